@@ -1,0 +1,114 @@
+// The records that flow between stages: one JSON line each, raw facts only. Labels, path scores and margins are derived later.
+import { z } from 'zod';
+
+/** One question with a checkable answer. `solution`: the worked solution's steps, where there is one. */
+export const Question = z.object({
+  id: z.string(),
+  task: z.string(),
+  question: z.string(),
+  answer: z.string(),
+  solution: z.array(z.string()).optional(),
+});
+export type Question = z.infer<typeof Question>;
+
+/** What checking a completion gave. `error` is infrastructure: never a label. */
+export const Outcome = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('right') }),
+  z.object({ kind: z.literal('wrong'), reason: z.enum(['other-answer', 'no-answer', 'truncated', 'false-equation']) }),
+  z.object({ kind: z.literal('error'), reason: z.string() }),
+]);
+export type Outcome = z.infer<typeof Outcome>;
+
+/** One full reasoning path. `id` is unique in a run: questionId/iteration/index, or questionId/gold. */
+export const Sample = z.object({
+  id: z.string(),
+  questionId: z.string(),
+  source: z.enum(['policy', 'gold']),
+  iteration: z.number().int(),
+  index: z.number().int(),
+  /** Checkpoint hash of the policy that wrote it; null for gold and for the user's own samples. */
+  policy: z.string().nullable(),
+  /** The last step holds the answer line. */
+  steps: z.array(z.string()).min(1),
+  finishReason: z.enum(['stop', 'length']),
+  /** Completion tokens; sum of raw-model log-probabilities over them (temperature 1), null where unknown. */
+  tokens: z.number().int(),
+  sumLogp: z.number().nullable(),
+  extracted: z.string().nullable(),
+  outcome: Outcome,
+});
+export type Sample = z.infer<typeof Sample>;
+
+/**
+ * One step's rollouts. `run` of K planned rollouts were run and `correct` of them reached the answer.
+ * `stop: first-success`: the scan stopped early, so correct/run is no estimate of a probability.
+ * `impliedBy`: index of a later step whose success settles this one (run is then 0).
+ */
+export const StepTally = z.object({
+  correct: z.number().int(),
+  run: z.number().int(),
+  stop: z.enum(['full', 'first-success']),
+  impliedBy: z.number().int().nullable(),
+});
+export type StepTally = z.infer<typeof StepTally>;
+
+/** Monte-Carlo labels of one path; the last step's tally is the outcome itself (run 0 or gold: see `impliedBy`). */
+export const StepLabels = z.object({
+  sampleId: z.string(),
+  questionId: z.string(),
+  iteration: z.number().int(),
+  simulator: z.string(),
+  K: z.number().int(),
+  steps: z.array(StepTally),
+  /** The path's own outcome: the last step's label. */
+  outcomeRight: z.boolean(),
+  /** Model tokens generated for these labels (cost). */
+  rolloutTokens: z.number().int(),
+});
+export type StepLabels = z.infer<typeof StepLabels>;
+
+/** P(step j correct) of every step. The path score (mean, min, product, last) is derived. */
+export const StepScores = z.object({
+  sampleId: z.string(),
+  questionId: z.string(),
+  scorer: z.enum(['prm', 'tallies', 'logprob']),
+  /** Checkpoint hash of the PRM; null for the scorers without a model. */
+  prm: z.string().nullable(),
+  scores: z.array(z.number()),
+});
+export type StepScores = z.infer<typeof StepScores>;
+
+/** One training row of ORPO: a pair, or a chosen path alone (`rejected: null`, NLL only). Carries its texts, so that it stands alone. */
+export const PreferencePair = z.object({
+  questionId: z.string(),
+  question: z.string(),
+  chosen: z.object({ sampleId: z.string(), steps: z.array(z.string()), score: z.number().nullable() }),
+  rejected: z.object({ sampleId: z.string(), steps: z.array(z.string()), score: z.number().nullable() }).nullable(),
+});
+export type PreferencePair = z.infer<typeof PreferencePair>;
+
+/** A model on disk. `hash` covers the weights (and adapter) and names it in other records. Paths are relative to the run directory where inside it. */
+export const Checkpoint = z.object({
+  model: z.string(),
+  adapter: z.string().nullable(),
+  hash: z.string(),
+});
+export type Checkpoint = z.infer<typeof Checkpoint>;
+
+const Interval = z.tuple([z.number(), z.number()]);
+
+/** Accuracy on one task's split. */
+export const TaskReport = z.object({
+  task: z.string(),
+  split: z.string(),
+  n: z.number().int(),
+  correct: z.number().int(),
+  accuracy: z.number(),
+  ci95: Interval,
+  truncated: z.number().int(),
+});
+export type TaskReport = z.infer<typeof TaskReport>;
+
+/** A figure with its 95 % interval over questions, or null where there was too little to compute it. */
+export const Estimate = z.object({ value: z.number(), ci95: Interval, n: z.number().int() }).nullable();
+export type Estimate = z.infer<typeof Estimate>;
