@@ -1,0 +1,53 @@
+// Texts and numbers -> stable hashes, keys and keyed choices. Leaves per-token random numbers to the backend.
+import { createHash } from 'node:crypto';
+
+/** SHA-256 of a text, in hexadecimal. */
+export function sha256(text: string | Uint8Array): string {
+  return createHash('sha256').update(text).digest('hex');
+}
+
+/** JSON with sorted keys: equal values give equal text. */
+export function canonicalJson(value: unknown): string {
+  return JSON.stringify(value, (_key, inner: unknown) =>
+    inner !== null && typeof inner === 'object' && !Array.isArray(inner)
+      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)))
+      : inner,
+  );
+}
+
+/** A number in [0, 1) that depends on `parts` alone. */
+export function keyedNumber(...parts: readonly (string | number)[]): number {
+  return createHash('sha256').update(JSON.stringify(parts)).digest().readUIntBE(0, 6) / 2 ** 48;
+}
+
+/** A positive 31-bit seed that depends on `parts` alone. */
+export function keyedSeed(...parts: readonly (string | number)[]): number {
+  return createHash('sha256').update(JSON.stringify(parts)).digest().readUInt32BE(0) >>> 1;
+}
+
+/** `items` in an order that depends on `key` and each item's id alone, not on the order they came in. */
+export function keyedOrder<T>(items: readonly T[], key: string, idOf: (item: T) => string): T[] {
+  const ranked = items.map((item) => ({ item, id: idOf(item), rank: keyedNumber(key, idOf(item)) }));
+  ranked.sort((a, b) => a.rank - b.rank || (a.id < b.id ? -1 : 1));
+  return ranked.map(({ item }) => item);
+}
+
+export interface DrawKey {
+  readonly seed: number;
+  readonly stage: string;
+  readonly iteration: number;
+  readonly questionId: string;
+  /** The text before the drawn completion. */
+  readonly prefix: string;
+  readonly index: number;
+}
+
+/** Key of one drawn completion (METHOD.md section 5): no rollout replays its path or a neighbour, no round repeats the last. */
+export function drawKey({ seed, stage, iteration, questionId, prefix, index }: DrawKey): string {
+  return [seed, stage, iteration, questionId, sha256(prefix).slice(0, 24), index].join('/');
+}
+
+/** True for the share of questions (by id, whatever the seed) that never trains a PRM. */
+export function isHeldOut(questionId: string, share: number): boolean {
+  return keyedNumber('held-out', questionId) < share;
+}
