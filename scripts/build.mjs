@@ -1,14 +1,16 @@
-// src/ -> dist/ with tsc. `--if-stale` builds only when a source or setting is newer than the last build.
+// src/ -> dist/ with tsc, swapped in whole when it compiled. `--if-stale` builds only when a source or setting is newer than the last build.
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
-const marker = join(root, 'dist', '.built');
+const dist = join(root, 'dist');
+const settings = ['tsconfig.json', 'tsconfig.build.json', 'package.json'];
 
+/** Modification time of the newest file or folder (a deleted file changes its folder's). */
 function newest(folder) {
-  let time = 0;
+  let time = statSync(folder).mtimeMs;
   for (const entry of readdirSync(folder, { withFileTypes: true })) {
     const path = join(folder, entry.name);
     time = Math.max(time, entry.isDirectory() ? newest(path) : statSync(path).mtimeMs);
@@ -17,19 +19,48 @@ function newest(folder) {
 }
 
 function isFresh() {
+  const marker = join(dist, '.built');
   if (!existsSync(marker)) return false;
-  const settings = ['tsconfig.json', 'tsconfig.build.json', 'package.json'].map((name) => statSync(join(root, name)).mtimeMs);
-  return statSync(marker).mtimeMs >= Math.max(newest(join(root, 'src')), ...settings);
+  const times = settings.map((name) => statSync(join(root, name)).mtimeMs);
+  return statSync(marker).mtimeMs >= Math.max(newest(join(root, 'src')), ...times);
 }
 
-if (!process.argv.includes('--if-stale') || !isFresh()) {
-  rmSync(join(root, 'dist'), { recursive: true, force: true });
+/** Puts `built` in the place of dist; another build may be doing the same at this moment. */
+function swapIn(built) {
+  const old = `${built}.old`;
+  for (let attempt = 0; ; attempt++) {
+    try {
+      if (existsSync(dist)) renameSync(dist, old);
+      renameSync(built, dist);
+      break;
+    } catch (error) {
+      if (attempt === 20 || !['ENOENT', 'ENOTEMPTY', 'EEXIST'].includes(error.code)) throw error;
+      rmSync(old, { recursive: true, force: true });
+    }
+  }
+  rmSync(old, { recursive: true, force: true });
+}
+
+function build() {
   const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
   if (!existsSync(tsc)) {
     console.error('The compiler is not installed. Run `npm ci` first.');
     process.exit(2);
   }
-  const built = spawnSync(process.execPath, [tsc, '-p', join(root, 'tsconfig.build.json')], { stdio: ['ignore', 2, 2] });
-  if (built.status !== 0) process.exit(built.status ?? 1);
+  const started = new Date();
+  const out = join(root, '.cache', `build-${process.pid}`);
+  const compiled = spawnSync(process.execPath, [tsc, '-p', join(root, 'tsconfig.build.json'), '--outDir', out], {
+    stdio: ['ignore', 2, 2],
+  });
+  if (compiled.status !== 0) {
+    rmSync(out, { recursive: true, force: true });
+    process.exit(compiled.status ?? 1);
+  }
+  const marker = join(out, '.built');
   writeFileSync(marker, '');
+  // The start, not the end: a source saved during the build is newer.
+  utimesSync(marker, started, started);
+  swapIn(out);
 }
+
+if (!process.argv.includes('--if-stale') || !isFresh()) build();

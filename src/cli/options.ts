@@ -1,0 +1,100 @@
+// Text of an option -> a checked number, limit or model source. Leaves what the options mean to the commands.
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { ModelSource } from '../backends/backend.ts';
+
+interface Range {
+  readonly min?: number;
+  readonly max?: number;
+  /** The bounds themselves are not allowed. */
+  readonly open?: boolean;
+}
+
+/** A parser of decimal numbers within a range. */
+export function number(range: Range = {}): (text: string) => number {
+  return (text) => {
+    const value = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text.trim()) ? Number(text) : Number.NaN;
+    return within(value, text, 'a number', range);
+  };
+}
+
+/** A parser of integers within a range. */
+export function integer(range: Range = {}): (text: string) => number {
+  return (text) => {
+    const value = /^[+-]?\d+$/.test(text.trim()) ? Number(text) : Number.NaN;
+    return within(Number.isSafeInteger(value) ? value : Number.NaN, text, 'an integer', range);
+  };
+}
+
+function within(value: number, text: string, kind: string, { min, max, open = false }: Range): number {
+  const low = min === undefined || (open ? value > min : value >= min);
+  const high = max === undefined || (open ? value < max : value <= max);
+  if (Number.isFinite(value) && low && high) return value;
+  const bounds: string[] = [];
+  if (min !== undefined) bounds.push(open ? `above ${min}` : `of at least ${min}`);
+  if (max !== undefined) bounds.push(open ? `below ${max}` : `at most ${max}`);
+  throw new InvalidArgumentError(`Expected ${[kind, bounds.join(' and ')].filter(Boolean).join(' ')}, got '${text}'.`);
+}
+
+/** `50` or `first 50`: the first n. */
+export function limit(text: string): number {
+  return integer({ min: 1 })(text.trim().replace(/^first\s+/i, ''));
+}
+
+/** Collects an option that may be given several times. */
+export function repeated(text: string, before: readonly string[] = []): string[] {
+  return [...before, text];
+}
+
+/** Where models run. */
+export interface ExecutionOptions {
+  readonly provider: 'cpu' | 'webgpu';
+  readonly threads?: number;
+}
+
+/** Adds --provider and --threads. */
+export function withExecution(command: Command): Command {
+  return command
+    .addOption(new Option('--provider <name>', 'where the model runs').choices(['cpu', 'webgpu']).default('cpu'))
+    .option('--threads <n>', 'threads of one operation (default: the cores)', integer({ min: 1 }));
+}
+
+export interface ModelOptions extends ExecutionOptions {
+  readonly model: string;
+  readonly adapter?: string;
+}
+
+/** Adds --model (required), --adapter, --provider and --threads. */
+export function withModel(command: Command): Command {
+  return withExecution(
+    command
+      .requiredOption('--model <path>', 'Hugging Face folder or .gguf file')
+      .option('--adapter <dir>', 'PEFT adapter folder'),
+  );
+}
+
+/** The model that the options name. */
+export function modelSource(options: Pick<ModelOptions, 'model' | 'adapter'>): ModelSource {
+  return options.adapter === undefined ? { model: options.model } : { model: options.model, adapter: options.adapter };
+}
+
+export interface SamplingFlags {
+  readonly temperature: number;
+  readonly topP: number;
+  readonly topK: number;
+}
+
+/** Adds --temperature, --top-p and --top-k. */
+export function withSampling(command: Command, temperature: number): Command {
+  return command
+    .option('--temperature <t>', '0 is greedy', number({ min: 0 }), temperature)
+    .option('--top-p <p>', 'nucleus sampling; 1 is off', number({ min: 0, max: 1 }), 1)
+    .option('--top-k <k>', 'only the k likeliest tokens; 0 is off', integer({ min: 0 }), 0);
+}
+
+/** Adds --json, whose stdout is nothing but JSON, and an example below the help. */
+export function finish(command: Command, json: string, ...examples: readonly string[]): Command {
+  const text = examples.map((example) => `  $ ${example}`).join('\n');
+  return command
+    .option('--json', json)
+    .addHelpText('after', `\n${examples.length > 1 ? 'Examples' : 'Example'}:\n${text}`);
+}

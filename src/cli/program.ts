@@ -1,0 +1,35 @@
+// A terminal -> the whole command line as commander sees it. Leaves each command to its own file.
+import { readFileSync } from 'node:fs';
+import { Command } from 'commander';
+import { doctorCommand } from './doctor.ts';
+import { evalCommand } from './eval.ts';
+import { generateCommand } from './generate.ts';
+import { gradeCommand } from './grade.ts';
+import { logpsCommand } from './logps.ts';
+import { scoreCommand } from './score.ts';
+import type { Terminal } from './terminal.ts';
+
+const COMMANDS = [evalCommand, generateCommand, logpsCommand, scoreCommand, gradeCommand, doctorCommand];
+
+/** The program. Errors of usage are thrown as CommanderError after their message went to stderr. */
+export function buildProgram(terminal: Terminal): Command {
+  const program = new Command('sipf')
+    .description('Small language models that learn to reason from their own process feedback.')
+    .version(version(), '-V, --version')
+    .showSuggestionAfterError(true)
+    .showHelpAfterError('(--help shows the options and an example)')
+    .configureHelp({ helpWidth: process.stdout.columns ?? 100 })
+    .addHelpText('after', '\nExample:\n  $ sipf run --preset smoke --out runs/first\n  $ sipf show runs/first');
+  for (const build of COMMANDS) program.addCommand(build(terminal).copyInheritedSettings(program));
+  return exitByThrowing(program);
+}
+
+function exitByThrowing(program: Command): Command {
+  for (const command of [program, ...program.commands]) command.exitOverride();
+  return program;
+}
+
+function version(): string {
+  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
+}

@@ -1,0 +1,120 @@
+// Counts of finished work -> one live line with rate and ETA on a terminal, plain lines elsewhere. Leaves the work itself and its results out.
+
+export interface ProgressSink {
+  write(text: string): unknown;
+  readonly isTTY?: boolean | undefined;
+  readonly columns?: number | undefined;
+}
+
+export interface ProgressOptions {
+  /** What is being done: `label steps`. */
+  readonly title: string;
+  /** What is counted: `paths`. */
+  readonly unit: string;
+  /** How many there will be; absent: unknown, and no ETA is shown. */
+  readonly total?: number | undefined;
+}
+
+export interface Progress {
+  /** `done` items are finished, of `total` where that is known better now; `detail` is shown behind the figures. */
+  update(done: number, detail?: string, total?: number): void;
+  /** Ends the line: keeps what was reached. */
+  end(): void;
+}
+
+/** Longest silence between plain lines, in ms; live lines are drawn at most every LIVE_MS. */
+const PLAIN_MS = 10_000;
+const LIVE_MS = 100;
+/** Rates come from this much recent work, so that a slow start does not bend the ETA for ever. */
+const WINDOW_MS = 60_000;
+/** An ETA from less than this is a guess: none is shown. */
+const SETTLE_MS = 3_000;
+
+/** A progress display on `sink` (stderr). `now` is a clock in ms. */
+export function startProgress(sink: ProgressSink, options: ProgressOptions, now: () => number): Progress {
+  const live = sink.isTTY === true;
+  const started = now();
+  const marks: { time: number; done: number }[] = [{ time: started, done: 0 }];
+  let done = 0;
+  let total = options.total;
+  let detail = '';
+  let drawn = Number.NEGATIVE_INFINITY;
+  let ended = false;
+  let first = true;
+
+  const draw = (time: number) => {
+    drawn = time;
+    const line = describeProgress({ ...options, total, done, detail, marks, time, started });
+    if (live) sink.write(`\r\u001b[2K${clip(line, (sink.columns ?? 80) - 1)}`);
+    else sink.write(`${line}\n`);
+  };
+  return {
+    update(nextDone, nextDetail, nextTotal) {
+      if (ended) return;
+      const time = now();
+      // Work that a resumed run finds finished says nothing about the rate.
+      if (first && nextDone > 0 && time - started < 50) marks[0] = { time, done: nextDone };
+      first = false;
+      done = nextDone;
+      if (nextDetail !== undefined) detail = nextDetail;
+      if (nextTotal !== undefined) total = nextTotal;
+      remember(marks, time, done);
+      if (time - drawn >= (live ? LIVE_MS : PLAIN_MS)) draw(time);
+    },
+    end() {
+      if (ended) return;
+      ended = true;
+      draw(now());
+      if (live) sink.write('\n');
+    },
+  };
+}
+
+function remember(marks: { time: number; done: number }[], time: number, done: number): void {
+  marks.push({ time, done });
+  while (marks.length > 2 && time - marks[1]!.time > WINDOW_MS) marks.shift();
+  // Bounded whatever the update rate: thin out the middle.
+  if (marks.length > 512)
+    marks.splice(1, marks.length - 2, ...marks.slice(1, -1).filter((_, index) => index % 2 === 0));
+}
+
+interface Snapshot extends ProgressOptions {
+  readonly done: number;
+  readonly detail: string;
+  readonly marks: readonly { time: number; done: number }[];
+  readonly time: number;
+  readonly started: number;
+}
+
+function describeProgress(state: Snapshot): string {
+  const { title, unit, total, done, detail, marks, time, started } = state;
+  const from = marks[0]!;
+  const span = time - from.time;
+  const rate = span > 0 ? ((done - from.done) * 1000) / span : 0;
+  const count = total === undefined ? `${done} ${unit}` : `${done}/${total} ${unit}`;
+  const parts = [`${title}: ${count}`];
+  if (rate > 0) parts.push(formatRate(rate, unit));
+  parts.push(formatDuration(time - started));
+  const left = total === undefined ? 0 : total - done;
+  if (left > 0 && rate > 0 && span >= SETTLE_MS) parts.push(`ETA ${formatDuration((left / rate) * 1000)}`);
+  if (detail !== '') parts.push(detail);
+  return parts.join(' · ');
+}
+
+function formatRate(perSecond: number, unit: string): string {
+  if (perSecond >= 1) return `${perSecond >= 10 ? Math.round(perSecond) : perSecond.toFixed(1)} ${unit}/s`;
+  return `${(perSecond * 60).toFixed(1)} ${unit}/min`;
+}
+
+/** Milliseconds as `8s`, `2m 05s`, `1h 02m`. */
+export function formatDuration(ms: number): string {
+  const seconds = Math.round(ms / 1000);
+  if (seconds < 60) return `${seconds}s`;
+  const pad = (value: number) => String(value).padStart(2, '0');
+  if (seconds < 3600) return `${Math.floor(seconds / 60)}m ${pad(seconds % 60)}s`;
+  return `${Math.floor(seconds / 3600)}h ${pad(Math.floor((seconds % 3600) / 60))}m`;
+}
+
+function clip(line: string, width: number): string {
+  return line.length > width && width > 3 ? `${line.slice(0, width - 1)}…` : line;
+}

@@ -1,0 +1,152 @@
+// sipf score: paths with their steps -> the process reward model's score of each step and the first error. Leaves training the PRM to train-prm.
+import { Command } from 'commander';
+import { z } from 'zod';
+import type { ProcessRewardModel } from '../backends/backend.ts';
+import { openBackend } from '../backends/open.ts';
+import { SipfError } from '../errors.ts';
+import { firstErrorF1 } from '../pipeline/statistics.ts';
+import { taskNamed } from '../tasks/index.ts';
+import type { Task } from '../tasks/task.ts';
+import { inBatches, RecordId, type Row, readRows } from './jsonl.ts';
+import { type ExecutionOptions, finish, number, withExecution } from './options.ts';
+import { formatScores } from './show-steps.ts';
+import type { Terminal } from './terminal.ts';
+
+const ScoreLine = z.looseObject({
+  id: RecordId,
+  question: z.string().optional(),
+  problem: z.string().optional(),
+  steps: z.array(z.string()).min(1),
+  /** Index of the first wrong step; -1: none. */
+  label: z.int().min(-1).nullish(),
+});
+type ScoreLine = z.infer<typeof ScoreLine>;
+
+/** Paths that the model sees in one call. */
+const BATCH = 16;
+
+interface ScoreOptions extends ExecutionOptions {
+  readonly prm: string;
+  readonly adapter?: string;
+  readonly in: string;
+  readonly task: string;
+  readonly threshold: number;
+  readonly json?: boolean;
+}
+
+interface ScoredRow {
+  readonly id: string | number;
+  readonly scores: readonly number[];
+  readonly firstError: number;
+}
+
+export function scoreCommand(terminal: Terminal): Command {
+  const command = withExecution(
+    new Command('score')
+      .description(
+        "A process reward model's score of each step. Given first errors (label), ProcessBench's F1 goes to stderr.",
+      )
+      .requiredOption('--prm <dir>', 'process reward model: a folder that train-prm wrote')
+      .option('--adapter <dir>', 'PEFT adapter folder of the PRM')
+      .requiredOption('--in <file>', 'JSONL of {id?, question or problem, steps, label?}; - is stdin')
+      .option('--task <name>', 'whose prompt and step format to use', 'gsm8k')
+      .option('--threshold <p>', 'a step below this score is wrong', number({ min: 0, max: 1 }), 0.5),
+  );
+  return finish(
+    command,
+    'print {id, scores, firstError} a line; firstError -1: none',
+    'sipf score --prm runs/first/iteration-1/3-prm --in paths.jsonl --json',
+  ).action((options: ScoreOptions) => score(options, terminal));
+}
+
+async function score(options: ScoreOptions, terminal: Terminal): Promise<void> {
+  const task = taskNamed(options.task);
+  await using backend = await openBackend(options);
+  await using prm = await backend.openPrm({
+    model: options.prm,
+    ...(options.adapter ? { adapter: options.adapter } : {}),
+  });
+  const progress = terminal.progress({ title: 'score', unit: 'paths' });
+  const judged: { predicted: number; label: number }[] = [];
+  let done = 0;
+  try {
+    for await (const rows of inBatches(readRows(options.in, ScoreLine, terminal.signal), BATCH)) {
+      for (const [i, scored] of (await scoreRows(prm, task, rows, options.threshold, terminal.signal)).entries()) {
+        const { label } = rows[i]!.value;
+        if (typeof label === 'number') judged.push({ predicted: scored.firstError, label });
+        await terminal.print(
+          options.json ? JSON.stringify(scored) : `${scored.id}  ${formatScores(scored, terminal.colors)}`,
+        );
+      }
+      done += rows.length;
+      progress.update(done);
+    }
+  } finally {
+    progress.end();
+  }
+  if (judged.length > 0) reportF1(judged, options.threshold, terminal);
+}
+
+async function scoreRows(
+  prm: ProcessRewardModel,
+  task: Task,
+  rows: readonly Row<ScoreLine>[],
+  threshold: number,
+  signal: AbortSignal,
+): Promise<ScoredRow[]> {
+  const paths = rows.map(({ place, value }) => {
+    const question = value.question ?? value.problem;
+    if (question === undefined) {
+      throw new SipfError(
+        'bad-input',
+        `${place}: Expected the field question or problem, got neither. Mend that line.`,
+      );
+    }
+    const { label, steps } = value;
+    if (typeof label === 'number' && label >= steps.length) {
+      throw new SipfError(
+        'bad-input',
+        `${place}, field "label": Expected -1 or the index of one of ${steps.length} steps, got ${label}. Mend that line.`,
+      );
+    }
+    return { prompt: task.prompt({ question }), steps: task.pieces(steps) };
+  });
+  const scores = await scoreAll(prm, paths, rows, signal);
+  return rows.map(({ index, value }, i) => ({
+    id: value.id ?? index,
+    scores: scores[i]!,
+    firstError: scores[i]!.findIndex((p) => p < threshold),
+  }));
+}
+
+/** Scores a batch; where that fails by the user's fault, says which lines it was. */
+async function scoreAll(
+  prm: ProcessRewardModel,
+  paths: readonly { prompt: string; steps: string[] }[],
+  rows: readonly Row<ScoreLine>[],
+  signal: AbortSignal,
+): Promise<number[][]> {
+  try {
+    return await prm.score(paths, { signal });
+  } catch (error) {
+    if (!(error instanceof SipfError) || error.code === 'aborted') throw error;
+    throw new SipfError(
+      error.code,
+      `${rows[0]!.place} and the ${rows.length - 1} after it (index 0 is this line): ${error.message}`,
+      { cause: error },
+    );
+  }
+}
+
+function reportF1(
+  judged: readonly { predicted: number; label: number }[],
+  threshold: number,
+  terminal: Terminal,
+): void {
+  const { f1, wrong, right } = firstErrorF1(judged);
+  const percent = (value: number | null) => (value === null ? '-' : `${(100 * value).toFixed(1)} %`);
+  terminal.log(
+    `ProcessBench F1 ${percent(f1)} at threshold ${threshold}: first error found in ${percent(wrong.accuracy)} of ${wrong.n} wrong paths, ` +
+      `no error found in ${percent(right.accuracy)} of ${right.n} right paths`,
+  );
+}
