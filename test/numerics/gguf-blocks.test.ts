@@ -1,0 +1,22 @@
+// Every GGUF block type against gguf-py's values.
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { BLOCK_TYPES } from '../../src/models/gguf-blocks.ts';
+import { readSafetensorsHeader, readTensor, readTensorBytes, type TensorEntry } from '../../src/models/safetensors.ts';
+
+const file = join(import.meta.dirname, '../../../shared/fixtures/gguf-block-types.safetensors');
+if (!existsSync(file)) console.log(`skipped: the reference blocks ../shared/fixtures/gguf-block-types.safetensors are not there`);
+
+describe.skipIf(!existsSync(file))('block types', () => {
+  const types = [...BLOCK_TYPES.values()].filter((type) => type.name !== 'F32');
+  it.each(types)('$name is bit for bit the reference', async ({ name, blockBytes, decode }) => {
+    const entries = await readSafetensorsHeader(file);
+    const raw = entries.get(`${name}.raw`) as TensorEntry;
+    const expected = await readTensor(name, entries.get(`${name}.values`) as TensorEntry);
+    expect(raw.shape[1]).toBe(blockBytes);
+    const out = new Float32Array(expected.data.length);
+    decode(await readTensorBytes(raw), out);
+    expect(Buffer.compare(Buffer.from(out.buffer), Buffer.from(expected.data.buffer))).toBe(0);
+  });
+});
