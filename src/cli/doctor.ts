@@ -3,7 +3,7 @@ import { constants, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { access, statfs } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { availableParallelism, cpus, freemem, homedir, totalmem } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { Command } from 'commander';
 import { openBackend } from '../backends/open.ts';
 import { messageOf } from '../errors.ts';
@@ -127,7 +127,7 @@ function vectorUnits(): Finding {
 }
 
 function cacheFolder(): string {
-  return join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'sipf');
+  return resolve(process.env.SIPF_CACHE ?? join(homedir(), '.cache', 'sipf'));
 }
 
 async function folder(name: string, path: string): Promise<Finding> {

@@ -1,0 +1,47 @@
+// The package as `npm pack` makes it -> installed into an empty folder, imported, typed and run there. Fails where a file is missing from the tarball.
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+const folder = mkdtempSync(join(tmpdir(), 'sipf-package-'));
+
+/** Runs a program to its end; ends this one, showing what it printed, where it fails. */
+function run(program, args, cwd) {
+  const done = spawnSync(program, args, { cwd, encoding: 'utf8', maxBuffer: 2 ** 26 });
+  if (done.status === 0) return done.stdout;
+  console.error(`${program} ${args.join(' ')} (in ${cwd}) ended with ${done.status ?? done.error}`);
+  console.error(done.stdout, done.stderr);
+  process.exit(1);
+}
+
+function expect(condition, message) {
+  if (condition) return;
+  console.error(`Package: ${message}`);
+  process.exit(1);
+}
+
+process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+
+const [packed] = JSON.parse(run('npm', ['pack', '--json', '--pack-destination', folder], root));
+const files = packed.files.map(({ path }) => path);
+expect(files.includes('dist/index.js') && files.includes('dist/cli/main.js'), `dist is missing: ${files.join(', ')}`);
+const stray = files.filter((path) => /\.test\.|^src\/|^test\/|node_modules|\.tmp/.test(path));
+expect(stray.length === 0, `files that do not belong there: ${stray.join(', ')}`);
+
+const user = join(folder, 'user');
+mkdirSync(user);
+writeFileSync(join(user, 'package.json'), '{"name": "user", "private": true, "type": "module"}\n');
+run('npm', ['install', '--ignore-scripts', '--no-audit', '--no-fund', '--prefer-offline', join(folder, packed.filename)], user);
+
+const program = "const names = Object.keys(await import('sipf')); if (names.length === 0) process.exit(3); console.log(names.length);";
+const exported = run(process.execPath, ['--input-type=module', '-e', program], user).trim();
+expect(existsSync(join(user, 'node_modules', 'sipf', 'dist', 'index.d.ts')), 'dist/index.d.ts is missing');
+const help = run('npx', ['--no-install', 'sipf', '--help'], user);
+expect(/^Usage: sipf/.test(help), `sipf --help printed ${JSON.stringify(help.slice(0, 200))}`);
+writeFileSync(join(user, 'rows.jsonl'), '{"reference": "18", "completion": "The answer is 18"}\n');
+const graded = run('npx', ['--no-install', 'sipf', 'grade', '--task', 'gsm8k', '--in', 'rows.jsonl', '--json'], user);
+expect(JSON.parse(graded).correct === true, `sipf grade printed ${graded}`);
+console.log(`package ${packed.filename}: ${files.length} files, ${packed.size} bytes packed, ${exported} exports, the command runs`);
