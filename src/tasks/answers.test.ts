@@ -1,0 +1,140 @@
+// Answers in the spellings people and models use -> checks of what is found and what equals what, and that hostile text costs linear time.
+import { expect, test } from 'vitest';
+import { extractAnswer, findAnswer, parseAnswer, referenceAnswer, sameAnswer } from './answers.ts';
+
+test.each([
+  // markers
+  ['#### 29', '29'],
+  ['He pays 5*3 = <<5*3=15>>15.\n#### 1,080', '1080'],
+  ['####72', '72'],
+  ['The answer is 12', '12'],
+  ['The answer is 12 apples.', '12'],
+  ['So the answer is: **$29.00**.', '29'],
+  ['Therefore, the final answer is $\\boxed{42}$.', '42'],
+  ['**Final Answer:** 7', '7'],
+  ['Final answer: 7 days', '7'],
+  ['The answer to the question is 15 miles per hour.', '15'],
+  ['The answer is\n\n 18', '18'],
+  ['The answer is that he has 7 apples left.', '7'],
+  ['The answer is 3 + 4 = 7 apples', '7'],
+  ['The answer is 48+24=<<48+24=72>>72.', '72'],
+  ['The answer is x = -3.', '-3'],
+  ['The answer is 5 because 10/2 = 5 and 3+4 = 7', '5'],
+  ['The answer is 5. There were 10 apples.', '5'],
+  ['The answer is (C) 42.', '42'],
+  ['The answer is 10. The answer is 11.', '11'],
+  ['The answer is 4\n#### 5', '5'],
+  ['\\boxed{1} and later #### 2', '1'],
+  ['\\boxed{1} then \\boxed{2}', '2'],
+  ['\\boxed{\\boxed{5}}', '5'],
+  ['\\boxed{72\\text{ clips}}', '72'],
+  ['\\boxed{\\text{The total is } 72}', 'the total is 72'],
+  ['\\boxed{x=\\frac{1}{2}}', '0.5'],
+  ['\\boxed{5', '5'],
+  ['#### Step 1: add\n3+4 = 7\n#### 2. Subtract\n7-2=5', '5'],
+  ['Answer: First, 48/2 = 24. Then 48+24 = 72 clips.', '72'],
+  ['Answer: 72', '72'],
+  // fallback: the last number
+  ['She sold 48/2 = 24 in May, so 48+24 = 72 clips.', '72'],
+  ['48-24', '24'],
+  ['48 -24', '24'],
+  ['it fell to -24', '-24'],
+  ['a top-5 finish', '5'],
+  ['no digits here', null],
+  ['', null],
+  ['The answer is twelve.', 'twelve'],
+])('extractAnswer(%j) is %j', (text, expected) => {
+  expect(extractAnswer(text)).toBe(expected);
+});
+
+test('explicit says whether the text claims its answer', () => {
+  expect(findAnswer('The answer is 12')?.explicit).toBe(true);
+  expect(findAnswer('#### 12')?.explicit).toBe(true);
+  expect(findAnswer('\\boxed{12}')?.explicit).toBe(true);
+  expect(findAnswer('so 12 apples')?.explicit).toBe(false);
+});
+
+test.each([
+  ['$29.00', '29'], ['29 dollars', '29'], ['29$', '29'], ['€29', '29'], ['£ 29', '29'], ['¥1,000', '1000'], ['US$29', '29'], ['-$5', '-5'],
+  ['$-5', '-5'], ['- 5', '-5'], ['−5', '-5'], ['–5', '-5'], ['minus 5', '-5'], ['+5', '5'], ['50 cents', '50'], ['１２', '12'], ['－１２．５', '-12.5'],
+  ['1/2', '0.5'], ['1 1/2', '1.5'], ['1½', '1.5'], ['½', '0.5'], ['-1 1/2', '-1.5'], ['1 and 1/2', '1.5'], ['\\frac{1}{2}', '0.5'], ['\\dfrac{3}{4}', '0.75'],
+  ['-\\frac{1}{2}', '-0.5'], ['\\frac12', '0.5'], ['1\\frac{1}{2}', '1.5'], ['\\frac{-1}{2}', '-0.5'], ['1/-2', '-0.5'], ['2/4', '1/2'], ['1 / 2', '.5'], ['3/3', '1'],
+  ['1,000', '1000'], ['1,234,567.50', '1234567.5'], ['1{,}000', '1000'], ['1\\,000', '1000'], ['1\u202f000', '1000'], ['3.0', '3'], ['3.', '3'], ['.5', '0.5'],
+  ['007', '7'], ['1e3', '1000'], ['1.5E-3', '0.0015'], ['1.5 x 10^3', '1500'], ['1.5 \\times 10^{3}', '1500'], ['1.5×10^-3', '0.0015'], ['10^3', '1000'],
+  ['2 million', '2000000'], ['1.5 thousand dollars', '1500'], ['50%', '50'], ['50%', '0.5'], ['50 percent', '50%'], ['50\\%', '50'], ['0.5%', '0.005'],
+  ['12 apples', '12'], ['60 km/h', '60'], ['12 cm^2', '12'], ['12 square feet', '12'], ['45^\\circ', '45'], ['45°', '45'], ['30mph', '30'], ['$12$', '12'], ['\\$12', '12'],
+  ['(5)', '5'], ['"5"', '5'], ['5!', '5'], ['x = 5', '5'], ['about 5', '5'], ['**5**', '5'], ['3 : 4', '3:4'], ['2, 2, 4', '2,2,4'], ['(3, 4)', '(3,4)'], ['10:30', '10:30'], ['10:30 a.m.', '10:30am'],
+  ['5\\sqrt{5}', '5√5'], ['3\\pi', '3π'], ['Red Apples', 'red  apples'], ['1e999999999', '1E999999999'], [`1${'0'.repeat(200)}`, '1e200'],
+])('%j = %j', (a, b) => {
+  expect(sameAnswer(a, b)).toBe(true);
+  expect(sameAnswer(b, a)).toBe(true);
+});
+
+test.each([
+  ['-5', '5'], ['1/3', '0.333'], ['1/3', '0.3333333333333333'], ['12', '12 1/2'], ['1/2', '12'], ['1,000', '1'], ['2,2,4', '224'], ['3:4', '0.75'], ['5\\sqrt{5}', '5'],
+  ['3π', '3'], ['2x', '2'], ['2^3', '2'], ['0.1', '0.10000000000000001'], ['50%', '5'], ['50%', '0.5%'], ['1e999999999', '1e999999998'], ['', ''], ['1/0', '1'],
+  ['9007199254740993', '9007199254740992'], ['10:30', '1030'], ['1.2.3', '1.23'], ['1,00', '100'],
+])('%j differs from %j', (a, b) => {
+  expect(sameAnswer(a, b)).toBe(false);
+});
+
+test('references are answers or GSM8K solutions', () => {
+  expect(referenceAnswer('48/2 = <<48/2=24>>24\n#### 72')).toBe('72');
+  expect(referenceAnswer('$1,080.00')).toBe('1080');
+  expect(referenceAnswer('2,2,4')).toBe('2,2,4');
+  expect(referenceAnswer('  ')).toBe(null);
+});
+
+test('the canonical text reads back as itself', () => {
+  for (const text of ['29', '-0.5', '1/3', '50%', '3:4', '2,2,4', '5√5', '(3,4)', '1e999999999', '-7/3', '10:30am', 'red apples', '1.2.3']) {
+    const found = parseAnswer(text);
+    expect(found).not.toBe(null);
+    expect(extractAnswer(`The answer is ${text}.`), text).toBe(text);
+  }
+});
+
+const HOSTILE: Readonly<Record<string, (n: number) => string>> = {
+  digits: (n) => '9'.repeat(n),
+  commas: (n) => ','.repeat(n),
+  'digits and commas': (n) => '1,'.repeat(n / 2),
+  slashes: (n) => '1/'.repeat(n / 2),
+  'spaced slashes': (n) => '1 / '.repeat(n / 4),
+  'mixed numbers': (n) => '1 1/2 '.repeat(n / 6),
+  'open boxes': (n) => '\\boxed{'.repeat(n / 7),
+  'nested boxes': (n) => '\\boxed{'.repeat(n / 8) + '}'.repeat(n / 8),
+  braces: (n) => '{'.repeat(n / 2) + '}'.repeat(n / 2),
+  fractions: (n) => '\\frac{'.repeat(n / 6),
+  markers: (n) => 'the answer is '.repeat(n / 14),
+  hashes: (n) => '#'.repeat(n),
+  'hash marks': (n) => '#### '.repeat(n / 5),
+  spaces: (n) => `5${' '.repeat(n)}5`,
+  newlines: (n) => `answer is${'\n'.repeat(n)}`,
+  'minus signs': (n) => '-'.repeat(n),
+  dollars: (n) => '$'.repeat(n),
+  points: (n) => '1.'.repeat(n / 2),
+  letters: (n) => `5 ${'a '.repeat(n / 2)}`,
+  exponents: (n) => '1e999999999 '.repeat(n / 12),
+  annotations: (n) => '<<1'.repeat(n / 3),
+  colons: (n) => `answer${':'.repeat(n)}`,
+};
+
+test.each(Object.keys(HOSTILE))('hostile %s: eight times the text costs about eight times the time', (kind) => {
+  const make = HOSTILE[kind]!;
+  const cost = (n: number): number => {
+    const text = make(n);
+    let best = Infinity;
+    for (let round = 0; round < 3; round++) {
+      const start = performance.now();
+      extractAnswer(text);
+      sameAnswer(text, text);
+      referenceAnswer(`the answer is ${text}`);
+      best = Math.min(best, performance.now() - start);
+    }
+    return best;
+  };
+  cost(10_000); // warm-up
+  const small = cost(30_000);
+  const large = cost(240_000);
+  // Quadratic would be 64 times; the floor keeps timer noise of sub-millisecond runs out.
+  expect(large / Math.max(small, 1)).toBeLessThan(28);
+});
