@@ -1,0 +1,227 @@
+// A model's tokenizer files or GGUF metadata -> text to ids and back, exactly as Hugging Face's tokenizers. Leaves out padding and truncation.
+import { join } from 'node:path';
+import { Tokenizer as Library } from '@huggingface/tokenizers';
+import { messageOf, SipfError } from '../errors.ts';
+import { exists, readJsonObject, readJsonObjectIfThere, readText } from './file-bytes.ts';
+import { readGguf } from './gguf.ts';
+import { ggufTokenizerJson, ggufTokenizerSettings, type TokenizerSettings } from './gguf-tokenizer.ts';
+import { type CacheOptions, resolveSource } from './hub.ts';
+import { addedTokens, exactTokenizerJson, type Json, leadingIds, withoutPrefixSpace } from './tokenizer-json.ts';
+
+export interface EncodeOptions {
+  /** Read special tokens' texts (`<|im_end|>`) as those tokens; default true, as Hugging Face does. false: as ordinary text. */
+  readonly special?: boolean;
+}
+
+/** Text that arrives token by token; a character is given once all its bytes are there. */
+export interface TextStream {
+  /** The text that `id` completes (possibly ''). */
+  push(id: number): string;
+  /** What is left, broken characters as U+FFFD. */
+  end(): string;
+}
+
+export interface Tokenizer {
+  /** Ids of a text's beginning: with BOS where the tokenizer adds one, never with EOS. */
+  encode(text: string, options?: EncodeOptions): number[];
+  /** Ids of a text that goes on: no BOS, no dummy space before it. */
+  encodeContinuation(text: string, options?: EncodeOptions): number[];
+  /** The text of ids that begin a text; special tokens are skipped, spaces are not cleaned up. */
+  decode(ids: readonly number[]): string;
+  /** The text of ids that follow others (a leading space stays). */
+  decodeContinuation(ids: readonly number[]): string;
+  /** decodeContinuation, incrementally. */
+  stream(): TextStream;
+  /** The token's own text in the vocabulary (`Ġthe`), or undefined. */
+  token(id: number): string | undefined;
+  /** Added by encode(); null: none. */
+  readonly leadingIds: readonly number[];
+  readonly bosId: number | null;
+  /** Any of them ends a completion; the first is the one to train with. */
+  readonly eosIds: readonly number[];
+  readonly padId: number | null;
+  /** Highest id + 1. */
+  readonly vocabSize: number;
+  readonly chatTemplate: string | null;
+}
+
+/**
+ * The tokenizer of a Hugging Face folder, .gguf file or hub id.
+ * @throws SipfError where there is none, or where it cannot be reproduced exactly.
+ */
+export async function loadTokenizer(source: string, options: CacheOptions = {}): Promise<Tokenizer> {
+  const { path, kind } = await resolveSource(source, options);
+  if (kind === 'gguf') {
+    const gguf = await readGguf(path);
+    return makeTokenizer(ggufTokenizerJson(gguf), ggufTokenizerSettings(gguf), path);
+  }
+  const file = join(path, 'tokenizer.json');
+  if (!(await exists(file))) {
+    const old = (await exists(join(path, 'tokenizer.model'))) ? ' There is a tokenizer.model: convert it (AutoTokenizer.from_pretrained(DIR).save_pretrained(DIR)).' : '';
+    throw new SipfError('not-found', `Expected tokenizer.json in ${path}, got none.${old || ' Put the tokenizer of the base model there.'}`);
+  }
+  const json = await readJsonObject(file);
+  return makeTokenizer(json, await folderSettings(path, json), file);
+}
+
+async function folderSettings(path: string, json: Json): Promise<TokenizerSettings> {
+  const config = await readJsonObjectIfThere(join(path, 'tokenizer_config.json'));
+  const generation = await readJsonObjectIfThere(join(path, 'generation_config.json'));
+  const model = await readJsonObjectIfThere(join(path, 'config.json'));
+  const id = (key: string): number | null => {
+    const named = tokenId(json, config[`${key}_token`]);
+    return named ?? idsOf(generation[`${key}_token_id`])[0] ?? idsOf(model[`${key}_token_id`])[0] ?? null;
+  };
+  const eos = id('eos');
+  const addBos = config['add_bos_token'];
+  return {
+    bosId: id('bos'),
+    eosIds: [...new Set([...(eos === null ? [] : [eos]), ...idsOf(generation['eos_token_id'])])],
+    padId: id('pad'),
+    addBos: typeof addBos === 'boolean' ? addBos : null,
+    chatTemplate: await folderChatTemplate(path, config['chat_template']),
+  };
+}
+
+/** A number or a list of numbers, as generation_config.json has it. */
+function idsOf(value: unknown): number[] {
+  return (Array.isArray(value) ? value : [value]).filter((id): id is number => Number.isInteger(id));
+}
+
+/** The id of a token given by its text, or as {content}. */
+function tokenId(json: Json, token: unknown): number | null {
+  const content = typeof token === 'string' ? token : (token as Json | null | undefined)?.['content'];
+  if (typeof content !== 'string') return null;
+  const added = addedTokens(json).find((entry) => entry['content'] === content)?.['id'];
+  if (typeof added === 'number') return added;
+  const vocab = (json['model'] as Json | undefined)?.['vocab'];
+  if (vocab === null || typeof vocab !== 'object' || Array.isArray(vocab) || !Object.hasOwn(vocab, content)) return null;
+  return (vocab as Record<string, number>)[content] ?? null;
+}
+
+async function folderChatTemplate(path: string, inConfig: unknown): Promise<string | null> {
+  const file = join(path, 'chat_template.jinja');
+  if (await exists(file)) return readText(file);
+  if (typeof inConfig === 'string') return inConfig;
+  if (!Array.isArray(inConfig)) return null;
+  const named = inConfig.find((entry: Json) => entry['name'] === 'default') as Json | undefined;
+  return typeof named?.['template'] === 'string' ? named['template'] : null;
+}
+
+/** A tokenizer from a tokenizer.json object; `file` is for messages. */
+export function makeTokenizer(original: Json, settings: TokenizerSettings, file: string): Tokenizer {
+  const json = exactTokenizerJson(original, file);
+  const main = library(json, file);
+  const leading = leadingIdsOf(original, settings, file);
+  const encoders = makeEncoders(json, main, file);
+  const decode = (ids: readonly number[]): string => decodeIds(main, ids);
+  const decodeContinuation = makeContinuationDecoder(main, encoders.of({ special: false }, true), decode);
+  return {
+    ...settings,
+    encode: (text, options = {}) => [...leading, ...encoders.of(options, false)(text)],
+    encodeContinuation: (text, options = {}) => encoders.of(options, true)(text),
+    decode,
+    decodeContinuation,
+    stream: () => makeStream(decodeContinuation),
+    token: (id) => main.id_to_token(id),
+    leadingIds: leading,
+    vocabSize: highestId(json) + 1,
+  };
+}
+
+function leadingIdsOf(original: Json, { addBos, bosId }: TokenizerSettings, file: string): number[] {
+  if (addBos === null) return leadingIds(original['post_processor'], file);
+  if (!addBos) return [];
+  if (bosId === null) throw new SipfError('bad-input', `Expected a BOS token, as add_bos_token is true in ${file}, got none. Restore tokenizer_config.json.`);
+  return [bosId];
+}
+
+function library(json: Json, file: string): Library {
+  try {
+    return new Library(json, { clean_up_tokenization_spaces: false });
+  } catch (thrown) {
+    throw new SipfError('unsupported', `Expected a readable tokenizer in ${file}, got: ${messageOf(thrown)}. Download the tokenizer again.`, { cause: thrown });
+  }
+}
+
+type Encode = (text: string) => number[];
+
+/** Up to four readings of a text (at the beginning or further on, special tokens or not), all on one vocabulary. */
+function makeEncoders(json: Json, main: Library, file: string): { of(options: EncodeOptions, continuation: boolean): Encode } {
+  const made = new Map<string, Encode>();
+  return {
+    of({ special = true }, continuation) {
+      const key = `${special} ${continuation}`;
+      let encode = made.get(key);
+      if (!encode) made.set(key, (encode = makeEncoder(json, main, file, special, continuation)));
+      return encode;
+    },
+  };
+}
+
+function makeEncoder(json: Json, main: Library, file: string, special: boolean, continuation: boolean): Encode {
+  const added = addedTokens(json).filter((token) => special || token['special'] !== true);
+  const rules = continuation ? withoutPrefixSpace(json) : json;
+  const reader = library({ ...rules, added_tokens: added, model: { type: 'BPE', vocab: {}, merges: [] } }, file);
+  reader.model = main.model;
+  return (text) => (text === '' ? [] : reader.encode(text, { add_special_tokens: false }).ids.map((id: number | undefined) => checkId(id, text, file)));
+}
+
+function checkId(id: number | undefined, text: string, file: string): number {
+  if (id !== undefined) return id;
+  throw new SipfError('bad-input', `Expected every character in the vocabulary of ${file}, got one without an id in ${JSON.stringify(text.slice(0, 60))}. Use a tokenizer with byte fallback.`);
+}
+
+function decodeIds(main: Library, ids: readonly number[]): string {
+  const known = ids.filter((id) => main.id_to_token(id) !== undefined);
+  return known.length === 0 ? '' : main.decode(known as number[], { skip_special_tokens: true, clean_up_tokenization_spaces: false });
+}
+
+/** Decodes behind an anchor letter, so that a decoder which strips a text's first space does not strip ours. */
+function makeContinuationDecoder(main: Library, encode: Encode, decode: (ids: readonly number[]) => string): (ids: readonly number[]) => string {
+  const anchor = encode('a').filter((id) => main.id_to_token(id) !== undefined);
+  const length = decode(anchor).length;
+  return (ids) => decode([...anchor, ...ids]).slice(length);
+}
+
+/** Ids kept before the undecided ones: enough for decoders that look one token back. */
+const CONTEXT_IDS = 4;
+/** A character has at most four bytes: a longer undecided tail is broken text, not an unfinished character. */
+const MAX_UNDECIDED = 4;
+
+function makeStream(decode: (ids: readonly number[]) => string): TextStream {
+  let context: number[] = [];
+  let pending: number[] = [];
+  const flush = (): string => {
+    const before = decode(context).length;
+    const text = decode([...context, ...pending]).slice(before);
+    context = [...context, ...pending].slice(-CONTEXT_IDS);
+    pending = [];
+    return text;
+  };
+  return {
+    push(id) {
+      pending.push(id);
+      const unfinished = decode(pending).endsWith('\uFFFD') && pending.length < MAX_UNDECIDED;
+      return unfinished ? '' : flush();
+    },
+    end: () => (pending.length === 0 ? '' : flush()),
+  };
+}
+
+function highestId(json: Json): number {
+  const vocab = (json['model'] as Json)['vocab'];
+  let highest = Array.isArray(vocab) ? vocab.length - 1 : -1;
+  if (!Array.isArray(vocab)) for (const id of Object.values((vocab ?? {}) as Record<string, number>)) highest = Math.max(highest, id);
+  for (const token of addedTokens(json)) highest = Math.max(highest, Number(token['id']));
+  return highest;
+}
+
+/**
+ * Checks that every id of the tokenizer has a row in the embedding (more rows than ids are padding, and fine).
+ * @throws SipfError 'bad-input' where the two do not belong together.
+ */
+export function checkVocabulary(tokenizer: Pick<Tokenizer, 'vocabSize'>, embeddingRows: number): void {
+  if (tokenizer.vocabSize <= embeddingRows) return;
+  throw new SipfError('bad-input', `Expected a tokenizer of at most ${embeddingRows} ids (rows of the embedding), got ${tokenizer.vocabSize}. Use the tokenizer that belongs to these weights.`);
+}

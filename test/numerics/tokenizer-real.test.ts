@@ -1,0 +1,75 @@
+// Real tokenizers against ids by llama.cpp and Hugging Face; round trips of real texts.
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { loadTokenizer, makeTokenizer, type Tokenizer } from '../../src/models/tokenizer.ts';
+
+const shared = join(import.meta.dirname, '../../../shared');
+const at = (path: string): string => join(shared, path);
+
+function available(path: string): boolean {
+  if (existsSync(at(path))) return true;
+  console.log(`skipped: ../shared/${path} is not there`);
+  return false;
+}
+
+interface Row {
+  readonly text: string;
+  readonly ids: number[];
+  readonly ids_with_special: number[];
+}
+
+function rowsOf(path: string): Row[] {
+  return readFileSync(at(path), 'utf8').trim().split('\n').map((line) => JSON.parse(line) as Row);
+}
+
+const gguf = 'models/SmolLM2-135M-Instruct.Q4_1.gguf';
+const expected = 'fixtures/tokenizers/smollm2-135m-instruct.jsonl';
+
+describe.skipIf(!available(gguf) || !available(expected))('SmolLM2 from GGUF metadata', () => {
+  let tokenizer: Tokenizer;
+  beforeAll(async () => {
+    tokenizer = await loadTokenizer(at(gguf));
+  });
+
+  it('gives the ids of llama.cpp on every text, with and without special tokens', () => {
+    const rows = rowsOf(expected);
+    expect(rows.length).toBe(188);
+    for (const { text, ids, ids_with_special: special } of rows) {
+      expect(tokenizer.encode(text, { special: false }), JSON.stringify(text)).toEqual(ids);
+      expect(tokenizer.encode(text), JSON.stringify(text)).toEqual(special);
+      expect(tokenizer.encodeContinuation(text)).toEqual(special);
+    }
+  });
+
+  it('decodes back to the text, at once and token by token', () => {
+    for (const { text, ids } of rowsOf(expected)) {
+      const stream = tokenizer.stream();
+      expect(tokenizer.decode(ids), JSON.stringify(text)).toBe(text);
+      expect(ids.map((id) => stream.push(id)).join('') + stream.end()).toBe(text);
+    }
+  });
+
+  it('knows its special ids and adds no BOS', () => {
+    expect(tokenizer).toMatchObject({ bosId: 1, eosIds: [2], padId: 2, vocabSize: 49152, leadingIds: [] });
+    expect(tokenizer.decode([1, 19556, 2])).toBe('Hello');
+  });
+});
+
+const neox = 'data/tokenizers/gpt-neox-20b.tokenizer.json';
+const train = 'data/gsm8k/train.jsonl';
+
+describe.skipIf(!available(neox) || !available(train))('gpt-neox-20b from tokenizer.json', () => {
+  it('round-trips questions and answers', () => {
+    const json = JSON.parse(readFileSync(at(neox), 'utf8')) as Record<string, unknown>;
+    const settings = { bosId: 0, eosIds: [0], padId: null, addBos: null, chatTemplate: null };
+    const tokenizer = makeTokenizer(json, settings, at(neox));
+    const lines = readFileSync(at(train), 'utf8').split('\n').slice(0, 200);
+    for (const line of lines) {
+      const { question, answer } = JSON.parse(line) as { question: string; answer: string };
+      const text = `${question}\n${answer}`.normalize('NFC');
+      expect(tokenizer.decode(tokenizer.encode(text))).toBe(text);
+    }
+    expect(tokenizer.encode('Hello world')).toEqual([12092, 1533]);
+  });
+});
