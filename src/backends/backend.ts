@@ -177,6 +177,7 @@ export interface TrainStep {
   readonly metrics: Readonly<Record<string, number>>;
 }
 
+/** The whole training, the steps before a resume included: a resumed run and an uninterrupted one give equal results. */
 export interface TrainResult {
   /** As given in TrainJob for LoRA (model + out as adapter), or `out` itself as a model. */
   readonly source: ModelSource;
@@ -195,10 +196,21 @@ export interface ModelFacts {
   readonly hasChatTemplate: boolean;
 }
 
+/** A model to make from nothing: random weights that depend on `seed` alone. */
+export interface ModelInit {
+  /** A Hugging Face Llama config; `vocab_size` and token ids that it lacks come from the tokenizer. */
+  readonly config: Readonly<Record<string, unknown>>;
+  /** The parsed tokenizer.json. */
+  readonly tokenizer: object;
+  readonly seed: number;
+}
+
 /** Whatever executes models: this process, a worker thread, or engines elsewhere. */
 export interface Backend extends AsyncDisposable {
   openPolicy(source: ModelSource): Promise<Policy>;
   openPrm(source: ModelSource): Promise<ProcessRewardModel>;
   train(job: TrainJob, onStep: (step: TrainStep) => void, options?: CallOptions): Promise<TrainResult>;
   facts(source: ModelSource): Promise<ModelFacts>;
+  /** Writes a Hugging Face folder (config.json, model.safetensors, tokenizer.json) to `out`. */
+  initModel(out: string, init: ModelInit, options?: CallOptions): Promise<ModelFacts>;
 }

@@ -1,0 +1,120 @@
+// Paths and texts -> durable files. The only place that writes run directories, so that tests can fail any write. Leaves formats to run.ts and journal.ts.
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { cp, mkdir, open, readdir, readFile, rename, rm, stat, truncate } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { SipfError } from './errors.ts';
+
+/** Every operation that changes a run directory. Each throws SipfError 'write-failed' where the disk is full or closed to us. */
+export interface Disk {
+  makeFolder(path: string): Promise<void>;
+  /** Writes a whole file and waits until it is on the disk. */
+  write(path: string, chunks: AsyncIterable<string> | Iterable<string>): Promise<void>;
+  /** Appends and waits until it is on the disk. */
+  append(path: string, text: string): Promise<void>;
+  /** False where the file is already there. */
+  create(path: string, text: string): Promise<boolean>;
+  rename(from: string, to: string): Promise<void>;
+  truncate(path: string, bytes: number): Promise<void>;
+  remove(path: string): Promise<void>;
+  copy(from: string, to: string): Promise<void>;
+}
+
+const REFUSALS = new Set(['ENOSPC', 'EDQUOT', 'EACCES', 'EPERM', 'EROFS', 'EIO', 'ENOTDIR', 'EISDIR', 'EFBIG', 'EMFILE']);
+
+/** The file system of this machine. */
+export const nodeDisk: Disk = {
+  makeFolder: (path) => guarded(path, async () => void (await mkdir(path, { recursive: true }))),
+  write: (path, chunks) => guarded(path, () => writeWhole(path, 'w', chunks)),
+  append: (path, text) => guarded(path, () => writeWhole(path, 'a', [text])),
+  create: (path, text) => guarded(path, () => createFile(path, text)),
+  rename: (from, to) =>
+    guarded(to, async () => {
+      await rename(from, to);
+      await syncFolder(dirname(to));
+    }),
+  truncate: (path, bytes) => guarded(path, () => truncate(path, bytes)),
+  remove: (path) => guarded(path, () => rm(path, { recursive: true, force: true })),
+  copy: (from, to) => guarded(to, () => cp(from, to, { recursive: true })),
+};
+
+/** Writes beside `path`, then renames: readers see the old file or the new one, never half of it. */
+export async function replaceFile(disk: Disk, path: string, chunks: AsyncIterable<string> | Iterable<string>): Promise<void> {
+  const draft = `${path}.draft`;
+  await disk.write(draft, chunks);
+  await disk.rename(draft, path);
+}
+
+/** The text of a file; null where there is none. */
+export async function readTextFile(path: string): Promise<string | null> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return null;
+    throw new SipfError('bad-input', `Expected to read ${path}, got ${codeOf(error)}. Check its permissions.`, { cause: error });
+  }
+}
+
+/** SHA-256 of a file, or of a folder's file names and contents; null where there is neither. */
+export async function hashPath(path: string): Promise<string | null> {
+  const info = await stat(path).catch(() => null);
+  if (info === null) return null;
+  const hash = createHash('sha256');
+  if (!info.isDirectory()) {
+    for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
+    return hash.digest('hex');
+  }
+  for (const name of (await readdir(path)).sort()) hash.update(`${name}\0${await hashPath(join(path, name))}\n`);
+  return hash.digest('hex');
+}
+
+export function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : '';
+}
+
+async function guarded<T>(path: string, write: () => Promise<T>): Promise<T> {
+  try {
+    return await write();
+  } catch (error) {
+    const code = codeOf(error);
+    if (!REFUSALS.has(code)) throw error;
+    throw new SipfError(
+      'write-failed',
+      `Expected to write ${path}, got ${code}. Free disk space or fix the permissions, then run the same command again: finished work is kept.`,
+      { cause: error },
+    );
+  }
+}
+
+async function writeWhole(path: string, mode: 'w' | 'a', chunks: AsyncIterable<string> | Iterable<string>): Promise<void> {
+  const file = await open(path, mode);
+  try {
+    for await (const chunk of chunks) await file.writeFile(chunk);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+async function createFile(path: string, text: string): Promise<boolean> {
+  const file = await open(path, 'wx').catch((error: unknown) => {
+    if (codeOf(error) === 'EEXIST') return null;
+    throw error;
+  });
+  if (file === null) return false;
+  try {
+    await file.writeFile(text);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  return true;
+}
+
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, 'r').catch(() => null);
+  if (folder === null) return;
+  // Some file systems cannot sync a folder; the rename itself has happened.
+  await folder.sync().catch(() => undefined);
+  await folder.close();
+}

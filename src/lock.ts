@@ -1,0 +1,105 @@
+// A run directory and this process -> the one writer's lock. Leaves readers alone: reading needs none.
+import { randomUUID } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { type Disk, readTextFile } from './disk.ts';
+import { SipfError } from './errors.ts';
+
+const Holder = z.object({ pid: z.number().int(), started: z.string().nullable(), host: z.string(), token: z.string() });
+type Holder = z.infer<typeof Holder>;
+
+/** Held while a process writes into a run directory; a holder that is gone (kill -9) is recognised by its pid and start time. */
+export class Lock implements AsyncDisposable {
+  readonly #disk: Disk;
+  readonly #path: string;
+  readonly #token: string;
+
+  private constructor(disk: Disk, path: string, token: string) {
+    this.#disk = disk;
+    this.#path = path;
+    this.#token = token;
+  }
+
+  /** Throws 'locked' while another live process (or this one) holds it. */
+  static async take(disk: Disk, dir: string, pid: number = process.pid): Promise<Lock> {
+    const path = join(dir, 'lock');
+    const mine: Holder = { pid, started: await startOf(pid), host: hostname(), token: randomUUID() };
+    for (let attempt = 0; attempt < 3; attempt += 1) {
+      if (await disk.create(path, JSON.stringify(mine))) return new Lock(disk, path, mine.token);
+      const text = await settledText(path);
+      if (text === null) continue;
+      const holder = parseHolder(text);
+      if (holder !== null && (await isAlive(holder))) throw locked(dir, holder);
+      await stealStale(disk, path, text, mine.token);
+    }
+    throw new SipfError('locked', `Expected to be the only writer of ${dir}, got others starting at the same time. Try again.`);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const text = await readTextFile(this.#path);
+    if (text !== null && parseHolder(text)?.token === this.#token) await this.#disk.remove(this.#path);
+  }
+}
+
+/** The lock's text; one that is not whole yet may be in the middle of being written, so it gets a moment. */
+async function settledText(path: string): Promise<string | null> {
+  const text = await readTextFile(path);
+  if (text === null || parseHolder(text) !== null) return text;
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  return readTextFile(path);
+}
+
+/** Moves a dead holder's lock away. Only one of several starters can rename it; one that caught a fresh lock by accident puts it back. */
+async function stealStale(disk: Disk, path: string, stale: string, token: string): Promise<void> {
+  const aside = `${path}.${token}`;
+  try {
+    await disk.rename(path, aside);
+  } catch (error) {
+    if (error instanceof SipfError) throw error;
+    return;
+  }
+  const moved = await readTextFile(aside);
+  if (moved !== null && moved !== stale) await disk.create(path, moved);
+  await disk.remove(aside);
+}
+
+function parseHolder(text: string): Holder | null {
+  try {
+    return Holder.parse(JSON.parse(text));
+  } catch {
+    // A torn lock file was written by a process that died while writing it.
+    return null;
+  }
+}
+
+async function isAlive({ pid, started, host }: Holder): Promise<boolean> {
+  // Another machine's processes cannot be seen from here: its lock stands until a person removes it.
+  if (host !== hostname()) return true;
+  try {
+    process.kill(pid, 0);
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'EPERM';
+  }
+  const now = await startOf(pid);
+  return started === null || now === null || now === started;
+}
+
+/** Start time of a process in clock ticks since boot, with the boot's id; null where the system does not tell. */
+async function startOf(pid: number): Promise<string | null> {
+  try {
+    const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
+    const boot = await readFile('/proc/sys/kernel/random/boot_id', 'utf8');
+    return `${boot.trim()}/${stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]}`;
+  } catch {
+    return null;
+  }
+}
+
+function locked(dir: string, { pid, host }: Holder): SipfError {
+  return new SipfError(
+    'locked',
+    `Expected to be the only writer of ${dir}, got process ${pid} on ${host} at work there. Wait for it, stop it, or choose another --out. If that process is gone for sure, delete ${join(dir, 'lock')}.`,
+  );
+}

@@ -1,0 +1,108 @@
+// Stage 6: preference pairs and gold solutions -> the rows that train the next policy. Also the warm-up's rows. Leaves the optimizer to the backend.
+import { z } from 'zod';
+import type { Objective, PreferenceExample, SftExample, TrainExample } from '../backends/backend.ts';
+import { SipfError } from '../errors.ts';
+import type { PreferencePair, Question } from '../records.ts';
+import type { Task } from '../tasks/task.ts';
+import { keyedOrder } from './keys.ts';
+import type { Method } from './methods.ts';
+import type { BuildPrompt } from './prompt.ts';
+import { TrainSettings } from './train-settings.ts';
+
+/** The supervised warm-up M_0 = SFT(base, D_org). Off: M_0 is the base model. */
+export const SftOptions = z.strictObject({
+  enabled: z.boolean().default(true),
+  scope: z.enum(['completion', 'full']).default('completion'),
+  /** Rows at most; null: every train question with a solution. */
+  rows: z.number().int().positive().nullable().default(null),
+  train: TrainSettings.prefault({}),
+});
+export type SftOptions = z.infer<typeof SftOptions>;
+
+export const AlignOptions = z.strictObject({
+  /** Where each round's training starts. */
+  start: z.enum(['base', 'sft', 'previous']).default('previous'),
+  lambda: z.number().min(0).default(0.1),
+  nllScope: z.enum(['completion', 'all']).default('completion'),
+  normalise: z.enum(['step', 'microbatch']).default('step'),
+  maxLogp: z.number().max(0).nullable().default(-0.005),
+  /** Gold solutions mixed in as NLL-only rows, for each other row: 1 is as many again, 0 none. */
+  gold: z.number().min(0).default(0),
+  train: TrainSettings.prefault({}),
+});
+export type AlignOptions = z.infer<typeof AlignOptions>;
+
+interface RowContext {
+  readonly task: Task;
+  readonly prompt: BuildPrompt;
+}
+
+/** Worked solutions as SFT rows, in the order of `questions`. */
+export function goldRows(questions: readonly Question[], rows: number | null, key: string, context: RowContext): SftExample[] {
+  const solved = questions.filter(({ solution }) => solution !== undefined && solution.length > 0);
+  const chosen = rows === null || rows >= solved.length ? solved : keyedOrder(solved, key, ({ id }) => id).slice(0, rows);
+  return chosen.map((question) => ({
+    kind: 'sft',
+    prompt: context.prompt(question),
+    completion: context.task.pieces(question.solution ?? []),
+  }));
+}
+
+export interface AlignRows {
+  readonly examples: readonly TrainExample[];
+  readonly objective: Objective;
+  readonly counts: { pairs: number; nllRows: number; gold: number };
+}
+
+export interface AlignArgs extends RowContext {
+  readonly method: Method;
+  readonly pairs: readonly PreferencePair[];
+  readonly questions: readonly Question[];
+  readonly options: AlignOptions;
+  readonly scope: SftOptions['scope'];
+  readonly key: string;
+}
+
+/** The rows and the objective of a round. Throws 'nothing-left' where there is nothing to learn from. */
+export function alignRows({ method, pairs, questions, options, scope, key, task, prompt }: AlignArgs): AlignRows {
+  const context = { task, prompt };
+  const usesPairs = method.align === 'pairs';
+  const wanted = usesPairs ? Math.round(options.gold * pairs.length) : null;
+  const gold = wanted === 0 ? [] : goldRows(questions, wanted, `gold/${key}`, context);
+  const counts = {
+    pairs: pairs.filter(({ rejected }) => rejected !== null).length,
+    nllRows: pairs.filter(({ rejected }) => rejected === null).length,
+    gold: gold.length,
+  };
+  if (usesPairs && counts.pairs === 0) {
+    throw new SipfError(
+      'nothing-left',
+      `Expected preference pairs to align on, got none (${counts.nllRows} right paths without a partner). Lower pairs.eta, draw more samples (sampling.samples, sampling.quota) or use easier or harder questions, so that a question has both good and bad paths.`,
+    );
+  }
+  const own = pairs.map((pair) => (usesPairs ? preferenceRow(pair, context) : sftRow(pair, context)));
+  const examples = [...own, ...(usesPairs ? gold.map(asPreference) : gold)];
+  if (examples.length === 0) {
+    throw new SipfError('nothing-left', 'Expected right samples or worked solutions to train on, got neither. Use easier questions or a stronger model.');
+  }
+  const { lambda, nllScope, normalise, maxLogp } = options;
+  const objective: Objective = usesPairs ? { kind: 'orpo', lambda, nllScope, normalise, maxLogp } : { kind: 'sft', scope };
+  return { examples, objective, counts };
+}
+
+function preferenceRow({ question, chosen, rejected }: PreferencePair, { task, prompt }: RowContext): PreferenceExample {
+  return {
+    kind: 'preference',
+    prompt: prompt({ question }),
+    chosen: task.pieces(chosen.steps),
+    rejected: rejected === null ? null : task.pieces(rejected.steps),
+  };
+}
+
+function sftRow({ question, chosen }: PreferencePair, { task, prompt }: RowContext): SftExample {
+  return { kind: 'sft', prompt: prompt({ question }), completion: task.pieces(chosen.steps) };
+}
+
+function asPreference({ prompt, completion }: SftExample): PreferenceExample {
+  return { kind: 'preference', prompt, chosen: completion, rejected: null };
+}

@@ -1,0 +1,299 @@
+// Stage 2: samples and a simulator -> Monte-Carlo tallies of every step. Leaves hard or soft labels to step-labels.ts.
+import { z } from 'zod';
+import type { Completion, GenerateRequest, Policy } from '../backends/backend.ts';
+import type { Question, Sample, StepLabels, StepTally } from '../records.ts';
+import type { Task } from '../tasks/task.ts';
+import { type Counts, countInto, gradeWithRetries, type StageOutput } from './counts.ts';
+import { drawKey, keyedNumber } from './keys.ts';
+import type { BuildPrompt } from './prompt.ts';
+import { samplingOf } from './sample-paths.ts';
+
+export const LabelOptions = z.strictObject({
+  /** Rollouts a step. */
+  K: z.number().int().positive().default(8),
+  /** A step is correct when more than this many of its rollouts are right. */
+  delta: z.number().int().min(0).default(0),
+  /** first-success: exact hard labels with fewer rollouts. full: complete tallies, needed for soft labels and the tallies scorer. */
+  mode: z.enum(['first-success', 'full']).default('first-success'),
+  /** monotone: a step is correct if a later step is. none: the paper's rule. */
+  closure: z.enum(['monotone', 'none']).default('monotone'),
+  /** Approximation: a right path's own success settles all its steps, without rollouts (an outcome label). */
+  ownWitness: z.boolean().default(false),
+  /** Paths to label a round, half right and half wrong where there are enough of both; null: all. */
+  paths: z.number().int().positive().nullable().default(null),
+  /** Share of questions whose labels never train a PRM. */
+  heldOut: z.number().min(0).max(1).default(0.1),
+  /** Label the paths of earlier rounds again with the current simulator. */
+  relabel: z.boolean().default(false),
+  temperature: z.number().positive().default(1),
+  topP: z.number().positive().max(1).default(1),
+  topK: z.number().int().min(0).default(0),
+  maxTokens: z.number().int().positive().nullable().default(null),
+  gradeRetries: z.number().int().min(0).default(2),
+  /** Questions of one unit of work. */
+  unit: z.number().int().positive().default(16),
+});
+export type LabelOptions = z.infer<typeof LabelOptions>;
+
+export interface LabelContext {
+  readonly simulator: Policy;
+  readonly task: Task;
+  readonly prompt: BuildPrompt;
+  readonly options: LabelOptions;
+  readonly seed: number;
+  readonly iteration: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A question and those of its samples that get labels. */
+export interface LabelItem {
+  readonly question: Question;
+  readonly samples: readonly Sample[];
+}
+
+/** A prefix of one question's paths, rolled out once however many paths share it. */
+interface Prefix {
+  /** Its place in the unit's list: names its rollouts. */
+  readonly place: number;
+  readonly pieces: readonly string[];
+  readonly item: LabelItem;
+  readonly prompt: string;
+  /** Outcome by rollout index; null: an infrastructure error; a hole: still running. */
+  readonly results: (boolean | null | undefined)[];
+  tokens: number;
+  asked: number;
+  pending: number;
+  waiting: Path[];
+}
+
+interface Path {
+  readonly sample: Sample;
+  readonly prefixes: readonly Prefix[];
+  readonly tallies: (StepTally | null)[];
+  /** The step under scan. */
+  at: number;
+  tokens: number;
+  failed: boolean;
+}
+
+/**
+ * Ids of the samples to label: at most `paths`, half of them right. Every question's first path of a kind comes before any question's second
+ * (paths of a question ordered by hash), so the budget covers as many questions as it can. Gold and errors never.
+ */
+export function choosePaths(
+  samples: Iterable<Pick<Sample, 'id' | 'questionId' | 'outcome' | 'source'>>,
+  paths: number | null,
+  key: string,
+): Set<string> {
+  const classes = { right: new Map<string, string[]>(), wrong: new Map<string, string[]>() };
+  for (const { id, questionId, outcome, source } of samples) {
+    if (source === 'gold' || outcome.kind === 'error') continue;
+    const ofQuestion = classes[outcome.kind].get(questionId) ?? [];
+    ofQuestion.push(id);
+    classes[outcome.kind].set(questionId, ofQuestion);
+  }
+  const [right, wrong] = [inTurns(classes.right, key), inTurns(classes.wrong, key)];
+  const budget = paths ?? right.length + wrong.length;
+  const fromRight = Math.min(right.length, Math.max(Math.ceil(budget / 2), budget - wrong.length));
+  return new Set([...right.slice(0, fromRight), ...wrong.slice(0, Math.max(0, budget - fromRight))]);
+}
+
+function inTurns(byQuestion: ReadonlyMap<string, readonly string[]>, key: string): string[] {
+  const ranked = [...byQuestion.values()].flatMap((ids) =>
+    ids
+      .map((id) => ({ id, number: keyedNumber(key, id) }))
+      .sort((a, b) => a.number - b.number)
+      .map((entry, turn) => ({ ...entry, turn })),
+  );
+  ranked.sort((a, b) => a.turn - b.turn || a.number - b.number);
+  return ranked.map(({ id }) => id);
+}
+
+/** Labels the paths of one unit of questions. Rollouts of all of them share the slots; each path asks for one at a time (all K in full mode). */
+export async function labelUnit(items: readonly LabelItem[], context: LabelContext): Promise<StageOutput<StepLabels>> {
+  const counts: Record<string, number> = {};
+  const prefixes: Prefix[] = [];
+  const paths = items.flatMap((item) => pathsOf(item, prefixes, context));
+  const first = paths.flatMap((path) => advance(path, context));
+  const onFinished = async (finished: readonly Completion[]): Promise<GenerateRequest[]> => {
+    const next: GenerateRequest[] = [];
+    for (const completion of finished) {
+      const prefix = await record(completion, prefixes, context, counts);
+      if (prefix.pending > 0) continue;
+      const { waiting } = prefix;
+      prefix.waiting = [];
+      for (const path of waiting) next.push(...advance(path, context));
+    }
+    return next;
+  };
+  if (first.length > 0) {
+    const stats = await context.simulator.generate(first, onFinished, { signal: context.signal });
+    countInto(counts, 'promptTokens', stats.promptTokens);
+    countInto(counts, 'generatedTokens', stats.generatedTokens);
+  }
+  return { records: paths.flatMap((path) => finish(path, context, counts)), counts };
+}
+
+/** The stage on its own: streams the labels of `items`, unit by unit. */
+export async function* labelSteps(
+  units: AsyncIterable<readonly LabelItem[]> | Iterable<readonly LabelItem[]>,
+  context: LabelContext,
+  onUnit: (counts: Counts) => void = () => {},
+): AsyncGenerator<StepLabels> {
+  for await (const unit of units) {
+    const { records, counts } = await labelUnit(unit, context);
+    onUnit(counts);
+    yield* records;
+  }
+}
+
+function pathsOf(item: LabelItem, prefixes: Prefix[], { task, prompt }: LabelContext): Path[] {
+  const text = prompt(item.question);
+  const byText = new Map<string, Prefix>();
+  return item.samples.map((sample) => {
+    const pieces = task.pieces(sample.steps);
+    const own = sample.steps.slice(0, -1).map((_, j) => {
+      const upTo = pieces.slice(0, j + 1);
+      const key = upTo.join('');
+      let prefix = byText.get(key);
+      if (prefix === undefined) {
+        prefix = { place: prefixes.length, pieces: upTo, item, prompt: text, results: [], tokens: 0, asked: 0, pending: 0, waiting: [] };
+        byText.set(key, prefix);
+        prefixes.push(prefix);
+      }
+      return prefix;
+    });
+    return { sample, prefixes: own, tallies: own.map(() => null), at: own.length - 1, tokens: 0, failed: false };
+  });
+}
+
+/** Settles what is known of a path and returns the rollouts it needs next; none when it is done or waits for those of another path. */
+function advance(path: Path, context: LabelContext): GenerateRequest[] {
+  const { options } = context;
+  const requests: GenerateRequest[] = [];
+  if (options.ownWitness && path.sample.outcome.kind === 'right') {
+    for (const [j, tally] of path.tallies.entries()) path.tallies[j] = tally ?? implied(path.prefixes.length);
+    return requests;
+  }
+  if (options.mode === 'full') return advanceFull(path, context);
+  while (path.at >= 0) {
+    const prefix = path.prefixes[path.at];
+    if (prefix === undefined) return requests;
+    const need = stillNeeded(prefix, options);
+    if (need !== 'done') return waitFor(path, prefix, need === 'failed' ? 0 : 1, context);
+    const tally = tallyOf(prefix, options);
+    path.tallies[path.at] = tally;
+    if (tally.correct > options.delta && options.closure === 'monotone') {
+      for (let j = 0; j < path.at; j += 1) path.tallies[j] = implied(path.at);
+      path.at = -1;
+    }
+    path.at -= 1;
+  }
+  return requests;
+}
+
+function advanceFull(path: Path, context: LabelContext): GenerateRequest[] {
+  const { options } = context;
+  const requests: GenerateRequest[] = [];
+  for (const [j, prefix] of path.prefixes.entries()) {
+    if (path.tallies[j] !== null || prefix.waiting.includes(path)) continue;
+    const need = stillNeeded(prefix, options);
+    if (need === 'done') path.tallies[j] = tallyOf(prefix, options);
+    else if (need === 'failed') path.failed = true;
+    else requests.push(...waitFor(path, prefix, need, context));
+  }
+  return requests;
+}
+
+function waitFor(path: Path, prefix: Prefix, count: number, context: LabelContext): GenerateRequest[] {
+  if (count === 0) {
+    path.failed = true;
+    return [];
+  }
+  prefix.waiting.push(path);
+  if (prefix.pending > 0) return [];
+  return rollOut(prefix, count, context);
+}
+
+function rollOut(prefix: Prefix, count: number, context: LabelContext): GenerateRequest[] {
+  const { options, task, seed, iteration } = context;
+  const from = prefix.asked;
+  prefix.asked += count;
+  prefix.pending += count;
+  const text = prefix.prompt + prefix.pieces.join('');
+  const questionId = prefix.item.question.id;
+  return Array.from({ length: count }, (_, i) => ({
+    id: `${prefix.place}/${from + i}`,
+    context: [prefix.prompt, ...prefix.pieces],
+    key: drawKey({ seed, stage: 'rollout', iteration, questionId, prefix: text, index: from + i }),
+    sampling: samplingOf(options, task),
+  }));
+}
+
+/** Rollouts a prefix still needs: valid ones count by index, so that scan and full mode settle on the very same ones. */
+function stillNeeded(prefix: Prefix, { K, delta, mode }: LabelOptions): number | 'done' | 'failed' {
+  const valid = prefix.results.filter((result) => result === true || result === false);
+  if (valid.length >= K) return 'done';
+  if (mode === 'first-success' && valid.filter(Boolean).length > delta) return 'done';
+  if (prefix.results.length - valid.length > K) return 'failed';
+  return K - valid.length;
+}
+
+function tallyOf(prefix: Prefix, { K }: LabelOptions): StepTally {
+  const valid = prefix.results.filter((result) => result === true || result === false).slice(0, K);
+  const stop = valid.length < K ? 'first-success' : 'full';
+  return { correct: valid.filter(Boolean).length, run: valid.length, stop, impliedBy: null };
+}
+
+function implied(by: number): StepTally {
+  return { correct: 0, run: 0, stop: 'first-success', impliedBy: by };
+}
+
+async function record(
+  completion: Completion,
+  prefixes: readonly Prefix[],
+  { task, options }: LabelContext,
+  counts: Record<string, number>,
+): Promise<Prefix> {
+  const [at, index] = completion.id.split('/').map(Number);
+  const prefix = prefixes[at ?? -1];
+  if (prefix === undefined || index === undefined) throw new Error(`Unknown rollout ${completion.id}.`);
+  const text = prefix.pieces.join('') + completion.text;
+  const { question } = prefix.item;
+  const { outcome } = await gradeWithRetries(task, question, text, completion.finishReason, options.gradeRetries);
+  prefix.results[index] = outcome.kind === 'error' ? null : outcome.kind === 'right';
+  prefix.pending -= 1;
+  countInto(counts, 'rollouts');
+  countInto(counts, outcome.kind === 'error' ? 'rolloutErrors' : `rollouts:${outcome.kind}`);
+  if (completion.finishReason === 'length') countInto(counts, 'rolloutsTruncated');
+  // Tokens are charged to the path that waited first: sums over paths are exact.
+  const payer = prefix.waiting[0];
+  if (payer !== undefined) payer.tokens += completion.tokenIds.length;
+  return prefix;
+}
+
+function finish(path: Path, { options, simulator }: LabelContext, counts: Record<string, number>): StepLabels[] {
+  const { sample } = path;
+  const tallies = path.tallies.filter((tally) => tally !== null);
+  if (path.failed || tallies.length < path.tallies.length) {
+    countInto(counts, 'pathsUnlabelled');
+    return [];
+  }
+  countInto(counts, 'paths');
+  countInto(counts, 'stepsRolledOut', tallies.filter(({ run }) => run > 0).length);
+  countInto(counts, 'stepsImplied', tallies.filter(({ impliedBy }) => impliedBy !== null).length);
+  const outcomeRight = sample.outcome.kind === 'right';
+  const last: StepTally = { correct: outcomeRight ? 1 : 0, run: 0, stop: 'full', impliedBy: null };
+  return [
+    {
+      sampleId: sample.id,
+      questionId: sample.questionId,
+      iteration: sample.iteration,
+      simulator: simulator.hash,
+      K: options.K,
+      steps: [...tallies, last],
+      outcomeRight,
+      rolloutTokens: path.tokens,
+    },
+  ];
+}

@@ -1,0 +1,117 @@
+// Stage 5: samples with path scores -> preference pairs and NLL-only rows of each question. Pure; leaves training to align.ts.
+import { z } from 'zod';
+import type { PreferencePair, Question, Sample } from '../records.ts';
+import { keyedOrder } from './keys.ts';
+
+export const PairOptions = z.strictObject({
+  /** r(chosen) - r(rejected) is at least this. */
+  eta: z.number().min(0).default(0.1),
+  /** right: only right paths are chosen. none: the paper's rule. */
+  chosenGate: z.enum(['right', 'none']).default('right'),
+  /** Pairs a question at most; null: all. */
+  perQuestion: z.number().int().positive().nullable().default(4),
+  /** Pairs a round at most; every question's first pair comes before any question's second. null: all. */
+  total: z.number().int().positive().nullable().default(null),
+  /** Distinct right paths that found no partner become NLL-only rows. */
+  nllRows: z.boolean().default(true),
+  /** Gold solutions may be chosen. */
+  gold: z.boolean().default(false),
+});
+export type PairOptions = z.infer<typeof PairOptions>;
+
+export interface PairItem {
+  readonly question: Question;
+  readonly samples: readonly Sample[];
+  /** Path scores by sample id; samples without one take no part. */
+  readonly scores: ReadonlyMap<string, number>;
+}
+
+export interface QuestionPairs {
+  readonly pairs: readonly PreferencePair[];
+  readonly nllRows: readonly PreferencePair[];
+  readonly eligible: number;
+}
+
+/**
+ * All (w, l) with r(w) - r(l) >= eta, of which at most `perQuestion` are drawn in turns: every eligible chosen path appears before any repeats,
+ * each time with another rejected one. The draw depends on `key` and the ids alone.
+ */
+export function pairQuestion({ question, samples, scores }: PairItem, options: PairOptions, key: string): QuestionPairs {
+  const scored = samples.filter(({ id, outcome, source }) => scores.has(id) && outcome.kind !== 'error' && (options.gold || source !== 'gold'));
+  const score = (sample: Sample) => scores.get(sample.id) ?? 0;
+  const mayBeChosen = (sample: Sample) => options.chosenGate === 'none' || sample.outcome.kind === 'right';
+  const turns = keyedOrder(scored.filter(mayBeChosen), `chosen/${key}`, ({ id }) => id)
+    .map((chosen) => ({
+      chosen,
+      rejected: keyedOrder(
+        scored.filter((other) => other !== chosen && score(chosen) - score(other) >= options.eta && score(chosen) > score(other)),
+        `rejected/${key}/${chosen.id}`,
+        ({ id }) => id,
+      ),
+    }))
+    .filter(({ rejected }) => rejected.length > 0);
+  const eligible = turns.reduce((sum, { rejected }) => sum + rejected.length, 0);
+  const limit = Math.min(options.perQuestion ?? eligible, eligible);
+  const pairs: PreferencePair[] = [];
+  for (let turn = 0; pairs.length < limit; turn += 1) {
+    for (const { chosen, rejected } of turns) {
+      const partner = rejected[turn];
+      if (partner === undefined || pairs.length >= limit) continue;
+      pairs.push(rowOf(question, side(chosen, score(chosen)), side(partner, score(partner))));
+    }
+  }
+  const partnered = new Set(turns.map(({ chosen }) => chosen.id));
+  const alone = samples.filter(({ id, outcome, source }) => outcome.kind === 'right' && source === 'policy' && !partnered.has(id));
+  const nllRows = options.nllRows ? alone.map((sample) => rowOf(question, side(sample, scores.get(sample.id) ?? null), null)) : [];
+  return { pairs, nllRows, eligible };
+}
+
+/** Every distinct right sample as an NLL-only row (RFT). */
+export function rightRows({ question, samples, scores }: PairItem): PreferencePair[] {
+  return samples
+    .filter(({ outcome, source }) => outcome.kind === 'right' && source === 'policy')
+    .map((sample) => rowOf(question, side(sample, scores.get(sample.id) ?? null), null));
+}
+
+export interface PairCounts {
+  readonly questions: number;
+  readonly questionsWithPairs: number;
+  readonly pairs: number;
+  readonly eligiblePairs: number;
+  readonly nllRows: number;
+  readonly chosenRight: number;
+  readonly rejectedRight: number;
+}
+
+/** Caps the pairs of a round at `total`, taking every question's first before any second; keeps the order of questions. NLL-only rows stay. */
+export function capPairs(questions: readonly QuestionPairs[], total: number | null, key: string): QuestionPairs[] {
+  const entries = questions.flatMap((item, at) => item.pairs.map((pair, turn) => ({ at, turn, pair })));
+  if (total === null || entries.length <= total) return [...questions];
+  const shuffled = keyedOrder(entries, `total/${key}`, ({ pair, turn }) => `${pair.questionId}/${turn}`);
+  const kept = new Set(shuffled.sort((a, b) => a.turn - b.turn).slice(0, total).map(({ pair }) => pair));
+  return questions.map((item) => ({ ...item, pairs: item.pairs.filter((pair) => kept.has(pair)) }));
+}
+
+export function pairCounts(questions: readonly QuestionPairs[], samples: ReadonlyMap<string, boolean>): PairCounts {
+  const pairs = questions.flatMap((item) => item.pairs);
+  const right = (id: string | undefined) => id !== undefined && samples.get(id) === true;
+  return {
+    questions: questions.length,
+    questionsWithPairs: questions.filter((item) => item.pairs.length > 0).length,
+    pairs: pairs.length,
+    eligiblePairs: questions.reduce((sum, { eligible }) => sum + eligible, 0),
+    nllRows: questions.reduce((sum, { nllRows }) => sum + nllRows.length, 0),
+    chosenRight: pairs.filter(({ chosen }) => right(chosen.sampleId)).length,
+    rejectedRight: pairs.filter(({ rejected }) => right(rejected?.sampleId)).length,
+  };
+}
+
+type Side = PreferencePair['chosen'];
+
+function side(sample: Sample, score: number | null): Side {
+  return { sampleId: sample.id, steps: sample.steps, score };
+}
+
+function rowOf(question: Question, chosen: Side, rejected: Side | null): PreferencePair {
+  return { questionId: question.id, question: question.question, chosen, rejected };
+}

@@ -1,0 +1,251 @@
+// Stage 1: questions and a policy -> distinct, graded samples. Leaves labels and scores to later stages.
+import { z } from 'zod';
+import type { Completion, GenerateRequest, Policy, SamplingOptions } from '../backends/backend.ts';
+import type { Question, Sample } from '../records.ts';
+import type { Task } from '../tasks/task.ts';
+import { type Counts, countInto, gradeWithRetries, inUnits, type StageOutput } from './counts.ts';
+import { drawKey, keyedOrder } from './keys.ts';
+import type { BuildPrompt } from './prompt.ts';
+
+/** At least `right` distinct right and `wrong` distinct wrong paths a question: `round` more are drawn until then, `budget` at most in all. */
+export const Quota = z.strictObject({
+  right: z.number().int().min(0).default(4),
+  wrong: z.number().int().min(0).default(4),
+  round: z.number().int().positive().default(4),
+  budget: z.number().int().positive().default(32),
+});
+
+export const SampleOptions = z.strictObject({
+  /** Questions a round; null: all. `rotate`: each round takes the next ones instead of the same. */
+  questions: z.number().int().positive().nullable().default(null),
+  rotate: z.boolean().default(false),
+  samples: z.number().int().positive().default(8),
+  temperature: z.number().positive().default(1),
+  topP: z.number().positive().max(1).default(1),
+  topK: z.number().int().min(0).default(0),
+  /** null: the task's own limit. */
+  maxTokens: z.number().int().positive().nullable().default(null),
+  quota: Quota.nullable().default(null),
+  /** Gold solutions count as samples too. */
+  gold: z.boolean().default(true),
+  distinct: z.boolean().default(true),
+  dropFalseEquations: z.boolean().default(false),
+  gradeRetries: z.number().int().min(0).default(2),
+  /** Questions of one unit of work. */
+  unit: z.number().int().positive().default(16),
+});
+export type SampleOptions = z.infer<typeof SampleOptions>;
+
+export interface SampleContext {
+  readonly policy: Policy;
+  readonly task: Task;
+  readonly prompt: BuildPrompt;
+  readonly options: SampleOptions;
+  readonly seed: number;
+  readonly iteration: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A question to draw for. `known`: its samples of earlier rounds, which new ones must differ from. */
+export interface SampleItem {
+  readonly question: Question;
+  readonly known: readonly Sample[];
+  /** Add its gold solution (once in a run). */
+  readonly addGold: boolean;
+}
+
+interface Drawing {
+  readonly item: SampleItem;
+  readonly prompt: string;
+  readonly found: Sample[];
+  drawn: number;
+  pending: number;
+}
+
+/** The questions of round `iteration`, in the order of `questions`. */
+export function chooseQuestions<T extends { readonly id: string }>(
+  questions: readonly T[],
+  { questions: count, rotate }: Pick<SampleOptions, 'questions' | 'rotate'>,
+  seed: number,
+  iteration: number,
+): T[] {
+  if (count === null || count >= questions.length) return [...questions];
+  const order = keyedOrder(questions, `questions/${seed}`, ({ id }) => id);
+  const start = rotate ? (iteration - 1) * count : 0;
+  const chosen = new Set(Array.from({ length: count }, (_, i) => order[(start + i) % order.length]?.id));
+  return questions.filter(({ id }) => chosen.has(id));
+}
+
+/** A worked solution as a sample that is right by definition; null where there is none. */
+export function goldSample(question: Question): Sample | null {
+  if (question.solution === undefined || question.solution.length === 0) return null;
+  return {
+    id: `${question.id}/gold`,
+    questionId: question.id,
+    source: 'gold',
+    iteration: 0,
+    index: -1,
+    policy: null,
+    steps: question.solution,
+    finishReason: 'stop',
+    tokens: 0,
+    sumLogp: null,
+    extracted: question.answer,
+    outcome: { kind: 'right' },
+  };
+}
+
+export function samplingOf(
+  options: { temperature: number; topP: number; topK: number; maxTokens: number | null },
+  task: Task,
+): SamplingOptions {
+  return {
+    temperature: options.temperature,
+    topP: options.topP,
+    topK: options.topK,
+    maxTokens: options.maxTokens ?? task.maxTokens,
+    stopStrings: task.stopStrings,
+  };
+}
+
+/** Drops paths that repeat another one of equal outcome, of this round or a known one. */
+export function keepDistinct(task: Task, known: readonly Sample[], fresh: readonly Sample[]): Sample[] {
+  const kept = new Set<Sample>();
+  for (const right of [true, false]) {
+    const ofClass = (sample: Sample) => (sample.outcome.kind === 'right') === right;
+    const old = known.filter(ofClass).map(({ steps }) => steps);
+    const oldDistinct = task.distinct(old).length;
+    const candidates = fresh.filter(ofClass);
+    for (const index of task.distinct(candidates.map(({ steps }) => steps))) {
+      const sample = candidates[index];
+      if (sample === undefined) continue;
+      if (old.length === 0 || task.distinct([...old, sample.steps]).length > oldDistinct) kept.add(sample);
+    }
+  }
+  return fresh.filter((sample) => kept.has(sample));
+}
+
+/** Draws the samples of one unit of questions; requests of all of them share the slots. */
+export async function sampleUnit(
+  items: readonly SampleItem[],
+  context: SampleContext,
+): Promise<StageOutput<Sample>> {
+  const { policy, task, options } = context;
+  const counts: Record<string, number> = {};
+  const drawings = items.map((item) => ({
+    item,
+    prompt: context.prompt(item.question),
+    found: goldOf(item),
+    drawn: 0,
+    pending: 0,
+  }));
+  const onFinished = async (finished: readonly Completion[]): Promise<GenerateRequest[]> => {
+    const next: GenerateRequest[] = [];
+    for (const completion of finished) {
+      const [at, index] = completion.id.split('/').map(Number);
+      const drawing = drawings[at ?? -1];
+      if (drawing === undefined || index === undefined) throw new Error(`Unknown completion ${completion.id}.`);
+      drawing.pending -= 1;
+      await take(drawing, index, completion, context, counts);
+      if (drawing.pending === 0) next.push(...draw(drawings, drawing, moreNeeded(drawing, context), context));
+    }
+    return next;
+  };
+  const first = drawings.flatMap((drawing) => draw(drawings, drawing, firstDraw(options), context));
+  const stats = await policy.generate(first, onFinished, { signal: context.signal });
+  countInto(counts, 'promptTokens', stats.promptTokens);
+  countInto(counts, 'generatedTokens', stats.generatedTokens);
+  return { records: drawings.flatMap((drawing) => finish(drawing, context, counts)), counts };
+}
+
+/** The stage on its own: streams the samples of `questions`, unit by unit. */
+export async function* samplePaths(
+  questions: AsyncIterable<Question> | Iterable<Question>,
+  context: SampleContext,
+  onUnit: (counts: Counts) => void = () => {},
+): AsyncGenerator<Sample> {
+  for await (const unit of inUnits(questions, context.options.unit)) {
+    const items = unit.map((question) => ({ question, known: [], addGold: context.options.gold }));
+    const { records, counts } = await sampleUnit(items, context);
+    onUnit(counts);
+    yield* records;
+  }
+}
+
+function goldOf(item: SampleItem): Sample[] {
+  const gold = item.addGold ? goldSample(item.question) : null;
+  return gold === null ? [] : [gold];
+}
+
+function firstDraw({ samples, quota }: SampleOptions): number {
+  return quota === null ? samples : Math.min(samples, quota.budget);
+}
+
+function draw(all: readonly Drawing[], drawing: Drawing, count: number, context: SampleContext): GenerateRequest[] {
+  const { seed, iteration, task, options } = context;
+  const from = drawing.drawn;
+  drawing.drawn += count;
+  drawing.pending += count;
+  const questionId = drawing.item.question.id;
+  return Array.from({ length: count }, (_, i) => ({
+    id: `${all.indexOf(drawing)}/${from + i}`,
+    context: [drawing.prompt],
+    key: drawKey({ seed, stage: 'sample', iteration, questionId, prefix: drawing.prompt, index: from + i }),
+    sampling: samplingOf(options, task),
+  }));
+}
+
+function moreNeeded(drawing: Drawing, { task, options }: SampleContext): number {
+  const { quota } = options;
+  if (quota === null) return 0;
+  const paths = drawing.found.filter(({ source }) => source === 'policy');
+  const kept = options.distinct ? keepDistinct(task, drawing.item.known, paths) : paths;
+  const right = kept.filter(({ outcome }) => outcome.kind === 'right').length;
+  if (right >= quota.right && kept.length - right >= quota.wrong) return 0;
+  return Math.max(0, Math.min(quota.round, quota.budget - drawing.drawn));
+}
+
+async function take(
+  { item, found }: Drawing,
+  index: number,
+  completion: Completion,
+  { task, options, policy, iteration }: SampleContext,
+  counts: Record<string, number>,
+): Promise<void> {
+  const { text, finishReason } = completion;
+  const { question } = item;
+  const { extracted, outcome } = await gradeWithRetries(task, question, text, finishReason, options.gradeRetries);
+  countInto(counts, 'drawn');
+  countInto(counts, outcome.kind === 'wrong' ? `wrong:${outcome.reason}` : outcome.kind);
+  if (outcome.kind === 'error') return;
+  found.push({
+    id: `${question.id}/${iteration}/${index}`,
+    questionId: question.id,
+    source: 'policy',
+    iteration,
+    index,
+    policy: policy.hash,
+    steps: task.split(text),
+    finishReason,
+    tokens: completion.tokenIds.length,
+    sumLogp: completion.logps.reduce((sum, logp) => sum + logp, 0),
+    extracted,
+    outcome,
+  });
+}
+
+function finish({ item, found }: Drawing, { task, options }: SampleContext, counts: Record<string, number>): Sample[] {
+  const gold = found.filter(({ source }) => source === 'gold');
+  const drawn = found.filter(({ source }) => source === 'policy').sort((a, b) => a.index - b.index);
+  const clean = options.dropFalseEquations ? drawn.filter(({ steps }) => !task.hasFalseEquation(steps)) : drawn;
+  const kept = options.distinct ? keepDistinct(task, [...item.known, ...gold], clean) : clean;
+  countInto(counts, 'falseEquationsDropped', drawn.length - clean.length);
+  countInto(counts, 'duplicates', clean.length - kept.length);
+  countInto(counts, 'gold', gold.length);
+  countInto(counts, 'kept', kept.length);
+  const right = kept.filter(({ outcome }) => outcome.kind === 'right').length;
+  countInto(counts, 'keptRight', right);
+  const { quota } = options;
+  if (quota !== null && (right < quota.right || kept.length - right < quota.wrong)) countInto(counts, 'quotaUnmet');
+  return [...gold, ...kept];
+}

@@ -1,0 +1,120 @@
+// Stage 4: all samples so far and a scorer -> step scores. Leaves the path score (mean, min, product, last) to whoever reads them.
+import { z } from 'zod';
+import type { Policy, ProcessRewardModel } from '../backends/backend.ts';
+import { SipfError } from '../errors.ts';
+import type { Question, Sample, StepLabels, StepScores } from '../records.ts';
+import type { Task } from '../tasks/task.ts';
+import type { StageOutput } from './counts.ts';
+import { keyedOrder } from './keys.ts';
+import type { BuildPrompt } from './prompt.ts';
+import { hardLabels, type LabelRule } from './step-labels.ts';
+
+export const ScoreOptions = z.strictObject({
+  /** prm: the trained model. tallies: the rollouts themselves (labelled paths only). logprob: the policy's mean log-probability, as a probability. */
+  scorer: z.enum(['prm', 'tallies', 'logprob']).default('prm'),
+  /** How step scores make a path score. */
+  path: z.enum(['mean', 'min', 'product', 'last']).default('mean'),
+  /** Questions of one unit of work. */
+  unit: z.number().int().positive().default(32),
+});
+export type ScoreOptions = z.infer<typeof ScoreOptions>;
+
+export interface ScoreItem {
+  readonly question: Question;
+  readonly samples: readonly Sample[];
+  /** For the tallies scorer. */
+  readonly labels: readonly StepLabels[];
+}
+
+/** What scores: a model, the policy, the labels themselves, or nothing but the final answer. */
+export type Scorer =
+  | { readonly kind: 'prm'; readonly prm: ProcessRewardModel }
+  | { readonly kind: 'logprob'; readonly policy: Policy }
+  | { readonly kind: 'tallies'; readonly rule: LabelRule }
+  | { readonly kind: 'outcome' };
+
+export interface ScoreContext {
+  readonly scorer: Scorer;
+  readonly task: Task;
+  readonly prompt: BuildPrompt;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Scores the samples of one unit of questions. */
+export async function scoreUnit(items: readonly ScoreItem[], context: ScoreContext): Promise<StageOutput<StepScores>> {
+  const records = await recordsOf(items, context);
+  const samples = items.reduce((sum, item) => sum + item.samples.length, 0);
+  const tokens = items.reduce((sum, item) => sum + item.samples.reduce((inner, sample) => inner + sample.tokens, 0), 0);
+  const usesModel = context.scorer.kind === 'prm' || context.scorer.kind === 'logprob';
+  return {
+    records,
+    counts: { paths: records.length, unscored: samples - records.length, scoredTokens: usesModel ? tokens : 0 },
+  };
+}
+
+async function recordsOf(items: readonly ScoreItem[], { scorer, task, prompt, signal }: ScoreContext): Promise<StepScores[]> {
+  const paths = items.flatMap(({ question, samples }) => samples.map((sample) => ({ question, sample })));
+  if (scorer.kind === 'tallies') return items.flatMap((item) => scoreByTallies(item, scorer.rule));
+  if (scorer.kind === 'outcome') {
+    return paths.map(({ sample }) => scoresOf(sample, 'outcome', null, sample.steps.map(() => Number(sample.outcome.kind === 'right'))));
+  }
+  if (scorer.kind === 'prm') {
+    const scores = await scorer.prm.score(
+      paths.map(({ question, sample }) => ({ prompt: prompt(question), steps: task.pieces(sample.steps) })),
+      { signal },
+    );
+    return paths.map(({ sample }, index) => scoresOf(sample, 'prm', scorer.prm.hash, scores[index] ?? []));
+  }
+  const logps = await scorer.policy.logps(
+    paths.map(({ question, sample }) => ({ context: [prompt(question)], completion: task.pieces(sample.steps).join('') })),
+    { signal },
+  );
+  return paths.map(({ sample }, index) => {
+    const value = Math.exp(mean(logps[index] ?? []));
+    return scoresOf(sample, 'logprob', null, sample.steps.map(() => value));
+  });
+}
+
+/** correct / run where the tally is complete, else the hard label; a gold path scores 1 throughout. */
+function scoreByTallies({ samples, labels }: ScoreItem, rule: LabelRule): StepScores[] {
+  const latest = new Map(labels.map((record) => [record.sampleId, record]));
+  return samples.flatMap((sample) => {
+    const record = latest.get(sample.id);
+    if (sample.source === 'gold') return [scoresOf(sample, 'tallies', null, sample.steps.map(() => 1))];
+    if (record === undefined) return [];
+    const hard = hardLabels(record, rule).map(Number);
+    const scores = record.steps.map(({ correct, run, stop }, j) => (stop === 'full' && run > 0 ? correct / run : (hard[j] ?? 0)));
+    return [scoresOf(sample, 'tallies', null, scores)];
+  });
+}
+
+function scoresOf(sample: Sample, scorer: StepScores['scorer'], prm: string | null, scores: readonly number[]): StepScores {
+  if (scores.length !== sample.steps.length || !scores.every(Number.isFinite)) {
+    throw new SipfError(
+      'bad-input',
+      `Expected ${sample.steps.length} finite step scores for ${sample.id}, got ${JSON.stringify(scores).slice(0, 120)}. Check that the PRM was trained with this task's step format.`,
+    );
+  }
+  return { sampleId: sample.id, questionId: sample.questionId, scorer, prm, scores: [...scores] };
+}
+
+/** Shuffles whole score lists among paths of equal outcome of one question (the random-pairs control). A step count may differ: the path score is what moves. */
+export function shuffleScores(
+  scores: ReadonlyMap<string, number>,
+  samples: readonly Pick<Sample, 'id' | 'outcome'>[],
+  key: string,
+): Map<string, number> {
+  const shuffled = new Map<string, number>();
+  for (const right of [true, false]) {
+    const ids = samples
+      .filter(({ id, outcome }) => scores.has(id) && (outcome.kind === 'right') === right)
+      .map(({ id }) => id);
+    const donors = keyedOrder(ids, key, (id) => id);
+    for (const [index, id] of ids.entries()) shuffled.set(id, scores.get(donors[index] ?? id) ?? 0);
+  }
+  return shuffled;
+}
+
+function mean(values: readonly number[]): number {
+  return values.length === 0 ? Number.NaN : values.reduce((sum, value) => sum + value, 0) / values.length;
+}

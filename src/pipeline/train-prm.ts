@@ -1,0 +1,97 @@
+// Stage 3: step labels, their paths and a verifier -> a process reward model. Leaves the optimizer to the backend.
+import { z } from 'zod';
+import type { PrmExample } from '../backends/backend.ts';
+import { SipfError } from '../errors.ts';
+import type { Question, Sample, StepLabels } from '../records.ts';
+import type { Task } from '../tasks/task.ts';
+import { isHeldOut } from './keys.ts';
+import type { BuildPrompt } from './prompt.ts';
+import { hardLabels, type LabelRule, softLabels } from './step-labels.ts';
+import { TrainSettings } from './train-settings.ts';
+
+export const PrmOptions = z.strictObject({
+  targets: z.enum(['hard', 'soft']).default('hard'),
+  /** Gold solutions of labelled questions count as paths whose every step is correct. */
+  gold: z.boolean().default(true),
+  train: TrainSettings.prefault({}),
+});
+export type PrmOptions = z.infer<typeof PrmOptions>;
+
+export interface PrmRowsArgs {
+  readonly task: Task;
+  readonly prompt: BuildPrompt;
+  readonly targets: PrmOptions['targets'];
+  readonly rule: LabelRule;
+  readonly gold: boolean;
+  readonly heldOut: number;
+}
+
+/** A labelled question: its samples by id (gold among them) and its label records, latest last. */
+export interface LabelledQuestion {
+  readonly question: Question;
+  readonly samples: readonly Sample[];
+  readonly labels: readonly StepLabels[];
+}
+
+export interface PrmRows {
+  readonly examples: readonly PrmExample[];
+  readonly counts: { paths: number; gold: number; heldOutPaths: number; steps: number; correctSteps: number };
+}
+
+/** PRM training rows from all labels so far; held-out questions give none. A path labelled twice counts with its latest labels. */
+export async function prmRows(
+  questions: AsyncIterable<LabelledQuestion> | Iterable<LabelledQuestion>,
+  { task, prompt, targets, rule, gold, heldOut }: PrmRowsArgs,
+): Promise<PrmRows> {
+  const examples: PrmExample[] = [];
+  const counts = { paths: 0, gold: 0, heldOutPaths: 0, steps: 0, correctSteps: 0 };
+  for await (const { question, samples, labels } of questions) {
+    const latest = new Map(labels.map((record) => [record.sampleId, record]));
+    if (isHeldOut(question.id, heldOut)) {
+      counts.heldOutPaths += latest.size;
+      continue;
+    }
+    const byId = new Map(samples.map((sample) => [sample.id, sample]));
+    const add = (steps: readonly string[], values: readonly number[]) => {
+      examples.push({ kind: 'prm', prompt: prompt(question), steps: task.pieces(steps), targets: values });
+      counts.steps += values.length;
+      counts.correctSteps += values.reduce((sum, value) => sum + value, 0);
+    };
+    for (const record of latest.values()) {
+      const sample = byId.get(record.sampleId);
+      if (sample === undefined) throw missingSample(record);
+      add(sample.steps, targets === 'soft' ? softLabels(record) : hardLabels(record, rule).map(Number));
+      counts.paths += 1;
+    }
+    if (gold && latest.size > 0 && question.solution !== undefined) {
+      add(question.solution, question.solution.map(() => 1));
+      counts.gold += 1;
+    }
+  }
+  return { examples, counts };
+}
+
+/** Throws where the rows cannot teach a PRM; returns warnings about lopsided ones. */
+export function checkPrmRows({ examples, counts }: PrmRows): string[] {
+  if (counts.paths === 0 || examples.length === 0) {
+    throw new SipfError(
+      'nothing-left',
+      'Expected labelled paths to train the PRM, got none. Raise labels.paths or sampling.samples, or lower labels.heldOut.',
+    );
+  }
+  const share = counts.correctSteps / Math.max(1, counts.steps);
+  if (share < 0.02) return [`Only ${percent(share)} of the step labels are correct: the PRM has next to nothing to tell apart. Use easier questions, a stronger simulator or a longer warm-up.`];
+  if (share > 0.98) return [`${percent(share)} of the step labels are correct: the PRM has next to nothing to tell apart. Use harder questions or a higher sampling.temperature.`];
+  return [];
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(1)} %`;
+}
+
+function missingSample(record: StepLabels): SipfError {
+  return new SipfError(
+    'bad-input',
+    `Expected the sample ${record.sampleId} that these labels are about, got labels alone. Give the samples file that the labels were made from.`,
+  );
+}

@@ -1,0 +1,85 @@
+// A preset's name -> the configuration it stands for, as a partial tree. Leaves defaults to the stages' own options.
+import type { ConfigInput } from './config.ts';
+import { SipfError } from './errors.ts';
+
+/** Every stage on `mini` with two rounds in under a minute. Shows that things run, not that they help. */
+const smoke: ConfigInput = {
+  model: { init: { hidden_size: 32, intermediate_size: 64, num_hidden_layers: 2, num_attention_heads: 4, num_key_value_heads: 4 } },
+  task: { name: 'mini', limit: 96 },
+  iterations: 2,
+  sft: { train: { epochs: 4, learningRate: 3e-3, batchSize: 16 } },
+  sampling: { questions: 24, samples: 4, temperature: 1, unit: 8 },
+  labels: { K: 2, paths: 24, unit: 8 },
+  prm: { train: { epochs: 2, learningRate: 1e-3, batchSize: 16 } },
+  // A model this small is hardly ever right: the paper's gate keeps pairs coming.
+  pairs: { eta: 0.001, chosenGate: 'none', perQuestion: 2 },
+  align: { gold: 1, train: { epochs: 1, learningRate: 3e-4, batchSize: 16 } },
+  evaluate: { sets: [{ split: 'valid', limit: 32 }], final: [{ split: 'test', limit: 32 }], logpPairs: 8 },
+};
+
+/** A tiny model from nothing on `mini`, two rounds, judged on 4,000 test problems beside continued SFT. At most 10 minutes on 2 cores. */
+const quickstart: ConfigInput = {
+  model: { init: { hidden_size: 96, intermediate_size: 256, num_hidden_layers: 4, num_attention_heads: 4, num_key_value_heads: 4 } },
+  task: { name: 'mini', limit: 1500 },
+  iterations: 2,
+  sft: { train: { epochs: 12, learningRate: 3e-3, schedule: 'cosine', batchSize: 16 } },
+  sampling: { questions: 1000, samples: 8, temperature: 1 },
+  labels: { K: 8, paths: 1200 },
+  prm: { train: { epochs: 3, learningRate: 1e-3 } },
+  pairs: { eta: 0.1, perQuestion: 4 },
+  align: { lambda: 0.1, gold: 1, train: { epochs: 2, learningRate: 1e-3 } },
+  evaluate: { sets: [{ split: 'valid', limit: 500 }], final: [{ split: 'test', limit: 4000 }], control: 'continued-sft' },
+};
+
+const lora = { rank: 16, alpha: 32, dropout: 0, targets: 'all-linear' } as const;
+
+/** SmolLM2-135M on GSM8K with LoRA: `--model FILE.gguf --data DIR`. At most 100 minutes on 2 cores. */
+const gsm8kSmollm2: ConfigInput = {
+  task: { name: 'gsm8k', maxGoldSteps: 3 },
+  iterations: 2,
+  sft: { train: { lora, tokens: 400_000, learningRate: 1e-3, schedule: 'linear', batchSize: 16 } },
+  sampling: { questions: 400, rotate: true, samples: 8, temperature: 1, maxTokens: 160 },
+  labels: { K: 4, paths: 300, maxTokens: 160 },
+  prm: { train: { lora, epochs: 2, learningRate: 5e-4 } },
+  pairs: { eta: 0.1, perQuestion: 4, total: 400 },
+  align: { start: 'previous', lambda: 0.1, gold: 0.5, train: { lora, epochs: 1, learningRate: 2e-4, batchSize: 16 } },
+  evaluate: {
+    sets: [{ split: 'valid', limit: 300 }],
+    final: [{ split: 'test' }, { name: 'svamp', split: 'test' }, { name: 'multiarith', split: 'test' }],
+    control: 'continued-sft',
+    maxTokens: 200,
+  },
+};
+
+const paperLora = { rank: 256, alpha: 128, dropout: 0.05, targets: 'all-linear' } as const;
+const paperTrain = { lora: paperLora, schedule: 'linear', warmup: 0.1, clip: 0.3, epochs: 8, batchSize: 20, maxLength: 1000 } as const;
+
+/** The paper's rules (METHOD.md sections 4 and 5), to be put on top of another preset: `gsm8k-smollm2+paper`. */
+const paper: ConfigInput = {
+  sft: { train: { ...paperTrain, learningRate: 2e-4, tokens: null } },
+  sampling: {
+    questions: null,
+    rotate: false,
+    temperature: 1,
+    quota: { right: 4, wrong: 4, round: 4, budget: 64 },
+    gold: true,
+  },
+  labels: { K: 8, delta: 0, mode: 'full', closure: 'none', ownWitness: false, paths: null },
+  prm: {
+    targets: 'hard',
+    gold: true,
+    train: { lora: { rank: 16, alpha: 32, dropout: 0, targets: 'all-linear' }, learningRate: 5e-5, epochs: 10, weightDecay: 0.01, tokens: null },
+  },
+  score: { scorer: 'prm', path: 'mean' },
+  pairs: { chosenGate: 'none', perQuestion: null, total: null, nllRows: false, gold: true },
+  align: { start: 'base', lambda: 0.1, gold: 0, maxLogp: null, train: { ...paperTrain, learningRate: 8e-5, tokens: null } },
+};
+
+export const PRESETS: Readonly<Record<string, ConfigInput>> = { smoke, quickstart, 'gsm8k-smollm2': gsm8kSmollm2, paper };
+
+/** Throws 'bad-config' naming the presets there are. */
+export function presetNamed(name: string): ConfigInput {
+  const preset = PRESETS[name];
+  if (preset !== undefined) return preset;
+  throw new SipfError('bad-config', `Expected a preset of ${Object.keys(PRESETS).join(', ')}, got ${name}. Choose one of those.`);
+}
