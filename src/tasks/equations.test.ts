@@ -1,0 +1,54 @@
+// Equations good, false and malformed -> checks of which are found and which hold.
+import { expect, test } from 'vitest';
+import { annotations, checkEquation, checkEquations, equations, evaluate } from './equations.ts';
+
+test.each([
+  ['48/2=24', true], ['3*4=12', true], ['3*4=13', false], ['0.2*50=10', true], ['1/3=0.33', false], ['20%*50=10', true], ['(3+4)*2=14', true], ['-3+4=1', true],
+  ['10-(-5)=15', true], ['2+3*4=14', true], ['2+3*4=20', false], ['100/4/5=5', true], ['10-3-2=5', true], ['1,000*2=2,000', true], ['$3.50*2=$7', true], ['3x4=12', true],
+  ['.5*4=2', true], ['5=5', true], ['2+2=4=4', true], ['3*4=12+5=17', false], ['3(10)=30', true], ['(1/2)(20)=10', true], ['2+1 1/2=3 1/2', true], ['4/0=0', false],
+  ['4/0=4/0', false], ['3*=12', null], ['=5', null], ['5', null], ['', null], ['560//10=56', null], ['2^3=8', null], ['(3+4=7', null], ['a+1=2', null], ['1 2+3=15', null],
+  ['9007199254740993+0=9007199254740992', false], ['alert(1)=1', null],
+])('checkEquation(%j) holds: %j', (equation, holds) => {
+  expect(checkEquation(equation).holds).toBe(holds);
+});
+
+test('annotations win over written-out equations; without them those are found', () => {
+  expect(equations('He has 3+4=<<3+4=7>>7 and 1+1=3')).toEqual(['3+4=7']);
+  expect(equations('So 3 x 4 = 12 apples, and 12 - 5 = 7.')).toEqual(['3*4=12', '12-5=7']);
+  expect(equations('$3.50 × 2 = $7.00 (1+1=2)')).toEqual(['3.50*2=7.00', '1+1=2']);
+  for (const none of ['3 apples + 4 apples = 7', '5 apples - 2 = 3', 'x = 5', 'day 5 = rest', '100/5 = 5A/5', '']) {
+    expect(equations(none), none).toEqual([]);
+  }
+  expect(checkEquations('<<3*4=12>> <<3*=12>> <<2+2=5>>')).toEqual([
+    { equation: '3*4=12', holds: true },
+    { equation: '3*=12', holds: null },
+    { equation: '2+2=5', holds: false },
+  ]);
+});
+
+test('annotations come with the rest of their line', () => {
+  expect(annotations('a\nso 3*4=<<3*4=12>>12 apples\nb')).toEqual([{ equation: '3*4=12', before: 'so 3*4=', after: '12 apples' }]);
+});
+
+test('depth and length are bounded', () => {
+  expect(evaluate(`${'('.repeat(40)}1${')'.repeat(40)}`)).toEqual({ num: 1n, den: 1n });
+  expect(evaluate(`${'('.repeat(60)}1${')'.repeat(60)}`)).toBe(null);
+  expect(evaluate('1+'.repeat(200_000) + 1)).toBe(null);
+  expect(evaluate(Array(100).fill('99').join('*'))).toEqual({ num: 99n ** 100n, den: 1n });
+  expect(evaluate(Array(150).fill('9').join('/'))).not.toBe(null);
+});
+
+test.each(['1+', '(', '<<1+', '1 = ', '- ', '=', '1,'])('%j repeated: eight times the text costs about eight times the time', (piece) => {
+  const cost = (n: number): number => {
+    const text = piece.repeat(n / piece.length);
+    let best = Infinity;
+    for (let round = 0; round < 3; round++) {
+      const start = performance.now();
+      checkEquations(text);
+      best = Math.min(best, performance.now() - start);
+    }
+    return best;
+  };
+  cost(10_000);
+  expect(cost(240_000) / Math.max(cost(30_000), 1)).toBeLessThan(28);
+});

@@ -1,0 +1,169 @@
+// A solution text -> its equations (calculator annotations, else plain `a op b = c`) and whether each holds, in exact arithmetic. Never evaluates code.
+import { plainText } from './number-text.ts';
+import { add, decimal, divide, equal, multiply, negate, type Rational, subtract } from './rational.ts';
+
+export interface CheckedEquation {
+  /** Without spaces, currency and thousands separators; `*` and `/` as operators. */
+  readonly equation: string;
+  /** null: not an equation that can be read (no side missing, no unknown sign, not longer than 300 characters). A division by zero is false. */
+  readonly holds: boolean | null;
+}
+
+/** One annotation and the text on its line around it. */
+export interface Annotation {
+  readonly equation: string;
+  readonly before: string;
+  readonly after: string;
+}
+
+const ANNOTATION = /<<([^<>\n]{0,300})>>/g;
+const MAX_DEPTH = 50;
+
+/** The calculator annotations of a text, in order, each with the rest of its line before and after (other annotations left in). */
+export function annotations(text: string): Annotation[] {
+  return text.split('\n').flatMap((line) =>
+    [...line.matchAll(ANNOTATION)].map((match) => ({
+      equation: tidy(match[1] ?? ''),
+      before: line.slice(Math.max(0, match.index - 300), match.index),
+      after: line.slice(match.index + match[0].length, match.index + match[0].length + 100),
+    })),
+  );
+}
+
+/** Signs of one kind, no spaces, currency or thousands separators; mixed numbers as sums, other neighbouring numbers left unreadable. */
+function tidy(equation: string): string {
+  return equation
+    .replace(/[×·]/g, '*')
+    .replace(/÷/g, '/')
+    .replace(/(\d) ?x ?(?=[\d(.])/g, '$1*')
+    .replace(/(?<![\d./])(\d+) (\d+\/\d+)(?![\d./])/g, '($1+$2)')
+    .replace(/(\d) (?=\d{3}(?!\d))/g, '$1')
+    .replace(/(\d)\s+(?=[\d.])/g, '$1_')
+    .replace(/(\d),(?=\d{3}(?!\d))/g, '$1')
+    .replace(/[$€£¥₹\s]/g, '');
+}
+
+/** The equations of a text in order: those in annotations, or where there is none, those written out as `a op b = c`. */
+export function equations(text: string): string[] {
+  const annotated = annotations(text);
+  return annotated.length > 0 ? annotated.map(({ equation }) => equation) : text.split('\n').flatMap(plainEquations);
+}
+
+/** Runs of numbers, operators and equals signs that contain a complete equation with at least one operation. */
+function plainEquations(line: string): string[] {
+  const plain = plainText(line)
+    .replace(/[×·]/g, '*')
+    .replace(/÷/g, '/')
+    .replace(/([\d)]) ?x ?(?=[\d(.$])/g, '$1*')
+    .replace(/ \((?=[^()=]{0,100}=)/g, ' ; (');
+  const found: string[] = [];
+  for (const match of plain.matchAll(/[\d.,+\-*/()%$€£¥₹ =]+/g)) {
+    const run = match[0].slice(0, 300);
+    if (!run.includes('=')) continue;
+    // Digits glued to a letter, or a sign after a word (`5 apples - 2 = 3`), belong to something else.
+    const afterWord = match.index > 0 && (/^[\d.]/.test(run) || /^\s*[+\-*/]/.test(run));
+    const beforeLetter = /[\d)]$/.test(run) && match.index + run.length < plain.length;
+    if (afterWord || beforeLetter) continue;
+    const equation = balanced(tidy(run.replace(/^[\s.,=]+/, '')).replace(/[-+*/(.,=]+$/, ''));
+    const sides = equation.split('=');
+    const complete = sides.length > 1 && sides.every((side) => /\d/.test(side));
+    if (complete && sides.some((side) => /[\d)%][+\-*/]/.test(side))) found.push(equation);
+  }
+  return found;
+}
+
+/** `(3+4=7)` -> `3+4=7`: brackets around an equation are punctuation. */
+function balanced(equation: string): string {
+  const first = equation.split('=', 1)[0] ?? '';
+  const open = first.split('(').length - first.split(')').length;
+  return open === 1 && equation.startsWith('(') ? equation.slice(1).replace(/\)$/, '') : equation;
+}
+
+/** undefined: malformed. null: no value (division by zero, or too long to compute). */
+type Value = Rational | null | undefined;
+
+class Reader {
+  readonly #text: string;
+  #at = 0;
+  #depth = 0;
+
+  constructor(text: string) {
+    this.#text = text;
+  }
+
+  whole(): Value {
+    const value = this.#sum();
+    return this.#at === this.#text.length ? value : undefined;
+  }
+
+  #take(signs: string): string | null {
+    const sign = this.#text.charAt(this.#at);
+    if (sign === '' || !signs.includes(sign)) return null;
+    this.#at += 1;
+    return sign;
+  }
+
+  #sum(): Value {
+    let left = this.#product();
+    for (let sign = this.#take('+-'); sign !== null; sign = this.#take('+-')) {
+      left = combine(left, this.#product(), sign === '+' ? add : subtract);
+    }
+    return left;
+  }
+
+  #product(): Value {
+    let left = this.#signed();
+    for (;;) {
+      // `3(10)` and `(1/2)(20)` multiply.
+      const sign = this.#text.charAt(this.#at) === '(' ? '*' : this.#take('*/');
+      if (sign === null) return left;
+      left = combine(left, this.#signed(), sign === '*' ? multiply : divide);
+    }
+  }
+
+  #signed(): Value {
+    let minus = false;
+    for (let sign = this.#take('+-'); sign !== null; sign = this.#take('+-')) minus = minus !== (sign === '-');
+    let value = this.#primary();
+    while (this.#take('%') !== null) value = combine(value, { num: 100n, den: 1n }, divide);
+    return minus && value ? negate(value) : value;
+  }
+
+  #primary(): Value {
+    if (this.#take('(') !== null) {
+      this.#depth += 1;
+      const inside = this.#depth > MAX_DEPTH ? undefined : this.#sum();
+      this.#depth -= 1;
+      return this.#take(')') === null ? undefined : inside;
+    }
+    const digits = /^(?:\d+(?:\.\d*)?|\.\d+)/.exec(this.#text.slice(this.#at))?.[0];
+    if (digits === undefined) return undefined;
+    this.#at += digits.length;
+    return decimal(digits);
+  }
+}
+
+function combine(a: Value, b: Value, apply: (a: Rational, b: Rational) => Rational | null): Value {
+  if (a === undefined || b === undefined) return undefined;
+  return a === null || b === null ? null : apply(a, b);
+}
+
+/** The exact value of `(3+4)*2.5`; null where it has none or is malformed. `+ - * /`, brackets, decimals, percent. */
+export function evaluate(expression: string): Rational | null {
+  return (expression.length > 300 ? undefined : new Reader(tidy(expression)).whole()) ?? null;
+}
+
+/** One equation, perhaps a chain `a = b = c`: true where all sides are equal. */
+export function checkEquation(equation: string): CheckedEquation {
+  const tidied = tidy(equation);
+  const sides = tidied.length > 300 ? [] : tidied.split('=');
+  const values = sides.map((side) => new Reader(side).whole());
+  if (sides.length < 2 || values.includes(undefined)) return { equation: tidied, holds: null };
+  const [first] = values;
+  return { equation: tidied, holds: values.every((value) => !!first && !!value && equal(first, value)) };
+}
+
+/** Each equation of a text (see `equations`) and whether it holds exactly: `1/3=0.33` does not. */
+export function checkEquations(text: string): CheckedEquation[] {
+  return equations(text).map(checkEquation);
+}
