@@ -1,7 +1,7 @@
 // GGUF tokenizer metadata -> a tokenizer.json and its settings. Pre-tokenizers are a table by `tokenizer.ggml.pre`; an unknown one is an error, never a guess.
 import { SipfError } from '../errors.ts';
 import type { GgufFile, GgufValue } from './gguf.ts';
-import { BYTES, GPT2_PATTERN, isolate, type Json, sequence } from './tokenizer-json.ts';
+import { BYTES, CONTROL, GPT2_PATTERN, isolate, type Json, sequence } from './tokenizer-json.ts';
 
 /** Everything a tokenizer needs apart from its text rules. */
 export interface TokenizerSettings {
@@ -40,6 +40,8 @@ const PRE_TOKENIZERS: Readonly<Record<string, PreTokenizer>> = {
   qwen2: { patterns: [QWEN2_PATTERN], normalizer: { type: 'NFC' } },
 };
 
+/** User-defined tokens that llama.cpp takes for control tokens by their text: read only where special tokens are. */
+const CONTROL_LOOKING = new Set(['</s>', '<|endoftext|>', '<|im_end|>', '<|end|>', '<|eot_id|>', '<|eom_id|>', '<end_of_turn>', '<EOT>']);
 const TYPE = { unknown: 2, control: 3, userDefined: 4, unused: 5 } as const;
 
 /** A tokenizer.json equal to the tokenizer in `gguf`. */
@@ -57,7 +59,8 @@ function addedTokensOf(tokens: readonly string[], types: readonly number[]): Jso
   return tokens.flatMap((content, id) => {
     const type = types[id];
     if (content === '' || (type !== TYPE.control && type !== TYPE.unknown && type !== TYPE.userDefined)) return [];
-    return [{ id, content, single_word: false, lstrip: false, rstrip: false, normalized: false, special: type !== TYPE.userDefined }];
+    const special = type !== TYPE.userDefined;
+    return [{ id, content, single_word: false, lstrip: false, rstrip: false, normalized: false, special, [CONTROL]: special || CONTROL_LOOKING.has(content) }];
   });
 }
 

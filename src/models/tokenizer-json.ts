@@ -107,6 +107,14 @@ export function addedTokens(json: Json): Json[] {
   return list(json['added_tokens']);
 }
 
+/** Our own key of an added token: true where it is text unless special tokens are read; absent: as `special` says. */
+export const CONTROL = 'sipf_control';
+
+/** Whether an added token is read only where special tokens are. */
+export function isControl(token: Json): boolean {
+  return (token[CONTROL] ?? token['special']) === true;
+}
+
 /** The same tokenizer in the middle of a text: nothing is put before the first character. */
 export function withoutPrefixSpace(json: Json): Json {
   return { ...json, normalizer: dropPrefix(json['normalizer'], 'normalizers'), pre_tokenizer: dropPrefix(json['pre_tokenizer'], 'pretokenizers') };

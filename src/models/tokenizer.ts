@@ -6,7 +6,7 @@ import { exists, readJsonObject, readJsonObjectIfThere, readText } from './file-
 import { readGguf } from './gguf.ts';
 import { ggufTokenizerJson, ggufTokenizerSettings, type TokenizerSettings } from './gguf-tokenizer.ts';
 import { type CacheOptions, resolveSource } from './hub.ts';
-import { addedTokens, exactTokenizerJson, type Json, leadingIds, withoutPrefixSpace } from './tokenizer-json.ts';
+import { addedTokens, exactTokenizerJson, isControl, type Json, leadingIds, withoutPrefixSpace } from './tokenizer-json.ts';
 
 export interface EncodeOptions {
   /** Read special tokens' texts (`<|im_end|>`) as those tokens; default true, as Hugging Face does. false: as ordinary text. */
@@ -160,7 +160,7 @@ function makeEncoders(json: Json, main: Library, file: string): { of(options: En
 }
 
 function makeEncoder(json: Json, main: Library, file: string, special: boolean, continuation: boolean): Encode {
-  const added = addedTokens(json).filter((token) => special || token['special'] !== true);
+  const added = addedTokens(json).filter((token) => special || !isControl(token));
   const rules = continuation ? withoutPrefixSpace(json) : json;
   const reader = library({ ...rules, added_tokens: added, model: { type: 'BPE', vocab: {}, merges: [] } }, file);
   reader.model = main.model;
