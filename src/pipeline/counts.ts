@@ -50,8 +50,8 @@ export async function* byQuestion<T extends { readonly questionId: string }>(
 }
 
 /**
- * Groups several record streams by question, in `order`. Each stream must hold its questions in that order (a question may be absent);
- * so no stream is in memory as a whole.
+ * Groups several record streams by question: one entry for every id of `order`, with an empty group where a stream has none of it.
+ * Each stream must hold its questions in that order, so no stream is in memory as a whole.
  */
 export async function* joinQuestions<T extends { readonly questionId: string }>(
   order: readonly string[],
@@ -69,7 +69,7 @@ export async function* joinQuestions<T extends { readonly questionId: string }>(
           return head.value.records;
         }),
       );
-      if (groups.some((group) => group.length > 0)) yield { questionId, groups };
+      yield { questionId, groups };
     }
     for (const head of heads) {
       if (head.done === true) continue;

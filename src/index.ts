@@ -1,0 +1,21 @@
+// The public API, named exports only. Start reading at pipeline/iterate.ts.
+export type * from './backends/backend.ts';
+export { type Config, type ConfigInput, type ConfigSources, configDifference, configKeys, loadConfig, parseConfig } from './config.ts';
+export { messageOf, SipfError, type SipfErrorCode } from './errors.ts';
+export { readRecords } from './journal.ts';
+export { alignRows, goldRows } from './pipeline/align.ts';
+export { type Calibration, estimate, expectedRollouts, flopsOf, type RunEstimate, type StageEstimate, type TokenCost, tokensForFlops, type Typical } from './pipeline/cost.ts';
+export { choosePaths, labelSteps } from './pipeline/label-steps.ts';
+export { METHODS, MethodName } from './pipeline/methods.ts';
+export { capPairs, pairQuestion } from './pipeline/pair-paths.ts';
+export { type BuildPrompt, loadShots, makePrompter } from './pipeline/prompt.ts';
+export { chooseQuestions, goldSample, samplePaths } from './pipeline/sample-paths.ts';
+export { type Scorer, scoreUnit } from './pipeline/score-paths.ts';
+export { firstError, hardLabels, pathScore, softLabels } from './pipeline/step-labels.ts';
+export { prmRows } from './pipeline/train-prm.ts';
+export { PRESETS } from './presets.ts';
+export type { Log, LogEvent, OnProgress, ProgressEvent } from './progress.ts';
+export * from './records.ts';
+export { type LoopResult, type RunLoopOptions, runLoop } from './run-loop.ts';
+export { configOfRun, type FinalReport, type RoundSummary, type RunView, readRun } from './run-reader.ts';
+export type * from './tasks/task.ts';

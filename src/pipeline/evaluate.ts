@@ -1,0 +1,216 @@
+// Stage 7: a policy and question sets -> graded greedy answers, accuracies with intervals, paired differences. Leaves PRM figures to prm-figures.ts.
+import { z } from 'zod';
+import type { Completion, Policy } from '../backends/backend.ts';
+import { Outcome, type PreferencePair, type Question, TaskReport } from '../records.ts';
+import type { Task } from '../tasks/task.ts';
+import { countInto, gradeWithRetries, type StageOutput } from './counts.ts';
+import { type PairedDifference, pairedDifference, wilsonInterval } from './estimates.ts';
+import type { EvaluateOptions } from './evaluate-options.ts';
+import { drawKey } from './keys.ts';
+import { ScoreFigures } from './prm-figures.ts';
+import type { BuildPrompt } from './prompt.ts';
+
+/** One greedy completion with its grade. Carries its question, so that it stands alone. */
+export const Answer = z.object({
+  task: z.string(),
+  split: z.string(),
+  questionId: z.string(),
+  question: z.string(),
+  reference: z.string(),
+  completion: z.string(),
+  extracted: z.string().nullable(),
+  outcome: Outcome,
+  finishReason: z.enum(['stop', 'length']),
+  tokens: z.number().int(),
+});
+export type Answer = z.infer<typeof Answer>;
+
+/** A question set with what it takes to put it to a model. */
+export interface OpenSet {
+  readonly task: Task;
+  readonly split: string;
+  readonly prompt: BuildPrompt;
+  readonly questions: readonly Question[];
+}
+
+export interface AnswerItem {
+  readonly set: OpenSet;
+  readonly question: Question;
+}
+
+export interface AnswerContext {
+  readonly policy: Policy;
+  readonly options: Pick<EvaluateOptions, 'maxTokens' | 'gradeRetries'>;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Greedy answers to one unit of questions. */
+export async function answerUnit(items: readonly AnswerItem[], { policy, options, signal }: AnswerContext): Promise<StageOutput<Answer>> {
+  const counts: Record<string, number> = {};
+  const answers: (Answer | undefined)[] = items.map(() => undefined);
+  const requests = items.map(({ set, question }, index) => {
+    const prefix = set.prompt(question);
+    return {
+      id: String(index),
+      context: [prefix],
+      key: drawKey({ seed: 0, stage: 'evaluate', iteration: 0, questionId: question.id, prefix, index: 0 }),
+      sampling: { temperature: 0, maxTokens: options.maxTokens ?? set.task.maxTokens, stopStrings: set.task.stopStrings },
+    };
+  });
+  const onFinished = async (finished: readonly Completion[]) => {
+    for (const completion of finished) {
+      const item = items[Number(completion.id)];
+      if (item !== undefined) answers[Number(completion.id)] = await answerOf(item, completion, options.gradeRetries);
+    }
+    return [];
+  };
+  const stats = await policy.generate(requests, onFinished, { signal });
+  countInto(counts, 'promptTokens', stats.promptTokens);
+  countInto(counts, 'generatedTokens', stats.generatedTokens);
+  const records = answers.filter((answer) => answer !== undefined);
+  countInto(counts, 'errors', records.filter(({ outcome }) => outcome.kind === 'error').length);
+  return { records, counts };
+}
+
+async function answerOf({ set, question }: AnswerItem, completion: Completion, retries: number): Promise<Answer> {
+  const { text, finishReason, tokenIds } = completion;
+  const { extracted, outcome } = await gradeWithRetries(set.task, question, text, finishReason, retries);
+  return {
+    task: set.task.name,
+    split: set.split,
+    questionId: question.id,
+    question: question.question,
+    reference: question.answer,
+    completion: text,
+    extracted,
+    outcome,
+    finishReason,
+    tokens: tokenIds.length,
+  };
+}
+
+const Paired = z.object({
+  difference: z.number(),
+  ci95: z.tuple([z.number(), z.number()]),
+  n: z.number().int(),
+  better: z.number().int(),
+  worse: z.number().int(),
+});
+
+/** Accuracy on a set, and the paired difference to an earlier policy's answers to the same questions. Errors are no answers: they leave n. */
+export const SetReport = TaskReport.extend({ errors: z.number().int(), paired: Paired.nullable() });
+export type SetReport = z.infer<typeof SetReport>;
+
+/** Mean log-probability of chosen and rejected completions under the policies before and after an alignment. */
+export const PairLogps = z.object({
+  n: z.number().int(),
+  chosen: z.object({ before: z.number(), after: z.number() }),
+  rejected: z.object({ before: z.number(), after: z.number() }),
+});
+export type PairLogps = z.infer<typeof PairLogps>;
+
+const Counts = z.record(z.string(), z.number());
+
+/** What 7-eval.json holds. */
+export const EvalReport = z.object({
+  iteration: z.number().int(),
+  policy: z.string(),
+  sets: z.array(SetReport),
+  /** Of this round's scorer; null without labels and scores. */
+  scores: ScoreFigures.nullable(),
+  pairs: Counts.nullable(),
+  logps: PairLogps.nullable(),
+  /** Counts of this round's stages, by stage. */
+  counts: z.record(z.string(), Counts),
+  cost: z.object({ promptTokens: z.number(), generatedTokens: z.number(), scoredTokens: z.number(), trainTokens: z.number(), flops: z.number() }),
+  warnings: z.array(z.string()),
+});
+export type EvalReport = z.infer<typeof EvalReport>;
+
+type Correct = Map<string, boolean>;
+
+/** Right or wrong by task, split and question id; infrastructure errors are left out. */
+export async function correctBySet(answers: AsyncIterable<Answer> | Iterable<Answer>): Promise<Map<string, { answers: Answer[]; correct: Correct }>> {
+  const sets = new Map<string, { answers: Answer[]; correct: Correct }>();
+  for await (const answer of answers) {
+    const name = `${answer.task}/${answer.split}`;
+    const set = sets.get(name) ?? { answers: [], correct: new Map<string, boolean>() };
+    sets.set(name, set);
+    set.answers.push({ ...answer, completion: '', question: '' });
+    if (answer.outcome.kind !== 'error') set.correct.set(answer.questionId, answer.outcome.kind === 'right');
+  }
+  return sets;
+}
+
+/** One report a set, in the order of the answers, paired with `before` where it answered the same questions. */
+export async function setReports(
+  answers: AsyncIterable<Answer> | Iterable<Answer>,
+  before: (AsyncIterable<Answer> | Iterable<Answer>) | null,
+): Promise<SetReport[]> {
+  const earlier = before === null ? null : await correctBySet(before);
+  return [...(await correctBySet(answers))].map(([name, set]) => {
+    const n = set.correct.size;
+    const correct = [...set.correct.values()].filter(Boolean).length;
+    const old = earlier?.get(name);
+    return {
+      task: set.answers[0]?.task ?? '',
+      split: set.answers[0]?.split ?? '',
+      n,
+      correct,
+      accuracy: n === 0 ? 0 : correct / n,
+      ci95: wilsonInterval(correct, n),
+      truncated: set.answers.filter(({ finishReason }) => finishReason === 'length').length,
+      errors: set.answers.length - n,
+      paired: old === undefined ? null : asRecord(pairedDifference(old.correct, set.correct)),
+    };
+  });
+}
+
+function asRecord(paired: PairedDifference | null): SetReport['paired'] {
+  return paired === null ? null : { ...paired };
+}
+
+/** Mean log-probability (over completion tokens, then over pairs) of both sides under one policy. */
+export async function meanPairLogps(
+  policy: Policy,
+  pairs: readonly PreferencePair[],
+  { task, prompt }: { task: Task; prompt: BuildPrompt },
+  signal?: AbortSignal,
+): Promise<{ chosen: number; rejected: number }> {
+  const items = pairs.flatMap(({ question, chosen, rejected }) =>
+    [chosen.steps, rejected?.steps ?? []].map((steps) => ({ context: [prompt({ question })], completion: task.pieces(steps).join('') })),
+  );
+  const means = (await policy.logps(items, { signal })).map(mean);
+  return { chosen: mean(means.filter((_, i) => i % 2 === 0)), rejected: mean(means.filter((_, i) => i % 2 === 1)) };
+}
+
+function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / Math.max(1, values.length);
+}
+
+/** Warnings where a round's figures say that the loop cannot help. */
+export function roundWarnings(report: Pick<EvalReport, 'iteration' | 'sets' | 'pairs' | 'logps' | 'counts'>): string[] {
+  const warnings: string[] = [];
+  const own = report.sets[0];
+  const change = own?.paired;
+  if (report.iteration > 0 && own !== undefined && change !== null && change !== undefined && change.ci95[0] <= 0 && change.ci95[1] >= 0) {
+    const points = [change.difference, ...change.ci95].map((value) => (100 * value).toFixed(1));
+    warnings.push(`No change shown on ${own.task}/${own.split}: ${points[0]} points (${points[1]} to ${points[2]}) against the round before. Evaluate on more questions, or expect little from this round.`);
+  }
+  const samples = report.counts['1-samples'];
+  if (samples !== undefined && (samples.drawn ?? 0) > 0) {
+    if ((samples.right ?? 0) === 0) warnings.push('Every sample is wrong: no path can be chosen. Use easier questions (task.maxGoldSteps), a longer warm-up or a lower sampling.temperature.');
+    if ((samples.right ?? 0) === samples.drawn) warnings.push('Every sample is right: no path can be rejected. Use harder questions or a higher sampling.temperature.');
+    if ((samples.error ?? 0) > 0) warnings.push(`${samples.error} samples could not be graded and were left out.`);
+    if ((samples.quotaUnmet ?? 0) > 0) warnings.push(`${samples.quotaUnmet} questions did not reach sampling.quota within its budget.`);
+  }
+  const { pairs } = report;
+  if (pairs !== null && (pairs.questions ?? 0) > 0 && (pairs.questionsWithPairs ?? 0) < 0.05 * (pairs.questions ?? 0)) {
+    warnings.push(`Only ${pairs.questionsWithPairs} of ${pairs.questions} questions gave pairs. Lower pairs.eta or draw more samples.`);
+  }
+  const { logps } = report;
+  if (logps !== null && logps.n > 0 && logps.chosen.after < logps.chosen.before && logps.rejected.after >= logps.rejected.before) {
+    warnings.push('Alignment made chosen paths less and rejected paths more probable. Check pairs.eta and align.lambda.');
+  }
+  return warnings;
+}

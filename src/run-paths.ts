@@ -1,0 +1,64 @@
+// Paths of the user's and of a run -> names that hold wherever the run directory lies. Leaves reading to others.
+import { existsSync } from 'node:fs';
+import { dirname, isAbsolute, join, relative, resolve } from 'node:path';
+import type { ModelSource } from './backends/backend.ts';
+import type { Config } from './config.ts';
+import type { Checkpoint } from './records.ts';
+
+/** `config` with every local path passed through `change`. Names that are no local path (hub ids) stay. */
+export function mapPaths(config: Config, change: (path: string) => string): Config {
+  const maybe = (path: string | null) => (path === null ? null : change(path));
+  const helper = (value: Config['simulator']) =>
+    value === 'self' ? value : { model: change(value.model), adapter: maybe(value.adapter) };
+  const sets = (all: Config['evaluate']['sets']) => all.map((set) => ({ ...set, data: maybe(set.data) }));
+  const { evaluate } = config;
+  return {
+    ...config,
+    model: typeof config.model === 'string' ? change(config.model) : config.model,
+    adapter: maybe(config.adapter),
+    task: { ...config.task, data: maybe(config.task.data) },
+    prompt: { ...config.prompt, shotsFile: maybe(config.prompt.shotsFile) },
+    simulator: helper(config.simulator),
+    verifier: helper(config.verifier),
+    evaluate: { ...evaluate, sets: sets(evaluate.sets), final: sets(evaluate.final) },
+  };
+}
+
+/** Local paths relative to the run directory, so that config.json holds no absolute ones. */
+export function relativeTo(dir: string, config: Config): Config {
+  return mapPaths(config, (path) => (path !== '' && existsSync(path) ? relative(resolve(dir), resolve(path)) : path));
+}
+
+/** The inverse of `relativeTo`. */
+export function absoluteFrom(dir: string, config: Config): Config {
+  return mapPaths(config, (path) => (path !== '' && existsSync(resolve(dir, path)) ? resolve(dir, path) : path));
+}
+
+/** Models outside the run directory, by the name that artefacts use for them. */
+export type OutsideModels = Readonly<Record<string, string>>;
+
+/** A model's place as artefacts name it: relative to the run directory inside it, `@name` outside. */
+export function checkpointOf(dir: string, outside: OutsideModels, source: ModelSource, hash: string): Checkpoint {
+  const name = (path: string) => {
+    const known = Object.entries(outside).find(([, value]) => value === path);
+    if (known !== undefined) return known[0];
+    const inside = relative(resolve(dir), resolve(path));
+    if (inside.startsWith('..') || isAbsolute(inside)) throw new Error(`Expected a model inside ${dir} or one of the configured ones, got ${path}.`);
+    return inside;
+  };
+  return { model: name(source.model), adapter: source.adapter === undefined ? null : name(source.adapter), hash };
+}
+
+/** The inverse of `checkpointOf`. */
+export function sourceOf(dir: string, outside: OutsideModels, checkpoint: Checkpoint): ModelSource {
+  const place = (name: string) => outside[name] ?? join(dir, name);
+  const { model, adapter } = checkpoint;
+  return adapter === null ? { model: place(model) } : { model: place(model), adapter: place(adapter) };
+}
+
+/** Data of another task beside or inside the run's own data folder, where it is there; else undefined (the hub). */
+export function dataBeside(own: string | null, taskName: string): string | undefined {
+  if (own === null) return undefined;
+  const names = [taskName, taskName.replaceAll('-', '_')];
+  return names.flatMap((name) => [join(own, name), join(dirname(own), name)]).find((path) => existsSync(path));
+}
