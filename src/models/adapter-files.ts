@@ -86,7 +86,10 @@ const AdapterConfig = z.object({
 export async function readAdapter(folder: string): Promise<AdapterFiles> {
   const configFile = join(folder, CONFIG);
   if (!(await exists(configFile))) {
-    throw new SipfError('not-found', `Expected ${CONFIG} in the adapter folder ${folder}, got none. Give a folder that PEFT or sipf wrote.`);
+    throw new SipfError(
+      'not-found',
+      `Expected ${CONFIG} in the adapter folder ${folder}, got none. Give a folder that PEFT or sipf wrote.`,
+    );
   }
   const config = parseConfig(configFile, await readJsonObject(configFile));
   const { factors, extra } = await readFactors(join(folder, WEIGHTS), config.r);
@@ -109,32 +112,67 @@ function parseConfig(file: string, json: unknown): z.infer<typeof AdapterConfig>
   const key = String(parsed.error.issues[0]?.path[0]);
   const value = JSON.stringify((json as Record<string, unknown>)[key]) ?? 'nothing';
   const shape: Readonly<Record<string, unknown>> = AdapterConfig.shape;
-  if (!(key in shape)) throw new SipfError('bad-input', `Expected an adapter configuration in ${file}, got ${key}: ${value}. Restore the file.`);
-  const hint = key in OFF ? 'Merge the adapter into its base with PEFT (merge_and_unload), then use that model.' : 'Train a plain LoRA adapter, or merge it with PEFT (merge_and_unload).';
-  throw new SipfError('unsupported', `Expected a plain LoRA adapter in ${file}, got ${key}: ${value.slice(0, 80)}. ${hint}`);
+  if (!(key in shape))
+    throw new SipfError(
+      'bad-input',
+      `Expected an adapter configuration in ${file}, got ${key}: ${value}. Restore the file.`,
+    );
+  const hint =
+    key in OFF
+      ? 'Merge the adapter into its base with PEFT (merge_and_unload), then use that model.'
+      : 'Train a plain LoRA adapter, or merge it with PEFT (merge_and_unload).';
+  throw new SipfError(
+    'unsupported',
+    `Expected a plain LoRA adapter in ${file}, got ${key}: ${value.slice(0, 80)}. ${hint}`,
+  );
 }
 
-async function readFactors(file: string, rank: number): Promise<{ factors: Map<string, LoraFactors>; extra: Map<string, Tensor> }> {
+async function readFactors(
+  file: string,
+  rank: number,
+): Promise<{ factors: Map<string, LoraFactors>; extra: Map<string, Tensor> }> {
   const halves = new Map<string, { A?: Tensor; B?: Tensor }>();
   const extra = new Map<string, Tensor>();
   for (const [key, entry] of await readSafetensorsHeader(file)) {
     const name = key.startsWith(PREFIX) ? key.slice(PREFIX.length) : key;
     const [, path, half] = /^(.+)\.lora_([AB])(?:\.default)?\.weight$/.exec(name) ?? [];
     const head = name.replace('.modules_to_save', '').replace('.default.', '.');
-    if (path !== undefined) halves.set(path, { ...halves.get(path), [half as 'A' | 'B']: await readTensor(key, entry) });
+    if (path !== undefined)
+      halves.set(path, { ...halves.get(path), [half as 'A' | 'B']: await readTensor(key, entry) });
     else if (HEADS.includes(head.split('.')[0] as string)) extra.set(head, await readTensor(key, entry));
-    else throw new SipfError('unsupported', `Expected LoRA factors of linear layers in ${file}, got tensor ${key}. Merge the adapter with PEFT (merge_and_unload).`);
+    else
+      throw new SipfError(
+        'unsupported',
+        `Expected LoRA factors of linear layers in ${file}, got tensor ${key}. Merge the adapter with PEFT (merge_and_unload).`,
+      );
   }
   const factors = new Map<string, LoraFactors>();
   for (const [path, { A, B }] of halves) factors.set(path, checkedFactors(file, path, rank, A, B));
-  if (factors.size === 0) throw new SipfError('bad-input', `Expected LoRA factors in ${file}, got none. The adapter is empty: train it again.`);
+  if (factors.size === 0)
+    throw new SipfError(
+      'bad-input',
+      `Expected LoRA factors in ${file}, got none. The adapter is empty: train it again.`,
+    );
   return { factors, extra };
 }
 
-function checkedFactors(file: string, path: string, rank: number, a: Tensor | undefined, b: Tensor | undefined): LoraFactors {
-  if (!a || !b) throw new SipfError('bad-input', `Expected lora_A and lora_B of ${path} in ${file}, got one of them. Save the adapter again.`);
+function checkedFactors(
+  file: string,
+  path: string,
+  rank: number,
+  a: Tensor | undefined,
+  b: Tensor | undefined,
+): LoraFactors {
+  if (!a || !b)
+    throw new SipfError(
+      'bad-input',
+      `Expected lora_A and lora_B of ${path} in ${file}, got one of them. Save the adapter again.`,
+    );
   if (a.shape.length !== 2 || b.shape.length !== 2 || a.shape[0] !== rank || b.shape[1] !== rank) {
-    throw new SipfError('bad-input', `Expected lora_A [${rank}, in] and lora_B [out, ${rank}] of ${path} in ${file}, got [${a.shape}] and [${b.shape}]. Restore ${CONFIG}.`);
+    throw new SipfError(
+      'bad-input',
+      `Expected lora_A [${rank}, in] and lora_B [out, ${rank}] of ${path} in ${file}, got [${a.shape}] and [${b.shape}]. Restore ${CONFIG}.`,
+    );
   }
   return { a: a.data, b: b.data };
 }
@@ -149,7 +187,9 @@ export async function writeAdapter(folder: string, adapter: AdapterFiles): Promi
   for (const [name, { shape, data }] of adapter.extra) tensors.push({ name: PREFIX + name, shape, data });
   tensors.sort((x, y) => (x.name < y.name ? -1 : 1));
   await writeSafetensors(join(folder, WEIGHTS), tensors);
-  await writeFileAtomically(join(folder, CONFIG), (append) => append(`${JSON.stringify(peftConfig(adapter), null, 2)}\n`));
+  await writeFileAtomically(join(folder, CONFIG), (append) =>
+    append(`${JSON.stringify(peftConfig(adapter), null, 2)}\n`),
+  );
 }
 
 function peftConfig(adapter: AdapterFiles): Record<string, unknown> {

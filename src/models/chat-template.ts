@@ -21,12 +21,20 @@ type ChatTokenizer = Pick<Tokenizer, 'chatTemplate' | 'token' | 'bosId' | 'eosId
  * The prompt of `messages`. A leading BOS text is left out where encode() adds BOS itself, so that it never stands twice.
  * @throws SipfError 'unsupported' where the model has no chat template, 'bad-input' where the template refuses the messages.
  */
-export function renderChat(tokenizer: ChatTokenizer, messages: readonly ChatMessage[], options: ChatPromptOptions = {}): string {
+export function renderChat(
+  tokenizer: ChatTokenizer,
+  messages: readonly ChatMessage[],
+  options: ChatPromptOptions = {},
+): string {
   const { addGenerationPrompt = true, model = 'this model' } = options;
   if (tokenizer.chatTemplate === null) {
-    throw new SipfError('unsupported', `Expected a chat template in ${model}, got none. Leave out --chat, or use an instruction-tuned model.`);
+    throw new SipfError(
+      'unsupported',
+      `Expected a chat template in ${model}, got none. Leave out --chat, or use an instruction-tuned model.`,
+    );
   }
-  const textOf = (id: number | null | undefined): string => (id === null || id === undefined ? '' : (tokenizer.token(id) ?? ''));
+  const textOf = (id: number | null | undefined): string =>
+    id === null || id === undefined ? '' : (tokenizer.token(id) ?? '');
   const bos = textOf(tokenizer.bosId);
   const text = render(tokenizer.chatTemplate, model, {
     messages: messages.map(({ role, content }) => ({ role, content })),
@@ -43,11 +51,19 @@ function render(template: string, model: string, variables: Record<string, unkno
   try {
     parsed = new Template(template);
   } catch (thrown) {
-    throw new SipfError('unsupported', `Expected a chat template that can be read in ${model}, got: ${messageOf(thrown)}. Leave out --chat.`, { cause: thrown });
+    throw new SipfError(
+      'unsupported',
+      `Expected a chat template that can be read in ${model}, got: ${messageOf(thrown)}. Leave out --chat.`,
+      { cause: thrown },
+    );
   }
   try {
     return parsed.render(variables);
   } catch (thrown) {
-    throw new SipfError('bad-input', `Expected messages that the chat template of ${model} accepts, got: ${messageOf(thrown)}. Change the roles or their order.`, { cause: thrown });
+    throw new SipfError(
+      'bad-input',
+      `Expected messages that the chat template of ${model} accepts, got: ${messageOf(thrown)}. Change the roles or their order.`,
+      { cause: thrown },
+    );
   }
 }

@@ -17,18 +17,28 @@ function readError(file: string, thrown: unknown): SipfError {
   if (thrown instanceof SipfError) return thrown;
   const code = codeOf(thrown);
   if (code === 'ENOENT' || code === 'ENOTDIR') {
-    return new SipfError('not-found', `Expected a file at ${file}, got nothing there. Check the path.`, { cause: thrown });
+    return new SipfError('not-found', `Expected a file at ${file}, got nothing there. Check the path.`, {
+      cause: thrown,
+    });
   }
-  return new SipfError('bad-input', `Expected to read ${file}, got: ${messageOf(thrown)}. Check that it is a readable file.`, {
-    cause: thrown,
-  });
+  return new SipfError(
+    'bad-input',
+    `Expected to read ${file}, got: ${messageOf(thrown)}. Check that it is a readable file.`,
+    {
+      cause: thrown,
+    },
+  );
 }
 
 function writeError(file: string, thrown: unknown): SipfError {
   if (thrown instanceof SipfError) return thrown;
-  return new SipfError('write-failed', `Expected to write ${file}, got: ${messageOf(thrown)}. Free disk space or choose another folder.`, {
-    cause: thrown,
-  });
+  return new SipfError(
+    'write-failed',
+    `Expected to write ${file}, got: ${messageOf(thrown)}. Free disk space or choose another folder.`,
+    {
+      cause: thrown,
+    },
+  );
 }
 
 export async function exists(path: string): Promise<boolean> {
@@ -66,7 +76,12 @@ export async function withFile<T>(file: string, use: (handle: FileHandle, size: 
 }
 
 /** `length` bytes of `handle` from `offset` on; a file that ends earlier is an error naming it. */
-export async function readExactly(handle: FileHandle, file: string, offset: number, length: number): Promise<Uint8Array> {
+export async function readExactly(
+  handle: FileHandle,
+  file: string,
+  offset: number,
+  length: number,
+): Promise<Uint8Array> {
   const bytes = new Uint8Array(length);
   let done = 0;
   while (done < length) {
@@ -98,10 +113,15 @@ export async function readJsonObject(file: string): Promise<Record<string, unkno
   try {
     value = JSON.parse(text);
   } catch (thrown) {
-    throw new SipfError('bad-input', `Expected JSON in ${file}, got: ${messageOf(thrown)}. Restore the file.`, { cause: thrown });
+    throw new SipfError('bad-input', `Expected JSON in ${file}, got: ${messageOf(thrown)}. Restore the file.`, {
+      cause: thrown,
+    });
   }
   if (value === null || typeof value !== 'object' || Array.isArray(value)) {
-    throw new SipfError('bad-input', `Expected a JSON object in ${file}, got ${JSON.stringify(value)?.slice(0, 40)}. Restore the file.`);
+    throw new SipfError(
+      'bad-input',
+      `Expected a JSON object in ${file}, got ${JSON.stringify(value)?.slice(0, 40)}. Restore the file.`,
+    );
   }
   return value as Record<string, unknown>;
 }

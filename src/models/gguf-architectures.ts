@@ -69,7 +69,10 @@ class Metadata {
     this.#gguf = gguf;
     const architecture = gguf.metadata.get('general.architecture');
     if (typeof architecture !== 'string') {
-      throw new SipfError('bad-input', `Expected general.architecture in ${gguf.file}, got none. Convert the model again.`);
+      throw new SipfError(
+        'bad-input',
+        `Expected general.architecture in ${gguf.file}, got none. Convert the model again.`,
+      );
     }
     this.architecture = architecture;
   }
@@ -80,11 +83,18 @@ class Metadata {
   optional(key: string): number | undefined {
     const value = this.value(`${this.architecture}.${key}`);
     if (value === undefined || typeof value === 'number') return value;
-    throw new SipfError('unsupported', `Expected one number ${this.architecture}.${key} in ${this.#gguf.file}, got ${typeof value} (a model whose layers differ?). Use another model.`);
+    throw new SipfError(
+      'unsupported',
+      `Expected one number ${this.architecture}.${key} in ${this.#gguf.file}, got ${typeof value} (a model whose layers differ?). Use another model.`,
+    );
   }
   number(key: string): number {
     const value = this.optional(key);
-    if (value === undefined) throw new SipfError('bad-input', `Expected ${this.architecture}.${key} in ${this.#gguf.file}, got none. Convert the model again.`);
+    if (value === undefined)
+      throw new SipfError(
+        'bad-input',
+        `Expected ${this.architecture}.${key} in ${this.#gguf.file}, got none. Convert the model again.`,
+      );
     return value;
   }
   hasTensor(name: string): boolean {
@@ -92,7 +102,11 @@ class Metadata {
   }
   tensor(name: string): GgufTensor {
     const tensor = this.#gguf.tensors.get(name);
-    if (!tensor) throw new SipfError('bad-input', `Expected tensor ${name} in ${this.#gguf.file}, got none. Download the file again.`);
+    if (!tensor)
+      throw new SipfError(
+        'bad-input',
+        `Expected tensor ${name} in ${this.#gguf.file}, got none. Download the file again.`,
+      );
     return tensor;
   }
 }
@@ -142,12 +156,19 @@ export async function ggufModel(gguf: GgufFile): Promise<GgufModel> {
   const meta = new Metadata(gguf);
   const entry = ARCHITECTURES[meta.architecture];
   if (!entry) {
-    throw new SipfError('unsupported', `Expected one of the architectures ${Object.keys(ARCHITECTURES).join(', ')} in ${gguf.file}, got ${meta.architecture}. Use the model's safetensors folder.`);
+    throw new SipfError(
+      'unsupported',
+      `Expected one of the architectures ${Object.keys(ARCHITECTURES).join(', ')} in ${gguf.file}, got ${meta.architecture}. Use the model's safetensors folder.`,
+    );
   }
   const config = entry.config(meta);
   const factors = gguf.tensors.get('rope_freqs.weight');
   if (factors && entry.inConfig.includes('rope_freqs.weight')) {
-    config['rope_parameters'] = { rope_type: 'freq_factors', rope_theta: config['rope_theta'], freq_factors: [...(await readGgufTensor(gguf.file, factors))] };
+    config['rope_parameters'] = {
+      rope_type: 'freq_factors',
+      rope_theta: config['rope_theta'],
+      freq_factors: [...(await readGgufTensor(gguf.file, factors))],
+    };
   }
   const weights: GgufWeight[] = [];
   for (const [stored, tensor] of gguf.tensors) {
@@ -156,14 +177,26 @@ export async function ggufModel(gguf: GgufFile): Promise<GgufModel> {
   return { config, weights };
 }
 
-function weightOf(gguf: GgufFile, entry: ArchitectureEntry, config: Readonly<Record<string, unknown>>, stored: string, tensor: GgufTensor): GgufWeight {
+function weightOf(
+  gguf: GgufFile,
+  entry: ArchitectureEntry,
+  config: Readonly<Record<string, unknown>>,
+  stored: string,
+  tensor: GgufTensor,
+): GgufWeight {
   const layer = /^blk\.(\d+)\./.exec(stored)?.[1];
   const found = entry.names[layer === undefined ? stored : stored.replace(`blk.${layer}.`, 'blk.{n}.')];
   if (found === undefined) {
-    throw new SipfError('unsupported', `Expected only the tensors of a ${config['model_type']} model in ${gguf.file}, got ${stored}. Use another model.`);
+    throw new SipfError(
+      'unsupported',
+      `Expected only the tensors of a ${config['model_type']} model in ${gguf.file}, got ${stored}. Use another model.`,
+    );
   }
   const [name, order]: readonly [string, RowOrder] = typeof found === 'string' ? [found, 'plain'] : found;
-  const heads = order === 'plain' ? null : Number(config[order === 'interleaved-heads' ? 'num_attention_heads' : 'num_key_value_heads']);
+  const heads =
+    order === 'plain'
+      ? null
+      : Number(config[order === 'interleaved-heads' ? 'num_attention_heads' : 'num_key_value_heads']);
   return {
     name: name.replace('{n}', layer ?? ''),
     shape: tensor.shape,
@@ -180,7 +213,8 @@ export function deinterleaveHeads(data: Float32Array, shape: readonly number[], 
   const rows = shape[0] ?? 0;
   const width = data.length / rows;
   const half = rows / heads / 2;
-  if (!Number.isInteger(half)) throw new SipfError('bad-input', `Expected rows in ${heads} even heads, got ${rows}. Download the file again.`);
+  if (!Number.isInteger(half))
+    throw new SipfError('bad-input', `Expected rows in ${heads} even heads, got ${rows}. Download the file again.`);
   const out = new Float32Array(data.length);
   for (let row = 0; row < rows; row++) {
     const head = Math.floor(row / (2 * half));

@@ -15,12 +15,19 @@ describe('block types', () => {
 
   it('decodes a Q4_1 block: low nibbles first, then high ones, scale 0.5 and minimum -1', () => {
     const bytes = [0x00, 0x38, 0x00, 0xbc, ...Array.from({ length: 16 }, (_, i) => i | ((15 - i) << 4))];
-    const expected = [...Array.from({ length: 16 }, (_, i) => i / 2 - 1), ...Array.from({ length: 16 }, (_, i) => (15 - i) / 2 - 1)];
+    const expected = [
+      ...Array.from({ length: 16 }, (_, i) => i / 2 - 1),
+      ...Array.from({ length: 16 }, (_, i) => (15 - i) / 2 - 1),
+    ];
     expect(decode(3, bytes, 32)).toEqual(expected);
   });
 
   it('decodes half and bfloat16 numbers, subnormal and infinite ones too', () => {
-    expect(decode(1, [0x01, 0x00, 0x00, 0xfc, 0x66, 0x2e], 3)).toEqual([2 ** -24, -Infinity, Math.fround(0.0999755859375)]);
+    expect(decode(1, [0x01, 0x00, 0x00, 0xfc, 0x66, 0x2e], 3)).toEqual([
+      2 ** -24,
+      -Infinity,
+      Math.fround(0.0999755859375),
+    ]);
     expect(decode(30, [0x80, 0x3f, 0x20, 0xc0], 2)).toEqual([1, -2.5]);
   });
 

@@ -41,7 +41,16 @@ const PRE_TOKENIZERS: Readonly<Record<string, PreTokenizer>> = {
 };
 
 /** User-defined tokens that llama.cpp takes for control tokens by their text: read only where special tokens are. */
-const CONTROL_LOOKING = new Set(['</s>', '<|endoftext|>', '<|im_end|>', '<|end|>', '<|eot_id|>', '<|eom_id|>', '<end_of_turn>', '<EOT>']);
+const CONTROL_LOOKING = new Set([
+  '</s>',
+  '<|endoftext|>',
+  '<|im_end|>',
+  '<|end|>',
+  '<|eot_id|>',
+  '<|eom_id|>',
+  '<end_of_turn>',
+  '<EOT>',
+]);
 const TYPE = { unknown: 2, control: 3, userDefined: 4, unused: 5 } as const;
 
 /** A tokenizer.json equal to the tokenizer in `gguf`. */
@@ -52,7 +61,10 @@ export function ggufTokenizerJson(gguf: GgufFile): Json {
   const base = { version: '1.0', added_tokens: addedTokensOf(tokens, types), post_processor: null };
   if (model === 'gpt2') return { ...base, ...byteLevelParts(gguf, tokens) };
   if (model === 'llama') return { ...base, ...sentencePieceParts(gguf, tokens, types) };
-  throw new SipfError('unsupported', `Expected tokenizer.ggml.model gpt2 or llama in ${gguf.file}, got ${JSON.stringify(model)}. Use a model whose tokenizer is BPE.`);
+  throw new SipfError(
+    'unsupported',
+    `Expected tokenizer.ggml.model gpt2 or llama in ${gguf.file}, got ${JSON.stringify(model)}. Use a model whose tokenizer is BPE.`,
+  );
 }
 
 function addedTokensOf(tokens: readonly string[], types: readonly number[]): Json[] {
@@ -60,7 +72,18 @@ function addedTokensOf(tokens: readonly string[], types: readonly number[]): Jso
     const type = types[id];
     if (content === '' || (type !== TYPE.control && type !== TYPE.unknown && type !== TYPE.userDefined)) return [];
     const special = type !== TYPE.userDefined;
-    return [{ id, content, single_word: false, lstrip: false, rstrip: false, normalized: false, special, [CONTROL]: special || CONTROL_LOOKING.has(content) }];
+    return [
+      {
+        id,
+        content,
+        single_word: false,
+        lstrip: false,
+        rstrip: false,
+        normalized: false,
+        special,
+        [CONTROL]: special || CONTROL_LOOKING.has(content),
+      },
+    ];
   });
 }
 
@@ -71,7 +94,14 @@ function byteLevelParts(gguf: GgufFile, tokens: readonly string[]): Json {
     normalizer: pre.normalizer ?? null,
     pre_tokenizer: sequence([...pre.patterns.map(isolate), BYTES]),
     decoder: { type: 'ByteLevel' },
-    model: { type: 'BPE', vocab: vocabulary(tokens), merges, ignore_merges: pre.ignoreMerges ?? false, unk_token: null, byte_fallback: false },
+    model: {
+      type: 'BPE',
+      vocab: vocabulary(tokens),
+      merges,
+      ignore_merges: pre.ignoreMerges ?? false,
+      unk_token: null,
+      byte_fallback: false,
+    },
   };
 }
 
@@ -80,14 +110,21 @@ function preTokenizer(gguf: GgufFile): PreTokenizer {
   const found = typeof pre === 'string' && Object.hasOwn(PRE_TOKENIZERS, pre) ? PRE_TOKENIZERS[pre] : undefined;
   if (!found) {
     const known = Object.keys(PRE_TOKENIZERS).join(', ');
-    throw new SipfError('unsupported', `Expected tokenizer.ggml.pre in ${known}, got ${JSON.stringify(pre)} in ${gguf.file}. Use the model's Hugging Face folder, with its tokenizer.json.`);
+    throw new SipfError(
+      'unsupported',
+      `Expected tokenizer.ggml.pre in ${known}, got ${JSON.stringify(pre)} in ${gguf.file}. Use the model's Hugging Face folder, with its tokenizer.json.`,
+    );
   }
   return found;
 }
 
 function splitMerge(gguf: GgufFile, merge: string): [string, string] {
   const space = merge.indexOf(' ', 1);
-  if (space < 0) throw new SipfError('bad-input', `Expected two tokens in a merge of ${gguf.file}, got ${JSON.stringify(merge)}. Download the file again.`);
+  if (space < 0)
+    throw new SipfError(
+      'bad-input',
+      `Expected two tokens in a merge of ${gguf.file}, got ${JSON.stringify(merge)}. Download the file again.`,
+    );
   return [merge.slice(0, space), merge.slice(space + 1)];
 }
 
@@ -106,7 +143,10 @@ function sentencePieceParts(gguf: GgufFile, tokens: readonly string[], types: re
   return {
     normalizer: prefix ? { type: 'Sequence', normalizers: [{ type: 'Prepend', prepend: '▁' }, space] } : space,
     pre_tokenizer: null,
-    decoder: { type: 'Sequence', decoders: [spaces, { type: 'ByteFallback' }, { type: 'Fuse' }, ...(prefix ? [strip] : [])] },
+    decoder: {
+      type: 'Sequence',
+      decoders: [spaces, { type: 'ByteFallback' }, { type: 'Fuse' }, ...(prefix ? [strip] : [])],
+    },
     model: {
       type: 'BPE',
       vocab: vocabulary(tokens),
@@ -131,7 +171,9 @@ function scoredMerges(tokens: readonly string[], scores: readonly number[]): [st
     }
     merges.push(...found.sort((a, b) => a.left - b.left || a.right - b.right));
   });
-  return merges.sort((a, b) => b.score - a.score).map(({ left, right }) => [tokens[left] as string, tokens[right] as string]);
+  return merges
+    .sort((a, b) => b.score - a.score)
+    .map(({ left, right }) => [tokens[left] as string, tokens[right] as string]);
 }
 
 /** Ids and rules beside the text rules. */
@@ -163,12 +205,24 @@ function strings(gguf: GgufFile, key: string): readonly string[] {
 
 function numbers(gguf: GgufFile, key: string, length: number): readonly number[] {
   const values = arrayOf(gguf, key, (value): value is number => typeof value === 'number', 'numbers');
-  if (values.length !== length) throw new SipfError('bad-input', `Expected ${length} values of ${key} in ${gguf.file}, got ${values.length}. Download the file again.`);
+  if (values.length !== length)
+    throw new SipfError(
+      'bad-input',
+      `Expected ${length} values of ${key} in ${gguf.file}, got ${values.length}. Download the file again.`,
+    );
   return values;
 }
 
-function arrayOf<T extends GgufValue>(gguf: GgufFile, key: string, is: (value: GgufValue) => value is T, what: string): readonly T[] {
+function arrayOf<T extends GgufValue>(
+  gguf: GgufFile,
+  key: string,
+  is: (value: GgufValue) => value is T,
+  what: string,
+): readonly T[] {
   const values = gguf.metadata.get(key);
   if (Array.isArray(values) && (values as readonly GgufValue[]).every(is)) return values as readonly T[];
-  throw new SipfError('bad-input', `Expected an array of ${what} ${key} in ${gguf.file}, got ${values === undefined ? 'none' : typeof values}. Use a file with its tokenizer.`);
+  throw new SipfError(
+    'bad-input',
+    `Expected an array of ${what} ${key} in ${gguf.file}, got ${values === undefined ? 'none' : typeof values}. Use a file with its tokenizer.`,
+  );
 }

@@ -35,7 +35,8 @@ export async function readGguf(file: string): Promise<GgufFile> {
     for (let length = Math.min(FIRST_READ, size); ; length = Math.min(length * 4, size)) {
       const parsed = await tryHeader(handle, file, size, length);
       if (parsed) return parsed;
-      if (length >= size || length > MAX_HEADER) throw corrupt(file, 'a complete header', `the end of the file after ${size} bytes`);
+      if (length >= size || length > MAX_HEADER)
+        throw corrupt(file, 'a complete header', `the end of the file after ${size} bytes`);
     }
   });
 }
@@ -51,7 +52,10 @@ async function tryHeader(handle: FileHandle, file: string, size: number, length:
 }
 
 function corrupt(file: string, expected: string, got: string): SipfError {
-  return new SipfError('bad-input', `Expected ${expected} in the GGUF file ${file}, got ${got}. The file is truncated or corrupt: download it again.`);
+  return new SipfError(
+    'bad-input',
+    `Expected ${expected} in the GGUF file ${file}, got ${got}. The file is truncated or corrupt: download it again.`,
+  );
 }
 
 class Cursor {
@@ -91,8 +95,18 @@ class Cursor {
 const TEXT = new TextDecoder('utf-8', { ignoreBOM: true });
 const ARRAY = 9;
 const SCALARS: Readonly<Record<number, (cursor: Cursor) => GgufValue>> = {
-  0: (c) => c.u8(), 1: (c) => c.i8(), 2: (c) => c.u16(), 3: (c) => c.i16(), 4: (c) => c.u32(), 5: (c) => c.i32(), 6: (c) => c.f32(),
-  7: (c) => c.u8() !== 0, 8: (c) => c.text(), 10: (c) => c.u64(), 11: (c) => c.i64(), 12: (c) => c.f64(),
+  0: (c) => c.u8(),
+  1: (c) => c.i8(),
+  2: (c) => c.u16(),
+  3: (c) => c.i16(),
+  4: (c) => c.u32(),
+  5: (c) => c.i32(),
+  6: (c) => c.f32(),
+  7: (c) => c.u8() !== 0,
+  8: (c) => c.text(),
+  10: (c) => c.u64(),
+  11: (c) => c.i64(),
+  12: (c) => c.f64(),
 };
 
 function readValue(cursor: Cursor, file: string, key: string, type: number, depth = 0): GgufValue {
@@ -119,12 +133,16 @@ function parseHeader(cursor: Cursor, file: string, size: number): GgufFile {
   }
   const splits = metadata.get('split.count');
   if (typeof splits === 'number' && splits > 1) {
-    throw new SipfError('unsupported', `Expected one whole GGUF file, got part of ${splits} in ${file}. Merge the parts (gguf-split --merge).`);
+    throw new SipfError(
+      'unsupported',
+      `Expected one whole GGUF file, got part of ${splits} in ${file}. Merge the parts (gguf-split --merge).`,
+    );
   }
   const infos: { name: string; dims: number[]; type: number; offset: number }[] = [];
   for (let i = 0; i < tensorCount; i++) infos.push(readTensorInfo(cursor, file));
   const alignment = metadata.get('general.alignment') ?? 32;
-  if (typeof alignment !== 'number' || alignment < 1) throw corrupt(file, 'a positive general.alignment', String(alignment));
+  if (typeof alignment !== 'number' || alignment < 1)
+    throw corrupt(file, 'a positive general.alignment', String(alignment));
   const dataStart = Math.ceil(cursor.at / alignment) * alignment;
   const tensors = new Map<string, GgufTensor>();
   for (const info of infos) {
@@ -138,11 +156,17 @@ function checkVersion(cursor: Cursor, file: string, size: number): void {
   if (size < 24) throw corrupt(file, 'at least 24 bytes', `${size}`);
   const magic = cursor.u32();
   if (magic !== 0x46554747) {
-    throw new SipfError('bad-input', `Expected a GGUF file at ${file}, got a file that does not begin with "GGUF". Check the path, or download it again.`);
+    throw new SipfError(
+      'bad-input',
+      `Expected a GGUF file at ${file}, got a file that does not begin with "GGUF". Check the path, or download it again.`,
+    );
   }
   const version = cursor.u32();
   if (version !== 2 && version !== 3) {
-    throw new SipfError('unsupported', `Expected GGUF version 2 or 3 (little-endian) in ${file}, got ${version}. Convert the model again.`);
+    throw new SipfError(
+      'unsupported',
+      `Expected GGUF version 2 or 3 (little-endian) in ${file}, got ${version}. Convert the model again.`,
+    );
   }
 }
 
@@ -154,17 +178,27 @@ function readTensorInfo(cursor: Cursor, file: string) {
   return { name, dims, type: cursor.u32(), offset: cursor.u64() };
 }
 
-function placeTensor(file: string, info: ReturnType<typeof readTensorInfo>, dataStart: number, size: number): GgufTensor {
+function placeTensor(
+  file: string,
+  info: ReturnType<typeof readTensorInfo>,
+  dataStart: number,
+  size: number,
+): GgufTensor {
   const { name, dims } = info;
   const type = BLOCK_TYPES.get(info.type);
   if (!type) {
     const known = [...BLOCK_TYPES.values()].map((t) => t.name).join(' ');
-    throw new SipfError('unsupported', `Expected tensor ${name} of ${file} in one of ${known}, got ${blockTypeName(info.type)}. Use another quantisation of the model.`);
+    throw new SipfError(
+      'unsupported',
+      `Expected tensor ${name} of ${file} in one of ${known}, got ${blockTypeName(info.type)}. Use another quantisation of the model.`,
+    );
   }
-  if ((dims[0] ?? 1) % type.blockValues !== 0) throw corrupt(file, `rows of tensor ${name} in blocks of ${type.blockValues}`, `${dims[0]} values`);
+  if ((dims[0] ?? 1) % type.blockValues !== 0)
+    throw corrupt(file, `rows of tensor ${name} in blocks of ${type.blockValues}`, `${dims[0]} values`);
   const length = (dims.reduce((product, n) => product * n, 1) / type.blockValues) * type.blockBytes;
   const offset = dataStart + info.offset;
-  if (!Number.isSafeInteger(length) || offset + length > size) throw corrupt(file, `${offset + length} bytes (tensor ${name} ends there)`, `${size}`);
+  if (!Number.isSafeInteger(length) || offset + length > size)
+    throw corrupt(file, `${offset + length} bytes (tensor ${name} ends there)`, `${size}`);
   return { type, shape: [...dims].reverse(), offset, length };
 }
 
@@ -175,7 +209,9 @@ export async function* readGgufPieces(file: string, tensor: GgufTensor): AsyncGe
   const step = Math.max(1, Math.floor(VALUES_PER_PIECE / type.blockValues));
   for (let first = 0; first < count; first += step) {
     const n = Math.min(step, count - first);
-    const bytes = await withFile(file, (handle) => readExactly(handle, file, tensor.offset + first * type.blockBytes, n * type.blockBytes));
+    const bytes = await withFile(file, (handle) =>
+      readExactly(handle, file, tensor.offset + first * type.blockBytes, n * type.blockBytes),
+    );
     const out = new Float32Array(n * type.blockValues);
     type.decode(bytes, out);
     yield out;

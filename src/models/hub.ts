@@ -20,7 +20,8 @@ export function cacheFolder(options: CacheOptions = {}): string {
 }
 
 const HUB_ID = /^[A-Za-z0-9][\w.-]*\/[A-Za-z0-9][\w.-]*$/;
-const WANTED = /^(config|generation_config|tokenizer|tokenizer_config|adapter_config)\.json$|^chat_template\.jinja$|^[^/]*\.safetensors(\.index\.json)?$/;
+const WANTED =
+  /^(config|generation_config|tokenizer|tokenizer_config|adapter_config)\.json$|^chat_template\.jinja$|^[^/]*\.safetensors(\.index\.json)?$/;
 
 export interface LocalSource {
   readonly path: string;
@@ -36,10 +37,17 @@ export async function resolveSource(source: string, options: CacheOptions = {}):
   if (await isFolder(path)) return { path, kind: 'folder' };
   if (await exists(path)) {
     if (path.endsWith('.gguf')) return { path, kind: 'gguf' };
-    throw new SipfError('bad-input', `Expected a model folder or a .gguf file, got the file ${source}. Name the folder that holds config.json.`);
+    throw new SipfError(
+      'bad-input',
+      `Expected a model folder or a .gguf file, got the file ${source}. Name the folder that holds config.json.`,
+    );
   }
-  if (HUB_ID.test(source) && !source.endsWith('.gguf')) return { path: await hubFolder(source, options), kind: 'folder' };
-  throw new SipfError('not-found', `Expected a model folder, a .gguf file or a hub id (owner/name), got ${JSON.stringify(source)}, which is not there. Check the path.`);
+  if (HUB_ID.test(source) && !source.endsWith('.gguf'))
+    return { path: await hubFolder(source, options), kind: 'folder' };
+  throw new SipfError(
+    'not-found',
+    `Expected a model folder, a .gguf file or a hub id (owner/name), got ${JSON.stringify(source)}, which is not there. Check the path.`,
+  );
 }
 
 async function hubFolder(id: string, options: CacheOptions): Promise<string> {
@@ -63,7 +71,8 @@ async function hubFolder(id: string, options: CacheOptions): Promise<string> {
 
 /** The folder where Hugging Face's own tools keep this model. */
 function huggingFaceCache(id: string): string {
-  const home = process.env['HF_HOME'] ?? join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'huggingface');
+  const home =
+    process.env['HF_HOME'] ?? join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'huggingface');
   return join(process.env['HF_HUB_CACHE'] ?? join(home, 'hub'), `models--${id.replace('/', '--')}`);
 }
 

@@ -92,7 +92,13 @@ async function weightsFile(path: string): Promise<string> {
   if (await exists(`${single}.index.json`)) return `${single}.index.json`;
   const others = (await readdir(path)).filter((name) => /\.(bin|pt|pth|h5|msgpack)$/.test(name));
   if (others.length > 0) {
-    throw new SipfError('unsupported', `Expected model.safetensors in ${path}, got ${others.map((name) => basename(name)).join(', ')}. Save the model again with safe_serialization=True.`);
+    throw new SipfError(
+      'unsupported',
+      `Expected model.safetensors in ${path}, got ${others.map((name) => basename(name)).join(', ')}. Save the model again with safe_serialization=True.`,
+    );
   }
-  throw new SipfError('not-found', `Expected model.safetensors or model.safetensors.index.json in ${path}, got neither. Download the model again.`);
+  throw new SipfError(
+    'not-found',
+    `Expected model.safetensors or model.safetensors.index.json in ${path}, got neither. Download the model again.`,
+  );
 }

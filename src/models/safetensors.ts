@@ -26,7 +26,21 @@ export interface TensorToWrite {
 }
 
 const DTYPE_BYTES: Readonly<Record<string, number>> = {
-  BOOL: 1, U8: 1, I8: 1, F8_E5M2: 1, F8_E4M3: 1, I16: 2, U16: 2, F16: 2, BF16: 2, I32: 4, U32: 4, F32: 4, F64: 8, I64: 8, U64: 8,
+  BOOL: 1,
+  U8: 1,
+  I8: 1,
+  F8_E5M2: 1,
+  F8_E4M3: 1,
+  I16: 2,
+  U16: 2,
+  F16: 2,
+  BF16: 2,
+  I32: 4,
+  U32: 4,
+  F32: 4,
+  F64: 8,
+  I64: 8,
+  U64: 8,
 };
 const MAX_HEADER = 100_000_000;
 /** Data sections start at a multiple of this, so that files can be mapped. */
@@ -45,19 +59,28 @@ export async function readSafetensorsHeader(file: string): Promise<Map<string, T
 async function readIndex(file: string): Promise<Map<string, TensorEntry>> {
   const { weight_map: weightMap } = await readJsonObject(file);
   if (weightMap === null || typeof weightMap !== 'object') {
-    throw new SipfError('bad-input', `Expected an object "weight_map" in ${file}, got ${typeof weightMap}. Restore the file.`);
+    throw new SipfError(
+      'bad-input',
+      `Expected an object "weight_map" in ${file}, got ${typeof weightMap}. Restore the file.`,
+    );
   }
   const shards = new Map<string, Map<string, TensorEntry>>();
   const entries = new Map<string, TensorEntry>();
   for (const [name, shard] of Object.entries(weightMap)) {
     if (typeof shard !== 'string' || /[\\/]/.test(shard)) {
-      throw new SipfError('bad-input', `Expected a file name for ${name} in ${file}, got ${JSON.stringify(shard)}. Restore the file.`);
+      throw new SipfError(
+        'bad-input',
+        `Expected a file name for ${name} in ${file}, got ${JSON.stringify(shard)}. Restore the file.`,
+      );
     }
     let header = shards.get(shard);
     if (!header) shards.set(shard, (header = await readOneHeader(join(dirname(file), shard))));
     const entry = header.get(name);
     if (!entry) {
-      throw new SipfError('bad-input', `Expected tensor ${name} in ${shard}, as ${file} says, got none. Download both files again.`);
+      throw new SipfError(
+        'bad-input',
+        `Expected tensor ${name} in ${shard}, as ${file} says, got none. Download both files again.`,
+      );
     }
     entries.set(name, entry);
   }
@@ -78,7 +101,10 @@ async function readOneHeader(file: string): Promise<Map<string, TensorEntry>> {
 }
 
 function corrupt(file: string, expected: string, got: string): SipfError {
-  return new SipfError('bad-input', `Expected ${expected} in the safetensors file ${file}, got ${got}. The file is truncated or corrupt: download it again.`);
+  return new SipfError(
+    'bad-input',
+    `Expected ${expected} in the safetensors file ${file}, got ${got}. The file is truncated or corrupt: download it again.`,
+  );
 }
 
 function parseHeader(file: string, text: string, dataStart: number, size: number): Map<string, TensorEntry> {
@@ -88,7 +114,8 @@ function parseHeader(file: string, text: string, dataStart: number, size: number
   } catch {
     throw corrupt(file, 'a JSON header', `"${text.slice(0, 40)}"`);
   }
-  if (header === null || typeof header !== 'object' || Array.isArray(header)) throw corrupt(file, 'a header object', text.slice(0, 40));
+  if (header === null || typeof header !== 'object' || Array.isArray(header))
+    throw corrupt(file, 'a header object', text.slice(0, 40));
   const entries = new Map<string, TensorEntry>();
   for (const [name, value] of Object.entries(header)) {
     if (name !== '__metadata__') entries.set(name, parseEntry(file, name, value, dataStart, size));
@@ -101,13 +128,18 @@ function parseEntry(file: string, name: string, value: unknown, dataStart: numbe
   const { dtype, shape, data_offsets: offsets } = (value ?? {}) as Record<string, unknown>;
   const bytes = typeof dtype === 'string' ? DTYPE_BYTES[dtype] : undefined;
   if (typeof dtype !== 'string' || bytes === undefined) {
-    throw new SipfError('unsupported', `Expected a known dtype of tensor ${name} in ${file}, got ${JSON.stringify(dtype)}. Convert the file to F32, F16 or BF16.`);
+    throw new SipfError(
+      'unsupported',
+      `Expected a known dtype of tensor ${name} in ${file}, got ${JSON.stringify(dtype)}. Convert the file to F32, F16 or BF16.`,
+    );
   }
   if (!isCounts(shape)) throw corrupt(file, `a shape of tensor ${name}`, JSON.stringify(shape));
-  if (!isCounts(offsets) || offsets.length !== 2) throw corrupt(file, `two data_offsets of tensor ${name}`, JSON.stringify(offsets));
+  if (!isCounts(offsets) || offsets.length !== 2)
+    throw corrupt(file, `two data_offsets of tensor ${name}`, JSON.stringify(offsets));
   const [begin, end] = offsets as [number, number];
   const length = shape.reduce((product, n) => product * n, bytes);
-  if (end - begin !== length) throw corrupt(file, `${length} bytes for tensor ${name} ${dtype} [${shape}]`, `${end - begin}`);
+  if (end - begin !== length)
+    throw corrupt(file, `${length} bytes for tensor ${name} ${dtype} [${shape}]`, `${end - begin}`);
   if (dataStart + end > size) throw corrupt(file, `${dataStart + end} bytes (tensor ${name} ends there)`, `${size}`);
   return { dtype, shape, file, offset: dataStart + begin, length };
 }
@@ -135,15 +167,23 @@ const DECODERS: Readonly<Record<string, (bytes: Uint8Array, out: Float32Array) =
   F32: decodeF32,
   F16: decodeF16,
   BF16: decodeBf16,
-  I32: (bytes, out) => decodeIntegers(new DataView(bytes.buffer, bytes.byteOffset), out, (view, i) => view.getInt32(4 * i, true)),
-  I64: (bytes, out) => decodeIntegers(new DataView(bytes.buffer, bytes.byteOffset), out, (view, i) => Number(view.getBigInt64(8 * i, true))),
+  I32: (bytes, out) =>
+    decodeIntegers(new DataView(bytes.buffer, bytes.byteOffset), out, (view, i) => view.getInt32(4 * i, true)),
+  I64: (bytes, out) =>
+    decodeIntegers(new DataView(bytes.buffer, bytes.byteOffset), out, (view, i) =>
+      Number(view.getBigInt64(8 * i, true)),
+    ),
 };
 
 function decodeIntegers(view: DataView, out: Float32Array, at: (view: DataView, i: number) => number): void {
   for (let i = 0; i < out.length; i++) {
     const value = at(view, i);
     out[i] = value;
-    if (out[i] !== value) throw new SipfError('unsupported', `Expected integers that float32 holds exactly, got ${value}. Read the tensor's bytes instead.`);
+    if (out[i] !== value)
+      throw new SipfError(
+        'unsupported',
+        `Expected integers that float32 holds exactly, got ${value}. Read the tensor's bytes instead.`,
+      );
   }
 }
 
@@ -151,14 +191,19 @@ function decodeIntegers(view: DataView, out: Float32Array, at: (view: DataView, 
 export async function* readTensorPieces(name: string, entry: TensorEntry): AsyncGenerator<Float32Array<ArrayBuffer>> {
   const decode = DECODERS[entry.dtype];
   if (!decode) {
-    throw new SipfError('unsupported', `Expected tensor ${name} of ${entry.file} in ${Object.keys(DECODERS).join(', ')}, got ${entry.dtype}. Convert the file.`);
+    throw new SipfError(
+      'unsupported',
+      `Expected tensor ${name} of ${entry.file} in ${Object.keys(DECODERS).join(', ')}, got ${entry.dtype}. Convert the file.`,
+    );
   }
   const width = DTYPE_BYTES[entry.dtype] as number;
   const count = entry.length / width;
   for (let first = 0; first < count; first += VALUES_PER_PIECE) {
     const out = new Float32Array(Math.min(VALUES_PER_PIECE, count - first));
     const { file, offset } = entry;
-    const bytes = await withFile(file, (handle) => readExactly(handle, file, offset + first * width, out.length * width));
+    const bytes = await withFile(file, (handle) =>
+      readExactly(handle, file, offset + first * width, out.length * width),
+    );
     decode(bytes, out);
     yield out;
   }
@@ -210,7 +255,8 @@ export async function writeSafetensors(
   tensors: readonly TensorToWrite[],
   metadata: Readonly<Record<string, string>> = { format: 'pt' },
 ): Promise<void> {
-  if (new Set(tensors.map((tensor) => tensor.name)).size !== tensors.length) throw new Error(`two tensors of one name for ${file}`);
+  if (new Set(tensors.map((tensor) => tensor.name)).size !== tensors.length)
+    throw new Error(`two tensors of one name for ${file}`);
   await writeFileAtomically(file, async (append) => {
     await append(makeHeader(tensors, metadata));
     for (const { name, shape, data } of tensors) {

@@ -25,11 +25,16 @@ const same: Rewrite = (component) => component;
 const PREFIX_SPACE: Json = { type: 'Replace', pattern: { Regex: '\\A(?! )' }, content: ' ' };
 
 const PRE_TOKENIZERS: Readonly<Record<string, Rewrite>> = {
-  Sequence: (c, file) => sequence(list(c['pretokenizers']).map((inner) => rewrite('pre_tokenizer', PRE_TOKENIZERS, inner, file))),
+  Sequence: (c, file) =>
+    sequence(list(c['pretokenizers']).map((inner) => rewrite('pre_tokenizer', PRE_TOKENIZERS, inner, file))),
   // The library's Digits knows ASCII digits only; Hugging Face's means every \p{N}.
   Digits: (c) => isolate(c['individual_digits'] === true ? '\\p{N}' : '\\p{N}+'),
   ByteLevel: (c) =>
-    sequence([...(c['add_prefix_space'] === true ? [PREFIX_SPACE] : []), ...(c['use_regex'] === false ? [] : [isolate(GPT2_PATTERN)]), BYTES]),
+    sequence([
+      ...(c['add_prefix_space'] === true ? [PREFIX_SPACE] : []),
+      ...(c['use_regex'] === false ? [] : [isolate(GPT2_PATTERN)]),
+      BYTES,
+    ]),
   Split: rewriteSplit,
   Metaspace: rewriteMetaspace,
   WhitespaceSplit: () => ({ type: 'Split', pattern: { Regex: '\\S+' }, behavior: 'Removed', invert: true }),
@@ -40,7 +45,12 @@ function rewriteSplit(component: Json, file: string): Json {
   if (behavior === 'Isolated') return { ...component, invert: false };
   if (behavior === 'Removed') return component;
   // Gemma's: spaces were all replaced by the normalizer, so that this matches nothing.
-  if (behavior === 'MergedWithPrevious' && invert !== true && (component['pattern'] as Json | undefined)?.['String'] === ' ') return component;
+  if (
+    behavior === 'MergedWithPrevious' &&
+    invert !== true &&
+    (component['pattern'] as Json | undefined)?.['String'] === ' '
+  )
+    return component;
   throw unsupported(file, `pre_tokenizer Split with behavior ${String(behavior)}`);
 }
 
@@ -48,19 +58,40 @@ function rewriteMetaspace(component: Json): Json {
   const scheme = component['prepend_scheme'] ?? (component['add_prefix_space'] === false ? 'never' : 'always');
   const replacement = typeof component['replacement'] === 'string' ? component['replacement'] : '▁';
   const metaspace = { type: 'Metaspace', replacement, prepend_scheme: scheme };
-  return component['split'] === false ? metaspace : sequence([metaspace, isolate(`${replacement}?[^${replacement}]+|${replacement}`)]);
+  return component['split'] === false
+    ? metaspace
+    : sequence([metaspace, isolate(`${replacement}?[^${replacement}]+|${replacement}`)]);
 }
 
 const NORMALIZERS: Readonly<Record<string, Rewrite>> = {
-  Sequence: (c, file) => ({ ...c, normalizers: list(c['normalizers']).map((inner) => rewrite('normalizer', NORMALIZERS, inner, file)) }),
-  NFC: same, NFD: same, NFKC: same, NFKD: same, Replace: same, Prepend: same, Strip: same, Lowercase: same,
+  Sequence: (c, file) => ({
+    ...c,
+    normalizers: list(c['normalizers']).map((inner) => rewrite('normalizer', NORMALIZERS, inner, file)),
+  }),
+  NFC: same,
+  NFD: same,
+  NFKC: same,
+  NFKD: same,
+  Replace: same,
+  Prepend: same,
+  Strip: same,
+  Lowercase: same,
 };
 
 const DECODERS: Readonly<Record<string, Rewrite>> = {
-  Sequence: (c, file) => ({ ...c, decoders: list(c['decoders']).map((inner) => rewrite('decoder', DECODERS, inner, file)) }),
+  Sequence: (c, file) => ({
+    ...c,
+    decoders: list(c['decoders']).map((inner) => rewrite('decoder', DECODERS, inner, file)),
+  }),
   Metaspace: (c) =>
-    c['prepend_scheme'] === 'never' || c['add_prefix_space'] === false ? { type: 'Replace', pattern: { String: c['replacement'] ?? '▁' }, content: ' ' } : c,
-  ByteLevel: same, ByteFallback: same, Fuse: same, Replace: same, Strip: same,
+    c['prepend_scheme'] === 'never' || c['add_prefix_space'] === false
+      ? { type: 'Replace', pattern: { String: c['replacement'] ?? '▁' }, content: ' ' }
+      : c,
+  ByteLevel: same,
+  ByteFallback: same,
+  Fuse: same,
+  Replace: same,
+  Strip: same,
 };
 
 const MODELS: Readonly<Record<string, Rewrite>> = { BPE: same, Unigram: same };
@@ -70,7 +101,10 @@ function list(value: unknown): Json[] {
 }
 
 function unsupported(file: string, what: string): SipfError {
-  return new SipfError('unsupported', `Expected a tokenizer that can be reproduced exactly, got ${what} in ${file}. Use another model.`);
+  return new SipfError(
+    'unsupported',
+    `Expected a tokenizer that can be reproduced exactly, got ${what} in ${file}. Use another model.`,
+  );
 }
 
 function rewrite(kind: string, table: Readonly<Record<string, Rewrite>>, component: Json, file: string): Json {
@@ -87,11 +121,14 @@ export function exactTokenizerJson(json: Json, file: string): Json {
     return component === null || component === undefined ? null : rewrite(kind, table, component as Json, file);
   };
   const model = json['model'] as Json | undefined;
-  if (!model || typeof model !== 'object') throw new SipfError('bad-input', `Expected "model" in ${file}, got none. Download the tokenizer again.`);
+  if (!model || typeof model !== 'object')
+    throw new SipfError('bad-input', `Expected "model" in ${file}, got none. Download the tokenizer again.`);
   for (const token of addedTokens(json)) {
-    if (token['single_word'] === true) throw unsupported(file, `added token ${JSON.stringify(token['content'])} with single_word`);
+    if (token['single_word'] === true)
+      throw unsupported(file, `added token ${JSON.stringify(token['content'])} with single_word`);
   }
-  const typed = model['type'] === undefined ? { ...model, type: Array.isArray(model['vocab']) ? 'Unigram' : 'BPE' } : model;
+  const typed =
+    model['type'] === undefined ? { ...model, type: Array.isArray(model['vocab']) ? 'Unigram' : 'BPE' } : model;
   return {
     ...json,
     added_tokens: addedTokens(json),
@@ -117,7 +154,11 @@ export function isControl(token: Json): boolean {
 
 /** The same tokenizer in the middle of a text: nothing is put before the first character. */
 export function withoutPrefixSpace(json: Json): Json {
-  return { ...json, normalizer: dropPrefix(json['normalizer'], 'normalizers'), pre_tokenizer: dropPrefix(json['pre_tokenizer'], 'pretokenizers') };
+  return {
+    ...json,
+    normalizer: dropPrefix(json['normalizer'], 'normalizers'),
+    pre_tokenizer: dropPrefix(json['pre_tokenizer'], 'pretokenizers'),
+  };
 }
 
 function dropPrefix(component: unknown, inner: string): Json | null {
@@ -137,7 +178,9 @@ export function leadingIds(postProcessor: unknown, file: string): number[] {
     case 'ByteLevel':
       return [];
     case 'Sequence':
-      return list(json['processors']).reverse().flatMap((inner) => leadingIds(inner, file));
+      return list(json['processors'])
+        .reverse()
+        .flatMap((inner) => leadingIds(inner, file));
     case 'TemplateProcessing':
       return templateIds(json);
     default:

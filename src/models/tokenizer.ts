@@ -6,7 +6,14 @@ import { exists, readJsonObject, readJsonObjectIfThere, readText } from './file-
 import { readGguf } from './gguf.ts';
 import { ggufTokenizerJson, ggufTokenizerSettings, type TokenizerSettings } from './gguf-tokenizer.ts';
 import { type CacheOptions, resolveSource } from './hub.ts';
-import { addedTokens, exactTokenizerJson, isControl, type Json, leadingIds, withoutPrefixSpace } from './tokenizer-json.ts';
+import {
+  addedTokens,
+  exactTokenizerJson,
+  isControl,
+  type Json,
+  leadingIds,
+  withoutPrefixSpace,
+} from './tokenizer-json.ts';
 
 export interface EncodeOptions {
   /** Read special tokens' texts (`<|im_end|>`) as those tokens; default true, as Hugging Face does. false: as ordinary text. */
@@ -57,8 +64,13 @@ export async function loadTokenizer(source: string, options: CacheOptions = {}):
   }
   const file = join(path, 'tokenizer.json');
   if (!(await exists(file))) {
-    const old = (await exists(join(path, 'tokenizer.model'))) ? ' There is a tokenizer.model: convert it (AutoTokenizer.from_pretrained(DIR).save_pretrained(DIR)).' : '';
-    throw new SipfError('not-found', `Expected tokenizer.json in ${path}, got none.${old || ' Put the tokenizer of the base model there.'}`);
+    const old = (await exists(join(path, 'tokenizer.model')))
+      ? ' There is a tokenizer.model: convert it (AutoTokenizer.from_pretrained(DIR).save_pretrained(DIR)).'
+      : '';
+    throw new SipfError(
+      'not-found',
+      `Expected tokenizer.json in ${path}, got none.${old || ' Put the tokenizer of the base model there.'}`,
+    );
   }
   const json = await readJsonObject(file);
   return makeTokenizer(json, await folderSettings(path, json), file);
@@ -95,7 +107,8 @@ function tokenId(json: Json, token: unknown): number | null {
   const added = addedTokens(json).find((entry) => entry['content'] === content)?.['id'];
   if (typeof added === 'number') return added;
   const vocab = (json['model'] as Json | undefined)?.['vocab'];
-  if (vocab === null || typeof vocab !== 'object' || Array.isArray(vocab) || !Object.hasOwn(vocab, content)) return null;
+  if (vocab === null || typeof vocab !== 'object' || Array.isArray(vocab) || !Object.hasOwn(vocab, content))
+    return null;
   return (vocab as Record<string, number>)[content] ?? null;
 }
 
@@ -132,7 +145,11 @@ export function makeTokenizer(original: Json, settings: TokenizerSettings, file:
 function leadingIdsOf(original: Json, { addBos, bosId }: TokenizerSettings, file: string): number[] {
   if (addBos === null) return leadingIds(original['post_processor'], file);
   if (!addBos) return [];
-  if (bosId === null) throw new SipfError('bad-input', `Expected a BOS token, as add_bos_token is true in ${file}, got none. Restore tokenizer_config.json.`);
+  if (bosId === null)
+    throw new SipfError(
+      'bad-input',
+      `Expected a BOS token, as add_bos_token is true in ${file}, got none. Restore tokenizer_config.json.`,
+    );
   return [bosId];
 }
 
@@ -140,14 +157,22 @@ function library(json: Json, file: string): Library {
   try {
     return new Library(json, { clean_up_tokenization_spaces: false });
   } catch (thrown) {
-    throw new SipfError('unsupported', `Expected a readable tokenizer in ${file}, got: ${messageOf(thrown)}. Download the tokenizer again.`, { cause: thrown });
+    throw new SipfError(
+      'unsupported',
+      `Expected a readable tokenizer in ${file}, got: ${messageOf(thrown)}. Download the tokenizer again.`,
+      { cause: thrown },
+    );
   }
 }
 
 type Encode = (text: string) => number[];
 
 /** Up to four readings of a text (at the beginning or further on, special tokens or not), all on one vocabulary. */
-function makeEncoders(json: Json, main: Library, file: string): { of(options: EncodeOptions, continuation: boolean): Encode } {
+function makeEncoders(
+  json: Json,
+  main: Library,
+  file: string,
+): { of(options: EncodeOptions, continuation: boolean): Encode } {
   const made = new Map<string, Encode>();
   return {
     of({ special = true }, continuation) {
@@ -164,21 +189,33 @@ function makeEncoder(json: Json, main: Library, file: string, special: boolean, 
   const rules = continuation ? withoutPrefixSpace(json) : json;
   const reader = library({ ...rules, added_tokens: added, model: { type: 'BPE', vocab: {}, merges: [] } }, file);
   reader.model = main.model;
-  return (text) => (text === '' ? [] : reader.encode(text, { add_special_tokens: false }).ids.map((id: number | undefined) => checkId(id, text, file)));
+  return (text) =>
+    text === ''
+      ? []
+      : reader.encode(text, { add_special_tokens: false }).ids.map((id: number | undefined) => checkId(id, text, file));
 }
 
 function checkId(id: number | undefined, text: string, file: string): number {
   if (id !== undefined) return id;
-  throw new SipfError('bad-input', `Expected every character in the vocabulary of ${file}, got one without an id in ${JSON.stringify(text.slice(0, 60))}. Use a tokenizer with byte fallback.`);
+  throw new SipfError(
+    'bad-input',
+    `Expected every character in the vocabulary of ${file}, got one without an id in ${JSON.stringify(text.slice(0, 60))}. Use a tokenizer with byte fallback.`,
+  );
 }
 
 function decodeIds(main: Library, ids: readonly number[]): string {
   const known = ids.filter((id) => main.id_to_token(id) !== undefined);
-  return known.length === 0 ? '' : main.decode(known as number[], { skip_special_tokens: true, clean_up_tokenization_spaces: false });
+  return known.length === 0
+    ? ''
+    : main.decode(known as number[], { skip_special_tokens: true, clean_up_tokenization_spaces: false });
 }
 
 /** Decodes behind an anchor letter, so that a decoder which strips a text's first space does not strip ours. */
-function makeContinuationDecoder(main: Library, encode: Encode, decode: (ids: readonly number[]) => string): (ids: readonly number[]) => string {
+function makeContinuationDecoder(
+  main: Library,
+  encode: Encode,
+  decode: (ids: readonly number[]) => string,
+): (ids: readonly number[]) => string {
   const anchor = encode('a').filter((id) => main.id_to_token(id) !== undefined);
   const length = decode(anchor).length;
   return (ids) => decode([...anchor, ...ids]).slice(length);
@@ -212,7 +249,8 @@ function makeStream(decode: (ids: readonly number[]) => string): TextStream {
 function highestId(json: Json): number {
   const vocab = (json['model'] as Json)['vocab'];
   let highest = Array.isArray(vocab) ? vocab.length - 1 : -1;
-  if (!Array.isArray(vocab)) for (const id of Object.values((vocab ?? {}) as Record<string, number>)) highest = Math.max(highest, id);
+  if (!Array.isArray(vocab))
+    for (const id of Object.values((vocab ?? {}) as Record<string, number>)) highest = Math.max(highest, id);
   for (const token of addedTokens(json)) highest = Math.max(highest, Number(token['id']));
   return highest;
 }
@@ -223,5 +261,8 @@ function highestId(json: Json): number {
  */
 export function checkVocabulary(tokenizer: Pick<Tokenizer, 'vocabSize'>, embeddingRows: number): void {
   if (tokenizer.vocabSize <= embeddingRows) return;
-  throw new SipfError('bad-input', `Expected a tokenizer of at most ${embeddingRows} ids (rows of the embedding), got ${tokenizer.vocabSize}. Use the tokenizer that belongs to these weights.`);
+  throw new SipfError(
+    'bad-input',
+    `Expected a tokenizer of at most ${embeddingRows} ids (rows of the embedding), got ${tokenizer.vocabSize}. Use the tokenizer that belongs to these weights.`,
+  );
 }

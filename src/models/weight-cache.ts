@@ -4,7 +4,13 @@ import { SipfError, throwIfAborted } from '../errors.ts';
 import { exists } from './file-bytes.ts';
 import type { GgufWeight } from './gguf-architectures.ts';
 import { type CacheOptions, cacheFolder } from './hub.ts';
-import { readSafetensorsHeader, readTensorPieces, type TensorEntry, type TensorToWrite, writeSafetensors } from './safetensors.ts';
+import {
+  readSafetensorsHeader,
+  readTensorPieces,
+  type TensorEntry,
+  type TensorToWrite,
+  writeSafetensors,
+} from './safetensors.ts';
 
 /** Row-major little-endian float32 values: `length` bytes from `offset` of `file`. */
 export interface WeightSlice {
@@ -18,49 +24,82 @@ export interface WeightSlice {
 const FORMAT = 'f32-1';
 
 /** Slices of safetensors tensors; converted under `hash` unless all of them are aligned F32. */
-export async function safetensorsWeights(entries: ReadonlyMap<string, TensorEntry>, hash: string, options: CacheOptions): Promise<Map<string, WeightSlice>> {
+export async function safetensorsWeights(
+  entries: ReadonlyMap<string, TensorEntry>,
+  hash: string,
+  options: CacheOptions,
+): Promise<Map<string, WeightSlice>> {
   const inPlace = [...entries.values()].every((entry) => entry.dtype === 'F32' && entry.offset % 4 === 0);
   if (inPlace) return slicesOf(entries);
-  const tensors = [...entries].map(([name, entry]): TensorToWrite => ({ name, shape: entry.shape, data: () => readTensorPieces(name, entry) }));
+  const tensors = [...entries].map(
+    ([name, entry]): TensorToWrite => ({ name, shape: entry.shape, data: () => readTensorPieces(name, entry) }),
+  );
   return converted(tensors, hash, options);
 }
 
 /** Slices of GGUF weights, converted under `hash`. */
-export function ggufWeights(weights: readonly GgufWeight[], hash: string, options: CacheOptions): Promise<Map<string, WeightSlice>> {
-  return converted(weights.map(({ name, shape, pieces }) => ({ name, shape, data: pieces })), hash, options);
+export function ggufWeights(
+  weights: readonly GgufWeight[],
+  hash: string,
+  options: CacheOptions,
+): Promise<Map<string, WeightSlice>> {
+  return converted(
+    weights.map(({ name, shape, pieces }) => ({ name, shape, data: pieces })),
+    hash,
+    options,
+  );
 }
 
-async function converted(tensors: readonly TensorToWrite[], hash: string, options: CacheOptions): Promise<Map<string, WeightSlice>> {
+async function converted(
+  tensors: readonly TensorToWrite[],
+  hash: string,
+  options: CacheOptions,
+): Promise<Map<string, WeightSlice>> {
   const file = join(cacheFolder(options), 'weights', `${hash}.${FORMAT}.safetensors`);
   if (!(await exists(file))) await convert(file, tensors, options.signal);
   const entries = await readSafetensorsHeader(file);
   for (const { name, shape } of tensors) {
     if (String(entries.get(name)?.shape) !== String(shape)) {
-      throw new SipfError('bad-input', `Expected tensor ${name} [${shape}] in the cached ${file}, got [${entries.get(name)?.shape}]. Delete that file.`);
+      throw new SipfError(
+        'bad-input',
+        `Expected tensor ${name} [${shape}] in the cached ${file}, got [${entries.get(name)?.shape}]. Delete that file.`,
+      );
     }
   }
   return slicesOf(entries);
 }
 
-async function convert(file: string, tensors: readonly TensorToWrite[], signal: AbortSignal | undefined): Promise<void> {
-  const stoppable = tensors.map(({ name, shape, data }): TensorToWrite => ({
-    name,
-    shape,
-    data: async function* () {
-      for await (const piece of data instanceof Float32Array ? [data] : data()) {
-        throwIfAborted(signal);
-        yield piece;
-      }
-    },
-  }));
+async function convert(
+  file: string,
+  tensors: readonly TensorToWrite[],
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const stoppable = tensors.map(
+    ({ name, shape, data }): TensorToWrite => ({
+      name,
+      shape,
+      data: async function* () {
+        for await (const piece of data instanceof Float32Array ? [data] : data()) {
+          throwIfAborted(signal);
+          yield piece;
+        }
+      },
+    }),
+  );
   try {
     await writeSafetensors(file, stoppable);
   } catch (thrown) {
     if (!(thrown instanceof SipfError) || thrown.code !== 'write-failed') throw thrown;
-    throw new SipfError('write-failed', `${thrown.message} The float32 copy of the weights goes there; $SIPF_CACHE moves it (now ${dirname(dirname(file))}).`, { cause: thrown });
+    throw new SipfError(
+      'write-failed',
+      `${thrown.message} The float32 copy of the weights goes there; $SIPF_CACHE moves it (now ${dirname(dirname(file))}).`,
+      { cause: thrown },
+    );
   }
 }
 
 function slicesOf(entries: ReadonlyMap<string, TensorEntry>): Map<string, WeightSlice> {
-  return new Map([...entries].map(([name, { file, offset, length, shape }]) => [name, { file, offset, length, shape }]));
+  return new Map(
+    [...entries].map(([name, { file, offset, length, shape }]) => [name, { file, offset, length, shape }]),
+  );
 }

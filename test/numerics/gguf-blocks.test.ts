@@ -6,7 +6,8 @@ import { BLOCK_TYPES } from '../../src/models/gguf-blocks.ts';
 import { readSafetensorsHeader, readTensor, readTensorBytes, type TensorEntry } from '../../src/models/safetensors.ts';
 
 const file = join(import.meta.dirname, '../../../shared/fixtures/gguf-block-types.safetensors');
-if (!existsSync(file)) console.log(`skipped: the reference blocks ../shared/fixtures/gguf-block-types.safetensors are not there`);
+if (!existsSync(file))
+  console.log(`skipped: the reference blocks ../shared/fixtures/gguf-block-types.safetensors are not there`);
 
 describe.skipIf(!existsSync(file))('block types', () => {
   const types = [...BLOCK_TYPES.values()].filter((type) => type.name !== 'F32');

@@ -20,7 +20,10 @@ interface Row {
 }
 
 function rowsOf(path: string): Row[] {
-  return readFileSync(at(path), 'utf8').trim().split('\n').map((line) => JSON.parse(line) as Row);
+  return readFileSync(at(path), 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Row);
 }
 
 const gguf = 'models/SmolLM2-135M-Instruct.Q4_1.gguf';
