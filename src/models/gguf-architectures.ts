@@ -164,9 +164,9 @@ export async function ggufModel(gguf: GgufFile): Promise<GgufModel> {
   const config = entry.config(meta);
   const factors = gguf.tensors.get('rope_freqs.weight');
   if (factors && entry.inConfig.includes('rope_freqs.weight')) {
-    config['rope_parameters'] = {
+    config.rope_parameters = {
       rope_type: 'freq_factors',
-      rope_theta: config['rope_theta'],
+      rope_theta: config.rope_theta,
       freq_factors: [...(await readGgufTensor(gguf.file, factors))],
     };
   }
@@ -189,7 +189,7 @@ function weightOf(
   if (found === undefined) {
     throw new SipfError(
       'unsupported',
-      `Expected only the tensors of a ${config['model_type']} model in ${gguf.file}, got ${stored}. Use another model.`,
+      `Expected only the tensors of a ${config.model_type} model in ${gguf.file}, got ${stored}. Use another model.`,
     );
   }
   const [name, order]: readonly [string, RowOrder] = typeof found === 'string' ? [found, 'plain'] : found;

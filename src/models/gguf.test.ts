@@ -110,8 +110,8 @@ describe('ggufModel', () => {
   it('keeps untied heads and turns rope_freqs into factors', async () => {
     const tensors = [EMBEDDING, f32('output.weight', [3, 8], count(24)), f32('rope_freqs.weight', [2], [1, 8])];
     const model = await ggufModel(await readGguf(await save(ggufBytes(LLAMA, tensors))));
-    expect(model.config['tie_word_embeddings']).toBe(false);
-    expect(model.config['rope_parameters']).toEqual({
+    expect(model.config.tie_word_embeddings).toBe(false);
+    expect(model.config.rope_parameters).toEqual({
       rope_type: 'freq_factors',
       rope_theta: 100000,
       freq_factors: [1, 8],

@@ -16,7 +16,7 @@ export interface CacheOptions {
 
 /** Where converted weights, hashes and downloads are kept. */
 export function cacheFolder(options: CacheOptions = {}): string {
-  return resolve(options.cache ?? process.env['SIPF_CACHE'] ?? join(homedir(), '.cache', 'sipf'));
+  return resolve(options.cache ?? process.env.SIPF_CACHE ?? join(homedir(), '.cache', 'sipf'));
 }
 
 const HUB_ID = /^[A-Za-z0-9][\w.-]*\/[A-Za-z0-9][\w.-]*$/;
@@ -71,9 +71,8 @@ async function hubFolder(id: string, options: CacheOptions): Promise<string> {
 
 /** The folder where Hugging Face's own tools keep this model. */
 function huggingFaceCache(id: string): string {
-  const home =
-    process.env['HF_HOME'] ?? join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'huggingface');
-  return join(process.env['HF_HUB_CACHE'] ?? join(home, 'hub'), `models--${id.replace('/', '--')}`);
+  const home = process.env.HF_HOME ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'huggingface');
+  return join(process.env.HF_HUB_CACHE ?? join(home, 'hub'), `models--${id.replace('/', '--')}`);
 }
 
 /** The snapshot that refs/main names, where it is complete. */
@@ -86,17 +85,18 @@ async function snapshotIn(folder: string): Promise<string | null> {
 }
 
 async function download(id: string, folder: string, options: CacheOptions): Promise<string> {
-  const token = process.env['HF_TOKEN'];
-  const credentials = token ? { accessToken: token } : {};
-  const { sha } = await modelInfo({ name: id, additionalFields: ['sha'], ...credentials });
+  const token = process.env.HF_TOKEN;
+  const endpoint = process.env.HF_ENDPOINT;
+  const access = { ...(token ? { accessToken: token } : {}), ...(endpoint ? { hubUrl: endpoint } : {}) };
+  const { sha } = await modelInfo({ name: id, additionalFields: ['sha'], ...access });
   const snapshot = join(folder, 'snapshots', sha);
-  for await (const entry of listFiles({ repo: id, revision: sha, ...credentials })) {
+  for await (const entry of listFiles({ repo: id, revision: sha, ...access })) {
     if (entry.type !== 'file' || !WANTED.test(entry.path)) continue;
     throwIfAborted(options.signal);
     const target = join(snapshot, entry.path);
     if ((await exists(target)) && (await stat(target)).size === entry.size) continue;
     options.onDownload?.(entry.path, entry.size);
-    const blob = await downloadFile({ repo: id, path: entry.path, revision: sha, ...credentials });
+    const blob = await downloadFile({ repo: id, path: entry.path, revision: sha, ...access });
     if (!blob) throw new Error(`${entry.path} is not there`);
     await writeFileAtomically(target, async (append) => {
       for await (const chunk of blob.stream()) {

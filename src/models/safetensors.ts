@@ -73,8 +73,8 @@ async function readIndex(file: string): Promise<Map<string, TensorEntry>> {
         `Expected a file name for ${name} in ${file}, got ${JSON.stringify(shard)}. Restore the file.`,
       );
     }
-    let header = shards.get(shard);
-    if (!header) shards.set(shard, (header = await readOneHeader(join(dirname(file), shard))));
+    const header = shards.get(shard) ?? (await readOneHeader(join(dirname(file), shard)));
+    shards.set(shard, header);
     const entry = header.get(name);
     if (!entry) {
       throw new SipfError(

@@ -85,13 +85,13 @@ async function folderSettings(path: string, json: Json): Promise<TokenizerSettin
     return named ?? idsOf(generation[`${key}_token_id`])[0] ?? idsOf(model[`${key}_token_id`])[0] ?? null;
   };
   const eos = id('eos');
-  const addBos = config['add_bos_token'];
+  const addBos = config.add_bos_token;
   return {
     bosId: id('bos'),
-    eosIds: [...new Set([...(eos === null ? [] : [eos]), ...idsOf(generation['eos_token_id'])])],
+    eosIds: [...new Set([...(eos === null ? [] : [eos]), ...idsOf(generation.eos_token_id)])],
     padId: id('pad'),
     addBos: typeof addBos === 'boolean' ? addBos : null,
-    chatTemplate: await folderChatTemplate(path, config['chat_template']),
+    chatTemplate: await folderChatTemplate(path, config.chat_template),
   };
 }
 
@@ -102,11 +102,11 @@ function idsOf(value: unknown): number[] {
 
 /** The id of a token given by its text, or as {content}. */
 function tokenId(json: Json, token: unknown): number | null {
-  const content = typeof token === 'string' ? token : (token as Json | null | undefined)?.['content'];
+  const content = typeof token === 'string' ? token : (token as Json | null | undefined)?.content;
   if (typeof content !== 'string') return null;
-  const added = addedTokens(json).find((entry) => entry['content'] === content)?.['id'];
+  const added = addedTokens(json).find((entry) => entry.content === content)?.id;
   if (typeof added === 'number') return added;
-  const vocab = (json['model'] as Json | undefined)?.['vocab'];
+  const vocab = (json.model as Json | undefined)?.vocab;
   if (vocab === null || typeof vocab !== 'object' || Array.isArray(vocab) || !Object.hasOwn(vocab, content))
     return null;
   return (vocab as Record<string, number>)[content] ?? null;
@@ -117,8 +117,8 @@ async function folderChatTemplate(path: string, inConfig: unknown): Promise<stri
   if (await exists(file)) return readText(file);
   if (typeof inConfig === 'string') return inConfig;
   if (!Array.isArray(inConfig)) return null;
-  const named = inConfig.find((entry: Json) => entry['name'] === 'default') as Json | undefined;
-  return typeof named?.['template'] === 'string' ? named['template'] : null;
+  const named = inConfig.find((entry: Json) => entry.name === 'default') as Json | undefined;
+  return typeof named?.template === 'string' ? named.template : null;
 }
 
 /** A tokenizer from a tokenizer.json object; `file` is for messages. */
@@ -143,7 +143,7 @@ export function makeTokenizer(original: Json, settings: TokenizerSettings, file:
 }
 
 function leadingIdsOf(original: Json, { addBos, bosId }: TokenizerSettings, file: string): number[] {
-  if (addBos === null) return leadingIds(original['post_processor'], file);
+  if (addBos === null) return leadingIds(original.post_processor, file);
   if (!addBos) return [];
   if (bosId === null)
     throw new SipfError(
@@ -177,8 +177,8 @@ function makeEncoders(
   return {
     of({ special = true }, continuation) {
       const key = `${special} ${continuation}`;
-      let encode = made.get(key);
-      if (!encode) made.set(key, (encode = makeEncoder(json, main, file, special, continuation)));
+      const encode = made.get(key) ?? makeEncoder(json, main, file, special, continuation);
+      made.set(key, encode);
       return encode;
     },
   };
@@ -247,11 +247,11 @@ function makeStream(decode: (ids: readonly number[]) => string): TextStream {
 }
 
 function highestId(json: Json): number {
-  const vocab = (json['model'] as Json)['vocab'];
+  const vocab = (json.model as Json).vocab;
   let highest = Array.isArray(vocab) ? vocab.length - 1 : -1;
   if (!Array.isArray(vocab))
     for (const id of Object.values((vocab ?? {}) as Record<string, number>)) highest = Math.max(highest, id);
-  for (const token of addedTokens(json)) highest = Math.max(highest, Number(token['id']));
+  for (const token of addedTokens(json)) highest = Math.max(highest, Number(token.id));
   return highest;
 }
 
