@@ -1,15 +1,25 @@
 // A terminal -> the whole command line as commander sees it. Leaves each command to its own file.
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
+import { alignCommand } from './align.ts';
+import { benchCommand } from './bench.ts';
 import { doctorCommand } from './doctor.ts';
 import { evalCommand } from './eval.ts';
 import { generateCommand } from './generate.ts';
 import { gradeCommand } from './grade.ts';
+import { labelCommand } from './label.ts';
 import { logpsCommand } from './logps.ts';
+import { pairCommand } from './pair.ts';
+import { runCommand } from './run.ts';
+import { sampleCommand } from './sample.ts';
 import { scoreCommand } from './score.ts';
+import { sftCommand } from './sft.ts';
+import { showCommand } from './show.ts';
 import type { Terminal } from './terminal.ts';
+import { trainPrmCommand } from './train-prm.ts';
 
-const COMMANDS = [evalCommand, generateCommand, logpsCommand, scoreCommand, gradeCommand, doctorCommand];
+/** In the order of the help. */
+const COMMANDS = [runCommand, sampleCommand, labelCommand, trainPrmCommand, scoreCommand, pairCommand, alignCommand, sftCommand, evalCommand, generateCommand, logpsCommand, gradeCommand, showCommand, benchCommand, doctorCommand];
 
 /** The program. Errors of usage are thrown as CommanderError after their message went to stderr. */
 export function buildProgram(terminal: Terminal): Command {

@@ -112,7 +112,7 @@ export function wrap(text: string, width: number): string[] {
   const lines: string[] = [];
   for (const paragraph of text.split('\n')) {
     let line = '';
-    for (const word of paragraph.split(/\s+/)) {
+    for (const word of paragraph.split(/[ \t]+/)) {
       let rest = [...word];
       const room = width - [...line].length - (line === '' ? 0 : 1);
       if (rest.length <= room) {

@@ -1,0 +1,75 @@
+// sipf align: preference pairs and a model -> the next policy. Stage 6 on its own.
+import { Command } from 'commander';
+import { openBackend } from '../backends/open.ts';
+import { alignRows } from '../pipeline/align.ts';
+import { METHODS } from '../pipeline/methods.ts';
+import { trainOptions } from '../pipeline/train-settings.ts';
+import { PreferencePair } from '../records.ts';
+import { readAllRows } from './jsonl.ts';
+import { finish, withExecution } from './options.ts';
+import {
+  loadQuestions,
+  openPrompt,
+  openStage,
+  requireModel,
+  type StageOptions,
+  trainAndReport,
+  withStage,
+} from './stage.ts';
+import type { Terminal } from './terminal.ts';
+
+interface AlignCommandOptions extends StageOptions {
+  readonly in: string;
+}
+
+export function alignCommand(terminal: Terminal): Command {
+  const command = withStage(
+    withExecution(
+      new Command('align')
+        .description('Train a policy on preference pairs with ORPO (stage 6).')
+        .requiredOption('--in <file>', 'JSONL of preference pairs')
+        .option('--model <path>', 'where training starts: Hugging Face folder or .gguf file')
+        .option('--adapter <dir>', 'PEFT adapter folder'),
+    ),
+    'folder of the trained model or adapter; a stopped training goes on there',
+    ['task', 'prompt', 'align'],
+  );
+  return finish(
+    command,
+    'print {model, adapter, hash, examples, dropped, steps, tokens, firstLoss, lastLoss}',
+    'sipf align --in pairs.jsonl --model ./SmolLM2-135M --task gsm8k --align.lambda 0.1 --align.train.lora.rank 16 --out policy',
+  ).action((options: AlignCommandOptions) => align(command, options, terminal));
+}
+
+async function align(command: Command, options: AlignCommandOptions, terminal: Terminal): Promise<void> {
+  const stage = await openStage(command, options);
+  const { config, task } = stage;
+  const source = requireModel(stage);
+  const rows = await readAllRows(options.in, PreferencePair, terminal.signal);
+  // Pairs carry their texts: questions are needed only for gold rows and shots.
+  const needsQuestions = config.align.gold > 0 || (config.prompt.shots > 0 && config.prompt.shotsFile === null);
+  const questions = needsQuestions ? await loadQuestions(stage, options) : [];
+  await using backend = await openBackend(options);
+  const prompt = await openPrompt(stage, questions, backend);
+  const { examples, objective, counts } = alignRows({
+    method: METHODS[config.method],
+    pairs: rows.map(({ value }) => value),
+    questions,
+    options: config.align,
+    scope: config.sft.scope,
+    key: `${config.seed}/${options.iteration}`,
+    task,
+    prompt,
+  });
+  terminal.log(
+    `${counts.pairs} pairs, ${counts.nllRows} rows without a rejected path, ${counts.gold} worked solutions`,
+  );
+  const job = {
+    title: 'align',
+    source,
+    examples,
+    options: trainOptions(config.align.train, objective, config.seed),
+    out: options.out,
+  };
+  await trainAndReport(backend, job, options.json === true, terminal);
+}

@@ -1,0 +1,86 @@
+// sipf label: samples and a simulator -> step-labels.jsonl. Stage 2 on its own.
+import { Command } from 'commander';
+import { openBackend } from '../backends/open.ts';
+import { inUnits } from '../pipeline/counts.ts';
+import { choosePaths, type LabelItem, labelUnit } from '../pipeline/label-steps.ts';
+import { Sample } from '../records.ts';
+import { finish, withExecution } from './options.ts';
+import {
+  fileInput,
+  loadQuestions,
+  openPrompt,
+  openStage,
+  reportCounts,
+  requireModel,
+  rowsByQuestion,
+  runJournaled,
+  type StageOptions,
+  withStage,
+} from './stage.ts';
+import type { Terminal } from './terminal.ts';
+
+interface LabelCommandOptions extends StageOptions {
+  readonly in: string;
+}
+
+export function labelCommand(terminal: Terminal): Command {
+  const command = withStage(
+    withExecution(
+      new Command('label')
+        .description('Label the steps of samples by rollouts from each prefix (stage 2).')
+        .requiredOption('--in <file>', 'JSONL of samples')
+        .option('--model <path>', 'the simulator: Hugging Face folder or .gguf file')
+        .option('--adapter <dir>', 'PEFT adapter folder'),
+    ),
+    'JSONL of step labels to write',
+    ['task', 'prompt', 'labels'],
+  );
+  return finish(
+    command,
+    'print {out, counts}',
+    'sipf label --in samples.jsonl --model ./SmolLM2-135M --task gsm8k --data gsm8k/train.jsonl --labels.K 4 --out labels.jsonl',
+  ).action((options: LabelCommandOptions) => label(command, options, terminal));
+}
+
+async function label(command: Command, options: LabelCommandOptions, terminal: Terminal): Promise<void> {
+  const stage = await openStage(command, options);
+  const { config, task } = stage;
+  const { seed, labels } = config;
+  const { iteration } = options;
+  const source = requireModel(stage);
+  const questions = await loadQuestions(stage, options);
+  const known = new Map(questions.map((question) => [question.id, question]));
+  const groups = await rowsByQuestion(options.in, Sample, known, terminal.signal);
+  const chosen = choosePaths([...groups.values()].flat(), labels.paths, `labels/${seed}/${iteration}`);
+  const items = [...groups].flatMap(([id, samples]): LabelItem[] => {
+    const own = samples.filter((sample) => chosen.has(sample.id));
+    return own.length > 0 ? [{ question: known.get(id)!, samples: own }] : [];
+  });
+  await using backend = await openBackend(options);
+  const prompt = await openPrompt(stage, questions, backend);
+  await using simulator = await backend.openPolicy(source);
+  const context = { simulator, task, prompt, options: labels, seed, iteration, signal: terminal.signal };
+  const samplesHash = await fileInput(options.in, terminal.now());
+  const counts = await runJournaled(
+    {
+      title: 'label',
+      unit: 'questions',
+      out: options.out,
+      inputs: {
+        stage: 'label',
+        simulator: simulator.hash,
+        task: config.task,
+        prompt: config.prompt,
+        labels,
+        seed,
+        iteration,
+        samplesHash,
+      },
+      units: inUnits(items, labels.unit),
+      total: items.length,
+      each: (unit) => labelUnit(unit, context),
+    },
+    terminal,
+  );
+  await reportCounts(options.out, counts, options.json === true, terminal);
+}

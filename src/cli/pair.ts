@@ -1,0 +1,64 @@
+// sipf pair: samples with their step scores -> pairs.jsonl. Stage 5 on its own; needs no model.
+import { dirname } from 'node:path';
+import { Command } from 'commander';
+import { nodeDisk, replaceFile } from '../disk.ts';
+import { SipfError } from '../errors.ts';
+import { capPairs, pairCounts, pairQuestion } from '../pipeline/pair-paths.ts';
+import { pathScore } from '../pipeline/step-labels.ts';
+import { Sample, StepScores } from '../records.ts';
+import { finish } from './options.ts';
+import { loadQuestions, openStage, reportCounts, rowsByQuestion, type StageOptions, withStage } from './stage.ts';
+import type { Terminal } from './terminal.ts';
+
+interface PairCommandOptions extends StageOptions {
+  readonly in: string;
+  readonly samples: string;
+}
+
+export function pairCommand(terminal: Terminal): Command {
+  const command = withStage(
+    new Command('pair')
+      .description('Pair paths of one question whose scores are far enough apart (stage 5).')
+      .requiredOption('--in <file>', 'JSONL of step scores')
+      .requiredOption('--samples <file>', 'JSONL of the samples that they score'),
+    'JSONL of preference pairs to write',
+    ['task', 'score', 'pairs'],
+  );
+  return finish(
+    command,
+    'print {out, counts}',
+    'sipf pair --in scores.jsonl --samples samples.jsonl --task gsm8k --data gsm8k/train.jsonl --pairs.eta 0.1 --out pairs.jsonl',
+  ).action((options: PairCommandOptions) => pair(command, options, terminal));
+}
+
+async function pair(command: Command, options: PairCommandOptions, terminal: Terminal): Promise<void> {
+  const stage = await openStage(command, options);
+  const { seed, score, pairs } = stage.config;
+  const questions = await loadQuestions(stage, options);
+  const known = new Map(questions.map((question) => [question.id, question]));
+  const samples = await rowsByQuestion(options.samples, Sample, known, terminal.signal);
+  const scores = await rowsByQuestion(options.in, StepScores, known, terminal.signal);
+  const key = `${seed}/${options.iteration}`;
+  const found = [...samples].map(([id, own]) => {
+    const ofQuestion = new Map(
+      (scores.get(id) ?? []).map((record) => [record.sampleId, pathScore(record.scores, score.path)]),
+    );
+    return pairQuestion({ question: known.get(id)!, samples: own, scores: ofQuestion }, pairs, key);
+  });
+  const kept = capPairs(found, pairs.total, key);
+  const rows = kept.flatMap((item) => [...item.pairs, ...item.nllRows]);
+  if (rows.length === 0) {
+    throw new SipfError(
+      'nothing-left',
+      `Expected pairs with scores at least ${pairs.eta} apart, got none in ${samples.size} questions. Lower --pairs.eta, draw more samples, or see whether --in scores the same samples.`,
+    );
+  }
+  await nodeDisk.makeFolder(dirname(options.out));
+  await replaceFile(
+    nodeDisk,
+    options.out,
+    rows.map((row) => `${JSON.stringify(row)}\n`),
+  );
+  const right = new Map([...samples.values()].flat().map(({ id, outcome }) => [id, outcome.kind === 'right']));
+  await reportCounts(options.out, { ...pairCounts(kept, right) }, options.json === true, terminal);
+}

@@ -1,0 +1,60 @@
+// sipf sft: worked solutions and a model -> the warm-up policy.
+import { Command } from 'commander';
+import { openBackend } from '../backends/open.ts';
+import { SipfError } from '../errors.ts';
+import { goldRows } from '../pipeline/align.ts';
+import { trainOptions } from '../pipeline/train-settings.ts';
+import { finish, withExecution } from './options.ts';
+import {
+  loadQuestions,
+  openPrompt,
+  openStage,
+  requireModel,
+  type StageOptions,
+  trainAndReport,
+  withStage,
+} from './stage.ts';
+import type { Terminal } from './terminal.ts';
+
+export function sftCommand(terminal: Terminal): Command {
+  const command = withStage(
+    withExecution(
+      new Command('sft')
+        .description('Fine-tune a model on worked solutions (the warm-up).')
+        .option('--model <path>', 'where training starts: Hugging Face folder or .gguf file')
+        .option('--adapter <dir>', 'PEFT adapter folder'),
+    ),
+    'folder of the trained model or adapter; a stopped training goes on there',
+    ['task', 'prompt', 'sft'],
+  );
+  return finish(
+    command,
+    'print {model, adapter, hash, examples, dropped, steps, tokens, firstLoss, lastLoss}',
+    'sipf sft --model ./SmolLM2-135M --task gsm8k --data gsm8k/train.jsonl --limit 1000 --sft.train.lora.rank 16 --out sft',
+  ).action((options: StageOptions) => sft(command, options, terminal));
+}
+
+async function sft(command: Command, options: StageOptions, terminal: Terminal): Promise<void> {
+  const stage = await openStage(command, options);
+  const { config, task } = stage;
+  const source = requireModel(stage);
+  const questions = await loadQuestions(stage, options);
+  await using backend = await openBackend(options);
+  const prompt = await openPrompt(stage, questions, backend);
+  const examples = goldRows(questions, config.sft.rows, `sft/${config.seed}`, { task, prompt });
+  if (examples.length === 0) {
+    throw new SipfError(
+      'nothing-left',
+      `Expected questions with worked solutions, got none among ${questions.length}. Give data with solutions, or start from the base model without sft.`,
+    );
+  }
+  const { scope, train } = config.sft;
+  const job = {
+    title: 'sft',
+    source,
+    examples,
+    options: trainOptions(train, { kind: 'sft', scope }, config.seed),
+    out: options.out,
+  };
+  await trainAndReport(backend, job, options.json === true, terminal);
+}

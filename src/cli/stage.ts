@@ -1,0 +1,251 @@
+// A stage command's options -> its configuration, task, questions, prompts and output. What the stage commands share; leaves the stages to the pipeline.
+import { stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { type Command, Option } from 'commander';
+import { z } from 'zod';
+import type { Backend, ModelSource, TrainExample, TrainOptions } from '../backends/backend.ts';
+import type { Config } from '../config.ts';
+import { hashPath, nodeDisk, replaceFile } from '../disk.ts';
+import { SipfError, throwIfAborted } from '../errors.ts';
+import { Journal } from '../journal.ts';
+import type { Counts, StageOutput } from '../pipeline/counts.ts';
+import { canonicalJson, sha256 } from '../pipeline/keys.ts';
+import { type BuildPrompt, loadShots, makePrompter } from '../pipeline/prompt.ts';
+import type { Question } from '../records.ts';
+import { taskNamed } from '../tasks/index.ts';
+import type { Split, Task } from '../tasks/task.ts';
+import { type Row, readAllRows, readRows } from './jsonl.ts';
+import { type ExecutionOptions, integer, limit } from './options.ts';
+import { readSettings, type SettingsOptions, withSettings } from './settings.ts';
+import type { Terminal } from './terminal.ts';
+
+export interface StageOptions extends SettingsOptions, ExecutionOptions {
+  readonly task?: string;
+  readonly data?: string;
+  readonly split: Split;
+  readonly limit?: number;
+  readonly questions?: string;
+  readonly model?: string;
+  readonly adapter?: string;
+  readonly out: string;
+  readonly iteration: number;
+  readonly json?: boolean;
+}
+
+/** Adds where questions come from, --out, --iteration and the settings of `sections`. */
+export function withStage(command: Command, out: string, sections: readonly string[]): Command {
+  return withSettings(
+    command
+      .option('--task <name>', 'kind of question')
+      .option('--data <path>', "the task's file or folder (default: the hub, or generated)")
+      .addOption(new Option('--split <name>', 'which questions').choices(['train', 'valid', 'test']).default('train'))
+      .option('--limit <n>', 'the first n questions', limit)
+      .option('--questions <file>', 'JSONL of {id, question, answer, solution?} instead of --data')
+      .requiredOption('--out <path>', out)
+      .option('--iteration <k>', 'round, which random numbers and ids depend on', integer({ min: 0 }), 1),
+    sections,
+  );
+}
+
+export interface Stage {
+  readonly config: Config;
+  readonly task: Task;
+}
+
+export async function openStage(command: Command, options: StageOptions): Promise<Stage> {
+  const { task, data, model, adapter } = options;
+  const own = { 'task.name': task, 'task.data': data, model, adapter };
+  const config = await readSettings(command, options, own);
+  return { config, task: taskNamed(config.task.name) };
+}
+
+/** The model that --model (or the configuration) names. */
+export function requireModel({ config }: Stage): ModelSource {
+  if (typeof config.model === 'string' && config.model !== '')
+    return { model: config.model, adapter: config.adapter ?? undefined };
+  throw new SipfError('bad-input', 'Expected --model with a Hugging Face folder or a .gguf file, got none. Name one.');
+}
+
+const QuestionLine = z.looseObject({
+  id: z.union([z.string(), z.int()]).nullish(),
+  question: z.string(),
+  answer: z.union([z.string(), z.number()]),
+  solution: z.union([z.array(z.string()), z.string()]).nullish(),
+});
+
+/** The questions of --questions, else of the task's data. */
+export async function loadQuestions(
+  { config, task }: Stage,
+  options: Pick<StageOptions, 'questions' | 'split' | 'limit'>,
+): Promise<Question[]> {
+  if (options.questions === undefined) {
+    const { data, limit: configured, maxGoldSteps, seed } = config.task;
+    return await task.load({
+      data: data ?? undefined,
+      split: options.split,
+      limit: options.limit ?? configured ?? undefined,
+      maxGoldSteps: maxGoldSteps ?? undefined,
+      seed,
+    });
+  }
+  const rows = await readAllRows(options.questions, QuestionLine);
+  const questions = rows.map(({ index, value }): Question => {
+    const { id, question, answer, solution } = value;
+    const steps = typeof solution === 'string' ? task.split(solution) : solution;
+    return {
+      id: String(id ?? index),
+      task: task.name,
+      question,
+      answer: String(answer),
+      ...(steps ? { solution: steps } : {}),
+    };
+  });
+  return options.limit === undefined ? questions : questions.slice(0, options.limit);
+}
+
+/** The prompt function of sampling and training, with the configured shots or chat template. */
+export async function openPrompt(
+  { config, task }: Stage,
+  questions: readonly Question[],
+  backend: Backend | null,
+): Promise<BuildPrompt> {
+  const shots = await loadShots(task, config.prompt.shots, config.prompt.shotsFile, questions);
+  const openPolicy = () => {
+    if (backend === null)
+      throw new SipfError(
+        'bad-config',
+        'Expected prompt.style plain in a command without a model, got chat. Leave it out.',
+      );
+    return backend.openPolicy(requireModel({ config, task }));
+  };
+  return makePrompter({ task, options: config.prompt, shots, openPolicy });
+}
+
+/** Records of a file grouped by question, in the file's order; `known` must hold every question. Throws naming the line. */
+export async function rowsByQuestion<T extends { readonly questionId: string }>(
+  path: string,
+  schema: z.ZodType<T>,
+  known: ReadonlyMap<string, Question>,
+  signal: AbortSignal,
+): Promise<Map<string, T[]>> {
+  const groups = new Map<string, T[]>();
+  for await (const { place, value } of readRows(path, schema, signal)) {
+    requireQuestion(known, value.questionId, place);
+    const group = groups.get(value.questionId) ?? [];
+    group.push(value);
+    groups.set(value.questionId, group);
+  }
+  return groups;
+}
+
+function requireQuestion(known: ReadonlyMap<string, Question>, id: string, place: Row<unknown>['place']): void {
+  if (known.has(id)) return;
+  throw new SipfError(
+    'bad-input',
+    `${place}, field "questionId": Expected the id of one of ${known.size} questions, got ${JSON.stringify(id)}. Give the --task, --data and --split, or the --questions, that these records come from.`,
+  );
+}
+
+export interface JournaledArgs<U> {
+  readonly title: string;
+  readonly unit: string;
+  readonly out: string;
+  /** Everything the records depend on: a journal of other inputs is dropped. */
+  readonly inputs: Readonly<Record<string, unknown>>;
+  readonly units: AsyncIterable<readonly U[]> | Iterable<readonly U[]>;
+  readonly total: number;
+  readonly each: (unit: readonly U[]) => Promise<StageOutput<unknown>>;
+}
+
+/** Runs units of work through a journal beside --out, so that a stopped command goes on where it was; --out appears whole at the end. */
+export async function runJournaled<U>(args: JournaledArgs<U>, terminal: Terminal): Promise<Counts> {
+  const { title, unit, out, inputs, units, total, each } = args;
+  const path = `${out}.journal`;
+  await nodeDisk.makeFolder(dirname(out));
+  const exists = (await stat(path).catch(() => null)) !== null;
+  const journal = await Journal.open(nodeDisk, path, sha256(canonicalJson(inputs)), exists);
+  const already = journal.units;
+  const progress = terminal.progress({ title, unit, total });
+  let index = 0;
+  let done = 0;
+  try {
+    for await (const items of units) {
+      throwIfAborted(terminal.signal);
+      if (index >= already) await journal.add(await each(items));
+      index += 1;
+      done += items.length;
+      progress.update(done);
+    }
+  } finally {
+    progress.end();
+  }
+  await replaceFile(nodeDisk, out, journal.lines());
+  await nodeDisk.remove(path);
+  return journal.counts;
+}
+
+/** What a journal needs to know of a file: its hash; stdin is never the same twice. */
+export async function fileInput(path: string, now: number): Promise<string> {
+  if (path === '-') return `stdin at ${now}`;
+  return (await hashPath(path)) ?? 'missing';
+}
+
+export interface TrainArgs {
+  readonly title: string;
+  readonly source: ModelSource;
+  readonly examples: readonly TrainExample[];
+  readonly options: TrainOptions;
+  readonly out: string;
+}
+
+/** Trains with progress and says what came of it, as one JSON object with --json. */
+export async function trainAndReport(
+  backend: Backend,
+  args: TrainArgs,
+  json: boolean,
+  terminal: Terminal,
+): Promise<void> {
+  const { title, source, examples, options, out } = args;
+  const progress = terminal.progress({ title, unit: 'steps' });
+  try {
+    const result = await backend.train(
+      { source, examples, options, out },
+      ({ step, steps, loss }) => progress.update(step, `loss ${loss.toFixed(4)}`, steps),
+      { signal: terminal.signal },
+    );
+    progress.end();
+    const { steps, dropped, tokens, hash } = result;
+    const report = {
+      ...result.source,
+      hash,
+      examples: examples.length,
+      dropped: dropped.length,
+      steps: steps.length,
+      tokens,
+      firstLoss: steps[0]?.loss ?? null,
+      lastLoss: steps.at(-1)?.loss ?? null,
+    };
+    if (json) return await terminal.print(JSON.stringify(report));
+    if (dropped.length > 0)
+      terminal.log(
+        `${dropped.length} of ${examples.length} examples are longer than maxLength ${options.maxLength} tokens: left out.`,
+      );
+    await terminal.print(
+      `${out}: ${report.steps} optimizer steps on ${examples.length - dropped.length} examples, ${tokens} tokens, loss ${report.firstLoss?.toFixed(4) ?? '-'} -> ${report.lastLoss?.toFixed(4) ?? '-'}`,
+    );
+  } finally {
+    progress.end();
+  }
+}
+
+/** Prints a stage's counts: JSON with --json, else one line. */
+export async function reportCounts(
+  out: string,
+  counts: Readonly<Record<string, unknown>>,
+  json: boolean,
+  terminal: Terminal,
+): Promise<void> {
+  if (json) return await terminal.print(JSON.stringify({ out, counts }));
+  const words = Object.entries(counts).map(([name, value]) => `${name} ${String(value)}`);
+  await terminal.print(`${out}: ${words.join(', ')}`);
+}
