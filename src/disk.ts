@@ -10,8 +10,8 @@ export interface Disk {
   makeFolder(path: string): Promise<void>;
   /** Writes a whole file and waits until it is on the disk. */
   write(path: string, chunks: AsyncIterable<string> | Iterable<string>): Promise<void>;
-  /** Appends and waits until it is on the disk. */
-  append(path: string, text: string): Promise<void>;
+  /** Appends; waits until it is on the disk where `durable`. */
+  append(path: string, text: string, durable: boolean): Promise<void>;
   /** False where the file is already there. */
   create(path: string, text: string): Promise<boolean>;
   rename(from: string, to: string): Promise<void>;
@@ -25,8 +25,8 @@ const REFUSALS = new Set(['ENOSPC', 'EDQUOT', 'EACCES', 'EPERM', 'EROFS', 'EIO',
 /** The file system of this machine. */
 export const nodeDisk: Disk = {
   makeFolder: (path) => guarded(path, async () => void (await mkdir(path, { recursive: true }))),
-  write: (path, chunks) => guarded(path, () => writeWhole(path, 'w', chunks)),
-  append: (path, text) => guarded(path, () => writeWhole(path, 'a', [text])),
+  write: (path, chunks) => guarded(path, () => writeWhole(path, 'w', chunks, true)),
+  append: (path, text, durable) => guarded(path, () => writeWhole(path, 'a', [text], durable)),
   create: (path, text) => guarded(path, () => createFile(path, text)),
   rename: (from, to) =>
     guarded(to, async () => {
@@ -86,11 +86,16 @@ async function guarded<T>(path: string, write: () => Promise<T>): Promise<T> {
   }
 }
 
-async function writeWhole(path: string, mode: 'w' | 'a', chunks: AsyncIterable<string> | Iterable<string>): Promise<void> {
+async function writeWhole(
+  path: string,
+  mode: 'w' | 'a',
+  chunks: AsyncIterable<string> | Iterable<string>,
+  durable: boolean,
+): Promise<void> {
   const file = await open(path, mode);
   try {
     for await (const chunk of chunks) await file.writeFile(chunk);
-    await file.sync();
+    if (durable) await file.sync();
   } finally {
     await file.close();
   }

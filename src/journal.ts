@@ -91,7 +91,7 @@ export class Journal {
   }
 
   async add({ records, counts }: StageOutput<unknown>): Promise<void> {
-    await this.#disk.append(this.#path, `${JSON.stringify({ unit: this.#units, records, counts })}\n`);
+    await this.#disk.append(this.#path, `${JSON.stringify({ unit: this.#units, records, counts })}\n`, true);
     this.#units += 1;
     this.#counts = addCounts(this.#counts, counts);
   }

@@ -112,7 +112,7 @@ export class Run implements AsyncDisposable {
   log(event: LogEvent): void {
     this.#options.log(event);
     const line = `${JSON.stringify({ time: this.#options.clock().toISOString(), ...event })}\n`;
-    this.#events = this.#events.then(() => this.#disk.append(this.path('events.jsonl'), line));
+    this.#events = this.#events.then(() => this.#disk.append(this.path('events.jsonl'), line, false));
     // Reported by the next stage, which awaits it.
     this.#events.catch(() => undefined);
   }

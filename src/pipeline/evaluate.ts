@@ -4,11 +4,11 @@ import type { Completion, Policy } from '../backends/backend.ts';
 import { Outcome, type PreferencePair, type Question, TaskReport } from '../records.ts';
 import type { Task } from '../tasks/task.ts';
 import { countInto, gradeWithRetries, type StageOutput } from './counts.ts';
-import { type PairedDifference, pairedDifference, wilsonInterval } from './estimates.ts';
 import type { EvaluateOptions } from './evaluate-options.ts';
 import { drawKey } from './keys.ts';
 import { ScoreFigures } from './prm-figures.ts';
 import type { BuildPrompt } from './prompt.ts';
+import { pairedDifference, wilson } from './statistics.ts';
 
 /** One greedy completion with its grade. Carries its question, so that it stands alone. */
 export const Answer = z.object({
@@ -92,7 +92,10 @@ async function answerOf({ set, question }: AnswerItem, completion: Completion, r
 const Paired = z.object({
   difference: z.number(),
   ci95: z.tuple([z.number(), z.number()]),
+  /** Exact McNemar. */
+  pValue: z.number(),
   n: z.number().int(),
+  /** Questions won and lost. */
   better: z.number().int(),
   worse: z.number().int(),
 });
@@ -158,16 +161,21 @@ export async function setReports(
       n,
       correct,
       accuracy: n === 0 ? 0 : correct / n,
-      ci95: wilsonInterval(correct, n),
+      ci95: wilson(correct, n),
       truncated: set.answers.filter(({ finishReason }) => finishReason === 'length').length,
       errors: set.answers.length - n,
-      paired: old === undefined ? null : asRecord(pairedDifference(old.correct, set.correct)),
+      paired: old === undefined ? null : paired(old.correct, set.correct),
     };
   });
 }
 
-function asRecord(paired: PairedDifference | null): SetReport['paired'] {
-  return paired === null ? null : { ...paired };
+/** Over the questions that both answered; null without one. */
+function paired(before: Correct, after: Correct): SetReport['paired'] {
+  const ids = [...after.keys()].filter((id) => before.has(id));
+  if (ids.length === 0) return null;
+  const right = (answers: Correct) => ids.map((id) => answers.get(id) === true);
+  const { onlyA, onlyB, ...rest } = pairedDifference(right(after), right(before));
+  return { ...rest, better: onlyA, worse: onlyB };
 }
 
 /** Mean log-probability (over completion tokens, then over pairs) of both sides under one policy. */

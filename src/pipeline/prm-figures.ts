@@ -1,9 +1,20 @@
 // Step scores, labels and samples of held-out questions -> how good the scores are, beside cheap scorers. Pure; leaves reading files to evaluate.ts.
 import { z } from 'zod';
+import { createRandom } from '../random.ts';
 import { Estimate, type Question, type Sample, type StepLabels } from '../records.ts';
 import type { Task } from '../tasks/task.ts';
-import { ratioEstimate } from './estimates.ts';
-import { firstError, hardLabels, type LabelRule, type PathScoreRule, pathScore } from './step-labels.ts';
+import {
+  type BootstrapOptions,
+  bootstrap,
+  calibration,
+  type FirstError,
+  firstErrorAt,
+  firstErrorF1,
+  type Scored,
+  stepAccuracy,
+  withinGroupAuc,
+} from './statistics.ts';
+import { hardLabels, type LabelRule, type PathScoreRule, pathScore } from './step-labels.ts';
 
 const Aucs = z.object({ scores: Estimate, tallies: Estimate, meanLogp: Estimate, shortness: Estimate });
 
@@ -17,15 +28,17 @@ export const ScoreFigures = z.object({
   majority: z.number().nullable(),
   /** The first step below 0.5 is the first wrong label (or neither is there); f1: harmonic mean over paths with and without an error (ProcessBench). */
   firstErrorAccuracy: Estimate,
-  firstErrorF1: z.number().nullable(),
-  /** Within a question: P(score of a right path > score of a wrong one), ties a half. Tallies without the last step, which is the outcome itself. */
+  firstErrorF1: Estimate,
+  /** Within a question: P(score of a right path > score of a wrong one), ties a half, pooled over its pairs. Tallies without the last step, which is the outcome itself. */
   aucOutcome: Aucs,
   /** The same for "every step is true", and accuracies against true steps, where the task knows them. */
   aucTrue: Aucs.nullable(),
   trueSteps: z.object({ scores: Estimate, labels: Estimate }).nullable(),
   /** Ten bins of step scores: how many, their mean, and the share labelled correct. */
-  calibration: z.array(z.object({ n: z.number().int(), score: z.number(), correct: z.number() })),
-  calibrationError: z.number().nullable(),
+  calibration: z.object({
+    ece: z.number().nullable(),
+    bins: z.array(z.object({ from: z.number(), to: z.number(), n: z.number().int(), score: z.number().nullable(), frequency: z.number().nullable() })),
+  }),
 });
 export type ScoreFigures = z.infer<typeof ScoreFigures>;
 
@@ -59,28 +72,55 @@ export async function scoreFigures(
     const judged = judge(item, task, rule);
     if (judged.length > 0) questions.push(judged);
   }
-  const steps = questions.flat().flatMap(({ scores, labels }) => scores.map((score, j) => ({ score, correct: labels[j] === true })));
-  const correct = steps.filter((step) => step.correct).length;
-  const knowsTruth = questions.flat().some(({ truth }) => truth !== null);
-  const isRight = ({ sample }: Judged) => sample.outcome.kind === 'right';
+  const steps = questions.flat().flatMap(({ scores, labels }) => scores.map((score, j) => ({ score, target: Number(labels[j]) })));
+  const correct = steps.reduce((sum, { target }) => sum + target, 0);
+  const truths = questions.map((paths) => paths.filter(({ truth }) => truth !== null)).filter((paths) => paths.length > 0);
   return {
     questions: questions.length,
     paths: questions.flat().length,
     steps: steps.length,
-    stepAccuracy: agreement(questions, ({ scores, labels }) => [scores.map((score) => score >= 0.5), labels]),
+    stepAccuracy: stepAccuracy(questions.map((paths) => paths.flatMap(({ scores, labels }) => against(scores, labels))), options()),
     majority: steps.length === 0 ? null : Math.max(correct, steps.length - correct) / steps.length,
-    firstErrorAccuracy: ratioEstimate(questions.map((paths) => [paths.filter(findsFirstError).length, paths.length])),
-    firstErrorF1: firstErrorF1(questions.flat()),
-    aucOutcome: aucs(questions, isRight, path),
-    aucTrue: knowsTruth ? aucs(questions, ({ truth }) => truth?.every(Boolean) === true, path) : null,
-    trueSteps: knowsTruth
-      ? {
-          scores: agreement(questions, ({ scores, truth }) => [scores.map((score) => score >= 0.5), truth ?? []]),
-          labels: agreement(questions, ({ labels, truth }) => [labels, truth ?? []]),
-        }
-      : null,
-    ...calibration(steps),
+    firstErrorAccuracy: firstErrors(questions),
+    firstErrorF1: firstErrorF1(questions.map((paths) => paths.map(firstErrorOf)), options()),
+    aucOutcome: aucs(questions, ({ sample }) => sample.outcome.kind === 'right', path),
+    aucTrue: truths.length === 0 ? null : aucs(truths, ({ truth }) => truth?.every(Boolean) === true, path),
+    trueSteps:
+      truths.length === 0
+        ? null
+        : {
+            scores: stepAccuracy(truths.map((paths) => paths.flatMap(({ scores, truth }) => against(scores, truth ?? []))), options()),
+            labels: stepAccuracy(truths.map((paths) => paths.flatMap(({ labels, truth }) => against(labels.map(Number), truth ?? []))), options()),
+          },
+    calibration: asPlain(calibration(steps)),
   };
+}
+
+/** Intervals come from the same resamples in every run. */
+function options(): BootstrapOptions {
+  return { random: createRandom('prm-figures') };
+}
+
+function asPlain({ ece, bins }: ReturnType<typeof calibration>): ScoreFigures['calibration'] {
+  return { ece, bins: bins.map((bin) => ({ ...bin })) };
+}
+
+function against(scores: readonly number[], known: readonly boolean[]): Scored[] {
+  return scores.flatMap((score, j) => (known[j] === undefined ? [] : [{ score, positive: known[j] }]));
+}
+
+function firstErrorOf({ scores, labels }: Judged): FirstError {
+  return { predicted: firstErrorAt(scores), label: labels.indexOf(false) };
+}
+
+function firstErrors(questions: readonly (readonly Judged[])[]): Estimate {
+  const groups = questions.map((paths) => paths.map(firstErrorOf));
+  const share = (chosen: readonly (readonly FirstError[])[]) => {
+    const all = chosen.flat();
+    return all.length === 0 ? null : all.filter(({ predicted, label }) => predicted === label).length / all.length;
+  };
+  const [value, ci95] = [share(groups), bootstrap(groups, share, options())];
+  return value === null || ci95 === null ? null : { value, ci95, n: groups.length };
 }
 
 function judge({ question, samples, labels, scores }: FigureItem, task: Task, rule: LabelRule): Judged[] {
@@ -101,66 +141,15 @@ function tallyMean({ steps }: StepLabels): number {
   return before.length === 0 ? 0.5 : before.reduce((sum, value) => sum + value, 0) / before.length;
 }
 
-function agreement(questions: readonly (readonly Judged[])[], of: (path: Judged) => [readonly boolean[], readonly boolean[]]): Estimate {
-  return ratioEstimate(
-    questions.map((paths) => {
-      let [same, all] = [0, 0];
-      for (const path of paths) {
-        const [said, known] = of(path);
-        const n = Math.min(said.length, known.length);
-        for (let j = 0; j < n; j += 1) same += said[j] === known[j] ? 1 : 0;
-        all += n;
-      }
-      return [same, all];
-    }),
-  );
-}
-
-function firstWrong({ labels }: Judged): number {
-  return labels.indexOf(false);
-}
-
-function findsFirstError(path: Judged): boolean {
-  return firstError(path.scores) === firstWrong(path);
-}
-
-function firstErrorF1(paths: readonly Judged[]): number | null {
-  const share = (some: readonly Judged[]) => (some.length === 0 ? null : some.filter(findsFirstError).length / some.length);
-  const [wrong, clean] = [share(paths.filter((path) => firstWrong(path) !== -1)), share(paths.filter((path) => firstWrong(path) === -1))];
-  if (wrong === null || clean === null) return null;
-  return wrong + clean === 0 ? 0 : (2 * wrong * clean) / (wrong + clean);
-}
-
 function aucs(questions: readonly (readonly Judged[])[], isGood: (path: Judged) => boolean, rule: PathScoreRule): ScoreFigures['aucOutcome'] {
-  const auc = (value: (path: Judged) => number) => ratioEstimate(questions.map((paths) => withinAuc(paths, isGood, value)).filter((entry) => entry !== null));
+  const auc = (value: (path: Judged) => number) =>
+    withinGroupAuc(questions.map((paths) => paths.map((path) => ({ score: value(path), positive: isGood(path) }))), options());
   return {
     scores: auc(({ scores }) => pathScore(scores, rule)),
     tallies: auc(({ tallyMean }) => tallyMean),
     meanLogp: auc(({ sample }) => (sample.sumLogp === null ? 0 : sample.sumLogp / Math.max(1, sample.tokens))),
     shortness: auc(({ sample }) => -sample.tokens),
   };
-}
-
-function withinAuc(paths: readonly Judged[], isGood: (path: Judged) => boolean, value: (path: Judged) => number): [number, number] | null {
-  const good = paths.filter(isGood).map(value);
-  const bad = paths.filter((path) => !isGood(path)).map(value);
-  if (good.length === 0 || bad.length === 0) return null;
-  const wins = good.reduce((sum, a) => sum + bad.reduce((inner, b) => inner + (a > b ? 1 : a === b ? 0.5 : 0), 0), 0);
-  return [wins / (good.length * bad.length), 1];
-}
-
-function calibration(steps: readonly { score: number; correct: boolean }[]): Pick<ScoreFigures, 'calibration' | 'calibrationError'> {
-  const bins = Array.from({ length: 10 }, () => ({ n: 0, score: 0, correct: 0 }));
-  for (const { score, correct } of steps) {
-    const bin = bins[Math.min(9, Math.max(0, Math.floor(score * 10)))];
-    if (bin === undefined) continue;
-    bin.n += 1;
-    bin.score += score;
-    bin.correct += Number(correct);
-  }
-  const filled = bins.map(({ n, score, correct }) => (n === 0 ? { n, score: 0, correct: 0 } : { n, score: score / n, correct: correct / n }));
-  const error = filled.reduce((sum, { n, score, correct }) => sum + n * Math.abs(score - correct), 0);
-  return { calibration: filled, calibrationError: steps.length === 0 ? null : error / steps.length };
 }
 
 /** Warnings where the scores cannot help the loop. */

@@ -66,8 +66,3 @@ export function pathScore(scores: readonly number[], rule: PathScoreRule): numbe
   if (rule === 'last') return scores[scores.length - 1] ?? 0;
   return scores.reduce((sum, score) => sum + score, 0) / scores.length;
 }
-
-/** Index of the first step below `threshold`; -1: none. */
-export function firstError(scores: readonly number[], threshold = 0.5): number {
-  return scores.findIndex((score) => score < threshold);
-}

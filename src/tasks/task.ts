@@ -47,4 +47,6 @@ export interface Task {
   hasFalseEquation(steps: readonly string[]): boolean;
   /** The true correctness of each step where the task knows it (generated tasks), else null. */
   trueSteps?(question: Question, steps: readonly string[]): boolean[] | null;
+  /** A parsed tokenizer.json that covers the task's texts, for models made from nothing (generated tasks). */
+  tokenizer?(): object;
 }

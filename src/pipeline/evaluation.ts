@@ -1,0 +1,225 @@
+// The loop's stage 7 on a run directory, each round and once at the end. Leaves the figures to evaluate.ts and prm-figures.ts.
+import { z } from 'zod';
+import { readRecords } from '../journal.ts';
+import { type Checkpoint, PreferencePair } from '../records.ts';
+import type { StageName } from '../run.ts';
+import { dataBeside } from '../run-paths.ts';
+import type { Shot, Task } from '../tasks/task.ts';
+import { addCosts, flopsOf, NO_COST, type TokenCost } from './cost.ts';
+import { type Counts, inUnits } from './counts.ts';
+import { Answer, type AnswerItem, answerUnit, EvalReport, meanPairLogps, type OpenSet, type PairLogps, roundWarnings, SetReport, setReports } from './evaluate.ts';
+import type { EvaluationSet } from './evaluate-options.ts';
+import { canonicalJson, isHeldOut, keyedOrder, sha256 } from './keys.ts';
+import { type FigureItem, figureWarnings, type ScoreFigures, scoreFigures } from './prm-figures.ts';
+import { makePrompter } from './prompt.ts';
+import type { Trained } from './stage-results.ts';
+import { everything, type Loop, labelInputs, sourceIn, stageOf } from './stages.ts';
+
+/** Opens question sets once a run. */
+export interface SetOpener {
+  open(sets: readonly EvaluationSet[]): Promise<OpenSet[]>;
+}
+
+export function setOpener(loop: Loop, tasks: (name: string) => Task, shots: readonly Shot[], base: Checkpoint): SetOpener {
+  const cache = new Map<string, Promise<OpenSet>>();
+  const openOne = async (set: EvaluationSet): Promise<OpenSet> => {
+    const { config } = loop;
+    const own = set.name === null || set.name === config.task.name;
+    const task = own ? loop.task : tasks(set.name ?? config.task.name);
+    const data = set.data ?? (own ? config.task.data : dataBeside(config.task.data, task.name)) ?? undefined;
+    const questions = await task.load({ data, split: set.split, limit: set.limit ?? undefined, seed: config.task.seed });
+    const openPolicy = () => loop.backend.openPolicy(sourceIn(loop, base));
+    const prompt = own ? loop.prompt : await makePrompter({ task, options: config.prompt, shots, openPolicy });
+    return { task, split: set.split, prompt, questions };
+  };
+  return {
+    open: (sets) =>
+      Promise.all(
+        sets.map((set) => {
+          const key = canonicalJson(set);
+          const opened = cache.get(key) ?? openOne(set);
+          cache.set(key, opened);
+          return opened;
+        }),
+      ),
+  };
+}
+
+interface AnswerArgs {
+  readonly stage: StageName;
+  readonly file: string;
+  readonly sets: readonly OpenSet[];
+  readonly policy: Checkpoint;
+}
+
+async function answer(loop: Loop, { stage, file, sets, policy }: AnswerArgs): Promise<Counts> {
+  const { run, config, backend } = loop;
+  const { maxTokens, gradeRetries, unit } = config.evaluate;
+  const items: AnswerItem[] = sets.flatMap((set) => set.questions.map((question) => ({ set, question })));
+  const hashes = sets.map(({ task, split, questions }) => ({ task: task.name, split, questions: sha256(canonicalJson(questions)) }));
+  return run.collect({
+    stage,
+    inputs: { prompt: loop.data, sets: hashes, policy: policy.hash, options: { maxTokens, gradeRetries, unit } },
+    file,
+    units: () => inUnits(items, unit),
+    sizeOf: ({ length }) => length,
+    unit: 'questions',
+    total: items.length,
+    open: () => backend.openPolicy(sourceIn(loop, policy)),
+    each: (some, opened) => answerUnit(some, { policy: opened, options: config.evaluate, signal: run.signal }),
+  });
+}
+
+/** A round as evaluation sees it: the policies around its alignment, and what its stages counted. */
+export interface RoundFacts {
+  readonly k: number;
+  readonly before: Checkpoint | null;
+  readonly trained: Trained;
+  readonly prm: Trained | null;
+  readonly labelled: boolean;
+  readonly scored: boolean;
+  readonly paired: boolean;
+  readonly counts: Readonly<Record<string, Counts>>;
+  readonly parameters: number;
+}
+
+/** 7: greedy accuracy of M_k with its paired difference to M_(k-1), PRM figures on held-out questions, log-probabilities of the pairs. */
+export async function evaluate(loop: Loop, opener: SetOpener, facts: RoundFacts): Promise<EvalReport> {
+  const { run, config } = loop;
+  const { k, trained } = facts;
+  const sets = await opener.open(config.evaluate.sets);
+  const policy = trained.checkpoint;
+  const answers = await answer(loop, { stage: stageOf(k, '7-answers'), file: '7-answers.jsonl', sets, policy });
+  const stage = stageOf(k, '7-eval');
+  const counts = { ...facts.counts, '7-answers': answers };
+  const body = async (): Promise<EvalReport> => {
+    const report = await reportOf(loop, facts, counts);
+    await run.writeJson(stage, '7-eval.json', report);
+    return report;
+  };
+  const inputs = {
+    answers: await run.outputHash(stageOf(k, '7-answers'), '7-answers.jsonl'),
+    before: k === 0 ? null : await run.outputHash(stageOf(k - 1, '7-answers'), '7-answers.jsonl'),
+    policies: [facts.before?.hash ?? null, policy.hash],
+    pairs: facts.paired ? await run.outputHash(stageOf(k, '5-pairs'), '5-pairs.jsonl') : null,
+    scores: facts.scored ? await run.outputHash(stageOf(k, '4-scores'), '4-scores.jsonl') : null,
+    labels: facts.labelled ? await labelInputs(loop, k) : null,
+    rule: config.labels,
+    path: config.score.path,
+    logpPairs: config.evaluate.logpPairs,
+    counts,
+  };
+  const report = await run.once({ stage, inputs, outputs: ['7-eval.json'], result: EvalReport, body });
+  for (const warning of report.warnings) run.warn(warning, stage);
+  return report;
+}
+
+async function reportOf(loop: Loop, facts: RoundFacts, counts: Record<string, Counts>): Promise<EvalReport> {
+  const { run, config } = loop;
+  const { k, trained } = facts;
+  const read = (i: number) => readRecords(run.path(`iteration-${i}`, '7-answers.jsonl'), Answer);
+  const scores = facts.labelled && facts.scored ? await heldOutFigures(loop, k) : null;
+  const cost = costOfRound(facts);
+  const report = {
+    iteration: k,
+    policy: trained.checkpoint.hash,
+    sets: await setReports(read(k), k === 0 ? null : read(k - 1)),
+    scores,
+    pairs: facts.paired ? (facts.counts['5-pairs'] ?? null) : null,
+    logps: await pairLogps(loop, facts),
+    counts,
+    cost: { ...cost, flops: flopsOf(cost, facts.parameters, config.align.train.lora !== null) },
+  };
+  return { ...report, warnings: [...roundWarnings(report), ...(scores === null ? [] : figureWarnings(scores))] };
+}
+
+async function heldOutFigures(loop: Loop, k: number): Promise<ScoreFigures> {
+  const { config, task } = loop;
+  const items = async function* (): AsyncGenerator<FigureItem> {
+    for await (const { question, samples, labels, scores } of everything(loop, k, { labels: true, scores: true })) {
+      if (!isHeldOut(question.id, config.labels.heldOut)) continue;
+      yield { question, samples, labels, scores: new Map(scores.map((record) => [record.sampleId, record.scores])) };
+    }
+  };
+  return scoreFigures(items(), { task, rule: config.labels, path: config.score.path });
+}
+
+async function pairLogps(loop: Loop, { k, before, trained, paired }: RoundFacts): Promise<PairLogps | null> {
+  const { run, config, backend } = loop;
+  const { logpPairs } = config.evaluate;
+  if (!paired || before === null || logpPairs === 0) return null;
+  const pairs: PreferencePair[] = [];
+  for await (const record of readRecords(run.path(`iteration-${k}`, '5-pairs.jsonl'), PreferencePair)) {
+    if (record.rejected !== null) pairs.push(record);
+  }
+  const some = keyedOrder(pairs, 'logps', ({ chosen, rejected }) => `${chosen.sampleId} ${rejected?.sampleId}`).slice(0, logpPairs);
+  if (some.length === 0) return null;
+  const under = async (checkpoint: Checkpoint) => {
+    await using policy = await backend.openPolicy(sourceIn(loop, checkpoint));
+    return meanPairLogps(policy, some, loop, run.signal);
+  };
+  const [then, now] = [await under(before), await under(trained.checkpoint)];
+  return {
+    n: some.length,
+    chosen: { before: then.chosen, after: now.chosen },
+    rejected: { before: then.rejected, after: now.rejected },
+  };
+}
+
+/** Tokens of a round's stages, its evaluation apart. */
+export function costOfRound({ counts, trained, prm }: Pick<RoundFacts, 'counts' | 'trained' | 'prm'>): TokenCost {
+  const stages = Object.values(counts).reduce<TokenCost>((sum, stage) => addCosts(sum, tokensIn(stage)), NO_COST);
+  return addCosts(stages, { trainTokens: trained.trainTokens + (prm?.trainTokens ?? 0) });
+}
+
+function tokensIn({ promptTokens = 0, generatedTokens = 0, scoredTokens = 0 }: Counts): Partial<TokenCost> {
+  return { promptTokens, generatedTokens, scoredTokens };
+}
+
+/** What final/eval.json holds: one row a policy, each paired with the start. */
+export const FinalReport = z.object({
+  rows: z.array(
+    z.object({
+      name: z.enum(['start', 'last', 'continued-sft']),
+      policy: z.string(),
+      /** Optimizer tokens spent after the warm-up, and all model FLOPs after it. */
+      optimizerTokens: z.number(),
+      flops: z.number(),
+      sets: z.array(SetReport),
+    }),
+  ),
+});
+export type FinalReport = z.infer<typeof FinalReport>;
+
+export interface FinalPolicy {
+  readonly name: FinalReport['rows'][number]['name'];
+  readonly policy: Checkpoint;
+  readonly optimizerTokens: number;
+  readonly flops: number;
+}
+
+/** The only reading of the test split: start, last policy and control on the final sets. */
+export async function evaluateFinal(loop: Loop, opener: SetOpener, policies: readonly FinalPolicy[]): Promise<FinalReport> {
+  const { run, config } = loop;
+  const sets = await opener.open(config.evaluate.final);
+  const folder = 'final';
+  const stages = policies.map(({ name }) => ({ stage: { folder, name: `${name}-answers`, iteration: 0 }, file: `${name}-answers.jsonl` }));
+  for (const [index, { policy }] of policies.entries()) {
+    const place = stages[index];
+    if (place !== undefined) await answer(loop, { ...place, sets, policy });
+  }
+  const hashes = await Promise.all(stages.map(({ stage, file }) => run.outputHash(stage, file)));
+  const stage = { folder, name: 'eval', iteration: 0 };
+  const read = (name: string) => readRecords(run.path(folder, `${name}-answers.jsonl`), Answer);
+  const body = async (): Promise<FinalReport> => {
+    const rows: FinalReport['rows'] = [];
+    for (const { name, policy, optimizerTokens, flops } of policies) {
+      const own = await setReports(read(name), name === 'start' ? null : read('start'));
+      rows.push({ name, policy: policy.hash, optimizerTokens, flops, sets: own });
+    }
+    await run.writeJson(stage, 'eval.json', { rows });
+    return { rows };
+  };
+  const spent = policies.map(({ name, optimizerTokens, flops }) => ({ name, optimizerTokens, flops }));
+  return run.once({ stage, inputs: { answers: hashes, spent }, outputs: ['eval.json'], result: FinalReport, body });
+}
