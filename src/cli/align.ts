@@ -3,19 +3,11 @@ import { Command } from 'commander';
 import { openBackend } from '../backends/open.ts';
 import { alignRows } from '../pipeline/align.ts';
 import { METHODS } from '../pipeline/methods.ts';
-import { trainOptions } from '../pipeline/train-settings.ts';
 import { PreferencePair } from '../records.ts';
 import { readAllRows } from './jsonl.ts';
 import { finish, withExecution } from './options.ts';
-import {
-  loadQuestions,
-  openPrompt,
-  openStage,
-  requireModel,
-  type StageOptions,
-  trainAndReport,
-  withStage,
-} from './stage.ts';
+import { loadQuestions, openPrompt, openStage, requireModel, type StageOptions, withStage } from './stage.ts';
+import { trainStage } from './stage-training.ts';
 import type { Terminal } from './terminal.ts';
 
 interface AlignCommandOptions extends StageOptions {
@@ -64,12 +56,8 @@ async function align(command: Command, options: AlignCommandOptions, terminal: T
   terminal.log(
     `${counts.pairs} pairs, ${counts.nllRows} rows without a rejected path, ${counts.gold} worked solutions`,
   );
-  const job = {
-    title: 'align',
-    source,
-    examples,
-    options: trainOptions(config.align.train, objective, config.seed),
-    out: options.out,
-  };
-  await trainAndReport(backend, job, options.json === true, terminal);
+  const { iteration } = options;
+  const settings = config.align.train;
+  const training = { stage: '6-policy', iteration, seed: config.seed, source, examples, objective, settings } as const;
+  await trainStage(backend, training, options, terminal);
 }

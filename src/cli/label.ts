@@ -51,7 +51,7 @@ async function label(command: Command, options: LabelCommandOptions, terminal: T
   const questions = await loadQuestions(stage, options);
   const known = new Map(questions.map((question) => [question.id, question]));
   const groups = await rowsByQuestion(options.in, Sample, known, terminal.signal);
-  const chosen = choosePaths([...groups.values()].flat(), labels.paths, `labels/${seed}/${iteration}`);
+  const chosen = choosePaths([...groups.values()].flat(), labels.paths, `label/${seed}/${iteration}`);
   const items = [...groups].flatMap(([id, samples]): LabelItem[] => {
     const own = samples.filter((sample) => chosen.has(sample.id));
     return own.length > 0 ? [{ question: known.get(id)!, samples: own }] : [];

@@ -43,7 +43,7 @@ async function pair(command: Command, options: PairCommandOptions, terminal: Ter
     const ofQuestion = new Map(
       (scores.get(id) ?? []).map((record) => [record.sampleId, pathScore(record.scores, score.path)]),
     );
-    return pairQuestion({ question: known.get(id)!, samples: own, scores: ofQuestion }, pairs, key);
+    return pairQuestion({ question: known.get(id)!, samples: own, scores: ofQuestion }, pairs, `${key}/${id}`);
   });
   const kept = capPairs(found, pairs.total, key);
   const rows = kept.flatMap((item) => [...item.pairs, ...item.nllRows]);

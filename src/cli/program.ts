@@ -19,23 +19,38 @@ import type { Terminal } from './terminal.ts';
 import { trainPrmCommand } from './train-prm.ts';
 
 /** In the order of the help. */
-const COMMANDS = [runCommand, sampleCommand, labelCommand, trainPrmCommand, scoreCommand, pairCommand, alignCommand, sftCommand, evalCommand, generateCommand, logpsCommand, gradeCommand, showCommand, benchCommand, doctorCommand];
+const COMMANDS = [
+  runCommand,
+  sampleCommand,
+  labelCommand,
+  trainPrmCommand,
+  scoreCommand,
+  pairCommand,
+  alignCommand,
+  sftCommand,
+  evalCommand,
+  generateCommand,
+  logpsCommand,
+  gradeCommand,
+  showCommand,
+  benchCommand,
+  doctorCommand,
+];
 
 /** The program. Errors of usage are thrown as CommanderError after their message went to stderr. */
 export function buildProgram(terminal: Terminal): Command {
   const program = new Command('sipf')
     .description('Small language models that learn to reason from their own process feedback.')
     .version(version(), '-V, --version')
-    .showSuggestionAfterError(true)
-    .showHelpAfterError('(--help shows the options and an example)')
-    .configureHelp({ helpWidth: process.stdout.columns ?? 100 })
     .addHelpText('after', '\nExample:\n  $ sipf run --preset smoke --out runs/first\n  $ sipf show runs/first');
-  for (const build of COMMANDS) program.addCommand(build(terminal).copyInheritedSettings(program));
-  return exitByThrowing(program);
-}
-
-function exitByThrowing(program: Command): Command {
-  for (const command of [program, ...program.commands]) command.exitOverride();
+  for (const build of COMMANDS) program.addCommand(build(terminal));
+  for (const command of [program, ...program.commands]) {
+    command
+      .exitOverride()
+      .showSuggestionAfterError(true)
+      .showHelpAfterError('(--help shows the options and an example)')
+      .configureHelp({ helpWidth: process.stdout.columns ?? 100 });
+  }
   return program;
 }
 

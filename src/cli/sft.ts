@@ -3,17 +3,9 @@ import { Command } from 'commander';
 import { openBackend } from '../backends/open.ts';
 import { SipfError } from '../errors.ts';
 import { goldRows } from '../pipeline/align.ts';
-import { trainOptions } from '../pipeline/train-settings.ts';
 import { finish, withExecution } from './options.ts';
-import {
-  loadQuestions,
-  openPrompt,
-  openStage,
-  requireModel,
-  type StageOptions,
-  trainAndReport,
-  withStage,
-} from './stage.ts';
+import { loadQuestions, openPrompt, openStage, requireModel, type StageOptions, withStage } from './stage.ts';
+import { trainStage } from './stage-training.ts';
 import type { Terminal } from './terminal.ts';
 
 export function sftCommand(terminal: Terminal): Command {
@@ -49,12 +41,15 @@ async function sft(command: Command, options: StageOptions, terminal: Terminal):
     );
   }
   const { scope, train } = config.sft;
-  const job = {
-    title: 'sft',
+  const objective = { kind: 'sft', scope } as const;
+  const training = {
+    stage: '6-policy',
+    iteration: 0,
+    seed: config.seed,
     source,
     examples,
-    options: trainOptions(train, { kind: 'sft', scope }, config.seed),
-    out: options.out,
-  };
-  await trainAndReport(backend, job, options.json === true, terminal);
+    objective,
+    settings: train,
+  } as const;
+  await trainStage(backend, training, options, terminal);
 }

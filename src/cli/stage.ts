@@ -3,7 +3,7 @@ import { stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { type Command, Option } from 'commander';
 import { z } from 'zod';
-import type { Backend, ModelSource, TrainExample, TrainOptions } from '../backends/backend.ts';
+import type { Backend, ModelSource } from '../backends/backend.ts';
 import type { Config } from '../config.ts';
 import { hashPath, nodeDisk, replaceFile } from '../disk.ts';
 import { SipfError, throwIfAborted } from '../errors.ts';
@@ -188,54 +188,6 @@ export async function runJournaled<U>(args: JournaledArgs<U>, terminal: Terminal
 export async function fileInput(path: string, now: number): Promise<string> {
   if (path === '-') return `stdin at ${now}`;
   return (await hashPath(path)) ?? 'missing';
-}
-
-export interface TrainArgs {
-  readonly title: string;
-  readonly source: ModelSource;
-  readonly examples: readonly TrainExample[];
-  readonly options: TrainOptions;
-  readonly out: string;
-}
-
-/** Trains with progress and says what came of it, as one JSON object with --json. */
-export async function trainAndReport(
-  backend: Backend,
-  args: TrainArgs,
-  json: boolean,
-  terminal: Terminal,
-): Promise<void> {
-  const { title, source, examples, options, out } = args;
-  const progress = terminal.progress({ title, unit: 'steps' });
-  try {
-    const result = await backend.train(
-      { source, examples, options, out },
-      ({ step, steps, loss }) => progress.update(step, `loss ${loss.toFixed(4)}`, steps),
-      { signal: terminal.signal },
-    );
-    progress.end();
-    const { steps, dropped, tokens, hash } = result;
-    const report = {
-      ...result.source,
-      hash,
-      examples: examples.length,
-      dropped: dropped.length,
-      steps: steps.length,
-      tokens,
-      firstLoss: steps[0]?.loss ?? null,
-      lastLoss: steps.at(-1)?.loss ?? null,
-    };
-    if (json) return await terminal.print(JSON.stringify(report));
-    if (dropped.length > 0)
-      terminal.log(
-        `${dropped.length} of ${examples.length} examples are longer than maxLength ${options.maxLength} tokens: left out.`,
-      );
-    await terminal.print(
-      `${out}: ${report.steps} optimizer steps on ${examples.length - dropped.length} examples, ${tokens} tokens, loss ${report.firstLoss?.toFixed(4) ?? '-'} -> ${report.lastLoss?.toFixed(4) ?? '-'}`,
-    );
-  } finally {
-    progress.end();
-  }
 }
 
 /** Prints a stage's counts: JSON with --json, else one line. */

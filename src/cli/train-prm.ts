@@ -2,7 +2,6 @@
 import { Command } from 'commander';
 import { openBackend } from '../backends/open.ts';
 import { checkPrmRows, prmRows } from '../pipeline/train-prm.ts';
-import { trainOptions } from '../pipeline/train-settings.ts';
 import { Sample, StepLabels } from '../records.ts';
 import { finish, withExecution } from './options.ts';
 import {
@@ -12,9 +11,9 @@ import {
   requireModel,
   rowsByQuestion,
   type StageOptions,
-  trainAndReport,
   withStage,
 } from './stage.ts';
+import { trainStage } from './stage-training.ts';
 import type { Terminal } from './terminal.ts';
 
 interface TrainPrmOptions extends StageOptions {
@@ -71,12 +70,14 @@ async function trainPrm(command: Command, options: TrainPrmOptions, terminal: Te
   terminal.log(
     `${paths} labelled paths (${heldOutPaths} more are held out), ${steps} steps, ${Math.round(correctSteps)} of them correct`,
   );
-  const job = {
-    title: 'train PRM',
+  const training = {
+    stage: '3-prm',
+    iteration: options.iteration,
+    seed: config.seed,
     source,
     examples: rows.examples,
-    options: trainOptions(train, { kind: 'prm' }, config.seed),
-    out: options.out,
-  };
-  await trainAndReport(backend, job, options.json === true, terminal);
+    objective: { kind: 'prm' },
+    settings: train,
+  } as const;
+  await trainStage(backend, training, options, terminal);
 }
