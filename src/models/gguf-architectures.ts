@@ -1,6 +1,7 @@
 // GGUF metadata and tensor names -> the vocabulary of Hugging Face's config.json and weights. One table entry per architecture.
 import { SipfError } from '../errors.ts';
 import { type GgufFile, type GgufTensor, type GgufValue, readGgufPieces, readGgufTensor } from './gguf.ts';
+import { ropeFromFactors } from './rope-factors.ts';
 
 /** A tensor of the model under its Hugging Face name. */
 export interface GgufWeight {
@@ -150,7 +151,7 @@ function ropeParameters(meta: Metadata, theta: number): Record<string, unknown> 
 
 /**
  * Configuration and weights of a GGUF model as Hugging Face names them. Llama 3's RoPE scaling, stored as the tensor rope_freqs.weight, becomes
- * `rope_parameters: {rope_type: 'freq_factors', rope_theta, freq_factors}`: inverse frequency i = theta^(-2i / head_dim) / freq_factors[i].
+ * `rope_parameters` (see ropeFromFactors).
  */
 export async function ggufModel(gguf: GgufFile): Promise<GgufModel> {
   const meta = new Metadata(gguf);
@@ -164,11 +165,8 @@ export async function ggufModel(gguf: GgufFile): Promise<GgufModel> {
   const config = entry.config(meta);
   const factors = gguf.tensors.get('rope_freqs.weight');
   if (factors && entry.inConfig.includes('rope_freqs.weight')) {
-    config.rope_parameters = {
-      rope_type: 'freq_factors',
-      rope_theta: config.rope_theta,
-      freq_factors: [...(await readGgufTensor(gguf.file, factors))],
-    };
+    const values = [...(await readGgufTensor(gguf.file, factors))];
+    config.rope_parameters = ropeFromFactors(Number(config.rope_theta), values);
   }
   const weights: GgufWeight[] = [];
   for (const [stored, tensor] of gguf.tensors) {

@@ -93,7 +93,7 @@ function byteLevelParts(gguf: GgufFile, tokens: readonly string[]): Json {
   return {
     normalizer: pre.normalizer ?? null,
     pre_tokenizer: sequence([...pre.patterns.map(isolate), BYTES]),
-    decoder: { type: 'ByteLevel' },
+    decoder: { type: 'ByteLevel', add_prefix_space: true, trim_offsets: true, use_regex: true },
     model: {
       type: 'BPE',
       vocab: vocabulary(tokens),

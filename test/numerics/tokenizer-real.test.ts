@@ -76,3 +76,25 @@ describe.skipIf(!available(neox) || !available(train))('gpt-neox-20b from tokeni
     expect(tokenizer.encode('Hello world')).toEqual([12092, 1533]);
   });
 });
+
+const reference = 'fixtures/real/smollm2-135m-instruct.json';
+
+describe.skipIf(!available(gguf) || !available(reference) || !available(train))(
+  'prompts and answers of the real reference',
+  () => {
+    it('are tokenised as transformers did, the answer as a continuation', async () => {
+      const tokenizer = await loadTokenizer(at(gguf));
+      const lines = readFileSync(at(train), 'utf8').split('\n');
+      const { items } = JSON.parse(readFileSync(at(reference), 'utf8')) as {
+        items: { prompt_ids: number[]; answer_ids: number[]; greedy_ids: number[]; greedy_text: string }[];
+      };
+      expect(items.length).toBeGreaterThan(0);
+      for (const [i, item] of items.entries()) {
+        const { question, answer } = JSON.parse(lines[i] as string) as { question: string; answer: string };
+        expect(tokenizer.encode(`Question: ${question}\nAnswer:`)).toEqual(item.prompt_ids);
+        expect(tokenizer.encodeContinuation(` ${answer}`)).toEqual(item.answer_ids);
+        expect(tokenizer.decodeContinuation(item.greedy_ids)).toBe(item.greedy_text.replace(/<\|\w+\|>/g, ''));
+      }
+    });
+  },
+);
