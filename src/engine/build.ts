@@ -1,0 +1,129 @@
+// Typed builders of nodes: tensors in, tensors out. Shapes are checked by the op table; nothing is computed.
+import { type Dim, type Shape, product } from './dims.ts';
+import type { Attribute, DType, Tensor } from './graph.ts';
+import { axisOf, OPS } from './ops.ts';
+
+function apply(op: string, inputs: readonly Tensor[], attributes: Readonly<Record<string, Attribute>> = {}): Tensor[] {
+  const definition = OPS[op];
+  if (!definition) throw new Error(`No op is called ${op}`);
+  const graph = (inputs[0] as Tensor).graph;
+  return [...graph.append(op, inputs, attributes, definition.infer(inputs, attributes)).outputs];
+}
+
+const first = (op: string, inputs: readonly Tensor[], attributes?: Readonly<Record<string, Attribute>>): Tensor =>
+  apply(op, inputs, attributes)[0] as Tensor;
+
+const unary = (op: string) => (x: Tensor) => first(op, [x]);
+/** Numbers become scalars of the other operand's graph. */
+const binary = (op: string) => (a: Tensor | number, b: Tensor | number) => {
+  const graph = (typeof a === 'number' ? (b as Tensor) : a).graph;
+  const lift = (v: Tensor | number) => (typeof v === 'number' ? graph.scalar(v) : v);
+  return first(op, [lift(a), lift(b)]);
+};
+
+export const neg = unary('neg');
+export const exp = unary('exp');
+export const log = unary('log');
+export const sqrt = unary('sqrt');
+export const tanh = unary('tanh');
+export const sigmoid = unary('sigmoid');
+/** log(1 + e^x). */
+export const softplus = unary('softplus');
+export const not = unary('not');
+export const softmax = unary('softmax');
+export const cumSum = unary('cumSum');
+export const argMax = unary('argMax');
+export const add = binary('add');
+export const sub = binary('sub');
+export const mul = binary('mul');
+export const div = binary('div');
+export const min = binary('min');
+export const max = binary('max');
+export const less = binary('less');
+export const greater = binary('greater');
+export const equal = binary('equal');
+export const and = binary('and');
+export const or = binary('or');
+
+/** x · sigmoid(x). */
+export const silu = (x: Tensor): Tensor => mul(x, sigmoid(x));
+
+/** The tanh approximation of GELU (Hendrycks and Gimpel 2016). */
+export function geluTanh(x: Tensor): Tensor {
+  const cube = mul(mul(x, x), x);
+  const inner = mul(add(x, mul(cube, 0.044715)), Math.sqrt(2 / Math.PI));
+  return mul(mul(x, 0.5), add(tanh(inner), 1));
+}
+
+/** `alpha · op(a) · op(b)`; op transposes the last two axes. */
+export function matmul(a: Tensor, b: Tensor, options: { transA?: boolean; transB?: boolean; alpha?: number } = {}): Tensor {
+  const { transA = false, transB = false, alpha = 1 } = options;
+  return first('matmul', [a, b], { transA, transB, alpha });
+}
+
+export function reshape(x: Tensor, shape: Shape): Tensor {
+  return first('reshape', [x], { shape: shape.join(',') });
+}
+
+/** x with the shape of `like`, whatever its names. */
+export const reshapeLike = (x: Tensor, like: Tensor): Tensor => first('reshapeLike', [x, like]);
+/** x broadcast to the shape of `like`. */
+export const expandLike = (x: Tensor, like: Tensor): Tensor => first('expandLike', [x, like]);
+
+/** `[..., n]` -> `[product of the rest, n]`. */
+export function flatten(x: Tensor): Tensor {
+  if (x.shape.length === 2) return x;
+  return reshape(x, [product(...x.shape.slice(0, -1)), x.shape.at(-1) as Dim]);
+}
+
+export const transpose = (x: Tensor, perm: readonly number[]): Tensor => first('transpose', [x], { perm });
+
+export const concat = (inputs: readonly Tensor[], axis: number): Tensor =>
+  first('concat', inputs, { axis: axisOf(inputs[0] as Tensor, axis) });
+
+export const slice = (x: Tensor, axis: number, start: number, end: number): Tensor =>
+  first('slice', [x], { axis: axisOf(x, axis), start, end });
+
+export const padLike = (x: Tensor, like: Tensor, axis: number, start: number, end: number): Tensor =>
+  first('padLike', [x, like], { axis, start, end });
+
+/** The part of x along `axis` as long as `like` along `likeAxis`, taken at x's start or end. */
+export const sliceLike = (x: Tensor, like: Tensor, axis: number, likeAxis: number, from: 'start' | 'end'): Tensor =>
+  first('sliceLike', [x, like], { axis: axisOf(x, axis), likeAxis: axisOf(like, likeAxis), fromEnd: from === 'end' });
+
+/** Rows of `data [n, ...]` at `indices`. */
+export const gather = (data: Tensor, indices: Tensor): Tensor => first('gather', [data, indices]);
+export const scatterRows = (updates: Tensor, indices: Tensor, data: Tensor): Tensor =>
+  first('scatterRows', [updates, indices, data]);
+export const gatherElements = (x: Tensor, indices: Tensor): Tensor => first('gatherElements', [x, indices]);
+
+/** log softmax(logits)[target]: `[n, vocab]`, `[n]` -> `[n]`. */
+export const tokenLogp = (logits: Tensor, targets: Tensor): Tensor => first('tokenLogp', [logits, targets]);
+export const tokenLogpGradient = (dy: Tensor, table: Tensor, targets: Tensor): Tensor =>
+  first('tokenLogpGradient', [dy, table, targets]);
+
+export const rmsNorm = (x: Tensor, weight: Tensor, epsilon: number): Tensor => first('rmsNorm', [x, weight], { epsilon });
+
+export function rope(x: Tensor, positions: Tensor, cos: Tensor, sin: Tensor, heads: number): Tensor {
+  return first('rope', [x, positions, cos, sin], { heads });
+}
+
+export const where = (condition: Tensor, a: Tensor, b: Tensor): Tensor => first('where', [condition, a, b]);
+
+interface ReduceOptions {
+  readonly axes?: readonly number[];
+  readonly keepDims?: boolean;
+}
+const reduce = (op: string) => (x: Tensor, { axes, keepDims = false }: ReduceOptions = {}) =>
+  first(op, [x], { axes: axes?.map((a) => axisOf(x, a)) ?? [...x.shape.keys()], keepDims });
+/** Over all axes unless given. */
+export const reduceSum = reduce('reduceSum');
+export const reduceMean = reduce('reduceMean');
+export const reduceMax = reduce('reduceMax');
+
+export function topK(x: Tensor, k: number): { values: Tensor; indices: Tensor } {
+  const [values, indices] = apply('topK', [x], { k }) as [Tensor, Tensor];
+  return { values, indices };
+}
+
+export const cast = (x: Tensor, to: DType): Tensor => first('cast', [x], { to });

@@ -1,0 +1,129 @@
+// Nodes with named, checked dimensions -> a graph that can be differentiated, serialised and run. Knows no op's meaning and no language model.
+import type { Shape } from './dims.ts';
+
+export type DType = 'float32' | 'int64' | 'bool';
+
+export type Attribute = number | string | boolean | readonly number[];
+
+/** An edge of the graph. Compared by identity. */
+export interface Tensor {
+  readonly graph: Graph;
+  /** Unique in its graph; the name in the serialised model. */
+  readonly name: string;
+  readonly dtype: DType;
+  readonly shape: Shape;
+  /** The node that computes it; null for inputs, weights and constants. */
+  readonly producer: Node | null;
+}
+
+/** One application of an op of the table in ops.ts. */
+export interface Node {
+  readonly op: string;
+  readonly inputs: readonly Tensor[];
+  readonly outputs: readonly Tensor[];
+  readonly attributes: Readonly<Record<string, Attribute>>;
+}
+
+/** Where a frozen float32 tensor lies on disk, little-endian, row-major. */
+export interface WeightSlice {
+  readonly file: string;
+  readonly offset: number;
+  readonly length: number;
+  readonly shape: readonly number[];
+}
+
+/** Small values inside the model file; anything large is a weight or an input. */
+export interface Constant {
+  readonly tensor: Tensor;
+  readonly data: Float32Array | BigInt64Array;
+}
+
+/** Bytes a constant may have: large ones would bloat the serialised model (protobuf ends at 2 GiB). */
+const LARGEST_CONSTANT = 1 << 20;
+
+/** A graph under construction: an append-only list of nodes in topological order. */
+export class Graph {
+  readonly nodes: Node[] = [];
+  readonly inputs: Tensor[] = [];
+  readonly constants: Constant[] = [];
+  readonly weights = new Map<string, { tensor: Tensor; slice: WeightSlice }>();
+  readonly #names = new Set<string>();
+  #scope = '';
+
+  /** An input that each run feeds. Names in the shape are bound by the fed arrays and must agree among all inputs. */
+  input(name: string, dtype: DType, shape: Shape): Tensor {
+    const tensor = this.#tensor(this.#claim(name), dtype, shape, null);
+    this.inputs.push(tensor);
+    return tensor;
+  }
+
+  /** A frozen tensor read from disk when a session is created; asked for twice it is the same tensor. */
+  weight(name: string, slice: WeightSlice): Tensor {
+    const known = this.weights.get(name);
+    if (known) return known.tensor;
+    const tensor = this.#tensor(this.#claim(name), 'float32', slice.shape, null);
+    this.weights.set(name, { tensor, slice });
+    return tensor;
+  }
+
+  /** A small float32 constant. */
+  constant(data: Float32Array | readonly number[], shape: readonly number[]): Tensor {
+    return this.#constant(Float32Array.from(data), 'float32', shape);
+  }
+
+  /** A float32 scalar. */
+  scalar(value: number): Tensor {
+    return this.constant([value], []);
+  }
+
+  /** A small int64 constant. */
+  integers(data: readonly number[], shape: readonly number[] = [data.length]): Tensor {
+    return this.#constant(BigInt64Array.from(data, BigInt), 'int64', shape);
+  }
+
+  #constant(data: Float32Array | BigInt64Array, dtype: DType, shape: readonly number[]): Tensor {
+    if (data.byteLength > LARGEST_CONSTANT) throw new Error(`A constant of ${data.byteLength} bytes: use a weight`);
+    if (shape.reduce((a, b) => a * b, 1) !== data.length) throw new Error(`${data.length} values for shape [${shape}]`);
+    const tensor = this.#tensor(this.#claim('constant'), dtype, shape, null);
+    this.constants.push({ tensor, data });
+    return tensor;
+  }
+
+  /** Appends a node; used by the builders in ops.ts only. */
+  append(
+    op: string,
+    inputs: readonly Tensor[],
+    attributes: Readonly<Record<string, Attribute>>,
+    outputs: readonly { dtype: DType; shape: Shape }[],
+  ): Node {
+    for (const input of inputs) {
+      if (input.graph !== this) throw new Error(`${op}: ${input.name} belongs to another graph`);
+    }
+    const node: Node & { outputs: readonly Tensor[] } = { op, inputs, attributes, outputs: [] };
+    node.outputs = outputs.map(({ dtype, shape }) => this.#tensor(this.#claim(`${this.#scope}${op}`), dtype, shape, node));
+    this.nodes.push(node);
+    return node;
+  }
+
+  /** Prefixes the names of nodes built by `body`, so that a profile or an error says where it is. */
+  scope<T>(name: string, body: () => T): T {
+    const outer = this.#scope;
+    this.#scope = `${outer}${name}/`;
+    try {
+      return body();
+    } finally {
+      this.#scope = outer;
+    }
+  }
+
+  #claim(name: string): string {
+    let unique = name;
+    for (let n = 1; this.#names.has(unique); n++) unique = `${name}_${n}`;
+    this.#names.add(unique);
+    return unique;
+  }
+
+  #tensor(name: string, dtype: DType, shape: Shape, producer: Node | null): Tensor {
+    return { graph: this, name, dtype, shape, producer };
+  }
+}

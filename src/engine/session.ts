@@ -1,0 +1,198 @@
+// A graph -> a program that runs on an execution provider. The only file that imports the runtime; owns sessions and their temporary files.
+import { linkSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { InferenceSession, Tensor as RuntimeTensor } from 'onnxruntime-node';
+import { messageOf, SipfError } from '../errors.ts';
+import { evaluate } from './dims.ts';
+import type { DType, Graph, Tensor } from './graph.ts';
+import { serialise } from './onnx.ts';
+
+export type Provider = 'cpu' | 'webgpu';
+
+/** A dense row-major array. float32: Float32Array; int64: BigInt64Array; bool: Uint8Array. */
+export interface HostArray<Data extends Float32Array | BigInt64Array | Uint8Array = Float32Array | BigInt64Array | Uint8Array> {
+  readonly data: Data;
+  readonly shape: readonly number[];
+}
+
+export interface EngineOptions {
+  readonly provider: Provider;
+  /** Threads of one operator; default: the runtime's choice (one a physical core). */
+  readonly threads?: number | undefined;
+}
+
+export interface CompileOptions {
+  /**
+   * true: weights are copied into the kernels' own layout (fast at few rows; a private copy of the weights).
+   * false: weights are memory-mapped (session in milliseconds, no anonymous memory).
+   */
+  readonly prepack: boolean;
+}
+
+/** Creates programs and counts them: sessions are few, and never made in a loop. */
+export class Engine {
+  readonly provider: Provider;
+  readonly #threads: number | undefined;
+  #live = 0;
+  #created = 0;
+
+  constructor({ provider, threads }: EngineOptions) {
+    this.provider = provider;
+    this.#threads = threads;
+  }
+
+  /** Sessions alive now, and made since the start. */
+  get sessions(): { live: number; created: number } {
+    return { live: this.#live, created: this.#created };
+  }
+
+  /**
+   * @param outputs the tensors to compute, by the names `run` returns them under.
+   * @throws SipfError 'provider-unavailable' where the provider cannot start.
+   */
+  async compile(graph: Graph, outputs: Readonly<Record<string, Tensor>>, { prepack }: CompileOptions): Promise<Program> {
+    const { folder, links } = linkWeights(graph);
+    try {
+      const { bytes, inputs } = serialise(graph, outputs, ({ file }) => links.get(file) as string);
+      const model = join(folder, 'model.onnx');
+      writeFileSync(model, bytes);
+      const session = await InferenceSession.create(model, this.#sessionOptions(prepack));
+      this.#live++;
+      this.#created++;
+      return new Program(session, inputs, outputs, () => this.#live--);
+    } catch (thrown) {
+      throw this.#explain(thrown);
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  }
+
+  #sessionOptions(prepack: boolean): InferenceSession.SessionOptions {
+    return {
+      executionProviders: [this.provider],
+      graphOptimizationLevel: 'all',
+      logSeverityLevel: 3,
+      ...(this.#threads === undefined ? {} : { intraOpNumThreads: this.#threads }),
+      extra: { session: { disable_prepacking: prepack ? '0' : '1' } },
+    };
+  }
+
+  #explain(thrown: unknown): unknown {
+    const message = messageOf(thrown);
+    const provider = /no available backend|webgpu|device|adapter/i.test(message) && this.provider !== 'cpu';
+    if (!provider) return thrown;
+    return new SipfError(
+      'provider-unavailable',
+      `Expected execution provider ${this.provider} to start here, got: ${message}. Use --provider cpu, or see \`sipf doctor\`.`,
+      { cause: thrown },
+    );
+  }
+}
+
+/**
+ * The runtime reads external data only from the model's own folder and follows no symbolic link out of it, so each weight
+ * file gets a hard link in a new folder: the temporary one, or, where that is another file system, one beside the weights.
+ */
+function linkWeights(graph: Graph): { folder: string; links: Map<string, string> } {
+  const files = [...new Set([...graph.weights.values()].map(({ slice }) => slice.file))];
+  const failures: string[] = [];
+  for (const parent of new Set([tmpdir(), ...files.map((file) => dirname(resolve(file)))])) {
+    let folder: string | undefined;
+    try {
+      folder = mkdtempSync(join(parent, '.sipf-session-'));
+      const links = new Map<string, string>();
+      for (const file of files) {
+        links.set(file, `weights-${links.size}`);
+        linkSync(realpathSync(file), join(folder, `weights-${links.size - 1}`));
+      }
+      return { folder, links };
+    } catch (thrown) {
+      failures.push(messageOf(thrown));
+      if (folder) rmSync(folder, { recursive: true, force: true });
+    }
+  }
+  throw new SipfError(
+    'write-failed',
+    `Expected to link the weight files into a temporary folder on their own disk, got: ${failures.join('; ')}. Make the folder of the weights writable, or put TMPDIR on its disk.`,
+  );
+}
+
+/** A compiled graph. Runs block the thread they are called on. */
+export class Program implements AsyncDisposable {
+  readonly #session: InferenceSession;
+  readonly #inputs: readonly Tensor[];
+  readonly #outputs: Readonly<Record<string, Tensor>>;
+  readonly #released: () => void;
+
+  constructor(
+    session: InferenceSession,
+    inputs: readonly Tensor[],
+    outputs: Readonly<Record<string, Tensor>>,
+    released: () => void,
+  ) {
+    this.#session = session;
+    this.#inputs = inputs;
+    this.#outputs = outputs;
+    this.#released = released;
+  }
+
+  /**
+   * Computes all outputs. Feeds that nothing needs are ignored.
+   * @throws Error naming the input whose type or sizes do not fit the graph or the other inputs.
+   */
+  async run(feeds: Readonly<Record<string, HostArray>>): Promise<Record<string, HostArray>> {
+    const bindings = new Map<string, number>();
+    const given: Record<string, RuntimeTensor> = {};
+    for (const input of this.#inputs) {
+      const value = feeds[input.name];
+      if (!value) throw new Error(`Input ${input.name} is missing`);
+      bind(input, value, bindings);
+      given[input.name] = toRuntime(input.dtype, value);
+    }
+    for (const input of this.#inputs) check(input, feeds[input.name] as HostArray, bindings);
+    const results = await this.#session.run(given);
+    return Object.fromEntries(Object.keys(this.#outputs).map((name) => [name, fromRuntime(results[name] as RuntimeTensor)]));
+  }
+
+  /** run() where every output is float32. */
+  async runFloat(feeds: Readonly<Record<string, HostArray>>): Promise<Record<string, HostArray<Float32Array>>> {
+    return (await this.run(feeds)) as Record<string, HostArray<Float32Array>>;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#session.release();
+    this.#released();
+  }
+}
+
+function bind(input: Tensor, value: HostArray, bindings: Map<string, number>): void {
+  if (input.shape.length !== value.shape.length) mismatch(input, value, 'rank');
+  input.shape.forEach((dim, axis) => {
+    if (typeof dim === 'string' && !/[*(]/.test(dim) && !bindings.has(dim)) bindings.set(dim, value.shape[axis] as number);
+  });
+}
+
+function check(input: Tensor, value: HostArray, bindings: ReadonlyMap<string, number>): void {
+  input.shape.forEach((dim, axis) => {
+    const expected = evaluate(dim, bindings);
+    if (expected !== undefined && expected !== value.shape[axis]) mismatch(input, value, `${dim} is ${expected} here`);
+  });
+  const elements = value.shape.reduce((a, b) => a * b, 1);
+  if (elements !== value.data.length) mismatch(input, value, `${value.data.length} values`);
+}
+
+function mismatch(input: Tensor, value: HostArray, why: string): never {
+  throw new Error(`Input ${input.name}: expected [${input.shape.join(', ')}], got [${value.shape.join(', ')}] (${why})`);
+}
+
+function toRuntime(dtype: DType, { data, shape }: HostArray): RuntimeTensor {
+  if (dtype === 'float32' && data instanceof Float32Array) return new RuntimeTensor('float32', data, shape);
+  if (dtype === 'int64' && data instanceof BigInt64Array) return new RuntimeTensor('int64', data, shape);
+  if (dtype === 'bool' && data instanceof Uint8Array) return new RuntimeTensor('bool', data, shape);
+  throw new Error(`Expected ${dtype} data, got ${data.constructor.name}`);
+}
+
+function fromRuntime(tensor: RuntimeTensor): HostArray {
+  return { data: tensor.data as Float32Array | BigInt64Array | Uint8Array, shape: tensor.dims };
+}
