@@ -21,8 +21,8 @@ export function sequence(pretokenizers: readonly Json[]): Json {
 type Rewrite = (component: Json, file: string) => Json;
 const same: Rewrite = (component) => component;
 
-/** Puts a space before a text that does not begin with one. */
-const PREFIX_SPACE: Json = { type: 'Replace', pattern: { Regex: '\\A(?! )' }, content: ' ' };
+/** Puts a space before a text that does not begin with one (an empty match would also be found inside surrogate pairs). */
+const PREFIX_SPACE: Json = { type: 'Replace', pattern: { Regex: '\\A[^ ]' }, content: ' $&' };
 
 const PRE_TOKENIZERS: Readonly<Record<string, Rewrite>> = {
   Sequence: (c, file) =>

@@ -58,6 +58,17 @@ describe('a byte-level tokenizer.json', () => {
     expect(merged.encode('٣٤')).not.toContain(512);
   });
 
+  it('puts a prefix space before a beginning only, where the tokenizer asks for it', () => {
+    const bytes = (prefix: boolean): Json => ({ type: 'ByteLevel', add_prefix_space: prefix, use_regex: true });
+    const plain = makeTokenizer({ ...json, pre_tokenizer: bytes(false) }, NONE, 'x');
+    const prefixed = makeTokenizer({ ...json, pre_tokenizer: bytes(true) }, NONE, 'x');
+    for (const text of ['🙂🙂 a', 'word']) {
+      expect(prefixed.encode(text)).toEqual(plain.encode(` ${text}`));
+      expect(prefixed.encode(` ${text}`)).toEqual(plain.encode(` ${text}`));
+      expect(prefixed.encodeContinuation(text)).toEqual(plain.encode(text));
+    }
+  });
+
   it('streams whole characters only', () => {
     const text = 'naïve 🙂 日本\n';
     const stream = small.stream();
