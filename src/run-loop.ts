@@ -18,7 +18,6 @@ import type { Log, OnProgress } from './progress.ts';
 import { Checkpoint, type Question } from './records.ts';
 import { Run } from './run.ts';
 import { checkpointOf, type OutsideModels, relativeTo, sourceOf } from './run-paths.ts';
-import { taskNamed } from './tasks/index.ts';
 import type { Shot, Task } from './tasks/task.ts';
 
 export interface RunLoopOptions {
@@ -51,7 +50,8 @@ export interface LoopResult {
  * 'nothing-left' (no rows to train on), 'write-failed', 'aborted' and what the backend and the task throw; the directory stays valid.
  */
 export async function runLoop(options: RunLoopOptions): Promise<LoopResult> {
-  const { config, backend, tasks = taskNamed, signal } = options;
+  const { config, backend, signal } = options;
+  const tasks = options.tasks ?? (await import('./tasks/index.ts')).taskNamed;
   if (config.model === '') {
     throw new SipfError('bad-config', 'Expected a model (a Hugging Face folder or a .gguf file), got none. Give --model, or a preset that makes one.');
   }

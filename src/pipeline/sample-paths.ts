@@ -108,12 +108,15 @@ export function samplingOf(
   };
 }
 
-/** Drops paths that repeat another one of equal outcome, of this round or a known one. */
+/**
+ * Drops paths that repeat another one of equal outcome, of this round or a known one. Gold does not count: a policy's own right path
+ * stays, also where it says what the solution says, or there would be nothing left to choose.
+ */
 export function keepDistinct(task: Task, known: readonly Sample[], fresh: readonly Sample[]): Sample[] {
   const kept = new Set<Sample>();
   for (const right of [true, false]) {
     const ofClass = (sample: Sample) => (sample.outcome.kind === 'right') === right;
-    const old = known.filter(ofClass).map(({ steps }) => steps);
+    const old = known.filter((sample) => sample.source === 'policy' && ofClass(sample)).map(({ steps }) => steps);
     const oldDistinct = task.distinct(old).length;
     const candidates = fresh.filter(ofClass);
     for (const index of task.distinct(candidates.map(({ steps }) => steps))) {
@@ -238,7 +241,7 @@ function finish({ item, found }: Drawing, { task, options }: SampleContext, coun
   const gold = found.filter(({ source }) => source === 'gold');
   const drawn = found.filter(({ source }) => source === 'policy').sort((a, b) => a.index - b.index);
   const clean = options.dropFalseEquations ? drawn.filter(({ steps }) => !task.hasFalseEquation(steps)) : drawn;
-  const kept = options.distinct ? keepDistinct(task, [...item.known, ...gold], clean) : clean;
+  const kept = options.distinct ? keepDistinct(task, item.known, clean) : clean;
   countInto(counts, 'falseEquationsDropped', drawn.length - clean.length);
   countInto(counts, 'duplicates', clean.length - kept.length);
   countInto(counts, 'gold', gold.length);

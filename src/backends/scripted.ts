@@ -1,0 +1,225 @@
+// Functions of text and key -> a Backend without models: deterministic, resumable, exported for tests. Leaves learning to real backends.
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Disk, nodeDisk, replaceFile } from '../disk.ts';
+import { SipfError, throwIfAborted } from '../errors.ts';
+import { createRandom, keyedUniform, type Random } from '../random.ts';
+import type {
+  Backend,
+  CallOptions,
+  Completion,
+  ContextPiece,
+  GenerateRequest,
+  ModelFacts,
+  ModelInit,
+  ModelSource,
+  OnFinished,
+  Policy,
+  ProcessRewardModel,
+  StepPath,
+  TrainJob,
+  TrainResult,
+  TrainStep,
+} from './backend.ts';
+
+/** What a scripted policy sees when it writes. `skill` counts the trainings behind it. */
+export interface WriteArgs {
+  readonly prompt: string;
+  /** Text after the prompt that it goes on from. */
+  readonly prefix: string;
+  /** Numbers of this request's key. At temperature 0 they are the same for every key. */
+  readonly random: Random;
+  readonly temperature: number;
+  readonly skill: number;
+}
+
+export interface ScriptedOptions {
+  /** The rest of the text. */
+  readonly write: (args: WriteArgs) => string;
+  /** P(step correct) of each step; absent: 0.5 throughout. */
+  readonly judge?: ((path: StepPath, skill: number) => number[]) | undefined;
+  /** Requests that run at once; decides which completions finish together. */
+  readonly slots?: number | undefined;
+  readonly disk?: Disk | undefined;
+  /** Called before every optimizer step and every completion; throws to simulate a failure there. */
+  readonly onWork?: ((what: string) => void) | undefined;
+}
+
+interface Stored {
+  readonly hash: string;
+  readonly skill: number;
+}
+
+const CONTEXT = 4096;
+
+/** A Backend whose texts, scores and weights are functions of their inputs. One character is one token. */
+export function createScriptedBackend(options: ScriptedOptions): Backend {
+  const disk = options.disk ?? nodeDisk;
+  return {
+    openPolicy: async (source) => new ScriptedPolicy(storedOf(source), options),
+    openPrm: async (source) => new ScriptedPrm(storedOf(source), options),
+    train: (job, onStep, call) => train(job, onStep, options, disk, call),
+    facts: async (source) => factsOf(storedOf(source)),
+    initModel: (out, init) => initModel(out, init, disk),
+    [Symbol.asyncDispose]: async () => undefined,
+  };
+}
+
+function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}
+
+function factsOf({ hash }: Stored): ModelFacts {
+  return { hash, architecture: 'scripted', parameters: 1000, contextLength: CONTEXT, hasChatTemplate: true };
+}
+
+/** A trained folder tells its own hash and skill; any other name is an untrained model of that name. */
+function storedOf({ model, adapter }: ModelSource): Stored {
+  const file = join(adapter ?? model, 'scripted.json');
+  if (existsSync(file)) return JSON.parse(readFileSync(file, 'utf8')) as Stored;
+  if (adapter !== undefined) throw new SipfError('not-found', `Expected a scripted adapter in ${adapter}, got none.`);
+  return { hash: sha256(`base ${model}`), skill: 0 };
+}
+
+class ScriptedPolicy implements Policy {
+  readonly hash: string;
+  readonly contextLength = CONTEXT;
+  readonly #skill: number;
+  readonly #options: ScriptedOptions;
+
+  constructor({ hash, skill }: Stored, options: ScriptedOptions) {
+    this.hash = hash;
+    this.#skill = skill;
+    this.#options = options;
+  }
+
+  async generate(requests: readonly GenerateRequest[], onFinished: OnFinished, call: CallOptions = {}) {
+    const queue = [...requests];
+    const slots: ({ completion: Completion; left: number } | null)[] = Array.from({ length: this.#options.slots ?? 8 }, () => null);
+    const stats = { promptTokens: 0, generatedTokens: 0 };
+    while (queue.length > 0 || slots.some((slot) => slot !== null)) {
+      throwIfAborted(call.signal);
+      for (const [at, slot] of slots.entries()) {
+        const request = slot === null ? queue.shift() : undefined;
+        if (request === undefined) continue;
+        const completion = this.#write(request);
+        stats.promptTokens += textOf(request.context).length;
+        stats.generatedTokens += completion.tokenIds.length;
+        slots[at] = { completion, left: Math.max(1, completion.tokenIds.length) };
+      }
+      const soonest = Math.min(...slots.filter((slot) => slot !== null).map(({ left }) => left));
+      const finished: Completion[] = [];
+      for (const [at, slot] of slots.entries()) {
+        if (slot === null) continue;
+        slot.left -= soonest;
+        if (slot.left > 0) continue;
+        finished.push(slot.completion);
+        slots[at] = null;
+      }
+      queue.push(...(await onFinished(finished)));
+    }
+    return stats;
+  }
+
+  async logps(items: readonly { context: readonly ContextPiece[]; completion: ContextPiece }[]): Promise<number[][]> {
+    return items.map(({ context, completion }) => {
+      const number = keyedUniform(`${this.hash} ${textOf(context)} ${textOf([completion])}`);
+      return [...textOf([completion])].map((_, i) => -0.05 - number(i));
+    });
+  }
+
+  async chatPrompt(messages: readonly { role: string; content: string }[]): Promise<string> {
+    return `${messages.map(({ role, content }) => `<${role}>${content}</${role}>`).join('\n')}\n<assistant>`;
+  }
+
+  async countTokens(texts: readonly string[]): Promise<number[]> {
+    return texts.map((text) => text.length);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {}
+
+  #write({ id, context, key, sampling }: GenerateRequest): Completion {
+    this.#options.onWork?.(`completion ${key}`);
+    const { temperature, maxTokens, stopStrings = [] } = sampling;
+    const [prompt = '', ...rest] = context;
+    const greedy = temperature === 0;
+    const random = createRandom(greedy ? `greedy ${this.hash} ${textOf(context)}` : key);
+    const whole = this.#options.write({ prompt: textOf([prompt]), prefix: textOf(rest), random, temperature, skill: this.#skill });
+    const cut = Math.min(whole.length, ...stopStrings.map((stop) => whole.indexOf(stop)).filter((at) => at !== -1));
+    const text = whole.slice(0, Math.min(cut, maxTokens));
+    const number = keyedUniform(`logp ${key}`);
+    const tokenIds = [...text].map((character) => character.codePointAt(0) ?? 0);
+    const logps = tokenIds.map((_, i) => -0.05 - number(i));
+    return { id, text, tokenIds, logps, finishReason: text.length < cut ? 'length' : 'stop' };
+  }
+}
+
+class ScriptedPrm implements ProcessRewardModel {
+  readonly hash: string;
+  readonly #skill: number;
+  readonly #options: ScriptedOptions;
+
+  constructor({ hash, skill }: Stored, options: ScriptedOptions) {
+    this.hash = hash;
+    this.#skill = skill;
+    this.#options = options;
+  }
+
+  async score(paths: readonly StepPath[]): Promise<number[][]> {
+    this.#options.onWork?.('score');
+    return paths.map((path) => this.#options.judge?.(path, this.#skill) ?? path.steps.map(() => 0.5));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {}
+}
+
+function textOf(pieces: readonly ContextPiece[]): string {
+  return pieces.map((piece) => (typeof piece === 'string' ? piece : String.fromCodePoint(...piece))).join('');
+}
+
+async function train(
+  job: TrainJob,
+  onStep: (step: TrainStep) => void,
+  { onWork }: ScriptedOptions,
+  disk: Disk,
+  call: CallOptions = {},
+): Promise<TrainResult> {
+  const { source, examples, options, out } = job;
+  const parent = storedOf(source);
+  const lengths = examples.map((example) => JSON.stringify(example).length);
+  const dropped = lengths.flatMap((length, index) => (length > options.maxLength * 40 ? [index] : []));
+  const kept = examples.length - dropped.length;
+  const steps = options.maxSteps ?? Math.max(1, Math.ceil((kept * options.epochs) / options.batchSize));
+  const hash = sha256(JSON.stringify({ parent, examples, options }));
+  const number = keyedUniform(hash);
+  const all = Array.from({ length: steps }, (_, i) => ({
+    step: i + 1,
+    steps,
+    loss: 1 / (i + 1) + 0.01 * number(i),
+    gradNorm: number(i),
+    learningRate: options.learningRate,
+    tokens: 10 * options.batchSize,
+    metrics: {},
+  }));
+  await disk.makeFolder(out);
+  const checkpoint = join(out, 'checkpoint.json');
+  const from = existsSync(checkpoint) ? (JSON.parse(readFileSync(checkpoint, 'utf8')) as { hash: string; step: number }) : null;
+  for (const step of all.slice(from?.hash === hash ? from.step : 0)) {
+    throwIfAborted(call.signal);
+    onWork?.(`step ${step.step}`);
+    onStep(step);
+    if (step.step % options.checkpointEverySteps === 0) await replaceFile(disk, checkpoint, [JSON.stringify({ hash, step: step.step })]);
+  }
+  await replaceFile(disk, join(out, 'scripted.json'), [JSON.stringify({ hash, skill: parent.skill + 1 })]);
+  await disk.remove(checkpoint);
+  const result = options.lora === null ? { model: out } : { model: source.model, adapter: out };
+  return { source: result, hash, steps: all, dropped, tokens: all.reduce((sum, { tokens }) => sum + tokens, 0) };
+}
+
+async function initModel(out: string, init: ModelInit, disk: Disk): Promise<ModelFacts> {
+  const stored = { hash: sha256(JSON.stringify(init)), skill: 0 };
+  await disk.makeFolder(out);
+  await replaceFile(disk, join(out, 'scripted.json'), [JSON.stringify(stored)]);
+  return factsOf(stored);
+}
