@@ -2,7 +2,6 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { alignCommand } from './align.ts';
-import { benchCommand } from './bench.ts';
 import { doctorCommand } from './doctor.ts';
 import { evalCommand } from './eval.ts';
 import { generateCommand } from './generate.ts';
@@ -33,7 +32,6 @@ const COMMANDS = [
   logpsCommand,
   gradeCommand,
   showCommand,
-  benchCommand,
   doctorCommand,
 ];
 

@@ -24,16 +24,17 @@ export function withSettings(command: Command, sections?: readonly string[]): Co
 }
 
 /**
- * Defaults < presets < file < dotted flags < `own`, the command's own options by configuration key (undefined: not given).
- * Throws SipfError 'bad-config' for an unknown key with the nearest one.
+ * Defaults < presets < file < `base` (another run's whole configuration) < dotted flags < `own`, the command's own options by configuration
+ * key (undefined: not given). Throws SipfError 'bad-config' for an unknown key with the nearest one.
  */
 export function readSettings(
   command: Command,
   options: SettingsOptions,
   own: Readonly<Record<string, unknown>> = {},
+  base: Config | null = null,
 ): Promise<Config> {
   const given = Object.entries({ ...own, seed: options.seed }).filter(([, value]) => value !== undefined);
-  const flags = { ...dottedFlags(command), ...Object.fromEntries(given) };
+  const flags = { ...base, ...dottedFlags(command), ...Object.fromEntries(given) };
   return loadConfig({ preset: options.preset, file: options.config, flags });
 }
 

@@ -1,0 +1,92 @@
+// sipf run: a configuration and a run directory -> the whole loop there, run or resumed. Leaves the method to the pipeline.
+import { Command, Option } from 'commander';
+import { openBackend } from '../backends/open.ts';
+import type { Config } from '../config.ts';
+import { MethodName } from '../pipeline/methods.ts';
+import type { LogEvent } from '../progress.ts';
+import { runLoop } from '../run-loop.ts';
+import { configOfRun, readRun } from '../run-reader.ts';
+import { dryRun } from './dry-run.ts';
+import { type ExecutionOptions, finish, withExecution } from './options.ts';
+import { readSettings, type SettingsOptions, withSettings } from './settings.ts';
+import { lookOf, overview, printAll, printExample } from './show.ts';
+import type { Terminal } from './terminal.ts';
+
+interface RunCommandOptions extends SettingsOptions, ExecutionOptions {
+  readonly out?: string;
+  readonly model?: string;
+  readonly adapter?: string;
+  readonly task?: string;
+  readonly data?: string;
+  readonly method?: string;
+  readonly scorer?: string;
+  readonly fromRun?: string;
+  readonly dryRun?: boolean;
+  readonly json?: boolean;
+}
+
+export function runCommand(terminal: Terminal): Command {
+  const command = withSettings(
+    withExecution(new Command('run'))
+      .description('Run the whole loop, or go on with the run in --out. Every stage that is done stays done.')
+      .option('--out <dir>', 'run directory (default: runs/ and the preset)')
+      .option('--model <path>', 'Hugging Face folder or .gguf file')
+      .option('--adapter <dir>', 'PEFT adapter folder')
+      .option('--task <name>', 'kind of question')
+      .option('--data <path>', "the task's file or folder (default: the hub, or generated)")
+      .addOption(new Option('--method <name>', 'what to do in each round').choices(MethodName.options))
+      .addOption(new Option('--scorer <name>', 'where path scores come from').choices(['prm', 'tallies', 'logprob']))
+      .option('--from-run <dir>', 'a new run that copies the stages of this one which did not change')
+      .option('--dry-run', 'print the configuration and what it will cost, and stop'),
+  );
+  return finish(
+    command,
+    'print {out, rounds, final, policy}; with --dry-run {config, estimate, calibration}',
+    'sipf run --preset smoke --out runs/first --seed 1',
+    'sipf run --preset gsm8k-smollm2 --model SmolLM2.gguf --data gsm8k/ --sampling.temperature 0.8 --dry-run',
+    'sipf run --out runs/first          (goes on after a stop)',
+  ).action((options: RunCommandOptions) => run(command, options, terminal));
+}
+
+async function run(command: Command, options: RunCommandOptions, terminal: Terminal): Promise<void> {
+  const out = options.out ?? `runs/${options.preset?.join('+') ?? options.method ?? 'run'}`;
+  const config = await resolveConfig(command, options, out);
+  await using backend = await openBackend(options);
+  if (options.dryRun === true) return await dryRun({ config, backend, json: options.json === true }, terminal);
+  const stages = terminal.stages();
+  try {
+    const { rounds, final, policy } = await runLoop({
+      config,
+      out,
+      backend,
+      fromRun: options.fromRun,
+      signal: terminal.signal,
+      onProgress: stages.onProgress,
+      log: (event) => logEvent(event, terminal),
+    });
+    stages.end();
+    if (options.json === true) return await terminal.print(JSON.stringify({ out, rounds, final, policy }));
+  } catch (error) {
+    stages.end();
+    if (terminal.signal.aborted) terminal.log(`Finished work is kept. Go on with: sipf run --out ${out}`);
+    throw error;
+  }
+  const view = await readRun(out);
+  await printExample(view, 2, terminal);
+  await printAll(terminal, ['', ...overview(view, lookOf(terminal)), '', `More: sipf show ${out} --pairs`]);
+}
+
+/** Without a preset or file, an existing run (or --from-run) gives the settings that the flags change; the run itself refuses what it cannot go on with. */
+async function resolveConfig(command: Command, options: RunCommandOptions, out: string): Promise<Config> {
+  const { model, adapter, task, data, method, scorer, preset, config, fromRun } = options;
+  const own = { model, adapter, 'task.name': task, 'task.data': data, method, 'score.scorer': scorer };
+  const base = preset === undefined && config === undefined ? await configOfRun(fromRun ?? out) : null;
+  return await readSettings(command, options, own, base);
+}
+
+function logEvent({ type, stage, iteration, message }: LogEvent, terminal: Terminal): void {
+  const where = stage === undefined ? '' : `round ${iteration ?? 0} ${stage}`;
+  if (type === 'warning') terminal.log(`Warning: ${message ?? ''}`);
+  if (type === 'stage-skipped') terminal.log(`${where}: done before`);
+  if (type === 'stage-start') terminal.log(`${where}: begins`);
+}
