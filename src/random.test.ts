@@ -23,23 +23,26 @@ test('values are pinned: a change would silently change every recorded run', () 
   expect([random.int(0, 999), random.int(0, 999), random.int(0, 999)]).toEqual([182, 208, 980]);
 });
 
-test.each(['positions', 'keys', 'sfc32'])('%s are evenly spread and uncorrelated (chi-square over 64 cells)', (kind) => {
-  const stream = createRandom('chi');
-  const draw = keyedUniform('chi');
-  const value = (i: number): number =>
-    kind === 'positions' ? draw(i) : kind === 'keys' ? uniform(`k${i}`, 0) : stream.next();
-  const n = 20_000;
-  const cells = new Float64Array(64);
-  const values = Array.from({ length: n }, (_, i) => value(i));
-  for (let i = 1; i < n; i += 2) {
-    const cell = Math.floor(values[i - 1]! * 8) * 8 + Math.floor(values[i]! * 8);
-    cells[cell] = cells[cell]! + 1;
-  }
-  const expected = n / 2 / 64;
-  const chi = cells.reduce((sum, count) => sum + (count - expected) ** 2 / expected, 0);
-  expect(chi).toBeLessThan(110); // 63 degrees of freedom: mean 63, P(> 110) about 2e-4, and the streams are fixed
-  expect(chi).toBeGreaterThan(30);
-});
+test.each(['positions', 'keys', 'sfc32'])(
+  '%s are evenly spread and uncorrelated (chi-square over 64 cells)',
+  (kind) => {
+    const stream = createRandom('chi');
+    const draw = keyedUniform('chi');
+    const value = (i: number): number =>
+      kind === 'positions' ? draw(i) : kind === 'keys' ? uniform(`k${i}`, 0) : stream.next();
+    const n = 20_000;
+    const cells = new Float64Array(64);
+    const values = Array.from({ length: n }, (_, i) => value(i));
+    for (let i = 1; i < n; i += 2) {
+      const cell = Math.floor(values[i - 1]! * 8) * 8 + Math.floor(values[i]! * 8);
+      cells[cell] = cells[cell]! + 1;
+    }
+    const expected = n / 2 / 64;
+    const chi = cells.reduce((sum, count) => sum + (count - expected) ** 2 / expected, 0);
+    expect(chi).toBeLessThan(110); // 63 degrees of freedom: mean 63, P(> 110) about 2e-4, and the streams are fixed
+    expect(chi).toBeGreaterThan(30);
+  },
+);
 
 test('shuffle keeps every item and pick refuses an empty list', () => {
   const random = createRandom('s');

@@ -2,7 +2,15 @@
 import { expect, test } from 'vitest';
 import { createRandom } from '../random.ts';
 import {
-  bootstrap, calibration, firstErrorAccuracy, firstErrorAt, firstErrorF1, pairedDifference, stepAccuracy, wilson, withinGroupAuc,
+  bootstrap,
+  calibration,
+  firstErrorAccuracy,
+  firstErrorAt,
+  firstErrorF1,
+  pairedDifference,
+  stepAccuracy,
+  wilson,
+  withinGroupAuc,
 } from './statistics.ts';
 
 const random = () => createRandom('test');
@@ -68,7 +76,9 @@ test('the area counts pairs within a group only, ties half', () => {
 
 test('the area of chance is one half and its interval says so; seeds repeat', () => {
   const draw = createRandom('scores');
-  const groups = Array.from({ length: 200 }, () => Array.from({ length: 8 }, () => ({ score: draw.next(), positive: draw.next() < 0.4 })));
+  const groups = Array.from({ length: 200 }, () =>
+    Array.from({ length: 8 }, () => ({ score: draw.next(), positive: draw.next() < 0.4 })),
+  );
   const auc = withinGroupAuc(groups, { random: random() });
   expect(auc!.ci95[0]).toBeLessThan(0.5);
   expect(auc!.ci95[1]).toBeGreaterThan(0.5);
@@ -88,24 +98,39 @@ test('the bootstrap interval of a mean is about the normal one', () => {
 
 test('step accuracy and first errors', () => {
   const p = (score: number, positive: boolean) => ({ score, positive });
-  expect(stepAccuracy([[p(0.5, true), p(0.4, true)], [p(0.1, false)], []], { random: random() })?.value).toBeCloseTo(2 / 3);
+  expect(stepAccuracy([[p(0.5, true), p(0.4, true)], [p(0.1, false)], []], { random: random() })?.value).toBeCloseTo(
+    2 / 3,
+  );
   expect(firstErrorAt([0.9, 0.5, 0.4, 0.1])).toBe(2);
   expect(firstErrorAt([0.9])).toBe(-1);
   const paths = [
-    { predicted: 1, label: 1 }, { predicted: 0, label: 1 }, { predicted: -1, label: 2 }, { predicted: 3, label: 3 },
-    { predicted: -1, label: -1 }, { predicted: 2, label: -1 }, { predicted: -1, label: -1 },
+    { predicted: 1, label: 1 },
+    { predicted: 0, label: 1 },
+    { predicted: -1, label: 2 },
+    { predicted: 3, label: 3 },
+    { predicted: -1, label: -1 },
+    { predicted: 2, label: -1 },
+    { predicted: -1, label: -1 },
   ];
   const found = firstErrorAccuracy(paths);
   expect(found.wrong).toMatchObject({ value: 0.5, n: 4 });
   expect(found.right).toMatchObject({ value: 2 / 3, n: 3 });
   expect(found.f1).toBeCloseTo((2 * 0.5 * (2 / 3)) / (0.5 + 2 / 3), 12);
   expect(firstErrorAccuracy(paths.slice(0, 4)).f1).toBe(null);
-  expect(firstErrorF1(paths.map((path) => [path]), { random: random() })?.value).toBe(found.f1);
+  expect(
+    firstErrorF1(
+      paths.map((path) => [path]),
+      { random: random() },
+    )?.value,
+  ).toBe(found.f1);
 });
 
 test('calibration: bins and expected error by hand', () => {
   const result = calibration([
-    { score: 0.95, target: 1 }, { score: 1, target: 0 }, { score: 0.05, target: 0 }, { score: 0.15, target: 0.5 },
+    { score: 0.95, target: 1 },
+    { score: 1, target: 0 },
+    { score: 0.05, target: 0 },
+    { score: 0.15, target: 0.5 },
   ]);
   expect(result.bins).toHaveLength(10);
   expect(result.bins[9]).toMatchObject({ n: 2, score: 0.975, frequency: 0.5 });

@@ -50,7 +50,8 @@ export interface PairedDifference {
 
 /** Two models on the same questions, `a[i]` and `b[i]` being right on question i. Throws RangeError where the lengths differ. */
 export function pairedDifference(a: readonly boolean[], b: readonly boolean[]): PairedDifference {
-  if (a.length !== b.length) throw new RangeError(`Expected as many outcomes of both, got ${a.length} and ${b.length}.`);
+  if (a.length !== b.length)
+    throw new RangeError(`Expected as many outcomes of both, got ${a.length} and ${b.length}.`);
   const n = a.length;
   const onlyA = a.filter((right, i) => right && !b[i]).length;
   const onlyB = b.filter((right, i) => right && !a[i]).length;
@@ -174,7 +175,9 @@ export interface FirstErrorAccuracy {
 export function firstErrorAccuracy(paths: readonly FirstError[]): FirstErrorAccuracy {
   const share = (chosen: readonly FirstError[]): FirstErrorAccuracy['wrong'] => {
     const hits = chosen.filter(({ predicted, label }) => predicted === label).length;
-    return chosen.length === 0 ? null : { value: hits / chosen.length, ci95: wilson(hits, chosen.length), n: chosen.length };
+    return chosen.length === 0
+      ? null
+      : { value: hits / chosen.length, ci95: wilson(hits, chosen.length), n: chosen.length };
   };
   const wrong = share(paths.filter(({ label }) => label >= 0));
   const right = share(paths.filter(({ label }) => label < 0));

@@ -22,11 +22,12 @@ const MAX_CHARACTERS = 1000;
 const MAX_MARKERS = 20;
 
 const CURRENCY = String.raw`[$€£¥₹]|US ?\$|USD|EUR|GBP|Rs\.?(?= ?\d)`;
-const LEAD = new RegExp(
-  String.raw`^(?:(?:approximately|approx\.?|about|around|roughly|exactly|only|just|equals?|a total of|≈|~|:|=)\s?|\(?[A-E][).:] |[A-Za-z] ?= ?(?!=))`,
+const LEAD =
+  /^(?:(?:approximately|approx\.?|about|around|roughly|exactly|only|just|equals?|a total of|≈|~|:|=)\s?|\(?[A-E][).:] |[A-Za-z] ?= ?(?!=))/i;
+const SIGNED = new RegExp(
+  String.raw`^(?:${CURRENCY})? ?(minus |negative |[-+] ?)?(?:${CURRENCY})? ?([-+])?(?=\.?\d)`,
   'i',
 );
-const SIGNED = new RegExp(String.raw`^(?:${CURRENCY})? ?(minus |negative |[-+] ?)?(?:${CURRENCY})? ?([-+])?(?=\.?\d)`, 'i');
 const UNIT_WORD = String.raw`(?:\p{L}[\p{L}'’.\-]{0,30}|[°'"″′])(?:\^?\{?[23²³]\}?)?`;
 /** Up to six words of unit, joined by spaces, slashes or `per`: `apples`, `km/h`, `square feet`, `cm^2`. */
 const UNITS = new RegExp(String.raw`^(?:\s?-?\s?(?:${CURRENCY})|(?:[ \-/]|, )?${UNIT_WORD}){0,6}$`, 'iu');
@@ -46,7 +47,10 @@ function leadingNumber(text: string): { value: Rational | null; text: string; en
 function strip(text: string): string {
   let out = text.trim();
   for (let round = 0; round < 4; round++) {
-    out = out.replace(/^(?:[*_"“',;:]|\.(?!\d))+/, '').replace(/[*_"”.,;:!?]+$/, '').trim();
+    out = out
+      .replace(/^(?:[*_"“',;:]|\.(?!\d))+/, '')
+      .replace(/[*_"”.,;:!?]+$/, '')
+      .trim();
     if (/^\$[^$]*\$$/.test(out)) out = out.slice(1, -1).trim();
     if (/^\([^()]*\)$/.test(out) && wholeNumber(out.slice(1, -1))) out = out.slice(1, -1).trim();
   }
@@ -152,10 +156,12 @@ function statedNumber(clause: string, depth = 0): Answer | null {
   const right = equals < 0 || depth > 0 ? null : statedNumber(text.slice(equals + 1), depth + 1);
   const lead = leadless(text);
   const number = leadingNumber(lead);
-  if (number === null) return right ?? (/\s/.test(text.replace(/, /g, ',')) ? lastNumber(text) : lastNumber(text) && textAnswer(text));
+  if (number === null)
+    return right ?? (/\s/.test(text.replace(/, /g, ',')) ? lastNumber(text) : lastNumber(text) && textAnswer(text));
   const isExpression = AFTER_EXPRESSION.test(lead.slice(number.end));
   if (isExpression) return right;
-  if (number.value === null) return textAnswer(lead.slice(0, number.end) + (/^ ?[ap]\.?m\b/i.exec(lead.slice(number.end))?.[0] ?? ''));
+  if (number.value === null)
+    return textAnswer(lead.slice(0, number.end) + (/^ ?[ap]\.?m\b/i.exec(lead.slice(number.end))?.[0] ?? ''));
   return { kind: 'number', value: number.value, percent: number.percent };
 }
 
@@ -181,7 +187,12 @@ function segmentAt(text: string, at: number): string {
   const lineEnd = piece.indexOf('\n');
   const line = lineEnd < 0 ? piece : piece.slice(0, lineEnd);
   if (strip(plainText(line)) !== '' || lineEnd < 0) return plainText(line).trim();
-  const next = plainText(piece.slice(lineEnd + 1).trimStart().split('\n', 1)[0] ?? '');
+  const next = plainText(
+    piece
+      .slice(lineEnd + 1)
+      .trimStart()
+      .split('\n', 1)[0] ?? '',
+  );
   return wholeNumber(strip(next)) === null ? '' : next.trim();
 }
 
@@ -242,7 +253,8 @@ export function findAnswer(text: string): FoundAnswer | null {
     if (answer !== null) return { answer, explicit: true };
   }
   const stated = [...hashed(text), ...declared(text)];
-  const said = stated.find(({ number }) => number !== null)?.number ?? stated.find((one) => one.text !== null)?.text ?? null;
+  const said =
+    stated.find(({ number }) => number !== null)?.number ?? stated.find((one) => one.text !== null)?.text ?? null;
   if (said !== null) return { answer: said, explicit: true };
   const last = lastNumber(tail(text));
   return last === null ? null : { answer: last, explicit: false };

@@ -9,7 +9,10 @@ function keyOf(path: readonly string[]): string | null {
   const text = path.join('\n');
   const list = equations(text);
   if (list.length > 0) return `=${list.join(';')}`;
-  const words = text.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, ' ').trim();
+  const words = text
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N}]+/gu, ' ')
+    .trim();
   return words === '' ? null : words;
 }
 

@@ -79,19 +79,44 @@ function balanced(equation: string): string {
   return open === 1 && equation.startsWith('(') ? equation.slice(1).replace(/\)$/, '') : equation;
 }
 
-/** undefined: malformed. null: no value (division by zero, or too long to compute). */
-type Value = Rational | null | undefined;
+/** What an expression is made of; null: no value (division by zero, unknown number, too long to compute). */
+export interface Algebra<V> {
+  number(digits: string): V | null;
+  add(a: V, b: V): V | null;
+  subtract(a: V, b: V): V | null;
+  multiply(a: V, b: V): V | null;
+  divide(a: V, b: V): V | null;
+  negate(a: V): V | null;
+  /** A percent sign after `a`. */
+  percent(a: V): V | null;
+}
 
-class Reader {
+const EXACT: Algebra<Rational> = {
+  number: (digits) => decimal(digits),
+  add,
+  subtract,
+  multiply,
+  divide,
+  negate,
+  percent: (a) => divide(a, { num: 100n, den: 1n }),
+};
+
+/** undefined: malformed. */
+type Value<V> = V | null | undefined;
+
+/** Recursive descent over one expression; the operators' meaning is the algebra's. */
+class Reader<V> {
   readonly #text: string;
+  readonly #algebra: Algebra<V>;
   #at = 0;
   #depth = 0;
 
-  constructor(text: string) {
+  constructor(text: string, algebra: Algebra<V>) {
     this.#text = text;
+    this.#algebra = algebra;
   }
 
-  whole(): Value {
+  whole(): Value<V> {
     const value = this.#sum();
     return this.#at === this.#text.length ? value : undefined;
   }
@@ -103,33 +128,33 @@ class Reader {
     return sign;
   }
 
-  #sum(): Value {
+  #sum(): Value<V> {
     let left = this.#product();
     for (let sign = this.#take('+-'); sign !== null; sign = this.#take('+-')) {
-      left = combine(left, this.#product(), sign === '+' ? add : subtract);
+      left = combine(left, this.#product(), sign === '+' ? this.#algebra.add : this.#algebra.subtract);
     }
     return left;
   }
 
-  #product(): Value {
+  #product(): Value<V> {
     let left = this.#signed();
     for (;;) {
       // `3(10)` and `(1/2)(20)` multiply.
       const sign = this.#text.charAt(this.#at) === '(' ? '*' : this.#take('*/');
       if (sign === null) return left;
-      left = combine(left, this.#signed(), sign === '*' ? multiply : divide);
+      left = combine(left, this.#signed(), sign === '*' ? this.#algebra.multiply : this.#algebra.divide);
     }
   }
 
-  #signed(): Value {
+  #signed(): Value<V> {
     let minus = false;
     for (let sign = this.#take('+-'); sign !== null; sign = this.#take('+-')) minus = minus !== (sign === '-');
     let value = this.#primary();
-    while (this.#take('%') !== null) value = combine(value, { num: 100n, den: 1n }, divide);
-    return minus && value ? negate(value) : value;
+    while (this.#take('%') !== null) if (value) value = this.#algebra.percent(value);
+    return minus && value ? this.#algebra.negate(value) : value;
   }
 
-  #primary(): Value {
+  #primary(): Value<V> {
     if (this.#take('(') !== null) {
       this.#depth += 1;
       const inside = this.#depth > MAX_DEPTH ? undefined : this.#sum();
@@ -139,25 +164,31 @@ class Reader {
     const digits = /^(?:\d+(?:\.\d*)?|\.\d+)/.exec(this.#text.slice(this.#at))?.[0];
     if (digits === undefined) return undefined;
     this.#at += digits.length;
-    return decimal(digits);
+    return this.#algebra.number(digits);
   }
 }
 
-function combine(a: Value, b: Value, apply: (a: Rational, b: Rational) => Rational | null): Value {
+function combine<V>(a: Value<V>, b: Value<V>, apply: (a: V, b: V) => V | null): Value<V> {
   if (a === undefined || b === undefined) return undefined;
   return a === null || b === null ? null : apply(a, b);
 }
 
+/** The value of an expression in `algebra`; null where it has none, undefined where it is malformed or longer than 300 characters. */
+export function evaluateIn<V>(expression: string, algebra: Algebra<V>): V | null | undefined {
+  const tidied = expression.length > 300 ? '' : tidy(expression);
+  return tidied === '' ? undefined : new Reader(tidied, algebra).whole();
+}
+
 /** The exact value of `(3+4)*2.5`; null where it has none or is malformed. `+ - * /`, brackets, decimals, percent. */
 export function evaluate(expression: string): Rational | null {
-  return (expression.length > 300 ? undefined : new Reader(tidy(expression)).whole()) ?? null;
+  return evaluateIn(expression, EXACT) ?? null;
 }
 
 /** One equation, perhaps a chain `a = b = c`: true where all sides are equal. */
 export function checkEquation(equation: string): CheckedEquation {
   const tidied = tidy(equation);
   const sides = tidied.length > 300 ? [] : tidied.split('=');
-  const values = sides.map((side) => new Reader(side).whole());
+  const values = sides.map((side) => new Reader(side, EXACT).whole());
   if (sides.length < 2 || values.includes(undefined)) return { equation: tidied, holds: null };
   const [first] = values;
   return { equation: tidied, holds: values.every((value) => !!first && !!value && equal(first, value)) };

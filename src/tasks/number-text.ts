@@ -2,13 +2,50 @@
 import { add, decimal, divide, multiply, negate, type Rational, rational } from './rational.ts';
 
 const VULGAR: Readonly<Record<string, string>> = {
-  '½': '1/2', '⅓': '1/3', '⅔': '2/3', '¼': '1/4', '¾': '3/4', '⅕': '1/5', '⅖': '2/5', '⅗': '3/5', '⅘': '4/5',
-  '⅙': '1/6', '⅚': '5/6', '⅛': '1/8', '⅜': '3/8', '⅝': '5/8', '⅞': '7/8', '⅐': '1/7', '⅑': '1/9', '⅒': '1/10',
+  '½': '1/2',
+  '⅓': '1/3',
+  '⅔': '2/3',
+  '¼': '1/4',
+  '¾': '3/4',
+  '⅕': '1/5',
+  '⅖': '2/5',
+  '⅗': '3/5',
+  '⅘': '4/5',
+  '⅙': '1/6',
+  '⅚': '5/6',
+  '⅛': '1/8',
+  '⅜': '3/8',
+  '⅝': '5/8',
+  '⅞': '7/8',
+  '⅐': '1/7',
+  '⅑': '1/9',
+  '⅒': '1/10',
 };
 
 const COMMANDS: Readonly<Record<string, string>> = {
-  times: '×', cdot: '·', div: '÷', pi: 'π', sqrt: '√', circ: '°', degree: '°', approx: '≈', left: '', right: '', quad: ' ', qquad: ' ',
-  displaystyle: '', boxed: '', fbox: '', text: ' ', textbf: ' ', textit: ' ', textrm: ' ', mathrm: ' ', mathbf: ' ', mathit: ' ', mbox: ' ',
+  times: '×',
+  cdot: '·',
+  div: '÷',
+  pi: 'π',
+  sqrt: '√',
+  circ: '°',
+  degree: '°',
+  approx: '≈',
+  left: '',
+  right: '',
+  quad: ' ',
+  qquad: ' ',
+  displaystyle: '',
+  boxed: '',
+  fbox: '',
+  text: ' ',
+  textbf: ' ',
+  textit: ' ',
+  textrm: ' ',
+  mathrm: ' ',
+  mathbf: ' ',
+  mathit: ' ',
+  mbox: ' ',
   operatorname: ' ',
 };
 
@@ -63,7 +100,11 @@ const SCALE = / ?(hundred|thousand|million|billion|trillion)(?![\p{L}])/iuy;
 const PERCENT = / ?(?:%|percent(?!\p{L})|per cent(?!\p{L}))/iuy;
 const GROUPED = /^\d{1,3}(?:,\d{3})+(?:\.\d+)?$/;
 const SCALES: Readonly<Record<string, bigint>> = {
-  hundred: 100n, thousand: 1_000n, million: 1_000_000n, billion: 1_000_000_000n, trillion: 1_000_000_000_000n,
+  hundred: 100n,
+  thousand: 1_000n,
+  million: 1_000_000n,
+  billion: 1_000_000_000n,
+  trillion: 1_000_000_000_000n,
 };
 
 function matchAt(pattern: RegExp, text: string, at: number): RegExpExecArray | null {
@@ -113,7 +154,8 @@ function extend(text: string, run: string, start: number): Partial {
   const mixed = value !== null && value.den === 1n ? matchAt(MIXED, text, end) : null;
   if (mixed !== null && value !== null) {
     const part = rational(BigInt(mixed[1] ?? '0'), BigInt(mixed[2] ?? '1'));
-    if (part !== null && part.num > 0n && part.num < part.den) return { end: end + mixed[0].length, value: add(value, part) };
+    if (part !== null && part.num > 0n && part.num < part.den)
+      return { end: end + mixed[0].length, value: add(value, part) };
   }
   return { end, value };
 }

@@ -27,7 +27,8 @@ export function rational(num: bigint, den: bigint = 1n): Rational | null {
   return abs(out.num) >= LIMIT || out.den >= LIMIT ? null : out;
 }
 
-export const add = (a: Rational, b: Rational): Rational | null => rational(a.num * b.den + b.num * a.den, a.den * b.den);
+export const add = (a: Rational, b: Rational): Rational | null =>
+  rational(a.num * b.den + b.num * a.den, a.den * b.den);
 export const subtract = (a: Rational, b: Rational): Rational | null => add(a, negate(b));
 export const multiply = (a: Rational, b: Rational): Rational | null => rational(a.num * b.num, a.den * b.den);
 /** null for a division by zero. */

@@ -14,15 +14,21 @@ test('an answer line belongs to the step before it', () => {
   expect(isAnswerLine('The answers given add up')).toBe(false);
 });
 
-test.each(['', '\n', 'a', 'a\nb', 'a\nThe answer is 1', 'The answer is 1\nThe answer is 2\nc', '  x  \n\n#### 4', 'a\r\nb\r\n'])(
-  'splitting is stable on %j',
-  (text) => {
-    const steps = splitSteps(text);
-    expect(steps.length).toBeGreaterThan(0);
-    expect(splitSteps(stepPieces(steps).join(''))).toEqual(steps);
-    expect(stepPieces(steps).every((piece) => piece.endsWith('\n'))).toBe(true);
-  },
-);
+test.each([
+  '',
+  '\n',
+  'a',
+  'a\nb',
+  'a\nThe answer is 1',
+  'The answer is 1\nThe answer is 2\nc',
+  '  x  \n\n#### 4',
+  'a\r\nb\r\n',
+])('splitting is stable on %j', (text) => {
+  const steps = splitSteps(text);
+  expect(steps.length).toBeGreaterThan(0);
+  expect(splitSteps(stepPieces(steps).join(''))).toEqual(steps);
+  expect(stepPieces(steps).every((piece) => piece.endsWith('\n'))).toBe(true);
+});
 
 test('worked solutions end in one answer line', () => {
   expect(goldSteps(['a 3*4=12', '', ' b ', '#### 1,080'], '1080')).toEqual(['a 3*4=12', 'b\nThe answer is 1080']);

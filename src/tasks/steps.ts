@@ -39,7 +39,10 @@ export function stepPieces(steps: readonly string[]): string[] {
 
 /** The steps of a worked solution, ending in `The answer is ...`: a GSM8K `#### ...` line, or an answer line of its own, is rewritten. */
 export function goldSteps(lines: readonly string[], answer: string): string[] {
-  const steps = lines.flatMap((line) => line.split('\n')).map((line) => line.trim()).filter((line) => line !== '' && !isAnswerLine(line));
+  const steps = lines
+    .flatMap((line) => line.split('\n'))
+    .map((line) => line.trim())
+    .filter((line) => line !== '' && !isAnswerLine(line));
   const last = steps.pop();
   return [...steps, last === undefined ? answerLine(answer) : `${last}\n${answerLine(answer)}`];
 }

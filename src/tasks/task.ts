@@ -40,7 +40,11 @@ export interface Task {
   split(completion: string): string[];
   /** Where generation must stop besides EOS, e.g. where the model begins another question. */
   readonly stopStrings: readonly string[];
-  grade(question: Pick<Question, 'answer'>, completion: string, finishReason: 'stop' | 'length'): Promise<Graded> | Graded;
+  grade(
+    question: Pick<Question, 'answer'>,
+    completion: string,
+    finishReason: 'stop' | 'length',
+  ): Promise<Graded> | Graded;
   /** Drops duplicates among the paths of one question; returns the indices kept, in order. */
   distinct(paths: readonly (readonly string[])[]): number[];
   /** True where a step contains an equation that is false. */

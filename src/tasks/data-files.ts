@@ -1,0 +1,212 @@
+// A file or folder of the user's -> the records of one split, each with its place for messages. Reads JSONL, JSON arrays and Parquet; knows no field names.
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { basename, extname, join } from 'node:path';
+import { parquetReadObjects } from 'hyparquet';
+import { messageOf, SipfError } from '../errors.ts';
+import type { Split } from './task.ts';
+
+/** One record as read. */
+export interface DataRecord {
+  readonly value: Readonly<Record<string, unknown>>;
+  /** 0-based line of a JSONL file, else position in the array or table; counted on over several files. */
+  readonly index: number;
+  /** `train.jsonl line 3`, as messages say it. */
+  readonly place: string;
+}
+
+/** Files that hold a split, and which part of their records it is: train and valid may be cut from one file. */
+export interface SplitFiles {
+  readonly files: readonly string[];
+  /** What the files hold, as ids say it: train, valid, test, or an own file's name. */
+  readonly holds: string;
+  readonly part: 'all' | 'train' | 'valid';
+}
+
+export interface Layout {
+  /** Task name; also the folder looked into where one folder serves several tasks. */
+  readonly name: string;
+  /** Names under which the whole data set is known (a pure test set). */
+  readonly wholeSet: readonly string[];
+  /** A test set only: train and valid are errors. */
+  readonly testOnly: boolean;
+}
+
+const SPLIT_FILE: Readonly<Record<Split, RegExp>> = {
+  train: /^train(?:[-_.][\w-]+)?\.(?:jsonl|json|parquet)$/i,
+  valid: /^(?:valid|validation|dev)(?:[-_.][\w-]+)?\.(?:jsonl|json|parquet)$/i,
+  test: /^test(?:[-_.][\w-]+)?\.(?:jsonl|json|parquet)$/i,
+};
+
+/** Of several spellings of one split, those of the first kind present: shards of one format, never the same data twice. */
+function splitNames(names: readonly string[], split: Split): string[] {
+  const found = names.filter((name) => SPLIT_FILE[split].test(basename(name)));
+  const kinds = ['.jsonl', '.json', '.parquet'].map((kind) =>
+    found.filter((name) => extname(name).toLowerCase() === kind),
+  );
+  return (kinds.find((files) => files.length > 0) ?? []).sort();
+}
+
+/** Which of a folder's (or repository's) files hold `split`; null: none. Names may contain folders. */
+export function chooseFiles(names: readonly string[], split: Split, layout: Layout): SplitFiles | null {
+  const whole = names.filter((name) => layout.wholeSet.includes(basename(name)));
+  if (layout.testOnly) {
+    const parts = [...splitNames(names, 'train'), ...splitNames(names, 'valid'), ...splitNames(names, 'test')];
+    const files = whole.length > 0 ? whole.slice(0, 1) : parts;
+    return files.length === 0 ? null : { files, holds: 'test', part: 'all' };
+  }
+  const own = splitNames(names, split);
+  const hasValid = splitNames(names, 'valid').length > 0;
+  if (own.length > 0) return { files: own, holds: split, part: split === 'train' && !hasValid ? 'train' : 'all' };
+  const train = split === 'valid' ? splitNames(names, 'train') : [];
+  return train.length === 0 ? null : { files: train, holds: 'train', part: 'valid' };
+}
+
+/** The files at `data` (a file, a folder, or a folder with one folder a task) that hold `split`. Throws SipfError 'not-found' or 'bad-input'. */
+export async function locateSplit(data: string, split: Split, layout: Layout): Promise<SplitFiles> {
+  const kind = await kindOf(data);
+  if (kind === 'file') return fileSplit(data, split, layout);
+  for (const folder of [join(data, layout.name), join(data, layout.name.replaceAll('-', '_')), data]) {
+    const names = await listFolder(folder);
+    const chosen = chooseFiles(names, split, layout);
+    if (chosen !== null) return { ...chosen, files: chosen.files.map((name) => join(folder, name)) };
+  }
+  const expected = [...layout.wholeSet, ...(layout.testOnly ? [] : [`${split}.jsonl`])].join(' or ');
+  throw new SipfError(
+    'not-found',
+    `Expected ${expected} in ${data} (or in ${join(data, layout.name)}), got no such file. Name the file itself with --data.`,
+  );
+}
+
+/** A single file holds the split that its name says; one with another name holds whatever is asked for, train and valid being cut from it. */
+function fileSplit(file: string, split: Split, layout: Layout): SplitFiles {
+  const holds = (['train', 'valid', 'test'] as const).find((one) => SPLIT_FILE[one].test(basename(file)));
+  if (layout.testOnly) return { files: [file], holds: 'test', part: 'all' };
+  if (holds === undefined) {
+    const stem = basename(file, extname(file)).replace(/[^\w.-]/g, '_');
+    return { files: [file], holds: stem, part: split === 'test' ? 'all' : split };
+  }
+  if (holds === split) return { files: [file], holds, part: split === 'train' ? 'train' : 'all' };
+  if (holds === 'train' && split === 'valid') return { files: [file], holds, part: 'valid' };
+  throw new SipfError(
+    'bad-input',
+    `Expected the ${split} split, got ${file}, which holds ${holds} by its name. Name a ${split} file or a folder with --data, or another --split.`,
+  );
+}
+
+async function kindOf(path: string): Promise<'file' | 'folder'> {
+  try {
+    return (await stat(path)).isDirectory() ? 'folder' : 'file';
+  } catch (cause) {
+    throw new SipfError(
+      'not-found',
+      `Expected a data file or folder at ${path}, got: ${messageOf(cause)}. Check the path of --data.`,
+      { cause },
+    );
+  }
+}
+
+/** File names in a folder and in its `main` and `data` folders (as hub repositories have them); empty where it is not there. */
+async function listFolder(folder: string): Promise<string[]> {
+  const lists = await Promise.all(
+    ['', 'main', 'data'].map(async (inner) => {
+      const entries = await readdir(join(folder, inner), { withFileTypes: true }).catch(() => []);
+      return entries.filter((entry) => !entry.isDirectory()).map((entry) => join(inner, entry.name));
+    }),
+  );
+  return lists.find((names) => names.some((name) => /\.(?:jsonl|json|parquet)$/i.test(name))) ?? [];
+}
+
+/** All records of `files`, in order. Throws SipfError 'bad-input' naming file and line for what is no JSON object. */
+export async function readRecords(files: readonly string[]): Promise<DataRecord[]> {
+  const records: DataRecord[] = [];
+  for (const file of files) {
+    const start = records.length === 0 ? 0 : (records.at(-1)?.index ?? -1) + 1;
+    const bytes = await readBytes(file);
+    const kind = extname(file).toLowerCase();
+    const values = kind === '.parquet' ? await readParquet(file, bytes) : readText(file, kind, bytes);
+    for (const { value, index, place } of values) {
+      if (value === null || typeof value !== 'object' || Array.isArray(value)) {
+        throw new SipfError('bad-input', `Expected a JSON object in ${place}, got ${short(value)}. Mend or delete it.`);
+      }
+      records.push({ value: value as Record<string, unknown>, index: start + index, place });
+    }
+  }
+  return records;
+}
+
+async function readBytes(file: string): Promise<Buffer> {
+  try {
+    return await readFile(file);
+  } catch (cause) {
+    throw new SipfError(
+      'not-found',
+      `Expected a readable data file at ${file}, got: ${messageOf(cause)}. Check the path of --data.`,
+      { cause },
+    );
+  }
+}
+
+interface Read {
+  readonly value: unknown;
+  readonly index: number;
+  readonly place: string;
+}
+
+async function readParquet(file: string, bytes: Buffer): Promise<Read[]> {
+  try {
+    const buffer = new Uint8Array(bytes).buffer;
+    const rows = await parquetReadObjects({ file: buffer });
+    return rows.map((value, index) => ({ value, index, place: `${file} row ${index + 1}` }));
+  } catch (cause) {
+    throw new SipfError(
+      'bad-input',
+      `Expected a Parquet file (uncompressed or Snappy) at ${file}, got: ${messageOf(cause)}. Fetch it again, or convert it to JSONL.`,
+      { cause },
+    );
+  }
+}
+
+function readText(file: string, kind: string, bytes: Buffer): Read[] {
+  const text = decode(file, bytes);
+  if (kind === '.json' && text.trimStart().startsWith('[')) {
+    const items = parse(text, file);
+    return (items as unknown[]).map((value, index) => ({ value, index, place: `${file} item ${index + 1}` }));
+  }
+  return text.split('\n').flatMap((line, index) => {
+    if (line.trim() === '') return [];
+    const place = `${file} line ${index + 1}`;
+    return [{ value: parse(line, place), index, place }];
+  });
+}
+
+function decode(file: string, bytes: Buffer): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch (cause) {
+    throw new SipfError(
+      'bad-input',
+      `Expected UTF-8 text in ${file}, got other bytes. Save it as UTF-8 (compressed files: unpack them).`,
+      { cause },
+    );
+  }
+}
+
+function parse(text: string, place: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new SipfError(
+      'bad-input',
+      `Expected JSON in ${place}, got ${short(text.trim())} (${messageOf(cause).slice(0, 120)}). Mend or delete it.`,
+      { cause },
+    );
+  }
+}
+
+/** A value as messages show it. */
+export function short(value: unknown): string {
+  const text =
+    JSON.stringify(value, (_key, inner: unknown) => (typeof inner === 'bigint' ? inner.toString() : inner)) ??
+    'nothing';
+  return text.length > 80 ? `${text.slice(0, 77)}...` : text;
+}

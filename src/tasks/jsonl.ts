@@ -1,0 +1,45 @@
+// The user's own JSONL (question, answer, solution?) -> a Task. Reads GSM8K-style answers too; leaves code tasks out.
+import { SipfError } from '../errors.ts';
+import { type DataRecord, short } from './data-files.ts';
+import { splitSolution } from './gsm8k.ts';
+import { createMathTask, goldAnswer, textField } from './math-task.ts';
+import { goldSteps } from './steps.ts';
+import type { Task } from './task.ts';
+
+/**
+ * Any file with `question` and `answer` (a number or a short text), optional `solution` (text with one step a line, or a list of steps) and
+ * `id`. A folder holds train, valid and test files. Of one file whose name says no split, test is all of it; train and valid are cut from it
+ * by the hash of the id, so hold questions for test in a file of their own.
+ */
+export function createJsonl(): Task {
+  return createMathTask({
+    layout: { name: 'jsonl', wholeSet: [], testOnly: false },
+    maxTokens: 400,
+    hubSet: null,
+    parse: (record) => {
+      const given = textField(record, 'answer', 'an answer');
+      const gsm8k = splitSolution(given);
+      const answer = goldAnswer(gsm8k?.answer ?? given, record, 'answer', 'any');
+      const lines = solutionLines(record) ?? gsm8k?.lines;
+      const { id } = record.value;
+      return {
+        ...(typeof id === 'string' || typeof id === 'number' ? { id: String(id) } : {}),
+        question: textField(record, 'question', 'a question'),
+        answer,
+        ...(lines === undefined ? {} : { solution: goldSteps(lines, answer) }),
+      };
+    },
+  });
+}
+
+function solutionLines({ value, place }: DataRecord): string[] | undefined {
+  const { solution } = value;
+  if (solution === undefined || solution === null) return undefined;
+  const lines = typeof solution === 'string' ? (splitSolution(solution)?.lines ?? solution.split('\n')) : solution;
+  const isText = Array.isArray(lines) && lines.every((line) => typeof line === 'string');
+  if (isText && lines.some((line) => line.trim() !== '')) return lines;
+  throw new SipfError(
+    'bad-input',
+    `Expected a text or a list of texts in ${place}, field "solution", got ${short(solution)}. Mend it, or leave the field out.`,
+  );
+}

@@ -1,0 +1,186 @@
+// How a data set's records read -> a Task: questions with numeric or short answers, steps as lines. Leaves field names to the tasks.
+import { SipfError } from '../errors.ts';
+import { hash32 } from '../random.ts';
+import type { Question } from '../records.ts';
+import { answerText, findAnswer, parseAnswer, referenceAnswer, sameAnswer } from './answers.ts';
+import { type DataRecord, type Layout, locateSplit, readRecords, short } from './data-files.ts';
+import { distinctPaths } from './distinct.ts';
+import { checkEquations } from './equations.ts';
+import { type HubOptions, type HubSet, hubSplit } from './hub-data.ts';
+import { questionPrompt, STOP_STRINGS, splitSteps, stepPieces } from './steps.ts';
+import type { Graded, LoadOptions, Task } from './task.ts';
+
+/** One record, understood. `id` only where the data has its own. */
+export interface ParsedRecord {
+  readonly id?: string;
+  readonly question: string;
+  readonly answer: string;
+  readonly solution?: readonly string[];
+}
+
+export interface MathTaskOptions {
+  readonly layout: Layout;
+  readonly maxTokens: number;
+  /** null: on no hub; needs --data. */
+  readonly hubSet: HubSet | null;
+  readonly hub?: HubOptions | undefined;
+  readonly parse: (record: DataRecord) => ParsedRecord;
+  /** Puts records in a fixed order where files may list them in several. */
+  readonly order?: (a: DataRecord, b: DataRecord) => number;
+}
+
+/** One of this many train questions is cut off for valid: 492 of GSM8K's 7,473. */
+const VALID_SHARE = 15;
+
+/** True for the train questions that are the valid split, by the hash of the id alone. */
+export function isCutForValid(id: string): boolean {
+  return hash32(`valid/${id}`) % VALID_SHARE === 0;
+}
+
+/** What every task with number-like answers shares: format, steps, grading, duplicates. */
+export const mathFormat = {
+  prompt: ({ question }, shots) => questionPrompt(question, shots),
+  pieces: stepPieces,
+  split: splitSteps,
+  stopStrings: STOP_STRINGS,
+  grade: gradeMath,
+  distinct: distinctPaths,
+  hasFalseEquation: (steps) => checkEquations(steps.join('\n')).some(({ holds }) => holds === false),
+} satisfies Omit<Task, 'name' | 'maxTokens' | 'load'>;
+
+/**
+ * Finds the answer as `findAnswer` says and compares it exactly. A text cut at the token limit counts only if it had stated its answer
+ * already; the last number of a broken sentence is none.
+ */
+export function gradeMath(
+  { answer }: Pick<Question, 'answer'>,
+  completion: string,
+  finishReason: 'stop' | 'length',
+): Graded {
+  const found = findAnswer(completion);
+  if (finishReason === 'length' && !found?.explicit) {
+    return { extracted: null, outcome: { kind: 'wrong', reason: 'truncated' } };
+  }
+  if (found === null) return { extracted: null, outcome: { kind: 'wrong', reason: 'no-answer' } };
+  const extracted = answerText(found.answer);
+  const isRight = sameAnswer(extracted, referenceAnswer(answer) ?? '');
+  return { extracted, outcome: isRight ? { kind: 'right' } : { kind: 'wrong', reason: 'other-answer' } };
+}
+
+/** A Task over a data set in files or on the hub. */
+export function createMathTask({ layout, maxTokens, hubSet, hub, parse, order }: MathTaskOptions): Task {
+  const { name } = layout;
+  return {
+    name,
+    maxTokens,
+    ...mathFormat,
+    async load(options) {
+      if (layout.testOnly && options.split !== 'test') {
+        throw new SipfError(
+          'bad-input',
+          `Expected --split test for ${name}, which is a test set only, got ${options.split}. Train on another task.`,
+        );
+      }
+      if (options.data === undefined && hubSet === null) {
+        throw new SipfError(
+          'bad-input',
+          `Expected --data for the task ${name}, which is on no hub, got none. Name its file or folder.`,
+        );
+      }
+      const { files, holds, part } =
+        options.data === undefined
+          ? await hubSplit(hubSet!, options.split, layout, hub)
+          : await locateSplit(options.data, options.split, layout);
+      const records = await readRecords(files);
+      if (order !== undefined) records.sort(order);
+      const parsed = records.map((record, position): Question => {
+        const { id, question, answer, solution } = parse(record);
+        const index = order === undefined ? record.index : position;
+        return {
+          id: id ?? `${name}/${holds}/${index}`,
+          task: name,
+          question,
+          answer,
+          ...(solution ? { solution: [...solution] } : {}),
+        };
+      });
+      refuseEqualIds(parsed, records);
+      const wanted = part === 'all' ? parsed : parsed.filter(({ id }) => isCutForValid(id) === (part === 'valid'));
+      return filterQuestions(wanted, options);
+    },
+  };
+}
+
+function refuseEqualIds(questions: readonly Question[], records: readonly DataRecord[]): void {
+  const places = new Map<string, string>();
+  for (const [position, { id }] of questions.entries()) {
+    const place = records[position]?.place ?? '';
+    const earlier = places.get(id);
+    if (earlier !== undefined)
+      throw new SipfError(
+        'bad-input',
+        `Expected an id of its own in ${place}, field id, got ${short(id)} again (first in ${earlier}). Change one.`,
+      );
+    places.set(id, place);
+  }
+}
+
+/** `maxGoldSteps` first, then `limit`. Throws SipfError 'nothing-left' where nothing is left. */
+export function filterQuestions(
+  questions: readonly Question[],
+  { maxGoldSteps, limit, split, data }: LoadOptions,
+): Question[] {
+  const short =
+    maxGoldSteps === undefined
+      ? questions
+      : questions.filter(({ solution }) => solution !== undefined && solution.length <= maxGoldSteps);
+  if (short.length === 0) {
+    const why =
+      questions.length === 0
+        ? 'an empty file'
+        : `${questions.length} questions, none with a worked solution of at most ${maxGoldSteps} steps`;
+    throw new SipfError(
+      'nothing-left',
+      `Expected ${split} questions in ${data ?? 'the data set'}, got ${why}. Raise maxGoldSteps or name other data.`,
+    );
+  }
+  return limit === undefined ? [...short] : short.slice(0, limit);
+}
+
+/** How many questions repeat the text of an earlier one (white space and case apart). */
+export function countDuplicates(questions: readonly Pick<Question, 'question'>[]): number {
+  return questions.length - new Set(questions.map(questionKey)).size;
+}
+
+/** How many of `questions` have the text of one in `others`: a test set should share none with train. */
+export function countShared(
+  questions: readonly Pick<Question, 'question'>[],
+  others: readonly Pick<Question, 'question'>[],
+): number {
+  const known = new Set(others.map(questionKey));
+  return questions.filter((question) => known.has(questionKey(question))).length;
+}
+
+function questionKey({ question }: Pick<Question, 'question'>): string {
+  return question.toLowerCase().replace(/\s+/g, ' ').trim();
+}
+
+/** The text of a field, a number written out; throws SipfError 'bad-input' naming place and field where it is absent or empty. */
+export function textField({ value, place }: DataRecord, field: string, expected: string): string {
+  const found = value[field];
+  const text = typeof found === 'number' || typeof found === 'bigint' ? String(found) : found;
+  if (typeof text === 'string' && text.trim() !== '') return text.trim();
+  const got =
+    text === undefined ? `no such field among ${Object.keys(value).slice(0, 12).join(', ') || 'none'}` : short(found);
+  throw new SipfError('bad-input', `Expected ${expected} in ${place}, field "${field}", got ${got}. Mend that record.`);
+}
+
+/** The canonical text of a gold answer; throws SipfError 'bad-input' where it is empty, or no number where one is needed. */
+export function goldAnswer(text: string, record: DataRecord, field: string, kind: 'number' | 'any'): string {
+  const answer = parseAnswer(text);
+  if (answer !== null && (kind === 'any' || answer.kind === 'number')) return answerText(answer);
+  throw new SipfError(
+    'bad-input',
+    `Expected ${kind === 'number' ? 'a number' : 'an answer'} in ${record.place}, field "${field}", got ${short(text)}. Mend that record.`,
+  );
+}

@@ -1,0 +1,108 @@
+// The grammar of `mini` -> a Hugging Face tokenizer.json with one token a word, sign or number, for models made from nothing.
+
+import { MINI_DEFAULTS } from './mini.ts';
+import { DISTRACTOR, PEOPLE, SKELETONS, THINGS } from './mini-grammar.ts';
+import { answerLine, questionPrompt } from './steps.ts';
+
+export interface MiniTokenizerOptions {
+  /** whole: one token a number up to `max` (easier to learn). digits: one token a digit. */
+  readonly numbers?: 'whole' | 'digits';
+  /** Largest number that has a token of its own. */
+  readonly max?: number;
+}
+
+export const MINI_SPECIAL = { pad: '<pad>', bos: '<s>', eos: '</s>', unk: '<unk>' } as const;
+
+/** Words carry the space before them, and the one before a number too, so that a number is the same token everywhere. */
+const WORD = ' ?[A-Za-z]+(?: (?=[0-9]))?';
+
+function pattern(numbers: 'whole' | 'digits'): string {
+  return `=<<|>>| ?\\$|${WORD}|${numbers === 'whole' ? '[0-9]+' : '[0-9]'}|[^A-Za-z0-9]`;
+}
+
+/** Every text piece the grammar can make, with the number 7 in every blank for one. */
+function corpus(): string[] {
+  const texts: string[] = [questionPrompt('Q', [{ question: 'Q', steps: [answerLine('7')] }]), '7+7-7*7/7=<<7=7>>7\n'];
+  for (let i = 0; i < Math.max(PEOPLE.length, THINGS.length); i++) {
+    const person = PEOPLE[i % PEOPLE.length] ?? '';
+    const thing = THINGS[i % THINGS.length] ?? '';
+    const fill = (text: string): string =>
+      text
+        .replace(/\{([NMK])\}/g, person)
+        .replace(/\{([xy])\}/g, thing)
+        .replace(/\{\w\}/g, '7');
+    const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
+    for (const { texts: questions, plan } of SKELETONS) {
+      for (const text of questions) texts.push(`Question: ${capital(fill(text))}\n`);
+      for (const line of plan) texts.push(`${capital(fill(line.slice(0, line.lastIndexOf(' '))))} 7\n`);
+    }
+    texts.push(` ${fill(DISTRACTOR)}`);
+  }
+  return texts;
+}
+
+/** Words and signs of the grammar, numbers apart, in a fixed order. */
+function words(): string[] {
+  const found = new Set(corpus().flatMap((text) => text.match(new RegExp(pattern('whole'), 'g')) ?? []));
+  return [...found]
+    .filter((piece) => !/^[0-9]/.test(piece) && piece !== 'Q' && piece !== ' Q')
+    .sort((a, b) => (a < b ? -1 : 1));
+}
+
+/**
+ * tokenizer.json: a BPE model without merges that takes whole pieces from its vocabulary (`ignore_merges`), isolated by one pattern, and
+ * joins them again without spaces. Every text of the grammar comes back exactly; other text falls to single signs or `<unk>`.
+ * No token is added to a text; `</s>` (id 2) ends a completion, `<pad>` is 0.
+ */
+export function miniTokenizerJson({
+  numbers = 'whole',
+  max = MINI_DEFAULTS.max,
+}: MiniTokenizerOptions = {}): Record<string, unknown> {
+  const special = Object.values(MINI_SPECIAL);
+  const values = Array.from({ length: numbers === 'whole' ? max + 1 : 10 }, (_, i) => String(i));
+  const vocab = Object.fromEntries([...special, ...words(), ...values].map((piece, id) => [piece, id]));
+  return {
+    version: '1.0',
+    truncation: null,
+    padding: null,
+    added_tokens: special.map((content, id) => ({
+      id,
+      content,
+      single_word: false,
+      lstrip: false,
+      rstrip: false,
+      normalized: false,
+      special: true,
+    })),
+    normalizer: null,
+    pre_tokenizer: { type: 'Split', pattern: { Regex: pattern(numbers) }, behavior: 'Isolated', invert: false },
+    post_processor: null,
+    decoder: { type: 'Fuse' },
+    model: {
+      type: 'BPE',
+      dropout: null,
+      unk_token: MINI_SPECIAL.unk,
+      continuing_subword_prefix: null,
+      end_of_word_suffix: null,
+      fuse_unk: true,
+      byte_fallback: false,
+      ignore_merges: true,
+      vocab,
+      merges: [],
+    },
+  };
+}
+
+/** tokenizer_config.json beside it. */
+export function miniTokenizerConfig(): Record<string, unknown> {
+  const { pad, bos, eos, unk } = MINI_SPECIAL;
+  return {
+    tokenizer_class: 'PreTrainedTokenizerFast',
+    pad_token: pad,
+    bos_token: bos,
+    eos_token: eos,
+    unk_token: unk,
+    add_bos_token: false,
+    clean_up_tokenization_spaces: false,
+  };
+}
