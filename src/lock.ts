@@ -39,7 +39,11 @@ export class Lock implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     const text = await readTextFile(this.#path);
-    if (text !== null && parseHolder(text)?.token === this.#token) await this.#disk.remove(this.#path);
+    if (text === null || parseHolder(text)?.token !== this.#token) return;
+    // On a disk that refuses this too, the lock stays: the next run sees that this process is gone.
+    await this.#disk.remove(this.#path).catch((error: unknown) => {
+      if (!(error instanceof SipfError)) throw error;
+    });
   }
 }
 

@@ -1,0 +1,179 @@
+// kill -9 of a child process in every stage, and of every single write inside this process; then resume: byte-identical artefacts.
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Disk, nodeDisk } from '../../src/disk.ts';
+import { SipfError } from '../../src/errors.ts';
+import { artefacts } from './run-files.ts';
+import { scriptedRun } from './scripted-run.ts';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
+let folder = '';
+let reference: Map<string, string>;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'sipf-kill-'));
+  await scriptedRun({ out: join(folder, 'whole') });
+  reference = await artefacts(join(folder, 'whole'));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+type Death = 'before' | 'torn' | 'after' | 'full';
+
+/** A disk that dies at its n-th operation: before it, half-way through it, or after it; `full` fails once with ENOSPC and then works again. */
+function dyingDisk(n: number, death: Death): { disk: Disk; operations: () => number } {
+  let count = 0;
+  let dead = false;
+  const op = async <T>(whole: () => Promise<T>, half?: () => Promise<unknown>): Promise<T> => {
+    if (dead) throw new Error('killed');
+    count += 1;
+    if (count !== n) return whole();
+    if (death === 'full') throw new SipfError('write-failed', 'no space');
+    dead = true;
+    if (death === 'torn') await half?.();
+    if (death === 'after') await whole();
+    throw new Error('killed');
+  };
+  const disk: Disk = {
+    makeFolder: (path) => op(() => nodeDisk.makeFolder(path)),
+    write: (path, chunks) =>
+      op(
+        () => nodeDisk.write(path, chunks),
+        () => writeFile(path, '{"torn'),
+      ),
+    append: (path, text, durable) =>
+      op(
+        () => nodeDisk.append(path, text, durable),
+        () => appendFile(path, text.slice(0, text.length / 2)),
+      ),
+    create: (path, text) =>
+      op(
+        () => nodeDisk.create(path, text),
+        () => writeFile(path, text.slice(0, 5)),
+      ),
+    rename: (from, to) => op(() => nodeDisk.rename(from, to)),
+    truncate: (path, bytes) => op(() => nodeDisk.truncate(path, bytes)),
+    remove: (path) => op(() => nodeDisk.remove(path)),
+    copy: (from, to) => op(() => nodeDisk.copy(from, to)),
+  };
+  return { disk, operations: () => count };
+}
+
+describe('a run that dies at its n-th write', () => {
+  it.each(['before', 'torn', 'after', 'full'] as const)(
+    'resumes to the same bytes: %s',
+    async (death) => {
+      const counting = dyingDisk(-1, death);
+      await scriptedRun({ out: join(folder, `count-${death}`), disk: counting.disk });
+      expect(await artefacts(join(folder, `count-${death}`))).toEqual(reference);
+      const operations = counting.operations();
+      expect(operations).toBeGreaterThan(100);
+      // Every write at least once over the four ways of dying; each way by itself every fourth.
+      const first = ['before', 'torn', 'after', 'full'].indexOf(death) + 1;
+      for (let n = first; n <= operations; n += 4) {
+        const out = join(folder, `${death}-${n}`);
+        const failed = await scriptedRun({ out, disk: dyingDisk(n, death).disk }).then(
+          () => null,
+          (error: unknown) => error,
+        );
+        // A dead process leaves its lock; this one is alive, so its lock would hold.
+        if (death !== 'full') await rm(join(out, 'lock'), { force: true });
+        if (death === 'full' && failed !== null) expect(failed).toMatchObject({ code: 'write-failed' });
+        await scriptedRun({ out });
+        expect(await artefacts(out), `died ${death} operation ${n}`).toEqual(reference);
+        await rm(out, { recursive: true });
+      }
+    },
+    120_000,
+  );
+
+  it('goes on after a failure of the backend', async () => {
+    for (const n of [5, 40, 90]) {
+      const out = join(folder, `backend-${n}`);
+      let work = 0;
+      const onWork = () => {
+        work += 1;
+        if (work === n) throw new Error('the engine died');
+      };
+      await expect(scriptedRun({ out, onWork })).rejects.toThrow('the engine died');
+      await scriptedRun({ out });
+      expect(await artefacts(out)).toEqual(reference);
+    }
+  });
+});
+
+/** Compiles this test's child and what it imports, without checking types, to a folder beside node_modules. */
+function compileChild(): { program: string; remove: () => void } {
+  mkdirSync(join(root, '.cache'), { recursive: true });
+  const build = mkdtempSync(join(root, '.cache', 'kill-'));
+  const settings = {
+    extends: '../../tsconfig.json',
+    compilerOptions: { noEmit: false, noCheck: true, rootDir: '../..', outDir: '.' },
+    files: ['../../test/e2e/scripted-run.ts'],
+    include: [],
+  };
+  writeFileSync(join(build, 'tsconfig.json'), JSON.stringify(settings));
+  cpSync(join(root, 'package.json'), join(build, 'package.json'));
+  const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
+  const { status, stdout } = spawnSync(process.execPath, [tsc, '-p', build], { encoding: 'utf8' });
+  if (status !== 0) throw new Error(`The child does not compile:\n${stdout}`);
+  return { program: join(build, 'test', 'e2e', 'scripted-run.js'), remove: () => rmSync(build, { recursive: true }) };
+}
+
+describe('a process that is killed', () => {
+  let child: ReturnType<typeof compileChild>;
+  beforeAll(() => {
+    child = compileChild();
+  });
+  afterAll(() => child.remove());
+
+  const start = (out: string, delay = 0) =>
+    spawn(process.execPath, [child.program, out, String(delay)], { stdio: ['ignore', 'pipe', 'inherit'] });
+
+  async function lines(running: ChildProcess, upTo: (line: string, number: number) => boolean): Promise<string[]> {
+    const seen: string[] = [];
+    if (running.stdout === null) throw new Error('Expected a pipe.');
+    for await (const line of createInterface({ input: running.stdout })) {
+      seen.push(line);
+      if (upTo(line, seen.length - 1)) running.kill('SIGKILL');
+    }
+    return seen;
+  }
+
+  it('in any stage leaves a run that resumes to the same bytes', async () => {
+    const whole = start(join(folder, 'child-whole'));
+    const all = await lines(whole, () => false);
+    expect(await artefacts(join(folder, 'child-whole'))).toEqual(reference);
+    const stages = [...new Set(all.filter((line) => line.startsWith('stage-start')))];
+    expect(stages.length).toBeGreaterThan(20);
+    for (const [index, stage] of stages.entries()) {
+      const out = join(folder, `child-${index}`);
+      const killed = start(out, 1);
+      const exited = once(killed, 'exit');
+      const seen = await lines(killed, (line) => line === stage);
+      const [, signal] = (await exited) as [number | null, string | null];
+      expect(signal, `${stage} was over before it could be killed: ${seen.at(-1)}`).toBe('SIGKILL');
+      await scriptedRun({ out });
+      expect(await artefacts(out), `killed at ${stage}`).toEqual(reference);
+      await rm(out, { recursive: true });
+    }
+  }, 120_000);
+
+  it('and killed again and again still ends with the same bytes', async () => {
+    const out = join(folder, 'child-again');
+    let finished = false;
+    for (let kill = 0; !finished && kill < 60; kill += 1) {
+      const running = start(out, 1);
+      const seen = await lines(running, (line, number) => number >= 25 + 3 * kill && line !== 'finished');
+      finished = seen.includes('finished');
+    }
+    expect(finished).toBe(true);
+    expect(await artefacts(out)).toEqual(reference);
+  }, 120_000);
+});

@@ -1,0 +1,56 @@
+// The small run that the kill tests interrupt: every stage, two rounds, no engine. As a program: OUT [ms a completion], one line on stdout for each event.
+import { fileURLToPath } from 'node:url';
+import { createScriptedBackend } from '../../src/backends/scripted.ts';
+import { type Config, parseConfig } from '../../src/config.ts';
+import type { Disk } from '../../src/disk.ts';
+import type { Log, OnProgress } from '../../src/progress.ts';
+import { type LoopResult, runLoop } from '../../src/run-loop.ts';
+import { judgeSum, sumsTask, writeSum } from '../scripted-sums.ts';
+
+export interface ScriptedRun {
+  readonly out: string;
+  readonly disk?: Disk;
+  readonly onWork?: (what: string) => void;
+  readonly onProgress?: OnProgress;
+  readonly log?: Log;
+}
+
+export const config: Config = parseConfig({
+  model: { init: {} },
+  task: { name: 'sums', limit: 8 },
+  sampling: { samples: 4, unit: 4 },
+  labels: { K: 2, heldOut: 0.3, unit: 4 },
+  score: { unit: 4 },
+  pairs: { eta: 0.01, chosenGate: 'none' },
+  sft: { train: { checkpointEverySteps: 1, batchSize: 4 } },
+  prm: { train: { checkpointEverySteps: 4, batchSize: 4 } },
+  align: { train: { checkpointEverySteps: 4, batchSize: 4 } },
+  evaluate: {
+    sets: [{ split: 'valid', limit: 6 }],
+    final: [{ split: 'test', limit: 6 }],
+    control: 'continued-sft',
+    unit: 4,
+    logpPairs: 4,
+  },
+});
+
+export function scriptedRun({ out, disk, onWork, onProgress, log }: ScriptedRun): Promise<LoopResult> {
+  const backend = createScriptedBackend({ write: writeSum, judge: judgeSum, disk, onWork });
+  return runLoop({ config, out, backend, tasks: () => sumsTask, disk, onProgress, log });
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const [, , out = '', delay = '0'] = process.argv;
+  const wait = new Int32Array(new SharedArrayBuffer(4));
+  const say = (line: string) => process.stdout.write(`${line}\n`);
+  await scriptedRun({
+    out,
+    onWork: (what) => {
+      Atomics.wait(wait, 0, 0, Number(delay));
+      if (what.startsWith('step')) say(`work ${what}`);
+    },
+    onProgress: ({ stage, iteration, done }) => say(`progress ${iteration}/${stage} ${done}`),
+    log: ({ type, stage, iteration }) => say(`${type} ${iteration}/${stage}`),
+  });
+  say('finished');
+}
