@@ -29,6 +29,8 @@ export const tanh = unary('tanh');
 export const sigmoid = unary('sigmoid');
 /** log(1 + e^x). */
 export const softplus = unary('softplus');
+export const sin = unary('sin');
+export const floor = unary('floor');
 export const not = unary('not');
 export const softmax = unary('softmax');
 export const cumSum = unary('cumSum');

@@ -34,11 +34,14 @@ export function product(...dims: Dim[]): Dim {
   return print(result);
 }
 
-/** Sum of two dimensions: a number, or one opaque name `(a+b)`. */
+/** Sum of two dimensions: a number, a multiple of the same product, or one opaque name `(a+b)`. */
 export function sum(a: Dim, b: Dim): Dim {
-  if (typeof a === 'number' && typeof b === 'number') return a + b;
   if (a === 0) return b;
   if (b === 0) return a;
+  const [left, right] = [parse(a), parse(b)];
+  if (left.factors.join('*') === right.factors.join('*')) {
+    return print({ coefficient: left.coefficient + right.coefficient, factors: left.factors });
+  }
   return `(${[String(a), String(b)].sort().join('+')})`;
 }
 

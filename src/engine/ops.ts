@@ -398,6 +398,8 @@ export const OPS: Readonly<Record<string, Op>> = {
   tanh: unary('Tanh'),
   sigmoid: unary('Sigmoid'),
   softplus: unary('Softplus'),
+  sin: unary('Sin'),
+  floor: unary('Floor'),
   not: unary('Not'),
   add: elementwise('Add', 'same'),
   sub: elementwise('Sub', 'same'),
