@@ -1,6 +1,9 @@
 // A provider's name -> the backend that runs models there. Leaves the models themselves to the backends.
+import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { SipfError } from '../errors.ts';
 import type { Backend } from './backend.ts';
+import { createScriptedBackend, type ScriptedOptions } from './scripted.ts';
 
 export interface OpenBackendOptions {
   readonly provider: 'cpu' | 'webgpu';
@@ -8,7 +11,17 @@ export interface OpenBackendOptions {
   readonly threads?: number;
 }
 
-/** Opens the backend of this process. The caller disposes it. */
+/**
+ * Opens the backend of this process; the caller disposes it. With SIPF_BACKEND=scripted (tests of the command line) it is the scripted one,
+ * whose options are the default export of the module that SIPF_SCRIPT names.
+ */
 export async function openBackend({ provider }: OpenBackendOptions): Promise<Backend> {
+  const { SIPF_BACKEND: kind, SIPF_SCRIPT: script } = process.env;
+  if (kind === 'scripted') {
+    if (script === undefined)
+      throw new SipfError('bad-input', 'Expected SIPF_SCRIPT with SIPF_BACKEND=scripted, got none. Name a module.');
+    const { default: options } = (await import(pathToFileURL(resolve(script)).href)) as { default: ScriptedOptions };
+    return createScriptedBackend(options);
+  }
   throw new SipfError('unsupported', `Expected a provider that this build can run, got '${provider}'.`);
 }

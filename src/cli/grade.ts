@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { z } from 'zod';
 import { SipfError } from '../errors.ts';
+import { referenceAnswer } from '../tasks/answers.ts';
 import { taskNamed } from '../tasks/index.ts';
 import type { Task } from '../tasks/task.ts';
 import { RecordId, type Row, readRows } from './jsonl.ts';
@@ -57,19 +58,18 @@ async function grade({ task: name, in: path, json }: GradeOptions, terminal: Ter
 }
 
 async function gradeRow(task: Task, { index, place, value }: Row<GradeLine>) {
-  const outcomeOf = await task.grade({ answer: answerOf(value.reference, place) }, value.completion, 'stop');
-  const { extracted, outcome } = outcomeOf;
+  const answer = answerOf(value.reference, place);
+  const { extracted, outcome } = await task.grade({ answer }, value.completion, 'stop');
   const id = value.id ?? index;
   if (outcome.kind === 'error') return { id, extracted, correct: null, error: outcome.reason };
   return { id, extracted, correct: outcome.kind === 'right' };
 }
 
 function answerOf(reference: string | number, place: string): string {
-  const text = String(reference);
-  const answer = text.slice(text.lastIndexOf('####') + (text.includes('####') ? 4 : 1)).trim();
-  if (answer !== '') return answer;
+  const answer = referenceAnswer(String(reference));
+  if (answer !== null) return answer;
   throw new SipfError(
     'bad-input',
-    `${place}, field "reference": Expected an answer, got ${JSON.stringify(text)}. Mend that line.`,
+    `${place}, field "reference": Expected an answer, got ${JSON.stringify(reference)}. Mend that line.`,
   );
 }

@@ -1,8 +1,9 @@
 // A JSONL file, a .json array or stdin -> its records in order, each parsed by a schema, with errors that name file, line and field. Leaves writing out.
 import { createReadStream } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { addAbortSignal, type Readable } from 'node:stream';
 import { z } from 'zod';
-import { messageOf, SipfError } from '../errors.ts';
+import { messageOf, SipfError, throwIfAborted } from '../errors.ts';
 
 /** A record's own id, given back exactly as it came; absent (or null): the 0-based line. */
 export const RecordId = z.union([z.string(), z.int()]).nullish();
@@ -124,11 +125,10 @@ async function* decodedLines(
 }
 
 async function* byteLines(path: string, signal?: AbortSignal): AsyncGenerator<Buffer> {
-  const stream: AsyncIterable<Buffer> = path === '-' ? process.stdin : createReadStream(path);
+  const stream: AsyncIterable<Buffer> = abortable(path === '-' ? process.stdin : createReadStream(path), signal);
   let parts: Buffer[] = [];
   try {
     for await (const chunk of stream) {
-      if (signal?.aborted) return;
       let start = 0;
       for (let end = chunk.indexOf(LINE_FEED); end !== -1; end = chunk.indexOf(LINE_FEED, start)) {
         parts.push(chunk.subarray(start, end));
@@ -139,9 +139,15 @@ async function* byteLines(path: string, signal?: AbortSignal): AsyncGenerator<Bu
       if (start < chunk.length) parts.push(chunk.subarray(start));
     }
   } catch (error) {
+    throwIfAborted(signal);
     throw readError(error, path);
   }
   if (parts.length > 0) yield Buffer.concat(parts);
+}
+
+/** Waiting for input that does not come must not outlive a Ctrl-C. */
+function abortable(stream: Readable, signal: AbortSignal | undefined): Readable {
+  return signal === undefined ? stream : addAbortSignal(signal, stream);
 }
 
 function readError(error: unknown, path: string): unknown {

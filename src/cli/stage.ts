@@ -13,6 +13,7 @@ import { canonicalJson, sha256 } from '../pipeline/keys.ts';
 import { type BuildPrompt, loadShots, makePrompter } from '../pipeline/prompt.ts';
 import type { Question } from '../records.ts';
 import { taskNamed } from '../tasks/index.ts';
+import { goldSteps } from '../tasks/steps.ts';
 import type { Split, Task } from '../tasks/task.ts';
 import { type Row, readAllRows, readRows } from './jsonl.ts';
 import { type ExecutionOptions, integer, limit } from './options.ts';
@@ -91,7 +92,7 @@ export async function loadQuestions(
   const rows = await readAllRows(options.questions, QuestionLine);
   const questions = rows.map(({ index, value }): Question => {
     const { id, question, answer, solution } = value;
-    const steps = typeof solution === 'string' ? task.split(solution) : solution;
+    const steps = typeof solution === 'string' ? goldSteps(solution.split('\n'), String(answer)) : solution;
     return {
       id: String(id ?? index),
       task: task.name,
