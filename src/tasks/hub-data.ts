@@ -28,7 +28,7 @@ export async function hubSplit(
   layout: Layout,
   options: HubOptions = {},
 ): Promise<SplitFiles> {
-  const cache = resolve(options.cache ?? process.env['SIPF_CACHE'] ?? join(homedir(), '.cache', 'sipf'));
+  const cache = resolve(options.cache ?? process.env.SIPF_CACHE ?? join(homedir(), '.cache', 'sipf'));
   const folder = join(cache, 'datasets', set.repo.replace('/', '--'));
   const cached = await chooseCached(folder, split, layout);
   if (cached !== null) return cached;
@@ -59,7 +59,7 @@ export async function hubSplit(
 const isData = (name: string): boolean => /\.(?:jsonl|json|parquet)$/i.test(name);
 
 function hub({ hubUrl }: HubOptions): { hubUrl?: string; accessToken?: string } {
-  const token = process.env['HF_TOKEN'];
+  const token = process.env.HF_TOKEN;
   return { ...(hubUrl === undefined ? {} : { hubUrl }), ...(token ? { accessToken: token } : {}) };
 }
 

@@ -1,7 +1,7 @@
 // The problem types of `mini`: texts with blanks and the plan that solves them. Data only; drawing numbers and names is mini.ts.
 
 /**
- * One problem type. In texts {N} {M} {K} are people, {x} {y} things, other letters numbers: f g p q are factors (2 to 12), the rest any number.
+ * One problem type. In texts {N} {M} {K} are people, {x} {y} things, other letters numbers ({$p}: an amount of money): f g p q are factors (2 to 12), the rest any number.
  * The last sentence is the question. A plan line is a label, then `left op right`; `s1` is the result of line 1.
  */
 export interface Skeleton {
@@ -28,8 +28,8 @@ export const SKELETONS: readonly Skeleton[] = [
   {
     id: 'shop-2',
     texts: [
-      '{N} buys {f} {x} for ${p} each and pays with ${c}. How much change does {N} get?',
-      '{N} has ${c}. {N} buys {f} {x} that cost ${p} each. How much money does {N} have left?',
+      '{N} buys {f} {x} for {$p} each and pays with {$c}. How much change does {N} get?',
+      '{N} has {$c}. {N} buys {f} {x} that cost {$p} each. How much money does {N} have left?',
     ],
     plan: ['cost f*p', 'left c-s1'],
   },
@@ -76,8 +76,8 @@ export const SKELETONS: readonly Skeleton[] = [
   {
     id: 'shop-3',
     texts: [
-      '{N} buys {f} {x} for ${p} each and {g} {y} for ${q} each. How much does {N} pay?',
-      '{x} cost ${p} each and {y} cost ${q} each. {N} buys {f} {x} and {g} {y}. How much is that in all?',
+      '{N} buys {f} {x} for {$p} each and {g} {y} for {$q} each. How much does {N} pay?',
+      '{x} cost {$p} each and {y} cost {$q} each. {N} buys {f} {x} and {g} {y}. How much is that in all?',
     ],
     plan: ['{x} cost f*p', '{y} cost g*q', 'together s1+s2'],
   },
@@ -108,8 +108,8 @@ export const SKELETONS: readonly Skeleton[] = [
   {
     id: 'earn-3',
     texts: [
-      '{N} earns ${f} an hour. {N} works {a} hours on Monday and {b} hours on Tuesday and spends ${c}. How much money does {N} have left?',
-      '{N} works {a} hours on Monday and {b} hours on Tuesday for ${f} an hour. Then {N} spends ${c}. How much money is left?',
+      '{N} earns {$f} an hour. {N} works {a} hours on Monday and {b} hours on Tuesday and spends {$c}. How much money does {N} have left?',
+      '{N} works {a} hours on Monday and {b} hours on Tuesday for {$f} an hour. Then {N} spends {$c}. How much money is left?',
     ],
     plan: ['hours a+b', 'pay f*s1', 'left s2-c'],
   },
@@ -140,8 +140,8 @@ export const SKELETONS: readonly Skeleton[] = [
   {
     id: 'shop-4',
     texts: [
-      '{N} buys {f} {x} for ${p} each and {g} {y} for ${q} each and pays with ${c}. How much change does {N} get?',
-      '{x} cost ${p} each and {y} cost ${q} each. {N} has ${c} and buys {f} {x} and {g} {y}. How much money does {N} have left?',
+      '{N} buys {f} {x} for {$p} each and {g} {y} for {$q} each and pays with {$c}. How much change does {N} get?',
+      '{x} cost {$p} each and {y} cost {$q} each. {N} has {$c} and buys {f} {x} and {g} {y}. How much money does {N} have left?',
     ],
     plan: ['{x} cost f*p', '{y} cost g*q', 'together s1+s2', 'left c-s3'],
   },
@@ -172,8 +172,8 @@ export const SKELETONS: readonly Skeleton[] = [
   {
     id: 'earn-4',
     texts: [
-      '{N} earns ${f} an hour. {N} works {a} hours on Monday and {b} hours on Tuesday, spends ${c} and gets ${d} from {M}. How much money does {N} have now?',
-      '{N} works {a} hours on Monday and {b} hours on Tuesday for ${f} an hour. Then {N} spends ${c} and {M} gives {N} ${d}. How much money does {N} have now?',
+      '{N} earns {$f} an hour. {N} works {a} hours on Monday and {b} hours on Tuesday, spends {$c} and gets {$d} from {M}. How much money does {N} have now?',
+      '{N} works {a} hours on Monday and {b} hours on Tuesday for {$f} an hour. Then {N} spends {$c} and {M} gives {N} {$d}. How much money does {N} have now?',
     ],
     plan: ['hours a+b', 'pay f*s1', 'left s2-c', 'now s3+d'],
   },

@@ -30,7 +30,7 @@ function corpus(): string[] {
       text
         .replace(/\{([NMK])\}/g, person)
         .replace(/\{([xy])\}/g, thing)
-        .replace(/\{\w\}/g, '7');
+        .replace(/\{(\$?)\w\}/g, (_all, currency: string) => `${currency}7`);
     const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
     for (const { texts: questions, plan } of SKELETONS) {
       for (const text of questions) texts.push(`Question: ${capital(fill(text))}\n`);

@@ -163,13 +163,9 @@ interface Drawn {
 }
 
 function write(skeleton: Skeleton, { numbers, results, key, distractor, words, text }: Drawn): MiniProblem {
+  const value = (blank: string): string => words.get(blank) ?? String(blank === 'z' ? distractor : numbers.get(blank));
   const fill = (pattern: string): string =>
-    capital(
-      pattern.replace(
-        /\{(\w)\}/g,
-        (_blank, name: string) => words.get(name) ?? String(name === 'z' ? distractor : numbers.get(name)),
-      ),
-    );
+    capital(pattern.replace(/\{(\$?)(\w)\}/g, (_all, currency: string, blank: string) => currency + value(blank)));
   const sentences = text.split(/(?<=\.) /);
   const question =
     distractor === null ? text : [...sentences.slice(0, -1), DISTRACTOR, ...sentences.slice(-1)].join(' ');

@@ -42,7 +42,7 @@ function joint(body: string, question: string): string {
 
 /** `chal-17` -> 17: the hub lists the problems in another order than the original file. */
 function challengeNumber({ value, index }: DataRecord): number {
-  const match = /^chal-(\d{1,9})$/.exec(String(value['ID'] ?? ''));
+  const match = /^chal-(\d{1,9})$/.exec(String(value.ID ?? ''));
   return match === null ? index : Number(match[1]);
 }
 
@@ -54,11 +54,11 @@ export function createMultiArith(hub?: HubOptions): Task {
     hubSet: { repo: 'ChilleD/MultiArith', folder: '' },
     hub,
     parse: (record) => {
-      if (record.value['sQuestion'] === undefined) {
+      if (record.value.sQuestion === undefined) {
         const answer = goldAnswer(textField(record, 'final_ans', 'a number'), record, 'final_ans', 'number');
         return { question: textField(record, 'question', 'a question'), answer };
       }
-      const solutions = record.value['lSolutions'];
+      const solutions = record.value.lSolutions;
       const only =
         Array.isArray(solutions) && solutions.length === 1
           ? { ...record, value: { ...record.value, lSolutions: solutions[0] as unknown } }
