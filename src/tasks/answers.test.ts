@@ -43,6 +43,12 @@ test.each([
   ['no digits here', null],
   ['', null],
   ['The answer is twelve.', 'twelve'],
+  ['The answer is 12 (twelve).', '12'],
+  ['His answer was wrong. It is 9.', '9'],
+  ['The answer is <b>12</b>', '12'],
+  ['The answer is 33 1/3%', '100/3%'],
+  ['Final Answer: The final answer is $12$. I hope it is correct.', '12'],
+  ['The answer is 7 dollars and 30 cents', '7'],
 ])('extractAnswer(%j) is %j', (text, expected) => {
   expect(extractAnswer(text)).toBe(expected);
 });

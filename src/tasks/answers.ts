@@ -31,7 +31,7 @@ const SIGNED = new RegExp(
 const UNIT_WORD = String.raw`(?:\p{L}[\p{L}'’.\-]{0,30}|[°'"″′])(?:\^?\{?[23²³]\}?)?`;
 /** Up to six words of unit, joined by spaces, slashes or `per`: `apples`, `km/h`, `square feet`, `cm^2`. */
 const UNITS = new RegExp(String.raw`^(?:\s?-?\s?(?:${CURRENCY})|(?:[ \-/]|, )?${UNIT_WORD}){0,6}$`, 'iu');
-const AFTER_EXPRESSION = /^(?: ?\p{L}{1,20}){0,3} ?(?:[=+*/×÷·^(√π\\!]|-(?=[ \d$])|x(?= ?\d))/u;
+const AFTER_EXPRESSION = /^(?: ?\p{L}{1,20}){0,3} ?(?:[=+*/×÷·^√π\\!]|\((?=[ \d$-])|-(?=[ \d$])|x(?= ?\d))/u;
 
 /** `- $5 apples` -> sign and where the digits begin; null where no number starts the text. */
 function leadingNumber(text: string): { value: Rational | null; text: string; end: number; percent: boolean } | null {
@@ -212,6 +212,9 @@ const HEADING = /^\(?\d{1,3}[.):] ?\p{L}/u;
 const MARKER =
   /\banswers?[*_"]{0,3}(?: (?:to|of|for|in)\b[^.\n:=]{0,80}?)?[*_" ]{0,4}(?: (?:is|was|are|will be|would be|should be|must be|equals)\b|(:|=))[*_" ]{0,4}[:=]?/gi;
 
+/** `The answer was wrong` judges an answer and states none. */
+const VERDICT = /^\s*(?:not |also |still )?(?:right|wrong|correct|incorrect|unknown|unclear)\b/i;
+
 interface Stated {
   readonly number: Answer | null;
   readonly text: Answer | null;
@@ -237,7 +240,7 @@ function declared(text: string): Stated[] {
       const whole = wholeNumber(strip(segment)) ?? wholeNumber(strip(clause));
       return { number: whole, text: words === 1 ? parseAnswer(clause) : null };
     }
-    return { number: statedNumber(clause), text: words <= 6 ? parseAnswer(clause) : null };
+    return { number: statedNumber(clause), text: words <= 6 && !VERDICT.test(clause) ? parseAnswer(clause) : null };
   });
 }
 

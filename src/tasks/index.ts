@@ -4,6 +4,7 @@ import { editDistance } from './distinct.ts';
 import { createGsm8k } from './gsm8k.ts';
 import { createJsonl } from './jsonl.ts';
 import { createMini } from './mini.ts';
+import { miniTokenizerConfig, miniTokenizerJson } from './mini-tokenizer.ts';
 import type { Task } from './task.ts';
 import { createMmluMath, createMultiArith, createSvamp } from './word-problems.ts';
 
@@ -16,7 +17,7 @@ const MAKERS: Readonly<Record<TaskName, () => Task>> = {
   svamp: createSvamp,
   multiarith: createMultiArith,
   jsonl: createJsonl,
-  mini: createMini,
+  mini: () => ({ ...createMini(), tokenizer: miniTokenizerJson, tokenizerConfig: miniTokenizerConfig }),
 };
 
 /** The task called `name`. Throws SipfError 'bad-input' listing the names, the nearest first. */

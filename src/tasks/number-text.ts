@@ -71,6 +71,7 @@ export function plainText(text: string): string {
       before === '' ? (VULGAR[sign] ?? sign) : `${before} ${VULGAR[sign] ?? sign}`,
     )
     .replace(/<<[^<>\n]{0,200}>>/g, '')
+    .replace(/<\/?[a-z]{1,10}>/g, '')
     .replace(/\{,\}/g, ',')
     .replace(/\\[!,;: ]/g, (space) => (space === '\\ ' ? ' ' : ''))
     .replace(/(\d?)\\[dtc]?frac ?\{([^{}]{1,100})\} ?\{([^{}]{1,100})\}/g, fraction)

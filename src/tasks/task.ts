@@ -53,4 +53,6 @@ export interface Task {
   trueSteps?(question: Question, steps: readonly string[]): boolean[] | null;
   /** A parsed tokenizer.json that covers the task's texts, for models made from nothing (generated tasks). */
   tokenizer?(): object;
+  /** The tokenizer_config.json beside it: names of the special tokens. */
+  tokenizerConfig?(): object;
 }
