@@ -82,7 +82,7 @@ function elementwise(opType: string, result: 'same' | 'bool'): Op {
   };
 }
 
-function reduction(opType: string, axesAreInput: boolean): Op {
+function reduction(opType: string): Op {
   return {
     infer([x], attributes) {
       const axes = ints(attributes, 'axes');
@@ -93,8 +93,7 @@ function reduction(opType: string, axesAreInput: boolean): Op {
       const axes = ints(node.attributes, 'axes');
       const keepdims = node.attributes['keepDims'] ? 1 : 0;
       const [x] = names(node.inputs) as [string];
-      if (axesAreInput) emit.node(opType, [x, emit.int64(axes)], names(node.outputs), { keepdims });
-      else emit.node(opType, [x], names(node.outputs), { keepdims, axes });
+      emit.node(opType, [x, emit.int64(axes)], names(node.outputs), { keepdims, noop_with_empty_axes: 1 });
     },
   };
 }
@@ -170,14 +169,14 @@ const concat: Op = {
     for (const other of inputs) {
       if (other.shape.some((dim, i) => i !== axis && dim !== first.shape[i])) fail('concat', inputs, 'sizes differ');
     }
-    const joined = inputs.map((t) => t.shape[axis] as Dim).reduce(sum);
+    const joined = sum(...inputs.map((t) => t.shape[axis] as Dim));
     return [{ dtype: first.dtype, shape: first.shape.map((dim, i) => (i === axis ? joined : dim)) }];
   },
   lower: (node, emit) =>
     emit.node('Concat', names(node.inputs), names(node.outputs), { axis: int(node.attributes, 'axis') }),
 };
 
-/** Elements [start, end) of one axis, fixed numbers; end -1: to the end of a numeric axis. */
+/** Elements [start, end) of one axis. */
 const slice: Op = {
   infer(inputs, attributes) {
     const [x] = inputs as [Tensor];
@@ -199,10 +198,9 @@ const padLike: Op = {
   lower(node, emit) {
     const [x, target] = node.inputs as [Tensor, Tensor];
     const { axis, start, end } = node.attributes as { axis: number; start: number; end: number };
-    const [shape, size, after, pads] = ['shape', 'size', 'after', 'pads'].map((h) => emit.fresh(h)) as [string, string, string, string];
+    const [size, after, pads] = ['size', 'after', 'pads'].map((h) => emit.fresh(h)) as [string, string, string];
     const rank = target.shape.length;
-    emit.node('Shape', [target.name], [shape], { start: axis, end: axis + 1 });
-    emit.node('Identity', [shape], [size]);
+    emit.node('Shape', [target.name], [size], { start: axis, end: axis + 1 });
     emit.node('Sub', [size, emit.int64([end])], [after]);
     const before = [...Array(rank).keys()].map((i) => (i === axis ? start : 0));
     const parts = [emit.int64([...before, ...Array(axis).fill(0)]), after];
@@ -226,8 +224,9 @@ const sliceLike: Op = {
     emit.node('Shape', [target.name], [size], { start: likeAxis, end: likeAxis + 1 });
     let bounds = [emit.int64([0]), size];
     if (fromEnd) {
-      const start = emit.fresh('start');
-      emit.node('Neg', [size], [start]);
+      const [whole, start] = [emit.fresh('whole'), emit.fresh('start')];
+      emit.node('Shape', [x.name], [whole], { start: axis, end: axis + 1 });
+      emit.node('Sub', [whole, size], [start]);
       bounds = [start, emit.int64([TO_END])];
     }
     emit.node('Slice', [x.name, ...bounds, emit.int64([axis])], names(node.outputs));
@@ -412,9 +411,9 @@ export const OPS: Readonly<Record<string, Op>> = {
   equal: elementwise('Equal', 'bool'),
   and: elementwise('And', 'bool'),
   or: elementwise('Or', 'bool'),
-  reduceSum: reduction('ReduceSum', true),
-  reduceMean: reduction('ReduceMean', true),
-  reduceMax: reduction('ReduceMax', true),
+  reduceSum: reduction('ReduceSum'),
+  reduceMean: reduction('ReduceMean'),
+  reduceMax: reduction('ReduceMax'),
   reshapeLike: like('Reshape'),
   expandLike: like('Expand'),
   matmul,

@@ -1,6 +1,6 @@
 // A graph and what is fed -> its outputs in float64, node by node: the slow oracle that providers are checked against. Leaves out speed and reuse of memory.
 import { closeSync, openSync, readSync } from 'node:fs';
-import { type Dim, evaluate } from './dims.ts';
+import { type Dim, evaluate, isName } from './dims.ts';
 import type { DType, Graph, Node, Tensor, WeightSlice } from './graph.ts';
 import { count, KERNELS, type Values } from './reference-kernels.ts';
 
@@ -32,7 +32,7 @@ export function interpret(
     if (!feed) continue;
     values.set(input, { data: Float64Array.from(feed.data as ArrayLike<number>, Number), shape: feed.shape });
     input.shape.forEach((dim, axis) => {
-      if (typeof dim === 'string' && !/[*(]/.test(dim)) bindings.set(dim, feed.shape[axis] as number);
+      if (isName(dim)) bindings.set(dim, feed.shape[axis] as number);
     });
   }
   for (const { tensor, data } of graph.constants) {

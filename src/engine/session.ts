@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { InferenceSession, Tensor as RuntimeTensor } from 'onnxruntime-node';
 import { messageOf, SipfError } from '../errors.ts';
-import { evaluate } from './dims.ts';
+import { evaluate, isName } from './dims.ts';
 import type { DType, Graph, Tensor } from './graph.ts';
 import { serialise } from './onnx.ts';
 
@@ -169,7 +169,7 @@ export class Program implements AsyncDisposable {
 function bind(input: Tensor, value: HostArray, bindings: Map<string, number>): void {
   if (input.shape.length !== value.shape.length) mismatch(input, value, 'rank');
   input.shape.forEach((dim, axis) => {
-    if (typeof dim === 'string' && !/[*(]/.test(dim) && !bindings.has(dim)) bindings.set(dim, value.shape[axis] as number);
+    if (isName(dim) && !bindings.has(dim)) bindings.set(dim, value.shape[axis] as number);
   });
 }
 
