@@ -34,9 +34,14 @@ expect(stray.length === 0, `files that do not belong there: ${stray.join(', ')}`
 const user = join(folder, 'user');
 mkdirSync(user);
 writeFileSync(join(user, 'package.json'), '{"name": "user", "private": true, "type": "module"}\n');
-run('npm', ['install', '--ignore-scripts', '--no-audit', '--no-fund', '--prefer-offline', join(folder, packed.filename)], user);
+run(
+  'npm',
+  ['install', '--ignore-scripts', '--no-audit', '--no-fund', '--prefer-offline', join(folder, packed.filename)],
+  user,
+);
 
-const program = "const names = Object.keys(await import('sipf')); if (names.length === 0) process.exit(3); console.log(names.length);";
+const program =
+  "const names = Object.keys(await import('sipf')); if (names.length === 0) process.exit(3); console.log(names.length);";
 const exported = run(process.execPath, ['--input-type=module', '-e', program], user).trim();
 expect(existsSync(join(user, 'node_modules', 'sipf', 'dist', 'index.d.ts')), 'dist/index.d.ts is missing');
 const help = run('npx', ['--no-install', 'sipf', '--help'], user);
@@ -44,4 +49,6 @@ expect(/^Usage: sipf/.test(help), `sipf --help printed ${JSON.stringify(help.sli
 writeFileSync(join(user, 'rows.jsonl'), '{"reference": "18", "completion": "The answer is 18"}\n');
 const graded = run('npx', ['--no-install', 'sipf', 'grade', '--task', 'gsm8k', '--in', 'rows.jsonl', '--json'], user);
 expect(JSON.parse(graded).correct === true, `sipf grade printed ${graded}`);
-console.log(`package ${packed.filename}: ${files.length} files, ${packed.size} bytes packed, ${exported} exports, the command runs`);
+console.log(
+  `package ${packed.filename}: ${files.length} files, ${packed.size} bytes packed, ${exported} exports, the command runs`,
+);

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { alignCommand } from './align.ts';
+import { benchCommand } from './bench.ts';
 import { doctorCommand } from './doctor.ts';
 import { evalCommand } from './eval.ts';
 import { generateCommand } from './generate.ts';
@@ -32,6 +33,7 @@ const COMMANDS = [
   logpsCommand,
   gradeCommand,
   showCommand,
+  benchCommand,
   doctorCommand,
 ];
 

@@ -51,6 +51,8 @@ const CASES: readonly (readonly [string, string, boolean])[] = [
   ['src/cli/a2.ts', "import { x } from '../backends/in-process.ts';", false],
   ['src/cli/a3.ts', "import { x } from '../engine/x.ts';", false],
   ['src/cli/a4.ts', "import { x } from '../training/x.ts';", false],
+  ['src/bench/a1.ts', "import { x } from '../pipeline/x.ts';", true],
+  ['src/bench/a2.ts', "import { x } from '../engine/x.ts';", false],
   ['src/dashboard/a1.ts', "import { x } from '../models/x.ts';", false],
   ['src/records.ts', "import { x } from './engine/x.ts';", false],
   ['src/run.ts', "import { x } from './cli/x.ts';", false],
