@@ -41,7 +41,10 @@ export const ModelInitOptions = z.strictObject({
 export type ModelInitOptions = z.infer<typeof ModelInitOptions>;
 
 /** `self`, or another local model (Hugging Face folder or .gguf). */
-const Helper = z.union([z.literal('self'), z.strictObject({ model: z.string(), adapter: z.string().nullable().default(null) })]);
+const Helper = z.union([
+  z.literal('self'),
+  z.strictObject({ model: z.string(), adapter: z.string().nullable().default(null) }),
+]);
 
 export const Config = z.strictObject({
   method: MethodName.default('sipf'),
@@ -146,7 +149,11 @@ async function readTree(file: string): Promise<Tree> {
   try {
     text = await readFile(file, 'utf8');
   } catch (cause) {
-    throw new SipfError('not-found', `Expected a configuration file at ${file}, got ${messageOf(cause)}. Check the path.`, { cause });
+    throw new SipfError(
+      'not-found',
+      `Expected a configuration file at ${file}, got ${messageOf(cause)}. Check the path.`,
+      { cause },
+    );
   }
   try {
     const tree: unknown = JSON.parse(text);
@@ -169,7 +176,9 @@ function explain(issue: z.core.$ZodIssue): string[] {
     const inner = issue.errors.flat().filter(({ code }) => code === 'unrecognized_keys');
     if (inner.length > 0) return inner.flatMap((found) => explain({ ...found, path: [...issue.path, ...found.path] }));
   }
-  return [`Expected a valid value for ${at === '' ? 'the configuration' : at}, got another: ${issue.message}. Change that key.`];
+  return [
+    `Expected a valid value for ${at === '' ? 'the configuration' : at}, got another: ${issue.message}. Change that key.`,
+  ];
 }
 
 function keysOf(schema: z.core.$ZodType, prefix = ''): string[] {
@@ -179,7 +188,9 @@ function keysOf(schema: z.core.$ZodType, prefix = ''): string[] {
     return [...new Set([prefix, ...nested])].filter((key) => key !== '');
   }
   if (!(inner instanceof z.ZodObject)) return prefix === '' ? [] : [prefix];
-  return Object.entries(inner.shape).flatMap(([key, value]) => keysOf(value as z.ZodType, prefix === '' ? key : `${prefix}.${key}`));
+  return Object.entries(inner.shape).flatMap(([key, value]) =>
+    keysOf(value as z.ZodType, prefix === '' ? key : `${prefix}.${key}`),
+  );
 }
 
 function unwrap(schema: z.core.$ZodType): z.core.$ZodType {

@@ -20,7 +20,18 @@ export interface Disk {
   copy(from: string, to: string): Promise<void>;
 }
 
-const REFUSALS = new Set(['ENOSPC', 'EDQUOT', 'EACCES', 'EPERM', 'EROFS', 'EIO', 'ENOTDIR', 'EISDIR', 'EFBIG', 'EMFILE']);
+const REFUSALS = new Set([
+  'ENOSPC',
+  'EDQUOT',
+  'EACCES',
+  'EPERM',
+  'EROFS',
+  'EIO',
+  'ENOTDIR',
+  'EISDIR',
+  'EFBIG',
+  'EMFILE',
+]);
 
 /** The file system of this machine. */
 export const nodeDisk: Disk = {
@@ -39,7 +50,11 @@ export const nodeDisk: Disk = {
 };
 
 /** Writes beside `path`, then renames: readers see the old file or the new one, never half of it. */
-export async function replaceFile(disk: Disk, path: string, chunks: AsyncIterable<string> | Iterable<string>): Promise<void> {
+export async function replaceFile(
+  disk: Disk,
+  path: string,
+  chunks: AsyncIterable<string> | Iterable<string>,
+): Promise<void> {
   const draft = `${path}.draft`;
   await disk.write(draft, chunks);
   await disk.rename(draft, path);
@@ -51,7 +66,9 @@ export async function readTextFile(path: string): Promise<string | null> {
     return await readFile(path, 'utf8');
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return null;
-    throw new SipfError('bad-input', `Expected to read ${path}, got ${codeOf(error)}. Check its permissions.`, { cause: error });
+    throw new SipfError('bad-input', `Expected to read ${path}, got ${codeOf(error)}. Check its permissions.`, {
+      cause: error,
+    });
   }
 }
 

@@ -1,10 +1,28 @@
 // The public API, named exports only. Start reading at pipeline/iterate.ts.
 export type * from './backends/backend.ts';
-export { type Config, type ConfigInput, type ConfigSources, configDifference, configKeys, loadConfig, parseConfig } from './config.ts';
+export {
+  type Config,
+  type ConfigInput,
+  type ConfigSources,
+  configDifference,
+  configKeys,
+  loadConfig,
+  parseConfig,
+} from './config.ts';
 export { messageOf, SipfError, type SipfErrorCode } from './errors.ts';
 export { readRecords } from './journal.ts';
 export { alignRows, goldRows } from './pipeline/align.ts';
-export { type Calibration, estimate, expectedRollouts, flopsOf, type RunEstimate, type StageEstimate, type TokenCost, tokensForFlops, type Typical } from './pipeline/cost.ts';
+export {
+  type Calibration,
+  estimate,
+  expectedRollouts,
+  flopsOf,
+  type RunEstimate,
+  type StageEstimate,
+  type TokenCost,
+  type Typical,
+  tokensForFlops,
+} from './pipeline/cost.ts';
 export { choosePaths, labelSteps } from './pipeline/label-steps.ts';
 export { METHODS, MethodName } from './pipeline/methods.ts';
 export { capPairs, pairQuestion } from './pipeline/pair-paths.ts';
@@ -17,5 +35,12 @@ export { PRESETS } from './presets.ts';
 export type { Log, LogEvent, OnProgress, ProgressEvent } from './progress.ts';
 export * from './records.ts';
 export { type LoopResult, type RunLoopOptions, runLoop } from './run-loop.ts';
-export { configOfRun, type FinalReport, type QuestionView, type RoundSummary, type RunView, readRun } from './run-reader.ts';
+export {
+  configOfRun,
+  type FinalReport,
+  type QuestionView,
+  type RoundSummary,
+  type RunView,
+  readRun,
+} from './run-reader.ts';
 export type * from './tasks/task.ts';

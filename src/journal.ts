@@ -6,7 +6,9 @@ import { SipfError } from './errors.ts';
 import { addCounts, type Counts, type StageOutput } from './pipeline/counts.ts';
 
 /** Lines of a file with their place: `end` is the offset after the line's newline, `whole` false for a last line without one. */
-export async function* readLines(path: string): AsyncGenerator<{ text: string; number: number; end: number; whole: boolean }> {
+export async function* readLines(
+  path: string,
+): AsyncGenerator<{ text: string; number: number; end: number; whole: boolean }> {
   let rest: Buffer[] = [];
   let end = 0;
   let number = 0;
@@ -46,17 +48,28 @@ function parseLine<T>(text: string, number: number, path: string, schema: z.ZodT
   try {
     value = JSON.parse(text);
   } catch (cause) {
-    throw new SipfError('bad-input', `Expected JSON in ${path} line ${number}, got ${text.slice(0, 60)}. Fix that line.`, { cause });
+    throw new SipfError(
+      'bad-input',
+      `Expected JSON in ${path} line ${number}, got ${text.slice(0, 60)}. Fix that line.`,
+      { cause },
+    );
   }
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
   const field = issue === undefined || issue.path.length === 0 ? 'the record' : issue.path.join('.');
-  throw new SipfError('bad-input', `Expected a valid ${field} in ${path} line ${number}, got: ${issue?.message}. Fix that line.`);
+  throw new SipfError(
+    'bad-input',
+    `Expected a valid ${field} in ${path} line ${number}, got: ${issue?.message}. Fix that line.`,
+  );
 }
 
 const Header = z.object({ journal: z.literal(1), inputs: z.string() });
-const Unit = z.object({ unit: z.number().int(), records: z.array(z.unknown()), counts: z.record(z.string(), z.number()) });
+const Unit = z.object({
+  unit: z.number().int(),
+  records: z.array(z.unknown()),
+  counts: z.record(z.string(), z.number()),
+});
 
 /** Units done so far, each one line that is on the disk before the next unit starts. A torn last line is dropped: that unit runs again whole. */
 export class Journal {
@@ -119,7 +132,10 @@ export class Journal {
       } else {
         const { unit, counts } = parseLine(text, number, this.#path, Unit);
         if (unit !== this.#units) {
-          throw new SipfError('bad-input', `Expected unit ${this.#units} in ${this.#path} line ${number}, got ${unit}. Delete that file: the stage starts again.`);
+          throw new SipfError(
+            'bad-input',
+            `Expected unit ${this.#units} in ${this.#path} line ${number}, got ${unit}. Delete that file: the stage starts again.`,
+          );
         }
         this.#units += 1;
         this.#counts = addCounts(this.#counts, counts);

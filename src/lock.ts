@@ -34,7 +34,10 @@ export class Lock implements AsyncDisposable {
       if (holder !== null && (await isAlive(holder))) throw locked(dir, holder);
       await stealStale(disk, path, text, mine.token);
     }
-    throw new SipfError('locked', `Expected to be the only writer of ${dir}, got others starting at the same time. Try again.`);
+    throw new SipfError(
+      'locked',
+      `Expected to be the only writer of ${dir}, got others starting at the same time. Try again.`,
+    );
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -4,7 +4,15 @@ import { SipfError } from './errors.ts';
 
 /** Every stage on `mini` with two rounds in under a minute. Shows that things run, not that they help. */
 const smoke: ConfigInput = {
-  model: { init: { hidden_size: 32, intermediate_size: 64, num_hidden_layers: 2, num_attention_heads: 4, num_key_value_heads: 4 } },
+  model: {
+    init: {
+      hidden_size: 32,
+      intermediate_size: 64,
+      num_hidden_layers: 2,
+      num_attention_heads: 4,
+      num_key_value_heads: 4,
+    },
+  },
   task: { name: 'mini', limit: 96 },
   iterations: 2,
   sft: { train: { epochs: 4, learningRate: 3e-3, batchSize: 16 } },
@@ -19,7 +27,15 @@ const smoke: ConfigInput = {
 
 /** A tiny model from nothing on `mini`, two rounds, judged on 4,000 test problems beside continued SFT. At most 10 minutes on 2 cores. */
 const quickstart: ConfigInput = {
-  model: { init: { hidden_size: 96, intermediate_size: 256, num_hidden_layers: 4, num_attention_heads: 4, num_key_value_heads: 4 } },
+  model: {
+    init: {
+      hidden_size: 96,
+      intermediate_size: 256,
+      num_hidden_layers: 4,
+      num_attention_heads: 4,
+      num_key_value_heads: 4,
+    },
+  },
   task: { name: 'mini', limit: 1500 },
   iterations: 2,
   sft: { train: { epochs: 12, learningRate: 3e-3, schedule: 'cosine', batchSize: 16 } },
@@ -28,7 +44,11 @@ const quickstart: ConfigInput = {
   prm: { train: { epochs: 3, learningRate: 1e-3 } },
   pairs: { eta: 0.1, perQuestion: 4 },
   align: { lambda: 0.1, gold: 1, train: { epochs: 2, learningRate: 1e-3 } },
-  evaluate: { sets: [{ split: 'valid', limit: 500 }], final: [{ split: 'test', limit: 4000 }], control: 'continued-sft' },
+  evaluate: {
+    sets: [{ split: 'valid', limit: 500 }],
+    final: [{ split: 'test', limit: 4000 }],
+    control: 'continued-sft',
+  },
 };
 
 const lora = { rank: 16, alpha: 32, dropout: 0, targets: 'all-linear' } as const;
@@ -52,7 +72,15 @@ const gsm8kSmollm2: ConfigInput = {
 };
 
 const paperLora = { rank: 256, alpha: 128, dropout: 0.05, targets: 'all-linear' } as const;
-const paperTrain = { lora: paperLora, schedule: 'linear', warmup: 0.1, clip: 0.3, epochs: 8, batchSize: 20, maxLength: 1000 } as const;
+const paperTrain = {
+  lora: paperLora,
+  schedule: 'linear',
+  warmup: 0.1,
+  clip: 0.3,
+  epochs: 8,
+  batchSize: 20,
+  maxLength: 1000,
+} as const;
 
 /** The paper's rules (METHOD.md sections 4 and 5), to be put on top of another preset: `gsm8k-smollm2+paper`. */
 const paper: ConfigInput = {
@@ -68,18 +96,38 @@ const paper: ConfigInput = {
   prm: {
     targets: 'hard',
     gold: true,
-    train: { lora: { rank: 16, alpha: 32, dropout: 0, targets: 'all-linear' }, learningRate: 5e-5, epochs: 10, weightDecay: 0.01, tokens: null },
+    train: {
+      lora: { rank: 16, alpha: 32, dropout: 0, targets: 'all-linear' },
+      learningRate: 5e-5,
+      epochs: 10,
+      weightDecay: 0.01,
+      tokens: null,
+    },
   },
   score: { scorer: 'prm', path: 'mean' },
   pairs: { chosenGate: 'none', perQuestion: null, total: null, nllRows: false, gold: true },
-  align: { start: 'base', lambda: 0.1, gold: 0, maxLogp: null, train: { ...paperTrain, learningRate: 8e-5, tokens: null } },
+  align: {
+    start: 'base',
+    lambda: 0.1,
+    gold: 0,
+    maxLogp: null,
+    train: { ...paperTrain, learningRate: 8e-5, tokens: null },
+  },
 };
 
-export const PRESETS: Readonly<Record<string, ConfigInput>> = { smoke, quickstart, 'gsm8k-smollm2': gsm8kSmollm2, paper };
+export const PRESETS: Readonly<Record<string, ConfigInput>> = {
+  smoke,
+  quickstart,
+  'gsm8k-smollm2': gsm8kSmollm2,
+  paper,
+};
 
 /** Throws 'bad-config' naming the presets there are. */
 export function presetNamed(name: string): ConfigInput {
   const preset = PRESETS[name];
   if (preset !== undefined) return preset;
-  throw new SipfError('bad-config', `Expected a preset of ${Object.keys(PRESETS).join(', ')}, got ${name}. Choose one of those.`);
+  throw new SipfError(
+    'bad-config',
+    `Expected a preset of ${Object.keys(PRESETS).join(', ')}, got ${name}. Choose one of those.`,
+  );
 }

@@ -28,7 +28,12 @@ function configWith(change: ConfigInput = {}): Config {
     task: { name: 'sums', limit: 30 },
     sampling: { samples: 6, unit: 7 },
     labels: { K: 4, heldOut: 0.3, unit: 7 },
-    evaluate: { sets: [{ split: 'valid', limit: 40 }], final: [{ split: 'test', limit: 60 }], control: 'continued-sft', unit: 16 },
+    evaluate: {
+      sets: [{ split: 'valid', limit: 40 }],
+      final: [{ split: 'test', limit: 60 }],
+      control: 'continued-sft',
+      unit: 16,
+    },
     ...change,
   });
 }
@@ -64,7 +69,12 @@ describe('runLoop', () => {
 
   it('keeps times and absolute paths out of the artefacts', async () => {
     const out = join(folder, 'sipf');
-    for (const file of ['config.json', 'iteration-1/done/6-policy.json', 'iteration-1/7-eval.json', 'iteration-1/1-samples.jsonl']) {
+    for (const file of [
+      'config.json',
+      'iteration-1/done/6-policy.json',
+      'iteration-1/7-eval.json',
+      'iteration-1/1-samples.jsonl',
+    ]) {
       const text = await readFile(join(out, file), 'utf8');
       expect(text).not.toContain(folder);
       expect(text).not.toMatch(/20\d\d-\d\d-\d\dT/);
@@ -80,7 +90,11 @@ describe('runLoop', () => {
   });
 
   it.each(Object.keys(METHODS) as MethodName[])('runs the method %s', async (method) => {
-    const config = configWith({ method, iterations: 1, evaluate: { sets: [{ split: 'valid', limit: 10 }], final: [] } });
+    const config = configWith({
+      method,
+      iterations: 1,
+      evaluate: { sets: [{ split: 'valid', limit: 10 }], final: [] },
+    });
     const { rounds } = await runLoop({ config, out: join(folder, `method-${method}`), backend, tasks });
     expect(rounds).toHaveLength(method === 'sft' ? 1 : 2);
     if (method === 'siof') expect(rounds[1]?.pairs?.pairs).toBeGreaterThan(0);
@@ -88,7 +102,12 @@ describe('runLoop', () => {
   });
 
   it.each(['tallies', 'logprob'] as const)('runs with the scorer %s', async (scorer) => {
-    const config = configWith({ iterations: 1, score: { scorer }, pairs: { eta: 0.01 }, labels: { K: 4, mode: 'full', heldOut: 0.3 } });
+    const config = configWith({
+      iterations: 1,
+      score: { scorer },
+      pairs: { eta: 0.01 },
+      labels: { K: 4, mode: 'full', heldOut: 0.3 },
+    });
     const { rounds } = await runLoop({ config, out: join(folder, `scorer-${scorer}`), backend, tasks });
     expect(rounds[1]?.pairs?.pairs).toBeGreaterThan(0);
   });
@@ -96,7 +115,13 @@ describe('runLoop', () => {
   it('runs the paper rules, relabelling, rotation, quotas, soft labels, chat and shots', async () => {
     const config = configWith({
       prompt: { style: 'plain', shots: 2 },
-      sampling: { questions: 12, rotate: true, samples: 4, quota: { right: 2, wrong: 2, round: 2, budget: 10 }, unit: 5 },
+      sampling: {
+        questions: 12,
+        rotate: true,
+        samples: 4,
+        quota: { right: 2, wrong: 2, round: 2, budget: 10 },
+        unit: 5,
+      },
       labels: { K: 3, mode: 'full', closure: 'none', relabel: true, heldOut: 0.2, paths: 30 },
       prm: { targets: 'soft', train: { lora: {} } },
       pairs: { chosenGate: 'none', perQuestion: null, nllRows: false, gold: true },
@@ -114,8 +139,16 @@ describe('runLoop', () => {
     await expect(runLoop({ config: changed, out, backend, tasks })).rejects.toMatchObject({ code: 'config-changed' });
     await expect(runLoop({ config: changed, out, backend, tasks })).rejects.toThrow(/align\.lambda: 0\.1 -> 0\.5/);
     const events: LogEvent[] = [];
-    await runLoop({ config: changed, out: join(folder, 'changed'), fromRun: out, backend, tasks, log: (event) => events.push(event) });
-    const names = (type: string) => events.filter((event) => event.type === type).map(({ stage, iteration }) => `${iteration}/${stage}`);
+    await runLoop({
+      config: changed,
+      out: join(folder, 'changed'),
+      fromRun: out,
+      backend,
+      tasks,
+      log: (event) => events.push(event),
+    });
+    const names = (type: string) =>
+      events.filter((event) => event.type === type).map(({ stage, iteration }) => `${iteration}/${stage}`);
     expect(names('stage-skipped')).toContain('1/5-pairs');
     expect(names('stage-skipped')).toContain('0/6-policy');
     expect(names('stage-start')[0]).toBe('1/6-policy');
@@ -126,7 +159,9 @@ describe('runLoop', () => {
     const config = configWith({ iterations: 1, evaluate: { sets: [{ split: 'valid', limit: 10 }], final: [] } });
     await runLoop({ config, out, backend, tasks });
     await writeFile(join(out, 'iteration-1/1-samples.jsonl'), '{}\n');
-    await expect(runLoop({ config, out, backend, tasks })).rejects.toThrow(/Expected .*1-samples\.jsonl as its stage wrote it/);
+    await expect(runLoop({ config, out, backend, tasks })).rejects.toThrow(
+      /Expected .*1-samples\.jsonl as its stage wrote it/,
+    );
   });
 
   it('refuses a second writer', async () => {
@@ -141,21 +176,34 @@ describe('runLoop', () => {
     const stop = new AbortController();
     const config = configWith({ iterations: 1 });
     const onProgress = ({ stage }: ProgressEvent) => stage === '2-step-labels' && stop.abort();
-    await expect(runLoop({ config, out, backend, tasks, signal: stop.signal, onProgress })).rejects.toMatchObject({ code: 'aborted' });
+    await expect(runLoop({ config, out, backend, tasks, signal: stop.signal, onProgress })).rejects.toMatchObject({
+      code: 'aborted',
+    });
     const { rounds } = await runLoop({ config, out, backend, tasks });
     expect(rounds).toHaveLength(2);
   });
 
   it('says what to do when no pair is left', async () => {
     const config = configWith({ pairs: { eta: 5 } });
-    await expect(runLoop({ config, out: join(folder, 'no-pairs'), backend, tasks })).rejects.toMatchObject({ code: 'nothing-left' });
+    await expect(runLoop({ config, out: join(folder, 'no-pairs'), backend, tasks })).rejects.toMatchObject({
+      code: 'nothing-left',
+    });
   });
 
   it('warns when every sample is wrong', async () => {
-    const always = createScriptedBackend({ write: ({ random }) => `1+1=2\n2+${1 + random.int(0, 8)}=3\nThe answer is -1`, judge: judgeSum });
+    const always = createScriptedBackend({
+      write: ({ random }) => `1+1=2\n2+${1 + random.int(0, 8)}=3\nThe answer is -1`,
+      judge: judgeSum,
+    });
     const warnings: string[] = [];
     const config = configWith({ iterations: 1, pairs: { chosenGate: 'none', eta: 0.01 } });
-    await runLoop({ config, out: join(folder, 'wrong'), backend: always, tasks, log: ({ type, message }) => type === 'warning' && warnings.push(message ?? '') });
+    await runLoop({
+      config,
+      out: join(folder, 'wrong'),
+      backend: always,
+      tasks,
+      log: ({ type, message }) => type === 'warning' && warnings.push(message ?? ''),
+    });
     expect(warnings.join('\n')).toMatch(/Every sample is wrong/);
   });
 });

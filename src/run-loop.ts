@@ -1,14 +1,15 @@
 // A configuration, a run directory and a backend -> the loop, run or resumed there. Leaves the method to pipeline/iterate.ts.
-import { createRequire } from 'node:module';
+
 import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import type { Backend, ModelSource } from './backends/backend.ts';
 import type { Config } from './config.ts';
 import type { Disk } from './disk.ts';
 import { SipfError } from './errors.ts';
-import { type FinalReport, setOpener } from './pipeline/evaluation.ts';
 import type { EvalReport } from './pipeline/evaluate.ts';
+import { type FinalReport, setOpener } from './pipeline/evaluation.ts';
 import { iterate } from './pipeline/iterate.ts';
 import { canonicalJson, keyedSeed, sha256 } from './pipeline/keys.ts';
 import { METHODS } from './pipeline/methods.ts';
@@ -18,6 +19,7 @@ import type { Log, OnProgress } from './progress.ts';
 import { Checkpoint, type Question } from './records.ts';
 import { Run } from './run.ts';
 import { checkpointOf, type OutsideModels, relativeTo, sourceOf } from './run-paths.ts';
+import { taskNamed } from './tasks/index.ts';
 import type { Shot, Task } from './tasks/task.ts';
 
 export interface RunLoopOptions {
@@ -50,10 +52,12 @@ export interface LoopResult {
  * 'nothing-left' (no rows to train on), 'write-failed', 'aborted' and what the backend and the task throw; the directory stays valid.
  */
 export async function runLoop(options: RunLoopOptions): Promise<LoopResult> {
-  const { config, backend, signal } = options;
-  const tasks = options.tasks ?? (await import('./tasks/index.ts')).taskNamed;
+  const { config, backend, tasks = taskNamed, signal } = options;
   if (config.model === '') {
-    throw new SipfError('bad-config', 'Expected a model (a Hugging Face folder or a .gguf file), got none. Give --model, or a preset that makes one.');
+    throw new SipfError(
+      'bad-config',
+      'Expected a model (a Hugging Face folder or a .gguf file), got none. Give --model, or a preset that makes one.',
+    );
   }
   const out = resolve(options.out);
   const task = tasks(config.task.name);
@@ -127,11 +131,18 @@ async function loadTrain(task: Task, { task: options }: Config): Promise<Questio
   });
   const seen = new Set<string>();
   for (const { id } of questions) {
-    if (seen.has(id)) throw new SipfError('bad-input', `Expected question ids that differ, got ${id} twice in ${data ?? task.name}. Give each question its own id.`);
+    if (seen.has(id))
+      throw new SipfError(
+        'bad-input',
+        `Expected question ids that differ, got ${id} twice in ${data ?? task.name}. Give each question its own id.`,
+      );
     seen.add(id);
   }
   if (questions.length > 0) return questions;
-  throw new SipfError('nothing-left', `Expected train questions of ${task.name}, got none after filtering. Check task.data, task.limit and task.maxGoldSteps.`);
+  throw new SipfError(
+    'nothing-left',
+    `Expected train questions of ${task.name}, got none after filtering. Check task.data, task.limit and task.maxGoldSteps.`,
+  );
 }
 
 const Base = z.object({ checkpoint: Checkpoint, parameters: z.number(), questions: z.number() });
@@ -146,16 +157,32 @@ async function prepare({ run, config, backend, task, questions, outside }: Prepa
   const stage = stageOf(0, '0-inputs');
   const made = typeof config.model === 'string' ? null : config.model.init;
   const place = run.path(stage.folder, '0-model');
-  const configured: ModelSource = { model: String(outside['@model']), ...(config.adapter === null ? {} : { adapter: config.adapter }) };
+  const configured: ModelSource = {
+    model: String(outside['@model']),
+    ...(config.adapter === null ? {} : { adapter: config.adapter }),
+  };
   const known = made === null ? await backend.facts(configured) : null;
   const body = async (): Promise<Base> => {
     await run.writeRecords(stage, '0-questions.jsonl', questions);
     if (known !== null) {
-      return { checkpoint: checkpointOf(run.dir, outside, configured, known.hash), parameters: known.parameters, questions: questions.length };
+      return {
+        checkpoint: checkpointOf(run.dir, outside, configured, known.hash),
+        parameters: known.parameters,
+        questions: questions.length,
+      };
     }
-    const init = { config: { ...made }, tokenizer: tokenizerOf(task), seed: keyedSeed(config.seed, 'model', 0) };
+    const init = {
+      config: { ...made },
+      tokenizer: tokenizerOf(task),
+      tokenizerConfig: task.tokenizerConfig?.(),
+      seed: keyedSeed(config.seed, 'model', 0),
+    };
     const facts = await backend.initModel(place, init, { signal: run.signal });
-    return { checkpoint: checkpointOf(run.dir, outside, { model: place }, facts.hash), parameters: facts.parameters, questions: questions.length };
+    return {
+      checkpoint: checkpointOf(run.dir, outside, { model: place }, facts.hash),
+      parameters: facts.parameters,
+      questions: questions.length,
+    };
   };
   return run.once({
     stage,
@@ -169,14 +196,20 @@ async function prepare({ run, config, backend, task, questions, outside }: Prepa
 function tokenizerOf(task: Task): object {
   const tokenizer = task.tokenizer?.();
   if (tokenizer !== undefined) return tokenizer;
-  throw new SipfError('unsupported', `Expected a task with its own tokenizer for model.init, got ${task.name}. Give --model, or use the task mini.`);
+  throw new SipfError(
+    'unsupported',
+    `Expected a task with its own tokenizer for model.init, got ${task.name}. Give --model, or use the task mini.`,
+  );
 }
 
 function outsideModels({ model, adapter, simulator, verifier }: Config): OutsideModels {
   const named: Record<string, string> = {};
   if (typeof model === 'string') named['@model'] = model;
   if (adapter !== null) named['@adapter'] = adapter;
-  for (const [name, value] of [['@simulator', simulator], ['@verifier', verifier]] as const) {
+  for (const [name, value] of [
+    ['@simulator', simulator],
+    ['@verifier', verifier],
+  ] as const) {
     if (value === 'self') continue;
     named[name] = value.model;
     if (value.adapter !== null) named[`${name}-adapter`] = value.adapter;

@@ -43,7 +43,8 @@ export function checkpointOf(dir: string, outside: OutsideModels, source: ModelS
     const known = Object.entries(outside).find(([, value]) => value === path);
     if (known !== undefined) return known[0];
     const inside = relative(resolve(dir), resolve(path));
-    if (inside.startsWith('..') || isAbsolute(inside)) throw new Error(`Expected a model inside ${dir} or one of the configured ones, got ${path}.`);
+    if (inside.startsWith('..') || isAbsolute(inside))
+      throw new Error(`Expected a model inside ${dir} or one of the configured ones, got ${path}.`);
     return inside;
   };
   return { model: name(source.model), adapter: source.adapter === undefined ? null : name(source.adapter), hash };

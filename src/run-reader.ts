@@ -31,7 +31,11 @@ export interface RoundSummary {
 /** One question of one round with all its paths so far. */
 export interface QuestionView {
   readonly question: Question;
-  readonly paths: readonly { readonly sample: Sample; readonly labels: StepLabels | null; readonly scores: StepScores | null }[];
+  readonly paths: readonly {
+    readonly sample: Sample;
+    readonly labels: StepLabels | null;
+    readonly scores: StepScores | null;
+  }[];
   readonly pairs: readonly PreferencePair[];
 }
 
@@ -57,19 +61,26 @@ const Stored = z.object({ config: z.unknown(), versions: z.record(z.string(), z.
 /** The configuration of an existing run with its local paths made absolute; null where `dir` holds no run. */
 export async function configOfRun(dir: string): Promise<Config | null> {
   const text = await readTextFile(join(dir, 'config.json'));
-  return text === null ? null : absoluteFrom(resolve(dir), parseConfig(parse(text, join(dir, 'config.json'), Stored).config));
+  return text === null
+    ? null
+    : absoluteFrom(resolve(dir), parseConfig(parse(text, join(dir, 'config.json'), Stored).config));
 }
 
 /** Reads a run, finished or not. Throws 'not-found' where there is none. */
 export async function readRun(dir: string): Promise<RunView> {
   const path = join(dir, 'config.json');
   const text = await readTextFile(path);
-  if (text === null) throw new SipfError('not-found', `Expected a run directory at ${dir}, got no config.json there. Give the --out of a run.`);
+  if (text === null)
+    throw new SipfError(
+      'not-found',
+      `Expected a run directory at ${dir}, got no config.json there. Give the --out of a run.`,
+    );
   const stored = parse(text, path, Stored);
   const config = absoluteFrom(resolve(dir), parseConfig(stored.config));
   const seconds = await secondsByIteration(dir);
   const rounds: RoundSummary[] = [];
-  for (let k = 0; existsSync(join(dir, `iteration-${k}`)); k += 1) rounds.push(await summary(dir, k, seconds.get(k) ?? null));
+  for (let k = 0; existsSync(join(dir, `iteration-${k}`)); k += 1)
+    rounds.push(await summary(dir, k, seconds.get(k) ?? null));
   const final = await readJson(join(dir, 'final', 'eval.json'), FinalReport);
   const expected = roundsOf(METHODS[config.method], config.iterations);
   const judged = rounds.length > expected && rounds[expected]?.report !== null;
@@ -90,9 +101,20 @@ export async function readRun(dir: string): Promise<RunView> {
 async function summary(dir: string, k: number, seconds: number | null): Promise<RoundSummary> {
   const folder = join(dir, `iteration-${k}`);
   const names = existsSync(join(folder, 'done')) ? await readdir(join(folder, 'done')) : [];
-  const stages = names.filter((name) => name.endsWith('.json')).map((name) => name.slice(0, -'.json'.length)).sort();
-  const trained = async (name: string) => (await readJson(join(folder, 'done', `${name}.json`), z.object({ result: Trained })))?.result ?? null;
-  return { iteration: k, report: await readJson(join(folder, '7-eval.json'), EvalReport), policy: await trained('6-policy'), prm: await trained('3-prm'), stages, seconds };
+  const stages = names
+    .filter((name) => name.endsWith('.json'))
+    .map((name) => name.slice(0, -'.json'.length))
+    .sort();
+  const trained = async (name: string) =>
+    (await readJson(join(folder, 'done', `${name}.json`), z.object({ result: Trained })))?.result ?? null;
+  return {
+    iteration: k,
+    report: await readJson(join(folder, '7-eval.json'), EvalReport),
+    policy: await trained('6-policy'),
+    prm: await trained('3-prm'),
+    stages,
+    seconds,
+  };
 }
 
 async function questionIds(dir: string, k: number): Promise<string[]> {
@@ -102,17 +124,28 @@ async function questionIds(dir: string, k: number): Promise<string[]> {
 }
 
 async function questionView(dir: string, k: number, id: string): Promise<QuestionView | null> {
-  const question = await firstWhere(recordsIn(dir, 0, '0-questions.jsonl', Question), (candidate) => candidate.id === id);
+  const question = await firstWhere(
+    recordsIn(dir, 0, '0-questions.jsonl', Question),
+    (candidate) => candidate.id === id,
+  );
   if (question === null) return null;
-  const own = <T extends { questionId: string }>(all: AsyncIterable<T>) => allWhere(all, ({ questionId }) => questionId === id);
+  const own = <T extends { questionId: string }>(all: AsyncIterable<T>) =>
+    allWhere(all, ({ questionId }) => questionId === id);
   const samples: Sample[] = [];
   const labels = new Map<string, StepLabels>();
   for (let i = 1; i <= k; i += 1) {
     samples.push(...(await own(recordsIn(dir, i, '1-samples.jsonl', Sample))));
-    for (const record of await own(recordsIn(dir, i, '2-step-labels.jsonl', StepLabels))) labels.set(record.sampleId, record);
+    for (const record of await own(recordsIn(dir, i, '2-step-labels.jsonl', StepLabels)))
+      labels.set(record.sampleId, record);
   }
-  const scores = new Map((await own(recordsIn(dir, k, '4-scores.jsonl', StepScores))).map((record) => [record.sampleId, record]));
-  const paths = samples.map((sample) => ({ sample, labels: labels.get(sample.id) ?? null, scores: scores.get(sample.id) ?? null }));
+  const scores = new Map(
+    (await own(recordsIn(dir, k, '4-scores.jsonl', StepScores))).map((record) => [record.sampleId, record]),
+  );
+  const paths = samples.map((sample) => ({
+    sample,
+    labels: labels.get(sample.id) ?? null,
+    scores: scores.get(sample.id) ?? null,
+  }));
   return { question, paths, pairs: await own(recordsIn(dir, k, '5-pairs.jsonl', PreferencePair)) };
 }
 
@@ -174,5 +207,8 @@ async function readJson<T>(path: string, schema: z.ZodType<T>): Promise<T | null
 function parse<T>(text: string, path: string, schema: z.ZodType<T>): T {
   const parsed = schema.safeParse(safeJson(text));
   if (parsed.success) return parsed.data;
-  throw new SipfError('bad-input', `Expected a file of this program at ${path}, got something else: ${parsed.error.issues[0]?.message}. Restore it.`);
+  throw new SipfError(
+    'bad-input',
+    `Expected a file of this program at ${path}, got something else: ${parsed.error.issues[0]?.message}. Restore it.`,
+  );
 }

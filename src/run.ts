@@ -4,21 +4,13 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { configDifference } from './config.ts';
 import { type Disk, hashPath, nodeDisk, readTextFile, replaceFile } from './disk.ts';
-import { messageOf, SipfError, throwIfAborted } from './errors.ts';
+import { SipfError, throwIfAborted } from './errors.ts';
 import { Journal } from './journal.ts';
 import { Lock } from './lock.ts';
-import { addCounts, type Counts, type StageOutput } from './pipeline/counts.ts';
+import { changesOf, checkMarker, type Marker, markerPath, parseJson, readMarker, type StageName } from './marker.ts';
+import type { Counts, StageOutput } from './pipeline/counts.ts';
 import { canonicalJson, sha256 } from './pipeline/keys.ts';
 import type { Log, LogEvent, OnProgress } from './progress.ts';
-
-/** Written last: what a stage read and wrote, by hash, and its figures. `inputs` are kept whole, so that a difference can be named. */
-export const Marker = z.object({
-  stage: z.string(),
-  inputs: z.record(z.string(), z.unknown()),
-  outputs: z.record(z.string(), z.string()),
-  result: z.unknown(),
-});
-export type Marker = z.infer<typeof Marker>;
 
 export interface RunOptions {
   readonly dir: string;
@@ -32,13 +24,6 @@ export interface RunOptions {
   readonly log: Log;
   readonly onProgress: OnProgress;
   readonly signal?: AbortSignal | undefined;
-}
-
-/** Where a stage stands: `iteration-1/1-samples`, or `final/...`. */
-export interface StageName {
-  readonly folder: string;
-  readonly name: string;
-  readonly iteration: number;
 }
 
 export interface OnceArgs<R> {
@@ -118,7 +103,11 @@ export class Run implements AsyncDisposable {
   }
 
   warn(message: string, stage?: StageName): void {
-    this.log({ type: 'warning', message, ...(stage === undefined ? {} : { stage: stage.name, iteration: stage.iteration }) });
+    this.log({
+      type: 'warning',
+      message,
+      ...(stage === undefined ? {} : { stage: stage.name, iteration: stage.iteration }),
+    });
   }
 
   /**
@@ -128,9 +117,9 @@ export class Run implements AsyncDisposable {
   async once<R>({ stage, inputs, outputs, result, body }: OnceArgs<R>): Promise<R> {
     throwIfAborted(this.signal);
     await this.#events;
-    const done = (await this.#marker(this.dir, stage)) ?? (await this.#reuse(stage, inputs));
+    const done = (await readMarker(this.dir, stage)) ?? (await this.#reuse(stage, inputs));
     if (done !== null) {
-      await this.#checkMarker(done, stage, inputs);
+      await checkMarker(this.dir, stage, done, inputs);
       await this.#disk.remove(this.#journalPath(stage));
       this.log({ type: 'stage-skipped', stage: stage.name, iteration: stage.iteration });
       return result.parse(done.result);
@@ -166,13 +155,17 @@ export class Run implements AsyncDisposable {
   }
 
   /** Replaces a JSONL file of a stage. */
-  async writeRecords(stage: StageName, file: string, records: AsyncIterable<unknown> | Iterable<unknown>): Promise<void> {
+  async writeRecords(
+    stage: StageName,
+    file: string,
+    records: AsyncIterable<unknown> | Iterable<unknown>,
+  ): Promise<void> {
     await replaceFile(this.#disk, this.path(stage.folder, file), jsonLines(records));
   }
 
   /** Hash of an output of a completed stage, from its marker. */
   async outputHash(stage: StageName, output: string): Promise<string> {
-    const marker = await this.#marker(this.dir, stage);
+    const marker = await readMarker(this.dir, stage);
     const hash = marker?.outputs[output];
     if (hash === undefined) throw new Error(`Expected ${stage.folder}/${stage.name} to be complete with ${output}.`);
     return hash;
@@ -206,7 +199,12 @@ export class Run implements AsyncDisposable {
     if (index < already) throw new Error(`Expected at least ${already} units of ${stage.name}, got ${index}.`);
   }
 
-  async #complete(args: { stage: StageName; inputs: Marker['inputs']; outputs: readonly string[]; value: unknown }): Promise<void> {
+  async #complete(args: {
+    stage: StageName;
+    inputs: Marker['inputs'];
+    outputs: readonly string[];
+    value: unknown;
+  }): Promise<void> {
     const { stage, inputs, outputs, value } = args;
     const hashes: Record<string, string> = {};
     for (const output of outputs) {
@@ -215,7 +213,7 @@ export class Run implements AsyncDisposable {
       hashes[output] = hash;
     }
     const marker: Marker = { stage: stage.name, inputs: { ...inputs }, outputs: hashes, result: value };
-    await replaceFile(this.#disk, this.#markerPath(this.dir, stage), [`${JSON.stringify(marker, null, 2)}\n`]);
+    await replaceFile(this.#disk, markerPath(this.dir, stage), [`${JSON.stringify(marker, null, 2)}\n`]);
   }
 
   async #checkConfig(): Promise<void> {
@@ -229,34 +227,15 @@ export class Run implements AsyncDisposable {
     const old = parseJson(text, path, z.object({ config: z.unknown(), versions: z.record(z.string(), z.string()) }));
     const changes = configDifference(old.config, JSON.parse(JSON.stringify(this.#options.config)));
     if (changes.length > 0) {
-      const list = changes.map(({ key, from, to }) => `  ${key}: ${JSON.stringify(from)} -> ${JSON.stringify(to)}`).join('\n');
       throw new SipfError(
         'config-changed',
-        `Expected the configuration that ${this.dir} was made with, got another:\n${list}\nRun with the old values, or start a new run in another directory with --from-run ${this.dir}, which copies the stages that did not change.`,
+        `Expected the configuration that ${this.dir} was made with, got another:\n${changesOf(changes)}\nRun with the old values, or start a new run in another directory with --from-run ${this.dir}, which copies the stages that did not change.`,
       );
     }
     const versions = configDifference(old.versions, this.#options.versions);
     for (const { key, from, to } of versions) {
-      this.warn(`This run was begun with ${key} ${String(from)} and goes on with ${String(to)}: its figures may differ in the last digits.`);
-    }
-  }
-
-  async #checkMarker(marker: Marker, stage: StageName, inputs: Marker['inputs']): Promise<void> {
-    const changes = configDifference(marker.inputs, JSON.parse(JSON.stringify(inputs)));
-    if (changes.length > 0) {
-      const list = changes.map(({ key, from, to }) => `  ${key}: ${JSON.stringify(from)} -> ${JSON.stringify(to)}`).join('\n');
-      throw new SipfError(
-        'config-changed',
-        `Expected the inputs that ${stage.folder}/${stage.name} was made from, got others:\n${list}\nRestore them (data or model files have changed), or start a new run with --from-run ${this.dir}.`,
-      );
-    }
-    for (const [output, expected] of Object.entries(marker.outputs)) {
-      const path = this.path(stage.folder, output);
-      const hash = await hashPath(path);
-      if (hash === expected) continue;
-      throw new SipfError(
-        'bad-input',
-        `Expected ${path} as its stage wrote it (SHA-256 ${expected.slice(0, 12)}), got ${hash === null ? 'no file' : `other content (${hash.slice(0, 12)})`}. Restore it, or delete ${this.#markerPath(this.dir, stage)} to compute it again.`,
+      this.warn(
+        `This run was begun with ${key} ${String(from)} and goes on with ${String(to)}: its figures may differ in the last digits.`,
       );
     }
   }
@@ -264,42 +243,20 @@ export class Run implements AsyncDisposable {
   async #reuse(stage: StageName, inputs: Marker['inputs']): Promise<Marker | null> {
     const { reuse } = this.#options;
     if (reuse === undefined) return null;
-    const marker = await this.#marker(reuse, stage);
-    if (marker === null || canonicalJson(marker.inputs) !== canonicalJson(JSON.parse(JSON.stringify(inputs)))) return null;
+    const marker = await readMarker(reuse, stage);
+    if (marker === null || canonicalJson(marker.inputs) !== canonicalJson(JSON.parse(JSON.stringify(inputs))))
+      return null;
     await this.#disk.makeFolder(this.path(stage.folder, 'done'));
     for (const output of Object.keys(marker.outputs)) {
       await this.#disk.remove(this.path(stage.folder, output));
       await this.#disk.copy(join(reuse, stage.folder, output), this.path(stage.folder, output));
     }
-    await replaceFile(this.#disk, this.#markerPath(this.dir, stage), [`${JSON.stringify(marker, null, 2)}\n`]);
+    await replaceFile(this.#disk, markerPath(this.dir, stage), [`${JSON.stringify(marker, null, 2)}\n`]);
     return marker;
-  }
-
-  async #marker(dir: string, stage: StageName): Promise<Marker | null> {
-    const path = this.#markerPath(dir, stage);
-    const text = await readTextFile(path);
-    return text === null ? null : parseJson(text, path, Marker);
-  }
-
-  #markerPath(dir: string, { folder, name }: StageName): string {
-    return join(dir, folder, 'done', `${name}.json`);
   }
 
   #journalPath({ folder, name }: StageName): string {
     return this.path(folder, 'done', `${name}.journal.jsonl`);
-  }
-}
-
-/** Sums the figures of several stages. */
-export function sumCounts(all: readonly Counts[]): Counts {
-  return all.reduce(addCounts, {});
-}
-
-function parseJson<T>(text: string, path: string, schema: z.ZodType<T>): T {
-  try {
-    return schema.parse(JSON.parse(text));
-  } catch (cause) {
-    throw new SipfError('bad-input', `Expected a file of this program at ${path}, got ${messageOf(cause).slice(0, 200)}. Restore it or start another run directory.`, { cause });
   }
 }
 

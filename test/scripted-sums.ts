@@ -1,17 +1,25 @@
 // A task of small sums and the scripted model that solves it by chance -> what tests of the loop run on. No engine, no data.
 import { createHash } from 'node:crypto';
+import type { StepPath } from '../src/backends/backend.ts';
 import type { WriteArgs } from '../src/backends/scripted.ts';
 import type { Question } from '../src/records.ts';
-import type { StepPath } from '../src/backends/backend.ts';
 import type { LoadOptions, Task } from '../src/tasks/task.ts';
 
 const FIRST: Readonly<Record<string, number>> = { train: 0, valid: 10_000, test: 20_000 };
 
 /** Question i adds three to five numbers; its solution has one partial sum a line. */
 export function sumQuestion(split: string, index: number): Question {
-  const bytes = createHash('sha256').update(`${(FIRST[split] ?? 0) + index}`).digest();
+  const bytes = createHash('sha256')
+    .update(`${(FIRST[split] ?? 0) + index}`)
+    .digest();
   const numbers = Array.from({ length: 3 + ((bytes[0] ?? 0) % 3) }, (_, i) => 1 + ((bytes[i + 1] ?? 0) % 9));
-  return { id: `${split}-${index}`, task: 'sums', question: numbers.join('+'), answer: String(sum(numbers)), solution: sumSteps(numbers) };
+  return {
+    id: `${split}-${index}`,
+    task: 'sums',
+    question: numbers.join('+'),
+    answer: String(sum(numbers)),
+    solution: sumSteps(numbers),
+  };
 }
 
 export function sumSteps(numbers: readonly number[]): string[] {
@@ -29,7 +37,9 @@ export const sumsTask: Task = {
   maxTokens: 200,
   stopStrings: ['\n\n'],
   load: async ({ split, limit = 40, maxGoldSteps = 99 }: LoadOptions) =>
-    Array.from({ length: limit }, (_, i) => sumQuestion(split, i)).filter(({ solution }) => (solution?.length ?? 0) <= maxGoldSteps),
+    Array.from({ length: limit }, (_, i) => sumQuestion(split, i)).filter(
+      ({ solution }) => (solution?.length ?? 0) <= maxGoldSteps,
+    ),
   prompt: ({ question }, shots = []) =>
     `${shots.map((shot) => `Q: ${shot.question}\nA:\n${shot.steps.join('\n')}\n\n`).join('')}Q: ${question}\nA:\n`,
   pieces: (steps) => steps.map((step, i) => (i === steps.length - 1 ? step : `${step}\n`)),

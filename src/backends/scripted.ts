@@ -96,7 +96,10 @@ class ScriptedPolicy implements Policy {
 
   async generate(requests: readonly GenerateRequest[], onFinished: OnFinished, call: CallOptions = {}) {
     const queue = [...requests];
-    const slots: ({ completion: Completion; left: number } | null)[] = Array.from({ length: this.#options.slots ?? 8 }, () => null);
+    const slots: ({ completion: Completion; left: number } | null)[] = Array.from(
+      { length: this.#options.slots ?? 8 },
+      () => null,
+    );
     const stats = { promptTokens: 0, generatedTokens: 0 };
     while (queue.length > 0 || slots.some((slot) => slot !== null)) {
       throwIfAborted(call.signal);
@@ -145,7 +148,13 @@ class ScriptedPolicy implements Policy {
     const [prompt = '', ...rest] = context;
     const greedy = temperature === 0;
     const random = createRandom(greedy ? `greedy ${this.hash} ${textOf(context)}` : key);
-    const whole = this.#options.write({ prompt: textOf([prompt]), prefix: textOf(rest), random, temperature, skill: this.#skill });
+    const whole = this.#options.write({
+      prompt: textOf([prompt]),
+      prefix: textOf(rest),
+      random,
+      temperature,
+      skill: this.#skill,
+    });
     const cut = Math.min(whole.length, ...stopStrings.map((stop) => whole.indexOf(stop)).filter((at) => at !== -1));
     const text = whole.slice(0, Math.min(cut, maxTokens));
     const number = keyedUniform(`logp ${key}`);
@@ -204,12 +213,15 @@ async function train(
   }));
   await disk.makeFolder(out);
   const checkpoint = join(out, 'checkpoint.json');
-  const from = existsSync(checkpoint) ? (JSON.parse(readFileSync(checkpoint, 'utf8')) as { hash: string; step: number }) : null;
+  const from = existsSync(checkpoint)
+    ? (JSON.parse(readFileSync(checkpoint, 'utf8')) as { hash: string; step: number })
+    : null;
   for (const step of all.slice(from?.hash === hash ? from.step : 0)) {
     throwIfAborted(call.signal);
     onWork?.(`step ${step.step}`);
     onStep(step);
-    if (step.step % options.checkpointEverySteps === 0) await replaceFile(disk, checkpoint, [JSON.stringify({ hash, step: step.step })]);
+    if (step.step % options.checkpointEverySteps === 0)
+      await replaceFile(disk, checkpoint, [JSON.stringify({ hash, step: step.step })]);
   }
   await replaceFile(disk, join(out, 'scripted.json'), [JSON.stringify({ hash, skill: parent.skill + 1 })]);
   await disk.remove(checkpoint);

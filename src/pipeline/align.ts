@@ -38,9 +38,15 @@ interface RowContext {
 }
 
 /** Worked solutions as SFT rows, in the order of `questions`. */
-export function goldRows(questions: readonly Question[], rows: number | null, key: string, context: RowContext): SftExample[] {
+export function goldRows(
+  questions: readonly Question[],
+  rows: number | null,
+  key: string,
+  context: RowContext,
+): SftExample[] {
   const solved = questions.filter(({ solution }) => solution !== undefined && solution.length > 0);
-  const chosen = rows === null || rows >= solved.length ? solved : keyedOrder(solved, key, ({ id }) => id).slice(0, rows);
+  const chosen =
+    rows === null || rows >= solved.length ? solved : keyedOrder(solved, key, ({ id }) => id).slice(0, rows);
   return chosen.map((question) => ({
     kind: 'sft',
     prompt: context.prompt(question),
@@ -83,14 +89,22 @@ export function alignRows({ method, pairs, questions, options, scope, key, task,
   const own = pairs.map((pair) => (usesPairs ? preferenceRow(pair, context) : sftRow(pair, context)));
   const examples = [...own, ...(usesPairs ? gold.map(asPreference) : gold)];
   if (examples.length === 0) {
-    throw new SipfError('nothing-left', 'Expected right samples or worked solutions to train on, got neither. Use easier questions or a stronger model.');
+    throw new SipfError(
+      'nothing-left',
+      'Expected right samples or worked solutions to train on, got neither. Use easier questions or a stronger model.',
+    );
   }
   const { lambda, nllScope, normalise, maxLogp } = options;
-  const objective: Objective = usesPairs ? { kind: 'orpo', lambda, nllScope, normalise, maxLogp } : { kind: 'sft', scope };
+  const objective: Objective = usesPairs
+    ? { kind: 'orpo', lambda, nllScope, normalise, maxLogp }
+    : { kind: 'sft', scope };
   return { examples, objective, counts };
 }
 
-function preferenceRow({ question, chosen, rejected }: PreferencePair, { task, prompt }: RowContext): PreferenceExample {
+function preferenceRow(
+  { question, chosen, rejected }: PreferencePair,
+  { task, prompt }: RowContext,
+): PreferenceExample {
   return {
     kind: 'preference',
     prompt: prompt({ question }),

@@ -80,7 +80,12 @@ export interface StageEstimate extends TokenCost {
 
 export interface RunEstimate {
   readonly stages: readonly StageEstimate[];
-  readonly total: TokenCost & { readonly rollouts: number; readonly trainSteps: number; readonly flops: number; readonly seconds: number | null };
+  readonly total: TokenCost & {
+    readonly rollouts: number;
+    readonly trainSteps: number;
+    readonly flops: number;
+    readonly seconds: number | null;
+  };
   /** Peak, in bytes. */
   readonly memoryBytes: number;
   readonly assumptions: Typical;
@@ -92,16 +97,33 @@ export function expectedRollouts(p: number, K: number): number {
 }
 
 /** What a run will cost. Time only with a calibration. */
-export function estimate(config: Config, facts: ModelFacts, calibration?: Calibration, measured: Partial<Typical> = {}): RunEstimate {
+export function estimate(
+  config: Config,
+  facts: ModelFacts,
+  calibration?: Calibration,
+  measured: Partial<Typical> = {},
+): RunEstimate {
   const typical: Typical = { ...TYPICAL, ...measured };
   const method = METHODS[config.method];
   const stages: StageEstimate[] = [];
   const add = (stage: string, iteration: number, cost: Partial<StageEstimate>) => {
     const tokens = addCosts(NO_COST, cost);
-    stages.push({ stage, iteration, rollouts: 0, trainSteps: 0, ...cost, ...tokens, seconds: secondsOf(tokens, calibration) });
+    stages.push({
+      stage,
+      iteration,
+      rollouts: 0,
+      trainSteps: 0,
+      ...cost,
+      ...tokens,
+      seconds: secondsOf(tokens, calibration),
+    });
   };
-  const evaluation = (questions: number) => ({ promptTokens: questions * typical.promptTokens, generatedTokens: questions * typical.pathTokens });
-  if (config.sft.enabled) add('6-policy', 0, training(config.sft.train, config.sft.rows ?? typical.trainQuestions, rowTokens(typical, 1)));
+  const evaluation = (questions: number) => ({
+    promptTokens: questions * typical.promptTokens,
+    generatedTokens: questions * typical.pathTokens,
+  });
+  if (config.sft.enabled)
+    add('6-policy', 0, training(config.sft.train, config.sft.rows ?? typical.trainQuestions, rowTokens(typical, 1)));
   add('7-eval', 0, evaluation(typical.evalQuestions));
   for (let k = 1; k <= roundsOf(method, config.iterations); k += 1) {
     for (const { stage, ...cost } of roundEstimates(config, typical, k)) add(stage, k, cost);
@@ -109,11 +131,18 @@ export function estimate(config: Config, facts: ModelFacts, calibration?: Calibr
   }
   const policies = config.evaluate.final.length === 0 ? 0 : config.evaluate.control === 'none' ? 2 : 3;
   if (config.evaluate.control !== 'none') {
-    const tokens = stages.filter(({ stage, iteration }) => stage === '6-policy' && iteration > 0).reduce((sum, { trainTokens }) => sum + trainTokens, 0);
+    const tokens = stages
+      .filter(({ stage, iteration }) => stage === '6-policy' && iteration > 0)
+      .reduce((sum, { trainTokens }) => sum + trainTokens, 0);
     add('continued-sft', 0, { trainTokens: tokens, trainSteps: stepsForTokens(tokens, 1, rowTokens(typical, 1), 1) });
   }
   if (policies > 0) add('final', 0, evaluation(policies * typical.finalQuestions));
-  return { stages, total: totals(stages, config, facts, calibration), memoryBytes: memory(config, facts), assumptions: typical };
+  return {
+    stages,
+    total: totals(stages, config, facts, calibration),
+    memoryBytes: memory(config, facts),
+    assumptions: typical,
+  };
 }
 
 type RoundCost = Partial<StageEstimate> & { stage: string };
@@ -125,15 +154,24 @@ function roundEstimates(config: Config, typical: Typical, k: number): RoundCost[
   const questions = Math.min(sampling.questions ?? typical.trainQuestions, typical.trainQuestions);
   const draws = questions * sampling.samples;
   const paths = method.samples ? draws * typical.distinct : 0;
-  if (method.samples) costs.push({ stage: '1-samples', promptTokens: questions * typical.promptTokens, generatedTokens: draws * typical.pathTokens });
+  if (method.samples)
+    costs.push({
+      stage: '1-samples',
+      promptTokens: questions * typical.promptTokens,
+      generatedTokens: draws * typical.pathTokens,
+    });
   const need = needs(method, score.scorer);
   const labelled = Math.min(labels.paths ?? paths, paths);
   if (need.labels) costs.push(labelEstimate(config, typical, labelled * (labels.relabel ? k : 1)));
-  if (need.prm) costs.push({ stage: '3-prm', ...training(prm.train, k * labelled * (1 - labels.heldOut), rowTokens(typical, 1)) });
+  if (need.prm)
+    costs.push({ stage: '3-prm', ...training(prm.train, k * labelled * (1 - labels.heldOut), rowTokens(typical, 1)) });
   if (method.feedback === 'process' && score.scorer !== 'tallies') {
     costs.push({ stage: '4-scores', scoredTokens: k * paths * rowTokens(typical, 1) });
   }
-  const pairs = Math.min(config.pairs.total ?? Number.POSITIVE_INFINITY, questions * Math.min(config.pairs.perQuestion ?? 16, 16) * 0.5);
+  const pairs = Math.min(
+    config.pairs.total ?? Number.POSITIVE_INFINITY,
+    questions * Math.min(config.pairs.perQuestion ?? 16, 16) * 0.5,
+  );
   if (method.align === 'pairs') {
     const gold = align.gold * pairs;
     const mean = (pairs * rowTokens(typical, 2) + gold * rowTokens(typical, 1)) / Math.max(1, pairs + gold);
@@ -153,7 +191,12 @@ function labelEstimate({ labels }: Config, typical: Typical, paths: number): Rou
   const perPath = labels.mode === 'full' ? rolled * labels.K : reached * expectedRollouts(typical.pRight, labels.K);
   const rollouts = paths * perPath;
   const prompts = paths * (typical.promptTokens + typical.pathTokens);
-  return { stage: '2-step-labels', rollouts, promptTokens: prompts, generatedTokens: (rollouts * typical.pathTokens) / 2 };
+  return {
+    stage: '2-step-labels',
+    rollouts,
+    promptTokens: prompts,
+    generatedTokens: (rollouts * typical.pathTokens) / 2,
+  };
 }
 
 function rowTokens({ promptTokens, pathTokens }: Typical, completions: number): number {
@@ -162,19 +205,35 @@ function rowTokens({ promptTokens, pathTokens }: Typical, completions: number): 
 
 function training(settings: TrainSettings, rows: number, perRow: number): { trainTokens: number; trainSteps: number } {
   if (settings.tokens !== null) {
-    return { trainTokens: settings.tokens, trainSteps: stepsForTokens(settings.tokens, rows, rows * perRow, settings.batchSize) };
+    return {
+      trainTokens: settings.tokens,
+      trainSteps: stepsForTokens(settings.tokens, rows, rows * perRow, settings.batchSize),
+    };
   }
   const trainSteps = settings.maxSteps ?? Math.ceil((rows * settings.epochs) / settings.batchSize);
-  return { trainSteps, trainTokens: settings.maxSteps === null ? rows * settings.epochs * perRow : trainSteps * settings.batchSize * perRow };
+  return {
+    trainSteps,
+    trainTokens:
+      settings.maxSteps === null ? rows * settings.epochs * perRow : trainSteps * settings.batchSize * perRow,
+  };
 }
 
 function secondsOf(cost: TokenCost, calibration: Calibration | undefined): number | null {
   if (calibration === undefined) return null;
   const read = (cost.promptTokens + cost.scoredTokens) / calibration.promptTokensPerSecond;
-  return read + cost.generatedTokens / calibration.generatedTokensPerSecond + cost.trainTokens / calibration.trainTokensPerSecond;
+  return (
+    read +
+    cost.generatedTokens / calibration.generatedTokensPerSecond +
+    cost.trainTokens / calibration.trainTokensPerSecond
+  );
 }
 
-function totals(stages: readonly StageEstimate[], config: Config, facts: ModelFacts, calibration: Calibration | undefined): RunEstimate['total'] {
+function totals(
+  stages: readonly StageEstimate[],
+  config: Config,
+  facts: ModelFacts,
+  calibration: Calibration | undefined,
+): RunEstimate['total'] {
   const tokens = stages.reduce(addCosts, NO_COST);
   const sum = (of: (stage: StageEstimate) => number) => stages.reduce((total, stage) => total + of(stage), 0);
   return {

@@ -45,7 +45,10 @@ export interface AnswerContext {
 }
 
 /** Greedy answers to one unit of questions. */
-export async function answerUnit(items: readonly AnswerItem[], { policy, options, signal }: AnswerContext): Promise<StageOutput<Answer>> {
+export async function answerUnit(
+  items: readonly AnswerItem[],
+  { policy, options, signal }: AnswerContext,
+): Promise<StageOutput<Answer>> {
   const counts: Record<string, number> = {};
   const answers: (Answer | undefined)[] = items.map(() => undefined);
   const requests = items.map(({ set, question }, index) => {
@@ -54,7 +57,11 @@ export async function answerUnit(items: readonly AnswerItem[], { policy, options
       id: String(index),
       context: [prefix],
       key: drawKey({ seed: 0, stage: 'evaluate', iteration: 0, questionId: question.id, prefix, index: 0 }),
-      sampling: { temperature: 0, maxTokens: options.maxTokens ?? set.task.maxTokens, stopStrings: set.task.stopStrings },
+      sampling: {
+        temperature: 0,
+        maxTokens: options.maxTokens ?? set.task.maxTokens,
+        stopStrings: set.task.stopStrings,
+      },
     };
   });
   const onFinished = async (finished: readonly Completion[]) => {
@@ -125,7 +132,13 @@ export const EvalReport = z.object({
   logps: PairLogps.nullable(),
   /** Counts of this round's stages, by stage. */
   counts: z.record(z.string(), Counts),
-  cost: z.object({ promptTokens: z.number(), generatedTokens: z.number(), scoredTokens: z.number(), trainTokens: z.number(), flops: z.number() }),
+  cost: z.object({
+    promptTokens: z.number(),
+    generatedTokens: z.number(),
+    scoredTokens: z.number(),
+    trainTokens: z.number(),
+    flops: z.number(),
+  }),
   warnings: z.array(z.string()),
 });
 export type EvalReport = z.infer<typeof EvalReport>;
@@ -133,7 +146,9 @@ export type EvalReport = z.infer<typeof EvalReport>;
 type Correct = Map<string, boolean>;
 
 /** Right or wrong by task, split and question id; infrastructure errors are left out. */
-export async function correctBySet(answers: AsyncIterable<Answer> | Iterable<Answer>): Promise<Map<string, { answers: Answer[]; correct: Correct }>> {
+export async function correctBySet(
+  answers: AsyncIterable<Answer> | Iterable<Answer>,
+): Promise<Map<string, { answers: Answer[]; correct: Correct }>> {
   const sets = new Map<string, { answers: Answer[]; correct: Correct }>();
   for await (const answer of answers) {
     const name = `${answer.task}/${answer.split}`;
@@ -186,7 +201,10 @@ export async function meanPairLogps(
   signal?: AbortSignal,
 ): Promise<{ chosen: number; rejected: number }> {
   const items = pairs.flatMap(({ question, chosen, rejected }) =>
-    [chosen.steps, rejected?.steps ?? []].map((steps) => ({ context: [prompt({ question })], completion: task.pieces(steps).join('') })),
+    [chosen.steps, rejected?.steps ?? []].map((steps) => ({
+      context: [prompt({ question })],
+      completion: task.pieces(steps).join(''),
+    })),
   );
   const means = (await policy.logps(items, { signal })).map(mean);
   return { chosen: mean(means.filter((_, i) => i % 2 === 0)), rejected: mean(means.filter((_, i) => i % 2 === 1)) };
@@ -201,24 +219,49 @@ export function roundWarnings(report: Pick<EvalReport, 'iteration' | 'sets' | 'p
   const warnings: string[] = [];
   const own = report.sets[0];
   const change = own?.paired;
-  if (report.iteration > 0 && own !== undefined && change !== null && change !== undefined && change.ci95[0] <= 0 && change.ci95[1] >= 0) {
+  if (
+    report.iteration > 0 &&
+    own !== undefined &&
+    change !== null &&
+    change !== undefined &&
+    change.ci95[0] <= 0 &&
+    change.ci95[1] >= 0
+  ) {
     const points = [change.difference, ...change.ci95].map((value) => (100 * value).toFixed(1));
-    warnings.push(`No change shown on ${own.task}/${own.split}: ${points[0]} points (${points[1]} to ${points[2]}) against the round before. Evaluate on more questions, or expect little from this round.`);
+    warnings.push(
+      `No change shown on ${own.task}/${own.split}: ${points[0]} points (${points[1]} to ${points[2]}) against the round before. Evaluate on more questions, or expect little from this round.`,
+    );
   }
   const samples = report.counts['1-samples'];
   if (samples !== undefined && (samples.drawn ?? 0) > 0) {
-    if ((samples.right ?? 0) === 0) warnings.push('Every sample is wrong: no path can be chosen. Use easier questions (task.maxGoldSteps), a longer warm-up or a lower sampling.temperature.');
-    if ((samples.right ?? 0) === samples.drawn) warnings.push('Every sample is right: no path can be rejected. Use harder questions or a higher sampling.temperature.');
+    if ((samples.right ?? 0) === 0)
+      warnings.push(
+        'Every sample is wrong: no path can be chosen. Use easier questions (task.maxGoldSteps), a longer warm-up or a lower sampling.temperature.',
+      );
+    if ((samples.right ?? 0) === samples.drawn)
+      warnings.push(
+        'Every sample is right: no path can be rejected. Use harder questions or a higher sampling.temperature.',
+      );
     if ((samples.error ?? 0) > 0) warnings.push(`${samples.error} samples could not be graded and were left out.`);
-    if ((samples.quotaUnmet ?? 0) > 0) warnings.push(`${samples.quotaUnmet} questions did not reach sampling.quota within its budget.`);
+    if ((samples.quotaUnmet ?? 0) > 0)
+      warnings.push(`${samples.quotaUnmet} questions did not reach sampling.quota within its budget.`);
   }
   const { pairs } = report;
   if (pairs !== null && (pairs.questions ?? 0) > 0 && (pairs.questionsWithPairs ?? 0) < 0.05 * (pairs.questions ?? 0)) {
-    warnings.push(`Only ${pairs.questionsWithPairs} of ${pairs.questions} questions gave pairs. Lower pairs.eta or draw more samples.`);
+    warnings.push(
+      `Only ${pairs.questionsWithPairs} of ${pairs.questions} questions gave pairs. Lower pairs.eta or draw more samples.`,
+    );
   }
   const { logps } = report;
-  if (logps !== null && logps.n > 0 && logps.chosen.after < logps.chosen.before && logps.rejected.after >= logps.rejected.before) {
-    warnings.push('Alignment made chosen paths less and rejected paths more probable. Check pairs.eta and align.lambda.');
+  if (
+    logps !== null &&
+    logps.n > 0 &&
+    logps.chosen.after < logps.chosen.before &&
+    logps.rejected.after >= logps.rejected.before
+  ) {
+    warnings.push(
+      'Alignment made chosen paths less and rejected paths more probable. Check pairs.eta and align.lambda.',
+    );
   }
   return warnings;
 }

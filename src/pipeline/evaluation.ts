@@ -1,13 +1,24 @@
 // The loop's stage 7 on a run directory, each round and once at the end. Leaves the figures to evaluate.ts and prm-figures.ts.
 import { z } from 'zod';
 import { readRecords } from '../journal.ts';
+import type { StageName } from '../marker.ts';
 import { type Checkpoint, PreferencePair } from '../records.ts';
-import type { StageName } from '../run.ts';
 import { dataBeside } from '../run-paths.ts';
 import type { Shot, Task } from '../tasks/task.ts';
 import { addCosts, flopsOf, NO_COST, type TokenCost } from './cost.ts';
 import { type Counts, inUnits } from './counts.ts';
-import { Answer, type AnswerItem, answerUnit, EvalReport, meanPairLogps, type OpenSet, type PairLogps, roundWarnings, SetReport, setReports } from './evaluate.ts';
+import {
+  Answer,
+  type AnswerItem,
+  answerUnit,
+  EvalReport,
+  meanPairLogps,
+  type OpenSet,
+  type PairLogps,
+  roundWarnings,
+  SetReport,
+  setReports,
+} from './evaluate.ts';
 import type { EvaluationSet } from './evaluate-options.ts';
 import { canonicalJson, isHeldOut, keyedOrder, sha256 } from './keys.ts';
 import { type FigureItem, figureWarnings, type ScoreFigures, scoreFigures } from './prm-figures.ts';
@@ -20,14 +31,24 @@ export interface SetOpener {
   open(sets: readonly EvaluationSet[]): Promise<OpenSet[]>;
 }
 
-export function setOpener(loop: Loop, tasks: (name: string) => Task, shots: readonly Shot[], base: Checkpoint): SetOpener {
+export function setOpener(
+  loop: Loop,
+  tasks: (name: string) => Task,
+  shots: readonly Shot[],
+  base: Checkpoint,
+): SetOpener {
   const cache = new Map<string, Promise<OpenSet>>();
   const openOne = async (set: EvaluationSet): Promise<OpenSet> => {
     const { config } = loop;
     const own = set.name === null || set.name === config.task.name;
     const task = own ? loop.task : tasks(set.name ?? config.task.name);
     const data = set.data ?? (own ? config.task.data : dataBeside(config.task.data, task.name)) ?? undefined;
-    const questions = await task.load({ data, split: set.split, limit: set.limit ?? undefined, seed: config.task.seed });
+    const questions = await task.load({
+      data,
+      split: set.split,
+      limit: set.limit ?? undefined,
+      seed: config.task.seed,
+    });
     const openPolicy = () => loop.backend.openPolicy(sourceIn(loop, base));
     const prompt = own ? loop.prompt : await makePrompter({ task, options: config.prompt, shots, openPolicy });
     return { task, split: set.split, prompt, questions };
@@ -56,7 +77,11 @@ async function answer(loop: Loop, { stage, file, sets, policy }: AnswerArgs): Pr
   const { run, config, backend } = loop;
   const { maxTokens, gradeRetries, unit } = config.evaluate;
   const items: AnswerItem[] = sets.flatMap((set) => set.questions.map((question) => ({ set, question })));
-  const hashes = sets.map(({ task, split, questions }) => ({ task: task.name, split, questions: sha256(canonicalJson(questions)) }));
+  const hashes = sets.map(({ task, split, questions }) => ({
+    task: task.name,
+    split,
+    questions: sha256(canonicalJson(questions)),
+  }));
   return run.collect({
     stage,
     inputs: { prompt: loop.data, sets: hashes, policy: policy.hash, options: { maxTokens, gradeRetries, unit } },
@@ -152,7 +177,10 @@ async function pairLogps(loop: Loop, { k, before, trained, paired }: RoundFacts)
   for await (const record of readRecords(run.path(`iteration-${k}`, '5-pairs.jsonl'), PreferencePair)) {
     if (record.rejected !== null) pairs.push(record);
   }
-  const some = keyedOrder(pairs, 'logps', ({ chosen, rejected }) => `${chosen.sampleId} ${rejected?.sampleId}`).slice(0, logpPairs);
+  const some = keyedOrder(pairs, 'logps', ({ chosen, rejected }) => `${chosen.sampleId} ${rejected?.sampleId}`).slice(
+    0,
+    logpPairs,
+  );
   if (some.length === 0) return null;
   const under = async (checkpoint: Checkpoint) => {
     await using policy = await backend.openPolicy(sourceIn(loop, checkpoint));
@@ -199,11 +227,18 @@ export interface FinalPolicy {
 }
 
 /** The only reading of the test split: start, last policy and control on the final sets. */
-export async function evaluateFinal(loop: Loop, opener: SetOpener, policies: readonly FinalPolicy[]): Promise<FinalReport> {
+export async function evaluateFinal(
+  loop: Loop,
+  opener: SetOpener,
+  policies: readonly FinalPolicy[],
+): Promise<FinalReport> {
   const { run, config } = loop;
   const sets = await opener.open(config.evaluate.final);
   const folder = 'final';
-  const stages = policies.map(({ name }) => ({ stage: { folder, name: `${name}-answers`, iteration: 0 }, file: `${name}-answers.jsonl` }));
+  const stages = policies.map(({ name }) => ({
+    stage: { folder, name: `${name}-answers`, iteration: 0 },
+    file: `${name}-answers.jsonl`,
+  }));
   for (const [index, { policy }] of policies.entries()) {
     const place = stages[index];
     if (place !== undefined) await answer(loop, { ...place, sets, policy });

@@ -7,7 +7,7 @@ import { costOfRound, evaluate, evaluateFinal, type FinalReport, type SetOpener 
 import { needs, roundsOf } from './methods.ts';
 import { align, continuedSft, trainPrm, warmUp } from './policies.ts';
 import type { Trained } from './stage-results.ts';
-import { label, type Loop, pair, sample, score } from './stages.ts';
+import { type Loop, label, pair, sample, score } from './stages.ts';
 
 export interface IterateArgs {
   readonly loop: Loop;
@@ -26,9 +26,16 @@ export async function iterate({ loop, opener, base, parameters }: IterateArgs): 
   const { config, method } = loop;
   const need = needs(method, config.score.scorer);
   const start = await warmUp(loop, base);
-  const judge = { labelled: need.labels, scored: method.feedback !== 'none', paired: method.align !== 'gold', parameters };
+  const judge = {
+    labelled: need.labels,
+    scored: method.feedback !== 'none',
+    paired: method.align !== 'gold',
+    parameters,
+  };
   const none = { labelled: false, scored: false, paired: false };
-  const rounds = [await evaluate(loop, opener, { ...judge, ...none, k: 0, before: null, trained: start, prm: null, counts: {} })];
+  const rounds = [
+    await evaluate(loop, opener, { ...judge, ...none, k: 0, before: null, trained: start, prm: null, counts: {} }),
+  ];
   const spent = { optimizerTokens: 0, flops: 0 };
 
   let policy = start.checkpoint;

@@ -157,7 +157,17 @@ function pathsOf(item: LabelItem, prefixes: Prefix[], { task, prompt }: LabelCon
       const key = upTo.join('');
       let prefix = byText.get(key);
       if (prefix === undefined) {
-        prefix = { place: prefixes.length, pieces: upTo, item, prompt: text, results: [], tokens: 0, asked: 0, pending: 0, waiting: [] };
+        prefix = {
+          place: prefixes.length,
+          pieces: upTo,
+          item,
+          prompt: text,
+          results: [],
+          tokens: 0,
+          asked: 0,
+          pending: 0,
+          waiting: [],
+        };
         byText.set(key, prefix);
         prefixes.push(prefix);
       }

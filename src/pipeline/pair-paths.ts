@@ -36,15 +36,23 @@ export interface QuestionPairs {
  * All (w, l) with r(w) - r(l) >= eta, of which at most `perQuestion` are drawn in turns: every eligible chosen path appears before any repeats,
  * each time with another rejected one. The draw depends on `key` and the ids alone.
  */
-export function pairQuestion({ question, samples, scores }: PairItem, options: PairOptions, key: string): QuestionPairs {
-  const scored = samples.filter(({ id, outcome, source }) => scores.has(id) && outcome.kind !== 'error' && (options.gold || source !== 'gold'));
+export function pairQuestion(
+  { question, samples, scores }: PairItem,
+  options: PairOptions,
+  key: string,
+): QuestionPairs {
+  const scored = samples.filter(
+    ({ id, outcome, source }) => scores.has(id) && outcome.kind !== 'error' && (options.gold || source !== 'gold'),
+  );
   const score = (sample: Sample) => scores.get(sample.id) ?? 0;
   const mayBeChosen = (sample: Sample) => options.chosenGate === 'none' || sample.outcome.kind === 'right';
   const turns = keyedOrder(scored.filter(mayBeChosen), `chosen/${key}`, ({ id }) => id)
     .map((chosen) => ({
       chosen,
       rejected: keyedOrder(
-        scored.filter((other) => other !== chosen && score(chosen) - score(other) >= options.eta && score(chosen) > score(other)),
+        scored.filter(
+          (other) => other !== chosen && score(chosen) - score(other) >= options.eta && score(chosen) > score(other),
+        ),
         `rejected/${key}/${chosen.id}`,
         ({ id }) => id,
       ),
@@ -61,8 +69,12 @@ export function pairQuestion({ question, samples, scores }: PairItem, options: P
     }
   }
   const partnered = new Set(turns.map(({ chosen }) => chosen.id));
-  const alone = samples.filter(({ id, outcome, source }) => outcome.kind === 'right' && source === 'policy' && !partnered.has(id));
-  const nllRows = options.nllRows ? alone.map((sample) => rowOf(question, side(sample, scores.get(sample.id) ?? null), null)) : [];
+  const alone = samples.filter(
+    ({ id, outcome, source }) => outcome.kind === 'right' && source === 'policy' && !partnered.has(id),
+  );
+  const nllRows = options.nllRows
+    ? alone.map((sample) => rowOf(question, side(sample, scores.get(sample.id) ?? null), null))
+    : [];
   return { pairs, nllRows, eligible };
 }
 
@@ -88,7 +100,12 @@ export function capPairs(questions: readonly QuestionPairs[], total: number | nu
   const entries = questions.flatMap((item, at) => item.pairs.map((pair, turn) => ({ at, turn, pair })));
   if (total === null || entries.length <= total) return [...questions];
   const shuffled = keyedOrder(entries, `total/${key}`, ({ pair, turn }) => `${pair.questionId}/${turn}`);
-  const kept = new Set(shuffled.sort((a, b) => a.turn - b.turn).slice(0, total).map(({ pair }) => pair));
+  const kept = new Set(
+    shuffled
+      .sort((a, b) => a.turn - b.turn)
+      .slice(0, total)
+      .map(({ pair }) => pair),
+  );
   return questions.map((item) => ({ ...item, pairs: item.pairs.filter((pair) => kept.has(pair)) }));
 }
 

@@ -2,8 +2,8 @@
 import type { Objective, TrainExample } from '../backends/backend.ts';
 import { SipfError } from '../errors.ts';
 import { readRecords } from '../journal.ts';
+import type { StageName } from '../marker.ts';
 import { type Checkpoint, PreferencePair } from '../records.ts';
-import type { StageName } from '../run.ts';
 import { checkpointOf } from '../run-paths.ts';
 import { alignRows, goldRows } from './align.ts';
 import type { Counts } from './counts.ts';
@@ -46,7 +46,14 @@ export async function warmUp(loop: Loop, base: Checkpoint): Promise<Trained> {
     return { examples, objective: { kind: 'sft', scope: sft.scope }, counts: { gold: examples.length } };
   };
   const inputs = { data: loop.data, options: { rows: sft.rows, scope: sft.scope } };
-  return train(loop, { stage: stageOf(0, '6-policy'), output: '6-policy', start: base, settings: sft.train, inputs, rows });
+  return train(loop, {
+    stage: stageOf(0, '6-policy'),
+    output: '6-policy',
+    start: base,
+    settings: sft.train,
+    inputs,
+    rows,
+  });
 }
 
 /** 3: a PRM from all labels so far, started from the current policy or the configured verifier. */
@@ -57,7 +64,14 @@ export async function trainPrm(loop: Loop, k: number, policy: Checkpoint): Promi
   const rule = { delta: labels.delta, closure: labels.closure, ownWitness: labels.ownWitness };
   const rows = async (): Promise<Rows> => {
     const labelled = everything(loop, k, { labels: true });
-    const found = await prmRows(labelled, { task, prompt, targets: prm.targets, rule, gold: prm.gold, heldOut: labels.heldOut });
+    const found = await prmRows(labelled, {
+      task,
+      prompt,
+      targets: prm.targets,
+      rule,
+      gold: prm.gold,
+      heldOut: labels.heldOut,
+    });
     const warnings = checkPrmRows(found);
     for (const warning of warnings) run.warn(warning, stage);
     return { examples: found.examples, objective: { kind: 'prm' }, counts: { ...found.counts } };
@@ -93,7 +107,14 @@ export async function align(loop: Loop, k: number, starts: Starts): Promise<Trai
     options: { ...rest, scope: sft.scope, align: method.align },
     pairs: usesPairs ? await run.outputHash(stageOf(k, '5-pairs'), '5-pairs.jsonl') : null,
   };
-  return train(loop, { stage: stageOf(k, '6-policy'), output: '6-policy', start: starts[start], settings, inputs, rows });
+  return train(loop, {
+    stage: stageOf(k, '6-policy'),
+    output: '6-policy',
+    start: starts[start],
+    settings,
+    inputs,
+    rows,
+  });
 }
 
 /** The control: the warm-up policy trained on gold rows for `tokens` optimizer tokens, with the alignment's settings. */
@@ -101,7 +122,11 @@ export async function continuedSft(loop: Loop, start: Checkpoint, tokens: number
   const { config, questions } = loop;
   const rows = (): Rows => {
     const examples = goldRows(questions, null, 'control', loop);
-    if (examples.length === 0) throw new SipfError('nothing-left', 'Expected worked solutions for the continued-sft control, got none. Set evaluate.control none.');
+    if (examples.length === 0)
+      throw new SipfError(
+        'nothing-left',
+        'Expected worked solutions for the continued-sft control, got none. Set evaluate.control none.',
+      );
     return { examples, objective: { kind: 'sft', scope: config.sft.scope }, counts: { gold: examples.length } };
   };
   const settings = { ...config.align.train, tokens };
@@ -120,13 +145,22 @@ async function train(loop: Loop, { stage, output, start, settings, inputs, rows 
     const result = await backend.train(
       { source, examples, options, out: run.path(stage.folder, output) },
       (step) => {
-        run.onProgress({ stage: stage.name, iteration: stage.iteration, done: step.step, total: step.steps, unit: 'steps' });
+        run.onProgress({
+          stage: stage.name,
+          iteration: stage.iteration,
+          done: step.step,
+          total: step.steps,
+          unit: 'steps',
+        });
         run.log({ type: 'train-step', stage: stage.name, iteration: stage.iteration, data: { ...step } });
       },
       { signal: run.signal },
     );
     if (result.hash === start.hash) {
-      throw new SipfError('no-change', `Expected ${stage.folder}/${stage.name} to change the model, got the very weights it started from. Raise the learning rate or the number of steps.`);
+      throw new SipfError(
+        'no-change',
+        `Expected ${stage.folder}/${stage.name} to change the model, got the very weights it started from. Raise the learning rate or the number of steps.`,
+      );
     }
     reportDropped(loop, stage, examples.length, result.dropped.length, settings.maxLength);
     return {
@@ -142,7 +176,12 @@ async function train(loop: Loop, { stage, output, start, settings, inputs, rows 
   return run.once({ stage, inputs: all, outputs: [output], result: Trained, body });
 }
 
-async function maxStepsFor(loop: Loop, start: Checkpoint, examples: readonly TrainExample[], settings: TrainSettings): Promise<number | null> {
+async function maxStepsFor(
+  loop: Loop,
+  start: Checkpoint,
+  examples: readonly TrainExample[],
+  settings: TrainSettings,
+): Promise<number | null> {
   if (settings.tokens === null) return settings.maxSteps;
   await using policy = await loop.backend.openPolicy(sourceIn(loop, start));
   const rowTokens = await countExampleTokens(examples, (texts) => policy.countTokens(texts));
@@ -152,7 +191,13 @@ async function maxStepsFor(loop: Loop, start: Checkpoint, examples: readonly Tra
 function reportDropped({ run }: Loop, stage: StageName, examples: number, dropped: number, maxLength: number): void {
   if (dropped === 0) return;
   if (dropped === examples) {
-    throw new SipfError('nothing-left', `Expected rows of at most ${maxLength} tokens for ${stage.folder}/${stage.name}, got ${dropped} longer ones and no other. Raise its train.maxLength.`);
+    throw new SipfError(
+      'nothing-left',
+      `Expected rows of at most ${maxLength} tokens for ${stage.folder}/${stage.name}, got ${dropped} longer ones and no other. Raise its train.maxLength.`,
+    );
   }
-  run.warn(`${dropped} of ${examples} rows are longer than ${maxLength} tokens and were left out of ${stage.folder}/${stage.name}. Raise its train.maxLength to keep them.`, stage);
+  run.warn(
+    `${dropped} of ${examples} rows are longer than ${maxLength} tokens and were left out of ${stage.folder}/${stage.name}. Raise its train.maxLength to keep them.`,
+    stage,
+  );
 }

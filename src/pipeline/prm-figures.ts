@@ -37,7 +37,15 @@ export const ScoreFigures = z.object({
   /** Ten bins of step scores: how many, their mean, and the share labelled correct. */
   calibration: z.object({
     ece: z.number().nullable(),
-    bins: z.array(z.object({ from: z.number(), to: z.number(), n: z.number().int(), score: z.number().nullable(), frequency: z.number().nullable() })),
+    bins: z.array(
+      z.object({
+        from: z.number(),
+        to: z.number(),
+        n: z.number().int(),
+        score: z.number().nullable(),
+        frequency: z.number().nullable(),
+      }),
+    ),
   }),
 });
 export type ScoreFigures = z.infer<typeof ScoreFigures>;
@@ -72,25 +80,41 @@ export async function scoreFigures(
     const judged = judge(item, task, rule);
     if (judged.length > 0) questions.push(judged);
   }
-  const steps = questions.flat().flatMap(({ scores, labels }) => scores.map((score, j) => ({ score, target: Number(labels[j]) })));
+  const steps = questions
+    .flat()
+    .flatMap(({ scores, labels }) => scores.map((score, j) => ({ score, target: Number(labels[j]) })));
   const correct = steps.reduce((sum, { target }) => sum + target, 0);
-  const truths = questions.map((paths) => paths.filter(({ truth }) => truth !== null)).filter((paths) => paths.length > 0);
+  const truths = questions
+    .map((paths) => paths.filter(({ truth }) => truth !== null))
+    .filter((paths) => paths.length > 0);
   return {
     questions: questions.length,
     paths: questions.flat().length,
     steps: steps.length,
-    stepAccuracy: stepAccuracy(questions.map((paths) => paths.flatMap(({ scores, labels }) => against(scores, labels))), options()),
+    stepAccuracy: stepAccuracy(
+      questions.map((paths) => paths.flatMap(({ scores, labels }) => against(scores, labels))),
+      options(),
+    ),
     majority: steps.length === 0 ? null : Math.max(correct, steps.length - correct) / steps.length,
     firstErrorAccuracy: firstErrors(questions),
-    firstErrorF1: firstErrorF1(questions.map((paths) => paths.map(firstErrorOf)), options()),
+    firstErrorF1: firstErrorF1(
+      questions.map((paths) => paths.map(firstErrorOf)),
+      options(),
+    ),
     aucOutcome: aucs(questions, ({ sample }) => sample.outcome.kind === 'right', path),
     aucTrue: truths.length === 0 ? null : aucs(truths, ({ truth }) => truth?.every(Boolean) === true, path),
     trueSteps:
       truths.length === 0
         ? null
         : {
-            scores: stepAccuracy(truths.map((paths) => paths.flatMap(({ scores, truth }) => against(scores, truth ?? []))), options()),
-            labels: stepAccuracy(truths.map((paths) => paths.flatMap(({ labels, truth }) => against(labels.map(Number), truth ?? []))), options()),
+            scores: stepAccuracy(
+              truths.map((paths) => paths.flatMap(({ scores, truth }) => against(scores, truth ?? []))),
+              options(),
+            ),
+            labels: stepAccuracy(
+              truths.map((paths) => paths.flatMap(({ labels, truth }) => against(labels.map(Number), truth ?? []))),
+              options(),
+            ),
           },
     calibration: asPlain(calibration(steps)),
   };
@@ -137,13 +161,22 @@ function judge({ question, samples, labels, scores }: FigureItem, task: Task, ru
 
 /** Mean share of right rollouts over the steps before the last; an implied step counts 1, a path of one step a half. */
 function tallyMean({ steps }: StepLabels): number {
-  const before = steps.slice(0, -1).map(({ correct, run, impliedBy }) => (impliedBy !== null ? 1 : run === 0 ? 0 : correct / run));
+  const before = steps
+    .slice(0, -1)
+    .map(({ correct, run, impliedBy }) => (impliedBy !== null ? 1 : run === 0 ? 0 : correct / run));
   return before.length === 0 ? 0.5 : before.reduce((sum, value) => sum + value, 0) / before.length;
 }
 
-function aucs(questions: readonly (readonly Judged[])[], isGood: (path: Judged) => boolean, rule: PathScoreRule): ScoreFigures['aucOutcome'] {
+function aucs(
+  questions: readonly (readonly Judged[])[],
+  isGood: (path: Judged) => boolean,
+  rule: PathScoreRule,
+): ScoreFigures['aucOutcome'] {
   const auc = (value: (path: Judged) => number) =>
-    withinGroupAuc(questions.map((paths) => paths.map((path) => ({ score: value(path), positive: isGood(path) }))), options());
+    withinGroupAuc(
+      questions.map((paths) => paths.map((path) => ({ score: value(path), positive: isGood(path) }))),
+      options(),
+    );
   return {
     scores: auc(({ scores }) => pathScore(scores, rule)),
     tallies: auc(({ tallyMean }) => tallyMean),
@@ -157,17 +190,32 @@ export function figureWarnings(figures: ScoreFigures): string[] {
   const { aucOutcome, stepAccuracy, majority } = figures;
   const { scores, meanLogp, shortness } = aucOutcome;
   const warnings: string[] = [];
-  if (figures.questions === 0) return ['No held-out question has labelled paths: nothing tells how good the PRM is. Raise labels.paths or labels.heldOut.'];
-  if (scores === null) return ['No held-out question has both a right and a wrong labelled path: nothing tells whether the scores rank paths. Raise labels.paths.'];
+  if (figures.questions === 0)
+    return [
+      'No held-out question has labelled paths: nothing tells how good the PRM is. Raise labels.paths or labels.heldOut.',
+    ];
+  if (scores === null)
+    return [
+      'No held-out question has both a right and a wrong labelled path: nothing tells whether the scores rank paths. Raise labels.paths.',
+    ];
   if (scores.ci95[0] <= 0.5) {
-    warnings.push(`The scores do not rank the paths of a question better than chance: within-question AUC ${range(scores)}. Label more paths, or use a larger verifier.`);
+    warnings.push(
+      `The scores do not rank the paths of a question better than chance: within-question AUC ${range(scores)}. Label more paths, or use a larger verifier.`,
+    );
   }
-  for (const [name, cheap] of [['mean log-probability', meanLogp], ['shortness', shortness]] as const) {
+  for (const [name, cheap] of [
+    ['mean log-probability', meanLogp],
+    ['shortness', shortness],
+  ] as const) {
     if (cheap === null || scores.value > cheap.value) continue;
-    warnings.push(`The scores rank paths no better than their ${name}: within-question AUC ${range(scores)} against ${range(cheap)}. Compare with --scorer logprob before trusting the PRM.`);
+    warnings.push(
+      `The scores rank paths no better than their ${name}: within-question AUC ${range(scores)} against ${range(cheap)}. Compare with --scorer logprob before trusting the PRM.`,
+    );
   }
   if (stepAccuracy !== null && majority !== null && stepAccuracy.value <= majority) {
-    warnings.push(`Always saying the commoner label is as good as the scores: step accuracy ${range(stepAccuracy)} against ${majority.toFixed(3)}.`);
+    warnings.push(
+      `Always saying the commoner label is as good as the scores: step accuracy ${range(stepAccuracy)} against ${majority.toFixed(3)}.`,
+    );
   }
   return warnings;
 }

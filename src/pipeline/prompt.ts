@@ -90,12 +90,19 @@ async function shotsOfFile(task: Task, file: string, count: number): Promise<Sho
   try {
     text = await readFile(file, 'utf8');
   } catch (cause) {
-    throw new SipfError('not-found', `Expected worked examples in ${file}, got no readable file. Check the path.`, { cause });
+    throw new SipfError('not-found', `Expected worked examples in ${file}, got no readable file. Check the path.`, {
+      cause,
+    });
   }
-  const lines = text.split('\n').filter((line) => line.trim() !== '').slice(0, count);
+  const lines = text
+    .split('\n')
+    .filter((line) => line.trim() !== '')
+    .slice(0, count);
   return lines.map((line, index) => {
     const parsed = ShotLine.safeParse(parseJson(line));
-    const { question, steps, solution } = parsed.success ? parsed.data : { question: '', steps: undefined, solution: undefined };
+    const { question, steps, solution } = parsed.success
+      ? parsed.data
+      : { question: '', steps: undefined, solution: undefined };
     const found = steps ?? (typeof solution === 'string' ? task.split(solution) : solution);
     if (!parsed.success || found === undefined) {
       throw new SipfError(

@@ -129,11 +129,8 @@ export function keepDistinct(task: Task, known: readonly Sample[], fresh: readon
 }
 
 /** Draws the samples of one unit of questions; requests of all of them share the slots. */
-export async function sampleUnit(
-  items: readonly SampleItem[],
-  context: SampleContext,
-): Promise<StageOutput<Sample>> {
-  const { policy, task, options } = context;
+export async function sampleUnit(items: readonly SampleItem[], context: SampleContext): Promise<StageOutput<Sample>> {
+  const { policy, options } = context;
   const counts: Record<string, number> = {};
   const drawings = items.map((item) => ({
     item,

@@ -52,11 +52,21 @@ export async function scoreUnit(items: readonly ScoreItem[], context: ScoreConte
   };
 }
 
-async function recordsOf(items: readonly ScoreItem[], { scorer, task, prompt, signal }: ScoreContext): Promise<StepScores[]> {
+async function recordsOf(
+  items: readonly ScoreItem[],
+  { scorer, task, prompt, signal }: ScoreContext,
+): Promise<StepScores[]> {
   const paths = items.flatMap(({ question, samples }) => samples.map((sample) => ({ question, sample })));
   if (scorer.kind === 'tallies') return items.flatMap((item) => scoreByTallies(item, scorer.rule));
   if (scorer.kind === 'outcome') {
-    return paths.map(({ sample }) => scoresOf(sample, 'outcome', null, sample.steps.map(() => Number(sample.outcome.kind === 'right'))));
+    return paths.map(({ sample }) =>
+      scoresOf(
+        sample,
+        'outcome',
+        null,
+        sample.steps.map(() => Number(sample.outcome.kind === 'right')),
+      ),
+    );
   }
   if (scorer.kind === 'prm') {
     const scores = await scorer.prm.score(
@@ -66,12 +76,20 @@ async function recordsOf(items: readonly ScoreItem[], { scorer, task, prompt, si
     return paths.map(({ sample }, index) => scoresOf(sample, 'prm', scorer.prm.hash, scores[index] ?? []));
   }
   const logps = await scorer.policy.logps(
-    paths.map(({ question, sample }) => ({ context: [prompt(question)], completion: task.pieces(sample.steps).join('') })),
+    paths.map(({ question, sample }) => ({
+      context: [prompt(question)],
+      completion: task.pieces(sample.steps).join(''),
+    })),
     { signal },
   );
   return paths.map(({ sample }, index) => {
     const value = Math.exp(mean(logps[index] ?? []));
-    return scoresOf(sample, 'logprob', null, sample.steps.map(() => value));
+    return scoresOf(
+      sample,
+      'logprob',
+      null,
+      sample.steps.map(() => value),
+    );
   });
 }
 
@@ -80,15 +98,30 @@ function scoreByTallies({ samples, labels }: ScoreItem, rule: LabelRule): StepSc
   const latest = new Map(labels.map((record) => [record.sampleId, record]));
   return samples.flatMap((sample) => {
     const record = latest.get(sample.id);
-    if (sample.source === 'gold') return [scoresOf(sample, 'tallies', null, sample.steps.map(() => 1))];
+    if (sample.source === 'gold')
+      return [
+        scoresOf(
+          sample,
+          'tallies',
+          null,
+          sample.steps.map(() => 1),
+        ),
+      ];
     if (record === undefined) return [];
     const hard = hardLabels(record, rule).map(Number);
-    const scores = record.steps.map(({ correct, run, stop }, j) => (stop === 'full' && run > 0 ? correct / run : (hard[j] ?? 0)));
+    const scores = record.steps.map(({ correct, run, stop }, j) =>
+      stop === 'full' && run > 0 ? correct / run : (hard[j] ?? 0),
+    );
     return [scoresOf(sample, 'tallies', null, scores)];
   });
 }
 
-function scoresOf(sample: Sample, scorer: StepScores['scorer'], prm: string | null, scores: readonly number[]): StepScores {
+function scoresOf(
+  sample: Sample,
+  scorer: StepScores['scorer'],
+  prm: string | null,
+  scores: readonly number[],
+): StepScores {
   if (scores.length !== sample.steps.length || !scores.every(Number.isFinite)) {
     throw new SipfError(
       'bad-input',

@@ -2,8 +2,9 @@
 import type { Backend, ModelSource } from '../backends/backend.ts';
 import type { Config } from '../config.ts';
 import { readRecords } from '../journal.ts';
+import type { StageName } from '../marker.ts';
 import { type Checkpoint, PreferencePair, type Question, Sample, StepLabels, StepScores } from '../records.ts';
-import type { Run, StageName } from '../run.ts';
+import type { Run } from '../run.ts';
 import { type OutsideModels, sourceOf } from '../run-paths.ts';
 import type { Task } from '../tasks/task.ts';
 import { type Counts, inUnits, joinQuestions } from './counts.ts';
@@ -12,9 +13,9 @@ import type { Method } from './methods.ts';
 import { capPairs, type PairItem, pairCounts, pairQuestion, rightRows } from './pair-paths.ts';
 import type { BuildPrompt } from './prompt.ts';
 import { chooseQuestions, type SampleItem, sampleUnit } from './sample-paths.ts';
-import { type Scorer, type ScoreItem, scoreUnit, shuffleScores } from './score-paths.ts';
-import { pathScore } from './step-labels.ts';
+import { type ScoreItem, type Scorer, scoreUnit, shuffleScores } from './score-paths.ts';
 import { COUNTS } from './stage-results.ts';
+import { pathScore } from './step-labels.ts';
 
 /** What every stage of a run shares. */
 export interface Loop {
@@ -70,15 +71,23 @@ export async function* everything(
   want: { labels?: boolean; scores?: boolean },
 ): AsyncGenerator<{ question: Question; samples: Sample[]; labels: StepLabels[]; scores: StepScores[] }> {
   const order = loop.questions.map(({ id }) => id);
-  const samples = joinQuestions(order, rounds(k).map((i) => stream(loop, i, '1-samples')));
-  const labels = joinQuestions(order, want.labels === true ? rounds(k).map((i) => stream(loop, i, '2-step-labels')) : []);
+  const samples = joinQuestions(
+    order,
+    rounds(k).map((i) => stream(loop, i, '1-samples')),
+  );
+  const labels = joinQuestions(
+    order,
+    want.labels === true ? rounds(k).map((i) => stream(loop, i, '2-step-labels')) : [],
+  );
   const scores = joinQuestions(order, want.scores === true ? [stream(loop, k, '4-scores')] : []);
   try {
     for (const question of loop.questions) {
       const [ofSamples, ofLabels, ofScores] = await Promise.all([samples.next(), labels.next(), scores.next()]);
-      const groups = <T>(next: IteratorResult<{ groups: T[][] }>) => (next.done === true ? [] : next.value.groups.flat());
+      const groups = <T>(next: IteratorResult<{ groups: T[][] }>) =>
+        next.done === true ? [] : next.value.groups.flat();
       const own = groups<Sample>(ofSamples);
-      if (own.length > 0) yield { question, samples: own, labels: groups<StepLabels>(ofLabels), scores: groups<StepScores>(ofScores) };
+      if (own.length > 0)
+        yield { question, samples: own, labels: groups<StepLabels>(ofLabels), scores: groups<StepScores>(ofScores) };
     }
     // Lets each join check that no record was out of place.
     await Promise.all([samples.next(), labels.next(), scores.next()]);
@@ -101,16 +110,22 @@ export async function sample(loop: Loop, k: number, policy: Checkpoint): Promise
     unit: 'questions',
     total: chosen.length,
     open: () => loop.backend.openPolicy(sourceIn(loop, policy)),
-    each: (unit, opened) => sampleUnit(unit, { policy: opened, task, prompt, options, seed, iteration: k, signal: run.signal }),
+    each: (unit, opened) =>
+      sampleUnit(unit, { policy: opened, task, prompt, options, seed, iteration: k, signal: run.signal }),
   });
 }
 
 async function* sampleItems(loop: Loop, k: number, chosen: readonly Question[]): AsyncGenerator<SampleItem> {
   const { sampling, seed } = loop.config;
-  const earlier = new Set(rounds(k - 1).flatMap((i) => chooseQuestions(loop.questions, sampling, seed, i).map(({ id }) => id)));
+  const earlier = new Set(
+    rounds(k - 1).flatMap((i) => chooseQuestions(loop.questions, sampling, seed, i).map(({ id }) => id)),
+  );
   const now = new Set(chosen.map(({ id }) => id));
   const order = loop.questions.map(({ id }) => id);
-  const known = joinQuestions(order, rounds(k - 1).map((i) => stream(loop, i, '1-samples')));
+  const known = joinQuestions(
+    order,
+    rounds(k - 1).map((i) => stream(loop, i, '1-samples')),
+  );
   for await (const { questionId, groups } of known) {
     const question = loop.byId.get(questionId);
     if (question === undefined || !now.has(questionId)) continue;
@@ -130,7 +145,10 @@ export async function label(loop: Loop, k: number, policy: Checkpoint): Promise<
   const chosen = await choosePathsOf(samples(), options.paths, `label/${seed}/${k}`);
   const order = questions.map(({ id }) => id);
   const items = async function* (): AsyncGenerator<LabelItem> {
-    for await (const { questionId, groups } of joinQuestions(order, from.map((i) => stream(loop, i, '1-samples')))) {
+    for await (const { questionId, groups } of joinQuestions(
+      order,
+      from.map((i) => stream(loop, i, '1-samples')),
+    )) {
       const question = loop.byId.get(questionId);
       const own = groups.flat().filter(({ id }) => chosen.has(id));
       if (question !== undefined && own.length > 0) yield { question, samples: own };
@@ -138,14 +156,21 @@ export async function label(loop: Loop, k: number, policy: Checkpoint): Promise<
   };
   return run.collect({
     stage: stageOf(k, '2-step-labels'),
-    inputs: { data: loop.data, seed, options, simulator: simulator.hash, samples: await hashesOf(loop, '1-samples', k) },
+    inputs: {
+      data: loop.data,
+      seed,
+      options,
+      simulator: simulator.hash,
+      samples: await hashesOf(loop, '1-samples', k),
+    },
     file: '2-step-labels.jsonl',
     units: () => inUnits(items(), options.unit),
     sizeOf: (unit) => unit.reduce((sum, item) => sum + item.samples.length, 0),
     unit: 'paths',
     total: chosen.size,
     open: () => loop.backend.openPolicy(sourceIn(loop, simulator)),
-    each: (unit, opened) => labelUnit(unit, { simulator: opened, task, prompt, options, seed, iteration: k, signal: run.signal }),
+    each: (unit, opened) =>
+      labelUnit(unit, { simulator: opened, task, prompt, options, seed, iteration: k, signal: run.signal }),
   });
 }
 
@@ -227,7 +252,11 @@ export async function pair(loop: Loop, k: number): Promise<Counts> {
       else found.push({ pairs: [], nllRows: rightRows(item), eligible: 0 });
     }
     const capped = capPairs(found, config.pairs.total, `${config.seed}/${k}`);
-    await run.writeRecords(stage, '5-pairs.jsonl', capped.flatMap(({ pairs, nllRows }) => [...pairs, ...nllRows]));
+    await run.writeRecords(
+      stage,
+      '5-pairs.jsonl',
+      capped.flatMap(({ pairs, nllRows }) => [...pairs, ...nllRows]),
+    );
     return { ...pairCounts(capped, right) };
   };
   const inputs = {

@@ -11,7 +11,9 @@ export type LabelRule = Pick<LabelOptions, 'delta' | 'closure' | 'ownWitness'>;
  */
 export function hardLabels(record: StepLabels, { delta, closure, ownWitness }: LabelRule): boolean[] {
   const last = record.steps.length - 1;
-  const labels = record.steps.map((tally, j) => (j === last ? record.outcomeRight : isCorrect(record, tally, j, delta, closure)));
+  const labels = record.steps.map((tally, j) =>
+    j === last ? record.outcomeRight : isCorrect(record, tally, j, delta, closure),
+  );
   if (ownWitness && record.outcomeRight) return labels.map(() => true);
   if (closure === 'none') return labels;
   for (let j = last - 2; j >= 0; j -= 1) labels[j] = labels[j] === true || labels[j + 1] === true;

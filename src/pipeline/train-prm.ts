@@ -64,7 +64,10 @@ export async function prmRows(
       counts.paths += 1;
     }
     if (gold && latest.size > 0 && question.solution !== undefined) {
-      add(question.solution, question.solution.map(() => 1));
+      add(
+        question.solution,
+        question.solution.map(() => 1),
+      );
       counts.gold += 1;
     }
   }
@@ -80,8 +83,14 @@ export function checkPrmRows({ examples, counts }: PrmRows): string[] {
     );
   }
   const share = counts.correctSteps / Math.max(1, counts.steps);
-  if (share < 0.02) return [`Only ${percent(share)} of the step labels are correct: the PRM has next to nothing to tell apart. Use easier questions, a stronger simulator or a longer warm-up.`];
-  if (share > 0.98) return [`${percent(share)} of the step labels are correct: the PRM has next to nothing to tell apart. Use harder questions or a higher sampling.temperature.`];
+  if (share < 0.02)
+    return [
+      `Only ${percent(share)} of the step labels are correct: the PRM has next to nothing to tell apart. Use easier questions, a stronger simulator or a longer warm-up.`,
+    ];
+  if (share > 0.98)
+    return [
+      `${percent(share)} of the step labels are correct: the PRM has next to nothing to tell apart. Use harder questions or a higher sampling.temperature.`,
+    ];
   return [];
 }
 

@@ -21,8 +21,24 @@ function randomCase(name: string, questions: number): { question: Question; samp
     );
     const samples = [...texts].map((text, index): Sample => {
       const steps = JSON.parse(text) as string[];
-      const outcome = steps.at(-1)?.endsWith('1') === true ? ({ kind: 'right' } as const) : ({ kind: 'wrong', reason: 'other-answer' } as const);
-      return { id: `${question.id}/1/${index}`, questionId: question.id, source: 'policy', iteration: 1, index, policy: null, steps, finishReason: 'stop', tokens: 1, sumLogp: null, extracted: null, outcome };
+      const outcome =
+        steps.at(-1)?.endsWith('1') === true
+          ? ({ kind: 'right' } as const)
+          : ({ kind: 'wrong', reason: 'other-answer' } as const);
+      return {
+        id: `${question.id}/1/${index}`,
+        questionId: question.id,
+        source: 'policy',
+        iteration: 1,
+        index,
+        policy: null,
+        steps,
+        finishReason: 'stop',
+        tokens: 1,
+        sumLogp: null,
+        extracted: null,
+        outcome,
+      };
     });
     return { question, samples };
   });
@@ -35,7 +51,14 @@ async function labelled(p: number, items: ReturnType<typeof randomCase>, change:
   };
   await using simulator = await createScriptedBackend({ write, slots }).openPolicy({ model: 'simulator' });
   const options = LabelOptions.parse({ K: 8, ...change });
-  const { records, counts } = await labelUnit(items, { simulator, task: sumsTask, prompt: ({ question }) => `Q: ${question}\n`, options, seed: 7, iteration: 1 });
+  const { records, counts } = await labelUnit(items, {
+    simulator,
+    task: sumsTask,
+    prompt: ({ question }) => `Q: ${question}\n`,
+    options,
+    seed: 7,
+    iteration: 1,
+  });
   return { records, counts, labels: records.map((record) => hardLabels(record, options)) };
 }
 
@@ -62,7 +85,9 @@ describe.each(RATES)('labels at p = %d', (p) => {
     const one = await labelled(p, items, {}, 1);
     expect(one.records.map(withoutCost)).toEqual(whole.records.map(withoutCost));
     const alone = await labelled(p, items.slice(3, 4), {});
-    expect(alone.records.map(withoutCost)).toEqual(whole.records.filter(({ questionId }) => questionId === items[3]?.question.id).map(withoutCost));
+    expect(alone.records.map(withoutCost)).toEqual(
+      whole.records.filter(({ questionId }) => questionId === items[3]?.question.id).map(withoutCost),
+    );
   });
 
   it('gives complete tallies in full mode, equal for equal prefixes', async () => {
@@ -96,10 +121,15 @@ describe('expected rollouts of a labelled step at K = 8', () => {
   ])('p = %d: %d', async (p, expected) => {
     expect(expectedRollouts(p, 8)).toBeCloseTo(expected, 1);
     // One path a question, so that no prefix is shared.
-    const items = randomCase(`rate-${p}`, 2500).map(({ question, samples }) => ({ question, samples: samples.slice(0, 1) }));
+    const items = randomCase(`rate-${p}`, 2500).map(({ question, samples }) => ({
+      question,
+      samples: samples.slice(0, 1),
+    }));
     const { counts } = await labelled(p, items, {});
     const perStep = (counts.rollouts ?? 0) / (counts.stepsRolledOut ?? 1);
-    console.log(`p = ${p}: ${perStep.toFixed(2)} rollouts a step that was rolled out (expected ${expectedRollouts(p, 8).toFixed(2)}), ${((counts.rollouts ?? 0) / ((counts.stepsRolledOut ?? 0) + (counts.stepsImplied ?? 0))).toFixed(2)} a labelled step`);
+    console.log(
+      `p = ${p}: ${perStep.toFixed(2)} rollouts a step that was rolled out (expected ${expectedRollouts(p, 8).toFixed(2)}), ${((counts.rollouts ?? 0) / ((counts.stepsRolledOut ?? 0) + (counts.stepsImplied ?? 0))).toFixed(2)} a labelled step`,
+    );
     expect(Math.abs(perStep - expected)).toBeLessThan(0.2);
   });
 });
@@ -107,13 +137,18 @@ describe('expected rollouts of a labelled step at K = 8', () => {
 describe('the path itself is no rollout', () => {
   it('rolls out the steps of right paths unless ownWitness says otherwise', async () => {
     const items = randomCase('witness', 30);
-    const right = items.flatMap(({ samples }) => samples).filter(({ outcome }) => outcome.kind === 'right').map(({ id }) => id);
+    const right = items
+      .flatMap(({ samples }) => samples)
+      .filter(({ outcome }) => outcome.kind === 'right')
+      .map(({ id }) => id);
     const own = (records: readonly StepLabels[]) => records.filter(({ sampleId }) => right.includes(sampleId));
     const exact = await labelled(0.05, items, {});
     expect(own(exact.records).some((record) => hardLabels(record, LabelOptions.parse({})).includes(false))).toBe(true);
     const witness = await labelled(0.05, items, { ownWitness: true });
     for (const record of own(witness.records)) {
-      expect(record.steps.slice(0, -1).every(({ run, impliedBy }) => run === 0 && impliedBy === record.steps.length - 1)).toBe(true);
+      expect(
+        record.steps.slice(0, -1).every(({ run, impliedBy }) => run === 0 && impliedBy === record.steps.length - 1),
+      ).toBe(true);
       expect(hardLabels(record, LabelOptions.parse({ ownWitness: true })).every(Boolean)).toBe(true);
     }
   });
@@ -121,7 +156,12 @@ describe('the path itself is no rollout', () => {
   it('keeps the last step as the outcome', async () => {
     const { records } = await labelled(0.5, randomCase('last', 20), {});
     for (const record of records) {
-      expect(record.steps.at(-1)).toEqual({ correct: record.outcomeRight ? 1 : 0, run: 0, stop: 'full', impliedBy: null });
+      expect(record.steps.at(-1)).toEqual({
+        correct: record.outcomeRight ? 1 : 0,
+        run: 0,
+        stop: 'full',
+        impliedBy: null,
+      });
       expect(hardLabels(record, LabelOptions.parse({})).at(-1)).toBe(record.outcomeRight);
     }
   });
@@ -134,17 +174,21 @@ describe('rollouts that cannot be graded', () => {
       ...sumsTask,
       grade: (question: Pick<Question, 'answer'>, text: string, reason: 'stop' | 'length') => {
         const fails = createRandom(`fail ${text.slice(text.lastIndexOf('b') + 1)} ${text.length}`).next() < share;
-        return fails ? { extracted: null, outcome: { kind: 'error', reason: 'outage' } as const } : sumsTask.grade(question, text, reason);
+        return fails
+          ? { extracted: null, outcome: { kind: 'error', reason: 'outage' } as const }
+          : sumsTask.grade(question, text, reason);
       },
     });
     const run = async (share: number, mode: LabelOptions['mode']) => {
-      const write = ({ random }: { random: { next(): number } }) => `${'y'.repeat(Math.floor(random.next() * 40))}\nThe answer is ${random.next() < 0.2 ? 1 : 0}`;
+      const write = ({ random }: { random: { next(): number } }) =>
+        `${'y'.repeat(Math.floor(random.next() * 40))}\nThe answer is ${random.next() < 0.2 ? 1 : 0}`;
       await using simulator = await createScriptedBackend({ write }).openPolicy({ model: 'simulator' });
       const options = LabelOptions.parse({ K: 4, mode, gradeRetries: 1 });
       return labelUnit(items, { simulator, task: failing(share), prompt: () => 'Q', options, seed: 1, iteration: 1 });
     };
     const [full, scan] = [await run(0.2, 'full'), await run(0.2, 'first-success')];
-    const label = ({ records }: typeof full) => new Map(records.map((record) => [record.sampleId, hardLabels(record, LabelOptions.parse({}))]));
+    const label = ({ records }: typeof full) =>
+      new Map(records.map((record) => [record.sampleId, hardLabels(record, LabelOptions.parse({}))]));
     const reference = label(full);
     expect(full.counts.rolloutErrors).toBeGreaterThan(0);
     let compared = 0;
