@@ -198,12 +198,23 @@ function unwrap(schema: z.core.$ZodType): z.core.$ZodType {
   return wrapped || schema instanceof z.ZodOptional ? unwrap(schema.unwrap()) : schema;
 }
 
-/** The candidate with the smallest edit distance; one whose last part is equal wins ties. */
+/** The candidate with the smallest edit distance: between the last parts among keys of the same section, a quarter more elsewhere. */
 export function nearest(name: string, candidates: readonly string[]): string {
-  const last = (key: string) => key.slice(key.lastIndexOf('.') + 1);
+  const split = (key: string) => ({
+    section: key.slice(0, Math.max(0, key.lastIndexOf('.'))),
+    last: key.slice(key.lastIndexOf('.') + 1),
+  });
+  const own = split(name);
   let best = { key: candidates[0] ?? '', distance: Number.POSITIVE_INFINITY };
   for (const key of candidates) {
-    const distance = Math.min(editDistance(name, key), editDistance(last(name), last(key)) + 0.5);
+    const { section, last } = split(key);
+    // A name that begins another one was most likely cut short; letters that differ count by their share of the longer name.
+    const begun = own.last.length > 2 && last.startsWith(own.last);
+    const names = begun ? 0 : editDistance(own.last, last) / Math.max(own.last.length, last.length);
+    const distance = Math.min(
+      names + (section === own.section ? 0 : 0.25),
+      editDistance(name, key) / Math.max(name.length, key.length),
+    );
     if (distance < best.distance) best = { key, distance };
   }
   return best.key;

@@ -1,0 +1,112 @@
+// The configuration's layers, its refusals and its presets.
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { configDifference, configKeys, loadConfig, nearest, parseConfig } from './config.ts';
+import { PRESETS } from './presets.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'sipf-config-'));
+function fileWith(text: string): string {
+  const file = join(folder, `${Math.abs(text.length * 7919)}.json`);
+  writeFileSync(file, text);
+  return file;
+}
+
+describe('loadConfig', () => {
+  it('takes defaults < presets < file < flags', async () => {
+    const file = fileWith('{"seed": 5, "sampling": {"samples": 3, "temperature": 0.9}}');
+    const config = await loadConfig({
+      preset: 'smoke',
+      file,
+      flags: { 'sampling.temperature': '1.2', 'task.data': '123' },
+    });
+    expect(config.sampling).toMatchObject({ samples: 3, temperature: 1.2, questions: 24, topP: 1 });
+    expect(config.seed).toBe(5);
+    expect(config.task.data).toBe('123');
+  });
+
+  it('puts paper on top of another preset', async () => {
+    const config = await loadConfig({ preset: 'gsm8k-smollm2+paper' });
+    expect(config.task.name).toBe('gsm8k');
+    expect(config).toMatchObject({
+      labels: { closure: 'none', mode: 'full' },
+      pairs: { chosenGate: 'none', perQuestion: null, total: null, nllRows: false },
+    });
+    expect(config.align).toMatchObject({ start: 'base', lambda: 0.1, maxLogp: null });
+  });
+
+  it('reads null, lists and objects from flags', async () => {
+    const config = await loadConfig({
+      flags: {
+        'pairs.perQuestion': 'null',
+        'sft.train.lora': '{"rank": 4}',
+        simulator: '{"model": "big"}',
+        model: './7',
+      },
+    });
+    expect(config.pairs.perQuestion).toBeNull();
+    expect(config.sft.train.lora).toMatchObject({ rank: 4, alpha: 32 });
+    expect(config.simulator).toEqual({ model: 'big', adapter: null });
+    expect(config.model).toBe('./7');
+  });
+
+  it.each([
+    [{ 'sampling.temprature': '1' }, /sampling\.temprature.*Did you mean sampling\.temperature\?/],
+    [{ temperature: '1' }, /got temperature\. Did you mean (sampling|labels)\.temperature\?/],
+    [{ 'pairs.etta': '1' }, /Did you mean pairs\.eta\?/],
+    [{ 'align.train.lr': '1' }, /Did you mean align\.train\./],
+    [{ 'labels.K': '"many"' }, /labels\.K/],
+    [{ 'model.init.hidden': '3' }, /model\.init\.hidden.*Did you mean model\.init\.hidden_size\?/],
+    [{ method: 'sapo' }, /method/],
+  ])('refuses %o, saying what was meant', async (flags, message) => {
+    const error = await loadConfig({ preset: 'smoke', flags: flags as Record<string, string> }).catch(
+      (reason: unknown) => reason,
+    );
+    expect(error).toMatchObject({ code: 'bad-config' });
+    expect(String(error)).toMatch(message);
+  });
+
+  it('names a missing or broken file and an unknown preset', async () => {
+    await expect(loadConfig({ file: join(folder, 'no.json') })).rejects.toMatchObject({ code: 'not-found' });
+    await expect(loadConfig({ file: fileWith('{"seed": ') })).rejects.toMatchObject({ code: 'bad-config' });
+    await expect(loadConfig({ preset: 'smok' })).rejects.toThrow(/smoke, quickstart, gsm8k-smollm2, paper/);
+  });
+});
+
+describe('presets', () => {
+  it.each(Object.keys(PRESETS))('%s is valid', async (preset) => {
+    expect((await loadConfig({ preset })).iterations).toBe(2);
+  });
+
+  it('gsm8k-smollm2 has the numbers of the real run', async () => {
+    const { sft, task, sampling, labels, pairs, evaluate } = await loadConfig({ preset: 'gsm8k-smollm2' });
+    expect([sft.train.tokens, task.maxGoldSteps, sampling.questions, sampling.samples]).toEqual([400_000, 3, 400, 8]);
+    expect([labels.paths, labels.K, pairs.total, evaluate.sets[0]?.limit]).toEqual([300, 4, 400, 300]);
+    expect(evaluate.final.map(({ name }) => name)).toEqual([null, 'svamp', 'multiarith']);
+  });
+});
+
+describe('configDifference', () => {
+  it('names the keys and both values', () => {
+    const a = parseConfig({ seed: 1 });
+    expect(configDifference(a, parseConfig({ seed: 2, align: { lambda: 1 } }))).toEqual([
+      { key: 'seed', from: 1, to: 2 },
+      { key: 'align.lambda', from: 0.1, to: 1 },
+    ]);
+    expect(configDifference(a, parseConfig({ seed: 1 }))).toEqual([]);
+  });
+});
+
+it('knows every dotted key, those behind null and unions too', () => {
+  const keys = configKeys();
+  for (const key of [
+    'sampling.quota.budget',
+    'align.train.lora.rank',
+    'model.init.hidden_size',
+    'simulator.model',
+    'evaluate.sets',
+  ])
+    expect(keys).toContain(key);
+  expect(nearest('sampling.sample', keys)).toBe('sampling.samples');
+});
