@@ -21,11 +21,12 @@ export function gradients(loss: Tensor, wrt: readonly Tensor[]): Tensor[] {
   });
 }
 
-/** Every tensor computed from one of `roots`, and these themselves. */
+/** Every tensor computed from one of `roots` through numbers that have derivatives (no integers, no masks), and these themselves. */
 function dependents(graph: Graph, roots: readonly Tensor[]): Set<Tensor> {
   const found = new Set(roots);
   for (const node of graph.nodes) {
-    if (node.inputs.some((input) => found.has(input))) for (const output of node.outputs) found.add(output);
+    if (!node.inputs.some((input) => found.has(input))) continue;
+    for (const output of node.outputs) if (output.dtype === 'float32') found.add(output);
   }
   return found;
 }
@@ -38,7 +39,7 @@ function propagate(node: Node, needed: ReadonlySet<Tensor>, derivative: Map<Tens
   }
   const rule = GRADIENTS[node.op];
   if (!rule) throw new Error(`${node.op}: no gradient rule. Add one to gradients.ts.`);
-  const parts = node.inputs.some((i) => needed.has(i)) ? rule(node, dy) : [];
+  const parts = rule(node, dy);
   node.inputs.forEach((input, index) => {
     const part = parts[index];
     if (!part || !needed.has(input)) return;

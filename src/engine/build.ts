@@ -14,10 +14,11 @@ const first = (op: string, inputs: readonly Tensor[], attributes?: Readonly<Reco
   apply(op, inputs, attributes)[0] as Tensor;
 
 const unary = (op: string) => (x: Tensor) => first(op, [x]);
-/** Numbers become scalars of the other operand's graph. */
+/** Numbers become scalars of the other operand's graph and type. */
 const binary = (op: string) => (a: Tensor | number, b: Tensor | number) => {
-  const graph = (typeof a === 'number' ? (b as Tensor) : a).graph;
-  const lift = (v: Tensor | number) => (typeof v === 'number' ? graph.scalar(v) : v);
+  const { graph, dtype } = typeof a === 'number' ? (b as Tensor) : a;
+  const scalar = (v: number) => (dtype === 'int64' ? graph.integers([v], []) : graph.scalar(v));
+  const lift = (v: Tensor | number) => (typeof v === 'number' ? scalar(v) : v);
   return first(op, [lift(a), lift(b)]);
 };
 

@@ -61,6 +61,8 @@ export class Graph {
   weight(name: string, slice: WeightSlice): Tensor {
     const known = this.weights.get(name);
     if (known) return known.tensor;
+    const bytes = 4 * slice.shape.reduce((a, b) => a * b, 1);
+    if (slice.length !== bytes) throw new Error(`Weight ${name} [${slice.shape}]: ${bytes} bytes, but its slice of ${slice.file} has ${slice.length}`);
     const tensor = this.#tensor(this.#claim(name), 'float32', slice.shape, null);
     this.weights.set(name, { tensor, slice });
     return tensor;

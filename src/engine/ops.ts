@@ -46,7 +46,21 @@ const int = (attributes: Attributes, key: string) => attributes[key] as number;
 
 /** Position of a possibly negative axis. */
 export function axisOf(tensor: Tensor, axis: number): number {
-  return axis < 0 ? tensor.shape.length + axis : axis;
+  const position = axis < 0 ? tensor.shape.length + axis : axis;
+  if (position < 0 || position >= tensor.shape.length) fail('axis', [tensor], `there is no axis ${axis}`);
+  return position;
+}
+
+/** Fails unless every input has one of `allowed` and all have the same. */
+function checkTypes(op: string, inputs: readonly Tensor[], allowed: readonly DType[]): void {
+  const wrong = inputs.find(({ dtype }) => !allowed.includes(dtype));
+  if (wrong) fail(op, inputs, `${wrong.name} is ${wrong.dtype}, not ${allowed.join(' or ')}`);
+  if (inputs.some(({ dtype }) => dtype !== inputs[0]?.dtype)) fail(op, inputs, 'element types differ');
+}
+
+/** Fails unless the indices among the inputs are int64. */
+function checkIndices(op: string, inputs: readonly Tensor[], place: number): void {
+  if (inputs[place]?.dtype !== 'int64') fail(op, inputs, 'indices must be int64');
 }
 
 /** Shape of a broadcast result; a 1 meets anything, otherwise sizes must be equal by number or by name. */
@@ -64,18 +78,24 @@ export function broadcast(op: string, inputs: readonly Tensor[]): Dim[] {
   });
 }
 
-function unary(opType: string): Op {
+const NUMBERS = ['float32', 'int64'] as const;
+
+function unary(opType: string, types: readonly DType[] = ['float32']): Op {
   return {
-    infer: ([x]) => [{ dtype: (x as Tensor).dtype, shape: (x as Tensor).shape }],
+    infer(inputs) {
+      const [x] = inputs as [Tensor];
+      checkTypes(opType, inputs, types);
+      return [{ dtype: x.dtype, shape: x.shape }];
+    },
     lower: (node, emit) => emit.node(opType, names(node.inputs), names(node.outputs)),
   };
 }
 
-function elementwise(opType: string, result: 'same' | 'bool'): Op {
+function elementwise(opType: string, result: 'same' | 'bool', types: readonly DType[] = NUMBERS): Op {
   return {
     infer(inputs) {
-      const [a, b] = inputs as [Tensor, Tensor];
-      if (a.dtype !== b.dtype) fail(opType, inputs, 'element types differ');
+      const [a] = inputs as [Tensor];
+      checkTypes(opType, inputs, types);
       return [{ dtype: result === 'bool' ? 'bool' : a.dtype, shape: broadcast(opType, inputs) }];
     },
     lower: (node, emit) => emit.node(opType, names(node.inputs), names(node.outputs)),
@@ -84,7 +104,9 @@ function elementwise(opType: string, result: 'same' | 'bool'): Op {
 
 function reduction(opType: string): Op {
   return {
-    infer([x], attributes) {
+    infer(inputs, attributes) {
+      const [x] = inputs;
+      checkTypes(opType, inputs, ['float32']);
       const axes = ints(attributes, 'axes');
       const shape = (x as Tensor).shape.map((dim, axis) => (axes.includes(axis) ? 1 : dim));
       return [{ dtype: 'float32', shape: attributes['keepDims'] ? shape : shape.filter((_, i) => !axes.includes(i)) }];
@@ -113,6 +135,7 @@ function like(opType: 'Reshape' | 'Expand'): Op {
 const matmul: Op = {
   infer(inputs, attributes) {
     const [a, b] = inputs as [Tensor, Tensor];
+    checkTypes('matmul', inputs, ['float32']);
     if (a.shape.length < 2 || b.shape.length < 2) fail('matmul', inputs, 'needs matrices');
     const [m, k] = attributes['transA'] ? a.shape.slice(-2).reverse() : a.shape.slice(-2);
     const [k2, n] = attributes['transB'] ? b.shape.slice(-2).reverse() : b.shape.slice(-2);
@@ -155,9 +178,12 @@ const reshape: Op = {
 };
 
 const transpose: Op = {
-  infer: ([x], attributes) => [
-    { dtype: (x as Tensor).dtype, shape: ints(attributes, 'perm').map((axis) => (x as Tensor).shape[axis] as Dim) },
-  ],
+  infer(inputs, attributes) {
+    const [x] = inputs as [Tensor];
+    const perm = ints(attributes, 'perm');
+    if ([...perm].sort().join() !== [...x.shape.keys()].join()) fail('transpose', inputs, `[${perm}] is no order of its axes`);
+    return [{ dtype: x.dtype, shape: perm.map((axis) => x.shape[axis] as Dim) }];
+  },
   lower: (node, emit) =>
     emit.node('Transpose', names(node.inputs), names(node.outputs), { perm: ints(node.attributes, 'perm') }),
 };
@@ -166,8 +192,10 @@ const concat: Op = {
   infer(inputs, attributes) {
     const axis = int(attributes, 'axis');
     const [first] = inputs as [Tensor];
-    for (const other of inputs) {
-      if (other.shape.some((dim, i) => i !== axis && dim !== first.shape[i])) fail('concat', inputs, 'sizes differ');
+    checkTypes('concat', inputs, ['float32', 'int64', 'bool']);
+    for (const { shape } of inputs) {
+      const same = shape.length === first.shape.length && shape.every((dim, i) => i === axis || dim === first.shape[i]);
+      if (!same) fail('concat', inputs, `sizes differ beside axis ${axis}`);
     }
     const joined = sum(...inputs.map((t) => t.shape[axis] as Dim));
     return [{ dtype: first.dtype, shape: first.shape.map((dim, i) => (i === axis ? joined : dim)) }];
@@ -237,7 +265,7 @@ const sliceLike: Op = {
 const gather: Op = {
   infer(inputs) {
     const [data, indices] = inputs as [Tensor, Tensor];
-    if (indices.dtype !== 'int64') fail('gather', inputs, 'indices must be int64');
+    checkIndices('gather', inputs, 1);
     return [{ dtype: data.dtype, shape: [...indices.shape, ...data.shape.slice(1)] }];
   },
   lower: (node, emit) => emit.node('Gather', names(node.inputs), names(node.outputs), { axis: 0 }),
@@ -267,6 +295,7 @@ const tokenLogp: Op = {
     if (logits.shape.length !== 2 || targets.shape.length !== 1 || logits.shape[0] !== targets.shape[0]) {
       fail('tokenLogp', inputs, 'needs logits [n, vocab] and targets [n]');
     }
+    checkIndices('tokenLogp', inputs, 1);
     return [
       { dtype: 'float32', shape: targets.shape },
       { dtype: 'float32', shape: logits.shape },
@@ -303,7 +332,13 @@ const tokenLogpGradient: Op = {
 
 /** Picks one element a row: `x [n, m]`, `indices [n, k]` -> `[n, k]`. */
 const gatherElements: Op = {
-  infer: ([x, indices]) => [{ dtype: (x as Tensor).dtype, shape: (indices as Tensor).shape }],
+  infer(inputs) {
+    const [x, indices] = inputs as [Tensor, Tensor];
+    checkIndices('gatherElements', inputs, 1);
+    const rows = (t: Tensor) => t.shape.slice(0, -1).join();
+    if (x.shape.length !== indices.shape.length || rows(x) !== rows(indices)) fail('gatherElements', inputs, 'rows differ');
+    return [{ dtype: x.dtype, shape: indices.shape }];
+  },
   lower: (node, emit) =>
     emit.node('GatherElements', names(node.inputs), names(node.outputs), { axis: only(node).shape.length - 1 }),
 };
@@ -332,7 +367,8 @@ const rope: Op = {
     const [x, positions, cos] = inputs as [Tensor, Tensor, Tensor];
     const half = Number(x.shape[2]) / int(attributes, 'heads') / 2;
     if (cos.shape[1] !== half) fail('rope', inputs, `the tables must be ${half} wide`);
-    if (positions.dtype !== 'int64') fail('rope', inputs, 'positions must be int64');
+    checkIndices('rope', inputs, 1);
+    if (positions.shape.join() !== x.shape.slice(0, 2).join()) fail('rope', inputs, 'needs a position for each row of x');
     return [{ dtype: 'float32', shape: x.shape }];
   },
   lower: (node, emit) =>
@@ -342,19 +378,19 @@ const rope: Op = {
 const where: Op = {
   infer(inputs) {
     const [condition, a, b] = inputs as [Tensor, Tensor, Tensor];
-    if (condition.dtype !== 'bool' || a.dtype !== b.dtype) fail('where', inputs, 'needs (bool, T, T)');
+    if (condition.dtype !== 'bool' || a.dtype !== b.dtype) fail('where', inputs, 'needs a bool and two tensors of one type');
     return [{ dtype: a.dtype, shape: broadcast('where', inputs) }];
   },
   lower: (node, emit) => emit.node('Where', names(node.inputs), names(node.outputs)),
 };
 
 const softmax: Op = {
-  infer: ([x]) => [{ dtype: 'float32', shape: (x as Tensor).shape }],
+  infer: unary('softmax').infer,
   lower: (node, emit) => emit.node('Softmax', names(node.inputs), names(node.outputs), { axis: -1 }),
 };
 
 const cumSum: Op = {
-  infer: ([x]) => [{ dtype: 'float32', shape: (x as Tensor).shape }],
+  infer: unary('cumSum').infer,
   lower(node, emit) {
     const axis = emit.int64([(node.inputs[0] as Tensor).shape.length - 1]);
     emit.node('CumSum', [(node.inputs[0] as Tensor).name, axis], names(node.outputs));
@@ -390,7 +426,7 @@ const cast: Op = {
 
 /** Every op there is, by name. */
 export const OPS: Readonly<Record<string, Op>> = {
-  neg: unary('Neg'),
+  neg: unary('Neg', NUMBERS),
   exp: unary('Exp'),
   log: unary('Log'),
   sqrt: unary('Sqrt'),
@@ -399,7 +435,7 @@ export const OPS: Readonly<Record<string, Op>> = {
   softplus: unary('Softplus'),
   sin: unary('Sin'),
   floor: unary('Floor'),
-  not: unary('Not'),
+  not: unary('Not', ['bool']),
   add: elementwise('Add', 'same'),
   sub: elementwise('Sub', 'same'),
   mul: elementwise('Mul', 'same'),
@@ -408,9 +444,9 @@ export const OPS: Readonly<Record<string, Op>> = {
   max: elementwise('Max', 'same'),
   less: elementwise('Less', 'bool'),
   greater: elementwise('Greater', 'bool'),
-  equal: elementwise('Equal', 'bool'),
-  and: elementwise('And', 'bool'),
-  or: elementwise('Or', 'bool'),
+  equal: elementwise('Equal', 'bool', ['float32', 'int64', 'bool']),
+  and: elementwise('And', 'bool', ['bool']),
+  or: elementwise('Or', 'bool', ['bool']),
   reduceSum: reduction('ReduceSum'),
   reduceMean: reduction('ReduceMean'),
   reduceMax: reduction('ReduceMax'),

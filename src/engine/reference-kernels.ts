@@ -318,6 +318,8 @@ export const KERNELS: Readonly<Record<string, Kernel>> = {
   exp: unary(Math.exp),
   log: unary(Math.log),
   sqrt: unary(Math.sqrt),
+  sin: unary(Math.sin),
+  floor: unary(Math.floor),
   tanh: unary(Math.tanh),
   sigmoid: unary((x) => 1 / (1 + Math.exp(-x))),
   softplus: unary((x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)))),

@@ -1,0 +1,31 @@
+// Every op and its gradient on an execution provider against the float64 reference: cpu, or what SIPF_TEST_PROVIDER names.
+import { describe, expect, it } from 'vitest';
+import { interpret } from '../../src/engine/reference.ts';
+import { Engine, type Provider } from '../../src/engine/session.ts';
+import { CASES } from './engine-cases.ts';
+import { assemble, relativeError, titleOf } from './engine-suite.ts';
+
+const provider = (process.env['SIPF_TEST_PROVIDER'] ?? 'cpu') as Provider;
+const TOLERANCE: Readonly<Record<Provider, number>> = { cpu: 1e-5, webgpu: 1e-4 };
+
+describe(`ops on ${provider}`, () => {
+  const engine = new Engine({ provider, threads: 1 });
+
+  it.each(CASES.map((each) => [titleOf(each), each] as const))('%s', async (_, each) => {
+    const { graph, outputs, feeds } = assemble(each);
+    const expected = interpret(graph, outputs, feeds);
+    await using program = await engine.compile(graph, outputs, { prepack: false });
+    const found = await program.run(feeds);
+    for (const [name, { data, shape }] of Object.entries(expected)) {
+      expect(found[name]?.shape, name).toEqual(shape);
+      const result = found[name]?.data as Float32Array;
+      if (data instanceof Float64Array) {
+        expect(result).toBeInstanceOf(Float32Array);
+        // The loss is a sum of terms of both signs: its error is against their size.
+        expect(relativeError(result, data, name === 'loss' ? 1 : 1e-3), `${name}: ${result} against ${data}`).toBeLessThan(TOLERANCE[provider]);
+      } else {
+        expect(result, name).toEqual(data);
+      }
+    }
+  });
+});
