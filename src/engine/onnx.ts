@@ -1,5 +1,6 @@
 // A graph and the outputs wanted -> the bytes of an ONNX model holding only what they need. Weights stay outside, named by file and offset.
 import { PbfWriter } from 'pbf';
+import type { Dim } from './dims.ts';
 import type { Attribute, DType, Graph, Node, Tensor, WeightSlice } from './graph.ts';
 import { type Emitter, OPS } from './ops.ts';
 
@@ -30,10 +31,15 @@ export interface Serialised {
   readonly bytes: Uint8Array;
   /** Inputs that the outputs depend on, in the graph's order. */
   readonly inputs: readonly Tensor[];
+  /** Dimensions that must not be 0 in a run. */
+  readonly nonEmpty: readonly Dim[];
 }
 
+/** The name in the model of an output called `name`: apart from the names of tensors, which may be the same. */
+export const outputName = (name: string): string => `output:${name}`;
+
 /**
- * @param outputs tensors by the names they will have as outputs of the model.
+ * @param outputs tensors by name; in the model they are called `outputName(name)`.
  * @param locate path of a weight file as the model shall name it (relative to the model's folder).
  */
 export function serialise(
@@ -48,7 +54,9 @@ export function serialise(
     if (!op) throw new Error(`No op is called ${node.op}`);
     op.lower(node, lowering);
   }
-  for (const [name, tensor] of Object.entries(outputs)) lowering.node('Identity', [tensor.name], [name]);
+  for (const [name, tensor] of Object.entries(outputs)) {
+    lowering.node('Identity', [tensor.name], [outputName(name)]);
+  }
   const inputs = graph.inputs.filter((input) => used.has(input));
   const initializers = [...lowering.initializers];
   for (const { tensor, data } of graph.constants) {
@@ -62,7 +70,7 @@ export function serialise(
   }
   const writer = new PbfWriter();
   writeModel({ nodes: lowering.nodes, initializers, inputs, outputs }, writer);
-  return { bytes: writer.finish(), inputs };
+  return { bytes: writer.finish(), inputs, nonEmpty: [...lowering.nonEmptyDims] };
 }
 
 function reachable(graph: Graph, outputs: readonly Tensor[]): { nodes: Node[]; used: Set<Tensor> } {
@@ -79,6 +87,7 @@ function reachable(graph: Graph, outputs: readonly Tensor[]): { nodes: Node[]; u
 class Lowering implements Emitter {
   readonly nodes: LoweredNode[] = [];
   readonly initializers: Initializer[] = [];
+  readonly nonEmptyDims = new Set<Dim>();
   readonly #integers = new Map<string, string>();
   #count = 0;
 
@@ -107,6 +116,10 @@ class Lowering implements Emitter {
     const name = this.fresh('float32');
     this.initializers.push({ name, dtype: 'float32', shape: [], raw: bytesOf(Float32Array.of(value)) });
     return name;
+  }
+
+  nonEmpty(dim: Dim): void {
+    if (typeof dim === 'string' || dim === 0) this.nonEmptyDims.add(dim);
   }
 
   fresh(hint: string): string {
@@ -146,7 +159,7 @@ function writeGraph(model: Model, pbf: PbfWriter): void {
   for (const initializer of model.initializers) pbf.writeMessage(5, writeInitializer, initializer);
   for (const { name, dtype, shape } of model.inputs) pbf.writeMessage(11, writeValueInfo, { name, dtype, shape });
   for (const [name, { dtype, shape }] of Object.entries(model.outputs)) {
-    pbf.writeMessage(12, writeValueInfo, { name, dtype, shape });
+    pbf.writeMessage(12, writeValueInfo, { name: outputName(name), dtype, shape });
   }
 }
 

@@ -21,6 +21,8 @@ export interface Emitter {
   float32(value: number): string;
   /** A name for an intermediate value. */
   fresh(hint: string): string;
+  /** The runtime computes this node wrongly where `dim` is 0. */
+  nonEmpty(dim: Dim): void;
 }
 
 type Attributes = Readonly<Record<string, Attribute>>;
@@ -146,6 +148,9 @@ const matmul: Op = {
   lower(node, emit) {
     const { transA, transB, alpha } = node.attributes;
     if (!transA && !transB && alpha === 1) return emit.node('MatMul', names(node.inputs), names(node.outputs));
+    const [a] = node.inputs as [Tensor];
+    // FusedMatMul leaves its output uninitialised where the inner size is 0; MatMul writes zeros.
+    emit.nonEmpty((transA ? a.shape.at(-2) : a.shape.at(-1)) as Dim);
     const attributes = { transA: transA ? 1 : 0, transB: transB ? 1 : 0, alpha: { float: alpha as number } };
     emit.node('FusedMatMul', names(node.inputs), names(node.outputs), attributes, MICROSOFT);
   },

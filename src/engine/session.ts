@@ -1,12 +1,12 @@
 // A graph -> a program that runs on an execution provider. The only file that imports the runtime; owns sessions and their temporary files.
-import { linkSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { linkSync, mkdtempSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { InferenceSession, Tensor as RuntimeTensor } from 'onnxruntime-node';
 import { messageOf, SipfError } from '../errors.ts';
-import { evaluate, isName } from './dims.ts';
+import { type Dim, evaluate, isName } from './dims.ts';
 import type { DType, Graph, Tensor } from './graph.ts';
-import { serialise } from './onnx.ts';
+import { outputName, serialise } from './onnx.ts';
 
 export type Provider = 'cpu' | 'webgpu';
 
@@ -54,13 +54,13 @@ export class Engine {
   async compile(graph: Graph, outputs: Readonly<Record<string, Tensor>>, { prepack }: CompileOptions): Promise<Program> {
     const { folder, links } = linkWeights(graph);
     try {
-      const { bytes, inputs } = serialise(graph, outputs, ({ file }) => links.get(file) as string);
+      const { bytes, inputs, nonEmpty } = serialise(graph, outputs, ({ file }) => links.get(file) as string);
       const model = join(folder, 'model.onnx');
       writeFileSync(model, bytes);
       const session = await InferenceSession.create(model, this.#sessionOptions(prepack));
       this.#live++;
       this.#created++;
-      return new Program(session, inputs, outputs, () => this.#live--);
+      return new Program({ session, inputs, outputs, nonEmpty, released: () => this.#live-- });
     } catch (thrown) {
       throw this.#explain(thrown);
     } finally {
@@ -96,6 +96,7 @@ export class Engine {
  */
 function linkWeights(graph: Graph): { folder: string; links: Map<string, string> } {
   const files = [...new Set([...graph.weights.values()].map(({ slice }) => slice.file))];
+  checkLengths(graph, files);
   const failures: string[] = [];
   for (const parent of new Set([tmpdir(), ...files.map((file) => dirname(resolve(file)))])) {
     let folder: string | undefined;
@@ -118,23 +119,33 @@ function linkWeights(graph: Graph): { folder: string; links: Map<string, string>
   );
 }
 
+interface ProgramParts {
+  readonly session: InferenceSession;
+  readonly inputs: readonly Tensor[];
+  readonly outputs: Readonly<Record<string, Tensor>>;
+  readonly nonEmpty: readonly Dim[];
+  readonly released: () => void;
+}
+
+function checkLengths(graph: Graph, files: readonly string[]): void {
+  const sizes = new Map(files.map((file) => [file, statSync(file).size]));
+  for (const [name, { slice }] of graph.weights) {
+    const [end, size] = [slice.offset + slice.length, sizes.get(slice.file) as number];
+    if (end <= size) continue;
+    throw new SipfError(
+      'bad-input',
+      `Expected weight ${name} at bytes ${slice.offset} to ${end} of ${slice.file}, got a file of ${size} bytes. Write or fetch it again.`,
+    );
+  }
+}
+
 /** A compiled graph. Runs block the thread they are called on. */
 export class Program implements AsyncDisposable {
-  readonly #session: InferenceSession;
-  readonly #inputs: readonly Tensor[];
-  readonly #outputs: Readonly<Record<string, Tensor>>;
-  readonly #released: () => void;
+  readonly #parts: ProgramParts;
+  #disposed = false;
 
-  constructor(
-    session: InferenceSession,
-    inputs: readonly Tensor[],
-    outputs: Readonly<Record<string, Tensor>>,
-    released: () => void,
-  ) {
-    this.#session = session;
-    this.#inputs = inputs;
-    this.#outputs = outputs;
-    this.#released = released;
+  constructor(parts: ProgramParts) {
+    this.#parts = parts;
   }
 
   /**
@@ -142,17 +153,24 @@ export class Program implements AsyncDisposable {
    * @throws Error naming the input whose type or sizes do not fit the graph or the other inputs.
    */
   async run(feeds: Readonly<Record<string, HostArray>>): Promise<Record<string, HostArray>> {
+    const { session, inputs, outputs, nonEmpty } = this.#parts;
     const bindings = new Map<string, number>();
     const given: Record<string, RuntimeTensor> = {};
-    for (const input of this.#inputs) {
+    for (const input of inputs) {
       const value = feeds[input.name];
       if (!value) throw new Error(`Input ${input.name} is missing`);
       bind(input, value, bindings);
-      given[input.name] = toRuntime(input.dtype, value);
     }
-    for (const input of this.#inputs) check(input, feeds[input.name] as HostArray, bindings);
-    const results = await this.#session.run(given);
-    return Object.fromEntries(Object.keys(this.#outputs).map((name) => [name, fromRuntime(results[name] as RuntimeTensor)]));
+    for (const input of inputs) {
+      const value = feeds[input.name] as HostArray;
+      check(input, value, bindings);
+      given[input.name] = toRuntime(input, value);
+    }
+    const empty = nonEmpty.find((dim) => evaluate(dim, bindings) === 0);
+    if (empty !== undefined) throw new Error(`Size ${empty} is 0: a matmul sums over it, transposed or scaled, and must have something to sum`);
+    const results = await session.run(given);
+    const result = (name: string) => fromRuntime(results[outputName(name)] as RuntimeTensor);
+    return Object.fromEntries(Object.keys(outputs).map((name) => [name, result(name)]));
   }
 
   /** run() where every output is float32. */
@@ -161,8 +179,10 @@ export class Program implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#session.release();
-    this.#released();
+    if (this.#disposed) return;
+    this.#disposed = true;
+    await this.#parts.session.release();
+    this.#parts.released();
   }
 }
 
@@ -186,11 +206,11 @@ function mismatch(input: Tensor, value: HostArray, why: string): never {
   throw new Error(`Input ${input.name}: expected [${input.shape.join(', ')}], got [${value.shape.join(', ')}] (${why})`);
 }
 
-function toRuntime(dtype: DType, { data, shape }: HostArray): RuntimeTensor {
+function toRuntime({ name, dtype }: Tensor, { data, shape }: HostArray): RuntimeTensor {
   if (dtype === 'float32' && data instanceof Float32Array) return new RuntimeTensor('float32', data, shape);
   if (dtype === 'int64' && data instanceof BigInt64Array) return new RuntimeTensor('int64', data, shape);
   if (dtype === 'bool' && data instanceof Uint8Array) return new RuntimeTensor('bool', data, shape);
-  throw new Error(`Expected ${dtype} data, got ${data.constructor.name}`);
+  throw new Error(`Input ${name}: expected ${dtype} data, got ${data.constructor.name}`);
 }
 
 function fromRuntime(tensor: RuntimeTensor): HostArray {
