@@ -110,3 +110,12 @@ it('knows every dotted key, those behind null and unions too', () => {
     expect(keys).toContain(key);
   expect(nearest('sampling.sample', keys)).toBe('sampling.samples');
 });
+
+it('settles labels.mode by what the configuration needs', () => {
+  expect(parseConfig({}).labels.mode).toBe('first-success');
+  expect(parseConfig({ score: { scorer: 'tallies' } }).labels.mode).toBe('full');
+  expect(parseConfig({ prm: { targets: 'soft' } }).labels.mode).toBe('full');
+  expect(() => parseConfig({ prm: { targets: 'soft' }, labels: { mode: 'first-success' } })).toThrow(
+    /labels\.mode full/,
+  );
+});

@@ -94,9 +94,28 @@ export async function loadConfig({ preset, file, flags = {} }: ConfigSources): P
 /** Checks a plain object and fills in the defaults. */
 export function parseConfig(tree: unknown): Config {
   const parsed = Config.safeParse(tree);
-  if (parsed.success) return parsed.data;
+  if (parsed.success) return withLabelMode(parsed.data);
   const issues = parsed.error.issues.flatMap((issue) => explain(issue));
   throw new SipfError('bad-config', issues.join('\n'), { cause: parsed.error });
+}
+
+/** Settles `labels.mode: auto`, and refuses scans where complete tallies are needed: before any rollout is spent. */
+function withLabelMode(config: Config): Config {
+  const { mode } = config.labels;
+  const why =
+    config.score.scorer === 'tallies'
+      ? 'score.scorer tallies'
+      : config.prm.targets === 'soft'
+        ? 'prm.targets soft'
+        : null;
+  if (why !== null && mode === 'first-success') {
+    throw new SipfError(
+      'bad-config',
+      `Expected labels.mode full (or auto) for ${why}, got first-success. Change one of them.`,
+    );
+  }
+  const settled = mode !== 'auto' ? mode : why === null ? 'first-success' : 'full';
+  return { ...config, labels: { ...config.labels, mode: settled } };
 }
 
 /** Every dotted key the configuration knows, in its own order. */

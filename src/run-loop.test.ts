@@ -106,7 +106,7 @@ describe('runLoop', () => {
       iterations: 1,
       score: { scorer },
       pairs: { eta: 0.01 },
-      labels: { K: 4, mode: 'full', heldOut: 0.3 },
+      labels: { K: 4, heldOut: 0.3 },
     });
     const { rounds } = await runLoop({ config, out: join(folder, `scorer-${scorer}`), backend, tasks });
     expect(rounds[1]?.pairs?.pairs).toBeGreaterThan(0);

@@ -1,8 +1,8 @@
 // A configuration, a run directory and a backend -> the loop, run or resumed there. Leaves the method to pipeline/iterate.ts.
 
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import type { Backend, ModelSource } from './backends/backend.ts';
 import type { Config } from './config.ts';
@@ -60,6 +60,12 @@ export async function runLoop(options: RunLoopOptions): Promise<LoopResult> {
     );
   }
   const out = resolve(options.out);
+  if (options.fromRun !== undefined && !existsSync(join(options.fromRun, 'config.json'))) {
+    throw new SipfError(
+      'not-found',
+      `Expected a run to copy stages from in ${options.fromRun}, got no config.json there. Give the --out of a run.`,
+    );
+  }
   const task = tasks(config.task.name);
   const questions = await loadTrain(task, config);
   await using run = await Run.open({

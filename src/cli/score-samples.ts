@@ -50,7 +50,7 @@ export async function scoreSamples(options: ScoreSamplesOptions, terminal: Termi
   );
   await using backend = await openBackend(options);
   const prompt = await openPrompt(stage, questions, backend);
-  await using opened = await openScorer(backend, options, config.labels);
+  await using opened = await openScorer(backend, options);
   const context = { scorer: opened.scorer, task, prompt, signal: terminal.signal };
   const counts = await runJournaled(
     {
@@ -79,14 +79,10 @@ interface OpenScorer extends AsyncDisposable {
   readonly name: string;
 }
 
-async function openScorer(
-  backend: Backend,
-  options: ScoreSamplesOptions,
-  rule: Extract<Scorer, { kind: 'tallies' }>['rule'],
-): Promise<OpenScorer> {
+async function openScorer(backend: Backend, options: ScoreSamplesOptions): Promise<OpenScorer> {
   if (options.scorer === 'tallies') {
     requireOption('labels', options.labels);
-    return { scorer: { kind: 'tallies', rule }, name: 'tallies', [Symbol.asyncDispose]: async () => {} };
+    return { scorer: { kind: 'tallies' }, name: 'tallies', [Symbol.asyncDispose]: async () => {} };
   }
   if (options.scorer === 'prm') {
     const prm = await backend.openPrm(prmSource(options));

@@ -242,6 +242,10 @@ export function roundWarnings(report: Pick<EvalReport, 'iteration' | 'sets' | 'p
       warnings.push(
         'Every sample is right: no path can be rejected. Use harder questions or a higher sampling.temperature.',
       );
+    if ((samples.kept ?? 0) === 0)
+      warnings.push(
+        'Every sample repeats a known path: nothing new to learn from. Raise sampling.temperature, or draw for other questions (sampling.rotate).',
+      );
     if ((samples.error ?? 0) > 0) warnings.push(`${samples.error} samples could not be graded and were left out.`);
     if ((samples.quotaUnmet ?? 0) > 0)
       warnings.push(`${samples.quotaUnmet} questions did not reach sampling.quota within its budget.`);

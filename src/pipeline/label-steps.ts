@@ -13,8 +13,11 @@ export const LabelOptions = z.strictObject({
   K: z.number().int().positive().default(8),
   /** A step is correct when more than this many of its rollouts are right. */
   delta: z.number().int().min(0).default(0),
-  /** first-success: exact hard labels with fewer rollouts. full: complete tallies, needed for soft labels and the tallies scorer. */
-  mode: z.enum(['first-success', 'full']).default('first-success'),
+  /**
+   * first-success: exact hard labels with fewer rollouts. full: complete tallies, needed for soft labels and the tallies scorer.
+   * auto: full where the configuration needs it, else first-success.
+   */
+  mode: z.enum(['auto', 'first-success', 'full']).default('auto'),
   /** monotone: a step is correct if a later step is. none: the paper's rule. */
   closure: z.enum(['monotone', 'none']).default('monotone'),
   /** Approximation: a right path's own success settles all its steps, without rollouts (an outcome label). */
@@ -30,8 +33,8 @@ export const LabelOptions = z.strictObject({
   topK: z.number().int().min(0).default(0),
   maxTokens: z.number().int().positive().nullable().default(null),
   gradeRetries: z.number().int().min(0).default(2),
-  /** Questions of one unit of work. */
-  unit: z.number().int().positive().default(16),
+  /** Questions of one unit of work. Each path has one rollout running at a time, so a small unit leaves slots empty. */
+  unit: z.number().int().positive().default(64),
 });
 export type LabelOptions = z.infer<typeof LabelOptions>;
 
@@ -244,7 +247,7 @@ function rollOut(prefix: Prefix, count: number, context: LabelContext): Generate
 function stillNeeded(prefix: Prefix, { K, delta, mode }: LabelOptions): number | 'done' | 'failed' {
   const valid = prefix.results.filter((result) => result === true || result === false);
   if (valid.length >= K) return 'done';
-  if (mode === 'first-success' && valid.filter(Boolean).length > delta) return 'done';
+  if (mode !== 'full' && valid.filter(Boolean).length > delta) return 'done';
   if (prefix.results.length - valid.length > K) return 'failed';
   return K - valid.length;
 }

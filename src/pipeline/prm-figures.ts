@@ -159,7 +159,7 @@ function judge({ question, samples, labels, scores }: FigureItem, task: Task, ru
   });
 }
 
-/** Mean share of right rollouts over the steps before the last; an implied step counts 1, a path of one step a half. */
+/** Mean share of right rollouts over the steps before the last; an implied step counts 1, a path of one step a half. Stopped scans count 1 / run. */
 function tallyMean({ steps }: StepLabels): number {
   const before = steps
     .slice(0, -1)

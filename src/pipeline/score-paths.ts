@@ -7,10 +7,10 @@ import type { Task } from '../tasks/task.ts';
 import type { StageOutput } from './counts.ts';
 import { keyedOrder } from './keys.ts';
 import type { BuildPrompt } from './prompt.ts';
-import { hardLabels, type LabelRule } from './step-labels.ts';
+import { softLabels } from './step-labels.ts';
 
 export const ScoreOptions = z.strictObject({
-  /** prm: the trained model. tallies: the rollouts themselves (labelled paths only). logprob: the policy's mean log-probability, as a probability. */
+  /** prm: the trained model. tallies: the rollouts themselves (labelled paths only, labels.mode full). logprob: the policy's mean log-probability, as a probability. */
   scorer: z.enum(['prm', 'tallies', 'logprob']).default('prm'),
   /** How step scores make a path score. */
   path: z.enum(['mean', 'min', 'product', 'last']).default('mean'),
@@ -30,7 +30,7 @@ export interface ScoreItem {
 export type Scorer =
   | { readonly kind: 'prm'; readonly prm: ProcessRewardModel }
   | { readonly kind: 'logprob'; readonly policy: Policy }
-  | { readonly kind: 'tallies'; readonly rule: LabelRule }
+  | { readonly kind: 'tallies' }
   | { readonly kind: 'outcome' };
 
 export interface ScoreContext {
@@ -57,7 +57,7 @@ async function recordsOf(
   { scorer, task, prompt, signal }: ScoreContext,
 ): Promise<StepScores[]> {
   const paths = items.flatMap(({ question, samples }) => samples.map((sample) => ({ question, sample })));
-  if (scorer.kind === 'tallies') return items.flatMap((item) => scoreByTallies(item, scorer.rule));
+  if (scorer.kind === 'tallies') return items.flatMap((item) => scoreByTallies(item));
   if (scorer.kind === 'outcome') {
     return paths.map(({ sample }) =>
       scoresOf(
@@ -93,26 +93,14 @@ async function recordsOf(
   });
 }
 
-/** correct / run where the tally is complete, else the hard label; a gold path scores 1 throughout. */
-function scoreByTallies({ samples, labels }: ScoreItem, rule: LabelRule): StepScores[] {
+/** tally / K of each step (the last step's is the outcome); a gold path scores 1 throughout. */
+function scoreByTallies({ samples, labels }: ScoreItem): StepScores[] {
   const latest = new Map(labels.map((record) => [record.sampleId, record]));
   return samples.flatMap((sample) => {
     const record = latest.get(sample.id);
-    if (sample.source === 'gold')
-      return [
-        scoresOf(
-          sample,
-          'tallies',
-          null,
-          sample.steps.map(() => 1),
-        ),
-      ];
-    if (record === undefined) return [];
-    const hard = hardLabels(record, rule).map(Number);
-    const scores = record.steps.map(({ correct, run, stop }, j) =>
-      stop === 'full' && run > 0 ? correct / run : (hard[j] ?? 0),
-    );
-    return [scoresOf(sample, 'tallies', null, scores)];
+    const gold = sample.steps.map(() => 1);
+    if (sample.source === 'gold') return [scoresOf(sample, 'tallies', null, gold)];
+    return record === undefined ? [] : [scoresOf(sample, 'tallies', null, softLabels(record))];
   });
 }
 

@@ -231,7 +231,7 @@ describe('labels and scores', () => {
     await using prm = await backend.openPrm({ model: 'base' });
     const scored = await scoreUnit(items, { scorer: { kind: 'prm', prm }, task: sumsTask, prompt });
     expect(scored.records).toHaveLength(samples.length);
-    const tallied = await scoreUnit(items, { scorer: { kind: 'tallies', rule }, task: sumsTask, prompt });
+    const tallied = await scoreUnit(items, { scorer: { kind: 'tallies' }, task: sumsTask, prompt });
     expect(tallied.counts.unscored).toBe(0);
     expect(tallied.records.find(({ sampleId }) => !sampleId.endsWith('gold'))?.scores[0]).toBe(0.5);
     const outcome = await scoreUnit(items, { scorer: { kind: 'outcome' }, task: sumsTask, prompt });

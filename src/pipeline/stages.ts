@@ -190,7 +190,6 @@ export async function score(loop: Loop, k: number, policy: Checkpoint, prm: Chec
   const { run, config, method, task, prompt } = loop;
   const kind = method.feedback === 'outcome' ? 'outcome' : config.score.scorer;
   const labels = kind === 'tallies';
-  const rule = labels ? config.labels : null;
   const items = async function* (): AsyncGenerator<ScoreItem> {
     yield* everything(loop, k, { labels });
   };
@@ -201,7 +200,6 @@ export async function score(loop: Loop, k: number, policy: Checkpoint, prm: Chec
       scorer: kind,
       unit: config.score.unit,
       model: kind === 'prm' ? (prm?.hash ?? null) : kind === 'logprob' ? policy.hash : null,
-      rule: rule === null ? null : { delta: rule.delta, closure: rule.closure, ownWitness: rule.ownWitness },
       ...(labels ? await labelInputs(loop, k) : { samples: await hashesOf(loop, '1-samples', k) }),
     },
     file: '4-scores.jsonl',
@@ -228,7 +226,7 @@ async function openScorer(
 ): Promise<{ scorer: Scorer } & AsyncDisposable> {
   const nothing = async () => undefined;
   if (kind === 'outcome') return { scorer: { kind }, [Symbol.asyncDispose]: nothing };
-  if (kind === 'tallies') return { scorer: { kind, rule: loop.config.labels }, [Symbol.asyncDispose]: nothing };
+  if (kind === 'tallies') return { scorer: { kind }, [Symbol.asyncDispose]: nothing };
   if (kind === 'logprob') {
     const opened = await loop.backend.openPolicy(sourceIn(loop, policy));
     return { scorer: { kind, policy: opened }, [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose]() };
