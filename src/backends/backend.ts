@@ -47,7 +47,9 @@ export interface Completion {
  * Called with each group of completions that finish at the same decode step, in slot order; returns further requests of the same unit.
  * The backend waits for the answer, so that the composition of every batch depends on nothing but the requests.
  */
-export type OnFinished = (finished: readonly Completion[]) => readonly GenerateRequest[] | Promise<readonly GenerateRequest[]>;
+export type OnFinished = (
+  finished: readonly Completion[],
+) => readonly GenerateRequest[] | Promise<readonly GenerateRequest[]>;
 
 export interface GenerateStats {
   readonly promptTokens: number;
@@ -66,7 +68,10 @@ export interface Policy extends AsyncDisposable {
   /** One unit of work: starts with empty slots, ends when no request is left. */
   generate(requests: readonly GenerateRequest[], onFinished: OnFinished, options?: CallOptions): Promise<GenerateStats>;
   /** Raw log-probabilities of given completions, `[completion tokens]` each. */
-  logps(items: readonly { context: readonly ContextPiece[]; completion: ContextPiece }[], options?: CallOptions): Promise<number[][]>;
+  logps(
+    items: readonly { context: readonly ContextPiece[]; completion: ContextPiece }[],
+    options?: CallOptions,
+  ): Promise<number[][]>;
   /** The prompt text of a conversation in the model's own chat template, ending where the assistant begins. */
   chatPrompt(messages: readonly { role: 'system' | 'user' | 'assistant'; content: string }[]): Promise<string>;
   /** Token counts of texts (continuations, no BOS). */
