@@ -21,6 +21,8 @@ export const TaskOptions = z.strictObject({
   limit: z.number().int().positive().nullable().default(null),
   /** Train questions with at most this many gold steps (warm-up and rounds; evaluation sees all). */
   maxGoldSteps: z.number().int().positive().nullable().default(null),
+  /** Worked solutions are used of the first n train questions only; the others are questions with a checkable answer. null: of all. */
+  solutions: z.number().int().min(0).nullable().default(null),
   /** Seed of generated tasks: apart from `seed`, so that runs with other seeds share their data. */
   seed: z.number().int().default(1),
 });

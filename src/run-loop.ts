@@ -21,6 +21,7 @@ import { Run } from './run.ts';
 import { checkpointOf, type OutsideModels, relativeTo, sourceOf } from './run-paths.ts';
 import { taskNamed } from './tasks/index.ts';
 import type { Shot, Task } from './tasks/task.ts';
+import { loadTrain } from './train-questions.ts';
 
 export interface RunLoopOptions {
   readonly config: Config;
@@ -124,31 +125,6 @@ async function start({ run, config, backend, tasks, task, questions }: StartArgs
 function withoutShots(questions: readonly Question[], shots: readonly Shot[]): readonly Question[] {
   const shown = new Set(shots.map(({ question }) => question));
   return shown.size === 0 ? questions : questions.filter(({ question }) => !shown.has(question));
-}
-
-async function loadTrain(task: Task, { task: options }: Config): Promise<Question[]> {
-  const { data, limit, maxGoldSteps, seed } = options;
-  const questions = await task.load({
-    data: data ?? undefined,
-    split: 'train',
-    limit: limit ?? undefined,
-    maxGoldSteps: maxGoldSteps ?? undefined,
-    seed,
-  });
-  const seen = new Set<string>();
-  for (const { id } of questions) {
-    if (seen.has(id))
-      throw new SipfError(
-        'bad-input',
-        `Expected question ids that differ, got ${id} twice in ${data ?? task.name}. Give each question its own id.`,
-      );
-    seen.add(id);
-  }
-  if (questions.length > 0) return questions;
-  throw new SipfError(
-    'nothing-left',
-    `Expected train questions of ${task.name}, got none after filtering. Check task.data, task.limit and task.maxGoldSteps.`,
-  );
 }
 
 const Base = z.object({ checkpoint: Checkpoint, parameters: z.number(), questions: z.number() });

@@ -15,6 +15,7 @@ import type { Question } from '../records.ts';
 import { taskNamed } from '../tasks/index.ts';
 import { goldSteps } from '../tasks/steps.ts';
 import type { Split, Task } from '../tasks/task.ts';
+import { withSolutions } from '../train-questions.ts';
 import { type Row, readAllRows, readRows } from './jsonl.ts';
 import { type ExecutionOptions, integer, limit } from './options.ts';
 import { readSettings, type SettingsOptions, withSettings } from './settings.ts';
@@ -80,14 +81,15 @@ export async function loadQuestions(
   options: Pick<StageOptions, 'questions' | 'split' | 'limit'>,
 ): Promise<Question[]> {
   if (options.questions === undefined) {
-    const { data, limit: configured, maxGoldSteps, seed } = config.task;
-    return await task.load({
+    const { data, limit: configured, maxGoldSteps, solutions, seed } = config.task;
+    const loaded = await task.load({
       data: data ?? undefined,
       split: options.split,
       limit: options.limit ?? configured ?? undefined,
       maxGoldSteps: maxGoldSteps ?? undefined,
       seed,
     });
+    return options.split === 'train' ? withSolutions(loaded, solutions) : loaded;
   }
   const rows = await readAllRows(options.questions, QuestionLine);
   const questions = rows.map(({ index, value }): Question => {
