@@ -2,7 +2,7 @@
 import { PbfWriter } from 'pbf';
 import type { Dim } from './dims.ts';
 import type { Attribute, DType, Graph, Node, Tensor, WeightSlice } from './graph.ts';
-import { type Emitter, OPS } from './ops.ts';
+import { type Emitter, OPS, type Provider } from './ops.ts';
 
 const IR_VERSION = 9;
 const OPSET = 20;
@@ -38,17 +38,20 @@ export interface Serialised {
 /** The name in the model of an output called `name`: apart from the names of tensors, which may be the same. */
 export const outputName = (name: string): string => `output:${name}`;
 
-/**
- * @param outputs tensors by name; in the model they are called `outputName(name)`.
- * @param locate path of a weight file as the model shall name it (relative to the model's folder).
- */
+export interface SerialiseOptions {
+  readonly provider: Provider;
+  /** Path of a weight file as the model shall name it, relative to the model's folder. */
+  locate(slice: WeightSlice): string;
+}
+
+/** @param outputs tensors by name; in the model they are called `outputName(name)`. */
 export function serialise(
   graph: Graph,
   outputs: Readonly<Record<string, Tensor>>,
-  locate: (slice: WeightSlice) => string,
+  { provider, locate }: SerialiseOptions,
 ): Serialised {
   const { nodes, used } = reachable(graph, Object.values(outputs));
-  const lowering = new Lowering();
+  const lowering = new Lowering(provider, used);
   for (const node of nodes) {
     const op = OPS[node.op];
     if (!op) throw new Error(`No op is called ${node.op}`);
@@ -85,11 +88,22 @@ function reachable(graph: Graph, outputs: readonly Tensor[]): { nodes: Node[]; u
 }
 
 class Lowering implements Emitter {
+  readonly provider: Provider;
+  readonly #used: ReadonlySet<Tensor>;
   readonly nodes: LoweredNode[] = [];
   readonly initializers: Initializer[] = [];
   readonly nonEmptyDims = new Set<Dim>();
   readonly #integers = new Map<string, string>();
   #count = 0;
+
+  constructor(provider: Provider, used: ReadonlySet<Tensor>) {
+    this.provider = provider;
+    this.#used = used;
+  }
+
+  reads(output: Tensor): boolean {
+    return this.#used.has(output);
+  }
 
   node(
     opType: string,

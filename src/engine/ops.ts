@@ -7,8 +7,14 @@ export interface OutputType {
   readonly shape: Shape;
 }
 
+/** What executes a graph. */
+export type Provider = 'cpu' | 'webgpu';
+
 /** What a lowering may do; implemented by onnx.ts. */
 export interface Emitter {
+  readonly provider: Provider;
+  /** Whether anything reads this output. */
+  reads(output: Tensor): boolean;
   node(
     opType: string,
     inputs: readonly string[],
@@ -21,7 +27,7 @@ export interface Emitter {
   float32(value: number): string;
   /** A name for an intermediate value. */
   fresh(hint: string): string;
-  /** The runtime computes this node wrongly where `dim` is 0. */
+  /** The provider computes this node wrongly where `dim` is 0. */
   nonEmpty(dim: Dim): void;
 }
 
@@ -147,10 +153,11 @@ const matmul: Op = {
   },
   lower(node, emit) {
     const { transA, transB, alpha } = node.attributes;
-    if (!transA && !transB && alpha === 1) return emit.node('MatMul', names(node.inputs), names(node.outputs));
     const [a] = node.inputs as [Tensor];
-    // FusedMatMul leaves its output uninitialised where the inner size is 0; MatMul writes zeros.
-    emit.nonEmpty((transA ? a.shape.at(-2) : a.shape.at(-1)) as Dim);
+    const plain = !transA && !transB && alpha === 1;
+    // Where the inner size is 0, MatMul writes zeros on the CPU; FusedMatMul writes nothing, and WebGPU ends the process.
+    if (!plain || emit.provider === 'webgpu') emit.nonEmpty((transA ? a.shape.at(-2) : a.shape.at(-1)) as Dim);
+    if (plain) return emit.node('MatMul', names(node.inputs), names(node.outputs));
     const attributes = { transA: transA ? 1 : 0, transB: transB ? 1 : 0, alpha: { float: alpha as number } };
     emit.node('FusedMatMul', names(node.inputs), names(node.outputs), attributes, MICROSOFT);
   },
@@ -358,13 +365,27 @@ const rmsNorm: Op = {
       { dtype: 'float32', shape: [...x.shape.slice(0, -1), 1] },
     ];
   },
-  lower: (node, emit) =>
-    emit.node('SimplifiedLayerNormalization', names(node.inputs), names(node.outputs), {
-      axis: -1,
-      epsilon: { float: int(node.attributes, 'epsilon') },
-      stash_type: 1,
-    }),
+  lower(node, emit) {
+    const [y, inverse] = node.outputs as [Tensor, Tensor];
+    // WebGPU's kernel puts the mean into its second output, where the inverse root belongs.
+    const own = emit.provider === 'webgpu';
+    const outputs = names(own || !emit.reads(inverse) ? [y] : [y, inverse]);
+    const epsilon = int(node.attributes, 'epsilon');
+    const attributes = { axis: -1, epsilon: { float: epsilon }, stash_type: 1 };
+    emit.node('SimplifiedLayerNormalization', names(node.inputs), outputs, attributes);
+    if (own && emit.reads(inverse)) inverseRoot((node.inputs[0] as Tensor).name, inverse.name, epsilon, emit);
+  },
 };
+
+/** 1 / sqrt(mean(x²) + epsilon) over the last axis. */
+function inverseRoot(x: string, result: string, epsilon: number, emit: Emitter): void {
+  const [square, mean, raised, root] = ['square', 'mean', 'raised', 'root'].map((h) => emit.fresh(h)) as [string, string, string, string];
+  emit.node('Mul', [x, x], [square]);
+  emit.node('ReduceMean', [square, emit.int64([-1])], [mean], { keepdims: 1 });
+  emit.node('Add', [mean, emit.float32(epsilon)], [raised]);
+  emit.node('Sqrt', [raised], [root]);
+  emit.node('Reciprocal', [root], [result]);
+}
 
 /** Rotary position embedding (half-split pairs): `x [batch, seq, heads·headDim]`, `positions [batch, seq]`, `cos, sin [n, headDim/2]`. */
 const rope: Op = {

@@ -7,8 +7,9 @@ import { messageOf, SipfError } from '../errors.ts';
 import { type Dim, evaluate, isName } from './dims.ts';
 import type { DType, Graph, Tensor } from './graph.ts';
 import { outputName, serialise } from './onnx.ts';
+import type { Provider } from './ops.ts';
 
-export type Provider = 'cpu' | 'webgpu';
+export type { Provider };
 
 /** A dense row-major array. float32: Float32Array; int64: BigInt64Array; bool: Uint8Array. */
 export interface HostArray<Data extends Float32Array | BigInt64Array | Uint8Array = Float32Array | BigInt64Array | Uint8Array> {
@@ -54,7 +55,10 @@ export class Engine {
   async compile(graph: Graph, outputs: Readonly<Record<string, Tensor>>, { prepack }: CompileOptions): Promise<Program> {
     const { folder, links } = linkWeights(graph);
     try {
-      const { bytes, inputs, nonEmpty } = serialise(graph, outputs, ({ file }) => links.get(file) as string);
+      const { bytes, inputs, nonEmpty } = serialise(graph, outputs, {
+        provider: this.provider,
+        locate: ({ file }) => links.get(file) as string,
+      });
       const model = join(folder, 'model.onnx');
       writeFileSync(model, bytes);
       const session = await InferenceSession.create(model, this.#sessionOptions(prepack));

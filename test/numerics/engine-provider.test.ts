@@ -6,15 +6,26 @@ import { CASES } from './engine-cases.ts';
 import { assemble, relativeError, titleOf } from './engine-suite.ts';
 
 const provider = (process.env['SIPF_TEST_PROVIDER'] ?? 'cpu') as Provider;
-const TOLERANCE: Readonly<Record<Provider, number>> = { cpu: 1e-5, webgpu: 1e-4 };
+/** WGSL promises 2^-11 for sines; only dropout's hash uses them. */
+const TOLERANCE: Readonly<Record<Provider, (op: string) => number>> = {
+  cpu: () => 1e-5,
+  webgpu: (op) => (op === 'sin' ? 1e-3 : 1e-4),
+};
+/** What the provider cannot do is refused before it runs. */
+const REFUSED: Readonly<Record<Provider, Readonly<Record<string, string>>>> = {
+  cpu: {},
+  webgpu: { 'matmul: no inner size': 'Size past is 0' },
+};
 
 describe(`ops on ${provider}`, () => {
   const engine = new Engine({ provider, threads: 1 });
 
-  it.each(CASES.map((each) => [titleOf(each), each] as const))('%s', async (_, each) => {
+  it.each(CASES.map((each) => [titleOf(each), each] as const))('%s', async (title, each) => {
     const { graph, outputs, feeds } = assemble(each);
     const expected = interpret(graph, outputs, feeds);
     await using program = await engine.compile(graph, outputs, { prepack: false });
+    const refusal = REFUSED[provider][title];
+    if (refusal) return expect(program.run(feeds)).rejects.toThrow(refusal);
     const found = await program.run(feeds);
     for (const [name, { data, shape }] of Object.entries(expected)) {
       expect(found[name]?.shape, name).toEqual(shape);
@@ -22,7 +33,7 @@ describe(`ops on ${provider}`, () => {
       if (data instanceof Float64Array) {
         expect(result).toBeInstanceOf(Float32Array);
         // The loss is a sum of terms of both signs: its error is against their size.
-        expect(relativeError(result, data, name === 'loss' ? 1 : 1e-3), `${name}: ${result} against ${data}`).toBeLessThan(TOLERANCE[provider]);
+        expect(relativeError(result, data, name === 'loss' ? 1 : 1e-3), `${name}: ${result} against ${data}`).toBeLessThan(TOLERANCE[provider](each.op));
       } else {
         expect(result, name).toEqual(data);
       }
