@@ -154,6 +154,8 @@ export interface TrainOptions {
   readonly maxSteps?: number | undefined;
   /** Tokens of one forward pass; longer steps are accumulated over several. */
   readonly tokensPerPass: number;
+  /** Examples of one forward pass, in order, whatever their tokens: the microbatch of ORPO's `normalise: microbatch`. Absent: as many as fit. */
+  readonly examplesPerPass?: number | undefined;
   /** Examples longer than this are dropped, counted and reported. */
   readonly maxLength: number;
   readonly seed: number;

@@ -1,0 +1,110 @@
+// Training examples as texts -> token ids, each a prompt and the branches that go on from it. Leaves order and packing to batches.ts.
+import type { Objective, TrainExample } from '../backends/backend.ts';
+import { SipfError } from '../errors.ts';
+import type { Tokenizer } from '../models/tokenizer.ts';
+
+/** A step's last token in a PRM example and what the model should say there. */
+export interface StepEnd {
+  /** Index in the branch. */
+  readonly at: number;
+  /** P(correct) to learn, in [0, 1]. */
+  readonly target: number;
+}
+
+/** One example as the model reads it: every branch follows the prompt and sees nothing of the other branches. */
+export interface TokenExample {
+  /** Index in TrainJob.examples. */
+  readonly index: number;
+  readonly prompt: readonly number[];
+  /** SFT: the completion. Preferences: chosen, and rejected where there is one. PRM: the path. */
+  readonly branches: readonly (readonly number[])[];
+  /** PRM only: steps with a target. */
+  readonly stepEnds: readonly StepEnd[];
+}
+
+type Encoder = Pick<Tokenizer, 'encode' | 'encodeContinuation' | 'eosIds'>;
+
+/** Tokens that are run: the prompt once. */
+export function tokensOf({ prompt, branches }: TokenExample): number {
+  return branches.reduce((sum, branch) => sum + branch.length, prompt.length);
+}
+
+/** Positions that are used: the prompt and the longest branch. */
+export function reachOf({ prompt, branches }: TokenExample): number {
+  return prompt.length + Math.max(...branches.map((branch) => branch.length));
+}
+
+const KIND = { sft: 'sft', prm: 'prm', orpo: 'preference' } as const;
+
+/**
+ * @returns examples within `maxLength` tokens a sequence, and the indices of the longer ones.
+ * @throws SipfError 'bad-input' naming the example that does not suit the objective; 'nothing-left' where all are too long.
+ */
+export function tokenise(
+  examples: readonly TrainExample[],
+  objective: Objective['kind'],
+  tokenizer: Encoder,
+  maxLength: number,
+): { kept: TokenExample[]; dropped: number[] } {
+  const kept: TokenExample[] = [];
+  const dropped: number[] = [];
+  examples.forEach((example, index) => {
+    if (example.kind !== KIND[objective])
+      throw bad(index, `an example of kind ${KIND[objective]} for ${objective}`, example.kind, 'Give matching rows');
+    const tokens = tokeniseOne(example, index, tokenizer);
+    if (reachOf(tokens) > maxLength) dropped.push(index);
+    else kept.push(tokens);
+  });
+  if (kept.length > 0) return { kept, dropped };
+  throw new SipfError(
+    'nothing-left',
+    `Expected examples of at most ${maxLength} tokens, got ${dropped.length} longer ones and no other. Raise maxLength, if the model's context allows, or give shorter examples.`,
+  );
+}
+
+function tokeniseOne(example: TrainExample, index: number, tokenizer: Encoder): TokenExample {
+  const prompt = tokenizer.encode(example.prompt);
+  if (example.kind === 'prm') return prmExample(example, index, prompt, tokenizer);
+  const texts =
+    example.kind === 'sft'
+      ? [example.completion]
+      : [example.chosen, ...(example.rejected === null ? [] : [example.rejected])];
+  return { index, prompt, branches: texts.map((pieces) => completion(pieces, tokenizer)), stepEnds: [] };
+}
+
+function completion(pieces: readonly string[], tokenizer: Encoder): number[] {
+  const eos = tokenizer.eosIds[0];
+  if (eos === undefined) {
+    throw new SipfError(
+      'bad-input',
+      'Expected a tokenizer with an end-of-text token, got none, so that no completion could learn to end. Set eos_token in tokenizer_config.json.',
+    );
+  }
+  return [...pieces.flatMap((piece) => tokenizer.encodeContinuation(piece)), eos];
+}
+
+function prmExample(
+  { steps, targets }: Extract<TrainExample, { kind: 'prm' }>,
+  index: number,
+  prompt: readonly number[],
+  tokenizer: Encoder,
+): TokenExample {
+  if (steps.length !== targets.length)
+    throw bad(index, `${steps.length} targets, one a step,`, String(targets.length), 'Label every step (null: unknown)');
+  const branch: number[] = [];
+  const stepEnds: StepEnd[] = [];
+  steps.forEach((step, n) => {
+    const ids = tokenizer.encodeContinuation(step);
+    const target = targets[n] ?? null;
+    if (ids.length === 0) throw bad(index, `text in step ${n}`, JSON.stringify(step), 'Leave empty steps out');
+    branch.push(...ids);
+    if (target === null) return;
+    if (!(target >= 0 && target <= 1)) throw bad(index, `a target in [0, 1] for step ${n}`, String(target), 'Correct it');
+    stepEnds.push({ at: branch.length - 1, target });
+  });
+  return { index, prompt, branches: [branch], stepEnds };
+}
+
+function bad(index: number, expected: string, got: string, advice: string): SipfError {
+  return new SipfError('bad-input', `Expected ${expected} in training example ${index}, got ${got}. ${advice}.`);
+}

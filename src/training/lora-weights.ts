@@ -1,0 +1,186 @@
+// LoRA training: factors beside frozen weights (and a PRM's head), written as a PEFT adapter. A source with an adapter is gone on from.
+import type { LoraOptions } from '../backends/backend.ts';
+import type { Graph, Tensor, WeightSlice } from '../engine/graph.ts';
+import type { HostArray } from '../engine/session.ts';
+import { SipfError } from '../errors.ts';
+import { type AdapterFiles, adapterScale, type LoraFactors, writeAdapter } from '../models/adapter-files.ts';
+import { isTarget, LoraParameters } from '../models/lora.ts';
+import { type ScaledFactors, stackFactors } from '../models/merge-factors.ts';
+import { FedParameters, FrozenParameters, linear, type Parameters } from '../models/parameters.ts';
+import { readTensor } from '../models/safetensors.ts';
+import { headShapes, headValue, isHead } from './prm-start.ts';
+import { uniformValues } from './random-values.ts';
+import type { TrainingSource } from './source.ts';
+import type { NamedValues, Trainee, TraineeArgs } from './trainee.ts';
+
+/** Frozen weights with a head that is fed. */
+class WithHead implements Parameters {
+  readonly graph: Graph;
+  readonly #body: Parameters;
+  readonly #head: Parameters;
+
+  constructor(body: Parameters, head: Parameters) {
+    this.graph = body.graph;
+    this.#body = body;
+    this.#head = head;
+  }
+
+  #of(name: string): Parameters {
+    return isHead(name) ? this.#head : this.#body;
+  }
+
+  has(name: string): boolean {
+    return this.#of(name).has(name);
+  }
+
+  weight(name: string, shape: readonly number[]): Tensor {
+    return this.#of(name).weight(name, shape);
+  }
+
+  linear(x: Tensor, module: string, out: number): Tensor {
+    return linear(this, x, module, out);
+  }
+}
+
+/**
+ * Factors of `lora`'s shape. An adapter of that very shape is trained further; one of another shape stays as it is below the new factors,
+ * and the result is one adapter that holds both (rank: the sum; scale: 1).
+ */
+export function loraTrainee(
+  { source, objective, options: { seed } }: TraineeArgs,
+  lora: LoraOptions,
+  weights: ReadonlyMap<string, WeightSlice>,
+): Trainee {
+  const prm = objective === 'prm';
+  const { files, adapter } = source;
+  if (!prm && adapter && adapter.extra.size > 0) throw headOnPolicy(adapter);
+  const modules = targetModules(files.shapes, lora);
+  const sameShape = adapter !== null && isShape(adapter, lora, modules);
+  const below = sameShape ? null : adapter;
+  const shape = { rank: lora.rank, scale: lora.alpha / lora.rank, targets: lora.targets, dropout: lora.dropout };
+  return {
+    bind(graph, noise) {
+      const frozen = new FrozenParameters(graph, weights);
+      const head = new FedParameters(graph, prm ? headShapes(source) : new Map());
+      const base = prm ? new WithHead(frozen, head) : frozen;
+      const inner = below === null ? null : new LoraParameters(base, frozenShape(below));
+      const outer = new LoraParameters(inner ?? base, shape, noise ? { noise } : undefined);
+      return {
+        parameters: outer,
+        trained: () => new Map([...outer.inputs, ...head.inputs]),
+        fixed: () => (inner && below ? fixedFeeds(inner, below) : {}),
+      };
+    },
+    async initial(name, tensorShape) {
+      if (isHead(name)) {
+        const stored = () => readTensor(name, { dtype: 'F32', ...(weights.get(name) as WeightSlice) });
+        return headValue(name, tensorShape, source, { seed, stored });
+      }
+      return factorValue(name, tensorShape, sameShape ? adapter : null, seed);
+    },
+    write: (folder, values) => writeAdapter(folder, adapterOf(values, { source, lora, below, prm })),
+  };
+}
+
+/** Linear layers that the targets name. */
+function targetModules(shapes: TrainingSource['files']['shapes'], { targets }: LoraOptions): string[] {
+  const modules = [...shapes]
+    .filter(([name, shape]) => shape.length === 2 && name.endsWith('.weight') && !name.includes('embed_tokens'))
+    .map(([name]) => name.slice(0, -'.weight'.length));
+  const found = modules.filter((module) => isTarget(module, targets));
+  if (found.length > 0) return found;
+  const names = [...new Set(modules.map((module) => module.split('.').at(-1)))].join(', ');
+  throw new SipfError('bad-config', `Expected LoRA targets among ${names}, got ${targets}. Correct lora.targets.`);
+}
+
+function isShape(adapter: AdapterFiles, { rank, alpha }: LoraOptions, modules: readonly string[]): boolean {
+  const same = adapter.tensors.size === modules.length && modules.every((module) => adapter.tensors.has(module));
+  return same && adapter.rank === rank && adapterScale(adapter) === alpha / rank;
+}
+
+function headOnPolicy({ extra }: AdapterFiles): SipfError {
+  return new SipfError(
+    'bad-input',
+    `Expected a policy's adapter to train a policy from, got one with ${[...extra.keys()].join(', ')}: a reward model's. Give the policy's adapter.`,
+  );
+}
+
+/** The exact modules of an adapter as a shape without dropout. */
+function frozenShape(adapter: AdapterFiles) {
+  return { rank: adapter.rank, scale: adapterScale(adapter), targets: [...adapter.tensors.keys()], dropout: 0 };
+}
+
+const FACTOR = /^(.+)\.lora_([AB])\.weight$/;
+
+function factorsOf(name: string): [module: string, half: 'a' | 'b'] {
+  const [, module, half] = FACTOR.exec(name) ?? [];
+  if (module === undefined) throw new Error(`${name} is no LoRA factor`);
+  return [module, half === 'A' ? 'a' : 'b'];
+}
+
+function fixedFeeds(inner: LoraParameters, adapter: AdapterFiles): Record<string, HostArray> {
+  return Object.fromEntries(
+    [...inner.inputs].map(([name, input]) => {
+      const [module, half] = factorsOf(name);
+      const data = (adapter.tensors.get(module) as LoraFactors)[half];
+      return [input.name, { data, shape: input.shape.map(Number) }];
+    }),
+  );
+}
+
+/** PEFT's start: A uniform in +-1 / sqrt(in) (kaiming_uniform with a = sqrt 5), B zero. */
+function factorValue(name: string, shape: readonly number[], adapter: AdapterFiles | null, seed: number): Float32Array {
+  const [module, half] = factorsOf(name);
+  if (adapter) return (adapter.tensors.get(module) as LoraFactors)[half];
+  const length = shape.reduce((product, n) => product * n, 1);
+  if (half === 'b') return new Float32Array(length);
+  return uniformValues(`lora/${seed}/${name}`, length, 1 / Math.sqrt(shape[1] as number));
+}
+
+interface AdapterArgs {
+  readonly source: TrainingSource;
+  readonly lora: LoraOptions;
+  readonly below: AdapterFiles | null;
+  readonly prm: boolean;
+}
+
+function adapterOf(values: NamedValues, { source, lora, below, prm }: AdapterArgs): AdapterFiles {
+  const trained = new Map<string, { a: Float32Array; b: Float32Array }>();
+  const extra = new Map<string, { shape: readonly number[]; data: Float32Array }>();
+  for (const [name, value] of values) {
+    if (isHead(name)) {
+      extra.set(name, value);
+      continue;
+    }
+    const [module, half] = factorsOf(name);
+    const known = trained.get(module) ?? { a: value.data, b: value.data };
+    trained.set(module, { ...known, [half]: value.data });
+  }
+  const stacked = below ? stackOn(below, trained, lora) : { rank: lora.rank, alpha: lora.alpha, tensors: trained };
+  return {
+    ...stacked,
+    dropout: lora.dropout,
+    targets: [...new Set([...stacked.tensors.keys()].map((module) => module.slice(module.lastIndexOf('.') + 1)))].sort(),
+    useRslora: false,
+    taskType: prm ? 'TOKEN_CLS' : 'CAUSAL_LM',
+    baseModel: source.baseName,
+    extra,
+  };
+}
+
+function stackOn(below: AdapterFiles, trained: ReadonlyMap<string, LoraFactors>, lora: LoraOptions) {
+  const part = (factors: LoraFactors | undefined, rank: number, scale: number): ScaledFactors | { rank: number } =>
+    factors ? { ...factors, rank, scale } : { rank };
+  const modules = [...new Set([...below.tensors.keys(), ...trained.keys()])].sort();
+  const rank = below.rank + lora.rank;
+  const tensors = new Map(
+    modules.map((module) => [
+      module,
+      stackFactors([
+        part(below.tensors.get(module), below.rank, adapterScale(below)),
+        part(trained.get(module), lora.rank, lora.alpha / lora.rank),
+      ]),
+    ]),
+  );
+  return { rank, alpha: rank, tensors };
+}

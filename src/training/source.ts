@@ -1,0 +1,55 @@
+// TrainJob.source -> opened model files, tokenizer, architecture and adapter. Leaves reading whole weights to who trains them.
+import { basename } from 'node:path';
+import type { ModelSource } from '../backends/backend.ts';
+import { SipfError } from '../errors.ts';
+import { type AdapterFiles, adapterHash, readAdapter } from '../models/adapter-files.ts';
+import { architectureOf } from '../models/architectures.ts';
+import { checkpointHash } from '../models/checkpoint-hash.ts';
+import type { Architecture, DecoderConfig } from '../models/decoder.ts';
+import { exists } from '../models/file-bytes.ts';
+import { type CacheOptions, type ModelFiles, openModelFiles } from '../models/model-files.ts';
+import { checkVocabulary, loadTokenizer, type Tokenizer } from '../models/tokenizer.ts';
+
+/** What training starts from. */
+export interface TrainingSource {
+  readonly files: ModelFiles;
+  readonly adapter: AdapterFiles | null;
+  readonly architecture: Architecture;
+  readonly config: DecoderConfig;
+  readonly tokenizer: Tokenizer;
+  /** Of weights and adapter. */
+  readonly hash: string;
+  /** How artefacts name the base: a hub id as given, else the last part of the path, so that they do not depend on where it lies. */
+  readonly baseName: string;
+}
+
+/** @throws SipfError where files are missing, do not fit each other, or are not supported. */
+export async function openTrainingSource(source: ModelSource, options: CacheOptions): Promise<TrainingSource> {
+  const files = await openModelFiles(source.model, options);
+  const architecture = architectureOf(files.config);
+  const config = architecture.configure(files.config);
+  const tokenizer = await loadTokenizer(source.model, options);
+  checkVocabulary(tokenizer, config.vocab);
+  const adapter = source.adapter === undefined ? null : await readAdapter(source.adapter);
+  if (adapter) checkAdapter(adapter, files, source.adapter as string);
+  return {
+    files,
+    adapter,
+    architecture,
+    config,
+    tokenizer,
+    hash: checkpointHash(files.hash, source.adapter === undefined ? null : await adapterHash(source.adapter, options)),
+    baseName: (await exists(source.model)) ? basename(source.model) : source.model,
+  };
+}
+
+function checkAdapter({ tensors, rank }: AdapterFiles, { shapes }: ModelFiles, folder: string): void {
+  for (const [module, { a, b }] of tensors) {
+    const shape = shapes.get(`${module}.weight`);
+    if (shape && shape[1] === a.length / rank && shape[0] === b.length / rank) continue;
+    throw new SipfError(
+      'bad-input',
+      `Expected an adapter for this model in ${folder}, got factors of ${module} for [${b.length / rank}, ${a.length / rank}] where the model has ${shape ? `[${shape}]` : 'no such layer'}. Use the base that the adapter was trained on.`,
+    );
+  }
+}

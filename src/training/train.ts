@@ -1,0 +1,229 @@
+// A training job -> a trained adapter or model on disk, whatever the objective. Resumes from its checkpoint. Leaves formulas to losses/.
+import { createHash } from 'node:crypto';
+import type { Objective, TrainJob, TrainOptions, TrainResult, TrainStep } from '../backends/backend.ts';
+import type { Engine } from '../engine/session.ts';
+import { SipfError, throwIfAborted } from '../errors.ts';
+import { adapterHash } from '../models/adapter-files.ts';
+import { checkpointHash } from '../models/checkpoint-hash.ts';
+import { openModelFiles } from '../models/model-files.ts';
+import { AdamW, type OptimizerState } from './adamw.ts';
+import { countSteps, type Pass, packStep, stepExamples } from './batches.ts';
+import { CheckpointFiles, type StoredResult } from './checkpoint.ts';
+import { passCost, positionBudget } from './cost.ts';
+import { reachOf, type TokenExample, tokenise, tokensOf } from './examples.ts';
+import { fullTrainee } from './full-weights.ts';
+import { loraTrainee } from './lora-weights.ts';
+import type { Figures, Loss } from './losses/loss.ts';
+import { orpoLoss } from './losses/orpo.ts';
+import { prmLoss } from './losses/prm.ts';
+import { sftLoss } from './losses/sft.ts';
+import { TrainingProgram } from './program.ts';
+import { learningRate } from './schedule.ts';
+import { openTrainingSource, type TrainingSource } from './source.ts';
+import type { NamedValues, Trainee } from './trainee.ts';
+
+export interface TrainArgs {
+  readonly onStep?: ((step: TrainStep) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** Cache folder of converted weights. */
+  readonly cache?: string | undefined;
+}
+
+/**
+ * Trains and writes `job.out`. Called again it goes on from its last checkpoint, or returns the finished result; both give the same bytes.
+ * @throws SipfError 'aborted' (checkpoint kept), 'diverged' (batch kept), 'no-change', 'nothing-left', or what is wrong with the job.
+ */
+export async function train(engine: Engine, job: TrainJob, args: TrainArgs = {}): Promise<TrainResult> {
+  const source = await openTrainingSource(job.source, args);
+  const files = new CheckpointFiles(job.out, jobHash(job, source));
+  const finished = await files.finished();
+  if (finished) return resultOf(job, finished);
+  const { objective, maxLength } = job.options;
+  const limit = Math.min(maxLength, source.config.contextLength);
+  const { kept, dropped } = tokenise(job.examples, objective.kind, source.tokenizer, limit);
+  const trainee = await traineeOf(job, source, args);
+  const steps = await optimise({ engine, job, args, source, files, examples: kept, trainee });
+  const tokens = steps.reduce((sum, step) => sum + step.tokens, 0);
+  const result = { steps, dropped, tokens, hash: await writtenHash(job, source, args) };
+  await files.finish(result);
+  return resultOf(job, result);
+}
+
+async function traineeOf(job: TrainJob, source: TrainingSource, args: TrainArgs): Promise<Trainee> {
+  const { lora, objective } = job.options;
+  const traineeArgs = { source, objective: objective.kind, options: job.options };
+  return lora === null
+    ? fullTrainee(traineeArgs, args)
+    : loraTrainee(traineeArgs, lora, await source.files.weights());
+}
+
+/** Everything that decides the trajectory: contents, not paths. How often checkpoints are written does not. */
+function jobHash({ examples, options }: TrainJob, { hash }: TrainingSource): string {
+  const { checkpointEverySteps: _, ...deciding } = options;
+  return createHash('sha256').update(JSON.stringify([2, hash, deciding, examples])).digest('hex');
+}
+
+function resultOf({ source: { model }, options: { lora }, out }: TrainJob, stored: Omit<StoredResult, 'job'>): TrainResult {
+  const { hash, steps, dropped, tokens } = stored;
+  return { source: lora === null ? { model: out } : { model, adapter: out }, hash, steps, dropped, tokens };
+}
+
+async function writtenHash({ options, out }: TrainJob, source: TrainingSource, args: TrainArgs): Promise<string> {
+  if (options.lora === null) return (await openModelFiles(out, args)).hash;
+  return checkpointHash(source.files.hash, await adapterHash(out, args));
+}
+
+/** The loss function of an objective. */
+export function lossOf(objective: Objective): Loss {
+  if (objective.kind === 'sft') return sftLoss(objective.scope);
+  return objective.kind === 'prm' ? prmLoss() : orpoLoss(objective);
+}
+
+interface OptimiseArgs {
+  readonly engine: Engine;
+  readonly job: TrainJob;
+  readonly args: TrainArgs;
+  readonly source: TrainingSource;
+  readonly files: CheckpointFiles;
+  readonly examples: readonly TokenExample[];
+  readonly trainee: Trainee;
+}
+
+/** Runs all steps that are not done yet, and writes the weights. */
+async function optimise({ engine, job, args, source, files, examples, trainee }: OptimiseArgs): Promise<TrainStep[]> {
+  const { options } = job;
+  const loss = lossOf(options.objective);
+  const positions = Math.max(...examples.map(reachOf));
+  const dropout = (options.lora?.dropout ?? 0) > 0;
+  await using program = await TrainingProgram.compile({ engine, source, trainee, loss, dropout, positions });
+  await using optimizer = await AdamW.create(engine, options);
+  const start = await initialParams(program, trainee);
+  const loaded = await files.load(program.layout.size);
+  const state = loaded?.state ?? { params: start.slice(), m: program.layout.zeros(), v: program.layout.zeros() };
+  const records: TrainStep[] = [...(loaded?.steps ?? [])];
+  const total = countSteps(examples.length, options);
+  const runStep = stepRunner({ program, optimizer, state, loss, options, source, examples, total, signal: args.signal });
+  let saved = records.length;
+  const save = async (): Promise<void> => {
+    if (records.length > saved) await files.save(records, state);
+    saved = records.length;
+  };
+  while (records.length < total) {
+    try {
+      const record = await runStep(records.length);
+      records.push(record);
+    } catch (thrown) {
+      if (thrown instanceof SipfError && thrown.code === 'aborted') await save();
+      throw thrown instanceof Diverged ? await divergedError(thrown, job, files) : thrown;
+    }
+    args.onStep?.(records.at(-1) as TrainStep);
+    if (records.length % options.checkpointEverySteps === 0 && records.length < total) await save();
+  }
+  if (state.params.every((value, i) => Object.is(value, start[i]))) throw unchanged(records);
+  await trainee.write(job.out, namedValues(program, state.params));
+  return records;
+}
+
+async function initialParams({ layout }: TrainingProgram, trainee: Trainee): Promise<Float32Array<ArrayBuffer>> {
+  const params = layout.zeros();
+  for (const { name, shape, offset } of layout.tensors) params.set(await trainee.initial(name, shape), offset);
+  return params;
+}
+
+function namedValues({ layout }: TrainingProgram, params: Float32Array): NamedValues {
+  return new Map(layout.tensors.map((tensor) => [tensor.name, { shape: tensor.shape, data: layout.view(params, tensor) }]));
+}
+
+interface StepArgs {
+  readonly program: TrainingProgram;
+  readonly optimizer: AdamW;
+  readonly state: OptimizerState;
+  readonly loss: Loss;
+  readonly options: TrainOptions;
+  readonly source: TrainingSource;
+  readonly examples: readonly TokenExample[];
+  readonly total: number;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** One optimizer step: its passes, clipping, the update. Stops between passes, and then leaves the state as it was. */
+function stepRunner(args: StepArgs): (step: number) => Promise<TrainStep> {
+  const { program, optimizer, state, loss, options, source, examples, total } = args;
+  const examplesAt = stepExamples(examples, options);
+  const gradient = program.layout.zeros();
+  const packing = {
+    tokensPerPass: options.tokensPerPass,
+    maxPositions: positionBudget(source.config),
+    positionsOf: loss.positions,
+    cost: passCost(source.config, options.lora !== null),
+    examplesPerPass: options.examplesPerPass,
+    inOrder: loss.inOrder,
+  };
+  return async (step) => {
+    const batch = examplesAt(step);
+    const passes = packStep(batch, packing);
+    const { value, figures } = await runPasses(args, step, passes, gradient);
+    const gradNorm = await optimizer.norm(gradient);
+    if (!Number.isFinite(value) || !Number.isFinite(gradNorm)) throw new Diverged(step, value, gradNorm, batch);
+    const rate = learningRate(options, step, total);
+    const gradientScale = options.clip === null ? 1 : Math.min(1, options.clip / (gradNorm + 1e-6));
+    await optimizer.step(state, gradient, program.layout, { update: step + 1, learningRate: rate, gradientScale });
+    const tokens = batch.reduce((sum, example) => sum + tokensOf(example), 0);
+    return { step, steps: total, loss: value, gradNorm, learningRate: rate, tokens, metrics: loss.report(figures) };
+  };
+}
+
+async function runPasses(
+  { program, state, loss, options, signal }: StepArgs,
+  step: number,
+  passes: readonly Pass[],
+  gradient: Float32Array,
+): Promise<{ value: number; figures: Figures }> {
+  const figures: Figures = {};
+  let value = 0;
+  for (const [n, pass] of passes.entries()) {
+    throwIfAborted(signal);
+    const of = { pass, step: passes };
+    const dropoutKey = `dropout/${options.seed}/${step}`;
+    const result = await program.run(of, state.params, gradient, { accumulate: n > 0, dropoutKey });
+    value += result.loss;
+    for (const [key, figure] of Object.entries(loss.observe(of, result.perPosition))) {
+      figures[key] = (figures[key] ?? 0) + figure;
+    }
+  }
+  throwIfAborted(signal);
+  return { value, figures };
+}
+
+/** A loss or gradient that is no number. */
+class Diverged extends Error {
+  readonly step: number;
+  readonly loss: number;
+  readonly gradNorm: number;
+  readonly batch: readonly TokenExample[];
+
+  constructor(step: number, loss: number, gradNorm: number, batch: readonly TokenExample[]) {
+    super(`step ${step} diverged`);
+    this.step = step;
+    this.loss = loss;
+    this.gradNorm = gradNorm;
+    this.batch = batch;
+  }
+}
+
+async function divergedError({ step, loss, gradNorm, batch }: Diverged, job: TrainJob, files: CheckpointFiles): Promise<SipfError> {
+  const examples = batch.map(({ index }) => ({ index, ...job.examples[index] }));
+  const file = await files.saveDiverged({ step, loss: String(loss), gradNorm: String(gradNorm), examples });
+  return new SipfError(
+    'diverged',
+    `Expected a finite loss and gradient at optimizer step ${step}, got loss ${loss} and gradient norm ${gradNorm}. Its examples are in ${file}. Lower learningRate, set clip, or for ORPO maxLogp.`,
+  );
+}
+
+function unchanged(records: readonly TrainStep[]): SipfError {
+  const rates = records.map((record) => record.learningRate);
+  return new SipfError(
+    'no-change',
+    `Expected ${records.length} optimizer steps to change the trained weights, got every one as it was (largest learning rate ${Math.max(0, ...rates)}, largest gradient norm ${Math.max(0, ...records.map(({ gradNorm }) => gradNorm))}). Raise learningRate, or give examples with a loss.`,
+  );
+}

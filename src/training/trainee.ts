@@ -1,0 +1,32 @@
+// A model source and training options -> what is trained: which tensors, their first values, and how the result is written.
+import type { Objective, TrainOptions } from '../backends/backend.ts';
+import type { Graph, Tensor } from '../engine/graph.ts';
+import type { HostArray } from '../engine/session.ts';
+import type { Parameters } from '../models/parameters.ts';
+import type { TrainingSource } from './source.ts';
+
+/** A trained tensor's values, by name. */
+export type NamedValues = ReadonlyMap<string, { readonly shape: readonly number[]; readonly data: Float32Array }>;
+
+/** Parameters in a graph: which of its inputs are trained, and what the other weight inputs are fed. */
+export interface BoundParameters {
+  readonly parameters: Parameters;
+  /** By name; complete once the model has been built from `parameters`. */
+  trained(): ReadonlyMap<string, Tensor>;
+  fixed(): Record<string, HostArray>;
+}
+
+/** Either every weight or an adapter (and a head): one implementation each. */
+export interface Trainee {
+  bind(graph: Graph, dropoutNoise: Tensor | null): BoundParameters;
+  /** First value of a trained tensor. */
+  initial(name: string, shape: readonly number[]): Promise<Float32Array>;
+  /** Writes model or adapter files to `folder`. */
+  write(folder: string, values: NamedValues): Promise<void>;
+}
+
+export interface TraineeArgs {
+  readonly source: TrainingSource;
+  readonly objective: Objective['kind'];
+  readonly options: Pick<TrainOptions, 'lora' | 'seed'>;
+}

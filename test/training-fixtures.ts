@@ -1,0 +1,120 @@
+// Committed fixtures -> models with a tokenizer, token examples, gradients by name, and comparisons. Shared by the tests of training.
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll } from 'vitest';
+import type { Objective, TrainOptions } from '../src/backends/backend.ts';
+import { Engine } from '../src/engine/session.ts';
+import type { Pass } from '../src/training/batches.ts';
+import type { TokenExample } from '../src/training/examples.ts';
+import { fullTrainee } from '../src/training/full-weights.ts';
+import { loraTrainee } from '../src/training/lora-weights.ts';
+import { TrainingProgram } from '../src/training/program.ts';
+import { openTrainingSource } from '../src/training/source.ts';
+import { lossOf } from '../src/training/train.ts';
+
+export const fixtures = join(import.meta.dirname, 'fixtures');
+export const scratch = mkdtempSync(join(tmpdir(), 'sipf-training-'));
+afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+
+export const engine = new Engine({ provider: 'cpu', threads: 1 });
+export const cache = join(scratch, 'cache');
+
+/** A copy of a fixture's model folder with the fixtures' tokenizer in it. */
+export function modelWithTokenizer(folder: string): string {
+  const copy = join(scratch, folder.replaceAll('/', '-'));
+  mkdirSync(copy, { recursive: true });
+  for (const file of ['config.json', 'model.safetensors']) cpSync(join(fixtures, folder, file), join(copy, file));
+  cpSync(join(fixtures, 'tokenizer'), copy, { recursive: true });
+  return copy;
+}
+
+export function readJson<T>(file: string): T {
+  return JSON.parse(readFileSync(join(fixtures, file), 'utf8')) as T;
+}
+
+export const tokenExample = (
+  prompt: readonly number[],
+  branches: readonly (readonly number[])[],
+  stepEnds: TokenExample['stepEnds'] = [],
+  index = 0,
+): TokenExample => ({ index, prompt, branches, stepEnds });
+
+export const OPTIONS: TrainOptions = {
+  objective: { kind: 'sft', scope: 'completion' },
+  lora: null,
+  learningRate: 1e-3,
+  schedule: 'constant',
+  warmup: 0,
+  weightDecay: 0.01,
+  clip: 1,
+  betas: [0.9, 0.999],
+  eps: 1e-8,
+  batchSize: 4,
+  epochs: 1,
+  tokensPerPass: 512,
+  maxLength: 128,
+  seed: 1,
+  shuffle: false,
+  checkpointEverySteps: 1000,
+};
+
+export interface GradientArgs {
+  readonly model: string;
+  readonly adapter?: string;
+  readonly objective: Objective;
+  readonly lora?: TrainOptions['lora'];
+  readonly positions?: number;
+}
+
+export interface StepGradients {
+  readonly loss: number;
+  readonly perPosition: Float32Array[];
+  readonly gradients: Map<string, Float32Array>;
+  readonly figures: Record<string, number>;
+}
+
+/** Opens a model once; returns the loss and gradients of any division of a step into passes. */
+export async function gradientsOf(args: GradientArgs) {
+  const { model, adapter, objective, lora = null, positions = 256 } = args;
+  const source = await openTrainingSource({ model, adapter }, { cache });
+  const traineeArgs = { source, objective: objective.kind, options: { lora, seed: 1 } };
+  const trainee =
+    lora === null ? fullTrainee(traineeArgs, { cache }) : loraTrainee(traineeArgs, lora, await source.files.weights());
+  const loss = lossOf(objective);
+  const program = await TrainingProgram.compile({ engine, source, trainee, loss, dropout: (lora?.dropout ?? 0) > 0, positions });
+  const params = program.layout.zeros();
+  for (const { name, shape, offset } of program.layout.tensors) params.set(await trainee.initial(name, shape), offset);
+  const run = async (passes: readonly Pass[], values = params): Promise<StepGradients> => {
+    const flat = program.layout.zeros();
+    const perPosition: Float32Array[] = [];
+    const sums: Record<string, number> = {};
+    let total = 0;
+    for (const [n, pass] of passes.entries()) {
+      const of = { pass, step: passes };
+      const result = await program.run(of, values, flat, { accumulate: n > 0, dropoutKey: 'test' });
+      total += result.loss;
+      perPosition.push(result.perPosition);
+      for (const [key, value] of Object.entries(loss.observe(of, result.perPosition))) sums[key] = (sums[key] ?? 0) + value;
+    }
+    const gradients = new Map(program.layout.tensors.map((t) => [t.name, program.layout.view(flat, t)]));
+    return { loss: total, perPosition, gradients, figures: loss.report(sums) };
+  };
+  return { run, params, layout: program.layout, [Symbol.asyncDispose]: () => program[Symbol.asyncDispose]() };
+}
+
+/** One pass with each example in a row of its own. */
+export function rowEach(examples: readonly TokenExample[], seq: number): Pass {
+  return { batch: examples.length, seq, placements: examples.map((example, row) => ({ example, row, offset: 0 })) };
+}
+
+/** max |a - b| / max |b|. */
+export function relativeError(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  if (a.length !== b.length) throw new Error(`${a.length} and ${b.length} values`);
+  let [difference, scale] = [0, 0];
+  for (let i = 0; i < b.length; i++) {
+    difference = Math.max(difference, Math.abs((a[i] as number) - (b[i] as number)));
+    scale = Math.max(scale, Math.abs(b[i] as number));
+  }
+  return scale === 0 ? difference : difference / scale;
+}
