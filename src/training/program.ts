@@ -23,8 +23,6 @@ export interface TrainingProgramArgs {
   readonly trainee: Trainee;
   readonly loss: Loss;
   readonly dropout: boolean;
-  /** Longest sequence that will be fed, in positions. */
-  readonly positions: number;
 }
 
 /** Forward and backward of one pass in one session, for every shape of a pass. */
@@ -34,26 +32,30 @@ export class TrainingProgram implements AsyncDisposable {
   readonly #loss: Loss;
   /** Trained inputs' names in the graph, in the layout's order. */
   readonly #inputs: readonly string[];
-  readonly #constant: Feeds;
+  readonly #fixed: Feeds;
   readonly #dropout: boolean;
+  readonly #frequencies: Float32Array;
+  #rope: { cos: HostArray; sin: HostArray } | null = null;
 
   constructor(parts: {
     program: Program;
     layout: FlatLayout;
     loss: Loss;
     inputs: readonly string[];
-    constant: Feeds;
+    fixed: Feeds;
     dropout: boolean;
+    frequencies: Float32Array;
   }) {
     this.layout = parts.layout;
     this.#program = parts.program;
     this.#loss = parts.loss;
     this.#inputs = parts.inputs;
-    this.#constant = parts.constant;
+    this.#fixed = parts.fixed;
     this.#dropout = parts.dropout;
+    this.#frequencies = parts.frequencies;
   }
 
-  static async compile({ engine, source, trainee, loss, dropout, positions }: TrainingProgramArgs): Promise<TrainingProgram> {
+  static async compile({ engine, source, trainee, loss, dropout }: TrainingProgramArgs): Promise<TrainingProgram> {
     const { architecture, config } = source;
     const graph = new Graph();
     const inputs = decoderInputs(graph, config, 'seq', false);
@@ -68,10 +70,19 @@ export class TrainingProgram implements AsyncDisposable {
     const derivatives = gradients(built.loss, tensors);
     const outputs = Object.fromEntries(derivatives.map((tensor, n) => [`gradient.${n}`, tensor]));
     const program = await engine.compile(graph, { loss: built.loss, perPosition: built.perPosition, ...outputs }, { prepack: false });
-    const { cos, sin } = ropeTables(config.ropeFrequencies, positions);
-    const table = [positions, config.ropeFrequencies.length];
-    const constant = { ...bound.fixed(), cos: { data: cos, shape: table }, sin: { data: sin, shape: table } };
-    return new TrainingProgram({ program, layout, loss, inputs: tensors.map(({ name }) => name), constant, dropout });
+    const inputNames = tensors.map(({ name }) => name);
+    const frequencies = config.ropeFrequencies;
+    return new TrainingProgram({ program, layout, loss, inputs: inputNames, fixed: bound.fixed(), dropout, frequencies });
+  }
+
+  /** Tables of at least `seq` positions: the runtime wants them as long as the row, though no position gets there. */
+  #ropeOf(seq: number): { cos: HostArray; sin: HostArray } {
+    const known = this.#rope?.cos.shape[0] ?? 0;
+    if (this.#rope && known >= seq) return this.#rope;
+    const { cos, sin } = ropeTables(this.#frequencies, seq);
+    const shape = [seq, this.#frequencies.length];
+    this.#rope = { cos: { data: cos, shape }, sin: { data: sin, shape } };
+    return this.#rope;
   }
 
   /**
@@ -84,7 +95,7 @@ export class TrainingProgram implements AsyncDisposable {
     gradient: Float32Array,
     { accumulate, dropoutKey }: { accumulate: boolean; dropoutKey: string },
   ): Promise<PassResult> {
-    const feeds: Feeds = { ...this.#constant, ...passFeeds(of.pass), ...this.#loss.feeds(of) };
+    const feeds: Feeds = { ...this.#fixed, ...this.#ropeOf(of.pass.seq), ...passFeeds(of.pass), ...this.#loss.feeds(of) };
     if (this.#dropout) feeds['noise'] = noiseOf(of.pass, dropoutKey);
     this.layout.tensors.forEach((tensor, n) => {
       feeds[this.#inputs[n] as string] = { data: this.layout.view(params, tensor), shape: tensor.shape };

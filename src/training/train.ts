@@ -10,7 +10,7 @@ import { AdamW, type OptimizerState } from './adamw.ts';
 import { countSteps, type Pass, packStep, stepExamples } from './batches.ts';
 import { CheckpointFiles, type StoredResult } from './checkpoint.ts';
 import { passCost, positionBudget } from './cost.ts';
-import { reachOf, type TokenExample, tokenise, tokensOf } from './examples.ts';
+import { type TokenExample, tokenise, tokensOf } from './examples.ts';
 import { fullTrainee } from './full-weights.ts';
 import { loraTrainee } from './lora-weights.ts';
 import type { Figures, Loss } from './losses/loss.ts';
@@ -93,9 +93,8 @@ interface OptimiseArgs {
 async function optimise({ engine, job, args, source, files, examples, trainee }: OptimiseArgs): Promise<TrainStep[]> {
   const { options } = job;
   const loss = lossOf(options.objective);
-  const positions = Math.max(...examples.map(reachOf));
   const dropout = (options.lora?.dropout ?? 0) > 0;
-  await using program = await TrainingProgram.compile({ engine, source, trainee, loss, dropout, positions });
+  await using program = await TrainingProgram.compile({ engine, source, trainee, loss, dropout });
   await using optimizer = await AdamW.create(engine, options);
   const start = await initialParams(program, trainee);
   const loaded = await files.load(program.layout.size);
