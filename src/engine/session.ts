@@ -1,5 +1,6 @@
 // A graph -> a program that runs on an execution provider. The only file that imports the runtime; owns sessions and their temporary files.
 import { linkSync, mkdtempSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { InferenceSession, Tensor as RuntimeTensor } from 'onnxruntime-node';
@@ -30,6 +31,15 @@ export interface CompileOptions {
    */
   readonly prepack: boolean;
 }
+
+/** What a message of the runtime says, in one line: what comes before is a place in its source. */
+export function plainReason(message: string): string {
+  const lines = message.split('\n').map((line) => line.trim());
+  return (lines.findLast((line) => line !== '') ?? 'nothing was said').replace(/^.* was false\. /, '');
+}
+
+/** Path of the runtime's entry, for code that loads it in a process of its own. */
+export const runtimeEntry = (): string => createRequire(import.meta.url).resolve('onnxruntime-node');
 
 /** Creates programs and counts them: sessions are few, and never made in a loop. */
 export class Engine {
@@ -84,11 +94,11 @@ export class Engine {
 
   #explain(thrown: unknown): unknown {
     const message = messageOf(thrown);
-    const provider = /no available backend|webgpu|device|adapter/i.test(message) && this.provider !== 'cpu';
-    if (!provider) return thrown;
+    const unavailable = this.provider !== 'cpu' && /no available backend|WebGpuContext|adapter|RequestDevice/i.test(message);
+    if (!unavailable) return thrown;
     return new SipfError(
       'provider-unavailable',
-      `Expected execution provider ${this.provider} to start here, got: ${message}. Use --provider cpu, or see \`sipf doctor\`.`,
+      `Expected execution provider ${this.provider} to start here, got: ${plainReason(message)}. Use --provider cpu, or see \`sipf doctor\`.`,
       { cause: thrown },
     );
   }

@@ -1,4 +1,4 @@
-// Every op and its gradient on an execution provider against the float64 reference: cpu, or what SIPF_TEST_PROVIDER names.
+// Every op and its gradient on an execution provider against the float64 reference: cpu, or what SIPF_TEST_PROVIDER names; SIPF_TEST_PART takes a part of the cases.
 import { describe, expect, it } from 'vitest';
 import { interpret } from '../../src/engine/reference.ts';
 import { Engine, type Provider } from '../../src/engine/session.ts';
@@ -17,10 +17,14 @@ const REFUSED: Readonly<Record<Provider, Readonly<Record<string, string>>>> = {
   webgpu: { 'matmul: no inner size': 'Size past is 0' },
 };
 
+/** `1/4`: the first of four parts. */
+const [part, parts] = (process.env['SIPF_TEST_PART'] ?? '1/1').split('/').map(Number) as [number, number];
+const cases = CASES.filter((_, n) => n % parts === part - 1);
+
 describe(`ops on ${provider}`, () => {
   const engine = new Engine({ provider, threads: 1 });
 
-  it.each(CASES.map((each) => [titleOf(each), each] as const))('%s', async (title, each) => {
+  it.each(cases.map((each) => [titleOf(each), each] as const))('%s', async (title, each) => {
     const { graph, outputs, feeds } = assemble(each);
     const expected = interpret(graph, outputs, feeds);
     await using program = await engine.compile(graph, outputs, { prepack: false });
