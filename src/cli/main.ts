@@ -1,42 +1,6 @@
 #!/usr/bin/env node
-// The command line's words -> a command's results on stdout, everything else on stderr, and an exit code: 0, 1 (a bug), 2 (the user can mend it), 130 (stopped).
-import { Console } from 'node:console';
-import { CommanderError } from 'commander';
-import { SipfError } from '../errors.ts';
+// The command line's words -> a command's results. Leaves exit codes to execute.ts and the commands to program.ts.
+import { execute } from './execute.ts';
 import { buildProgram } from './program.ts';
-import { listenForInterrupts, openTerminal, type Terminal } from './terminal.ts';
 
-/** Runs one command line (without node and script) and returns its exit code. */
-async function main(argv: readonly string[]): Promise<number> {
-  const interrupts = listenForInterrupts((line) => process.stderr.write(`${line}\n`));
-  const terminal = openTerminal(interrupts.signal);
-  try {
-    await buildProgram(terminal).parseAsync(argv, { from: 'user' });
-    return interrupts.exitCode() ?? Number(process.exitCode ?? 0);
-  } catch (error) {
-    return report(error, interrupts.exitCode(), terminal);
-  }
-}
-
-function report(error: unknown, interrupted: number | null, terminal: Terminal): number {
-  // Commander has printed its own message.
-  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-  if (interrupted !== null) {
-    terminal.log(error instanceof SipfError && error.code === 'aborted' ? error.message : 'Stopped on request.');
-    return interrupted;
-  }
-  if (error instanceof SipfError) {
-    terminal.log(`sipf: ${error.message}`);
-    return 2;
-  }
-  terminal.log('sipf: this is a bug in sipf. Please report it with the lines below and the command.');
-  terminal.log(error instanceof Error ? (error.stack ?? error.message) : String(error));
-  return 1;
-}
-
-// A library that prints must not spoil stdout, which holds results only.
-globalThis.console = new Console(process.stderr, process.stderr);
-const code = await main(process.argv.slice(2));
-// Whatever is still in a pipe goes out first; worker threads need no farewell.
-await new Promise<void>((resolve) => process.stdout.write('', () => resolve()));
-process.exit(code);
+await execute('sipf', (terminal, argv) => buildProgram(terminal).parseAsync(argv, { from: 'user' }));

@@ -38,10 +38,10 @@ export function readSettings(
   return loadConfig({ preset: options.preset, file: options.config, flags });
 }
 
-/** `--a.b value` and `--a.b=value` among what the command's own options left over. */
-function dottedFlags(command: Command): Record<string, string> {
+/** `--a.b value` and `--a.b=value` among what the command's own options (and `skip` arguments) left over. */
+export function dottedFlags(command: Command, skip = 0): Record<string, string> {
   const flags: Record<string, string> = {};
-  const words = [...command.args];
+  const words = command.args.slice(skip);
   for (let word = words.shift(); word !== undefined; word = words.shift()) {
     const match = /^--([^=]+)(?:=(.*))?$/s.exec(word);
     if (match === null) {

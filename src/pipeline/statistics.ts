@@ -92,6 +92,34 @@ export function bootstrap<T>(
   return [quantile(values, 0.025), quantile(values, 0.975)];
 }
 
+/**
+ * Mean over strata (seeds) of each stratum's mean, with a percentile bootstrap that resamples values (questions) within their stratum.
+ * Covers what other questions would give, not what other strata would. null where a stratum has fewer than two values.
+ */
+export function stratifiedMean(
+  strata: readonly (readonly number[])[],
+  { random, resamples = 1000 }: BootstrapOptions,
+): Figure | null {
+  if (strata.length === 0 || strata.some(({ length }) => length < 2)) return null;
+  const cells = strata.map((values) => Float64Array.from(values));
+  const means: number[] = [];
+  for (let round = 0; round < resamples; round++) {
+    let total = 0;
+    for (const cell of cells) {
+      let inner = 0;
+      for (let i = 0; i < cell.length; i++) inner += cell[Math.floor(random.next() * cell.length)] ?? 0;
+      total += inner / cell.length;
+    }
+    means.push(total / cells.length);
+  }
+  means.sort((a, b) => a - b);
+  return {
+    value: sum(strata.map((values) => sum(values) / values.length)) / strata.length,
+    ci95: [quantile(means, 0.025), quantile(means, 0.975)],
+    n: sum(strata.map(({ length }) => length)),
+  };
+}
+
 /** Linear between order statistics. `sorted` is not empty. */
 function quantile(sorted: readonly number[], share: number): number {
   const at = (sorted.length - 1) * share;

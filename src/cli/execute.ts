@@ -1,0 +1,45 @@
+// A program and the process's words -> its results on stdout, everything else on stderr, and an exit code: 0, 1 (a bug), 2 (the user can mend it), 130 (stopped).
+import { Console } from 'node:console';
+import { CommanderError } from 'commander';
+import { SipfError } from '../errors.ts';
+import { listenForInterrupts, openTerminal, type Terminal } from './terminal.ts';
+
+/** Runs one command line (without node and script) and ends the process with its exit code. `name` stands before error messages. */
+export async function execute(
+  name: string,
+  run: (terminal: Terminal, argv: readonly string[]) => Promise<unknown>,
+): Promise<never> {
+  // A library that prints must not spoil stdout, which holds results only.
+  globalThis.console = new Console(process.stderr, process.stderr);
+  const code = await codeOf(name, run);
+  // Whatever is still in a pipe goes out first; worker threads need no farewell.
+  await new Promise<void>((resolve) => process.stdout.write('', () => resolve()));
+  process.exit(code);
+}
+
+async function codeOf(name: string, run: Parameters<typeof execute>[1]): Promise<number> {
+  const interrupts = listenForInterrupts((line) => process.stderr.write(`${line}\n`));
+  const terminal = openTerminal(interrupts.signal);
+  try {
+    await run(terminal, process.argv.slice(2));
+    return interrupts.exitCode() ?? Number(process.exitCode ?? 0);
+  } catch (error) {
+    return report(name, error, interrupts.exitCode(), terminal);
+  }
+}
+
+function report(name: string, error: unknown, interrupted: number | null, terminal: Terminal): number {
+  // Commander has printed its own message.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+  if (interrupted !== null) {
+    terminal.log(error instanceof SipfError && error.code === 'aborted' ? error.message : 'Stopped on request.');
+    return interrupted;
+  }
+  if (error instanceof SipfError) {
+    terminal.log(`${name}: ${error.message}`);
+    return 2;
+  }
+  terminal.log(`${name}: this is a bug in sipf. Please report it with the lines below and the command.`);
+  terminal.log(error instanceof Error ? (error.stack ?? error.message) : String(error));
+  return 1;
+}

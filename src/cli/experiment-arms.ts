@@ -1,0 +1,81 @@
+// An experiment's name, a seed and an arm -> the configuration of that arm's run. Holds every setting of the experiment; leaves running it to experiment.ts.
+import { type Config, type ConfigInput, loadConfig } from '../config.ts';
+import { SipfError } from '../errors.ts';
+
+export interface Experiment {
+  readonly preset: string;
+  /** Never used in tuning: a seed chooses the weights, the draws AND the problems (train, valid and test) of its runs. */
+  readonly seeds: readonly number[];
+  /** Settings were tuned on these, on their valid problems. */
+  readonly tuningSeeds: readonly number[];
+  /** Over the preset. */
+  readonly settings: ConfigInput;
+}
+
+/** The experiment on `mini` (issue: METHOD.md section 4, "Honest comparison"). Change its settings here and nowhere else. */
+export const MINI_EXPERIMENT: Experiment = {
+  preset: 'quickstart',
+  seeds: [11, 12, 13],
+  tuningSeeds: [0, 1, 2, 3],
+  settings: {
+    iterations: 2,
+    // Optimizer tokens of each arm's alignment in each round: what makes the arms of column A equal.
+    align: { train: { tokens: 400_000 } },
+    evaluate: { sets: [{ split: 'valid', limit: 500 }], final: [{ split: 'test', limit: 4000 }] },
+  },
+};
+
+export const EXPERIMENTS = { mini: MINI_EXPERIMENT } as const;
+export type ExperimentName = keyof typeof EXPERIMENTS;
+
+/** What makes an arm what it is. All else is equal. */
+const ARM_SETTINGS = {
+  sipf: { method: 'sipf', 'score.scorer': 'prm' },
+  tallies: { method: 'sipf', 'score.scorer': 'tallies' },
+  logprob: { method: 'sipf', 'score.scorer': 'logprob' },
+  'random-pairs': { method: 'random-pairs', 'score.scorer': 'prm' },
+  siof: { method: 'siof' },
+  'online-rft': { method: 'online-rft' },
+  'continued-sft': { method: 'continued-sft' },
+} as const satisfies Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+
+export type ArmName = keyof typeof ARM_SETTINGS;
+export const ARMS = Object.keys(ARM_SETTINGS) as ArmName[];
+export const DEFAULT_ARMS: readonly ArmName[] = ARMS;
+/** Arms that are run once more at sipf's FLOPs by default. */
+export const DEFAULT_FLOPS_ARMS: readonly ArmName[] = ['continued-sft', 'online-rft'];
+
+export interface ArmConfigArgs {
+  readonly experiment: Experiment;
+  /** `start`: the warm-up alone, which every arm shares. */
+  readonly arm: ArmName | 'start';
+  readonly seed: number;
+  /** Dotted settings over the experiment's. */
+  readonly flags?: Readonly<Record<string, unknown>>;
+  /** Optimizer tokens a round; absent: the experiment's. */
+  readonly tokens?: number | undefined;
+}
+
+/** Throws 'bad-config' where arms would not spend equal optimizer tokens or nothing would be judged on test. */
+export async function armConfig({ experiment, arm, seed, flags = {}, tokens }: ArmConfigArgs): Promise<Config> {
+  const config = await loadConfig({
+    preset: experiment.preset,
+    flags: {
+      ...experiment.settings,
+      ...flags,
+      ...(arm === 'start' ? { method: 'sft' } : ARM_SETTINGS[arm]),
+      ...(tokens === undefined ? {} : { 'align.train.tokens': Math.round(tokens) }),
+      seed,
+      'task.seed': seed,
+      'evaluate.control': 'none',
+    },
+  });
+  if (config.align.train.tokens === null) {
+    throw new SipfError(
+      'bad-config',
+      'Expected align.train.tokens, so that every arm spends as many optimizer tokens a round, got none. Set it.',
+    );
+  }
+  if (config.evaluate.final.length > 0) return config;
+  throw new SipfError('bad-config', 'Expected a set in evaluate.final to judge the arms on, got none. Name one.');
+}

@@ -1,0 +1,176 @@
+// A comparison of arms -> Markdown, and its place between two markers of a file. Pure text but for that one file.
+import { type Disk, nodeDisk, readTextFile, replaceFile } from '../disk.ts';
+import { SipfError } from '../errors.ts';
+import type { ArmRound, ArmSummary } from '../pipeline/arm-summary.ts';
+import type { ArmDifference, ArmRow, Comparison } from '../pipeline/comparison.ts';
+import type { Estimate } from '../records.ts';
+import { formatDuration } from './progress.ts';
+
+export interface ReportArgs {
+  readonly comparison: Comparison;
+  readonly summaries: readonly ArmSummary[];
+  /** The command that makes these figures again. */
+  readonly command: string;
+  readonly tuningSeeds: readonly number[];
+  /** Arms that were left out, and why, one line each. */
+  readonly notes: readonly string[];
+}
+
+/** The whole section, without its markers. */
+export function renderExperiment({ comparison, summaries, command, tuningSeeds, notes }: ReportArgs): string {
+  const { rows, unequal } = comparison;
+  const seeds = [...new Set(summaries.map(({ seed }) => seed))].sort((a, b) => a - b);
+  const questions = rows[0]?.seeds.map(({ n }) => n.toLocaleString('en')) ?? [];
+  const tokens = rows.filter(({ column }) => column === 'tokens');
+  const flops = rows.filter(({ column }) => column === 'flops');
+  const figures = figureRows(summaries);
+  return [
+    `Command: \`${command}\`. Seeds ${seeds.join(', ')} (none of them used in tuning: that was ${tuningSeeds.join(', ')}); a seed chooses weights, draws and problems. ` +
+      `Each seed's arms share one warm-up (\`start\`), the train problems and the first round's samples, and answer ${[...new Set(questions)].join(' / ')} test problems greedily, once.`,
+    '',
+    `**A. Equal optimizer tokens** (alignment alone; largest deviation from sipf ${percent(unequal.tokens)} %). Points of accuracy with 95 % intervals:`,
+    '',
+    ...renderRows(tokens),
+    ...(flops.length === 0
+      ? []
+      : [
+          '',
+          `**B. Equal model FLOPs after the warm-up** (rollouts, PRM training and scoring charged to sipf; an arm that is cheaper trains on; largest deviation from sipf ${percent(unequal.flops)} %):`,
+          '',
+          ...renderRows(flops),
+        ]),
+    '',
+    'Intervals resample the questions within each seed (2,000 bootstrap resamples, paired by question) and average the seeds. They say what other problems of this kind would show of ' +
+      'THESE trained models; they do not cover what other seeds would have trained: for that look at the differences of the single seeds and their standard deviation (sd). ' +
+      'Several comparisons are made and none is corrected for that. Time is of the stages after the warm-up, evaluation apart, on a machine that other arms may have shared.',
+    ...(figures.length === 0 ? [] : ['', ...figures]),
+    ...(notes.length === 0 ? [] : ['', ...notes.map((note) => `- ${note}`)]),
+  ].join('\n');
+}
+
+function renderRows(rows: readonly ArmRow[]): string[] {
+  const head = [
+    'arm',
+    'test accuracy, %',
+    '- start',
+    'single seeds (sd)',
+    '- continued-sft',
+    'sipf - arm',
+    'pairs',
+    'optimizer tokens',
+    'model FLOPs',
+    'time',
+  ];
+  const cells = rows.map((row) => [
+    row.arm,
+    `${percent(row.accuracy)} (${row.seeds.map(({ accuracy }) => percent(accuracy)).join(', ')})`,
+    difference(row.againstStart),
+    singleSeeds(row.againstStart),
+    difference(row.againstContinuedSft),
+    difference(row.sipfAgainst),
+    row.pairs === null ? '-' : whole(row.pairs),
+    whole(row.optimizerTokens),
+    row.flops === 0 ? '0' : row.flops.toExponential(2),
+    row.seconds === null ? '-' : formatDuration(row.seconds * 1000),
+  ]);
+  return table([head, ...cells]);
+}
+
+/** PRM figures of every arm, seed and round that has them. */
+function figureRows(summaries: readonly ArmSummary[]): string[] {
+  const rows = summaries
+    .filter(({ arm, column }) => column === 'tokens' && (arm === 'sipf' || arm === 'tallies'))
+    .flatMap((summary) => summary.rounds.flatMap((round) => figureRow(summary, round)));
+  if (rows.length === 0) return [];
+  const head = [
+    'arm',
+    'seed',
+    'round',
+    'step accuracy',
+    'AUC scores',
+    'AUC tallies',
+    'AUC log-prob.',
+    'AUC shortness',
+    'AUC scores, true steps',
+  ];
+  return [
+    'How well scores rank the paths of ONE question (within-question AUC for a right answer, 0.5 is chance), on questions that never trained a PRM, beside cheap scorers. ' +
+      "The scores of the arm sipf are the PRM's; those of the arm tallies hold the outcome itself, so only their last column says something:",
+    '',
+    ...table([head, ...rows]),
+  ];
+}
+
+function figureRow({ arm, seed }: ArmSummary, { iteration, figures }: ArmRound): string[][] {
+  if (figures === null) return [];
+  const { scores, tallies, meanLogp, shortness } = figures.aucOutcome;
+  const all = [figures.stepAccuracy, scores, tallies, meanLogp, shortness, figures.aucTrue?.scores ?? null];
+  return [[arm, String(seed), String(iteration), ...all.map(estimate)]];
+}
+
+function table(rows: readonly (readonly string[])[]): string[] {
+  const [head = [], ...body] = rows;
+  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
+  return [line(head), line(head.map((_, i) => (i === 0 ? '---' : '---:'))), ...body.map(line)];
+}
+
+function difference(of: ArmDifference | null): string {
+  return of === null ? '-' : `${signed(of.value)} (${signed(of.ci95[0])} to ${signed(of.ci95[1])})`;
+}
+
+function singleSeeds(of: ArmDifference | null): string {
+  if (of === null) return '-';
+  const deviation = of.deviation === null ? '' : ` (${percent(of.deviation)})`;
+  return `${of.seeds.map(({ value }) => signed(value)).join(', ')}${deviation}`;
+}
+
+function estimate(of: Estimate): string {
+  return of === null ? '-' : `${of.value.toFixed(2)} (${of.ci95[0].toFixed(2)}-${of.ci95[1].toFixed(2)})`;
+}
+
+function signed(share: number): string {
+  const text = percent(share);
+  return share > 0 && text !== '0.0' ? `+${text}` : text === '-0.0' ? '0.0' : text;
+}
+
+function percent(share: number): string {
+  return (100 * share).toFixed(1);
+}
+
+function whole(value: number): string {
+  return Math.round(value).toLocaleString('en');
+}
+
+export interface Section {
+  readonly path: string;
+  /** `experiment:mini` */
+  readonly name: string;
+}
+
+const markersOf = ({ name }: Section) => ({ open: `<!-- ${name} -->`, close: `<!-- /${name} -->` });
+
+/** `text` with `body` between the section's markers, all else untouched; without markers the section goes to the end. Throws 'bad-input' for half a pair. */
+export function replaceSection(text: string, body: string, section: Section): string {
+  const { open, close } = markersOf(section);
+  const [from, to] = [text.indexOf(open), text.indexOf(close)];
+  if (from === -1 && to === -1) {
+    const gap = text === '' ? '' : text.endsWith('\n') ? '\n' : '\n\n';
+    return `${text}${gap}${open}\n${body}\n${close}\n`;
+  }
+  if (from === -1 || to < from || text.indexOf(open, from + 1) !== -1) {
+    throw new SipfError(
+      'bad-input',
+      `Expected one ${open} and one ${close} after it in ${section.path}, got something else. Mend the markers; what is between them is replaced.`,
+    );
+  }
+  return `${text.slice(0, from + open.length)}\n${body}\n${text.slice(to)}`;
+}
+
+/** Throws what `replaceSection` would, before hours of work. */
+export async function checkSection(section: Section): Promise<void> {
+  replaceSection((await readTextFile(section.path)) ?? '', '', section);
+}
+
+export async function writeSection(section: Section, body: string, disk: Disk = nodeDisk): Promise<void> {
+  await replaceFile(disk, section.path, [replaceSection((await readTextFile(section.path)) ?? '', body, section)]);
+}
