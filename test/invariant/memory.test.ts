@@ -1,0 +1,57 @@
+// A thousand training runs and a thousand generation runs of changing shapes leave the process's memory where it was.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { Engine, type HostArray, type Program } from '../../src/engine/session.ts';
+import { generationFeeds, generationGraph, layOut, SMALL, trainingFeeds, trainingGraph, writeWeights } from './small-decoder.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'sipf-memory-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const slices = layOut(SMALL, join(folder, 'weights.bin'));
+writeWeights(slices);
+
+const RUNS = 1000;
+/** Growth over the last two thirds that the garbage collector's moods may make: 12 KB a run. */
+const BOUND_MB = 8;
+
+/** Least-squares growth of the resident set over the last two thirds of the runs, in MB. */
+function growth(samples: readonly number[]): number {
+  const late = samples.slice(Math.floor(samples.length / 3));
+  const [meanX, meanY] = [(late.length - 1) / 2, late.reduce((a, b) => a + b, 0) / late.length];
+  const [top, bottom] = late.reduce(([t, b], y, x) => [t + (x - meanX) * (y - meanY), b + (x - meanX) ** 2], [0, 0]) as [number, number];
+  return ((top / bottom) * late.length) / 2 ** 20;
+}
+
+async function measure(program: Program, feeds: readonly Record<string, HostArray>[]): Promise<number> {
+  const samples: number[] = [];
+  for (let run = 0; run < RUNS; run++) {
+    await program.run(feeds[run % feeds.length] as Record<string, HostArray>);
+    samples.push(process.memoryUsage.rss());
+  }
+  return growth(samples);
+}
+
+describe('resident memory', () => {
+  const engine = new Engine({ provider: 'cpu', threads: 1 });
+
+  it('is flat over 1,000 forward and backward runs', async () => {
+    const built = trainingGraph(SMALL, slices, 4);
+    await using program = await engine.compile(built.graph, built.outputs, { prepack: false });
+    expect(await measure(program, [trainingFeeds(SMALL, built, 64)])).toBeLessThan(BOUND_MB);
+  });
+
+  it('is flat over 1,000 generation runs of 20 shapes', async () => {
+    const { graph, outputs } = generationGraph(SMALL, slices);
+    await using program = await engine.compile(graph, outputs, { prepack: true });
+    const feeds = [1, 3, 8, 17, 32].flatMap((batch) => [0, 16, 64, 192].map((past) => generationFeeds(SMALL, batch, past)));
+    expect(await measure(program, feeds)).toBeLessThan(BOUND_MB);
+    expect(engine.sessions.created).toBe(2);
+  });
+
+  it('would show a leak, and not what is taken once', () => {
+    const runs = Array.from({ length: RUNS }, (_, run) => run);
+    expect(growth(runs.map((run) => 2e8 + run * 15_000))).toBeGreaterThan(BOUND_MB);
+    expect(growth(runs.map((run) => 2e8 + Math.min(run, 300) * 1e5))).toBeLessThan(1);
+  });
+});
