@@ -4,6 +4,7 @@ import { pathToFileURL } from 'node:url';
 import { SipfError } from '../errors.ts';
 import type { Backend } from './backend.ts';
 import { createScriptedBackend, type ScriptedOptions } from './scripted.ts';
+import { createWorkerBackend } from './worker-client.ts';
 
 export interface OpenBackendOptions {
   readonly provider: 'cpu' | 'webgpu';
@@ -12,16 +13,16 @@ export interface OpenBackendOptions {
 }
 
 /**
- * Opens the backend of this process; the caller disposes it. With SIPF_BACKEND=scripted (tests of the command line) it is the scripted one,
+ * Opens the backend of this process, whose engine has a thread of its own; the caller disposes it. With SIPF_BACKEND=scripted (tests of the command line) it is the scripted one,
  * whose options are the default export of the module that SIPF_SCRIPT names.
  */
-export async function openBackend({ provider }: OpenBackendOptions): Promise<Backend> {
+export async function openBackend(options: OpenBackendOptions): Promise<Backend> {
   const { SIPF_BACKEND: kind, SIPF_SCRIPT: script } = process.env;
   if (kind === 'scripted') {
     if (script === undefined)
       throw new SipfError('bad-input', 'Expected SIPF_SCRIPT with SIPF_BACKEND=scripted, got none. Name a module.');
-    const { default: options } = (await import(pathToFileURL(resolve(script)).href)) as { default: ScriptedOptions };
-    return createScriptedBackend(options);
+    const { default: scripted } = (await import(pathToFileURL(resolve(script)).href)) as { default: ScriptedOptions };
+    return createScriptedBackend(scripted);
   }
-  throw new SipfError('unsupported', `Expected a provider that this build can run, got '${provider}'.`);
+  return createWorkerBackend(options);
 }

@@ -1,7 +1,7 @@
 // Where a process reward model's head comes from when training starts: the adapter, the model, or fresh numbers.
 import type { Tensor } from '../models/safetensors.ts';
 import { PRM_HEAD } from '../models/prm-head.ts';
-import { normalValues } from './random-values.ts';
+import { fillNormal } from '../models/init-model.ts';
 import type { TrainingSource } from './source.ts';
 
 /** Standard deviation of fresh head weights: Hugging Face's default for new heads. */
@@ -32,5 +32,6 @@ export async function headValue(
   if (inAdapter) return inAdapter.data;
   if (files.shapes.has(name)) return (await stored()).data;
   const length = shape.reduce((product, n) => product * n, 1);
-  return shape.length > 1 ? normalValues(`head/${seed}/${name}`, length, HEAD_STD) : new Float32Array(length);
+  const values = new Float32Array(length);
+  return shape.length > 1 ? fillNormal(values, `head/${seed}/${name}`, HEAD_STD) : values;
 }

@@ -1,0 +1,56 @@
+// The engine of this thread -> a Backend: inference, training and new models in the calling process. Leaves each to its own module.
+import { Engine, type EngineOptions } from '../engine/session.ts';
+import { adapterHash } from '../models/adapter-files.ts';
+import { architectureOf } from '../models/architectures.ts';
+import { checkpointHash } from '../models/checkpoint-hash.ts';
+import { initModelFolder } from '../models/init-model.ts';
+import { openModelFiles } from '../models/model-files.ts';
+import { loadTokenizer } from '../models/tokenizer.ts';
+import { train } from '../training/train.ts';
+import type { Backend, CallOptions, ModelFacts, ModelSource } from './backend.ts';
+import { measureGemmPeak } from './gemm-peak.ts';
+import { openInProcessPolicy } from './in-process-policy.ts';
+import { openInProcessPrm } from './in-process-prm.ts';
+
+export interface InProcessOptions extends EngineOptions {
+  /** Cache folder of converted weights; default: $SIPF_CACHE or ~/.cache/sipf. */
+  readonly cache?: string | undefined;
+  /** Sequences that are decoded together. */
+  readonly slots?: number | undefined;
+}
+
+/** Models run on the calling thread, which each call blocks for as long as one execution takes. */
+export function createInProcessBackend({ cache, slots, ...engineOptions }: InProcessOptions): Backend {
+  const engine = new Engine(engineOptions);
+  const options = { ...(cache === undefined ? {} : { cache }), ...(slots === undefined ? {} : { slots }) };
+  return {
+    openPolicy: (source) => openInProcessPolicy(engine, source, options),
+    openPrm: (source) => openInProcessPrm(engine, source, options),
+    train: (job, onStep, call) => train(engine, job, { onStep, signal: call?.signal, cache }),
+    facts: (source) => factsOf(source, { cache }),
+    async initModel(out, init, call) {
+      await initModelFolder(out, init, { cache, signal: call?.signal });
+      return factsOf({ model: out }, { cache });
+    },
+    gemmPeakGflops: (call) => measureGemmPeak(engine, call?.signal),
+    [Symbol.asyncDispose]: async () => undefined,
+  };
+}
+
+async function factsOf(
+  { model, adapter }: ModelSource,
+  options: { cache?: string | undefined } & CallOptions,
+): Promise<ModelFacts> {
+  const files = await openModelFiles(model, options);
+  const architecture = architectureOf(files.config);
+  const { contextLength, tied } = architecture.configure(files.config);
+  const { chatTemplate } = await loadTokenizer(model, options);
+  const counted = [...files.shapes].filter(([name]) => !(tied && name === 'lm_head.weight'));
+  return {
+    hash: checkpointHash(files.hash, adapter === undefined ? null : await adapterHash(adapter, options)),
+    architecture: architecture.modelType,
+    parameters: counted.reduce((sum, [, shape]) => sum + shape.reduce((product, n) => product * n, 1), 0),
+    contextLength,
+    hasChatTemplate: chatTemplate !== null,
+  };
+}
