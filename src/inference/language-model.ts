@@ -1,0 +1,266 @@
+// Weights -> token-level calls: prefill, decode step, hidden states' log-probabilities. Owns the programs; leaves text, requests and the cache's contents to others.
+import type { Engine, HostArray, Program } from '../engine/session.ts';
+import { SipfError } from '../errors.ts';
+import type { DecoderConfig } from '../models/decoder.ts';
+import { ropeTables } from '../models/rope.ts';
+import type { KvCache, KvRows } from './kv-cache.ts';
+import { compileDecode, compilePrefill, compileTokenLogps, type ModelWeights } from './passes.ts';
+import type { SamplerFeatures } from './sampling.ts';
+
+/** Added to the score of what a query may not see; its softmax is exactly 0. */
+export const HIDDEN = -1e9;
+
+/** One row of a decode step. */
+export interface StepRow {
+  /** The token to feed; its place is the cache's length. */
+  readonly token: number;
+  readonly temperature: number;
+  readonly uniform: number;
+  /** 0 is off. */
+  readonly topK: number;
+  /** 1 is off. */
+  readonly topP: number;
+  readonly ignoreEnd: boolean;
+}
+
+/** One row of a prefill pass: tokens behind cached ones. */
+export interface PrefillRow {
+  readonly past: readonly KvRows[];
+  readonly tokens: readonly number[];
+}
+
+/** Tokens that see what `bias` lets them see, `[batch, seq]` each, right-padded. */
+export interface TokenPass {
+  readonly ids: BigInt64Array;
+  readonly positions: BigInt64Array;
+  /** `[batch, 1, seq, seq]`. */
+  readonly bias: Float32Array;
+  readonly batch: number;
+  readonly seq: number;
+  /** Flat places (row · seq + column) to read. */
+  readonly at: BigInt64Array;
+}
+
+/** A pass's lengths are padded to these, so that few shapes occur. */
+const SEQ_BLOCK = 16;
+const PAST_BLOCK = 64;
+/** Logits and their log-softmax of one call stay below twice this many bytes. */
+const LOGITS_BYTES = 64 << 20;
+
+/** The cos and sin inputs for positions below `length`; grown by doubling. */
+export class RopeInputs {
+  readonly #config: DecoderConfig;
+  #length = 0;
+  #feeds: { cos: HostArray; sin: HostArray } | undefined;
+
+  constructor(config: DecoderConfig) {
+    this.#config = config;
+  }
+
+  upTo(length: number): { cos: HostArray; sin: HostArray } {
+    if (this.#feeds && length <= this.#length) return this.#feeds;
+    this.#length = Math.max(length, 2 * this.#length, 512);
+    const { cos, sin } = ropeTables(this.#config.ropeFrequencies, this.#length);
+    const shape = [this.#length, this.#config.ropeFrequencies.length];
+    this.#feeds = { cos: { data: cos, shape }, sin: { data: sin, shape } };
+    return this.#feeds;
+  }
+}
+
+/** Programs are made when first needed and released on dispose: one to prefill, one to decode, one for log-probabilities. */
+export class LanguageModel implements AsyncDisposable {
+  readonly config: DecoderConfig;
+  readonly #engine: Engine;
+  readonly #weights: ModelWeights;
+  readonly #endIds: readonly number[];
+  readonly #rope: RopeInputs;
+  #prefill: Program | undefined;
+  #tokenLogps: Program | undefined;
+  #decode: Program | undefined;
+  #features: SamplerFeatures = { truncate: false, suppress: false };
+
+  /** @param endIds tokens that rows with `ignoreEnd` never choose. */
+  constructor(engine: Engine, weights: ModelWeights, endIds: readonly number[]) {
+    this.config = weights.config;
+    this.#engine = engine;
+    this.#weights = weights;
+    this.#endIds = endIds;
+    this.#rope = new RopeInputs(weights.config);
+  }
+
+  /** Computes keys and values of each row's tokens. */
+  async prefill(rows: readonly PrefillRow[]): Promise<KvRows[]> {
+    const { layers, kvHeads, headDim } = this.config;
+    const seq = roundUp(Math.max(...rows.map(({ tokens }) => tokens.length)), SEQ_BLOCK);
+    const pasts = rows.map(({ past }) => past.reduce((sum, { tokens }) => sum + tokens, 0));
+    const past = roundUp(Math.max(...pasts), PAST_BLOCK);
+    this.#prefill ??= await compilePrefill(this.#engine, this.#weights);
+    const result = await this.#prefill.runFloat({
+      ...prefillTokens(rows, pasts, seq, past),
+      ...this.#rope.upTo(Math.max(...pasts) + seq),
+      ...pastInputs(rows, past, this.config),
+      at: { data: BigInt64Array.of(0n), shape: [1] },
+    });
+    const { data } = result['rows'] as HostArray<Float32Array>;
+    const parts = 2 * layers * kvHeads;
+    return rows.map(({ tokens }, row) => {
+      const kept = new Float32Array(parts * tokens.length * headDim);
+      for (let part = 0; part < parts; part++) {
+        const from = (row * parts + part) * seq * headDim;
+        kept.set(data.subarray(from, from + tokens.length * headDim), part * tokens.length * headDim);
+      }
+      return { data: kept, tokens: tokens.length };
+    });
+  }
+
+  /**
+   * Feeds one token to each of the slots 0 ... rows.length - 1, adds it to the cache and draws the next.
+   * @throws SipfError 'diverged' where a log-probability is not a number.
+   */
+  async step(cache: KvCache, rows: readonly StepRow[]): Promise<{ tokens: number[]; logps: number[] }> {
+    const live = rows.length;
+    const program = await this.#decoder(rows);
+    const lengths = rows.map((_, slot) => cache.length(slot));
+    const column = (value: (row: StepRow) => number) => ({ data: Float32Array.from(rows, value), shape: [live, 1] });
+    const integers = (values: readonly number[]) => ({ data: BigInt64Array.from(values, BigInt), shape: [live, 1] });
+    const feeds = cache.feeds(live);
+    const past = cache.past(live);
+    const result = await program.run({
+      ...feeds,
+      ...this.#rope.upTo(Math.max(...lengths) + 1),
+      ids: integers(rows.map(({ token }) => token)),
+      positions: integers(lengths),
+      bias: { data: stepBias(lengths, past), shape: [live, 1, 1, past + 1] },
+      temperature: column(({ temperature }) => temperature),
+      uniform: column(({ uniform }) => uniform),
+      topK: column(({ topK }) => (topK > 0 ? topK : this.config.vocab)),
+      topP: column(({ topP }) => (topP < 1 ? topP : 2)),
+      suppress: column(({ ignoreEnd }) => (ignoreEnd ? 1 : 0)),
+    });
+    cache.append((result['rows'] as HostArray<Float32Array>).data, live);
+    const logps = [...(result['logps'] as HostArray<Float32Array>).data];
+    if (!logps.every(Number.isFinite)) throw notANumber();
+    return { tokens: Array.from((result['tokens'] as HostArray<BigInt64Array>).data, Number), logps };
+  }
+
+  /** log P(target) at the places `at` of a pass. */
+  async tokenLogps(pass: TokenPass, targets: readonly number[]): Promise<number[]> {
+    this.#prefill ??= await compilePrefill(this.#engine, this.#weights);
+    this.#tokenLogps ??= await compileTokenLogps(this.#engine, this.#weights);
+    const { batch, seq } = pass;
+    const { hidden } = (await this.#prefill.runFloat({
+      ...passInputs(pass),
+      ...this.#rope.upTo(seq),
+      ...pastInputs(Array<PrefillRow>(batch).fill({ past: [], tokens: [] }), 0, this.config),
+    })) as { hidden: HostArray<Float32Array> };
+    const logps: number[] = [];
+    const width = this.config.hidden;
+    const chunk = Math.max(1, Math.floor(LOGITS_BYTES / 4 / this.config.vocab));
+    for (let from = 0; from < targets.length; from += chunk) {
+      const ids = BigInt64Array.from(targets.slice(from, from + chunk), BigInt);
+      const rows = {
+        data: hidden.data.subarray(from * width, (from + ids.length) * width),
+        shape: [ids.length, width],
+      };
+      const result = await this.#tokenLogps.runFloat({ hidden: rows, targets: { data: ids, shape: [ids.length] } });
+      logps.push(...(result['logps'] as HostArray<Float32Array>).data);
+    }
+    if (!logps.every(Number.isFinite)) throw notANumber();
+    return logps;
+  }
+
+  /** The decode program; made anew where rows ask for more than it can do. */
+  async #decoder(rows: readonly StepRow[]): Promise<Program> {
+    const { truncate, suppress } = this.#features;
+    const features = {
+      truncate: truncate || rows.some(({ topK, topP }) => topK > 0 || topP < 1),
+      suppress: suppress || rows.some(({ ignoreEnd }) => ignoreEnd),
+    };
+    if (this.#decode && features.truncate === truncate && features.suppress === suppress) return this.#decode;
+    await this.#decode?.[Symbol.asyncDispose]();
+    this.#features = features;
+    this.#decode = await compileDecode(this.#engine, this.#weights, this.#endIds, features);
+    return this.#decode;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const program of [this.#prefill, this.#tokenLogps, this.#decode]) await program?.[Symbol.asyncDispose]();
+    this.#prefill = this.#tokenLogps = this.#decode = undefined;
+  }
+}
+
+function notANumber(): SipfError {
+  return new SipfError(
+    'diverged',
+    'Expected numbers from the model, got NaN or infinity. The weights are damaged: train or download them again.',
+  );
+}
+
+const roundUp = (n: number, block: number): number => Math.ceil(n / block) * block;
+
+/** Inputs of a pass without a past. */
+export function passInputs({ ids, positions, bias, batch, seq, at }: TokenPass): Record<string, HostArray> {
+  return {
+    ids: { data: ids, shape: [batch, seq] },
+    positions: { data: positions, shape: [batch, seq] },
+    bias: { data: bias, shape: [batch, 1, seq, seq] },
+    at: { data: at, shape: [at.length] },
+  };
+}
+
+function stepBias(lengths: readonly number[], past: number): Float32Array {
+  const bias = new Float32Array(lengths.length * (past + 1));
+  for (const [row, length] of lengths.entries()) {
+    bias.fill(HIDDEN, row * (past + 1) + length, row * (past + 1) + past);
+  }
+  return bias;
+}
+
+function prefillTokens(
+  rows: readonly PrefillRow[],
+  pasts: readonly number[],
+  seq: number,
+  past: number,
+): Record<string, HostArray> {
+  const batch = rows.length;
+  const ids = new BigInt64Array(batch * seq);
+  const positions = new BigInt64Array(batch * seq);
+  const bias = new Float32Array(batch * seq * (past + seq)).fill(HIDDEN);
+  rows.forEach(({ tokens }, row) => {
+    const length = pasts[row] as number;
+    for (let i = 0; i < seq; i++) {
+      ids[row * seq + i] = BigInt(tokens[i] ?? 0);
+      positions[row * seq + i] = BigInt(length + i);
+      const from = (row * seq + i) * (past + seq);
+      bias.fill(0, from, from + length);
+      bias.fill(0, from + past, from + past + i + 1);
+    }
+  });
+  return {
+    ids: { data: ids, shape: [batch, seq] },
+    positions: { data: positions, shape: [batch, seq] },
+    bias: { data: bias, shape: [batch, 1, seq, past + seq] },
+  };
+}
+
+/** Inputs `past.N.*` `[batch, kvHeads, past, headDim]` from consecutive rows; zeros behind. */
+function pastInputs(rows: readonly PrefillRow[], past: number, config: DecoderConfig): Record<string, HostArray> {
+  const { layers, kvHeads, headDim } = config;
+  const feeds: Record<string, HostArray> = {};
+  for (let part = 0; part < 2 * layers; part++) {
+    const array = new Float32Array(rows.length * kvHeads * past * headDim);
+    rows.forEach((row, n) => {
+      for (let head = 0; head < kvHeads; head++) {
+        let to = (n * kvHeads + head) * past * headDim;
+        for (const { data, tokens } of row.past) {
+          const from = (part * kvHeads + head) * tokens * headDim;
+          array.set(data.subarray(from, from + tokens * headDim), to);
+          to += tokens * headDim;
+        }
+      }
+    });
+    const name = `past.${part >> 1}.${part % 2 === 0 ? 'keys' : 'values'}`;
+    feeds[name] = { data: array, shape: [rows.length, kvHeads, past, headDim] };
+  }
+  return feeds;
+}

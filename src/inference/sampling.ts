@@ -1,0 +1,140 @@
+// Logits and one uniform a row -> the chosen token and its log-probability, as nodes of the graph. Leaves the random numbers and the stopping to JS.
+import {
+  add,
+  and,
+  argMax,
+  cast,
+  concat,
+  cumSum,
+  div,
+  equal,
+  gatherElements,
+  greater,
+  less,
+  matmul,
+  max,
+  min,
+  mul,
+  neg,
+  not,
+  or,
+  reduceMax,
+  reduceSum,
+  reshape,
+  slice,
+  softmax,
+  sub,
+  tokenLogp,
+  topK,
+  where,
+} from '../engine/build.ts';
+import type { Tensor } from '../engine/graph.ts';
+
+/** What a sampler must be able to do besides temperature; each costs time in every step. */
+export interface SamplerFeatures {
+  /** top-k and top-p: sorts the vocabulary. */
+  readonly truncate: boolean;
+  /** Rows that must not end. */
+  readonly suppress: boolean;
+}
+
+export interface SampledTokens {
+  /** int64 `[batch]`. */
+  readonly tokens: Tensor;
+  /** log P(token) under the raw logits `[batch]`. */
+  readonly logps: Tensor;
+}
+
+const LARGE = 1e30;
+/** The largest float32 below 1: a bound that stays below the sum it multiplies. */
+const BELOW_ONE = 1 - 2 ** -23;
+
+/**
+ * Draws one token a row from `logits [batch, vocab]`. Declares the inputs, all float32 `[batch, 1]`: `temperature` (0: the best token), `uniform`
+ * in [0, 1), with `truncate` also `topK` (at least vocab: off) and `topP` (above 1: off), with `suppress` also `suppress` (1: `endIds` are excluded).
+ * The distribution is the softmax at the temperature, cut to the top-k, cut to the smallest set of mass top-p of what is left; equals at a cut are all kept.
+ */
+export function sampleTokens(logits: Tensor, endIds: readonly number[], features: SamplerFeatures): SampledTokens {
+  const { graph } = logits;
+  const rowInput = (name: string) => graph.input(name, 'float32', ['batch', 1]);
+  const [temperature, uniform] = [rowInput('temperature'), rowInput('uniform')];
+  const allowed = features.suppress ? exclude(logits, endIds, rowInput('suppress')) : logits;
+  const random = greater(temperature, 0);
+  const scaled = div(allowed, where(random, temperature, graph.scalar(1)));
+  let weights = softmax(scaled);
+  if (features.truncate) {
+    const threshold = cutAt(scaled, rowInput('topK'), rowInput('topP'));
+    weights = where(not(less(scaled, threshold)), weights, graph.scalar(0));
+  }
+  const drawn = categorical(weights, uniform);
+  const best = argMax(allowed);
+  const tokens = reshape(where(random, drawn, best), ['batch']);
+  return { tokens, logps: tokenLogp(logits, tokens) };
+}
+
+function exclude(logits: Tensor, endIds: readonly number[], suppress: Tensor): Tensor {
+  const penalty = new Float32Array(Number(logits.shape[1]));
+  for (const id of endIds) if (id < penalty.length) penalty[id] = -LARGE;
+  return add(logits, mul(suppress, logits.graph.constant(penalty, [1, penalty.length])));
+}
+
+/** The smallest value of each row that is kept, `[batch, 1]`. */
+function cutAt(scaled: Tensor, k: Tensor, p: Tensor): Tensor {
+  const { graph } = scaled;
+  const vocab = Number(scaled.shape[1]);
+  const sorted = topK(scaled, vocab).values;
+  const rank = graph.constant(
+    Float32Array.from({ length: vocab }, (_, i) => i),
+    [1, vocab],
+  );
+  const inTopK = less(rank, k);
+  const weights = where(inTopK, softmax(sorted), graph.scalar(0));
+  const cumulative = cumSum(weights);
+  const above = sub(cumulative, weights);
+  const total = slice(cumulative, 1, vocab - 1, vocab);
+  const inTopP = or(less(above, mul(p, total)), less(rank, graph.scalar(1)));
+  const kept = and(inTopK, inTopP);
+  return neg(reduceMax(where(kept, neg(sorted), graph.scalar(-LARGE)), { axes: [1], keepDims: true }));
+}
+
+/**
+ * Index drawn with probability proportional to `weights [batch, n]`: the first whose cumulative sum exceeds uniform · total. In two levels, sums of
+ * blocks first, so that no sum runs over the whole vocabulary. A weight of 0 is never drawn.
+ */
+export function categorical(weights: Tensor, uniform: Tensor): Tensor {
+  const { graph } = weights;
+  const { size, blocks } = blocksOf(Number(weights.shape[1]));
+  const table = reshape(padTo(weights, size * blocks), ['batch', blocks, size]);
+  const sums = reduceSum(table, { axes: [2] });
+  const cumulative = cumSum(sums);
+  const target = mul(lastColumn(cumulative), uniform);
+  const block = firstAbove(cumulative, target);
+  const isBlock = cast(equal(graph.integers([...Array(blocks).keys()], [1, blocks]), block), 'float32');
+  const row = reshape(matmul(reshape(isBlock, ['batch', 1, blocks]), table), ['batch', size]);
+  const before = gatherElements(sub(cumulative, sums), block);
+  const inside = firstAbove(cumSum(row), max(sub(target, before), 0));
+  return add(mul(block, graph.integers([size], [1])), inside);
+}
+
+/** Index of the first element above `bound [batch, 1]` in rows that rise; a bound that rounding put at a row's end stays below it. */
+function firstAbove(rising: Tensor, bound: Tensor): Tensor {
+  return argMax(cast(greater(rising, min(bound, mul(lastColumn(rising), BELOW_ONE))), 'float32'));
+}
+
+function lastColumn(x: Tensor): Tensor {
+  const width = Number(x.shape[1]);
+  return slice(x, 1, width - 1, width);
+}
+
+/** `[batch, n]` with zeros behind, `[batch, width]`. */
+function padTo(weights: Tensor, width: number): Tensor {
+  const missing = width - Number(weights.shape[1]);
+  return missing === 0 ? weights : concat([weights, mul(slice(weights, 1, 0, missing), 0)], 1);
+}
+
+/** Blocks of about the square root of n; exact divisors where there is one near, else the last block is padded. */
+export function blocksOf(n: number): { size: number; blocks: number } {
+  const root = Math.ceil(Math.sqrt(n));
+  for (let size = root; size <= 4 * root; size++) if (n % size === 0) return { size, blocks: n / size };
+  return { size: root, blocks: Math.ceil(n / root) };
+}

@@ -1,0 +1,99 @@
+// The tokens drawn for one request, one at a time -> its completion: where it stops and what its text is. Leaves drawing them to language-model.ts.
+import type { Completion, GenerateRequest, SamplingOptions } from '../backends/backend.ts';
+import { SipfError } from '../errors.ts';
+import type { TextStream, Tokenizer } from '../models/tokenizer.ts';
+import { keyedUniform } from '../random.ts';
+import type { StepRow } from './language-model.ts';
+
+/** What a sequence needs of the tokenizer. */
+export type CompletionTokenizer = Pick<Tokenizer, 'stream' | 'eosIds'>;
+
+/** A request in a slot. */
+export class Sequence {
+  readonly request: GenerateRequest;
+  /** The context's tokens and those drawn; all but the last are in the cache. */
+  readonly tokens: number[];
+  readonly #contextLength: number;
+  readonly #limit: number;
+  readonly #endIds: readonly number[];
+  readonly #stops: readonly string[];
+  readonly #longestStop: number;
+  readonly #uniform: (position: number) => number;
+  readonly #stream: TextStream;
+  readonly #logps: number[] = [];
+  #text = '';
+  #finished: 'stop' | 'length' | null = null;
+
+  /** @param limit tokens that context and completion may have together. */
+  constructor(request: GenerateRequest, context: readonly number[], tokenizer: CompletionTokenizer, limit: number) {
+    const { sampling } = request;
+    this.request = request;
+    this.tokens = [...context];
+    this.#contextLength = context.length;
+    this.#limit = Math.min(limit, context.length + sampling.maxTokens);
+    this.#endIds = sampling.ignoreEos ? [] : tokenizer.eosIds;
+    this.#stops = (sampling.stopStrings ?? []).filter((text) => text !== '');
+    this.#longestStop = Math.max(0, ...this.#stops.map((text) => text.length));
+    this.#uniform = keyedUniform(request.key);
+    this.#stream = tokenizer.stream();
+  }
+
+  get finished(): boolean {
+    return this.#finished !== null;
+  }
+
+  /** What the next decode step needs. */
+  row(): StepRow {
+    const { temperature, topK = 0, topP = 1, ignoreEos = false } = this.request.sampling;
+    const uniform = this.#uniform(this.tokens.length - this.#contextLength);
+    return { token: this.tokens.at(-1) as number, temperature, uniform, topK, topP, ignoreEnd: ignoreEos };
+  }
+
+  push(token: number, logp: number): void {
+    this.tokens.push(token);
+    this.#logps.push(logp);
+    if (this.#endIds.includes(token)) {
+      this.#finish('stop');
+      return;
+    }
+    this.#add(this.#stream.push(token));
+    if (!this.#finished && this.tokens.length >= this.#limit) this.#finish('length');
+  }
+
+  completion(): Completion {
+    return {
+      id: this.request.id,
+      text: this.#text,
+      tokenIds: this.tokens.slice(this.#contextLength),
+      logps: this.#logps,
+      finishReason: this.#finished ?? 'length',
+    };
+  }
+
+  /** Adds text and ends the sequence before the first stop string in it. */
+  #add(text: string): void {
+    const from = Math.max(0, this.#text.length - this.#longestStop + 1);
+    this.#text += text;
+    const places = this.#stops.map((stop) => this.#text.indexOf(stop, from)).filter((place) => place >= 0);
+    if (places.length === 0) return;
+    this.#text = this.#text.slice(0, Math.min(...places));
+    this.#finished = 'stop';
+  }
+
+  #finish(reason: 'stop' | 'length'): void {
+    this.#add(this.#stream.end());
+    this.#finished ??= reason;
+  }
+}
+
+/** @throws SipfError 'bad-input' naming the request where its sampling options are out of range. */
+export function checkSampling(id: string, sampling: SamplingOptions): void {
+  const { temperature, topP = 1, topK = 0, maxTokens } = sampling;
+  const bad = (what: string, value: number): never => {
+    throw new SipfError('bad-input', `Expected ${what} of request ${id}, got ${value}. Change the sampling options.`);
+  };
+  if (!(temperature >= 0 && Number.isFinite(temperature))) bad('a temperature of 0 or more', temperature);
+  if (!(topP > 0 && topP <= 1)) bad('top-p above 0 and at most 1', topP);
+  if (!Number.isInteger(topK) || topK < 0) bad('a whole top-k of 0 or more', topK);
+  if (!Number.isInteger(maxTokens) || maxTokens < 1) bad('a whole number of tokens of at least 1', maxTokens);
+}

@@ -1,0 +1,91 @@
+// Prompts and steps as token ids -> P(step correct) at each step's last token. Leaves text to the backend and the head's form to models/prm-head.ts.
+import type { Engine, HostArray, Program } from '../engine/session.ts';
+import { SipfError, throwIfAborted } from '../errors.ts';
+import { passInputs, RopeInputs } from './language-model.ts';
+import { type PackOptions, packRows } from './packed-rows.ts';
+import { compileStepScores, type ModelWeights } from './passes.ts';
+import { turn } from './turn.ts';
+
+/** A path in token ids. */
+export interface TokenPath {
+  readonly prompt: readonly number[];
+  readonly steps: readonly (readonly number[])[];
+}
+
+/** Scores paths; its one program is made when first needed and released on dispose. */
+export class StepScorer implements AsyncDisposable {
+  readonly #engine: Engine;
+  readonly #weights: ModelWeights;
+  readonly #rope: RopeInputs;
+  #program: Program | undefined;
+
+  constructor(engine: Engine, weights: ModelWeights) {
+    this.#engine = engine;
+    this.#weights = weights;
+    this.#rope = new RopeInputs(weights.config);
+  }
+
+  /**
+   * P(step correct) of each step of each path; paths of one prompt share its computation.
+   * @throws SipfError 'bad-input' naming the path (by index) that has an empty step or is longer than the model's context; 'diverged' on NaN.
+   */
+  async score(
+    paths: readonly TokenPath[],
+    { signal, ...options }: PackOptions & { readonly signal?: AbortSignal | undefined } = {},
+  ): Promise<number[][]> {
+    for (const [n, path] of paths.entries()) checkPath(path, n, this.#weights.config.contextLength);
+    const items = paths.map(({ prompt, steps }) => ({ prefix: prompt, continuation: steps.flat() }));
+    const scores: number[][] = paths.map(() => []);
+    for (const { pass, items: placed } of packRows(items, options)) {
+      throwIfAborted(signal);
+      const reads = placed.flatMap(({ item, place }) =>
+        stepEnds(paths[item] as TokenPath).map((end) => ({ item, place: BigInt(place(end)) })),
+      );
+      if (reads.length === 0) continue;
+      this.#program ??= await compileStepScores(this.#engine, this.#weights);
+      const at = BigInt64Array.from(reads, ({ place }) => place);
+      const { probabilities } = (await this.#program.runFloat({
+        ...passInputs({ ...pass, at }),
+        ...this.#rope.upTo(pass.seq),
+      })) as { probabilities: HostArray<Float32Array> };
+      for (const [n, { item }] of reads.entries()) scores[item]?.push(finite(probabilities.data[n] as number));
+      await turn();
+    }
+    return scores;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#program?.[Symbol.asyncDispose]();
+    this.#program = undefined;
+  }
+}
+
+/** Places of the steps' last tokens in prompt and steps joined. */
+function stepEnds({ prompt, steps }: TokenPath): number[] {
+  let end = prompt.length - 1;
+  return steps.map((step) => (end += step.length));
+}
+
+function finite(score: number): number {
+  if (Number.isFinite(score)) return score;
+  throw new SipfError(
+    'diverged',
+    'Expected numbers from the process reward model, got NaN. Its weights are damaged: train it again.',
+  );
+}
+
+function checkPath({ prompt, steps }: TokenPath, n: number, limit: number): void {
+  const empty = steps.findIndex((step) => step.length === 0);
+  if (empty >= 0) {
+    throw new SipfError(
+      'bad-input',
+      `Expected text in every step of path ${n}, got none in step ${empty}. Leave empty steps out.`,
+    );
+  }
+  const length = prompt.length + steps.flat().length;
+  if (length <= limit) return;
+  throw new SipfError(
+    'bad-input',
+    `Expected at most ${limit} tokens (the model's context length) in path ${n}, got ${length}. Leave that path out.`,
+  );
+}

@@ -1,0 +1,48 @@
+// A committed fixture model -> what inference needs of it, for tests. Leaves out anything that is not in test/fixtures.
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Engine } from '../src/engine/session.ts';
+import { CpuKvCache } from '../src/inference/kv-cache.ts';
+import { LanguageModel } from '../src/inference/language-model.ts';
+import type { ModelWeights } from '../src/inference/passes.ts';
+import { architectureOf } from '../src/models/architectures.ts';
+import { mergeWeights } from '../src/models/merged-weights.ts';
+import { openModelFiles } from '../src/models/model-files.ts';
+import { loadTokenizer, type Tokenizer } from '../src/models/tokenizer.ts';
+
+export const fixtures = join(import.meta.dirname, 'fixtures');
+
+/** A generator over a fixture, with what must be disposed. */
+export interface TinyModel extends AsyncDisposable {
+  readonly weights: ModelWeights;
+  readonly model: LanguageModel;
+  readonly tokenizer: Tokenizer;
+  readonly hash: string;
+  /** A cache of its own for each number of slots. */
+  cache(slots: number): CpuKvCache;
+}
+
+/** Opens test/fixtures/NAME (a model folder) with the common fixture tokenizer. */
+export async function openTiny(engine: Engine, name: string, adapter?: string): Promise<TinyModel> {
+  const cache = await mkdtemp(join(tmpdir(), 'sipf-tiny-'));
+  const files = await openModelFiles(join(fixtures, name), { cache });
+  const architecture = architectureOf(files.config);
+  const config = architecture.configure(files.config);
+  const merged = await mergeWeights(engine, files, adapter && join(fixtures, adapter), { cache });
+  const weights: ModelWeights = { architecture, config, slices: merged.slices };
+  const tokenizer = await loadTokenizer(join(fixtures, 'tokenizer'));
+  const model = new LanguageModel(engine, weights, tokenizer.eosIds);
+  return {
+    weights,
+    model,
+    tokenizer,
+    hash: merged.hash,
+    cache: (slots) => new CpuKvCache(config, slots),
+    async [Symbol.asyncDispose]() {
+      await model[Symbol.asyncDispose]();
+      await merged[Symbol.asyncDispose]();
+      await rm(cache, { recursive: true, force: true });
+    },
+  };
+}
