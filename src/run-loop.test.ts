@@ -101,7 +101,7 @@ describe('runLoop', () => {
     if (method === 'rft') expect(rounds[1]?.pairs).toMatchObject({ pairs: 0 });
   });
 
-  it.each(['tallies', 'logprob'] as const)('runs with the scorer %s', async (scorer) => {
+  it.each(['tallies', 'logprob', 'oracle'] as const)('runs with the scorer %s', async (scorer) => {
     const config = configWith({
       iterations: 1,
       score: { scorer },

@@ -10,6 +10,8 @@ export interface Experiment {
   readonly tuningSeeds: readonly number[];
   /** Over the preset. */
   readonly settings: ConfigInput;
+  /** Dotted keys over those, for single arms. */
+  readonly armSettings: Partial<Record<ArmName, Readonly<Record<string, unknown>>>>;
 }
 
 /** The experiment on `mini` (issue: METHOD.md section 4, "Honest comparison"). Change its settings here and nowhere else. */
@@ -22,6 +24,10 @@ export const MINI_EXPERIMENT: Experiment = {
     // Optimizer tokens of each arm's alignment in each round: what makes the arms of column A equal.
     align: { train: { tokens: 400_000 } },
     evaluate: { sets: [{ split: 'valid', limit: 500 }], final: [{ split: 'test', limit: 4000 }] },
+  },
+  armSettings: {
+    // Mean probabilities of a question's paths lie closer together than PRM scores: the same margin would leave no pairs.
+    logprob: { 'pairs.eta': 0.01 },
   },
 };
 
@@ -37,11 +43,13 @@ const ARM_SETTINGS = {
   siof: { method: 'siof' },
   'online-rft': { method: 'online-rft' },
   'continued-sft': { method: 'continued-sft' },
+  // An upper bound: path scores from the true correctness of each step.
+  oracle: { method: 'sipf', 'score.scorer': 'oracle' },
 } as const satisfies Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 
 export type ArmName = keyof typeof ARM_SETTINGS;
 export const ARMS = Object.keys(ARM_SETTINGS) as ArmName[];
-export const DEFAULT_ARMS: readonly ArmName[] = ARMS;
+export const DEFAULT_ARMS: readonly ArmName[] = ARMS.filter((name) => name !== 'oracle');
 /** Arms that are run once more at sipf's FLOPs by default. */
 export const DEFAULT_FLOPS_ARMS: readonly ArmName[] = ['continued-sft', 'online-rft'];
 
@@ -62,6 +70,7 @@ export async function armConfig({ experiment, arm, seed, flags = {}, tokens }: A
     preset: experiment.preset,
     flags: {
       ...experiment.settings,
+      ...(arm === 'start' ? {} : experiment.armSettings[arm]),
       ...flags,
       ...(arm === 'start' ? { method: 'sft' } : ARM_SETTINGS[arm]),
       ...(tokens === undefined ? {} : { 'align.train.tokens': Math.round(tokens) }),

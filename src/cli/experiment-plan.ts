@@ -64,25 +64,32 @@ export function summaryOf(plan: Plan, place: Place): Promise<ArmSummary> {
   return readArm({ dir, arm: one, seed, column, copiedFrom: sourcesOf(plan, place) });
 }
 
+/** Why a run is not in the table. */
+export interface Note {
+  readonly name: string;
+  readonly text: string;
+}
+
 /** Summaries of all that is finished, and a note for what is not. */
-export async function collect(plan: Plan): Promise<{ summaries: ArmSummary[]; notes: string[] }> {
+export async function collect(plan: Plan): Promise<{ summaries: ArmSummary[]; notes: Note[] }> {
   const summaries: ArmSummary[] = [];
-  const notes: string[] = [];
+  const notes: Note[] = [];
+  const note = (place: Place, why: string) => notes.push({ name: nameOf(place), text: `${nameOf(place)} ${why}` });
   for (const seed of plan.seeds) {
     for (const one of plan.methods) {
       const place = placeOf(plan, seed, one);
       if (await finished(plan, place)) summaries.push(await summaryOf(plan, place));
-      else notes.push(`${nameOf(place)} is not finished.`);
+      else note(place, 'is not finished.');
     }
     for (const one of plan.flopsMethods) {
       const place = placeOf(plan, seed, one, 'flops');
       const ready =
         (await finished(plan, placeOf(plan, seed, 'sipf'))) && (await finished(plan, placeOf(plan, seed, one)));
       const tokens = ready ? await equalFlops(plan, seed, one) : undefined;
-      if (tokens === null) notes.push(`${nameOf(place)} was not run: it costs as much as sipf.`);
+      if (tokens === null) note(place, 'was not run: it costs as much as sipf.');
       else if (tokens !== undefined && (await isFinished(place.dir, await configOf(plan, place, tokens))))
         summaries.push(await summaryOf(plan, place));
-      else notes.push(`${nameOf(place)} is not finished.`);
+      else note(place, 'is not finished.');
     }
   }
   return { summaries, notes };

@@ -1,4 +1,6 @@
 // A comparison of arms -> Markdown, and its place between two markers of a file. Pure text but for that one file.
+import { mkdir, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { type Disk, nodeDisk, readTextFile, replaceFile } from '../disk.ts';
 import { SipfError } from '../errors.ts';
 import type { ArmRound, ArmSummary } from '../pipeline/arm-summary.ts';
@@ -20,12 +22,13 @@ export interface ReportArgs {
 export function renderExperiment({ comparison, summaries, command, tuningSeeds, notes }: ReportArgs): string {
   const { rows, unequal } = comparison;
   const seeds = [...new Set(summaries.map(({ seed }) => seed))].sort((a, b) => a - b);
+  const tuned = seeds.filter((seed) => tuningSeeds.includes(seed));
   const questions = rows[0]?.seeds.map(({ n }) => n.toLocaleString('en')) ?? [];
   const tokens = rows.filter(({ column }) => column === 'tokens');
   const flops = rows.filter(({ column }) => column === 'flops');
   const figures = figureRows(summaries);
   return [
-    `Command: \`${command}\`. Seeds ${seeds.join(', ')} (none of them used in tuning: that was ${tuningSeeds.join(', ')}); a seed chooses weights, draws and problems. ` +
+    `Command: \`${command}\`. Seeds ${seeds.join(', ')} (${tuned.length === 0 ? 'none of them used in tuning: that was' : `of which ${tuned.join(', ')} used in tuning, on`} ${tuningSeeds.join(', ')}); a seed chooses weights, draws and problems. ` +
       `Each seed's arms share one warm-up (\`start\`), the train problems and the first round's samples, and answer ${[...new Set(questions)].join(' / ')} test problems greedily, once.`,
     '',
     `**A. Equal optimizer tokens** (alignment alone; largest deviation from sipf ${percent(unequal.tokens)} %). Points of accuracy with 95 % intervals:`,
@@ -95,7 +98,8 @@ function figureRows(summaries: readonly ArmSummary[]): string[] {
   ];
   return [
     'How well scores rank the paths of ONE question (within-question AUC for a right answer, 0.5 is chance), on questions that never trained a PRM, beside cheap scorers. ' +
-      "The scores of the arm sipf are the PRM's; those of the arm tallies hold the outcome itself, so only their last column says something:",
+      "The scores of the arm sipf are the PRM's (those of the arm tallies hold the outcome itself and are not shown). Tallies are without the last step, which is the outcome: in the arm sipf from " +
+      'scans that may have stopped at a first success, in the arm tallies complete. True steps: the same AUC of the scores for "every step is true":',
     '',
     ...table([head, ...rows]),
   ];
@@ -104,7 +108,8 @@ function figureRows(summaries: readonly ArmSummary[]): string[] {
 function figureRow({ arm, seed }: ArmSummary, { iteration, figures }: ArmRound): string[][] {
   if (figures === null) return [];
   const { scores, tallies, meanLogp, shortness } = figures.aucOutcome;
-  const all = [figures.stepAccuracy, scores, tallies, meanLogp, shortness, figures.aucTrue?.scores ?? null];
+  const own = arm === 'sipf' ? [figures.stepAccuracy, scores] : [null, null];
+  const all = [...own, tallies, meanLogp, shortness, arm === 'sipf' ? (figures.aucTrue?.scores ?? null) : null];
   return [[arm, String(seed), String(iteration), ...all.map(estimate)]];
 }
 
@@ -173,4 +178,25 @@ export async function checkSection(section: Section): Promise<void> {
 
 export async function writeSection(section: Section, body: string, disk: Disk = nodeDisk): Promise<void> {
   await replaceFile(disk, section.path, [replaceSection((await readTextFile(section.path)) ?? '', body, section)]);
+}
+
+export interface Results {
+  readonly text: string;
+  readonly comparison: Comparison;
+  readonly summaries: readonly ArmSummary[];
+}
+
+/** results.json (the comparison), table.md, and one small file a run. Files of runs that are no longer compared go. */
+export async function writeResults(folder: string, { text, comparison, summaries }: Results): Promise<void> {
+  const files = new Map<string, unknown>([['results.json', comparison]]);
+  for (const summary of summaries) {
+    const { seed, arm, column } = summary;
+    files.set(`seed-${seed}-${arm}${column === 'flops' ? '-equal-flops' : ''}.json`, summary);
+  }
+  await mkdir(folder, { recursive: true });
+  for (const name of await readdir(folder))
+    if (/^seed-\d+-.*\.json$/.test(name) && !files.has(name)) await nodeDisk.remove(join(folder, name));
+  for (const [name, value] of files)
+    await replaceFile(nodeDisk, join(folder, name), [`${JSON.stringify(value, null, 2)}\n`]);
+  await replaceFile(nodeDisk, join(folder, 'table.md'), [`${text}\n`]);
 }

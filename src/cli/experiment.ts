@@ -4,8 +4,7 @@ import { join } from 'node:path';
 import { Argument, Command, InvalidArgumentError } from 'commander';
 import { nodeDisk, replaceFile } from '../disk.ts';
 import { SipfError } from '../errors.ts';
-import type { ArmSummary } from '../pipeline/arm-summary.ts';
-import { type Comparison, compareArms } from '../pipeline/comparison.ts';
+import { compareArms } from '../pipeline/comparison.ts';
 import { execute } from './execute.ts';
 import {
   ARMS,
@@ -17,7 +16,7 @@ import {
 } from './experiment-arms.ts';
 import { type Job, runInChild, runJobs } from './experiment-jobs.ts';
 import { collect, configOf, equalFlops, finished, nameOf, type Place, type Plan, placeOf } from './experiment-plan.ts';
-import { checkSection, renderExperiment, writeSection } from './experiment-report.ts';
+import { checkSection, renderExperiment, writeResults, writeSection } from './experiment-report.ts';
 import { isFinished } from './experiment-runs.ts';
 import { type ExecutionOptions, finish, integer, withExecution } from './options.ts';
 import { formatDuration } from './progress.ts';
@@ -27,6 +26,7 @@ import type { Terminal } from './terminal.ts';
 interface ExperimentOptions extends ExecutionOptions {
   readonly seeds?: readonly number[];
   readonly methods?: readonly ArmName[];
+  readonly oracle?: boolean;
   readonly flopsMethods?: readonly ArmName[];
   readonly out?: string;
   readonly results?: string;
@@ -57,6 +57,7 @@ function program(terminal: Terminal): Command {
       `arms at equal optimizer tokens: ${ARMS.join(', ')} (default: ${DEFAULT_ARMS.length === ARMS.length ? 'all' : DEFAULT_ARMS.join(', ')})`,
       list(arm),
     )
+    .option('--oracle', 'one more arm: path scores from the true correctness of each step, an upper bound')
     .option(
       '--flops-methods <list>',
       `arms that run once more at the model FLOPs of sipf; all or none too (default: ${DEFAULT_FLOPS_ARMS.join(', ')})`,
@@ -109,14 +110,8 @@ function flopsArms(text: string): ArmName[] {
 }
 
 function callOf(name: ExperimentName, options: ExperimentOptions, flags: Readonly<Record<string, string>>): Call {
-  const {
-    seeds,
-    methods = DEFAULT_ARMS,
-    flopsMethods = DEFAULT_FLOPS_ARMS,
-    out = `runs/experiment-${name}`,
-    results,
-    report,
-  } = options;
+  const { seeds, flopsMethods = DEFAULT_FLOPS_ARMS, out = `runs/experiment-${name}`, results, report } = options;
+  const methods = [...new Set([...(options.methods ?? DEFAULT_ARMS), ...(options.oracle ? ['oracle' as const] : [])])];
   const own = seeds === undefined && options.methods === undefined && Object.keys(flags).length === 0;
   return {
     name,
@@ -147,17 +142,24 @@ async function experiment(plan: Call, terminal: Terminal): Promise<void> {
     });
   }
   const { summaries, notes } = await collect(plan);
+  if (summaries.length === 0) {
+    throw new SipfError(
+      'nothing-left',
+      `Expected a finished arm in ${plan.out} to make a table of, got none. Run the experiment without --table-only, or mend what failed above.`,
+    );
+  }
   const comparison = compareArms(summaries);
   const failed = [...failures].map(([name, message]) => `${name} failed: ${message.split('\n')[0]}`);
+  const unfinished = notes.filter(({ name }) => !failures.has(name)).map(({ text: why }) => why);
   const text = renderExperiment({
     comparison,
     summaries,
     command: commandOf(plan),
     tuningSeeds: EXPERIMENTS[plan.name].tuningSeeds,
-    notes: [...notes, ...failed],
+    notes: [...unfinished, ...failed],
   });
-  await writeResults(join(plan.out, 'results'), text, comparison, summaries);
-  if (plan.results !== null) await writeResults(plan.results, text, comparison, summaries);
+  await writeResults(join(plan.out, 'results'), { text, comparison, summaries });
+  if (plan.results !== null) await writeResults(plan.results, { text, comparison, summaries });
   if (section !== null) await writeSection(section, text);
   await terminal.print(plan.options.json === true ? JSON.stringify(comparison) : text);
   for (const path of [join(plan.out, 'results'), plan.results, plan.report])
@@ -234,28 +236,11 @@ async function runArm(
   terminal.log(`${name}: done in ${formatDuration(terminal.now() - began)}`);
 }
 
-/** results.json (the comparison), table.md, and one small file a run. */
-async function writeResults(
-  folder: string,
-  text: string,
-  comparison: Comparison,
-  summaries: readonly ArmSummary[],
-): Promise<void> {
-  const write = (name: string, value: unknown) =>
-    replaceFile(nodeDisk, join(folder, name), [`${JSON.stringify(value, null, 2)}\n`]);
-  await mkdir(folder, { recursive: true });
-  for (const summary of summaries) {
-    const { seed, arm: one, column } = summary;
-    await write(`seed-${seed}-${one}${column === 'flops' ? '-equal-flops' : ''}.json`, summary);
-  }
-  await write('results.json', comparison);
-  await replaceFile(nodeDisk, join(folder, 'table.md'), [`${text}\n`]);
-}
-
 function commandOf({ name, options, flags }: Call): string {
   const words = ['npm run experiment --', name];
   if (options.seeds !== undefined) words.push('--seeds', options.seeds.join(','));
   if (options.methods !== undefined) words.push('--methods', options.methods.join(','));
+  if (options.oracle === true) words.push('--oracle');
   if (options.flopsMethods !== undefined) words.push('--flops-methods', options.flopsMethods.join(',') || 'none');
   if (options.jobs > 1) words.push('--jobs', String(options.jobs));
   for (const [key, value] of Object.entries(flags)) words.push(`--${key}`, value);

@@ -165,7 +165,7 @@ function roundEstimates(config: Config, typical: Typical, k: number): RoundCost[
   if (need.labels) costs.push(labelEstimate(config, typical, labelled * (labels.relabel ? k : 1)));
   if (need.prm)
     costs.push({ stage: '3-prm', ...training(prm.train, k * labelled * (1 - labels.heldOut), rowTokens(typical, 1)) });
-  if (method.feedback === 'process' && score.scorer !== 'tallies') {
+  if (method.feedback === 'process' && (score.scorer === 'prm' || score.scorer === 'logprob')) {
     costs.push({ stage: '4-scores', scoredTokens: k * paths * rowTokens(typical, 1) });
   }
   const pairs = Math.min(

@@ -36,7 +36,10 @@ export function roundsOf(method: Method, configured: number): number {
 }
 
 /** What the configured scorer needs to be computed first. */
-export function needs(method: Method, scorer: 'prm' | 'tallies' | 'logprob'): { labels: boolean; prm: boolean } {
+export function needs(
+  method: Method,
+  scorer: 'prm' | 'tallies' | 'logprob' | 'oracle',
+): { labels: boolean; prm: boolean } {
   const process = method.feedback === 'process';
-  return { labels: process && scorer !== 'logprob', prm: process && scorer === 'prm' };
+  return { labels: process && (scorer === 'prm' || scorer === 'tallies'), prm: process && scorer === 'prm' };
 }

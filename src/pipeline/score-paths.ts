@@ -10,8 +10,8 @@ import type { BuildPrompt } from './prompt.ts';
 import { softLabels } from './step-labels.ts';
 
 export const ScoreOptions = z.strictObject({
-  /** prm: the trained model. tallies: the rollouts themselves (labelled paths only, labels.mode full). logprob: the policy's mean log-probability, as a probability. */
-  scorer: z.enum(['prm', 'tallies', 'logprob']).default('prm'),
+  /** prm: the trained model. tallies: the rollouts themselves (labelled paths only, labels.mode full). logprob: the policy's mean log-probability, as a probability. oracle: true step correctness, an upper bound for tasks that know it. */
+  scorer: z.enum(['prm', 'tallies', 'logprob', 'oracle']).default('prm'),
   /** How step scores make a path score. */
   path: z.enum(['mean', 'min', 'product', 'last']).default('mean'),
   /** Questions of one unit of work. */
@@ -31,6 +31,7 @@ export type Scorer =
   | { readonly kind: 'prm'; readonly prm: ProcessRewardModel }
   | { readonly kind: 'logprob'; readonly policy: Policy }
   | { readonly kind: 'tallies' }
+  | { readonly kind: 'oracle' }
   | { readonly kind: 'outcome' };
 
 export interface ScoreContext {
@@ -68,6 +69,9 @@ async function recordsOf(
       ),
     );
   }
+  if (scorer.kind === 'oracle') {
+    return paths.map(({ question, sample }) => scoresOf(sample, 'oracle', null, truthOf(task, question, sample)));
+  }
   if (scorer.kind === 'prm') {
     const scores = await scorer.prm.score(
       paths.map(({ question, sample }) => ({ prompt: prompt(question), steps: task.pieces(sample.steps) })),
@@ -91,6 +95,15 @@ async function recordsOf(
       sample.steps.map(() => value),
     );
   });
+}
+
+function truthOf(task: Task, question: Question, { steps }: Sample): number[] {
+  const truth = task.trueSteps?.(question, steps) ?? null;
+  if (truth !== null) return truth.map(Number);
+  throw new SipfError(
+    'unsupported',
+    `Expected a task that knows which steps are true for the scorer oracle, got ${task.name}. Choose another score.scorer.`,
+  );
 }
 
 /** tally / K of each step (the last step's is the outcome); a gold path scores 1 throughout. */

@@ -225,8 +225,8 @@ async function openScorer(
   prm: Checkpoint | null,
 ): Promise<{ scorer: Scorer } & AsyncDisposable> {
   const nothing = async () => undefined;
-  if (kind === 'outcome') return { scorer: { kind }, [Symbol.asyncDispose]: nothing };
-  if (kind === 'tallies') return { scorer: { kind }, [Symbol.asyncDispose]: nothing };
+  if (kind === 'outcome' || kind === 'tallies' || kind === 'oracle')
+    return { scorer: { kind }, [Symbol.asyncDispose]: nothing };
   if (kind === 'logprob') {
     const opened = await loop.backend.openPolicy(sourceIn(loop, policy));
     return { scorer: { kind, policy: opened }, [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose]() };
