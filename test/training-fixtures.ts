@@ -6,6 +6,7 @@ import { afterAll } from 'vitest';
 import type { Objective, TrainOptions } from '../src/backends/backend.ts';
 import { Engine } from '../src/engine/session.ts';
 import type { AdapterFiles } from '../src/models/adapter-files.ts';
+import { mergeWeights } from '../src/models/merged-weights.ts';
 import type { Pass } from '../src/training/batches.ts';
 import type { TokenExample } from '../src/training/examples.ts';
 import { fullTrainee } from '../src/training/full-weights.ts';
@@ -84,8 +85,8 @@ export async function gradientsOf(args: GradientArgs) {
   const { model, adapter, objective, lora = null } = args;
   const source = await openTrainingSource({ model, adapter }, { cache });
   const traineeArgs = { source, objective: objective.kind, options: { lora, seed: 1 } };
-  const trainee =
-    lora === null ? fullTrainee(traineeArgs, { cache }) : loraTrainee(traineeArgs, lora, await source.files.weights());
+  await using merged = await mergeWeights(engine, source.files, lora === null ? adapter : undefined, { cache });
+  const trainee = lora === null ? fullTrainee(traineeArgs, merged.slices, { cache }) : loraTrainee(traineeArgs, lora, merged.slices);
   const loss = lossOf(objective);
   const program = await TrainingProgram.compile({ engine, source, trainee, loss, dropout: (lora?.dropout ?? 0) > 0 });
   const params = program.layout.zeros();

@@ -5,10 +5,10 @@ import type { HostArray } from '../engine/session.ts';
 import { SipfError } from '../errors.ts';
 import { type AdapterFiles, adapterScale, type LoraFactors, writeAdapter } from '../models/adapter-files.ts';
 import { isTarget, LoraParameters } from '../models/lora.ts';
-import { type ScaledFactors, stackFactors } from '../models/merge-factors.ts';
+import { type ScaledFactors, stackFactors } from '../models/stack-factors.ts';
 import { FedParameters, FrozenParameters, linear, type Parameters } from '../models/parameters.ts';
 import { readTensor } from '../models/safetensors.ts';
-import { headShapes, headValue, isHead } from './prm-start.ts';
+import { freshHead, headShapes, isHead } from './prm-start.ts';
 import { uniformValues } from './random-values.ts';
 import type { TrainingSource } from './source.ts';
 import type { NamedValues, Trainee, TraineeArgs } from './trainee.ts';
@@ -73,8 +73,10 @@ export function loraTrainee(
     },
     async initial(name, tensorShape) {
       if (isHead(name)) {
-        const stored = () => readTensor(name, { dtype: 'F32', ...(weights.get(name) as WeightSlice) });
-        return headValue(name, tensorShape, source, { seed, stored });
+        const inAdapter = adapter?.extra.get(name);
+        const slice = weights.get(name);
+        if (inAdapter) return inAdapter.data;
+        return slice ? (await readTensor(name, { dtype: 'F32', ...slice })).data : freshHead(name, tensorShape, seed);
       }
       return factorValue(name, tensorShape, sameShape ? adapter : null, seed);
     },

@@ -1,5 +1,4 @@
-// Where a process reward model's head comes from when training starts: the adapter, the model, or fresh numbers.
-import type { Tensor } from '../models/safetensors.ts';
+// The process reward model's head when training starts: its shapes as adapter or model have it, or fresh numbers.
 import { PRM_HEAD } from '../models/prm-head.ts';
 import { fillNormal } from '../models/init-model.ts';
 import type { TrainingSource } from './source.ts';
@@ -21,17 +20,8 @@ export function headShapes({ adapter, files, config }: TrainingSource): Map<stri
   ]);
 }
 
-/** First value of one of the head's tensors; `stored` reads the model's own. */
-export async function headValue(
-  name: string,
-  shape: readonly number[],
-  { adapter, files }: TrainingSource,
-  { seed, stored }: { readonly seed: number; readonly stored: () => Promise<Tensor> },
-): Promise<Float32Array> {
-  const inAdapter = adapter?.extra.get(name);
-  if (inAdapter) return inAdapter.data;
-  if (files.shapes.has(name)) return (await stored()).data;
-  const length = shape.reduce((product, n) => product * n, 1);
-  const values = new Float32Array(length);
+/** First value of one of a new head's tensors: normal weights, zero bias. */
+export function freshHead(name: string, shape: readonly number[], seed: number): Float32Array {
+  const values = new Float32Array(shape.reduce((product, n) => product * n, 1));
   return shape.length > 1 ? fillNormal(values, `head/${seed}/${name}`, HEAD_STD) : values;
 }

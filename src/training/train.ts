@@ -5,6 +5,7 @@ import type { Engine } from '../engine/session.ts';
 import { SipfError, throwIfAborted } from '../errors.ts';
 import { adapterHash } from '../models/adapter-files.ts';
 import { checkpointHash } from '../models/checkpoint-hash.ts';
+import { mergeWeights } from '../models/merged-weights.ts';
 import { openModelFiles } from '../models/model-files.ts';
 import { AdamW, type OptimizerState } from './adamw.ts';
 import { countSteps, type Pass, packStep, stepExamples } from './batches.ts';
@@ -41,7 +42,7 @@ export async function train(engine: Engine, job: TrainJob, args: TrainArgs = {})
   const { objective, maxLength } = job.options;
   const limit = Math.min(maxLength, source.config.contextLength);
   const { kept, dropped } = tokenise(job.examples, objective.kind, source.tokenizer, limit);
-  const trainee = await traineeOf(job, source, args);
+  await using trainee = await traineeOf(engine, job, source, args);
   const steps = await optimise({ engine, job, args, source, files, examples: kept, trainee });
   const tokens = steps.reduce((sum, step) => sum + step.tokens, 0);
   const result = { steps, dropped, tokens, hash: await writtenHash(job, source, args) };
@@ -49,12 +50,16 @@ export async function train(engine: Engine, job: TrainJob, args: TrainArgs = {})
   return resultOf(job, result);
 }
 
-async function traineeOf(job: TrainJob, source: TrainingSource, args: TrainArgs): Promise<Trainee> {
+/** What is trained; disposing deletes what was merged for it. */
+async function traineeOf(engine: Engine, job: TrainJob, source: TrainingSource, args: TrainArgs): Promise<Trainee & AsyncDisposable> {
   const { lora, objective } = job.options;
   const traineeArgs = { source, objective: objective.kind, options: job.options };
-  return lora === null
-    ? fullTrainee(traineeArgs, args)
-    : loraTrainee(traineeArgs, lora, await source.files.weights());
+  if (lora !== null) {
+    const trainee = loraTrainee(traineeArgs, lora, await source.files.weights());
+    return { ...trainee, [Symbol.asyncDispose]: async () => undefined };
+  }
+  const merged = await mergeWeights(engine, source.files, job.source.adapter, args);
+  return { ...fullTrainee(traineeArgs, merged.slices, args), [Symbol.asyncDispose]: () => merged[Symbol.asyncDispose]() };
 }
 
 /** Everything that decides the trajectory: contents, not paths. How often checkpoints are written does not. */
@@ -96,9 +101,8 @@ async function optimise({ engine, job, args, source, files, examples, trainee }:
   const dropout = (options.lora?.dropout ?? 0) > 0;
   await using program = await TrainingProgram.compile({ engine, source, trainee, loss, dropout });
   await using optimizer = await AdamW.create(engine, options);
-  const start = await initialParams(program, trainee);
   const loaded = await files.load(program.layout.size);
-  const state = loaded?.state ?? { params: start.slice(), m: program.layout.zeros(), v: program.layout.zeros() };
+  const state = loaded?.state ?? (await initialState(program, trainee));
   const records: TrainStep[] = [...(loaded?.steps ?? [])];
   const total = countSteps(examples.length, options);
   const runStep = stepRunner({ program, optimizer, state, loss, options, source, examples, total, signal: args.signal });
@@ -118,15 +122,25 @@ async function optimise({ engine, job, args, source, files, examples, trainee }:
     args.onStep?.(records.at(-1) as TrainStep);
     if (records.length % options.checkpointEverySteps === 0 && records.length < total) await save();
   }
-  if (state.params.every((value, i) => Object.is(value, start[i]))) throw unchanged(records);
+  if (!(await hasChanged(program, trainee, state.params))) throw unchanged(records);
   await trainee.write(job.out, namedValues(program, state.params));
   return records;
 }
 
-async function initialParams({ layout }: TrainingProgram, trainee: Trainee): Promise<Float32Array<ArrayBuffer>> {
+async function initialState({ layout }: TrainingProgram, trainee: Trainee): Promise<OptimizerState> {
   const params = layout.zeros();
   for (const { name, shape, offset } of layout.tensors) params.set(await trainee.initial(name, shape), offset);
-  return params;
+  return { params, m: layout.zeros(), v: layout.zeros() };
+}
+
+/** Whether any trained weight differs from where training began, in any bit. */
+async function hasChanged({ layout }: TrainingProgram, trainee: Trainee, params: Float32Array): Promise<boolean> {
+  for (const tensor of layout.tensors) {
+    const first = await trainee.initial(tensor.name, tensor.shape);
+    const now = layout.view(params, tensor);
+    if (first.some((value, i) => !Object.is(value, now[i]))) return true;
+  }
+  return false;
 }
 
 function namedValues({ layout }: TrainingProgram, params: Float32Array): NamedValues {

@@ -1,20 +1,5 @@
-// A weight and its LoRA factors -> the merged weight, and two adapters of one model -> a single one. Leaves files to adapter-files.ts.
+// LoRA factors of several adapters for one layer -> a single pair. Leaves files to adapter-files.ts.
 import type { LoraFactors } from './adapter-files.ts';
-
-/** Adds scale · B A to `weight [out, in]` in place; A `[rank, in]`, B `[out, rank]`. Sums are float64, rounded once. */
-export function mergeFactors(weight: Float32Array, { a, b }: LoraFactors, rank: number, scale: number): void {
-  const width = a.length / rank;
-  const row = new Float64Array(width);
-  for (let out = 0; out < b.length / rank; out++) {
-    row.fill(0);
-    for (let r = 0; r < rank; r++) {
-      const factor = scale * (b[out * rank + r] as number);
-      if (factor === 0) continue;
-      for (let i = 0; i < width; i++) row[i] = (row[i] as number) + factor * (a[r * width + i] as number);
-    }
-    for (let i = 0; i < width; i++) weight[out * width + i] = (weight[out * width + i] as number) + (row[i] as number);
-  }
-}
 
 /** Factors with the rank and scale of the adapter they come from. */
 export interface ScaledFactors extends LoraFactors {
