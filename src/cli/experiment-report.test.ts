@@ -59,13 +59,14 @@ describe('renderExperiment', () => {
   } as const;
 
   it('shows points with signs, intervals, single seeds, costs and times', () => {
-    const text = renderExperiment({
+    const padded = renderExperiment({
       comparison: compareArms([arm]),
       summaries: [arm],
       command: 'npm run experiment -- mini',
       tuningSeeds: [0, 7],
       notes: ['seed 7 siof failed: no pairs'],
     });
+    const text = padded.replace(/ +/g, ' ');
     expect(text).toMatch(/^\| start \| 25\.0 \(25\.0\) \| - \|/m);
     expect(text).toMatch(
       /^\| sipf \| 50\.0 \(50\.0\) \| \+25\.0 \(-\d+\.\d to \+\d+\.\d\) \| \+25\.0 \| - \| - \| 12 \| 12,345 \| 1\.50e\+9 \| 1m 05s \|$/m,

@@ -113,10 +113,14 @@ function figureRow({ arm, seed }: ArmSummary, { iteration, figures }: ArmRound):
   return [[arm, String(seed), String(iteration), ...all.map(estimate)]];
 }
 
+/** Columns as wide as their widest cell, as formatters of Markdown leave them: the first to the left, the others to the right. */
 function table(rows: readonly (readonly string[])[]): string[] {
   const [head = [], ...body] = rows;
-  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
-  return [line(head), line(head.map((_, i) => (i === 0 ? '---' : '---:'))), ...body.map(line)];
+  const widths = head.map((_, at) => Math.max(4, ...rows.map((row) => row[at]?.length ?? 0)));
+  const line = (cells: readonly string[]) =>
+    `| ${cells.map((cell, at) => (at === 0 ? cell.padEnd(widths[at] ?? 0) : cell.padStart(widths[at] ?? 0))).join(' | ')} |`;
+  const rule = widths.map((width, at) => (at === 0 ? '-'.repeat(width) : `${'-'.repeat(width - 1)}:`));
+  return [line(head), line(rule), ...body.map(line)];
 }
 
 function difference(of: ArmDifference | null): string {

@@ -16,6 +16,8 @@ export interface CliOptions {
   readonly stdin?: string | Buffer;
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
+  /** Another program beside main.js, e.g. experiment.js. */
+  readonly program?: string;
 }
 
 /** Builds dist where it is older than a source. */
@@ -26,8 +28,9 @@ export function buildCli(): void {
 }
 
 /** Starts the program; the caller ends it. */
-export function startCli(args: readonly string[], { env = {}, cwd }: CliOptions = {}): ChildProcess {
-  return spawn(process.execPath, [main, ...args], { cwd, env: { ...process.env, NO_COLOR: '1', ...env } });
+export function startCli(args: readonly string[], { env = {}, cwd, program }: CliOptions = {}): ChildProcess {
+  const file = program === undefined ? main : join(dirname(main), program);
+  return spawn(process.execPath, [file, ...args], { cwd, env: { ...process.env, NO_COLOR: '1', ...env } });
 }
 
 /** Runs the program to its end. */
