@@ -1,5 +1,5 @@
 // Typed builders of nodes: tensors in, tensors out. Shapes are checked by the op table; nothing is computed.
-import { type Dim, type Shape, product } from './dims.ts';
+import { type Dim, product, type Shape } from './dims.ts';
 import type { Attribute, DType, Tensor } from './graph.ts';
 import { axisOf, OPS } from './ops.ts';
 
@@ -59,7 +59,11 @@ export function geluTanh(x: Tensor): Tensor {
 }
 
 /** `alpha · op(a) · op(b)`; op transposes the last two axes. */
-export function matmul(a: Tensor, b: Tensor, options: { transA?: boolean; transB?: boolean; alpha?: number } = {}): Tensor {
+export function matmul(
+  a: Tensor,
+  b: Tensor,
+  options: { transA?: boolean; transB?: boolean; alpha?: number } = {},
+): Tensor {
   const { transA = false, transB = false, alpha = 1 } = options;
   return first('matmul', [a, b], { transA, transB, alpha });
 }
@@ -105,7 +109,8 @@ export const tokenLogp = (logits: Tensor, targets: Tensor): Tensor => first('tok
 export const tokenLogpGradient = (dy: Tensor, table: Tensor, targets: Tensor): Tensor =>
   first('tokenLogpGradient', [dy, table, targets]);
 
-export const rmsNorm = (x: Tensor, weight: Tensor, epsilon: number): Tensor => first('rmsNorm', [x, weight], { epsilon });
+export const rmsNorm = (x: Tensor, weight: Tensor, epsilon: number): Tensor =>
+  first('rmsNorm', [x, weight], { epsilon });
 
 export function rope(x: Tensor, positions: Tensor, cos: Tensor, sin: Tensor, heads: number): Tensor {
   return first('rope', [x, positions, cos, sin], { heads });
@@ -117,8 +122,10 @@ interface ReduceOptions {
   readonly axes?: readonly number[];
   readonly keepDims?: boolean;
 }
-const reduce = (op: string) => (x: Tensor, { axes, keepDims = false }: ReduceOptions = {}) =>
-  first(op, [x], { axes: axes?.map((a) => axisOf(x, a)) ?? [...x.shape.keys()], keepDims });
+const reduce =
+  (op: string) =>
+  (x: Tensor, { axes, keepDims = false }: ReduceOptions = {}) =>
+    first(op, [x], { axes: axes?.map((a) => axisOf(x, a)) ?? [...x.shape.keys()], keepDims });
 /** Over all axes unless given. */
 export const reduceSum = reduce('reduceSum');
 export const reduceMean = reduce('reduceMean');

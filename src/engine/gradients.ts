@@ -1,7 +1,32 @@
 // The table of gradient rules: derivative of a node's first output -> derivatives of its inputs, as further nodes. The walk is in backward.ts.
 import {
-  add, cast, concat, div, exp, expandLike, flatten, greater, less, matmul, mul, neg, not, padLike, reduceMean, reduceSum, reshape, reshapeLike, rope as rotate,
-  scatterRows, sigmoid, slice, sqrt, sub, tokenLogpGradient, transpose, where,
+  add,
+  cast,
+  concat,
+  div,
+  exp,
+  expandLike,
+  flatten,
+  greater,
+  less,
+  matmul,
+  mul,
+  neg,
+  not,
+  padLike,
+  reduceMean,
+  reduceSum,
+  reshape,
+  reshapeLike,
+  rope as rotate,
+  scatterRows,
+  sigmoid,
+  slice,
+  sqrt,
+  sub,
+  tokenLogpGradient,
+  transpose,
+  where,
 } from './build.ts';
 import { type Dim, product } from './dims.ts';
 import type { Node, Tensor } from './graph.ts';
@@ -15,14 +40,18 @@ const output = (node: Node, index = 0): Tensor => node.outputs[index] as Tensor;
 /** Sums `dy` over the axes along which `target` was broadcast. */
 function sumTo(dy: Tensor, target: Tensor): Tensor {
   const extra = dy.shape.length - target.shape.length;
-  const axes = [...dy.shape.keys()].filter((axis) => axis < extra || (target.shape[axis - extra] === 1 && dy.shape[axis] !== 1));
+  const axes = [...dy.shape.keys()].filter(
+    (axis) => axis < extra || (target.shape[axis - extra] === 1 && dy.shape[axis] !== 1),
+  );
   if (axes.length === 0) return dy;
   const summed = reduceSum(dy, { axes, keepDims: true });
   return extra > 0 ? reshapeLike(summed, target) : summed;
 }
 
 /** A rule for an op of one input, given dy · f'(x). */
-const chain = (derivative: (node: Node, dy: Tensor) => Tensor): GradientRule => (node, dy) => [derivative(node, dy)];
+const chain =
+  (derivative: (node: Node, dy: Tensor) => Tensor): GradientRule =>
+  (node, dy) => [derivative(node, dy)];
 
 /** The larger (or smaller) operand takes the derivative; equal ones share it. */
 function selection(pickA: (a: Tensor, b: Tensor) => Tensor, pickB: (a: Tensor, b: Tensor) => Tensor): GradientRule {
@@ -42,9 +71,7 @@ const matmul2: GradientRule = (node, dy) => {
   // A matrix shared by all leading axes: one flat product instead of a batch of products and a sum.
   if (shared) {
     const [flatA, flatDy] = [flatten(a), flatten(dy)];
-    const db = transB
-      ? matmul(flatDy, flatA, { transA: true, alpha })
-      : matmul(flatA, flatDy, { transA: true, alpha });
+    const db = transB ? matmul(flatDy, flatA, { transA: true, alpha }) : matmul(flatA, flatDy, { transA: true, alpha });
     return [matmul(dy, b, { transB: !transB, alpha }), db];
   }
   const da = transA
@@ -113,10 +140,7 @@ export const GRADIENTS: Readonly<Record<string, GradientRule>> = {
   softplus: chain((node, dy) => mul(dy, sigmoid(input(node, 0)))),
   add: (node, dy) => [sumTo(dy, input(node, 0)), sumTo(dy, input(node, 1))],
   sub: (node, dy) => [sumTo(dy, input(node, 0)), sumTo(neg(dy), input(node, 1))],
-  mul: (node, dy) => [
-    sumTo(mul(dy, input(node, 1)), input(node, 0)),
-    sumTo(mul(dy, input(node, 0)), input(node, 1)),
-  ],
+  mul: (node, dy) => [sumTo(mul(dy, input(node, 1)), input(node, 0)), sumTo(mul(dy, input(node, 0)), input(node, 1))],
   div: (node, dy) => {
     const [a, b] = [input(node, 0), input(node, 1)];
     const da = div(dy, b);
@@ -130,7 +154,10 @@ export const GRADIENTS: Readonly<Record<string, GradientRule>> = {
   expandLike: (node, dy) => [sumTo(dy, input(node, 0)), null],
   transpose: chain((node, dy) => {
     const perm = node.attributes['perm'] as readonly number[];
-    return transpose(dy, perm.map((_, axis) => perm.indexOf(axis)));
+    return transpose(
+      dy,
+      perm.map((_, axis) => perm.indexOf(axis)),
+    );
   }),
   concat: concatenation,
   slice: chain((node, dy) => {

@@ -50,7 +50,10 @@ export class Graph {
   readonly #names = new Set<string>();
   #scope = '';
 
-  /** An input that each run feeds. Names in the shape are bound by the fed arrays and must agree among all inputs. */
+  /**
+   * An input that each run feeds under the tensor's name: `name`, or with a suffix where the graph has that name already.
+   * Names in the shape are bound by the fed arrays and must agree among all inputs.
+   */
   input(name: string, dtype: DType, shape: Shape): Tensor {
     const tensor = this.#tensor(this.#claim(name), dtype, shape, null);
     this.inputs.push(tensor);
@@ -62,7 +65,10 @@ export class Graph {
     const known = this.weights.get(name);
     if (known) return known.tensor;
     const bytes = 4 * slice.shape.reduce((a, b) => a * b, 1);
-    if (slice.length !== bytes) throw new Error(`Weight ${name} [${slice.shape}]: ${bytes} bytes, but its slice of ${slice.file} has ${slice.length}`);
+    if (slice.length !== bytes)
+      throw new Error(
+        `Weight ${name} [${slice.shape}]: ${bytes} bytes, but its slice of ${slice.file} has ${slice.length}`,
+      );
     const tensor = this.#tensor(this.#claim(name), 'float32', slice.shape, null);
     this.weights.set(name, { tensor, slice });
     return tensor;
@@ -102,7 +108,9 @@ export class Graph {
       if (input.graph !== this) throw new Error(`${op}: ${input.name} belongs to another graph`);
     }
     const node: Node & { outputs: readonly Tensor[] } = { op, inputs, attributes, outputs: [] };
-    node.outputs = outputs.map(({ dtype, shape }) => this.#tensor(this.#claim(`${this.#scope}${op}`), dtype, shape, node));
+    node.outputs = outputs.map(({ dtype, shape }) =>
+      this.#tensor(this.#claim(`${this.#scope}${op}`), dtype, shape, node),
+    );
     this.nodes.push(node);
     return node;
   }

@@ -1,5 +1,5 @@
 // The table of ops: shape rule and ONNX lowering of each. Builders with typed arguments are in build.ts, derivatives in gradients.ts.
-import { type Dim, type Shape, product, sum } from './dims.ts';
+import { type Dim, product, type Shape, sum } from './dims.ts';
 import type { Attribute, DType, Node, Tensor } from './graph.ts';
 
 export interface OutputType {
@@ -148,7 +148,10 @@ const matmul: Op = {
     const [m, k] = attributes['transA'] ? a.shape.slice(-2).reverse() : a.shape.slice(-2);
     const [k2, n] = attributes['transB'] ? b.shape.slice(-2).reverse() : b.shape.slice(-2);
     if (k !== k2) fail('matmul', inputs, `inner sizes ${k} and ${k2} differ`);
-    const batch = broadcast('matmul', [a, b].map((t) => ({ ...t, shape: t.shape.slice(0, -2) })));
+    const batch = broadcast(
+      'matmul',
+      [a, b].map((t) => ({ ...t, shape: t.shape.slice(0, -2) })),
+    );
     return [{ dtype: 'float32', shape: [...batch, m as Dim, n as Dim] }];
   },
   lower(node, emit) {
@@ -178,7 +181,10 @@ function reshapeTarget(x: Tensor, shape: Shape): number[] {
 const reshape: Op = {
   infer(inputs, attributes) {
     const [x] = inputs as [Tensor];
-    const shape = (attributes['shape'] as string).split(',').filter(Boolean).map((d) => (/^\d+$/.test(d) ? Number(d) : d));
+    const shape = (attributes['shape'] as string)
+      .split(',')
+      .filter(Boolean)
+      .map((d) => (/^\d+$/.test(d) ? Number(d) : d));
     if (product(...x.shape) !== product(...shape)) fail('reshape', inputs, `cannot become [${shape.join(', ')}]`);
     return [{ dtype: x.dtype, shape }];
   },
@@ -193,7 +199,8 @@ const transpose: Op = {
   infer(inputs, attributes) {
     const [x] = inputs as [Tensor];
     const perm = ints(attributes, 'perm');
-    if ([...perm].sort().join() !== [...x.shape.keys()].join()) fail('transpose', inputs, `[${perm}] is no order of its axes`);
+    if ([...perm].sort().join() !== [...x.shape.keys()].join())
+      fail('transpose', inputs, `[${perm}] is no order of its axes`);
     return [{ dtype: x.dtype, shape: perm.map((axis) => x.shape[axis] as Dim) }];
   },
   lower: (node, emit) =>
@@ -222,7 +229,8 @@ const slice: Op = {
     const [x] = inputs as [Tensor];
     const [axis, start, end] = [int(attributes, 'axis'), int(attributes, 'start'), int(attributes, 'end')];
     const size = x.shape[axis] as Dim;
-    if (typeof size === 'number' && (start < 0 || end > size || end <= start)) fail('slice', inputs, `[${start}, ${end})`);
+    if (typeof size === 'number' && (start < 0 || end > size || end <= start))
+      fail('slice', inputs, `[${start}, ${end})`);
     return [{ dtype: x.dtype, shape: x.shape.map((dim, i) => (i === axis ? end - start : dim)) }];
   },
   lower(node, emit) {
@@ -348,7 +356,8 @@ const gatherElements: Op = {
     const [x, indices] = inputs as [Tensor, Tensor];
     checkIndices('gatherElements', inputs, 1);
     const rows = (t: Tensor) => t.shape.slice(0, -1).join();
-    if (x.shape.length !== indices.shape.length || rows(x) !== rows(indices)) fail('gatherElements', inputs, 'rows differ');
+    if (x.shape.length !== indices.shape.length || rows(x) !== rows(indices))
+      fail('gatherElements', inputs, 'rows differ');
     return [{ dtype: x.dtype, shape: indices.shape }];
   },
   lower: (node, emit) =>
@@ -379,7 +388,12 @@ const rmsNorm: Op = {
 
 /** 1 / sqrt(mean(x²) + epsilon) over the last axis. */
 function inverseRoot(x: string, result: string, epsilon: number, emit: Emitter): void {
-  const [square, mean, raised, root] = ['square', 'mean', 'raised', 'root'].map((h) => emit.fresh(h)) as [string, string, string, string];
+  const [square, mean, raised, root] = ['square', 'mean', 'raised', 'root'].map((h) => emit.fresh(h)) as [
+    string,
+    string,
+    string,
+    string,
+  ];
   emit.node('Mul', [x, x], [square]);
   emit.node('ReduceMean', [square, emit.int64([-1])], [mean], { keepdims: 1 });
   emit.node('Add', [mean, emit.float32(epsilon)], [raised]);
@@ -394,17 +408,25 @@ const rope: Op = {
     const half = Number(x.shape[2]) / int(attributes, 'heads') / 2;
     if (cos.shape[1] !== half) fail('rope', inputs, `the tables must be ${half} wide`);
     checkIndices('rope', inputs, 1);
-    if (positions.shape.join() !== x.shape.slice(0, 2).join()) fail('rope', inputs, 'needs a position for each row of x');
+    if (positions.shape.join() !== x.shape.slice(0, 2).join())
+      fail('rope', inputs, 'needs a position for each row of x');
     return [{ dtype: 'float32', shape: x.shape }];
   },
   lower: (node, emit) =>
-    emit.node('RotaryEmbedding', names(node.inputs), names(node.outputs), { num_heads: int(node.attributes, 'heads') }, MICROSOFT),
+    emit.node(
+      'RotaryEmbedding',
+      names(node.inputs),
+      names(node.outputs),
+      { num_heads: int(node.attributes, 'heads') },
+      MICROSOFT,
+    ),
 };
 
 const where: Op = {
   infer(inputs) {
     const [condition, a, b] = inputs as [Tensor, Tensor, Tensor];
-    if (condition.dtype !== 'bool' || a.dtype !== b.dtype) fail('where', inputs, 'needs a bool and two tensors of one type');
+    if (condition.dtype !== 'bool' || a.dtype !== b.dtype)
+      fail('where', inputs, 'needs a bool and two tensors of one type');
     return [{ dtype: a.dtype, shape: broadcast('where', inputs) }];
   },
   lower: (node, emit) => emit.node('Where', names(node.inputs), names(node.outputs)),

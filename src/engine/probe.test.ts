@@ -6,7 +6,11 @@ import { probeProvider } from './probe.ts';
 import { Engine } from './session.ts';
 
 /** No Vulkan driver can be found. */
-const noDriver = { PATH: process.env['PATH'], VK_ICD_FILENAMES: '/nonexistent.json', VK_DRIVER_FILES: '/nonexistent.json' };
+const noDriver = {
+  PATH: process.env['PATH'],
+  VK_ICD_FILENAMES: '/nonexistent.json',
+  VK_DRIVER_FILES: '/nonexistent.json',
+};
 
 describe('probeProvider', () => {
   it('finds the CPU', async () => {
@@ -21,7 +25,9 @@ describe('probeProvider', () => {
   });
 
   it('survives a child that crashes or hangs', async () => {
-    const crash = await probeProvider('cpu', { env: { ...process.env, NODE_OPTIONS: '--import=data:text/javascript,process.abort()' } });
+    const crash = await probeProvider('cpu', {
+      env: { ...process.env, NODE_OPTIONS: '--import=data:text/javascript,process.abort()' },
+    });
     expect(crash).toMatchObject({ available: false });
     expect(crash.reason).toMatch(/the process ended with SIG/);
     const hang = await probeProvider('cpu', {
@@ -44,6 +50,8 @@ describe.skipIf(elsewhere.available)('Engine', () => {
     const y = mul(graph.input('x', 'float32', [2]), 2);
     const failed = new Engine({ provider: 'webgpu' }).compile(graph, { y }, { prepack: false });
     await expect(failed).rejects.toMatchObject({ name: 'SipfError', code: 'provider-unavailable' });
-    await expect(failed).rejects.toThrow(/^Expected execution provider webgpu to start here, got: [^/\n]*adapter.*--provider cpu/);
+    await expect(failed).rejects.toThrow(
+      /^Expected execution provider webgpu to start here, got: [^/\n]*adapter.*--provider cpu/,
+    );
   });
 });

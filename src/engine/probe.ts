@@ -7,7 +7,7 @@ import { messageOf } from '../errors.ts';
 import { matmul } from './build.ts';
 import { Graph } from './graph.ts';
 import { outputName, serialise } from './onnx.ts';
-import { plainReason, type Provider, runtimeEntry } from './session.ts';
+import { type Provider, plainReason, runtimeEntry } from './session.ts';
 
 export interface ProbeResult {
   readonly available: boolean;
@@ -56,11 +56,15 @@ interface Ended {
   readonly failure: string | undefined;
 }
 
-function runChild(args: readonly string[], { env = process.env, timeoutMs = 60_000, signal }: ProbeOptions): Promise<Ended> {
+function runChild(
+  args: readonly string[],
+  { env = process.env, timeoutMs = 60_000, signal }: ProbeOptions,
+): Promise<Ended> {
   const settings = { env: { ...env }, timeout: timeoutMs, ...(signal ? { signal } : {}) };
   return new Promise((resolve) => {
     execFile(process.execPath, ['-e', CHILD, ...args], settings, (error, stdout, stderr) => {
-      const ended = error && (error.signal ? `the process ended with ${error.signal}` : `the process ended with ${error.code}`);
+      const ended =
+        error && (error.signal ? `the process ended with ${error.signal}` : `the process ended with ${error.code}`);
       const failure = error?.killed ? `no answer in ${timeoutMs / 1000} s` : ended;
       resolve({ stdout, stderr, failure: failure ?? undefined });
     });
@@ -72,7 +76,8 @@ function judge({ stdout, stderr, failure }: Ended): ProbeResult {
   if (!line) return { available: false, reason: `${failure ?? 'no answer'}: ${plainReason(stderr)}` };
   const outcome = parse(line.slice('probe:'.length));
   if ('error' in outcome) return { available: false, reason: plainReason(outcome.error) };
-  if (outcome.values.join() !== '7,10,15,22') return { available: false, reason: `computes wrong numbers: ${outcome.values}` };
+  if (outcome.values.join() !== '7,10,15,22')
+    return { available: false, reason: `computes wrong numbers: ${outcome.values}` };
   return failure ? { available: false, reason: `computes, but ${failure}` } : { available: true, reason: 'computes' };
 }
 

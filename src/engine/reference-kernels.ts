@@ -66,11 +66,20 @@ function elementwise(inputs: readonly Values[], f: (...values: number[]) => numb
   return [{ data, shape }];
 }
 
-const unary = (f: (x: number) => number): Kernel => ([x]) => [{ data: (x as Values).data.map(f), shape: (x as Values).shape }];
-const binary = (f: (a: number, b: number) => number): Kernel => (inputs) => elementwise(inputs, f as (...v: number[]) => number);
+const unary =
+  (f: (x: number) => number): Kernel =>
+  ([x]) => [{ data: (x as Values).data.map(f), shape: (x as Values).shape }];
+const binary =
+  (f: (a: number, b: number) => number): Kernel =>
+  (inputs) =>
+    elementwise(inputs, f as (...v: number[]) => number);
 
 /** Start value, step, and a final step given the number of elements reduced. */
-function reduction(start: number, f: (sum: number, x: number) => number, finish: (sum: number, n: number) => number): Kernel {
+function reduction(
+  start: number,
+  f: (sum: number, x: number) => number,
+  finish: (sum: number, n: number) => number,
+): Kernel {
   return ([x], attributes) => {
     const { data, shape } = x as Values;
     const axes = attributes['axes'] as readonly number[];
@@ -133,7 +142,10 @@ const transpose: Kernel = ([x], attributes) => {
   const { data, shape } = x as Values;
   const perm = attributes['perm'] as readonly number[];
   const target = perm.map((axis) => shape[axis] as number);
-  const from = walk(target, perm.map((axis) => count(shape.slice(axis + 1))));
+  const from = walk(
+    target,
+    perm.map((axis) => count(shape.slice(axis + 1))),
+  );
   return [{ data: Float64Array.from(from, (place) => data[place] as number), shape: target }];
 };
 
@@ -155,7 +167,13 @@ const concat: Kernel = (inputs, attributes) => {
 };
 
 /** Copies [start, start + length) of `axis` between a whole array and a part of it, in the direction `copy` goes. */
-function part(whole: readonly number[], axis: number, start: number, length: number, copy: (whole: number, part: number) => void) {
+function part(
+  whole: readonly number[],
+  axis: number,
+  start: number,
+  length: number,
+  copy: (whole: number, part: number) => void,
+) {
   if (start < 0 || start + length > (whole[axis] as number)) {
     throw new Error(`[${start}, ${start + length}) of axis ${axis} of [${whole.join(', ')}]`);
   }
@@ -224,7 +242,8 @@ const scatterRows: Kernel = ([updates, indices, like]) => {
 const gatherElements: Kernel = ([x, indices]) => {
   const { data, shape } = indices as Values;
   const [from, to] = [(x as Values).shape.at(-1) as number, shape.at(-1) as number];
-  const pick = (index: number, i: number) => (x as Values).data[Math.floor(i / to) * from + rowAt(index, from)] as number;
+  const pick = (index: number, i: number) =>
+    (x as Values).data[Math.floor(i / to) * from + rowAt(index, from)] as number;
   return [{ data: data.map(pick), shape }];
 };
 
@@ -254,7 +273,10 @@ const rmsNorm: Kernel = ([x, weight], { epsilon }) => {
   const inverse = rows(x as Values, 1, (row, out) => {
     out[0] = 1 / Math.sqrt(row.reduce((sum, v) => sum + v * v, 0) / row.length + (epsilon as number));
   });
-  return [...elementwise([x as Values, inverse, weight as Values], (v, scale, w) => v * (scale as number) * (w as number)), inverse];
+  return [
+    ...elementwise([x as Values, inverse, weight as Values], (v, scale, w) => v * (scale as number) * (w as number)),
+    inverse,
+  ];
 };
 
 const rope: Kernel = ([x, positions, cos, sin], { heads }) => {
@@ -335,13 +357,23 @@ export const KERNELS: Readonly<Record<string, Kernel>> = {
   equal: binary((a, b) => Number(a === b)),
   and: binary((a, b) => a * b),
   or: binary(Math.max),
-  reduceSum: reduction(0, (sum, x) => sum + x, (sum) => sum),
-  reduceMean: reduction(0, (sum, x) => sum + x, (sum, n) => sum / n),
+  reduceSum: reduction(
+    0,
+    (sum, x) => sum + x,
+    (sum) => sum,
+  ),
+  reduceMean: reduction(
+    0,
+    (sum, x) => sum + x,
+    (sum, n) => sum / n,
+  ),
   reduceMax: reduction(-Infinity, Math.max, (top) => top),
   reshapeLike: ([x, like]) => [{ data: (x as Values).data, shape: (like as Values).shape }],
   expandLike: ([x, like]) => elementwise([x as Values, like as Values], (value) => value as number),
   where: (inputs) => elementwise(inputs, (condition, a, b) => (condition ? a : b) as number),
-  cast: ([x], { to }) => [{ data: (x as Values).data.map(CASTS[to as string] as (x: number) => number), shape: (x as Values).shape }],
+  cast: ([x], { to }) => [
+    { data: (x as Values).data.map(CASTS[to as string] as (x: number) => number), shape: (x as Values).shape },
+  ],
   matmul,
   reshape,
   transpose,

@@ -41,7 +41,7 @@ export function interpret(
   const size = (dim: Dim) => evaluate(dim, bindings);
   for (const node of needed(graph, Object.values(outputs))) runNode(node, graph, values, size);
   return Object.fromEntries(
-    Object.entries(outputs).map(([name, tensor]) => [name, typed(tensor.dtype, valueOf(tensor, graph, values))]),
+    Object.entries(outputs).map(([name, tensor]) => [name, typed(tensor.dtype, lookUp(tensor, graph, values))]),
   );
 }
 
@@ -58,7 +58,11 @@ function needed(graph: Graph, outputs: readonly Tensor[]): Node[] {
 function runNode(node: Node, graph: Graph, values: Map<Tensor, Values>, size: (dim: Dim) => number | undefined): void {
   const kernel = KERNELS[node.op];
   if (!kernel) throw new Error(`${node.op}: no reference kernel. Add one to reference-kernels.ts.`);
-  const results = kernel(node.inputs.map((input) => valueOf(input, graph, values)), node.attributes, size);
+  const results = kernel(
+    node.inputs.map((input) => lookUp(input, graph, values)),
+    node.attributes,
+    size,
+  );
   node.outputs.forEach((output, index) => {
     const result = results[index] as Values;
     const declared = output.shape.map((dim, axis) => size(dim) ?? result.shape[axis]);
@@ -71,7 +75,7 @@ function runNode(node: Node, graph: Graph, values: Map<Tensor, Values>, size: (d
   });
 }
 
-function valueOf(tensor: Tensor, graph: Graph, values: Map<Tensor, Values>): Values {
+function lookUp(tensor: Tensor, graph: Graph, values: Map<Tensor, Values>): Values {
   const known = values.get(tensor);
   if (known) return known;
   const weight = graph.weights.get(tensor.name);

@@ -13,7 +13,10 @@ const engine = new Engine({ provider: 'cpu', threads: 1 });
 const folder = mkdtempSync(join(tmpdir(), 'sipf-session-test-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-const floats = (data: readonly number[], shape: readonly number[] = [data.length]) => ({ data: Float32Array.from(data), shape });
+const floats = (data: readonly number[], shape: readonly number[] = [data.length]) => ({
+  data: Float32Array.from(data),
+  shape,
+});
 
 describe('run', () => {
   it('names the input whose size does not fit, and the sizes', async () => {
@@ -26,9 +29,15 @@ describe('run', () => {
     await expect(program.run({ ...good, y: floats([1], [1, 1]) })).rejects.toThrow(
       'Input y: expected [batch, 1], got [1, 1] (batch is 2 here)',
     );
-    await expect(program.run({ ...good, x: floats([1, 2], [2, 1]) })).rejects.toThrow('Input x: expected [batch, 3], got [2, 1]');
-    await expect(program.run({ ...good, x: floats([1, 2], [2]) })).rejects.toThrow('Input x: expected [batch, 3], got [2] (rank)');
-    await expect(program.run({ ...good, x: floats([1, 2], [2, 3]) })).rejects.toThrow('Input x: expected [batch, 3], got [2, 3] (2 values)');
+    await expect(program.run({ ...good, x: floats([1, 2], [2, 1]) })).rejects.toThrow(
+      'Input x: expected [batch, 3], got [2, 1]',
+    );
+    await expect(program.run({ ...good, x: floats([1, 2], [2]) })).rejects.toThrow(
+      'Input x: expected [batch, 3], got [2] (rank)',
+    );
+    await expect(program.run({ ...good, x: floats([1, 2], [2, 3]) })).rejects.toThrow(
+      'Input x: expected [batch, 3], got [2, 3] (2 values)',
+    );
     await expect(program.run({ x: good.x })).rejects.toThrow('Input y is missing');
     await expect(program.run({ ...good, y: { data: BigInt64Array.of(1n, 2n), shape: [2, 1] } })).rejects.toThrow(
       'Input y: expected float32 data, got BigInt64Array',
@@ -37,12 +46,18 @@ describe('run', () => {
 
   it('checks products and sums of names among inputs', async () => {
     const graph = new Graph();
-    const inputs = [graph.input('a', 'float32', ['past']), graph.input('b', 'float32', ['seq']), graph.input('c', 'float32', ['(past+seq)'])];
+    const inputs = [
+      graph.input('a', 'float32', ['past']),
+      graph.input('b', 'float32', ['seq']),
+      graph.input('c', 'float32', ['(past+seq)']),
+    ];
     const [a, b, c] = inputs as [Tensor, Tensor, Tensor];
     await using program = await engine.compile(graph, { y: add(concat([a, b], 0), c) }, { prepack: false });
     const feeds = { a: floats([1]), b: floats([2, 3]), c: floats([10, 20, 30]) };
     expect((await program.run(feeds))['y']?.data).toEqual(Float32Array.of(11, 22, 33));
-    await expect(program.run({ ...feeds, c: floats([1, 2]) })).rejects.toThrow('Input c: expected [(past+seq)], got [2] ((past+seq) is 3 here)');
+    await expect(program.run({ ...feeds, c: floats([1, 2]) })).rejects.toThrow(
+      'Input c: expected [(past+seq)], got [2] ((past+seq) is 3 here)',
+    );
   });
 
   it('refuses a size of 0 where the runtime would return memory it never wrote', async () => {
@@ -69,7 +84,13 @@ describe('run', () => {
     const doubled = mul(x, 2);
     await using program = await engine.compile(graph, { x: doubled, mul: x, same: doubled }, { prepack: false });
     const { x: twice, mul: itself, same } = await program.run({ x: floats([1, 2]) });
-    expect([twice, itself, same].map((found) => found?.data)).toEqual([[2, 4], [1, 2], [2, 4]].map((v) => Float32Array.from(v)));
+    expect([twice, itself, same].map((found) => found?.data)).toEqual(
+      [
+        [2, 4],
+        [1, 2],
+        [2, 4],
+      ].map((v) => Float32Array.from(v)),
+    );
   });
 
   it('sums 1,000 updates of 10 rows exactly and the same each time', async () => {
@@ -102,23 +123,28 @@ describe('weights', () => {
   const file = join(folder, 'weights.bin');
   writeFileSync(file, Buffer.concat([Buffer.alloc(12), Buffer.from(Float32Array.of(1, 2, 3, 4, 5, 6).buffer)]));
 
-  it.each([true, false])('are read from a slice of their file (prepacked: %s), and nothing stays beside them', async (prepack) => {
-    const graph = new Graph();
-    const x = graph.input('x', 'float32', [1, 2]);
-    const w = graph.weight('w', { file, offset: 12, length: 24, shape: [3, 2] });
-    expect(graph.weight('w', { file, offset: 12, length: 24, shape: [3, 2] })).toBe(w);
-    const outputs = { y: matmul(x, w, { transB: true }) };
-    const feeds = { x: floats([1, 10], [1, 2]) };
-    await using program = await engine.compile(graph, outputs, { prepack });
-    const found = (await program.run(feeds))['y'];
-    expect(found).toEqual({ data: Float32Array.of(21, 43, 65), shape: [1, 3] });
-    expect(interpret(graph, outputs, feeds)['y']?.data).toEqual(Float64Array.of(21, 43, 65));
-    expect(readdirSync(folder)).toEqual(['weights.bin']);
-  });
+  it.each([true, false])(
+    'are read from a slice of their file (prepacked: %s), and nothing stays beside them',
+    async (prepack) => {
+      const graph = new Graph();
+      const x = graph.input('x', 'float32', [1, 2]);
+      const w = graph.weight('w', { file, offset: 12, length: 24, shape: [3, 2] });
+      expect(graph.weight('w', { file, offset: 12, length: 24, shape: [3, 2] })).toBe(w);
+      const outputs = { y: matmul(x, w, { transB: true }) };
+      const feeds = { x: floats([1, 10], [1, 2]) };
+      await using program = await engine.compile(graph, outputs, { prepack });
+      const found = (await program.run(feeds))['y'];
+      expect(found).toEqual({ data: Float32Array.of(21, 43, 65), shape: [1, 3] });
+      expect(interpret(graph, outputs, feeds)['y']?.data).toEqual(Float64Array.of(21, 43, 65));
+      expect(readdirSync(folder)).toEqual(['weights.bin']);
+    },
+  );
 
   it('must have as many bytes as their shape needs', () => {
     const slice = { file, offset: 0, length: 20, shape: [3, 2] };
-    expect(() => new Graph().weight('w', slice)).toThrow(/Weight w \[3,2\]: 24 bytes, but its slice of .*weights.bin has 20/);
+    expect(() => new Graph().weight('w', slice)).toThrow(
+      /Weight w \[3,2\]: 24 bytes, but its slice of .*weights.bin has 20/,
+    );
   });
 
   it('that end before their slice does are an error that names the file', async () => {

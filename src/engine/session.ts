@@ -6,14 +6,16 @@ import { dirname, join, resolve } from 'node:path';
 import { InferenceSession, Tensor as RuntimeTensor } from 'onnxruntime-node';
 import { messageOf, SipfError } from '../errors.ts';
 import { type Dim, evaluate, isName } from './dims.ts';
-import type { DType, Graph, Tensor } from './graph.ts';
+import type { Graph, Tensor } from './graph.ts';
 import { outputName, serialise } from './onnx.ts';
 import type { Provider } from './ops.ts';
 
 export type { Provider };
 
 /** A dense row-major array. float32: Float32Array; int64: BigInt64Array; bool: Uint8Array. */
-export interface HostArray<Data extends Float32Array | BigInt64Array | Uint8Array = Float32Array | BigInt64Array | Uint8Array> {
+export interface HostArray<
+  Data extends Float32Array | BigInt64Array | Uint8Array = Float32Array | BigInt64Array | Uint8Array,
+> {
   readonly data: Data;
   readonly shape: readonly number[];
 }
@@ -62,7 +64,11 @@ export class Engine {
    * @param outputs the tensors to compute, by the names `run` returns them under.
    * @throws SipfError 'provider-unavailable' where the provider cannot start.
    */
-  async compile(graph: Graph, outputs: Readonly<Record<string, Tensor>>, { prepack }: CompileOptions): Promise<Program> {
+  async compile(
+    graph: Graph,
+    outputs: Readonly<Record<string, Tensor>>,
+    { prepack }: CompileOptions,
+  ): Promise<Program> {
     const { folder, links } = linkWeights(graph);
     try {
       const { bytes, inputs, nonEmpty } = serialise(graph, outputs, {
@@ -94,7 +100,8 @@ export class Engine {
 
   #explain(thrown: unknown): unknown {
     const message = messageOf(thrown);
-    const unavailable = this.provider !== 'cpu' && /no available backend|WebGpuContext|adapter|RequestDevice/i.test(message);
+    const unavailable =
+      this.provider !== 'cpu' && /no available backend|WebGpuContext|adapter|RequestDevice/i.test(message);
     if (!unavailable) return thrown;
     return new SipfError(
       'provider-unavailable',
@@ -181,7 +188,10 @@ export class Program implements AsyncDisposable {
       given[input.name] = toRuntime(input, value);
     }
     const empty = nonEmpty.find((dim) => evaluate(dim, bindings) === 0);
-    if (empty !== undefined) throw new Error(`Size ${empty} is 0: a matmul sums over it, transposed or scaled, and must have something to sum`);
+    if (empty !== undefined)
+      throw new Error(
+        `Size ${empty} is 0: a matmul sums over it, transposed or scaled, and must have something to sum`,
+      );
     const results = await session.run(given);
     const result = (name: string) => fromRuntime(results[outputName(name)] as RuntimeTensor);
     return Object.fromEntries(Object.keys(outputs).map((name) => [name, result(name)]));
@@ -217,7 +227,9 @@ function check(input: Tensor, value: HostArray, bindings: ReadonlyMap<string, nu
 }
 
 function mismatch(input: Tensor, value: HostArray, why: string): never {
-  throw new Error(`Input ${input.name}: expected [${input.shape.join(', ')}], got [${value.shape.join(', ')}] (${why})`);
+  throw new Error(
+    `Input ${input.name}: expected [${input.shape.join(', ')}], got [${value.shape.join(', ')}] (${why})`,
+  );
 }
 
 function toRuntime({ name, dtype }: Tensor, { data, shape }: HostArray): RuntimeTensor {

@@ -32,7 +32,9 @@ describe.skipIf(!wanted)('135M shapes, LoRA of rank 16, 1,024 tokens a step', ()
       const { loss } = await program.runFloat(feeds);
       const seconds = (performance.now() - before) / 1000;
       resident.push(process.memoryUsage.rss() / 2 ** 20);
-      console.log(`step ${step}: loss ${loss?.data[0]?.toFixed(4)}, ${Math.round(TOKENS / seconds)} tok/s, RSS ${Math.round(resident.at(-1) as number)} MB`);
+      console.log(
+        `step ${step}: loss ${loss?.data[0]?.toFixed(4)}, ${Math.round(TOKENS / seconds)} tok/s, RSS ${Math.round(resident.at(-1) as number)} MB`,
+      );
       expect(Number.isFinite(loss?.data[0])).toBe(true);
     }
     expect(Math.abs((resident.at(-1) as number) - (resident[1] as number))).toBeLessThan(64);

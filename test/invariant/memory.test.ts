@@ -4,7 +4,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { Engine, type HostArray, type Program } from '../../src/engine/session.ts';
-import { generationFeeds, generationGraph, layOut, SMALL, trainingFeeds, trainingGraph, writeWeights } from './small-decoder.ts';
+import {
+  generationFeeds,
+  generationGraph,
+  layOut,
+  SMALL,
+  trainingFeeds,
+  trainingGraph,
+  writeWeights,
+} from './small-decoder.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sipf-memory-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -19,7 +27,10 @@ const BOUND_MB = 8;
 function growth(samples: readonly number[]): number {
   const late = samples.slice(Math.floor(samples.length / 3));
   const [meanX, meanY] = [(late.length - 1) / 2, late.reduce((a, b) => a + b, 0) / late.length];
-  const [top, bottom] = late.reduce(([t, b], y, x) => [t + (x - meanX) * (y - meanY), b + (x - meanX) ** 2], [0, 0]) as [number, number];
+  const [top, bottom] = late.reduce(
+    ([t, b], y, x) => [t + (x - meanX) * (y - meanY), b + (x - meanX) ** 2],
+    [0, 0],
+  ) as [number, number];
   return ((top / bottom) * late.length) / 2 ** 20;
 }
 
@@ -44,7 +55,9 @@ describe('resident memory', () => {
   it('is flat over 1,000 generation runs of 20 shapes', async () => {
     const { graph, outputs } = generationGraph(SMALL, slices);
     await using program = await engine.compile(graph, outputs, { prepack: true });
-    const feeds = [1, 3, 8, 17, 32].flatMap((batch) => [0, 16, 64, 192].map((past) => generationFeeds(SMALL, batch, past)));
+    const feeds = [1, 3, 8, 17, 32].flatMap((batch) =>
+      [0, 16, 64, 192].map((past) => generationFeeds(SMALL, batch, past)),
+    );
     expect(await measure(program, feeds)).toBeLessThan(BOUND_MB);
     expect(engine.sessions.created).toBe(2);
   });

@@ -18,16 +18,33 @@ export interface Built {
   readonly adapter: ReadonlyMap<string, Tensor>;
 }
 
-export const SMALL: DecoderConfig = configOf({ vocab: 96, hidden: 32, intermediate: 64, layers: 2, heads: 4, kvHeads: 2 });
+export const SMALL: DecoderConfig = configOf({
+  vocab: 96,
+  hidden: 32,
+  intermediate: 64,
+  layers: 2,
+  heads: 4,
+  kvHeads: 2,
+});
 
-export function configOf(sizes: Pick<DecoderConfig, 'vocab' | 'hidden' | 'intermediate' | 'layers' | 'heads' | 'kvHeads'>): DecoderConfig {
+export function configOf(
+  sizes: Pick<DecoderConfig, 'vocab' | 'hidden' | 'intermediate' | 'layers' | 'heads' | 'kvHeads'>,
+): DecoderConfig {
   const headDim = sizes.hidden / sizes.heads;
   const ropeFrequencies = Float32Array.from({ length: headDim / 2 }, (_, i) => 10_000 ** ((-2 * i) / headDim));
   return { ...sizes, headDim, contextLength: 2048, epsilon: 1e-5, tied: true, ropeFrequencies };
 }
 
 /** Names and shapes of a Llama's weights. */
-function shapesOf({ vocab, hidden, intermediate, layers, heads, kvHeads, headDim }: DecoderConfig): Map<string, readonly number[]> {
+function shapesOf({
+  vocab,
+  hidden,
+  intermediate,
+  layers,
+  heads,
+  kvHeads,
+  headDim,
+}: DecoderConfig): Map<string, readonly number[]> {
   const shapes = new Map<string, readonly number[]>([
     ['model.embed_tokens.weight', [vocab, hidden]],
     ['model.norm.weight', [hidden]],
@@ -100,7 +117,11 @@ export function generationGraph(config: DecoderConfig, slices: ReadonlyMap<strin
     [`keys${n}`, keys] as const,
     [`values${n}`, values] as const,
   ]);
-  return { graph, outputs: { logits: llama.logits(parameters, config, hidden), ...Object.fromEntries(cache) }, adapter: new Map() };
+  return {
+    graph,
+    outputs: { logits: llama.logits(parameters, config, hidden), ...Object.fromEntries(cache) },
+    adapter: new Map(),
+  };
 }
 
 const floats = (shape: readonly number[], value: (n: number) => number): HostArray => ({
@@ -122,7 +143,9 @@ function tables(config: DecoderConfig, positions: number): Record<string, HostAr
 export function trainingFeeds(config: DecoderConfig, { adapter }: Built, seq: number): Record<string, HostArray> {
   const random = createRandom('adapter');
   const token = (n: number) => (n * 31) % config.vocab;
-  const factors = [...adapter].map(([name, { shape }]) => [name, floats(shape as number[], () => 0.1 * random.next() - 0.05)] as const);
+  const factors = [...adapter].map(
+    ([name, { shape }]) => [name, floats(shape as number[], () => 0.1 * random.next() - 0.05)] as const,
+  );
   return {
     ids: integers([1, seq], token),
     positions: integers([1, seq], (n) => n),

@@ -5,8 +5,8 @@ import { reduceMax, reduceSum } from '../../src/engine/build.ts';
 import { GRADIENTS } from '../../src/engine/gradients.ts';
 import { Graph } from '../../src/engine/graph.ts';
 import { OPS } from '../../src/engine/ops.ts';
-import { KERNELS } from '../../src/engine/reference-kernels.ts';
 import { interpret } from '../../src/engine/reference.ts';
+import { KERNELS } from '../../src/engine/reference-kernels.ts';
 import { CASES } from './engine-cases.ts';
 import { assemble, finiteDifferences, relativeError, titleOf } from './engine-suite.ts';
 
@@ -41,7 +41,9 @@ describe('gradient against finite differences', () => {
       const analytic = results[`d ${name}`] as { data: Float64Array; shape: readonly number[] };
       expect(analytic.shape).toEqual(feeds[name]?.shape);
       const numeric = finiteDifferences(assembled, name);
-      expect(relativeError(analytic.data, numeric), `d ${name}: ${analytic.data} against ${numeric}`).toBeLessThan(1e-6);
+      expect(relativeError(analytic.data, numeric), `d ${name}: ${analytic.data} against ${numeric}`).toBeLessThan(
+        1e-6,
+      );
     }
   });
 

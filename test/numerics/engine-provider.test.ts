@@ -37,7 +37,10 @@ describe(`ops on ${provider}`, () => {
       if (data instanceof Float64Array) {
         expect(result).toBeInstanceOf(Float32Array);
         // The loss is a sum of terms of both signs: its error is against their size.
-        expect(relativeError(result, data, name === 'loss' ? 1 : 1e-3), `${name}: ${result} against ${data}`).toBeLessThan(TOLERANCE[provider](each.op));
+        expect(
+          relativeError(result, data, name === 'loss' ? 1 : 1e-3),
+          `${name}: ${result} against ${data}`,
+        ).toBeLessThan(TOLERANCE[provider](each.op));
       } else {
         expect(result, name).toEqual(data);
       }

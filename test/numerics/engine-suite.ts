@@ -1,6 +1,7 @@
 // A case of the op suite -> its graph with gradients, what to feed, and comparisons of arrays. Leaves the table to engine-cases.ts.
-import { mul, reduceSum } from '../../src/engine/build.ts';
+
 import { gradients } from '../../src/engine/backward.ts';
+import { mul, reduceSum } from '../../src/engine/build.ts';
 import { GRADIENTS } from '../../src/engine/gradients.ts';
 import { Graph, type Tensor } from '../../src/engine/graph.ts';
 import { interpret, type ReferenceArray, type ReferenceFeed } from '../../src/engine/reference.ts';
@@ -36,13 +37,17 @@ export function assemble({ op, inputs, build }: OpCase): Assembled {
     }),
   );
   const first = built[0] as Tensor;
-  const differentiated = op in GRADIENTS && first.dtype === 'float32' ? names.filter((name) => inputs[name]?.differentiate) : [];
+  const differentiated =
+    op in GRADIENTS && first.dtype === 'float32' ? names.filter((name) => inputs[name]?.differentiate) : [];
   if (differentiated.length > 0) {
     const { shape } = interpret(graph, { first }, feeds)['first'] as ReferenceArray;
     const loss = reduceSum(mul(first, graph.input('random weights', 'float32', first.shape)));
     feeds['random weights'] = { data: randomWeights(shape), shape };
     outputs['loss'] = loss;
-    const derivatives = gradients(loss, differentiated.map((name) => tensors[name] as Tensor));
+    const derivatives = gradients(
+      loss,
+      differentiated.map((name) => tensors[name] as Tensor),
+    );
     differentiated.forEach((name, n) => {
       outputs[`d ${name}`] = derivatives[n] as Tensor;
     });
@@ -63,7 +68,10 @@ export function finiteDifferences({ graph, outputs, feeds }: Assembled, name: st
   const lossAt = (index: number, value: number): number => {
     const before = moved[index] as number;
     moved[index] = value;
-    const result = interpret(graph, { loss }, { ...feeds, [name]: { data: moved, shape } } as Record<string, ReferenceFeed>);
+    const result = interpret(graph, { loss }, { ...feeds, [name]: { data: moved, shape } } as Record<
+      string,
+      ReferenceFeed
+    >);
     moved[index] = before;
     return Number(result['loss']?.data[0]);
   };
@@ -71,7 +79,11 @@ export function finiteDifferences({ graph, outputs, feeds }: Assembled, name: st
 }
 
 /** Largest |found - expected| over the largest |expected| (at least `floor`); infinite where one is not finite and they differ. */
-export function relativeError(found: ArrayLike<number | bigint>, expected: ArrayLike<number | bigint>, floor = 1e-3): number {
+export function relativeError(
+  found: ArrayLike<number | bigint>,
+  expected: ArrayLike<number | bigint>,
+  floor = 1e-3,
+): number {
   if (found.length !== expected.length) return Infinity;
   let [difference, scale] = [0, floor];
   for (let i = 0; i < expected.length; i++) {

@@ -18,7 +18,9 @@ async function findEnvironment(): Promise<Record<string, string | undefined> | u
   const own = await probeProvider('webgpu');
   if (own.available) return process.env;
   if (!existsSync(software.VK_ICD_FILENAMES)) {
-    console.log(`skipped: WebGPU does not start here (${own.reason}) and there is no ${software.VK_ICD_FILENAMES}: install Debian's chromium for a software one`);
+    console.log(
+      `skipped: WebGPU does not start here (${own.reason}) and there is no ${software.VK_ICD_FILENAMES}: install Debian's chromium for a software one`,
+    );
     return undefined;
   }
   const result = await probeProvider('webgpu', { env: software });
@@ -33,9 +35,15 @@ const PARTS = 4;
 function runPart(part: number, env: Record<string, string | undefined>): Promise<{ failed: boolean; output: string }> {
   const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs');
   const args = [vitest, 'run', '--root', root, 'test/numerics/engine-provider.test.ts'];
-  const settings = { cwd: root, env: { ...env, SIPF_TEST_PROVIDER: 'webgpu', SIPF_TEST_PART: `${part}/${PARTS}` }, maxBuffer: 1 << 26 };
+  const settings = {
+    cwd: root,
+    env: { ...env, SIPF_TEST_PROVIDER: 'webgpu', SIPF_TEST_PART: `${part}/${PARTS}` },
+    maxBuffer: 1 << 26,
+  };
   return new Promise((resolve) => {
-    execFile(process.execPath, args, settings, (error, stdout, stderr) => resolve({ failed: error !== null, output: stdout + stderr }));
+    execFile(process.execPath, args, settings, (error, stdout, stderr) =>
+      resolve({ failed: error !== null, output: stdout + stderr }),
+    );
   });
 }
 
@@ -43,7 +51,9 @@ const env = await findEnvironment();
 
 describe.skipIf(!env)('ops on webgpu', () => {
   it('agree with the reference, forward and gradient', { timeout: 600_000 }, async () => {
-    const parts = await Promise.all(Array.from({ length: PARTS }, (_, n) => runPart(n + 1, env as Record<string, string | undefined>)));
+    const parts = await Promise.all(
+      Array.from({ length: PARTS }, (_, n) => runPart(n + 1, env as Record<string, string | undefined>)),
+    );
     for (const { failed, output } of parts) {
       expect(failed, output).toBe(false);
       expect(output).toMatch(/Tests .*\d+ passed/);
