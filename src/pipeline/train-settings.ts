@@ -51,9 +51,9 @@ function endsOf(example: TrainExample): number {
   return example.kind === 'preference' && example.rejected !== null ? 2 : 1;
 }
 
-/** Optimizer steps that spend about `tokens` on `rows` examples which hold `rowTokens` together. At least 1. */
+/** Optimizer steps that spend about `tokens` on `rows` examples which hold `rowTokens` together; the last step of an epoch may hold fewer rows. At least 1. */
 export function stepsForTokens(tokens: number, rows: number, rowTokens: number, batchSize: number): number {
-  const perStep = (rowTokens / Math.max(rows, 1)) * Math.min(batchSize, Math.max(rows, 1));
+  const perStep = rowTokens / Math.max(1, Math.ceil(rows / batchSize));
   return Math.max(1, Math.round(tokens / Math.max(perStep, 1)));
 }
 
