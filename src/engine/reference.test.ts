@@ -28,7 +28,7 @@ describe('interpret', () => {
     const feeds = { logits: array([1, 3], 1000, 0, 1000), at: { data: BigInt64Array.of(1n), shape: [1] } };
     const found = interpret(graph, { logp, p: softmax(logits) }, feeds);
     expect(found['logp']?.data[0]).toBeCloseTo(-1000 - Math.log(2), 12);
-    [0.5, 0, 0.5].forEach((p, n) => expect(found['p']?.data[n]).toBeCloseTo(p, 12));
+    for (const [n, p] of [0.5, 0, 0.5].entries()) expect(found['p']?.data[n]).toBeCloseTo(p, 12);
   });
 
   it('turns the halves of a head by the angle of its position', () => {

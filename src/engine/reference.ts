@@ -2,7 +2,8 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { type Dim, evaluate, isName } from './dims.ts';
 import type { DType, Graph, Node, Tensor, WeightSlice } from './graph.ts';
-import { count, KERNELS, type Values } from './reference-kernels.ts';
+import { count, type Values } from './reference-arrays.ts';
+import { KERNELS } from './reference-kernels.ts';
 
 /** float32 tensors as Float64Array, int64 as BigInt64Array, bool as Uint8Array. */
 export interface ReferenceArray {

@@ -7,7 +7,7 @@ import { Graph, type Tensor } from '../../src/engine/graph.ts';
 import { interpret, type ReferenceArray, type ReferenceFeed } from '../../src/engine/reference.ts';
 import type { HostArray } from '../../src/engine/session.ts';
 import { createRandom } from '../../src/random.ts';
-import type { OpCase } from './engine-cases.ts';
+import type { OpCase } from './engine-case.ts';
 
 export interface Assembled {
   readonly graph: Graph;
