@@ -1,0 +1,46 @@
+import { expect, it } from 'vitest';
+import { packRows } from './packed-rows.ts';
+
+const items = [
+  { prefix: [1, 2, 3], continuation: [10, 11] },
+  { prefix: [4], continuation: [20, 21, 22] },
+  { prefix: [1, 2, 3], continuation: [12] },
+  { prefix: [], continuation: [30] },
+  { prefix: [1, 2, 3], continuation: [] },
+];
+
+it('lets every token see its own prefix and continuation, and nothing else', () => {
+  const seen = items.map(() => [] as string[]);
+  for (const { pass, items: placed } of packRows(items)) {
+    const { seq } = pass;
+    for (const { item, place } of placed) {
+      const { prefix, continuation } = items[item] as (typeof items)[number];
+      const tokens = [...prefix, ...continuation];
+      tokens.forEach((token, n) => {
+        const at = place(n);
+        expect(pass.ids[at]).toBe(BigInt(token));
+        expect(pass.positions[at]).toBe(BigInt(n));
+        const visible = [...pass.bias.subarray(at * seq, (at + 1) * seq).entries()].filter(([, bias]) => bias === 0);
+        const row = Math.floor(at / seq) * seq;
+        expect(visible.map(([column]) => row + column)).toEqual(tokens.slice(0, n + 1).map((_, i) => place(i)));
+        seen[item]?.push(`${token}`);
+      });
+    }
+  }
+  expect(seen.map((texts) => texts.length)).toEqual([5, 4, 4, 1, 3]);
+});
+
+it('shares prefixes up to the length of a row, and keeps passes within their tokens', () => {
+  expect(packRows(items).map(({ pass }) => [pass.batch, pass.seq])).toEqual([[3, 16]]);
+  const many = Array.from({ length: 40 }, (_, n) => ({
+    prefix: Array<number>(20).fill(n % 4),
+    continuation: Array<number>(30).fill(n),
+  }));
+  const passes = packRows(many, { tokensPerPass: 400, tokensPerRow: 110 });
+  for (const { pass } of passes) expect(pass.batch * pass.seq).toBeLessThanOrEqual(448);
+  // Three of 30 behind one prefix of 20: ten of a kind make four rows.
+  expect(passes.reduce((sum, { pass }) => sum + pass.batch, 0)).toBe(16);
+  expect(passes.flatMap(({ items: placed }) => placed.map(({ item }) => item)).sort((a, b) => a - b)).toEqual([
+    ...many.keys(),
+  ]);
+});
