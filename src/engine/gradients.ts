@@ -1,6 +1,5 @@
 // The table of gradient rules: derivative of a node's first output -> derivatives of its inputs, as further nodes. The walk is in backward.ts.
 import {
-  add,
   cast,
   concat,
   div,
