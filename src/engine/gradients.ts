@@ -1,7 +1,6 @@
 // The table of gradient rules: derivative of a node's first output -> derivatives of its inputs, as further nodes. The walk is in backward.ts.
 import {
   cast,
-  concat,
   div,
   expandLike,
   flatten,

@@ -1,6 +1,7 @@
 // The table of ops: shape rule and ONNX lowering of each. Builders with typed arguments are in build.ts, derivatives in gradients.ts.
 import { type Dim, product, type Shape, sum } from './dims.ts';
 import type { Attribute, DType, Node, Tensor } from './graph.ts';
+import * as webgpu from './webgpu.ts';
 
 export interface OutputType {
   readonly dtype: DType;
@@ -155,13 +156,15 @@ const matmul: Op = {
     return [{ dtype: 'float32', shape: [...batch, m as Dim, n as Dim] }];
   },
   lower(node, emit) {
-    const { transA, transB, alpha } = node.attributes;
-    const [a] = node.inputs as [Tensor];
+    const [a, b] = node.inputs as [Tensor, Tensor];
+    const options = node.attributes as { transA: boolean; transB: boolean; alpha: number };
+    const { transA, transB, alpha } = options;
     const plain = !transA && !transB && alpha === 1;
     // Where the inner size is 0, MatMul writes zeros on the CPU; FusedMatMul writes nothing, and WebGPU ends the process.
     if (!plain || emit.provider === 'webgpu') emit.nonEmpty((transA ? a.shape.at(-2) : a.shape.at(-1)) as Dim);
+    if (emit.provider === 'webgpu') return webgpu.product(a, b, only(node).name, options, emit);
     if (plain) return emit.node('MatMul', names(node.inputs), names(node.outputs));
-    const attributes = { transA: transA ? 1 : 0, transB: transB ? 1 : 0, alpha: { float: alpha as number } };
+    const attributes = { transA: transA ? 1 : 0, transB: transB ? 1 : 0, alpha: { float: alpha } };
     emit.node('FusedMatMul', names(node.inputs), names(node.outputs), attributes, MICROSOFT);
   },
 };
@@ -325,7 +328,8 @@ const tokenLogp: Op = {
     const [logits, targets] = names(node.inputs) as [string, string];
     const [logp, table] = names(node.outputs) as [string, string];
     const [column, picked] = [emit.fresh('column'), emit.fresh('picked')];
-    emit.node('LogSoftmax', [logits], [table], { axis: -1 });
+    if (emit.provider === 'webgpu') webgpu.logSoftmax(logits, table, emit);
+    else emit.node('LogSoftmax', [logits], [table], { axis: -1 });
     emit.node('Unsqueeze', [targets, emit.int64([1])], [column]);
     emit.node('GatherElements', [table, column], [picked], { axis: 1 });
     emit.node('Squeeze', [picked, emit.int64([1])], [logp]);
@@ -376,30 +380,14 @@ const rmsNorm: Op = {
   },
   lower(node, emit) {
     const [y, inverse] = node.outputs as [Tensor, Tensor];
-    // WebGPU's kernel puts the mean into its second output, where the inverse root belongs.
     const own = emit.provider === 'webgpu';
     const outputs = names(own || !emit.reads(inverse) ? [y] : [y, inverse]);
     const epsilon = int(node.attributes, 'epsilon');
     const attributes = { axis: -1, epsilon: { float: epsilon }, stash_type: 1 };
     emit.node('SimplifiedLayerNormalization', names(node.inputs), outputs, attributes);
-    if (own && emit.reads(inverse)) inverseRoot((node.inputs[0] as Tensor).name, inverse.name, epsilon, emit);
+    if (own && emit.reads(inverse)) webgpu.inverseRoot((node.inputs[0] as Tensor).name, inverse.name, epsilon, emit);
   },
 };
-
-/** 1 / sqrt(mean(x²) + epsilon) over the last axis. */
-function inverseRoot(x: string, result: string, epsilon: number, emit: Emitter): void {
-  const [square, mean, raised, root] = ['square', 'mean', 'raised', 'root'].map((h) => emit.fresh(h)) as [
-    string,
-    string,
-    string,
-    string,
-  ];
-  emit.node('Mul', [x, x], [square]);
-  emit.node('ReduceMean', [square, emit.int64([-1])], [mean], { keepdims: 1 });
-  emit.node('Add', [mean, emit.float32(epsilon)], [raised]);
-  emit.node('Sqrt', [raised], [root]);
-  emit.node('Reciprocal', [root], [result]);
-}
 
 /** Rotary position embedding (half-split pairs): `x [batch, seq, heads·headDim]`, `positions [batch, seq]`, `cos, sin [n, headDim/2]`. */
 const rope: Op = {

@@ -1,7 +1,20 @@
 // Every op and its gradient on an execution provider against the float64 reference: cpu, or what SIPF_TEST_PROVIDER names; SIPF_TEST_PART takes a part of the cases.
-import { describe, expect, it } from 'vitest';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
 import { interpret } from '../../src/engine/reference.ts';
-import { Engine, type Provider } from '../../src/engine/session.ts';
+import { Engine, type HostArray, type Provider } from '../../src/engine/session.ts';
+import {
+  type Built,
+  generationFeeds,
+  generationGraph,
+  layOut,
+  SMALL,
+  trainingFeeds,
+  trainingGraph,
+  writeWeights,
+} from '../invariant/small-decoder.ts';
 import { CASES } from './engine-cases.ts';
 import { assemble, relativeError, titleOf } from './engine-suite.ts';
 
@@ -45,5 +58,32 @@ describe(`ops on ${provider}`, () => {
         expect(result, name).toEqual(data);
       }
     }
+  });
+});
+
+describe.runIf(part === 1)(`a decoder on ${provider}`, () => {
+  const folder = mkdtempSync(join(tmpdir(), 'sipf-engine-provider-'));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  const slices = layOut(SMALL, join(folder, 'weights.bin'));
+  writeWeights(slices);
+  const engine = new Engine({ provider, threads: 1 });
+
+  async function compare({ graph, outputs }: Built, feeds: Record<string, HostArray>): Promise<void> {
+    await using program = await engine.compile(graph, outputs, { prepack: false });
+    const found = await program.runFloat(feeds);
+    const expected = interpret(graph, outputs, feeds);
+    for (const [name, { data, shape }] of Object.entries(expected)) {
+      expect(found[name]?.shape, name).toEqual(shape);
+      expect(relativeError(found[name]?.data as Float32Array, data as Float64Array), name).toBeLessThan(1e-4);
+    }
+  }
+
+  it('has the reference’s loss and LoRA gradients', async () => {
+    const built = trainingGraph(SMALL, slices, 4);
+    await compare(built, trainingFeeds(SMALL, built, 12));
+  });
+
+  it('has the reference’s next-token logits after a cache', async () => {
+    await compare(generationGraph(SMALL, slices), generationFeeds(SMALL, 3, 7));
   });
 });
