@@ -30,7 +30,10 @@ export function modelWithTokenizer(folder: string, context = 128): string {
   const copy = join(scratch, `${folder.replaceAll('/', '-')}-${context}`);
   mkdirSync(copy, { recursive: true });
   cpSync(join(fixtures, folder, 'model.safetensors'), join(copy, 'model.safetensors'));
-  const config = { ...readJson<Record<string, unknown>>(join(folder, 'config.json')), max_position_embeddings: context };
+  const config = {
+    ...readJson<Record<string, unknown>>(join(folder, 'config.json')),
+    max_position_embeddings: context,
+  };
   writeFileSync(join(copy, 'config.json'), JSON.stringify(config));
   cpSync(join(fixtures, 'tokenizer'), copy, { recursive: true });
   return copy;
@@ -86,7 +89,8 @@ export async function gradientsOf(args: GradientArgs) {
   const source = await openTrainingSource({ model, adapter }, { cache });
   const traineeArgs = { source, objective: objective.kind, options: { lora, seed: 1 } };
   await using merged = await mergeWeights(engine, source.files, lora === null ? adapter : undefined, { cache });
-  const trainee = lora === null ? fullTrainee(traineeArgs, merged.slices, { cache }) : loraTrainee(traineeArgs, lora, merged.slices);
+  const trainee =
+    lora === null ? fullTrainee(traineeArgs, merged.slices, { cache }) : loraTrainee(traineeArgs, lora, merged.slices);
   const loss = lossOf(objective);
   const program = await TrainingProgram.compile({ engine, source, trainee, loss, dropout: (lora?.dropout ?? 0) > 0 });
   const params = program.layout.zeros();
@@ -101,7 +105,8 @@ export async function gradientsOf(args: GradientArgs) {
       const result = await program.run(of, values, flat, { accumulate: n > 0, dropoutKey: 'test' });
       total += result.loss;
       perPosition.push(result.perPosition);
-      for (const [key, value] of Object.entries(loss.observe(of, result.perPosition))) sums[key] = (sums[key] ?? 0) + value;
+      for (const [key, value] of Object.entries(loss.observe(of, result.perPosition)))
+        sums[key] = (sums[key] ?? 0) + value;
     }
     const gradients = new Map(program.layout.tensors.map((t) => [t.name, program.layout.view(flat, t)]));
     return { loss: total, perPosition, gradients, figures: loss.report(sums) };
@@ -131,8 +136,8 @@ export function adapterDistance(x: AdapterFiles, y: AdapterFiles): number {
   for (const [module, { a, b }] of y.tensors) {
     const other = x.tensors.get(module);
     if (!other) throw new Error(`no factors of ${module}`);
-    a.forEach((value, i) => (sum += (value - (other.a[i] as number)) ** 2));
-    b.forEach((value, i) => (sum += (value - (other.b[i] as number)) ** 2));
+    for (const [i, value] of a.entries()) sum += (value - (other.a[i] as number)) ** 2;
+    for (const [i, value] of b.entries()) sum += (value - (other.b[i] as number)) ** 2;
   }
   return Math.sqrt(sum);
 }

@@ -108,7 +108,11 @@ export class RpcClient<M extends Methods> {
   }
 
   /** Calls `method`; when `signal` fires the other side is told, and the call still ends by its answer. */
-  async call<Name extends keyof M & string>(method: Name, argument: M[Name][0], hooks: CallHooks = {}): Promise<M[Name][1]> {
+  async call<Name extends keyof M & string>(
+    method: Name,
+    argument: M[Name][0],
+    hooks: CallHooks = {},
+  ): Promise<M[Name][1]> {
     if (this.#broken) throw this.#broken;
     const id = ++this.#calls;
     const cancel = (): void => this.#send({ kind: 'cancel', id });
@@ -138,8 +142,10 @@ export class RpcClient<M extends Methods> {
   async #receive(message: ToClient): Promise<void> {
     const pending = this.#pending.get(message.id);
     if (!pending) return;
-    if (message.kind === 'result') return pending.failure ? pending.reject(pending.failure.thrown) : pending.resolve(message.value);
-    if (message.kind === 'thrown') return pending.reject(pending.failure ? pending.failure.thrown : decode(message.thrown));
+    if (message.kind === 'result')
+      return pending.failure ? pending.reject(pending.failure.thrown) : pending.resolve(message.value);
+    if (message.kind === 'thrown')
+      return pending.reject(pending.failure ? pending.failure.thrown : decode(message.thrown));
     const { id } = message;
     try {
       if (message.kind === 'tell') return pending.onTell?.(message.value as never);

@@ -12,7 +12,14 @@ const root = join(import.meta.dirname, '../..');
 const entry = join(root, 'dist/backends/worker.js');
 const scratch = mkdtempSync(join(tmpdir(), 'sipf-worker-'));
 const init = {
-  config: { hidden_size: 32, intermediate_size: 48, num_hidden_layers: 1, num_attention_heads: 2, max_position_embeddings: 64, tie_word_embeddings: true },
+  config: {
+    hidden_size: 32,
+    intermediate_size: 48,
+    num_hidden_layers: 1,
+    num_attention_heads: 2,
+    max_position_embeddings: 64,
+    tie_word_embeddings: true,
+  },
   tokenizer: JSON.parse(readFileSync(join(root, 'test/fixtures/tokenizer/tokenizer.json'), 'utf8')) as object,
   seed: 1,
 };
@@ -26,8 +33,22 @@ const job = (out: string, steps: number): TrainJob => ({
   examples: [{ kind: 'sft', prompt: 'one plus one is', completion: [' two'] }],
   out: join(scratch, out),
   options: {
-    objective: { kind: 'sft', scope: 'completion' }, lora: null, learningRate: 1e-3, schedule: 'constant', warmup: 0, weightDecay: 0, clip: 1,
-    betas: [0.9, 0.999], eps: 1e-8, batchSize: 1, epochs: 1, maxSteps: steps, tokensPerPass: 64, maxLength: 64, seed: 1, shuffle: false,
+    objective: { kind: 'sft', scope: 'completion' },
+    lora: null,
+    learningRate: 1e-3,
+    schedule: 'constant',
+    warmup: 0,
+    weightDecay: 0,
+    clip: 1,
+    betas: [0.9, 0.999],
+    eps: 1e-8,
+    batchSize: 1,
+    epochs: 1,
+    maxSteps: steps,
+    tokensPerPass: 64,
+    maxLength: 64,
+    seed: 1,
+    shuffle: false,
     checkpointEverySteps: 1000,
   },
 });
@@ -53,7 +74,12 @@ describe('the thread', () => {
     expect(news.length).toBe(3);
     await using policy = await backend.openPolicy(result.source);
     expect(policy.hash).toBe(result.hash);
-    const request = (id: string) => ({ id, context: ['one plus'], key: id, sampling: { temperature: 1, maxTokens: 4, ignoreEos: true } });
+    const request = (id: string) => ({
+      id,
+      context: ['one plus'],
+      key: id,
+      sampling: { temperature: 1, maxTokens: 4, ignoreEos: true },
+    });
     const seen: string[] = [];
     await policy.generate([request('a')], (finished) => {
       seen.push(...finished.map(({ id }) => id));
@@ -78,7 +104,9 @@ describe('the thread', () => {
 
   test('cancelling stops a training between passes', async () => {
     const controller = new AbortController();
-    const running = backend.train(job('cancelled', 100_000), ({ step }) => step === 3 && controller.abort(), { signal: controller.signal });
+    const running = backend.train(job('cancelled', 100_000), ({ step }) => step === 3 && controller.abort(), {
+      signal: controller.signal,
+    });
     await expect(running).rejects.toMatchObject({ code: 'aborted' });
     expect(existsSync(join(scratch, 'cancelled/checkpoint/progress.json'))).toBe(true);
   });
@@ -86,7 +114,10 @@ describe('the thread', () => {
 
 test('a thread that dies fails what waits for it, and everything after', async () => {
   const file = join(scratch, 'dying.mjs');
-  writeFileSync(file, "import { parentPort } from 'node:worker_threads';\nparentPort.on('message', () => process.exit(3));\n");
+  writeFileSync(
+    file,
+    "import { parentPort } from 'node:worker_threads';\nparentPort.on('message', () => process.exit(3));\n",
+  );
   const backend = open(file);
   await expect(backend.facts({ model: 'x' })).rejects.toThrow(/code 3/);
   await expect(backend.facts({ model: 'x' })).rejects.toThrow(/code 3/);
@@ -96,7 +127,10 @@ test('a thread that dies fails what waits for it, and everything after', async (
 test('a thread that throws fails what waits for it with that error', async () => {
   const file = join(scratch, 'throwing.mjs');
   cpSync(join(scratch, 'dying.mjs'), file);
-  writeFileSync(file, "import { parentPort } from 'node:worker_threads';\nparentPort.on('message', () => { throw new Error('broken'); });\n");
+  writeFileSync(
+    file,
+    "import { parentPort } from 'node:worker_threads';\nparentPort.on('message', () => { throw new Error('broken'); });\n",
+  );
   const backend = open(file);
   await expect(backend.facts({ model: 'x' })).rejects.toThrow('broken');
   await backend[Symbol.asyncDispose]();

@@ -12,12 +12,17 @@ const CLOSING_MS = 5000;
  * Starts the engine's thread; disposing the backend ends it.
  * @param entry compiled worker.js; tests of the sources name the built one.
  */
-export function createWorkerBackend(options: WorkerData, entry: URL = new URL('./worker.js', import.meta.url)): Backend {
+export function createWorkerBackend(
+  options: WorkerData,
+  entry: URL = new URL('./worker.js', import.meta.url),
+): Backend {
   const worker = new Worker(entry, { workerData: options, name: 'sipf-engine' });
   const client = new RpcClient<WorkerCalls>(worker);
   worker.on('error', (error: Error) => client.break(error));
   worker.on('messageerror', (error: Error) => client.break(error));
-  worker.on('exit', (code) => client.break(new Error(`The engine's thread has ended (code ${code}) and answers no more.`)));
+  worker.on('exit', (code) =>
+    client.break(new Error(`The engine's thread has ended (code ${code}) and answers no more.`)),
+  );
   return {
     openPolicy: async (source) => remotePolicy(client, await client.call('openPolicy', source)),
     openPrm: async (source) => remotePrm(client, await client.call('openPrm', source)),
@@ -36,10 +41,14 @@ function remotePolicy(client: RpcClient<WorkerCalls>, opened: WorkerCalls['openP
     hash,
     contextLength,
     generate: (requests, onFinished, call) =>
-      client.call('generate', { handle, argument: requests }, {
-        signal: call?.signal,
-        onAsk: (finished: readonly Completion[]) => onFinished(finished),
-      }),
+      client.call(
+        'generate',
+        { handle, argument: requests },
+        {
+          signal: call?.signal,
+          onAsk: (finished: readonly Completion[]) => onFinished(finished),
+        },
+      ),
     logps: (items, call) => client.call('logps', { handle, argument: items }, { signal: call?.signal }),
     chatPrompt: (messages) => client.call('chatPrompt', { handle, argument: messages }),
     countTokens: (texts) => client.call('countTokens', { handle, argument: texts }),

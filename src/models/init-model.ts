@@ -10,8 +10,8 @@ import { writeFileAtomically } from './file-bytes.ts';
 import type { CacheOptions } from './hub.ts';
 import { writeModelFolder } from './model-writer.ts';
 import { linear, type Parameters } from './parameters.ts';
-import { addedTokens, type Json } from './tokenizer-json.ts';
 import { makeTokenizer } from './tokenizer.ts';
+import { addedTokens, type Json } from './tokenizer-json.ts';
 
 export interface InitModelArgs {
   /** As config.json; `vocab_size` and token ids that it lacks come from the tokenizer. */
@@ -71,7 +71,11 @@ function tokenNames(tokenizer: Json, settings: Json): Record<string, { text: str
 
 function namedTokens(names: Readonly<Record<string, { text: string }>>): Json {
   const tokens = Object.entries(names).map(([role, { text }]) => [`${role}_token`, text]);
-  return { tokenizer_class: 'PreTrainedTokenizerFast', ...Object.fromEntries(tokens), clean_up_tokenization_spaces: false };
+  return {
+    tokenizer_class: 'PreTrainedTokenizerFast',
+    ...Object.fromEntries(tokens),
+    clean_up_tokenization_spaces: false,
+  };
 }
 
 function completeConfig(

@@ -43,8 +43,14 @@ export function countSteps(examples: number, { batchSize, epochs, maxSteps }: Or
   return maxSteps ?? Math.max(1, Math.ceil(epochs * Math.ceil(examples / batchSize)));
 }
 
-/** Which examples a step trains on; any step can be asked for alone, so that a resumed run sees the same data. */
-export function stepExamples(examples: readonly TokenExample[], options: OrderOptions): (step: number) => TokenExample[] {
+/**
+ * Which examples a step trains on; any step can be asked for alone, so that a resumed run sees the same data. Steps are drawn without regard
+ * to length, since packing within a step leaves little padding and a batch of equal lengths would be a biased one.
+ */
+export function stepExamples(
+  examples: readonly TokenExample[],
+  options: OrderOptions,
+): (step: number) => TokenExample[] {
   const perEpoch = Math.ceil(examples.length / options.batchSize);
   let cached = { epoch: -1, order: examples };
   return (step) => {

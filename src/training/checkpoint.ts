@@ -70,7 +70,11 @@ export class CheckpointFiles {
     const folder = join(this.#out, FOLDER);
     await mkdir(folder, { recursive: true });
     const file = stateFile(steps.length);
-    const tensors = (['params', 'm', 'v'] as const).map((name) => ({ name, shape: [state[name].length], data: state[name] }));
+    const tensors = (['params', 'm', 'v'] as const).map((name) => ({
+      name,
+      shape: [state[name].length],
+      data: state[name],
+    }));
     await writeSafetensors(join(folder, file), tensors);
     await writeJson(join(folder, PROGRESS), { job: this.#job, steps });
     for (const name of await readdir(folder)) {

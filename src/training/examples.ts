@@ -90,7 +90,12 @@ function prmExample(
   tokenizer: Encoder,
 ): TokenExample {
   if (steps.length !== targets.length)
-    throw bad(index, `${steps.length} targets, one a step,`, String(targets.length), 'Label every step (null: unknown)');
+    throw bad(
+      index,
+      `${steps.length} targets, one a step,`,
+      String(targets.length),
+      'Label every step (null: unknown)',
+    );
   const branch: number[] = [];
   const stepEnds: StepEnd[] = [];
   steps.forEach((step, n) => {
@@ -99,7 +104,8 @@ function prmExample(
     if (ids.length === 0) throw bad(index, `text in step ${n}`, JSON.stringify(step), 'Leave empty steps out');
     branch.push(...ids);
     if (target === null) return;
-    if (!(target >= 0 && target <= 1)) throw bad(index, `a target in [0, 1] for step ${n}`, String(target), 'Correct it');
+    if (!(target >= 0 && target <= 1))
+      throw bad(index, `a target in [0, 1] for step ${n}`, String(target), 'Correct it');
     stepEnds.push({ at: branch.length - 1, target });
   });
   return { index, prompt, branches: [branch], stepEnds };

@@ -43,7 +43,8 @@ export function fullTrainee(
 function className({ config }: TrainingSource['files'], suffix: string): string {
   const [known] = (config['architectures'] as readonly string[] | undefined) ?? [];
   const type = String(config['model_type']);
-  const family = known?.replace(/For[A-Z].*$/, '') ?? (type.charAt(0).toUpperCase() + type.slice(1)).replace(/_.*$/, '');
+  const family =
+    known?.replace(/For[A-Z].*$/, '') ?? (type.charAt(0).toUpperCase() + type.slice(1)).replace(/_.*$/, '');
   return `${family}${suffix}`;
 }
 

@@ -5,9 +5,9 @@ import type { HostArray } from '../engine/session.ts';
 import { SipfError } from '../errors.ts';
 import { type AdapterFiles, adapterScale, type LoraFactors, writeAdapter } from '../models/adapter-files.ts';
 import { isTarget, LoraParameters } from '../models/lora.ts';
-import { type ScaledFactors, stackFactors } from '../models/stack-factors.ts';
 import { FedParameters, FrozenParameters, linear, type Parameters } from '../models/parameters.ts';
 import { readTensor } from '../models/safetensors.ts';
+import { type ScaledFactors, stackFactors } from '../models/stack-factors.ts';
 import { freshHead, headShapes, isHead } from './prm-start.ts';
 import { uniformValues } from './random-values.ts';
 import type { TrainingSource } from './source.ts';
@@ -55,6 +55,7 @@ export function loraTrainee(
   const { files, adapter } = source;
   if (!prm && adapter && adapter.extra.size > 0) throw headOnPolicy(adapter);
   const modules = targetModules(files.shapes, lora);
+  if (lora.dropout > 0 && modules.includes('lm_head')) throw headDropout();
   const sameShape = adapter !== null && isShape(adapter, lora, modules);
   const below = sameShape ? null : adapter;
   const shape = { rank: lora.rank, scale: lora.alpha / lora.rank, targets: lora.targets, dropout: lora.dropout };
@@ -104,6 +105,13 @@ function headOnPolicy({ extra }: AdapterFiles): SipfError {
   return new SipfError(
     'bad-input',
     `Expected a policy's adapter to train a policy from, got one with ${[...extra.keys()].join(', ')}: a reward model's. Give the policy's adapter.`,
+  );
+}
+
+function headDropout(): SipfError {
+  return new SipfError(
+    'unsupported',
+    'Expected no lora.dropout with lm_head among lora.targets, got both: the head sees selected tokens only. Leave lm_head out, or set dropout 0.',
   );
 }
 
@@ -162,7 +170,9 @@ function adapterOf(values: NamedValues, { source, lora, below, prm }: AdapterArg
   return {
     ...stacked,
     dropout: lora.dropout,
-    targets: [...new Set([...stacked.tensors.keys()].map((module) => module.slice(module.lastIndexOf('.') + 1)))].sort(),
+    targets: [
+      ...new Set([...stacked.tensors.keys()].map((module) => module.slice(module.lastIndexOf('.') + 1))),
+    ].sort(),
     useRslora: false,
     taskType: prm ? 'TOKEN_CLS' : 'CAUSAL_LM',
     baseModel: source.baseName,

@@ -1,6 +1,7 @@
 // The process reward model's head when training starts: its shapes as adapter or model have it, or fresh numbers.
-import { PRM_HEAD } from '../models/prm-head.ts';
+
 import { fillNormal } from '../models/init-model.ts';
+import { PRM_HEAD } from '../models/prm-head.ts';
 import type { TrainingSource } from './source.ts';
 
 /** Standard deviation of fresh head weights: Hugging Face's default for new heads. */

@@ -69,10 +69,22 @@ export class TrainingProgram implements AsyncDisposable {
     const tensors = layout.tensors.map(({ name }) => trained.get(name) as Tensor);
     const derivatives = gradients(built.loss, tensors);
     const outputs = Object.fromEntries(derivatives.map((tensor, n) => [`gradient.${n}`, tensor]));
-    const program = await engine.compile(graph, { loss: built.loss, perPosition: built.perPosition, ...outputs }, { prepack: false });
+    const program = await engine.compile(
+      graph,
+      { loss: built.loss, perPosition: built.perPosition, ...outputs },
+      { prepack: false },
+    );
     const inputNames = tensors.map(({ name }) => name);
     const frequencies = config.ropeFrequencies;
-    return new TrainingProgram({ program, layout, loss, inputs: inputNames, fixed: bound.fixed(), dropout, frequencies });
+    return new TrainingProgram({
+      program,
+      layout,
+      loss,
+      inputs: inputNames,
+      fixed: bound.fixed(),
+      dropout,
+      frequencies,
+    });
   }
 
   /** Tables of at least `seq` positions: the runtime wants them as long as the row, though no position gets there. */
@@ -95,7 +107,12 @@ export class TrainingProgram implements AsyncDisposable {
     gradient: Float32Array,
     { accumulate, dropoutKey }: { accumulate: boolean; dropoutKey: string },
   ): Promise<PassResult> {
-    const feeds: Feeds = { ...this.#fixed, ...this.#ropeOf(of.pass.seq), ...passFeeds(of.pass), ...this.#loss.feeds(of) };
+    const feeds: Feeds = {
+      ...this.#fixed,
+      ...this.#ropeOf(of.pass.seq),
+      ...passFeeds(of.pass),
+      ...this.#loss.feeds(of),
+    };
     if (this.#dropout) feeds['noise'] = noiseOf(of.pass, dropoutKey);
     this.layout.tensors.forEach((tensor, n) => {
       feeds[this.#inputs[n] as string] = { data: this.layout.view(params, tensor), shape: tensor.shape };

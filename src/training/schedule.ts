@@ -20,7 +20,11 @@ export function warmupSteps(warmup: number, steps: number): number {
 }
 
 /** Learning rate of step 0, 1, ...: rises from 0 during the warm-up, then falls to 0 at `steps` (linear, cosine) or stays. */
-export function learningRate({ learningRate: peak, schedule, warmup }: ScheduleOptions, step: number, steps: number): number {
+export function learningRate(
+  { learningRate: peak, schedule, warmup }: ScheduleOptions,
+  step: number,
+  steps: number,
+): number {
   const rise = warmupSteps(warmup, steps);
   if (step < rise) return (peak * step) / rise;
   return peak * SHAPES[schedule]((step - rise) / Math.max(1, steps - rise));

@@ -38,7 +38,7 @@ export async function train(engine: Engine, job: TrainJob, args: TrainArgs = {})
   const source = await openTrainingSource(job.source, args);
   const files = new CheckpointFiles(job.out, jobHash(job, source));
   const finished = await files.finished();
-  if (finished) return resultOf(job, finished);
+  if (finished) return resultOf(job, await checkedResult(finished, job, source, args));
   const { objective, maxLength } = job.options;
   const limit = Math.min(maxLength, source.config.contextLength);
   const { kept, dropped } = tokenise(job.examples, objective.kind, source.tokenizer, limit);
@@ -51,7 +51,12 @@ export async function train(engine: Engine, job: TrainJob, args: TrainArgs = {})
 }
 
 /** What is trained; disposing deletes what was merged for it. */
-async function traineeOf(engine: Engine, job: TrainJob, source: TrainingSource, args: TrainArgs): Promise<Trainee & AsyncDisposable> {
+async function traineeOf(
+  engine: Engine,
+  job: TrainJob,
+  source: TrainingSource,
+  args: TrainArgs,
+): Promise<Trainee & AsyncDisposable> {
   const { lora, objective } = job.options;
   const traineeArgs = { source, objective: objective.kind, options: job.options };
   if (lora !== null) {
@@ -59,16 +64,24 @@ async function traineeOf(engine: Engine, job: TrainJob, source: TrainingSource, 
     return { ...trainee, [Symbol.asyncDispose]: async () => undefined };
   }
   const merged = await mergeWeights(engine, source.files, job.source.adapter, args);
-  return { ...fullTrainee(traineeArgs, merged.slices, args), [Symbol.asyncDispose]: () => merged[Symbol.asyncDispose]() };
+  return {
+    ...fullTrainee(traineeArgs, merged.slices, args),
+    [Symbol.asyncDispose]: () => merged[Symbol.asyncDispose](),
+  };
 }
 
 /** Everything that decides the trajectory: contents, not paths. How often checkpoints are written does not. */
 function jobHash({ examples, options }: TrainJob, { hash }: TrainingSource): string {
   const { checkpointEverySteps: _, ...deciding } = options;
-  return createHash('sha256').update(JSON.stringify([2, hash, deciding, examples])).digest('hex');
+  return createHash('sha256')
+    .update(JSON.stringify([2, hash, deciding, examples]))
+    .digest('hex');
 }
 
-function resultOf({ source: { model }, options: { lora }, out }: TrainJob, stored: Omit<StoredResult, 'job'>): TrainResult {
+function resultOf(
+  { source: { model }, options: { lora }, out }: TrainJob,
+  stored: Omit<StoredResult, 'job'>,
+): TrainResult {
   const { hash, steps, dropped, tokens } = stored;
   return { source: lora === null ? { model: out } : { model, adapter: out }, hash, steps, dropped, tokens };
 }
@@ -76,6 +89,21 @@ function resultOf({ source: { model }, options: { lora }, out }: TrainJob, store
 async function writtenHash({ options, out }: TrainJob, source: TrainingSource, args: TrainArgs): Promise<string> {
   if (options.lora === null) return (await openModelFiles(out, args)).hash;
   return checkpointHash(source.files.hash, await adapterHash(out, args));
+}
+
+/** The stored result, if the weights beside it are still those it speaks of. */
+async function checkedResult(
+  stored: StoredResult,
+  job: TrainJob,
+  source: TrainingSource,
+  args: TrainArgs,
+): Promise<StoredResult> {
+  const hash = await writtenHash(job, source, args);
+  if (hash === stored.hash) return stored;
+  throw new SipfError(
+    'bad-input',
+    `Expected the weights ${stored.hash.slice(0, 12)} that training.json in ${job.out} speaks of, got ${hash.slice(0, 12)}. Delete the folder to train again.`,
+  );
 }
 
 /** The loss function of an objective. */
@@ -105,7 +133,17 @@ async function optimise({ engine, job, args, source, files, examples, trainee }:
   const state = loaded?.state ?? (await initialState(program, trainee));
   const records: TrainStep[] = [...(loaded?.steps ?? [])];
   const total = countSteps(examples.length, options);
-  const runStep = stepRunner({ program, optimizer, state, loss, options, source, examples, total, signal: args.signal });
+  const runStep = stepRunner({
+    program,
+    optimizer,
+    state,
+    loss,
+    options,
+    source,
+    examples,
+    total,
+    signal: args.signal,
+  });
   let saved = records.length;
   const save = async (): Promise<void> => {
     if (records.length > saved) await files.save(records, state);
@@ -144,7 +182,9 @@ async function hasChanged({ layout }: TrainingProgram, trainee: Trainee, params:
 }
 
 function namedValues({ layout }: TrainingProgram, params: Float32Array): NamedValues {
-  return new Map(layout.tensors.map((tensor) => [tensor.name, { shape: tensor.shape, data: layout.view(params, tensor) }]));
+  return new Map(
+    layout.tensors.map((tensor) => [tensor.name, { shape: tensor.shape, data: layout.view(params, tensor) }]),
+  );
 }
 
 interface StepArgs {
@@ -224,7 +264,11 @@ class Diverged extends Error {
   }
 }
 
-async function divergedError({ step, loss, gradNorm, batch }: Diverged, job: TrainJob, files: CheckpointFiles): Promise<SipfError> {
+async function divergedError(
+  { step, loss, gradNorm, batch }: Diverged,
+  job: TrainJob,
+  files: CheckpointFiles,
+): Promise<SipfError> {
   const examples = batch.map(({ index }) => ({ index, ...job.examples[index] }));
   const file = await files.saveDiverged({ step, loss: String(loss), gradNorm: String(gradNorm), examples });
   return new SipfError(

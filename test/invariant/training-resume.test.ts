@@ -12,34 +12,57 @@ import { cache, engine, fixtures, modelWithTokenizer, OPTIONS, readJson, scratch
 const { pairs } = readJson<{ pairs: { prompt: string; chosen: string; rejected: string }[] }>('orpo/reference.json');
 const model = modelWithTokenizer('models/llama', 512);
 const lora = { rank: 2, alpha: 4, dropout: 0, targets: 'all-linear' } as const;
-const options: TrainOptions = { ...OPTIONS, batchSize: 3, maxSteps: 7, tokensPerPass: 256, maxLength: 512, shuffle: true, checkpointEverySteps: 2 };
+const options: TrainOptions = {
+  ...OPTIONS,
+  batchSize: 3,
+  maxSteps: 7,
+  tokensPerPass: 256,
+  maxLength: 512,
+  shuffle: true,
+  checkpointEverySteps: 2,
+};
 
 const lines = (text: string): string[] => text.split('\n').map((line) => `${line}\n`);
-const sft = pairs.slice(0, 8).map(({ prompt, chosen }): TrainExample => ({ kind: 'sft', prompt, completion: lines(chosen) }));
+const sft = pairs
+  .slice(0, 8)
+  .map(({ prompt, chosen }): TrainExample => ({ kind: 'sft', prompt, completion: lines(chosen) }));
 const prm = pairs.slice(0, 8).map(({ prompt, chosen }, i): TrainExample => {
   const steps = lines(chosen);
   return { kind: 'prm', prompt, steps, targets: steps.map((_, n) => (n === 0 ? 1 : (i + n) % 2)) };
 });
-const preference = pairs
-  .slice(0, 8)
-  .map(({ prompt, chosen, rejected }, i): TrainExample => {
-    return { kind: 'preference', prompt, chosen: lines(chosen), rejected: i === 3 ? null : lines(rejected) };
-  });
+const preference = pairs.slice(0, 8).map(({ prompt, chosen, rejected }, i): TrainExample => {
+  return { kind: 'preference', prompt, chosen: lines(chosen), rejected: i === 3 ? null : lines(rejected) };
+});
 
 let made = 0;
 function jobOf(change: Partial<TrainOptions>, examples: readonly TrainExample[] = sft, adapter?: string): TrainJob {
-  return { source: { model, adapter }, examples, options: { ...options, ...change }, out: join(scratch, `job-${made++}`) };
+  return {
+    source: { model, adapter },
+    examples,
+    options: { ...options, ...change },
+    out: join(scratch, `job-${made++}`),
+  };
 }
 const again = (job: TrainJob): TrainJob => ({ ...job, out: join(scratch, `job-${made++}`) });
 
 function bytesOf(folder: string): Record<string, string> {
-  return Object.fromEntries(readdirSync(folder).sort().map((name) => [name, readFileSync(join(folder, name)).toString('base64')]));
+  return Object.fromEntries(
+    readdirSync(folder)
+      .sort()
+      .map((name) => [name, readFileSync(join(folder, name)).toString('base64')]),
+  );
 }
 
 const CASES: readonly (readonly [string, TrainJob])[] = [
   ['full SFT', jobOf({ lora: null })],
   ['LoRA SFT with dropout', jobOf({ lora: { ...lora, dropout: 0.1 } })],
-  ['LoRA ORPO', jobOf({ lora, objective: { kind: 'orpo', lambda: 0.1, nllScope: 'completion', normalise: 'step', maxLogp: -0.005 } }, preference)],
+  [
+    'LoRA ORPO',
+    jobOf(
+      { lora, objective: { kind: 'orpo', lambda: 0.1, nllScope: 'completion', normalise: 'step', maxLogp: -0.005 } },
+      preference,
+    ),
+  ],
   ['LoRA PRM', jobOf({ lora, objective: { kind: 'prm' } }, prm)],
 ];
 
@@ -51,7 +74,9 @@ async function interrupted(job: TrainJob, at: number, how: 'abort' | 'kill'): Pr
     if (how === 'kill') throw new Error('killed');
     controller.abort();
   };
-  await expect(train(engine, job, { cache, onStep, signal: controller.signal })).rejects.toThrow(how === 'kill' ? 'killed' : /again/);
+  await expect(train(engine, job, { cache, onStep, signal: controller.signal })).rejects.toThrow(
+    how === 'kill' ? 'killed' : /again/,
+  );
 }
 
 describe.each(CASES)('%s', (_, job) => {
@@ -59,7 +84,11 @@ describe.each(CASES)('%s', (_, job) => {
     const whole = await train(engine, job, { cache });
     const expected = bytesOf(job.out);
     expect(Object.keys(expected)).not.toContain('checkpoint');
-    for (const [how, stops] of [['abort', [0, 3]], ['kill', [0, 2, 5]], ['kill', [6]]] as const) {
+    for (const [how, stops] of [
+      ['abort', [0, 3]],
+      ['kill', [0, 2, 5]],
+      ['kill', [6]],
+    ] as const) {
       const other = again(job);
       for (const at of stops) await interrupted(other, at, how);
       const news: number[] = [];
@@ -82,7 +111,9 @@ describe.each(CASES)('%s', (_, job) => {
   test('the result opens as what it is, under the hash that training told', async () => {
     const { source, hash } = await train(engine, job, { cache });
     const prmJob = job.options.objective.kind === 'prm';
-    await using opened = prmJob ? await openInProcessPrm(engine, source, { cache }) : await openInProcessPolicy(engine, source, { cache });
+    await using opened = prmJob
+      ? await openInProcessPrm(engine, source, { cache })
+      : await openInProcessPolicy(engine, source, { cache });
     expect(opened.hash).toBe(hash);
   });
 });
@@ -95,10 +126,14 @@ test('a PRM trained in full is a token-classification folder that scores', async
   expect(config['architectures']).toEqual(['LlamaForTokenClassification']);
   expect(steps.at(-1)?.loss).toBeLessThan((steps[0]?.loss as number) / 2);
   await using judge = await openInProcessPrm(engine, source, { cache });
-  const paths = prm.flatMap((example) => (example.kind === 'prm' ? [{ prompt: example.prompt, steps: example.steps }] : []));
+  const paths = prm.flatMap((example) =>
+    example.kind === 'prm' ? [{ prompt: example.prompt, steps: example.steps }] : [],
+  );
   const scores = (await judge.score(paths)).flat();
   const targets = prm.flatMap((example) => (example.kind === 'prm' ? example.targets : []));
-  expect(scores.filter((score, n) => score > 0.5 === ((targets[n] as number) > 0.5)).length / scores.length).toBeGreaterThan(0.9);
+  expect(
+    scores.filter((score, n) => score > 0.5 === (targets[n] as number) > 0.5).length / scores.length,
+  ).toBeGreaterThan(0.9);
 });
 
 test('a LoRA run on an adapter of another shape keeps what that adapter does', async () => {
@@ -112,15 +147,20 @@ test('a LoRA run on an adapter of another shape keeps what that adapter does', a
     return (await policy.logps([item]))[0] as number[];
   };
   const [before, after, bare] = [await logps({ model, adapter }), await logps(source), await logps({ model })];
-  before.forEach((value, n) => expect(after[n]).toBeCloseTo(value, 4));
+  for (const [n, value] of before.entries()) expect(after[n]).toBeCloseTo(value, 4);
   expect(Math.max(...before.map((value, n) => Math.abs(value - (bare[n] as number))))).toBeGreaterThan(0.01);
 });
 
 describe('guards', () => {
   test('a diverged loss stops with its batch kept', async () => {
     const job = jobOf({ learningRate: 1e30, clip: null, maxSteps: 5 });
-    await expect(train(engine, job, { cache })).rejects.toMatchObject({ code: 'diverged', message: expect.stringContaining('diverged-batch.json') });
-    const kept = JSON.parse(readFileSync(join(job.out, 'diverged-batch.json'), 'utf8')) as { examples: { index: number; prompt: string }[] };
+    await expect(train(engine, job, { cache })).rejects.toMatchObject({
+      code: 'diverged',
+      message: expect.stringContaining('diverged-batch.json'),
+    });
+    const kept = JSON.parse(readFileSync(join(job.out, 'diverged-batch.json'), 'utf8')) as {
+      examples: { index: number; prompt: string }[];
+    };
     expect(kept.examples.length).toBe(3);
     for (const { index, prompt } of kept.examples) expect(sft[index]).toMatchObject({ prompt });
     expect(existsSync(join(job.out, 'model.safetensors'))).toBe(false);
@@ -134,7 +174,9 @@ describe('guards', () => {
 
   test('too long examples are dropped and named; with nothing left it says so', async () => {
     const long: TrainExample = { kind: 'sft', prompt: '7'.repeat(600), completion: ['y'] };
-    const { dropped } = await train(engine, jobOf({ maxSteps: 1 }, [sft[0] as TrainExample, long, ...sft.slice(1)]), { cache });
+    const { dropped } = await train(engine, jobOf({ maxSteps: 1 }, [sft[0] as TrainExample, long, ...sft.slice(1)]), {
+      cache,
+    });
     expect(dropped).toEqual([1]);
     await expect(train(engine, jobOf({}, [long]), { cache })).rejects.toMatchObject({ code: 'nothing-left' });
   });
@@ -148,8 +190,14 @@ describe('guards', () => {
 
   test('targets that name no layer, and examples of another objective', async () => {
     const targets = ['q_prj'];
-    await expect(train(engine, jobOf({ lora: { ...lora, targets } }), { cache })).rejects.toMatchObject({ code: 'bad-config', message: /q_proj/ });
-    await expect(train(engine, jobOf({}, prm), { cache })).rejects.toMatchObject({ code: 'bad-input', message: /example 0/ });
+    await expect(train(engine, jobOf({ lora: { ...lora, targets } }), { cache })).rejects.toMatchObject({
+      code: 'bad-config',
+      message: /q_proj/,
+    });
+    await expect(train(engine, jobOf({}, prm), { cache })).rejects.toMatchObject({
+      code: 'bad-input',
+      message: /example 0/,
+    });
   });
 });
 

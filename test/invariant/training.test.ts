@@ -6,7 +6,14 @@ import { createRandom } from '../../src/random.ts';
 import { type Pass, packStep } from '../../src/training/batches.ts';
 import { type TokenExample, tokensOf } from '../../src/training/examples.ts';
 import { lossOf } from '../../src/training/train.ts';
-import { fixtures, gradientsOf, modelWithTokenizer, relativeError, rowEach, tokenExample } from '../training-fixtures.ts';
+import {
+  fixtures,
+  gradientsOf,
+  modelWithTokenizer,
+  relativeError,
+  rowEach,
+  tokenExample,
+} from '../training-fixtures.ts';
 
 const random = createRandom('invariant');
 const ids = (length: number): number[] => Array.from({ length }, () => random.int(3, 511));
@@ -19,12 +26,27 @@ const prm: Objective = { kind: 'prm' };
 const orpo: Objective = { kind: 'orpo', lambda: 0.7, nllScope: 'completion', normalise: 'step', maxLogp: null };
 
 const lengths = [
-  [5, 20], [9, 11], [3, 30], [12, 7], [1, 9], [8, 17],
+  [5, 20],
+  [9, 11],
+  [3, 30],
+  [12, 7],
+  [1, 9],
+  [8, 17],
 ] as const;
 const singles = lengths.map(([p, c], index) => tokenExample(ids(p), [ids(c)], [], index));
-const pairs = lengths.map(([p, c], index) => tokenExample(ids(p), index === 2 ? [ids(c)] : [ids(c), ids(c - 3)], [], index));
+const pairs = lengths.map(([p, c], index) =>
+  tokenExample(ids(p), index === 2 ? [ids(c)] : [ids(c), ids(c - 3)], [], index),
+);
 const paths = lengths.map(([p, c], index) =>
-  tokenExample(ids(p), [ids(c)], [{ at: 2, target: 1 }, { at: c - 1, target: index % 3 === 0 ? 0.4 : 0 }], index),
+  tokenExample(
+    ids(p),
+    [ids(c)],
+    [
+      { at: 2, target: 1 },
+      { at: c - 1, target: index % 3 === 0 ? 0.4 : 0 },
+    ],
+    index,
+  ),
 );
 
 const CASES: readonly (readonly [string, Objective, readonly TokenExample[]])[] = [
@@ -36,7 +58,8 @@ const CASES: readonly (readonly [string, Objective, readonly TokenExample[]])[] 
 ];
 
 const longest = (examples: readonly TokenExample[]): number => Math.max(...examples.map(tokensOf));
-const oneByOne = (examples: readonly TokenExample[]): Pass[] => examples.map((example) => rowEach([example], tokensOf(example)));
+const oneByOne = (examples: readonly TokenExample[]): Pass[] =>
+  examples.map((example) => rowEach([example], tokensOf(example)));
 const packed = (examples: readonly TokenExample[], objective: Objective, tokensPerPass: number): Pass[] =>
   packStep(examples, {
     tokensPerPass,
@@ -60,7 +83,12 @@ function expectSame(found: Run, expected: Run): void {
 
 describe.each(CASES)('%s', (_, objective, examples) => {
   const open = () =>
-    gradientsOf({ model: modelWithTokenizer('models/llama'), ...(objective.kind === 'prm' ? {} : { adapter }), objective, lora });
+    gradientsOf({
+      model: modelWithTokenizer('models/llama'),
+      ...(objective.kind === 'prm' ? {} : { adapter }),
+      objective,
+      lora,
+    });
 
   test('accumulated, padded and packed passes give the gradients of one pass with a row each', async () => {
     await using model = await open();
@@ -78,11 +106,18 @@ describe.each(CASES)('%s', (_, objective, examples) => {
   test('no cross-talk: a neighbour in the row changes nothing', async () => {
     await using model = await open();
     const [first, second] = examples as [TokenExample, TokenExample];
-    const other = { ...second, prompt: second.prompt.map((id) => 514 - id), branches: second.branches.map((b) => b.map((id) => 514 - id)) };
+    const other = {
+      ...second,
+      prompt: second.prompt.map((id) => 514 - id),
+      branches: second.branches.map((b) => b.map((id) => 514 - id)),
+    };
     const together = (neighbour: TokenExample): Pass => ({
       batch: 1,
       seq: tokensOf(first) + tokensOf(second),
-      placements: [{ example: neighbour, row: 0, offset: 0 }, { example: first, row: 0, offset: tokensOf(second) }],
+      placements: [
+        { example: neighbour, row: 0, offset: 0 },
+        { example: first, row: 0, offset: tokensOf(second) },
+      ],
     });
     const logps = async (neighbour: TokenExample) => {
       const { perPosition } = await model.run([together(neighbour)]);
@@ -96,6 +131,22 @@ describe.each(CASES)('%s', (_, objective, examples) => {
     const unchanged = await model.run([together(second)]);
     expect(changed.loss).not.toBe(unchanged.loss);
   });
+});
+
+test('dropout belongs to a token, wherever it was packed', async () => {
+  const dropped = { ...lora, dropout: 0.3 };
+  await using model = await gradientsOf({
+    model: modelWithTokenizer('models/llama'),
+    adapter,
+    objective: sft,
+    lora: dropped,
+  });
+  await using plain = await gradientsOf({ model: modelWithTokenizer('models/llama'), adapter, objective: sft, lora });
+  const expected = await model.run([rowEach(singles, longest(singles))]);
+  expectSame(await model.run(oneByOne(singles)), expected);
+  expectSame(await model.run(packed(singles, sft, 512)), expected);
+  const { loss } = await plain.run(oneByOne(singles));
+  expect(Math.abs(loss - expected.loss)).toBeGreaterThan(1e-3);
 });
 
 test('orpo: a prompt shared by both sides gives the log-probabilities of two separate sequences', async () => {
@@ -121,7 +172,13 @@ test('the loss falls along its gradient as the gradient says (finite differences
     for (const tensor of model.layout.tensors) flat.set(gradients.get(tensor.name) as Float32Array, tensor.offset);
     const norm2 = flat.reduce((sum, g) => sum + g * g, 0);
     const step = 1e-2 / Math.sqrt(norm2);
-    const at = async (sign: number) => (await model.run(pass, model.params.map((p, i) => p + sign * step * (flat[i] as number)))).loss;
+    const at = async (sign: number) =>
+      (
+        await model.run(
+          pass,
+          model.params.map((p, i) => p + sign * step * (flat[i] as number)),
+        )
+      ).loss;
     const slope = ((await at(1)) - (await at(-1))) / (2 * step);
     expect(Math.abs(slope / norm2 - 1), name).toBeLessThan(1e-2);
   }

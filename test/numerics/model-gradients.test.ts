@@ -3,7 +3,15 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { readSafetensors } from '../../src/models/safetensors.ts';
 import type { TokenExample } from '../../src/training/examples.ts';
-import { fixtures, gradientsOf, modelWithTokenizer, readJson, relativeError, rowEach, tokenExample } from '../training-fixtures.ts';
+import {
+  fixtures,
+  gradientsOf,
+  modelWithTokenizer,
+  readJson,
+  relativeError,
+  rowEach,
+  tokenExample,
+} from '../training-fixtures.ts';
 
 const objective = { kind: 'sft', scope: 'completion' } as const;
 const lora = { rank: 4, alpha: 8, dropout: 0, targets: 'all-linear' } as const;
@@ -27,7 +35,11 @@ async function reference(name: string) {
   return { examples, tensors, losses: readJson<Reference>(`models/${name}/reference.json`) };
 }
 
-function compare(found: Map<string, Float32Array>, tensors: Awaited<ReturnType<typeof reference>>['tensors'], prefix: string) {
+function compare(
+  found: Map<string, Float32Array>,
+  tensors: Awaited<ReturnType<typeof reference>>['tensors'],
+  prefix: string,
+) {
   const expected = [...tensors].filter(([name]) => name.startsWith(prefix));
   const errors = expected.map(([name, { data }]) => {
     const gradient = found.get(name.slice(prefix.length));
@@ -61,7 +73,12 @@ describe.each(['llama', 'llama-tied', 'llama-3.2'])('%s', (name) => {
     const { examples, losses } = await reference(name);
     const adapter = join(fixtures, 'models', name, 'adapter');
     const other = { ...lora, rank: 2 };
-    await using model = await gradientsOf({ model: modelWithTokenizer(`models/${name}`), adapter, objective, lora: other });
+    await using model = await gradientsOf({
+      model: modelWithTokenizer(`models/${name}`),
+      adapter,
+      objective,
+      lora: other,
+    });
     const { loss } = await model.run([rowEach(examples, 40)]);
     expect(Math.abs(loss / losses.adapter_completion_loss - 1)).toBeLessThan(1e-5);
   });

@@ -2,16 +2,27 @@
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { Objective, PreferenceExample } from '../../src/backends/backend.ts';
-import { reduceSum } from '../../src/engine/build.ts';
 import { gradients } from '../../src/engine/backward.ts';
+import { reduceSum } from '../../src/engine/build.ts';
 import { Graph } from '../../src/engine/graph.ts';
 import { readAdapter } from '../../src/models/adapter-files.ts';
 import { readSafetensors } from '../../src/models/safetensors.ts';
+import type { TokenExample } from '../../src/training/examples.ts';
 import { log1mexp } from '../../src/training/losses/orpo.ts';
 import { train } from '../../src/training/train.ts';
-import type { TokenExample } from '../../src/training/examples.ts';
 import {
-  adapterDistance, cache, engine, fixtures, gradientsOf, modelWithTokenizer, OPTIONS, readJson, relativeError, rowEach, scratch, tokenExample,
+  adapterDistance,
+  cache,
+  engine,
+  fixtures,
+  gradientsOf,
+  modelWithTokenizer,
+  OPTIONS,
+  readJson,
+  relativeError,
+  rowEach,
+  scratch,
+  tokenExample,
 } from '../training-fixtures.ts';
 
 const objective: Objective = { kind: 'orpo', lambda: 0.1, nllScope: 'all', normalise: 'microbatch', maxLogp: null };
@@ -38,7 +49,10 @@ function examplesOf(batch: Batch): TokenExample[] {
   const side = (ids: number[], labels: number[]) => ids.filter((_, i) => labels[i] !== -100);
   return batch.chosen_input_ids.map((ids, row) => {
     const labels = batch.chosen_labels[row] as number[];
-    const prompt = ids.slice(0, labels.findIndex((label) => label !== -100));
+    const prompt = ids.slice(
+      0,
+      labels.findIndex((label) => label !== -100),
+    );
     const rejected = side(batch.rejected_input_ids[row] as number[], batch.rejected_labels[row] as number[]);
     return tokenExample(prompt, [side(ids, labels), rejected], [], row);
   });
@@ -46,7 +60,12 @@ function examplesOf(batch: Batch): TokenExample[] {
 
 test.each([0, 1])('batch %i: loss, metrics and gradients, the prompt run once for both sides', async (index) => {
   const batch = reference.batches[index] as Batch;
-  await using model = await gradientsOf({ model: modelWithTokenizer('models/llama-tied'), adapter: adapterStart, objective, lora });
+  await using model = await gradientsOf({
+    model: modelWithTokenizer('models/llama-tied'),
+    adapter: adapterStart,
+    objective,
+    lora,
+  });
   const { loss, gradients: found, figures } = await model.run([rowEach(examplesOf(batch), 256)]);
   expect(Math.abs(loss / batch.loss - 1)).toBeLessThan(1e-5);
   for (const [name, value] of Object.entries(batch.metrics)) {
@@ -70,9 +89,23 @@ test("TRL's training: four optimizer steps of two microbatches", async () => {
   });
   const out = join(scratch, 'orpo-out');
   const options = {
-    ...OPTIONS, objective, lora, learningRate: 1e-3, schedule: 'linear' as const, warmup: 1, clip: 0.3, batchSize: 8, examplesPerPass: 4, maxLength: 1024,
+    ...OPTIONS,
+    objective,
+    lora,
+    learningRate: 1e-3,
+    schedule: 'linear' as const,
+    warmup: 1,
+    clip: 0.3,
+    batchSize: 8,
+    examplesPerPass: 4,
+    maxLength: 1024,
   };
-  const job = { source: { model: modelWithTokenizer('models/llama-tied', 1024), adapter: adapterStart }, examples, out, options };
+  const job = {
+    source: { model: modelWithTokenizer('models/llama-tied', 1024), adapter: adapterStart },
+    examples,
+    out,
+    options,
+  };
   const { steps, dropped } = await train(engine, job, { cache });
   expect(dropped).toEqual([]);
   expect(steps.length).toBe(reference.trajectory.length);
@@ -82,7 +115,9 @@ test("TRL's training: four optimizer steps of two microbatches", async () => {
     expect(Math.abs(step.gradNorm / expected.grad_norm - 1)).toBeLessThan(1e-3);
     expect(step.learningRate).toBeCloseTo(expected.learning_rate, 12);
   });
-  const [found, start, end] = await Promise.all([out, adapterStart, join(fixtures, 'orpo/adapter-end')].map(readAdapter));
+  const [found, start, end] = await Promise.all(
+    [out, adapterStart, join(fixtures, 'orpo/adapter-end')].map(readAdapter),
+  );
   if (!found || !start || !end) throw new Error('an adapter is missing');
   const share = adapterDistance(found, end) / adapterDistance(start, end);
   console.log(`ORPO: ||found - end|| / ||end - start|| = ${share.toExponential(2)}`);
@@ -91,7 +126,7 @@ test("TRL's training: four optimizer steps of two microbatches", async () => {
 
 describe('log1mexp', () => {
   test('value and derivative agree with float64 from -1e-6 to -60', async () => {
-    const xs = Float32Array.from({ length: 400 }, (_, i) => -1e-6 * (6e7) ** (i / 399));
+    const xs = Float32Array.from({ length: 400 }, (_, i) => -1e-6 * 6e7 ** (i / 399));
     const graph = new Graph();
     const x = graph.input('x', 'float32', ['n']);
     const y = log1mexp(x);

@@ -3,7 +3,15 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { readSafetensors } from '../../src/models/safetensors.ts';
 import type { TokenExample } from '../../src/training/examples.ts';
-import { fixtures, gradientsOf, modelWithTokenizer, readJson, relativeError, rowEach, tokenExample } from '../training-fixtures.ts';
+import {
+  fixtures,
+  gradientsOf,
+  modelWithTokenizer,
+  readJson,
+  relativeError,
+  rowEach,
+  tokenExample,
+} from '../training-fixtures.ts';
 
 interface Reference {
   step_end_positions: number[][];

@@ -5,7 +5,16 @@ import type { SftExample } from '../../src/backends/backend.ts';
 import { readAdapter } from '../../src/models/adapter-files.ts';
 import { loadTokenizer } from '../../src/models/tokenizer.ts';
 import { train } from '../../src/training/train.ts';
-import { adapterDistance, cache, engine, fixtures, modelWithTokenizer, OPTIONS, readJson, scratch } from '../training-fixtures.ts';
+import {
+  adapterDistance,
+  cache,
+  engine,
+  fixtures,
+  modelWithTokenizer,
+  OPTIONS,
+  readJson,
+  scratch,
+} from '../training-fixtures.ts';
 
 interface Reference {
   examples: { prompt_ids: number[]; completion_ids: number[] }[];

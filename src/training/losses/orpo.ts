@@ -1,11 +1,21 @@
 // ORPO (Hong, Lee, Thorne 2024): negative log-likelihood of the chosen path minus lambda · log σ of the log odds ratio to the rejected one.
+
+import type { Objective } from '../../backends/backend.ts';
 import { add, log, matmul, min, mul, neg, reduceSum, reshape, softplus, sub, tanh } from '../../engine/build.ts';
 import type { Tensor } from '../../engine/graph.ts';
-import type { Objective } from '../../backends/backend.ts';
 import type { Placement } from '../batches.ts';
 import type { TokenExample } from '../examples.ts';
 import { branchPredictions, type Prediction, predictedCounts, promptPredictions } from '../pass.ts';
-import { type Feeds, type Figures, type Loss, logpsAtTargets, predictionFeeds, ratio, type StepPass, vector } from './loss.ts';
+import {
+  type Feeds,
+  type Figures,
+  type Loss,
+  logpsAtTargets,
+  predictionFeeds,
+  ratio,
+  type StepPass,
+  vector,
+} from './loss.ts';
 
 type OrpoOptions = Extract<Objective, { kind: 'orpo' }>;
 
@@ -93,7 +103,10 @@ export function log1mexp(x: Tensor): Tensor {
 
 /** Weights by token, and for each pair the rows that average its two sides. */
 function pairFeeds(parts: readonly Parts[], { token, pair }: { token: number; pair: number }): Feeds {
-  const n = Math.max(1, parts.reduce((sum, part) => sum + sizeOf(part), 0));
+  const n = Math.max(
+    1,
+    parts.reduce((sum, part) => sum + sizeOf(part), 0),
+  );
   const pairs = Math.max(1, parts.filter(({ rejected }) => rejected.length > 0).length);
   const weights = new Float32Array(n);
   const means = { chosen: new Float32Array(pairs * n), rejected: new Float32Array(pairs * n) };
@@ -128,7 +141,18 @@ interface Observing {
 }
 
 function observed(parts: readonly Parts[], logps: Float32Array, { weights, ceiling, clamps }: Observing): Figures {
-  const sums = { nll: 0, share: 0, pairs: 0, nllRows: 0, clamped: 0, chosen: 0, rejected: 0, right: 0, odds: 0, logSigmoid: 0 };
+  const sums = {
+    nll: 0,
+    share: 0,
+    pairs: 0,
+    nllRows: 0,
+    clamped: 0,
+    chosen: 0,
+    rejected: 0,
+    right: 0,
+    odds: 0,
+    logSigmoid: 0,
+  };
   let start = 0;
   for (const part of parts) {
     const nll = part.prompt.length + part.chosen.length;

@@ -1,8 +1,8 @@
 // Supervised fine-tuning: the mean negative log-probability of the completion's tokens, or of the prompt's too.
 import { mul, neg, reduceSum } from '../../engine/build.ts';
+import type { Pass, Placement } from '../batches.ts';
 import type { TokenExample } from '../examples.ts';
 import { branchPredictions, type Prediction, predictedCounts, promptPredictions } from '../pass.ts';
-import type { Pass, Placement } from '../batches.ts';
 import { type Loss, logpsAtTargets, predictionFeeds, ratio, vector } from './loss.ts';
 
 /** Mean over the tokens of the whole optimizer step, EOS included, so that accumulation changes nothing. */
