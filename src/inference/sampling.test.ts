@@ -131,6 +131,12 @@ describe('a draw', () => {
     }));
     for (const token of (await draw(full, rows)).tokens) expect(ENDS).not.toContain(token);
     expect((await draw(full, [{ ...(rows[0] as Row), suppress: false }])).tokens[0]).toBe(0);
+    // All weight in one block and the largest uniform there is: rounding may put the target at the end of the block's sums.
+    const late = Array.from({ length: 200 }, (_, n) => ({
+      logits: logitsOf(n).map((x, i) => (i <= 960 ? -80 : x)),
+      uniform: 1 - 2 ** -24,
+    }));
+    for (const token of (await draw(plain, late)).tokens) expect(token).toBeGreaterThan(960);
     const peaked = Array.from({ length: VOCAB }, (_, i) => (i === 500 ? 0 : -200));
     const extremes = [0, 0.5, 1 - 2 ** -24].map((uniform) => ({ logits: peaked, uniform }));
     expect((await draw(plain, extremes)).tokens).toEqual([500, 500, 500]);
