@@ -93,6 +93,8 @@ export class Engine {
       executionProviders: [this.provider],
       graphOptimizationLevel: 'all',
       logSeverityLevel: 3,
+      // A planned block per input shape, beside what the arena holds already: 2.4 GB more at 135M, and no faster.
+      enableMemPattern: false,
       ...(this.#threads === undefined ? {} : { intraOpNumThreads: this.#threads }),
       extra: { session: { disable_prepacking: prepack ? '0' : '1' } },
     };
