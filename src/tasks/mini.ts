@@ -17,7 +17,7 @@ export interface MiniOptions {
   readonly distractors?: number;
 }
 
-export const MINI_DEFAULTS: Required<MiniOptions> = { steps: [2, 4], max: 99, distractors: 0 };
+export const MINI_DEFAULTS: Required<MiniOptions> = { steps: [2, 3], max: 50, distractors: 0 };
 
 /** Questions of a split where no limit is given. */
 const DEFAULT_COUNT: Readonly<Record<Split, number>> = { train: 4000, valid: 1000, test: 4000 };
