@@ -1,6 +1,7 @@
 // A provider's name -> the backend that runs models there. Leaves the models themselves to the backends.
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { type ProbeResult, probeProvider } from '../engine/probe.ts';
 import { SipfError } from '../errors.ts';
 import type { Backend } from './backend.ts';
 import { createScriptedBackend, type ScriptedOptions } from './scripted.ts';
@@ -25,4 +26,9 @@ export async function openBackend(options: OpenBackendOptions): Promise<Backend>
     return createScriptedBackend(scripted);
   }
   return createWorkerBackend(options);
+}
+
+/** Whether a provider starts and computes here, tried in a child process, since a broken driver may end the process that loads it. */
+export function probe(provider: OpenBackendOptions['provider']): Promise<ProbeResult> {
+  return probeProvider(provider);
 }

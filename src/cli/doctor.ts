@@ -5,7 +5,7 @@ import { createRequire } from 'node:module';
 import { availableParallelism, cpus, freemem, homedir, totalmem } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { Command } from 'commander';
-import { openBackend } from '../backends/open.ts';
+import { probe } from '../backends/open.ts';
 import { messageOf } from '../errors.ts';
 import { finish } from './options.ts';
 import type { Terminal } from './terminal.ts';
@@ -81,17 +81,13 @@ function runtime(): Finding {
 }
 
 async function provider(name: 'cpu' | 'webgpu'): Promise<Finding> {
-  try {
-    await using backend = await openBackend({ provider: name });
-    void backend;
-    return { name: `provider ${name}`, state: 'ok', value: 'starts here' };
-  } catch (error) {
-    const advice =
-      name === 'cpu'
-        ? 'Run `npm install` again.'
-        : 'Needed only for --provider webgpu: a GPU with Vulkan, Metal or DirectX 12.';
-    return { name: `provider ${name}`, state: name === 'cpu' ? 'fail' : 'warn', value: messageOf(error), advice };
-  }
+  const { available, reason } = await probe(name);
+  if (available) return { name: `provider ${name}`, state: 'ok', value: reason };
+  const advice =
+    name === 'cpu'
+      ? 'Run `npm install` again.'
+      : 'Needed only for --provider webgpu: a GPU with Vulkan, Metal or DirectX 12.';
+  return { name: `provider ${name}`, state: name === 'cpu' ? 'fail' : 'warn', value: reason, advice };
 }
 
 function memory(): Finding {
