@@ -79,6 +79,13 @@ describe('packing', () => {
     expect(cheap).toMatchObject({ batch: 1, seq: 800 });
   });
 
+  test('a large step is divided quickly', () => {
+    const many = Array.from({ length: 512 }, (_, index) => example(index, random.int(60, 140)));
+    const start = performance.now();
+    packStep(many, { ...packing, tokensPerPass: 8192, maxPositions: 10_000 });
+    expect(performance.now() - start).toBeLessThan(3000);
+  });
+
   test('fixed groups keep the order given', () => {
     const passes = packStep(examples.slice(0, 7), { ...packing, examplesPerPass: 3, inOrder: true });
     expect(passes.map(({ placements }) => placements.map(({ example: e }) => e.index))).toEqual([

@@ -67,82 +67,96 @@ export function stepExamples(
 const ROW_STEP = 32;
 const roundUp = (tokens: number): number => Math.ceil(tokens / ROW_STEP) * ROW_STEP;
 
+interface Item {
+  readonly example: TokenExample;
+  readonly tokens: number;
+  readonly positions: number;
+}
+
+interface Priced {
+  readonly cost: number;
+  readonly pass: Pass;
+}
+
 /**
  * Divides the examples of one optimizer step into passes. An example is never cut; one that exceeds the budget has a pass of its own.
  * Sorted by length, contiguous groups share a pass; the division of least total cost is found by dynamic programming.
  */
 export function packStep(examples: readonly TokenExample[], options: PackOptions): Pass[] {
-  if (options.examplesPerPass !== undefined) return fixedGroups(examples, options.examplesPerPass, options);
-  const items = options.inOrder
-    ? [...examples]
-    : [...examples].sort((a, b) => tokensOf(b) - tokensOf(a) || a.index - b.index);
-  const best: { cost: number; from: number; pass: Pass | null }[] = [{ cost: 0, from: 0, pass: null }];
-  for (let end = 1; end <= items.length; end++) {
-    let found = { cost: Number.POSITIVE_INFINITY, from: end - 1, pass: null as Pass | null };
-    for (let from = end - 1; from >= 0 && fits(items.slice(from, end), options); from--) {
-      const packed = packPass(items.slice(from, end), options);
-      const cost = (best[from] as { cost: number }).cost + (packed?.cost ?? Number.POSITIVE_INFINITY);
-      if (packed && cost < found.cost) found = { cost, from, pass: packed.pass };
-    }
-    best.push(found);
-  }
+  const { examplesPerPass, inOrder, positionsOf } = options;
+  const items = examples.map((example) => ({ example, tokens: tokensOf(example), positions: positionsOf(example) }));
+  if (examplesPerPass !== undefined) return fixedGroups(items, examplesPerPass, options.cost);
+  if (!inOrder) items.sort((a, b) => b.tokens - a.tokens || a.example.index - b.example.index);
+  const best: { readonly cost: number; readonly passes: readonly Pass[] }[] = [{ cost: 0, passes: [] }];
+  for (let end = 1; end <= items.length; end++) best.push(bestEnd(items, end, best, options));
+  return [...(best.at(-1) as { passes: readonly Pass[] }).passes];
+}
+
+function fixedGroups(items: readonly Item[], size: number, cost: PassCost): Pass[] {
   const passes: Pass[] = [];
-  for (let end = items.length; end > 0; end = (best[end] as { from: number }).from) {
-    passes.unshift((best[end] as { pass: Pass }).pass);
+  for (let start = 0; start < items.length; start += size) {
+    passes.push((packPass(items.slice(start, start + size), Number.POSITIVE_INFINITY, cost) as Priced).pass);
   }
   return passes;
 }
 
-function fixedGroups(examples: readonly TokenExample[], size: number, options: PackOptions): Pass[] {
-  const passes: Pass[] = [];
-  for (let start = 0; start < examples.length; start += size) {
-    const group = examples.slice(start, start + size);
-    const packed = packPass(group, { ...options, tokensPerPass: Number.POSITIVE_INFINITY });
-    passes.push((packed as { pass: Pass }).pass);
+/** The cheapest division of the first `end` items, given those of fewer: its last pass holds items [from, end). */
+function bestEnd(
+  items: readonly Item[],
+  end: number,
+  best: readonly { readonly cost: number; readonly passes: readonly Pass[] }[],
+  { tokensPerPass, maxPositions, cost }: PackOptions,
+): { cost: number; passes: readonly Pass[] } {
+  let found = { cost: Number.POSITIVE_INFINITY, from: 0, pass: null as Pass | null };
+  let [tokens, positions] = [0, 0];
+  for (let from = end - 1; from >= 0; from--) {
+    const item = items[from] as Item;
+    tokens += item.tokens;
+    positions += item.positions;
+    if (from < end - 1 && (tokens > tokensPerPass || positions > maxPositions)) break;
+    const before = (best[from] as { cost: number }).cost;
+    // No packing is cheaper than one without padding.
+    if (before + cost.fixed + tokens * (cost.token + cost.pair * item.tokens) >= found.cost) continue;
+    const packed = packPass(items.slice(from, end), tokensPerPass, cost);
+    if (packed && before + packed.cost < found.cost) found = { cost: before + packed.cost, from, pass: packed.pass };
   }
-  return passes;
+  const earlier = (best[found.from] as { passes: readonly Pass[] }).passes;
+  return { cost: found.cost, passes: [...earlier, found.pass as Pass] };
 }
 
-/** Whether a group may share a pass; a single example always may. */
-function fits(group: readonly TokenExample[], { tokensPerPass, maxPositions, positionsOf }: PackOptions): boolean {
-  if (group.length === 1) return true;
-  const tokens = group.reduce((sum, example) => sum + tokensOf(example), 0);
-  const positions = group.reduce((sum, example) => sum + positionsOf(example), 0);
-  return tokens <= tokensPerPass && positions <= maxPositions;
-}
-
-/** The cheapest row length for a group, or null where padding takes every one of them over the budget. */
-function packPass(
-  group: readonly TokenExample[],
-  { tokensPerPass, cost }: Pick<PackOptions, 'tokensPerPass' | 'cost'>,
-): { cost: number; pass: Pass } | null {
-  const longest = roundUp(Math.max(...group.map(tokensOf)));
-  const all = roundUp(group.reduce((sum, example) => sum + tokensOf(example), 0));
-  let found: { cost: number; pass: Pass } | null = null;
+/** The cheapest row length for a group, or null where padding takes every one of them over the budget. A single item always fits. */
+function packPass(group: readonly Item[], budget: number, cost: PassCost): Priced | null {
+  const longest = roundUp(Math.max(...group.map(({ tokens }) => tokens)));
+  const all = roundUp(group.reduce((sum, { tokens }) => sum + tokens, 0));
+  let found: Priced | null = null;
   for (const seq of rowLengths(longest, all)) {
-    const placements = firstFit(group, seq);
-    const batch = 1 + Math.max(...placements.map(({ row }) => row));
-    if (group.length > 1 && batch * seq > Math.max(tokensPerPass, longest)) continue;
+    const { placements, batch } = firstFit(group, seq);
+    if (group.length > 1 && batch * seq > Math.max(budget, longest)) continue;
     const price = cost.fixed + batch * seq * (cost.token + cost.pair * seq);
     if (!found || price < found.cost) found = { cost: price, pass: { batch, seq, placements } };
   }
   return found;
 }
 
-/** Lengths worth trying: about 1, 2, 3 and 4 of the longest example, and everything in one row. */
+/** Lengths worth trying: one to four times the longest example, and everything in one row. */
 function rowLengths(longest: number, all: number): number[] {
   const several = [1, 1.25, 1.5, 2, 3, 4].map((times) => roundUp(longest * times)).filter((seq) => seq < all);
   return [...new Set([...several, all])];
 }
 
-function firstFit(group: readonly TokenExample[], seq: number): Placement[] {
+/** Each item into the first row with room. */
+function firstFit(group: readonly Item[], seq: number): { placements: Placement[]; batch: number } {
   const used: number[] = [];
-  return group.map((example) => {
-    const tokens = tokensOf(example);
-    const free = used.findIndex((taken) => taken + tokens <= seq);
-    const row = free === -1 ? used.push(0) - 1 : free;
-    const offset = used[row] as number;
+  const shortest = Math.min(...group.map(({ tokens }) => tokens));
+  /** Rows before this one have no room for any item. */
+  let open = 0;
+  const placements = group.map(({ example, tokens }) => {
+    let row = open;
+    while (row < used.length && (used[row] as number) + tokens > seq) row++;
+    const offset = used[row] ?? 0;
     used[row] = offset + tokens;
+    while (open < used.length && (used[open] as number) + shortest > seq) open++;
     return { example, row, offset };
   });
+  return { placements, batch: used.length };
 }

@@ -1,5 +1,5 @@
 // A training that is stopped, killed or asked for twice -> the bytes and the result of an uninterrupted one. And the guards of the loop.
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { TrainExample, TrainJob, TrainOptions, TrainStep } from '../../src/backends/backend.ts';
@@ -98,6 +98,18 @@ describe.each(CASES)('%s', (_, job) => {
       expect(bytesOf(other.out)).toEqual(expected);
       expect({ ...resumed, source: null }).toEqual({ ...whole, source: null });
     }
+  });
+
+  test('what a kill in the middle of writing leaves behind does no harm', async () => {
+    const whole = await train(engine, job, { cache });
+    const other = again(job);
+    await interrupted(other, 2, 'kill');
+    const folder = join(other.out, 'checkpoint');
+    writeFileSync(join(folder, 'state-4.safetensors'), 'half');
+    writeFileSync(join(folder, '.progress.json.1.2.tmp'), '{');
+    const resumed = await train(engine, other, { cache });
+    expect(bytesOf(other.out)).toEqual(bytesOf(job.out));
+    expect(resumed.hash).toBe(whole.hash);
   });
 
   test('a finished training is returned, not repeated', async () => {
