@@ -11,5 +11,8 @@ export function architectureOf(config: Readonly<Record<string, unknown>>): Archi
   const found = ARCHITECTURES.find(({ modelType }) => modelType === type);
   if (found) return found;
   const known = ARCHITECTURES.map(({ modelType }) => modelType).join(', ');
-  throw new SipfError('unsupported', `Expected model_type ${known} in config.json, got ${JSON.stringify(type)}. Use a supported model.`);
+  throw new SipfError(
+    'unsupported',
+    `Expected model_type ${known} in config.json, got ${JSON.stringify(type)}. Use a supported model.`,
+  );
 }

@@ -14,7 +14,10 @@ export interface ConfigReader {
 
 export function configReader(config: Readonly<Record<string, unknown>>): ConfigReader {
   const bad = (key: string, expected: string): never => {
-    throw new SipfError('bad-input', `Expected ${key} in config.json to be ${expected}, got ${JSON.stringify(config[key])}. Check the model folder.`);
+    throw new SipfError(
+      'bad-input',
+      `Expected ${key} in config.json to be ${expected}, got ${JSON.stringify(config[key])}. Check the model folder.`,
+    );
   };
   const number = (key: string, fallback?: number): number => {
     const value = config[key] ?? fallback;
@@ -37,7 +40,10 @@ export function configReader(config: Readonly<Record<string, unknown>>): ConfigR
     },
     expect: (key, value) => {
       if (config[key] !== undefined && config[key] !== value) {
-        throw new SipfError('unsupported', `Expected ${key} "${value}" in config.json, got ${JSON.stringify(config[key])}. This model is not supported yet.`);
+        throw new SipfError(
+          'unsupported',
+          `Expected ${key} "${value}" in config.json, got ${JSON.stringify(config[key])}. This model is not supported yet.`,
+        );
       }
     },
   };

@@ -58,7 +58,9 @@ export class LoraParameters implements Parameters {
 /** Whether LoRA adapts a module; `all-linear` is PEFT's: every linear layer except the output head. */
 export function isTarget(module: string, targets: LoraShape['targets']): boolean {
   const name = module.split('.').at(-1) as string;
-  return targets === 'all-linear' ? name !== 'lm_head' && name !== 'score' : targets.includes(name) || targets.includes(module);
+  return targets === 'all-linear'
+    ? name !== 'lm_head' && name !== 'score'
+    : targets.includes(name) || targets.includes(module);
 }
 
 /** What a dropout mask is computed from in the graph. */

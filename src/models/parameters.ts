@@ -77,7 +77,10 @@ export function linear(parameters: Pick<Parameters, 'has' | 'weight'>, x: Tensor
 }
 
 function missing(name: string, shape: readonly number[]): SipfError {
-  return new SipfError('bad-input', `Expected a weight ${name} [${shape.join(', ')}], got none. The weight files do not match config.json.`);
+  return new SipfError(
+    'bad-input',
+    `Expected a weight ${name} [${shape.join(', ')}], got none. The weight files do not match config.json.`,
+  );
 }
 
 function checkShape(name: string, found: readonly number[], expected: readonly number[]): void {

@@ -3,7 +3,9 @@ import { SipfError } from '../errors.ts';
 import { type Llama3Scaling, llama3Factors } from './rope-factors.ts';
 
 /** `rope_type` -> what each inverse frequency is divided by. */
-const SCALING: Readonly<Record<string, (theta: number, dim: number, parameters: Record<string, unknown>) => readonly number[]>> = {
+const SCALING: Readonly<
+  Record<string, (theta: number, dim: number, parameters: Record<string, unknown>) => readonly number[]>
+> = {
   default: (_, dim) => Array(dim / 2).fill(1),
   linear: (_, dim, { factor }) => Array(dim / 2).fill(Number(factor)),
   llama3: (theta, dim, parameters) => llama3Factors(theta, dim, parameters as unknown as Llama3Scaling),
@@ -20,7 +22,10 @@ export function inverseFrequencies(config: Readonly<Record<string, unknown>>, di
   const type = String(scaling['rope_type'] ?? scaling['type'] ?? 'default');
   const factors = SCALING[type];
   if (!factors) {
-    throw new SipfError('unsupported', `Expected rope_type ${Object.keys(SCALING).join(', ')} in config.json, got ${type}. Use another model.`);
+    throw new SipfError(
+      'unsupported',
+      `Expected rope_type ${Object.keys(SCALING).join(', ')} in config.json, got ${type}. Use another model.`,
+    );
   }
   const divisors = factors(theta, dim, scaling);
   return Float32Array.from({ length: dim / 2 }, (_, i) => 1 / theta ** ((2 * i) / dim) / (divisors[i] as number));
