@@ -79,7 +79,8 @@ function textAnswer(text: string): Answer | null {
     .replace(/\s+/g, ' ')
     .replace(/(\d) ([ap])\.?m\b/g, '$1$2m')
     .replace(/ ?([^\p{L}\p{N} ]) ?/gu, '$1')
-    .trim();
+    .trim()
+    .replace(/^\((\p{L})\)$/u, '$1');
   return tidy === '' ? null : { kind: 'text', text: tidy };
 }
 

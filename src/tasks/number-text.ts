@@ -49,6 +49,14 @@ const COMMANDS: Readonly<Record<string, string>> = {
   operatorname: ' ',
 };
 
+const RAISED = '⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻';
+const LOWERED = '0123456789+-';
+
+/** `10³` as `10^3`. */
+function power(_match: string, base: string, raised: string): string {
+  return `${base}^${[...raised].map((sign) => LOWERED[RAISED.indexOf(sign)]).join('')}`;
+}
+
 /** `\frac{3}{4}` after a digit is the fraction of a mixed number. */
 function fraction(_match: string, before: string, top: string, bottom: string): string {
   const bare = /^[-+]?[\d.,]+$/;
@@ -70,6 +78,8 @@ export function plainText(text: string): string {
     .replace(/(\d?)([½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞⅐⅑⅒])/g, (_all, before: string, sign: string) =>
       before === '' ? (VULGAR[sign] ?? sign) : `${before} ${VULGAR[sign] ?? sign}`,
     )
+    .replace(/(10)([⁺⁻]?[⁰¹²³⁴⁵⁶⁷⁸⁹]{1,12})/g, power)
+    .replace(/(?<=10 ?)\*\*(?= ?[({]?[-+]?\d)/g, '^')
     .replace(/<<[^<>\n]{0,200}>>/g, '')
     .replace(/<\/?[a-z]{1,10}>/g, '')
     .replace(/\{,\}/g, ',')
