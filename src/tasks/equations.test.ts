@@ -78,9 +78,9 @@ test.each(['1+', '(', '<<1+', '1 = ', '- ', '=', '1,'])(
       const text = piece.repeat(n / piece.length);
       let best = Infinity;
       for (let round = 0; round < 3; round++) {
-        const start = performance.now();
+        const start = process.cpuUsage();
         checkEquations(text);
-        best = Math.min(best, performance.now() - start);
+        best = Math.min(best, process.cpuUsage(start).user / 1000);
       }
       return best;
     };
