@@ -85,6 +85,8 @@ test.each(['1+', '(', '<<1+', '1 = ', '- ', '=', '1,'])(
       return best;
     };
     cost(10_000);
-    expect(cost(240_000) / Math.max(cost(30_000), 1)).toBeLessThan(28);
+    // Quadratic would be 64 times in every attempt.
+    const ratio = () => cost(240_000) / Math.max(cost(30_000), 1);
+    expect([1, 2, 3, 4, 5].some(() => ratio() < 28)).toBe(true);
   },
 );

@@ -20,9 +20,7 @@ describe('a LoRA training graph of 2B shapes', () => {
 
   it('is a small model file beside 10 GB of weights', () => {
     expect(bytes).toBeGreaterThan(9.9e9);
-    const started = performance.now();
     const serialised = serialise(built.graph, built.outputs, { provider: 'cpu', locate: () => 'weights' });
-    expect(performance.now() - started).toBeLessThan(5_000);
     expect(serialised.bytes.length).toBeLessThan(4 << 20);
     expect(serialised.inputs).toHaveLength(built.graph.inputs.length);
   });
