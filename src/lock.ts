@@ -26,13 +26,13 @@ export class Lock implements AsyncDisposable {
   static async take(disk: Disk, dir: string, pid: number = process.pid): Promise<Lock> {
     const path = join(dir, 'lock');
     const mine: Holder = { pid, started: await startOf(pid), host: hostname(), token: randomUUID() };
-    for (let attempt = 0; attempt < 3; attempt += 1) {
+    for (let attempt = 0; attempt < 50; attempt += 1) {
       if (await disk.create(path, JSON.stringify(mine))) return new Lock(disk, path, mine.token);
       const text = await settledText(path);
       if (text === null) continue;
       const holder = parseHolder(text);
       if (holder !== null && (await isAlive(holder))) throw locked(dir, holder);
-      await stealStale(disk, path, text, mine.token);
+      await removeStale(disk, path, text, mine);
     }
     throw new SipfError(
       'locked',
@@ -58,18 +58,21 @@ async function settledText(path: string): Promise<string | null> {
   return readTextFile(path);
 }
 
-/** Moves a dead holder's lock away. Only one of several starters can rename it; one that caught a fresh lock by accident puts it back. */
-async function stealStale(disk: Disk, path: string, stale: string, token: string): Promise<void> {
-  const aside = `${path}.${token}`;
-  try {
-    await disk.rename(path, aside);
-  } catch (error) {
-    if (error instanceof SipfError) throw error;
+/**
+ * Removes a dead holder's lock. Starters that see the same dead lock take turns through a file of their own, and each looks again before it
+ * removes: a lock that someone took in the meantime is another text and stays. A starter that died in its turn (milliseconds) is cleared away.
+ */
+async function removeStale(disk: Disk, path: string, stale: string, mine: Holder): Promise<void> {
+  const turn = `${path}.turn`;
+  if (!(await disk.create(turn, JSON.stringify(mine)))) {
+    const other = await settledText(turn);
+    const holder = other === null ? null : parseHolder(other);
+    if (other !== null && (holder === null || !(await isAlive(holder)))) await disk.remove(turn);
+    else await new Promise((resolve) => setTimeout(resolve, 20));
     return;
   }
-  const moved = await readTextFile(aside);
-  if (moved !== null && moved !== stale) await disk.create(path, moved);
-  await disk.remove(aside);
+  if ((await readTextFile(path)) === stale) await disk.remove(path);
+  await disk.remove(turn);
 }
 
 function parseHolder(text: string): Holder | null {
