@@ -21,6 +21,9 @@ export interface Disk {
 }
 
 const REFUSALS = new Set([
+  'ENOENT',
+  'ELOOP',
+  'ENAMETOOLONG',
   'ENOSPC',
   'EDQUOT',
   'EACCES',
@@ -72,7 +75,30 @@ export async function readTextFile(path: string): Promise<string | null> {
   }
 }
 
-/** SHA-256 of a file, or of a folder's file names and contents; null where there is neither. */
+/** What processes put beside model files for a moment, and leave there when they are killed: `.sipf-session-PID-...`, `.NAME.PID.TIME.tmp`. */
+const TEMPORARY = /^\.(?:sipf-session-(\d+)-.*|.+\.(\d+)\.\d+\.tmp)$/s;
+
+/** Deletes below `dir` the temporary files and folders of processes that are gone, or had this process's id before it. */
+export async function removeLeftovers(disk: Disk, dir: string): Promise<void> {
+  for (const entry of await readdir(dir, { withFileTypes: true }).catch(() => [])) {
+    const path = join(dir, entry.name);
+    const match = TEMPORARY.exec(entry.name);
+    if (match !== null) {
+      if (!isAlive(Number(match[1] ?? match[2]))) await disk.remove(path);
+    } else if (entry.isDirectory()) await removeLeftovers(disk, path);
+  }
+}
+
+function isAlive(pid: number): boolean {
+  if (pid === process.pid) return false;
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return codeOf(error) === 'EPERM';
+  }
+}
+
+/** SHA-256 of a file, or of a folder's file names and contents, temporary files aside; null where there is neither. */
 export async function hashPath(path: string): Promise<string | null> {
   const info = await stat(path).catch(() => null);
   if (info === null) return null;
@@ -81,7 +107,8 @@ export async function hashPath(path: string): Promise<string | null> {
     for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
     return hash.digest('hex');
   }
-  for (const name of (await readdir(path)).sort()) hash.update(`${name}\0${await hashPath(join(path, name))}\n`);
+  const names = (await readdir(path)).filter((name) => !TEMPORARY.test(name));
+  for (const name of names.sort()) hash.update(`${name}\0${await hashPath(join(path, name))}\n`);
   return hash.digest('hex');
 }
 
@@ -95,11 +122,10 @@ async function guarded<T>(path: string, write: () => Promise<T>): Promise<T> {
   } catch (error) {
     const code = codeOf(error);
     if (!REFUSALS.has(code)) throw error;
-    throw new SipfError(
-      'write-failed',
-      `Expected to write ${path}, got ${code}. Free disk space or fix the permissions, then run the same command again: finished work is kept.`,
-      { cause: error },
-    );
+    const remedy = ['ENOENT', 'ENOTDIR', 'EISDIR', 'ELOOP', 'ENAMETOOLONG'].includes(code)
+      ? 'Make its folder, or name another path.'
+      : 'Free disk space or fix the permissions, then run the same command again: finished work is kept.';
+    throw new SipfError('write-failed', `Expected to write ${path}, got ${code}. ${remedy}`, { cause: error });
   }
 }
 

@@ -3,7 +3,7 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { configDifference } from './config.ts';
-import { type Disk, hashPath, nodeDisk, readTextFile, replaceFile } from './disk.ts';
+import { type Disk, hashPath, nodeDisk, readTextFile, removeLeftovers, replaceFile } from './disk.ts';
 import { SipfError, throwIfAborted } from './errors.ts';
 import { Journal } from './journal.ts';
 import { Lock } from './lock.ts';
@@ -80,6 +80,7 @@ export class Run implements AsyncDisposable {
     const lock = await Lock.take(disk, options.dir);
     const run = new Run(options, disk, lock);
     try {
+      await removeLeftovers(disk, options.dir);
       await run.#checkConfig();
       run.log({ type: 'run', data: { dir: options.dir, pid: process.pid, versions: options.versions } });
       return run;

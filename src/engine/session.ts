@@ -124,7 +124,8 @@ function linkWeights(graph: Graph): { folder: string; links: Map<string, string>
   for (const parent of new Set([tmpdir(), ...files.map((file) => dirname(resolve(file)))])) {
     let folder: string | undefined;
     try {
-      folder = mkdtempSync(join(parent, '.sipf-session-'));
+      // The process's id tells whoever finds the folder whether it is left over.
+      folder = mkdtempSync(join(parent, `.sipf-session-${process.pid}-`));
       const links = new Map<string, string>();
       for (const file of files) {
         links.set(file, `weights-${links.size}`);

@@ -1,4 +1,4 @@
-// A run directory -> its artefacts as text by name, for comparing two runs byte by byte. Leaves out events and the lock.
+// A run directory -> its artefacts by name, a character a byte, for comparing two runs byte by byte. Leaves out events and the lock.
 import { readdir, readFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 
@@ -7,6 +7,6 @@ export async function artefacts(dir: string): Promise<Map<string, string>> {
   const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
   const kept = files.map((path) => relative(dir, path)).filter((name) => name !== 'events.jsonl' && name !== 'lock');
   return new Map(
-    await Promise.all(kept.sort().map(async (name) => [name, await readFile(join(dir, name), 'utf8')] as const)),
+    await Promise.all(kept.sort().map(async (name) => [name, await readFile(join(dir, name), 'latin1')] as const)),
   );
 }
