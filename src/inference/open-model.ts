@@ -1,6 +1,7 @@
 // A model source -> tokenizer, configuration and weights with the adapter merged in, checked to belong together. Leaves programs to language-model.ts.
 import type { ModelSource } from '../backends/backend.ts';
 import type { Engine } from '../engine/session.ts';
+import { SipfError } from '../errors.ts';
 import { architectureOf } from '../models/architectures.ts';
 import { mergeWeights } from '../models/merged-weights.ts';
 import { type CacheOptions, openModelFiles } from '../models/model-files.ts';
@@ -19,7 +20,7 @@ export async function openModel(engine: Engine, source: ModelSource, options: Ca
   const files = await openModelFiles(source.model, options);
   const architecture = architectureOf(files.config);
   const config = architecture.configure(files.config);
-  const tokenizer = await loadTokenizer(source.model, options);
+  const tokenizer = await tokenizerOf(source.model, options);
   checkVocabulary(tokenizer, config.vocab);
   const merged = await mergeWeights(engine, files, source.adapter, options);
   return {
@@ -27,5 +28,37 @@ export async function openModel(engine: Engine, source: ModelSource, options: Ca
     tokenizer,
     hash: merged.hash,
     [Symbol.asyncDispose]: () => merged[Symbol.asyncDispose](),
+  };
+}
+
+/** A folder without tokenizer.json still computes with ids; whatever needs text gets the error that says what is missing. */
+async function tokenizerOf(model: string, options: CacheOptions): Promise<Tokenizer> {
+  try {
+    return await loadTokenizer(model, options);
+  } catch (error) {
+    if (error instanceof SipfError && error.code === 'not-found') return idsOnly(error);
+    throw error;
+  }
+}
+
+function idsOnly(missing: SipfError): Tokenizer {
+  const refuse = (): never => {
+    throw missing;
+  };
+  return {
+    encode: refuse,
+    encodeContinuation: refuse,
+    decode: refuse,
+    decodeContinuation: refuse,
+    stream: refuse,
+    token: refuse,
+    leadingIds: [],
+    bosId: null,
+    eosIds: [],
+    padId: null,
+    vocabSize: 0,
+    get chatTemplate(): never {
+      return refuse();
+    },
   };
 }
