@@ -164,7 +164,7 @@ async function measurePolicy(
   await using policy = await backend.openPolicy(source);
   const counts = await policy.countTokens(prompts);
   const { signal } = terminal;
-  const items = prompts.map((prompt) => ({ context: [''], completion: prompt }));
+  const items = prompts.map((prompt) => ({ context: [prompt], completion: '\n' }));
   // The first call of each kind pays for sessions and caches.
   await policy.logps(items.slice(0, 1), { signal });
   const readStarted = performance.now();

@@ -14,6 +14,8 @@ import type { Terminal } from './terminal.ts';
 
 /** Questions that share the slots of the model. */
 const UNIT = 64;
+/** Generated questions to take worked examples from. */
+const MINI_EXAMPLES = 64;
 
 interface EvalOptions extends ModelOptions {
   readonly task: string;
@@ -35,9 +37,12 @@ export function evalCommand(terminal: Terminal): Command {
     .requiredOption('--task <name>', 'kind of question')
     .option('--data <path>', "the task's file or folder (default: the hub, or generated)")
     .addOption(new Option('--split <name>', 'which questions').choices(['train', 'valid', 'test']).default('test'))
-    .option('--limit <n>', 'the first n questions', limit)
+    .option('--limit <n...>', 'the first n questions: 50, or first 50', limit)
     .option('--shots <k>', 'worked examples before each question', integer({ min: 0 }), 0)
-    .option('--shots-file <file>', "JSONL of {question, steps} to take them from (default: the task's train split)")
+    .option(
+      '--shots-file <file>',
+      "JSONL of {question, steps} to take them from (default: the task's train split, or generated ones where it has none)",
+    )
     .option('--chat', "put questions into the model's chat template")
     .option('--max-tokens <n>', "longest completion (default: the task's)", integer({ min: 1 }))
     .option('--out <file>', 'JSONL to keep every completion with its grade in');
@@ -51,6 +56,11 @@ export function evalCommand(terminal: Terminal): Command {
 async function evaluate(options: EvalOptions, terminal: Terminal): Promise<void> {
   const task = taskNamed(options.task);
   const { data, split } = options;
+  if (Number.isNaN(options.limit)) {
+    throw new SipfError('bad-input', 'Expected a number after --limit first, got none. Give one: --limit 50.');
+  }
+  // Hours of answers must not end at a path that cannot be written.
+  if (options.out !== undefined) await nodeDisk.append(options.out, '', false);
   const questions = await task.load({ data, split, limit: options.limit });
   if (questions.length === 0) {
     throw new SipfError(
@@ -95,7 +105,7 @@ async function answerAll({ task, questions, options, answers }: AnswerAllArgs, t
   const { split, shots: count, shotsFile, chat, data } = options;
   await using backend = await openBackend(options);
   const openPolicy = () => backend.openPolicy(modelSource(options));
-  const shotSource = count > 0 && shotsFile === undefined ? await task.load({ data, split: 'train' }) : [];
+  const shotSource = count > 0 && shotsFile === undefined ? await workedExamples(task, data, terminal) : [];
   const shots = await loadShots(task, count, shotsFile ?? null, shotSource);
   const style = PromptOptions.parse({ style: chat ? 'chat' : 'plain' });
   const prompt = await makePrompter({ task, options: style, shots, openPolicy });
@@ -123,4 +133,13 @@ async function answerAll({ task, questions, options, answers }: AnswerAllArgs, t
     progress.end();
   }
   return tokens / Math.max(1e-3, (terminal.now() - started) / 1000);
+}
+
+/** Questions with solutions, none of them a test question: the task's train split, or those of mini where the task is a test set only. */
+async function workedExamples(task: Task, data: string | undefined, terminal: Terminal): Promise<Question[]> {
+  if (task.testOnly !== true) return task.load({ data, split: 'train' });
+  terminal.log(
+    `${task.name} is a test set only: its worked examples are generated ones (mini). --shots-file names others.`,
+  );
+  return taskNamed('mini').load({ split: 'train', limit: MINI_EXAMPLES });
 }

@@ -230,3 +230,22 @@ function describe(value: unknown): string {
   const text = JSON.stringify(value);
   return text.length > 40 ? `${text.slice(0, 40)}...` : text;
 }
+
+/** `call` on all rows; where it refuses them, on one after the other, so that the error names the first one it refuses. */
+export async function namingRow<T, R>(
+  rows: readonly Row<T>[],
+  call: (rows: readonly Row<T>[]) => Promise<R>,
+): Promise<R> {
+  try {
+    return await call(rows);
+  } catch (error) {
+    if (!(error instanceof SipfError) || error.code !== 'bad-input') throw error;
+    for (const row of rows) {
+      await call([row]).catch((own: unknown) => {
+        const named = own instanceof SipfError && !own.message.startsWith(row.place);
+        throw named ? new SipfError(own.code, `${row.place}: ${own.message}`, { cause: own }) : own;
+      });
+    }
+    throw error;
+  }
+}

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import type { ContextPiece, Policy } from '../backends/backend.ts';
 import { openBackend } from '../backends/open.ts';
 import { SipfError } from '../errors.ts';
-import { inBatches, RecordId, type Row, readRows } from './jsonl.ts';
+import { inBatches, namingRow, RecordId, type Row, readRows } from './jsonl.ts';
 import { finish, type ModelOptions, modelSource, withModel } from './options.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -63,7 +63,7 @@ async function logps(options: LogpsOptions, terminal: Terminal): Promise<void> {
 }
 
 async function measure(policy: Policy, rows: readonly Row<LogpsLine>[], signal: AbortSignal) {
-  const values = await policy.logps(rows.map(itemOf), { signal });
+  const values = await namingRow(rows, (some) => policy.logps(some.map(itemOf), { signal }));
   return rows.map(({ index, value }, i) => {
     const row = values[i] ?? [];
     const sum = row.reduce((total, logp) => total + logp, 0);

@@ -35,9 +35,12 @@ function within(value: number, text: string, kind: string, { min, max, open = fa
   throw new InvalidArgumentError(`Expected ${[kind, bounds.join(' and ')].filter(Boolean).join(' ')}, got '${text}'.`);
 }
 
-/** `50` or `first 50`: the first n. */
-export function limit(text: string): number {
-  return integer({ min: 1 })(text.trim().replace(/^first\s+/i, ''));
+/** The words of `--limit <n...>`: `50`, `first 50` or `'first 50'`, the first n. `before` is commander's: the words already read. */
+export function limit(text: string, before?: number): number {
+  const count = text.trim().replace(/^first(?:\s+|$)/i, '');
+  // `first` on its own waits for the number after it; NaN says so to the command.
+  if (count === '' && before === undefined) return Number.NaN;
+  return integer({ min: 1 })(count);
 }
 
 /** Collects an option that may be given several times. */

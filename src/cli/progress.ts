@@ -42,9 +42,12 @@ export function startProgress(sink: ProgressSink, options: ProgressOptions, now:
   let ended = false;
   let first = true;
 
+  let last = '';
   const draw = (time: number) => {
     drawn = time;
     const line = describeProgress({ ...options, total, done, detail, marks, time, started });
+    if (!live && line === last) return;
+    last = line;
     if (live) sink.write(`\r\u001b[2K${clip(line, (sink.columns ?? 80) - 1)}`);
     else sink.write(`${line}\n`);
   };

@@ -7,7 +7,7 @@ import { SipfError } from '../errors.ts';
 import { type FirstError, firstErrorAccuracy } from '../pipeline/statistics.ts';
 import { taskNamed } from '../tasks/index.ts';
 import type { Task } from '../tasks/task.ts';
-import { inBatches, RecordId, type Row, readRows } from './jsonl.ts';
+import { inBatches, namingRow, RecordId, type Row, readRows } from './jsonl.ts';
 import { finish, number, withExecution } from './options.ts';
 import { prmSource, type ScoreSamplesOptions, scoreSamples } from './score-samples.ts';
 import { formatScores } from './show-steps.ts';
@@ -100,7 +100,7 @@ async function scoreRows(
   threshold: number,
   signal: AbortSignal,
 ): Promise<ScoredRow[]> {
-  const paths = rows.map(({ place, value }) => {
+  const pathOf = ({ place, value }: Row<ScoreLine>) => {
     const question = value.question ?? value.problem;
     if (question === undefined) {
       throw new SipfError(
@@ -116,32 +116,13 @@ async function scoreRows(
       );
     }
     return { prompt: task.prompt({ question }), steps: task.pieces(steps) };
-  });
-  const scores = await scoreAll(prm, paths, rows, signal);
+  };
+  const scores = await namingRow(rows, (some) => prm.score(some.map(pathOf), { signal }));
   return rows.map(({ index, value }, i) => ({
     id: value.id ?? index,
     scores: scores[i]!,
     firstError: scores[i]!.findIndex((p) => p < threshold),
   }));
-}
-
-/** Scores a batch; where that fails by the user's fault, says which lines it was. */
-async function scoreAll(
-  prm: ProcessRewardModel,
-  paths: readonly { prompt: string; steps: string[] }[],
-  rows: readonly Row<ScoreLine>[],
-  signal: AbortSignal,
-): Promise<number[][]> {
-  try {
-    return await prm.score(paths, { signal });
-  } catch (error) {
-    if (!(error instanceof SipfError) || error.code === 'aborted') throw error;
-    throw new SipfError(
-      error.code,
-      `${rows[0]!.place} and the ${rows.length - 1} after it (index 0 is this line): ${error.message}`,
-      { cause: error },
-    );
-  }
 }
 
 function reportF1(judged: readonly FirstError[], threshold: number, terminal: Terminal): void {

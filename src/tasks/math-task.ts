@@ -73,6 +73,7 @@ export function createMathTask({ layout, maxTokens, hubSet, hub, parse, order }:
   return {
     name,
     maxTokens,
+    testOnly: layout.testOnly,
     ...mathFormat,
     async load(options) {
       if (layout.testOnly && options.split !== 'test') {

@@ -31,6 +31,8 @@ export interface Task {
   readonly name: string;
   /** Default generation limit in tokens. */
   readonly maxTokens: number;
+  /** There are no train and valid splits. */
+  readonly testOnly?: boolean;
   load(options: LoadOptions): Promise<Question[]>;
   /** The text before the model's first token; with shots: worked examples first, in the very format of training. */
   prompt(question: Pick<Question, 'question'>, shots?: readonly Shot[]): string;

@@ -1,0 +1,109 @@
+// The contracts of the command line on fixture models: ids without a tokenizer, --limit, --out, the estimate, errors that name the line.
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readSafetensors } from '../../src/models/safetensors.ts';
+import { buildCli, root, runCli } from './run-cli.ts';
+
+const fixtures = join(root, 'test', 'fixtures');
+const bare = join(fixtures, 'models', 'llama');
+
+let folder = '';
+let model = '';
+beforeAll(() => {
+  buildCli();
+  folder = mkdtempSync(join(tmpdir(), 'sipf-contracts-'));
+  model = join(folder, 'llama');
+  cpSync(bare, model, { recursive: true });
+  cpSync(join(fixtures, 'tokenizer'), model, { recursive: true });
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const sipf = (args: readonly string[], stdin = '') =>
+  runCli([...args, '--threads', '1', '--json'], { stdin, env: { SIPF_CACHE: join(folder, 'cache') } });
+
+describe('sipf logps', () => {
+  it('takes ids exactly as given, and needs no tokenizer for them', async () => {
+    const tensors = await readSafetensors(join(bare, 'reference.safetensors'));
+    const ids = [...(tensors.get('input_ids')?.data ?? [])].slice(0, 40);
+    const expected = [...(tensors.get('token_logps')?.data ?? [])].slice(1, 40);
+    const line = { promptIds: ids.slice(0, 1), completionIds: ids.slice(1) };
+    const { code, stdout, stderr } = await sipf(['logps', '--model', bare, '--in', '-'], JSON.stringify(line));
+    expect({ code, stderr: code === 0 ? '' : stderr }).toEqual({ code: 0, stderr: '' });
+    const result = JSON.parse(stdout) as { id: number; logps: number[]; sum: number; mean: number };
+    expect(Object.keys(result)).toEqual(['id', 'logps', 'sum', 'mean']);
+    expect(result.logps).toHaveLength(39);
+    expect(Math.max(...result.logps.map((logp, i) => Math.abs(logp - (expected[i] as number))))).toBeLessThan(1e-4);
+    expect(result.mean).toBeCloseTo(result.sum / 39, 10);
+  });
+
+  it('says what is missing where texts need a tokenizer', async () => {
+    const { code, stdout, stderr } = await sipf(
+      ['logps', '--model', bare, '--in', '-'],
+      '{"prompt":"a","completion":"b"}',
+    );
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toMatch(/Expected tokenizer\.json in/);
+  });
+
+  it('names the line that the model cannot take', async () => {
+    const lines = ['{"promptIds":[1,2],"completionIds":[3]}', '{"promptIds":[1,2],"completionIds":[9999]}'].join('\n');
+    const { code, stderr } = await sipf(['logps', '--model', bare, '--in', '-'], lines);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/<stdin>, line 2: .*9999/);
+  });
+});
+
+describe('sipf eval', () => {
+  const args = ['eval', '--task', 'mini', '--max-tokens', '8'];
+
+  it.each([[['3']], [['first 3']], [['first', '3']]])('--limit %j: the first three', async (words) => {
+    const { code, stdout } = await sipf([...args, '--model', model, '--limit', ...words]);
+    expect(code).toBe(0);
+    const result = JSON.parse(stdout) as Record<string, unknown>;
+    expect(Object.keys(result)).toEqual(['task', 'n', 'correct', 'accuracy', 'ci95', 'truncated', 'tokensPerSecond']);
+    expect(result.n).toBe(3);
+  });
+
+  it('refuses an --out that cannot be written before it answers anything', async () => {
+    const out = join(folder, 'no', 'such', 'out.jsonl');
+    const { code, stdout, stderr } = await sipf([...args, '--model', model, '--limit', '1', '--out', out]);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toMatch(/Expected to write .*out\.jsonl, got ENOENT/);
+    expect(stderr).not.toContain('questions');
+  });
+
+  it('takes worked examples for a pure test set from the generated task, and says so', async () => {
+    const data = join(folder, 'MultiArith.json');
+    writeFileSync(data, '[{"sQuestion":"Two and two apples?","lSolutions":[4.0],"iIndex":0}]');
+    const out = join(folder, 'kept.jsonl');
+    const { code, stderr } = await sipf([
+      ...['eval', '--task', 'multiarith', '--data', data, '--shots', '1', '--max-tokens', '4'],
+      ...['--model', longer(), '--out', out],
+    ]);
+    expect({ code, stderr: code === 0 ? '' : stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stderr).toMatch(/worked examples.*mini/i);
+    expect(readFileSync(out, 'utf8').trim().split('\n')).toHaveLength(1);
+  });
+});
+
+/** The fixture with room for worked examples. */
+function longer(): string {
+  const path = join(folder, 'longer');
+  if (!existsSync(path)) {
+    cpSync(model, path, { recursive: true });
+    const file = join(path, 'config.json');
+    const config = JSON.parse(readFileSync(file, 'utf8')) as object;
+    writeFileSync(file, JSON.stringify({ ...config, max_position_embeddings: 1024 }));
+  }
+  return path;
+}
+
+it('sipf run --dry-run prints the configuration and an estimate, and writes nothing', async () => {
+  const out = join(folder, 'dry');
+  const { code, stdout, stderr } = await sipf(['run', '--preset', 'smoke', '--out', out, '--dry-run']);
+  expect({ code, stderr: code === 0 ? '' : stderr }).toEqual({ code: 0, stderr: '' });
+  expect(Object.keys(JSON.parse(stdout) as object)).toEqual(['config', 'estimate', 'calibration']);
+  expect(existsSync(out)).toBe(false);
+}, 30_000);
