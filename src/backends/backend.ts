@@ -174,6 +174,7 @@ export interface TrainJob {
 }
 
 export interface TrainStep {
+  /** 0-based. */
   readonly step: number;
   readonly steps: number;
   readonly loss: number;

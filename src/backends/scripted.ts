@@ -203,7 +203,7 @@ async function train(
   const hash = sha256(JSON.stringify({ parent, examples, options }));
   const number = keyedUniform(hash);
   const all = Array.from({ length: steps }, (_, i) => ({
-    step: i + 1,
+    step: i,
     steps,
     loss: 1 / (i + 1) + 0.01 * number(i),
     gradNorm: number(i),
@@ -218,10 +218,10 @@ async function train(
     : null;
   for (const step of all.slice(from?.hash === hash ? from.step : 0)) {
     throwIfAborted(call.signal);
-    onWork?.(`step ${step.step}`);
+    onWork?.(`step ${step.step + 1}`);
     onStep(step);
-    if (step.step % options.checkpointEverySteps === 0)
-      await replaceFile(disk, checkpoint, [JSON.stringify({ hash, step: step.step })]);
+    if ((step.step + 1) % options.checkpointEverySteps === 0)
+      await replaceFile(disk, checkpoint, [JSON.stringify({ hash, step: step.step + 1 })]);
   }
   await replaceFile(disk, join(out, 'scripted.json'), [JSON.stringify({ hash, skill: parent.skill + 1 })]);
   await disk.remove(checkpoint);

@@ -31,7 +31,7 @@ export async function trainStage(
   try {
     const result = await backend.train(
       { source, examples, options, out },
-      ({ step, steps, loss }) => progress.update(step, `loss ${loss.toFixed(4)}`, steps),
+      ({ step, steps, loss }) => progress.update(step + 1, `loss ${loss.toFixed(4)}`, steps),
       { signal: terminal.signal },
     );
     progress.end();

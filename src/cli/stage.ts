@@ -17,7 +17,7 @@ import { goldSteps } from '../tasks/steps.ts';
 import type { Split, Task } from '../tasks/task.ts';
 import { withSolutions } from '../train-questions.ts';
 import { type Row, readAllRows, readRows } from './jsonl.ts';
-import { type ExecutionOptions, integer, limit } from './options.ts';
+import { type ExecutionOptions, integer } from './options.ts';
 import { readSettings, type SettingsOptions, withSettings } from './settings.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -41,7 +41,7 @@ export function withStage(command: Command, out: string, sections: readonly stri
       .option('--task <name>', 'kind of question')
       .option('--data <path>', "the task's file or folder (default: the hub, or generated)")
       .addOption(new Option('--split <name>', 'which questions').choices(['train', 'valid', 'test']).default('train'))
-      .option('--limit <n>', 'the first n questions', limit)
+      .option('--limit <n>', 'the first n questions', integer({ min: 1 }))
       .option('--questions <file>', 'JSONL of {id, question, answer, solution?} instead of --data')
       .requiredOption('--out <path>', out)
       .option('--iteration <k>', 'round, which random numbers and ids depend on', integer({ min: 0 }), 1),

@@ -148,7 +148,7 @@ async function train(loop: Loop, { stage, output, start, settings, inputs, rows 
         run.onProgress({
           stage: stage.name,
           iteration: stage.iteration,
-          done: step.step,
+          done: step.step + 1,
           total: step.steps,
           unit: 'steps',
         });
