@@ -51,11 +51,11 @@ const quickstart: ConfigInput = {
   task: { name: 'mini', limit: 8000, solutions: 3000 },
   iterations: 2,
   sft: { train: { ...tiny, epochs: 4, learningRate: 4e-3 } },
-  sampling: { questions: 2000, rotate: true, samples: 4, temperature: 0.8, gold: false, unit: 64 },
+  sampling: { questions: 2500, rotate: true, samples: 4, temperature: 0.8, gold: false, unit: 64 },
   labels: { K: 4, paths: 1000 },
   prm: { train: { ...tiny, batchSize: 32, epochs: 2, learningRate: 2e-3 } },
   pairs: { eta: 0.02, perQuestion: 2 },
-  align: { lambda: 0.1, gold: 0.5, train: { ...tiny, epochs: 2, learningRate: 2e-3 } },
+  align: { lambda: 0.1, gold: 1, train: { ...tiny, epochs: 2, learningRate: 2e-3 } },
   evaluate: {
     sets: [{ split: 'valid', limit: 300 }],
     final: [{ split: 'test', limit: 4000 }],

@@ -25,7 +25,7 @@ interface Item {
   readonly greedy_gap: number[];
 }
 
-describe.skipIf(!there)('SmolLM2-135M', { timeout: 240_000 }, () => {
+describe.skipIf(!there)('SmolLM2-135M', { timeout: 900_000 }, () => {
   let cache: string;
   let policy: Policy;
   let items: Item[];
