@@ -35,7 +35,7 @@ const tiny = {
 
 /**
  * A tiny model from nothing on `mini`, two rounds, judged on 4,000 test problems beside continued SFT. 3,000 problems come with a worked
- * solution; of 5,000 more only the answer is known. At most 10 minutes on 2 cores.
+ * solution; of 5,000 more only the answer is known. About ten minutes on 2 cores.
  */
 const quickstart: ConfigInput = {
   model: {
