@@ -23,7 +23,7 @@ interface DryRunArgs {
 }
 
 /** Questions that are generated for and rows that are trained on while measuring. */
-const PROBES = 32;
+const PROBES = 64;
 const PROBE_TOKENS = 48;
 const PROBE_STEPS = 3;
 

@@ -166,7 +166,10 @@ function roundEstimates(config: Config, typical: Typical, k: number): RoundCost[
   if (need.prm)
     costs.push({ stage: '3-prm', ...training(prm.train, k * labelled * (1 - labels.heldOut), rowTokens(typical, 1)) });
   if (method.feedback === 'process' && (score.scorer === 'prm' || score.scorer === 'logprob')) {
-    costs.push({ stage: '4-scores', scoredTokens: k * paths * rowTokens(typical, 1) });
+    // Paths of one question share its prompt; questions that can give no pair are left out.
+    const pairable = config.pairs.chosenGate === 'none' ? 1 : 1 - (1 - typical.pRight) ** sampling.samples;
+    const scored = k * pairable * (questions * typical.promptTokens + paths * typical.pathTokens);
+    costs.push({ stage: '4-scores', scoredTokens: scored });
   }
   const pairs = Math.min(
     config.pairs.total ?? Number.POSITIVE_INFINITY,

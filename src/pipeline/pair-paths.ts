@@ -32,6 +32,16 @@ export interface QuestionPairs {
   readonly eligible: number;
 }
 
+/** Whether scores could make a pair of these samples: one of them may be chosen. */
+export function canPair(samples: readonly Sample[], options: Pick<PairOptions, 'chosenGate' | 'gold'>): boolean {
+  const own = samples.filter(({ source }) => options.gold || source !== 'gold');
+  return own.some(({ outcome }) => mayBeChosen(outcome, options)) && own.length > 1;
+}
+
+function mayBeChosen({ kind }: Sample['outcome'], { chosenGate }: Pick<PairOptions, 'chosenGate'>): boolean {
+  return chosenGate === 'none' || kind === 'right';
+}
+
 /**
  * All (w, l) with r(w) - r(l) >= eta, of which at most `perQuestion` are drawn in turns: every eligible chosen path appears before any repeats,
  * each time with another rejected one. The draw depends on `key` and the ids alone.
@@ -45,8 +55,8 @@ export function pairQuestion(
     ({ id, outcome, source }) => scores.has(id) && outcome.kind !== 'error' && (options.gold || source !== 'gold'),
   );
   const score = (sample: Sample) => scores.get(sample.id) ?? 0;
-  const mayBeChosen = (sample: Sample) => options.chosenGate === 'none' || sample.outcome.kind === 'right';
-  const turns = keyedOrder(scored.filter(mayBeChosen), `chosen/${key}`, ({ id }) => id)
+  const candidates = scored.filter(({ outcome }) => mayBeChosen(outcome, options));
+  const turns = keyedOrder(candidates, `chosen/${key}`, ({ id }) => id)
     .map((chosen) => ({
       chosen,
       rejected: keyedOrder(

@@ -311,7 +311,7 @@ describe('estimate', () => {
     });
     expect(timed.total.seconds).toBeCloseTo(timed.stages.reduce((sum, { seconds }) => sum + (seconds ?? 0), 0));
     expect(timed.stages.find(({ stage, iteration }) => stage === '6-policy' && iteration === 0)?.trainTokens).toBe(
-      400_000,
+      200_000,
     );
     const names = timed.stages.map(({ stage, iteration }) => `${iteration}/${stage}`);
     for (const name of ['1/1-samples', '2/2-step-labels', '2/3-prm', '1/4-scores', '2/6-policy', '0/final'])

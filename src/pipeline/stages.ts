@@ -9,8 +9,8 @@ import { type OutsideModels, sourceOf } from '../run-paths.ts';
 import type { Task } from '../tasks/task.ts';
 import { type Counts, inUnits, joinQuestions } from './counts.ts';
 import { choosePaths, type LabelItem, labelUnit } from './label-steps.ts';
-import type { Method } from './methods.ts';
-import { capPairs, type PairItem, pairCounts, pairQuestion, rightRows } from './pair-paths.ts';
+import { type Method, needs } from './methods.ts';
+import { canPair, capPairs, type PairItem, pairCounts, pairQuestion, rightRows } from './pair-paths.ts';
 import type { BuildPrompt } from './prompt.ts';
 import { chooseQuestions, type SampleItem, sampleUnit } from './sample-paths.ts';
 import { type ScoreItem, type Scorer, scoreUnit, shuffleScores } from './score-paths.ts';
@@ -185,13 +185,23 @@ export async function labelInputs(loop: Loop, k: number): Promise<Record<string,
   return { samples: await hashesOf(loop, '1-samples', k), labels: await hashesOf(loop, '2-step-labels', k) };
 }
 
-/** 4: every path so far, scored by the PRM, the tallies, the policy's log-probability or the outcome. */
+/**
+ * 4: the paths so far that someone will read a score of, scored by the PRM, the tallies, the policy's log-probability or the outcome: all
+ * of a question that can give pairs, and the labelled ones of every question, on which held-out figures rest.
+ */
 export async function score(loop: Loop, k: number, policy: Checkpoint, prm: Checkpoint | null): Promise<Counts> {
   const { run, config, method, task, prompt } = loop;
   const kind = method.feedback === 'outcome' ? 'outcome' : config.score.scorer;
-  const labels = kind === 'tallies';
+  const labels = needs(method, config.score.scorer).labels;
+  const { chosenGate, gold } = config.pairs;
   const items = async function* (): AsyncGenerator<ScoreItem> {
-    yield* everything(loop, k, { labels });
+    for await (const item of everything(loop, k, { labels })) {
+      const labelled = new Set(item.labels.map(({ sampleId }) => sampleId));
+      const samples = canPair(item.samples, config.pairs)
+        ? item.samples
+        : item.samples.filter(({ id }) => labelled.has(id));
+      if (samples.length > 0) yield { ...item, samples };
+    }
   };
   return run.collect({
     stage: stageOf(k, '4-scores'),
@@ -199,6 +209,7 @@ export async function score(loop: Loop, k: number, policy: Checkpoint, prm: Chec
       data: loop.data,
       scorer: kind,
       unit: config.score.unit,
+      pairs: { chosenGate, gold },
       model: kind === 'prm' ? (prm?.hash ?? null) : kind === 'logprob' ? policy.hash : null,
       ...(labels ? await labelInputs(loop, k) : { samples: await hashesOf(loop, '1-samples', k) }),
     },
@@ -206,16 +217,16 @@ export async function score(loop: Loop, k: number, policy: Checkpoint, prm: Chec
     units: () => inUnits(items(), config.score.unit),
     sizeOf: (unit) => unit.reduce((sum, item) => sum + item.samples.length, 0),
     unit: 'paths',
-    total: await countSamples(loop, k),
+    total: await countPaths(items()),
     open: () => openScorer(loop, kind, policy, prm),
     each: (unit, { scorer }) => scoreUnit(unit, { scorer, task, prompt, signal: run.signal }),
   });
 }
 
-async function countSamples(loop: Loop, k: number): Promise<number> {
-  let samples = 0;
-  for (const i of rounds(k)) for await (const _ of stream(loop, i, '1-samples')) samples += 1;
-  return samples;
+async function countPaths(items: AsyncIterable<ScoreItem>): Promise<number> {
+  let paths = 0;
+  for await (const { samples } of items) paths += samples.length;
+  return paths;
 }
 
 async function openScorer(
