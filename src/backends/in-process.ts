@@ -1,5 +1,6 @@
 // The engine of this thread -> a Backend: inference, training and new models in the calling process. Leaves each to its own module.
 import { Engine, type EngineOptions } from '../engine/session.ts';
+import { withBase } from '../models/adapter-base.ts';
 import { adapterHash } from '../models/adapter-files.ts';
 import { architectureOf } from '../models/architectures.ts';
 import { checkpointHash } from '../models/checkpoint-hash.ts';
@@ -24,10 +25,13 @@ export function createInProcessBackend({ cache, slots, ...engineOptions }: InPro
   const engine = new Engine(engineOptions);
   const options = { ...(cache === undefined ? {} : { cache }), ...(slots === undefined ? {} : { slots }) };
   return {
-    openPolicy: (source) => openInProcessPolicy(engine, source, options),
-    openPrm: (source) => openInProcessPrm(engine, source, options),
-    train: (job, onStep, call) => train(engine, job, { onStep, signal: call?.signal, cache }),
-    facts: (source) => factsOf(source, { cache }),
+    openPolicy: async (source) => openInProcessPolicy(engine, await withBase(source), options),
+    openPrm: async (source) => openInProcessPrm(engine, await withBase(source), options),
+    async train(job, onStep, call) {
+      const source = await withBase(job.source);
+      return train(engine, { ...job, source }, { onStep, signal: call?.signal, cache });
+    },
+    facts: async (source) => factsOf(await withBase(source), { cache }),
     async initModel(out, init, call) {
       await initModelFolder(out, init, { cache, signal: call?.signal });
       return factsOf({ model: out }, { cache });

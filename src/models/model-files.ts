@@ -79,7 +79,7 @@ async function checkFolder(path: string): Promise<void> {
   const names = await readdir(path);
   const gguf = names.find((name) => name.endsWith('.gguf'));
   const hint = names.includes('adapter_config.json')
-    ? 'It holds a PEFT adapter: give its base as the model and this folder as the adapter.'
+    ? 'It holds a PEFT adapter, and its base is not where adapter_config.json says: give the base as the model and this folder as the adapter.'
     : gguf
       ? `Give the file itself: ${join(path, gguf)}.`
       : 'Give a folder with config.json and model.safetensors.';

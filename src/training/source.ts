@@ -1,6 +1,6 @@
 // TrainJob.source -> opened model files, tokenizer, architecture and adapter. Leaves reading whole weights to who trains them.
-import { basename } from 'node:path';
-import type { ModelSource } from '../backends/backend.ts';
+import { relative, resolve } from 'node:path';
+import type { TrainJob } from '../backends/backend.ts';
 import { SipfError } from '../errors.ts';
 import { type AdapterFiles, adapterHash, readAdapter } from '../models/adapter-files.ts';
 import { architectureOf } from '../models/architectures.ts';
@@ -19,12 +19,15 @@ export interface TrainingSource {
   readonly tokenizer: Tokenizer;
   /** Of weights and adapter. */
   readonly hash: string;
-  /** How artefacts name the base: a hub id as given, else the last part of the path, so that they do not depend on where it lies. */
+  /** How artefacts name the base: a hub id as given, else its path from the written folder, so that no absolute path gets into them. */
   readonly baseName: string;
 }
 
 /** @throws SipfError where files are missing, do not fit each other, or are not supported. */
-export async function openTrainingSource(source: ModelSource, options: CacheOptions): Promise<TrainingSource> {
+export async function openTrainingSource(
+  { source, out }: Pick<TrainJob, 'source' | 'out'>,
+  options: CacheOptions,
+): Promise<TrainingSource> {
   const files = await openModelFiles(source.model, options);
   const architecture = architectureOf(files.config);
   const config = architecture.configure(files.config);
@@ -39,7 +42,7 @@ export async function openTrainingSource(source: ModelSource, options: CacheOpti
     config,
     tokenizer,
     hash: checkpointHash(files.hash, source.adapter === undefined ? null : await adapterHash(source.adapter, options)),
-    baseName: (await exists(source.model)) ? basename(source.model) : source.model,
+    baseName: (await exists(source.model)) ? relative(resolve(out), resolve(source.model)) : source.model,
   };
 }
 

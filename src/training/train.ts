@@ -35,7 +35,7 @@ export interface TrainArgs {
  * @throws SipfError 'aborted' (checkpoint kept), 'diverged' (batch kept), 'no-change', 'nothing-left', or what is wrong with the job.
  */
 export async function train(engine: Engine, job: TrainJob, args: TrainArgs = {}): Promise<TrainResult> {
-  const source = await openTrainingSource(job.source, args);
+  const source = await openTrainingSource(job, args);
   const files = new CheckpointFiles(job.out, jobHash(job, source));
   const finished = await files.finished();
   if (finished) return resultOf(job, await checkedResult(finished, job, source, args));
