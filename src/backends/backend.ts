@@ -89,6 +89,8 @@ export interface ProcessRewardModel extends AsyncDisposable {
   readonly hash: string;
   /** P(step correct) of each step, read at the step's last token. A path beyond the context length is an error naming its index. */
   score(paths: readonly StepPath[], options?: CallOptions): Promise<number[][]>;
+  /** Token counts of texts (continuations, no BOS). */
+  countTokens(texts: readonly string[]): Promise<number[]>;
 }
 
 /** Texts are pieces tokenised on their own, so that every step ends at a token; EOS is added after the last piece where `eos` is set. */

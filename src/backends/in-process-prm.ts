@@ -55,6 +55,10 @@ class InProcessPrm implements ProcessRewardModel {
     return this.#turns.take(() => this.#scorer.score(tokenPaths, { signal }));
   }
 
+  async countTokens(texts: readonly string[]): Promise<number[]> {
+    return texts.map((text) => this.#opened.tokenizer.encodeContinuation(text).length);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#turns.take(async () => {
       await this.#scorer[Symbol.asyncDispose]();

@@ -180,6 +180,10 @@ class ScriptedPrm implements ProcessRewardModel {
     return paths.map((path) => this.#options.judge?.(path, this.#skill) ?? path.steps.map(() => 0.5));
   }
 
+  async countTokens(texts: readonly string[]): Promise<number[]> {
+    return texts.map((text) => text.length);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {}
 }
 

@@ -60,6 +60,7 @@ function remotePrm(client: RpcClient<WorkerCalls>, { handle, hash }: WorkerCalls
   return {
     hash,
     score: (paths, call) => client.call('score', { handle, argument: paths }, { signal: call?.signal }),
+    countTokens: (texts) => client.call('countTokens', { handle, argument: texts }),
     [Symbol.asyncDispose]: async () => void (await client.call('release', handle)),
   };
 }

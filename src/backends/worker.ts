@@ -45,7 +45,7 @@ serve<WorkerCalls>(port, {
     ),
   logps: ({ handle, argument }, { signal }) => open<Policy>(handle).logps(argument, { signal }),
   chatPrompt: ({ handle, argument }) => open<Policy>(handle).chatPrompt(argument),
-  countTokens: ({ handle, argument }) => open<Policy>(handle).countTokens(argument),
+  countTokens: ({ handle, argument }) => open<Policy | ProcessRewardModel>(handle).countTokens(argument),
   score: ({ handle, argument }, { signal }) => open<ProcessRewardModel>(handle).score(argument, { signal }),
   async release(handle) {
     await release(handle);

@@ -45,12 +45,17 @@ export interface ScoreContext {
 export async function scoreUnit(items: readonly ScoreItem[], context: ScoreContext): Promise<StageOutput<StepScores>> {
   const records = await recordsOf(items, context);
   const samples = items.reduce((sum, item) => sum + item.samples.length, 0);
-  const tokens = items.reduce((sum, item) => sum + item.samples.reduce((inner, sample) => inner + sample.tokens, 0), 0);
-  const usesModel = context.scorer.kind === 'prm' || context.scorer.kind === 'logprob';
-  return {
-    records,
-    counts: { paths: records.length, unscored: samples - records.length, scoredTokens: usesModel ? tokens : 0 },
-  };
+  const scoredTokens = await tokensRead(items, context);
+  return { records, counts: { paths: records.length, unscored: samples - records.length, scoredTokens } };
+}
+
+/** What the scoring model reads: a question's prompt once, and its paths. */
+async function tokensRead(items: readonly ScoreItem[], { scorer, prompt }: ScoreContext): Promise<number> {
+  const model = scorer.kind === 'prm' ? scorer.prm : scorer.kind === 'logprob' ? scorer.policy : null;
+  if (model === null) return 0;
+  const prompts = await model.countTokens(items.map(({ question }) => prompt(question)));
+  const paths = items.flatMap((item) => item.samples.map(({ tokens }) => tokens));
+  return [...prompts, ...paths].reduce((sum, tokens) => sum + tokens, 0);
 }
 
 async function recordsOf(
