@@ -60,6 +60,7 @@ const quickstart: ConfigInput = {
     sets: [{ split: 'valid', limit: 300 }],
     final: [{ split: 'test', limit: 4000 }],
     control: 'continued-sft',
+    unit: 256,
   },
 };
 

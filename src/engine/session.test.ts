@@ -7,7 +7,7 @@ import { gradients } from './backward.ts';
 import { add, concat, gather, matmul, mul, reduceSum } from './build.ts';
 import { Graph, type Tensor } from './graph.ts';
 import { interpret } from './reference.ts';
-import { Engine } from './session.ts';
+import { Engine, threadsFor } from './session.ts';
 
 const engine = new Engine({ provider: 'cpu', threads: 1 });
 const folder = mkdtempSync(join(tmpdir(), 'sipf-session-test-'));
@@ -171,5 +171,28 @@ describe('sessions', () => {
     expect(counted.sessions).toEqual({ live: 1, created: 2 });
     await second[Symbol.asyncDispose]();
     expect(counted.sessions).toEqual({ live: 0, created: 2 });
+  });
+});
+
+describe('threadsFor', () => {
+  const chain = (size: number, fed: boolean): Graph => {
+    const graph = new Graph();
+    const w = fed
+      ? graph.input('w', 'float32', [size, size])
+      : graph.weight('w', { file: '-', offset: 0, length: 4 * size * size, shape: [size, size] });
+    let x = graph.input('x', 'float32', ['rows', size]);
+    for (let n = 0; n < 10; n++) x = mul(matmul(x, w), 2);
+    return graph;
+  };
+
+  it('gives a model of small operators one thread, whether its weights are frozen or trained', () => {
+    expect([threadsFor(chain(96, false)), threadsFor(chain(96, true))]).toEqual([1, 1]);
+  });
+
+  it('leaves larger models, and graphs without weights, to the runtime', () => {
+    expect([threadsFor(chain(576, false)), threadsFor(chain(576, true))]).toEqual([undefined, undefined]);
+    const graph = new Graph();
+    mul(graph.input('x', 'float32', ['size']), 2);
+    expect(threadsFor(graph)).toBeUndefined();
   });
 });
