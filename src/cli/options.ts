@@ -58,7 +58,11 @@ export interface ExecutionOptions {
 export function withExecution(command: Command): Command {
   return command
     .addOption(new Option('--provider <name>', 'where the model runs').choices(['cpu', 'webgpu']).default('cpu'))
-    .option('--threads <n>', 'threads of one operation (default: one for tiny models, else the cores)', integer({ min: 1 }));
+    .option(
+      '--threads <n>',
+      'threads of one operation (default: one for tiny models, else the cores)',
+      integer({ min: 1 }),
+    );
 }
 
 export interface ModelOptions extends ExecutionOptions {

@@ -94,7 +94,10 @@ export class Engine {
       });
       const model = join(folder, 'model.onnx');
       writeFileSync(model, bytes);
-      const session = await InferenceSession.create(model, this.#sessionOptions(prepack, this.#threads ?? threadsFor(graph)));
+      const session = await InferenceSession.create(
+        model,
+        this.#sessionOptions(prepack, this.#threads ?? threadsFor(graph)),
+      );
       this.#live++;
       this.#created++;
       return new Program({ session, inputs, outputs, nonEmpty, released: () => this.#live-- });
