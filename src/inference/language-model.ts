@@ -78,6 +78,8 @@ export class LanguageModel implements AsyncDisposable {
   #tokenLogps: Program | undefined;
   #decode: Program | undefined;
   #features: SamplerFeatures = { truncate: false, suppress: false };
+  /** Least length of a pass's past, all of it hidden where there is none: on WebGPU no product may sum over nothing. */
+  readonly #leastPast: number;
 
   /** @param endIds tokens that rows with `ignoreEnd` never choose. */
   constructor(engine: Engine, weights: ModelWeights, endIds: readonly number[]) {
@@ -86,6 +88,7 @@ export class LanguageModel implements AsyncDisposable {
     this.#weights = weights;
     this.#endIds = endIds;
     this.#rope = new RopeInputs(weights.config);
+    this.#leastPast = engine.provider === 'cpu' ? 0 : PAST_BLOCK;
   }
 
   /** Computes keys and values of each row's tokens. */
@@ -93,7 +96,7 @@ export class LanguageModel implements AsyncDisposable {
     const { layers, kvHeads, headDim } = this.config;
     const seq = roundUp(Math.max(...rows.map(({ tokens }) => tokens.length)), SEQ_BLOCK);
     const pasts = rows.map(({ past }) => past.reduce((sum, { tokens }) => sum + tokens, 0));
-    const past = roundUp(Math.max(...pasts), PAST_BLOCK);
+    const past = roundUp(Math.max(this.#leastPast, ...pasts), PAST_BLOCK);
     this.#prefill ??= await compilePrefill(this.#engine, this.#weights);
     const result = await this.#prefill.runFloat({
       ...prefillTokens(rows, pasts, seq, past),
@@ -148,10 +151,12 @@ export class LanguageModel implements AsyncDisposable {
     this.#prefill ??= await compilePrefill(this.#engine, this.#weights);
     this.#tokenLogps ??= await compileTokenLogps(this.#engine, this.#weights);
     const { batch, seq } = pass;
+    const past = this.#leastPast;
     const { hidden } = (await this.#prefill.runFloat({
       ...passInputs(pass),
+      bias: { data: hiddenPast(pass, past), shape: [batch, 1, seq, past + seq] },
       ...this.#rope.upTo(seq),
-      ...pastInputs(Array<PrefillRow>(batch).fill({ past: [], tokens: [] }), 0, this.config),
+      ...pastInputs(Array<PrefillRow>(batch).fill({ past: [], tokens: [] }), past, this.config),
     })) as { hidden: HostArray<Float32Array> };
     const logps: number[] = [];
     const width = this.config.hidden;
@@ -206,6 +211,16 @@ export function passInputs({ ids, positions, bias, batch, seq, at }: TokenPass):
     bias: { data: bias, shape: [batch, 1, seq, seq] },
     at: { data: at, shape: [at.length] },
   };
+}
+
+/** A pass's bias with `past` hidden columns in front. */
+function hiddenPast({ bias, batch, seq }: TokenPass, past: number): Float32Array {
+  if (past === 0) return bias;
+  const wider = new Float32Array(batch * seq * (past + seq)).fill(HIDDEN);
+  for (let row = 0; row < batch * seq; row++) {
+    wider.set(bias.subarray(row * seq, (row + 1) * seq), row * (past + seq) + past);
+  }
+  return wider;
 }
 
 function stepBias(lengths: readonly number[], past: number): Float32Array {

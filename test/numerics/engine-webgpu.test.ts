@@ -1,38 +1,14 @@
 // The op suite on the WebGPU provider where there is one (software Vulkan counts), in processes of its own; else says why not.
 import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { probeProvider } from '../../src/engine/probe.ts';
+import { findWebgpu } from '../webgpu-environment.ts';
 
 const root = join(import.meta.dirname, '..', '..');
-/** Debian's chromium package ships SwiftShader, a Vulkan driver that computes on the CPU, and the loader for it. */
-const CHROMIUM = '/usr/lib/chromium';
-const software = {
-  ...process.env,
-  VK_ICD_FILENAMES: join(CHROMIUM, 'vk_swiftshader_icd.json'),
-  LD_LIBRARY_PATH: [CHROMIUM, process.env['LD_LIBRARY_PATH']].filter(Boolean).join(':'),
-};
-
-async function findEnvironment(): Promise<Record<string, string | undefined> | undefined> {
-  const own = await probeProvider('webgpu');
-  if (own.available) return process.env;
-  if (!existsSync(software.VK_ICD_FILENAMES)) {
-    console.log(
-      `skipped: WebGPU does not start here (${own.reason}) and there is no ${software.VK_ICD_FILENAMES}: install Debian's chromium for a software one`,
-    );
-    return undefined;
-  }
-  const result = await probeProvider('webgpu', { env: software });
-  if (result.available) return software;
-  console.log(`skipped: WebGPU does not start here (${own.reason}), nor with SwiftShader (${result.reason})`);
-  return undefined;
-}
-
 /** Most of a part is waiting for shaders: parts side by side take a third of the time. */
 const PARTS = 4;
 
-function runPart(part: number, env: Record<string, string | undefined>): Promise<{ failed: boolean; output: string }> {
+function runPart(part: number, env: Record<string, string>): Promise<{ failed: boolean; output: string }> {
   const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs');
   const args = [vitest, 'run', '--root', root, 'test/numerics/engine-provider.test.ts'];
   const settings = {
@@ -47,12 +23,12 @@ function runPart(part: number, env: Record<string, string | undefined>): Promise
   });
 }
 
-const env = await findEnvironment();
+const env = await findWebgpu();
 
 describe.skipIf(!env)('ops on webgpu', () => {
   it('agree with the reference, forward and gradient', { timeout: 600_000 }, async () => {
     const parts = await Promise.all(
-      Array.from({ length: PARTS }, (_, n) => runPart(n + 1, env as Record<string, string | undefined>)),
+      Array.from({ length: PARTS }, (_, n) => runPart(n + 1, env as Record<string, string>)),
     );
     for (const { failed, output } of parts) {
       expect(failed, output).toBe(false);
