@@ -11,6 +11,8 @@ export interface OpenBackendOptions {
   readonly provider: 'cpu' | 'webgpu';
   /** Threads of one operation; absent: the runtime's choice. */
   readonly threads?: number;
+  /** Sequences that are decoded together. */
+  readonly slots?: number;
 }
 
 /**

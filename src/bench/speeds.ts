@@ -33,7 +33,8 @@ export interface MeasureArgs {
   /** A parsed tokenizer.json; the model's vocabulary is larger, as its shape says. */
   readonly tokenizer: object;
   readonly shape?: Shape;
-  readonly batches?: readonly number[];
+  /** Of decode; the backend has at least as many slots. */
+  readonly batches: readonly number[];
   readonly onStage: (name: string) => void;
   readonly signal?: AbortSignal | undefined;
 }
@@ -62,9 +63,9 @@ const PREFILL_TOKENS = 256;
 const PAST = 128;
 const NEW_TOKENS = 32;
 
-/** Measures one after the other on an otherwise idle machine; about a minute on two cores. Throws 'unsupported' where the backend has no peak. */
+/** Measures one after the other on an otherwise idle machine. Throws 'unsupported' where the backend has no peak. */
 export async function measureSpeeds(args: MeasureArgs): Promise<Speeds> {
-  const { backend, folder, tokenizer, onStage, signal, shape = SHAPE_135M, batches = [1, 8, 32, 128] } = args;
+  const { backend, folder, tokenizer, onStage, signal, shape = SHAPE_135M, batches } = args;
   if (backend.gemmPeakGflops === undefined) {
     throw new SipfError(
       'unsupported',
@@ -202,9 +203,11 @@ async function measurePrefill({ backend, source, shape, share, signal }: Measure
 async function measureDecode({ backend, source, shape, share, signal }: Measured, batch: number): Promise<Speed> {
   await using policy = await backend.openPolicy(source);
   const timeOf = async (maxTokens: number, salt: string) => {
+    // One prompt, computed once: each sequence has a copy of its cache.
+    const context = [randomIds(PAST, `decode ${salt}`)];
     const requests = Array.from({ length: batch }, (_, i) => ({
       id: String(i),
-      context: [randomIds(PAST, `decode ${salt} ${i}`)],
+      context,
       key: `bench/${i}`,
       sampling: { temperature: 1, maxTokens, ignoreEos: true },
     }));
@@ -213,7 +216,7 @@ async function measureDecode({ backend, source, shape, share, signal }: Measured
     return (performance.now() - started) / 1000;
   };
   await timeOf(2, 'warm');
-  // The prompts cost the same in both: the difference is decoding alone.
+  // The prompt costs the same in both: the difference is decoding alone.
   const short = await timeOf(1, 'short');
   const seconds = Math.max(1e-6, (await timeOf(NEW_TOKENS + 1, 'long')) - short);
   const tokens = batch * NEW_TOKENS;

@@ -14,6 +14,8 @@ import type { Terminal } from './terminal.ts';
 
 /** Mean chance of a rollout to be right: the contract's, and the curve around it. */
 const MEAN = 0.3;
+/** Sequences that decode together. */
+const BATCHES = [1, 8, 32, 128];
 const CURVE = [0.05, 0.1, 0.2, 0.3, 0.5, 0.7];
 
 interface BenchOptions extends ExecutionOptions {
@@ -23,7 +25,7 @@ interface BenchOptions extends ExecutionOptions {
 export function benchCommand(terminal: Terminal): Command {
   const command = withExecution(
     new Command('bench').description(
-      'Measure LoRA training, prefill and decode at the 135M Llama shape, and what a labelled step costs. Takes a minute or two; let the machine be idle.',
+      'Measure LoRA training, prefill and decode at the 135M Llama shape, and what a labelled step costs. Takes a few minutes; let the machine be idle.',
     ),
   );
   return finish(
@@ -40,9 +42,16 @@ async function bench(options: BenchOptions, terminal: Terminal): Promise<void> {
     throw new SipfError('unsupported', 'Expected the task mini to have a tokenizer, got none.');
   const folder = await mkdtemp(join(tmpdir(), 'sipf-bench-'));
   try {
-    await using backend = await openBackend(options);
+    await using backend = await openBackend({ ...options, slots: Math.max(...BATCHES) });
     const onStage = (name: string) => terminal.log(`Measuring: ${name} ...`);
-    const speeds = await measureSpeeds({ backend, folder, tokenizer, onStage, signal: terminal.signal });
+    const speeds = await measureSpeeds({
+      backend,
+      folder,
+      tokenizer,
+      batches: BATCHES,
+      onStage,
+      signal: terminal.signal,
+    });
     onStage('labelled steps');
     const labelledStep = await labelledSteps();
     const memory = { peakRssBytes: process.resourceUsage().maxRSS * 1024 };
