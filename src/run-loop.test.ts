@@ -67,6 +67,18 @@ describe('runLoop', () => {
     expect(events.some(({ type }) => type === 'stage-end')).toBe(true);
   });
 
+  it.each(['1-samples', '2-step-labels', '7-answers'])('shows progress of %s within a unit of work', async (stage) => {
+    const config = configWith({ iterations: 1, sampling: { samples: 6, unit: 1000 }, labels: { K: 4, unit: 1000 } });
+    const whole = { ...config, evaluate: { ...config.evaluate, unit: 1000 } };
+    const seen: ProgressEvent[] = [];
+    const onProgress = (event: ProgressEvent) => event.stage === stage && event.iteration === 1 && seen.push(event);
+    await runLoop({ config: whole, out: join(folder, `progress-${stage}`), backend, tasks, onProgress });
+    const done = seen.map((event) => event.done);
+    expect(done).toEqual([...done].sort((a, b) => a - b));
+    expect(new Set(done).size).toBeGreaterThan(3);
+    expect(done.at(-1)).toBe(seen[0]?.total);
+  });
+
   it('keeps times and absolute paths out of the artefacts', async () => {
     const out = join(folder, 'sipf');
     for (const file of [

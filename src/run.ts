@@ -49,7 +49,8 @@ export interface CollectArgs<U, C extends AsyncDisposable> {
   readonly total: number;
   /** Opened when the first unit that is not done yet begins. */
   readonly open: () => Promise<C>;
-  readonly each: (unit: U, opened: C) => Promise<StageOutput<unknown>>;
+  /** Calls `onDone` with how much of the unit is done, in what `sizeOf` counts. */
+  readonly each: (unit: U, opened: C, onDone: (done: number) => void) => Promise<StageOutput<unknown>>;
 }
 
 const COUNTS = z.record(z.string(), z.number());
@@ -183,16 +184,18 @@ export class Run implements AsyncDisposable {
     let opened: C | null = null;
     let index = 0;
     let finished = 0;
+    const report = (done: number) =>
+      this.onProgress({ stage: stage.name, iteration: stage.iteration, done: finished + done, total, unit: unitName });
     try {
       for await (const unit of units()) {
         throwIfAborted(this.signal);
         if (index >= already) {
           opened ??= await open();
-          await journal.add(await each(unit, opened));
+          await journal.add(await each(unit, opened, report));
         }
         index += 1;
         finished += sizeOf(unit);
-        this.onProgress({ stage: stage.name, iteration: stage.iteration, done: finished, total, unit: unitName });
+        report(0);
       }
     } finally {
       await opened?.[Symbol.asyncDispose]();

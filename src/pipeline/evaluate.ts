@@ -42,14 +42,17 @@ export interface AnswerContext {
   readonly policy: Policy;
   readonly options: Pick<EvaluateOptions, 'maxTokens' | 'gradeRetries'>;
   readonly signal?: AbortSignal | undefined;
+  /** Called with how many of the unit's questions are answered. */
+  readonly onDone?: ((done: number) => void) | undefined;
 }
 
 /** Greedy answers to one unit of questions. */
 export async function answerUnit(
   items: readonly AnswerItem[],
-  { policy, options, signal }: AnswerContext,
+  { policy, options, signal, onDone }: AnswerContext,
 ): Promise<StageOutput<Answer>> {
   const counts: Record<string, number> = {};
+  let done = 0;
   const answers: (Answer | undefined)[] = items.map(() => undefined);
   const requests = items.map(({ set, question }, index) => {
     const prefix = set.prompt(question);
@@ -69,6 +72,8 @@ export async function answerUnit(
       const item = items[Number(completion.id)];
       if (item !== undefined) answers[Number(completion.id)] = await answerOf(item, completion, options.gradeRetries);
     }
+    done += finished.length;
+    onDone?.(done);
     return [];
   };
   const stats = await policy.generate(requests, onFinished, { signal });

@@ -91,7 +91,8 @@ async function answer(loop: Loop, { stage, file, sets, policy }: AnswerArgs): Pr
     unit: 'questions',
     total: items.length,
     open: () => backend.openPolicy(sourceIn(loop, policy)),
-    each: (some, opened) => answerUnit(some, { policy: opened, options: config.evaluate, signal: run.signal }),
+    each: (some, opened, onDone) =>
+      answerUnit(some, { policy: opened, options: config.evaluate, signal: run.signal, onDone }),
   });
 }
 

@@ -46,6 +46,8 @@ export interface LabelContext {
   readonly seed: number;
   readonly iteration: number;
   readonly signal?: AbortSignal | undefined;
+  /** Called with how many of the unit's paths are labelled. */
+  readonly onDone?: ((done: number) => void) | undefined;
 }
 
 /** A question and those of its samples that get labels. */
@@ -127,6 +129,7 @@ export async function labelUnit(items: readonly LabelItem[], context: LabelConte
       prefix.waiting = [];
       for (const path of waiting) next.push(...advance(path, context));
     }
+    context.onDone?.(paths.filter(({ failed, tallies }) => failed || !tallies.includes(null)).length);
     return next;
   };
   if (first.length > 0) {

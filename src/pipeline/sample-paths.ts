@@ -44,6 +44,8 @@ export interface SampleContext {
   readonly seed: number;
   readonly iteration: number;
   readonly signal?: AbortSignal | undefined;
+  /** Called with how many of the unit's questions have their samples. */
+  readonly onDone?: ((done: number) => void) | undefined;
 }
 
 /** A question to draw for. `known`: its samples of earlier rounds, which new ones must differ from. */
@@ -149,6 +151,7 @@ export async function sampleUnit(items: readonly SampleItem[], context: SampleCo
       await take(drawing, index, completion, context, counts);
       if (drawing.pending === 0) next.push(...draw(drawings, drawing, moreNeeded(drawing, context), context));
     }
+    context.onDone?.(drawings.filter(({ pending }) => pending === 0).length);
     return next;
   };
   const first = drawings.flatMap((drawing) => draw(drawings, drawing, firstDraw(options), context));

@@ -110,8 +110,8 @@ export async function sample(loop: Loop, k: number, policy: Checkpoint): Promise
     unit: 'questions',
     total: chosen.length,
     open: () => loop.backend.openPolicy(sourceIn(loop, policy)),
-    each: (unit, opened) =>
-      sampleUnit(unit, { policy: opened, task, prompt, options, seed, iteration: k, signal: run.signal }),
+    each: (unit, opened, onDone) =>
+      sampleUnit(unit, { policy: opened, task, prompt, options, seed, iteration: k, signal: run.signal, onDone }),
   });
 }
 
@@ -169,8 +169,8 @@ export async function label(loop: Loop, k: number, policy: Checkpoint): Promise<
     unit: 'paths',
     total: chosen.size,
     open: () => loop.backend.openPolicy(sourceIn(loop, simulator)),
-    each: (unit, opened) =>
-      labelUnit(unit, { simulator: opened, task, prompt, options, seed, iteration: k, signal: run.signal }),
+    each: (unit, opened, onDone) =>
+      labelUnit(unit, { simulator: opened, task, prompt, options, seed, iteration: k, signal: run.signal, onDone }),
   });
 }
 
