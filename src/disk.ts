@@ -1,9 +1,10 @@
 // Paths and texts -> durable files. The only place that writes run directories, so that tests can fail any write. Leaves formats to run.ts and journal.ts.
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { cp, mkdir, open, readdir, readFile, rename, rm, stat, truncate } from 'node:fs/promises';
+import { cp, open, readdir, readFile, rename, rm, stat, truncate } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { SipfError } from './errors.ts';
+import { makeFolders } from './folders.ts';
 
 /** Every operation that changes a run directory. Each throws SipfError 'write-failed' where the disk is full or closed to us. */
 export interface Disk {
@@ -38,7 +39,7 @@ const REFUSALS = new Set([
 
 /** The file system of this machine. */
 export const nodeDisk: Disk = {
-  makeFolder: (path) => guarded(path, async () => void (await mkdir(path, { recursive: true }))),
+  makeFolder: makeFolders,
   write: (path, chunks) => guarded(path, () => writeWhole(path, 'w', chunks, true)),
   append: (path, text, durable) => guarded(path, () => writeWhole(path, 'a', [text], durable)),
   create: (path, text) => guarded(path, () => createFile(path, text)),

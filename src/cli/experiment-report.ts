@@ -1,8 +1,9 @@
 // A comparison of arms -> Markdown, and its place between two markers of a file. Pure text but for that one file.
-import { mkdir, readdir } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Disk, nodeDisk, readTextFile, replaceFile } from '../disk.ts';
 import { SipfError } from '../errors.ts';
+import { makeFolders } from '../folders.ts';
 import type { ArmRound, ArmSummary } from '../pipeline/arm-summary.ts';
 import type { ArmDifference, ArmRow, Comparison } from '../pipeline/comparison.ts';
 import type { Estimate } from '../records.ts';
@@ -197,7 +198,7 @@ export async function writeResults(folder: string, { text, comparison, summaries
     const { seed, arm, column } = summary;
     files.set(`seed-${seed}-${arm}${column === 'flops' ? '-equal-flops' : ''}.json`, summary);
   }
-  await mkdir(folder, { recursive: true });
+  await makeFolders(folder);
   for (const name of await readdir(folder))
     if (/^seed-\d+-.*\.json$/.test(name) && !files.has(name)) await nodeDisk.remove(join(folder, name));
   for (const [name, value] of files)

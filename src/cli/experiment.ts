@@ -1,9 +1,10 @@
 // npm run experiment -- NAME: seeds and arms -> finished runs, a comparison as JSON, and its table in a document. Leaves settings to experiment-arms.ts.
-import { mkdir } from 'node:fs/promises';
+
 import { join } from 'node:path';
 import { Argument, Command, InvalidArgumentError } from 'commander';
 import { nodeDisk, replaceFile } from '../disk.ts';
 import { SipfError } from '../errors.ts';
+import { makeFolders } from '../folders.ts';
 import { compareArms } from '../pipeline/comparison.ts';
 import { execute } from './execute.ts';
 import {
@@ -226,7 +227,7 @@ async function runArm(
   if (await isFinished(place.dir, config)) return terminal.log(`${name}: done before`);
   const fromRun = await from();
   const file = `${place.dir}.config.json`;
-  await mkdir(join(place.dir, '..'), { recursive: true });
+  await makeFolders(join(place.dir, '..'));
   await replaceFile(nodeDisk, file, [`${JSON.stringify(config, null, 2)}\n`]);
   const { jobs, provider, threads = jobs > 1 ? 1 : undefined } = plan.options;
   terminal.log(`${name}: begins`);

@@ -1,8 +1,9 @@
 // A path -> its bytes, hash or a safely written file. Knows Node's limits (one read ends at 2^31-1 bytes); leaves formats to others.
 import { createHash } from 'node:crypto';
-import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { type FileHandle, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { messageOf, SipfError, throwIfAborted } from '../errors.ts';
+import { makeFolders } from '../folders.ts';
 
 const READ_CHUNK = 1 << 30;
 const HASH_CHUNK = 1 << 24;
@@ -154,7 +155,7 @@ export async function writeFileAtomically(
   const folder = dirname(file);
   const temporary = join(folder, `.${basename(file)}.${process.pid}.${process.hrtime.bigint()}.tmp`);
   try {
-    await mkdir(folder, { recursive: true });
+    await makeFolders(folder);
     await removeStale(folder, basename(file));
     const handle = await open(temporary, 'wx');
     try {

@@ -1,8 +1,9 @@
 // A configuration, a tokenizer and a seed -> a Hugging Face folder with random weights, as transformers initialises them. Leaves training to others.
-import { mkdir } from 'node:fs/promises';
+
 import { join } from 'node:path';
 import { Graph, type Tensor } from '../engine/graph.ts';
 import { SipfError } from '../errors.ts';
+import { makeFolders } from '../folders.ts';
 import { createRandom } from '../random.ts';
 import { architectureOf } from './architectures.ts';
 import { decode, decoderInputs } from './decoder.ts';
@@ -49,7 +50,7 @@ export async function initModelFolder(folder: string, args: InitModelArgs, optio
     shape,
     data: initialValues(`init/${args.seed}/${name}`, name, shape, std),
   }));
-  await mkdir(folder, { recursive: true });
+  await makeFolders(folder);
   await writeJson(join(folder, 'tokenizer.json'), tokenizer);
   await writeJson(join(folder, 'tokenizer_config.json'), args.tokenizerConfig ?? namedTokens(names));
   await writeModelFolder(folder, { config, tensors, tokenizerFrom: null }, options);

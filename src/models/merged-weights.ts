@@ -1,11 +1,12 @@
 // A model's weights and a PEFT adapter -> weights with the adapter merged in: a temporary file of the changed tensors beside slices of the original.
 import { randomUUID } from 'node:crypto';
-import { mkdir, readdir, rm, stat } from 'node:fs/promises';
+import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { add, matmul } from '../engine/build.ts';
 import { Graph } from '../engine/graph.ts';
 import type { Engine, HostArray, Program } from '../engine/session.ts';
 import { SipfError, throwIfAborted } from '../errors.ts';
+import { makeFolders } from '../folders.ts';
 import { type AdapterFiles, adapterHash, adapterScale, type LoraFactors, readAdapter } from './adapter-files.ts';
 import { checkpointHash } from './checkpoint-hash.ts';
 import { type CacheOptions, cacheFolder } from './hub.ts';
@@ -40,7 +41,7 @@ export async function mergeWeights(
   const remove = () => rm(folder, { recursive: true, force: true });
   const merger = await compileMerge(engine);
   try {
-    await mkdir(folder, { recursive: true });
+    await makeFolders(folder);
     const names = [...read.tensors.keys()].map((path) => `${path}.weight`);
     // Sessions need all weight files on one disk: where the originals lie on another, all tensors are written.
     const written = (await onOneDisk(folder, base)) ? names : [...base.keys()];

@@ -1,6 +1,7 @@
 // Configuration, float32 tensors and a tokenizer's source -> a Hugging Face folder that transformers and sipf open. Leaves out sharding.
-import { copyFile, mkdir } from 'node:fs/promises';
+import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeFolders } from '../folders.ts';
 import { exists, writeFileAtomically } from './file-bytes.ts';
 import { readGguf } from './gguf.ts';
 import { ggufTokenizerJson, ggufTokenizerSettings } from './gguf-tokenizer.ts';
@@ -40,7 +41,7 @@ export async function writeModelFolder(
 export async function writeTokenizer(folder: string, source: string, options: CacheOptions = {}): Promise<void> {
   const { path, kind } = await resolveSource(source, options);
   if (kind === 'gguf') return writeGgufTokenizer(folder, path);
-  await mkdir(folder, { recursive: true });
+  await makeFolders(folder);
   for (const name of TOKENIZER_FILES) {
     if (await exists(join(path, name))) await copyFile(join(path, name), join(folder, name));
   }

@@ -1,9 +1,10 @@
 // A data set on the Hugging Face hub and a split -> local files, downloaded once into the cache. Leaves reading them to data-files.ts.
-import { mkdir, readdir, rename, writeFile } from 'node:fs/promises';
+import { readdir, rename, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { downloadFile, listFiles } from '@huggingface/hub';
 import { messageOf, SipfError } from '../errors.ts';
+import { makeFolders } from '../folders.ts';
 import { chooseFiles, type Layout, type SplitFiles } from './data-files.ts';
 import type { Split } from './task.ts';
 
@@ -77,7 +78,7 @@ async function download(repo: string, name: string, folder: string, options: Hub
   const target = join(folder, name);
   const blob = await downloadFile({ repo: { type: 'dataset', name: repo }, path: name, ...hub(options) });
   if (blob === null) throw new Error(`${name} is not there`);
-  await mkdir(dirname(target), { recursive: true });
+  await makeFolders(dirname(target));
   const part = `${target}.${process.pid}.part`;
   await writeFile(part, new Uint8Array(await blob.arrayBuffer()));
   await rename(part, target);

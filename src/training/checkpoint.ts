@@ -1,9 +1,10 @@
 // Training state -> files that a later run goes on from: the new one is whole before the old one goes. Leaves what is in it to train.ts.
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { TrainStep } from '../backends/backend.ts';
 import { SipfError } from '../errors.ts';
+import { makeFolders } from '../folders.ts';
 import { exists, readJsonObject, writeFileAtomically } from '../models/file-bytes.ts';
 import { readSafetensors, writeSafetensors } from '../models/safetensors.ts';
 import type { OptimizerState } from './adamw.ts';
@@ -31,6 +32,7 @@ const Result = Progress.extend({ dropped: z.array(z.number().int()), tokens: z.n
 export type StoredResult = z.infer<typeof Result>;
 
 const FOLDER = 'checkpoint';
+const BEGUN = 'begun.json';
 const PROGRESS = 'progress.json';
 const RESULT = 'training.json';
 
@@ -51,6 +53,12 @@ export class CheckpointFiles {
     return stored;
   }
 
+  /** Writes a first small file, so that a folder that takes none is known before any step. @throws SipfError 'write-failed'. */
+  async begin(): Promise<void> {
+    await makeFolders(join(this.#out, FOLDER));
+    await writeJson(join(this.#out, FOLDER, BEGUN), { job: this.#job });
+  }
+
   /** Where to go on from, or null at the start. @throws SipfError 'bad-input' where another training stands here. */
   async load(size: number): Promise<{ steps: TrainStep[]; state: OptimizerState } | null> {
     const folder = join(this.#out, FOLDER);
@@ -68,7 +76,7 @@ export class CheckpointFiles {
   /** Writes the state after `steps`, then forgets older ones. */
   async save(steps: readonly TrainStep[], state: OptimizerState): Promise<void> {
     const folder = join(this.#out, FOLDER);
-    await mkdir(folder, { recursive: true });
+    await makeFolders(folder);
     const file = stateFile(steps.length);
     const tensors = (['params', 'm', 'v'] as const).map((name) => ({
       name,

@@ -125,6 +125,7 @@ interface OptimiseArgs {
 /** Runs all steps that are not done yet, and writes the weights. */
 async function optimise({ engine, job, args, source, files, examples, trainee }: OptimiseArgs): Promise<TrainStep[]> {
   const { options } = job;
+  await files.begin();
   const loss = lossOf(options.objective);
   const dropout = (options.lora?.dropout ?? 0) > 0;
   await using program = await TrainingProgram.compile({ engine, source, trainee, loss, dropout });

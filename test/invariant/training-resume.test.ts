@@ -216,3 +216,14 @@ describe('guards', () => {
 test('few sessions, all released', () => {
   expect(engine.sessions.live).toBe(0);
 });
+
+test('a folder that takes no files is known before the first step', async () => {
+  const inTheWay = join(scratch, 'in-the-way');
+  writeFileSync(inTheWay, '');
+  const steps: TrainStep[] = [];
+  const job = { ...jobOf({}), out: join(inTheWay, 'job') };
+  await expect(train(engine, job, { cache, onStep: (step) => steps.push(step) })).rejects.toMatchObject({
+    code: 'write-failed',
+  });
+  expect(steps).toEqual([]);
+});
