@@ -25,7 +25,7 @@ export const MINI_EXPERIMENT: Experiment = {
     sampling: { questions: 5000 },
     labels: { paths: 2000 },
     // Optimizer tokens of each arm's alignment in each round: what makes the arms of column A equal.
-    align: { train: { tokens: 800_000 } },
+    align: { train: { tokens: 600_000 } },
     evaluate: { sets: [{ split: 'valid', limit: 500 }], final: [{ split: 'test', limit: 4000 }] },
   },
   armSettings: {
