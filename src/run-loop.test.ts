@@ -58,6 +58,11 @@ describe('runLoop', () => {
 
     const view = await readRun(out);
     expect(view.finished).toBe(true);
+    const ends = events.filter(({ type, stage }) => type === 'stage-end' && !/^\d-/.test(stage ?? ''));
+    expect(ends.map(({ stage }) => stage)).toEqual([
+      'continued-sft',
+      ...['start-answers', 'last-answers', 'continued-sft-answers', 'eval'],
+    ]);
     const [id = ''] = await view.questionIds(2);
     const question = await view.question(2, id);
     expect(question?.paths.length).toBeGreaterThan(2);

@@ -166,7 +166,12 @@ async function firstWhere<T>(records: AsyncIterable<T>, wanted: (record: T) => b
   return null;
 }
 
-const Event = z.object({ time: z.string(), type: z.string(), iteration: z.number().optional() });
+const Event = z.object({
+  time: z.string(),
+  type: z.string(),
+  iteration: z.number().optional(),
+  stage: z.string().optional(),
+});
 
 /** Time spent in stages, by round. A stage that was killed counts until the last event before the next start of the program. */
 async function secondsByIteration(dir: string): Promise<Map<number, number>> {
@@ -180,11 +185,14 @@ async function secondsByIteration(dir: string): Promise<Map<number, number>> {
   for (const line of text.split('\n')) {
     const event = Event.safeParse(safeJson(line));
     if (!event.success) continue;
-    const { type, iteration } = event.data;
+    const { type, iteration, stage } = event.data;
     const time = Date.parse(event.data.time);
     if (type === 'run' || type === 'stage-start') close();
     if (open !== null) open.last = time;
-    if (type === 'stage-start' && iteration !== undefined) open = { iteration, from: time, last: time };
+    // The control and the final evaluation are no round's: their stages have no number.
+    if (type === 'stage-start' && iteration !== undefined && /^\d-/.test(stage ?? '')) {
+      open = { iteration, from: time, last: time };
+    }
     if (type === 'stage-end') close();
   }
   close();

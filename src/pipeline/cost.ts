@@ -134,7 +134,7 @@ export function estimate(
     const tokens = stages
       .filter(({ stage, iteration }) => stage === '6-policy' && iteration > 0)
       .reduce((sum, { trainTokens }) => sum + trainTokens, 0);
-    add('continued-sft', 0, { trainTokens: tokens, trainSteps: stepsForTokens(tokens, 1, rowTokens(typical, 1), 1) });
+    add('continued-sft', 0, training({ ...config.align.train, tokens }, typical.trainQuestions, rowTokens(typical, 1)));
   }
   if (policies > 0) add('final', 0, evaluation(policies * typical.finalQuestions));
   return {
