@@ -98,6 +98,14 @@ describe('true steps', () => {
     }
   });
 
+  test('know a problem that is given without its solution by its id', async () => {
+    const [problem] = await task.load({ split: 'train', limit: 1, seed: 9 });
+    const { solution, ...given } = problem!;
+    expect(task.trueSteps!(given, solution!)).toEqual(solution!.map(() => true));
+    expect(task.trueSteps!(given, ['1+1=<<1+1=3>>3'])).toEqual([false]);
+    expect(task.trueSteps!({ ...given, id: 'mini/train/9/1' }, solution!)).toBe(null);
+  });
+
   test('accept any order and any equivalent plan', () => {
     expect(
       judge(['3*5=<<3*5=15>>15', '2*4=<<2*4=8>>8', '15+8=<<15+8=23>>23', '30-23=<<30-23=7>>7\nThe answer is 7']),
