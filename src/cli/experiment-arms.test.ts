@@ -1,7 +1,7 @@
 // Arms differ in what makes them what they are and in nothing else.
 import { describe, expect, it } from 'vitest';
 import { configDifference } from '../config.ts';
-import { ARMS, armConfig, EXPERIMENTS, MINI_EXPERIMENT } from './experiment-arms.ts';
+import { ARMS, type ArmName, armConfig, EXPERIMENTS, MINI_EXPERIMENT } from './experiment-arms.ts';
 
 const experiment = MINI_EXPERIMENT;
 
@@ -9,7 +9,8 @@ describe('armConfig', () => {
   it.each(ARMS)('gives %s the settings of the others but for its own', async (arm) => {
     const sipf = await armConfig({ experiment, arm: 'sipf', seed: 11 });
     const config = await armConfig({ experiment, arm, seed: 11 });
-    const own = ['method', 'score.scorer', 'labels.mode', ...Object.keys(experiment.armSettings[arm] ?? {})];
+    const settingsOf = (name: ArmName) => Object.keys(experiment.armSettings[name] ?? {});
+    const own = ['method', 'score.scorer', 'labels.mode', ...settingsOf('sipf'), ...settingsOf(arm)];
     expect(configDifference(sipf, config).filter(({ key }) => !own.includes(key))).toEqual([]);
     expect(config.align.train.tokens).toBe(sipf.align.train.tokens);
     expect(config.task.seed).toBe(11);

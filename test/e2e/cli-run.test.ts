@@ -207,7 +207,13 @@ describe('the stages one by one', () => {
         )
       ).code,
     ).toBe(0);
-    expect(read('c.jsonl')).toBe(read('run/iteration-1/4-scores.jsonl'));
+    // The loop leaves out what no later stage reads; the command scores what it is given.
+    const scored = new Set(read('run/iteration-1/4-scores.jsonl').split('\n'));
+    const both = read('c.jsonl')
+      .split('\n')
+      .filter((line) => scored.has(line));
+    expect(both.join('\n')).toBe(read('run/iteration-1/4-scores.jsonl'));
+    expect(both.length).toBeGreaterThan(40);
     expect((await sipf('pair', ...common, '--in', 'c.jsonl', '--samples', 's.jsonl', '--out', 'p.jsonl')).code).toBe(0);
     expect(read('p.jsonl')).toBe(read('run/iteration-1/5-pairs.jsonl'));
     expect((await sipf('align', ...common, ...policy, '--in', 'p.jsonl', '--out', 'next')).code).toBe(0);
