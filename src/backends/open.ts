@@ -9,7 +9,7 @@ import { createWorkerBackend } from './worker-client.ts';
 
 export interface OpenBackendOptions {
   readonly provider: 'cpu' | 'webgpu';
-  /** Threads of one operation; absent: the runtime's choice. */
+  /** Threads of one operation; absent: one for tiny models, else the runtime's choice. */
   readonly threads?: number;
   /** Sequences that are decoded together. */
   readonly slots?: number;

@@ -25,7 +25,7 @@ interface BenchOptions extends ExecutionOptions {
 export function benchCommand(terminal: Terminal): Command {
   const command = withExecution(
     new Command('bench').description(
-      'Measure LoRA training, prefill and decode at the 135M Llama shape, and what a labelled step costs. Takes a few minutes; let the machine be idle.',
+      'Measure LoRA training, prefill and decode at the 135M Llama shape, and what a labelled step costs. Takes a minute or two; let the machine be idle.',
     ),
   );
   return finish(

@@ -1,5 +1,5 @@
 // sipf doctor: this machine -> what sipf finds here, each point ok, warn or fail. Leaves models out.
-import { constants, existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { constants, existsSync, readFileSync } from 'node:fs';
 import { access, statfs } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { availableParallelism, cpus, freemem, homedir, totalmem } from 'node:os';
@@ -7,6 +7,7 @@ import { dirname, join, resolve } from 'node:path';
 import { Command } from 'commander';
 import { probe } from '../backends/open.ts';
 import { messageOf } from '../errors.ts';
+import { makeFolders } from '../folders.ts';
 import { finish } from './options.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -128,7 +129,7 @@ function cacheFolder(): string {
 
 async function folder(name: string, path: string): Promise<Finding> {
   try {
-    if (name === 'cache folder') mkdirSync(path, { recursive: true });
+    if (name === 'cache folder') await makeFolders(path);
     await access(path, constants.W_OK);
     const { bavail, bsize } = await statfs(path);
     const free = (bavail * bsize) / GIB;

@@ -5,7 +5,7 @@ import { createRandom } from '../random.ts';
 import type { Question, Sample } from '../records.ts';
 import { AlignOptions, alignRows } from './align.ts';
 import { METHODS } from './methods.ts';
-import { capPairs, PairOptions, pairCounts, pairQuestion, rightRows } from './pair-paths.ts';
+import { canPair, capPairs, PairOptions, pairCounts, pairQuestion, rightRows } from './pair-paths.ts';
 
 const question: Question = {
   id: 'q',
@@ -176,5 +176,37 @@ describe('alignRows', () => {
     const bare = { ...args, pairs: [], questions: [], options: AlignOptions.parse({}) };
     expect(() => alignRows({ ...bare, method: METHODS.sipf })).toThrow(/Lower pairs\.eta/);
     expect(() => alignRows({ ...bare, method: METHODS.rft })).toThrow(/Expected right samples or worked solutions/);
+  });
+});
+
+describe('canPair', () => {
+  const [right, wrong, gold] = [path('r', true), path('w', false), path('g', true, 'gold')];
+  const rule = (change: Partial<PairOptions>) => PairOptions.parse(change);
+
+  it('wants a path that may be chosen, and another one', () => {
+    expect(canPair([right, wrong], rule({}))).toBe(true);
+    expect(canPair([wrong, path('v', false)], rule({}))).toBe(false);
+    expect(canPair([right], rule({}))).toBe(false);
+    expect(canPair([wrong, path('v', false)], rule({ chosenGate: 'none' }))).toBe(true);
+  });
+
+  it('counts gold solutions only where they may be chosen', () => {
+    expect(canPair([gold, wrong], rule({}))).toBe(false);
+    expect(canPair([gold, wrong], rule({ gold: true }))).toBe(true);
+  });
+
+  it('never leaves out a question that gives a pair', () => {
+    for (const some of [
+      [right, wrong],
+      [wrong, path('v', false)],
+      [gold, wrong],
+      [right, path('s', true)],
+    ]) {
+      for (const options of [rule({}), rule({ gold: true }), rule({ chosenGate: 'none' })]) {
+        const scores = new Map(some.map(({ id }, n) => [id, 1 - 0.3 * n]));
+        const { pairs } = pairQuestion({ question, samples: some, scores }, options, 'k');
+        if (pairs.length > 0) expect(canPair(some, options)).toBe(true);
+      }
+    }
   });
 });
