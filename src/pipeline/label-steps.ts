@@ -4,7 +4,7 @@ import type { Completion, GenerateRequest, Policy } from '../backends/backend.ts
 import type { Question, Sample, StepLabels, StepTally } from '../records.ts';
 import type { Task } from '../tasks/task.ts';
 import { type Counts, countInto, gradeWithRetries, type StageOutput } from './counts.ts';
-import { drawKey, keyedNumber } from './keys.ts';
+import { drawKey, keyedNumber, keyedOrder } from './keys.ts';
 import type { BuildPrompt } from './prompt.ts';
 import { samplingOf } from './sample-paths.ts';
 
@@ -22,7 +22,7 @@ export const LabelOptions = z.strictObject({
   closure: z.enum(['monotone', 'none']).default('monotone'),
   /** Approximation: a right path's own success settles all its steps, without rollouts (an outcome label). */
   ownWitness: z.boolean().default(false),
-  /** Paths to label a round, half right and half wrong where there are enough of both; null: all. */
+  /** Paths to label a round, half right and half wrong where there are enough of both, pairs of one question first; null: all. */
   paths: z.number().int().positive().nullable().default(null),
   /** Share of questions whose labels never train a PRM. */
   heldOut: z.number().min(0).max(1).default(0.1),
@@ -82,8 +82,9 @@ interface Path {
 }
 
 /**
- * Ids of the samples to label: at most `paths`, half of them right. Every question's first path of a kind comes before any question's second
- * (paths of a question ordered by hash), so the budget covers as many questions as it can. Gold and errors never.
+ * Ids of the samples to label: at most `paths`, half of them right. First one right and one wrong path of each question that has both, as many
+ * such questions as the budget covers: what a PRM has to learn, and its held-out AUC to measure, is telling paths of ONE question apart. Then
+ * every question's first path of a kind before any question's second. Order by hash; gold and errors never.
  */
 export function choosePaths(
   samples: Iterable<Pick<Sample, 'id' | 'questionId' | 'outcome' | 'source'>>,
@@ -97,18 +98,25 @@ export function choosePaths(
     ofQuestion.push(id);
     classes[outcome.kind].set(questionId, ofQuestion);
   }
-  const [right, wrong] = [inTurns(classes.right, key), inTurns(classes.wrong, key)];
+  const isMixed = (questionId: string) => classes.right.has(questionId) && classes.wrong.has(questionId);
+  const [right, wrong] = [inTurns(classes.right, isMixed, key), inTurns(classes.wrong, isMixed, key)];
   const budget = paths ?? right.length + wrong.length;
   const fromRight = Math.min(right.length, Math.max(Math.ceil(budget / 2), budget - wrong.length));
   return new Set([...right.slice(0, fromRight), ...wrong.slice(0, Math.max(0, budget - fromRight))]);
 }
 
-function inTurns(byQuestion: ReadonlyMap<string, readonly string[]>, key: string): string[] {
-  const ranked = [...byQuestion.values()].flatMap((ids) =>
-    ids
-      .map((id) => ({ id, number: keyedNumber(key, id) }))
-      .sort((a, b) => a.number - b.number)
-      .map((entry, turn) => ({ ...entry, turn })),
+/** Paths of one kind: mixed questions first, then turn by turn; questions by hash, so that both kinds come in the same order. */
+function inTurns(
+  byQuestion: ReadonlyMap<string, readonly string[]>,
+  isMixed: (questionId: string) => boolean,
+  key: string,
+): string[] {
+  const ranked = [...byQuestion].flatMap(([questionId, ids]) =>
+    keyedOrder(ids, key, (id) => id).map((id, turn) => ({
+      id,
+      turn: turn === 0 && isMixed(questionId) ? -1 : turn,
+      number: keyedNumber(key, questionId),
+    })),
   );
   ranked.sort((a, b) => a.turn - b.turn || a.number - b.number);
   return ranked.map(({ id }) => id);
