@@ -17,8 +17,9 @@ const smoke: ConfigInput = {
   iterations: 2,
   sft: { train: { epochs: 4, learningRate: 3e-3, batchSize: 16 } },
   sampling: { questions: 24, samples: 4, temperature: 1, unit: 8 },
-  labels: { K: 2, paths: 24, unit: 8 },
+  labels: { K: 2, paths: 24, heldOut: 0.25, unit: 8 },
   prm: { train: { epochs: 2, learningRate: 1e-3, batchSize: 16 } },
+  score: { scorer: 'prm-logprob' },
   // A model this small is hardly ever right: the paper's gate keeps pairs coming.
   pairs: { eta: 0.001, chosenGate: 'none', perQuestion: 2 },
   align: { gold: 1, train: { epochs: 1, learningRate: 3e-4, batchSize: 16 } },
@@ -55,6 +56,7 @@ const quickstart: ConfigInput = {
   labels: { K: 4, paths: 1000 },
   prm: { train: { ...tiny, batchSize: 32, epochs: 2, learningRate: 2e-3 } },
   pairs: { eta: 0.02, perQuestion: 2 },
+  score: { scorer: 'prm-logprob' },
   // The paths of a pair differ in a digit or two here: at the paper's 0.1 pairs undo what the rows teach (docs/RESULTS.md).
   align: { lambda: 0.02, gold: 1, train: { ...tiny, epochs: 2, learningRate: 2e-3 } },
   evaluate: {

@@ -71,7 +71,7 @@ export type StepLabels = z.infer<typeof StepLabels>;
 export const StepScores = z.object({
   sampleId: z.string(),
   questionId: z.string(),
-  scorer: z.enum(['prm', 'tallies', 'logprob', 'oracle', 'outcome']),
+  scorer: z.enum(['prm', 'prm-logprob', 'tallies', 'logprob', 'oracle', 'outcome']),
   /** Checkpoint hash of the PRM; null for the scorers without a model. */
   prm: z.string().nullable(),
   scores: z.array(z.number()),

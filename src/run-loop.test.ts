@@ -1,4 +1,5 @@
 // The loop on the scripted sums: every method end to end, resume, refusals. Kills are in test/e2e.
+import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,6 +10,7 @@ import { type Config, type ConfigInput, parseConfig } from './config.ts';
 import { nodeDisk } from './disk.ts';
 import { Lock } from './lock.ts';
 import { METHODS, type MethodName } from './pipeline/methods.ts';
+import { StepCalibration } from './pipeline/step-calibration.ts';
 import type { LogEvent, ProgressEvent } from './progress.ts';
 import { runLoop } from './run-loop.ts';
 import { configOfRun, readRun } from './run-reader.ts';
@@ -118,15 +120,22 @@ describe('runLoop', () => {
     if (method === 'rft') expect(rounds[1]?.pairs).toMatchObject({ pairs: 0 });
   });
 
-  it.each(['tallies', 'logprob', 'oracle'] as const)('runs with the scorer %s', async (scorer) => {
+  it.each(['prm-logprob', 'tallies', 'logprob', 'oracle'] as const)('runs with the scorer %s', async (scorer) => {
     const config = configWith({
       iterations: 1,
       score: { scorer },
       pairs: { eta: 0.01 },
       labels: { K: 4, heldOut: 0.3 },
     });
-    const { rounds } = await runLoop({ config, out: join(folder, `scorer-${scorer}`), backend, tasks });
+    const out = join(folder, `scorer-${scorer}`);
+    const { rounds } = await runLoop({ config, out, backend, tasks });
     expect(rounds[1]?.pairs?.pairs).toBeGreaterThan(0);
+    const file = join(out, 'iteration-1', '4-calibration.json');
+    expect(existsSync(file)).toBe(scorer === 'prm-logprob');
+    if (!existsSync(file)) return;
+    expect(StepCalibration.parse(JSON.parse(readFileSync(file, 'utf8'))).steps).toBeGreaterThan(10);
+    expect(rounds[1]?.counts['4-calibration']?.scoredTokens).toBeGreaterThan(0);
+    expect(rounds[1]?.scores?.questions).toBeGreaterThan(0);
   });
 
   it('runs the paper rules, relabelling, rotation, quotas, soft labels, chat and shots', async () => {

@@ -9,6 +9,9 @@ export interface ModelSource {
 /** Text is tokenised piece by piece (the first piece with the tokenizer's BOS rule, the others as continuations); ids are used as given. */
 export type ContextPiece = string | readonly number[];
 
+/** A completion to judge: one text, ids as given, or texts that are tokenised on their own, as training and step scores read them. */
+export type GivenCompletion = ContextPiece | readonly string[];
+
 export interface SamplingOptions {
   /** 0 is greedy. */
   readonly temperature: number;
@@ -69,7 +72,7 @@ export interface Policy extends AsyncDisposable {
   generate(requests: readonly GenerateRequest[], onFinished: OnFinished, options?: CallOptions): Promise<GenerateStats>;
   /** Raw log-probabilities of given completions, `[completion tokens]` each. */
   logps(
-    items: readonly { context: readonly ContextPiece[]; completion: ContextPiece }[],
+    items: readonly { context: readonly ContextPiece[]; completion: GivenCompletion }[],
     options?: CallOptions,
   ): Promise<number[][]>;
   /** The prompt text of a conversation in the model's own chat template, ending where the assistant begins. */

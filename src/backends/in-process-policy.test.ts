@@ -56,6 +56,12 @@ it('draws, scores and counts texts', async () => {
       { context: ['x'], completion: 'yz' },
     ]),
   ).toMatchObject([[], (await policy.logps([{ context: ['x'], completion: 'yz' }]))[0]]);
+  const pieces = ['2 apples ', '', 'are left.\n'];
+  const [whole] = await policy.logps([{ context: ['How many?'], completion: pieces }]);
+  const [head] = await policy.logps([{ context: ['How many?'], completion: '2 apples ' }]);
+  const [tail] = await policy.logps([{ context: ['How many?', '2 apples '], completion: 'are left.\n' }]);
+  expect(whole).toHaveLength((await policy.countTokens(pieces)).reduce((sum, count) => sum + count, 0));
+  for (const [i, logp] of [...(head ?? []), ...(tail ?? [])].entries()) expect(whole?.[i]).toBeCloseTo(logp, 4);
   await expect(policy.logps([{ context: [''], completion: 'x' }])).rejects.toThrow('item 0');
   expect(await policy.chatPrompt([{ role: 'user', content: 'hello' }])).toContain('hello');
   await policy[Symbol.asyncDispose]();

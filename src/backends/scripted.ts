@@ -11,6 +11,7 @@ import type {
   Completion,
   ContextPiece,
   GenerateRequest,
+  GivenCompletion,
   ModelFacts,
   ModelInit,
   ModelSource,
@@ -125,10 +126,14 @@ class ScriptedPolicy implements Policy {
     return stats;
   }
 
-  async logps(items: readonly { context: readonly ContextPiece[]; completion: ContextPiece }[]): Promise<number[][]> {
+  async logps(
+    items: readonly { context: readonly ContextPiece[]; completion: GivenCompletion }[],
+  ): Promise<number[][]> {
     return items.map(({ context, completion }) => {
-      const number = keyedUniform(`${this.hash} ${textOf(context)} ${textOf([completion])}`);
-      return [...textOf([completion])].map((_, i) => -0.05 - number(i));
+      const pieces = typeof completion === 'string' ? [completion] : completion;
+      const text = pieces.map((piece) => textOf([typeof piece === 'string' ? piece : [piece]])).join('');
+      const number = keyedUniform(`${this.hash} ${textOf(context)} ${text}`);
+      return Array.from(text, (_, i) => -0.05 - number(i));
     });
   }
 

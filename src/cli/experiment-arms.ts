@@ -32,6 +32,8 @@ export const MINI_EXPERIMENT: Experiment = {
     // Margins by the spread of each scorer within a question (seed 1): at the preset's 0.02 the PRM left 36 pairs in a round, at 0.002 700.
     sipf: { 'pairs.eta': 0.002 },
     'random-pairs': { 'pairs.eta': 0.002 },
+    // Weighed with log-probabilities, scores spread as widely as the preset's margin expects.
+    'prm-logprob': { 'pairs.eta': 0.02 },
     logprob: { 'pairs.eta': 0.01 },
   },
 };
@@ -42,6 +44,7 @@ export type ExperimentName = keyof typeof EXPERIMENTS;
 /** What makes an arm what it is. All else is equal. */
 const ARM_SETTINGS = {
   sipf: { method: 'sipf', 'score.scorer': 'prm' },
+  'prm-logprob': { method: 'sipf', 'score.scorer': 'prm-logprob' },
   tallies: { method: 'sipf', 'score.scorer': 'tallies' },
   logprob: { method: 'sipf', 'score.scorer': 'logprob' },
   'random-pairs': { method: 'random-pairs', 'score.scorer': 'prm' },

@@ -80,10 +80,13 @@ function renderRows(rows: readonly ArmRow[]): string[] {
   return table([head, ...cells]);
 }
 
+/** Arms whose labels and scores are of interest beside their accuracy. */
+const FIGURES_OF: readonly string[] = ['sipf', 'prm-logprob', 'tallies'];
+
 /** PRM figures of every arm, seed and round that has them. */
 function figureRows(summaries: readonly ArmSummary[]): string[] {
   const rows = summaries
-    .filter(({ arm, column }) => column === 'tokens' && (arm === 'sipf' || arm === 'tallies'))
+    .filter(({ arm, column }) => column === 'tokens' && FIGURES_OF.includes(arm))
     .flatMap((summary) => summary.rounds.flatMap((round) => figureRow(summary, round)));
   if (rows.length === 0) return [];
   const head = [
@@ -99,8 +102,8 @@ function figureRows(summaries: readonly ArmSummary[]): string[] {
   ];
   return [
     'How well scores rank the paths of ONE question (within-question AUC for a right answer, 0.5 is chance), on questions that never trained a PRM, beside cheap scorers. ' +
-      "The scores of the arm sipf are the PRM's (those of the arm tallies hold the outcome itself and are not shown). Tallies are without the last step, which is the outcome: in the arm sipf from " +
-      'scans that may have stopped at a first success, in the arm tallies complete. True steps: the same AUC of the scores for "every step is true":',
+      "The scores of the arm sipf are the PRM's, those of prm-logprob a PRM's weighed with log-probabilities (those of the arm tallies hold the outcome itself and are not shown). Tallies are without the last step, " +
+      'which is the outcome: in the arm tallies complete, in the others from scans that may have stopped at a first success. True steps: the same AUC of the scores for "every step is true":',
     '',
     ...table([head, ...rows]),
   ];
@@ -109,8 +112,9 @@ function figureRows(summaries: readonly ArmSummary[]): string[] {
 function figureRow({ arm, seed }: ArmSummary, { iteration, figures }: ArmRound): string[][] {
   if (figures === null) return [];
   const { scores, tallies, meanLogp, shortness } = figures.aucOutcome;
-  const own = arm === 'sipf' ? [figures.stepAccuracy, scores] : [null, null];
-  const all = [...own, tallies, meanLogp, shortness, arm === 'sipf' ? (figures.aucTrue?.scores ?? null) : null];
+  const shown = arm !== 'tallies';
+  const own = shown ? [figures.stepAccuracy, scores] : [null, null];
+  const all = [...own, tallies, meanLogp, shortness, shown ? (figures.aucTrue?.scores ?? null) : null];
   return [[arm, String(seed), String(iteration), ...all.map(estimate)]];
 }
 

@@ -35,7 +35,14 @@ export function runCommand(terminal: Terminal): Command {
       .option('--task <name>', 'kind of question')
       .option('--data <path>', "the task's file or folder (default: the hub, or generated)")
       .addOption(new Option('--method <name>', 'what to do in each round').choices(MethodName.options))
-      .addOption(new Option('--scorer <name>', 'where path scores come from').choices(['prm', 'tallies', 'logprob']))
+      .addOption(
+        new Option('--scorer <name>', 'where path scores come from').choices([
+          'prm',
+          'prm-logprob',
+          'tallies',
+          'logprob',
+        ]),
+      )
       .option('--from-run <dir>', 'a new run that copies the stages of this one which did not change')
       .option('--dry-run', 'print the configuration and what it will cost, and stop'),
   );

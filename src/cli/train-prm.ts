@@ -64,6 +64,7 @@ async function trainPrm(command: Command, options: TrainPrmOptions, terminal: Te
     rule: config.labels,
     gold,
     heldOut: config.labels.heldOut,
+    calibrates: false,
   });
   for (const warning of checkPrmRows(rows)) terminal.log(`Warning: ${warning}`);
   const { paths, heldOutPaths, steps, correctSteps } = rows.counts;

@@ -1,5 +1,5 @@
 // Context pieces -> token ids. Knows how pieces join; leaves the tokenizer's rules to models.
-import type { ContextPiece } from '../backends/backend.ts';
+import type { ContextPiece, GivenCompletion } from '../backends/backend.ts';
 import { SipfError } from '../errors.ts';
 import type { Tokenizer } from '../models/tokenizer.ts';
 
@@ -21,6 +21,12 @@ export class ContextEncoder {
     return pieces.flatMap((piece, n) => this.piece(piece, n === 0));
   }
 
+  /** Ids of what follows a context. */
+  continuation(given: GivenCompletion): readonly number[] {
+    if (typeof given === 'string' || !isTexts(given)) return this.piece(given, false);
+    return given.flatMap((text) => this.piece(text, false));
+  }
+
   piece(piece: ContextPiece, first: boolean): readonly number[] {
     if (typeof piece !== 'string') return this.#checked(piece);
     const key = `${first}\n${piece}`;
@@ -39,4 +45,8 @@ export class ContextEncoder {
       `Expected token ids from 0 to ${this.#vocab - 1}, got ${bad}. Use ids of this model's tokenizer.`,
     );
   }
+}
+
+function isTexts(list: readonly number[] | readonly string[]): list is readonly string[] {
+  return typeof list[0] === 'string';
 }

@@ -1,5 +1,5 @@
 // Contexts and given completions -> log-probabilities of the completions' tokens under the raw model (teacher forcing). Leaves drawing to generate.ts.
-import type { ContextPiece } from '../backends/backend.ts';
+import type { ContextPiece, GivenCompletion } from '../backends/backend.ts';
 import { SipfError, throwIfAborted } from '../errors.ts';
 import { ContextEncoder, type ContextTokenizer } from './context.ts';
 import type { LanguageModel } from './language-model.ts';
@@ -8,8 +8,8 @@ import { turn } from './turn.ts';
 
 export interface LogpsItem {
   readonly context: readonly ContextPiece[];
-  /** A text is tokenised as a continuation. */
-  readonly completion: ContextPiece;
+  /** Texts are tokenised as continuations. */
+  readonly completion: GivenCompletion;
 }
 
 /**
@@ -23,7 +23,7 @@ export async function completionLogps(
 ): Promise<number[][]> {
   const encoder = new ContextEncoder(tokenizer, model.config.vocab);
   const encoded = items.map(({ context, completion }, n) => {
-    const item = { context: encoder.encode(context), completion: encoder.piece(completion, false) };
+    const item = { context: encoder.encode(context), completion: encoder.continuation(completion) };
     checkLength(n, item.context.length, item.completion.length, model.config.contextLength);
     return item;
   });

@@ -165,10 +165,11 @@ function roundEstimates(config: Config, typical: Typical, k: number): RoundCost[
   if (need.labels) costs.push(labelEstimate(config, typical, labelled * (labels.relabel ? k : 1)));
   if (need.prm)
     costs.push({ stage: '3-prm', ...training(prm.train, k * labelled * (1 - labels.heldOut), rowTokens(typical, 1)) });
-  if (method.feedback === 'process' && (score.scorer === 'prm' || score.scorer === 'logprob')) {
+  const scorers = { prm: 1, logprob: 1, 'prm-logprob': 2, tallies: 0, oracle: 0 }[score.scorer];
+  if (method.feedback === 'process' && scorers > 0) {
     // Paths of one question share its prompt; questions that can give no pair are left out.
     const pairable = config.pairs.chosenGate === 'none' ? 1 : 1 - (1 - typical.pRight) ** sampling.samples;
-    const scored = k * pairable * (questions * typical.promptTokens + paths * typical.pathTokens);
+    const scored = scorers * k * pairable * (questions * typical.promptTokens + paths * typical.pathTokens);
     costs.push({ stage: '4-scores', scoredTokens: scored });
   }
   const pairs = Math.min(

@@ -1,5 +1,6 @@
 // Questions and a base model -> a policy that learned from its own process feedback. METHOD.md's algorithm box; leaves each stage to its own file.
 import type { Checkpoint } from '../records.ts';
+import { calibrate } from './calibrate.ts';
 import { flopsOf } from './cost.ts';
 import type { Counts } from './counts.ts';
 import type { EvalReport } from './evaluate.ts';
@@ -44,7 +45,10 @@ export async function iterate({ loop, opener, base, parameters }: IterateArgs): 
     if (method.samples) counts['1-samples'] = await sample(loop, k, policy);
     if (need.labels) counts['2-step-labels'] = await label(loop, k, policy);
     const prm: Trained | null = need.prm ? await trainPrm(loop, k, policy) : null;
-    if (judge.scored) counts['4-scores'] = await score(loop, k, policy, prm?.checkpoint ?? null);
+    const weighed = need.calibration && prm ? await calibrate(loop, k, policy, prm.checkpoint) : null;
+    if (weighed) counts['4-calibration'] = weighed.counts;
+    const scoring = { policy, prm: prm?.checkpoint ?? null, calibration: weighed?.calibration ?? null };
+    if (judge.scored) counts['4-scores'] = await score(loop, k, scoring);
     if (judge.paired) counts['5-pairs'] = await pair(loop, k);
     const trained = await align(loop, k, { base, sft: start.checkpoint, previous: policy });
     rounds.push(await evaluate(loop, opener, { ...judge, k, before: policy, trained, prm, counts }));

@@ -47,6 +47,11 @@ export function drawKey({ seed, stage, iteration, questionId, prefix, index }: D
   return [seed, stage, iteration, questionId, sha256(prefix).slice(0, 24), index].join('/');
 }
 
+/** True for as many other questions, whose labels weigh a PRM against log-probabilities: they train no PRM where that is done. */
+export function isForCalibration(questionId: string, share: number): boolean {
+  return !isHeldOut(questionId, share) && isHeldOut(questionId, 2 * share);
+}
+
 /** True for the share of questions (by id, whatever the seed) that never trains a PRM. */
 export function isHeldOut(questionId: string, share: number): boolean {
   return keyedNumber('held-out', questionId) < share;

@@ -1,5 +1,6 @@
 // A method's name -> settings of the same stages (METHOD.md section 2). The only place that knows methods by name.
 import { z } from 'zod';
+import type { ScoreOptions } from './score-paths.ts';
 
 export const MethodName = z.enum(['sipf', 'siof', 'random-pairs', 'online-rft', 'rft', 'continued-sft', 'sft']);
 export type MethodName = z.infer<typeof MethodName>;
@@ -38,8 +39,10 @@ export function roundsOf(method: Method, configured: number): number {
 /** What the configured scorer needs to be computed first. */
 export function needs(
   method: Method,
-  scorer: 'prm' | 'tallies' | 'logprob' | 'oracle',
-): { labels: boolean; prm: boolean } {
+  scorer: ScoreOptions['scorer'],
+): { labels: boolean; prm: boolean; calibration: boolean } {
   const process = method.feedback === 'process';
-  return { labels: process && (scorer === 'prm' || scorer === 'tallies'), prm: process && scorer === 'prm' };
+  const calibration = process && scorer === 'prm-logprob';
+  const prm = calibration || (process && scorer === 'prm');
+  return { labels: prm || (process && scorer === 'tallies'), prm, calibration };
 }

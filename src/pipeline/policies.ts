@@ -8,6 +8,7 @@ import { checkpointOf } from '../run-paths.ts';
 import { alignRows, goldRows } from './align.ts';
 import type { Counts } from './counts.ts';
 import { keyedSeed } from './keys.ts';
+import { needs } from './methods.ts';
 import { Trained } from './stage-results.ts';
 import { everything, type Loop, labelInputs, sourceIn, stageOf } from './stages.ts';
 import { checkPrmRows, prmRows } from './train-prm.ts';
@@ -62,6 +63,7 @@ export async function trainPrm(loop: Loop, k: number, policy: Checkpoint): Promi
   const { labels, prm } = config;
   const stage = stageOf(k, '3-prm');
   const rule = { delta: labels.delta, closure: labels.closure, ownWitness: labels.ownWitness };
+  const calibrates = needs(loop.method, config.score.scorer).calibration;
   const rows = async (): Promise<Rows> => {
     const labelled = everything(loop, k, { labels: true });
     const found = await prmRows(labelled, {
@@ -71,6 +73,7 @@ export async function trainPrm(loop: Loop, k: number, policy: Checkpoint): Promi
       rule,
       gold: prm.gold,
       heldOut: labels.heldOut,
+      calibrates,
     });
     const warnings = checkPrmRows(found);
     for (const warning of warnings) run.warn(warning, stage);
@@ -78,7 +81,7 @@ export async function trainPrm(loop: Loop, k: number, policy: Checkpoint): Promi
   };
   const inputs = {
     data: loop.data,
-    options: { targets: prm.targets, gold: prm.gold, heldOut: labels.heldOut, rule },
+    options: { targets: prm.targets, gold: prm.gold, heldOut: labels.heldOut, calibrates, rule },
     ...(await labelInputs(loop, k)),
   };
   return train(loop, { stage, output: '3-prm', start: loop.verifier ?? policy, settings: prm.train, inputs, rows });

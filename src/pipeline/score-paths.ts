@@ -7,11 +7,13 @@ import type { Task } from '../tasks/task.ts';
 import type { StageOutput } from './counts.ts';
 import { keyedOrder } from './keys.ts';
 import type { BuildPrompt } from './prompt.ts';
+import { calibratedScore, type StepCalibration } from './step-calibration.ts';
+import { stepEvidence } from './step-evidence.ts';
 import { softLabels } from './step-labels.ts';
 
 export const ScoreOptions = z.strictObject({
-  /** prm: the trained model. tallies: the rollouts themselves (labelled paths only, labels.mode full). logprob: the policy's mean log-probability, as a probability. oracle: true step correctness, an upper bound for tasks that know it. */
-  scorer: z.enum(['prm', 'tallies', 'logprob', 'oracle']).default('prm'),
+  /** prm: the trained model. prm-logprob: that model and the policy's own log-probabilities of each step, weighted by a regression on labelled steps (step-calibration.ts). tallies: the rollouts themselves (labelled paths only, labels.mode full). logprob: the policy's mean log-probability, as a probability. oracle: true step correctness, an upper bound for tasks that know it. */
+  scorer: z.enum(['prm', 'prm-logprob', 'tallies', 'logprob', 'oracle']).default('prm'),
   /** How step scores make a path score. */
   path: z.enum(['mean', 'min', 'product', 'last']).default('mean'),
   /** Questions of one unit of work. */
@@ -29,6 +31,12 @@ export interface ScoreItem {
 /** What scores: a model, the policy, the labels themselves, or nothing but the final answer. */
 export type Scorer =
   | { readonly kind: 'prm'; readonly prm: ProcessRewardModel }
+  | {
+      readonly kind: 'prm-logprob';
+      readonly prm: ProcessRewardModel;
+      readonly policy: Policy;
+      readonly calibration: StepCalibration;
+    }
   | { readonly kind: 'logprob'; readonly policy: Policy }
   | { readonly kind: 'tallies' }
   | { readonly kind: 'oracle' }
@@ -45,17 +53,28 @@ export interface ScoreContext {
 export async function scoreUnit(items: readonly ScoreItem[], context: ScoreContext): Promise<StageOutput<StepScores>> {
   const records = await recordsOf(items, context);
   const samples = items.reduce((sum, item) => sum + item.samples.length, 0);
-  const scoredTokens = await tokensRead(items, context);
+  const scoredTokens = await tokensRead(items, modelsOf(context.scorer), context.prompt);
   return { records, counts: { paths: records.length, unscored: samples - records.length, scoredTokens } };
 }
 
-/** What the scoring model reads: a question's prompt once, and its paths. */
-async function tokensRead(items: readonly ScoreItem[], { scorer, prompt }: ScoreContext): Promise<number> {
-  const model = scorer.kind === 'prm' ? scorer.prm : scorer.kind === 'logprob' ? scorer.policy : null;
-  if (model === null) return 0;
-  const prompts = await model.countTokens(items.map(({ question }) => prompt(question)));
-  const paths = items.flatMap((item) => item.samples.map(({ tokens }) => tokens));
-  return [...prompts, ...paths].reduce((sum, tokens) => sum + tokens, 0);
+function modelsOf(scorer: Scorer): readonly (Policy | ProcessRewardModel)[] {
+  if (scorer.kind === 'prm-logprob') return [scorer.prm, scorer.policy];
+  return scorer.kind === 'prm' ? [scorer.prm] : scorer.kind === 'logprob' ? [scorer.policy] : [];
+}
+
+/** What each scoring model reads: a question's prompt once, and its paths. */
+export async function tokensRead(
+  items: readonly Pick<ScoreItem, 'question' | 'samples'>[],
+  models: readonly Pick<Policy, 'countTokens'>[],
+  prompt: BuildPrompt,
+): Promise<number> {
+  let read = 0;
+  for (const model of models) {
+    const prompts = await model.countTokens(items.map(({ question }) => prompt(question)));
+    const paths = items.flatMap((item) => item.samples.map(({ tokens }) => tokens));
+    read += [...prompts, ...paths].reduce((sum, tokens) => sum + tokens, 0);
+  }
+  return read;
 }
 
 async function recordsOf(
@@ -83,6 +102,13 @@ async function recordsOf(
       { signal },
     );
     return paths.map(({ sample }, index) => scoresOf(sample, 'prm', scorer.prm.hash, scores[index] ?? []));
+  }
+  if (scorer.kind === 'prm-logprob') {
+    const evidence = await stepEvidence(paths, { ...scorer, task, prompt, signal });
+    return paths.map(({ sample }, index) => {
+      const scores = (evidence[index] ?? []).map((step) => calibratedScore(step, scorer.calibration));
+      return scoresOf(sample, 'prm-logprob', scorer.prm.hash, scores);
+    });
   }
   const logps = await scorer.policy.logps(
     paths.map(({ question, sample }) => ({

@@ -6,12 +6,13 @@ import { loadConfig, parseConfig } from '../config.ts';
 import type { Question, Sample, StepLabels } from '../records.ts';
 import { estimate, flopsOf } from './cost.ts';
 import { byQuestion, inUnits, joinQuestions } from './counts.ts';
-import { isHeldOut } from './keys.ts';
+import { isForCalibration, isHeldOut } from './keys.ts';
 import { choosePaths } from './label-steps.ts';
 import { figureWarnings, scoreFigures } from './prm-figures.ts';
 import { loadShots, makePrompter, PromptOptions } from './prompt.ts';
 import { chooseQuestions, SampleOptions, samplePaths, sampleUnit } from './sample-paths.ts';
 import { scoreUnit, shuffleScores } from './score-paths.ts';
+import { fitStepCalibration } from './step-calibration.ts';
 import { hardLabels, pathScore, softLabels } from './step-labels.ts';
 import { checkPrmRows, prmRows } from './train-prm.ts';
 
@@ -238,13 +239,19 @@ describe('labels and scores', () => {
       );
       return { question: byId.get(questionId) ?? questions[0] ?? sumQuestion('train', 0), samples: records, labels };
     });
-    const args = { task: sumsTask, prompt, rule, gold: true, heldOut: 0.3 };
+    const args = { task: sumsTask, prompt, rule, gold: true, heldOut: 0.3, calibrates: false };
     const rows = await prmRows(items, { ...args, targets: 'soft' });
     const held = items.filter(({ question }) => isHeldOut(question.id, 0.3));
     expect(held.length).toBeGreaterThan(2);
     expect(rows.counts.heldOutPaths).toBe(held.reduce((sum, { labels }) => sum + labels.length, 0));
     const prompts = new Set(rows.examples.map((example) => example.prompt));
     for (const { question } of held) expect(prompts.has(prompt(question))).toBe(false);
+    const without = await prmRows(items, { ...args, targets: 'soft', calibrates: true });
+    const weighing = items.filter(({ question }) => isForCalibration(question.id, 0.3));
+    expect(weighing.length).toBeGreaterThan(2);
+    expect(without.counts.calibrationPaths).toBe(weighing.reduce((sum, { labels }) => sum + labels.length, 0));
+    const left = new Set(without.examples.map((example) => example.prompt));
+    for (const { question } of [...held, ...weighing]) expect(left.has(prompt(question))).toBe(false);
     expect(checkPrmRows(rows)).toEqual([]);
     expect(() => checkPrmRows({ examples: [], counts: { ...rows.counts, paths: 0 } })).toThrow(/Raise labels\.paths/);
     await expect(
@@ -257,6 +264,19 @@ describe('labels and scores', () => {
     await using prm = await backend.openPrm({ model: 'base' });
     const scored = await scoreUnit(items, { scorer: { kind: 'prm', prm }, task: sumsTask, prompt });
     expect(scored.records).toHaveLength(samples.length);
+    await using policy = await backend.openPolicy({ model: 'base' });
+    const prior = fitStepCalibration([]);
+    const alone = { kind: 'prm-logprob', prm, policy, calibration: prior } as const;
+    const weighed = await scoreUnit(items, { scorer: alone, task: sumsTask, prompt });
+    expect(weighed.counts.scoredTokens).toBeGreaterThan(1.5 * (scored.counts.scoredTokens ?? 0));
+    for (const [i, { scorer, scores }] of weighed.records.entries()) {
+      expect(scorer).toBe('prm-logprob');
+      for (const [j, value] of scores.entries()) expect(value).toBeCloseTo(scored.records[i]?.scores[j] ?? -1, 5);
+    }
+    const surprised = { ...alone, calibration: { ...prior, minLogp: 2 } };
+    const lower = await scoreUnit(items, { scorer: surprised, task: sumsTask, prompt });
+    for (const [i, { scores }] of lower.records.entries())
+      for (const [j, value] of scores.entries()) expect(value).toBeLessThan(weighed.records[i]?.scores[j] ?? 0);
     const tallied = await scoreUnit(items, { scorer: { kind: 'tallies' }, task: sumsTask, prompt });
     expect(tallied.counts.unscored).toBe(0);
     expect(tallied.records.find(({ sampleId }) => !sampleId.endsWith('gold'))?.scores[0]).toBe(0.5);

@@ -15,6 +15,7 @@ import type { BuildPrompt } from './prompt.ts';
 import { chooseQuestions, type SampleItem, sampleUnit } from './sample-paths.ts';
 import { type ScoreItem, type Scorer, scoreUnit, shuffleScores } from './score-paths.ts';
 import { COUNTS } from './stage-results.ts';
+import type { StepCalibration } from './step-calibration.ts';
 import { pathScore } from './step-labels.ts';
 
 /** What every stage of a run shares. */
@@ -185,11 +186,18 @@ export async function labelInputs(loop: Loop, k: number): Promise<Record<string,
   return { samples: await hashesOf(loop, '1-samples', k), labels: await hashesOf(loop, '2-step-labels', k) };
 }
 
+/** What a scorer may read. */
+export interface Scoring {
+  readonly policy: Checkpoint;
+  readonly prm: Checkpoint | null;
+  readonly calibration: StepCalibration | null;
+}
+
 /**
  * 4: the paths so far that someone will read a score of, scored by the PRM, the tallies, the policy's log-probability or the outcome: all
  * of a question that can give pairs, and the labelled ones of every question, on which held-out figures rest.
  */
-export async function score(loop: Loop, k: number, policy: Checkpoint, prm: Checkpoint | null): Promise<Counts> {
+export async function score(loop: Loop, k: number, { policy, prm, calibration }: Scoring): Promise<Counts> {
   const { run, config, method, task, prompt } = loop;
   const kind = method.feedback === 'outcome' ? 'outcome' : config.score.scorer;
   const labels = needs(method, config.score.scorer).labels;
@@ -211,6 +219,7 @@ export async function score(loop: Loop, k: number, policy: Checkpoint, prm: Chec
       unit: config.score.unit,
       pairs: { chosenGate, gold },
       model: kind === 'prm' ? (prm?.hash ?? null) : kind === 'logprob' ? policy.hash : null,
+      ...(kind === 'prm-logprob' ? { prm: prm?.hash, policy: policy.hash, calibration } : {}),
       ...(labels ? await labelInputs(loop, k) : { samples: await hashesOf(loop, '1-samples', k) }),
     },
     file: '4-scores.jsonl',
@@ -218,7 +227,7 @@ export async function score(loop: Loop, k: number, policy: Checkpoint, prm: Chec
     sizeOf: (unit) => unit.reduce((sum, item) => sum + item.samples.length, 0),
     unit: 'paths',
     total: await countPaths(items()),
-    open: () => openScorer(loop, kind, policy, prm),
+    open: () => openScorer(loop, kind, { policy, prm, calibration }),
     each: (unit, { scorer }) => scoreUnit(unit, { scorer, task, prompt, signal: run.signal }),
   });
 }
@@ -232,8 +241,7 @@ async function countPaths(items: AsyncIterable<ScoreItem>): Promise<number> {
 async function openScorer(
   loop: Loop,
   kind: Scorer['kind'],
-  policy: Checkpoint,
-  prm: Checkpoint | null,
+  { policy, prm, calibration }: Scoring,
 ): Promise<{ scorer: Scorer } & AsyncDisposable> {
   const nothing = async () => undefined;
   if (kind === 'outcome' || kind === 'tallies' || kind === 'oracle')
@@ -244,7 +252,15 @@ async function openScorer(
   }
   if (prm === null) throw new Error('Expected a PRM to score with.');
   const opened = await loop.backend.openPrm(sourceIn(loop, prm));
-  return { scorer: { kind, prm: opened }, [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose]() };
+  if (kind === 'prm')
+    return { scorer: { kind, prm: opened }, [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose]() };
+  if (calibration === null) throw new Error('Expected a calibration to score with.');
+  const writer = await loop.backend.openPolicy(sourceIn(loop, policy));
+  const close = async () => {
+    await opened[Symbol.asyncDispose]();
+    await writer[Symbol.asyncDispose]();
+  };
+  return { scorer: { kind, prm: opened, policy: writer, calibration }, [Symbol.asyncDispose]: close };
 }
 
 /** 5: preference pairs of every question so far; for methods without pairs, its right samples as NLL-only rows. */

@@ -4,7 +4,7 @@ import type { PrmExample } from '../backends/backend.ts';
 import { SipfError } from '../errors.ts';
 import type { Question, Sample, StepLabels } from '../records.ts';
 import type { Task } from '../tasks/task.ts';
-import { isHeldOut } from './keys.ts';
+import { isForCalibration, isHeldOut } from './keys.ts';
 import type { BuildPrompt } from './prompt.ts';
 import { hardLabels, type LabelRule, softLabels } from './step-labels.ts';
 import { TrainSettings } from './train-settings.ts';
@@ -24,6 +24,8 @@ export interface PrmRowsArgs {
   readonly rule: LabelRule;
   readonly gold: boolean;
   readonly heldOut: number;
+  /** Leave the questions for calibration out, too. */
+  readonly calibrates: boolean;
 }
 
 /** A labelled question: its samples by id (gold among them) and its label records, latest last. */
@@ -35,20 +37,31 @@ export interface LabelledQuestion {
 
 export interface PrmRows {
   readonly examples: readonly PrmExample[];
-  readonly counts: { paths: number; gold: number; heldOutPaths: number; steps: number; correctSteps: number };
+  readonly counts: {
+    paths: number;
+    gold: number;
+    heldOutPaths: number;
+    calibrationPaths: number;
+    steps: number;
+    correctSteps: number;
+  };
 }
 
 /** PRM training rows from all labels so far; held-out questions give none. A path labelled twice counts with its latest labels. */
 export async function prmRows(
   questions: AsyncIterable<LabelledQuestion> | Iterable<LabelledQuestion>,
-  { task, prompt, targets, rule, gold, heldOut }: PrmRowsArgs,
+  { task, prompt, targets, rule, gold, heldOut, calibrates }: PrmRowsArgs,
 ): Promise<PrmRows> {
   const examples: PrmExample[] = [];
-  const counts = { paths: 0, gold: 0, heldOutPaths: 0, steps: 0, correctSteps: 0 };
+  const counts = { paths: 0, gold: 0, heldOutPaths: 0, calibrationPaths: 0, steps: 0, correctSteps: 0 };
   for await (const { question, samples, labels } of questions) {
     const latest = new Map(labels.map((record) => [record.sampleId, record]));
     if (isHeldOut(question.id, heldOut)) {
       counts.heldOutPaths += latest.size;
+      continue;
+    }
+    if (calibrates && isForCalibration(question.id, heldOut)) {
+      counts.calibrationPaths += latest.size;
       continue;
     }
     const byId = new Map(samples.map((sample) => [sample.id, sample]));
