@@ -5,6 +5,7 @@ import { SipfError } from '../errors.ts';
 import type { Question, Sample, StepLabels, StepScores } from '../records.ts';
 import type { Task } from '../tasks/task.ts';
 import type { StageOutput } from './counts.ts';
+import { fitsContext } from './fits.ts';
 import { keyedOrder } from './keys.ts';
 import type { BuildPrompt } from './prompt.ts';
 import { softLabels } from './step-labels.ts';
@@ -43,15 +44,38 @@ export interface ScoreContext {
 
 /** Scores the samples of one unit of questions. */
 export async function scoreUnit(items: readonly ScoreItem[], context: ScoreContext): Promise<StageOutput<StepScores>> {
-  const records = await recordsOf(items, context);
+  const { fitting, tooLong } = await withoutTooLong(items, context);
+  const records = await recordsOf(fitting, context);
   const samples = items.reduce((sum, item) => sum + item.samples.length, 0);
-  const scoredTokens = await tokensRead(items, context);
-  return { records, counts: { paths: records.length, unscored: samples - records.length, scoredTokens } };
+  const scoredTokens = await tokensRead(fitting, context);
+  const counts = { paths: records.length, unscored: samples - records.length, scoredTokens };
+  return { records, counts: tooLong === 0 ? counts : { ...counts, pathsTooLong: tooLong } };
+}
+
+/** Paths that the scoring model's context does not hold stay without scores. */
+async function withoutTooLong(
+  items: readonly ScoreItem[],
+  { scorer, task, prompt }: ScoreContext,
+): Promise<{ fitting: readonly ScoreItem[]; tooLong: number }> {
+  const model = modelOf(scorer);
+  if (model === null) return { fitting: items, tooLong: 0 };
+  const paths = items.flatMap(({ question, samples }) => samples.map((sample) => ({ question, sample })));
+  const fits = await fitsContext(
+    model,
+    paths.map(({ question, sample }) => [prompt(question), ...task.pieces(sample.steps)]),
+  );
+  const kept = new Set(paths.filter((_, n) => fits[n]).map(({ sample }) => sample));
+  const fitting = items.map((item) => ({ ...item, samples: item.samples.filter((sample) => kept.has(sample)) }));
+  return { fitting, tooLong: paths.length - kept.size };
+}
+
+function modelOf(scorer: Scorer): Policy | ProcessRewardModel | null {
+  return scorer.kind === 'prm' ? scorer.prm : scorer.kind === 'logprob' ? scorer.policy : null;
 }
 
 /** What the scoring model reads: a question's prompt once, and its paths. */
 async function tokensRead(items: readonly ScoreItem[], { scorer, prompt }: ScoreContext): Promise<number> {
-  const model = scorer.kind === 'prm' ? scorer.prm : scorer.kind === 'logprob' ? scorer.policy : null;
+  const model = modelOf(scorer);
   if (model === null) return 0;
   const prompts = await model.countTokens(items.map(({ question }) => prompt(question)));
   const paths = items.flatMap((item) => item.samples.map(({ tokens }) => tokens));
