@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { hashPath, nodeDisk, removeLeftovers, replaceFile } from './disk.ts';
+import { SipfError } from './errors.ts';
 
 /** No process has it: beyond what kernels give out. */
 const GONE = 4_194_305;
@@ -39,4 +40,18 @@ it("says which file of the user's it cannot write", async () => {
   const path = join(folder, 'no', 'such', 'folder', 'out.jsonl');
   await expect(replaceFile(nodeDisk, path, ['x'])).rejects.toMatchObject({ code: 'write-failed' });
   await expect(replaceFile(nodeDisk, path, ['x'])).rejects.toThrow(/out\.jsonl/);
+});
+
+it('leaves no half-written draft where the disk refuses', async () => {
+  const path = join(folder, 'out.jsonl');
+  const full = new SipfError('write-failed', 'full');
+  const disk = {
+    ...nodeDisk,
+    write: async (file: string) => {
+      await nodeDisk.write(file, ['half']);
+      throw full;
+    },
+  };
+  await expect(replaceFile(disk, path, ['x'])).rejects.toBe(full);
+  expect((await readdir(folder)).filter((name) => name.startsWith('out.jsonl'))).toEqual([]);
 });

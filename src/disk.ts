@@ -60,7 +60,13 @@ export async function replaceFile(
   chunks: AsyncIterable<string> | Iterable<string>,
 ): Promise<void> {
   const draft = `${path}.draft`;
-  await disk.write(draft, chunks);
+  try {
+    await disk.write(draft, chunks);
+  } catch (thrown) {
+    // Half a draft would hold the space that the next try needs.
+    await disk.remove(draft).catch(() => undefined);
+    throw thrown;
+  }
   await disk.rename(draft, path);
 }
 

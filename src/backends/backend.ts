@@ -90,6 +90,7 @@ export interface StepPath {
 /** A model that judges steps. */
 export interface ProcessRewardModel extends AsyncDisposable {
   readonly hash: string;
+  readonly contextLength: number;
   /** P(step correct) of each step, read at the step's last token. A path beyond the context length is an error naming its index. */
   score(paths: readonly StepPath[], options?: CallOptions): Promise<number[][]>;
   /** Token counts of texts (continuations, no BOS). */

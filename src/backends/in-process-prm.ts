@@ -36,12 +36,14 @@ function checkHead({ model, adapter }: ModelSource, { weights }: OpenModel): voi
 
 class InProcessPrm implements ProcessRewardModel {
   readonly hash: string;
+  readonly contextLength: number;
   readonly #opened: OpenModel;
   readonly #scorer: StepScorer;
   readonly #turns = new InTurn();
 
   constructor(engine: Engine, opened: OpenModel) {
     this.hash = opened.hash;
+    this.contextLength = opened.weights.config.contextLength;
     this.#opened = opened;
     this.#scorer = new StepScorer(engine, opened.weights);
   }

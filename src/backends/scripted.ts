@@ -171,6 +171,7 @@ class ScriptedPolicy implements Policy {
 
 class ScriptedPrm implements ProcessRewardModel {
   readonly hash: string;
+  readonly contextLength = CONTEXT;
   readonly #skill: number;
   readonly #options: ScriptedOptions;
 

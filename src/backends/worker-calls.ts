@@ -28,7 +28,7 @@ type Message = Parameters<Policy['chatPrompt']>[0][number];
 /** Method -> [argument, result]. `generate` asks with Completion[] and is answered with GenerateRequest[]; `train` tells TrainSteps. */
 export type WorkerCalls = {
   openPolicy: readonly [ModelSource, { handle: number; hash: string; contextLength: number }];
-  openPrm: readonly [ModelSource, { handle: number; hash: string }];
+  openPrm: readonly [ModelSource, { handle: number; hash: string; contextLength: number }];
   generate: readonly [Held<readonly GenerateRequest[]>, GenerateStats];
   logps: readonly [Held<readonly LogpItem[]>, number[][]];
   chatPrompt: readonly [Held<readonly Message[]>, string];

@@ -56,9 +56,11 @@ function remotePolicy(client: RpcClient<WorkerCalls>, opened: WorkerCalls['openP
   };
 }
 
-function remotePrm(client: RpcClient<WorkerCalls>, { handle, hash }: WorkerCalls['openPrm'][1]): ProcessRewardModel {
+function remotePrm(client: RpcClient<WorkerCalls>, opened: WorkerCalls['openPrm'][1]): ProcessRewardModel {
+  const { handle, hash, contextLength } = opened;
   return {
     hash,
+    contextLength,
     score: (paths, call) => client.call('score', { handle, argument: paths }, { signal: call?.signal }),
     countTokens: (texts) => client.call('countTokens', { handle, argument: texts }),
     [Symbol.asyncDispose]: async () => void (await client.call('release', handle)),

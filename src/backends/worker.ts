@@ -35,7 +35,7 @@ serve<WorkerCalls>(port, {
   },
   async openPrm(source) {
     const prm = await backend.openPrm(source);
-    return { handle: hold(prm), hash: prm.hash };
+    return { handle: hold(prm), hash: prm.hash, contextLength: prm.contextLength };
   },
   generate: ({ handle, argument }, { ask, signal }) =>
     open<Policy>(handle).generate(

@@ -6,6 +6,7 @@ import { SipfError } from '../errors.ts';
 import { capPairs, pairCounts, pairQuestion } from '../pipeline/pair-paths.ts';
 import { pathScore } from '../pipeline/step-labels.ts';
 import { Sample, StepScores } from '../records.ts';
+import type { Row } from './jsonl.ts';
 import { finish } from './options.ts';
 import { loadQuestions, openStage, reportCounts, rowsByQuestion, type StageOptions, withStage } from './stage.ts';
 import type { Terminal } from './terminal.ts';
@@ -37,7 +38,9 @@ async function pair(command: Command, options: PairCommandOptions, terminal: Ter
   const questions = await loadQuestions(stage, options);
   const known = new Map(questions.map((question) => [question.id, question]));
   const samples = await rowsByQuestion(options.samples, Sample, known, terminal.signal);
-  const scores = await rowsByQuestion(options.in, StepScores, known, terminal.signal);
+  const scores = await rowsByQuestion(options.in, StepScores, known, terminal.signal, (row) =>
+    requireSample(row, samples.get(row.value.questionId) ?? [], options.samples),
+  );
   const key = `${seed}/${options.iteration}`;
   const found = [...samples].map(([id, own]) => {
     const ofQuestion = new Map(
@@ -61,4 +64,21 @@ async function pair(command: Command, options: PairCommandOptions, terminal: Ter
   );
   const right = new Map([...samples.values()].flat().map(({ id, outcome }) => [id, outcome.kind === 'right']));
   await reportCounts(options.out, { ...pairCounts(kept, right) }, options.json === true, terminal);
+}
+
+/** Scores of another file's samples would pair nothing, or the wrong paths. */
+function requireSample({ place, value }: Row<StepScores>, samples: readonly Sample[], file: string): void {
+  const { sampleId, scores } = value;
+  const sample = samples.find(({ id }) => id === sampleId);
+  if (sample === undefined) {
+    throw new SipfError(
+      'bad-input',
+      `${place}, field "sampleId": Expected the id of a sample in ${file}, got ${JSON.stringify(sampleId)}. Give the samples that were scored, those of earlier rounds too.`,
+    );
+  }
+  if (scores.length === sample.steps.length) return;
+  throw new SipfError(
+    'bad-input',
+    `${place}, field "scores": Expected ${sample.steps.length} of them, one a step of ${sampleId}, got ${scores.length}. Score that sample again.`,
+  );
 }

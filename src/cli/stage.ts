@@ -130,10 +130,13 @@ export async function rowsByQuestion<T extends { readonly questionId: string }>(
   schema: z.ZodType<T>,
   known: ReadonlyMap<string, Question>,
   signal: AbortSignal,
+  checkRow: (row: Row<T>) => void = () => {},
 ): Promise<Map<string, T[]>> {
   const groups = new Map<string, T[]>();
-  for await (const { place, value } of readRows(path, schema, signal)) {
+  for await (const row of readRows(path, schema, signal)) {
+    const { place, value } = row;
     requireQuestion(known, value.questionId, place);
+    checkRow(row);
     const group = groups.get(value.questionId) ?? [];
     group.push(value);
     groups.set(value.questionId, group);

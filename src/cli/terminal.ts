@@ -59,12 +59,13 @@ export function listenForInterrupts(log: (line: string) => void): Interrupts {
 /** The real terminal. Ends the process quietly when the reader of stdout goes away. */
 export function openTerminal(signal: AbortSignal): Terminal {
   const { stdout, stderr } = process;
-  const onError = (error: NodeJS.ErrnoException) => {
+  // Results that cannot be written are lost: better to stop than to go on for hours.
+  stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit(0);
-    throw error;
-  };
-  stdout.on('error', onError);
-  stderr.on('error', onError);
+    stderr.write(`sipf: Expected to write to stdout, got ${error.code ?? error.message}. Send it elsewhere.\n`);
+    process.exit(2);
+  });
+  stderr.on('error', () => process.exit(process.exitCode ?? 0));
   // A live progress line gives way to every other line.
   const clearLine = () => {
     if (stderr.isTTY) stderr.write('\r\u001b[2K');

@@ -102,7 +102,7 @@ export class Engine {
       this.#created++;
       return new Program({ session, inputs, outputs, nonEmpty, released: () => this.#live-- });
     } catch (thrown) {
-      throw this.#explain(thrown);
+      throw this.#explain(thrown, folder);
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }
@@ -120,8 +120,16 @@ export class Engine {
     };
   }
 
-  #explain(thrown: unknown): unknown {
+  #explain(thrown: unknown, folder: string): unknown {
     const message = messageOf(thrown);
+    const refusal = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : '';
+    if (/^E[A-Z]+$/.test(refusal)) {
+      return new SipfError(
+        'write-failed',
+        `Expected to write the small files of a session into ${folder}, got ${refusal}. Free disk space there, or put TMPDIR on the disk of the weights where that has some.`,
+        { cause: thrown },
+      );
+    }
     const unavailable =
       this.provider !== 'cpu' && /no available backend|WebGpuContext|adapter|RequestDevice/i.test(message);
     if (!unavailable) return thrown;

@@ -3,6 +3,7 @@ import type { ModelSource } from '../backends/backend.ts';
 import type { Engine } from '../engine/session.ts';
 import { SipfError } from '../errors.ts';
 import { architectureOf } from '../models/architectures.ts';
+import { checkWeights } from '../models/check-weights.ts';
 import { mergeWeights } from '../models/merged-weights.ts';
 import { type CacheOptions, openModelFiles } from '../models/model-files.ts';
 import { checkVocabulary, loadTokenizer, type Tokenizer } from '../models/tokenizer.ts';
@@ -20,6 +21,7 @@ export async function openModel(engine: Engine, source: ModelSource, options: Ca
   const files = await openModelFiles(source.model, options);
   const architecture = architectureOf(files.config);
   const config = architecture.configure(files.config);
+  checkWeights(architecture, config, files);
   const tokenizer = await tokenizerOf(source.model, options);
   checkVocabulary(tokenizer, config.vocab);
   const merged = await mergeWeights(engine, files, source.adapter, options);

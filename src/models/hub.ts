@@ -62,7 +62,7 @@ async function hubFolder(id: string, options: CacheOptions): Promise<string> {
     if (thrown instanceof SipfError) throw thrown;
     throw new SipfError(
       'not-found',
-      `Expected to download ${id} from the hub, got: ${messageOf(thrown)}. Check the id and the network, or download it elsewhere ` +
+      `Expected a folder ${id}, got none here, and no such model from the hub: ${messageOf(thrown)}. Check the path, or the id and the network, or download it elsewhere ` +
         `(hf download ${id} --local-dir DIR) and give that folder. Gated models need HF_TOKEN.`,
       { cause: thrown },
     );

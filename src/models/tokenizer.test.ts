@@ -80,6 +80,21 @@ describe('a byte-level tokenizer.json', () => {
     expect(broken.push(first as number)).toBe('');
     expect(broken.end()).toBe('\uFFFD');
   });
+
+  it('streams broken bytes as the whole of them is decoded', () => {
+    let state = 7;
+    const draw = (below: number): number => {
+      state = (state * 48271) % 2147483647;
+      return state % below;
+    };
+    for (let round = 0; round < 200; round++) {
+      // Mostly single bytes, some special tokens: what an untrained model writes.
+      const ids = Array.from({ length: 60 }, () => (draw(10) === 0 ? draw(3) : 3 + draw(round % 2 === 0 ? 256 : 509)));
+      const stream = small.stream();
+      const text = ids.map((id) => stream.push(id)).join('') + stream.end();
+      expect(text).toBe(small.decodeContinuation(ids));
+    }
+  });
 });
 
 describe('beginnings', () => {

@@ -135,7 +135,7 @@ export function makeTokenizer(original: Json, settings: TokenizerSettings, file:
     encodeContinuation: (text, options = {}) => encoders.of(options, true)(text),
     decode,
     decodeContinuation,
-    stream: () => makeStream(decodeContinuation),
+    stream: () => makeStream(decodeContinuation, (id) => /^<0x[0-9A-F]{2}>$/.test(main.id_to_token(id) ?? '')),
     token: (id) => main.id_to_token(id),
     leadingIds: leading,
     vocabSize: highestId(json) + 1,
@@ -223,24 +223,30 @@ function makeContinuationDecoder(
 
 /** Ids kept before the undecided ones: enough for decoders that look one token back. */
 const CONTEXT_IDS = 4;
-/** A character has at most four bytes: a longer undecided tail is broken text, not an unfinished character. */
-const MAX_UNDECIDED = 4;
+/** An unfinished character has at most three bytes, so at most three ids. */
+const TAIL_IDS = 4;
 
-function makeStream(decode: (ids: readonly number[]) => string): TextStream {
+/**
+ * Ids wait while their text ends in a broken character, which the next one may finish: what was given out never changes.
+ * @param isByte the token stands for one byte (`<0x0A>`): its decoder reads runs of them as a whole.
+ */
+function makeStream(decode: (ids: readonly number[]) => string, isByte: (id: number) => boolean): TextStream {
   let context: number[] = [];
   let pending: number[] = [];
   const flush = (): string => {
     const before = decode(context).length;
-    const text = decode([...context, ...pending]).slice(before);
-    context = [...context, ...pending].slice(-CONTEXT_IDS);
+    const all = [...context, ...pending];
+    const text = decode(all).slice(before);
+    context = isByte(all.at(-1) as number) ? [] : all.slice(-CONTEXT_IDS);
     pending = [];
     return text;
   };
   return {
     push(id) {
+      // A token without text (a special one) finishes nothing and breaks nothing.
+      if (pending.length > 0 && decode([id]) === '') return '';
       pending.push(id);
-      const unfinished = decode(pending).endsWith('\uFFFD') && pending.length < MAX_UNDECIDED;
-      return unfinished ? '' : flush();
+      return decode(pending.slice(-TAIL_IDS)).endsWith('\uFFFD') ? '' : flush();
     },
     end: () => (pending.length === 0 ? '' : flush()),
   };

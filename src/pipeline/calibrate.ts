@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { Checkpoint } from '../records.ts';
 import { inUnits } from './counts.ts';
 import { isForCalibration } from './keys.ts';
-import { type ScoreItem, tokensRead } from './score-paths.ts';
+import { type ScoreItem, tokensRead, withoutTooLong } from './score-paths.ts';
 import { COUNTS } from './stage-results.ts';
 import { everything, type Loop, labelInputs, sourceIn, stageOf } from './stages.ts';
 import { fitStepCalibration, type LabelledStep, StepCalibration } from './step-calibration.ts';
@@ -57,7 +57,8 @@ async function labelledSteps(loop: Loop, k: number, models: Models) {
   await using prm = await backend.openPrm(sourceIn(loop, models.prm));
   await using policy = await backend.openPolicy(sourceIn(loop, models.policy));
   for await (const unit of inUnits(calibrationItems(loop, k), config.score.unit)) {
-    const paths = unit.flatMap(({ question, samples, labels }) => {
+    const { fitting } = await withoutTooLong(unit, [prm, policy], { task, prompt });
+    const paths = fitting.flatMap(({ question, samples, labels }) => {
       const latest = new Map(labels.map((record) => [record.sampleId, record]));
       return samples.map((sample) => ({ question, sample, record: latest.get(sample.id)! }));
     });
@@ -68,7 +69,7 @@ async function labelledSteps(loop: Loop, k: number, models: Models) {
         steps.push({ evidence: own, correct: correct[j] === true });
     }
     counts.paths += paths.length;
-    counts.scoredTokens += await tokensRead(unit, [prm, policy], prompt);
+    counts.scoredTokens += await tokensRead(fitting, [prm, policy], prompt);
   }
   return { steps, counts };
 }

@@ -4,6 +4,7 @@ import type { Completion, GenerateRequest, Policy } from '../backends/backend.ts
 import type { Question, Sample, StepLabels, StepTally } from '../records.ts';
 import type { Task } from '../tasks/task.ts';
 import { type Counts, countInto, gradeWithRetries, type StageOutput } from './counts.ts';
+import { fitsContext } from './fits.ts';
 import { drawKey, keyedNumber, keyedOrder } from './keys.ts';
 import type { BuildPrompt } from './prompt.ts';
 import { samplingOf } from './sample-paths.ts';
@@ -127,7 +128,8 @@ export async function labelUnit(items: readonly LabelItem[], context: LabelConte
   const counts: Record<string, number> = {};
   const prefixes: Prefix[] = [];
   const paths = items.flatMap((item) => pathsOf(item, prefixes, context));
-  const first = paths.flatMap((path) => advance(path, context));
+  await setTooLongAside(paths, context, counts);
+  const first = paths.filter(({ failed }) => !failed).flatMap((path) => advance(path, context));
   const onFinished = async (finished: readonly Completion[]): Promise<GenerateRequest[]> => {
     const next: GenerateRequest[] = [];
     for (const completion of finished) {
@@ -189,6 +191,27 @@ function pathsOf(item: LabelItem, prefixes: Prefix[], { task, prompt }: LabelCon
     });
     return { sample, prefixes: own, tallies: own.map(() => null), at: own.length - 1, tokens: 0, failed: false };
   });
+}
+
+/** A path whose longest prefix leaves the simulator no room for a rollout stays without labels. */
+async function setTooLongAside(
+  paths: readonly Path[],
+  { simulator }: LabelContext,
+  counts: Record<string, number>,
+): Promise<void> {
+  const rolled = paths.flatMap((path) => {
+    const longest = path.prefixes.at(-1);
+    return longest === undefined ? [] : [{ path, text: [longest.prompt, ...longest.pieces] }];
+  });
+  const fits = await fitsContext(
+    simulator,
+    rolled.map(({ text }) => text),
+  );
+  for (const [n, { path }] of rolled.entries()) {
+    if (fits[n]) continue;
+    path.failed = true;
+    countInto(counts, 'pathsTooLong');
+  }
 }
 
 /** Settles what is known of a path and returns the rollouts it needs next; none when it is done or waits for those of another path. */

@@ -5,6 +5,7 @@ import { SipfError } from '../errors.ts';
 import type { Question, Sample, StepLabels, StepScores } from '../records.ts';
 import type { Task } from '../tasks/task.ts';
 import type { StageOutput } from './counts.ts';
+import { fitsContext } from './fits.ts';
 import { keyedOrder } from './keys.ts';
 import type { BuildPrompt } from './prompt.ts';
 import { calibratedScore, type StepCalibration } from './step-calibration.ts';
@@ -51,13 +52,33 @@ export interface ScoreContext {
 
 /** Scores the samples of one unit of questions. */
 export async function scoreUnit(items: readonly ScoreItem[], context: ScoreContext): Promise<StageOutput<StepScores>> {
-  const records = await recordsOf(items, context);
+  const { fitting, tooLong } = await withoutTooLong(items, modelsOf(context.scorer), context);
+  const records = await recordsOf(fitting, context);
   const samples = items.reduce((sum, item) => sum + item.samples.length, 0);
-  const scoredTokens = await tokensRead(items, modelsOf(context.scorer), context.prompt);
-  return { records, counts: { paths: records.length, unscored: samples - records.length, scoredTokens } };
+  const scoredTokens = await tokensRead(fitting, modelsOf(context.scorer), context.prompt);
+  const counts = { paths: records.length, unscored: samples - records.length, scoredTokens };
+  return { records, counts: tooLong === 0 ? counts : { ...counts, pathsTooLong: tooLong } };
 }
 
-function modelsOf(scorer: Scorer): readonly (Policy | ProcessRewardModel)[] {
+type Reader = Policy | ProcessRewardModel;
+
+/** Paths that a model's context does not hold stay without scores. */
+export async function withoutTooLong<T extends Pick<ScoreItem, 'question' | 'samples'>>(
+  items: readonly T[],
+  models: readonly Reader[],
+  { task, prompt }: Pick<ScoreContext, 'task' | 'prompt'>,
+): Promise<{ fitting: readonly T[]; tooLong: number }> {
+  const paths = items.flatMap(({ question, samples }) => samples.map((sample) => ({ question, sample })));
+  const kept = new Set(paths.map(({ sample }) => sample));
+  for (const model of models) {
+    const texts = paths.map(({ question, sample }) => [prompt(question), ...task.pieces(sample.steps)]);
+    for (const [n, fits] of (await fitsContext(model, texts)).entries()) if (!fits) kept.delete(paths[n]!.sample);
+  }
+  const fitting = items.map((item) => ({ ...item, samples: item.samples.filter((sample) => kept.has(sample)) }));
+  return { fitting, tooLong: paths.length - kept.size };
+}
+
+function modelsOf(scorer: Scorer): readonly Reader[] {
   if (scorer.kind === 'prm-logprob') return [scorer.prm, scorer.policy];
   return scorer.kind === 'prm' ? [scorer.prm] : scorer.kind === 'logprob' ? [scorer.policy] : [];
 }

@@ -277,6 +277,22 @@ describe('labels and scores', () => {
     const lower = await scoreUnit(items, { scorer: surprised, task: sumsTask, prompt });
     for (const [i, { scores }] of lower.records.entries())
       for (const [j, value] of scores.entries()) expect(value).toBeLessThan(weighed.records[i]?.scores[j] ?? 0);
+    const longest = Math.max(
+      ...items.flatMap((item) =>
+        item.samples.map(({ steps }) => prompt(item.question).length + sumsTask.pieces(steps).join('').length),
+      ),
+    );
+    const small: typeof prm = {
+      ...prm,
+      contextLength: longest,
+      score: (paths) => prm.score(paths),
+      countTokens: (texts) => prm.countTokens(texts),
+      [Symbol.asyncDispose]: async () => {},
+    };
+    const cut = await scoreUnit(items, { scorer: { kind: 'prm', prm: small }, task: sumsTask, prompt });
+    expect(cut.counts.pathsTooLong).toBeGreaterThan(0);
+    expect(cut.records.length + (cut.counts.pathsTooLong ?? 0)).toBe(scored.records.length);
+    expect(scored.records).toEqual(expect.arrayContaining([...cut.records]));
     const tallied = await scoreUnit(items, { scorer: { kind: 'tallies' }, task: sumsTask, prompt });
     expect(tallied.counts.unscored).toBe(0);
     expect(tallied.records.find(({ sampleId }) => !sampleId.endsWith('gold'))?.scores[0]).toBe(0.5);

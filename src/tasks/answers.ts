@@ -31,7 +31,11 @@ const SIGNED = new RegExp(
 const UNIT_WORD = String.raw`(?:\p{L}[\p{L}'’.\-]{0,30}|[°'"″′])(?:\^?\{?[23²³]\}?)?`;
 /** Up to six words of unit, joined by spaces, slashes or `per`: `apples`, `km/h`, `square feet`, `cm^2`. */
 const UNITS = new RegExp(String.raw`^(?:\s?-?\s?(?:${CURRENCY})|(?:[ \-/]|, )?${UNIT_WORD}){0,6}$`, 'iu');
-const AFTER_EXPRESSION = /^(?: ?\p{L}{1,20}){0,3} ?(?:[=+*/×÷·^√π\\!]|\((?=[ \d$-])|-(?=[ \d$])|x(?= ?\d))/u;
+const AFTER_EXPRESSION = /^(?:\(|(?: ?\p{L}{1,20}){0,3} ?(?:[=+*/×÷·^√π\\!]|- ?(?=[\d$.(])|x(?= ?\d)))/u;
+/** `1 000`, `12 345`: plain spaces between thousands, read where a text starts with them as its answer. */
+const SPACED_THOUSANDS = /^([-+$€£¥₹ ]{0,4}\d{1,3})((?: \d{3}){1,100})(?![\d/:^-]| ?[x×*+/=])/;
+/** `3:4`, `2,2,4`: digits that are no single number. */
+const LIST = /^\(?-?[\d.]+(?:[:,]-?[\d.]+)+\)?$/;
 
 /** `- $5 apples` -> sign and where the digits begin; null where no number starts the text. */
 function leadingNumber(text: string): { value: Rational | null; text: string; end: number; percent: boolean } | null {
@@ -48,26 +52,33 @@ function strip(text: string): string {
   let out = text.trim();
   for (let round = 0; round < 4; round++) {
     out = out
-      .replace(/^(?:[*_"“',;:]|\.(?!\d))+/, '')
-      .replace(/[*_"”.,;:!?]+$/, '')
+      .replace(/^(?:[*_"“'‘,;:]|\.(?!\d)|--)+/, '')
+      .replace(/[*_"”’.,;:!?]+$/, '')
       .trim();
     if (/^\$[^$]*\$$/.test(out)) out = out.slice(1, -1).trim();
-    if (/^\([^()]*\)$/.test(out) && wholeNumber(out.slice(1, -1))) out = out.slice(1, -1).trim();
+    if (/^(?:\([^()]*\)|\[[^[\]]*\])$/.test(out) && wholeNumber(out.slice(1, -1))) out = out.slice(1, -1).trim();
   }
   return out;
 }
 
+/** Without words before the number, its thousands joined. */
 function leadless(text: string): string {
   let out = text;
   for (let round = 0; round < 3; round++) out = out.replace(LEAD, '');
-  return out;
+  return out.replace(SPACED_THOUSANDS, (_all, first: string, rest: string) => first + rest.replaceAll(' ', ','));
 }
 
 /** A number with at most a unit behind it and nothing else; null otherwise. `text` is plain and stripped. */
 function wholeNumber(text: string): Answer | null {
   const number = leadingNumber(leadless(text));
   if (number === null || number.value === null) return null;
-  const rest = leadless(text).slice(number.end).replace(/[{}]/g, '').replace(/\s+/g, ' ').replace(/\$$/, '').trimEnd();
+  const rest = leadless(text)
+    .slice(number.end)
+    .replace(/[{}]/g, '')
+    .replace(/\s+/g, ' ')
+    .replace(/ \([^()\d]{1,60}\)$/, '')
+    .replace(/\$$/, '')
+    .trimEnd();
   if (/^[xyzn](?![\p{L}])|^[\p{L}]?[√π\\]/u.test(rest) || !UNITS.test(rest)) return null;
   return { kind: 'number', value: number.value, percent: number.percent };
 }
@@ -114,9 +125,9 @@ export function sameAnswer(a: string, b: string): boolean {
   return left !== null && right !== null && sameParsed(left, right);
 }
 
-/** Up to the end of the sentence; a point between digits or in an abbreviation of one letter does not end it. */
+/** Up to the end of the sentence, or a dash that is no minus; a point between digits or in an abbreviation does not end it. */
 function sentence(text: string): string {
-  const end = /(?<!\b\p{L})[.!?;](?=\s|$)|\n| (?:because|since|as there|so that)\b/u.exec(text);
+  const end = /(?<!\b(?:\p{L}|Rs))[.!?;](?=\s|$)|\n|(?<=\S) ?--| (?:because|since|as there|so that)\b/u.exec(text);
   return end === null ? text : text.slice(0, end.index);
 }
 
@@ -142,9 +153,11 @@ function lastNumber(text: string): Answer | null {
 /** A minus right before the number (currency between) is a sign, unless it subtracts (`48 -24`) or joins words (`top-5`). */
 function isNegative(text: string, at: number): boolean {
   const before = text.slice(Math.max(0, at - 12), at).replace(/[$€£¥₹] ?$/, '');
+  if (/[=:(] ?- $/.test(before)) return true;
   if (!before.endsWith('-')) return false;
   const left = before.slice(0, -1);
   if (left === '') return true;
+  if (left.endsWith('-')) return false;
   return /\s$/.test(left) ? !/[\d)%]$/.test(left.trimEnd()) : /[([{=:,*/+<>×÷$]$/.test(left);
 }
 
@@ -153,6 +166,8 @@ function statedNumber(clause: string, depth = 0): Answer | null {
   const text = strip(clause);
   const whole = wholeNumber(text);
   if (whole !== null) return whole;
+  const list = textAnswer(text);
+  if (list?.kind === 'text' && LIST.test(list.text)) return list;
   const equals = text.lastIndexOf('=');
   const right = equals < 0 || depth > 0 ? null : statedNumber(text.slice(equals + 1), depth + 1);
   const lead = leadless(text);
@@ -161,6 +176,8 @@ function statedNumber(clause: string, depth = 0): Answer | null {
     return right ?? (/\s/.test(text.replace(/, /g, ',')) ? lastNumber(text) : lastNumber(text) && textAnswer(text));
   const isExpression = AFTER_EXPRESSION.test(lead.slice(number.end));
   if (isExpression) return right;
+  // `3 (2+1) = 9` is a product, `3 (2 blue and 1 white)` a number with its parts.
+  if (right !== null && lead.startsWith(' (', number.end)) return right;
   if (number.value === null)
     return textAnswer(lead.slice(0, number.end) + (/^ ?[ap]\.?m\b/i.exec(lead.slice(number.end))?.[0] ?? ''));
   return { kind: 'number', value: number.value, percent: number.percent };
@@ -239,7 +256,9 @@ function declared(text: string): Stated[] {
     const words = strip(clause).split(/\s+/).length;
     if (match[1] !== undefined) {
       const whole = wholeNumber(strip(segment)) ?? wholeNumber(strip(clause));
-      return { number: whole, text: words === 1 ? parseAnswer(clause) : null };
+      const parsed = parseAnswer(clause);
+      const isAlone = words === 1 || (parsed?.kind === 'text' && LIST.test(parsed.text));
+      return { number: whole, text: isAlone ? parsed : null };
     }
     return { number: statedNumber(clause), text: words <= 6 && !VERDICT.test(clause) ? parseAnswer(clause) : null };
   });

@@ -46,6 +46,7 @@ const COMMANDS: Readonly<Record<string, string>> = {
   mathbf: ' ',
   mathit: ' ',
   mbox: ' ',
+  underline: ' ',
   operatorname: ' ',
 };
 
@@ -71,9 +72,13 @@ function fraction(_match: string, before: string, top: string, bottom: string): 
 export function plainText(text: string): string {
   return text
     .replace(/[\uFF01-\uFF5E]/g, (wide) => String.fromCharCode(wide.charCodeAt(0) - 0xfee0))
-    .replace(/[\u2010-\u2015\u2212\uFE63]/g, '-')
+    .replace(/ ?[\u2014\u2015] ?/g, ' -- ')
+    .replace(/[\u2010-\u2013\u2212\uFE63]/g, '-')
     .replace(/\u2044/g, '/')
-    .replace(/(\d)[\u00A0\u2009\u202F](?=\d{3}(?!\d))/g, '$1,')
+    .replace(/(\d)[\u00A0\u2009\u202F'’](?=\d{3}(?!\d))/g, '$1,')
+    .replace(/(?<![\d.,:/]|\d )(\d{1,3}) (?=000(?!\d))/g, '$1,')
+    .replace(/(?<=[\d,]000) (?=000(?!\d))/g, ',')
+    .replace(/(?<=\d)~/g, ' ')
     .replace(/[\u00A0\u2000-\u200B\u202F\u3000]/g, ' ')
     .replace(/(\d?)([½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞⅐⅑⅒])/g, (_all, before: string, sign: string) =>
       before === '' ? (VULGAR[sign] ?? sign) : `${before} ${VULGAR[sign] ?? sign}`,

@@ -4,6 +4,7 @@ import type { TrainJob } from '../backends/backend.ts';
 import { SipfError } from '../errors.ts';
 import { type AdapterFiles, adapterHash, readAdapter } from '../models/adapter-files.ts';
 import { architectureOf } from '../models/architectures.ts';
+import { checkWeights } from '../models/check-weights.ts';
 import { checkpointHash } from '../models/checkpoint-hash.ts';
 import type { Architecture, DecoderConfig } from '../models/decoder.ts';
 import { exists } from '../models/file-bytes.ts';
@@ -31,6 +32,7 @@ export async function openTrainingSource(
   const files = await openModelFiles(source.model, options);
   const architecture = architectureOf(files.config);
   const config = architecture.configure(files.config);
+  checkWeights(architecture, config, files);
   const tokenizer = await loadTokenizer(source.model, options);
   checkVocabulary(tokenizer, config.vocab);
   const adapter = source.adapter === undefined ? null : await readAdapter(source.adapter);

@@ -222,6 +222,35 @@ describe('the stages one by one', () => {
     expect(read('start/scripted.json')).toBe(read('run/iteration-0/6-policy/scripted.json'));
   });
 
+  it('pair names scores that belong to no sample, or to other steps', async () => {
+    const [first] = readFileSync(join(folder, 'run/iteration-1/1-samples.jsonl'), 'utf8').split('\n');
+    const sample = JSON.parse(first ?? '') as { id: string; questionId: string; steps: string[] };
+    const record = { sampleId: sample.id, questionId: sample.questionId, scorer: 'prm', prm: 'x' };
+    const scores = (change: object) =>
+      writeFileSync(
+        join(folder, 'odd.jsonl'),
+        `${JSON.stringify({ ...record, scores: sample.steps.map(() => 0.5), ...change })}\n`,
+      );
+    const args = [
+      'pair',
+      ...common,
+      '--in',
+      'odd.jsonl',
+      '--samples',
+      'run/iteration-1/1-samples.jsonl',
+      '--out',
+      'x.jsonl',
+    ];
+    scores({ sampleId: 'nobody' });
+    const stray = await sipf(...args);
+    expect(stray.code).toBe(2);
+    expect(stray.stderr).toMatch(/odd\.jsonl, line 1, field "sampleId": .*"nobody"/);
+    scores({ scores: [...sample.steps, 'one more'].map(() => 0.5) });
+    const long = await sipf(...args);
+    expect(long.code).toBe(2);
+    expect(long.stderr).toMatch(new RegExp(`odd\\.jsonl, line 1, field "scores": Expected ${sample.steps.length} `));
+  });
+
   it('name a record whose question is not there', async () => {
     writeFileSync(
       join(folder, 'stray.jsonl'),

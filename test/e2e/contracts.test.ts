@@ -1,4 +1,5 @@
 // The contracts of the command line on fixture models: ids without a tokenizer, --limit, --out, the estimate, errors that name the line.
+import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -107,3 +108,27 @@ it('sipf run --dry-run prints the configuration and an estimate, and writes noth
   expect(Object.keys(JSON.parse(stdout) as object)).toEqual(['config', 'estimate', 'calibration']);
   expect(existsSync(out)).toBe(false);
 }, 30_000);
+
+describe.skipIf(!existsSync('/dev/full'))('a full disk', () => {
+  const line = '{"prompt":"a","completion":"b"}';
+  /** The built program under a shell, which can limit the size of files and redirect to a full device. */
+  const shell = (script: string) =>
+    spawnSync('bash', ['-c', script, process.execPath, join(root, 'dist', 'cli', 'main.js'), model], {
+      input: line,
+      encoding: 'utf8',
+      env: { ...process.env, SIPF_CACHE: join(folder, 'cache') },
+    });
+
+  it('under stdout is an error of the user, not a bug', () => {
+    const { status, stderr } = shell('"$0" "$1" logps --model "$2" --in - --json > /dev/full');
+    expect(stderr).toMatch(/Expected to write to stdout, got ENOSPC/);
+    expect(stderr).not.toMatch(/ at |bug/);
+    expect(status).toBe(2);
+  });
+
+  it('under the temporary files of a session names their folder', () => {
+    const { status, stderr } = shell('ulimit -f 1; "$0" "$1" logps --model "$2" --in - --json');
+    expect(stderr).toMatch(/Expected to write .* into .*\.sipf-session-.*, got EFBIG.*TMPDIR/);
+    expect(status).toBe(2);
+  });
+});

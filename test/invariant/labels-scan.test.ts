@@ -44,12 +44,19 @@ function randomCase(name: string, questions: number): { question: Question; samp
   });
 }
 
-async function labelled(p: number, items: ReturnType<typeof randomCase>, change: Partial<LabelOptions>, slots = 8) {
+async function labelled(
+  p: number,
+  items: ReturnType<typeof randomCase>,
+  change: Partial<LabelOptions>,
+  slots = 8,
+  contextLength?: number,
+) {
   const write = ({ random }: { random: { next(): number; int(lo: number, hi: number): number } }) => {
     const right = random.next() < p;
     return `${'x'.repeat(random.int(0, 9))}\nThe answer is ${right ? 1 : 0}`;
   };
   await using simulator = await createScriptedBackend({ write, slots }).openPolicy({ model: 'simulator' });
+  if (contextLength !== undefined) Object.assign(simulator, { contextLength });
   const options = LabelOptions.parse({ K: 8, ...change });
   const { records, counts } = await labelUnit(items, {
     simulator,
@@ -61,6 +68,18 @@ async function labelled(p: number, items: ReturnType<typeof randomCase>, change:
   });
   return { records, counts, labels: records.map((record) => hardLabels(record, options)) };
 }
+
+it('a path that leaves the simulator no room stays without labels and is counted; the others keep theirs', async () => {
+  const items = randomCase('long', 40);
+  const [whole, cut] = [await labelled(0.3, items, {}), await labelled(0.3, items, {}, 8, 40)];
+  expect(cut.counts.pathsTooLong).toBeGreaterThan(0);
+  expect(cut.counts.pathsUnlabelled).toBe(cut.counts.pathsTooLong);
+  expect(cut.records.length).toBe(whole.records.length - (cut.counts.pathsTooLong ?? 0));
+  const kept = new Set(cut.records.map(({ sampleId }) => sampleId));
+  expect(cut.records.map(withoutCost)).toEqual(
+    whole.records.filter(({ sampleId }) => kept.has(sampleId)).map(withoutCost),
+  );
+});
 
 const RATES = [0.02, 0.1, 0.3, 0.5, 0.9];
 
