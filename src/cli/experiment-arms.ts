@@ -20,12 +20,12 @@ export const MINI_EXPERIMENT: Experiment = {
   seeds: [11, 12, 13],
   tuningSeeds: [0, 1, 2, 3],
   settings: {
-    // One round with the samples and labels of two: every arm's pairs come of the same paths, and the PRM sees twice the labels.
+    // One round with more samples and the labels of two: every arm's pairs come of the same paths, and the PRM sees twice the labels.
     iterations: 1,
-    sampling: { questions: 5000 },
+    sampling: { questions: 3000 },
     labels: { paths: 2000 },
     // Optimizer tokens of each arm's alignment in each round: what makes the arms of column A equal.
-    align: { train: { tokens: 600_000 } },
+    align: { train: { tokens: 400_000 } },
     evaluate: { sets: [{ split: 'valid', limit: 500 }], final: [{ split: 'test', limit: 4000 }] },
   },
   armSettings: {
