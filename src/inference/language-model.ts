@@ -149,8 +149,9 @@ export class LanguageModel implements AsyncDisposable {
       bias: { data: stepBias(lengths, past), shape: [live, 1, 1, past + 1] },
       temperature: column(({ temperature }) => temperature),
       uniform: column(({ uniform }) => uniform),
-      topK: column(({ topK }) => (topK > 0 ? topK : this.config.vocab)),
-      topP: column(({ topP }) => (topP < 1 ? topP : 2)),
+      // Greedy rows are not cut: they need no sort.
+      topK: column(({ topK, temperature }) => (topK > 0 && temperature > 0 ? topK : this.config.vocab)),
+      topP: column(({ topP, temperature }) => (topP < 1 && temperature > 0 ? topP : 2)),
       suppress: column(({ ignoreEnd }) => (ignoreEnd ? 1 : 0)),
     });
     cache.append((result['rows'] as HostArray<Float32Array>).data, live);
@@ -191,7 +192,7 @@ export class LanguageModel implements AsyncDisposable {
   async #decoder(rows: readonly StepRow[], expected: number): Promise<ModelProgram> {
     const { truncate, suppress, packed } = this.#decodes;
     const wanted = {
-      truncate: truncate || rows.some(({ topK, topP }) => topK > 0 || topP < 1),
+      truncate: truncate || rows.some(({ topK, topP, temperature }) => temperature > 0 && (topK > 0 || topP < 1)),
       suppress: suppress || rows.some(({ ignoreEnd }) => ignoreEnd),
       packed: expected < FEW_ROWS && this.#weights.held.holding !== 'small',
     };
