@@ -7,6 +7,7 @@ import { CpuKvCache } from '../src/inference/kv-cache.ts';
 import { LanguageModel } from '../src/inference/language-model.ts';
 import type { ModelWeights } from '../src/inference/passes.ts';
 import { architectureOf } from '../src/models/architectures.ts';
+import { HeldWeights, type Holding, holdingFor } from '../src/models/held-weights.ts';
 import { mergeWeights } from '../src/models/merged-weights.ts';
 import { openModelFiles } from '../src/models/model-files.ts';
 import { loadTokenizer, type Tokenizer } from '../src/models/tokenizer.ts';
@@ -24,13 +25,18 @@ export interface TinyModel extends AsyncDisposable {
 }
 
 /** Opens test/fixtures/NAME (a model folder) with the common fixture tokenizer. */
-export async function openTiny(engine: Engine, name: string, adapter?: string): Promise<TinyModel> {
+export async function openTiny(
+  engine: Engine,
+  name: string,
+  { adapter, holding }: { readonly adapter?: string; readonly holding?: Holding } = {},
+): Promise<TinyModel> {
   const cache = await mkdtemp(join(tmpdir(), 'sipf-tiny-'));
   const files = await openModelFiles(join(fixtures, name), { cache });
   const architecture = architectureOf(files.config);
   const config = architecture.configure(files.config);
   const merged = await mergeWeights(engine, files, adapter && join(fixtures, adapter), { cache });
-  const weights: ModelWeights = { architecture, config, slices: merged.slices };
+  const held = new HeldWeights(merged.slices, holding ?? holdingFor(engine.provider, merged.slices));
+  const weights: ModelWeights = { architecture, config, held };
   const tokenizer = await loadTokenizer(join(fixtures, 'tokenizer'));
   const model = new LanguageModel(engine, weights, tokenizer.eosIds);
   return {

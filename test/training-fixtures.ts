@@ -6,6 +6,7 @@ import { afterAll } from 'vitest';
 import type { Objective, TrainOptions } from '../src/backends/backend.ts';
 import { Engine } from '../src/engine/session.ts';
 import type { AdapterFiles } from '../src/models/adapter-files.ts';
+import type { Holding } from '../src/models/held-weights.ts';
 import { mergeWeights } from '../src/models/merged-weights.ts';
 import type { Pass } from '../src/training/batches.ts';
 import type { TokenExample } from '../src/training/examples.ts';
@@ -74,6 +75,7 @@ export interface GradientArgs {
   readonly adapter?: string;
   readonly objective: Objective;
   readonly lora?: TrainOptions['lora'];
+  readonly holding?: Holding;
 }
 
 export interface StepGradients {
@@ -85,9 +87,9 @@ export interface StepGradients {
 
 /** Opens a model once; returns the loss and gradients of any division of a step into passes. */
 export async function gradientsOf(args: GradientArgs) {
-  const { model, adapter, objective, lora = null } = args;
+  const { model, adapter, objective, lora = null, holding = 'small' } = args;
   const source = await openTrainingSource({ source: { model, adapter }, out: cache }, { cache });
-  const traineeArgs = { source, objective: objective.kind, options: { lora, seed: 1 } };
+  const traineeArgs = { source, objective: objective.kind, holding, options: { lora, seed: 1 } };
   await using merged = await mergeWeights(engine, source.files, lora === null ? adapter : undefined, { cache });
   const trainee =
     lora === null ? fullTrainee(traineeArgs, merged.slices, { cache }) : loraTrainee(traineeArgs, lora, merged.slices);

@@ -65,7 +65,6 @@ it('draws, scores and counts texts', async () => {
   await expect(policy.logps([{ context: [''], completion: 'x' }])).rejects.toThrow('item 0');
   expect(await policy.chatPrompt([{ role: 'user', content: 'hello' }])).toContain('hello');
   await policy[Symbol.asyncDispose]();
-  expect(engine.sessions.live).toBe(0);
 });
 
 it('runs units that are asked for at once one after another', async () => {
@@ -119,7 +118,20 @@ it('scores steps, the same in any company', async () => {
   );
   await expect(judge.score([{ prompt: 'x', steps: ['a', ''] }])).rejects.toThrow('none in step 1');
   await judge[Symbol.asyncDispose]();
-  expect(engine.sessions.live).toBe(0);
+});
+
+it('models of one shape share their sessions, which go with the engine', async () => {
+  const { live } = engine.sessions;
+  expect(live).toBeGreaterThan(0);
+  const request = { id: 'a', context: ['one two'], key: 'a', sampling: { temperature: 1, maxTokens: 4 } };
+  for (const source of [{ model }, { model, adapter: join(fixtures, 'models/llama/adapter') }]) {
+    await using policy = await openInProcessPolicy(engine, source, options());
+    await policy.generate([request], () => []);
+    await policy.logps([{ context: ['x'], completion: 'yz' }]);
+  }
+  expect(engine.sessions.created).toBe(live);
+  await engine[Symbol.asyncDispose]();
+  expect(engine.sessions).toEqual({ live: 0, created: live });
 });
 
 it('says what is no process reward model', async () => {

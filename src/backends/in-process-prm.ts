@@ -26,7 +26,7 @@ export async function openInProcessPrm(
 }
 
 function checkHead({ model, adapter }: ModelSource, { weights }: OpenModel): void {
-  const shape = weights.slices.get(`${PRM_HEAD}.weight`)?.shape;
+  const shape = weights.held.slices.get(`${PRM_HEAD}.weight`)?.shape;
   if (shape?.length === 2 && shape[0] === 2) return;
   throw new SipfError(
     'bad-input',

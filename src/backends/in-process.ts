@@ -21,8 +21,10 @@ export interface InProcessOptions extends EngineOptions {
 }
 
 /** Models run on the calling thread, which each call blocks for as long as one execution takes. */
-export function createInProcessBackend({ cache, slots, ...engineOptions }: InProcessOptions): Backend {
-  const engine = new Engine(engineOptions);
+export function createInProcessBackend(
+  { cache, slots, ...engineOptions }: InProcessOptions,
+  engine = new Engine(engineOptions),
+): Backend {
   const options = { ...(cache === undefined ? {} : { cache }), ...(slots === undefined ? {} : { slots }) };
   return {
     openPolicy: async (source) => openInProcessPolicy(engine, await withBase(source), options),
@@ -37,7 +39,7 @@ export function createInProcessBackend({ cache, slots, ...engineOptions }: InPro
       return factsOf({ model: out }, { cache });
     },
     gemmPeakGflops: (call) => measureGemmPeak(engine, call?.signal),
-    [Symbol.asyncDispose]: async () => undefined,
+    [Symbol.asyncDispose]: () => engine[Symbol.asyncDispose](),
   };
 }
 

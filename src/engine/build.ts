@@ -136,4 +136,10 @@ export function topK(x: Tensor, k: number): { values: Tensor; indices: Tensor } 
   return { values, indices };
 }
 
+/** The `count` (int64 `[1]`) largest, as many as a run finds it needs; the last axis is called `size` then. */
+export function topKOf(x: Tensor, count: Tensor, size: string): { values: Tensor; indices: Tensor } {
+  const [values, indices] = apply('topK', [x, count], { size }) as [Tensor, Tensor];
+  return { values, indices };
+}
+
 export const cast = (x: Tensor, to: DType): Tensor => first('cast', [x], { to });

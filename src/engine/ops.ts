@@ -439,18 +439,20 @@ const argMax: Op = {
   lower: (node, emit) => emit.node('ArgMax', names(node.inputs), names(node.outputs), { axis: -1, keepdims: 1 }),
 };
 
-/** The k largest of the last axis in descending order, and their places. */
+/** The k largest of the last axis in descending order, and their places; k is an attribute, or an int64 [1] that names the new size `size`. */
 const topK: Op = {
-  infer([x], attributes) {
-    const shape = [...(x as Tensor).shape.slice(0, -1), int(attributes, 'k')];
+  infer([x, count], attributes) {
+    const size = count ? (attributes['size'] as string) : int(attributes, 'k');
+    const shape = [...(x as Tensor).shape.slice(0, -1), size];
     return [
       { dtype: 'float32', shape },
       { dtype: 'int64', shape },
     ];
   },
   lower(node, emit) {
-    const k = emit.int64([int(node.attributes, 'k')]);
-    emit.node('TopK', [(node.inputs[0] as Tensor).name, k], names(node.outputs), { axis: -1, largest: 1, sorted: 1 });
+    const [x, count] = node.inputs as [Tensor, Tensor | undefined];
+    const k = count?.name ?? emit.int64([int(node.attributes, 'k')]);
+    emit.node('TopK', [x.name, k], names(node.outputs), { axis: -1, largest: 1, sorted: 1 });
   },
 };
 

@@ -267,8 +267,8 @@ const ranking = (row: Float64Array): number[] =>
 
 const argMax: Kernel = ([x]) => [rows(x as Values, 1, (row, out) => out.set(ranking(row).slice(0, 1)))];
 
-const topK: Kernel = ([x], attributes) => {
-  const k = attributes['k'] as number;
+const topK: Kernel = ([x, count], attributes) => {
+  const k = count ? (count.data[0] as number) : (attributes['k'] as number);
   const pick = (row: Float64Array, out: Float64Array) => out.set(ranking(row).slice(0, k));
   const indices = rows(x as Values, k, pick);
   return [...gatherElements([x as Values, indices], {}, () => undefined), indices];

@@ -7,7 +7,7 @@ import { gradients } from './backward.ts';
 import { add, concat, gather, matmul, mul, reduceSum } from './build.ts';
 import { Graph, type Tensor } from './graph.ts';
 import { interpret } from './reference.ts';
-import { Engine, threadsFor } from './session.ts';
+import { Engine, type Program, threadsFor } from './session.ts';
 
 const engine = new Engine({ provider: 'cpu', threads: 1 });
 const folder = mkdtempSync(join(tmpdir(), 'sipf-session-test-'));
@@ -171,6 +171,43 @@ describe('sessions', () => {
     expect(counted.sessions).toEqual({ live: 1, created: 2 });
     await second[Symbol.asyncDispose]();
     expect(counted.sessions).toEqual({ live: 0, created: 2 });
+  });
+});
+
+describe('kept sessions', () => {
+  const doubled = (factor = 2) => {
+    const graph = new Graph();
+    return { graph, outputs: { y: mul(graph.input('x', 'float32', ['n']), factor) } };
+  };
+  const options = { prepack: false, keep: true };
+  const run = async (program: Program, x: number) => {
+    const { y } = await program.runFloat({ x: { data: Float32Array.of(x), shape: [1] } });
+    return y?.data[0];
+  };
+
+  it('serve whoever asks for the same graph, until the engine goes', async () => {
+    const kept = new Engine({ provider: 'cpu', threads: 1 });
+    const [a, b] = [doubled(), doubled()];
+    const [first, second] = await Promise.all([
+      kept.compile(a.graph, a.outputs, options),
+      kept.compile(b.graph, b.outputs, options),
+    ]);
+    await first[Symbol.asyncDispose]();
+    expect(await run(second, 3)).toBe(6);
+    await second[Symbol.asyncDispose]();
+    const c = doubled();
+    expect(await run(await kept.compile(c.graph, c.outputs, options), 4)).toBe(8);
+    const d = doubled(5);
+    expect(await run(await kept.compile(d.graph, d.outputs, options), 4)).toBe(20);
+    expect(kept.sessions).toEqual({ live: 2, created: 2 });
+    await kept[Symbol.asyncDispose]();
+    expect(kept.sessions).toEqual({ live: 0, created: 2 });
+  });
+
+  it('hold no frozen weights', async () => {
+    const graph = new Graph();
+    const outputs = { y: mul(graph.weight('w', { file: '-', offset: 0, length: 8, shape: [2] }), 1) };
+    await expect(engine.compile(graph, outputs, options)).rejects.toThrow('frozen');
   });
 });
 

@@ -1,4 +1,5 @@
 // A graph -> a program that runs on an execution provider. The only file that imports the runtime; owns sessions and their temporary files.
+import { createHash } from 'node:crypto';
 import { linkSync, mkdtempSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
@@ -32,6 +33,11 @@ export interface CompileOptions {
    * false: weights are memory-mapped (session in milliseconds, no anonymous memory).
    */
   readonly prepack: boolean;
+  /**
+   * Keep the session when its programs are disposed, until the engine is: the next who asks for the same graph gets it. Only for graphs without
+   * frozen weights, and of small arrays: a session keeps the memory that its largest run took.
+   */
+  readonly keep?: boolean;
 }
 
 /** What a message of the runtime says, in one line: what comes before is a place in its source. */
@@ -60,10 +66,12 @@ export function threadsFor({ nodes, weights, inputs }: Graph): number | undefine
   return elements > 0 && elements / nodes.length < SMALL ? 1 : undefined;
 }
 
-/** Creates programs and counts them: sessions are few, and never made in a loop. */
-export class Engine {
+/** Creates programs and counts their sessions: these are few, and never made in a loop. Disposing releases those that are kept. */
+export class Engine implements AsyncDisposable {
   readonly provider: Provider;
   readonly #threads: number | undefined;
+  /** By the hash of the model's bytes and how it is compiled. */
+  readonly #kept = new Map<string, Promise<ProgramParts>>();
   #live = 0;
   #created = 0;
 
@@ -72,7 +80,7 @@ export class Engine {
     this.#threads = threads;
   }
 
-  /** Sessions alive now, and made since the start. */
+  /** Sessions alive now, kept ones included, and made since the start. */
   get sessions(): { live: number; created: number } {
     return { live: this.#live, created: this.#created };
   }
@@ -84,8 +92,34 @@ export class Engine {
   async compile(
     graph: Graph,
     outputs: Readonly<Record<string, Tensor>>,
-    { prepack }: CompileOptions,
+    { prepack, keep = false }: CompileOptions,
   ): Promise<Program> {
+    if (!keep) return new Program(await this.#create(graph, outputs, prepack));
+    if (graph.weights.size > 0) throw new Error('A session that holds frozen weights is not kept: feed them');
+    const names = Object.keys(outputs).join();
+    const { bytes } = serialise(graph, outputs, { provider: this.provider, locate: () => '' });
+    const key = createHash('sha256')
+      .update(bytes)
+      .update(`${names}/${prepack}/${threadsFor(graph)}`)
+      .digest('hex');
+    const known = this.#kept.get(key) ?? this.#create(graph, outputs, prepack);
+    this.#kept.set(key, known);
+    try {
+      return new Program({ ...(await known), release: async () => {} });
+    } catch (thrown) {
+      this.#kept.delete(key);
+      throw thrown;
+    }
+  }
+
+  /** Releases the kept sessions: no program of theirs runs any more. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    const kept = [...this.#kept.values()];
+    this.#kept.clear();
+    for (const parts of kept) await (await parts).release();
+  }
+
+  async #create(graph: Graph, outputs: Readonly<Record<string, Tensor>>, prepack: boolean): Promise<ProgramParts> {
     const { folder, links } = linkWeights(graph);
     try {
       const { bytes, inputs, nonEmpty } = serialise(graph, outputs, {
@@ -100,7 +134,11 @@ export class Engine {
       );
       this.#live++;
       this.#created++;
-      return new Program({ session, inputs, outputs, nonEmpty, released: () => this.#live-- });
+      const release = async () => {
+        await session.release();
+        this.#live--;
+      };
+      return { session, inputs, outputs: Object.keys(outputs), nonEmpty, release };
     } catch (thrown) {
       throw this.#explain(thrown, folder);
     } finally {
@@ -174,9 +212,10 @@ function linkWeights(graph: Graph): { folder: string; links: Map<string, string>
 interface ProgramParts {
   readonly session: InferenceSession;
   readonly inputs: readonly Tensor[];
-  readonly outputs: Readonly<Record<string, Tensor>>;
+  /** Names of the outputs. */
+  readonly outputs: readonly string[];
   readonly nonEmpty: readonly Dim[];
-  readonly released: () => void;
+  release(): Promise<void>;
 }
 
 function checkLengths(graph: Graph, files: readonly string[]): void {
@@ -225,7 +264,7 @@ export class Program implements AsyncDisposable {
       );
     const results = await session.run(given);
     const result = (name: string) => fromRuntime(results[outputName(name)] as RuntimeTensor);
-    return Object.fromEntries(Object.keys(outputs).map((name) => [name, result(name)]));
+    return Object.fromEntries(outputs.map((name) => [name, result(name)]));
   }
 
   /** run() where every output is float32. */
@@ -236,8 +275,7 @@ export class Program implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#disposed) return;
     this.#disposed = true;
-    await this.#parts.session.release();
-    this.#parts.released();
+    await this.#parts.release();
   }
 }
 

@@ -1,11 +1,17 @@
 // Weights -> token-level calls: prefill, decode step, hidden states' log-probabilities. Owns the programs; leaves text, requests and the cache's contents to others.
-import type { Engine, HostArray, Program } from '../engine/session.ts';
+import type { Engine, HostArray } from '../engine/session.ts';
 import { SipfError } from '../errors.ts';
 import type { DecoderConfig } from '../models/decoder.ts';
 import { ropeTables } from '../models/rope.ts';
 import type { KvCache, KvRows } from './kv-cache.ts';
-import { compileDecode, compilePrefill, compileTokenLogps, type ModelWeights } from './passes.ts';
-import type { SamplerFeatures } from './sampling.ts';
+import {
+  compileDecode,
+  compilePrefill,
+  compileTokenLogps,
+  type DecodeOptions,
+  type ModelProgram,
+  type ModelWeights,
+} from './passes.ts';
 
 /** Added to the score of what a query may not see; its softmax is exactly 0. */
 export const HIDDEN = -1e9;
@@ -44,6 +50,8 @@ export interface TokenPass {
 /** A pass's lengths are padded to these, so that few shapes occur. */
 const SEQ_BLOCK = 16;
 const PAST_BLOCK = 64;
+/** Below, decoding over weights that are not pre-packed takes up to 1.7 times as long (see WeightsFirst). */
+const FEW_ROWS = 16;
 /** Logits and their log-softmax of one call stay below twice this many bytes. */
 const LOGITS_BYTES = 64 << 20;
 
@@ -74,10 +82,10 @@ export class LanguageModel implements AsyncDisposable {
   readonly #weights: ModelWeights;
   readonly #endIds: readonly number[];
   readonly #rope: RopeInputs;
-  #prefill: Program | undefined;
-  #tokenLogps: Program | undefined;
-  #decode: Program | undefined;
-  #features: SamplerFeatures = { truncate: false, suppress: false };
+  #prefill: ModelProgram | undefined;
+  #tokenLogps: ModelProgram | undefined;
+  #decode: ModelProgram | undefined;
+  #decodes: DecodeOptions = { truncate: false, suppress: false, packed: false };
   /** Least length of a pass's past, all of it hidden where there is none: on WebGPU no product may sum over nothing. */
   readonly #leastPast: number;
 
@@ -118,11 +126,16 @@ export class LanguageModel implements AsyncDisposable {
 
   /**
    * Feeds one token to each of the slots 0 ... rows.length - 1, adds it to the cache and draws the next.
+   * @param expected rows of most steps of the unit: few decode faster over pre-packed weights.
    * @throws SipfError 'diverged' where a log-probability is not a number.
    */
-  async step(cache: KvCache, rows: readonly StepRow[]): Promise<{ tokens: number[]; logps: number[] }> {
+  async step(
+    cache: KvCache,
+    rows: readonly StepRow[],
+    expected: number,
+  ): Promise<{ tokens: number[]; logps: number[] }> {
     const live = rows.length;
-    const program = await this.#decoder(rows);
+    const program = await this.#decoder(rows, expected);
     const lengths = rows.map((_, slot) => cache.length(slot));
     const column = (value: (row: StepRow) => number) => ({ data: Float32Array.from(rows, value), shape: [live, 1] });
     const integers = (values: readonly number[]) => ({ data: BigInt64Array.from(values, BigInt), shape: [live, 1] });
@@ -136,8 +149,9 @@ export class LanguageModel implements AsyncDisposable {
       bias: { data: stepBias(lengths, past), shape: [live, 1, 1, past + 1] },
       temperature: column(({ temperature }) => temperature),
       uniform: column(({ uniform }) => uniform),
-      topK: column(({ topK }) => (topK > 0 ? topK : this.config.vocab)),
-      topP: column(({ topP }) => (topP < 1 ? topP : 2)),
+      // Greedy rows are not cut: they need no sort.
+      topK: column(({ topK, temperature }) => (topK > 0 && temperature > 0 ? topK : this.config.vocab)),
+      topP: column(({ topP, temperature }) => (topP < 1 && temperature > 0 ? topP : 2)),
       suppress: column(({ ignoreEnd }) => (ignoreEnd ? 1 : 0)),
     });
     cache.append((result['rows'] as HostArray<Float32Array>).data, live);
@@ -175,16 +189,18 @@ export class LanguageModel implements AsyncDisposable {
   }
 
   /** The decode program; made anew where rows ask for more than it can do. */
-  async #decoder(rows: readonly StepRow[]): Promise<Program> {
-    const { truncate, suppress } = this.#features;
-    const features = {
-      truncate: truncate || rows.some(({ topK, topP }) => topK > 0 || topP < 1),
+  async #decoder(rows: readonly StepRow[], expected: number): Promise<ModelProgram> {
+    const { truncate, suppress, packed } = this.#decodes;
+    const wanted = {
+      truncate: truncate || rows.some(({ topK, topP, temperature }) => temperature > 0 && (topK > 0 || topP < 1)),
       suppress: suppress || rows.some(({ ignoreEnd }) => ignoreEnd),
+      packed: expected < FEW_ROWS && this.#weights.held.holding !== 'small',
     };
-    if (this.#decode && features.truncate === truncate && features.suppress === suppress) return this.#decode;
+    const same = wanted.truncate === truncate && wanted.suppress === suppress && wanted.packed === packed;
+    if (this.#decode && same) return this.#decode;
     await this.#decode?.[Symbol.asyncDispose]();
-    this.#features = features;
-    this.#decode = await compileDecode(this.#engine, this.#weights, this.#endIds, features);
+    this.#decodes = wanted;
+    this.#decode = await compileDecode(this.#engine, this.#weights, this.#endIds, wanted);
     return this.#decode;
   }
 

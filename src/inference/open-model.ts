@@ -4,6 +4,7 @@ import type { Engine } from '../engine/session.ts';
 import { SipfError } from '../errors.ts';
 import { architectureOf } from '../models/architectures.ts';
 import { checkWeights } from '../models/check-weights.ts';
+import { HeldWeights, holdingFor } from '../models/held-weights.ts';
 import { mergeWeights } from '../models/merged-weights.ts';
 import { type CacheOptions, openModelFiles } from '../models/model-files.ts';
 import { checkVocabulary, loadTokenizer, type Tokenizer } from '../models/tokenizer.ts';
@@ -25,8 +26,9 @@ export async function openModel(engine: Engine, source: ModelSource, options: Ca
   const tokenizer = await tokenizerOf(source.model, options);
   checkVocabulary(tokenizer, config.vocab);
   const merged = await mergeWeights(engine, files, source.adapter, options);
+  const { slices } = merged;
   return {
-    weights: { architecture, config, slices: merged.slices },
+    weights: { architecture, config, held: new HeldWeights(slices, holdingFor(engine.provider, slices)) },
     tokenizer,
     hash: merged.hash,
     [Symbol.asyncDispose]: () => merged[Symbol.asyncDispose](),

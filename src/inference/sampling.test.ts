@@ -169,6 +169,42 @@ describe('a draw', () => {
   });
 });
 
+describe('cuts of a vocabulary beyond the tokens that are sorted at first', () => {
+  const vocab = 3000;
+  let sampler: Program;
+  beforeAll(async () => {
+    sampler = await makeSampler(vocab, true, false);
+  });
+  afterAll(() => sampler[Symbol.asyncDispose]());
+
+  /** Spreads from peaked to flat: the top-p of some ends within 1,024 tokens, of others beyond. */
+  const rowsOf = (topKs: readonly number[], topPs: readonly number[], spreads: readonly number[]): Row[] =>
+    Array.from({ length: 60 }, (_, n) => ({
+      logits: logitsOf(5000 + n, vocab, spreads[n % spreads.length]),
+      uniform: keyedUniform('y')(n),
+      topK: topKs[n % topKs.length] as number,
+      topP: topPs[n % topPs.length] as number,
+    }));
+
+  it.each([
+    ['all settled at first', rowsOf([5, 1024, vocab], [0.3, 0.9, 2], [4])],
+    ['none', rowsOf([1025, 2000, vocab], [0.9, 0.95, 0.99], [0.3])],
+    ['some', rowsOf([40, 1500, vocab, 1024, 2999], [0.5, 0.9, 0.999, 2], [0.1, 1, 4])],
+  ])('%s', async (_, rows) => {
+    const { tokens } = await draw(sampler, rows);
+    let checked = 0;
+    rows.forEach((row, n) => {
+      const { token, margin } = reference(row);
+      if (margin < 1e-5) return;
+      expect(tokens[n]).toBe(token);
+      checked++;
+    });
+    expect(checked).toBeGreaterThan(0.6 * rows.length);
+    // A row does not depend on whether others need the whole sort.
+    for (const [n, row] of rows.entries()) expect((await draw(sampler, [row])).tokens).toEqual([tokens[n]]);
+  });
+});
+
 it('works for any vocabulary', async () => {
   for (const vocab of [7, 97, 512, 1009]) {
     const sampler = await makeSampler(vocab, false, false);

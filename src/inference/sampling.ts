@@ -26,13 +26,14 @@ import {
   sub,
   tokenLogp,
   topK,
+  topKOf,
   where,
 } from '../engine/build.ts';
 import type { Tensor } from '../engine/graph.ts';
 
 /** What a sampler must be able to do besides temperature; each costs time in every step. */
 export interface SamplerFeatures {
-  /** top-k and top-p: sorts the vocabulary. */
+  /** top-k and top-p: sorts the likeliest tokens, and the whole vocabulary where these do not settle a row. */
   readonly truncate: boolean;
   /** Rows that must not end. */
   readonly suppress: boolean;
@@ -63,7 +64,7 @@ export function sampleTokens(logits: Tensor, endIds: readonly number[], features
   const scaled = div(allowed, where(random, temperature, graph.scalar(1)));
   let weights = softmax(scaled);
   if (features.truncate) {
-    const threshold = cutAt(scaled, rowInput('topK'), rowInput('topP'));
+    const threshold = cutAt(scaled, weights, rowInput('topK'), rowInput('topP'));
     weights = where(not(less(scaled, threshold)), weights, graph.scalar(0));
   }
   const drawn = categorical(weights, uniform);
@@ -78,23 +79,53 @@ function exclude(logits: Tensor, endIds: readonly number[], suppress: Tensor): T
   return add(logits, mul(suppress, logits.graph.constant(penalty, [1, penalty.length])));
 }
 
-/** The smallest value of each row that is kept, `[batch, 1]`. */
-function cutAt(scaled: Tensor, k: Tensor, p: Tensor): Tensor {
+/** Tokens that are sorted at first. */
+const LIKELIEST = 1024;
+
+/**
+ * The smallest value of each row that is kept, `[batch, 1]`. Sorting the likeliest tokens settles all rows but those whose k or top-p goes
+ * beyond them. The whole vocabulary is sorted only where there is such a row: many times the work.
+ */
+function cutAt(scaled: Tensor, weights: Tensor, k: Tensor, p: Tensor): Tensor {
   const { graph } = scaled;
   const vocab = Number(scaled.shape[1]);
-  const sorted = topK(scaled, vocab).values;
-  const rank = graph.constant(
-    Float32Array.from({ length: vocab }, (_, i) => i),
-    [1, vocab],
-  );
+  const everything: Cuts = { k, p, weights, whole: reduceSum(weights, { axes: [1], keepDims: true }) };
+  const allK = not(less(k, vocab));
+  const off = and(allK, greater(p, 1));
+  const first = cutSorted(topK(scaled, Math.min(LIKELIEST, vocab)), everything);
+  if (vocab <= LIKELIEST) return where(off, graph.scalar(-LARGE), first.threshold);
+  const enough = and(allK, not(less(first.mass, mul(p, everything.whole))));
+  const settled = or(or(off, enough), not(greater(k, LIKELIEST)));
+  const open = reduceMax(cast(not(settled), 'float32'));
+  const count = reshape(cast(add(mul(open, vocab - 1), 1), 'int64'), [1]);
+  const all = cutSorted(topKOf(scaled, count, 'sorted'), everything);
+  return where(off, graph.scalar(-LARGE), where(settled, first.threshold, all.threshold));
+}
+
+interface Cuts {
+  readonly k: Tensor;
+  readonly p: Tensor;
+  /** Of all tokens, `[batch, vocab]`, and their sum. */
+  readonly weights: Tensor;
+  readonly whole: Tensor;
+}
+
+/** The smallest value that is kept of values in descending order, where they are enough to tell, and the mass of those within the top-k. */
+function cutSorted(
+  { values, indices }: { values: Tensor; indices: Tensor },
+  { k, p, weights, whole }: Cuts,
+): { threshold: Tensor; mass: Tensor } {
+  const { graph } = values;
+  const rank = sub(cumSum(cast(equal(values, values), 'float32')), 1);
   const inTopK = less(rank, k);
-  const weights = where(inTopK, softmax(sorted), graph.scalar(0));
-  const cumulative = cumSum(weights);
-  const above = sub(cumulative, weights);
-  const total = slice(cumulative, 1, vocab - 1, vocab);
-  const inTopP = or(less(above, mul(p, total)), less(rank, graph.scalar(1)));
+  const sorted = where(inTopK, gatherElements(weights, indices), graph.scalar(0));
+  const mass = reduceSum(sorted, { axes: [1], keepDims: true });
+  const total = where(less(k, Number(weights.shape[1])), mass, whole);
+  const above = sub(cumSum(sorted), sorted);
+  const inTopP = or(less(above, mul(p, total)), less(rank, 1));
   const kept = and(inTopK, inTopP);
-  return neg(reduceMax(where(kept, neg(sorted), graph.scalar(-LARGE)), { axes: [1], keepDims: true }));
+  const threshold = neg(reduceMax(where(kept, neg(values), graph.scalar(-LARGE)), { axes: [1], keepDims: true }));
+  return { threshold, mass };
 }
 
 /**

@@ -1,9 +1,9 @@
 // Prompts and steps as token ids -> P(step correct) at each step's last token. Leaves text to the backend and the head's form to models/prm-head.ts.
-import type { Engine, HostArray, Program } from '../engine/session.ts';
+import type { Engine, HostArray } from '../engine/session.ts';
 import { SipfError, throwIfAborted } from '../errors.ts';
 import { passInputs, RopeInputs } from './language-model.ts';
 import { type PackOptions, packRows } from './packed-rows.ts';
-import { compileStepScores, type ModelWeights } from './passes.ts';
+import { compileStepScores, type ModelProgram, type ModelWeights } from './passes.ts';
 import { turn } from './turn.ts';
 
 /** A path in token ids. */
@@ -17,7 +17,7 @@ export class StepScorer implements AsyncDisposable {
   readonly #engine: Engine;
   readonly #weights: ModelWeights;
   readonly #rope: RopeInputs;
-  #program: Program | undefined;
+  #program: ModelProgram | undefined;
 
   constructor(engine: Engine, weights: ModelWeights) {
     this.#engine = engine;

@@ -137,9 +137,7 @@ export function embedTokens(parameters: Parameters, config: DecoderConfig, ids: 
 /** Output projection: `lm_head`, or the embedding table where tied. */
 export function projectToVocabulary(parameters: Parameters, config: DecoderConfig, hidden: Tensor): Tensor {
   if (!config.tied) return parameters.linear(hidden, 'lm_head', config.vocab);
-  return matmul(hidden, parameters.weight('model.embed_tokens.weight', [config.vocab, config.hidden]), {
-    transB: true,
-  });
+  return parameters.product(hidden, 'model.embed_tokens.weight', config.vocab);
 }
 
 /** RMSNorm with the weight MODULE.weight. */

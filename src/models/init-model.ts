@@ -10,7 +10,7 @@ import { decode, decoderInputs } from './decoder.ts';
 import { writeFileAtomically } from './file-bytes.ts';
 import type { CacheOptions } from './hub.ts';
 import { writeModelFolder } from './model-writer.ts';
-import { linear, type Parameters } from './parameters.ts';
+import { linear, type Parameters, product } from './parameters.ts';
 import { makeTokenizer } from './tokenizer.ts';
 import { addedTokens, type Json } from './tokenizer-json.ts';
 
@@ -126,6 +126,10 @@ class DeclaredParameters implements Parameters {
     const known = this.declared.get(name) ?? this.graph.input(name, 'float32', shape);
     this.declared.set(name, known);
     return known;
+  }
+
+  product(x: Tensor, name: string, out: number): Tensor {
+    return product(this, x, name, out);
   }
 
   linear(x: Tensor, module: string, out: number): Tensor {

@@ -38,6 +38,10 @@ export class LoraParameters implements Parameters {
     return this.#base.weight(name, shape);
   }
 
+  product(x: Tensor, name: string, out: number): Tensor {
+    return this.#base.product(x, name, out);
+  }
+
   linear(x: Tensor, module: string, out: number): Tensor {
     const y = this.#base.linear(x, module, out);
     if (!isTarget(module, this.#shape.targets)) return y;

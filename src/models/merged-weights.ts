@@ -71,7 +71,7 @@ function compileMerge(engine: Engine): Promise<Program> {
     graph.input('a', 'float32', ['rank', 'in']),
     graph.input('b', 'float32', ['out', 'rank']),
   ];
-  return engine.compile(graph, { merged: add(w, matmul(b, a)) }, { prepack: false });
+  return engine.compile(graph, { merged: add(w, matmul(b, a)) }, { prepack: false, keep: true });
 }
 
 function tensorToWrite(

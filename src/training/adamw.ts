@@ -30,7 +30,7 @@ export interface AdamWOptions {
 
 const scalar = (value: number): HostArray => ({ data: Float32Array.of(value), shape: [] });
 
-/** The optimizer as two small programs over chunks of the flat arrays. */
+/** The optimizer as two small programs over chunks of the flat arrays, the same for every training. */
 export class AdamW implements AsyncDisposable {
   readonly #update: Program;
   readonly #squares: Program;
@@ -43,8 +43,7 @@ export class AdamW implements AsyncDisposable {
   }
 
   static async create(engine: Engine, options: AdamWOptions): Promise<AdamW> {
-    const update = await compileUpdate(engine, options);
-    return new AdamW(update, await compileSquares(engine), options);
+    return new AdamW(await compileUpdate(engine), await compileSquares(engine), options);
   }
 
   /** Euclidean norm of a flat gradient: block sums in float32, their sum in float64. */
@@ -71,8 +70,14 @@ export class AdamW implements AsyncDisposable {
     { start, end, weightDecay }: { start: number; end: number; weightDecay: number },
     { update, learningRate, gradientScale }: AdamWStep,
   ): Promise<void> {
-    const [beta1, beta2] = this.#options.betas;
+    const { betas, eps } = this.#options;
+    const [beta1, beta2] = betas;
     const scalars = {
+      beta1: scalar(beta1),
+      beta2: scalar(beta2),
+      rest1: scalar(1 - beta1),
+      rest2: scalar(1 - beta2),
+      eps: scalar(eps),
       scale: scalar(gradientScale),
       keep: scalar(1 - learningRate * weightDecay),
       rate: scalar(learningRate / (1 - beta1 ** update)),
@@ -102,26 +107,22 @@ export class AdamW implements AsyncDisposable {
   }
 }
 
-function compileUpdate(engine: Engine, { betas: [beta1, beta2], eps }: AdamWOptions): Promise<Program> {
+function compileUpdate(engine: Engine): Promise<Program> {
   const graph = new Graph();
   const vector = (name: string) => graph.input(name, 'float32', ['n']);
-  const [params, m, v, gradient] = ['params', 'm', 'v', 'gradient'].map(vector) as [Vector, Vector, Vector, Vector];
-  const [scale, keep, rate, correction] = ['scale', 'keep', 'rate', 'correction'].map((name) =>
-    graph.input(name, 'float32', []),
-  ) as [Vector, Vector, Vector, Vector];
-  const scaled = mul(gradient, scale);
-  const nextM = add(mul(m, beta1), mul(scaled, 1 - beta1));
-  const nextV = add(mul(v, beta2), mul(mul(scaled, scaled), 1 - beta2));
-  const denominator = add(mul(sqrt(nextV), correction), eps);
-  const nextParams = sub(mul(params, keep), mul(div(nextM, denominator), rate));
-  return engine.compile(graph, { params: nextParams, m: nextM, v: nextV }, { prepack: true });
+  const number = (name: string) => graph.input(name, 'float32', []);
+  const [params, m, v] = [vector('params'), vector('m'), vector('v')];
+  const scaled = mul(vector('gradient'), number('scale'));
+  const nextM = add(mul(m, number('beta1')), mul(scaled, number('rest1')));
+  const nextV = add(mul(v, number('beta2')), mul(mul(scaled, scaled), number('rest2')));
+  const denominator = add(mul(sqrt(nextV), number('correction')), number('eps'));
+  const nextParams = sub(mul(params, number('keep')), mul(div(nextM, denominator), number('rate')));
+  return engine.compile(graph, { params: nextParams, m: nextM, v: nextV }, { prepack: false, keep: true });
 }
-
-type Vector = ReturnType<Graph['input']>;
 
 function compileSquares(engine: Engine): Promise<Program> {
   const graph = new Graph();
   const gradient = graph.input('gradient', 'float32', ['blocks', BLOCK]);
   const sums = reshape(reduceSum(mul(gradient, gradient), { axes: [1], keepDims: true }), ['blocks']);
-  return engine.compile(graph, { sums }, { prepack: true });
+  return engine.compile(graph, { sums }, { prepack: false, keep: true });
 }

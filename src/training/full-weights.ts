@@ -14,7 +14,7 @@ import type { Trainee, TraineeArgs } from './trainee.ts';
  * @param weights where training starts: the source's, its adapter merged in.
  */
 export function fullTrainee(
-  { source, objective, options: { seed } }: TraineeArgs,
+  { source, objective, holding, options: { seed } }: TraineeArgs,
   weights: ReadonlyMap<string, WeightSlice>,
   cache: CacheOptions,
 ): Trainee {
@@ -23,9 +23,10 @@ export function fullTrainee(
   const shapes = new Map([...files.shapes].filter(([name]) => !isHead(name)));
   if (prm) for (const [name, shape] of headShapes(source)) shapes.set(name, shape);
   return {
+    keep: holding === 'small',
     bind(graph) {
       const parameters = new FedParameters(graph, shapes);
-      return { parameters, trained: () => parameters.inputs, fixed: () => ({}) };
+      return { parameters, trained: () => parameters.inputs, fixed: async () => ({}) };
     },
     async initial(name, shape) {
       const slice = weights.get(name);

@@ -4,8 +4,9 @@ import type { Graph, Tensor, WeightSlice } from '../engine/graph.ts';
 import type { HostArray } from '../engine/session.ts';
 import { SipfError } from '../errors.ts';
 import { type AdapterFiles, adapterScale, type LoraFactors, writeAdapter } from '../models/adapter-files.ts';
+import { HeldWeights } from '../models/held-weights.ts';
 import { isTarget, LoraParameters } from '../models/lora.ts';
-import { FedParameters, FrozenParameters, linear, type Parameters } from '../models/parameters.ts';
+import { FedParameters, linear, type Parameters } from '../models/parameters.ts';
 import { readTensor } from '../models/safetensors.ts';
 import { type ScaledFactors, stackFactors } from '../models/stack-factors.ts';
 import { freshHead, headShapes, isHead } from './prm-start.ts';
@@ -37,6 +38,10 @@ class WithHead implements Parameters {
     return this.#of(name).weight(name, shape);
   }
 
+  product(x: Tensor, name: string, out: number): Tensor {
+    return this.#of(name).product(x, name, out);
+  }
+
   linear(x: Tensor, module: string, out: number): Tensor {
     return linear(this, x, module, out);
   }
@@ -47,7 +52,7 @@ class WithHead implements Parameters {
  * and the result is one adapter that holds both (rank: the sum; scale: 1).
  */
 export function loraTrainee(
-  { source, objective, options: { seed } }: TraineeArgs,
+  { source, objective, holding, options: { seed } }: TraineeArgs,
   lora: LoraOptions,
   weights: ReadonlyMap<string, WeightSlice>,
 ): Trainee {
@@ -59,9 +64,12 @@ export function loraTrainee(
   const sameShape = adapter !== null && isShape(adapter, lora, modules);
   const below = sameShape ? null : adapter;
   const shape = { rank: lora.rank, scale: lora.alpha / lora.rank, targets: lora.targets, dropout: lora.dropout };
+  const held = new HeldWeights(weights, holding);
   return {
+    keep: holding === 'small',
     bind(graph, noise) {
-      const frozen = new FrozenParameters(graph, weights);
+      const bound = holding === 'small' ? held.bind(graph) : held.bindMapped(graph);
+      const frozen = bound.parameters;
       const head = new FedParameters(graph, prm ? headShapes(source) : new Map());
       const base = prm ? new WithHead(frozen, head) : frozen;
       const inner = below === null ? null : new LoraParameters(base, frozenShape(below));
@@ -69,7 +77,10 @@ export function loraTrainee(
       return {
         parameters: outer,
         trained: () => new Map([...outer.inputs, ...head.inputs]),
-        fixed: () => (inner && below ? fixedFeeds(inner, below) : {}),
+        fixed: async () => ({
+          ...(await bound.feeds()),
+          ...(inner && below ? fixedFeeds(inner, below) : {}),
+        }),
       };
     },
     async initial(name, tensorShape) {

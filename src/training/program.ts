@@ -72,7 +72,7 @@ export class TrainingProgram implements AsyncDisposable {
     const program = await engine.compile(
       graph,
       { loss: built.loss, perPosition: built.perPosition, ...outputs },
-      { prepack: false },
+      { prepack: false, keep: trainee.keep },
     );
     const inputNames = tensors.map(({ name }) => name);
     const frequencies = config.ropeFrequencies;
@@ -81,7 +81,7 @@ export class TrainingProgram implements AsyncDisposable {
       layout,
       loss,
       inputs: inputNames,
-      fixed: bound.fixed(),
+      fixed: await bound.fixed(),
       dropout,
       frequencies,
     });

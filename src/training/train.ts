@@ -5,6 +5,7 @@ import type { Engine } from '../engine/session.ts';
 import { SipfError, throwIfAborted } from '../errors.ts';
 import { adapterHash } from '../models/adapter-files.ts';
 import { checkpointHash } from '../models/checkpoint-hash.ts';
+import { holdingFor } from '../models/held-weights.ts';
 import { mergeWeights } from '../models/merged-weights.ts';
 import { openModelFiles } from '../models/model-files.ts';
 import { AdamW, type OptimizerState } from './adamw.ts';
@@ -58,9 +59,11 @@ async function traineeOf(
   args: TrainArgs,
 ): Promise<Trainee & AsyncDisposable> {
   const { lora, objective } = job.options;
-  const traineeArgs = { source, objective: objective.kind, options: job.options };
+  const weights = await source.files.weights();
+  const holding = holdingFor(engine.provider, weights);
+  const traineeArgs = { source, objective: objective.kind, holding, options: job.options };
   if (lora !== null) {
-    const trainee = loraTrainee(traineeArgs, lora, await source.files.weights());
+    const trainee = loraTrainee(traineeArgs, lora, weights);
     return { ...trainee, [Symbol.asyncDispose]: async () => undefined };
   }
   const merged = await mergeWeights(engine, source.files, job.source.adapter, args);

@@ -2,6 +2,7 @@
 import type { Objective, TrainOptions } from '../backends/backend.ts';
 import type { Graph, Tensor } from '../engine/graph.ts';
 import type { HostArray } from '../engine/session.ts';
+import type { Holding } from '../models/held-weights.ts';
 import type { Parameters } from '../models/parameters.ts';
 import type { TrainingSource } from './source.ts';
 
@@ -13,11 +14,13 @@ export interface BoundParameters {
   readonly parameters: Parameters;
   /** By name; complete once the model has been built from `parameters`. */
   trained(): ReadonlyMap<string, Tensor>;
-  fixed(): Record<string, HostArray>;
+  fixed(): Promise<Record<string, HostArray>>;
 }
 
 /** Either every weight or an adapter (and a head): one implementation each. */
 export interface Trainee {
+  /** Whether the program's session is kept for trainings to come: those of small models. */
+  readonly keep: boolean;
   bind(graph: Graph, dropoutNoise: Tensor | null): BoundParameters;
   /** First value of a trained tensor. */
   initial(name: string, shape: readonly number[]): Promise<Float32Array>;
@@ -28,5 +31,6 @@ export interface Trainee {
 export interface TraineeArgs {
   readonly source: TrainingSource;
   readonly objective: Objective['kind'];
+  readonly holding: Holding;
   readonly options: Pick<TrainOptions, 'lora' | 'seed'>;
 }

@@ -13,6 +13,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await tiny[Symbol.asyncDispose]();
+  await engine[Symbol.asyncDispose]();
   expect(engine.sessions.live).toBe(0);
   expect(engine.sessions.created).toBeLessThanOrEqual(20);
 });
@@ -103,6 +104,36 @@ describe('a completion does not depend on', () => {
       const fresh = (await complete([fork], 1)).byId.get(fork.id);
       expectSame(longestFirst.byId.get(fork.id), fresh);
       expectSame(shortestFirst.byId.get(fork.id), fresh);
+    }
+  });
+});
+
+describe('weights', () => {
+  it('that are fed, mapped from disk or pre-packed give the same completions', async () => {
+    const { byId } = await complete(mixed, 4);
+    for (const holding of ['small', 'fed', 'mapped'] as const) {
+      const own = new Engine({ provider: 'cpu', threads: 1 });
+      {
+        await using other = await openTiny(own, 'models/llama', { holding });
+        for (const copies of [1, 2]) {
+          const requests = Array.from({ length: copies }, (_, n) =>
+            mixed.map((one) => ({ ...one, id: `${one.id}/${n}` })),
+          );
+          const found = new Map<string, Completion>();
+          await generate({ ...other, cache: other.cache(32) }, requests.flat(), (finished) => {
+            for (const completion of finished) found.set(completion.id, completion);
+            return [];
+          });
+          for (const [id, completion] of found) expectSame(completion, byId.get(id.split('/')[0] as string));
+          expect(found.size).toBe(copies * mixed.length);
+        }
+      }
+      // Prefill, and a decode session for few rows, one for many; kept ones stay until the engine goes.
+      expect(own.sessions).toEqual(
+        { small: { live: 2, created: 2 }, fed: { live: 2, created: 3 }, mapped: { live: 0, created: 3 } }[holding],
+      );
+      await own[Symbol.asyncDispose]();
+      expect(own.sessions.live).toBe(0);
     }
   });
 });

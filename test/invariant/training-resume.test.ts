@@ -213,7 +213,11 @@ describe('guards', () => {
   });
 });
 
-test('few sessions, all released', () => {
+test('a session for each kind of training, however many there were', async () => {
+  const { live, created } = engine.sessions;
+  expect(created).toBe(live);
+  expect(created).toBeLessThanOrEqual(20);
+  await engine[Symbol.asyncDispose]();
   expect(engine.sessions.live).toBe(0);
 });
 

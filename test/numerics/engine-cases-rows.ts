@@ -37,6 +37,10 @@ const indexCases = [
   ),
   one('argMax', 'random', { x: fixed([2, 3, 7], { shape: ['batch', 'seq', 7] }) }, (t) => build.argMax(x(t))),
   many('topK', 'descending', { x: fixed([3, 8]) }, (t) => Object.values(build.topK(x(t), 4))),
+  many('topK', 'counted in the run', { x: fixed([3, 8]) }, (t) => {
+    const count = build.reshape(build.cast(build.reduceSum(build.mul(x(t), 0)), 'int64'), [1]);
+    return Object.values(build.topKOf(x(t), build.add(count, 3), 'few'));
+  }),
   many('topK', 'ties', { x: fixed([2, 6], { values: [1, 2, 2, 1, 2, 0, 5, 5, 5, 5, 5, 5] }) }, (t) =>
     Object.values(build.topK(x(t), 3)),
   ),

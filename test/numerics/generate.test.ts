@@ -57,7 +57,7 @@ describe.each(['llama', 'llama-tied', 'llama-3.2'])('%s', (name) => {
   });
 
   it('with its adapter merged: the log-probabilities of PEFT', async () => {
-    await using tiny = await openTiny(engine, `models/${name}`, `models/${name}/adapter`);
+    await using tiny = await openTiny(engine, `models/${name}`, { adapter: `models/${name}/adapter` });
     const tensors = await readSafetensors(join(folder, 'reference.safetensors'));
     const { data: ids } = tensors.get('input_ids') as { data: Float32Array };
     const logits = tensors.get('adapter.logits') as { shape: readonly number[]; data: Float32Array };
