@@ -101,7 +101,8 @@ async function start({ run, config, backend, tasks, task, questions }: StartArgs
   const outside = outsideModels(config);
   const base = await prepare({ run, config, backend, task, questions, outside });
   const openBase = () => backend.openPolicy(sourceOf(run.dir, outside, base.checkpoint));
-  const shots = await loadShots(task, config.prompt.shots, config.prompt.shotsFile, questions);
+  const { shots: count, shotsFile: file } = config.prompt;
+  const shots = await loadShots({ task, count, file, fallback: questions, data: config.task.data ?? undefined });
   const loop: Loop = {
     run,
     config,

@@ -106,7 +106,7 @@ async function answerAll({ task, questions, options, answers }: AnswerAllArgs, t
   await using backend = await openBackend(options);
   const openPolicy = () => backend.openPolicy(modelSource(options));
   const shotSource = count > 0 && shotsFile === undefined ? await workedExamples(task, data, terminal) : [];
-  const shots = await loadShots(task, count, shotsFile ?? null, shotSource);
+  const shots = await loadShots({ task, count, file: shotsFile ?? null, fallback: shotSource, data });
   const style = PromptOptions.parse({ style: chat ? 'chat' : 'plain' });
   const prompt = await makePrompter({ task, options: style, shots, openPolicy });
   await using policy = await openPolicy();

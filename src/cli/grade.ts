@@ -59,7 +59,11 @@ async function grade({ task: name, in: path, json }: GradeOptions, terminal: Ter
 
 async function gradeRow(task: Task, { index, place, value }: Row<GradeLine>) {
   const answer = answerOf(value.reference, place);
-  const { extracted, outcome } = await task.grade({ answer }, value.completion, 'stop');
+  const { extracted, outcome } = await task.grade(
+    { id: '', task: task.name, question: '', answer },
+    value.completion,
+    'stop',
+  );
   const id = value.id ?? index;
   if (outcome.kind === 'error') return { id, extracted, correct: null, error: outcome.reason };
   return { id, extracted, correct: outcome.kind === 'right' };

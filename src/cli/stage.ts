@@ -112,7 +112,8 @@ export async function openPrompt(
   questions: readonly Question[],
   backend: Backend | null,
 ): Promise<BuildPrompt> {
-  const shots = await loadShots(task, config.prompt.shots, config.prompt.shotsFile, questions);
+  const { shots: count, shotsFile: file } = config.prompt;
+  const shots = await loadShots({ task, count, file, fallback: questions, data: config.task.data ?? undefined });
   const openPolicy = () => {
     if (backend === null)
       throw new SipfError(

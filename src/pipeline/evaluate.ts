@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import type { Completion, Policy } from '../backends/backend.ts';
 import { Outcome, type PreferencePair, type Question, TaskReport } from '../records.ts';
-import type { Task } from '../tasks/task.ts';
+import { type Graded, type Task, taskOf } from '../tasks/task.ts';
 import { countInto, gradeWithRetries, type StageOutput } from './counts.ts';
 import type { EvaluateOptions } from './evaluate-options.ts';
 import { drawKey } from './keys.ts';
@@ -62,16 +62,21 @@ export async function answerUnit(
       key: drawKey({ seed: 0, stage: 'evaluate', iteration: 0, questionId: question.id, prefix, index: 0 }),
       sampling: {
         temperature: 0,
-        maxTokens: options.maxTokens ?? set.task.maxTokens,
-        stopStrings: set.task.stopStrings,
+        maxTokens: options.maxTokens ?? taskOf(set.task, question).maxTokens,
+        stopStrings: taskOf(set.task, question).stopStrings,
       },
     };
   });
   const onFinished = async (finished: readonly Completion[]) => {
-    for (const completion of finished) {
+    const grade = async (completion: Completion) => {
       const item = items[Number(completion.id)];
-      if (item !== undefined) answers[Number(completion.id)] = await answerOf(item, completion, options.gradeRetries);
-    }
+      if (item === undefined) return;
+      const { text, finishReason } = completion;
+      const answered = { question: item.question, text, finishReason };
+      const graded = await gradeWithRetries(item.set.task, answered, options.gradeRetries, signal);
+      answers[Number(completion.id)] = answerOf(item, completion, graded);
+    };
+    await Promise.all(finished.map(grade));
     done += finished.length;
     onDone?.(done);
     return [];
@@ -84,11 +89,14 @@ export async function answerUnit(
   return { records, counts };
 }
 
-async function answerOf({ set, question }: AnswerItem, completion: Completion, retries: number): Promise<Answer> {
+export function answerOf(
+  { set, question }: AnswerItem,
+  completion: Completion,
+  { extracted, outcome }: Graded,
+): Answer {
   const { text, finishReason, tokenIds } = completion;
-  const { extracted, outcome } = await gradeWithRetries(set.task, question, text, finishReason, retries);
   return {
-    task: set.task.name,
+    task: taskOf(set.task, question).name,
     split: set.split,
     questionId: question.id,
     question: question.question,
@@ -205,10 +213,10 @@ export async function meanPairLogps(
   { task, prompt }: { task: Task; prompt: BuildPrompt },
   signal?: AbortSignal,
 ): Promise<{ chosen: number; rejected: number }> {
-  const items = pairs.flatMap(({ question, chosen, rejected }) =>
-    [chosen.steps, rejected?.steps ?? []].map((steps) => ({
-      context: [prompt({ question })],
-      completion: task.pieces(steps).join(''),
+  const items = pairs.flatMap((pair) =>
+    [pair.chosen.steps, pair.rejected?.steps ?? []].map((steps) => ({
+      context: [prompt(pair)],
+      completion: taskOf(task, pair).pieces(steps).join(''),
     })),
   );
   const means = (await policy.logps(items, { signal })).map(mean);

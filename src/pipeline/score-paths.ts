@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { Policy, ProcessRewardModel } from '../backends/backend.ts';
 import { SipfError } from '../errors.ts';
 import type { Question, Sample, StepLabels, StepScores } from '../records.ts';
-import type { Task } from '../tasks/task.ts';
+import { type Task, taskOf } from '../tasks/task.ts';
 import type { StageOutput } from './counts.ts';
 import { keyedOrder } from './keys.ts';
 import type { BuildPrompt } from './prompt.ts';
@@ -79,7 +79,10 @@ async function recordsOf(
   }
   if (scorer.kind === 'prm') {
     const scores = await scorer.prm.score(
-      paths.map(({ question, sample }) => ({ prompt: prompt(question), steps: task.pieces(sample.steps) })),
+      paths.map(({ question, sample }) => ({
+        prompt: prompt(question),
+        steps: taskOf(task, question).pieces(sample.steps),
+      })),
       { signal },
     );
     return paths.map(({ sample }, index) => scoresOf(sample, 'prm', scorer.prm.hash, scores[index] ?? []));
@@ -87,7 +90,7 @@ async function recordsOf(
   const logps = await scorer.policy.logps(
     paths.map(({ question, sample }) => ({
       context: [prompt(question)],
-      completion: task.pieces(sample.steps).join(''),
+      completion: taskOf(task, question).pieces(sample.steps).join(''),
     })),
     { signal },
   );
@@ -103,7 +106,7 @@ async function recordsOf(
 }
 
 function truthOf(task: Task, question: Question, { steps }: Sample): number[] {
-  const truth = task.trueSteps?.(question, steps) ?? null;
+  const truth = taskOf(task, question).trueSteps?.(question, steps) ?? null;
   if (truth !== null) return truth.map(Number);
   throw new SipfError(
     'unsupported',

@@ -28,7 +28,9 @@ describe('problems', () => {
       expect(list).toHaveLength(solution.length);
       expect(list.every(({ holds }) => holds)).toBe(true);
       for (const step of solution) expect(step).toMatch(/ (\d+[-+*/]\d+=)<<\1(\d+)>>\2(\n|$)/);
-      expect(task.grade({ answer }, task.pieces(solution).join(''), 'stop')).toMatchObject({
+      expect(
+        task.grade({ id: '', task: 'mini', question, answer }, task.pieces(solution).join(''), 'stop'),
+      ).toMatchObject({
         outcome: { kind: 'right' },
       });
       const numbers = [...question.matchAll(/\d+/g)].map(Number);
