@@ -59,14 +59,22 @@ export function taskNamed(name: string, { sandbox = makeSandbox }: TaskParts = {
 /** Opens tasks by name and disposes of all of them together. */
 export interface OpenTasks extends AsyncDisposable {
   named(name: string): Task;
+  /** What its code tasks run programs in; nothing is started before the first program. */
+  readonly sandbox: Sandbox;
+}
+
+export interface OpenTasksOptions extends TaskParts {
+  /** Other tasks than this package's. */
+  readonly make?: ((name: string) => Task) | undefined;
 }
 
 /** The tasks of one run or command, each made once; those that run programs share one sandbox. */
-export function openTasks(make: ((name: string) => Task) | undefined = undefined): OpenTasks {
-  const shared = lazySandbox(makeSandbox);
+export function openTasks({ make, sandbox = makeSandbox }: OpenTasksOptions = {}): OpenTasks {
+  const shared = lazySandbox(sandbox);
   const open = make ?? ((name: string) => taskNamed(name, { sandbox: () => shared }));
   const tasks = new Map<string, Task>();
   return {
+    sandbox: shared,
     named(name) {
       const task = tasks.get(name) ?? open(name);
       tasks.set(name, task);
