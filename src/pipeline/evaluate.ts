@@ -10,7 +10,7 @@ import { ScoreFigures } from './prm-figures.ts';
 import type { BuildPrompt } from './prompt.ts';
 import { pairedDifference, wilson } from './statistics.ts';
 
-/** One greedy completion with its grade. Carries its question, so that it stands alone. */
+/** One completion with its grade: the greedy one, or a sample for pass@k. Carries its question, so that it stands alone. */
 export const Answer = z.object({
   task: z.string(),
   split: z.string(),
@@ -22,6 +22,8 @@ export const Answer = z.object({
   outcome: Outcome,
   finishReason: z.enum(['stop', 'length']),
   tokens: z.number().int(),
+  /** Which of several samples of one question; absent: the greedy answer. */
+  sample: z.number().int().optional(),
 });
 export type Answer = z.infer<typeof Answer>;
 

@@ -1,5 +1,6 @@
 // How many of each question's samples are right -> pass@k with its interval. Leaves drawing and judging samples to sample-answers.ts.
 import { createRandom } from '../random.ts';
+import type { Outcome } from '../records.ts';
 import { bootstrap, type Figure } from './statistics.ts';
 
 /**
@@ -15,6 +16,19 @@ export function passAt(n: number, correct: number, k: number): number {
   let allWrong = 1;
   for (let i = n - correct + 1; i <= n; i++) allWrong *= 1 - k / i;
   return 1 - allWrong;
+}
+
+/** The tries of each question, in order of appearance. */
+export function triesOf(samples: Iterable<{ readonly questionId: string; readonly outcome: Outcome }>): Tries[] {
+  const tries = new Map<string, { n: number; correct: number }>();
+  for (const { questionId, outcome } of samples) {
+    const own = tries.get(questionId) ?? { n: 0, correct: 0 };
+    tries.set(questionId, own);
+    if (outcome.kind === 'error') continue;
+    own.n += 1;
+    if (outcome.kind === 'right') own.correct += 1;
+  }
+  return [...tries.values()];
 }
 
 /** One question's samples; those that could not be judged are in neither number. */
