@@ -64,6 +64,22 @@ const quickstart: ConfigInput = {
   },
 };
 
+/**
+ * A tiny model from nothing on `mini-code`: functions to write, judged by their tests. Two rounds and the final test beside continued SFT.
+ */
+const quickstartCode: ConfigInput = {
+  ...quickstart,
+  task: { name: 'mini-code', limit: 6000, solutions: 2500 },
+  sampling: { questions: 1500, rotate: true, samples: 4, temperature: 0.8, gold: false, unit: 64 },
+  labels: { K: 4, paths: 800 },
+  evaluate: {
+    sets: [{ split: 'valid', limit: 300 }],
+    final: [{ split: 'test', limit: 1500 }],
+    control: 'continued-sft',
+    unit: 256,
+  },
+};
+
 const lora = { rank: 16, alpha: 32, dropout: 0, targets: 'all-linear' } as const;
 
 /**
@@ -144,6 +160,7 @@ const paper: ConfigInput = {
 export const PRESETS: Readonly<Record<string, ConfigInput>> = {
   smoke,
   quickstart,
+  'quickstart-code': quickstartCode,
   'gsm8k-smollm2': gsm8kSmollm2,
   paper,
 };

@@ -10,7 +10,7 @@ import { type Calibration, estimate, type RunEstimate, type Typical } from '../p
 import { loadShots, makePrompter } from '../pipeline/prompt.ts';
 import { trainOptions } from '../pipeline/train-settings.ts';
 import type { Question } from '../records.ts';
-import { taskNamed } from '../tasks/index.ts';
+import { openTasks } from '../tasks/index.ts';
 import { type Task, taskOf } from '../tasks/task.ts';
 import { formatDuration } from './progress.ts';
 import { renderTable } from './show-steps.ts';
@@ -30,7 +30,8 @@ const PROBE_STEPS = 3;
 export async function dryRun({ config, backend, json }: DryRunArgs, terminal: Terminal): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'sipf-dry-run-'));
   try {
-    const task = taskNamed(config.task.name);
+    await using tasks = openTasks();
+    const task = tasks.named(config.task.name);
     const source = await modelOf({ config, backend, task, folder, signal: terminal.signal });
     const facts = await backend.facts(source);
     const { calibration, measured } = await calibrate({ config, backend, task, source, folder }, terminal);

@@ -13,6 +13,7 @@ import type { Question } from '../records.ts';
 import { type OpenTasks, openTasks } from '../tasks/index.ts';
 import type { Split, Task } from '../tasks/task.ts';
 import { counts, finish, integer, limit, type ModelOptions, modelSource, withModel, withSampling } from './options.ts';
+import { withoutBrokenOnes } from './stage.ts';
 import type { Terminal } from './terminal.ts';
 
 /** Questions that share the slots of the model. */
@@ -76,7 +77,8 @@ export async function evaluate(options: EvalOptions, terminal: Terminal, tasks =
   checkOptions(options);
   // Hours of answers must not end at a path that cannot be written.
   if (options.out !== undefined) await nodeDisk.append(options.out, '', false);
-  const questions = await task.load({ data, split, limit: options.limit });
+  const loaded = await task.load({ data, split, limit: options.limit });
+  const questions = await withoutBrokenOnes({ task }, loaded, terminal);
   if (questions.length === 0) {
     throw new SipfError(
       'nothing-left',

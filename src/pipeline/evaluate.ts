@@ -143,6 +143,8 @@ export const EvalReport = z.object({
   sets: z.array(SetReport),
   /** Of this round's scorer; null without labels and scores. */
   scores: ScoreFigures.nullable(),
+  /** The same for each task of a mixture. */
+  scoresByTask: z.record(z.string(), ScoreFigures).optional(),
   pairs: Counts.nullable(),
   logps: PairLogps.nullable(),
   /** Counts of this round's stages, by stage. */
@@ -229,22 +231,17 @@ function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / Math.max(1, values.length);
 }
 
-/** Warnings where a round's figures say that the loop cannot help. */
-export function roundWarnings(report: Pick<EvalReport, 'iteration' | 'sets' | 'pairs' | 'logps' | 'counts'>): string[] {
+/** Warnings where a round's figures say that the loop cannot help. The first `ownSets` sets are the run's own tasks. */
+export function roundWarnings(
+  report: Pick<EvalReport, 'iteration' | 'sets' | 'pairs' | 'logps' | 'counts'>,
+  ownSets = 1,
+): string[] {
   const warnings: string[] = [];
-  const own = report.sets[0];
-  const change = own?.paired;
-  if (
-    report.iteration > 0 &&
-    own !== undefined &&
-    change !== null &&
-    change !== undefined &&
-    change.ci95[0] <= 0 &&
-    change.ci95[1] >= 0
-  ) {
+  for (const { task, split, paired: change } of report.sets.slice(0, ownSets)) {
+    if (report.iteration === 0 || change === null || change.ci95[0] > 0 || change.ci95[1] < 0) continue;
     const points = [change.difference, ...change.ci95].map((value) => (100 * value).toFixed(1));
     warnings.push(
-      `No change shown on ${own.task}/${own.split}: ${points[0]} points (${points[1]} to ${points[2]}) against the round before. Evaluate on more questions, or expect little from this round.`,
+      `No change shown on ${task}/${split}: ${points[0]} points (${points[1]} to ${points[2]}) against the round before. Evaluate on more questions, or expect little from this round.`,
     );
   }
   const samples = report.counts['1-samples'];

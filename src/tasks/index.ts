@@ -5,11 +5,15 @@ import { editDistance } from './distinct.ts';
 import { createGsm8k } from './gsm8k.ts';
 import { createJsonl } from './jsonl.ts';
 import { createMini } from './mini.ts';
-import { miniTokenizerConfig, miniTokenizerJson } from './mini-tokenizer.ts';
+import { createMiniCode } from './mini-code.ts';
+import { miniCodeTokenizerJson } from './mini-code-tokenizer.ts';
+import { miniTokenizerJson } from './mini-tokenizer.ts';
+import { createMixed, MIXTURE_SIGN } from './mixed.ts';
 import { lazySandbox } from './sandbox/lazy-sandbox.ts';
 import type { Sandbox } from './sandbox/sandbox.ts';
 import { closing, type Task } from './task.ts';
 import { createMmluMath, createMultiArith, createSvamp } from './word-problems.ts';
+import { wordTokenizerConfig } from './word-tokenizer.ts';
 
 export const TASK_NAMES = [
   'gsm8k',
@@ -21,6 +25,7 @@ export const TASK_NAMES = [
   'mbpp',
   'humaneval',
   'code',
+  'mini-code',
 ] as const;
 export type TaskName = (typeof TASK_NAMES)[number];
 
@@ -40,10 +45,15 @@ const MAKERS: Readonly<Record<TaskName, (sandbox: () => Sandbox) => Task>> = {
   svamp: () => createSvamp(),
   multiarith: () => createMultiArith(),
   jsonl: createJsonl,
-  mini: () => ({ ...createMini(), tokenizer: miniTokenizerJson, tokenizerConfig: miniTokenizerConfig }),
+  mini: () => ({ ...createMini(), tokenizer: miniTokenizerJson, tokenizerConfig: wordTokenizerConfig }),
   mbpp: (sandbox) => createMbpp({ sandbox }),
   humaneval: (sandbox) => createHumanEval({ sandbox }),
   code: (sandbox) => createCode({ sandbox }),
+  'mini-code': (sandbox) => ({
+    ...createMiniCode({ sandbox }),
+    tokenizer: miniCodeTokenizerJson,
+    tokenizerConfig: wordTokenizerConfig,
+  }),
 };
 
 /** The task called `name`. Throws SipfError 'bad-input' listing the names, the nearest first. */
@@ -56,7 +66,7 @@ export function taskNamed(name: string, { sandbox = makeSandbox }: TaskParts = {
   throw new SipfError('bad-input', `Expected a task (${TASK_NAMES.join(', ')}), got ${JSON.stringify(name)}.${hint}`);
 }
 
-/** Opens tasks by name and disposes of all of them together. */
+/** Opens tasks by name (`a+b`: a mixture) and disposes of all of them together. */
 export interface OpenTasks extends AsyncDisposable {
   named(name: string): Task;
   /** What its code tasks run programs in; nothing is started before the first program. */
@@ -73,13 +83,16 @@ export function openTasks({ make, sandbox = makeSandbox }: OpenTasksOptions = {}
   const shared = lazySandbox(sandbox);
   const open = make ?? ((name: string) => taskNamed(name, { sandbox: () => shared }));
   const tasks = new Map<string, Task>();
+  const named = (name: string): Task => {
+    const known = tasks.get(name);
+    if (known !== undefined) return known;
+    const task = name.includes(MIXTURE_SIGN) ? createMixed(name.split(MIXTURE_SIGN).map(named)) : open(name);
+    tasks.set(name, task);
+    return task;
+  };
   return {
     sandbox: shared,
-    named(name) {
-      const task = tasks.get(name) ?? open(name);
-      tasks.set(name, task);
-      return task;
-    },
+    named,
     async [Symbol.asyncDispose]() {
       for (const task of tasks.values()) await closing(task)[Symbol.asyncDispose]();
       await shared[Symbol.asyncDispose]();
