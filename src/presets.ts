@@ -160,9 +160,9 @@ const paper: ConfigInput = {
 export const PRESETS: Readonly<Record<string, ConfigInput>> = {
   smoke,
   quickstart,
-  'quickstart-code': quickstartCode,
   'gsm8k-smollm2': gsm8kSmollm2,
   paper,
+  'quickstart-code': quickstartCode,
 };
 
 /** Throws 'bad-config' naming the presets there are. */
