@@ -18,7 +18,6 @@ def judge(program):
         exec(program['setup'], space)
     except Exception as error:
         return {'kind': 'error', 'detail': f'{type(error).__name__}: {error}'}
-    ours = {name: value for name, value in space.items() if name.startswith('_sipf')}
     wrong = lambda reason, error: {'kind': 'wrong', 'reason': reason, 'detail': f'{type(error).__name__}: {error}'}
     try:
         try:
@@ -27,7 +26,7 @@ def judge(program):
             return wrong('syntax', error)
         exec(code, space)
         for test in tests:
-            exec(test, {**space, **ours})
+            exec(test, {**space})
     except AssertionError as error:
         return wrong('assertion', error)
     except TimeoutError as error:

@@ -18,10 +18,12 @@ test('comments, docstrings, blank lines, spaces, quotes, fences and prose do not
 });
 
 test('of nearly equal programs one stays, of different ones all', () => {
-  const [a, b, c] = [program(8), program(8, ' + 1'), 'def f(x):\n    return sum(x)\n'];
+  const [a, b, c] = [program(16), program(16, ' + 1'), 'def f(x):\n    return sum(x)\n'];
+  expect(programTokens(a).length).toBeGreaterThan(100);
   expect(distinctPrograms([[a], [c], [b]])).toEqual([1, 2]);
   expect(distinctPrograms([[a], [a.replaceAll('    ', '\t')], [c]])).toEqual([0, 2]);
   expect(distinctPrograms([[c], ['def f(x):\n    return max(x)\n']])).toEqual([0, 1]);
+  expect(distinctPrograms([[program(2)], [program(2, ' + 1')]])).toEqual([0, 1]);
   expect(distinctPrograms([[''], [''], ['# nothing']])).toEqual([0, 1, 2]);
   expect(distinctPrograms([])).toEqual([]);
 });
@@ -51,7 +53,7 @@ test('the distance within its diagonals is the distance', () => {
   const random = createRandom('diagonals');
   let duplicates = 0;
   for (let round = 0; round < 1500; round++) {
-    const a = Array.from({ length: random.int(1, 90) }, () => random.pick(['a', 'b', 'c', 'd']));
+    const a = Array.from({ length: random.int(1, 240) }, () => random.pick(['a', 'b', 'c', 'd']));
     const b = [...a];
     for (let edits = random.int(0, 5); edits > 0; edits--) {
       const at = random.int(0, b.length);

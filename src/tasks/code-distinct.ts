@@ -4,10 +4,10 @@ import { oneOfEach } from './distinct.ts';
 import { type LogicalLine, logicalLines } from './python-tokens.ts';
 
 /**
- * Programs whose normalised edit distance is at most this are duplicates: one token in twenty. A change of one name or sign in a function
- * of a few lines is below it, another way to compute the same thing is not.
+ * Programs whose normalised edit distance is at most this are duplicates: one token in fifty. One sign or name makes another program of a
+ * short function, so there only layout, comments and the like are nothing; in a long one a slip or two is no new way to think.
  */
-export const DUPLICATE_DISTANCE = 0.05;
+export const DUPLICATE_DISTANCE = 0.02;
 
 /** Tokens beyond this count for nothing: bounds the cost of a pair. */
 const MAX_TOKENS = 1000;
@@ -33,24 +33,19 @@ function isDocstring({ tokens }: LogicalLine): boolean {
   return tokens.every(({ kind }) => kind === 'string');
 }
 
-/** Indices of the programs kept, in order. Duplicates of duplicates are one group; of it stays the program farthest from those kept. */
+/**
+ * Indices of the programs kept, in order. A program joins the first group whose first program it repeats, so that a chain of small changes
+ * does not make one group of different programs; of a group stays the one farthest from those kept.
+ */
 export function distinctPrograms(paths: readonly (readonly string[])[]): number[] {
   const programs = paths.map((path) => programTokens(path.join('')).slice(0, MAX_TOKENS));
-  const group = programs.map((_, i) => i);
-  const find = (i: number): number => {
-    let root = i;
-    while (group[root] !== root) root = group[root] ?? 0;
-    return root;
-  };
-  for (const [i, one] of programs.entries()) {
-    for (let j = 0; j < i; j++) {
-      const [a, b] = [find(i), find(j)];
-      if (a !== b && areDuplicates(one, programs[j] ?? [])) group[Math.max(a, b)] = Math.min(a, b);
-    }
+  const groups: number[][] = [];
+  for (const [index, program] of programs.entries()) {
+    const group = groups.find(([first = 0]) => areDuplicates(program, programs[first] ?? []));
+    if (group === undefined) groups.push([index]);
+    else group.push(index);
   }
-  const groups = new Map<number, number[]>();
-  for (const i of programs.keys()) groups.set(find(i), [...(groups.get(find(i)) ?? []), i]);
-  return oneOfEach([...groups.values()], programs);
+  return oneOfEach(groups, programs);
 }
 
 /** Edit distance over tokens within DUPLICATE_DISTANCE of the longer program; computes only the diagonals that could be. An empty program matches none. */

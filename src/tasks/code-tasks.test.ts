@@ -165,6 +165,26 @@ test('code: the user’s own fields', async () => {
   );
 });
 
+test('a folder as the hub has it: all of its split files are read, records say their split', async () => {
+  for (const [name, id] of [
+    ['train', 601],
+    ['validation', 511],
+    ['test', 11],
+    ['prompt', 2],
+  ] as const) {
+    await file(`hub/full/${name}-00000-of-00001.jsonl`, [mbppRow(id)]);
+  }
+  const task = createMbpp({ sandbox: none });
+  const data = join(folder, 'hub');
+  const of = async (split: 'train' | 'valid' | 'test') => (await task.load({ data, split })).map(({ id }) => id);
+  expect([await of('train'), await of('valid'), await of('test')]).toEqual([['mbpp/601'], ['mbpp/511'], ['mbpp/11']]);
+  expect((await task.examples?.({ data }))?.map(({ id }) => id)).toEqual(['mbpp/2']);
+  await file('hub-he/openai_humaneval/test-00000-of-00001.jsonl', [humanEvalRow]);
+  const humaneval = createHumanEval({ sandbox: none });
+  expect(await humaneval.load({ data: join(folder, 'hub-he'), split: 'test' })).toHaveLength(1);
+  await expect(task.load({ data: join(folder, 'he'), split: 'train' })).rejects.toThrow(/Expected mbpp.jsonl/);
+});
+
 describe.skipIf(!hasPython)('grading', () => {
   test('right, wrong with its reason and detail, no program, cut off', async () => {
     const task = createMbpp({ sandbox });
