@@ -113,6 +113,27 @@ const gsm8kSmollm2: ConfigInput = {
   },
 };
 
+/**
+ * SmolLM2-135M on MBPP with LoRA, HumanEval beside it after every round: `--model FILE.gguf --data DIR`, with mbpp/ and humaneval/ in DIR.
+ * Made like gsm8k-smollm2, with the paper's six rollouts and cooler samples.
+ */
+const mbppSmollm2: ConfigInput = {
+  ...gsm8kSmollm2,
+  task: { name: 'mbpp' },
+  sampling: { questions: null, samples: 8, temperature: 0.7, maxTokens: 256, gold: false, unit: 32 },
+  labels: { K: 6, paths: 250, temperature: 0.7, maxTokens: 256, unit: 128 },
+  evaluate: {
+    sets: [{ split: 'valid' }, { name: 'humaneval', split: 'test', limit: 60 }],
+    final: [
+      { split: 'test', limit: 300 },
+      { name: 'humaneval', split: 'test' },
+    ],
+    control: 'continued-sft',
+    maxTokens: 256,
+    unit: 256,
+  },
+};
+
 const paperLora = { rank: 256, alpha: 128, dropout: 0.05, targets: 'all-linear' } as const;
 const paperTrain = {
   lora: paperLora,
@@ -163,6 +184,7 @@ export const PRESETS: Readonly<Record<string, ConfigInput>> = {
   'gsm8k-smollm2': gsm8kSmollm2,
   paper,
   'quickstart-code': quickstartCode,
+  'mbpp-smollm2': mbppSmollm2,
 };
 
 /** Throws 'bad-config' naming the presets there are. */

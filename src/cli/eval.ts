@@ -13,7 +13,7 @@ import type { Question } from '../records.ts';
 import { type OpenTasks, openTasks } from '../tasks/index.ts';
 import type { Split, Task } from '../tasks/task.ts';
 import { counts, finish, integer, limit, type ModelOptions, modelSource, withModel, withSampling } from './options.ts';
-import { withoutBrokenOnes } from './stage.ts';
+import { openOne, withoutBrokenOnes } from './stage.ts';
 import type { Terminal } from './terminal.ts';
 
 /** Questions that share the slots of the model. */
@@ -72,7 +72,7 @@ export function evalCommand(terminal: Terminal): Command {
 
 export async function evaluate(options: EvalOptions, terminal: Terminal, tasks = openTasks()): Promise<void> {
   await using opened = tasks;
-  const task = opened.named(options.task);
+  const task = openOne(opened, options.task, 'eval');
   const { data, split } = options;
   checkOptions(options);
   // Hours of answers must not end at a path that cannot be written.

@@ -157,6 +157,11 @@ test('answers are judged as before, without a sandbox', async () => {
   expect(counts.made).toBe(0);
 });
 
+test('a mixture is no way to judge', async () => {
+  const { error } = await run({ task: 'gsm8k+mbpp', in: write('mixed.jsonl', []) });
+  expect(error).toMatchObject({ code: 'unsupported', message: expect.stringContaining('got the mixture gsm8k+mbpp') });
+});
+
 test('several at a time, in order, never more than wanted', async () => {
   let [running, most] = [0, 0];
   const work = async (n: number) => {

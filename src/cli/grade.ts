@@ -8,6 +8,7 @@ import type { Task } from '../tasks/task.ts';
 import { ProgramLine, programGrader } from './grade-programs.ts';
 import { RecordId, type Row, readRows } from './jsonl.ts';
 import { finish } from './options.ts';
+import { openOne } from './stage.ts';
 import type { Terminal } from './terminal.ts';
 
 const AnswerLine = z.looseObject({
@@ -58,7 +59,7 @@ export function gradeCommand(terminal: Terminal): Command {
 /** `tasks`: where the task and its sandbox come from. */
 export async function grade(options: GradeOptions, terminal: Terminal, tasks = openTasks()): Promise<void> {
   await using opened = tasks;
-  const task = opened.named(options.task);
+  const task = openOne(opened, options.task, 'grade');
   const { green, red, yellow } = terminal.colors;
   const counts = { n: 0, correct: 0, failed: 0 };
   for await (const { line, note } of gradedLines(task, options, terminal, opened)) {

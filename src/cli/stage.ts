@@ -13,7 +13,7 @@ import { canonicalJson, sha256 } from '../pipeline/keys.ts';
 import { type BuildPrompt, loadShots, makePrompter } from '../pipeline/prompt.ts';
 import { describeBroken, withoutBroken } from '../pipeline/references.ts';
 import { CodeTests, type Question } from '../records.ts';
-import { openTasks } from '../tasks/index.ts';
+import { type OpenTasks, openTasks } from '../tasks/index.ts';
 import { goldSteps } from '../tasks/steps.ts';
 import { type Split, type Task, taskOf } from '../tasks/task.ts';
 import { withSolutions } from '../train-questions.ts';
@@ -71,6 +71,16 @@ export function openStageOf(config: Config): Stage {
     task: tasks.named(config.task.name),
     [Symbol.asyncDispose]: () => tasks[Symbol.asyncDispose](),
   };
+}
+
+/** The task of a command that judges one at a time. */
+export function openOne(tasks: OpenTasks, name: string, command: string): Task {
+  const task = tasks.named(name);
+  if (task.members === undefined) return task;
+  throw new SipfError(
+    'unsupported',
+    `Expected one task for sipf ${command}, got the mixture ${task.name}. Name its tasks one after the other.`,
+  );
 }
 
 /** Leaves out questions whose own solutions fail their tests, and says so. */

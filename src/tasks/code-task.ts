@@ -37,6 +37,8 @@ const MAX_TOKENS = 512;
 const MAX_DETAIL = 200;
 /** References that are judged at a time. */
 const AT_ONCE = 8;
+/** How often a reference is judged before an error of the sandbox counts as its tests' fault. */
+const ATTEMPTS = 3;
 
 /**
  * Where a program has ended and something else begins. Only what no solution contains at the left margin: `codeOf` takes care of the rest.
@@ -131,11 +133,13 @@ async function brokenReferences(
   const solved = questions.filter(({ solution }) => solution !== undefined);
   const found: BrokenReference[] = [];
   const judge = async (question: Question): Promise<BrokenReference | null> => {
-    const { outcome } = await grade(question, (question.solution ?? []).join(''), 'stop', { signal });
+    let outcome: Graded['outcome'] = { kind: 'error', reason: '' };
+    for (let attempt = 0; attempt < ATTEMPTS && outcome.kind === 'error'; attempt++) {
+      outcome = (await grade(question, (question.solution ?? []).join(''), 'stop', { signal })).outcome;
+    }
     if (outcome.kind === 'right') return null;
-    const [reason, detail] =
-      outcome.kind === 'error' ? ['error', outcome.reason] : [outcome.reason, outcome.detail ?? ''];
-    return { id: question.id, reason, detail };
+    if (outcome.kind === 'error') return { id: question.id, reason: 'error', detail: outcome.reason };
+    return { id: question.id, reason: outcome.reason, detail: outcome.detail ?? '' };
   };
   for (let at = 0; at < solved.length; at += AT_ONCE) {
     const judged = await Promise.all(solved.slice(at, at + AT_ONCE).map(judge));
