@@ -26,6 +26,7 @@ export {
 export { choosePaths, labelSteps } from './pipeline/label-steps.ts';
 export { METHODS, MethodName } from './pipeline/methods.ts';
 export { capPairs, pairQuestion } from './pipeline/pair-paths.ts';
+export { passAt, passAtFigure } from './pipeline/pass-at.ts';
 export { type BuildPrompt, loadShots, makePrompter } from './pipeline/prompt.ts';
 export { chooseQuestions, goldSample, samplePaths } from './pipeline/sample-paths.ts';
 export { type Scorer, scoreUnit } from './pipeline/score-paths.ts';
@@ -43,4 +44,9 @@ export {
   type RunView,
   readRun,
 } from './run-reader.ts';
+export { splitCode } from './tasks/code-steps.ts';
+export { codeOf } from './tasks/code-text.ts';
+export { type OpenTasks, openTasks, taskNamed } from './tasks/index.ts';
+export type * from './tasks/sandbox/sandbox.ts';
 export type * from './tasks/task.ts';
+export { closing, taskOf } from './tasks/task.ts';

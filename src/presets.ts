@@ -67,6 +67,22 @@ const quickstart: ConfigInput = {
   },
 };
 
+/**
+ * A tiny model from nothing on `mini-code`: functions to write, judged by their tests. Two rounds and the final test beside continued SFT.
+ */
+const quickstartCode: ConfigInput = {
+  ...quickstart,
+  task: { name: 'mini-code', limit: 6000, solutions: 2500 },
+  sampling: { questions: 1500, rotate: true, samples: 4, temperature: 0.8, gold: false, unit: 64 },
+  labels: { K: 4, paths: 800 },
+  evaluate: {
+    sets: [{ split: 'valid', limit: 300 }],
+    final: [{ split: 'test', limit: 1500 }],
+    control: 'continued-sft',
+    unit: 256,
+  },
+};
+
 const lora = { rank: 16, alpha: 32, dropout: 0, targets: 'all-linear' } as const;
 
 /**
@@ -96,6 +112,27 @@ const gsm8kSmollm2: ConfigInput = {
     ],
     control: 'continued-sft',
     maxTokens: 160,
+    unit: 256,
+  },
+};
+
+/**
+ * SmolLM2-135M on MBPP with LoRA, HumanEval beside it after every round: `--model FILE.gguf --data DIR`, with mbpp/ and humaneval/ in DIR.
+ * Made like gsm8k-smollm2, with the paper's six rollouts and cooler samples.
+ */
+const mbppSmollm2: ConfigInput = {
+  ...gsm8kSmollm2,
+  task: { name: 'mbpp' },
+  sampling: { questions: null, samples: 8, temperature: 0.7, maxTokens: 256, gold: false, unit: 32 },
+  labels: { K: 6, paths: 250, temperature: 0.7, maxTokens: 256, unit: 128 },
+  evaluate: {
+    sets: [{ split: 'valid' }, { name: 'humaneval', split: 'test', limit: 60 }],
+    final: [
+      { split: 'test', limit: 300 },
+      { name: 'humaneval', split: 'test' },
+    ],
+    control: 'continued-sft',
+    maxTokens: 256,
     unit: 256,
   },
 };
@@ -149,6 +186,8 @@ export const PRESETS: Readonly<Record<string, ConfigInput>> = {
   quickstart,
   'gsm8k-smollm2': gsm8kSmollm2,
   paper,
+  'quickstart-code': quickstartCode,
+  'mbpp-smollm2': mbppSmollm2,
 };
 
 /** Throws 'bad-config' naming the presets there are. */

@@ -1,20 +1,50 @@
 // The records that flow between stages: one JSON line each, raw facts only. Labels, path scores and margins are derived later.
 import { z } from 'zod';
 
-/** One question with a checkable answer. `solution`: the worked solution's steps, where there is one. */
+/** What decides about a program, in place of an answer. */
+export const CodeTests = z.object({
+  /** Python that runs before the program: imports, helpers. Empty: none. */
+  setup: z.string(),
+  /** Python statements (an assert, or a check function with its call), each run apart after the program. */
+  cases: z.array(z.string()).min(1),
+  /** The function that they use, where known. */
+  entryPoint: z.string().nullable(),
+});
+export type CodeTests = z.infer<typeof CodeTests>;
+
+/**
+ * One question with a checkable answer. `solution`: the worked solution's steps, where there is one. Code questions have `tests` and an
+ * empty `answer`. `prefix`: code that the answer goes on from (HumanEval); the prompt ends with it.
+ */
 export const Question = z.object({
   id: z.string(),
   task: z.string(),
   question: z.string(),
   answer: z.string(),
   solution: z.array(z.string()).optional(),
+  tests: CodeTests.optional(),
+  prefix: z.string().optional(),
 });
 export type Question = z.infer<typeof Question>;
 
-/** What checking a completion gave. `error` is infrastructure: never a label. */
+/** Why an answer is wrong: the first four of any answer, the others of a program that was run. `timeout` depends on the machine. */
+export const WRONG_REASONS = [
+  'other-answer',
+  'no-answer',
+  'truncated',
+  'false-equation',
+  'assertion',
+  'exception',
+  'timeout',
+  'memory',
+  'syntax',
+  'exit',
+] as const;
+
+/** What checking a completion gave. `error` is infrastructure: never a label. `detail`: what a program said, cut short. */
 export const Outcome = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('right') }),
-  z.object({ kind: z.literal('wrong'), reason: z.enum(['other-answer', 'no-answer', 'truncated', 'false-equation']) }),
+  z.object({ kind: z.literal('wrong'), reason: z.enum(WRONG_REASONS), detail: z.string().optional() }),
   z.object({ kind: z.literal('error'), reason: z.string() }),
 ]);
 export type Outcome = z.infer<typeof Outcome>;
@@ -81,7 +111,10 @@ export type StepScores = z.infer<typeof StepScores>;
 /** One training row of ORPO: a pair, or a chosen path alone (`rejected: null`, NLL only). Carries its texts, so that it stands alone. */
 export const PreferencePair = z.object({
   questionId: z.string(),
+  /** The question's task, text and prefix: what its prompt is made of. */
+  task: z.string().optional(),
   question: z.string(),
+  prefix: z.string().optional(),
   chosen: z.object({ sampleId: z.string(), steps: z.array(z.string()), score: z.number().nullable() }),
   rejected: z.object({ sampleId: z.string(), steps: z.array(z.string()), score: z.number().nullable() }).nullable(),
 });

@@ -8,18 +8,21 @@ import type { Backend, ModelSource } from './backends/backend.ts';
 import type { Config } from './config.ts';
 import type { Disk } from './disk.ts';
 import { SipfError } from './errors.ts';
+import type { Counts } from './pipeline/counts.ts';
 import type { EvalReport } from './pipeline/evaluate.ts';
 import { type FinalReport, setOpener } from './pipeline/evaluation.ts';
 import { iterate } from './pipeline/iterate.ts';
 import { canonicalJson, keyedSeed, sha256 } from './pipeline/keys.ts';
 import { METHODS } from './pipeline/methods.ts';
 import { loadShots, makePrompter } from './pipeline/prompt.ts';
+import { checkReferences } from './pipeline/references.ts';
 import { type Loop, stageOf } from './pipeline/stages.ts';
 import type { Log, OnProgress } from './progress.ts';
 import { Checkpoint, type Question } from './records.ts';
 import { Run } from './run.ts';
 import { checkpointOf, type OutsideModels, relativeTo, sourceOf } from './run-paths.ts';
-import { taskNamed } from './tasks/index.ts';
+import { openTasks } from './tasks/index.ts';
+import type { Sandbox } from './tasks/sandbox/sandbox.ts';
 import type { Shot, Task } from './tasks/task.ts';
 import { loadTrain } from './train-questions.ts';
 
@@ -36,6 +39,8 @@ export interface RunLoopOptions {
   readonly log?: Log | undefined;
   /** A task by name; absent: the tasks of this package. */
   readonly tasks?: ((name: string) => Task) | undefined;
+  /** Makes what runs programs; absent: this package's sandbox. */
+  readonly sandbox?: (() => Sandbox) | undefined;
   readonly disk?: Disk | undefined;
   readonly clock?: (() => Date) | undefined;
 }
@@ -53,7 +58,7 @@ export interface LoopResult {
  * 'nothing-left' (no rows to train on), 'write-failed', 'aborted' and what the backend and the task throw; the directory stays valid.
  */
 export async function runLoop(options: RunLoopOptions): Promise<LoopResult> {
-  const { config, backend, tasks = taskNamed, signal } = options;
+  const { config, backend, signal } = options;
   if (config.model === '') {
     throw new SipfError(
       'bad-config',
@@ -67,8 +72,9 @@ export async function runLoop(options: RunLoopOptions): Promise<LoopResult> {
       `Expected a run to copy stages from in ${options.fromRun}, got no config.json there. Give the --out of a run.`,
     );
   }
-  const task = tasks(config.task.name);
-  const questions = await loadTrain(task, config);
+  await using tasks = openTasks({ make: options.tasks, sandbox: options.sandbox });
+  const task = tasks.named(config.task.name);
+  const loaded = await loadTrain(task, config);
   await using run = await Run.open({
     dir: out,
     config: relativeTo(out, config),
@@ -81,7 +87,8 @@ export async function runLoop(options: RunLoopOptions): Promise<LoopResult> {
     signal,
   });
   try {
-    return await start({ run, config, backend, tasks, task, questions });
+    const { kept: questions, counts } = await checkReferences(run, task, loaded);
+    return await start({ run, config, backend, tasks: tasks.named, task, questions, counts });
   } catch (error) {
     run.log({ type: 'error', message: error instanceof Error ? `${error.name}: ${error.message}` : String(error) });
     throw error;
@@ -95,13 +102,16 @@ interface StartArgs {
   readonly tasks: (name: string) => Task;
   readonly task: Task;
   readonly questions: readonly Question[];
+  /** Of the reference check; null: none was needed. */
+  readonly counts: Counts | null;
 }
 
-async function start({ run, config, backend, tasks, task, questions }: StartArgs): Promise<LoopResult> {
+async function start({ run, config, backend, tasks, task, questions, counts }: StartArgs): Promise<LoopResult> {
   const outside = outsideModels(config);
   const base = await prepare({ run, config, backend, task, questions, outside });
   const openBase = () => backend.openPolicy(sourceOf(run.dir, outside, base.checkpoint));
-  const shots = await loadShots(task, config.prompt.shots, config.prompt.shotsFile, questions);
+  const { shots: count, shotsFile: file } = config.prompt;
+  const shots = await loadShots({ task, count, file, fallback: questions, data: config.task.data ?? undefined });
   const loop: Loop = {
     run,
     config,
@@ -112,6 +122,7 @@ async function start({ run, config, backend, tasks, task, questions }: StartArgs
     questions: withoutShots(questions, shots),
     byId: new Map(questions.map((question) => [question.id, question])),
     data: sha256(canonicalJson({ questions, prompt: config.prompt, shots, task: task.name })),
+    inputCounts: counts === null ? {} : { '0-references': counts },
     outside,
     simulator: await helper(backend, outside, '@simulator'),
     verifier: await helper(backend, outside, '@verifier'),
@@ -130,7 +141,7 @@ function withoutShots(questions: readonly Question[], shots: readonly Shot[]): r
 const Base = z.object({ checkpoint: Checkpoint, parameters: z.number(), questions: z.number() });
 type Base = z.infer<typeof Base>;
 
-interface PrepareArgs extends Omit<StartArgs, 'tasks'> {
+interface PrepareArgs extends Omit<StartArgs, 'tasks' | 'counts'> {
   readonly outside: OutsideModels;
 }
 

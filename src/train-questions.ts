@@ -30,8 +30,13 @@ export async function loadTrain(task: Task, { task: options }: Config): Promise<
   );
 }
 
-/** The questions, worked solutions kept on the first `count` only. */
+/** The questions, worked solutions kept on the first `count` (of each task of a mixture) only. */
 export function withSolutions(questions: readonly Question[], count: number | null): Question[] {
   if (count === null) return [...questions];
-  return questions.map(({ solution, ...rest }, index) => (solution && index < count ? { ...rest, solution } : rest));
+  const seen = new Map<string, number>();
+  return questions.map(({ solution, ...rest }) => {
+    const index = seen.get(rest.task) ?? 0;
+    seen.set(rest.task, index + 1);
+    return solution && index < count ? { ...rest, solution } : rest;
+  });
 }

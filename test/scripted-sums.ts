@@ -36,6 +36,8 @@ export const sumsTask: Task = {
   name: 'sums',
   maxTokens: 200,
   stopStrings: ['\n\n'],
+  judgedBy: 'answer',
+  instruction: 'Solve.',
   load: async ({ split, limit = 40, maxGoldSteps = 99 }: LoadOptions) =>
     Array.from({ length: limit }, (_, i) => sumQuestion(split, i)).filter(
       ({ solution }) => (solution?.length ?? 0) <= maxGoldSteps,

@@ -129,6 +129,8 @@ const traceTask: Task = {
   name: 'trace',
   maxTokens: 400,
   stopStrings: [],
+  judgedBy: 'answer',
+  instruction: '',
   load: async () => [],
   prompt: ({ question }) => question,
   pieces: (steps) => steps.map((step) => `${step}\n`),

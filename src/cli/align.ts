@@ -34,7 +34,7 @@ export function alignCommand(terminal: Terminal): Command {
 }
 
 async function align(command: Command, options: AlignCommandOptions, terminal: Terminal): Promise<void> {
-  const stage = await openStage(command, options);
+  await using stage = await openStage(command, options);
   const { config, task } = stage;
   const source = requireModel(stage);
   const rows = await readAllRows(options.in, PreferencePair, terminal.signal);

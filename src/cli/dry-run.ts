@@ -10,8 +10,8 @@ import { type Calibration, estimate, type RunEstimate, type Typical } from '../p
 import { loadShots, makePrompter } from '../pipeline/prompt.ts';
 import { trainOptions } from '../pipeline/train-settings.ts';
 import type { Question } from '../records.ts';
-import { taskNamed } from '../tasks/index.ts';
-import type { Task } from '../tasks/task.ts';
+import { openTasks } from '../tasks/index.ts';
+import { type Task, taskOf } from '../tasks/task.ts';
 import { formatDuration } from './progress.ts';
 import { renderTable } from './show-steps.ts';
 import type { Terminal } from './terminal.ts';
@@ -30,7 +30,8 @@ const PROBE_STEPS = 3;
 export async function dryRun({ config, backend, json }: DryRunArgs, terminal: Terminal): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'sipf-dry-run-'));
   try {
-    const task = taskNamed(config.task.name);
+    await using tasks = openTasks();
+    const task = tasks.named(config.task.name);
     const source = await modelOf({ config, backend, task, folder, signal: terminal.signal });
     const facts = await backend.facts(source);
     const { calibration, measured } = await calibrate({ config, backend, task, source, folder }, terminal);
@@ -86,7 +87,8 @@ async function calibrate(
 ): Promise<{ calibration: Calibration; measured: Partial<Typical> }> {
   const { config, backend, task, source } = args;
   const questions = await loadSplit(task, config, 'train');
-  const shots = await loadShots(task, config.prompt.shots, config.prompt.shotsFile, questions);
+  const { shots: count, shotsFile: file } = config.prompt;
+  const shots = await loadShots({ task, count, file, fallback: questions, data: config.task.data ?? undefined });
   const prompt = await makePrompter({
     task,
     options: config.prompt,
@@ -143,11 +145,13 @@ async function pathFigures(
   { backend, source, task }: CalibrateArgs,
   questions: readonly Question[],
 ): Promise<Partial<Typical>> {
-  const solved = questions.flatMap(({ solution }) => (solution === undefined ? [] : [solution]));
+  const solved = questions.filter(({ solution }) => solution !== undefined);
   if (solved.length === 0) return {};
   await using policy = await backend.openPolicy(source);
-  const tokens = await policy.countTokens(solved.map((steps) => task.pieces(steps).join('')));
-  return { pathTokens: mean(tokens) + 1, stepsPerPath: mean(solved.map(({ length }) => length)) };
+  const tokens = await policy.countTokens(
+    solved.map(({ task: name, solution = [] }) => taskOf(task, { task: name }).pieces(solution).join('')),
+  );
+  return { pathTokens: mean(tokens) + 1, stepsPerPath: mean(solved.map(({ solution = [] }) => solution.length)) };
 }
 
 interface PolicySpeeds {

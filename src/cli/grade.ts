@@ -1,54 +1,75 @@
-// sipf grade: completions with their references -> the answer found in each and whether it is right. Needs no model.
+// sipf grade: completions with their references, or programs with their tests -> whether each is right. Needs no model.
 import { Command } from 'commander';
 import { z } from 'zod';
 import { SipfError } from '../errors.ts';
 import { referenceAnswer } from '../tasks/answers.ts';
-import { taskNamed } from '../tasks/index.ts';
+import { openTasks } from '../tasks/index.ts';
 import type { Task } from '../tasks/task.ts';
+import { ProgramLine, programGrader } from './grade-programs.ts';
 import { RecordId, type Row, readRows } from './jsonl.ts';
 import { finish } from './options.ts';
+import { openOne } from './stage.ts';
 import type { Terminal } from './terminal.ts';
 
-const GradeLine = z.looseObject({
+const AnswerLine = z.looseObject({
   id: RecordId,
   /** An answer, or a GSM8K solution whose answer follows `####`. */
   reference: z.union([z.string(), z.number()]),
   completion: z.string(),
 });
-type GradeLine = z.infer<typeof GradeLine>;
+type AnswerLine = z.infer<typeof AnswerLine>;
 
-interface GradeOptions {
+export interface GradeOptions {
   readonly task: string;
   readonly in: string;
+  readonly data?: string;
   readonly json?: boolean;
 }
 
+/** One line's grade as it is printed; `correct` null: it could not be judged. */
+export interface GradedLine {
+  readonly id: string | number;
+  readonly correct: boolean | null;
+}
+
+/** Lines that are judged at a time. */
+const AT_ONCE = 8;
+
 export function gradeCommand(terminal: Terminal): Command {
   const command = new Command('grade')
-    .description("Read the answer out of each completion and compare it with the reference, in the input's order.")
-    .requiredOption('--task <name>', 'how answers are read')
-    .requiredOption('--in <file>', 'JSONL of {id?, reference, completion}; - is stdin');
+    .description(
+      "Judge each answer, in the input's order: read it out of the completion and compare it with the reference, or run the program and its tests.",
+    )
+    .requiredOption('--task <name>', 'how answers are judged')
+    .requiredOption(
+      '--in <file>',
+      'JSONL of {id?, reference, completion}; for code {id?, code, tests: []} or {task_id, completion}; - is stdin',
+    )
+    .option('--data <path>', "for {task_id, completion}: the task's file or folder (default: the hub)");
   return finish(
     command,
-    'print {id, extracted, correct} a line',
+    'print {id, extracted, correct} a line; for code {id, correct, verdict, reason, detail}',
     'sipf grade --task gsm8k --in completions.jsonl --json',
     `echo '{"reference": "#### 29", "completion": "It costs $29.00."}' | sipf grade --task gsm8k --in - --json`,
+    `echo '{"code": "def f(x): return x", "tests": ["assert f(1) == 1"]}' | sipf grade --task mbpp --in - --json`,
+    'sipf grade --task humaneval --data HumanEval.jsonl --in samples.jsonl',
   ).action((options: GradeOptions) => grade(options, terminal));
 }
 
-async function grade({ task: name, in: path, json }: GradeOptions, terminal: Terminal): Promise<void> {
-  const task = taskNamed(name);
-  const { green, red } = terminal.colors;
+/** `tasks`: where the task and its sandbox come from. */
+export async function grade(options: GradeOptions, terminal: Terminal, tasks = openTasks()): Promise<void> {
+  await using opened = tasks;
+  const task = openOne(opened, options.task, 'grade');
+  const { green, red, yellow } = terminal.colors;
   const counts = { n: 0, correct: 0, failed: 0 };
-  for await (const row of readRows(path, GradeLine, terminal.signal)) {
-    const line = await gradeRow(task, row);
+  for await (const { line, note } of gradedLines(task, options, terminal, opened)) {
     counts.n += 1;
     if (line.correct === null) counts.failed += 1;
     if (line.correct) counts.correct += 1;
-    const word = line.correct ? green('right') : red('wrong');
-    await terminal.print(json ? JSON.stringify(line) : `${word}  ${line.id}  ${line.extracted ?? '(no answer)'}`);
+    const word = line.correct ? green('right') : line.correct === null ? yellow('error') : red('wrong');
+    await terminal.print(options.json ? JSON.stringify(line) : `${word}  ${line.id}  ${note}`);
   }
-  if (!json) terminal.log(`${counts.correct} of ${counts.n} right`);
+  if (!options.json) terminal.log(`${counts.correct} of ${counts.n} right`);
   if (counts.failed > 0) {
     throw new SipfError(
       'bad-input',
@@ -57,12 +78,40 @@ async function grade({ task: name, in: path, json }: GradeOptions, terminal: Ter
   }
 }
 
-async function gradeRow(task: Task, { index, place, value }: Row<GradeLine>) {
+interface Noted {
+  readonly line: GradedLine;
+  /** For people. */
+  readonly note: string;
+}
+
+function gradedLines(
+  task: Task,
+  { in: path, data }: GradeOptions,
+  { signal }: Terminal,
+  tasks: ReturnType<typeof openTasks>,
+): AsyncGenerator<Noted> {
+  if (task.judgedBy === 'answer') {
+    return inOrder(readRows(path, AnswerLine, signal), (row) => gradeAnswer(task, row));
+  }
+  const judge = programGrader({ task, data, sandbox: tasks.sandbox, signal });
+  return inOrder(readRows(path, ProgramLine, signal), async (row) => {
+    const line = await judge(row);
+    return { line, note: [line.reason, line.detail].filter((part) => part !== null && part !== '').join(': ') };
+  });
+}
+
+async function gradeAnswer(task: Task, { index, place, value }: Row<AnswerLine>): Promise<Noted> {
   const answer = answerOf(value.reference, place);
-  const { extracted, outcome } = await task.grade({ answer }, value.completion, 'stop');
+  const question = { id: '', task: task.name, question: '', answer };
+  const { extracted, outcome } = await task.grade(question, value.completion, 'stop');
   const id = value.id ?? index;
-  if (outcome.kind === 'error') return { id, extracted, correct: null, error: outcome.reason };
-  return { id, extracted, correct: outcome.kind === 'right' };
+  const note = extracted ?? '(no answer)';
+  if (outcome.kind === 'error') {
+    const line = { id, extracted, correct: null, error: outcome.reason };
+    return { line, note };
+  }
+  const line = { id, extracted, correct: outcome.kind === 'right' };
+  return { line, note };
 }
 
 function answerOf(reference: string | number, place: string): string {
@@ -72,4 +121,26 @@ function answerOf(reference: string | number, place: string): string {
     'bad-input',
     `${place}, field "reference": Expected an answer, got ${JSON.stringify(reference)}. Mend that line.`,
   );
+}
+
+/** Applies `work` to several items at a time; results come in the items' order, and an error only after those before it. */
+export async function* inOrder<T, R>(
+  items: AsyncIterable<T> | Iterable<T>,
+  work: (item: T) => Promise<R>,
+  atOnce = AT_ONCE,
+): AsyncGenerator<R> {
+  const running: Promise<R>[] = [];
+  let failed: { readonly error: unknown } | null = null;
+  try {
+    for await (const item of items) {
+      const result = work(item);
+      result.catch(() => undefined);
+      running.push(result);
+      if (running.length >= atOnce) yield await running.shift()!;
+    }
+  } catch (error) {
+    failed = { error };
+  }
+  while (running.length > 0) yield await running.shift()!;
+  if (failed !== null) throw failed.error;
 }

@@ -43,7 +43,7 @@ export function labelCommand(terminal: Terminal): Command {
 }
 
 async function label(command: Command, options: LabelCommandOptions, terminal: Terminal): Promise<void> {
-  const stage = await openStage(command, options);
+  await using stage = await openStage(command, options);
   const { config, task } = stage;
   const { seed, labels } = config;
   const { iteration } = options;

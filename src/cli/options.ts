@@ -35,6 +35,12 @@ function within(value: number, text: string, kind: string, { min, max, open = fa
   throw new InvalidArgumentError(`Expected ${[kind, bounds.join(' and ')].filter(Boolean).join(' ')}, got '${text}'.`);
 }
 
+/** `1,10` -> whole numbers of at least 1, ascending. */
+export function counts(text: string): number[] {
+  const found = text.split(',').map((part) => integer({ min: 1 })(part.trim()));
+  return [...new Set(found)].sort((a, b) => a - b);
+}
+
 /** The words of `--limit <n...>`: `50`, `first 50` or `'first 50'`, the first n. `before` is commander's: the words already read. */
 export function limit(text: string, before?: number): number {
   const count = text.trim().replace(/^first(?:\s+|$)/i, '');

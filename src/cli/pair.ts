@@ -33,7 +33,7 @@ export function pairCommand(terminal: Terminal): Command {
 }
 
 async function pair(command: Command, options: PairCommandOptions, terminal: Terminal): Promise<void> {
-  const stage = await openStage(command, options);
+  await using stage = await openStage(command, options);
   const { seed, score, pairs } = stage.config;
   const questions = await loadQuestions(stage, options);
   const known = new Map(questions.map((question) => [question.id, question]));

@@ -12,6 +12,7 @@ import {
   requireModel,
   runJournaled,
   type StageOptions,
+  withoutBrokenOnes,
   withStage,
 } from './stage.ts';
 import type { Terminal } from './terminal.ts';
@@ -35,10 +36,10 @@ export function sampleCommand(terminal: Terminal): Command {
 }
 
 async function sample(command: Command, options: StageOptions, terminal: Terminal): Promise<void> {
-  const stage = await openStage(command, options);
+  await using stage = await openStage(command, options);
   const { config, task } = stage;
   const source = requireModel(stage);
-  const all = await loadQuestions(stage, options);
+  const all = await withoutBrokenOnes(stage, await loadQuestions(stage, options), terminal);
   const questions = chooseQuestions(all, config.sampling, config.seed, options.iteration);
   await using backend = await openBackend(options);
   const prompt = await openPrompt(stage, all, backend);

@@ -7,10 +7,17 @@ import { SipfError } from '../errors.ts';
 import { inUnits } from '../pipeline/counts.ts';
 import { type ScoreItem, type Scorer, scoreUnit } from '../pipeline/score-paths.ts';
 import { Sample, StepLabels } from '../records.ts';
-import { taskNamed } from '../tasks/index.ts';
 import type { Split } from '../tasks/task.ts';
 import type { ExecutionOptions } from './options.ts';
-import { fileInput, loadQuestions, openPrompt, reportCounts, rowsByQuestion, runJournaled } from './stage.ts';
+import {
+  fileInput,
+  loadQuestions,
+  openPrompt,
+  openStageOf,
+  reportCounts,
+  rowsByQuestion,
+  runJournaled,
+} from './stage.ts';
 import type { Terminal } from './terminal.ts';
 
 export interface ScoreSamplesOptions extends ExecutionOptions {
@@ -37,9 +44,9 @@ export function prmSource({ prm, adapter }: Pick<ScoreSamplesOptions, 'prm' | 'a
 export async function scoreSamples(options: ScoreSamplesOptions, terminal: Terminal): Promise<void> {
   const out = requireOption('out', options.out);
   const path = requireOption('samples', options.samples);
-  const task = taskNamed(options.task);
   const config = await loadConfig({ flags: { 'task.name': options.task, 'task.data': options.data ?? null } });
-  const stage = { config, task };
+  await using stage = openStageOf(config);
+  const { task } = stage;
   const questions = await loadQuestions(stage, options);
   const known = new Map(questions.map((question) => [question.id, question]));
   const samples = await rowsByQuestion(path, Sample, known, terminal.signal);

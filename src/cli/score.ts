@@ -5,7 +5,7 @@ import type { ProcessRewardModel } from '../backends/backend.ts';
 import { openBackend } from '../backends/open.ts';
 import { SipfError } from '../errors.ts';
 import { type FirstError, firstErrorAccuracy } from '../pipeline/statistics.ts';
-import { taskNamed } from '../tasks/index.ts';
+import { openTasks } from '../tasks/index.ts';
 import type { Task } from '../tasks/task.ts';
 import { inBatches, namingRow, RecordId, type Row, readRows } from './jsonl.ts';
 import { finish, number, withExecution } from './options.ts';
@@ -70,7 +70,8 @@ export function scoreCommand(terminal: Terminal): Command {
 }
 
 async function scoreFile(options: ScoreOptions, terminal: Terminal): Promise<void> {
-  const task = taskNamed(options.task);
+  await using tasks = openTasks();
+  const task = tasks.named(options.task);
   await using backend = await openBackend(options);
   await using prm = await backend.openPrm(prmSource(options));
   const progress = terminal.progress({ title: 'score', unit: 'paths' });

@@ -27,7 +27,7 @@ export function sftCommand(terminal: Terminal): Command {
 }
 
 async function sft(command: Command, options: StageOptions, terminal: Terminal): Promise<void> {
-  const stage = await openStage(command, options);
+  await using stage = await openStage(command, options);
   const { config, task } = stage;
   const source = requireModel(stage);
   const questions = await loadQuestions(stage, options);

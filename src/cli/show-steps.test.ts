@@ -1,7 +1,16 @@
 import { stripVTControlCharacters } from 'node:util';
 import picocolors from 'picocolors';
 import { describe, expect, it } from 'vitest';
-import { formatScores, formatTally, renderPair, renderPath, renderTable, type ShownPath, wrap } from './show-steps.ts';
+import {
+  describeOutcome,
+  formatScores,
+  formatTally,
+  renderPair,
+  renderPath,
+  renderTable,
+  type ShownPath,
+  wrap,
+} from './show-steps.ts';
 
 const plain = picocolors.createColors(false);
 const colored = picocolors.createColors(true);
@@ -36,6 +45,28 @@ describe('renderPath', () => {
     expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(50);
     expect(lines[2]).toMatch(/^ {13}word/);
   });
+});
+
+it('shows steps of code with their indentation, wrapped or not', () => {
+  const steps = ['def f(x):\n    y = x\n', '\n\n    # two\n\tif y:\n        return 1\n'];
+  const code = { title: 'code', steps, scores: null, tallies: null };
+  expect(renderPath(code, { colors: plain, width: 60 })).toEqual([
+    'code',
+    'def f(x):',
+    '    y = x',
+    '    # two',
+    '    if y:',
+    '        return 1',
+  ]);
+  expect(wrap('    aaaa bbbb cccc dddd eeee', 26)).toEqual(['    aaaa bbbb cccc dddd', '    eeee']);
+});
+
+it('a program stays out of a title, what it said does not', () => {
+  const extracted = 'def f(x):\n    return x\n';
+  const wrong = { kind: 'wrong', reason: 'exception', detail: 'NameError: y\nat line 2' } as const;
+  expect(describeOutcome({ outcome: wrong, extracted })).toBe('wrong: exception (NameError: y)');
+  expect(describeOutcome({ outcome: { kind: 'right' }, extracted })).toBe('right');
+  expect(describeOutcome({ outcome: { kind: 'right' }, extracted: '12' })).toBe('right (12)');
 });
 
 it('formatTally tells full, stopped and settled steps apart', () => {

@@ -52,7 +52,9 @@ export function renderPath(path: ShownPath, look: Look): string[] {
     const rollouts = path.tallies === null ? '' : `${(tally ? formatTally(tally) : '').padEnd(5)} `;
     const paint: Paint = score === undefined ? (text) => text : paintOf(score, colors);
     const indent = mark.length + rollouts.length;
-    const [first = '', ...rest] = wrap(step, Math.max(20, width - indent));
+    // Steps of code have line ends and blank lines of their own.
+    const text = step.replace(/^(?:[ \t]*\r?\n)+/, '').trimEnd();
+    const [first = '', ...rest] = wrap(text, Math.max(20, width - indent));
     lines.push(`${paint(mark)}${colors.dim(rollouts)}${paint(first)}`);
     for (const line of rest) lines.push(`${' '.repeat(indent)}${paint(line)}`);
   }
@@ -75,7 +77,10 @@ export function renderPair(chosen: ShownPath, rejected: ShownPath | null, look: 
 
 /** The words of a sample's outcome. */
 export function describeOutcome({ outcome, extracted }: Pick<Sample, 'outcome' | 'extracted'>): string {
-  const answer = extracted === null ? '' : ` (${extracted})`;
+  const said = outcome.kind === 'wrong' ? outcome.detail : undefined;
+  // A program is no answer to show in a title: what it said is.
+  const shown = said ?? (extracted?.includes('\n') ? null : extracted);
+  const answer = shown === null ? '' : ` (${shown.split('\n')[0]})`;
   return outcome.kind === 'right' ? `right${answer}` : `${outcome.kind}: ${outcome.reason}${answer}`;
 }
 
@@ -107,23 +112,29 @@ function visibleWidth(text: string): number {
   return [...stripVTControlCharacters(text)].length;
 }
 
-/** Words of `text` in lines of at most `width`; a longer word is cut. */
+/** Words of `text` in lines of at most `width`; a longer word is cut. A line's indentation stays, also where it is wrapped. */
 export function wrap(text: string, width: number): string[] {
+  return text.split('\n').flatMap((paragraph) => {
+    const space = /^[ \t]*/.exec(paragraph)?.[0] ?? '';
+    const indent = space.replaceAll('\t', '    ').slice(0, Math.max(0, width - 20));
+    return wrapWords(paragraph.slice(space.length), width - indent.length).map((line) => indent + line);
+  });
+}
+
+function wrapWords(text: string, width: number): string[] {
   const lines: string[] = [];
-  for (const paragraph of text.split('\n')) {
-    let line = '';
-    for (const word of paragraph.split(/[ \t]+/)) {
-      let rest = [...word];
-      const room = width - [...line].length - (line === '' ? 0 : 1);
-      if (rest.length <= room) {
-        line = line === '' ? word : `${line} ${word}`;
-        continue;
-      }
-      if (line !== '') lines.push(line);
-      for (; rest.length > width; rest = rest.slice(width)) lines.push(rest.slice(0, width).join(''));
-      line = rest.join('');
+  let line = '';
+  for (const word of text.split(/[ \t]+/)) {
+    let rest = [...word];
+    const room = width - [...line].length - (line === '' ? 0 : 1);
+    if (rest.length <= room) {
+      line = line === '' ? word : `${line} ${word}`;
+      continue;
     }
-    lines.push(line);
+    if (line !== '') lines.push(line);
+    for (; rest.length > width; rest = rest.slice(width)) lines.push(rest.slice(0, width).join(''));
+    line = rest.join('');
   }
+  lines.push(line);
   return lines;
 }

@@ -11,10 +11,11 @@ import { Journal } from '../journal.ts';
 import type { Counts, StageOutput } from '../pipeline/counts.ts';
 import { canonicalJson, sha256 } from '../pipeline/keys.ts';
 import { type BuildPrompt, loadShots, makePrompter } from '../pipeline/prompt.ts';
-import type { Question } from '../records.ts';
-import { taskNamed } from '../tasks/index.ts';
+import { describeBroken, withoutBroken } from '../pipeline/references.ts';
+import { CodeTests, type Question } from '../records.ts';
+import { type OpenTasks, openTasks } from '../tasks/index.ts';
 import { goldSteps } from '../tasks/steps.ts';
-import type { Split, Task } from '../tasks/task.ts';
+import { type Split, type Task, taskOf } from '../tasks/task.ts';
 import { withSolutions } from '../train-questions.ts';
 import { type Row, readAllRows, readRows } from './jsonl.ts';
 import { type ExecutionOptions, integer } from './options.ts';
@@ -49,7 +50,8 @@ export function withStage(command: Command, out: string, sections: readonly stri
   );
 }
 
-export interface Stage {
+/** Disposing it disposes what its task holds. */
+export interface Stage extends AsyncDisposable {
   readonly config: Config;
   readonly task: Task;
 }
@@ -58,11 +60,42 @@ export async function openStage(command: Command, options: StageOptions): Promis
   const { task, data, model, adapter } = options;
   const own = { 'task.name': task, 'task.data': data, model, adapter };
   const config = await readSettings(command, options, own);
-  return { config, task: taskNamed(config.task.name) };
+  return openStageOf(config);
+}
+
+/** The task that a configuration names. */
+export function openStageOf(config: Config): Stage {
+  const tasks = openTasks();
+  return {
+    config,
+    task: tasks.named(config.task.name),
+    [Symbol.asyncDispose]: () => tasks[Symbol.asyncDispose](),
+  };
+}
+
+/** The task of a command that judges one at a time. */
+export function openOne(tasks: OpenTasks, name: string, command: string): Task {
+  const task = tasks.named(name);
+  if (task.members === undefined) return task;
+  throw new SipfError(
+    'unsupported',
+    `Expected one task for sipf ${command}, got the mixture ${task.name}. Name its tasks one after the other.`,
+  );
+}
+
+/** Leaves out questions whose own solutions fail their tests, and says so. */
+export async function withoutBrokenOnes(
+  { task }: Pick<Stage, 'task'>,
+  questions: readonly Question[],
+  terminal: Terminal,
+): Promise<readonly Question[]> {
+  const { kept, broken } = await withoutBroken(task, questions, { signal: terminal.signal });
+  if (broken.length > 0) terminal.log(describeBroken(broken, questions.length));
+  return kept;
 }
 
 /** The model that --model (or the configuration) names. */
-export function requireModel({ config }: Stage): ModelSource {
+export function requireModel({ config }: Pick<Stage, 'config'>): ModelSource {
   if (typeof config.model === 'string' && config.model !== '')
     return { model: config.model, adapter: config.adapter ?? undefined };
   throw new SipfError('bad-input', 'Expected --model with a Hugging Face folder or a .gguf file, got none. Name one.');
@@ -71,13 +104,18 @@ export function requireModel({ config }: Stage): ModelSource {
 const QuestionLine = z.looseObject({
   id: z.union([z.string(), z.int()]).nullish(),
   question: z.string(),
-  answer: z.union([z.string(), z.number()]),
+  /** Tests take its place for code. */
+  answer: z.union([z.string(), z.number()]).default(''),
   solution: z.union([z.array(z.string()), z.string()]).nullish(),
+  /** The question's own task, in a mixture. */
+  task: z.string().optional(),
+  tests: CodeTests.optional(),
+  prefix: z.string().optional(),
 });
 
 /** The questions of --questions, else of the task's data. */
 export async function loadQuestions(
-  { config, task }: Stage,
+  { config, task }: Pick<Stage, 'config' | 'task'>,
   options: Pick<StageOptions, 'questions' | 'split' | 'limit'>,
 ): Promise<Question[]> {
   if (options.questions === undefined) {
@@ -92,34 +130,49 @@ export async function loadQuestions(
     return options.split === 'train' ? withSolutions(loaded, solutions) : loaded;
   }
   const rows = await readAllRows(options.questions, QuestionLine);
-  const questions = rows.map(({ index, value }): Question => {
-    const { id, question, answer, solution } = value;
-    const steps = typeof solution === 'string' ? goldSteps(solution.split('\n'), String(answer)) : solution;
-    return {
-      id: String(id ?? index),
-      task: task.name,
-      question,
-      answer: String(answer),
-      ...(steps ? { solution: steps } : {}),
-    };
-  });
+  const questions = rows.map((row) => questionOf(row, task));
   return options.limit === undefined ? questions : questions.slice(0, options.limit);
+}
+
+function questionOf({ index, place, value }: Row<z.infer<typeof QuestionLine>>, task: Task): Question {
+  const { id, question, answer, solution, task: name, tests, prefix } = value;
+  const own = task.members === undefined ? task : taskOf(task, { task: name });
+  const needed = own.judgedBy === 'tests' ? tests : answer;
+  if (needed === undefined || needed === '') {
+    const field = own.judgedBy === 'tests' ? 'tests' : 'answer';
+    throw new SipfError(
+      'bad-input',
+      `${place}, field "${field}": Expected what answers to ${own.name} are judged by, got nothing. Mend that line.`,
+    );
+  }
+  const split = (text: string) => (tests === undefined ? goldSteps(text.split('\n'), String(answer)) : own.split(text));
+  const steps = typeof solution === 'string' ? split(solution) : solution;
+  return {
+    id: String(id ?? index),
+    task: own.name,
+    question,
+    answer: String(answer),
+    ...(steps ? { solution: steps } : {}),
+    ...(tests === undefined ? {} : { tests }),
+    ...(prefix === undefined ? {} : { prefix }),
+  };
 }
 
 /** The prompt function of sampling and training, with the configured shots or chat template. */
 export async function openPrompt(
-  { config, task }: Stage,
+  { config, task }: Pick<Stage, 'config' | 'task'>,
   questions: readonly Question[],
   backend: Backend | null,
 ): Promise<BuildPrompt> {
-  const shots = await loadShots(task, config.prompt.shots, config.prompt.shotsFile, questions);
+  const { shots: count, shotsFile: file } = config.prompt;
+  const shots = await loadShots({ task, count, file, fallback: questions, data: config.task.data ?? undefined });
   const openPolicy = () => {
     if (backend === null)
       throw new SipfError(
         'bad-config',
         'Expected prompt.style plain in a command without a model, got chat. Leave it out.',
       );
-    return backend.openPolicy(requireModel({ config, task }));
+    return backend.openPolicy(requireModel({ config }));
   };
   return makePrompter({ task, options: config.prompt, shots, openPolicy });
 }

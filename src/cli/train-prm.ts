@@ -42,7 +42,7 @@ export function trainPrmCommand(terminal: Terminal): Command {
 }
 
 async function trainPrm(command: Command, options: TrainPrmOptions, terminal: Terminal): Promise<void> {
-  const stage = await openStage(command, options);
+  await using stage = await openStage(command, options);
   const { config, task } = stage;
   const source = requireModel(stage);
   const questions = await loadQuestions(stage, options);

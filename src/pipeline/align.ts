@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { Objective, PreferenceExample, SftExample, TrainExample } from '../backends/backend.ts';
 import { SipfError } from '../errors.ts';
 import type { PreferencePair, Question } from '../records.ts';
-import type { Task } from '../tasks/task.ts';
+import { type Task, taskOf } from '../tasks/task.ts';
 import { keyedOrder } from './keys.ts';
 import type { Method } from './methods.ts';
 import type { BuildPrompt } from './prompt.ts';
@@ -50,7 +50,7 @@ export function goldRows(
   return chosen.map((question) => ({
     kind: 'sft',
     prompt: context.prompt(question),
-    completion: context.task.pieces(question.solution ?? []),
+    completion: taskOf(context.task, question).pieces(question.solution ?? []),
   }));
 }
 
@@ -101,20 +101,19 @@ export function alignRows({ method, pairs, questions, options, scope, key, task,
   return { examples, objective, counts };
 }
 
-function preferenceRow(
-  { question, chosen, rejected }: PreferencePair,
-  { task, prompt }: RowContext,
-): PreferenceExample {
+function preferenceRow(pair: PreferencePair, { task, prompt }: RowContext): PreferenceExample {
+  const own = taskOf(task, pair);
+  const { chosen, rejected } = pair;
   return {
     kind: 'preference',
-    prompt: prompt({ question }),
-    chosen: task.pieces(chosen.steps),
-    rejected: rejected === null ? null : task.pieces(rejected.steps),
+    prompt: prompt(pair),
+    chosen: own.pieces(chosen.steps),
+    rejected: rejected === null ? null : own.pieces(rejected.steps),
   };
 }
 
-function sftRow({ question, chosen }: PreferencePair, { task, prompt }: RowContext): SftExample {
-  return { kind: 'sft', prompt: prompt({ question }), completion: task.pieces(chosen.steps) };
+function sftRow(pair: PreferencePair, { task, prompt }: RowContext): SftExample {
+  return { kind: 'sft', prompt: prompt(pair), completion: taskOf(task, pair).pieces(pair.chosen.steps) };
 }
 
 function asPreference({ prompt, completion }: SftExample): PreferenceExample {

@@ -1,5 +1,6 @@
 // Units' counters -> a stage's counters, and cutting work into units. Leaves their meaning to the stages.
-import type { Graded, Task } from '../tasks/task.ts';
+import type { Question } from '../records.ts';
+import { type Graded, type Task, taskOf } from '../tasks/task.ts';
 
 export type Counts = Readonly<Record<string, number>>;
 
@@ -80,17 +81,24 @@ export async function* joinQuestions<T extends { readonly questionId: string }>(
   }
 }
 
+/** A completion with the question that it answers. */
+export interface Answered {
+  readonly question: Question;
+  readonly text: string;
+  readonly finishReason: 'stop' | 'length';
+}
+
 /** Grades a completion; an infrastructure error is retried `retries` times before it stands. */
 export async function gradeWithRetries(
   task: Task,
-  question: { readonly answer: string },
-  completion: string,
-  finishReason: 'stop' | 'length',
+  { question, text, finishReason }: Answered,
   retries: number,
+  signal?: AbortSignal,
 ): Promise<Graded> {
-  let graded = await task.grade(question, completion, finishReason);
+  const own = taskOf(task, question);
+  let graded = await own.grade(question, text, finishReason, { signal });
   for (let retry = 0; retry < retries && graded.outcome.kind === 'error'; retry += 1) {
-    graded = await task.grade(question, completion, finishReason);
+    graded = await own.grade(question, text, finishReason, { signal });
   }
   return graded;
 }

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import type { Completion, Policy } from '../backends/backend.ts';
 import { Outcome, type PreferencePair, type Question, TaskReport } from '../records.ts';
-import type { Task } from '../tasks/task.ts';
+import { type Graded, type Task, taskOf } from '../tasks/task.ts';
 import { countInto, gradeWithRetries, type StageOutput } from './counts.ts';
 import type { EvaluateOptions } from './evaluate-options.ts';
 import { drawKey } from './keys.ts';
@@ -10,7 +10,7 @@ import { ScoreFigures } from './prm-figures.ts';
 import type { BuildPrompt } from './prompt.ts';
 import { pairedDifference, wilson } from './statistics.ts';
 
-/** One greedy completion with its grade. Carries its question, so that it stands alone. */
+/** One completion with its grade: the greedy one, or a sample for pass@k. Carries its question, so that it stands alone. */
 export const Answer = z.object({
   task: z.string(),
   split: z.string(),
@@ -22,6 +22,8 @@ export const Answer = z.object({
   outcome: Outcome,
   finishReason: z.enum(['stop', 'length']),
   tokens: z.number().int(),
+  /** Which of several samples of one question; absent: the greedy answer. */
+  sample: z.number().int().optional(),
 });
 export type Answer = z.infer<typeof Answer>;
 
@@ -62,16 +64,21 @@ export async function answerUnit(
       key: drawKey({ seed: 0, stage: 'evaluate', iteration: 0, questionId: question.id, prefix, index: 0 }),
       sampling: {
         temperature: 0,
-        maxTokens: options.maxTokens ?? set.task.maxTokens,
-        stopStrings: set.task.stopStrings,
+        maxTokens: options.maxTokens ?? taskOf(set.task, question).maxTokens,
+        stopStrings: taskOf(set.task, question).stopStrings,
       },
     };
   });
   const onFinished = async (finished: readonly Completion[]) => {
-    for (const completion of finished) {
+    const grade = async (completion: Completion) => {
       const item = items[Number(completion.id)];
-      if (item !== undefined) answers[Number(completion.id)] = await answerOf(item, completion, options.gradeRetries);
-    }
+      if (item === undefined) return;
+      const { text, finishReason } = completion;
+      const answered = { question: item.question, text, finishReason };
+      const graded = await gradeWithRetries(item.set.task, answered, options.gradeRetries, signal);
+      answers[Number(completion.id)] = answerOf(item, completion, graded);
+    };
+    await Promise.all(finished.map(grade));
     done += finished.length;
     onDone?.(done);
     return [];
@@ -84,11 +91,14 @@ export async function answerUnit(
   return { records, counts };
 }
 
-async function answerOf({ set, question }: AnswerItem, completion: Completion, retries: number): Promise<Answer> {
+export function answerOf(
+  { set, question }: AnswerItem,
+  completion: Completion,
+  { extracted, outcome }: Graded,
+): Answer {
   const { text, finishReason, tokenIds } = completion;
-  const { extracted, outcome } = await gradeWithRetries(set.task, question, text, finishReason, retries);
   return {
-    task: set.task.name,
+    task: taskOf(set.task, question).name,
     split: set.split,
     questionId: question.id,
     question: question.question,
@@ -133,6 +143,8 @@ export const EvalReport = z.object({
   sets: z.array(SetReport),
   /** Of this round's scorer; null without labels and scores. */
   scores: ScoreFigures.nullable(),
+  /** The same for each task of a mixture. */
+  scoresByTask: z.record(z.string(), ScoreFigures).optional(),
   pairs: Counts.nullable(),
   logps: PairLogps.nullable(),
   /** Counts of this round's stages, by stage. */
@@ -205,10 +217,10 @@ export async function meanPairLogps(
   { task, prompt }: { task: Task; prompt: BuildPrompt },
   signal?: AbortSignal,
 ): Promise<{ chosen: number; rejected: number }> {
-  const items = pairs.flatMap(({ question, chosen, rejected }) =>
-    [chosen.steps, rejected?.steps ?? []].map((steps) => ({
-      context: [prompt({ question })],
-      completion: task.pieces(steps).join(''),
+  const items = pairs.flatMap((pair) =>
+    [pair.chosen.steps, pair.rejected?.steps ?? []].map((steps) => ({
+      context: [prompt(pair)],
+      completion: taskOf(task, pair).pieces(steps).join(''),
     })),
   );
   const means = (await policy.logps(items, { signal })).map(mean);
@@ -219,22 +231,17 @@ function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / Math.max(1, values.length);
 }
 
-/** Warnings where a round's figures say that the loop cannot help. */
-export function roundWarnings(report: Pick<EvalReport, 'iteration' | 'sets' | 'pairs' | 'logps' | 'counts'>): string[] {
+/** Warnings where a round's figures say that the loop cannot help. The first `ownSets` sets are the run's own tasks. */
+export function roundWarnings(
+  report: Pick<EvalReport, 'iteration' | 'sets' | 'pairs' | 'logps' | 'counts'>,
+  ownSets = 1,
+): string[] {
   const warnings: string[] = [];
-  const own = report.sets[0];
-  const change = own?.paired;
-  if (
-    report.iteration > 0 &&
-    own !== undefined &&
-    change !== null &&
-    change !== undefined &&
-    change.ci95[0] <= 0 &&
-    change.ci95[1] >= 0
-  ) {
+  for (const { task, split, paired: change } of report.sets.slice(0, ownSets)) {
+    if (report.iteration === 0 || change === null || change.ci95[0] > 0 || change.ci95[1] < 0) continue;
     const points = [change.difference, ...change.ci95].map((value) => (100 * value).toFixed(1));
     warnings.push(
-      `No change shown on ${own.task}/${own.split}: ${points[0]} points (${points[1]} to ${points[2]}) against the round before. Evaluate on more questions, or expect little from this round.`,
+      `No change shown on ${task}/${split}: ${points[0]} points (${points[1]} to ${points[2]}) against the round before. Evaluate on more questions, or expect little from this round.`,
     );
   }
   const samples = report.counts['1-samples'];

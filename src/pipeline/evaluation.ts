@@ -23,6 +23,7 @@ import type { EvaluationSet } from './evaluate-options.ts';
 import { canonicalJson, isHeldOut, keyedOrder, sha256 } from './keys.ts';
 import { type FigureItem, figureWarnings, type ScoreFigures, scoreFigures } from './prm-figures.ts';
 import { makePrompter } from './prompt.ts';
+import { checkReferences } from './references.ts';
 import type { Trained } from './stage-results.ts';
 import { everything, type Loop, labelInputs, sourceIn, stageOf } from './stages.ts';
 
@@ -43,14 +44,17 @@ export function setOpener(
     const own = set.name === null || set.name === config.task.name;
     const task = own ? loop.task : tasks(set.name ?? config.task.name);
     const data = set.data ?? (own ? config.task.data : dataBeside(config.task.data, task.name)) ?? undefined;
-    const questions = await task.load({
+    const loaded = await task.load({
       data,
       split: set.split,
       limit: set.limit ?? undefined,
       seed: config.task.seed,
     });
+    const of = `-${task.name}-${set.split}-${sha256(canonicalJson(set)).slice(0, 8)}`;
+    const { kept: questions } = await checkReferences(loop.run, task, loaded, of);
     const openPolicy = () => loop.backend.openPolicy(sourceIn(loop, base));
-    const prompt = own ? loop.prompt : await makePrompter({ task, options: config.prompt, shots, openPolicy });
+    const fitting = shotsLike(loop.task, task, shots);
+    const prompt = own ? loop.prompt : await makePrompter({ task, options: config.prompt, shots: fitting, openPolicy });
     return { task, split: set.split, prompt, questions };
   };
   return {
@@ -64,6 +68,13 @@ export function setOpener(
         }),
       ),
   };
+}
+
+/** Worked examples of the run's task for another one; of a mixture, those of the first member that is judged alike. */
+function shotsLike(own: Task, other: Task, shots: readonly Shot[]): readonly Shot[] {
+  const like = own.members?.find(({ judgedBy }) => judgedBy === other.judgedBy);
+  if (own.members === undefined) return shots;
+  return shots.flatMap(({ task, ...shot }) => (task === undefined || task === like?.name ? [shot] : []));
 }
 
 interface AnswerArgs {
@@ -144,26 +155,40 @@ async function reportOf(loop: Loop, facts: RoundFacts, counts: Record<string, Co
   const { run, config } = loop;
   const { k, trained } = facts;
   const read = (i: number) => readRecords(run.path(`iteration-${i}`, '7-answers.jsonl'), Answer);
-  const scores = facts.labelled && facts.scored ? await heldOutFigures(loop, k) : null;
+  const measured = facts.labelled && facts.scored;
+  const scores = measured ? await heldOutFigures(loop, k) : null;
+  const scoresByTask =
+    measured && loop.task.members !== undefined ? await figuresByTask(loop, k, loop.task.members) : null;
   const cost = costOfRound(facts);
   const report = {
     iteration: k,
     policy: trained.checkpoint.hash,
     sets: await setReports(read(k), k === 0 ? null : read(k - 1)),
     scores,
+    ...(scoresByTask === null ? {} : { scoresByTask }),
     pairs: facts.paired ? (facts.counts['5-pairs'] ?? null) : null,
     logps: await pairLogps(loop, facts),
     counts,
     cost: { ...cost, flops: flopsOf(cost, facts.parameters, config.align.train.lora !== null) },
   };
-  return { ...report, warnings: [...roundWarnings(report), ...(scores === null ? [] : figureWarnings(scores))] };
+  return {
+    ...report,
+    warnings: [...roundWarnings(report, loop.task.members?.length), ...(scores === null ? [] : figureWarnings(scores))],
+  };
 }
 
-async function heldOutFigures(loop: Loop, k: number): Promise<ScoreFigures> {
+async function figuresByTask(loop: Loop, k: number, members: readonly Task[]): Promise<Record<string, ScoreFigures>> {
+  const figures: Record<string, ScoreFigures> = {};
+  for (const { name } of members) figures[name] = await heldOutFigures(loop, k, name);
+  return figures;
+}
+
+/** Of all questions, or of those of one task of a mixture. */
+async function heldOutFigures(loop: Loop, k: number, only?: string): Promise<ScoreFigures> {
   const { config, task } = loop;
   const items = async function* (): AsyncGenerator<FigureItem> {
     for await (const { question, samples, labels, scores } of everything(loop, k, { labels: true, scores: true })) {
-      if (!isHeldOut(question.id, config.labels.heldOut)) continue;
+      if (!isHeldOut(question.id, config.labels.heldOut) || (only ?? question.task) !== question.task) continue;
       yield { question, samples, labels, scores: new Map(scores.map((record) => [record.sampleId, record.scores])) };
     }
   };

@@ -35,7 +35,15 @@ export async function iterate({ loop, opener, base, parameters }: IterateArgs): 
   };
   const none = { labelled: false, scored: false, paired: false };
   const rounds = [
-    await evaluate(loop, opener, { ...judge, ...none, k: 0, before: null, trained: start, prm: null, counts: {} }),
+    await evaluate(loop, opener, {
+      ...judge,
+      ...none,
+      k: 0,
+      before: null,
+      trained: start,
+      prm: null,
+      counts: loop.inputCounts,
+    }),
   ];
   const spent = { optimizerTokens: 0, flops: 0 };
 

@@ -1,8 +1,8 @@
 // Stage 2: samples and a simulator -> Monte-Carlo tallies of every step. Leaves hard or soft labels to step-labels.ts.
 import { z } from 'zod';
 import type { Completion, GenerateRequest, Policy } from '../backends/backend.ts';
-import type { Question, Sample, StepLabels, StepTally } from '../records.ts';
-import type { Task } from '../tasks/task.ts';
+import type { Outcome, Question, Sample, StepLabels, StepTally } from '../records.ts';
+import { type Task, taskOf } from '../tasks/task.ts';
 import { type Counts, countInto, gradeWithRetries, type StageOutput } from './counts.ts';
 import { fitsContext } from './fits.ts';
 import { drawKey, keyedNumber, keyedOrder } from './keys.ts';
@@ -132,8 +132,9 @@ export async function labelUnit(items: readonly LabelItem[], context: LabelConte
   const first = paths.filter(({ failed }) => !failed).flatMap((path) => advance(path, context));
   const onFinished = async (finished: readonly Completion[]): Promise<GenerateRequest[]> => {
     const next: GenerateRequest[] = [];
-    for (const completion of finished) {
-      const prefix = await record(completion, prefixes, context, counts);
+    const judged = await Promise.all(finished.map((completion) => judge(completion, prefixes, context)));
+    for (const [i, completion] of finished.entries()) {
+      const prefix = record(completion, judged[i]!, counts);
       if (prefix.pending > 0) continue;
       const { waiting } = prefix;
       prefix.waiting = [];
@@ -167,7 +168,7 @@ function pathsOf(item: LabelItem, prefixes: Prefix[], { task, prompt }: LabelCon
   const text = prompt(item.question);
   const byText = new Map<string, Prefix>();
   return item.samples.map((sample) => {
-    const pieces = task.pieces(sample.steps);
+    const pieces = taskOf(task, item.question).pieces(sample.steps);
     const own = sample.steps.slice(0, -1).map((_, j) => {
       const upTo = pieces.slice(0, j + 1);
       const key = upTo.join('');
@@ -273,7 +274,7 @@ function rollOut(prefix: Prefix, count: number, context: LabelContext): Generate
     id: `${prefix.place}/${from + i}`,
     context: [prefix.prompt, ...prefix.pieces],
     key: drawKey({ seed, stage: 'rollout', iteration, questionId, prefix: text, index: from + i }),
-    sampling: samplingOf(options, task),
+    sampling: samplingOf(options, taskOf(task, prefix.item.question)),
   }));
 }
 
@@ -296,18 +297,27 @@ function implied(by: number): StepTally {
   return { correct: 0, run: 0, stop: 'first-success', impliedBy: by };
 }
 
-async function record(
-  completion: Completion,
+interface Judged {
+  readonly prefix: Prefix;
+  readonly index: number;
+  readonly outcome: Outcome;
+}
+
+async function judge(
+  { id, text: rest, finishReason }: Completion,
   prefixes: readonly Prefix[],
-  { task, options }: LabelContext,
-  counts: Record<string, number>,
-): Promise<Prefix> {
-  const [at, index] = completion.id.split('/').map(Number);
+  { task, options, signal }: LabelContext,
+): Promise<Judged> {
+  const [at, index] = id.split('/').map(Number);
   const prefix = prefixes[at ?? -1];
-  if (prefix === undefined || index === undefined) throw new Error(`Unknown rollout ${completion.id}.`);
-  const text = prefix.pieces.join('') + completion.text;
+  if (prefix === undefined || index === undefined) throw new Error(`Unknown rollout ${id}.`);
   const { question } = prefix.item;
-  const { outcome } = await gradeWithRetries(task, question, text, completion.finishReason, options.gradeRetries);
+  const text = prefix.pieces.join('') + rest;
+  const { outcome } = await gradeWithRetries(task, { question, text, finishReason }, options.gradeRetries, signal);
+  return { prefix, index, outcome };
+}
+
+function record(completion: Completion, { prefix, index, outcome }: Judged, counts: Record<string, number>): Prefix {
   prefix.results[index] = outcome.kind === 'error' ? null : outcome.kind === 'right';
   prefix.pending -= 1;
   countInto(counts, 'rollouts');

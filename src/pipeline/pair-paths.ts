@@ -140,5 +140,6 @@ function side(sample: Sample, score: number | null): Side {
 }
 
 function rowOf(question: Question, chosen: Side, rejected: Side | null): PreferencePair {
-  return { questionId: question.id, question: question.question, chosen, rejected };
+  const { id, task, question: text, prefix } = question;
+  return { questionId: id, task, question: text, ...(prefix === undefined ? {} : { prefix }), chosen, rejected };
 }

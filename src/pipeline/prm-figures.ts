@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { createRandom } from '../random.ts';
 import { Estimate, type Question, type Sample, type StepLabels } from '../records.ts';
-import type { Task } from '../tasks/task.ts';
+import { type Task, taskOf } from '../tasks/task.ts';
 import {
   type BootstrapOptions,
   bootstrap,
@@ -154,7 +154,7 @@ function judge({ question, samples, labels, scores }: FigureItem, task: Task, ru
     const sample = byId.get(record.sampleId);
     const own = scores.get(record.sampleId);
     if (sample === undefined || own === undefined) return [];
-    const truth = task.trueSteps?.(question, sample.steps) ?? null;
+    const truth = taskOf(task, question).trueSteps?.(question, sample.steps) ?? null;
     return [{ sample, scores: own, labels: hardLabels(record, rule), tallyMean: tallyMean(record), truth }];
   });
 }

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import type { Policy } from '../backends/backend.ts';
 import { SipfError } from '../errors.ts';
 import type { Question } from '../records.ts';
-import type { Shot, Task } from '../tasks/task.ts';
+import { type Prompted, type Shot, type Task, taskOf } from '../tasks/task.ts';
 
 export const PromptOptions = z.strictObject({
   /** plain: the task's own format. chat: the model's chat template around `instruction` and the question. */
@@ -13,13 +13,12 @@ export const PromptOptions = z.strictObject({
   shots: z.number().int().min(0).default(0),
   shotsFile: z.string().nullable().default(null),
   system: z.string().nullable().default(null),
-  instruction: z
-    .string()
-    .default('Solve the problem step by step, one step per line. End with a line "The answer is N".'),
+  /** Chat only; null: the task's own. */
+  instruction: z.string().nullable().default(null),
 });
 export type PromptOptions = z.infer<typeof PromptOptions>;
 
-export type BuildPrompt = (question: Pick<Question, 'question'>) => string;
+export type BuildPrompt = (question: Prompted) => string;
 
 export interface PrompterArgs {
   readonly task: Task;
@@ -31,14 +30,39 @@ export interface PrompterArgs {
 
 const PLACEHOLDER = 'SIPFQUESTIONPLACEHOLDER';
 
-/** Builds the one prompt function that sampling, rollouts, training and evaluation share. */
+/** Builds the one prompt function that sampling, rollouts, training and evaluation share; of a mixture, each question's as its task has it. */
 export async function makePrompter({ task, options, shots, openPolicy }: PrompterArgs): Promise<BuildPrompt> {
-  if (options.style === 'plain') return (question) => task.prompt(question, shots);
+  if (options.style === 'plain') {
+    return (question) => {
+      const own = taskOf(task, question);
+      return own.prompt(question, shotsFor(own, shots));
+    };
+  }
   await using policy = await openPolicy();
-  const user = (text: string) => `${options.instruction}\n\n${text}`;
+  const frames = new Map<Task, Frame>();
+  for (const member of task.members ?? [task]) frames.set(member, await chatFrame(member, options, shots, policy));
+  return (question) => {
+    const { before, after } = frames.get(taskOf(task, question))!;
+    return before + question.question + after;
+  };
+}
+
+/** The text of a chat around its last question. */
+interface Frame {
+  readonly before: string;
+  readonly after: string;
+}
+
+async function chatFrame(
+  task: Task,
+  { instruction, system }: PromptOptions,
+  shots: readonly Shot[],
+  policy: Policy,
+): Promise<Frame> {
+  const user = (text: string) => `${instruction ?? task.instruction}\n\n${text}`;
   const messages: { role: 'system' | 'user' | 'assistant'; content: string }[] = [];
-  if (options.system !== null) messages.push({ role: 'system', content: options.system });
-  for (const shot of shots) {
+  if (system !== null) messages.push({ role: 'system', content: system });
+  for (const shot of shotsFor(task, shots)) {
     messages.push({ role: 'user', content: user(shot.question) });
     messages.push({ role: 'assistant', content: task.pieces(shot.steps).join('').trimEnd() });
   }
@@ -51,31 +75,52 @@ export async function makePrompter({ task, options, shots, openPolicy }: Prompte
       `Expected the chat template to show the user's message once, got ${template.split(PLACEHOLDER).length - 1} times. Use prompt.style plain.`,
     );
   }
-  return (question) => before + question.question + after;
+  return { before, after };
+}
+
+function shotsFor({ name }: Task, shots: readonly Shot[]): readonly Shot[] {
+  return shots.filter(({ task }) => task === undefined || task === name);
 }
 
 const ShotLine = z.object({
+  task: z.string().optional(),
   question: z.string(),
   steps: z.array(z.string()).min(1).optional(),
   solution: z.union([z.array(z.string()).min(1), z.string()]).optional(),
 });
 
-/** The first `count` worked examples of a JSONL file, else of `fallback` questions that have a solution. */
-export async function loadShots(
-  task: Task,
-  count: number,
-  file: string | null,
-  fallback: readonly Question[],
-): Promise<Shot[]> {
+export interface ShotSource {
+  readonly task: Task;
+  readonly count: number;
+  /** JSONL to take them from; null: the task's own examples, else `fallback`. */
+  readonly file: string | null;
+  readonly fallback: readonly Question[];
+  /** The task's data, for its own examples. */
+  readonly data?: string | undefined;
+}
+
+/** The first `count` worked examples of a JSONL file, else of questions that have a solution; of a mixture, so many of each task. */
+export async function loadShots({ task, count, file, fallback, data }: ShotSource): Promise<Shot[]> {
   if (count === 0) return [];
-  const shots = file === null ? shotsOfQuestions(fallback, count) : await shotsOfFile(task, file, count);
-  if (shots.length < count) {
-    throw new SipfError(
-      'bad-input',
-      `Expected ${count} worked examples in ${file ?? 'the train split'}, got ${shots.length}. Lower prompt.shots or give prompt.shotsFile.`,
+  if (file !== null) return enough(await shotsOfFile(task, file, count), count, file);
+  const source = (await task.examples?.({ data })) ?? fallback;
+  const { members } = task;
+  if (members === undefined) return enough(shotsOfQuestions(source, count), count, 'the train split');
+  return members.flatMap(({ name }) => {
+    const own = shotsOfQuestions(
+      source.filter((question) => question.task === name),
+      count,
     );
-  }
-  return shots;
+    return enough(own, count, `the train split of ${name}`).map((shot) => ({ ...shot, task: name }));
+  });
+}
+
+function enough(shots: Shot[], count: number, place: string): Shot[] {
+  if (shots.length >= count) return shots;
+  throw new SipfError(
+    'bad-input',
+    `Expected ${count} worked examples in ${place}, got ${shots.length}. Lower prompt.shots or give prompt.shotsFile.`,
+  );
 }
 
 function shotsOfQuestions(questions: readonly Question[], count: number): Shot[] {
@@ -100,17 +145,20 @@ async function shotsOfFile(task: Task, file: string, count: number): Promise<Sho
     .slice(0, count);
   return lines.map((line, index) => {
     const parsed = ShotLine.safeParse(parseJson(line));
-    const { question, steps, solution } = parsed.success
-      ? parsed.data
-      : { question: '', steps: undefined, solution: undefined };
-    const found = steps ?? (typeof solution === 'string' ? task.split(solution) : solution);
+    const {
+      task: name,
+      question,
+      steps,
+      solution,
+    } = parsed.success ? parsed.data : { task: undefined, question: '', steps: undefined, solution: undefined };
+    const found = steps ?? (typeof solution === 'string' ? taskOf(task, { task: name }).split(solution) : solution);
     if (!parsed.success || found === undefined) {
       throw new SipfError(
         'bad-input',
         `Expected {"question": text, "steps": [texts]} in ${file} line ${index + 1}, got ${line.slice(0, 80)}. Fix that line.`,
       );
     }
-    return { question, steps: found };
+    return { ...(name === undefined ? {} : { task: name }), question, steps: found };
   });
 }
 

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import type { Completion, GenerateRequest, Policy, SamplingOptions } from '../backends/backend.ts';
 import type { Question, Sample } from '../records.ts';
-import type { Task } from '../tasks/task.ts';
+import { type Graded, type Task, taskOf } from '../tasks/task.ts';
 import { type Counts, countInto, gradeWithRetries, inUnits, type StageOutput } from './counts.ts';
 import { drawKey, keyedOrder } from './keys.ts';
 import type { BuildPrompt } from './prompt.ts';
@@ -143,12 +143,11 @@ export async function sampleUnit(items: readonly SampleItem[], context: SampleCo
   }));
   const onFinished = async (finished: readonly Completion[]): Promise<GenerateRequest[]> => {
     const next: GenerateRequest[] = [];
-    for (const completion of finished) {
-      const [at, index] = completion.id.split('/').map(Number);
-      const drawing = drawings[at ?? -1];
-      if (drawing === undefined || index === undefined) throw new Error(`Unknown completion ${completion.id}.`);
+    const grades = await Promise.all(finished.map((completion) => gradeOf(drawings, completion, context)));
+    for (const [i, completion] of finished.entries()) {
+      const { drawing, index, graded } = grades[i]!;
       drawing.pending -= 1;
-      await take(drawing, index, completion, context, counts);
+      take({ drawing, index, graded }, completion, context, counts);
       if (drawing.pending === 0) next.push(...draw(drawings, drawing, moreNeeded(drawing, context), context));
     }
     context.onDone?.(drawings.filter(({ pending }) => pending === 0).length);
@@ -194,7 +193,7 @@ function draw(all: readonly Drawing[], drawing: Drawing, count: number, context:
     id: `${all.indexOf(drawing)}/${from + i}`,
     context: [drawing.prompt],
     key: drawKey({ seed, stage: 'sample', iteration, questionId, prefix: drawing.prompt, index: from + i }),
-    sampling: samplingOf(options, task),
+    sampling: samplingOf(options, taskOf(task, drawing.item.question)),
   }));
 }
 
@@ -202,33 +201,52 @@ function moreNeeded(drawing: Drawing, { task, options }: SampleContext): number 
   const { quota } = options;
   if (quota === null) return 0;
   const paths = drawing.found.filter(({ source }) => source === 'policy');
-  const kept = options.distinct ? keepDistinct(task, drawing.item.known, paths) : paths;
+  const own = taskOf(task, drawing.item.question);
+  const kept = options.distinct ? keepDistinct(own, drawing.item.known, paths) : paths;
   const right = kept.filter(({ outcome }) => outcome.kind === 'right').length;
   if (right >= quota.right && kept.length - right >= quota.wrong) return 0;
   return Math.max(0, Math.min(quota.round, quota.budget - drawing.drawn));
 }
 
-async function take(
-  { item, found }: Drawing,
-  index: number,
+interface Taken {
+  readonly drawing: Drawing;
+  readonly index: number;
+  readonly graded: Graded;
+}
+
+async function gradeOf(
+  drawings: readonly Drawing[],
+  { id, text, finishReason }: Completion,
+  { task, options, signal }: SampleContext,
+): Promise<Taken> {
+  const [at, index] = id.split('/').map(Number);
+  const drawing = drawings[at ?? -1];
+  if (drawing === undefined || index === undefined) throw new Error(`Unknown completion ${id}.`);
+  const { question } = drawing.item;
+  const graded = await gradeWithRetries(task, { question, text, finishReason }, options.gradeRetries, signal);
+  return { drawing, index, graded };
+}
+
+function take(
+  { drawing, index, graded }: Taken,
   completion: Completion,
-  { task, options, policy, iteration }: SampleContext,
+  { task, policy, iteration }: SampleContext,
   counts: Record<string, number>,
-): Promise<void> {
+): void {
   const { text, finishReason } = completion;
-  const { question } = item;
-  const { extracted, outcome } = await gradeWithRetries(task, question, text, finishReason, options.gradeRetries);
+  const { question } = drawing.item;
+  const { extracted, outcome } = graded;
   countInto(counts, 'drawn');
   countInto(counts, outcome.kind === 'wrong' ? `wrong:${outcome.reason}` : outcome.kind);
   if (outcome.kind === 'error') return;
-  found.push({
+  drawing.found.push({
     id: `${question.id}/${iteration}/${index}`,
     questionId: question.id,
     source: 'policy',
     iteration,
     index,
     policy: policy.hash,
-    steps: task.split(text),
+    steps: taskOf(task, question).split(text),
     finishReason,
     tokens: completion.tokenIds.length,
     sumLogp: completion.logps.reduce((sum, logp) => sum + logp, 0),
@@ -237,7 +255,9 @@ async function take(
   });
 }
 
-function finish({ item, found }: Drawing, { task, options }: SampleContext, counts: Record<string, number>): Sample[] {
+function finish({ item, found }: Drawing, context: SampleContext, counts: Record<string, number>): Sample[] {
+  const { options } = context;
+  const task = taskOf(context.task, item.question);
   const gold = found.filter(({ source }) => source === 'gold');
   const drawn = found.filter(({ source }) => source === 'policy').sort((a, b) => a.index - b.index);
   const clean = options.dropFalseEquations ? drawn.filter(({ steps }) => !task.hasFalseEquation(steps)) : drawn;

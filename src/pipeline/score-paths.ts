@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { Policy, ProcessRewardModel } from '../backends/backend.ts';
 import { SipfError } from '../errors.ts';
 import type { Question, Sample, StepLabels, StepScores } from '../records.ts';
-import type { Task } from '../tasks/task.ts';
+import { type Task, taskOf } from '../tasks/task.ts';
 import type { StageOutput } from './counts.ts';
 import { fitsContext } from './fits.ts';
 import { keyedOrder } from './keys.ts';
@@ -71,7 +71,10 @@ export async function withoutTooLong<T extends Pick<ScoreItem, 'question' | 'sam
   const paths = items.flatMap(({ question, samples }) => samples.map((sample) => ({ question, sample })));
   const kept = new Set(paths.map(({ sample }) => sample));
   for (const model of models) {
-    const texts = paths.map(({ question, sample }) => [prompt(question), ...task.pieces(sample.steps)]);
+    const texts = paths.map(({ question, sample }) => [
+      prompt(question),
+      ...taskOf(task, question).pieces(sample.steps),
+    ]);
     for (const [n, fits] of (await fitsContext(model, texts)).entries()) if (!fits) kept.delete(paths[n]!.sample);
   }
   const fitting = items.map((item) => ({ ...item, samples: item.samples.filter((sample) => kept.has(sample)) }));
@@ -119,7 +122,10 @@ async function recordsOf(
   }
   if (scorer.kind === 'prm') {
     const scores = await scorer.prm.score(
-      paths.map(({ question, sample }) => ({ prompt: prompt(question), steps: task.pieces(sample.steps) })),
+      paths.map(({ question, sample }) => ({
+        prompt: prompt(question),
+        steps: taskOf(task, question).pieces(sample.steps),
+      })),
       { signal },
     );
     return paths.map(({ sample }, index) => scoresOf(sample, 'prm', scorer.prm.hash, scores[index] ?? []));
@@ -134,7 +140,7 @@ async function recordsOf(
   const logps = await scorer.policy.logps(
     paths.map(({ question, sample }) => ({
       context: [prompt(question)],
-      completion: task.pieces(sample.steps).join(''),
+      completion: taskOf(task, question).pieces(sample.steps).join(''),
     })),
     { signal },
   );
@@ -150,7 +156,7 @@ async function recordsOf(
 }
 
 function truthOf(task: Task, question: Question, { steps }: Sample): number[] {
-  const truth = task.trueSteps?.(question, steps) ?? null;
+  const truth = taskOf(task, question).trueSteps?.(question, steps) ?? null;
   if (truth !== null) return truth.map(Number);
   throw new SipfError(
     'unsupported',

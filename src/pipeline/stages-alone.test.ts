@@ -325,7 +325,7 @@ describe('prompts', () => {
     makePrompter({ task: sumsTask, options: PromptOptions.parse(change), shots, openPolicy });
 
   it('builds plain, few-shot and chat prompts in one place', async () => {
-    const shots = await loadShots(sumsTask, 2, null, questions);
+    const shots = await loadShots({ task: sumsTask, count: 2, file: null, fallback: questions });
     const question = { question: '1+2+3' };
     expect((await build({}))(question)).toBe('Q: 1+2+3\nA:\n');
     expect((await build({ shots: 2 }, shots))(question)).toMatch(
@@ -338,8 +338,12 @@ describe('prompts', () => {
   });
 
   it('asks for as many shots as were wanted', async () => {
-    await expect(loadShots(sumsTask, 99, null, questions)).rejects.toMatchObject({ code: 'bad-input' });
-    await expect(loadShots(sumsTask, 1, '/no/such/file', questions)).rejects.toMatchObject({ code: 'not-found' });
+    await expect(loadShots({ task: sumsTask, count: 99, file: null, fallback: questions })).rejects.toMatchObject({
+      code: 'bad-input',
+    });
+    await expect(
+      loadShots({ task: sumsTask, count: 1, file: '/no/such/file', fallback: questions }),
+    ).rejects.toMatchObject({ code: 'not-found' });
   });
 });
 

@@ -31,6 +31,8 @@ export interface Loop {
   readonly byId: ReadonlyMap<string, Question>;
   /** Hash of the train questions and of the prompt format: part of every stage's inputs. */
   readonly data: string;
+  /** What was counted before the first round, by stage. */
+  readonly inputCounts: Readonly<Record<string, Counts>>;
   readonly outside: OutsideModels;
   /** Helper models; null: the policy itself. */
   readonly simulator: Checkpoint | null;

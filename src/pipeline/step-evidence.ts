@@ -1,7 +1,7 @@
 // Paths, a PRM and a policy -> what both say of each step. Leaves weighing it to step-calibration.ts.
 import type { Policy, ProcessRewardModel } from '../backends/backend.ts';
 import type { Question, Sample } from '../records.ts';
-import type { Task } from '../tasks/task.ts';
+import { type Task, taskOf } from '../tasks/task.ts';
 import type { BuildPrompt } from './prompt.ts';
 import type { StepEvidence } from './step-calibration.ts';
 
@@ -20,7 +20,7 @@ export async function stepEvidence(
 ): Promise<StepEvidence[][]> {
   const texts = paths.map(({ question, sample }) => ({
     prompt: prompt(question),
-    steps: task.pieces(sample.steps),
+    steps: taskOf(task, question).pieces(sample.steps),
   }));
   const scores = await prm.score(texts, { signal });
   const given = texts.map((text) => ({ context: [text.prompt], completion: text.steps }));

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { PrmExample } from '../backends/backend.ts';
 import { SipfError } from '../errors.ts';
 import type { Question, Sample, StepLabels } from '../records.ts';
-import type { Task } from '../tasks/task.ts';
+import { type Task, taskOf } from '../tasks/task.ts';
 import { isForCalibration, isHeldOut } from './keys.ts';
 import type { BuildPrompt } from './prompt.ts';
 import { hardLabels, type LabelRule, softLabels } from './step-labels.ts';
@@ -66,7 +66,12 @@ export async function prmRows(
     }
     const byId = new Map(samples.map((sample) => [sample.id, sample]));
     const add = (steps: readonly string[], values: readonly number[]) => {
-      examples.push({ kind: 'prm', prompt: prompt(question), steps: task.pieces(steps), targets: values });
+      examples.push({
+        kind: 'prm',
+        prompt: prompt(question),
+        steps: taskOf(task, question).pieces(steps),
+        targets: values,
+      });
       counts.steps += values.length;
       counts.correctSteps += values.reduce((sum, value) => sum + value, 0);
     };

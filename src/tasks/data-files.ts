@@ -12,6 +12,8 @@ export interface DataRecord {
   readonly index: number;
   /** `train.jsonl line 3`, as messages say it. */
   readonly place: string;
+  /** The JSON as it stands in a JSONL file: numbers that JavaScript would round are whole there. */
+  readonly text?: string | undefined;
 }
 
 /** Files that hold a split, and which part of their records it is: train and valid may be cut from one file. */
@@ -29,6 +31,10 @@ export interface Layout {
   readonly wholeSet: readonly string[];
   /** A test set only: train and valid are errors. */
   readonly testOnly: boolean;
+  /** Records themselves say their split (by their number): all files are read for each. */
+  readonly splitInRecords?: boolean;
+  /** Folder of the hub's repository that holds the files, also in a local copy. */
+  readonly folder?: string;
 }
 
 const SPLIT_FILE: Readonly<Record<Split, RegExp>> = {
@@ -37,9 +43,15 @@ const SPLIT_FILE: Readonly<Record<Split, RegExp>> = {
   test: /^test(?:[-_.][\w-]+)?\.(?:jsonl|json|parquet)$/i,
 };
 
-/** Of several spellings of one split, those of the first kind present: shards of one format, never the same data twice. */
+const ANY_SPLIT_FILE = /^(?:train|valid|validation|dev|test|prompt)(?:[-_.][\w-]+)?\.(?:jsonl|json|parquet)$/i;
+
 function splitNames(names: readonly string[], split: Split): string[] {
-  const found = names.filter((name) => SPLIT_FILE[split].test(basename(name)));
+  return namesOf(names, SPLIT_FILE[split]);
+}
+
+/** Of several spellings of one split, those of the first kind present: shards of one format, never the same data twice. */
+function namesOf(names: readonly string[], pattern: RegExp): string[] {
+  const found = names.filter((name) => pattern.test(basename(name)));
   const kinds = ['.jsonl', '.json', '.parquet'].map((kind) =>
     found.filter((name) => extname(name).toLowerCase() === kind),
   );
@@ -49,6 +61,10 @@ function splitNames(names: readonly string[], split: Split): string[] {
 /** Which of a folder's (or repository's) files hold `split`; null: none. Names may contain folders. */
 export function chooseFiles(names: readonly string[], split: Split, layout: Layout): SplitFiles | null {
   const whole = names.filter((name) => layout.wholeSet.includes(basename(name)));
+  if (layout.splitInRecords === true) {
+    const files = whole.length > 0 ? whole.slice(0, 1) : namesOf(names, ANY_SPLIT_FILE);
+    return files.length === 0 ? null : { files, holds: layout.name, part: 'all' };
+  }
   if (layout.testOnly) {
     const parts = [...splitNames(names, 'train'), ...splitNames(names, 'valid'), ...splitNames(names, 'test')];
     const files = whole.length > 0 ? whole.slice(0, 1) : parts;
@@ -66,7 +82,7 @@ export async function locateSplit(data: string, split: Split, layout: Layout): P
   const kind = await kindOf(data);
   if (kind === 'file') return fileSplit(data, split, layout);
   for (const folder of [join(data, layout.name), join(data, layout.name.replaceAll('-', '_')), data]) {
-    const names = await listFolder(folder);
+    const names = await listFolder(folder, layout);
     const chosen = chooseFiles(names, split, layout);
     if (chosen !== null) return { ...chosen, files: chosen.files.map((name) => join(folder, name)) };
   }
@@ -80,6 +96,7 @@ export async function locateSplit(data: string, split: Split, layout: Layout): P
 /** A single file holds the split that its name says; one with another name holds whatever is asked for, train and valid being cut from it. */
 function fileSplit(file: string, split: Split, layout: Layout): SplitFiles {
   const holds = (['train', 'valid', 'test'] as const).find((one) => SPLIT_FILE[one].test(basename(file)));
+  if (layout.splitInRecords === true) return { files: [file], holds: layout.name, part: 'all' };
   if (layout.testOnly) return { files: [file], holds: 'test', part: 'all' };
   if (holds === undefined) {
     const stem = basename(file, extname(file)).replace(/[^\w.-]/g, '_');
@@ -105,10 +122,10 @@ async function kindOf(path: string): Promise<'file' | 'folder'> {
   }
 }
 
-/** File names in a folder and in its `main` and `data` folders (as hub repositories have them); empty where it is not there. */
-async function listFolder(folder: string): Promise<string[]> {
+/** File names in a folder and in its `main`, `data` and `layout.folder` (as hub repositories have them); empty where it is not there. */
+async function listFolder(folder: string, { folder: inHub = 'main' }: Layout): Promise<string[]> {
   const lists = await Promise.all(
-    ['', 'main', 'data'].map(async (inner) => {
+    ['', inHub, 'main', 'data'].map(async (inner) => {
       const entries = await readdir(join(folder, inner), { withFileTypes: true }).catch(() => []);
       return entries.filter((entry) => !entry.isDirectory()).map((entry) => join(inner, entry.name));
     }),
@@ -124,11 +141,11 @@ export async function readRecords(files: readonly string[]): Promise<DataRecord[
     const bytes = await readBytes(file);
     const kind = extname(file).toLowerCase();
     const values = kind === '.parquet' ? await readParquet(file, bytes) : readText(file, kind, bytes);
-    for (const { value, index, place } of values) {
+    for (const { value, index, place, text } of values) {
       if (value === null || typeof value !== 'object' || Array.isArray(value)) {
         throw new SipfError('bad-input', `Expected a JSON object in ${place}, got ${short(value)}. Mend or delete it.`);
       }
-      records.push({ value: value as Record<string, unknown>, index: start + index, place });
+      records.push({ value: value as Record<string, unknown>, index: start + index, place, text });
     }
   }
   return records;
@@ -150,6 +167,7 @@ interface Read {
   readonly value: unknown;
   readonly index: number;
   readonly place: string;
+  readonly text?: string;
 }
 
 async function readParquet(file: string, bytes: Buffer): Promise<Read[]> {
@@ -175,7 +193,7 @@ function readText(file: string, kind: string, bytes: Buffer): Read[] {
   return text.split('\n').flatMap((line, index) => {
     if (line.trim() === '') return [];
     const place = `${file} line ${index + 1}`;
-    return [{ value: parse(line, place), index, place }];
+    return [{ value: parse(line, place), index, place, text: line }];
   });
 }
 

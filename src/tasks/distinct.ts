@@ -1,4 +1,4 @@
-// The paths of one question -> those kept when duplicates go: paths with the same list of equations are one. Leaves code paths out.
+// The paths of one question -> those kept when duplicates go: paths with the same list of equations are one. Leaves programs to code-distinct.ts.
 import { equations } from './equations.ts';
 
 /** Words beyond this count for nothing: bounds the cost of a pair at its square. */
@@ -43,8 +43,13 @@ export function distinctPaths(paths: readonly (readonly string[])[]): number[] {
     groups.set(key, [...(groups.get(key) ?? []), index]);
   }
   const words = paths.map((path) => path.join('\n').split(/\s+/, MAX_WORDS));
-  const kept = [...groups.values()].filter((group) => group.length === 1).map((group) => group[0] ?? 0);
-  for (const group of groups.values()) {
+  return oneOfEach([...groups.values()], words);
+}
+
+/** One index of each group of duplicates, in order: of several, the one whose words are farthest from those kept so far. */
+export function oneOfEach(groups: readonly (readonly number[])[], words: readonly (readonly string[])[]): number[] {
+  const kept = groups.filter((group) => group.length === 1).map((group) => group[0] ?? 0);
+  for (const group of groups) {
     if (group.length === 1) continue;
     let best = { index: group[0] ?? 0, distance: -1 };
     for (const index of group) {

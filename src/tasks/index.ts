@@ -1,31 +1,101 @@
 // A task's name -> the Task. Leaves out a way to register more: a task is a value that satisfies the interface.
 import { SipfError } from '../errors.ts';
+import { createCode, createHumanEval, createMbpp } from './code-tasks.ts';
 import { editDistance } from './distinct.ts';
 import { createGsm8k } from './gsm8k.ts';
 import { createJsonl } from './jsonl.ts';
 import { createMini } from './mini.ts';
-import { miniTokenizerConfig, miniTokenizerJson } from './mini-tokenizer.ts';
-import type { Task } from './task.ts';
+import { createMiniCode } from './mini-code.ts';
+import { miniCodeTokenizerJson } from './mini-code-tokenizer.ts';
+import { miniTokenizerJson } from './mini-tokenizer.ts';
+import { createMixed, MIXTURE_SIGN } from './mixed.ts';
+import { lazySandbox } from './sandbox/lazy-sandbox.ts';
+import type { Sandbox } from './sandbox/sandbox.ts';
+import { closing, type Task } from './task.ts';
 import { createMmluMath, createMultiArith, createSvamp } from './word-problems.ts';
+import { wordTokenizerConfig } from './word-tokenizer.ts';
 
-export const TASK_NAMES = ['gsm8k', 'mmlu-math', 'svamp', 'multiarith', 'jsonl', 'mini'] as const;
+export const TASK_NAMES = [
+  'gsm8k',
+  'mmlu-math',
+  'svamp',
+  'multiarith',
+  'jsonl',
+  'mini',
+  'mbpp',
+  'humaneval',
+  'code',
+  'mini-code',
+] as const;
 export type TaskName = (typeof TASK_NAMES)[number];
 
-const MAKERS: Readonly<Record<TaskName, () => Task>> = {
-  gsm8k: createGsm8k,
+/** What runs programs where nothing else is said. */
+const makeSandbox = (): Sandbox => {
+  throw new SipfError('unsupported', 'Expected a sandbox for code tasks, got none in this version. Use a math task.');
+};
+
+export interface TaskParts {
+  /** Makes what runs programs; called before the first one is judged. */
+  readonly sandbox?: (() => Sandbox) | undefined;
+}
+
+const MAKERS: Readonly<Record<TaskName, (sandbox: () => Sandbox) => Task>> = {
+  gsm8k: () => createGsm8k(),
   'mmlu-math': createMmluMath,
-  svamp: createSvamp,
-  multiarith: createMultiArith,
+  svamp: () => createSvamp(),
+  multiarith: () => createMultiArith(),
   jsonl: createJsonl,
-  mini: () => ({ ...createMini(), tokenizer: miniTokenizerJson, tokenizerConfig: miniTokenizerConfig }),
+  mini: () => ({ ...createMini(), tokenizer: miniTokenizerJson, tokenizerConfig: wordTokenizerConfig }),
+  mbpp: (sandbox) => createMbpp({ sandbox }),
+  humaneval: (sandbox) => createHumanEval({ sandbox }),
+  code: (sandbox) => createCode({ sandbox }),
+  'mini-code': (sandbox) => ({
+    ...createMiniCode({ sandbox }),
+    tokenizer: miniCodeTokenizerJson,
+    tokenizerConfig: wordTokenizerConfig,
+  }),
 };
 
 /** The task called `name`. Throws SipfError 'bad-input' listing the names, the nearest first. */
-export function taskNamed(name: string): Task {
+export function taskNamed(name: string, { sandbox = makeSandbox }: TaskParts = {}): Task {
   const known = TASK_NAMES.find((one) => one === name);
-  if (known !== undefined) return MAKERS[known]();
+  if (known !== undefined) return MAKERS[known](sandbox);
   const distance = (one: string): number => editDistance([...one], [...name.toLowerCase().replaceAll('_', '-')]);
   const [nearest] = [...TASK_NAMES].sort((a, b) => distance(a) - distance(b));
   const hint = nearest !== undefined && distance(nearest) <= 0.5 ? ` Did you mean ${nearest}?` : '';
   throw new SipfError('bad-input', `Expected a task (${TASK_NAMES.join(', ')}), got ${JSON.stringify(name)}.${hint}`);
+}
+
+/** Opens tasks by name (`a+b`: a mixture) and disposes of all of them together. */
+export interface OpenTasks extends AsyncDisposable {
+  named(name: string): Task;
+  /** What its code tasks run programs in; nothing is started before the first program. */
+  readonly sandbox: Sandbox;
+}
+
+export interface OpenTasksOptions extends TaskParts {
+  /** Other tasks than this package's. */
+  readonly make?: ((name: string) => Task) | undefined;
+}
+
+/** The tasks of one run or command, each made once; those that run programs share one sandbox. */
+export function openTasks({ make, sandbox = makeSandbox }: OpenTasksOptions = {}): OpenTasks {
+  const shared = lazySandbox(sandbox);
+  const open = make ?? ((name: string) => taskNamed(name, { sandbox: () => shared }));
+  const tasks = new Map<string, Task>();
+  const named = (name: string): Task => {
+    const known = tasks.get(name);
+    if (known !== undefined) return known;
+    const task = name.includes(MIXTURE_SIGN) ? createMixed(name.split(MIXTURE_SIGN).map(named)) : open(name);
+    tasks.set(name, task);
+    return task;
+  };
+  return {
+    sandbox: shared,
+    named,
+    async [Symbol.asyncDispose]() {
+      for (const task of tasks.values()) await closing(task)[Symbol.asyncDispose]();
+      await shared[Symbol.asyncDispose]();
+    },
+  };
 }

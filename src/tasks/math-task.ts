@@ -43,6 +43,8 @@ export const mathFormat = {
   pieces: stepPieces,
   split: splitSteps,
   stopStrings: STOP_STRINGS,
+  judgedBy: 'answer',
+  instruction: 'Solve the problem step by step, one step per line. End with a line "The answer is N".',
   grade: gradeMath,
   distinct: distinctPaths,
   hasFalseEquation: (steps) => checkEquations(steps.join('\n')).some(({ holds }) => holds === false),
@@ -112,7 +114,8 @@ export function createMathTask({ layout, maxTokens, hubSet, hub, parse, order }:
   };
 }
 
-function refuseEqualIds(questions: readonly Question[], records: readonly DataRecord[]): void {
+/** Throws SipfError 'bad-input' naming both places where two questions share an id. */
+export function refuseEqualIds(questions: readonly Question[], records: readonly DataRecord[]): void {
   const places = new Map<string, string>();
   for (const [position, { id }] of questions.entries()) {
     const place = records[position]?.place ?? '';

@@ -3,6 +3,7 @@
 import { MINI_DEFAULTS } from './mini.ts';
 import { DISTRACTOR, PEOPLE, SKELETONS, THINGS } from './mini-grammar.ts';
 import { answerLine, questionPrompt } from './steps.ts';
+import { wordTokenizerJson } from './word-tokenizer.ts';
 
 export interface MiniTokenizerOptions {
   /** whole: one token a number up to `max` (easier to learn). digits: one token a digit. */
@@ -10,8 +11,6 @@ export interface MiniTokenizerOptions {
   /** Largest number that has a token of its own. */
   readonly max?: number;
 }
-
-export const MINI_SPECIAL = { pad: '<pad>', bos: '<s>', eos: '</s>', unk: '<unk>' } as const;
 
 /** Words carry the space before them, and the one before a number too, so that a number is the same token everywhere. */
 const WORD = ' ?[A-Za-z]+(?: (?=[0-9]))?';
@@ -58,51 +57,6 @@ export function miniTokenizerJson({
   numbers = 'whole',
   max = MINI_DEFAULTS.max,
 }: MiniTokenizerOptions = {}): Record<string, unknown> {
-  const special = Object.values(MINI_SPECIAL);
   const values = Array.from({ length: numbers === 'whole' ? max + 1 : 10 }, (_, i) => String(i));
-  const vocab = Object.fromEntries([...special, ...words(), ...values].map((piece, id) => [piece, id]));
-  return {
-    version: '1.0',
-    truncation: null,
-    padding: null,
-    added_tokens: special.map((content, id) => ({
-      id,
-      content,
-      single_word: false,
-      lstrip: false,
-      rstrip: false,
-      normalized: false,
-      special: true,
-    })),
-    normalizer: null,
-    pre_tokenizer: { type: 'Split', pattern: { Regex: pattern(numbers) }, behavior: 'Isolated', invert: false },
-    post_processor: null,
-    decoder: { type: 'Fuse' },
-    model: {
-      type: 'BPE',
-      dropout: null,
-      unk_token: MINI_SPECIAL.unk,
-      continuing_subword_prefix: null,
-      end_of_word_suffix: null,
-      fuse_unk: true,
-      byte_fallback: false,
-      ignore_merges: true,
-      vocab,
-      merges: [],
-    },
-  };
-}
-
-/** tokenizer_config.json beside it. */
-export function miniTokenizerConfig(): Record<string, unknown> {
-  const { pad, bos, eos, unk } = MINI_SPECIAL;
-  return {
-    tokenizer_class: 'PreTrainedTokenizerFast',
-    pad_token: pad,
-    bos_token: bos,
-    eos_token: eos,
-    unk_token: unk,
-    add_bos_token: false,
-    clean_up_tokenization_spaces: false,
-  };
+  return wordTokenizerJson(pattern(numbers), [...words(), ...values]);
 }

@@ -4,8 +4,9 @@ import { describe, expect, test } from 'vitest';
 import { checkEquations } from './equations.ts';
 import { createMini, MINI_DEFAULTS, miniProblem, miniSplit } from './mini.ts';
 import { SKELETONS } from './mini-grammar.ts';
-import { miniTokenizerConfig, miniTokenizerJson } from './mini-tokenizer.ts';
+import { miniTokenizerJson } from './mini-tokenizer.ts';
 import type { Split } from './task.ts';
+import { wordTokenizerConfig } from './word-tokenizer.ts';
 
 const SPLITS: readonly Split[] = ['train', 'valid', 'test'];
 const task = createMini();
@@ -28,7 +29,9 @@ describe('problems', () => {
       expect(list).toHaveLength(solution.length);
       expect(list.every(({ holds }) => holds)).toBe(true);
       for (const step of solution) expect(step).toMatch(/ (\d+[-+*/]\d+=)<<\1(\d+)>>\2(\n|$)/);
-      expect(task.grade({ answer }, task.pieces(solution).join(''), 'stop')).toMatchObject({
+      expect(
+        task.grade({ id: '', task: 'mini', question, answer }, task.pieces(solution).join(''), 'stop'),
+      ).toMatchObject({
         outcome: { kind: 'right' },
       });
       const numbers = [...question.matchAll(/\d+/g)].map(Number);
@@ -161,7 +164,7 @@ describe('true steps', () => {
 describe('tokenizer', () => {
   test.each(['whole', 'digits'] as const)('%s numbers: every text comes back exactly, without <unk>', (numbers) => {
     const json = miniTokenizerJson({ numbers });
-    const tokenizer = new Tokenizer(json as never, miniTokenizerConfig() as never);
+    const tokenizer = new Tokenizer(json as never, wordTokenizerConfig() as never);
     const distracted = many('train', 500, 1, { distractors: 1 });
     let [longestPrompt, longestSolution] = [0, 0];
     const counts = numbers === 'whole' ? [4000, 500] : [800, 100];
@@ -181,7 +184,7 @@ describe('tokenizer', () => {
   });
 
   test('unknown text falls to <unk>; special tokens have fixed ids', () => {
-    const tokenizer = new Tokenizer(miniTokenizerJson() as never, miniTokenizerConfig() as never);
+    const tokenizer = new Tokenizer(miniTokenizerJson() as never, wordTokenizerConfig() as never);
     expect(tokenizer.encode('Zoë').ids).toEqual([3]);
     expect(tokenizer.decode(tokenizer.encode('1234').ids)).toBe('1234'); // digit by digit
     expect(['<pad>', '<s>', '</s>', '<unk>'].map((token) => tokenizer.encode(token).ids)).toEqual([[0], [1], [2], [3]]);

@@ -1,5 +1,5 @@
 // Solutions, completions and questions in the one text format that sampling and training share. Leaves out what a task's data looks like.
-import type { Shot } from './task.ts';
+import type { Prompted, Shot } from './task.ts';
 
 /** Where a model begins another question instead of stopping. */
 export const STOP_STRINGS: readonly string[] = ['Question:'];
@@ -45,6 +45,12 @@ export function goldSteps(lines: readonly string[], answer: string): string[] {
     .filter((line) => line !== '' && !isAnswerLine(line));
   const last = steps.pop();
   return [...steps, last === undefined ? answerLine(answer) : `${last}\n${answerLine(answer)}`];
+}
+
+/** The prompt of a code question: worked examples, steps as they are; `Question: ...\nAnswer:\n`, and the code that the answer goes on from. */
+export function promptWith({ question, prefix = '' }: Prompted, shots: readonly Shot[] = []): string {
+  const examples = shots.map((shot) => `${header(shot.question)}${shot.steps.join('').replace(/\n?$/, '\n')}\n`);
+  return `${examples.join('')}${header(question)}${prefix}`;
 }
 
 /** `Question: ...\nAnswer:\n`, after the worked examples in the same form, a blank line apart. */

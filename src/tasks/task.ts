@@ -17,6 +17,8 @@ export interface LoadOptions {
 
 /** A worked example for few-shot prompts. */
 export interface Shot {
+  /** The task whose prompts show it; absent: all of them. */
+  readonly task?: string | undefined;
   readonly question: string;
   readonly steps: readonly string[];
 }
@@ -27,6 +29,31 @@ export interface Graded {
   readonly outcome: Outcome;
 }
 
+/** Anything that says which task it is of. */
+export interface OfTask {
+  readonly task?: string | undefined;
+}
+
+/** What a prompt is made of. */
+export type Prompted = OfTask & Pick<Question, 'question' | 'prefix'>;
+
+export interface GradeOptions {
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface CheckOptions extends GradeOptions {
+  /** Called with how many are checked. */
+  readonly onDone?: ((done: number) => void) | undefined;
+}
+
+/** A reference solution that its own tests refuse. */
+export interface BrokenReference {
+  readonly id: string;
+  readonly reason: string;
+  readonly detail: string;
+}
+
+/** Tasks that run programs hold a process: whoever makes one disposes it (`closing`). */
 export interface Task {
   readonly name: string;
   /** Default generation limit in tokens. */
@@ -34,8 +61,14 @@ export interface Task {
   /** There are no train and valid splits. */
   readonly testOnly?: boolean;
   load(options: LoadOptions): Promise<Question[]>;
+  /** What answers are checked against. */
+  readonly judgedBy: 'answer' | 'tests';
+  /** What a chat model is told before the question, where `prompt.instruction` says nothing. */
+  readonly instruction: string;
+  /** Questions to take worked examples from, where they are not the train split's. */
+  examples?(options: Pick<LoadOptions, 'data'>): Promise<Question[]>;
   /** The text before the model's first token; with shots: worked examples first, in the very format of training. */
-  prompt(question: Pick<Question, 'question'>, shots?: readonly Shot[]): string;
+  prompt(question: Prompted, shots?: readonly Shot[]): string;
   /** Steps as the pieces a model reads and writes, each with its separator: joined, they are the completion (EOS apart). */
   pieces(steps: readonly string[]): string[];
   /** The steps of a completion; the answer line belongs to the last one. Inverse of `pieces` for well-formed text. Never empty. */
@@ -43,10 +76,13 @@ export interface Task {
   /** Where generation must stop besides EOS, e.g. where the model begins another question. */
   readonly stopStrings: readonly string[];
   grade(
-    question: Pick<Question, 'answer'>,
+    question: Question,
     completion: string,
     finishReason: 'stop' | 'length',
+    options?: GradeOptions,
   ): Promise<Graded> | Graded;
+  /** Which of the questions' own solutions fail their tests, where solutions can be run: such questions can teach and measure nothing. */
+  brokenReferences?(questions: readonly Question[], options?: CheckOptions): Promise<BrokenReference[]>;
   /** Drops duplicates among the paths of one question; returns the indices kept, in order. */
   distinct(paths: readonly (readonly string[])[]): number[];
   /** True where a step contains an equation that is false. */
@@ -57,4 +93,19 @@ export interface Task {
   tokenizer?(): object;
   /** The tokenizer_config.json beside it: names of the special tokens. */
   tokenizerConfig?(): object;
+  /** Of a mixture: its tasks. */
+  readonly members?: readonly Task[];
+  /** Of a mixture: the task that a question belongs to. */
+  memberFor?(question: OfTask): Task;
+  [Symbol.asyncDispose]?(): Promise<void>;
+}
+
+/** The task of one question: the member of a mixture that it belongs to, else `task` itself. */
+export function taskOf(task: Task, question: OfTask): Task {
+  return task.memberFor?.(question) ?? task;
+}
+
+/** Disposes of what a task holds, if it holds anything. */
+export function closing(task: Task): AsyncDisposable {
+  return { [Symbol.asyncDispose]: async () => task[Symbol.asyncDispose]?.() };
 }

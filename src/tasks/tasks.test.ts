@@ -213,13 +213,14 @@ test('repeated and shared questions are counted', () => {
 
 test.each(TASK_NAMES)('%s: pieces and split agree, and prompts show shots in the same format', async (name) => {
   const task = taskNamed(name);
-  const steps = ['first', 'then\nThe answer is 3'];
+  const isCode = task.judgedBy === 'tests';
+  const steps = isCode ? ['def f(x):\n    y = x\n', '    return y\n'] : ['first', 'then\nThe answer is 3'];
   expect(task.split(task.pieces(steps).join(''))).toEqual(steps);
   expect(task.prompt({ question: 'b?' }, [{ question: 'a?', steps }])).toBe(
     `${task.prompt({ question: 'a?' })}${task.pieces(steps).join('')}\n${task.prompt({ question: 'b?' })}`,
   );
   expect(task.stopStrings.some((stop) => task.prompt({ question: 'x' }).startsWith(stop))).toBe(true);
-  expect(task.hasFalseEquation(['<<1+1=3>>'])).toBe(true);
+  expect(task.hasFalseEquation(['<<1+1=3>>'])).toBe(!isCode);
   expect(task.hasFalseEquation(['<<1+1=2>>', '<<1+=2>>'])).toBe(false);
 });
 

@@ -67,6 +67,23 @@ describe('sipf eval', () => {
     expect(result.n).toBe(3);
   });
 
+  it('draws samples for pass@k: the same for a seed, kept beside the greedy answers', async () => {
+    const out = join(folder, 'samples.jsonl');
+    const words = ['--limit', '4', '--samples', '3', '--pass-at', '3,1', '--out', out, '--seed', '5', '--model', model];
+    const [first, second] = [await sipf([...args, ...words]), await sipf([...args, ...words])];
+    expect({ code: first.code, stderr: first.code === 0 ? '' : first.stderr }).toEqual({ code: 0, stderr: '' });
+    const { passAt } = JSON.parse(first.stdout) as { passAt: Record<string, unknown> };
+    expect(passAt).toMatchObject({ 1: { n: 4 }, 3: { n: 4 } });
+    expect((JSON.parse(second.stdout) as { passAt: unknown }).passAt).toEqual(passAt);
+    const kept = readFileSync(out, 'utf8').trim().split('\n');
+    const ofSample = kept.map((line) => (JSON.parse(line) as { sample?: number }).sample);
+    expect(ofSample.slice(0, 4)).toEqual([undefined, undefined, undefined, undefined]);
+    expect(ofSample.slice(4)).toEqual([0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2]);
+    const refused = await sipf([...args, '--model', model, '--samples', '2']);
+    expect(refused.code).toBe(2);
+    expect(refused.stderr).toMatch(/Expected at least 10 --samples for --pass-at 1,10, got 2/);
+  });
+
   it('refuses an --out that cannot be written before it answers anything', async () => {
     const out = join(folder, 'no', 'such', 'out.jsonl');
     const { code, stdout, stderr } = await sipf([...args, '--model', model, '--limit', '1', '--out', out]);

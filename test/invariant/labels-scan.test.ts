@@ -191,7 +191,7 @@ describe('rollouts that cannot be graded', () => {
     const items = randomCase('errors', 20);
     const failing = (share: number) => ({
       ...sumsTask,
-      grade: (question: Pick<Question, 'answer'>, text: string, reason: 'stop' | 'length') => {
+      grade: (question: Question, text: string, reason: 'stop' | 'length') => {
         const fails = createRandom(`fail ${text.slice(text.lastIndexOf('b') + 1)} ${text.length}`).next() < share;
         return fails
           ? { extracted: null, outcome: { kind: 'error', reason: 'outage' } as const }

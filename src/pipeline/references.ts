@@ -1,0 +1,77 @@
+// Questions -> those whose reference solutions their own tests accept. Leaves running programs to the task.
+import { z } from 'zod';
+import { SipfError } from '../errors.ts';
+import type { Question } from '../records.ts';
+import type { Run } from '../run.ts';
+import type { CheckOptions, Task } from '../tasks/task.ts';
+import type { Counts } from './counts.ts';
+import { canonicalJson, sha256 } from './keys.ts';
+
+export const BrokenReference = z.object({ id: z.string(), reason: z.string(), detail: z.string() });
+export type BrokenReference = z.infer<typeof BrokenReference>;
+
+export interface Checked {
+  readonly kept: readonly Question[];
+  readonly broken: readonly BrokenReference[];
+}
+
+/** Runs each reference solution, where the task can. A question with a broken one is left out: it would teach what is wrong, and nobody could answer it. */
+export async function withoutBroken(
+  task: Task,
+  questions: readonly Question[],
+  options: CheckOptions = {},
+): Promise<Checked> {
+  const broken = (await task.brokenReferences?.(questions, options)) ?? [];
+  return { kept: leaveOut(questions, broken), broken };
+}
+
+function leaveOut(questions: readonly Question[], broken: readonly BrokenReference[]): Question[] {
+  const ids = new Set(broken.map(({ id }) => id));
+  return questions.filter(({ id }) => !ids.has(id));
+}
+
+/** A sentence for people. */
+export function describeBroken(broken: readonly BrokenReference[], total: number): string {
+  const shown = broken
+    .slice(0, 5)
+    .map(({ id, reason, detail }) => `${id} (${[reason, detail].filter(Boolean).join(': ')})`);
+  const more = broken.length > shown.length ? ` and ${broken.length - shown.length} more` : '';
+  return `${broken.length} of ${total} questions are left out, as their reference solutions fail their own tests: ${shown.join(', ')}${more}.`;
+}
+
+export interface CheckedInRun {
+  readonly kept: readonly Question[];
+  /** null: the task cannot run solutions, and there is no such stage. */
+  readonly counts: Counts | null;
+}
+
+/**
+ * Leaves out questions with broken references, once in a run: the result is a stage of its own, `0-references` and what `of` names it after;
+ * its file of excluded questions says which and why. Throws 'nothing-left' where none is left.
+ */
+export async function checkReferences(
+  run: Run,
+  task: Task,
+  questions: readonly Question[],
+  of = '',
+): Promise<CheckedInRun> {
+  if (task.brokenReferences === undefined) return { kept: questions, counts: null };
+  const stage = { folder: 'iteration-0', name: `0-references${of}`, iteration: 0 };
+  const file = `0-excluded${of}.jsonl`;
+  const body = async (): Promise<BrokenReference[]> => {
+    const onDone = (done: number) =>
+      run.onProgress({ stage: stage.name, iteration: 0, done, total: questions.length, unit: 'solutions' });
+    const { broken } = await withoutBroken(task, questions, { signal: run.signal, onDone });
+    await run.writeRecords(stage, file, broken);
+    if (broken.length > 0) run.warn(describeBroken(broken, questions.length), stage);
+    return [...broken];
+  };
+  const inputs = { questions: sha256(canonicalJson(questions)) };
+  const broken = await run.once({ stage, inputs, outputs: [file], result: z.array(BrokenReference), body });
+  const kept = leaveOut(questions, broken);
+  if (kept.length > 0) return { kept, counts: { questions: questions.length, excluded: broken.length } };
+  throw new SipfError(
+    'nothing-left',
+    `Expected questions of ${task.name} whose solutions pass their tests, got none of ${questions.length}. See ${run.path(stage.folder, file)}.`,
+  );
+}

@@ -1,0 +1,195 @@
+// One record of MBPP, HumanEval, EvalPlus or the user's own JSONL -> a problem with its tests. Leaves files and splits to code-task.ts.
+import { SipfError } from '../errors.ts';
+import type { CodeTests } from '../records.ts';
+import { type ParsedProblem, programText } from './code-task.ts';
+import { type DataRecord, short } from './data-files.ts';
+import { evalPlusTests, isEvalPlus } from './evalplus.ts';
+import { textField } from './math-task.ts';
+import { logicalLines, tokenize } from './python-tokens.ts';
+
+/** A field of MBPP: `text` (in the sanitised set and MBPP+ `prompt`), `code`, `test_list`, `test_setup_code` or `test_imports`. */
+export function mbppProblem(record: DataRecord): ParsedProblem {
+  const { value } = record;
+  const id = `mbpp/${String(value.task_id ?? '').replace(/^Mbpp\//i, '')}`;
+  if (isEvalPlus(value)) {
+    return { ...promptedProblem(record), id };
+  }
+  const text = textField(record, value.text === undefined ? 'prompt' : 'text', 'the text of a problem');
+  const code = codeField(record, 'code');
+  const list = testsField(record, 'test_list');
+  const setup = lineFeeds(optionalText(record, 'test_setup_code')).trim();
+  const imports = textList(record, 'test_imports').join('\n');
+  // MBPP's setup uses what the program defines: it runs after it, before each test.
+  const before = setup === '' ? '' : `${setup}\n`;
+  const shown = [...(setup === '' ? [] : [setup]), ...list];
+  const whole = optionalText(record, 'test');
+  const cases = whole === '' ? list.map((test) => before + test) : [whole];
+  return {
+    id,
+    question: `${text}\nYour code should pass these tests:\n${shown.join('\n')}`,
+    tests: { setup: imports, cases, entryPoint: entryPointOf(list, code) },
+    solution: code,
+  };
+}
+
+/** HumanEval and EvalPlus: `prompt` (code to complete), `entry_point`, `canonical_solution`, `test` (or inputs for the canonical solution). */
+export function humanEvalProblem(record: DataRecord): ParsedProblem {
+  return { ...promptedProblem(record), id: textField(record, 'task_id', 'the id of a problem') };
+}
+
+function promptedProblem(record: DataRecord): ParsedProblem {
+  const { value } = record;
+  const entryPoint = textField(record, 'entry_point', 'the name of a function');
+  const prompt = rawText(record, 'prompt', 'code to complete');
+  const solution = optionalText(record, 'canonical_solution');
+  const prefix = lineFeeds(prompt);
+  const goesOn = definesFunction(prefix, entryPoint);
+  const given = value.test === undefined && isEvalPlus(value);
+  const tests: CodeTests = given
+    ? evalPlusTests(record, { entryPoint, reference: goesOn ? prefix + solution : solution })
+    : { setup: '', cases: [checkOf(record, entryPoint)], entryPoint };
+  return {
+    question: goesOn ? `Complete the Python function ${entryPoint}.` : prompt.trim(),
+    tests,
+    ...(solution === '' ? {} : { solution: lineFeeds(solution) }),
+    ...(goesOn ? { prefix } : {}),
+  };
+}
+
+/** HumanEval's `check(candidate)` with its call; a `test` without it is statements as they are. */
+function checkOf(record: DataRecord, entryPoint: string): string {
+  const test = lineFeeds(rawText(record, 'test', 'a check function'));
+  wholeTests([test], record, 'test');
+  const calls = logicalLines(test).some(({ start, end }) => /^check\(/.test(test.slice(start, end)));
+  return /^def check\(/m.test(test) && !calls ? `${test}\ncheck(${entryPoint})` : test;
+}
+
+/**
+ * The user's own: `prompt` (or `text`, `question`), `tests` (or `test_list`, or `test` as in HumanEval); optional `code` (or `solution`,
+ * `canonical_solution`), `entry_point`, `setup` (before the program), `test_setup_code` (after it), `id` (or `task_id`). A prompt that
+ * defines the entry point is code to complete; other prompts are shown with their tests where `show_tests` is not false.
+ */
+export function ownProblem(record: DataRecord): ParsedProblem {
+  const { value } = record;
+  const id = value.id ?? value.task_id;
+  const own = typeof id === 'string' || typeof id === 'number' ? { id: String(id) } : {};
+  if (isEvalPlus(value)) return { ...promptedProblem(record), ...own };
+  const named = (...names: readonly string[]): string | undefined => names.find((name) => value[name] !== undefined);
+  const prompt = rawText(record, named('prompt', 'text', 'question') ?? 'prompt', 'the text of a problem');
+  const field = named('code', 'solution', 'canonical_solution');
+  const solution = field === undefined ? undefined : codeField(record, field);
+  const given = optionalText(record, 'entry_point');
+  const prefix = given !== '' && definesFunction(prompt, given) ? lineFeeds(prompt) : undefined;
+  const listed = named('tests', 'test_list');
+  if (listed === undefined && value.test !== undefined && given !== '') {
+    return { ...promptedProblem(record), ...own, ...(solution === undefined ? {} : { solution }) };
+  }
+  const list = testsField(record, listed ?? 'tests');
+  const after = lineFeeds(optionalText(record, 'test_setup_code')).trim();
+  const shown = prefix === undefined && value.show_tests !== false;
+  const text = `${prompt.trim()}${shown ? `\nYour code should pass these tests:\n${list.join('\n')}` : ''}`;
+  return {
+    ...own,
+    question: prefix === undefined ? text : `Complete the Python function ${given}.`,
+    tests: {
+      setup: [optionalText(record, 'setup'), ...textList(record, 'test_imports')]
+        .filter((part) => part !== '')
+        .join('\n'),
+      cases: list.map((test) => (after === '' ? test : `${after}\n${test}`)),
+      entryPoint: given === '' ? entryPointOf(list, solution ?? '') : given,
+    },
+    ...(solution === undefined ? {} : { solution }),
+    ...(prefix === undefined ? {} : { prefix }),
+  };
+}
+
+/** The last function (or class) at the margin of `code` that the tests name; null where there is none. */
+export function entryPointOf(tests: readonly string[], code: string): string | null {
+  const used = new Set(
+    tests.flatMap((test) =>
+      tokenize(test).flatMap(({ kind, start, end }) => (kind === 'name' ? [test.slice(start, end)] : [])),
+    ),
+  );
+  const defined = [...code.matchAll(/^(?:async[ \t]+)?def[ \t]+(\w+)|^class[ \t]+(\w+)/gm)];
+  const names = defined.flatMap(([, fn, cls]) =>
+    fn !== undefined ? [{ name: fn, fn: true }] : cls !== undefined ? [{ name: cls, fn: false }] : [],
+  );
+  const called = names.filter(({ name }) => used.has(name));
+  return (called.findLast(({ fn }) => fn) ?? called.at(-1))?.name ?? null;
+}
+
+function definesFunction(code: string, name: string): boolean {
+  return new RegExp(`^(?:async[ \\t]+)?def[ \\t]+${name.replace(/\W/g, '\\$&')}[ \\t]*\\(`, 'm').test(code);
+}
+
+function codeField(record: DataRecord, field: string): string {
+  return programText(rawText(record, field, 'a reference solution'));
+}
+
+/** A list of tests, or one text of one test a line; each must be whole: tests that end within a string or bracket are refused. */
+function testsField(record: DataRecord, field: string): string[] {
+  const { value, place } = record;
+  const given = value[field];
+  const list = (typeof given === 'string' ? [given] : Array.isArray(given) ? given : []) as unknown[];
+  const texts = list.filter((test): test is string => typeof test === 'string' && test.trim() !== '');
+  if (texts.length === 0 || texts.length < list.length) {
+    throw new SipfError(
+      'bad-input',
+      `Expected a list of tests in ${place}, field "${field}", got ${short(given)}. Give at least one, such as "assert f(1) == 2".`,
+    );
+  }
+  return wholeTests(
+    texts.map((test) => lineFeeds(test).trim()),
+    record,
+    field,
+  );
+}
+
+function wholeTests(tests: string[], { place }: DataRecord, field: string): string[] {
+  const broken = tests.find((test) => !isWhole(test));
+  if (broken === undefined) return tests;
+  throw new SipfError(
+    'bad-input',
+    `Expected tests that are whole Python in ${place}, field "${field}", got ${short(broken)}, which ends within a string or bracket. Mend that record.`,
+  );
+}
+
+/** Every string and bracket that is opened is closed. */
+function isWhole(text: string): boolean {
+  const tokens = tokenize(`${text}\n`);
+  const last = tokens.at(-1);
+  const open = tokens.some(({ kind, start, end }) => kind === 'string' && !/(?:"|')$/.test(text.slice(start, end)));
+  const lone = tokens.some(
+    ({ kind, start, end }) => kind === 'string' && /^[a-zA-Z]*["']$/.test(text.slice(start, end)),
+  );
+  return last?.kind === 'newline' && last.depth === 0 && !open && !lone;
+}
+
+/** As `textField`, spaces and line ends kept. */
+function rawText(record: DataRecord, field: string, expected: string): string {
+  textField(record, field, expected);
+  return String(record.value[field]);
+}
+
+function optionalText({ value, place }: DataRecord, field: string): string {
+  const found = value[field] ?? '';
+  if (typeof found === 'string') return found;
+  throw new SipfError(
+    'bad-input',
+    `Expected a text in ${place}, field "${field}", got ${short(found)}. Mend that record.`,
+  );
+}
+
+function textList({ value, place }: DataRecord, field: string): string[] {
+  const found = value[field] ?? [];
+  if (typeof found === 'string') return [found];
+  if (Array.isArray(found) && found.every((item) => typeof item === 'string')) return found as string[];
+  throw new SipfError(
+    'bad-input',
+    `Expected a list of texts in ${place}, field "${field}", got ${short(found)}. Mend that record.`,
+  );
+}
+
+function lineFeeds(text: string): string {
+  return text.replace(/\r\n?/g, '\n');
+}

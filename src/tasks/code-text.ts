@@ -1,0 +1,161 @@
+// A completion -> the program in it: fences, prose around code, chat prefaces, markers, tests at the end and a cut last line are left out.
+// Nothing is repaired: what is wrong in the code stays wrong. Leaves running it to the sandbox.
+import { chooseBlock, definition } from './code-fences.ts';
+import { isProse, leadingProse } from './code-prose.ts';
+import { type LogicalLine, logicalLines } from './python-tokens.ts';
+
+export interface CodeTextOptions {
+  /** The function that the tests call, where known: tells which fenced block counts, and where the answer ends. */
+  readonly entryPoint?: string | null | undefined;
+  /** Code that the completion continues (HumanEval); it may repeat it instead. */
+  readonly prefix?: string | undefined;
+  /** `length`: the last statement may be cut, and is left out where it can be. */
+  readonly finishReason?: 'stop' | 'length' | undefined;
+}
+
+/** Where the code stands in a completion. */
+export interface CodeRegion {
+  readonly start: number;
+  readonly end: number;
+}
+
+/**
+ * The program of a completion, to be run as it is; null where there is no statement in it. With a `prefix`, a completion that starts with a
+ * body goes on from it; one that defines the entry point itself gets the imports and helpers above it only.
+ */
+export function codeOf(completion: string, options: CodeTextOptions = {}): string | null {
+  const { prefix } = options;
+  const { start, end } = codeRegion(completion, options);
+  const code = completion.slice(start, end);
+  if (logicalLines(code).every(({ blank }) => blank)) return null;
+  if (prefix === undefined) return dedent(code);
+  return startsProgram(code, options) ? preamble(prefix, options) + dedent(code) : prefix + indentBody(code, prefix);
+}
+
+/** Where the code of a completion begins and ends. What is outside is prose, fences, tests and calls after the answer. */
+export function codeRegion(completion: string, options: CodeTextOptions = {}): CodeRegion {
+  const block = chooseBlock(completion, options.entryPoint);
+  const text = completion.slice(block.start, block.end);
+  const skipped = block.fenced || startsIndented(text, options) ? 0 : leadingProse(text, options.prefix !== undefined);
+  return { start: block.start + skipped, end: block.start + skipped + answerEnd(text.slice(skipped), options) };
+}
+
+/** A body that goes on from the prefix begins with white space. */
+function startsIndented(text: string, { prefix }: CodeTextOptions): boolean {
+  return prefix !== undefined && /^(?:[ \t]*\r?\n)*[ \t]+\S/.test(text);
+}
+
+/** A statement at the left margin with its decorators, block and clauses. */
+interface Statement {
+  readonly start: number;
+  /** Its first line, decorators apart. */
+  readonly head: string;
+  readonly line: LogicalLine;
+}
+
+const CLAUSE = /^(?:else|elif|except|finally)\b/;
+
+function statements(text: string): Statement[] {
+  const found: Statement[] = [];
+  let decorators: number | null = null;
+  for (const line of logicalLines(text)) {
+    if (line.blank) continue;
+    const head = text.slice(line.tokens[0]!.start, line.end);
+    if (head.startsWith('@') && line.indent === 0) decorators ??= line.start;
+    else if (line.indent === 0 && !CLAUSE.test(head)) {
+      found.push({ start: decorators ?? line.start, head, line });
+      decorators = null;
+    } else if (found.length === 0) found.push({ start: line.start, head, line });
+  }
+  return found;
+}
+
+const ANY_DEFINITION = /^(?:async[ \t]+)?(?:def|class)\b/;
+const STOPS = /^(?:assert\b|print\b|if[ \t(]+__name__\b|Question:|\[(?:DONE|END|\/PYTHON)\])/;
+
+/** Where the answer ends: at the first prose, test, output or second definition of the entry point that follows it at the left margin. */
+function answerEnd(text: string, options: CodeTextOptions): number {
+  const { entryPoint } = options;
+  const list = statements(text);
+  const own = entryPoint ? definition(entryPoint) : ANY_DEFINITION;
+  // A program that gives its function another name ends where it would have ended.
+  const pattern = list.some(({ head }) => own.test(head)) ? own : ANY_DEFINITION;
+  const defines = ({ head }: Statement): boolean => pattern.test(head);
+  const goesOn = options.prefix !== undefined && !startsProgram(text, options);
+  const first = goesOn ? 0 : list.findIndex(defines);
+  if (first < 0) return options.finishReason === 'length' ? endOfWhole(text, list, defines) : text.length;
+  const stop = list.findIndex(
+    (statement, i) =>
+      i > first &&
+      (STOPS.test(statement.head) ||
+        isProse(statement.head.split('\n')[0] ?? '') ||
+        (pattern !== ANY_DEFINITION && defines(statement))),
+  );
+  const kept = stop < 0 ? list : list.slice(0, stop);
+  // Calls at the end do nothing for the tests.
+  let count = kept.length;
+  while (count > first + 1 && isCall(kept[count - 1]!)) count -= 1;
+  const end = list[count]?.start ?? text.length;
+  if (options.finishReason !== 'length' || end < text.length) return end;
+  return endOfWhole(text, list, (statement) => defines(statement) || (goesOn && statement === list[0]));
+}
+
+function isCall({ head, line }: Statement): boolean {
+  return /^[\w.]+\(/.test(head) && /\)\s*(?:#.*)?$/.test(head) && line.tokens.every(({ kind }) => kind !== 'other');
+}
+
+/** Of a text cut at the token limit: without its last statement where the answer was complete before it, else without its last line. */
+function endOfWhole(text: string, list: readonly Statement[], defines: (statement: Statement) => boolean): number {
+  const last = list.at(-1);
+  if (last !== undefined && list.slice(0, -1).some(defines)) return last.start;
+  if (/[\r\n]$/.test(text)) return text.length;
+  const cut = logicalLines(text).at(-1);
+  return cut === undefined || cut.start === 0 ? text.length : cut.start;
+}
+
+/** The code is a program of its own, not a body that goes on from the prefix. */
+function startsProgram(code: string, { entryPoint, prefix }: CodeTextOptions): boolean {
+  if (prefix === undefined) return true;
+  if (startsIndented(code, { prefix }) && !/^\s*(?:def|class|import|from|@)\b/.test(code)) return false;
+  const isOwn = entryPoint ? definition(entryPoint) : /^\s*(?:async[ \t]+)?def\b/m;
+  return isOwn.test(code);
+}
+
+/** The prefix without its last definition at the margin: imports and helpers. */
+function preamble(prefix: string, { entryPoint }: CodeTextOptions): string {
+  const list = statements(prefix);
+  const pattern = entryPoint ? definition(entryPoint) : /^(?:async[ \t]+)?def\b/;
+  const own = list.findLast(({ head }) => pattern.test(head));
+  return own === undefined ? `${prefix}\n` : prefix.slice(0, own.start);
+}
+
+/** Takes off the indentation that all lines share, and one that only the first line has. */
+function dedent(code: string): string {
+  const lines = logicalLines(code).filter(({ blank }) => !blank);
+  const [first, ...others] = lines;
+  if (first === undefined || first.indent === 0) return code;
+  const space = code.slice(first.start, first.tokens[0]!.start);
+  const shared = others.every((line) => code.startsWith(space, line.start));
+  if (!shared || others.length === 0) return code.slice(0, first.start) + code.slice(first.tokens[0]!.start);
+  return linesAt(code, ({ text }) => (text.startsWith(space) ? text.slice(space.length) : text));
+}
+
+const INDENT = '    ';
+
+/** A body that lost the indentation of its first line, or all of it, gets it back. */
+function indentBody(code: string, prefix: string): string {
+  const [first, second] = logicalLines(code).filter(({ blank }) => !blank);
+  if (first === undefined || first.indent > 0 || !/\n[ \t]*$/.test(prefix)) return code;
+  if (/\n[ \t]+$/.test(prefix)) return code;
+  const opens = code.slice(0, first.end).trimEnd().endsWith(':');
+  const lostFirst = second !== undefined && second.indent > (opens ? INDENT.length : 0);
+  if (lostFirst) return code.slice(0, first.start) + INDENT + code.slice(first.start);
+  return linesAt(code, ({ text, blank }) => (blank ? text : INDENT + text));
+}
+
+/** Changes the lines of `code` at which logical lines begin; lines inside strings and brackets stay. */
+function linesAt(code: string, change: (line: { text: string; blank: boolean }) => string): string {
+  return logicalLines(code)
+    .map(({ start, end, blank }) => change({ text: code.slice(start, end), blank }))
+    .join('');
+}
