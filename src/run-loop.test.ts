@@ -13,6 +13,7 @@ import { METHODS, type MethodName } from './pipeline/methods.ts';
 import type { LogEvent, ProgressEvent } from './progress.ts';
 import { runLoop } from './run-loop.ts';
 import { configOfRun, readRun } from './run-reader.ts';
+import type { LoadOptions } from './tasks/task.ts';
 
 let folder = '';
 beforeAll(async () => {
@@ -185,6 +186,21 @@ describe('runLoop', () => {
     const stored = JSON.parse(await readFile(join(out, 'config.json'), 'utf8')) as { config: Config };
     expect(stored.config.iterations).toBe(0);
     await expect(runLoop({ config: wrong, out, backend, tasks })).rejects.toMatchObject({ code: 'config-changed' });
+  });
+
+  it('says how many questions of a test set were train questions', async () => {
+    const warnings: string[] = [];
+    const leaking = () => ({ ...sumsTask, load: (of: LoadOptions) => sumsTask.load({ ...of, split: 'train' }) });
+    await runLoop({
+      config: configWith({ iterations: 0, evaluate: { sets: [], final: [{ split: 'test', limit: 40 }] } }),
+      out: join(folder, 'leak'),
+      backend,
+      tasks: leaking,
+      log: ({ type, message }) => type === 'warning' && warnings.push(message ?? ''),
+    });
+    expect(
+      warnings.filter((warning) => /30 of 40 questions of sums\/test are train questions/.test(warning)),
+    ).toHaveLength(1);
   });
 
   it('names a corrupted output', async () => {

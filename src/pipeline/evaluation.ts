@@ -2,8 +2,9 @@
 import { z } from 'zod';
 import { readRecords } from '../journal.ts';
 import type { StageName } from '../marker.ts';
-import { type Checkpoint, PreferencePair } from '../records.ts';
+import { type Checkpoint, PreferencePair, type Question } from '../records.ts';
 import { dataBeside } from '../run-paths.ts';
+import { countShared } from '../tasks/math-task.ts';
 import type { Shot, Task } from '../tasks/task.ts';
 import { addCosts, flopsOf, NO_COST, type TokenCost } from './cost.ts';
 import { type Counts, inUnits } from './counts.ts';
@@ -49,6 +50,7 @@ export function setOpener(
       limit: set.limit ?? undefined,
       seed: config.task.seed,
     });
+    warnOfShared(loop, questions, `${task.name}/${set.split}`);
     const openPolicy = () => loop.backend.openPolicy(sourceIn(loop, base));
     const prompt = own ? loop.prompt : await makePrompter({ task, options: config.prompt, shots, openPolicy });
     return { task, split: set.split, prompt, questions };
@@ -64,6 +66,15 @@ export function setOpener(
         }),
       ),
   };
+}
+
+/** A set that holds questions of the rounds measures memory: one file of questions was given for both, say. */
+function warnOfShared({ run, byId }: Loop, questions: readonly Question[], name: string): void {
+  const shared = countShared(questions, [...byId.values()]);
+  if (shared === 0) return;
+  run.warn(
+    `${shared} of ${questions.length} questions of ${name} are train questions too: its accuracy says nothing about new ones. Give test questions in a file of their own (data of that set, or a folder with train and test files).`,
+  );
 }
 
 interface AnswerArgs {
