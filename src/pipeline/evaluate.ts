@@ -57,7 +57,8 @@ export async function answerUnit(
   const requests = items.map(({ set, question }, index) => {
     const prefix = set.prompt(question);
     return {
-      id: String(index),
+      // The question's id is for messages.
+      id: `${index} (${question.id})`,
       context: [prefix],
       key: drawKey({ seed: 0, stage: 'evaluate', iteration: 0, questionId: question.id, prefix, index: 0 }),
       sampling: {
@@ -69,8 +70,9 @@ export async function answerUnit(
   });
   const onFinished = async (finished: readonly Completion[]) => {
     for (const completion of finished) {
-      const item = items[Number(completion.id)];
-      if (item !== undefined) answers[Number(completion.id)] = await answerOf(item, completion, options.gradeRetries);
+      const index = Number.parseInt(completion.id, 10);
+      const item = items[index];
+      if (item !== undefined) answers[index] = await answerOf(item, completion, options.gradeRetries);
     }
     done += finished.length;
     onDone?.(done);

@@ -144,7 +144,7 @@ export async function sampleUnit(items: readonly SampleItem[], context: SampleCo
   const onFinished = async (finished: readonly Completion[]): Promise<GenerateRequest[]> => {
     const next: GenerateRequest[] = [];
     for (const completion of finished) {
-      const [at, index] = completion.id.split('/').map(Number);
+      const [at, index] = completion.id.split(' ', 1)[0]?.split('/').map(Number) ?? [];
       const drawing = drawings[at ?? -1];
       if (drawing === undefined || index === undefined) throw new Error(`Unknown completion ${completion.id}.`);
       drawing.pending -= 1;
@@ -191,7 +191,8 @@ function draw(all: readonly Drawing[], drawing: Drawing, count: number, context:
   drawing.pending += count;
   const questionId = drawing.item.question.id;
   return Array.from({ length: count }, (_, i) => ({
-    id: `${all.indexOf(drawing)}/${from + i}`,
+    // The question's id is for messages.
+    id: `${all.indexOf(drawing)}/${from + i} (${questionId})`,
     context: [drawing.prompt],
     key: drawKey({ seed, stage: 'sample', iteration, questionId, prefix: drawing.prompt, index: from + i }),
     sampling: samplingOf(options, task),
