@@ -48,6 +48,9 @@ describe('loadConfig', () => {
     expect(config.pairs.perQuestion).toBeNull();
     expect(config.sft.train.lora).toMatchObject({ rank: 4, alpha: 32 });
     expect(config.simulator).toEqual({ model: 'big', adapter: null });
+    const named = await loadConfig({ flags: { simulator: './big', verifier: 'self' } });
+    expect(named.simulator).toEqual({ model: './big', adapter: null });
+    expect(named.verifier).toBe('self');
     expect(config.model).toBe('./7');
   });
 

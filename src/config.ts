@@ -42,9 +42,13 @@ export const ModelInitOptions = z.strictObject({
 });
 export type ModelInitOptions = z.infer<typeof ModelInitOptions>;
 
-/** `self`, or another local model (Hugging Face folder or .gguf). */
+/** `self`, or another local model (Hugging Face folder or .gguf): its path, or with an adapter. */
 const Helper = z.union([
   z.literal('self'),
+  z
+    .string()
+    .min(1)
+    .transform((model) => ({ model, adapter: null })),
   z.strictObject({ model: z.string(), adapter: z.string().nullable().default(null) }),
 ]);
 
@@ -97,7 +101,7 @@ export async function loadConfig({ preset, file, flags = {} }: ConfigSources): P
 export function parseConfig(tree: unknown): Config {
   const parsed = Config.safeParse(tree);
   if (parsed.success) return withLabelMode(parsed.data);
-  const issues = parsed.error.issues.flatMap((issue) => explain(issue));
+  const issues = parsed.error.issues.flatMap((issue) => explain(issue, tree));
   throw new SipfError('bad-config', issues.join('\n'), { cause: parsed.error });
 }
 
@@ -185,7 +189,7 @@ async function readTree(file: string): Promise<Tree> {
   throw new SipfError('bad-config', `Expected a JSON object in ${file}, got ${text.slice(0, 40)}. Fix the file.`);
 }
 
-function explain(issue: z.core.$ZodIssue): string[] {
+function explain(issue: z.core.$ZodIssue, tree: unknown): string[] {
   const at = issue.path.join('.');
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map((key) => {
@@ -195,10 +199,12 @@ function explain(issue: z.core.$ZodIssue): string[] {
   }
   if (issue.code === 'invalid_union') {
     const inner = issue.errors.flat().filter(({ code }) => code === 'unrecognized_keys');
-    if (inner.length > 0) return inner.flatMap((found) => explain({ ...found, path: [...issue.path, ...found.path] }));
+    if (inner.length > 0)
+      return inner.flatMap((found) => explain({ ...found, path: [...issue.path, ...found.path] }, tree));
   }
+  const got = issue.path.reduce<unknown>((inner, key) => (isTree(inner) ? inner[String(key)] : undefined), tree);
   return [
-    `Expected a valid value for ${at === '' ? 'the configuration' : at}, got another: ${issue.message}. Change that key.`,
+    `Expected a valid value for ${at === '' ? 'the configuration' : at}, got ${(JSON.stringify(got) ?? 'none').slice(0, 80)}: ${issue.message}. Change that key.`,
   ];
 }
 

@@ -1,4 +1,5 @@
 // A completed stage -> the file that says so, written last, and its checks on resume. Leaves running stages to run.ts.
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { configDifference } from './config.ts';
@@ -23,6 +24,12 @@ export type Marker = z.infer<typeof Marker>;
 
 export function markerPath(dir: string, { folder, name }: StageName): string {
   return join(dir, folder, 'done', `${name}.json`);
+}
+
+/** Whether any stage of the run is complete. */
+export async function hasMarkers(dir: string): Promise<boolean> {
+  const names = await readdir(dir, { recursive: true });
+  return names.some((name) => /(?:^|[\\/])done[\\/][^\\/]+\.json$/.test(name));
 }
 
 /** null: the stage is not complete. */

@@ -8,12 +8,14 @@ import { judgeSum, sumsTask, writeSum } from '../test/scripted-sums.ts';
 import { createScriptedBackend } from './backends/scripted.ts';
 import { type Config, type ConfigInput, parseConfig } from './config.ts';
 import { nodeDisk } from './disk.ts';
+import { SipfError } from './errors.ts';
 import { Lock } from './lock.ts';
 import { METHODS, type MethodName } from './pipeline/methods.ts';
 import { StepCalibration } from './pipeline/step-calibration.ts';
 import type { LogEvent, ProgressEvent } from './progress.ts';
 import { runLoop } from './run-loop.ts';
 import { configOfRun, readRun } from './run-reader.ts';
+import type { LoadOptions } from './tasks/task.ts';
 
 let folder = '';
 beforeAll(async () => {
@@ -178,6 +180,36 @@ describe('runLoop', () => {
     expect(names('stage-skipped')).toContain('1/5-pairs');
     expect(names('stage-skipped')).toContain('0/6-policy');
     expect(names('stage-start')[0]).toBe('1/6-policy');
+  });
+
+  it('takes another configuration where no stage had finished, so that a mistake can be mended in place', async () => {
+    const out = join(folder, 'mended');
+    const wrong = configWith();
+    const refusing = {
+      ...backend,
+      initModel: () => Promise.reject(new SipfError('bad-input', 'Expected a tokenizer.')),
+    };
+    await expect(runLoop({ config: wrong, out, backend: refusing, tasks })).rejects.toThrow('Expected a tokenizer');
+    const right = configWith({ iterations: 0 });
+    await runLoop({ config: right, out, backend, tasks });
+    const stored = JSON.parse(await readFile(join(out, 'config.json'), 'utf8')) as { config: Config };
+    expect(stored.config.iterations).toBe(0);
+    await expect(runLoop({ config: wrong, out, backend, tasks })).rejects.toMatchObject({ code: 'config-changed' });
+  });
+
+  it('says how many questions of a test set were train questions', async () => {
+    const warnings: string[] = [];
+    const leaking = () => ({ ...sumsTask, load: (of: LoadOptions) => sumsTask.load({ ...of, split: 'train' }) });
+    await runLoop({
+      config: configWith({ iterations: 0, evaluate: { sets: [], final: [{ split: 'test', limit: 40 }] } }),
+      out: join(folder, 'leak'),
+      backend,
+      tasks: leaking,
+      log: ({ type, message }) => type === 'warning' && warnings.push(message ?? ''),
+    });
+    expect(
+      warnings.filter((warning) => /30 of 40 questions of sums\/test are train questions/.test(warning)),
+    ).toHaveLength(1);
   });
 
   it('names a corrupted output', async () => {

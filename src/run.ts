@@ -7,7 +7,16 @@ import { type Disk, hashPath, nodeDisk, readTextFile, removeLeftovers, replaceFi
 import { SipfError, throwIfAborted } from './errors.ts';
 import { Journal } from './journal.ts';
 import { Lock } from './lock.ts';
-import { changesOf, checkMarker, type Marker, markerPath, parseJson, readMarker, type StageName } from './marker.ts';
+import {
+  changesOf,
+  checkMarker,
+  hasMarkers,
+  type Marker,
+  markerPath,
+  parseJson,
+  readMarker,
+  type StageName,
+} from './marker.ts';
 import type { Counts, StageOutput } from './pipeline/counts.ts';
 import { canonicalJson, sha256 } from './pipeline/keys.ts';
 import type { Log, LogEvent, OnProgress } from './progress.ts';
@@ -224,12 +233,16 @@ export class Run implements AsyncDisposable {
     const path = this.path('config.json');
     const text = await readTextFile(path);
     if (text === null) {
-      const { config, versions } = this.#options;
-      await replaceFile(this.#disk, path, [`${JSON.stringify({ config, versions }, null, 2)}\n`]);
+      await replaceFile(this.#disk, path, [configText(this.#options)]);
       return;
     }
     const old = parseJson(text, path, z.object({ config: z.unknown(), versions: z.record(z.string(), z.string()) }));
     const changes = configDifference(old.config, JSON.parse(JSON.stringify(this.#options.config)));
+    if (changes.length > 0 && !(await hasMarkers(this.dir))) {
+      // Nothing was finished under the old one, which most likely is why it was changed.
+      await replaceFile(this.#disk, path, [configText(this.#options)]);
+      return this.warn(`No stage had finished: this run takes the new configuration.\n${changesOf(changes)}`);
+    }
     if (changes.length > 0) {
       throw new SipfError(
         'config-changed',
@@ -266,4 +279,8 @@ export class Run implements AsyncDisposable {
 
 async function* jsonLines(records: AsyncIterable<unknown> | Iterable<unknown>): AsyncGenerator<string> {
   for await (const record of records) yield `${JSON.stringify(record)}\n`;
+}
+
+function configText({ config, versions }: RunOptions): string {
+  return `${JSON.stringify({ config, versions }, null, 2)}\n`;
 }

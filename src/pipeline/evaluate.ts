@@ -59,7 +59,8 @@ export async function answerUnit(
   const requests = items.map(({ set, question }, index) => {
     const prefix = set.prompt(question);
     return {
-      id: String(index),
+      // The question's id is for messages.
+      id: `${index} (${question.id})`,
       context: [prefix],
       key: drawKey({ seed: 0, stage: 'evaluate', iteration: 0, questionId: question.id, prefix, index: 0 }),
       sampling: {
@@ -71,12 +72,13 @@ export async function answerUnit(
   });
   const onFinished = async (finished: readonly Completion[]) => {
     const grade = async (completion: Completion) => {
-      const item = items[Number(completion.id)];
+      const index = Number.parseInt(completion.id, 10);
+      const item = items[index];
       if (item === undefined) return;
       const { text, finishReason } = completion;
       const answered = { question: item.question, text, finishReason };
       const graded = await gradeWithRetries(item.set.task, answered, options.gradeRetries, signal);
-      answers[Number(completion.id)] = answerOf(item, completion, graded);
+      answers[index] = answerOf(item, completion, graded);
     };
     await Promise.all(finished.map(grade));
     done += finished.length;

@@ -2,8 +2,9 @@
 import { z } from 'zod';
 import { readRecords } from '../journal.ts';
 import type { StageName } from '../marker.ts';
-import { type Checkpoint, PreferencePair } from '../records.ts';
+import { type Checkpoint, PreferencePair, type Question } from '../records.ts';
 import { dataBeside } from '../run-paths.ts';
+import { countShared } from '../tasks/math-task.ts';
 import type { Shot, Task } from '../tasks/task.ts';
 import { addCosts, flopsOf, NO_COST, type TokenCost } from './cost.ts';
 import { type Counts, inUnits } from './counts.ts';
@@ -52,6 +53,7 @@ export function setOpener(
     });
     const of = `-${task.name}-${set.split}-${sha256(canonicalJson(set)).slice(0, 8)}`;
     const { kept: questions } = await checkReferences(loop.run, task, loaded, of);
+    warnOfShared(loop, questions, `${task.name}/${set.split}`);
     const openPolicy = () => loop.backend.openPolicy(sourceIn(loop, base));
     const fitting = shotsLike(loop.task, task, shots);
     const prompt = own ? loop.prompt : await makePrompter({ task, options: config.prompt, shots: fitting, openPolicy });
@@ -75,6 +77,15 @@ function shotsLike(own: Task, other: Task, shots: readonly Shot[]): readonly Sho
   const like = own.members?.find(({ judgedBy }) => judgedBy === other.judgedBy);
   if (own.members === undefined) return shots;
   return shots.flatMap(({ task, ...shot }) => (task === undefined || task === like?.name ? [shot] : []));
+}
+
+/** A set that holds questions of the rounds measures memory: one file of questions was given for both, say. */
+function warnOfShared({ run, byId }: Loop, questions: readonly Question[], name: string): void {
+  const shared = countShared(questions, [...byId.values()]);
+  if (shared === 0) return;
+  run.warn(
+    `${shared} of ${questions.length} questions of ${name} are train questions too: its accuracy says nothing about new ones. Give test questions in a file of their own (data of that set, or a folder with train and test files).`,
+  );
 }
 
 interface AnswerArgs {

@@ -190,7 +190,8 @@ function draw(all: readonly Drawing[], drawing: Drawing, count: number, context:
   drawing.pending += count;
   const questionId = drawing.item.question.id;
   return Array.from({ length: count }, (_, i) => ({
-    id: `${all.indexOf(drawing)}/${from + i}`,
+    // The question's id is for messages.
+    id: `${all.indexOf(drawing)}/${from + i} (${questionId})`,
     context: [drawing.prompt],
     key: drawKey({ seed, stage: 'sample', iteration, questionId, prefix: drawing.prompt, index: from + i }),
     sampling: samplingOf(options, taskOf(task, drawing.item.question)),
@@ -219,7 +220,7 @@ async function gradeOf(
   { id, text, finishReason }: Completion,
   { task, options, signal }: SampleContext,
 ): Promise<Taken> {
-  const [at, index] = id.split('/').map(Number);
+  const [at, index] = id.split(' ', 1)[0]?.split('/').map(Number) ?? [];
   const drawing = drawings[at ?? -1];
   if (drawing === undefined || index === undefined) throw new Error(`Unknown completion ${id}.`);
   const { question } = drawing.item;

@@ -84,6 +84,17 @@ describe('sipf eval', () => {
     expect(refused.stderr).toMatch(/Expected at least 10 --samples for --pass-at 1,10, got 2/);
   });
 
+  it('names the question that the model has no room for', async () => {
+    const data = join(folder, 'long.jsonl');
+    writeFileSync(
+      data,
+      `{"question":"1+1?","answer":2}\n{"id":"the-long-one","question":"${'word '.repeat(300)}","answer":2}\n`,
+    );
+    const { code, stderr } = await sipf(['eval', '--task', 'jsonl', '--data', data, '--model', model]);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/fewer than 128 tokens .*the-long-one/);
+  });
+
   it('refuses an --out that cannot be written before it answers anything', async () => {
     const out = join(folder, 'no', 'such', 'out.jsonl');
     const { code, stdout, stderr } = await sipf([...args, '--model', model, '--limit', '1', '--out', out]);
