@@ -1,0 +1,30 @@
+// The port of everything that judges a model's program: code and tests in, a verdict out. Knows no interpreter.
+
+/** One program to judge: `code` is model-written, the rest is ours. */
+export interface Program {
+  readonly code: string;
+  /** Ours, runs before the code (imports, helper definitions). What it defines keeps its meaning in the tests, whatever the code does. */
+  readonly setup?: string;
+  /** Ours: Python statements, each run apart after the code (an assert, or a whole check function with its call). */
+  readonly tests: readonly string[];
+  /** The function that the tests use, where known: its absence is wrong (exception) with a clear detail. */
+  readonly entryPoint?: string;
+  /** Wall time in milliseconds for the whole program; default of the sandbox. */
+  readonly timeoutMs?: number;
+}
+
+export type WrongReason = 'assertion' | 'exception' | 'timeout' | 'memory' | 'syntax' | 'exit';
+
+/** `error` is infrastructure or our own side (tests that do not parse): never a label. */
+export type Verdict =
+  | { readonly kind: 'right' }
+  | { readonly kind: 'wrong'; readonly reason: WrongReason; readonly detail: string }
+  | { readonly kind: 'error'; readonly detail: string };
+
+/** Judges programs, several at once. */
+export interface Sandbox extends AsyncDisposable {
+  /** @throws SipfError 'aborted' when `signal` fires, 'unsupported' or 'not-found' when the sandbox cannot run here at all. */
+  judge(program: Program, options?: { readonly signal?: AbortSignal | undefined }): Promise<Verdict>;
+  /** Sentences about the walls that hold here, for logs. Absent where there is nothing to say. */
+  walls?(): Promise<readonly string[]>;
+}
