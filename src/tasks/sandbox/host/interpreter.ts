@@ -17,7 +17,7 @@ export interface InterpreterOptions {
   readonly pyodide: string;
   /** Folder of our own Python files. */
   readonly python: string;
-  /** Which of them serves: `entry` takes bytes and returns bytes. */
+  /** Which of their entries is used: bytes in, bytes out. */
   readonly module: 'candidate' | 'judge';
   readonly limits: GateLimits;
   /** Who answers what this interpreter asks; null: nobody. */
@@ -98,11 +98,22 @@ export class Loader {
   }
 }
 
+/** Memory as pages; those of zeros are one, those that a twin has at the same place are the twin's. */
+function takeImage(bytes: Buffer, twin: readonly Buffer[]): Buffer[] {
+  const zero = Buffer.alloc(PAGE);
+  return Array.from({ length: bytes.length / PAGE }, (_, page) => {
+    const kept = bytes.subarray(page * PAGE, (page + 1) * PAGE);
+    if (kept.equals(zero)) return zero;
+    const same = twin[page];
+    return same?.equals(kept) ? same : Buffer.from(kept);
+  });
+}
+
 /** One interpreter behind its closed gate. */
 export class Interpreter {
   readonly #parts: Parts;
   readonly #entry: number;
-  #snapshot = Buffer.alloc(0);
+  #image: readonly Buffer[] = [];
   #stackPointer = 0;
   #current = Buffer.alloc(0);
 
@@ -115,10 +126,10 @@ export class Interpreter {
   static async open(loader: Loader, options: InterpreterOptions): Promise<Interpreter> {
     const parts = await loader.boot(options);
     const source = (name: string) => readFileSync(join(options.python, `${name}.py`), 'utf8');
-    const sources = ['values', options.module, 'embedded'].map((name) => [name, source(name)]);
+    const sources = ['values', 'candidate', 'judge', 'embedded'].map((name) => [name, source(name)]);
     parts.runPython(
-      `import json\nSOURCES = json.loads(${JSON.stringify(JSON.stringify(sources))})\nSERVES = ${JSON.stringify(options.module)}\n` +
-        'exec(compile(SOURCES[-1][1], "embedded.py", "exec"), {"SOURCES": SOURCES, "SERVES": SERVES})',
+      `import json\nSOURCES = json.loads(${JSON.stringify(JSON.stringify(sources))})\n` +
+        'exec(compile(SOURCES[-1][1], "embedded.py", "exec"), {"SOURCES": SOURCES})\ndel SOURCES',
     );
     const { exports, memory } = parts;
     const text = (value: string) => {
@@ -127,7 +138,7 @@ export class Interpreter {
       return pointer;
     };
     const module = Number(exports['PyImport_AddModule']?.(text('embedded')));
-    const entry = Number(exports['PyObject_GetAttrString']?.(module, text('entry')));
+    const entry = Number(exports['PyObject_GetAttrString']?.(module, text(options.module)));
     if (!entry) throw new Error('Python started without its entry function');
     parts.gates.close();
     return new Interpreter(parts, entry);
@@ -137,10 +148,10 @@ export class Interpreter {
     return this.#parts.gates.ended;
   }
 
-  /** Takes what is in memory now as the state that `reset` returns to. */
-  snapshot(): void {
+  /** Takes what is in memory now as the state that `reset` returns to. Pages that `twin` took with the same bytes are kept once. */
+  snapshot(twin?: Interpreter): void {
     this.#parts.gates.reset();
-    this.#snapshot = Buffer.from(this.#parts.memory.buffer.slice(0));
+    this.#image = takeImage(this.#bytes(), twin ? twin.#image : []);
     this.#stackPointer = this.#parts.stackPointer.value;
   }
 
@@ -164,21 +175,27 @@ export class Interpreter {
 
   /** It has grown more than is worth clearing. */
   get worn(): boolean {
-    return this.#parts.memory.buffer.byteLength - this.#snapshot.length > MAX_CLEARED;
+    return this.#parts.memory.buffer.byteLength - this.#image.length * PAGE > MAX_CLEARED;
   }
 
-  /** Puts every changed page back, and clears what it has grown by. */
+  /** What is not in memory goes back to its first state; memory itself: `restorePages`. */
   reset(): void {
-    const { gates, stackPointer } = this.#parts;
-    gates.reset();
-    stackPointer.value = this.#stackPointer;
+    this.#parts.gates.reset();
+    this.#parts.stackPointer.value = this.#stackPointer;
     const bytes = this.#bytes();
-    const { length } = this.#snapshot;
-    for (let start = 0; start < length; start += PAGE) {
-      if (bytes.compare(this.#snapshot, start, start + PAGE, start, start + PAGE) !== 0)
-        this.#snapshot.copy(bytes, start, start, start + PAGE);
+    if (bytes.length > this.#image.length * PAGE) bytes.fill(0, this.#image.length * PAGE);
+  }
+
+  /** Puts every changed page of some interpreters back: page by page, so that what they have in common is read once. */
+  static restorePages(interpreters: readonly Interpreter[]): void {
+    const pages = Math.max(...interpreters.map((interpreter) => interpreter.#image.length));
+    const each = interpreters.map((interpreter) => ({ bytes: interpreter.#bytes(), image: interpreter.#image }));
+    for (let page = 0, start = 0; page < pages; page++, start += PAGE) {
+      for (const { bytes, image } of each) {
+        const kept = image[page];
+        if (kept && bytes.compare(kept, 0, PAGE, start, start + PAGE) !== 0) kept.copy(bytes, start);
+      }
     }
-    if (bytes.length > length) bytes.fill(0, length);
   }
 
   #bytes(): Buffer {

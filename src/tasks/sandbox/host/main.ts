@@ -17,16 +17,8 @@ export interface HostConfig {
 /** What the host says: it is ready; or a verdict, after which it may end. */
 export type HostMessage = { readonly ready: true } | { readonly verdict: Verdict; readonly last: boolean };
 
-const WARM_UP: readonly Program[] = [
-  {
-    code: 'import math\ndef f(x):\n    return [x, (str(x), {x: 1.5}), {x}]\n',
-    tests: ['assert f(1) == [1, ("1", {1: 1.5}), {1}]', 'assert f(2)[0] == 2'],
-    entryPoint: 'f',
-  },
-  { code: 'def f(x):\n    x.sort()\n    return sum(x)\n', tests: ['a = [2, 1]\nassert f(a) == 3\nassert a == [1, 2]'] },
-  { code: 'def f(x):\n    raise ValueError(x)\n', tests: ['assert f(1) == 3'], entryPoint: 'f' },
-  { code: 'def f(:\n', tests: ['assert f(1) == 3'] },
-];
+/** Judged once before the first program: what the engine compiles on the way is compiled. */
+const FIRST: Program = { code: 'def f(x):\n    return x\n', tests: ['assert f(1) == 1'], entryPoint: 'f' };
 
 /** Two interpreters: one holds the code, one the tests. */
 class Pair {
@@ -48,16 +40,13 @@ class Pair {
     return pair;
   }
 
-  /** Runs a few programs, so that what they need is there, and keeps that state. */
-  warmUp(): void {
-    for (let round = 0; round < 4; round++) {
-      for (const program of WARM_UP) {
-        this.judge(program);
-        this.#each((interpreter) => interpreter.call(Buffer.from('new')));
-      }
-    }
-    if (this.#broken) throw this.#broken;
-    this.#each((interpreter) => interpreter.snapshot());
+  /** Keeps the state that every program starts from. */
+  start(): void {
+    this.#code.snapshot();
+    this.#tests?.snapshot(this.#code);
+    const verdict = this.judge(FIRST);
+    if (verdict.kind !== 'right') throw new Error(`The first program was not judged right: ${JSON.stringify(verdict)}`);
+    this.reset();
   }
 
   judge(program: Program): Verdict {
@@ -75,9 +64,10 @@ class Pair {
     return this.#broken !== null || this.#code.worn || this.#tests?.worn === true;
   }
 
-  /** Both interpreters as they were after `warmUp`. */
+  /** Both interpreters as they were at `start`. */
   reset(): void {
     this.#each((interpreter) => interpreter.reset());
+    Interpreter.restorePages(this.#tests ? [this.#code, this.#tests] : [this.#code]);
   }
 
   #each(act: (interpreter: Interpreter) => unknown): void {
@@ -117,7 +107,7 @@ async function main(): Promise<void> {
   removeNetwork();
   const pair = await Pair.open(config);
   emptyRealm();
-  pair.warmUp();
+  pair.start();
   send({ ready: true });
   for (let frame = readFrame(); frame; frame = readFrame()) {
     const verdict = pair.judge(JSON.parse(frame.toString()) as Program);

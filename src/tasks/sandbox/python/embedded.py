@@ -1,7 +1,8 @@
-# Runs once in a new interpreter of the embedded sandbox: loads our modules, takes away the ways to JavaScript, offers `entry`.
-# SOURCES: [name, text] of our modules; SERVES: which of them answers.
+# Runs once in a new interpreter of the embedded sandbox: loads our modules, takes away the ways to JavaScript, offers two entries.
+# SOURCES: [name, text] of our modules.
 import gc
 import importlib
+import json
 import os
 import sys
 import types
@@ -42,40 +43,50 @@ def ask(data):
     return os.read(ASK_FD, size)
 
 
-def serve_candidate(candidate):
+def serve(candidate, judge):
+    """Both entries: every interpreter has both and uses one, so that their memories start alike, which the host restores faster."""
     serving = candidate.Candidate()
 
-    def entry(data):
-        nonlocal serving
-        if data == b"new":
-            serving = candidate.Candidate()
-            sys.modules.pop(candidate.MODULE, None)
-            return collect()
+    def answer(data):
         return candidate.answer(serving, data)
 
-    return entry
-
-
-def serve_judge(judge):
-    def entry(data):
-        if data == b"new":
-            sys.modules.pop("tests", None)
-            return collect()
+    def verdict(data):
         return judge.judge(data, ask)
 
-    return entry
+    return {"candidate": answer, "judge": verdict}
 
 
-def collect():
-    gc.collect()
-    gc.freeze()
-    return b""
+def warm_up(candidate, judge):
+    """A few programs, judged here: what they make Python load and remember is then part of the first state."""
+    for program in PROGRAMS * 4:
+        serving = candidate.Candidate()
+        judge.judge(json.dumps(program).encode(), lambda data: candidate.answer(serving, data))
+    for name in (candidate.MODULE, "tests"):
+        sys.modules.pop(name, None)
 
+
+PROGRAMS = [
+    {
+        "code": "import math\ndef f(x):\n    return [x, (str(x), {x: 1.5}), {x}]\n",
+        "tests": ['assert f(1) == [1, ("1", {1: 1.5}), {1}]', "assert f(2)[0] == 2"],
+        "entryPoint": "f",
+    },
+    {
+        "setup": "import math\n",
+        "code": "def f(x):\n    x.sort()\n    return sum(x)\n",
+        "tests": ["a = [2, 1]\nassert f(a) == 3\nassert a == [1, 2]"],
+    },
+    {"code": "def f(x):\n    raise ValueError(x)\n", "tests": ["assert f(1) == 3"], "entryPoint": "f"},
+    {"code": "def f(:\n", "tests": ["assert f(1) == 3"]},
+]
 
 for name in WARM:
     importlib.import_module(name)
-loaded = [load(name, text) for name, text in SOURCES[:-1]]
+loaded = {name: load(name, text) for name, text in SOURCES[:-1]}
 leave_host()
 embedded = types.ModuleType("embedded")
-embedded.entry = serve_judge(loaded[-1]) if SERVES == "judge" else serve_candidate(loaded[-1])
+embedded.__dict__.update(serve(loaded["candidate"], loaded["judge"]))
 sys.modules["embedded"] = embedded
+warm_up(loaded["candidate"], loaded["judge"])
+gc.collect()
+gc.freeze()
