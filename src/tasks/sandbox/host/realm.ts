@@ -46,7 +46,20 @@ export function removeNetwork(): void {
   refuseAll(net.Server.prototype);
   refuseAll(dgram.Socket.prototype);
   refuseAll(dns.Resolver.prototype);
-  for (const module of [net, tls, dgram, dns, dns.promises, http, https, http2, childProcess, cluster, inspector, workers])
+  for (const module of [
+    net,
+    tls,
+    dgram,
+    dns,
+    dns.promises,
+    http,
+    https,
+    http2,
+    childProcess,
+    cluster,
+    inspector,
+    workers,
+  ])
     refuseAll(module);
   syncBuiltinESMExports();
   drop(globalThis, REACHING);

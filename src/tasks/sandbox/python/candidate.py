@@ -145,6 +145,7 @@ ACTIONS = {
     "bool": bool,
     "str": lambda value: str(value),
     "repr": lambda value: repr(value),
+    "made": lambda kind, value: isinstance(value, kind),
     "eq": lambda value, other: bool(value == other),
 }
 

@@ -1,10 +1,12 @@
 # Runs once in a new interpreter of the embedded sandbox: loads our modules, takes away the ways to JavaScript, offers two entries.
 # SOURCES: [name, text] of our modules.
+import asyncio
 import gc
 import importlib
 import json
 import os
 import sys
+import time
 import types
 
 ASK_FD = 1000
@@ -34,6 +36,33 @@ def leave_host():
     sys.argv[:] = [""]
     sys.setrecursionlimit(1000)
     os.environ.clear()
+    asyncio.set_event_loop_policy(LoopPolicy())
+
+
+class Waiter:
+    """In place of a selector: there are no sockets, so all that a loop waits for is time."""
+
+    def select(self, timeout):
+        time.sleep(3600 if timeout is None else timeout)
+        return []
+
+
+class Loop(asyncio.BaseEventLoop):
+    """An event loop without the host's, so that asyncio.run works."""
+
+    def __init__(self):
+        super().__init__()
+        self._selector = Waiter()
+
+    def _process_events(self, events):
+        pass
+
+    def _write_to_self(self):
+        pass
+
+
+class LoopPolicy(asyncio.events.BaseDefaultEventLoopPolicy):
+    _loop_factory = Loop
 
 
 def ask(data):
