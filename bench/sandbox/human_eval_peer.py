@@ -124,6 +124,6 @@ if __name__ == "__main__":
     programs = [json.loads(line) for line in sys.stdin]
     started = time.perf_counter()
     with ThreadPoolExecutor(max_workers=int(sys.argv[1])) as pool:
-        verdicts = list(pool.map(lambda program: check_correctness(program, 10.0), programs))
+        verdicts = list(pool.map(lambda program: check_correctness(program, float(sys.argv[2])), programs))
     seconds = time.perf_counter() - started
     print(json.dumps({"seconds": seconds, "verdicts": verdicts, "python": platform.python_version()}))

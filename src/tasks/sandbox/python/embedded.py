@@ -36,6 +36,10 @@ def leave_host():
     sys.argv[:] = [""]
     sys.setrecursionlimit(1000)
     os.environ.clear()
+    # Pyodide has put functions of its own in the place of these.
+    asyncio.run = importlib.reload(asyncio.runners).run
+    asyncio.Runner = asyncio.runners.Runner
+    asyncio._set_running_loop(None)
     asyncio.set_event_loop_policy(LoopPolicy())
 
 
