@@ -29,7 +29,7 @@ function programs() {
     .map((line) => JSON.parse(line))
     .filter((row) => !LONG.has(row.task_id) && !row.test_setup_code)
     .slice(0, Number(values.programs))
-    .map((row) => ({ code: row.code, tests: row.test_list }));
+    .map((row) => ({ code: row.code, tests: row.test_list, entryPoint: /(\w+)\(/.exec(row.test_list[0])?.[1] }));
 }
 
 /** Seconds for all programs, each in a process of its own. */

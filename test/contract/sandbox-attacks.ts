@@ -421,7 +421,7 @@ export const REACHES: readonly Attack[] = [
     'environment variables',
     'import os\nassert {k: v for k, v in os.environ.items() if k not in ("PWD", "LC_CTYPE")}',
   ),
-  reach('a shell', 'import os\nassert os.system("true") == 0'),
+  reach('a shell', 'import os\nassert os.system("cat /etc/hostname") == 0'),
   reach(
     'a child process that reads files',
     'import subprocess\nassert subprocess.run(["cat", "/etc/hostname"], capture_output=True, check=True).stdout',
@@ -431,6 +431,7 @@ export const REACHES: readonly Attack[] = [
   reach('ctypes to libc', 'import ctypes\nctypes.CDLL(None).mount(b"x", b"/", b"tmpfs", 0, None) == 0 or 1 / 0'),
   reach('a shared library', 'import ctypes\nctypes.CDLL("/tmp/x.so")'),
   reach('mounting', 'import os\nos.chroot("/tmp")'),
+  reach('new namespaces', 'import os\nos.unshare(os.CLONE_NEWUSER)'),
   reach('another user', 'import os\nos.setgroups([])\nos.setuid(1)'),
   reach('signals to others', 'import os\nos.kill(-1, 9) or os.kill(os.getppid(), 9) or 1 / 0'),
 ];

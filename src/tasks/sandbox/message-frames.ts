@@ -12,14 +12,21 @@ export function frameOf(body: Buffer): Buffer {
 /** Collects chunks until messages are whole. */
 export class FrameReader {
   readonly #take: (frame: Buffer) => void;
+  readonly #max: number;
+  readonly #refuse: () => void;
   #chunks: Buffer[] = [];
   #length = 0;
+  #refused = false;
 
-  constructor(take: (frame: Buffer) => void) {
+  /** @param refuse called instead of `take` for a message of more than `max` bytes; nothing is taken after that. */
+  constructor(take: (frame: Buffer) => void, max: number = MAX_FRAME, refuse: () => void = () => {}) {
     this.#take = take;
+    this.#max = max;
+    this.#refuse = refuse;
   }
 
   push(chunk: Buffer): void {
+    if (this.#refused) return;
     this.#chunks.push(chunk);
     this.#length += chunk.length;
     for (let size = this.#size(); size !== null && this.#length >= size + 4; size = this.#size()) {
@@ -33,6 +40,10 @@ export class FrameReader {
   #size(): number | null {
     if (this.#length < 4) return null;
     if ((this.#chunks[0]?.length ?? 0) < 4) this.#chunks = [Buffer.concat(this.#chunks)];
-    return Math.min(this.#chunks[0]?.readUInt32LE() ?? 0, MAX_FRAME);
+    const size = this.#chunks[0]?.readUInt32LE() ?? 0;
+    if (size <= this.#max) return size;
+    this.#refused = true;
+    this.#refuse();
+    return null;
   }
 }

@@ -25,7 +25,7 @@ class Candidate:
         return getattr(self, "on_" + request["op"])(request)
 
     def on_setup(self, request):
-        exec(compile(request["source"], "<setup>", "exec"), self.space)
+        exec(compile(request["source"], "<setup>", "exec", dont_inherit=True), self.space)
         for name, value in self.space.items():
             if isinstance(value, type) and value.__module__ == MODULE:
                 self.ours[value] = name
@@ -33,7 +33,7 @@ class Candidate:
 
     def on_code(self, request):
         try:
-            code = compile(request["source"], "<code>", "exec")
+            code = compile(request["source"], "<code>", "exec", dont_inherit=True)
         except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError) as error:
             return {"raised": describe(error), "syntax": not isinstance(error, MemoryError)}
         exec(code, self.space)

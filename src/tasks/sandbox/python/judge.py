@@ -241,11 +241,11 @@ def failed(detail):
     return {"kind": "error", "detail": detail[:MAX_DETAIL]}
 
 
-def parse(source, name):
-    """Source -> code object, names it reads; raises what the parser raises."""
-    tree = ast.parse(source, name)
-    read = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-    return compile(tree, name, "exec"), read
+def read_names(source, code, exact):
+    """The names that a test may read from its namespace. Exact ones cost more than the rest of a test; others come with attribute names."""
+    if not exact:
+        return names_in(code)
+    return {node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)}
 
 
 def problem_of(error):
@@ -317,13 +317,13 @@ def prepare(program):
     for index, source in enumerate(program["tests"]):
         name = f"<test {index + 1}>"
         try:
-            code, names = parse(source, name)
+            code = compile(source, name, "exec", dont_inherit=True)
         except (SyntaxError, ValueError, RecursionError) as error:
             return f"Test {index + 1} of {len(program['tests'])} does not parse: {problem_of(error)}"
         tests.append((code, source, name))
-        read |= names
+        read |= read_names(source, code, not program.get("entryPoint"))
     try:
-        return parse(program.get("setup") or "", "<setup>")[0], tests, read
+        return compile(program.get("setup") or "", "<setup>", "exec", dont_inherit=True), tests, read
     except (SyntaxError, ValueError, RecursionError) as error:
         return f"The setup does not parse: {problem_of(error)}"
 
