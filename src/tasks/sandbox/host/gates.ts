@@ -73,8 +73,9 @@ export class Gates {
       const value = imports[module]?.[name];
       const target = wrapped[module] ?? {};
       wrapped[module] = target;
-      target[name] =
-        kind === 'function' && typeof value === 'function' ? this.gate(name, value as WasmFunction) : value;
+      // What is no plain function (WebAssembly.Suspending, where an engine has it) could not be gated: Pyodide does without.
+      const original = typeof value === 'function' ? (value as WasmFunction) : () => 0;
+      target[name] = kind === 'function' ? this.gate(name, original) : value;
     }
     return wrapped;
   }

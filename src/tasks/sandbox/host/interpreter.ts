@@ -76,6 +76,8 @@ export class Loader {
   #intercept(limits: GateLimits, gates: Gates, found: (imports: Imports, instance: WasmInstance) => void): () => void {
     const wasm = this.#wasm;
     const { instantiate, Memory, Instance } = wasm;
+    // Where engines have it, functions would go into the table by way of it, past the tiny modules.
+    Reflect.deleteProperty(wasm, 'Function');
     wasm.Memory = class extends Memory {
       constructor(size: { initial: number; maximum: number }) {
         super({ ...size, maximum: Math.min(size.maximum, Math.ceil(limits.memoryBytes / 65536)) });
