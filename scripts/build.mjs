@@ -1,6 +1,6 @@
-// src/ -> dist/ with tsc, swapped in whole when it compiled. `--if-stale` builds only when a source or setting is newer than the last build.
+// src/ -> dist/ with tsc, Python files copied, swapped in whole when it compiled. `--if-stale` builds only when a source or setting is newer than the last build.
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -56,6 +56,9 @@ function build() {
     rmSync(out, { recursive: true, force: true });
     process.exit(compiled.status ?? 1);
   }
+  // The compiler leaves out the sandbox's Python.
+  const python = join('tasks', 'sandbox', 'python');
+  cpSync(join(root, 'src', python), join(out, python), { recursive: true });
   const marker = join(out, '.built');
   writeFileSync(marker, '');
   // The start, not the end: a source saved during the build is newer.

@@ -1,0 +1,35 @@
+// The few shapes of WebAssembly that the host uses, and how a program can end its interpreter. Node's types leave WebAssembly out.
+
+export type WasmFunction = (...args: number[]) => number | undefined;
+
+export type Imports = Record<string, Record<string, unknown>>;
+
+export interface WasmInstance {
+  readonly exports: Readonly<Record<string, WasmFunction>>;
+}
+
+export interface WasmMemory {
+  readonly buffer: ArrayBuffer;
+}
+
+export interface WasmApi {
+  Module: {
+    new (bytes: Uint8Array): object;
+    imports(module: object): { module: string; name: string; kind: string }[];
+  };
+  Instance: new (module: object, imports?: Imports) => WasmInstance;
+  Memory: new (size: { initial: number; maximum: number }) => WasmMemory;
+  Function?: unknown;
+  compile(bytes: Uint8Array): Promise<object>;
+  instantiate(source: Uint8Array | object, imports?: Imports): Promise<unknown>;
+}
+
+/** What ended an interpreter from inside a program. */
+export class Ended extends Error {
+  readonly reason: 'exit' | 'exception' | 'memory';
+
+  constructor(reason: 'exit' | 'exception' | 'memory', detail: string) {
+    super(detail);
+    this.reason = reason;
+  }
+}

@@ -1,0 +1,186 @@
+// Honest programs and mistakes of our own side, with what a sandbox says of them.
+import type { Program, WrongReason } from '../../src/tasks/sandbox/sandbox.ts';
+
+interface Honest {
+  readonly name: string;
+  readonly program: Program;
+  readonly verdict: 'right' | WrongReason;
+}
+
+function honest(
+  name: string,
+  verdict: Honest['verdict'],
+  code: string,
+  tests: readonly string[],
+  setup?: string,
+): Honest {
+  return { name, verdict, program: { code, tests, entryPoint: 'f', ...(setup === undefined ? {} : { setup }) } };
+}
+
+const MODULES =
+  're math collections itertools heapq functools typing string random datetime json copy bisect operator statistics fractions decimal hashlib cmath enum dataclasses textwrap calendar array struct base64 zlib unicodedata difflib contextlib abc numbers time queue pprint uuid html urllib.parse csv io sys os secrets types inspect keyword colorsys graphlib zoneinfo xml.etree.ElementTree logging asyncio threading tempfile pathlib unittest doctest pickle argparse concurrent.futures';
+
+export const HONEST: readonly Honest[] = [
+  honest('right', 'right', 'def f(x):\n    return x + 1', ['assert f(1) == 2', 'assert f(-1) == 0']),
+  honest('another answer', 'assertion', 'def f(x):\n    return x', ['assert f(1) == 1', 'assert f(1) == 2']),
+  honest('an exception', 'exception', 'def f(x):\n    return 1 / 0', ['assert f(1) == 1']),
+  honest('an assertion of its own', 'assertion', 'def f(x):\n    assert x > 5', ['f(1)']),
+  honest('prints', 'right', 'print("a" * 100000)\ndef f(x):\n    print(x)\n    return x', ['assert f(1) == 1']),
+  honest('Windows line ends and tabs', 'right', 'def f(x):\r\n\tif x:\r\n\t\treturn 1\r\n\treturn 0\r\n', [
+    'assert f(1) == 1',
+  ]),
+  honest('other alphabets', 'right', 'def f(x):\n    return "äöü €𝄞" + x', ['assert f("ñ") == "äöü €𝄞ñ"']),
+  honest('a lone surrogate', 'right', 'def f(x):\n    return "\\ud800"', ['assert f(1) == "\\ud800"']),
+  honest('every kind of plain value', 'right', 'def f(x):\n    return x', [
+    'v = [None, True, 1, -1.5, "a", b"\\x00b", (1, [2]), {1: "a", (1, 2): None}, {1, 2}, frozenset({3}), 1j, 10 ** 5000, float("inf")]\nassert f(v) == v and [type(a) for a in f(v)] == [type(a) for a in v]',
+    'assert f(range(3)) == range(3) and f(bytearray(b"a")) == bytearray(b"a")',
+  ]),
+  honest(
+    'values of the standard library',
+    'right',
+    'from collections import *\nfrom fractions import Fraction\nfrom decimal import Decimal\nimport datetime\ndef f(x):\n    return [Counter("aab"), OrderedDict(a=1), defaultdict(int, a=1), deque([1, 2]), Fraction(1, 3), Decimal("1.50"), datetime.date(2020, 1, 2), datetime.timedelta(2), {1: 2}.keys(), {1: 2}.values()]',
+    [
+      'import collections, fractions, decimal, datetime\na = f(1)\nassert a[0] == {"a": 2, "b": 1} and a[1] == {"a": 1} and a[2]["zz"] == 0 and list(a[3]) == [1, 2]\nassert a[4] == fractions.Fraction(1, 3) and str(a[5]) == "1.50" and a[6] == datetime.date(2020, 1, 2) and a[7].days == 2 and list(a[8]) == [1] and list(a[9]) == [2]',
+    ],
+  ),
+  honest('an argument changed in place', 'right', 'def f(x):\n    x.sort()\n    x[0].append(5)', [
+    'a = [[2], [1]]\nb = a[1]\nf(a)\nassert a == [[1, 5], [2]] and a[0] is b',
+  ]),
+  honest('its own argument back', 'right', 'def f(x):\n    return x', ['a = [1]\nassert f(a) is a']),
+  honest('a dictionary and a set changed in place', 'right', 'def f(d, s):\n    d["b"] = 2\n    s.add(3)', [
+    'd, s = {"a": 1}, {1}\nf(d, s)\nassert d == {"a": 1, "b": 2} and s == {1, 3}',
+  ]),
+  honest('a function as an argument', 'right', 'def f(g, x):\n    return [g(y) for y in x]', [
+    'k = 3\nassert f(lambda y: y * k, [1, 2]) == [3, 6]',
+    'assert f(len, ["a", "bc"]) == [1, 2]',
+    'def h(n): return 1 if n < 2 else n * h(n - 1)\nassert f(h, [5]) == [120]',
+  ]),
+  honest('a function as an answer', 'right', 'def f(n):\n    return lambda x: x + n', ['assert f(2)(3) == 5']),
+  honest('a generator', 'right', 'def f(n):\n    yield from range(n)', [
+    'assert list(f(3)) == [0, 1, 2]',
+    'assert [a for a in f(2)] == [0, 1]',
+    'assert sum(f(4)) == 6',
+  ]),
+  honest('a generator is no list', 'assertion', 'def f(n):\n    yield from range(n)', ['assert f(3) == [0, 1, 2]']),
+  honest('map and zip', 'right', 'def f(n):\n    return map(str, range(n))', ['assert list(f(2)) == ["0", "1"]']),
+  honest(
+    'a class of its own',
+    'right',
+    'class f:\n    def __init__(self, x):\n        self.x = x\n    def twice(self):\n        return self.x * 2\n    def __len__(self):\n        return 3',
+    ['a = f(2)\nassert a.x == 2 and a.twice() == 4 and len(a) == 3\na.x = 7\nassert a.twice() == 14'],
+  ),
+  honest(
+    'objects of its own class given back',
+    'right',
+    'class P:\n    def __init__(self, a):\n        self.a = a\ndef f(ps):\n    return sum(p.a for p in ps)',
+    ['assert f([P(1), P(2)]) == 3'],
+  ),
+  honest(
+    'a class of the setup',
+    'right',
+    'def f(n):\n    return N(n.v + 1)',
+    ['assert f(N(1)).v == 2', 'a = N(1)\nassert isinstance(f(a), N)'],
+    'class N:\n    def __init__(self, v):\n        self.v = v',
+  ),
+  honest(
+    'a named tuple',
+    'right',
+    'from collections import namedtuple\nP = namedtuple("P", "x y")\ndef f():\n    return P(1, 2)',
+    ['assert f() == (1, 2) and f().x == 1'],
+  ),
+  honest(
+    'an enumeration of integers',
+    'right',
+    'import enum\nclass E(enum.IntEnum):\n    A = 3\ndef f():\n    return E.A',
+    ['assert f() == 3'],
+  ),
+  honest('a check function', 'right', 'def f(x):\n    return x * 2', [
+    'def check(candidate):\n    for i in range(50):\n        assert candidate(i) == 2 * i\ncheck(f)\n',
+  ]),
+  honest(
+    'exceptions that tests expect',
+    'right',
+    'def f(x):\n    if x < 0:\n        raise ValueError("negative")\n    return x',
+    ['try:\n    f(-1)\n    assert False\nexcept ValueError as error:\n    assert str(error) == "negative"'],
+  ),
+  honest('an error class of its own', 'exception', 'class E(KeyError): pass\ndef f(x):\n    raise E("no")', [
+    'assert f(1) == 1',
+  ]),
+  honest('recursion to a depth of 900', 'right', 'def f(n):\n    return 0 if n == 0 else 1 + f(n - 1)', [
+    'assert f(900) == 900',
+  ]),
+  honest('recursion beyond the limit', 'exception', 'def f(n):\n    return 0 if n == 0 else 1 + f(n - 1)', [
+    'assert f(1100) == 1100',
+  ]),
+  honest(
+    'recursion with the limit raised',
+    'right',
+    'import sys\nsys.setrecursionlimit(20000)\ndef f(n):\n    return 0 if n == 0 else 1 + f(n - 1)',
+    ['assert f(9000) == 9000'],
+  ),
+  honest('module names that tests use', 'right', 'import math\ndef f(x):\n    return math.sqrt(x)', [
+    'assert math.isclose(f(2) ** 2, 2)',
+  ]),
+  honest('names of a module', 'right', 'import sys\ndef f(x):\n    return sys.getsizeof(x)', [
+    'assert f((1, 2)) == sys.getsizeof((1, 2))',
+  ]),
+  honest('a constant of its own', 'right', 'LIMIT = 7\ndef f():\n    return LIMIT', ['assert f() == LIMIT']),
+  honest(
+    'dataclasses and annotations',
+    'right',
+    'from __future__ import annotations\nfrom dataclasses import dataclass\nfrom typing import List, Optional\n@dataclass\nclass P:\n    a: int\n    b: Optional[List[int]] = None\ndef f(x: int) -> List[int]:\n    return [P(x).a]',
+    ['assert f(1) == [1]'],
+  ),
+  honest('is not the main program', 'right', 'def f():\n    return 1\nif __name__ == "__main__":\n    print(input())', [
+    'assert f() == 1',
+  ]),
+  honest(
+    'the standard library',
+    'right',
+    `import importlib\nNAMES = "${MODULES}".split()\ndef f():\n    return [importlib.import_module(name).__name__ for name in NAMES]`,
+    ['assert f() == NAMES'],
+  ),
+  honest(
+    'a short sleep and the clock',
+    'right',
+    'import time\ndef f():\n    a = time.time()\n    time.sleep(0.05)\n    return time.time() - a',
+    ['assert 0.04 < f() < 5'],
+  ),
+  honest(
+    'coroutines',
+    'right',
+    'import asyncio\nasync def g(x):\n    await asyncio.sleep(0.01)\n    return x\nasync def h():\n    return await asyncio.gather(g(1), g(2))\ndef f():\n    return asyncio.run(h())',
+    ['assert f() == [1, 2]'],
+  ),
+  honest('where it stands', 'right', 'import os\ndef f():\n    return os.path.isabs(os.getcwd())', ['assert f()']),
+  honest(
+    'a file of its own is refused, or its own',
+    'right',
+    'def f():\n    try:\n        with open("/tmp/a", "w") as file: file.write("x")\n        return open("/tmp/a").read() == "x"\n    except OSError:\n        return True',
+    ['assert f()'],
+  ),
+];
+
+export const ERRORS: readonly { readonly name: string; readonly program: Program; readonly detail: RegExp }[] = [
+  {
+    name: 'a test that does not parse',
+    program: { code: 'def f(): pass', tests: ['assert f() is None', 'assert f( =='] },
+    detail: /Test 2 of 2 does not parse: .*line 1/,
+  },
+  {
+    name: 'a setup that does not parse',
+    program: { code: 'def f(): pass', setup: 'def (', tests: ['f()'] },
+    detail: /setup does not parse/,
+  },
+  {
+    name: 'a setup that fails',
+    program: { code: 'def f(): pass', setup: 'import nothing_of_this_name', tests: ['f()'] },
+    detail: /setup failed: .*nothing_of_this_name/,
+  },
+  { name: 'no tests', program: { code: 'def f(): pass', tests: [] }, detail: /no tests/ },
+  {
+    name: 'an argument that cannot be sent',
+    program: { code: 'def f(x): pass', tests: ['import threading\nf(threading.Lock())'] },
+    detail: /Test 1 of 1 passes a value of type lock/,
+  },
+];

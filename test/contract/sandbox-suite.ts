@@ -1,0 +1,65 @@
+// A sandbox -> the contract that every sandbox keeps: honest programs get CPython's verdict, hostile ones gain nothing and leave nothing.
+import { afterAll, describe, expect, it } from 'vitest';
+import type { Program, Sandbox, Verdict } from '../../src/tasks/sandbox/sandbox.ts';
+import { BOMBS, FAKES, LEAKS, REACHES } from './sandbox-attacks.ts';
+import { ERRORS, HONEST } from './sandbox-programs.ts';
+
+const SQUARE: Program = {
+  code: 'def f(x):\n    return x * x\n',
+  tests: ['assert f(2) == 4', 'assert f(3) == 9'],
+  entryPoint: 'f',
+};
+
+const LEFT = `def _has(name):
+    import codecs
+    try:
+        codecs.lookup(name)
+    except LookupError:
+        return False
+    return True
+`;
+
+function said(verdict: Verdict): string {
+  return verdict.kind === 'wrong' ? `${verdict.reason}: ${verdict.detail}` : JSON.stringify(verdict);
+}
+
+function kindOf(verdict: Verdict): string {
+  return verdict.kind === 'wrong' ? verdict.reason : verdict.kind;
+}
+
+/** Registers the contract's tests for the sandbox that `open` gives. */
+export function sandboxContract(name: string, open: () => Sandbox): void {
+  describe(`${name} keeps the sandbox contract`, () => {
+    const sandbox = open();
+    afterAll(() => sandbox[Symbol.asyncDispose]());
+    const still = async () => expect(await sandbox.judge(SQUARE)).toEqual({ kind: 'right' });
+
+    it.each(HONEST)('honest: $name', async ({ program, verdict }) => {
+      const given = await sandbox.judge(program);
+      expect(kindOf(given), said(given)).toBe(verdict);
+    });
+
+    it.each(ERRORS)('our own side: $name', async ({ program, detail }) => {
+      const given = await sandbox.judge(program);
+      expect(given.kind, said(given)).toBe('error');
+      expect(said(given)).toMatch(detail);
+    });
+
+    it.each([...FAKES, ...REACHES, ...BOMBS])('attack: $name', async ({ program, holds }) => {
+      const given = await sandbox.judge(program);
+      expect(holds, said(given)).toContain(kindOf(given));
+      await still();
+    });
+
+    it.each(LEAKS)('nothing stays of %s', async (_, code, clean) => {
+      const leave = { code: `${code}\ndef f(x): return x * x\n`, tests: ['assert f(1) == 1'], entryPoint: 'f' };
+      const look = { code: `${LEFT}def f(): return bool(${clean})\n`, tests: ['assert f() is True'], entryPoint: 'f' };
+      const alone = await sandbox.judge(look);
+      expect(alone, said(alone)).toEqual({ kind: 'right' });
+      const left = await sandbox.judge(leave);
+      expect(left.kind, said(left)).not.toBe('error');
+      const after = await sandbox.judge(look);
+      expect(after, said(after)).toEqual({ kind: 'right' });
+    });
+  });
+}

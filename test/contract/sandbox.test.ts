@@ -1,0 +1,15 @@
+// The sandbox contract on each implementation; the native one where bubblewrap is installed.
+import { describe, it } from 'vitest';
+import { createNativeSandbox, nativeSandboxProblem } from '../../src/tasks/sandbox/native-sandbox.ts';
+import { createPyodideSandbox } from '../../src/tasks/sandbox/pyodide-sandbox.ts';
+import { sandboxContract } from './sandbox-suite.ts';
+
+sandboxContract('the embedded sandbox', () => createPyodideSandbox({ workers: 1 }));
+
+const problem = nativeSandboxProblem();
+if (problem) {
+  console.warn(`The native sandbox is not tested: ${problem}.`);
+  describe('the native sandbox', () => it.skip(`is not tested: ${problem}`, () => {}));
+} else {
+  sandboxContract('the native sandbox', () => createNativeSandbox({ workers: 1 }));
+}
