@@ -10,6 +10,7 @@ import { miniCodeTokenizerJson } from './mini-code-tokenizer.ts';
 import { miniTokenizerJson } from './mini-tokenizer.ts';
 import { createMixed, MIXTURE_SIGN } from './mixed.ts';
 import { lazySandbox } from './sandbox/lazy-sandbox.ts';
+import { createPyodideSandbox } from './sandbox/pyodide-sandbox.ts';
 import type { Sandbox } from './sandbox/sandbox.ts';
 import { closing, type Task } from './task.ts';
 import { createMmluMath, createMultiArith, createSvamp } from './word-problems.ts';
@@ -29,13 +30,8 @@ export const TASK_NAMES = [
 ] as const;
 export type TaskName = (typeof TASK_NAMES)[number];
 
-/** What runs programs where nothing else is said. */
-const makeSandbox = (): Sandbox => {
-  throw new SipfError('unsupported', 'Expected a sandbox for code tasks, got none in this version. Use a math task.');
-};
-
 export interface TaskParts {
-  /** Makes what runs programs; called before the first one is judged. */
+  /** Makes what runs programs, Python in WebAssembly where nothing else is said; called before the first one is judged. */
   readonly sandbox?: (() => Sandbox) | undefined;
 }
 
@@ -57,7 +53,7 @@ const MAKERS: Readonly<Record<TaskName, (sandbox: () => Sandbox) => Task>> = {
 };
 
 /** The task called `name`. Throws SipfError 'bad-input' listing the names, the nearest first. */
-export function taskNamed(name: string, { sandbox = makeSandbox }: TaskParts = {}): Task {
+export function taskNamed(name: string, { sandbox = createPyodideSandbox }: TaskParts = {}): Task {
   const known = TASK_NAMES.find((one) => one === name);
   if (known !== undefined) return MAKERS[known](sandbox);
   const distance = (one: string): number => editDistance([...one], [...name.toLowerCase().replaceAll('_', '-')]);
@@ -79,7 +75,7 @@ export interface OpenTasksOptions extends TaskParts {
 }
 
 /** The tasks of one run or command, each made once; those that run programs share one sandbox. */
-export function openTasks({ make, sandbox = makeSandbox }: OpenTasksOptions = {}): OpenTasks {
+export function openTasks({ make, sandbox = createPyodideSandbox }: OpenTasksOptions = {}): OpenTasks {
   const shared = lazySandbox(sandbox);
   const open = make ?? ((name: string) => taskNamed(name, { sandbox: () => shared }));
   const tasks = new Map<string, Task>();
