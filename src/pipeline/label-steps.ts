@@ -37,9 +37,9 @@ export const LabelOptions = z.strictObject({
   unit: z.number().int().positive().default(64),
   /**
    * Rollouts to keep running: with fewer open paths than that, each asks for several of a step's at once. Labels and records stay those of one
-   * at a time; a unit ends sooner, for some rollouts in vain. 1: never. Of use below the backend's slots.
+   * at a time. 48 paths of a tiny model took 0.91 times as long for 1.2 % more tokens, 128 paths 0.89 times for 0.4 %. 1: never.
    */
-  lookahead: z.number().int().positive().default(1),
+  lookahead: z.number().int().positive().default(32),
 });
 export type LabelOptions = z.infer<typeof LabelOptions>;
 
@@ -126,7 +126,7 @@ function inTurns(byQuestion: ReadonlyMap<string, readonly string[]>, key: string
   return ranked.map(({ id }) => id);
 }
 
-/** Labels the paths of one unit of questions. Rollouts of all of them share the slots; each path asks for one at a time (all K in full mode). */
+/** Labels the paths of one unit of questions. Rollouts of all of them share the slots; each path asks for one at a time, few paths for several (all K in full mode). */
 export async function labelUnit(items: readonly LabelItem[], given: LabelContext): Promise<StageOutput<StepLabels>> {
   const counts: Record<string, number> = {};
   const prefixes: Prefix[] = [];

@@ -50,7 +50,7 @@ async function labelled(p: number, items: ReturnType<typeof randomCase>, change:
     return `${'x'.repeat(random.int(0, 9))}\nThe answer is ${right ? 1 : 0}`;
   };
   await using simulator = await createScriptedBackend({ write, slots }).openPolicy({ model: 'simulator' });
-  const options = LabelOptions.parse({ K: 8, ...change });
+  const options = LabelOptions.parse({ K: 8, lookahead: 1, ...change });
   const { records, counts } = await labelUnit(items, {
     simulator,
     task: sumsTask,
