@@ -92,7 +92,7 @@ export const StepLabels = z.object({
   steps: z.array(StepTally),
   /** The path's own outcome: the last step's label. */
   outcomeRight: z.boolean(),
-  /** Model tokens generated for these labels (cost). */
+  /** Model tokens of the rollouts that these labels rest on; a prefix's count once, for the first path that they settle a step of. */
   rolloutTokens: z.number().int(),
 });
 export type StepLabels = z.infer<typeof StepLabels>;

@@ -87,7 +87,7 @@ export interface StepGradients {
 
 /** Opens a model once; returns the loss and gradients of any division of a step into passes. */
 export async function gradientsOf(args: GradientArgs) {
-  const { model, adapter, objective, lora = null, holding = 'small' } = args;
+  const { model, adapter, objective, lora = null, holding = 'fed' } = args;
   const source = await openTrainingSource({ source: { model, adapter }, out: cache }, { cache });
   const traineeArgs = { source, objective: objective.kind, holding, options: { lora, seed: 1 } };
   await using merged = await mergeWeights(engine, source.files, lora === null ? adapter : undefined, { cache });

@@ -149,7 +149,7 @@ async function labelAll({ items, chances }: Trace, mode: LabelOptions['mode']) {
     simulator: policy,
     task: traceTask,
     prompt: traceTask.prompt,
-    options: Options.parse({ K, mode }),
+    options: Options.parse({ K, mode, lookahead: 1 }),
     seed: 0,
     iteration: 1,
   };

@@ -58,7 +58,6 @@ class Unit {
   readonly #queue: Waiting[] = [];
   /** By slot: no holes between steps. */
   readonly #live: Sequence[] = [];
-  #expected = 0;
   #promptTokens = 0;
   #generatedTokens = 0;
 
@@ -73,7 +72,6 @@ class Unit {
 
   async run(requests: readonly GenerateRequest[], onFinished: OnFinished): Promise<GenerateStats> {
     const { model, cache } = this.#generator;
-    this.#expected = Math.min(requests.length, cache.slots);
     try {
       this.#enqueue(requests);
       await this.#admit();
@@ -82,7 +80,6 @@ class Unit {
         const { tokens, logps } = await model.step(
           cache,
           this.#live.map((sequence) => sequence.row()),
-          this.#expected,
         );
         this.#generatedTokens += tokens.length;
         for (const [slot, sequence] of this.#live.entries()) {

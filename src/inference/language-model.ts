@@ -4,14 +4,8 @@ import { SipfError } from '../errors.ts';
 import type { DecoderConfig } from '../models/decoder.ts';
 import { ropeTables } from '../models/rope.ts';
 import type { KvCache, KvRows } from './kv-cache.ts';
-import {
-  compileDecode,
-  compilePrefill,
-  compileTokenLogps,
-  type DecodeOptions,
-  type ModelProgram,
-  type ModelWeights,
-} from './passes.ts';
+import { compileDecode, compilePrefill, compileTokenLogps, type ModelProgram, type ModelWeights } from './passes.ts';
+import type { SamplerFeatures } from './sampling.ts';
 
 /** Added to the score of what a query may not see; its softmax is exactly 0. */
 export const HIDDEN = -1e9;
@@ -50,8 +44,6 @@ export interface TokenPass {
 /** A pass's lengths are padded to these, so that few shapes occur. */
 const SEQ_BLOCK = 16;
 const PAST_BLOCK = 64;
-/** Below, decoding over weights that are not pre-packed takes up to 1.7 times as long (see WeightsFirst). */
-const FEW_ROWS = 16;
 /** Logits and their log-softmax of one call stay below twice this many bytes. */
 const LOGITS_BYTES = 64 << 20;
 
@@ -85,7 +77,7 @@ export class LanguageModel implements AsyncDisposable {
   #prefill: ModelProgram | undefined;
   #tokenLogps: ModelProgram | undefined;
   #decode: ModelProgram | undefined;
-  #decodes: DecodeOptions = { truncate: false, suppress: false, packed: false };
+  #features: SamplerFeatures = { truncate: false, suppress: false };
   /** Least length of a pass's past, all of it hidden where there is none: on WebGPU no product may sum over nothing. */
   readonly #leastPast: number;
 
@@ -126,16 +118,11 @@ export class LanguageModel implements AsyncDisposable {
 
   /**
    * Feeds one token to each of the slots 0 ... rows.length - 1, adds it to the cache and draws the next.
-   * @param expected rows of most steps of the unit: few decode faster over pre-packed weights.
    * @throws SipfError 'diverged' where a log-probability is not a number.
    */
-  async step(
-    cache: KvCache,
-    rows: readonly StepRow[],
-    expected: number,
-  ): Promise<{ tokens: number[]; logps: number[] }> {
+  async step(cache: KvCache, rows: readonly StepRow[]): Promise<{ tokens: number[]; logps: number[] }> {
     const live = rows.length;
-    const program = await this.#decoder(rows, expected);
+    const program = await this.#decoder(rows);
     const lengths = rows.map((_, slot) => cache.length(slot));
     const column = (value: (row: StepRow) => number) => ({ data: Float32Array.from(rows, value), shape: [live, 1] });
     const integers = (values: readonly number[]) => ({ data: BigInt64Array.from(values, BigInt), shape: [live, 1] });
@@ -189,18 +176,16 @@ export class LanguageModel implements AsyncDisposable {
   }
 
   /** The decode program; made anew where rows ask for more than it can do. */
-  async #decoder(rows: readonly StepRow[], expected: number): Promise<ModelProgram> {
-    const { truncate, suppress, packed } = this.#decodes;
-    const wanted = {
+  async #decoder(rows: readonly StepRow[]): Promise<ModelProgram> {
+    const { truncate, suppress } = this.#features;
+    const features = {
       truncate: truncate || rows.some(({ topK, topP, temperature }) => temperature > 0 && (topK > 0 || topP < 1)),
       suppress: suppress || rows.some(({ ignoreEnd }) => ignoreEnd),
-      packed: expected < FEW_ROWS && this.#weights.held.holding !== 'small',
     };
-    const same = wanted.truncate === truncate && wanted.suppress === suppress && wanted.packed === packed;
-    if (this.#decode && same) return this.#decode;
+    if (this.#decode && features.truncate === truncate && features.suppress === suppress) return this.#decode;
     await this.#decode?.[Symbol.asyncDispose]();
-    this.#decodes = wanted;
-    this.#decode = await compileDecode(this.#engine, this.#weights, this.#endIds, wanted);
+    this.#features = features;
+    this.#decode = await compileDecode(this.#engine, this.#weights, this.#endIds, features);
     return this.#decode;
   }
 

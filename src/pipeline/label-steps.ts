@@ -36,6 +36,11 @@ export const LabelOptions = z.strictObject({
   gradeRetries: z.number().int().min(0).default(2),
   /** Questions of one unit of work. Each path has one rollout running at a time, so a small unit leaves slots empty. */
   unit: z.number().int().positive().default(64),
+  /**
+   * Rollouts to keep running: with fewer open paths than that, each asks for several of a step's at once. Labels and records stay those of one
+   * at a time. 48 paths of a tiny model took 0.91 times as long for 1.2 % more tokens, 128 paths 0.89 times for 0.4 %. 1: never.
+   */
+  lookahead: z.number().int().positive().default(32),
 });
 export type LabelOptions = z.infer<typeof LabelOptions>;
 
@@ -66,7 +71,8 @@ interface Prefix {
   readonly prompt: string;
   /** Outcome by rollout index; null: an infrastructure error; a hole: still running. */
   readonly results: (boolean | null | undefined)[];
-  tokens: number;
+  /** Length by rollout index. */
+  readonly tokens: number[];
   asked: number;
   pending: number;
   waiting: Path[];
@@ -78,9 +84,15 @@ interface Path {
   readonly tallies: (StepTally | null)[];
   /** The step under scan. */
   at: number;
-  tokens: number;
   failed: boolean;
 }
+
+/** The context, with all paths of the unit. */
+interface UnitContext extends LabelContext {
+  readonly paths: readonly Path[];
+}
+
+const isOpen = ({ failed, tallies }: Path): boolean => !failed && tallies.includes(null);
 
 /**
  * Ids of the samples to label: at most `paths`, half of them right. First one right and one wrong path of each question that has both, as many
@@ -123,11 +135,12 @@ function inTurns(
   return ranked.map(({ id }) => id);
 }
 
-/** Labels the paths of one unit of questions. Rollouts of all of them share the slots; each path asks for one at a time (all K in full mode). */
-export async function labelUnit(items: readonly LabelItem[], context: LabelContext): Promise<StageOutput<StepLabels>> {
+/** Labels the paths of one unit of questions. Rollouts of all of them share the slots; each path asks for one at a time, few paths for several (all K in full mode). */
+export async function labelUnit(items: readonly LabelItem[], given: LabelContext): Promise<StageOutput<StepLabels>> {
   const counts: Record<string, number> = {};
   const prefixes: Prefix[] = [];
-  const paths = items.flatMap((item) => pathsOf(item, prefixes, context));
+  const paths = items.flatMap((item) => pathsOf(item, prefixes, given));
+  const context: UnitContext = { ...given, paths };
   await setTooLongAside(paths, context, counts);
   const first = paths.filter(({ failed }) => !failed).flatMap((path) => advance(path, context));
   const onFinished = async (finished: readonly Completion[]): Promise<GenerateRequest[]> => {
@@ -135,12 +148,12 @@ export async function labelUnit(items: readonly LabelItem[], context: LabelConte
     const judged = await Promise.all(finished.map((completion) => judge(completion, prefixes, context)));
     for (const [i, completion] of finished.entries()) {
       const prefix = record(completion, judged[i]!, counts);
-      if (prefix.pending > 0) continue;
+      if (context.options.mode === 'full' && prefix.pending > 0) continue;
       const { waiting } = prefix;
       prefix.waiting = [];
       for (const path of waiting) next.push(...advance(path, context));
     }
-    context.onDone?.(paths.filter(({ failed, tallies }) => failed || !tallies.includes(null)).length);
+    context.onDone?.(paths.filter((path) => !isOpen(path)).length);
     return next;
   };
   if (first.length > 0) {
@@ -148,7 +161,9 @@ export async function labelUnit(items: readonly LabelItem[], context: LabelConte
     countInto(counts, 'promptTokens', stats.promptTokens);
     countInto(counts, 'generatedTokens', stats.generatedTokens);
   }
-  return { records: paths.flatMap((path) => finish(path, context, counts)), counts };
+  countVain(prefixes, context, counts);
+  const paid = new Set<Prefix>();
+  return { records: paths.flatMap((path) => finish(path, context, { counts, paid })), counts };
 }
 
 /** The stage on its own: streams the labels of `items`, unit by unit. */
@@ -180,7 +195,7 @@ function pathsOf(item: LabelItem, prefixes: Prefix[], { task, prompt }: LabelCon
           item,
           prompt: text,
           results: [],
-          tokens: 0,
+          tokens: [],
           asked: 0,
           pending: 0,
           waiting: [],
@@ -190,7 +205,7 @@ function pathsOf(item: LabelItem, prefixes: Prefix[], { task, prompt }: LabelCon
       }
       return prefix;
     });
-    return { sample, prefixes: own, tallies: own.map(() => null), at: own.length - 1, tokens: 0, failed: false };
+    return { sample, prefixes: own, tallies: own.map(() => null), at: own.length - 1, failed: false };
   });
 }
 
@@ -216,7 +231,7 @@ async function setTooLongAside(
 }
 
 /** Settles what is known of a path and returns the rollouts it needs next; none when it is done or waits for those of another path. */
-function advance(path: Path, context: LabelContext): GenerateRequest[] {
+function advance(path: Path, context: UnitContext): GenerateRequest[] {
   const { options } = context;
   const requests: GenerateRequest[] = [];
   if (options.ownWitness && path.sample.outcome.kind === 'right') {
@@ -227,8 +242,10 @@ function advance(path: Path, context: LabelContext): GenerateRequest[] {
   while (path.at >= 0) {
     const prefix = path.prefixes[path.at];
     if (prefix === undefined) return requests;
-    const need = stillNeeded(prefix, options);
-    if (need !== 'done') return waitFor(path, prefix, need === 'failed' ? 0 : 1, context);
+    const { state } = scan(prefix, options);
+    if (state === 'open') return waitFor(path, prefix, ahead(prefix, context), context);
+    path.failed = state === 'failed';
+    if (path.failed) return requests;
     const tally = tallyOf(prefix, options);
     path.tallies[path.at] = tally;
     if (tally.correct > options.delta && options.closure === 'monotone') {
@@ -248,19 +265,22 @@ function advanceFull(path: Path, context: LabelContext): GenerateRequest[] {
     const need = stillNeeded(prefix, options);
     if (need === 'done') path.tallies[j] = tallyOf(prefix, options);
     else if (need === 'failed') path.failed = true;
-    else requests.push(...waitFor(path, prefix, need, context));
+    else requests.push(...waitFor(path, prefix, prefix.pending > 0 ? 0 : need, context));
   }
   return requests;
 }
 
 function waitFor(path: Path, prefix: Prefix, count: number, context: LabelContext): GenerateRequest[] {
-  if (count === 0) {
-    path.failed = true;
-    return [];
-  }
   prefix.waiting.push(path);
-  if (prefix.pending > 0) return [];
   return rollOut(prefix, count, context);
+}
+
+/** How many more rollouts the scan of a prefix asks for now: its next one, and where paths are few also those it may come to need. */
+function ahead(prefix: Prefix, { options, paths }: UnitContext): number {
+  const { used, tally } = scan(prefix, options);
+  const share = options.lookahead === 1 ? 1 : Math.floor(options.lookahead / paths.filter(isOpen).length);
+  const wanted = Math.min(Math.max(1, share), options.K - tally.run);
+  return Math.max(0, wanted - (prefix.asked - used));
 }
 
 function rollOut(prefix: Prefix, count: number, context: LabelContext): GenerateRequest[] {
@@ -278,20 +298,57 @@ function rollOut(prefix: Prefix, count: number, context: LabelContext): Generate
   }));
 }
 
-/** Rollouts a prefix still needs: valid ones count by index, so that scan and full mode settle on the very same ones. */
-function stillNeeded(prefix: Prefix, { K, delta, mode }: LabelOptions): number | 'done' | 'failed' {
+interface Scan {
+  readonly state: 'done' | 'failed' | 'open';
+  /** Results looked at, in the order of their indices: those that asking for one at a time would have asked for so far. */
+  readonly used: number;
+  readonly tally: StepTally;
+}
+
+/** Takes a prefix's results one after another until a step is settled (more than delta right, or K), there are too many errors, or one is still running. */
+function scan({ results }: Prefix, { K, delta }: LabelOptions): Scan {
+  let [correct, run, used] = [0, 0, 0];
+  const after = (state: Scan['state']): Scan => {
+    const stop = run < K ? 'first-success' : 'full';
+    return { state, used, tally: { correct, run, stop, impliedBy: null } };
+  };
+  for (const result of results) {
+    if (result === undefined) break;
+    used += 1;
+    if (result !== null) run += 1;
+    if (result === true) correct += 1;
+    if (correct > delta || run >= K) return after('done');
+    if (used - run > K) return after('failed');
+  }
+  return after('open');
+}
+
+/** Rollouts a prefix still needs in full mode: valid ones count by index, so that scan and full mode settle on the very same ones. */
+function stillNeeded(prefix: Prefix, { K }: LabelOptions): number | 'done' | 'failed' {
   const valid = prefix.results.filter((result) => result === true || result === false);
   if (valid.length >= K) return 'done';
-  if (mode !== 'full' && valid.filter(Boolean).length > delta) return 'done';
   if (prefix.results.length - valid.length > K) return 'failed';
   return K - valid.length;
 }
 
-function tallyOf(prefix: Prefix, { K }: LabelOptions): StepTally {
-  const valid = prefix.results.filter((result) => result === true || result === false).slice(0, K);
-  const stop = valid.length < K ? 'first-success' : 'full';
-  return { correct: valid.filter(Boolean).length, run: valid.length, stop, impliedBy: null };
+function tallyOf(prefix: Prefix, options: LabelOptions): StepTally {
+  if (options.mode !== 'full') return scan(prefix, options).tally;
+  const valid = prefix.results.filter((result) => result === true || result === false).slice(0, options.K);
+  return { correct: valid.filter(Boolean).length, run: valid.length, stop: 'full', impliedBy: null };
 }
+
+/** Rollouts that were asked for ahead and not needed, and their tokens. */
+function countVain(prefixes: readonly Prefix[], { options }: LabelContext, counts: Record<string, number>): void {
+  if (options.mode === 'full') return;
+  for (const prefix of prefixes) {
+    const { used } = scan(prefix, options);
+    if (prefix.asked === used) continue;
+    countInto(counts, 'rolloutsInVain', prefix.asked - used);
+    countInto(counts, 'tokensInVain', sum(prefix.tokens.slice(used)));
+  }
+}
+
+const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
 
 function implied(by: number): StepTally {
   return { correct: 0, run: 0, stop: 'first-success', impliedBy: by };
@@ -323,13 +380,17 @@ function record(completion: Completion, { prefix, index, outcome }: Judged, coun
   countInto(counts, 'rollouts');
   countInto(counts, outcome.kind === 'error' ? 'rolloutErrors' : `rollouts:${outcome.kind}`);
   if (completion.finishReason === 'length') countInto(counts, 'rolloutsTruncated');
-  // Tokens are charged to the path that waited first: sums over paths are exact.
-  const payer = prefix.waiting[0];
-  if (payer !== undefined) payer.tokens += completion.tokenIds.length;
+  prefix.tokens[index] = completion.tokenIds.length;
   return prefix;
 }
 
-function finish(path: Path, { options, simulator }: LabelContext, counts: Record<string, number>): StepLabels[] {
+interface Totals {
+  readonly counts: Record<string, number>;
+  /** Prefixes whose tokens a record has. */
+  readonly paid: Set<Prefix>;
+}
+
+function finish(path: Path, { options, simulator }: LabelContext, { counts, paid }: Totals): StepLabels[] {
   const { sample } = path;
   const tallies = path.tallies.filter((tally) => tally !== null);
   if (path.failed || tallies.length < path.tallies.length) {
@@ -339,6 +400,11 @@ function finish(path: Path, { options, simulator }: LabelContext, counts: Record
   countInto(counts, 'paths');
   countInto(counts, 'stepsRolledOut', tallies.filter(({ run }) => run > 0).length);
   countInto(counts, 'stepsImplied', tallies.filter(({ impliedBy }) => impliedBy !== null).length);
+  // A prefix's tokens are charged to the first path that it settled a step of: they do not depend on what ran when.
+  const own = path.prefixes.filter((prefix, j) => (tallies[j]?.run ?? 0) > 0 && !paid.has(prefix));
+  for (const prefix of own) paid.add(prefix);
+  const tokensOf = (prefix: Prefix): number =>
+    sum(options.mode === 'full' ? prefix.tokens : prefix.tokens.slice(0, scan(prefix, options).used));
   const outcomeRight = sample.outcome.kind === 'right';
   const last: StepTally = { correct: outcomeRight ? 1 : 0, run: 0, stop: 'full', impliedBy: null };
   return [
@@ -350,7 +416,7 @@ function finish(path: Path, { options, simulator }: LabelContext, counts: Record
       K: options.K,
       steps: [...tallies, last],
       outcomeRight,
-      rolloutTokens: path.tokens,
+      rolloutTokens: sum(own.map(tokensOf)),
     },
   ];
 }

@@ -23,7 +23,7 @@ export function fullTrainee(
   const shapes = new Map([...files.shapes].filter(([name]) => !isHead(name)));
   if (prm) for (const [name, shape] of headShapes(source)) shapes.set(name, shape);
   return {
-    keep: holding === 'small',
+    keep: holding === 'fed',
     bind(graph) {
       const parameters = new FedParameters(graph, shapes);
       return { parameters, trained: () => parameters.inputs, fixed: async () => ({}) };

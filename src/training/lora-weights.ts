@@ -66,9 +66,9 @@ export function loraTrainee(
   const shape = { rank: lora.rank, scale: lora.alpha / lora.rank, targets: lora.targets, dropout: lora.dropout };
   const held = new HeldWeights(weights, holding);
   return {
-    keep: holding === 'small',
+    keep: holding === 'fed',
     bind(graph, noise) {
-      const bound = holding === 'small' ? held.bind(graph) : held.bindMapped(graph);
+      const bound = held.bind(graph);
       const frozen = bound.parameters;
       const head = new FedParameters(graph, prm ? headShapes(source) : new Map());
       const base = prm ? new WithHead(frozen, head) : frozen;

@@ -57,7 +57,7 @@ async function labelled(
   };
   await using simulator = await createScriptedBackend({ write, slots }).openPolicy({ model: 'simulator' });
   if (contextLength !== undefined) Object.assign(simulator, { contextLength });
-  const options = LabelOptions.parse({ K: 8, ...change });
+  const options = LabelOptions.parse({ K: 8, lookahead: 1, ...change });
   const { records, counts } = await labelUnit(items, {
     simulator,
     task: sumsTask,
@@ -76,9 +76,10 @@ it('a path that leaves the simulator no room stays without labels and is counted
   expect(cut.counts.pathsUnlabelled).toBe(cut.counts.pathsTooLong);
   expect(cut.records.length).toBe(whole.records.length - (cut.counts.pathsTooLong ?? 0));
   const kept = new Set(cut.records.map(({ sampleId }) => sampleId));
-  expect(cut.records.map(withoutCost)).toEqual(
-    whole.records.filter(({ sampleId }) => kept.has(sampleId)).map(withoutCost),
-  );
+  // Shared prefixes are paid for by the first path that needs them: another one where that is left out.
+  const facts = cut.records.map(({ rolloutTokens: _, ...rest }) => rest);
+  const others = whole.records.filter(({ sampleId }) => kept.has(sampleId));
+  expect(facts).toEqual(others.map(({ rolloutTokens: _, ...rest }) => rest));
 });
 
 const RATES = [0.02, 0.1, 0.3, 0.5, 0.9];
@@ -102,11 +103,33 @@ describe.each(RATES)('labels at p = %d', (p) => {
   it('does not depend on how many rollouts run at once, nor on the other questions of the unit', async () => {
     const whole = await labelled(p, items, {}, 8);
     const one = await labelled(p, items, {}, 1);
-    expect(one.records.map(withoutCost)).toEqual(whole.records.map(withoutCost));
+    expect(one.records).toEqual(whole.records);
     const alone = await labelled(p, items.slice(3, 4), {});
-    expect(alone.records.map(withoutCost)).toEqual(
-      whole.records.filter(({ questionId }) => questionId === items[3]?.question.id).map(withoutCost),
-    );
+    expect(alone.records).toEqual(whole.records.filter(({ questionId }) => questionId === items[3]?.question.id));
+  });
+
+  it.each([
+    { closure: 'monotone', delta: 0 },
+    { closure: 'none', delta: 2 },
+  ] as const)('with rollouts asked for ahead: the same records, for some rollouts in vain: %o', async (rule) => {
+    const plain = await labelled(p, items, rule);
+    expect(plain.counts.rolloutsInVain).toBeUndefined();
+    let vain = 0;
+    for (const [lookahead, slots] of [
+      [8, 8],
+      [64, 64],
+      [1000, 3],
+      [100_000, 512],
+    ] as const) {
+      const { records, counts } = await labelled(p, items, { ...rule, lookahead }, slots);
+      expect(records).toEqual(plain.records);
+      const { rolloutsInVain = 0, tokensInVain = 0, rollouts = 0, generatedTokens = 0 } = counts;
+      expect(rollouts - rolloutsInVain).toBe(plain.counts.rollouts);
+      expect(generatedTokens - tokensInVain).toBe(plain.counts.generatedTokens);
+      vain += rolloutsInVain;
+    }
+    if (p > 0.02) expect(vain).toBeGreaterThan(0);
+    expect(plain.records.reduce((sum, { rolloutTokens }) => sum + rolloutTokens, 0)).toBe(plain.counts.generatedTokens);
   });
 
   it('gives complete tallies in full mode, equal for equal prefixes', async () => {
@@ -127,10 +150,6 @@ describe.each(RATES)('labels at p = %d', (p) => {
     expect(records.reduce((sum, { rolloutTokens }) => sum + rolloutTokens, 0)).toBe(counts.generatedTokens);
   });
 });
-
-function withoutCost({ rolloutTokens: _, ...record }: StepLabels): Omit<StepLabels, 'rolloutTokens'> {
-  return record;
-}
 
 describe('expected rollouts of a labelled step at K = 8', () => {
   it.each([
@@ -198,11 +217,11 @@ describe('rollouts that cannot be graded', () => {
           : sumsTask.grade(question, text, reason);
       },
     });
-    const run = async (share: number, mode: LabelOptions['mode']) => {
+    const run = async (share: number, mode: LabelOptions['mode'], lookahead = 1) => {
       const write = ({ random }: { random: { next(): number } }) =>
         `${'y'.repeat(Math.floor(random.next() * 40))}\nThe answer is ${random.next() < 0.2 ? 1 : 0}`;
       await using simulator = await createScriptedBackend({ write }).openPolicy({ model: 'simulator' });
-      const options = LabelOptions.parse({ K: 4, mode, gradeRetries: 1 });
+      const options = LabelOptions.parse({ K: 4, mode, gradeRetries: 1, lookahead });
       return labelUnit(items, { simulator, task: failing(share), prompt: () => 'Q', options, seed: 1, iteration: 1 });
     };
     const [full, scan] = [await run(0.2, 'full'), await run(0.2, 'first-success')];
@@ -217,6 +236,7 @@ describe('rollouts that cannot be graded', () => {
       compared += 1;
     }
     expect(compared).toBeGreaterThan(20);
+    expect((await run(0.2, 'first-success', 1000)).records).toEqual(scan.records);
     const dead = await run(1, 'first-success');
     expect(dead.records.filter(({ steps }) => steps.length > 1)).toEqual([]);
     expect(dead.counts.pathsUnlabelled).toBeGreaterThan(0);

@@ -20,6 +20,7 @@ const slices = layOut(SMALL, join(folder, 'weights.bin'));
 writeWeights(slices);
 
 const RUNS = 1000;
+const CYCLES = 150;
 /** Growth over the last two thirds that the garbage collector's moods may make: 12 KB a run. */
 const BOUND_MB = 8;
 
@@ -60,6 +61,21 @@ describe('resident memory', () => {
     );
     expect(await measure(program, feeds)).toBeLessThan(BOUND_MB);
     expect(engine.sessions.created).toBe(2);
+  });
+
+  it('settles over sessions that are made and released, pre-packed and mapped', async () => {
+    const before = engine.sessions.created;
+    for (const prepack of [false, true]) {
+      const samples: number[] = [];
+      for (let cycle = 0; cycle < CYCLES; cycle++) {
+        const { graph, outputs } = generationGraph(SMALL, slices);
+        await using program = await engine.compile(graph, outputs, { prepack });
+        await program.run(generationFeeds(SMALL, 3, 16));
+        samples.push(process.memoryUsage.rss());
+      }
+      expect(growth(samples)).toBeLessThan(BOUND_MB);
+    }
+    expect(engine.sessions).toEqual({ live: 0, created: before + 2 * CYCLES });
   });
 
   it('would show a leak, and not what is taken once', () => {
