@@ -44,10 +44,9 @@ export {
   type RunView,
   readRun,
 } from './run-reader.ts';
-export type * from './tasks/task.ts';
-
 // Code and tasks as values.
 export { splitCode } from './tasks/code-steps.ts';
 export { codeOf } from './tasks/code-text.ts';
 export { type OpenTasks, openTasks, taskNamed } from './tasks/index.ts';
+export type * from './tasks/task.ts';
 export { closing, taskOf } from './tasks/task.ts';
