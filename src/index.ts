@@ -44,7 +44,6 @@ export {
   type RunView,
   readRun,
 } from './run-reader.ts';
-// Code and tasks as values.
 export { splitCode } from './tasks/code-steps.ts';
 export { codeOf } from './tasks/code-text.ts';
 export { type OpenTasks, openTasks, taskNamed } from './tasks/index.ts';
