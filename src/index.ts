@@ -47,6 +47,5 @@ export {
 export { splitCode } from './tasks/code-steps.ts';
 export { codeOf } from './tasks/code-text.ts';
 export { type OpenTasks, openTasks, taskNamed } from './tasks/index.ts';
-export type * from './tasks/sandbox/sandbox.ts';
 export type * from './tasks/task.ts';
 export { closing, taskOf } from './tasks/task.ts';

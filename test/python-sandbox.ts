@@ -77,7 +77,7 @@ class PythonSandbox implements Sandbox {
     this.#counts = counts;
   }
 
-  judge({ code, setup = '', tests, timeoutMs = 10_000 }: Program): Promise<Verdict> {
+  judge({ code, setup = '', tests, timeoutMs = 60_000 }: Program): Promise<Verdict> {
     this.#counts.judged += 1;
     return new Promise((resolve) => {
       this.#waiting.push(resolve);

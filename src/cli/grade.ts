@@ -73,7 +73,7 @@ export async function grade(options: GradeOptions, terminal: Terminal, tasks = o
   if (counts.failed > 0) {
     throw new SipfError(
       'bad-input',
-      `Expected to judge ${counts.n} completions, got no judgement for ${counts.failed} (correct: null). Run them again.`,
+      `Expected to judge ${counts.n} completions, got no judgement for ${counts.failed} (correct: null). Mend what their detail names, or run them again.`,
     );
   }
 }

@@ -18,6 +18,8 @@ const ScoreLine = z.looseObject({
   question: z.string().optional(),
   problem: z.string().optional(),
   steps: z.array(z.string()).min(1),
+  /** Code that the steps go on from. */
+  prefix: z.string().optional(),
   /** Index of the first wrong step; -1: none. */
   label: z.int().min(-1).nullish(),
 });
@@ -109,14 +111,14 @@ async function scoreRows(
         `${place}: Expected the field question or problem, got neither. Mend that line.`,
       );
     }
-    const { label, steps } = value;
+    const { label, steps, prefix } = value;
     if (typeof label === 'number' && label >= steps.length) {
       throw new SipfError(
         'bad-input',
         `${place}, field "label": Expected -1 or the index of one of ${steps.length} steps, got ${label}. Mend that line.`,
       );
     }
-    return { prompt: task.prompt({ question }), steps: task.pieces(steps) };
+    return { prompt: task.prompt({ question, prefix }), steps: task.pieces(steps) };
   };
   const scores = await namingRow(rows, (some) => prm.score(some.map(pathOf), { signal }));
   return rows.map(({ index, value }, i) => ({

@@ -42,16 +42,16 @@ function promptedProblem(record: DataRecord): ParsedProblem {
   const entryPoint = textField(record, 'entry_point', 'the name of a function');
   const prompt = rawText(record, 'prompt', 'code to complete');
   const solution = optionalText(record, 'canonical_solution');
-  const prefix = lineFeeds(prompt);
+  const prefix = prefixOf(prompt);
   const goesOn = definesFunction(prefix, entryPoint);
   const given = value.test === undefined && isEvalPlus(value);
   const tests: CodeTests = given
-    ? evalPlusTests(record, { entryPoint, reference: goesOn ? prefix + solution : solution })
+    ? evalPlusTests(record, { entryPoint, reference: goesOn ? `${prefix}\n${solution}` : solution })
     : { setup: '', cases: [checkOf(record, entryPoint)], entryPoint };
   return {
     question: goesOn ? `Complete the Python function ${entryPoint}.` : prompt.trim(),
     tests,
-    ...(solution === '' ? {} : { solution: lineFeeds(solution) }),
+    ...(solution === '' ? {} : { solution: goesOn ? goingOn(solution) : solution }),
     ...(goesOn ? { prefix } : {}),
   };
 }
@@ -77,9 +77,10 @@ export function ownProblem(record: DataRecord): ParsedProblem {
   const named = (...names: readonly string[]): string | undefined => names.find((name) => value[name] !== undefined);
   const prompt = rawText(record, named('prompt', 'text', 'question') ?? 'prompt', 'the text of a problem');
   const field = named('code', 'solution', 'canonical_solution');
-  const solution = field === undefined ? undefined : codeField(record, field);
   const given = optionalText(record, 'entry_point');
-  const prefix = given !== '' && definesFunction(prompt, given) ? lineFeeds(prompt) : undefined;
+  const prefix = given !== '' && definesFunction(prompt, given) ? prefixOf(prompt) : undefined;
+  const program = field === undefined ? undefined : codeField(record, field);
+  const solution = program !== undefined && prefix !== undefined ? goingOn(program) : program;
   const listed = named('tests', 'test_list');
   if (listed === undefined && value.test !== undefined && given !== '') {
     return { ...promptedProblem(record), ...own, ...(solution === undefined ? {} : { solution }) };
@@ -120,6 +121,16 @@ export function entryPointOf(tests: readonly string[], code: string): string | n
 
 function definesFunction(code: string, name: string): boolean {
   return new RegExp(`^(?:async[ \\t]+)?def[ \\t]+${name.replace(/\W/g, '\\$&')}[ \\t]*\\(`, 'm').test(code);
+}
+
+/** Code to complete, without its last line end: many a tokenizer has a line feed and the next line's indentation in one token. */
+function prefixOf(prompt: string): string {
+  return lineFeeds(prompt).trimEnd();
+}
+
+/** What follows such a prefix; a whole program stays as it is. */
+function goingOn(solution: string): string {
+  return /^[ \t]/.test(solution) ? `\n${solution}` : solution;
 }
 
 function codeField(record: DataRecord, field: string): string {

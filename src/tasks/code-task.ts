@@ -40,10 +40,16 @@ const AT_ONCE = 8;
 /** How often a reference is judged before an error of the sandbox counts as its tests' fault. */
 const ATTEMPTS = 3;
 
-/**
- * Where a program has ended and something else begins. Only what no solution contains at the left margin: `codeOf` takes care of the rest.
- */
-const STOP_STRINGS: readonly string[] = ['Question:', '[DONE]', '\nif __name__', '\nprint(', '\nassert '];
+/** Where a program has ended and something else begins. Only what hardly any solution contains: `codeOf` takes care of the rest. */
+const STOP_STRINGS: readonly string[] = [
+  'Question:',
+  '[DONE]',
+  '\nif __name__',
+  '\nprint(',
+  '\nassert ',
+  '\n# Test',
+  '\n# Example',
+];
 
 /** What every task with programs shares, whatever its data looks like. Disposing it disposes the sandbox. */
 export function codeFormat(makeSandbox: () => Sandbox) {

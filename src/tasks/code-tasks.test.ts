@@ -116,11 +116,13 @@ describe('humaneval', () => {
     const [question] = await task.load({ data, split: 'test' });
     expect(question).toMatchObject({
       id: 'HumanEval/0',
-      solution: ['    y = x\n', '    return y + 1\n'],
-      prefix: humanEvalRow.prompt,
+      solution: ['\n    y = x\n', '    return y + 1\n'],
+      prefix: humanEvalRow.prompt.trimEnd(),
       tests: { entryPoint: 'f', cases: [`${humanEvalRow.test}\ncheck(f)`] },
     });
-    expect(task.prompt(question!)).toBe(`Question: Complete the Python function f.\nAnswer:\n${humanEvalRow.prompt}`);
+    expect(task.prompt(question!)).toBe(
+      `Question: Complete the Python function f.\nAnswer:\n${humanEvalRow.prompt.trimEnd()}`,
+    );
     await expect(task.load({ data, split: 'train' })).rejects.toThrow(/a test set only/);
   });
 
@@ -154,10 +156,10 @@ test('code: the user’s own fields', async () => {
     {
       id: 'code/mine/2',
       question: 'Complete the Python function h.',
-      prefix: 'def h(x):\n    """One."""\n',
-      solution: ['    return 1\n'],
+      prefix: 'def h(x):\n    """One."""',
+      solution: ['\n    return 1\n'],
     },
-    { id: 'own', prefix: humanEvalRow.prompt, tests: { entryPoint: 'f' } },
+    { id: 'own', prefix: humanEvalRow.prompt.trimEnd(), tests: { entryPoint: 'f' } },
   ]);
   expect(questions[1]).not.toHaveProperty('solution');
   await expect(task.load({ data: await file('own/bad.jsonl', [{ prompt: 'x' }]), split: 'test' })).rejects.toThrow(
@@ -214,6 +216,8 @@ describe.skipIf(!hasPython)('grading', () => {
     const [question] = await task.load({ data: await file('he-grade.jsonl', [humanEvalRow]), split: 'test' });
     for (const right of [
       '    return x + 1\n',
+      '\n    return x + 1\n',
+      'return x + 1',
       'def f(x):\n    return x + 1\n',
       '```python\ndef f(x):\n    return math.floor(x + 1)\n```\nSo.',
     ]) {

@@ -138,6 +138,17 @@ describe('completions of a prompt that is code', () => {
     expect(of('if x:\n    return 2\nreturn 1\n')).toBe(`${prefix}    if x:\n        return 2\n    return 1\n`);
     expect(of('if x:\n        return 2\n    return 1\n')).toBe(`${prefix}    if x:\n        return 2\n    return 1\n`);
   });
+  test('a prompt without its last line end', () => {
+    const stripped = prefix.trimEnd();
+    const on = (completion: string) => codeOf(completion, { entryPoint: 'f', prefix: stripped });
+    expect(on(`\n${body}`)).toBe(prefix + body);
+    expect(on(body)).toBe(prefix + body);
+    expect(on('\n    return 1\n\nprint(f(1))')).toBe(`${prefix}    return 1\n\n`);
+    expect(on('return 1\n')).toBe(`${prefix}    return 1\n`);
+    expect(on('\nreturn 1\n')).toBe(`${prefix}    return 1\n`);
+    expect(on(`def f(x):\n${body}`)).toBe(`${head}def f(x):\n${body}`);
+    expect(on('\n')).toBeNull();
+  });
   test('nothing', () => expect(of('\n')).toBeNull());
 });
 

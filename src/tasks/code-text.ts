@@ -29,7 +29,10 @@ export function codeOf(completion: string, options: CodeTextOptions = {}): strin
   const code = completion.slice(start, end);
   if (logicalLines(code).every(({ blank }) => blank)) return null;
   if (prefix === undefined) return dedent(code);
-  return startsProgram(code, options) ? preamble(prefix, options) + dedent(code) : prefix + indentBody(code, prefix);
+  if (startsProgram(code, options)) return preamble(prefix, options) + dedent(code);
+  const isJoined = /\n[ \t]*$/.test(prefix) || /^[ \t]*\r?\n/.test(code);
+  const before = isJoined ? prefix : `${prefix}\n`;
+  return before + indentBody(code, before);
 }
 
 /** Where the code of a completion begins and ends. What is outside is prose, fences, tests and calls after the answer. */
@@ -145,8 +148,7 @@ const INDENT = '    ';
 /** A body that lost the indentation of its first line, or all of it, gets it back. */
 function indentBody(code: string, prefix: string): string {
   const [first, second] = logicalLines(code).filter(({ blank }) => !blank);
-  if (first === undefined || first.indent > 0 || !/\n[ \t]*$/.test(prefix)) return code;
-  if (/\n[ \t]+$/.test(prefix)) return code;
+  if (first === undefined || first.indent > 0 || /\n[ \t]+$/.test(prefix)) return code;
   const opens = code.slice(0, first.end).trimEnd().endsWith(':');
   const lostFirst = second !== undefined && second.indent > (opens ? INDENT.length : 0);
   if (lostFirst) return code.slice(0, first.start) + INDENT + code.slice(first.start);
