@@ -43,4 +43,7 @@ export {
   type RunView,
   readRun,
 } from './run-reader.ts';
+export { createNativeSandbox, type NativeSandboxOptions } from './tasks/sandbox/native-sandbox.ts';
+export { createPyodideSandbox, type PyodideSandboxOptions } from './tasks/sandbox/pyodide-sandbox.ts';
+export type { Program, Sandbox, Verdict, WrongReason } from './tasks/sandbox/sandbox.ts';
 export type * from './tasks/task.ts';
