@@ -49,6 +49,13 @@ expect(/^Usage: sipf/.test(help), `sipf --help printed ${JSON.stringify(help.sli
 writeFileSync(join(user, 'rows.jsonl'), '{"reference": "18", "completion": "The answer is 18"}\n');
 const graded = run('npx', ['--no-install', 'sipf', 'grade', '--task', 'gsm8k', '--in', 'rows.jsonl', '--json'], user);
 expect(JSON.parse(graded).correct === true, `sipf grade printed ${graded}`);
+const judging = `const { createPyodideSandbox } = await import('sipf');
+const sandbox = createPyodideSandbox({ workers: 1 });
+const verdict = await sandbox.judge({ code: 'def f(x): return x * x', tests: ['assert f(2) == 4'], entryPoint: 'f' });
+await sandbox[Symbol.asyncDispose]();
+console.log(verdict.kind);`;
+const judged = run(process.execPath, ['--input-type=module', '-e', judging], user).trim();
+expect(judged === 'right', `the sandbox said ${judged}`);
 console.log(
-  `package ${packed.filename}: ${files.length} files, ${packed.size} bytes packed, ${exported} exports, the command runs`,
+  `package ${packed.filename}: ${files.length} files, ${packed.size} bytes packed, ${exported} exports, the command runs, the sandbox judges`,
 );

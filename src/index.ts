@@ -47,5 +47,8 @@ export {
 export { splitCode } from './tasks/code-steps.ts';
 export { codeOf } from './tasks/code-text.ts';
 export { type OpenTasks, openTasks, taskNamed } from './tasks/index.ts';
+export { createNativeSandbox, type NativeSandboxOptions } from './tasks/sandbox/native-sandbox.ts';
+export { createPyodideSandbox, type PyodideSandboxOptions } from './tasks/sandbox/pyodide-sandbox.ts';
+export type { Program, Sandbox, Verdict, WrongReason } from './tasks/sandbox/sandbox.ts';
 export type * from './tasks/task.ts';
 export { closing, taskOf } from './tasks/task.ts';

@@ -119,6 +119,15 @@ export const FAKES: readonly Attack[] = [
     { tests: ['assert f(1).startswith("abc")'] },
   ),
   fake(
+    'a named tuple with types for methods',
+    'import collections\nT = collections.namedtuple("T", "count")\ndef f(x): return T(bool)',
+    { tests: ['assert f(1).count(3) == 1'] },
+  ),
+  fake('an object of the setup with types for methods', 'def f(x):\n    n = N()\n    n.holds = bool\n    return n', {
+    setup: 'class N:\n    def holds(self, x):\n        return False',
+    tests: ['assert f(1).holds(3)'],
+  }),
+  fake(
     'a class that claims another',
     'class A:\n    @property\n    def __class__(self): return int\n    def __eq__(self, o): return True\ndef f(x): return A()',
     { tests: ['assert isinstance(f(1), int)'] },

@@ -161,6 +161,13 @@ export const HONEST: readonly Honest[] = [
   ),
 ];
 
+export const ENTRIES: readonly Program[] = [
+  { code: 'def copy(x):\n    return x', tests: ['assert copy(1) == 1'], entryPoint: 'copy' },
+  { code: 'def copy(x):\n    return x', tests: ['assert copy(1) == 1'] },
+  { code: 'def sum(a, b):\n    return a * b', tests: ['assert sum(2, 3) == 6'] },
+  { code: 'def sum(a, b):\n    return a * b', tests: ['assert sum(2, 3) == 6'], entryPoint: 'sum' },
+];
+
 export const ERRORS: readonly { readonly name: string; readonly program: Program; readonly detail: RegExp }[] = [
   {
     name: 'a test that does not parse',

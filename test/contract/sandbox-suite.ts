@@ -2,7 +2,7 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import type { Program, Sandbox, Verdict } from '../../src/tasks/sandbox/sandbox.ts';
 import { BOMBS, FAKES, LEAKS, REACHES } from './sandbox-attacks.ts';
-import { ERRORS, HONEST } from './sandbox-programs.ts';
+import { ENTRIES, ERRORS, HONEST } from './sandbox-programs.ts';
 
 const SQUARE: Program = {
   code: 'def f(x):\n    return x * x\n',
@@ -37,6 +37,11 @@ export function sandboxContract(name: string, open: () => Sandbox): void {
     it.each(HONEST)('honest: $name', async ({ program, verdict }) => {
       const given = await sandbox.judge(program);
       expect(kindOf(given), said(given)).toBe(verdict);
+    });
+
+    it.each(ENTRIES)('a function by the name of something else: $code', async (program) => {
+      const given = await sandbox.judge(program);
+      expect(given, said(given)).toEqual({ kind: 'right' });
     });
 
     it.each(ERRORS)('our own side: $name', async ({ program, detail }) => {

@@ -9,7 +9,7 @@ import type { HostConfig } from './host/main.ts';
 
 /** The version that the gate around its imports was written for. */
 const PYODIDE_VERSION = '0.29.4';
-const PYODIDE_FILES = ['pyodide.mjs', 'pyodide.asm.js', 'pyodide.asm.wasm', 'python_stdlib.zip', 'pyodide-lock.json'];
+const PYODIDE_FILES = ['pyodide.asm.js', 'pyodide.asm.wasm', 'python_stdlib.zip'];
 
 export interface HostCommand {
   readonly program: string;
@@ -22,7 +22,6 @@ export interface HostFolders {
   /** Folder with the compiled host/main.js and python/. */
   readonly host: string;
   readonly pyodide: string;
-  readonly ws: string;
 }
 
 /** Where the host's files are: beside this file in a package, in dist/ when this file is a source. */
@@ -56,8 +55,7 @@ export function findPyodide(folder?: string): HostFolders {
   if (!existsSync(join(host, 'host', 'main.js'))) {
     throw new SipfError('not-found', `Expected the compiled sandbox in ${host}, got none. Run \`npm run build\`.`);
   }
-  const ws = createRequire(join(pyodide, 'pyodide.mjs')).resolve('ws');
-  return { host, pyodide, ws: dirname(ws) };
+  return { host, pyodide };
 }
 
 function versionIn(file: string): unknown {
@@ -103,8 +101,8 @@ export function hostCommand(
   const permission = process.allowedNodeEnvironmentFlags.has('--permission')
     ? '--permission'
     : '--experimental-permission';
-  const { host, pyodide, ws } = folders;
-  const readable = [join(host, 'host/'), join(host, 'python/'), join(pyodide, '/'), join(ws, '/')];
+  const { host, pyodide } = folders;
+  const readable = [join(host, 'host/'), join(host, 'python/'), join(pyodide, '/')];
   const config: HostConfig = { pyodide, python: join(host, 'python'), ...limits };
   const node = [
     process.execPath,

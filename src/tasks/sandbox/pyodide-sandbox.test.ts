@@ -16,7 +16,6 @@ afterAll(() => rmSync(work, { recursive: true, force: true }));
 function copy(name: string): string {
   const folder = join(work, name, 'node_modules', 'pyodide');
   cpSync(installed, folder, { recursive: true });
-  cpSync(join(installed, '..', 'ws'), join(folder, '..', 'ws'), { recursive: true });
   return folder;
 }
 

@@ -2,19 +2,17 @@
 import { Buffer } from 'node:buffer';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
-import { type GateLimits, Gates } from './gates.ts';
-import { Ended, type Imports, type WasmApi, type WasmFunction, type WasmInstance, type WasmMemory } from './wasm.ts';
+import type { GateLimits } from './gates.ts';
+import type { Loader, Parts } from './loader.ts';
+import { Ended, type WasmFunction } from './wasm.ts';
 
 /** Memory is compared and restored in pieces of this size: small enough to copy little, large enough to call little. */
 const PAGE = 16384;
 /** Growth that is worth clearing; an interpreter that has grown more is replaced. */
-const MAX_CLEARED = 64 * 2 ** 20;
+const MAX_CLEARED = 32 * 2 ** 20;
 const MAX_ANSWER = 64 * 2 ** 20;
 
 export interface InterpreterOptions {
-  /** Folder of the npm package. */
-  readonly pyodide: string;
   /** Folder of our own Python files. */
   readonly python: string;
   /** Which of their entries is used: bytes in, bytes out. */
@@ -22,82 +20,6 @@ export interface InterpreterOptions {
   readonly limits: GateLimits;
   /** Who answers what this interpreter asks; null: nobody. */
   readonly answer: ((question: Buffer) => Buffer) | null;
-}
-
-/** What booting Pyodide leaves in our hands. */
-interface Parts {
-  readonly memory: WasmMemory;
-  readonly stackPointer: { value: number };
-  readonly exports: WasmInstance['exports'];
-  readonly gates: Gates;
-  readonly runPython: (source: string) => unknown;
-}
-
-interface Pyodide {
-  readonly version: string;
-  runPython(source: string): unknown;
-}
-
-type LoadPyodide = (options: object) => Promise<Pyodide>;
-
-/** Replaces the parts of WebAssembly that Pyodide boots through, so that every import of its module passes a gate. Compiles once a process. */
-export class Loader {
-  readonly #wasm = (globalThis as unknown as { WebAssembly: WasmApi }).WebAssembly;
-  #module: object | null = null;
-
-  async boot(options: InterpreterOptions): Promise<Parts> {
-    const found: { memory?: WasmMemory; imports?: Imports; instance?: WasmInstance } = {};
-    const bytes = () => Buffer.from((found.memory as WasmMemory).buffer);
-    const gates = new Gates(options.limits, bytes, options.answer);
-    const restore = this.#intercept(options.limits, gates, (imports, instance) => {
-      Object.assign(found, { imports, instance, memory: imports['env']?.['memory'] });
-    });
-    try {
-      const { loadPyodide } = (await import(pathToFileURL(join(options.pyodide, 'pyodide.mjs')).href)) as {
-        loadPyodide: LoadPyodide;
-      };
-      const python = await loadPyodide({
-        indexURL: options.pyodide,
-        jsglobals: Object.create(null),
-        env: { HOME: '/', PYTHONHASHSEED: '0', PYTHONDONTWRITEBYTECODE: '1' },
-        stdin: () => null,
-        stdout: () => {},
-        stderr: () => {},
-      });
-      const { memory, imports, instance } = found;
-      if (!memory || !imports || !instance) throw new Error('Pyodide started without its WebAssembly module');
-      const stackPointer = imports['env']?.['__stack_pointer'] as { value: number };
-      return { memory, stackPointer, exports: instance.exports, gates, runPython: (text) => python.runPython(text) };
-    } finally {
-      restore();
-    }
-  }
-
-  #intercept(limits: GateLimits, gates: Gates, found: (imports: Imports, instance: WasmInstance) => void): () => void {
-    const wasm = this.#wasm;
-    const { instantiate, Memory, Instance } = wasm;
-    // Where engines have it, functions would go into the table by way of it, past the tiny modules.
-    Reflect.deleteProperty(wasm, 'Function');
-    wasm.Memory = class extends Memory {
-      constructor(size: { initial: number; maximum: number }) {
-        super({ ...size, maximum: Math.min(size.maximum, Math.ceil(limits.memoryBytes / 65536)) });
-      }
-    };
-    // Pyodide puts single JavaScript functions into the table by way of tiny modules: each of these passes the gate, too.
-    wasm.Instance = class extends Instance {
-      constructor(module: object, imports: Imports = {}) {
-        super(module, gates.wrap(imports, wasm.Module.imports(module)));
-      }
-    };
-    wasm.instantiate = async (source, imports) => {
-      if (!(source instanceof Uint8Array) || !imports) return instantiate.call(wasm, source, imports);
-      this.#module ??= await wasm.compile(source);
-      const instance = new Instance(this.#module, gates.wrap(imports, wasm.Module.imports(this.#module)));
-      found(imports, instance);
-      return { instance, module: this.#module };
-    };
-    return () => Object.assign(wasm, { instantiate, Memory, Instance });
-  }
 }
 
 /** Memory as pages; those of zeros are one, those that a twin has at the same place are the twin's. */
@@ -126,19 +48,21 @@ export class Interpreter {
 
   /** Boots Python, loads our side of it and closes the gate. */
   static async open(loader: Loader, options: InterpreterOptions): Promise<Interpreter> {
-    const parts = await loader.boot(options);
+    const parts = await loader.boot(options.limits, options.answer);
     const source = (name: string) => readFileSync(join(options.python, `${name}.py`), 'utf8');
     const sources = ['values', 'candidate', 'judge', 'embedded'].map((name) => [name, source(name)]);
-    parts.runPython(
-      `import json\nSOURCES = json.loads(${JSON.stringify(JSON.stringify(sources))})\n` +
-        'exec(compile(SOURCES[-1][1], "embedded.py", "exec"), {"SOURCES": SOURCES})\ndel SOURCES',
-    );
     const { exports, memory } = parts;
     const text = (value: string) => {
-      const pointer = Number(exports['malloc']?.(value.length + 1));
-      Buffer.from(memory.buffer).write(`${value}\0`, pointer, 'latin1');
+      const bytes = Buffer.from(`${value}\0`);
+      const pointer = Number(exports['malloc']?.(bytes.length));
+      bytes.copy(Buffer.from(memory.buffer), pointer);
       return pointer;
     };
+    const script =
+      `import json\nSOURCES = json.loads(${JSON.stringify(JSON.stringify(sources))})\n` +
+      'exec(compile(SOURCES[-1][1], "embedded.py", "exec"), {"SOURCES": SOURCES})\ndel SOURCES\n';
+    if (exports['PyRun_SimpleStringFlags']?.(text(script), 0) !== 0)
+      throw new Error(`Python started, but not our side of it: ${parts.said()}`);
     const module = Number(exports['PyImport_AddModule']?.(text('embedded')));
     const entry = Number(exports['PyObject_GetAttrString']?.(module, text(options.module)));
     if (!entry) throw new Error('Python started without its entry function');

@@ -2,7 +2,8 @@
 import { Buffer } from 'node:buffer';
 import type { Program, Verdict } from '../sandbox.ts';
 import { readFrame, writeFrame } from './frames.ts';
-import { Interpreter, Loader } from './interpreter.ts';
+import { Interpreter } from './interpreter.ts';
+import { Loader } from './loader.ts';
 import { emptyRealm, removeNetwork } from './realm.ts';
 import { Ended } from './wasm.ts';
 
@@ -32,7 +33,7 @@ class Pair {
   }
 
   static async open(config: HostConfig): Promise<Pair> {
-    const loader = new Loader();
+    const loader = new Loader(config.pyodide);
     const limits = { memoryBytes: config.memoryBytes, outputBytes: config.outputBytes };
     const pair = new Pair(await Interpreter.open(loader, { ...config, module: 'candidate', limits, answer: null }));
     const answer = (question: Buffer) => pair.#answer(question);

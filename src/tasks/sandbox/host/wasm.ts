@@ -19,9 +19,7 @@ export interface WasmApi {
   };
   Instance: new (module: object, imports?: Imports) => WasmInstance;
   Memory: new (size: { initial: number; maximum: number }) => WasmMemory;
-  Function?: unknown;
   compile(bytes: Uint8Array): Promise<object>;
-  instantiate(source: Uint8Array | object, imports?: Imports): Promise<unknown>;
 }
 
 /** What ended an interpreter from inside a program. */

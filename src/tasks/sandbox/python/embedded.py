@@ -1,8 +1,8 @@
 # Runs once in a new interpreter of the embedded sandbox: loads our modules, takes away the ways to JavaScript, offers two entries.
 # SOURCES: [name, text] of our modules.
-import asyncio
 import gc
 import importlib
+import importlib.util
 import json
 import os
 import sys
@@ -10,10 +10,10 @@ import time
 import types
 
 ASK_FD = 1000
-# What programs use, imported before the snapshot: an import then costs a look into sys.modules.
-WARM = """abc array ast base64 bisect calendar cmath collections collections.abc contextlib copy dataclasses datetime decimal difflib
-enum fractions functools gc hashlib heapq inspect io itertools json keyword linecache marshal math numbers operator os queue random re
-statistics string struct sys textwrap threading time timeit traceback types typing unicodedata warnings weakref zlib""".split()
+# What programs use most, imported before the snapshot: an import then costs a look into sys.modules. Each module also makes every restore
+# slower: the rest is imported where it is used.
+WARM = """ast bisect cmath collections collections.abc copy datetime functools heapq itertools json math operator random re string types
+typing""".split()
 HOST = "js pyodide_js _pyodide_core _pyodide pyodide micropip _ctypes _emscripten_browser pyodide_http".split()
 
 
@@ -36,37 +36,45 @@ def leave_host():
     sys.argv[:] = [""]
     sys.setrecursionlimit(1000)
     os.environ.clear()
-    # Pyodide has put functions of its own in the place of these.
-    asyncio.run = importlib.reload(asyncio.runners).run
-    asyncio.Runner = asyncio.runners.Runner
-    asyncio._set_running_loop(None)
+    sys.meta_path.insert(0, AsyncioFinder())
+
+
+class AsyncioFinder:
+    """Imports asyncio with an event loop that waits for time only: there are no sockets to wait for."""
+
+    def find_spec(self, name, path=None, target=None):
+        if name != "asyncio":
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(name)
+        run = spec.loader.exec_module
+        spec.loader = types.SimpleNamespace(create_module=lambda spec: None, exec_module=lambda module: set_loop(run, module))
+        return spec
+
+
+def set_loop(run, asyncio):
+    run(asyncio)
+
+    class Waiter:
+        def select(self, timeout):
+            time.sleep(3600 if timeout is None else timeout)
+            return []
+
+    class Loop(asyncio.BaseEventLoop):
+        def __init__(self):
+            super().__init__()
+            self._selector = Waiter()
+
+        def _process_events(self, events):
+            pass
+
+        def _write_to_self(self):
+            pass
+
+    class LoopPolicy(asyncio.events.BaseDefaultEventLoopPolicy):
+        _loop_factory = Loop
+
     asyncio.set_event_loop_policy(LoopPolicy())
-
-
-class Waiter:
-    """In place of a selector: there are no sockets, so all that a loop waits for is time."""
-
-    def select(self, timeout):
-        time.sleep(3600 if timeout is None else timeout)
-        return []
-
-
-class Loop(asyncio.BaseEventLoop):
-    """An event loop without the host's, so that asyncio.run works."""
-
-    def __init__(self):
-        super().__init__()
-        self._selector = Waiter()
-
-    def _process_events(self, events):
-        pass
-
-    def _write_to_self(self):
-        pass
-
-
-class LoopPolicy(asyncio.events.BaseDefaultEventLoopPolicy):
-    _loop_factory = Loop
 
 
 def ask(data):

@@ -9,13 +9,6 @@ import sys
 FAST = frozenset({str, float, bool, type(None)})
 BIG = 1 << 2000  # longer integers travel in hexadecimal: Python refuses to read very long decimals
 BUILTINS = vars(builtins).copy()
-# What a test asks of plain values only: an object that answers yes to everything would pass `assert f(x).startswith("a")`.
-PREDICATES = frozenset(
-    name
-    for kind in (str, bytes, set, float, int, tuple)
-    for name in dir(kind)
-    if name.startswith("is") or name in ("startswith", "endswith")
-)
 ENCODER = json.JSONEncoder(check_circular=False)
 DECODER = json.JSONDecoder()
 
@@ -256,7 +249,8 @@ class Unpacker:
             import collections
 
             items = [self.unpack(item) for item in value[2]]
-            return collections.namedtuple(value[0], value[1])(*items) if PREDICATES.isdisjoint(value[1]) else tuple(items)
+# Fields that can be called would answer in the place of methods that tests call on a tuple.
+            return tuple(items) if any(map(callable, items)) else collections.namedtuple(value[0], value[1])(*items)
         if name == "Fraction":
             import fractions
 
