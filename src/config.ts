@@ -12,6 +12,7 @@ import { SampleOptions } from './pipeline/sample-paths.ts';
 import { ScoreOptions } from './pipeline/score-paths.ts';
 import { PrmOptions } from './pipeline/train-prm.ts';
 import { presetNamed } from './presets.ts';
+import { SandboxOptions } from './tasks/sandbox/open-sandbox.ts';
 
 /** Where train questions come from. `data`: a file or folder of the user's; absent: the hub, or generated. */
 export const TaskOptions = z.strictObject({
@@ -72,6 +73,8 @@ export const Config = z.strictObject({
   pairs: PairOptions.prefault({}),
   align: AlignOptions.prefault({}),
   evaluate: EvaluateOptions.prefault({}),
+  /** What runs the programs of code tasks. */
+  sandbox: SandboxOptions.prefault({}),
 });
 export type Config = z.infer<typeof Config>;
 export type ConfigInput = z.input<typeof Config>;

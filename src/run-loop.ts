@@ -22,6 +22,7 @@ import { Checkpoint, type Question } from './records.ts';
 import { Run } from './run.ts';
 import { checkpointOf, type OutsideModels, relativeTo, sourceOf } from './run-paths.ts';
 import { openTasks } from './tasks/index.ts';
+import { openSandbox } from './tasks/sandbox/open-sandbox.ts';
 import type { Sandbox } from './tasks/sandbox/sandbox.ts';
 import type { Shot, Task } from './tasks/task.ts';
 import { loadTrain } from './train-questions.ts';
@@ -72,7 +73,8 @@ export async function runLoop(options: RunLoopOptions): Promise<LoopResult> {
       `Expected a run to copy stages from in ${options.fromRun}, got no config.json there. Give the --out of a run.`,
     );
   }
-  await using tasks = openTasks({ make: options.tasks, sandbox: options.sandbox });
+  const sandbox = options.sandbox ?? (() => openSandbox(config.sandbox));
+  await using tasks = openTasks({ make: options.tasks, sandbox });
   const task = tasks.named(config.task.name);
   const loaded = await loadTrain(task, config);
   await using run = await Run.open({
@@ -112,6 +114,8 @@ async function start({ run, config, backend, tasks, task, questions, counts }: S
   const openBase = () => backend.openPolicy(sourceOf(run.dir, outside, base.checkpoint));
   const { shots: count, shotsFile: file } = config.prompt;
   const shots = await loadShots({ task, count, file, fallback: questions, data: config.task.data ?? undefined });
+  const runsPrograms = (task.members ?? [task]).some(({ judgedBy }) => judgedBy === 'tests');
+  const judging = runsPrograms ? { sandbox: config.sandbox } : {};
   const loop: Loop = {
     run,
     config,
@@ -121,7 +125,7 @@ async function start({ run, config, backend, tasks, task, questions, counts }: S
     prompt: await makePrompter({ task, options: config.prompt, shots, openPolicy: openBase }),
     questions: withoutShots(questions, shots),
     byId: new Map(questions.map((question) => [question.id, question])),
-    data: sha256(canonicalJson({ questions, prompt: config.prompt, shots, task: task.name })),
+    data: sha256(canonicalJson({ questions, prompt: config.prompt, shots, task: task.name, ...judging })),
     inputCounts: counts === null ? {} : { '0-references': counts },
     outside,
     simulator: await helper(backend, outside, '@simulator'),

@@ -10,9 +10,21 @@ import { passAtFigure, type Tries, triesOf } from '../pipeline/pass-at.ts';
 import { type BuildPrompt, loadShots, makePrompter, PromptOptions } from '../pipeline/prompt.ts';
 import { sampleAnswers } from '../pipeline/sample-answers.ts';
 import type { Question } from '../records.ts';
-import { type OpenTasks, openTasks } from '../tasks/index.ts';
+import type { OpenTasks } from '../tasks/index.ts';
 import type { Split, Task } from '../tasks/task.ts';
-import { counts, finish, integer, limit, type ModelOptions, modelSource, withModel, withSampling } from './options.ts';
+import {
+  counts,
+  finish,
+  integer,
+  limit,
+  type ModelOptions,
+  modelSource,
+  type SandboxFlags,
+  tasksWith,
+  withModel,
+  withSampling,
+  withSandbox,
+} from './options.ts';
 import { openOne, withoutBrokenOnes } from './stage.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -46,7 +58,7 @@ export function evalCommand(terminal: Terminal): Command {
   const described = new Command('eval').description(
     "Greedy accuracy (pass@1) of a model on a task's questions, with a 95 % interval (Wilson); with --samples also pass@k.",
   );
-  const command = withSampling(withModel(described), 0.8)
+  const command = withSandbox(withSampling(withModel(described), 0.8))
     .requiredOption('--task <name>', 'kind of question')
     .option('--data <path>', "the task's file or folder (default: the hub, or generated)")
     .addOption(new Option('--split <name>', 'which questions').choices(['train', 'valid', 'test']).default('test'))
@@ -67,10 +79,10 @@ export function evalCommand(terminal: Terminal): Command {
     'print {task, n, correct, accuracy, ci95: [lo, hi], truncated, tokensPerSecond}; with --samples also passAt: {"1": {value, ci95, n}, ...}',
     'sipf eval --model ./SmolLM2-135M --task gsm8k --data gsm8k/ --split test --limit 100 --shots 4 --json',
     'sipf eval --model ./SmolLM2-135M --task humaneval --samples 20 --temperature 0.8 --pass-at 1,10 --json',
-  ).action((options: EvalOptions) => evaluate(options, terminal));
+  ).action((options: EvalOptions & SandboxFlags) => evaluate(options, terminal, tasksWith(options)));
 }
 
-export async function evaluate(options: EvalOptions, terminal: Terminal, tasks = openTasks()): Promise<void> {
+export async function evaluate(options: EvalOptions, terminal: Terminal, tasks: OpenTasks): Promise<void> {
   await using opened = tasks;
   const task = openOne(opened, options.task, 'eval');
   const { data, split } = options;

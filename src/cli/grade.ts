@@ -3,11 +3,11 @@ import { Command } from 'commander';
 import { z } from 'zod';
 import { SipfError } from '../errors.ts';
 import { referenceAnswer } from '../tasks/answers.ts';
-import { openTasks } from '../tasks/index.ts';
+import type { OpenTasks } from '../tasks/index.ts';
 import type { Task } from '../tasks/task.ts';
 import { ProgramLine, programGrader } from './grade-programs.ts';
 import { RecordId, type Row, readRows } from './jsonl.ts';
-import { finish } from './options.ts';
+import { finish, type SandboxFlags, tasksWith, withSandbox } from './options.ts';
 import { openOne } from './stage.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -36,7 +36,7 @@ export interface GradedLine {
 const AT_ONCE = 8;
 
 export function gradeCommand(terminal: Terminal): Command {
-  const command = new Command('grade')
+  const command = withSandbox(new Command('grade'))
     .description(
       "Judge each answer, in the input's order: read it out of the completion and compare it with the reference, or run the program and its tests.",
     )
@@ -53,11 +53,11 @@ export function gradeCommand(terminal: Terminal): Command {
     `echo '{"reference": "#### 29", "completion": "It costs $29.00."}' | sipf grade --task gsm8k --in - --json`,
     `echo '{"code": "def f(x): return x", "tests": ["assert f(1) == 1"]}' | sipf grade --task mbpp --in - --json`,
     'sipf grade --task humaneval --data HumanEval.jsonl --in samples.jsonl',
-  ).action((options: GradeOptions) => grade(options, terminal));
+  ).action((options: GradeOptions & SandboxFlags) => grade(options, terminal, tasksWith(options)));
 }
 
 /** `tasks`: where the task and its sandbox come from. */
-export async function grade(options: GradeOptions, terminal: Terminal, tasks = openTasks()): Promise<void> {
+export async function grade(options: GradeOptions, terminal: Terminal, tasks: OpenTasks): Promise<void> {
   await using opened = tasks;
   const task = openOne(opened, options.task, 'grade');
   const { green, red, yellow } = terminal.colors;
@@ -88,7 +88,7 @@ function gradedLines(
   task: Task,
   { in: path, data }: GradeOptions,
   { signal }: Terminal,
-  tasks: ReturnType<typeof openTasks>,
+  tasks: OpenTasks,
 ): AsyncGenerator<Noted> {
   if (task.judgedBy === 'answer') {
     return inOrder(readRows(path, AnswerLine, signal), (row) => gradeAnswer(task, row));

@@ -1,6 +1,8 @@
 // Text of an option -> a checked number, limit or model source. Leaves what the options mean to the commands.
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { ModelSource } from '../backends/backend.ts';
+import { type OpenTasks, openTasks } from '../tasks/index.ts';
+import { openSandbox, type SandboxOptions } from '../tasks/sandbox/open-sandbox.ts';
 
 interface Range {
   readonly min?: number;
@@ -102,6 +104,29 @@ export function withSampling(command: Command, temperature: number): Command {
     .option('--temperature <t>', '0 is greedy', number({ min: 0 }), temperature)
     .option('--top-p <p>', 'nucleus sampling; 1 is off', number({ min: 0, max: 1 }), 1)
     .option('--top-k <k>', 'only the k likeliest tokens; 0 is off', integer({ min: 0 }), 0);
+}
+
+/** How the programs of code tasks are run by a command without a configuration. */
+export interface SandboxFlags {
+  readonly sandbox: SandboxOptions['kind'];
+  /** Seconds. */
+  readonly timeout: number;
+}
+
+/** Adds --sandbox and --timeout. */
+export function withSandbox(command: Command): Command {
+  const kinds = new Option(
+    '--sandbox <kind>',
+    "what runs programs: Python in WebAssembly, or this machine's in bubblewrap",
+  );
+  return command
+    .addOption(kinds.choices(['embedded', 'native']).default('embedded'))
+    .option('--timeout <seconds>', 'longest time for a program and its tests', number({ min: 0.1 }), 30);
+}
+
+/** Tasks whose programs run as the flags say. */
+export function tasksWith({ sandbox: kind, timeout }: SandboxFlags): OpenTasks {
+  return openTasks({ sandbox: () => openSandbox({ kind, timeout }) });
 }
 
 /** Adds --json, whose stdout is nothing but JSON, and an example below the help. */

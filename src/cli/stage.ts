@@ -14,6 +14,7 @@ import { type BuildPrompt, loadShots, makePrompter } from '../pipeline/prompt.ts
 import { describeBroken, withoutBroken } from '../pipeline/references.ts';
 import { CodeTests, type Question } from '../records.ts';
 import { type OpenTasks, openTasks } from '../tasks/index.ts';
+import { openSandbox } from '../tasks/sandbox/open-sandbox.ts';
 import { goldSteps } from '../tasks/steps.ts';
 import { type Split, type Task, taskOf } from '../tasks/task.ts';
 import { withSolutions } from '../train-questions.ts';
@@ -65,7 +66,7 @@ export async function openStage(command: Command, options: StageOptions): Promis
 
 /** The task that a configuration names. */
 export function openStageOf(config: Config): Stage {
-  const tasks = openTasks();
+  const tasks = openTasks({ sandbox: () => openSandbox(config.sandbox) });
   return {
     config,
     task: tasks.named(config.task.name),
