@@ -26,10 +26,8 @@ export interface HostFolders {
 
 /** Where the host's files are: beside this file in a package, in dist/ when this file is a source. */
 export function hostFolder(): string {
-  const here = fileURLToPath(new URL('.', import.meta.url));
-  return import.meta.url.endsWith('.ts')
-    ? fileURLToPath(new URL('../../../dist/tasks/sandbox/', import.meta.url))
-    : here;
+  const here = dirname(fileURLToPath(import.meta.url));
+  return import.meta.url.endsWith('.ts') ? join(here, '..', '..', '..', 'dist', 'tasks', 'sandbox') : here;
 }
 
 /**
