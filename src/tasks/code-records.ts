@@ -2,6 +2,7 @@
 import { SipfError } from '../errors.ts';
 import type { CodeTests } from '../records.ts';
 import { type ParsedProblem, programText } from './code-task.ts';
+import { preamble } from './code-text.ts';
 import { type DataRecord, short } from './data-files.ts';
 import { evalPlusTests, isEvalPlus } from './evalplus.ts';
 import { textField } from './math-task.ts';
@@ -47,13 +48,19 @@ function promptedProblem(record: DataRecord): ParsedProblem {
   const given = value.test === undefined && isEvalPlus(value);
   const tests: CodeTests = given
     ? evalPlusTests(record, { entryPoint, reference: goesOn ? `${prefix}\n${solution}` : solution })
-    : { setup: '', cases: [checkOf(record, entryPoint)], entryPoint };
+    : { setup: goesOn ? helpersIn(prefix, entryPoint) : '', cases: [checkOf(record, entryPoint)], entryPoint };
   return {
     question: goesOn ? `Complete the Python function ${entryPoint}.` : prompt.trim(),
     tests,
     ...(solution === '' ? {} : { solution: goesOn ? goingOn(solution) : solution }),
     ...(goesOn ? { prefix } : {}),
   };
+}
+
+/** What the code to complete defines above the entry point, where tests may call it: ours, so that no program decides what it means. */
+function helpersIn(prefix: string, entryPoint: string): string {
+  const above = preamble(prefix, { entryPoint }).trim();
+  return /^(?:async[ \t]+)?(?:def|class)[ \t]/m.test(above) ? above : '';
 }
 
 /** HumanEval's `check(candidate)` with its call; a `test` without it is statements as they are. */

@@ -125,7 +125,7 @@ function startsProgram(code: string, { entryPoint, prefix }: CodeTextOptions): b
 }
 
 /** The prefix without its last definition at the margin: imports and helpers. */
-function preamble(prefix: string, { entryPoint }: CodeTextOptions): string {
+export function preamble(prefix: string, { entryPoint }: CodeTextOptions): string {
   const list = statements(prefix);
   const pattern = entryPoint ? definition(entryPoint) : /^(?:async[ \t]+)?def\b/;
   const own = list.findLast(({ head }) => pattern.test(head));
