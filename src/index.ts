@@ -12,6 +12,7 @@ export {
 export { messageOf, SipfError, type SipfErrorCode } from './errors.ts';
 export { readRecords } from './journal.ts';
 export { alignRows, goldRows } from './pipeline/align.ts';
+export { choosePaths } from './pipeline/choose-paths.ts';
 export {
   type Calibration,
   estimate,
@@ -23,7 +24,7 @@ export {
   type Typical,
   tokensForFlops,
 } from './pipeline/cost.ts';
-export { choosePaths, labelSteps } from './pipeline/label-steps.ts';
+export { labelSteps } from './pipeline/label-steps.ts';
 export { METHODS, MethodName } from './pipeline/methods.ts';
 export { capPairs, pairQuestion } from './pipeline/pair-paths.ts';
 export { passAt, passAtFigure } from './pipeline/pass-at.ts';

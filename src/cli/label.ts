@@ -1,8 +1,9 @@
 // sipf label: samples and a simulator -> step-labels.jsonl. Stage 2 on its own.
 import { Command } from 'commander';
 import { openBackend } from '../backends/open.ts';
+import { choosePaths } from '../pipeline/choose-paths.ts';
 import { inUnits } from '../pipeline/counts.ts';
-import { choosePaths, type LabelItem, labelUnit } from '../pipeline/label-steps.ts';
+import { type LabelItem, labelUnit } from '../pipeline/label-steps.ts';
 import { Sample } from '../records.ts';
 import { finish, withExecution } from './options.ts';
 import {

@@ -4,10 +4,10 @@ import { judgeSum, sumQuestion, sumsTask, writeSum } from '../../test/scripted-s
 import { createScriptedBackend } from '../backends/scripted.ts';
 import { loadConfig, parseConfig } from '../config.ts';
 import type { Question, Sample, StepLabels } from '../records.ts';
+import { choosePaths } from './choose-paths.ts';
 import { estimate, flopsOf } from './cost.ts';
 import { byQuestion, inUnits, joinQuestions } from './counts.ts';
 import { isForCalibration, isHeldOut } from './keys.ts';
-import { choosePaths } from './label-steps.ts';
 import { figureWarnings, scoreFigures } from './prm-figures.ts';
 import { loadShots, makePrompter, PromptOptions } from './prompt.ts';
 import { chooseQuestions, SampleOptions, samplePaths, sampleUnit } from './sample-paths.ts';

@@ -7,8 +7,9 @@ import { type Checkpoint, PreferencePair, type Question, Sample, StepLabels, Ste
 import type { Run } from '../run.ts';
 import { type OutsideModels, sourceOf } from '../run-paths.ts';
 import type { Task } from '../tasks/task.ts';
+import { choosePaths } from './choose-paths.ts';
 import { type Counts, inUnits, joinQuestions } from './counts.ts';
-import { choosePaths, type LabelItem, labelUnit } from './label-steps.ts';
+import { type LabelItem, labelUnit } from './label-steps.ts';
 import { type Method, needs } from './methods.ts';
 import { canPair, capPairs, type PairItem, pairCounts, pairQuestion, rightRows } from './pair-paths.ts';
 import type { BuildPrompt } from './prompt.ts';
