@@ -8,6 +8,7 @@ import { Command } from 'commander';
 import { probe } from '../backends/open.ts';
 import { messageOf } from '../errors.ts';
 import { makeFolders } from '../folders.ts';
+import { createPyodideSandbox } from '../tasks/sandbox/pyodide-sandbox.ts';
 import { finish } from './options.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -23,7 +24,9 @@ const GIB = 2 ** 30;
 
 export function doctorCommand(terminal: Terminal): Command {
   return finish(
-    new Command('doctor').description('Check what this machine offers: runtime, providers, memory, cores, disk.'),
+    new Command('doctor').description(
+      'Check what this machine offers: runtime, providers, memory, cores, sandbox, disk.',
+    ),
     'print {ok, findings: [{name, state, value, advice?}]}',
     'sipf doctor',
   ).action((options: { json?: boolean }) => doctor(options.json === true, terminal));
@@ -38,6 +41,7 @@ async function doctor(json: boolean, terminal: Terminal): Promise<void> {
     memory(),
     cores(),
     vectorUnits(),
+    await sandbox(),
     await folder('cache folder', cacheFolder()),
     await folder('current folder', process.cwd()),
   ];
@@ -121,6 +125,21 @@ function vectorUnits(): Finding {
     value: found,
     advice: 'Matrix products run at half the speed of an AVX-512 machine, or less.',
   };
+}
+
+/** Runs a program in the embedded sandbox, and tells which of its walls hold here. */
+async function sandbox(): Promise<Finding> {
+  const name = 'sandbox';
+  const advice = 'Needed only for code tasks: docs/sandbox.md.';
+  try {
+    await using opened = createPyodideSandbox({ workers: 1 });
+    const verdict = await opened.judge({ code: 'def f(x): return x * x', tests: ['assert f(3) == 9'] });
+    const walls = (await opened.walls?.()) ?? [];
+    if (verdict.kind === 'right') return { name, state: 'ok', value: `runs Python; ${walls.join('; ')}` };
+    return { name, state: 'warn', value: `judged x * x ${verdict.kind}: ${verdict.detail}`, advice };
+  } catch (error) {
+    return { name, state: 'warn', value: messageOf(error), advice };
+  }
 }
 
 function cacheFolder(): string {

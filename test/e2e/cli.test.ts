@@ -155,9 +155,13 @@ describe('sipf doctor', () => {
     const report = JSON.parse(stdout) as { ok: boolean; findings: { name: string; state: string; value: string }[] };
     expect(code).toBe(report.ok ? 0 : 2);
     expect(report.findings.map(({ name }) => name)).toEqual(
-      expect.arrayContaining(['Node.js', 'onnxruntime', 'provider cpu', 'memory', 'cores', 'cache folder']),
+      expect.arrayContaining(['Node.js', 'onnxruntime', 'provider cpu', 'memory', 'cores', 'sandbox', 'cache folder']),
     );
     for (const { state } of report.findings) expect(['ok', 'warn', 'fail']).toContain(state);
+    expect(report.findings.find(({ name }) => name === 'sandbox')).toMatchObject({
+      state: 'ok',
+      value: expect.stringMatching(/^runs Python; /),
+    });
   });
 
   it('fails where the cache cannot be written', async () => {
