@@ -123,7 +123,7 @@ describe('npm run experiment', () => {
   it('refuses other settings on old runs, naming them, before anything runs', async () => {
     const { code, stderr } = await experiment(settings('whole', '--align.lambda', '0.3'));
     expect(code).toBe(2);
-    expect(stderr).toMatch(/seed-5.start was made with[\s\S]*align\.lambda: 0\.1 -> 0\.3/);
+    expect(stderr).toMatch(/seed-5.start was made with[\s\S]*align\.lambda: 0\.02 -> 0\.3/);
     expect(stderr).not.toContain('begins');
   });
 
@@ -167,7 +167,7 @@ describe('npm run experiment', () => {
 
   it.each([
     [['mini', '--seeds', '1x'], /integer/],
-    [['mini', '--methods', 'sipff'], /sipf, tallies/],
+    [['mini', '--methods', 'sipff'], /sipf, prm-logprob, tallies/],
     [['other'], /mini/],
     [['mini', '--algn.lambda', '1'], /align\.lambda/],
     [['mini', '--table-only', '--out', 'nowhere'], /finished arm/],
