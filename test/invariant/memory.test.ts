@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { Engine, type HostArray, type Program } from '../../src/engine/session.ts';
+import { heldMemory } from '../held-memory.ts';
 import {
   generationFeeds,
   generationGraph,
@@ -21,10 +22,10 @@ writeWeights(slices);
 
 const RUNS = 1000;
 const CYCLES = 150;
-/** Growth over the last two thirds that the garbage collector's moods may make: 12 KB a run. */
+/** Growth over the last two thirds that the allocator's moods may make: 12 KB a run. */
 const BOUND_MB = 8;
 
-/** Least-squares growth of the resident set over the last two thirds of the runs, in MB. */
+/** Least-squares growth of what is held over the last two thirds of the runs, in MB. */
 function growth(samples: readonly number[]): number {
   const late = samples.slice(Math.floor(samples.length / 3));
   const [meanX, meanY] = [(late.length - 1) / 2, late.reduce((a, b) => a + b, 0) / late.length];
@@ -39,7 +40,7 @@ async function measure(program: Program, feeds: readonly Record<string, HostArra
   const samples: number[] = [];
   for (let run = 0; run < RUNS; run++) {
     await program.run(feeds[run % feeds.length] as Record<string, HostArray>);
-    samples.push(process.memoryUsage.rss());
+    if (run % 10 === 0) samples.push(heldMemory());
   }
   return growth(samples);
 }
@@ -71,7 +72,7 @@ describe('resident memory', () => {
         const { graph, outputs } = generationGraph(SMALL, slices);
         await using program = await engine.compile(graph, outputs, { prepack });
         await program.run(generationFeeds(SMALL, 3, 16));
-        samples.push(process.memoryUsage.rss());
+        samples.push(heldMemory());
       }
       expect(growth(samples)).toBeLessThan(BOUND_MB);
     }
