@@ -102,7 +102,11 @@ async function calibrate(
   const trainSpeed = rows.length === 0 ? speeds.promptTokensPerSecond / 3 : await measureTraining(args, rows, terminal);
   const { evaluate } = config;
   return {
-    calibration: { ...speeds.calibration, trainTokensPerSecond: trainSpeed },
+    calibration: {
+      ...speeds.calibration,
+      trainTokensPerSecond: trainSpeed,
+      secondsPerGrade: await measureGrading(task, probes, terminal.signal),
+    },
     measured: {
       promptTokens: speeds.promptTokens,
       ...(await pathFigures(args, probes)),
@@ -219,6 +223,17 @@ async function measureTraining(
   return (1000 * sum(rest.map(({ tokens }) => tokens))) / Math.max(1, last.at - first.at);
 }
 
+/** Seconds a text until its outcome is known, from the references; programs are run, answers are compared in no time. */
+async function measureGrading(task: Task, questions: readonly Question[], signal: AbortSignal): Promise<number> {
+  const solved = questions.filter(({ solution }) => solution !== undefined);
+  if (task.brokenReferences === undefined || solved.length === 0) return 0;
+  // The first call pays for the interpreters.
+  await task.brokenReferences(solved.slice(0, 8), { signal });
+  const started = performance.now();
+  await task.brokenReferences(solved, { signal });
+  return (performance.now() - started) / 1000 / solved.length;
+}
+
 async function printEstimate(
   config: Config,
   result: RunEstimate,
@@ -255,9 +270,11 @@ async function printEstimate(
   for (const line of renderTable([head, ...rows, ['', 'all', ...totals, time(total.seconds)]], colors))
     await terminal.print(line);
   const { generatedTokensPerSecond: written, promptTokensPerSecond: read, trainTokensPerSecond: trained } = calibration;
+  const { secondsPerGrade } = calibration;
+  const judged = secondsPerGrade === 0 ? '' : `, and ${(1 / secondsPerGrade).toFixed(1)} programs/s judged`;
   await terminal.print(
     `About ${time(total.seconds)}, ${(memoryBytes / 2 ** 30).toFixed(1)} GiB of memory and ${total.flops.toExponential(1)} model FLOPs, ` +
-      `at ${whole(read)} tokens/s read, ${whole(written)} written and ${whole(trained)} trained on this machine.`,
+      `at ${whole(read)} tokens/s read, ${whole(written)} written and ${whole(trained)} trained on this machine${judged}.`,
   );
   await terminal.print(
     colors.dim(

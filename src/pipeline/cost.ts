@@ -42,6 +42,8 @@ export interface Calibration {
   readonly generatedTokensPerSecond: number;
   readonly promptTokensPerSecond: number;
   readonly trainTokensPerSecond: number;
+  /** Seconds until a text is judged, on average over many at a time: nothing for answers, a program's run for code. */
+  readonly secondsPerGrade: number;
 }
 
 /** What a question and a path look like: measured on the data where possible, else these guesses, which the report names. */
@@ -73,6 +75,8 @@ export interface StageEstimate extends TokenCost {
   readonly stage: string;
   readonly iteration: number;
   readonly rollouts: number;
+  /** Texts whose outcome is decided: samples, rollouts, answers. */
+  readonly graded: number;
   readonly trainSteps: number;
   /** null without a calibration. */
   readonly seconds: number | null;
@@ -112,15 +116,17 @@ export function estimate(
       stage,
       iteration,
       rollouts: 0,
+      graded: 0,
       trainSteps: 0,
       ...cost,
       ...tokens,
-      seconds: secondsOf(tokens, calibration),
+      seconds: secondsOf({ graded: cost.graded ?? 0, ...tokens }, calibration),
     });
   };
   const evaluation = (questions: number) => ({
     promptTokens: questions * typical.promptTokens,
     generatedTokens: questions * typical.pathTokens,
+    graded: questions,
   });
   if (config.sft.enabled)
     add('6-policy', 0, training(config.sft.train, config.sft.rows ?? typical.trainQuestions, rowTokens(typical, 1)));
@@ -159,6 +165,7 @@ function roundEstimates(config: Config, typical: Typical, k: number): RoundCost[
       stage: '1-samples',
       promptTokens: questions * typical.promptTokens,
       generatedTokens: draws * typical.pathTokens,
+      graded: draws,
     });
   const need = needs(method, score.scorer);
   const labelled = Math.min(labels.paths ?? paths, paths);
@@ -198,6 +205,7 @@ function labelEstimate({ labels }: Config, typical: Typical, paths: number): Rou
   return {
     stage: '2-step-labels',
     rollouts,
+    graded: rollouts,
     promptTokens: prompts,
     generatedTokens: (rollouts * typical.pathTokens) / 2,
   };
@@ -222,13 +230,14 @@ function training(settings: TrainSettings, rows: number, perRow: number): { trai
   };
 }
 
-function secondsOf(cost: TokenCost, calibration: Calibration | undefined): number | null {
+function secondsOf(cost: TokenCost & { readonly graded: number }, calibration: Calibration | undefined): number | null {
   if (calibration === undefined) return null;
   const read = (cost.promptTokens + cost.scoredTokens) / calibration.promptTokensPerSecond;
   return (
     read +
     cost.generatedTokens / calibration.generatedTokensPerSecond +
-    cost.trainTokens / calibration.trainTokensPerSecond
+    cost.trainTokens / calibration.trainTokensPerSecond +
+    cost.graded * calibration.secondsPerGrade
   );
 }
 

@@ -370,11 +370,8 @@ describe('estimate', () => {
     const config = await loadConfig({ preset: 'gsm8k-smollm2', flags: { model: 'm' } });
     const plain = estimate(config, facts);
     expect(plain.total.seconds).toBeNull();
-    const timed = estimate(config, facts, {
-      generatedTokensPerSecond: 800,
-      promptTokensPerSecond: 1500,
-      trainTokensPerSecond: 450,
-    });
+    const speeds = { generatedTokensPerSecond: 800, promptTokensPerSecond: 1500, trainTokensPerSecond: 450 };
+    const timed = estimate(config, facts, { ...speeds, secondsPerGrade: 0 });
     expect(timed.total.seconds).toBeCloseTo(timed.stages.reduce((sum, { seconds }) => sum + (seconds ?? 0), 0));
     expect(timed.stages.find(({ stage, iteration }) => stage === '6-policy' && iteration === 0)?.trainTokens).toBe(
       200_000,
@@ -382,6 +379,14 @@ describe('estimate', () => {
     const names = timed.stages.map(({ stage, iteration }) => `${iteration}/${stage}`);
     for (const name of ['1/1-samples', '2/2-step-labels', '2/3-prm', '1/4-scores', '2/6-policy', '0/final'])
       expect(names).toContain(name);
+    // The samples of a round are judged, and each rollout, and each answer.
+    const judged = estimate(config, facts, { ...speeds, secondsPerGrade: 0.1 });
+    for (const [i, { stage, iteration, graded, seconds, rollouts }] of judged.stages.entries()) {
+      expect((seconds ?? 0) - (timed.stages[i]?.seconds ?? 0)).toBeCloseTo(0.1 * graded);
+      if (stage === '1-samples') expect(graded).toBe(220 * 8);
+      if (stage === '2-step-labels') expect(graded).toBe(rollouts);
+      if (stage === '7-eval' && iteration === 0) expect(graded).toBe(500);
+    }
     expect(timed.memoryBytes).toBeGreaterThan(4e9);
     expect(timed.memoryBytes).toBeLessThan(8e9);
   });

@@ -1,6 +1,8 @@
-// A file or folder of the user's -> the records of one split, each with its place for messages. Reads JSONL, JSON arrays and Parquet; knows no field names.
+// A file or folder of the user's -> the records of one split, each with its place for messages. Reads JSONL, JSON arrays (both also gzipped) and Parquet; knows no field names.
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, extname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { gunzip } from 'node:zlib';
 import { parquetReadObjects } from 'hyparquet';
 import { messageOf, SipfError } from '../errors.ts';
 import type { Split } from './task.ts';
@@ -37,13 +39,29 @@ export interface Layout {
   readonly folder?: string;
 }
 
+const DATA = '\\.(?:jsonl|json|jsonl\\.gz|json\\.gz|parquet)$';
+const DATA_FILE = new RegExp(DATA, 'i');
+const splitFile = (names: string): RegExp => new RegExp(`^(?:${names})(?:[-_.][\\w-]+)?${DATA}`, 'i');
+
 const SPLIT_FILE: Readonly<Record<Split, RegExp>> = {
-  train: /^train(?:[-_.][\w-]+)?\.(?:jsonl|json|parquet)$/i,
-  valid: /^(?:valid|validation|dev)(?:[-_.][\w-]+)?\.(?:jsonl|json|parquet)$/i,
-  test: /^test(?:[-_.][\w-]+)?\.(?:jsonl|json|parquet)$/i,
+  train: splitFile('train'),
+  valid: splitFile('valid|validation|dev'),
+  test: splitFile('test'),
 };
 
-const ANY_SPLIT_FILE = /^(?:train|valid|validation|dev|test|prompt)(?:[-_.][\w-]+)?\.(?:jsonl|json|parquet)$/i;
+const ANY_SPLIT_FILE = splitFile('train|valid|validation|dev|test|prompt');
+
+/** By its name, one of the kinds of file that are read. */
+export function isDataFile(name: string): boolean {
+  return DATA_FILE.test(name);
+}
+
+/** `.jsonl.gz` and `.JSONL` are `.jsonl`. */
+function kindOfFile(name: string): string {
+  return extname(name.replace(GZIPPED, '')).toLowerCase();
+}
+
+const GZIPPED = /\.gz$/i;
 
 function splitNames(names: readonly string[], split: Split): string[] {
   return namesOf(names, SPLIT_FILE[split]);
@@ -52,15 +70,19 @@ function splitNames(names: readonly string[], split: Split): string[] {
 /** Of several spellings of one split, those of the first kind present: shards of one format, never the same data twice. */
 function namesOf(names: readonly string[], pattern: RegExp): string[] {
   const found = names.filter((name) => pattern.test(basename(name)));
-  const kinds = ['.jsonl', '.json', '.parquet'].map((kind) =>
-    found.filter((name) => extname(name).toLowerCase() === kind),
-  );
+  const kinds = ['.jsonl', '.json', '.parquet'].flatMap((kind) => {
+    const files = found.filter((name) => kindOfFile(name) === kind);
+    return [files.filter((name) => !GZIPPED.test(name)), files.filter((name) => GZIPPED.test(name))];
+  });
   return (kinds.find((files) => files.length > 0) ?? []).sort();
 }
 
 /** Which of a folder's (or repository's) files hold `split`; null: none. Names may contain folders. */
 export function chooseFiles(names: readonly string[], split: Split, layout: Layout): SplitFiles | null {
-  const whole = names.filter((name) => layout.wholeSet.includes(basename(name)));
+  const whole = names
+    .filter((name) => layout.wholeSet.includes(basename(name).replace(GZIPPED, '')))
+    // An unpacked copy beside the gzipped file is the same data.
+    .sort((a, b) => Number(GZIPPED.test(a)) - Number(GZIPPED.test(b)));
   if (layout.splitInRecords === true) {
     const files = whole.length > 0 ? whole.slice(0, 1) : namesOf(names, ANY_SPLIT_FILE);
     return files.length === 0 ? null : { files, holds: layout.name, part: 'all' };
@@ -99,7 +121,8 @@ function fileSplit(file: string, split: Split, layout: Layout): SplitFiles {
   if (layout.splitInRecords === true) return { files: [file], holds: layout.name, part: 'all' };
   if (layout.testOnly) return { files: [file], holds: 'test', part: 'all' };
   if (holds === undefined) {
-    const stem = basename(file, extname(file)).replace(/[^\w.-]/g, '_');
+    const unpacked = file.replace(GZIPPED, '');
+    const stem = basename(unpacked, extname(unpacked)).replace(/[^\w.-]/g, '_');
     return { files: [file], holds: stem, part: split === 'test' ? 'all' : split };
   }
   if (holds === split) return { files: [file], holds, part: split === 'train' ? 'train' : 'all' };
@@ -130,7 +153,7 @@ async function listFolder(folder: string, { folder: inHub = 'main' }: Layout): P
       return entries.filter((entry) => !entry.isDirectory()).map((entry) => join(inner, entry.name));
     }),
   );
-  return lists.find((names) => names.some((name) => /\.(?:jsonl|json|parquet)$/i.test(name))) ?? [];
+  return lists.find((names) => names.some(isDataFile)) ?? [];
 }
 
 /** All records of `files`, in order. Throws SipfError 'bad-input' naming file and line for what is no JSON object. */
@@ -139,7 +162,7 @@ export async function readRecords(files: readonly string[]): Promise<DataRecord[
   for (const file of files) {
     const start = records.length === 0 ? 0 : (records.at(-1)?.index ?? -1) + 1;
     const bytes = await readBytes(file);
-    const kind = extname(file).toLowerCase();
+    const kind = kindOfFile(file);
     const values = kind === '.parquet' ? await readParquet(file, bytes) : readText(file, kind, bytes);
     for (const { value, index, place, text } of values) {
       if (value === null || typeof value !== 'object' || Array.isArray(value)) {
@@ -152,12 +175,23 @@ export async function readRecords(files: readonly string[]): Promise<DataRecord[
 }
 
 async function readBytes(file: string): Promise<Buffer> {
+  let bytes: Buffer;
   try {
-    return await readFile(file);
+    bytes = await readFile(file);
   } catch (cause) {
     throw new SipfError(
       'not-found',
       `Expected a readable data file at ${file}, got: ${messageOf(cause)}. Check the path of --data.`,
+      { cause },
+    );
+  }
+  if (!GZIPPED.test(file)) return bytes;
+  try {
+    return await promisify(gunzip)(bytes);
+  } catch (cause) {
+    throw new SipfError(
+      'bad-input',
+      `Expected a gzip file at ${file}, got: ${messageOf(cause)}. Fetch it again, or name the unpacked file.`,
       { cause },
     );
   }
@@ -203,7 +237,7 @@ function decode(file: string, bytes: Buffer): string {
   } catch (cause) {
     throw new SipfError(
       'bad-input',
-      `Expected UTF-8 text in ${file}, got other bytes. Save it as UTF-8 (compressed files: unpack them).`,
+      `Expected UTF-8 text in ${file}, got other bytes. Save it as UTF-8 (a compressed file ends in .gz).`,
       { cause },
     );
   }

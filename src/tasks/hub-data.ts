@@ -5,7 +5,7 @@ import { dirname, join, resolve } from 'node:path';
 import { downloadFile, listFiles } from '@huggingface/hub';
 import { messageOf, SipfError } from '../errors.ts';
 import { makeFolders } from '../folders.ts';
-import { chooseFiles, type Layout, type SplitFiles } from './data-files.ts';
+import { chooseFiles, isDataFile, type Layout, type SplitFiles } from './data-files.ts';
 import type { Split } from './task.ts';
 
 export interface HubOptions {
@@ -45,7 +45,7 @@ export async function hubSplit(
     }
     const chosen = chooseFiles(names, split, layout);
     if (chosen === null) throw new Error(`no ${split} file among ${names.slice(0, 10).join(', ')}`);
-    for (const name of names) if (isData(name)) await download(set.repo, name, folder, options);
+    for (const name of names) if (isDataFile(name)) await download(set.repo, name, folder, options);
     await writeFile(join(folder, MARKER), '');
     return { ...chosen, files: chosen.files.map((name) => join(folder, name)) };
   } catch (cause) {
@@ -57,8 +57,6 @@ export async function hubSplit(
   }
 }
 
-const isData = (name: string): boolean => /\.(?:jsonl|json|parquet)$/i.test(name);
-
 function hub({ hubUrl }: HubOptions): { hubUrl?: string; accessToken?: string } {
   const token = process.env.HF_TOKEN;
   return { ...(hubUrl === undefined ? {} : { hubUrl }), ...(token ? { accessToken: token } : {}) };
@@ -69,7 +67,7 @@ const MARKER = 'complete';
 /** All data files come down together, the marker last: a broken download is never taken for the whole. */
 async function chooseCached(folder: string, split: Split, layout: Layout): Promise<SplitFiles | null> {
   const names = await readdir(folder, { recursive: true }).catch((): string[] => []);
-  const chosen = names.includes(MARKER) ? chooseFiles(names.filter(isData).sort(), split, layout) : null;
+  const chosen = names.includes(MARKER) ? chooseFiles(names.filter(isDataFile).sort(), split, layout) : null;
   return chosen === null ? null : { ...chosen, files: chosen.files.map((name) => join(folder, name)) };
 }
 

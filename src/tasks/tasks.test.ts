@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createGsm8k } from './gsm8k.ts';
 import { TASK_NAMES, taskNamed } from './index.ts';
@@ -31,6 +32,13 @@ async function file(name: string, content: string | readonly unknown[]): Promise
     path,
     typeof content === 'string' ? content : content.map((row) => `${JSON.stringify(row)}\n`).join(''),
   );
+  return path;
+}
+
+/** The same, compressed. */
+async function gzipped(name: string, content: string | readonly unknown[]): Promise<string> {
+  const path = await file(name, content);
+  await writeFile(path, gzipSync(await readFile(path)));
   return path;
 }
 
@@ -128,6 +136,29 @@ describe('gsm8k', () => {
     const questions = await task.load({ data: fixture, split: 'test' });
     expect(questions.map(({ answer }) => answer)).toEqual(['7', '6']);
     expect(questions[1]?.solution).toEqual(['Ann has 10-4=<<10-4=6>>6 pens.\nThe answer is 6']);
+  });
+
+  test('reads gzipped lines as if unpacked, and an unpacked copy beside them instead', async () => {
+    const packed = await gzipped('packed/test.jsonl.gz', [row(1), row(2)]);
+    const questions = await task.load({ data: packed, split: 'test' });
+    expect(questions.map(({ id, answer }) => [id, answer])).toEqual([
+      ['gsm8k/test/0', '2'],
+      ['gsm8k/test/1', '3'],
+    ]);
+    expect(await task.load({ data: dirname(packed), split: 'test' })).toEqual(questions);
+    await file('packed/test.jsonl', [row(5)]);
+    expect((await task.load({ data: dirname(packed), split: 'test' })).map(({ answer }) => answer)).toEqual(['6']);
+    const own = await gzipped('packed/own.jsonl.gz', [row(1)]);
+    expect((await task.load({ data: own, split: 'test' })).map(({ id }) => id)).toEqual(['gsm8k/own/0']);
+    await gzipped(
+      'packed-set/svamp/SVAMP.json.gz',
+      '[{"ID": "s-1", "Body": "Two pens.", "Question": "How many?", "Answer": 2}]',
+    );
+    expect(await createSvamp().load({ data: join(folder, 'packed-set'), split: 'test' })).toHaveLength(1);
+    const line = await gzipped('packed/bad.jsonl.gz', '{"question": "a?", "answer": "#### 1"}\n{oops\n');
+    await expect(task.load({ data: line, split: 'test' })).rejects.toThrow(/bad.jsonl.gz line 2/);
+    const cut = await file('packed/cut.jsonl.gz', 'no gzip');
+    await expect(task.load({ data: cut, split: 'test' })).rejects.toThrow(/a gzip file at .*cut.jsonl.gz/);
   });
 
   test.each([
