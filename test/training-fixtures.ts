@@ -76,6 +76,9 @@ export interface GradientArgs {
   readonly objective: Objective;
   readonly lora?: TrainOptions['lora'];
   readonly holding?: Holding;
+  /** Positions whose logits are computed at once. */
+  readonly maxPositions?: number;
+  readonly maxActivationBytes?: number;
 }
 
 export interface StepGradients {
@@ -87,14 +90,30 @@ export interface StepGradients {
 
 /** Opens a model once; returns the loss and gradients of any division of a step into passes. */
 export async function gradientsOf(args: GradientArgs) {
-  const { model, adapter, objective, lora = null, holding = 'fed' } = args;
+  const {
+    model,
+    adapter,
+    objective,
+    lora = null,
+    holding = 'fed',
+    maxPositions = 1e6,
+    maxActivationBytes = 1e12,
+  } = args;
   const source = await openTrainingSource({ source: { model, adapter }, out: cache }, { cache });
   const traineeArgs = { source, objective: objective.kind, holding, options: { lora, seed: 1 } };
   await using merged = await mergeWeights(engine, source.files, lora === null ? adapter : undefined, { cache });
   const trainee =
     lora === null ? fullTrainee(traineeArgs, merged.slices, { cache }) : loraTrainee(traineeArgs, lora, merged.slices);
   const loss = lossOf(objective);
-  const program = await TrainingProgram.compile({ engine, source, trainee, loss, dropout: (lora?.dropout ?? 0) > 0 });
+  const program = await TrainingProgram.compile({
+    engine,
+    source,
+    trainee,
+    loss,
+    dropout: (lora?.dropout ?? 0) > 0,
+    maxPositions,
+    maxActivationBytes,
+  });
   const params = program.layout.zeros();
   for (const { name, shape, offset } of program.layout.tensors) params.set(await trainee.initial(name, shape), offset);
   const run = async (passes: readonly Pass[], values = params): Promise<StepGradients> => {

@@ -160,6 +160,8 @@ export interface TrainOptions {
   readonly maxSteps?: number | undefined;
   /** Tokens of one forward pass; longer steps are accumulated over several. */
   readonly tokensPerPass: number;
+  /** GiB that a pass may keep for its backward pass (default 8); a larger one computes each layer again there, for time instead of memory. */
+  readonly activationsGiB?: number;
   /** Examples of one forward pass, in order, whatever their tokens: the microbatch of ORPO's `normalise: microbatch`. Absent: as many as fit. */
   readonly examplesPerPass?: number | undefined;
   /** Examples longer than this are dropped, counted and reported. */

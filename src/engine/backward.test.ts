@@ -1,7 +1,7 @@
 // The backward walk: what it adds up, what it leaves out, and how it refuses.
 import { describe, expect, it } from 'vitest';
 import { gradients } from './backward.ts';
-import { add, argMax, cast, concat, gather, matmul, mul, reduceSum, reshape, sub, topK } from './build.ts';
+import { add, argMax, cast, concat, exp, gather, matmul, mul, reduceSum, reshape, sub, topK } from './build.ts';
 import { Graph, type Tensor } from './graph.ts';
 import { serialise } from './onnx.ts';
 import { interpret } from './reference.ts';
@@ -48,6 +48,28 @@ describe('gradients', () => {
     const loss = reduceSum(mul(picked, reduceSum(cast(topK(x, 1).indices, 'float32'))));
     expect(gradients(loss, [table])).toHaveLength(1);
     expect(() => gradients(loss, [x])).toThrow('The loss does not depend on x');
+  });
+
+  it('computes again what it is told to, after the derivative is known and once', () => {
+    const build = (again: boolean) => {
+      const graph = new Graph();
+      const x = vector(graph, 'x');
+      const weight = vector(graph, 'weight');
+      const inner = mul(x, 2);
+      const body = () => exp(mul(inner, weight));
+      const loss = reduceSum(mul(again ? graph.recompute(body) : body(), 3));
+      const [dx, dw] = gradients(loss, [x, weight]) as [Tensor, Tensor];
+      return { graph, outputs: { loss, dx, dw } };
+    };
+    const feeds = { x: feed(1, 2, -1), weight: feed(0.5, -1, 2) };
+    const [kept, recomputed] = [build(false), build(true)];
+    expect(interpret(recomputed.graph, recomputed.outputs, feeds)).toEqual(interpret(kept.graph, kept.outputs, feeds));
+    const count = ({ graph }: ReturnType<typeof build>, op: string) =>
+      graph.nodes.filter((node) => node.op === op).length;
+    expect([count(kept, 'exp'), count(recomputed, 'exp'), count(recomputed, 'after')]).toEqual([1, 2, 2]);
+    const graph = new Graph();
+    const x = vector(graph, 'x');
+    expect(() => graph.recompute(() => graph.recompute(() => exp(x)))).toThrow('cannot hold more of its kind');
   });
 
   it('refuses what it cannot do, by name', () => {

@@ -88,6 +88,15 @@ export const transpose = (x: Tensor, perm: readonly number[]): Tensor => first('
 export const concat = (inputs: readonly Tensor[], axis: number): Tensor =>
   first('concat', inputs, { axis: axisOf(inputs[0] as Tensor, axis) });
 
+/** The `index`-th of `count` nearly equal parts of x along its first axis. */
+export const part = (x: Tensor, index: number, count: number): Tensor => first('part', [x], { index, count });
+
+/** Parts as `part` cuts them -> the whole, with as many rows as `like`. */
+export const join = (parts: readonly Tensor[], like: Tensor): Tensor => first('join', [like, ...parts]);
+
+/** x itself, not before all of `signals` are known. */
+export const after = (x: Tensor, signals: readonly Tensor[]): Tensor => first('after', [x, ...signals]);
+
 export const slice = (x: Tensor, axis: number, start: number, end: number): Tensor =>
   first('slice', [x], { axis: axisOf(x, axis), start, end });
 

@@ -11,6 +11,7 @@ import {
   neg,
   not,
   padLike,
+  part,
   reduceMean,
   reduceSum,
   reshape,
@@ -156,6 +157,8 @@ export const GRADIENTS: Readonly<Record<string, GradientRule>> = {
     );
   }),
   concat: concatenation,
+  join: ({ inputs: [, ...parts] }, dy) => [null, ...parts.map((_, i) => part(dy, i, parts.length))],
+  after: ({ inputs }, dy) => [dy, ...inputs.slice(1).map(() => null)],
   slice: chain((node, dy) => {
     const { axis, start, end } = node.attributes as { axis: number; start: number; end: number };
     return padLike(dy, input(node, 0), axis, start, end);

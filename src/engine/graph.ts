@@ -47,6 +47,8 @@ export class Graph {
   readonly inputs: Tensor[] = [];
   readonly constants: Constant[] = [];
   readonly weights = new Map<string, { tensor: Tensor; slice: WeightSlice }>();
+  /** Stretches of the list, [first, end), whose results the backward pass computes again instead of keeping them. */
+  readonly recomputed: { readonly first: number; readonly end: number }[] = [];
   readonly #names = new Set<string>();
   #scope = '';
 
@@ -97,7 +99,16 @@ export class Graph {
     return tensor;
   }
 
-  /** Appends a node; used by the builders in ops.ts only. */
+  /** What `body` builds is computed again where the backward pass needs it (backward.ts): time for memory. */
+  recompute<T>(body: () => T): T {
+    const first = this.nodes.length;
+    const result = body();
+    if ((this.recomputed.at(-1)?.end ?? 0) > first) throw new Error('What is recomputed cannot hold more of its kind');
+    this.recomputed.push({ first, end: this.nodes.length });
+    return result;
+  }
+
+  /** Appends a node; used by the builders in build.ts, and by backward.ts for copies. */
   append(
     op: string,
     inputs: readonly Tensor[],

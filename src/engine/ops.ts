@@ -1,5 +1,5 @@
 // The table of ops: shape rule and ONNX lowering of each. Builders with typed arguments are in build.ts, derivatives in gradients.ts.
-import { type Dim, product, type Shape, sum } from './dims.ts';
+import { type Dim, isName, product, type Shape, sum } from './dims.ts';
 import type { Attribute, DType, Node, Tensor } from './graph.ts';
 import * as webgpu from './webgpu.ts';
 
@@ -284,6 +284,58 @@ const sliceLike: Op = {
   },
 };
 
+/** Rows [index · n / count, (index + 1) · n / count) of n. */
+const part: Op = {
+  infer(inputs, attributes) {
+    const [x] = inputs as [Tensor];
+    const [index, count] = [int(attributes, 'index'), int(attributes, 'count')];
+    const rows = x.shape[0] as Dim;
+    if (typeof rows !== 'number' && !isName(rows)) fail('part', inputs, `cannot name a part of ${rows} rows`);
+    const at = (end: number) => Math.floor((Number(rows) * end) / count);
+    const size = typeof rows === 'number' ? at(index + 1) - at(index) : `${rows}/${count}#${index}`;
+    return [{ dtype: x.dtype, shape: [size, ...x.shape.slice(1)] }];
+  },
+  lower(node, emit) {
+    const [x] = names(node.inputs) as [string];
+    const [index, count] = [int(node.attributes, 'index'), emit.int64([int(node.attributes, 'count')])];
+    const rows = emit.fresh('rows');
+    emit.node('Shape', [x], [rows], { start: 0, end: 1 });
+    const bounds = [index, index + 1].map((end) => {
+      const [scaled, bound] = [emit.fresh('scaled'), emit.fresh('bound')];
+      emit.node('Mul', [rows, emit.int64([end])], [scaled]);
+      emit.node('Div', [scaled, count], [bound]);
+      return bound;
+    });
+    emit.node('Slice', [x, ...bounds, emit.int64([0])], names(node.outputs));
+  },
+};
+
+/** Inputs: an array with as many rows as the result, then the parts. */
+const join: Op = {
+  infer(inputs) {
+    const [like, first] = inputs as [Tensor, Tensor];
+    return [{ dtype: first.dtype, shape: [like.shape[0] as Dim, ...first.shape.slice(1)] }];
+  },
+  lower: (node, emit) => emit.node('Concat', names(node.inputs.slice(1)), names(node.outputs), { axis: 0 }),
+};
+
+/** x plus nothing: 0 times the sum of all that must be known before. The runtime cannot know that it is nothing. */
+const after: Op = {
+  infer: ([x]) => [{ dtype: 'float32', shape: (x as Tensor).shape }],
+  lower(node, emit) {
+    const [x, ...signals] = names(node.inputs) as [string, ...string[]];
+    const sums = signals.map((signal) => {
+      const sum = emit.fresh('sum');
+      emit.node('ReduceSum', [signal], [sum], { keepdims: 0 });
+      return sum;
+    });
+    const [all, nothing] = [emit.fresh('all'), emit.fresh('nothing')];
+    emit.node('Sum', sums, [all]);
+    emit.node('Mul', [all, emit.float32(0)], [nothing]);
+    emit.node('Add', [x, nothing], names(node.outputs));
+  },
+};
+
 /** Rows of a table: `data [n, ...rest]`, `indices [...]` -> `[...indices, ...rest]`. */
 const gather: Op = {
   infer(inputs) {
@@ -497,6 +549,9 @@ export const OPS: Readonly<Record<string, Op>> = {
   slice,
   padLike,
   sliceLike,
+  part,
+  join,
+  after,
   gather,
   scatterRows,
   gatherElements,

@@ -185,6 +185,16 @@ const scatterRows: Kernel = ([updates, indices, like]) => {
   return [{ data, shape }];
 };
 
+const partOf: Kernel = ([x], attributes) => {
+  const { data, shape } = x as Values;
+  const [n, ...rest] = shape as [number, ...number[]];
+  const { index, count: parts } = attributes as { index: number; count: number };
+  const [from, to] = [index, index + 1].map((end) => Math.floor((n * end) / parts)) as [number, number];
+  return [{ data: data.slice(from * count(rest), to * count(rest)), shape: [to - from, ...rest] }];
+};
+
+const join: Kernel = ([, ...parts]) => concat(parts, { axis: 0 }, () => undefined);
+
 const gatherElements: Kernel = ([x, indices]) => {
   const { data, shape } = indices as Values;
   const [from, to] = [(x as Values).shape.at(-1) as number, shape.at(-1) as number];
@@ -327,6 +337,9 @@ export const KERNELS: Readonly<Record<string, Kernel>> = {
   slice,
   padLike,
   sliceLike,
+  part: partOf,
+  join,
+  after: ([x]) => [x as Values],
   gather,
   scatterRows,
   gatherElements,

@@ -113,13 +113,15 @@ export function decode(
   parameters: Parameters,
   config: DecoderConfig,
   inputs: DecoderInputs,
+  { recompute = false }: { readonly recompute?: boolean } = {},
 ): { hidden: Tensor; present: KeyValue[] } {
   const groups = config.heads / config.kvHeads;
   const bias = groups === 1 ? inputs.bias : concat(Array<Tensor>(groups).fill(inputs.bias), 2);
   const context: AttentionContext = { ...inputs, bias, present: [] };
   let x = architecture.embed(parameters, config, inputs.ids);
   for (let layer = 0; layer < config.layers; layer++) {
-    x = parameters.graph.scope(`layer${layer}`, () => architecture.block(parameters, config, x, layer, context));
+    const block = () => architecture.block(parameters, config, x, layer, context);
+    x = parameters.graph.scope(`layer${layer}`, () => (recompute ? parameters.graph.recompute(block) : block()));
   }
   return { hidden: architecture.finish(parameters, config, x), present: context.present };
 }

@@ -260,12 +260,13 @@ function totals(
 
 /**
  * fp32 weights, two moments and a gradient for each trained weight, and 32 kB of activations for each token of a pass and million parameters
- * (fitted to DESIGN.md's measured 5.6 GB: 135M parameters, LoRA, 1,024 tokens).
+ * (fitted to DESIGN.md's measured 5.6 GB: 135M parameters, LoRA, 1,024 tokens), of which no more are kept than the settings allow.
  */
 function memory({ sft, align, prm }: Config, { parameters }: ModelFacts): number {
-  const peaks = [sft.train, align.train, prm.train].map(({ lora, tokensPerPass }) => {
+  const peaks = [sft.train, align.train, prm.train].map(({ lora, tokensPerPass, activationsGiB }) => {
     const trained = lora === null ? parameters : 0.05 * parameters;
-    return 4 * parameters + 12 * trained + 32_000 * tokensPerPass * (parameters / 1e6);
+    const activations = 32_000 * tokensPerPass * (parameters / 1e6);
+    return 4 * parameters + 12 * trained + Math.min(activations, activationsGiB * 2 ** 30);
   });
   return Math.max(...peaks);
 }

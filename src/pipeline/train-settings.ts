@@ -24,6 +24,7 @@ export const TrainSettings = z.strictObject({
   tokens: z.number().positive().nullable().default(null),
   maxSteps: z.number().int().positive().nullable().default(null),
   tokensPerPass: z.number().int().positive().default(1024),
+  activationsGiB: z.number().min(0).default(8),
   maxLength: z.number().int().positive().default(512),
   checkpointEverySteps: z.number().int().positive().default(50),
 });

@@ -1,6 +1,6 @@
-// A model's sizes -> what passes cost and how many positions may have logits at once. Leaves the division into passes to batches.ts.
+// A model's sizes -> what passes cost in time and memory. Leaves the division into passes to batches.ts.
 import type { DecoderConfig } from '../models/decoder.ts';
-import type { PassCost } from './batches.ts';
+import type { Pass, PassCost } from './batches.ts';
 
 /** Bytes of one `[positions, vocab]` array of logits. */
 const LOGITS_BYTES = 256 << 20;
@@ -8,6 +8,17 @@ const LOGITS_BYTES = 256 << 20;
 /** Positions with logits in one pass. */
 export function positionBudget({ vocab }: Pick<DecoderConfig, 'vocab'>): number {
   return Math.max(1, Math.floor(LOGITS_BYTES / (4 * vocab)));
+}
+
+/** Numbers a token and layer that the backward pass reads, in hidden and in intermediate states (fitted at 135M, 1,024 and 2,048 tokens). */
+const HIDDEN_STATES = 12;
+const INTERMEDIATE_STATES = 10;
+
+/** Bytes that a pass keeps for its backward pass, beside weights and logits. */
+export function activationBytes(config: DecoderConfig, { batch, seq }: Pick<Pass, 'batch' | 'seq'>): number {
+  const { hidden, intermediate, layers, heads } = config;
+  const token = HIDDEN_STATES * hidden + INTERMEDIATE_STATES * intermediate;
+  return 4 * layers * batch * seq * (token + heads * seq);
 }
 
 /** Time of one score of one head in forward and backward passes beside its products, in FLOPs that large products do meanwhile. */

@@ -6,6 +6,7 @@ import { decode, decoderInputs } from '../models/decoder.ts';
 import { ropeTables } from '../models/rope.ts';
 import { keyedUniform } from '../random.ts';
 import type { Pass } from './batches.ts';
+import { activationBytes } from './cost.ts';
 import { FlatLayout } from './flat-weights.ts';
 import type { Feeds, Loss, StepPass } from './losses/loss.ts';
 import { passFeeds } from './pass.ts';
@@ -23,76 +24,99 @@ export interface TrainingProgramArgs {
   readonly trainee: Trainee;
   readonly loss: Loss;
   readonly dropout: boolean;
+  /** Positions whose logits are computed at once; a pass of more computes them in parts. */
+  readonly maxPositions: number;
+  /** What a pass may keep for its backward pass; one that needs more computes each layer again there. */
+  readonly maxActivationBytes: number;
 }
 
-/** Forward and backward of one pass in one session, for every shape of a pass. */
-export class TrainingProgram implements AsyncDisposable {
+/** One compiled graph of a whole pass. */
+interface CompiledPass {
+  readonly program: Program;
   readonly layout: FlatLayout;
-  readonly #program: Program;
-  readonly #loss: Loss;
   /** Trained inputs' names in the graph, in the layout's order. */
-  readonly #inputs: readonly string[];
-  readonly #fixed: Feeds;
-  readonly #dropout: boolean;
-  readonly #frequencies: Float32Array;
+  readonly inputs: readonly string[];
+  readonly fixed: Feeds;
+}
+
+/** How a pass saves memory. */
+interface Saving {
+  /** Parts in which logits are computed. */
+  readonly parts: number;
+  /** Layers are computed again in the backward pass. */
+  readonly recompute: boolean;
+}
+
+async function compilePass(
+  { engine, source, trainee, loss, dropout }: TrainingProgramArgs,
+  { parts, recompute }: Saving,
+): Promise<CompiledPass> {
+  const { architecture, config } = source;
+  const graph = new Graph();
+  const inputs = decoderInputs(graph, config, 'seq', false);
+  const noise = dropout ? graph.input('noise', 'float32', ['batch', 'seq', 1]) : null;
+  const bound = trainee.bind(graph, noise);
+  const { parameters } = bound;
+  const { hidden } = decode(architecture, parameters, config, inputs, { recompute });
+  const built = loss.build({ graph, architecture, parameters, config, hidden, parts });
+  const trained = bound.trained();
+  const layout = new FlatLayout(new Map([...trained].map(([name, { shape }]) => [name, shape])));
+  const tensors = layout.tensors.map(({ name }) => trained.get(name) as Tensor);
+  const derivatives = gradients(built.loss, tensors);
+  const outputs = Object.fromEntries(derivatives.map((tensor, n) => [`gradient.${n}`, tensor]));
+  const program = await engine.compile(
+    graph,
+    { loss: built.loss, perPosition: built.perPosition, ...outputs },
+    { prepack: false, keep: trainee.keep },
+  );
+  return { program, layout, inputs: tensors.map(({ name }) => name), fixed: await bound.fixed() };
+}
+
+/** Forward and backward of one pass in one session, for every shape of a pass; very large passes have sessions of their own, which save memory. */
+export class TrainingProgram implements AsyncDisposable {
+  readonly #args: TrainingProgramArgs;
+  readonly #whole: CompiledPass;
+  readonly #saving = new Map<string, CompiledPass>();
   #rope: { cos: HostArray; sin: HostArray } | null = null;
 
-  constructor(parts: {
-    program: Program;
-    layout: FlatLayout;
-    loss: Loss;
-    inputs: readonly string[];
-    fixed: Feeds;
-    dropout: boolean;
-    frequencies: Float32Array;
-  }) {
-    this.layout = parts.layout;
-    this.#program = parts.program;
-    this.#loss = parts.loss;
-    this.#inputs = parts.inputs;
-    this.#fixed = parts.fixed;
-    this.#dropout = parts.dropout;
-    this.#frequencies = parts.frequencies;
+  private constructor(args: TrainingProgramArgs, whole: CompiledPass) {
+    this.#args = args;
+    this.#whole = whole;
   }
 
-  static async compile({ engine, source, trainee, loss, dropout }: TrainingProgramArgs): Promise<TrainingProgram> {
-    const { architecture, config } = source;
-    const graph = new Graph();
-    const inputs = decoderInputs(graph, config, 'seq', false);
-    const noise = dropout ? graph.input('noise', 'float32', ['batch', 'seq', 1]) : null;
-    const bound = trainee.bind(graph, noise);
-    const { parameters } = bound;
-    const { hidden } = decode(architecture, parameters, config, inputs);
-    const built = loss.build({ graph, architecture, parameters, config, hidden });
-    const trained = bound.trained();
-    const layout = new FlatLayout(new Map([...trained].map(([name, { shape }]) => [name, shape])));
-    const tensors = layout.tensors.map(({ name }) => trained.get(name) as Tensor);
-    const derivatives = gradients(built.loss, tensors);
-    const outputs = Object.fromEntries(derivatives.map((tensor, n) => [`gradient.${n}`, tensor]));
-    const program = await engine.compile(
-      graph,
-      { loss: built.loss, perPosition: built.perPosition, ...outputs },
-      { prepack: false, keep: trainee.keep },
-    );
-    const inputNames = tensors.map(({ name }) => name);
-    const frequencies = config.ropeFrequencies;
-    return new TrainingProgram({
-      program,
-      layout,
-      loss,
-      inputs: inputNames,
-      fixed: await bound.fixed(),
-      dropout,
-      frequencies,
-    });
+  static async compile(args: TrainingProgramArgs): Promise<TrainingProgram> {
+    return new TrainingProgram(args, await compilePass(args, { parts: 1, recompute: false }));
+  }
+
+  get layout(): FlatLayout {
+    return this.#whole.layout;
+  }
+
+  async #passFor(pass: Pass): Promise<CompiledPass> {
+    const saving = this.#savingOf(pass);
+    if (saving.parts === 1 && !saving.recompute) return this.#whole;
+    const key = JSON.stringify(saving);
+    const compiled = this.#saving.get(key) ?? (await compilePass(this.#args, saving));
+    this.#saving.set(key, compiled);
+    return compiled;
+  }
+
+  #savingOf(pass: Pass): Saving {
+    const { loss, source, maxPositions, maxActivationBytes } = this.#args;
+    const positions = pass.placements.reduce((sum, { example }) => sum + loss.positions(example), 0);
+    const wanted = Math.ceil(Math.log2(positions / maxPositions));
+    // A power of two, so that there are few sessions; no part may be empty.
+    const parts = 2 ** Math.max(0, Math.min(wanted, Math.floor(Math.log2(positions))));
+    return { parts, recompute: activationBytes(source.config, pass) > maxActivationBytes };
   }
 
   /** Tables of at least `seq` positions: the runtime wants them as long as the row, though no position gets there. */
   #ropeOf(seq: number): { cos: HostArray; sin: HostArray } {
     const known = this.#rope?.cos.shape[0] ?? 0;
     if (this.#rope && known >= seq) return this.#rope;
-    const { cos, sin } = ropeTables(this.#frequencies, seq);
-    const shape = [seq, this.#frequencies.length];
+    const { ropeFrequencies } = this.#args.source.config;
+    const { cos, sin } = ropeTables(ropeFrequencies, seq);
+    const shape = [seq, ropeFrequencies.length];
     this.#rope = { cos: { data: cos, shape }, sin: { data: sin, shape } };
     return this.#rope;
   }
@@ -107,20 +131,22 @@ export class TrainingProgram implements AsyncDisposable {
     gradient: Float32Array,
     { accumulate, dropoutKey }: { accumulate: boolean; dropoutKey: string },
   ): Promise<PassResult> {
+    const { loss: objective, dropout } = this.#args;
+    const { program, layout, inputs, fixed } = await this.#passFor(of.pass);
     const feeds: Feeds = {
-      ...this.#fixed,
+      ...fixed,
       ...this.#ropeOf(of.pass.seq),
       ...passFeeds(of.pass),
-      ...this.#loss.feeds(of),
+      ...objective.feeds(of),
     };
-    if (this.#dropout) feeds['noise'] = noiseOf(of.pass, dropoutKey);
-    this.layout.tensors.forEach((tensor, n) => {
-      feeds[this.#inputs[n] as string] = { data: this.layout.view(params, tensor), shape: tensor.shape };
+    if (dropout) feeds['noise'] = noiseOf(of.pass, dropoutKey);
+    layout.tensors.forEach((tensor, n) => {
+      feeds[inputs[n] as string] = { data: layout.view(params, tensor), shape: tensor.shape };
     });
-    const results = await this.#program.runFloat(feeds);
-    this.layout.tensors.forEach((tensor, n) => {
+    const results = await program.runFloat(feeds);
+    layout.tensors.forEach((tensor, n) => {
       const part = (results[`gradient.${n}`] as HostArray<Float32Array>).data;
-      if (accumulate) addTo(this.layout.view(gradient, tensor), part);
+      if (accumulate) addTo(layout.view(gradient, tensor), part);
       else gradient.set(part, tensor.offset);
     });
     const { loss, perPosition } = results as Record<'loss' | 'perPosition', HostArray<Float32Array>>;
@@ -128,7 +154,7 @@ export class TrainingProgram implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#program[Symbol.asyncDispose]();
+    for (const { program } of [this.#whole, ...this.#saving.values()]) await program[Symbol.asyncDispose]();
   }
 }
 

@@ -125,13 +125,20 @@ interface OptimiseArgs {
   readonly trainee: Trainee;
 }
 
+/** Default of `activationsGiB`. */
+const ACTIVATIONS_GIB = 8;
+
 /** Runs all steps that are not done yet, and writes the weights. */
 async function optimise({ engine, job, args, source, files, examples, trainee }: OptimiseArgs): Promise<TrainStep[]> {
   const { options } = job;
   await files.begin();
   const loss = lossOf(options.objective);
   const dropout = (options.lora?.dropout ?? 0) > 0;
-  await using program = await TrainingProgram.compile({ engine, source, trainee, loss, dropout });
+  const limits = {
+    maxPositions: positionBudget(source.config),
+    maxActivationBytes: (options.activationsGiB ?? ACTIVATIONS_GIB) * 2 ** 30,
+  };
+  await using program = await TrainingProgram.compile({ engine, source, trainee, loss, dropout, ...limits });
   await using optimizer = await AdamW.create(engine, options);
   const loaded = await files.load(program.layout.size);
   const state = loaded?.state ?? (await initialState(program, trainee));

@@ -133,6 +133,26 @@ describe.each(CASES)('%s', (_, objective, examples) => {
   });
 });
 
+test.each([
+  ['an adapter', 'models/llama', lora],
+  ['every weight', 'models/llama', null],
+  ['every weight, the output tied to the embedding', 'models/llama-tied', null],
+] as const)('passes that save memory give the gradients of those that do not: %s', async (_, folder, trained) => {
+  for (const [, objective, examples] of CASES) {
+    const args = { model: modelWithTokenizer(folder), objective, lora: trained };
+    await using whole = await gradientsOf(args);
+    const passes = [rowEach(examples, longest(examples))];
+    const expected = await whole.run(passes);
+    for (const saving of [{ maxPositions: 1 }, { maxPositions: 7 }, { maxPositions: 64, maxActivationBytes: 0 }]) {
+      await using model = await gradientsOf({ ...args, ...saving });
+      const found = await model.run(passes);
+      expectSame(found, expected);
+      const [logps, all] = [found.perPosition[0], expected.perPosition[0]] as [Float32Array, Float32Array];
+      expect(relativeError(logps, all)).toBeLessThan(1e-5);
+    }
+  }
+});
+
 test('dropout belongs to a token, wherever it was packed', async () => {
   const dropped = { ...lora, dropout: 0.3 };
   await using model = await gradientsOf({
@@ -145,6 +165,14 @@ test('dropout belongs to a token, wherever it was packed', async () => {
   const expected = await model.run([rowEach(singles, longest(singles))]);
   expectSame(await model.run(oneByOne(singles)), expected);
   expectSame(await model.run(packed(singles, sft, 512)), expected);
+  await using saving = await gradientsOf({
+    model: modelWithTokenizer('models/llama'),
+    adapter,
+    objective: sft,
+    lora: dropped,
+    maxActivationBytes: 0,
+  });
+  expectSame(await saving.run(oneByOne(singles)), expected);
   const { loss } = await plain.run(oneByOne(singles));
   expect(Math.abs(loss - expected.loss)).toBeGreaterThan(1e-3);
 });

@@ -67,6 +67,21 @@ const emptyCases = [
   one('reduceSum', 'no elements', { x: fixed([2, 0], { shape: [2, 'past'] }) }, (t) =>
     build.reduceSum(x(t), { axes: [1] }),
   ),
+  ...[0, 1, 2].map((index) =>
+    one('part', `${index} of 3, uneven`, { x: fixed([7, 2], { shape: ['n', 2] }) }, (t) => build.part(x(t), index, 3)),
+  ),
+  one('part', 'int64, a number of rows', { x: i([5], [4, 3, 2, 1, 0]) }, (t) => build.part(x(t), 1, 2)),
+  one('part', 'fewer rows than parts', { x: fixed([1, 2], { shape: ['n', 2] }) }, (t) => build.part(x(t), 0, 4)),
+  one('join', 'three uneven parts', { x: f([7, 2]) }, (t) => {
+    const doubled = build.mul(x(t), 2);
+    return build.join(
+      [0, 2, 4].map((start, k) => build.slice(doubled, 0, start, [2, 4, 7][k] as number)),
+      doubled,
+    );
+  }),
+  one('after', 'a scalar and a matrix', { x: f([3, 2], { shape: ['n', 2] }), y: fixed([2, 2]) }, (t) =>
+    build.after(x(t), [build.reduceSum(x(t, 'y')), x(t, 'y')]),
+  ),
   ...(['start', 'end'] as const).map((from) =>
     one(
       'sliceLike',

@@ -1,5 +1,5 @@
 // What an objective is to the training loop: a scalar in the graph, what it is fed, and the figures read from its outputs.
-import { tokenLogp } from '../../engine/build.ts';
+import { join, part, tokenLogp } from '../../engine/build.ts';
 import type { Graph, Tensor } from '../../engine/graph.ts';
 import type { HostArray } from '../../engine/session.ts';
 import { type Architecture, type DecoderConfig, rowsAt } from '../../models/decoder.ts';
@@ -16,6 +16,8 @@ export interface LossContext {
   readonly config: DecoderConfig;
   /** Final hidden states `[batch, seq, hidden]`. */
   readonly hidden: Tensor;
+  /** Parts in which logits are computed, one after the other; 1: all at once. */
+  readonly parts: number;
 }
 
 export type Feeds = Record<string, HostArray>;
@@ -43,11 +45,20 @@ export interface Loss {
   readonly inOrder: boolean;
 }
 
-/** Log-probabilities `[n]` of the tokens fed as `rows` and `targets`. */
-export function logpsAtTargets({ graph, architecture, parameters, config, hidden }: LossContext): Tensor {
+/**
+ * Log-probabilities `[n]` of the tokens fed as `rows` and `targets`. In several parts, no part's logits `[n / parts, vocab]` are kept: the
+ * backward pass computes them again.
+ */
+export function logpsAtTargets({ graph, architecture, parameters, config, hidden, parts }: LossContext): Tensor {
   const rows = graph.input('rows', 'int64', ['n']);
   const targets = graph.input('targets', 'int64', ['n']);
-  return tokenLogp(architecture.logits(parameters, config, rowsAt(hidden, rows)), targets);
+  const logps = (states: Tensor, ids: Tensor) => tokenLogp(architecture.logits(parameters, config, states), ids);
+  if (parts === 1) return logps(rowsAt(hidden, rows), targets);
+  const all = Array.from({ length: parts }, (_, i) => {
+    const [states, ids] = [rowsAt(hidden, part(rows, i, parts)), part(targets, i, parts)];
+    return graph.recompute(() => logps(states, ids));
+  });
+  return join(all, targets);
 }
 
 /** Feeds of logpsAtTargets. A pass without a prediction gets one that weighs nothing, since no tensor may be empty. */
