@@ -2,7 +2,8 @@
 import { PbfWriter } from 'pbf';
 import type { Dim } from './dims.ts';
 import type { Attribute, DType, Graph, Node, Tensor, WeightSlice } from './graph.ts';
-import { type Emitter, OPS, type Provider } from './ops.ts';
+import type { Emitter, Provider } from './op.ts';
+import { OPS } from './ops.ts';
 
 const IR_VERSION = 9;
 const OPSET = 20;

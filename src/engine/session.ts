@@ -9,7 +9,7 @@ import { messageOf, SipfError } from '../errors.ts';
 import { type Dim, evaluate, isName } from './dims.ts';
 import type { Graph, Tensor } from './graph.ts';
 import { outputName, serialise } from './onnx.ts';
-import type { Provider } from './ops.ts';
+import type { Provider } from './op.ts';
 
 export type { Provider };
 
