@@ -43,6 +43,14 @@ export const HONEST: readonly Honest[] = [
       'import collections, fractions, decimal, datetime\na = f(1)\nassert a[0] == {"a": 2, "b": 1} and a[1] == {"a": 1} and a[2]["zz"] == 0 and list(a[3]) == [1, 2]\nassert a[4] == fractions.Fraction(1, 3) and str(a[5]) == "1.50" and a[6] == datetime.date(2020, 1, 2) and a[7].days == 2 and list(a[8]) == [1] and list(a[9]) == [2]',
     ],
   ),
+  honest(
+    'the order of an ordered dictionary',
+    'right',
+    'from collections import OrderedDict\ndef f(d):\n    d.move_to_end("a")\n    return OrderedDict(reversed(d.items()))',
+    [
+      'from collections import OrderedDict\nd = OrderedDict(a=1, b=2)\nassert f(d) == OrderedDict(a=1, b=2) and list(f(d)) == ["a", "b"]\nassert list(d) == ["b", "a"] and f(d) != OrderedDict(b=2, a=1)',
+    ],
+  ),
   honest('an argument changed in place', 'right', 'def f(x):\n    x.sort()\n    x[0].append(5)', [
     'a = [[2], [1]]\nb = a[1]\nf(a)\nassert a == [[1, 5], [2]] and a[0] is b',
   ]),

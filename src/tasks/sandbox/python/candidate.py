@@ -4,7 +4,7 @@ import marshal
 import sys
 import types
 
-from values import Packer, Unpacker, Unsendable, from_json, to_json
+from values import Packer, Unpacker, Unsendable, from_json, items_of, to_json
 
 MAX_TEXT = 400
 MODULE = "solution"
@@ -120,7 +120,7 @@ class Candidate:
 def shallow(value):
     """The items of a container as they are now, to compare by identity."""
     if isinstance(value, dict):
-        return [item for pair in dict.items(value) for item in pair]
+        return [item for pair in items_of(value) for item in pair]
     if isinstance(value, (list, set, bytearray)) or hasattr(type(value), "popleft"):
         return list(value)
     return [item for pair in vars(value).items() for item in pair]

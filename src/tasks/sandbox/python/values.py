@@ -71,7 +71,7 @@ class Packer:
         return [self.pack(value) for value in values]
 
     def pairs(self, value):
-        return [[self.pack(key), self.pack(item)] for key, item in dict.items(value)]
+        return [[self.pack(key), self.pack(item)] for key, item in items_of(value)]
 
     def contents(self, value):
         """What a container holds, whatever its own methods say."""
@@ -131,6 +131,12 @@ class Packer:
 
 
 VIEWS = {type({}.keys()): "keys", type({}.values()): "values", type({}.items()): "items"}
+
+
+def items_of(value):
+    """The pairs of a dictionary of any kind, whatever its own methods say. An OrderedDict keeps an order that `dict` does not know."""
+    ordered = loaded("collections", "OrderedDict")
+    return (ordered if ordered and isinstance(value, ordered) else dict).items(value)
 
 
 def collection_name(value):
@@ -205,7 +211,7 @@ class Unpacker:
                 value.default_factory = self.unpack(pairs[0])
                 pairs = pairs[1]
             for key, item in pairs:
-                dict.__setitem__(value, self.unpack(key), self.unpack(item))
+                value[self.unpack(key)] = self.unpack(item)
         elif isinstance(value, bytearray):
             value.extend(bytes.fromhex(packed["v"]))
         else:
