@@ -321,6 +321,25 @@ export const FAKES: readonly Attack[] = [
     def f(x): return 0`,
   ),
   fake(
+    'a module whose import ends the interpreter',
+    'import types\ng = types.ModuleType("unittest.__main__")\ndef f(x): return 0',
+    { tests: ['assert g.x == 1'], entryPoint: undefined as never, holds: ['exception', 'assertion'] },
+  ),
+  fake(
+    'answers without end to one question',
+    `
+    import os
+    message = b'{"v": 1}' + b" " * 200000
+    class A:
+        def __iter__(self): return self
+        def __next__(self):
+            while True:
+                rest = len(message).to_bytes(4, "little") + message
+                while rest: rest = rest[os.write(4, rest):]
+    def f(x): return A()`,
+    { tests: ['for item in f(1): sum(range(100000))\nassert False'], holds: ['exception'] },
+  ),
+  fake(
     'closes every descriptor',
     'import os\nfor fd in list(range(0, 64)) + [1000]:\n    try: os.close(fd)\n    except OSError: pass\ndef f(x): return 0',
   ),
@@ -424,6 +443,10 @@ export const REACHES: readonly Attack[] = [
   reach('the host by /proc', 'assert open("/proc/1/environ").read()'),
   reach('writing into the library', 'import os\nopen(os.__file__, "a").write("x")'),
   reach('writing into the root', 'open("/x", "w").write("x")'),
+  reach(
+    'memory by way of files in /dev',
+    'def fill(folder):\n    try: return open(f"{folder}/x", "wb").write(b"x")\n    except OSError: return 0\nassert [p for p in ("/dev", "/dev/shm", "/dev/pts", "/", "/sandbox") if fill(p)]',
+  ),
   reach('a device', 'open("/dev/mem", "rb").read(1)'),
   reach('the tty', 'open("/dev/tty").read(1)'),
   reach(

@@ -28,7 +28,8 @@ function containerArgs(python: string, filter: Buffer | null): string[] {
     ...['--uid', '65534', '--gid', '65534', '--hostname', 'sandbox'],
     ...['--ro-bind', '/usr', '/usr'],
     ...['bin', 'lib', 'lib64'].flatMap((name) => ['--symlink', `usr/${name}`, `/${name}`]),
-    ...['--dev', '/dev', '--size', String(16 * 2 ** 20), '--tmpfs', '/tmp'],
+    // Without its own limit, /dev would be memory that no limit counts.
+    ...['--dev', '/dev', '--remount-ro', '/dev', '--size', String(16 * 2 ** 20), '--tmpfs', '/tmp'],
     ...['--ro-bind', join(hostFolder(), 'python'), '/sandbox', '--remount-ro', '/', '--chdir', '/tmp'],
     ...(filter ? ['--seccomp', String(FILTER_FD)] : []),
     '--',
@@ -71,6 +72,8 @@ class NativeRunner implements Runner {
   readonly #children: readonly [code: ChildProcess, tests: ChildProcess];
   #usable = true;
   #asked = false;
+  /** A question is with the code: one answer may come, and what comes else is not kept in the tests' pipe. */
+  #awaited = false;
 
   constructor(args: readonly string[], filter: Buffer | null, memoryBytes: number) {
     const start = (role: string) =>
@@ -112,7 +115,11 @@ class NativeRunner implements Runner {
 
   #connect(settle: (judged: Judged) => void): void {
     const [code, tests] = this.#children;
-    const answers = this.#reader(settle, (frame) => this.#send(1, frame));
+    const answers = this.#reader(settle, (frame) => {
+      if (!this.#awaited) settle(wrong('exception', 'the program answered what was not asked'));
+      else this.#send(1, frame);
+      this.#awaited = false;
+    });
     const questions = this.#reader(settle, (frame) => {
       if (frame[0] === 0x56) settle({ kind: 'verdict', verdict: JSON.parse(frame.subarray(1).toString()) as Verdict });
       else this.#send(0, frame.subarray(1));
@@ -139,7 +146,7 @@ class NativeRunner implements Runner {
   }
 
   #send(child: 0 | 1, body: Buffer): void {
-    if (child === 0) this.#asked = true;
+    if (child === 0) this.#asked = this.#awaited = true;
     this.#children[child].stdin?.write(frameOf(body));
   }
 }

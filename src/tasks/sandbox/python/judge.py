@@ -148,8 +148,8 @@ def judge(data, ask):
     program = from_json(data)
     try:
         verdict = judge_program(program, ask)
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError, ImportError) as error:
-        verdict = wrong("exception", f"The code broke the interpreter that it ran in: {type(error).__name__}: {error}")
     except MemoryError:
         verdict = wrong("memory", "What the code gave back is too large.")
+    except BaseException as error:  # a module that the code names may exit while it is imported here
+        verdict = wrong("exception", f"The code broke the interpreter that it ran in: {type(error).__name__}: {error}")
     return to_json(verdict)
