@@ -132,6 +132,72 @@ export const FAKES: readonly Attack[] = [
     'class A:\n    @property\n    def __class__(self): return int\n    def __eq__(self, o): return True\ndef f(x): return A()',
     { tests: ['assert isinstance(f(1), int)'] },
   ),
+  fake(
+    'an object whose difference is close to nothing, by objects only',
+    `
+    class Z(float):
+        def __abs__(self): return Z()
+        def __lt__(self, other): return True
+        def part(self): pass
+    class A:
+        def __sub__(self, other): return Z(0)
+        __rsub__ = __sub__
+    def f(x): return A()`,
+    { tests: ['assert abs(f(1) - 2.5) < 1e-6'] },
+  ),
+  ...['not f(1) ^ {1, 2}', 'len({1, 2} - f(1)) == 0', 'list(f(1) - {1, 2}) == []', 'round(f(1) - 2.5, 3) == 0'].map(
+    (test) =>
+      fake(
+        `an object that keeps what meets it: ${test}`,
+        `
+      class A:
+          def __sub__(self, other): return A()
+          __rsub__ = __xor__ = __sub__
+          def __bool__(self): return False
+          def __len__(self): return 0
+          def __iter__(self): return iter([])
+          def __round__(self, digits): return 0
+      def f(x): return A()`,
+        { tests: [`assert ${test}`] },
+      ),
+  ),
+  ...['== [1, 2]', '+ [] == [1, 2]', '>= [1, 2]'].map((test) =>
+    fake(
+      `a list with methods of its own ${test}`,
+      `
+      class A(list):
+          def part(self): pass
+          def __eq__(self, other): return True
+          def __ge__(self, other): return True
+          def __add__(self, other): return self
+      def f(x): return A()`,
+      { tests: [`assert f(1) ${test}`] },
+    ),
+  ),
+  fake(
+    'a set with methods of its own that answers predicates',
+    'class A(set):\n    def part(self): pass\n    def issuperset(self, other): return True\ndef f(x): return A()',
+    { tests: ['assert f(1).issuperset({1})'] },
+  ),
+  fake(
+    'a context manager that swallows assertions',
+    'class A:\n    def __enter__(self): return 0\n    def __exit__(self, *error): return True\ndef f(x): return A()',
+    { tests: ['with f(1) as value:\n    assert value == 4'] },
+  ),
+  fake('raises what skips tests', 'import unittest\ndef f(x): raise unittest.SkipTest("no")', {
+    tests: [
+      'import io, unittest\nclass T(unittest.TestCase):\n    def test(self): self.assertEqual(f(2), 4)\nmade = unittest.defaultTestLoader.loadTestsFromTestCase(T)\nassert unittest.TextTestRunner(io.StringIO()).run(made).wasSuccessful()',
+    ],
+  }),
+  fake(
+    'raises what the harness raises',
+    'class NotSent(Exception): __module__ = "link"\nE = type("NotSent", (Exception,), {"__module__": "link"})\ndef f(x): raise E("no")',
+  ),
+  fake(
+    'an exception with a message that equals everything',
+    'class A(str):\n    def __eq__(self, other): return True\n    def __contains__(self, other): return True\nclass E(ValueError):\n    def __str__(self): return A()\ndef f(x): raise E(A())',
+    { tests: ['try:\n    f(1)\nexcept ValueError as error:\n    assert error.args == ("no",) or "no" in str(error)'] },
+  ),
   fake('an infinite stream of answers', 'import itertools\ndef f(x): return itertools.count()', {
     tests: ['assert f(1) == [0]'],
   }),

@@ -132,6 +132,66 @@ export const HONEST: readonly Honest[] = [
   honest('names of a module', 'right', 'import sys\ndef f(x):\n    return sys.getsizeof(x)', [
     'assert f((1, 2)) == sys.getsizeof((1, 2))',
   ]),
+  honest(
+    'operators of its own class',
+    'right',
+    'class V:\n    def __init__(self, x): self.x = x\n    def __add__(self, o): return V(self.x + o.x)\n    def __mul__(self, k): return V(self.x * k)\n    __rmul__ = __mul__\n    def __neg__(self): return V(-self.x)\n    def __abs__(self): return abs(self.x)\n    def __lt__(self, o): return self.x < o.x\n    def __eq__(self, o): return self.x == o.x\n    def __hash__(self): return hash(self.x)\n    def __format__(self, form): return format(self.x, form)\n    def __float__(self): return 0.5\nf = V',
+    [
+      'assert V(1) + V(2) == V(3) and (V(2) * 3).x == 6 and 3 * V(2) == V(6) and (-V(2)).x == -2 and abs(V(-2)) == 2',
+      'assert V(1) < V(2) and max(V(1), V(3)).x == 3 and [v.x for v in sorted([V(3), V(1)])] == [1, 3]',
+      'assert len({V(1), V(1)}) == 1 and {V(1): 2}[V(1)] == 2 and V(1) in [V(1)] and f"{V(1):03}" == "001" and float(V(1)) == 0.5',
+    ],
+  ),
+  honest(
+    'classes that derive from built-in ones',
+    'right',
+    'from collections import OrderedDict\nfrom typing import NamedTuple\nfrom enum import Enum, IntEnum\nclass Stack(list):\n    def push(self, x): self.append(x)\nclass Cache(OrderedDict):\n    def put(self, k, v):\n        self[k] = v\n        if len(self) > 1: self.popitem(last=False)\n    def get(self, k): return OrderedDict.get(self, k, -1)\nclass P(NamedTuple):\n    x: int\n    y: int\n    def size(self): return abs(self.x) + abs(self.y)\nclass Level(IntEnum):\n    LOW = 1\n    HIGH = 2\nclass Word(str, Enum):\n    A = "a"\nf = Stack',
+    [
+      's = Stack()\ns.push(1)\ns.push(2)\nassert s == [1, 2] and s.pop() == 2 and len(s) == 1 and s + [5] == [1, 5] and 1 in s and isinstance(s, list) and sorted(s) == [1]',
+      'c = Cache()\nc.put("a", 1)\nc.put("b", 2)\nassert c.get("a") == -1 and c.get("b") == 2 and list(c) == ["b"]',
+      'assert P(3, -4).size() == 7 and P(3, -4) == (3, -4) and P(1, 2).y == 2\nx, y = P(1, 2)\nassert (x, y) == (1, 2)',
+      'assert Level.HIGH.value == 2 and Level.HIGH.name == "HIGH" and Level.HIGH == 2 and Level.LOW < Level.HIGH and Word.A == "a" and Word.A.value == "a"',
+    ],
+  ),
+  honest(
+    'exceptions of its own class',
+    'right',
+    'class E(Exception): pass\nclass Bad(E, ValueError):\n    def __init__(self, text, code):\n        super().__init__(text)\n        self.code = code\ndef f(x):\n    if x == 0: return {}["k"]\n    raise Bad("bad", 7)',
+    [
+      'try:\n    f(1)\n    assert False\nexcept Bad as error:\n    assert str(error) == "bad" and error.code == 7',
+      'for kind in (E, ValueError, Exception):\n    try: f(1)\n    except kind: continue\n    assert False',
+      'try:\n    f(0)\nexcept KeyError as error:\n    assert str(error) == "\'k\'" and error.args == ("k",)',
+    ],
+  ),
+  honest('an exception of the standard library', 'right', 'import json\ndef f(x):\n    return json.loads(x)', [
+    'import json\ntry:\n    f("{")\n    assert False\nexcept json.JSONDecodeError as error:\n    assert "Expecting" in str(error)',
+  ]),
+  honest(
+    'context managers, subclasses, names and deletion',
+    'right',
+    'from contextlib import contextmanager\n@contextmanager\ndef f(x):\n    yield x + 1\nclass A:\n    """About A."""\n    def __init__(self): self.d = {1: 2}\n    def __enter__(self): return self\n    def __exit__(self, *error): self.d = error[0] and error[0].__name__\n    def __delitem__(self, k): del self.d[k]\nclass B(A): pass',
+    [
+      'with f(1) as x:\n    assert x == 2',
+      'a = A()\ntry:\n    with a: raise ValueError("no")\nexcept ValueError: pass\nassert a.d == "ValueError"',
+      'a = A()\ndel a[1]\nassert a.d == {} and a.__dict__ == {"d": {}} and issubclass(B, A) and A.__name__ == "A" and A.__doc__ == "About A." and f.__name__ == "f"',
+    ],
+  ),
+  honest('a coroutine that the tests run', 'right', 'async def f(x):\n    return x + 1', [
+    'import asyncio\nassert asyncio.run(f(1)) == 2\nasync def both(): return await f(1) + sum(await asyncio.gather(f(2), f(3)))\nassert asyncio.run(both()) == 9',
+  ]),
+  honest('functions and objects of the standard library as arguments', 'right', 'def f(g, *a):\n    return g(*a)', [
+    'import functools, math, operator, re, types\nassert f(math.sqrt, 4) == 2 and f(str.upper, "a") == "A" and f(operator.add, 1, 2) == 3 and f(functools.partial(pow, 2), 3) == 8',
+    'assert f([1, 2, 1].count, 1) == 2 and f(next, iter([7, 8])) == 7 and f(next, (x for x in [9])) == 9 and f(operator.getitem, [1, 2, 3], slice(1, 3)) == [2, 3]',
+    'assert f(lambda p: bool(p.match("aa")), re.compile("a+$")) is True and f(lambda n: n.a, types.SimpleNamespace(a=1)) == 1',
+  ]),
+  honest(
+    'dates with a zone, times and dictionaries with a default',
+    'right',
+    'import collections, datetime, time\ndef f():\n    return datetime.datetime(2020, 1, 1, tzinfo=datetime.timezone.utc), time.gmtime(0), collections.defaultdict(lambda: 5)',
+    [
+      'import datetime\na, b, c = f()\nassert a == datetime.datetime(2020, 1, 1, tzinfo=datetime.timezone.utc) and b.tm_year == 1970 and b[0] == 1970 and c["x"] == 5',
+    ],
+  ),
   honest('a constant of its own', 'right', 'LIMIT = 7\ndef f():\n    return LIMIT', ['assert f() == LIMIT']),
   honest(
     'dataclasses and annotations',

@@ -1,13 +1,19 @@
 # Requests of the tests' interpreter -> what the program's code answers, as plain data. Runs beside the code, so nothing it says is trusted:
 # the worst a hostile program can make of it is another wrong answer.
+import importlib
 import marshal
+import operator
 import sys
 import types
 
 from values import Packer, Unpacker, Unsendable, from_json, items_of, to_json
 
 MAX_TEXT = 400
+MAX_ARGUMENTS = 4000
 MODULE = "solution"
+# What makes a class of the code one that tests use by its own methods, whatever built-in class it derives from.
+METHODS = (types.FunctionType, property, classmethod, staticmethod)
+PLAIN = (str, int, float, bytes, tuple, list, dict, set, frozenset, bytearray)
 
 
 class Candidate:
@@ -35,7 +41,7 @@ class Candidate:
         try:
             code = compile(request["source"], "<code>", "exec", dont_inherit=True)
         except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError) as error:
-            return {"raised": describe(error), "syntax": not isinstance(error, MemoryError)}
+            return {"raised": self.describe(error), "syntax": not isinstance(error, MemoryError)}
         exec(code, self.space)
         wanted = [name for name in request["names"] if name in self.space]
         return {"names": {name: self.pack_name(self.space[name]) for name in wanted}}
@@ -48,7 +54,7 @@ class Candidate:
         before = [shallow(value) for value in marked]
         value = self.held[request["h"]](*arguments, **named)
         known = {id(argument): number for number, argument in enumerate(marked)}
-        packer = Packer(known, marked, False, self.pack_other)
+        packer = Packer(known, marked, False, self.pack_other, stays)
         answer = {"v": packer.pack(value)}
         changed = [
             [number, self.contents(packer, argument)]
@@ -66,11 +72,13 @@ class Candidate:
         """One of the few things that tests may ask of an object of the program's own."""
         unpacker = Unpacker([], True, self.unpack_other)
         arguments = [unpacker.unpack(item) for item in request["a"]]
-        value = ACTIONS[request["do"]](self.held[request["h"]], *arguments)
-        return {"v": self.packer().pack(value)}
+        held = self.held[request["h"]]
+        if request["do"] == "plain":
+            return {"v": self.packer().plain(held, type(held))}
+        return {"v": self.packer().pack(ACTIONS[request["do"]](held, *arguments))}
 
     def packer(self):
-        return Packer({}, [], False, self.pack_other)
+        return Packer({}, [], False, self.pack_other, stays)
 
     def pack_name(self, value):
         if isinstance(value, types.ModuleType):
@@ -84,17 +92,47 @@ class Candidate:
         name = self.ours.get(type(value))
         if name is not None:
             return {"k": name, "v": self.state(self.packer(), value)}
+        if isinstance(value, type) and issubclass(value, BaseException):
+            return {"error": self.error_kind(value), "else": self.hold(value)}
+        return self.hold(value)
+
+    def hold(self, value):
         if id(value) not in self.numbers:
             self.numbers[id(value)] = len(self.held)
             self.held.append(value)
-        number = self.numbers[id(value)]
-        return {"o": number, "call": callable(value), "type": str(type(value).__name__)[:MAX_TEXT]}
+        return {"o": self.numbers[id(value)], "kind": kind_of(value), "type": str(type(value).__name__)[:MAX_TEXT]}
+
+    def error_kind(self, kind):
+        """An exception class by name where the tests have it, too; else by its number and its bases."""
+        if kind in self.ours:
+            return ["setup", self.ours[kind]]
+        if kind.__module__ != MODULE:
+            return [str(kind.__module__), str(kind.__name__)]
+        bases = [self.error_kind(base) for base in kind.__bases__ if issubclass(base, BaseException)]
+        return ["own", self.hold(kind)["o"], str(kind.__name__)[:MAX_TEXT], bases]
+
+    def describe(self, error):
+        """An exception as the names of its classes and its message, and what else of it is plain and short."""
+        described = describe(error)
+        try:
+            kind = self.error_kind(type(error))
+            arguments = self.packer().pack(list(error.args))
+            if len(to_json(arguments)) <= MAX_ARGUMENTS:
+                described.update(kind=kind, args=arguments, object=self.hold(error))
+        except BaseException:
+            pass
+        return described
 
     def unpack_other(self, packed):
         if "o" in packed:
             return self.held[packed["o"]]
         if "m" in packed:
-            return __import__("importlib").import_module(packed["m"])
+            return importlib.import_module(packed["m"])
+        if "name" in packed:
+            module, path = packed["name"]
+            return operator.attrgetter(path)(importlib.import_module(module))
+        if "made" in packed:
+            return made(*Unpacker([], True, self.unpack_other).unpack(packed["made"]))
         if "k" in packed:
             found = self.space[packed["k"]]
             value = found.__new__(found)
@@ -130,22 +168,77 @@ def is_changed(before, after):
     return len(before) != len(after) or not all([a is b for a, b in zip(before, after)])
 
 
-def attribute(value, name, *rest):
-    return getattr(value, name)
+def kind_of(value):
+    """Which stand-in the tests have for it."""
+    if isinstance(value, PLAIN):
+        return "plain"
+    return "call" if callable(value) else "await" if isinstance(value, types.CoroutineType) else None
 
 
+def stays(value, kind):
+    """The object answers by its own methods, so that its plain form alone would not do."""
+    if not isinstance(value, PLAIN):
+        return False
+    enum = sys.modules.get("enum")
+    return (enum and isinstance(value, enum.Enum)) or any([has_methods(one) for one in kind.__mro__ if one.__module__ == MODULE])
+
+
+def has_methods(kind):
+    return any([isinstance(item, METHODS) and not name.startswith("_") or name == "__getattr__" for name, item in vars(kind).items()])
+
+
+def made(make, arguments, state):
+    """What pickle does with the parts of an object."""
+    value = make(*arguments)
+    if hasattr(value, "__setstate__") and state is not None:
+        value.__setstate__(state)
+    elif state is not None:
+        vars(value).update(state)
+    return value
+
+
+def leave(value, *error):
+    if not error:
+        return value.__exit__(None, None, None)
+    found = vars(__import__("builtins")).get(error[0])
+    kind = found if isinstance(found, type) and issubclass(found, BaseException) else Exception
+    return value.__exit__(kind, kind(error[1]), None)
+
+
+def binary(value, name, other, swapped):
+    act = getattr(operator, f"__{name}__")
+    return act(other, value) if swapped else act(value, other)
+
+
+def wait(value):
+    return importlib.import_module("asyncio").run(value)
+
+
+UNARY = {"int": int, "float": float, "complex": complex}
 ACTIONS = {
-    "get": attribute,
-    "set": lambda value, name, item: setattr(value, name, item),
+    "get": getattr,
+    "set": setattr,
+    "unset": delattr,
     "iter": iter,
     "next": next,
+    "reversed": reversed,
     "len": len,
-    "item": lambda value, key: value[key],
-    "put": lambda value, key, item: value.__setitem__(key, item),
+    "item": operator.getitem,
+    "put": operator.setitem,
+    "drop": operator.delitem,
     "bool": bool,
-    "str": lambda value: str(value),
-    "repr": lambda value: repr(value),
+    "str": str,
+    "repr": repr,
+    "format": format,
+    "round": round,
+    "hash": hash,
+    "enter": lambda value: value.__enter__(),
+    "exit": leave,
+    "await": wait,
+    "unary": lambda value, name: (UNARY.get(name) or getattr(operator, f"__{name}__"))(value),
+    "binary": binary,
     "made": lambda kind, value: isinstance(value, kind),
+    "derived": lambda kind, other: issubclass(other, kind),
     "eq": lambda value, other: bool(value == other),
 }
 
@@ -170,4 +263,4 @@ def answer(candidate, data):
         return to_json({"raised": {"names": ["TypeError"], "text": f"a value of type {error} has no plain form"}})
     except BaseException as error:
         error.__traceback__ = None
-        return to_json({"raised": describe(error)})
+        return to_json({"raised": candidate.describe(error)})

@@ -5,8 +5,9 @@ import importlib
 import sys
 import types
 
-from link import Link, NotSent, Raised, exception_of, names_in
-from values import BUILTINS, Unpacker, from_json, to_json
+from link import Link, NotSent, names_in
+from raised import Raised
+from values import BUILTINS, from_json, to_json
 
 MAX_DETAIL = 500
 
@@ -72,7 +73,7 @@ def provide(space, entry, names, given, link):
         elif isinstance(packed, dict) and "module" in packed:
             space[name] = importlib.import_module(str(packed["module"]))
         else:
-            space[name] = Unpacker([], False, link.unpack_other).unpack(packed)
+            space[name] = link.unpack(packed)
 
 
 def run_tests(program, tests, space):
@@ -134,7 +135,7 @@ def judge_program(program, ask):
     names = test_names(program, read, space)
     answer = link.request(op="code", source=program["code"], names=sorted(names))
     if "raised" in answer:
-        error = exception_of(answer["raised"])
+        error = link.kinds.exception(answer["raised"])
         return wrong("syntax" if answer.get("syntax") is True else reason_of(error), str(error.__cause__ or error))
     entry = program.get("entryPoint")
     if entry and entry not in answer["names"]:

@@ -36,13 +36,15 @@ def loaded(module, name):
 
 
 class Packer:
-    """Values -> JSON. `known`: id of an argument -> its number; `marked`: the arguments themselves, grown where `marking`."""
+    """Values -> JSON. `known`: id of an argument -> its number; `marked`: the arguments themselves, grown where `marking`. `other`: what has
+    no plain form, or shall not travel by it, as `stays` says."""
 
-    def __init__(self, known, marked, marking, other):
+    def __init__(self, known, marked, marking, other, stays):
         self.known = known
         self.marked = marked
         self.marking = marking
         self.other = other
+        self.stays = stays
 
     def pack(self, value):
         kind = type(value)
@@ -81,7 +83,7 @@ class Packer:
             return {"s": [self.pack(item) for item in set.__iter__(value)]}
         name = collection_name(value)
         if name == "defaultdict":
-            return {"x": name, "v": [self.pack(plain_factory(value.default_factory)), self.pairs(value)]}
+            return {"x": name, "v": [self.pack(value.default_factory), self.pairs(value)]}
         if name == "deque":
             deque = type(value)
             return {"x": name, "v": [self.items(list(deque.__iter__(value))), value.maxlen]}
@@ -94,10 +96,15 @@ class Packer:
         raise Unsendable(type(value).__name__)
 
     def rare(self, value, kind):
+        return self.other(value) if self.stays(value, kind) else self.plain(value, kind)
+
+    def plain(self, value, kind):
         if isinstance(value, (list, dict, set, bytearray)) or collection_name(value):
             return self.numbered(value) or self.contents(value)
         if isinstance(value, tuple):
             values = self.items(tuple.__getitem__(value, slice(None)))
+            if kind is loaded("time", "struct_time"):
+                return {"x": "struct_time", "v": values}
             fields = getattr(kind, "_fields", None)
             return {"x": "named", "v": [kind.__name__, list(fields), values]} if is_fields(fields) else {"t": values}
         for base, tag in ((str, str.__str__), (bool, bool), (int, int.__pos__), (float, float.__pos__)):
@@ -115,6 +122,8 @@ class Packer:
             return {"c": [value.real, value.imag]}
         if kind is range:
             return {"x": "range", "v": [whole(value.start), whole(value.stop), whole(value.step)]}
+        if kind is slice:
+            return {"x": "slice", "v": [self.pack(value.start), self.pack(value.stop), self.pack(value.step)]}
         if kind in VIEWS:
             return {"x": VIEWS[kind], "v": [self.pack(item) for item in value]}
         if value is Ellipsis or value is NotImplemented:
@@ -147,10 +156,6 @@ def collection_name(value):
     return None
 
 
-def plain_factory(factory):
-    return factory if BUILTINS.get(getattr(factory, "__name__", None)) is factory else None
-
-
 def is_fields(fields):
     return type(fields) is tuple and all(type(field) is str for field in fields)
 
@@ -160,8 +165,10 @@ def pack_time(value, kind):
         return {"x": "timedelta", "v": [value.days, value.seconds, value.microseconds]}
     if kind is loaded("datetime", "date"):
         return {"x": "date", "v": [value.year, value.month, value.day]}
-    if kind is loaded("datetime", "datetime") and value.tzinfo is None:
-        return {"x": "datetime", "v": [*value.timetuple()[:6], value.microsecond]}
+    if kind is loaded("datetime", "datetime") and (value.tzinfo is None or type(value.tzinfo) is loaded("datetime", "timezone")):
+        offset = value.utcoffset()
+        zone = [] if offset is None else [offset.total_seconds()]
+        return {"x": "datetime", "v": [*value.timetuple()[:6], value.microsecond, *zone]}
     if kind is loaded("datetime", "time") and value.tzinfo is None:
         return {"x": "time", "v": [value.hour, value.minute, value.second, value.microsecond]}
     return None
@@ -244,8 +251,8 @@ class Unpacker:
             return self.mark(collections.deque(maxlen=value[1]), packed)
         if name == "bytearray":
             return self.mark(bytearray(), packed)
-        if name == "range":
-            return range(*map(self.unpack, value))
+        if name in ("range", "slice"):
+            return BUILTINS[name](*map(self.unpack, value))
         if name in ("keys", "values", "items"):
             return unpack_view(name, [self.unpack(item) for item in value])
         return self.imported(name, value)
@@ -272,7 +279,12 @@ class Unpacker:
         if name in ("timedelta", "date", "datetime", "time"):
             import datetime
 
-            return getattr(datetime, name)(*value)
+            zone = [datetime.timezone(datetime.timedelta(seconds=value[7]))] if name == "datetime" and value[7:] else []
+            return getattr(datetime, name)(*value[:7], *zone)
+        if name == "struct_time":
+            import time
+
+            return time.struct_time([self.unpack(item) for item in value])
         raise ValueError(f"unknown kind {name!r}")
 
 
