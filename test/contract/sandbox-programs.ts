@@ -22,6 +22,7 @@ const MODULES =
 
 export const HONEST: readonly Honest[] = [
   honest('right', 'right', 'def f(x):\n    return x + 1', ['assert f(1) == 2', 'assert f(-1) == 0']),
+  honest('an empty test beside others', 'right', 'def f(x):\n    return x', ['', 'assert f(1) == 1', '# end']),
   honest('another answer', 'assertion', 'def f(x):\n    return x', ['assert f(1) == 1', 'assert f(1) == 2']),
   honest('an exception', 'exception', 'def f(x):\n    return 1 / 0', ['assert f(1) == 1']),
   honest('an assertion of its own', 'assertion', 'def f(x):\n    assert x > 5', ['f(1)']),
@@ -253,6 +254,11 @@ export const ERRORS: readonly { readonly name: string; readonly program: Program
     detail: /setup failed: .*nothing_of_this_name/,
   },
   { name: 'no tests', program: { code: 'def f(): pass', tests: [] }, detail: /no tests/ },
+  {
+    name: 'tests without a statement',
+    program: { code: 'def f(): pass', tests: ['', ' \n', '# assert f() == 1', '"""assert f() == 1"""', 'pass'] },
+    detail: /hold no statement/,
+  },
   {
     name: 'an argument that cannot be sent',
     program: { code: 'def f(x): pass', tests: ['import threading\nf(threading.Lock())'] },

@@ -27,6 +27,13 @@ def read_names(source, code, exact):
     return {node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)}
 
 
+def says_nothing(code, source):
+    """Comments, `pass` and lone constants: every program would pass. Only what reads no name is looked at twice."""
+    if set(code.co_names) - {"__doc__"}:
+        return False
+    return all([isinstance(getattr(node, "value", node), (ast.Pass, ast.Constant)) for node in ast.parse(source).body])
+
+
 def problem_of(error):
     if isinstance(error, SyntaxError):
         return f"{error.msg} (line {error.lineno})"
@@ -101,6 +108,8 @@ def prepare(program):
             return f"Test {index + 1} of {len(program['tests'])} does not parse: {problem_of(error)}"
         tests.append((code, source, name))
         read |= read_names(source, code, not program.get("entryPoint"))
+    if all([says_nothing(code, source) for code, source, _ in tests]):
+        return "The tests hold no statement: nothing can be said of the code."
     try:
         return compile(program.get("setup") or "", "<setup>", "exec", dont_inherit=True), tests, read
     except (SyntaxError, ValueError, RecursionError) as error:
