@@ -63,12 +63,18 @@ function helpersIn(prefix: string, entryPoint: string): string {
   return /^(?:async[ \t]+)?(?:def|class)[ \t]/m.test(above) ? above : '';
 }
 
-/** HumanEval's `check(candidate)` with its call; a `test` without it is statements as they are. */
 function checkOf(record: DataRecord, entryPoint: string): string {
   const test = lineFeeds(rawText(record, 'test', 'a check function'));
   wholeTests([test], record, 'test');
-  const calls = logicalLines(test).some(({ start, end }) => /^check\(/.test(test.slice(start, end)));
-  return /^def check\(/m.test(test) && !calls ? `${test}\ncheck(${entryPoint})` : test;
+  return withCheckCalled([test], entryPoint)[0]!;
+}
+
+/** Tests whose `check(candidate)` has its call, as HumanEval leaves it out; others as they are. */
+export function withCheckCalled(tests: readonly string[], entryPoint: string): string[] {
+  const holds = (test: string, pattern: RegExp): boolean =>
+    logicalLines(test).some(({ start, end }) => pattern.test(test.slice(start, end)));
+  if (tests.some((test) => holds(test, /^check\(/))) return [...tests];
+  return tests.map((test) => (holds(test, /^def check\(/) ? `${test}\ncheck(${entryPoint})` : test));
 }
 
 /**
