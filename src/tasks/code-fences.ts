@@ -8,7 +8,13 @@ export interface Block {
   readonly fenced: boolean;
 }
 
-const FENCE = /^[ \t]{0,3}(?:```+|~~~+)[ \t]*([\w+-]*)[^\n]*$|^[ \t]*\[(BEGIN|PYTHON|DONE|END|\/PYTHON)\][ \t]*$/gm;
+/** A fence or marker on its own line; a fence that ends a line of prose (`Solution: \`\`\`python`), or the line of code that it closes. */
+const FENCE =
+  /^[ \t]{0,3}(?:```+|~~~+)[ \t]*([\w+-]*)[^\n]*$|^[ \t]*\[(BEGIN|PYTHON|DONE|END|\/PYTHON)\][ \t]*$|(?<=[ \t])```+([Pp]y(?:thon3?)?)[ \t]*$|(?<=[^`\n])(```+)(?=[ \t]*\r?$)/gm;
+
+/** What stands before a fence within its line says whether it opens (after prose) or closes (after code that has no backtick). */
+const BEFORE_OPENING = /^[^"'#`]*$/;
+const BEFORE_CLOSING = /^[^`]*$/;
 
 /** The fenced block that defines the entry point, else the first with a definition, else the first; the whole text where there is none. */
 export function chooseBlock(text: string, entryPoint: string | null | undefined): Block {
@@ -29,11 +35,16 @@ function fencedBlocks(text: string): Block[] {
   for (const match of text.matchAll(FENCE)) {
     const after = Math.min(text.length, match.index + match[0].length + 1);
     const marker = match[2] ?? '';
+    const within = match[3] === undefined ? (match[4] === undefined ? null : BEFORE_CLOSING) : BEFORE_OPENING;
+    if (within !== null) {
+      const line = text.slice(text.lastIndexOf('\n', match.index - 1) + 1, match.index);
+      if ((open === null) !== (within === BEFORE_OPENING) || !within.test(line)) continue;
+    }
     const closes = open !== null || marker === 'DONE' || marker === 'END' || marker === '/PYTHON';
     if (!closes) {
       // A bare fence with code before it closes what a prompt opened.
       const before = text.slice(0, match.index);
-      const isFirst = blocks.length === 0 && (match[1] ?? '') === '' && marker === '';
+      const isFirst = blocks.length === 0 && (match[1] ?? match[3] ?? '') === '' && marker === '';
       if (isFirst && /\S/.test(before) && leadingProse(before, false) === 0) {
         blocks.push({ start: 0, end: match.index, fenced: true });
         return blocks;

@@ -28,7 +28,7 @@ const KEYWORDS = new Set(
 );
 const SOFT = new Set(['match', 'case', 'type', 'print']);
 
-/** True for a line that no Python has: words beside each other, question marks, `Explanation:`, a prompt of the interpreter. */
+/** True for a line that no Python has: words beside each other, question marks, `Explanation:`, a prompt of the interpreter, a tag. */
 export function isProse(line: string): boolean {
   const words = tokenize(line).filter(({ kind }) => kind !== 'space' && kind !== 'newline' && kind !== 'comment');
   const textOf = (token: Token): string => line.slice(token.start, token.end);
@@ -36,7 +36,11 @@ export function isProse(line: string): boolean {
     token.kind === 'number' || token.kind === 'string' || (token.kind === 'name' && !KEYWORDS.has(textOf(token)));
   const [first, second] = words;
   if (first === undefined) return false;
-  if (/^[ \t]*(?:>>>|[-*+] |\d+\. |#{2,} )/.test(line) || words.some(({ kind }) => kind === 'other')) return true;
+  if (
+    /^[ \t]*(?:>>>|[-*+] |\d+\. |#{2,} |<\/?[A-Za-z][\w-]*>\s*$)/.test(line) ||
+    words.some(({ kind }) => kind === 'other')
+  )
+    return true;
   if (words.length === 2 && isWord(first) && second !== undefined && textOf(second) === ':') return true;
   return words.some((token, i) => {
     const next = words[i + 1];

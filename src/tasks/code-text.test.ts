@@ -16,6 +16,11 @@ describe('whole programs', () => {
     ['a fence without a language', `\`\`\`\n${F}\`\`\`\n`, F],
     ['a fence that never closes', `\`\`\`python\n${F}`, F],
     ['a fence that the prompt opened', `${F}\`\`\`\nThis adds one.\n`, F],
+    ['a fence at the end of a line of prose', `Solution: \`\`\`python\n${F}\`\`\`\nDone.`, F],
+    ['a fence that ends the last line of code', `\`\`\`python\n${F.trimEnd()}\`\`\`\nDone.`, F.trimEnd()],
+    ['inline code after the program', `${F}\nCall it as in \`\`\`f(1)\`\`\`\n`, `${F}\n`],
+    ['fences in a comment', `${F}# as in \`\`\`f(1)\`\`\`\ny = 1\n`, `${F}# as in \`\`\`f(1)\`\`\`\ny = 1\n`],
+    ['tags around the program', `<answer>\n${F}</answer>`, F],
     ['tildes', `~~~py\n${F}~~~`, F],
     [
       'prose around a fence',
