@@ -10,6 +10,7 @@ import type {
   CallOptions,
   Completion,
   ContextPiece,
+  GenerateCall,
   GenerateRequest,
   GivenCompletion,
   ModelFacts,
@@ -95,8 +96,11 @@ class ScriptedPolicy implements Policy {
     this.#options = options;
   }
 
-  async generate(requests: readonly GenerateRequest[], onFinished: OnFinished, call: CallOptions = {}) {
+  async generate(requests: readonly GenerateRequest[], onFinished: OnFinished, call: GenerateCall = {}) {
     const queue = [...requests];
+    const { lag = 0 } = call;
+    const answers: { readonly due: number; readonly more: ReturnType<OnFinished> }[] = [];
+    let round = 0;
     const slots: ({ completion: Completion; left: number } | null)[] = Array.from(
       { length: this.#options.slots ?? 8 },
       () => null,
@@ -121,7 +125,12 @@ class ScriptedPolicy implements Policy {
         finished.push(slot.completion);
         slots[at] = null;
       }
-      queue.push(...(await onFinished(finished)));
+      answers.push({ due: round + lag, more: onFinished(finished) });
+      const idle = () => queue.length === 0 && slots.every((slot) => slot === null);
+      while (answers[0] !== undefined && (answers[0].due <= round || idle())) {
+        queue.push(...(await (answers.shift() as (typeof answers)[number]).more));
+      }
+      round += 1;
     }
     return stats;
   }

@@ -5,6 +5,7 @@ import { Outcome, type PreferencePair, type Question, TaskReport } from '../reco
 import { type Graded, type Task, taskOf } from '../tasks/task.ts';
 import { countInto, gradeWithRetries, type StageOutput } from './counts.ts';
 import type { EvaluateOptions } from './evaluate-options.ts';
+import { gradeBeside } from './grade-beside.ts';
 import { drawKey } from './keys.ts';
 import { ScoreFigures } from './prm-figures.ts';
 import type { BuildPrompt } from './prompt.ts';
@@ -70,22 +71,24 @@ export async function answerUnit(
       },
     };
   });
-  const onFinished = async (finished: readonly Completion[]) => {
-    const grade = async (completion: Completion) => {
-      const index = Number.parseInt(completion.id, 10);
-      const item = items[index];
-      if (item === undefined) return;
-      const { text, finishReason } = completion;
-      const answered = { question: item.question, text, finishReason };
-      const graded = await gradeWithRetries(item.set.task, answered, options.gradeRetries, signal);
-      answers[index] = answerOf(item, completion, graded);
-    };
-    await Promise.all(finished.map(grade));
-    done += finished.length;
-    onDone?.(done);
-    return [];
+  const grade = async (completion: Completion) => {
+    const index = Number.parseInt(completion.id, 10);
+    const item = items[index];
+    if (item === undefined) return;
+    const { text, finishReason } = completion;
+    const answered = { question: item.question, text, finishReason };
+    const graded = await gradeWithRetries(item.set.task, answered, options.gradeRetries, signal);
+    answers[index] = answerOf(item, completion, graded);
   };
-  const stats = await policy.generate(requests, onFinished, { signal });
+  const { result: stats } = await gradeBeside((hand) => {
+    const onFinished = (finished: readonly Completion[]) => {
+      for (const completion of finished) hand(grade(completion));
+      done += finished.length;
+      onDone?.(done);
+      return [];
+    };
+    return policy.generate(requests, onFinished, { signal });
+  });
   countInto(counts, 'promptTokens', stats.promptTokens);
   countInto(counts, 'generatedTokens', stats.generatedTokens);
   const records = answers.filter((answer) => answer !== undefined);

@@ -3,6 +3,7 @@ import type { Completion, Policy, SamplingOptions } from '../backends/backend.ts
 import { taskOf } from '../tasks/task.ts';
 import { countInto, gradeWithRetries, type StageOutput } from './counts.ts';
 import { type Answer, type AnswerItem, answerOf } from './evaluate.ts';
+import { gradeBeside } from './grade-beside.ts';
 import { drawKey } from './keys.ts';
 
 export interface SampleAnswersContext {
@@ -44,11 +45,13 @@ export async function sampleAnswers(
     const graded = await gradeWithRetries(item.set.task, answered, gradeRetries, signal);
     answers[place] = { ...answerOf(item, completion, graded), sample: place % samples };
   };
-  const onFinished = async (finished: readonly Completion[]) => {
-    await Promise.all(finished.map(grade));
-    return [];
-  };
-  const stats = await policy.generate(requests, onFinished, { signal });
+  const { result: stats } = await gradeBeside((hand) => {
+    const onFinished = (finished: readonly Completion[]) => {
+      for (const completion of finished) hand(grade(completion));
+      return [];
+    };
+    return policy.generate(requests, onFinished, { signal });
+  });
   countInto(counts, 'promptTokens', stats.promptTokens);
   countInto(counts, 'generatedTokens', stats.generatedTokens);
   return { records: answers.filter((answer) => answer !== undefined), counts };

@@ -1,9 +1,10 @@
 // Stage 1: questions and a policy -> distinct, graded samples. Leaves labels and scores to later stages.
 import { z } from 'zod';
-import type { Completion, GenerateRequest, Policy, SamplingOptions } from '../backends/backend.ts';
+import type { Completion, GenerateRequest, GenerateStats, Policy, SamplingOptions } from '../backends/backend.ts';
 import type { Question, Sample } from '../records.ts';
 import { type Graded, type Task, taskOf } from '../tasks/task.ts';
 import { type Counts, countInto, gradeWithRetries, inUnits, type StageOutput } from './counts.ts';
+import { gradeBeside } from './grade-beside.ts';
 import { drawKey, keyedOrder } from './keys.ts';
 import type { BuildPrompt } from './prompt.ts';
 
@@ -141,20 +142,30 @@ export async function sampleUnit(items: readonly SampleItem[], context: SampleCo
     drawn: 0,
     pending: 0,
   }));
-  const onFinished = async (finished: readonly Completion[]): Promise<GenerateRequest[]> => {
-    const next: GenerateRequest[] = [];
-    const grades = await Promise.all(finished.map((completion) => gradeOf(drawings, completion, context)));
-    for (const [i, completion] of finished.entries()) {
-      const { drawing, index, graded } = grades[i]!;
-      drawing.pending -= 1;
-      take({ drawing, index, graded }, completion, context, counts);
-      if (drawing.pending === 0) next.push(...draw(drawings, drawing, moreNeeded(drawing, context), context));
-    }
-    context.onDone?.(drawings.filter(({ pending }) => pending === 0).length);
-    return next;
-  };
   const first = drawings.flatMap((drawing) => draw(drawings, drawing, firstDraw(options), context));
-  const stats = await policy.generate(first, onFinished, { signal: context.signal });
+  const { result: stats, grades } = await gradeBeside<GenerateStats, Taken>((hand) => {
+    const onFinished = async (finished: readonly Completion[]): Promise<GenerateRequest[]> => {
+      const places = finished.map(({ id }) => placeOf(drawings, id));
+      const grade = (place: Place, i: number) => gradeOf(place, finished[i]!, context);
+      // Only a quota makes further draws depend on outcomes.
+      const known = options.quota === null ? [] : await Promise.all(places.map(grade));
+      const next: GenerateRequest[] = [];
+      for (const [i, place] of places.entries()) {
+        const { drawing } = place;
+        drawing.pending -= 1;
+        const taken = known[i];
+        if (taken === undefined) hand(grade(place, i));
+        else {
+          take(taken, context, counts);
+          if (drawing.pending === 0) next.push(...draw(drawings, drawing, moreNeeded(drawing, context), context));
+        }
+      }
+      context.onDone?.(drawings.filter(({ pending }) => pending === 0).length);
+      return next;
+    };
+    return policy.generate(first, onFinished, { signal: context.signal });
+  });
+  for (const taken of grades) take(taken, context, counts);
   countInto(counts, 'promptTokens', stats.promptTokens);
   countInto(counts, 'generatedTokens', stats.generatedTokens);
   return { records: drawings.flatMap((drawing) => finish(drawing, context, counts)), counts };
@@ -209,28 +220,32 @@ function moreNeeded(drawing: Drawing, { task, options }: SampleContext): number 
   return Math.max(0, Math.min(quota.round, quota.budget - drawing.drawn));
 }
 
-interface Taken {
+interface Place {
   readonly drawing: Drawing;
   readonly index: number;
+}
+
+interface Taken extends Place {
+  readonly completion: Completion;
   readonly graded: Graded;
 }
 
-async function gradeOf(
-  drawings: readonly Drawing[],
-  { id, text, finishReason }: Completion,
-  { task, options, signal }: SampleContext,
-): Promise<Taken> {
+function placeOf(drawings: readonly Drawing[], id: string): Place {
   const [at, index] = id.split(' ', 1)[0]?.split('/').map(Number) ?? [];
   const drawing = drawings[at ?? -1];
   if (drawing === undefined || index === undefined) throw new Error(`Unknown completion ${id}.`);
-  const { question } = drawing.item;
+  return { drawing, index };
+}
+
+async function gradeOf(place: Place, completion: Completion, { task, options, signal }: SampleContext): Promise<Taken> {
+  const { question } = place.drawing.item;
+  const { text, finishReason } = completion;
   const graded = await gradeWithRetries(task, { question, text, finishReason }, options.gradeRetries, signal);
-  return { drawing, index, graded };
+  return { ...place, completion, graded };
 }
 
 function take(
-  { drawing, index, graded }: Taken,
-  completion: Completion,
+  { drawing, index, completion, graded }: Taken,
   { task, policy, iteration }: SampleContext,
   counts: Record<string, number>,
 ): void {
