@@ -48,7 +48,7 @@ export interface Completion {
 
 /**
  * Called with each group of completions that finish at the same decode step, in slot order; returns further requests of the same unit.
- * The backend takes the answer up at a decode step that is known beforehand, so that the composition of every batch depends on nothing but the requests.
+ * The backend waits for the answer, so that the composition of every batch depends on nothing but the requests.
  */
 export type OnFinished = (
   finished: readonly Completion[],
@@ -63,25 +63,13 @@ export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-export interface GenerateCall extends CallOptions {
-  /**
-   * Decode steps that go on before an answer of `onFinished` is taken up, where there is anything to decode; answers keep their order. 0 (default): it
-   * is waited for at once. For answers that take long, as programs to judge do.
-   */
-  readonly lag?: number | undefined;
-}
-
 /** A model that writes. */
 export interface Policy extends AsyncDisposable {
   /** Checkpoint hash of weights and adapter. */
   readonly hash: string;
   readonly contextLength: number;
   /** One unit of work: starts with empty slots, ends when no request is left. */
-  generate(
-    requests: readonly GenerateRequest[],
-    onFinished: OnFinished,
-    options?: GenerateCall,
-  ): Promise<GenerateStats>;
+  generate(requests: readonly GenerateRequest[], onFinished: OnFinished, options?: CallOptions): Promise<GenerateStats>;
   /** Raw log-probabilities of given completions, `[completion tokens]` each. */
   logps(
     items: readonly { context: readonly ContextPiece[]; completion: GivenCompletion }[],

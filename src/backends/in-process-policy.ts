@@ -6,15 +6,7 @@ import { LanguageModel } from '../inference/language-model.ts';
 import { completionLogps } from '../inference/logps.ts';
 import { type OpenModel, openModel } from '../inference/open-model.ts';
 import { renderChat } from '../models/chat-template.ts';
-import type {
-  CallOptions,
-  GenerateCall,
-  GenerateRequest,
-  GenerateStats,
-  ModelSource,
-  OnFinished,
-  Policy,
-} from './backend.ts';
+import type { CallOptions, GenerateRequest, GenerateStats, ModelSource, OnFinished, Policy } from './backend.ts';
 import { InTurn } from './in-turn.ts';
 
 export interface InProcessOptions {
@@ -58,12 +50,12 @@ class InProcessPolicy implements Policy {
   generate(
     requests: readonly GenerateRequest[],
     onFinished: OnFinished,
-    { signal, lag }: GenerateCall = {},
+    { signal }: CallOptions = {},
   ): Promise<GenerateStats> {
     return this.#turns.take(() => {
       this.#cache ??= new CpuKvCache(this.#model.config, this.#slots);
       const generator = { model: this.#model, cache: this.#cache, tokenizer: this.#opened.tokenizer };
-      return generate(generator, requests, onFinished, { signal, lag });
+      return generate(generator, requests, onFinished, { signal });
     });
   }
 

@@ -10,7 +10,6 @@ import type {
   CallOptions,
   Completion,
   ContextPiece,
-  GenerateCall,
   GenerateRequest,
   GivenCompletion,
   ModelFacts,
@@ -96,11 +95,8 @@ class ScriptedPolicy implements Policy {
     this.#options = options;
   }
 
-  async generate(requests: readonly GenerateRequest[], onFinished: OnFinished, call: GenerateCall = {}) {
+  async generate(requests: readonly GenerateRequest[], onFinished: OnFinished, call: CallOptions = {}) {
     const queue = [...requests];
-    const { lag = 0 } = call;
-    const answers: { readonly due: number; readonly more: ReturnType<OnFinished> }[] = [];
-    let round = 0;
     const slots: ({ completion: Completion; left: number } | null)[] = Array.from(
       { length: this.#options.slots ?? 8 },
       () => null,
@@ -125,12 +121,7 @@ class ScriptedPolicy implements Policy {
         finished.push(slot.completion);
         slots[at] = null;
       }
-      answers.push({ due: round + lag, more: onFinished(finished) });
-      const idle = () => queue.length === 0 && slots.every((slot) => slot === null);
-      while (answers[0] !== undefined && (answers[0].due <= round || idle())) {
-        queue.push(...(await (answers.shift() as (typeof answers)[number]).more));
-      }
-      round += 1;
+      queue.push(...(await onFinished(finished)));
     }
     return stats;
   }

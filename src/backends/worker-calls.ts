@@ -29,7 +29,7 @@ type Message = Parameters<Policy['chatPrompt']>[0][number];
 export type WorkerCalls = {
   openPolicy: readonly [ModelSource, { handle: number; hash: string; contextLength: number }];
   openPrm: readonly [ModelSource, { handle: number; hash: string; contextLength: number }];
-  generate: readonly [Held<readonly GenerateRequest[]> & { readonly lag: number }, GenerateStats];
+  generate: readonly [Held<readonly GenerateRequest[]>, GenerateStats];
   logps: readonly [Held<readonly LogpItem[]>, number[][]];
   chatPrompt: readonly [Held<readonly Message[]>, string];
   countTokens: readonly [Held<readonly string[]>, number[]];

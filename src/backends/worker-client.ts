@@ -43,7 +43,7 @@ function remotePolicy(client: RpcClient<WorkerCalls>, opened: WorkerCalls['openP
     generate: (requests, onFinished, call) =>
       client.call(
         'generate',
-        { handle, argument: requests, lag: call?.lag ?? 0 },
+        { handle, argument: requests },
         {
           signal: call?.signal,
           onAsk: (finished: readonly Completion[]) => onFinished(finished),

@@ -37,11 +37,11 @@ serve<WorkerCalls>(port, {
     const prm = await backend.openPrm(source);
     return { handle: hold(prm), hash: prm.hash, contextLength: prm.contextLength };
   },
-  generate: ({ handle, argument, lag }, { ask, signal }) =>
+  generate: ({ handle, argument }, { ask, signal }) =>
     open<Policy>(handle).generate(
       argument,
       async (finished: readonly Completion[]) => (await ask(finished)) as readonly GenerateRequest[],
-      { signal, lag },
+      { signal },
     ),
   logps: ({ handle, argument }, { signal }) => open<Policy>(handle).logps(argument, { signal }),
   chatPrompt: ({ handle, argument }) => open<Policy>(handle).chatPrompt(argument),

@@ -14,8 +14,6 @@ export interface GenerateOptions {
   readonly tokensPerPass?: number;
   /** Bytes of prefixes kept outside the slots; prefixes that no request ahead needs go first. */
   readonly prefixBytes?: number;
-  /** Decode steps after which an answer of `onFinished` joins the queue (backend.ts). */
-  readonly lag?: number | undefined;
 }
 
 export interface Generator {
@@ -37,7 +35,7 @@ const MAX_PADDING = 0.25;
 
 /**
  * Runs one unit of work: slots are empty before and after. Requests enter free slots in order; `onFinished` is called once a decode step with what
- * ended in it, in slot order, and its answer joins the end of the queue, at once or `lag` steps later.
+ * ended in it, in slot order, and its answer joins the end of the queue.
  * `promptTokens` counts the tokens run through the model besides those of decode steps: a context's last token is fed by the first decode step.
  * @throws SipfError 'bad-input' where a context is empty or too long, or options are out of range; 'aborted' between two steps.
  */
@@ -60,22 +58,14 @@ class Unit {
   readonly #queue: Waiting[] = [];
   /** By slot: no holes between steps. */
   readonly #live: Sequence[] = [];
-  readonly #lag: number;
-  /** Answers that are not taken up yet, in order, and the steps at which they are. */
-  readonly #answers: { readonly due: number; readonly more: Promise<readonly GenerateRequest[]> }[] = [];
-  #steps = 0;
   #promptTokens = 0;
   #generatedTokens = 0;
 
-  constructor(
-    generator: Generator,
-    { signal, tokensPerPass = 512, prefixBytes = 512 << 20, lag = 0 }: GenerateOptions,
-  ) {
+  constructor(generator: Generator, { signal, tokensPerPass = 512, prefixBytes = 512 << 20 }: GenerateOptions) {
     this.#generator = generator;
     this.#signal = signal;
     this.#tokensPerPass = tokensPerPass;
     this.#prefixBytes = prefixBytes;
-    this.#lag = lag;
     this.#encoder = new ContextEncoder(generator.tokenizer, generator.model.config.vocab);
     this.#tree = new PrefixTree(generator.model.config);
   }
@@ -91,13 +81,11 @@ class Unit {
           cache,
           this.#live.map((sequence) => sequence.row()),
         );
-        this.#steps += 1;
         this.#generatedTokens += tokens.length;
         for (const [slot, sequence] of this.#live.entries()) {
           sequence.push(tokens[slot] as number, logps[slot] as number);
         }
         await this.#retire(onFinished);
-        await this.#takeUp();
         await turn();
       }
       return { promptTokens: this.#promptTokens, generatedTokens: this.#generatedTokens };
@@ -122,35 +110,14 @@ class Unit {
     const ended = [...this.#live.keys()].filter((slot) => this.#live[slot]?.finished);
     if (ended.length === 0) return;
     const finished = ended.map((slot) => (this.#live[slot] as Sequence).completion());
-    if (this.#lag > 0) this.#answerLater(onFinished(finished));
-    else {
-      const more = await onFinished(finished);
-      this.#enqueue(more);
-      for (const slot of more.length > 0 ? ended : []) {
-        const cached = (this.#live[slot] as Sequence).tokens.slice(0, cache.length(slot));
-        this.#tree.adopt(cached, (from, to) => cache.copyOut(slot, from, to));
-      }
+    const more = await onFinished(finished);
+    this.#enqueue(more);
+    for (const slot of more.length > 0 ? ended : []) {
+      const cached = (this.#live[slot] as Sequence).tokens.slice(0, cache.length(slot));
+      this.#tree.adopt(cached, (from, to) => cache.copyOut(slot, from, to));
     }
     for (const slot of ended) cache.release(slot);
     await this.#admit(ended);
-  }
-
-  #answerLater(answer: ReturnType<OnFinished>): void {
-    const more = Promise.resolve(answer);
-    // Thrown when it is taken up; the unit may end before that.
-    more.catch(() => undefined);
-    this.#answers.push({ due: this.#steps + this.#lag, more });
-  }
-
-  /** Enqueues the answers that are due, and without anything to decode the next one. */
-  async #takeUp(): Promise<void> {
-    for (;;) {
-      const [next] = this.#answers;
-      if (!next || (next.due > this.#steps && this.#live.length > 0)) return;
-      this.#answers.shift();
-      this.#enqueue(await next.more);
-      await this.#admit();
-    }
   }
 
   /** Puts requests into the free slots in order, then closes holes with the last slots. */

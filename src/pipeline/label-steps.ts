@@ -92,9 +92,6 @@ interface UnitContext extends LabelContext {
   readonly paths: readonly Path[];
 }
 
-/** Decode steps that go on while programs are judged. */
-const LAG = 32;
-
 const isOpen = ({ failed, tallies }: Path): boolean => !failed && tallies.includes(null);
 
 /** Labels the paths of one unit of questions. Rollouts of all of them share the slots; each path asks for one at a time, few paths for several (all K in full mode). */
@@ -105,8 +102,9 @@ export async function labelUnit(items: readonly LabelItem[], given: LabelContext
   const context: UnitContext = { ...given, paths };
   await setTooLongAside(paths, context, counts);
   const first = paths.filter(({ failed }) => !failed).flatMap((path) => advance(path, context));
-  const settle = (finished: readonly Completion[], judged: readonly Judged[]): GenerateRequest[] => {
+  const onFinished = async (finished: readonly Completion[]): Promise<GenerateRequest[]> => {
     const next: GenerateRequest[] = [];
+    const judged = await Promise.all(finished.map((completion) => judge(completion, prefixes, context)));
     for (const [i, completion] of finished.entries()) {
       const prefix = record(completion, judged[i]!, counts);
       if (context.options.mode === 'full' && prefix.pending > 0) continue;
@@ -117,17 +115,8 @@ export async function labelUnit(items: readonly LabelItem[], given: LabelContext
     context.onDone?.(paths.filter((path) => !isOpen(path)).length);
     return next;
   };
-  let before: Promise<unknown> = Promise.resolve();
-  // Judged side by side, settled in the order in which they ended.
-  const onFinished = (finished: readonly Completion[]): Promise<GenerateRequest[]> => {
-    const judged = Promise.all(finished.map((completion) => judge(completion, prefixes, context)));
-    const settled = Promise.all([judged, before]).then(([outcomes]) => settle(finished, outcomes));
-    before = settled;
-    return settled;
-  };
   if (first.length > 0) {
-    const lag = context.task.judgedBy === 'tests' ? LAG : 0;
-    const stats = await context.simulator.generate(first, onFinished, { signal: context.signal, lag });
+    const stats = await context.simulator.generate(first, onFinished, { signal: context.signal });
     countInto(counts, 'promptTokens', stats.promptTokens);
     countInto(counts, 'generatedTokens', stats.generatedTokens);
   }

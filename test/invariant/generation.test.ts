@@ -108,45 +108,6 @@ describe('a completion does not depend on', () => {
   });
 });
 
-describe('answers that come late', () => {
-  const further = (id: string) => (/^[a-e]$/.test(id) ? [request(`${id} again`, tokens(id.charCodeAt(0), 12))] : []);
-  const runWith = async (lag: number, delay: () => Promise<void>) => {
-    const groups: string[][] = [];
-    const byId = new Map<string, Completion>();
-    const onFinished = async (finished: readonly Completion[]) => {
-      groups.push(finished.map(({ id }) => id));
-      for (const completion of finished) byId.set(completion.id, completion);
-      await delay();
-      return finished.flatMap(({ id }) => further(id));
-    };
-    const stats = await generate({ ...tiny, cache: tiny.cache(4) }, mixed, onFinished, { lag });
-    return { groups, byId, stats };
-  };
-
-  it('are taken up at the same steps whenever they come, for the same completions', async () => {
-    const plain = await runWith(0, async () => undefined);
-    const prompt = await runWith(6, async () => undefined);
-    const late = await runWith(6, () => new Promise((resolve) => setTimeout(resolve, 10)));
-    expect(late.groups).toEqual(prompt.groups);
-    expect(late.stats).toEqual(prompt.stats);
-    expect(late.stats).toEqual(plain.stats);
-    expect(plain.byId.size).toBe(mixed.length + 5);
-    for (const [id, completion] of plain.byId) expectSame(late.byId.get(id), completion);
-  });
-
-  it('let others be written meanwhile, and end the unit when they fail', async () => {
-    let release: () => void = () => undefined;
-    const first = new Promise<void>((resolve) => {
-      release = resolve;
-    });
-    let calls = 0;
-    // The first answer waits for the second group, which is written without it.
-    await runWith(1000, () => (++calls === 1 ? first : Promise.resolve(release())));
-    expect(calls).toBeGreaterThan(2);
-    await expect(runWith(3, () => Promise.reject(new Error('no sandbox')))).rejects.toThrow('no sandbox');
-  });
-});
-
 describe('weights', () => {
   it('that are fed, or mapped from disk and pre-packed, give the same completions', async () => {
     const { byId } = await complete(mixed, 4);

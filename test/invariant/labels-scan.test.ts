@@ -6,7 +6,6 @@ import { LabelOptions, labelUnit } from '../../src/pipeline/label-steps.ts';
 import { hardLabels, softLabels } from '../../src/pipeline/step-labels.ts';
 import { createRandom } from '../../src/random.ts';
 import type { Question, Sample, StepLabels } from '../../src/records.ts';
-import type { Task } from '../../src/tasks/task.ts';
 import { sumsTask } from '../scripted-sums.ts';
 
 /** Questions whose paths share prefixes: each step is one of two texts. A rollout is right with chance `p`, by its key alone. */
@@ -50,7 +49,7 @@ async function labelled(
   items: ReturnType<typeof randomCase>,
   change: Partial<LabelOptions>,
   slots = 8,
-  { contextLength, task = sumsTask }: { readonly contextLength?: number; readonly task?: Task } = {},
+  contextLength?: number,
 ) {
   const write = ({ random }: { random: { next(): number; int(lo: number, hi: number): number } }) => {
     const right = random.next() < p;
@@ -61,7 +60,7 @@ async function labelled(
   const options = LabelOptions.parse({ K: 8, lookahead: 1, ...change });
   const { records, counts } = await labelUnit(items, {
     simulator,
-    task,
+    task: sumsTask,
     prompt: ({ question }) => `Q: ${question}\n`,
     options,
     seed: 7,
@@ -72,7 +71,7 @@ async function labelled(
 
 it('a path that leaves the simulator no room stays without labels and is counted; the others keep theirs', async () => {
   const items = randomCase('long', 40);
-  const [whole, cut] = [await labelled(0.3, items, {}), await labelled(0.3, items, {}, 8, { contextLength: 40 })];
+  const [whole, cut] = [await labelled(0.3, items, {}), await labelled(0.3, items, {}, 8, 40)];
   expect(cut.counts.pathsTooLong).toBeGreaterThan(0);
   expect(cut.counts.pathsUnlabelled).toBe(cut.counts.pathsTooLong);
   expect(cut.records.length).toBe(whole.records.length - (cut.counts.pathsTooLong ?? 0));
@@ -131,26 +130,6 @@ describe.each(RATES)('labels at p = %d', (p) => {
     }
     if (p > 0.02) expect(vain).toBeGreaterThan(0);
     expect(plain.records.reduce((sum, { rolloutTokens }) => sum + rolloutTokens, 0)).toBe(plain.counts.generatedTokens);
-  });
-
-  it('with grades that come late and in any order: the same records', async () => {
-    const plain = await labelled(p, items, { lookahead: 32 });
-    let [graded, running, most] = [0, 0, 0];
-    const slow: Task = {
-      ...sumsTask,
-      judgedBy: 'tests',
-      async grade(...args) {
-        most = Math.max(most, ++running);
-        await new Promise((resolve) => setTimeout(resolve, (graded++ * 7) % 3));
-        running -= 1;
-        return sumsTask.grade(...args);
-      },
-    };
-    const { records, counts } = await labelled(p, items.slice(0, 12), { lookahead: 32 }, 4, { task: slow });
-    const ids = new Set(items.slice(0, 12).map(({ question }) => question.id));
-    expect(records).toEqual(plain.records.filter(({ questionId }) => ids.has(questionId)));
-    expect(graded).toBe(counts.rollouts);
-    expect(most).toBeGreaterThan(4);
   });
 
   it('gives complete tallies in full mode, equal for equal prefixes', async () => {

@@ -1,4 +1,5 @@
 // Processes that each judge one program at a time -> a sandbox: a queue in front, limits around, lost programs tried again, lost processes replaced.
+import { setMaxListeners } from 'node:events';
 import { availableParallelism } from 'node:os';
 import { messageOf, SipfError, throwIfAborted } from '../../errors.ts';
 import type { Program, Sandbox, Verdict } from './sandbox.ts';
@@ -64,6 +65,8 @@ export class Pool implements Sandbox {
   async judge(program: Program, options: { readonly signal?: AbortSignal | undefined } = {}): Promise<Verdict> {
     const { signal } = options;
     throwIfAborted(signal);
+    // Any number of programs may wait for one signal; without this the runtime takes them for a leak.
+    if (signal !== undefined) setMaxListeners(0, signal);
     if (program.tests.length === 0)
       return { kind: 'error', detail: 'There are no tests: nothing can be said of the code.' };
     const timeoutMs = positive('timeoutMs', program.timeoutMs ?? this.#timeoutMs);
