@@ -1,8 +1,10 @@
 // Journals and locks under bad luck: torn lines, foreign inputs, dead and living holders, a disk that refuses.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { appendFile, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { z } from 'zod';
 import { hashPath, nodeDisk } from './disk.ts';
 import { Journal, readRecords } from './journal.ts';
@@ -97,6 +99,19 @@ describe('Lock', () => {
     await expect(Lock.take(nodeDisk, dir)).rejects.toMatchObject({ code: 'locked' });
     await lock[Symbol.asyncDispose]();
     expect(await stat(join(dir, 'lock')).catch(() => null)).toBeNull();
+  });
+
+  it.runIf(process.platform === 'linux')('takes over from a process that was killed and nobody collects', async () => {
+    const dir = await mkdtemp(join(folder, 'zombie-'));
+    const parent = spawn('sh', ['-c', 'sleep 60 & echo $!; exec sleep 60']);
+    const [line] = (await once(parent.stdout, 'data')) as [Buffer];
+    const pid = Number(line);
+    await Lock.take(nodeDisk, dir, pid);
+    await expect(Lock.take(nodeDisk, dir)).rejects.toMatchObject({ code: 'locked' });
+    process.kill(pid, 'SIGKILL');
+    await vi.waitFor(async () => expect(await readFile(`/proc/${pid}/stat`, 'utf8')).toContain(') Z '));
+    await (await Lock.take(nodeDisk, dir))[Symbol.asyncDispose]();
+    parent.kill('SIGKILL');
   });
 
   it('does not take over from another machine', async () => {

@@ -84,6 +84,9 @@ function parseHolder(text: string): Holder | null {
   }
 }
 
+/** Process states of Linux: zombie, dead. */
+const ENDED = new Set(['Z', 'X']);
+
 async function isAlive({ pid, started, host }: Holder): Promise<boolean> {
   // Another machine's processes cannot be seen from here: its lock stands until a person removes it.
   if (host !== hostname()) return true;
@@ -96,12 +99,16 @@ async function isAlive({ pid, started, host }: Holder): Promise<boolean> {
   return started === null || now === null || now === started;
 }
 
-/** Start time of a process in clock ticks since boot, with the boot's id; null where the system does not tell. */
+/** Start time of a process in clock ticks since boot, with the boot's id; null where the system does not tell. One that has ended has none. */
 async function startOf(pid: number): Promise<string | null> {
   try {
     const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
     const boot = await readFile('/proc/sys/kernel/random/boot_id', 'utf8');
-    return `${boot.trim()}/${stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]}`;
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    const [state, threads, started] = [fields[0] as string, Number(fields[17]), fields[19]];
+    // Killed, all of it, and not yet collected by its parent, which in a container may never do so.
+    if (ENDED.has(state) && threads <= 1) return 'ended';
+    return `${boot.trim()}/${started}`;
   } catch {
     return null;
   }
