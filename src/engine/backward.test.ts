@@ -69,6 +69,7 @@ describe('gradients', () => {
     expect([count(kept, 'exp'), count(recomputed, 'exp'), count(recomputed, 'after')]).toEqual([1, 2, 2]);
     const graph = new Graph();
     const x = vector(graph, 'x');
+    expect(gradients(reduceSum(graph.recompute(() => x)), [x])).toHaveLength(1);
     expect(() => graph.recompute(() => graph.recompute(() => exp(x)))).toThrow('cannot hold more of its kind');
   });
 

@@ -104,7 +104,7 @@ export class Graph {
     const first = this.nodes.length;
     const result = body();
     if ((this.recomputed.at(-1)?.end ?? 0) > first) throw new Error('What is recomputed cannot hold more of its kind');
-    this.recomputed.push({ first, end: this.nodes.length });
+    if (this.nodes.length > first) this.recomputed.push({ first, end: this.nodes.length });
     return result;
   }
 
