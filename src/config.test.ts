@@ -3,7 +3,8 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { configDifference, configKeys, loadConfig, nearest, parseConfig } from './config.ts';
+import { configDifference, configKeys, loadConfig, parseConfig } from './config.ts';
+import { nearest } from './nearest.ts';
 import { PRESETS } from './presets.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sipf-config-'));

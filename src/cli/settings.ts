@@ -1,7 +1,8 @@
 // --preset, --config and dotted flags such as `--labels.K 4` -> the checked configuration. Leaves the keys' meaning to config.ts.
 import type { Command } from 'commander';
-import { type Config, configKeys, loadConfig, nearest, parseConfig } from '../config.ts';
+import { type Config, configKeys, loadConfig, parseConfig } from '../config.ts';
 import { SipfError } from '../errors.ts';
+import { nearest } from '../nearest.ts';
 import { integer, repeated } from './options.ts';
 import { wrap } from './show-steps.ts';
 
