@@ -200,3 +200,14 @@ export function presetNamed(name: string): ConfigInput {
     `Expected a preset of ${Object.keys(PRESETS).join(', ')}, got ${name}. Choose one of those.`,
   );
 }
+
+/** Whether a configuration is (a variant of) smoke: a run of it shows that things run, and its figures mean nothing. */
+export function isOnlyCheck({ model, task }: ConfigInput): boolean {
+  return holds({ model, task }, { model: smoke.model, task: smoke.task });
+}
+
+/** Whether `tree` has every value of `part`. */
+function holds(tree: unknown, part: unknown): boolean {
+  if (typeof part !== 'object' || part === null) return tree === part;
+  return Object.entries(part).every(([key, value]) => holds((tree as Record<string, unknown> | null)?.[key], value));
+}

@@ -1,7 +1,7 @@
 // A word after --help or `sipf help` -> what that setting, section or preset means, for a person. Leaves the words to the schema and the presets.
 import { Command, CommanderError } from 'commander';
 import { configSettings } from '../config.ts';
-import { SipfError } from '../errors.ts';
+import { SipfError, sipfCommand } from '../errors.ts';
 import { nearest } from '../nearest.ts';
 import { PRESET_WORDS, PRESETS } from '../presets.ts';
 import type { Setting } from '../settings.ts';
@@ -27,7 +27,7 @@ export function helpCommand(program: Command): Command {
   return new Command('help')
     .description('What a command, a setting, a section of settings or a preset means.')
     .argument('[name]', 'such as run, sampling.temperature, align, quickstart or presets')
-    .addHelpText('after', '\nExamples:\n  $ sipf help sampling.temperature\n  $ sipf help presets')
+    .addHelpText('after', inThisPlace('\nExamples:\n  $ sipf help sampling.temperature\n  $ sipf help presets'))
     .action((name: string | undefined) => {
       if (name === undefined) program.help();
       const command = program.commands.find((candidate) => candidate.name() === name);
@@ -97,4 +97,9 @@ function indented(text: string, width: number): string[] {
 
 function write(command: Command, lines: readonly string[]): void {
   command.configureOutput().writeOut?.(`${lines.join('\n')}\n`);
+}
+
+/** An example as it works here: from a checkout the program has another name. */
+export function inThisPlace(example: string): string {
+  return example.replace(/(^|[|$] )sipf (?=[a-z])/g, (_all, before: string) => `${before}${sipfCommand('')}`);
 }

@@ -3,6 +3,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { ModelSource } from '../backends/backend.ts';
 import { type OpenTasks, openTasks } from '../tasks/index.ts';
 import { openSandbox, type SandboxOptions } from '../tasks/sandbox/open-sandbox.ts';
+import { inThisPlace } from './help.ts';
 
 interface Range {
   readonly min?: number;
@@ -131,7 +132,7 @@ export function tasksWith({ sandbox: kind, timeout }: SandboxFlags): OpenTasks {
 
 /** Adds --json, whose stdout is nothing but JSON, and an example below the help. */
 export function finish(command: Command, json: string, ...examples: readonly string[]): Command {
-  const text = examples.map((example) => `  $ ${example}`).join('\n');
+  const text = examples.map((example) => `  $ ${inThisPlace(example)}`).join('\n');
   return command
     .option('--json', json)
     .addHelpText('after', `\n${examples.length > 1 ? 'Examples' : 'Example'}:\n${text}`);

@@ -7,7 +7,7 @@ import { doctorCommand } from './doctor.ts';
 import { evalCommand } from './eval.ts';
 import { generateCommand } from './generate.ts';
 import { gradeCommand } from './grade.ts';
-import { helpCommand } from './help.ts';
+import { helpCommand, inThisPlace } from './help.ts';
 import { labelCommand } from './label.ts';
 import { logpsCommand } from './logps.ts';
 import { pairCommand } from './pair.ts';
@@ -45,7 +45,9 @@ export function buildProgram(terminal: Terminal): Command {
     .version(version(), '-V, --version')
     .addHelpText(
       'after',
-      '\nExample:\n  $ sipf run --preset smoke --out runs/first\n  $ sipf show runs/first\n\nWhat a setting or preset means: sipf help sampling.temperature, sipf help presets',
+      inThisPlace(
+        '\nExamples:\n  $ sipf run --preset smoke --out runs/first\n  $ sipf show runs/first\n  $ sipf help presets                what each preset does\n  $ sipf help sampling.temperature   what a setting means',
+      ),
     );
   for (const build of COMMANDS) program.addCommand(build(terminal));
   program.helpCommand(false).addCommand(helpCommand(program));

@@ -2,8 +2,9 @@
 import { Command, Option } from 'commander';
 import { openBackend } from '../backends/open.ts';
 import type { Config } from '../config.ts';
+import { SipfError, sipfCommand } from '../errors.ts';
 import { MethodName } from '../pipeline/methods.ts';
-import type { LogEvent } from '../progress.ts';
+import { type LogEvent, stageTitle } from '../progress.ts';
 import { runLoop } from '../run-loop.ts';
 import { configOfRun, readRun } from '../run-reader.ts';
 import { dryRun } from './dry-run.ts';
@@ -69,18 +70,30 @@ async function run(command: Command, options: RunCommandOptions, terminal: Termi
       fromRun: options.fromRun,
       signal: terminal.signal,
       onProgress: stages.onProgress,
-      log: (event) => logEvent(event, terminal),
+      log: (event) => {
+        // A stage's progress line ends before the next line of any stage.
+        if (event.type.startsWith('stage-')) stages.end();
+        logEvent(event, terminal);
+      },
     });
     stages.end();
     if (options.json === true) return await terminal.print(JSON.stringify({ out, rounds, final, policy }));
   } catch (error) {
     stages.end();
-    if (terminal.signal.aborted) terminal.log(`Finished work is kept. Go on with: sipf run --out ${out}`);
-    throw error;
+    if (!terminal.signal.aborted) throw error;
+    const next = sipfCommand(`run --out ${out}`);
+    throw new SipfError('aborted', `Stopped on request. Finished work is kept. Continue with: ${next}`, {
+      cause: error,
+    });
   }
   const view = await readRun(out);
   await printExample(view, 2, terminal);
-  await printAll(terminal, ['', ...overview(view, lookOf(terminal)), '', `More: sipf show ${out} --pairs`]);
+  await printAll(terminal, [
+    '',
+    ...overview(view, lookOf(terminal)),
+    '',
+    `More: ${sipfCommand(`show ${out} --pairs`)}`,
+  ]);
 }
 
 /** Without a preset or file, an existing run (or --from-run) gives the settings that the flags change; the run itself refuses what it cannot go on with. */
@@ -92,7 +105,7 @@ async function resolveConfig(command: Command, options: RunCommandOptions, out: 
 }
 
 function logEvent({ type, stage, iteration, message }: LogEvent, terminal: Terminal): void {
-  const where = stage === undefined ? '' : `round ${iteration ?? 0} ${stage}`;
+  const where = stage === undefined ? '' : stageTitle(stage, iteration ?? 0);
   if (type === 'warning') terminal.log(`Warning: ${message ?? ''}`);
   if (type === 'stage-skipped') terminal.log(`${where}: done before`);
   if (type === 'stage-start') terminal.log(`${where}: begins`);

@@ -3,7 +3,7 @@
 import type { Backend, ModelSource } from '../backends/backend.ts';
 import { openBackend } from '../backends/open.ts';
 import { loadConfig } from '../config.ts';
-import { SipfError } from '../errors.ts';
+import { SipfError, sipfCommand } from '../errors.ts';
 import { inUnits } from '../pipeline/counts.ts';
 import { type ScoreItem, type Scorer, scoreUnit } from '../pipeline/score-paths.ts';
 import { Sample, StepLabels } from '../records.ts';
@@ -113,5 +113,8 @@ function sourceOf(model: string, adapter: string | undefined): ModelSource {
 
 function requireOption(name: string, value: string | undefined): string {
   if (value !== undefined) return value;
-  throw new SipfError('bad-input', `Expected --${name}, got none. Give it; sipf score --help has an example.`);
+  throw new SipfError(
+    'bad-input',
+    `Expected --${name}, got none. Give it; ${sipfCommand('score --help')} has an example.`,
+  );
 }

@@ -1,7 +1,7 @@
 // --preset, --config and dotted flags such as `--labels.K 4` -> the checked configuration. Leaves the keys' meaning to config.ts.
 import type { Command } from 'commander';
 import { type Config, configKeys, configSettings, loadConfig } from '../config.ts';
-import { SipfError } from '../errors.ts';
+import { SipfError, sipfCommand } from '../errors.ts';
 import { nearest } from '../nearest.ts';
 import { describeDefault, presetLines, withSettingHelp } from './help.ts';
 import { integer, repeated } from './options.ts';
@@ -50,7 +50,7 @@ export function dottedFlags(command: Command, skip = 0): Record<string, string> 
     if (match === null) {
       throw new SipfError(
         'bad-input',
-        `Expected an option such as --seed 1, got '${word}'. See sipf ${command.name()} --help.`,
+        `Expected an option such as --seed 1, got '${word}'. See ${sipfCommand(`${command.name()} --help`)}.`,
       );
     }
     const key = checkKey(match[1]!, keys, command);

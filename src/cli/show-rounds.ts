@@ -92,10 +92,13 @@ export function renderFinal({ final }: Pick<RunView, 'final'>, look: Look): stri
   ];
 }
 
-/** Every warning of a round, each once. */
+/** Every warning once, with the rounds that gave it. */
 export function renderWarnings(rounds: readonly RoundSummary[], look: Look): string[] {
-  return rounds.flatMap(({ iteration, report }) =>
-    (report?.warnings ?? []).flatMap((text) => wrap(`round ${iteration}: ${text}`, look.width).map(look.colors.yellow)),
+  const given = new Map<string, number[]>();
+  for (const { iteration, report } of rounds)
+    for (const text of report?.warnings ?? []) given.set(text, [...(given.get(text) ?? []), iteration]);
+  return [...given].flatMap(([text, of]) =>
+    wrap(`${of.length > 1 ? 'rounds' : 'round'} ${of.join(', ')}: ${text}`, look.width).map(look.colors.yellow),
   );
 }
 
