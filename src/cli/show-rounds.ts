@@ -92,14 +92,15 @@ export function renderFinal({ final }: Pick<RunView, 'final'>, look: Look): stri
   ];
 }
 
-/** Every warning once, with the rounds that gave it. */
+/** Every warning once, with the rounds that gave it, and where it is explained. */
 export function renderWarnings(rounds: readonly RoundSummary[], look: Look): string[] {
   const given = new Map<string, number[]>();
   for (const { iteration, report } of rounds)
     for (const text of report?.warnings ?? []) given.set(text, [...(given.get(text) ?? []), iteration]);
-  return [...given].flatMap(([text, of]) =>
+  const lines = [...given].flatMap(([text, of]) =>
     wrap(`${of.length > 1 ? 'rounds' : 'round'} ${of.join(', ')}: ${text}`, look.width).map(look.colors.yellow),
   );
+  return lines.length === 0 ? [] : [...lines, look.colors.dim('What each warning means: docs/warnings.md')];
 }
 
 function nameOf({ task, split }: Pick<SetReport, 'task' | 'split'>): string {

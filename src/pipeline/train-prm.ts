@@ -106,16 +106,17 @@ export function checkPrmRows({ examples, counts }: PrmRows): string[] {
       'Expected labelled paths to train the PRM, got none. Raise labels.paths or sampling.samples, or lower labels.heldOut.',
     );
   }
+  const warnings: string[] = [];
   const share = counts.correctSteps / Math.max(1, counts.steps);
   if (share < 0.02)
-    return [
+    warnings.push(
       `Only ${percent(share)} of the step labels are correct: the PRM has next to nothing to tell apart. Use easier questions, a stronger simulator or a longer warm-up.`,
-    ];
+    );
   if (share > 0.98)
-    return [
+    warnings.push(
       `${percent(share)} of the step labels are correct: the PRM has next to nothing to tell apart. Use harder questions or a higher sampling.temperature.`,
-    ];
-  return [];
+    );
+  return warnings;
 }
 
 function percent(share: number): string {

@@ -78,7 +78,8 @@ function rows({ key, words, takes, fallback, elements }: Setting): string[][] {
   ];
 }
 
-function table(head: readonly string[], body: readonly (readonly string[])[]): string {
+/** A Markdown table. */
+export function table(head: readonly string[], body: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
   return [line(head), line(head.map(() => '---')), ...body.map(line)].join('\n');
 }
