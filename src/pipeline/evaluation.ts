@@ -4,7 +4,7 @@ import { readRecords } from '../journal.ts';
 import type { StageName } from '../marker.ts';
 import { type Checkpoint, PreferencePair, type Question } from '../records.ts';
 import { dataBeside } from '../run-paths.ts';
-import { countShared } from '../tasks/math-task.ts';
+import { countShared } from '../tasks/same-question.ts';
 import type { Shot, Task } from '../tasks/task.ts';
 import { addCosts, flopsOf, NO_COST, type TokenCost } from './cost.ts';
 import { type Counts, inUnits } from './counts.ts';
