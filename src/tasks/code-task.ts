@@ -192,7 +192,8 @@ export async function loadProblems(options: CodeTaskOptions, wanted: LoadOptions
       `Expected --data for the task ${name}, which is on no hub, got none. Name its file or folder.`,
     );
   }
-  const found = data === undefined ? await hubSplit(hubSet!, split, layout, hub) : await locateSplit(data, wanted, layout);
+  const found =
+    data === undefined ? await hubSplit(hubSet!, split, layout, hub) : await locateSplit(data, wanted, layout);
   const records = await readRecords(found.files);
   const parsed = records.map((record): CutQuestion => {
     const { id, question, tests, solution, prefix } = parse(record);

@@ -162,7 +162,8 @@ function fileSplit(file: string, { split, whole }: Wanted, layout: Layout): Spli
 }
 
 /** Tables and archives that people have at hand: their first line as broken JSON would explain nothing. */
-const OTHER_FORMAT = /\.(csv|tsv|xlsx?|ods|arrow|feather|pkl|npz?|ya?ml|toml|xml|html?|docx?|pdf|zip|tar|7z|rar|bz2|xz|zst|db|sqlite)$/i;
+const OTHER_FORMAT =
+  /\.(csv|tsv|xlsx?|ods|arrow|feather|pkl|npz?|ya?ml|toml|xml|html?|docx?|pdf|zip|tar|7z|rar|bz2|xz|zst|db|sqlite)$/i;
 
 function refuseOtherFormats(file: string): void {
   const kind = OTHER_FORMAT.exec(file.replace(GZIPPED, ''))?.[1]?.toLowerCase();

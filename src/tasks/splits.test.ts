@@ -36,7 +36,12 @@ describe('a file that is cut in three', () => {
   });
 
   test('the same question under several ids is one question: it counts once and stays in one part', () => {
-    expect(() => parts(questions(40, (i) => `Q${i % 9}`), 3)).toThrow(/got 9/);
+    expect(() =>
+      parts(
+        questions(40, (i) => `Q${i % 9}`),
+        3,
+      ),
+    ).toThrow(/got 9/);
     for (const different of [10, 15, 25]) {
       const all = questions(60, (i) => (i % 2 ? `  What IS ${i % different}?` : `what is\n${i % different}? `));
       const texts = parts(all, 3).map((part) =>
@@ -72,9 +77,9 @@ describe('a file that is cut in three', () => {
     const where = (list: readonly CutQuestion[]) =>
       new Map(parts(list, 3).flatMap((part, i) => part.map(({ id }) => [id, i] as const)));
     const before = where(all);
-    expect(where(all.map(({ question }) => ({ question: { ...question, question: `${question.id}!` }, ownId: true })))).toEqual(
-      before,
-    );
+    expect(
+      where(all.map(({ question }) => ({ question: { ...question, question: `${question.id}!` }, ownId: true }))),
+    ).toEqual(before);
     for (let count = 51; count < 60; count += 1) {
       const [small, large] = [where(questions(count)), where(questions(count + 1))];
       const moved = [...small].filter(([id, part]) => large.get(id) !== part);
