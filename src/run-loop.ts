@@ -15,7 +15,7 @@ import { iterate } from './pipeline/iterate.ts';
 import { canonicalJson, keyedSeed, sha256 } from './pipeline/keys.ts';
 import { METHODS } from './pipeline/methods.ts';
 import { loadShots, makePrompter } from './pipeline/prompt.ts';
-import { type LoadedSet, loadSets } from './pipeline/question-sets.ts';
+import type { LoadedSet } from './pipeline/question-sets.ts';
 import { checkReferences } from './pipeline/references.ts';
 import { type Loop, stageOf } from './pipeline/stages.ts';
 import type { Log, OnProgress } from './progress.ts';
@@ -23,10 +23,11 @@ import { Checkpoint, type Question } from './records.ts';
 import { Run } from './run.ts';
 import { checkpointOf, type OutsideModels, relativeTo, sourceOf } from './run-paths.ts';
 import { openTasks } from './tasks/index.ts';
+import { sharedWith } from './tasks/same-question.ts';
 import { openSandbox } from './tasks/sandbox/open-sandbox.ts';
 import type { Sandbox } from './tasks/sandbox/sandbox.ts';
 import type { Shot, Task } from './tasks/task.ts';
-import { loadTrain } from './train-questions.ts';
+import { loadRunQuestions } from './train-questions.ts';
 import { trainedOn } from './trained-questions.ts';
 
 export interface RunLoopOptions {
@@ -78,8 +79,7 @@ export async function runLoop(options: RunLoopOptions): Promise<LoopResult> {
   const sandbox = options.sandbox ?? (() => openSandbox(config.sandbox));
   await using tasks = openTasks({ make: options.tasks, sandbox });
   const task = tasks.named(config.task.name);
-  const loaded = await loadTrain(task, config);
-  const sets = await loadSets(config, task, tasks.named);
+  const { train, sets } = await loadRunQuestions(config, task, tasks.named);
   await using run = await Run.open({
     dir: out,
     config: relativeTo(out, config),
@@ -92,7 +92,7 @@ export async function runLoop(options: RunLoopOptions): Promise<LoopResult> {
     signal,
   });
   try {
-    const { kept: questions, counts } = await checkReferences(run, task, loaded);
+    const { kept: questions, counts } = await checkReferences(run, task, train);
     return await start({ run, config, backend, sets, task, questions, counts });
   } catch (error) {
     run.log({ type: 'error', message: error instanceof Error ? `${error.name}: ${error.message}` : String(error) });
@@ -145,8 +145,8 @@ async function start({ run, config, backend, sets, task, questions, counts }: St
 
 /** A question that is shown as a worked example teaches nothing when it is asked. */
 function withoutShots(questions: readonly Question[], shots: readonly Shot[]): readonly Question[] {
-  const shown = new Set(shots.map(({ question }) => question));
-  return shown.size === 0 ? questions : questions.filter(({ question }) => !shown.has(question));
+  const shown = new Set(sharedWith(questions, shots));
+  return questions.filter((question) => !shown.has(question));
 }
 
 const Base = z.object({ checkpoint: Checkpoint, parameters: z.number(), questions: z.number() });
