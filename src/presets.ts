@@ -117,6 +117,32 @@ const gsm8kSmollm2: ConfigInput = {
 };
 
 /**
+ * Own questions with LoRA, for a model of SmolLM2's size: `--model M --data questions.jsonl`. Amounts follow the file (epochs, not tokens), so
+ * that thirty questions are enough to try it. Its control needs worked solutions and is off: `--evaluate.control continued-sft`.
+ */
+const ownData: ConfigInput = {
+  task: { name: 'jsonl' },
+  iterations: 2,
+  sft: { train: { lora, epochs: 3, learningRate: 1e-3, schedule: 'linear', batchSize: 16 } },
+  sampling: { questions: 220, rotate: true, samples: 8, temperature: 0.8, maxTokens: 256, gold: false, unit: 32 },
+  labels: { K: 4, paths: 250, maxTokens: 256, unit: 128 },
+  prm: { train: { lora, epochs: 2, learningRate: 5e-4 } },
+  pairs: { eta: 0.05, perQuestion: 4, total: 300 },
+  align: {
+    start: 'previous',
+    lambda: 0.1,
+    gold: 0.5,
+    train: { lora, epochs: 2, learningRate: 5e-4, batchSize: 16 },
+  },
+  evaluate: {
+    sets: [{ split: 'valid', limit: 200 }],
+    final: [{ split: 'test', limit: 500 }],
+    maxTokens: 256,
+    unit: 256,
+  },
+};
+
+/**
  * SmolLM2-135M on MBPP with LoRA, HumanEval beside it after every round: `--model FILE.gguf --data DIR`, with mbpp/ and humaneval/ in DIR.
  * Made like gsm8k-smollm2, with the paper's six rollouts and cooler samples.
  */
@@ -185,6 +211,7 @@ export const PRESETS: Readonly<Record<string, ConfigInput>> = {
   smoke,
   quickstart,
   'gsm8k-smollm2': gsm8kSmollm2,
+  'own-data': ownData,
   paper,
   'quickstart-code': quickstartCode,
   'mbpp-smollm2': mbppSmollm2,

@@ -1,13 +1,14 @@
 // A configuration, a run directory and a backend -> the loop, run or resumed there. Leaves the method to pipeline/iterate.ts.
 
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { z } from 'zod';
 import type { Backend, ModelSource } from './backends/backend.ts';
 import type { Config } from './config.ts';
 import type { Disk } from './disk.ts';
 import { SipfError } from './errors.ts';
+import { isRun, noRunAt } from './no-run.ts';
 import type { Counts } from './pipeline/counts.ts';
 import type { EvalReport } from './pipeline/evaluate.ts';
 import { type FinalReport, setOpener } from './pipeline/evaluation.ts';
@@ -63,6 +64,8 @@ export interface LoopResult {
  */
 export async function runLoop(options: RunLoopOptions): Promise<LoopResult> {
   const { config, backend, signal } = options;
+  if (options.fromRun !== undefined && !(await isRun(options.fromRun)))
+    throw await noRunAt(options.fromRun, 'a run to copy stages from');
   if (config.model === '') {
     throw new SipfError(
       'bad-config',
@@ -70,12 +73,6 @@ export async function runLoop(options: RunLoopOptions): Promise<LoopResult> {
     );
   }
   const out = resolve(options.out);
-  if (options.fromRun !== undefined && !existsSync(join(options.fromRun, 'config.json'))) {
-    throw new SipfError(
-      'not-found',
-      `Expected a run to copy stages from in ${options.fromRun}, got no config.json there. Give the --out of a run.`,
-    );
-  }
   const sandbox = options.sandbox ?? (() => openSandbox(config.sandbox));
   await using tasks = openTasks({ make: options.tasks, sandbox });
   const task = tasks.named(config.task.name);

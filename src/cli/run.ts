@@ -2,6 +2,7 @@
 import { Command, Option } from 'commander';
 import { openBackend } from '../backends/open.ts';
 import type { Config } from '../config.ts';
+import { isRun, noRunAt } from '../no-run.ts';
 import { MethodName } from '../pipeline/methods.ts';
 import type { LogEvent } from '../progress.ts';
 import { runLoop } from '../run-loop.ts';
@@ -87,7 +88,12 @@ async function run(command: Command, options: RunCommandOptions, terminal: Termi
 async function resolveConfig(command: Command, options: RunCommandOptions, out: string): Promise<Config> {
   const { model, adapter, task, data, method, scorer, preset, config, fromRun } = options;
   const own = { model, adapter, 'task.name': task, 'task.data': data, method, 'score.scorer': scorer };
-  const base = preset === undefined && config === undefined ? await configOfRun(fromRun ?? out) : null;
+  const named = preset !== undefined || config !== undefined;
+  const base = named ? null : await configOfRun(fromRun ?? out);
+  if (base === null && fromRun !== undefined && !(await isRun(fromRun)))
+    throw await noRunAt(fromRun, 'a run to copy stages from');
+  if (base === null && !named && model === undefined && options.out !== undefined)
+    throw await noRunAt(out, 'a run to go on with (--model or --preset begins a new one)');
   return await readSettings(command, options, own, base);
 }
 
