@@ -39,9 +39,9 @@ async function found(dir: string): Promise<string> {
   if (!statSync(dir).isDirectory()) return `it is a file. ${await near(dir)}`;
   const inside = await runsIn(dir);
   if (inside.length > 0) return `the folder holds ${list(inside)}. Give one of them, such as ${join(dir, inside[0]!)}.`;
-  const kind = existsSync(join(dir, 'config.json'))
-    ? "it is a model's folder"
-    : 'the folder has no config.json of a run';
+  const text = await readTextFile(join(dir, 'config.json')).catch(() => null);
+  if (text === null) return `the folder has no config.json. ${await near(dir)}`;
+  const kind = /"(?:model_type|architectures)"/.test(text) ? "it is a model's folder" : "its config.json is no run's";
   return `${kind}. ${await near(dir)}`;
 }
 
