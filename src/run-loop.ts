@@ -14,7 +14,7 @@ import { type FinalReport, setOpener } from './pipeline/evaluation.ts';
 import { iterate } from './pipeline/iterate.ts';
 import { canonicalJson, keyedSeed, sha256 } from './pipeline/keys.ts';
 import { METHODS } from './pipeline/methods.ts';
-import { loadShots, makePrompter } from './pipeline/prompt.ts';
+import { loadShots, makePrompter, withoutShots } from './pipeline/prompt.ts';
 import { checkReferences } from './pipeline/references.ts';
 import { type Loop, stageOf } from './pipeline/stages.ts';
 import type { Log, OnProgress } from './progress.ts';
@@ -24,7 +24,7 @@ import { checkpointOf, type OutsideModels, relativeTo, sourceOf } from './run-pa
 import { openTasks } from './tasks/index.ts';
 import { openSandbox } from './tasks/sandbox/open-sandbox.ts';
 import type { Sandbox } from './tasks/sandbox/sandbox.ts';
-import type { Shot, Task } from './tasks/task.ts';
+import type { Task } from './tasks/task.ts';
 import { loadTrain } from './train-questions.ts';
 
 export interface RunLoopOptions {
@@ -134,12 +134,6 @@ async function start({ run, config, backend, tasks, task, questions, counts }: S
   const opener = setOpener(loop, tasks, shots, base.checkpoint);
   const { rounds, final, policy } = await iterate({ loop, opener, base: base.checkpoint, parameters: base.parameters });
   return { rounds, final, policy: sourceOf(run.dir, outside, policy) };
-}
-
-/** A question that is shown as a worked example teaches nothing when it is asked. */
-function withoutShots(questions: readonly Question[], shots: readonly Shot[]): readonly Question[] {
-  const shown = new Set(shots.map(({ question }) => question));
-  return shown.size === 0 ? questions : questions.filter(({ question }) => !shown.has(question));
 }
 
 const Base = z.object({ checkpoint: Checkpoint, parameters: z.number(), questions: z.number() });

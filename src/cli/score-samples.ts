@@ -56,7 +56,7 @@ export async function scoreSamples(options: ScoreSamplesOptions, terminal: Termi
     ([id, own]): ScoreItem => ({ question: known.get(id)!, samples: own, labels: labels?.get(id) ?? [] }),
   );
   await using backend = await openBackend(options);
-  const prompt = await openPrompt(stage, questions, backend);
+  const { prompt } = await openPrompt({ stage, options, questions, backend });
   await using opened = await openScorer(backend, options);
   const context = { scorer: opened.scorer, task, prompt, signal: terminal.signal };
   const counts = await runJournaled(

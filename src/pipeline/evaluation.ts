@@ -23,7 +23,7 @@ import {
 import type { EvaluationSet } from './evaluate-options.ts';
 import { canonicalJson, isHeldOut, keyedOrder, sha256 } from './keys.ts';
 import { type FigureItem, figureWarnings, type ScoreFigures, scoreFigures } from './prm-figures.ts';
-import { makePrompter } from './prompt.ts';
+import { makePrompter, withoutShots } from './prompt.ts';
 import { checkReferences } from './references.ts';
 import type { Trained } from './stage-results.ts';
 import { everything, type Loop, labelInputs, sourceIn, stageOf } from './stages.ts';
@@ -52,10 +52,11 @@ export function setOpener(
       seed: config.task.seed,
     });
     const of = `-${task.name}-${set.split}-${sha256(canonicalJson(set)).slice(0, 8)}`;
-    const { kept: questions } = await checkReferences(loop.run, task, loaded, of);
+    const { kept } = await checkReferences(loop.run, task, loaded, of);
+    const fitting = own ? shots : shotsLike(loop.task, task, shots);
+    const questions = withoutShots(kept, fitting);
     warnOfShared(loop, questions, `${task.name}/${set.split}`);
     const openPolicy = () => loop.backend.openPolicy(sourceIn(loop, base));
-    const fitting = shotsLike(loop.task, task, shots);
     const prompt = own ? loop.prompt : await makePrompter({ task, options: config.prompt, shots: fitting, openPolicy });
     return { task, split: set.split, prompt, questions };
   };

@@ -165,7 +165,8 @@ export function countShared(
   return questions.filter((question) => known.has(questionKey(question))).length;
 }
 
-function questionKey({ question }: Pick<Question, 'question'>): string {
+/** What two questions of the same text share: white space and case apart. */
+export function questionKey({ question }: Pick<Question, 'question'>): string {
   return question.toLowerCase().replace(/\s+/g, ' ').trim();
 }
 
