@@ -15,6 +15,7 @@ import { iterate } from './pipeline/iterate.ts';
 import { canonicalJson, keyedSeed, sha256 } from './pipeline/keys.ts';
 import { METHODS } from './pipeline/methods.ts';
 import { loadShots, makePrompter, withoutShots } from './pipeline/prompt.ts';
+import { type LoadedSet, loadSets } from './pipeline/question-sets.ts';
 import { checkReferences } from './pipeline/references.ts';
 import { type Loop, stageOf } from './pipeline/stages.ts';
 import type { Log, OnProgress } from './progress.ts';
@@ -26,6 +27,7 @@ import { openSandbox } from './tasks/sandbox/open-sandbox.ts';
 import type { Sandbox } from './tasks/sandbox/sandbox.ts';
 import type { Task } from './tasks/task.ts';
 import { loadTrain } from './train-questions.ts';
+import { trainedOn } from './trained-questions.ts';
 
 export interface RunLoopOptions {
   readonly config: Config;
@@ -77,6 +79,7 @@ export async function runLoop(options: RunLoopOptions): Promise<LoopResult> {
   await using tasks = openTasks({ make: options.tasks, sandbox });
   const task = tasks.named(config.task.name);
   const loaded = await loadTrain(task, config);
+  const sets = await loadSets(config, task, tasks.named);
   await using run = await Run.open({
     dir: out,
     config: relativeTo(out, config),
@@ -90,7 +93,7 @@ export async function runLoop(options: RunLoopOptions): Promise<LoopResult> {
   });
   try {
     const { kept: questions, counts } = await checkReferences(run, task, loaded);
-    return await start({ run, config, backend, tasks: tasks.named, task, questions, counts });
+    return await start({ run, config, backend, sets, task, questions, counts });
   } catch (error) {
     run.log({ type: 'error', message: error instanceof Error ? `${error.name}: ${error.message}` : String(error) });
     throw error;
@@ -101,14 +104,14 @@ interface StartArgs {
   readonly run: Run;
   readonly config: Config;
   readonly backend: Backend;
-  readonly tasks: (name: string) => Task;
+  readonly sets: ReadonlyMap<string, LoadedSet>;
   readonly task: Task;
   readonly questions: readonly Question[];
   /** Of the reference check; null: none was needed. */
   readonly counts: Counts | null;
 }
 
-async function start({ run, config, backend, tasks, task, questions, counts }: StartArgs): Promise<LoopResult> {
+async function start({ run, config, backend, sets, task, questions, counts }: StartArgs): Promise<LoopResult> {
   const outside = outsideModels(config);
   const base = await prepare({ run, config, backend, task, questions, outside });
   const openBase = () => backend.openPolicy(sourceOf(run.dir, outside, base.checkpoint));
@@ -131,7 +134,11 @@ async function start({ run, config, backend, tasks, task, questions, counts }: S
     simulator: await helper(backend, outside, '@simulator'),
     verifier: await helper(backend, outside, '@verifier'),
   };
-  const opener = setOpener(loop, tasks, shots, base.checkpoint);
+  const earlier = await trainedOn({
+    model: typeof config.model === 'string' ? config.model : '',
+    adapter: config.adapter ?? undefined,
+  });
+  const opener = setOpener({ loop, loaded: sets, seen: { train: questions, shots, earlier }, base: base.checkpoint });
   const { rounds, final, policy } = await iterate({ loop, opener, base: base.checkpoint, parameters: base.parameters });
   return { rounds, final, policy: sourceOf(run.dir, outside, policy) };
 }
@@ -139,7 +146,7 @@ async function start({ run, config, backend, tasks, task, questions, counts }: S
 const Base = z.object({ checkpoint: Checkpoint, parameters: z.number(), questions: z.number() });
 type Base = z.infer<typeof Base>;
 
-interface PrepareArgs extends Omit<StartArgs, 'tasks' | 'counts'> {
+interface PrepareArgs extends Omit<StartArgs, 'sets' | 'counts'> {
   readonly outside: OutsideModels;
 }
 

@@ -56,7 +56,13 @@ export interface RunView {
   answers(k: number): AsyncIterable<Answer>;
 }
 
-const Stored = z.object({ config: z.unknown(), versions: z.record(z.string(), z.string()) });
+const Stored = z.object({ config: z.record(z.string(), z.unknown()), versions: z.record(z.string(), z.string()) });
+
+/** True where `dir` holds a run: a model's folder has a config.json, too. */
+export async function isRun(dir: string): Promise<boolean> {
+  const text = await readTextFile(join(dir, 'config.json')).catch(() => null);
+  return text !== null && Stored.safeParse(safeJson(text)).success;
+}
 
 /** The configuration of an existing run with its local paths made absolute; null where `dir` holds no run. */
 export async function configOfRun(dir: string): Promise<Config | null> {

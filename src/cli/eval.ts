@@ -25,7 +25,7 @@ import {
   withSampling,
   withSandbox,
 } from './options.ts';
-import { askedOf, openOne, withoutBrokenOnes } from './stage.ts';
+import { openOne, withoutBrokenOnes } from './stage.ts';
 import type { Terminal } from './terminal.ts';
 
 /** Questions that share the slots of the model. */
@@ -173,19 +173,19 @@ interface AnswerAllArgs {
 
 /** Answers every question and returns how many tokens the model wrote a second, its opening apart. */
 async function answerAll(args: AnswerAllArgs, terminal: Terminal): Promise<number> {
-  const { task, options, answers, samples } = args;
+  const { task, questions, options, answers, samples } = args;
   await using backend = await openBackend(options);
   const openPolicy = () => backend.openPolicy(modelSource(options));
-  const { prompt, asked } = await openPrompt(args, openPolicy, terminal);
+  const prompt = await openPrompt(args, openPolicy, terminal);
   await using policy = await openPolicy();
-  const set = { task, split: options.split, prompt, questions: asked };
+  const set = { task, split: options.split, prompt, questions };
   const shared = { policy, maxTokens: options.maxTokens ?? null, signal: terminal.signal };
   const { temperature, topP, topK, seed } = options;
-  const progress = terminal.progress({ title: `eval ${task.name}`, unit: 'questions', total: asked.length });
+  const progress = terminal.progress({ title: `eval ${task.name}`, unit: 'questions', total: questions.length });
   const started = terminal.now();
   let tokens = 0;
   try {
-    for await (const unit of inUnits(asked, UNIT)) {
+    for await (const unit of inUnits(questions, UNIT)) {
       const items = unit.map((question) => ({ set, question }));
       const { maxTokens } = shared;
       const greedy = await answerUnit(items, { ...shared, options: { maxTokens, gradeRetries: GRADE_RETRIES } });
@@ -212,16 +212,15 @@ async function answerAll(args: AnswerAllArgs, terminal: Terminal): Promise<numbe
 }
 
 async function openPrompt(
-  { tasks, task, questions, options }: AnswerAllArgs,
+  { tasks, task, options }: AnswerAllArgs,
   openPolicy: () => Promise<Policy>,
   terminal: Terminal,
-): Promise<{ prompt: BuildPrompt; asked: readonly Question[] }> {
+): Promise<BuildPrompt> {
   const { shots: count, shotsFile, chat, data } = options;
   const fallback = count > 0 && shotsFile === undefined ? await workedExamples(tasks, task, data, terminal) : [];
   const shots = await loadShots({ task, count, file: shotsFile ?? null, fallback, data });
   const style = PromptOptions.parse({ style: chat ? 'chat' : 'plain' });
-  const prompt = await makePrompter({ task, options: style, shots, openPolicy });
-  return { prompt, asked: askedOf(questions, shots, terminal) };
+  return makePrompter({ task, options: style, shots, openPolicy });
 }
 
 /** Questions with solutions, none of them a test question: the task's train split, or generated ones where the task is a test set only. */

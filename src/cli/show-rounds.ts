@@ -92,11 +92,15 @@ export function renderFinal({ final }: Pick<RunView, 'final'>, look: Look): stri
   ];
 }
 
-/** Every warning of a round, each once. */
-export function renderWarnings(rounds: readonly RoundSummary[], look: Look): string[] {
-  return rounds.flatMap(({ iteration, report }) =>
-    (report?.warnings ?? []).flatMap((text) => wrap(`round ${iteration}: ${text}`, look.width).map(look.colors.yellow)),
-  );
+/** Every warning of a round and of the last evaluation. */
+export function renderWarnings({ rounds, final }: Pick<RunView, 'rounds' | 'final'>, look: Look): string[] {
+  const all = [
+    ...rounds.flatMap(({ iteration, report }) =>
+      (report?.warnings ?? []).map((text) => ({ where: `round ${iteration}`, text })),
+    ),
+    ...(final?.warnings ?? []).map((text) => ({ where: 'final', text })),
+  ];
+  return all.flatMap(({ where, text }) => wrap(`${where}: ${text}`, look.width).map(look.colors.yellow));
 }
 
 function nameOf({ task, split }: Pick<SetReport, 'task' | 'split'>): string {

@@ -50,7 +50,7 @@ export function lookOf({ colors, columns }: Terminal): Look {
 /** The table of rounds, what test said, and the warnings. */
 export function overview(view: RunView, look: Look): string[] {
   const final = renderFinal(view, look);
-  const warnings = renderWarnings(view.rounds, look);
+  const warnings = renderWarnings(view, look);
   return [
     ...renderRounds(view.rounds, look),
     ...(final.length > 0 ? ['', ...final] : []),

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import type { Policy } from '../backends/backend.ts';
 import { SipfError } from '../errors.ts';
 import type { Question } from '../records.ts';
-import { questionKey } from '../tasks/math-task.ts';
+import { sharedWith } from '../tasks/same-question.ts';
 import { type Prompted, type Shot, type Task, taskOf } from '../tasks/task.ts';
 
 export const PromptOptions = z.strictObject({
@@ -116,13 +116,13 @@ export async function loadShots({ task, count, file, fallback, data }: ShotSourc
   });
 }
 
-/** Leaves out what is shown as a worked example: its answer is in the prompt, so asking it teaches and measures nothing. */
+/** Leaves out what is shown as a worked example: its answer is in the prompt, so asking it teaches nothing. */
 export function withoutShots<T extends Pick<Question, 'question'>>(
   questions: readonly T[],
   shots: readonly Shot[],
 ): readonly T[] {
-  const shown = new Set(shots.map(questionKey));
-  return shown.size === 0 ? questions : questions.filter((question) => !shown.has(questionKey(question)));
+  const shown = new Set(sharedWith(questions, shots));
+  return questions.filter((question) => !shown.has(question));
 }
 
 function enough(shots: Shot[], count: number, place: string): Shot[] {

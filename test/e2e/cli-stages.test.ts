@@ -83,13 +83,6 @@ describe('the stages one by one, with worked examples in the prompt', () => {
     // Samples and gold solutions of all 30 questions.
     expect(asked).toBe(61);
   });
-
-  it('eval asks no question that its prompt shows', async () => {
-    const args = '--model base --task jsonl --data data --split train --shots 2 --json';
-    const { stdout, stderr } = await sipf(`eval ${args}`);
-    expect((JSON.parse(stdout) as { n: number }).n).toBe(22);
-    expect(stderr).toContain(SHOWN);
-  });
 });
 
 describe('sipf score', () => {
