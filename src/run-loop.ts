@@ -15,7 +15,7 @@ import { iterate } from './pipeline/iterate.ts';
 import { canonicalJson, keyedSeed, sha256 } from './pipeline/keys.ts';
 import { METHODS } from './pipeline/methods.ts';
 import { loadShots, makePrompter, withoutShots } from './pipeline/prompt.ts';
-import { type LoadedSet, loadSets } from './pipeline/question-sets.ts';
+import type { LoadedSet } from './pipeline/question-sets.ts';
 import { checkReferences } from './pipeline/references.ts';
 import { type Loop, stageOf } from './pipeline/stages.ts';
 import type { Log, OnProgress } from './progress.ts';
@@ -26,7 +26,7 @@ import { openTasks } from './tasks/index.ts';
 import { openSandbox } from './tasks/sandbox/open-sandbox.ts';
 import type { Sandbox } from './tasks/sandbox/sandbox.ts';
 import type { Task } from './tasks/task.ts';
-import { loadTrain } from './train-questions.ts';
+import { loadRunQuestions } from './train-questions.ts';
 import { trainedOn } from './trained-questions.ts';
 
 export interface RunLoopOptions {
@@ -78,8 +78,7 @@ export async function runLoop(options: RunLoopOptions): Promise<LoopResult> {
   const sandbox = options.sandbox ?? (() => openSandbox(config.sandbox));
   await using tasks = openTasks({ make: options.tasks, sandbox });
   const task = tasks.named(config.task.name);
-  const loaded = await loadTrain(task, config);
-  const sets = await loadSets(config, task, tasks.named);
+  const { train, sets } = await loadRunQuestions(config, task, tasks.named);
   await using run = await Run.open({
     dir: out,
     config: relativeTo(out, config),
@@ -92,7 +91,7 @@ export async function runLoop(options: RunLoopOptions): Promise<LoopResult> {
     signal,
   });
   try {
-    const { kept: questions, counts } = await checkReferences(run, task, loaded);
+    const { kept: questions, counts } = await checkReferences(run, task, train);
     return await start({ run, config, backend, sets, task, questions, counts });
   } catch (error) {
     run.log({ type: 'error', message: error instanceof Error ? `${error.name}: ${error.message}` : String(error) });
