@@ -15,7 +15,7 @@ import { type FinalReport, setOpener } from './pipeline/evaluation.ts';
 import { iterate } from './pipeline/iterate.ts';
 import { canonicalJson, keyedSeed, sha256 } from './pipeline/keys.ts';
 import { METHODS } from './pipeline/methods.ts';
-import { loadShots, makePrompter } from './pipeline/prompt.ts';
+import { loadShots, makePrompter, withoutShots } from './pipeline/prompt.ts';
 import type { LoadedSet } from './pipeline/question-sets.ts';
 import { checkReferences } from './pipeline/references.ts';
 import { type Loop, stageOf } from './pipeline/stages.ts';
@@ -24,10 +24,9 @@ import { Checkpoint, type Question } from './records.ts';
 import { Run } from './run.ts';
 import { checkpointOf, type OutsideModels, relativeTo, sourceOf } from './run-paths.ts';
 import { openTasks } from './tasks/index.ts';
-import { sharedWith } from './tasks/same-question.ts';
 import { openSandbox } from './tasks/sandbox/open-sandbox.ts';
 import type { Sandbox } from './tasks/sandbox/sandbox.ts';
-import type { Shot, Task } from './tasks/task.ts';
+import type { Task } from './tasks/task.ts';
 import { loadRunQuestions } from './train-questions.ts';
 import { trainedOn } from './trained-questions.ts';
 
@@ -138,12 +137,6 @@ async function start({ run, config, backend, sets, task, questions, counts }: St
   const opener = setOpener({ loop, loaded: sets, seen: { train: questions, shots, earlier }, base: base.checkpoint });
   const { rounds, final, policy } = await iterate({ loop, opener, base: base.checkpoint, parameters: base.parameters });
   return { rounds, final, policy: sourceOf(run.dir, outside, policy) };
-}
-
-/** A question that is shown as a worked example teaches nothing when it is asked. */
-function withoutShots(questions: readonly Question[], shots: readonly Shot[]): readonly Question[] {
-  const shown = new Set(sharedWith(questions, shots));
-  return questions.filter((question) => !shown.has(question));
 }
 
 const Base = z.object({ checkpoint: Checkpoint, parameters: z.number(), questions: z.number() });

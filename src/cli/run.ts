@@ -4,6 +4,7 @@ import { openBackend } from '../backends/open.ts';
 import type { Config } from '../config.ts';
 import { isRun, noRunAt } from '../no-run.ts';
 import { MethodName } from '../pipeline/methods.ts';
+import { ScoreOptions } from '../pipeline/score-paths.ts';
 import type { LogEvent } from '../progress.ts';
 import { runLoop } from '../run-loop.ts';
 import { configOfRun, readRun } from '../run-reader.ts';
@@ -37,12 +38,9 @@ export function runCommand(terminal: Terminal): Command {
       .option('--data <path>', "the task's file or folder (default: the hub, or generated)")
       .addOption(new Option('--method <name>', 'what to do in each round').choices(MethodName.options))
       .addOption(
-        new Option('--scorer <name>', 'where path scores come from').choices([
-          'prm',
-          'prm-logprob',
-          'tallies',
-          'logprob',
-        ]),
+        new Option('--scorer <name>', 'where path scores come from').choices(
+          ScoreOptions.shape.scorer.unwrap().options,
+        ),
       )
       .option('--from-run <dir>', 'a new run that copies the stages of this one which did not change')
       .option('--dry-run', 'print the configuration and what it will cost, and stop'),

@@ -159,9 +159,11 @@ function questionLines(
     dim('[P(step correct)]  right/run rollouts (*: ended early, or settled by a later step)'),
   );
   for (const { sample, labels, scores } of paths.slice(0, count)) {
-    const score = scores === null ? '' : `, score ${pathScore(scores.scores, rule).toFixed(2)}`;
+    const own = scores?.scores ?? null;
+    const score =
+      scores === null ? '' : own === null ? ', too long to score' : `, score ${pathScore(own, rule).toFixed(2)}`;
     const title = `${sample.source === 'gold' ? 'worked solution' : sample.id}: ${describeOutcome(sample)}${score}`;
-    lines.push('', ...renderPath(shownSample(sample, labels ?? undefined, scores?.scores, title), look));
+    lines.push('', ...renderPath(shownSample(sample, labels ?? undefined, own, title), look));
   }
   return lines;
 }

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { readRecords } from '../journal.ts';
 import type { StageName } from '../marker.ts';
-import { type Checkpoint, PreferencePair } from '../records.ts';
+import { type Checkpoint, PreferencePair, type StepScores } from '../records.ts';
 import type { Shot, Task } from '../tasks/task.ts';
 import { addCosts, flopsOf, NO_COST, type TokenCost } from './cost.ts';
 import { type Counts, inUnits } from './counts.ts';
@@ -209,10 +209,14 @@ async function heldOutFigures(loop: Loop, k: number, only?: string): Promise<Sco
   const items = async function* (): AsyncGenerator<FigureItem> {
     for await (const { question, samples, labels, scores } of everything(loop, k, { labels: true, scores: true })) {
       if (!isHeldOut(question.id, config.labels.heldOut) || (only ?? question.task) !== question.task) continue;
-      yield { question, samples, labels, scores: new Map(scores.map((record) => [record.sampleId, record.scores])) };
+      yield { question, samples, labels, scores: stepScores(scores) };
     }
   };
   return scoreFigures(items(), { task, rule: config.labels, path: config.score.path });
+}
+
+function stepScores(records: readonly StepScores[]): Map<string, readonly number[]> {
+  return new Map(records.flatMap(({ sampleId, scores }) => (scores === null ? [] : [[sampleId, scores] as const])));
 }
 
 async function pairLogps(loop: Loop, { k, before, trained, paired }: RoundFacts): Promise<PairLogps | null> {

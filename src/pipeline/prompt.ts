@@ -4,6 +4,7 @@ import { z } from 'zod';
 import type { Policy } from '../backends/backend.ts';
 import { SipfError } from '../errors.ts';
 import type { Question } from '../records.ts';
+import { sharedWith } from '../tasks/same-question.ts';
 import { type Prompted, type Shot, type Task, taskOf } from '../tasks/task.ts';
 
 export const PromptOptions = z.strictObject({
@@ -113,6 +114,15 @@ export async function loadShots({ task, count, file, fallback, data }: ShotSourc
     );
     return enough(own, count, `the train questions of ${name}`).map((shot) => ({ ...shot, task: name }));
   });
+}
+
+/** Leaves out what is shown as a worked example: its answer is in the prompt, so asking it teaches nothing. */
+export function withoutShots<T extends Pick<Question, 'question'>>(
+  questions: readonly T[],
+  shots: readonly Shot[],
+): readonly T[] {
+  const shown = new Set(sharedWith(questions, shots));
+  return questions.filter((question) => !shown.has(question));
 }
 
 /** A line of prompt.shotsFile, for messages. */

@@ -2,13 +2,13 @@
 import { z } from 'zod';
 import { createNativeSandbox } from './native-sandbox.ts';
 import { createPyodideSandbox } from './pyodide-sandbox.ts';
-import type { Sandbox } from './sandbox.ts';
+import { PROGRAM_SECONDS, type Sandbox } from './sandbox.ts';
 
 export const SandboxOptions = z.strictObject({
   /** embedded: CPython in WebAssembly. native: this machine's CPython in bubblewrap (Linux). */
   kind: z.enum(['embedded', 'native']).default('embedded'),
   /** Seconds of wall time for a program with its tests: one that takes longer is wrong. */
-  timeout: z.number().positive().default(10),
+  timeout: z.number().positive().default(PROGRAM_SECONDS),
 });
 export type SandboxOptions = z.infer<typeof SandboxOptions>;
 
