@@ -3,6 +3,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { ModelSource } from '../backends/backend.ts';
 import { type OpenTasks, openTasks } from '../tasks/index.ts';
 import { openSandbox, type SandboxOptions } from '../tasks/sandbox/open-sandbox.ts';
+import { PROGRAM_SECONDS } from '../tasks/sandbox/sandbox.ts';
 import { inThisPlace } from './help.ts';
 
 interface Range {
@@ -122,7 +123,7 @@ export function withSandbox(command: Command): Command {
   );
   return command
     .addOption(kinds.choices(['embedded', 'native']).default('embedded'))
-    .option('--timeout <seconds>', 'longest time for a program and its tests', number({ min: 0.1 }), 30);
+    .option('--timeout <seconds>', 'longest time for a program and its tests', number({ min: 0.1 }), PROGRAM_SECONDS);
 }
 
 /** Tasks whose programs run as the flags say. */

@@ -3,7 +3,9 @@ import { Command, Option } from 'commander';
 import { openBackend } from '../backends/open.ts';
 import type { Config } from '../config.ts';
 import { SipfError, sipfCommand } from '../errors.ts';
+import { isRun, noRunAt } from '../no-run.ts';
 import { MethodName } from '../pipeline/methods.ts';
+import { ScoreOptions } from '../pipeline/score-paths.ts';
 import { type LogEvent, stageTitle } from '../progress.ts';
 import { runLoop } from '../run-loop.ts';
 import { configOfRun, readRun } from '../run-reader.ts';
@@ -37,12 +39,9 @@ export function runCommand(terminal: Terminal): Command {
       .option('--data <path>', "the task's file or folder (default: the hub, or generated)")
       .addOption(new Option('--method <name>', 'what to do in each round').choices(MethodName.options))
       .addOption(
-        new Option('--scorer <name>', 'where path scores come from').choices([
-          'prm',
-          'prm-logprob',
-          'tallies',
-          'logprob',
-        ]),
+        new Option('--scorer <name>', 'where path scores come from').choices(
+          ScoreOptions.shape.scorer.unwrap().options,
+        ),
       )
       .option('--from-run <dir>', 'a new run that copies the stages of this one which did not change')
       .option('--dry-run', 'print the configuration and what it will cost, and stop'),
@@ -100,7 +99,12 @@ async function run(command: Command, options: RunCommandOptions, terminal: Termi
 async function resolveConfig(command: Command, options: RunCommandOptions, out: string): Promise<Config> {
   const { model, adapter, task, data, method, scorer, preset, config, fromRun } = options;
   const own = { model, adapter, 'task.name': task, 'task.data': data, method, 'score.scorer': scorer };
-  const base = preset === undefined && config === undefined ? await configOfRun(fromRun ?? out) : null;
+  const named = preset !== undefined || config !== undefined;
+  const base = named ? null : await configOfRun(fromRun ?? out);
+  if (base === null && fromRun !== undefined && !(await isRun(fromRun)))
+    throw await noRunAt(fromRun, 'a run to copy stages from');
+  if (base === null && !named && model === undefined && options.out !== undefined)
+    throw await noRunAt(out, 'a run to go on with (--model or --preset begins a new one)');
   return await readSettings(command, options, own, base);
 }
 

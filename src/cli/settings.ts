@@ -26,14 +26,14 @@ export function withSettings(command: Command, sections?: readonly string[]): Co
 }
 
 /**
- * Defaults < presets < file < `base` (another run's whole configuration) < dotted flags < `own`, the command's own options by configuration
+ * Defaults < presets < file < `base` (another run's whole configuration, or a command's own defaults) < dotted flags < `own`, the command's own options by configuration
  * key (undefined: not given). Throws SipfError 'bad-config' for an unknown key with the nearest one.
  */
 export function readSettings(
   command: Command,
   options: SettingsOptions,
   own: Readonly<Record<string, unknown>> = {},
-  base: Config | null = null,
+  base: Readonly<Record<string, unknown>> | null = null,
 ): Promise<Config> {
   const given = Object.entries({ ...own, seed: options.seed }).filter(([, value]) => value !== undefined);
   const flags = { ...base, ...dottedFlags(command), ...Object.fromEntries(given) };

@@ -92,14 +92,19 @@ export function renderFinal({ final }: Pick<RunView, 'final'>, look: Look): stri
   ];
 }
 
-/** Every warning once, with the rounds that gave it, and where it is explained. */
-export function renderWarnings(rounds: readonly RoundSummary[], look: Look): string[] {
-  const given = new Map<string, number[]>();
-  for (const { iteration, report } of rounds)
-    for (const text of report?.warnings ?? []) given.set(text, [...(given.get(text) ?? []), iteration]);
-  const lines = [...given].flatMap(([text, of]) =>
-    wrap(`${of.length > 1 ? 'rounds' : 'round'} ${of.join(', ')}: ${text}`, look.width).map(look.colors.yellow),
-  );
+/** Every warning once, with the rounds that gave it (or `final`), and where it is explained. */
+export function renderWarnings({ rounds, final }: Pick<RunView, 'rounds' | 'final'>, look: Look): string[] {
+  const given = new Map<string, string[]>();
+  const add = (where: string, texts: readonly string[] = []) => {
+    for (const text of texts) given.set(text, [...(given.get(text) ?? []), where]);
+  };
+  for (const { iteration, report } of rounds) add(String(iteration), report?.warnings);
+  add('final', final?.warnings);
+  const lines = [...given].flatMap(([text, of]) => {
+    const where =
+      of.length === 1 && of[0] === 'final' ? 'final' : `${of.length > 1 ? 'rounds' : 'round'} ${of.join(', ')}`;
+    return wrap(`${where}: ${text}`, look.width).map(look.colors.yellow);
+  });
   return lines.length === 0 ? [] : [...lines, look.colors.dim('What each warning means: docs/warnings.md')];
 }
 

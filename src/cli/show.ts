@@ -51,7 +51,7 @@ export function lookOf({ colors, columns }: Terminal): Look {
 /** The table of rounds, what test said, and the warnings. */
 export function overview(view: RunView, look: Look): string[] {
   const final = renderFinal(view, look);
-  const warnings = renderWarnings(view.rounds, look);
+  const warnings = renderWarnings(view, look);
   const only = 'A check that everything runs (preset smoke): these figures mean nothing.';
   return [
     ...renderRounds(view.rounds, look),
@@ -162,9 +162,11 @@ function questionLines(
     dim('[P(step correct)]  right/run rollouts (*: ended early, or settled by a later step)'),
   );
   for (const { sample, labels, scores } of paths.slice(0, count)) {
-    const score = scores === null ? '' : `, score ${pathScore(scores.scores, rule).toFixed(2)}`;
+    const own = scores?.scores ?? null;
+    const score =
+      scores === null ? '' : own === null ? ', too long to score' : `, score ${pathScore(own, rule).toFixed(2)}`;
     const title = `${sample.source === 'gold' ? 'worked solution' : sample.id}: ${describeOutcome(sample)}${score}`;
-    lines.push('', ...renderPath(shownSample(sample, labels ?? undefined, scores?.scores, title), look));
+    lines.push('', ...renderPath(shownSample(sample, labels ?? undefined, own, title), look));
   }
   return lines;
 }

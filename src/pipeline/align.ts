@@ -108,7 +108,7 @@ export function alignRows({ method, pairs, questions, options, scope, key, task,
   if (usesPairs && counts.pairs === 0) {
     throw new SipfError(
       'nothing-left',
-      `Expected preference pairs to align on, got none (${counts.nllRows} right paths without a partner). Lower pairs.eta, draw more samples (sampling.samples, sampling.quota) or use easier or harder questions, so that a question has both good and bad paths.`,
+      `Expected preference pairs to align on, got none (${counts.nllRows} right paths without a partner). Lower pairs.eta, draw more samples (sampling.samples, sampling.quota), let worked solutions be chosen (pairs.gold true), or use easier or harder questions, so that a question has both good and bad paths.`,
     );
   }
   const own = pairs.map((pair) => (usesPairs ? preferenceRow(pair, context) : sftRow(pair, context)));

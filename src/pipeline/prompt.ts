@@ -5,6 +5,7 @@ import type { Policy } from '../backends/backend.ts';
 import { SipfError } from '../errors.ts';
 import type { Question } from '../records.ts';
 import { described } from '../settings.ts';
+import { sharedWith } from '../tasks/same-question.ts';
 import { type Prompted, type Shot, type Task, taskOf } from '../tasks/task.ts';
 
 export const PromptOptions = z.strictObject({
@@ -115,24 +116,40 @@ export interface ShotSource {
 /** The first `count` worked examples of a JSONL file, else of questions that have a solution; of a mixture, so many of each task. */
 export async function loadShots({ task, count, file, fallback, data }: ShotSource): Promise<Shot[]> {
   if (count === 0) return [];
-  if (file !== null) return enough(await shotsOfFile(task, file, count), count, file);
+  if (file !== null) return enough(await shotsOfFile(task, file, count), count, file, true);
   const source = (await task.examples?.({ data })) ?? fallback;
   const { members } = task;
-  if (members === undefined) return enough(shotsOfQuestions(source, count), count, 'the train split');
+  if (members === undefined) return enough(shotsOfQuestions(source, count), count, 'the train questions');
   return members.flatMap(({ name }) => {
     const own = shotsOfQuestions(
       source.filter((question) => question.task === name),
       count,
     );
-    return enough(own, count, `the train split of ${name}`).map((shot) => ({ ...shot, task: name }));
+    return enough(own, count, `the train questions of ${name}`).map((shot) => ({ ...shot, task: name }));
   });
 }
 
-function enough(shots: Shot[], count: number, place: string): Shot[] {
+/** Leaves out what is shown as a worked example: its answer is in the prompt, so asking it teaches nothing. */
+export function withoutShots<T extends Pick<Question, 'question'>>(
+  questions: readonly T[],
+  shots: readonly Shot[],
+): readonly T[] {
+  const shown = new Set(sharedWith(questions, shots));
+  return questions.filter((question) => !shown.has(question));
+}
+
+/** A line of prompt.shotsFile, for messages. */
+const SHOT_FORMAT = '{"question": "...", "solution": "one step a line"}';
+
+function enough(shots: Shot[], count: number, place: string, isFile = false): Shot[] {
   if (shots.length >= count) return shots;
+  const more = count - shots.length;
+  const how = isFile
+    ? `Add ${more} lines of ${SHOT_FORMAT} to it`
+    : `Give prompt.shotsFile (--shots-file of eval), a JSONL of ${SHOT_FORMAT}, or add a "solution" to ${more} more of those questions`;
   throw new SipfError(
     'bad-input',
-    `Expected ${count} worked examples in ${place}, got ${shots.length}. Lower prompt.shots or give prompt.shotsFile.`,
+    `Expected ${count} worked examples in ${place}, got ${shots.length}. ${how}, or ask for fewer (prompt.shots).`,
   );
 }
 
@@ -168,7 +185,7 @@ async function shotsOfFile(task: Task, file: string, count: number): Promise<Sho
     if (!parsed.success || found === undefined) {
       throw new SipfError(
         'bad-input',
-        `Expected {"question": text, "steps": [texts]} in ${file} line ${index + 1}, got ${line.slice(0, 80)}. Fix that line.`,
+        `Expected ${SHOT_FORMAT} or {"question": "...", "steps": ["...", "..."]} in ${file} line ${index + 1}, got ${line.slice(0, 80)}. Fix that line.`,
       );
     }
     return { ...(name === undefined ? {} : { task: name }), question, steps: found };

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { buildCli, root, runCli, startCli } from './run-cli.ts';
+import { sumLines } from './sum-questions.ts';
 
 const env = { SIPF_BACKEND: 'scripted', SIPF_SCRIPT: join(root, 'test', 'e2e', 'scripted-model.mjs') };
 
@@ -15,27 +16,12 @@ const settings = (out: string) =>
     ' ',
   );
 
-/** Sums of three to five numbers with their partial sums. */
-function questions(count: number, offset: number): string {
-  const lines = Array.from({ length: count }, (_, i) => {
-    const numbers = Array.from({ length: 3 + (i % 3) }, (_unused, j) => 1 + ((i * 7 + j * 3 + offset) % 9));
-    const steps: string[] = [];
-    numbers.reduce((total, n) => {
-      steps.push(`${total}+${n}=${total + n}`);
-      return total + n;
-    });
-    const answer = numbers.reduce((a, b) => a + b);
-    return JSON.stringify({ id: `${offset}-${i}`, question: numbers.join('+'), answer, solution: steps });
-  });
-  return `${lines.join('\n')}\n`;
-}
-
 beforeAll(async () => {
   buildCli();
   folder = mkdtempSync(join(tmpdir(), 'sipf-cli-run-'));
   mkdirSync(join(folder, 'data'));
   for (const [offset, name] of ['train', 'valid', 'test'].entries()) {
-    writeFileSync(join(folder, 'data', `${name}.jsonl`), questions(name === 'train' ? 30 : 40, offset));
+    writeFileSync(join(folder, 'data', `${name}.jsonl`), sumLines(name === 'train' ? 30 : 40, offset));
   }
   const { code, stderr, stdout } = await sipf(...settings('run'), '--json');
   expect({ code, stderr: code === 0 ? '' : stderr }).toEqual({ code: 0, stderr: '' });

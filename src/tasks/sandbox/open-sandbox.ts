@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { described } from '../../settings.ts';
 import { createNativeSandbox } from './native-sandbox.ts';
 import { createPyodideSandbox } from './pyodide-sandbox.ts';
-import type { Sandbox } from './sandbox.ts';
+import { PROGRAM_SECONDS, type Sandbox } from './sandbox.ts';
 
 export const SandboxOptions = z.strictObject({
   kind: described(
@@ -11,7 +11,7 @@ export const SandboxOptions = z.strictObject({
     "embedded: CPython in WebAssembly. native: this machine's CPython in bubblewrap (Linux). Take native where programs need packages with native parts.",
   ),
   timeout: described(
-    z.number().positive().default(10),
+    z.number().positive().default(PROGRAM_SECONDS),
     'Seconds of wall time for a program with its tests; one that takes longer is wrong. Raise it on a slow or busy machine.',
   ),
 });
