@@ -2,6 +2,7 @@
 import { Console } from 'node:console';
 import { CommanderError } from 'commander';
 import { SipfError } from '../errors.ts';
+import { bugReport } from './bug-report.ts';
 import { listenForInterrupts, openTerminal, type Terminal } from './terminal.ts';
 
 /** Runs one command line (without node and script) and ends the process with its exit code. `name` stands before error messages. */
@@ -39,7 +40,6 @@ function report(name: string, error: unknown, interrupted: number | null, termin
     terminal.log(`${name}: ${error.message}`);
     return 2;
   }
-  terminal.log(`${name}: this is a bug in sipf. Please report it with the lines below and the command.`);
-  terminal.log(error instanceof Error ? (error.stack ?? error.message) : String(error));
+  for (const line of bugReport(name, error, process.argv.slice(2))) terminal.log(line);
   return 1;
 }
