@@ -4,6 +4,7 @@ import { z } from 'zod';
 import type { ProcessRewardModel } from '../backends/backend.ts';
 import { openBackend } from '../backends/open.ts';
 import { SipfError } from '../errors.ts';
+import { jsonText } from '../exact-json.ts';
 import { type FirstError, firstErrorAccuracy } from '../pipeline/statistics.ts';
 import { openTasks } from '../tasks/index.ts';
 import type { Task } from '../tasks/task.ts';
@@ -34,7 +35,7 @@ interface ScoreOptions extends ScoreSamplesOptions {
 }
 
 interface ScoredRow {
-  readonly id: string | number;
+  readonly id: RecordId;
   readonly scores: readonly number[];
   readonly firstError: number;
 }
@@ -84,7 +85,7 @@ async function scoreFile(options: ScoreOptions, terminal: Terminal): Promise<voi
       for (const [i, scored] of (await scoreRows(prm, task, rows, options.threshold, terminal.signal)).entries()) {
         const { label } = rows[i]!.value;
         if (typeof label === 'number') judged.push({ predicted: scored.firstError, label });
-        const text = options.json ? JSON.stringify(scored) : `${scored.id}  ${formatScores(scored, terminal.colors)}`;
+        const text = options.json ? jsonText(scored) : `${scored.id}  ${formatScores(scored, terminal.colors)}`;
         await terminal.print(text);
       }
       done += rows.length;

@@ -6,7 +6,8 @@ import { splitCode } from './code-steps.ts';
 import { codeOf, codeRegion } from './code-text.ts';
 import { type DataRecord, type Layout, locateSplit, readRecords } from './data-files.ts';
 import { type HubOptions, type HubSet, hubSplit } from './hub-data.ts';
-import { filterQuestions, isCutForValid, refuseEqualIds } from './math-task.ts';
+import { filterQuestions, isCutForValid } from './math-task.ts';
+import { settleIds } from './record-ids.ts';
 import type { Sandbox, Verdict } from './sandbox/sandbox.ts';
 import { promptWith } from './steps.ts';
 import type { BrokenReference, CheckOptions, Graded, GradeOptions, LoadOptions, Task } from './task.ts';
@@ -192,10 +193,15 @@ export async function loadProblems(options: CodeTaskOptions, wanted: LoadOptions
   const { files, holds, part } =
     data === undefined ? await hubSplit(hubSet!, split, layout, hub) : await locateSplit(data, split, layout);
   const records = await readRecords(files);
-  const parsed = records.map((record): Question => {
-    const { id, question, tests, solution, prefix } = parse(record);
+  const understood = records.map(parse);
+  const ids = settleIds(
+    understood.map(({ id }) => id),
+    records,
+    ({ index }) => `${name}/${holds}/${index}`,
+  );
+  const parsed = understood.map(({ question, tests, solution, prefix }, position): Question => {
     return {
-      id: id ?? `${name}/${holds}/${record.index}`,
+      id: ids[position] ?? '',
       task: name,
       question,
       answer: '',
@@ -204,7 +210,6 @@ export async function loadProblems(options: CodeTaskOptions, wanted: LoadOptions
       ...(prefix === undefined ? {} : { prefix }),
     };
   });
-  refuseEqualIds(parsed, records);
   const own = parsed.filter((question) =>
     belongs === undefined
       ? part === 'all' || isCutForValid(question.id) === (part === 'valid')

@@ -1,5 +1,6 @@
 // How a data set's records read -> a Task: questions with numeric or short answers, steps as lines. Leaves field names to the tasks.
 import { SipfError } from '../errors.ts';
+import { numberText } from '../exact-json.ts';
 import { hash32 } from '../random.ts';
 import type { Question } from '../records.ts';
 import { answerText, findAnswer, parseAnswer, referenceAnswer, sameAnswer } from './answers.ts';
@@ -7,6 +8,7 @@ import { type DataRecord, type Layout, locateSplit, readRecords, short } from '.
 import { distinctPaths } from './distinct.ts';
 import { checkEquations } from './equations.ts';
 import { type HubOptions, type HubSet, hubSplit } from './hub-data.ts';
+import { settleIds } from './record-ids.ts';
 import { questionPrompt, STOP_STRINGS, splitSteps, stepPieces } from './steps.ts';
 import type { Graded, LoadOptions, Task } from './task.ts';
 
@@ -96,37 +98,25 @@ export function createMathTask({ layout, maxTokens, hubSet, hub, parse, order }:
           : await locateSplit(options.data, options.split, layout);
       const records = await readRecords(files);
       if (order !== undefined) records.sort(order);
-      const parsed = records.map((record, position): Question => {
-        const { id, question, answer, solution } = parse(record);
-        const index = order === undefined ? record.index : position;
+      const understood = records.map(parse);
+      const ids = settleIds(
+        understood.map(({ id }) => id),
+        records,
+        (record, position) => `${name}/${holds}/${order === undefined ? record.index : position}`,
+      );
+      const parsed = understood.map(({ question, answer, solution }, position): Question => {
         return {
-          id: id ?? `${name}/${holds}/${index}`,
+          id: ids[position] ?? '',
           task: name,
           question,
           answer,
           ...(solution ? { solution: [...solution] } : {}),
         };
       });
-      refuseEqualIds(parsed, records);
       const wanted = part === 'all' ? parsed : parsed.filter(({ id }) => isCutForValid(id) === (part === 'valid'));
       return filterQuestions(wanted, options);
     },
   };
-}
-
-/** Throws SipfError 'bad-input' naming both places where two questions share an id. */
-export function refuseEqualIds(questions: readonly Question[], records: readonly DataRecord[]): void {
-  const places = new Map<string, string>();
-  for (const [position, { id }] of questions.entries()) {
-    const place = records[position]?.place ?? '';
-    const earlier = places.get(id);
-    if (earlier !== undefined)
-      throw new SipfError(
-        'bad-input',
-        `Expected an id of its own in ${place}, field id, got ${short(id)} again (first in ${earlier}). Change one.`,
-      );
-    places.set(id, place);
-  }
 }
 
 /** `maxGoldSteps` first, then `limit`. Throws SipfError 'nothing-left' where nothing is left. */
@@ -172,7 +162,7 @@ function questionKey({ question }: Pick<Question, 'question'>): string {
 /** The text of a field, a number written out; throws SipfError 'bad-input' naming place and field where it is absent or empty. */
 export function textField({ value, place }: DataRecord, field: string, expected: string): string {
   const found = value[field];
-  const text = typeof found === 'number' || typeof found === 'bigint' ? String(found) : found;
+  const text = numberText(found) ?? found;
   if (typeof text === 'string' && text.trim() !== '') return text.trim();
   const got =
     text === undefined ? `no such field among ${Object.keys(value).slice(0, 12).join(', ') || 'none'}` : short(found);
