@@ -3,6 +3,7 @@ import { Command, Option } from 'commander';
 import { z } from 'zod';
 import { openBackend } from '../backends/open.ts';
 import { SipfError } from '../errors.ts';
+import { jsonText } from '../exact-json.ts';
 import { type ScoreContext, type ScoreItem, scoreUnit } from '../pipeline/score-paths.ts';
 import { type FirstError, firstErrorAccuracy } from '../pipeline/statistics.ts';
 import { type Question, type Sample, StepScores } from '../records.ts';
@@ -39,7 +40,7 @@ interface ScoreOptions extends ScoreSamplesOptions {
 }
 
 interface ScoredRow {
-  readonly id: string | number;
+  readonly id: RecordId;
   /** null: the path is too long for the model. */
   readonly scores: readonly number[] | null;
   readonly firstError: number | null;
@@ -104,7 +105,7 @@ async function scoreFile(command: Command, options: ScoreOptions, terminal: Term
         const { label } = rows[i]!.value;
         if (scored.firstError === null) tooLong += 1;
         else if (typeof label === 'number') judged.push({ predicted: scored.firstError, label });
-        const text = options.json ? JSON.stringify(scored) : `${scored.id}  ${formatScores(scored, terminal.colors)}`;
+        const text = options.json ? jsonText(scored) : `${scored.id}  ${formatScores(scored, terminal.colors)}`;
         await terminal.print(text);
       }
       done += rows.length;

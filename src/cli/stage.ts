@@ -14,11 +14,12 @@ import { type BuildPrompt, loadShots, makePrompter, withoutShots } from '../pipe
 import { describeBroken, withoutBroken } from '../pipeline/references.ts';
 import { CodeTests, type Question } from '../records.ts';
 import { type OpenTasks, openTasks } from '../tasks/index.ts';
+import { settleIds } from '../tasks/record-ids.ts';
 import { openSandbox } from '../tasks/sandbox/open-sandbox.ts';
 import { goldSteps } from '../tasks/steps.ts';
 import { type Shot, type Split, type Task, taskOf } from '../tasks/task.ts';
 import { withSolutions } from '../train-questions.ts';
-import { type Row, readAllRows, readRows } from './jsonl.ts';
+import { RecordId, type Row, readAllRows, readRows, TextOrNumber } from './jsonl.ts';
 import { type ExecutionOptions, integer } from './options.ts';
 import { readSettings, type SettingsOptions, withSettings } from './settings.ts';
 import type { Terminal } from './terminal.ts';
@@ -103,10 +104,10 @@ export function requireModel({ config }: Pick<Stage, 'config'>): ModelSource {
 }
 
 const QuestionLine = z.looseObject({
-  id: z.union([z.string(), z.int()]).nullish(),
+  id: RecordId,
   question: z.string(),
   /** Tests take its place for code. */
-  answer: z.union([z.string(), z.number()]).default(''),
+  answer: TextOrNumber.default(''),
   solution: z.union([z.array(z.string()), z.string()]).nullish(),
   /** The question's own task, in a mixture. */
   task: z.string().optional(),
@@ -131,12 +132,17 @@ export async function loadQuestions(
     return options.split === 'train' ? withSolutions(loaded, solutions) : loaded;
   }
   const rows = await readAllRows(options.questions, QuestionLine);
-  const questions = rows.map((row) => questionOf(row, task));
+  const ids = settleIds(
+    rows.map(({ value: { id } }) => (id === undefined || id === null ? undefined : String(id))),
+    rows,
+    ({ index }) => String(index),
+  );
+  const questions = rows.map((row, i) => questionOf(row, ids[i]!, task));
   return options.limit === undefined ? questions : questions.slice(0, options.limit);
 }
 
-function questionOf({ index, place, value }: Row<z.infer<typeof QuestionLine>>, task: Task): Question {
-  const { id, question, answer, solution, task: name, tests, prefix } = value;
+function questionOf({ place, value }: Row<z.infer<typeof QuestionLine>>, id: string, task: Task): Question {
+  const { question, answer, solution, task: name, tests, prefix } = value;
   const own = task.members === undefined ? task : taskOf(task, { task: name });
   const needed = own.judgedBy === 'tests' ? tests : answer;
   if (needed === undefined || needed === '') {
@@ -146,13 +152,13 @@ function questionOf({ index, place, value }: Row<z.infer<typeof QuestionLine>>, 
       `${place}, field "${field}": Expected what answers to ${own.name} are judged by, got nothing. Mend that line.`,
     );
   }
-  const split = (text: string) => (tests === undefined ? goldSteps(text.split('\n'), String(answer)) : own.split(text));
+  const split = (text: string) => (tests === undefined ? goldSteps(text.split('\n'), answer) : own.split(text));
   const steps = typeof solution === 'string' ? split(solution) : solution;
   return {
-    id: String(id ?? index),
+    id,
     task: own.name,
     question,
-    answer: String(answer),
+    answer,
     ...(steps ? { solution: steps } : {}),
     ...(tests === undefined ? {} : { tests }),
     ...(prefix === undefined ? {} : { prefix }),
