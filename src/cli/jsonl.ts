@@ -5,6 +5,7 @@ import { addAbortSignal, type Readable } from 'node:stream';
 import { z } from 'zod';
 import { messageOf, SipfError, throwIfAborted } from '../errors.ts';
 import { type ExactNumber, isExactNumber, jsonText, parseRecords } from '../exact-json.ts';
+import { renameHint } from '../tasks/field-names.ts';
 
 /** A record's own id, given back exactly as it came; absent (or null): the 0-based line. */
 export type RecordId = string | number | ExactNumber;
@@ -203,7 +204,15 @@ export function check<T>(schema: z.ZodType<T>, value: unknown, place: string): T
   );
   const got = describe(at(value, issue.path));
   const where = field === '' ? place : `${place}, field "${field}"`;
-  throw new SipfError('bad-input', `${where}: Expected ${expectation(issue)}, got ${got}. Mend that line.`);
+  const fix = missingHint(value, issue) || ' Mend that line.';
+  throw new SipfError('bad-input', `${where}: Expected ${expectation(issue)}, got ${got}.${fix}`);
+}
+
+/** How to rename the field that is most likely meant, where a record lacks one. */
+function missingHint(value: unknown, { path }: z.core.$ZodIssue): string {
+  const [field] = path;
+  if (path.length !== 1 || typeof field !== 'string' || value === null || typeof value !== 'object') return '';
+  return at(value, path) === undefined ? renameHint(value as Readonly<Record<string, unknown>>, field) : '';
 }
 
 /** Of a failed union, the issue of the branch that came furthest; a plain mismatch stays as it is. */

@@ -5,6 +5,7 @@ import { type ParsedProblem, programText } from './code-task.ts';
 import { preamble } from './code-text.ts';
 import { type DataRecord, short } from './data-files.ts';
 import { evalPlusTests, isEvalPlus } from './evalplus.ts';
+import { renameHint } from './field-names.ts';
 import { textField } from './math-task.ts';
 import { logicalLines, tokenize } from './python-tokens.ts';
 import { ownId } from './record-ids.ts';
@@ -158,9 +159,10 @@ function testsField(record: DataRecord, field: string): string[] {
   const list = (typeof given === 'string' ? [given] : Array.isArray(given) ? given : []) as unknown[];
   const texts = list.filter((test): test is string => typeof test === 'string' && test.trim() !== '');
   if (texts.length === 0 || texts.length < list.length) {
+    const hint = given === undefined ? renameHint(value, field) : '';
     throw new SipfError(
       'bad-input',
-      `Expected a list of tests in ${place}, field "${field}", got ${short(given)}. Give at least one, such as "assert f(1) == 2".`,
+      `Expected a list of tests in ${place}, field "${field}", got ${short(given)}.${hint} Give at least one, such as "assert f(1) == 2".`,
     );
   }
   return wholeTests(

@@ -6,6 +6,7 @@ import { answerText, findAnswer, parseAnswer, referenceAnswer, sameAnswer } from
 import { type DataRecord, type Layout, locateSplit, readRecords, short } from './data-files.ts';
 import { distinctPaths } from './distinct.ts';
 import { checkEquations } from './equations.ts';
+import { renameHint } from './field-names.ts';
 import { type HubOptions, type HubSet, hubSplit } from './hub-data.ts';
 import { settleIds } from './record-ids.ts';
 import { type CutQuestion, partOf } from './splits.ts';
@@ -140,9 +141,10 @@ export function textField({ value, place }: DataRecord, field: string, expected:
   const found = value[field];
   const text = numberText(found) ?? found;
   if (typeof text === 'string' && text.trim() !== '') return text.trim();
-  const got =
-    text === undefined ? `no such field among ${Object.keys(value).slice(0, 12).join(', ') || 'none'}` : short(found);
-  throw new SipfError('bad-input', `Expected ${expected} in ${place}, field "${field}", got ${got}. Mend that record.`);
+  const isThere = text !== undefined;
+  const got = isThere ? short(found) : `no such field among ${Object.keys(value).slice(0, 12).join(', ') || 'none'}`;
+  const fix = (isThere ? '' : renameHint(value, field)) || ' Mend that record.';
+  throw new SipfError('bad-input', `Expected ${expected} in ${place}, field "${field}", got ${got}.${fix}`);
 }
 
 /** The canonical text of a gold answer; throws SipfError 'bad-input' where it is empty, or no number where one is needed. */
