@@ -14,7 +14,7 @@ import { finish, number, withExecution } from './options.ts';
 import { describeTooLong, type ScoreSamplesOptions, scoreSamples } from './score-samples.ts';
 import { withSettings } from './settings.ts';
 import { formatScores } from './show-steps.ts';
-import { loadQuestions, openPrompt } from './stage.ts';
+import { loadQuestions, openPrompt, splitOption } from './stage.ts';
 import type { Terminal } from './terminal.ts';
 
 const ScoreLine = z.looseObject({
@@ -68,7 +68,7 @@ export function scoreCommand(terminal: Terminal): Command {
     .option('--out <file>', 'JSONL of step scores to write')
     .option('--questions <file>', 'JSONL of their questions, instead of --data')
     .option('--data <path>', "the task's file or folder")
-    .addOption(new Option('--split <name>', 'which questions').choices(['train', 'valid', 'test']).default('train'))
+    .addOption(splitOption())
     .option('--labels <file>', 'JSONL of step labels: for tallies, and to fit the weights of prm-logprob on');
   return finish(
     command.optionsGroup('Options:'),
