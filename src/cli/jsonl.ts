@@ -25,6 +25,9 @@ export const TextOrNumber = z.union([
 /** Of a record's fields, those whose numbers keep their digits: they are compared as texts, or given back. */
 const EXACT_FIELDS: ReadonlySet<string> = new Set(['id', 'task_id', 'reference', 'answer']);
 
+/** Any object: for records that may have several shapes. */
+export const AnyRecord = z.record(z.string(), z.unknown());
+
 export interface Row<T> {
   /** 0-based among the records: the default id. */
   readonly index: number;

@@ -5,7 +5,7 @@ import { sha256 } from '../pipeline/keys.ts';
 import { CodeTests, type Outcome, type Question, Sample } from '../records.ts';
 import { questionKey } from '../tasks/same-question.ts';
 import { type Task, taskOf } from '../tasks/task.ts';
-import { check, RecordId, type Row, readAllRows, TextOrNumber } from './jsonl.ts';
+import { AnyRecord, check, RecordId, type Row, readAllRows, TextOrNumber } from './jsonl.ts';
 import { loadQuestions, requireQuestion, type Stage, type StageOptions } from './stage.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -23,8 +23,6 @@ const OwnSample = z.looseObject({
   task: z.string().optional(),
 });
 type OwnSample = z.infer<typeof OwnSample>;
-
-const AnyRecord = z.record(z.string(), z.unknown());
 
 export interface OwnSamples {
   /** Of the data, and those that samples bring along. */
