@@ -1,6 +1,7 @@
 // sipf train-prm: step labels and their samples -> a process reward model. Stage 3 on its own.
 import { Command } from 'commander';
 import { openBackend } from '../backends/open.ts';
+import { shareHeldOut } from '../pipeline/keys.ts';
 import { METHODS, needs } from '../pipeline/methods.ts';
 import { checkPrmRows, prmRows } from '../pipeline/train-prm.ts';
 import { StepLabels } from '../records.ts';
@@ -68,7 +69,10 @@ async function trainPrm(command: Command, options: TrainPrmOptions, terminal: Te
     targets,
     rule: config.labels,
     gold,
-    heldOut: config.labels.heldOut,
+    heldOut: shareHeldOut(
+      asked.map(({ id }) => id),
+      config.labels.heldOut,
+    ),
     calibrates: needs(METHODS[config.method], config.score.scorer).calibration,
   });
   for (const warning of checkPrmRows(rows)) terminal.log(`Warning: ${warning}`);
