@@ -13,7 +13,7 @@ import type { Counts } from './pipeline/counts.ts';
 import type { EvalReport } from './pipeline/evaluate.ts';
 import { type FinalReport, setOpener } from './pipeline/evaluation.ts';
 import { iterate } from './pipeline/iterate.ts';
-import { canonicalJson, keyedSeed, sha256 } from './pipeline/keys.ts';
+import { canonicalJson, keyedSeed, sha256, shareHeldOut } from './pipeline/keys.ts';
 import { METHODS } from './pipeline/methods.ts';
 import { loadShots, makePrompter, withoutShots } from './pipeline/prompt.ts';
 import type { LoadedSet } from './pipeline/question-sets.ts';
@@ -115,14 +115,19 @@ async function start({ run, config, backend, sets, task, questions, counts }: St
   const shots = await loadShots({ task, count, file, fallback: questions, data: config.task.data ?? undefined });
   const runsPrograms = (task.members ?? [task]).some(({ judgedBy }) => judgedBy === 'tests');
   const judging = runsPrograms ? { sandbox: config.sandbox } : {};
+  const asked = withoutShots(questions, shots);
+  const heldOut = shareHeldOut(
+    asked.map(({ id }) => id),
+    config.labels.heldOut,
+  );
   const loop: Loop = {
     run,
-    config,
+    config: { ...config, labels: { ...config.labels, heldOut } },
     method: METHODS[config.method],
     backend,
     task,
     prompt: await makePrompter({ task, options: config.prompt, shots, openPolicy: openBase }),
-    questions: withoutShots(questions, shots),
+    questions: asked,
     byId: new Map(questions.map((question) => [question.id, question])),
     data: sha256(canonicalJson({ questions, prompt: config.prompt, shots, task: task.name, ...judging })),
     inputCounts: counts === null ? {} : { '0-references': counts },

@@ -3,9 +3,8 @@ import { Command } from 'commander';
 import { openBackend } from '../backends/open.ts';
 import { alignRows } from '../pipeline/align.ts';
 import { METHODS } from '../pipeline/methods.ts';
-import { PreferencePair } from '../records.ts';
-import { readAllRows } from './jsonl.ts';
 import { finish, withExecution } from './options.ts';
+import { readPairs } from './own-pairs.ts';
 import { askedOf, loadQuestions, openPrompt, openStage, requireModel, type StageOptions, withStage } from './stage.ts';
 import { trainStage } from './stage-training.ts';
 import type { Terminal } from './terminal.ts';
@@ -19,7 +18,7 @@ export function alignCommand(terminal: Terminal): Command {
     withExecution(
       new Command('align')
         .description('Train a policy on preference pairs with ORPO (stage 6).')
-        .requiredOption('--in <file>', 'JSONL of preference pairs')
+        .requiredOption('--in <file>', "JSONL of preference pairs, or of TRL's {prompt, chosen, rejected}")
         .option('--model <path>', 'where training starts: Hugging Face folder or .gguf file')
         .option('--adapter <dir>', 'PEFT adapter folder'),
     ),
@@ -37,7 +36,7 @@ async function align(command: Command, options: AlignCommandOptions, terminal: T
   await using stage = await openStage(command, options);
   const { config, task } = stage;
   const source = requireModel(stage);
-  const rows = await readAllRows(options.in, PreferencePair, terminal.signal);
+  const pairs = await readPairs(options.in, task, terminal);
   // Pairs carry their texts: questions are needed only for gold rows and shots.
   const needsQuestions = config.align.gold > 0 || (config.prompt.shots > 0 && config.prompt.shotsFile === null);
   const questions = needsQuestions ? await loadQuestions(stage, options) : [];
@@ -46,7 +45,7 @@ async function align(command: Command, options: AlignCommandOptions, terminal: T
   const asked = askedOf(questions, shots, terminal);
   const { examples, objective, counts } = alignRows({
     method: METHODS[config.method],
-    pairs: rows.map(({ value }) => value),
+    pairs,
     questions: asked,
     options: config.align,
     scope: config.sft.scope,

@@ -2,11 +2,12 @@
 import { Command } from 'commander';
 import { z } from 'zod';
 import { SipfError } from '../errors.ts';
+import { jsonText } from '../exact-json.ts';
 import { referenceAnswer } from '../tasks/answers.ts';
 import type { OpenTasks } from '../tasks/index.ts';
 import type { Task } from '../tasks/task.ts';
 import { ProgramLine, programGrader } from './grade-programs.ts';
-import { RecordId, type Row, readRows } from './jsonl.ts';
+import { RecordId, type Row, readRows, TextOrNumber } from './jsonl.ts';
 import { finish, type SandboxFlags, tasksWith, withSandbox } from './options.ts';
 import { openOne } from './stage.ts';
 import type { Terminal } from './terminal.ts';
@@ -14,7 +15,7 @@ import type { Terminal } from './terminal.ts';
 const AnswerLine = z.looseObject({
   id: RecordId,
   /** An answer, or a GSM8K solution whose answer follows `####`. */
-  reference: z.union([z.string(), z.number()]),
+  reference: TextOrNumber,
   completion: z.string(),
 });
 type AnswerLine = z.infer<typeof AnswerLine>;
@@ -28,7 +29,7 @@ export interface GradeOptions {
 
 /** One line's grade as it is printed; `correct` null: it could not be judged. */
 export interface GradedLine {
-  readonly id: string | number;
+  readonly id: RecordId;
   readonly correct: boolean | null;
 }
 
@@ -67,7 +68,7 @@ export async function grade(options: GradeOptions, terminal: Terminal, tasks: Op
     if (line.correct === null) counts.failed += 1;
     if (line.correct) counts.correct += 1;
     const word = line.correct ? green('right') : line.correct === null ? yellow('error') : red('wrong');
-    await terminal.print(options.json ? JSON.stringify(line) : `${word}  ${line.id}  ${note}`);
+    await terminal.print(options.json ? jsonText(line) : `${word}  ${line.id}  ${note}`);
   }
   if (!options.json) terminal.log(`${counts.correct} of ${counts.n} right`);
   if (counts.failed > 0) {
@@ -114,8 +115,8 @@ async function gradeAnswer(task: Task, { index, place, value }: Row<AnswerLine>)
   return { line, note };
 }
 
-function answerOf(reference: string | number, place: string): string {
-  const answer = referenceAnswer(String(reference));
+function answerOf(reference: string, place: string): string {
+  const answer = referenceAnswer(reference);
   if (answer !== null) return answer;
   throw new SipfError(
     'bad-input',

@@ -25,7 +25,7 @@ export interface ScorerOptions extends SettingsOptions, ExecutionOptions {
   readonly calibration?: string;
   readonly task?: string;
   readonly data?: string;
-  readonly split: Split;
+  readonly split?: Split;
   readonly questions?: string;
   readonly json?: boolean;
 }

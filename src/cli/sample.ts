@@ -40,7 +40,7 @@ async function sample(command: Command, options: StageOptions, terminal: Termina
   await using stage = await openStage(command, options);
   const { config, task } = stage;
   const source = requireModel(stage);
-  const all = await withoutBrokenOnes(stage, await loadQuestions(stage, options), terminal);
+  const all = await withoutBrokenOnes(stage, await loadQuestions(stage, options, terminal), terminal);
   await using backend = await openBackend(options);
   const { prompt, shots } = await openPrompt({ stage, options, questions: all, backend });
   const asked = askedOf(all, shots, terminal);

@@ -4,9 +4,10 @@ import { openBackend } from '../backends/open.ts';
 import { SipfError, sipfCommand } from '../errors.ts';
 import { inUnits } from '../pipeline/counts.ts';
 import { type ScoreItem, scoreUnit } from '../pipeline/score-paths.ts';
-import { Sample, StepLabels } from '../records.ts';
+import { StepLabels } from '../records.ts';
 import { missing, openScorer, openScoreStage, type ScorerOptions } from './open-scorer.ts';
-import { fileInput, loadQuestions, openPrompt, reportCounts, rowsByQuestion, runJournaled } from './stage.ts';
+import { readSamples } from './own-samples.ts';
+import { fileInput, openPrompt, reportCounts, rowsByQuestion, runJournaled } from './stage.ts';
 import type { Terminal } from './terminal.ts';
 
 export interface ScoreSamplesOptions extends ScorerOptions {
@@ -22,9 +23,8 @@ export async function scoreSamples(command: Command, options: ScoreSamplesOption
   await using stage = await openScoreStage(command, options);
   const { config, task, kind } = stage;
   if (kind === 'tallies' && options.labels === undefined) throw missing('--labels', kind);
-  const questions = await loadQuestions(stage, options);
-  const known = new Map(questions.map((question) => [question.id, question]));
-  const samples = await rowsByQuestion(path, Sample, known, terminal.signal);
+  const judged = kind === 'outcome';
+  const { questions, known, samples } = await readSamples({ path, stage, options, judged }, terminal);
   const labels =
     options.labels === undefined ? null : await rowsByQuestion(options.labels, StepLabels, known, terminal.signal);
   const items = [...samples].map(

@@ -30,7 +30,7 @@ async function sft(command: Command, options: StageOptions, terminal: Terminal):
   await using stage = await openStage(command, options);
   const { config, task } = stage;
   const source = requireModel(stage);
-  const questions = await loadQuestions(stage, options);
+  const questions = await loadQuestions(stage, options, terminal);
   await using backend = await openBackend(options);
   const { prompt, shots } = await openPrompt({ stage, options, questions, backend });
   const asked = askedOf(questions, shots, terminal);

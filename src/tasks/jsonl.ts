@@ -3,6 +3,7 @@ import { SipfError } from '../errors.ts';
 import { type DataRecord, short } from './data-files.ts';
 import { splitSolution } from './gsm8k.ts';
 import { createMathTask, goldAnswer, textField } from './math-task.ts';
+import { ownId } from './record-ids.ts';
 import { goldSteps } from './steps.ts';
 import type { Task } from './task.ts';
 
@@ -20,9 +21,8 @@ export function createJsonl(): Task {
       const gsm8k = splitSolution(given);
       const answer = goldAnswer(gsm8k?.answer ?? given, record, 'answer', 'any');
       const lines = solutionLines(record) ?? gsm8k?.lines;
-      const { id } = record.value;
       return {
-        ...(typeof id === 'string' || typeof id === 'number' ? { id: String(id) } : {}),
+        ...ownId(record, 'id'),
         question: textField(record, 'question', 'a question'),
         answer,
         ...(lines === undefined ? {} : { solution: goldSteps(lines, answer) }),
