@@ -2,10 +2,13 @@
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { type ProbeResult, probeProvider } from '../engine/probe.ts';
+import { type TelemetryReport, telemetryReport } from '../engine/telemetry-report.ts';
 import { SipfError } from '../errors.ts';
 import type { Backend } from './backend.ts';
 import { createScriptedBackend, type ScriptedOptions } from './scripted.ts';
 import { createWorkerBackend } from './worker-client.ts';
+
+export { type TelemetryReport, telemetryReport };
 
 export interface OpenBackendOptions {
   readonly provider: 'cpu' | 'webgpu';
