@@ -33,5 +33,5 @@ export function messageOf(thrown: unknown): string {
 
 /** Throws SipfError 'aborted' if `signal` has fired. */
 export function throwIfAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted) throw new SipfError('aborted', 'Stopped on request. Run the same command again to go on.');
+  if (signal?.aborted) throw new SipfError('aborted', 'Stopped on request.');
 }

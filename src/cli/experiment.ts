@@ -19,7 +19,7 @@ import { type Job, runInChild, runJobs } from './experiment-jobs.ts';
 import { collect, configOf, equalFlops, finished, nameOf, type Place, type Plan, placeOf } from './experiment-plan.ts';
 import { checkSection, renderExperiment, writeResults, writeSection } from './experiment-report.ts';
 import { isFinished } from './experiment-runs.ts';
-import { type ExecutionOptions, finish, integer, withExecution } from './options.ts';
+import { type ExecutionOptions, finish, integer, threads, withExecution } from './options.ts';
 import { formatDuration } from './progress.ts';
 import { dottedFlags } from './settings.ts';
 import type { Terminal } from './terminal.ts';
@@ -70,7 +70,7 @@ function program(terminal: Terminal): Command {
     .option(
       '--jobs <n>',
       'runs at a time; with more than one each has one thread unless --threads says otherwise',
-      integer({ min: 1 }),
+      threads,
       1,
     )
     .option('--table-only', 'run nothing: the table of the arms that are finished')

@@ -61,6 +61,7 @@ async function run(command: Command, options: RunCommandOptions, terminal: Termi
   await using backend = await openBackend(options);
   if (options.dryRun === true) return await dryRun({ config, backend, json: options.json === true }, terminal);
   const stages = terminal.stages();
+  terminal.resumes(`Finished work is kept. Go on with: sipf run --out ${out}`);
   try {
     const { rounds, final, policy } = await runLoop({
       config,
@@ -75,7 +76,6 @@ async function run(command: Command, options: RunCommandOptions, terminal: Termi
     if (options.json === true) return await terminal.print(JSON.stringify({ out, rounds, final, policy }));
   } catch (error) {
     stages.end();
-    if (terminal.signal.aborted) terminal.log(`Finished work is kept. Go on with: sipf run --out ${out}`);
     throw error;
   }
   const view = await readRun(out);
