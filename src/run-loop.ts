@@ -8,6 +8,7 @@ import type { Backend, ModelSource } from './backends/backend.ts';
 import type { Config } from './config.ts';
 import type { Disk } from './disk.ts';
 import { SipfError } from './errors.ts';
+import { checkOutRun } from './out-paths.ts';
 import type { Counts } from './pipeline/counts.ts';
 import type { EvalReport } from './pipeline/evaluate.ts';
 import { type FinalReport, setOpener } from './pipeline/evaluation.ts';
@@ -20,7 +21,7 @@ import { type Loop, stageOf } from './pipeline/stages.ts';
 import type { Log, OnProgress } from './progress.ts';
 import { Checkpoint, type Question } from './records.ts';
 import { Run } from './run.ts';
-import { checkpointOf, type OutsideModels, relativeTo, sourceOf } from './run-paths.ts';
+import { checkpointOf, type OutsideModels, readsOf, relativeTo, sourceOf } from './run-paths.ts';
 import { openTasks } from './tasks/index.ts';
 import { openSandbox } from './tasks/sandbox/open-sandbox.ts';
 import type { Sandbox } from './tasks/sandbox/sandbox.ts';
@@ -73,6 +74,9 @@ export async function runLoop(options: RunLoopOptions): Promise<LoopResult> {
       `Expected a run to copy stages from in ${options.fromRun}, got no config.json there. Give the --out of a run.`,
     );
   }
+  const from =
+    options.fromRun === undefined ? [] : [{ name: '--from-run', path: options.fromRun, kind: 'model' as const }];
+  checkOutRun(out, [...readsOf(config), ...from]);
   const sandbox = options.sandbox ?? (() => openSandbox(config.sandbox));
   await using tasks = openTasks({ make: options.tasks, sandbox });
   const task = tasks.named(config.task.name);

@@ -6,6 +6,7 @@ import { METHODS } from '../pipeline/methods.ts';
 import { PreferencePair } from '../records.ts';
 import { readAllRows } from './jsonl.ts';
 import { finish, withExecution } from './options.ts';
+import { checkModelOut } from './outputs.ts';
 import { loadQuestions, openPrompt, openStage, requireModel, type StageOptions, withStage } from './stage.ts';
 import { trainStage } from './stage-training.ts';
 import type { Terminal } from './terminal.ts';
@@ -36,6 +37,7 @@ export function alignCommand(terminal: Terminal): Command {
 async function align(command: Command, options: AlignCommandOptions, terminal: Terminal): Promise<void> {
   await using stage = await openStage(command, options);
   const { config, task } = stage;
+  checkModelOut('align', options, config);
   const source = requireModel(stage);
   const rows = await readAllRows(options.in, PreferencePair, terminal.signal);
   // Pairs carry their texts: questions are needed only for gold rows and shots.

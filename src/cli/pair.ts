@@ -8,6 +8,7 @@ import { pathScore } from '../pipeline/step-labels.ts';
 import { Sample, StepScores } from '../records.ts';
 import type { Row } from './jsonl.ts';
 import { finish } from './options.ts';
+import { checkRecordsOut } from './outputs.ts';
 import { loadQuestions, openStage, reportCounts, rowsByQuestion, type StageOptions, withStage } from './stage.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -34,6 +35,7 @@ export function pairCommand(terminal: Terminal): Command {
 
 async function pair(command: Command, options: PairCommandOptions, terminal: Terminal): Promise<void> {
   await using stage = await openStage(command, options);
+  checkRecordsOut('pair', options, stage.config);
   const { seed, score, pairs } = stage.config;
   const questions = await loadQuestions(stage, options);
   const known = new Map(questions.map((question) => [question.id, question]));

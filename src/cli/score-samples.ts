@@ -9,6 +9,7 @@ import { type ScoreItem, type Scorer, scoreUnit } from '../pipeline/score-paths.
 import { Sample, StepLabels } from '../records.ts';
 import type { Split } from '../tasks/task.ts';
 import type { ExecutionOptions } from './options.ts';
+import { checkRecordsOut } from './outputs.ts';
 import {
   fileInput,
   loadQuestions,
@@ -44,6 +45,7 @@ export function prmSource({ prm, adapter }: Pick<ScoreSamplesOptions, 'prm' | 'a
 export async function scoreSamples(options: ScoreSamplesOptions, terminal: Terminal): Promise<void> {
   const out = requireOption('out', options.out);
   const path = requireOption('samples', options.samples);
+  checkRecordsOut('score', { ...options, out });
   const config = await loadConfig({ flags: { 'task.name': options.task, 'task.data': options.data ?? null } });
   await using stage = openStageOf(config);
   const { task } = stage;

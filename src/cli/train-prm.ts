@@ -4,6 +4,7 @@ import { openBackend } from '../backends/open.ts';
 import { checkPrmRows, prmRows } from '../pipeline/train-prm.ts';
 import { Sample, StepLabels } from '../records.ts';
 import { finish, withExecution } from './options.ts';
+import { checkModelOut } from './outputs.ts';
 import {
   loadQuestions,
   openPrompt,
@@ -44,6 +45,7 @@ export function trainPrmCommand(terminal: Terminal): Command {
 async function trainPrm(command: Command, options: TrainPrmOptions, terminal: Terminal): Promise<void> {
   await using stage = await openStage(command, options);
   const { config, task } = stage;
+  checkModelOut('train-prm', options, config);
   const source = requireModel(stage);
   const questions = await loadQuestions(stage, options);
   const known = new Map(questions.map((question) => [question.id, question]));
