@@ -1,7 +1,8 @@
 // What a command is to write and what it reads -> a refusal before anything is written, where one would destroy the other. Leaves which paths these are to the commands.
-import { closeSync, openSync, readdirSync, readFileSync, readSync, realpathSync, type Stats, statSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readSync, realpathSync, type Stats, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { SipfError } from './errors.ts';
+import { isRun } from './no-run.ts';
 
 /** A path that is read. Nothing may be written below a model: its hash covers the whole folder. */
 export interface ReadPath {
@@ -73,21 +74,12 @@ const OF_NO_RUN = new Set([
  * Looks at where a run is to go.
  * @throws SipfError 'bad-input' where that is an input, around or inside one, a file, or a folder that holds no run but other things.
  */
-export function checkOutRun(out: string, reads: readonly ReadPath[]): void {
+export async function checkOutRun(out: string, reads: readonly ReadPath[]): Promise<void> {
   refuseInputs('run', out, reads);
   const names = namesIn('run', out).filter((name) => !OF_NO_RUN.has(name));
-  if (names.length === 0 || isRunConfig(join(out, 'config.json'))) return;
+  if (names.length === 0 || (await isRun(out))) return;
   const what = names.includes('config.json') ? 'whose config.json is not of a run' : `with ${some(names)} and no run`;
   throw refusal('run', 'a new folder or a run', `${out} ${what}`, 'Name another folder.');
-}
-
-function isRunConfig(path: string): boolean {
-  try {
-    const value = JSON.parse(readFileSync(path, 'utf8')) as { config?: unknown; versions?: unknown } | null;
-    return typeof value?.config === 'object' && typeof value.versions === 'object';
-  } catch {
-    return false;
-  }
 }
 
 function refuseInputs(command: string, out: string, reads: readonly ReadPath[]): void {

@@ -97,14 +97,14 @@ export const StepLabels = z.object({
 });
 export type StepLabels = z.infer<typeof StepLabels>;
 
-/** P(step j correct) of every step. The path score (mean, min, product, last) is derived. */
+/** P(step j correct) of every step; `scores: null`: the path is too long for the scoring model's context. The path score (mean, min, product, last) is derived. */
 export const StepScores = z.object({
   sampleId: z.string(),
   questionId: z.string(),
   scorer: z.enum(['prm', 'prm-logprob', 'tallies', 'logprob', 'oracle', 'outcome']),
   /** Checkpoint hash of the PRM; null for the scorers without a model. */
   prm: z.string().nullable(),
-  scores: z.array(z.number()),
+  scores: z.array(z.number()).nullable(),
 });
 export type StepScores = z.infer<typeof StepScores>;
 

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { createScriptedBackend, type WriteArgs } from './backends/scripted.ts';
 import { loadConfig } from './config.ts';
+import { METHODS } from './pipeline/methods.ts';
 import { runLoop } from './run-loop.ts';
 import { taskNamed } from './tasks/index.ts';
 
@@ -31,5 +32,14 @@ it('smoke runs two rounds on mini', async () => {
   expect(rounds[1]?.pairs?.pairs).toBeGreaterThan(5);
   expect(rounds[1]?.scores?.trueSteps).not.toBeNull();
   expect(final?.rows).toHaveLength(2);
+  await rm(out, { recursive: true });
+});
+
+it.each(Object.keys(METHODS))('smoke runs the method %s on a model that is never right', async (method) => {
+  const out = await mkdtemp(join(tmpdir(), 'sipf-preset-'));
+  const write = ({ random }: WriteArgs) => `Some ${random.int(1, 9)}+1=3\nThe answer is -${random.int(1, 99)}`;
+  const config = await loadConfig({ preset: 'smoke', flags: { method } });
+  const { final } = await runLoop({ config, out, backend: createScriptedBackend({ write }) });
+  expect(final?.rows).toHaveLength(method === 'sft' ? 1 : 2);
   await rm(out, { recursive: true });
 });

@@ -1,13 +1,14 @@
 // A configuration, a run directory and a backend -> the loop, run or resumed there. Leaves the method to pipeline/iterate.ts.
 
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { z } from 'zod';
 import type { Backend, ModelSource } from './backends/backend.ts';
 import type { Config } from './config.ts';
 import type { Disk } from './disk.ts';
 import { SipfError } from './errors.ts';
+import { isRun, noRunAt } from './no-run.ts';
 import { checkOutRun } from './out-paths.ts';
 import type { Counts } from './pipeline/counts.ts';
 import type { EvalReport } from './pipeline/evaluate.ts';
@@ -15,7 +16,8 @@ import { type FinalReport, setOpener } from './pipeline/evaluation.ts';
 import { iterate } from './pipeline/iterate.ts';
 import { canonicalJson, keyedSeed, sha256 } from './pipeline/keys.ts';
 import { METHODS } from './pipeline/methods.ts';
-import { loadShots, makePrompter } from './pipeline/prompt.ts';
+import { loadShots, makePrompter, withoutShots } from './pipeline/prompt.ts';
+import type { LoadedSet } from './pipeline/question-sets.ts';
 import { checkReferences } from './pipeline/references.ts';
 import { type Loop, stageOf } from './pipeline/stages.ts';
 import type { Log, OnProgress } from './progress.ts';
@@ -25,8 +27,9 @@ import { checkpointOf, type OutsideModels, readsOf, relativeTo, sourceOf } from 
 import { openTasks } from './tasks/index.ts';
 import { openSandbox } from './tasks/sandbox/open-sandbox.ts';
 import type { Sandbox } from './tasks/sandbox/sandbox.ts';
-import type { Shot, Task } from './tasks/task.ts';
-import { loadTrain } from './train-questions.ts';
+import type { Task } from './tasks/task.ts';
+import { loadRunQuestions } from './train-questions.ts';
+import { trainedOn } from './trained-questions.ts';
 
 export interface RunLoopOptions {
   readonly config: Config;
@@ -61,6 +64,8 @@ export interface LoopResult {
  */
 export async function runLoop(options: RunLoopOptions): Promise<LoopResult> {
   const { config, backend, signal } = options;
+  if (options.fromRun !== undefined && !(await isRun(options.fromRun)))
+    throw await noRunAt(options.fromRun, 'a run to copy stages from');
   if (config.model === '') {
     throw new SipfError(
       'bad-config',
@@ -68,19 +73,13 @@ export async function runLoop(options: RunLoopOptions): Promise<LoopResult> {
     );
   }
   const out = resolve(options.out);
-  if (options.fromRun !== undefined && !existsSync(join(options.fromRun, 'config.json'))) {
-    throw new SipfError(
-      'not-found',
-      `Expected a run to copy stages from in ${options.fromRun}, got no config.json there. Give the --out of a run.`,
-    );
-  }
   const from =
     options.fromRun === undefined ? [] : [{ name: '--from-run', path: options.fromRun, kind: 'model' as const }];
-  checkOutRun(out, [...readsOf(config), ...from]);
+  await checkOutRun(out, [...readsOf(config), ...from]);
   const sandbox = options.sandbox ?? (() => openSandbox(config.sandbox));
   await using tasks = openTasks({ make: options.tasks, sandbox });
   const task = tasks.named(config.task.name);
-  const loaded = await loadTrain(task, config);
+  const { train, sets } = await loadRunQuestions(config, task, tasks.named);
   await using run = await Run.open({
     dir: out,
     config: relativeTo(out, config),
@@ -93,8 +92,8 @@ export async function runLoop(options: RunLoopOptions): Promise<LoopResult> {
     signal,
   });
   try {
-    const { kept: questions, counts } = await checkReferences(run, task, loaded);
-    return await start({ run, config, backend, tasks: tasks.named, task, questions, counts });
+    const { kept: questions, counts } = await checkReferences(run, task, train);
+    return await start({ run, config, backend, sets, task, questions, counts });
   } catch (error) {
     run.log({ type: 'error', message: error instanceof Error ? `${error.name}: ${error.message}` : String(error) });
     throw error;
@@ -105,14 +104,14 @@ interface StartArgs {
   readonly run: Run;
   readonly config: Config;
   readonly backend: Backend;
-  readonly tasks: (name: string) => Task;
+  readonly sets: ReadonlyMap<string, LoadedSet>;
   readonly task: Task;
   readonly questions: readonly Question[];
   /** Of the reference check; null: none was needed. */
   readonly counts: Counts | null;
 }
 
-async function start({ run, config, backend, tasks, task, questions, counts }: StartArgs): Promise<LoopResult> {
+async function start({ run, config, backend, sets, task, questions, counts }: StartArgs): Promise<LoopResult> {
   const outside = outsideModels(config);
   const base = await prepare({ run, config, backend, task, questions, outside });
   const openBase = () => backend.openPolicy(sourceOf(run.dir, outside, base.checkpoint));
@@ -135,21 +134,19 @@ async function start({ run, config, backend, tasks, task, questions, counts }: S
     simulator: await helper(backend, outside, '@simulator'),
     verifier: await helper(backend, outside, '@verifier'),
   };
-  const opener = setOpener(loop, tasks, shots, base.checkpoint);
+  const earlier = await trainedOn({
+    model: typeof config.model === 'string' ? config.model : '',
+    adapter: config.adapter ?? undefined,
+  });
+  const opener = setOpener({ loop, loaded: sets, seen: { train: questions, shots, earlier }, base: base.checkpoint });
   const { rounds, final, policy } = await iterate({ loop, opener, base: base.checkpoint, parameters: base.parameters });
   return { rounds, final, policy: sourceOf(run.dir, outside, policy) };
-}
-
-/** A question that is shown as a worked example teaches nothing when it is asked. */
-function withoutShots(questions: readonly Question[], shots: readonly Shot[]): readonly Question[] {
-  const shown = new Set(shots.map(({ question }) => question));
-  return shown.size === 0 ? questions : questions.filter(({ question }) => !shown.has(question));
 }
 
 const Base = z.object({ checkpoint: Checkpoint, parameters: z.number(), questions: z.number() });
 type Base = z.infer<typeof Base>;
 
-interface PrepareArgs extends Omit<StartArgs, 'tasks' | 'counts'> {
+interface PrepareArgs extends Omit<StartArgs, 'sets' | 'counts'> {
   readonly outside: OutsideModels;
 }
 

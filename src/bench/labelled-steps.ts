@@ -8,7 +8,8 @@ import type {
   Policy,
 } from '../backends/backend.ts';
 import { keyedNumber } from '../pipeline/keys.ts';
-import { type LabelItem, type LabelOptions, labelUnit, LabelOptions as Options } from '../pipeline/label-steps.ts';
+import { type LabelOptions, LabelOptions as Options } from '../pipeline/label-options.ts';
+import { type LabelItem, labelUnit } from '../pipeline/label-steps.ts';
 import { hardLabels } from '../pipeline/step-labels.ts';
 import { createRandom } from '../random.ts';
 import type { Question, Sample, StepLabels } from '../records.ts';

@@ -7,7 +7,7 @@ import { PreferencePair } from '../records.ts';
 import { readAllRows } from './jsonl.ts';
 import { finish, withExecution } from './options.ts';
 import { checkModelOut } from './outputs.ts';
-import { loadQuestions, openPrompt, openStage, requireModel, type StageOptions, withStage } from './stage.ts';
+import { askedOf, loadQuestions, openPrompt, openStage, requireModel, type StageOptions, withStage } from './stage.ts';
 import { trainStage } from './stage-training.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -44,11 +44,12 @@ async function align(command: Command, options: AlignCommandOptions, terminal: T
   const needsQuestions = config.align.gold > 0 || (config.prompt.shots > 0 && config.prompt.shotsFile === null);
   const questions = needsQuestions ? await loadQuestions(stage, options) : [];
   await using backend = await openBackend(options);
-  const prompt = await openPrompt(stage, questions, backend);
+  const { prompt, shots } = await openPrompt({ stage, options, questions, backend });
+  const asked = askedOf(questions, shots, terminal);
   const { examples, objective, counts } = alignRows({
     method: METHODS[config.method],
     pairs: rows.map(({ value }) => value),
-    questions,
+    questions: asked,
     options: config.align,
     scope: config.sft.scope,
     key: `${config.seed}/${options.iteration}`,

@@ -1,6 +1,5 @@
 // sipf eval: a model and a task -> its accuracy on the task's questions, greedy, with an interval.
 import { Command, Option } from 'commander';
-import type { Policy } from '../backends/backend.ts';
 import { openBackend } from '../backends/open.ts';
 import { nodeDisk, replaceFile } from '../disk.ts';
 import { SipfError } from '../errors.ts';
@@ -8,11 +7,12 @@ import { MOST } from '../limits.ts';
 import { inUnits } from '../pipeline/counts.ts';
 import { type Answer, answerUnit, setReports } from '../pipeline/evaluate.ts';
 import { passAtFigure, type Tries, triesOf } from '../pipeline/pass-at.ts';
-import { type BuildPrompt, loadShots, makePrompter, PromptOptions } from '../pipeline/prompt.ts';
+import { makePrompter, PromptOptions } from '../pipeline/prompt.ts';
 import { sampleAnswers } from '../pipeline/sample-answers.ts';
 import type { Question } from '../records.ts';
 import type { OpenTasks } from '../tasks/index.ts';
-import type { Split, Task } from '../tasks/task.ts';
+import type { Shot, Split, Task } from '../tasks/task.ts';
+import { loadAsked } from './eval-questions.ts';
 import {
   counts,
   finish,
@@ -31,14 +31,12 @@ import type { Terminal } from './terminal.ts';
 
 /** Questions that share the slots of the model. */
 const UNIT = 64;
-/** Generated questions to take worked examples from. */
-const MINI_EXAMPLES = 64;
 const GRADE_RETRIES = 2;
 
 export interface EvalOptions extends ModelOptions {
   readonly task: string;
   readonly data?: string;
-  readonly split: Split;
+  readonly split?: Split;
   readonly limit?: number;
   readonly shots: number;
   readonly shotsFile?: string;
@@ -62,12 +60,18 @@ export function evalCommand(terminal: Terminal): Command {
   const command = withSandbox(withSampling(withModel(described), 0.8))
     .requiredOption('--task <name>', 'kind of question')
     .option('--data <path>', "the task's file or folder (default: the hub, or generated)")
-    .addOption(new Option('--split <name>', 'which questions').choices(['train', 'valid', 'test']).default('test'))
+    .addOption(
+      new Option('--split <name>', 'which questions (default: all of a file that --data names, else test)').choices([
+        'train',
+        'valid',
+        'test',
+      ]),
+    )
     .option('--limit <n...>', 'the first n questions: 50, or first 50', limit)
     .option('--shots <k>', 'worked examples before each question', integer({ min: 0, max: MOST.shots }), 0)
     .option(
       '--shots-file <file>',
-      "JSONL of {question, steps} to take them from (default: the task's train split, or generated ones where it has none)",
+      "JSONL of {question, steps} to take them from (default: the task's train split; generated ones where it has none)",
     )
     .option('--chat', "put questions into the model's chat template")
     .option('--max-tokens <n>', "longest completion (default: the task's)", integer({ min: 1, max: MOST.tokens }))
@@ -90,21 +94,15 @@ export function evalCommand(terminal: Terminal): Command {
 export async function evaluate(options: EvalOptions, terminal: Terminal, tasks: OpenTasks): Promise<void> {
   await using opened = tasks;
   const task = openOne(opened, options.task, 'eval');
-  const { data, split } = options;
   checkOptions(options);
   // Hours of answers must not end at a path that cannot be written.
   if (options.out !== undefined) await nodeDisk.append(options.out, '', false);
-  const loaded = await task.load({ data, split, limit: options.limit });
-  const questions = await withoutBrokenOnes({ task }, loaded, terminal);
-  if (questions.length === 0) {
-    throw new SipfError(
-      'nothing-left',
-      `Expected questions in the ${split} split of ${task.name}, got none. Check --data and --split.`,
-    );
-  }
+  const asked = await loadAsked(opened, task, options, terminal);
+  const { split, shots } = asked;
+  const questions = await withoutBrokenOnes({ task }, asked.questions, terminal);
   const answers: Answer[] = [];
   const samples: Answer[] = [];
-  const tokensPerSecond = await answerAll({ tasks: opened, task, questions, options, answers, samples }, terminal);
+  const tokensPerSecond = await answerAll({ task, split, shots, questions, options, answers, samples }, terminal);
   if (options.out !== undefined) {
     await replaceFile(
       nodeDisk,
@@ -112,7 +110,7 @@ export async function evaluate(options: EvalOptions, terminal: Terminal, tasks: 
       [...answers, ...samples].map((answer) => `${JSON.stringify(answer)}\n`),
     );
   }
-  await report({ task, options, answers, samples, tokensPerSecond }, terminal);
+  await report({ task, split, options, answers, samples, tokensPerSecond }, terminal);
 }
 
 function checkOptions({ limit: count, samples, passAt }: EvalOptions): void {
@@ -130,6 +128,7 @@ function checkOptions({ limit: count, samples, passAt }: EvalOptions): void {
 
 interface ReportArgs {
   readonly task: Task;
+  readonly split: string;
   readonly options: EvalOptions;
   readonly answers: readonly Answer[];
   readonly samples: readonly Answer[];
@@ -137,7 +136,7 @@ interface ReportArgs {
 }
 
 async function report(
-  { task, options, answers, samples, tokensPerSecond }: ReportArgs,
+  { task, split, options, answers, samples, tokensPerSecond }: ReportArgs,
   terminal: Terminal,
 ): Promise<void> {
   const [own] = await setReports(answers, null);
@@ -153,7 +152,7 @@ async function report(
   const percent = (share: number) => (100 * share).toFixed(1);
   const interval = ([low, high]: readonly [number, number]) => `95 % interval ${percent(low)} to ${percent(high)}`;
   await terminal.print(
-    `${task.name} ${options.split}: ${percent(accuracy)} % (${interval(ci95)}), ${correct} of ${n} right, ` +
+    `${task.name} ${split}: ${percent(accuracy)} % (${interval(ci95)}), ${correct} of ${n} right, ` +
       `${truncated} truncated, ${Math.round(tokensPerSecond)} tokens/s`,
   );
   for (const [k, figure] of Object.entries(passAt ?? {})) {
@@ -167,8 +166,9 @@ function passAtReport(tries: readonly Tries[], ks: readonly number[]) {
 }
 
 interface AnswerAllArgs {
-  readonly tasks: OpenTasks;
   readonly task: Task;
+  readonly split: string;
+  readonly shots: readonly Shot[];
   readonly questions: readonly Question[];
   readonly options: EvalOptions;
   /** Filled in the order of `questions`. */
@@ -178,12 +178,13 @@ interface AnswerAllArgs {
 
 /** Answers every question and returns how many tokens the model wrote a second, its opening apart. */
 async function answerAll(args: AnswerAllArgs, terminal: Terminal): Promise<number> {
-  const { task, questions, options, answers, samples } = args;
+  const { task, split, shots, questions, options, answers, samples } = args;
   await using backend = await openBackend(options);
   const openPolicy = () => backend.openPolicy(modelSource(options));
-  const prompt = await openPrompt(args, openPolicy, terminal);
+  const style = PromptOptions.parse({ style: options.chat ? 'chat' : 'plain' });
+  const prompt = await makePrompter({ task, options: style, shots, openPolicy });
   await using policy = await openPolicy();
-  const set = { task, split: options.split, prompt, questions };
+  const set = { task, split, prompt, questions };
   const shared = { policy, maxTokens: options.maxTokens ?? null, signal: terminal.signal };
   const { temperature, topP, topK, seed } = options;
   const progress = terminal.progress({ title: `eval ${task.name}`, unit: 'questions', total: questions.length });
@@ -214,32 +215,4 @@ async function answerAll(args: AnswerAllArgs, terminal: Terminal): Promise<numbe
     progress.end();
   }
   return tokens / Math.max(1e-3, (terminal.now() - started) / 1000);
-}
-
-async function openPrompt(
-  { tasks, task, options }: AnswerAllArgs,
-  openPolicy: () => Promise<Policy>,
-  terminal: Terminal,
-): Promise<BuildPrompt> {
-  const { shots: count, shotsFile, chat, data } = options;
-  const fallback = count > 0 && shotsFile === undefined ? await workedExamples(tasks, task, data, terminal) : [];
-  const shots = await loadShots({ task, count, file: shotsFile ?? null, fallback, data });
-  const style = PromptOptions.parse({ style: chat ? 'chat' : 'plain' });
-  return makePrompter({ task, options: style, shots, openPolicy });
-}
-
-/** Questions with solutions, none of them a test question: the task's train split, or generated ones where the task is a test set only. */
-async function workedExamples(
-  tasks: OpenTasks,
-  task: Task,
-  data: string | undefined,
-  terminal: Terminal,
-): Promise<Question[]> {
-  if (task.examples !== undefined) return [];
-  if (task.testOnly !== true) return task.load({ data, split: 'train' });
-  const name = task.judgedBy === 'tests' ? 'mini-code' : 'mini';
-  terminal.log(
-    `${task.name} is a test set only: its worked examples are generated ones (${name}). --shots-file names others.`,
-  );
-  return tasks.named(name).load({ split: 'train', limit: MINI_EXAMPLES });
 }

@@ -131,6 +131,7 @@ function callOf(name: ExperimentName, options: ExperimentOptions, flags: Readonl
 async function experiment(plan: Call, terminal: Terminal): Promise<void> {
   const section = plan.report === null ? null : { path: plan.report, name: `experiment:${plan.name}` };
   if (section !== null) await checkSection(section);
+  terminal.resumes('Finished runs and stages are kept: the same command continues.');
   const failures = new Map<string, string>();
   if (plan.options.tableOnly !== true) {
     await runJobs(await jobsOf(plan, terminal), {

@@ -8,8 +8,10 @@ import { Sample } from '../records.ts';
 import { finish, withExecution } from './options.ts';
 import { checkRecordsOut } from './outputs.ts';
 import {
+  askedOf,
   fileInput,
   loadQuestions,
+  ofAsked,
   openPrompt,
   openStage,
   reportCounts,
@@ -53,14 +55,16 @@ async function label(command: Command, options: LabelCommandOptions, terminal: T
   const source = requireModel(stage);
   const questions = await loadQuestions(stage, options);
   const known = new Map(questions.map((question) => [question.id, question]));
-  const groups = await rowsByQuestion(options.in, Sample, known, terminal.signal);
+  const given = await rowsByQuestion(options.in, Sample, known, terminal.signal);
+  await using backend = await openBackend(options);
+  const { prompt, shots } = await openPrompt({ stage, options, questions, backend });
+  const asked = askedOf(questions, shots, terminal);
+  const groups = ofAsked(given, asked);
   const chosen = choosePaths([...groups.values()].flat(), labels.paths, `label/${seed}/${iteration}`);
   const items = [...groups].flatMap(([id, samples]): LabelItem[] => {
     const own = samples.filter((sample) => chosen.has(sample.id));
     return own.length > 0 ? [{ question: known.get(id)!, samples: own }] : [];
   });
-  await using backend = await openBackend(options);
-  const prompt = await openPrompt(stage, questions, backend);
   await using simulator = await backend.openPolicy(source);
   const context = { simulator, task, prompt, options: labels, seed, iteration, signal: terminal.signal };
   const samplesHash = await fileInput(options.in, terminal.now());

@@ -1,5 +1,7 @@
+import { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
-import { integer, limit, number, repeated } from './options.ts';
+import { parseConfig } from '../config.ts';
+import { integer, limit, number, repeated, withSandbox } from './options.ts';
 
 describe('option parsers', () => {
   it('take numbers within their range only', () => {
@@ -20,6 +22,11 @@ describe('option parsers', () => {
   it('take a limit with or without the word first', () => {
     expect([limit('50'), limit('first 50')]).toEqual([50, 50]);
     expect(() => limit('last 50')).toThrow();
+  });
+
+  it('give a program as much time in a command as in a run', () => {
+    expect(withSandbox(new Command('grade')).opts()).toEqual({ sandbox: 'embedded', timeout: 10 });
+    expect(parseConfig({}).sandbox).toEqual({ kind: 'embedded', timeout: 10 });
   });
 
   it('collect repeated options', () => {

@@ -4,6 +4,8 @@ import type { ModelSource } from '../backends/backend.ts';
 import { MOST, MOST_THREADS } from '../limits.ts';
 import { type OpenTasks, openTasks } from '../tasks/index.ts';
 import { openSandbox, type SandboxOptions } from '../tasks/sandbox/open-sandbox.ts';
+import { PROGRAM_SECONDS } from '../tasks/sandbox/sandbox.ts';
+import { inThisPlace } from './help.ts';
 
 interface Range {
   readonly min?: number;
@@ -132,7 +134,7 @@ export function withSandbox(command: Command): Command {
       '--timeout <seconds>',
       'longest time for a program and its tests',
       number({ min: 0.1, max: MOST.seconds }),
-      30,
+      PROGRAM_SECONDS,
     );
 }
 
@@ -143,7 +145,7 @@ export function tasksWith({ sandbox: kind, timeout }: SandboxFlags): OpenTasks {
 
 /** Adds --json, whose stdout is nothing but JSON, and an example below the help. */
 export function finish(command: Command, json: string, ...examples: readonly string[]): Command {
-  const text = examples.map((example) => `  $ ${example}`).join('\n');
+  const text = examples.map((example) => `  $ ${inThisPlace(example)}`).join('\n');
   return command
     .option('--json', json)
     .addHelpText('after', `\n${examples.length > 1 ? 'Examples' : 'Example'}:\n${text}`);

@@ -4,7 +4,7 @@ import { Command } from 'commander';
 import { nodeDisk, replaceFile } from '../disk.ts';
 import { SipfError } from '../errors.ts';
 import { capPairs, pairCounts, pairQuestion } from '../pipeline/pair-paths.ts';
-import { pathScore } from '../pipeline/step-labels.ts';
+import { pathScores } from '../pipeline/step-labels.ts';
 import { Sample, StepScores } from '../records.ts';
 import type { Row } from './jsonl.ts';
 import { finish } from './options.ts';
@@ -45,9 +45,7 @@ async function pair(command: Command, options: PairCommandOptions, terminal: Ter
   );
   const key = `${seed}/${options.iteration}`;
   const found = [...samples].map(([id, own]) => {
-    const ofQuestion = new Map(
-      (scores.get(id) ?? []).map((record) => [record.sampleId, pathScore(record.scores, score.path)]),
-    );
+    const ofQuestion = pathScores(scores.get(id) ?? [], score.path);
     return pairQuestion({ question: known.get(id)!, samples: own, scores: ofQuestion }, pairs, `${key}/${id}`);
   });
   const kept = capPairs(found, pairs.total, key);
@@ -78,7 +76,7 @@ function requireSample({ place, value }: Row<StepScores>, samples: readonly Samp
       `${place}, field "sampleId": Expected the id of a sample in ${file}, got ${JSON.stringify(sampleId)}. Give the samples that were scored, those of earlier rounds too.`,
     );
   }
-  if (scores.length === sample.steps.length) return;
+  if (scores === null || scores.length === sample.steps.length) return;
   throw new SipfError(
     'bad-input',
     `${place}, field "scores": Expected ${sample.steps.length} of them, one a step of ${sampleId}, got ${scores.length}. Score that sample again.`,

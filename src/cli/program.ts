@@ -7,6 +7,7 @@ import { doctorCommand } from './doctor.ts';
 import { evalCommand } from './eval.ts';
 import { generateCommand } from './generate.ts';
 import { gradeCommand } from './grade.ts';
+import { helpCommand, inThisPlace } from './help.ts';
 import { labelCommand } from './label.ts';
 import { logpsCommand } from './logps.ts';
 import { pairCommand } from './pair.ts';
@@ -42,8 +43,14 @@ export function buildProgram(terminal: Terminal): Command {
   const program = new Command('sipf')
     .description('Small language models that learn to reason from their own process feedback.')
     .version(version(), '-V, --version')
-    .addHelpText('after', '\nExample:\n  $ sipf run --preset smoke --out runs/first\n  $ sipf show runs/first');
+    .addHelpText(
+      'after',
+      inThisPlace(
+        '\nExamples:\n  $ sipf run --preset smoke --out runs/first\n  $ sipf show runs/first\n  $ sipf help presets                what each preset does\n  $ sipf help sampling.temperature   what a setting means',
+      ),
+    );
   for (const build of COMMANDS) program.addCommand(build(terminal));
+  program.helpCommand(false).addCommand(helpCommand(program));
   for (const command of [program, ...program.commands]) {
     command
       .exitOverride()

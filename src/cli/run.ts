@@ -2,8 +2,11 @@
 import { Command, Option } from 'commander';
 import { openBackend } from '../backends/open.ts';
 import type { Config } from '../config.ts';
+import { sipfCommand } from '../errors.ts';
+import { isRun, noRunAt } from '../no-run.ts';
 import { MethodName } from '../pipeline/methods.ts';
-import type { LogEvent } from '../progress.ts';
+import { ScoreOptions } from '../pipeline/score-paths.ts';
+import { type LogEvent, stageTitle } from '../progress.ts';
 import { runLoop } from '../run-loop.ts';
 import { configOfRun, readRun } from '../run-reader.ts';
 import { dryRun } from './dry-run.ts';
@@ -36,12 +39,9 @@ export function runCommand(terminal: Terminal): Command {
       .option('--data <path>', "the task's file or folder (default: the hub, or generated)")
       .addOption(new Option('--method <name>', 'what to do in each round').choices(MethodName.options))
       .addOption(
-        new Option('--scorer <name>', 'where path scores come from').choices([
-          'prm',
-          'prm-logprob',
-          'tallies',
-          'logprob',
-        ]),
+        new Option('--scorer <name>', 'where path scores come from').choices(
+          ScoreOptions.shape.scorer.unwrap().options,
+        ),
       )
       .option('--from-run <dir>', 'a new run that copies the stages of this one which did not change')
       .option('--dry-run', 'print the configuration and what it will cost, and stop'),
@@ -61,7 +61,7 @@ async function run(command: Command, options: RunCommandOptions, terminal: Termi
   await using backend = await openBackend(options);
   if (options.dryRun === true) return await dryRun({ config, backend, json: options.json === true }, terminal);
   const stages = terminal.stages();
-  terminal.resumes(`Finished work is kept. Go on with: sipf run --out ${out}`);
+  terminal.resumes(`Finished work is kept. Continue with: ${sipfCommand(`run --out ${out}`)}`);
   try {
     const { rounds, final, policy } = await runLoop({
       config,
@@ -70,7 +70,11 @@ async function run(command: Command, options: RunCommandOptions, terminal: Termi
       fromRun: options.fromRun,
       signal: terminal.signal,
       onProgress: stages.onProgress,
-      log: (event) => logEvent(event, terminal),
+      log: (event) => {
+        // A stage's progress line ends before the next line of any stage.
+        if (event.type.startsWith('stage-')) stages.end();
+        logEvent(event, terminal);
+      },
     });
     stages.end();
     if (options.json === true) return await terminal.print(JSON.stringify({ out, rounds, final, policy }));
@@ -80,19 +84,29 @@ async function run(command: Command, options: RunCommandOptions, terminal: Termi
   }
   const view = await readRun(out);
   await printExample(view, 2, terminal);
-  await printAll(terminal, ['', ...overview(view, lookOf(terminal)), '', `More: sipf show ${out} --pairs`]);
+  await printAll(terminal, [
+    '',
+    ...overview(view, lookOf(terminal)),
+    '',
+    `More: ${sipfCommand(`show ${out} --pairs`)}`,
+  ]);
 }
 
 /** Without a preset or file, an existing run (or --from-run) gives the settings that the flags change; the run itself refuses what it cannot go on with. */
 async function resolveConfig(command: Command, options: RunCommandOptions, out: string): Promise<Config> {
   const { model, adapter, task, data, method, scorer, preset, config, fromRun } = options;
   const own = { model, adapter, 'task.name': task, 'task.data': data, method, 'score.scorer': scorer };
-  const base = preset === undefined && config === undefined ? await configOfRun(fromRun ?? out) : null;
+  const named = preset !== undefined || config !== undefined;
+  const base = named ? null : await configOfRun(fromRun ?? out);
+  if (base === null && fromRun !== undefined && !(await isRun(fromRun)))
+    throw await noRunAt(fromRun, 'a run to copy stages from');
+  if (base === null && !named && model === undefined && options.out !== undefined)
+    throw await noRunAt(out, 'a run to go on with (--model or --preset begins a new one)');
   return await readSettings(command, options, own, base);
 }
 
 function logEvent({ type, stage, iteration, message }: LogEvent, terminal: Terminal): void {
-  const where = stage === undefined ? '' : `round ${iteration ?? 0} ${stage}`;
+  const where = stage === undefined ? '' : stageTitle(stage, iteration ?? 0);
   if (type === 'warning') terminal.log(`Warning: ${message ?? ''}`);
   if (type === 'stage-skipped') terminal.log(`${where}: done before`);
   if (type === 'stage-start') terminal.log(`${where}: begins`);

@@ -6,6 +6,7 @@ import { chooseQuestions, sampleUnit } from '../pipeline/sample-paths.ts';
 import { finish, withExecution } from './options.ts';
 import { checkRecordsOut } from './outputs.ts';
 import {
+  askedOf,
   loadQuestions,
   openPrompt,
   openStage,
@@ -42,9 +43,10 @@ async function sample(command: Command, options: StageOptions, terminal: Termina
   checkRecordsOut('sample', options, config);
   const source = requireModel(stage);
   const all = await withoutBrokenOnes(stage, await loadQuestions(stage, options), terminal);
-  const questions = chooseQuestions(all, config.sampling, config.seed, options.iteration);
   await using backend = await openBackend(options);
-  const prompt = await openPrompt(stage, all, backend);
+  const { prompt, shots } = await openPrompt({ stage, options, questions: all, backend });
+  const asked = askedOf(all, shots, terminal);
+  const questions = chooseQuestions(asked, config.sampling, config.seed, options.iteration);
   await using policy = await backend.openPolicy(source);
   const { seed, sampling } = config;
   const context = {

@@ -1,20 +1,25 @@
-// sipf score: paths with their steps -> the process reward model's score of each step and the first error. Leaves training the PRM to train-prm.
+// sipf score: paths with their steps -> the score of each step and the first error, by any scorer of the loop. Leaves training a PRM to train-prm.
 import { Command, Option } from 'commander';
 import { z } from 'zod';
-import type { ProcessRewardModel } from '../backends/backend.ts';
 import { openBackend } from '../backends/open.ts';
 import { SipfError } from '../errors.ts';
+import { type ScoreContext, type ScoreItem, scoreUnit } from '../pipeline/score-paths.ts';
 import { type FirstError, firstErrorAccuracy } from '../pipeline/statistics.ts';
-import { openTasks } from '../tasks/index.ts';
-import type { Task } from '../tasks/task.ts';
+import { type Question, type Sample, StepScores } from '../records.ts';
+import { type Task, taskOf } from '../tasks/task.ts';
 import { inBatches, namingRow, RecordId, type Row, readRows } from './jsonl.ts';
+import { openScorer, openScoreStage, type ScoreStage } from './open-scorer.ts';
 import { finish, number, withExecution } from './options.ts';
-import { prmSource, type ScoreSamplesOptions, scoreSamples } from './score-samples.ts';
+import { describeTooLong, type ScoreSamplesOptions, scoreSamples } from './score-samples.ts';
+import { withSettings } from './settings.ts';
 import { formatScores } from './show-steps.ts';
+import { loadQuestions, openPrompt } from './stage.ts';
 import type { Terminal } from './terminal.ts';
 
 const ScoreLine = z.looseObject({
   id: RecordId,
+  /** Of a mixture: whose question it is. */
+  task: z.string().optional(),
   question: z.string().optional(),
   problem: z.string().optional(),
   steps: z.array(z.string()).min(1),
@@ -35,55 +40,70 @@ interface ScoreOptions extends ScoreSamplesOptions {
 
 interface ScoredRow {
   readonly id: string | number;
-  readonly scores: readonly number[];
-  readonly firstError: number;
+  /** null: the path is too long for the model. */
+  readonly scores: readonly number[] | null;
+  readonly firstError: number | null;
 }
 
 export function scoreCommand(terminal: Terminal): Command {
-  const command = withExecution(new Command('score'))
-    .description(
-      "A process reward model's score of each step (stage 4). Given first errors (label), ProcessBench's F1 goes to stderr.",
-    )
+  const described = new Command('score').description(
+    "The score of each step of given paths (stage 4), by a process reward model or another scorer. Given first errors (label), ProcessBench's F1 goes to stderr.",
+  );
+  const command = withSettings(withExecution(described), ['task', 'prompt', 'labels', 'score'])
     .option('--prm <dir>', 'process reward model: a folder that train-prm wrote')
-    .option('--adapter <dir>', 'PEFT adapter folder of the model')
+    .option('--model <path>', 'policy, for the scorers logprob and prm-logprob')
+    .option('--adapter <dir>', 'PEFT adapter folder of --prm, or of --model for logprob')
     .option('--in <file>', 'JSONL of {id?, question or problem, steps, label?}; - is stdin')
-    .option('--task <name>', 'whose prompt and step format to use', 'gsm8k')
+    .option('--task <name>', 'whose prompt and step format to use (default: gsm8k)')
     .option('--threshold <p>', 'a step below this score is wrong', number({ min: 0, max: 1 }), 0.5)
+    .addOption(
+      new Option('--scorer <name>', 'what scores (default: prm, or as configured)').choices(
+        StepScores.shape.scorer.options,
+      ),
+    )
+    .option('--calibration <file>', "weights of prm-logprob: a run's 4-calibration.json")
     .optionsGroup("A run's records instead of --in:")
     .option('--samples <file>', 'JSONL of samples')
     .option('--out <file>', 'JSONL of step scores to write')
     .option('--questions <file>', 'JSONL of their questions, instead of --data')
     .option('--data <path>', "the task's file or folder")
     .addOption(new Option('--split <name>', 'which questions').choices(['train', 'valid', 'test']).default('train'))
-    .addOption(new Option('--scorer <name>', 'what scores').choices(['prm', 'tallies', 'logprob']).default('prm'))
-    .option('--labels <file>', 'JSONL of step labels, for --scorer tallies')
-    .option('--model <path>', 'policy, for --scorer logprob');
+    .option('--labels <file>', 'JSONL of step labels: for tallies, and to fit the weights of prm-logprob on');
   return finish(
     command.optionsGroup('Options:'),
-    'print {id, scores, firstError} a line; firstError -1: none. With --samples: {out, counts}',
+    'print {id, scores, firstError} a line; firstError -1: none; both null: too long. With --samples: {out, counts}',
     'sipf score --prm runs/first/iteration-1/3-prm --in paths.jsonl --json',
     'sipf score --prm prm --samples samples.jsonl --task gsm8k --data gsm8k/train.jsonl --out scores.jsonl',
+    'sipf score --scorer prm-logprob --prm prm --model sft --calibration 4-calibration.json --in paths.jsonl',
   ).action((options: ScoreOptions) => {
     if ((options.in === undefined) === (options.samples === undefined)) {
       throw new SipfError('bad-input', 'Expected either --in or --samples, got both or neither. Give one of them.');
     }
-    return options.samples === undefined ? scoreFile(options, terminal) : scoreSamples(options, terminal);
+    return options.samples === undefined
+      ? scoreFile(command, options, terminal)
+      : scoreSamples(command, options, terminal);
   });
 }
 
-async function scoreFile(options: ScoreOptions, terminal: Terminal): Promise<void> {
-  await using tasks = openTasks();
-  const task = tasks.named(options.task);
+async function scoreFile(command: Command, options: ScoreOptions, terminal: Terminal): Promise<void> {
+  await using stage = await openScoreStage(command, options);
+  requireScorerOfPaths(stage);
   await using backend = await openBackend(options);
-  await using prm = await backend.openPrm(prmSource(options));
+  // Paths bring their questions: others are needed for worked examples only.
+  const { shots, shotsFile } = stage.config.prompt;
+  const questions = shots > 0 && shotsFile === null ? await loadQuestions(stage, options) : [];
+  const { prompt } = await openPrompt({ stage, options, questions, backend });
+  await using opened = await openScorer({ backend, stage, prompt, options, labelled: null }, terminal);
+  const context = { scorer: opened.scorer, task: stage.task, prompt, signal: terminal.signal };
   const progress = terminal.progress({ title: 'score', unit: 'paths' });
   const judged: FirstError[] = [];
-  let done = 0;
+  let [done, tooLong] = [0, 0];
   try {
     for await (const rows of inBatches(readRows(options.in ?? '-', ScoreLine, terminal.signal), BATCH)) {
-      for (const [i, scored] of (await scoreRows(prm, task, rows, options.threshold, terminal.signal)).entries()) {
+      for (const [i, scored] of (await scoreRows(rows, context, options.threshold)).entries()) {
         const { label } = rows[i]!.value;
-        if (typeof label === 'number') judged.push({ predicted: scored.firstError, label });
+        if (scored.firstError === null) tooLong += 1;
+        else if (typeof label === 'number') judged.push({ predicted: scored.firstError, label });
         const text = options.json ? JSON.stringify(scored) : `${scored.id}  ${formatScores(scored, terminal.colors)}`;
         await terminal.print(text);
       }
@@ -93,39 +113,75 @@ async function scoreFile(options: ScoreOptions, terminal: Terminal): Promise<voi
   } finally {
     progress.end();
   }
+  if (tooLong > 0) terminal.log(describeTooLong(tooLong));
   if (judged.length > 0) reportF1(judged, options.threshold, terminal);
 }
 
+function requireScorerOfPaths({ kind }: ScoreStage): void {
+  if (kind !== 'tallies' && kind !== 'outcome') return;
+  throw new SipfError(
+    'bad-input',
+    `Expected a scorer of steps for --in, got ${kind}, which reads a run's records. Give --samples${kind === 'tallies' ? ' and --labels' : ''}.`,
+  );
+}
+
 async function scoreRows(
-  prm: ProcessRewardModel,
-  task: Task,
   rows: readonly Row<ScoreLine>[],
+  context: ScoreContext,
   threshold: number,
-  signal: AbortSignal,
 ): Promise<ScoredRow[]> {
-  const pathOf = ({ place, value }: Row<ScoreLine>) => {
-    const question = value.question ?? value.problem;
-    if (question === undefined) {
-      throw new SipfError(
-        'bad-input',
-        `${place}: Expected the field question or problem, got neither. Mend that line.`,
-      );
-    }
-    const { label, steps, prefix } = value;
-    if (typeof label === 'number' && label >= steps.length) {
-      throw new SipfError(
-        'bad-input',
-        `${place}, field "label": Expected -1 or the index of one of ${steps.length} steps, got ${label}. Mend that line.`,
-      );
-    }
-    return { prompt: task.prompt({ question, prefix }), steps: task.pieces(steps) };
+  const records = await namingRow(rows, async (some) => {
+    const scored = await scoreUnit(
+      some.map((row) => itemOf(row, context.task)),
+      context,
+    );
+    return scored.records;
+  });
+  return rows.map(({ index, value }, i) => {
+    const scores = records[i]!.scores;
+    const firstError = scores === null ? null : scores.findIndex((p) => p < threshold);
+    return { id: value.id ?? index, scores, firstError };
+  });
+}
+
+/** A line as a question with one sample; what no scorer of steps reads is left empty. */
+function itemOf({ place, index, value }: Row<ScoreLine>, task: Task): ScoreItem {
+  const { label, steps, prefix } = value;
+  const text = value.question ?? value.problem;
+  if (text === undefined) {
+    throw new SipfError('bad-input', `${place}: Expected the field question or problem, got neither. Fix that line.`);
+  }
+  if (typeof label === 'number' && label >= steps.length) {
+    throw new SipfError(
+      'bad-input',
+      `${place}, field "label": Expected -1 or the index of one of ${steps.length} steps, got ${label}. Fix that line.`,
+    );
+  }
+  // Lines may share an id; their places differ.
+  const id = String(index);
+  const name = taskOf(task, value).name;
+  const question: Question = {
+    id,
+    task: name,
+    question: text,
+    answer: '',
+    ...(prefix === undefined ? {} : { prefix }),
   };
-  const scores = await namingRow(rows, (some) => prm.score(some.map(pathOf), { signal }));
-  return rows.map(({ index, value }, i) => ({
-    id: value.id ?? index,
-    scores: scores[i]!,
-    firstError: scores[i]!.findIndex((p) => p < threshold),
-  }));
+  const sample: Sample = {
+    id,
+    questionId: id,
+    source: 'policy',
+    iteration: 0,
+    index: 0,
+    policy: null,
+    steps,
+    finishReason: 'stop',
+    tokens: 0,
+    sumLogp: null,
+    extracted: null,
+    outcome: { kind: 'wrong', reason: 'no-answer' },
+  };
+  return { question, samples: [sample], labels: [] };
 }
 
 function reportF1(judged: readonly FirstError[], threshold: number, terminal: Terminal): void {

@@ -5,7 +5,7 @@ import { SipfError } from '../errors.ts';
 import { goldRows } from '../pipeline/align.ts';
 import { finish, withExecution } from './options.ts';
 import { checkModelOut } from './outputs.ts';
-import { loadQuestions, openPrompt, openStage, requireModel, type StageOptions, withStage } from './stage.ts';
+import { askedOf, loadQuestions, openPrompt, openStage, requireModel, type StageOptions, withStage } from './stage.ts';
 import { trainStage } from './stage-training.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -34,12 +34,13 @@ async function sft(command: Command, options: StageOptions, terminal: Terminal):
   const source = requireModel(stage);
   const questions = await loadQuestions(stage, options);
   await using backend = await openBackend(options);
-  const prompt = await openPrompt(stage, questions, backend);
-  const examples = goldRows(questions, config.sft.rows, `sft/${config.seed}`, { task, prompt });
+  const { prompt, shots } = await openPrompt({ stage, options, questions, backend });
+  const asked = askedOf(questions, shots, terminal);
+  const examples = goldRows(asked, config.sft.rows, `sft/${config.seed}`, { task, prompt });
   if (examples.length === 0) {
     throw new SipfError(
       'nothing-left',
-      `Expected questions with worked solutions, got none among ${questions.length}. Give data with solutions, or start from the base model without sft.`,
+      `Expected questions with worked solutions, got none among ${asked.length}. Give data with solutions, or start from the base model without sft.`,
     );
   }
   const { scope, train } = config.sft;

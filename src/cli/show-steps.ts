@@ -25,11 +25,12 @@ export function paintOf(score: number, colors: Colors): Paint {
   return score >= 0.4 ? colors.yellow : colors.red;
 }
 
-/** Scores in a row, the first step below the threshold marked. */
+/** Scores in a row, the first step below the threshold marked; null: a path that no model could read. */
 export function formatScores(
-  { scores, firstError }: { readonly scores: readonly number[]; readonly firstError: number },
+  { scores, firstError }: { readonly scores: readonly number[] | null; readonly firstError: number | null },
   colors: Colors,
 ): string {
+  if (scores === null || firstError === null) return 'too long to score';
   const row = scores.map((score) => paintOf(score, colors)(score.toFixed(2))).join(' ');
   return `${row}  ${firstError === -1 ? 'no error' : `first error: step ${firstError + 1}`}`;
 }
@@ -88,10 +89,10 @@ export function describeOutcome({ outcome, extracted }: Pick<Sample, 'outcome' |
 export function shownSample(
   sample: Sample,
   labels: StepLabels | undefined,
-  scores: readonly number[] | undefined,
+  scores: readonly number[] | null,
   title: string,
 ): ShownPath {
-  return { title, steps: sample.steps, scores: scores ?? null, tallies: labels?.steps ?? null };
+  return { title, steps: sample.steps, scores, tallies: labels?.steps ?? null };
 }
 
 /** Rows as columns: texts to the left, whatever looks like a number to the right. The first row is the head. */

@@ -11,13 +11,13 @@ import { Journal } from '../journal.ts';
 import { MOST } from '../limits.ts';
 import type { Counts, StageOutput } from '../pipeline/counts.ts';
 import { canonicalJson, sha256 } from '../pipeline/keys.ts';
-import { type BuildPrompt, loadShots, makePrompter } from '../pipeline/prompt.ts';
+import { type BuildPrompt, loadShots, makePrompter, withoutShots } from '../pipeline/prompt.ts';
 import { describeBroken, withoutBroken } from '../pipeline/references.ts';
 import { CodeTests, type Question } from '../records.ts';
 import { type OpenTasks, openTasks } from '../tasks/index.ts';
 import { openSandbox } from '../tasks/sandbox/open-sandbox.ts';
 import { goldSteps } from '../tasks/steps.ts';
-import { type Split, type Task, taskOf } from '../tasks/task.ts';
+import { type Shot, type Split, type Task, taskOf } from '../tasks/task.ts';
 import { withSolutions } from '../train-questions.ts';
 import { type Row, readAllRows, readRows } from './jsonl.ts';
 import { type ExecutionOptions, integer } from './options.ts';
@@ -165,14 +165,25 @@ function questionOf({ index, place, value }: Row<z.infer<typeof QuestionLine>>, 
   };
 }
 
+export interface PromptArgs {
+  readonly stage: Pick<Stage, 'config' | 'task'>;
+  readonly options: Pick<StageOptions, 'questions' | 'split'>;
+  readonly questions: readonly Question[];
+  /** null: a command without a model, which knows no chat template. */
+  readonly backend: Backend | null;
+}
+
+export interface StagePrompt {
+  readonly prompt: BuildPrompt;
+  /** The worked examples that it shows. */
+  readonly shots: readonly Shot[];
+}
+
 /** The prompt function of sampling and training, with the configured shots or chat template. */
-export async function openPrompt(
-  { config, task }: Pick<Stage, 'config' | 'task'>,
-  questions: readonly Question[],
-  backend: Backend | null,
-): Promise<BuildPrompt> {
-  const { shots: count, shotsFile: file } = config.prompt;
-  const shots = await loadShots({ task, count, file, fallback: questions, data: config.task.data ?? undefined });
+export async function openPrompt(args: PromptArgs): Promise<StagePrompt> {
+  const { stage, backend } = args;
+  const { config, task } = stage;
+  const shots = await shotsOf(args);
   const openPolicy = () => {
     if (backend === null)
       throw new SipfError(
@@ -181,7 +192,41 @@ export async function openPrompt(
       );
     return backend.openPolicy(requireModel({ config }));
   };
-  return makePrompter({ task, options: config.prompt, shots, openPolicy });
+  return { prompt: await makePrompter({ task, options: config.prompt, shots, openPolicy }), shots };
+}
+
+/** The questions that the prompt does not show as worked examples: those that a run samples, labels and trains on. Says how many it shows. Throws SipfError 'nothing-left' where all of them are. */
+export function askedOf(
+  questions: readonly Question[],
+  shots: readonly Shot[],
+  terminal: Terminal,
+): readonly Question[] {
+  const asked = withoutShots(questions, shots);
+  const shown = questions.length - asked.length;
+  if (shown === 0) return asked;
+  const text = `${shown} of ${questions.length} questions are worked examples in the prompt`;
+  if (asked.length > 0) terminal.log(`${text} and are not asked.`);
+  else
+    throw new SipfError(
+      'nothing-left',
+      `Expected questions that the prompt does not show, got none: ${text}. Give more questions, or lower the number of shots.`,
+    );
+  return asked;
+}
+
+/** As a run has them: those of the train split, whatever split is asked. */
+async function shotsOf({ stage, options, questions }: PromptArgs): Promise<Shot[]> {
+  const { config, task } = stage;
+  const { shots: count, shotsFile: file } = config.prompt;
+  const here = count === 0 || file !== null || task.examples !== undefined || options.questions !== undefined;
+  const fallback = here || options.split === 'train' ? questions : await loadQuestions(stage, { split: 'train' });
+  return loadShots({ task, count, file, fallback, data: config.task.data ?? undefined });
+}
+
+/** Groups of records whose question is asked. */
+export function ofAsked<T>(groups: ReadonlyMap<string, T>, asked: readonly Question[]): Map<string, T> {
+  const ids = new Set(asked.map(({ id }) => id));
+  return new Map([...groups].filter(([id]) => ids.has(id)));
 }
 
 /** Records of a file grouped by question, in the file's order; `known` must hold every question. Throws naming the line. */
@@ -231,7 +276,7 @@ export async function runJournaled<U>(args: JournaledArgs<U>, terminal: Terminal
   const exists = (await stat(path).catch(() => null)) !== null;
   const journal = await Journal.open(nodeDisk, path, sha256(canonicalJson(inputs)), exists);
   const already = journal.units;
-  terminal.resumes('Finished work is kept beside --out: the same command goes on.');
+  terminal.resumes('Finished work is kept beside --out: the same command continues.');
   const progress = terminal.progress({ title, unit, total });
   let index = 0;
   let done = 0;

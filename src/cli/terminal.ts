@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import picocolors from 'picocolors';
 import { SipfError } from '../errors.ts';
-import type { OnProgress } from '../progress.ts';
+import { type OnProgress, stageTitle } from '../progress.ts';
 import { type Progress, type ProgressOptions, startProgress } from './progress.ts';
 
 export type Colors = ReturnType<typeof picocolors.createColors>;
@@ -128,7 +128,7 @@ function drawStages(progress: (options: ProgressOptions) => Progress): {
   let display: Progress | null = null;
   return {
     onProgress(event) {
-      const next = event.iteration > 0 ? `round ${event.iteration} ${event.stage}` : event.stage;
+      const next = stageTitle(event.stage, event.iteration);
       if (next !== title || display === null) {
         display?.end();
         title = next;

@@ -1,12 +1,15 @@
 // sipf train-prm: step labels and their samples -> a process reward model. Stage 3 on its own.
 import { Command } from 'commander';
 import { openBackend } from '../backends/open.ts';
+import { METHODS, needs } from '../pipeline/methods.ts';
 import { checkPrmRows, prmRows } from '../pipeline/train-prm.ts';
 import { Sample, StepLabels } from '../records.ts';
 import { finish, withExecution } from './options.ts';
 import { checkModelOut } from './outputs.ts';
 import {
+  askedOf,
   loadQuestions,
+  ofAsked,
   openPrompt,
   openStage,
   requireModel,
@@ -33,7 +36,7 @@ export function trainPrmCommand(terminal: Terminal): Command {
         .option('--adapter <dir>', 'PEFT adapter folder'),
     ),
     'folder of the process reward model; a stopped training goes on there',
-    ['task', 'prompt', 'labels', 'prm'],
+    ['task', 'prompt', 'labels', 'prm', 'score'],
   );
   return finish(
     command,
@@ -52,8 +55,9 @@ async function trainPrm(command: Command, options: TrainPrmOptions, terminal: Te
   const samples = await rowsByQuestion(options.samples, Sample, known, terminal.signal);
   const labels = await rowsByQuestion(options.in, StepLabels, known, terminal.signal);
   await using backend = await openBackend(options);
-  const prompt = await openPrompt(stage, questions, backend);
-  const labelled = [...labels].map(([id, records]) => ({
+  const { prompt, shots } = await openPrompt({ stage, options, questions, backend });
+  const asked = askedOf(questions, shots, terminal);
+  const labelled = [...ofAsked(labels, asked)].map(([id, records]) => ({
     question: known.get(id)!,
     samples: samples.get(id) ?? [],
     labels: records,
@@ -66,7 +70,7 @@ async function trainPrm(command: Command, options: TrainPrmOptions, terminal: Te
     rule: config.labels,
     gold,
     heldOut: config.labels.heldOut,
-    calibrates: false,
+    calibrates: needs(METHODS[config.method], config.score.scorer).calibration,
   });
   for (const warning of checkPrmRows(rows)) terminal.log(`Warning: ${warning}`);
   const { paths, heldOutPaths, steps, correctSteps } = rows.counts;

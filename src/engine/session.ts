@@ -5,7 +5,7 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { InferenceSession, Tensor as RuntimeTensor } from 'onnxruntime-node';
-import { messageOf, SipfError } from '../errors.ts';
+import { messageOf, SipfError, sipfCommand } from '../errors.ts';
 import { type Dim, evaluate, isName } from './dims.ts';
 import type { Graph, Tensor } from './graph.ts';
 import { outputName, serialise } from './onnx.ts';
@@ -175,7 +175,7 @@ export class Engine implements AsyncDisposable {
     if (!unavailable) return thrown;
     return new SipfError(
       'provider-unavailable',
-      `Expected execution provider ${this.provider} to start here, got: ${plainReason(message)}. Use --provider cpu, or see \`sipf doctor\`.`,
+      `Expected execution provider ${this.provider} to start here, got: ${plainReason(message)}. Use --provider cpu, or see \`${sipfCommand('doctor')}\`.`,
       { cause: thrown },
     );
   }

@@ -2,9 +2,7 @@
 import { z } from 'zod';
 import { readRecords } from '../journal.ts';
 import type { StageName } from '../marker.ts';
-import { type Checkpoint, PreferencePair, type Question } from '../records.ts';
-import { dataBeside } from '../run-paths.ts';
-import { countShared } from '../tasks/math-task.ts';
+import { type Checkpoint, PreferencePair, type StepScores } from '../records.ts';
 import type { Shot, Task } from '../tasks/task.ts';
 import { addCosts, flopsOf, NO_COST, type TokenCost } from './cost.ts';
 import { type Counts, inUnits } from './counts.ts';
@@ -24,47 +22,56 @@ import type { EvaluationSet } from './evaluate-options.ts';
 import { canonicalJson, isHeldOut, keyedOrder, sha256 } from './keys.ts';
 import { type FigureItem, figureWarnings, type ScoreFigures, scoreFigures } from './prm-figures.ts';
 import { makePrompter } from './prompt.ts';
+import { type LoadedSet, nameOfSet, type Seen, sharedWarnings, sizeWarning } from './question-sets.ts';
 import { checkReferences } from './references.ts';
 import type { Trained } from './stage-results.ts';
 import { everything, type Loop, labelInputs, sourceIn, stageOf } from './stages.ts';
 
-/** Opens question sets once a run. */
-export interface SetOpener {
-  open(sets: readonly EvaluationSet[]): Promise<OpenSet[]>;
+/** A question set with what its figures must be read with. */
+export interface JudgedSet extends OpenSet {
+  readonly warnings: readonly string[];
 }
 
-export function setOpener(
-  loop: Loop,
-  tasks: (name: string) => Task,
-  shots: readonly Shot[],
-  base: Checkpoint,
-): SetOpener {
-  const cache = new Map<string, Promise<OpenSet>>();
-  const openOne = async (set: EvaluationSet): Promise<OpenSet> => {
-    const { config } = loop;
-    const own = set.name === null || set.name === config.task.name;
-    const task = own ? loop.task : tasks(set.name ?? config.task.name);
-    const data = set.data ?? (own ? config.task.data : dataBeside(config.task.data, task.name)) ?? undefined;
-    const loaded = await task.load({
-      data,
-      split: set.split,
-      limit: set.limit ?? undefined,
-      seed: config.task.seed,
-    });
-    const of = `-${task.name}-${set.split}-${sha256(canonicalJson(set)).slice(0, 8)}`;
-    const { kept: questions } = await checkReferences(loop.run, task, loaded, of);
-    warnOfShared(loop, questions, `${task.name}/${set.split}`);
+/** Opens question sets once a run. */
+export interface SetOpener {
+  open(sets: readonly EvaluationSet[]): Promise<JudgedSet[]>;
+}
+
+export interface SetOpenerArgs {
+  readonly loop: Loop;
+  readonly loaded: ReadonlyMap<string, LoadedSet>;
+  readonly seen: Seen;
+  readonly base: Checkpoint;
+}
+
+/** Opens loaded sets; warns at once of all that cannot measure what they should. */
+export function setOpener({ loop, loaded, seen, base }: SetOpenerArgs): SetOpener {
+  const cache = new Map<string, Promise<JudgedSet>>();
+  const warnings = new Map(
+    [...loaded].map(([key, one]) => {
+      const name = nameOfSet(one);
+      return [key, [...sizeWarning(name, one.questions.length), ...sharedWarnings(name, one.questions, seen)]] as const;
+    }),
+  );
+  for (const warning of new Set([...warnings.values()].flat())) loop.run.warn(warning);
+  const openOne = async (key: string): Promise<JudgedSet> => {
+    const found = loaded.get(key);
+    if (found === undefined) throw new Error(`Expected a loaded set, got ${key}.`);
+    const { set, own, task } = found;
+    const of = `-${task.name}-${set.split}-${sha256(key).slice(0, 8)}`;
+    const { kept: questions } = await checkReferences(loop.run, task, found.questions, of);
     const openPolicy = () => loop.backend.openPolicy(sourceIn(loop, base));
-    const fitting = shotsLike(loop.task, task, shots);
-    const prompt = own ? loop.prompt : await makePrompter({ task, options: config.prompt, shots: fitting, openPolicy });
-    return { task, split: set.split, prompt, questions };
+    const shots = shotsLike(loop.task, task, seen.shots);
+    const options = loop.config.prompt;
+    const prompt = own ? loop.prompt : await makePrompter({ task, options, shots, openPolicy });
+    return { task, split: set.split, prompt, questions, warnings: warnings.get(key) ?? [] };
   };
   return {
     open: (sets) =>
       Promise.all(
         sets.map((set) => {
           const key = canonicalJson(set);
-          const opened = cache.get(key) ?? openOne(set);
+          const opened = cache.get(key) ?? openOne(key);
           cache.set(key, opened);
           return opened;
         }),
@@ -77,15 +84,6 @@ function shotsLike(own: Task, other: Task, shots: readonly Shot[]): readonly Sho
   const like = own.members?.find(({ judgedBy }) => judgedBy === other.judgedBy);
   if (own.members === undefined) return shots;
   return shots.flatMap(({ task, ...shot }) => (task === undefined || task === like?.name ? [shot] : []));
-}
-
-/** A set that holds questions of the rounds measures memory: one file of questions was given for both, say. */
-function warnOfShared({ run, byId }: Loop, questions: readonly Question[], name: string): void {
-  const shared = countShared(questions, [...byId.values()]);
-  if (shared === 0) return;
-  run.warn(
-    `${shared} of ${questions.length} questions of ${name} are train questions too: its accuracy says nothing about new ones. Give test questions in a file of their own (data of that set, or a folder with train and test files).`,
-  );
 }
 
 interface AnswerArgs {
@@ -136,12 +134,14 @@ export async function evaluate(loop: Loop, opener: SetOpener, facts: RoundFacts)
   const { run, config } = loop;
   const { k, trained } = facts;
   const sets = await opener.open(config.evaluate.sets);
+  // Once is enough: what is said of the sets holds for every round.
+  const ofSets = k === 0 ? sets.flatMap(({ warnings }) => warnings) : [];
   const policy = trained.checkpoint;
   const answers = await answer(loop, { stage: stageOf(k, '7-answers'), file: '7-answers.jsonl', sets, policy });
   const stage = stageOf(k, '7-eval');
   const counts = { ...facts.counts, '7-answers': answers };
   const body = async (): Promise<EvalReport> => {
-    const report = await reportOf(loop, facts, counts);
+    const report = await reportOf(loop, facts, counts, ofSets);
     await run.writeJson(stage, '7-eval.json', report);
     return report;
   };
@@ -158,11 +158,16 @@ export async function evaluate(loop: Loop, opener: SetOpener, facts: RoundFacts)
     counts,
   };
   const report = await run.once({ stage, inputs, outputs: ['7-eval.json'], result: EvalReport, body });
-  for (const warning of report.warnings) run.warn(warning, stage);
+  for (const warning of report.warnings) if (!ofSets.includes(warning)) run.warn(warning, stage);
   return report;
 }
 
-async function reportOf(loop: Loop, facts: RoundFacts, counts: Record<string, Counts>): Promise<EvalReport> {
+async function reportOf(
+  loop: Loop,
+  facts: RoundFacts,
+  counts: Record<string, Counts>,
+  ofSets: readonly string[],
+): Promise<EvalReport> {
   const { run, config } = loop;
   const { k, trained } = facts;
   const read = (i: number) => readRecords(run.path(`iteration-${i}`, '7-answers.jsonl'), Answer);
@@ -184,7 +189,11 @@ async function reportOf(loop: Loop, facts: RoundFacts, counts: Record<string, Co
   };
   return {
     ...report,
-    warnings: [...roundWarnings(report, loop.task.members?.length), ...(scores === null ? [] : figureWarnings(scores))],
+    warnings: [
+      ...ofSets,
+      ...roundWarnings(report, loop.task.members?.length),
+      ...(scores === null ? [] : figureWarnings(scores)),
+    ],
   };
 }
 
@@ -200,10 +209,14 @@ async function heldOutFigures(loop: Loop, k: number, only?: string): Promise<Sco
   const items = async function* (): AsyncGenerator<FigureItem> {
     for await (const { question, samples, labels, scores } of everything(loop, k, { labels: true, scores: true })) {
       if (!isHeldOut(question.id, config.labels.heldOut) || (only ?? question.task) !== question.task) continue;
-      yield { question, samples, labels, scores: new Map(scores.map((record) => [record.sampleId, record.scores])) };
+      yield { question, samples, labels, scores: stepScores(scores) };
     }
   };
   return scoreFigures(items(), { task, rule: config.labels, path: config.score.path });
+}
+
+function stepScores(records: readonly StepScores[]): Map<string, readonly number[]> {
+  return new Map(records.flatMap(({ sampleId, scores }) => (scores === null ? [] : [[sampleId, scores] as const])));
 }
 
 async function pairLogps(loop: Loop, { k, before, trained, paired }: RoundFacts): Promise<PairLogps | null> {
@@ -253,6 +266,8 @@ export const FinalReport = z.object({
       sets: z.array(SetReport),
     }),
   ),
+  /** What the figures must be read with: few questions, or some that were trained on. */
+  warnings: z.array(z.string()).default([]),
 });
 export type FinalReport = z.infer<typeof FinalReport>;
 
@@ -289,8 +304,9 @@ export async function evaluateFinal(
       const own = await setReports(read(name), name === 'start' ? null : read('start'));
       rows.push({ name, policy: policy.hash, optimizerTokens, flops, sets: own });
     }
-    await run.writeJson(stage, 'eval.json', { rows });
-    return { rows };
+    const report = { rows, warnings: sets.flatMap(({ warnings }) => warnings) };
+    await run.writeJson(stage, 'eval.json', report);
+    return report;
   };
   const spent = policies.map(({ name, optimizerTokens, flops }) => ({ name, optimizerTokens, flops }));
   return run.once({ stage, inputs: { answers: hashes, spent }, outputs: ['eval.json'], result: FinalReport, body });

@@ -4,17 +4,31 @@ import { z } from 'zod';
 import type { Policy } from '../backends/backend.ts';
 import { SipfError } from '../errors.ts';
 import type { Question } from '../records.ts';
+import { described } from '../settings.ts';
+import { sharedWith } from '../tasks/same-question.ts';
 import { type Prompted, type Shot, type Task, taskOf } from '../tasks/task.ts';
 
 export const PromptOptions = z.strictObject({
-  /** plain: the task's own format. chat: the model's chat template around `instruction` and the question. */
-  style: z.enum(['plain', 'chat']).default('plain'),
-  /** Worked examples before each question; taken from `shotsFile` (JSONL: question, steps or solution), else the train split's first with a solution. */
-  shots: z.number().int().min(0).default(0),
-  shotsFile: z.string().nullable().default(null),
-  system: z.string().nullable().default(null),
-  /** Chat only; null: the task's own. */
-  instruction: z.string().nullable().default(null),
+  style: described(
+    z.enum(['plain', 'chat']).default('plain'),
+    "plain: the task's own format, for base models. chat: the model's chat template around instruction and question. Take chat for an instruct model without warm-up.",
+  ),
+  shots: described(
+    z.number().int().min(0).default(0),
+    'Worked examples before each question. Give 2 to 8 to a base model without warm-up; prompts get longer and dearer.',
+  ),
+  shotsFile: described(
+    z.string().nullable().default(null),
+    'JSONL of worked examples ({"question", "steps"} or {"question", "solution"}). null: the train split\'s first questions with a solution. Give it where the questions have none.',
+  ),
+  system: described(
+    z.string().nullable().default(null),
+    'System message, with style chat. null: none. Give it where the model expects one.',
+  ),
+  instruction: described(
+    z.string().nullable().default(null),
+    "Text before each question, with style chat. null: the task's own. Change it where answers come in a form that is not read.",
+  ),
 });
 export type PromptOptions = z.infer<typeof PromptOptions>;
 
@@ -102,24 +116,40 @@ export interface ShotSource {
 /** The first `count` worked examples of a JSONL file, else of questions that have a solution; of a mixture, so many of each task. */
 export async function loadShots({ task, count, file, fallback, data }: ShotSource): Promise<Shot[]> {
   if (count === 0) return [];
-  if (file !== null) return enough(await shotsOfFile(task, file, count), count, file);
+  if (file !== null) return enough(await shotsOfFile(task, file, count), count, file, true);
   const source = (await task.examples?.({ data })) ?? fallback;
   const { members } = task;
-  if (members === undefined) return enough(shotsOfQuestions(source, count), count, 'the train split');
+  if (members === undefined) return enough(shotsOfQuestions(source, count), count, 'the train questions');
   return members.flatMap(({ name }) => {
     const own = shotsOfQuestions(
       source.filter((question) => question.task === name),
       count,
     );
-    return enough(own, count, `the train split of ${name}`).map((shot) => ({ ...shot, task: name }));
+    return enough(own, count, `the train questions of ${name}`).map((shot) => ({ ...shot, task: name }));
   });
 }
 
-function enough(shots: Shot[], count: number, place: string): Shot[] {
+/** Leaves out what is shown as a worked example: its answer is in the prompt, so asking it teaches nothing. */
+export function withoutShots<T extends Pick<Question, 'question'>>(
+  questions: readonly T[],
+  shots: readonly Shot[],
+): readonly T[] {
+  const shown = new Set(sharedWith(questions, shots));
+  return questions.filter((question) => !shown.has(question));
+}
+
+/** A line of prompt.shotsFile, for messages. */
+const SHOT_FORMAT = '{"question": "...", "solution": "one step a line"}';
+
+function enough(shots: Shot[], count: number, place: string, isFile = false): Shot[] {
   if (shots.length >= count) return shots;
+  const more = count - shots.length;
+  const how = isFile
+    ? `Add ${more} lines of ${SHOT_FORMAT} to it`
+    : `Give prompt.shotsFile (--shots-file of eval), a JSONL of ${SHOT_FORMAT}, or add a "solution" to ${more} more of those questions`;
   throw new SipfError(
     'bad-input',
-    `Expected ${count} worked examples in ${place}, got ${shots.length}. Lower prompt.shots or give prompt.shotsFile.`,
+    `Expected ${count} worked examples in ${place}, got ${shots.length}. ${how}, or ask for fewer (prompt.shots).`,
   );
 }
 
@@ -155,7 +185,7 @@ async function shotsOfFile(task: Task, file: string, count: number): Promise<Sho
     if (!parsed.success || found === undefined) {
       throw new SipfError(
         'bad-input',
-        `Expected {"question": text, "steps": [texts]} in ${file} line ${index + 1}, got ${line.slice(0, 80)}. Fix that line.`,
+        `Expected ${SHOT_FORMAT} or {"question": "...", "steps": ["...", "..."]} in ${file} line ${index + 1}, got ${line.slice(0, 80)}. Fix that line.`,
       );
     }
     return { ...(name === undefined ? {} : { task: name }), question, steps: found };

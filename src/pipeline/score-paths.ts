@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { Policy, ProcessRewardModel } from '../backends/backend.ts';
 import { SipfError } from '../errors.ts';
 import type { Question, Sample, StepLabels, StepScores } from '../records.ts';
+import { described } from '../settings.ts';
 import { type Task, taskOf } from '../tasks/task.ts';
 import type { StageOutput } from './counts.ts';
 import { fitsContext } from './fits.ts';
@@ -13,12 +14,18 @@ import { stepEvidence } from './step-evidence.ts';
 import { softLabels } from './step-labels.ts';
 
 export const ScoreOptions = z.strictObject({
-  /** prm: the trained model. prm-logprob: that model and the policy's own log-probabilities of each step, weighted by a regression on labelled steps (step-calibration.ts). tallies: the rollouts themselves (labelled paths only, labels.mode full). logprob: the policy's mean log-probability, as a probability. oracle: true step correctness, an upper bound for tasks that know it. */
-  scorer: z.enum(['prm', 'prm-logprob', 'tallies', 'logprob', 'oracle']).default('prm'),
-  /** How step scores make a path score. */
-  path: z.enum(['mean', 'min', 'product', 'last']).default('mean'),
-  /** Questions of one unit of work. */
-  unit: z.number().int().positive().default(32),
+  scorer: described(
+    z.enum(['prm', 'prm-logprob', 'tallies', 'logprob', 'oracle']).default('prm'),
+    "Where step scores come from. prm: the trained model. prm-logprob: that model weighed with the policy's own log-probabilities by a regression on labelled steps. tallies: the rollouts themselves, of labelled paths only. logprob: the policy's mean log-probability. oracle: true steps, where a task knows them. Try prm-logprob where the PRM alone ranks no better than chance.",
+  ),
+  path: described(
+    z.enum(['mean', 'min', 'product', 'last']).default('mean'),
+    "How step scores make a path's score. Take min or product where one wrong step spoils a path.",
+  ),
+  unit: described(
+    z.number().int().positive().default(32),
+    'Questions that are scored and saved together. Lower it to lose less work at a stop.',
+  ),
 });
 export type ScoreOptions = z.infer<typeof ScoreOptions>;
 
@@ -53,32 +60,41 @@ export interface ScoreContext {
 /** Scores the samples of one unit of questions. */
 export async function scoreUnit(items: readonly ScoreItem[], context: ScoreContext): Promise<StageOutput<StepScores>> {
   const { fitting, tooLong } = await withoutTooLong(items, modelsOf(context.scorer), context);
-  const records = await recordsOf(fitting, context);
-  const samples = items.reduce((sum, item) => sum + item.samples.length, 0);
+  const scored = new Map((await recordsOf(fitting, context)).map((record) => [record.sampleId, record]));
+  const samples = items.flatMap((item) => item.samples);
   const scoredTokens = await tokensRead(fitting, modelsOf(context.scorer), context.prompt);
-  const counts = { paths: records.length, unscored: samples - records.length, scoredTokens };
-  return { records, counts: tooLong === 0 ? counts : { ...counts, pathsTooLong: tooLong } };
+  const counts = { paths: scored.size, unscored: samples.length - scored.size, scoredTokens };
+  const records = samples.flatMap((sample) => {
+    const record = tooLong.has(sample) ? withoutScores(sample, context.scorer) : scored.get(sample.id);
+    return record === undefined ? [] : [record];
+  });
+  return { records, counts: tooLong.size === 0 ? counts : { ...counts, pathsTooLong: tooLong.size } };
+}
+
+function withoutScores({ id, questionId }: Sample, scorer: Scorer): StepScores {
+  const prm = 'prm' in scorer ? scorer.prm.hash : null;
+  return { sampleId: id, questionId, scorer: scorer.kind, prm, scores: null };
 }
 
 type Reader = Policy | ProcessRewardModel;
 
-/** Paths that a model's context does not hold stay without scores. */
+/** Sets aside the paths that the context of one of the models does not hold. */
 export async function withoutTooLong<T extends Pick<ScoreItem, 'question' | 'samples'>>(
   items: readonly T[],
   models: readonly Reader[],
   { task, prompt }: Pick<ScoreContext, 'task' | 'prompt'>,
-): Promise<{ fitting: readonly T[]; tooLong: number }> {
+): Promise<{ fitting: readonly T[]; tooLong: ReadonlySet<Sample> }> {
   const paths = items.flatMap(({ question, samples }) => samples.map((sample) => ({ question, sample })));
-  const kept = new Set(paths.map(({ sample }) => sample));
+  const tooLong = new Set<Sample>();
   for (const model of models) {
     const texts = paths.map(({ question, sample }) => [
       prompt(question),
       ...taskOf(task, question).pieces(sample.steps),
     ]);
-    for (const [n, fits] of (await fitsContext(model, texts)).entries()) if (!fits) kept.delete(paths[n]!.sample);
+    for (const [n, fits] of (await fitsContext(model, texts)).entries()) if (!fits) tooLong.add(paths[n]!.sample);
   }
-  const fitting = items.map((item) => ({ ...item, samples: item.samples.filter((sample) => kept.has(sample)) }));
-  return { fitting, tooLong: paths.length - kept.size };
+  const fitting = items.map((item) => ({ ...item, samples: item.samples.filter((sample) => !tooLong.has(sample)) }));
+  return { fitting, tooLong };
 }
 
 function modelsOf(scorer: Scorer): readonly Reader[] {

@@ -10,10 +10,11 @@ import { byQuestion, inUnits, joinQuestions } from './counts.ts';
 import { isForCalibration, isHeldOut } from './keys.ts';
 import { figureWarnings, scoreFigures } from './prm-figures.ts';
 import { loadShots, makePrompter, PromptOptions } from './prompt.ts';
-import { chooseQuestions, SampleOptions, samplePaths, sampleUnit } from './sample-paths.ts';
+import { SampleOptions } from './sample-options.ts';
+import { chooseQuestions, samplePaths, sampleUnit } from './sample-paths.ts';
 import { scoreUnit, shuffleScores } from './score-paths.ts';
 import { fitStepCalibration } from './step-calibration.ts';
-import { hardLabels, pathScore, softLabels } from './step-labels.ts';
+import { hardLabels, pathScore, pathScores, softLabels } from './step-labels.ts';
 import { checkPrmRows, prmRows } from './train-prm.ts';
 
 const backend = createScriptedBackend({ write: writeSum, judge: judgeSum });
@@ -271,12 +272,12 @@ describe('labels and scores', () => {
     expect(weighed.counts.scoredTokens).toBeGreaterThan(1.5 * (scored.counts.scoredTokens ?? 0));
     for (const [i, { scorer, scores }] of weighed.records.entries()) {
       expect(scorer).toBe('prm-logprob');
-      for (const [j, value] of scores.entries()) expect(value).toBeCloseTo(scored.records[i]?.scores[j] ?? -1, 5);
+      for (const [j, value] of scores!.entries()) expect(value).toBeCloseTo(scored.records[i]!.scores![j] ?? -1, 5);
     }
     const surprised = { ...alone, calibration: { ...prior, minLogp: 2 } };
     const lower = await scoreUnit(items, { scorer: surprised, task: sumsTask, prompt });
     for (const [i, { scores }] of lower.records.entries())
-      for (const [j, value] of scores.entries()) expect(value).toBeLessThan(weighed.records[i]?.scores[j] ?? 0);
+      for (const [j, value] of scores!.entries()) expect(value).toBeLessThan(weighed.records[i]!.scores![j] ?? 0);
     const longest = Math.max(
       ...items.flatMap((item) =>
         item.samples.map(({ steps }) => prompt(item.question).length + sumsTask.pieces(steps).join('').length),
@@ -291,11 +292,14 @@ describe('labels and scores', () => {
     };
     const cut = await scoreUnit(items, { scorer: { kind: 'prm', prm: small }, task: sumsTask, prompt });
     expect(cut.counts.pathsTooLong).toBeGreaterThan(0);
-    expect(cut.records.length + (cut.counts.pathsTooLong ?? 0)).toBe(scored.records.length);
-    expect(scored.records).toEqual(expect.arrayContaining([...cut.records]));
+    const known = cut.records.filter(({ scores }) => scores !== null);
+    expect(cut.counts).toMatchObject({ paths: known.length, unscored: cut.counts.pathsTooLong });
+    expect(cut.records.map(({ sampleId }) => sampleId)).toEqual(scored.records.map(({ sampleId }) => sampleId));
+    expect(scored.records).toEqual(expect.arrayContaining(known));
+    expect(pathScores(cut.records, 'mean').size).toBe(known.length);
     const tallied = await scoreUnit(items, { scorer: { kind: 'tallies' }, task: sumsTask, prompt });
     expect(tallied.counts.unscored).toBe(0);
-    expect(tallied.records.find(({ sampleId }) => !sampleId.endsWith('gold'))?.scores[0]).toBe(0.5);
+    expect(tallied.records.find(({ sampleId }) => !sampleId.endsWith('gold'))?.scores?.[0]).toBe(0.5);
     const outcome = await scoreUnit(items, { scorer: { kind: 'outcome' }, task: sumsTask, prompt });
     expect(new Set(outcome.records.flatMap(({ scores }) => scores))).toEqual(new Set([0, 1]));
 
@@ -303,7 +307,9 @@ describe('labels and scores', () => {
       items.map((item) => ({
         ...item,
         scores: new Map(
-          scores.filter(({ questionId }) => questionId === item.question.id).map((one) => [one.sampleId, one.scores]),
+          scores
+            .filter(({ questionId }) => questionId === item.question.id)
+            .map((one) => [one.sampleId, one.scores ?? []]),
         ),
       }));
     const figures = await scoreFigures(withScores(scored.records), { task: sumsTask, rule, path: 'mean' });
@@ -312,7 +318,7 @@ describe('labels and scores', () => {
     expect(figures.calibration.bins).toHaveLength(10);
     const noise = scored.records.map((one, i) => ({
       ...one,
-      scores: one.scores.map((_, j) => ((i * 7 + j * 3) % 10) / 10),
+      scores: one.scores!.map((_, j) => ((i * 7 + j * 3) % 10) / 10),
     }));
     const poor = await scoreFigures(withScores(noise), { task: sumsTask, rule, path: 'mean' });
     expect(figureWarnings(poor).join('\n')).toMatch(/better than chance/);

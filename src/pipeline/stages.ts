@@ -17,7 +17,7 @@ import { chooseQuestions, type SampleItem, sampleUnit } from './sample-paths.ts'
 import { type ScoreItem, type Scorer, scoreUnit, shuffleScores } from './score-paths.ts';
 import { COUNTS } from './stage-results.ts';
 import type { StepCalibration } from './step-calibration.ts';
-import { pathScore } from './step-labels.ts';
+import { pathScores } from './step-labels.ts';
 
 /** What every stage of a run shares. */
 export interface Loop {
@@ -302,7 +302,7 @@ export async function pair(loop: Loop, k: number): Promise<Counts> {
 async function* pairItems(loop: Loop, k: number, scored: boolean): AsyncGenerator<PairItem> {
   const { config, method } = loop;
   for await (const { question, samples, scores } of everything(loop, k, { scores: scored })) {
-    const own = new Map(scores.map((record) => [record.sampleId, pathScore(record.scores, config.score.path)]));
+    const own = pathScores(scores, config.score.path);
     const key = `shuffle/${config.seed}/${k}/${question.id}`;
     yield { question, samples, scores: method.shuffleScores ? shuffleScores(own, samples, key) : own };
   }

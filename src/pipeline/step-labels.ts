@@ -1,7 +1,7 @@
 // Tallies -> hard or soft step labels, and step scores -> a path score. Pure; leaves storage to the records.
 import { SipfError } from '../errors.ts';
-import type { StepLabels, StepTally } from '../records.ts';
-import type { LabelOptions } from './label-steps.ts';
+import type { StepLabels, StepScores, StepTally } from '../records.ts';
+import type { LabelOptions } from './label-options.ts';
 
 export type LabelRule = Pick<LabelOptions, 'delta' | 'closure' | 'ownWitness'>;
 
@@ -67,4 +67,11 @@ export function pathScore(scores: readonly number[], rule: PathScoreRule): numbe
   if (rule === 'product') return scores.reduce((product, score) => product * score, 1);
   if (rule === 'last') return scores[scores.length - 1] ?? 0;
   return scores.reduce((sum, score) => sum + score, 0) / scores.length;
+}
+
+/** Path scores by sample id. A path that was too long to be scored has none. */
+export function pathScores(records: readonly StepScores[], rule: PathScoreRule): Map<string, number> {
+  return new Map(
+    records.flatMap(({ sampleId, scores }) => (scores === null ? [] : [[sampleId, pathScore(scores, rule)] as const])),
+  );
 }

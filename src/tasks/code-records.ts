@@ -7,6 +7,7 @@ import { type DataRecord, short } from './data-files.ts';
 import { evalPlusTests, isEvalPlus } from './evalplus.ts';
 import { textField } from './math-task.ts';
 import { logicalLines, tokenize } from './python-tokens.ts';
+import { SHOWN_TESTS } from './same-question.ts';
 
 /** A field of MBPP: `text` (in the sanitised set and MBPP+ `prompt`), `code`, `test_list`, `test_setup_code` or `test_imports`. */
 export function mbppProblem(record: DataRecord): ParsedProblem {
@@ -27,7 +28,7 @@ export function mbppProblem(record: DataRecord): ParsedProblem {
   const cases = whole === '' ? list.map((test) => before + test) : [whole];
   return {
     id,
-    question: `${text}\nYour code should pass these tests:\n${shown.join('\n')}`,
+    question: `${text}${SHOWN_TESTS}${shown.join('\n')}`,
     tests: { setup: imports, cases, entryPoint: entryPointOf(list, code) },
     solution: code,
   };
@@ -101,7 +102,7 @@ export function ownProblem(record: DataRecord): ParsedProblem {
   const list = testsField(record, listed ?? 'tests');
   const after = lineFeeds(optionalText(record, 'test_setup_code')).trim();
   const shown = prefix === undefined && value.show_tests !== false;
-  const text = `${prompt.trim()}${shown ? `\nYour code should pass these tests:\n${list.join('\n')}` : ''}`;
+  const text = `${prompt.trim()}${shown ? `${SHOWN_TESTS}${list.join('\n')}` : ''}`;
   return {
     ...own,
     question: prefix === undefined ? text : `Complete the Python function ${given}.`,

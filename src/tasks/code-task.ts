@@ -1,13 +1,14 @@
 // How a data set's records read -> a Task: questions that are answered by a program and judged by its tests. Leaves running programs to the sandbox.
-import { SipfError } from '../errors.ts';
+import { SipfError, sipfCommand } from '../errors.ts';
 import type { CodeTests, Question } from '../records.ts';
 import { distinctPrograms } from './code-distinct.ts';
 import { splitCode } from './code-steps.ts';
 import { codeOf, codeRegion } from './code-text.ts';
 import { type DataRecord, type Layout, locateSplit, readRecords } from './data-files.ts';
 import { type HubOptions, type HubSet, hubSplit } from './hub-data.ts';
-import { filterQuestions, isCutForValid, refuseEqualIds } from './math-task.ts';
+import { filterQuestions, partOf } from './math-task.ts';
 import type { Sandbox, Verdict } from './sandbox/sandbox.ts';
+import type { CutQuestion } from './splits.ts';
 import { promptWith } from './steps.ts';
 import type { BrokenReference, CheckOptions, Graded, GradeOptions, LoadOptions, Task } from './task.ts';
 
@@ -155,7 +156,7 @@ async function brokenReferences(
   if (solved.length > 0 && found.filter(({ reason }) => reason === 'error').length === solved.length) {
     throw new SipfError(
       'unsupported',
-      `Expected a sandbox that judges the ${solved.length} reference solutions, got for each an error such as: ${found[0]?.detail}. Run the command again, or sipf doctor.`,
+      `Expected a sandbox that judges the ${solved.length} reference solutions, got for each an error such as: ${found[0]?.detail}. Run the command again, or ${sipfCommand('doctor')}.`,
     );
   }
   return found;
@@ -167,6 +168,8 @@ export function createCodeTask(options: CodeTaskOptions): Task {
   return {
     name: layout.name,
     testOnly: layout.testOnly,
+    ownData: layout.ownData === true,
+    cutsFiles: layout.splitInRecords !== true,
     ...codeFormat(options.sandbox),
     load: (wanted) => loadProblems(options, wanted),
   };
@@ -189,13 +192,13 @@ export async function loadProblems(options: CodeTaskOptions, wanted: LoadOptions
       `Expected --data for the task ${name}, which is on no hub, got none. Name its file or folder.`,
     );
   }
-  const { files, holds, part } =
-    data === undefined ? await hubSplit(hubSet!, split, layout, hub) : await locateSplit(data, split, layout);
-  const records = await readRecords(files);
-  const parsed = records.map((record): Question => {
+  const found =
+    data === undefined ? await hubSplit(hubSet!, split, layout, hub) : await locateSplit(data, wanted, layout);
+  const records = await readRecords(found.files);
+  const parsed = records.map((record): CutQuestion => {
     const { id, question, tests, solution, prefix } = parse(record);
-    return {
-      id: id ?? `${name}/${holds}/${record.index}`,
+    const own = {
+      id: id ?? `${name}/${found.holds}/${record.index}`,
       task: name,
       question,
       answer: '',
@@ -203,13 +206,10 @@ export async function loadProblems(options: CodeTaskOptions, wanted: LoadOptions
       tests: { ...tests, cases: [...tests.cases] },
       ...(prefix === undefined ? {} : { prefix }),
     };
+    return { question: own, ownId: id !== undefined };
   });
-  refuseEqualIds(parsed, records);
-  const own = parsed.filter((question) =>
-    belongs === undefined
-      ? part === 'all' || isCutForValid(question.id) === (part === 'valid')
-      : belongs(question, split),
-  );
+  const part = partOf(parsed, records, found);
+  const own = belongs === undefined ? part : part.filter((question) => belongs(question, split));
   if (own.length === 0 && parsed.length > 0) {
     throw new SipfError(
       'nothing-left',

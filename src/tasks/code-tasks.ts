@@ -71,7 +71,7 @@ export function createHumanEval({ sandbox, hub }: CodeSource): Task {
 /** Any JSONL with prompts and tests: see `ownProblem` for its fields. Splits as in the task jsonl. */
 export function createCode({ sandbox }: Pick<CodeSource, 'sandbox'>): Task {
   return createCodeTask({
-    layout: { name: 'code', wholeSet: [], testOnly: false },
+    layout: { name: 'code', wholeSet: [], testOnly: false, ownData: true },
     hubSet: null,
     sandbox,
     parse: ownProblem,

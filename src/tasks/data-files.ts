@@ -18,12 +18,14 @@ export interface DataRecord {
   readonly text?: string | undefined;
 }
 
-/** Files that hold a split, and which part of their records it is: train and valid may be cut from one file. */
+/** Files that hold a split, and which part of their records it is: several splits may be cut from one file. */
 export interface SplitFiles {
   readonly files: readonly string[];
   /** What the files hold, as ids say it: train, valid, test, or an own file's name. */
   readonly holds: string;
-  readonly part: 'all' | 'train' | 'valid';
+  readonly part: 'all' | Split;
+  /** Of a part: 2, train and valid share the files; 3, test does, too. */
+  readonly ways: 2 | 3;
 }
 
 export interface Layout {
@@ -33,6 +35,8 @@ export interface Layout {
   readonly wholeSet: readonly string[];
   /** A test set only: train and valid are errors. */
   readonly testOnly: boolean;
+  /** The user's own questions: no test set is published, so that a lone train file is cut in three. */
+  readonly ownData?: boolean;
   /** Records themselves say their split (by their number): all files are read for each. */
   readonly splitInRecords?: boolean;
   /** Folder of the hub's repository that holds the files, also in a local copy. */
@@ -85,25 +89,38 @@ export function chooseFiles(names: readonly string[], split: Split, layout: Layo
     .sort((a, b) => Number(GZIPPED.test(a)) - Number(GZIPPED.test(b)));
   if (layout.splitInRecords === true) {
     const files = whole.length > 0 ? whole.slice(0, 1) : namesOf(names, ANY_SPLIT_FILE);
-    return files.length === 0 ? null : { files, holds: layout.name, part: 'all' };
+    return files.length === 0 ? null : wholeFiles(files, layout.name);
   }
   if (layout.testOnly) {
     const parts = [...splitNames(names, 'train'), ...splitNames(names, 'valid'), ...splitNames(names, 'test')];
     const files = whole.length > 0 ? whole.slice(0, 1) : parts;
-    return files.length === 0 ? null : { files, holds: 'test', part: 'all' };
+    return files.length === 0 ? null : wholeFiles(files, 'test');
   }
-  const own = splitNames(names, split);
-  const hasValid = splitNames(names, 'valid').length > 0;
-  if (own.length > 0) return { files: own, holds: split, part: split === 'train' && !hasValid ? 'train' : 'all' };
-  const train = split === 'valid' ? splitNames(names, 'train') : [];
-  return train.length === 0 ? null : { files: train, holds: 'train', part: 'valid' };
+  const [train, valid, test] = (['train', 'valid', 'test'] as const).map((one) => splitNames(names, one));
+  const own = { train, valid, test }[split] ?? [];
+  if (own.length > 0 && (split !== 'train' || valid?.length !== 0)) return wholeFiles(own, split);
+  if (train === undefined || train.length === 0 || valid?.length !== 0) return null;
+  const ways = layout.ownData === true && test?.length === 0 ? 3 : 2;
+  return split === 'test' && ways === 2 ? null : { files: train, holds: 'train', part: split, ways };
 }
 
-/** The files at `data` (a file, a folder, or a folder with one folder a task) that hold `split`. Throws SipfError 'not-found' or 'bad-input'. */
-export async function locateSplit(data: string, split: Split, layout: Layout): Promise<SplitFiles> {
+function wholeFiles(files: readonly string[], holds: string): SplitFiles {
+  return { files, holds, part: 'all', ways: 2 };
+}
+
+/** What is wanted of `data`. */
+export interface Wanted {
+  readonly split: Split;
+  /** All of a file that is given by itself, whatever the split. */
+  readonly whole?: boolean | undefined;
+}
+
+/** The files at `data` (a file, a folder, or a folder with one folder a task) that hold a split. Throws SipfError 'not-found' or 'bad-input'. */
+export async function locateSplit(data: string, { split, whole }: Wanted, layout: Layout): Promise<SplitFiles> {
   const kind = await kindOf(data);
-  if (kind === 'file') return fileSplit(data, split, layout);
-  for (const folder of [join(data, layout.name), join(data, layout.name.replaceAll('-', '_')), data]) {
+  if (kind === 'file') return fileSplit(data, { split, whole }, layout);
+  const folders = [join(data, layout.name), join(data, layout.name.replaceAll('-', '_')), data];
+  for (const folder of folders) {
     const names = await listFolder(folder, layout);
     const chosen = chooseFiles(names, split, layout);
     if (chosen !== null) return { ...chosen, files: chosen.files.map((name) => join(folder, name)) };
@@ -111,25 +128,49 @@ export async function locateSplit(data: string, split: Split, layout: Layout): P
   const expected = [...layout.wholeSet, ...(layout.testOnly ? [] : [`${split}.jsonl`])].join(' or ');
   throw new SipfError(
     'not-found',
-    `Expected ${expected} in ${data} (or in ${join(data, layout.name)}), got no such file. Name the file itself with --data.`,
+    `Expected ${expected} in ${data} (or in ${join(data, layout.name)}), got ${await contents(data)}. Name the file itself with --data.`,
   );
 }
 
-/** A single file holds the split that its name says; one with another name holds whatever is asked for, train and valid being cut from it. */
-function fileSplit(file: string, split: Split, layout: Layout): SplitFiles {
-  const holds = (['train', 'valid', 'test'] as const).find((one) => SPLIT_FILE[one].test(basename(file)));
-  if (layout.splitInRecords === true) return { files: [file], holds: layout.name, part: 'all' };
-  if (layout.testOnly) return { files: [file], holds: 'test', part: 'all' };
-  if (holds === undefined) {
-    const unpacked = file.replace(GZIPPED, '');
-    const stem = basename(unpacked, extname(unpacked)).replace(/[^\w.-]/g, '_');
-    return { files: [file], holds: stem, part: split === 'test' ? 'all' : split };
-  }
-  if (holds === split) return { files: [file], holds, part: split === 'train' ? 'train' : 'all' };
-  if (holds === 'train' && split === 'valid') return { files: [file], holds, part: 'valid' };
+/** What a folder holds, for messages. */
+async function contents(folder: string): Promise<string> {
+  const names = (await readdir(folder).catch(() => [])).filter((name) => !name.startsWith('.')).sort();
+  if (names.length === 0) return 'an empty folder';
+  return `${names.slice(0, 6).join(', ')}${names.length > 6 ? ` and ${names.length - 6} more` : ''}`;
+}
+
+/** The split that a file's name says: `train.jsonl`, `test-00000.parquet`. */
+export function splitInName(file: string): Split | undefined {
+  return (['train', 'valid', 'test'] as const).find((one) => SPLIT_FILE[one].test(basename(file)));
+}
+
+/** A single file holds the split that its name says; train and valid are cut from a train file, all three from a file with another name. */
+function fileSplit(file: string, { split, whole }: Wanted, layout: Layout): SplitFiles {
+  refuseOtherFormats(file);
+  const named = splitInName(file);
+  if (layout.splitInRecords === true) return wholeFiles([file], layout.name);
+  if (layout.testOnly) return wholeFiles([file], 'test');
+  const unpacked = file.replace(GZIPPED, '');
+  const holds = named ?? basename(unpacked, extname(unpacked)).replace(/[^\w.-]/g, '_');
+  if (whole === true || (named === split && split !== 'train')) return wholeFiles([file], holds);
+  const ways = named === undefined || (named === 'train' && layout.ownData === true) ? 3 : 2;
+  if (ways === 3 || (named === 'train' && split !== 'test')) return { files: [file], holds, part: split, ways };
   throw new SipfError(
     'bad-input',
-    `Expected the ${split} split, got ${file}, which holds ${holds} by its name. Name a ${split} file or a folder with --data, or another --split.`,
+    `Expected the ${split} split, got ${file}, which holds ${named} by its name. Name a ${split} file or a folder with --data, or another --split.`,
+  );
+}
+
+/** Tables and archives that people have at hand: their first line as broken JSON would explain nothing. */
+const OTHER_FORMAT =
+  /\.(csv|tsv|xlsx?|ods|arrow|feather|pkl|npz?|ya?ml|toml|xml|html?|docx?|pdf|zip|tar|7z|rar|bz2|xz|zst|db|sqlite)$/i;
+
+function refuseOtherFormats(file: string): void {
+  const kind = OTHER_FORMAT.exec(file.replace(GZIPPED, ''))?.[1]?.toLowerCase();
+  if (kind === undefined) return;
+  throw new SipfError(
+    'bad-input',
+    `Expected JSONL (.jsonl), a JSON array (.json), either gzipped (.gz), or Parquet (.parquet), got ${file}, a .${kind} file. Save it as JSONL: one {"question": ..., "answer": ...} a line.`,
   );
 }
 

@@ -8,12 +8,11 @@ import type { Task } from './task.ts';
 
 /**
  * Any file with `question` and `answer` (a number or a short text), optional `solution` (text with one step a line, or a list of steps) and
- * `id`. A folder holds train, valid and test files. Of one file whose name says no split, test is all of it; train and valid are cut from it
- * by the hash of the id, so hold questions for test in a file of their own.
+ * `id`. A folder holds train, valid and test files; one file is cut into the three (`splits.ts`).
  */
 export function createJsonl(): Task {
   return createMathTask({
-    layout: { name: 'jsonl', wholeSet: [], testOnly: false },
+    layout: { name: 'jsonl', wholeSet: [], testOnly: false, ownData: true },
     maxTokens: 400,
     hubSet: null,
     parse: (record) => {

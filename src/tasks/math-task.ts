@@ -1,12 +1,12 @@
 // How a data set's records read -> a Task: questions with numeric or short answers, steps as lines. Leaves field names to the tasks.
 import { SipfError } from '../errors.ts';
-import { hash32 } from '../random.ts';
 import type { Question } from '../records.ts';
 import { answerText, findAnswer, parseAnswer, referenceAnswer, sameAnswer } from './answers.ts';
-import { type DataRecord, type Layout, locateSplit, readRecords, short } from './data-files.ts';
+import { type DataRecord, type Layout, locateSplit, readRecords, type SplitFiles, short } from './data-files.ts';
 import { distinctPaths } from './distinct.ts';
 import { checkEquations } from './equations.ts';
 import { type HubOptions, type HubSet, hubSplit } from './hub-data.ts';
+import { type CutQuestion, cutFor } from './splits.ts';
 import { questionPrompt, STOP_STRINGS, splitSteps, stepPieces } from './steps.ts';
 import type { Graded, LoadOptions, Task } from './task.ts';
 
@@ -27,14 +27,6 @@ export interface MathTaskOptions {
   readonly parse: (record: DataRecord) => ParsedRecord;
   /** Puts records in a fixed order where files may list them in several. */
   readonly order?: (a: DataRecord, b: DataRecord) => number;
-}
-
-/** One of this many train questions is cut off for valid: 492 of GSM8K's 7,473. */
-const VALID_SHARE = 15;
-
-/** True for the train questions that are the valid split, by the hash of the id alone. */
-export function isCutForValid(id: string): boolean {
-  return hash32(`valid/${id}`) % VALID_SHARE === 0;
 }
 
 /** What every task with number-like answers shares: format, steps, grading, duplicates. */
@@ -76,6 +68,8 @@ export function createMathTask({ layout, maxTokens, hubSet, hub, parse, order }:
     name,
     maxTokens,
     testOnly: layout.testOnly,
+    ownData: layout.ownData === true,
+    cutsFiles: true,
     ...mathFormat,
     async load(options) {
       if (layout.testOnly && options.split !== 'test') {
@@ -90,32 +84,43 @@ export function createMathTask({ layout, maxTokens, hubSet, hub, parse, order }:
           `Expected --data for the task ${name}, which is on no hub, got none. Name its file or folder.`,
         );
       }
-      const { files, holds, part } =
+      const found =
         options.data === undefined
           ? await hubSplit(hubSet!, options.split, layout, hub)
-          : await locateSplit(options.data, options.split, layout);
-      const records = await readRecords(files);
+          : await locateSplit(options.data, options, layout);
+      const records = await readRecords(found.files);
       if (order !== undefined) records.sort(order);
-      const parsed = records.map((record, position): Question => {
+      const parsed = records.map((record, position): CutQuestion => {
         const { id, question, answer, solution } = parse(record);
         const index = order === undefined ? record.index : position;
-        return {
-          id: id ?? `${name}/${holds}/${index}`,
+        const own = {
+          id: id ?? `${name}/${found.holds}/${index}`,
           task: name,
           question,
           answer,
           ...(solution ? { solution: [...solution] } : {}),
         };
+        return { question: own, ownId: id !== undefined };
       });
-      refuseEqualIds(parsed, records);
-      const wanted = part === 'all' ? parsed : parsed.filter(({ id }) => isCutForValid(id) === (part === 'valid'));
-      return filterQuestions(wanted, options);
+      return filterQuestions(partOf(parsed, records, found), options);
     },
   };
 }
 
+/** The questions of the part that was looked for. Throws where two share an id, or where they are too few to cut. */
+export function partOf(
+  all: readonly CutQuestion[],
+  records: readonly DataRecord[],
+  { files, part, ways }: SplitFiles,
+): Question[] {
+  const questions = all.map(({ question }) => question);
+  refuseEqualIds(questions, records);
+  if (part === 'all' || questions.length === 0) return questions;
+  return cutFor(all, { part, ways, place: files.join(', ') });
+}
+
 /** Throws SipfError 'bad-input' naming both places where two questions share an id. */
-export function refuseEqualIds(questions: readonly Question[], records: readonly DataRecord[]): void {
+function refuseEqualIds(questions: readonly Question[], records: readonly DataRecord[]): void {
   const places = new Map<string, string>();
   for (const [position, { id }] of questions.entries()) {
     const place = records[position]?.place ?? '';
@@ -149,24 +154,6 @@ export function filterQuestions(
     );
   }
   return limit === undefined ? [...short] : short.slice(0, limit);
-}
-
-/** How many questions repeat the text of an earlier one (white space and case apart). */
-export function countDuplicates(questions: readonly Pick<Question, 'question'>[]): number {
-  return questions.length - new Set(questions.map(questionKey)).size;
-}
-
-/** How many of `questions` have the text of one in `others`: a test set should share none with train. */
-export function countShared(
-  questions: readonly Pick<Question, 'question'>[],
-  others: readonly Pick<Question, 'question'>[],
-): number {
-  const known = new Set(others.map(questionKey));
-  return questions.filter((question) => known.has(questionKey(question))).length;
-}
-
-function questionKey({ question }: Pick<Question, 'question'>): string {
-  return question.toLowerCase().replace(/\s+/g, ' ').trim();
 }
 
 /** The text of a field, a number written out; throws SipfError 'bad-input' naming place and field where it is absent or empty. */

@@ -7,6 +7,8 @@ export interface LoadOptions {
   /** File or folder of the user's; absent: the hub (cached), or generated. */
   readonly data?: string | undefined;
   readonly split: Split;
+  /** All of a file that is given by itself, whatever the split; a folder has its splits all the same. */
+  readonly whole?: boolean | undefined;
   /** The first n questions. */
   readonly limit?: number | undefined;
   /** Keep only questions with at most this many gold steps. */
@@ -60,6 +62,10 @@ export interface Task {
   readonly maxTokens: number;
   /** There are no train and valid splits. */
   readonly testOnly?: boolean;
+  /** Reads the user's own questions, of which no test set is published. */
+  readonly ownData?: boolean;
+  /** The splits of a file that is given by itself are cut from it or said by its name; else the records say them, or there is no file. */
+  readonly cutsFiles?: boolean;
   load(options: LoadOptions): Promise<Question[]>;
   /** What answers are checked against. */
   readonly judgedBy: 'answer' | 'tests';

@@ -10,7 +10,9 @@ import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createGsm8k } from './gsm8k.ts';
 import { TASK_NAMES, taskNamed } from './index.ts';
-import { countDuplicates, countShared, gradeMath, isCutForValid } from './math-task.ts';
+import { gradeMath } from './math-task.ts';
+import { countDuplicates, countShared } from './same-question.ts';
+import { isCutForValid } from './splits.ts';
 import { createMultiArith, createSvamp } from './word-problems.ts';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
@@ -120,8 +122,13 @@ describe('gsm8k', () => {
     expect(await task.load({ data: named, split: 'test', limit: 7 })).toHaveLength(7);
     await expect(task.load({ data: named, split: 'train' })).rejects.toThrow(/which holds test by its name/);
     const other = await file('one/mine.jsonl', rows);
-    expect((await task.load({ data: other, split: 'test' }))[3]?.id).toBe('gsm8k/mine/3');
-    expect(await task.load({ data: other, split: 'test' })).toHaveLength(60);
+    expect((await task.load({ data: other, split: 'test', whole: true }))[3]?.id).toBe('gsm8k/mine/3');
+    expect(await task.load({ data: other, split: 'test', whole: true })).toHaveLength(60);
+    const parts = await Promise.all(
+      (['train', 'valid', 'test'] as const).map((split) => task.load({ data: other, split })),
+    );
+    expect(parts.map(({ length }) => length)).toEqual([48, 6, 6]);
+    expect(new Set(parts.flat().map(({ id }) => id)).size).toBe(60);
   });
 
   test('filters by gold steps, then limits', async () => {

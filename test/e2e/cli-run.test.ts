@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { buildCli, root, runCli, startCli } from './run-cli.ts';
+import { sumLines } from './sum-questions.ts';
 
 const env = { SIPF_BACKEND: 'scripted', SIPF_SCRIPT: join(root, 'test', 'e2e', 'scripted-model.mjs') };
 
@@ -15,27 +16,12 @@ const settings = (out: string) =>
     ' ',
   );
 
-/** Sums of three to five numbers with their partial sums. */
-function questions(count: number, offset: number): string {
-  const lines = Array.from({ length: count }, (_, i) => {
-    const numbers = Array.from({ length: 3 + (i % 3) }, (_unused, j) => 1 + ((i * 7 + j * 3 + offset) % 9));
-    const steps: string[] = [];
-    numbers.reduce((total, n) => {
-      steps.push(`${total}+${n}=${total + n}`);
-      return total + n;
-    });
-    const answer = numbers.reduce((a, b) => a + b);
-    return JSON.stringify({ id: `${offset}-${i}`, question: numbers.join('+'), answer, solution: steps });
-  });
-  return `${lines.join('\n')}\n`;
-}
-
 beforeAll(async () => {
   buildCli();
   folder = mkdtempSync(join(tmpdir(), 'sipf-cli-run-'));
   mkdirSync(join(folder, 'data'));
   for (const [offset, name] of ['train', 'valid', 'test'].entries()) {
-    writeFileSync(join(folder, 'data', `${name}.jsonl`), questions(name === 'train' ? 30 : 40, offset));
+    writeFileSync(join(folder, 'data', `${name}.jsonl`), sumLines(name === 'train' ? 30 : 40, offset));
   }
   const { code, stderr, stdout } = await sipf(...settings('run'), '--json');
   expect({ code, stderr: code === 0 ? '' : stderr }).toEqual({ code: 0, stderr: '' });
@@ -56,6 +42,37 @@ describe('sipf run', () => {
     expect(stderr).toContain('round 2 1-samples: done before');
     expect(stderr).not.toContain('begins');
     expect(stdout).toMatch(/^round .*AUC/m);
+  });
+
+  it('ends what it says of a stage before the next one begins, and calls stages after the last round final', async () => {
+    const { code, stderr } = await sipf(...settings('said'), '--evaluate.final', '[{"split": "test", "limit": 5}]');
+    expect(code).toBe(0);
+    const begun: string[] = [];
+    for (const line of stderr.split('\n')) {
+      const [, begins, shown] = /^(.*): begins$|^((?:round|final) [^:]*): \d+\/\d+ /.exec(line) ?? [];
+      if (begins !== undefined) begun.push(begins);
+      if (shown !== undefined) expect(shown).toBe(begun.at(-1));
+    }
+    expect(new Set(begun).size).toBe(begun.length);
+    expect(begun.filter((name) => name.startsWith('final'))).toEqual([
+      'final start-answers',
+      'final last-answers',
+      'final eval',
+    ]);
+    expect(begun.filter((name) => name.startsWith('round 0')).every((name) => /^round 0 \d-/.test(name))).toBe(true);
+  });
+
+  it('explains a setting, a section or a preset on demand, also beside other options', async () => {
+    const one = await sipf('run', '--out', 'x', '--help', 'sampling.temperature');
+    expect([one.code, one.stdout]).toEqual([0, expect.stringContaining('Takes: number above 0. Default: 1.')]);
+    const stage = await sipf('align', '--help', 'align.lambda');
+    expect([stage.code, stage.stdout]).toEqual([0, expect.stringContaining('--align.lambda')]);
+    expect((await sipf('help', 'labels.K')).stdout).toMatch(/--labels\.K\n {4}Rollouts of a step\./);
+    expect((await sipf('help', 'eval')).stdout).toContain('Usage: sipf eval');
+    expect((await sipf('run', '--help', '--out', 'x')).stdout).toMatch(/Usage: sipf run[\s\S]*quickstart\n {6}A tiny/);
+    const wrong = await sipf('run', '--help', 'sampling.temprature');
+    expect([wrong.code, wrong.stdout]).toEqual([2, '']);
+    expect(wrong.stderr).toContain('Did you mean sampling.temperature?');
   });
 
   it('refuses other settings, showing the difference, and takes them with --from-run', async () => {
@@ -99,7 +116,8 @@ describe('sipf run', () => {
       });
       const code = await new Promise((resolve) => child.on('close', resolve));
       expect(code).toBe(signal === 'SIGINT' ? 130 : 143);
-      expect(stderr).toContain(`Go on with: sipf run --out ${out}`);
+      expect(stderr.match(/Stopped on request/g)).toHaveLength(1);
+      expect(stderr).toMatch(new RegExp(`Finished work is kept. Continue with: \\S.* run --out ${out}$`, 'm'));
       expect(stderr).not.toMatch(/^\s+at /m);
       expect(existsSync(join(folder, out, 'lock'))).toBe(false);
       expect((await sipf('run', '--out', out)).code).toBe(0);

@@ -3,7 +3,7 @@ import { setMaxListeners } from 'node:events';
 import { availableParallelism } from 'node:os';
 import { messageOf, SipfError, throwIfAborted } from '../../errors.ts';
 import { MOST } from '../../limits.ts';
-import type { Program, Sandbox, Verdict } from './sandbox.ts';
+import { PROGRAM_SECONDS, type Program, type Sandbox, type Verdict } from './sandbox.ts';
 
 /** What one process made of one program. `lost`: it ended without a word, and nothing is known of the program. */
 export type Judged =
@@ -49,7 +49,7 @@ export class Pool implements Sandbox {
   #closed = false;
 
   constructor(start: () => Promise<Runner>, describe: () => Promise<readonly string[]>, options: PoolOptions) {
-    const { workers = availableParallelism(), timeoutMs = 10_000 } = options;
+    const { workers = availableParallelism(), timeoutMs = 1000 * PROGRAM_SECONDS } = options;
     this.#start = start;
     this.#describe = describe;
     this.#timeoutMs = positive('timeoutMs', timeoutMs, 1000 * MOST.seconds);

@@ -1,5 +1,8 @@
 // The port of everything that judges a model's program: code and tests in, a verdict out. Knows no interpreter.
 
+/** Seconds of wall time that a program and its tests may take, where nobody says otherwise: in a run and in every command. */
+export const PROGRAM_SECONDS = 10;
+
 /** One program to judge: `code` is model-written, the rest is ours. */
 export interface Program {
   readonly code: string;

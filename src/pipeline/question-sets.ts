@@ -1,0 +1,103 @@
+// The configuration's evaluation sets -> their questions, all loaded before anything is computed, and what they share with what was learned.
+import { realpath } from 'node:fs/promises';
+import { basename } from 'node:path';
+import type { Config } from '../config.ts';
+import type { Question } from '../records.ts';
+import { dataBeside } from '../run-paths.ts';
+import { splitInName } from '../tasks/data-files.ts';
+import { countShared } from '../tasks/same-question.ts';
+import type { Shot, Task } from '../tasks/task.ts';
+import type { EvaluationSet } from './evaluate-options.ts';
+import { canonicalJson } from './keys.ts';
+import { wilson } from './statistics.ts';
+
+export interface LoadedSet {
+  readonly set: EvaluationSet;
+  /** Of the run's own task, with its prompt. */
+  readonly own: boolean;
+  readonly task: Task;
+  readonly questions: readonly Question[];
+}
+
+/** `jsonl/test` */
+export function nameOfSet({ set, task }: Pick<LoadedSet, 'set' | 'task'>): string {
+  return `${task.name}/${set.split}`;
+}
+
+/** Every set of the rounds and of the end, each once, by `canonicalJson`. Throws what the tasks throw: a set that cannot be read costs no round. */
+export async function loadSets(
+  config: Config,
+  task: Task,
+  tasks: (name: string) => Task,
+): Promise<Map<string, LoadedSet>> {
+  const { sets, final } = config.evaluate;
+  const loaded = new Map<string, LoadedSet>();
+  for (const set of [...sets, ...final]) {
+    const key = canonicalJson(set);
+    if (!loaded.has(key)) loaded.set(key, await loadSet(set, { config, task, tasks }));
+  }
+  return loaded;
+}
+
+interface LoadSetArgs {
+  readonly config: Config;
+  readonly task: Task;
+  readonly tasks: (name: string) => Task;
+}
+
+async function loadSet(set: EvaluationSet, { config, task, tasks }: LoadSetArgs): Promise<LoadedSet> {
+  const { name, data, seed } = config.task;
+  const own = set.name === null || set.name === name;
+  const used = own ? task : tasks(set.name ?? name);
+  const from = set.data ?? (own ? data : dataBeside(data, used.name)) ?? undefined;
+  // Only the train file itself is cut: of any other file that is named for a set, no question trains.
+  const whole = set.data !== null && splitInName(set.data) === undefined && !(await isSamePath(set.data, data));
+  const { split, limit } = set;
+  const questions = await used.load({ data: from, split, whole, limit: limit ?? undefined, seed });
+  return { set, own, task: used, questions };
+}
+
+async function isSamePath(a: string, b: string | null): Promise<boolean> {
+  if (b === null) return false;
+  const real = (path: string) => realpath(path).catch(() => path);
+  return (await real(a)) === (await real(b));
+}
+
+/** Questions that a model, or a prompt, has seen. */
+export interface Seen {
+  readonly train: readonly Question[];
+  readonly shots: readonly Shot[];
+  /** Of earlier runs that the model comes from. */
+  readonly earlier: readonly { readonly run: string; readonly questions: readonly Question[] }[];
+}
+
+/** One sentence for each way in which a set's figures would measure memory. Each says how many questions. */
+export function sharedWarnings(name: string, questions: readonly Question[], seen: Seen): string[] {
+  const shared = (others: readonly Pick<Question, 'question'>[]) => countShared(questions, others);
+  const counts: [number, string][] = [
+    [shared(seen.train), 'are train questions, too'],
+    [shared(seen.shots), 'are shown as worked examples in the prompt'],
+    ...seen.earlier.map(({ run, questions: own }): [number, string] => [
+      shared(own),
+      `were train questions of the run ${basename(run)}, which the model comes from`,
+    ]),
+  ];
+  return counts.flatMap(([count, what]) =>
+    count === 0
+      ? []
+      : `${count} of ${questions.length} questions of ${name} ${what}: right answers to them may be memory. Take them out of one of the two.`,
+  );
+}
+
+/** Fewer questions tell hardly anything about a round. */
+const FEW = 50;
+
+/** A sentence where a set is too small to tell one policy from another. */
+export function sizeWarning(name: string, count: number): string[] {
+  if (count >= FEW) return [];
+  const [low, high] = wilson(Math.round(count / 2), count).map((share) => Math.round(100 * share));
+  const points = Math.round(100 / Math.max(1, count));
+  return [
+    `${name} has ${count} ${count === 1 ? 'question' : 'questions'}: one answer is ${points} points, and half of them right means ${low} to ${high} % (95 %). Give more questions before you trust a difference.`,
+  ];
+}

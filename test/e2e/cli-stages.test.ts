@@ -1,0 +1,170 @@
+// Stage commands beside a run with worked examples in its prompt and prm-logprob as its scorer: the same records, byte for byte. Scripted model.
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { buildCli, root, runCli } from './run-cli.ts';
+import { sumLines } from './sum-questions.ts';
+
+const env = { SIPF_BACKEND: 'scripted', SIPF_SCRIPT: join(root, 'test', 'e2e', 'scripted-model.mjs') };
+
+let folder = '';
+/** Runs the command, which must end well. */
+async function sipf(words: string, files: Readonly<Record<string, string>> = {}) {
+  const args = [...words.split(' '), ...Object.entries(files).flatMap(([name, path]) => [`--${name}`, path])];
+  const { code, stdout, stderr } = await runCli(args, { env, cwd: folder });
+  expect({ words, code, stderr: code === 0 ? '' : stderr }).toEqual({ words, code: 0, stderr: '' });
+  return { stdout, stderr };
+}
+const refused = async (words: string) => {
+  const { code, stderr } = await runCli(words.split(' '), { env, cwd: folder });
+  expect(code).toBe(2);
+  return stderr;
+};
+const read = (name: string) => readFileSync(join(folder, name), 'utf8');
+
+const task = '--task jsonl --data data --prompt.shots 2';
+const seeded = `${task} --seed 3 --score.scorer prm-logprob`;
+const labels = '--labels.K 4 --labels.unit 4 --labels.heldOut 0.3';
+const round = 'run/iteration-1';
+// Every text of these sums is there three times or more.
+const SHOWN = '8 of 30 questions are worked examples in the prompt and are not asked.';
+
+beforeAll(async () => {
+  buildCli();
+  folder = mkdtempSync(join(tmpdir(), 'sipf-cli-stages-'));
+  mkdirSync(join(folder, 'data'));
+  for (const [offset, name] of ['train', 'valid', 'test'].entries())
+    writeFileSync(join(folder, 'data', `${name}.jsonl`), sumLines(30, offset));
+  await sipf(`run ${seeded} ${labels} --model base --iterations 1 --sampling.samples 6 --pairs.eta 0.001 --out run`);
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** The lines of `file` that the run has too: the loop leaves out scores that no later stage reads. */
+function sharedLines(file: string): string {
+  const known = new Set(read(`${round}/4-scores.jsonl`).split('\n'));
+  return read(file)
+    .split('\n')
+    .filter((line) => known.has(line))
+    .join('\n');
+}
+
+describe('the stages one by one, with worked examples in the prompt', () => {
+  const policy = '--model run/iteration-0/6-policy';
+
+  it('write the records of the run', async () => {
+    await sipf(`sft ${seeded} --model base --out sft`);
+    expect(read('sft/scripted.json')).toBe(read('run/iteration-0/6-policy/scripted.json'));
+    const { stderr } = await sipf(`sample ${seeded} ${policy} --sampling.samples 6 --out s.jsonl`);
+    expect(stderr).toContain(SHOWN);
+    expect(read('s.jsonl')).toBe(read(`${round}/1-samples.jsonl`));
+    await sipf(`label ${seeded} ${policy} ${labels} --in s.jsonl --out l.jsonl`);
+    expect(read('l.jsonl')).toBe(read(`${round}/2-step-labels.jsonl`));
+    await sipf(`train-prm ${seeded} ${policy} ${labels} --in l.jsonl --samples s.jsonl --out prm`);
+    expect(read('prm/scripted.json')).toBe(read(`${round}/3-prm/scripted.json`));
+
+    const scored = `score ${seeded} ${policy} ${labels} --prm prm --samples s.jsonl`;
+    await sipf(`${scored} --calibration ${round}/4-calibration.json --out c.jsonl`);
+    expect(sharedLines('c.jsonl')).toBe(read(`${round}/4-scores.jsonl`));
+    const fitted = await sipf(`${scored} --labels l.jsonl --out fitted.jsonl`);
+    expect(read('fitted.jsonl')).toBe(read('c.jsonl'));
+    expect(fitted.stderr).toContain(JSON.stringify(JSON.parse(read(`${round}/4-calibration.json`))));
+
+    await sipf(`pair ${seeded} --pairs.eta 0.001 --in c.jsonl --samples s.jsonl --out p.jsonl`);
+    expect(read('p.jsonl')).toBe(read(`${round}/5-pairs.jsonl`));
+    await sipf(`align ${seeded} ${policy} --in p.jsonl --out next`);
+    expect(read('next/scripted.json')).toBe(read(`${round}/6-policy/scripted.json`));
+  });
+
+  it('take worked examples from the train split, whatever split is asked', async () => {
+    const { stderr } = await sipf(`sample ${seeded} --model base --split test --sampling.samples 1 --out t.jsonl`);
+    expect(stderr).not.toContain('not asked');
+    const asked = read('t.jsonl').split('\n').length;
+    // Samples and gold solutions of all 30 questions.
+    expect(asked).toBe(61);
+  });
+});
+
+describe('sipf score', () => {
+  const paths = [
+    { id: 'a', question: '1+1+1', steps: ['1+1=2', '2+1=3'], label: -1 },
+    { id: 'long', question: '1+1+1', steps: ['1+1=2', `2+1=3 ${'x'.repeat(5000)}`], label: 1 },
+    { id: 'b', question: '1+1+1', steps: ['1+1=3', '3+1=4'], label: 0 },
+  ];
+  const calibration = { steps: 9, correct: 5, intercept: 0, prmLogit: 1, meanLogp: 0, minLogp: 0 };
+  beforeAll(() => {
+    writeFileSync(join(folder, 'paths.jsonl'), paths.map((path) => `${JSON.stringify(path)}\n`).join(''));
+    writeFileSync(join(folder, 'weights.json'), JSON.stringify(calibration));
+  });
+  const rows = (stdout: string) =>
+    stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { id: string; scores: number[] | null; firstError: number | null });
+
+  it('goes on past a path that is too long, and says so', async () => {
+    const { stdout, stderr } = await sipf('score --prm prm --task jsonl --in paths.jsonl --json');
+    expect(rows(stdout)).toEqual([
+      { id: 'a', scores: [0.8, 0.8], firstError: -1 },
+      { id: 'long', scores: null, firstError: null },
+      { id: 'b', scores: [0.3, 0.8], firstError: 0 },
+    ]);
+    expect(stderr).toContain("1 path is too long for the model's context: scores null.");
+    expect(stderr).toContain('first error found in 100.0 % of 1 wrong paths');
+    expect((await sipf('score --prm prm --task jsonl --in paths.jsonl')).stdout).toContain('long  too long to score');
+  });
+
+  it('writes null scores into records, which pair passes over', async () => {
+    const [first = ''] = read(`${round}/1-samples.jsonl`).split('\n').slice(1);
+    const sample = JSON.parse(first) as { id: string; steps: string[] };
+    const long = { ...sample, id: `${sample.id}/long`, steps: ['1+1=2', 'x'.repeat(5000)] };
+    writeFileSync(
+      join(folder, 'long.jsonl'),
+      `${read(`${round}/1-samples.jsonl`)}`.replace(first, `${first}\n${JSON.stringify(long)}`),
+    );
+    const { stdout } = await sipf(`score ${task} --prm prm --samples long.jsonl --out lc.jsonl --json`);
+    expect(JSON.parse(stdout)).toMatchObject({ counts: { pathsTooLong: 1, unscored: 1 } });
+    const record = read('lc.jsonl')
+      .split('\n')
+      .find((line) => line.includes(long.id));
+    expect(JSON.parse(record ?? '')).toMatchObject({ sampleId: long.id, scorer: 'prm', scores: null });
+    await sipf(`pair ${task} --pairs.eta 0.001 --in lc.jsonl --samples long.jsonl --out lp.jsonl`);
+    expect(read('lp.jsonl').split('\n').length).toBeGreaterThan(10);
+    expect(read('lp.jsonl')).not.toContain(`"sampleId":"${long.id}","steps":["1+1=2","xxx`);
+  });
+
+  it('knows the other scorers, and what each needs', async () => {
+    const logprob = rows(
+      (await sipf('score --scorer logprob --model base --task jsonl --in paths.jsonl --json')).stdout,
+    );
+    expect(logprob[0]?.scores?.[0]).toBe(logprob[0]?.scores?.[1]);
+    const weighed = await sipf(
+      'score --scorer prm-logprob --prm prm --model base --calibration weights.json --task jsonl --in paths.jsonl --json',
+    );
+    expect(rows(weighed.stdout)[2]?.scores?.[0]).toBeCloseTo(0.3, 5);
+    await sipf(`score ${task} --scorer outcome --samples ${round}/1-samples.jsonl --out o.jsonl`);
+    expect(new Set(read('o.jsonl').match(/"scores":\[[01]/g))).toEqual(new Set(['"scores":[0', '"scores":[1']));
+    expect(await refused('score --scorer prm-logprob --prm prm --model base --in paths.jsonl')).toMatch(
+      /--calibration/,
+    );
+    expect(await refused('score --scorer prm-logprob --prm prm --calibration weights.json --in paths.jsonl')).toMatch(
+      /Expected --model for --scorer prm-logprob/,
+    );
+    expect(await refused('score --scorer tallies --in paths.jsonl')).toMatch(/Give --samples and --labels/);
+    expect(
+      await refused('score --scorer prm-logprob --prm prm --model base --calibration paths.jsonl --in paths.jsonl'),
+    ).toMatch(/paths\.jsonl/);
+    expect(await refused('score --prm prm --promt.shots 2 --in paths.jsonl')).toMatch(/Did you mean --prompt\.shots/);
+  });
+
+  it('uses the configured prompt', async () => {
+    const score = 'score --scorer logprob --model base --task jsonl --in paths.jsonl --json';
+    const plain = (await sipf(score)).stdout;
+    const chat = (await sipf(`${score} --prompt.style chat --prompt.system Think.`)).stdout;
+    const shown = (await sipf(`${score} --data data --prompt.shots 2`)).stdout;
+    expect(new Set([plain, chat, shown]).size).toBe(3);
+    expect((await sipf('score --prm prm --task jsonl --in paths.jsonl --json --prompt.style chat')).stdout).toBe(
+      (await sipf('score --prm prm --task jsonl --in paths.jsonl --json')).stdout,
+    );
+  });
+});

@@ -1,0 +1,118 @@
+// One file of somebody's own questions -> what run, eval and the stage commands make of it on a scripted model. No engine.
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { buildCli, root, runCli } from './run-cli.ts';
+
+const env = { SIPF_BACKEND: 'scripted', SIPF_SCRIPT: join(root, 'test', 'e2e', 'scripted-model.mjs') };
+
+let folder = '';
+const sipf = (...args: string[]) => runCli(args, { env, cwd: folder });
+const lines = (file: string) => readFileSync(join(folder, file), 'utf8').trim().split('\n');
+
+/** Sums of three numbers, with their partial sums where `solved`. */
+function questions(count: number, solved: boolean): string {
+  return Array.from({ length: count }, (_, i) => {
+    const [a, b, c] = [i + 1, 1 + (i % 9), 2];
+    const solution = [`${a}+${b}=${a + b}`, `${a + b}+${c}=${a + b + c}`];
+    return `${JSON.stringify({ question: `${a}+${b}+${c}`, answer: a + b + c, ...(solved ? { solution } : {}) })}\n`;
+  }).join('');
+}
+
+beforeAll(async () => {
+  buildCli();
+  folder = mkdtempSync(join(tmpdir(), 'sipf-own-data-'));
+  writeFileSync(join(folder, 'solved.jsonl'), questions(30, true));
+  writeFileSync(join(folder, 'bare.jsonl'), questions(30, false));
+  writeFileSync(join(folder, 'two.jsonl'), questions(2, true));
+  mkdirSync(join(folder, 'runs'));
+  const settings =
+    '--iterations 1 --sampling.samples 4 --labels.K 2 --labels.heldOut 0.3 --evaluate.final [{"split":"test"}]';
+  const run = `run --task jsonl --data solved.jsonl --model base --out runs/own ${settings}`.split(' ');
+  const { code, stderr } = await sipf(...run);
+  expect({ code, stderr: code === 0 ? '' : stderr }).toEqual({ code: 0, stderr: '' });
+  expect(stderr).toContain('Warning: jsonl/test has 3 questions: one answer is 33 points');
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+describe('sipf eval on one file', () => {
+  it('reads all of it, says so, and says how many the model was trained on', async () => {
+    const { code, stdout, stderr } = await sipf(
+      ...'eval --task jsonl --data solved.jsonl --model runs/own/iteration-1/6-policy --json'.split(' '),
+    );
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ n: 30 });
+    expect(stderr).toContain('Reads all 30 questions of solved.jsonl.');
+    expect(stderr).toContain('--split test reads the part that a run keeps for test');
+    expect(stderr).toContain(
+      'Warning: 24 of 30 questions of solved.jsonl were train questions of the run own, which the model comes from',
+    );
+  });
+
+  it('reads the part of a run with --split, in which the model was not trained', async () => {
+    const { stdout, stderr } = await sipf(
+      ...'eval --task jsonl --data solved.jsonl --split test --model runs/own/iteration-1/6-policy --json'.split(' '),
+    );
+    expect(JSON.parse(stdout)).toMatchObject({ n: 3 });
+    expect(stderr).toContain('Reads the 3 questions that are the test part of solved.jsonl.');
+    expect(stderr).not.toContain('Warning');
+  });
+
+  it('says nothing of runs for another model, and how many --limit leaves', async () => {
+    const { stdout, stderr } = await sipf(
+      ...'eval --task jsonl --data solved.jsonl --model base --limit 5 --json'.split(' '),
+    );
+    expect(JSON.parse(stdout)).toMatchObject({ n: 5 });
+    expect(stderr).toContain('Reads the first 5 of the 30 questions of solved.jsonl.');
+    expect(stderr).not.toContain('Warning');
+  });
+
+  it('does not ask what it shows as an example', async () => {
+    const { stdout, stderr } = await sipf(
+      ...'eval --task jsonl --data solved.jsonl --model base --shots 4 --json'.split(' '),
+    );
+    expect(JSON.parse(stdout)).toMatchObject({ n: 26 });
+    expect(stderr).toContain('4 more are shown as worked examples');
+  });
+
+  it('reads a file too small for a run', async () => {
+    for (const split of [[], ['--split', 'test']]) {
+      const { stdout } = await sipf(...'eval --task jsonl --data two.jsonl --model base --json'.split(' '), ...split);
+      expect(JSON.parse(stdout)).toMatchObject({ n: 2 });
+    }
+  });
+});
+
+describe('sipf run on one file', () => {
+  it('without solutions starts from worked examples of a file, and says what such a file holds', async () => {
+    const run =
+      'run --task jsonl --data bare.jsonl --model base --iterations 1 --sft.enabled false --prompt.shots 4'.split(' ');
+    const without = await sipf(...run, '--out', 'runs/none');
+    expect(without.code).toBe(2);
+    expect(without.stderr).toMatch(/Expected 4 worked examples in the train questions, got 0\. Give prompt\.shotsFile/);
+    expect(without.stderr).toContain('a JSONL of {"question": "...", "solution": "one step a line"}');
+    expect(existsSync(join(folder, 'runs/none'))).toBe(false);
+    const warm = await sipf(...'run --task jsonl --data bare.jsonl --model base --out runs/none'.split(' '));
+    expect(warm.stderr).toMatch(
+      /Expected worked solutions for the warm-up \(sft\), got none in the 24 train questions/,
+    );
+    expect(existsSync(join(folder, 'runs/none'))).toBe(false);
+    writeFileSync(join(folder, 'shots.jsonl'), questions(4, true));
+    const shown = ['--prompt.shotsFile', 'shots.jsonl', '--sampling.samples', '4', '--labels.K', '2'];
+    const { code, stderr } = await sipf(...run, '--out', 'runs/bare', ...shown);
+    expect({ code, stderr: code === 0 ? '' : stderr }).toEqual({ code: 0, stderr: '' });
+    expect(lines('runs/bare/iteration-0/0-questions.jsonl')).toHaveLength(24);
+  });
+
+  it('shows the first solutions as examples and does not train on them', async () => {
+    const run =
+      'run --task jsonl --data solved.jsonl --model base --iterations 1 --sft.enabled false --prompt.shots 4'.split(
+        ' ',
+      );
+    const { code } = await sipf(...run, '--out', 'runs/shots', '--sampling.samples', '4', '--labels.K', '2');
+    expect(code).toBe(0);
+    const asked = new Set(lines('runs/shots/iteration-1/1-samples.jsonl').map((line) => JSON.parse(line).questionId));
+    expect(asked.size).toBeLessThanOrEqual(20);
+  });
+});
