@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { messageOf, SipfError } from './errors.ts';
+import { checkSizes } from './limits.ts';
 import { nearest } from './nearest.ts';
 import { AlignOptions, SftOptions } from './pipeline/align.ts';
 import { EvaluateOptions } from './pipeline/evaluate-options.ts';
@@ -180,7 +181,10 @@ export async function loadConfig({ preset, file, flags = {} }: ConfigSources): P
 /** Checks a plain object and fills in the defaults. */
 export function parseConfig(tree: unknown): Config {
   const parsed = Config.safeParse(tree);
-  if (parsed.success) return withLabelMode(parsed.data);
+  if (parsed.success) {
+    checkSizes(parsed.data);
+    return withLabelMode(parsed.data);
+  }
   const issues = parsed.error.issues.flatMap((issue) => explain(issue, tree));
   throw new SipfError('bad-config', issues.join('\n'), { cause: parsed.error });
 }

@@ -36,7 +36,7 @@ export function messageOf(thrown: unknown): string {
 
 /** Throws SipfError 'aborted' if `signal` has fired. */
 export function throwIfAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted) throw new SipfError('aborted', 'Stopped on request. Run the same command again to go on.');
+  if (signal?.aborted) throw new SipfError('aborted', 'Stopped on request.');
 }
 
 /** `words` as a command that works where this process was started: `run --out x` -> `sipf run --out x`, or its form in a checkout. */

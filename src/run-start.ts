@@ -8,6 +8,7 @@ import type { Config } from './config.ts';
 import { SipfError, throwIfAborted } from './errors.ts';
 import { readMarker } from './marker.ts';
 import { isRun, noRunAt } from './no-run.ts';
+import { checkOutRun } from './out-paths.ts';
 import { promptOfSet } from './pipeline/evaluation.ts';
 import { type BuildPrompt, loadShots, makePrompter, withoutShots } from './pipeline/prompt.ts';
 import type { LoadedSet } from './pipeline/question-sets.ts';
@@ -15,7 +16,7 @@ import { stageOf } from './pipeline/stages.ts';
 import type { Checkpoint, Question } from './records.ts';
 import { checkRunFolder } from './run.ts';
 import { helperOf, initOf, outsideModels } from './run-models.ts';
-import { type OutsideModels, relativeTo, sourceOf } from './run-paths.ts';
+import { type OutsideModels, readsOf, relativeTo, sourceOf } from './run-paths.ts';
 import { checkContexts, checkPrmQuestions, checkRowLengths, checkScorer } from './start-checks.ts';
 import { openTasks } from './tasks/index.ts';
 import { openSandbox } from './tasks/sandbox/open-sandbox.ts';
@@ -70,6 +71,9 @@ export async function startRun(options: RunStartOptions): Promise<RunStart> {
   const out = resolve(options.out);
   if (options.fromRun !== undefined && !(await isRun(options.fromRun)))
     throw await noRunAt(options.fromRun, 'a run to copy stages from');
+  const from =
+    options.fromRun === undefined ? [] : [{ name: '--from-run', path: options.fromRun, kind: 'model' as const }];
+  await checkOutRun(out, [...readsOf(config), ...from]);
   await checkRunFolder(out, relativeTo(out, config));
   const held: AsyncDisposable[] = [];
   try {

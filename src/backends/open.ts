@@ -2,10 +2,14 @@
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { type ProbeResult, probeProvider } from '../engine/probe.ts';
+import { type TelemetryReport, telemetryReport } from '../engine/telemetry-report.ts';
 import { SipfError } from '../errors.ts';
+import { checkCount, MOST, MOST_THREADS } from '../limits.ts';
 import type { Backend } from './backend.ts';
 import { createScriptedBackend, type ScriptedOptions } from './scripted.ts';
 import { createWorkerBackend } from './worker-client.ts';
+
+export { type TelemetryReport, telemetryReport };
 
 export interface OpenBackendOptions {
   readonly provider: 'cpu' | 'webgpu';
@@ -27,6 +31,8 @@ export async function openBackend(options: OpenBackendOptions): Promise<Backend>
     const { default: scripted } = (await import(pathToFileURL(resolve(script)).href)) as { default: ScriptedOptions };
     return createScriptedBackend(scripted);
   }
+  checkCount('threads', options.threads, MOST_THREADS);
+  checkCount('slots', options.slots, MOST.slots);
   return createWorkerBackend(options);
 }
 

@@ -1,6 +1,7 @@
 // The Backend port -> messages to the engine's one worker thread, so that the calling thread stays free. A crash of that thread is an error.
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
+import { silenceRuntime } from '../engine/telemetry.ts';
 import type { Backend, Completion, Policy, ProcessRewardModel, TrainStep } from './backend.ts';
 import { RpcClient } from './rpc.ts';
 import type { WorkerCalls, WorkerData } from './worker-calls.ts';
@@ -16,6 +17,7 @@ export function createWorkerBackend(
   options: WorkerData,
   entry: URL = new URL('./worker.js', import.meta.url),
 ): Backend {
+  silenceRuntime();
   const worker = new Worker(entry, { workerData: options, name: 'sipf-engine' });
   const client = new RpcClient<WorkerCalls>(worker);
   worker.on('error', (error: Error) => client.break(error));

@@ -2,7 +2,7 @@
 import { Command, Option } from 'commander';
 import { openBackend } from '../backends/open.ts';
 import type { Config } from '../config.ts';
-import { SipfError, sipfCommand } from '../errors.ts';
+import { sipfCommand } from '../errors.ts';
 import { isRun, noRunAt } from '../no-run.ts';
 import { MethodName } from '../pipeline/methods.ts';
 import { ScoreOptions } from '../pipeline/score-paths.ts';
@@ -61,6 +61,7 @@ async function run(command: Command, options: RunCommandOptions, terminal: Termi
   await using backend = await openBackend(options);
   if (options.dryRun === true) return await dryRun({ config, backend, json: options.json === true }, terminal);
   const stages = terminal.stages();
+  terminal.resumes(`Finished work is kept. Continue with: ${sipfCommand(`run --out ${out}`)}`);
   try {
     const { rounds, final, policy } = await runLoop({
       config,
@@ -79,11 +80,7 @@ async function run(command: Command, options: RunCommandOptions, terminal: Termi
     if (options.json === true) return await terminal.print(JSON.stringify({ out, rounds, final, policy }));
   } catch (error) {
     stages.end();
-    if (!terminal.signal.aborted) throw error;
-    const next = sipfCommand(`run --out ${out}`);
-    throw new SipfError('aborted', `Stopped on request. Finished work is kept. Continue with: ${next}`, {
-      cause: error,
-    });
+    throw error;
   }
   const view = await readRun(out);
   await printExample(view, 2, terminal);

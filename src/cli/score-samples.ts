@@ -6,6 +6,7 @@ import { inUnits } from '../pipeline/counts.ts';
 import { type ScoreItem, scoreUnit } from '../pipeline/score-paths.ts';
 import { StepLabels } from '../records.ts';
 import { missing, openScorer, openScoreStage, type ScorerOptions } from './open-scorer.ts';
+import { checkRecordsOut } from './outputs.ts';
 import { readSamples } from './own-samples.ts';
 import { fileInput, openPrompt, reportCounts, rowsByQuestion, runJournaled } from './stage.ts';
 import type { Terminal } from './terminal.ts';
@@ -22,6 +23,7 @@ export async function scoreSamples(command: Command, options: ScoreSamplesOption
   const path = requireOption('samples', options.samples);
   await using stage = await openScoreStage(command, options);
   const { config, task, kind } = stage;
+  checkRecordsOut('score', { ...options, out }, config);
   if (kind === 'tallies' && options.labels === undefined) throw missing('--labels', kind);
   const judged = kind === 'outcome';
   const { questions, known, samples } = await readSamples({ path, stage, options, judged }, terminal);

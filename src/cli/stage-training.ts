@@ -27,6 +27,7 @@ export async function trainStage(
   const { stage, iteration, seed, source, examples, objective, settings } = training;
   const maxSteps = await maxStepsOf(backend, training);
   const options = trainOptions(settings, objective, keyedSeed(seed, stage, iteration), maxSteps);
+  terminal.resumes('A checkpoint, where there is one, is kept in --out: the same command continues from it.');
   const progress = terminal.progress({ title: 'train', unit: 'steps' });
   try {
     const result = await backend.train(

@@ -8,6 +8,7 @@ import type { Config } from '../config.ts';
 import { hashPath, nodeDisk, replaceFile } from '../disk.ts';
 import { SipfError, throwIfAborted } from '../errors.ts';
 import { Journal } from '../journal.ts';
+import { MOST } from '../limits.ts';
 import type { Counts, StageOutput } from '../pipeline/counts.ts';
 import { canonicalJson, sha256 } from '../pipeline/keys.ts';
 import { type BuildPrompt, loadShots, makePrompter, withoutShots } from '../pipeline/prompt.ts';
@@ -51,10 +52,15 @@ export function withStage(command: Command, out: string, sections: readonly stri
       .option('--task <name>', 'kind of question')
       .option('--data <path>', "the task's file or folder (default: the hub, or generated)")
       .addOption(splitOption())
-      .option('--limit <n>', 'the first n questions', integer({ min: 1 }))
+      .option('--limit <n>', 'the first n questions', integer({ min: 1, max: MOST.questions }))
       .option('--questions <file>', 'JSONL of {id, question, answer, solution?} instead of --data')
       .requiredOption('--out <path>', out)
-      .option('--iteration <k>', 'round, which random numbers and ids depend on', integer({ min: 0 }), 1),
+      .option(
+        '--iteration <k>',
+        'round, which random numbers and ids depend on',
+        integer({ min: 0, max: MOST.rounds }),
+        1,
+      ),
     sections,
   );
 }
@@ -293,6 +299,7 @@ export async function runJournaled<U>(args: JournaledArgs<U>, terminal: Terminal
   const exists = (await stat(path).catch(() => null)) !== null;
   const journal = await Journal.open(nodeDisk, path, sha256(canonicalJson(inputs)), exists);
   const already = journal.units;
+  terminal.resumes('Finished work is kept beside --out: the same command continues.');
   const progress = terminal.progress({ title, unit, total });
   let index = 0;
   let done = 0;

@@ -6,6 +6,7 @@ import { METHODS, needs } from '../pipeline/methods.ts';
 import { checkPrmRows, prmRows } from '../pipeline/train-prm.ts';
 import { StepLabels } from '../records.ts';
 import { finish, withExecution } from './options.ts';
+import { checkModelOut } from './outputs.ts';
 import { readSamples } from './own-samples.ts';
 import {
   askedOf,
@@ -48,6 +49,7 @@ export function trainPrmCommand(terminal: Terminal): Command {
 async function trainPrm(command: Command, options: TrainPrmOptions, terminal: Terminal): Promise<void> {
   await using stage = await openStage(command, options);
   const { config, task } = stage;
+  checkModelOut('train-prm', options, config);
   const source = requireModel(stage);
   const { questions, known, samples } = await readSamples(
     { path: options.samples, stage, options, judged: false },

@@ -10,6 +10,7 @@ import { type Dim, evaluate, isName } from './dims.ts';
 import type { Graph, Tensor } from './graph.ts';
 import { outputName, serialise } from './onnx.ts';
 import type { Provider } from './op.ts';
+import { silenceRuntime } from './telemetry.ts';
 
 export type { Provider };
 
@@ -73,6 +74,7 @@ export class Engine implements AsyncDisposable {
   #created = 0;
 
   constructor({ provider, threads }: EngineOptions) {
+    silenceRuntime();
     this.provider = provider;
     this.#threads = threads;
   }
