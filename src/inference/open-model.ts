@@ -2,7 +2,7 @@
 import type { ModelSource } from '../backends/backend.ts';
 import type { Engine } from '../engine/session.ts';
 import { SipfError } from '../errors.ts';
-import { architectureOf } from '../models/architectures.ts';
+import { decoderOf } from '../models/architectures.ts';
 import { checkWeights } from '../models/check-weights.ts';
 import { HeldWeights, holdingFor } from '../models/held-weights.ts';
 import { mergeWeights } from '../models/merged-weights.ts';
@@ -20,8 +20,7 @@ export interface OpenModel extends AsyncDisposable {
 /** @throws SipfError where files are missing, do not fit each other, or are not supported. */
 export async function openModel(engine: Engine, source: ModelSource, options: CacheOptions = {}): Promise<OpenModel> {
   const files = await openModelFiles(source.model, options);
-  const architecture = architectureOf(files.config);
-  const config = architecture.configure(files.config);
+  const { architecture, config } = decoderOf(files);
   checkWeights(architecture, config, files);
   const tokenizer = await tokenizerOf(source.model, options);
   checkVocabulary(tokenizer, config.vocab);

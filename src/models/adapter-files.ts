@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { SipfError } from '../errors.ts';
 import { contentHash } from './content-hash.ts';
 import { exists, readJsonObject, writeFileAtomically } from './file-bytes.ts';
+import { noAdapterWeights } from './foreign-models.ts';
 import type { CacheOptions } from './hub.ts';
 import { readSafetensorsHeader, readTensor, type Tensor, type TensorToWrite, writeSafetensors } from './safetensors.ts';
 
@@ -86,11 +87,13 @@ const AdapterConfig = z.object({
 export async function readAdapter(folder: string): Promise<AdapterFiles> {
   const configFile = join(folder, CONFIG);
   if (!(await exists(configFile))) {
+    if (folder.endsWith('.gguf')) throw ggufAdapter(folder);
     throw new SipfError(
       'not-found',
       `Expected ${CONFIG} in the adapter folder ${folder}, got none. Give a folder that PEFT or sipf wrote.`,
     );
   }
+  if (!(await exists(join(folder, WEIGHTS)))) throw await noAdapterWeights(folder);
   const config = parseConfig(configFile, await readJsonObject(configFile));
   const { factors, extra } = await readFactors(join(folder, WEIGHTS), config.r);
   return {
@@ -104,6 +107,13 @@ export async function readAdapter(folder: string): Promise<AdapterFiles> {
     tensors: factors,
     extra,
   };
+}
+
+function ggufAdapter(file: string): SipfError {
+  return new SipfError(
+    'unsupported',
+    `Expected an adapter folder (adapter_config.json, ${WEIGHTS}), got the GGUF file ${file}. Give the PEFT folder that it was made from.`,
+  );
 }
 
 function parseConfig(file: string, json: unknown): z.infer<typeof AdapterConfig> {

@@ -4,6 +4,7 @@ import { type FileHandle, open, readdir, readFile, rename, rm, stat } from 'node
 import { basename, dirname, join } from 'node:path';
 import { messageOf, SipfError, throwIfAborted } from '../errors.ts';
 import { makeFolders } from '../folders.ts';
+import { foreignFile } from './foreign-file.ts';
 
 const READ_CHUNK = 1 << 30;
 const HASH_CHUNK = 1 << 24;
@@ -114,9 +115,8 @@ export async function readJsonObject(file: string): Promise<Record<string, unkno
   try {
     value = JSON.parse(text);
   } catch (thrown) {
-    throw new SipfError('bad-input', `Expected JSON in ${file}, got: ${messageOf(thrown)}. Restore the file.`, {
-      cause: thrown,
-    });
+    const got = foreignText(text) ?? `: ${messageOf(thrown)}. Restore the file.`;
+    throw new SipfError('bad-input', `Expected JSON in ${file}, got${got}`, { cause: thrown });
   }
   if (value === null || typeof value !== 'object' || Array.isArray(value)) {
     throw new SipfError(
@@ -125,6 +125,11 @@ export async function readJsonObject(file: string): Promise<Record<string, unkno
     );
   }
   return value as Record<string, unknown>;
+}
+
+function foreignText(text: string): string | null {
+  const found = foreignFile(Buffer.from(text.slice(0, 32)));
+  return found === null ? null : ` ${found}`;
 }
 
 /** As readJsonObject; an absent file is an empty object. */

@@ -2,6 +2,7 @@
 import { dirname, join } from 'node:path';
 import { SipfError } from '../errors.ts';
 import { readExactly, readJsonObject, withFile, writeFileAtomically } from './file-bytes.ts';
+import { foreignFile } from './foreign-file.ts';
 import { decodeBf16, decodeF16, decodeF32 } from './half.ts';
 
 /** Where one tensor lies: `length` bytes from `offset` of `file`. */
@@ -91,6 +92,8 @@ async function readOneHeader(file: string): Promise<Map<string, TensorEntry>> {
   return withFile(file, async (handle, size) => {
     if (size < 8) throw corrupt(file, `at least 8 bytes`, `${size}`);
     const first = await readExactly(handle, file, 0, 8);
+    const foreign = foreignFile(await readExactly(handle, file, 0, Math.min(size, 32)));
+    if (foreign !== null) throw new SipfError('bad-input', `Expected a safetensors file at ${file}, got ${foreign}`);
     const headerLength = Number(new DataView(first.buffer).getBigUint64(0, true));
     if (headerLength < 2 || headerLength > MAX_HEADER || headerLength > size - 8) {
       throw corrupt(file, `a header of 2 to ${Math.min(MAX_HEADER, size - 8)} bytes`, `${headerLength}`);
