@@ -128,8 +128,8 @@ async function start({ run, config, backend, tasks, task, questions, counts }: S
     data: sha256(canonicalJson({ questions, prompt: config.prompt, shots, task: task.name, ...judging })),
     inputCounts: counts === null ? {} : { '0-references': counts },
     outside,
-    simulator: await helper(backend, outside, '@simulator'),
-    verifier: await helper(backend, outside, '@verifier'),
+    simulator: await helper(run, backend, outside, '@simulator'),
+    verifier: await helper(run, backend, outside, '@verifier'),
   };
   const opener = setOpener(loop, tasks, shots, base.checkpoint);
   const { rounds, final, policy } = await iterate({ loop, opener, base: base.checkpoint, parameters: base.parameters });
@@ -159,6 +159,7 @@ async function prepare({ run, config, backend, task, questions, outside }: Prepa
     ...(config.adapter === null ? {} : { adapter: config.adapter }),
   };
   const known = made === null ? await backend.facts(configured) : null;
+  for (const warning of known?.warnings ?? []) run.warn(warning, stage);
   const body = async (): Promise<Base> => {
     await run.writeRecords(stage, '0-questions.jsonl', questions);
     if (known !== null) {
@@ -214,11 +215,12 @@ function outsideModels({ model, adapter, simulator, verifier }: Config): Outside
   return named;
 }
 
-async function helper(backend: Backend, outside: OutsideModels, name: string): Promise<Checkpoint | null> {
+async function helper(run: Run, backend: Backend, outside: OutsideModels, name: string): Promise<Checkpoint | null> {
   if (outside[name] === undefined) return null;
   const adapter = outside[`${name}-adapter`] === undefined ? null : `${name}-adapter`;
   const checkpoint = { model: name, adapter, hash: '' };
-  const { hash } = await backend.facts(sourceOf('.', outside, checkpoint));
+  const { hash, warnings } = await backend.facts(sourceOf('.', outside, checkpoint));
+  for (const warning of warnings) run.warn(warning);
   return { ...checkpoint, hash };
 }
 

@@ -174,7 +174,7 @@ interface AnswerAllArgs {
 /** Answers every question and returns how many tokens the model wrote a second, its opening apart. */
 async function answerAll(args: AnswerAllArgs, terminal: Terminal): Promise<number> {
   const { task, questions, options, answers, samples } = args;
-  await using backend = await openBackend(options);
+  await using backend = await openBackend(options, terminal.warn);
   const openPolicy = () => backend.openPolicy(modelSource(options));
   const prompt = await openPrompt(args, openPolicy, terminal);
   await using policy = await openPolicy();

@@ -57,7 +57,7 @@ async function label(command: Command, options: LabelCommandOptions, terminal: T
     const own = samples.filter((sample) => chosen.has(sample.id));
     return own.length > 0 ? [{ question: known.get(id)!, samples: own }] : [];
   });
-  await using backend = await openBackend(options);
+  await using backend = await openBackend(options, terminal.warn);
   const prompt = await openPrompt(stage, questions, backend);
   await using simulator = await backend.openPolicy(source);
   const context = { simulator, task, prompt, options: labels, seed, iteration, signal: terminal.signal };

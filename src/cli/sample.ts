@@ -41,7 +41,7 @@ async function sample(command: Command, options: StageOptions, terminal: Termina
   const source = requireModel(stage);
   const all = await withoutBrokenOnes(stage, await loadQuestions(stage, options), terminal);
   const questions = chooseQuestions(all, config.sampling, config.seed, options.iteration);
-  await using backend = await openBackend(options);
+  await using backend = await openBackend(options, terminal.warn);
   const prompt = await openPrompt(stage, all, backend);
   await using policy = await backend.openPolicy(source);
   const { seed, sampling } = config;

@@ -55,7 +55,7 @@ export async function scoreSamples(options: ScoreSamplesOptions, terminal: Termi
   const items = [...samples].map(
     ([id, own]): ScoreItem => ({ question: known.get(id)!, samples: own, labels: labels?.get(id) ?? [] }),
   );
-  await using backend = await openBackend(options);
+  await using backend = await openBackend(options, terminal.warn);
   const prompt = await openPrompt(stage, questions, backend);
   await using opened = await openScorer(backend, options);
   const context = { scorer: opened.scorer, task, prompt, signal: terminal.signal };

@@ -74,7 +74,7 @@ export function scoreCommand(terminal: Terminal): Command {
 async function scoreFile(options: ScoreOptions, terminal: Terminal): Promise<void> {
   await using tasks = openTasks();
   const task = tasks.named(options.task);
-  await using backend = await openBackend(options);
+  await using backend = await openBackend(options, terminal.warn);
   await using prm = await backend.openPrm(prmSource(options));
   const progress = terminal.progress({ title: 'score', unit: 'paths' });
   const judged: FirstError[] = [];

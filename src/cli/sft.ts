@@ -31,7 +31,7 @@ async function sft(command: Command, options: StageOptions, terminal: Terminal):
   const { config, task } = stage;
   const source = requireModel(stage);
   const questions = await loadQuestions(stage, options);
-  await using backend = await openBackend(options);
+  await using backend = await openBackend(options, terminal.warn);
   const prompt = await openPrompt(stage, questions, backend);
   const examples = goldRows(questions, config.sft.rows, `sft/${config.seed}`, { task, prompt });
   if (examples.length === 0) {

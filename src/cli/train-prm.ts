@@ -49,7 +49,7 @@ async function trainPrm(command: Command, options: TrainPrmOptions, terminal: Te
   const known = new Map(questions.map((question) => [question.id, question]));
   const samples = await rowsByQuestion(options.samples, Sample, known, terminal.signal);
   const labels = await rowsByQuestion(options.in, StepLabels, known, terminal.signal);
-  await using backend = await openBackend(options);
+  await using backend = await openBackend(options, terminal.warn);
   const prompt = await openPrompt(stage, questions, backend);
   const labelled = [...labels].map(([id, records]) => ({
     question: known.get(id)!,

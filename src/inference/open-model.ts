@@ -15,6 +15,8 @@ export interface OpenModel extends AsyncDisposable {
   readonly weights: ModelWeights;
   readonly tokenizer: Tokenizer;
   readonly hash: string;
+  /** What the user should know of the model's files, though they can be used. */
+  readonly warnings: readonly string[];
 }
 
 /** @throws SipfError where files are missing, do not fit each other, or are not supported. */
@@ -30,6 +32,7 @@ export async function openModel(engine: Engine, source: ModelSource, options: Ca
     weights: { architecture, config, held: new HeldWeights(slices, holdingFor(engine.provider, slices)) },
     tokenizer,
     hash: merged.hash,
+    warnings: [...files.warnings, ...tokenizer.warnings],
     [Symbol.asyncDispose]: () => merged[Symbol.asyncDispose](),
   };
 }
@@ -60,6 +63,7 @@ function idsOnly(missing: SipfError): Tokenizer {
     eosIds: [],
     padId: null,
     vocabSize: 0,
+    warnings: [],
     get chatTemplate(): never {
       return refuse();
     },

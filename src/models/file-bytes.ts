@@ -4,6 +4,7 @@ import { type FileHandle, open, readdir, readFile, rename, rm, stat } from 'node
 import { basename, dirname, join } from 'node:path';
 import { messageOf, SipfError, throwIfAborted } from '../errors.ts';
 import { makeFolders } from '../folders.ts';
+import { parseJsonText } from '../json-text.ts';
 import { foreignFile } from './foreign-file.ts';
 
 const READ_CHUNK = 1 << 30;
@@ -113,7 +114,7 @@ export async function readJsonObject(file: string): Promise<Record<string, unkno
   const text = await readText(file);
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseJsonText(text);
   } catch (thrown) {
     const got = foreignText(text) ?? `: ${messageOf(thrown)}. Restore the file.`;
     throw new SipfError('bad-input', `Expected JSON in ${file}, got${got}`, { cause: thrown });

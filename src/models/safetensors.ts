@@ -1,6 +1,7 @@
 // A safetensors file or index -> checked tensor positions and float32 values; named tensors -> a float32 safetensors file. Leaves out other dtypes' writing.
 import { dirname, join } from 'node:path';
 import { SipfError } from '../errors.ts';
+import { parseJsonText } from '../json-text.ts';
 import { readExactly, readJsonObject, withFile, writeFileAtomically } from './file-bytes.ts';
 import { foreignFile } from './foreign-file.ts';
 import { decodeBf16, decodeF16, decodeF32 } from './half.ts';
@@ -113,7 +114,7 @@ function corrupt(file: string, expected: string, got: string): SipfError {
 function parseHeader(file: string, text: string, dataStart: number, size: number): Map<string, TensorEntry> {
   let header: unknown;
   try {
-    header = JSON.parse(text);
+    header = parseJsonText(text);
   } catch {
     throw corrupt(file, 'a JSON header', `"${text.slice(0, 40)}"`);
   }

@@ -1,11 +1,14 @@
 // A model's tokenizer files or GGUF metadata -> text to ids and back, exactly as Hugging Face's tokenizers. Leaves out padding and truncation.
 import { join } from 'node:path';
 import { Tokenizer as Library } from '@huggingface/tokenizers';
+import { z } from 'zod';
 import { messageOf, SipfError } from '../errors.ts';
+import { shown } from './config-reader.ts';
 import { exists, readJsonObject, readJsonObjectIfThere, readText } from './file-bytes.ts';
 import { readGguf } from './gguf.ts';
 import { ggufTokenizerJson, ggufTokenizerSettings, type TokenizerSettings } from './gguf-tokenizer.ts';
 import { type CacheOptions, resolveSource } from './hub.ts';
+import { type NamedJson, specialTokens } from './special-tokens.ts';
 import {
   addedTokens,
   exactTokenizerJson,
@@ -50,6 +53,8 @@ export interface Tokenizer {
   /** Highest id + 1. */
   readonly vocabSize: number;
   readonly chatTemplate: string | null;
+  /** What the user should know of the tokenizer's files, though they can be used. */
+  readonly warnings: readonly string[];
 }
 
 /**
@@ -73,57 +78,62 @@ export async function loadTokenizer(source: string, options: CacheOptions = {}):
     );
   }
   const json = await readJsonObject(file);
-  return makeTokenizer(json, await folderSettings(path, json), file);
+  const exact = exactTokenizerJson(json, file);
+  return assemble(json, exact, await folderSettings(path, exact, file), file);
 }
 
-async function folderSettings(path: string, json: Json): Promise<TokenizerSettings> {
-  const config = await readJsonObjectIfThere(join(path, 'tokenizer_config.json'));
-  const generation = await readJsonObjectIfThere(join(path, 'generation_config.json'));
-  const model = await readJsonObjectIfThere(join(path, 'config.json'));
-  const id = (key: string): number | null => {
-    const named = tokenId(json, config[`${key}_token`]);
-    return named ?? idsOf(generation[`${key}_token_id`])[0] ?? idsOf(model[`${key}_token_id`])[0] ?? null;
-  };
-  const eos = id('eos');
-  const addBos = config.add_bos_token;
+async function folderSettings(path: string, json: Json, file: string): Promise<TokenizerSettings> {
+  const read = async (name: string): Promise<NamedJson> => ({
+    file: join(path, name),
+    json: await readJsonObjectIfThere(join(path, name)),
+  });
+  const config = await read('tokenizer_config.json');
+  const model = await read('config.json');
+  const stated = model.json.vocab_size;
+  const special = specialTokens({
+    tokenizer: { file, json },
+    named: [config, await read('special_tokens_map.json')],
+    numbered: [await read('generation_config.json'), model],
+    rows: typeof stated === 'number' ? stated : highestId(json) + 1,
+  });
   return {
-    bosId: id('bos'),
-    eosIds: [...new Set([...(eos === null ? [] : [eos]), ...idsOf(generation.eos_token_id)])],
-    padId: id('pad'),
-    addBos: typeof addBos === 'boolean' ? addBos : null,
-    chatTemplate: await folderChatTemplate(path, config.chat_template),
+    ...special,
+    addBos: addBosOf(config),
+    chatTemplate: await folderChatTemplate(path, config),
   };
 }
 
-/** A number or a list of numbers, as generation_config.json has it. */
-function idsOf(value: unknown): number[] {
-  return (Array.isArray(value) ? value : [value]).filter((id): id is number => Number.isInteger(id));
+function addBosOf({ file, json }: NamedJson): boolean | null {
+  const value = json.add_bos_token ?? null;
+  if (value === null || typeof value === 'boolean') return value;
+  throw new SipfError(
+    'bad-input',
+    `Expected add_bos_token in ${file} to be true or false, got ${shown(value)}. Correct it, or download the tokenizer again.`,
+  );
 }
 
-/** The id of a token given by its text, or as {content}. */
-function tokenId(json: Json, token: unknown): number | null {
-  const content = typeof token === 'string' ? token : (token as Json | null | undefined)?.content;
-  if (typeof content !== 'string') return null;
-  const added = addedTokens(json).find((entry) => entry.content === content)?.id;
-  if (typeof added === 'number') return added;
-  const vocab = (json.model as Json | undefined)?.vocab;
-  if (vocab === null || typeof vocab !== 'object' || Array.isArray(vocab) || !Object.hasOwn(vocab, content))
-    return null;
-  return (vocab as Record<string, number>)[content] ?? null;
+async function folderChatTemplate(path: string, { file, json }: NamedJson): Promise<string | null> {
+  const own = join(path, 'chat_template.jinja');
+  if (await exists(own)) return readText(own);
+  const stated = json.chat_template ?? null;
+  if (stated === null || typeof stated === 'string') return stated;
+  const named = ChatTemplates.safeParse(stated);
+  if (named.success) return named.data.find(({ name }) => name === 'default')?.template ?? null;
+  throw new SipfError(
+    'bad-input',
+    `Expected chat_template in ${file} to be a text or a list of {name, template}, got ${shown(stated)}. Correct it, or download the tokenizer again.`,
+  );
 }
 
-async function folderChatTemplate(path: string, inConfig: unknown): Promise<string | null> {
-  const file = join(path, 'chat_template.jinja');
-  if (await exists(file)) return readText(file);
-  if (typeof inConfig === 'string') return inConfig;
-  if (!Array.isArray(inConfig)) return null;
-  const named = inConfig.find((entry: Json) => entry.name === 'default') as Json | undefined;
-  return typeof named?.template === 'string' ? named.template : null;
-}
+const ChatTemplates = z.array(z.looseObject({ name: z.string(), template: z.string() }));
 
 /** A tokenizer from a tokenizer.json object; `file` is for messages. */
 export function makeTokenizer(original: Json, settings: TokenizerSettings, file: string): Tokenizer {
-  const json = exactTokenizerJson(original, file);
+  return assemble(original, exactTokenizerJson(original, file), settings, file);
+}
+
+/** @param json exactTokenizerJson of `original`. */
+function assemble(original: Json, json: Json, settings: TokenizerSettings, file: string): Tokenizer {
   const main = library(json, file);
   const leading = leadingIdsOf(original, settings, file);
   const encoders = makeEncoders(json, main, file);
@@ -139,11 +149,12 @@ export function makeTokenizer(original: Json, settings: TokenizerSettings, file:
     token: (id) => main.id_to_token(id),
     leadingIds: leading,
     vocabSize: highestId(json) + 1,
+    warnings: settings.warnings ?? [],
   };
 }
 
 function leadingIdsOf(original: Json, { addBos, bosId }: TokenizerSettings, file: string): number[] {
-  if (addBos === null) return leadingIds(original.post_processor, file);
+  if (addBos === null) return checkLeading(leadingIds(original.post_processor, file), highestId(original), file);
   if (!addBos) return [];
   if (bosId === null)
     throw new SipfError(
@@ -151,6 +162,15 @@ function leadingIdsOf(original: Json, { addBos, bosId }: TokenizerSettings, file
       `Expected a BOS token, as add_bos_token is true in ${file}, got none. Restore tokenizer_config.json.`,
     );
   return [bosId];
+}
+
+function checkLeading(ids: number[], highest: number, file: string): number[] {
+  const outside = ids.find((id) => id > highest);
+  if (outside === undefined) return ids;
+  throw new SipfError(
+    'bad-input',
+    `Expected ids up to ${highest} in post_processor of ${file}, got ${outside}. Download the tokenizer again.`,
+  );
 }
 
 function library(json: Json, file: string): Library {
