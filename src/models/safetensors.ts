@@ -2,6 +2,7 @@
 import { dirname, join } from 'node:path';
 import { SipfError } from '../errors.ts';
 import { parseJsonText } from '../json-text.ts';
+import { shown } from './config-reader.ts';
 import { readExactly, readJsonObject, withFile, writeFileAtomically } from './file-bytes.ts';
 import { foreignFile } from './foreign-file.ts';
 import { decodeBf16, decodeF16, decodeF32 } from './half.ts';
@@ -72,7 +73,7 @@ async function readIndex(file: string): Promise<Map<string, TensorEntry>> {
     if (typeof shard !== 'string' || /[\\/]/.test(shard)) {
       throw new SipfError(
         'bad-input',
-        `Expected a file name for ${name} in ${file}, got ${JSON.stringify(shard)}. Restore the file.`,
+        `Expected a file name for ${shown(name)} in ${file}, got ${shown(shard)}. Restore the file.`,
       );
     }
     const header = shards.get(shard) ?? (await readOneHeader(join(dirname(file), shard)));
@@ -81,7 +82,7 @@ async function readIndex(file: string): Promise<Map<string, TensorEntry>> {
     if (!entry) {
       throw new SipfError(
         'bad-input',
-        `Expected tensor ${name} in ${shard}, as ${file} says, got none. Download both files again.`,
+        `Expected tensor ${shown(name)} in ${shown(shard)}, as ${file} says, got none. Download both files again.`,
       );
     }
     entries.set(name, entry);
@@ -134,12 +135,12 @@ function parseEntry(file: string, name: string, value: unknown, dataStart: numbe
   if (typeof dtype !== 'string' || bytes === undefined) {
     throw new SipfError(
       'unsupported',
-      `Expected a known dtype of tensor ${name} in ${file}, got ${JSON.stringify(dtype)}. Convert the file to F32, F16 or BF16.`,
+      `Expected a known dtype of tensor ${name} in ${file}, got ${shown(dtype)}. Convert the file to F32, F16 or BF16.`,
     );
   }
-  if (!isCounts(shape)) throw corrupt(file, `a shape of tensor ${name}`, JSON.stringify(shape));
+  if (!isCounts(shape)) throw corrupt(file, `a shape of tensor ${name}`, shown(shape));
   if (!isCounts(offsets) || offsets.length !== 2)
-    throw corrupt(file, `two data_offsets of tensor ${name}`, JSON.stringify(offsets));
+    throw corrupt(file, `two data_offsets of tensor ${name}`, shown(offsets));
   const [begin, end] = offsets as [number, number];
   const length = shape.reduce((product, n) => product * n, bytes);
   if (end - begin !== length)
