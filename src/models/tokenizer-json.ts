@@ -153,7 +153,8 @@ function exactModel(value: unknown, file: string): Json {
     throw new SipfError('bad-input', `Expected "model" in ${file}, got none. Download the tokenizer again.`);
   const model = value as Json;
   const type = model.type ?? (Array.isArray(model.vocab) ? 'Unigram' : 'BPE');
-  if (!MODELS.includes(type as string)) throw unsupported(file, `model ${shown(type)}`);
+  if (!MODELS.includes(type as string))
+    throw unsupported(file, `model ${typeof type === 'string' ? type : shown(type)}`);
   checkTokenModel({ ...model, type }, file);
   return { ...model, type };
 }
