@@ -137,6 +137,23 @@ describe('a folder', () => {
   });
 });
 
+describe('a file given as the model', () => {
+  it.each([
+    ['pytorch_model.bin', "PyTorch's own format"],
+    ['model.pth', "PyTorch's own format"],
+    ['model.onnx', 'an ONNX export'],
+    ['weights.npz', 'weights of MLX'],
+    ['model.safetensors', 'Name the folder that holds config.json'],
+    ['notes.txt', 'Name the folder that holds config.json'],
+  ])('%s', async (name, what) => {
+    const folder = await folderOf([name]);
+    await expect(open(join(folder, name))).rejects.toMatchObject({
+      code: 'bad-input',
+      message: expect.stringContaining(what),
+    });
+  });
+});
+
 describe('an adapter', () => {
   const config = { 'adapter_config.json': '{"peft_type":"LORA","r":4,"lora_alpha":4}' };
   it.each<[string[], string, string]>([

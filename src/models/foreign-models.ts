@@ -1,6 +1,6 @@
 // A folder that holds no model we read -> what it holds and what to do instead. Leaves quantised weights to quantised.ts, single files to foreign-file.ts.
 import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { SipfError } from '../errors.ts';
 import { exists } from './file-bytes.ts';
 import { SAVE_AGAIN } from './foreign-file.ts';
@@ -54,6 +54,13 @@ const NO_CONFIG: Signs = [
   [/^snapshots$/, 'not-found', "{}: a folder of Hugging Face's cache. Give the folder inside it: {path}/..."],
   ...FOREIGN,
 ];
+
+/** What a file of weights is by its name, and what to do; null: nothing known. */
+export function foreignName(path: string): string | null {
+  const name = basename(path);
+  const text = FOREIGN.find(([pattern]) => pattern.test(name))?.[2];
+  return text === undefined ? null : text.replace('{}: ', '');
+}
 
 /** The error about a folder without config.json. */
 export async function noConfig(path: string): Promise<SipfError> {

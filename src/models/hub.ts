@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path';
 import { downloadFile, listFiles, modelInfo } from '@huggingface/hub';
 import { messageOf, SipfError, throwIfAborted } from '../errors.ts';
 import { exists, isFolder, writeFileAtomically } from './file-bytes.ts';
+import { foreignName } from './foreign-models.ts';
 
 export interface CacheOptions {
   /** Cache folder; default: $SIPF_CACHE or ~/.cache/sipf. */
@@ -37,10 +38,8 @@ export async function resolveSource(source: string, options: CacheOptions = {}):
   if (await isFolder(path)) return { path, kind: 'folder' };
   if (await exists(path)) {
     if (path.endsWith('.gguf')) return { path, kind: 'gguf' };
-    throw new SipfError(
-      'bad-input',
-      `Expected a model folder or a .gguf file, got the file ${source}. Name the folder that holds config.json.`,
-    );
+    const what = foreignName(path) ?? 'a file. Name the folder that holds config.json.';
+    throw new SipfError('bad-input', `Expected a model folder or a .gguf file, got ${source}: ${what}`);
   }
   if (HUB_ID.test(source) && !source.endsWith('.gguf'))
     return { path: await hubFolder(source, options), kind: 'folder' };

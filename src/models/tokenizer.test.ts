@@ -186,6 +186,23 @@ describe('GGUF metadata', () => {
     expect((await fromGguf({ ...BPE, 'tokenizer.ggml.pre': 'qwen2' })).encode('12a')).toEqual([1, 2, 4]);
   });
 
+  it('ends at eos, eot and eom together; ids that are not there are left out, with a warning', async () => {
+    const eos = (ids: Record<string, string | number>) =>
+      fromGguf({
+        ...BPE,
+        ...Object.fromEntries(Object.entries(ids).map(([role, id]) => [`tokenizer.ggml.${role}_token_id`, id])),
+      });
+    expect((await eos({ eos: 0, eot: 4, eom: 1 })).eosIds).toEqual([0, 4, 1]);
+    expect((await eos({ eos: 0, eot: 0 })).eosIds).toEqual([0]);
+    expect(await eos({ eos: 0xffffffff })).toMatchObject({ eosIds: [], warnings: [] });
+    expect(await eos({ eos: 99, eot: 4 })).toMatchObject({
+      eosIds: [4],
+      warnings: [expect.stringContaining('tokenizer.ggml.eos_token_id 99')],
+    });
+    await expect(eos({ eos: 'x' })).rejects.toThrow('tokenizer.ggml.eos_token_id');
+    await expect(eos({ eos: 1.5 })).rejects.toThrow('tokenizer.ggml.eos_token_id');
+  });
+
   it('that is unknown or damaged is refused by name', async () => {
     await expect(fromGguf({ ...BPE, 'tokenizer.ggml.pre': 'mystery' })).rejects.toMatchObject({
       code: 'unsupported',
