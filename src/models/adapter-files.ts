@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import { SipfError } from '../errors.ts';
+import { shown } from './config-reader.ts';
 import { contentHash } from './content-hash.ts';
 import { exists, readJsonObject, writeFileAtomically } from './file-bytes.ts';
 import { noAdapterWeights } from './foreign-models.ts';
@@ -120,7 +121,7 @@ function parseConfig(file: string, json: unknown): z.infer<typeof AdapterConfig>
   const parsed = AdapterConfig.safeParse(json);
   if (parsed.success) return parsed.data;
   const key = String(parsed.error.issues[0]?.path[0]);
-  const value = JSON.stringify((json as Record<string, unknown>)[key]) ?? 'nothing';
+  const value = shown((json as Record<string, unknown>)[key]);
   const shape: Readonly<Record<string, unknown>> = AdapterConfig.shape;
   if (!(key in shape))
     throw new SipfError(
@@ -131,10 +132,7 @@ function parseConfig(file: string, json: unknown): z.infer<typeof AdapterConfig>
     key in OFF
       ? 'Merge the adapter into its base with PEFT (merge_and_unload), then use that model.'
       : 'Train a plain LoRA adapter, or merge it with PEFT (merge_and_unload).';
-  throw new SipfError(
-    'unsupported',
-    `Expected a plain LoRA adapter in ${file}, got ${key}: ${value.slice(0, 80)}. ${hint}`,
-  );
+  throw new SipfError('unsupported', `Expected a plain LoRA adapter in ${file}, got ${key}: ${value}. ${hint}`);
 }
 
 async function readFactors(
@@ -182,6 +180,12 @@ function checkedFactors(
     throw new SipfError(
       'bad-input',
       `Expected lora_A [${rank}, in] and lora_B [out, ${rank}] of ${path} in ${file}, got [${a.shape}] and [${b.shape}]. Restore ${CONFIG}.`,
+    );
+  }
+  if (!a.data.every(Number.isFinite) || !b.data.every(Number.isFinite)) {
+    throw new SipfError(
+      'bad-input',
+      `Expected numbers in the factors of ${path} in ${file}, got NaN or infinity. The adapter is damaged, or its training diverged: use another one.`,
     );
   }
   return { a: a.data, b: b.data };

@@ -73,7 +73,7 @@ async function readIndex(file: string): Promise<Map<string, TensorEntry>> {
     if (typeof shard !== 'string' || /[\\/]/.test(shard)) {
       throw new SipfError(
         'bad-input',
-        `Expected a file name for ${shown(name)} in ${file}, got ${shown(shard)}. Restore the file.`,
+        `Expected a file name for ${name.slice(0, 100)} in ${file}, got ${shown(shard)}. Restore the file.`,
       );
     }
     const header = shards.get(shard) ?? (await readOneHeader(join(dirname(file), shard)));
@@ -82,7 +82,7 @@ async function readIndex(file: string): Promise<Map<string, TensorEntry>> {
     if (!entry) {
       throw new SipfError(
         'bad-input',
-        `Expected tensor ${shown(name)} in ${shown(shard)}, as ${file} says, got none. Download both files again.`,
+        `Expected tensor ${name.slice(0, 100)} in ${shard.slice(0, 100)}, as ${file} says, got none. Download both files again.`,
       );
     }
     entries.set(name, entry);

@@ -163,6 +163,16 @@ export function addedTokens(json: Json): Json[] {
   return list(json.added_tokens);
 }
 
+/** Of vocabulary and added tokens. */
+export function highestId(json: Json): number {
+  const vocab = (json.model as Json).vocab;
+  let highest = Array.isArray(vocab) ? vocab.length - 1 : -1;
+  if (!Array.isArray(vocab))
+    for (const id of Object.values((vocab ?? {}) as Record<string, number>)) highest = Math.max(highest, id);
+  for (const token of addedTokens(json)) highest = Math.max(highest, Number(token.id));
+  return highest;
+}
+
 /** Our own key of an added token: true where it is text unless special tokens are read; absent: as `special` says. */
 export const CONTROL = 'sipf_control';
 

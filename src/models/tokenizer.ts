@@ -1,17 +1,16 @@
 // A model's tokenizer files or GGUF metadata -> text to ids and back, exactly as Hugging Face's tokenizers. Leaves out padding and truncation.
 import { join } from 'node:path';
 import { Tokenizer as Library } from '@huggingface/tokenizers';
-import { z } from 'zod';
 import { messageOf, SipfError } from '../errors.ts';
-import { shown } from './config-reader.ts';
-import { exists, readJsonObject, readJsonObjectIfThere, readText } from './file-bytes.ts';
+import { exists, readJsonObject } from './file-bytes.ts';
+import { folderSettings, noTokenizer } from './folder-settings.ts';
 import { readGguf } from './gguf.ts';
 import { ggufTokenizerJson, ggufTokenizerSettings, type TokenizerSettings } from './gguf-tokenizer.ts';
 import { type CacheOptions, resolveSource } from './hub.ts';
-import { type NamedJson, specialTokens } from './special-tokens.ts';
 import {
   addedTokens,
   exactTokenizerJson,
+  highestId,
   isControl,
   type Json,
   leadingIds,
@@ -68,64 +67,11 @@ export async function loadTokenizer(source: string, options: CacheOptions = {}):
     return makeTokenizer(ggufTokenizerJson(gguf), ggufTokenizerSettings(gguf), path);
   }
   const file = join(path, 'tokenizer.json');
-  if (!(await exists(file))) {
-    const old = (await exists(join(path, 'tokenizer.model')))
-      ? ' There is a tokenizer.model: convert it (AutoTokenizer.from_pretrained(DIR).save_pretrained(DIR)).'
-      : '';
-    throw new SipfError(
-      'not-found',
-      `Expected tokenizer.json in ${path}, got none.${old || ' Put the tokenizer of the base model there.'}`,
-    );
-  }
+  if (!(await exists(file))) throw await noTokenizer(path);
   const json = await readJsonObject(file);
   const exact = exactTokenizerJson(json, file);
   return assemble(json, exact, await folderSettings(path, exact, file), file);
 }
-
-async function folderSettings(path: string, json: Json, file: string): Promise<TokenizerSettings> {
-  const read = async (name: string): Promise<NamedJson> => ({
-    file: join(path, name),
-    json: await readJsonObjectIfThere(join(path, name)),
-  });
-  const config = await read('tokenizer_config.json');
-  const model = await read('config.json');
-  const stated = model.json.vocab_size;
-  const special = specialTokens({
-    tokenizer: { file, json },
-    named: [config, await read('special_tokens_map.json')],
-    numbered: [await read('generation_config.json'), model],
-    rows: typeof stated === 'number' ? stated : highestId(json) + 1,
-  });
-  return {
-    ...special,
-    addBos: addBosOf(config),
-    chatTemplate: await folderChatTemplate(path, config),
-  };
-}
-
-function addBosOf({ file, json }: NamedJson): boolean | null {
-  const value = json.add_bos_token ?? null;
-  if (value === null || typeof value === 'boolean') return value;
-  throw new SipfError(
-    'bad-input',
-    `Expected add_bos_token in ${file} to be true or false, got ${shown(value)}. Correct it, or download the tokenizer again.`,
-  );
-}
-
-async function folderChatTemplate(path: string, { file, json }: NamedJson): Promise<string | null> {
-  const own = join(path, 'chat_template.jinja');
-  if (await exists(own)) return readText(own);
-  const stated = json.chat_template ?? null;
-  if (stated === null || typeof stated === 'string') return stated;
-  const named = ChatTemplates.safeParse(stated);
-  if (named.success) return named.data.find(({ name }) => name === 'default')?.template ?? null;
-  throw new SipfError(
-    'bad-input',
-    `Expected chat_template in ${file} to be a text or a list of {name, template}, got ${shown(stated)}. Correct it, or download the tokenizer again.`,
-  );
-}
-
-const ChatTemplates = z.array(z.looseObject({ name: z.string(), template: z.string() }));
 
 /** A tokenizer from a tokenizer.json object; `file` is for messages. */
 export function makeTokenizer(original: Json, settings: TokenizerSettings, file: string): Tokenizer {
@@ -270,15 +216,6 @@ function makeStream(decode: (ids: readonly number[]) => string, isByte: (id: num
     },
     end: () => (pending.length === 0 ? '' : flush()),
   };
-}
-
-function highestId(json: Json): number {
-  const vocab = (json.model as Json).vocab;
-  let highest = Array.isArray(vocab) ? vocab.length - 1 : -1;
-  if (!Array.isArray(vocab))
-    for (const id of Object.values((vocab ?? {}) as Record<string, number>)) highest = Math.max(highest, id);
-  for (const token of addedTokens(json)) highest = Math.max(highest, Number(token.id));
-  return highest;
 }
 
 /**
