@@ -9,7 +9,7 @@ import { createRandom } from '../../src/random.ts';
 import { heldMemory } from '../held-memory.ts';
 import { makeTargets, type Target } from '../mutations/targets.ts';
 
-const TOTAL = Number(process.env.SIPF_MUTATIONS ?? 3900);
+const TOTAL = Number(process.env.SIPF_MUTATIONS ?? 2600);
 const ONE = process.env.SIPF_MUTATION;
 /** Of processor time: other processes do not count. */
 const SLOW_MS = 1000;
