@@ -81,6 +81,9 @@ const AdapterConfig = z.object({
   ...OFF,
 });
 
+/** Keys whose values may be anything of their kind: a wrong one is no other kind of adapter. */
+const VALUES = ['base_model_name_or_path', 'r', 'lora_alpha', 'lora_dropout', 'use_rslora', 'target_modules'];
+
 /**
  * Reads an adapter folder as PEFT writes it.
  * @throws SipfError where files are missing or corrupt, a feature is not supported (named), or shapes disagree with the rank.
@@ -122,12 +125,12 @@ function parseConfig(file: string, json: unknown): z.infer<typeof AdapterConfig>
   if (parsed.success) return parsed.data;
   const key = String(parsed.error.issues[0]?.path[0]);
   const value = shown((json as Record<string, unknown>)[key]);
-  const shape: Readonly<Record<string, unknown>> = AdapterConfig.shape;
-  if (!(key in shape))
+  if (VALUES.includes(key)) {
     throw new SipfError(
       'bad-input',
-      `Expected an adapter configuration in ${file}, got ${key}: ${value}. Restore the file.`,
+      `Expected a sound ${key} in ${file}, got ${value}. Correct it, or save the adapter again.`,
     );
+  }
   const hint =
     key in OFF
       ? 'Merge the adapter into its base with PEFT (merge_and_unload), then use that model.'

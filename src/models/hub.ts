@@ -2,7 +2,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { downloadFile, listFiles, modelInfo } from '@huggingface/hub';
+import { downloadFile, type ListFileEntry, listFiles, modelInfo } from '@huggingface/hub';
 import { messageOf, SipfError, throwIfAborted } from '../errors.ts';
 import { exists, isFolder, writeFileAtomically } from './file-bytes.ts';
 import { foreignName } from './foreign-models.ts';
@@ -83,13 +83,32 @@ async function snapshotIn(folder: string): Promise<string | null> {
   return (await exists(join(snapshot, 'config.json'))) && (await Promise.all(weights)).some(Boolean) ? snapshot : null;
 }
 
+/** Before anything is downloaded: a model in another form has no weights that would come. */
+function checkListed(id: string, paths: readonly string[]): void {
+  if (paths.some((path) => /^[^/]*\.safetensors$/.test(path))) return;
+  const gguf = paths.find((path) => path.endsWith('.gguf'));
+  const other = paths.find((path) => foreignName(path) !== null);
+  const got = gguf
+    ? `${gguf}. Download one of its .gguf files (hf download ${id} ${gguf} --local-dir DIR) and give that file.`
+    : other
+      ? `${other}: ${foreignName(other)}`
+      : 'none. Check the id.';
+  throw new SipfError('unsupported', `Expected model.safetensors in the hub model ${id}, got ${got}`);
+}
+
 async function download(id: string, folder: string, options: CacheOptions): Promise<string> {
   const token = process.env.HF_TOKEN;
   const endpoint = process.env.HF_ENDPOINT;
   const access = { ...(token ? { accessToken: token } : {}), ...(endpoint ? { hubUrl: endpoint } : {}) };
   const { sha } = await modelInfo({ name: id, additionalFields: ['sha'], ...access });
   const snapshot = join(folder, 'snapshots', sha);
-  for await (const entry of listFiles({ repo: id, revision: sha, ...access })) {
+  const entries: ListFileEntry[] = [];
+  for await (const entry of listFiles({ repo: id, revision: sha, ...access })) entries.push(entry);
+  checkListed(
+    id,
+    entries.map(({ path }) => path),
+  );
+  for (const entry of entries) {
     if (entry.type !== 'file' || !WANTED.test(entry.path)) continue;
     throwIfAborted(options.signal);
     const target = join(snapshot, entry.path);

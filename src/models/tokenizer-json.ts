@@ -107,7 +107,7 @@ function list(value: unknown): Json[] {
 function unsupported(file: string, what: string): SipfError {
   return new SipfError(
     'unsupported',
-    `Expected a tokenizer that can be reproduced exactly, got ${what} in ${file}. Use another model.`,
+    `Expected a tokenizer that can be reproduced exactly, got ${what.slice(0, 120)} in ${file}. Use another model.`,
   );
 }
 
