@@ -115,6 +115,7 @@ type Base = z.infer<typeof Base>;
 async function writeInputs({ run, start, backend, questions }: Omit<RoundsArgs, 'counts'>): Promise<Base> {
   const { config, outside, init, base, facts } = start;
   const stage = stageOf(0, '0-inputs');
+  for (const warning of start.warnings) run.warn(warning, stage);
   const made = typeof config.model === 'string' ? null : config.model.init;
   const body = async (): Promise<Base> => {
     await run.writeRecords(stage, '0-questions.jsonl', questions);

@@ -4,6 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Backend, ModelFacts, ModelInit, ModelSource } from './backends/backend.ts';
+import { tellingWarnings } from './backends/warnings.ts';
 import type { Config } from './config.ts';
 import { SipfError, throwIfAborted } from './errors.ts';
 import { readMarker } from './marker.ts';
@@ -57,6 +58,8 @@ export interface RunStart extends AsyncDisposable {
   /** The model that training starts from: the configured one, or a copy of the one that the run makes. */
   readonly base: ModelSource;
   readonly facts: ModelFacts;
+  /** What the user should know of the models' files. */
+  readonly warnings: readonly string[];
 }
 
 /** Throws SipfError for everything that would end the run later and can be known now. */
@@ -88,11 +91,13 @@ export async function startRun(options: RunStartOptions): Promise<RunStart> {
     say('Opening models ...');
     const init = initOf(config, task);
     const base = init === null ? configuredBase(config) : await madeBase({ out, init, backend, held, signal });
-    const facts = await backend.facts(base);
+    const warnings: string[] = [];
+    const telling = tellingWarnings(backend, (warning) => warnings.push(warning));
+    const facts = await telling.facts(base);
     const outside = outsideModels(config);
-    const simulator = await helperOf(backend, outside, '@simulator');
-    const verifier = await helperOf(backend, outside, '@verifier');
-    const start = { config, out, task, train, sets, outside, simulator, verifier, init, base, facts };
+    const simulator = await helperOf(telling, outside, '@simulator');
+    const verifier = await helperOf(telling, outside, '@verifier');
+    const start = { config, out, task, train, sets, outside, simulator, verifier, init, base, facts, warnings };
     say('Checking prompts and lengths ...');
     await checkTexts(start, backend);
     return { ...start, [Symbol.asyncDispose]: () => disposeAll(held) };

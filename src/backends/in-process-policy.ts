@@ -31,6 +31,7 @@ export async function openInProcessPolicy(
 class InProcessPolicy implements Policy {
   readonly hash: string;
   readonly contextLength: number;
+  readonly warnings: readonly string[];
   readonly #source: ModelSource;
   readonly #opened: OpenModel;
   readonly #model: LanguageModel;
@@ -41,6 +42,7 @@ class InProcessPolicy implements Policy {
   constructor(engine: Engine, source: ModelSource, opened: OpenModel, slots: number) {
     this.hash = opened.hash;
     this.contextLength = opened.weights.config.contextLength;
+    this.warnings = opened.warnings;
     this.#source = source;
     this.#opened = opened;
     this.#model = new LanguageModel(engine, opened.weights, opened.tokenizer.eosIds);

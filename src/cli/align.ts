@@ -42,7 +42,7 @@ async function align(command: Command, options: AlignCommandOptions, terminal: T
   // Pairs carry their texts: questions are needed only for gold rows and shots.
   const needsQuestions = config.align.gold > 0 || (config.prompt.shots > 0 && config.prompt.shotsFile === null);
   const questions = needsQuestions ? await loadQuestions(stage, options) : [];
-  await using backend = await openBackend(options);
+  await using backend = await openBackend(options, terminal.warn);
   const { prompt, shots } = await openPrompt({ stage, options, questions, backend });
   const asked = askedOf(questions, shots, terminal);
   const { examples, objective, counts } = alignRows({

@@ -61,8 +61,7 @@ export async function loadAsked(
   if (ofFile) terminal.log(describe({ data: data ?? '', split, whole, questions, loaded, shown: shown.size }) + hint);
   const earlier = await trainedOn(modelSource(options));
   const name = whole ? (data ?? '') : `${task.name}/${split}`;
-  for (const warning of sharedWarnings(name, questions, { train: [], shots, earlier }))
-    terminal.log(`Warning: ${warning}`);
+  for (const warning of sharedWarnings(name, questions, { train: [], shots, earlier })) terminal.warn(warning);
   return { split: whole ? (named ?? 'all') : split, questions, shots };
 }
 

@@ -179,7 +179,7 @@ interface AnswerAllArgs {
 /** Answers every question and returns how many tokens the model wrote a second, its opening apart. */
 async function answerAll(args: AnswerAllArgs, terminal: Terminal): Promise<number> {
   const { task, split, shots, questions, options, answers, samples } = args;
-  await using backend = await openBackend(options);
+  await using backend = await openBackend(options, terminal.warn);
   const openPolicy = () => backend.openPolicy(modelSource(options));
   const style = PromptOptions.parse({ style: options.chat ? 'chat' : 'plain' });
   const prompt = await makePrompter({ task, options: style, shots, openPolicy });

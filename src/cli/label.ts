@@ -56,7 +56,7 @@ async function label(command: Command, options: LabelCommandOptions, terminal: T
     known,
     samples: given,
   } = await readSamples({ path: options.in, stage, options, judged: true }, terminal);
-  await using backend = await openBackend(options);
+  await using backend = await openBackend(options, terminal.warn);
   const { prompt, shots } = await openPrompt({ stage, options, questions, backend });
   const asked = askedOf(questions, shots, terminal);
   const groups = ofAsked(given, asked);

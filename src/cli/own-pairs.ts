@@ -24,7 +24,7 @@ export async function readPairs(
     else pairs.push(pair);
   }
   if (same > 0)
-    terminal.log(`Warning: ${same} of ${same + pairs.length} pairs have the same text on both sides and are left out.`);
+    terminal.warn(`${same} of ${same + pairs.length} pairs have the same text on both sides and are left out.`);
   return pairs;
 }
 

@@ -58,7 +58,7 @@ export function runCommand(terminal: Terminal): Command {
 async function run(command: Command, options: RunCommandOptions, terminal: Terminal): Promise<void> {
   const out = options.out ?? `runs/${options.preset?.join('+') ?? options.method ?? 'run'}`;
   const config = await resolveConfig(command, options, out);
-  await using backend = await openBackend(options);
+  await using backend = await openBackend(options, options.dryRun === true ? terminal.warn : undefined);
   if (options.dryRun === true) return await dryRun({ config, backend, json: options.json === true }, terminal);
   const stages = terminal.stages();
   terminal.resumes(`Finished work is kept. Continue with: ${sipfCommand(`run --out ${out}`)}`);
@@ -107,7 +107,7 @@ async function resolveConfig(command: Command, options: RunCommandOptions, out: 
 
 function logEvent({ type, stage, iteration, message }: LogEvent, terminal: Terminal): void {
   const where = stage === undefined ? '' : stageTitle(stage, iteration ?? 0);
-  if (type === 'warning') terminal.log(`Warning: ${message ?? ''}`);
+  if (type === 'warning') terminal.warn(message ?? '');
   if (type === 'stage-skipped') terminal.log(`${where}: done before`);
   if (type === 'stage-start') terminal.log(`${where}: begins`);
 }

@@ -32,7 +32,7 @@ export async function scoreSamples(command: Command, options: ScoreSamplesOption
   const items = [...samples].map(
     ([id, own]): ScoreItem => ({ question: known.get(id)!, samples: own, labels: labels?.get(id) ?? [] }),
   );
-  await using backend = await openBackend(options);
+  await using backend = await openBackend(options, terminal.warn);
   const { prompt } = await openPrompt({ stage, options, questions, backend });
   const labelled = labels === null ? null : items;
   await using opened = await openScorer({ backend, stage, prompt, options, labelled }, terminal);
@@ -56,13 +56,14 @@ export async function scoreSamples(command: Command, options: ScoreSamplesOption
     },
     terminal,
   );
-  if (counts.pathsTooLong !== undefined) terminal.log(describeTooLong(counts.pathsTooLong));
+  warnOfTooLong(counts.pathsTooLong ?? 0, terminal);
   await reportCounts(out, counts, options.json === true, terminal);
 }
 
-/** A sentence for people. */
-export function describeTooLong(paths: number): string {
-  return `Warning: ${paths} ${paths === 1 ? 'path is' : 'paths are'} too long for the model's context: scores null.`;
+/** Says how many paths stay without scores. */
+export function warnOfTooLong(paths: number, terminal: Terminal): void {
+  if (paths === 0) return;
+  terminal.warn(`${paths} ${paths === 1 ? 'path is' : 'paths are'} too long for the model's context: scores null.`);
 }
 
 function requireOption(name: string, value: string | undefined): string {

@@ -33,7 +33,7 @@ async function sft(command: Command, options: StageOptions, terminal: Terminal):
   checkModelOut('sft', options, config);
   const source = requireModel(stage);
   const questions = await loadQuestions(stage, options, terminal);
-  await using backend = await openBackend(options);
+  await using backend = await openBackend(options, terminal.warn);
   const { prompt, shots } = await openPrompt({ stage, options, questions, backend });
   const asked = askedOf(questions, shots, terminal);
   const examples = goldRows(asked, config.sft.rows, `sft/${config.seed}`, { task, prompt });

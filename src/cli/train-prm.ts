@@ -56,7 +56,7 @@ async function trainPrm(command: Command, options: TrainPrmOptions, terminal: Te
     terminal,
   );
   const labels = await rowsByQuestion(options.in, StepLabels, known, terminal.signal);
-  await using backend = await openBackend(options);
+  await using backend = await openBackend(options, terminal.warn);
   const { prompt, shots } = await openPrompt({ stage, options, questions, backend });
   const asked = askedOf(questions, shots, terminal);
   const labelled = [...ofAsked(labels, asked)].map(([id, records]) => ({
@@ -77,7 +77,7 @@ async function trainPrm(command: Command, options: TrainPrmOptions, terminal: Te
     ),
     calibrates: needs(METHODS[config.method], config.score.scorer).calibration,
   });
-  for (const warning of checkPrmRows(rows)) terminal.log(`Warning: ${warning}`);
+  for (const warning of checkPrmRows(rows)) terminal.warn(warning);
   const { paths, heldOutPaths, steps, correctSteps } = rows.counts;
   terminal.log(
     `${paths} labelled paths (${heldOutPaths} more are held out), ${steps} steps, ${Math.round(correctSteps)} of them correct`,

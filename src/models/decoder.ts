@@ -57,8 +57,11 @@ export interface AttentionContext {
 /** How one family of models is built from the shared parts; one small file each. */
 export interface Architecture {
   readonly modelType: string;
-  /** @throws SipfError 'unsupported' or 'bad-input' naming the config.json key. */
-  configure(config: Readonly<Record<string, unknown>>): DecoderConfig;
+  /**
+   * @param file named in errors; default: config.json.
+   * @throws SipfError 'unsupported' or 'bad-input' naming the file and its key.
+   */
+  configure(config: Readonly<Record<string, unknown>>, file?: string): DecoderConfig;
   /** `[batch, seq]` ids -> `[batch, seq, hidden]`. */
   embed(parameters: Parameters, config: DecoderConfig, ids: Tensor): Tensor;
   /** One layer: `[batch, seq, hidden]` -> the same. */
