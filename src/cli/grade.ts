@@ -102,7 +102,7 @@ function gradedLines(
 }
 
 async function gradeAnswer(task: Task, { index, place, value }: Row<AnswerLine>): Promise<Noted> {
-  const answer = answerOf(value.reference, place);
+  const answer = answerOf(task, value.reference, place);
   const question = { id: '', task: task.name, question: '', answer };
   const { extracted, outcome } = await task.grade(question, value.completion, 'stop');
   const id = value.id ?? index;
@@ -115,8 +115,8 @@ async function gradeAnswer(task: Task, { index, place, value }: Row<AnswerLine>)
   return { line, note };
 }
 
-function answerOf(reference: string, place: string): string {
-  const answer = referenceAnswer(reference);
+function answerOf(task: Task, reference: string, place: string): string {
+  const answer = task.reference === undefined ? referenceAnswer(reference) : task.reference(reference);
   if (answer !== null) return answer;
   throw new SipfError(
     'bad-input',
