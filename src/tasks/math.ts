@@ -62,9 +62,10 @@ async function gradeFormula(
   return { extracted, outcome: { kind: 'wrong', reason: verdict === 'timeout' ? 'timeout' : 'other-answer' } };
 }
 
-/** The answer of a reference: what the last box of a solution holds, else the whole text; null: empty. */
+/** The answer of a reference: what it states where it is a solution (a box, `####`, "the answer is"), else the whole text; null: empty. */
 function referenceFormula(reference: string): string | null {
-  const text = lastBoxes(reference) ?? reference.trim();
+  const stated = /\\boxed|\\fbox|####|\banswer\b/i.test(reference) ? statedMath(reference) : null;
+  const text = stated?.explicit ? stated.text : reference.trim();
   return text === '' ? null : text;
 }
 

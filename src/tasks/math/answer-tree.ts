@@ -141,7 +141,9 @@ function listOf(text: string, depth: number): MathAnswer | null {
     .map((part) => parseMath(part, depth + 1));
   if (items.length > MAX_ITEMS) return { kind: 'expression', text };
   if (items.length === 1) return items[0]!;
-  const intervals = signs.every((sign) => sign === 'or') ? items.map(asInterval) : [];
+  // `x < 1 or x > 3`; points are no intervals.
+  const isUnion = signs.every((sign) => sign === 'or') && items.some(({ kind }) => kind !== 'tuple');
+  const intervals = isUnion ? items.map(asInterval) : [];
   if (intervals.length > 0 && intervals.every((one) => one !== null)) return { kind: 'union', parts: intervals };
   return { kind: 'list', items: inherited(items).flatMap((item) => (item.kind === 'list' ? item.items : [item])) };
 }

@@ -86,6 +86,8 @@ export function cleanLatex(text: string): string {
     .replace(/\\[()]|\\\[|\\\]/g, ' ')
     .replace(/\\([a-zA-Z]+)\*?/g, command)
     .replace(TEXT, textCommand)
+    .replace(/(?<=\d) ?(?:percent(?:age)?|pct|per cent)(?![a-z])/gi, '\\%')
+    .replace(/\\?"/g, ' ')
     .replace(/!=/g, '\\ne ')
     .replace(/<=|=</g, '\\le ')
     .replace(/>=/g, '\\ge ')

@@ -20,7 +20,15 @@ export function sameMath(wanted: string, given: string, judge: ExpressionJudge):
     return wanted.trim() === given.trim() && wanted.trim() !== '';
   const [a, b] = [cleanLatex(wanted), cleanLatex(given)];
   if (a === '' || b === '') return false;
+  const [x, y] = [withPoint(a), withPoint(b)];
+  if ((x !== a || y !== b) && isNumber(x) && isNumber(y)) return sameAnswer(x, y);
   return new Comparison(judge).same(parseMath(a), parseMath(b));
+}
+
+/** The answer is one number, perhaps with a unit behind it or a name before it. */
+export function isOneNumber(text: string): boolean {
+  const answer = withoutName(parseMath(cleanLatex(text)));
+  return answer.kind === 'expression' && isNumber(withoutUnit(answer.text).number);
 }
 
 class Comparison {
@@ -39,7 +47,7 @@ class Comparison {
     if (a.kind === 'words' || b.kind === 'words') return sameWords(a, b);
     if (a.kind === 'relation' && b.kind === 'relation' && this.#sameRelation(a, b)) return true;
     if ((a.kind === 'list' || a.kind === 'set') && (b.kind === 'list' || b.kind === 'set'))
-      return this.#sameLists(a.items, b.items);
+      return this.#sameLists(distinct(a), distinct(b));
     if (a.kind === 'tuple' && b.kind === 'tuple') return this.#inOrder(a.items, b.items);
     if (a.kind === 'matrix' && b.kind === 'matrix') return this.#sameMatrix(a.rows, b.rows);
     if (a.kind === 'union' && b.kind === 'union') return this.#inAnyOrder(a.parts, b.parts);
@@ -125,6 +133,19 @@ class Comparison {
     if (p !== x || q !== y) return p !== x && q !== y && this.#judge.equal(p!, q!);
     return this.#judge.equal(withoutDegrees(x, y), withoutDegrees(y, x));
   }
+}
+
+/** Solutions are a set: what is there twice counts once, except for plain values side by side. */
+function distinct(answer: Extract<MathAnswer, { kind: 'list' | 'set' }>): readonly MathAnswer[] {
+  const isSet = answer.kind === 'set' || answer.items.every(({ kind }) => kind === 'tuple');
+  if (!isSet) return answer.items;
+  const seen = new Map(answer.items.map((item) => [bareText(JSON.stringify(item)), item]));
+  return [...seen.values()];
+}
+
+/** `1,22` and `1000,99` are decimals to many; `1,000` is not. */
+function withPoint(text: string): string {
+  return /^-?(?:\d+,\d{1,2}|\d{4,},\d+|0,\d+|\d+,\d{4,})$/.test(text) ? text.replace(',', '.') : text;
 }
 
 type Relation = Extract<MathAnswer, { kind: 'relation' }>;

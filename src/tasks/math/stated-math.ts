@@ -17,19 +17,33 @@ const FORMULA = String.raw`\$\$[^$]{1,1000}\$\$|(?<!\\)\$(?:[^$\\\n]|\\[^\n]){1,
 const MARKER =
   /(?:#{2,6}[ \t]*|\*\*)?\b(?:final )?answers?\b(?:[ \t]*\*\*)?(?:[^.\n:=]{0,80}?[ \t](?:is|are|equals)\b|[^.\n:=]{0,20}?[:=]|[ \t]*\*{0,2}[ \t]*(?=\n))[ \t]*[:=]?\**|#### ?/gi;
 
+/** After a box, this alone states another answer. */
+const FINAL = /\bfinal answer is[ \t]*/gi;
+
 /** The answer that `completion` states: its last boxes, else what its last "the answer is" says, else its last formula or number; null: none. */
 export function statedMath(completion: string): StatedMath | null {
   const own = firstTurn(withoutReasoning(completion), {
     isAnswered: (before) => /\\boxed|\\fbox|answer/i.test(before),
   });
-  const text = own.slice(-MAX_CHARACTERS);
+  const text = singleBackslashes(own.slice(-MAX_CHARACTERS));
   const boxed = lastBoxes(text);
-  if (boxed !== null) return { text: boxed, explicit: true };
-  const declared = lastDeclared(text);
+  const final = boxed === null ? null : lastDeclared(text.slice(boxEnd(text)), FINAL);
+  if (boxed !== null) return { text: final ?? boxed, explicit: true };
+  const declared = lastDeclared(text, MARKER);
   if (declared !== null) return { text: declared, explicit: true };
   const last = lastOf(text);
   return last === null ? null : { text: last, explicit: false };
 }
+
+/** A text that went through JSON twice has each backslash doubled. */
+function singleBackslashes(text: string): string {
+  return /\\\\(?:boxed|fbox|frac|dfrac|sqrt|text)\b/.test(text) &&
+    !/(?<!\\)\\(?:boxed|fbox|frac|dfrac|sqrt|text)\b/.test(text)
+    ? text.replaceAll('\\\\', '\\')
+    : text;
+}
+
+const boxEnd = (text: string): number => boxesIn(text).at(-1)?.end ?? 0;
 
 /** The contents of the last \boxed{...}, and of those right before it in one line, as a list; null: there is no box. */
 export function lastBoxes(text: string): string | null {
@@ -55,7 +69,7 @@ function isJoint(between: string): boolean {
     .replace(/\\[()[\],;! ]|\$/g, ' ')
     .replace(/[A-Za-z]\w{0,8}(?:\([a-z]\))?\s*=\s*$/, '')
     .trim();
-  return /^[,;]?$/.test(bare) || /^(?:[^.!?]{0,25}\s)?,?(?:and|or)$/.test(bare);
+  return /^[^\p{L}\p{N}.]*$/u.test(bare) || /^(?:[^.!?]{0,25}\s)?,?(?:and|or)$/.test(bare);
 }
 
 /** Outermost boxes with their places. Linear time. */
@@ -78,8 +92,8 @@ function boxesIn(text: string): { start: number; end: number; content: string }[
 }
 
 /** What follows the last "the answer is" that is followed by something. */
-function lastDeclared(text: string): string | null {
-  const ends = [...text.matchAll(MARKER)].slice(-20).map(({ index, 0: marker }) => index + marker.length);
+function lastDeclared(text: string, marker: RegExp): string | null {
+  const ends = [...text.matchAll(marker)].slice(-20).map(({ index, 0: words }) => index + words.length);
   for (const at of ends.reverse()) {
     const rest = text.slice(at, at + MAX_ANSWER);
     const found = statedIn(rest.trimStart());
@@ -108,7 +122,8 @@ function lastOf(text: string): string | null {
   const tail = text.slice(-3000);
   const formula = [...tail.matchAll(new RegExp(FORMULA, 'gs'))].at(-1);
   const after = formula === undefined ? tail : tail.slice(formula.index + formula[0].length);
-  const number = findAnswer(after);
+  // `K2A` is a name.
+  const number = findAnswer(after.replace(/\p{L}+\d+\p{L}+/gu, ' '));
   if (formula !== undefined && (number === null || number.answer.kind !== 'number')) return formula[0];
   if (number !== null) return answerText(number.answer);
   const whole = text.trim();
