@@ -7,6 +7,7 @@ import { answerText, findAnswer, parseAnswer, referenceAnswer, sameAnswer } from
 import { type DataRecord, type Layout, locateSplit, readRecords, short } from './data-files.ts';
 import { distinctPaths } from './distinct.ts';
 import { checkEquations } from './equations.ts';
+import { gradeChoice } from './grade-choice.ts';
 import { type HubOptions, type HubSet, hubSplit } from './hub-data.ts';
 import { settleIds } from './record-ids.ts';
 import { questionPrompt, STOP_STRINGS, splitSteps, stepPieces } from './steps.ts';
@@ -18,6 +19,8 @@ export interface ParsedRecord {
   readonly question: string;
   readonly answer: string;
   readonly solution?: readonly string[];
+  /** Options that the question shows; `answer` is one of them. */
+  readonly choices?: readonly string[];
 }
 
 export interface MathTaskOptions {
@@ -57,10 +60,11 @@ export const mathFormat = {
  * already; the last number of a broken sentence is none.
  */
 export function gradeMath(
-  { answer }: Pick<Question, 'answer'>,
+  { answer, choices }: Pick<Question, 'answer' | 'choices'>,
   completion: string,
   finishReason: 'stop' | 'length',
 ): Graded {
+  if (choices !== undefined) return gradeChoice({ answer, choices }, completion, finishReason);
   const found = findAnswer(completion);
   if (finishReason === 'length' && !found?.explicit) {
     return { extracted: null, outcome: { kind: 'wrong', reason: 'truncated' } };
@@ -104,13 +108,14 @@ export function createMathTask({ layout, maxTokens, hubSet, hub, parse, order }:
         records,
         (record, position) => `${name}/${holds}/${order === undefined ? record.index : position}`,
       );
-      const parsed = understood.map(({ question, answer, solution }, position): Question => {
+      const parsed = understood.map(({ question, answer, solution, choices }, position): Question => {
         return {
           id: ids[position] ?? '',
           task: name,
           question,
           answer,
           ...(solution ? { solution: [...solution] } : {}),
+          ...(choices ? { choices: [...choices] } : {}),
         };
       });
       const wanted = part === 'all' ? parsed : parsed.filter(({ id }) => isCutForValid(id) === (part === 'valid'));

@@ -1,11 +1,13 @@
 // MATH records (problem, solution with a box, perhaps answer) -> a Task whose answers are formulas. Leaves comparing them to math/.
 import { SipfError } from '../errors.ts';
 import type { Question } from '../records.ts';
+import { choicesOf, letterOf, rightOption, withOptions } from './choices.ts';
 import { type DataRecord, short } from './data-files.ts';
+import { gradeChoice } from './grade-choice.ts';
 import type { HubOptions } from './hub-data.ts';
 import { MathComparer } from './math/compare.ts';
 import { lastBoxes, statedMath } from './math/stated-math.ts';
-import { createMathTask, mathFormat, textField } from './math-task.ts';
+import { createMathTask, mathFormat, type ParsedRecord, textField } from './math-task.ts';
 import { ownId } from './record-ids.ts';
 import { goldSteps } from './steps.ts';
 import type { Graded, Task } from './task.ts';
@@ -47,10 +49,11 @@ function formulaFormat() {
 
 async function gradeFormula(
   comparer: MathComparer,
-  { answer }: Pick<Question, 'answer'>,
+  { answer, choices }: Pick<Question, 'answer' | 'choices'>,
   completion: string,
   finishReason: 'stop' | 'length',
 ): Promise<Graded> {
+  if (choices !== undefined) return gradeChoice({ answer, choices }, completion, finishReason);
   const stated = statedMath(completion);
   if (finishReason === 'length' && !stated?.explicit) {
     return { extracted: null, outcome: { kind: 'wrong', reason: 'truncated' } };
@@ -69,13 +72,21 @@ function referenceFormula(reference: string): string | null {
   return text === '' ? null : text;
 }
 
-function mathRecord(record: DataRecord) {
+function mathRecord(record: DataRecord): ParsedRecord {
   const { value, place } = record;
+  const own = ownId(record, 'unique_id', 'id');
   const question = textField(record, value.problem === undefined ? 'question' : 'problem', 'a problem');
   const solution =
     value.solution === undefined || value.solution === null ? null : textField(record, 'solution', 'a worked solution');
   const given = value.answer === undefined || value.answer === null ? null : textField(record, 'answer', 'an answer');
   const answer = given === null ? lastBoxes(solution ?? '') : referenceFormula(given);
+  const chosen = choicesOf(record);
+  if (chosen !== null) {
+    const { options } = chosen;
+    const letter = letterOf(rightOption(options, chosen.answer));
+    const lines = solution === null ? {} : { solution: solutionSteps(solution, letter) };
+    return { ...own, question: withOptions(question, options), answer: chosen.answer, choices: options, ...lines };
+  }
   if (answer === null) {
     throw new SipfError(
       'bad-input',
@@ -83,7 +94,7 @@ function mathRecord(record: DataRecord) {
     );
   }
   return {
-    ...ownId(record, 'unique_id', 'id'),
+    ...own,
     question,
     answer,
     ...(solution === null ? {} : { solution: solutionSteps(solution, answer) }),
