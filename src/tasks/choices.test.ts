@@ -248,7 +248,7 @@ describe('grading', () => {
       [3, 'The answer is $x>3$.'],
     ] as const) {
       expect((await judged(texts, index, text)).kind, text).toBe('right');
-      expect((await judged(texts, index === 1 ? 0 : 1, text)).kind, text).toBe('wrong');
+      expect((await judged(texts, (index + 1) % 4, text)).kind, text).toBe('wrong');
     }
     expect((await judged(['5 cm', '5 m'], 1, 'The answer is 5 m')).kind).toBe('right');
     expect((await judged(['5 cm', '5 m'], 1, 'The answer is 5 cm')).kind).toBe('wrong');

@@ -41,22 +41,24 @@ const CORRECT = /\bcorrect (?:option|choice|answer|letter)(?: is|:)\s*([^\n]{1,2
 function pickIn(completion: string, choices: readonly string[]): Picked | null {
   const text = firstTurn(withoutReasoning(completion)).trim();
   const stated = statedMath(text);
-  if (stated?.explicit) return { said: stated.text, index: optionSaid(stated.text, choices), explicit: true };
+  if (stated?.explicit) return { said: stated.text, index: indexOf(optionSaid(stated.text, choices)), explicit: true };
   const correct = [...text.matchAll(CORRECT)].at(-1)?.[1];
   if (correct !== undefined) {
     const said = correct.replace(/[.!](?:\s.*)?$/s, '');
-    return { said, index: optionSaid(said, choices), explicit: true };
+    return { said, index: indexOf(optionSaid(said, choices)), explicit: true };
   }
   // A completion that is a pick and nothing else, or ends with a line that is.
   for (const line of [text, text.split('\n').at(-1) ?? '', text.split('\n', 1)[0] ?? '']) {
     const index = line.length > 300 ? null : optionSaid(line, choices, true);
-    if (index !== null) return { said: line, index, explicit: true };
+    if (index !== null) return { said: line, index: indexOf(index), explicit: true };
   }
-  return stated === null ? null : { said: stated.text, index: optionSaid(stated.text, choices), explicit: false };
+  return stated === null ? null : { said: stated.text, index: indexOf(optionSaid(stated.text, choices)), explicit: false };
 }
 
-/** The option that `said` names; null: none, or more than one. `alone`: it must say nothing else. */
-function optionSaid(said: string, choices: readonly string[], alone = false): number | null {
+const indexOf = (pick: number | 'unclear' | null): number | null => (pick === 'unclear' ? null : pick);
+
+/** The option that `said` names; null: none; `unclear`: its letter and its text are of two. `alone`: it must say nothing else. */
+function optionSaid(said: string, choices: readonly string[], alone = false): number | 'unclear' | null {
   const text = bare(said);
   const byText = optionWith(text, choices);
   const lettered =
@@ -71,13 +73,13 @@ function optionSaid(said: string, choices: readonly string[], alone = false): nu
   if (words === undefined && why === undefined) {
     // A lone letter that is another option's text names two options.
     const isText = byText !== null && byText !== byLetter && open === '' && close === '' && text.length === 1;
-    return isText ? null : byLetter;
+    return isText ? 'unclear' : byLetter;
   }
   const named = optionWith(bare((words ?? '').replace(/\)$/, '')), choices);
-  if (named !== null) return named === byLetter ? byLetter : null;
+  if (named !== null) return named === byLetter ? byLetter : 'unclear';
   // `A) 5` where no option is 5: the letter and the text do not agree.
   const isOther = words !== undefined && (alone || /^[-+\d$\\.]/.test(words));
-  return isOther ? null : byLetter;
+  return isOther ? 'unclear' : byLetter;
 }
 
 /** Without markup, dollars, text commands and the sentence's end. */
