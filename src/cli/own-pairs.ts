@@ -14,7 +14,7 @@ const SHAPES =
 export async function readPairs(
   path: string,
   task: Task,
-  terminal: Pick<Terminal, 'signal' | 'log'>,
+  terminal: Pick<Terminal, 'signal' | 'warn'>,
 ): Promise<PreferencePair[]> {
   const pairs: PreferencePair[] = [];
   let same = 0;
