@@ -81,7 +81,7 @@ async function run(command: Command, options: RunCommandOptions, terminal: Termi
   } catch (error) {
     stages.end();
     if (!terminal.signal.aborted) throw error;
-    const next = sipfCommand(`run --out ${out}`);
+    const next = sipfCommand('run', '--out', out);
     throw new SipfError('aborted', `Stopped on request. Finished work is kept. Continue with: ${next}`, {
       cause: error,
     });
@@ -92,7 +92,7 @@ async function run(command: Command, options: RunCommandOptions, terminal: Termi
     '',
     ...overview(view, lookOf(terminal)),
     '',
-    `More: ${sipfCommand(`show ${out} --pairs`)}`,
+    `More: ${sipfCommand('show', out, '--pairs')}`,
   ]);
 }
 

@@ -50,7 +50,7 @@ export function dottedFlags(command: Command, skip = 0): Record<string, string> 
     if (match === null) {
       throw new SipfError(
         'bad-input',
-        `Expected an option such as --seed 1, got '${word}'. See ${sipfCommand(`${command.name()} --help`)}.`,
+        `Expected an option such as --seed 1, got '${word}'. See ${sipfCommand(command.name(), '--help')}.`,
       );
     }
     const key = checkKey(match[1]!, keys, command);
