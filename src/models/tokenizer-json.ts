@@ -148,6 +148,9 @@ export function exactTokenizerJson(json: Json, file: string): Json {
   };
 }
 
+/** Settings that would make other tokens of the parts of words, or of some words at random. */
+const NOT_REPRODUCED = ['continuing_subword_prefix', 'dropout'] as const;
+
 function exactModel(value: unknown, file: string): Json {
   if (!value || typeof value !== 'object')
     throw new SipfError('bad-input', `Expected "model" in ${file}, got none. Download the tokenizer again.`);
@@ -155,6 +158,7 @@ function exactModel(value: unknown, file: string): Json {
   const type = model.type ?? (Array.isArray(model.vocab) ? 'Unigram' : 'BPE');
   if (!MODELS.includes(type as string))
     throw unsupported(file, `model ${typeof type === 'string' ? type : shown(type)}`);
+  for (const key of NOT_REPRODUCED) if (model[key]) throw unsupported(file, `model.${key} ${shown(model[key])}`);
   checkTokenModel({ ...model, type }, file);
   return { ...model, type };
 }
