@@ -1,5 +1,5 @@
 // A tokenizer.json -> an equal one that the tokenizer library runs exactly. Components it would treat otherwise than Hugging Face's are rewritten, or refused by name.
-import { SipfError } from '../errors.ts';
+import { printable, SipfError } from '../errors.ts';
 import { shown } from './config-reader.ts';
 import {
   checkAddedTokens,
@@ -107,7 +107,7 @@ function list(value: unknown): Json[] {
 function unsupported(file: string, what: string): SipfError {
   return new SipfError(
     'unsupported',
-    `Expected a tokenizer that can be reproduced exactly, got ${what.slice(0, 120)} in ${file}. Use another model.`,
+    `Expected a tokenizer that can be reproduced exactly, got ${printable(what, 120)} in ${file}. Use another model.`,
   );
 }
 
