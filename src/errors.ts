@@ -34,6 +34,12 @@ export function messageOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown);
 }
 
+/** A text of a file in a message: cut short, and without what would move a terminal's cursor. */
+export function printable(text: string, longest = 200): string {
+  const clean = text.replace(/\p{Cc}/gu, '?');
+  return clean.length > longest ? `${clean.slice(0, longest - 3)}...` : clean;
+}
+
 /** Throws SipfError 'aborted' if `signal` has fired. */
 export function throwIfAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw new SipfError('aborted', 'Stopped on request.');
