@@ -11,6 +11,7 @@ import { runLoop } from '../run-loop.ts';
 import { configOfRun, readRun } from '../run-reader.ts';
 import { dryRun } from './dry-run.ts';
 import { type ExecutionOptions, finish, withExecution } from './options.ts';
+import { checkRunOut } from './outputs.ts';
 import { readSettings, type SettingsOptions, withSettings } from './settings.ts';
 import { lookOf, overview, printAll, printExample } from './show.ts';
 import type { Terminal } from './terminal.ts';
@@ -57,6 +58,7 @@ export function runCommand(terminal: Terminal): Command {
 
 async function run(command: Command, options: RunCommandOptions, terminal: Terminal): Promise<void> {
   const out = options.out ?? `runs/${options.preset?.join('+') ?? options.method ?? 'run'}`;
+  await checkRunOut(options, out);
   const config = await resolveConfig(command, options, out);
   await using backend = await openBackend(options);
   if (options.dryRun === true) return await dryRun({ config, backend, json: options.json === true }, terminal);
