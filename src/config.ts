@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { messageOf, SipfError } from './errors.ts';
+import { parseJsonText } from './json-text.ts';
 import { checkSizes } from './limits.ts';
 import { nearest } from './nearest.ts';
 import { AlignOptions, SftOptions } from './pipeline/align.ts';
@@ -270,7 +271,7 @@ async function readTree(file: string): Promise<Tree> {
     );
   }
   try {
-    const tree: unknown = JSON.parse(text);
+    const tree = parseJsonText(text);
     if (isTree(tree)) return withoutSchema(tree);
   } catch (cause) {
     throw new SipfError('bad-config', `Expected JSON in ${file}, got ${messageOf(cause)}. Fix the file.`, { cause });

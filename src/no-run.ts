@@ -52,11 +52,12 @@ async function near(dir: string): Promise<string> {
     if (names.length === 0) continue;
     const wanted = [...basename(dir).toLowerCase()];
     const ranked = names
-      .map((name) => ({ name, distance: editDistance([...name.toLowerCase()], wanted) }))
+      .map((name) => ({ name, distance: editDistance([...name.toLowerCase()], wanted), length: name.length }))
       .sort((a, b) => a.distance - b.distance || (a.name < b.name ? -1 : 1));
     const [best] = ranked;
     const all = list(ranked.map(({ name }) => name));
-    const hint = best !== undefined && best.distance <= 0.5 ? ` Did you mean ${join(folder, best.name)}?` : '';
+    const isNear = best !== undefined && (best.distance <= 0.5 || best.distance * best.length <= 2);
+    const hint = isNear ? ` Did you mean ${join(folder, best.name)}?` : '';
     return `In ${folder}: ${all}.${hint || ' Give one of them.'}`;
   }
   return `There are no runs in ${dirname(dir)} either. Give the --out of a run.`;

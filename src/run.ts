@@ -3,23 +3,15 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { configDifference } from './config.ts';
-import { type Disk, hashPath, nodeDisk, readTextFile, removeLeftovers, replaceFile } from './disk.ts';
-import { SipfError, throwIfAborted } from './errors.ts';
+import { type Disk, hashPath, nodeDisk, removeLeftovers, replaceFile } from './disk.ts';
+import { throwIfAborted } from './errors.ts';
 import { Journal } from './journal.ts';
 import { Lock } from './lock.ts';
-import {
-  changesOf,
-  checkMarker,
-  hasMarkers,
-  type Marker,
-  markerPath,
-  parseJson,
-  readMarker,
-  type StageName,
-} from './marker.ts';
+import { checkMarker, type Marker, markerPath, readMarker, type StageName } from './marker.ts';
 import type { Counts, StageOutput } from './pipeline/counts.ts';
 import { canonicalJson, sha256 } from './pipeline/keys.ts';
 import type { Log, LogEvent, OnProgress } from './progress.ts';
+import { checkStored } from './run-folder.ts';
 
 export interface RunOptions {
   readonly dir: string;
@@ -231,26 +223,21 @@ export class Run implements AsyncDisposable {
 
   async #checkConfig(): Promise<void> {
     const path = this.path('config.json');
-    const text = await readTextFile(path);
-    if (text === null) {
+    const stored = await checkStored(this.dir, this.#options.config);
+    if (stored === null) {
       await replaceFile(this.#disk, path, [configText(this.#options)]);
       return;
     }
-    const old = parseJson(text, path, z.object({ config: z.unknown(), versions: z.record(z.string(), z.string()) }));
-    const changes = configDifference(old.config, JSON.parse(JSON.stringify(this.#options.config)));
-    if (changes.length > 0 && !(await hasMarkers(this.dir))) {
+    if (stored.moved !== '') {
+      await replaceFile(this.#disk, path, [configText(this.#options)]);
+      this.warn(`Nothing is at the paths that this run was begun with, so it continues with others:\n${stored.moved}`);
+    }
+    if (stored.changes !== '') {
       // Nothing was finished under the old one, which most likely is why it was changed.
       await replaceFile(this.#disk, path, [configText(this.#options)]);
-      return this.warn(`No stage had finished: this run takes the new configuration.\n${changesOf(changes)}`);
+      return this.warn(`No stage had finished: this run takes the new configuration.\n${stored.changes}`);
     }
-    if (changes.length > 0) {
-      throw new SipfError(
-        'config-changed',
-        `Expected the configuration that ${this.dir} was made with, got another:\n${changesOf(changes)}\nRun with the old values, or start a new run in another directory with --from-run ${this.dir}, which copies the stages that did not change.`,
-      );
-    }
-    const versions = configDifference(old.versions, this.#options.versions);
-    for (const { key, from, to } of versions) {
+    for (const { key, from, to } of configDifference(stored.versions, this.#options.versions)) {
       this.warn(
         `This run was begun with ${key} ${String(from)} and goes on with ${String(to)}: its figures may differ in the last digits.`,
       );

@@ -37,6 +37,7 @@ function checkHead({ model, adapter }: ModelSource, { weights }: OpenModel): voi
 class InProcessPrm implements ProcessRewardModel {
   readonly hash: string;
   readonly contextLength: number;
+  readonly warnings: readonly string[];
   readonly #opened: OpenModel;
   readonly #scorer: StepScorer;
   readonly #turns = new InTurn();
@@ -44,6 +45,7 @@ class InProcessPrm implements ProcessRewardModel {
   constructor(engine: Engine, opened: OpenModel) {
     this.hash = opened.hash;
     this.contextLength = opened.weights.config.contextLength;
+    this.warnings = opened.warnings;
     this.#opened = opened;
     this.#scorer = new StepScorer(engine, opened.weights);
   }

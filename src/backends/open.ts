@@ -7,6 +7,7 @@ import { SipfError } from '../errors.ts';
 import { checkCount, MOST, MOST_THREADS } from '../limits.ts';
 import type { Backend } from './backend.ts';
 import { createScriptedBackend, type ScriptedOptions } from './scripted.ts';
+import { tellingWarnings } from './warnings.ts';
 import { createWorkerBackend } from './worker-client.ts';
 
 export { type TelemetryReport, telemetryReport };
@@ -22,8 +23,17 @@ export interface OpenBackendOptions {
 /**
  * Opens the backend of this process, whose engine has a thread of its own; the caller disposes it. With SIPF_BACKEND=scripted (tests of the command line) it is the scripted one,
  * whose options are the default export of the module that SIPF_SCRIPT names.
+ * @param warn told once of each thing that the user should know of a model's files.
  */
-export async function openBackend(options: OpenBackendOptions): Promise<Backend> {
+export async function openBackend(
+  options: OpenBackendOptions,
+  warn?: ((message: string) => void) | undefined,
+): Promise<Backend> {
+  const backend = await openUntold(options);
+  return warn ? tellingWarnings(backend, warn) : backend;
+}
+
+async function openUntold(options: OpenBackendOptions): Promise<Backend> {
   const { SIPF_BACKEND: kind, SIPF_SCRIPT: script } = process.env;
   if (kind === 'scripted') {
     if (script === undefined)

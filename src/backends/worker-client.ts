@@ -38,10 +38,11 @@ export function createWorkerBackend(
 }
 
 function remotePolicy(client: RpcClient<WorkerCalls>, opened: WorkerCalls['openPolicy'][1]): Policy {
-  const { handle, hash, contextLength } = opened;
+  const { handle, hash, contextLength, warnings } = opened;
   return {
     hash,
     contextLength,
+    warnings,
     generate: (requests, onFinished, call) =>
       client.call(
         'generate',
@@ -59,10 +60,11 @@ function remotePolicy(client: RpcClient<WorkerCalls>, opened: WorkerCalls['openP
 }
 
 function remotePrm(client: RpcClient<WorkerCalls>, opened: WorkerCalls['openPrm'][1]): ProcessRewardModel {
-  const { handle, hash, contextLength } = opened;
+  const { handle, hash, contextLength, warnings } = opened;
   return {
     hash,
     contextLength,
+    warnings,
     score: (paths, call) => client.call('score', { handle, argument: paths }, { signal: call?.signal }),
     countTokens: (texts) => client.call('countTokens', { handle, argument: texts }),
     [Symbol.asyncDispose]: async () => void (await client.call('release', handle)),

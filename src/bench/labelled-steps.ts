@@ -165,6 +165,7 @@ async function labelAll({ items, chances }: Trace, mode: LabelOptions['mode']) {
 class TracePolicy implements Policy {
   readonly hash = 'trace';
   readonly contextLength = 4096;
+  readonly warnings = [];
   readonly stats = { promptTokens: 0, generatedTokens: 0 };
   recomputedTokens = 0;
   readonly #chances: ReadonlyMap<string, number>;

@@ -48,6 +48,7 @@ async function run(
     signal: stop.signal,
     print: async (line: string) => void ended.printed.push(JSON.parse(line) as Record<string, unknown>),
     log: (line: string) => void ended.logged.push(line),
+    warn: (line: string) => void ended.logged.push(line),
     progress: () => ({
       update: (done: number) => {
         ended.done.push(done);

@@ -50,7 +50,7 @@ export interface Answered {
 /** Answers every question that no earlier, stopped call of the same inputs has answered. */
 export async function answerAll(args: AnswerAllArgs, terminal: Terminal): Promise<Answered> {
   const { task, split, shots, questions, options } = args;
-  await using backend = await openBackend(options);
+  await using backend = await openBackend(options, terminal.warn);
   const openPolicy = () => backend.openPolicy(modelSource(options));
   const style = PromptOptions.parse({ style: options.chat ? 'chat' : 'plain' });
   const prompt = await makePrompter({ task, options: style, shots, openPolicy });
@@ -165,7 +165,7 @@ class KeptUnits {
     } catch (error) {
       if (!(error instanceof SipfError) || error.code !== 'write-failed') throw error;
       this.#refused = true;
-      this.#terminal.log(`Warning: ${error.message} Meanwhile the evaluation continues without keeping its answers.`);
+      this.#terminal.warn(`${error.message} Meanwhile the evaluation continues without keeping its answers.`);
     }
   }
 }

@@ -1,5 +1,4 @@
 // What sipf eval is asked to measure -> the questions, the worked examples before them, and a word on what of them the model has seen.
-import { stat } from 'node:fs/promises';
 import { SipfError } from '../errors.ts';
 import { loadShots } from '../pipeline/prompt.ts';
 import { sharedWarnings } from '../pipeline/question-sets.ts';
@@ -11,6 +10,7 @@ import type { Shot, Split, Task } from '../tasks/task.ts';
 import { trainedOn } from '../trained-questions.ts';
 import type { ModelOptions } from './options.ts';
 import { modelSource } from './options.ts';
+import { isOwnFile } from './own-file.ts';
 import type { Terminal } from './terminal.ts';
 
 /** Generated questions to take worked examples from. */
@@ -29,12 +29,6 @@ export interface Asked {
   readonly split: string;
   readonly questions: readonly Question[];
   readonly shots: readonly Shot[];
-}
-
-/** True for a file that is given by itself and whose records do not say their split: without --split all of it is read. */
-export async function isOwnFile(task: Pick<Task, 'cutsFiles'>, data: string | undefined): Promise<boolean> {
-  if (task.cutsFiles !== true || data === undefined) return false;
-  return (await stat(data).catch(() => null))?.isFile() === true;
 }
 
 /** Says which questions of a file are read, and warns where the model has seen some. Throws 'nothing-left' where there is none. */
@@ -67,8 +61,7 @@ export async function loadAsked(
   if (ofFile) terminal.log(describe({ data: data ?? '', split, whole, questions, loaded, shown: shown.size }) + hint);
   const earlier = await trainedOn(modelSource(options));
   const name = whole ? (data ?? '') : `${task.name}/${split}`;
-  for (const warning of sharedWarnings(name, questions, { train: [], shots, earlier }))
-    terminal.log(`Warning: ${warning}`);
+  for (const warning of sharedWarnings(name, questions, { train: [], shots, earlier })) terminal.warn(warning);
   return { split: whole ? (named ?? 'all') : split, questions, shots };
 }
 

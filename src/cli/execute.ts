@@ -2,6 +2,7 @@
 import { Console } from 'node:console';
 import { CommanderError } from 'commander';
 import { SipfError } from '../errors.ts';
+import { bugReport } from './bug-report.ts';
 import {
   type Interrupts,
   leave,
@@ -46,7 +47,6 @@ function report(name: string, error: unknown, interrupted: number | null, termin
     terminal.log(`${name}: ${error.message}`);
     return 2;
   }
-  terminal.log(`${name}: this is a bug in sipf. Please report it with the lines below and the command.`);
-  terminal.log(error instanceof Error ? (error.stack ?? error.message) : String(error));
+  for (const line of bugReport(name, error, process.argv.slice(2))) terminal.log(line);
   return 1;
 }

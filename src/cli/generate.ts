@@ -48,7 +48,7 @@ export function generateCommand(terminal: Terminal): Command {
 }
 
 async function generate(options: GenerateOptions, terminal: Terminal): Promise<void> {
-  await using backend = await openBackend(options);
+  await using backend = await openBackend(options, terminal.warn);
   await using policy = await backend.openPolicy(modelSource(options));
   const completions = await draw(policy, await contextOf(policy, options), options, terminal);
   if (options.json) {

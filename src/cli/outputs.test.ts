@@ -91,6 +91,7 @@ const terminal = {
   signal: new AbortController().signal,
   print: async () => undefined,
   log: () => undefined,
+  warn: () => undefined,
   progress: () => ({ update: () => undefined, end: () => undefined }),
   stages: () => ({ onProgress: () => undefined, end: () => undefined }),
   resumes: () => undefined,

@@ -1,8 +1,8 @@
 // A terminal -> the whole command line as commander sees it. Leaves each command to its own file.
-import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { alignCommand } from './align.ts';
 import { benchCommand } from './bench.ts';
+import { ownPackage } from './bug-report.ts';
 import { doctorCommand } from './doctor.ts';
 import { evalCommand } from './eval.ts';
 import { generateCommand } from './generate.ts';
@@ -42,7 +42,7 @@ const COMMANDS = [
 export function buildProgram(terminal: Terminal): Command {
   const program = new Command('sipf')
     .description('Small language models that learn to reason from their own process feedback.')
-    .version(version(), '-V, --version')
+    .version(ownPackage().version, '-V, --version')
     .addHelpText(
       'after',
       inThisPlace(
@@ -59,9 +59,4 @@ export function buildProgram(terminal: Terminal): Command {
       .configureHelp({ helpWidth: process.stdout.columns ?? 100 });
   }
   return program;
-}
-
-function version(): string {
-  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(text) as { version: string }).version;
 }

@@ -42,8 +42,8 @@ async function sample(command: Command, options: StageOptions, terminal: Termina
   const { config, task } = stage;
   checkRecordsOut('sample', options, config);
   const source = requireModel(stage);
-  const all = await withoutBrokenOnes(stage, await loadQuestions(stage, options), terminal);
-  await using backend = await openBackend(options);
+  const all = await withoutBrokenOnes(stage, await loadQuestions(stage, options, terminal), terminal);
+  await using backend = await openBackend(options, terminal.warn);
   const { prompt, shots } = await openPrompt({ stage, options, questions: all, backend });
   const asked = askedOf(all, shots, terminal);
   const questions = chooseQuestions(asked, config.sampling, config.seed, options.iteration);

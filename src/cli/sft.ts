@@ -32,8 +32,8 @@ async function sft(command: Command, options: StageOptions, terminal: Terminal):
   const { config, task } = stage;
   checkModelOut('sft', options, config);
   const source = requireModel(stage);
-  const questions = await loadQuestions(stage, options);
-  await using backend = await openBackend(options);
+  const questions = await loadQuestions(stage, options, terminal);
+  await using backend = await openBackend(options, terminal.warn);
   const { prompt, shots } = await openPrompt({ stage, options, questions, backend });
   const asked = askedOf(questions, shots, terminal);
   const examples = goldRows(asked, config.sft.rows, `sft/${config.seed}`, { task, prompt });

@@ -82,7 +82,7 @@ async function report(
     return;
   }
   if (dropped > 0) {
-    terminal.log(`Warning: ${dropped} of ${examples} rows are longer than ${maxLength} tokens and were left out.`);
+    terminal.warn(`${dropped} of ${examples} rows are longer than ${maxLength} tokens and were left out.`);
   }
   const loss = `loss ${firstLoss?.toFixed(4) ?? '-'} -> ${lastLoss?.toFixed(4) ?? '-'}`;
   await terminal.print(

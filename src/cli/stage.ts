@@ -14,20 +14,23 @@ import { canonicalJson, sha256 } from '../pipeline/keys.ts';
 import { type BuildPrompt, loadShots, makePrompter, withoutShots } from '../pipeline/prompt.ts';
 import { describeBroken, withoutBroken } from '../pipeline/references.ts';
 import { CodeTests, type Question } from '../records.ts';
+import { choicesOf, letterOf, rightOption, withOptions } from '../tasks/choices.ts';
 import { type OpenTasks, openTasks } from '../tasks/index.ts';
+import { settleIds } from '../tasks/record-ids.ts';
 import { openSandbox } from '../tasks/sandbox/open-sandbox.ts';
 import { goldSteps } from '../tasks/steps.ts';
 import { type Shot, type Split, type Task, taskOf } from '../tasks/task.ts';
 import { withSolutions } from '../train-questions.ts';
-import { type Row, readAllRows, readRows } from './jsonl.ts';
+import { ExactNumberValue, RecordId, type Row, readAllRows, readRows } from './jsonl.ts';
 import { type ExecutionOptions, integer } from './options.ts';
+import { isWholeForStages } from './own-file.ts';
 import { readSettings, type SettingsOptions, withSettings } from './settings.ts';
 import type { Terminal } from './terminal.ts';
 
 export interface StageOptions extends SettingsOptions, ExecutionOptions {
   readonly task?: string;
   readonly data?: string;
-  readonly split: Split;
+  readonly split?: Split;
   readonly limit?: number;
   readonly questions?: string;
   readonly model?: string;
@@ -37,13 +40,19 @@ export interface StageOptions extends SettingsOptions, ExecutionOptions {
   readonly json?: boolean;
 }
 
+/** Which part of the data a stage reads. */
+export function splitOption(): Option {
+  const choices = ['train', 'valid', 'test'];
+  return new Option('--split <name>', 'which questions (default: train; all of a file of your own)').choices(choices);
+}
+
 /** Adds where questions come from, --out, --iteration and the settings of `sections`. */
 export function withStage(command: Command, out: string, sections: readonly string[]): Command {
   return withSettings(
     command
       .option('--task <name>', 'kind of question')
       .option('--data <path>', "the task's file or folder (default: the hub, or generated)")
-      .addOption(new Option('--split <name>', 'which questions').choices(['train', 'valid', 'test']).default('train'))
+      .addOption(splitOption())
       .option('--limit <n>', 'the first n questions', integer({ min: 1, max: MOST.questions }))
       .option('--questions <file>', 'JSONL of {id, question, answer, solution?} instead of --data')
       .requiredOption('--out <path>', out)
@@ -109,10 +118,13 @@ export function requireModel({ config }: Pick<Stage, 'config'>): ModelSource {
 }
 
 const QuestionLine = z.looseObject({
-  id: z.union([z.string(), z.int()]).nullish(),
+  id: RecordId,
   question: z.string(),
   /** Tests take its place for code. */
-  answer: z.union([z.string(), z.number()]).default(''),
+  answer: z.union([z.string(), z.number(), ExactNumberValue]).default(''),
+  /** Options of a multiple-choice question; `answer` is one of them. */
+  choices: z.unknown(),
+  options: z.unknown(),
   solution: z.union([z.array(z.string()), z.string()]).nullish(),
   /** The question's own task, in a mixture. */
   task: z.string().optional(),
@@ -120,29 +132,46 @@ const QuestionLine = z.looseObject({
   prefix: z.string().optional(),
 });
 
-/** The questions of --questions, else of the task's data. */
+/** The questions of --questions, else of the task's data; says so on `terminal` where all of a file is read. */
 export async function loadQuestions(
   { config, task }: Pick<Stage, 'config' | 'task'>,
   options: Pick<StageOptions, 'questions' | 'split' | 'limit'>,
+  terminal?: Terminal,
 ): Promise<Question[]> {
   if (options.questions === undefined) {
     const { data, limit: configured, maxGoldSteps, solutions, seed } = config.task;
+    const whole = options.split === undefined && (await isWholeForStages(task, data));
+    const split = options.split ?? 'train';
     const loaded = await task.load({
       data: data ?? undefined,
-      split: options.split,
+      split,
+      whole,
       limit: options.limit ?? configured ?? undefined,
       maxGoldSteps: maxGoldSteps ?? undefined,
       seed,
     });
-    return options.split === 'train' ? withSolutions(loaded, solutions) : loaded;
+    if (whole)
+      terminal?.log(
+        `Reads ${loaded.length} questions of ${data}, of all its parts. --split train reads the part that a run trains on.`,
+      );
+    return split === 'train' ? withSolutions(loaded, solutions) : loaded;
   }
   const rows = await readAllRows(options.questions, QuestionLine);
-  const questions = rows.map((row) => questionOf(row, task));
+  const ids = settleIds(
+    rows.map(({ value: { id } }) => (id === undefined || id === null ? undefined : String(id))),
+    rows,
+    ({ index }) => String(index),
+  );
+  const questions = rows.map((row, i) => questionOf(row, ids[i]!, task));
   return options.limit === undefined ? questions : questions.slice(0, options.limit);
 }
 
-function questionOf({ index, place, value }: Row<z.infer<typeof QuestionLine>>, task: Task): Question {
-  const { id, question, answer, solution, task: name, tests, prefix } = value;
+function questionOf({ index, place, value }: Row<z.infer<typeof QuestionLine>>, id: string, task: Task): Question {
+  const { solution, task: name, tests, prefix, choices, options } = value;
+  const record = { value: { choices, options, answer: value.answer }, index, place };
+  const chosen = tests === undefined ? choicesOf(record) : null;
+  const answer = chosen?.answer ?? String(value.answer);
+  const question = chosen === null ? value.question : withOptions(value.question, chosen.options);
   const own = task.members === undefined ? task : taskOf(task, { task: name });
   const needed = own.judgedBy === 'tests' ? tests : answer;
   if (needed === undefined || needed === '') {
@@ -152,16 +181,18 @@ function questionOf({ index, place, value }: Row<z.infer<typeof QuestionLine>>, 
       `${place}, field "${field}": Expected what answers to ${own.name} are judged by, got nothing. Mend that line.`,
     );
   }
-  const split = (text: string) => (tests === undefined ? goldSteps(text.split('\n'), String(answer)) : own.split(text));
+  const stated = chosen === null ? answer : letterOf(rightOption(chosen.options, answer));
+  const split = (text: string) => (tests === undefined ? goldSteps(text.split('\n'), stated) : own.split(text));
   const steps = typeof solution === 'string' ? split(solution) : solution;
   return {
-    id: String(id ?? index),
+    id,
     task: own.name,
     question,
-    answer: String(answer),
+    answer,
     ...(steps ? { solution: steps } : {}),
     ...(tests === undefined ? {} : { tests }),
     ...(prefix === undefined ? {} : { prefix }),
+    ...(chosen === null ? {} : { choices: [...chosen.options] }),
   };
 }
 
@@ -219,7 +250,8 @@ async function shotsOf({ stage, options, questions }: PromptArgs): Promise<Shot[
   const { config, task } = stage;
   const { shots: count, shotsFile: file } = config.prompt;
   const here = count === 0 || file !== null || task.examples !== undefined || options.questions !== undefined;
-  const fallback = here || options.split === 'train' ? questions : await loadQuestions(stage, { split: 'train' });
+  const fallback =
+    here || (options.split ?? 'train') === 'train' ? questions : await loadQuestions(stage, { split: 'train' });
   return loadShots({ task, count, file, fallback, data: config.task.data ?? undefined });
 }
 
@@ -249,7 +281,8 @@ export async function rowsByQuestion<T extends { readonly questionId: string }>(
   return groups;
 }
 
-function requireQuestion(known: ReadonlyMap<string, Question>, id: string, place: Row<unknown>['place']): void {
+/** Throws SipfError 'bad-input' naming the line where no such question is known. */
+export function requireQuestion(known: ReadonlyMap<string, Question>, id: string, place: Row<unknown>['place']): void {
   if (known.has(id)) return;
   throw new SipfError(
     'bad-input',

@@ -14,6 +14,8 @@ export interface Terminal {
   print(line: string): Promise<void>;
   /** Everything else: one line on stderr. */
   log(line: string): void;
+  /** What the user should know and look at. */
+  warn(message: string): void;
   progress(options: ProgressOptions): Progress;
   /** Draws the stages of a long call one after the other; `end` closes the last. */
   stages(): { readonly onProgress: OnProgress; end(): void };
@@ -97,16 +99,18 @@ export function openTerminal(signal: AbortSignal): ProcessTerminal {
   };
   const progress = (options: ProgressOptions) => startProgress(stderr, options, () => performance.now());
   const color = stdout.isTTY === true && !process.env.NO_COLOR && process.env.TERM !== 'dumb';
+  const log = (line: string): void => {
+    clearLine();
+    stderr.write(`${line}\n`);
+  };
   return {
     signal,
     async print(line) {
       if (stdout.isTTY) clearLine();
       if (!stdout.write(`${line}\n`)) await once(stdout, 'drain');
     },
-    log(line) {
-      clearLine();
-      stderr.write(`${line}\n`);
-    },
+    log,
+    warn: (message) => log(`Warning: ${message}`),
     progress,
     stages: () => drawStages(progress),
     colors: picocolors.createColors(color),

@@ -370,7 +370,14 @@ describe('streams', () => {
 });
 
 describe('estimate', () => {
-  const facts = { hash: 'h', architecture: 'llama', parameters: 135e6, contextLength: 2048, hasChatTemplate: false };
+  const facts = {
+    hash: 'h',
+    architecture: 'llama',
+    parameters: 135e6,
+    contextLength: 2048,
+    hasChatTemplate: false,
+    warnings: [],
+  };
 
   it('adds up stages and gives time only with a calibration', async () => {
     const config = await loadConfig({ preset: 'gsm8k-smollm2', flags: { model: 'm' } });

@@ -5,14 +5,16 @@ import { type ParsedProblem, programText } from './code-task.ts';
 import { preamble } from './code-text.ts';
 import { type DataRecord, short } from './data-files.ts';
 import { evalPlusTests, isEvalPlus } from './evalplus.ts';
+import { renameHint } from './field-names.ts';
 import { textField } from './math-task.ts';
 import { logicalLines, tokenize } from './python-tokens.ts';
+import { ownId } from './record-ids.ts';
 import { SHOWN_TESTS } from './same-question.ts';
 
 /** A field of MBPP: `text` (in the sanitised set and MBPP+ `prompt`), `code`, `test_list`, `test_setup_code` or `test_imports`. */
 export function mbppProblem(record: DataRecord): ParsedProblem {
   const { value } = record;
-  const id = `mbpp/${String(value.task_id ?? '').replace(/^Mbpp\//i, '')}`;
+  const id = `mbpp/${(ownId(record, 'task_id').id ?? '').replace(/^Mbpp\//i, '')}`;
   if (isEvalPlus(value)) {
     return { ...promptedProblem(record), id };
   }
@@ -85,8 +87,7 @@ export function withCheckCalled(tests: readonly string[], entryPoint: string): s
  */
 export function ownProblem(record: DataRecord): ParsedProblem {
   const { value } = record;
-  const id = value.id ?? value.task_id;
-  const own = typeof id === 'string' || typeof id === 'number' ? { id: String(id) } : {};
+  const own = ownId(record, 'id', 'task_id');
   if (isEvalPlus(value)) return { ...promptedProblem(record), ...own };
   const named = (...names: readonly string[]): string | undefined => names.find((name) => value[name] !== undefined);
   const prompt = rawText(record, named('prompt', 'text', 'question') ?? 'prompt', 'the text of a problem');
@@ -158,9 +159,10 @@ function testsField(record: DataRecord, field: string): string[] {
   const list = (typeof given === 'string' ? [given] : Array.isArray(given) ? given : []) as unknown[];
   const texts = list.filter((test): test is string => typeof test === 'string' && test.trim() !== '');
   if (texts.length === 0 || texts.length < list.length) {
+    const hint = given === undefined ? renameHint(value, field) : '';
     throw new SipfError(
       'bad-input',
-      `Expected a list of tests in ${place}, field "${field}", got ${short(given)}. Give at least one, such as "assert f(1) == 2".`,
+      `Expected a list of tests in ${place}, field "${field}", got ${short(given)}.${hint} Give at least one, such as "assert f(1) == 2".`,
     );
   }
   return wholeTests(

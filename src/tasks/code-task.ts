@@ -6,9 +6,10 @@ import { splitCode } from './code-steps.ts';
 import { codeOf, codeRegion } from './code-text.ts';
 import { type DataRecord, type Layout, locateSplit, readRecords } from './data-files.ts';
 import { type HubOptions, type HubSet, hubSplit } from './hub-data.ts';
-import { filterQuestions, partOf } from './math-task.ts';
+import { filterQuestions } from './math-task.ts';
+import { settleIds } from './record-ids.ts';
 import type { Sandbox, Verdict } from './sandbox/sandbox.ts';
-import type { CutQuestion } from './splits.ts';
+import { type CutQuestion, partOf } from './splits.ts';
 import { promptWith } from './steps.ts';
 import type { BrokenReference, CheckOptions, Graded, GradeOptions, LoadOptions, Task } from './task.ts';
 
@@ -195,10 +196,15 @@ export async function loadProblems(options: CodeTaskOptions, wanted: LoadOptions
   const found =
     data === undefined ? await hubSplit(hubSet!, split, layout, hub) : await locateSplit(data, wanted, layout);
   const records = await readRecords(found.files);
-  const parsed = records.map((record): CutQuestion => {
-    const { id, question, tests, solution, prefix } = parse(record);
+  const understood = records.map(parse);
+  const ids = settleIds(
+    understood.map(({ id }) => id),
+    records,
+    ({ index }) => `${name}/${found.holds}/${index}`,
+  );
+  const parsed = understood.map(({ id, question, tests, solution, prefix }, position): CutQuestion => {
     const own = {
-      id: id ?? `${name}/${found.holds}/${record.index}`,
+      id: ids[position] ?? '',
       task: name,
       question,
       answer: '',
@@ -208,7 +214,7 @@ export async function loadProblems(options: CodeTaskOptions, wanted: LoadOptions
     };
     return { question: own, ownId: id !== undefined };
   });
-  const part = partOf(parsed, records, found);
+  const part = partOf(parsed, found);
   const own = belongs === undefined ? part : part.filter((question) => belongs(question, split));
   if (own.length === 0 && parsed.length > 0) {
     throw new SipfError(

@@ -141,5 +141,12 @@ function runOf(bench: Bench, parameters: number): RunEstimate {
 }
 
 function facts(parameters: number) {
-  return { hash: '', architecture: 'LlamaForCausalLM', parameters, contextLength: 2048, hasChatTemplate: false };
+  return {
+    hash: '',
+    architecture: 'LlamaForCausalLM',
+    parameters,
+    contextLength: 2048,
+    hasChatTemplate: false,
+    warnings: [],
+  };
 }
