@@ -1,6 +1,7 @@
 // A sentence that states an answer (`he pays 29 dollars for 2 subs`) -> the one number in it, or its text where it names no single number.
 import {
   type Answer,
+  isFraction,
   isVariable,
   LIST,
   leadingNumber,
@@ -46,7 +47,7 @@ function hasVariable(rest: string): boolean {
 
 /** True where the number before `rest` is part of an expression or one of several. */
 function isPart(rest: string): boolean {
-  if (EXPRESSION.test(rest) || hasVariable(rest) || SECOND.test(rest)) return true;
+  if (EXPRESSION.test(rest) || isFraction(rest) || hasVariable(rest) || SECOND.test(rest)) return true;
   const and = AND.exec(rest);
   return and !== null && !IN_PHRASE.test(and[1] ?? '');
 }
@@ -96,7 +97,7 @@ export function isOperand(text: string, { start, end }: { readonly start: number
   return (
     OPERATOR_BEFORE.test(before) ||
     BESIDE_BEFORE.test(before) ||
-    /^(?: ?[*/×÷·^√∛π]| ?\+ ?[\d\p{L}(√$]| - ?[\d(√$]|-[\d(√])/u.test(after) ||
+    /^(?: ?[*/×÷·^](?= ?(?:[-\d$.({√π]|\p{L}(?!\p{L})))| ?[√∛π]| ?\+ ?[\d\p{L}(√$]| - ?[\d(√$]|-[\d(√])/u.test(after) ||
     hasVariable(after)
   );
 }
@@ -111,6 +112,7 @@ function numberOfProse(text: string): Answer | null {
   const found = numbersIn(prose).filter(({ end }) => !/^(?:st|nd|rd|th)\b/.test(prose.slice(end, end + 3)));
   if (RANGE.test(prose) || found.some((one) => one.value === null || isOperand(prose, one))) return null;
   const free = found.filter(({ start }) => !GOVERNED.test(prose.slice(Math.max(0, start - 60), start)));
+  if (!/\p{L}/u.test(prose.slice(0, found[0]?.start))) return null;
   const [first, ...others] = free.length > 0 ? free : found;
   if (first === undefined || first.value === null) return null;
   const answer: Answer = { kind: 'number', value: first.value, percent: first.percent };
@@ -118,18 +120,26 @@ function numberOfProse(text: string): Answer | null {
   return isOne ? answer : null;
 }
 
-const NAME = /^[^+*/^√∛<>≤≥≠±∓=|,;]*$/u;
-/** The words of a sentence, a name, or arithmetic: what may stand before an equals sign whose other side is the answer. */
+const FUNCTION = /\b(?:or|and|sin|cos|tan|cot|sec|csc|log|ln|exp|mod)\b/i;
+/**
+ * True for the words of a sentence, a name, or arithmetic with numbers and names: what stands left of an equals sign whose other side is the
+ * answer. False for an equation to solve, such as `2x + 1`, `x^2` or `x = 3 or x`.
+ */
 function isDefined(side: string): boolean {
-  const left = side.trim();
-  if (/\b(?:or|and)\b/.test(left) || /[<>≤≥≠±∓]/.test(left)) return false;
-  const words = left.replace(/\([^()]*\)/g, '');
-  if (/^[\s\d.,+\-*/×÷·^%$€£¥₹()[\]]*$/.test(words.replace(/(?<=\d) ?\p{L}{3,20}/gu, ''))) return true;
-  if (/^[-\d]/.test(left) && !/^\d{1,4} ?\p{L}{3}/u.test(left)) return false;
-  if (NAME.test(words.replace(/(?<=\p{L})-(?=\p{L})/gu, ''))) return !/(?:^|[^\p{L}])-|\d ?\p{L}(?!\p{L})/u.test(words);
-  // `that he has 3+4`: words, then arithmetic.
-  const tail = /\p{L}{2,}[,:]? ((?:[\d.,+\-*/×÷·^%$€£¥₹() ]|x(?= ?\d))+)$/u.exec(left)?.[1];
-  return tail !== undefined && /\d/.test(tail);
+  const left = side.replace(/(?<=\p{L} ?)\([^()]*\)/gu, '').trim();
+  if (FUNCTION.test(left) || /[<>≤≥≠±∓√∛|]|(?:\d|\d )\p{L}(?!\p{L})/u.test(left.replace(/\d ?x(?= ?[\d(])/g, '')))
+    return false;
+  if (/^\p{L}(?:_\w{1,9}|')?$/u.test(left)) return true;
+  // A letter that is no word is a variable: `x + 2`, `xy`. Capitals name points and segments.
+  const letters = left.match(/(?<![\p{L}_'’])\p{L}{1,3}(?![\p{L}'’])/gu) ?? [];
+  const isComputed = /[-+*/×÷·^]/.test(left.replace(/(?<=\p{L})-(?=\p{L})/gu, ''));
+  return letters.every(
+    (word) =>
+      !isVariable(word) ||
+      word === 'a' ||
+      (!isComputed && /^\p{Lu}+$/u.test(word)) ||
+      (word === 'x' && /\d ?x ?[\d(]/.test(left)),
+  );
 }
 
 /** What stands right of the last equals sign, where what stands left of it names it or computes it; undefined without an equals sign. */

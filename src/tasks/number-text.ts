@@ -24,6 +24,8 @@ const MONEY_SCALE = / ?(k|m|mn|mio|mil|b|t|tn)(?![\p{L}\d])/iuy;
 const CURRENCY_BEFORE = /(?:[$€£¥₹]|USD|EUR|GBP) ?$/;
 const CURRENCY_AFTER = /^ (?:dollars?|euros?|pounds?|USD|EUR|GBP|bucks?)\b/i;
 const PERCENT = / ?(?:%|percent(?!\p{L})|per cent(?!\p{L}))/iuy;
+/** `5 and a half`. */
+const PARTS = / and (?:(?:a |one )?(half|quarter)|(three) quarters)(?!\p{L})/iuy;
 const GROUPED = /^\d{1,3}(?:,\d{3})+(?:\.\d+)?$/;
 const SCALES: Readonly<Record<string, bigint>> = {
   hundred: 100n,
@@ -108,7 +110,10 @@ function extend(text: string, run: string, start: number): Partial {
     if (part !== null && part.num > 0n && part.num < part.den)
       return { end: end + mixed[0].length, value: add(value, part) };
   }
-  return { end, value };
+  const parts = value === null ? null : matchAt(PARTS, text, end);
+  if (parts === null || value === null) return { end, value };
+  const share = parts[2] ? [3n, 4n] : parts[1]?.toLowerCase() === 'half' ? [1n, 2n] : [1n, 4n];
+  return { end: end + parts[0].length, value: add(value, { num: share[0]!, den: share[1]! }) };
 }
 
 /**

@@ -152,7 +152,7 @@ const HASHES = /####+/g;
 const MARKER = new RegExp(
   [
     // "the (final) answer (to ...) is", "Answer:"
-    String.raw`\b(?<final>final )?(?:answers?|(?<=final )(?:result|solution|value))[*_"]{0,3}(?: (?:to|of|for|in)\b[^.\n:=]{0,80}?)?[*_" ]{0,4}(?:(?: (?:is|was|are|will be|would be|should be|must be|equals|comes (?:out )?to|turns out to be)\b)(?<not> (?:not|never)\b)?|(?<never> (?:isn|wasn|aren|can)['’]?t\b| cannot be\b)|(?<colon>:|：|=))[*_" ]{0,4}[:=]?`,
+    String.raw`\b(?<final>final )?(?:answers?|(?<=final )result)[*_"]{0,3}(?: (?:to|of|for|in)\b[^.\n:=]{0,80}?)?[*_" ]{0,4}(?:(?: (?:is|was|are|will be|would be|should be|must be|equals|comes (?:out )?to|turns out to be)\b)(?<not> (?:not|never)\b)?|(?<never> (?:isn|wasn|aren|can)['’]?t\b| cannot be\b)|(?<colon>:|：|=))[*_" ]{0,4}[:=]?`,
     // "### Final Answer", "**Answer**", alone on their line
     String.raw`(?<=(?:^|\n)[ \t>]{0,8})(?:#{1,6}[ \t]+|[*_]{2,3}|(?=final))[*_]{0,3}(?:the )?(?<title>final )?(?:answer|(?<=final )result)[*_]{0,3}[:：]?[*_]{0,3}(?=[ \t]*\n)`,
     String.raw`(?<=(?:^|\n)[ \t*_]{0,8})ans(?:\.|\.?:)`,
