@@ -23,7 +23,7 @@ const UNIT_WORD = String.raw`(?:\p{L}[\p{L}'’.\-]{0,30}|[°'"″′¢])(?:\^\{
 const UNITS = new RegExp(String.raw`^(?:\s?-?\s?(?:${CURRENCY})|(?:[ \-/·]|, )?${UNIT_WORD}){0,6}$`, 'iu');
 /** Words behind a number that make it another one, or no single one. */
 const NO_UNIT =
-  /^(?:or|nor|squared|cubed|factorial|plus|minus|a?r?c?(?:sin|cos|tan|cot|csc)h?|log|ln|exp|mod|sqrt|infinity)$/i;
+  /^(?:or|nor|mil|mio|bil|squared|cubed|factorial|plus|minus|a?r?c?(?:sin|cos|tan|cot|csc)h?|log|ln|exp|mod|sqrt|infinity)$/i;
 /** `1 half`, `2 thirds`, `1 third of it`, `5 and two thirds`: fractions in words, which are not read. */
 const FRACTION_WORDS =
   /^ ?-?(?:half|halves|(?:third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|hundredth|thousandth)(?:s\b| of\b|$))|\band (?:an? |one |two |three |four |five |half|quarter)/i;
@@ -76,6 +76,9 @@ export function leadless(text: string): string {
 
 /** True for a word that stands for a number, or that makes one out of the number before it. */
 export const isVariable = (word: string): boolean => VARIABLE.test(word);
+
+/** True for a word right behind a number that makes it another one. */
+export const changesNumber = (word: string): boolean => NO_UNIT.test(word);
 
 /** True where words behind a number make a fraction of it. */
 export const isFraction = (rest: string): boolean => FRACTION_WORDS.test(rest);

@@ -16,11 +16,11 @@ const TIMES_POWER = / ?[x×*·] ?10 ?\^ ?[{(]?([+-]?\d{1,12})[})]?/y;
 const POWER = / ?\^ ?[{(]?([+-]?\d{1,12})[})]?/y;
 const SLASH = / ?\/ ?[$€£¥₹]?(-?)(?=\.?\d)/y;
 const MIXED = /(?: | and )(\d{1,300})\/(\d{1,300})(?![\d.,:/]*\d)/y;
-const SCALE = / {0,3}(hundred|thousand|lakh|million|crore|billion|trillion|mln|bn)s?(?![\p{L}])/iuy;
+const SCALE = /(?: {0,3}| ?-)(hundred|thousand|lakh|million|crore|billion|trillion|mln|bn)s?(?![\p{L}])/iuy;
 /** `10k`, `5M`: right behind the digits. */
 const SHORT_SCALE = /([kKMB])(?![\p{L}\d])/uy;
 /** `$2.5m`, `$3 B`, `2.5 M dollars`: only beside a currency, as `5 m` is a length. */
-const MONEY_SCALE = / ?(k|m|mn|mio|mil|b|t|tn)(?![\p{L}\d])/iuy;
+const MONEY_SCALE = / ?(k|m|mn|mio|mil|b|t|tn)(?![\p{L}\d'’/-])/iuy;
 const CURRENCY_BEFORE = /(?:[$€£¥₹]|USD|EUR|GBP) ?$/;
 const CURRENCY_AFTER = /^ (?:dollars?|euros?|pounds?|USD|EUR|GBP|bucks?)\b/i;
 const PERCENT = / ?(?:%|percent(?!\p{L})|per cent(?!\p{L}))/iuy;

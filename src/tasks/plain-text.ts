@@ -114,7 +114,7 @@ function root(_all: string, degree: string | undefined, a?: string, b?: string):
 function withoutLatex(text: string): string {
   let out = text
     .replace(/\\\\(?=[A-Za-z])/g, '\\')
-    .replace(/\\\\/g, ' ')
+    .replace(/\\\\/g, '; ')
     .replace(/\\(?:textdollar|dollar)(?![A-Za-z]) ?/g, MONEY)
     .replace(/\\\$/g, MONEY)
     .replace(INLINE_MATH, inlineMath)
@@ -163,5 +163,8 @@ export function plainText(text: string): string {
     .replace(/<sup>(?=[-+]?\d{1,12}<)/gi, '^')
     .replace(/<(?:br|\/?(?:p|div|li|ul|ol|tr|td|table|h[1-6])) ?\/?>/gi, '\n')
     .replace(/<\/?[a-z]{1,10} ?\/?>/gi, '');
-  return withoutLatex(plain).replace(/\*\*|__|`/g, '');
+  return withoutLatex(plain)
+    .replace(/\*\*|__|`/g, '')
+    .replace(/(?<=\d\.\d{1,30})\.\.\./g, '…')
+    .replace(/ {2,}/g, ' ');
 }
