@@ -230,7 +230,7 @@ export class Run implements AsyncDisposable {
     }
     if (stored.moved !== '') {
       await replaceFile(this.#disk, path, [configText(this.#options)]);
-      this.warn(`Nothing is at the paths that this run was begun with, so it continues with others:\n${stored.moved}`);
+      this.warn(`Nothing is at the paths that this run was begun with, so it continues with others.\n${stored.moved}`);
     }
     if (stored.changes !== '') {
       // Nothing was finished under the old one, which most likely is why it was changed.
