@@ -211,10 +211,10 @@ export const PRESETS: Readonly<Record<string, ConfigInput>> = {
   smoke,
   quickstart,
   'gsm8k-smollm2': gsm8kSmollm2,
-  'own-data': ownData,
   paper,
   'quickstart-code': quickstartCode,
   'mbpp-smollm2': mbppSmollm2,
+  'own-data': ownData,
 };
 
 /** Throws 'bad-config' naming the presets there are. */
@@ -225,4 +225,21 @@ export function presetNamed(name: string): ConfigInput {
     'bad-config',
     `Expected a preset of ${Object.keys(PRESETS).join(', ')}, got ${name}. Choose one of those.`,
   );
+}
+
+/** The preset without what is meant for its own task alone, where another `task` is named: its questions, and the sets of third tasks. */
+export function presetFor(name: string, task: string | null): ConfigInput {
+  const preset = presetNamed(name);
+  const own = preset.task?.name;
+  if (own === undefined || task === null || task.split('+').includes(own)) return preset;
+  const { task: _task, evaluate, ...rest } = preset;
+  const ofAny = <T extends { name?: string | null | undefined }>(sets: readonly T[]) =>
+    sets.filter((set) => (set.name ?? null) === null);
+  const { sets, final } = evaluate ?? {};
+  const kept = {
+    ...evaluate,
+    ...(sets === undefined ? {} : { sets: ofAny(sets) }),
+    ...(final === undefined ? {} : { final: ofAny(final) }),
+  };
+  return { ...rest, ...(evaluate === undefined ? {} : { evaluate: kept }) };
 }

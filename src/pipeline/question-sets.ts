@@ -2,6 +2,7 @@
 import { realpath } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type { Config } from '../config.ts';
+import { SipfError } from '../errors.ts';
 import type { Question } from '../records.ts';
 import { dataBeside } from '../run-paths.ts';
 import { splitInName } from '../tasks/data-files.ts';
@@ -53,7 +54,12 @@ async function loadSet(set: EvaluationSet, { config, task, tasks }: LoadSetArgs)
   // Only the train file itself is cut: of any other file that is named for a set, no question trains.
   const whole = set.data !== null && splitInName(set.data) === undefined && !(await isSamePath(set.data, data));
   const { split, limit } = set;
-  const questions = await used.load({ data: from, split, whole, limit: limit ?? undefined, seed });
+  const load = () => used.load({ data: from, split, whole, limit: limit ?? undefined, seed });
+  const questions = await load().catch((cause: unknown) => {
+    if (own || !(cause instanceof SipfError)) throw cause;
+    const hint = `It is wanted for the set ${JSON.stringify({ name: used.name, split })} of evaluate.sets or evaluate.final: give that set its "data", or leave it out, as in --evaluate.final '[{"split":"test"}]'.`;
+    throw new SipfError(cause.code, `${cause.message} ${hint}`, { cause });
+  });
   return { set, own, task: used, questions };
 }
 

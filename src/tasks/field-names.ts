@@ -21,6 +21,7 @@ const SYNONYMS: Readonly<Record<string, readonly string[]>> = {
     'correct_answer',
     'a',
   ],
+  solution: ['steps', 'rationale', 'reasoning', 'explanation', 'cot', 'response', 'completion', 'output', 'answer'],
   prompt: ['question', 'instruction', 'problem', 'query', 'input', 'text', 'description'],
   tests: ['test_cases', 'test_list', 'unit_tests', 'asserts', 'assertions', 'test'],
   steps: ['step', 'solution', 'completion', 'completions', 'response', 'reasoning', 'output', 'path', 'rationale'],
