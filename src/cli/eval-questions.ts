@@ -51,10 +51,11 @@ export async function loadAsked(
   const shown = new Set(whole && options.shotsFile === undefined ? sharedWith(loaded, shots) : []);
   const questions = loaded.filter((question) => !shown.has(question)).slice(0, limit);
   if (questions.length === 0) {
-    throw new SipfError(
-      'nothing-left',
-      `Expected questions in the ${split} split of ${task.name}, got none${shown.size === 0 ? '' : ` besides ${shown.size} worked examples`}. Check --data and --split.`,
-    );
+    const message =
+      shown.size > 0
+        ? `Expected questions in ${data} besides the ${shown.size} worked examples, got none. Lower --shots, or give --shots-file.`
+        : `Expected questions in the ${split} split of ${task.name}, got none. Check --data and --split.`;
+    throw new SipfError('nothing-left', message);
   }
   const named = task.testOnly === true ? 'test' : splitInName(data ?? '');
   const hint = whole && named === undefined ? ' --split test reads the part that a run keeps for test.' : '';
