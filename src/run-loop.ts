@@ -16,7 +16,7 @@ import { iterate } from './pipeline/iterate.ts';
 import { canonicalJson, keyedSeed, sha256, shareHeldOut } from './pipeline/keys.ts';
 import { METHODS } from './pipeline/methods.ts';
 import { loadShots, makePrompter, withoutShots } from './pipeline/prompt.ts';
-import type { LoadedSet } from './pipeline/question-sets.ts';
+import { answerWarning, type LoadedSet } from './pipeline/question-sets.ts';
 import { checkReferences } from './pipeline/references.ts';
 import { type Loop, stageOf } from './pipeline/stages.ts';
 import type { Log, OnProgress } from './progress.ts';
@@ -139,6 +139,7 @@ async function start({ run, config, backend, sets, task, questions, counts }: St
     model: typeof config.model === 'string' ? config.model : '',
     adapter: config.adapter ?? undefined,
   });
+  for (const warning of answerWarning(task.name, questions)) run.warn(warning);
   const opener = setOpener({ loop, loaded: sets, seen: { train: questions, shots, earlier }, base: base.checkpoint });
   const { rounds, final, policy } = await iterate({ loop, opener, base: base.checkpoint, parameters: base.parameters });
   return { rounds, final, policy: sourceOf(run.dir, outside, policy) };

@@ -1,7 +1,7 @@
 // What sipf eval is asked to measure -> the questions, the worked examples before them, and a word on what of them the model has seen.
 import { SipfError } from '../errors.ts';
 import { loadShots } from '../pipeline/prompt.ts';
-import { sharedWarnings } from '../pipeline/question-sets.ts';
+import { answerWarning, sharedWarnings } from '../pipeline/question-sets.ts';
 import type { Question } from '../records.ts';
 import { splitInName } from '../tasks/data-files.ts';
 import type { OpenTasks } from '../tasks/index.ts';
@@ -62,8 +62,8 @@ export async function loadAsked(
   if (ofFile) terminal.log(describe({ data: data ?? '', split, whole, questions, loaded, shown: shown.size }) + hint);
   const earlier = await trainedOn(modelSource(options));
   const name = whole ? (data ?? '') : `${task.name}/${split}`;
-  for (const warning of sharedWarnings(name, questions, { train: [], shots, earlier }))
-    terminal.log(`Warning: ${warning}`);
+  const seen = sharedWarnings(name, questions, { train: [], shots, earlier });
+  for (const warning of [...seen, ...answerWarning(name, questions)]) terminal.log(`Warning: ${warning}`);
   return { split: whole ? (named ?? 'all') : split, questions, shots };
 }
 

@@ -107,3 +107,15 @@ export function sizeWarning(name: string, count: number): string[] {
     `${name} has ${count} ${count === 1 ? 'question' : 'questions'}: one answer is ${points} points, and half of them right means ${low} to ${high} % (95 %). Give more questions before you trust a difference.`,
   ];
 }
+
+/** A model hardly ever writes a text of more words than this just as the data has it. */
+const LONG_ANSWER = 8;
+
+/** A sentence where answers are whole sentences: they are compared word by word, so that nothing would ever be right. */
+export function answerWarning(name: string, questions: readonly Question[]): string[] {
+  const long = questions.filter(({ answer }) => answer.trim().split(/\s+/).length > LONG_ANSWER).length;
+  if (long === 0) return [];
+  return [
+    `${long} of ${questions.length} answers of ${name} have more than ${LONG_ANSWER} words: only the very same words are right. Put the result alone into "answer", and the text into "solution".`,
+  ];
+}
