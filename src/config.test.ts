@@ -3,8 +3,9 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { configDifference, configKeys, loadConfig, nearest, parseConfig } from './config.ts';
-import { PRESETS } from './presets.ts';
+import { configDifference, configKeys, loadConfig, parseConfig } from './config.ts';
+import { nearest } from './nearest.ts';
+import { isOnlyCheck, PRESETS } from './presets.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sipf-config-'));
 function fileWith(text: string): string {
@@ -24,6 +25,15 @@ describe('loadConfig', () => {
     expect(config.sampling).toMatchObject({ samples: 3, temperature: 1.2, questions: 24, topP: 1 });
     expect(config.seed).toBe(5);
     expect(config.task.data).toBe('123');
+  });
+
+  it("reads past an editor's $schema in a file, and only there", async () => {
+    const file = fileWith('{"$schema": "./docs/config.schema.json", "seed": 7}');
+    expect(await loadConfig({ file })).toEqual(parseConfig({ seed: 7 }));
+    await expect(loadConfig({ file: fileWith('{"sampling": {"$schema": "x"}}') })).rejects.toThrow(
+      /sampling\.\$schema/,
+    );
+    expect(() => parseConfig({ $schema: 'x' })).toThrow(/\$schema/);
   });
 
   it('puts paper on top of another preset', async () => {
@@ -80,6 +90,15 @@ describe('loadConfig', () => {
 describe('presets', () => {
   it.each(Object.keys(PRESETS))('%s is valid', async (preset) => {
     expect((await loadConfig({ preset })).iterations).toBe(2);
+  });
+
+  it('only smoke and what varies it is no more than a check', async () => {
+    const checks = await Promise.all(
+      Object.keys(PRESETS).map(async (preset) => [preset, isOnlyCheck(await loadConfig({ preset }))] as const),
+    );
+    expect(checks.filter(([, only]) => only)).toEqual([['smoke', true]]);
+    expect(isOnlyCheck(await loadConfig({ preset: 'smoke', flags: { method: 'siof', 'labels.K': '4' } }))).toBe(true);
+    expect(isOnlyCheck(parseConfig({ model: 'a/b' }))).toBe(false);
   });
 
   it('gsm8k-smollm2 learns from short problems and is judged in and out of domain', async () => {

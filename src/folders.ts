@@ -1,5 +1,5 @@
 // A path -> a folder there, with every folder above it. Instead of mkdir's `recursive`, which never ends where a folder above refuses children with ENOENT, as /proc does.
-import { mkdir, stat } from 'node:fs/promises';
+import { access, constants, mkdir, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { SipfError } from './errors.ts';
 
@@ -8,12 +8,32 @@ export async function makeFolders(path: string): Promise<void> {
   try {
     await makeWithParents(path);
   } catch (error) {
-    const { code = String(error) } = error as NodeJS.ErrnoException;
-    throw new SipfError(
-      'write-failed',
-      `Expected to make the folder ${path}, got ${code === 'EEXIST' ? 'a file there' : code}. Name another path, or mend what is in the way.`,
-      { cause: error },
-    );
+    throw cannotMake(path, error);
+  }
+}
+
+function cannotMake(path: string, error: unknown): SipfError {
+  const { code = String(error) } = error as NodeJS.ErrnoException;
+  return new SipfError(
+    'write-failed',
+    `Expected to make the folder ${path}, got ${code === 'EEXIST' ? 'a file there' : code}. Name another path, or mend what is in the way.`,
+    { cause: error },
+  );
+}
+
+/** Throws SipfError 'write-failed' where a folder at `path` plainly cannot be made or written to. Makes nothing. */
+export async function checkCanWrite(path: string): Promise<void> {
+  let at = path;
+  for (;;) {
+    const found = await stat(at).catch((error: NodeJS.ErrnoException) => error);
+    if (!(found instanceof Error)) {
+      if (!found.isDirectory()) throw cannotMake(path, { code: at === path ? 'EEXIST' : 'ENOTDIR' });
+      return await access(at, constants.W_OK).catch((error: unknown) => {
+        throw cannotMake(path, error);
+      });
+    }
+    if (at === dirname(at) || (found.code !== 'ENOENT' && found.code !== 'ENOTDIR')) throw cannotMake(path, found);
+    at = dirname(at);
   }
 }
 

@@ -40,6 +40,13 @@ export class Lock implements AsyncDisposable {
     );
   }
 
+  /** Throws 'locked' where `take` would now, and takes nothing. */
+  static async check(dir: string): Promise<void> {
+    const text = await settledText(join(dir, 'lock'));
+    const holder = text === null ? null : parseHolder(text);
+    if (holder !== null && (await isAlive(holder))) throw locked(dir, holder);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     const text = await readTextFile(this.#path);
     if (text === null || parseHolder(text)?.token !== this.#token) return;

@@ -2,7 +2,6 @@
 import type { ConfigInput } from './config.ts';
 import { SipfError } from './errors.ts';
 
-/** Every stage on `mini` with two rounds in under a minute. Shows that things run, not that they help. */
 const smoke: ConfigInput = {
   model: {
     init: {
@@ -34,10 +33,6 @@ const tiny = {
   warmup: 0.05,
 };
 
-/**
- * A tiny model from nothing on `mini`, two rounds, judged on 4,000 test problems beside continued SFT. 3,000 problems come with a worked
- * solution; of 5,000 more only the answer is known. Eight minutes or so on 2 cores.
- */
 const quickstart: ConfigInput = {
   model: {
     init: {
@@ -67,9 +62,6 @@ const quickstart: ConfigInput = {
   },
 };
 
-/**
- * A tiny model from nothing on `mini-code`: functions to write, judged by their tests. Two rounds and the final test beside continued SFT.
- */
 const quickstartCode: ConfigInput = {
   ...quickstart,
   task: { name: 'mini-code', limit: 6000, solutions: 2500 },
@@ -85,10 +77,6 @@ const quickstartCode: ConfigInput = {
 
 const lora = { rank: 16, alpha: 32, dropout: 0, targets: 'all-linear' } as const;
 
-/**
- * SmolLM2-135M on GSM8K with LoRA: `--model FILE.gguf --data DIR`. At most 100 minutes on 2 cores at 160 GFLOPS, most of it tokens that the
- * model writes; a faster machine affords larger `sampling.questions`, `labels.paths`, `sft.train.tokens` and all of the test sets.
- */
 const gsm8kSmollm2: ConfigInput = {
   task: { name: 'gsm8k', maxGoldSteps: 3 },
   iterations: 2,
@@ -116,10 +104,7 @@ const gsm8kSmollm2: ConfigInput = {
   },
 };
 
-/**
- * Own questions with LoRA, for a model of SmolLM2's size: `--model M --data questions.jsonl`. Amounts follow the file (epochs, not tokens), so
- * that thirty questions are enough to try it. Its control needs worked solutions and is off: `--evaluate.control continued-sft`.
- */
+/** Amounts follow the file (epochs, not tokens), so that thirty questions are enough to try it. */
 const ownData: ConfigInput = {
   task: { name: 'jsonl' },
   iterations: 2,
@@ -142,10 +127,6 @@ const ownData: ConfigInput = {
   },
 };
 
-/**
- * SmolLM2-135M on MBPP with LoRA, HumanEval beside it after every round: `--model FILE.gguf --data DIR`, with mbpp/ and humaneval/ in DIR.
- * Made like gsm8k-smollm2, with the paper's six rollouts and cooler samples.
- */
 const mbppSmollm2: ConfigInput = {
   ...gsm8kSmollm2,
   task: { name: 'mbpp' },
@@ -174,7 +155,6 @@ const paperTrain = {
   maxLength: 1000,
 } as const;
 
-/** The paper's rules (METHOD.md sections 4 and 5), to be put on top of another preset: `gsm8k-smollm2+paper`. */
 const paper: ConfigInput = {
   sft: { train: { ...paperTrain, learningRate: 2e-4, tokens: null } },
   sampling: {
@@ -207,7 +187,7 @@ const paper: ConfigInput = {
   },
 };
 
-export const PRESETS: Readonly<Record<string, ConfigInput>> = {
+const presets = {
   smoke,
   quickstart,
   'gsm8k-smollm2': gsm8kSmollm2,
@@ -215,6 +195,26 @@ export const PRESETS: Readonly<Record<string, ConfigInput>> = {
   'quickstart-code': quickstartCode,
   'mbpp-smollm2': mbppSmollm2,
   'own-data': ownData,
+} satisfies Record<string, ConfigInput>;
+
+export const PRESETS: Readonly<Record<string, ConfigInput>> = presets;
+
+/** What each preset does, for which machine, in the words that help and documentation show. */
+export const PRESET_WORDS: Readonly<Record<keyof typeof presets, string>> = {
+  smoke:
+    'A check that everything runs: all stages with a tiny model from nothing, two rounds, in under a minute on 2 cores. Its figures mean nothing.',
+  quickstart:
+    'A tiny model from nothing learns generated word problems: 3,000 with worked solutions, 5,000 with answers only. Two rounds, then 4,000 test problems beside continued SFT. About 9 minutes on 2 cores (docs/RESULTS.md), no network.',
+  'gsm8k-smollm2':
+    'SmolLM2-135M on GSM8K with LoRA, two rounds; SVAMP and MultiArith beside it at the end. Needs --model FILE.gguf and --data DIR. 107 minutes on 2 cores (docs/RESULTS.md); raise sampling.questions, labels.paths and sft.train.tokens on a faster machine.',
+  'own-data':
+    'Own questions with LoRA, for a model of the size of SmolLM2-135M, two rounds. Needs --model and --data questions.jsonl; thirty questions are enough to try it. Its control needs worked solutions and is off: --evaluate.control continued-sft.',
+  paper:
+    "The paper's rules, on top of another preset: gsm8k-smollm2+paper. Quotas of right and wrong samples, all K rollouts, high LoRA rank, every round from the base model. Far dearer: ask --dry-run first.",
+  'quickstart-code':
+    'The quickstart with small functions to write, judged by their tests in the sandbox. 11 to 13 minutes on 2 cores, two runs at once (docs/RESULTS.md), no network.',
+  'mbpp-smollm2':
+    'SmolLM2-135M on MBPP with LoRA, HumanEval beside it after every round. Needs --model FILE.gguf and --data DIR with mbpp/ and humaneval/. A slice of it took 2 hours on 2 cores (docs/RESULTS.md); ask --dry-run for the whole.',
 };
 
 /** Throws 'bad-config' naming the presets there are. */
@@ -242,4 +242,15 @@ export function presetFor(name: string, task: string | null): ConfigInput {
     ...(final === undefined ? {} : { final: ofAny(final) }),
   };
   return { ...rest, ...(evaluate === undefined ? {} : { evaluate: kept }) };
+}
+
+/** Whether a configuration is (a variant of) smoke: a run of it shows that things run, and its figures mean nothing. */
+export function isOnlyCheck({ model, task }: ConfigInput): boolean {
+  return holds({ model, task }, { model: smoke.model, task: smoke.task });
+}
+
+/** Whether `tree` has every value of `part`. */
+function holds(tree: unknown, part: unknown): boolean {
+  if (typeof part !== 'object' || part === null) return tree === part;
+  return Object.entries(part).every(([key, value]) => holds((tree as Record<string, unknown> | null)?.[key], value));
 }

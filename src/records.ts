@@ -14,7 +14,7 @@ export type CodeTests = z.infer<typeof CodeTests>;
 
 /**
  * One question with a checkable answer. `solution`: the worked solution's steps, where there is one. Code questions have `tests` and an
- * empty `answer`. `prefix`: code that the answer goes on from (HumanEval); the prompt ends with it.
+ * empty `answer`. `choices`: the options of a multiple-choice question, which its text shows, too; `answer` is then one of them. `prefix`: code that the answer goes on from (HumanEval); the prompt ends with it.
  */
 export const Question = z.object({
   id: z.string(),
@@ -24,6 +24,7 @@ export const Question = z.object({
   solution: z.array(z.string()).optional(),
   tests: CodeTests.optional(),
   prefix: z.string().optional(),
+  choices: z.array(z.string()).min(2).optional(),
 });
 export type Question = z.infer<typeof Question>;
 

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { judgeSum, sumsTask, writeSum } from '../test/scripted-sums.ts';
+import type { Backend } from './backends/backend.ts';
 import { createScriptedBackend } from './backends/scripted.ts';
 import { type Config, type ConfigInput, parseConfig } from './config.ts';
 import { nodeDisk } from './disk.ts';
@@ -185,9 +186,15 @@ describe('runLoop', () => {
   it('takes another configuration where no stage had finished, so that a mistake can be mended in place', async () => {
     const out = join(folder, 'mended');
     const wrong = configWith();
-    const refusing = {
+    let made = 0;
+    // The first model is the one that the run is checked with.
+    const refusing: Backend = {
       ...backend,
-      initModel: () => Promise.reject(new SipfError('bad-input', 'Expected a tokenizer.')),
+      initModel: (...args) => {
+        made += 1;
+        if (made > 1) throw new SipfError('bad-input', 'Expected a tokenizer.');
+        return backend.initModel(...args);
+      },
     };
     await expect(runLoop({ config: wrong, out, backend: refusing, tasks })).rejects.toThrow('Expected a tokenizer');
     const right = configWith({ iterations: 0 });
@@ -246,6 +253,20 @@ describe('runLoop', () => {
     await expect(runLoop({ config, out: join(folder, 'no-pairs'), backend, tasks })).rejects.toMatchObject({
       code: 'nothing-left',
     });
+  });
+
+  it("warns of what is odd about the models' files, in the log and in events.jsonl", async () => {
+    const odd: typeof backend = {
+      ...backend,
+      facts: async (source) => ({ ...(await backend.facts(source)), warnings: [`${source.model} is odd.`] }),
+    };
+    const out = join(folder, 'odd');
+    const config = configWith({ model: 'base', simulator: 'helper', verifier: 'judge', iterations: 0 });
+    const warnings: string[] = [];
+    const log = ({ type, message }: LogEvent) => void (type === 'warning' && warnings.push(message ?? ''));
+    await runLoop({ config, out, backend: odd, tasks, log });
+    expect(warnings.slice(0, 3)).toEqual(['base is odd.', 'helper is odd.', 'judge is odd.']);
+    expect(await readFile(join(out, 'events.jsonl'), 'utf8')).toContain('"message":"base is odd."');
   });
 
   it('warns when every sample is wrong', async () => {

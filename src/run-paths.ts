@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { dirname, isAbsolute, join, relative, resolve } from 'node:path';
 import type { ModelSource } from './backends/backend.ts';
 import type { Config } from './config.ts';
+import type { ReadPath } from './out-paths.ts';
 import type { Checkpoint } from './records.ts';
 
 /** `config` with every local path passed through `change`. Names that are no local path (hub ids) stay. */
@@ -22,6 +23,25 @@ export function mapPaths(config: Config, change: (path: string) => string): Conf
     verifier: helper(config.verifier),
     evaluate: { ...evaluate, sets: sets(evaluate.sets), final: sets(evaluate.final) },
   };
+}
+
+/** Every local path that a configuration reads. */
+export function readsOf({ model, adapter, task, prompt, simulator, verifier, evaluate }: Config): ReadPath[] {
+  const reads: ReadPath[] = [];
+  const add = (name: string, path: unknown, kind: ReadPath['kind']) => {
+    if (typeof path === 'string' && path !== '') reads.push({ name, path, kind });
+  };
+  add('the model', model, 'model');
+  add('the adapter', adapter, 'model');
+  add('task.data', task.data, 'data');
+  add('prompt.shotsFile', prompt.shotsFile, 'file');
+  for (const [name, value] of Object.entries({ simulator, verifier })) {
+    if (value === 'self') continue;
+    add(`the ${name}`, value.model, 'model');
+    add(`the ${name}'s adapter`, value.adapter, 'model');
+  }
+  for (const { data } of [...evaluate.sets, ...evaluate.final]) add('data of an evaluation', data, 'data');
+  return reads;
 }
 
 /** Local paths relative to the run directory, so that config.json holds no absolute ones. */

@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { configDifference } from './config.ts';
 import { type Disk, hashPath, nodeDisk, readTextFile, removeLeftovers, replaceFile } from './disk.ts';
 import { SipfError, throwIfAborted } from './errors.ts';
+import { checkCanWrite } from './folders.ts';
 import { Journal } from './journal.ts';
 import { Lock } from './lock.ts';
 import {
@@ -231,26 +232,17 @@ export class Run implements AsyncDisposable {
 
   async #checkConfig(): Promise<void> {
     const path = this.path('config.json');
-    const text = await readTextFile(path);
-    if (text === null) {
+    const stored = await checkStored(this.dir, this.#options.config);
+    if (stored === null) {
       await replaceFile(this.#disk, path, [configText(this.#options)]);
       return;
     }
-    const old = parseJson(text, path, z.object({ config: z.unknown(), versions: z.record(z.string(), z.string()) }));
-    const changes = configDifference(old.config, JSON.parse(JSON.stringify(this.#options.config)));
-    if (changes.length > 0 && !(await hasMarkers(this.dir))) {
+    if (stored.changes !== '') {
       // Nothing was finished under the old one, which most likely is why it was changed.
       await replaceFile(this.#disk, path, [configText(this.#options)]);
-      return this.warn(`No stage had finished: this run takes the new configuration.\n${changesOf(changes)}`);
+      return this.warn(`No stage had finished: this run takes the new configuration.\n${stored.changes}`);
     }
-    if (changes.length > 0) {
-      throw new SipfError(
-        'config-changed',
-        `Expected the configuration that ${this.dir} was made with, got another:\n${changesOf(changes)}\nRun with the old values, or start a new run in another directory with --from-run ${this.dir}, which copies the stages that did not change.`,
-      );
-    }
-    const versions = configDifference(old.versions, this.#options.versions);
-    for (const { key, from, to } of versions) {
+    for (const { key, from, to } of configDifference(stored.versions, this.#options.versions)) {
       this.warn(
         `This run was begun with ${key} ${String(from)} and goes on with ${String(to)}: its figures may differ in the last digits.`,
       );
@@ -275,6 +267,34 @@ export class Run implements AsyncDisposable {
   #journalPath({ folder, name }: StageName): string {
     return this.path(folder, 'done', `${name}.journal.jsonl`);
   }
+}
+
+/** Throws what `Run.open` would for this directory and configuration, and writes nothing: 'locked', 'config-changed', 'write-failed'. */
+export async function checkRunFolder(dir: string, config: unknown): Promise<void> {
+  await checkCanWrite(dir);
+  if ((await stat(dir).catch(() => null)) === null) return;
+  await Lock.check(dir);
+  await checkStored(dir, config);
+}
+
+interface StoredRun {
+  readonly versions: Readonly<Record<string, string>>;
+  /** What is changed since in the configuration of a run in which no stage had finished: one line a key. */
+  readonly changes: string;
+}
+
+/** The run that `dir` holds; null: none. Throws 'config-changed' where it has finished stages of another configuration. */
+async function checkStored(dir: string, config: unknown): Promise<StoredRun | null> {
+  const path = join(dir, 'config.json');
+  const text = await readTextFile(path);
+  if (text === null) return null;
+  const old = parseJson(text, path, z.object({ config: z.unknown(), versions: z.record(z.string(), z.string()) }));
+  const changes = changesOf(configDifference(old.config, JSON.parse(JSON.stringify(config))));
+  if (changes === '' || !(await hasMarkers(dir))) return { versions: old.versions, changes };
+  throw new SipfError(
+    'config-changed',
+    `Expected the configuration that ${dir} was made with, got another:\n${changes}\nRun with the old values, or start a new run in another directory with --from-run ${dir}, which copies the stages that did not change.`,
+  );
 }
 
 async function* jsonLines(records: AsyncIterable<unknown> | Iterable<unknown>): AsyncGenerator<string> {

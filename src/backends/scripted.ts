@@ -72,7 +72,14 @@ function sha256(text: string): string {
 }
 
 function factsOf({ hash }: Stored): ModelFacts {
-  return { hash, architecture: 'scripted', parameters: 1000, contextLength: CONTEXT, hasChatTemplate: true };
+  return {
+    hash,
+    architecture: 'scripted',
+    parameters: 1000,
+    contextLength: CONTEXT,
+    hasChatTemplate: true,
+    warnings: [],
+  };
 }
 
 /** A trained folder tells its own hash and skill; any other name is an untrained model of that name. */
@@ -86,6 +93,7 @@ function storedOf({ model, adapter }: ModelSource): Stored {
 class ScriptedPolicy implements Policy {
   readonly hash: string;
   readonly contextLength = CONTEXT;
+  readonly warnings = [];
   readonly #skill: number;
   readonly #options: ScriptedOptions;
 
@@ -172,6 +180,7 @@ class ScriptedPolicy implements Policy {
 class ScriptedPrm implements ProcessRewardModel {
   readonly hash: string;
   readonly contextLength = CONTEXT;
+  readonly warnings = [];
   readonly #skill: number;
   readonly #options: ScriptedOptions;
 

@@ -22,13 +22,18 @@ interface Held<T> {
   readonly argument: T;
 }
 
+/** What is known of a model once it is open. */
+interface Opened extends Pick<Policy, 'hash' | 'contextLength' | 'warnings'> {
+  readonly handle: number;
+}
+
 type LogpItem = Parameters<Policy['logps']>[0][number];
 type Message = Parameters<Policy['chatPrompt']>[0][number];
 
 /** Method -> [argument, result]. `generate` asks with Completion[] and is answered with GenerateRequest[]; `train` tells TrainSteps. */
 export type WorkerCalls = {
-  openPolicy: readonly [ModelSource, { handle: number; hash: string; contextLength: number }];
-  openPrm: readonly [ModelSource, { handle: number; hash: string; contextLength: number }];
+  openPolicy: readonly [ModelSource, Opened];
+  openPrm: readonly [ModelSource, Opened];
   generate: readonly [Held<readonly GenerateRequest[]>, GenerateStats];
   logps: readonly [Held<readonly LogpItem[]>, number[][]];
   chatPrompt: readonly [Held<readonly Message[]>, string];

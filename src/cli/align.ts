@@ -4,6 +4,7 @@ import { openBackend } from '../backends/open.ts';
 import { alignRows } from '../pipeline/align.ts';
 import { METHODS } from '../pipeline/methods.ts';
 import { finish, withExecution } from './options.ts';
+import { checkModelOut } from './outputs.ts';
 import { readPairs } from './own-pairs.ts';
 import { askedOf, loadQuestions, openPrompt, openStage, requireModel, type StageOptions, withStage } from './stage.ts';
 import { trainStage } from './stage-training.ts';
@@ -35,12 +36,13 @@ export function alignCommand(terminal: Terminal): Command {
 async function align(command: Command, options: AlignCommandOptions, terminal: Terminal): Promise<void> {
   await using stage = await openStage(command, options);
   const { config, task } = stage;
+  checkModelOut('align', options, config);
   const source = requireModel(stage);
   const pairs = await readPairs(options.in, task, terminal);
   // Pairs carry their texts: questions are needed only for gold rows and shots.
   const needsQuestions = config.align.gold > 0 || (config.prompt.shots > 0 && config.prompt.shotsFile === null);
   const questions = needsQuestions ? await loadQuestions(stage, options) : [];
-  await using backend = await openBackend(options);
+  await using backend = await openBackend(options, terminal.warn);
   const { prompt, shots } = await openPrompt({ stage, options, questions, backend });
   const asked = askedOf(questions, shots, terminal);
   const { examples, objective, counts } = alignRows({

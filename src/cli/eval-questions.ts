@@ -63,7 +63,7 @@ export async function loadAsked(
   const earlier = await trainedOn(modelSource(options));
   const name = whole ? (data ?? '') : `${task.name}/${split}`;
   const seen = sharedWarnings(name, questions, { train: [], shots, earlier });
-  for (const warning of [...seen, ...answerWarning(name, questions)]) terminal.log(`Warning: ${warning}`);
+  for (const warning of [...seen, ...answerWarning(name, questions)]) terminal.warn(warning);
   return { split: whole ? (named ?? 'all') : split, questions, shots };
 }
 

@@ -3,6 +3,7 @@ import { Command, Option } from 'commander';
 import { openBackend } from '../backends/open.ts';
 import { nodeDisk, replaceFile } from '../disk.ts';
 import { SipfError } from '../errors.ts';
+import { MOST } from '../limits.ts';
 import { inUnits } from '../pipeline/counts.ts';
 import { type Answer, answerUnit, setReports } from '../pipeline/evaluate.ts';
 import { passAtFigure, type Tries, triesOf } from '../pipeline/pass-at.ts';
@@ -67,14 +68,18 @@ export function evalCommand(terminal: Terminal): Command {
       ]),
     )
     .option('--limit <n...>', 'the first n questions: 50, or first 50', limit)
-    .option('--shots <k>', 'worked examples before each question', integer({ min: 0 }), 0)
+    .option('--shots <k>', 'worked examples before each question', integer({ min: 0, max: MOST.shots }), 0)
     .option(
       '--shots-file <file>',
       "JSONL of {question, steps} to take them from (default: the task's train split; generated ones where it has none)",
     )
     .option('--chat', "put questions into the model's chat template")
-    .option('--max-tokens <n>', "longest completion (default: the task's)", integer({ min: 1 }))
-    .option('--samples <n>', 'draw n samples of each question, too, and estimate pass@k', integer({ min: 1 }))
+    .option('--max-tokens <n>', "longest completion (default: the task's)", integer({ min: 1, max: MOST.tokens }))
+    .option(
+      '--samples <n>',
+      'draw n samples of each question, too, and estimate pass@k',
+      integer({ min: 1, max: MOST.samples }),
+    )
     .option('--pass-at <k,...>', 'which k', counts, [1, 10])
     .option('--seed <n>', 'random seed of the samples', integer({ min: 0 }), 0)
     .option('--out <file>', 'JSONL to keep every completion with its grade in');
@@ -174,7 +179,7 @@ interface AnswerAllArgs {
 /** Answers every question and returns how many tokens the model wrote a second, its opening apart. */
 async function answerAll(args: AnswerAllArgs, terminal: Terminal): Promise<number> {
   const { task, split, shots, questions, options, answers, samples } = args;
-  await using backend = await openBackend(options);
+  await using backend = await openBackend(options, terminal.warn);
   const openPolicy = () => backend.openPolicy(modelSource(options));
   const style = PromptOptions.parse({ style: options.chat ? 'chat' : 'plain' });
   const prompt = await makePrompter({ task, options: style, shots, openPolicy });

@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import type { Completion, ContextPiece, GenerateRequest, Policy, SamplingOptions } from '../backends/backend.ts';
 import { openBackend } from '../backends/open.ts';
+import { MOST } from '../limits.ts';
 import {
   finish,
   integer,
@@ -32,8 +33,8 @@ export function generateCommand(terminal: Terminal): Command {
       .requiredOption('--prompt <text>', 'the text before the first token')
       .option('--chat', "put the prompt into the model's chat template as the user's message")
       .option('--system <text>', 'system message, with --chat')
-      .option('--n <n>', 'completions', integer({ min: 1 }), 1)
-      .option('--max-tokens <n>', 'longest completion', integer({ min: 1 }), 256)
+      .option('--n <n>', 'completions', integer({ min: 1, max: MOST.samples }), 1)
+      .option('--max-tokens <n>', 'longest completion', integer({ min: 1, max: MOST.tokens }), 256)
       .option('--stop <text>', 'end before this text; may be given several times', repeated)
       .option('--ignore-eos', 'go on after the end-of-sequence token')
       .option('--seed <n>', 'random seed', integer({ min: 0 }), 0),
@@ -47,7 +48,7 @@ export function generateCommand(terminal: Terminal): Command {
 }
 
 async function generate(options: GenerateOptions, terminal: Terminal): Promise<void> {
-  await using backend = await openBackend(options);
+  await using backend = await openBackend(options, terminal.warn);
   await using policy = await backend.openPolicy(modelSource(options));
   const completions = await draw(policy, await contextOf(policy, options), options, terminal);
   if (options.json) {

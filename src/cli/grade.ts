@@ -4,10 +4,11 @@ import { z } from 'zod';
 import { SipfError } from '../errors.ts';
 import { jsonText } from '../exact-json.ts';
 import { referenceAnswer } from '../tasks/answers.ts';
+import { choicesOf } from '../tasks/choices.ts';
 import type { OpenTasks } from '../tasks/index.ts';
 import type { Task } from '../tasks/task.ts';
 import { ProgramLine, programGrader } from './grade-programs.ts';
-import { RecordId, type Row, readRows, TextOrNumber } from './jsonl.ts';
+import { ExactNumberValue, RecordId, type Row, readRows } from './jsonl.ts';
 import { finish, type SandboxFlags, tasksWith, withSandbox } from './options.ts';
 import { openOne } from './stage.ts';
 import type { Terminal } from './terminal.ts';
@@ -15,8 +16,11 @@ import type { Terminal } from './terminal.ts';
 const AnswerLine = z.looseObject({
   id: RecordId,
   /** An answer, or a GSM8K solution whose answer follows `####`. */
-  reference: TextOrNumber,
+  reference: z.union([z.string(), z.number(), ExactNumberValue]),
   completion: z.string(),
+  /** Options of a multiple-choice question, as the task's data has them; `reference` is then a letter, an index or an option's text. */
+  choices: z.unknown(),
+  options: z.unknown(),
 });
 type AnswerLine = z.infer<typeof AnswerLine>;
 
@@ -102,8 +106,16 @@ function gradedLines(
 }
 
 async function gradeAnswer(task: Task, { index, place, value }: Row<AnswerLine>): Promise<Noted> {
-  const answer = answerOf(value.reference, place);
-  const question = { id: '', task: task.name, question: '', answer };
+  const { choices, options, reference } = value;
+  const chosen = choicesOf({ value: { choices, options, answer: reference }, index, place });
+  const answer = chosen?.answer ?? answerOf(task, String(reference), place);
+  const question = {
+    id: '',
+    task: task.name,
+    question: '',
+    answer,
+    ...(chosen === null ? {} : { choices: [...chosen.options] }),
+  };
   const { extracted, outcome } = await task.grade(question, value.completion, 'stop');
   const id = value.id ?? index;
   const note = extracted ?? '(no answer)';
@@ -115,8 +127,8 @@ async function gradeAnswer(task: Task, { index, place, value }: Row<AnswerLine>)
   return { line, note };
 }
 
-function answerOf(reference: string, place: string): string {
-  const answer = referenceAnswer(reference);
+function answerOf(task: Task, reference: string, place: string): string {
+  const answer = task.reference === undefined ? referenceAnswer(reference) : task.reference(reference);
   if (answer !== null) return answer;
   throw new SipfError(
     'bad-input',

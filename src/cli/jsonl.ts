@@ -15,12 +15,11 @@ const ExactInteger = z.custom<ExactNumber>(
 );
 export const RecordId: z.ZodType<RecordId | null | undefined> = z.union([z.string(), z.int(), ExactInteger]).nullish();
 
-/** A short text or a number, as its digits. */
-export const TextOrNumber = z.union([
-  z.string(),
-  z.number().transform(String),
-  z.custom<ExactNumber>(isExactNumber, 'a number').transform(String),
-]);
+/** A number that no double holds. */
+export const ExactNumberValue = z.custom<ExactNumber>(isExactNumber, 'a number');
+
+/** A short text, or a number as its digits. */
+export const TextOrNumber = z.union([z.string(), z.number().transform(String), ExactNumberValue.transform(String)]);
 
 /** Of a record's fields, those whose numbers keep their digits: they are compared as texts, or given back. */
 const EXACT_FIELDS: ReadonlySet<string> = new Set(['id', 'task_id', 'reference', 'answer']);

@@ -5,6 +5,7 @@ import { choosePaths } from '../pipeline/choose-paths.ts';
 import { inUnits } from '../pipeline/counts.ts';
 import { type LabelItem, labelUnit } from '../pipeline/label-steps.ts';
 import { finish, withExecution } from './options.ts';
+import { checkRecordsOut } from './outputs.ts';
 import { readSamples } from './own-samples.ts';
 import {
   askedOf,
@@ -46,6 +47,7 @@ export function labelCommand(terminal: Terminal): Command {
 async function label(command: Command, options: LabelCommandOptions, terminal: Terminal): Promise<void> {
   await using stage = await openStage(command, options);
   const { config, task } = stage;
+  checkRecordsOut('label', options, config);
   const { seed, labels } = config;
   const { iteration } = options;
   const source = requireModel(stage);
@@ -54,7 +56,7 @@ async function label(command: Command, options: LabelCommandOptions, terminal: T
     known,
     samples: given,
   } = await readSamples({ path: options.in, stage, options, judged: true }, terminal);
-  await using backend = await openBackend(options);
+  await using backend = await openBackend(options, terminal.warn);
   const { prompt, shots } = await openPrompt({ stage, options, questions, backend });
   const asked = askedOf(questions, shots, terminal);
   const groups = ofAsked(given, asked);

@@ -42,7 +42,7 @@ export function logpsCommand(terminal: Terminal): Command {
 }
 
 async function logps(options: LogpsOptions, terminal: Terminal): Promise<void> {
-  await using backend = await openBackend(options);
+  await using backend = await openBackend(options, terminal.warn);
   await using policy = await backend.openPolicy(modelSource(options));
   const progress = terminal.progress({ title: 'logps', unit: 'rows' });
   let done = 0;

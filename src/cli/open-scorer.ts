@@ -149,7 +149,7 @@ async function fitWeights(
   const context = { ...models, task, prompt, signal: terminal.signal, rule, heldOut, unit: config.score.unit };
   const { calibration } = await fitCalibration(labelled ?? [], context);
   const warning = fewSteps(calibration);
-  if (warning !== null) terminal.log(`Warning: ${warning}`);
+  if (warning !== null) terminal.warn(warning);
   terminal.log(`Weights (--calibration takes them): ${JSON.stringify(calibration)}`);
   return calibration;
 }

@@ -16,7 +16,7 @@ async function read(rows: readonly unknown[], task = 'jsonl') {
   const path = join(folder, 'p.jsonl');
   writeFileSync(path, rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
   const said: string[] = [];
-  const terminal = { signal: new AbortController().signal, log: (line: string) => said.push(line) };
+  const terminal = { signal: new AbortController().signal, warn: (line: string) => said.push(line) };
   return { pairs: await readPairs(path, taskNamed(task), terminal), said };
 }
 

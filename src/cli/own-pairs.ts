@@ -14,7 +14,7 @@ const SHAPES =
 export async function readPairs(
   path: string,
   task: Task,
-  terminal: Pick<Terminal, 'signal' | 'log'>,
+  terminal: Pick<Terminal, 'signal' | 'warn'>,
 ): Promise<PreferencePair[]> {
   const pairs: PreferencePair[] = [];
   let same = 0;
@@ -24,7 +24,7 @@ export async function readPairs(
     else pairs.push(pair);
   }
   if (same > 0)
-    terminal.log(`Warning: ${same} of ${same + pairs.length} pairs have the same text on both sides and are left out.`);
+    terminal.warn(`${same} of ${same + pairs.length} pairs have the same text on both sides and are left out.`);
   return pairs;
 }
 

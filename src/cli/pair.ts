@@ -8,6 +8,7 @@ import { pathScores } from '../pipeline/step-labels.ts';
 import { type Sample, StepScores } from '../records.ts';
 import type { Row } from './jsonl.ts';
 import { finish } from './options.ts';
+import { checkRecordsOut } from './outputs.ts';
 import { readSamples } from './own-samples.ts';
 import { openStage, reportCounts, rowsByQuestion, type StageOptions, withStage } from './stage.ts';
 import type { Terminal } from './terminal.ts';
@@ -35,6 +36,7 @@ export function pairCommand(terminal: Terminal): Command {
 
 async function pair(command: Command, options: PairCommandOptions, terminal: Terminal): Promise<void> {
   await using stage = await openStage(command, options);
+  checkRecordsOut('pair', options, stage.config);
   const { seed, score, pairs } = stage.config;
   const { known, samples } = await readSamples({ path: options.samples, stage, options, judged: true }, terminal);
   const scores = await rowsByQuestion(options.in, StepScores, known, terminal.signal, (row) =>

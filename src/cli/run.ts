@@ -2,10 +2,11 @@
 import { Command, Option } from 'commander';
 import { openBackend } from '../backends/open.ts';
 import type { Config } from '../config.ts';
+import { sipfCommand } from '../errors.ts';
 import { isRun, noRunAt } from '../no-run.ts';
 import { MethodName } from '../pipeline/methods.ts';
 import { ScoreOptions } from '../pipeline/score-paths.ts';
-import type { LogEvent } from '../progress.ts';
+import { type LogEvent, stageTitle } from '../progress.ts';
 import { runLoop } from '../run-loop.ts';
 import { configOfRun, readRun } from '../run-reader.ts';
 import { dryRun } from './dry-run.ts';
@@ -57,9 +58,10 @@ export function runCommand(terminal: Terminal): Command {
 async function run(command: Command, options: RunCommandOptions, terminal: Terminal): Promise<void> {
   const out = options.out ?? `runs/${options.preset?.join('+') ?? options.method ?? 'run'}`;
   const config = await resolveConfig(command, options, out);
-  await using backend = await openBackend(options);
+  await using backend = await openBackend(options, options.dryRun === true ? terminal.warn : undefined);
   if (options.dryRun === true) return await dryRun({ config, backend, json: options.json === true }, terminal);
   const stages = terminal.stages();
+  terminal.resumes(`Finished work is kept. Continue with: ${sipfCommand(`run --out ${out}`)}`);
   try {
     const { rounds, final, policy } = await runLoop({
       config,
@@ -68,18 +70,26 @@ async function run(command: Command, options: RunCommandOptions, terminal: Termi
       fromRun: options.fromRun,
       signal: terminal.signal,
       onProgress: stages.onProgress,
-      log: (event) => logEvent(event, terminal),
+      log: (event) => {
+        // A stage's progress line ends before the next line of any stage.
+        if (event.type.startsWith('stage-')) stages.end();
+        logEvent(event, terminal);
+      },
     });
     stages.end();
     if (options.json === true) return await terminal.print(JSON.stringify({ out, rounds, final, policy }));
   } catch (error) {
     stages.end();
-    if (terminal.signal.aborted) terminal.log(`Finished work is kept. Go on with: sipf run --out ${out}`);
     throw error;
   }
   const view = await readRun(out);
   await printExample(view, 2, terminal);
-  await printAll(terminal, ['', ...overview(view, lookOf(terminal)), '', `More: sipf show ${out} --pairs`]);
+  await printAll(terminal, [
+    '',
+    ...overview(view, lookOf(terminal)),
+    '',
+    `More: ${sipfCommand(`show ${out} --pairs`)}`,
+  ]);
 }
 
 /** Without a preset or file, an existing run (or --from-run) gives the settings that the flags change; the run itself refuses what it cannot go on with. */
@@ -96,8 +106,8 @@ async function resolveConfig(command: Command, options: RunCommandOptions, out: 
 }
 
 function logEvent({ type, stage, iteration, message }: LogEvent, terminal: Terminal): void {
-  const where = stage === undefined ? '' : `round ${iteration ?? 0} ${stage}`;
-  if (type === 'warning') terminal.log(`Warning: ${message ?? ''}`);
+  const where = stage === undefined ? '' : stageTitle(stage, iteration ?? 0);
+  if (type === 'warning') terminal.warn(message ?? '');
   if (type === 'stage-skipped') terminal.log(`${where}: done before`);
   if (type === 'stage-start') terminal.log(`${where}: begins`);
 }

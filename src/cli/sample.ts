@@ -4,6 +4,7 @@ import { openBackend } from '../backends/open.ts';
 import { inUnits } from '../pipeline/counts.ts';
 import { chooseQuestions, sampleUnit } from '../pipeline/sample-paths.ts';
 import { finish, withExecution } from './options.ts';
+import { checkRecordsOut } from './outputs.ts';
 import {
   askedOf,
   loadQuestions,
@@ -39,9 +40,10 @@ export function sampleCommand(terminal: Terminal): Command {
 async function sample(command: Command, options: StageOptions, terminal: Terminal): Promise<void> {
   await using stage = await openStage(command, options);
   const { config, task } = stage;
+  checkRecordsOut('sample', options, config);
   const source = requireModel(stage);
   const all = await withoutBrokenOnes(stage, await loadQuestions(stage, options, terminal), terminal);
-  await using backend = await openBackend(options);
+  await using backend = await openBackend(options, terminal.warn);
   const { prompt, shots } = await openPrompt({ stage, options, questions: all, backend });
   const asked = askedOf(all, shots, terminal);
   const questions = chooseQuestions(asked, config.sampling, config.seed, options.iteration);

@@ -11,7 +11,7 @@ import { type Task, taskOf } from '../tasks/task.ts';
 import { inBatches, namingRow, RecordId, type Row, readRows } from './jsonl.ts';
 import { openScorer, openScoreStage, type ScoreStage } from './open-scorer.ts';
 import { finish, number, withExecution } from './options.ts';
-import { describeTooLong, type ScoreSamplesOptions, scoreSamples } from './score-samples.ts';
+import { type ScoreSamplesOptions, scoreSamples, warnOfTooLong } from './score-samples.ts';
 import { withSettings } from './settings.ts';
 import { formatScores } from './show-steps.ts';
 import { loadQuestions, openPrompt, splitOption } from './stage.ts';
@@ -89,7 +89,7 @@ export function scoreCommand(terminal: Terminal): Command {
 async function scoreFile(command: Command, options: ScoreOptions, terminal: Terminal): Promise<void> {
   await using stage = await openScoreStage(command, options);
   requireScorerOfPaths(stage);
-  await using backend = await openBackend(options);
+  await using backend = await openBackend(options, terminal.warn);
   // Paths bring their questions: others are needed for worked examples only.
   const { shots, shotsFile } = stage.config.prompt;
   const questions = shots > 0 && shotsFile === null ? await loadQuestions(stage, options) : [];
@@ -114,7 +114,7 @@ async function scoreFile(command: Command, options: ScoreOptions, terminal: Term
   } finally {
     progress.end();
   }
-  if (tooLong > 0) terminal.log(describeTooLong(tooLong));
+  warnOfTooLong(tooLong, terminal);
   if (judged.length > 0) reportF1(judged, options.threshold, terminal);
 }
 

@@ -8,18 +8,20 @@ import type { Config } from '../config.ts';
 import { hashPath, nodeDisk, replaceFile } from '../disk.ts';
 import { SipfError, throwIfAborted } from '../errors.ts';
 import { Journal } from '../journal.ts';
+import { MOST } from '../limits.ts';
 import type { Counts, StageOutput } from '../pipeline/counts.ts';
 import { canonicalJson, sha256 } from '../pipeline/keys.ts';
 import { type BuildPrompt, loadShots, makePrompter, withoutShots } from '../pipeline/prompt.ts';
 import { describeBroken, withoutBroken } from '../pipeline/references.ts';
 import { CodeTests, type Question } from '../records.ts';
+import { choicesOf, letterOf, rightOption, withOptions } from '../tasks/choices.ts';
 import { type OpenTasks, openTasks } from '../tasks/index.ts';
 import { settleIds } from '../tasks/record-ids.ts';
 import { openSandbox } from '../tasks/sandbox/open-sandbox.ts';
 import { goldSteps } from '../tasks/steps.ts';
 import { type Shot, type Split, type Task, taskOf } from '../tasks/task.ts';
 import { withSolutions } from '../train-questions.ts';
-import { RecordId, type Row, readAllRows, readRows, TextOrNumber } from './jsonl.ts';
+import { ExactNumberValue, RecordId, type Row, readAllRows, readRows } from './jsonl.ts';
 import { type ExecutionOptions, integer } from './options.ts';
 import { isWholeForStages } from './own-file.ts';
 import { readSettings, type SettingsOptions, withSettings } from './settings.ts';
@@ -51,10 +53,15 @@ export function withStage(command: Command, out: string, sections: readonly stri
       .option('--task <name>', 'kind of question')
       .option('--data <path>', "the task's file or folder (default: the hub, or generated)")
       .addOption(splitOption())
-      .option('--limit <n>', 'the first n questions', integer({ min: 1 }))
+      .option('--limit <n>', 'the first n questions', integer({ min: 1, max: MOST.questions }))
       .option('--questions <file>', 'JSONL of {id, question, answer, solution?} instead of --data')
       .requiredOption('--out <path>', out)
-      .option('--iteration <k>', 'round, which random numbers and ids depend on', integer({ min: 0 }), 1),
+      .option(
+        '--iteration <k>',
+        'round, which random numbers and ids depend on',
+        integer({ min: 0, max: MOST.rounds }),
+        1,
+      ),
     sections,
   );
 }
@@ -114,7 +121,10 @@ const QuestionLine = z.looseObject({
   id: RecordId,
   question: z.string(),
   /** Tests take its place for code. */
-  answer: TextOrNumber.default(''),
+  answer: z.union([z.string(), z.number(), ExactNumberValue]).default(''),
+  /** Options of a multiple-choice question; `answer` is one of them. */
+  choices: z.unknown(),
+  options: z.unknown(),
   solution: z.union([z.array(z.string()), z.string()]).nullish(),
   /** The question's own task, in a mixture. */
   task: z.string().optional(),
@@ -156,8 +166,12 @@ export async function loadQuestions(
   return options.limit === undefined ? questions : questions.slice(0, options.limit);
 }
 
-function questionOf({ place, value }: Row<z.infer<typeof QuestionLine>>, id: string, task: Task): Question {
-  const { question, answer, solution, task: name, tests, prefix } = value;
+function questionOf({ index, place, value }: Row<z.infer<typeof QuestionLine>>, id: string, task: Task): Question {
+  const { solution, task: name, tests, prefix, choices, options } = value;
+  const record = { value: { choices, options, answer: value.answer }, index, place };
+  const chosen = tests === undefined ? choicesOf(record) : null;
+  const answer = chosen?.answer ?? String(value.answer);
+  const question = chosen === null ? value.question : withOptions(value.question, chosen.options);
   const own = task.members === undefined ? task : taskOf(task, { task: name });
   const needed = own.judgedBy === 'tests' ? tests : answer;
   if (needed === undefined || needed === '') {
@@ -167,7 +181,8 @@ function questionOf({ place, value }: Row<z.infer<typeof QuestionLine>>, id: str
       `${place}, field "${field}": Expected what answers to ${own.name} are judged by, got nothing. Mend that line.`,
     );
   }
-  const split = (text: string) => (tests === undefined ? goldSteps(text.split('\n'), answer) : own.split(text));
+  const stated = chosen === null ? answer : letterOf(rightOption(chosen.options, answer));
+  const split = (text: string) => (tests === undefined ? goldSteps(text.split('\n'), stated) : own.split(text));
   const steps = typeof solution === 'string' ? split(solution) : solution;
   return {
     id,
@@ -177,6 +192,7 @@ function questionOf({ place, value }: Row<z.infer<typeof QuestionLine>>, id: str
     ...(steps ? { solution: steps } : {}),
     ...(tests === undefined ? {} : { tests }),
     ...(prefix === undefined ? {} : { prefix }),
+    ...(chosen === null ? {} : { choices: [...chosen.options] }),
   };
 }
 
@@ -293,6 +309,7 @@ export async function runJournaled<U>(args: JournaledArgs<U>, terminal: Terminal
   const exists = (await stat(path).catch(() => null)) !== null;
   const journal = await Journal.open(nodeDisk, path, sha256(canonicalJson(inputs)), exists);
   const already = journal.units;
+  terminal.resumes('Finished work is kept beside --out: the same command continues.');
   const progress = terminal.progress({ title, unit, total });
   let index = 0;
   let done = 0;

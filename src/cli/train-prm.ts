@@ -6,6 +6,7 @@ import { METHODS, needs } from '../pipeline/methods.ts';
 import { checkPrmRows, prmRows } from '../pipeline/train-prm.ts';
 import { StepLabels } from '../records.ts';
 import { finish, withExecution } from './options.ts';
+import { checkModelOut } from './outputs.ts';
 import { readSamples } from './own-samples.ts';
 import {
   askedOf,
@@ -48,13 +49,14 @@ export function trainPrmCommand(terminal: Terminal): Command {
 async function trainPrm(command: Command, options: TrainPrmOptions, terminal: Terminal): Promise<void> {
   await using stage = await openStage(command, options);
   const { config, task } = stage;
+  checkModelOut('train-prm', options, config);
   const source = requireModel(stage);
   const { questions, known, samples } = await readSamples(
     { path: options.samples, stage, options, judged: false },
     terminal,
   );
   const labels = await rowsByQuestion(options.in, StepLabels, known, terminal.signal);
-  await using backend = await openBackend(options);
+  await using backend = await openBackend(options, terminal.warn);
   const { prompt, shots } = await openPrompt({ stage, options, questions, backend });
   const asked = askedOf(questions, shots, terminal);
   const labelled = [...ofAsked(labels, asked)].map(([id, records]) => ({
@@ -75,7 +77,7 @@ async function trainPrm(command: Command, options: TrainPrmOptions, terminal: Te
     ),
     calibrates: needs(METHODS[config.method], config.score.scorer).calibration,
   });
-  for (const warning of checkPrmRows(rows)) terminal.log(`Warning: ${warning}`);
+  for (const warning of checkPrmRows(rows)) terminal.warn(warning);
   const { paths, heldOutPaths, steps, correctSteps } = rows.counts;
   terminal.log(
     `${paths} labelled paths (${heldOutPaths} more are held out), ${steps} steps, ${Math.round(correctSteps)} of them correct`,

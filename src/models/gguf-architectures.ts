@@ -1,6 +1,7 @@
 // GGUF metadata and tensor names -> the vocabulary of Hugging Face's config.json and weights. One table entry per architecture.
 import { SipfError } from '../errors.ts';
 import { type GgufFile, type GgufTensor, type GgufValue, readGgufPieces, readGgufTensor } from './gguf.ts';
+import { refuseOtherKinds } from './gguf-kinds.ts';
 import { ropeFromFactors } from './rope-factors.ts';
 
 /** A tensor of the model under its Hugging Face name. */
@@ -154,8 +155,9 @@ function ropeParameters(meta: Metadata, theta: number): Record<string, unknown> 
  * `rope_parameters` (see ropeFromFactors).
  */
 export async function ggufModel(gguf: GgufFile): Promise<GgufModel> {
+  refuseOtherKinds(gguf);
   const meta = new Metadata(gguf);
-  const entry = ARCHITECTURES[meta.architecture];
+  const entry = Object.hasOwn(ARCHITECTURES, meta.architecture) ? ARCHITECTURES[meta.architecture] : undefined;
   if (!entry) {
     throw new SipfError(
       'unsupported',

@@ -21,7 +21,7 @@ import {
 import type { EvaluationSet } from './evaluate-options.ts';
 import { canonicalJson, isHeldOut, keyedOrder, sha256 } from './keys.ts';
 import { type FigureItem, figureWarnings, type ScoreFigures, scoreFigures } from './prm-figures.ts';
-import { makePrompter } from './prompt.ts';
+import { type BuildPrompt, makePrompter, type PrompterArgs } from './prompt.ts';
 import { type LoadedSet, nameOfSet, type Seen, sharedWarnings, sizeWarning } from './question-sets.ts';
 import { checkReferences } from './references.ts';
 import type { Trained } from './stage-results.ts';
@@ -57,13 +57,11 @@ export function setOpener({ loop, loaded, seen, base }: SetOpenerArgs): SetOpene
   const openOne = async (key: string): Promise<JudgedSet> => {
     const found = loaded.get(key);
     if (found === undefined) throw new Error(`Expected a loaded set, got ${key}.`);
-    const { set, own, task } = found;
+    const { set, task } = found;
     const of = `-${task.name}-${set.split}-${sha256(key).slice(0, 8)}`;
     const { kept: questions } = await checkReferences(loop.run, task, found.questions, of);
     const openPolicy = () => loop.backend.openPolicy(sourceIn(loop, base));
-    const shots = shotsLike(loop.task, task, seen.shots);
-    const options = loop.config.prompt;
-    const prompt = own ? loop.prompt : await makePrompter({ task, options, shots, openPolicy });
+    const prompt = await promptOfSet(found, { ...loop, shots: seen.shots, options: loop.config.prompt, openPolicy });
     return { task, split: set.split, prompt, questions, warnings: warnings.get(key) ?? [] };
   };
   return {
@@ -77,6 +75,16 @@ export function setOpener({ loop, loaded, seen, base }: SetOpenerArgs): SetOpene
         }),
       ),
   };
+}
+
+export interface RunPrompt extends PrompterArgs {
+  readonly prompt: BuildPrompt;
+}
+
+/** The run's own prompts, or for another task's set prompts made like them. */
+export async function promptOfSet({ own, task }: LoadedSet, run: RunPrompt): Promise<BuildPrompt> {
+  const { options, shots, openPolicy } = run;
+  return own ? run.prompt : makePrompter({ task, options, shots: shotsLike(run.task, task, shots), openPolicy });
 }
 
 /** Worked examples of the run's task for another one; of a mixture, those of the first member that is judged alike. */

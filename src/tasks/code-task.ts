@@ -1,5 +1,5 @@
 // How a data set's records read -> a Task: questions that are answered by a program and judged by its tests. Leaves running programs to the sandbox.
-import { SipfError } from '../errors.ts';
+import { SipfError, sipfCommand } from '../errors.ts';
 import type { CodeTests, Question } from '../records.ts';
 import { distinctPrograms } from './code-distinct.ts';
 import { splitCode } from './code-steps.ts';
@@ -157,7 +157,7 @@ async function brokenReferences(
   if (solved.length > 0 && found.filter(({ reason }) => reason === 'error').length === solved.length) {
     throw new SipfError(
       'unsupported',
-      `Expected a sandbox that judges the ${solved.length} reference solutions, got for each an error such as: ${found[0]?.detail}. Run the command again, or sipf doctor.`,
+      `Expected a sandbox that judges the ${solved.length} reference solutions, got for each an error such as: ${found[0]?.detail}. Run the command again, or ${sipfCommand('doctor')}.`,
     );
   }
   return found;

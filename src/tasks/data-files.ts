@@ -38,6 +38,8 @@ export interface Layout {
   readonly ownData?: boolean;
   /** Records themselves say their split (by their number): all files are read for each. */
   readonly splitInRecords?: boolean;
+  /** Split files also lie in folders below, one a subject. */
+  readonly nested?: boolean;
   /** Folder of the hub's repository that holds the files, also in a local copy. */
   readonly folder?: string;
 }
@@ -186,14 +188,21 @@ async function kindOf(path: string): Promise<'file' | 'folder'> {
 }
 
 /** File names in a folder and in its `main`, `data` and `layout.folder` (as hub repositories have them); empty where it is not there. */
-async function listFolder(folder: string, { folder: inHub = 'main' }: Layout): Promise<string[]> {
+async function listFolder(folder: string, { folder: inHub = 'main', nested = false }: Layout): Promise<string[]> {
   const lists = await Promise.all(
     ['', inHub, 'main', 'data'].map(async (inner) => {
       const entries = await readdir(join(folder, inner), { withFileTypes: true }).catch(() => []);
       return entries.filter((entry) => !entry.isDirectory()).map((entry) => join(inner, entry.name));
     }),
   );
-  return lists.find((names) => names.some(isDataFile)) ?? [];
+  const found = lists.find((names) => names.some(isDataFile));
+  if (found !== undefined || !nested) return found ?? [];
+  const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
+  const folders = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
+  const below = await Promise.all(
+    folders.sort().map(async (inner) => (await readdir(join(folder, inner))).map((name) => join(inner, name))),
+  );
+  return below.flat().filter(isDataFile);
 }
 
 /** All records of `files`, in order. Throws SipfError 'bad-input' naming file and line for what is no JSON object. */

@@ -7,6 +7,7 @@ import { type DataRecord, type Layout, locateSplit, readRecords, short } from '.
 import { distinctPaths } from './distinct.ts';
 import { checkEquations } from './equations.ts';
 import { renameHint } from './field-names.ts';
+import { gradeChoice } from './grade-choice.ts';
 import { type HubOptions, type HubSet, hubSplit } from './hub-data.ts';
 import { settleIds } from './record-ids.ts';
 import { type CutQuestion, partOf } from './splits.ts';
@@ -19,6 +20,8 @@ export interface ParsedRecord {
   readonly question: string;
   readonly answer: string;
   readonly solution?: readonly string[];
+  /** Options that the question shows; `answer` is one of them. */
+  readonly choices?: readonly string[];
 }
 
 export interface MathTaskOptions {
@@ -50,10 +53,11 @@ export const mathFormat = {
  * already; the last number of a broken sentence is none.
  */
 export function gradeMath(
-  { answer }: Pick<Question, 'answer'>,
+  { answer, choices }: Pick<Question, 'answer' | 'choices'>,
   completion: string,
   finishReason: 'stop' | 'length',
 ): Graded {
+  if (choices !== undefined) return gradeChoice({ answer, choices }, completion, finishReason);
   const found = findAnswer(completion);
   if (finishReason === 'length' && !found?.explicit) {
     return { extracted: null, outcome: { kind: 'wrong', reason: 'truncated' } };
@@ -99,13 +103,14 @@ export function createMathTask({ layout, maxTokens, hubSet, hub, parse, order }:
         records,
         (record, position) => `${name}/${found.holds}/${order === undefined ? record.index : position}`,
       );
-      const parsed = understood.map(({ id, question, answer, solution }, position): CutQuestion => {
+      const parsed = understood.map(({ id, question, answer, solution, choices }, position): CutQuestion => {
         const own = {
           id: ids[position] ?? '',
           task: name,
           question,
           answer,
           ...(solution ? { solution: [...solution] } : {}),
+          ...(choices ? { choices: [...choices] } : {}),
         };
         return { question: own, ownId: id !== undefined };
       });

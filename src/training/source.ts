@@ -3,7 +3,7 @@ import { relative, resolve } from 'node:path';
 import type { TrainJob } from '../backends/backend.ts';
 import { SipfError } from '../errors.ts';
 import { type AdapterFiles, adapterHash, readAdapter } from '../models/adapter-files.ts';
-import { architectureOf } from '../models/architectures.ts';
+import { decoderOf } from '../models/architectures.ts';
 import { checkWeights } from '../models/check-weights.ts';
 import { checkpointHash } from '../models/checkpoint-hash.ts';
 import type { Architecture, DecoderConfig } from '../models/decoder.ts';
@@ -30,8 +30,7 @@ export async function openTrainingSource(
   options: CacheOptions,
 ): Promise<TrainingSource> {
   const files = await openModelFiles(source.model, options);
-  const architecture = architectureOf(files.config);
-  const config = architecture.configure(files.config);
+  const { architecture, config } = decoderOf(files);
   checkWeights(architecture, config, files);
   const tokenizer = await loadTokenizer(source.model, options);
   checkVocabulary(tokenizer, config.vocab);

@@ -16,7 +16,7 @@ import { loadRunQuestions } from '../../src/train-questions.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const text = readFileSync(join(root, 'docs', 'your-data.md'), 'utf8');
-const terminal = { signal: new AbortController().signal, log: () => undefined };
+const terminal = { signal: new AbortController().signal, log: () => undefined, warn: () => undefined };
 
 let folder = '';
 beforeAll(() => {

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readSafetensors } from '../../src/models/safetensors.ts';
+import { makeModelFolder } from '../model-folder.ts';
 import { buildCli, root, runCli } from './run-cli.ts';
 
 const fixtures = join(root, 'test', 'fixtures');
@@ -53,6 +54,35 @@ describe('sipf logps', () => {
     const { code, stderr } = await sipf(['logps', '--model', bare, '--in', '-'], lines);
     expect(code).toBe(2);
     expect(stderr).toMatch(/<stdin>, line 2: .*9999/);
+  });
+});
+
+describe('a model that is odd, but usable', () => {
+  const odd = async () => makeModelFolder(folder, { config: { tie_word_embeddings: true, eos_token_id: [2, 9999] } });
+
+  it('is used, and each oddity is a warning on stderr, once', async () => {
+    const path = await odd();
+    const commands = [
+      ['generate', '--model', path, '--prompt', 'a b c', '--temperature', '0', '--max-tokens', '2'],
+      ['logps', '--model', path, '--in', '-'],
+      ['eval', '--model', path, '--task', 'mini', '--limit', '2', '--max-tokens', '2', '--chat'],
+    ];
+    for (const command of commands) {
+      const { code, stdout, stderr } = await sipf(command, '{"prompt":"a","completion":"b"}');
+      expect({ code, stdout: stdout.includes('Warning') }).toEqual({ code: 0, stdout: false });
+      const warnings = stderr.split('\n').filter((line) => line.startsWith('Warning: '));
+      expect(warnings).toEqual([
+        expect.stringMatching(/another lm_head\.weight: that one is used/),
+        expect.stringMatching(/eos_token_id 9999/),
+      ]);
+    }
+  });
+
+  it('is refused where it cannot be used: exit code 2, and what to use instead', async () => {
+    const quantised = await makeModelFolder(folder, { config: { quantization_config: { quant_method: 'fp8' } } });
+    const { code, stdout, stderr } = await sipf(['generate', '--model', quantised, '--prompt', 'a']);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toMatch(/quantised ones: fp8 .*Use the model that they were made from/);
   });
 });
 

@@ -3,6 +3,7 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import type { Writable } from 'node:stream';
 import { SipfError } from '../../errors.ts';
+import { checkCount, MOST } from '../../limits.ts';
 import { hostFolder } from './host-command.ts';
 import { FrameReader, frameOf } from './message-frames.ts';
 import { type Judged, Pool, type PoolOptions, type Runner } from './pool.ts';
@@ -52,6 +53,7 @@ export function nativeSandboxProblem(python = '/usr/bin/python3'): string | null
 /** Opens the native sandbox. @throws SipfError 'unsupported' where bubblewrap or Python is missing. */
 export function createNativeSandbox(options: NativeSandboxOptions = {}): Sandbox {
   const { memoryMb = 512, python = '/usr/bin/python3' } = options;
+  checkCount('memoryMb of the sandbox', Math.ceil(memoryMb), MOST.memoryMb);
   const problem = nativeSandboxProblem(python);
   if (problem) {
     const advice = 'Install bubblewrap and python3 of the distribution, or use the embedded sandbox.';
