@@ -100,8 +100,8 @@ class NativeRunner implements Runner {
       return await new Promise<Judged>((resolve) => {
         this.#connect(resolve);
         setTimeout(resolve, timeoutMs, wrong('timeout', `no end after ${timeoutMs} ms`)).unref();
-        const { code, setup, tests, entryPoint } = program;
-        this.#send(1, Buffer.from(JSON.stringify({ code, setup, tests, entryPoint })));
+        const { code, setup, tests, entryPoint, names } = program;
+        this.#send(1, Buffer.from(JSON.stringify({ code, setup, tests, entryPoint, names })));
       });
     } finally {
       this.kill();
