@@ -1,6 +1,6 @@
 // A text that may hold fenced blocks (``` or ~~~), inline code or [PYTHON] markers -> the block that holds the answer. A fence within a string of
 // the program closes nothing. Leaves the code in the block to code-text.ts.
-import { leadingProse } from './code-prose.ts';
+import { isProse, leadingProse } from './code-prose.ts';
 import { type TokenWalk, tokenWalk } from './python-tokens.ts';
 
 export interface Block {
@@ -105,7 +105,12 @@ function closesPrompt(text: string, at: number, after: number, blocks: readonly 
   const line = before.slice(before.lastIndexOf('\n') + 1);
   // At the end of a line of prose it opens: `Solution: \`\`\``.
   if (late && !/^[^`]*$/.test(line)) return false;
-  return leadingProse(before, false) === 0 && !(late && /^[^"'#`()=]*:[ \t]*$/.test(line));
+  return startsWithCode(before) && !(late && /^[^"'#`()=]*:[ \t]*$/.test(line));
+}
+
+function startsWithCode(text: string): boolean {
+  const lines = text.split('\n').filter((line) => line.trim() !== '');
+  return leadingProse(text, true) === 0 && !isProse(lines[0] ?? '') && lines.some((line) => STARTS_CODE.test(line.trim()));
 }
 
 /** The text ends within a string or comment of the program that it is. */
@@ -158,8 +163,7 @@ interface Closed extends Block {
 
 /** The block that begins at `start` and ends before a fence like `run` (or a marker) that is in no string. */
 function blockFrom(text: string, start: number, run: string): Closed {
-  const closing = closingOf(text, start, run) ?? rawClosing(text, start, run);
-  const { end = text.length, next = text.length } = closing ?? {};
+  const { end = text.length, next = text.length } = closingOf(text, start, run) ?? {};
   return { start, end, fenced: true, next };
 }
 
@@ -168,11 +172,13 @@ interface Closing {
   readonly next: number;
 }
 
-/** Steps over the code's tokens, so that strings are whole; null: there is none, or a string that never ends hides it. */
+/** Steps over the code's tokens, so that strings are whole; one that never ends hides nothing. Null: the block is not closed. */
 function closingOf(text: string, start: number, run: string): Closing | null {
   const walk: TokenWalk = tokenWalk(text, start);
   let found = closingLine(text, start, run);
   for (let token = walk.next(); token !== null && found === null; token = walk.next()) {
+    if (token.kind === 'string' && token.end === text.length && !isClosed(text.slice(token.start)))
+      return rawClosing(text, token.start, run);
     if (token.kind === 'newline') found = closingLine(text, token.end, run);
     else if (run[0] === '`' && text.startsWith('```', token.start) && token.kind === 'other') {
       found = closingInLine(text, token.start);

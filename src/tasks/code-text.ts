@@ -29,7 +29,7 @@ export function codeOf(completion: string, options: CodeTextOptions = {}): strin
   const { prefix } = options;
   const answer = withoutReasoning(completion);
   const { start, end } = regionIn(answer, options);
-  const code = answer.slice(start, end);
+  const code = unquoted(answer.slice(start, end));
   if (logicalLines(code).every(({ blank }) => blank)) return null;
   if (prefix === undefined) return dedent(code);
   if (startsProgram(code, options)) return futureFirst(preamble(prefix, options) + dedent(code));
@@ -189,6 +189,11 @@ export function preamble(prefix: string, { entryPoint }: CodeTextOptions): strin
   return own === undefined ? `${prefix}\n` : prefix.slice(0, own.start);
 }
 
+/** Takes off Markdown's marks of a quotation. */
+function unquoted(code: string): string {
+  return /^(?:[ \t]*>[^\n>]*(?:\n|$))+$/.test(code) ? code.replace(/^[ \t]*> ?/gm, '') : code;
+}
+
 /** Takes off the indentation that all lines share, and one that only the first line has. */
 function dedent(code: string): string {
   const lines = logicalLines(code).filter(({ blank }) => !blank);
@@ -208,8 +213,18 @@ function indentBody(code: string, prefix: string): string {
   if (first === undefined || first.indent > 0 || /\n[ \t]+$/.test(prefix)) return code;
   const opens = code.slice(0, first.end).trimEnd().endsWith(':');
   const lostFirst = second !== undefined && second.indent > (opens ? INDENT.length : 0);
-  if (lostFirst) return code.slice(0, first.start) + INDENT + code.slice(first.start);
-  return linesAt(code, ({ text, blank }) => (blank ? text : INDENT + text));
+  const space = spaceAfter(prefix);
+  if (lostFirst) return code.slice(0, first.start) + space + code.slice(first.start);
+  return linesAt(code, ({ text, blank }) => (blank ? text : space + text));
+}
+
+/** The indentation of the statement that follows. */
+function spaceAfter(prefix: string): string {
+  const last = logicalLines(prefix).findLast(({ blank }) => !blank);
+  if (last === undefined) return INDENT;
+  const own = prefix.slice(last.start, last.tokens[0]!.start);
+  const end = last.tokens.at(-1)!;
+  return prefix.slice(end.start, end.end) === ':' ? own + INDENT : own === '' ? INDENT : own;
 }
 
 /** Changes the lines of `code` at which logical lines begin; lines inside strings and brackets stay. */

@@ -30,8 +30,11 @@ def missing_import(tree, title):
 
 def is_there(name):
     root = name.split(".")[0]
-    if root == "" or sys.modules.get(root) is not None:
-        return root != ""
+    if root == "":
+        return False
+    # The standard library is not looked up: a finder of ours acts on the first look for asyncio.
+    if root in sys.stdlib_module_names or sys.modules.get(root) is not None:
+        return True
     try:
         return importlib.util.find_spec(root) is not None
     except (ImportError, ValueError):
