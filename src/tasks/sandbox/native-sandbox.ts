@@ -28,6 +28,8 @@ function containerArgs(python: string, filter: Buffer | null): string[] {
     ...['--uid', '65534', '--gid', '65534', '--hostname', 'sandbox'],
     ...['--ro-bind', '/usr', '/usr'],
     ...['bin', 'lib', 'lib64'].flatMap((name) => ['--symlink', `usr/${name}`, `/${name}`]),
+    // Debian's libraries of numpy are links to links in this folder, which holds nothing else.
+    ...['--ro-bind-try', '/etc/alternatives', '/etc/alternatives'],
     // Without its own limit, /dev would be memory that no limit counts.
     ...['--dev', '/dev', '--remount-ro', '/dev', '--size', String(16 * 2 ** 20), '--tmpfs', '/tmp'],
     ...['--ro-bind', join(hostFolder(), 'python'), '/sandbox', '--remount-ro', '/', '--chdir', '/tmp'],

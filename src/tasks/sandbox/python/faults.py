@@ -51,7 +51,7 @@ def no_module(name, title):
 def failed_import(error, title):
     if isinstance(error, ModuleNotFoundError) and error.name:
         return no_module(error.name.split(".")[0], title)
-    return f"Expected imports of {title} that work, got: {problem_of(error)}"
+    return f"Expected imports of {title} that work, got: {' '.join(problem_of(error).split())}"
 
 
 def gives(tree, name):
