@@ -14,13 +14,12 @@ export interface Block {
 const LINE_START = String.raw`(?<=^|\n)[ \t]*(?:(?:[-*+]|\d{1,3}[.)]|>)[ \t]+)*`;
 const MARKER = String.raw`(?<=^|\n)[ \t]*\[(?<marker>BEGIN|PYTHON|DONE|END|/PYTHON)\][ \t]*(?=\r?\n|$)`;
 /** A fence at the start of a line, one that ends a line of prose, one whose line goes on with code, or a marker. */
-const OPENING = new RegExp(
-  `${LINE_START}(?<fence>\`{3,}|~{3,})|${MARKER}|(?<=[^\`\\n])(?<late>\`{3,})`,
-  'g',
-);
+const OPENING = new RegExp(`${LINE_START}(?<fence>\`{3,}|~{3,})|${MARKER}|(?<=[^\`\\n])(?<late>\`{3,})`, 'g');
 /** Names of the language, and the words of an info string after it. */
-const LANGUAGE = /^[ \t]*(?:\{[^}\n]*\}|(?:python[\d.]*|py[\d]?|ipython[\d]?|pycon|sage|code|text|plaintext)\b(?![ \t]*[=(.[:]))/i;
-const ATTRIBUTES = /^(?:[ \t]*(?:\{[^}\n]*\}|:?[\w./-]+\.\w+|[\w-]+=(?:"[^"\n]*"|'[^'\n]*'|[^\s"'=]+)(?=[ \t]|$)|copy|linenums|showLineNumbers)(?![\w(]))*[ \t]*$/i;
+const LANGUAGE =
+  /^[ \t]*(?:\{[^}\n]*\}|(?:python[\d.]*|py[\d]?|ipython[\d]?|pycon|sage|code|text|plaintext)\b(?![ \t]*[=(.[:]))/i;
+const ATTRIBUTES =
+  /^(?:[ \t]*(?:\{[^}\n]*\}|:?[\w./-]+\.\w+|[\w-]+=(?:"[^"\n]*"|'[^'\n]*'|[^\s"'=]+)(?=[ \t]|$)|copy|linenums|showLineNumbers)(?![\w(]))*[ \t]*$/i;
 const STARTS_CODE =
   /^(?:(?:def|class|async|import|from|return|for|while|if|with|try|raise|yield|assert|pass|lambda)\b|@\w|#|\w+[ \t]*(?:=(?!=)|\+=|-=)|[\w.]+\()/;
 const CLOSING_LINE = /[ \t]*(?:>[ \t]?)*(`{3,}|~{3,})([^\n]*)/y;
@@ -110,7 +109,9 @@ function closesPrompt(text: string, at: number, after: number, blocks: readonly 
 
 function startsWithCode(text: string): boolean {
   const lines = text.split('\n').filter((line) => line.trim() !== '');
-  return leadingProse(text, true) === 0 && !isProse(lines[0] ?? '') && lines.some((line) => STARTS_CODE.test(line.trim()));
+  return (
+    leadingProse(text, true) === 0 && !isProse(lines[0] ?? '') && lines.some((line) => STARTS_CODE.test(line.trim()))
+  );
 }
 
 /** The text ends within a string or comment of the program that it is. */
@@ -119,7 +120,12 @@ function isWithinToken(before: string): boolean {
   for (let token = walk.next(); token !== null; token = walk.next()) {
     if (token.end < before.length) continue;
     if (token.kind === 'comment') return true;
-    if (token.kind === 'string' && /^\w*(?:"""|''')/.test(before.slice(token.start)) && !isClosed(before.slice(token.start))) return true;
+    if (
+      token.kind === 'string' &&
+      /^\w*(?:"""|''')/.test(before.slice(token.start)) &&
+      !isClosed(before.slice(token.start))
+    )
+      return true;
   }
   return false;
 }
@@ -184,7 +190,11 @@ function closingOf(text: string, start: number, run: string): Closing | null {
       found = closingInLine(text, token.start);
     } else if (token.kind === 'comment') {
       const fence = /`{3,}[ \t]*$/.exec(text.slice(token.start, token.end));
-      if (fence !== null && !text.slice(token.start, token.start + fence.index).includes('`') && !laterFence(text, token.end))
+      if (
+        fence !== null &&
+        !text.slice(token.start, token.start + fence.index).includes('`') &&
+        !laterFence(text, token.end)
+      )
         found = { end: token.start + fence.index, next: token.end };
     }
   }

@@ -123,7 +123,11 @@ export function entryPointOf(tests: readonly string[], code: string): string | n
 }
 
 /** The entry point, and what else of the reference the tests name. */
-function used(tests: readonly string[], code: string, entryPoint: string | null): Pick<CodeTests, 'entryPoint' | 'names'> {
+function used(
+  tests: readonly string[],
+  code: string,
+  entryPoint: string | null,
+): Pick<CodeTests, 'entryPoint' | 'names'> {
   const read = namesIn(tests);
   const others = definitionsIn(code).flatMap(({ name }) => (name !== entryPoint && read.has(name) ? [name] : []));
   return others.length === 0 ? { entryPoint } : { entryPoint, names: [...new Set(others)] };

@@ -59,7 +59,8 @@ function regionIn(answer: string, options: CodeTextOptions): CodeRegion {
 }
 
 /** Lists of special tokens by name (`[BOS] + ids`) and comparisons (`0 <s> 1`) are Python; alone in a line they are left-over tokens. */
-const NAMED_TOKEN = /\[(?=[A-Z]{3}\])(?!(?<=(?:^|\n)[ \t]*\[)[A-Z]{3}\][ \t]*(?:\r?\n|$))|<(?=[a-z]{1,9}>[ \t]*[\w([{"'-])(?<=[\w)\]][ \t]*<)/g;
+const NAMED_TOKEN =
+  /\[(?=[A-Z]{3}\])(?!(?<=(?:^|\n)[ \t]*\[)[A-Z]{3}\][ \t]*(?:\r?\n|$))|<(?=[a-z]{1,9}>[ \t]*[\w([{"'-])(?<=[\w)\]][ \t]*<)/g;
 
 /** The model's own turn, without left-over special tokens and what follows them. */
 function turnIn(answer: string): CodeRegion {
@@ -178,7 +179,10 @@ function futureFirst(program: string): string {
   const firstOther = lines.findIndex((line) => !line.blank && !isFuture(line));
   if (future.every((line) => firstOther < 0 || lines.indexOf(line) < firstOther)) return program;
   const text = (line: LogicalLine): string => program.slice(line.start, line.end).replace(/\n?$/, '\n');
-  return [...new Set(future.map(text)), ...lines.filter((line) => !isFuture(line)).map((line) => program.slice(line.start, line.end))].join('');
+  return [
+    ...new Set(future.map(text)),
+    ...lines.filter((line) => !isFuture(line)).map((line) => program.slice(line.start, line.end)),
+  ].join('');
 }
 
 /** The prefix without its last definition at the margin: imports and helpers. */
