@@ -4,9 +4,11 @@ import ast
 import sys
 
 from raised import is_of_code
+from remote import RemoteCallable
 
 CHECK, CAUGHT, SWALLOWED, CALLED, ENDED = [f"_sipf_{name}" for name in ("check", "caught", "swallowed", "called", "ended")]
 EXITS = ("exit", "quit", "_exit")
+ALWAYS_TRUE = (ast.GeneratorExp, ast.ListComp, ast.Lambda)
 BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
 
 
@@ -37,9 +39,9 @@ class Checks:
         }
 
     def check(self, value):
-        """The condition of an assert."""
+        """The condition of an assert. That there is a function says nothing (`assert f`)."""
         if value:
-            self.held += 1
+            self.held += type(value) is not RemoteCallable
             return True
         self.failed += 1
         return False
@@ -101,7 +103,7 @@ def count_in(node):
 
 def count_at(node):
     if isinstance(node, ast.Assert):
-        if says_something(node.test) or is_failure(node):
+        if says_something(node.test) and not is_comma(node) or is_failure(node):
             node.test = hooked(CHECK, node.test)
     elif isinstance(node, ast.Raise):
         if name_of(getattr(node.exc, "func", node.exc)) == "AssertionError":
@@ -163,10 +165,17 @@ def placed(hook, beside, *arguments):
 
 
 def says_something(test):
-    """It reads a name, and is no tuple: `assert (x == 1, "message")` holds whatever x is."""
-    if isinstance(test, ast.Tuple) and test.elts:
+    """It reads a name, and does not hold whatever that is: `assert (x == 1, "message")`, `assert (x == 1 for x in y)`, `assert x == 1 or True`."""
+    if isinstance(test, (ast.Tuple, ast.List, ast.Set)) and test.elts or isinstance(test, ALWAYS_TRUE):
+        return False
+    if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.Or) and any(isinstance(part, ast.Constant) and part.value for part in test.values):
         return False
     return any(isinstance(node, ast.Name) for node in ast.walk(test))
+
+
+def is_comma(node):
+    """`assert f(1), 2`: a comma in the place of `==`."""
+    return isinstance(node.test, ast.Call) and isinstance(node.msg, ast.Constant) and not isinstance(node.msg.value, str)
 
 
 def fails(statements):

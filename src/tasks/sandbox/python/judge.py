@@ -155,6 +155,7 @@ class Judgement:
         if entry and entry not in self.given:
             return wrong("exception", f"The code does not define {entry!r}, which the tests use.")
         provide(self.space, entry or (min(names) if len(names) == 1 else None), names, self.given, self.link)
+        self.space.update(self.checks.hooks)
         return None
 
     def candidate(self):
