@@ -1,6 +1,6 @@
 // A text that may hold fenced blocks (``` or ~~~), inline code or [PYTHON] markers -> the block that holds the answer. A fence within a string of
 // the program closes nothing. Leaves the code in the block to code-text.ts.
-import { isProse, leadingProse } from './code-prose.ts';
+import { isProse } from './code-prose.ts';
 import { type TokenWalk, tokenWalk } from './python-tokens.ts';
 
 export interface Block {
@@ -72,6 +72,7 @@ function inlineBlock(text: string, entryPoint: string | null | undefined): Block
 
 function fencedBlocks(text: string): Block[] {
   const blocks: Block[] = [];
+  const plain = plainOf(text);
   const opening = new RegExp(OPENING);
   for (let match = opening.exec(text); match !== null; match = opening.exec(text)) {
     const { fence, marker, late } = match.groups ?? {};
@@ -85,7 +86,9 @@ function fencedBlocks(text: string): Block[] {
       continue;
     }
     const run = fence ?? late ?? '';
-    if (closesPrompt(text, match.index, after, blocks, late !== undefined)) {
+    if (plain.isQuoted(match.index)) continue;
+    const isFirst = blocks.length === 0 && plain.codeAt < match.index;
+    if (isFirst && closesPrompt(text, match.index, after, late !== undefined)) {
       return [{ start: 0, end: match.index, fenced: true }];
     }
     if (late !== undefined && !opensLate(text, match.index, after)) continue;
@@ -96,38 +99,57 @@ function fencedBlocks(text: string): Block[] {
   return blocks;
 }
 
-/** A bare fence, with code before it, closes what a prompt opened. */
-function closesPrompt(text: string, at: number, after: number, blocks: readonly Block[], late: boolean): boolean {
-  if (blocks.length > 0 || !/^[ \t]*\r?(?:\n|$)/.test(text.slice(after, nextLine(text, after)))) return false;
-  const before = text.slice(0, at);
-  if (!/\S/.test(before) || isWithinToken(before)) return false;
-  const line = before.slice(before.lastIndexOf('\n') + 1);
-  // At the end of a line of prose it opens: `Solution: \`\`\``.
-  if (late && !/^[^`]*$/.test(line)) return false;
-  return startsWithCode(before) && !(late && /^[^"'#`()=]*:[ \t]*$/.test(line));
+/** What the text is before its first fence, where it is a program from its beginning on. */
+interface Plain {
+  /** Where the first line stands that is surely code. */
+  readonly codeAt: number;
+  /** There the program has a string or a comment. */
+  isQuoted(at: number): boolean;
 }
 
-function startsWithCode(text: string): boolean {
-  const lines = text.split('\n').filter((line) => line.trim() !== '');
-  return (
-    leadingProse(text, true) === 0 && !isProse(lines[0] ?? '') && lines.some((line) => STARTS_CODE.test(line.trim()))
-  );
-}
-
-/** The text ends within a string or comment of the program that it is. */
-function isWithinToken(before: string): boolean {
-  const walk = tokenWalk(before, 0);
-  for (let token = walk.next(); token !== null; token = walk.next()) {
-    if (token.end < before.length) continue;
-    if (token.kind === 'comment') return true;
-    if (
-      token.kind === 'string' &&
-      /^\w*(?:"""|''')/.test(before.slice(token.start)) &&
-      !isClosed(before.slice(token.start))
-    )
-      return true;
+function plainOf(text: string): Plain {
+  let codeAt = Number.POSITIVE_INFINITY;
+  let start = 0;
+  for (const line of text.split(/(?<=\n)/)) {
+    if (line.trim() !== '' && isProse(line)) break;
+    if (STARTS_CODE.test(line.trim())) codeAt = start;
+    if (codeAt === start) break;
+    start += line.length;
   }
-  return false;
+  const isProgram = codeAt < text.length || /^\s*[rRuU]?(?:"""|''')/.test(text);
+  const quoted = isProgram ? quotedIn(text) : [];
+  let next = 0;
+  return {
+    codeAt,
+    isQuoted(at) {
+      while (next < quoted.length && quoted[next]!.end <= at) next += 1;
+      return next < quoted.length && quoted[next]!.start < at;
+    },
+  };
+}
+
+/** Strings that are closed, and comments. */
+function quotedIn(text: string): CodeSpan[] {
+  const walk = tokenWalk(text, 0);
+  const spans: CodeSpan[] = [];
+  for (let token = walk.next(); token !== null; token = walk.next()) {
+    if (token.kind === 'comment') spans.push(token);
+    if (token.kind === 'string' && isClosed(text.slice(token.start, token.end))) spans.push(token);
+  }
+  return spans;
+}
+
+interface CodeSpan {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** A bare fence, with code before it, closes what a prompt opened; at the end of a line of prose it opens: `Solution: \`\`\``. */
+function closesPrompt(text: string, at: number, after: number, late: boolean): boolean {
+  if (!/^[ \t]*\r?(?:\n|$)/.test(text.slice(after, nextLine(text, after)))) return false;
+  if (!late) return true;
+  const line = text.slice(text.lastIndexOf('\n', at - 1) + 1, at);
+  return /^[^`]*$/.test(line) && !/^[^"'#`()=]*:[ \t]*$/.test(line);
 }
 
 function isClosed(string: string): boolean {
@@ -192,7 +214,7 @@ function closingOf(text: string, start: number, run: string): Closing | null {
       const fence = /`{3,}[ \t]*$/.exec(text.slice(token.start, token.end));
       if (
         fence !== null &&
-        !text.slice(token.start, token.start + fence.index).includes('`') &&
+        /^#[^`]*\w[^`]*$/.test(text.slice(token.start, token.start + fence.index)) &&
         !laterFence(text, token.end)
       )
         found = { end: token.start + fence.index, next: token.end };
