@@ -118,7 +118,7 @@ describe('humaneval', () => {
       id: 'HumanEval/0',
       solution: ['\n    y = x\n', '    return y + 1\n'],
       prefix: humanEvalRow.prompt.trimEnd(),
-      tests: { entryPoint: 'f', cases: [`${humanEvalRow.test}\ncheck(f)`] },
+      tests: { entryPoint: 'f', cases: [humanEvalRow.test] },
     });
     expect(task.prompt(question!)).toBe(
       `Question: Complete the Python function f.\nAnswer:\n${humanEvalRow.prompt.trimEnd()}`,
