@@ -30,9 +30,8 @@ export function mbppProblem(record: DataRecord): ParsedProblem {
   const cases = whole === '' ? list.map((test) => before + test) : [whole];
   return {
     id,
-import { tokenize } from './python-tokens.ts';
-import { ownId } from './record-ids.ts';
-import { SHOWN_TESTS } from './same-question.ts';
+    question: `${text}${SHOWN_TESTS}${shown.join('\n')}`,
+    tests: { setup: imports, cases, ...used(cases, code, entryPointOf(list, code)) },
     solution: code,
   };
 }
