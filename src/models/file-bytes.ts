@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { type FileHandle, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { messageOf, printable, SipfError, throwIfAborted } from '../errors.ts';
+import { messageOf, SipfError, throwIfAborted } from '../errors.ts';
 import { makeFolders } from '../folders.ts';
 import { parseJsonText } from '../json-text.ts';
 import { shown } from './config-reader.ts';
@@ -117,7 +117,7 @@ export async function readJsonObject(file: string): Promise<Record<string, unkno
   try {
     value = parseJsonText(text);
   } catch (thrown) {
-    const got = foreignText(text) ?? `: ${printable(messageOf(thrown))}. Restore the file.`;
+    const got = foreignText(text) ?? `: ${messageOf(thrown)}. Restore the file.`;
     throw new SipfError('bad-input', `Expected JSON in ${file}, got${got}`, { cause: thrown });
   }
   if (value === null || typeof value !== 'object' || Array.isArray(value)) {
