@@ -65,6 +65,7 @@ export class Run implements AsyncDisposable {
   readonly #disk: Disk;
   readonly #lock: Lock;
   #events: Promise<void> = Promise.resolve();
+  #moved = '';
 
   private constructor(options: RunOptions, disk: Disk, lock: Lock) {
     this.dir = options.dir;
@@ -111,6 +112,14 @@ export class Run implements AsyncDisposable {
       message,
       ...(stage === undefined ? {} : { stage: stage.name, iteration: stage.iteration }),
     });
+  }
+
+  /** Keeps where a run that was moved finds what it reads now, once the hashes have said that it is the same. */
+  async settlePaths(): Promise<void> {
+    if (this.#moved === '') return;
+    await replaceFile(this.#disk, this.path('config.json'), [configText(this.#options)]);
+    this.warn(`Nothing is at the paths that this run was begun with, so it continues with others:\n${this.#moved}`);
+    this.#moved = '';
   }
 
   /**
@@ -228,10 +237,7 @@ export class Run implements AsyncDisposable {
       await replaceFile(this.#disk, path, [configText(this.#options)]);
       return;
     }
-    if (stored.moved !== '') {
-      await replaceFile(this.#disk, path, [configText(this.#options)]);
-      this.warn(`Nothing is at the paths that this run was begun with, so it continues with others.\n${stored.moved}`);
-    }
+    this.#moved = stored.moved;
     if (stored.changes !== '') {
       // Nothing was finished under the old one, which most likely is why it was changed.
       await replaceFile(this.#disk, path, [configText(this.#options)]);
