@@ -125,7 +125,7 @@ function withoutLatex(text: string): string {
     .replace(/\\(?:hspace|vspace|phantom|color|label|tag)\*? ?\{[^{}]{0,100}\}|\\textcolor ?\{[^{}]{0,40}\}/g, '')
     .replace(/\\(?:begin|end) ?\{[a-z]{1,20}\*?\}/g, ' ')
     .replace(/\\(?:left|right) ?\.(?!\d)/g, '')
-    .replace(IN_TEXT, ' $1')
+    .replace(IN_TEXT, (_all, inside: string) => (/^[kKMB]$/.test(inside) ? inside : ` ${inside}`))
     .replace(/\\([A-Za-z]{1,20}) ?/g, (all, name: string) => (Object.hasOwn(COMMANDS, name) ? COMMANDS[name]! : all));
   for (let depth = 0; depth < 3 && /\\(?:[a-z]{0,4}frac|sqrt)/.test(out); depth++) {
     out = out.replace(ROOT, root).replace(FRACTION, fraction);
