@@ -62,7 +62,8 @@ export function strip(text: string): string {
       .replace(/[*_"”’.,;:?]+$/, '')
       .trim();
     if (/^\$[^$]*\$$/.test(out)) out = out.slice(1, -1).trim();
-    if (/^(?:\([^()]*\)|\[[^[\]]*\])$/.test(out) && wholeNumber(out.slice(1, -1))) out = out.slice(1, -1).trim();
+    if (/^(?:\([^()]*\)|\[[^[\]]*\]|\{[^{}]*\})$/.test(out) && wholeNumber(out.slice(1, -1)))
+      out = out.slice(1, -1).trim();
   }
   return out;
 }

@@ -151,7 +151,7 @@ export function plainText(text: string): string {
     .replace(/(\d)[\u00A0\u2009\u202F'’](?=\d{3}(?!\d))/g, '$1,')
     .replace(/(?<![\d.,:/]|\d )(\d{1,3}) (?=000(?!\d))/g, '$1,')
     .replace(/(?<=[\d,]000) (?=000(?!\d))/g, ',')
-    .replace(/(?<=\d)~/g, ' ')
+    .replace(/(?<=\d)~|~(?=[\p{L}\\])/gu, ' ')
     .replace(/[\u00A0\u2000-\u200B\u202F\u3000]/g, ' ')
     .replace(/(\d?)([½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞⅐⅑⅒])/g, (_all, before: string, sign: string) =>
       before === '' ? (VULGAR[sign] ?? sign) : `${before} ${VULGAR[sign] ?? sign}`,
