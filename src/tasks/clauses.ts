@@ -17,7 +17,7 @@ import { add, divide, negate, type Rational, rational } from './rational.ts';
 /** Up to the end of the sentence, or a dash that is no minus; a point between digits or in an abbreviation does not end it. */
 export function sentence(text: string): string {
   const end =
-    /(?<!\b(?:\p{L}|Rs|approx|vs|No))[.!?;](?=\s|$)(?<!;(?=\s+(?:\p{L}\w{0,3} ?=|[-+$(]?\d)))|\n|(?<=\S) ?--| (?:because|since|as there|so that|given that)\b/u.exec(
+    /(?<!\b(?:\p{L}|Rs|approx|vs|No))[.!?;](?=\s|$)(?<!!(?=\s*[=+*/×-]))(?<!;(?=\s+(?:\p{L}\w{0,3} ?=|[-+$(]?\d)))|\n|(?<=\S) ?--| (?:because|since|as there|so that|given that)\b/u.exec(
       text,
     );
   return end === null ? text : text.slice(0, end.index);
@@ -41,7 +41,7 @@ const RANGE = /\b(?:between|either|neither|from)\b[^.]{0,80}?\d[^.]{0,80}?\b(?:a
 
 /** A variable that the number multiplies or is a share of, or a word such as `squared`. */
 function hasVariable(rest: string): boolean {
-  const word = /^ ?(?:(?:times|of|more than|less than) )?(\p{L}{1,20})(?!\p{L})/u.exec(rest)?.[1];
+  const word = /^ ?(?:(?:times|of|more than|less than) )?(\p{L}{1,20})(?![\p{L}'’]|-\p{L})/u.exec(rest)?.[1];
   return word !== undefined && word !== 'a' && word !== 'I' && (isVariable(word) || changesNumber(word));
 }
 
@@ -109,7 +109,7 @@ const GOVERNED =
 
 /** A number behind one of these words is no answer: `half of 10`, `more than 5`. */
 const OPERATED =
-  /\b(?:half|thirds?|quarters?|fourths?|fifths?|twice|double|triple|thrice|root|cube|square|factorial|logarithm|log|reciprocal|inverse|multiples?|remainder|than)\b(?: of)?(?: the)? ?[-$€£¥₹]?$/i;
+  /\b(?:half|thirds?|quarters?|fourths?|fifths?|twice|double|triple|thrice|root|cube|square|factorial|logarithm|log|reciprocal|inverse|multiples?|remainder|than|not|never|except|without)\b(?: of)?(?: the)? ?[-$€£¥₹]?$/i;
 
 /** `0.5 or 1/2` says one number twice. */
 function saidTwice(text: string): Answer | null {

@@ -125,7 +125,7 @@ function withoutLatex(text: string): string {
     .replace(/\\(?:hspace|vspace|phantom|color|label|tag)\*? ?\{[^{}]{0,100}\}|\\textcolor ?\{[^{}]{0,40}\}/g, '')
     .replace(/\\(?:begin|end) ?\{[a-z]{1,20}\*?\}/g, ' ')
     .replace(/\\(?:left|right) ?\.(?!\d)/g, '')
-    .replace(IN_TEXT, ' $1')
+    .replace(IN_TEXT, (_all, inside: string) => (/^[kKMB]$/.test(inside) ? inside : ` ${inside}`))
     .replace(/\\([A-Za-z]{1,20}) ?/g, (all, name: string) => (Object.hasOwn(COMMANDS, name) ? COMMANDS[name]! : all));
   for (let depth = 0; depth < 3 && /\\(?:[a-z]{0,4}frac|sqrt)/.test(out); depth++) {
     out = out.replace(ROOT, root).replace(FRACTION, fraction);
@@ -151,7 +151,7 @@ export function plainText(text: string): string {
     .replace(/(\d)[\u00A0\u2009\u202F'’](?=\d{3}(?!\d))/g, '$1,')
     .replace(/(?<![\d.,:/]|\d )(\d{1,3}) (?=000(?!\d))/g, '$1,')
     .replace(/(?<=[\d,]000) (?=000(?!\d))/g, ',')
-    .replace(/(?<=\d)~/g, ' ')
+    .replace(/(?<=\d)~|~(?=[\p{L}\\])/gu, ' ')
     .replace(/[\u00A0\u2000-\u200B\u202F\u3000]/g, ' ')
     .replace(/(\d?)([½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞⅐⅑⅒])/g, (_all, before: string, sign: string) =>
       before === '' ? (VULGAR[sign] ?? sign) : `${before} ${VULGAR[sign] ?? sign}`,

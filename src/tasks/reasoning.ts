@@ -59,7 +59,8 @@ function blockEnd(text: string, first: Tag, tags: RegExp): number {
   for (let match = tags.exec(text); match !== null; match = tags.exec(text)) {
     const tag = tagOf(match);
     const quote = text.charAt(tag.start - 1);
-    if (/["'`]/.test(quote) && text.charAt(tag.end) === quote) continue;
+    const isQuoted = /["'`]/.test(quote) && text.charAt(tag.end) === quote && text.charAt(tag.start - 2) !== '`';
+    if (isQuoted) continue;
     const depth = open.get(tag.family) ?? 0;
     if (tag.kind === 'open') {
       // A model often repeats the opening tag that its prompt ends with.

@@ -15,9 +15,10 @@ const MAX_MARKERS = 20;
  */
 export interface Stated {
   readonly kind: 'box' | 'tag' | 'hash' | 'final' | 'is' | 'answer' | 'denied';
-  /** Raw: with its markup, within one display, one line or the box. */
+  /** With its markup: within one box, tag, display or line; several lines that belong together are joined. */
   readonly text: string;
-  /** Where `text` ends in the model's own text. */
+  /** Where it stands in the model's own text. */
+  readonly start: number;
   readonly end: number;
 }
 
@@ -37,6 +38,13 @@ interface Span {
   readonly start: number;
   readonly end: number;
 }
+
+interface Segment extends Span {
+  /** Math on lines of its own. */
+  readonly isDisplay?: boolean;
+}
+
+const oneLine = (raw: string, joint: string): string => raw.trim().replace(/\s*\n\s*(?:[-*•][ \t]+)?/g, joint);
 
 const BRACE = /\\(?:boxed|fbox|framebox)(?![A-Za-z])\s{0,4}\{?|\\[{}]|[{}]/g;
 /** What a box without braces holds: up to the end of its math, its clause or its line. */
@@ -142,19 +150,34 @@ function displayAt(text: string, at: number): Span | null {
 /** Marks at the beginning of a line, a bullet too, and lines of such marks alone. */
 const LINE_MARKS = /(?:[ \t]*[-=*_>#:`]*[ \t]*\n){1,10}[ \t]*(?:[-*•>] )?/y;
 
+/** One of several lines that each state a part: a bullet, or the value of a letter. */
+const PART_LINE = /[ \t]*(?:[-*•][ \t]+[^\n]*[^\s][^\n]*|\$?[A-Za-z]\w? ?=[^\n]*|(?:and|or)\b[^\n]*)(?:\n|$)/iy;
+
+/** Where the lines of parts end that begin at `start`, and of which the first ends at `end`. */
+function partsEnd(text: string, start: number, end: number): number {
+  let at = end;
+  PART_LINE.lastIndex = start;
+  for (let lines = 0; lines < 10 && PART_LINE.test(text); lines++) {
+    at = Math.max(at, PART_LINE.lastIndex);
+  }
+  return at;
+}
+
 /** The display or the rest of the line from `at`; where the rest is empty, the next line. */
-function segmentAt(text: string, at: number): Span {
+function segmentAt(text: string, at: number): Segment {
   const display = displayAt(text, at);
-  if (display !== null) return display;
+  if (display !== null) return { ...display, isDisplay: true };
   const limit = Math.min(text.length, at + MAX_CHARACTERS);
   const lineEnd = (from: number): number => {
     const end = text.indexOf('\n', from);
     return end < 0 || end > limit ? limit : end;
   };
-  if (!isBlank(text.slice(at, lineEnd(at)))) return { start: at, end: lineEnd(at) };
+  if (!isBlank(text.slice(at, lineEnd(at)))) return { start: at, end: partsEnd(text, at, lineEnd(at)) };
   LINE_MARKS.lastIndex = at;
-  const start = at + (LINE_MARKS.exec(text)?.[0].length ?? lineEnd(at) - at);
-  return { start, end: lineEnd(start) };
+  const marks = LINE_MARKS.exec(text)?.[0] ?? '';
+  const start = marks === '' ? lineEnd(at) : at + marks.length;
+  const bullet = /[-*•>] $/.exec(marks)?.[0].length ?? 0;
+  return { start, end: partsEnd(text, start - bullet, lineEnd(start)) };
 }
 
 /** The last MAX_MARKERS matches of a global pattern, last first. */
@@ -182,7 +205,11 @@ const MARKER = new RegExp(
 /** The statements of a text, the one that counts first: the last box or tag, the `####` lines and the sentences, each last first. */
 export function statements(text: string): Stated[] {
   const [box, tag] = [lastBox(text), lastTag(text)];
-  const stated = (kind: Stated['kind'], { start, end }: Span): Stated => ({ kind, text: text.slice(start, end), end });
+  const stated = (kind: Stated['kind'], { start, end, isDisplay }: Segment): Stated => {
+    const raw = text.slice(start, end);
+    const isExact = kind === 'box' || kind === 'tag';
+    return { kind, text: isExact ? raw : oneLine(raw, isDisplay ? ' ' : ', '), start, end };
+  };
   // A box within the tag is the answer; else the later of the two is.
   const exact = [box && stated('box', box), tag && stated('tag', tag)].filter((one) => one !== null);
   if (box !== null && tag !== null && box.start < tag.start) exact.reverse();

@@ -42,7 +42,7 @@ const ANSWER_START = new RegExp(
   [
     `(?<=^|\\n|[.?!][ \\t]{1,3})${MARKS}(?:answer|a|solution|response|assistant|output|model)[ \\t]?\\d{0,4}${COLON}`,
     `(?<=^|\\n)${HEADING}(?:answer|solution|response|assistant|output)\\b`,
-    `${OWN_ROLE}|<[|｜]assistant[|｜]>|\\[\\|assistant\\|\\]|\\[/INST\\]`,
+    `${OWN_ROLE}|<[|｜]?(?:assistant|bot)[|｜]?>|\\[\\|assistant\\|\\]|\\[/INST\\]`,
   ].join('|'),
   'iu',
 );
