@@ -19,8 +19,8 @@ const AnswerLine = z.looseObject({
   reference: z.union([z.string(), z.number(), ExactNumberValue]),
   completion: z.string(),
   /** Options of a multiple-choice question, as the task's data has them; `reference` is then a letter, an index or an option's text. */
-  choices: z.unknown(),
-  options: z.unknown(),
+  choices: z.unknown().optional(),
+  options: z.unknown().optional(),
 });
 type AnswerLine = z.infer<typeof AnswerLine>;
 
@@ -107,7 +107,7 @@ function gradedLines(
 
 async function gradeAnswer(task: Task, { index, place, value }: Row<AnswerLine>): Promise<Noted> {
   const { choices, options, reference } = value;
-  const chosen = choicesOf({ value: { choices, options, answer: reference }, index, place });
+  const chosen = choicesOf({ value: { choices, options, reference }, index, place });
   const answer = chosen?.answer ?? answerOf(task, String(reference), place);
   const question = {
     id: '',
