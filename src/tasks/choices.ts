@@ -145,7 +145,9 @@ function rightIndex(record: DataRecord, { options, labels, numbers }: Given): nu
     const byText = byValue(options, digits);
     // Options that are numbers themselves: an index and an option's number look the same.
     if (index >= 0 && !(numbers && byText >= 0 && byText !== index)) return index;
-    if (index < 0 && byText >= 0) return byText;
+    // As large as the number of options: perhaps an index from 1.
+    const isUnclear = digits === String(options.length) && byText !== options.length - 1;
+    if (index < 0 && byText >= 0 && !isUnclear) return byText;
     throw refused(
       record,
       field,
