@@ -250,6 +250,17 @@ const HOSTILE: Readonly<Record<string, (n: number) => string>> = {
   letters: (n) => `5 ${'a '.repeat(n / 2)}`,
   exponents: (n) => '1e999999999 '.repeat(n / 12),
   annotations: (n) => '<<1'.repeat(n / 3),
+  'reasoning tags': (n) => '<think>'.repeat(n / 7),
+  'answer tags': (n) => '<answer>5'.repeat(n / 9),
+  'boxes without braces': (n) => '\\boxed'.repeat(n / 6),
+  'double dollars': (n) => '$$'.repeat(n / 2),
+  'open displays': (n) => 'the answer is \\[\n'.repeat(n / 17),
+  'rows of a display': (n) => '\\\\'.repeat(n / 2),
+  roots: (n) => '\\sqrt{'.repeat(n / 6),
+  questions: (n) => 'Question: 5\n'.repeat(n / 12),
+  denials: (n) => 'the answer is not 5. '.repeat(n / 21),
+  alternatives: (n) => '5 or '.repeat(n / 5),
+  'vulgar fractions': (n) => '½'.repeat(n),
   colons: (n) => `answer${':'.repeat(n)}`,
 };
 
@@ -258,7 +269,7 @@ test.each(Object.keys(HOSTILE))('hostile %s: eight times the text costs about ei
   const cost = (n: number): number => {
     const text = make(n);
     let best = Infinity;
-    for (let round = 0; round < 3; round++) {
+    for (let round = 0; round < 2; round++) {
       const start = process.cpuUsage();
       extractAnswer(text);
       sameAnswer(text, text);
@@ -269,6 +280,6 @@ test.each(Object.keys(HOSTILE))('hostile %s: eight times the text costs about ei
   };
   cost(10_000); // warm-up
   // Quadratic would be 64 times in every attempt; the floor keeps timer noise of sub-millisecond runs out.
-  const ratio = () => cost(240_000) / Math.max(cost(30_000), 1);
+  const ratio = () => cost(160_000) / Math.max(cost(20_000), 1);
   expect([1, 2, 3, 4, 5].some(() => ratio() < 28)).toBe(true);
 });

@@ -7,6 +7,7 @@ import {
   leadless,
   parseAnswer,
   strip,
+  textAnswer,
   wholeNumber,
 } from './answer-values.ts';
 import { isAmbiguous, isOperand, numbersIn, readClause, readExact, sentence } from './clauses.ts';
@@ -48,6 +49,8 @@ function readHash(plain: string): Answer | null {
 /** What follows a bare `Answer:`; null where a solution does. `more`: text goes on after it. */
 function readLabelled(plain: string, more: boolean): Answer | null {
   const clause = sentence(plain);
+  // `Answer: 4!` is a factorial, `the answer is 4!` an exclamation.
+  if (/^[^\s!]*\d!$/.test(plain)) return textAnswer(plain);
   const whole = wholeNumber(strip(plain)) ?? wholeNumber(strip(clause));
   if (whole !== null || (!more && plain.slice(clause.length).search(/[\p{L}\d]/u) < 0))
     return whole ?? readClause(clause);
@@ -107,7 +110,7 @@ function undenied(text: string): string {
   if (endsInEmpty(text)) return '';
   const denied = statements(text)
     .filter(({ kind, text: said }) => kind === 'denied' || (kind !== 'box' && kind !== 'hash' && VERDICT.test(said)))
-    .map(({ text: said, end }) => end - said.length + sentence(said).length);
+    .map(({ start, end }) => start + sentence(text.slice(start, end)).length);
   return text.slice(Math.max(0, ...denied));
 }
 

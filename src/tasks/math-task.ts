@@ -3,7 +3,7 @@ import { SipfError } from '../errors.ts';
 import { numberText } from '../exact-json.ts';
 import { hash32 } from '../random.ts';
 import type { Question } from '../records.ts';
-import { answerText, findAnswer, parseAnswer, referenceAnswer, sameAnswer } from './answers.ts';
+import { answerText, type FoundAnswer, findAnswer, parseAnswer, referenceAnswer, sameAnswer } from './answers.ts';
 import { type DataRecord, type Layout, locateSplit, readRecords, short } from './data-files.ts';
 import { distinctPaths } from './distinct.ts';
 import { checkEquations } from './equations.ts';
@@ -57,7 +57,7 @@ export const mathFormat = {
 
 /**
  * Finds the answer as `findAnswer` says and compares it exactly. A text cut at the token limit counts only if it had stated its answer
- * already; the last number of a broken sentence is none.
+ * already: the last number of a broken sentence is none, nor is one that a next digit would change.
  */
 export function gradeMath(
   { answer, choices }: Pick<Question, 'answer' | 'choices'>,
@@ -66,13 +66,19 @@ export function gradeMath(
 ): Graded {
   if (choices !== undefined) return gradeChoice({ answer, choices }, completion, finishReason);
   const found = findAnswer(completion);
-  if (finishReason === 'length' && !found?.explicit) {
+  if (finishReason === 'length' && (!found?.explicit || mayGoOn(completion, found))) {
     return { extracted: null, outcome: { kind: 'wrong', reason: 'truncated' } };
   }
   if (found === null) return { extracted: null, outcome: { kind: 'wrong', reason: 'no-answer' } };
   const extracted = answerText(found.answer);
   const isRight = sameAnswer(extracted, referenceAnswer(answer) ?? '');
   return { extracted, outcome: isRight ? { kind: 'right' } : { kind: 'wrong', reason: 'other-answer' } };
+}
+
+/** True where the text ends within its answer: the 1 of `The answer is 1` may be the first digit of 18. */
+function mayGoOn(completion: string, { answer }: FoundAnswer): boolean {
+  const next = findAnswer(`${completion}0`);
+  return next === null || answerText(next.answer) !== answerText(answer);
 }
 
 /** A Task over a data set in files or on the hub. */

@@ -67,6 +67,10 @@ describe('grading', () => {
       outcome: { kind: 'wrong', reason: 'truncated' },
     });
     expect(grade('The answer is 29\nand so', 'length').outcome.kind).toBe('right');
+    expect(grade('So \\boxed{29}', 'length').outcome.kind).toBe('right');
+    // The next digit was cut off.
+    expect(grade('The answer is 29', 'length').outcome).toEqual({ kind: 'wrong', reason: 'truncated' });
+    expect(grade('<think>\\boxed{29}', 'length').outcome).toEqual({ kind: 'wrong', reason: 'truncated' });
   });
 
   test('the reference may be a whole solution', () => {
