@@ -53,6 +53,13 @@ expect(/^Usage: sipf/.test(help), `sipf --help printed ${JSON.stringify(help.sli
 writeFileSync(join(user, 'rows.jsonl'), '{"reference": "18", "completion": "The answer is 18"}\n');
 const graded = run('npx', ['--no-install', 'sipf', 'grade', '--task', 'gsm8k', '--in', 'rows.jsonl', '--json'], user);
 expect(JSON.parse(graded).correct === true, `sipf grade printed ${graded}`);
+writeFileSync(join(user, 'formula.jsonl'), '{"reference": "2\\\\sqrt{2}", "completion": "\\\\boxed{\\\\sqrt{8}}"}\n');
+const compared = run(
+  'npx',
+  ['--no-install', 'sipf', 'grade', '--task', 'math', '--in', 'formula.jsonl', '--json'],
+  user,
+);
+expect(JSON.parse(compared).correct === true, `sipf grade --task math printed ${compared}`);
 const judging = `const { createPyodideSandbox } = await import('sipf');
 const sandbox = createPyodideSandbox({ workers: 1 });
 const verdict = await sandbox.judge({ code: 'def f(x): return x * x', tests: ['assert f(2) == 4'], entryPoint: 'f' });

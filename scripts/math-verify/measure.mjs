@@ -13,15 +13,16 @@ if (listed.status !== 0 || listed.stdout === '') {
   process.exit(2);
 }
 const task = taskNamed('math');
-const counts = { all: [0, 0], numeric: [0, 0], wrongCalledRight: 0 };
+const counts = { all: [0, 0], numeric: [0, 0], numericReference: [0, 0], wrongCalledRight: 0 };
 for (const line of listed.stdout.trim().split('\n')) {
   const { id, reference, completion, expected } = JSON.parse(line);
   const answer = task.reference(reference) ?? '';
   const { extracted, outcome } = await task.grade({ answer }, completion, 'stop');
   const isRight = outcome.kind === 'right';
   const agrees = isRight === expected;
-  const isNumeric = isOneNumber(answer) && extracted !== null && isOneNumber(extracted);
-  for (const name of isNumeric ? ['all', 'numeric'] : ['all']) {
+  const isReference = isOneNumber(answer);
+  const isNumeric = isReference && extracted !== null && isOneNumber(extracted);
+  for (const name of ['all', ...(isReference ? ['numericReference'] : []), ...(isNumeric ? ['numeric'] : [])]) {
     counts[name][0] += agrees ? 1 : 0;
     counts[name][1] += 1;
   }
@@ -34,6 +35,11 @@ for (const line of listed.stdout.trim().split('\n')) {
 }
 const share = ([agreed, of]) => ({ agreed, of, percent: Number(((100 * agreed) / of).toFixed(1)) });
 console.log(
-  JSON.stringify({ numeric: share(counts.numeric), all: share(counts.all), wrongCalledRight: counts.wrongCalledRight }),
+  JSON.stringify({
+    numeric: share(counts.numeric),
+    numericReference: share(counts.numericReference),
+    all: share(counts.all),
+    wrongCalledRight: counts.wrongCalledRight,
+  }),
 );
 await task[Symbol.asyncDispose]?.();

@@ -65,6 +65,27 @@ test('numbers keep their digits: references, and ids as they are given back', as
   expect(printed).toEqual(['{"id":9007199254740993,"extracted":"1","correct":true}']);
 });
 
+test('choices: the reference is a letter, an index or a text, and so is the answer', async () => {
+  const choices = ['p = 4', 'p = 8', 'p = 12', 'p = 24'];
+  const path = write('choices.jsonl', [
+    { reference: 2, choices, completion: 'The answer is 12' },
+    { reference: 'C', choices, completion: 'C' },
+    { reference: 'p = 12', options: choices, completion: 'The answer is 2' },
+  ]);
+  const { lines, error } = await run({ task: 'mmlu-math', in: path });
+  expect(error).toBe(null);
+  expect(lines).toMatchObject([
+    { extracted: 'C', correct: true },
+    { correct: true },
+    { extracted: '2', correct: false },
+  ]);
+  const bad = await run({
+    task: 'jsonl',
+    in: write('bad-choices.jsonl', [{ reference: 4, choices, completion: 'x' }]),
+  });
+  expect(String(bad.error)).toMatch(/bad-choices.jsonl, line 1, field "reference", got 4/);
+});
+
 describe.skipIf(!hasPython)('programs', () => {
   test('code with its tests runs as it is, in the order of the lines', async () => {
     const path = write('programs.jsonl', [

@@ -107,7 +107,7 @@ function gradedLines(
 
 async function gradeAnswer(task: Task, { index, place, value }: Row<AnswerLine>): Promise<Noted> {
   const { choices, options, reference } = value;
-  const chosen = choicesOf({ value: { choices, options, answer: reference }, index, place });
+  const chosen = choicesOf({ value: { choices, options, reference }, index, place });
   const answer = chosen?.answer ?? answerOf(task, String(reference), place);
   const question = {
     id: '',

@@ -19,6 +19,8 @@ interface Given {
   readonly numbers: boolean;
 }
 
+const ANSWER_FIELDS = ['answer', 'answerKey', 'correct', 'reference'];
+
 /** The label of an option: A, B, C, ... */
 export const letterOf = (index: number): string => String.fromCharCode(65 + index);
 const MAX_OPTIONS = 26;
@@ -134,8 +136,7 @@ function checkOptions(record: DataRecord, { field, options }: Given): void {
 /** Each reading that fits; more than one is refused, so that none is guessed. */
 function rightIndex(record: DataRecord, { options, labels, numbers }: Given): number {
   const { value } = record;
-  const field =
-    ['answer', 'answerKey', 'correct'].find((name) => value[name] !== undefined && value[name] !== null) ?? 'answer';
+  const field = ANSWER_FIELDS.find((name) => value[name] !== undefined && value[name] !== null) ?? 'answer';
   const expected = `one of the options: its letter (A to ${letterOf(options.length - 1)}), its index (0 to ${options.length - 1}, a number) or its text`;
   const given = value[field];
   const digits = numberText(given);
@@ -144,7 +145,9 @@ function rightIndex(record: DataRecord, { options, labels, numbers }: Given): nu
     const byText = byValue(options, digits);
     // Options that are numbers themselves: an index and an option's number look the same.
     if (index >= 0 && !(numbers && byText >= 0 && byText !== index)) return index;
-    if (index < 0 && byText >= 0) return byText;
+    // As large as the number of options: perhaps an index from 1.
+    const isUnclear = digits === String(options.length) && byText !== options.length - 1;
+    if (index < 0 && byText >= 0 && !isUnclear) return byText;
     throw refused(
       record,
       field,

@@ -75,7 +75,7 @@ function referenceFormula(reference: string): string | null {
 function mathRecord(record: DataRecord): ParsedRecord {
   const { value, place } = record;
   const own = ownId(record, 'unique_id', 'id');
-  const question = textField(record, value.problem === undefined ? 'question' : 'problem', 'a problem');
+  const question = textField(record, value.question === undefined ? 'problem' : 'question', 'a problem');
   const solution =
     value.solution === undefined || value.solution === null ? null : textField(record, 'solution', 'a worked solution');
   const given = value.answer === undefined || value.answer === null ? null : textField(record, 'answer', 'an answer');

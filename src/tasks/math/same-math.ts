@@ -20,9 +20,25 @@ export function sameMath(wanted: string, given: string, judge: ExpressionJudge):
     return wanted.trim() === given.trim() && wanted.trim() !== '';
   const [a, b] = [cleanLatex(wanted), cleanLatex(given)];
   if (a === '' || b === '') return false;
+  if (isDeep(a) || isDeep(b)) return bareText(a) === bareText(b);
   const [x, y] = [withPoint(a), withPoint(b)];
   if ((x !== a || y !== b) && isNumber(x) && isNumber(y)) return sameAnswer(x, y);
   return new Comparison(judge).same(parseMath(a), parseMath(b));
+}
+
+/** The library takes twice the time for each further bracket. */
+const MAX_BRACKETS = 10;
+const MAX_BRACES = 40;
+
+function isDeep(latex: string): boolean {
+  let [brackets, braces] = [0, 0];
+  for (const sign of latex.match(/\\?[{}]|[()[\]]/g) ?? []) {
+    const step = /[{([]/.test(sign) ? 1 : -1;
+    if (sign === '{' || sign === '}') braces += step;
+    else brackets += step;
+    if (brackets > MAX_BRACKETS || braces > MAX_BRACES) return true;
+  }
+  return false;
 }
 
 /** The answer is one number, perhaps with a unit behind it or a name before it. */
@@ -175,7 +191,7 @@ function sameWords(a: MathAnswer, b: MathAnswer): boolean {
 
 /** Ratios, times, numbers in another base and texts are what they are written as. */
 const TEXT_ONLY =
-  /:|\d +\d|\d ?_|\\text|\\%.|[?&]|\\(?:setminus|cap|mathbb|begin|overline(?! ?\{? ?\d)|vec|angle|triangle)/;
+  /:|^\d+(?: +\d+)+$|\d ?_|\\text|\\%.|[?&]|\\(?:setminus|cap|mathbb|begin|overline(?! ?\{? ?\d)|vec|angle|triangle)/;
 const isInfinite = (text: string): boolean => /\\infty/.test(text);
 
 /** Digits with nothing but what belongs to one number. */

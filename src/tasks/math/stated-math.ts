@@ -111,15 +111,20 @@ function statedIn(rest: string): string | null {
   return lastOf(sentence);
 }
 
-/** The last formula or the last number, whichever stands later. */
+/** A last line that is a formula without words, else the last formula or the last number, whichever stands later. */
 function lastOf(text: string): string | null {
+  const line = text.trim().split('\n').at(-1)?.trim() ?? '';
+  if (isFormula(line)) return line;
   const tail = text.slice(-3000);
   const formula = [...tail.matchAll(new RegExp(FORMULA, 'gs'))].at(-1);
   const after = formula === undefined ? tail : tail.slice(formula.index + formula[0].length);
   // `K2A` is a name.
   const number = findAnswer(after.replace(/\p{L}+\d+\p{L}+|(?<=\d) ?[ckm]?m[²³]/gu, ' '));
   if (formula !== undefined && (number === null || number.answer.kind !== 'number')) return formula[0];
-  if (number !== null) return answerText(number.answer);
-  const whole = text.trim();
-  return /^\S{1,200}$/.test(whole) && !/^[A-Za-z.,!?]*$/.test(whole) ? whole : null;
+  return number === null ? null : answerText(number.answer);
+}
+
+function isFormula(line: string): boolean {
+  const bare = line.replace(/\\[a-zA-Z]+/g, '\\');
+  return line.length < 200 && /[\d\\^]|^[a-zA-Z]$/.test(bare) && !/[a-zA-Z]{2}|[.:] |\$|\\[()[\]]|%$|[€£]/.test(bare);
 }
