@@ -140,3 +140,24 @@ it('settles labels.mode by what the configuration needs', () => {
     /labels\.mode full/,
   );
 });
+
+describe('a preset with another task than its own', () => {
+  it('keeps its settings, and leaves out its questions and the sets of third tasks', async () => {
+    const own = await loadConfig({ preset: 'gsm8k-smollm2', flags: { 'task.name': 'jsonl', 'task.data': 'q.jsonl' } });
+    expect(own.task).toMatchObject({ name: 'jsonl', data: 'q.jsonl', maxGoldSteps: null });
+    expect(own.evaluate.final).toMatchObject([{ name: null, split: 'test' }]);
+    expect(own.sampling.questions).toBe(220);
+    const code = await loadConfig({ preset: 'mbpp-smollm2', flags: { 'task.name': 'code' } });
+    expect(code.evaluate.sets).toMatchObject([{ name: null }]);
+  });
+
+  it('is whole for its own task, and for a mixture with it', async () => {
+    for (const flags of [{}, { 'task.name': 'gsm8k' }, { 'task.name': 'gsm8k+mbpp' }]) {
+      const config = await loadConfig({ preset: 'gsm8k-smollm2', flags });
+      expect(config.task.maxGoldSteps).toBe(3);
+      expect(config.evaluate.final).toHaveLength(3);
+    }
+    const paper = await loadConfig({ preset: 'gsm8k-smollm2+paper', flags: { 'task.name': 'jsonl' } });
+    expect(paper.prm.train.epochs).toBe(10);
+  });
+});

@@ -14,7 +14,7 @@ import { PromptOptions } from './pipeline/prompt.ts';
 import { SampleOptions } from './pipeline/sample-options.ts';
 import { ScoreOptions } from './pipeline/score-paths.ts';
 import { PrmOptions } from './pipeline/train-prm.ts';
-import { presetNamed } from './presets.ts';
+import { presetFor } from './presets.ts';
 import { described, type Setting, settingsOf } from './settings.ts';
 import { SandboxOptions } from './tasks/sandbox/open-sandbox.ts';
 
@@ -99,7 +99,10 @@ const Helper = z.union([
     .min(1)
     .transform((model) => ({ model, adapter: null })),
   z.strictObject({
-    model: described(z.string(), 'A Hugging Face folder or a .gguf file. It needs the tokenizer of the policy.'),
+    model: described(
+      z.string(),
+      'A Hugging Face folder or a .gguf file. Name it here, instead of by a path alone, where it has an adapter.',
+    ),
     adapter: described(z.string().nullable().default(null), 'A PEFT adapter folder on top of it. null: none.'),
   }),
 ]);
@@ -107,7 +110,7 @@ const Helper = z.union([
 export const Config = z.strictObject({
   method: described(
     MethodName.default('sipf'),
-    'What each round does. sipf: pairs by step scores. siof: pairs by the final answer alone. random-pairs: sipf with shuffled scores. online-rft: SFT on right samples. rft: one such round. continued-sft: SFT on worked solutions. sft: the warm-up alone. Change it to compare methods.',
+    'What each round does. sipf: pairs by step scores. siof: pairs by the final answer alone. random-pairs: sipf with shuffled scores. online-rft: SFT on worked solutions and right samples. rft: one such round. continued-sft: SFT on worked solutions. sft: the warm-up alone. Change it to compare methods.',
   ),
   iterations: described(
     z.number().int().min(0).default(2),
@@ -169,12 +172,14 @@ export interface ConfigSources {
 
 type Tree = { [key: string]: unknown };
 
-/** Defaults < presets < file < flags. Throws 'bad-config' naming the key (and the nearest one, where it is unknown), 'not-found' for the file. */
+/** Defaults < presets (without what is meant for another task than the named one) < file < flags. Throws 'bad-config' naming the key (and the nearest one, where it is unknown), 'not-found' for the file. */
 export async function loadConfig({ preset, file, flags = {} }: ConfigSources): Promise<Config> {
   const names = (typeof preset === 'string' ? [preset] : [...(preset ?? [])]).flatMap((name) => name.split('+'));
+  const over = file === undefined ? {} : await readTree(file);
+  const task = flags['task.name'] ?? (isTree(over.task) ? over.task.name : undefined);
   let tree: Tree = {};
-  for (const name of names) tree = merge(tree, presetNamed(name) as Tree);
-  if (file !== undefined) tree = merge(tree, await readTree(file));
+  for (const name of names) tree = merge(tree, presetFor(name, typeof task === 'string' ? task : null) as Tree);
+  tree = merge(tree, over);
   for (const [key, value] of Object.entries(flags)) tree = merge(tree, nest(key, parseFlag(key, value)));
   return parseConfig(tree);
 }

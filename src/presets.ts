@@ -191,10 +191,10 @@ const presets = {
   smoke,
   quickstart,
   'gsm8k-smollm2': gsm8kSmollm2,
-  'own-data': ownData,
   paper,
   'quickstart-code': quickstartCode,
   'mbpp-smollm2': mbppSmollm2,
+  'own-data': ownData,
 } satisfies Record<string, ConfigInput>;
 
 export const PRESETS: Readonly<Record<string, ConfigInput>> = presets;
@@ -202,7 +202,7 @@ export const PRESETS: Readonly<Record<string, ConfigInput>> = presets;
 /** What each preset does, for which machine, in the words that help and documentation show. */
 export const PRESET_WORDS: Readonly<Record<keyof typeof presets, string>> = {
   smoke:
-    'A check that everything runs: all stages with a tiny model from nothing, two rounds, in under a minute on 2 cores. Its figures mean nothing.',
+    'A check that everything runs: all stages with a tiny model from nothing, two very short rounds. Its figures mean nothing.',
   quickstart:
     'A tiny model from nothing learns generated word problems: 3,000 with worked solutions, 5,000 with answers only. Two rounds, then 4,000 test problems beside continued SFT. About 9 minutes on 2 cores (docs/RESULTS.md), no network.',
   'gsm8k-smollm2':
@@ -225,6 +225,23 @@ export function presetNamed(name: string): ConfigInput {
     'bad-config',
     `Expected a preset of ${Object.keys(PRESETS).join(', ')}, got ${name}. Choose one of those.`,
   );
+}
+
+/** The preset without what is meant for its own task alone, where another `task` is named: its questions, and the sets of third tasks. */
+export function presetFor(name: string, task: string | null): ConfigInput {
+  const preset = presetNamed(name);
+  const own = preset.task?.name;
+  if (own === undefined || task === null || task.split('+').includes(own)) return preset;
+  const { task: _task, evaluate, ...rest } = preset;
+  const ofAny = <T extends { name?: string | null | undefined }>(sets: readonly T[]) =>
+    sets.filter((set) => (set.name ?? null) === null);
+  const { sets, final } = evaluate ?? {};
+  const kept = {
+    ...evaluate,
+    ...(sets === undefined ? {} : { sets: ofAny(sets) }),
+    ...(final === undefined ? {} : { final: ofAny(final) }),
+  };
+  return { ...rest, ...(evaluate === undefined ? {} : { evaluate: kept }) };
 }
 
 /** Whether a configuration is (a variant of) smoke: a run of it shows that things run, and its figures mean nothing. */

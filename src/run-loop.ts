@@ -11,6 +11,7 @@ import { type FinalReport, setOpener } from './pipeline/evaluation.ts';
 import { iterate } from './pipeline/iterate.ts';
 import { canonicalJson, sha256, shareHeldOut } from './pipeline/keys.ts';
 import { METHODS } from './pipeline/methods.ts';
+import { answerWarning } from './pipeline/question-sets.ts';
 import { checkReferences } from './pipeline/references.ts';
 import { type Loop, stageOf } from './pipeline/stages.ts';
 import type { Log, OnProgress } from './progress.ts';
@@ -103,6 +104,7 @@ async function runRounds({ run, start, backend, questions, counts }: RoundsArgs)
     verifier,
   };
   const earlier = start.init === null ? await trainedOn(start.base) : [];
+  for (const warning of answerWarning(task.name, questions)) run.warn(warning);
   const seen = { train: questions, shots, earlier };
   const opener = setOpener({ loop, loaded: start.sets, seen, base: base.checkpoint });
   const { rounds, final, policy } = await iterate({ loop, opener, base: base.checkpoint, parameters: base.parameters });

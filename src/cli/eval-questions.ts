@@ -1,7 +1,7 @@
 // What sipf eval is asked to measure -> the questions, the worked examples before them, and a word on what of them the model has seen.
 import { SipfError } from '../errors.ts';
 import { loadShots } from '../pipeline/prompt.ts';
-import { sharedWarnings } from '../pipeline/question-sets.ts';
+import { answerWarning, sharedWarnings } from '../pipeline/question-sets.ts';
 import type { Question } from '../records.ts';
 import { splitInName } from '../tasks/data-files.ts';
 import type { OpenTasks } from '../tasks/index.ts';
@@ -51,17 +51,19 @@ export async function loadAsked(
   const shown = new Set(whole && options.shotsFile === undefined ? sharedWith(loaded, shots) : []);
   const questions = loaded.filter((question) => !shown.has(question)).slice(0, limit);
   if (questions.length === 0) {
-    throw new SipfError(
-      'nothing-left',
-      `Expected questions in the ${split} split of ${task.name}, got none${shown.size === 0 ? '' : ` besides ${shown.size} worked examples`}. Check --data and --split.`,
-    );
+    const message =
+      shown.size > 0
+        ? `Expected questions in ${data} besides the ${shown.size} worked examples, got none. Lower --shots, or give --shots-file.`
+        : `Expected questions in the ${split} split of ${task.name}, got none. Check --data and --split.`;
+    throw new SipfError('nothing-left', message);
   }
   const named = task.testOnly === true ? 'test' : splitInName(data ?? '');
   const hint = whole && named === undefined ? ' --split test reads the part that a run keeps for test.' : '';
   if (ofFile) terminal.log(describe({ data: data ?? '', split, whole, questions, loaded, shown: shown.size }) + hint);
   const earlier = await trainedOn(modelSource(options));
   const name = whole ? (data ?? '') : `${task.name}/${split}`;
-  for (const warning of sharedWarnings(name, questions, { train: [], shots, earlier })) terminal.warn(warning);
+  const seen = sharedWarnings(name, questions, { train: [], shots, earlier });
+  for (const warning of [...seen, ...answerWarning(name, questions)]) terminal.warn(warning);
   return { split: whole ? (named ?? 'all') : split, questions, shots };
 }
 

@@ -86,7 +86,7 @@ describe('pairs of one’s own', () => {
       { prompt: 'q?', chosen: good, rejected: bad },
     ]);
     expect(pairs).toHaveLength(1);
-    expect(said).toEqual(['Warning: 1 of 2 pairs have the same text on both sides and are left out.']);
+    expect(said).toEqual(['1 of 2 pairs have the same text on both sides and are left out.']);
   });
 
   test('may stand beside the loop’s own, which stay as they are and strict', async () => {

@@ -50,6 +50,7 @@ export async function readSamples(
 ): Promise<OwnSamples> {
   const { path, stage, options } = args;
   const rows = await readAllRows(path, AnyRecord, terminal.signal);
+  for (const row of rows) checkOwn(row);
   const bringsAll = rows.length > 0 && rows.every(({ value }) => typeof value.question === 'string');
   const isNamed = stage.config.task.data !== null || options.questions !== undefined;
   const questions = bringsAll && !isNamed ? [] : await loadQuestions(stage, options);
@@ -67,6 +68,13 @@ function isOfLoop(value: Readonly<Record<string, unknown>>): boolean {
   return 'outcome' in value && 'finishReason' in value && 'policy' in value;
 }
 
+/** A record that a person wrote; it names its question in one of two ways. */
+function checkOwn({ value, place }: Row<Record<string, unknown>>): OwnSample | null {
+  if (isOfLoop(value)) return null;
+  if (value.questionId === undefined) check(z.looseObject({ question: z.string() }), value, place);
+  return check(OwnSample, value, place);
+}
+
 class SampleReader {
   readonly known: Map<string, Question>;
   readonly samples = new Map<string, Sample[]>();
@@ -82,14 +90,15 @@ class SampleReader {
   }
 
   /** Takes up the question of a record that a person wrote. */
-  note({ value, place }: Row<Record<string, unknown>>): void {
-    if (!isOfLoop(value)) this.#questionOf(check(OwnSample, value, place), place);
+  note(row: Row<Record<string, unknown>>): void {
+    const own = checkOwn(row);
+    if (own !== null) this.#questionOf(own, row.place);
   }
 
-  async add({ value, place }: Row<Record<string, unknown>>, signal: AbortSignal): Promise<void> {
-    const sample = isOfLoop(value)
-      ? check(Sample, value, place)
-      : await this.#fill(check(OwnSample, value, place), place, signal);
+  async add(row: Row<Record<string, unknown>>, signal: AbortSignal): Promise<void> {
+    const { value, place } = row;
+    const own = checkOwn(row);
+    const sample = own === null ? check(Sample, value, place) : await this.#fill(own, place, signal);
     requireQuestion(this.known, sample.questionId, place);
     const earlier = this.#places.get(sample.id);
     if (earlier !== undefined)
@@ -134,7 +143,6 @@ class SampleReader {
       requireQuestion(this.known, byId, place);
       return this.known.get(byId)!;
     }
-    if (text === undefined) check(z.object({ question: z.string() }), own, place);
     const key = questionKey({ question: text ?? '', ...(prefix === undefined ? {} : { prefix }) });
     const same = this.#byText.get(key);
     if (same !== undefined && (id === undefined || id === same.id)) return this.#completed(same, own);

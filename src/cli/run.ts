@@ -65,7 +65,7 @@ async function run(command: Command, options: RunCommandOptions, terminal: Termi
   await using backend = await openBackend(options, options.dryRun === true ? terminal.warn : undefined);
   if (options.dryRun === true) return await dryRun({ config, backend, json: options.json === true }, terminal);
   const stages = terminal.stages();
-  terminal.resumes(`Finished work is kept. Continue with: ${sipfCommand(`run --out ${out}`)}`);
+  terminal.resumes(`Finished work is kept. Continue with: ${sipfCommand('run', '--out', out)}`);
   try {
     const { rounds, final, policy } = await runLoop({
       config,
@@ -92,7 +92,7 @@ async function run(command: Command, options: RunCommandOptions, terminal: Termi
     '',
     ...overview(view, lookOf(terminal)),
     '',
-    `More: ${sipfCommand(`show ${out} --pairs`)}`,
+    `More: ${sipfCommand('show', out, '--pairs')}`,
   ]);
 }
 

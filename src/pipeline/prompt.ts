@@ -5,6 +5,7 @@ import type { Policy } from '../backends/backend.ts';
 import { SipfError } from '../errors.ts';
 import type { Question } from '../records.ts';
 import { described } from '../settings.ts';
+import { renameHint } from '../tasks/field-names.ts';
 import { sharedWith } from '../tasks/same-question.ts';
 import { type Prompted, type Shot, type Task, taskOf } from '../tasks/task.ts';
 
@@ -183,13 +184,18 @@ async function shotsOfFile(task: Task, file: string, count: number): Promise<Sho
     } = parsed.success ? parsed.data : { task: undefined, question: '', steps: undefined, solution: undefined };
     const found = steps ?? (typeof solution === 'string' ? taskOf(task, { task: name }).split(solution) : solution);
     if (!parsed.success || found === undefined) {
+      const hint = renameHint(asRecord(parseJson(line)), 'solution', ['question', 'solution']);
       throw new SipfError(
         'bad-input',
-        `Expected ${SHOT_FORMAT} or {"question": "...", "steps": ["...", "..."]} in ${file} line ${index + 1}, got ${line.slice(0, 80)}. Fix that line.`,
+        `Expected ${SHOT_FORMAT} or {"question": "...", "steps": ["...", "..."]} in ${file} line ${index + 1}, got ${line.slice(0, 80)}.${hint || ' Fix that line.'}`,
       );
     }
     return { ...(name === undefined ? {} : { task: name }), question, steps: found };
   });
+}
+
+function asRecord(value: unknown): Readonly<Record<string, unknown>> {
+  return value !== null && typeof value === 'object' ? (value as Readonly<Record<string, unknown>>) : {};
 }
 
 function parseJson(line: string): unknown {

@@ -21,6 +21,9 @@ const SYNONYMS: Readonly<Record<string, readonly string[]>> = {
     'correct_answer',
     'a',
   ],
+  solution: ['steps', 'rationale', 'reasoning', 'explanation', 'cot', 'response', 'completion', 'output', 'answer'],
+  reference: ['answer', 'target', 'label', 'gold', 'expected', 'ground_truth', 'solution'],
+  completion: ['response', 'output', 'generation', 'prediction', 'text', 'answer'],
   prompt: ['question', 'instruction', 'problem', 'query', 'input', 'text', 'description'],
   tests: ['test_cases', 'test_list', 'unit_tests', 'asserts', 'assertions', 'test'],
   steps: ['step', 'solution', 'completion', 'completions', 'response', 'reasoning', 'output', 'path', 'rationale'],
@@ -32,6 +35,7 @@ const SYNONYMS: Readonly<Record<string, readonly string[]>> = {
 const TOGETHER: readonly (readonly string[])[] = [
   ['question', 'answer'],
   ['prompt', 'tests'],
+  ['reference', 'completion'],
   ['question', 'steps'],
   ['prompt', 'chosen', 'rejected'],
 ];

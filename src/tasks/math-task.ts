@@ -129,13 +129,13 @@ export function filterQuestions(
       ? questions
       : questions.filter(({ solution }) => solution !== undefined && solution.length <= maxGoldSteps);
   if (short.length === 0) {
-    const why =
-      questions.length === 0
-        ? 'an empty file'
-        : `${questions.length} questions, none with a worked solution of at most ${maxGoldSteps} steps`;
+    const isEmpty = questions.length === 0;
+    const got = isEmpty
+      ? 'an empty file'
+      : `${questions.length} questions, none with a worked solution of at most ${maxGoldSteps} steps`;
     throw new SipfError(
       'nothing-left',
-      `Expected ${split} questions in ${data ?? 'the data set'}, got ${why}. Raise maxGoldSteps or name other data.`,
+      `Expected ${split} questions in ${data ?? 'the data set'}, got ${got}. ${isEmpty ? 'Name' : 'Raise task.maxGoldSteps (null: any number of steps, solutions or none), or name'} other data.`,
     );
   }
   return limit === undefined ? [...short] : short.slice(0, limit);

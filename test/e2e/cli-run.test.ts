@@ -177,7 +177,7 @@ describe('sipf show', () => {
     const unknown = await sipf('show', 'run', '--question', 'nobody');
     expect(unknown.code).toBe(2);
     expect(unknown.stderr).toMatch(/got nobody\. Such as: 0-/);
-    expect((await sipf('show', 'data')).stderr).toMatch(/got no config\.json there/);
+    expect((await sipf('show', 'data')).stderr).toMatch(/no run there: the folder has no config\.json/);
   });
 });
 
