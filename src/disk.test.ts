@@ -1,5 +1,5 @@
 // What kills leave behind, and paths that cannot be written: swept, left out of hashes, and said.
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, readlink, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -54,4 +54,13 @@ it('leaves no half-written draft where the disk refuses', async () => {
   };
   await expect(replaceFile(disk, path, ['x'])).rejects.toBe(full);
   expect((await readdir(folder)).filter((name) => name.startsWith('out.jsonl'))).toEqual([]);
+});
+
+it('replaces what a link names, and keeps the link', async () => {
+  const [file, link] = [join(folder, 'named.jsonl'), join(folder, 'link.jsonl')];
+  await writeFile(file, 'old');
+  await symlink(file, link);
+  await replaceFile(nodeDisk, link, ['new']);
+  expect(await readFile(file, 'utf8')).toBe('new');
+  expect(await readlink(link)).toBe(file);
 });

@@ -1,7 +1,7 @@
 // Paths and texts -> durable files. The only place that writes run directories, so that tests can fail any write. Leaves formats to run.ts and journal.ts.
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { cp, open, readdir, readFile, rename, rm, stat, truncate } from 'node:fs/promises';
+import { cp, open, readdir, readFile, realpath, rename, rm, stat, truncate } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { SipfError } from './errors.ts';
 import { makeFolders } from './folders.ts';
@@ -53,13 +53,14 @@ export const nodeDisk: Disk = {
   copy: (from, to) => guarded(to, () => cp(from, to, { recursive: true })),
 };
 
-/** Writes beside `path`, then renames: readers see the old file or the new one, never half of it. */
+/** Writes beside `path`, then renames: readers see the old file or the new one, never half of it. A link stays: what it names is replaced. */
 export async function replaceFile(
   disk: Disk,
   path: string,
   chunks: AsyncIterable<string> | Iterable<string>,
 ): Promise<void> {
-  const draft = `${path}.draft`;
+  const target = await realpath(path).catch(() => path);
+  const draft = `${target}.draft`;
   try {
     await disk.write(draft, chunks);
   } catch (thrown) {
@@ -67,7 +68,7 @@ export async function replaceFile(
     await disk.remove(draft).catch(() => undefined);
     throw thrown;
   }
-  await disk.rename(draft, path);
+  await disk.rename(draft, target);
 }
 
 /** The text of a file; null where there is none. */

@@ -21,6 +21,9 @@ export interface OutFile {
   readonly fields: readonly string[];
 }
 
+/** Names of open files, whatever those are: `/dev/stdout` may be a file that a shell made. */
+const OF_THE_SYSTEM = /^\/(?:dev|proc|sys)\//;
+
 /** Longest first line of a record file that is looked at, in bytes. */
 const FIRST_LINE = 4 << 20;
 
@@ -33,7 +36,7 @@ export function checkOutFile({ command, out, reads, fields }: OutFile): void {
     refuseInputs(command, path, reads);
   const info = statOf(out);
   if (info?.isDirectory()) throw refusal(command, 'a file', `${out}, which is a folder`, 'Name a file in it.');
-  if (info !== null && !info.isFile())
+  if ((info !== null && !info.isFile()) || OF_THE_SYSTEM.test(resolve(out)))
     throw refusal(command, 'a file', `${out}, which is a device or a pipe`, 'Name a file, and read that.');
   if (info !== null && info.size > 0 && !isRecordFile(out, fields)) {
     const expected = `a new file or an earlier output of sipf ${command}`;
@@ -83,6 +86,7 @@ export async function checkOutRun(out: string, reads: readonly ReadPath[]): Prom
 }
 
 function refuseInputs(command: string, out: string, reads: readonly ReadPath[]): void {
+  if (out === '') throw refusal(command, 'a path', 'an empty one', 'Name one.');
   for (const { name, path, kind } of reads) {
     if (path === '-') continue;
     if (isSame(out, path))

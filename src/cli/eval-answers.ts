@@ -1,6 +1,5 @@
 // Questions and a model -> their graded answers, unit by unit, kept beside --out so that a stopped evaluation continues. Leaves loading and figures to eval.ts.
 import { stat } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import type { Policy } from '../backends/backend.ts';
 import { openBackend } from '../backends/open.ts';
 import { type Disk, replaceFile } from '../disk.ts';
@@ -142,7 +141,6 @@ class KeptUnits {
       return new KeptUnits(null, terminal);
     }
     const path = journalOf(out);
-    await disk.makeFolder(dirname(out));
     const exists = (await stat(path).catch(() => null)) !== null;
     const journal = await Journal.open(disk, path, sha256(canonicalJson(inputsOf(args, policy))), exists);
     terminal.resumes('Finished answers are kept beside --out: the same command continues.');

@@ -144,6 +144,8 @@ describe.each(RECORDS)('sipf %s', (words, input) => {
     ['photos', /which is a folder/],
     ['photos-link', /which is a folder/],
     ['/dev/null', /a device or a pipe/],
+    ['/dev/stdout', /a device or a pipe/],
+    ['/proc/self/fd/1', /a device or a pipe/],
   ])('--out %s is not its own', async (out, message) => {
     expect(await refused(`${words} --out ${out}`)).toMatch(message);
   });

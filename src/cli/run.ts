@@ -14,7 +14,7 @@ import { configOfRun, readRun } from '../run-reader.ts';
 import { dryRun } from './dry-run.ts';
 import { type ExecutionOptions, finish, withExecution } from './options.ts';
 import { checkRunOut } from './outputs.ts';
-import { readSettings, type SettingsOptions, withSettings } from './settings.ts';
+import { dottedFlags, readSettings, type SettingsOptions, withSettings } from './settings.ts';
 import { lookOf, overview, printAll, printExample } from './show.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -101,6 +101,8 @@ async function resolveConfig(command: Command, options: RunCommandOptions, out: 
   const { model, adapter, task, data, method, scorer, preset, config, fromRun } = options;
   const own = { model, adapter, 'task.name': task, 'task.data': data, method, 'score.scorer': scorer };
   const named = preset !== undefined || config !== undefined;
+  // An option that is not known says more than a run that is not there: it may be a mistyped --preset.
+  dottedFlags(command);
   const base = named ? null : await configOfRun(fromRun ?? out);
   if (base === null && fromRun !== undefined && !(await isRun(fromRun)))
     throw await noRunAt(fromRun, 'a run to copy stages from');

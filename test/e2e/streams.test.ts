@@ -26,10 +26,16 @@ const settings = (out: string) =>
   `run --task jsonl --data . --model base --iterations 1 --out ${out} --sampling.samples 4 --labels.K 2 --labels.heldOut 0.3 --pairs.chosenGate none`.split(
     ' ',
   );
-const ended = (child: ChildProcess) =>
-  new Promise<{ code: number | null; signal: string | null }>((resolve) =>
-    child.on('close', (code, signal) => resolve({ code, signal })),
+/** How a child ends; one that does not is killed, so that a broken build fails instead of hanging. */
+function ended(child: ChildProcess): Promise<{ code: number | null; signal: string | null }> {
+  const timer = setTimeout(() => child.kill('SIGKILL'), 60_000);
+  return new Promise((resolve) =>
+    child.on('close', (code, signal) => {
+      clearTimeout(timer);
+      resolve({ code, signal });
+    }),
   );
+}
 const finished = (out: string) => existsSync(join(folder, out, 'iteration-1', '7-eval.json'));
 
 describe('a reader of stderr that goes away', () => {
