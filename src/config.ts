@@ -99,7 +99,10 @@ const Helper = z.union([
     .min(1)
     .transform((model) => ({ model, adapter: null })),
   z.strictObject({
-    model: described(z.string(), 'A Hugging Face folder or a .gguf file. It needs the tokenizer of the policy.'),
+    model: described(
+      z.string(),
+      'A Hugging Face folder or a .gguf file. Name it here, instead of by a path alone, where it has an adapter.',
+    ),
     adapter: described(z.string().nullable().default(null), 'A PEFT adapter folder on top of it. null: none.'),
   }),
 ]);
@@ -107,7 +110,7 @@ const Helper = z.union([
 export const Config = z.strictObject({
   method: described(
     MethodName.default('sipf'),
-    'What each round does. sipf: pairs by step scores. siof: pairs by the final answer alone. random-pairs: sipf with shuffled scores. online-rft: SFT on right samples. rft: one such round. continued-sft: SFT on worked solutions. sft: the warm-up alone. Change it to compare methods.',
+    'What each round does. sipf: pairs by step scores. siof: pairs by the final answer alone. random-pairs: sipf with shuffled scores. online-rft: SFT on worked solutions and right samples. rft: one such round. continued-sft: SFT on worked solutions. sft: the warm-up alone. Change it to compare methods.',
   ),
   iterations: described(
     z.number().int().min(0).default(2),

@@ -1,9 +1,10 @@
 // The program's name in hints: what a person would type where the process was started.
+import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, realpathSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { programName } from './errors.ts';
+import { programName, shellWord, sipfCommand } from './errors.ts';
 
 const home = realpathSync(mkdtempSync(join(tmpdir(), 'sipf-name-')));
 const checkout = join(home, 'checkout');
@@ -38,4 +39,12 @@ it.each([
   ['no script at all', '', home, checkout, {}, 'sipf'],
 ] as const)('%s', (_what, script, folder, root, env, name) => {
   expect(programName({ script, folder, env }, root)).toBe(name);
+});
+
+it('words with spaces and signs are one word for a shell', () => {
+  expect(sipfCommand('run', '--out', 'my run')).toBe("sipf run --out 'my run'");
+  for (const word of ['a b', "it's", '$HOME', '', '*', 'a;b', 'é', '"', '\\', 'a\nb']) {
+    const { stdout } = spawnSync('sh', ['-c', `printf %s ${shellWord(word)}`], { encoding: 'utf8' });
+    expect(stdout).toBe(word);
+  }
 });

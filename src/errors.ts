@@ -34,14 +34,26 @@ export function messageOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown);
 }
 
+/** A text of a file in a message: cut short, and without what would move a terminal's cursor. */
+export function printable(text: string, longest = 200): string {
+  const clean = text.replace(/\p{Cc}/gu, '?');
+  return clean.length > longest ? `${clean.slice(0, longest - 3)}...` : clean;
+}
+
 /** Throws SipfError 'aborted' if `signal` has fired. */
 export function throwIfAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw new SipfError('aborted', 'Stopped on request.');
 }
 
-/** `words` as a command that works where this process was started: `run --out x` -> `sipf run --out x`, or its form in a checkout. */
-export function sipfCommand(words: string): string {
-  return `${programName({ script: process.argv[1] ?? '', folder: process.cwd(), env: process.env })} ${words}`;
+/** A command that works where this process was started: run, --out, x -> `sipf run --out x`, or its form in a checkout. */
+export function sipfCommand(...words: readonly string[]): string {
+  const name = programName({ script: process.argv[1] ?? '', folder: process.cwd(), env: process.env });
+  return [name, ...words.map(shellWord)].join(' ');
+}
+
+/** A word as a shell reads it back. */
+export function shellWord(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
 
 /** Where a process was started from. */
@@ -61,7 +73,7 @@ export function programName(
   const home = join(root, sep);
   const isCheckout = existsSync(join(home, 'src', 'errors.ts'));
   if (!isCheckout || !real(script).startsWith(join(real(home), 'dist', sep))) return 'sipf';
-  return real(folder) === real(home) ? 'npm run -s sipf --' : `node ${join(home, 'dist', 'cli', 'main.js')}`;
+  return real(folder) === real(home) ? 'npm run -s sipf --' : `node ${shellWord(join(home, 'dist', 'cli', 'main.js'))}`;
 }
 
 function real(path: string): string {

@@ -1,15 +1,26 @@
 // JSON text from outside -> its value, unless it is nested so deeply that walking it would overflow the stack. Leaves its meaning to the callers.
 
+import { messageOf, printable } from './errors.ts';
+
 /** No file we read comes near this. */
 const MAX_DEPTH = 200;
 
-/** @throws SyntaxError as JSON.parse does, and where values are nested deeper than 200 levels. */
+/** A byte order mark, which some editors put first, is passed over. @throws SyntaxError as JSON.parse does, and for values nested more than 200 levels deep. */
 export function parseJsonText(text: string): unknown {
-  const value: unknown = JSON.parse(text);
+  const value = parse(text.startsWith('\ufeff') ? text.slice(1) : text);
   // Brackets within strings count, too: then a look at the value itself decides.
   if (hasDeepBrackets(text) && isDeeper(value, MAX_DEPTH))
     throw new SyntaxError(`values nested more than ${MAX_DEPTH} levels deep`);
   return value;
+}
+
+/** JSON.parse quotes the text that it cannot read, whatever is in it. */
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (thrown) {
+    throw new SyntaxError(printable(messageOf(thrown)), { cause: thrown });
+  }
 }
 
 /** Whether more brackets open than close, by more than the limit, anywhere. */

@@ -6,16 +6,16 @@ export function nearest(name: string, candidates: readonly string[]): string {
     section: key.slice(0, Math.max(0, key.lastIndexOf('.'))),
     last: key.slice(key.lastIndexOf('.') + 1),
   });
-  const own = split(name);
+  const own = split(name.toLowerCase());
   let best = { key: candidates[0] ?? '', distance: Number.POSITIVE_INFINITY };
   for (const key of candidates) {
-    const { section, last } = split(key);
+    const { section, last } = split(key.toLowerCase());
     // A name that begins another one was most likely cut short; letters that differ count by their share of the longer name.
     const begun = own.last.length > 2 && last.startsWith(own.last);
     const names = begun ? 0 : editDistance(own.last, last) / Math.max(own.last.length, last.length);
     const distance = Math.min(
       names + (section === own.section ? 0 : 0.25),
-      editDistance(name, key) / Math.max(name.length, key.length),
+      editDistance(name.toLowerCase(), key.toLowerCase()) / Math.max(name.length, key.length),
     );
     if (distance < best.distance) best = { key, distance };
   }

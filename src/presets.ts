@@ -202,7 +202,7 @@ export const PRESETS: Readonly<Record<string, ConfigInput>> = presets;
 /** What each preset does, for which machine, in the words that help and documentation show. */
 export const PRESET_WORDS: Readonly<Record<keyof typeof presets, string>> = {
   smoke:
-    'A check that everything runs: all stages with a tiny model from nothing, two rounds, in under a minute on 2 cores. Its figures mean nothing.',
+    'A check that everything runs: all stages with a tiny model from nothing, two very short rounds. Its figures mean nothing.',
   quickstart:
     'A tiny model from nothing learns generated word problems: 3,000 with worked solutions, 5,000 with answers only. Two rounds, then 4,000 test problems beside continued SFT. About 9 minutes on 2 cores (docs/RESULTS.md), no network.',
   'gsm8k-smollm2':

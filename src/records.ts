@@ -9,6 +9,8 @@ export const CodeTests = z.object({
   cases: z.array(z.string()).min(1),
   /** The function that they use, where known. */
   entryPoint: z.string().nullable(),
+  /** What else they use of the program, as the reference solution shows: a program without it is wrong. */
+  names: z.array(z.string()).optional(),
 });
 export type CodeTests = z.infer<typeof CodeTests>;
 
@@ -42,11 +44,11 @@ export const WRONG_REASONS = [
   'exit',
 ] as const;
 
-/** What checking a completion gave. `error` is infrastructure: never a label. `detail`: what a program said, cut short. */
+/** What checking a completion gave. `error` is never a label: infrastructure, or the tests' own `fault`, which no retry changes. `detail`: what a program said, cut short. */
 export const Outcome = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('right') }),
   z.object({ kind: z.literal('wrong'), reason: z.enum(WRONG_REASONS), detail: z.string().optional() }),
-  z.object({ kind: z.literal('error'), reason: z.string() }),
+  z.object({ kind: z.literal('error'), reason: z.string(), fault: z.literal('tests').optional() }),
 ]);
 export type Outcome = z.infer<typeof Outcome>;
 

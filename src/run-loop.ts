@@ -75,6 +75,7 @@ interface RoundsArgs {
 async function runRounds({ run, start, backend, questions, counts }: RoundsArgs): Promise<LoopResult> {
   const { config, task, outside, simulator, verifier } = start;
   const base = await writeInputs({ run, start, backend, questions });
+  await run.settlePaths();
   const { shots, prompt, asked } = await openPrompts(
     start,
     questions,

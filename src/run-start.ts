@@ -15,7 +15,7 @@ import { type BuildPrompt, loadShots, makePrompter, withoutShots } from './pipel
 import type { LoadedSet } from './pipeline/question-sets.ts';
 import { stageOf } from './pipeline/stages.ts';
 import type { Checkpoint, Question } from './records.ts';
-import { checkRunFolder } from './run.ts';
+import { checkRunFolder } from './run-folder.ts';
 import { helperOf, initOf, outsideModels } from './run-models.ts';
 import { type OutsideModels, readsOf, relativeTo, sourceOf } from './run-paths.ts';
 import { checkContexts, checkPrmQuestions, checkRowLengths, checkScorer } from './start-checks.ts';

@@ -6,7 +6,15 @@ import { LanguageModel } from '../inference/language-model.ts';
 import { completionLogps } from '../inference/logps.ts';
 import { type OpenModel, openModel } from '../inference/open-model.ts';
 import { renderChat } from '../models/chat-template.ts';
-import type { CallOptions, GenerateRequest, GenerateStats, ModelSource, OnFinished, Policy } from './backend.ts';
+import type {
+  CallOptions,
+  DrawOptions,
+  GenerateRequest,
+  GenerateStats,
+  ModelSource,
+  OnFinished,
+  Policy,
+} from './backend.ts';
 import { InTurn } from './in-turn.ts';
 
 export interface InProcessOptions {
@@ -52,12 +60,12 @@ class InProcessPolicy implements Policy {
   generate(
     requests: readonly GenerateRequest[],
     onFinished: OnFinished,
-    { signal }: CallOptions = {},
+    { signal, onText }: DrawOptions = {},
   ): Promise<GenerateStats> {
     return this.#turns.take(() => {
       this.#cache ??= new CpuKvCache(this.#model.config, this.#slots);
       const generator = { model: this.#model, cache: this.#cache, tokenizer: this.#opened.tokenizer };
-      return generate(generator, requests, onFinished, { signal });
+      return generate(generator, requests, onFinished, { signal, onText });
     });
   }
 

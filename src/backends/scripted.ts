@@ -10,6 +10,7 @@ import type {
   CallOptions,
   Completion,
   ContextPiece,
+  DrawOptions,
   GenerateRequest,
   GivenCompletion,
   ModelFacts,
@@ -103,7 +104,7 @@ class ScriptedPolicy implements Policy {
     this.#options = options;
   }
 
-  async generate(requests: readonly GenerateRequest[], onFinished: OnFinished, call: CallOptions = {}) {
+  async generate(requests: readonly GenerateRequest[], onFinished: OnFinished, call: DrawOptions = {}) {
     const queue = [...requests];
     const slots: ({ completion: Completion; left: number } | null)[] = Array.from(
       { length: this.#options.slots ?? 8 },
@@ -129,6 +130,7 @@ class ScriptedPolicy implements Policy {
         finished.push(slot.completion);
         slots[at] = null;
       }
+      call.onText?.(finished.map(({ id, text }) => ({ id, text })));
       queue.push(...(await onFinished(finished)));
     }
     return stats;

@@ -30,11 +30,11 @@ interface Opened extends Pick<Policy, 'hash' | 'contextLength' | 'warnings'> {
 type LogpItem = Parameters<Policy['logps']>[0][number];
 type Message = Parameters<Policy['chatPrompt']>[0][number];
 
-/** Method -> [argument, result]. `generate` asks with Completion[] and is answered with GenerateRequest[]; `train` tells TrainSteps. */
+/** Method -> [argument, result]. `generate` asks with Completion[] and is answered with GenerateRequest[], and tells DrawnText[] where asked to; `train` tells TrainSteps. */
 export type WorkerCalls = {
   openPolicy: readonly [ModelSource, Opened];
   openPrm: readonly [ModelSource, Opened];
-  generate: readonly [Held<readonly GenerateRequest[]>, GenerateStats];
+  generate: readonly [Held<readonly GenerateRequest[]> & { readonly tellsText: boolean }, GenerateStats];
   logps: readonly [Held<readonly LogpItem[]>, number[][]];
   chatPrompt: readonly [Held<readonly Message[]>, string];
   countTokens: readonly [Held<readonly string[]>, number[]];

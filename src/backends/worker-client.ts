@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { silenceRuntime } from '../engine/telemetry.ts';
-import type { Backend, Completion, Policy, ProcessRewardModel, TrainStep } from './backend.ts';
+import type { Backend, Completion, DrawnText, Policy, ProcessRewardModel, TrainStep } from './backend.ts';
 import { RpcClient } from './rpc.ts';
 import type { WorkerCalls, WorkerData } from './worker-calls.ts';
 
@@ -46,10 +46,11 @@ function remotePolicy(client: RpcClient<WorkerCalls>, opened: WorkerCalls['openP
     generate: (requests, onFinished, call) =>
       client.call(
         'generate',
-        { handle, argument: requests },
+        { handle, argument: requests, tellsText: call?.onText !== undefined },
         {
           signal: call?.signal,
           onAsk: (finished: readonly Completion[]) => onFinished(finished),
+          onTell: (drawn: readonly DrawnText[]) => call?.onText?.(drawn),
         },
       ),
     logps: (items, call) => client.call('logps', { handle, argument: items }, { signal: call?.signal }),

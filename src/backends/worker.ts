@@ -39,11 +39,11 @@ serve<WorkerCalls>(port, {
     const { hash, contextLength, warnings } = prm;
     return { handle: hold(prm), hash, contextLength, warnings };
   },
-  generate: ({ handle, argument }, { ask, signal }) =>
+  generate: ({ handle, argument, tellsText }, { ask, tell, signal }) =>
     open<Policy>(handle).generate(
       argument,
       async (finished: readonly Completion[]) => (await ask(finished)) as readonly GenerateRequest[],
-      { signal },
+      { signal, onText: tellsText ? tell : undefined },
     ),
   logps: ({ handle, argument }, { signal }) => open<Policy>(handle).logps(argument, { signal }),
   chatPrompt: ({ handle, argument }) => open<Policy>(handle).chatPrompt(argument),

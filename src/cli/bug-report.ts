@@ -1,6 +1,7 @@
 // An unexpected error and the command line -> the lines that a report of it needs. Nothing is sent anywhere.
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
+import { shellWord } from '../errors.ts';
 
 const Package = z.object({ version: z.string(), bugs: z.object({ url: z.string() }).optional() });
 
@@ -16,12 +17,7 @@ export function bugReport(name: string, error: unknown, words: readonly string[]
   return [
     `${name}: this is a bug in sipf. Please report it to ${where}, with the lines below (README.md, "Report a bug").`,
     `sipf ${version}, Node.js ${process.version}, ${process.platform} ${process.arch}`,
-    `Command: ${[name, ...words].map(quoted).join(' ')}`,
+    `Command: ${[name, ...words].map(shellWord).join(' ')}`,
     error instanceof Error ? (error.stack ?? error.message) : String(error),
   ];
-}
-
-/** As a shell reads it back. */
-function quoted(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }

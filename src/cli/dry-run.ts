@@ -244,7 +244,7 @@ async function printEstimate(
   const whole = (value: number) => Math.round(value).toLocaleString('en');
   const time = (seconds: number | null) => (seconds === null ? '-' : formatDuration(seconds * 1000));
   const rows = result.stages.map((stage) => [
-    String(stage.iteration),
+    /^\d-/.test(stage.stage) ? String(stage.iteration) : '',
     stage.stage,
     ...[
       stage.promptTokens,

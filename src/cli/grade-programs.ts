@@ -3,7 +3,6 @@ import { z } from 'zod';
 import { SipfError } from '../errors.ts';
 import { jsonText } from '../exact-json.ts';
 import type { Question } from '../records.ts';
-import { withCheckCalled } from '../tasks/code-records.ts';
 import type { Sandbox } from '../tasks/sandbox/sandbox.ts';
 import type { Task } from '../tasks/task.ts';
 import { RecordId, type Row } from './jsonl.ts';
@@ -44,10 +43,9 @@ export function programGrader({ task, data, sandbox, signal }: ProgramGraderArgs
     const { code, tests, setup, entry_point: entryPoint } = value;
     if (code !== undefined) {
       if (tests === undefined) throw missing(place, 'tests', 'a list of tests');
-      const list = typeof tests === 'string' ? [tests] : tests;
       const program = {
         code,
-        tests: entryPoint ? withCheckCalled(list, entryPoint) : list,
+        tests: typeof tests === 'string' ? [tests] : tests,
         ...(setup ? { setup } : {}),
         ...(entryPoint ? { entryPoint } : {}),
       };

@@ -88,19 +88,6 @@ describe.skipIf(!hasPython)('programs', () => {
     expect(counts).toMatchObject({ made: 1, disposed: 1 });
   });
 
-  test('a check function without its call is called with the entry point', async () => {
-    const check = 'def check(candidate):\n    assert candidate(1) == 1\n';
-    const wrong = { code: 'def f(x): return 0', entry_point: 'f' };
-    const path = write('check.jsonl', [
-      { code: 'def f(x): return x', tests: [check], entry_point: 'f' },
-      { ...wrong, tests: [check] },
-      { ...wrong, tests: [`${check}check(f)`, 'pass'] },
-      { ...wrong, tests: `${check}check(lambda x: x)` },
-    ]);
-    const { lines } = await run({ task: 'humaneval', in: path });
-    expect(lines).toMatchObject([{ correct: true }, { correct: false }, { correct: false }, { correct: true }]);
-  });
-
   test('a program that cannot be judged is null and ends the command with an error', async () => {
     const path = write('unjudged.jsonl', [
       { code: 'x = 1', tests: ['assert ('] },

@@ -19,8 +19,8 @@ const AnswerLine = z.looseObject({
   reference: z.union([z.string(), z.number(), ExactNumberValue]),
   completion: z.string(),
   /** Options of a multiple-choice question, as the task's data has them; `reference` is then a letter, an index or an option's text. */
-  choices: z.unknown(),
-  options: z.unknown(),
+  choices: z.unknown().optional(),
+  options: z.unknown().optional(),
 });
 type AnswerLine = z.infer<typeof AnswerLine>;
 

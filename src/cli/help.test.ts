@@ -26,6 +26,8 @@ describe('helpOn', () => {
 
   it('fields of the objects in a list', () => {
     expect(text('evaluate.sets')).toMatch(/split: .*Takes: train, valid, test\. Default: valid\./);
+    expect(text('evaluate.sets[].split')).toBe(text('evaluate.sets'));
+    expect(text('evaluate.final.limit')).toBe(text('evaluate.final'));
   });
 
   it.each(Object.keys(PRESETS))('the preset %s', (name) => {
@@ -39,6 +41,10 @@ describe('helpOn', () => {
     ['smok', 'smoke'],
     ['Align', 'align'],
     ['labels.k', 'labels.K'],
+    ['SAMPLING', 'sampling'],
+    ['sampling.', 'sampling'],
+    ['labels.K=4', 'labels.K'],
+    ['__proto__', 'prompt'],
   ])('%s is refused with the nearest name', (topic, meant) => {
     expect(() => helpOn(topic)).toThrow(`Did you mean ${meant}?`);
   });

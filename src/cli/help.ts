@@ -13,7 +13,7 @@ export function withSettingHelp(command: Command): Command {
     .helpOption(false)
     .option('-h, --help [key]', 'this text, or what a setting, a section of settings or a preset means')
     .on('option:help', (key: string | null) => {
-      if (key === null) command.help();
+      if (key === null || key.trim() === '') command.help();
       const own = command.options.find(({ long }) => long === `--${key}`);
       const isSetting = configSettings().some((setting) => setting.key === key);
       if (own === undefined || isSetting || key === 'preset') write(command, helpOn(key));
@@ -49,20 +49,30 @@ export function presetLines(width: number): string[] {
 
 /** What `topic` means, as lines. `others`: further names there are. Throws 'bad-input' with the nearest name where there is no such topic. */
 export function helpOn(topic: string, others: readonly string[] = [], width = 98): string[] {
-  if (topic === 'presets' || topic === 'preset') return presetLines(width);
-  if (isPreset(topic)) {
-    return [topic, ...indented(PRESET_WORDS[topic], width), '', ...JSON.stringify(PRESETS[topic], null, 2).split('\n')];
-  }
+  const name = topic.trim();
+  if (name === 'presets' || name === 'preset') return presetLines(width);
+  const parts = name.split('+');
+  if (parts.every(isPreset)) return parts.flatMap((part) => presetInFull(part, width));
   const all = configSettings();
-  const exact = all.filter(({ key }) => key === topic);
-  const found = exact.length > 0 ? exact : all.filter(({ key }) => key.endsWith(`.${topic}`));
-  if (found.length > 0)
-    return found.flatMap((setting, index) => [...(index > 0 ? [''] : []), ...linesOf(setting, all, width)]);
+  const found = settingsNamed(name, all);
+  if (found.length > 0) return found.flatMap((setting) => ['', ...linesOf(setting, all, width)]).slice(1);
   const names = [...all.map(({ key }) => key), ...Object.keys(PRESET_WORDS), 'presets', ...others];
+  const shown = name.slice(0, 80);
   throw new SipfError(
     'bad-input',
-    `Expected a setting, a section or a preset, got ${topic}. Did you mean ${nearest(topic, names)}?`,
+    `Expected a setting, a section or a preset, got '${shown}'. Did you mean ${nearest(shown, names)}?`,
   );
+}
+
+/** The setting with that key, or the list whose elements have it, or every setting whose last part it is. */
+function settingsNamed(name: string, all: readonly Setting[]): Setting[] {
+  const key = name.replaceAll('[]', '');
+  const exact = all.find((one) => one.key === key || one.elements.some((field) => `${one.key}.${field.key}` === key));
+  return exact === undefined ? all.filter((one) => one.key.endsWith(`.${key}`)) : [exact];
+}
+
+function presetInFull(name: keyof typeof PRESET_WORDS, width: number): string[] {
+  return [name, ...indented(PRESET_WORDS[name], width), '', ...JSON.stringify(PRESETS[name], null, 2).split('\n')];
 }
 
 function isPreset(name: string): name is keyof typeof PRESET_WORDS {
@@ -101,5 +111,5 @@ function write(command: Command, lines: readonly string[]): void {
 
 /** An example as it works here: from a checkout the program has another name. */
 export function inThisPlace(example: string): string {
-  return example.replace(/(^|[|$] )sipf (?=[a-z])/g, (_all, before: string) => `${before}${sipfCommand('')}`);
+  return example.replace(/(^|[|$] )sipf (?=[a-z])/g, (_all, before: string) => `${before}${sipfCommand()} `);
 }

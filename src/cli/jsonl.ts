@@ -13,7 +13,9 @@ const ExactInteger = z.custom<ExactNumber>(
   (value) => isExactNumber(value) && /^-?\d+$/.test(value.toString()),
   'a number',
 );
-export const RecordId: z.ZodType<RecordId | null | undefined> = z.union([z.string(), z.int(), ExactInteger]).nullish();
+export const RecordId: z.ZodOptional<z.ZodNullable<z.ZodType<RecordId>>> = z
+  .union([z.string(), z.int(), ExactInteger])
+  .nullish();
 
 /** A number that no double holds. */
 export const ExactNumberValue = z.custom<ExactNumber>(isExactNumber, 'a number');

@@ -1,6 +1,6 @@
 // A command's options and configuration -> its --out, refused before anything is written where it is an input or somebody else's. Leaves the rules to out-paths.ts.
 import type { Config } from '../config.ts';
-import { checkOutFile, checkOutModel, type ReadPath } from '../out-paths.ts';
+import { checkOutFile, checkOutModel, checkOutRun, type ReadPath } from '../out-paths.ts';
 import { readsOf } from '../run-paths.ts';
 
 /** Fields of the records that each command writes. */
@@ -24,6 +24,9 @@ const OPTIONS: Readonly<Record<string, ReadPath['kind']>> = {
   model: 'model',
   adapter: 'model',
   prm: 'model',
+  simulator: 'model',
+  verifier: 'model',
+  fromRun: 'model',
 };
 
 /** Throws SipfError 'bad-input' where the records of `command` must not go to `--out`. */
@@ -40,10 +43,15 @@ export function checkModelOut(command: string, options: object & { readonly out:
   checkOutModel(command, options.out, reads(options, config));
 }
 
+/** The same for the folder of a run, before its configuration is read: --out may hold one that says more. */
+export async function checkRunOut(options: object, out: string): Promise<void> {
+  await checkOutRun(out, reads(options, undefined));
+}
+
 function reads(options: object, config: Config | undefined): ReadPath[] {
   const named = Object.entries(options).flatMap(([option, path]): ReadPath[] => {
     const kind = OPTIONS[option];
-    const flag = `--${option === 'shotsFile' ? 'shots-file' : option}`;
+    const flag = `--${option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
     return kind === undefined || typeof path !== 'string' ? [] : [{ name: flag, path, kind }];
   });
   return [...named, ...(config === undefined ? [] : readsOf(config))];

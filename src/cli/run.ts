@@ -1,16 +1,19 @@
 // sipf run: a configuration and a run directory -> the whole loop there, run or resumed. Leaves the method to the pipeline.
+import { join } from 'node:path';
 import { Command, Option } from 'commander';
 import { openBackend } from '../backends/open.ts';
 import type { Config } from '../config.ts';
-import { sipfCommand } from '../errors.ts';
+import { SipfError, sipfCommand } from '../errors.ts';
 import { isRun, noRunAt } from '../no-run.ts';
 import { MethodName } from '../pipeline/methods.ts';
 import { ScoreOptions } from '../pipeline/score-paths.ts';
 import { type LogEvent, stageTitle } from '../progress.ts';
 import { runLoop } from '../run-loop.ts';
+import { goneFrom, readsOf } from '../run-paths.ts';
 import { configOfRun, readRun } from '../run-reader.ts';
 import { dryRun } from './dry-run.ts';
 import { type ExecutionOptions, finish, withExecution } from './options.ts';
+import { checkRunOut } from './outputs.ts';
 import { readSettings, type SettingsOptions, withSettings } from './settings.ts';
 import { lookOf, overview, printAll, printExample } from './show.ts';
 import type { Terminal } from './terminal.ts';
@@ -57,11 +60,12 @@ export function runCommand(terminal: Terminal): Command {
 
 async function run(command: Command, options: RunCommandOptions, terminal: Terminal): Promise<void> {
   const out = options.out ?? `runs/${options.preset?.join('+') ?? options.method ?? 'run'}`;
+  await checkRunOut(options, out);
   const config = await resolveConfig(command, options, out);
   await using backend = await openBackend(options, options.dryRun === true ? terminal.warn : undefined);
   if (options.dryRun === true) return await dryRun({ config, backend, json: options.json === true }, terminal);
   const stages = terminal.stages();
-  terminal.resumes(`Finished work is kept. Continue with: ${sipfCommand(`run --out ${out}`)}`);
+  terminal.resumes(`Finished work is kept. Continue with: ${sipfCommand('run', '--out', out)}`);
   try {
     const { rounds, final, policy } = await runLoop({
       config,
@@ -88,7 +92,7 @@ async function run(command: Command, options: RunCommandOptions, terminal: Termi
     '',
     ...overview(view, lookOf(terminal)),
     '',
-    `More: ${sipfCommand(`show ${out} --pairs`)}`,
+    `More: ${sipfCommand('show', out, '--pairs')}`,
   ]);
 }
 
@@ -102,7 +106,20 @@ async function resolveConfig(command: Command, options: RunCommandOptions, out: 
     throw await noRunAt(fromRun, 'a run to copy stages from');
   if (base === null && !named && model === undefined && options.out !== undefined)
     throw await noRunAt(out, 'a run to go on with (--model or --preset begins a new one)');
-  return await readSettings(command, options, own, base);
+  const settings = await readSettings(command, options, own, base);
+  if (base !== null) checkPlaces(fromRun ?? out, base, settings);
+  return settings;
+}
+
+/** A run's paths are kept relative to it: one that was copied elsewhere may not find what it reads. */
+function checkPlaces(dir: string, stored: Config, settings: Config): void {
+  const used = new Set(readsOf(settings).map(({ path }) => path));
+  const [gone] = goneFrom(dir, stored).filter(({ path }) => used.has(path));
+  if (gone === undefined) return;
+  throw new SipfError(
+    'not-found',
+    `Expected ${gone.path} where the run ${dir} has it (${join(dir, gone.path)}), got nothing there. If one of them was moved, say where it is now: ${gone.option} PATH.`,
+  );
 }
 
 function logEvent({ type, stage, iteration, message }: LogEvent, terminal: Terminal): void {

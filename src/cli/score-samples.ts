@@ -70,6 +70,6 @@ function requireOption(name: string, value: string | undefined): string {
   if (value !== undefined) return value;
   throw new SipfError(
     'bad-input',
-    `Expected --${name}, got none. Give it; ${sipfCommand('score --help')} has an example.`,
+    `Expected --${name}, got none. Give it; ${sipfCommand('score', '--help')} has an example.`,
   );
 }

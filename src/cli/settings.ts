@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { type Config, configKeys, configSettings, loadConfig } from '../config.ts';
 import { SipfError, sipfCommand } from '../errors.ts';
 import { nearest } from '../nearest.ts';
+import { PRESETS } from '../presets.ts';
 import { describeDefault, presetLines, withSettingHelp } from './help.ts';
 import { integer, repeated } from './options.ts';
 import { wrap } from './show-steps.ts';
@@ -22,7 +23,7 @@ export function withSettings(command: Command, sections?: readonly string[]): Co
     .usage('[options] [--KEY VALUE ...]')
     .allowUnknownOption()
     .allowExcessArguments()
-    .addHelpText('after', () => `\n${listPresets()}\n\n${listKeys(sections)}`);
+    .addHelpText('after', () => `\n${listPresets(sections)}\n\n${listKeys(sections)}`);
 }
 
 /**
@@ -50,7 +51,7 @@ export function dottedFlags(command: Command, skip = 0): Record<string, string> 
     if (match === null) {
       throw new SipfError(
         'bad-input',
-        `Expected an option such as --seed 1, got '${word}'. See ${sipfCommand(`${command.name()} --help`)}.`,
+        `Expected an option such as --seed 1, got '${word}'. See ${sipfCommand(command.name(), '--help')}.`,
       );
     }
     const key = checkKey(match[1]!, keys, command);
@@ -70,7 +71,9 @@ function checkKey(key: string, keys: readonly string[], command: Command): strin
   );
 }
 
-function listPresets(): string {
+/** In full where a command takes all settings, else by name. */
+function listPresets(sections: readonly string[] | undefined): string {
+  if (sections !== undefined) return `Presets (--help presets says what each does): ${Object.keys(PRESETS).join(', ')}`;
   return ['Presets:', ...presetLines(94).map((line) => `  ${line}`)].join('\n');
 }
 

@@ -80,7 +80,7 @@ export async function printExample(view: RunView, paths: number, terminal: Termi
 function header({ dir, config, finished, rounds }: RunView): string[] {
   const { method, task, seed, model } = config;
   const name = typeof model === 'string' ? model : 'made from nothing';
-  const state = finished ? 'finished' : `not finished: continue with \`${sipfCommand(`run --out ${dir}`)}\``;
+  const state = finished ? 'finished' : `not finished: continue with \`${sipfCommand('run', '--out', dir)}\``;
   return [
     `${dir}: ${method} on ${task.name}, model ${name}, seed ${seed}, ${Math.max(0, rounds.length - 1)} of ${config.iterations} rounds begun, ${state}`,
   ];

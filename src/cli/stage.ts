@@ -123,8 +123,8 @@ const QuestionLine = z.looseObject({
   /** Tests take its place for code. */
   answer: z.union([z.string(), z.number(), ExactNumberValue]).default(''),
   /** Options of a multiple-choice question; `answer` is one of them. */
-  choices: z.unknown(),
-  options: z.unknown(),
+  choices: z.unknown().optional(),
+  options: z.unknown().optional(),
   solution: z.union([z.array(z.string()), z.string()]).nullish(),
   /** The question's own task, in a mixture. */
   task: z.string().optional(),

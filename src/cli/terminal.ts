@@ -12,6 +12,8 @@ export interface Terminal {
   readonly signal: AbortSignal;
   /** Results: one line on stdout, waiting while the reader is slow. */
   print(line: string): Promise<void>;
+  /** A piece of a result on stdout, without a line end, as it comes. */
+  write(text: string): void;
   /** Everything else: one line on stderr. */
   log(line: string): void;
   /** What the user should know and look at. */
@@ -105,6 +107,9 @@ export function openTerminal(signal: AbortSignal): ProcessTerminal {
   };
   return {
     signal,
+    write(text) {
+      if (text !== '') stdout.write(text);
+    },
     async print(line) {
       if (stdout.isTTY) clearLine();
       if (!stdout.write(`${line}\n`)) await once(stdout, 'drain');

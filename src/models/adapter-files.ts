@@ -1,7 +1,7 @@
 // A PEFT adapter folder <-> rank, alpha, targets and float32 factors. Leaves out what changes the base or the formula (DoRA, rank patterns, ...): refused by name.
 import { join } from 'node:path';
 import { z } from 'zod';
-import { SipfError } from '../errors.ts';
+import { printable, SipfError } from '../errors.ts';
 import { shown } from './config-reader.ts';
 import { contentHash } from './content-hash.ts';
 import { exists, readJsonObject, writeFileAtomically } from './file-bytes.ts';
@@ -154,7 +154,7 @@ async function readFactors(
     else
       throw new SipfError(
         'unsupported',
-        `Expected LoRA factors of linear layers in ${file}, got tensor ${key}. Merge the adapter with PEFT (merge_and_unload).`,
+        `Expected LoRA factors of linear layers in ${file}, got tensor ${printable(key)}. Merge the adapter with PEFT (merge_and_unload).`,
       );
   }
   const factors = new Map<string, LoraFactors>();
@@ -177,18 +177,18 @@ function checkedFactors(
   if (!a || !b)
     throw new SipfError(
       'bad-input',
-      `Expected lora_A and lora_B of ${path} in ${file}, got one of them. Save the adapter again.`,
+      `Expected lora_A and lora_B of ${printable(path)} in ${file}, got one of them. Save the adapter again.`,
     );
   if (a.shape.length !== 2 || b.shape.length !== 2 || a.shape[0] !== rank || b.shape[1] !== rank) {
     throw new SipfError(
       'bad-input',
-      `Expected lora_A [${rank}, in] and lora_B [out, ${rank}] of ${path} in ${file}, got [${a.shape}] and [${b.shape}]. Restore ${CONFIG}.`,
+      `Expected lora_A [${rank}, in] and lora_B [out, ${rank}] of ${printable(path)} in ${file}, got [${a.shape}] and [${b.shape}]. Restore ${CONFIG}.`,
     );
   }
   if (!a.data.every(Number.isFinite) || !b.data.every(Number.isFinite)) {
     throw new SipfError(
       'bad-input',
-      `Expected numbers in the factors of ${path} in ${file}, got NaN or infinity. The adapter is damaged, or its training diverged: use another one.`,
+      `Expected numbers in the factors of ${printable(path)} in ${file}, got NaN or infinity. The adapter is damaged, or its training diverged: use another one.`,
     );
   }
   return { a: a.data, b: b.data };

@@ -1,6 +1,6 @@
 // A conversation and a tokenizer -> the prompt text in the model's own chat template, ready for encode(). Leaves out tools and documents.
 import { Template } from '@huggingface/jinja';
-import { messageOf, SipfError } from '../errors.ts';
+import { messageOf, printable, SipfError } from '../errors.ts';
 import type { Tokenizer } from './tokenizer.ts';
 
 export interface ChatMessage {
@@ -71,5 +71,5 @@ function render(template: string, model: string, variables: Record<string, unkno
 /** The template engine's own words; where it failed without any, none of its own parts are named. */
 function reasonOf(thrown: unknown): string {
   const unforeseen = thrown instanceof TypeError || thrown instanceof RangeError || thrown instanceof ReferenceError;
-  return unforeseen ? 'a statement that it cannot make sense of' : messageOf(thrown).slice(0, 300);
+  return unforeseen ? 'a statement that it cannot make sense of' : printable(messageOf(thrown));
 }

@@ -1,6 +1,6 @@
 // A configuration and the shapes in its weight files -> nothing, or an error that says what does not fit. Reads no weights.
 import { Graph } from '../engine/graph.ts';
-import { SipfError } from '../errors.ts';
+import { printable, SipfError } from '../errors.ts';
 import { type Architecture, type DecoderConfig, decode, decoderInputs } from './decoder.ts';
 import type { ModelFiles } from './model-files.ts';
 import { OUTPUT_HEAD } from './output-head.ts';
@@ -28,7 +28,7 @@ export function checkWeights(
     if (parameters.inputs.has(name) || isHead(name) || RECOMPUTED.test(name)) continue;
     throw new SipfError(
       'bad-input',
-      `Expected only weights that config.json asks for in ${path}, got ${name} as well. Check num_hidden_layers and model_type, or use matching files.`,
+      `Expected only weights that config.json asks for in ${path}, got ${printable(name)} as well. Check num_hidden_layers and model_type, or use matching files.`,
     );
   }
 }

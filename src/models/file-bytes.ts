@@ -5,6 +5,7 @@ import { basename, dirname, join } from 'node:path';
 import { messageOf, SipfError, throwIfAborted } from '../errors.ts';
 import { makeFolders } from '../folders.ts';
 import { parseJsonText } from '../json-text.ts';
+import { shown } from './config-reader.ts';
 import { foreignFile } from './foreign-file.ts';
 
 const READ_CHUNK = 1 << 30;
@@ -120,10 +121,7 @@ export async function readJsonObject(file: string): Promise<Record<string, unkno
     throw new SipfError('bad-input', `Expected JSON in ${file}, got${got}`, { cause: thrown });
   }
   if (value === null || typeof value !== 'object' || Array.isArray(value)) {
-    throw new SipfError(
-      'bad-input',
-      `Expected a JSON object in ${file}, got ${JSON.stringify(value)?.slice(0, 40)}. Restore the file.`,
-    );
+    throw new SipfError('bad-input', `Expected a JSON object in ${file}, got ${shown(value)}. Restore the file.`);
   }
   return value as Record<string, unknown>;
 }

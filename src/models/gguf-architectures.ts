@@ -1,5 +1,6 @@
 // GGUF metadata and tensor names -> the vocabulary of Hugging Face's config.json and weights. One table entry per architecture.
-import { SipfError } from '../errors.ts';
+import { printable, SipfError } from '../errors.ts';
+import { shown } from './config-reader.ts';
 import { type GgufFile, type GgufTensor, type GgufValue, readGgufPieces, readGgufTensor } from './gguf.ts';
 import { refuseOtherKinds } from './gguf-kinds.ts';
 import { ropeFromFactors } from './rope-factors.ts';
@@ -161,7 +162,7 @@ export async function ggufModel(gguf: GgufFile): Promise<GgufModel> {
   if (!entry) {
     throw new SipfError(
       'unsupported',
-      `Expected one of the architectures ${Object.keys(ARCHITECTURES).join(', ')} in ${gguf.file}, got ${meta.architecture}. Use the model's safetensors folder.`,
+      `Expected one of the architectures ${Object.keys(ARCHITECTURES).join(', ')} in ${gguf.file}, got ${shown(meta.architecture)}. Use the model's safetensors folder.`,
     );
   }
   const config = entry.config(meta);
@@ -189,7 +190,7 @@ function weightOf(
   if (found === undefined) {
     throw new SipfError(
       'unsupported',
-      `Expected only the tensors of a ${config.model_type} model in ${gguf.file}, got ${stored}. Use another model.`,
+      `Expected only the tensors of a ${config.model_type} model in ${gguf.file}, got ${printable(stored)}. Use another model.`,
     );
   }
   const [name, order]: readonly [string, RowOrder] = typeof found === 'string' ? [found, 'plain'] : found;

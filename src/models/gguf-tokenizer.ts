@@ -66,7 +66,7 @@ export function ggufTokenizerJson(gguf: GgufFile): Json {
   if (model === 'llama') return { ...base, ...sentencePieceParts(gguf, tokens, types) };
   throw new SipfError(
     'unsupported',
-    `Expected tokenizer.ggml.model gpt2 or llama in ${gguf.file}, got ${JSON.stringify(model)}. Use a model whose tokenizer is BPE.`,
+    `Expected tokenizer.ggml.model gpt2 or llama in ${gguf.file}, got ${shown(model)}. Use a model whose tokenizer is BPE.`,
   );
 }
 
@@ -115,7 +115,7 @@ function preTokenizer(gguf: GgufFile): PreTokenizer {
     const known = Object.keys(PRE_TOKENIZERS).join(', ');
     throw new SipfError(
       'unsupported',
-      `Expected tokenizer.ggml.pre in ${known}, got ${JSON.stringify(pre)} in ${gguf.file}. Use the model's Hugging Face folder, with its tokenizer.json.`,
+      `Expected tokenizer.ggml.pre in ${known}, got ${shown(pre)} in ${gguf.file}. Use the model's Hugging Face folder, with its tokenizer.json.`,
     );
   }
   return found;
@@ -126,7 +126,7 @@ function splitMerge(gguf: GgufFile, merge: string): [string, string] {
   if (space < 0)
     throw new SipfError(
       'bad-input',
-      `Expected two tokens in a merge of ${gguf.file}, got ${JSON.stringify(merge)}. Download the file again.`,
+      `Expected two tokens in a merge of ${gguf.file}, got ${shown(merge)}. Download the file again.`,
     );
   return [merge.slice(0, space), merge.slice(space + 1)];
 }

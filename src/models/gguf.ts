@@ -1,6 +1,6 @@
 // A .gguf file -> its metadata and its tensors' positions, then float32 values. Own reader: the hub's drops a leading BOM of vocabulary entries. No split files.
 import type { FileHandle } from 'node:fs/promises';
-import { SipfError } from '../errors.ts';
+import { printable, SipfError } from '../errors.ts';
 import { readExactly, withFile } from './file-bytes.ts';
 import { foreignFile } from './foreign-file.ts';
 import { BLOCK_TYPES, type BlockType, blockTypeName } from './gguf-blocks.ts';
@@ -25,6 +25,8 @@ export interface GgufFile {
 const FIRST_READ = 1 << 23;
 const MAX_HEADER = 1 << 29;
 const VALUES_PER_PIECE = 1 << 22;
+/** Twice what GGML itself takes. */
+const MAX_NAME = 128;
 /** Thrown inside this file: the buffer ended before the header did. */
 class NeedMoreBytes extends Error {}
 /** Thrown inside this file: the header says that it is longer than the file. */
@@ -61,7 +63,7 @@ function endsEarly(file: string, size: number): SipfError {
 function corrupt(file: string, expected: string, got: string): SipfError {
   return new SipfError(
     'bad-input',
-    `Expected ${expected} in the GGUF file ${file}, got ${got}. The file is truncated or corrupt: download it again.`,
+    `Expected ${printable(expected)} in the GGUF file ${file}, got ${printable(got)}. The file is truncated or corrupt: download it again.`,
   );
 }
 
@@ -181,6 +183,7 @@ const versionText = (version: number): string => (version >= 1 << 16 ? 'a big-en
 
 function readTensorInfo(cursor: Cursor, file: string) {
   const name = cursor.text();
+  if (name.length > MAX_NAME) throw corrupt(file, `tensor names of at most ${MAX_NAME} characters`, `${name.length}`);
   const rank = cursor.u32();
   if (rank > 4) throw corrupt(file, `at most 4 dimensions of tensor ${name}`, `${rank}`);
   const dims = Array.from({ length: rank }, () => cursor.u64());
@@ -199,7 +202,7 @@ function placeTensor(
     const known = [...BLOCK_TYPES.values()].map((t) => t.name).join(' ');
     throw new SipfError(
       'unsupported',
-      `Expected tensor ${name} of ${file} in one of ${known}, got ${blockTypeName(info.type)}. Use another quantisation of the model.`,
+      `Expected tensor ${printable(name)} of ${file} in one of ${known}, got ${blockTypeName(info.type)}. Use another quantisation of the model.`,
     );
   }
   if ((dims[0] ?? 1) % type.blockValues !== 0)

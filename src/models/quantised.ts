@@ -1,5 +1,5 @@
 // A folder's configuration and its tensors -> a refusal of quantised weights by what they are. Leaves GGUF, whose blocks are read, to gguf.ts.
-import { SipfError } from '../errors.ts';
+import { printable, SipfError } from '../errors.ts';
 import { shown } from './config-reader.ts';
 import type { TensorEntry } from './safetensors.ts';
 
@@ -32,11 +32,13 @@ export function refuseQuantisedConfig(config: Json, file: string): void {
 export function refuseQuantisedTensors(entries: ReadonlyMap<string, Pick<TensorEntry, 'dtype' | 'file'>>): void {
   for (const [name, { file }] of entries) {
     const found = TENSORS.find(([pattern]) => pattern.test(name));
-    if (found) throw quantised(`${found[1]} (tensor ${name} in ${file})`);
+    if (found) throw quantised(`${found[1]} (tensor ${printable(name)} in ${file})`);
   }
   for (const [name, { dtype, file }] of entries) {
     if (name.endsWith('.weight') && !PLAIN.has(dtype)) {
-      throw quantised(`${dtype.startsWith('F8') ? 'FP8' : `packed ${dtype} values`} (tensor ${name} in ${file})`);
+      throw quantised(
+        `${dtype.startsWith('F8') ? 'FP8' : `packed ${dtype} values`} (tensor ${printable(name)} in ${file})`,
+      );
     }
   }
 }
@@ -45,7 +47,8 @@ function methodOf(key: string, value: unknown): string {
   if (typeof value !== 'object' || Array.isArray(value)) return shown(value);
   const settings = value as Json;
   if (key === 'quantization') return `MLX ${bitsText(settings['bits'])}`;
-  const method = typeof settings['quant_method'] === 'string' ? settings['quant_method'] : 'an unnamed method';
+  const method =
+    typeof settings['quant_method'] === 'string' ? printable(settings['quant_method'], 40) : 'an unnamed method';
   if (settings['load_in_8bit'] === true) return `${method} 8-bit`;
   if (settings['load_in_4bit'] === true) return `${method} 4-bit`;
   return `${method} ${bitsText(settings['bits'] ?? settings['w_bit'])}`.trim();

@@ -1,6 +1,6 @@
 // A safetensors file or index -> checked tensor positions and float32 values; named tensors -> a float32 safetensors file. Leaves out other dtypes' writing.
 import { dirname, join } from 'node:path';
-import { SipfError } from '../errors.ts';
+import { printable, SipfError } from '../errors.ts';
 import { parseJsonText } from '../json-text.ts';
 import { shown } from './config-reader.ts';
 import { readExactly, readJsonObject, withFile, writeFileAtomically } from './file-bytes.ts';
@@ -73,7 +73,7 @@ async function readIndex(file: string): Promise<Map<string, TensorEntry>> {
     if (typeof shard !== 'string' || shard.length > 255 || /[\\/]/.test(shard)) {
       throw new SipfError(
         'bad-input',
-        `Expected a file name for ${name.slice(0, 100)} in ${file}, got ${shown(shard)}. Restore the file.`,
+        `Expected a file name for ${printable(name)} in ${file}, got ${shown(shard)}. Restore the file.`,
       );
     }
     const header = shards.get(shard) ?? (await readOneHeader(join(dirname(file), shard)));
@@ -82,7 +82,7 @@ async function readIndex(file: string): Promise<Map<string, TensorEntry>> {
     if (!entry) {
       throw new SipfError(
         'bad-input',
-        `Expected tensor ${name.slice(0, 100)} in ${shard.slice(0, 100)}, as ${file} says, got none. Download both files again.`,
+        `Expected tensor ${printable(name)} in ${printable(shard)}, as ${file} says, got none. Download both files again.`,
       );
     }
     entries.set(name, entry);
@@ -108,7 +108,7 @@ async function readOneHeader(file: string): Promise<Map<string, TensorEntry>> {
 function corrupt(file: string, expected: string, got: string): SipfError {
   return new SipfError(
     'bad-input',
-    `Expected ${expected} in the safetensors file ${file}, got ${got}. The file is truncated or corrupt: download it again.`,
+    `Expected ${printable(expected)} in the safetensors file ${file}, got ${printable(got)}. The file is truncated or corrupt: download it again.`,
   );
 }
 
@@ -135,7 +135,7 @@ function parseEntry(file: string, name: string, value: unknown, dataStart: numbe
   if (typeof dtype !== 'string' || bytes === undefined) {
     throw new SipfError(
       'unsupported',
-      `Expected a known dtype of tensor ${name} in ${file}, got ${shown(dtype)}. Convert the file to F32, F16 or BF16.`,
+      `Expected a known dtype of tensor ${printable(name)} in ${file}, got ${shown(dtype)}. Convert the file to F32, F16 or BF16.`,
     );
   }
   if (!isCounts(shape)) throw corrupt(file, `a shape of tensor ${name}`, shown(shape));
@@ -198,7 +198,7 @@ export async function* readTensorPieces(name: string, entry: TensorEntry): Async
   if (!decode) {
     throw new SipfError(
       'unsupported',
-      `Expected tensor ${name} of ${entry.file} in ${Object.keys(DECODERS).join(', ')}, got ${entry.dtype}. Convert the file.`,
+      `Expected tensor ${printable(name)} of ${entry.file} in ${Object.keys(DECODERS).join(', ')}, got ${entry.dtype}. Convert the file.`,
     );
   }
   const width = DTYPE_BYTES[entry.dtype] as number;

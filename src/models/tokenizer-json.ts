@@ -1,5 +1,5 @@
 // A tokenizer.json -> an equal one that the tokenizer library runs exactly. Components it would treat otherwise than Hugging Face's are rewritten, or refused by name.
-import { SipfError } from '../errors.ts';
+import { printable, SipfError } from '../errors.ts';
 import { shown } from './config-reader.ts';
 import {
   checkAddedTokens,
@@ -107,7 +107,7 @@ function list(value: unknown): Json[] {
 function unsupported(file: string, what: string): SipfError {
   return new SipfError(
     'unsupported',
-    `Expected a tokenizer that can be reproduced exactly, got ${what.slice(0, 120)} in ${file}. Use another model.`,
+    `Expected a tokenizer that can be reproduced exactly, got ${printable(what, 120)} in ${file}. Use another model.`,
   );
 }
 
@@ -148,6 +148,9 @@ export function exactTokenizerJson(json: Json, file: string): Json {
   };
 }
 
+/** Settings that would make other tokens of the parts of words, or of some words at random. */
+const NOT_REPRODUCED = ['continuing_subword_prefix', 'dropout'] as const;
+
 function exactModel(value: unknown, file: string): Json {
   if (!value || typeof value !== 'object')
     throw new SipfError('bad-input', `Expected "model" in ${file}, got none. Download the tokenizer again.`);
@@ -155,6 +158,7 @@ function exactModel(value: unknown, file: string): Json {
   const type = model.type ?? (Array.isArray(model.vocab) ? 'Unigram' : 'BPE');
   if (!MODELS.includes(type as string))
     throw unsupported(file, `model ${typeof type === 'string' ? type : shown(type)}`);
+  for (const key of NOT_REPRODUCED) if (model[key]) throw unsupported(file, `model.${key} ${shown(model[key])}`);
   checkTokenModel({ ...model, type }, file);
   return { ...model, type };
 }

@@ -37,7 +37,6 @@ describe('of pieces', () => {
     ['added_tokens.1.id', '1', 'added_tokens.1.id'],
     ['added_tokens.1.id', -1, 'added_tokens.1.id'],
     ['added_tokens.1.id', 1e12, 'added_tokens.1.id'],
-    ['added_tokens.1.content', '', 'added_tokens.1.content'],
     ['added_tokens.1.content', null, 'added_tokens.1.content'],
     ['added_tokens.1.special', 'yes', 'added_tokens.1.special'],
     ['normalizer', 5, 'normalizer'],

@@ -82,7 +82,7 @@ const AddedTokens = z
   .array(
     z.looseObject({
       id,
-      content: text.min(1),
+      content: text,
       single_word: flag,
       lstrip: flag,
       rstrip: flag,
@@ -98,9 +98,6 @@ const BpeFields = z.looseObject({
   fuse_unk: flag,
   byte_fallback: flag,
   ignore_merges: flag,
-  /** Parts of words would be other tokens, and some texts would be read at random. */
-  continuing_subword_prefix: z.literal('').nullish(),
-  dropout: z.literal(0).nullish(),
 });
 const UnigramFields = z.looseObject({ unk_id: id.nullish(), byte_fallback: flag });
 

@@ -52,7 +52,7 @@ export const SampleOptions = z.strictObject({
   ),
   quota: described(
     Quota.nullable().default(null),
-    'Draws until each question has enough distinct right and wrong paths, instead of `samples` for each. null: off. Use it where some questions are much harder than others.',
+    'After the first `samples`, draws more until each question has enough distinct right and wrong paths. null: off. Use it where some questions are much harder than others.',
   ),
   gold: described(
     z.boolean().default(true),

@@ -23,10 +23,10 @@ const UNIT_WORD = String.raw`(?:\p{L}[\p{L}'’.\-]{0,30}|[°'"″′¢])(?:\^\{
 const UNITS = new RegExp(String.raw`^(?:\s?-?\s?(?:${CURRENCY})|(?:[ \-/·]|, )?${UNIT_WORD}){0,6}$`, 'iu');
 /** Words behind a number that make it another one, or no single one. */
 const NO_UNIT =
-  /^(?:or|nor|halves|(?:third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|hundredth|thousandth)s|squared|cubed|factorial|plus|minus|a?r?c?(?:sin|cos|tan|cot|csc)h?|log|ln|exp|mod|sqrt|infinity)$/i;
-/** `1 half`, `5 and a half`, `5 and two thirds`. */
+  /^(?:or|nor|mil|mio|bil|squared|cubed|factorial|plus|minus|a?r?c?(?:sin|cos|tan|cot|csc)h?|log|ln|exp|mod|sqrt|infinity)$/i;
+/** `1 half`, `2 thirds`, `1 third of it`, `5 and two thirds`: fractions in words, which are not read. */
 const FRACTION_WORDS =
-  /^ ?(?:half|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth)$|\band (?:an? |one |two |three |four |five |half|quarter)/i;
+  /^ ?-?(?:half|halves|(?:third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|hundredth|thousandth)(?:s\b| of\b|$))|\band (?:an? |one |two |three |four |five |half|quarter)/i;
 /** Letters that stand for a number: `2xy`, `5n`, `2/3 of x`. Letters of units (m, g, L, s, h, A, V, W, N, J, K, C, F) are none. */
 const VARIABLE =
   /^(?:[abcdeijknopqrtuvwxyzBDEGHIMOPQRSTUXYZ]|[abc]{2,3}|[xyz]{2,3}|ABC?|BC|CD|XYZ?|mn|pqr?|qr|rs|uv|[nkr][xyk]|\p{Script=Greek}{1,3})$/u;
@@ -77,9 +77,15 @@ export function leadless(text: string): string {
 /** True for a word that stands for a number, or that makes one out of the number before it. */
 export const isVariable = (word: string): boolean => VARIABLE.test(word);
 
+/** True for a word right behind a number that makes it another one. */
+export const changesNumber = (word: string): boolean => NO_UNIT.test(word);
+
+/** True where words behind a number make a fraction of it. */
+export const isFraction = (rest: string): boolean => FRACTION_WORDS.test(rest);
+
 /** What may stand behind a number and leave it as it is. */
 function isUnit(rest: string): boolean {
-  if (!UNITS.test(rest) || FRACTION_WORDS.test(rest)) return false;
+  if (!UNITS.test(rest) || isFraction(rest)) return false;
   const words = rest.match(/[\p{L}'’]+/gu) ?? [];
   return words.every((word, i) => {
     if (NO_UNIT.test(word)) return false;
@@ -90,6 +96,11 @@ function isUnit(rest: string): boolean {
 
 /** A number with at most a unit behind it and nothing else; null otherwise. `text` is plain and stripped. */
 export function wholeNumber(text: string): Answer | null {
+  const negated = /^- ?\(([^()]*)\)$/.exec(text)?.[1];
+  if (negated !== undefined) {
+    const inside = wholeNumber(negated.trim());
+    return inside?.kind === 'number' ? { ...inside, value: negate(inside.value) } : null;
+  }
   const lead = leadless(text);
   const number = leadingNumber(lead);
   if (number === null || number.value === null) return null;
@@ -114,6 +125,7 @@ export function textAnswer(text: string): Answer | null {
     .replace(/(\d) ([ap])\.?m\b/g, '$1$2m')
     .replace(/ ?([^\p{L}\p{N} ]) ?/gu, '$1')
     .replace(/([√∛])\((\d{1,30}|\p{L})\)/gu, '$1$2')
+    .replace(/(?<![\p{L}\d)])\(([√∛]?(?:\d{1,30}|\p{L}))\)(?=\/)|(?<=\/)\(([√∛]?(?:\d{1,30}|\p{L}))\)/gu, '$1$2')
     .replace(/(?<=[\d)])[·*×](?=[√∛(\p{L}])/gu, '')
     .trim()
     .replace(/^\((\p{L})\)$/u, '$1');

@@ -106,7 +106,7 @@ async function gradeCode(
   if (tests === undefined) {
     throw new SipfError('bad-input', `Expected tests in the question ${id}, got none. Give it the field tests.`);
   }
-  const { setup, cases, entryPoint } = tests;
+  const { setup, cases, entryPoint, names } = tests;
   const isCut = finishReason === 'length';
   const code = codeOf(completion, { entryPoint, prefix, finishReason });
   if (code === null) {
@@ -117,6 +117,7 @@ async function gradeCode(
     tests: cases,
     ...(setup === '' ? {} : { setup }),
     ...(entryPoint === null ? {} : { entryPoint }),
+    ...(names === undefined ? {} : { names }),
   };
   const verdict = await sandbox().judge(program, { signal });
   return { extracted: code, outcome: outcomeOf(verdict, isCut) };
@@ -125,7 +126,9 @@ async function gradeCode(
 function outcomeOf(verdict: Verdict, isCut: boolean): Graded['outcome'] {
   if (verdict.kind === 'right') return { kind: 'right' };
   const detail = verdict.detail.length > MAX_DETAIL ? `${verdict.detail.slice(0, MAX_DETAIL)}…` : verdict.detail;
-  if (verdict.kind === 'error') return { kind: 'error', reason: detail };
+  if (verdict.kind === 'error') {
+    return { kind: 'error', reason: detail, ...(verdict.fault === undefined ? {} : { fault: verdict.fault }) };
+  }
   return { kind: 'wrong', reason: isCut ? 'truncated' : verdict.reason, ...(detail === '' ? {} : { detail }) };
 }
 
@@ -139,28 +142,43 @@ async function brokenReferences(
   { signal, onDone }: CheckOptions = {},
 ): Promise<BrokenReference[]> {
   const solved = questions.filter(({ solution }) => solution !== undefined);
-  const found: BrokenReference[] = [];
-  const judge = async (question: Question): Promise<BrokenReference | null> => {
+  const found: Judged[] = [];
+  const judge = async ({ id, ...question }: Question): Promise<Judged | null> => {
     let outcome: Graded['outcome'] = { kind: 'error', reason: '' };
-    for (let attempt = 0; attempt < ATTEMPTS && outcome.kind === 'error'; attempt++) {
-      outcome = (await grade(question, (question.solution ?? []).join(''), 'stop', { signal })).outcome;
+    for (let attempt = 0; attempt < ATTEMPTS && outcome.kind === 'error' && outcome.fault !== 'tests'; attempt++) {
+      outcome = (await grade({ id, ...question }, (question.solution ?? []).join(''), 'stop', { signal })).outcome;
     }
     if (outcome.kind === 'right') return null;
-    if (outcome.kind === 'error') return { id: question.id, reason: 'error', detail: outcome.reason };
-    return { id: question.id, reason: outcome.reason, detail: outcome.detail ?? '' };
+    if (outcome.kind === 'wrong') return { id, reason: outcome.reason, detail: outcome.detail ?? '', ofTests: false };
+    return { id, reason: 'error', detail: outcome.reason, ofTests: outcome.fault === 'tests' };
   };
   for (let at = 0; at < solved.length; at += AT_ONCE) {
     const judged = await Promise.all(solved.slice(at, at + AT_ONCE).map(judge));
     found.push(...judged.filter((one) => one !== null));
     onDone?.(Math.min(at + AT_ONCE, solved.length));
   }
-  if (solved.length > 0 && found.filter(({ reason }) => reason === 'error').length === solved.length) {
-    throw new SipfError(
-      'unsupported',
-      `Expected a sandbox that judges the ${solved.length} reference solutions, got for each an error such as: ${found[0]?.detail}. Run the command again, or ${sipfCommand('doctor')}.`,
-    );
+  refuseIfNoneJudged(solved.length, found);
+  return found.map(({ id, reason, detail }) => ({ id, reason, detail }));
+}
+
+interface Judged extends BrokenReference {
+  /** The tests are at fault. */
+  readonly ofTests: boolean;
+}
+
+/** Where every reference is an error, nothing is known of the references. */
+function refuseIfNoneJudged(solved: number, found: readonly Judged[]): void {
+  const errors = found.filter(({ reason }) => reason === 'error');
+  if (solved === 0 || errors.length < solved) return;
+  const [first] = errors;
+  if (errors.every(({ ofTests }) => ofTests)) {
+    const expected = `Expected tests that can judge the ${solved} reference solutions, got for each an error such as`;
+    throw new SipfError('bad-input', `${expected}: ${first?.detail} Change the tests.`);
   }
-  return found;
+  throw new SipfError(
+    'unsupported',
+    `Expected a sandbox that judges the ${solved} reference solutions, got for each an error such as: ${first?.detail}. Run the command again, or ${sipfCommand('doctor')}.`,
+  );
 }
 
 /** A Task over a data set in files or on the hub. */

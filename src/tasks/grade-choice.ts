@@ -2,9 +2,8 @@
 import { sameAnswer } from './answers.ts';
 import { letterOf, rightOption } from './choices.ts';
 import { statedMath } from './math/stated-math.ts';
-import { withoutReasoning } from './reasoning.ts';
+import { ownText } from './stated-text.ts';
 import type { Graded } from './task.ts';
-import { firstTurn } from './turns.ts';
 
 export interface ChoiceQuestion {
   readonly answer: string;
@@ -39,7 +38,7 @@ interface Picked {
 const CORRECT = /\bcorrect (?:option|choice|answer|letter)(?: is|:)\s*([^\n]{1,200})/gi;
 
 function pickIn(completion: string, choices: readonly string[]): Picked | null {
-  const text = firstTurn(withoutReasoning(completion)).trim();
+  const text = ownText(completion).trim();
   const stated = statedMath(text);
   if (stated?.explicit) return { said: stated.text, index: indexOf(optionSaid(stated.text, choices)), explicit: true };
   const correct = [...text.matchAll(CORRECT)].at(-1)?.[1];

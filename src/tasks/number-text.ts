@@ -16,14 +16,16 @@ const TIMES_POWER = / ?[x×*·] ?10 ?\^ ?[{(]?([+-]?\d{1,12})[})]?/y;
 const POWER = / ?\^ ?[{(]?([+-]?\d{1,12})[})]?/y;
 const SLASH = / ?\/ ?[$€£¥₹]?(-?)(?=\.?\d)/y;
 const MIXED = /(?: | and )(\d{1,300})\/(\d{1,300})(?![\d.,:/]*\d)/y;
-const SCALE = / {0,3}(hundred|thousand|lakh|million|crore|billion|trillion|mln|bn)s?(?![\p{L}])/iuy;
+const SCALE = /(?: {0,3}| ?-)(hundred|thousand|lakh|million|crore|billion|trillion|mln|bn)s?(?![\p{L}])/iuy;
 /** `10k`, `5M`: right behind the digits. */
 const SHORT_SCALE = /([kKMB])(?![\p{L}\d])/uy;
 /** `$2.5m`, `$3 B`, `2.5 M dollars`: only beside a currency, as `5 m` is a length. */
-const MONEY_SCALE = / ?(k|m|mn|mio|mil|b|t|tn)(?![\p{L}\d])/iuy;
+const MONEY_SCALE = / ?(k|m|mn|mio|mil|b|t|tn)(?![\p{L}\d'’/-])/iuy;
 const CURRENCY_BEFORE = /(?:[$€£¥₹]|USD|EUR|GBP) ?$/;
 const CURRENCY_AFTER = /^ (?:dollars?|euros?|pounds?|USD|EUR|GBP|bucks?)\b/i;
 const PERCENT = / ?(?:%|percent(?!\p{L})|per cent(?!\p{L}))/iuy;
+/** `5 and a half`. */
+const PARTS = / and (?:(?:a |one )?(half|quarter)|(three) quarters)(?!\p{L})/iuy;
 const GROUPED = /^\d{1,3}(?:,\d{3})+(?:\.\d+)?$/;
 const SCALES: Readonly<Record<string, bigint>> = {
   hundred: 100n,
@@ -108,7 +110,10 @@ function extend(text: string, run: string, start: number): Partial {
     if (part !== null && part.num > 0n && part.num < part.den)
       return { end: end + mixed[0].length, value: add(value, part) };
   }
-  return { end, value };
+  const parts = value === null ? null : matchAt(PARTS, text, end);
+  if (parts === null || value === null) return { end, value };
+  const share = parts[2] ? [3n, 4n] : parts[1]?.toLowerCase() === 'half' ? [1n, 2n] : [1n, 4n];
+  return { end: end + parts[0].length, value: add(value, { num: share[0]!, den: share[1]! }) };
 }
 
 /**

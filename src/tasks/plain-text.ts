@@ -82,13 +82,17 @@ function inlineMath(all: string, math: string): string {
     : math;
 }
 
+/** Words or upright letters within math. */
+const IN_TEXT =
+  /\\(?:text|textbf|textit|textrm|textsf|texttt|textnormal|mathrm|mathbf|mathit|mathsf|mathtt|mbox|hbox|operatorname|bm|boldsymbol) ?\*?\{([^{}]{0,200})\}/g;
+
 const RAISED = '⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻';
 const LOWERED = '0123456789+-';
 
 /** `³` as `^3`. */
 const power = (raised: string): string => `^${[...raised].map((sign) => LOWERED[RAISED.indexOf(sign)]).join('')}`;
 
-const BARE = /^(?:[-+]?[\d.,]+|\p{L})$/u;
+const BARE = /^(?:[-+]?[\d.,]+|[√∛]?(?:\d{1,30}|\p{L}))$/u;
 const grouped = (part: string): string => (BARE.test(part) ? part : `(${part})`);
 
 const PART = String.raw` ?(?:\{([^{}]{1,100})\}|([\d\p{L}]))`;
@@ -110,7 +114,7 @@ function root(_all: string, degree: string | undefined, a?: string, b?: string):
 function withoutLatex(text: string): string {
   let out = text
     .replace(/\\\\(?=[A-Za-z])/g, '\\')
-    .replace(/\\\\/g, ' ')
+    .replace(/\\\\/g, '; ')
     .replace(/\\(?:textdollar|dollar)(?![A-Za-z]) ?/g, MONEY)
     .replace(/\\\$/g, MONEY)
     .replace(INLINE_MATH, inlineMath)
@@ -121,6 +125,7 @@ function withoutLatex(text: string): string {
     .replace(/\\(?:hspace|vspace|phantom|color|label|tag)\*? ?\{[^{}]{0,100}\}|\\textcolor ?\{[^{}]{0,40}\}/g, '')
     .replace(/\\(?:begin|end) ?\{[a-z]{1,20}\*?\}/g, ' ')
     .replace(/\\(?:left|right) ?\.(?!\d)/g, '')
+    .replace(IN_TEXT, ' $1')
     .replace(/\\([A-Za-z]{1,20}) ?/g, (all, name: string) => (Object.hasOwn(COMMANDS, name) ? COMMANDS[name]! : all));
   for (let depth = 0; depth < 3 && /\\(?:[a-z]{0,4}frac|sqrt)/.test(out); depth++) {
     out = out.replace(ROOT, root).replace(FRACTION, fraction);
@@ -156,7 +161,10 @@ export function plainText(text: string): string {
     .replace(/<<[^<>\n]{0,200}>>/g, '')
     .replace(/<[|｜][^<>|｜\n]{1,60}[|｜]>/g, ' ')
     .replace(/<sup>(?=[-+]?\d{1,12}<)/gi, '^')
-    .replace(/(?<=\d)<\/?[a-z]{1,10} ?\/?>(?=\d)/gi, ' ')
+    .replace(/<(?:br|\/?(?:p|div|li|ul|ol|tr|td|table|h[1-6])) ?\/?>/gi, '\n')
     .replace(/<\/?[a-z]{1,10} ?\/?>/gi, '');
-  return withoutLatex(plain).replace(/\*\*|__|`/g, '');
+  return withoutLatex(plain)
+    .replace(/\*\*|__|`/g, '')
+    .replace(/(?<=\d\.\d{1,30})\.\.\./g, '…')
+    .replace(/ {2,}/g, ' ');
 }

@@ -14,14 +14,16 @@ const NAME = [
   'chain[-_ ]of[-_ ]thoughts?',
   '(?:inner|internal)[-_ ](?:monologue|thoughts?)',
   '(?:thinking|thought|reasoning)[-_ ]process',
+  '(?:internal|hidden)[-_ ](?:reasoning|thinking)',
+  'working[-_ ]out',
   'antthinking',
 ].join('|');
 
 const TAG = [
   // <think>, </THINK>, <seed:think>, <thinking effort="high">, <think/>, &lt;think&gt;
   String.raw`(?:<|&lt;) ?/? ?(?:[a-z]{1,12}:)?(?:${NAME})(?=[\s/>&])[^<>\n]{0,200}?(?:>|&gt;)`,
-  // <|begin_of_thought|>, <|end_of_thought|>, <|START_THINKING|>, <｜think｜>
-  `<[|｜](?:/|end|close|begin|start|open)?[-_▁ ]?(?:of[-_▁ ])?(?:${NAME})(?:[-_▁ ](?:end|start|begin))?[|｜]>`,
+  // <|begin_of_thought|>, <|end_of_thought|>, <|START_THINKING|>, <｜think｜>, <start_working_out>
+  `<[|｜]?(?:/|end|close|begin|start|open)?[-_▁ ]?(?:of[-_▁ ])?(?:${NAME})(?:[-_▁ ](?:end|start|begin))?[|｜]?>`,
   // [THINK], [/THINK]; an opening one begins its line, as `[reason]` may be code.
   String.raw`(?<=(?:^|\n)[ \t]{0,8})\[(?:${NAME})\]|\[/(?:${NAME})\]`,
   // ◁think▷, ◁/think▷
@@ -30,7 +32,7 @@ const TAG = [
   String.raw`<\|channel\|>\s?(?:analysis|commentary|final)[^<>\n]{0,100}<\|message\|>|assistantfinal`,
 ].join('|');
 
-const CLOSES = /^(?:<|&lt;|\[|◁)[|｜]? ?(?:\/|end|close)|[-_▁ ]end[|｜]>$|final/i;
+const CLOSES = /^(?:<|&lt;|\[|◁)[|｜]? ?(?:\/|end|close)|[-_▁ ]end[|｜]?>$|final/i;
 const EMPTY = /\/(?:>|&gt;)$/;
 const FAMILY = new RegExp(NAME, 'i');
 const FIRST_TAG = new RegExp(TAG, 'iu');

@@ -1,5 +1,5 @@
 // A completion -> where it states its answer, as raw text: boxes, tags, `####` lines, "the answer is". Leaves reading a number out of it to answers.ts.
-import { strip } from './answer-values.ts';
+import { strip, wholeNumber } from './answer-values.ts';
 import { plainText } from './plain-text.ts';
 import { withoutReasoning } from './reasoning.ts';
 import { firstTurn } from './turns.ts';
@@ -31,6 +31,8 @@ export function ownText(completion: string): string {
 
 const isBlank = (text: string): boolean => !/[\p{L}\p{N}√π∞∅±]/u.test(strip(plainText(text)));
 
+const isWhole = (text: string): boolean => wholeNumber(strip(plainText(text))) !== null;
+
 interface Span {
   readonly start: number;
   readonly end: number;
@@ -38,7 +40,7 @@ interface Span {
 
 const BRACE = /\\(?:boxed|fbox|framebox)(?![A-Za-z])\s{0,4}\{?|\\[{}]|[{}]/g;
 /** What a box without braces holds: up to the end of its math, its clause or its line. */
-const BARE_BOX = /[^$\n]{0,200}?(?=\$|\n|\\\)|\\\]|[.,;:!?](?=\s|$)|(?<!\\)(?<![A-Za-z])[A-Za-z]{2}|$)/y;
+const BARE_BOX = /\$?[^$\n]{0,200}?(?=\$|\n|\\\)|\\\]|[.,;:!?](?=\s|$)|(?<!\\)(?<![A-Za-z])[A-Za-z]{2}|$)/y;
 
 /** The last of `spans`, perhaps found late, that holds something. Only the last MAX_MARKERS are tried. */
 function lastFilled(text: string, spans: readonly (() => Span)[], longest: number): Span | null {
@@ -69,7 +71,11 @@ function lastBox(text: string): Span | null {
       });
     }
   }
-  return lastFilled(text, boxes, MAX_CHARACTERS);
+  const found = lastFilled(text, boxes, MAX_CHARACTERS);
+  // A box that is not closed reaches to the end of its line.
+  const open = opens.findLast(({ boxed }) => boxed);
+  if (open === undefined || (found !== null && found.start > open.at)) return found;
+  return lastFilled(text, [() => segmentAt(text, open.at)], MAX_CHARACTERS) ?? found;
 }
 
 const TAG =
@@ -80,39 +86,52 @@ function lastTag(text: string): Span | null {
   let open: number | null = null;
   const complete: (() => Span)[] = [];
   const lone: (() => Span)[] = [];
-  for (const match of text.matchAll(TAG)) {
-    if (!(match[1] || match[2])) {
-      open = match.index + match[0].length;
-      continue;
-    }
-    const [start, end] = [open, match.index];
-    if (start !== null) complete.push(() => ({ start, end }));
-    else lone.push(() => ({ start: text.lastIndexOf('\n', end - 1) + 1, end }));
-    open = null;
+  const tags = [...text.matchAll(TAG)].map(({ index, 0: tag, 1: slash, 2: slash2 }) => {
+    return { start: index, end: index + tag.length, closes: Boolean(slash || slash2) };
+  });
+  for (const { start, end, closes } of tags) {
+    const from: number | null = open;
+    open = closes ? null : end;
+    if (!closes) continue;
+    if (from !== null) complete.push(() => ({ start: from, end: start }));
+    else lone.push(() => ({ start: text.lastIndexOf('\n', start - 1) + 1, end: start }));
   }
   if (open !== null) {
-    const start = open;
-    lone.push(() => ({ start, end: Math.min(text.length, start + MAX_CHARACTERS) }));
+    // `<answer>72<answer> (2 steps)`: the second one closes.
+    const [before, last] = tags.slice(-2);
+    const pair = before && last && !before.closes ? { start: before.end, end: last.start } : null;
+    const isPair = pair !== null && pair.end - pair.start < 60 && isWhole(text.slice(pair.start, pair.end));
+    const from = open;
+    lone.push(() => (isPair ? pair : segmentAt(text, from)));
   }
   return lastFilled(text, complete, 10 * MAX_CHARACTERS) ?? lastFilled(text, lone, MAX_CHARACTERS);
 }
 
 const DISPLAY = /[\s*_:>]{0,20}(?:(\\\[)|(\$\$)|\\begin ?\{([a-z]{1,20}\*?)\}|(```)\w{0,20}\n)/y;
 
+/** The rows of a derivation. Those of a system, a matrix, or values of several letters (`x = 1` above `y = 2`) are one answer. */
+function rowsOf(display: string): string[] {
+  const rows = display.split('\\\\');
+  const names = rows
+    .map((row) => /^[\s&]*([A-Za-z])\s*&?\s*=\s*&?\s*[-\d.\\{}a-z]+[\s,.]*$/.exec(row)?.[1])
+    .filter(Boolean);
+  const isOne = /\\begin ?\{(?:cases|[a-zA-Z]?matrix|array)/.test(display) || new Set(names).size > 1;
+  return isOne ? [display] : rows;
+}
+
 /** Math on lines of its own that begins at `at`: its last row. */
 function displayAt(text: string, at: number): Span | null {
   DISPLAY.lastIndex = at;
   const match = DISPLAY.exec(text);
   if (match === null) return null;
-  const start = at + match[0].length;
-  const close = match[1] ? '\\]' : match[2] ? '$$' : match[4] ? '```' : `\\end{${match[3]}}`;
+  const [opening, bracket, dollars, name] = match;
+  const isSystem = /^(?:cases|[a-zA-Z]?matrix|array)$/.test(name ?? '');
+  const start = at + opening.length;
+  const close = bracket ? '\\]' : dollars ? '$$' : name ? `\\end{${name}}` : '```';
   const inside = text.slice(start, start + 10 * MAX_CHARACTERS);
   const length = inside.indexOf(close);
-  const whole = length < 0 ? inside : inside.slice(0, length);
-  const rows = whole
-    .trimEnd()
-    .replace(/\\end ?\{[a-z]{1,20}\*?\}$/, '')
-    .split('\\\\');
+  const whole = (length < 0 ? inside : inside.slice(0, length)).replace(/\\end ?\{[a-z]{1,20}\*?\}\s*$/, '').trimEnd();
+  const rows = isSystem ? [whole] : rowsOf(whole);
   while (rows.length > 0 && isBlank(rows.at(-1)!)) rows.pop();
   const last = rows.pop()?.slice(0, MAX_CHARACTERS);
   if (last === undefined) return null;
@@ -152,7 +171,7 @@ const HASHES = /####+/g;
 const MARKER = new RegExp(
   [
     // "the (final) answer (to ...) is", "Answer:"
-    String.raw`\b(?<final>final )?(?:answers?|(?<=final )(?:result|solution|value))[*_"]{0,3}(?: (?:to|of|for|in)\b[^.\n:=]{0,80}?)?[*_" ]{0,4}(?:(?: (?:is|was|are|will be|would be|should be|must be|equals|comes (?:out )?to|turns out to be)\b)(?<not> (?:not|never)\b)?|(?<never> (?:isn|wasn|aren|can)['’]?t\b| cannot be\b)|(?<colon>:|：|=))[*_" ]{0,4}[:=]?`,
+    String.raw`\b(?<final>final )?(?:(?:numerical |numeric |exact |simplified )?answers?|(?<=final )result)[*_"]{0,3}(?: (?:to|of|for|in)\b[^.\n:=]{0,80}?| \([^()\n]{0,60}\)|, [^.,\n:=]{0,60},)?[*_" ]{0,4}(?:(?: (?:is|was|are|will be|would be|should be|must be|equals|comes (?:out )?to|turns out to be)\b)(?<not> (?:not|never)\b)?|(?<never> (?:isn|wasn|aren|can)['’]?t\b| cannot be\b)|(?<colon>:|：|=))[*_" ]{0,4}[:=]?`,
     // "### Final Answer", "**Answer**", alone on their line
     String.raw`(?<=(?:^|\n)[ \t>]{0,8})(?:#{1,6}[ \t]+|[*_]{2,3}|(?=final))[*_]{0,3}(?:the )?(?<title>final )?(?:answer|(?<=final )result)[*_]{0,3}[:：]?[*_]{0,3}(?=[ \t]*\n)`,
     String.raw`(?<=(?:^|\n)[ \t*_]{0,8})ans(?:\.|\.?:)`,

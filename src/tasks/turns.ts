@@ -6,15 +6,15 @@ export const SPECIAL_TOKEN = [
   '<[|｜][^<>|｜\\n]{1,60}[|｜]?>|<[a-z_]{1,20}[|｜]>',
   `</?(?:s|bos|eos|pad|unk|sep|eot|eod|eom|eoa|eop|eoh|endoftext)>`,
   '<(?:start|begin|end)[-_▁ ]of[-_▁ ][a-z]{2,20}>',
-  String.raw`\[/?INST\]|\[(?:BOS|EOS|PAD|SEP|CLS|EOT)\]|\[\|[a-z_]{1,30}\|\]|<</?SYS>>`,
+  String.raw`\[/?INST\]|\[(?:BOS|EOS|PAD|SEP|CLS|EOT)\]|\[\|[a-z_]{1,30}\|\]|<</?SYS>>|</?(?:human|user|bot|assistant|system)>`,
 ].join('|');
 
 /** Begins the answer itself, or a box in it. */
 const CONTENT_TOKEN = /^<[|｜]?(?:begin|start)[-_▁ ]of[-_▁ ](?:solution|answer|response|output|box)[|｜]?>$/i;
-const USER_TOKEN = String.raw`<[|｜](?:user|system|prompter)[|｜]>|\[\|(?:user|system)\|\]|\[INST\]|<<SYS>>`;
+const USER_TOKEN = String.raw`<[|｜](?:user|system|prompter)[|｜]>|\[\|(?:user|system)\|\]|\[INST\]|<<SYS>>|<(?:human|user|system)>`;
 
 /** What may stand before the first word of a line: indentation, quotation, heading and emphasis. */
-const MARKS = String.raw`[ \t]{0,8}(?:>[ \t]?){0,3}(?:#{1,6}[ \t]{1,4})?[*_]{0,3}`;
+const MARKS = String.raw`[ \t]{0,8}(?:>[ \t]?){0,3}(?:#{1,6}[ \t]{1,4})?(?:\d{1,3}[.)][ \t])?[*_]{0,3}`;
 const HEADING = String.raw`[ \t]{0,8}(?:#{1,6}[ \t]{1,4}[*_]{0,3}|[*_]{2,3})`;
 const COLON = String.raw`[ \t]?[*_]{0,3}[ \t]?[:：]`;
 const NUMBER = String.raw`[ \t]?(?:#|no\.?|number)?[ \t]?\d{1,4}[a-z]?`;
@@ -24,9 +24,10 @@ const KIND =
 
 /** How a line begins that is a question, or the user's turn. */
 const QUESTION = [
-  `${KIND}(?:${NUMBER})?${COLON}`,
-  `${KIND}${NUMBER}[*_]{0,3}(?:[.)]|${LINE_END})`,
-  `q(?:${NUMBER})?${COLON}|q[ \\t]?\\d{1,4}[.)]`,
+  `${KIND}(?:${NUMBER})?(?:[ \\t]?\\([^()\\n]{0,40}\\))?${COLON}`,
+  `${KIND}${NUMBER}[*_]{0,3}(?:[.)]|[ \\t]?[-–—][ \\t]|${LINE_END})`,
+  `(?:example${NUMBER}|(?:next|new|another) example)${COLON}`,
+  `q(?:ues)?(?:${NUMBER})?${COLON}|q(?:ues)?[ \\t]?\\d{0,4}[.)](?=[ \\t])`,
   `(?:human|user|instructions?|prompt)${COLON}`,
 ].join('|');
 const QUESTION_HEADING = `(?:${KIND}|instructions?|input|query|prompt|user|human)[*_]{0,3}:?[*_]{0,3}${LINE_END}`;

@@ -10,7 +10,7 @@ const document = readFileSync(join(root, 'docs', 'warnings.md'), 'utf8').split('
 /** Where a warning's text stands in the sources. */
 const GIVEN = /\bwarn\(\s*|\bwarnings\.push\(\s*|[`'"]Warning: /g;
 /** Calls that pass on a text whose own place is found elsewhere, or here: describeBroken in references.ts. */
-const PASSED_ON = /^(\$\{)?(warning|message|describeBroken)\b/;
+const PASSED_ON = /^(\$\{)?(warning|message|text|describeBroken)\b/;
 
 interface Given {
   readonly place: string;
@@ -27,7 +27,7 @@ function warningsIn(file: string): Given[] {
     if (PASSED_ON.test(code)) return { place, phrases: [], code };
     const text = code.replace(/^[`'"]/, '').replace(/\$\{[^{}]*(\{[^{}]*\}[^{}]*)*\}/g, '\n');
     // What to do about it comes after the first sentence, and may be put in other words.
-    const sentence = /^.*?[.:](?=\s|['`"])/s.exec(text)?.[0] ?? text;
+    const sentence = /^.*?[.:](?=\s|\\n|['`"])/s.exec(text)?.[0] ?? text;
     const phrases = sentence.split(/\n|\\n/).map((piece) => piece.replace(/[.:]$/, '').trim());
     return { place, phrases: phrases.filter((phrase) => phrase.length > 2), code };
   });

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readSafetensors } from '../../src/models/safetensors.ts';
 import { makeModelFolder } from '../model-folder.ts';
-import { buildCli, root, runCli } from './run-cli.ts';
+import { buildCli, root, runCli, startCli } from './run-cli.ts';
 
 const fixtures = join(root, 'test', 'fixtures');
 const bare = join(fixtures, 'models', 'llama');
@@ -83,6 +83,25 @@ describe('a model that is odd, but usable', () => {
     const { code, stdout, stderr } = await sipf(['generate', '--model', quantised, '--prompt', 'a']);
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
     expect(stderr).toMatch(/quantised ones: fp8 .*Use the model that they were made from/);
+  });
+});
+
+describe('sipf generate', () => {
+  it('prints each completion as it is drawn: the text that --json gives whole', async () => {
+    const words = ['generate', '--model', model, '--prompt', 'Tom has', '--max-tokens', '24', '--seed', '3'];
+    const env = { SIPF_CACHE: join(folder, 'cache') };
+    for (const n of ['1', '3']) {
+      const { completions } = JSON.parse((await sipf([...words, '--n', n])).stdout) as {
+        completions: { text: string }[];
+      };
+      const child = startCli([...words, '--n', n, '--threads', '1'], { env });
+      const pieces: string[] = [];
+      child.stdout?.setEncoding('utf8').on('data', (text: string) => pieces.push(text));
+      await new Promise((resolve) => child.on('close', resolve));
+      const head = (at: number) => (n === '1' ? '' : `--- ${at + 1} of ${n}\n`);
+      expect(pieces.join('')).toBe(completions.map(({ text }, at) => `${head(at)}${text}\n`).join(''));
+      expect(pieces.length).toBeGreaterThan(3);
+    }
   });
 });
 

@@ -37,6 +37,7 @@ const SIGN = /^(?:\\(?:le|ge|ne|approx|in)(?![a-zA-Z])|[=<>])/;
 const CUP = /^\\cup(?![a-zA-Z])/;
 const IMPLIES = /^\\(?:implies|Rightarrow|Longrightarrow|to|rightarrow|therefore|iff|Leftrightarrow)(?![a-zA-Z])/;
 const MATRIX = /^\(?\[?\s*\\begin\{([pbB]?matrix|smallmatrix|array)\}(?:\{[^{}]*\})?(.*)\\end\{\1\}\s*\]?\)?$/s;
+const CONSTANT_COMMANDS = /\\(?:frac|sqrt|cdot|times|div|pi|text\{[^{}]*\})/g;
 const OPENERS = '([{';
 const CLOSERS = ')]}';
 
@@ -179,7 +180,12 @@ function relationOf(text: string, depth: number): MathAnswer | null {
     const value = parseMath(sides[at]!, depth + 1);
     return { kind: 'named', name: nameOf(sides[0]), value, sides: [sides[0], sides[at]!] };
   }
-  if (isEquation && sides.length > 2) return parseMath(sides.at(-1)!, depth + 1);
+  // `3 + 4 = 7` says what it comes to, as a chain does.
+  const isArithmetic = sides.every((side) => !/[a-zA-Z]/.test(side.replace(CONSTANT_COMMANDS, '')));
+  if (isEquation && sides.length === 2 && isName(sides[1]!) && !isName(sides[0])) {
+    return relationOf(`${sides[1]} = ${sides[0]}`, depth);
+  }
+  if (isEquation && (sides.length > 2 || isArithmetic)) return parseMath(sides.at(-1)!, depth + 1);
   return { kind: 'relation', sides, signs: signs as Sign[] };
 }
 

@@ -124,6 +124,7 @@ function textCommand(_all: string, content: string, at: number, whole: string): 
   if (words === '') return ' ';
   if (/^[,;]?\s*(?:and|or)\s*,?$/i.test(words)) return ` ${words.replace(/[,;\s]/g, '').toLowerCase()} `;
   const isUnit = /[\d})%] ?$/.test(whole.slice(Math.max(0, at - 2), at));
+  if (!/[a-z]{2}/i.test(words) && /\d/.test(words)) return ` ${words} `;
   if ((!isUnit && /^\(?[A-Za-z]\)?$/.test(words)) || /^[-\d.,]+$/.test(words)) return ` ${words} `;
   if (/^(?:sin|cos|tan|cot|sec|csc|ln|log|exp|arcsin|arccos|arctan|lcm|gcd|max|min)$/.test(words)) return `\\${words} `;
   const inner = words.replace(/\b(?:percent|pct|percentage)\b/gi, '%');
@@ -134,6 +135,7 @@ function textCommand(_all: string, content: string, at: number, whole: string): 
 export function bareText(latex: string): string {
   return latex
     .replace(/(\\[a-zA-Z]+) (?=[a-zA-Z])/g, '$1\u0002')
+    .replace(/(?<=\d) +(?=\d)/g, '\u0002')
     .replace(/\s+/g, '')
     .replace(/\{(\w)\}/g, '$1');
 }

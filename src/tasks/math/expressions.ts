@@ -9,12 +9,11 @@ export type Question =
   | { readonly kind: 'equal'; readonly a: string; readonly b: string }
   | { readonly kind: 'ratio'; readonly a: string; readonly b: string };
 
-/** Digits that are computed; numbers agree when they do so to TOLERANCE of them. */
-const DIGITS = 100;
-const TOLERANCE = 1e-60;
-/** From here on integers need more digits to be told apart. */
+/** Digits that are computed, and how far numbers may differ; more where large and small ones stand beside each other. */
+const USUAL = { digits: 100, tolerance: 1e-60 };
+const FINE = { digits: 420, tolerance: 1e-300 };
+/** From here on integers need the finer one. */
 const LARGE = 1e35;
-const MORE_DIGITS = 420;
 /** Below, doubles no longer say how large a number is. */
 const TINY = 1e-200;
 /** Sets of values that are tried, and how many must give numbers. */
@@ -27,23 +26,23 @@ export class Expressions {
 
   /** True only where it is certain: what cannot be read or computed is false. */
   equal(a: string, b: string): boolean {
-    return this.#everywhere(a, b, (left, right) => (this.#isNought(left, right) ? 1 : null)) !== 0;
+    return this.#everywhere(a, b, (left, right, fine) => (this.#isNought(left, right, fine) ? 1 : null)) !== 0;
   }
 
   /** 1 or -1 where `a` is `b` times one positive or negative number, whatever the symbols are worth; 0 otherwise. */
   ratio(a: string, b: string): -1 | 0 | 1 {
     let first: Json | null = null;
-    return this.#everywhere(a, b, (left, right) => {
+    return this.#everywhere(a, b, (left, right, fine) => {
       const quotient: Json = ['Divide', left, right];
-      const [real, imaginary] = this.#number(quotient, DIGITS);
+      const [real, imaginary] = this.#number(quotient, USUAL.digits);
       if (!Number.isFinite(real) || real === 0 || imaginary !== 0) return null;
       first ??= quotient;
-      return this.#isNought(quotient, first) ? (Math.sign(real) as -1 | 1) : null;
+      return this.#isNought(quotient, first, fine) ? (Math.sign(real) as -1 | 1) : null;
     });
   }
 
   /** The common verdict of all points where both sides are numbers; 0 where one has none, or there are too few such points. */
-  #everywhere(a: string, b: string, verdict: (left: Json, right: Json) => -1 | 1 | null): -1 | 0 | 1 {
+  #everywhere(a: string, b: string, verdict: (left: Json, right: Json, fine: boolean) => -1 | 1 | null): -1 | 0 | 1 {
     const [left, right] = [this.#parse(a), this.#parse(b)];
     if (left === null || right === null) return 0;
     let common: -1 | 0 | 1 = 0;
@@ -59,7 +58,7 @@ export class Expressions {
       const [isX, isY] = [this.#isNumber(x), this.#isNumber(y)];
       if (isX !== isY) return 0;
       if (isX) {
-        const here = verdict(x, y);
+        const here = verdict(x, y, rewriter.needsMore);
         if (here === null || (common !== 0 && here !== common)) return 0;
         common = here;
         met += 1;
@@ -76,23 +75,23 @@ export class Expressions {
   }
 
   #isNumber(json: Json): boolean {
-    const [real, imaginary] = this.#number(json, DIGITS);
+    const [real, imaginary] = this.#number(json, USUAL.digits);
     return Number.isFinite(real) && Number.isFinite(imaginary);
   }
 
   /** Relative to the larger one, and below 1 for numbers above it, so that large integers differ. */
-  #isNought(a: Json, b: Json): boolean {
-    const size = Math.max(magnitude(this.#number(a, DIGITS)), magnitude(this.#number(b, DIGITS)));
+  #isNought(a: Json, b: Json, fine: boolean): boolean {
+    const size = Math.max(magnitude(this.#number(a, USUAL.digits)), magnitude(this.#number(b, USUAL.digits)));
     if (!(size < 1e300)) return false;
     if (size < TINY) return this.#isNull(a) && this.#isNull(b);
-    const digits = size > LARGE ? MORE_DIGITS : DIGITS;
+    const { digits, tolerance } = fine || size > LARGE ? FINE : USUAL;
     const difference = magnitude(this.#number(['Subtract', a, b], digits));
-    return difference <= TOLERANCE * Math.min(1, size);
+    return difference <= tolerance * Math.min(1, size);
   }
 
   /** Nought itself, not a number too small for a double. */
   #isNull(json: Json): boolean {
-    this.#engine.precision = DIGITS;
+    this.#engine.precision = USUAL.digits;
     return this.#engine.box(json).N().json === 0;
   }
 

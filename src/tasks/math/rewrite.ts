@@ -31,8 +31,8 @@ const REFUSED: ReadonlySet<string> = new Set(
   ),
 );
 
-/** No power has a larger exponent, no factorial a larger argument, no sum more terms: beyond, only texts are compared. */
-const MAX_EXPONENT = 2000;
+/** No power has more digits, no factorial a larger argument, no sum more terms: beyond, only texts are compared. */
+const MAX_MAGNITUDE = 290;
 const MAX_FACTORIAL = 1000;
 const MAX_TERMS = 1000;
 const MAX_NODES = 3000;
@@ -40,6 +40,8 @@ const MAX_NODES = 3000;
 /** Rewrites expressions under one set of values; counts what it makes, so that no sum of sums grows without end. */
 export class Rewriter {
   #nodes = 0;
+  /** Numbers so large or small beside each other were met that more digits tell them apart. */
+  needsMore = false;
   readonly #values: Values;
 
   constructor(values: Values) {
@@ -71,12 +73,20 @@ export class Rewriter {
     if (head === 'Lb') return this.#all('Log', [...operands, 2], bound);
     if (head === 'Square') return this.#all('Power', [...operands, 2], bound);
     const known = RENAMED[head] ?? head;
+    if (head === 'Apply') return this.#inverse(operands, json, bound);
     if (!ARITHMETIC.has(known)) return this.#opaque(json);
     if (known === 'Power') return this.#power(operands, bound);
     const rewritten = this.#all(known, operands, bound);
     if (rewritten === null || !/^(?:Factorial|Factorial2|Binomial)$/.test(known)) return rewritten;
     const isSmall = (rewritten as readonly Json[]).slice(1).every((one) => Math.abs(estimate(one)) <= MAX_FACTORIAL);
     return isSmall ? rewritten : null;
+  }
+
+  /** `\\sin^{-1} x`. */
+  #inverse([name, operand]: readonly Json[], json: Json, bound: ReadonlyMap<string, number>): Json | null {
+    const [head, of] = Array.isArray(name) ? (name as readonly Json[]) : [];
+    const inverse = head === 'InverseFunction' && typeof of === 'string' ? `Arc${of.toLowerCase()}` : '';
+    return ARITHMETIC.has(inverse) && operand !== undefined ? this.#all(inverse, [operand], bound) : this.#opaque(json);
   }
 
   #all(head: string, operands: readonly Json[], bound: ReadonlyMap<string, number>): Json | null {
@@ -90,7 +100,9 @@ export class Rewriter {
     if (rewritten === null || rewritten.length !== 3) return null;
     const [, base, exponent] = rewritten;
     const size = estimate(exponent);
-    if (!(Math.abs(size) <= MAX_EXPONENT) && !Number.isNaN(size)) return null;
+    const magnitude = Math.abs(size) * Math.max(1, Math.abs(Math.log10(Math.abs(estimate(base)))) || 1);
+    if (!Number.isNaN(size) && !(magnitude <= MAX_MAGNITUDE)) return null;
+    this.needsMore ||= magnitude > 30;
     const fraction = oddRoot(exponent);
     return fraction === null ? rewritten : ['Power', ['Root', base, fraction.den], fraction.num];
   }
@@ -99,12 +111,12 @@ export class Rewriter {
   #product(operands: readonly Json[], bound: ReadonlyMap<string, number>): Json | null {
     const [first, second, ...rest] = operands;
     if (first === undefined || second === undefined) return first === undefined ? null : this.rewrite(first, bound);
-    const isMixed =
-      isDigits(first) &&
-      Array.isArray(second) &&
-      second[0] === 'Divide' &&
-      (second.slice(1) as readonly Json[]).every(isDigits);
-    if (isMixed && rest.length === 0) return this.#all('Add', [first, second], bound);
+    const isFraction = Array.isArray(second) && second[0] === 'Divide';
+    if (isFraction && isDigits(first) && (second.slice(1) as readonly Json[]).every(isDigits)) {
+      const mixed = this.#all('Add', [first, second], bound);
+      const others = rest.length === 0 ? 1 : this.#product(rest, bound);
+      return mixed === null || others === null ? null : ['Multiply', mixed, others];
+    }
     const applied = operands.findIndex(
       (one, i) => typeof one === 'string' && FUNCTION_LETTERS.test(one) && isBracket(operands[i + 1]),
     );

@@ -174,7 +174,8 @@ function sameWords(a: MathAnswer, b: MathAnswer): boolean {
 }
 
 /** Ratios, times, numbers in another base and texts are what they are written as. */
-const TEXT_ONLY = /:|\d ?_|\\text|\\%.|[?&]|\\(?:setminus|cap|mathbb|begin|overline|vec|angle|triangle|circ.)/;
+const TEXT_ONLY =
+  /:|\d +\d|\d ?_|\\text|\\%.|[?&]|\\(?:setminus|cap|mathbb|begin|overline(?! ?\{? ?\d)|vec|angle|triangle)/;
 const isInfinite = (text: string): boolean => /\\infty/.test(text);
 
 /** Digits with nothing but what belongs to one number. */
@@ -185,7 +186,7 @@ function isNumber(text: string): boolean {
 
 /** `5\text{ cm}^2`, `5 miles`: a number and its unit. Bare words of a letter or two may be symbols, so only those that are units go. */
 function withoutUnit(text: string): { number: string; unit: string } {
-  const marked = /^(.*[\d})%]) ?\\text\{([^{}]*)\}((?: ?\^ ?\{?\d\}?)?)$/s.exec(text);
+  const marked = /^(.*[\w})%]) ?\\text\{([^{}]*)\}((?: ?\^ ?\{?\d\}?)?)$/s.exec(text);
   if (marked !== null) return { number: marked[1]!.trim(), unit: unitOf(marked[2]! + marked[3]!) };
   const plain =
     /^(.*[\d}]) ?((?:cm|mm|km|kg|mph|ft|in|inch|mi|lb|oz|hr|min|sec)(?: ?\^ ?\{?[23]\}?)?|[a-z]{4,}(?:[ /-][a-z]+){0,4})$/s.exec(
@@ -206,6 +207,6 @@ function unitOf(text: string): string {
 /** Degrees mean something beside what has none only within an expression: an angle of `90` is `90^\circ`. */
 function withoutDegrees(text: string, other: string): string {
   const bare = text.replace(/ ?\^ ?\{? ?\\circ ?\}? ?$/, '');
-  const isWhole = bare !== text && !/\\circ/.test(bare);
+  const isWhole = bare !== text && !/\\circ|\\[a-z]*(?:sin|cos|tan|cot|sec|csc)/.test(bare);
   return isWhole && !/\\pi/.test(other) ? bare : text;
 }

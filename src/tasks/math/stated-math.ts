@@ -1,7 +1,6 @@
 // A completion -> the mathematical answer that it states, as it is written. Leaves out what the answer means.
 import { answerText, findAnswer } from '../answers.ts';
-import { withoutReasoning } from '../reasoning.ts';
-import { firstTurn } from '../turns.ts';
+import { ownText, type Stated, statements } from '../stated-text.ts';
 
 export interface StatedMath {
   readonly text: string;
@@ -14,25 +13,31 @@ const MAX_CHARACTERS = 20_000;
 const MAX_ANSWER = 1000;
 
 const FORMULA = String.raw`\$\$[^$]{1,1000}\$\$|(?<!\\)\$(?:[^$\\\n]|\\[^\n]){1,1000}\$|\\\((?:(?!\\\))[^\n]){1,1000}\\\)|\\\[(?:(?!\\\]).){1,1000}\\\]`;
-const MARKER =
-  /(?:#{2,6}[ \t]*|\*\*)?\b(?:final )?answers?\b(?:[ \t]*\*\*)?(?:[^.\n:=]{0,80}?[ \t](?:is|are|equals)\b|[^.\n:=]{0,20}?[:=]|[ \t]*\*{0,2}[ \t]*(?=\n))[ \t]*[:=]?\**|#### ?/gi;
-
-/** After a box, this alone states another answer. */
-const FINAL = /\bfinal answer is[ \t]*/gi;
-
 /** The answer that `completion` states: its last boxes, else what its last "the answer is" says, else its last formula or number; null: none. */
 export function statedMath(completion: string): StatedMath | null {
-  const own = firstTurn(withoutReasoning(completion), {
-    isAnswered: (before) => /\\boxed|\\fbox|answer/i.test(before),
-  });
-  const text = singleBackslashes(own.slice(-MAX_CHARACTERS));
+  const text = singleBackslashes(ownText(completion).slice(-MAX_CHARACTERS));
+  const stated = statements(text).filter(({ kind }) => kind !== 'box' && kind !== 'denied');
   const boxed = lastBoxes(text);
-  const final = boxed === null ? null : lastDeclared(text.slice(boxEnd(text)), FINAL);
-  if (boxed !== null) return { text: final ?? boxed, explicit: true };
-  const declared = lastDeclared(text, MARKER);
+  if (boxed !== null) {
+    // After a box, "the final answer is" alone states another answer.
+    const end = boxEnd(text);
+    const final = firstIn(
+      stated.filter((one) => (one.kind === 'final' || one.kind === 'tag') && one.end - one.text.length >= end),
+    );
+    return { text: final ?? boxed, explicit: true };
+  }
+  const declared = firstIn(stated);
   if (declared !== null) return { text: declared, explicit: true };
   const last = lastOf(text);
   return last === null ? null : { text: last, explicit: false };
+}
+
+function firstIn(stated: readonly Stated[]): string | null {
+  for (const { text } of stated) {
+    const found = statedIn(text.trim());
+    if (found !== null) return found;
+  }
+  return null;
 }
 
 /** A text that went through JSON twice has each backslash doubled. */
@@ -91,17 +96,6 @@ function boxesIn(text: string): { start: number; end: number; content: string }[
   return boxes;
 }
 
-/** What follows the last "the answer is" that is followed by something. */
-function lastDeclared(text: string, marker: RegExp): string | null {
-  const ends = [...text.matchAll(marker)].slice(-20).map(({ index, 0: words }) => index + words.length);
-  for (const at of ends.reverse()) {
-    const rest = text.slice(at, at + MAX_ANSWER);
-    const found = statedIn(rest.trimStart());
-    if (found !== null) return found;
-  }
-  return null;
-}
-
 /** The answer at the beginning of `rest`: formulas with at most commas or `and` between them, or the words up to the end of the sentence. */
 function statedIn(rest: string): string | null {
   const formulas = new RegExp(`^(?:${FORMULA})(?:(?:\\s*(?:,|and|or|,\\s*and)\\s*)(?:${FORMULA}))*`, 's').exec(rest);
@@ -123,7 +117,7 @@ function lastOf(text: string): string | null {
   const formula = [...tail.matchAll(new RegExp(FORMULA, 'gs'))].at(-1);
   const after = formula === undefined ? tail : tail.slice(formula.index + formula[0].length);
   // `K2A` is a name.
-  const number = findAnswer(after.replace(/\p{L}+\d+\p{L}+/gu, ' '));
+  const number = findAnswer(after.replace(/\p{L}+\d+\p{L}+|(?<=\d) ?[ckm]?m[²³]/gu, ' '));
   if (formula !== undefined && (number === null || number.answer.kind !== 'number')) return formula[0];
   if (number !== null) return answerText(number.answer);
   const whole = text.trim();

@@ -29,6 +29,8 @@ function containerArgs(python: string, filter: Buffer | null): string[] {
     ...['--uid', '65534', '--gid', '65534', '--hostname', 'sandbox'],
     ...['--ro-bind', '/usr', '/usr'],
     ...['bin', 'lib', 'lib64'].flatMap((name) => ['--symlink', `usr/${name}`, `/${name}`]),
+    // Debian's libraries of numpy are links to links in this folder, which holds nothing else.
+    ...['--ro-bind-try', '/etc/alternatives', '/etc/alternatives'],
     // Without its own limit, /dev would be memory that no limit counts.
     ...['--dev', '/dev', '--remount-ro', '/dev', '--size', String(16 * 2 ** 20), '--tmpfs', '/tmp'],
     ...['--ro-bind', join(hostFolder(), 'python'), '/sandbox', '--remount-ro', '/', '--chdir', '/tmp'],
@@ -102,8 +104,8 @@ class NativeRunner implements Runner {
       return await new Promise<Judged>((resolve) => {
         this.#connect(resolve);
         setTimeout(resolve, timeoutMs, wrong('timeout', `no end after ${timeoutMs} ms`)).unref();
-        const { code, setup, tests, entryPoint } = program;
-        this.#send(1, Buffer.from(JSON.stringify({ code, setup, tests, entryPoint })));
+        const { code, setup, tests, entryPoint, names } = program;
+        this.#send(1, Buffer.from(JSON.stringify({ code, setup, tests, entryPoint, names })));
       });
     } finally {
       this.kill();

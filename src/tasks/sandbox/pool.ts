@@ -69,7 +69,7 @@ export class Pool implements Sandbox {
     // Any number of programs may wait for one signal; without this the runtime takes them for a leak.
     if (signal !== undefined) setMaxListeners(0, signal);
     if (program.tests.length === 0)
-      return { kind: 'error', detail: 'There are no tests: nothing can be said of the code.' };
+      return { kind: 'error', fault: 'tests', detail: 'There are no tests: nothing can be said of the code.' };
     const timeoutMs = positive('timeoutMs', program.timeoutMs ?? this.#timeoutMs, 1000 * MOST.seconds);
     const slot = await this.#slot(signal);
     try {
