@@ -217,6 +217,9 @@ describe('questions that were seen before', () => {
     const first = await run({ task: { data: file('first.jsonl', sums(30)) } });
     const model = join(first.out, 'iteration-1', '6-policy');
     expect(await trainedOn({ model })).toMatchObject([{ run: first.out, questions: { length: 24 } }]);
+    symlinkSync(model, join(folder, 'latest'));
+    for (const path of [`${model}/`, join(folder, 'latest'), join(first.out, 'iteration-0', '6-policy')])
+      expect(await trainedOn({ model: path })).toMatchObject([{ questions: { length: 24 } }]);
     expect(await trainedOn({ model: 'nowhere' })).toEqual([]);
     expect(await trainedOn({ model: join(first.out, 'iteration-0', '0-model') })).toEqual([]);
     mkdirSync(join(folder, 'next'));
