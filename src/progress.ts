@@ -13,7 +13,16 @@ export type OnProgress = (event: ProgressEvent) => void;
 
 /** One thing that happened: a stage began or ended, an optimizer step, a warning. Written to events.jsonl with its time. */
 export interface LogEvent {
-  readonly type: 'run' | 'stage-start' | 'stage-end' | 'stage-skipped' | 'train-step' | 'warning' | 'error' | 'counts';
+  readonly type:
+    | 'run'
+    | 'questions'
+    | 'stage-start'
+    | 'stage-end'
+    | 'stage-skipped'
+    | 'train-step'
+    | 'warning'
+    | 'error'
+    | 'counts';
   readonly stage?: string;
   readonly iteration?: number;
   readonly message?: string;

@@ -6,7 +6,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { judgeSum, sumSteps, writeSum } from '../test/scripted-sums.ts';
 import { createScriptedBackend } from './backends/scripted.ts';
 import { type ConfigInput, parseConfig } from './config.ts';
+import { sharedWarnings } from './pipeline/question-sets.ts';
 import type { LogEvent } from './progress.ts';
+import type { Question } from './records.ts';
 import { runLoop } from './run-loop.ts';
 import { readRun } from './run-reader.ts';
 import { trainedOn } from './trained-questions.ts';
@@ -171,6 +173,37 @@ describe('questions that were seen before', () => {
     expect(final?.warnings).toHaveLength(2);
   });
 
+  it('are counted in a mixture, of whichever of its tasks they are', async () => {
+    for (const name of ['mix', 'mix/jsonl', 'mix/gsm8k']) mkdirSync(join(folder, name));
+    file('mix/jsonl/train.jsonl', sums(30));
+    file('mix/jsonl/test.jsonl', sums(30, 500));
+    const gsm8k = (rows: ReturnType<typeof sums>) =>
+      rows.map(({ question, answer }) => ({ question, answer: `It is so.\n#### ${answer}` }));
+    file('mix/gsm8k/train.jsonl', gsm8k(sums(30, 900)));
+    file('mix/gsm8k/test.jsonl', gsm8k([...sums(30), ...sums(25, 300)]));
+    const { warnings } = await run({ task: { name: 'jsonl+gsm8k', data: join(folder, 'mix') } });
+    // Of the 30 that both files have, three are valid questions of jsonl.
+    expect(warnings.join('\n')).toContain('27 of 85 questions of jsonl+gsm8k/test are train questions, too');
+  });
+
+  it('are counted among programs by their text, and by the code that they complete', () => {
+    const problem = (question: string, prefix?: string): Question => ({
+      ...{ id: question, task: 'code', question, answer: '', tests: { setup: '', cases: ['f()'], entryPoint: 'f' } },
+      ...(prefix === undefined ? {} : { prefix }),
+    });
+    const tests = '\nYour code should pass these tests:\n';
+    const train = [problem(`Write f.${tests}assert f() == 1`), problem('Complete the Python function g.', 'def g(x):')];
+    const asked = [
+      problem(`write  f.${tests}assert f() == 2`),
+      problem('Complete the Python function g.', 'def g(y):'),
+      problem('Complete the Python function g.', 'def g(x):'),
+      problem('Write h.'),
+    ];
+    expect(sharedWarnings('code/test', asked, { train, shots: [], earlier: [] })).toEqual([
+      '2 of 4 questions of code/test are train questions, too: right answers to them may be memory. Take them out of one of the two.',
+    ]);
+  });
+
   it('are counted where a file of worked examples shows them', async () => {
     const shotsFile = file('shots.jsonl', sums(4, 500));
     mkdirSync(join(folder, 'shown'));
@@ -184,6 +217,9 @@ describe('questions that were seen before', () => {
     const first = await run({ task: { data: file('first.jsonl', sums(30)) } });
     const model = join(first.out, 'iteration-1', '6-policy');
     expect(await trainedOn({ model })).toMatchObject([{ run: first.out, questions: { length: 24 } }]);
+    symlinkSync(model, join(folder, 'latest'));
+    for (const path of [`${model}/`, join(folder, 'latest'), join(first.out, 'iteration-0', '6-policy')])
+      expect(await trainedOn({ model: path })).toMatchObject([{ questions: { length: 24 } }]);
     expect(await trainedOn({ model: 'nowhere' })).toEqual([]);
     expect(await trainedOn({ model: join(first.out, 'iteration-0', '0-model') })).toEqual([]);
     mkdirSync(join(folder, 'next'));

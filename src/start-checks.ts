@@ -3,7 +3,7 @@ import type { Policy } from './backends/backend.ts';
 import type { Config } from './config.ts';
 import { SipfError } from './errors.ts';
 import { goldRows } from './pipeline/align.ts';
-import { isForCalibration, isHeldOut } from './pipeline/keys.ts';
+import { isForCalibration, isHeldOut, shareHeldOut } from './pipeline/keys.ts';
 import { METHODS, needs } from './pipeline/methods.ts';
 import type { BuildPrompt } from './pipeline/prompt.ts';
 import { textsOf } from './pipeline/train-settings.ts';
@@ -27,12 +27,15 @@ export function checkScorer({ method, score }: Config, task: Task): void {
 /** Throws 'nothing-left' where no question's labels may train the PRM. */
 export function checkPrmQuestions(config: Config, questions: readonly Question[]): void {
   const { prm, calibration } = needs(METHODS[config.method], config.score.scorer);
-  const { heldOut } = config.labels;
+  const heldOut = shareHeldOut(
+    questions.map(({ id }) => id),
+    config.labels.heldOut,
+  );
   const trains = ({ id }: Question) => !isHeldOut(id, heldOut) && !(calibration && isForCalibration(id, heldOut));
   if (!prm || config.iterations === 0 || questions.some(trains)) return;
   throw new SipfError(
     'nothing-left',
-    `Expected train questions whose labels train the PRM, got none: labels.heldOut ${heldOut} keeps all ${questions.length} of them apart${calibration ? ' (prm-logprob: twice that share)' : ''}. Lower labels.heldOut, or give more questions.`,
+    `Expected train questions whose labels train the PRM, got none: labels.heldOut ${config.labels.heldOut} keeps all ${questions.length} of them apart${calibration ? ' (prm-logprob: twice that share)' : ''}. Lower labels.heldOut, or give more questions.`,
   );
 }
 

@@ -1,5 +1,6 @@
 // A model that a run made -> the train questions of that run, and of the runs that its own model comes from. Leaves other models alone: nothing is known of them.
 import { existsSync } from 'node:fs';
+import { realpath } from 'node:fs/promises';
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import type { ModelSource } from './backends/backend.ts';
 import { readRecords } from './journal.ts';
@@ -17,7 +18,7 @@ export interface TrainedOn {
 export async function trainedOn({ model, adapter }: ModelSource): Promise<TrainedOn[]> {
   const found = new Map<string, TrainedOn>();
   const follow = async (path: string): Promise<void> => {
-    const run = await runAround(resolve(path));
+    const run = await runAround(await realpath(path).catch(() => resolve(path)));
     if (run === null || found.has(run)) return;
     const questions: Question[] = [];
     const file = join(run, 'iteration-0', '0-questions.jsonl');

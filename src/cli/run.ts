@@ -127,6 +127,7 @@ function checkPlaces(dir: string, stored: Config, settings: Config): void {
 function logEvent({ type, stage, iteration, message }: LogEvent, terminal: Terminal): void {
   const where = stage === undefined ? '' : stageTitle(stage, iteration ?? 0);
   if (type === 'warning') terminal.warn(message ?? '');
+  if (type === 'questions') terminal.log(message ?? '');
   if (type === 'stage-skipped') terminal.log(`${where}: done before`);
   if (type === 'stage-start') terminal.log(`${where}: begins`);
 }

@@ -69,6 +69,12 @@ async function isSamePath(a: string, b: string | null): Promise<boolean> {
   return (await real(a)) === (await real(b));
 }
 
+/** `Questions: 24 to train on, 3 of jsonl/valid, 3 of jsonl/test`: what a run makes of its data. */
+export function describeQuestions(train: readonly Question[], sets: ReadonlyMap<string, LoadedSet>): string {
+  const counts = [...sets.values()].map((one) => `${one.questions.length} of ${nameOfSet(one)}`);
+  return `Questions: ${[`${train.length} to train on`, ...counts].join(', ')}`;
+}
+
 /** Questions that a model, or a prompt, has seen. */
 export interface Seen {
   readonly train: readonly Question[];

@@ -21,6 +21,7 @@ const SYNONYMS: Readonly<Record<string, readonly string[]>> = {
     'correct_answer',
     'a',
   ],
+  problem: ['question', 'prompt', 'instruction', 'query', 'input', 'text'],
   solution: ['steps', 'rationale', 'reasoning', 'explanation', 'cot', 'response', 'completion', 'output', 'answer'],
   reference: ['answer', 'target', 'label', 'gold', 'expected', 'ground_truth', 'solution'],
   completion: ['response', 'output', 'generation', 'prediction', 'text', 'answer'],

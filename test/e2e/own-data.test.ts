@@ -32,6 +32,7 @@ beforeAll(async () => {
   const run = `run --task jsonl --data solved.jsonl --model base --out runs/own ${settings}`.split(' ');
   const { code, stderr } = await sipf(...run);
   expect({ code, stderr: code === 0 ? '' : stderr }).toEqual({ code: 0, stderr: '' });
+  expect(stderr).toContain('Questions: 24 to train on, 3 of jsonl/valid, 3 of jsonl/test');
   expect(stderr).toContain('Warning: jsonl/test has 3 questions: one answer is 33 points');
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
