@@ -57,7 +57,8 @@ async function run(command: Command, options: RunCommandOptions, terminal: Termi
   const out = options.out ?? `runs/${options.preset?.join('+') ?? options.method ?? 'run'}`;
   const config = await resolveConfig(command, options, out);
   await using backend = await openBackend(options);
-  if (options.dryRun === true) return await dryRun({ config, backend, json: options.json === true }, terminal);
+  const { fromRun, json = false } = options;
+  if (options.dryRun === true) return await dryRun({ config, out, fromRun, backend, json }, terminal);
   const stages = terminal.stages();
   try {
     const { rounds, final, policy } = await runLoop({
