@@ -87,9 +87,11 @@ function withRange({ config, facts }: RunStart, { calibration, measured, success
   const at = (pRight: number) => estimate(config, facts, calibration, { ...measured, pRight });
   const { ci95 } = success;
   if (ci95 === null) return { ...at(success.p), success, range: null };
-  const ends = ci95.map(at);
+  // A higher chance means fewer rollouts and more questions that can give pairs: the extremes may be anywhere.
+  const between = Array.from({ length: 11 }, (_, i) => ci95[0] + (i / 10) * (ci95[1] - ci95[0]));
+  const found = [success.p, ...between].map(at);
   const range = (of: (total: RunEstimate['total']) => number): Interval => {
-    const values = ends.map(({ total }) => of(total));
+    const values = found.map(({ total }) => of(total));
     return [Math.min(...values), Math.max(...values)];
   };
   return {

@@ -76,6 +76,8 @@ describe('sipf run --dry-run', () => {
     expect(success.ci95?.[0]).toBeLessThan(success.right / 40);
     expect(range?.rollouts[0]).toBeLessThan(total.rollouts);
     expect(range?.rollouts[1]).toBeGreaterThan(total.rollouts);
+    expect(range?.seconds[0]).toBeLessThanOrEqual(total.seconds ?? 0);
+    expect(range?.seconds[1]).toBeGreaterThanOrEqual(total.seconds ?? 0);
     for (const what of ['Reading questions', 'Opening models', 'Checking prompts', 'Measuring', 'Sampling paths'])
       expect(stderr).toContain(what);
     const { stdout } = await sipf(`run ${own} --out dry --dry-run`);
