@@ -6,7 +6,16 @@ import { METHODS } from '../pipeline/methods.ts';
 import { PreferencePair } from '../records.ts';
 import { readAllRows } from './jsonl.ts';
 import { finish, withExecution } from './options.ts';
-import { askedOf, loadQuestions, openPrompt, openStage, requireModel, type StageOptions, withStage } from './stage.ts';
+import {
+  askedOf,
+  loadQuestions,
+  openPrompt,
+  openStage,
+  requireModel,
+  type StageOptions,
+  withoutBrokenOnes,
+  withStage,
+} from './stage.ts';
 import { trainStage } from './stage-training.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -40,7 +49,8 @@ async function align(command: Command, options: AlignCommandOptions, terminal: T
   const rows = await readAllRows(options.in, PreferencePair, terminal.signal);
   // Pairs carry their texts: questions are needed only for gold rows and shots.
   const needsQuestions = config.align.gold > 0 || (config.prompt.shots > 0 && config.prompt.shotsFile === null);
-  const questions = needsQuestions ? await loadQuestions(stage, options) : [];
+  const loaded = needsQuestions ? await loadQuestions(stage, options) : [];
+  const questions = await withoutBrokenOnes(stage, loaded, terminal);
   await using backend = await openBackend(options);
   const { prompt, shots } = await openPrompt({ stage, options, questions, backend });
   const asked = askedOf(questions, shots, terminal);

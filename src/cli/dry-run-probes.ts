@@ -31,7 +31,7 @@ const GRADE_MS = 8_000;
 const TRAIN_MS = 8_000;
 const WRITE_TOKENS = 16;
 /** Comparing numbers takes less than this many seconds, which no estimate need count. */
-const NO_TIME = 1e-3;
+const NO_TIME = 5e-3;
 
 /** Questions to probe with: an even draw, so that the order of a file does not count. */
 export function probeQuestions({ config }: RunStart, { asked }: Prompts): readonly Question[] {

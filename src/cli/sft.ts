@@ -4,7 +4,16 @@ import { openBackend } from '../backends/open.ts';
 import { SipfError } from '../errors.ts';
 import { goldRows } from '../pipeline/align.ts';
 import { finish, withExecution } from './options.ts';
-import { askedOf, loadQuestions, openPrompt, openStage, requireModel, type StageOptions, withStage } from './stage.ts';
+import {
+  askedOf,
+  loadQuestions,
+  openPrompt,
+  openStage,
+  requireModel,
+  type StageOptions,
+  withoutBrokenOnes,
+  withStage,
+} from './stage.ts';
 import { trainStage } from './stage-training.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -30,7 +39,7 @@ async function sft(command: Command, options: StageOptions, terminal: Terminal):
   await using stage = await openStage(command, options);
   const { config, task } = stage;
   const source = requireModel(stage);
-  const questions = await loadQuestions(stage, options);
+  const questions = await withoutBrokenOnes(stage, await loadQuestions(stage, options), terminal);
   await using backend = await openBackend(options);
   const { prompt, shots } = await openPrompt({ stage, options, questions, backend });
   const asked = askedOf(questions, shots, terminal);
