@@ -102,51 +102,58 @@ function withRange({ config, facts }: RunStart, { calibration, measured, success
 }
 
 async function measure(args: ProbeArgs, folder: string): Promise<Measured> {
-  const { start, backend, terminal } = args;
-  const { task, train, sets, config } = start;
-  const questions = probeQuestions(start, args.prompts);
+  const { start, prompts, backend, terminal } = args;
+  const questions = probeQuestions(start, prompts);
+  const sizes = await helperSizes(start, backend);
   await using policy = await backend.openPolicy(start.base);
   terminal.log('Measuring how fast the model reads and writes ...');
-  const speeds = await measureSpeeds(policy, questions, args);
-  const { paths, success, graded } = await probeSuccess(args, {
-    policy,
-    questions,
-    speed: speeds.generatedTokensPerSecond,
-  });
-  const readTokensPerSecond = speeds.promptTokensPerSecond;
+  const { promptTokens, ...speeds } = await measureSpeeds(policy, questions, args);
+  const speed = speeds.generatedTokensPerSecond / (sizes.simulatorSize ?? 1);
+  const { paths, success, graded } = await probeSuccess(args, { policy, questions, speed });
   terminal.log('Measuring how fast it trains ...');
+  const readTokensPerSecond = speeds.promptTokensPerSecond;
   const trained = await measureTraining(policy, { rows: probeRows(args, paths), folder, readTokensPerSecond }, args);
-  const solved = train.filter(({ solution }) => solution !== undefined && solution.length > 0);
-  const sizes = await helperSizes(start, backend);
-  const countOf = (chosen: Config['evaluate']['sets']) =>
-    chosen.reduce((sum, set) => sum + (sets.get(canonicalJson(set))?.questions.length ?? 0), 0);
-  const secondsPerGrade = graded?.secondsEach ?? (await gradeReferences(args, solved, questions));
-  const { promptTokens, promptTokensPerSecond, generatedTokensPerSecond } = speeds;
+  const solved = prompts.asked.filter(({ solution }) => solution !== undefined && solution.length > 0);
   return {
     calibration: {
-      promptTokensPerSecond,
-      generatedTokensPerSecond,
+      ...speeds,
       // A backward pass costs twice a forward one.
-      trainTokensPerSecond: trained ?? promptTokensPerSecond / 3,
-      secondsPerGrade,
+      trainTokensPerSecond: trained ?? readTokensPerSecond / 3,
+      secondsPerGrade: graded?.secondsEach ?? (await gradeReferences(args, solved, questions)),
     },
-    measured: {
-      promptTokens,
-      ...pathFigures(task, config.sft.enabled ? [] : paths),
-      ...(await goldFigures(args, policy, config.sft.enabled || paths.length === 0 ? solved : [])),
-      trainQuestions: args.prompts.asked.length,
-      solvedQuestions: solved.length,
-      ...sizes,
-      evalQuestions: countOf(config.evaluate.sets),
-      finalQuestions: countOf(config.evaluate.final),
-    },
+    measured: { promptTokens, ...sizes, ...(await typicalOf(args, { policy, paths, solved })) },
     success,
+  };
+}
+
+interface TypicalArgs {
+  readonly policy: Pick<Policy, 'countTokens'>;
+  readonly paths: readonly ProbePath[];
+  readonly solved: readonly Question[];
+}
+
+/** Figures of the data, and of paths as the rounds will have them: like worked solutions after a warm-up, else like the start model's. */
+async function typicalOf(
+  { start, prompts }: ProbeArgs,
+  { policy, paths, solved }: TypicalArgs,
+): Promise<Partial<Typical>> {
+  const { config, sets, task } = start;
+  const likeGold = config.sft.enabled || paths.length === 0;
+  const countOf = (chosen: Config['evaluate']['sets']) =>
+    chosen.reduce((sum, set) => sum + (sets.get(canonicalJson(set))?.questions.length ?? 0), 0);
+  return {
+    ...(likeGold ? await goldFigures(task, policy, solved) : pathFigures(task, paths)),
+    trainQuestions: prompts.asked.length,
+    solvedQuestions: solved.length,
+    evalQuestions: countOf(config.evaluate.sets),
+    finalQuestions: countOf(config.evaluate.final),
   };
 }
 
 interface SuccessArgs {
   readonly policy: Policy;
   readonly questions: readonly Question[];
+  /** Tokens a second that the model which rolls out writes. */
   readonly speed: number;
 }
 
@@ -169,8 +176,7 @@ async function probeSuccess(args: ProbeArgs, { policy, questions, speed }: Succe
     return assume('the run makes its model, which has learned nothing yet');
   terminal.log(`Sampling paths of the ${simulator === null ? 'start model' : 'simulator'} ...`);
   await using rolling = simulator === null ? null : await backend.openPolicy(sourceOf('.', outside, simulator));
-  const { simulatorSize = 1 } = await helperSizes(start, backend);
-  const paths = await samplePaths(rolling ?? policy, questions, speed / simulatorSize, args);
+  const paths = await samplePaths(rolling ?? policy, questions, speed, args);
   if (paths.length === 0) return assume('the model is too slow here to sample paths from in a few seconds');
   const texts = paths.map(({ question, completion: { text, finishReason } }) => ({ question, text, finishReason }));
   const graded = await gradeTexts(texts, args);
@@ -195,25 +201,23 @@ function sizeOf({ parameters }: ModelFacts, policy: ModelFacts): number {
   return parameters / policy.parameters;
 }
 
-/** Of the start model's own paths, where no warm-up changes what it writes. */
 function pathFigures(task: RunStart['task'], paths: readonly ProbePath[]): Partial<Typical> {
-  if (paths.length === 0) return {};
   return {
     pathTokens: mean(paths.map(({ completion }) => completion.tokenIds.length)),
     stepsPerPath: mean(paths.map(({ question, completion }) => taskOf(task, question).split(completion.text).length)),
   };
 }
 
-/** Of worked solutions, the best guess at what the model's paths look like after the warm-up. */
+/** None where there are no worked solutions: cost.ts's guesses stay. */
 async function goldFigures(
-  { start }: ProbeArgs,
+  task: RunStart['task'],
   policy: Pick<Policy, 'countTokens'>,
   solved: readonly Question[],
 ): Promise<Partial<Typical>> {
   const some = solved.slice(0, 256);
   if (some.length === 0) return {};
   const texts = some.map((question) =>
-    taskOf(start.task, question)
+    taskOf(task, question)
       .pieces(question.solution ?? [])
       .join(''),
   );
