@@ -139,7 +139,7 @@ const refusals: Record<string, () => Refusal> = {
   'labels that all are held out': () => ({
     config: { ...sums, labels: { heldOut: 1 } },
     code: 'nothing-left',
-    says: /labels\.heldOut 1 keeps all 30/,
+    says: /labels\.heldOut 1 keeps all 30 of the first round/,
   }),
   'labels that all are held out or for calibration': () => ({
     config: { ...sums, labels: { heldOut: 0.5 }, score: { scorer: 'prm-logprob' } },
@@ -154,7 +154,7 @@ const refusals: Record<string, () => Refusal> = {
   'a control whose rows are all too long': () => ({
     config: {
       ...sums,
-      evaluate: { sets: [{ split: 'valid', limit: 5 }], control: 'continued-sft' },
+      evaluate: { final: [{ split: 'test', limit: 5 }], control: 'continued-sft' },
       align: { train: { maxLength: 9 } },
     },
     code: 'nothing-left',
@@ -191,7 +191,7 @@ const refusals: Record<string, () => Refusal> = {
     says: /worked solutions for the warm-up/,
   }),
   'no worked solutions for the control': () => ({
-    config: own({ evaluate: { control: 'continued-sft' } }),
+    config: own({ evaluate: { final: [{ split: 'test' }], control: 'continued-sft' } }),
     code: 'nothing-left',
     says: /continued-sft/,
   }),
@@ -234,6 +234,22 @@ describe('startRun', () => {
     await expect(startRun({ ...plain(), out: join(folder, 'new'), fromRun: folder })).rejects.toThrow(
       /no config\.json/,
     );
+  });
+
+  it('refuses nothing for what the run never does', async () => {
+    const idle: ConfigInput[] = [
+      { ...sums, evaluate: { control: 'continued-sft' }, align: { train: { maxLength: 9 } } },
+      { ...sums, method: 'sft', align: { train: { maxLength: 9 } } },
+      { ...sums, iterations: 0, labels: { heldOut: 1 } },
+      { ...sums, method: 'siof', labels: { heldOut: 1 }, score: { scorer: 'oracle' } },
+      { ...sums, method: 'continued-sft', simulator: 'tiny' },
+      own({ evaluate: { control: 'continued-sft' } }),
+    ];
+    for (const input of idle) {
+      const tasks = input.task?.name === 'sums' ? () => sumsTask : undefined;
+      await using start = await startRun({ config: parseConfig(input), out: join(folder, 'idle'), backend, tasks });
+      expect(start.train.length).toBeGreaterThan(20);
+    }
   });
 
   it('makes the model that the run makes, writes nothing, and leaves nothing behind', async () => {

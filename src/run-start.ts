@@ -18,7 +18,14 @@ import type { Checkpoint, Question } from './records.ts';
 import { checkRunFolder } from './run-folder.ts';
 import { helperOf, initOf, outsideModels } from './run-models.ts';
 import { type OutsideModels, readsOf, relativeTo, sourceOf } from './run-paths.ts';
-import { checkContexts, checkPrmQuestions, checkRowLengths, checkScorer } from './start-checks.ts';
+import {
+  checkContexts,
+  checkPrmQuestions,
+  checkRowLengths,
+  checkScorer,
+  type PromptedQuestions,
+  questionsOfRounds,
+} from './start-checks.ts';
 import { openTasks } from './tasks/index.ts';
 import { openSandbox } from './tasks/sandbox/open-sandbox.ts';
 import type { Sandbox } from './tasks/sandbox/sandbox.ts';
@@ -160,9 +167,10 @@ export async function openPrompts(
 async function checkTexts(start: Omit<RunStart, keyof AsyncDisposable>, backend: Backend): Promise<void> {
   const { config, task, train, sets, base, outside, simulator } = start;
   const { shots, prompt, asked } = await openPrompts(start, train, base, backend);
-  checkPrmQuestions(config, asked);
+  const rounds = questionsOfRounds(config, asked);
+  checkPrmQuestions(config, rounds[0] ?? []);
   const openPolicy = () => backend.openPolicy(base);
-  const prompted = [{ questions: asked, prompt }];
+  const prompted: PromptedQuestions[] = [{ questions: [...new Set(rounds.flat())], prompt }];
   for (const set of sets.values()) {
     const own = { task, prompt, shots, options: config.prompt, openPolicy };
     prompted.push({ questions: set.questions, prompt: await promptOfSet(set, own) });
@@ -170,7 +178,7 @@ async function checkTexts(start: Omit<RunStart, keyof AsyncDisposable>, backend:
   await using policy = await openPolicy();
   await checkContexts(policy, prompted, 'all');
   await checkRowLengths(policy, { config, task, prompt, asked });
-  if (simulator === null) return;
+  if (simulator === null || rounds.length === 0) return;
   await using rolling = await backend.openPolicy(sourceOf('.', outside, simulator));
   await checkContexts(rolling, prompted.slice(0, 1), 'any');
 }

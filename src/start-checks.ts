@@ -4,8 +4,9 @@ import type { Config } from './config.ts';
 import { SipfError } from './errors.ts';
 import { goldRows } from './pipeline/align.ts';
 import { isForCalibration, isHeldOut, shareHeldOut } from './pipeline/keys.ts';
-import { METHODS, needs } from './pipeline/methods.ts';
+import { METHODS, needs, roundsOf } from './pipeline/methods.ts';
 import type { BuildPrompt } from './pipeline/prompt.ts';
+import { chooseQuestions } from './pipeline/sample-paths.ts';
 import { textsOf } from './pipeline/train-settings.ts';
 import type { Question } from './records.ts';
 import type { Task } from './tasks/task.ts';
@@ -24,7 +25,17 @@ export function checkScorer({ method, score }: Config, task: Task): void {
   );
 }
 
-/** Throws 'nothing-left' where no question's labels may train the PRM. */
+/** The questions of each round, in the rounds' order; none where the method draws no paths. */
+export function questionsOfRounds(
+  { method: name, iterations, sampling, seed }: Config,
+  asked: readonly Question[],
+): readonly (readonly Question[])[] {
+  const method = METHODS[name];
+  const rounds = method.samples ? roundsOf(method, iterations) : 0;
+  return Array.from({ length: rounds }, (_, i) => chooseQuestions(asked, sampling, seed, i + 1));
+}
+
+/** Throws 'nothing-left' where no label of the first round's questions may train the PRM. */
 export function checkPrmQuestions(config: Config, questions: readonly Question[]): void {
   const { prm, calibration } = needs(METHODS[config.method], config.score.scorer);
   const heldOut = shareHeldOut(
@@ -32,10 +43,10 @@ export function checkPrmQuestions(config: Config, questions: readonly Question[]
     config.labels.heldOut,
   );
   const trains = ({ id }: Question) => !isHeldOut(id, heldOut) && !(calibration && isForCalibration(id, heldOut));
-  if (!prm || config.iterations === 0 || questions.some(trains)) return;
+  if (!prm || questions.length === 0 || questions.some(trains)) return;
   throw new SipfError(
     'nothing-left',
-    `Expected train questions whose labels train the PRM, got none: labels.heldOut ${config.labels.heldOut} keeps all ${questions.length} of them apart${calibration ? ' (prm-logprob: twice that share)' : ''}. Lower labels.heldOut, or give more questions.`,
+    `Expected train questions whose labels train the PRM, got none: labels.heldOut ${config.labels.heldOut} keeps all ${questions.length} of the first round apart${calibration ? ' (prm-logprob: twice that share)' : ''}. Lower labels.heldOut, or give more questions.`,
   );
 }
 
@@ -89,7 +100,8 @@ export async function checkRowLengths(
   { config, task, prompt, asked }: RowArgs,
 ): Promise<void> {
   const { sft, align, evaluate, method, iterations } = config;
-  const later = iterations > 0 && (METHODS[method].align === 'gold' || evaluate.control === 'continued-sft');
+  const trainsControl = evaluate.control === 'continued-sft' && evaluate.final.length > 0;
+  const later = roundsOf(METHODS[method], iterations) > 0 && (METHODS[method].align === 'gold' || trainsControl);
   const limits = [
     ...(sft.enabled ? [['sft.train.maxLength', sft.train.maxLength] as const] : []),
     ...(later ? [['align.train.maxLength', align.train.maxLength] as const] : []),

@@ -51,7 +51,8 @@ function requireSolutions({ sft, evaluate, method, task }: Config, questions: re
       'set sft.enabled false and show the model what to do with prompt.shots, prompt.shotsFile or prompt.style chat',
     );
   if (METHODS[method].align === 'gold') throw needed(`the method ${method}`, 'choose another method');
-  if (evaluate.control === 'continued-sft') throw needed('the control continued-sft', 'set evaluate.control none');
+  if (evaluate.control === 'continued-sft' && evaluate.final.length > 0)
+    throw needed('the control continued-sft', 'set evaluate.control none');
 }
 
 /** The train questions; throws 'bad-input' where two share an id, 'nothing-left' where filters leave none. */

@@ -6,7 +6,16 @@ import { METHODS } from '../pipeline/methods.ts';
 import { finish, withExecution } from './options.ts';
 import { checkModelOut } from './outputs.ts';
 import { readPairs } from './own-pairs.ts';
-import { askedOf, loadQuestions, openPrompt, openStage, requireModel, type StageOptions, withStage } from './stage.ts';
+import {
+  askedOf,
+  loadQuestions,
+  openPrompt,
+  openStage,
+  requireModel,
+  type StageOptions,
+  withoutBrokenOnes,
+  withStage,
+} from './stage.ts';
 import { trainStage } from './stage-training.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -41,7 +50,8 @@ async function align(command: Command, options: AlignCommandOptions, terminal: T
   const pairs = await readPairs(options.in, task, terminal);
   // Pairs carry their texts: questions are needed only for gold rows and shots.
   const needsQuestions = config.align.gold > 0 || (config.prompt.shots > 0 && config.prompt.shotsFile === null);
-  const questions = needsQuestions ? await loadQuestions(stage, options) : [];
+  const loaded = needsQuestions ? await loadQuestions(stage, options) : [];
+  const questions = await withoutBrokenOnes(stage, loaded, terminal);
   await using backend = await openBackend(options, terminal.warn);
   const { prompt, shots } = await openPrompt({ stage, options, questions, backend });
   const asked = askedOf(questions, shots, terminal);

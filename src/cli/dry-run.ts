@@ -1,294 +1,250 @@
-// A configuration -> its estimate of tokens, rollouts, steps, memory and time, from a calibration of under a minute. Leaves the formulas to cost.ts.
+// A run's options -> whether it can start, and its estimate of tokens, rollouts, steps, memory and time, within a minute. Leaves the checks to run-start.ts and the formulas to cost.ts.
 import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
-import type { Backend, ModelSource, Policy } from '../backends/backend.ts';
+import type { Backend, ModelFacts, Policy } from '../backends/backend.ts';
 import type { Config } from '../config.ts';
-import { SipfError } from '../errors.ts';
-import { goldRows } from '../pipeline/align.ts';
-import { type Calibration, estimate, type RunEstimate, type Typical } from '../pipeline/cost.ts';
-import { loadShots, makePrompter } from '../pipeline/prompt.ts';
-import { trainOptions } from '../pipeline/train-settings.ts';
-import type { Question } from '../records.ts';
-import { openTasks } from '../tasks/index.ts';
-import { type Task, taskOf } from '../tasks/task.ts';
-import { formatDuration } from './progress.ts';
-import { renderTable } from './show-steps.ts';
+import { type Calibration, estimate, type RunEstimate, TYPICAL, type Typical } from '../pipeline/cost.ts';
+import { canonicalJson } from '../pipeline/keys.ts';
+import { METHODS } from '../pipeline/methods.ts';
+import { requireUsable } from '../pipeline/references.ts';
+import { type Interval, wilson } from '../pipeline/statistics.ts';
+import type { Checkpoint, Question } from '../records.ts';
+import { sourceOf } from '../run-paths.ts';
+import { openPrompts, type RunStart, startRun } from '../run-start.ts';
+import { taskOf } from '../tasks/task.ts';
+import {
+  type Graded,
+  gradeTexts,
+  measureSpeeds,
+  measureTraining,
+  type ProbeArgs,
+  type ProbePath,
+  probeQuestions,
+  probeRows,
+  samplePaths,
+} from './dry-run-probes.ts';
+import { printEstimate } from './dry-run-report.ts';
 import type { Terminal } from './terminal.ts';
 
-interface DryRunArgs {
+export interface DryRunArgs {
   readonly config: Config;
+  readonly out: string;
+  readonly fromRun: string | undefined;
   readonly backend: Backend;
   readonly json: boolean;
 }
 
-/** Questions that are generated for and rows that are trained on while measuring. */
-const PROBES = 64;
-const PROBE_TOKENS = 48;
-const PROBE_STEPS = 3;
+/** What the rollouts of an estimate rest on: the share of the start model's paths that are right, or an assumption. */
+export interface Success {
+  /** Chance of a rollout to be right, as the estimate uses it. */
+  readonly p: number;
+  readonly right: number;
+  readonly n: number;
+  /** Wilson's; null: p is assumed. */
+  readonly ci95: Interval | null;
+  /** Why p is assumed; null: it is measured. */
+  readonly assumed: string | null;
+  /** Of the sampled programs. */
+  readonly timedOut: number;
+}
 
-export async function dryRun({ config, backend, json }: DryRunArgs, terminal: Terminal): Promise<void> {
+/** An estimate with what its rollouts rest on; `range` is what the ends of p's interval give. */
+export interface DryRunEstimate extends RunEstimate {
+  readonly success: Success;
+  readonly range: { readonly rollouts: Interval; readonly seconds: Interval } | null;
+}
+
+/** Throws what the run would throw at its start, then measures and prints. Writes nothing into the run directory. */
+export async function dryRun({ config, out, fromRun, backend, json }: DryRunArgs, terminal: Terminal): Promise<void> {
+  const say = (what: string) => terminal.log(what);
+  const { signal } = terminal;
+  await using start = await startRun({ config, out, fromRun, backend, signal, say });
+  const { task, train, sets } = start;
+  if (task.brokenReferences !== undefined) say('Running reference solutions ...');
+  await requireUsable(task, train, { signal });
+  for (const set of sets.values()) await requireUsable(set.task, set.questions, { signal });
   const folder = await mkdtemp(join(tmpdir(), 'sipf-dry-run-'));
   try {
-    await using tasks = openTasks();
-    const task = tasks.named(config.task.name);
-    const source = await modelOf({ config, backend, task, folder, signal: terminal.signal });
-    const facts = await backend.facts(source);
-    const { calibration, measured } = await calibrate({ config, backend, task, source, folder }, terminal);
-    const result = estimate(config, facts, calibration, measured);
+    const prompts = await openPrompts(start, train, start.base, backend);
+    const args = { start, prompts, backend, terminal };
+    const { calibration, measured, success } = await measure(args, folder);
+    const result = withRange(start, { calibration, measured, success });
     if (json) await terminal.print(JSON.stringify({ config, estimate: result, calibration }));
-    else await printEstimate(config, result, calibration, terminal);
+    else await printEstimate({ config, result, calibration, memory: totalmem() }, terminal);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
 }
 
-interface ModelOfArgs {
-  readonly config: Config;
-  readonly backend: Backend;
-  readonly task: Task;
-  readonly folder: string;
-  readonly signal: AbortSignal;
+interface Measured {
+  readonly calibration: Calibration;
+  readonly measured: Partial<Typical>;
+  readonly success: Success;
 }
 
-async function modelOf({ config, backend, task, folder, signal }: ModelOfArgs): Promise<ModelSource> {
-  const { model, adapter } = config;
-  if (typeof model === 'string') {
-    if (model === '')
-      throw new SipfError(
-        'bad-config',
-        'Expected a model (a Hugging Face folder or a .gguf file), got none. Give --model, or a preset that makes one.',
-      );
-    return adapter === null ? { model } : { model, adapter };
-  }
-  const tokenizer = task.tokenizer?.();
-  if (tokenizer === undefined) {
-    throw new SipfError(
-      'unsupported',
-      `Expected a task with its own tokenizer for model.init, got ${task.name}. Give --model, or use the task mini.`,
-    );
-  }
-  const out = join(folder, 'model');
-  await backend.initModel(out, { config: { ...model.init }, tokenizer, seed: config.seed }, { signal });
-  return { model: out };
+function withRange({ config, facts }: RunStart, { calibration, measured, success }: Measured): DryRunEstimate {
+  const at = (pRight: number) => estimate(config, facts, calibration, { ...measured, pRight });
+  const { ci95 } = success;
+  if (ci95 === null) return { ...at(success.p), success, range: null };
+  // A higher chance means fewer rollouts and more questions that can give pairs: the extremes may be anywhere.
+  const between = Array.from({ length: 11 }, (_, i) => ci95[0] + (i / 10) * (ci95[1] - ci95[0]));
+  const found = [success.p, ...between].map(at);
+  const range = (of: (total: RunEstimate['total']) => number): Interval => {
+    const values = found.map(({ total }) => of(total));
+    return [Math.min(...values), Math.max(...values)];
+  };
+  return {
+    ...at(success.p),
+    success,
+    range: { rollouts: range(({ rollouts }) => rollouts), seconds: range(({ seconds }) => seconds ?? 0) },
+  };
 }
 
-interface CalibrateArgs {
-  readonly config: Config;
-  readonly backend: Backend;
-  readonly task: Task;
-  readonly source: ModelSource;
-  readonly folder: string;
-}
-
-async function calibrate(
-  args: CalibrateArgs,
-  terminal: Terminal,
-): Promise<{ calibration: Calibration; measured: Partial<Typical> }> {
-  const { config, backend, task, source } = args;
-  const questions = await loadSplit(task, config, 'train');
-  const { shots: count, shotsFile: file } = config.prompt;
-  const shots = await loadShots({ task, count, file, fallback: questions, data: config.task.data ?? undefined });
-  const prompt = await makePrompter({
-    task,
-    options: config.prompt,
-    shots,
-    openPolicy: () => backend.openPolicy(source),
-  });
-  const probes = questions.slice(0, PROBES);
-  terminal.log(`Measuring speed on ${probes.length} questions ...`);
-  const speeds = await measurePolicy(args, probes.map(prompt), terminal);
-  const rows = goldRows(questions.slice(0, 256), null, 'dry-run', { task, prompt });
-  const trainSpeed = rows.length === 0 ? speeds.promptTokensPerSecond / 3 : await measureTraining(args, rows, terminal);
-  const { evaluate } = config;
+async function measure(args: ProbeArgs, folder: string): Promise<Measured> {
+  const { start, prompts, backend, terminal } = args;
+  const questions = probeQuestions(start, prompts);
+  const sizes = await helperSizes(start, backend);
+  await using policy = await backend.openPolicy(start.base);
+  terminal.log('Measuring how fast the model reads and writes ...');
+  const { promptTokens, ...speeds } = await measureSpeeds(policy, questions, args);
+  const speed = speeds.generatedTokensPerSecond / (sizes.simulatorSize ?? 1);
+  const { paths, success, graded } = await probeSuccess(args, { policy, questions, speed });
+  terminal.log('Measuring how fast it trains ...');
+  const readTokensPerSecond = speeds.promptTokensPerSecond;
+  const trained = await measureTraining(policy, { rows: probeRows(args, paths), folder, readTokensPerSecond }, args);
+  const solved = prompts.asked.filter(({ solution }) => solution !== undefined && solution.length > 0);
   return {
     calibration: {
-      ...speeds.calibration,
-      trainTokensPerSecond: trainSpeed,
-      secondsPerGrade: await measureGrading(task, probes, terminal.signal),
+      ...speeds,
+      // A backward pass costs twice a forward one.
+      trainTokensPerSecond: trained ?? readTokensPerSecond / 3,
+      secondsPerGrade: graded?.secondsEach ?? (await gradeReferences(args, solved, questions)),
     },
-    measured: {
-      promptTokens: speeds.promptTokens,
-      ...(await pathFigures(args, probes)),
-      trainQuestions: questions.length,
-      evalQuestions: await countSets(config, task, evaluate.sets),
-      finalQuestions: await countSets(config, task, evaluate.final),
-    },
+    measured: { promptTokens, ...sizes, ...(await typicalOf(args, { policy, paths, solved })) },
+    success,
   };
 }
 
-function loadSplit(
-  task: Task,
-  { task: options }: Config,
-  split: 'train' | 'valid' | 'test',
-  limit?: number,
-): Promise<Question[]> {
-  return task.load({
-    data: options.data ?? undefined,
-    split,
-    limit: limit ?? (split === 'train' ? (options.limit ?? undefined) : undefined),
-    maxGoldSteps: split === 'train' ? (options.maxGoldSteps ?? undefined) : undefined,
-    seed: options.seed,
-  });
+interface TypicalArgs {
+  readonly policy: Pick<Policy, 'countTokens'>;
+  readonly paths: readonly ProbePath[];
+  readonly solved: readonly Question[];
 }
 
-async function countSets(config: Config, task: Task, sets: Config['evaluate']['sets']): Promise<number> {
-  let count = 0;
-  for (const { name, split, limit, data } of sets) {
-    // Another task's data may lie on the hub: its size is not worth a download, its limit or a thousand will do.
-    if (name === null || name === config.task.name) {
-      const own = data === null ? config : { ...config, task: { ...config.task, data } };
-      count += (await loadSplit(task, own, split, limit ?? undefined)).length;
-    } else count += limit ?? 1000;
-  }
-  return count;
-}
-
-/** Steps and tokens of worked solutions, the best guess at what the model's own paths look like; none: cost.ts's guesses stay. */
-async function pathFigures(
-  { backend, source, task }: CalibrateArgs,
-  questions: readonly Question[],
+/** Figures of the data, and of paths as the rounds will have them: like worked solutions after a warm-up, else like the start model's. */
+async function typicalOf(
+  { start, prompts }: ProbeArgs,
+  { policy, paths, solved }: TypicalArgs,
 ): Promise<Partial<Typical>> {
-  const solved = questions.filter(({ solution }) => solution !== undefined);
-  if (solved.length === 0) return {};
-  await using policy = await backend.openPolicy(source);
-  const tokens = await policy.countTokens(
-    solved.map(({ task: name, solution = [] }) => taskOf(task, { task: name }).pieces(solution).join('')),
-  );
-  return { pathTokens: mean(tokens) + 1, stepsPerPath: mean(solved.map(({ solution = [] }) => solution.length)) };
-}
-
-interface PolicySpeeds {
-  readonly calibration: Pick<Calibration, 'promptTokensPerSecond' | 'generatedTokensPerSecond'>;
-  readonly promptTokensPerSecond: number;
-  readonly promptTokens: number;
-}
-
-async function measurePolicy(
-  { backend, source, task }: CalibrateArgs,
-  prompts: readonly string[],
-  terminal: Terminal,
-): Promise<PolicySpeeds> {
-  await using policy = await backend.openPolicy(source);
-  const counts = await policy.countTokens(prompts);
-  const { signal } = terminal;
-  const items = prompts.map((prompt) => ({ context: [prompt], completion: '\n' }));
-  // The first call of each kind pays for sessions and caches.
-  await policy.logps(items.slice(0, 1), { signal });
-  const readStarted = performance.now();
-  await policy.logps(items, { signal });
-  const readSeconds = (performance.now() - readStarted) / 1000;
-  await write(policy, prompts.slice(0, 1), task, signal);
-  const writeStarted = performance.now();
-  const { generatedTokens, promptTokens } = await write(policy, prompts, task, signal);
-  const writeSeconds = (performance.now() - writeStarted) / 1000;
-  const promptTokensPerSecond = sum(counts) / Math.max(1e-3, readSeconds);
-  const decodeSeconds = Math.max(0.2 * writeSeconds, writeSeconds - promptTokens / promptTokensPerSecond);
+  const { config, sets, task } = start;
+  const likeGold = config.sft.enabled || paths.length === 0;
+  const countOf = (chosen: Config['evaluate']['sets']) =>
+    chosen.reduce((sum, set) => sum + (sets.get(canonicalJson(set))?.questions.length ?? 0), 0);
   return {
-    calibration: { promptTokensPerSecond, generatedTokensPerSecond: generatedTokens / Math.max(1e-3, decodeSeconds) },
-    promptTokensPerSecond,
-    promptTokens: mean(counts),
+    ...(likeGold ? await goldFigures(task, policy, solved) : pathFigures(task, paths)),
+    trainQuestions: prompts.asked.length,
+    solvedQuestions: solved.length,
+    evalQuestions: countOf(config.evaluate.sets),
+    finalQuestions: countOf(config.evaluate.final),
   };
 }
 
-function write(policy: Policy, prompts: readonly string[], task: Task, signal: AbortSignal) {
-  const sampling = { temperature: 1, maxTokens: Math.min(PROBE_TOKENS, task.maxTokens), ignoreEos: true };
-  const requests = prompts.map((prompt, index) => ({
-    id: String(index),
-    context: [prompt],
-    key: `dry-run/${index}`,
-    sampling,
-  }));
-  return policy.generate(requests, () => [], { signal });
+interface SuccessArgs {
+  readonly policy: Policy;
+  readonly questions: readonly Question[];
+  /** Tokens a second that the model which rolls out writes. */
+  readonly speed: number;
 }
 
-async function measureTraining(
-  { config, backend, source, folder }: CalibrateArgs,
-  examples: ReturnType<typeof goldRows>,
-  terminal: Terminal,
+interface FoundSuccess {
+  readonly paths: readonly ProbePath[];
+  readonly success: Success;
+  readonly graded: Graded | null;
+}
+
+async function probeSuccess(args: ProbeArgs, { policy, questions, speed }: SuccessArgs): Promise<FoundSuccess> {
+  const { start, backend, terminal } = args;
+  const { config, simulator, outside } = start;
+  const assume = (assumed: string): FoundSuccess => ({
+    paths: [],
+    success: { p: TYPICAL.pRight, right: 0, n: 0, ci95: null, assumed, timedOut: 0 },
+    graded: null,
+  });
+  if (!METHODS[config.method].samples) return assume('this method draws no paths');
+  if (simulator === null && start.init !== null)
+    return assume('the run makes its model, which has learned nothing yet');
+  terminal.log(`Sampling paths of the ${simulator === null ? 'start model' : 'simulator'} ...`);
+  await using rolling = simulator === null ? null : await backend.openPolicy(sourceOf('.', outside, simulator));
+  const paths = await samplePaths(rolling ?? policy, questions, speed, args);
+  if (paths.length === 0) return assume('the model is too slow here to sample paths from in a few seconds');
+  const texts = paths.map(({ question, completion: { text, finishReason } }) => ({ question, text, finishReason }));
+  const graded = await gradeTexts(texts, args);
+  const { right, n, timedOut } = graded;
+  // Half a path more of each kind: no path right is no proof of a chance of zero.
+  const p = (right + 0.5) / (n + 1);
+  return { paths, success: { p, right, n, ci95: wilson(right, n), assumed: null, timedOut }, graded };
+}
+
+async function helperSizes(
+  { simulator, verifier, outside, facts }: RunStart,
+  backend: Backend,
+): Promise<Pick<Partial<Typical>, 'simulatorSize' | 'verifierSize'>> {
+  const size = async (checkpoint: Checkpoint) => sizeOf(await backend.facts(sourceOf('.', outside, checkpoint)), facts);
+  return {
+    ...(simulator === null ? {} : { simulatorSize: await size(simulator) }),
+    ...(verifier === null ? {} : { verifierSize: await size(verifier) }),
+  };
+}
+
+function sizeOf({ parameters }: ModelFacts, policy: ModelFacts): number {
+  return parameters / policy.parameters;
+}
+
+function pathFigures(task: RunStart['task'], paths: readonly ProbePath[]): Partial<Typical> {
+  return {
+    pathTokens: mean(paths.map(({ completion }) => completion.tokenIds.length)),
+    stepsPerPath: mean(paths.map(({ question, completion }) => taskOf(task, question).split(completion.text).length)),
+  };
+}
+
+/** None where there are no worked solutions: cost.ts's guesses stay. */
+async function goldFigures(
+  task: RunStart['task'],
+  policy: Pick<Policy, 'countTokens'>,
+  solved: readonly Question[],
+): Promise<Partial<Typical>> {
+  const some = solved.slice(0, 256);
+  if (some.length === 0) return {};
+  const texts = some.map((question) =>
+    taskOf(task, question)
+      .pieces(question.solution ?? [])
+      .join(''),
+  );
+  return {
+    pathTokens: mean(await policy.countTokens(texts)) + 1,
+    stepsPerPath: mean(some.map(({ solution = [] }) => solution.length)),
+  };
+}
+
+/** Where no path was sampled: seconds that reference programs take. */
+async function gradeReferences(
+  args: ProbeArgs,
+  solved: readonly Question[],
+  questions: readonly Question[],
 ): Promise<number> {
-  const settings = { ...config.align.train, epochs: PROBE_STEPS + 1, checkpointEverySteps: 1000 };
-  const options = trainOptions(settings, { kind: 'sft', scope: 'completion' }, config.seed, PROBE_STEPS);
-  const times: { at: number; tokens: number }[] = [];
-  const onStep = ({ tokens }: { tokens: number }) => times.push({ at: performance.now(), tokens });
-  await backend.train({ source, examples, options, out: join(folder, 'trained') }, onStep, { signal: terminal.signal });
-  // The first step pays for the session.
-  const [first, ...rest] = times;
-  const last = rest.at(-1);
-  if (first === undefined || last === undefined)
-    throw new SipfError(
-      'nothing-left',
-      'Expected rows to measure training with, got none that fit train.maxLength. Raise it.',
-    );
-  return (1000 * sum(rest.map(({ tokens }) => tokens))) / Math.max(1, last.at - first.at);
-}
-
-/** Seconds a text until its outcome is known, from the references; programs are run, answers are compared in no time. */
-async function measureGrading(task: Task, questions: readonly Question[], signal: AbortSignal): Promise<number> {
-  const solved = questions.filter(({ solution }) => solution !== undefined);
-  if (task.brokenReferences === undefined || solved.length === 0) return 0;
-  // The first call pays for the interpreters.
-  await task.brokenReferences(solved.slice(0, 8), { signal });
-  const started = performance.now();
-  await task.brokenReferences(solved, { signal });
-  return (performance.now() - started) / 1000 / solved.length;
-}
-
-async function printEstimate(
-  config: Config,
-  result: RunEstimate,
-  calibration: Calibration,
-  terminal: Terminal,
-): Promise<void> {
-  const { colors } = terminal;
-  const whole = (value: number) => Math.round(value).toLocaleString('en');
-  const time = (seconds: number | null) => (seconds === null ? '-' : formatDuration(seconds * 1000));
-  const rows = result.stages.map((stage) => [
-    /^\d-/.test(stage.stage) ? String(stage.iteration) : '',
-    stage.stage,
-    ...[
-      stage.promptTokens,
-      stage.generatedTokens,
-      stage.scoredTokens,
-      stage.trainTokens,
-      stage.rollouts,
-      stage.trainSteps,
-    ].map(whole),
-    time(stage.seconds),
-  ]);
-  const { total, memoryBytes, assumptions } = result;
-  const totals = [
-    total.promptTokens,
-    total.generatedTokens,
-    total.scoredTokens,
-    total.trainTokens,
-    total.rollouts,
-    total.trainSteps,
-  ].map(whole);
-  await terminal.print(JSON.stringify(config, null, 2));
-  const head = ['round', 'stage', 'read', 'written', 'scored', 'trained', 'rollouts', 'steps', 'time'];
-  for (const line of renderTable([head, ...rows, ['', 'all', ...totals, time(total.seconds)]], colors))
-    await terminal.print(line);
-  const { generatedTokensPerSecond: written, promptTokensPerSecond: read, trainTokensPerSecond: trained } = calibration;
-  const { secondsPerGrade } = calibration;
-  const judged = secondsPerGrade === 0 ? '' : `, and ${(1 / secondsPerGrade).toFixed(1)} programs/s judged`;
-  await terminal.print(
-    `About ${time(total.seconds)}, ${(memoryBytes / 2 ** 30).toFixed(1)} GiB of memory and ${total.flops.toExponential(1)} model FLOPs, ` +
-      `at ${whole(read)} tokens/s read, ${whole(written)} written and ${whole(trained)} trained on this machine${judged}.`,
-  );
-  await terminal.print(
-    colors.dim(
-      `Assumed: ${Object.entries(assumptions)
-        .map(([name, value]) => `${name} ${Number(value.toFixed(2))}`)
-        .join(', ')}`,
-    ),
-  );
-}
-
-function sum(values: readonly number[]): number {
-  return values.reduce((total, value) => total + value, 0);
+  const known = new Set(solved);
+  const some = questions.filter((question) => known.has(question));
+  const texts = some.map((question) => ({
+    question,
+    text: taskOf(args.start.task, question)
+      .pieces(question.solution ?? [])
+      .join(''),
+    finishReason: 'stop' as const,
+  }));
+  return (await gradeTexts(texts, args)).secondsEach;
 }
 
 function mean(values: readonly number[]): number {
-  return values.length === 0 ? 0 : sum(values) / values.length;
+  return values.length === 0 ? 0 : values.reduce((total, value) => total + value, 0) / values.length;
 }

@@ -3,7 +3,9 @@ import { dirname } from 'node:path';
 import { Command } from 'commander';
 import { nodeDisk, replaceFile } from '../disk.ts';
 import { SipfError } from '../errors.ts';
+import { METHODS } from '../pipeline/methods.ts';
 import { capPairs, pairCounts, pairQuestion } from '../pipeline/pair-paths.ts';
+import { shuffleScores } from '../pipeline/score-paths.ts';
 import { pathScores } from '../pipeline/step-labels.ts';
 import { type Sample, StepScores } from '../records.ts';
 import type { Row } from './jsonl.ts';
@@ -43,9 +45,11 @@ async function pair(command: Command, options: PairCommandOptions, terminal: Ter
     requireSample(row, samples.get(row.value.questionId) ?? [], options.samples),
   );
   const key = `${seed}/${options.iteration}`;
+  const shuffles = METHODS[stage.config.method].shuffleScores;
   const found = [...samples].map(([id, own]) => {
     const ofQuestion = pathScores(scores.get(id) ?? [], score.path);
-    return pairQuestion({ question: known.get(id)!, samples: own, scores: ofQuestion }, pairs, `${key}/${id}`);
+    const read = shuffles ? shuffleScores(ofQuestion, own, `shuffle/${key}/${id}`) : ofQuestion;
+    return pairQuestion({ question: known.get(id)!, samples: own, scores: read }, pairs, `${key}/${id}`);
   });
   const kept = capPairs(found, pairs.total, key);
   const rows = kept.flatMap((item) => [...item.pairs, ...item.nllRows]);

@@ -63,7 +63,8 @@ async function run(command: Command, options: RunCommandOptions, terminal: Termi
   await checkRunOut(options, out);
   const config = await resolveConfig(command, options, out);
   await using backend = await openBackend(options, options.dryRun === true ? terminal.warn : undefined);
-  if (options.dryRun === true) return await dryRun({ config, backend, json: options.json === true }, terminal);
+  const { fromRun, json = false } = options;
+  if (options.dryRun === true) return await dryRun({ config, out, fromRun, backend, json }, terminal);
   const stages = terminal.stages();
   terminal.resumes(`Finished work is kept. Continue with: ${sipfCommand('run', '--out', out)}`);
   try {

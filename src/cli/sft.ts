@@ -5,7 +5,16 @@ import { SipfError } from '../errors.ts';
 import { goldRows } from '../pipeline/align.ts';
 import { finish, withExecution } from './options.ts';
 import { checkModelOut } from './outputs.ts';
-import { askedOf, loadQuestions, openPrompt, openStage, requireModel, type StageOptions, withStage } from './stage.ts';
+import {
+  askedOf,
+  loadQuestions,
+  openPrompt,
+  openStage,
+  requireModel,
+  type StageOptions,
+  withoutBrokenOnes,
+  withStage,
+} from './stage.ts';
 import { trainStage } from './stage-training.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -32,7 +41,7 @@ async function sft(command: Command, options: StageOptions, terminal: Terminal):
   const { config, task } = stage;
   checkModelOut('sft', options, config);
   const source = requireModel(stage);
-  const questions = await loadQuestions(stage, options, terminal);
+  const questions = await withoutBrokenOnes(stage, await loadQuestions(stage, options, terminal), terminal);
   await using backend = await openBackend(options, terminal.warn);
   const { prompt, shots } = await openPrompt({ stage, options, questions, backend });
   const asked = askedOf(questions, shots, terminal);

@@ -141,12 +141,14 @@ export async function loadQuestions(
   if (options.questions === undefined) {
     const { data, limit: configured, maxGoldSteps, solutions, seed } = config.task;
     const whole = options.split === undefined && (await isWholeForStages(task, data));
-    const split = options.split ?? 'train';
+    const { split = 'train', limit } = options;
+    // The settings of task choose train questions: a run's other splits are whole, too.
+    if (split !== 'train') return task.load({ data: data ?? undefined, split, limit, seed });
     const loaded = await task.load({
       data: data ?? undefined,
       split,
       whole,
-      limit: options.limit ?? configured ?? undefined,
+      limit: limit ?? configured ?? undefined,
       maxGoldSteps: maxGoldSteps ?? undefined,
       seed,
     });
@@ -154,7 +156,7 @@ export async function loadQuestions(
       terminal?.log(
         `Reads ${loaded.length} questions of ${data}, of all its parts. --split train reads the part that a run trains on.`,
       );
-    return split === 'train' ? withSolutions(loaded, solutions) : loaded;
+    return withSolutions(loaded, solutions);
   }
   const rows = await readAllRows(options.questions, QuestionLine);
   const ids = settleIds(
@@ -249,10 +251,13 @@ export function askedOf(
 async function shotsOf({ stage, options, questions }: PromptArgs): Promise<Shot[]> {
   const { config, task } = stage;
   const { shots: count, shotsFile: file } = config.prompt;
-  const here = count === 0 || file !== null || task.examples !== undefined || options.questions !== undefined;
-  const fallback =
-    here || (options.split ?? 'train') === 'train' ? questions : await loadQuestions(stage, { split: 'train' });
-  return loadShots({ task, count, file, fallback, data: config.task.data ?? undefined });
+  const data = config.task.data ?? undefined;
+  if (count === 0 || file !== null || task.examples !== undefined)
+    return loadShots({ task, count, file, fallback: questions, data });
+  const own = options.questions !== undefined || (options.split ?? 'train') === 'train';
+  const train = own ? questions : await loadQuestions(stage, { split: 'train' });
+  const { kept } = await withoutBroken(task, train);
+  return loadShots({ task, count, file, fallback: kept, data });
 }
 
 /** Groups of records whose question is asked. */

@@ -56,6 +56,11 @@ export interface Typical {
   /** Share of samples that are no duplicates. */
   readonly distinct: number;
   readonly trainQuestions: number;
+  /** Train questions whose worked solutions are used. */
+  readonly solvedQuestions: number;
+  /** Parameters of the models that roll out and that a PRM is trained from, as a multiple of the policy's. */
+  readonly simulatorSize: number;
+  readonly verifierSize: number;
   readonly evalQuestions: number;
   readonly finalQuestions: number;
 }
@@ -67,6 +72,9 @@ export const TYPICAL: Typical = {
   pRight: 0.3,
   distinct: 0.8,
   trainQuestions: 1000,
+  solvedQuestions: 1000,
+  simulatorSize: 1,
+  verifierSize: 1,
   evalQuestions: 500,
   finalQuestions: 1000,
 };
@@ -78,6 +86,8 @@ export interface StageEstimate extends TokenCost {
   /** Texts whose outcome is decided: samples, rollouts, answers. */
   readonly graded: number;
   readonly trainSteps: number;
+  /** What it costs, as a multiple of the policy's cost for as many tokens: of a helper model, its size. */
+  readonly size: number;
   /** null without a calibration. */
   readonly seconds: number | null;
 }
@@ -118,9 +128,10 @@ export function estimate(
       rollouts: 0,
       graded: 0,
       trainSteps: 0,
+      size: 1,
       ...cost,
       ...tokens,
-      seconds: secondsOf({ graded: cost.graded ?? 0, ...tokens }, calibration),
+      seconds: secondsOf({ graded: cost.graded ?? 0, size: cost.size ?? 1, ...tokens }, calibration),
     });
   };
   const evaluation = (questions: number) => ({
@@ -129,7 +140,7 @@ export function estimate(
     graded: questions,
   });
   if (config.sft.enabled)
-    add('6-policy', 0, training(config.sft.train, config.sft.rows ?? typical.trainQuestions, rowTokens(typical, 1)));
+    add('6-policy', 0, training(config.sft.train, warmUpRows(config, typical), rowTokens(typical, 1)));
   add('7-eval', 0, evaluation(typical.evalQuestions));
   for (let k = 1; k <= roundsOf(method, config.iterations); k += 1) {
     for (const { stage, ...cost } of roundEstimates(config, typical, k)) add(stage, k, cost);
@@ -140,7 +151,8 @@ export function estimate(
     const tokens = stages
       .filter(({ stage, iteration }) => stage === '6-policy' && iteration > 0)
       .reduce((sum, { trainTokens }) => sum + trainTokens, 0);
-    add('continued-sft', 0, training({ ...config.align.train, tokens }, typical.trainQuestions, rowTokens(typical, 1)));
+    const settings = { ...config.align.train, tokens };
+    add('continued-sft', 0, training(settings, typical.solvedQuestions, rowTokens(typical, 1)));
   }
   if (policies > 0) add('final', 0, evaluation(policies * typical.finalQuestions));
   return {
@@ -149,6 +161,10 @@ export function estimate(
     memoryBytes: memory(config, facts),
     assumptions: typical,
   };
+}
+
+function warmUpRows({ sft }: Config, { solvedQuestions }: Typical): number {
+  return Math.min(sft.rows ?? solvedQuestions, solvedQuestions);
 }
 
 type RoundCost = Partial<StageEstimate> & { stage: string };
@@ -171,25 +187,33 @@ function roundEstimates(config: Config, typical: Typical, k: number): RoundCost[
   const labelled = Math.min(labels.paths ?? paths, paths);
   if (need.labels) costs.push(labelEstimate(config, typical, labelled * (labels.relabel ? k : 1)));
   if (need.prm)
-    costs.push({ stage: '3-prm', ...training(prm.train, k * labelled * (1 - labels.heldOut), rowTokens(typical, 1)) });
-  const scorers = { prm: 1, logprob: 1, 'prm-logprob': 2, tallies: 0, oracle: 0 }[score.scorer];
+    costs.push({
+      stage: '3-prm',
+      size: typical.verifierSize,
+      ...training(prm.train, k * labelled * (1 - labels.heldOut * (need.calibration ? 2 : 1)), rowTokens(typical, 1)),
+    });
+  const { verifierSize } = typical;
+  const sizes = { prm: [verifierSize], logprob: [1], 'prm-logprob': [verifierSize, 1], tallies: [], oracle: [] };
+  const readers: readonly number[] = sizes[score.scorer];
+  const scorers = readers.length;
   if (method.feedback === 'process' && scorers > 0) {
     // Paths of one question share its prompt; questions that can give no pair are left out.
     const pairable = config.pairs.chosenGate === 'none' ? 1 : 1 - (1 - typical.pRight) ** sampling.samples;
     const scored = scorers * k * pairable * (questions * typical.promptTokens + paths * typical.pathTokens);
-    costs.push({ stage: '4-scores', scoredTokens: scored });
+    const size = readers.reduce((total, one) => total + one, 0) / scorers;
+    costs.push({ stage: '4-scores', size, scoredTokens: scored });
   }
   const pairs = Math.min(
     config.pairs.total ?? Number.POSITIVE_INFINITY,
     questions * Math.min(config.pairs.perQuestion ?? 16, 16) * 0.5,
   );
   if (method.align === 'pairs') {
-    const gold = align.gold * pairs;
+    const gold = Math.min(align.gold * pairs, typical.solvedQuestions);
     const mean = (pairs * rowTokens(typical, 2) + gold * rowTokens(typical, 1)) / Math.max(1, pairs + gold);
     costs.push({ stage: '6-policy', ...training(align.train, pairs + gold, mean) });
   } else {
     const right = method.align === 'right' ? k * paths * typical.pRight : 0;
-    costs.push({ stage: '6-policy', ...training(align.train, typical.trainQuestions + right, rowTokens(typical, 1)) });
+    costs.push({ stage: '6-policy', ...training(align.train, typical.solvedQuestions + right, rowTokens(typical, 1)) });
   }
   return costs;
 }
@@ -204,6 +228,7 @@ function labelEstimate({ labels }: Config, typical: Typical, paths: number): Rou
   const prompts = paths * (typical.promptTokens + typical.pathTokens);
   return {
     stage: '2-step-labels',
+    size: typical.simulatorSize,
     rollouts,
     graded: rollouts,
     promptTokens: prompts,
@@ -230,15 +255,17 @@ function training(settings: TrainSettings, rows: number, perRow: number): { trai
   };
 }
 
-function secondsOf(cost: TokenCost & { readonly graded: number }, calibration: Calibration | undefined): number | null {
+function secondsOf(
+  cost: TokenCost & Pick<StageEstimate, 'graded' | 'size'>,
+  calibration: Calibration | undefined,
+): number | null {
   if (calibration === undefined) return null;
   const read = (cost.promptTokens + cost.scoredTokens) / calibration.promptTokensPerSecond;
-  return (
+  const model =
     read +
     cost.generatedTokens / calibration.generatedTokensPerSecond +
-    cost.trainTokens / calibration.trainTokensPerSecond +
-    cost.graded * calibration.secondsPerGrade
-  );
+    cost.trainTokens / calibration.trainTokensPerSecond;
+  return cost.size * model + cost.graded * calibration.secondsPerGrade;
 }
 
 function totals(
@@ -253,7 +280,7 @@ function totals(
     ...tokens,
     rollouts: sum(({ rollouts }) => rollouts),
     trainSteps: sum(({ trainSteps }) => trainSteps),
-    flops: flopsOf(tokens, facts.parameters, config.align.train.lora !== null),
+    flops: sum((stage) => stage.size * flopsOf(stage, facts.parameters, config.align.train.lora !== null)),
     seconds: calibration === undefined ? null : sum(({ seconds }) => seconds ?? 0),
   };
 }

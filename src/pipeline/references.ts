@@ -39,6 +39,30 @@ export function describeBroken(broken: readonly BrokenReference[], total: number
   return `${broken.length} of ${total} questions are left out, as their reference solutions fail their own tests: ${shown.join(', ')}${more}.`;
 }
 
+/** Questions whose references are run at a time, until one is found that can be used. */
+const SOME = 32;
+
+/** Throws 'nothing-left' where a run would: every reference solution fails its own tests. Runs no more of them than it takes to know. */
+export async function requireUsable(
+  task: Task,
+  questions: readonly Question[],
+  options: CheckOptions = {},
+): Promise<void> {
+  if (task.brokenReferences === undefined) return;
+  for (let at = 0; at < questions.length; at += SOME) {
+    const some = questions.slice(at, at + SOME);
+    if ((await task.brokenReferences(some, options)).length < some.length) return;
+  }
+  if (questions.length > 0) throw noneUsable(task, questions.length, 'Correct the solutions or the tests.');
+}
+
+function noneUsable({ name }: Task, total: number, advice: string): SipfError {
+  return new SipfError(
+    'nothing-left',
+    `Expected questions of ${name} whose solutions pass their tests, got none of ${total}. ${advice}`,
+  );
+}
+
 export interface CheckedInRun {
   readonly kept: readonly Question[];
   /** null: the task cannot run solutions, and there is no such stage. */
@@ -70,8 +94,5 @@ export async function checkReferences(
   const broken = await run.once({ stage, inputs, outputs: [file], result: z.array(BrokenReference), body });
   const kept = leaveOut(questions, broken);
   if (kept.length > 0) return { kept, counts: { questions: questions.length, excluded: broken.length } };
-  throw new SipfError(
-    'nothing-left',
-    `Expected questions of ${task.name} whose solutions pass their tests, got none of ${questions.length}. See ${run.path(stage.folder, file)}.`,
-  );
+  throw noneUsable(task, questions.length, `See ${run.path(stage.folder, file)}.`);
 }

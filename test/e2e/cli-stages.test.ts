@@ -36,7 +36,7 @@ beforeAll(async () => {
   mkdirSync(join(folder, 'data'));
   for (const [offset, name] of ['train', 'valid', 'test'].entries())
     writeFileSync(join(folder, 'data', `${name}.jsonl`), sumLines(30, offset));
-  await sipf(`run ${seeded} ${labels} --model base --iterations 1 --sampling.samples 6 --pairs.eta 0.001 --out run`);
+  await sipf(`run ${seeded} ${labels} --model base --iterations 2 --sampling.samples 6 --pairs.eta 0.001 --out run`);
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -76,8 +76,20 @@ describe('the stages one by one, with worked examples in the prompt', () => {
     expect(read('next/scripted.json')).toBe(read(`${round}/6-policy/scripted.json`));
   });
 
+  it('draw for a later round what the run drew, and pair shuffled scores as random-pairs does', async () => {
+    const later = `${seeded} --model ${round}/6-policy --iteration 2 --known ${round}/1-samples.jsonl`;
+    await sipf(`sample ${later} --sampling.samples 6 --out s2.jsonl`);
+    expect(read('s2.jsonl')).toBe(read('run/iteration-2/1-samples.jsonl'));
+    const pair = `pair ${seeded} --pairs.eta 0.001 --in ${round}/4-scores.jsonl --samples ${round}/1-samples.jsonl`;
+    await sipf(`${pair} --method random-pairs --out r.jsonl`);
+    await sipf(`run --from-run run --method random-pairs --iterations 1 --out random`);
+    expect(read('r.jsonl')).toBe(read('random/iteration-1/5-pairs.jsonl'));
+  });
+
   it('take worked examples from the train split, whatever split is asked', async () => {
-    const { stderr } = await sipf(`sample ${seeded} --model base --split test --sampling.samples 1 --out t.jsonl`);
+    const { stderr } = await sipf(
+      `sample ${seeded} --model base --split test --task.limit 9 --sampling.samples 1 --out t.jsonl`,
+    );
     expect(stderr).not.toContain('not asked');
     const asked = read('t.jsonl').split('\n').length;
     // Samples and gold solutions of all 30 questions.
