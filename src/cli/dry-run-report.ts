@@ -35,8 +35,8 @@ export async function printEstimate(args: PrintArgs, terminal: Terminal): Promis
   );
   if (total.rollouts > 0) for (const line of wrap(describeSuccess(result, config), columns)) await terminal.print(line);
   if (memoryBytes > memory)
-    terminal.log(
-      `Warning: the run needs about ${(memoryBytes / GIB).toFixed(1)} GiB of memory, and this machine has ${(memory / GIB).toFixed(1)}. Lower tokensPerPass or activationsGiB of the training sections, or train with lora.`,
+    terminal.warn(
+      `The run needs about ${(memoryBytes / GIB).toFixed(1)} GiB of memory, and this machine has ${(memory / GIB).toFixed(1)}. Lower tokensPerPass or activationsGiB of the training sections, or train with lora.`,
     );
   const named = Object.entries(assumptions).map(([name, value]) => `${name} ${Number(value.toFixed(2))}`);
   await terminal.print(colors.dim(`Assumed: ${named.join(', ')}`));

@@ -60,7 +60,7 @@ export function programGrader({ task, data, sandbox, signal }: ProgramGraderArgs
     if (question === undefined) {
       throw new SipfError(
         'bad-input',
-        `${place}, field "task_id": Expected the id of one of ${known.size} problems of ${task.name}, got ${jsonText(value.task_id)}. Mend that line, or give their --data.`,
+        `${place}, field "task_id": Expected the id of one of ${known.size} problems of ${task.name}, got ${jsonText(value.task_id)}. Fix that line, or give their --data.`,
       );
     }
     const { outcome } = await task.grade(question, value.completion, 'stop', { signal });
@@ -81,7 +81,7 @@ function gradeOf(id: RecordId, verdict: AnyVerdict): ProgramGrade {
 }
 
 function missing(place: string, field: string, expected: string): SipfError {
-  return new SipfError('bad-input', `${place}, field "${field}": Expected ${expected}, got nothing. Mend that line.`);
+  return new SipfError('bad-input', `${place}, field "${field}": Expected ${expected}, got nothing. Fix that line.`);
 }
 
 /** Every problem of the task's data, whatever its split. */

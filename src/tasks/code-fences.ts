@@ -1,7 +1,7 @@
 // A text that may hold fenced blocks (``` or ~~~), inline code or [PYTHON] markers -> the block that holds the answer. A fence within a string of
 // the program closes nothing. Leaves the code in the block to code-text.ts.
 import { isProse } from './code-prose.ts';
-import { type TokenWalk, tokenWalk } from './python-tokens.ts';
+import { type Token, type TokenWalk, tokenWalk } from './python-tokens.ts';
 
 export interface Block {
   readonly start: number;
@@ -17,7 +17,7 @@ const MARKER = String.raw`(?<=^|\n)[ \t]*\[(?<marker>BEGIN|PYTHON|DONE|END|/PYTH
 const OPENING = new RegExp(`${LINE_START}(?<fence>\`{3,}|~{3,})|${MARKER}|(?<=[^\`\\n])(?<late>\`{3,})`, 'g');
 /** Names of the language, and the words of an info string after it. */
 const LANGUAGE =
-  /^[ \t]*(?:\{[^}\n]*\}|(?:python[\d.]*|py[\d]?|ipython[\d]?|pycon|sage|code|text|plaintext)\b(?![ \t]*[=(.[:]))/i;
+  /^[ \t]*(?:\{[^}\n]*\}|(?:python[\d.]*|py[\d]?|ipython[\d]?|pycon|sage|code|text|plaintext)\b(?::(?=[ \t]))?(?![ \t]*[=(.[:]))/i;
 const ATTRIBUTES =
   /^(?:[ \t]*(?:\{[^}\n]*\}|:?[\w./-]+\.\w+|[\w-]+=(?:"[^"\n]*"|'[^'\n]*'|[^\s"'=]+)(?=[ \t]|$)|copy|linenums|showLineNumbers)(?![\w(]))*[ \t]*$/i;
 const STARTS_CODE =
@@ -60,7 +60,7 @@ function versionOf(text: string, blocks: readonly Block[], pattern: RegExp): Blo
 function inlineBlock(text: string, entryPoint: string | null | undefined): Block | undefined {
   const whole = /^\s*(`{1,2})(?!`)([^`]+)\1\s*$/d.exec(text);
   const [start = 0, end = 0] = whole?.indices?.[2] ?? [];
-  if (whole !== null) return { start, end, fenced: true };
+  if (whole !== null) return { start: afterLanguage(text, start, end), end, fenced: true };
   const own = entryPoint ? definition(entryPoint) : /^(?:async[ \t]+)?def[ \t]/;
   for (const { index, 0: span, 1: code = '' } of text.matchAll(/(?<!`)`(?!`)([^`]+)`(?!`)/g)) {
     if (own.test(code) && !own.test(text.slice(0, index))) {
@@ -192,7 +192,13 @@ interface Closed extends Block {
 /** The block that begins at `start` and ends before a fence like `run` (or a marker) that is in no string. */
 function blockFrom(text: string, start: number, run: string): Closed {
   const { end = text.length, next = text.length } = closingOf(text, start, run) ?? {};
-  return { start, end, fenced: true, next };
+  return { start: afterLanguage(text, start, end), end, fenced: true, next };
+}
+
+/** The language may have a line of its own. */
+function afterLanguage(text: string, start: number, end: number): number {
+  const line = /^\s*(?:python3?|py)[ \t]*\r?\n/i.exec(text.slice(start, Math.min(end, start + 40)));
+  return start + (line?.[0].length ?? 0);
 }
 
 interface Closing {
@@ -208,7 +214,7 @@ function closingOf(text: string, start: number, run: string): Closing | null {
     if (token.kind === 'string' && token.end === text.length && !isClosed(text.slice(token.start)))
       return rawClosing(text, token.start, run);
     if (token.kind === 'newline') found = closingLine(text, token.end, run);
-    else if (run[0] === '`' && text.startsWith('```', token.start) && token.kind === 'other') {
+    else if (isFence(text, token, run)) {
       found = closingInLine(text, token.start);
     } else if (token.kind === 'comment') {
       const fence = /`{3,}[ \t]*$/.exec(text.slice(token.start, token.end));
@@ -223,13 +229,23 @@ function closingOf(text: string, start: number, run: string): Closing | null {
   return found;
 }
 
+/** No Python has three backticks, or ends a line with three tildes. */
+function isFence(text: string, { start, kind }: Omit<Token, 'depth'>, run: string): boolean {
+  if (run[0] === '`') return kind === 'other' && text.startsWith('```', start);
+  return (
+    run[0] === '~' &&
+    text.startsWith('~~~', start) &&
+    /^~+[ \t]*\r?(?:\n|$)/.test(text.slice(start, nextLine(text, start)))
+  );
+}
+
 function laterFence(text: string, from: number): boolean {
   return text.indexOf('\n```', from) >= 0;
 }
 
 /** After code, what closes is at the end of its line, or has prose after it. */
 function closingInLine(text: string, at: number): Closing {
-  const end = at + (/^`+/.exec(text.slice(at, at + 40))?.[0].length ?? 3);
+  const end = at + (/^(?:`+|~+)/.exec(text.slice(at, at + 40))?.[0].length ?? 3);
   return { end: at, next: end };
 }
 

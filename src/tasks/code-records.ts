@@ -192,7 +192,7 @@ function wholeTests(tests: string[], { place }: DataRecord, field: string): stri
   if (broken === undefined) return tests;
   throw new SipfError(
     'bad-input',
-    `Expected tests that are whole Python in ${place}, field "${field}", got ${short(broken)}, which ends within a string or bracket. Mend that record.`,
+    `Expected tests that are whole Python in ${place}, field "${field}", got ${short(broken)}, which ends within a string or bracket. Fix that record.`,
   );
 }
 
@@ -218,7 +218,7 @@ function optionalText({ value, place }: DataRecord, field: string): string {
   if (typeof found === 'string') return found;
   throw new SipfError(
     'bad-input',
-    `Expected a text in ${place}, field "${field}", got ${short(found)}. Mend that record.`,
+    `Expected a text in ${place}, field "${field}", got ${short(found)}. Fix that record.`,
   );
 }
 
@@ -228,7 +228,7 @@ function textList({ value, place }: DataRecord, field: string): string[] {
   if (Array.isArray(found) && found.every((item) => typeof item === 'string')) return found as string[];
   throw new SipfError(
     'bad-input',
-    `Expected a list of texts in ${place}, field "${field}", got ${short(found)}. Mend that record.`,
+    `Expected a list of texts in ${place}, field "${field}", got ${short(found)}. Fix that record.`,
   );
 }
 

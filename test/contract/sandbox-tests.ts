@@ -61,6 +61,8 @@ export const MEANT: readonly Meant[] = [
     right: 'def check(x): return x + 1',
     wrong: 'def check(x): return 0',
   }),
+  meant('the candidate without a check', 'assert candidate(1) == 2'),
+  withoutEntry('the candidate without a check or an entry point', 'def test():\n    assert candidate(1) == 2\n'),
   meant('a check that nobody calls', 'def check(candidate):\n    assert candidate(1) == 2\n'),
   meant('a check that is called', 'def check(candidate):\n    assert candidate(1) == 2\ncheck(f)\n'),
   withoutEntry('a check without an entry point', 'def check(candidate):\n    assert candidate(1) == 2\n'),

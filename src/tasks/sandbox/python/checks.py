@@ -91,7 +91,7 @@ def parsed(source, name):
 def compiled(tree, name):
     """Code of the tree that calls the hooks; changes the tree."""
     count_in(tree)
-    return compile(ast.fix_missing_locations(tree), name, "exec", dont_inherit=True)
+    return compile(tree, name, "exec", dont_inherit=True)
 
 
 def count_in(node):
@@ -135,9 +135,9 @@ def count_guard(node):
         return
     body, other = fails(node.body), fails(node.orelse) or fails_later(node.orelse)
     if body and not other:
-        node.orelse = [placed(CHECK, node, ast.Constant(True)), *node.orelse]
+        node.orelse = [placed(CHECK, node, at(node, ast.Constant(True))), *node.orelse]
     elif other and not body:
-        node.body = [placed(CHECK, node, ast.Constant(True)), *node.body]
+        node.body = [placed(CHECK, node, at(node, ast.Constant(True))), *node.body]
 
 
 def counted_call(value):
@@ -157,11 +157,12 @@ def at(place, node):
 
 
 def hooked(hook, value):
-    return at(value, ast.Call(ast.Name(hook, ast.Load()), [value], []))
+    return at(value, ast.Call(at(value, ast.Name(hook, ast.Load())), [value], []))
 
 
 def placed(hook, beside, *arguments):
-    return at(beside, ast.Expr(ast.Call(ast.Name(hook, ast.Load()), list(arguments), [])))
+    call = ast.Call(at(beside, ast.Name(hook, ast.Load())), list(arguments), [])
+    return at(beside, ast.Expr(at(beside, call)))
 
 
 def says_something(test):

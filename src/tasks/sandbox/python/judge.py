@@ -155,6 +155,8 @@ class Judgement:
         if entry and entry not in self.given:
             return wrong("exception", f"The code does not define {entry!r}, which the tests use.")
         provide(self.space, entry or (min(names) if len(names) == 1 else None), names, self.given, self.link)
+        if "candidate" in names and "candidate" not in self.space and (entry or len(self.functions) == 1):
+            self.space["candidate"] = self.candidate()
         self.space.update(self.checks.hooks)
         return None
 
