@@ -64,6 +64,7 @@ test.each([
   ['a text in another case', { choices: ['Red', 'Green'], answer: 'green' }, undefined, 'Green'],
   ['the number of an option', { choices: ['4 m', '8 m'], answer: '8' }, undefined, '8'],
   ['a number that is no index', { choices: ['4', '8'], answer: 8 }, undefined, '8'],
+  ['a letter with its text', { choices: ['4', '8', '12'], answer: 'B) 8' }, undefined, '8'],
   ['options that are numbers', { choices: [4, 8.5], answer: 'B' }, ['4', '8.5'], '8.5'],
   [
     'long numbers',
@@ -122,6 +123,7 @@ test.each([
   ['a letter out of range', { choices: ['p', 'q'], answer: 'C' }, /its letter \(A to B\).* field "answer", got "C"/],
   ['another text', { choices: ['p', 'q'], answer: 'r' }, /field "answer", got "r"/],
   ['an index in quotes', { choices: ['p', 'q'], answer: '1' }, /field "answer", got "1"/],
+  ['a letter with the text of another', { choices: ['4', '8', '12'], answer: 'B) 12' }, /field "answer", got "B\) 12"/],
   ['no answer', { choices: ['p', 'q'] }, /field "answer", got nothing/],
   ['several answers', { choices: ['p', 'q'], answer: ['A', 'B'] }, /field "answer", got \["A","B"\]/],
   [

@@ -157,6 +157,13 @@ function rightIndex(record: DataRecord, { options, labels, numbers }: Given): nu
   }
   if (typeof given !== 'string' || given.trim() === '') throw refused(record, field, expected, given);
   const said = (/####\s*([^\n]+)\s*$/.exec(given)?.[1] ?? given).replace(/\s+/g, ' ').trim();
+  // `B) 8` must be option B, and 8.
+  const both = options.includes(said) ? null : /^\(?([A-Z])[).:] ?(.+)$/.exec(said);
+  if (both !== null) {
+    const index = both[1]!.charCodeAt(0) - 65;
+    if (options[index] !== undefined && byValue(options, both[2]!) === index) return index;
+    throw refused(record, field, expected, given);
+  }
   const label = /^\(?([A-Za-z0-9]{1,2})[).:]?$/.exec(said)?.[1];
   const byLabel =
     label === undefined

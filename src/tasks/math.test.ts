@@ -156,6 +156,11 @@ describe('grading', () => {
   });
 });
 
+test('equations of functions are not read as numbers', () => {
+  expect(task.hasFalseEquation(['So $f(2)=3\\cdot2+1=7$.'])).toBe(false);
+  expect(task.hasFalseEquation(['So $3\\cdot2+1=8$.'])).toBe(true);
+});
+
 describe('time', () => {
   test('a comparison that takes too long is ended; the next one starts anew', async () => {
     await using short = new MathComparer({ limitMs: 0 });
