@@ -70,7 +70,7 @@ async function readIndex(file: string): Promise<Map<string, TensorEntry>> {
   const shards = new Map<string, Map<string, TensorEntry>>();
   const entries = new Map<string, TensorEntry>();
   for (const [name, shard] of Object.entries(weightMap)) {
-    if (typeof shard !== 'string' || shard.length > 255 || /[\\/]/.test(shard)) {
+    if (typeof shard !== 'string' || shard.length > 255 || /[\\/\p{Cc}]/u.test(shard)) {
       throw new SipfError(
         'bad-input',
         `Expected a file name for ${printable(name)} in ${file}, got ${shown(shard)}. Restore the file.`,
