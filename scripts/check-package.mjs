@@ -28,6 +28,10 @@ process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
 const [packed] = JSON.parse(run('npm', ['pack', '--json', '--pack-destination', folder], root));
 const files = packed.files.map(({ path }) => path);
 expect(files.includes('dist/index.js') && files.includes('dist/cli/main.js'), `dist is missing: ${files.join(', ')}`);
+expect(
+  files.includes('docs/config.schema.json'),
+  'docs/config.schema.json, which configuration files name, is missing',
+);
 const stray = files.filter((path) => /\.test\.|^src\/|^test\/|node_modules|\.tmp/.test(path));
 expect(stray.length === 0, `files that do not belong there: ${stray.join(', ')}`);
 

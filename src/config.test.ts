@@ -3,8 +3,9 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { configDifference, configKeys, loadConfig, nearest, parseConfig } from './config.ts';
-import { PRESETS } from './presets.ts';
+import { configDifference, configKeys, loadConfig, parseConfig } from './config.ts';
+import { nearest } from './nearest.ts';
+import { isOnlyCheck, PRESETS } from './presets.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sipf-config-'));
 function fileWith(text: string): string {
@@ -24,6 +25,15 @@ describe('loadConfig', () => {
     expect(config.sampling).toMatchObject({ samples: 3, temperature: 1.2, questions: 24, topP: 1 });
     expect(config.seed).toBe(5);
     expect(config.task.data).toBe('123');
+  });
+
+  it("reads past an editor's $schema in a file, and only there", async () => {
+    const file = fileWith('{"$schema": "./docs/config.schema.json", "seed": 7}');
+    expect(await loadConfig({ file })).toEqual(parseConfig({ seed: 7 }));
+    await expect(loadConfig({ file: fileWith('{"sampling": {"$schema": "x"}}') })).rejects.toThrow(
+      /sampling\.\$schema/,
+    );
+    expect(() => parseConfig({ $schema: 'x' })).toThrow(/\$schema/);
   });
 
   it('puts paper on top of another preset', async () => {
@@ -82,6 +92,15 @@ describe('presets', () => {
     expect((await loadConfig({ preset })).iterations).toBe(2);
   });
 
+  it('only smoke and what varies it is no more than a check', async () => {
+    const checks = await Promise.all(
+      Object.keys(PRESETS).map(async (preset) => [preset, isOnlyCheck(await loadConfig({ preset }))] as const),
+    );
+    expect(checks.filter(([, only]) => only)).toEqual([['smoke', true]]);
+    expect(isOnlyCheck(await loadConfig({ preset: 'smoke', flags: { method: 'siof', 'labels.K': '4' } }))).toBe(true);
+    expect(isOnlyCheck(parseConfig({ model: 'a/b' }))).toBe(false);
+  });
+
   it('gsm8k-smollm2 learns from short problems and is judged in and out of domain', async () => {
     const { task, align, evaluate } = await loadConfig({ preset: 'gsm8k-smollm2' });
     expect([task.name, task.maxGoldSteps, align.train.lora?.rank]).toEqual(['gsm8k', 3, 16]);
@@ -120,4 +139,25 @@ it('settles labels.mode by what the configuration needs', () => {
   expect(() => parseConfig({ prm: { targets: 'soft' }, labels: { mode: 'first-success' } })).toThrow(
     /labels\.mode full/,
   );
+});
+
+describe('a preset with another task than its own', () => {
+  it('keeps its settings, and leaves out its questions and the sets of third tasks', async () => {
+    const own = await loadConfig({ preset: 'gsm8k-smollm2', flags: { 'task.name': 'jsonl', 'task.data': 'q.jsonl' } });
+    expect(own.task).toMatchObject({ name: 'jsonl', data: 'q.jsonl', maxGoldSteps: null });
+    expect(own.evaluate.final).toMatchObject([{ name: null, split: 'test' }]);
+    expect(own.sampling.questions).toBe(220);
+    const code = await loadConfig({ preset: 'mbpp-smollm2', flags: { 'task.name': 'code' } });
+    expect(code.evaluate.sets).toMatchObject([{ name: null }]);
+  });
+
+  it('is whole for its own task, and for a mixture with it', async () => {
+    for (const flags of [{}, { 'task.name': 'gsm8k' }, { 'task.name': 'gsm8k+mbpp' }]) {
+      const config = await loadConfig({ preset: 'gsm8k-smollm2', flags });
+      expect(config.task.maxGoldSteps).toBe(3);
+      expect(config.evaluate.final).toHaveLength(3);
+    }
+    const paper = await loadConfig({ preset: 'gsm8k-smollm2+paper', flags: { 'task.name': 'jsonl' } });
+    expect(paper.prm.train.epochs).toBe(10);
+  });
 });

@@ -2,79 +2,161 @@
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { messageOf, SipfError } from './errors.ts';
+import { parseJsonText } from './json-text.ts';
+import { checkSizes } from './limits.ts';
+import { nearest } from './nearest.ts';
 import { AlignOptions, SftOptions } from './pipeline/align.ts';
 import { EvaluateOptions } from './pipeline/evaluate-options.ts';
-import { LabelOptions } from './pipeline/label-steps.ts';
+import { LabelOptions } from './pipeline/label-options.ts';
 import { MethodName } from './pipeline/methods.ts';
 import { PairOptions } from './pipeline/pair-paths.ts';
 import { PromptOptions } from './pipeline/prompt.ts';
-import { SampleOptions } from './pipeline/sample-paths.ts';
+import { SampleOptions } from './pipeline/sample-options.ts';
 import { ScoreOptions } from './pipeline/score-paths.ts';
 import { PrmOptions } from './pipeline/train-prm.ts';
-import { presetNamed } from './presets.ts';
+import { presetFor } from './presets.ts';
+import { described, type Setting, settingsOf } from './settings.ts';
 import { SandboxOptions } from './tasks/sandbox/open-sandbox.ts';
 
-/** Where train questions come from. `data`: a file or folder of the user's; absent: the hub, or generated. */
+/** Where train questions come from. */
 export const TaskOptions = z.strictObject({
-  name: z.string().default('mini'),
-  data: z.string().nullable().default(null),
-  /** The first n train questions. */
-  limit: z.number().int().positive().nullable().default(null),
-  /** Train questions with at most this many gold steps (warm-up and rounds; evaluation sees all). */
-  maxGoldSteps: z.number().int().positive().nullable().default(null),
-  /** Worked solutions are used of the first n train questions only; the others are questions with a checkable answer. null: of all. */
-  solutions: z.number().int().min(0).nullable().default(null),
-  /** Seed of generated tasks: apart from `seed`, so that runs with other seeds share their data. */
-  seed: z.number().int().default(1),
+  name: described(
+    z.string().default('mini'),
+    'The kind of question, which says how answers are read and judged: mini, mini-code, gsm8k, mmlu-math, svamp, multiarith, jsonl, mbpp, humaneval, code; a+b is a mixture. Take jsonl (answers) or code (tests) for a file of your own.',
+  ),
+  data: described(
+    z.string().nullable().default(null),
+    'A file or folder with the questions. null: the Hugging Face hub, or generated problems for mini and mini-code. Give it for questions of your own, and where there is no network.',
+  ),
+  limit: described(
+    z.number().int().positive().nullable().default(null),
+    'The first n train questions, of each task of a mixture. null: all. Lower it for a shorter run.',
+  ),
+  maxGoldSteps: described(
+    z.number().int().positive().nullable().default(null),
+    'Only train questions whose worked solution has at most so many steps; evaluation sees all. null: all. Lower it where the model is hardly ever right.',
+  ),
+  solutions: described(
+    z.number().int().min(0).nullable().default(null),
+    'Worked solutions are used of the first n train questions only; of the others just the answer. null: of all. Set it to learn how few worked solutions are enough.',
+  ),
+  seed: described(
+    z.number().int().default(1),
+    'Seed of generated tasks, apart from `seed`, so that runs with other seeds share their data. Change it for other problems.',
+  ),
 });
 
 /** A model made from nothing: a Hugging Face Llama config (what is absent is filled in) and the task's own tokenizer. */
 export const ModelInitOptions = z.strictObject({
-  hidden_size: z.number().int().positive().default(96),
-  intermediate_size: z.number().int().positive().default(256),
-  num_hidden_layers: z.number().int().positive().default(4),
-  num_attention_heads: z.number().int().positive().default(4),
-  num_key_value_heads: z.number().int().positive().default(4),
-  max_position_embeddings: z.number().int().positive().default(256),
-  rope_theta: z.number().positive().default(10_000),
-  rms_norm_eps: z.number().positive().default(1e-5),
-  tie_word_embeddings: z.boolean().default(true),
-  initializer_range: z.number().positive().default(0.02),
+  hidden_size: described(
+    z.number().int().positive().default(96),
+    'Width of the model, a multiple of num_attention_heads. Raise it for a model that can learn more and costs more.',
+  ),
+  intermediate_size: described(
+    z.number().int().positive().default(256),
+    'Width within each feed-forward layer. Change it with hidden_size, at 2 to 4 times that.',
+  ),
+  num_hidden_layers: described(
+    z.number().int().positive().default(4),
+    'Number of layers. Raise it for a model that can learn more and costs more.',
+  ),
+  num_attention_heads: described(
+    z.number().int().positive().default(4),
+    'Attention heads of each layer. Change it with hidden_size, to keep hidden_size / num_attention_heads near 16 to 64.',
+  ),
+  num_key_value_heads: described(
+    z.number().int().positive().default(4),
+    'Heads that keys and values have; a divisor of num_attention_heads. Lower it for a smaller cache.',
+  ),
+  max_position_embeddings: described(
+    z.number().int().positive().default(256),
+    'Longest text, in tokens. Raise it where prompts and answers of your questions are longer.',
+  ),
+  rope_theta: described(
+    z.number().positive().default(10_000),
+    'Base of the rotary position embedding. Raise it only for texts of many thousand tokens.',
+  ),
+  rms_norm_eps: described(
+    z.number().positive().default(1e-5),
+    'Added to the variance in each normalisation. There is no reason to change it, save to copy another model.',
+  ),
+  tie_word_embeddings: described(
+    z.boolean().default(true),
+    'Input and output embeddings are one matrix. Set it false to copy a model that has two.',
+  ),
+  initializer_range: described(
+    z.number().positive().default(0.02),
+    'Standard deviation of the random first weights. Raise it for a narrow model (the quickstart has 0.05).',
+  ),
 });
 export type ModelInitOptions = z.infer<typeof ModelInitOptions>;
 
-/** `self`, or another local model (Hugging Face folder or .gguf): its path, or with an adapter. */
+/** `self`, or another local model: its path, or with an adapter. */
 const Helper = z.union([
   z.literal('self'),
   z
     .string()
     .min(1)
     .transform((model) => ({ model, adapter: null })),
-  z.strictObject({ model: z.string(), adapter: z.string().nullable().default(null) }),
+  z.strictObject({
+    model: described(
+      z.string(),
+      'A Hugging Face folder or a .gguf file. Name it here, instead of by a path alone, where it has an adapter.',
+    ),
+    adapter: described(z.string().nullable().default(null), 'A PEFT adapter folder on top of it. null: none.'),
+  }),
 ]);
 
 export const Config = z.strictObject({
-  method: MethodName.default('sipf'),
-  /** Rounds after the warm-up. */
-  iterations: z.number().int().min(0).default(2),
-  seed: z.number().int().min(0).default(0),
-  /** A Hugging Face folder, a .gguf file, or {init: {...}} for a model made from nothing. */
-  model: z.union([z.string(), z.strictObject({ init: ModelInitOptions.prefault({}) })]).default(''),
-  adapter: z.string().nullable().default(null),
-  task: TaskOptions.prefault({}),
-  prompt: PromptOptions.prefault({}),
-  sft: SftOptions.prefault({}),
-  sampling: SampleOptions.prefault({}),
-  simulator: Helper.default('self'),
-  labels: LabelOptions.prefault({}),
-  verifier: Helper.default('self'),
-  prm: PrmOptions.prefault({}),
-  score: ScoreOptions.prefault({}),
-  pairs: PairOptions.prefault({}),
-  align: AlignOptions.prefault({}),
-  evaluate: EvaluateOptions.prefault({}),
-  /** What runs the programs of code tasks. */
-  sandbox: SandboxOptions.prefault({}),
+  method: described(
+    MethodName.default('sipf'),
+    'What each round does. sipf: pairs by step scores. siof: pairs by the final answer alone. random-pairs: sipf with shuffled scores. online-rft: SFT on worked solutions and right samples. rft: one such round. continued-sft: SFT on worked solutions. sft: the warm-up alone. Change it to compare methods.',
+  ),
+  iterations: described(
+    z.number().int().min(0).default(2),
+    'Rounds after the warm-up. Raise it while the valid accuracy of each round still rises.',
+  ),
+  seed: described(
+    z.number().int().min(0).default(0),
+    'Seed of all random numbers: first weights, draws, order of rows. Run several seeds before you believe a difference.',
+  ),
+  model: described(
+    z
+      .union([
+        z.string(),
+        z.strictObject({
+          init: described(ModelInitOptions.prefault({}), 'A model made from nothing, with random weights.'),
+        }),
+      ])
+      .default(''),
+    'The model to train: a Hugging Face folder (safetensors), a .gguf file or a hub id; or {"init": {...}} for one made from nothing. Every run needs one.',
+  ),
+  adapter: described(
+    z.string().nullable().default(null),
+    'A PEFT adapter folder on top of `model`. null: none. Give it to continue from an adapter that you have.',
+  ),
+  task: described(TaskOptions.prefault({}), 'Where train questions come from.'),
+  prompt: described(PromptOptions.prefault({}), 'The text before each question and answer.'),
+  sft: described(
+    SftOptions.prefault({}),
+    'The warm-up: supervised training on worked solutions, before the first round.',
+  ),
+  sampling: described(SampleOptions.prefault({}), 'Stage 1: the policy writes several paths for each question.'),
+  simulator: described(
+    Helper.prefault('self'),
+    'The model that rolls out steps. self: the current policy. Give a stronger one (a path, or {"model", "adapter"}) where the policy is hardly ever right.',
+  ),
+  labels: described(LabelOptions.prefault({}), 'Stage 2: Monte-Carlo rollouts label the steps of each path.'),
+  verifier: described(
+    Helper.prefault('self'),
+    'The model that the PRM starts from. self: the current policy. Give a larger one where the scores do not rank paths better than chance.',
+  ),
+  prm: described(PrmOptions.prefault({}), 'Stage 3: a process reward model learns the step labels.'),
+  score: described(ScoreOptions.prefault({}), 'Stage 4: step scores, and the score of a path made of them.'),
+  pairs: described(PairOptions.prefault({}), 'Stage 5: preference pairs of paths of one question.'),
+  align: described(AlignOptions.prefault({}), 'Stage 6: ORPO trains the next policy on the pairs.'),
+  evaluate: described(EvaluateOptions.prefault({}), 'Stage 7: accuracy after each round, and the final test.'),
+  sandbox: described(SandboxOptions.prefault({}), 'What runs the programs of code tasks.'),
 });
 export type Config = z.infer<typeof Config>;
 export type ConfigInput = z.input<typeof Config>;
@@ -90,12 +172,14 @@ export interface ConfigSources {
 
 type Tree = { [key: string]: unknown };
 
-/** Defaults < presets < file < flags. Throws 'bad-config' naming the key (and the nearest one, where it is unknown), 'not-found' for the file. */
+/** Defaults < presets (without what is meant for another task than the named one) < file < flags. Throws 'bad-config' naming the key (and the nearest one, where it is unknown), 'not-found' for the file. */
 export async function loadConfig({ preset, file, flags = {} }: ConfigSources): Promise<Config> {
   const names = (typeof preset === 'string' ? [preset] : [...(preset ?? [])]).flatMap((name) => name.split('+'));
+  const over = file === undefined ? {} : await readTree(file);
+  const task = flags['task.name'] ?? (isTree(over.task) ? over.task.name : undefined);
   let tree: Tree = {};
-  for (const name of names) tree = merge(tree, presetNamed(name) as Tree);
-  if (file !== undefined) tree = merge(tree, await readTree(file));
+  for (const name of names) tree = merge(tree, presetFor(name, typeof task === 'string' ? task : null) as Tree);
+  tree = merge(tree, over);
   for (const [key, value] of Object.entries(flags)) tree = merge(tree, nest(key, parseFlag(key, value)));
   return parseConfig(tree);
 }
@@ -103,7 +187,10 @@ export async function loadConfig({ preset, file, flags = {} }: ConfigSources): P
 /** Checks a plain object and fills in the defaults. */
 export function parseConfig(tree: unknown): Config {
   const parsed = Config.safeParse(tree);
-  if (parsed.success) return withLabelMode(parsed.data);
+  if (parsed.success) {
+    checkSizes(parsed.data);
+    return withLabelMode(parsed.data);
+  }
   const issues = parsed.error.issues.flatMap((issue) => explain(issue, tree));
   throw new SipfError('bad-config', issues.join('\n'), { cause: parsed.error });
 }
@@ -127,9 +214,14 @@ function withLabelMode(config: Config): Config {
   return { ...config, labels: { ...config.labels, mode: settled } };
 }
 
-/** Every dotted key the configuration knows, in its own order. */
+/** Every section and setting of the configuration in words, in its own order. */
+export function configSettings(): Setting[] {
+  return settingsOf(Config);
+}
+
+/** Every dotted key that takes a value, in the configuration's order. */
 export function configKeys(): string[] {
-  return keysOf(Config);
+  return configSettings().flatMap(({ key, isSection }) => (isSection ? [] : [key]));
 }
 
 /** The keys in which two configurations differ, with both values. */
@@ -184,12 +276,17 @@ async function readTree(file: string): Promise<Tree> {
     );
   }
   try {
-    const tree: unknown = JSON.parse(text);
-    if (isTree(tree)) return tree;
+    const tree = parseJsonText(text);
+    if (isTree(tree)) return withoutSchema(tree);
   } catch (cause) {
     throw new SipfError('bad-config', `Expected JSON in ${file}, got ${messageOf(cause)}. Fix the file.`, { cause });
   }
   throw new SipfError('bad-config', `Expected a JSON object in ${file}, got ${text.slice(0, 40)}. Fix the file.`);
+}
+
+/** `$schema` is the editor's: it says where the words of each key are. */
+function withoutSchema({ $schema: _schema, ...tree }: Tree): Tree {
+  return tree;
 }
 
 function explain(issue: z.core.$ZodIssue, tree: unknown): string[] {
@@ -209,56 +306,4 @@ function explain(issue: z.core.$ZodIssue, tree: unknown): string[] {
   return [
     `Expected a valid value for ${at === '' ? 'the configuration' : at}, got ${(JSON.stringify(got) ?? 'none').slice(0, 80)}: ${issue.message}. Change that key.`,
   ];
-}
-
-function keysOf(schema: z.core.$ZodType, prefix = ''): string[] {
-  const inner = unwrap(schema);
-  if (inner instanceof z.ZodUnion) {
-    const nested = inner.options.flatMap((option) => keysOf(option, prefix));
-    return [...new Set([prefix, ...nested])].filter((key) => key !== '');
-  }
-  if (!(inner instanceof z.ZodObject)) return prefix === '' ? [] : [prefix];
-  return Object.entries(inner.shape).flatMap(([key, value]) =>
-    keysOf(value as z.ZodType, prefix === '' ? key : `${prefix}.${key}`),
-  );
-}
-
-function unwrap(schema: z.core.$ZodType): z.core.$ZodType {
-  const wrapped = schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault || schema instanceof z.ZodNullable;
-  return wrapped || schema instanceof z.ZodOptional ? unwrap(schema.unwrap()) : schema;
-}
-
-/** The candidate with the smallest edit distance: between the last parts among keys of the same section, a quarter more elsewhere. */
-export function nearest(name: string, candidates: readonly string[]): string {
-  const split = (key: string) => ({
-    section: key.slice(0, Math.max(0, key.lastIndexOf('.'))),
-    last: key.slice(key.lastIndexOf('.') + 1),
-  });
-  const own = split(name);
-  let best = { key: candidates[0] ?? '', distance: Number.POSITIVE_INFINITY };
-  for (const key of candidates) {
-    const { section, last } = split(key);
-    // A name that begins another one was most likely cut short; letters that differ count by their share of the longer name.
-    const begun = own.last.length > 2 && last.startsWith(own.last);
-    const names = begun ? 0 : editDistance(own.last, last) / Math.max(own.last.length, last.length);
-    const distance = Math.min(
-      names + (section === own.section ? 0 : 0.25),
-      editDistance(name, key) / Math.max(name.length, key.length),
-    );
-    if (distance < best.distance) best = { key, distance };
-  }
-  return best.key;
-}
-
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i += 1) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j += 1) {
-      const change = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(change, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[b.length] ?? 0;
 }

@@ -1,4 +1,7 @@
 // A problem -> an error that says what was expected, what came, and what to do. Leaves printing to the command line.
+import { existsSync, realpathSync } from 'node:fs';
+import { basename, join, sep } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
 /** Codes are stable: other tools match on them. */
 export type SipfErrorCode =
@@ -31,7 +34,52 @@ export function messageOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown);
 }
 
+/** A text of a file in a message: cut short, and without what would move a terminal's cursor. */
+export function printable(text: string, longest = 200): string {
+  const clean = text.replace(/\p{Cc}/gu, '?');
+  return clean.length > longest ? `${clean.slice(0, longest - 3)}...` : clean;
+}
+
 /** Throws SipfError 'aborted' if `signal` has fired. */
 export function throwIfAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted) throw new SipfError('aborted', 'Stopped on request. Run the same command again to go on.');
+  if (signal?.aborted) throw new SipfError('aborted', 'Stopped on request.');
+}
+
+/** A command that works where this process was started: run, --out, x -> `sipf run --out x`, or its form in a checkout. */
+export function sipfCommand(...words: readonly string[]): string {
+  const name = programName({ script: process.argv[1] ?? '', folder: process.cwd(), env: process.env });
+  return [name, ...words.map(shellWord)].join(' ');
+}
+
+/** A word as a shell reads it back. */
+export function shellWord(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+}
+
+/** Where a process was started from. */
+export interface Start {
+  /** The script that Node runs. */
+  readonly script: string;
+  readonly folder: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+/** `sipf` for an installed package, `npm run -s sipf --` in a checkout's own folder, `node .../main.js` for a checkout elsewhere. */
+export function programName(
+  { script, folder, env }: Start,
+  root = fileURLToPath(new URL('..', import.meta.url)),
+): string {
+  if (basename(script) === 'sipf') return env['npm_command'] === 'exec' ? 'npx sipf' : 'sipf';
+  const home = join(root, sep);
+  const isCheckout = existsSync(join(home, 'src', 'errors.ts'));
+  if (!isCheckout || !real(script).startsWith(join(real(home), 'dist', sep))) return 'sipf';
+  return real(folder) === real(home) ? 'npm run -s sipf --' : `node ${shellWord(join(home, 'dist', 'cli', 'main.js'))}`;
+}
+
+function real(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return path;
+  }
 }

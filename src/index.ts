@@ -1,5 +1,6 @@
 // The public API, named exports only. Start reading at pipeline/iterate.ts.
 export type * from './backends/backend.ts';
+export { type OpenBackendOptions, openBackend } from './backends/open.ts';
 export {
   type Config,
   type ConfigInput,

@@ -1,13 +1,23 @@
 // A run directory and this process -> the one writer's lock. Leaves readers alone: reading needs none.
 import { randomUUID } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { readFile, realpath, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { type Disk, readTextFile } from './disk.ts';
 import { SipfError } from './errors.ts';
 
-const Holder = z.object({ pid: z.number().int(), started: z.string().nullable(), host: z.string(), token: z.string() });
+/** Where a lock was taken: a folder that was copied since, lock and all, is another place. */
+const Place = z.object({ inode: z.string(), path: z.string() });
+type Place = z.infer<typeof Place>;
+
+const Holder = z.object({
+  pid: z.number().int(),
+  started: z.string().nullable(),
+  host: z.string(),
+  token: z.string(),
+  place: Place.optional(),
+});
 type Holder = z.infer<typeof Holder>;
 
 /** Held while a process writes into a run directory; a holder that is gone (kill -9) is recognised by its pid and start time. */
@@ -25,13 +35,14 @@ export class Lock implements AsyncDisposable {
   /** Throws 'locked' while another live process (or this one) holds it. */
   static async take(disk: Disk, dir: string, pid: number = process.pid): Promise<Lock> {
     const path = join(dir, 'lock');
-    const mine: Holder = { pid, started: await startOf(pid), host: hostname(), token: randomUUID() };
+    const place = await placeOf(dir);
+    const mine: Holder = { pid, started: await startOf(pid), host: hostname(), token: randomUUID(), place };
     for (let attempt = 0; attempt < 50; attempt += 1) {
       if (await disk.create(path, JSON.stringify(mine))) return new Lock(disk, path, mine.token);
       const text = await settledText(path);
       if (text === null) continue;
       const holder = parseHolder(text);
-      if (holder !== null && (await isAlive(holder))) throw locked(dir, holder);
+      if (holder !== null && (await isAlive(holder, place))) throw locked(dir, holder);
       await removeStale(disk, path, text, mine);
     }
     throw new SipfError(
@@ -44,7 +55,7 @@ export class Lock implements AsyncDisposable {
   static async check(dir: string): Promise<void> {
     const text = await settledText(join(dir, 'lock'));
     const holder = text === null ? null : parseHolder(text);
-    if (holder !== null && (await isAlive(holder))) throw locked(dir, holder);
+    if (holder !== null && (await isAlive(holder, await placeOf(dir)))) throw locked(dir, holder);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -74,7 +85,7 @@ async function removeStale(disk: Disk, path: string, stale: string, mine: Holder
   if (!(await disk.create(turn, JSON.stringify(mine)))) {
     const other = await settledText(turn);
     const holder = other === null ? null : parseHolder(other);
-    if (other !== null && (holder === null || !(await isAlive(holder)))) await disk.remove(turn);
+    if (other !== null && (holder === null || !(await isAlive(holder, mine.place)))) await disk.remove(turn);
     else await new Promise((resolve) => setTimeout(resolve, 20));
     return;
   }
@@ -91,10 +102,21 @@ function parseHolder(text: string): Holder | null {
   }
 }
 
+async function placeOf(dir: string): Promise<Place> {
+  const { ino } = await stat(dir, { bigint: true });
+  return { inode: String(ino), path: await realpath(dir) };
+}
+
+/** Inodes alone do not tell on one machine: some file systems number a folder anew. */
+function isCopied(taken: Place, here: Place, host: string): boolean {
+  return taken.inode !== here.inode && (taken.path !== here.path || host !== hostname());
+}
+
 /** Process states of Linux: zombie, dead. */
 const ENDED = new Set(['Z', 'X']);
 
-async function isAlive({ pid, started, host }: Holder): Promise<boolean> {
+async function isAlive({ pid, started, host, place }: Holder, here: Place | undefined): Promise<boolean> {
+  if (place !== undefined && here !== undefined && isCopied(place, here, host)) return false;
   // Another machine's processes cannot be seen from here: its lock stands until a person removes it.
   if (host !== hostname()) return true;
   try {

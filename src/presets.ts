@@ -2,7 +2,6 @@
 import type { ConfigInput } from './config.ts';
 import { SipfError } from './errors.ts';
 
-/** Every stage on `mini` with two rounds in under a minute. Shows that things run, not that they help. */
 const smoke: ConfigInput = {
   model: {
     init: {
@@ -34,10 +33,6 @@ const tiny = {
   warmup: 0.05,
 };
 
-/**
- * A tiny model from nothing on `mini`, two rounds, judged on 4,000 test problems beside continued SFT. 3,000 problems come with a worked
- * solution; of 5,000 more only the answer is known. Eight minutes or so on 2 cores.
- */
 const quickstart: ConfigInput = {
   model: {
     init: {
@@ -67,9 +62,6 @@ const quickstart: ConfigInput = {
   },
 };
 
-/**
- * A tiny model from nothing on `mini-code`: functions to write, judged by their tests. Two rounds and the final test beside continued SFT.
- */
 const quickstartCode: ConfigInput = {
   ...quickstart,
   task: { name: 'mini-code', limit: 6000, solutions: 2500 },
@@ -85,10 +77,6 @@ const quickstartCode: ConfigInput = {
 
 const lora = { rank: 16, alpha: 32, dropout: 0, targets: 'all-linear' } as const;
 
-/**
- * SmolLM2-135M on GSM8K with LoRA: `--model FILE.gguf --data DIR`. At most 100 minutes on 2 cores at 160 GFLOPS, most of it tokens that the
- * model writes; a faster machine affords larger `sampling.questions`, `labels.paths`, `sft.train.tokens` and all of the test sets.
- */
 const gsm8kSmollm2: ConfigInput = {
   task: { name: 'gsm8k', maxGoldSteps: 3 },
   iterations: 2,
@@ -116,10 +104,29 @@ const gsm8kSmollm2: ConfigInput = {
   },
 };
 
-/**
- * SmolLM2-135M on MBPP with LoRA, HumanEval beside it after every round: `--model FILE.gguf --data DIR`, with mbpp/ and humaneval/ in DIR.
- * Made like gsm8k-smollm2, with the paper's six rollouts and cooler samples.
- */
+/** Amounts follow the file (epochs, not tokens), so that thirty questions are enough to try it. */
+const ownData: ConfigInput = {
+  task: { name: 'jsonl' },
+  iterations: 2,
+  sft: { train: { lora, epochs: 3, learningRate: 1e-3, schedule: 'linear', batchSize: 16 } },
+  sampling: { questions: 220, rotate: true, samples: 8, temperature: 0.8, maxTokens: 256, gold: false, unit: 32 },
+  labels: { K: 4, paths: 250, maxTokens: 256, unit: 128 },
+  prm: { train: { lora, epochs: 2, learningRate: 5e-4 } },
+  pairs: { eta: 0.05, perQuestion: 4, total: 300 },
+  align: {
+    start: 'previous',
+    lambda: 0.1,
+    gold: 0.5,
+    train: { lora, epochs: 2, learningRate: 5e-4, batchSize: 16 },
+  },
+  evaluate: {
+    sets: [{ split: 'valid', limit: 200 }],
+    final: [{ split: 'test', limit: 500 }],
+    maxTokens: 256,
+    unit: 256,
+  },
+};
+
 const mbppSmollm2: ConfigInput = {
   ...gsm8kSmollm2,
   task: { name: 'mbpp' },
@@ -148,7 +155,6 @@ const paperTrain = {
   maxLength: 1000,
 } as const;
 
-/** The paper's rules (METHOD.md sections 4 and 5), to be put on top of another preset: `gsm8k-smollm2+paper`. */
 const paper: ConfigInput = {
   sft: { train: { ...paperTrain, learningRate: 2e-4, tokens: null } },
   sampling: {
@@ -181,13 +187,34 @@ const paper: ConfigInput = {
   },
 };
 
-export const PRESETS: Readonly<Record<string, ConfigInput>> = {
+const presets = {
   smoke,
   quickstart,
   'gsm8k-smollm2': gsm8kSmollm2,
   paper,
   'quickstart-code': quickstartCode,
   'mbpp-smollm2': mbppSmollm2,
+  'own-data': ownData,
+} satisfies Record<string, ConfigInput>;
+
+export const PRESETS: Readonly<Record<string, ConfigInput>> = presets;
+
+/** What each preset does, for which machine, in the words that help and documentation show. */
+export const PRESET_WORDS: Readonly<Record<keyof typeof presets, string>> = {
+  smoke:
+    'A check that everything runs: all stages with a tiny model from nothing, two very short rounds. Its figures mean nothing.',
+  quickstart:
+    'A tiny model from nothing learns generated word problems: 3,000 with worked solutions, 5,000 with answers only. Two rounds, then 4,000 test problems beside continued SFT. About 9 minutes on 2 cores (docs/RESULTS.md), no network.',
+  'gsm8k-smollm2':
+    'SmolLM2-135M on GSM8K with LoRA, two rounds; SVAMP and MultiArith beside it at the end. Needs --model FILE.gguf and --data DIR. 107 minutes on 2 cores (docs/RESULTS.md); raise sampling.questions, labels.paths and sft.train.tokens on a faster machine.',
+  'own-data':
+    'Own questions with LoRA, for a model of the size of SmolLM2-135M, two rounds. Needs --model and --data questions.jsonl; thirty questions are enough to try it. Its control needs worked solutions and is off: --evaluate.control continued-sft.',
+  paper:
+    "The paper's rules, on top of another preset: gsm8k-smollm2+paper. Quotas of right and wrong samples, all K rollouts, high LoRA rank, every round from the base model. Far dearer: ask --dry-run first.",
+  'quickstart-code':
+    'The quickstart with small functions to write, judged by their tests in the sandbox. 11 to 13 minutes on 2 cores, two runs at once (docs/RESULTS.md), no network.',
+  'mbpp-smollm2':
+    'SmolLM2-135M on MBPP with LoRA, HumanEval beside it after every round. Needs --model FILE.gguf and --data DIR with mbpp/ and humaneval/. A slice of it took 2 hours on 2 cores (docs/RESULTS.md); ask --dry-run for the whole.',
 };
 
 /** Throws 'bad-config' naming the presets there are. */
@@ -198,4 +225,32 @@ export function presetNamed(name: string): ConfigInput {
     'bad-config',
     `Expected a preset of ${Object.keys(PRESETS).join(', ')}, got ${name}. Choose one of those.`,
   );
+}
+
+/** The preset without what is meant for its own task alone, where another `task` is named: its questions, and the sets of third tasks. */
+export function presetFor(name: string, task: string | null): ConfigInput {
+  const preset = presetNamed(name);
+  const own = preset.task?.name;
+  if (own === undefined || task === null || task.split('+').includes(own)) return preset;
+  const { task: _task, evaluate, ...rest } = preset;
+  const ofAny = <T extends { name?: string | null | undefined }>(sets: readonly T[]) =>
+    sets.filter((set) => (set.name ?? null) === null);
+  const { sets, final } = evaluate ?? {};
+  const kept = {
+    ...evaluate,
+    ...(sets === undefined ? {} : { sets: ofAny(sets) }),
+    ...(final === undefined ? {} : { final: ofAny(final) }),
+  };
+  return { ...rest, ...(evaluate === undefined ? {} : { evaluate: kept }) };
+}
+
+/** Whether a configuration is (a variant of) smoke: a run of it shows that things run, and its figures mean nothing. */
+export function isOnlyCheck({ model, task }: ConfigInput): boolean {
+  return holds({ model, task }, { model: smoke.model, task: smoke.task });
+}
+
+/** Whether `tree` has every value of `part`. */
+function holds(tree: unknown, part: unknown): boolean {
+  if (typeof part !== 'object' || part === null) return tree === part;
+  return Object.entries(part).every(([key, value]) => holds((tree as Record<string, unknown> | null)?.[key], value));
 }

@@ -20,3 +20,8 @@ export interface LogEvent {
   readonly data?: Readonly<Record<string, unknown>>;
 }
 export type Log = (event: LogEvent) => void;
+
+/** `round 1 3-prm`, `final start-answers`: a stage in words. Numbered stages are a round's, the others come after the last one. */
+export function stageTitle(stage: string, iteration: number): string {
+  return /^\d-/.test(stage) ? `round ${iteration} ${stage}` : `final ${stage}`;
+}

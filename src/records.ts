@@ -9,12 +9,14 @@ export const CodeTests = z.object({
   cases: z.array(z.string()).min(1),
   /** The function that they use, where known. */
   entryPoint: z.string().nullable(),
+  /** What else they use of the program, as the reference solution shows: a program without it is wrong. */
+  names: z.array(z.string()).optional(),
 });
 export type CodeTests = z.infer<typeof CodeTests>;
 
 /**
  * One question with a checkable answer. `solution`: the worked solution's steps, where there is one. Code questions have `tests` and an
- * empty `answer`. `prefix`: code that the answer goes on from (HumanEval); the prompt ends with it.
+ * empty `answer`. `choices`: the options of a multiple-choice question, which its text shows, too; `answer` is then one of them. `prefix`: code that the answer goes on from (HumanEval); the prompt ends with it.
  */
 export const Question = z.object({
   id: z.string(),
@@ -24,6 +26,7 @@ export const Question = z.object({
   solution: z.array(z.string()).optional(),
   tests: CodeTests.optional(),
   prefix: z.string().optional(),
+  choices: z.array(z.string()).min(2).optional(),
 });
 export type Question = z.infer<typeof Question>;
 
@@ -41,11 +44,11 @@ export const WRONG_REASONS = [
   'exit',
 ] as const;
 
-/** What checking a completion gave. `error` is infrastructure: never a label. `detail`: what a program said, cut short. */
+/** What checking a completion gave. `error` is never a label: infrastructure, or the tests' own `fault`, which no retry changes. `detail`: what a program said, cut short. */
 export const Outcome = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('right') }),
   z.object({ kind: z.literal('wrong'), reason: z.enum(WRONG_REASONS), detail: z.string().optional() }),
-  z.object({ kind: z.literal('error'), reason: z.string() }),
+  z.object({ kind: z.literal('error'), reason: z.string(), fault: z.literal('tests').optional() }),
 ]);
 export type Outcome = z.infer<typeof Outcome>;
 

@@ -105,6 +105,14 @@ describe('one file for a run', () => {
   });
 });
 
+it('says where answers are whole sentences', async () => {
+  const rows = sums(30).map((row, i) =>
+    i % 2 ? { ...row, answer: `We add all of them up, and so the result must be ${row.answer} in the end.` } : row,
+  );
+  const { warnings } = await run({ task: { data: file('long.jsonl', rows) } });
+  expect(warnings.join('\n')).toMatch(/1\d of 24 answers of jsonl have more than 8 words: only the very same words/);
+});
+
 describe('a folder for a run', () => {
   it('with a train file alone is cut in three; with a test file, train gives valid a tenth', async () => {
     for (const [name, sizes] of [

@@ -255,6 +255,20 @@ describe('runLoop', () => {
     });
   });
 
+  it("warns of what is odd about the models' files, in the log and in events.jsonl", async () => {
+    const odd: typeof backend = {
+      ...backend,
+      facts: async (source) => ({ ...(await backend.facts(source)), warnings: [`${source.model} is odd.`] }),
+    };
+    const out = join(folder, 'odd');
+    const config = configWith({ model: 'base', simulator: 'helper', verifier: 'judge', iterations: 0 });
+    const warnings: string[] = [];
+    const log = ({ type, message }: LogEvent) => void (type === 'warning' && warnings.push(message ?? ''));
+    await runLoop({ config, out, backend: odd, tasks, log });
+    expect(warnings.slice(0, 3)).toEqual(['base is odd.', 'helper is odd.', 'judge is odd.']);
+    expect(await readFile(join(out, 'events.jsonl'), 'utf8')).toContain('"message":"base is odd."');
+  });
+
   it('warns when every sample is wrong', async () => {
     const always = createScriptedBackend({
       write: ({ random }) => `1+1=2\n2+${1 + random.int(0, 8)}=3\nThe answer is -1`,

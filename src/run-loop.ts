@@ -9,8 +9,9 @@ import type { Counts } from './pipeline/counts.ts';
 import type { EvalReport } from './pipeline/evaluate.ts';
 import { type FinalReport, setOpener } from './pipeline/evaluation.ts';
 import { iterate } from './pipeline/iterate.ts';
-import { canonicalJson, sha256 } from './pipeline/keys.ts';
+import { canonicalJson, sha256, shareHeldOut } from './pipeline/keys.ts';
 import { METHODS } from './pipeline/methods.ts';
+import { answerWarning } from './pipeline/question-sets.ts';
 import { checkReferences } from './pipeline/references.ts';
 import { type Loop, stageOf } from './pipeline/stages.ts';
 import type { Log, OnProgress } from './progress.ts';
@@ -74,6 +75,7 @@ interface RoundsArgs {
 async function runRounds({ run, start, backend, questions, counts }: RoundsArgs): Promise<LoopResult> {
   const { config, task, outside, simulator, verifier } = start;
   const base = await writeInputs({ run, start, backend, questions });
+  await run.settlePaths();
   const { shots, prompt, asked } = await openPrompts(
     start,
     questions,
@@ -82,9 +84,13 @@ async function runRounds({ run, start, backend, questions, counts }: RoundsArgs)
   );
   const runsPrograms = (task.members ?? [task]).some(({ judgedBy }) => judgedBy === 'tests');
   const judging = runsPrograms ? { sandbox: config.sandbox } : {};
+  const heldOut = shareHeldOut(
+    asked.map(({ id }) => id),
+    config.labels.heldOut,
+  );
   const loop: Loop = {
     run,
-    config,
+    config: { ...config, labels: { ...config.labels, heldOut } },
     method: METHODS[config.method],
     backend,
     task,
@@ -98,6 +104,7 @@ async function runRounds({ run, start, backend, questions, counts }: RoundsArgs)
     verifier,
   };
   const earlier = start.init === null ? await trainedOn(start.base) : [];
+  for (const warning of answerWarning(task.name, questions)) run.warn(warning);
   const seen = { train: questions, shots, earlier };
   const opener = setOpener({ loop, loaded: start.sets, seen, base: base.checkpoint });
   const { rounds, final, policy } = await iterate({ loop, opener, base: base.checkpoint, parameters: base.parameters });
@@ -111,6 +118,7 @@ type Base = z.infer<typeof Base>;
 async function writeInputs({ run, start, backend, questions }: Omit<RoundsArgs, 'counts'>): Promise<Base> {
   const { config, outside, init, base, facts } = start;
   const stage = stageOf(0, '0-inputs');
+  for (const warning of start.warnings) run.warn(warning, stage);
   const made = typeof config.model === 'string' ? null : config.model.init;
   const body = async (): Promise<Base> => {
     await run.writeRecords(stage, '0-questions.jsonl', questions);

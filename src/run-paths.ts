@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { dirname, isAbsolute, join, relative, resolve } from 'node:path';
 import type { ModelSource } from './backends/backend.ts';
 import type { Config } from './config.ts';
+import type { ReadPath } from './out-paths.ts';
 import type { Checkpoint } from './records.ts';
 
 /** `config` with every local path passed through `change`. Names that are no local path (hub ids) stay. */
@@ -24,6 +25,25 @@ export function mapPaths(config: Config, change: (path: string) => string): Conf
   };
 }
 
+/** Every local path that a configuration reads. */
+export function readsOf({ model, adapter, task, prompt, simulator, verifier, evaluate }: Config): ReadPath[] {
+  const reads: ReadPath[] = [];
+  const add = (name: string, path: unknown, kind: ReadPath['kind']) => {
+    if (typeof path === 'string' && path !== '') reads.push({ name, path, kind });
+  };
+  add('the model', model, 'model');
+  add('the adapter', adapter, 'model');
+  add('task.data', task.data, 'data');
+  add('prompt.shotsFile', prompt.shotsFile, 'file');
+  for (const [name, value] of Object.entries({ simulator, verifier })) {
+    if (value === 'self') continue;
+    add(`the ${name}`, value.model, 'model');
+    add(`the ${name}'s adapter`, value.adapter, 'model');
+  }
+  for (const { data } of [...evaluate.sets, ...evaluate.final]) add('data of an evaluation', data, 'data');
+  return reads;
+}
+
 /** Local paths relative to the run directory, so that config.json holds no absolute ones. */
 export function relativeTo(dir: string, config: Config): Config {
   return mapPaths(config, (path) => (path !== '' && existsSync(path) ? relative(resolve(dir), resolve(path)) : path));
@@ -33,6 +53,44 @@ export function relativeTo(dir: string, config: Config): Config {
 export function absoluteFrom(dir: string, config: Config): Config {
   return mapPaths(config, (path) => (path !== '' && existsSync(resolve(dir, path)) ? resolve(dir, path) : path));
 }
+
+/** A path that `relativeTo` made of something outside the run directory, where nothing is now. */
+function isGone(dir: string, path: string): boolean {
+  return (path.startsWith('..') || isAbsolute(path)) && !existsSync(resolve(dir, path));
+}
+
+/**
+ * A run's stored configuration, its paths taken from `now` wherever nothing is at the stored ones: the run was moved or copied, or what it reads was.
+ * Whether they are the same models and data, the hashes in the stages' markers say.
+ */
+export function withMovedPaths(dir: string, stored: Config, now: Config): Config {
+  const paths: string[] = [];
+  mapPaths(now, (path) => {
+    paths.push(path);
+    return path;
+  });
+  return mapPaths(stored, (path) => {
+    const other = paths.shift();
+    return other !== undefined && isGone(dir, path) ? other : path;
+  });
+}
+
+/** What of a run's configuration is not where it was, and which option says where it is now. `config` as `absoluteFrom` gives it. */
+export function goneFrom(dir: string, config: Config): { readonly option: string; readonly path: string }[] {
+  const gone = readsOf(config).filter(({ path }) => isGone(dir, path));
+  return gone.map(({ name, path }) => ({ option: `--${OPTION_OF[name] ?? name}`, path }));
+}
+
+const OPTION_OF: Readonly<Record<string, string>> = {
+  'the model': 'model',
+  'the adapter': 'adapter',
+  'task.data': 'data',
+  'the simulator': 'simulator',
+  "the simulator's adapter": 'simulator.adapter',
+  'the verifier': 'verifier',
+  "the verifier's adapter": 'verifier.adapter',
+  'data of an evaluation': 'evaluate.sets',
+};
 
 /** Models outside the run directory, by the name that artefacts use for them. */
 export type OutsideModels = Readonly<Record<string, string>>;

@@ -7,6 +7,7 @@ import { type Config, parseConfig } from './config.ts';
 import { readTextFile } from './disk.ts';
 import { SipfError } from './errors.ts';
 import { readRecords } from './journal.ts';
+import { isRun, noRunAt, StoredConfig } from './no-run.ts';
 import { Answer, EvalReport } from './pipeline/evaluate.ts';
 import { FinalReport } from './pipeline/evaluation.ts';
 import { METHODS, roundsOf } from './pipeline/methods.ts';
@@ -56,32 +57,20 @@ export interface RunView {
   answers(k: number): AsyncIterable<Answer>;
 }
 
-const Stored = z.object({ config: z.record(z.string(), z.unknown()), versions: z.record(z.string(), z.string()) });
-
-/** True where `dir` holds a run: a model's folder has a config.json, too. */
-export async function isRun(dir: string): Promise<boolean> {
-  const text = await readTextFile(join(dir, 'config.json')).catch(() => null);
-  return text !== null && Stored.safeParse(safeJson(text)).success;
-}
-
 /** The configuration of an existing run with its local paths made absolute; null where `dir` holds no run. */
 export async function configOfRun(dir: string): Promise<Config | null> {
   const text = await readTextFile(join(dir, 'config.json'));
   return text === null
     ? null
-    : absoluteFrom(resolve(dir), parseConfig(parse(text, join(dir, 'config.json'), Stored).config));
+    : absoluteFrom(resolve(dir), parseConfig(parse(text, join(dir, 'config.json'), StoredConfig).config));
 }
 
 /** Reads a run, finished or not. Throws 'not-found' where there is none. */
 export async function readRun(dir: string): Promise<RunView> {
   const path = join(dir, 'config.json');
-  const text = await readTextFile(path);
-  if (text === null)
-    throw new SipfError(
-      'not-found',
-      `Expected a run directory at ${dir}, got no config.json there. Give the --out of a run.`,
-    );
-  const stored = parse(text, path, Stored);
+  const text = await readTextFile(path).catch(() => null);
+  if (text === null || !(await isRun(dir))) throw await noRunAt(dir);
+  const stored = parse(text, path, StoredConfig);
   const config = absoluteFrom(resolve(dir), parseConfig(stored.config));
   const seconds = await secondsByIteration(dir);
   const rounds: RoundSummary[] = [];

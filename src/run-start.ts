@@ -4,17 +4,20 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Backend, ModelFacts, ModelInit, ModelSource } from './backends/backend.ts';
+import { tellingWarnings } from './backends/warnings.ts';
 import type { Config } from './config.ts';
 import { SipfError, throwIfAborted } from './errors.ts';
 import { readMarker } from './marker.ts';
+import { isRun, noRunAt } from './no-run.ts';
+import { checkOutRun } from './out-paths.ts';
 import { promptOfSet } from './pipeline/evaluation.ts';
 import { type BuildPrompt, loadShots, makePrompter, withoutShots } from './pipeline/prompt.ts';
 import type { LoadedSet } from './pipeline/question-sets.ts';
 import { stageOf } from './pipeline/stages.ts';
 import type { Checkpoint, Question } from './records.ts';
-import { checkRunFolder } from './run.ts';
+import { checkRunFolder } from './run-folder.ts';
 import { helperOf, initOf, outsideModels } from './run-models.ts';
-import { type OutsideModels, relativeTo, sourceOf } from './run-paths.ts';
+import { type OutsideModels, readsOf, relativeTo, sourceOf } from './run-paths.ts';
 import {
   checkContexts,
   checkPrmQuestions,
@@ -62,6 +65,8 @@ export interface RunStart extends AsyncDisposable {
   /** The model that training starts from: the configured one, or a copy of the one that the run makes. */
   readonly base: ModelSource;
   readonly facts: ModelFacts;
+  /** What the user should know of the models' files. */
+  readonly warnings: readonly string[];
 }
 
 /** Throws SipfError for everything that would end the run later and can be known now. */
@@ -74,12 +79,11 @@ export async function startRun(options: RunStartOptions): Promise<RunStart> {
     );
   }
   const out = resolve(options.out);
-  if (options.fromRun !== undefined && !existsSync(join(options.fromRun, 'config.json'))) {
-    throw new SipfError(
-      'not-found',
-      `Expected a run to copy stages from in ${options.fromRun}, got no config.json there. Give the --out of a run.`,
-    );
-  }
+  if (options.fromRun !== undefined && !(await isRun(options.fromRun)))
+    throw await noRunAt(options.fromRun, 'a run to copy stages from');
+  const from =
+    options.fromRun === undefined ? [] : [{ name: '--from-run', path: options.fromRun, kind: 'model' as const }];
+  await checkOutRun(out, [...readsOf(config), ...from]);
   await checkRunFolder(out, relativeTo(out, config));
   const held: AsyncDisposable[] = [];
   try {
@@ -94,11 +98,13 @@ export async function startRun(options: RunStartOptions): Promise<RunStart> {
     say('Opening models ...');
     const init = initOf(config, task);
     const base = init === null ? configuredBase(config) : await madeBase({ out, init, backend, held, signal });
-    const facts = await backend.facts(base);
+    const warnings: string[] = [];
+    const telling = tellingWarnings(backend, (warning) => warnings.push(warning));
+    const facts = await telling.facts(base);
     const outside = outsideModels(config);
-    const simulator = await helperOf(backend, outside, '@simulator');
-    const verifier = await helperOf(backend, outside, '@verifier');
-    const start = { config, out, task, train, sets, outside, simulator, verifier, init, base, facts };
+    const simulator = await helperOf(telling, outside, '@simulator');
+    const verifier = await helperOf(telling, outside, '@verifier');
+    const start = { config, out, task, train, sets, outside, simulator, verifier, init, base, facts, warnings };
     say('Checking prompts and lengths ...');
     await checkTexts(start, backend);
     return { ...start, [Symbol.asyncDispose]: () => disposeAll(held) };

@@ -3,24 +3,15 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { configDifference } from './config.ts';
-import { type Disk, hashPath, nodeDisk, readTextFile, removeLeftovers, replaceFile } from './disk.ts';
-import { SipfError, throwIfAborted } from './errors.ts';
-import { checkCanWrite } from './folders.ts';
+import { type Disk, hashPath, nodeDisk, removeLeftovers, replaceFile } from './disk.ts';
+import { throwIfAborted } from './errors.ts';
 import { Journal } from './journal.ts';
 import { Lock } from './lock.ts';
-import {
-  changesOf,
-  checkMarker,
-  hasMarkers,
-  type Marker,
-  markerPath,
-  parseJson,
-  readMarker,
-  type StageName,
-} from './marker.ts';
+import { checkMarker, type Marker, markerPath, readMarker, type StageName } from './marker.ts';
 import type { Counts, StageOutput } from './pipeline/counts.ts';
 import { canonicalJson, sha256 } from './pipeline/keys.ts';
 import type { Log, LogEvent, OnProgress } from './progress.ts';
+import { checkStored } from './run-folder.ts';
 
 export interface RunOptions {
   readonly dir: string;
@@ -74,6 +65,7 @@ export class Run implements AsyncDisposable {
   readonly #disk: Disk;
   readonly #lock: Lock;
   #events: Promise<void> = Promise.resolve();
+  #moved = '';
 
   private constructor(options: RunOptions, disk: Disk, lock: Lock) {
     this.dir = options.dir;
@@ -120,6 +112,14 @@ export class Run implements AsyncDisposable {
       message,
       ...(stage === undefined ? {} : { stage: stage.name, iteration: stage.iteration }),
     });
+  }
+
+  /** Keeps where a run that was moved finds what it reads now, once the hashes have said that it is the same. */
+  async settlePaths(): Promise<void> {
+    if (this.#moved === '') return;
+    await replaceFile(this.#disk, this.path('config.json'), [configText(this.#options)]);
+    this.warn(`Nothing is at the paths that this run was begun with, so it continues with others:\n${this.#moved}`);
+    this.#moved = '';
   }
 
   /**
@@ -237,6 +237,7 @@ export class Run implements AsyncDisposable {
       await replaceFile(this.#disk, path, [configText(this.#options)]);
       return;
     }
+    this.#moved = stored.moved;
     if (stored.changes !== '') {
       // Nothing was finished under the old one, which most likely is why it was changed.
       await replaceFile(this.#disk, path, [configText(this.#options)]);
@@ -267,34 +268,6 @@ export class Run implements AsyncDisposable {
   #journalPath({ folder, name }: StageName): string {
     return this.path(folder, 'done', `${name}.journal.jsonl`);
   }
-}
-
-/** Throws what `Run.open` would for this directory and configuration, and writes nothing: 'locked', 'config-changed', 'write-failed'. */
-export async function checkRunFolder(dir: string, config: unknown): Promise<void> {
-  await checkCanWrite(dir);
-  if ((await stat(dir).catch(() => null)) === null) return;
-  await Lock.check(dir);
-  await checkStored(dir, config);
-}
-
-interface StoredRun {
-  readonly versions: Readonly<Record<string, string>>;
-  /** What is changed since in the configuration of a run in which no stage had finished: one line a key. */
-  readonly changes: string;
-}
-
-/** The run that `dir` holds; null: none. Throws 'config-changed' where it has finished stages of another configuration. */
-async function checkStored(dir: string, config: unknown): Promise<StoredRun | null> {
-  const path = join(dir, 'config.json');
-  const text = await readTextFile(path);
-  if (text === null) return null;
-  const old = parseJson(text, path, z.object({ config: z.unknown(), versions: z.record(z.string(), z.string()) }));
-  const changes = changesOf(configDifference(old.config, JSON.parse(JSON.stringify(config))));
-  if (changes === '' || !(await hasMarkers(dir))) return { versions: old.versions, changes };
-  throw new SipfError(
-    'config-changed',
-    `Expected the configuration that ${dir} was made with, got another:\n${changes}\nRun with the old values, or start a new run in another directory with --from-run ${dir}, which copies the stages that did not change.`,
-  );
 }
 
 async function* jsonLines(records: AsyncIterable<unknown> | Iterable<unknown>): AsyncGenerator<string> {

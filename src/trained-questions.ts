@@ -3,8 +3,9 @@ import { existsSync } from 'node:fs';
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import type { ModelSource } from './backends/backend.ts';
 import { readRecords } from './journal.ts';
+import { isRun } from './no-run.ts';
 import { Question } from './records.ts';
-import { configOfRun, isRun } from './run-reader.ts';
+import { configOfRun } from './run-reader.ts';
 
 export interface TrainedOn {
   /** The run directory. */

@@ -3,7 +3,8 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
 setFlagsFromString('--expose-gc');
-const collect = runInNewContext('gc') as () => void;
+/** A full garbage collection. */
+export const collect = runInNewContext('gc') as () => void;
 
 /** Resident bytes, JavaScript objects and native buffers alike, without the heap that V8 has reserved and not filled. */
 export function heldMemory(): number {

@@ -6,7 +6,7 @@ import type { Engine } from '../src/engine/session.ts';
 import { CpuKvCache } from '../src/inference/kv-cache.ts';
 import { LanguageModel } from '../src/inference/language-model.ts';
 import type { ModelWeights } from '../src/inference/passes.ts';
-import { architectureOf } from '../src/models/architectures.ts';
+import { decoderOf } from '../src/models/architectures.ts';
 import { HeldWeights, type Holding, holdingFor } from '../src/models/held-weights.ts';
 import { mergeWeights } from '../src/models/merged-weights.ts';
 import { openModelFiles } from '../src/models/model-files.ts';
@@ -32,8 +32,7 @@ export async function openTiny(
 ): Promise<TinyModel> {
   const cache = await mkdtemp(join(tmpdir(), 'sipf-tiny-'));
   const files = await openModelFiles(join(fixtures, name), { cache });
-  const architecture = architectureOf(files.config);
-  const config = architecture.configure(files.config);
+  const { architecture, config } = decoderOf(files);
   const merged = await mergeWeights(engine, files, adapter && join(fixtures, adapter), { cache });
   const held = new HeldWeights(merged.slices, holding ?? holdingFor(engine.provider, merged.slices));
   const weights: ModelWeights = { architecture, config, held };

@@ -63,13 +63,29 @@ export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** What one decode step added to a completion's text. */
+export interface DrawnText {
+  readonly id: string;
+  readonly text: string;
+}
+
+export interface DrawOptions extends CallOptions {
+  /**
+   * Told after each decode step what it added; text that may be the start of a stop string, or half a character, waits. All texts of an id,
+   * joined, are its completion's text.
+   */
+  readonly onText?: ((drawn: readonly DrawnText[]) => void) | undefined;
+}
+
 /** A model that writes. */
 export interface Policy extends AsyncDisposable {
   /** Checkpoint hash of weights and adapter. */
   readonly hash: string;
   readonly contextLength: number;
+  /** What the user should know of the model's files, though they can be used: log it once. */
+  readonly warnings: readonly string[];
   /** One unit of work: starts with empty slots, ends when no request is left. */
-  generate(requests: readonly GenerateRequest[], onFinished: OnFinished, options?: CallOptions): Promise<GenerateStats>;
+  generate(requests: readonly GenerateRequest[], onFinished: OnFinished, options?: DrawOptions): Promise<GenerateStats>;
   /** Raw log-probabilities of given completions, `[completion tokens]` each. */
   logps(
     items: readonly { context: readonly ContextPiece[]; completion: GivenCompletion }[],
@@ -91,6 +107,8 @@ export interface StepPath {
 export interface ProcessRewardModel extends AsyncDisposable {
   readonly hash: string;
   readonly contextLength: number;
+  /** What the user should know of the model's files, though they can be used: log it once. */
+  readonly warnings: readonly string[];
   /** P(step correct) of each step, read at the step's last token. A path beyond the context length is an error naming its index. */
   score(paths: readonly StepPath[], options?: CallOptions): Promise<number[][]>;
   /** Token counts of texts (continuations, no BOS). */
@@ -210,6 +228,8 @@ export interface ModelFacts {
   readonly parameters: number;
   readonly contextLength: number;
   readonly hasChatTemplate: boolean;
+  /** What the user should know of the model's files, though they can be used: log it once. */
+  readonly warnings: readonly string[];
 }
 
 /** A model to make from nothing: random weights that depend on `seed` alone. */

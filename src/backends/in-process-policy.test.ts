@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { Engine } from '../engine/session.ts';
 import { checkpointHash } from '../models/checkpoint-hash.ts';
-import type { Completion } from './backend.ts';
+import type { Completion, DrawnText } from './backend.ts';
 import { openInProcessPolicy } from './in-process-policy.ts';
 import { openInProcessPrm } from './in-process-prm.ts';
 
@@ -39,10 +39,22 @@ it('draws, scores and counts texts', async () => {
   const sampling = { temperature: 1, maxTokens: 12 };
   const context = ['Tom has 3 apples.\n', 'He eats one.\n'];
   const requests = ['a', 'b', 'c', 'd', 'e', 'f'].map((id) => ({ id, context, key: id, sampling }));
-  const stats = await policy.generate(requests, (group) => {
-    finished.push(...group);
-    return [];
-  });
+  const told = new Map<string, string[]>();
+  const onText = (drawn: readonly DrawnText[]) => {
+    for (const { id, text } of drawn) told.set(id, [...(told.get(id) ?? []), text]);
+  };
+  const stats = await policy.generate(
+    requests,
+    (group) => {
+      finished.push(...group);
+      return [];
+    },
+    { onText },
+  );
+  for (const { id, text } of finished) {
+    expect(told.get(id)?.join('')).toBe(text);
+    expect(told.get(id)?.length).toBeGreaterThan(3);
+  }
   expect(finished.map(({ id }) => id).sort()).toEqual(['a', 'b', 'c', 'd', 'e', 'f']);
   const [first, second] = await policy.countTokens(context);
   expect(stats.promptTokens).toBe((first as number) + (second as number) - 1);

@@ -1,6 +1,6 @@
 // A model in this process as a ProcessRewardModel: a token classifier's folder, or a policy with a PRM's adapter. Leaves the work to inference/.
 import type { Engine } from '../engine/session.ts';
-import { SipfError } from '../errors.ts';
+import { SipfError, sipfCommand } from '../errors.ts';
 import { ContextEncoder } from '../inference/context.ts';
 import { type OpenModel, openModel } from '../inference/open-model.ts';
 import { StepScorer } from '../inference/step-scores.ts';
@@ -30,13 +30,14 @@ function checkHead({ model, adapter }: ModelSource, { weights }: OpenModel): voi
   if (shape?.length === 2 && shape[0] === 2) return;
   throw new SipfError(
     'bad-input',
-    `Expected a process reward model (${PRM_HEAD}.weight [2, ${weights.config.hidden}]) in ${adapter ?? model}, got ${shape ? `[${shape}]` : 'no such tensor'}. Train one with \`sipf train-prm\`.`,
+    `Expected a process reward model (${PRM_HEAD}.weight [2, ${weights.config.hidden}]) in ${adapter ?? model}, got ${shape ? `[${shape}]` : 'no such tensor'}. Train one with \`${sipfCommand('train-prm')}\`.`,
   );
 }
 
 class InProcessPrm implements ProcessRewardModel {
   readonly hash: string;
   readonly contextLength: number;
+  readonly warnings: readonly string[];
   readonly #opened: OpenModel;
   readonly #scorer: StepScorer;
   readonly #turns = new InTurn();
@@ -44,6 +45,7 @@ class InProcessPrm implements ProcessRewardModel {
   constructor(engine: Engine, opened: OpenModel) {
     this.hash = opened.hash;
     this.contextLength = opened.weights.config.contextLength;
+    this.warnings = opened.warnings;
     this.#opened = opened;
     this.#scorer = new StepScorer(engine, opened.weights);
   }

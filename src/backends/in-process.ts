@@ -2,7 +2,7 @@
 import { Engine, type EngineOptions } from '../engine/session.ts';
 import { withBase } from '../models/adapter-base.ts';
 import { adapterHash } from '../models/adapter-files.ts';
-import { architectureOf } from '../models/architectures.ts';
+import { decoderOf } from '../models/architectures.ts';
 import { checkpointHash } from '../models/checkpoint-hash.ts';
 import { initModelFolder } from '../models/init-model.ts';
 import { openModelFiles } from '../models/model-files.ts';
@@ -48,15 +48,14 @@ async function factsOf(
   options: { cache?: string | undefined } & CallOptions,
 ): Promise<ModelFacts> {
   const files = await openModelFiles(model, options);
-  const architecture = architectureOf(files.config);
-  const { contextLength, tied } = architecture.configure(files.config);
-  const { chatTemplate } = await loadTokenizer(model, options);
-  const counted = [...files.shapes].filter(([name]) => !(tied && name === 'lm_head.weight'));
+  const { architecture, config } = decoderOf(files);
+  const { chatTemplate, warnings } = await loadTokenizer(model, options);
   return {
     hash: checkpointHash(files.hash, adapter === undefined ? null : await adapterHash(adapter, options)),
     architecture: architecture.modelType,
-    parameters: counted.reduce((sum, [, shape]) => sum + shape.reduce((product, n) => product * n, 1), 0),
-    contextLength,
+    parameters: [...files.shapes].reduce((sum, [, shape]) => sum + shape.reduce((product, n) => product * n, 1), 0),
+    contextLength: config.contextLength,
     hasChatTemplate: chatTemplate !== null,
+    warnings: [...files.warnings, ...warnings],
   };
 }

@@ -2,10 +2,15 @@
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { type ProbeResult, probeProvider } from '../engine/probe.ts';
+import { type TelemetryReport, telemetryReport } from '../engine/telemetry-report.ts';
 import { SipfError } from '../errors.ts';
+import { checkCount, MOST, MOST_THREADS } from '../limits.ts';
 import type { Backend } from './backend.ts';
 import { createScriptedBackend, type ScriptedOptions } from './scripted.ts';
+import { tellingWarnings } from './warnings.ts';
 import { createWorkerBackend } from './worker-client.ts';
+
+export { type TelemetryReport, telemetryReport };
 
 export interface OpenBackendOptions {
   readonly provider: 'cpu' | 'webgpu';
@@ -18,8 +23,17 @@ export interface OpenBackendOptions {
 /**
  * Opens the backend of this process, whose engine has a thread of its own; the caller disposes it. With SIPF_BACKEND=scripted (tests of the command line) it is the scripted one,
  * whose options are the default export of the module that SIPF_SCRIPT names.
+ * @param warn told once of each thing that the user should know of a model's files.
  */
-export async function openBackend(options: OpenBackendOptions): Promise<Backend> {
+export async function openBackend(
+  options: OpenBackendOptions,
+  warn?: ((message: string) => void) | undefined,
+): Promise<Backend> {
+  const backend = await openUntold(options);
+  return warn ? tellingWarnings(backend, warn) : backend;
+}
+
+async function openUntold(options: OpenBackendOptions): Promise<Backend> {
   const { SIPF_BACKEND: kind, SIPF_SCRIPT: script } = process.env;
   if (kind === 'scripted') {
     if (script === undefined)
@@ -27,6 +41,8 @@ export async function openBackend(options: OpenBackendOptions): Promise<Backend>
     const { default: scripted } = (await import(pathToFileURL(resolve(script)).href)) as { default: ScriptedOptions };
     return createScriptedBackend(scripted);
   }
+  checkCount('threads', options.threads, MOST_THREADS);
+  checkCount('slots', options.slots, MOST.slots);
   return createWorkerBackend(options);
 }
 

@@ -10,6 +10,7 @@ import type {
   CallOptions,
   Completion,
   ContextPiece,
+  DrawOptions,
   GenerateRequest,
   GivenCompletion,
   ModelFacts,
@@ -72,7 +73,14 @@ function sha256(text: string): string {
 }
 
 function factsOf({ hash }: Stored): ModelFacts {
-  return { hash, architecture: 'scripted', parameters: 1000, contextLength: CONTEXT, hasChatTemplate: true };
+  return {
+    hash,
+    architecture: 'scripted',
+    parameters: 1000,
+    contextLength: CONTEXT,
+    hasChatTemplate: true,
+    warnings: [],
+  };
 }
 
 /** A trained folder tells its own hash and skill; any other name is an untrained model of that name. */
@@ -86,6 +94,7 @@ function storedOf({ model, adapter }: ModelSource): Stored {
 class ScriptedPolicy implements Policy {
   readonly hash: string;
   readonly contextLength = CONTEXT;
+  readonly warnings = [];
   readonly #skill: number;
   readonly #options: ScriptedOptions;
 
@@ -95,7 +104,7 @@ class ScriptedPolicy implements Policy {
     this.#options = options;
   }
 
-  async generate(requests: readonly GenerateRequest[], onFinished: OnFinished, call: CallOptions = {}) {
+  async generate(requests: readonly GenerateRequest[], onFinished: OnFinished, call: DrawOptions = {}) {
     const queue = [...requests];
     const slots: ({ completion: Completion; left: number } | null)[] = Array.from(
       { length: this.#options.slots ?? 8 },
@@ -121,6 +130,7 @@ class ScriptedPolicy implements Policy {
         finished.push(slot.completion);
         slots[at] = null;
       }
+      call.onText?.(finished.map(({ id, text }) => ({ id, text })));
       queue.push(...(await onFinished(finished)));
     }
     return stats;
@@ -172,6 +182,7 @@ class ScriptedPolicy implements Policy {
 class ScriptedPrm implements ProcessRewardModel {
   readonly hash: string;
   readonly contextLength = CONTEXT;
+  readonly warnings = [];
   readonly #skill: number;
   readonly #options: ScriptedOptions;
 

@@ -22,14 +22,19 @@ interface Held<T> {
   readonly argument: T;
 }
 
+/** What is known of a model once it is open. */
+interface Opened extends Pick<Policy, 'hash' | 'contextLength' | 'warnings'> {
+  readonly handle: number;
+}
+
 type LogpItem = Parameters<Policy['logps']>[0][number];
 type Message = Parameters<Policy['chatPrompt']>[0][number];
 
-/** Method -> [argument, result]. `generate` asks with Completion[] and is answered with GenerateRequest[]; `train` tells TrainSteps. */
+/** Method -> [argument, result]. `generate` asks with Completion[] and is answered with GenerateRequest[], and tells DrawnText[] where asked to; `train` tells TrainSteps. */
 export type WorkerCalls = {
-  openPolicy: readonly [ModelSource, { handle: number; hash: string; contextLength: number }];
-  openPrm: readonly [ModelSource, { handle: number; hash: string; contextLength: number }];
-  generate: readonly [Held<readonly GenerateRequest[]>, GenerateStats];
+  openPolicy: readonly [ModelSource, Opened];
+  openPrm: readonly [ModelSource, Opened];
+  generate: readonly [Held<readonly GenerateRequest[]> & { readonly tellsText: boolean }, GenerateStats];
   logps: readonly [Held<readonly LogpItem[]>, number[][]];
   chatPrompt: readonly [Held<readonly Message[]>, string];
   countTokens: readonly [Held<readonly string[]>, number[]];

@@ -1,7 +1,8 @@
 // The Backend port -> messages to the engine's one worker thread, so that the calling thread stays free. A crash of that thread is an error.
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
-import type { Backend, Completion, Policy, ProcessRewardModel, TrainStep } from './backend.ts';
+import { silenceRuntime } from '../engine/telemetry.ts';
+import type { Backend, Completion, DrawnText, Policy, ProcessRewardModel, TrainStep } from './backend.ts';
 import { RpcClient } from './rpc.ts';
 import type { WorkerCalls, WorkerData } from './worker-calls.ts';
 
@@ -16,6 +17,7 @@ export function createWorkerBackend(
   options: WorkerData,
   entry: URL = new URL('./worker.js', import.meta.url),
 ): Backend {
+  silenceRuntime();
   const worker = new Worker(entry, { workerData: options, name: 'sipf-engine' });
   const client = new RpcClient<WorkerCalls>(worker);
   worker.on('error', (error: Error) => client.break(error));
@@ -36,17 +38,19 @@ export function createWorkerBackend(
 }
 
 function remotePolicy(client: RpcClient<WorkerCalls>, opened: WorkerCalls['openPolicy'][1]): Policy {
-  const { handle, hash, contextLength } = opened;
+  const { handle, hash, contextLength, warnings } = opened;
   return {
     hash,
     contextLength,
+    warnings,
     generate: (requests, onFinished, call) =>
       client.call(
         'generate',
-        { handle, argument: requests },
+        { handle, argument: requests, tellsText: call?.onText !== undefined },
         {
           signal: call?.signal,
           onAsk: (finished: readonly Completion[]) => onFinished(finished),
+          onTell: (drawn: readonly DrawnText[]) => call?.onText?.(drawn),
         },
       ),
     logps: (items, call) => client.call('logps', { handle, argument: items }, { signal: call?.signal }),
@@ -57,10 +61,11 @@ function remotePolicy(client: RpcClient<WorkerCalls>, opened: WorkerCalls['openP
 }
 
 function remotePrm(client: RpcClient<WorkerCalls>, opened: WorkerCalls['openPrm'][1]): ProcessRewardModel {
-  const { handle, hash, contextLength } = opened;
+  const { handle, hash, contextLength, warnings } = opened;
   return {
     hash,
     contextLength,
+    warnings,
     score: (paths, call) => client.call('score', { handle, argument: paths }, { signal: call?.signal }),
     countTokens: (texts) => client.call('countTokens', { handle, argument: texts }),
     [Symbol.asyncDispose]: async () => void (await client.call('release', handle)),

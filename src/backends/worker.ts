@@ -31,17 +31,19 @@ async function release(handle: number): Promise<void> {
 serve<WorkerCalls>(port, {
   async openPolicy(source) {
     const policy = await backend.openPolicy(source);
-    return { handle: hold(policy), hash: policy.hash, contextLength: policy.contextLength };
+    const { hash, contextLength, warnings } = policy;
+    return { handle: hold(policy), hash, contextLength, warnings };
   },
   async openPrm(source) {
     const prm = await backend.openPrm(source);
-    return { handle: hold(prm), hash: prm.hash, contextLength: prm.contextLength };
+    const { hash, contextLength, warnings } = prm;
+    return { handle: hold(prm), hash, contextLength, warnings };
   },
-  generate: ({ handle, argument }, { ask, signal }) =>
+  generate: ({ handle, argument, tellsText }, { ask, tell, signal }) =>
     open<Policy>(handle).generate(
       argument,
       async (finished: readonly Completion[]) => (await ask(finished)) as readonly GenerateRequest[],
-      { signal },
+      { signal, onText: tellsText ? tell : undefined },
     ),
   logps: ({ handle, argument }, { signal }) => open<Policy>(handle).logps(argument, { signal }),
   chatPrompt: ({ handle, argument }) => open<Policy>(handle).chatPrompt(argument),

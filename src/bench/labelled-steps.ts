@@ -8,7 +8,8 @@ import type {
   Policy,
 } from '../backends/backend.ts';
 import { keyedNumber } from '../pipeline/keys.ts';
-import { type LabelItem, type LabelOptions, labelUnit, LabelOptions as Options } from '../pipeline/label-steps.ts';
+import { type LabelOptions, LabelOptions as Options } from '../pipeline/label-options.ts';
+import { type LabelItem, labelUnit } from '../pipeline/label-steps.ts';
 import { hardLabels } from '../pipeline/step-labels.ts';
 import { createRandom } from '../random.ts';
 import type { Question, Sample, StepLabels } from '../records.ts';
@@ -164,6 +165,7 @@ async function labelAll({ items, chances }: Trace, mode: LabelOptions['mode']) {
 class TracePolicy implements Policy {
   readonly hash = 'trace';
   readonly contextLength = 4096;
+  readonly warnings = [];
   readonly stats = { promptTokens: 0, generatedTokens: 0 };
   recomputedTokens = 0;
   readonly #chances: ReadonlyMap<string, number>;

@@ -3,9 +3,9 @@ import { Command } from 'commander';
 import { openBackend } from '../backends/open.ts';
 import { alignRows } from '../pipeline/align.ts';
 import { METHODS } from '../pipeline/methods.ts';
-import { PreferencePair } from '../records.ts';
-import { readAllRows } from './jsonl.ts';
 import { finish, withExecution } from './options.ts';
+import { checkModelOut } from './outputs.ts';
+import { readPairs } from './own-pairs.ts';
 import {
   askedOf,
   loadQuestions,
@@ -28,7 +28,7 @@ export function alignCommand(terminal: Terminal): Command {
     withExecution(
       new Command('align')
         .description('Train a policy on preference pairs with ORPO (stage 6).')
-        .requiredOption('--in <file>', 'JSONL of preference pairs')
+        .requiredOption('--in <file>', "JSONL of preference pairs, or of TRL's {prompt, chosen, rejected}")
         .option('--model <path>', 'where training starts: Hugging Face folder or .gguf file')
         .option('--adapter <dir>', 'PEFT adapter folder'),
     ),
@@ -45,18 +45,19 @@ export function alignCommand(terminal: Terminal): Command {
 async function align(command: Command, options: AlignCommandOptions, terminal: Terminal): Promise<void> {
   await using stage = await openStage(command, options);
   const { config, task } = stage;
+  checkModelOut('align', options, config);
   const source = requireModel(stage);
-  const rows = await readAllRows(options.in, PreferencePair, terminal.signal);
+  const pairs = await readPairs(options.in, task, terminal);
   // Pairs carry their texts: questions are needed only for gold rows and shots.
   const needsQuestions = config.align.gold > 0 || (config.prompt.shots > 0 && config.prompt.shotsFile === null);
   const loaded = needsQuestions ? await loadQuestions(stage, options) : [];
   const questions = await withoutBrokenOnes(stage, loaded, terminal);
-  await using backend = await openBackend(options);
+  await using backend = await openBackend(options, terminal.warn);
   const { prompt, shots } = await openPrompt({ stage, options, questions, backend });
   const asked = askedOf(questions, shots, terminal);
   const { examples, objective, counts } = alignRows({
     method: METHODS[config.method],
-    pairs: rows.map(({ value }) => value),
+    pairs,
     questions: asked,
     options: config.align,
     scope: config.sft.scope,

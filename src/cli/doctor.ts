@@ -1,14 +1,14 @@
 // sipf doctor: this machine -> what sipf finds here, each point ok, warn or fail. Leaves models out.
-import { constants, existsSync, readFileSync } from 'node:fs';
+import { constants, readFileSync } from 'node:fs';
 import { access, statfs } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { availableParallelism, cpus, freemem, homedir, totalmem } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { Command } from 'commander';
 import { probe } from '../backends/open.ts';
 import { messageOf } from '../errors.ts';
 import { makeFolders } from '../folders.ts';
 import { createPyodideSandbox } from '../tasks/sandbox/pyodide-sandbox.ts';
+import { runtimeFindings, telemetryFinding } from './doctor-runtime.ts';
 import { finish } from './options.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -25,7 +25,7 @@ const GIB = 2 ** 30;
 export function doctorCommand(terminal: Terminal): Command {
   return finish(
     new Command('doctor').description(
-      'Check what this machine offers: runtime, providers, memory, cores, sandbox, disk.',
+      'Check what this machine offers: runtime, telemetry (off), providers, memory, cores, sandbox, disk.',
     ),
     'print {ok, findings: [{name, state, value, advice?}]}',
     'sipf doctor',
@@ -35,7 +35,8 @@ export function doctorCommand(terminal: Terminal): Command {
 async function doctor(json: boolean, terminal: Terminal): Promise<void> {
   const findings = [
     node(),
-    runtime(),
+    ...runtimeFindings(),
+    await telemetryFinding(),
     await provider('cpu'),
     await provider('webgpu'),
     memory(),
@@ -63,26 +64,6 @@ function node(): Finding {
   return enough
     ? { name: 'Node.js', state: 'ok', value }
     : { name: 'Node.js', state: 'fail', value, advice: 'Install Node.js 20.19 or newer.' };
-}
-
-/** Found by its package, not loaded: only the engine loads the runtime. */
-function runtime(): Finding {
-  const name = 'onnxruntime';
-  try {
-    let folder = dirname(createRequire(import.meta.url).resolve('onnxruntime-node'));
-    while (!existsSync(join(folder, 'package.json'))) folder = dirname(folder);
-    const { version } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as { version: string };
-    const binary = join(folder, 'bin', 'napi-v6', process.platform, process.arch, 'onnxruntime_binding.node');
-    if (existsSync(binary)) return { name, state: 'ok', value: version };
-    return {
-      name,
-      state: 'fail',
-      value: `${version}, no binary for ${process.platform} ${process.arch}`,
-      advice: 'Use Linux, macOS or Windows on x64 or arm64.',
-    };
-  } catch (error) {
-    return { name, state: 'fail', value: messageOf(error), advice: 'Run `npm install` again.' };
-  }
 }
 
 async function provider(name: 'cpu' | 'webgpu'): Promise<Finding> {

@@ -49,7 +49,8 @@ function tableOf({ stages, total }: DryRunEstimate): string[][] {
       whole,
     );
   const rows = stages.map((stage) => [
-    String(stage.iteration),
+    // The control and the final evaluation are of no round.
+    /^\d-/.test(stage.stage) ? String(stage.iteration) : '',
     stage.stage,
     ...cells({ ...stage, flops: 0 }),
     time(stage.seconds),

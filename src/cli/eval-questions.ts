@@ -1,8 +1,7 @@
 // What sipf eval is asked to measure -> the questions, the worked examples before them, and a word on what of them the model has seen.
-import { stat } from 'node:fs/promises';
 import { SipfError } from '../errors.ts';
 import { loadShots } from '../pipeline/prompt.ts';
-import { sharedWarnings } from '../pipeline/question-sets.ts';
+import { answerWarning, sharedWarnings } from '../pipeline/question-sets.ts';
 import type { Question } from '../records.ts';
 import { splitInName } from '../tasks/data-files.ts';
 import type { OpenTasks } from '../tasks/index.ts';
@@ -11,6 +10,7 @@ import type { Shot, Split, Task } from '../tasks/task.ts';
 import { trainedOn } from '../trained-questions.ts';
 import type { ModelOptions } from './options.ts';
 import { modelSource } from './options.ts';
+import { isOwnFile } from './own-file.ts';
 import type { Terminal } from './terminal.ts';
 
 /** Generated questions to take worked examples from. */
@@ -29,12 +29,6 @@ export interface Asked {
   readonly split: string;
   readonly questions: readonly Question[];
   readonly shots: readonly Shot[];
-}
-
-/** True for a file that is given by itself and whose records do not say their split: without --split all of it is read. */
-export async function isOwnFile(task: Pick<Task, 'cutsFiles'>, data: string | undefined): Promise<boolean> {
-  if (task.cutsFiles !== true || data === undefined) return false;
-  return (await stat(data).catch(() => null))?.isFile() === true;
 }
 
 /** Says which questions of a file are read, and warns where the model has seen some. Throws 'nothing-left' where there is none. */
@@ -57,18 +51,19 @@ export async function loadAsked(
   const shown = new Set(whole && options.shotsFile === undefined ? sharedWith(loaded, shots) : []);
   const questions = loaded.filter((question) => !shown.has(question)).slice(0, limit);
   if (questions.length === 0) {
-    throw new SipfError(
-      'nothing-left',
-      `Expected questions in the ${split} split of ${task.name}, got none${shown.size === 0 ? '' : ` besides ${shown.size} worked examples`}. Check --data and --split.`,
-    );
+    const message =
+      shown.size > 0
+        ? `Expected questions in ${data} besides the ${shown.size} worked examples, got none. Lower --shots, or give --shots-file.`
+        : `Expected questions in the ${split} split of ${task.name}, got none. Check --data and --split.`;
+    throw new SipfError('nothing-left', message);
   }
   const named = task.testOnly === true ? 'test' : splitInName(data ?? '');
   const hint = whole && named === undefined ? ' --split test reads the part that a run keeps for test.' : '';
   if (ofFile) terminal.log(describe({ data: data ?? '', split, whole, questions, loaded, shown: shown.size }) + hint);
   const earlier = await trainedOn(modelSource(options));
   const name = whole ? (data ?? '') : `${task.name}/${split}`;
-  for (const warning of sharedWarnings(name, questions, { train: [], shots, earlier }))
-    terminal.log(`Warning: ${warning}`);
+  const seen = sharedWarnings(name, questions, { train: [], shots, earlier });
+  for (const warning of [...seen, ...answerWarning(name, questions)]) terminal.warn(warning);
   return { split: whole ? (named ?? 'all') : split, questions, shots };
 }
 

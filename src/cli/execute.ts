@@ -2,7 +2,15 @@
 import { Console } from 'node:console';
 import { CommanderError } from 'commander';
 import { SipfError } from '../errors.ts';
-import { listenForInterrupts, openTerminal, type Terminal } from './terminal.ts';
+import { bugReport } from './bug-report.ts';
+import {
+  type Interrupts,
+  leave,
+  listenForInterrupts,
+  openTerminal,
+  type ProcessTerminal,
+  type Terminal,
+} from './terminal.ts';
 
 /** Runs one command line (without node and script) and ends the process with its exit code. `name` stands before error messages. */
 export async function execute(
@@ -11,14 +19,14 @@ export async function execute(
 ): Promise<never> {
   // A library that prints must not spoil stdout, which holds results only.
   globalThis.console = new Console(process.stderr, process.stderr);
-  const code = await codeOf(name, run);
+  const interrupts = listenForInterrupts((line) => process.stderr.write(`${line}\n`));
+  const code = await codeOf(name, run, interrupts);
   // Whatever is still in a pipe goes out first; worker threads need no farewell.
   await new Promise<void>((resolve) => process.stdout.write('', () => resolve()));
-  process.exit(code);
+  leave(code);
 }
 
-async function codeOf(name: string, run: Parameters<typeof execute>[1]): Promise<number> {
-  const interrupts = listenForInterrupts((line) => process.stderr.write(`${line}\n`));
+async function codeOf(name: string, run: Parameters<typeof execute>[1], interrupts: Interrupts): Promise<number> {
   const terminal = openTerminal(interrupts.signal);
   try {
     await run(terminal, process.argv.slice(2));
@@ -28,18 +36,17 @@ async function codeOf(name: string, run: Parameters<typeof execute>[1]): Promise
   }
 }
 
-function report(name: string, error: unknown, interrupted: number | null, terminal: Terminal): number {
+function report(name: string, error: unknown, interrupted: number | null, terminal: ProcessTerminal): number {
   // Commander has printed its own message.
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
   if (interrupted !== null) {
-    terminal.log(error instanceof SipfError && error.code === 'aborted' ? error.message : 'Stopped on request.');
+    terminal.log(`Stopped on request. ${terminal.stopAdvice()}`);
     return interrupted;
   }
   if (error instanceof SipfError) {
     terminal.log(`${name}: ${error.message}`);
     return 2;
   }
-  terminal.log(`${name}: this is a bug in sipf. Please report it with the lines below and the command.`);
-  terminal.log(error instanceof Error ? (error.stack ?? error.message) : String(error));
+  for (const line of bugReport(name, error, process.argv.slice(2))) terminal.log(line);
   return 1;
 }

@@ -19,7 +19,7 @@ import { type Job, runInChild, runJobs } from './experiment-jobs.ts';
 import { collect, configOf, equalFlops, finished, nameOf, type Place, type Plan, placeOf } from './experiment-plan.ts';
 import { checkSection, renderExperiment, writeResults, writeSection } from './experiment-report.ts';
 import { isFinished } from './experiment-runs.ts';
-import { type ExecutionOptions, finish, integer, withExecution } from './options.ts';
+import { type ExecutionOptions, finish, integer, threads, withExecution } from './options.ts';
 import { formatDuration } from './progress.ts';
 import { dottedFlags } from './settings.ts';
 import type { Terminal } from './terminal.ts';
@@ -70,7 +70,7 @@ function program(terminal: Terminal): Command {
     .option(
       '--jobs <n>',
       'runs at a time; with more than one each has one thread unless --threads says otherwise',
-      integer({ min: 1 }),
+      threads,
       1,
     )
     .option('--table-only', 'run nothing: the table of the arms that are finished')
@@ -131,6 +131,7 @@ function callOf(name: ExperimentName, options: ExperimentOptions, flags: Readonl
 async function experiment(plan: Call, terminal: Terminal): Promise<void> {
   const section = plan.report === null ? null : { path: plan.report, name: `experiment:${plan.name}` };
   if (section !== null) await checkSection(section);
+  terminal.resumes('Finished runs and stages are kept: the same command continues.');
   const failures = new Map<string, string>();
   if (plan.options.tableOnly !== true) {
     await runJobs(await jobsOf(plan, terminal), {

@@ -1,7 +1,15 @@
-// sipf generate: a prompt -> completions with their token ids and log-probabilities.
+// sipf generate: a prompt -> completions as they are drawn; with --json their token ids and log-probabilities.
 import { Command } from 'commander';
-import type { Completion, ContextPiece, GenerateRequest, Policy, SamplingOptions } from '../backends/backend.ts';
+import type {
+  Completion,
+  ContextPiece,
+  DrawnText,
+  GenerateRequest,
+  Policy,
+  SamplingOptions,
+} from '../backends/backend.ts';
 import { openBackend } from '../backends/open.ts';
+import { MOST } from '../limits.ts';
 import {
   finish,
   integer,
@@ -28,12 +36,12 @@ interface GenerateOptions extends ModelOptions, SamplingFlags {
 
 export function generateCommand(terminal: Terminal): Command {
   const command = withSampling(
-    withModel(new Command('generate').description('Write completions of a prompt.'))
+    withModel(new Command('generate').description('Write completions of a prompt, as they are drawn.'))
       .requiredOption('--prompt <text>', 'the text before the first token')
       .option('--chat', "put the prompt into the model's chat template as the user's message")
       .option('--system <text>', 'system message, with --chat')
-      .option('--n <n>', 'completions', integer({ min: 1 }), 1)
-      .option('--max-tokens <n>', 'longest completion', integer({ min: 1 }), 256)
+      .option('--n <n>', 'completions', integer({ min: 1, max: MOST.samples }), 1)
+      .option('--max-tokens <n>', 'longest completion', integer({ min: 1, max: MOST.tokens }), 256)
       .option('--stop <text>', 'end before this text; may be given several times', repeated)
       .option('--ignore-eos', 'go on after the end-of-sequence token')
       .option('--seed <n>', 'random seed', integer({ min: 0 }), 0),
@@ -47,25 +55,71 @@ export function generateCommand(terminal: Terminal): Command {
 }
 
 async function generate(options: GenerateOptions, terminal: Terminal): Promise<void> {
-  await using backend = await openBackend(options);
+  await using backend = await openBackend(options, terminal.warn);
   await using policy = await backend.openPolicy(modelSource(options));
-  const completions = await draw(policy, await contextOf(policy, options), options, terminal);
-  if (options.json) {
-    const rows = completions.map(({ text, tokenIds, logps, finishReason }) => ({
-      text,
-      tokenIds,
-      logps,
-      finishReason,
-    }));
-    await terminal.print(JSON.stringify({ completions: rows }));
-    return;
-  }
+  const context = await contextOf(policy, options);
+  if (!options.json) return await printAsDrawn(policy, context, options, terminal);
+  const completions = await draw(policy, context, options, terminal);
+  const rows = completions.map(({ text, tokenIds, logps, finishReason }) => ({
+    text,
+    tokenIds,
+    logps,
+    finishReason,
+  }));
+  await terminal.print(JSON.stringify({ completions: rows }));
+}
+
+/** Prints each completion as it is drawn, one after the other: what comes of later ones meanwhile waits for its turn. */
+async function printAsDrawn(
+  policy: Policy,
+  context: readonly ContextPiece[],
+  options: GenerateOptions,
+  terminal: Terminal,
+): Promise<void> {
   const { dim } = terminal.colors;
-  for (const [index, { text, tokenIds, finishReason }] of completions.entries()) {
-    if (completions.length > 1) await terminal.print(dim(`--- ${index + 1} of ${completions.length}`));
-    await terminal.print(text);
-    if (finishReason === 'length') terminal.log(`(ended at --max-tokens ${tokenIds.length})`);
+  const waiting = Array.from({ length: options.n }, () => '');
+  const ended = new Map<number, Completion>();
+  let turn = 0;
+  let begun = false;
+  const print = () => {
+    for (; turn < options.n; turn += 1) {
+      if (!begun && options.n > 1) terminal.write(dim(`--- ${turn + 1} of ${options.n}\n`));
+      begun = true;
+      terminal.write(waiting[turn] ?? '');
+      waiting[turn] = '';
+      const completion = ended.get(turn);
+      if (completion === undefined) return;
+      terminal.write('\n');
+      if (completion.finishReason === 'length') terminal.log(`(ended at --max-tokens ${completion.tokenIds.length})`);
+      begun = false;
+    }
+  };
+  const onText = (drawn: readonly DrawnText[]) => {
+    for (const { id, text } of drawn) waiting[Number(id)] += text;
+    print();
+  };
+  const onFinished = (finished: readonly Completion[]) => {
+    for (const completion of finished) ended.set(Number(completion.id), completion);
+    print();
+    return [];
+  };
+  try {
+    await policy.generate(requestsOf(context, options), onFinished, { signal: terminal.signal, onText });
+  } finally {
+    // What a stop leaves unfinished ends its line.
+    if (begun) terminal.write('\n');
   }
+}
+
+function requestsOf(context: readonly ContextPiece[], options: GenerateOptions): GenerateRequest[] {
+  const { temperature, topP, topK, maxTokens, stop = [], ignoreEos = false, n, seed } = options;
+  const sampling: SamplingOptions = { temperature, topP, topK, maxTokens, stopStrings: stop, ignoreEos };
+  return Array.from({ length: n }, (_, index) => ({
+    id: String(index),
+    context,
+    key: `generate/${seed}/${index}`,
+    sampling,
+  }));
 }
 
 /** A chat template writes its own BOS, so its text goes in as a continuation of nothing. */
@@ -81,21 +135,15 @@ async function draw(
   options: GenerateOptions,
   terminal: Terminal,
 ): Promise<Completion[]> {
-  const { temperature, topP, topK, maxTokens, stop = [], ignoreEos = false, n, seed } = options;
-  const sampling: SamplingOptions = { temperature, topP, topK, maxTokens, stopStrings: stop, ignoreEos };
-  const requests = Array.from(
-    { length: n },
-    (_, index): GenerateRequest => ({ id: String(index), context, key: `generate/${seed}/${index}`, sampling }),
-  );
   const completions: Completion[] = [];
-  const progress = terminal.progress({ title: 'generate', unit: 'completions', total: n });
+  const progress = terminal.progress({ title: 'generate', unit: 'completions', total: options.n });
   const onFinished = (finished: readonly Completion[]) => {
     completions.push(...finished);
     progress.update(completions.length);
     return [];
   };
   try {
-    await policy.generate(requests, onFinished, { signal: terminal.signal });
+    await policy.generate(requestsOf(context, options), onFinished, { signal: terminal.signal });
   } finally {
     progress.end();
   }

@@ -1,8 +1,8 @@
 // A line with a program and its tests, or a completion and its problem's id -> a verdict. Leaves reading and printing to grade.ts.
 import { z } from 'zod';
 import { SipfError } from '../errors.ts';
+import { jsonText } from '../exact-json.ts';
 import type { Question } from '../records.ts';
-import { withCheckCalled } from '../tasks/code-records.ts';
 import type { Sandbox } from '../tasks/sandbox/sandbox.ts';
 import type { Task } from '../tasks/task.ts';
 import { RecordId, type Row } from './jsonl.ts';
@@ -15,13 +15,13 @@ export const ProgramLine = z.looseObject({
   setup: z.string().nullish(),
   entry_point: z.string().nullish(),
   /** A problem of the task's data, and what a model wrote (the program is read out of it). */
-  task_id: z.union([z.string(), z.int()]).optional(),
+  task_id: RecordId.optional(),
   completion: z.string().optional(),
 });
 export type ProgramLine = z.infer<typeof ProgramLine>;
 
 export interface ProgramGrade {
-  readonly id: string | number;
+  readonly id: RecordId;
   readonly correct: boolean | null;
   readonly verdict: 'right' | 'wrong' | 'error';
   /** Why it is wrong; null otherwise. */
@@ -43,16 +43,16 @@ export function programGrader({ task, data, sandbox, signal }: ProgramGraderArgs
     const { code, tests, setup, entry_point: entryPoint } = value;
     if (code !== undefined) {
       if (tests === undefined) throw missing(place, 'tests', 'a list of tests');
-      const list = typeof tests === 'string' ? [tests] : tests;
       const program = {
         code,
-        tests: entryPoint ? withCheckCalled(list, entryPoint) : list,
+        tests: typeof tests === 'string' ? [tests] : tests,
         ...(setup ? { setup } : {}),
         ...(entryPoint ? { entryPoint } : {}),
       };
       return gradeOf(value.id ?? index, await sandbox.judge(program, { signal }));
     }
-    if (value.task_id === undefined) throw missing(place, 'code', 'a program (or task_id and completion)');
+    if (value.task_id === undefined || value.task_id === null)
+      throw missing(place, 'code', 'a program (or task_id and completion)');
     if (value.completion === undefined) throw missing(place, 'completion', 'a text');
     problems ??= loadProblems(task, data);
     const known = await problems;
@@ -60,7 +60,7 @@ export function programGrader({ task, data, sandbox, signal }: ProgramGraderArgs
     if (question === undefined) {
       throw new SipfError(
         'bad-input',
-        `${place}, field "task_id": Expected the id of one of ${known.size} problems of ${task.name}, got ${JSON.stringify(value.task_id)}. Mend that line, or give their --data.`,
+        `${place}, field "task_id": Expected the id of one of ${known.size} problems of ${task.name}, got ${jsonText(value.task_id)}. Mend that line, or give their --data.`,
       );
     }
     const { outcome } = await task.grade(question, value.completion, 'stop', { signal });
@@ -74,7 +74,7 @@ type AnyVerdict =
   | { readonly kind: 'wrong'; readonly reason: string; readonly detail?: string | undefined }
   | { readonly kind: 'error'; readonly detail: string };
 
-function gradeOf(id: string | number, verdict: AnyVerdict): ProgramGrade {
+function gradeOf(id: RecordId, verdict: AnyVerdict): ProgramGrade {
   if (verdict.kind === 'right') return { id, correct: true, verdict: 'right', reason: null, detail: null };
   if (verdict.kind === 'error') return { id, correct: null, verdict: 'error', reason: null, detail: verdict.detail };
   return { id, correct: false, verdict: 'wrong', reason: verdict.reason, detail: verdict.detail ?? null };
@@ -104,7 +104,7 @@ async function loadProblems(task: Task, data: string | undefined): Promise<Map<s
 }
 
 /** `11`, `mbpp/11` and `Mbpp/11` are one. */
-function keyOf({ name }: Task, id: string | number): string {
+function keyOf({ name }: Task, id: RecordId): string {
   const text = String(id).toLowerCase();
   return text.startsWith(`${name}/`) ? text.slice(name.length + 1) : text;
 }

@@ -2,11 +2,13 @@
 import { Command } from 'commander';
 import { z } from 'zod';
 import { SipfError } from '../errors.ts';
+import { jsonText } from '../exact-json.ts';
 import { referenceAnswer } from '../tasks/answers.ts';
+import { choicesOf } from '../tasks/choices.ts';
 import type { OpenTasks } from '../tasks/index.ts';
 import type { Task } from '../tasks/task.ts';
 import { ProgramLine, programGrader } from './grade-programs.ts';
-import { RecordId, type Row, readRows } from './jsonl.ts';
+import { ExactNumberValue, RecordId, type Row, readRows } from './jsonl.ts';
 import { finish, type SandboxFlags, tasksWith, withSandbox } from './options.ts';
 import { openOne } from './stage.ts';
 import type { Terminal } from './terminal.ts';
@@ -14,8 +16,11 @@ import type { Terminal } from './terminal.ts';
 const AnswerLine = z.looseObject({
   id: RecordId,
   /** An answer, or a GSM8K solution whose answer follows `####`. */
-  reference: z.union([z.string(), z.number()]),
+  reference: z.union([z.string(), z.number(), ExactNumberValue]),
   completion: z.string(),
+  /** Options of a multiple-choice question, as the task's data has them; `reference` is then a letter, an index or an option's text. */
+  choices: z.unknown().optional(),
+  options: z.unknown().optional(),
 });
 type AnswerLine = z.infer<typeof AnswerLine>;
 
@@ -28,7 +33,7 @@ export interface GradeOptions {
 
 /** One line's grade as it is printed; `correct` null: it could not be judged. */
 export interface GradedLine {
-  readonly id: string | number;
+  readonly id: RecordId;
   readonly correct: boolean | null;
 }
 
@@ -67,7 +72,7 @@ export async function grade(options: GradeOptions, terminal: Terminal, tasks: Op
     if (line.correct === null) counts.failed += 1;
     if (line.correct) counts.correct += 1;
     const word = line.correct ? green('right') : line.correct === null ? yellow('error') : red('wrong');
-    await terminal.print(options.json ? JSON.stringify(line) : `${word}  ${line.id}  ${note}`);
+    await terminal.print(options.json ? jsonText(line) : `${word}  ${line.id}  ${note}`);
   }
   if (!options.json) terminal.log(`${counts.correct} of ${counts.n} right`);
   if (counts.failed > 0) {
@@ -101,8 +106,16 @@ function gradedLines(
 }
 
 async function gradeAnswer(task: Task, { index, place, value }: Row<AnswerLine>): Promise<Noted> {
-  const answer = answerOf(value.reference, place);
-  const question = { id: '', task: task.name, question: '', answer };
+  const { choices, options, reference } = value;
+  const chosen = choicesOf({ value: { choices, options, answer: reference }, index, place });
+  const answer = chosen?.answer ?? answerOf(task, String(reference), place);
+  const question = {
+    id: '',
+    task: task.name,
+    question: '',
+    answer,
+    ...(chosen === null ? {} : { choices: [...chosen.options] }),
+  };
   const { extracted, outcome } = await task.grade(question, value.completion, 'stop');
   const id = value.id ?? index;
   const note = extracted ?? '(no answer)';
@@ -114,8 +127,8 @@ async function gradeAnswer(task: Task, { index, place, value }: Row<AnswerLine>)
   return { line, note };
 }
 
-function answerOf(reference: string | number, place: string): string {
-  const answer = referenceAnswer(String(reference));
+function answerOf(task: Task, reference: string, place: string): string {
+  const answer = task.reference === undefined ? referenceAnswer(reference) : task.reference(reference);
   if (answer !== null) return answer;
   throw new SipfError(
     'bad-input',

@@ -4,10 +4,30 @@ import { readFile } from 'node:fs/promises';
 import { addAbortSignal, type Readable } from 'node:stream';
 import { z } from 'zod';
 import { messageOf, SipfError, throwIfAborted } from '../errors.ts';
+import { type ExactNumber, isExactNumber, jsonText, parseRecords } from '../exact-json.ts';
+import { renameHint } from '../tasks/field-names.ts';
 
 /** A record's own id, given back exactly as it came; absent (or null): the 0-based line. */
-export const RecordId = z.union([z.string(), z.int()]).nullish();
-export type RecordId = string | number;
+export type RecordId = string | number | ExactNumber;
+const ExactInteger = z.custom<ExactNumber>(
+  (value) => isExactNumber(value) && /^-?\d+$/.test(value.toString()),
+  'a number',
+);
+export const RecordId: z.ZodOptional<z.ZodNullable<z.ZodType<RecordId>>> = z
+  .union([z.string(), z.int(), ExactInteger])
+  .nullish();
+
+/** A number that no double holds. */
+export const ExactNumberValue = z.custom<ExactNumber>(isExactNumber, 'a number');
+
+/** A short text, or a number as its digits. */
+export const TextOrNumber = z.union([z.string(), z.number().transform(String), ExactNumberValue.transform(String)]);
+
+/** Of a record's fields, those whose numbers keep their digits: they are compared as texts, or given back. */
+const EXACT_FIELDS: ReadonlySet<string> = new Set(['id', 'task_id', 'reference', 'answer']);
+
+/** Any object: for records that may have several shapes. */
+export const AnyRecord = z.record(z.string(), z.unknown());
 
 export interface Row<T> {
   /** 0-based among the records: the default id. */
@@ -35,7 +55,7 @@ export async function* readRows<T>(path: string, schema: z.ZodType<T>, signal?: 
   let index = 0;
   for await (const { number, text } of readLines(path, name, signal)) {
     const place = `${name}, line ${number}`;
-    yield { index, place, value: check(schema, parseJson(text, place), place) };
+    yield { index, place, value: check(schema, parseAt(text, place), place) };
     index += 1;
   }
 }
@@ -61,7 +81,7 @@ export async function* inBatches<T>(rows: AsyncIterable<T>, size: number): Async
 }
 
 function* arrayRows<T>(name: string, text: string, schema: z.ZodType<T>): Generator<Row<T>> {
-  const items = parseJson(text, name) as unknown[];
+  const items = parseAt(text, name) as unknown[];
   for (const [index, item] of items.entries()) {
     const place = `${name}, item ${index + 1}`;
     yield { index, place, value: check(schema, item, place) };
@@ -164,9 +184,9 @@ function readError(error: unknown, path: string): unknown {
   return error;
 }
 
-function parseJson(text: string, place: string): unknown {
+function parseAt(text: string, place: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseRecords(text, EXACT_FIELDS);
   } catch (error) {
     const start = text.length > 60 ? `${text.slice(0, 60)}...` : text;
     throw new SipfError(
@@ -188,7 +208,15 @@ export function check<T>(schema: z.ZodType<T>, value: unknown, place: string): T
   );
   const got = describe(at(value, issue.path));
   const where = field === '' ? place : `${place}, field "${field}"`;
-  throw new SipfError('bad-input', `${where}: Expected ${expectation(issue)}, got ${got}. Mend that line.`);
+  const fix = missingHint(value, issue) || ' Mend that line.';
+  throw new SipfError('bad-input', `${where}: Expected ${expectation(issue)}, got ${got}.${fix}`);
+}
+
+/** How to rename the field that is most likely meant, where a record lacks one. */
+function missingHint(value: unknown, { path }: z.core.$ZodIssue): string {
+  const [field] = path;
+  if (path.length !== 1 || typeof field !== 'string' || value === null || typeof value !== 'object') return '';
+  return at(value, path) === undefined ? renameHint(value as Readonly<Record<string, unknown>>, field) : '';
 }
 
 /** Of a failed union, the issue of the branch that came furthest; a plain mismatch stays as it is. */
@@ -226,8 +254,8 @@ function describe(value: unknown): string {
   if (value === undefined) return 'nothing';
   if (value === null) return 'null';
   if (Array.isArray(value)) return value.length === 0 ? 'an empty array' : 'an array';
-  if (typeof value === 'object') return 'an object';
-  const text = JSON.stringify(value);
+  if (typeof value === 'object' && !isExactNumber(value)) return 'an object';
+  const text = jsonText(value);
   return text.length > 40 ? `${text.slice(0, 40)}...` : text;
 }
 

@@ -4,18 +4,17 @@ import { openBackend } from '../backends/open.ts';
 import { choosePaths } from '../pipeline/choose-paths.ts';
 import { inUnits } from '../pipeline/counts.ts';
 import { type LabelItem, labelUnit } from '../pipeline/label-steps.ts';
-import { Sample } from '../records.ts';
 import { finish, withExecution } from './options.ts';
+import { checkRecordsOut } from './outputs.ts';
+import { readSamples } from './own-samples.ts';
 import {
   askedOf,
   fileInput,
-  loadQuestions,
   ofAsked,
   openPrompt,
   openStage,
   reportCounts,
   requireModel,
-  rowsByQuestion,
   runJournaled,
   type StageOptions,
   withStage,
@@ -31,7 +30,7 @@ export function labelCommand(terminal: Terminal): Command {
     withExecution(
       new Command('label')
         .description('Label the steps of samples by rollouts from each prefix (stage 2).')
-        .requiredOption('--in <file>', 'JSONL of samples')
+        .requiredOption('--in <file>', 'JSONL of samples; of your own {question, answer, steps} is enough')
         .option('--model <path>', 'the simulator: Hugging Face folder or .gguf file')
         .option('--adapter <dir>', 'PEFT adapter folder'),
     ),
@@ -48,13 +47,16 @@ export function labelCommand(terminal: Terminal): Command {
 async function label(command: Command, options: LabelCommandOptions, terminal: Terminal): Promise<void> {
   await using stage = await openStage(command, options);
   const { config, task } = stage;
+  checkRecordsOut('label', options, config);
   const { seed, labels } = config;
   const { iteration } = options;
   const source = requireModel(stage);
-  const questions = await loadQuestions(stage, options);
-  const known = new Map(questions.map((question) => [question.id, question]));
-  const given = await rowsByQuestion(options.in, Sample, known, terminal.signal);
-  await using backend = await openBackend(options);
+  const {
+    questions,
+    known,
+    samples: given,
+  } = await readSamples({ path: options.in, stage, options, judged: true }, terminal);
+  await using backend = await openBackend(options, terminal.warn);
   const { prompt, shots } = await openPrompt({ stage, options, questions, backend });
   const asked = askedOf(questions, shots, terminal);
   const groups = ofAsked(given, asked);

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import type { ContextPiece, Policy } from '../backends/backend.ts';
 import { openBackend } from '../backends/open.ts';
 import { SipfError } from '../errors.ts';
+import { jsonText } from '../exact-json.ts';
 import { inBatches, namingRow, RecordId, type Row, readRows } from './jsonl.ts';
 import { finish, type ModelOptions, modelSource, withModel } from './options.ts';
 import type { Terminal } from './terminal.ts';
@@ -41,7 +42,7 @@ export function logpsCommand(terminal: Terminal): Command {
 }
 
 async function logps(options: LogpsOptions, terminal: Terminal): Promise<void> {
-  await using backend = await openBackend(options);
+  await using backend = await openBackend(options, terminal.warn);
   await using policy = await backend.openPolicy(modelSource(options));
   const progress = terminal.progress({ title: 'logps', unit: 'rows' });
   let done = 0;
@@ -50,7 +51,7 @@ async function logps(options: LogpsOptions, terminal: Terminal): Promise<void> {
       for (const line of await measure(policy, rows, terminal.signal)) {
         await terminal.print(
           options.json
-            ? JSON.stringify(line)
+            ? jsonText(line)
             : `${line.id}  sum ${line.sum.toFixed(3)}  mean ${line.mean?.toFixed(4) ?? '-'}`,
         );
       }

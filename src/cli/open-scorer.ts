@@ -25,7 +25,7 @@ export interface ScorerOptions extends SettingsOptions, ExecutionOptions {
   readonly calibration?: string;
   readonly task?: string;
   readonly data?: string;
-  readonly split: Split;
+  readonly split?: Split;
   readonly questions?: string;
   readonly json?: boolean;
 }
@@ -149,7 +149,7 @@ async function fitWeights(
   const context = { ...models, task, prompt, signal: terminal.signal, rule, heldOut, unit: config.score.unit };
   const { calibration } = await fitCalibration(labelled ?? [], context);
   const warning = fewSteps(calibration);
-  if (warning !== null) terminal.log(`Warning: ${warning}`);
+  if (warning !== null) terminal.warn(warning);
   terminal.log(`Weights (--calibration takes them): ${JSON.stringify(calibration)}`);
   return calibration;
 }

@@ -1,9 +1,11 @@
 // Text of an option -> a checked number, limit or model source. Leaves what the options mean to the commands.
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { ModelSource } from '../backends/backend.ts';
+import { MOST, MOST_THREADS } from '../limits.ts';
 import { type OpenTasks, openTasks } from '../tasks/index.ts';
 import { openSandbox, type SandboxOptions } from '../tasks/sandbox/open-sandbox.ts';
 import { PROGRAM_SECONDS } from '../tasks/sandbox/sandbox.ts';
+import { inThisPlace } from './help.ts';
 
 interface Range {
   readonly min?: number;
@@ -40,7 +42,7 @@ function within(value: number, text: string, kind: string, { min, max, open = fa
 
 /** `1,10` -> whole numbers of at least 1, ascending. */
 export function counts(text: string): number[] {
-  const found = text.split(',').map((part) => integer({ min: 1 })(part.trim()));
+  const found = text.split(',').map((part) => integer({ min: 1, max: MOST.samples })(part.trim()));
   return [...new Set(found)].sort((a, b) => a - b);
 }
 
@@ -49,7 +51,7 @@ export function limit(text: string, before?: number): number {
   const count = text.trim().replace(/^first(?:\s+|$)/i, '');
   // `first` on its own waits for the number after it; NaN says so to the command.
   if (count === '' && before === undefined) return Number.NaN;
-  return integer({ min: 1 })(count);
+  return integer({ min: 1, max: MOST.questions })(count);
 }
 
 /** Collects an option that may be given several times. */
@@ -67,11 +69,17 @@ export interface ExecutionOptions {
 export function withExecution(command: Command): Command {
   return command
     .addOption(new Option('--provider <name>', 'where the model runs').choices(['cpu', 'webgpu']).default('cpu'))
-    .option(
-      '--threads <n>',
-      'threads of one operation (default: one for tiny models, else the cores)',
-      integer({ min: 1 }),
-    );
+    .option('--threads <n>', 'threads of one operation (default: one for tiny models, else the cores)', threads);
+}
+
+/** A number of threads or processes: at most one a core. */
+export function threads(text: string): number {
+  try {
+    return integer({ min: 1, max: MOST_THREADS })(text);
+  } catch (error) {
+    if (!(error instanceof InvalidArgumentError)) throw error;
+    throw new InvalidArgumentError(`${error.message} This machine has ${MOST_THREADS} cores.`);
+  }
 }
 
 export interface ModelOptions extends ExecutionOptions {
@@ -122,7 +130,12 @@ export function withSandbox(command: Command): Command {
   );
   return command
     .addOption(kinds.choices(['embedded', 'native']).default('embedded'))
-    .option('--timeout <seconds>', 'longest time for a program and its tests', number({ min: 0.1 }), PROGRAM_SECONDS);
+    .option(
+      '--timeout <seconds>',
+      'longest time for a program and its tests',
+      number({ min: 0.1, max: MOST.seconds }),
+      PROGRAM_SECONDS,
+    );
 }
 
 /** Tasks whose programs run as the flags say. */
@@ -132,7 +145,7 @@ export function tasksWith({ sandbox: kind, timeout }: SandboxFlags): OpenTasks {
 
 /** Adds --json, whose stdout is nothing but JSON, and an example below the help. */
 export function finish(command: Command, json: string, ...examples: readonly string[]): Command {
-  const text = examples.map((example) => `  $ ${example}`).join('\n');
+  const text = examples.map((example) => `  $ ${inThisPlace(example)}`).join('\n');
   return command
     .option('--json', json)
     .addHelpText('after', `\n${examples.length > 1 ? 'Examples' : 'Example'}:\n${text}`);

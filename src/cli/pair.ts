@@ -7,10 +7,12 @@ import { METHODS } from '../pipeline/methods.ts';
 import { capPairs, pairCounts, pairQuestion } from '../pipeline/pair-paths.ts';
 import { shuffleScores } from '../pipeline/score-paths.ts';
 import { pathScores } from '../pipeline/step-labels.ts';
-import { Sample, StepScores } from '../records.ts';
+import { type Sample, StepScores } from '../records.ts';
 import type { Row } from './jsonl.ts';
 import { finish } from './options.ts';
-import { loadQuestions, openStage, reportCounts, rowsByQuestion, type StageOptions, withStage } from './stage.ts';
+import { checkRecordsOut } from './outputs.ts';
+import { readSamples } from './own-samples.ts';
+import { openStage, reportCounts, rowsByQuestion, type StageOptions, withStage } from './stage.ts';
 import type { Terminal } from './terminal.ts';
 
 interface PairCommandOptions extends StageOptions {
@@ -36,10 +38,9 @@ export function pairCommand(terminal: Terminal): Command {
 
 async function pair(command: Command, options: PairCommandOptions, terminal: Terminal): Promise<void> {
   await using stage = await openStage(command, options);
+  checkRecordsOut('pair', options, stage.config);
   const { seed, score, pairs } = stage.config;
-  const questions = await loadQuestions(stage, options);
-  const known = new Map(questions.map((question) => [question.id, question]));
-  const samples = await rowsByQuestion(options.samples, Sample, known, terminal.signal);
+  const { known, samples } = await readSamples({ path: options.samples, stage, options, judged: true }, terminal);
   const scores = await rowsByQuestion(options.in, StepScores, known, terminal.signal, (row) =>
     requireSample(row, samples.get(row.value.questionId) ?? [], options.samples),
   );

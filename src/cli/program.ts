@@ -1,12 +1,13 @@
 // A terminal -> the whole command line as commander sees it. Leaves each command to its own file.
-import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { alignCommand } from './align.ts';
 import { benchCommand } from './bench.ts';
+import { ownPackage } from './bug-report.ts';
 import { doctorCommand } from './doctor.ts';
 import { evalCommand } from './eval.ts';
 import { generateCommand } from './generate.ts';
 import { gradeCommand } from './grade.ts';
+import { helpCommand, inThisPlace } from './help.ts';
 import { labelCommand } from './label.ts';
 import { logpsCommand } from './logps.ts';
 import { pairCommand } from './pair.ts';
@@ -41,9 +42,15 @@ const COMMANDS = [
 export function buildProgram(terminal: Terminal): Command {
   const program = new Command('sipf')
     .description('Small language models that learn to reason from their own process feedback.')
-    .version(version(), '-V, --version')
-    .addHelpText('after', '\nExample:\n  $ sipf run --preset smoke --out runs/first\n  $ sipf show runs/first');
+    .version(ownPackage().version, '-V, --version')
+    .addHelpText(
+      'after',
+      inThisPlace(
+        '\nExamples:\n  $ sipf run --preset smoke --out runs/first\n  $ sipf show runs/first\n  $ sipf help presets                what each preset does\n  $ sipf help sampling.temperature   what a setting means',
+      ),
+    );
   for (const build of COMMANDS) program.addCommand(build(terminal));
+  program.helpCommand(false).addCommand(helpCommand(program));
   for (const command of [program, ...program.commands]) {
     command
       .exitOverride()
@@ -52,9 +59,4 @@ export function buildProgram(terminal: Terminal): Command {
       .configureHelp({ helpWidth: process.stdout.columns ?? 100 });
   }
   return program;
-}
-
-function version(): string {
-  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(text) as { version: string }).version;
 }

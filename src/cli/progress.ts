@@ -43,11 +43,13 @@ export function startProgress(sink: ProgressSink, options: ProgressOptions, now:
   let first = true;
 
   let last = '';
+  let lastDone = -1;
   const draw = (time: number) => {
     drawn = time;
     const line = describeProgress({ ...options, total, done, detail, marks, time, started });
     if (!live && line === last) return;
     last = line;
+    lastDone = done;
     if (live) sink.write(`\r\u001b[2K${clip(line, (sink.columns ?? 80) - 1)}`);
     else sink.write(`${line}\n`);
   };
@@ -67,7 +69,8 @@ export function startProgress(sink: ProgressSink, options: ProgressOptions, now:
     end() {
       if (ended) return;
       ended = true;
-      draw(now());
+      // Off a terminal, the same count again would be the same line with another rate.
+      if (live || done !== lastDone) draw(now());
       if (live) sink.write('\n');
     },
   };

@@ -1,14 +1,19 @@
 // sipf run: a configuration and a run directory -> the whole loop there, run or resumed. Leaves the method to the pipeline.
+import { join } from 'node:path';
 import { Command, Option } from 'commander';
 import { openBackend } from '../backends/open.ts';
 import type { Config } from '../config.ts';
+import { SipfError, sipfCommand } from '../errors.ts';
+import { isRun, noRunAt } from '../no-run.ts';
 import { MethodName } from '../pipeline/methods.ts';
 import { ScoreOptions } from '../pipeline/score-paths.ts';
-import type { LogEvent } from '../progress.ts';
+import { type LogEvent, stageTitle } from '../progress.ts';
 import { runLoop } from '../run-loop.ts';
+import { goneFrom, readsOf } from '../run-paths.ts';
 import { configOfRun, readRun } from '../run-reader.ts';
 import { dryRun } from './dry-run.ts';
 import { type ExecutionOptions, finish, withExecution } from './options.ts';
+import { checkRunOut } from './outputs.ts';
 import { readSettings, type SettingsOptions, withSettings } from './settings.ts';
 import { lookOf, overview, printAll, printExample } from './show.ts';
 import type { Terminal } from './terminal.ts';
@@ -55,11 +60,13 @@ export function runCommand(terminal: Terminal): Command {
 
 async function run(command: Command, options: RunCommandOptions, terminal: Terminal): Promise<void> {
   const out = options.out ?? `runs/${options.preset?.join('+') ?? options.method ?? 'run'}`;
+  await checkRunOut(options, out);
   const config = await resolveConfig(command, options, out);
-  await using backend = await openBackend(options);
+  await using backend = await openBackend(options, options.dryRun === true ? terminal.warn : undefined);
   const { fromRun, json = false } = options;
   if (options.dryRun === true) return await dryRun({ config, out, fromRun, backend, json }, terminal);
   const stages = terminal.stages();
+  terminal.resumes(`Finished work is kept. Continue with: ${sipfCommand('run', '--out', out)}`);
   try {
     const { rounds, final, policy } = await runLoop({
       config,
@@ -68,31 +75,57 @@ async function run(command: Command, options: RunCommandOptions, terminal: Termi
       fromRun: options.fromRun,
       signal: terminal.signal,
       onProgress: stages.onProgress,
-      log: (event) => logEvent(event, terminal),
+      log: (event) => {
+        // A stage's progress line ends before the next line of any stage.
+        if (event.type.startsWith('stage-')) stages.end();
+        logEvent(event, terminal);
+      },
     });
     stages.end();
     if (options.json === true) return await terminal.print(JSON.stringify({ out, rounds, final, policy }));
   } catch (error) {
     stages.end();
-    if (terminal.signal.aborted) terminal.log(`Finished work is kept. Go on with: sipf run --out ${out}`);
     throw error;
   }
   const view = await readRun(out);
   await printExample(view, 2, terminal);
-  await printAll(terminal, ['', ...overview(view, lookOf(terminal)), '', `More: sipf show ${out} --pairs`]);
+  await printAll(terminal, [
+    '',
+    ...overview(view, lookOf(terminal)),
+    '',
+    `More: ${sipfCommand('show', out, '--pairs')}`,
+  ]);
 }
 
 /** Without a preset or file, an existing run (or --from-run) gives the settings that the flags change; the run itself refuses what it cannot go on with. */
 async function resolveConfig(command: Command, options: RunCommandOptions, out: string): Promise<Config> {
   const { model, adapter, task, data, method, scorer, preset, config, fromRun } = options;
   const own = { model, adapter, 'task.name': task, 'task.data': data, method, 'score.scorer': scorer };
-  const base = preset === undefined && config === undefined ? await configOfRun(fromRun ?? out) : null;
-  return await readSettings(command, options, own, base);
+  const named = preset !== undefined || config !== undefined;
+  const base = named ? null : await configOfRun(fromRun ?? out);
+  if (base === null && fromRun !== undefined && !(await isRun(fromRun)))
+    throw await noRunAt(fromRun, 'a run to copy stages from');
+  if (base === null && !named && model === undefined && options.out !== undefined)
+    throw await noRunAt(out, 'a run to go on with (--model or --preset begins a new one)');
+  const settings = await readSettings(command, options, own, base);
+  if (base !== null) checkPlaces(fromRun ?? out, base, settings);
+  return settings;
+}
+
+/** A run's paths are kept relative to it: one that was copied elsewhere may not find what it reads. */
+function checkPlaces(dir: string, stored: Config, settings: Config): void {
+  const used = new Set(readsOf(settings).map(({ path }) => path));
+  const [gone] = goneFrom(dir, stored).filter(({ path }) => used.has(path));
+  if (gone === undefined) return;
+  throw new SipfError(
+    'not-found',
+    `Expected ${gone.path} where the run ${dir} has it (${join(dir, gone.path)}), got nothing there. If one of them was moved, say where it is now: ${gone.option} PATH.`,
+  );
 }
 
 function logEvent({ type, stage, iteration, message }: LogEvent, terminal: Terminal): void {
-  const where = stage === undefined ? '' : `round ${iteration ?? 0} ${stage}`;
-  if (type === 'warning') terminal.log(`Warning: ${message ?? ''}`);
+  const where = stage === undefined ? '' : stageTitle(stage, iteration ?? 0);
+  if (type === 'warning') terminal.warn(message ?? '');
   if (type === 'stage-skipped') terminal.log(`${where}: done before`);
   if (type === 'stage-start') terminal.log(`${where}: begins`);
 }

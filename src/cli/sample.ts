@@ -5,6 +5,7 @@ import { inUnits } from '../pipeline/counts.ts';
 import { chooseQuestions, type SampleItem, sampleUnit } from '../pipeline/sample-paths.ts';
 import { type Question, Sample } from '../records.ts';
 import { finish, repeated, withExecution } from './options.ts';
+import { checkRecordsOut } from './outputs.ts';
 import {
   askedOf,
   fileInput,
@@ -47,9 +48,10 @@ export function sampleCommand(terminal: Terminal): Command {
 async function sample(command: Command, options: SampleCommandOptions, terminal: Terminal): Promise<void> {
   await using stage = await openStage(command, options);
   const { config, task } = stage;
+  checkRecordsOut('sample', options, config);
   const source = requireModel(stage);
-  const all = await withoutBrokenOnes(stage, await loadQuestions(stage, options), terminal);
-  await using backend = await openBackend(options);
+  const all = await withoutBrokenOnes(stage, await loadQuestions(stage, options, terminal), terminal);
+  await using backend = await openBackend(options, terminal.warn);
   const { prompt, shots } = await openPrompt({ stage, options, questions: all, backend });
   const asked = askedOf(all, shots, terminal);
   const questions = chooseQuestions(asked, config.sampling, config.seed, options.iteration);

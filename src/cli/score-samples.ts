@@ -1,12 +1,14 @@
 // A run's samples and a scorer -> step-scores.jsonl. Stage 4 on its own; `sipf score --samples`.
 import type { Command } from 'commander';
 import { openBackend } from '../backends/open.ts';
-import { SipfError } from '../errors.ts';
+import { SipfError, sipfCommand } from '../errors.ts';
 import { inUnits } from '../pipeline/counts.ts';
 import { type ScoreItem, scoreUnit } from '../pipeline/score-paths.ts';
-import { Sample, StepLabels } from '../records.ts';
+import { StepLabels } from '../records.ts';
 import { missing, openScorer, openScoreStage, type ScorerOptions } from './open-scorer.ts';
-import { fileInput, loadQuestions, openPrompt, reportCounts, rowsByQuestion, runJournaled } from './stage.ts';
+import { checkRecordsOut } from './outputs.ts';
+import { readSamples } from './own-samples.ts';
+import { fileInput, openPrompt, reportCounts, rowsByQuestion, runJournaled } from './stage.ts';
 import type { Terminal } from './terminal.ts';
 
 export interface ScoreSamplesOptions extends ScorerOptions {
@@ -21,16 +23,16 @@ export async function scoreSamples(command: Command, options: ScoreSamplesOption
   const path = requireOption('samples', options.samples);
   await using stage = await openScoreStage(command, options);
   const { config, task, kind } = stage;
+  checkRecordsOut('score', { ...options, out }, config);
   if (kind === 'tallies' && options.labels === undefined) throw missing('--labels', kind);
-  const questions = await loadQuestions(stage, options);
-  const known = new Map(questions.map((question) => [question.id, question]));
-  const samples = await rowsByQuestion(path, Sample, known, terminal.signal);
+  const judged = kind === 'outcome';
+  const { questions, known, samples } = await readSamples({ path, stage, options, judged }, terminal);
   const labels =
     options.labels === undefined ? null : await rowsByQuestion(options.labels, StepLabels, known, terminal.signal);
   const items = [...samples].map(
     ([id, own]): ScoreItem => ({ question: known.get(id)!, samples: own, labels: labels?.get(id) ?? [] }),
   );
-  await using backend = await openBackend(options);
+  await using backend = await openBackend(options, terminal.warn);
   const { prompt } = await openPrompt({ stage, options, questions, backend });
   const labelled = labels === null ? null : items;
   await using opened = await openScorer({ backend, stage, prompt, options, labelled }, terminal);
@@ -54,16 +56,20 @@ export async function scoreSamples(command: Command, options: ScoreSamplesOption
     },
     terminal,
   );
-  if (counts.pathsTooLong !== undefined) terminal.log(describeTooLong(counts.pathsTooLong));
+  warnOfTooLong(counts.pathsTooLong ?? 0, terminal);
   await reportCounts(out, counts, options.json === true, terminal);
 }
 
-/** A sentence for people. */
-export function describeTooLong(paths: number): string {
-  return `Warning: ${paths} ${paths === 1 ? 'path is' : 'paths are'} too long for the model's context: scores null.`;
+/** Says how many paths stay without scores. */
+export function warnOfTooLong(paths: number, terminal: Terminal): void {
+  if (paths === 0) return;
+  terminal.warn(`${paths} ${paths === 1 ? 'path is' : 'paths are'} too long for the model's context: scores null.`);
 }
 
 function requireOption(name: string, value: string | undefined): string {
   if (value !== undefined) return value;
-  throw new SipfError('bad-input', `Expected --${name}, got none. Give it; sipf score --help has an example.`);
+  throw new SipfError(
+    'bad-input',
+    `Expected --${name}, got none. Give it; ${sipfCommand('score', '--help')} has an example.`,
+  );
 }

@@ -3,6 +3,7 @@ import { Command, Option } from 'commander';
 import { z } from 'zod';
 import { openBackend } from '../backends/open.ts';
 import { SipfError } from '../errors.ts';
+import { jsonText } from '../exact-json.ts';
 import { type ScoreContext, type ScoreItem, scoreUnit } from '../pipeline/score-paths.ts';
 import { type FirstError, firstErrorAccuracy } from '../pipeline/statistics.ts';
 import { type Question, type Sample, StepScores } from '../records.ts';
@@ -10,10 +11,10 @@ import { type Task, taskOf } from '../tasks/task.ts';
 import { inBatches, namingRow, RecordId, type Row, readRows } from './jsonl.ts';
 import { openScorer, openScoreStage, type ScoreStage } from './open-scorer.ts';
 import { finish, number, withExecution } from './options.ts';
-import { describeTooLong, type ScoreSamplesOptions, scoreSamples } from './score-samples.ts';
+import { type ScoreSamplesOptions, scoreSamples, warnOfTooLong } from './score-samples.ts';
 import { withSettings } from './settings.ts';
 import { formatScores } from './show-steps.ts';
-import { loadQuestions, openPrompt } from './stage.ts';
+import { loadQuestions, openPrompt, splitOption } from './stage.ts';
 import type { Terminal } from './terminal.ts';
 
 const ScoreLine = z.looseObject({
@@ -39,7 +40,7 @@ interface ScoreOptions extends ScoreSamplesOptions {
 }
 
 interface ScoredRow {
-  readonly id: string | number;
+  readonly id: RecordId;
   /** null: the path is too long for the model. */
   readonly scores: readonly number[] | null;
   readonly firstError: number | null;
@@ -67,7 +68,7 @@ export function scoreCommand(terminal: Terminal): Command {
     .option('--out <file>', 'JSONL of step scores to write')
     .option('--questions <file>', 'JSONL of their questions, instead of --data')
     .option('--data <path>', "the task's file or folder")
-    .addOption(new Option('--split <name>', 'which questions').choices(['train', 'valid', 'test']).default('train'))
+    .addOption(splitOption())
     .option('--labels <file>', 'JSONL of step labels: for tallies, and to fit the weights of prm-logprob on');
   return finish(
     command.optionsGroup('Options:'),
@@ -88,7 +89,7 @@ export function scoreCommand(terminal: Terminal): Command {
 async function scoreFile(command: Command, options: ScoreOptions, terminal: Terminal): Promise<void> {
   await using stage = await openScoreStage(command, options);
   requireScorerOfPaths(stage);
-  await using backend = await openBackend(options);
+  await using backend = await openBackend(options, terminal.warn);
   // Paths bring their questions: others are needed for worked examples only.
   const { shots, shotsFile } = stage.config.prompt;
   const questions = shots > 0 && shotsFile === null ? await loadQuestions(stage, options) : [];
@@ -104,7 +105,7 @@ async function scoreFile(command: Command, options: ScoreOptions, terminal: Term
         const { label } = rows[i]!.value;
         if (scored.firstError === null) tooLong += 1;
         else if (typeof label === 'number') judged.push({ predicted: scored.firstError, label });
-        const text = options.json ? JSON.stringify(scored) : `${scored.id}  ${formatScores(scored, terminal.colors)}`;
+        const text = options.json ? jsonText(scored) : `${scored.id}  ${formatScores(scored, terminal.colors)}`;
         await terminal.print(text);
       }
       done += rows.length;
@@ -113,7 +114,7 @@ async function scoreFile(command: Command, options: ScoreOptions, terminal: Term
   } finally {
     progress.end();
   }
-  if (tooLong > 0) terminal.log(describeTooLong(tooLong));
+  warnOfTooLong(tooLong, terminal);
   if (judged.length > 0) reportF1(judged, options.threshold, terminal);
 }
 

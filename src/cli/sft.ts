@@ -4,6 +4,7 @@ import { openBackend } from '../backends/open.ts';
 import { SipfError } from '../errors.ts';
 import { goldRows } from '../pipeline/align.ts';
 import { finish, withExecution } from './options.ts';
+import { checkModelOut } from './outputs.ts';
 import {
   askedOf,
   loadQuestions,
@@ -38,9 +39,10 @@ export function sftCommand(terminal: Terminal): Command {
 async function sft(command: Command, options: StageOptions, terminal: Terminal): Promise<void> {
   await using stage = await openStage(command, options);
   const { config, task } = stage;
+  checkModelOut('sft', options, config);
   const source = requireModel(stage);
-  const questions = await withoutBrokenOnes(stage, await loadQuestions(stage, options), terminal);
-  await using backend = await openBackend(options);
+  const questions = await withoutBrokenOnes(stage, await loadQuestions(stage, options, terminal), terminal);
+  await using backend = await openBackend(options, terminal.warn);
   const { prompt, shots } = await openPrompt({ stage, options, questions, backend });
   const asked = askedOf(questions, shots, terminal);
   const examples = goldRows(asked, config.sft.rows, `sft/${config.seed}`, { task, prompt });

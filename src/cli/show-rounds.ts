@@ -92,15 +92,20 @@ export function renderFinal({ final }: Pick<RunView, 'final'>, look: Look): stri
   ];
 }
 
-/** Every warning of a round and of the last evaluation. */
+/** Every warning once, with the rounds that gave it (or `final`), and where it is explained. */
 export function renderWarnings({ rounds, final }: Pick<RunView, 'rounds' | 'final'>, look: Look): string[] {
-  const all = [
-    ...rounds.flatMap(({ iteration, report }) =>
-      (report?.warnings ?? []).map((text) => ({ where: `round ${iteration}`, text })),
-    ),
-    ...(final?.warnings ?? []).map((text) => ({ where: 'final', text })),
-  ];
-  return all.flatMap(({ where, text }) => wrap(`${where}: ${text}`, look.width).map(look.colors.yellow));
+  const given = new Map<string, string[]>();
+  const add = (where: string, texts: readonly string[] = []) => {
+    for (const text of texts) given.set(text, [...(given.get(text) ?? []), where]);
+  };
+  for (const { iteration, report } of rounds) add(String(iteration), report?.warnings);
+  add('final', final?.warnings);
+  const lines = [...given].flatMap(([text, of]) => {
+    const where =
+      of.length === 1 && of[0] === 'final' ? 'final' : `${of.length > 1 ? 'rounds' : 'round'} ${of.join(', ')}`;
+    return wrap(`${where}: ${text}`, look.width).map(look.colors.yellow);
+  });
+  return lines.length === 0 ? [] : [...lines, look.colors.dim('What each warning means: docs/warnings.md')];
 }
 
 function nameOf({ task, split }: Pick<SetReport, 'task' | 'split'>): string {

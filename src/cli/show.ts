@@ -1,7 +1,8 @@
 // sipf show: a run directory -> what happened there, for a person in a terminal. Reads only.
 import { Command } from 'commander';
-import { SipfError } from '../errors.ts';
+import { SipfError, sipfCommand } from '../errors.ts';
 import { pathScore } from '../pipeline/step-labels.ts';
+import { isOnlyCheck } from '../presets.ts';
 import type { PreferencePair } from '../records.ts';
 import { type QuestionView, type RunView, readRun } from '../run-reader.ts';
 import { finish, integer } from './options.ts';
@@ -51,10 +52,12 @@ export function lookOf({ colors, columns }: Terminal): Look {
 export function overview(view: RunView, look: Look): string[] {
   const final = renderFinal(view, look);
   const warnings = renderWarnings(view, look);
+  const only = 'A check that everything runs (preset smoke): these figures mean nothing.';
   return [
     ...renderRounds(view.rounds, look),
     ...(final.length > 0 ? ['', ...final] : []),
     ...(warnings.length > 0 ? ['', ...warnings] : []),
+    ...(isOnlyCheck(view.config) ? ['', ...wrap(only, look.width)] : []),
   ];
 }
 
@@ -77,7 +80,7 @@ export async function printExample(view: RunView, paths: number, terminal: Termi
 function header({ dir, config, finished, rounds }: RunView): string[] {
   const { method, task, seed, model } = config;
   const name = typeof model === 'string' ? model : 'made from nothing';
-  const state = finished ? 'finished' : `not finished: go on with \`sipf run --out ${dir}\``;
+  const state = finished ? 'finished' : `not finished: continue with \`${sipfCommand('run', '--out', dir)}\``;
   return [
     `${dir}: ${method} on ${task.name}, model ${name}, seed ${seed}, ${Math.max(0, rounds.length - 1)} of ${config.iterations} rounds begun, ${state}`,
   ];

@@ -27,6 +27,7 @@ export async function trainStage(
   const { stage, iteration, seed, source, examples, objective, settings } = training;
   const maxSteps = await maxStepsOf(backend, training);
   const options = trainOptions(settings, objective, keyedSeed(seed, stage, iteration), maxSteps);
+  terminal.resumes('A checkpoint, where there is one, is kept in --out: the same command continues from it.');
   const progress = terminal.progress({ title: 'train', unit: 'steps' });
   try {
     const result = await backend.train(
@@ -81,7 +82,7 @@ async function report(
     return;
   }
   if (dropped > 0) {
-    terminal.log(`Warning: ${dropped} of ${examples} rows are longer than ${maxLength} tokens and were left out.`);
+    terminal.warn(`${dropped} of ${examples} rows are longer than ${maxLength} tokens and were left out.`);
   }
   const loss = `loss ${firstLoss?.toFixed(4) ?? '-'} -> ${lastLoss?.toFixed(4) ?? '-'}`;
   await terminal.print(

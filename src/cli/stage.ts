@@ -8,25 +8,29 @@ import type { Config } from '../config.ts';
 import { hashPath, nodeDisk, replaceFile } from '../disk.ts';
 import { SipfError, throwIfAborted } from '../errors.ts';
 import { Journal } from '../journal.ts';
+import { MOST } from '../limits.ts';
 import type { Counts, StageOutput } from '../pipeline/counts.ts';
 import { canonicalJson, sha256 } from '../pipeline/keys.ts';
 import { type BuildPrompt, loadShots, makePrompter, withoutShots } from '../pipeline/prompt.ts';
 import { describeBroken, withoutBroken } from '../pipeline/references.ts';
 import { CodeTests, type Question } from '../records.ts';
+import { choicesOf, letterOf, rightOption, withOptions } from '../tasks/choices.ts';
 import { type OpenTasks, openTasks } from '../tasks/index.ts';
+import { settleIds } from '../tasks/record-ids.ts';
 import { openSandbox } from '../tasks/sandbox/open-sandbox.ts';
 import { goldSteps } from '../tasks/steps.ts';
 import { type Shot, type Split, type Task, taskOf } from '../tasks/task.ts';
 import { withSolutions } from '../train-questions.ts';
-import { type Row, readAllRows, readRows } from './jsonl.ts';
+import { ExactNumberValue, RecordId, type Row, readAllRows, readRows } from './jsonl.ts';
 import { type ExecutionOptions, integer } from './options.ts';
+import { isWholeForStages } from './own-file.ts';
 import { readSettings, type SettingsOptions, withSettings } from './settings.ts';
 import type { Terminal } from './terminal.ts';
 
 export interface StageOptions extends SettingsOptions, ExecutionOptions {
   readonly task?: string;
   readonly data?: string;
-  readonly split: Split;
+  readonly split?: Split;
   readonly limit?: number;
   readonly questions?: string;
   readonly model?: string;
@@ -36,17 +40,28 @@ export interface StageOptions extends SettingsOptions, ExecutionOptions {
   readonly json?: boolean;
 }
 
+/** Which part of the data a stage reads. */
+export function splitOption(): Option {
+  const choices = ['train', 'valid', 'test'];
+  return new Option('--split <name>', 'which questions (default: train; all of a file of your own)').choices(choices);
+}
+
 /** Adds where questions come from, --out, --iteration and the settings of `sections`. */
 export function withStage(command: Command, out: string, sections: readonly string[]): Command {
   return withSettings(
     command
       .option('--task <name>', 'kind of question')
       .option('--data <path>', "the task's file or folder (default: the hub, or generated)")
-      .addOption(new Option('--split <name>', 'which questions').choices(['train', 'valid', 'test']).default('train'))
-      .option('--limit <n>', 'the first n questions', integer({ min: 1 }))
+      .addOption(splitOption())
+      .option('--limit <n>', 'the first n questions', integer({ min: 1, max: MOST.questions }))
       .option('--questions <file>', 'JSONL of {id, question, answer, solution?} instead of --data')
       .requiredOption('--out <path>', out)
-      .option('--iteration <k>', 'round, which random numbers and ids depend on', integer({ min: 0 }), 1),
+      .option(
+        '--iteration <k>',
+        'round, which random numbers and ids depend on',
+        integer({ min: 0, max: MOST.rounds }),
+        1,
+      ),
     sections,
   );
 }
@@ -103,10 +118,13 @@ export function requireModel({ config }: Pick<Stage, 'config'>): ModelSource {
 }
 
 const QuestionLine = z.looseObject({
-  id: z.union([z.string(), z.int()]).nullish(),
+  id: RecordId,
   question: z.string(),
   /** Tests take its place for code. */
-  answer: z.union([z.string(), z.number()]).default(''),
+  answer: z.union([z.string(), z.number(), ExactNumberValue]).default(''),
+  /** Options of a multiple-choice question; `answer` is one of them. */
+  choices: z.unknown().optional(),
+  options: z.unknown().optional(),
   solution: z.union([z.array(z.string()), z.string()]).nullish(),
   /** The question's own task, in a mixture. */
   task: z.string().optional(),
@@ -114,32 +132,48 @@ const QuestionLine = z.looseObject({
   prefix: z.string().optional(),
 });
 
-/** The questions of --questions, else of the task's data. */
+/** The questions of --questions, else of the task's data; says so on `terminal` where all of a file is read. */
 export async function loadQuestions(
   { config, task }: Pick<Stage, 'config' | 'task'>,
   options: Pick<StageOptions, 'questions' | 'split' | 'limit'>,
+  terminal?: Terminal,
 ): Promise<Question[]> {
   if (options.questions === undefined) {
     const { data, limit: configured, maxGoldSteps, solutions, seed } = config.task;
-    const { split, limit } = options;
+    const whole = options.split === undefined && (await isWholeForStages(task, data));
+    const split = options.split ?? 'train';
     // The settings of task choose train questions: a run's other splits are whole, too.
-    if (split !== 'train') return task.load({ data: data ?? undefined, split, limit, seed });
+    const isTrain = split === 'train';
     const loaded = await task.load({
       data: data ?? undefined,
       split,
-      limit: limit ?? configured ?? undefined,
-      maxGoldSteps: maxGoldSteps ?? undefined,
+      whole,
+      limit: options.limit ?? (isTrain ? (configured ?? undefined) : undefined),
+      maxGoldSteps: isTrain ? (maxGoldSteps ?? undefined) : undefined,
       seed,
     });
-    return withSolutions(loaded, solutions);
+    if (whole)
+      terminal?.log(
+        `Reads ${loaded.length} questions of ${data}, of all its parts. --split train reads the part that a run trains on.`,
+      );
+    return isTrain ? withSolutions(loaded, solutions) : loaded;
   }
   const rows = await readAllRows(options.questions, QuestionLine);
-  const questions = rows.map((row) => questionOf(row, task));
+  const ids = settleIds(
+    rows.map(({ value: { id } }) => (id === undefined || id === null ? undefined : String(id))),
+    rows,
+    ({ index }) => String(index),
+  );
+  const questions = rows.map((row, i) => questionOf(row, ids[i]!, task));
   return options.limit === undefined ? questions : questions.slice(0, options.limit);
 }
 
-function questionOf({ index, place, value }: Row<z.infer<typeof QuestionLine>>, task: Task): Question {
-  const { id, question, answer, solution, task: name, tests, prefix } = value;
+function questionOf({ index, place, value }: Row<z.infer<typeof QuestionLine>>, id: string, task: Task): Question {
+  const { solution, task: name, tests, prefix, choices, options } = value;
+  const record = { value: { choices, options, answer: value.answer }, index, place };
+  const chosen = tests === undefined ? choicesOf(record) : null;
+  const answer = chosen?.answer ?? String(value.answer);
+  const question = chosen === null ? value.question : withOptions(value.question, chosen.options);
   const own = task.members === undefined ? task : taskOf(task, { task: name });
   const needed = own.judgedBy === 'tests' ? tests : answer;
   if (needed === undefined || needed === '') {
@@ -149,16 +183,18 @@ function questionOf({ index, place, value }: Row<z.infer<typeof QuestionLine>>, 
       `${place}, field "${field}": Expected what answers to ${own.name} are judged by, got nothing. Mend that line.`,
     );
   }
-  const split = (text: string) => (tests === undefined ? goldSteps(text.split('\n'), String(answer)) : own.split(text));
+  const stated = chosen === null ? answer : letterOf(rightOption(chosen.options, answer));
+  const split = (text: string) => (tests === undefined ? goldSteps(text.split('\n'), stated) : own.split(text));
   const steps = typeof solution === 'string' ? split(solution) : solution;
   return {
-    id: String(id ?? index),
+    id,
     task: own.name,
     question,
-    answer: String(answer),
+    answer,
     ...(steps ? { solution: steps } : {}),
     ...(tests === undefined ? {} : { tests }),
     ...(prefix === undefined ? {} : { prefix }),
+    ...(chosen === null ? {} : { choices: [...chosen.options] }),
   };
 }
 
@@ -218,7 +254,7 @@ async function shotsOf({ stage, options, questions }: PromptArgs): Promise<Shot[
   const data = config.task.data ?? undefined;
   if (count === 0 || file !== null || task.examples !== undefined)
     return loadShots({ task, count, file, fallback: questions, data });
-  const own = options.questions !== undefined || options.split === 'train';
+  const own = options.questions !== undefined || (options.split ?? 'train') === 'train';
   const train = own ? questions : await loadQuestions(stage, { split: 'train' });
   const { kept } = await withoutBroken(task, train);
   return loadShots({ task, count, file, fallback: kept, data });
@@ -250,7 +286,8 @@ export async function rowsByQuestion<T extends { readonly questionId: string }>(
   return groups;
 }
 
-function requireQuestion(known: ReadonlyMap<string, Question>, id: string, place: Row<unknown>['place']): void {
+/** Throws SipfError 'bad-input' naming the line where no such question is known. */
+export function requireQuestion(known: ReadonlyMap<string, Question>, id: string, place: Row<unknown>['place']): void {
   if (known.has(id)) return;
   throw new SipfError(
     'bad-input',
@@ -277,6 +314,7 @@ export async function runJournaled<U>(args: JournaledArgs<U>, terminal: Terminal
   const exists = (await stat(path).catch(() => null)) !== null;
   const journal = await Journal.open(nodeDisk, path, sha256(canonicalJson(inputs)), exists);
   const already = journal.units;
+  terminal.resumes('Finished work is kept beside --out: the same command continues.');
   const progress = terminal.progress({ title, unit, total });
   let index = 0;
   let done = 0;

@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import picocolors from 'picocolors';
 import { SipfError } from '../errors.ts';
-import type { OnProgress } from '../progress.ts';
+import { type OnProgress, stageTitle } from '../progress.ts';
 import { type Progress, type ProgressOptions, startProgress } from './progress.ts';
 
 export type Colors = ReturnType<typeof picocolors.createColors>;
@@ -12,8 +12,12 @@ export interface Terminal {
   readonly signal: AbortSignal;
   /** Results: one line on stdout, waiting while the reader is slow. */
   print(line: string): Promise<void>;
+  /** A piece of a result on stdout, without a line end, as it comes. */
+  write(text: string): void;
   /** Everything else: one line on stderr. */
   log(line: string): void;
+  /** What the user should know and look at. */
+  warn(message: string): void;
   progress(options: ProgressOptions): Progress;
   /** Draws the stages of a long call one after the other; `end` closes the last. */
   stages(): { readonly onProgress: OnProgress; end(): void };
@@ -22,7 +26,17 @@ export interface Terminal {
   /** Width of stdout in characters; 100 where it is no terminal. */
   readonly columns: number;
   now(): number;
+  /** Says what a stop leaves behind; without it, that the same command starts again. */
+  resumes(advice: string): void;
 }
+
+export interface ProcessTerminal extends Terminal {
+  /** What `resumes` was told last. */
+  stopAdvice(): string;
+}
+
+/** Of commands that keep nothing when they are stopped. */
+const STARTS_AGAIN = 'Nothing is kept of it: the same command starts again.';
 
 /** A second Ctrl-C sooner than this is the same one: npm passes on what the terminal has sent already. */
 const SAME_SIGNAL_MS = 400;
@@ -33,21 +47,32 @@ export interface Interrupts {
   exitCode(): number | null;
 }
 
-/** The first SIGINT or SIGTERM fires the signal; a second one ends the process at once. */
+/** Ends the process. A signal has its own effect from here on: while the engine's thread ends, nobody would see it. */
+export function leave(code: number): never {
+  stopListening();
+  process.exit(code);
+}
+
+function stopListening(): void {
+  process.removeAllListeners('SIGINT');
+  process.removeAllListeners('SIGTERM');
+}
+
+/** The first SIGINT or SIGTERM fires the signal; a second one of either ends the process at once. */
 export function listenForInterrupts(log: (line: string) => void): Interrupts {
   const controller = new AbortController();
-  let first = 0;
+  let first: { readonly time: number; readonly name: NodeJS.Signals } | null = null;
   let code: number | null = null;
   const onSignal = (name: NodeJS.Signals) => {
-    const now = Date.now();
-    if (code === null) {
-      first = now;
+    const time = performance.now();
+    if (first === null) {
+      first = { time, name };
       code = name === 'SIGINT' ? 130 : 143;
       log('\nStopping cleanly. Press Ctrl-C again to stop at once.');
-      controller.abort(new SipfError('aborted', 'Stopped on request. Run the same command again to go on.'));
-    } else if (now - first > SAME_SIGNAL_MS) {
+      controller.abort(new SipfError('aborted', 'Stopped on request.'));
+    } else if (name !== first.name || time - first.time > SAME_SIGNAL_MS) {
       // The signal's own effect: process.exit would wait for the engine's thread.
-      process.removeAllListeners(name);
+      stopListening();
       process.kill(process.pid, name);
     }
   };
@@ -56,37 +81,50 @@ export function listenForInterrupts(log: (line: string) => void): Interrupts {
   return { signal: controller.signal, exitCode: () => code };
 }
 
-/** The real terminal. Ends the process quietly when the reader of stdout goes away. */
-export function openTerminal(signal: AbortSignal): Terminal {
+/**
+ * The real terminal. Ends the process quietly when the reader of stdout goes away, as results have nowhere to go then. When the reader of stderr
+ * does, the work goes on without its progress: files are written as ever, and the exit code says how it ended.
+ */
+export function openTerminal(signal: AbortSignal): ProcessTerminal {
   const { stdout, stderr } = process;
   // Results that cannot be written are lost: better to stop than to go on for hours.
   stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit(0);
+    if (error.code === 'EPIPE') leave(0);
     stderr.write(`sipf: Expected to write to stdout, got ${error.code ?? error.message}. Send it elsewhere.\n`);
-    process.exit(2);
+    leave(2);
   });
-  stderr.on('error', () => process.exit(process.exitCode ?? 0));
+  stderr.on('error', () => {});
+  let advice = STARTS_AGAIN;
   // A live progress line gives way to every other line.
   const clearLine = () => {
     if (stderr.isTTY) stderr.write('\r\u001b[2K');
   };
   const progress = (options: ProgressOptions) => startProgress(stderr, options, () => performance.now());
   const color = stdout.isTTY === true && !process.env.NO_COLOR && process.env.TERM !== 'dumb';
+  const log = (line: string): void => {
+    clearLine();
+    stderr.write(`${line}\n`);
+  };
   return {
     signal,
+    write(text) {
+      if (text !== '') stdout.write(text);
+    },
     async print(line) {
       if (stdout.isTTY) clearLine();
       if (!stdout.write(`${line}\n`)) await once(stdout, 'drain');
     },
-    log(line) {
-      clearLine();
-      stderr.write(`${line}\n`);
-    },
+    log,
+    warn: (message) => log(`Warning: ${message}`),
     progress,
     stages: () => drawStages(progress),
     colors: picocolors.createColors(color),
     columns: stdout.isTTY ? stdout.columns : 100,
     now: () => Date.now(),
+    resumes(text) {
+      advice = text;
+    },
+    stopAdvice: () => advice,
   };
 }
 
@@ -99,7 +137,7 @@ function drawStages(progress: (options: ProgressOptions) => Progress): {
   let display: Progress | null = null;
   return {
     onProgress(event) {
-      const next = event.iteration > 0 ? `round ${event.iteration} ${event.stage}` : event.stage;
+      const next = stageTitle(event.stage, event.iteration);
       if (next !== title || display === null) {
         display?.end();
         title = next;

@@ -1,13 +1,15 @@
 // sipf train-prm: step labels and their samples -> a process reward model. Stage 3 on its own.
 import { Command } from 'commander';
 import { openBackend } from '../backends/open.ts';
+import { shareHeldOut } from '../pipeline/keys.ts';
 import { METHODS, needs } from '../pipeline/methods.ts';
 import { checkPrmRows, prmRows } from '../pipeline/train-prm.ts';
-import { Sample, StepLabels } from '../records.ts';
+import { StepLabels } from '../records.ts';
 import { finish, withExecution } from './options.ts';
+import { checkModelOut } from './outputs.ts';
+import { readSamples } from './own-samples.ts';
 import {
   askedOf,
-  loadQuestions,
   ofAsked,
   openPrompt,
   openStage,
@@ -47,12 +49,14 @@ export function trainPrmCommand(terminal: Terminal): Command {
 async function trainPrm(command: Command, options: TrainPrmOptions, terminal: Terminal): Promise<void> {
   await using stage = await openStage(command, options);
   const { config, task } = stage;
+  checkModelOut('train-prm', options, config);
   const source = requireModel(stage);
-  const questions = await loadQuestions(stage, options);
-  const known = new Map(questions.map((question) => [question.id, question]));
-  const samples = await rowsByQuestion(options.samples, Sample, known, terminal.signal);
+  const { questions, known, samples } = await readSamples(
+    { path: options.samples, stage, options, judged: false },
+    terminal,
+  );
   const labels = await rowsByQuestion(options.in, StepLabels, known, terminal.signal);
-  await using backend = await openBackend(options);
+  await using backend = await openBackend(options, terminal.warn);
   const { prompt, shots } = await openPrompt({ stage, options, questions, backend });
   const asked = askedOf(questions, shots, terminal);
   const labelled = [...ofAsked(labels, asked)].map(([id, records]) => ({
@@ -67,10 +71,13 @@ async function trainPrm(command: Command, options: TrainPrmOptions, terminal: Te
     targets,
     rule: config.labels,
     gold,
-    heldOut: config.labels.heldOut,
+    heldOut: shareHeldOut(
+      asked.map(({ id }) => id),
+      config.labels.heldOut,
+    ),
     calibrates: needs(METHODS[config.method], config.score.scorer).calibration,
   });
-  for (const warning of checkPrmRows(rows)) terminal.log(`Warning: ${warning}`);
+  for (const warning of checkPrmRows(rows)) terminal.warn(warning);
   const { paths, heldOutPaths, steps, correctSteps } = rows.counts;
   terminal.log(
     `${paths} labelled paths (${heldOutPaths} more are held out), ${steps} steps, ${Math.round(correctSteps)} of them correct`,

@@ -8,6 +8,7 @@ import { matmul } from './build.ts';
 import { Graph } from './graph.ts';
 import { outputName, serialise } from './onnx.ts';
 import { type Provider, plainReason, runtimeEntry } from './session.ts';
+import { silent } from './telemetry.ts';
 
 export interface ProbeResult {
   readonly available: boolean;
@@ -60,7 +61,7 @@ function runChild(
   args: readonly string[],
   { env = process.env, timeoutMs = 60_000, signal }: ProbeOptions,
 ): Promise<Ended> {
-  const settings = { env: { ...env }, timeout: timeoutMs, ...(signal ? { signal } : {}) };
+  const settings = { env: { ...silent(env) }, timeout: timeoutMs, ...(signal ? { signal } : {}) };
   return new Promise((resolve) => {
     execFile(process.execPath, ['-e', CHILD, ...args], settings, (error, stdout, stderr) => {
       const ended =

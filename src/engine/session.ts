@@ -5,11 +5,12 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { InferenceSession, Tensor as RuntimeTensor } from 'onnxruntime-node';
-import { messageOf, SipfError } from '../errors.ts';
+import { messageOf, SipfError, sipfCommand } from '../errors.ts';
 import { type Dim, evaluate, isName } from './dims.ts';
 import type { Graph, Tensor } from './graph.ts';
 import { outputName, serialise } from './onnx.ts';
 import type { Provider } from './op.ts';
+import { silenceRuntime } from './telemetry.ts';
 
 export type { Provider };
 
@@ -49,10 +50,7 @@ export function plainReason(message: string): string {
 /** Path of the runtime's entry, for code that loads it in a process of its own. */
 export const runtimeEntry = (): string => createRequire(import.meta.url).resolve('onnxruntime-node');
 
-/**
- * Weights a node below which handing an operator to several threads costs more than it saves. Training on 2 cores, 2 threads against 1:
- * 0.8 times as fast at 0.5M parameters and 4 layers (900 weights a node), 1.1 at 2.8M and 6 (3,600), 1.3 at 14M and 8.
- */
+/** Weights a node below which handing an operator to several threads costs more than it saves: between 0.5M parameters in 4 layers and 2.8M in 6. */
 const SMALL = 2500;
 
 /** One thread for a model of small operators; undefined: the runtime's choice. Weights are frozen ones and inputs of fixed shape. */
@@ -76,6 +74,7 @@ export class Engine implements AsyncDisposable {
   #created = 0;
 
   constructor({ provider, threads }: EngineOptions) {
+    silenceRuntime();
     this.provider = provider;
     this.#threads = threads;
   }
@@ -151,7 +150,7 @@ export class Engine implements AsyncDisposable {
       executionProviders: [this.provider],
       graphOptimizationLevel: 'all',
       logSeverityLevel: 3,
-      // A planned block per input shape, beside what the arena holds already: 2.4 GB more at 135M, and no faster.
+      // A planned block per input shape, beside what the arena holds already: more memory, and no faster.
       enableMemPattern: false,
       ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
       extra: { session: { disable_prepacking: prepack ? '0' : '1' } },
@@ -173,7 +172,7 @@ export class Engine implements AsyncDisposable {
     if (!unavailable) return thrown;
     return new SipfError(
       'provider-unavailable',
-      `Expected execution provider ${this.provider} to start here, got: ${plainReason(message)}. Use --provider cpu, or see \`sipf doctor\`.`,
+      `Expected execution provider ${this.provider} to start here, got: ${plainReason(message)}. Use --provider cpu, or see \`${sipfCommand('doctor')}\`.`,
       { cause: thrown },
     );
   }

@@ -1,5 +1,5 @@
 // Requests -> completions: one unit of work with continuous batching over slots, every prefix computed once. Leaves out what the texts mean.
-import type { GenerateRequest, GenerateStats, OnFinished } from '../backends/backend.ts';
+import type { DrawOptions, GenerateRequest, GenerateStats, OnFinished } from '../backends/backend.ts';
 import { SipfError, throwIfAborted } from '../errors.ts';
 import { ContextEncoder, type ContextTokenizer } from './context.ts';
 import { bytesPerToken, type KvCache, type KvRows } from './kv-cache.ts';
@@ -8,8 +8,7 @@ import { type PrefixNode, PrefixTree } from './prefix-tree.ts';
 import { type CompletionTokenizer, checkSampling, Sequence } from './sequence.ts';
 import { turn } from './turn.ts';
 
-export interface GenerateOptions {
-  readonly signal?: AbortSignal | undefined;
+export interface GenerateOptions extends DrawOptions {
   /** Tokens of one prefill pass, padding included. */
   readonly tokensPerPass?: number;
   /** Bytes of prefixes kept outside the slots; prefixes that no request ahead needs go first. */
@@ -51,6 +50,7 @@ export async function generate(
 class Unit {
   readonly #generator: Generator;
   readonly #signal: AbortSignal | undefined;
+  readonly #onText: DrawOptions['onText'];
   readonly #tokensPerPass: number;
   readonly #prefixBytes: number;
   readonly #encoder: ContextEncoder;
@@ -61,9 +61,10 @@ class Unit {
   #promptTokens = 0;
   #generatedTokens = 0;
 
-  constructor(generator: Generator, { signal, tokensPerPass = 512, prefixBytes = 512 << 20 }: GenerateOptions) {
+  constructor(generator: Generator, { signal, onText, tokensPerPass = 512, prefixBytes = 512 << 20 }: GenerateOptions) {
     this.#generator = generator;
     this.#signal = signal;
+    this.#onText = onText;
     this.#tokensPerPass = tokensPerPass;
     this.#prefixBytes = prefixBytes;
     this.#encoder = new ContextEncoder(generator.tokenizer, generator.model.config.vocab);
@@ -85,6 +86,7 @@ class Unit {
         for (const [slot, sequence] of this.#live.entries()) {
           sequence.push(tokens[slot] as number, logps[slot] as number);
         }
+        this.#tell();
         await this.#retire(onFinished);
         await turn();
       }
@@ -92,6 +94,13 @@ class Unit {
     } finally {
       for (let slot = 0; slot < cache.slots; slot++) cache.release(slot);
     }
+  }
+
+  #tell(): void {
+    if (this.#onText === undefined) return;
+    const drawn = this.#live.map((sequence) => ({ id: sequence.request.id, text: sequence.drawn() }));
+    const added = drawn.filter(({ text }) => text !== '');
+    if (added.length > 0) this.#onText(added);
   }
 
   #enqueue(requests: readonly GenerateRequest[]): void {

@@ -2,6 +2,7 @@
 import type { Engine, HostArray } from '../engine/session.ts';
 import { SipfError } from '../errors.ts';
 import type { DecoderConfig } from '../models/decoder.ts';
+import { whyNotNumbers } from '../models/not-numbers.ts';
 import { ropeTables } from '../models/rope.ts';
 import type { KvCache, KvRows } from './kv-cache.ts';
 import { compileDecode, compilePrefill, compileTokenLogps, type ModelProgram, type ModelWeights } from './passes.ts';
@@ -143,7 +144,7 @@ export class LanguageModel implements AsyncDisposable {
     });
     cache.append((result['rows'] as HostArray<Float32Array>).data, live);
     const logps = [...(result['logps'] as HostArray<Float32Array>).data];
-    if (!logps.every(Number.isFinite)) throw notANumber();
+    if (!logps.every(Number.isFinite)) throw await this.#notANumber();
     return { tokens: Array.from((result['tokens'] as HostArray<BigInt64Array>).data, Number), logps };
   }
 
@@ -171,8 +172,13 @@ export class LanguageModel implements AsyncDisposable {
       const result = await this.#tokenLogps.runFloat({ hidden: rows, targets: { data: ids, shape: [ids.length] } });
       logps.push(...(result['logps'] as HostArray<Float32Array>).data);
     }
-    if (!logps.every(Number.isFinite)) throw notANumber();
+    if (!logps.every(Number.isFinite)) throw await this.#notANumber();
     return logps;
+  }
+
+  async #notANumber(): Promise<SipfError> {
+    const why = await whyNotNumbers(this.#weights.held.slices, this.config);
+    return new SipfError('diverged', `Expected numbers from the model, got NaN or infinity. ${why}`);
   }
 
   /** The decode program; made anew where rows ask for more than it can do. */
@@ -193,13 +199,6 @@ export class LanguageModel implements AsyncDisposable {
     for (const program of [this.#prefill, this.#tokenLogps, this.#decode]) await program?.[Symbol.asyncDispose]();
     this.#prefill = this.#tokenLogps = this.#decode = undefined;
   }
-}
-
-function notANumber(): SipfError {
-  return new SipfError(
-    'diverged',
-    'Expected numbers from the model, got NaN or infinity. The weights are damaged: train or download them again.',
-  );
 }
 
 const roundUp = (n: number, block: number): number => Math.ceil(n / block) * block;

@@ -2,7 +2,7 @@
 import type { ModelSource } from '../backends/backend.ts';
 import type { Engine } from '../engine/session.ts';
 import { SipfError } from '../errors.ts';
-import { architectureOf } from '../models/architectures.ts';
+import { decoderOf } from '../models/architectures.ts';
 import { checkWeights } from '../models/check-weights.ts';
 import { HeldWeights, holdingFor } from '../models/held-weights.ts';
 import { mergeWeights } from '../models/merged-weights.ts';
@@ -15,13 +15,14 @@ export interface OpenModel extends AsyncDisposable {
   readonly weights: ModelWeights;
   readonly tokenizer: Tokenizer;
   readonly hash: string;
+  /** What the user should know of the model's files, though they can be used. */
+  readonly warnings: readonly string[];
 }
 
 /** @throws SipfError where files are missing, do not fit each other, or are not supported. */
 export async function openModel(engine: Engine, source: ModelSource, options: CacheOptions = {}): Promise<OpenModel> {
   const files = await openModelFiles(source.model, options);
-  const architecture = architectureOf(files.config);
-  const config = architecture.configure(files.config);
+  const { architecture, config } = decoderOf(files);
   checkWeights(architecture, config, files);
   const tokenizer = await tokenizerOf(source.model, options);
   checkVocabulary(tokenizer, config.vocab);
@@ -31,6 +32,7 @@ export async function openModel(engine: Engine, source: ModelSource, options: Ca
     weights: { architecture, config, held: new HeldWeights(slices, holdingFor(engine.provider, slices)) },
     tokenizer,
     hash: merged.hash,
+    warnings: [...files.warnings, ...tokenizer.warnings],
     [Symbol.asyncDispose]: () => merged[Symbol.asyncDispose](),
   };
 }
@@ -61,6 +63,7 @@ function idsOnly(missing: SipfError): Tokenizer {
     eosIds: [],
     padId: null,
     vocabSize: 0,
+    warnings: [],
     get chatTemplate(): never {
       return refuse();
     },

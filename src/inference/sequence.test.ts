@@ -69,3 +69,31 @@ it('shows an unfinished character as broken', () => {
   sequence.push(ids[0] as number, -1);
   expect(sequence.completion()).toMatchObject({ text: '\uFFFD', finishReason: 'length' });
 });
+
+it.each([
+  ['Tom has three apples. 🙂 naïve', []],
+  ['ab\n\nQuestion: x', ['\n\nQ']],
+  ['ab\n\nno question\n\nQ', ['\n\nQ', 'zzz']],
+  ['aaaab', ['aab']],
+  ['one two', ['two three']],
+  ['xyz', ['x']],
+  ['日本語🙂🙃', ['🙃']],
+  ['a🙂', ['🙂🙃']],
+])('gives the text of %j with stops %j as it comes, and takes nothing back', (text, stopStrings) => {
+  const sequence = start({ stopStrings });
+  let given = '';
+  for (const id of tokenizer.encodeContinuation(text)) {
+    if (sequence.finished) break;
+    sequence.push(id, -1);
+    const piece = sequence.drawn();
+    expect(piece).not.toContain('\uFFFD');
+    given += piece;
+    for (const stop of stopStrings) expect(given).not.toContain(stop);
+  }
+  if (!sequence.finished) {
+    sequence.push(2, -1);
+    given += sequence.drawn();
+  }
+  expect(given).toBe(sequence.completion().text);
+  expect(sequence.drawn()).toBe('');
+});

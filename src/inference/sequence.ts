@@ -22,6 +22,8 @@ export class Sequence {
   readonly #stream: TextStream;
   readonly #logps: number[] = [];
   #text = '';
+  /** Characters that `drawn` has given. */
+  #given = 0;
   #finished: 'stop' | 'length' | null = null;
 
   /** @param limit tokens that context and completion may have together. */
@@ -60,6 +62,14 @@ export class Sequence {
     if (!this.#finished && this.tokens.length >= this.#limit) this.#finish('length');
   }
 
+  /** The text that came since the last call and that no stop string will take back. */
+  drawn(): string {
+    const end = this.#text.length - (this.finished ? 0 : startedStop(this.#text, this.#stops));
+    const text = this.#text.slice(this.#given, end);
+    this.#given = Math.max(this.#given, end);
+    return text;
+  }
+
   completion(): Completion {
     return {
       id: this.request.id,
@@ -84,6 +94,17 @@ export class Sequence {
     this.#add(this.#stream.end());
     this.#finished ??= reason;
   }
+}
+
+/** How many characters at the end of `text` are the start of a stop string. */
+function startedStop(text: string, stops: readonly string[]): number {
+  const longest = (stop: string): number => {
+    for (let length = Math.min(stop.length - 1, text.length); length > 0; length--) {
+      if (text.endsWith(stop.slice(0, length))) return length;
+    }
+    return 0;
+  };
+  return Math.max(0, ...stops.map(longest));
 }
 
 /** @throws SipfError 'bad-input' naming the request where its sampling options are out of range. */

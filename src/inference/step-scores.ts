@@ -1,6 +1,7 @@
 // Prompts and steps as token ids -> P(step correct) at each step's last token. Leaves text to the backend and the head's form to models/prm-head.ts.
 import type { Engine, HostArray } from '../engine/session.ts';
 import { SipfError, throwIfAborted } from '../errors.ts';
+import { whyNotNumbers } from '../models/not-numbers.ts';
 import { passInputs, RopeInputs } from './language-model.ts';
 import { type PackOptions, packRows } from './packed-rows.ts';
 import { compileStepScores, type ModelProgram, type ModelWeights } from './passes.ts';
@@ -48,10 +49,16 @@ export class StepScorer implements AsyncDisposable {
         ...passInputs({ ...pass, at }),
         ...this.#rope.upTo(pass.seq),
       })) as { probabilities: HostArray<Float32Array> };
-      for (const [n, { item }] of reads.entries()) scores[item]?.push(finite(probabilities.data[n] as number));
+      if (!probabilities.data.every(Number.isFinite)) throw await this.#notANumber();
+      for (const [n, { item }] of reads.entries()) scores[item]?.push(probabilities.data[n] as number);
       await turn();
     }
     return scores;
+  }
+
+  async #notANumber(): Promise<SipfError> {
+    const why = await whyNotNumbers(this.#weights.held.slices, this.#weights.config);
+    return new SipfError('diverged', `Expected numbers from the process reward model, got NaN or infinity. ${why}`);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -64,14 +71,6 @@ export class StepScorer implements AsyncDisposable {
 function stepEnds({ prompt, steps }: TokenPath): number[] {
   let end = prompt.length - 1;
   return steps.map((step) => (end += step.length));
-}
-
-function finite(score: number): number {
-  if (Number.isFinite(score)) return score;
-  throw new SipfError(
-    'diverged',
-    'Expected numbers from the process reward model, got NaN. Its weights are damaged: train it again.',
-  );
 }
 
 function checkPath({ prompt, steps }: TokenPath, n: number, limit: number): void {

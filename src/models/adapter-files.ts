@@ -1,9 +1,11 @@
 // A PEFT adapter folder <-> rank, alpha, targets and float32 factors. Leaves out what changes the base or the formula (DoRA, rank patterns, ...): refused by name.
 import { join } from 'node:path';
 import { z } from 'zod';
-import { SipfError } from '../errors.ts';
+import { printable, SipfError } from '../errors.ts';
+import { shown } from './config-reader.ts';
 import { contentHash } from './content-hash.ts';
 import { exists, readJsonObject, writeFileAtomically } from './file-bytes.ts';
+import { noAdapterWeights } from './foreign-models.ts';
 import type { CacheOptions } from './hub.ts';
 import { readSafetensorsHeader, readTensor, type Tensor, type TensorToWrite, writeSafetensors } from './safetensors.ts';
 
@@ -79,6 +81,9 @@ const AdapterConfig = z.object({
   ...OFF,
 });
 
+/** Keys whose values may be anything of their kind: a wrong one is no other kind of adapter. */
+const VALUES = ['base_model_name_or_path', 'r', 'lora_alpha', 'lora_dropout', 'use_rslora', 'target_modules'];
+
 /**
  * Reads an adapter folder as PEFT writes it.
  * @throws SipfError where files are missing or corrupt, a feature is not supported (named), or shapes disagree with the rank.
@@ -86,11 +91,13 @@ const AdapterConfig = z.object({
 export async function readAdapter(folder: string): Promise<AdapterFiles> {
   const configFile = join(folder, CONFIG);
   if (!(await exists(configFile))) {
+    if (folder.endsWith('.gguf')) throw ggufAdapter(folder);
     throw new SipfError(
       'not-found',
       `Expected ${CONFIG} in the adapter folder ${folder}, got none. Give a folder that PEFT or sipf wrote.`,
     );
   }
+  if (!(await exists(join(folder, WEIGHTS)))) throw await noAdapterWeights(folder);
   const config = parseConfig(configFile, await readJsonObject(configFile));
   const { factors, extra } = await readFactors(join(folder, WEIGHTS), config.r);
   return {
@@ -106,25 +113,29 @@ export async function readAdapter(folder: string): Promise<AdapterFiles> {
   };
 }
 
+function ggufAdapter(file: string): SipfError {
+  return new SipfError(
+    'unsupported',
+    `Expected an adapter folder (adapter_config.json, ${WEIGHTS}), got the GGUF file ${file}. Give the PEFT folder that it was made from.`,
+  );
+}
+
 function parseConfig(file: string, json: unknown): z.infer<typeof AdapterConfig> {
   const parsed = AdapterConfig.safeParse(json);
   if (parsed.success) return parsed.data;
   const key = String(parsed.error.issues[0]?.path[0]);
-  const value = JSON.stringify((json as Record<string, unknown>)[key]) ?? 'nothing';
-  const shape: Readonly<Record<string, unknown>> = AdapterConfig.shape;
-  if (!(key in shape))
+  const value = shown((json as Record<string, unknown>)[key]);
+  if (VALUES.includes(key)) {
     throw new SipfError(
       'bad-input',
-      `Expected an adapter configuration in ${file}, got ${key}: ${value}. Restore the file.`,
+      `Expected a sound ${key} in ${file}, got ${value}. Correct it, or save the adapter again.`,
     );
+  }
   const hint =
     key in OFF
       ? 'Merge the adapter into its base with PEFT (merge_and_unload), then use that model.'
       : 'Train a plain LoRA adapter, or merge it with PEFT (merge_and_unload).';
-  throw new SipfError(
-    'unsupported',
-    `Expected a plain LoRA adapter in ${file}, got ${key}: ${value.slice(0, 80)}. ${hint}`,
-  );
+  throw new SipfError('unsupported', `Expected a plain LoRA adapter in ${file}, got ${key}: ${value}. ${hint}`);
 }
 
 async function readFactors(
@@ -143,7 +154,7 @@ async function readFactors(
     else
       throw new SipfError(
         'unsupported',
-        `Expected LoRA factors of linear layers in ${file}, got tensor ${key}. Merge the adapter with PEFT (merge_and_unload).`,
+        `Expected LoRA factors of linear layers in ${file}, got tensor ${printable(key)}. Merge the adapter with PEFT (merge_and_unload).`,
       );
   }
   const factors = new Map<string, LoraFactors>();
@@ -166,12 +177,18 @@ function checkedFactors(
   if (!a || !b)
     throw new SipfError(
       'bad-input',
-      `Expected lora_A and lora_B of ${path} in ${file}, got one of them. Save the adapter again.`,
+      `Expected lora_A and lora_B of ${printable(path)} in ${file}, got one of them. Save the adapter again.`,
     );
   if (a.shape.length !== 2 || b.shape.length !== 2 || a.shape[0] !== rank || b.shape[1] !== rank) {
     throw new SipfError(
       'bad-input',
-      `Expected lora_A [${rank}, in] and lora_B [out, ${rank}] of ${path} in ${file}, got [${a.shape}] and [${b.shape}]. Restore ${CONFIG}.`,
+      `Expected lora_A [${rank}, in] and lora_B [out, ${rank}] of ${printable(path)} in ${file}, got [${a.shape}] and [${b.shape}]. Restore ${CONFIG}.`,
+    );
+  }
+  if (!a.data.every(Number.isFinite) || !b.data.every(Number.isFinite)) {
+    throw new SipfError(
+      'bad-input',
+      `Expected numbers in the factors of ${printable(path)} in ${file}, got NaN or infinity. The adapter is damaged, or its training diverged: use another one.`,
     );
   }
   return { a: a.data, b: b.data };

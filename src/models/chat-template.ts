@@ -1,6 +1,6 @@
 // A conversation and a tokenizer -> the prompt text in the model's own chat template, ready for encode(). Leaves out tools and documents.
 import { Template } from '@huggingface/jinja';
-import { messageOf, SipfError } from '../errors.ts';
+import { messageOf, printable, SipfError } from '../errors.ts';
 import type { Tokenizer } from './tokenizer.ts';
 
 export interface ChatMessage {
@@ -53,7 +53,7 @@ function render(template: string, model: string, variables: Record<string, unkno
   } catch (thrown) {
     throw new SipfError(
       'unsupported',
-      `Expected a chat template that can be read in ${model}, got: ${messageOf(thrown)}. Leave out --chat.`,
+      `Expected a chat template that can be read in ${model}, got: ${reasonOf(thrown)}. Leave out --chat.`,
       { cause: thrown },
     );
   }
@@ -62,8 +62,14 @@ function render(template: string, model: string, variables: Record<string, unkno
   } catch (thrown) {
     throw new SipfError(
       'bad-input',
-      `Expected messages that the chat template of ${model} accepts, got: ${messageOf(thrown)}. Change the roles or their order.`,
+      `Expected messages that the chat template of ${model} accepts, got: ${reasonOf(thrown)}. Change the roles or their order.`,
       { cause: thrown },
     );
   }
+}
+
+/** The template engine's own words; where it failed without any, none of its own parts are named. */
+function reasonOf(thrown: unknown): string {
+  const unforeseen = thrown instanceof TypeError || thrown instanceof RangeError || thrown instanceof ReferenceError;
+  return unforeseen ? 'a statement that it cannot make sense of' : printable(messageOf(thrown));
 }

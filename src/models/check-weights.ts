@@ -1,8 +1,9 @@
 // A configuration and the shapes in its weight files -> nothing, or an error that says what does not fit. Reads no weights.
 import { Graph } from '../engine/graph.ts';
-import { SipfError } from '../errors.ts';
+import { printable, SipfError } from '../errors.ts';
 import { type Architecture, type DecoderConfig, decode, decoderInputs } from './decoder.ts';
 import type { ModelFiles } from './model-files.ts';
+import { OUTPUT_HEAD } from './output-head.ts';
 import { FedParameters } from './parameters.ts';
 import { PRM_HEAD } from './prm-head.ts';
 
@@ -19,6 +20,7 @@ export function checkWeights(
   config: DecoderConfig,
   { path, shapes }: Pick<ModelFiles, 'path' | 'shapes'>,
 ): void {
+  if (!config.tied && hasVocabularyHead(shapes) && !shapes.has(OUTPUT_HEAD)) throw headless(path);
   const parameters = new FedParameters(new Graph(), shapes);
   const { hidden } = decode(architecture, parameters, config, decoderInputs(parameters.graph, config, 'seq', false));
   if (hasVocabularyHead(shapes)) architecture.logits(parameters, config, hidden);
@@ -26,14 +28,21 @@ export function checkWeights(
     if (parameters.inputs.has(name) || isHead(name) || RECOMPUTED.test(name)) continue;
     throw new SipfError(
       'bad-input',
-      `Expected only weights that config.json asks for in ${path}, got ${name} as well. Check num_hidden_layers and model_type, or use matching files.`,
+      `Expected only weights that config.json asks for in ${path}, got ${printable(name)} as well. Check num_hidden_layers and model_type, or use matching files.`,
     );
   }
 }
 
 /** A token classifier need not have one. */
 const hasVocabularyHead = (shapes: ModelFiles['shapes']): boolean =>
-  shapes.has('lm_head.weight') || !shapes.has(`${PRM_HEAD}.weight`);
+  shapes.has(OUTPUT_HEAD) || !shapes.has(`${PRM_HEAD}.weight`);
 
 /** Tied models may store their output projection all the same. */
 const isHead = (name: string): boolean => [`lm_head.`, `${PRM_HEAD}.`].some((head) => name.startsWith(head));
+
+function headless(path: string): SipfError {
+  return new SipfError(
+    'bad-input',
+    `Expected ${OUTPUT_HEAD} in ${path}, as tie_word_embeddings is not true in its configuration, got none. Download the weights again, or set tie_word_embeddings true if the embedding is the output head.`,
+  );
+}

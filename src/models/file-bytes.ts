@@ -4,6 +4,9 @@ import { type FileHandle, open, readdir, readFile, rename, rm, stat } from 'node
 import { basename, dirname, join } from 'node:path';
 import { messageOf, SipfError, throwIfAborted } from '../errors.ts';
 import { makeFolders } from '../folders.ts';
+import { parseJsonText } from '../json-text.ts';
+import { shown } from './config-reader.ts';
+import { foreignFile } from './foreign-file.ts';
 
 const READ_CHUNK = 1 << 30;
 const HASH_CHUNK = 1 << 24;
@@ -112,19 +115,20 @@ export async function readJsonObject(file: string): Promise<Record<string, unkno
   const text = await readText(file);
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseJsonText(text);
   } catch (thrown) {
-    throw new SipfError('bad-input', `Expected JSON in ${file}, got: ${messageOf(thrown)}. Restore the file.`, {
-      cause: thrown,
-    });
+    const got = foreignText(text) ?? `: ${messageOf(thrown)}. Restore the file.`;
+    throw new SipfError('bad-input', `Expected JSON in ${file}, got${got}`, { cause: thrown });
   }
   if (value === null || typeof value !== 'object' || Array.isArray(value)) {
-    throw new SipfError(
-      'bad-input',
-      `Expected a JSON object in ${file}, got ${JSON.stringify(value)?.slice(0, 40)}. Restore the file.`,
-    );
+    throw new SipfError('bad-input', `Expected a JSON object in ${file}, got ${shown(value)}. Restore the file.`);
   }
   return value as Record<string, unknown>;
+}
+
+function foreignText(text: string): string | null {
+  const found = foreignFile(Buffer.from(text.slice(0, 32)));
+  return found === null ? null : ` ${found}`;
 }
 
 /** As readJsonObject; an absent file is an empty object. */

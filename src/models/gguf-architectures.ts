@@ -1,6 +1,8 @@
 // GGUF metadata and tensor names -> the vocabulary of Hugging Face's config.json and weights. One table entry per architecture.
-import { SipfError } from '../errors.ts';
+import { printable, SipfError } from '../errors.ts';
+import { shown } from './config-reader.ts';
 import { type GgufFile, type GgufTensor, type GgufValue, readGgufPieces, readGgufTensor } from './gguf.ts';
+import { refuseOtherKinds } from './gguf-kinds.ts';
 import { ropeFromFactors } from './rope-factors.ts';
 
 /** A tensor of the model under its Hugging Face name. */
@@ -154,12 +156,13 @@ function ropeParameters(meta: Metadata, theta: number): Record<string, unknown> 
  * `rope_parameters` (see ropeFromFactors).
  */
 export async function ggufModel(gguf: GgufFile): Promise<GgufModel> {
+  refuseOtherKinds(gguf);
   const meta = new Metadata(gguf);
-  const entry = ARCHITECTURES[meta.architecture];
+  const entry = Object.hasOwn(ARCHITECTURES, meta.architecture) ? ARCHITECTURES[meta.architecture] : undefined;
   if (!entry) {
     throw new SipfError(
       'unsupported',
-      `Expected one of the architectures ${Object.keys(ARCHITECTURES).join(', ')} in ${gguf.file}, got ${meta.architecture}. Use the model's safetensors folder.`,
+      `Expected one of the architectures ${Object.keys(ARCHITECTURES).join(', ')} in ${gguf.file}, got ${shown(meta.architecture)}. Use the model's safetensors folder.`,
     );
   }
   const config = entry.config(meta);
@@ -187,7 +190,7 @@ function weightOf(
   if (found === undefined) {
     throw new SipfError(
       'unsupported',
-      `Expected only the tensors of a ${config.model_type} model in ${gguf.file}, got ${stored}. Use another model.`,
+      `Expected only the tensors of a ${config.model_type} model in ${gguf.file}, got ${printable(stored)}. Use another model.`,
     );
   }
   const [name, order]: readonly [string, RowOrder] = typeof found === 'string' ? [found, 'plain'] : found;

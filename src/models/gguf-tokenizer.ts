@@ -1,5 +1,6 @@
 // GGUF tokenizer metadata -> a tokenizer.json and its settings. Pre-tokenizers are a table by `tokenizer.ggml.pre`; an unknown one is an error, never a guess.
 import { SipfError } from '../errors.ts';
+import { shown } from './config-reader.ts';
 import type { GgufFile, GgufValue } from './gguf.ts';
 import { BYTES, CONTROL, GPT2_PATTERN, isolate, type Json, sequence } from './tokenizer-json.ts';
 
@@ -12,6 +13,8 @@ export interface TokenizerSettings {
   /** null: as the post-processor says. */
   readonly addBos: boolean | null;
   readonly chatTemplate: string | null;
+  /** What the user should know of where these come from. */
+  readonly warnings?: readonly string[];
 }
 
 const LLAMA3_PATTERN =
@@ -63,7 +66,7 @@ export function ggufTokenizerJson(gguf: GgufFile): Json {
   if (model === 'llama') return { ...base, ...sentencePieceParts(gguf, tokens, types) };
   throw new SipfError(
     'unsupported',
-    `Expected tokenizer.ggml.model gpt2 or llama in ${gguf.file}, got ${JSON.stringify(model)}. Use a model whose tokenizer is BPE.`,
+    `Expected tokenizer.ggml.model gpt2 or llama in ${gguf.file}, got ${shown(model)}. Use a model whose tokenizer is BPE.`,
   );
 }
 
@@ -112,7 +115,7 @@ function preTokenizer(gguf: GgufFile): PreTokenizer {
     const known = Object.keys(PRE_TOKENIZERS).join(', ');
     throw new SipfError(
       'unsupported',
-      `Expected tokenizer.ggml.pre in ${known}, got ${JSON.stringify(pre)} in ${gguf.file}. Use the model's Hugging Face folder, with its tokenizer.json.`,
+      `Expected tokenizer.ggml.pre in ${known}, got ${shown(pre)} in ${gguf.file}. Use the model's Hugging Face folder, with its tokenizer.json.`,
     );
   }
   return found;
@@ -123,7 +126,7 @@ function splitMerge(gguf: GgufFile, merge: string): [string, string] {
   if (space < 0)
     throw new SipfError(
       'bad-input',
-      `Expected two tokens in a merge of ${gguf.file}, got ${JSON.stringify(merge)}. Download the file again.`,
+      `Expected two tokens in a merge of ${gguf.file}, got ${shown(merge)}. Download the file again.`,
     );
   return [merge.slice(0, space), merge.slice(space + 1)];
 }
@@ -178,9 +181,16 @@ function scoredMerges(tokens: readonly string[], scores: readonly number[]): [st
 
 /** Ids and rules beside the text rules. */
 export function ggufTokenizerSettings(gguf: GgufFile): TokenizerSettings {
-  const id = (key: string): number | null => {
-    const value = gguf.metadata.get(`tokenizer.ggml.${key}_token_id`);
-    return typeof value === 'number' ? value : null;
+  const tokens = strings(gguf, 'tokenizer.ggml.tokens').length;
+  const warnings: string[] = [];
+  const id = (role: string): number | null => {
+    const key = `tokenizer.ggml.${role}_token_id`;
+    const value = gguf.metadata.get(key);
+    if (value === undefined || value === NO_TOKEN) return null;
+    if (typeof value !== 'number' || !Number.isInteger(value) || value < 0) throw noId(gguf, key, value);
+    if (value < tokens) return value;
+    warnings.push(`${gguf.file} has ${key} ${value}, but its ids end at ${tokens - 1}: it is left out.`);
+    return null;
   };
   const template = gguf.metadata.get('tokenizer.chat_template');
   const eosIds = [id('eos'), id('eot'), id('eom')].filter((value) => value !== null);
@@ -190,7 +200,18 @@ export function ggufTokenizerSettings(gguf: GgufFile): TokenizerSettings {
     padId: id('padding'),
     addBos: addsBos(gguf),
     chatTemplate: typeof template === 'string' ? template : null,
+    warnings,
   };
+}
+
+/** llama.cpp's -1, as an unsigned number. */
+const NO_TOKEN = 0xffffffff;
+
+function noId(gguf: GgufFile, key: string, value: GgufValue): SipfError {
+  return new SipfError(
+    'bad-input',
+    `Expected a token id ${key} in ${gguf.file}, got ${shown(value)}. Download the file again.`,
+  );
 }
 
 function addsBos(gguf: GgufFile): boolean {

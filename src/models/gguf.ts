@@ -1,8 +1,10 @@
 // A .gguf file -> its metadata and its tensors' positions, then float32 values. Own reader: the hub's drops a leading BOM of vocabulary entries. No split files.
 import type { FileHandle } from 'node:fs/promises';
-import { SipfError } from '../errors.ts';
+import { printable, SipfError } from '../errors.ts';
 import { readExactly, withFile } from './file-bytes.ts';
+import { foreignFile } from './foreign-file.ts';
 import { BLOCK_TYPES, type BlockType, blockTypeName } from './gguf-blocks.ts';
+import { refusePart } from './gguf-kinds.ts';
 
 export type GgufValue = string | number | boolean | readonly GgufValue[];
 
@@ -23,8 +25,12 @@ export interface GgufFile {
 const FIRST_READ = 1 << 23;
 const MAX_HEADER = 1 << 29;
 const VALUES_PER_PIECE = 1 << 22;
+/** Twice what GGML itself takes. */
+const MAX_NAME = 128;
 /** Thrown inside this file: the buffer ended before the header did. */
 class NeedMoreBytes extends Error {}
+/** Thrown inside this file: the header says that it is longer than the file. */
+class EndOfFile extends Error {}
 
 /**
  * Reads the header of `file`.
@@ -35,41 +41,51 @@ export async function readGguf(file: string): Promise<GgufFile> {
     for (let length = Math.min(FIRST_READ, size); ; length = Math.min(length * 4, size)) {
       const parsed = await tryHeader(handle, file, size, length);
       if (parsed) return parsed;
-      if (length >= size || length > MAX_HEADER)
-        throw corrupt(file, 'a complete header', `the end of the file after ${size} bytes`);
+      if (length >= size || length >= MAX_HEADER) throw endsEarly(file, size);
     }
   });
 }
 
 async function tryHeader(handle: FileHandle, file: string, size: number, length: number): Promise<GgufFile | null> {
-  const cursor = new Cursor(await readExactly(handle, file, 0, length));
+  const cursor = new Cursor(await readExactly(handle, file, 0, length), size);
   try {
     return parseHeader(cursor, file, size);
   } catch (thrown) {
     if (thrown instanceof NeedMoreBytes) return null;
-    throw thrown;
+    throw thrown instanceof EndOfFile ? endsEarly(file, size) : thrown;
   }
+}
+
+function endsEarly(file: string, size: number): SipfError {
+  return corrupt(file, 'a complete header', `the end of the file after ${size} bytes`);
 }
 
 function corrupt(file: string, expected: string, got: string): SipfError {
   return new SipfError(
     'bad-input',
-    `Expected ${expected} in the GGUF file ${file}, got ${got}. The file is truncated or corrupt: download it again.`,
+    `Expected ${printable(expected)} in the GGUF file ${file}, got ${printable(got)}. The file is truncated or corrupt: download it again.`,
   );
 }
 
 class Cursor {
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
+  readonly #size: number;
   at = 0;
 
-  constructor(bytes: Uint8Array) {
+  /** @param size of the whole file, of which `bytes` are the first. */
+  constructor(bytes: Uint8Array, size: number) {
     this.#bytes = bytes;
+    this.#size = size;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
+  /** What the file is, where its first bytes say that it is no GGUF file. */
+  foreign = (): string | null => foreignFile(this.#bytes);
+
   /** Moves `n` bytes on and returns where they begin. */
   #take(n: number): number {
+    if (this.at + n > this.#size) throw new EndOfFile();
     if (this.at + n > this.#bytes.byteLength) throw new NeedMoreBytes();
     this.at += n;
     return this.at - n;
@@ -131,17 +147,11 @@ function parseHeader(cursor: Cursor, file: string, size: number): GgufFile {
     const key = cursor.text();
     metadata.set(key, readValue(cursor, file, key, cursor.u32()));
   }
-  const splits = metadata.get('split.count');
-  if (typeof splits === 'number' && splits > 1) {
-    throw new SipfError(
-      'unsupported',
-      `Expected one whole GGUF file, got part of ${splits} in ${file}. Merge the parts (gguf-split --merge).`,
-    );
-  }
+  refusePart(file, metadata);
   const infos: { name: string; dims: number[]; type: number; offset: number }[] = [];
   for (let i = 0; i < tensorCount; i++) infos.push(readTensorInfo(cursor, file));
   const alignment = metadata.get('general.alignment') ?? 32;
-  if (typeof alignment !== 'number' || alignment < 1)
+  if (typeof alignment !== 'number' || !Number.isSafeInteger(alignment) || alignment < 1)
     throw corrupt(file, 'a positive general.alignment', String(alignment));
   const dataStart = Math.ceil(cursor.at / alignment) * alignment;
   const tensors = new Map<string, GgufTensor>();
@@ -156,22 +166,24 @@ function checkVersion(cursor: Cursor, file: string, size: number): void {
   if (size < 24) throw corrupt(file, 'at least 24 bytes', `${size}`);
   const magic = cursor.u32();
   if (magic !== 0x46554747) {
-    throw new SipfError(
-      'bad-input',
-      `Expected a GGUF file at ${file}, got a file that does not begin with "GGUF". Check the path, or download it again.`,
-    );
+    const other = 'a file that does not begin with "GGUF". Check the path, or download it again.';
+    throw new SipfError('bad-input', `Expected a GGUF file at ${file}, got ${cursor.foreign() ?? other}`);
   }
   const version = cursor.u32();
   if (version !== 2 && version !== 3) {
     throw new SipfError(
       'unsupported',
-      `Expected GGUF version 2 or 3 (little-endian) in ${file}, got ${version}. Convert the model again.`,
+      `Expected GGUF version 2 or 3 (little-endian) in ${file}, got ${versionText(version)}. Convert the model again.`,
     );
   }
 }
 
+/** Versions stay small: a number in the upper half of the four bytes is a big-endian one. */
+const versionText = (version: number): string => (version >= 1 << 16 ? 'a big-endian file' : `version ${version}`);
+
 function readTensorInfo(cursor: Cursor, file: string) {
   const name = cursor.text();
+  if (name.length > MAX_NAME) throw corrupt(file, `tensor names of at most ${MAX_NAME} characters`, `${name.length}`);
   const rank = cursor.u32();
   if (rank > 4) throw corrupt(file, `at most 4 dimensions of tensor ${name}`, `${rank}`);
   const dims = Array.from({ length: rank }, () => cursor.u64());
@@ -190,7 +202,7 @@ function placeTensor(
     const known = [...BLOCK_TYPES.values()].map((t) => t.name).join(' ');
     throw new SipfError(
       'unsupported',
-      `Expected tensor ${name} of ${file} in one of ${known}, got ${blockTypeName(info.type)}. Use another quantisation of the model.`,
+      `Expected tensor ${printable(name)} of ${file} in one of ${known}, got ${blockTypeName(info.type)}. Use another quantisation of the model.`,
     );
   }
   if ((dims[0] ?? 1) % type.blockValues !== 0)

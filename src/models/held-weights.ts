@@ -11,9 +11,8 @@ import { readTensor } from './safetensors.ts';
 export type Holding = 'fed' | 'mapped';
 
 /**
- * 4M parameters: about what fits a processor's caches, so that pre-packing gains little, and kept sessions' memory is bearable (a run's peak at
- * 0.6M: 0.5 GB, against 0.3 with sessions released; at 3.5M: 1.3 against 0.5). Larger models are mapped: decoding at 135M without pre-packed
- * weights takes 1.04 times as long at 64 rows, and its products alone up to 1.9 times at the few rows of a unit's end.
+ * 4M parameters: about what fits a processor's caches, so that pre-packing gains little, and kept sessions' memory is bearable. Larger models
+ * are mapped: without pre-packed weights their decoding is slower at the few rows of a unit's end.
  */
 const FED_BYTES = 16 << 20;
 

@@ -7,13 +7,14 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { cacheFolder, resolveSource } from './hub.ts';
 
 /** A hub with one model. The last file is not wanted. */
-const FILES: Readonly<Record<string, string>> = {
+const SOUND: Readonly<Record<string, string>> = {
   'config.json': '{"model_type":"llama"}',
   'model.safetensors': 'weights',
   'tokenizer.json': '{}',
   'pytorch_model.bin': 'not wanted',
 };
 
+let FILES = SOUND;
 let server: Server;
 let root: string;
 let requests: string[];
@@ -56,6 +57,7 @@ beforeEach(async () => {
   root = await mkdtemp(join(tmpdir(), 'sipf-hub-'));
   requests = [];
   promisedSize = null;
+  FILES = SOUND;
   process.env.HF_ENDPOINT = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   process.env.HF_HUB_CACHE = join(root, 'hugging-face');
 });
@@ -94,6 +96,17 @@ describe('resolveSource', () => {
     await expect(resolveSource('someone/tiny', { cache: root })).rejects.toThrow(
       'hf download someone/tiny --local-dir DIR',
     );
+  });
+
+  it.each([
+    [['config.json', 'pytorch_model.bin'], "pytorch_model.bin: PyTorch's own format"],
+    [['config.json', 'model.Q4_K_M.gguf', 'model.Q8_0.gguf'], 'hf download someone/tiny model.Q4_K_M.gguf'],
+    [['config.json', 'model.onnx'], 'an ONNX export'],
+    [['README.md'], 'got none. Check the id'],
+  ])('downloads nothing of %j', async (names, what) => {
+    FILES = Object.fromEntries(names.map((name) => [name, 'x']));
+    await expect(resolveSource('someone/tiny', { cache: root })).rejects.toThrow(what);
+    expect(requests.filter((path) => path.includes('/resolve/'))).toEqual([]);
   });
 
   it('stops on request', async () => {

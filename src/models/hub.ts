@@ -2,9 +2,10 @@
 import { readFile, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { downloadFile, listFiles, modelInfo } from '@huggingface/hub';
+import { downloadFile, type ListFileEntry, listFiles, modelInfo } from '@huggingface/hub';
 import { messageOf, SipfError, throwIfAborted } from '../errors.ts';
 import { exists, isFolder, writeFileAtomically } from './file-bytes.ts';
+import { foreignName } from './foreign-models.ts';
 
 export interface CacheOptions {
   /** Cache folder; default: $SIPF_CACHE or ~/.cache/sipf. */
@@ -21,7 +22,7 @@ export function cacheFolder(options: CacheOptions = {}): string {
 
 const HUB_ID = /^[A-Za-z0-9][\w.-]*\/[A-Za-z0-9][\w.-]*$/;
 const WANTED =
-  /^(config|generation_config|tokenizer|tokenizer_config|adapter_config)\.json$|^chat_template\.jinja$|^[^/]*\.safetensors(\.index\.json)?$/;
+  /^(config|generation_config|tokenizer|tokenizer_config|special_tokens_map|adapter_config)\.json$|^chat_template\.jinja$|^[^/]*\.safetensors(\.index\.json)?$/;
 
 export interface LocalSource {
   readonly path: string;
@@ -37,10 +38,8 @@ export async function resolveSource(source: string, options: CacheOptions = {}):
   if (await isFolder(path)) return { path, kind: 'folder' };
   if (await exists(path)) {
     if (path.endsWith('.gguf')) return { path, kind: 'gguf' };
-    throw new SipfError(
-      'bad-input',
-      `Expected a model folder or a .gguf file, got the file ${source}. Name the folder that holds config.json.`,
-    );
+    const what = foreignName(path) ?? 'a file. Name the folder that holds config.json.';
+    throw new SipfError('bad-input', `Expected a model folder or a .gguf file, got ${source}: ${what}`);
   }
   if (HUB_ID.test(source) && !source.endsWith('.gguf'))
     return { path: await hubFolder(source, options), kind: 'folder' };
@@ -84,13 +83,32 @@ async function snapshotIn(folder: string): Promise<string | null> {
   return (await exists(join(snapshot, 'config.json'))) && (await Promise.all(weights)).some(Boolean) ? snapshot : null;
 }
 
+/** Before anything is downloaded: a model in another form has no weights that would come. */
+function checkListed(id: string, paths: readonly string[]): void {
+  if (paths.some((path) => /^[^/]*\.safetensors$/.test(path))) return;
+  const gguf = paths.find((path) => path.endsWith('.gguf'));
+  const other = paths.find((path) => foreignName(path) !== null);
+  const got = gguf
+    ? `${gguf}. Download one of its .gguf files (hf download ${id} ${gguf} --local-dir DIR) and give that file.`
+    : other
+      ? `${other}: ${foreignName(other)}`
+      : 'none. Check the id.';
+  throw new SipfError('unsupported', `Expected model.safetensors in the hub model ${id}, got ${got}`);
+}
+
 async function download(id: string, folder: string, options: CacheOptions): Promise<string> {
   const token = process.env.HF_TOKEN;
   const endpoint = process.env.HF_ENDPOINT;
   const access = { ...(token ? { accessToken: token } : {}), ...(endpoint ? { hubUrl: endpoint } : {}) };
   const { sha } = await modelInfo({ name: id, additionalFields: ['sha'], ...access });
   const snapshot = join(folder, 'snapshots', sha);
-  for await (const entry of listFiles({ repo: id, revision: sha, ...access })) {
+  const entries: ListFileEntry[] = [];
+  for await (const entry of listFiles({ repo: id, revision: sha, ...access })) entries.push(entry);
+  checkListed(
+    id,
+    entries.map(({ path }) => path),
+  );
+  for (const entry of entries) {
     if (entry.type !== 'file' || !WANTED.test(entry.path)) continue;
     throwIfAborted(options.signal);
     const target = join(snapshot, entry.path);

@@ -69,3 +69,16 @@ test('an untied model has a head, attention_bias has biases of zero, a vocabular
     /512.*100/,
   );
 });
+
+test.each([
+  [{ hidden_size: 1e12 }, 'hidden_size'],
+  [{ num_hidden_layers: 1e9 }, 'num_hidden_layers'],
+  [{ vocab_size: 1e12 }, 'vocab_size'],
+  [{ hidden_size: 1 << 20, num_attention_heads: 1 << 10 }, 'parameters'],
+  [{ intermediate_size: 1 << 24, num_hidden_layers: 100 }, 'parameters'],
+])('sizes that no memory holds are refused: %j', async (change, word) => {
+  const made = initModelFolder(join(scratch, 'absurd'), { ...args, config: { ...shape, ...change } });
+  await expect(made).rejects.toThrow(
+    new RegExp(`Expected .*${word}.* model\\.init|Expected .*${word} in model\\.init`),
+  );
+});

@@ -138,13 +138,25 @@ class DeclaredParameters implements Parameters {
 }
 
 function weightShapes(json: Readonly<Record<string, unknown>>): Map<string, readonly number[]> {
-  const architecture = architectureOf(json);
-  const config = architecture.configure(json);
+  const architecture = architectureOf(json, PLACE);
+  const config = architecture.configure(json, PLACE);
   const parameters = new DeclaredParameters(json);
   const { hidden } = decode(architecture, parameters, config, decoderInputs(parameters.graph, config, 'seq', false));
   architecture.logits(parameters, config, hidden);
-  return new Map([...parameters.declared].map(([name, { shape }]) => [name, shape.map(Number)]));
+  const shapes = new Map([...parameters.declared].map(([name, { shape }]) => [name, shape.map(Number)]));
+  const sizes = [...shapes.values()].map((shape) => shape.reduce((product, size) => product * size, 1));
+  const total = sizes.reduce((sum, size) => sum + size, 0);
+  if (total <= MAX_PARAMETERS) return shapes;
+  throw new SipfError(
+    'bad-config',
+    `Expected a model of at most ${MAX_PARAMETERS} parameters in ${PLACE}, got ${total}. Lower its sizes, or give a model that is trained already.`,
+  );
 }
+
+/** What errors call the configuration. */
+const PLACE = 'model.init';
+/** A model of 4 GiB: a larger one learns nothing from nothing here. */
+const MAX_PARAMETERS = 2 ** 30;
 
 function initialValues(key: string, name: string, shape: readonly number[], std: number): Float32Array {
   const values = new Float32Array(shape.reduce((product, size) => product * size, 1));

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { add, matmul } from '../engine/build.ts';
 import { Graph } from '../engine/graph.ts';
 import type { Engine, HostArray, Program } from '../engine/session.ts';
-import { SipfError, throwIfAborted } from '../errors.ts';
+import { printable, SipfError, throwIfAborted } from '../errors.ts';
 import { makeFolders } from '../folders.ts';
 import { type AdapterFiles, adapterHash, adapterScale, type LoraFactors, readAdapter } from './adapter-files.ts';
 import { checkpointHash } from './checkpoint-hash.ts';
@@ -118,7 +118,7 @@ function checkFits(folder: string, { tensors, rank }: AdapterFiles, base: Readon
     if (shape?.length === 2 && shape[0] === out && shape[1] === width) continue;
     throw new SipfError(
       'bad-input',
-      `Expected ${path}.weight [${out}, ${width}] in the model, as the adapter ${folder} says, got ${shape ? `[${shape}]` : 'none'}. Use the model that the adapter was trained on.`,
+      `Expected ${printable(path)}.weight [${out}, ${width}] in the model, as the adapter ${folder} says, got ${shape ? `[${shape}]` : 'none'}. Use the model that the adapter was trained on.`,
     );
   }
 }

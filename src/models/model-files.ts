@@ -1,12 +1,13 @@
 // A Hugging Face folder, .gguf file or hub id -> its configuration, tensor shapes, content hash and float32 weights. Knows no architecture and no graph.
-import { readdir } from 'node:fs/promises';
-import { basename, join } from 'node:path';
-import { SipfError } from '../errors.ts';
+import { join } from 'node:path';
 import { contentHash } from './content-hash.ts';
 import { exists, readJsonObject } from './file-bytes.ts';
+import { noConfig, noWeights } from './foreign-models.ts';
 import { readGguf } from './gguf.ts';
 import { ggufModel } from './gguf-architectures.ts';
 import { type CacheOptions, resolveSource } from './hub.ts';
+import { settleOutputHead } from './output-head.ts';
+import { refuseQuantisedConfig, refuseQuantisedTensors } from './quantised.ts';
 import { readSafetensorsHeader } from './safetensors.ts';
 import { ggufWeights, safetensorsWeights, type WeightSlice } from './weight-cache.ts';
 
@@ -25,7 +26,12 @@ export interface ModelFiles {
   readonly format: 'safetensors' | 'gguf';
   /** Absolute path of the folder or .gguf file. */
   readonly path: string;
+  /** As the weights have it: `tie_word_embeddings` is false where another head is stored. */
   readonly config: ModelConfig;
+  /** Where the configuration stands: config.json, or the .gguf file. */
+  readonly configFile: string;
+  /** What the user should know of these files, though they can be used. */
+  readonly warnings: readonly string[];
   /** Hexadecimal sha256 of configuration and weights: the same wherever they lie. */
   readonly hash: string;
   /** Shapes by Hugging Face name (`model.layers.0.self_attn.q_proj.weight`). */
@@ -51,6 +57,8 @@ async function openGguf(source: string, path: string, options: CacheOptions): Pr
     format: 'gguf',
     path,
     config,
+    configFile: path,
+    warnings: [],
     hash,
     shapes: new Map(weights.map(({ name, shape }) => [name, shape])),
     weights: () => ggufWeights(weights, hash, options),
@@ -58,47 +66,31 @@ async function openGguf(source: string, path: string, options: CacheOptions): Pr
 }
 
 async function openFolder(source: string, path: string, options: CacheOptions): Promise<ModelFiles> {
-  await checkFolder(path);
-  const config = await readJsonObject(join(path, 'config.json'));
-  const entries = await readSafetensorsHeader(await weightsFile(path));
-  const files = [...new Set([...entries.values()].map((entry) => entry.file))];
-  const hash = await contentHash([join(path, 'config.json'), ...files], options);
+  const configFile = join(path, 'config.json');
+  if (!(await exists(configFile))) throw await noConfig(path);
+  const json = await readJsonObject(configFile);
+  refuseQuantisedConfig(json, configFile);
+  const stored = await readSafetensorsHeader(await weightsFile(path));
+  refuseQuantisedTensors(stored);
+  const { config, entries, warnings } = await settleOutputHead(json, stored, path);
+  const files = [...new Set([...stored.values()].map((entry) => entry.file))];
+  const hash = await contentHash([configFile, ...files], options);
   return {
     source,
     format: 'safetensors',
     path,
     config,
+    configFile,
+    warnings,
     hash,
     shapes: new Map([...entries].map(([name, { shape }]) => [name, shape])),
     weights: () => safetensorsWeights(entries, hash, options),
   };
 }
 
-async function checkFolder(path: string): Promise<void> {
-  if (await exists(join(path, 'config.json'))) return;
-  const names = await readdir(path);
-  const gguf = names.find((name) => name.endsWith('.gguf'));
-  const hint = names.includes('adapter_config.json')
-    ? 'It holds a PEFT adapter, and its base is not where adapter_config.json says: give the base as the model and this folder as the adapter.'
-    : gguf
-      ? `Give the file itself: ${join(path, gguf)}.`
-      : 'Give a folder with config.json and model.safetensors.';
-  throw new SipfError('not-found', `Expected config.json in the model folder ${path}, got none. ${hint}`);
-}
-
 async function weightsFile(path: string): Promise<string> {
   const single = join(path, 'model.safetensors');
   if (await exists(single)) return single;
   if (await exists(`${single}.index.json`)) return `${single}.index.json`;
-  const others = (await readdir(path)).filter((name) => /\.(bin|pt|pth|h5|msgpack)$/.test(name));
-  if (others.length > 0) {
-    throw new SipfError(
-      'unsupported',
-      `Expected model.safetensors in ${path}, got ${others.map((name) => basename(name)).join(', ')}. Save the model again with safe_serialization=True.`,
-    );
-  }
-  throw new SipfError(
-    'not-found',
-    `Expected model.safetensors or model.safetensors.index.json in ${path}, got neither. Download the model again.`,
-  );
+  throw await noWeights(path);
 }

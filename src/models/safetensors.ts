@@ -1,7 +1,10 @@
 // A safetensors file or index -> checked tensor positions and float32 values; named tensors -> a float32 safetensors file. Leaves out other dtypes' writing.
 import { dirname, join } from 'node:path';
-import { SipfError } from '../errors.ts';
+import { printable, SipfError } from '../errors.ts';
+import { parseJsonText } from '../json-text.ts';
+import { shown } from './config-reader.ts';
 import { readExactly, readJsonObject, withFile, writeFileAtomically } from './file-bytes.ts';
+import { foreignFile } from './foreign-file.ts';
 import { decodeBf16, decodeF16, decodeF32 } from './half.ts';
 
 /** Where one tensor lies: `length` bytes from `offset` of `file`. */
@@ -67,10 +70,10 @@ async function readIndex(file: string): Promise<Map<string, TensorEntry>> {
   const shards = new Map<string, Map<string, TensorEntry>>();
   const entries = new Map<string, TensorEntry>();
   for (const [name, shard] of Object.entries(weightMap)) {
-    if (typeof shard !== 'string' || /[\\/]/.test(shard)) {
+    if (typeof shard !== 'string' || shard.length > 255 || /[\\/]/.test(shard)) {
       throw new SipfError(
         'bad-input',
-        `Expected a file name for ${name} in ${file}, got ${JSON.stringify(shard)}. Restore the file.`,
+        `Expected a file name for ${printable(name)} in ${file}, got ${shown(shard)}. Restore the file.`,
       );
     }
     const header = shards.get(shard) ?? (await readOneHeader(join(dirname(file), shard)));
@@ -79,7 +82,7 @@ async function readIndex(file: string): Promise<Map<string, TensorEntry>> {
     if (!entry) {
       throw new SipfError(
         'bad-input',
-        `Expected tensor ${name} in ${shard}, as ${file} says, got none. Download both files again.`,
+        `Expected tensor ${printable(name)} in ${printable(shard)}, as ${file} says, got none. Download both files again.`,
       );
     }
     entries.set(name, entry);
@@ -91,6 +94,8 @@ async function readOneHeader(file: string): Promise<Map<string, TensorEntry>> {
   return withFile(file, async (handle, size) => {
     if (size < 8) throw corrupt(file, `at least 8 bytes`, `${size}`);
     const first = await readExactly(handle, file, 0, 8);
+    const foreign = foreignFile(await readExactly(handle, file, 0, Math.min(size, 32)));
+    if (foreign !== null) throw new SipfError('bad-input', `Expected a safetensors file at ${file}, got ${foreign}`);
     const headerLength = Number(new DataView(first.buffer).getBigUint64(0, true));
     if (headerLength < 2 || headerLength > MAX_HEADER || headerLength > size - 8) {
       throw corrupt(file, `a header of 2 to ${Math.min(MAX_HEADER, size - 8)} bytes`, `${headerLength}`);
@@ -103,14 +108,14 @@ async function readOneHeader(file: string): Promise<Map<string, TensorEntry>> {
 function corrupt(file: string, expected: string, got: string): SipfError {
   return new SipfError(
     'bad-input',
-    `Expected ${expected} in the safetensors file ${file}, got ${got}. The file is truncated or corrupt: download it again.`,
+    `Expected ${printable(expected)} in the safetensors file ${file}, got ${printable(got)}. The file is truncated or corrupt: download it again.`,
   );
 }
 
 function parseHeader(file: string, text: string, dataStart: number, size: number): Map<string, TensorEntry> {
   let header: unknown;
   try {
-    header = JSON.parse(text);
+    header = parseJsonText(text);
   } catch {
     throw corrupt(file, 'a JSON header', `"${text.slice(0, 40)}"`);
   }
@@ -130,12 +135,12 @@ function parseEntry(file: string, name: string, value: unknown, dataStart: numbe
   if (typeof dtype !== 'string' || bytes === undefined) {
     throw new SipfError(
       'unsupported',
-      `Expected a known dtype of tensor ${name} in ${file}, got ${JSON.stringify(dtype)}. Convert the file to F32, F16 or BF16.`,
+      `Expected a known dtype of tensor ${printable(name)} in ${file}, got ${shown(dtype)}. Convert the file to F32, F16 or BF16.`,
     );
   }
-  if (!isCounts(shape)) throw corrupt(file, `a shape of tensor ${name}`, JSON.stringify(shape));
+  if (!isCounts(shape)) throw corrupt(file, `a shape of tensor ${name}`, shown(shape));
   if (!isCounts(offsets) || offsets.length !== 2)
-    throw corrupt(file, `two data_offsets of tensor ${name}`, JSON.stringify(offsets));
+    throw corrupt(file, `two data_offsets of tensor ${name}`, shown(offsets));
   const [begin, end] = offsets as [number, number];
   const length = shape.reduce((product, n) => product * n, bytes);
   if (end - begin !== length)
@@ -193,7 +198,7 @@ export async function* readTensorPieces(name: string, entry: TensorEntry): Async
   if (!decode) {
     throw new SipfError(
       'unsupported',
-      `Expected tensor ${name} of ${entry.file} in ${Object.keys(DECODERS).join(', ')}, got ${entry.dtype}. Convert the file.`,
+      `Expected tensor ${printable(name)} of ${entry.file} in ${Object.keys(DECODERS).join(', ')}, got ${entry.dtype}. Convert the file.`,
     );
   }
   const width = DTYPE_BYTES[entry.dtype] as number;

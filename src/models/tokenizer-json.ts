@@ -1,5 +1,14 @@
 // A tokenizer.json -> an equal one that the tokenizer library runs exactly. Components it would treat otherwise than Hugging Face's are rewritten, or refused by name.
-import { SipfError } from '../errors.ts';
+import { printable, SipfError } from '../errors.ts';
+import { shown } from './config-reader.ts';
+import {
+  checkAddedTokens,
+  checkComponent,
+  checkList,
+  checkTokenModel,
+  componentType,
+  type Place,
+} from './tokenizer-schema.ts';
 
 export type Json = Readonly<Record<string, unknown>>;
 
@@ -18,15 +27,14 @@ export function sequence(pretokenizers: readonly Json[]): Json {
   return { type: 'Sequence', pretokenizers };
 }
 
-type Rewrite = (component: Json, file: string) => Json;
+type Rewrite = (component: Json, place: Place) => Json;
 const same: Rewrite = (component) => component;
 
 /** Puts a space before a text that does not begin with one (an empty match would also be found inside surrogate pairs). */
 const PREFIX_SPACE: Json = { type: 'Replace', pattern: { Regex: '\\A[^ ]' }, content: ' $&' };
 
 const PRE_TOKENIZERS: Readonly<Record<string, Rewrite>> = {
-  Sequence: (c, file) =>
-    sequence(list(c.pretokenizers).map((inner) => rewrite('pre_tokenizer', PRE_TOKENIZERS, inner, file))),
+  Sequence: (c, place) => sequence(rewriteAll('pre_tokenizer', c, 'pretokenizers', place)),
   // The library's Digits knows ASCII digits only; Hugging Face's means every \p{N}.
   Digits: (c) => isolate(c.individual_digits === true ? '\\p{N}' : '\\p{N}+'),
   ByteLevel: (c) =>
@@ -40,7 +48,12 @@ const PRE_TOKENIZERS: Readonly<Record<string, Rewrite>> = {
   WhitespaceSplit: () => ({ type: 'Split', pattern: { Regex: '\\S+' }, behavior: 'Removed', invert: true }),
 };
 
-function rewriteSplit(component: Json, file: string): Json {
+/** The library reads `$` in the replacement as JavaScript does; Hugging Face's takes it as it is. */
+function literalContent(component: Json): Json {
+  return { ...component, content: String(component.content).replaceAll('$', '$$$$') };
+}
+
+function rewriteSplit(component: Json, { file }: Place): Json {
   const { behavior, invert } = component;
   if (behavior === 'Isolated') return { ...component, invert: false };
   if (behavior === 'Removed') return component;
@@ -60,25 +73,19 @@ function rewriteMetaspace(component: Json): Json {
 }
 
 const NORMALIZERS: Readonly<Record<string, Rewrite>> = {
-  Sequence: (c, file) => ({
-    ...c,
-    normalizers: list(c.normalizers).map((inner) => rewrite('normalizer', NORMALIZERS, inner, file)),
-  }),
+  Sequence: (c, place) => ({ ...c, normalizers: rewriteAll('normalizer', c, 'normalizers', place) }),
   NFC: same,
   NFD: same,
   NFKC: same,
   NFKD: same,
-  Replace: same,
+  Replace: literalContent,
   Prepend: same,
   Strip: same,
   Lowercase: same,
 };
 
 const DECODERS: Readonly<Record<string, Rewrite>> = {
-  Sequence: (c, file) => ({
-    ...c,
-    decoders: list(c.decoders).map((inner) => rewrite('decoder', DECODERS, inner, file)),
-  }),
+  Sequence: (c, place) => ({ ...c, decoders: rewriteAll('decoder', c, 'decoders', place) }),
   Metaspace: (c) =>
     c.prepend_scheme === 'never' || c.add_prefix_space === false
       ? { type: 'Replace', pattern: { String: c.replacement ?? '▁' }, content: ' ' }
@@ -86,11 +93,12 @@ const DECODERS: Readonly<Record<string, Rewrite>> = {
   ByteLevel: same,
   ByteFallback: same,
   Fuse: same,
-  Replace: same,
+  Replace: literalContent,
   Strip: same,
 };
 
-const MODELS: Readonly<Record<string, Rewrite>> = { BPE: same, Unigram: same };
+const TABLES = { normalizer: NORMALIZERS, pre_tokenizer: PRE_TOKENIZERS, decoder: DECODERS } as const;
+const MODELS = ['BPE', 'Unigram'];
 
 function list(value: unknown): Json[] {
   return Array.isArray(value) ? [...(value as Json[])] : [];
@@ -99,44 +107,74 @@ function list(value: unknown): Json[] {
 function unsupported(file: string, what: string): SipfError {
   return new SipfError(
     'unsupported',
-    `Expected a tokenizer that can be reproduced exactly, got ${what} in ${file}. Use another model.`,
+    `Expected a tokenizer that can be reproduced exactly, got ${printable(what, 120)} in ${file}. Use another model.`,
   );
 }
 
-function rewrite(kind: string, table: Readonly<Record<string, Rewrite>>, component: Json, file: string): Json {
-  const type = String(component.type);
-  const rule = Object.hasOwn(table, type) ? table[type] : undefined;
-  if (!rule) throw unsupported(file, `${kind} ${type}`);
-  return rule(component, file);
+function rewrite(part: keyof typeof TABLES, value: unknown, place: Place): Json {
+  const type = componentType(value, place);
+  const component = value as Json;
+  const rule = Object.hasOwn(TABLES[part], type) ? TABLES[part][type] : undefined;
+  if (!rule) throw unsupported(place.file, `${part} ${type}`);
+  checkComponent(part, component, place);
+  return rule(component, place);
+}
+
+function rewriteAll(part: keyof typeof TABLES, component: Json, key: string, { file, path }: Place): Json[] {
+  const inner = component[key];
+  checkList(inner, { file, path: `${path}.${key}` });
+  return (inner as Json[]).map((value, n) => rewrite(part, value, { file, path: `${path}.${key}.${n}` }));
 }
 
 /** `json` with every component checked and rewritten. `file` is for messages. */
 export function exactTokenizerJson(json: Json, file: string): Json {
-  const part = (kind: string, table: Readonly<Record<string, Rewrite>>): Json | null => {
+  const part = (kind: keyof typeof TABLES): Json | null => {
     const component = json[kind];
-    return component === null || component === undefined ? null : rewrite(kind, table, component as Json, file);
+    return component === null || component === undefined ? null : rewrite(kind, component, { file, path: kind });
   };
-  const model = json.model as Json | undefined;
-  if (!model || typeof model !== 'object')
-    throw new SipfError('bad-input', `Expected "model" in ${file}, got none. Download the tokenizer again.`);
+  checkAddedTokens(json.added_tokens, file);
   for (const token of addedTokens(json)) {
     if (token.single_word === true)
       throw unsupported(file, `added token ${JSON.stringify(token.content)} with single_word`);
   }
-  const typed = model.type === undefined ? { ...model, type: Array.isArray(model.vocab) ? 'Unigram' : 'BPE' } : model;
   return {
     ...json,
     added_tokens: addedTokens(json),
-    normalizer: part('normalizer', NORMALIZERS),
-    pre_tokenizer: part('pre_tokenizer', PRE_TOKENIZERS),
-    decoder: part('decoder', DECODERS),
+    normalizer: part('normalizer'),
+    pre_tokenizer: part('pre_tokenizer'),
+    decoder: part('decoder'),
     post_processor: null,
-    model: rewrite('model', MODELS, typed, file),
+    model: exactModel(json.model, file),
   };
+}
+
+/** Settings that would make other tokens of the parts of words, or of some words at random. */
+const NOT_REPRODUCED = ['continuing_subword_prefix', 'dropout'] as const;
+
+function exactModel(value: unknown, file: string): Json {
+  if (!value || typeof value !== 'object')
+    throw new SipfError('bad-input', `Expected "model" in ${file}, got none. Download the tokenizer again.`);
+  const model = value as Json;
+  const type = model.type ?? (Array.isArray(model.vocab) ? 'Unigram' : 'BPE');
+  if (!MODELS.includes(type as string))
+    throw unsupported(file, `model ${typeof type === 'string' ? type : shown(type)}`);
+  for (const key of NOT_REPRODUCED) if (model[key]) throw unsupported(file, `model.${key} ${shown(model[key])}`);
+  checkTokenModel({ ...model, type }, file);
+  return { ...model, type };
 }
 
 export function addedTokens(json: Json): Json[] {
   return list(json.added_tokens);
+}
+
+/** Of vocabulary and added tokens. */
+export function highestId(json: Json): number {
+  const vocab = (json.model as Json).vocab;
+  let highest = Array.isArray(vocab) ? vocab.length - 1 : -1;
+  if (!Array.isArray(vocab))
+    for (const id of Object.values((vocab ?? {}) as Record<string, number>)) highest = Math.max(highest, id);
+  for (const token of addedTokens(json)) highest = Math.max(highest, Number(token.id));
+  return highest;
 }
 
 /** Our own key of an added token: true where it is text unless special tokens are read; absent: as `special` says. */
@@ -166,30 +204,36 @@ function dropPrefix(component: unknown, inner: string): Json | null {
 }
 
 /** Ids that the post-processor of the original tokenizer.json puts before a text (BOS). What it puts after is left out. */
-export function leadingIds(postProcessor: unknown, file: string): number[] {
-  if (postProcessor === null || postProcessor === undefined) return [];
-  const json = postProcessor as Json;
-  switch (json.type) {
-    case 'ByteLevel':
-      return [];
-    case 'Sequence':
-      return list(json.processors)
-        .reverse()
-        .flatMap((inner) => leadingIds(inner, file));
-    case 'TemplateProcessing':
-      return templateIds(json);
-    default:
-      throw unsupported(file, `post_processor ${String(json.type)}`);
-  }
+export function leadingIds(value: unknown, file: string, path = 'post_processor'): number[] {
+  if (value === null || value === undefined) return [];
+  const type = componentType(value, { file, path });
+  const component = value as Json;
+  checkComponent('post_processor', component, { file, path });
+  if (type === 'ByteLevel') return [];
+  if (type === 'TemplateProcessing') return templateIds(component, file);
+  if (type !== 'Sequence') throw unsupported(file, `post_processor ${type}`);
+  const inner = component.processors;
+  checkList(inner, { file, path: `${path}.processors` });
+  return (inner as unknown[])
+    .map((processor, n) => leadingIds(processor, file, `${path}.processors.${n}`))
+    .reverse()
+    .flat();
 }
 
-function templateIds(json: Json): number[] {
+function templateIds(component: Json, file: string): number[] {
   const ids: number[] = [];
-  for (const item of list(json.single)) {
-    const special = item.SpecialToken as Json | undefined;
+  const known = component.special_tokens as Readonly<Record<string, { readonly ids: readonly number[] }>>;
+  for (const item of component.single as readonly Json[]) {
+    const special = item.SpecialToken as { readonly id: string } | undefined;
     if (!special) break;
-    const token = (json.special_tokens as Readonly<Record<string, Json>>)[String(special.id)];
-    ids.push(...((token?.ids as number[] | undefined) ?? []));
+    const token = Object.hasOwn(known, special.id) ? known[special.id] : undefined;
+    if (!token) {
+      throw new SipfError(
+        'bad-input',
+        `Expected ${shown(special.id)} among post_processor.special_tokens in ${file}, got none. Download the tokenizer again.`,
+      );
+    }
+    ids.push(...token.ids);
   }
   return ids;
 }

@@ -49,7 +49,7 @@ describe('a byte-level tokenizer.json', () => {
 
   it('isolates digits and white space of all scripts as Hugging Face does', () => {
     expect(small.decode(small.encode('٣٤\u0085 x\uFEFF'))).toBe('٣٤\u0085 x\uFEFF');
-    const vocab = { ...((json.model as Json).vocab as Record<string, number>), 'Ù£Ù¤': 512 };
+    const vocab = { ...((json.model as Json).vocab as Record<string, number>), 'Ù£': 513, 'Ù¤': 514, 'Ù£Ù¤': 512 };
     const merged = makeTokenizer(
       { ...json, model: { ...(json.model as Json), vocab, merges: [...['Ù £', 'Ù ¤', 'Ù£ Ù¤']] } },
       NONE,
@@ -184,6 +184,23 @@ describe('GGUF metadata', () => {
       (await fromGguf({ ...BPE, 'tokenizer.ggml.pre': 'llama-bpe', 'tokenizer.ggml.bos_token_id': 0 })).encode('12a'),
     ).toEqual([0, 3, 4]);
     expect((await fromGguf({ ...BPE, 'tokenizer.ggml.pre': 'qwen2' })).encode('12a')).toEqual([1, 2, 4]);
+  });
+
+  it('ends at eos, eot and eom together; ids that are not there are left out, with a warning', async () => {
+    const eos = (ids: Record<string, string | number>) =>
+      fromGguf({
+        ...BPE,
+        ...Object.fromEntries(Object.entries(ids).map(([role, id]) => [`tokenizer.ggml.${role}_token_id`, id])),
+      });
+    expect((await eos({ eos: 0, eot: 4, eom: 1 })).eosIds).toEqual([0, 4, 1]);
+    expect((await eos({ eos: 0, eot: 0 })).eosIds).toEqual([0]);
+    expect(await eos({ eos: 0xffffffff })).toMatchObject({ eosIds: [], warnings: [] });
+    expect(await eos({ eos: 99, eot: 4 })).toMatchObject({
+      eosIds: [4],
+      warnings: [expect.stringContaining('tokenizer.ggml.eos_token_id 99')],
+    });
+    await expect(eos({ eos: 'x' })).rejects.toThrow('tokenizer.ggml.eos_token_id');
+    await expect(eos({ eos: 1.5 })).rejects.toThrow('tokenizer.ggml.eos_token_id');
   });
 
   it('that is unknown or damaged is refused by name', async () => {

@@ -2,13 +2,15 @@
 import { join } from 'node:path';
 import { Tokenizer as Library } from '@huggingface/tokenizers';
 import { messageOf, SipfError } from '../errors.ts';
-import { exists, readJsonObject, readJsonObjectIfThere, readText } from './file-bytes.ts';
+import { exists, readJsonObject } from './file-bytes.ts';
+import { folderSettings, noTokenizer } from './folder-settings.ts';
 import { readGguf } from './gguf.ts';
 import { ggufTokenizerJson, ggufTokenizerSettings, type TokenizerSettings } from './gguf-tokenizer.ts';
 import { type CacheOptions, resolveSource } from './hub.ts';
 import {
   addedTokens,
   exactTokenizerJson,
+  highestId,
   isControl,
   type Json,
   leadingIds,
@@ -50,6 +52,8 @@ export interface Tokenizer {
   /** Highest id + 1. */
   readonly vocabSize: number;
   readonly chatTemplate: string | null;
+  /** What the user should know of the tokenizer's files, though they can be used. */
+  readonly warnings: readonly string[];
 }
 
 /**
@@ -63,67 +67,19 @@ export async function loadTokenizer(source: string, options: CacheOptions = {}):
     return makeTokenizer(ggufTokenizerJson(gguf), ggufTokenizerSettings(gguf), path);
   }
   const file = join(path, 'tokenizer.json');
-  if (!(await exists(file))) {
-    const old = (await exists(join(path, 'tokenizer.model')))
-      ? ' There is a tokenizer.model: convert it (AutoTokenizer.from_pretrained(DIR).save_pretrained(DIR)).'
-      : '';
-    throw new SipfError(
-      'not-found',
-      `Expected tokenizer.json in ${path}, got none.${old || ' Put the tokenizer of the base model there.'}`,
-    );
-  }
+  if (!(await exists(file))) throw await noTokenizer(path);
   const json = await readJsonObject(file);
-  return makeTokenizer(json, await folderSettings(path, json), file);
-}
-
-async function folderSettings(path: string, json: Json): Promise<TokenizerSettings> {
-  const config = await readJsonObjectIfThere(join(path, 'tokenizer_config.json'));
-  const generation = await readJsonObjectIfThere(join(path, 'generation_config.json'));
-  const model = await readJsonObjectIfThere(join(path, 'config.json'));
-  const id = (key: string): number | null => {
-    const named = tokenId(json, config[`${key}_token`]);
-    return named ?? idsOf(generation[`${key}_token_id`])[0] ?? idsOf(model[`${key}_token_id`])[0] ?? null;
-  };
-  const eos = id('eos');
-  const addBos = config.add_bos_token;
-  return {
-    bosId: id('bos'),
-    eosIds: [...new Set([...(eos === null ? [] : [eos]), ...idsOf(generation.eos_token_id)])],
-    padId: id('pad'),
-    addBos: typeof addBos === 'boolean' ? addBos : null,
-    chatTemplate: await folderChatTemplate(path, config.chat_template),
-  };
-}
-
-/** A number or a list of numbers, as generation_config.json has it. */
-function idsOf(value: unknown): number[] {
-  return (Array.isArray(value) ? value : [value]).filter((id): id is number => Number.isInteger(id));
-}
-
-/** The id of a token given by its text, or as {content}. */
-function tokenId(json: Json, token: unknown): number | null {
-  const content = typeof token === 'string' ? token : (token as Json | null | undefined)?.content;
-  if (typeof content !== 'string') return null;
-  const added = addedTokens(json).find((entry) => entry.content === content)?.id;
-  if (typeof added === 'number') return added;
-  const vocab = (json.model as Json | undefined)?.vocab;
-  if (vocab === null || typeof vocab !== 'object' || Array.isArray(vocab) || !Object.hasOwn(vocab, content))
-    return null;
-  return (vocab as Record<string, number>)[content] ?? null;
-}
-
-async function folderChatTemplate(path: string, inConfig: unknown): Promise<string | null> {
-  const file = join(path, 'chat_template.jinja');
-  if (await exists(file)) return readText(file);
-  if (typeof inConfig === 'string') return inConfig;
-  if (!Array.isArray(inConfig)) return null;
-  const named = inConfig.find((entry: Json) => entry.name === 'default') as Json | undefined;
-  return typeof named?.template === 'string' ? named.template : null;
+  const exact = exactTokenizerJson(json, file);
+  return assemble(json, exact, await folderSettings(path, exact, file), file);
 }
 
 /** A tokenizer from a tokenizer.json object; `file` is for messages. */
 export function makeTokenizer(original: Json, settings: TokenizerSettings, file: string): Tokenizer {
-  const json = exactTokenizerJson(original, file);
+  return assemble(original, exactTokenizerJson(original, file), settings, file);
+}
+
+/** @param json exactTokenizerJson of `original`. */
+function assemble(original: Json, json: Json, settings: TokenizerSettings, file: string): Tokenizer {
   const main = library(json, file);
   const leading = leadingIdsOf(original, settings, file);
   const encoders = makeEncoders(json, main, file);
@@ -139,11 +95,12 @@ export function makeTokenizer(original: Json, settings: TokenizerSettings, file:
     token: (id) => main.id_to_token(id),
     leadingIds: leading,
     vocabSize: highestId(json) + 1,
+    warnings: settings.warnings ?? [],
   };
 }
 
 function leadingIdsOf(original: Json, { addBos, bosId }: TokenizerSettings, file: string): number[] {
-  if (addBos === null) return leadingIds(original.post_processor, file);
+  if (addBos === null) return checkLeading(leadingIds(original.post_processor, file), highestId(original), file);
   if (!addBos) return [];
   if (bosId === null)
     throw new SipfError(
@@ -151,6 +108,15 @@ function leadingIdsOf(original: Json, { addBos, bosId }: TokenizerSettings, file
       `Expected a BOS token, as add_bos_token is true in ${file}, got none. Restore tokenizer_config.json.`,
     );
   return [bosId];
+}
+
+function checkLeading(ids: number[], highest: number, file: string): number[] {
+  const outside = ids.find((id) => id > highest);
+  if (outside === undefined) return ids;
+  throw new SipfError(
+    'bad-input',
+    `Expected ids up to ${highest} in post_processor of ${file}, got ${outside}. Download the tokenizer again.`,
+  );
 }
 
 function library(json: Json, file: string): Library {
@@ -250,15 +216,6 @@ function makeStream(decode: (ids: readonly number[]) => string, isByte: (id: num
     },
     end: () => (pending.length === 0 ? '' : flush()),
   };
-}
-
-function highestId(json: Json): number {
-  const vocab = (json.model as Json).vocab;
-  let highest = Array.isArray(vocab) ? vocab.length - 1 : -1;
-  if (!Array.isArray(vocab))
-    for (const id of Object.values((vocab ?? {}) as Record<string, number>)) highest = Math.max(highest, id);
-  for (const token of addedTokens(json)) highest = Math.max(highest, Number(token.id));
-  return highest;
 }
 
 /**

@@ -58,15 +58,18 @@ async function converted(
   const file = join(cacheFolder(options), 'weights', `${hash}.${FORMAT}.safetensors`);
   if (!(await exists(file))) await convert(file, tensors, options.signal);
   const entries = await readSafetensorsHeader(file);
+  const wanted = new Map<string, TensorEntry>();
   for (const { name, shape } of tensors) {
-    if (String(entries.get(name)?.shape) !== String(shape)) {
+    const entry = entries.get(name);
+    if (!entry || String(entry.shape) !== String(shape)) {
       throw new SipfError(
         'bad-input',
-        `Expected tensor ${name} [${shape}] in the cached ${file}, got [${entries.get(name)?.shape}]. Delete that file.`,
+        `Expected tensor ${name} [${shape}] in the cached ${file}, got [${entry?.shape}]. Delete that file.`,
       );
     }
+    wanted.set(name, entry);
   }
-  return slicesOf(entries);
+  return slicesOf(wanted);
 }
 
 async function convert(

@@ -3,32 +3,57 @@ import { z } from 'zod';
 import type { Objective, PreferenceExample, SftExample, TrainExample } from '../backends/backend.ts';
 import { SipfError } from '../errors.ts';
 import type { PreferencePair, Question } from '../records.ts';
+import { described } from '../settings.ts';
 import { type Task, taskOf } from '../tasks/task.ts';
 import { keyedOrder } from './keys.ts';
 import type { Method } from './methods.ts';
 import type { BuildPrompt } from './prompt.ts';
 import { TrainSettings } from './train-settings.ts';
 
-/** The supervised warm-up M_0 = SFT(base, D_org). Off: M_0 is the base model. */
+/** The supervised warm-up M_0 = SFT(base, D_org). */
 export const SftOptions = z.strictObject({
-  enabled: z.boolean().default(true),
-  scope: z.enum(['completion', 'full']).default('completion'),
-  /** Rows at most; null: every train question with a solution. */
-  rows: z.number().int().positive().nullable().default(null),
-  train: TrainSettings.prefault({}),
+  enabled: described(
+    z.boolean().default(true),
+    'Trains on worked solutions before the first round. Set it false where there are none, or where the model answers well already (then give prompt.shots or prompt.style chat).',
+  ),
+  scope: described(
+    z.enum(['completion', 'full']).default('completion'),
+    'What the loss counts. completion: the answer. full: the question too. Take full for a model from nothing that must learn the language of the questions.',
+  ),
+  rows: described(
+    z.number().int().positive().nullable().default(null),
+    'Most worked solutions that are used, drawn by seed. null: all. Lower it for a shorter warm-up.',
+  ),
+  train: described(TrainSettings.prefault({}), 'How the warm-up trains.'),
 });
 export type SftOptions = z.infer<typeof SftOptions>;
 
 export const AlignOptions = z.strictObject({
-  /** Where each round's training starts. */
-  start: z.enum(['base', 'sft', 'previous']).default('previous'),
-  lambda: z.number().min(0).default(0.1),
-  nllScope: z.enum(['completion', 'all']).default('completion'),
-  normalise: z.enum(['step', 'microbatch']).default('step'),
-  maxLogp: z.number().max(0).nullable().default(-0.005),
-  /** Gold solutions mixed in as NLL-only rows, for each other row: 1 is as many again, 0 none. */
-  gold: z.number().min(0).default(0),
-  train: TrainSettings.prefault({}),
+  start: described(
+    z.enum(['base', 'sft', 'previous']).default('previous'),
+    "Where each round's training starts. previous: the last policy. sft: the warm-up's. base: the model itself (the paper). Change it where rounds make the model worse step by step.",
+  ),
+  lambda: described(
+    z.number().min(0).default(0.1),
+    "Weight of ORPO's odds-ratio term against the NLL term. Lower it (0.02) where chosen paths get less probable, or where pairs differ in a digit or two.",
+  ),
+  nllScope: described(
+    z.enum(['completion', 'all']).default('completion'),
+    'What the NLL term counts. completion: the chosen path. all: the question too (as TRL). Change it to copy another recipe.',
+  ),
+  normalise: described(
+    z.enum(['step', 'microbatch']).default('step'),
+    'Over what the loss is averaged. step: the whole optimizer step. microbatch: each pass, then the passes (as TRL). Change it to copy another recipe.',
+  ),
+  maxLogp: described(
+    z.number().max(0).nullable().default(-0.005),
+    'Highest mean log-probability that the odds see: near-certain paths have unbounded odds. null: no limit. Lower it (-0.05) where the loss diverges.',
+  ),
+  gold: described(
+    z.number().min(0).default(0),
+    'Worked solutions mixed in as NLL rows, for each other row: 1 is as many again, 0 none. Raise it where the policy forgets what the warm-up taught.',
+  ),
+  train: described(TrainSettings.prefault({}), 'How alignment trains.'),
 });
 export type AlignOptions = z.infer<typeof AlignOptions>;
 

@@ -287,7 +287,7 @@ function totals(
 
 /**
  * fp32 weights, two moments and a gradient for each trained weight, and 32 kB of activations for each token of a pass and million parameters
- * (fitted to DESIGN.md's measured 5.6 GB: 135M parameters, LoRA, 1,024 tokens), of which no more are kept than the settings allow.
+ * (fitted to LoRA training at 135M parameters and 1,024 tokens), of which no more are kept than the settings allow.
  */
 function memory({ sft, align, prm }: Config, { parameters }: ModelFacts): number {
   const peaks = [sft.train, align.train, prm.train].map(({ lora, tokensPerPass, activationsGiB }) => {

@@ -1,5 +1,5 @@
 // Units' counters -> a stage's counters, and cutting work into units. Leaves their meaning to the stages.
-import type { Question } from '../records.ts';
+import type { Outcome, Question } from '../records.ts';
 import { type Graded, type Task, taskOf } from '../tasks/task.ts';
 
 export type Counts = Readonly<Record<string, number>>;
@@ -88,7 +88,7 @@ export interface Answered {
   readonly finishReason: 'stop' | 'length';
 }
 
-/** Grades a completion; an infrastructure error is retried `retries` times before it stands. */
+/** Grades a completion; an infrastructure error is retried `retries` times before it stands. An error that is the tests' fault stands at once. */
 export async function gradeWithRetries(
   task: Task,
   { question, text, finishReason }: Answered,
@@ -97,8 +97,13 @@ export async function gradeWithRetries(
 ): Promise<Graded> {
   const own = taskOf(task, question);
   let graded = await own.grade(question, text, finishReason, { signal });
-  for (let retry = 0; retry < retries && graded.outcome.kind === 'error'; retry += 1) {
+  for (let retry = 0; retry < retries && mayPass(graded.outcome); retry += 1) {
     graded = await own.grade(question, text, finishReason, { signal });
   }
   return graded;
+}
+
+/** An error that another try may not meet. */
+export function mayPass(outcome: Outcome): boolean {
+  return outcome.kind === 'error' && outcome.fault !== 'tests';
 }

@@ -56,3 +56,15 @@ export function isForCalibration(questionId: string, share: number): boolean {
 export function isHeldOut(questionId: string, share: number): boolean {
   return keyedNumber('held-out', questionId) < share;
 }
+
+/**
+ * The share to ask `isHeldOut` with: `share` itself, or, where the hash holds out none of these few questions, the least that holds out as
+ * many as `share` says, one at least.
+ */
+export function shareHeldOut(ids: readonly string[], share: number): number {
+  if (share === 0 || ids.length < 2 || ids.some((id) => isHeldOut(id, share))) return share;
+  const numbers = ids.map((id) => keyedNumber('held-out', id)).sort((a, b) => a - b);
+  const wanted = Math.max(1, Math.round(share * ids.length));
+  // Halfway to the next number: exactly so many are below it.
+  return ((numbers[wanted - 1] ?? 0) + (numbers[wanted] ?? 1)) / 2;
+}

@@ -1,48 +1,13 @@
 // Stage 2: samples and a simulator -> Monte-Carlo tallies of every step. Leaves hard or soft labels to step-labels.ts.
-import { z } from 'zod';
 import type { Completion, GenerateRequest, Policy } from '../backends/backend.ts';
 import type { Outcome, Question, Sample, StepLabels, StepTally } from '../records.ts';
 import { type Task, taskOf } from '../tasks/task.ts';
 import { type Counts, countInto, gradeWithRetries, type StageOutput } from './counts.ts';
 import { fitsContext } from './fits.ts';
 import { drawKey } from './keys.ts';
+import type { LabelOptions } from './label-options.ts';
 import type { BuildPrompt } from './prompt.ts';
 import { samplingOf } from './sample-paths.ts';
-
-export const LabelOptions = z.strictObject({
-  /** Rollouts a step. */
-  K: z.number().int().positive().default(8),
-  /** A step is correct when more than this many of its rollouts are right. */
-  delta: z.number().int().min(0).default(0),
-  /**
-   * first-success: exact hard labels with fewer rollouts. full: complete tallies, needed for soft labels and the tallies scorer.
-   * auto: full where the configuration needs it, else first-success.
-   */
-  mode: z.enum(['auto', 'first-success', 'full']).default('auto'),
-  /** monotone: a step is correct if a later step is. none: the paper's rule. */
-  closure: z.enum(['monotone', 'none']).default('monotone'),
-  /** Approximation: a right path's own success settles all its steps, without rollouts (an outcome label). */
-  ownWitness: z.boolean().default(false),
-  /** Paths to label a round, half right and half wrong where there are enough of both, pairs of one question first; null: all. */
-  paths: z.number().int().positive().nullable().default(null),
-  /** Share of questions whose labels never train a PRM. */
-  heldOut: z.number().min(0).max(1).default(0.1),
-  /** Label the paths of earlier rounds again with the current simulator. */
-  relabel: z.boolean().default(false),
-  temperature: z.number().positive().default(1),
-  topP: z.number().positive().max(1).default(1),
-  topK: z.number().int().min(0).default(0),
-  maxTokens: z.number().int().positive().nullable().default(null),
-  gradeRetries: z.number().int().min(0).default(2),
-  /** Questions of one unit of work. Each prefix has one rollout running at a time, so a small unit leaves slots empty. */
-  unit: z.number().int().positive().default(64),
-  /**
-   * Rollouts to keep running: with fewer prefixes under scan than that, each asks for several at once. Labels and records stay those of one
-   * at a time. 1: never.
-   */
-  lookahead: z.number().int().positive().default(32),
-});
-export type LabelOptions = z.infer<typeof LabelOptions>;
 
 export interface LabelContext {
   readonly simulator: Policy;

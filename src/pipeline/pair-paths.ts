@@ -1,21 +1,34 @@
 // Stage 5: samples with path scores -> preference pairs and NLL-only rows of each question. Pure; leaves training to align.ts.
 import { z } from 'zod';
 import type { PreferencePair, Question, Sample } from '../records.ts';
+import { described } from '../settings.ts';
 import { keyedOrder } from './keys.ts';
 
 export const PairOptions = z.strictObject({
-  /** r(chosen) - r(rejected) is at least this. */
-  eta: z.number().min(0).default(0.1),
-  /** right: only right paths are chosen. none: the paper's rule. */
-  chosenGate: z.enum(['right', 'none']).default('right'),
-  /** Pairs a question at most; null: all. */
-  perQuestion: z.number().int().positive().nullable().default(4),
-  /** Pairs a round at most; every question's first pair comes before any question's second. null: all. */
-  total: z.number().int().positive().nullable().default(null),
-  /** Distinct right paths that found no partner become NLL-only rows. */
-  nllRows: z.boolean().default(true),
-  /** Gold solutions may be chosen. */
-  gold: z.boolean().default(false),
+  eta: described(
+    z.number().min(0).default(0.1),
+    "The chosen path's score is at least this much above the rejected one's. Lower it where few questions give pairs; raise it for fewer and clearer pairs.",
+  ),
+  chosenGate: described(
+    z.enum(['right', 'none']).default('right'),
+    "Which paths may be chosen. right: only those with a right answer. none: every path (the paper's rule). Take none only where right paths are very rare.",
+  ),
+  perQuestion: described(
+    z.number().int().positive().nullable().default(4),
+    'Most pairs of one question. null: all. Lower it so that easy questions do not outweigh the others.',
+  ),
+  total: described(
+    z.number().int().positive().nullable().default(null),
+    "Most pairs of a round; each question's first pair comes before any second one. null: all. Set it to bound what alignment costs.",
+  ),
+  nllRows: described(
+    z.boolean().default(true),
+    'Distinct right paths without a partner train with the NLL term alone. Set it false to learn from pairs only.',
+  ),
+  gold: described(
+    z.boolean().default(false),
+    'Worked solutions may be chosen. Set it true where the policy has too few right paths of its own.',
+  ),
 });
 export type PairOptions = z.infer<typeof PairOptions>;
 

@@ -190,14 +190,18 @@ export function figureWarnings(figures: ScoreFigures): string[] {
   const { aucOutcome, stepAccuracy, majority } = figures;
   const { scores, meanLogp, shortness } = aucOutcome;
   const warnings: string[] = [];
-  if (figures.questions === 0)
-    return [
+  if (figures.questions === 0) {
+    warnings.push(
       'No held-out question has labelled paths: nothing tells how good the PRM is. Raise labels.paths or labels.heldOut.',
-    ];
-  if (scores === null)
-    return [
+    );
+    return warnings;
+  }
+  if (scores === null) {
+    warnings.push(
       'No held-out question has both a right and a wrong labelled path: nothing tells whether the scores rank paths. Raise labels.paths.',
-    ];
+    );
+    return warnings;
+  }
   if (scores.ci95[0] <= 0.5) {
     warnings.push(
       `The scores do not rank the paths of a question better than chance: within-question AUC ${range(scores)}. Label more paths, or use a larger verifier.`,

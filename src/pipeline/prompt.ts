@@ -4,18 +4,32 @@ import { z } from 'zod';
 import type { Policy } from '../backends/backend.ts';
 import { SipfError } from '../errors.ts';
 import type { Question } from '../records.ts';
+import { described } from '../settings.ts';
+import { renameHint } from '../tasks/field-names.ts';
 import { sharedWith } from '../tasks/same-question.ts';
 import { type Prompted, type Shot, type Task, taskOf } from '../tasks/task.ts';
 
 export const PromptOptions = z.strictObject({
-  /** plain: the task's own format. chat: the model's chat template around `instruction` and the question. */
-  style: z.enum(['plain', 'chat']).default('plain'),
-  /** Worked examples before each question; taken from `shotsFile` (JSONL: question, steps or solution), else the train split's first with a solution. */
-  shots: z.number().int().min(0).default(0),
-  shotsFile: z.string().nullable().default(null),
-  system: z.string().nullable().default(null),
-  /** Chat only; null: the task's own. */
-  instruction: z.string().nullable().default(null),
+  style: described(
+    z.enum(['plain', 'chat']).default('plain'),
+    "plain: the task's own format, for base models. chat: the model's chat template around instruction and question. Take chat for an instruct model without warm-up.",
+  ),
+  shots: described(
+    z.number().int().min(0).default(0),
+    'Worked examples before each question. Give 2 to 8 to a base model without warm-up; prompts get longer and dearer.',
+  ),
+  shotsFile: described(
+    z.string().nullable().default(null),
+    'JSONL of worked examples ({"question", "steps"} or {"question", "solution"}). null: the train split\'s first questions with a solution. Give it where the questions have none.',
+  ),
+  system: described(
+    z.string().nullable().default(null),
+    'System message, with style chat. null: none. Give it where the model expects one.',
+  ),
+  instruction: described(
+    z.string().nullable().default(null),
+    "Text before each question, with style chat. null: the task's own. Change it where answers come in a form that is not read.",
+  ),
 });
 export type PromptOptions = z.infer<typeof PromptOptions>;
 
@@ -170,13 +184,18 @@ async function shotsOfFile(task: Task, file: string, count: number): Promise<Sho
     } = parsed.success ? parsed.data : { task: undefined, question: '', steps: undefined, solution: undefined };
     const found = steps ?? (typeof solution === 'string' ? taskOf(task, { task: name }).split(solution) : solution);
     if (!parsed.success || found === undefined) {
+      const hint = renameHint(asRecord(parseJson(line)), 'solution', ['question', 'solution']);
       throw new SipfError(
         'bad-input',
-        `Expected ${SHOT_FORMAT} or {"question": "...", "steps": ["...", "..."]} in ${file} line ${index + 1}, got ${line.slice(0, 80)}. Fix that line.`,
+        `Expected ${SHOT_FORMAT} or {"question": "...", "steps": ["...", "..."]} in ${file} line ${index + 1}, got ${line.slice(0, 80)}.${hint || ' Fix that line.'}`,
       );
     }
     return { ...(name === undefined ? {} : { task: name }), question, steps: found };
   });
+}
+
+function asRecord(value: unknown): Readonly<Record<string, unknown>> {
+  return value !== null && typeof value === 'object' ? (value as Readonly<Record<string, unknown>>) : {};
 }
 
 function parseJson(line: string): unknown {

@@ -2,6 +2,7 @@
 import { realpath } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type { Config } from '../config.ts';
+import { SipfError } from '../errors.ts';
 import type { Question } from '../records.ts';
 import { dataBeside } from '../run-paths.ts';
 import { splitInName } from '../tasks/data-files.ts';
@@ -53,7 +54,12 @@ async function loadSet(set: EvaluationSet, { config, task, tasks }: LoadSetArgs)
   // Only the train file itself is cut: of any other file that is named for a set, no question trains.
   const whole = set.data !== null && splitInName(set.data) === undefined && !(await isSamePath(set.data, data));
   const { split, limit } = set;
-  const questions = await used.load({ data: from, split, whole, limit: limit ?? undefined, seed });
+  const load = () => used.load({ data: from, split, whole, limit: limit ?? undefined, seed });
+  const questions = await load().catch((cause: unknown) => {
+    if (own || !(cause instanceof SipfError)) throw cause;
+    const hint = `It is wanted for the set ${JSON.stringify({ name: used.name, split })} of evaluate.sets or evaluate.final: give that set its "data", or leave it out, as in --evaluate.final '[{"split":"test"}]'.`;
+    throw new SipfError(cause.code, `${cause.message} ${hint}`, { cause });
+  });
   return { set, own, task: used, questions };
 }
 
@@ -99,5 +105,17 @@ export function sizeWarning(name: string, count: number): string[] {
   const points = Math.round(100 / Math.max(1, count));
   return [
     `${name} has ${count} ${count === 1 ? 'question' : 'questions'}: one answer is ${points} points, and half of them right means ${low} to ${high} % (95 %). Give more questions before you trust a difference.`,
+  ];
+}
+
+/** A model hardly ever writes a text of more words than this just as the data has it. */
+const LONG_ANSWER = 8;
+
+/** A sentence where answers are whole sentences: they are compared word by word, so that nothing would ever be right. */
+export function answerWarning(name: string, questions: readonly Question[]): string[] {
+  const long = questions.filter(({ answer }) => answer.trim().split(/\s+/).length > LONG_ANSWER).length;
+  if (long === 0) return [];
+  return [
+    `${long} of ${questions.length} answers of ${name} have more than ${LONG_ANSWER} words: only the very same words are right. Put the result alone into "answer", and the text into "solution".`,
   ];
 }

@@ -1,5 +1,4 @@
 // Stage 1: questions and a policy -> distinct, graded samples. Leaves labels and scores to later stages.
-import { z } from 'zod';
 import type { Completion, GenerateRequest, GenerateStats, Policy, SamplingOptions } from '../backends/backend.ts';
 import type { Question, Sample } from '../records.ts';
 import { type Graded, type Task, taskOf } from '../tasks/task.ts';
@@ -7,35 +6,7 @@ import { type Counts, countInto, gradeWithRetries, inUnits, type StageOutput } f
 import { gradeBeside } from './grade-beside.ts';
 import { drawKey, keyedOrder } from './keys.ts';
 import type { BuildPrompt } from './prompt.ts';
-
-/** At least `right` distinct right and `wrong` distinct wrong paths a question: `round` more are drawn until then, `budget` at most in all. */
-export const Quota = z.strictObject({
-  right: z.number().int().min(0).default(4),
-  wrong: z.number().int().min(0).default(4),
-  round: z.number().int().positive().default(4),
-  budget: z.number().int().positive().default(32),
-});
-
-export const SampleOptions = z.strictObject({
-  /** Questions a round; null: all. `rotate`: each round takes the next ones instead of the same. */
-  questions: z.number().int().positive().nullable().default(null),
-  rotate: z.boolean().default(false),
-  samples: z.number().int().positive().default(8),
-  temperature: z.number().positive().default(1),
-  topP: z.number().positive().max(1).default(1),
-  topK: z.number().int().min(0).default(0),
-  /** null: the task's own limit. */
-  maxTokens: z.number().int().positive().nullable().default(null),
-  quota: Quota.nullable().default(null),
-  /** Gold solutions count as samples too. */
-  gold: z.boolean().default(true),
-  distinct: z.boolean().default(true),
-  dropFalseEquations: z.boolean().default(false),
-  gradeRetries: z.number().int().min(0).default(2),
-  /** Questions of one unit of work. */
-  unit: z.number().int().positive().default(16),
-});
-export type SampleOptions = z.infer<typeof SampleOptions>;
+import type { SampleOptions } from './sample-options.ts';
 
 export interface SampleContext {
   readonly policy: Policy;

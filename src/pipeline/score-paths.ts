@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { Policy, ProcessRewardModel } from '../backends/backend.ts';
 import { SipfError } from '../errors.ts';
 import type { Question, Sample, StepLabels, StepScores } from '../records.ts';
+import { described } from '../settings.ts';
 import { type Task, taskOf } from '../tasks/task.ts';
 import type { StageOutput } from './counts.ts';
 import { fitsContext } from './fits.ts';
@@ -13,12 +14,18 @@ import { stepEvidence } from './step-evidence.ts';
 import { softLabels } from './step-labels.ts';
 
 export const ScoreOptions = z.strictObject({
-  /** prm: the trained model. prm-logprob: that model and the policy's own log-probabilities of each step, weighted by a regression on labelled steps (step-calibration.ts). tallies: the rollouts themselves (labelled paths only, labels.mode full). logprob: the policy's mean log-probability, as a probability. oracle: true step correctness, an upper bound for tasks that know it. */
-  scorer: z.enum(['prm', 'prm-logprob', 'tallies', 'logprob', 'oracle']).default('prm'),
-  /** How step scores make a path score. */
-  path: z.enum(['mean', 'min', 'product', 'last']).default('mean'),
-  /** Questions of one unit of work. */
-  unit: z.number().int().positive().default(32),
+  scorer: described(
+    z.enum(['prm', 'prm-logprob', 'tallies', 'logprob', 'oracle']).default('prm'),
+    "Where step scores come from. prm: the trained model. prm-logprob: that model weighed with the policy's own log-probabilities by a regression on labelled steps. tallies: the rollouts themselves, of labelled paths only. logprob: the policy's mean log-probability. oracle: true steps, where a task knows them. Try prm-logprob where the PRM alone ranks no better than chance.",
+  ),
+  path: described(
+    z.enum(['mean', 'min', 'product', 'last']).default('mean'),
+    "How step scores make a path's score. Take min or product where one wrong step spoils a path.",
+  ),
+  unit: described(
+    z.number().int().positive().default(32),
+    'Questions that are scored and saved together. Lower it to lose less work at a stop.',
+  ),
 });
 export type ScoreOptions = z.infer<typeof ScoreOptions>;
 

@@ -10,7 +10,8 @@ import { byQuestion, inUnits, joinQuestions } from './counts.ts';
 import { isForCalibration, isHeldOut } from './keys.ts';
 import { figureWarnings, scoreFigures } from './prm-figures.ts';
 import { loadShots, makePrompter, PromptOptions } from './prompt.ts';
-import { chooseQuestions, SampleOptions, samplePaths, sampleUnit } from './sample-paths.ts';
+import { SampleOptions } from './sample-options.ts';
+import { chooseQuestions, samplePaths, sampleUnit } from './sample-paths.ts';
 import { scoreUnit, shuffleScores } from './score-paths.ts';
 import { fitStepCalibration } from './step-calibration.ts';
 import { hardLabels, pathScore, pathScores, softLabels } from './step-labels.ts';
@@ -369,7 +370,14 @@ describe('streams', () => {
 });
 
 describe('estimate', () => {
-  const facts = { hash: 'h', architecture: 'llama', parameters: 135e6, contextLength: 2048, hasChatTemplate: false };
+  const facts = {
+    hash: 'h',
+    architecture: 'llama',
+    parameters: 135e6,
+    contextLength: 2048,
+    hasChatTemplate: false,
+    warnings: [],
+  };
 
   it('adds up stages and gives time only with a calibration', async () => {
     const config = await loadConfig({ preset: 'gsm8k-smollm2', flags: { model: 'm' } });

@@ -1,7 +1,7 @@
 // Tallies -> hard or soft step labels, and step scores -> a path score. Pure; leaves storage to the records.
 import { SipfError } from '../errors.ts';
 import type { StepLabels, StepScores, StepTally } from '../records.ts';
-import type { LabelOptions } from './label-steps.ts';
+import type { LabelOptions } from './label-options.ts';
 
 export type LabelRule = Pick<LabelOptions, 'delta' | 'closure' | 'ownWitness'>;
 

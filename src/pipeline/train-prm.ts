@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { PrmExample } from '../backends/backend.ts';
 import { SipfError } from '../errors.ts';
 import type { Question, Sample, StepLabels } from '../records.ts';
+import { described } from '../settings.ts';
 import { type Task, taskOf } from '../tasks/task.ts';
 import { isForCalibration, isHeldOut } from './keys.ts';
 import type { BuildPrompt } from './prompt.ts';
@@ -10,10 +11,15 @@ import { hardLabels, type LabelRule, softLabels } from './step-labels.ts';
 import { TrainSettings } from './train-settings.ts';
 
 export const PrmOptions = z.strictObject({
-  targets: z.enum(['hard', 'soft']).default('hard'),
-  /** Gold solutions of labelled questions count as paths whose every step is correct. */
-  gold: z.boolean().default(true),
-  train: TrainSettings.prefault({}),
+  targets: described(
+    z.enum(['hard', 'soft']).default('hard'),
+    'What the PRM learns of a step. hard: correct or not. soft: the share of right rollouts, which costs all K of them. Take soft where rollouts are cheap and steps are rarely clear.',
+  ),
+  gold: described(
+    z.boolean().default(true),
+    "Worked solutions of labelled questions count as paths whose every step is correct. Set it false where solutions are written unlike the model's own paths.",
+  ),
+  train: described(TrainSettings.prefault({}), 'How the PRM trains.'),
 });
 export type PrmOptions = z.infer<typeof PrmOptions>;
 
@@ -100,16 +106,17 @@ export function checkPrmRows({ examples, counts }: PrmRows): string[] {
       'Expected labelled paths to train the PRM, got none. Raise labels.paths or sampling.samples, or lower labels.heldOut.',
     );
   }
+  const warnings: string[] = [];
   const share = counts.correctSteps / Math.max(1, counts.steps);
   if (share < 0.02)
-    return [
+    warnings.push(
       `Only ${percent(share)} of the step labels are correct: the PRM has next to nothing to tell apart. Use easier questions, a stronger simulator or a longer warm-up.`,
-    ];
+    );
   if (share > 0.98)
-    return [
+    warnings.push(
       `${percent(share)} of the step labels are correct: the PRM has next to nothing to tell apart. Use harder questions or a higher sampling.temperature.`,
-    ];
-  return [];
+    );
+  return warnings;
 }
 
 function percent(share: number): string {

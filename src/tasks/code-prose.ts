@@ -3,8 +3,11 @@ import { type Token, tokenize } from './python-tokens.ts';
 
 const CODE_START = /^[ \t]{0,3}(?:def|class|async[ \t]+def|import|from)[ \t]|^[ \t]{0,3}@\w/;
 
+const MODULE_DOCSTRING = /^\s*[rRuU]?("""|''')[\s\S]*?\1[ \t]*(?:#[^\n]*)?(?:\n|$)/;
+
 /** How much of the text is prose before the first line of code; `anyCode`: whatever is no prose is code, not only a definition or import. */
 export function leadingProse(text: string, anyCode: boolean): number {
+  if (MODULE_DOCSTRING.test(text)) return 0;
   let at = 0;
   let first: number | null = null;
   for (const line of text.split(/(?<=\n)/)) {

@@ -5,14 +5,16 @@ import { type ParsedProblem, programText } from './code-task.ts';
 import { preamble } from './code-text.ts';
 import { type DataRecord, short } from './data-files.ts';
 import { evalPlusTests, isEvalPlus } from './evalplus.ts';
+import { renameHint } from './field-names.ts';
 import { textField } from './math-task.ts';
-import { logicalLines, tokenize } from './python-tokens.ts';
+import { tokenize } from './python-tokens.ts';
+import { ownId } from './record-ids.ts';
 import { SHOWN_TESTS } from './same-question.ts';
 
 /** A field of MBPP: `text` (in the sanitised set and MBPP+ `prompt`), `code`, `test_list`, `test_setup_code` or `test_imports`. */
 export function mbppProblem(record: DataRecord): ParsedProblem {
   const { value } = record;
-  const id = `mbpp/${String(value.task_id ?? '').replace(/^Mbpp\//i, '')}`;
+  const id = `mbpp/${(ownId(record, 'task_id').id ?? '').replace(/^Mbpp\//i, '')}`;
   if (isEvalPlus(value)) {
     return { ...promptedProblem(record), id };
   }
@@ -29,7 +31,7 @@ export function mbppProblem(record: DataRecord): ParsedProblem {
   return {
     id,
     question: `${text}${SHOWN_TESTS}${shown.join('\n')}`,
-    tests: { setup: imports, cases, entryPoint: entryPointOf(list, code) },
+    tests: { setup: imports, cases, ...used(cases, code, entryPointOf(list, code)) },
     solution: code,
   };
 }
@@ -49,7 +51,7 @@ function promptedProblem(record: DataRecord): ParsedProblem {
   const given = value.test === undefined && isEvalPlus(value);
   const tests: CodeTests = given
     ? evalPlusTests(record, { entryPoint, reference: goesOn ? `${prefix}\n${solution}` : solution })
-    : { setup: goesOn ? helpersIn(prefix, entryPoint) : '', cases: [checkOf(record, entryPoint)], entryPoint };
+    : { setup: goesOn ? helpersIn(prefix, entryPoint) : '', cases: [checkOf(record)], entryPoint };
   return {
     question: goesOn ? `Complete the Python function ${entryPoint}.` : prompt.trim(),
     tests,
@@ -64,18 +66,10 @@ function helpersIn(prefix: string, entryPoint: string): string {
   return /^(?:async[ \t]+)?(?:def|class)[ \t]/m.test(above) ? above : '';
 }
 
-function checkOf(record: DataRecord, entryPoint: string): string {
+function checkOf(record: DataRecord): string {
   const test = lineFeeds(rawText(record, 'test', 'a check function'));
   wholeTests([test], record, 'test');
-  return withCheckCalled([test], entryPoint)[0]!;
-}
-
-/** Tests whose `check(candidate)` has its call, as HumanEval leaves it out; others as they are. */
-export function withCheckCalled(tests: readonly string[], entryPoint: string): string[] {
-  const holds = (test: string, pattern: RegExp): boolean =>
-    logicalLines(test).some(({ start, end }) => pattern.test(test.slice(start, end)));
-  if (tests.some((test) => holds(test, /^check\(/))) return [...tests];
-  return tests.map((test) => (holds(test, /^def check\(/) ? `${test}\ncheck(${entryPoint})` : test));
+  return test;
 }
 
 /**
@@ -85,8 +79,7 @@ export function withCheckCalled(tests: readonly string[], entryPoint: string): s
  */
 export function ownProblem(record: DataRecord): ParsedProblem {
   const { value } = record;
-  const id = value.id ?? value.task_id;
-  const own = typeof id === 'string' || typeof id === 'number' ? { id: String(id) } : {};
+  const own = ownId(record, 'id', 'task_id');
   if (isEvalPlus(value)) return { ...promptedProblem(record), ...own };
   const named = (...names: readonly string[]): string | undefined => names.find((name) => value[name] !== undefined);
   const prompt = rawText(record, named('prompt', 'text', 'question') ?? 'prompt', 'the text of a problem');
@@ -111,26 +104,49 @@ export function ownProblem(record: DataRecord): ParsedProblem {
         .filter((part) => part !== '')
         .join('\n'),
       cases: list.map((test) => (after === '' ? test : `${after}\n${test}`)),
-      entryPoint: given === '' ? entryPointOf(list, solution ?? '') : given,
+      ...used(list, solution ?? '', given === '' ? entryPointOf(list, solution ?? '') : given),
     },
     ...(solution === undefined ? {} : { solution }),
     ...(prefix === undefined ? {} : { prefix }),
   };
 }
 
-/** The last function (or class) at the margin of `code` that the tests name; null where there is none. */
+/**
+ * The function that the tests use: of those at the margin of `code` that they name, the last (or the last class); where they name none, as a
+ * check(candidate) does, the only one. Null: it cannot be told.
+ */
 export function entryPointOf(tests: readonly string[], code: string): string | null {
-  const used = new Set(
-    tests.flatMap((test) =>
-      tokenize(test).flatMap(({ kind, start, end }) => (kind === 'name' ? [test.slice(start, end)] : [])),
+  const names = definitionsIn(code);
+  const read = namesIn(tests);
+  const called = names.filter(({ name }) => read.has(name));
+  const functions = names.filter(({ fn }) => fn);
+  const only = called.length === 0 && functions.length === 1 ? functions[0] : undefined;
+  return (called.findLast(({ fn }) => fn) ?? called.at(-1) ?? only)?.name ?? null;
+}
+
+/** The entry point, and what else of the reference the tests name. */
+function used(
+  tests: readonly string[],
+  code: string,
+  entryPoint: string | null,
+): Pick<CodeTests, 'entryPoint' | 'names'> {
+  const read = namesIn(tests);
+  const others = definitionsIn(code).flatMap(({ name }) => (name !== entryPoint && read.has(name) ? [name] : []));
+  return others.length === 0 ? { entryPoint } : { entryPoint, names: [...new Set(others)] };
+}
+
+function namesIn(texts: readonly string[]): Set<string> {
+  return new Set(
+    texts.flatMap((text) =>
+      tokenize(text).flatMap(({ kind, start, end }) => (kind === 'name' ? [text.slice(start, end)] : [])),
     ),
   );
-  const defined = [...code.matchAll(/^(?:async[ \t]+)?def[ \t]+(\w+)|^class[ \t]+(\w+)/gm)];
-  const names = defined.flatMap(([, fn, cls]) =>
-    fn !== undefined ? [{ name: fn, fn: true }] : cls !== undefined ? [{ name: cls, fn: false }] : [],
-  );
-  const called = names.filter(({ name }) => used.has(name));
-  return (called.findLast(({ fn }) => fn) ?? called.at(-1))?.name ?? null;
+}
+
+/** Functions and classes at the margin. */
+function definitionsIn(code: string): { name: string; fn: boolean }[] {
+  const found = code.matchAll(/^(?:async[ \t]+)?def[ \t]+(\w+)|^class[ \t]+(\w+)/gm);
+  return [...found].map(([, fn, cls]) => ({ name: fn ?? cls ?? '', fn: fn !== undefined }));
 }
 
 function definesFunction(code: string, name: string): boolean {
@@ -158,9 +174,10 @@ function testsField(record: DataRecord, field: string): string[] {
   const list = (typeof given === 'string' ? [given] : Array.isArray(given) ? given : []) as unknown[];
   const texts = list.filter((test): test is string => typeof test === 'string' && test.trim() !== '');
   if (texts.length === 0 || texts.length < list.length) {
+    const hint = given === undefined ? renameHint(value, field) : '';
     throw new SipfError(
       'bad-input',
-      `Expected a list of tests in ${place}, field "${field}", got ${short(given)}. Give at least one, such as "assert f(1) == 2".`,
+      `Expected a list of tests in ${place}, field "${field}", got ${short(given)}.${hint} Give at least one, such as "assert f(1) == 2".`,
     );
   }
   return wholeTests(

@@ -1,14 +1,15 @@
 // How a data set's records read -> a Task: questions that are answered by a program and judged by its tests. Leaves running programs to the sandbox.
-import { SipfError } from '../errors.ts';
+import { SipfError, sipfCommand } from '../errors.ts';
 import type { CodeTests, Question } from '../records.ts';
 import { distinctPrograms } from './code-distinct.ts';
 import { splitCode } from './code-steps.ts';
 import { codeOf, codeRegion } from './code-text.ts';
 import { type DataRecord, type Layout, locateSplit, readRecords } from './data-files.ts';
 import { type HubOptions, type HubSet, hubSplit } from './hub-data.ts';
-import { filterQuestions, partOf } from './math-task.ts';
+import { filterQuestions } from './math-task.ts';
+import { settleIds } from './record-ids.ts';
 import type { Sandbox, Verdict } from './sandbox/sandbox.ts';
-import type { CutQuestion } from './splits.ts';
+import { type CutQuestion, partOf } from './splits.ts';
 import { promptWith } from './steps.ts';
 import type { BrokenReference, CheckOptions, Graded, GradeOptions, LoadOptions, Task } from './task.ts';
 
@@ -105,7 +106,7 @@ async function gradeCode(
   if (tests === undefined) {
     throw new SipfError('bad-input', `Expected tests in the question ${id}, got none. Give it the field tests.`);
   }
-  const { setup, cases, entryPoint } = tests;
+  const { setup, cases, entryPoint, names } = tests;
   const isCut = finishReason === 'length';
   const code = codeOf(completion, { entryPoint, prefix, finishReason });
   if (code === null) {
@@ -116,6 +117,7 @@ async function gradeCode(
     tests: cases,
     ...(setup === '' ? {} : { setup }),
     ...(entryPoint === null ? {} : { entryPoint }),
+    ...(names === undefined ? {} : { names }),
   };
   const verdict = await sandbox().judge(program, { signal });
   return { extracted: code, outcome: outcomeOf(verdict, isCut) };
@@ -124,7 +126,9 @@ async function gradeCode(
 function outcomeOf(verdict: Verdict, isCut: boolean): Graded['outcome'] {
   if (verdict.kind === 'right') return { kind: 'right' };
   const detail = verdict.detail.length > MAX_DETAIL ? `${verdict.detail.slice(0, MAX_DETAIL)}…` : verdict.detail;
-  if (verdict.kind === 'error') return { kind: 'error', reason: detail };
+  if (verdict.kind === 'error') {
+    return { kind: 'error', reason: detail, ...(verdict.fault === undefined ? {} : { fault: verdict.fault }) };
+  }
   return { kind: 'wrong', reason: isCut ? 'truncated' : verdict.reason, ...(detail === '' ? {} : { detail }) };
 }
 
@@ -138,28 +142,43 @@ async function brokenReferences(
   { signal, onDone }: CheckOptions = {},
 ): Promise<BrokenReference[]> {
   const solved = questions.filter(({ solution }) => solution !== undefined);
-  const found: BrokenReference[] = [];
-  const judge = async (question: Question): Promise<BrokenReference | null> => {
+  const found: Judged[] = [];
+  const judge = async ({ id, ...question }: Question): Promise<Judged | null> => {
     let outcome: Graded['outcome'] = { kind: 'error', reason: '' };
-    for (let attempt = 0; attempt < ATTEMPTS && outcome.kind === 'error'; attempt++) {
-      outcome = (await grade(question, (question.solution ?? []).join(''), 'stop', { signal })).outcome;
+    for (let attempt = 0; attempt < ATTEMPTS && outcome.kind === 'error' && outcome.fault !== 'tests'; attempt++) {
+      outcome = (await grade({ id, ...question }, (question.solution ?? []).join(''), 'stop', { signal })).outcome;
     }
     if (outcome.kind === 'right') return null;
-    if (outcome.kind === 'error') return { id: question.id, reason: 'error', detail: outcome.reason };
-    return { id: question.id, reason: outcome.reason, detail: outcome.detail ?? '' };
+    if (outcome.kind === 'wrong') return { id, reason: outcome.reason, detail: outcome.detail ?? '', ofTests: false };
+    return { id, reason: 'error', detail: outcome.reason, ofTests: outcome.fault === 'tests' };
   };
   for (let at = 0; at < solved.length; at += AT_ONCE) {
     const judged = await Promise.all(solved.slice(at, at + AT_ONCE).map(judge));
     found.push(...judged.filter((one) => one !== null));
     onDone?.(Math.min(at + AT_ONCE, solved.length));
   }
-  if (solved.length > 0 && found.filter(({ reason }) => reason === 'error').length === solved.length) {
-    throw new SipfError(
-      'unsupported',
-      `Expected a sandbox that judges the ${solved.length} reference solutions, got for each an error such as: ${found[0]?.detail}. Run the command again, or sipf doctor.`,
-    );
+  refuseIfNoneJudged(solved.length, found);
+  return found.map(({ id, reason, detail }) => ({ id, reason, detail }));
+}
+
+interface Judged extends BrokenReference {
+  /** The tests are at fault. */
+  readonly ofTests: boolean;
+}
+
+/** Where every reference is an error, nothing is known of the references. */
+function refuseIfNoneJudged(solved: number, found: readonly Judged[]): void {
+  const errors = found.filter(({ reason }) => reason === 'error');
+  if (solved === 0 || errors.length < solved) return;
+  const [first] = errors;
+  if (errors.every(({ ofTests }) => ofTests)) {
+    const expected = `Expected tests that can judge the ${solved} reference solutions, got for each an error such as`;
+    throw new SipfError('bad-input', `${expected}: ${first?.detail} Change the tests.`);
   }
-  return found;
+  throw new SipfError(
+    'unsupported',
+    `Expected a sandbox that judges the ${solved} reference solutions, got for each an error such as: ${first?.detail}. Run the command again, or ${sipfCommand('doctor')}.`,
+  );
 }
 
 /** A Task over a data set in files or on the hub. */
@@ -195,10 +214,15 @@ export async function loadProblems(options: CodeTaskOptions, wanted: LoadOptions
   const found =
     data === undefined ? await hubSplit(hubSet!, split, layout, hub) : await locateSplit(data, wanted, layout);
   const records = await readRecords(found.files);
-  const parsed = records.map((record): CutQuestion => {
-    const { id, question, tests, solution, prefix } = parse(record);
+  const understood = records.map(parse);
+  const ids = settleIds(
+    understood.map(({ id }) => id),
+    records,
+    ({ index }) => `${name}/${found.holds}/${index}`,
+  );
+  const parsed = understood.map(({ id, question, tests, solution, prefix }, position): CutQuestion => {
     const own = {
-      id: id ?? `${name}/${found.holds}/${record.index}`,
+      id: ids[position] ?? '',
       task: name,
       question,
       answer: '',
@@ -208,7 +232,7 @@ export async function loadProblems(options: CodeTaskOptions, wanted: LoadOptions
     };
     return { question: own, ownId: id !== undefined };
   });
-  const part = partOf(parsed, records, found);
+  const part = partOf(parsed, found);
   const own = belongs === undefined ? part : part.filter((question) => belongs(question, split));
   if (own.length === 0 && parsed.length > 0) {
     throw new SipfError(

@@ -6,8 +6,10 @@ import { dirname, join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { pythonSandbox } from '../../test/python-sandbox.ts';
 import { hasPython } from '../../test/python3.ts';
+import { gradeWithRetries } from '../pipeline/counts.ts';
 import type { Question } from '../records.ts';
 import { createCode, createHumanEval, createMbpp } from './code-tasks.ts';
+import type { Verdict } from './sandbox/sandbox.ts';
 import { closing, type Task } from './task.ts';
 
 const shared = join(import.meta.dirname, '../../../shared/data');
@@ -118,7 +120,7 @@ describe('humaneval', () => {
       id: 'HumanEval/0',
       solution: ['\n    y = x\n', '    return y + 1\n'],
       prefix: humanEvalRow.prompt.trimEnd(),
-      tests: { entryPoint: 'f', cases: [`${humanEvalRow.test}\ncheck(f)`] },
+      tests: { entryPoint: 'f', cases: [humanEvalRow.test] },
     });
     expect(task.prompt(question!)).toBe(
       `Question: Complete the Python function f.\nAnswer:\n${humanEvalRow.prompt.trimEnd()}`,
@@ -165,6 +167,52 @@ test('code: the user’s own fields', async () => {
   await expect(task.load({ data: await file('own/bad.jsonl', [{ prompt: 'x' }]), split: 'test' })).rejects.toThrow(
     /field "tests", got nothing/,
   );
+});
+
+test('what the tests use of a program: as the reference shows it', async () => {
+  const task = createCode({ sandbox: none });
+  const check = 'def check(candidate):\n    assert candidate(1) == 2';
+  const data = await file('own/used.jsonl', [
+    { prompt: 'a', tests: [check], code: 'def g(x): return x + 1' },
+    { prompt: 'b', tests: [check], code: 'def h(x): return x\ndef g(x): return h(x) + 1' },
+    { prompt: 'c', tests: ['assert g(Pair(1)) == 2'], code: 'class Pair: pass\nclass Other: pass\ndef g(p): return 2' },
+    { prompt: 'd', tests: ['assert g(1) == 2'], entry_point: 'g' },
+  ]);
+  const questions = await task.load({ data, split: 'test' });
+  expect(questions.map(({ tests }) => [tests?.entryPoint, tests?.names])).toEqual([
+    ['g', undefined],
+    [null, undefined],
+    ['g', ['Pair']],
+    ['g', undefined],
+  ]);
+});
+
+test('an error that is the tests’ fault is judged once, another one again', async () => {
+  const verdicts: Verdict[] = [];
+  let judged = 0;
+  const task = createMbpp({
+    sandbox: () => ({
+      judge: async () => {
+        judged += 1;
+        return verdicts.shift() ?? { kind: 'right' };
+      },
+      [Symbol.asyncDispose]: async () => {},
+    }),
+  });
+  const questions = await task.load({ data: await file('fault.jsonl', [mbppRow(601)]), split: 'train' });
+  const answer = { question: questions[0]!, text: 'def add(x): return x + 601', finishReason: 'stop' as const };
+  const fault: Verdict = { kind: 'error', detail: 'they assert nothing', fault: 'tests' };
+  verdicts.push(fault);
+  const outcome = { kind: 'error', reason: 'they assert nothing', fault: 'tests' };
+  expect((await gradeWithRetries(task, answer, 3)).outcome).toEqual(outcome);
+  verdicts.push({ kind: 'error', detail: 'lost' });
+  expect((await gradeWithRetries(task, answer, 3)).outcome).toEqual({ kind: 'right' });
+  verdicts.push(fault);
+  await expect(task.brokenReferences!(questions)).rejects.toMatchObject({
+    code: 'bad-input',
+    message: expect.stringMatching(/Expected tests that can judge the 1 reference solutions.*they assert nothing/),
+  });
+  expect(judged).toBe(4);
 });
 
 test('a folder as the hub has it: all of its split files are read, records say their split', async () => {

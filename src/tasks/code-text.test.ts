@@ -185,9 +185,29 @@ test('any text has a region within it, in linear time', () => {
     expect(0 <= start && start <= end && end <= text.length).toBe(true);
     codeOf(text, { entryPoint: 'f', prefix, finishReason });
   }
-  for (const part of ['```\n', 'prose here\n', 'def f(x):\n', '    ', '@x\n', '[DONE]\n', 'f(1)\n']) {
-    const started = performance.now();
+  const hostile = [
+    '```',
+    'a ```\n',
+    '`',
+    '`a',
+    '"""',
+    '"""\n```\n',
+    '~~~\n',
+    '```python x\n',
+    '<|x|>',
+    '</s>',
+    '> ',
+    '- ```\n',
+    '# ```\n',
+    'x = 1 # ```\n',
+    '[BOS] ',
+    '<s> ',
+  ];
+  const pieces = ['```\n', 'prose here\n', 'def f(x):\n', '    ', '@x\n', '[DONE]\n', 'f(1)\n', ...hostile];
+  for (const part of pieces) {
+    const started = process.cpuUsage();
     codeOf(part.repeat(100_000 / part.length), { entryPoint: 'f', prefix: 'def f(x):\n' });
-    expect(performance.now() - started, part).toBeLessThan(3000);
+    codeOf(`x = 1\n${part.repeat(100_000 / part.length)}`, { entryPoint: 'f' });
+    expect(process.cpuUsage(started).user / 1000, part).toBeLessThan(3000);
   }
 });

@@ -3,6 +3,8 @@
 import { chooseBlock, definition } from './code-fences.ts';
 import { isProse, leadingProse } from './code-prose.ts';
 import { type LogicalLine, logicalLines } from './python-tokens.ts';
+import { withoutReasoning } from './reasoning.ts';
+import { firstTurn } from './turns.ts';
 
 export interface CodeTextOptions {
   /** The function that the tests call, where known: tells which fenced block counts, and where the answer ends. */
@@ -25,27 +27,52 @@ export interface CodeRegion {
  */
 export function codeOf(completion: string, options: CodeTextOptions = {}): string | null {
   const { prefix } = options;
-  const { start, end } = codeRegion(completion, options);
-  const code = completion.slice(start, end);
+  const answer = withoutReasoning(completion);
+  const { start, end } = regionIn(answer, options);
+  const code = unquoted(answer.slice(start, end));
   if (logicalLines(code).every(({ blank }) => blank)) return null;
   if (prefix === undefined) return dedent(code);
-  if (startsProgram(code, options)) return preamble(prefix, options) + dedent(code);
+  if (startsProgram(code, options)) return futureFirst(preamble(prefix, options) + dedent(code));
   const isJoined = /\n[ \t]*$/.test(prefix) || /^[ \t]*\r?\n/.test(code);
   const before = isJoined ? prefix : `${prefix}\n`;
   return before + indentBody(code, before);
 }
 
-/** Where the code of a completion begins and ends. What is outside is prose, fences, tests and calls after the answer. */
+/** Where the code of a completion begins and ends. What is outside is reasoning, prose, fences, tests and calls after the answer. */
 export function codeRegion(completion: string, options: CodeTextOptions = {}): CodeRegion {
-  const block = chooseBlock(completion, options.entryPoint);
-  const text = completion.slice(block.start, block.end);
-  const skipped = block.fenced || startsIndented(text, options) ? 0 : leadingProse(text, options.prefix !== undefined);
-  return { start: block.start + skipped, end: block.start + skipped + answerEnd(text.slice(skipped), options) };
+  const answer = withoutReasoning(completion);
+  // Reasoning in the midst of the answer leaves no one region: there all of it is code, as far as steps are concerned.
+  const before = completion.endsWith(answer) ? completion.length - answer.length : 0;
+  const { start, end } = regionIn(completion.slice(before), options);
+  return { start: before + start, end: before + end };
+}
+
+function regionIn(answer: string, options: CodeTextOptions): CodeRegion {
+  const { start, end } = turnIn(answer);
+  const turn = answer.slice(start, end);
+  const block = startsIndented(turn, options) ? null : chooseBlock(turn, options.entryPoint);
+  const { start: from, end: to, fenced } = block ?? { start: 0, end: turn.length, fenced: false };
+  const text = turn.slice(from, to);
+  const skipped = fenced || startsIndented(text, options) ? 0 : leadingProse(text, options.prefix !== undefined);
+  const begin = start + from + skipped;
+  return { start: begin, end: begin + answerEnd(text.slice(skipped), options) };
+}
+
+/** Lists of special tokens by name (`[BOS] + ids`) and comparisons (`0 <s> 1`) are Python; alone in a line they are left-over tokens. */
+const NAMED_TOKEN =
+  /\[(?=[A-Z]{3}\])(?!(?<=(?:^|\n)[ \t]*\[)[A-Z]{3}\][ \t]*(?:\r?\n|$))|<(?=[a-z]{1,9}>[ \t]*[\w([{"'-])(?<=[\w)\]][ \t]*<)/g;
+
+/** The model's own turn, without left-over special tokens and what follows them. */
+function turnIn(answer: string): CodeRegion {
+  const masked = answer.replace(NAMED_TOKEN, '(');
+  const turn = firstTurn(masked, { program: true });
+  const start = masked.indexOf(turn);
+  return { start, end: start + turn.length };
 }
 
 /** A body that goes on from the prefix begins with white space. */
 function startsIndented(text: string, { prefix }: CodeTextOptions): boolean {
-  return prefix !== undefined && /^(?:[ \t]*\r?\n)*[ \t]+\S/.test(text);
+  return prefix !== undefined && /^(?:[ \t]*\r?\n)*[ \t]+(?!```|~~~)\S/.test(text);
 }
 
 /** A statement at the left margin with its decorators, block and clauses. */
@@ -119,9 +146,43 @@ function endOfWhole(text: string, list: readonly Statement[], defines: (statemen
 /** The code is a program of its own, not a body that goes on from the prefix. */
 function startsProgram(code: string, { entryPoint, prefix }: CodeTextOptions): boolean {
   if (prefix === undefined) return true;
-  if (startsIndented(code, { prefix }) && !/^\s*(?:def|class|import|from|@)\b/.test(code)) return false;
+  if (startsIndented(code, { prefix }) && !/^\s*(?:async|def|class|import|from|@)\b/.test(code)) return false;
   const isOwn = entryPoint ? definition(entryPoint) : /^\s*(?:async[ \t]+)?def\b/m;
-  return isOwn.test(code);
+  return isOwn.test(code) && !isBody(code);
+}
+
+const RETURNS = new Set(['return', 'yield', 'nonlocal']);
+
+/** It returns beside its definitions, or no program is indented so: an inner function has the entry point's name. */
+function isBody(code: string): boolean {
+  let levels: number[] = [];
+  for (const { blank, indent, tokens } of logicalLines(code)) {
+    const [first] = tokens;
+    if (blank || first === undefined) continue;
+    const outer = levels.filter((level) => level <= indent);
+    const hasDedent = outer.length < levels.length;
+    if (hasDedent && outer.length > 0 && outer.at(-1) !== indent) return true;
+    levels = outer.at(-1) === indent ? outer : [...outer, indent];
+    if (levels.length === 1 && RETURNS.has(code.slice(first.start, first.end))) return true;
+  }
+  return false;
+}
+
+const FUTURE = /^from[ \t]+__future__[ \t]+import\b/;
+
+/** Imports from __future__ come first, wherever the completion repeats them. */
+function futureFirst(program: string): string {
+  const lines = logicalLines(program);
+  const isFuture = ({ start, end, indent }: LogicalLine): boolean =>
+    indent === 0 && FUTURE.test(program.slice(start, end));
+  const future = lines.filter(isFuture);
+  const firstOther = lines.findIndex((line) => !line.blank && !isFuture(line));
+  if (future.every((line) => firstOther < 0 || lines.indexOf(line) < firstOther)) return program;
+  const text = (line: LogicalLine): string => program.slice(line.start, line.end).replace(/\n?$/, '\n');
+  return [
+    ...new Set(future.map(text)),
+    ...lines.filter((line) => !isFuture(line)).map((line) => program.slice(line.start, line.end)),
+  ].join('');
 }
 
 /** The prefix without its last definition at the margin: imports and helpers. */
@@ -130,6 +191,11 @@ export function preamble(prefix: string, { entryPoint }: CodeTextOptions): strin
   const pattern = entryPoint ? definition(entryPoint) : /^(?:async[ \t]+)?def\b/;
   const own = list.findLast(({ head }) => pattern.test(head));
   return own === undefined ? `${prefix}\n` : prefix.slice(0, own.start);
+}
+
+/** Takes off Markdown's marks of a quotation. */
+function unquoted(code: string): string {
+  return /^(?:[ \t]*>[^\n>]*(?:\n|$))+$/.test(code) ? code.replace(/^[ \t]*> ?/gm, '') : code;
 }
 
 /** Takes off the indentation that all lines share, and one that only the first line has. */
@@ -151,8 +217,18 @@ function indentBody(code: string, prefix: string): string {
   if (first === undefined || first.indent > 0 || /\n[ \t]+$/.test(prefix)) return code;
   const opens = code.slice(0, first.end).trimEnd().endsWith(':');
   const lostFirst = second !== undefined && second.indent > (opens ? INDENT.length : 0);
-  if (lostFirst) return code.slice(0, first.start) + INDENT + code.slice(first.start);
-  return linesAt(code, ({ text, blank }) => (blank ? text : INDENT + text));
+  const space = spaceAfter(prefix);
+  if (lostFirst) return code.slice(0, first.start) + space + code.slice(first.start);
+  return linesAt(code, ({ text, blank }) => (blank ? text : space + text));
+}
+
+/** The indentation of the statement that follows. */
+function spaceAfter(prefix: string): string {
+  const last = logicalLines(prefix).findLast(({ blank }) => !blank);
+  if (last === undefined) return INDENT;
+  const own = prefix.slice(last.start, last.tokens[0]!.start);
+  const end = last.tokens.at(-1)!;
+  return prefix.slice(end.start, end.end) === ':' ? own + INDENT : own === '' ? INDENT : own;
 }
 
 /** Changes the lines of `code` at which logical lines begin; lines inside strings and brackets stay. */

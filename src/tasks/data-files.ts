@@ -3,19 +3,18 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, extname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
-import { parquetReadObjects } from 'hyparquet';
 import { messageOf, SipfError } from '../errors.ts';
+import { jsonText, parseJson } from '../exact-json.ts';
+import { parquetRows } from './parquet.ts';
 import type { Split } from './task.ts';
 
-/** One record as read. */
+/** One record as read; numbers that a double would change are exact (`numberText` reads any). */
 export interface DataRecord {
   readonly value: Readonly<Record<string, unknown>>;
   /** 0-based line of a JSONL file, else position in the array or table; counted on over several files. */
   readonly index: number;
   /** `train.jsonl line 3`, as messages say it. */
   readonly place: string;
-  /** The JSON as it stands in a JSONL file: numbers that JavaScript would round are whole there. */
-  readonly text?: string | undefined;
 }
 
 /** Files that hold a split, and which part of their records it is: several splits may be cut from one file. */
@@ -39,6 +38,8 @@ export interface Layout {
   readonly ownData?: boolean;
   /** Records themselves say their split (by their number): all files are read for each. */
   readonly splitInRecords?: boolean;
+  /** Split files also lie in folders below, one a subject. */
+  readonly nested?: boolean;
   /** Folder of the hub's repository that holds the files, also in a local copy. */
   readonly folder?: string;
 }
@@ -187,14 +188,21 @@ async function kindOf(path: string): Promise<'file' | 'folder'> {
 }
 
 /** File names in a folder and in its `main`, `data` and `layout.folder` (as hub repositories have them); empty where it is not there. */
-async function listFolder(folder: string, { folder: inHub = 'main' }: Layout): Promise<string[]> {
+async function listFolder(folder: string, { folder: inHub = 'main', nested = false }: Layout): Promise<string[]> {
   const lists = await Promise.all(
     ['', inHub, 'main', 'data'].map(async (inner) => {
       const entries = await readdir(join(folder, inner), { withFileTypes: true }).catch(() => []);
       return entries.filter((entry) => !entry.isDirectory()).map((entry) => join(inner, entry.name));
     }),
   );
-  return lists.find((names) => names.some(isDataFile)) ?? [];
+  const found = lists.find((names) => names.some(isDataFile));
+  if (found !== undefined || !nested) return found ?? [];
+  const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
+  const folders = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
+  const below = await Promise.all(
+    folders.sort().map(async (inner) => (await readdir(join(folder, inner))).map((name) => join(inner, name))),
+  );
+  return below.flat().filter(isDataFile);
 }
 
 /** All records of `files`, in order. Throws SipfError 'bad-input' naming file and line for what is no JSON object. */
@@ -205,11 +213,11 @@ export async function readRecords(files: readonly string[]): Promise<DataRecord[
     const bytes = await readBytes(file);
     const kind = kindOfFile(file);
     const values = kind === '.parquet' ? await readParquet(file, bytes) : readText(file, kind, bytes);
-    for (const { value, index, place, text } of values) {
+    for (const { value, index, place } of values) {
       if (value === null || typeof value !== 'object' || Array.isArray(value)) {
         throw new SipfError('bad-input', `Expected a JSON object in ${place}, got ${short(value)}. Mend or delete it.`);
       }
-      records.push({ value: value as Record<string, unknown>, index: start + index, place, text });
+      records.push({ value: value as Record<string, unknown>, index: start + index, place });
     }
   }
   return records;
@@ -242,13 +250,11 @@ interface Read {
   readonly value: unknown;
   readonly index: number;
   readonly place: string;
-  readonly text?: string;
 }
 
 async function readParquet(file: string, bytes: Buffer): Promise<Read[]> {
   try {
-    const buffer = new Uint8Array(bytes).buffer;
-    const rows = await parquetReadObjects({ file: buffer });
+    const rows = await parquetRows(bytes);
     return rows.map((value, index) => ({ value, index, place: `${file} row ${index + 1}` }));
   } catch (cause) {
     throw new SipfError(
@@ -268,7 +274,7 @@ function readText(file: string, kind: string, bytes: Buffer): Read[] {
   return text.split('\n').flatMap((line, index) => {
     if (line.trim() === '') return [];
     const place = `${file} line ${index + 1}`;
-    return [{ value: parse(line, place), index, place, text: line }];
+    return [{ value: parse(line, place), index, place }];
   });
 }
 
@@ -286,7 +292,7 @@ function decode(file: string, bytes: Buffer): string {
 
 function parse(text: string, place: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseJson(text);
   } catch (cause) {
     throw new SipfError(
       'bad-input',
@@ -298,8 +304,6 @@ function parse(text: string, place: string): unknown {
 
 /** A value as messages show it. */
 export function short(value: unknown): string {
-  const text =
-    JSON.stringify(value, (_key, inner: unknown) => (typeof inner === 'bigint' ? inner.toString() : inner)) ??
-    'nothing';
+  const text = value === undefined ? 'nothing' : jsonText(value);
   return text.length > 80 ? `${text.slice(0, 77)}...` : text;
 }

@@ -1,5 +1,5 @@
 // A solution text -> its equations (calculator annotations, else plain `a op b = c`) and whether each holds, in exact arithmetic. Never evaluates code.
-import { plainText } from './number-text.ts';
+import { plainText } from './plain-text.ts';
 import { add, decimal, divide, equal, multiply, negate, type Rational, subtract } from './rational.ts';
 
 export interface CheckedEquation {

@@ -1,5 +1,6 @@
 // A record of HumanEval+ or MBPP+ in EvalPlus's own form (inputs, no expected outputs) -> tests that compare a program with the reference solution.
 // Leaves EvalPlus's special cases out: contracts, and problems whose outputs it compares in ways of their own.
+import { jsonText, numberText } from '../exact-json.ts';
 import type { CodeTests } from '../records.ts';
 import type { DataRecord } from './data-files.ts';
 
@@ -21,9 +22,10 @@ const FLOAT_TOLERANCE = 1e-6;
  * Two tests, of the base inputs and of the added ones. Expected outputs come from the reference, which runs under a name of its own. Inputs are
  * read by Python from the record's JSON, so that whole numbers of any size and `1.0` stay what they are.
  */
-export function evalPlusTests({ value, text }: DataRecord, { entryPoint, reference }: Reference): CodeTests {
-  const json = text ?? JSON.stringify({ base_input: value.base_input, plus_input: value.plus_input });
-  const tolerance = typeof value.atol === 'number' && value.atol > 0 ? value.atol : FLOAT_TOLERANCE;
+export function evalPlusTests({ value }: DataRecord, { entryPoint, reference }: Reference): CodeTests {
+  const json = jsonText({ base_input: value.base_input, plus_input: value.plus_input });
+  const atol = Number(numberText(value.atol) ?? 0);
+  const tolerance = atol > 0 ? atol : FLOAT_TOLERANCE;
   // Not a setup: that runs where the program runs, too, and would show it the reference.
   const compare = compareWith({ json, reference, entryPoint, tolerance });
   const test = (field: string): string => `${compare}_sipf_compare(${entryPoint}, ${JSON.stringify(field)})`;

@@ -4,6 +4,7 @@ import { createCode, createHumanEval, createMbpp } from './code-tasks.ts';
 import { editDistance } from './distinct.ts';
 import { createGsm8k } from './gsm8k.ts';
 import { createJsonl } from './jsonl.ts';
+import { createMath, createMath500 } from './math.ts';
 import { createMini } from './mini.ts';
 import { createMiniCode } from './mini-code.ts';
 import { miniCodeTokenizerJson } from './mini-code-tokenizer.ts';
@@ -21,6 +22,8 @@ export const TASK_NAMES = [
   'mmlu-math',
   'svamp',
   'multiarith',
+  'math',
+  'math-500',
   'jsonl',
   'mini',
   'mbpp',
@@ -40,6 +43,8 @@ const MAKERS: Readonly<Record<TaskName, (sandbox: () => Sandbox) => Task>> = {
   'mmlu-math': createMmluMath,
   svamp: () => createSvamp(),
   multiarith: () => createMultiArith(),
+  math: () => createMath(),
+  'math-500': () => createMath500(),
   jsonl: createJsonl,
   mini: () => ({ ...createMini(), tokenizer: miniTokenizerJson, tokenizerConfig: wordTokenizerConfig }),
   mbpp: (sandbox) => createMbpp({ sandbox }),

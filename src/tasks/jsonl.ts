@@ -1,8 +1,10 @@
 // The user's own JSONL (question, answer, solution?) -> a Task. Reads GSM8K-style answers too; leaves code tasks out.
 import { SipfError } from '../errors.ts';
+import { type Choices, choicesOf, letterOf, rightOption, withOptions } from './choices.ts';
 import { type DataRecord, short } from './data-files.ts';
 import { splitSolution } from './gsm8k.ts';
-import { createMathTask, goldAnswer, textField } from './math-task.ts';
+import { createMathTask, goldAnswer, type ParsedRecord, textField } from './math-task.ts';
+import { ownId } from './record-ids.ts';
 import { goldSteps } from './steps.ts';
 import type { Task } from './task.ts';
 
@@ -16,19 +18,33 @@ export function createJsonl(): Task {
     maxTokens: 400,
     hubSet: null,
     parse: (record) => {
+      const chosen = choicesOf(record);
+      if (chosen !== null) return choiceRecord(record, chosen);
       const given = textField(record, 'answer', 'an answer');
       const gsm8k = splitSolution(given);
       const answer = goldAnswer(gsm8k?.answer ?? given, record, 'answer', 'any');
       const lines = solutionLines(record) ?? gsm8k?.lines;
-      const { id } = record.value;
       return {
-        ...(typeof id === 'string' || typeof id === 'number' ? { id: String(id) } : {}),
+        ...ownId(record, 'id'),
         question: textField(record, 'question', 'a question'),
         answer,
         ...(lines === undefined ? {} : { solution: goldSteps(lines, answer) }),
       };
     },
   });
+}
+
+function choiceRecord(record: DataRecord, { options, answer }: Choices): ParsedRecord {
+  const given = record.value.answer;
+  const lines = solutionLines(record) ?? (typeof given === 'string' ? splitSolution(given)?.lines : undefined);
+  const letter = letterOf(rightOption(options, answer));
+  return {
+    ...ownId(record, 'id'),
+    question: withOptions(textField(record, 'question', 'a question'), options),
+    answer,
+    choices: options,
+    ...(lines === undefined ? {} : { solution: goldSteps(lines, letter) }),
+  };
 }
 
 function solutionLines({ value, place }: DataRecord): string[] | undefined {

@@ -1,12 +1,16 @@
 // How a data set's records read -> a Task: questions with numeric or short answers, steps as lines. Leaves field names to the tasks.
 import { SipfError } from '../errors.ts';
+import { numberText } from '../exact-json.ts';
 import type { Question } from '../records.ts';
 import { answerText, findAnswer, parseAnswer, referenceAnswer, sameAnswer } from './answers.ts';
-import { type DataRecord, type Layout, locateSplit, readRecords, type SplitFiles, short } from './data-files.ts';
+import { type DataRecord, type Layout, locateSplit, readRecords, short } from './data-files.ts';
 import { distinctPaths } from './distinct.ts';
 import { checkEquations } from './equations.ts';
+import { renameHint } from './field-names.ts';
+import { gradeChoice } from './grade-choice.ts';
 import { type HubOptions, type HubSet, hubSplit } from './hub-data.ts';
-import { type CutQuestion, cutFor } from './splits.ts';
+import { settleIds } from './record-ids.ts';
+import { type CutQuestion, partOf } from './splits.ts';
 import { questionPrompt, STOP_STRINGS, splitSteps, stepPieces } from './steps.ts';
 import type { Graded, LoadOptions, Task } from './task.ts';
 
@@ -16,6 +20,8 @@ export interface ParsedRecord {
   readonly question: string;
   readonly answer: string;
   readonly solution?: readonly string[];
+  /** Options that the question shows; `answer` is one of them. */
+  readonly choices?: readonly string[];
 }
 
 export interface MathTaskOptions {
@@ -47,10 +53,11 @@ export const mathFormat = {
  * already; the last number of a broken sentence is none.
  */
 export function gradeMath(
-  { answer }: Pick<Question, 'answer'>,
+  { answer, choices }: Pick<Question, 'answer' | 'choices'>,
   completion: string,
   finishReason: 'stop' | 'length',
 ): Graded {
+  if (choices !== undefined) return gradeChoice({ answer, choices }, completion, finishReason);
   const found = findAnswer(completion);
   if (finishReason === 'length' && !found?.explicit) {
     return { extracted: null, outcome: { kind: 'wrong', reason: 'truncated' } };
@@ -90,48 +97,26 @@ export function createMathTask({ layout, maxTokens, hubSet, hub, parse, order }:
           : await locateSplit(options.data, options, layout);
       const records = await readRecords(found.files);
       if (order !== undefined) records.sort(order);
-      const parsed = records.map((record, position): CutQuestion => {
-        const { id, question, answer, solution } = parse(record);
-        const index = order === undefined ? record.index : position;
+      const understood = records.map(parse);
+      const ids = settleIds(
+        understood.map(({ id }) => id),
+        records,
+        (record, position) => `${name}/${found.holds}/${order === undefined ? record.index : position}`,
+      );
+      const parsed = understood.map(({ id, question, answer, solution, choices }, position): CutQuestion => {
         const own = {
-          id: id ?? `${name}/${found.holds}/${index}`,
+          id: ids[position] ?? '',
           task: name,
           question,
           answer,
           ...(solution ? { solution: [...solution] } : {}),
+          ...(choices ? { choices: [...choices] } : {}),
         };
         return { question: own, ownId: id !== undefined };
       });
-      return filterQuestions(partOf(parsed, records, found), options);
+      return filterQuestions(partOf(parsed, found), options);
     },
   };
-}
-
-/** The questions of the part that was looked for. Throws where two share an id, or where they are too few to cut. */
-export function partOf(
-  all: readonly CutQuestion[],
-  records: readonly DataRecord[],
-  { files, part, ways }: SplitFiles,
-): Question[] {
-  const questions = all.map(({ question }) => question);
-  refuseEqualIds(questions, records);
-  if (part === 'all' || questions.length === 0) return questions;
-  return cutFor(all, { part, ways, place: files.join(', ') });
-}
-
-/** Throws SipfError 'bad-input' naming both places where two questions share an id. */
-function refuseEqualIds(questions: readonly Question[], records: readonly DataRecord[]): void {
-  const places = new Map<string, string>();
-  for (const [position, { id }] of questions.entries()) {
-    const place = records[position]?.place ?? '';
-    const earlier = places.get(id);
-    if (earlier !== undefined)
-      throw new SipfError(
-        'bad-input',
-        `Expected an id of its own in ${place}, field id, got ${short(id)} again (first in ${earlier}). Change one.`,
-      );
-    places.set(id, place);
-  }
 }
 
 /** `maxGoldSteps` first, then `limit`. Throws SipfError 'nothing-left' where nothing is left. */
@@ -144,13 +129,13 @@ export function filterQuestions(
       ? questions
       : questions.filter(({ solution }) => solution !== undefined && solution.length <= maxGoldSteps);
   if (short.length === 0) {
-    const why =
-      questions.length === 0
-        ? 'an empty file'
-        : `${questions.length} questions, none with a worked solution of at most ${maxGoldSteps} steps`;
+    const isEmpty = questions.length === 0;
+    const got = isEmpty
+      ? 'an empty file'
+      : `${questions.length} questions, none with a worked solution of at most ${maxGoldSteps} steps`;
     throw new SipfError(
       'nothing-left',
-      `Expected ${split} questions in ${data ?? 'the data set'}, got ${why}. Raise maxGoldSteps or name other data.`,
+      `Expected ${split} questions in ${data ?? 'the data set'}, got ${got}. ${isEmpty ? 'Name' : 'Raise task.maxGoldSteps (null: any number of steps, solutions or none), or name'} other data.`,
     );
   }
   return limit === undefined ? [...short] : short.slice(0, limit);
@@ -159,11 +144,12 @@ export function filterQuestions(
 /** The text of a field, a number written out; throws SipfError 'bad-input' naming place and field where it is absent or empty. */
 export function textField({ value, place }: DataRecord, field: string, expected: string): string {
   const found = value[field];
-  const text = typeof found === 'number' || typeof found === 'bigint' ? String(found) : found;
+  const text = numberText(found) ?? found;
   if (typeof text === 'string' && text.trim() !== '') return text.trim();
-  const got =
-    text === undefined ? `no such field among ${Object.keys(value).slice(0, 12).join(', ') || 'none'}` : short(found);
-  throw new SipfError('bad-input', `Expected ${expected} in ${place}, field "${field}", got ${got}. Mend that record.`);
+  const isThere = text !== undefined;
+  const got = isThere ? short(found) : `no such field among ${Object.keys(value).slice(0, 12).join(', ') || 'none'}`;
+  const fix = (isThere ? '' : renameHint(value, field)) || ' Mend that record.';
+  throw new SipfError('bad-input', `Expected ${expected} in ${place}, field "${field}", got ${got}.${fix}`);
 }
 
 /** The canonical text of a gold answer; throws SipfError 'bad-input' where it is empty, or no number where one is needed. */

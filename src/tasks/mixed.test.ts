@@ -28,6 +28,11 @@ test('questions of all tasks, each put and judged by its own', async () => {
   });
 });
 
+test('an id that two tasks share is refused: records name questions by id', async () => {
+  const same = createMixed([sumsTask, { ...sumsTask, name: 'other' }]);
+  await expect(same.load({ split: 'valid', limit: 1 })).rejects.toThrow(/ids that differ between the tasks/);
+});
+
 test('what is of no member is refused; a text alone belongs to none', () => {
   const mixed = createMixed([sumsTask, { ...sumsTask, name: 'other' }]);
   expect(() => mixed.prompt({ task: 'gsm8k', question: 'x' })).toThrow(

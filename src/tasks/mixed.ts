@@ -40,7 +40,11 @@ export function createMixed(members: readonly Task[]): Task {
     judgedBy: members.some(({ judgedBy }) => judgedBy === 'tests') ? 'tests' : 'answer',
     instruction: members[0]?.instruction ?? '',
     stopStrings: [...new Set(members.flatMap(({ stopStrings }) => stopStrings))],
-    load: (options) => together(members, (member) => member.load(options)),
+    load: async (options) => {
+      const questions = await together(members, (member) => member.load(options));
+      refuseSharedIds(questions);
+      return questions;
+    },
     examples: (options) =>
       together(members, (member) => member.examples?.(options) ?? member.load({ ...options, split: 'train' })),
     prompt: (question, shots) => memberFor(question).prompt(question, shots),
@@ -63,6 +67,21 @@ export function createMixed(members: readonly Task[]): Task {
       for (const member of members) await closing(member)[Symbol.asyncDispose]();
     },
   };
+}
+
+/** Records of a run name their question by its id alone. */
+function refuseSharedIds(questions: readonly Question[]): void {
+  const tasks = new Map<string, string>();
+  for (const { id, task } of questions) {
+    const other = tasks.get(id);
+    if (other !== undefined) {
+      throw new SipfError(
+        'bad-input',
+        `Expected ids that differ between the tasks of a mixture, got the id ${JSON.stringify(id)} in ${other} and in ${task}. Change it in one of them.`,
+      );
+    }
+    tasks.set(id, task);
+  }
 }
 
 async function together(members: readonly Task[], load: (member: Task) => Promise<Question[]>): Promise<Question[]> {

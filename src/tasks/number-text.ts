@@ -1,101 +1,5 @@
-// Prose with numbers in many spellings -> plain text with plain digits, and the number that starts at a position. Leaves what counts as the answer to answers.ts.
+// Plain text -> the number that starts at a position in it: separators, fractions, powers of ten, scales, percent. Leaves what counts as the answer to others.
 import { add, decimal, divide, multiply, negate, type Rational, rational } from './rational.ts';
-
-const VULGAR: Readonly<Record<string, string>> = {
-  '½': '1/2',
-  '⅓': '1/3',
-  '⅔': '2/3',
-  '¼': '1/4',
-  '¾': '3/4',
-  '⅕': '1/5',
-  '⅖': '2/5',
-  '⅗': '3/5',
-  '⅘': '4/5',
-  '⅙': '1/6',
-  '⅚': '5/6',
-  '⅛': '1/8',
-  '⅜': '3/8',
-  '⅝': '5/8',
-  '⅞': '7/8',
-  '⅐': '1/7',
-  '⅑': '1/9',
-  '⅒': '1/10',
-};
-
-const COMMANDS: Readonly<Record<string, string>> = {
-  times: '×',
-  cdot: '·',
-  div: '÷',
-  pi: 'π',
-  sqrt: '√',
-  circ: '°',
-  degree: '°',
-  approx: '≈',
-  left: '',
-  right: '',
-  quad: ' ',
-  qquad: ' ',
-  displaystyle: '',
-  boxed: '',
-  fbox: '',
-  text: ' ',
-  textbf: ' ',
-  textit: ' ',
-  textrm: ' ',
-  mathrm: ' ',
-  mathbf: ' ',
-  mathit: ' ',
-  mbox: ' ',
-  underline: ' ',
-  operatorname: ' ',
-};
-
-const RAISED = '⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻';
-const LOWERED = '0123456789+-';
-
-/** `10³` as `10^3`. */
-function power(_match: string, base: string, raised: string): string {
-  return `${base}^${[...raised].map((sign) => LOWERED[RAISED.indexOf(sign)]).join('')}`;
-}
-
-/** `\frac{3}{4}` after a digit is the fraction of a mixed number. */
-function fraction(_match: string, before: string, top: string, bottom: string): string {
-  const bare = /^[-+]?[\d.,]+$/;
-  const wrap = (part: string): string => (bare.test(part.trim()) ? part.trim() : `(${part.trim()})`);
-  return `${before}${before === '' ? '' : ' '}${wrap(top)}/${wrap(bottom)}`;
-}
-
-/**
- * Full-width forms, Unicode minus, vulgar fractions, LaTeX and Markdown markup, calculator annotations -> plain text.
- * Linear time: every pattern is of bounded length, the rest are single characters.
- */
-export function plainText(text: string): string {
-  return text
-    .replace(/[\uFF01-\uFF5E]/g, (wide) => String.fromCharCode(wide.charCodeAt(0) - 0xfee0))
-    .replace(/ ?[\u2014\u2015] ?/g, ' -- ')
-    .replace(/[\u2010-\u2013\u2212\uFE63]/g, '-')
-    .replace(/\u2044/g, '/')
-    .replace(/(\d)[\u00A0\u2009\u202F'’](?=\d{3}(?!\d))/g, '$1,')
-    .replace(/(?<![\d.,:/]|\d )(\d{1,3}) (?=000(?!\d))/g, '$1,')
-    .replace(/(?<=[\d,]000) (?=000(?!\d))/g, ',')
-    .replace(/(?<=\d)~/g, ' ')
-    .replace(/[\u00A0\u2000-\u200B\u202F\u3000]/g, ' ')
-    .replace(/(\d?)([½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞⅐⅑⅒])/g, (_all, before: string, sign: string) =>
-      before === '' ? (VULGAR[sign] ?? sign) : `${before} ${VULGAR[sign] ?? sign}`,
-    )
-    .replace(/(10)([⁺⁻]?[⁰¹²³⁴⁵⁶⁷⁸⁹]{1,12})/g, power)
-    .replace(/(?<=10 ?)\*\*(?= ?[({]?[-+]?\d)/g, '^')
-    .replace(/<<[^<>\n]{0,200}>>/g, '')
-    .replace(/<\/?[a-z]{1,10}>/g, '')
-    .replace(/\{,\}/g, ',')
-    .replace(/\\[!,;: ]/g, (space) => (space === '\\ ' ? ' ' : ''))
-    .replace(/(\d?)\\[dtc]?frac ?\{([^{}]{1,100})\} ?\{([^{}]{1,100})\}/g, fraction)
-    .replace(/(\d?)\\[dtc]?frac ?(\d) ?(\d)/g, fraction)
-    .replace(/\\([$%#&{}_])/g, '$1')
-    .replace(/\\([A-Za-z]{1,20})/g, (all, name: string) => COMMANDS[name] ?? all)
-    .replace(/\^\{?°\}?/g, '°')
-    .replace(/\\[()[\]]|\$\$|\*\*|__|`/g, '');
-}
 
 /** What starts at a position: a number, or digits that are no single number (a list, a ratio, a time, a date). */
 export interface NumberAt {
@@ -112,8 +16,16 @@ const TIMES_POWER = / ?[x×*·] ?10 ?\^ ?[{(]?([+-]?\d{1,12})[})]?/y;
 const POWER = / ?\^ ?[{(]?([+-]?\d{1,12})[})]?/y;
 const SLASH = / ?\/ ?[$€£¥₹]?(-?)(?=\.?\d)/y;
 const MIXED = /(?: | and )(\d{1,300})\/(\d{1,300})(?![\d.,:/]*\d)/y;
-const SCALE = / ?(hundred|thousand|million|billion|trillion)(?![\p{L}])/iuy;
+const SCALE = /(?: {0,3}| ?-)(hundred|thousand|lakh|million|crore|billion|trillion|mln|bn)s?(?![\p{L}])/iuy;
+/** `10k`, `5M`: right behind the digits. */
+const SHORT_SCALE = /([kKMB])(?![\p{L}\d])/uy;
+/** `$2.5m`, `$3 B`, `2.5 M dollars`: only beside a currency, as `5 m` is a length. */
+const MONEY_SCALE = / ?(k|m|mn|mio|mil|b|t|tn)(?![\p{L}\d'’/-])/iuy;
+const CURRENCY_BEFORE = /(?:[$€£¥₹]|USD|EUR|GBP) ?$/;
+const CURRENCY_AFTER = /^ (?:dollars?|euros?|pounds?|USD|EUR|GBP|bucks?)\b/i;
 const PERCENT = / ?(?:%|percent(?!\p{L})|per cent(?!\p{L}))/iuy;
+/** `5 and a half`. */
+const PARTS = / and (?:(?:a |one )?(half|quarter)|(three) quarters)(?!\p{L})/iuy;
 const GROUPED = /^\d{1,3}(?:,\d{3})+(?:\.\d+)?$/;
 const SCALES: Readonly<Record<string, bigint>> = {
   hundred: 100n,
@@ -121,7 +33,32 @@ const SCALES: Readonly<Record<string, bigint>> = {
   million: 1_000_000n,
   billion: 1_000_000_000n,
   trillion: 1_000_000_000_000n,
+  lakh: 100_000n,
+  crore: 10_000_000n,
+  k: 1_000n,
+  m: 1_000_000n,
+  mn: 1_000_000n,
+  mio: 1_000_000n,
+  mil: 1_000_000n,
+  mln: 1_000_000n,
+  b: 1_000_000_000n,
+  bn: 1_000_000_000n,
+  t: 1_000_000_000_000n,
+  tn: 1_000_000_000_000n,
 };
+
+/** The scale behind a number that begins at `start` and ends at `end`. */
+function scaleAt(text: string, start: number, end: number): RegExpExecArray | null {
+  const found = matchAt(SCALE, text, end) ?? matchAt(SHORT_SCALE, text, end);
+  if (found !== null) return found;
+  const money = matchAt(MONEY_SCALE, text, end);
+  if (money === null) return null;
+  const after = end + money[0].length;
+  const isMoney =
+    CURRENCY_BEFORE.test(text.slice(Math.max(0, start - 5), start)) ||
+    CURRENCY_AFTER.test(text.slice(after, after + 12));
+  return isMoney ? money : null;
+}
 
 function matchAt(pattern: RegExp, text: string, at: number): RegExpExecArray | null {
   pattern.lastIndex = at;
@@ -173,7 +110,10 @@ function extend(text: string, run: string, start: number): Partial {
     if (part !== null && part.num > 0n && part.num < part.den)
       return { end: end + mixed[0].length, value: add(value, part) };
   }
-  return { end, value };
+  const parts = value === null ? null : matchAt(PARTS, text, end);
+  if (parts === null || value === null) return { end, value };
+  const share = parts[2] ? [3n, 4n] : parts[1]?.toLowerCase() === 'half' ? [1n, 2n] : [1n, 4n];
+  return { end: end + parts[0].length, value: add(value, { num: share[0]!, den: share[1]! }) };
 }
 
 /**
@@ -188,10 +128,12 @@ export function numberAt(text: string, start: number): NumberAt | null {
   const run = match[0].slice(0, length);
   const found = extend(text, run, start);
   let { end, value } = found;
-  const scale = value === null ? null : matchAt(SCALE, text, end);
-  if (scale !== null && value !== null) {
+  // `5 hundred thousand` has two.
+  for (let scales = 0; scales < 2 && value !== null; scales++) {
+    const scale = scaleAt(text, start, end);
+    if (scale === null) break;
     end += scale[0].length;
-    value = multiply(value, { num: SCALES[(scale[1] ?? '').toLowerCase()] ?? 1n, den: 1n });
+    value = multiply(value, { num: SCALES[(scale[1] ?? '').toLowerCase()]!, den: 1n });
   }
   const percent = matchAt(PERCENT, text, end);
   if (percent !== null) end += percent[0].length;

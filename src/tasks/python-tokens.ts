@@ -57,6 +57,26 @@ export function tokenize(text: string): Token[] {
   return tokens;
 }
 
+/** Steps through tokens from somewhere in a text, as far as they are asked for. */
+export interface TokenWalk {
+  /** The next token (its depth is not counted); null at the end. */
+  next(): Omit<Token, 'depth'> | null;
+}
+
+/** The tokens of `text` from `start` on, one at a time: the cost is that of those asked for, where no string runs on to the end. */
+export function tokenWalk(text: string, start: number): TokenWalk {
+  const kinds = patterns();
+  let at = start;
+  return {
+    next() {
+      if (at >= text.length) return null;
+      const token = { ...tokenAt(text, at, kinds), start: at };
+      at = token.end;
+      return token;
+    },
+  };
+}
+
 function tokenAt(text: string, start: number, kinds: readonly Pattern[]): { kind: TokenKind; end: number } {
   const string = stringEnd(text, start);
   if (string !== null) return { kind: 'string', end: string };

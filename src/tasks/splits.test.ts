@@ -1,6 +1,11 @@
 // Questions of one file -> checks that its parts are disjoint, large enough, and the same whatever the order of lines.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { Question } from '../records.ts';
+import { taskNamed } from './index.ts';
+import { questionKey } from './same-question.ts';
 import { type CutQuestion, cutFor, LEAST_QUESTIONS } from './splits.ts';
 import type { Split } from './task.ts';
 
@@ -92,6 +97,25 @@ describe('a file that is cut in three', () => {
       expect(ids(part)).toEqual([...ids(part)].sort((a, b) => Number(a.slice(1)) - Number(b.slice(1))));
     }
   });
+});
+
+test('code problems are cut alike: the tests that a question shows do not make it another one', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'sipf-splits-'));
+  const data = join(folder, 'problems.jsonl');
+  const rows = Array.from({ length: 40 }, (_, i) => ({ prompt: `Add ${i % 20}.`, tests: [`assert f(${i}) == ${i}`] }));
+  writeFileSync(data, rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
+  const loaded = await Promise.all(SPLITS.map((split) => taskNamed('code').load({ data, split })));
+  const texts = loaded.map((part) => new Set(part.map((question) => questionKey(question))));
+  expect(loaded.map(({ length }) => length)).toEqual([32, 4, 4]);
+  expect(texts.reduce((sum, { size }) => sum + size, 0)).toBe(20);
+  rmSync(folder, { recursive: true });
+});
+
+test('code to complete is told apart by its code', () => {
+  const question = 'Complete the Python function f.';
+  const keys = ['def f(x):', 'def f(x):  ', 'def f(y):'].map((prefix) => questionKey({ question, prefix }));
+  expect(keys[0]).toBe(keys[1]);
+  expect(keys[0]).not.toBe(keys[2]);
 });
 
 describe('a train file that valid is cut from', () => {

@@ -2,6 +2,7 @@
 import { SipfError } from '../errors.ts';
 import { hash32 } from '../random.ts';
 import type { Question } from '../records.ts';
+import type { SplitFiles } from './data-files.ts';
 import { questionKey } from './same-question.ts';
 import type { Split } from './task.ts';
 
@@ -31,6 +32,12 @@ const SMALL = 200;
 /** True for the train questions that are the valid split, by the hash of the id alone. */
 export function isCutForValid(id: string): boolean {
   return hash32(`valid/${id}`) % VALID_SHARE === 0;
+}
+
+/** The questions of the part that was looked for in `files`. */
+export function partOf(questions: readonly CutQuestion[], { files, part, ways }: SplitFiles): Question[] {
+  if (part === 'all' || questions.length === 0) return questions.map(({ question }) => question);
+  return cutFor(questions, { part, ways, place: files.join(', ') });
 }
 
 /**

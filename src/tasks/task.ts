@@ -69,6 +69,8 @@ export interface Task {
   load(options: LoadOptions): Promise<Question[]>;
   /** What answers are checked against. */
   readonly judgedBy: 'answer' | 'tests';
+  /** The answer in a reference, which may be a whole solution, where that is not a number or short text; null: none. */
+  reference?(text: string): string | null;
   /** What a chat model is told before the question, where `prompt.instruction` says nothing. */
   readonly instruction: string;
   /** Questions to take worked examples from, where they are not the train split's. */

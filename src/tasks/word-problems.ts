@@ -1,19 +1,24 @@
 // MMLU_Math, SVAMP and MultiArith records -> Tasks. All three are test sets only: out-of-domain measures, without worked solutions.
+import { choicesOf, withOptions } from './choices.ts';
 import type { DataRecord } from './data-files.ts';
 import type { HubOptions } from './hub-data.ts';
 import { createMathTask, goldAnswer, textField } from './math-task.ts';
 import type { Task } from './task.ts';
 
-/** 354 questions of MMLU's mathematics (ChenKy23/SIPF); one answer is no number (`2,2,4`). On no hub: needs its file. */
+/** 354 questions of MMLU's mathematics (ChenKy23/SIPF); one answer is no number (`2,2,4`). MMLU's own records, with choices, too. On no hub. */
 export function createMmluMath(): Task {
   return createMathTask({
     layout: { name: 'mmlu-math', wholeSet: ['mmlu_math_test.jsonl', 'mmlu_math.jsonl'], testOnly: true },
     maxTokens: 400,
     hubSet: null,
-    parse: (record) => ({
-      question: textField(record, 'question', 'a question'),
-      answer: goldAnswer(textField(record, 'answer', 'an answer'), record, 'answer', 'any'),
-    }),
+    parse: (record) => {
+      const question = textField(record, 'question', 'a question');
+      const chosen = choicesOf(record);
+      if (chosen !== null) {
+        return { question: withOptions(question, chosen.options), answer: chosen.answer, choices: chosen.options };
+      }
+      return { question, answer: goldAnswer(textField(record, 'answer', 'an answer'), record, 'answer', 'any') };
+    },
   });
 }
 

@@ -27,7 +27,7 @@ const SCORE_FLOPS = 400;
 const ELEMENT_FLOPS = 4000;
 /** The same for running a graph at all: some microseconds a node. */
 const LAYER_FLOPS = 1e8;
-/** Rows that reading weights which are not pre-packed costs, once a pass: 18 % at 128 rows, 6 % at 512. */
+/** Rows that reading weights which are not pre-packed costs, once a pass: much of a short pass, little of a long one. */
 const PACKING_ROWS = 26;
 
 /** Relative cost of passes, in FLOPs. Only comparisons matter: it decides how examples are packed, not what they teach. */

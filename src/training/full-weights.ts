@@ -42,7 +42,8 @@ export function fullTrainee(
 
 /** `LlamaForCausalLM` from the config, or from its model_type (GGUF metadata names no class). */
 function className({ config }: TrainingSource['files'], suffix: string): string {
-  const [known] = (config['architectures'] as readonly string[] | undefined) ?? [];
+  const named: unknown = config['architectures'];
+  const known = Array.isArray(named) ? named.find((name) => typeof name === 'string') : undefined;
   const type = String(config['model_type']);
   const family =
     known?.replace(/For[A-Z].*$/, '') ?? (type.charAt(0).toUpperCase() + type.slice(1)).replace(/_.*$/, '');

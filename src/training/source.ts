@@ -1,9 +1,9 @@
 // TrainJob.source -> opened model files, tokenizer, architecture and adapter. Leaves reading whole weights to who trains them.
 import { relative, resolve } from 'node:path';
 import type { TrainJob } from '../backends/backend.ts';
-import { SipfError } from '../errors.ts';
+import { printable, SipfError } from '../errors.ts';
 import { type AdapterFiles, adapterHash, readAdapter } from '../models/adapter-files.ts';
-import { architectureOf } from '../models/architectures.ts';
+import { decoderOf } from '../models/architectures.ts';
 import { checkWeights } from '../models/check-weights.ts';
 import { checkpointHash } from '../models/checkpoint-hash.ts';
 import type { Architecture, DecoderConfig } from '../models/decoder.ts';
@@ -30,8 +30,7 @@ export async function openTrainingSource(
   options: CacheOptions,
 ): Promise<TrainingSource> {
   const files = await openModelFiles(source.model, options);
-  const architecture = architectureOf(files.config);
-  const config = architecture.configure(files.config);
+  const { architecture, config } = decoderOf(files);
   checkWeights(architecture, config, files);
   const tokenizer = await loadTokenizer(source.model, options);
   checkVocabulary(tokenizer, config.vocab);
@@ -54,7 +53,7 @@ function checkAdapter({ tensors, rank }: AdapterFiles, { shapes }: ModelFiles, f
     if (shape && shape[1] === a.length / rank && shape[0] === b.length / rank) continue;
     throw new SipfError(
       'bad-input',
-      `Expected an adapter for this model in ${folder}, got factors of ${module} for [${b.length / rank}, ${a.length / rank}] where the model has ${shape ? `[${shape}]` : 'no such layer'}. Use the base that the adapter was trained on.`,
+      `Expected an adapter for this model in ${folder}, got factors of ${printable(module)} for [${b.length / rank}, ${a.length / rank}] where the model has ${shape ? `[${shape}]` : 'no such layer'}. Use the base that the adapter was trained on.`,
     );
   }
 }

@@ -8,6 +8,7 @@ import { checkpointHash } from '../models/checkpoint-hash.ts';
 import { holdingFor } from '../models/held-weights.ts';
 import { mergeWeights } from '../models/merged-weights.ts';
 import { openModelFiles } from '../models/model-files.ts';
+import { whyNotNumbers } from '../models/not-numbers.ts';
 import { AdamW, type OptimizerState } from './adamw.ts';
 import { countSteps, type Pass, packStep, stepExamples } from './batches.ts';
 import { CheckpointFiles, type StoredResult } from './checkpoint.ts';
@@ -166,7 +167,7 @@ async function optimise({ engine, job, args, source, files, examples, trainee }:
       records.push(record);
     } catch (thrown) {
       if (thrown instanceof SipfError && thrown.code === 'aborted') await save();
-      throw thrown instanceof Diverged ? await divergedError(thrown, job, files) : thrown;
+      throw thrown instanceof Diverged ? await divergedError(thrown, job, files, source) : thrown;
     }
     args.onStep?.(records.at(-1) as TrainStep);
     if (records.length % options.checkpointEverySteps === 0 && records.length < total) await save();
@@ -279,12 +280,18 @@ async function divergedError(
   { step, loss, gradNorm, batch }: Diverged,
   job: TrainJob,
   files: CheckpointFiles,
+  source: TrainingSource,
 ): Promise<SipfError> {
   const examples = batch.map(({ index }) => ({ index, ...job.examples[index] }));
+  // Before the first update nothing but the source itself, or ORPO's odds, can be to blame.
+  const advice =
+    step > 0
+      ? 'Lower learningRate, set clip, or for ORPO maxLogp.'
+      : `${await whyNotNumbers(await source.files.weights(), source.config)} For ORPO, set maxLogp.`;
   const file = await files.saveDiverged({ step, loss: String(loss), gradNorm: String(gradNorm), examples });
   return new SipfError(
     'diverged',
-    `Expected a finite loss and gradient at optimizer step ${step}, got loss ${loss} and gradient norm ${gradNorm}. Its examples are in ${file}. Lower learningRate, set clip, or for ORPO maxLogp.`,
+    `Expected a finite loss and gradient at optimizer step ${step}, got loss ${loss} and gradient norm ${gradNorm}. Its examples are in ${file}. ${advice}`,
   );
 }
 

@@ -251,7 +251,7 @@ export const ERRORS: readonly { readonly name: string; readonly program: Program
   {
     name: 'a setup that fails',
     program: { code: 'def f(): pass', setup: 'import nothing_of_this_name', tests: ['f()'] },
-    detail: /setup failed: .*nothing_of_this_name/,
+    detail: /module nothing_of_this_name in the sandbox, got none: the setup imports it/,
   },
   { name: 'no tests', program: { code: 'def f(): pass', tests: [] }, detail: /no tests/ },
   {

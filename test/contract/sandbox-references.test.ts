@@ -100,7 +100,10 @@ describe.skipIf(missing !== null)('reference solutions', () => {
     expect(ids((index) => here[index]?.kind === 'right')).toEqual(failing);
     for (const id of failing) {
       const index = references.findIndex((reference) => reference.id === id);
-      expect(here[index]).toEqual({ kind: 'error', detail: "The setup failed: NameError: name 'Node' is not defined" });
+      expect(here[index]).toMatchObject({
+        kind: 'error',
+        detail: "The setup failed: NameError: name 'Node' is not defined",
+      });
     }
   });
 

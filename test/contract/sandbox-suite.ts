@@ -3,6 +3,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import type { Program, Sandbox, Verdict } from '../../src/tasks/sandbox/sandbox.ts';
 import { BOMBS, FAKES, LEAKS, REACHES } from './sandbox-attacks.ts';
 import { ENTRIES, ERRORS, HONEST } from './sandbox-programs.ts';
+import { MEANT, UNJUDGED, WRONG_ANYWAY } from './sandbox-tests.ts';
 
 const SQUARE: Program = {
   code: 'def f(x):\n    return x * x\n',
@@ -48,6 +49,30 @@ export function sandboxContract(name: string, open: () => Sandbox): void {
       const given = await sandbox.judge(program);
       expect(given.kind, said(given)).toBe('error');
       expect(said(given)).toMatch(detail);
+    });
+
+    it.each(MEANT)('tests as they are meant: $name', async ({ right, wrong, reason, tests, setup, entryPoint }) => {
+      const of = (code: string): Program => ({
+        code,
+        tests,
+        ...(setup && { setup }),
+        ...(entryPoint && { entryPoint }),
+      });
+      const given = [await sandbox.judge(of(right)), await sandbox.judge(of(wrong))];
+      expect(given.map(kindOf), given.map(said).join('; ')).toEqual(['right', reason]);
+    });
+
+    it.each(UNJUDGED)('no label: $name', async ({ program, detail }) => {
+      const given = await sandbox.judge(program);
+      expect(given, said(given)).toMatchObject({
+        kind: 'error',
+        fault: 'tests',
+        detail: expect.stringMatching(detail),
+      });
+    });
+
+    it.each(WRONG_ANYWAY)('wrong all the same: $name', async ({ program, reason }) => {
+      expect(kindOf(await sandbox.judge(program))).toBe(reason);
     });
 
     it.each([...FAKES, ...REACHES, ...BOMBS])('attack: $name', async ({ program, holds }) => {

@@ -44,6 +44,37 @@ describe('sipf run', () => {
     expect(stdout).toMatch(/^round .*AUC/m);
   });
 
+  it('ends what it says of a stage before the next one begins, and calls stages after the last round final', async () => {
+    const { code, stderr } = await sipf(...settings('said'), '--evaluate.final', '[{"split": "test", "limit": 5}]');
+    expect(code).toBe(0);
+    const begun: string[] = [];
+    for (const line of stderr.split('\n')) {
+      const [, begins, shown] = /^(.*): begins$|^((?:round|final) [^:]*): \d+\/\d+ /.exec(line) ?? [];
+      if (begins !== undefined) begun.push(begins);
+      if (shown !== undefined) expect(shown).toBe(begun.at(-1));
+    }
+    expect(new Set(begun).size).toBe(begun.length);
+    expect(begun.filter((name) => name.startsWith('final'))).toEqual([
+      'final start-answers',
+      'final last-answers',
+      'final eval',
+    ]);
+    expect(begun.filter((name) => name.startsWith('round 0')).every((name) => /^round 0 \d-/.test(name))).toBe(true);
+  });
+
+  it('explains a setting, a section or a preset on demand, also beside other options', async () => {
+    const one = await sipf('run', '--out', 'x', '--help', 'sampling.temperature');
+    expect([one.code, one.stdout]).toEqual([0, expect.stringContaining('Takes: number above 0. Default: 1.')]);
+    const stage = await sipf('align', '--help', 'align.lambda');
+    expect([stage.code, stage.stdout]).toEqual([0, expect.stringContaining('--align.lambda')]);
+    expect((await sipf('help', 'labels.K')).stdout).toMatch(/--labels\.K\n {4}Rollouts of a step\./);
+    expect((await sipf('help', 'eval')).stdout).toContain('Usage: sipf eval');
+    expect((await sipf('run', '--help', '--out', 'x')).stdout).toMatch(/Usage: sipf run[\s\S]*quickstart\n {6}A tiny/);
+    const wrong = await sipf('run', '--help', 'sampling.temprature');
+    expect([wrong.code, wrong.stdout]).toEqual([2, '']);
+    expect(wrong.stderr).toContain('Did you mean sampling.temperature?');
+  });
+
   it('refuses other settings, showing the difference, and takes them with --from-run', async () => {
     const refused = await sipf('run', '--out', 'run', '--align.lambda', '0.3');
     expect(refused.code).toBe(2);
@@ -85,7 +116,8 @@ describe('sipf run', () => {
       });
       const code = await new Promise((resolve) => child.on('close', resolve));
       expect(code).toBe(signal === 'SIGINT' ? 130 : 143);
-      expect(stderr).toContain(`Go on with: sipf run --out ${out}`);
+      expect(stderr.match(/Stopped on request/g)).toHaveLength(1);
+      expect(stderr).toMatch(new RegExp(`Finished work is kept. Continue with: \\S.* run --out ${out}$`, 'm'));
       expect(stderr).not.toMatch(/^\s+at /m);
       expect(existsSync(join(folder, out, 'lock'))).toBe(false);
       expect((await sipf('run', '--out', out)).code).toBe(0);
@@ -145,7 +177,7 @@ describe('sipf show', () => {
     const unknown = await sipf('show', 'run', '--question', 'nobody');
     expect(unknown.code).toBe(2);
     expect(unknown.stderr).toMatch(/got nobody\. Such as: 0-/);
-    expect((await sipf('show', 'data')).stderr).toMatch(/got no config\.json there/);
+    expect((await sipf('show', 'data')).stderr).toMatch(/no run there: the folder has no config\.json/);
   });
 });
 

@@ -33,7 +33,7 @@ describe('the program', () => {
     const { code, stdout, stderr } = await runCli([name, '--help']);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(stdout).toMatch(new RegExp(`^Usage: sipf ${name} `));
-    expect(stdout).toMatch(new RegExp(`Examples?:\\n.*sipf ${name}`));
+    expect(stdout).toMatch(new RegExp(`Examples?:\\n.*sipf (-- )?${name}`));
     expect(stdout).toContain('--json');
   });
 

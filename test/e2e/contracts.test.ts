@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readSafetensors } from '../../src/models/safetensors.ts';
-import { buildCli, root, runCli } from './run-cli.ts';
+import { makeModelFolder } from '../model-folder.ts';
+import { buildCli, root, runCli, startCli } from './run-cli.ts';
 
 const fixtures = join(root, 'test', 'fixtures');
 const bare = join(fixtures, 'models', 'llama');
@@ -53,6 +54,54 @@ describe('sipf logps', () => {
     const { code, stderr } = await sipf(['logps', '--model', bare, '--in', '-'], lines);
     expect(code).toBe(2);
     expect(stderr).toMatch(/<stdin>, line 2: .*9999/);
+  });
+});
+
+describe('a model that is odd, but usable', () => {
+  const odd = async () => makeModelFolder(folder, { config: { tie_word_embeddings: true, eos_token_id: [2, 9999] } });
+
+  it('is used, and each oddity is a warning on stderr, once', async () => {
+    const path = await odd();
+    const commands = [
+      ['generate', '--model', path, '--prompt', 'a b c', '--temperature', '0', '--max-tokens', '2'],
+      ['logps', '--model', path, '--in', '-'],
+      ['eval', '--model', path, '--task', 'mini', '--limit', '2', '--max-tokens', '2', '--chat'],
+    ];
+    for (const command of commands) {
+      const { code, stdout, stderr } = await sipf(command, '{"prompt":"a","completion":"b"}');
+      expect({ code, stdout: stdout.includes('Warning') }).toEqual({ code: 0, stdout: false });
+      const warnings = stderr.split('\n').filter((line) => line.startsWith('Warning: '));
+      expect(warnings).toEqual([
+        expect.stringMatching(/another lm_head\.weight: that one is used/),
+        expect.stringMatching(/eos_token_id 9999/),
+      ]);
+    }
+  });
+
+  it('is refused where it cannot be used: exit code 2, and what to use instead', async () => {
+    const quantised = await makeModelFolder(folder, { config: { quantization_config: { quant_method: 'fp8' } } });
+    const { code, stdout, stderr } = await sipf(['generate', '--model', quantised, '--prompt', 'a']);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toMatch(/quantised ones: fp8 .*Use the model that they were made from/);
+  });
+});
+
+describe('sipf generate', () => {
+  it('prints each completion as it is drawn: the text that --json gives whole', async () => {
+    const words = ['generate', '--model', model, '--prompt', 'Tom has', '--max-tokens', '24', '--seed', '3'];
+    const env = { SIPF_CACHE: join(folder, 'cache') };
+    for (const n of ['1', '3']) {
+      const { completions } = JSON.parse((await sipf([...words, '--n', n])).stdout) as {
+        completions: { text: string }[];
+      };
+      const child = startCli([...words, '--n', n, '--threads', '1'], { env });
+      const pieces: string[] = [];
+      child.stdout?.setEncoding('utf8').on('data', (text: string) => pieces.push(text));
+      await new Promise((resolve) => child.on('close', resolve));
+      const head = (at: number) => (n === '1' ? '' : `--- ${at + 1} of ${n}\n`);
+      expect(pieces.join('')).toBe(completions.map(({ text }, at) => `${head(at)}${text}\n`).join(''));
+      expect(pieces.length).toBeGreaterThan(3);
+    }
   });
 });
 

@@ -116,3 +116,77 @@ describe('sipf run on one file', () => {
     expect(asked.size).toBeLessThanOrEqual(20);
   });
 });
+
+describe('records written by hand', () => {
+  const samples = [
+    { question: '1+2+3', answer: 6, steps: ['1+2=3', '3+3=6', 'The answer is 6'] },
+    { question: '1+2+3', answer: 6, steps: ['1+2=4', '4+3=7', 'The answer is 7'] },
+    { question: '4+4+1', answer: 9, steps: ['4+4=8', '8+1=9', 'The answer is 9'] },
+    { question: '4+4+1', answer: 9, steps: ['4+4=9', '9+1=10', 'The answer is 10'] },
+  ];
+  const jsonl = (rows: readonly object[]) => rows.map((row) => `${JSON.stringify(row)}\n`).join('');
+
+  it('go through label, train-prm, score, pair and align without any other data', async () => {
+    writeFileSync(join(folder, 'mine.jsonl'), jsonl(samples));
+    const stages = [
+      'label --task jsonl --in mine.jsonl --model base --labels.K 2 --out labels.jsonl',
+      'train-prm --task jsonl --in labels.jsonl --samples mine.jsonl --model base --labels.heldOut 0 --out prm',
+      'score --task jsonl --samples mine.jsonl --prm prm --out scores.jsonl',
+      'pair --task jsonl --in scores.jsonl --samples mine.jsonl --pairs.eta 0.01 --out pairs.jsonl',
+      'align --task jsonl --in pairs.jsonl --model base --out policy',
+    ];
+    for (const stage of stages) {
+      const { code, stderr } = await sipf(...stage.split(' '));
+      expect({ stage, code, stderr: code === 0 ? '' : stderr }).toEqual({ stage, code: 0, stderr: '' });
+    }
+    const pairs = lines('pairs.jsonl').map((line) => JSON.parse(line));
+    expect(pairs).toHaveLength(2);
+    expect(pairs[0]).toMatchObject({ question: '1+2+3', chosen: { steps: samples[0]?.steps } });
+  });
+
+  it('may be TRL pairs', async () => {
+    const pair = {
+      prompt: '1+2+3',
+      chosen: '1+2=3\n3+3=6\nThe answer is 6',
+      rejected: '1+2=4\n4+3=7\nThe answer is 7',
+    };
+    writeFileSync(join(folder, 'trl.jsonl'), jsonl([pair]));
+    const align = 'align --task jsonl --in trl.jsonl --model base --out policy-trl'.split(' ');
+    const { code, stderr } = await sipf(...align);
+    expect({ code, stderr: code === 0 ? '' : stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stderr).toContain('1 pairs, 0 rows without a rejected path');
+    writeFileSync(join(folder, 'mixed.jsonl'), jsonl([pair, { prompt: '1+2+3', chosen: 'a' }]));
+    const mixed = await sipf(...'align --task jsonl --in mixed.jsonl --model base --out policy-2'.split(' '));
+    expect(mixed.code).toBe(2);
+    expect(mixed.stderr).toContain('mixed.jsonl, line 2, field "rejected": Expected a text, got nothing.');
+  });
+
+  it('need an answer for what judges them', async () => {
+    const [{ answer: _answer, ...bare }] = samples as [(typeof samples)[0]];
+    writeFileSync(join(folder, 'open.jsonl'), jsonl([bare]));
+    const label = await sipf(...'label --task jsonl --in open.jsonl --model base --out l2.jsonl'.split(' '));
+    expect(label.code).toBe(2);
+    expect(label.stderr).toContain(
+      'open.jsonl, line 1, field "answer": Expected what tells whether these steps are right',
+    );
+    const score = await sipf(...'score --task jsonl --samples open.jsonl --prm base --out s2.jsonl'.split(' '));
+    expect({ code: score.code, stderr: score.stderr }).toMatchObject({ code: 0 });
+    expect(score.stderr).toContain('1 of 1 samples have no known answer');
+  });
+});
+
+describe('a wrong run name', () => {
+  it.each([
+    ['show runs/wn', /no run there: nothing has that name\. In runs: the runs own, .*Did you mean runs\/own\?/],
+    ['show runs', /the folder holds the runs .*own/],
+    ['show runs/own/iteration-1', /it is inside the run runs\/own\. Give runs\/own\./],
+    ['run --from-run runs/onw --out runs/new', /Expected a run to copy stages from at runs\/onw, got no run there/],
+    ['run --out runs/onw', /Expected a run to go on with .*Did you mean runs\/own\?/],
+  ])('sipf %s', async (args, message) => {
+    const { code, stderr } = await sipf(...args.split(' '));
+    expect(code).toBe(2);
+    expect(stderr).toMatch(message);
+    expect(existsSync(join(folder, 'runs/new'))).toBe(false);
+    expect(existsSync(join(folder, 'runs/onw'))).toBe(false);
+  });
+});

@@ -2,7 +2,8 @@
 import { describe, expect, it } from 'vitest';
 import { createScriptedBackend } from '../../src/backends/scripted.ts';
 import { expectedRollouts } from '../../src/pipeline/cost.ts';
-import { LabelOptions, labelUnit } from '../../src/pipeline/label-steps.ts';
+import { LabelOptions } from '../../src/pipeline/label-options.ts';
+import { labelUnit } from '../../src/pipeline/label-steps.ts';
 import { hardLabels, softLabels } from '../../src/pipeline/step-labels.ts';
 import { createRandom } from '../../src/random.ts';
 import type { Question, Sample, StepLabels } from '../../src/records.ts';

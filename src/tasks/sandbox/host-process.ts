@@ -64,8 +64,8 @@ export class HostProcess implements Runner {
 
   async judge(program: Program, timeoutMs: number): Promise<Judged> {
     this.#hold(true);
-    const { code, setup, tests, entryPoint } = program;
-    this.#child.stdin?.write(frameOf(Buffer.from(JSON.stringify({ code, setup, tests, entryPoint }))));
+    const { code, setup, tests, entryPoint, names } = program;
+    this.#child.stdin?.write(frameOf(Buffer.from(JSON.stringify({ code, setup, tests, entryPoint, names }))));
     let swollen = false;
     const watch = setInterval(() => {
       swollen ||= this.#resident() > this.#limits.residentBytes;

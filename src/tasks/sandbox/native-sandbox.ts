@@ -3,6 +3,7 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import type { Writable } from 'node:stream';
 import { SipfError } from '../../errors.ts';
+import { checkCount, MOST } from '../../limits.ts';
 import { hostFolder } from './host-command.ts';
 import { FrameReader, frameOf } from './message-frames.ts';
 import { type Judged, Pool, type PoolOptions, type Runner } from './pool.ts';
@@ -28,6 +29,8 @@ function containerArgs(python: string, filter: Buffer | null): string[] {
     ...['--uid', '65534', '--gid', '65534', '--hostname', 'sandbox'],
     ...['--ro-bind', '/usr', '/usr'],
     ...['bin', 'lib', 'lib64'].flatMap((name) => ['--symlink', `usr/${name}`, `/${name}`]),
+    // Debian's libraries of numpy are links to links in this folder, which holds nothing else.
+    ...['--ro-bind-try', '/etc/alternatives', '/etc/alternatives'],
     // Without its own limit, /dev would be memory that no limit counts.
     ...['--dev', '/dev', '--remount-ro', '/dev', '--size', String(16 * 2 ** 20), '--tmpfs', '/tmp'],
     ...['--ro-bind', join(hostFolder(), 'python'), '/sandbox', '--remount-ro', '/', '--chdir', '/tmp'],
@@ -52,6 +55,7 @@ export function nativeSandboxProblem(python = '/usr/bin/python3'): string | null
 /** Opens the native sandbox. @throws SipfError 'unsupported' where bubblewrap or Python is missing. */
 export function createNativeSandbox(options: NativeSandboxOptions = {}): Sandbox {
   const { memoryMb = 512, python = '/usr/bin/python3' } = options;
+  checkCount('memoryMb of the sandbox', Math.ceil(memoryMb), MOST.memoryMb);
   const problem = nativeSandboxProblem(python);
   if (problem) {
     const advice = 'Install bubblewrap and python3 of the distribution, or use the embedded sandbox.';
@@ -100,8 +104,8 @@ class NativeRunner implements Runner {
       return await new Promise<Judged>((resolve) => {
         this.#connect(resolve);
         setTimeout(resolve, timeoutMs, wrong('timeout', `no end after ${timeoutMs} ms`)).unref();
-        const { code, setup, tests, entryPoint } = program;
-        this.#send(1, Buffer.from(JSON.stringify({ code, setup, tests, entryPoint })));
+        const { code, setup, tests, entryPoint, names } = program;
+        this.#send(1, Buffer.from(JSON.stringify({ code, setup, tests, entryPoint, names })));
       });
     } finally {
       this.kill();

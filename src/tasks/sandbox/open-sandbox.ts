@@ -1,14 +1,19 @@
 // Which sandbox, and how long a program may take -> that sandbox. Leaves what each one does to its own file.
 import { z } from 'zod';
+import { described } from '../../settings.ts';
 import { createNativeSandbox } from './native-sandbox.ts';
 import { createPyodideSandbox } from './pyodide-sandbox.ts';
 import { PROGRAM_SECONDS, type Sandbox } from './sandbox.ts';
 
 export const SandboxOptions = z.strictObject({
-  /** embedded: CPython in WebAssembly. native: this machine's CPython in bubblewrap (Linux). */
-  kind: z.enum(['embedded', 'native']).default('embedded'),
-  /** Seconds of wall time for a program with its tests: one that takes longer is wrong. */
-  timeout: z.number().positive().default(PROGRAM_SECONDS),
+  kind: described(
+    z.enum(['embedded', 'native']).default('embedded'),
+    "embedded: CPython in WebAssembly. native: this machine's CPython in bubblewrap (Linux). Take native where programs need packages with native parts.",
+  ),
+  timeout: described(
+    z.number().positive().default(PROGRAM_SECONDS),
+    'Seconds of wall time for a program with its tests; one that takes longer is wrong. Raise it on a slow or busy machine.',
+  ),
 });
 export type SandboxOptions = z.infer<typeof SandboxOptions>;
 

@@ -2,6 +2,7 @@
 import { setMaxListeners } from 'node:events';
 import { availableParallelism } from 'node:os';
 import { messageOf, SipfError, throwIfAborted } from '../../errors.ts';
+import { MOST } from '../../limits.ts';
 import { PROGRAM_SECONDS, type Program, type Sandbox, type Verdict } from './sandbox.ts';
 
 /** What one process made of one program. `lost`: it ended without a word, and nothing is known of the program. */
@@ -51,8 +52,8 @@ export class Pool implements Sandbox {
     const { workers = availableParallelism(), timeoutMs = 1000 * PROGRAM_SECONDS } = options;
     this.#start = start;
     this.#describe = describe;
-    this.#timeoutMs = positive('timeoutMs', timeoutMs);
-    this.#slots = Array.from({ length: Math.floor(positive('workers', workers)) }, () => ({
+    this.#timeoutMs = positive('timeoutMs', timeoutMs, 1000 * MOST.seconds);
+    this.#slots = Array.from({ length: Math.floor(positive('workers', workers, MOST.workers)) }, () => ({
       runner: null,
       busy: false,
     }));
@@ -68,8 +69,8 @@ export class Pool implements Sandbox {
     // Any number of programs may wait for one signal; without this the runtime takes them for a leak.
     if (signal !== undefined) setMaxListeners(0, signal);
     if (program.tests.length === 0)
-      return { kind: 'error', detail: 'There are no tests: nothing can be said of the code.' };
-    const timeoutMs = positive('timeoutMs', program.timeoutMs ?? this.#timeoutMs);
+      return { kind: 'error', fault: 'tests', detail: 'There are no tests: nothing can be said of the code.' };
+    const timeoutMs = positive('timeoutMs', program.timeoutMs ?? this.#timeoutMs, 1000 * MOST.seconds);
     const slot = await this.#slot(signal);
     try {
       return await this.#judgeIn(slot, program, timeoutMs, signal);
@@ -128,7 +129,7 @@ export class Pool implements Sandbox {
     return new Promise((resolve, reject) => {
       const leave = () => {
         this.#waiting.splice(this.#waiting.indexOf(entry), 1);
-        reject(new SipfError('aborted', 'Stopped on request. Run the same command again to go on.'));
+        reject(new SipfError('aborted', 'Stopped on request.'));
       };
       const done = () => signal?.removeEventListener('abort', leave);
       const entry: Waiting = {
@@ -153,9 +154,12 @@ export class Pool implements Sandbox {
   }
 }
 
-function positive(name: string, value: number): number {
-  if (value > 0 && Number.isFinite(value)) return value;
-  throw new SipfError('bad-input', `Expected ${name} of the sandbox above 0, got ${value}. Give a positive number.`);
+function positive(name: string, value: number, most: number): number {
+  if (value > 0 && value <= most) return value;
+  throw new SipfError(
+    'bad-input',
+    `Expected ${name} of the sandbox above 0 and at most ${most}, got ${value}. Give a number in that range.`,
+  );
 }
 
 function closedError(): Error {

@@ -12,17 +12,19 @@ export interface Program {
   readonly tests: readonly string[];
   /** The function that the tests use, where known: its absence is wrong (exception) with a clear detail. */
   readonly entryPoint?: string;
+  /** What else the code must define for the tests: the absence of such a name is wrong, that of another one is the tests' own mistake. */
+  readonly names?: readonly string[];
   /** Wall time in milliseconds for the whole program; default of the sandbox. */
   readonly timeoutMs?: number;
 }
 
 export type WrongReason = 'assertion' | 'exception' | 'timeout' | 'memory' | 'syntax' | 'exit';
 
-/** `error` is infrastructure or our own side (tests that do not parse): never a label. */
+/** `error` is infrastructure, or our own side (`fault: 'tests'`: judged again it would be the same): never a label. */
 export type Verdict =
   | { readonly kind: 'right' }
   | { readonly kind: 'wrong'; readonly reason: WrongReason; readonly detail: string }
-  | { readonly kind: 'error'; readonly detail: string };
+  | { readonly kind: 'error'; readonly detail: string; readonly fault?: 'tests' };
 
 /** Judges programs, several at once. */
 export interface Sandbox extends AsyncDisposable {

@@ -50,10 +50,18 @@ export class Interpreter {
   static async open(loader: Loader, options: InterpreterOptions): Promise<Interpreter> {
     const parts = await loader.boot(options.limits, options.answer);
     const source = (name: string) => readFileSync(join(options.python, `${name}.py`), 'utf8');
-    const sources = ['values', 'candidate', 'raised', 'remote', 'link', 'judge', 'embedded'].map((name) => [
-      name,
-      source(name),
-    ]);
+    const sources = [
+      'values',
+      'candidate',
+      'raised',
+      'remote',
+      'checks',
+      'link',
+      'cases',
+      'faults',
+      'judge',
+      'embedded',
+    ].map((name) => [name, source(name)]);
     const { exports, memory } = parts;
     const text = (value: string) => {
       const bytes = Buffer.from(`${value}\0`);

@@ -90,7 +90,7 @@ class Pair {
   #verdictOf(error: unknown): Verdict {
     const detail = (error instanceof Error ? error.message : String(error)).slice(0, 300);
     if (this.#answers === 0 && !this.#code.ended && this.#tests?.ended)
-      return { kind: 'error', detail: `The tests ended their own interpreter: ${detail}` };
+      return { kind: 'error', fault: 'tests', detail: `The tests ended their own interpreter: ${detail}` };
     if (error instanceof Ended) return { kind: 'wrong', reason: error.reason, detail };
     if (error instanceof RangeError)
       return { kind: 'wrong', reason: 'exception', detail: `the program used up the interpreter's stack: ${detail}` };

@@ -24,6 +24,7 @@ class Candidate:
         self.space = self.module.__dict__
         self.held = []
         self.numbers = {}
+        self.setup_names = ()
         self.ours = {}  # classes that our own setup defined: their instances travel by value
 
     def answer(self, request):
@@ -35,6 +36,7 @@ class Candidate:
         for name, value in self.space.items():
             if isinstance(value, type) and value.__module__ == MODULE:
                 self.ours[value] = name
+        self.setup_names = tuple(self.space)
         return {}
 
     def on_code(self, request):
@@ -44,7 +46,13 @@ class Candidate:
             return {"raised": self.describe(error), "syntax": not isinstance(error, MemoryError)}
         exec(code, self.space)
         wanted = [name for name in request["names"] if name in self.space]
-        return {"names": {name: self.pack_name(self.space[name]) for name in wanted}}
+        answer = {"names": {name: self.pack_name(self.space[name]) for name in wanted}}
+        if request["functions"]:
+            answer["functions"] = [[name, self.hold(value)] for name, value in self.space.items() if self.is_own_function(value)]
+        return answer
+
+    def is_own_function(self, value):
+        return isinstance(value, types.FunctionType) and value.__module__ == MODULE and value.__name__ not in self.setup_names
 
     def on_call(self, request):
         marked = []

@@ -14,6 +14,11 @@ class Raised(Exception):
     """Marks what the program's code raised; carried as the cause."""
 
 
+def is_of_code(error):
+    """The program's code raised it."""
+    return isinstance(error.__cause__, Raised)
+
+
 class Kinds:
     """The exception classes of one program."""
 

@@ -136,9 +136,10 @@ class Packer:
             return {"x": "Decimal", "v": str(value)}
         if kind is loaded("array", "array"):
             return {"x": "array", "v": [value.typecode, self.items(value.tolist())]}
-        return pack_time(value, kind)
+        return pack_numpy(value, kind) or pack_time(value, kind)
 
 
+NUMBERS = frozenset("biufcSUmM")  # kinds of numpy's types that are their bytes
 VIEWS = {type({}.keys()): "keys", type({}.values()): "values", type({}.items()): "items"}
 
 
@@ -158,6 +159,24 @@ def collection_name(value):
 
 def is_fields(fields):
     return type(fields) is tuple and all(type(field) is str for field in fields)
+
+
+def pack_numpy(value, kind):
+    """An array or scalar of numpy as its bytes, where there is numpy; arrays of objects have no plain form."""
+    scalar = loaded("numpy", "generic")
+    if scalar is None or not (kind is loaded("numpy", "ndarray") or issubclass(kind, scalar)) or value.dtype.kind not in NUMBERS:
+        return None
+    return {"x": "numpy", "v": [value.dtype.str, None if issubclass(kind, scalar) else list(value.shape), value.tobytes().hex()]}
+
+
+def unpack_numpy(kind, shape, data):
+    import numpy
+
+    dtype = numpy.dtype(str(kind))
+    if dtype.kind not in NUMBERS:
+        raise ValueError("no plain array")
+    values = numpy.frombuffer(bytes.fromhex(data), dtype)
+    return values[0] if shape is None else values.reshape(shape).copy()
 
 
 def pack_time(value, kind):
@@ -262,7 +281,7 @@ class Unpacker:
             import collections
 
             items = [self.unpack(item) for item in value[2]]
-# Fields that can be called would answer in the place of methods that tests call on a tuple.
+            # Fields that can be called would answer in the place of methods that tests call on a tuple.
             return tuple(items) if any(map(callable, items)) else collections.namedtuple(value[0], value[1])(*items)
         if name == "Fraction":
             import fractions
@@ -281,6 +300,8 @@ class Unpacker:
 
             zone = [datetime.timezone(datetime.timedelta(seconds=value[7]))] if name == "datetime" and value[7:] else []
             return getattr(datetime, name)(*value[:7], *zone)
+        if name == "numpy":
+            return unpack_numpy(*value)
         if name == "struct_time":
             import time
 

@@ -1,0 +1,26 @@
+// A Backend -> the same, which tells what the user should know of each model's files, once each. Leaves finding it to the models.
+import type { Backend, ModelSource } from './backend.ts';
+
+/** Tells of models when they are opened, asked for their facts, or trained from. */
+export function tellingWarnings(backend: Backend, warn: (message: string) => void): Backend {
+  const told = new Set<string>();
+  const tell = <T extends { readonly warnings: readonly string[] }>(opened: T): T => {
+    for (const message of opened.warnings) if (!told.has(message)) warn(message);
+    for (const message of opened.warnings) told.add(message);
+    return opened;
+  };
+  const { gemmPeakGflops } = backend;
+  const facts = async (source: ModelSource) => tell(await backend.facts(source));
+  return {
+    openPolicy: async (source) => tell(await backend.openPolicy(source)),
+    openPrm: async (source) => tell(await backend.openPrm(source)),
+    async train(job, onStep, call) {
+      await facts(job.source);
+      return backend.train(job, onStep, call);
+    },
+    facts,
+    initModel: (out, init, call) => backend.initModel(out, init, call),
+    ...(gemmPeakGflops ? { gemmPeakGflops } : {}),
+    [Symbol.asyncDispose]: () => backend[Symbol.asyncDispose](),
+  };
+}

@@ -1,0 +1,91 @@
+// Figures in README.md and docs/ are those of the committed result files.
+import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { renderFinal } from '../../src/cli/show-rounds.ts';
+import { FinalReport } from '../../src/pipeline/evaluation.ts';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
+const read = (path: string) => readFileSync(join(root, path), 'utf8');
+const json = (path: string) => JSON.parse(read(join('experiments', path)));
+const [readme, results, sandboxPage] = [read('README.md'), read('docs/RESULTS.md'), read('docs/sandbox.md')];
+/** Line ends and the padding of tables do not matter. */
+const flat = (text: string) => text.replace(/\s+/g, ' ');
+const share = (value: number) => `${(100 * value).toFixed(0)} %`;
+
+describe('README.md', () => {
+  it('has the quickstart that seed 11 printed', () => {
+    const final = FinalReport.parse(json('quickstart/seed-11-final.json'));
+    const plain = (text: string) => text;
+    const colors = new Proxy({}, { get: () => plain }) as Parameters<typeof renderFinal>[1]['colors'];
+    for (const line of renderFinal({ final }, { colors, width: 100 }).slice(0, 4))
+      expect(flat(readme)).toContain(flat(line));
+  });
+
+  it('has the shares of peak that the bench measured', () => {
+    const { training, prefill, decode, labelledStep } = json('bench/bench.json');
+    const speeds = [training.sft, training.orpo, prefill, decode['1'], decode['8'], decode['32'], decode['128']];
+    const row = speeds.map(({ fractionOfPeak }: { fractionOfPeak: number }) => share(fractionOfPeak)).join(' | ');
+    expect(flat(readme)).toContain(row);
+    const { costRatio, curve } = labelledStep;
+    expect(flat(readme)).toContain(`costs ${costRatio.toFixed(1)} times fewer model tokens`);
+    expect(flat(readme)).toContain(`(${curve['0.05'].toFixed(1)} times at 0.05, ${curve['0.7'].toFixed(1)} at 0.7)`);
+  });
+
+  it('has what the GPU did', () => {
+    const { gemmPeakGflops, training, prefill, decode } = json('bench/bench-webgpu-h200.json');
+    const of = (speed: { fractionOfPeak: number }) => share(speed.fractionOfPeak);
+    expect(flat(readme)).toContain(`peak there is ${(gemmPeakGflops / 1000).toFixed(1)} TFLOPS`);
+    expect(flat(readme)).toContain(
+      `SFT reaches ${of(training.sft)}, ORPO ${of(training.orpo)} and prefill ${of(prefill)} of the peak`,
+    );
+    expect(flat(readme)).toContain(`(${decode['128'].tokensPerSecond.toFixed(0)} tokens/s at batch 128)`);
+  });
+
+  it('has the speed of the sandbox, as docs/sandbox.md', () => {
+    const { medianRatio, sandboxPerSecond, peerPerSecond, rounds } = json('bench/sandbox.json');
+    const ratios = rounds.map(({ ratio }: { ratio: number }) => ratio);
+    const range = `${medianRatio.toFixed(1)} (${Math.min(...ratios).toFixed(1)} to ${Math.max(...ratios).toFixed(1)})`;
+    expect(flat(readme)).toContain(`judged ${medianRatio.toFixed(1)} times as fast`);
+    expect(flat(sandboxPage)).toContain(
+      `${sandboxPerSecond.toFixed(0)} verdicts a second against ${peerPerSecond.toFixed(0)}`,
+    );
+    expect(flat(sandboxPage)).toContain(range);
+  });
+});
+
+describe.each(['quickstart', 'quickstart-code'])('docs/RESULTS.md, %s', (name) => {
+  it.each([11, 12, 13])('seed %i', (seed) => {
+    const { rows } = FinalReport.parse(json(`${name}/seed-${seed}-final.json`));
+    const [start, last, control] = rows.map((row) => {
+      const set = row.sets[0];
+      const percent = (value: number) => (100 * value).toFixed(1);
+      const accuracy = `${percent(set?.accuracy ?? 0)} (${(set?.ci95 ?? []).map(percent).join('–')})`;
+      const { difference = 0, ci95 = [] } = set?.paired ?? {};
+      return {
+        accuracy,
+        gain: `+${percent(difference)} (${ci95.map(percent).join('–')})`,
+        tokens: row.optimizerTokens,
+      };
+    });
+    const cells = [
+      seed,
+      start?.accuracy,
+      last?.accuracy,
+      last?.gain,
+      control?.accuracy,
+      control?.gain,
+      (last?.tokens ?? 0).toLocaleString('en'),
+    ];
+    expect(flat(results)).toContain(`| ${cells.join(' | ')} |`);
+  });
+});
+
+it('docs/RESULTS.md has the table of the experiment as it was made', () => {
+  const lines = read('experiments/mini/table.md')
+    .split('\n')
+    .filter((line) => line.startsWith('| '));
+  expect(lines.length).toBeGreaterThan(20);
+  for (const line of lines) expect(results).toContain(line);
+});

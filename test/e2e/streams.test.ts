@@ -1,0 +1,153 @@
+// A reader of stderr that goes away, and signals at the worst moments -> the exit code still says how the work ended, and a second signal ends it at once.
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { buildCli, root, startCli } from './run-cli.ts';
+
+const main = join(root, 'dist', 'cli', 'main.js');
+const env = { SIPF_BACKEND: 'scripted', SIPF_SCRIPT: join(root, 'test', 'e2e', 'scripted-model.mjs') };
+
+let folder = '';
+beforeAll(() => {
+  buildCli();
+  folder = mkdtempSync(join(tmpdir(), 'sipf-streams-'));
+  const lines = Array.from({ length: 12 }, (_, i) => {
+    const [a, b, c] = [1 + (i % 9), 1 + ((i * 3) % 9), 1 + ((i * 5) % 9)];
+    const solution = [`${a}+${b}=${a + b}`, `${a + b}+${c}=${a + b + c}`];
+    return JSON.stringify({ id: `q${i}`, question: `${a}+${b}+${c}`, answer: a + b + c, solution });
+  });
+  for (const name of ['train', 'valid', 'test']) writeFileSync(join(folder, `${name}.jsonl`), `${lines.join('\n')}\n`);
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const settings = (out: string) =>
+  `run --task jsonl --data . --model base --iterations 1 --out ${out} --sampling.samples 4 --labels.K 2 --labels.heldOut 0.3 --pairs.chosenGate none`.split(
+    ' ',
+  );
+const ended = (child: ChildProcess) =>
+  new Promise<{ code: number | null; signal: string | null }>((resolve) =>
+    child.on('close', (code, signal) => resolve({ code, signal })),
+  );
+const finished = (out: string) => existsSync(join(folder, out, 'iteration-1', '7-eval.json'));
+
+describe('a reader of stderr that goes away', () => {
+  it('does not end a run: it goes on without its progress', async () => {
+    const child = startCli(settings('closed'), { env, cwd: folder });
+    child.stderr?.once('data', () => child.stderr?.destroy());
+    child.stdout?.resume();
+    expect(await ended(child)).toEqual({ code: 0, signal: null });
+    expect(finished('closed')).toBe(true);
+  });
+
+  it.each([1, 3])('2>&1 | head -%d: the run is whole where the exit code is 0', (lines) => {
+    const out = `head-${lines}`;
+    const command = `"$0" "$1" ${settings(out).join(' ')} 2>&1 | head -${lines} >/dev/null; exit "\${PIPESTATUS[0]}"`;
+    const { status } = spawnSync('bash', ['-c', command, process.execPath, main], {
+      cwd: folder,
+      env: { ...process.env, ...env },
+    });
+    expect({ status, finished: finished(out) }).toEqual({ status: 0, finished: true });
+  });
+
+  it('2>/dev/full does not end a run', async () => {
+    const full = openSync('/dev/full', 'w');
+    const child = spawn(process.execPath, [main, ...settings('full')], {
+      cwd: folder,
+      env: { ...process.env, ...env },
+      stdio: ['ignore', 'ignore', full],
+    });
+    expect(await ended(child)).toEqual({ code: 0, signal: null });
+    expect(finished('full')).toBe(true);
+  });
+
+  it('does not hide an error or a stop', async () => {
+    const wrong = startCli(['show', 'no/such/run'], { cwd: folder });
+    wrong.stderr?.destroy();
+    expect(await ended(wrong)).toEqual({ code: 2, signal: null });
+    const stopped = startCli(settings('stopped'), { env: { ...env, SIPF_SLOW_MS: '20' }, cwd: folder });
+    stopped.stderr?.once('data', () => {
+      stopped.stderr?.destroy();
+      setTimeout(() => stopped.kill('SIGINT'), 100);
+    });
+    expect(await ended(stopped)).toEqual({ code: 130, signal: null });
+  });
+});
+
+describe('a second signal', () => {
+  /** A command whose backend is this program. */
+  function stuckIn(body: string): ChildProcess {
+    const script = join(mkdtempSync(join(folder, 'stuck-')), 'stuck.mjs');
+    writeFileSync(script, `import { Worker } from 'node:worker_threads';\n${body}\n`);
+    return startCli(settings('stuck'), { env: { ...env, SIPF_SCRIPT: script }, cwd: folder });
+  }
+
+  /** A call into the system that no JavaScript can end, as an execution of the engine is. */
+  function blockedThread(): string {
+    const fifo = join(mkdtempSync(join(folder, 'fifo-')), 'fifo');
+    spawnSync('mkfifo', [fifo]);
+    return `new Worker("require('node:fs').readFileSync(${JSON.stringify(fifo).replaceAll('"', "'")})", { eval: true });
+      await new Promise((resolve) => setTimeout(resolve, 300));`;
+  }
+  const forever = "process.stderr.write('stuck\\n'); await new Promise((resolve) => setTimeout(resolve, 1e6));";
+
+  /** Sends each signal once `stuck` was said, or that many milliseconds after the one before. */
+  async function send(child: ChildProcess, signals: readonly (readonly [NodeJS.Signals, number])[]) {
+    await new Promise((resolve) => {
+      let said = '';
+      child.stderr?.on('data', (chunk: Buffer) => {
+        said += chunk.toString();
+        if (said.includes('stuck')) resolve(null);
+      });
+    });
+    for (const [name, ms] of signals) {
+      await new Promise((resolve) => setTimeout(resolve, ms));
+      child.kill(name);
+    }
+    const sent = performance.now();
+    const how = await ended(child);
+    expect(performance.now() - sent).toBeLessThan(3000);
+    return how.signal;
+  }
+
+  it.each([
+    [
+      [
+        ['SIGTERM', 0],
+        ['SIGTERM', 600],
+      ],
+      'SIGTERM',
+    ],
+    [
+      [
+        ['SIGINT', 0],
+        ['SIGTERM', 50],
+      ],
+      'SIGTERM',
+    ],
+    [
+      [
+        ['SIGTERM', 0],
+        ['SIGINT', 50],
+      ],
+      'SIGINT',
+    ],
+  ] as const)('%j ends it', async (signals, last) => {
+    expect(await send(stuckIn(forever), signals)).toBe(last);
+  });
+
+  it('ends it while a thread is in a call that nothing can stop', async () => {
+    const child = stuckIn(`${blockedThread()}\n${forever}`);
+    const signals = [
+      ['SIGTERM', 0],
+      ['SIGTERM', 600],
+    ] as const;
+    expect(await send(child, signals)).toBe('SIGTERM');
+  });
+
+  it('ends it while it waits for such a thread to end', async () => {
+    const child = stuckIn(`${blockedThread()}\nprocess.stderr.write('stuck\\n'); throw new Error('and out');`);
+    expect(await send(child, [['SIGTERM', 500]])).toBe('SIGTERM');
+  });
+});
