@@ -49,6 +49,7 @@ function tableOf({ stages, total }: DryRunEstimate): string[][] {
       whole,
     );
   const rows = stages.map((stage) => [
+    // The control and the final evaluation are of no round.
     /^\d-/.test(stage.stage) ? String(stage.iteration) : '',
     stage.stage,
     ...cells({ ...stage, flops: 0 }),
