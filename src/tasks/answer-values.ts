@@ -23,7 +23,7 @@ const UNIT_WORD = String.raw`(?:\p{L}[\p{L}'’.\-]{0,30}|[°'"″′¢])(?:\^\{
 const UNITS = new RegExp(String.raw`^(?:\s?-?\s?(?:${CURRENCY})|(?:[ \-/·]|, )?${UNIT_WORD}){0,6}$`, 'iu');
 /** Words behind a number that make it another one, or no single one. */
 const NO_UNIT =
-  /^(?:or|nor|mil|mio|bil|squared|cubed|factorial|plus|minus|a?r?c?(?:sin|cos|tan|cot|csc)h?|log|ln|exp|mod|sqrt|infinity)$/i;
+  /^(?:or|nor|tens|mil|mio|bil|squared|cubed|factorial|plus|minus|a?r?c?(?:sin|cos|tan|cot|csc)h?|log|ln|exp|mod|sqrt|infinity)$/i;
 /** `1 half`, `2 thirds`, `1 third of it`, `5 and two thirds`: fractions in words, which are not read. */
 const FRACTION_WORDS =
   /^ ?-?(?:half|halves|(?:third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|hundredth|thousandth)(?:s\b| of\b|$))|\band (?:an? |one |two |three |four |five |half|quarter)/i;
@@ -125,7 +125,7 @@ export function textAnswer(text: string): Answer | null {
 
 function tidied(text: string): string {
   return leadless(text)
-    .replace(/[{}$\\]/g, '')
+    .replace(/[{}$]|\\(?![A-Za-z])/g, '')
     .replace(/\bsqrt(?=[\d(])/g, '√')
     .replace(/\binfinity\b/g, '∞')
     .replace(/\bpi\b/g, 'π')

@@ -50,7 +50,7 @@ function readHash(plain: string): Answer | null {
 function readLabelled(plain: string, more: boolean): Answer | null {
   const clause = sentence(plain);
   // `Answer: 4!` is a factorial, `the answer is 4!` an exclamation.
-  if (/^[^\s!]*\d!$/.test(plain)) return textAnswer(plain);
+  if (/^[^\s!]*\d!+$/.test(plain)) return textAnswer(plain);
   const whole = wholeNumber(strip(plain)) ?? wholeNumber(strip(clause));
   if (whole !== null || (!more && plain.slice(clause.length).search(/[\p{L}\d]/u) < 0))
     return whole ?? readClause(clause);
@@ -110,7 +110,7 @@ function undenied(text: string): string {
   if (endsInEmpty(text)) return '';
   const denied = statements(text)
     .filter(({ kind, text: said }) => kind === 'denied' || (kind !== 'box' && kind !== 'hash' && VERDICT.test(said)))
-    .map(({ start, end }) => start + sentence(text.slice(start, end)).length);
+    .map(({ start, end }) => start + (/^.*?(?=[.!?](?:\s|$)|\n|$)/s.exec(text.slice(start, end))?.[0].length ?? 0));
   return text.slice(Math.max(0, ...denied));
 }
 

@@ -17,7 +17,7 @@ import { add, divide, negate, type Rational, rational } from './rational.ts';
 /** Up to the end of the sentence, or a dash that is no minus; a point between digits or in an abbreviation does not end it. */
 export function sentence(text: string): string {
   const end =
-    /(?<!\b(?:\p{L}|Rs|approx|vs|No))[.!?;](?=\s|$)(?<!!(?=\s*[=+*/×-]))(?<!;(?=\s+(?:\p{L}\w{0,3} ?=|[-+$(]?\d)))|\n|(?<=\S) ?--| (?:because|since|as there|so that|given that)\b/u.exec(
+    /(?<!\b(?:\p{L}|Rs|approx|vs|No))[.!?;](?=\s|$)(?<!!(?=\s*[=+*/×-]))(?<!;(?=\s+(?:\p{L}\w{0,3} ?=|[-+$(]?\d)))|\n|(?<=\S) ?--|, as | (?:because|since|as there|so that|given that)\b/u.exec(
       text,
     );
   return end === null ? text : text.slice(0, end.index);
@@ -26,7 +26,7 @@ export function sentence(text: string): string {
 const NUMBER = String.raw`(?:about |maybe |perhaps |\p{L} ?= ?)?[-+±]?[$€£¥₹√(]?\.?\d`;
 /** Behind a number: it is part of an expression. */
 const EXPRESSION = new RegExp(
-  String.raw`^(?:\(|(?: ?\p{L}{1,20}){0,3} ?(?:[=+*/×÷·^√∛π\\!_<>≤≥≠±∓→∈|]|- ?(?=[\d$.(√]|\p{L}(?!\p{L}))|x(?= ?\d))| ?(?:plus|minus|times|divided by|multiplied by|over|mod|less than|more than) ${NUMBER}| ?of ${NUMBER}| ?(?:squared|cubed|factorial)\b)`,
+  String.raw`^(?:\(|(?: ?\p{L}{1,20}){0,3} ?(?:[=+*/×÷·^√∛π\\!_<>≤≥≠±∓→∈|]|- ?(?=[\d$.(√]|\p{L}(?!\p{L}))|x(?= ?\d))| ?(?:plus|minus|times|divided by|multiplied by|over|mod|less than|more than) ${NUMBER}| ?of ${NUMBER}| ?(?:squared|cubed|factorial|to the power|raised)\b)`,
   'iu',
 );
 /** Behind a number: another one beside it, so that neither is the answer. */
@@ -42,7 +42,8 @@ const RANGE = /\b(?:between|either|neither|from)\b[^.]{0,80}?\d[^.]{0,80}?\b(?:a
 /** A variable that the number multiplies or is a share of, or a word such as `squared`. */
 function hasVariable(rest: string): boolean {
   const word = /^ ?(?:(?:times|of|more than|less than) )?(\p{L}{1,20})(?![\p{L}'’]|-\p{L})/u.exec(rest)?.[1];
-  return word !== undefined && word !== 'a' && word !== 'I' && (isVariable(word) || changesNumber(word));
+  if (word === 'a') return /^ ?a(?! ?\p{L})/u.test(rest);
+  return word !== undefined && word !== 'I' && (isVariable(word) || changesNumber(word));
 }
 
 /** True where the number before `rest` is part of an expression or one of several. */
@@ -87,7 +88,7 @@ function isNegative(text: string, at: number): boolean {
 }
 
 const OPERATOR_BEFORE =
-  /(?:[\d)}%!\p{L}²³°] ?[+*/×÷·^]|[\d)%] ?- ?|(?<!\p{L})\p{L} ?-|[√∛±^_]|[<>≤≥≠]=?) ?[({]?[$€£¥₹]? ?-?$/u;
+  /(?:[\d)}%!\p{L}²³°] ?[+*/×÷·^]|[\d)%] ?- ?|(?<!\p{L})\p{L} ?-|[√∛±^_]|[<>≤≥≠]=?|(?<!\p{L})\p{L}(?: over )?|\p{L}\(|\b(?:plus|minus|times|divided by|multiplied by|squared|cubed|mod|sqrt|log|ln|sin|cos|tan|exp) ) ?[({]?[$€£¥₹]? ?-?$/u;
 const BESIDE_BEFORE =
   /\d(?: [\p{L}°%]{1,20}){0,2}(?:,? (?:or|and|to|nor)|,) ?(?:\p{L} ?= ?)?[$€£¥₹]?-?$|\bor (?:\p{L} ?= ?)?[$€£¥₹]?-?$/iu;
 
@@ -122,7 +123,8 @@ function saidTwice(text: string): Answer | null {
 
 /** What a sentence in words states: its only number, or its only one that no preposition takes; null where there are several. */
 function numberOfProse(text: string): Answer | null {
-  const prose = text.replace(/(?<=[\p{L}\d]) \([^()]{0,200}\)/gu, '');
+  const noted = text.replace(/(?<=[\p{L}\d]) \([^()]{0,200}\)/gu, '');
+  const prose = /\d/.test(noted) ? noted : text;
   const found = numbersIn(prose).filter(({ end }) => !/^(?:st|nd|rd|th)\b/.test(prose.slice(end, end + 3)));
   if (RANGE.test(prose) || found.some((one) => one.value === null || isOperand(prose, one))) return null;
   const free = found.filter(({ start }) => !GOVERNED.test(prose.slice(Math.max(0, start - 60), start)));
