@@ -259,6 +259,8 @@ describe('grading', () => {
 
   test('a text cut at the limit counts where it has stated its answer', async () => {
     expect(await judged(numbers, 1, 'The answer is B) 8. Because', 'length')).toMatchObject({ kind: 'right' });
+    expect(await judged(numbers, 1, 'B)', 'length')).toMatchObject({ kind: 'right' });
+    expect(await judged(numbers, 1, 'B', 'length')).toEqual({ extracted: null, kind: 'wrong' });
     expect(await judged(numbers, 1, 'First 4 + 4 = 8 and', 'length')).toEqual({ extracted: null, kind: 'wrong' });
   });
 });

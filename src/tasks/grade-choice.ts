@@ -46,10 +46,14 @@ function pickIn(completion: string, choices: readonly string[]): Picked | null {
     const said = correct.replace(/[.!](?:\s.*)?$/s, '');
     return { said, index: indexOf(optionSaid(said, choices)), explicit: true };
   }
-  // A completion that is a pick and nothing else, or ends with a line that is.
-  for (const line of [text, text.split('\n').at(-1) ?? '', text.split('\n', 1)[0] ?? '']) {
+  // A completion that is a pick and nothing else, or begins or ends with a line that is.
+  const lines = text.split('\n');
+  for (const line of [text, lines.at(-1) ?? '', lines[0] ?? '']) {
     const index = line.length > 300 ? null : optionSaid(line, choices, true);
-    if (index !== null) return { said: line, index: indexOf(index), explicit: true };
+    if (index === null) continue;
+    // Of a text that was cut, a last `C` may be the beginning of a word.
+    const isWhole = line !== lines.at(-1) || /^\(?[A-Za-z][).:]/.test(line);
+    return { said: line, index: indexOf(index), explicit: isWhole };
   }
   return stated === null
     ? null
