@@ -232,7 +232,7 @@ describe('startRun', () => {
     await expect(startRun({ ...plain(), out: file })).rejects.toBeInstanceOf(SipfError);
     await expect(startRun({ ...plain(), out: join(file, 'run') })).rejects.toBeInstanceOf(SipfError);
     await expect(startRun({ ...plain(), out: join(folder, 'new'), fromRun: folder })).rejects.toThrow(
-      /no config\.json/,
+      /Expected a run to copy stages from/,
     );
   });
 
