@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { messageOf, SipfError } from './errors.ts';
 import { parseJsonText } from './json-text.ts';
-import { checkSizes } from './limits.ts';
+import { MOST } from './limits.ts';
 import { nearest } from './nearest.ts';
 import { AlignOptions, SftOptions } from './pipeline/align.ts';
 import { EvaluateOptions } from './pipeline/evaluate-options.ts';
@@ -29,7 +29,7 @@ export const TaskOptions = z.strictObject({
     'A file or folder with the questions. null: the Hugging Face hub, or generated problems for mini and mini-code. Give it for questions of your own, and where there is no network.',
   ),
   limit: described(
-    z.number().int().positive().nullable().default(null),
+    z.number().int().positive().max(MOST.questions).nullable().default(null),
     'The first n train questions, of each task of a mixture. null: all. Lower it for a shorter run.',
   ),
   maxGoldSteps: described(
@@ -49,27 +49,32 @@ export const TaskOptions = z.strictObject({
 /** A model made from nothing: a Hugging Face Llama config (what is absent is filled in) and the task's own tokenizer. */
 export const ModelInitOptions = z.strictObject({
   hidden_size: described(
-    z.number().int().positive().default(96),
+    z.number().int().positive().max(MOST.width).default(96),
     'Width of the model, a multiple of num_attention_heads. Raise it for a model that can learn more and costs more.',
   ),
   intermediate_size: described(
-    z.number().int().positive().default(256),
+    z
+      .number()
+      .int()
+      .positive()
+      .max(4 * MOST.width)
+      .default(256),
     'Width within each feed-forward layer. Change it with hidden_size, at 2 to 4 times that.',
   ),
   num_hidden_layers: described(
-    z.number().int().positive().default(4),
+    z.number().int().positive().max(MOST.layers).default(4),
     'Number of layers. Raise it for a model that can learn more and costs more.',
   ),
   num_attention_heads: described(
-    z.number().int().positive().default(4),
+    z.number().int().positive().max(MOST.layers).default(4),
     'Attention heads of each layer. Change it with hidden_size, to keep hidden_size / num_attention_heads near 16 to 64.',
   ),
   num_key_value_heads: described(
-    z.number().int().positive().default(4),
+    z.number().int().positive().max(MOST.layers).default(4),
     'Heads that keys and values have; a divisor of num_attention_heads. Lower it for a smaller cache.',
   ),
   max_position_embeddings: described(
-    z.number().int().positive().default(256),
+    z.number().int().positive().max(MOST.tokens).default(256),
     'Longest text, in tokens. Raise it where prompts and answers of your questions are longer.',
   ),
   rope_theta: described(
@@ -113,7 +118,7 @@ export const Config = z.strictObject({
     'What each round does. sipf: pairs by step scores. siof: pairs by the final answer alone. random-pairs: sipf with shuffled scores. online-rft: SFT on worked solutions and right samples. rft: one such round. continued-sft: SFT on worked solutions. sft: the warm-up alone. Change it to compare methods.',
   ),
   iterations: described(
-    z.number().int().min(0).default(2),
+    z.number().int().min(0).max(MOST.rounds).default(2),
     'Rounds after the warm-up. Raise it while the valid accuracy of each round still rises.',
   ),
   seed: described(
@@ -184,15 +189,16 @@ export async function loadConfig({ preset, file, flags = {} }: ConfigSources): P
   return parseConfig(tree);
 }
 
+/** A message names no more of them. */
+const MOST_ISSUES = 8;
+
 /** Checks a plain object and fills in the defaults. */
 export function parseConfig(tree: unknown): Config {
   const parsed = Config.safeParse(tree);
-  if (parsed.success) {
-    checkSizes(parsed.data);
-    return withLabelMode(parsed.data);
-  }
+  if (parsed.success) return withLabelMode(parsed.data);
   const issues = parsed.error.issues.flatMap((issue) => explain(issue, tree));
-  throw new SipfError('bad-config', issues.join('\n'), { cause: parsed.error });
+  const more = issues.length > MOST_ISSUES ? [`And ${issues.length - MOST_ISSUES} more.`] : [];
+  throw new SipfError('bad-config', [...issues.slice(0, MOST_ISSUES), ...more].join('\n'), { cause: parsed.error });
 }
 
 /** Settles `labels.mode: auto`, and refuses scans where complete tallies are needed: before any rollout is spent. */

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { openBackend } from './backends/open.ts';
 import { configKeys, loadConfig, parseConfig } from './config.ts';
-import { checkCount, checkSizes, MOST_THREADS } from './limits.ts';
+import { checkCount, MOST_THREADS } from './limits.ts';
 import { PRESETS } from './presets.ts';
 import { createPyodideSandbox } from './tasks/sandbox/pyodide-sandbox.ts';
 
@@ -27,10 +27,15 @@ describe('a configuration', () => {
     );
   });
 
+  it('names the first of many wrong keys, and how many more there are', () => {
+    const wrong = Object.fromEntries(Array.from({ length: 40 }, (_, i) => [`key${i}`, i]));
+    expect(() => parseConfig(wrong)).toThrow(/^(?:Expected a known .*\n){8}And 32 more\.$/);
+  });
+
   it('knows enough keys to be worth it', () => expect(numbers.length).toBeGreaterThan(30));
 
   it.each(Object.keys(PRESETS))('preset %s is within them', (name) => {
-    expect(() => checkSizes(parseConfig(PRESETS[name]))).not.toThrow();
+    expect(() => parseConfig(PRESETS[name])).not.toThrow();
   });
 });
 

@@ -1,5 +1,7 @@
 // The evaluation section of the configuration. Leaves measuring to evaluate.ts.
+
 import { z } from 'zod';
+import { MOST } from '../limits.ts';
 import { described } from '../settings.ts';
 
 /** One question set to evaluate on. */
@@ -10,7 +12,10 @@ export const EvaluationSet = z.strictObject({
     "Its file or folder. null: the run's own data for its own task, else the hub.",
   ),
   split: described(z.enum(['train', 'valid', 'test']).default('valid'), 'Which of its questions.'),
-  limit: described(z.number().int().positive().nullable().default(null), 'The first n of them. null: all.'),
+  limit: described(
+    z.number().int().positive().max(MOST.questions).nullable().default(null),
+    'The first n of them. null: all.',
+  ),
 });
 export type EvaluationSet = z.infer<typeof EvaluationSet>;
 
@@ -28,7 +33,7 @@ export const EvaluateOptions = z.strictObject({
     'continued-sft: the warm-up policy is trained on worked solutions for as many optimizer tokens as the rounds spent, and judged with `final`. Use it to see what process feedback adds.',
   ),
   maxTokens: described(
-    z.number().int().positive().nullable().default(null),
+    z.number().int().positive().max(MOST.tokens).nullable().default(null),
     "Longest answer in tokens. null: the task's own limit. Lower it for time, raise it where many answers are truncated.",
   ),
   logpPairs: described(
@@ -36,11 +41,11 @@ export const EvaluateOptions = z.strictObject({
     'Pairs of each round whose log-probability is measured before and after alignment. 0: none. Raise it for closer figures.',
   ),
   gradeRetries: described(
-    z.number().int().min(0).default(2),
+    z.number().int().min(0).max(MOST.retries).default(2),
     'How often an answer is judged again after the judge itself failed. Raise it on a machine that is short of memory.',
   ),
   unit: described(
-    z.number().int().positive().default(64),
+    z.number().int().positive().max(MOST.unit).default(64),
     'Questions that are answered and saved together. Lower it to lose less work at a stop; raise it for full batches.',
   ),
 });

@@ -1,10 +1,12 @@
 // The section of the configuration that says how steps are labelled. Leaves rollouts to label-steps.ts.
+
 import { z } from 'zod';
+import { MOST } from '../limits.ts';
 import { described } from '../settings.ts';
 
 export const LabelOptions = z.strictObject({
   K: described(
-    z.number().int().positive().default(8),
+    z.number().int().positive().max(MOST.samples).default(8),
     'Rollouts of a step. Raise it for surer labels where right rollouts are rare; time grows with it.',
   ),
   delta: described(
@@ -48,19 +50,19 @@ export const LabelOptions = z.strictObject({
     'Only the k likeliest tokens in rollouts. 0: all. Keep it as sampling.topK.',
   ),
   maxTokens: described(
-    z.number().int().positive().nullable().default(null),
+    z.number().int().positive().max(MOST.tokens).nullable().default(null),
     "Longest rollout in tokens. null: the task's own limit. Lower it for time, to no less than a path needs.",
   ),
   gradeRetries: described(
-    z.number().int().min(0).default(2),
+    z.number().int().min(0).max(MOST.retries).default(2),
     'How often a rollout is judged again after the judge itself failed. Raise it on a machine that is short of memory.',
   ),
   unit: described(
-    z.number().int().positive().default(64),
+    z.number().int().positive().max(MOST.unit).default(64),
     'Questions that are labelled and saved together. Lower it to lose less work at a stop; a small unit leaves batches half empty.',
   ),
   lookahead: described(
-    z.number().int().positive().default(32),
+    z.number().int().positive().max(MOST.unit).default(32),
     'Rollouts to keep running: with fewer steps under scan, each asks for several at once. Labels and records stay the same. 1: never. Change it for speed only.',
   ),
 });

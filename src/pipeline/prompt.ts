@@ -1,8 +1,10 @@
 // Question -> the text before the model's first token: plain, with worked examples, or in the model's chat template. The only place that builds prompts.
+
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import type { Policy } from '../backends/backend.ts';
 import { SipfError } from '../errors.ts';
+import { MOST } from '../limits.ts';
 import type { Question } from '../records.ts';
 import { described } from '../settings.ts';
 import { renameHint } from '../tasks/field-names.ts';
@@ -15,7 +17,7 @@ export const PromptOptions = z.strictObject({
     "plain: the task's own format, for base models. chat: the model's chat template around instruction and question. Take chat for an instruct model without warm-up.",
   ),
   shots: described(
-    z.number().int().min(0).default(0),
+    z.number().int().min(0).max(MOST.shots).default(0),
     'Worked examples before each question. Give 2 to 8 to a base model without warm-up; prompts get longer and dearer.',
   ),
   shotsFile: described(

@@ -1,5 +1,7 @@
 // The sampling section of the configuration. Leaves drawing to sample-paths.ts.
+
 import { z } from 'zod';
+import { MOST } from '../limits.ts';
 import { described } from '../settings.ts';
 
 export const Quota = z.strictObject({
@@ -31,7 +33,7 @@ export const SampleOptions = z.strictObject({
     'Each round takes the next questions instead of the same ones. Set it true where `questions` is less than all.',
   ),
   samples: described(
-    z.number().int().positive().default(8),
+    z.number().int().positive().max(MOST.samples).default(8),
     'Paths that are drawn for each question. Raise it where few questions have a right and a wrong path.',
   ),
   temperature: described(
@@ -47,7 +49,7 @@ export const SampleOptions = z.strictObject({
     'Only the k likeliest tokens. 0: all. Set it (50) against rare nonsense.',
   ),
   maxTokens: described(
-    z.number().int().positive().nullable().default(null),
+    z.number().int().positive().max(MOST.tokens).nullable().default(null),
     "Longest path in tokens. null: the task's own limit. Lower it for time, raise it where many paths are truncated.",
   ),
   quota: described(
@@ -67,11 +69,11 @@ export const SampleOptions = z.strictObject({
     'Leaves out a path that holds a false equation. Set it true where right answers with wrong sums should not be learnt.',
   ),
   gradeRetries: described(
-    z.number().int().min(0).default(2),
+    z.number().int().min(0).max(MOST.retries).default(2),
     'How often a path is judged again after the judge itself failed. Raise it on a machine that is short of memory.',
   ),
   unit: described(
-    z.number().int().positive().default(16),
+    z.number().int().positive().max(MOST.unit).default(16),
     'Questions that are drawn and saved together. Lower it to lose less work at a stop; raise it for full batches.',
   ),
 });

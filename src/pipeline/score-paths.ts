@@ -1,7 +1,9 @@
 // Stage 4: all samples so far and a scorer -> step scores. Leaves the path score (mean, min, product, last) to whoever reads them.
+
 import { z } from 'zod';
 import type { Policy, ProcessRewardModel } from '../backends/backend.ts';
 import { SipfError } from '../errors.ts';
+import { MOST } from '../limits.ts';
 import type { Question, Sample, StepLabels, StepScores } from '../records.ts';
 import { described } from '../settings.ts';
 import { type Task, taskOf } from '../tasks/task.ts';
@@ -23,7 +25,7 @@ export const ScoreOptions = z.strictObject({
     "How step scores make a path's score. Take min or product where one wrong step spoils a path.",
   ),
   unit: described(
-    z.number().int().positive().default(32),
+    z.number().int().positive().max(MOST.unit).default(32),
     'Questions that are scored and saved together. Lower it to lose less work at a stop.',
   ),
 });

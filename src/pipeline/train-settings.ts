@@ -1,11 +1,13 @@
 // A stage's training section of the configuration -> the backend's TrainOptions. Leaves the objective and the rows to the stage.
+
 import { z } from 'zod';
 import type { Objective, TrainExample, TrainOptions } from '../backends/backend.ts';
+import { MOST } from '../limits.ts';
 import { described } from '../settings.ts';
 
 export const LoraSettings = z.strictObject({
   rank: described(
-    z.number().int().positive().default(16),
+    z.number().int().positive().max(MOST.rank).default(16),
     'Rank of the low-rank factors. Raise it where LoRA learns too little; memory and time grow slowly with it.',
   ),
   alpha: described(
@@ -57,11 +59,11 @@ export const TrainSettings = z.strictObject({
     "Added to the root of AdamW's second moment. There is no reason to change it, save to copy another recipe.",
   ),
   batchSize: described(
-    z.number().int().positive().default(16),
+    z.number().int().positive().max(MOST.unit).default(16),
     'Rows of one optimizer step. Raise it for steadier steps, lower it for more of them; memory does not depend on it.',
   ),
   epochs: described(
-    z.number().positive().default(1),
+    z.number().positive().max(MOST.rounds).default(1),
     'How often each row is seen; 0.5 is half of them. Raise it while valid accuracy still rises. Unused where tokens or maxSteps is set.',
   ),
   tokens: described(
@@ -73,7 +75,7 @@ export const TrainSettings = z.strictObject({
     'Ends training after so many optimizer steps. null: by epochs. Set it for a quick trial; tokens has the last word.',
   ),
   tokensPerPass: described(
-    z.number().int().positive().default(1024),
+    z.number().int().positive().max(MOST.tokens).default(1024),
     'Tokens of one forward and backward pass; an optimizer step takes as many passes as it needs. Lower it for less memory. Results stay the same but for rounding.',
   ),
   activationsGiB: described(
@@ -81,7 +83,7 @@ export const TrainSettings = z.strictObject({
     'GiB that a pass may keep for its backward pass; beyond that each layer is computed again, for time instead of memory. Lower it (2) where memory is short.',
   ),
   maxLength: described(
-    z.number().int().positive().default(512),
+    z.number().int().positive().max(MOST.tokens).default(512),
     'Longest row in tokens, prompt included; longer rows are left out, counted and reported. Raise it where a warning says that rows were left out.',
   ),
   checkpointEverySteps: described(

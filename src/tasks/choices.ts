@@ -127,7 +127,7 @@ function checkOptions(record: DataRecord, { field, options }: Given): void {
   if (options.length < 2 || options.length > MAX_OPTIONS) {
     throw refused(record, field, `2 to ${MAX_OPTIONS} options`, record.value[field]);
   }
-  const empty = options.findIndex((option) => option === '');
+  const empty = options.indexOf('');
   if (empty >= 0) throw refused(record, field, `a text for option ${letterOf(empty)}`, record.value[field]);
   const twice = options.findIndex((option, i) => options.indexOf(option) !== i);
   if (twice >= 0) throw refused(record, field, 'different options', options[twice]);

@@ -1,5 +1,7 @@
 // Which sandbox, and how long a program may take -> that sandbox. Leaves what each one does to its own file.
+
 import { z } from 'zod';
+import { MOST } from '../../limits.ts';
 import { described } from '../../settings.ts';
 import { createNativeSandbox } from './native-sandbox.ts';
 import { createPyodideSandbox } from './pyodide-sandbox.ts';
@@ -11,7 +13,7 @@ export const SandboxOptions = z.strictObject({
     "embedded: CPython in WebAssembly. native: this machine's CPython in bubblewrap (Linux). Take native where programs need packages with native parts.",
   ),
   timeout: described(
-    z.number().positive().default(PROGRAM_SECONDS),
+    z.number().positive().max(MOST.seconds).default(PROGRAM_SECONDS),
     'Seconds of wall time for a program with its tests; one that takes longer is wrong. Raise it on a slow or busy machine.',
   ),
 });
