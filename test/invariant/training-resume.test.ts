@@ -75,7 +75,7 @@ async function interrupted(job: TrainJob, at: number, how: 'abort' | 'kill'): Pr
     controller.abort();
   };
   await expect(train(engine, job, { cache, onStep, signal: controller.signal })).rejects.toThrow(
-    how === 'kill' ? 'killed' : /again/,
+    how === 'kill' ? 'killed' : /^Stopped on request/,
   );
 }
 
