@@ -184,7 +184,7 @@ it('sipf run --dry-run prints the configuration and an estimate, and writes noth
   expect({ code, stderr: code === 0 ? '' : stderr }).toEqual({ code: 0, stderr: '' });
   expect(Object.keys(JSON.parse(stdout) as object)).toEqual(['config', 'estimate', 'calibration']);
   expect(existsSync(out)).toBe(false);
-}, 30_000);
+}, 300_000);
 
 describe.skipIf(!existsSync('/dev/full'))('a full disk', () => {
   const line = '{"prompt":"a","completion":"b"}';

@@ -19,7 +19,7 @@ beforeAll(async () => {
   folder = await mkdtemp(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'sipf-kill-real-'));
   env = { SIPF_CACHE: join(folder, 'cache') };
   await finish('whole');
-}, 60_000);
+}, 300_000);
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 /** Runs, or goes on with, the run in `out` to its end. */
@@ -59,7 +59,7 @@ describe('smoke runs', () => {
     await same('again', 'whole');
     await finish('other', 6);
     expect(await artefacts(join(folder, 'other'))).not.toEqual(await artefacts(join(folder, 'whole')));
-  }, 60_000);
+  }, 300_000);
 
   it('killed again and again, in most stages, end as an uninterrupted one', async () => {
     const stages: string[] = [];
@@ -75,5 +75,5 @@ describe('smoke runs', () => {
     await same('killed', 'whole');
     const names = await readdir(join(folder, 'killed'), { recursive: true });
     expect(names.filter((name) => /lock|tmp|checkpoint|session|journal|draft/.test(name))).toEqual([]);
-  }, 120_000);
+  }, 600_000);
 });

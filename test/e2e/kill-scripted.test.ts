@@ -171,7 +171,7 @@ describe('a process that is killed', () => {
       expect(await artefacts(out), `killed at ${stage}`).toEqual(reference);
       await rm(out, { recursive: true });
     }
-  }, 120_000);
+  }, 600_000);
 
   it('and killed again and again still ends with the same bytes', async () => {
     const out = join(folder, 'child-again');
@@ -183,5 +183,5 @@ describe('a process that is killed', () => {
     }
     expect(finished).toBe(true);
     expect(await artefacts(out)).toEqual(reference);
-  }, 120_000);
+  }, 600_000);
 });
