@@ -112,6 +112,10 @@ const GOVERNED =
 const OPERATED =
   /\b(?:half|thirds?|quarters?|fourths?|fifths?|twice|double|triple|thrice|root|cube|square|factorial|logarithm|log|reciprocal|inverse|multiples?|remainder|than|not|never|except|without)\b(?: of)?(?: the)? ?[-$€£¥₹]?$/i;
 
+/** True for the number at `start` behind such a word. */
+export const isOperated = (text: string, start: number): boolean =>
+  OPERATED.test(text.slice(Math.max(0, start - 60), start));
+
 /** `0.5 or 1/2` says one number twice. */
 function saidTwice(text: string): Answer | null {
   const [first, second, ...others] = numbersIn(text);
@@ -130,7 +134,7 @@ function numberOfProse(text: string): Answer | null {
   const free = found.filter(({ start }) => !GOVERNED.test(prose.slice(Math.max(0, start - 60), start)));
   if (!/\p{L}/u.test(prose.slice(0, found[0]?.start))) return null;
   const [first, ...others] = free.length > 0 ? free : found;
-  if (first === undefined || first.value === null || OPERATED.test(prose.slice(0, first.start))) return null;
+  if (first === undefined || first.value === null || isOperated(prose, first.start)) return null;
   const answer: Answer = { kind: 'number', value: first.value, percent: first.percent };
   const isOne = others.every(({ value }) => value?.num === first.value?.num && value?.den === first.value?.den);
   return isOne ? answer : null;
