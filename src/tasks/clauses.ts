@@ -26,7 +26,7 @@ export function sentence(text: string): string {
 const NUMBER = String.raw`(?:about |maybe |perhaps |\p{L} ?= ?)?[-+±]?[$€£¥₹√(]?\.?\d`;
 /** Behind a number: it is part of an expression. */
 const EXPRESSION = new RegExp(
-  String.raw`^(?:\(|(?: ?\p{L}{1,20}){0,3} ?(?:[=+*/×÷·^√∛π\\!_<>≤≥≠±∓→∈|]|- ?(?=[\d$.(√]|\p{L}(?!\p{L}))|x(?= ?\d))| ?(?:plus|minus|times|divided by|multiplied by|over|mod|less than|more than) ${NUMBER}| ?of ${NUMBER}| ?(?:squared|cubed|factorial|to the power|raised)\b)`,
+  String.raw`^(?:\(|(?: ?\p{L}{1,20}){0,3} ?(?:[=+*/×÷·^√∛π\\!_<>≤≥≠±∓→∈|…]|- ?(?=[\d$.(√]|\p{L}(?!\p{L}))|x(?= ?\d))| ?(?:plus|minus|times|divided by|multiplied by|over|mod|less than|more than) ${NUMBER}| ?of ${NUMBER}| ?(?:squared|cubed|factorial|to the power|raised)\b)`,
   'iu',
 );
 /** Behind a number: another one beside it, so that neither is the answer. */

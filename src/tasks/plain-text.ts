@@ -176,5 +176,6 @@ export function plainText(text: string): string {
   return withoutLatex(plain)
     .replace(/\*\*|__|`/g, '')
     .replace(/(?<=\d\.\d{1,30})\.\.\./g, '…')
+    .replace(/(?<=(?<![.\d])\d{1,30})…/g, '')
     .replace(/ {2,}/g, ' ');
 }
