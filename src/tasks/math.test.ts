@@ -103,6 +103,7 @@ test.each([
   ['So $\\boxed{\\frac{1}{2}}$.', '\\frac{1}{2}'],
   ['\\boxed{x^{2}+\\frac{1}{2}} and then some', 'x^{2}+\\frac{1}{2}'],
   ['\\boxed{\\boxed{5}}', '\\boxed{5}'],
+  ['So $\\boxed{\\frac12$.\nDone in 3 steps.', '\\frac12'],
   ['\\boxed 5', '5'],
   ['$\\boxed{1}$ and $\\boxed{2}$', '1, 2'],
   ['$x = \\boxed{1}$ or $x = \\boxed{2}$', '1, 2'],
@@ -137,6 +138,8 @@ describe('grading', () => {
     expect(await grade('5', 'I do not know.')).toEqual({ kind: 'wrong', reason: 'no-answer' });
     expect(await grade('5', 'First we see that 5', 'length')).toEqual({ kind: 'wrong', reason: 'truncated' });
     expect(await grade('5', '\\boxed{5} and', 'length')).toEqual({ kind: 'right' });
+    expect(await grade('5', '\\boxed{5', 'stop')).toEqual({ kind: 'right' });
+    expect(await grade('5', '\\boxed{5', 'length')).toEqual({ kind: 'wrong', reason: 'truncated' });
     expect(await grade('\\frac13', '\\boxed{0.3333}')).toEqual({ kind: 'wrong', reason: 'other-answer' });
     expect(await grade('9007199254740993', '\\boxed{9007199254740992}')).toEqual({
       kind: 'wrong',

@@ -18,6 +18,9 @@ export function statedMath(completion: string): StatedMath | null {
   const text = singleBackslashes(ownText(completion).slice(-MAX_CHARACTERS));
   const stated = statements(text).filter(({ kind }) => kind !== 'box' && kind !== 'denied');
   const boxed = lastBoxes(text);
+  const open = boxed === null ? openBox(text) : null;
+  // A box that is not closed reaches to the end of its line; a cut text may go on in it.
+  if (open !== null) return { text: open, explicit: false };
   if (boxed !== null) {
     // After a box, "the final answer is" alone states another answer.
     const end = boxEnd(text);
@@ -63,6 +66,13 @@ export function lastBoxes(text: string): string | null {
   const different = [...new Set(found)];
   const answer = different.join(', ');
   return answer.trim() === '' || answer.length > MAX_ANSWER ? null : answer;
+}
+
+/** What stands in a last box that is not closed, in its line; null: there is none. */
+function openBox(text: string): string | null {
+  const at = text.search(/\\(?:boxed|fbox) ?\{(?![\s\S]*\\(?:boxed|fbox))/);
+  const content = at < 0 ? '' : (/\{([^\n]{1,1000}?)[\s$.]*(?:\n|$)/.exec(text.slice(at))?.[1] ?? '');
+  return content.trim() === '' ? null : content.trim();
 }
 
 /** `, `, ` and ` and the like, perhaps with the name of the next value. */
