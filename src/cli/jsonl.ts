@@ -13,8 +13,11 @@ const ExactInteger = z.custom<ExactNumber>(
   (value) => isExactNumber(value) && /^-?\d+$/.test(value.toString()),
   'a number',
 );
+/** Of any size: 2^53 and above are ids, too. */
+const WholeNumber = z.number().refine(Number.isInteger, 'a whole number');
+
 export const RecordId: z.ZodOptional<z.ZodNullable<z.ZodType<RecordId>>> = z
-  .union([z.string(), z.int(), ExactInteger])
+  .union([z.string(), WholeNumber, ExactInteger])
   .nullish();
 
 /** A number that no double holds. */
