@@ -129,7 +129,7 @@ function lastOf(text: string): string | null {
   const formula = [...tail.matchAll(new RegExp(FORMULA, 'gs'))].at(-1);
   const after = formula === undefined ? tail : tail.slice(formula.index + formula[0].length);
   // `K2A` is a name.
-  const number = findAnswer(after.replace(/['’]s\b/g, ' is').replace(/\p{L}+\d+\p{L}+|(?<=\d) ?[ckm]?m[²³]/gu, ' '));
+  const number = findAnswer(after.replace(/\p{L}+\d+\p{L}+|(?<=\d) ?[ckm]?m[²³]/gu, ' '));
   if (formula !== undefined && (number === null || number.answer.kind !== 'number')) return formula[0];
   return number === null ? null : answerText(number.answer);
 }
