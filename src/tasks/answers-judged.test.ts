@@ -1090,6 +1090,8 @@ const WRONG: Readonly<Record<string, readonly Row[]>> = {
     ['#### 5 (mod 7)', '5'],
     ['The answer is 5 in 6.', '5'],
     ["The answer is it's not 5.", '5'],
+    ['She is 5 feet 6 inches.', '6'],
+    ['It took 2 h 30 min.', '30'],
     ["The answer is it isn't 5.", '5'],
     ["The answer is it's over 5.", '5'],
     ["The answer is it's 5 more than 2.", '5'],

@@ -90,7 +90,7 @@ function isNegative(text: string, at: number): boolean {
 const OPERATOR_BEFORE =
   /(?:[\d)}%!\p{L}²³°] ?[+*/×÷·^]|[\d)%] ?- ?|(?<!\p{L})\p{L} ?-|[√∛±^_]|[<>≤≥≠]=?|(?<![\p{L}'’])\p{L}(?: over )?|\p{L}\(|\b(?:plus|minus|times|divided by|multiplied by|squared|cubed|mod|sqrt|log|ln|sin|cos|tan|exp) ) ?[({]?[$€£¥₹]? ?-?$/u;
 const BESIDE_BEFORE =
-  /\d(?: [\p{L}°%]{1,20}){0,2}(?:,? (?:or|and|to|nor)|,) ?(?:\p{L} ?= ?)?[$€£¥₹]?-?$|\bor (?:\p{L} ?= ?)?[$€£¥₹]?-?$/iu;
+  /\d(?: [\p{L}°%]{1,20}){0,2}(?:,? (?:or|and|to|nor)|,) ?(?:\p{L} ?= ?)?[$€£¥₹]?-?$|\bor (?:\p{L} ?= ?)?[$€£¥₹]?-?$|\d ?(?:feet|foot|ft|yards?|miles?|hours?|hrs?|h|minutes?|mins?|days?|weeks?|months?|years?|pounds?|lbs?|['′]) ?$/iu;
 
 /** True for an operand of an expression, or one number of several beside each other: `10 - 2√5`, `5 or 6`, `x > 3`. */
 export function isOperand(text: string, { start, end }: { readonly start: number; readonly end: number }): boolean {
