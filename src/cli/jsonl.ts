@@ -48,6 +48,12 @@ const LINE_FEED = 0x0a;
  */
 export async function* readRows<T>(path: string, schema: z.ZodType<T>, signal?: AbortSignal): AsyncGenerator<Row<T>> {
   const name = path === '-' ? '<stdin>' : path;
+  if (/\.(?:gz|zst|xz|bz2|zip|parquet)$/i.test(path)) {
+    throw new SipfError(
+      'bad-input',
+      `${path}: Expected JSONL or a .json array as plain text, got a packed file. Unpack it first (of data sets, --data reads .gz and .parquet).`,
+    );
+  }
   if (path.endsWith('.json')) {
     const text = await readWhole(path);
     if (text.trimStart().startsWith('[')) {
