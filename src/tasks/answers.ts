@@ -106,7 +106,7 @@ function chosen(text: string): Chosen | null {
 }
 
 /** Where the last number may be the answer: after what the text says is not one. Empty where its last box is empty. */
-function undenied(text: string): string {
+export function undenied(text: string): string {
   if (endsInEmpty(text)) return '';
   const denied = statements(text)
     .filter(({ kind, text: said }) => kind === 'denied' || (kind !== 'box' && kind !== 'hash' && VERDICT.test(said)))

@@ -6,6 +6,11 @@ const WIDE: Readonly<Record<string, string>> = {
   '×': '\\times ',
   '·': '\\cdot ',
   '⋅': '\\cdot ',
+  '∙': '\\cdot ',
+  '∕': '/',
+  '⁄': '/',
+  '∠': '\\angle ',
+  ℝ: '\\mathbb{R}',
   '÷': '\\div ',
   '±': '\\pm ',
   '∓': '\\mp ',
@@ -108,7 +113,8 @@ export const ROW = '\u0001';
 export function cleanLatex(text: string): string {
   return text
     .replace(/[\uFF01-\uFF5E]/g, (wide) => String.fromCharCode(wide.charCodeAt(0) - 0xfee0))
-    .replace(/[−–×·⋅÷±∓≤≥⩽⩾≠≈∈∪∩∞∅πθ°²³“”]/g, (sign) => WIDE[sign] ?? sign)
+    .replace(/[−–×·⋅∙∕⁄∠ℝ÷±∓≤≥⩽⩾≠≈∈∪∩∞∅πθ°²³“”]/g, (sign) => WIDE[sign] ?? sign)
+    .replace(/(?<=\d\.\d{1,300})(?:\.{3}|…)/g, '\\ldots ')
     .replace(/√\s*\(/g, '\\sqrt(')
     .replace(/√\s*(\d+(?:\.\d+)?|[a-zA-Z])/g, '\\sqrt{$1}')
     .replace(/[\u00A0\u2000-\u200B\u202F\u3000\t\r\n]/g, ' ')

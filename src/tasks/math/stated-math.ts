@@ -1,5 +1,5 @@
 // A completion -> the mathematical answer that it states, as it is written. Leaves out what the answer means.
-import { answerText, findAnswer } from '../answers.ts';
+import { answerText, findAnswer, undenied } from '../answers.ts';
 import { ownText, type Stated, statements } from '../stated-text.ts';
 
 export interface StatedMath {
@@ -31,7 +31,8 @@ export function statedMath(completion: string): StatedMath | null {
   }
   const declared = firstIn(stated);
   if (declared !== null) return { text: declared, explicit: true };
-  const last = lastOf(text);
+  // `The answer is not $5$` is no guess, either.
+  const last = lastOf(undenied(text));
   return last === null ? null : { text: last, explicit: false };
 }
 
@@ -115,7 +116,7 @@ function statedIn(rest: string): string | null {
     .replace(/ (?:because|since|as there|so that|where)\b.*$/, '')
     .trim();
   if (sentence === '') return null;
-  const verbs = [...sentence.matchAll(/(?:^|\s)(?:is|are|equals?)\s+/g)].at(-1);
+  const verbs = [...sentence.matchAll(/(?:^|\s)(?:is|are|equals?|(?:it|that)['’]s)\s+/gi)].at(-1);
   const said = verbs === undefined ? sentence : sentence.slice(verbs.index + verbs[0].length);
   if (verbs !== undefined || said.split(/\s+/).length <= 6) return said.trim().replace(/^[*_"]+|[*_".]+$/g, '') || null;
   return lastOf(sentence);
