@@ -60,9 +60,13 @@ test('numbers keep their digits: references, and ids as they are given back', as
   } as unknown as Terminal;
   const row = '{"id":9007199254740993,"reference":"1","completion":"The answer is 1"}';
   const colors = picocolors.createColors(false);
-  const options = { task: 'jsonl', in: write('ids.jsonl', [row]), json: true };
+  const even = row.replace('993', '992');
+  const options = { task: 'jsonl', in: write('ids.jsonl', [row, even]), json: true };
   await grade(options, { ...terminal, colors } as Terminal, openTasks());
-  expect(printed).toEqual(['{"id":9007199254740993,"extracted":"1","correct":true}']);
+  expect(printed).toEqual([
+    '{"id":9007199254740993,"extracted":"1","correct":true}',
+    '{"id":9007199254740992,"extracted":"1","correct":true}',
+  ]);
 });
 
 test('choices: the reference is a letter, an index or a text, and so is the answer', async () => {

@@ -89,3 +89,7 @@ it('inBatches keeps order and gives the rest', async () => {
   for await (const batch of inBatches(count(), 2)) batches.push(batch);
   expect(batches).toEqual([[0, 1], [2, 3], [4]]);
 });
+
+it('says that a packed file must be unpacked', async () => {
+  expect((await failure(file('x', 'in.jsonl.gz'))).message).toContain('got a packed file. Unpack it first');
+});

@@ -13,8 +13,11 @@ const ExactInteger = z.custom<ExactNumber>(
   (value) => isExactNumber(value) && /^-?\d+$/.test(value.toString()),
   'a number',
 );
+/** Of any size: 2^53 and above are ids, too. */
+const WholeNumber = z.number().refine(Number.isInteger, 'a whole number');
+
 export const RecordId: z.ZodOptional<z.ZodNullable<z.ZodType<RecordId>>> = z
-  .union([z.string(), z.int(), ExactInteger])
+  .union([z.string(), WholeNumber, ExactInteger])
   .nullish();
 
 /** A number that no double holds. */
@@ -45,6 +48,12 @@ const LINE_FEED = 0x0a;
  */
 export async function* readRows<T>(path: string, schema: z.ZodType<T>, signal?: AbortSignal): AsyncGenerator<Row<T>> {
   const name = path === '-' ? '<stdin>' : path;
+  if (/\.(?:gz|zst|xz|bz2|zip|parquet)$/i.test(path)) {
+    throw new SipfError(
+      'bad-input',
+      `${path}: Expected JSONL or a .json array as plain text, got a packed file. Unpack it first (of data sets, --data reads .gz and .parquet).`,
+    );
+  }
   if (path.endsWith('.json')) {
     const text = await readWhole(path);
     if (text.trimStart().startsWith('[')) {

@@ -11,7 +11,7 @@ export type Answer =
   | { readonly kind: 'number'; readonly value: Rational; readonly percent: boolean }
   | { readonly kind: 'text'; readonly text: string };
 
-const CURRENCY = String.raw`[$€£¥₹]|US ?\$|USD|EUR|GBP|Rs\.?(?= ?\d)`;
+const CURRENCY = String.raw`[$€£¥₹]|(?:US|CA?|AU?|NZ|HK|S) ?\$|USD|EUR|GBP|Rs\.?(?= ?\d)`;
 const LEAD =
   /^(?:(?:approximately|approx\.?|about|around|roughly|exactly|only|just|equals?|a total of|≈|~|:|=)\s?|\(?[A-E][).:] |[A-Za-z] ?= ?(?!=))/i;
 const SIGNED = new RegExp(
@@ -24,9 +24,9 @@ const UNITS = new RegExp(String.raw`^(?:\s?-?\s?(?:${CURRENCY})|(?:[ \-/·]|, )?
 /** Words behind a number that make it another one, or no single one. */
 const NO_UNIT =
   /^(?:or|nor|tens|mil|mio|bil|squared|cubed|factorial|plus|minus|a?r?c?(?:sin|cos|tan|cot|csc)h?|log|ln|exp|mod|sqrt|infinity)$/i;
-/** `1 half`, `2 thirds`, `1 third of it`, `5 and two thirds`: fractions in words, which are not read. */
+/** `1 half`, `2 thirds`, `1 third of it`, `5 and two thirds`: fractions in words, which are not read; `7 and up`, which is a range. */
 const FRACTION_WORDS =
-  /^ ?-?(?:half|halves|(?:third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|hundredth|thousandth)(?:s\b| of\b|$))|\band (?:an? |one |two |three |four |five |half|quarter)/i;
+  /^ ?-?(?:half|halves|(?:third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|hundredth|thousandth|millionth|billionth)(?:s\b| of\b|$))|\band (?:an? |one |two |three |four |five |half|quarter)|\band (?:up|upwards?|above|over|beyond|below|under|more|higher|lower)$/i;
 /** Letters that stand for a number: `2xy`, `5n`, `2/3 of x`. Letters of units (m, g, L, s, h, A, V, W, N, J, K, C, F) are none. */
 const VARIABLE =
   /^(?:[abcdeijknopqrtuvwxyzBDEGHIMOPQRSTUXYZ]|[abc]{2,3}|[xyz]{2,3}|ABC?|BC|CD|XYZ?|pi|mn|pqr?|qr|rs|uv|[nkr][xyk]|\p{Script=Greek}{1,3})$/u;

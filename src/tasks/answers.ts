@@ -10,7 +10,7 @@ import {
   textAnswer,
   wholeNumber,
 } from './answer-values.ts';
-import { isAmbiguous, isOperand, numbersIn, readClause, readExact, sentence } from './clauses.ts';
+import { isAmbiguous, isOperand, isOperated, numbersIn, readClause, readExact, sentence } from './clauses.ts';
 import { plainText } from './plain-text.ts';
 import { endsInEmpty, MAX_CHARACTERS, ownText, type Stated, statements } from './stated-text.ts';
 
@@ -106,7 +106,7 @@ function chosen(text: string): Chosen | null {
 }
 
 /** Where the last number may be the answer: after what the text says is not one. Empty where its last box is empty. */
-function undenied(text: string): string {
+export function undenied(text: string): string {
   if (endsInEmpty(text)) return '';
   const denied = statements(text)
     .filter(({ kind, text: said }) => kind === 'denied' || (kind !== 'box' && kind !== 'hash' && VERDICT.test(said)))
@@ -118,7 +118,7 @@ function undenied(text: string): string {
 function lastNumber(text: string): { readonly answer: Answer; readonly raw: string } | null {
   const plain = tail(undenied(text));
   const last = numbersIn(plain).at(-1);
-  if (last === undefined || isOperand(plain, last)) return null;
+  if (last === undefined || isOperand(plain, last) || isOperated(plain, last.start)) return null;
   const { value, percent, text: raw } = last;
   const answer: Answer | null = value === null ? parseAnswer(raw) : { kind: 'number', value, percent };
   return answer === null ? null : { answer, raw };

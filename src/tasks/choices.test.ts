@@ -41,6 +41,22 @@ test.each(['mmlu-math', 'jsonl', 'math', 'math-500'])(
   },
 );
 
+test.each([
+  [{ possible_answers: ['a', 'b'], answer: 1 }, 'possible_answers'],
+  [{ answer_choices: ['a', 'b'], answer: 1 }, 'answer_choices'],
+  [{ endings: ['a', 'b'], answer: '1' }, 'endings'],
+  [{ option_a: 'x', option_b: 'y', answer: 'b' }, 'option_a'],
+  [{ opa: 'x', opb: 'y', answer: 1 }, 'opa'],
+  [{ option1: 'x', option2: 'y', answer: '2' }, 'option1'],
+])('options under another name are refused: %j', async (fields, name) => {
+  for (const task of ['mmlu-math', 'jsonl', 'math']) {
+    await expect(load(task, { question: 'Which?', ...fields })).rejects.toThrow(
+      `in the field "choices" (a list), got "${name}"`,
+    );
+  }
+  expect(await load('jsonl', { question: 'Which?', answer: '5', endings: 'none', option_a: 'x' })).toHaveLength(1);
+});
+
 test('a solution ends with the letter', async () => {
   const [question] = await load('jsonl', { ...MMLU, solution: 'p = 24/2 = 12' });
   expect(question?.solution).toEqual(['p = 24/2 = 12\nThe answer is C']);

@@ -44,7 +44,10 @@ export function rightOption(options: readonly string[], answer: string): number 
  */
 export function choicesOf(record: DataRecord): Choices | null {
   const given = givenChoices(record);
-  if (given === null) return null;
+  if (given === null) {
+    refuseOtherNames(record);
+    return null;
+  }
   const { options } = given;
   checkOptions(record, given);
   const index = rightIndex(record, given);
@@ -190,6 +193,23 @@ function byValue(options: readonly string[], said: string): number {
   };
   const byCase = fits((option) => option.toLowerCase() === said.toLowerCase());
   return byCase >= 0 ? byCase : fits((option) => sameAnswer(option, said));
+}
+
+/** Options under names of other data sets: without them, an index or a letter would be taken for the answer itself. */
+const OTHER_LISTS =
+  /^(?:(?:possible|multiple)_?(?:answers|choices)|answer_?(?:choices|options)|mc_?(?:choices|options)|endings)$/i;
+const OTHER_COLUMNS = /^(?:option|choice|answer|op|opt|ending)_?(?:a|b|1|2)$/i;
+
+function refuseOtherNames({ value, place }: DataRecord): void {
+  const names = Object.keys(value).filter((name) => value[name] !== null);
+  const list = names.find((name) => OTHER_LISTS.test(name) && typeof value[name] === 'object');
+  const columns = names.filter((name) => OTHER_COLUMNS.test(name));
+  const found = list ?? (columns.length > 1 ? columns[0] : undefined);
+  if (found === undefined) return;
+  throw new SipfError(
+    'bad-input',
+    `Expected the options in ${place} in the field "choices" (a list), got "${found}". ${list === undefined ? 'Put them there' : 'Rename it'} in every record, or leave it out where the answer is none of them.`,
+  );
 }
 
 function refused({ place }: DataRecord, field: string, expected: string, got: unknown): SipfError {

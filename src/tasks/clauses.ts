@@ -26,12 +26,12 @@ export function sentence(text: string): string {
 const NUMBER = String.raw`(?:about |maybe |perhaps |\p{L} ?= ?)?[-+±]?[$€£¥₹√(]?\.?\d`;
 /** Behind a number: it is part of an expression. */
 const EXPRESSION = new RegExp(
-  String.raw`^(?:\(|(?: ?\p{L}{1,20}){0,3} ?(?:[=+*/×÷·^√∛π\\!_<>≤≥≠±∓→∈|]|- ?(?=[\d$.(√]|\p{L}(?!\p{L}))|x(?= ?\d))| ?(?:plus|minus|times|divided by|multiplied by|over|mod|less than|more than) ${NUMBER}| ?of ${NUMBER}| ?(?:squared|cubed|factorial|to the power|raised)\b)`,
+  String.raw`^(?:\(| \((?:mod|base)\b|(?: ?\p{L}{1,20}){0,3} ?(?:[=+*/×÷·^√∛π\\!_<>≤≥≠±∓→∈|…]|- ?(?=[\d$.(√]|\p{L}(?!\p{L}))|x(?= ?\d))| ?(?:plus|minus|times|divided by|multiplied by|over|mod|less than|more than) ${NUMBER}| ?of ${NUMBER}| ?(?:squared|cubed|factorial|to the power|raised)\b)`,
   'iu',
 );
 /** Behind a number: another one beside it, so that neither is the answer. */
 const SECOND = new RegExp(
-  String.raw`^[^.]{0,200}?\bor\b(?: (?:more|less|fewer|greater|higher|lower)\b|[^.]{0,60}?\d)|^ \d+(?![\d-])|^ ?(?!(?:for|in|per|after|with|from|at|on|each|every|during|within|over|than|if|when|out|of|to)\b)(?:\p{L}{1,20}|['"″′°]) ?\d|^(?: [\p{L}°%]{1,20}){0,3} ?(?:[,;&]|\b(?:and|to|through|by|vs|out of))(?: (?:and|or))? ?${NUMBER}`,
+  String.raw`^[^.]{0,200}?\bor\b(?: (?:more|less|fewer|greater|higher|lower)\b|[^.]{0,60}?\d)|^ \d+(?![\d-])|^ in \d[\d,]*$|^ ?(?!(?:for|in|per|after|with|from|at|on|each|every|during|within|over|than|if|when|out|of|to)\b)(?:\p{L}{1,20}|['"″′°]) ?\d|^(?: [\p{L}°%]{1,20}){0,3} ?(?:[,;&]|\b(?:and|to|through|by|vs|out of))(?: (?:and|or))? ?${NUMBER}`,
   'iu',
 );
 const AND = /^(?: [\p{L}°%]{1,20}){0,6} and (?:[\p{L}']{1,20} ){0,4}[-$€£¥₹]?\.?\d/iu;
@@ -52,7 +52,7 @@ function isPart(rest: string): boolean {
 }
 
 /** `3 (2 blue, 1 white)`: what is in the brackets explains the number, unless it is `(or 4)`. */
-const withoutNote = (rest: string): string => rest.replace(/^ \((?!(?:or|and)\b)[^()]*\)/, '');
+const withoutNote = (rest: string): string => rest.replace(/^ \((?!(?:or|and|mod|base)\b)[^()]*\)/, '');
 
 interface Found {
   readonly start: number;
@@ -88,9 +88,9 @@ function isNegative(text: string, at: number): boolean {
 }
 
 const OPERATOR_BEFORE =
-  /(?:[\d)}%!\p{L}²³°] ?[+*/×÷·^]|[\d)%] ?- ?|(?<!\p{L})\p{L} ?-|[√∛±^_]|[<>≤≥≠]=?|(?<!\p{L})\p{L}(?: over )?|\p{L}\(|\b(?:plus|minus|times|divided by|multiplied by|squared|cubed|mod|sqrt|log|ln|sin|cos|tan|exp) ) ?[({]?[$€£¥₹]? ?-?$/u;
+  /(?:[\d)}%!\p{L}²³°] ?[+*/×÷·^]|[\d)%] ?- ?|(?<!\p{L})\p{L} ?-|[√∛±^_]|[<>≤≥≠]=?|(?<![\p{L}'’])\p{L}(?: over )?|\p{L}\(|\b(?:plus|minus|times|divided by|multiplied by|squared|cubed|mod|sqrt|log|ln|sin|cos|tan|exp) ) ?[({]?[$€£¥₹]? ?-?$/u;
 const BESIDE_BEFORE =
-  /\d(?: [\p{L}°%]{1,20}){0,2}(?:,? (?:or|and|to|nor)|,) ?(?:\p{L} ?= ?)?[$€£¥₹]?-?$|\bor (?:\p{L} ?= ?)?[$€£¥₹]?-?$/iu;
+  /\d(?: [\p{L}°%]{1,20}){0,2}(?:,? (?:or|and|to|nor)|,) ?(?:\p{L} ?= ?)?[$€£¥₹]?-?$|\bor (?:\p{L} ?= ?)?[$€£¥₹]?-?$|\d ?(?:feet|foot|ft|yards?|miles?|hours?|hrs?|h|minutes?|mins?|days?|weeks?|months?|years?|pounds?|lbs?|['′]) ?$/iu;
 
 /** True for an operand of an expression, or one number of several beside each other: `10 - 2√5`, `5 or 6`, `x > 3`. */
 export function isOperand(text: string, { start, end }: { readonly start: number; readonly end: number }): boolean {
@@ -108,9 +108,16 @@ export function isOperand(text: string, { start, end }: { readonly start: number
 const GOVERNED =
   /(?:\b(?:in|after|for|(?<!total )of|per|with|from|over|within|by|at|on|during|every|each|than|among|between|using|before|until|when|if|step|option|question|part|day|week|year|month|number|problem|age|grade|room)\b(?: (?:the|a|an|all|these|those|his|her|their|its|each|every|first|last|next|another|only|about|same|other))*) ?[$€£¥₹(]?$/i;
 
+/** `5 more than 2` is 7. */
+const COMPARED = /\d (?:\p{L}{1,20} )?(?:more|less|fewer|greater|higher|lower) than (?:\p{L} ?= ?)?[$€£¥₹]?\.?\d/u;
+
 /** A number behind one of these words is no answer: `half of 10`, `more than 5`. */
 const OPERATED =
-  /\b(?:half|thirds?|quarters?|fourths?|fifths?|twice|double|triple|thrice|root|cube|square|factorial|logarithm|log|reciprocal|inverse|multiples?|remainder|than|not|never|except|without)\b(?: of)?(?: the)? ?[-$€£¥₹]?$/i;
+  /\b(?:half|thirds?|quarters?|fourths?|fifths?|twice|double|triple|thrice|root|cube|square|factorial|logarithm|log|reciprocal|inverse|multiples?|remainder|base|than|not|never|except|without|over|above|below|under|\w+n['’]t)\b(?: of)?(?: the)? ?[-$€£¥₹]?$/i;
+
+/** True for the number at `start` behind such a word. */
+export const isOperated = (text: string, start: number): boolean =>
+  OPERATED.test(text.slice(Math.max(0, start - 60), start));
 
 /** `0.5 or 1/2` says one number twice. */
 function saidTwice(text: string): Answer | null {
@@ -126,11 +133,12 @@ function numberOfProse(text: string): Answer | null {
   const noted = text.replace(/(?<=[\p{L}\d]) \([^()]{0,200}\)/gu, '');
   const prose = /\d/.test(noted) ? noted : text;
   const found = numbersIn(prose).filter(({ end }) => !/^(?:st|nd|rd|th)\b/.test(prose.slice(end, end + 3)));
-  if (RANGE.test(prose) || found.some((one) => one.value === null || isOperand(prose, one))) return null;
+  if (RANGE.test(prose) || COMPARED.test(prose) || found.some((one) => one.value === null || isOperand(prose, one)))
+    return null;
   const free = found.filter(({ start }) => !GOVERNED.test(prose.slice(Math.max(0, start - 60), start)));
   if (!/\p{L}/u.test(prose.slice(0, found[0]?.start))) return null;
   const [first, ...others] = free.length > 0 ? free : found;
-  if (first === undefined || first.value === null || OPERATED.test(prose.slice(0, first.start))) return null;
+  if (first === undefined || first.value === null || isOperated(prose, first.start)) return null;
   const answer: Answer = { kind: 'number', value: first.value, percent: first.percent };
   const isOne = others.every(({ value }) => value?.num === first.value?.num && value?.den === first.value?.den);
   return isOne ? answer : null;

@@ -57,6 +57,42 @@ test('annotations win over written-out equations; without them those are found',
   ]);
 });
 
+test.each([
+  'f(2)=3*2+1=7',
+  "f'(2) = 3*2 = 6",
+  'g(f(1)) = 2*3 = 6',
+  'C(5,2) = 5*4/2 = 10',
+  'So $f(2)=3\\cdot2+1=7$.',
+  '√(16) = 2*2 = 4',
+  '2^(3) = 2*2*2 = 8',
+  '|(-5)| = 2+3 = 5',
+  '\\sin(30) = 1/2',
+  'sin 30 = 1/2',
+  '7 = 2*3 + x',
+  '7 = 2*3 + f(1)',
+  '20% of 50 = 0.2*50 = 10',
+  'Half of 10 = 10/2 = 5',
+  'The cost of 3 = 3*4 = 12',
+  'The cost for 3 = 3*4 = 12',
+  '17 mod 5 = 17-15 = 2',
+  '5 less than 12 = 12-5 = 7',
+  '6 divided by (2) = 6/2 = 3',
+])('%j says nothing false', (text) => {
+  expect(checkEquations(text).filter(({ holds }) => holds === false)).toEqual([]);
+});
+
+test.each([
+  'f(2)=3*2+1=8',
+  '(3+4)=8',
+  'Total: (3+4)*2 = 15',
+  'She has 3+4 = 8 apples.',
+  '20% of 50 = 0.2*50 = 11',
+  'The total is 3*4 = 13 - a lot',
+  'The cost for 3*4 = 13',
+])('%j says something false', (text) => {
+  expect(checkEquations(text).map(({ holds }) => holds)).toContain(false);
+});
+
 test('annotations come with the rest of their line', () => {
   expect(annotations('a\nso 3*4=<<3*4=12>>12 apples\nb')).toEqual([
     { equation: '3*4=12', before: 'so 3*4=', after: '12 apples' },

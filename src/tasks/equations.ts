@@ -49,6 +49,12 @@ export function equations(text: string): string[] {
   return annotated.length > 0 ? annotated.map(({ equation }) => equation) : text.split('\n').flatMap(plainEquations);
 }
 
+/** Before a number or a bracket that belongs to it: `f(2) = 7`, `√(16) = 4`, `20% of 50 = 10`. */
+const CALL = /[\p{L}_'’^√∛|!\\}]$/u;
+const OPERATOR_WORD = /\b(?:of|than|by|times|plus|minus|over|mod|half|twice|double|triple|sin|cos|tan|log|ln|sqrt)$/i;
+/** `for 3 = 3*4`: 3 things. */
+const COUNTED = /\b(?:for|in|per|after) \d[\d.,]* ?=/i;
+
 /** Runs of numbers, operators and equals signs that contain a complete equation with at least one operation. */
 function plainEquations(line: string): string[] {
   const plain = plainText(line)
@@ -58,11 +64,24 @@ function plainEquations(line: string): string[] {
     .replace(/ \((?=[^()=]{0,100}=)/g, ' ; (');
   const found: string[] = [];
   for (const match of plain.matchAll(/[\d.,+\-*/()%$€£¥₹ =]+/g)) {
-    const run = match[0].slice(0, 300);
+    // A side that is not all there says nothing.
+    const before = plain.slice(Math.max(0, match.index - 20), match.index);
+    const isArgument = match[0].startsWith('(')
+      ? CALL.test(before)
+      : OPERATOR_WORD.test(before) || COUNTED.test(before.slice(-6) + match[0].slice(0, 20));
+    const from = match.index + (isArgument ? Math.max(0, match[0].indexOf('=')) : 0);
+    const end = match.index + match[0].length;
+    const run = plain.slice(from, Math.min(end, from + 300));
     if (!run.includes('=')) continue;
+    // `7 = 2*3 + x` says nothing of `2*3`.
+    if (
+      /[-+*/] ?$/.test(run) &&
+      /^(?:(?!a \p{L})\p{L}(?![\p{L}'’])|\p{L}{1,20}\(|[√∛\\|])/u.test(plain.slice(end, end + 30))
+    )
+      continue;
     // Digits glued to a letter, or a sign after a word (`5 apples - 2 = 3`), belong to something else.
     const afterWord = match.index > 0 && (/^[\d.]/.test(run) || /^\s*[+\-*/]/.test(run));
-    const beforeLetter = /[\d)]$/.test(run) && match.index + run.length < plain.length;
+    const beforeLetter = /[\d)]$/.test(run) && from + run.length < plain.length;
     if (afterWord || beforeLetter) continue;
     const equation = balanced(tidy(run.replace(/^[\s.,=]+/, '')).replace(/[-+*/(.,=]+$/, ''));
     const sides = equation.split('=');

@@ -103,6 +103,7 @@ test.each([
   ['So $\\boxed{\\frac{1}{2}}$.', '\\frac{1}{2}'],
   ['\\boxed{x^{2}+\\frac{1}{2}} and then some', 'x^{2}+\\frac{1}{2}'],
   ['\\boxed{\\boxed{5}}', '\\boxed{5}'],
+  ['So $\\boxed{\\frac12$.\nDone in 3 steps.', '\\frac12'],
   ['\\boxed 5', '5'],
   ['$\\boxed{1}$ and $\\boxed{2}$', '1, 2'],
   ['$x = \\boxed{1}$ or $x = \\boxed{2}$', '1, 2'],
@@ -116,6 +117,9 @@ test.each([
   ['<answer>\\sqrt{2}</answer>', '\\sqrt{2}'],
   ['So it is $\\frac{\\pi}{3}$', '$\\frac{\\pi}{3}$'],
   ['so x = 7', '7'],
+  ["The answer is it's 5.", '5'],
+  ['The answer is not $5$. It must be $6$', '$6$'],
+  ['The answer is not $5$.', undefined],
   ['\\frac{1}{2}', '\\frac{1}{2}'],
   ['2\\sqrt{3}', '2\\sqrt{3}'],
   ['We solve it.\n\nx = 2\\sqrt{3}', 'x = 2\\sqrt{3}'],
@@ -137,6 +141,8 @@ describe('grading', () => {
     expect(await grade('5', 'I do not know.')).toEqual({ kind: 'wrong', reason: 'no-answer' });
     expect(await grade('5', 'First we see that 5', 'length')).toEqual({ kind: 'wrong', reason: 'truncated' });
     expect(await grade('5', '\\boxed{5} and', 'length')).toEqual({ kind: 'right' });
+    expect(await grade('5', '\\boxed{5', 'stop')).toEqual({ kind: 'right' });
+    expect(await grade('5', '\\boxed{5', 'length')).toEqual({ kind: 'wrong', reason: 'truncated' });
     expect(await grade('\\frac13', '\\boxed{0.3333}')).toEqual({ kind: 'wrong', reason: 'other-answer' });
     expect(await grade('9007199254740993', '\\boxed{9007199254740992}')).toEqual({
       kind: 'wrong',

@@ -41,9 +41,6 @@ function formulaFormat() {
   return {
     instruction: 'Solve the problem step by step, one step per line. Put the final answer in \\boxed{}.',
     reference: referenceFormula,
-    // The bracket of `f(2) = 7` is no number.
-    hasFalseEquation: (steps: readonly string[]) =>
-      mathFormat.hasFalseEquation(steps.map((step) => step.replace(/[a-zA-Z]\([^()]*\)/g, 'y'))),
     grade: (question: Question, completion: string, finishReason: 'stop' | 'length') =>
       gradeFormula(comparer, question, completion, finishReason),
     [Symbol.asyncDispose]: () => comparer[Symbol.asyncDispose](),

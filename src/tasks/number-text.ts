@@ -27,6 +27,12 @@ const PERCENT = / ?(?:%|percent(?!\p{L})|per cent(?!\p{L}))/iuy;
 /** `5 and a half`. */
 const PARTS = / and (?:(?:a |one )?(half|quarter)|(three) quarters)(?!\p{L})/iuy;
 const GROUPED = /^\d{1,3}(?:,\d{3})+(?:\.\d+)?$/;
+/** `1.234.567` and `1.234,56`: points between thousands, as two points or a comma after them tell. */
+const POINT_GROUPED = /^[1-9]\d{0,2}(?:(?:\.\d{3})+,\d{1,2}|(?:\.\d{3}){2,}(?:,\d+)?)$/;
+/** `12,34,567`: lakhs and crores. */
+const LAKH_GROUPED = /^\d{1,2}(?:,\d{2})+,\d{3}(?:\.\d+)?$/;
+const RUPEES_BEFORE = /(?:₹|\bRs\.?|\bINR) ?-?$/;
+const RUPEES_AFTER = /^ ?(?:rupees?\b|INR\b|Rs\b|₹)/i;
 const SCALES: Readonly<Record<string, bigint>> = {
   hundred: 100n,
   thousand: 1_000n,
@@ -65,8 +71,18 @@ function matchAt(pattern: RegExp, text: string, at: number): RegExpExecArray | n
   return pattern.exec(text);
 }
 
+/** True for `₹12,34,567`; without rupees only where a group begins with a zero, as `12,34,567` may be a list. */
+function isLakhs(text: string, run: string, start: number): boolean {
+  if (!LAKH_GROUPED.test(run)) return false;
+  const isRupees =
+    RUPEES_BEFORE.test(text.slice(Math.max(0, start - 6), start)) ||
+    RUPEES_AFTER.test(text.slice(start + run.length, start + run.length + 10));
+  return isRupees || /,0/.test(run);
+}
+
 /** `1,234.50` -> its value; null where separators are misplaced or there is more than one point. */
 function literal(text: string, exponent = 0): Rational | null {
+  if (POINT_GROUPED.test(text)) return decimal(text.replace(/\./g, '').replace(',', '.'), exponent);
   return decimal(GROUPED.test(text) ? text.replace(/,/g, '') : text, exponent);
 }
 
@@ -126,7 +142,9 @@ export function numberAt(text: string, start: number): NumberAt | null {
   let length = match[0].length;
   while (/[.,:/]/.test(match[0].charAt(length - 1))) length -= 1;
   const run = match[0].slice(0, length);
-  const found = extend(text, run, start);
+  const found = isLakhs(text, run, start)
+    ? { end: start + run.length, value: literal(run.replaceAll(',', '')) }
+    : extend(text, run, start);
   let { end, value } = found;
   // `5 hundred thousand` has two.
   for (let scales = 0; scales < 2 && value !== null; scales++) {

@@ -86,6 +86,12 @@ function inlineMath(all: string, math: string): string {
 const IN_TEXT =
   /\\(?:text|textbf|textit|textrm|textsf|texttt|textnormal|mathrm|mathbf|mathit|mathsf|mathtt|mbox|hbox|operatorname|bm|boldsymbol) ?\*?\{([^{}]{0,200})\}/g;
 
+/** `\frac{\text{km}}{\text{h}}`. */
+const UNIT_FRACTION = new RegExp(
+  String.raw`\\[dt]?frac${String.raw` ?\{ ?\\(?:text|textrm|mathrm|mbox) ?\{ ?(\p{L}{1,20}) ?\} ?\}`.repeat(2)}`,
+  'gu',
+);
+
 const RAISED = '⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻';
 const LOWERED = '0123456789+-';
 
@@ -113,18 +119,19 @@ function root(_all: string, degree: string | undefined, a?: string, b?: string):
 /** LaTeX -> plain signs. Fractions and roots are read from the inside out, three deep. */
 function withoutLatex(text: string): string {
   let out = text
-    .replace(/\\\\(?=[A-Za-z])/g, '\\')
+    .replace(/\\\\(?=[A-Za-z%])/g, '\\')
     .replace(/\\\\/g, '; ')
     .replace(/\\(?:textdollar|dollar)(?![A-Za-z]) ?/g, MONEY)
     .replace(/\\\$/g, MONEY)
     .replace(INLINE_MATH, inlineMath)
     .replace(/\{([.,])\}/g, '$1')
     .replace(/\\!/g, '')
-    .replace(/(?<=\d)\\[,;: ](?=\d{3}(?!\d))/g, '')
-    .replace(/\\[,;:>] ?|\\ /g, ' ')
+    .replace(/(?<=\d)\\(?:[,;: ]|(?:thin|med|thick)space(?![A-Za-z]) ?)(?=\d{3}(?!\d))/g, '')
+    .replace(/\\(?:[,;:>]|(?:thin|med|thick)space(?![A-Za-z])) ?|\\ /g, ' ')
     .replace(/\\(?:hspace|vspace|phantom|color|label|tag)\*? ?\{[^{}]{0,100}\}|\\textcolor ?\{[^{}]{0,40}\}/g, '')
     .replace(/\\(?:begin|end) ?\{[a-z]{1,20}\*?\}/g, ' ')
     .replace(/\\(?:left|right) ?\.(?!\d)/g, '')
+    .replace(UNIT_FRACTION, ' $1/$2')
     .replace(IN_TEXT, (_all, inside: string) => (/^[kKMB]$/.test(inside) ? inside : ` ${inside}`))
     .replace(/\\([A-Za-z]{1,20}) ?/g, (all, name: string) => (Object.hasOwn(COMMANDS, name) ? COMMANDS[name]! : all));
   for (let depth = 0; depth < 3 && /\\(?:[a-z]{0,4}frac|sqrt)/.test(out); depth++) {
@@ -147,7 +154,10 @@ export function plainText(text: string): string {
     .replace(/[\uFF01-\uFF5E]/g, (wide) => String.fromCharCode(wide.charCodeAt(0) - 0xfee0))
     .replace(/ ?[\u2014\u2015] ?/g, ' -- ')
     .replace(/[\u2010-\u2013\u2212\uFE63]/g, '-')
-    .replace(/\u2044/g, '/')
+    .replace(/[\u2044\u2215]/g, '/')
+    .replace(/[\u2219\u22C5]/g, '·')
+    .replace(/\u2217/g, '*')
+    .replace(/\u2236/g, ':')
     .replace(/(\d)[\u00A0\u2009\u202F'’](?=\d{3}(?!\d))/g, '$1,')
     .replace(/(?<![\d.,:/]|\d )(\d{1,3}) (?=000(?!\d))/g, '$1,')
     .replace(/(?<=[\d,]000) (?=000(?!\d))/g, ',')
@@ -166,5 +176,6 @@ export function plainText(text: string): string {
   return withoutLatex(plain)
     .replace(/\*\*|__|`/g, '')
     .replace(/(?<=\d\.\d{1,30})\.\.\./g, '…')
+    .replace(/(?<=(?<![.\d])\d{1,30})…/g, '')
     .replace(/ {2,}/g, ' ');
 }

@@ -28,11 +28,13 @@ const TAG = [
   String.raw`(?<=(?:^|\n)[ \t]{0,8})\[(?:${NAME})\]|\[/(?:${NAME})\]`,
   // ◁think▷, ◁/think▷
   `◁/?(?:${NAME})▷`,
+  // Gemma: <|channel>thought ... <channel|>, <unused94>thought ... <unused95>
+  String.raw`(?:<\|channel>|<unused94>)\s?(?:${NAME})|<channel\|>|<unused95>`,
   // Channels: what comes before the final one is reasoning. Without its special tokens, that one reads `assistantfinal`.
   String.raw`<\|channel\|>\s?(?:analysis|commentary|final)[^<>\n]{0,100}<\|message\|>|assistantfinal`,
 ].join('|');
 
-const CLOSES = /^(?:<|&lt;|\[|◁)[|｜]? ?(?:\/|end|close)|[-_▁ ]end[|｜]?>$|final/i;
+const CLOSES = /^(?:<|&lt;|\[|◁)[|｜]? ?(?:\/|end|close)|^<(?:channel\||unused95)>|[-_▁ ]end[|｜]?>$|final/i;
 const EMPTY = /\/(?:>|&gt;)$/;
 const FAMILY = new RegExp(NAME, 'i');
 const FIRST_TAG = new RegExp(TAG, 'iu');

@@ -195,11 +195,11 @@ const MARKER = new RegExp(
   [
     // "the (final) answer (to ...) is", "Answer:"
     String.raw`\b(?<final>final )?(?:(?:numerical |numeric |exact |simplified )?answers?|(?<=final )result)[*_"]{0,3}(?: (?:to|of|for|in)\b[^.\n:=]{0,80}?| \([^()\n]{0,60}\)|, [^.,\n:=]{0,60},)?[*_" ]{0,4}(?:(?: (?:is|was|are|will be|would be|should be|must be|equals|comes (?:out )?to|turns out to be)\b)(?<not> (?:not|never)\b)?|(?<never> (?:isn|wasn|aren|can)['’]?t\b| cannot be\b)|(?<colon>:|：|=))[*_" ]{0,4}[:=]?`,
-    // "### Final Answer", "**Answer**", alone on their line
-    String.raw`(?<=(?:^|\n)[ \t>]{0,8})(?:#{1,6}[ \t]+|[*_]{2,3}|(?=final))[*_]{0,3}(?:the )?(?<title>final )?(?:answer|(?<=final )result)[*_]{0,3}[:：]?[*_]{0,3}(?=[ \t]*\n)`,
+    // "### Final Answer", "**Answer**", "## Step 4: Final Answer ✅", alone on their line
+    String.raw`(?<=(?:^|\n)[ \t>]{0,8})(?:#{1,6}[ \t]+|[*_]{2,3}|(?=final))[*_]{0,3}(?:[^\p{L}\p{N}\s$\\]{1,3} ?)?(?:(?:step )?\d{1,2}[.:)] )?(?:the |conclusion (?:and|&) )?(?<title>final )?(?:answer|(?<=final )result)(?: \([^()\n]{0,40}\))?[^\p{L}\p{N}\n$\\]{0,8}(?=\n)`,
     String.raw`(?<=(?:^|\n)[ \t*_]{0,8})ans(?:\.|\.?:)`,
   ].join('|'),
-  'gi',
+  'giu',
 );
 
 /** The statements of a text, the one that counts first: the last box or tag, the `####` lines and the sentences, each last first. */

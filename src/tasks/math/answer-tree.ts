@@ -105,9 +105,9 @@ export function parseMath(text: string, depth = 0): MathAnswer {
   );
 }
 
-/** Words and spaces alone, at least one of two letters that is no product of symbols in LaTeX. */
+/** Words and spaces alone, at least one of two letters that is no product of symbols in LaTeX. `DABC` is an order. */
 function isWords(text: string): boolean {
-  if (/^\\text\{[^{}]*[A-Za-z][^{}]*\}$/.test(text)) return true;
+  if (/^\\text\{[^{}]*[A-Za-z][^{}]*\}$|^[A-Z]{3,}$/.test(text)) return true;
   return (
     /^[A-Za-z]{2,}(?:[ '-]+[A-Za-z]+)*$/.test(text) &&
     /[aeiouy]/i.test(text) &&

@@ -6,6 +6,11 @@ const WIDE: Readonly<Record<string, string>> = {
   '×': '\\times ',
   '·': '\\cdot ',
   '⋅': '\\cdot ',
+  '∙': '\\cdot ',
+  '∕': '/',
+  '⁄': '/',
+  '∠': '\\angle ',
+  ℝ: '\\mathbb{R}',
   '÷': '\\div ',
   '±': '\\pm ',
   '∓': '\\mp ',
@@ -56,16 +61,50 @@ const SAME: Readonly<Record<string, string>> = {
   backslash: 'setminus',
 };
 const NOTHING: ReadonlySet<string> = new Set(
-  'left right big Big bigg Bigg bigl bigr Bigl Bigr biggl biggr Biggl Biggr displaystyle textstyle limits nolimits middle mathstrut rm bf it cal boldsymbol bm'.split(
+  'left right big Big bigg Bigg bigl bigr Bigl Bigr biggl biggr Biggl Biggr displaystyle textstyle limits nolimits middle mathstrut rm bf it cal boldsymbol bm boxed fbox'.split(
     ' ',
   ),
 );
 const SPACE: ReadonlySet<string> = new Set('quad qquad enspace thinspace medspace space hfill newline'.split(' '));
-const SIGNS: Readonly<Record<string, string>> = { lt: '<', gt: '>', textdollar: '', dollar: '', colon: ':' };
+const SIGNS: Readonly<Record<string, string>> = {
+  lt: '<',
+  gt: '>',
+  textdollar: '',
+  dollar: '',
+  euro: '',
+  pounds: '',
+  colon: ':',
+};
 
 /** Text in LaTeX's text commands. One level of braces inside. */
 const TEXT =
   /\\(?:text|mbox|textnormal|textbf|textit|textrm|textsf|texttt|mathrm|mathbf|mathit|mathsf|operatorname)\s*\{((?:[^{}]|\{[^{}]*\})*)\}/g;
+
+/** `3\text{ million dollars}`, `2.5 billion`. */
+const SCALE =
+  /(?<=[\d}]) ?(?:\\text\{)?(hundred|thousand|million|billion|trillion|lakh|crore)s?(?![a-z])(?:(?<=\\text\{[a-z]*) ?([^{}]*)\})?/gi;
+/** `\$2.5M`, `\$10\text{k}`; without a currency the letter is a symbol. */
+const MONEY_SCALE =
+  /(?:\\\$|\\textdollar ?|[€£₹]|^\$(?=[^$]*$)) ?(\d[\d.,]*) ?(?:\\text ?\{ ?)?([kKmMbB]|bn)\}?(?![A-Za-z])/g;
+const EXPONENTS: Readonly<Record<string, number>> = {
+  hundred: 2,
+  thousand: 3,
+  k: 3,
+  lakh: 5,
+  million: 6,
+  m: 6,
+  crore: 7,
+  billion: 9,
+  b: 9,
+  bn: 9,
+  trillion: 12,
+};
+
+/** `hundred thousand` takes two passes. */
+const scale = (_all: string, name: string, unit = ''): string =>
+  powerOfTen(name) + (unit.trim() === '' ? '' : ` \\text{${unit}}`);
+
+const powerOfTen = (name: string): string => `\\times 10^{${EXPONENTS[name.toLowerCase()]}}`;
 
 /** Between the rows of a matrix, in place of `\\\\`. */
 export const ROW = '\u0001';
@@ -74,19 +113,24 @@ export const ROW = '\u0001';
 export function cleanLatex(text: string): string {
   return text
     .replace(/[\uFF01-\uFF5E]/g, (wide) => String.fromCharCode(wide.charCodeAt(0) - 0xfee0))
-    .replace(/[−–×·⋅÷±∓≤≥⩽⩾≠≈∈∪∩∞∅πθ°²³“”]/g, (sign) => WIDE[sign] ?? sign)
+    .replace(/[−–×·⋅∙∕⁄∠ℝ÷±∓≤≥⩽⩾≠≈∈∪∩∞∅πθ°²³“”]/g, (sign) => WIDE[sign] ?? sign)
+    .replace(/(?<=\d\.\d{1,300})(?:\.{3}|…)/g, '\\ldots ')
     .replace(/√\s*\(/g, '\\sqrt(')
     .replace(/√\s*(\d+(?:\.\d+)?|[a-zA-Z])/g, '\\sqrt{$1}')
     .replace(/[\u00A0\u2000-\u200B\u202F\u3000\t\r\n]/g, ' ')
     .replace(/\\\\/g, text.includes('\\begin') || text.includes('&') ? ROW : '\\')
-    .replace(/(\d)\s*\{\s*,\s*\}\s*(?=\d{3})/g, '$1')
+    .replace(/(\d)\s*\{\s*,\s*\}\s*(?=\d{3}(?!\d))/g, '$1')
+    .replace(/(\d)\s*\{\s*,\s*\}\s*(?=\d)/g, '$1.')
+    .replace(MONEY_SCALE, (_all, digits: string, name: string) => digits + powerOfTen(name))
     .replace(/(\d),\\!\s*(?=\d{3})/g, '$1')
     .replace(/\\[!,;:>]|\\(?= )|~/g, ' ')
-    .replace(/\\\$|\$/g, ' ')
+    .replace(/\\\$|[$€£¥₹]/g, ' ')
     .replace(/\\[()]|\\\[|\\\]/g, ' ')
     .replace(/\\([a-zA-Z]+)\*?/g, command)
     .replace(TEXT, textCommand)
     .replace(/(?<=\d) ?(?:percent(?:age)?|pct|per cent)(?![a-z])/gi, '\\%')
+    .replace(SCALE, scale)
+    .replace(SCALE, scale)
     .replace(/\\?"/g, ' ')
     .replace(/!=/g, '\\ne ')
     .replace(/<=|=</g, '\\le ')
@@ -123,6 +167,8 @@ function textCommand(_all: string, content: string, at: number, whole: string): 
   const words = content.replace(/[{}$]/g, ' ').replace(/\s+/g, ' ').trim();
   if (words === '') return ' ';
   if (/^[,;]?\s*(?:and|or)\s*,?$/i.test(words)) return ` ${words.replace(/[,;\s]/g, '').toLowerCase()} `;
+  const measured = /^(-?\d[\d.,]*) ([A-Za-z][^\d]*)$/.exec(words);
+  if (measured !== null) return ` ${measured[1]} \\text{${measured[2]}}`;
   const isUnit = /[\d})%] ?$/.test(whole.slice(Math.max(0, at - 2), at));
   if (!/[a-z]{2}/i.test(words) && /\d/.test(words)) return ` ${words} `;
   if ((!isUnit && /^\(?[A-Za-z]\)?$/.test(words)) || /^[-\d.,]+$/.test(words)) return ` ${words} `;

@@ -191,7 +191,7 @@ function sameWords(a: MathAnswer, b: MathAnswer): boolean {
 
 /** Ratios, times, numbers in another base and texts are what they are written as. */
 const TEXT_ONLY =
-  /:|^\d+(?: +\d+)+$|\d ?_|\\text|\\%.|[?&]|\\(?:setminus|cap|mathbb|begin|overline(?! ?\{? ?\d)|vec|angle|triangle)/;
+  /:|^\d+(?: +\d+)+$|\d ?_|\\text|\\%.|[?&]|\\(?:pmod|equiv|setminus|cap|mathbb|begin|overline(?! ?\{? ?\d)|vec|angle|triangle)/;
 const isInfinite = (text: string): boolean => /\\infty/.test(text);
 
 /** Digits with nothing but what belongs to one number. */
@@ -203,14 +203,20 @@ function isNumber(text: string): boolean {
 /** `5\text{ cm}^2`, `5 miles`: a number and its unit. Bare words of a letter or two may be symbols, so only those that are units go. */
 function withoutUnit(text: string): { number: string; unit: string } {
   const marked = /^(.*[\w})%]) ?\\text\{([^{}]*)\}((?: ?\^ ?\{?\d\}?)?)$/s.exec(text);
-  if (marked !== null) return { number: marked[1]!.trim(), unit: unitOf(marked[2]! + marked[3]!) };
+  if (marked !== null && isUnit(marked[2]! + marked[3]!)) {
+    return { number: marked[1]!.trim(), unit: unitOf(marked[2]! + marked[3]!) };
+  }
   const plain =
     /^(.*[\d}]) ?((?:cm|mm|km|kg|mph|ft|in|inch|mi|lb|oz|hr|min|sec)(?: ?\^ ?\{?[23]\}?)?|[a-z]{4,}(?:[ /-][a-z]+){0,4})$/s.exec(
       text,
     );
   const number = plain?.[1]?.trim() ?? '';
-  return isNumber(number) ? { number, unit: unitOf(plain?.[2] ?? '') } : { number: text.trim(), unit: '' };
+  const isMeasured = isNumber(number) && isUnit(plain?.[2] ?? '');
+  return isMeasured ? { number, unit: unitOf(plain?.[2] ?? '') } : { number: text.trim(), unit: '' };
 }
+
+/** Words behind a number that leave it as it is: not `or more`, `tenths`, `and a half`, `feet 6 inches`. */
+const isUnit = (words: string): boolean => /^[^\p{L}\d]*$/u.test(words) || sameAnswer(`7 ${words}`, '7');
 
 /** Letters alone, in the singular. */
 function unitOf(text: string): string {

@@ -1,5 +1,5 @@
 // A completion -> the mathematical answer that it states, as it is written. Leaves out what the answer means.
-import { answerText, findAnswer } from '../answers.ts';
+import { answerText, findAnswer, undenied } from '../answers.ts';
 import { ownText, type Stated, statements } from '../stated-text.ts';
 
 export interface StatedMath {
@@ -18,6 +18,9 @@ export function statedMath(completion: string): StatedMath | null {
   const text = singleBackslashes(ownText(completion).slice(-MAX_CHARACTERS));
   const stated = statements(text).filter(({ kind }) => kind !== 'box' && kind !== 'denied');
   const boxed = lastBoxes(text);
+  const open = boxed === null ? openBox(text) : null;
+  // A box that is not closed reaches to the end of its line; a cut text may go on in it.
+  if (open !== null) return { text: open, explicit: false };
   if (boxed !== null) {
     // After a box, "the final answer is" alone states another answer.
     const end = boxEnd(text);
@@ -28,7 +31,8 @@ export function statedMath(completion: string): StatedMath | null {
   }
   const declared = firstIn(stated);
   if (declared !== null) return { text: declared, explicit: true };
-  const last = lastOf(text);
+  // `The answer is not $5$` is no guess, either.
+  const last = lastOf(undenied(text));
   return last === null ? null : { text: last, explicit: false };
 }
 
@@ -63,6 +67,13 @@ export function lastBoxes(text: string): string | null {
   const different = [...new Set(found)];
   const answer = different.join(', ');
   return answer.trim() === '' || answer.length > MAX_ANSWER ? null : answer;
+}
+
+/** What stands in a last box that is not closed, in its line; null: there is none. */
+function openBox(text: string): string | null {
+  const at = text.search(/\\(?:boxed|fbox) ?\{(?![\s\S]*\\(?:boxed|fbox))/);
+  const content = at < 0 ? '' : (/\{([^\n]{1,1000}?)[\s$.]*(?:\n|$)/.exec(text.slice(at))?.[1] ?? '');
+  return content.trim() === '' ? null : content.trim();
 }
 
 /** `, `, ` and ` and the like, perhaps with the name of the next value. */
@@ -105,7 +116,7 @@ function statedIn(rest: string): string | null {
     .replace(/ (?:because|since|as there|so that|where)\b.*$/, '')
     .trim();
   if (sentence === '') return null;
-  const verbs = [...sentence.matchAll(/(?:^|\s)(?:is|are|equals?)\s+/g)].at(-1);
+  const verbs = [...sentence.matchAll(/(?:^|\s)(?:is|are|equals?|(?:it|that)['’]s)\s+/gi)].at(-1);
   const said = verbs === undefined ? sentence : sentence.slice(verbs.index + verbs[0].length);
   if (verbs !== undefined || said.split(/\s+/).length <= 6) return said.trim().replace(/^[*_"]+|[*_".]+$/g, '') || null;
   return lastOf(sentence);
@@ -119,7 +130,7 @@ function lastOf(text: string): string | null {
   const formula = [...tail.matchAll(new RegExp(FORMULA, 'gs'))].at(-1);
   const after = formula === undefined ? tail : tail.slice(formula.index + formula[0].length);
   // `K2A` is a name.
-  const number = findAnswer(after.replace(/['’]s\b/g, ' is').replace(/\p{L}+\d+\p{L}+|(?<=\d) ?[ckm]?m[²³]/gu, ' '));
+  const number = findAnswer(after.replace(/\p{L}+\d+\p{L}+|(?<=\d) ?[ckm]?m[²³]/gu, ' '));
   if (formula !== undefined && (number === null || number.answer.kind !== 'number')) return formula[0];
   return number === null ? null : answerText(number.answer);
 }
