@@ -30,7 +30,7 @@ export function checkWeights(
     if (parameters.inputs.has(name) || isHead(name) || RECOMPUTED.test(name)) continue;
     throw new SipfError(
       'bad-input',
-      `Expected only weights that config.json asks for in ${path}, got ${printable(name)} as well. Check num_hidden_layers and model_type, or use matching files.`,
+      `Expected only weights that its configuration asks for in ${path}, got ${printable(name)} as well. Check num_hidden_layers (block_count of a GGUF file) and model_type, or use matching files.`,
     );
   }
 }

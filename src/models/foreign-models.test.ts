@@ -211,6 +211,17 @@ describe('a GGUF file', () => {
     });
   });
 
+  it.each([0, 7])('whose head_count %d does not divide its width: by its own name', async (heads) => {
+    const meta = {
+      'llama.attention.layer_norm_rms_epsilon': 1e-5,
+      'llama.embedding_length': 16,
+      'llama.attention.head_count': heads,
+    };
+    await expect(openGguf(meta)).rejects.toThrow(
+      /Expected llama\.attention\.head_count in .*some\.gguf to be a divisor of embedding_length 16, got [07]/,
+    );
+  });
+
   it.each<[string | Uint8Array, string]>([
     ['version https://git-lfs.github.com/spec/v1 and more text', 'a Git LFS pointer'],
     ['<!DOCTYPE html><html><body>gone</body></html>', 'a web page'],
