@@ -27,6 +27,20 @@ describe('loadConfig', () => {
     expect(config.task.data).toBe('123');
   });
 
+  it('shows no character of a file that would move the cursor', () => {
+    const refused = (tree: object) => {
+      try {
+        parseConfig(tree);
+      } catch (error) {
+        return (error as Error).message;
+      }
+      return 'nothing was refused';
+    };
+    expect(refused({ align: { start: 'previ\u007fus' } })).toContain('got "previ?us"');
+    expect(refused({ align: { start: '\u009b2J' } })).toContain('got "?2J"');
+    expect(refused({ 'se\u001b[2Jed\n': 1 })).toContain('got se?[2Jed?.');
+  });
+
   it("reads past an editor's $schema in a file, and only there", async () => {
     const file = fileWith('{"$schema": "./docs/config.schema.json", "seed": 7}');
     expect(await loadConfig({ file })).toEqual(parseConfig({ seed: 7 }));

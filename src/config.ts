@@ -1,7 +1,7 @@
 // Preset, file and dotted flags -> one checked configuration. Composes the stages' own options; leaves their meaning to the stages.
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
-import { messageOf, SipfError } from './errors.ts';
+import { messageOf, printable, SipfError } from './errors.ts';
 import { parseJsonText } from './json-text.ts';
 import { MOST } from './limits.ts';
 import { nearest } from './nearest.ts';
@@ -300,7 +300,7 @@ function explain(issue: z.core.$ZodIssue, tree: unknown): string[] {
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map((key) => {
       const full = at === '' ? key : `${at}.${key}`;
-      return `Expected a known configuration key, got ${full}. Did you mean ${nearest(full, configKeys())}?`;
+      return `Expected a known configuration key, got ${printable(full)}. Did you mean ${nearest(full, configKeys())}?`;
     });
   }
   if (issue.code === 'invalid_union') {
@@ -310,6 +310,6 @@ function explain(issue: z.core.$ZodIssue, tree: unknown): string[] {
   }
   const got = issue.path.reduce<unknown>((inner, key) => (isTree(inner) ? inner[String(key)] : undefined), tree);
   return [
-    `Expected a valid value for ${at === '' ? 'the configuration' : at}, got ${(JSON.stringify(got) ?? 'none').slice(0, 80)}: ${issue.message}. Change that key.`,
+    `Expected a valid value for ${at === '' ? 'the configuration' : at}, got ${printable(JSON.stringify(got) ?? 'none', 80)}: ${issue.message}. Change that key.`,
   ];
 }

@@ -16,7 +16,11 @@ export const StoredConfig = z.object({
 /** True where `dir` holds a run, finished or not. */
 export async function isRun(dir: string): Promise<boolean> {
   const text = await readTextFile(join(dir, 'config.json')).catch(() => null);
-  if (text === null) return false;
+  return text !== null && isOfRun(text);
+}
+
+/** Whether a config.json's text is that of a run. */
+export function isOfRun(text: string): boolean {
   try {
     return StoredConfig.safeParse(JSON.parse(text)).success;
   } catch {

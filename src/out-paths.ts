@@ -1,8 +1,8 @@
 // What a command is to write and what it reads -> a refusal before anything is written, where one would destroy the other. Leaves which paths these are to the commands.
-import { closeSync, openSync, readdirSync, readSync, realpathSync, type Stats, statSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readFileSync, readSync, realpathSync, type Stats, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { SipfError } from './errors.ts';
-import { isRun } from './no-run.ts';
+import { isOfRun, isRun } from './no-run.ts';
 
 /** A path that is read. Nothing may be written below a model: its hash covers the whole folder. */
 export interface ReadPath {
@@ -93,6 +93,25 @@ function refuseInputs(command: string, out: string, reads: readonly ReadPath[]):
       throw refusal(command, 'another path than what it reads', `${out}, which is ${name}`, ANOTHER);
     if (kind === 'model' && above(out).some((folder) => isSame(folder, path)))
       throw refusal(command, 'a path outside its models', `${out}, which is inside ${name} ${path}`, ANOTHER);
+  }
+  const run = runOfStage(out);
+  if (run !== null)
+    throw refusal(command, 'a path outside the stages of a run', `${out}, which is inside the run ${run}`, ANOTHER);
+}
+
+/** The run in whose stages a path is; null: in none. Their markers hold the hash of everything there. */
+function runOfStage(path: string): string | null {
+  const stage = [realOf(path), ...above(path)].find(
+    (folder) => /^(?:iteration-\d+|final)$/.test(basename(folder)) && holdsRun(dirname(folder)),
+  );
+  return stage === undefined ? null : dirname(stage);
+}
+
+function holdsRun(folder: string): boolean {
+  try {
+    return isOfRun(readFileSync(join(folder, 'config.json'), 'utf8'));
+  } catch {
+    return false;
   }
 }
 

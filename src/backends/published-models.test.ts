@@ -3,7 +3,8 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type FolderChanges, makeModelFolder } from '../../test/model-folder.ts';
+import { type FolderChanges, makeModelFolder, safetensorsBytes } from '../../test/model-folder.ts';
+import { fixtures } from '../../test/tiny-model.ts';
 import { Engine } from '../engine/session.ts';
 import { readSafetensors, type Tensor } from '../models/safetensors.ts';
 import { train } from '../training/train.ts';
@@ -199,6 +200,24 @@ describe('NaN from a model', () => {
       weights: (all) => (all.get('model.layers.2.mlp.up_proj.weight') as Tensor).data.fill(Number.NaN, 5, 6),
     });
     await expect(write({ model })).rejects.toThrow(/model\.layers\.2\.mlp\.up_proj\.weight in .* holds NaN/);
+  });
+
+  it('is blamed on the file that was given where the weights are read from a copy of ours', async () => {
+    const model = await folder({});
+    const weights = await readSafetensors(join(model, 'model.safetensors'));
+    const bytes = ({ data }: Tensor) =>
+      Buffer.from(Uint16Array.from(new Uint32Array(data.buffer), (bits) => bits >>> 16).buffer);
+    const stored = [...weights].map(([name, tensor]) => [name, ['BF16', tensor.shape, bytes(tensor)]] as const);
+    stored.find(([name]) => name === 'model.norm.weight')?.[1][2].writeUInt16LE(0x7fc0);
+    const file = join(model, 'model.safetensors');
+    const header = safetensorsBytes(
+      Object.fromEntries(stored.map(([name, [dtype, shape, { length }]]) => [name, [dtype, [...shape], length]])),
+    );
+    const data = Buffer.concat(stored.map(([, [, , part]]) => part));
+    await writeFile(file, Buffer.concat([header.subarray(0, header.length - data.length), data]));
+    await expect(write({ model })).rejects.toThrow(`model.norm.weight in ${file} holds NaN`);
+    const adapter = join(fixtures, 'models/llama/adapter');
+    await expect(write({ model, adapter })).rejects.toThrow(`model.norm.weight in ${file} holds NaN`);
   });
 
   it('else on the settings, by their values', async () => {

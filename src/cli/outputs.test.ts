@@ -59,6 +59,12 @@ beforeAll(() => {
   for (const name of ['sample', 'label', 'score', 'pair'] as const)
     write(`${name}.jsonl`, `${JSON.stringify(records[name])}\n`);
   write('settings.json', '{}');
+  for (const stage of ['run/iteration-1/6-policy', 'run/final']) mkdirSync(join(folder, stage), { recursive: true });
+  write('run/config.json', '{"config":{},"versions":{}}');
+  for (const name of ['sample', 'label', 'score', 'pair'] as const)
+    write(`run/iteration-1/${name}.jsonl`, `${JSON.stringify(records[name])}\n`);
+  write('run/iteration-1/6-policy/training.json', '{}');
+  symlinkSync('run/iteration-1', join(folder, 'round-link'));
   write('mine.journal', `${JSON.stringify(records.question)}\n`);
   write('yours.journal', 'a diary');
   symlinkSync('base', join(folder, 'base-link'));
@@ -181,6 +187,27 @@ describe.each([
   ])('--out %s is refused', async (out, message) => {
     expect(await refused(`${words} --out ${out}`)).toMatch(message);
   });
+});
+
+describe('a finished run', () => {
+  it.each(RECORDS)('sipf %s leaves its stages alone', async (words) => {
+    const own = `${words.split(' ')[0]}.jsonl`;
+    for (const out of [
+      `run/iteration-1/${own}`,
+      `round-link/${own}`,
+      'run/final/new.jsonl',
+      'run/iteration-1/6-policy/x',
+    ])
+      expect(await refused(`${words} --out ${out}`)).toMatch(/outside the stages of a run/);
+  });
+
+  it.each(['sft --task jsonl --model base --data data', 'align --task jsonl --model base --in pair.jsonl'])(
+    'sipf %s leaves its models alone',
+    async (words) => {
+      for (const out of ['run/iteration-1/6-policy', 'round-link/6-policy/', 'run/iteration-1', 'run/final/new'])
+        expect(await refused(`${words} --out ${out}`)).toMatch(/outside the stages of a run/);
+    },
+  );
 });
 
 it('a draft or journal beside --out that is an input, or not of this command, is refused', async () => {

@@ -1,11 +1,13 @@
 // A PEFT adapter folder <-> rank, alpha, targets and float32 factors. Leaves out what changes the base or the formula (DoRA, rank patterns, ...): refused by name.
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { printable, SipfError } from '../errors.ts';
 import { shown } from './config-reader.ts';
 import { contentHash } from './content-hash.ts';
-import { exists, readJsonObject, writeFileAtomically } from './file-bytes.ts';
-import { noAdapterWeights } from './foreign-models.ts';
+import { exists, readExactly, readJsonObject, withFile, writeFileAtomically } from './file-bytes.ts';
+import { foreignFile } from './foreign-file.ts';
+import { foreignName, noAdapterWeights } from './foreign-models.ts';
 import type { CacheOptions } from './hub.ts';
 import { readSafetensorsHeader, readTensor, type Tensor, type TensorToWrite, writeSafetensors } from './safetensors.ts';
 
@@ -91,7 +93,8 @@ const VALUES = ['base_model_name_or_path', 'r', 'lora_alpha', 'lora_dropout', 'u
 export async function readAdapter(folder: string): Promise<AdapterFiles> {
   const configFile = join(folder, CONFIG);
   if (!(await exists(configFile))) {
-    if (folder.endsWith('.gguf')) throw ggufAdapter(folder);
+    const got = await fileInstead(folder);
+    if (got !== null) throw noAdapterFolder(got);
     throw new SipfError(
       'not-found',
       `Expected ${CONFIG} in the adapter folder ${folder}, got none. Give a folder that PEFT or sipf wrote.`,
@@ -113,11 +116,18 @@ export async function readAdapter(folder: string): Promise<AdapterFiles> {
   };
 }
 
-function ggufAdapter(file: string): SipfError {
-  return new SipfError(
-    'unsupported',
-    `Expected an adapter folder (adapter_config.json, ${WEIGHTS}), got the GGUF file ${file}. Give the PEFT folder that it was made from.`,
-  );
+/** What a file is that should be a folder, and what to do; null: no file. */
+async function fileInstead(path: string): Promise<string | null> {
+  const info = await stat(path).catch(() => null);
+  const gguf = `the GGUF file ${path}. Give the PEFT folder that it was made from.`;
+  if (!info?.isFile()) return path.endsWith('.gguf') ? gguf : null;
+  const head = await withFile(path, (handle, size) => readExactly(handle, path, 0, Math.min(size, 32)));
+  if (path.endsWith('.gguf') || Buffer.from(head).toString('latin1').startsWith('GGUF')) return gguf;
+  return `${path}: ${foreignFile(head) ?? foreignName(path) ?? 'a file. Give the folder that holds it.'}`;
+}
+
+function noAdapterFolder(got: string): SipfError {
+  return new SipfError('unsupported', `Expected an adapter folder (adapter_config.json, ${WEIGHTS}), got ${got}`);
 }
 
 function parseConfig(file: string, json: unknown): z.infer<typeof AdapterConfig> {

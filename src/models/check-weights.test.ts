@@ -46,5 +46,17 @@ test('a file of fewer layers, or of other sizes', async () => {
   await expect(check('models/llama', { vocab_size: 600 })).rejects.toThrow('[600, 48]');
 });
 
+test.each(['module.', '_orig_mod.', 'base_model.model.'])(
+  'names that begin with %s: no word of the output projection',
+  (prefix) =>
+    expect(
+      check('models/llama', {}, (shapes) => {
+        const all = [...shapes];
+        shapes.clear();
+        for (const [name, shape] of all) shapes.set(prefix + name, shape);
+      }),
+    ).rejects.toThrow('Expected a weight model.embed_tokens.weight'),
+);
+
 test('no output projection', () =>
   expect(check('models/llama', {}, (shapes) => shapes.delete('lm_head.weight'))).rejects.toThrow('lm_head.weight'));

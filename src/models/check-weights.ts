@@ -3,7 +3,7 @@ import { Graph } from '../engine/graph.ts';
 import { printable, SipfError } from '../errors.ts';
 import { type Architecture, type DecoderConfig, decode, decoderInputs } from './decoder.ts';
 import type { ModelFiles } from './model-files.ts';
-import { OUTPUT_HEAD } from './output-head.ts';
+import { EMBEDDING, OUTPUT_HEAD } from './output-head.ts';
 import { FedParameters } from './parameters.ts';
 import { PRM_HEAD } from './prm-head.ts';
 
@@ -20,7 +20,9 @@ export function checkWeights(
   config: DecoderConfig,
   { path, shapes }: Pick<ModelFiles, 'path' | 'shapes'>,
 ): void {
-  if (!config.tied && hasVocabularyHead(shapes) && !shapes.has(OUTPUT_HEAD)) throw headless(path);
+  // Without the embedding as well, the names are other ones altogether.
+  if (!config.tied && hasVocabularyHead(shapes) && !shapes.has(OUTPUT_HEAD) && shapes.has(EMBEDDING))
+    throw headless(path);
   const parameters = new FedParameters(new Graph(), shapes);
   const { hidden } = decode(architecture, parameters, config, decoderInputs(parameters.graph, config, 'seq', false));
   if (hasVocabularyHead(shapes)) architecture.logits(parameters, config, hidden);
@@ -28,7 +30,7 @@ export function checkWeights(
     if (parameters.inputs.has(name) || isHead(name) || RECOMPUTED.test(name)) continue;
     throw new SipfError(
       'bad-input',
-      `Expected only weights that config.json asks for in ${path}, got ${printable(name)} as well. Check num_hidden_layers and model_type, or use matching files.`,
+      `Expected only weights that its configuration asks for in ${path}, got ${printable(name)} as well. Check num_hidden_layers (block_count of a GGUF file) and model_type, or use matching files.`,
     );
   }
 }

@@ -160,6 +160,8 @@ describe('an adapter', () => {
     [['adapter_model.bin'], 'unsupported', "adapter_model.bin: PyTorch's own format"],
     [['adapters.safetensors'], 'unsupported', 'an adapter of MLX'],
     [['adapters.npz'], 'unsupported', 'an adapter of MLX'],
+    [['adapter_model.pt'], 'unsupported', "adapter_model.pt: PyTorch's own format"],
+    [['lora-f16.gguf'], 'unsupported', 'lora-f16.gguf: a LoRA as GGUF'],
     [[], 'not-found', 'got none. Save the adapter again'],
   ])('with %j', async (names, code, what) => {
     const folder = await folderOf(names, config);
@@ -168,6 +170,19 @@ describe('an adapter', () => {
 
   it('that is a GGUF file', async () => {
     await expect(readAdapter(join(root, 'lora.gguf'))).rejects.toThrow('got the GGUF file');
+  });
+
+  it.each<[string, string | Uint8Array, string]>([
+    ['lora.bin', ggufBytes({ 'general.type': 'adapter' }), 'the GGUF file'],
+    ['adapter_model.bin', 'PK\x03\x04', 'a file of PyTorch (a zip archive)'],
+    ['adapter_model.pt', '', "PyTorch's own format"],
+    ['adapter_model.safetensors', '', 'a file. Give the folder that holds it'],
+  ])('that is a file, %s', async (name, content, what) => {
+    const folder = await folderOf([], { [name]: content });
+    await expect(readAdapter(join(folder, name))).rejects.toMatchObject({
+      code: 'unsupported',
+      message: expect.stringContaining(what),
+    });
   });
 });
 
@@ -194,6 +209,17 @@ describe('a GGUF file', () => {
       code: 'unsupported',
       message: expect.stringContaining(what),
     });
+  });
+
+  it.each([0, 7])('whose head_count %d does not divide its width: by its own name', async (heads) => {
+    const meta = {
+      'llama.attention.layer_norm_rms_epsilon': 1e-5,
+      'llama.embedding_length': 16,
+      'llama.attention.head_count': heads,
+    };
+    await expect(openGguf(meta)).rejects.toThrow(
+      /Expected llama\.attention\.head_count in .*some\.gguf to be a divisor of embedding_length 16, got [07]/,
+    );
   });
 
   it.each<[string | Uint8Array, string]>([

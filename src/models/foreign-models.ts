@@ -2,7 +2,6 @@
 import { readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { SipfError } from '../errors.ts';
-import { exists } from './file-bytes.ts';
 import { SAVE_AGAIN } from './foreign-file.ts';
 
 /** Names in a folder -> what they show, the most telling first. `{}`: the file found. */
@@ -89,19 +88,24 @@ async function signOf(path: string, signs: Signs, expected: string, none: string
   return new SipfError('not-found', `Expected ${expected} ${path}, got ${none}`);
 }
 
+/** Adapters in other forms. */
+const ADAPTERS: readonly (readonly [pattern: RegExp, what: string])[] = [
+  [/^adapters\.(safetensors|npz)$/, 'an adapter of MLX. Train it with PEFT or sipf.'],
+  [/\.gguf$/, 'a LoRA as GGUF. Use the safetensors that it was made from.'],
+  [
+    /^adapter.*\.(bin|pt|pth|ckpt)$/,
+    "PyTorch's own format, which can run code when it is read. " +
+      'Save the adapter again with PEFT (PeftModel.from_pretrained(BASE, DIR).save_pretrained(OUT)).',
+  ],
+];
+
 /** The error about an adapter folder without adapter_model.safetensors. */
 export async function noAdapterWeights(folder: string): Promise<SipfError> {
   const wanted = `Expected adapter_model.safetensors in the adapter folder ${folder}, got`;
-  if (await exists(join(folder, 'adapter_model.bin'))) {
-    return new SipfError(
-      'unsupported',
-      `${wanted} adapter_model.bin: PyTorch's own format, which can run code when it is read. ` +
-        'Save the adapter again with PEFT (PeftModel.from_pretrained(BASE, DIR).save_pretrained(OUT)).',
-    );
-  }
-  for (const name of ['adapters.safetensors', 'adapters.npz']) {
-    if (await exists(join(folder, name)))
-      return new SipfError('unsupported', `${wanted} ${name}: an adapter of MLX. Train it with PEFT or sipf.`);
+  const names = (await readdir(folder)).sort();
+  for (const [pattern, what] of ADAPTERS) {
+    const found = names.find((name) => pattern.test(name));
+    if (found !== undefined) return new SipfError('unsupported', `${wanted} ${found}: ${what}`);
   }
   return new SipfError('not-found', `${wanted} none. Save the adapter again, or download it again.`);
 }

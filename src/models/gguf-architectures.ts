@@ -100,6 +100,12 @@ class Metadata {
       );
     return value;
   }
+  bad(key: string, expected: string, got: number): SipfError {
+    return new SipfError(
+      'bad-input',
+      `Expected ${this.architecture}.${key} in ${this.#gguf.file} to be ${expected}, got ${got}. Convert the model again.`,
+    );
+  }
   hasTensor(name: string): boolean {
     return this.#gguf.tensors.has(name);
   }
@@ -118,7 +124,7 @@ class Metadata {
 function decoderShape(meta: Metadata): Record<string, unknown> {
   const heads = meta.number('attention.head_count');
   const hidden = meta.number('embedding_length');
-  const headDim = meta.optional('attention.key_length') ?? hidden / heads;
+  const headDim = meta.optional('attention.key_length') ?? headSize(meta, hidden, heads);
   const theta = meta.optional('rope.freq_base') ?? 10_000;
   const rotated = meta.optional('rope.dimension_count') ?? headDim;
   return {
@@ -138,6 +144,11 @@ function decoderShape(meta: Metadata): Record<string, unknown> {
     eos_token_id: meta.value('tokenizer.ggml.eos_token_id') ?? null,
     pad_token_id: meta.value('tokenizer.ggml.padding_token_id') ?? null,
   };
+}
+
+function headSize(meta: Metadata, hidden: number, heads: number): number {
+  if (hidden % heads === 0) return hidden / heads;
+  throw meta.bad('attention.head_count', `a divisor of embedding_length ${hidden}`, heads);
 }
 
 function ropeParameters(meta: Metadata, theta: number): Record<string, unknown> {

@@ -75,6 +75,17 @@ it('adds the heads that were trained in full, and leaves a model without adapter
   await merged[Symbol.asyncDispose]();
 });
 
+it('blames the adapter where its product overflows', async () => {
+  const files = await openModelFiles(folder, { cache });
+  const huge = join(cache, 'huge');
+  await writeAdapter(huge, { ...(await readAdapter(adapter)), alpha: 1e300 });
+  await expect(mergeWeights(engine, files, huge, { cache })).rejects.toMatchObject({
+    code: 'bad-input',
+    message: expect.stringMatching(/with the adapter .*huge added, got infinity: lora_alpha 1e\+300/),
+  });
+  expect(await readdir(join(cache, 'merged'))).toEqual([]);
+});
+
 it('refuses an adapter of another model by name', async () => {
   const files = await openModelFiles(join(folder, '../llama-tied'), { cache });
   await expect(mergeWeights(engine, files, adapter, { cache })).rejects.toThrow(

@@ -46,13 +46,14 @@ export async function mergeWeights(
     // Sessions need all weight files on one disk: where the originals lie on another, all tensors are written.
     const written = (await onOneDisk(folder, base)) ? names : [...base.keys()];
     const tensors = [
-      ...written.map((name) => tensorToWrite(name, base, read, merger, options.signal)),
+      ...written.map((name) => tensorToWrite(name, { base, adapter: read, folder: adapter, merger }, options.signal)),
       ...[...read.extra].map(([name, { shape, data }]): TensorToWrite => ({ name, shape, data })),
     ].filter(({ name }, n, all) => all.findLastIndex((other) => other.name === name) === n);
     const file = join(folder, 'merged.safetensors');
     await writeSafetensors(file, tensors);
+    const from = (name: string) => originOf(name, base, adapter);
     const entries = [...(await readSafetensorsHeader(file))].map(
-      ([name, { file, offset, length, shape }]) => [name, { file, offset, length, shape }] as const,
+      ([name, { file, offset, length, shape }]) => [name, { file, offset, length, shape, from: from(name) }] as const,
     );
     return { slices: new Map([...base, ...entries]), hash, [Symbol.asyncDispose]: remove };
   } catch (thrown) {
@@ -74,11 +75,17 @@ function compileMerge(engine: Engine): Promise<Program> {
   return engine.compile(graph, { merged: add(w, matmul(b, a)) }, { prepack: false, keep: true });
 }
 
+interface Merge {
+  readonly base: ReadonlyMap<string, WeightSlice>;
+  readonly adapter: AdapterFiles;
+  /** Of the adapter. */
+  readonly folder: string;
+  readonly merger: Program;
+}
+
 function tensorToWrite(
   name: string,
-  base: ReadonlyMap<string, WeightSlice>,
-  adapter: AdapterFiles,
-  merger: Program,
+  { base, adapter, folder, merger }: Merge,
   signal: AbortSignal | undefined,
 ): TensorToWrite {
   const slice = base.get(name) as WeightSlice;
@@ -89,9 +96,28 @@ function tensorToWrite(
     data: async function* () {
       throwIfAborted(signal);
       const { data } = await readTensor(name, { dtype: 'F32', ...slice });
-      yield factors ? await merged(merger, data, slice.shape, factors, adapter) : data;
+      if (!factors) {
+        yield data;
+        return;
+      }
+      const sum = await merged(merger, data, slice.shape, factors, adapter);
+      if (data.every(Number.isFinite) && !sum.every(Number.isFinite)) throw overflow(name, folder, adapter);
+      yield sum;
     },
   };
+}
+
+function overflow(name: string, folder: string, adapter: AdapterFiles): SipfError {
+  return new SipfError(
+    'bad-input',
+    `Expected numbers from ${printable(name)} with the adapter ${folder} added, got infinity: lora_alpha ${adapter.alpha} or its factors are too large. Restore the adapter, or use another one.`,
+  );
+}
+
+/** In words: the file of the base, the adapter, or both. */
+function originOf(name: string, base: ReadonlyMap<string, WeightSlice>, folder: string): string {
+  const slice = base.get(name);
+  return slice ? `${slice.from ?? slice.file} with the adapter ${folder}` : `the adapter ${folder}`;
 }
 
 async function merged(

@@ -61,7 +61,7 @@ async function openGguf(source: string, path: string, options: CacheOptions): Pr
     warnings: [],
     hash,
     shapes: new Map(weights.map(({ name, shape }) => [name, shape])),
-    weights: () => ggufWeights(weights, hash, options),
+    weights: () => ggufWeights(weights, path, hash, options),
   };
 }
 

@@ -11,15 +11,16 @@ export async function whyNotNumbers(
   slices: ReadonlyMap<string, WeightSlice>,
   { epsilon, ropeFrequencies, contextLength }: DecoderConfig,
 ): Promise<string> {
-  let largest = { name: '', size: 0 };
+  let largest = { name: '', place: '', size: 0 };
   for (const [name, slice] of slices) {
     const size = await largestOf(name, slice);
+    const place = slice.from ?? slice.file;
     if (!Number.isFinite(size))
-      return `The weight ${name} in ${slice.file} holds NaN or infinity: it is damaged. Train or download the model again.`;
-    if (size > largest.size) largest = { name, size };
+      return `The weight ${name} in ${place} holds NaN or infinity: it is damaged. Train or download the model again.`;
+    if (size > largest.size) largest = { name, place, size };
   }
   if (largest.size > HUGE)
-    return `The weights are finite, but ${largest.name} holds ${largest.size}, which overflows. Train or download the model again.`;
+    return `The weights are finite, but ${largest.name} holds ${largest.size}, which overflows (in ${largest.place}). Train or download the model again.`;
   const frequencies = [ropeFrequencies[0], ropeFrequencies.at(-1)].map((value) => value?.toPrecision(3)).join(' to ');
   return (
     `Its weights are finite (at most ${largest.size.toPrecision(3)}), so look at its settings: rms_norm_eps ${epsilon}, rope_theta and RoPE scaling ` +

@@ -83,6 +83,14 @@ describe('settings that are refused', () => {
     [{ rope_scaling: [] }, 'to be an object'],
     [{ rope_parameters: { full_attention: 5 } }, 'an object by layer type'],
     [{ rope_scaling: { type: 'linear', factor: 2 }, rope_parameters: { factor: 4 } }, 'got 4 and 2'],
+    [
+      { rope_scaling: { type: 'linear', factor: 2 }, rope_parameters: { rope_type: 'default' } },
+      'one rope_type in rope_parameters and rope_scaling of here/config.json, got "default" and "linear"',
+    ],
+    [
+      { rope_scaling: { type: 'longrope' }, rope_parameters: { rope_type: 'llama3', ...LLAMA3 } },
+      'got "llama3" and "longrope"',
+    ],
   ])('%j', (config, message) => {
     expect(() => inverseFrequencies(config, 4, 'here/config.json')).toThrow(
       expect.objectContaining({ code: 'bad-input', message: expect.stringContaining(message) }),

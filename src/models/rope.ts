@@ -66,7 +66,7 @@ export function inverseFrequencies(config: Settings, dim: number, file = 'config
   const read = configReader(settings, `${name} of ${file}`);
   if ((settings['partial_rotary_factor'] ?? 1) !== 1) throw partial(file, settings['partial_rotary_factor']);
   const theta = read.number('rope_theta', { fallback: 10_000, min: 1, max: MAX_THETA });
-  const type = settings['rope_type'] ?? settings['type'] ?? 'default';
+  const type = settings['rope_type'] ?? 'default';
   const factors = typeof type === 'string' && Object.hasOwn(SCALING, type) ? SCALING[type] : undefined;
   if (!factors) {
     throw new SipfError(
@@ -81,7 +81,7 @@ export function inverseFrequencies(config: Settings, dim: number, file = 'config
 
 /** The settings' place in the file, and the settings; those by layer type where all are alike. */
 function ropeSettings(config: Settings, file: string): [name: string, settings: Settings] {
-  const [now, before] = PLACES.map((name) => settingsAt(config, name, file));
+  const [now, before] = PLACES.map((name) => withOneType(settingsAt(config, name, file)));
   if (!now || !before) return now ? [PLACES[0], now] : [PLACES[1], before ?? {}];
   const differing = Object.keys(before).find((key) => key in now && !isDeepStrictEqual(now[key], before[key]));
   if (differing === undefined) return [PLACES.join(' and '), { ...before, ...now }];
@@ -89,6 +89,14 @@ function ropeSettings(config: Settings, file: string): [name: string, settings: 
     'bad-input',
     `Expected one ${differing} in ${PLACES.join(' and ')} of ${file}, got ${shown(now[differing])} and ${shown(before[differing])}. Remove the wrong one.`,
   );
+}
+
+/** The old name of the type says the same as the new one. */
+function withOneType(settings: Settings | null): Settings | null {
+  if (settings === null) return null;
+  const { type, rope_type, ...rest } = settings;
+  const named = rope_type ?? type;
+  return named === undefined ? rest : { ...rest, rope_type: named };
 }
 
 /** null: nothing there. */

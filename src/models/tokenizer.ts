@@ -105,7 +105,7 @@ function leadingIdsOf(original: Json, { addBos, bosId }: TokenizerSettings, file
   if (bosId === null)
     throw new SipfError(
       'bad-input',
-      `Expected a BOS token, as add_bos_token is true in ${file}, got none. Restore tokenizer_config.json.`,
+      `Expected a BOS token beside ${file}, as add_bos_token is true, got none. Name one as bos_token, or set add_bos_token false.`,
     );
   return [bosId];
 }

@@ -18,6 +18,8 @@ export interface WeightSlice {
   readonly offset: number;
   readonly length: number;
   readonly shape: readonly number[];
+  /** Where the values come from, in words, where `file` is a copy of ours. */
+  readonly from?: string;
 }
 
 /** Raised when the conversion changes, so that old files are not read. */
@@ -34,17 +36,19 @@ export async function safetensorsWeights(
   const tensors = [...entries].map(
     ([name, entry]): TensorToWrite => ({ name, shape: entry.shape, data: () => readTensorPieces(name, entry) }),
   );
-  return converted(tensors, hash, options);
+  return converted(tensors, (name) => (entries.get(name) as TensorEntry).file, hash, options);
 }
 
-/** Slices of GGUF weights, converted under `hash`. */
+/** Slices of GGUF weights of `path`, converted under `hash`. */
 export function ggufWeights(
   weights: readonly GgufWeight[],
+  path: string,
   hash: string,
   options: CacheOptions,
 ): Promise<Map<string, WeightSlice>> {
   return converted(
     weights.map(({ name, shape, pieces }) => ({ name, shape, data: pieces })),
+    () => path,
     hash,
     options,
   );
@@ -52,6 +56,7 @@ export function ggufWeights(
 
 async function converted(
   tensors: readonly TensorToWrite[],
+  fileOf: (name: string) => string,
   hash: string,
   options: CacheOptions,
 ): Promise<Map<string, WeightSlice>> {
@@ -69,7 +74,7 @@ async function converted(
     }
     wanted.set(name, entry);
   }
-  return slicesOf(wanted);
+  return new Map([...slicesOf(wanted)].map(([name, slice]) => [name, { ...slice, from: fileOf(name) }]));
 }
 
 async function convert(

@@ -144,7 +144,12 @@ describe('sipf run', () => {
 
   it('does not outlive Ctrl-C while it waits for stdin', async () => {
     const child = startCli(['logps', '--model', 'base', '--in', '-', '--json'], { env, cwd: folder });
-    setTimeout(() => child.kill('SIGINT'), 1500);
+    // It reads: more than a pipe holds has gone in, and no line has ended yet.
+    await new Promise<void>((resolve, reject) => {
+      child.on('close', () => reject(new Error('It ended by itself.')));
+      child.stdin?.write(' '.repeat(1 << 20), () => resolve());
+    });
+    child.kill('SIGINT');
     expect(await new Promise((resolve) => child.on('close', resolve))).toBe(130);
   });
 });
