@@ -34,6 +34,15 @@ export function messageOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown);
 }
 
+/** Why a path could not be read, as it follows `got` in a message. */
+export function whyUnread(thrown: unknown): string {
+  const code = thrown instanceof Error && 'code' in thrown ? thrown.code : undefined;
+  if (code === 'ENOENT' || code === 'ENOTDIR') return 'nothing there';
+  if (code === 'EISDIR') return 'a folder';
+  if (code === 'EACCES' || code === 'EPERM') return 'no permission to read it';
+  return messageOf(thrown);
+}
+
 /** A text of a file in a message: cut short, and without what would move a terminal's cursor. */
 export function printable(text: string, longest = 200): string {
   const clean = text.replace(/\p{Cc}/gu, '?');

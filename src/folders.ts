@@ -16,7 +16,7 @@ function cannotMake(path: string, error: unknown): SipfError {
   const { code = String(error) } = error as NodeJS.ErrnoException;
   return new SipfError(
     'write-failed',
-    `Expected to make the folder ${path}, got ${code === 'EEXIST' ? 'a file there' : code}. Name another path, or mend what is in the way.`,
+    `Expected to make the folder ${path}, got ${code === 'EEXIST' ? 'a file there' : code}. Name another path, or fix what is in the way.`,
     { cause: error },
   );
 }

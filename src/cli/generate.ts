@@ -43,7 +43,7 @@ export function generateCommand(terminal: Terminal): Command {
       .option('--n <n>', 'completions', integer({ min: 1, max: MOST.samples }), 1)
       .option('--max-tokens <n>', 'longest completion', integer({ min: 1, max: MOST.tokens }), 256)
       .option('--stop <text>', 'end before this text; may be given several times', repeated)
-      .option('--ignore-eos', 'go on after the end-of-sequence token')
+      .option('--ignore-eos', 'continue after the end-of-sequence token')
       .option('--seed <n>', 'random seed', integer({ min: 0 }), 0),
     1,
   );

@@ -82,6 +82,6 @@ function itemOf({ place, value }: Row<LogpsLine>): { context: ContextPiece[]; co
   const fields = ['prompt', 'completion', 'promptIds', 'completionIds'].filter((name) => name in value);
   throw new SipfError(
     'bad-input',
-    `${place}: Expected the fields prompt and completion, or promptIds and completionIds, got ${fields.join(', ') || 'none of them'}. Mend that line.`,
+    `${place}: Expected the fields prompt and completion, or promptIds and completionIds, got ${fields.join(', ') || 'none of them'}. Fix that line.`,
   );
 }
