@@ -319,7 +319,11 @@ function explain(issue: z.core.$ZodIssue, tree: unknown): string[] {
     (inner, key) => (Array.isArray(inner) ? inner[Number(key)] : isTree(inner) ? inner[String(key)] : undefined),
     tree,
   );
-  const takes = configSettings().find(({ key, isSection }) => key === at && !isSection)?.takes;
+  // What a schema checks by a rule of its own it also says in its own words.
+  const takes =
+    issue.code === 'custom'
+      ? undefined
+      : configSettings().find(({ key, isSection }) => key === at && !isSection)?.takes;
   return [
     `Expected a valid value for ${at === '' ? 'the configuration' : at} (${takes ?? issue.message}), got ${(JSON.stringify(got) ?? 'none').slice(0, 80)}. Change that value.`,
   ];

@@ -7,7 +7,7 @@ import { splitInName } from '../tasks/data-files.ts';
 import type { OpenTasks } from '../tasks/index.ts';
 import { countDuplicates, sharedWith } from '../tasks/same-question.ts';
 import { LEAST_QUESTIONS } from '../tasks/splits.ts';
-import type { Shot, Split, Task } from '../tasks/task.ts';
+import { requireReader, type Shot, type Split, type Task } from '../tasks/task.ts';
 import { trainedOn } from '../trained-questions.ts';
 import type { ModelOptions } from './options.ts';
 import { modelSource } from './options.ts';
@@ -40,6 +40,7 @@ export async function loadAsked(
   terminal: Terminal,
 ): Promise<Asked> {
   const { data, limit } = options;
+  requireReader([task], data);
   const ofFile = await isOwnFile(task, data);
   const whole = ofFile && (options.split === undefined || task.testOnly === true);
   const split = options.split ?? 'test';

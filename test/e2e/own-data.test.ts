@@ -200,6 +200,23 @@ describe('a file without a record that counts', () => {
   });
 });
 
+describe('a task that makes its own questions', () => {
+  it.each([
+    'run --preset smoke --data solved.jsonl --out runs/mini',
+    'run --preset smoke --data solved.jsonl --out runs/mini --dry-run',
+    'run --preset quickstart-code --data solved.jsonl --out runs/mini',
+    'eval --task mini --data solved.jsonl --model base',
+    'sample --task mini --data solved.jsonl --model base --out m.jsonl',
+  ])('refuses --data, which it would not read: sipf %s', async (args) => {
+    const { code, stderr } = await sipf(...args.split(' '));
+    expect(code).toBe(2);
+    expect(stderr).toMatch(
+      /Expected a task that reads solved\.jsonl, got mini(-code)?, which makes its own questions\./,
+    );
+    expect(existsSync(join(folder, 'runs/mini'))).toBe(false);
+  });
+});
+
 describe('a wrong run name', () => {
   it.each([
     ['show runs/wn', /no run there: nothing has that name\. In runs: the runs own, .*Did you mean runs\/own\?/],
