@@ -90,7 +90,12 @@ async function printAsDrawn(
       const completion = ended.get(turn);
       if (completion === undefined) return;
       terminal.write('\n');
-      if (completion.finishReason === 'length') terminal.log(`(ended at --max-tokens ${completion.tokenIds.length})`);
+      const { length } = completion.tokenIds;
+      const limit =
+        length < options.maxTokens
+          ? `the end of the model's context, after ${length} tokens`
+          : `--max-tokens ${length}`;
+      if (completion.finishReason === 'length') terminal.log(`(ended at ${limit})`);
       begun = false;
     }
   };

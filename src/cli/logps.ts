@@ -58,6 +58,8 @@ async function logps(options: LogpsOptions, terminal: Terminal): Promise<void> {
       done += rows.length;
       progress.update(done);
     }
+    if (done === 0)
+      throw new SipfError('bad-input', `Expected completions in ${options.in}, got an empty file. Name another one.`);
   } finally {
     progress.end();
   }

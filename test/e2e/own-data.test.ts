@@ -181,6 +181,7 @@ describe('records written by hand', () => {
 
 describe('a file without a record that counts', () => {
   it.each([
+    ['logps --model base --in empty.jsonl', /Expected completions in empty\.jsonl, got an empty file/],
     ['grade --task jsonl --in empty.jsonl', /Expected answers to judge in empty\.jsonl, got an empty file/],
     [
       'label --task jsonl --in empty.jsonl --model base --out l3.jsonl',
