@@ -86,6 +86,14 @@ describe('loadConfig', () => {
     [{ 'labels.K': '"many"' }, /labels\.K/],
     [{ 'model.init.hidden': '3' }, /model\.init\.hidden.*Did you mean model\.init\.hidden_size\?/],
     [{ method: 'sapo' }, /method/],
+    ...['["foo"]', '[]', '["q_proj","foo"]'].map((targets): [Record<string, string>, RegExp] => [
+      { 'align.train.lora.targets': targets },
+      /value for align\.train\.lora\.targets \(all-linear, or a list of q_proj, .*lm_head\), got \[.*\. Change/,
+    ]),
+    [{ iterations: '1.5' }, /value for iterations \(whole number of at least 0.*\), got 1\.5\. Change that value\./],
+    [{ 'sampling.topP': '2' }, /value for sampling\.topP \(number above 0 and at most 1\), got 2\./],
+    [{ 'sft.enabled': 'yes' }, /value for sft\.enabled \(true, false\), got "yes"\./],
+    [{ 'evaluate.final': '[{"split":"tset"}]' }, /value for evaluate\.final\.0\.split .*, got "tset"\./],
   ])('refuses %o, saying what was meant', async (flags, message) => {
     const error = await loadConfig({ preset: 'smoke', flags: flags as Record<string, string> }).catch(
       (reason: unknown) => reason,
@@ -95,9 +103,13 @@ describe('loadConfig', () => {
   });
 
   it('names a missing or broken file and an unknown preset', async () => {
-    await expect(loadConfig({ file: join(folder, 'no.json') })).rejects.toMatchObject({ code: 'not-found' });
+    await expect(loadConfig({ file: join(folder, 'no.json') })).rejects.toThrow(/no\.json, got nothing there\./);
+    await expect(loadConfig({ file: folder })).rejects.toThrow(/got a folder\./);
+    await expect(loadConfig({ file: fileWith('[1]\n') })).rejects.toThrow(/got \[1\]\. Fix the file\./);
     await expect(loadConfig({ file: fileWith('{"seed": ') })).rejects.toMatchObject({ code: 'bad-config' });
-    await expect(loadConfig({ preset: 'smok' })).rejects.toThrow(/smoke, quickstart, gsm8k-smollm2, paper/);
+    await expect(loadConfig({ preset: 'smok' })).rejects.toThrow(
+      /smoke, quickstart, gsm8k-smollm2, paper.*Did you mean smoke\?/,
+    );
   });
 });
 

@@ -1,7 +1,7 @@
 // Preset, file and dotted flags -> one checked configuration. Composes the stages' own options; leaves their meaning to the stages.
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
-import { messageOf, printable, SipfError } from './errors.ts';
+import { messageOf, printable, SipfError, whyUnread } from './errors.ts';
 import { parseJsonText } from './json-text.ts';
 import { MOST } from './limits.ts';
 import { nearest } from './nearest.ts';
@@ -22,7 +22,7 @@ import { SandboxOptions } from './tasks/sandbox/open-sandbox.ts';
 export const TaskOptions = z.strictObject({
   name: described(
     z.string().default('mini'),
-    'The kind of question, which says how answers are read and judged: mini, mini-code, gsm8k, mmlu-math, svamp, multiarith, jsonl, mbpp, humaneval, code; a+b is a mixture. Take jsonl (answers) or code (tests) for a file of your own.',
+    'The kind of question, which says how answers are read and judged: mini, mini-code, gsm8k, math, math-500, mmlu-math, svamp, multiarith, jsonl, mbpp, humaneval, code; a+b is a mixture. Take jsonl (answers) or code (tests) for a file of your own.',
   ),
   data: described(
     z.string().nullable().default(null),
@@ -277,7 +277,7 @@ async function readTree(file: string): Promise<Tree> {
   } catch (cause) {
     throw new SipfError(
       'not-found',
-      `Expected a configuration file at ${file}, got ${messageOf(cause)}. Check the path.`,
+      `Expected a configuration file at ${file}, got ${whyUnread(cause)}. Check the path.`,
       { cause },
     );
   }
@@ -285,9 +285,16 @@ async function readTree(file: string): Promise<Tree> {
     const tree = parseJsonText(text);
     if (isTree(tree)) return withoutSchema(tree);
   } catch (cause) {
-    throw new SipfError('bad-config', `Expected JSON in ${file}, got ${messageOf(cause)}. Fix the file.`, { cause });
+    throw new SipfError(
+      'bad-config',
+      `Expected JSON in ${file}, got text that is not JSON (${messageOf(cause)}). Fix the file.`,
+      { cause },
+    );
   }
-  throw new SipfError('bad-config', `Expected a JSON object in ${file}, got ${text.slice(0, 40)}. Fix the file.`);
+  throw new SipfError(
+    'bad-config',
+    `Expected a JSON object in ${file}, got ${text.trim().slice(0, 40) || 'an empty file'}. Fix the file.`,
+  );
 }
 
 /** `$schema` is the editor's: it says where the words of each key are. */
@@ -308,8 +315,16 @@ function explain(issue: z.core.$ZodIssue, tree: unknown): string[] {
     if (inner.length > 0)
       return inner.flatMap((found) => explain({ ...found, path: [...issue.path, ...found.path] }, tree));
   }
-  const got = issue.path.reduce<unknown>((inner, key) => (isTree(inner) ? inner[String(key)] : undefined), tree);
+  const got = issue.path.reduce<unknown>(
+    (inner, key) => (Array.isArray(inner) ? inner[Number(key)] : isTree(inner) ? inner[String(key)] : undefined),
+    tree,
+  );
+  // What a schema checks by a rule of its own it also says in its own words.
+  const takes =
+    issue.code === 'custom'
+      ? undefined
+      : configSettings().find(({ key, isSection }) => key === at && !isSection)?.takes;
   return [
-    `Expected a valid value for ${at === '' ? 'the configuration' : at}, got ${printable(JSON.stringify(got) ?? 'none', 80)}: ${issue.message}. Change that key.`,
+    `Expected a valid value for ${at === '' ? 'the configuration' : at} (${takes ?? issue.message}), got ${printable(JSON.stringify(got) ?? 'none', 80)}. Change that value.`,
   ];
 }

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { cp, open, readdir, readFile, realpath, rename, rm, stat, truncate } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { SipfError } from './errors.ts';
+import { codeInWords, SipfError } from './errors.ts';
 import { makeFolders } from './folders.ts';
 
 /** Every operation that changes a run directory. Each throws SipfError 'write-failed' where the disk is full or closed to us. */
@@ -133,7 +133,9 @@ async function guarded<T>(path: string, write: () => Promise<T>): Promise<T> {
     const remedy = ['ENOENT', 'ENOTDIR', 'EISDIR', 'ELOOP', 'ENAMETOOLONG'].includes(code)
       ? 'Make its folder, or name another path.'
       : 'Free disk space or fix the permissions, then run the same command again: finished work is kept.';
-    throw new SipfError('write-failed', `Expected to write ${path}, got ${code}. ${remedy}`, { cause: error });
+    throw new SipfError('write-failed', `Expected to write ${path}, got ${codeInWords(code)}. ${remedy}`, {
+      cause: error,
+    });
   }
 }
 

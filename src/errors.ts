@@ -34,6 +34,32 @@ export function messageOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown);
 }
 
+/** Why a path could not be read, as it follows `got` in a message. */
+export function whyUnread(thrown: unknown): string {
+  const code = thrown instanceof Error && 'code' in thrown ? thrown.code : undefined;
+  if (code === 'ENOENT' || code === 'ENOTDIR') return 'nothing there';
+  if (code === 'EISDIR') return 'a folder';
+  if (code === 'EACCES' || code === 'EPERM') return 'no permission to read it';
+  return messageOf(thrown);
+}
+
+/** A system's error code with its meaning: `EACCES (no permission)`. */
+export function codeInWords(code: string): string {
+  const words = CODES[code];
+  return words === undefined ? code : `${code} (${words})`;
+}
+
+const CODES: Readonly<Record<string, string>> = {
+  EACCES: 'no permission',
+  EPERM: 'no permission',
+  EROFS: 'the disk is read-only',
+  ENOSPC: 'the disk is full',
+  ENOENT: 'a folder of this path is missing',
+  ENOTDIR: 'a file is where the path needs a folder',
+  EISDIR: 'a folder is there',
+  ENAMETOOLONG: 'the name is too long',
+};
+
 /** A text of a file in a message: cut short, and without what would move a terminal's cursor. */
 export function printable(text: string, longest = 200): string {
   const clean = text.replace(/\p{Cc}/gu, '?');

@@ -21,7 +21,9 @@ it('makes a folder and those above it, by several callers at once, and again', a
 it('refuses a file in the way', async () => {
   await writeFile(join(folder, 'file'), '');
   await expect(makeFolders(join(folder, 'file'))).rejects.toThrow(/file, got a file there\./);
-  await expect(makeFolders(join(folder, 'file', 'below'))).rejects.toThrow('got ENOTDIR');
+  await expect(makeFolders(join(folder, 'file', 'below'))).rejects.toThrow(
+    'got ENOTDIR (a file is where the path needs a folder)',
+  );
 });
 
 it.runIf(existsSync('/proc/self'))('ends where a folder refuses children as if it were not there', async () => {

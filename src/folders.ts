@@ -1,7 +1,7 @@
 // A path -> a folder there, with every folder above it. Instead of mkdir's `recursive`, which never ends where a folder above refuses children with ENOENT, as /proc does.
 import { access, constants, mkdir, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { SipfError } from './errors.ts';
+import { codeInWords, SipfError } from './errors.ts';
 
 /** Does nothing where the folder is there. Throws SipfError 'write-failed' where it cannot be made. */
 export async function makeFolders(path: string): Promise<void> {
@@ -16,7 +16,7 @@ function cannotMake(path: string, error: unknown): SipfError {
   const { code = String(error) } = error as NodeJS.ErrnoException;
   return new SipfError(
     'write-failed',
-    `Expected to make the folder ${path}, got ${code === 'EEXIST' ? 'a file there' : code}. Name another path, or mend what is in the way.`,
+    `Expected to make the folder ${path}, got ${code === 'EEXIST' ? 'a file there' : codeInWords(code)}. Name another path, or fix what is in the way.`,
     { cause: error },
   );
 }

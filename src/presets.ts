@@ -1,6 +1,7 @@
 // A preset's name -> the configuration it stands for, as a partial tree. Leaves defaults to the stages' own options.
 import type { ConfigInput } from './config.ts';
 import { SipfError } from './errors.ts';
+import { nearest } from './nearest.ts';
 
 const smoke: ConfigInput = {
   model: {
@@ -210,7 +211,7 @@ export const PRESET_WORDS: Readonly<Record<keyof typeof presets, string>> = {
   'own-data':
     'Own questions with LoRA, for a model of the size of SmolLM2-135M, two rounds. Needs --model and --data questions.jsonl; thirty questions are enough to try it. Its control needs worked solutions and is off: --evaluate.control continued-sft.',
   paper:
-    "The paper's rules, on top of another preset: gsm8k-smollm2+paper. Quotas of right and wrong samples, all K rollouts, high LoRA rank, every round from the base model. Far dearer: ask --dry-run first.",
+    "The paper's rules, on top of another preset: gsm8k-smollm2+paper. Quotas of right and wrong samples, all K rollouts, high LoRA rank, every round from the base model. Costs far more: ask --dry-run first.",
   'quickstart-code':
     'The quickstart with small functions to write, judged by their tests in the sandbox. 11 to 13 minutes on 2 cores, two runs at once (docs/RESULTS.md), no network.',
   'mbpp-smollm2':
@@ -223,7 +224,7 @@ export function presetNamed(name: string): ConfigInput {
   if (preset !== undefined) return preset;
   throw new SipfError(
     'bad-config',
-    `Expected a preset of ${Object.keys(PRESETS).join(', ')}, got ${name}. Choose one of those.`,
+    `Expected a preset of ${Object.keys(PRESETS).join(', ')}, got ${name}. Did you mean ${nearest(name, Object.keys(PRESETS))}?`,
   );
 }
 

@@ -183,8 +183,8 @@ describe('runLoop', () => {
     expect(names('stage-start')[0]).toBe('1/6-policy');
   });
 
-  it('takes another configuration where no stage had finished, so that a mistake can be mended in place', async () => {
-    const out = join(folder, 'mended');
+  it('takes another configuration where no stage had finished, so that a mistake can be fixed in place', async () => {
+    const out = join(folder, 'fixed');
     const wrong = configWith();
     let made = 0;
     // The first model is the one that the run is checked with.

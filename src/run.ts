@@ -245,7 +245,7 @@ export class Run implements AsyncDisposable {
     }
     for (const { key, from, to } of configDifference(stored.versions, this.#options.versions)) {
       this.warn(
-        `This run was begun with ${key} ${String(from)} and goes on with ${String(to)}: its figures may differ in the last digits.`,
+        `This run was begun with ${key} ${String(from)} and continues with ${String(to)}: its figures may differ in the last digits.`,
       );
     }
   }

@@ -6,7 +6,7 @@ import { loadShots } from './pipeline/prompt.ts';
 import { type LoadedSet, loadSets } from './pipeline/question-sets.ts';
 import type { Question } from './records.ts';
 import { sharedWith } from './tasks/same-question.ts';
-import type { Task } from './tasks/task.ts';
+import { requireReader, type Task } from './tasks/task.ts';
 
 export interface RunQuestions {
   readonly train: readonly Question[];
@@ -19,6 +19,11 @@ export async function loadRunQuestions(
   task: Task,
   tasks: (name: string) => Task,
 ): Promise<RunQuestions> {
+  const { sets, final } = config.evaluate;
+  requireReader(
+    [task, ...[...sets, ...final].map(({ name }) => (name === null ? task : tasks(name)))],
+    config.task.data,
+  );
   const train = await loadTrain(task, config);
   const { shots: count, shotsFile: file } = config.prompt;
   const shots = await loadShots({ task, count, file, fallback: train, data: config.task.data ?? undefined });

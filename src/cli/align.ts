@@ -1,6 +1,7 @@
 // sipf align: preference pairs and a model -> the next policy. Stage 6 on its own.
 import { Command } from 'commander';
 import { openBackend } from '../backends/open.ts';
+import { SipfError } from '../errors.ts';
 import { alignRows } from '../pipeline/align.ts';
 import { METHODS } from '../pipeline/methods.ts';
 import { finish, withExecution } from './options.ts';
@@ -32,7 +33,7 @@ export function alignCommand(terminal: Terminal): Command {
         .option('--model <path>', 'where training starts: Hugging Face folder or .gguf file')
         .option('--adapter <dir>', 'PEFT adapter folder'),
     ),
-    'folder of the trained model or adapter; a stopped training goes on there',
+    'folder of the trained model or adapter; a stopped training continues there',
     ['task', 'prompt', 'align'],
   );
   return finish(
@@ -48,6 +49,11 @@ async function align(command: Command, options: AlignCommandOptions, terminal: T
   checkModelOut('align', options, config);
   const source = requireModel(stage);
   const pairs = await readPairs(options.in, task, terminal);
+  if (pairs.length === 0 && METHODS[config.method].align === 'pairs')
+    throw new SipfError(
+      'nothing-left',
+      `Expected preference pairs in ${options.in}, got none with two different texts. Add some, or name another file.`,
+    );
   // Pairs carry their texts: questions are needed only for gold rows and shots.
   const needsQuestions = config.align.gold > 0 || (config.prompt.shots > 0 && config.prompt.shotsFile === null);
   const loaded = needsQuestions ? await loadQuestions(stage, options) : [];

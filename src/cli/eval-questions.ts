@@ -5,8 +5,9 @@ import { answerWarning, sharedWarnings } from '../pipeline/question-sets.ts';
 import type { Question } from '../records.ts';
 import { splitInName } from '../tasks/data-files.ts';
 import type { OpenTasks } from '../tasks/index.ts';
-import { sharedWith } from '../tasks/same-question.ts';
-import type { Shot, Split, Task } from '../tasks/task.ts';
+import { countDuplicates, sharedWith } from '../tasks/same-question.ts';
+import { LEAST_QUESTIONS } from '../tasks/splits.ts';
+import { requireReader, type Shot, type Split, type Task } from '../tasks/task.ts';
 import { trainedOn } from '../trained-questions.ts';
 import type { ModelOptions } from './options.ts';
 import { modelSource } from './options.ts';
@@ -39,6 +40,7 @@ export async function loadAsked(
   terminal: Terminal,
 ): Promise<Asked> {
   const { data, limit } = options;
+  requireReader([task], data);
   const ofFile = await isOwnFile(task, data);
   const whole = ofFile && (options.split === undefined || task.testOnly === true);
   const split = options.split ?? 'test';
@@ -58,7 +60,8 @@ export async function loadAsked(
     throw new SipfError('nothing-left', message);
   }
   const named = task.testOnly === true ? 'test' : splitInName(data ?? '');
-  const hint = whole && named === undefined ? ' --split test reads the part that a run keeps for test.' : '';
+  const cut = whole && named === undefined && loaded.length - countDuplicates(loaded) >= LEAST_QUESTIONS;
+  const hint = cut ? ' --split test reads the part that a run keeps for test.' : '';
   if (ofFile) terminal.log(describe({ data: data ?? '', split, whole, questions, loaded, shown: shown.size }) + hint);
   const earlier = await trainedOn(modelSource(options));
   const name = whole ? (data ?? '') : `${task.name}/${split}`;
@@ -77,6 +80,7 @@ interface Described {
 }
 
 function describe({ data, split, whole, questions, loaded, shown }: Described): string {
+  if (whole && loaded.length === 1) return `Reads the one question of ${data}.`;
   const examples = shown === 0 ? '' : ` ${shown} more are shown as worked examples.`;
   if (questions.length + shown < loaded.length)
     return `Reads the first ${questions.length} of the ${loaded.length} questions of ${data}.${examples}`;

@@ -1,4 +1,4 @@
-// A program and the process's words -> its results on stdout, everything else on stderr, and an exit code: 0, 1 (a bug), 2 (the user can mend it), 130 (stopped).
+// A program and the process's words -> its results on stdout, everything else on stderr, and an exit code: 0, 1 (a bug), 2 (the user can fix it), 130 (stopped).
 import { Console } from 'node:console';
 import { CommanderError } from 'commander';
 import { SipfError } from '../errors.ts';

@@ -47,7 +47,7 @@ export async function equalFlops(plan: Plan, seed: number, one: ArmName): Promis
     if (!(await finished(plan, place)))
       throw new SipfError(
         'not-found',
-        `Expected ${nameOf(place)} to be finished before its cost is matched, got a failed run. Mend that first.`,
+        `Expected ${nameOf(place)} to be finished before its cost is matched, got a failed run. Fix that first.`,
       );
   }
   return tokensForEqualFlops(await summaryOf(plan, sipf), await summaryOf(plan, own));

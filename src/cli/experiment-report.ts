@@ -174,7 +174,7 @@ export function replaceSection(text: string, body: string, section: Section): st
   if (from === -1 || to < from || text.indexOf(open, from + 1) !== -1) {
     throw new SipfError(
       'bad-input',
-      `Expected one ${open} and one ${close} after it in ${section.path}, got something else. Mend the markers; what is between them is replaced.`,
+      `Expected one ${open} and one ${close} after it in ${section.path}, got something else. Fix the markers; what is between them is replaced.`,
     );
   }
   return `${text.slice(0, from + open.length)}\n${body}\n${text.slice(to)}`;

@@ -147,7 +147,7 @@ async function experiment(plan: Call, terminal: Terminal): Promise<void> {
   if (summaries.length === 0) {
     throw new SipfError(
       'nothing-left',
-      `Expected a finished arm in ${plan.out} to make a table of, got none. Run the experiment without --table-only, or mend what failed above.`,
+      `Expected a finished arm in ${plan.out} to make a table of, got none. Run the experiment without --table-only, or fix what failed above.`,
     );
   }
   const comparison = compareArms(summaries);

@@ -43,7 +43,7 @@ export function generateCommand(terminal: Terminal): Command {
       .option('--n <n>', 'completions', integer({ min: 1, max: MOST.samples }), 1)
       .option('--max-tokens <n>', 'longest completion', integer({ min: 1, max: MOST.tokens }), 256)
       .option('--stop <text>', 'end before this text; may be given several times', repeated)
-      .option('--ignore-eos', 'go on after the end-of-sequence token')
+      .option('--ignore-eos', 'continue after the end-of-sequence token')
       .option('--seed <n>', 'random seed', integer({ min: 0 }), 0),
     1,
   );
@@ -90,7 +90,12 @@ async function printAsDrawn(
       const completion = ended.get(turn);
       if (completion === undefined) return;
       terminal.write('\n');
-      if (completion.finishReason === 'length') terminal.log(`(ended at --max-tokens ${completion.tokenIds.length})`);
+      const { length } = completion.tokenIds;
+      const limit =
+        length < options.maxTokens
+          ? `the end of the model's context, after ${length} tokens`
+          : `--max-tokens ${length}`;
+      if (completion.finishReason === 'length') terminal.log(`(ended at ${limit})`);
       begun = false;
     }
   };

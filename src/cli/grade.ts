@@ -74,11 +74,16 @@ export async function grade(options: GradeOptions, terminal: Terminal, tasks: Op
     const word = line.correct ? green('right') : line.correct === null ? yellow('error') : red('wrong');
     await terminal.print(options.json ? jsonText(line) : `${word}  ${line.id}  ${note}`);
   }
+  if (counts.n === 0)
+    throw new SipfError(
+      'bad-input',
+      `Expected answers to judge in ${options.in}, got an empty file. Name another one.`,
+    );
   if (!options.json) terminal.log(`${counts.correct} of ${counts.n} right`);
   if (counts.failed > 0) {
     throw new SipfError(
       'bad-input',
-      `Expected to judge ${counts.n} completions, got no judgement for ${counts.failed} (correct: null). Mend what their detail names, or run them again.`,
+      `Expected to judge ${counts.n} completions, got no judgement for ${counts.failed} (correct: null). Fix what their detail names, or run them again.`,
     );
   }
 }
@@ -132,7 +137,7 @@ function answerOf(task: Task, reference: string, place: string): string {
   if (answer !== null) return answer;
   throw new SipfError(
     'bad-input',
-    `${place}, field "reference": Expected an answer, got ${JSON.stringify(reference)}. Mend that line.`,
+    `${place}, field "reference": Expected an answer, got ${JSON.stringify(reference)}. Fix that line.`,
   );
 }
 

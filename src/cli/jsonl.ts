@@ -200,7 +200,7 @@ function parseAt(text: string, place: string): unknown {
     const start = text.length > 60 ? `${text.slice(0, 60)}...` : text;
     throw new SipfError(
       'bad-input',
-      `${place}: Expected one JSON object, got ${JSON.stringify(start)} (${messageOf(error)}). Mend or delete that line.`,
+      `${place}: Expected one JSON object, got ${JSON.stringify(start)} (${messageOf(error)}). Fix or delete that line.`,
       { cause: error },
     );
   }
@@ -217,7 +217,7 @@ export function check<T>(schema: z.ZodType<T>, value: unknown, place: string): T
   );
   const got = describe(at(value, issue.path));
   const where = field === '' ? place : `${place}, field "${field}"`;
-  const fix = missingHint(value, issue) || ' Mend that line.';
+  const fix = missingHint(value, issue) || ' Fix that line.';
   throw new SipfError('bad-input', `${where}: Expected ${expectation(issue)}, got ${got}.${fix}`);
 }
 

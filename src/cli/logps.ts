@@ -58,6 +58,8 @@ async function logps(options: LogpsOptions, terminal: Terminal): Promise<void> {
       done += rows.length;
       progress.update(done);
     }
+    if (done === 0)
+      throw new SipfError('bad-input', `Expected completions in ${options.in}, got an empty file. Name another one.`);
   } finally {
     progress.end();
   }
@@ -82,6 +84,6 @@ function itemOf({ place, value }: Row<LogpsLine>): { context: ContextPiece[]; co
   const fields = ['prompt', 'completion', 'promptIds', 'completionIds'].filter((name) => name in value);
   throw new SipfError(
     'bad-input',
-    `${place}: Expected the fields prompt and completion, or promptIds and completionIds, got ${fields.join(', ') || 'none of them'}. Mend that line.`,
+    `${place}: Expected the fields prompt and completion, or promptIds and completionIds, got ${fields.join(', ') || 'none of them'}. Fix that line.`,
   );
 }

@@ -135,6 +135,12 @@ test('the loop’s own records stay as they are, and strict', async () => {
   await expect(read([without])).rejects.toThrow(/line 1, field "index": Expected a number, got nothing/);
 });
 
+test('one answer may be written in several ways', async () => {
+  const rows = ['0.5', '1/2', '.50'].map((answer) => ({ question: 'half?', answer, steps: ['1/2'] }));
+  const { all } = await read(rows, { data: false });
+  expect(all.map(({ outcome }) => outcome.kind)).toEqual(['right', 'right', 'right']);
+});
+
 test.each([
   [[{ question: '2+3?' }], /line 1, field "steps": Expected .*got nothing/],
   [[{ question: '2+3?', steps: [] }], /line 1, field "steps": Expected at least 1 items/],
@@ -167,6 +173,16 @@ test.each([
     /line 2, field "id": .*"s" again \(first in .*line 1\)/,
   ],
   [[{ question: '2+3?', steps: ['5'], outcome: 'right' }], /line 1, field "outcome"/],
+  [
+    [
+      { question: '1+8?', answer: '9', steps: ['9'] },
+      { question: '1+8?', answer: '10', steps: ['10'] },
+    ],
+    /line 2, field "answer": Expected "9", as in another record of this question, got "10"/,
+  ],
+  [[{ question: '2+3?', answer: '6', steps: ['6'] }], /line 1, field "answer": Expected "5", .*got "6"/],
+  [[{ questionId: 'a', answer: '6', steps: ['6'] }], /line 1, field "answer": Expected "5", .*got "6"/],
+  [[], /Expected samples in .*s\.jsonl, got an empty file/],
   [['[1]'], /line 1: Expected (a|an) (record|object), got an array/],
   [['nonsense'], /line 1: Expected one JSON object/],
 ])('refuses %j', async (rows, message) => {

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { SipfError } from '../errors.ts';
 import { sha256 } from '../pipeline/keys.ts';
 import { CodeTests, type Outcome, type Question, Sample } from '../records.ts';
+import { answerText, parseAnswer } from '../tasks/answers.ts';
 import { questionKey } from '../tasks/same-question.ts';
 import { type Task, taskOf } from '../tasks/task.ts';
 import { AnyRecord, check, RecordId, type Row, readAllRows, TextOrNumber } from './jsonl.ts';
@@ -50,8 +51,10 @@ export async function readSamples(
 ): Promise<OwnSamples> {
   const { path, stage, options } = args;
   const rows = await readAllRows(path, AnyRecord, terminal.signal);
+  if (rows.length === 0)
+    throw new SipfError('bad-input', `Expected samples in ${path}, got an empty file. Name another one.`);
   for (const row of rows) checkOwn(row);
-  const bringsAll = rows.length > 0 && rows.every(({ value }) => typeof value.question === 'string');
+  const bringsAll = rows.every(({ value }) => typeof value.question === 'string');
   const isNamed = stage.config.task.data !== null || options.questions !== undefined;
   const questions = bringsAll && !isNamed ? [] : await loadQuestions(stage, options);
   const reader = new SampleReader(args, questions);
@@ -116,7 +119,7 @@ class SampleReader {
     const task = taskOf(this.#args.stage.task, question);
     const steps = typeof own.steps === 'string' ? task.split(own.steps) : own.steps;
     if (steps.every((step) => step.trim() === ''))
-      throw new SipfError('bad-input', `${place}, field "steps": Expected steps with text, got none. Mend that line.`);
+      throw new SipfError('bad-input', `${place}, field "steps": Expected steps with text, got none. Fix that line.`);
     const index = own.index ?? this.samples.get(question.id)?.length ?? 0;
     const finishReason = own.finishReason ?? 'stop';
     const graded = await this.#grade(task, question, { steps, finishReason, place, given: own.outcome }, signal);
@@ -141,11 +144,13 @@ class SampleReader {
     const byId = id ?? (text !== undefined && this.known.has(text) ? text : undefined);
     if (byId !== undefined && (this.known.has(byId) || text === undefined)) {
       requireQuestion(this.known, byId, place);
-      return this.known.get(byId)!;
+      const known = this.known.get(byId)!;
+      refuseOtherAnswer(known, own, place);
+      return known;
     }
     const key = questionKey({ question: text ?? '', ...(prefix === undefined ? {} : { prefix }) });
     const same = this.#byText.get(key);
-    if (same !== undefined && (id === undefined || id === same.id)) return this.#completed(same, own);
+    if (same !== undefined && (id === undefined || id === same.id)) return this.#completed(same, own, place);
     const { task } = this.#args.stage;
     const member = task.members === undefined ? task : taskOf(task, { task: name });
     const question: Question = {
@@ -162,7 +167,9 @@ class SampleReader {
   }
 
   /** With the answer or the tests that only this record brings. */
-  #completed(question: Question, { answer, tests }: OwnSample): Question {
+  #completed(question: Question, own: OwnSample, place: string): Question {
+    refuseOtherAnswer(question, own, place);
+    const { answer, tests } = own;
     const completed = {
       ...question,
       ...(question.answer === '' && answer !== undefined ? { answer } : {}),
@@ -192,4 +199,18 @@ class SampleReader {
     this.ungraded += 1;
     return { extracted: null, outcome: { kind: 'error', reason: 'no answer is known' } };
   }
+}
+
+/** One question has one answer: with two, the first would judge all samples. Written differently (`0.5`, `1/2`) is the same answer. */
+function refuseOtherAnswer(question: Question, { answer }: OwnSample, place: string): void {
+  if (answer === undefined || question.answer === '' || question.tests !== undefined) return;
+  const plain = (text: string) => {
+    const parsed = parseAnswer(text);
+    return parsed === null ? text.trim() : answerText(parsed);
+  };
+  if (plain(answer) === plain(question.answer)) return;
+  throw new SipfError(
+    'bad-input',
+    `${place}, field "answer": Expected ${JSON.stringify(question.answer)}, as in another record of this question, got ${JSON.stringify(answer)}. Change one of them.`,
+  );
 }

@@ -34,7 +34,7 @@ interface RunCommandOptions extends SettingsOptions, ExecutionOptions {
 export function runCommand(terminal: Terminal): Command {
   const command = withSettings(
     withExecution(new Command('run'))
-      .description('Run the whole loop, or go on with the run in --out. Every stage that is done stays done.')
+      .description('Run the whole loop, or continue the run in --out. Every stage that is done stays done.')
       .option('--out <dir>', 'run directory (default: runs/ and the preset)')
       .option('--model <path>', 'Hugging Face folder or .gguf file')
       .option('--adapter <dir>', 'PEFT adapter folder')
@@ -54,7 +54,7 @@ export function runCommand(terminal: Terminal): Command {
     'print {out, rounds, final, policy}; with --dry-run {config, estimate, calibration}',
     'sipf run --preset smoke --out runs/first --seed 1',
     'sipf run --preset gsm8k-smollm2 --model SmolLM2.gguf --data gsm8k/ --sampling.temperature 0.8 --dry-run',
-    'sipf run --out runs/first          (goes on after a stop)',
+    'sipf run --out runs/first          (continues after a stop)',
   ).action((options: RunCommandOptions) => run(command, options, terminal));
 }
 
@@ -97,7 +97,7 @@ async function run(command: Command, options: RunCommandOptions, terminal: Termi
   ]);
 }
 
-/** Without a preset or file, an existing run (or --from-run) gives the settings that the flags change; the run itself refuses what it cannot go on with. */
+/** Without a preset or file, an existing run (or --from-run) gives the settings that the flags change; the run itself refuses what it cannot continue with. */
 async function resolveConfig(command: Command, options: RunCommandOptions, out: string): Promise<Config> {
   const { model, adapter, task, data, method, scorer, preset, config, fromRun } = options;
   const own = { model, adapter, 'task.name': task, 'task.data': data, method, 'score.scorer': scorer };
@@ -108,7 +108,7 @@ async function resolveConfig(command: Command, options: RunCommandOptions, out: 
   if (base === null && fromRun !== undefined && !(await isRun(fromRun)))
     throw await noRunAt(fromRun, 'a run to copy stages from');
   if (base === null && !named && model === undefined && options.out !== undefined)
-    throw await noRunAt(out, 'a run to go on with (--model or --preset begins a new one)');
+    throw await noRunAt(out, 'a run to continue (--model or --preset begins a new one)');
   const settings = await readSettings(command, options, own, base);
   if (base !== null) checkPlaces(fromRun ?? out, base, settings);
   return settings;

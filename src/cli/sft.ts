@@ -26,7 +26,7 @@ export function sftCommand(terminal: Terminal): Command {
         .option('--model <path>', 'where training starts: Hugging Face folder or .gguf file')
         .option('--adapter <dir>', 'PEFT adapter folder'),
     ),
-    'folder of the trained model or adapter; a stopped training goes on there',
+    'folder of the trained model or adapter; a stopped training continues there',
     ['task', 'prompt', 'sft'],
   );
   return finish(

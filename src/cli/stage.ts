@@ -19,7 +19,7 @@ import { type OpenTasks, openTasks } from '../tasks/index.ts';
 import { settleIds } from '../tasks/record-ids.ts';
 import { openSandbox } from '../tasks/sandbox/open-sandbox.ts';
 import { goldSteps } from '../tasks/steps.ts';
-import { type Shot, type Split, type Task, taskOf } from '../tasks/task.ts';
+import { requireReader, type Shot, type Split, type Task, taskOf } from '../tasks/task.ts';
 import { withSolutions } from '../train-questions.ts';
 import { ExactNumberValue, RecordId, type Row, readAllRows, readRows } from './jsonl.ts';
 import { type ExecutionOptions, integer } from './options.ts';
@@ -139,6 +139,7 @@ export async function loadQuestions(
   terminal?: Terminal,
 ): Promise<Question[]> {
   if (options.questions === undefined) {
+    requireReader([task], config.task.data);
     const { data, limit: configured, maxGoldSteps, solutions, seed } = config.task;
     const whole = options.split === undefined && (await isWholeForStages(task, data));
     const { split = 'train', limit } = options;
@@ -180,7 +181,7 @@ function questionOf({ index, place, value }: Row<z.infer<typeof QuestionLine>>, 
     const field = own.judgedBy === 'tests' ? 'tests' : 'answer';
     throw new SipfError(
       'bad-input',
-      `${place}, field "${field}": Expected what answers to ${own.name} are judged by, got nothing. Mend that line.`,
+      `${place}, field "${field}": Expected what answers to ${own.name} are judged by, got nothing. Fix that line.`,
     );
   }
   const stated = chosen === null ? answer : letterOf(rightOption(chosen.options, answer));

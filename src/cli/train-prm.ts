@@ -36,7 +36,7 @@ export function trainPrmCommand(terminal: Terminal): Command {
         .option('--model <path>', 'where training starts: Hugging Face folder or .gguf file')
         .option('--adapter <dir>', 'PEFT adapter folder'),
     ),
-    'folder of the process reward model; a stopped training goes on there',
+    'folder of the process reward model; a stopped training continues there',
     ['task', 'prompt', 'labels', 'prm', 'score'],
   );
   return finish(

@@ -18,7 +18,7 @@ export const PromptOptions = z.strictObject({
   ),
   shots: described(
     z.number().int().min(0).max(MOST.shots).default(0),
-    'Worked examples before each question. Give 2 to 8 to a base model without warm-up; prompts get longer and dearer.',
+    'Worked examples before each question. Give 2 to 8 to a base model without warm-up; prompts get longer and cost more.',
   ),
   shotsFile: described(
     z.string().nullable().default(null),

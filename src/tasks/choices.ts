@@ -2,7 +2,8 @@
 import { SipfError } from '../errors.ts';
 import { numberText } from '../exact-json.ts';
 import { answerText, parseAnswer, sameAnswer } from './answers.ts';
-import { type DataRecord, short } from './data-files.ts';
+import type { DataRecord } from './data-files.ts';
+import { short } from './data-text.ts';
 
 export interface Choices {
   readonly options: readonly string[];

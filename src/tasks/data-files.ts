@@ -3,8 +3,8 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, extname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
-import { messageOf, SipfError } from '../errors.ts';
-import { jsonText, parseJson } from '../exact-json.ts';
+import { messageOf, SipfError, whyUnread } from '../errors.ts';
+import { type Read, readText, short } from './data-text.ts';
 import { parquetRows } from './parquet.ts';
 import type { Split } from './task.ts';
 
@@ -181,7 +181,7 @@ async function kindOf(path: string): Promise<'file' | 'folder'> {
   } catch (cause) {
     throw new SipfError(
       'not-found',
-      `Expected a data file or folder at ${path}, got: ${messageOf(cause)}. Check the path of --data.`,
+      `Expected a data file or folder at ${path}, got ${whyUnread(cause)}. Check the path of --data.`,
       { cause },
     );
   }
@@ -215,7 +215,7 @@ export async function readRecords(files: readonly string[]): Promise<DataRecord[
     const values = kind === '.parquet' ? await readParquet(file, bytes) : readText(file, kind, bytes);
     for (const { value, index, place } of values) {
       if (value === null || typeof value !== 'object' || Array.isArray(value)) {
-        throw new SipfError('bad-input', `Expected a JSON object in ${place}, got ${short(value)}. Mend or delete it.`);
+        throw new SipfError('bad-input', `Expected a JSON object in ${place}, got ${short(value)}. Fix or delete it.`);
       }
       records.push({ value: value as Record<string, unknown>, index: start + index, place });
     }
@@ -230,7 +230,7 @@ async function readBytes(file: string): Promise<Buffer> {
   } catch (cause) {
     throw new SipfError(
       'not-found',
-      `Expected a readable data file at ${file}, got: ${messageOf(cause)}. Check the path of --data.`,
+      `Expected a readable data file at ${file}, got ${whyUnread(cause)}. Check the path of --data.`,
       { cause },
     );
   }
@@ -246,12 +246,6 @@ async function readBytes(file: string): Promise<Buffer> {
   }
 }
 
-interface Read {
-  readonly value: unknown;
-  readonly index: number;
-  readonly place: string;
-}
-
 async function readParquet(file: string, bytes: Buffer): Promise<Read[]> {
   try {
     const rows = await parquetRows(bytes);
@@ -263,47 +257,4 @@ async function readParquet(file: string, bytes: Buffer): Promise<Read[]> {
       { cause },
     );
   }
-}
-
-function readText(file: string, kind: string, bytes: Buffer): Read[] {
-  const text = decode(file, bytes);
-  if (kind === '.json' && text.trimStart().startsWith('[')) {
-    const items = parse(text, file);
-    return (items as unknown[]).map((value, index) => ({ value, index, place: `${file} item ${index + 1}` }));
-  }
-  return text.split('\n').flatMap((line, index) => {
-    if (line.trim() === '') return [];
-    const place = `${file} line ${index + 1}`;
-    return [{ value: parse(line, place), index, place }];
-  });
-}
-
-function decode(file: string, bytes: Buffer): string {
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch (cause) {
-    throw new SipfError(
-      'bad-input',
-      `Expected UTF-8 text in ${file}, got other bytes. Save it as UTF-8 (a compressed file ends in .gz).`,
-      { cause },
-    );
-  }
-}
-
-function parse(text: string, place: string): unknown {
-  try {
-    return parseJson(text);
-  } catch (cause) {
-    throw new SipfError(
-      'bad-input',
-      `Expected JSON in ${place}, got ${short(text.trim())} (${messageOf(cause).slice(0, 120)}). Mend or delete it.`,
-      { cause },
-    );
-  }
-}
-
-/** A value as messages show it. */
-export function short(value: unknown): string {
-  const text = value === undefined ? 'nothing' : jsonText(value);
-  return text.length > 80 ? `${text.slice(0, 77)}...` : text;
 }

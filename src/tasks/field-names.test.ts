@@ -36,8 +36,8 @@ describe('a field with another name', () => {
     [{ question: 'q', 'final answer': 1 }, 'Rename "final answer" to "answer" in every record.'],
     [{ question: 'q', ground_truth: 1 }, 'Rename "ground_truth" to "answer" in every record.'],
     [{ messages: [{ role: 'user', content: 'q' }] }, '"messages" is a chat: write what the user asks as "question"'],
-    [{ question: 'q' }, 'got no such field among question. Mend that record.'],
-    [{}, 'got no such field among none. Mend that record.'],
+    [{ question: 'q' }, 'got no such field among question. Fix that record.'],
+    [{}, 'got no such field among none. Fix that record.'],
   ])('%j', async (record, message) => {
     await expect(load('fields.jsonl', `${JSON.stringify(record)}\n`)).rejects.toThrow(message);
   });

@@ -1,6 +1,6 @@
 // GSM8K records (question, solution ending in `#### N`) -> a Task. Valid is cut from train by the hash of the id; annotations stay in the text.
 import { SipfError } from '../errors.ts';
-import { short } from './data-files.ts';
+import { short } from './data-text.ts';
 import type { HubOptions } from './hub-data.ts';
 import { createMathTask, goldAnswer, textField } from './math-task.ts';
 import { goldSteps } from './steps.ts';

@@ -1,7 +1,8 @@
 // The user's own JSONL (question, answer, solution?) -> a Task. Reads GSM8K-style answers too; leaves code tasks out.
 import { SipfError } from '../errors.ts';
 import { type Choices, choicesOf, letterOf, rightOption, withOptions } from './choices.ts';
-import { type DataRecord, short } from './data-files.ts';
+import type { DataRecord } from './data-files.ts';
+import { short } from './data-text.ts';
 import { splitSolution } from './gsm8k.ts';
 import { createMathTask, goldAnswer, type ParsedRecord, textField } from './math-task.ts';
 import { ownId } from './record-ids.ts';
@@ -55,6 +56,6 @@ function solutionLines({ value, place }: DataRecord): string[] | undefined {
   if (isText && lines.some((line) => line.trim() !== '')) return lines;
   throw new SipfError(
     'bad-input',
-    `Expected a text or a list of texts in ${place}, field "solution", got ${short(solution)}. Mend it, or leave the field out.`,
+    `Expected a text or a list of texts in ${place}, field "solution", got ${short(solution)}. Fix it, or leave the field out.`,
   );
 }

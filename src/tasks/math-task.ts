@@ -3,7 +3,8 @@ import { SipfError } from '../errors.ts';
 import { numberText } from '../exact-json.ts';
 import type { Question } from '../records.ts';
 import { answerText, type FoundAnswer, findAnswer, parseAnswer, referenceAnswer, sameAnswer } from './answers.ts';
-import { type DataRecord, type Layout, locateSplit, readRecords, short } from './data-files.ts';
+import { type DataRecord, type Layout, locateSplit, readRecords } from './data-files.ts';
+import { short } from './data-text.ts';
 import { distinctPaths } from './distinct.ts';
 import { checkEquations } from './equations.ts';
 import { renameHint } from './field-names.ts';
@@ -154,7 +155,7 @@ export function textField({ value, place }: DataRecord, field: string, expected:
   if (typeof text === 'string' && text.trim() !== '') return text.trim();
   const isThere = text !== undefined;
   const got = isThere ? short(found) : `no such field among ${Object.keys(value).slice(0, 12).join(', ') || 'none'}`;
-  const fix = (isThere ? '' : renameHint(value, field)) || ' Mend that record.';
+  const fix = (isThere ? '' : renameHint(value, field)) || ' Fix that record.';
   throw new SipfError('bad-input', `Expected ${expected} in ${place}, field "${field}", got ${got}.${fix}`);
 }
 
@@ -164,6 +165,6 @@ export function goldAnswer(text: string, record: DataRecord, field: string, kind
   if (answer !== null && (kind === 'any' || answer.kind === 'number')) return answerText(answer);
   throw new SipfError(
     'bad-input',
-    `Expected ${kind === 'number' ? 'a number' : 'an answer'} in ${record.place}, field "${field}", got ${short(text)}. Mend that record.`,
+    `Expected ${kind === 'number' ? 'a number' : 'an answer'} in ${record.place}, field "${field}", got ${short(text)}. Fix that record.`,
   );
 }

@@ -2,7 +2,8 @@
 import { SipfError } from '../errors.ts';
 import type { Question } from '../records.ts';
 import { choicesOf, letterOf, rightOption, withOptions } from './choices.ts';
-import { type DataRecord, short } from './data-files.ts';
+import type { DataRecord } from './data-files.ts';
+import { short } from './data-text.ts';
 import { gradeChoice } from './grade-choice.ts';
 import type { HubOptions } from './hub-data.ts';
 import { MathComparer } from './math/compare.ts';

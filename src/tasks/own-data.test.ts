@@ -108,3 +108,32 @@ describe('ids', () => {
     await expect(ids(...given)).rejects.toThrow(message);
   });
 });
+
+describe('a file that is no JSONL names what it is and what to do', () => {
+  const rows = [1, 2, 3].map((n) => `{"question":"${n}?","answer":${n}}`);
+  test.each([
+    ['array.jsonl', `[${rows.join(',')}]`, /one JSON object a line in .*got "\[" at its start.* end in \.json\./],
+    ['pretty.jsonl', `[\n${rows.join(',\n')}\n]`, /got "\[" at its start.* end in \.json\./],
+    ['wrapped.json', `{"data":\n[${rows.join(',')}]}`, /a list of objects in its field "data"\. Save that list alone/],
+    ['cut.json', `[${rows.join(',')}`, /Expected JSON in .*cut\.json, .*Fix the file\./],
+    ['cut.jsonl', `${rows[0]}\n{"question":`, /Expected JSON in .*cut\.jsonl line 2, .*Fix or delete that line\./],
+    [
+      'latin.jsonl',
+      Buffer.from(`${rows[0]}\n\n{"question":"caf\xe9?","answer":1}`, 'latin1'),
+      /UTF-8 text in .* line 3/,
+    ],
+    ['utf16.jsonl', Buffer.from(rows.join('\n'), 'utf16le').fill(0xff, 0, 2), /UTF-8 text in .* line 1/],
+  ])('%s', async (name, content, message) => {
+    await expect(load(name, content)).rejects.toThrow(message);
+  });
+
+  test('one object with a list of texts is a question', async () => {
+    const [question] = await load('one.json', '{"question":"Which?","answer":"B","choices":["x","y"]}');
+    expect(question?.answer).toBe('y');
+  });
+
+  test('nothing there', async () => {
+    const data = join(folder, 'nowhere.jsonl');
+    await expect(task.load({ data, split: 'test' })).rejects.toThrow(/got nothing there\. Check the path of --data/);
+  });
+});

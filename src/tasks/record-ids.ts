@@ -1,7 +1,8 @@
 // Records whose ids are texts, numbers or missing -> one text id each, all different.
 import { SipfError } from '../errors.ts';
 import { numberText } from '../exact-json.ts';
-import { type DataRecord, short } from './data-files.ts';
+import type { DataRecord } from './data-files.ts';
+import { short } from './data-text.ts';
 
 /** The record's own id, in the first of `fields` that is there: a text as it is, a number as its digits; `{}` where it has none (or null). */
 export function ownId({ value, place }: DataRecord, ...fields: readonly string[]): { id?: string } {

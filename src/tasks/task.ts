@@ -1,4 +1,5 @@
 // What a kind of question is: where its data comes from, how it is put to a model, how an answer is read and judged. Knows nothing of models.
+import { SipfError } from '../errors.ts';
 import type { Outcome, Question } from '../records.ts';
 
 export type Split = 'train' | 'valid' | 'test';
@@ -106,6 +107,17 @@ export interface Task {
   /** Of a mixture: the task that a question belongs to. */
   memberFor?(question: OfTask): Task;
   [Symbol.asyncDispose]?(): Promise<void>;
+}
+
+/** Throws SipfError 'bad-input' where `data` is given, and all that could read it makes its own questions. */
+export function requireReader(tasks: readonly Task[], data: string | null | undefined): void {
+  const [first] = tasks;
+  if (data === null || data === undefined || first === undefined) return;
+  if (tasks.flatMap((task) => task.members ?? [task]).some(({ tokenizer }) => tokenizer === undefined)) return;
+  throw new SipfError(
+    'bad-input',
+    `Expected a task that reads ${data}, got ${first.name}, which makes its own questions. Give --task jsonl (answers) or --task code (tests), or leave --data out.`,
+  );
 }
 
 /** The task of one question: the member of a mixture that it belongs to, else `task` itself. */

@@ -103,6 +103,23 @@ describe('sipf generate', () => {
       expect(pieces.length).toBeGreaterThan(3);
     }
   });
+
+  it('says whether --max-tokens or the context ended a text', async () => {
+    const env = { SIPF_CACHE: join(folder, 'cache') };
+    for (const [most, ending] of [
+      ['5', '(ended at --max-tokens 5)'],
+      ['9999', "(ended at the end of the model's context, after "],
+    ] as const) {
+      const words = ['--prompt', 'Tom has', '--ignore-eos', '--max-tokens', most];
+      const child = startCli(['generate', '--model', model, ...words], { env });
+      let stderr = '';
+      child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+        stderr += text;
+      });
+      await new Promise((resolve) => child.on('close', resolve));
+      expect(stderr).toContain(ending);
+    }
+  });
 });
 
 describe('sipf eval', () => {

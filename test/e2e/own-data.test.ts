@@ -82,6 +82,9 @@ describe('sipf eval on one file', () => {
       const { stdout } = await sipf(...'eval --task jsonl --data two.jsonl --model base --json'.split(' '), ...split);
       expect(JSON.parse(stdout)).toMatchObject({ n: 2 });
     }
+    const { stderr } = await sipf(...'eval --task jsonl --data two.jsonl --model base'.split(' '));
+    expect(stderr).toContain('Reads all 2 questions of two.jsonl.');
+    expect(stderr, 'a run keeps no part of so small a file').not.toContain('--split');
   });
 });
 
@@ -176,13 +179,52 @@ describe('records written by hand', () => {
   });
 });
 
+describe('a file without a record that counts', () => {
+  it.each([
+    ['logps --model base --in empty.jsonl', /Expected completions in empty\.jsonl, got an empty file/],
+    ['grade --task jsonl --in empty.jsonl', /Expected answers to judge in empty\.jsonl, got an empty file/],
+    [
+      'label --task jsonl --in empty.jsonl --model base --out l3.jsonl',
+      /Expected samples in empty\.jsonl, got an empty/,
+    ],
+    [
+      'align --task jsonl --in empty.jsonl --model base --out p3',
+      /Expected preference pairs in empty\.jsonl, got none/,
+    ],
+    ['align --task jsonl --in same.jsonl --model base --out p3', /Expected preference pairs in same\.jsonl, got none/],
+  ])('sipf %s', async (args, message) => {
+    writeFileSync(join(folder, 'empty.jsonl'), '');
+    writeFileSync(join(folder, 'same.jsonl'), JSON.stringify({ prompt: '1+1?', chosen: '2', rejected: '2' }));
+    const { code, stderr } = await sipf(...args.split(' '));
+    expect(code).toBe(2);
+    expect(stderr).toMatch(message);
+  });
+});
+
+describe('a task that makes its own questions', () => {
+  it.each([
+    'run --preset smoke --data solved.jsonl --out runs/mini',
+    'run --preset smoke --data solved.jsonl --out runs/mini --dry-run',
+    'run --preset quickstart-code --data solved.jsonl --out runs/mini',
+    'eval --task mini --data solved.jsonl --model base',
+    'sample --task mini --data solved.jsonl --model base --out m.jsonl',
+  ])('refuses --data, which it would not read: sipf %s', async (args) => {
+    const { code, stderr } = await sipf(...args.split(' '));
+    expect(code).toBe(2);
+    expect(stderr).toMatch(
+      /Expected a task that reads solved\.jsonl, got mini(-code)?, which makes its own questions\./,
+    );
+    expect(existsSync(join(folder, 'runs/mini'))).toBe(false);
+  });
+});
+
 describe('a wrong run name', () => {
   it.each([
     ['show runs/wn', /no run there: nothing has that name\. In runs: the runs own, .*Did you mean runs\/own\?/],
     ['show runs', /the folder holds the runs .*own/],
     ['show runs/own/iteration-1', /it is inside the run runs\/own\. Give runs\/own\./],
     ['run --from-run runs/onw --out runs/new', /Expected a run to copy stages from at runs\/onw, got no run there/],
-    ['run --out runs/onw', /Expected a run to go on with .*Did you mean runs\/own\?/],
+    ['run --out runs/onw', /Expected a run to continue .*Did you mean runs\/own\?/],
   ])('sipf %s', async (args, message) => {
     const { code, stderr } = await sipf(...args.split(' '));
     expect(code).toBe(2);
