@@ -190,3 +190,39 @@ test('names of tokens that are Python stay', () => {
   ])
     expect(codeOf(code, { entryPoint: 'f' })).toBe(code);
 });
+
+describe('what no Python begins with', () => {
+  const infos = ['python,linenos', 'python|f.py', 'python // f.py', 'python='];
+  all(
+    'after a language',
+    F,
+    infos.map((info) => `\`\`\`${info}\n${F}\`\`\``),
+  );
+  all('a rule', F, [`${F}\n---\nDone`, `${F}\n***\nDone`]);
+  const tokens = ['<fim_suffix>', '<file_sep>', '<jupyter_code>', '<empty_output>', '<extra_id_1>'];
+  all(
+    'a token of a code model',
+    F,
+    tokens.flatMap((token) => [F.trimEnd() + token, token + F, `${F.trimEnd()}${token}${token}`]),
+  );
+  const text = 'def f(x):\n    """\n[DONE]\n"""\n    return x + 1\n';
+  all('a marker in a string', text, [text, `\`\`\`python\n${text}\`\`\``]);
+});
+
+const INNER = '    def f(y):\n        yield y + 1\n';
+describe('an inner function of the entry point’s name', () => {
+  const bodies = [
+    'for z in f(x):\n        return z',
+    'if x: return next(f(x))',
+    'with g():\n        return next(f(x))',
+  ];
+  for (const body of bodies) {
+    const text = `${INNER}    ${body}\n`;
+    all(
+      'is part of the body',
+      PREFIX + text,
+      [text, `\`\`\`python\n${text}\`\`\``, `${text.trimEnd()}<|endoftext|>`],
+      PREFIX,
+    );
+  }
+});

@@ -20,6 +20,8 @@ const LANGUAGE =
   /^[ \t]*(?:\{[^}\n]*\}|(?:python[\d.]*|py[\d]?|ipython[\d]?|pycon|sage|code|text|plaintext)\b(?::(?=[ \t]))?(?![ \t]*[=(.[:]))/i;
 const ATTRIBUTES =
   /^(?:[ \t]*(?:\{[^}\n]*\}|:?[\w./-]+\.\w+|[\w-]+=(?:"[^"\n]*"|'[^'\n]*'|[^\s"'=]+)(?=[ \t]|$)|copy|linenums|showLineNumbers)(?![\w(]))*[ \t]*$/i;
+/** What follows a language in styles of Markdown, and begins no Python: `python,linenos`, `python|f.py`, `python // f.py`, `python=`. */
+const NO_CODE = /^[ \t]*(?:python3?|py)(?:[ \t]*(?:[,|;!]|\/\/)|=[ \t]*\r?\n)/i;
 const STARTS_CODE =
   /^(?:(?:def|class|async|import|from|return|for|while|if|with|try|raise|yield|assert|pass|lambda)\b|@\w|#|\w+[ \t]*(?:=(?!=)|\+=|-=)|[\w.]+\()/;
 const CLOSING_LINE = /[ \t]*(?:>[ \t]?)*(`{3,}|~{3,})([^\n]*)/y;
@@ -77,6 +79,7 @@ function fencedBlocks(text: string): Block[] {
   for (let match = opening.exec(text); match !== null; match = opening.exec(text)) {
     const { fence, marker, late } = match.groups ?? {};
     const after = match.index + match[0].length;
+    if (plain.isQuoted(match.index)) continue;
     if (marker !== undefined) {
       if (marker === 'BEGIN' || marker === 'PYTHON') {
         const block = blockFrom(text, nextLine(text, after), marker);
@@ -86,7 +89,6 @@ function fencedBlocks(text: string): Block[] {
       continue;
     }
     const run = fence ?? late ?? '';
-    if (plain.isQuoted(match.index)) continue;
     const isFirst = blocks.length === 0 && plain.codeAt < match.index;
     if (isFirst && closesPrompt(text, match.index, after, late !== undefined)) {
       return [{ start: 0, end: match.index, fenced: true }];
@@ -174,6 +176,7 @@ function contentStart(text: string, after: number): number {
   const language = LANGUAGE.exec(line)?.[0] ?? '';
   const rest = line.slice(language.length);
   const info = rest.trim();
+  if (NO_CODE.test(line)) return next;
   if (info === '' || ATTRIBUTES.test(rest.replace(/\s+$/, ''))) return next;
   const isCode = language === '' ? STARTS_CODE.test(info) : !/^[\w-]+$/.test(info);
   return isCode ? after + language.length + (rest.length - rest.trimStart().length) : next;

@@ -40,7 +40,7 @@ export function isProse(line: string): boolean {
   const [first, second] = words;
   if (first === undefined) return false;
   if (
-    /^[ \t]*(?:>>>|[-*+] |\d+\. |#{2,} |<\/?[A-Za-z][\w-]*>\s*$)/.test(line) ||
+    /^[ \t]*(?:>>>|[-*+] |\d+\. |#{2,} |(?:-{3,}|\*{3,})\s*$|<\/?[A-Za-z][\w-]*>\s*$)/.test(line) ||
     words.some(({ kind }) => kind === 'other')
   )
     return true;

@@ -132,7 +132,9 @@ function used(
   entryPoint: string | null,
 ): Pick<CodeTests, 'entryPoint' | 'names'> {
   const read = namesIn(tests);
-  const others = definitionsIn(code).flatMap(({ name }) => (name !== entryPoint && read.has(name) ? [name] : []));
+  const others = [...definitionsIn(code), ...givenIn(code)].flatMap(({ name }) =>
+    name !== entryPoint && read.has(name) ? [name] : [],
+  );
   return others.length === 0 ? { entryPoint } : { entryPoint, names: [...new Set(others)] };
 }
 
@@ -148,6 +150,16 @@ function namesIn(texts: readonly string[]): Set<string> {
 function definitionsIn(code: string): { name: string; fn: boolean }[] {
   const found = code.matchAll(/^(?:async[ \t]+)?def[ \t]+(\w+)|^class[ \t]+(\w+)/gm);
   return [...found].map(([, fn, cls]) => ({ name: fn ?? cls ?? '', fn: fn !== undefined }));
+}
+
+/** Imports and values at the margin: tests that read them expect them of the program. */
+function givenIn(code: string): { name: string }[] {
+  const imports = code.matchAll(/^(?:from[ \t]+[\w.]+[ \t]+)?import[ \t]+([^\n#]+)/gm);
+  const values = code.matchAll(/^(\w+)[ \t]*(?::[^=\n]*)?=(?!=)/gm);
+  return [
+    ...[...imports].flatMap(([, list = '']) => list.match(/\w+/g) ?? []),
+    ...[...values].map(([, name = '']) => name),
+  ].map((name) => ({ name }));
 }
 
 function definesFunction(code: string, name: string): boolean {

@@ -177,6 +177,11 @@ test('what the tests use of a program: as the reference shows it', async () => {
     { prompt: 'b', tests: [check], code: 'def h(x): return x\ndef g(x): return h(x) + 1' },
     { prompt: 'c', tests: ['assert g(Pair(1)) == 2'], code: 'class Pair: pass\nclass Other: pass\ndef g(p): return 2' },
     { prompt: 'd', tests: ['assert g(1) == 2'], entry_point: 'g' },
+    {
+      prompt: 'e',
+      tests: ['assert g(1) == sys.maxsize + K'],
+      code: 'import os, sys\nK = 1\ndef g(x): return sys.maxsize + K',
+    },
   ]);
   const questions = await task.load({ data, split: 'test' });
   expect(questions.map(({ tests }) => [tests?.entryPoint, tests?.names])).toEqual([
@@ -184,6 +189,7 @@ test('what the tests use of a program: as the reference shows it', async () => {
     [null, undefined],
     ['g', ['Pair']],
     ['g', undefined],
+    ['g', ['sys', 'K']],
   ]);
 });
 

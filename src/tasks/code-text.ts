@@ -152,20 +152,31 @@ function startsProgram(code: string, { entryPoint, prefix }: CodeTextOptions): b
 }
 
 const RETURNS = new Set(['return', 'yield', 'nonlocal']);
+const DEFINES = /^(?:(?:async[ \t]+)?def|class)\b/;
 
-/** It returns beside its definitions, or no program is indented so: an inner function has the entry point's name. */
+/** It returns outside its definitions, or no program is indented so: an inner function has the entry point's name. */
 function isBody(code: string): boolean {
-  let levels: number[] = [];
-  for (const { blank, indent, tokens } of logicalLines(code)) {
+  let levels: { indent: number; inner: boolean }[] = [];
+  let last = '';
+  for (const line of logicalLines(code)) {
+    const { blank, indent, tokens } = line;
     const [first] = tokens;
     if (blank || first === undefined) continue;
-    const outer = levels.filter((level) => level <= indent);
+    const outer = levels.filter((level) => level.indent <= indent);
     const hasDedent = outer.length < levels.length;
-    if (hasDedent && outer.length > 0 && outer.at(-1) !== indent) return true;
-    levels = outer.at(-1) === indent ? outer : [...outer, indent];
-    if (levels.length === 1 && RETURNS.has(code.slice(first.start, first.end))) return true;
+    if (hasDedent && outer.length > 0 && outer.at(-1)?.indent !== indent) return true;
+    const inner = outer.at(-1)?.inner === true || DEFINES.test(last);
+    levels = outer.at(-1)?.indent === indent ? outer : [...outer, { indent, inner }];
+    last = code.slice(first.start, line.end);
+    const returns = RETURNS.has(code.slice(first.start, first.end)) || (!DEFINES.test(last) && hasReturn(code, line));
+    if (returns && levels.at(-1)?.inner !== true) return true;
   }
   return false;
+}
+
+/** `if x: return f(x)` */
+function hasReturn(code: string, { tokens }: LogicalLine): boolean {
+  return tokens.some(({ kind, start, end }) => kind === 'name' && code.slice(start, end) === 'return');
 }
 
 const FUTURE = /^from[ \t]+__future__[ \t]+import\b/;

@@ -6,6 +6,8 @@ export const SPECIAL_TOKEN = [
   '<[|｜][^<>|｜\\n]{1,60}[|｜]?>|<[a-z_]{1,20}[|｜]>',
   `</?(?:s|bos|eos|pad|unk|sep|eot|eod|eom|eoa|eop|eoh|endoftext)>`,
   '<(?:start|begin|end)[-_▁ ]of[-_▁ ][a-z]{2,20}>',
+  // Of code models: <fim_middle>, <file_sep>, <jupyter_code>.
+  '<(?:(?:fim|issue|jupyter|commit)_[a-z_]{1,20}|file_sep|repo_?name|gh_stars|empty_output|extra_id_\\d{1,3})>',
   String.raw`\[/?INST\]|\[(?:BOS|EOS|PAD|SEP|CLS|EOT)\]|\[\|[a-z_]{1,30}\|\]|<</?SYS>>|</?(?:human|user|bot|assistant|system)>`,
 ].join('|');
 

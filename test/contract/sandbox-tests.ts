@@ -158,6 +158,33 @@ if __name__ == '__main__':
     { right: 'def f(k, x): return k(x) + 1', wrong: 'def f(k, x): return 0' },
   ),
   meant('a value of the code', 'assert LIMIT == 7', { right: `LIMIT = 7\n${RIGHT}`, wrong: `LIMIT = 6\n${RIGHT}` }),
+  ...[
+    '[self.assertEqual(f(i), i + 1) for i in range(3)]',
+    '(lambda: self.assertEqual(f(1), 2))()',
+    'return self.assertEqual(f(1), 2)',
+    'same = self.assertEqual\n        same(f(1), 2)',
+    'for check, a, b in [(self.assertEqual, f(1), 2)]:\n            check(a, b)',
+    'self.addCleanup(self.assertListEqual, [f(1)], [2])',
+  ].map((body) =>
+    meant(
+      `unittest: ${body}`,
+      `import unittest\nclass T(unittest.TestCase):\n    def test_a(self):\n        ${body}\n`,
+    ),
+  ),
+  meant(
+    'a raise that a return comes before',
+    'def check(candidate):\n    if candidate(1) == 2:\n        return\n    raise AssertionError\n',
+  ),
+  meant(
+    'a raise that a continue comes before',
+    'for a in (1, 2):\n    if f(a) == a + 1:\n        continue\n    raise AssertionError\n',
+  ),
+  meant(
+    'an except that returns before a failure',
+    'def test():\n    try:\n        f("a")\n    except TypeError:\n        return\n    assert False\n',
+  ),
+  meant('a case that fails', 'match f(1):\n    case 2:\n        pass\n    case _:\n        assert False\n'),
+  meant('a runner that nobody calls', 'def test_a():\n    assert f(1) == 2\ndef run_all():\n    test_a()\n'),
   withoutEntry('no function at all', 'assert f == 7', { right: 'f = 7', wrong: 'f = 6' }),
 ];
 

@@ -9,6 +9,7 @@ from remote import RemoteCallable
 CHECK, CAUGHT, SWALLOWED, CALLED, ENDED = [f"_sipf_{name}" for name in ("check", "caught", "swallowed", "called", "ended")]
 EXITS = ("exit", "quit", "_exit")
 ALWAYS_TRUE = (ast.GeneratorExp, ast.ListComp, ast.Lambda)
+ESCAPES = (ast.Return, ast.Continue, ast.Break)
 BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
 
 
@@ -79,6 +80,30 @@ class Checks:
         return status
 
 
+    def count_calls(self, kind):
+        """Calls of a TestCase's assert..., however the tests reach it: an alias, a lambda, a comprehension. The outermost counts."""
+        depth = 0
+
+        def counting(method):
+            def call(*arguments, **named):
+                nonlocal depth
+                depth += 1
+                try:
+                    value = method(*arguments, **named)
+                except AssertionError:
+                    self.failed += depth == 1
+                    raise
+                finally:
+                    depth -= 1
+                self.held += depth == 0
+                return value
+
+            return call
+
+        for name in [name for name in vars(kind) if name.startswith("assert")]:
+            setattr(kind, name, counting(getattr(kind, name)))
+
+
 def parsed(source, name):
     """The source's tree, with imports from __future__ first, wherever they were put together with others."""
     tree = compile(source, name, "exec", ast.PyCF_ONLY_AST, dont_inherit=True)
@@ -97,8 +122,19 @@ def compiled(tree, name):
 def count_in(node):
     count_at(node)
     for field in BLOCKS:
-        for inner in getattr(node, field, ()):
+        block = getattr(node, field, ())
+        for place, inner in enumerate(block):
+            if fails(block[place + 1 :]):
+                count_escapes(inner)
             count_in(inner)
+
+
+def count_escapes(node):
+    """`if f(1) == 2: return`, or an `except` that returns, before what fails otherwise."""
+    ways = [(node, CHECK, [at(node, ast.Constant(True))])] if isinstance(node, ast.If) else [(handler, CAUGHT, []) for handler in getattr(node, "handlers", ())]
+    for way, hook, arguments in ways:
+        if isinstance(way.body[-1], ESCAPES):
+            way.body = [placed(hook, way, *arguments), *way.body]
 
 
 def count_at(node):
@@ -110,6 +146,10 @@ def count_at(node):
             node.exc = at(node, ast.BoolOp(ast.Or(), [hooked(CHECK, at(node, ast.Constant(False))), node.exc]))
     elif isinstance(node, ast.If):
         count_guard(node)
+    elif isinstance(node, ast.Match) and any(fails(case.body) for case in node.cases):
+        for case in node.cases:
+            if not fails(case.body):
+                case.body = [placed(CHECK, case.body[0], at(case.body[0], ast.Constant(True))), *case.body]
     elif hasattr(node, "handlers"):
         count_handlers(node)
     elif isinstance(node, (ast.With, ast.AsyncWith)):

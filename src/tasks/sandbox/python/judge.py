@@ -130,7 +130,9 @@ class Judgement:
     def run_setup(self):
         """Runs the setup on both sides, before the model's code is anywhere; a text: what went wrong."""
         if any("unittest" in source for source in (self.program.get("setup") or "", *self.program["tests"])):
-            silence(importlib.import_module("unittest"))
+            unittest = importlib.import_module("unittest")
+            silence(unittest)
+            self.checks.count_calls(unittest.TestCase)
         if not self.program.get("setup"):
             return None
         plain = ast.unparse(self.setup) if "__future__" in self.program["setup"] else self.program["setup"]
