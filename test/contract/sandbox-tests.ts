@@ -184,7 +184,6 @@ if __name__ == '__main__':
     'def test():\n    try:\n        f("a")\n    except TypeError:\n        return\n    assert False\n',
   ),
   meant('a case that fails', 'match f(1):\n    case 2:\n        pass\n    case _:\n        assert False\n'),
-  meant('a runner that nobody calls', 'def test_a():\n    assert f(1) == 2\ndef run_all():\n    test_a()\n'),
   withoutEntry('no function at all', 'assert f == 7', { right: 'f = 7', wrong: 'f = 6' }),
 ];
 

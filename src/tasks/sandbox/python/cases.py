@@ -24,26 +24,13 @@ def drop_calls_of_itself(tree, entry):
 def waiting(trees):
     """Of each test the names that it defines and that no other statement of the tests uses; classes are used by those that derive from them only."""
     found = [(place, node) for place, tree in enumerate(trees) for node in tree.body]
-    unused = unread(found, [node for _, node in found])
-    # A runner that nobody calls uses nothing.
-    idle = [node for _, node in unused if not isinstance(node, ast.ClassDef) and node.name != "check" and not node.name.startswith(("test", "setup", "setUp"))]
-    if idle:
-        unused = unread(found, [node for _, node in found if node not in idle])
     names = [[] for _ in trees]
-    for place, node in unused:
-        names[place].append(node.name)
-    return names
-
-
-def unread(found, users):
-    """The definitions that none of `users` reads."""
-    kept = []
     for place, node in found:
         if isinstance(node, DEFINITIONS):
-            parts = [part for other in users if other is not node for part in (bases(other) if isinstance(node, ast.ClassDef) else [other])]
-            if not any(reads(part, node.name) for part in parts):
-                kept.append((place, node))
-    return kept
+            users = [bases(other) if isinstance(node, ast.ClassDef) else [other] for _, other in found if other is not node]
+            if not any(reads(part, node.name) for parts in users for part in parts):
+                names[place].append(node.name)
+    return names
 
 
 def bases(node):
