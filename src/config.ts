@@ -66,11 +66,11 @@ export const ModelInitOptions = z.strictObject({
     'Number of layers. Raise it for a model that can learn more and costs more.',
   ),
   num_attention_heads: described(
-    z.number().int().positive().max(MOST.layers).default(4),
+    z.number().int().positive().max(MOST.heads).default(4),
     'Attention heads of each layer. Change it with hidden_size, to keep hidden_size / num_attention_heads near 16 to 64.',
   ),
   num_key_value_heads: described(
-    z.number().int().positive().max(MOST.layers).default(4),
+    z.number().int().positive().max(MOST.heads).default(4),
     'Heads that keys and values have; a divisor of num_attention_heads. Lower it for a smaller cache.',
   ),
   max_position_embeddings: described(

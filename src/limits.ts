@@ -25,9 +25,10 @@ export const MOST = {
   memoryMb: 2 ** 20,
   /** Rank of an adapter. */
   rank: 4096,
-  /** Width of a model made from nothing, and its layers or heads. */
+  /** Width, layers and heads of a model made from nothing. A graph of many layers takes minutes to build, which no signal interrupts. */
   width: 2 ** 16,
-  layers: 1024,
+  layers: 128,
+  heads: 1024,
 } as const;
 
 /** Throws SipfError 'bad-input' where an option of the engine or the sandbox is not a whole number from 1 to `most`. */
