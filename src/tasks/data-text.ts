@@ -28,8 +28,7 @@ export function readText(file: string, kind: string, bytes: Buffer): Read[] {
 
 /** A file that is one JSON value, where lines are read: its first line as broken JSON would explain nothing. */
 function refuseOneValue(file: string, kind: string, text: string): void {
-  const start = text.trimStart();
-  if (start.startsWith('[')) {
+  if (/^\s*\[\s*\{/.test(text)) {
     throw new SipfError(
       'bad-input',
       `Expected one JSON object a line in ${file}, got "[" at its start. If it is one JSON array, let its name end in .json.`,
