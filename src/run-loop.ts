@@ -11,7 +11,7 @@ import { type FinalReport, setOpener } from './pipeline/evaluation.ts';
 import { iterate } from './pipeline/iterate.ts';
 import { canonicalJson, sha256, shareHeldOut } from './pipeline/keys.ts';
 import { METHODS } from './pipeline/methods.ts';
-import { answerWarning, describeQuestions } from './pipeline/question-sets.ts';
+import { answerWarnings, describeQuestions } from './pipeline/question-sets.ts';
 import { checkReferences } from './pipeline/references.ts';
 import { type Loop, stageOf } from './pipeline/stages.ts';
 import type { Log, OnProgress } from './progress.ts';
@@ -105,7 +105,7 @@ async function runRounds({ run, start, backend, questions, counts }: RoundsArgs)
   };
   const earlier = start.init === null ? await trainedOn(start.base) : [];
   run.log({ type: 'questions', message: describeQuestions(asked, start.sets) });
-  for (const warning of answerWarning(task.name, questions)) run.warn(warning);
+  for (const warning of answerWarnings(task.name, questions)) run.warn(warning);
   const seen = { train: questions, shots, earlier };
   const opener = setOpener({ loop, loaded: start.sets, seen, base: base.checkpoint });
   const { rounds, final, policy } = await iterate({ loop, opener, base: base.checkpoint, parameters: base.parameters });

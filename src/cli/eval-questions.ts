@@ -1,7 +1,7 @@
 // What sipf eval is asked to measure -> the questions, the worked examples before them, and a word on what of them the model has seen.
 import { SipfError } from '../errors.ts';
 import { loadShots } from '../pipeline/prompt.ts';
-import { answerWarning, sharedWarnings } from '../pipeline/question-sets.ts';
+import { answerWarnings, sharedWarnings } from '../pipeline/question-sets.ts';
 import type { Question } from '../records.ts';
 import { splitInName } from '../tasks/data-files.ts';
 import type { OpenTasks } from '../tasks/index.ts';
@@ -66,7 +66,7 @@ export async function loadAsked(
   const earlier = await trainedOn(modelSource(options));
   const name = whole ? (data ?? '') : `${task.name}/${split}`;
   const seen = sharedWarnings(name, questions, { train: [], shots, earlier });
-  for (const warning of [...seen, ...answerWarning(name, questions)]) terminal.warn(warning);
+  for (const warning of [...seen, ...answerWarnings(name, questions)]) terminal.warn(warning);
   return { split: whole ? (named ?? 'all') : split, questions, shots };
 }
 

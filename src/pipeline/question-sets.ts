@@ -6,7 +6,7 @@ import { SipfError } from '../errors.ts';
 import type { Question } from '../records.ts';
 import { dataBeside } from '../run-paths.ts';
 import { splitInName } from '../tasks/data-files.ts';
-import { countShared } from '../tasks/same-question.ts';
+import { countShared, questionKey } from '../tasks/same-question.ts';
 import type { Shot, Task } from '../tasks/task.ts';
 import type { EvaluationSet } from './evaluate-options.ts';
 import { canonicalJson } from './keys.ts';
@@ -117,11 +117,32 @@ export function sizeWarning(name: string, count: number): string[] {
 /** A model hardly ever writes a text of more words than this just as the data has it. */
 const LONG_ANSWER = 8;
 
-/** A sentence where answers are whole sentences: they are compared word by word, so that nothing would ever be right. */
-export function answerWarning(name: string, questions: readonly Question[]): string[] {
+/** A sentence for each fault of the answers that no stage can know: whole sentences, and two answers to one question. */
+export function answerWarnings(name: string, questions: readonly Question[]): string[] {
+  const warnings: string[] = [];
+  // Texts are compared word by word: nothing would ever be right.
   const long = questions.filter(({ answer }) => answer.trim().split(/\s+/).length > LONG_ANSWER).length;
-  if (long === 0) return [];
-  return [
-    `${long} of ${questions.length} answers of ${name} have more than ${LONG_ANSWER} words: only the very same words are right. Put the result alone into "answer", and the text into "solution".`,
-  ];
+  if (long > 0)
+    warnings.push(
+      `${long} of ${questions.length} answers of ${name} have more than ${LONG_ANSWER} words: only the very same words are right. Put the result alone into "answer", and the text into "solution".`,
+    );
+  const contradicting = contradictions(questions);
+  const [first] = contradicting;
+  if (first !== undefined)
+    warnings.push(
+      `${contradicting.length} questions of ${name} are there more than once with different answers, such as ${JSON.stringify(first.slice(0, 80))}: one of the answers is wrong. Delete the wrong records.`,
+    );
+  return warnings;
+}
+
+/** The questions with more than one answer. */
+function contradictions(questions: readonly Question[]): string[] {
+  const answers = new Map<string, { readonly text: string; readonly answers: Set<string> }>();
+  for (const question of questions) {
+    const key = questionKey(question);
+    const known = answers.get(key) ?? { text: question.question, answers: new Set() };
+    known.answers.add(question.answer);
+    answers.set(key, known);
+  }
+  return [...answers.values()].filter((one) => one.answers.size > 1).map(({ text }) => text);
 }
