@@ -327,6 +327,10 @@ export async function runJournaled<U>(args: JournaledArgs<U>, terminal: Terminal
       done += items.length;
       progress.update(done);
     }
+  } catch (error) {
+    // There is nothing in it to continue from.
+    if (journal.units === 0) await nodeDisk.remove(path);
+    throw error;
   } finally {
     progress.end();
   }

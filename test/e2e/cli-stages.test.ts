@@ -1,5 +1,5 @@
 // Stage commands beside a run with worked examples in its prompt and prm-logprob as its scorer: the same records, byte for byte. Scripted model.
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -166,6 +166,8 @@ describe('sipf score', () => {
     expect(
       await refused('score --scorer prm-logprob --prm prm --model base --calibration paths.jsonl --in paths.jsonl'),
     ).toMatch(/paths\.jsonl/);
+    await refused(`score ${task} --scorer oracle --samples ${round}/1-samples.jsonl --out none.jsonl`);
+    expect(readdirSync(folder).filter((name) => name.startsWith('none'))).toEqual([]);
     expect(await refused('score --prm prm --promt.shots 2 --in paths.jsonl')).toMatch(/Did you mean --prompt\.shots/);
   });
 
