@@ -159,6 +159,7 @@ export function createMiniCode({ sandbox, options = {} }: MiniCodeSource): Task 
   const { brokenReferences: _unneeded, ...format } = codeFormat(sandbox);
   return {
     name: 'mini-code',
+    generated: true,
     ...format,
     maxTokens: 128,
     async load({ split, limit = DEFAULT_COUNT[split], maxGoldSteps, seed = 1 }) {

@@ -187,6 +187,7 @@ export function createMini(options: MiniOptions = {}): Task {
   const settings = checked(options);
   return {
     name: 'mini',
+    generated: true,
     maxTokens: 96,
     ...mathFormat,
     async load({ split, limit = DEFAULT_COUNT[split], maxGoldSteps, seed = 1 }) {

@@ -63,6 +63,8 @@ export interface Task {
   readonly maxTokens: number;
   /** There are no train and valid splits. */
   readonly testOnly?: boolean;
+  /** Makes its own questions: reads no data. */
+  readonly generated?: boolean;
   /** Reads the user's own questions, of which no test set is published. */
   readonly ownData?: boolean;
   /** The splits of a file that is given by itself are cut from it or said by its name; else the records say them, or there is no file. */
@@ -113,7 +115,7 @@ export interface Task {
 export function requireReader(tasks: readonly Task[], data: string | null | undefined): void {
   const [first] = tasks;
   if (data === null || data === undefined || first === undefined) return;
-  if (tasks.flatMap((task) => task.members ?? [task]).some(({ tokenizer }) => tokenizer === undefined)) return;
+  if (tasks.flatMap((task) => task.members ?? [task]).some(({ generated }) => generated !== true)) return;
   throw new SipfError(
     'bad-input',
     `Expected a task that reads ${data}, got ${first.name}, which makes its own questions. Give --task jsonl (answers) or --task code (tests), or leave --data out.`,
