@@ -42,7 +42,7 @@ async function isSame(a: TensorEntry, b: TensorEntry): Promise<boolean> {
   return true;
 }
 
-/** Bit for bit, where zero and NaN equal themselves. */
+/** Bit for bit, so that a NaN equals itself. */
 function isEqual(a: Float32Array, b: Float32Array): boolean {
   return a.length === b.length && Buffer.compare(bytesOf(a), bytesOf(b)) === 0;
 }

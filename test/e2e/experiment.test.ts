@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ArmSummary } from '../../src/pipeline/arm-summary.ts';
 import type { Comparison } from '../../src/pipeline/comparison.ts';
 import { buildCli, type CliResult, root, runCli, startCli } from './run-cli.ts';
+import { sumLines } from './sum-questions.ts';
 
 const env = { SIPF_BACKEND: 'scripted', SIPF_SCRIPT: join(root, 'test', 'e2e', 'scripted-model.mjs') };
 const DOCUMENT = '# Results\n\nBefore.\n\n<!-- experiment:mini -->\nSTALE\n<!-- /experiment:mini -->\n\nAfter.\n';
@@ -24,27 +25,12 @@ const experiment = (args: readonly string[], more: Readonly<Record<string, strin
 const read = (...path: string[]) => readFileSync(join(folder, ...path), 'utf8');
 const summary = (out: string, name: string) => JSON.parse(read(out, 'results', `${name}.json`)) as ArmSummary;
 
-/** Sums of three to five numbers with their partial sums. */
-function questions(count: number, offset: number): string {
-  const lines = Array.from({ length: count }, (_, i) => {
-    const numbers = Array.from({ length: 3 + (i % 3) }, (_unused, j) => 1 + ((i * 7 + j * 3 + offset) % 9));
-    const steps: string[] = [];
-    numbers.reduce((total, n) => {
-      steps.push(`${total}+${n}=${total + n}`);
-      return total + n;
-    });
-    const answer = numbers.reduce((a, b) => a + b);
-    return JSON.stringify({ id: `${offset}-${i}`, question: numbers.join('+'), answer, solution: steps });
-  });
-  return `${lines.join('\n')}\n`;
-}
-
 beforeAll(async () => {
   buildCli();
   folder = mkdtempSync(join(tmpdir(), 'sipf-experiment-'));
   mkdirSync(join(folder, 'data'));
   for (const [offset, name] of ['train', 'valid', 'test'].entries())
-    writeFileSync(join(folder, 'data', `${name}.jsonl`), questions(name === 'train' ? 30 : 40, offset));
+    writeFileSync(join(folder, 'data', `${name}.jsonl`), sumLines(name === 'train' ? 30 : 40, offset));
   writeFileSync(join(folder, 'RESULTS.md'), DOCUMENT);
   first = await experiment(settings('whole', '--report', 'RESULTS.md', '--json'));
   expect({ code: first.code, stderr: first.code === 0 ? '' : first.stderr }).toEqual({ code: 0, stderr: '' });
