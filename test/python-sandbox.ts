@@ -2,7 +2,7 @@
 // and the reference solutions of data sets hold, never what a model wrote.
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
-import type { Program, Sandbox, Verdict } from '../src/tasks/sandbox/sandbox.ts';
+import type { Program, Sandbox, Verdict } from '../src/sandbox.ts';
 
 /** Forks for each line of stdin: one program. */
 const RUNNER = `

@@ -3,11 +3,11 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll } from 'vitest';
-import type { Objective, TrainOptions } from '../src/backends/backend.ts';
-import { Engine } from '../src/engine/session.ts';
-import type { AdapterFiles } from '../src/models/adapter-files.ts';
-import type { Holding } from '../src/models/held-weights.ts';
-import { mergeWeights } from '../src/models/merged-weights.ts';
+import type { Objective, TrainOptions } from '../src/backend.ts';
+import { Engine } from '../src/engine/runtime/session.ts';
+import type { AdapterFiles } from '../src/models/files/adapter-files.ts';
+import type { Holding } from '../src/models/weights/held-weights.ts';
+import { mergeWeights } from '../src/models/weights/merged-weights.ts';
 import type { Pass } from '../src/training/batches.ts';
 import type { TokenExample } from '../src/training/examples.ts';
 import { fullTrainee } from '../src/training/full-weights.ts';

@@ -1,19 +1,12 @@
 // A fixed trace of paths and seeded rollout outcomes -> what a labelled step costs in model tokens against the naive way, at identical labels. Needs no model.
-import type {
-  Completion,
-  ContextPiece,
-  GenerateRequest,
-  GenerateStats,
-  OnFinished,
-  Policy,
-} from '../backends/backend.ts';
-import { keyedNumber } from '../pipeline/keys.ts';
-import { type LabelOptions, LabelOptions as Options } from '../pipeline/label-options.ts';
-import { type LabelItem, labelUnit } from '../pipeline/label-steps.ts';
-import { hardLabels } from '../pipeline/step-labels.ts';
+import type { Completion, ContextPiece, GenerateRequest, GenerateStats, OnFinished, Policy } from '../backend.ts';
+import { keyedNumber } from '../hashing.ts';
+import { type LabelItem, labelUnit } from '../method/label.ts';
+import { type LabelOptions, LabelOptions as Options } from '../method/label-options.ts';
+import { hardLabels } from '../method/step-labels.ts';
 import { createRandom } from '../random.ts';
 import type { Question, Sample, StepLabels } from '../records.ts';
-import type { Task } from '../tasks/task.ts';
+import type { Task } from '../task.ts';
 
 export interface LabelledStepCost {
   /** Naive model tokens over ours. */

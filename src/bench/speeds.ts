@@ -1,15 +1,8 @@
 // A backend -> tokens a second of training, prefill and decode at the 135M Llama shape, with each one's share of the GEMM peak. Leaves labelled steps out.
 import { join } from 'node:path';
-import type {
-  Backend,
-  ModelSource,
-  Objective,
-  PreferenceExample,
-  SftExample,
-  TrainExample,
-} from '../backends/backend.ts';
+import type { Backend, ModelSource, Objective, PreferenceExample, SftExample, TrainExample } from '../backend.ts';
 import { SipfError } from '../errors.ts';
-import { TrainSettings, trainOptions } from '../pipeline/train-settings.ts';
+import { TrainSettings, trainOptions } from '../method/train-settings.ts';
 import { createRandom } from '../random.ts';
 
 export interface Speed {

@@ -1,6 +1,6 @@
 // Arms differ in what makes them what they are and in nothing else.
 import { describe, expect, it } from 'vitest';
-import { configDifference } from '../config.ts';
+import { configDifference } from '../config/schema.ts';
 import { ARMS, type ArmName, armConfig, EXPERIMENTS, MINI_EXPERIMENT } from './experiment-arms.ts';
 
 const experiment = MINI_EXPERIMENT;

@@ -1,5 +1,5 @@
 // An experiment's name, a seed and an arm -> the configuration of that arm's run. Holds every setting of the experiment; leaves running it to experiment.ts.
-import { type Config, type ConfigInput, loadConfig } from '../config.ts';
+import { type Config, type ConfigInput, loadConfig } from '../config/schema.ts';
 import { SipfError } from '../errors.ts';
 
 export interface Experiment {

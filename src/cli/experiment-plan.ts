@@ -1,6 +1,6 @@
 // An experiment's runs -> where each lies, what it is configured with, what it may spend, and summaries of those that are finished. Runs nothing.
 import { join } from 'node:path';
-import type { Config } from '../config.ts';
+import type { Config } from '../config/schema.ts';
 import { SipfError } from '../errors.ts';
 import { type ArmSummary, readArm } from '../pipeline/arm-summary.ts';
 import { tokensForEqualFlops } from '../pipeline/comparison.ts';

@@ -1,9 +1,9 @@
 // A comparison of arms -> Markdown, and its place between two markers of a file. Pure text but for that one file.
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Disk, nodeDisk, readTextFile, replaceFile } from '../disk.ts';
 import { SipfError } from '../errors.ts';
-import { makeFolders } from '../folders.ts';
+import { type Disk, nodeDisk, readTextFile, replaceFile } from '../io/disk.ts';
+import { makeFolders } from '../io/folders.ts';
 import type { ArmRound, ArmSummary } from '../pipeline/arm-summary.ts';
 import type { ArmDifference, ArmRow, Comparison } from '../pipeline/comparison.ts';
 import type { Estimate } from '../records.ts';

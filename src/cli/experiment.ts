@@ -2,9 +2,9 @@
 
 import { join } from 'node:path';
 import { Argument, Command, InvalidArgumentError } from 'commander';
-import { nodeDisk, replaceFile } from '../disk.ts';
 import { SipfError } from '../errors.ts';
-import { makeFolders } from '../folders.ts';
+import { nodeDisk, replaceFile } from '../io/disk.ts';
+import { makeFolders } from '../io/folders.ts';
 import { compareArms } from '../pipeline/comparison.ts';
 import { execute } from './execute.ts';
 import {

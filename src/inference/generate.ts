@@ -1,5 +1,5 @@
 // Requests -> completions: one unit of work with continuous batching over slots, every prefix computed once. Leaves out what the texts mean.
-import type { DrawOptions, GenerateRequest, GenerateStats, OnFinished } from '../backends/backend.ts';
+import type { DrawOptions, GenerateRequest, GenerateStats, OnFinished } from '../backend.ts';
 import { SipfError, throwIfAborted } from '../errors.ts';
 import { ContextEncoder, type ContextTokenizer } from './context.ts';
 import { bytesPerToken, type KvCache, type KvRows } from './kv-cache.ts';

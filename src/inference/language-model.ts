@@ -1,9 +1,9 @@
 // Weights -> token-level calls: prefill, decode step, hidden states' log-probabilities. Owns the programs; leaves text, requests and the cache's contents to others.
-import type { Engine, HostArray } from '../engine/session.ts';
+import type { Engine, HostArray } from '../engine/runtime/session.ts';
 import { SipfError } from '../errors.ts';
-import type { DecoderConfig } from '../models/decoder.ts';
-import { whyNotNumbers } from '../models/not-numbers.ts';
-import { ropeTables } from '../models/rope.ts';
+import type { DecoderConfig } from '../models/architectures/decoder.ts';
+import { ropeTables } from '../models/architectures/rope.ts';
+import { whyNotNumbers } from '../models/weights/not-numbers.ts';
 import type { KvCache, KvRows } from './kv-cache.ts';
 import { compileDecode, compilePrefill, compileTokenLogps, type ModelProgram, type ModelWeights } from './passes.ts';
 import type { SamplerFeatures } from './sampling.ts';

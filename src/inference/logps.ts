@@ -1,5 +1,5 @@
 // Contexts and given completions -> log-probabilities of the completions' tokens under the raw model (teacher forcing). Leaves drawing to generate.ts.
-import type { ContextPiece, GivenCompletion } from '../backends/backend.ts';
+import type { ContextPiece, GivenCompletion } from '../backend.ts';
 import { SipfError, throwIfAborted } from '../errors.ts';
 import { ContextEncoder, type ContextTokenizer } from './context.ts';
 import type { LanguageModel } from './language-model.ts';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Graph } from '../engine/graph.ts';
-import { Engine, type HostArray, type Program } from '../engine/session.ts';
+import { Engine, type HostArray, type Program } from '../engine/runtime/session.ts';
 import { keyedUniform } from '../random.ts';
 import { blocksOf, sampleTokens } from './sampling.ts';
 

@@ -1,7 +1,7 @@
 // Prompts and steps as token ids -> P(step correct) at each step's last token. Leaves text to the backend and the head's form to models/prm-head.ts.
-import type { Engine, HostArray } from '../engine/session.ts';
+import type { Engine, HostArray } from '../engine/runtime/session.ts';
 import { SipfError, throwIfAborted } from '../errors.ts';
-import { whyNotNumbers } from '../models/not-numbers.ts';
+import { whyNotNumbers } from '../models/weights/not-numbers.ts';
 import { passInputs, RopeInputs } from './language-model.ts';
 import { type PackOptions, packRows } from './packed-rows.ts';
 import { compileStepScores, type ModelProgram, type ModelWeights } from './passes.ts';

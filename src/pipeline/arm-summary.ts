@@ -1,15 +1,15 @@
 // A finished run directory -> one arm of an experiment in a few kilobytes: outcomes, costs, figures. Leaves comparing arms to comparison.ts.
 import { join } from 'node:path';
 import { z } from 'zod';
-import { readTextFile } from '../disk.ts';
 import { SipfError } from '../errors.ts';
-import { readRecords } from '../journal.ts';
-import { parseJson, readMarker } from '../marker.ts';
-import { type RoundSummary, type RunView, readRun } from '../run-reader.ts';
-import { addCosts, NO_COST, type TokenCost } from './cost.ts';
-import { Answer } from './evaluate.ts';
-import { canonicalJson, sha256 } from './keys.ts';
-import type { ScoreFigures } from './prm-figures.ts';
+import { canonicalJson, sha256 } from '../hashing.ts';
+import { readTextFile } from '../io/disk.ts';
+import { Answer } from '../method/evaluate.ts';
+import { readRecords } from '../run/journal.ts';
+import { parseJson, readMarker } from '../run/marker.ts';
+import type { ScoreFigures } from '../statistics/prm-figures.ts';
+import { addCosts, NO_COST, type TokenCost } from './estimate.ts';
+import { type RoundSummary, type RunView, readRun } from './run-reader.ts';
 import { stageOf } from './stages.ts';
 
 export interface ArmRound {

@@ -1,7 +1,7 @@
 // Flat parameters, moments and a gradient -> the same arrays one AdamW step on (Loshchilov and Hutter 2019). Leaves rates to schedule.ts.
 import { add, div, mul, reduceSum, reshape, sqrt, sub } from '../engine/build.ts';
 import { Graph } from '../engine/graph.ts';
-import type { Engine, HostArray, Program } from '../engine/session.ts';
+import type { Engine, HostArray, Program } from '../engine/runtime/session.ts';
 import { BLOCK, type FlatLayout } from './flat-weights.ts';
 
 /** Elements of one run: bounds the memory of its intermediate values. */

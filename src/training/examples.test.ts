@@ -1,6 +1,6 @@
 // Texts -> ids: pieces on their own, EOS where it belongs, bad rows refused by number.
 import { expect, test } from 'vitest';
-import type { TrainExample } from '../backends/backend.ts';
+import type { TrainExample } from '../backend.ts';
 import { reachOf, tokenise, tokensOf } from './examples.ts';
 
 /** One id a character; the beginning of a text gets id 1 before it. */

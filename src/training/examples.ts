@@ -1,7 +1,7 @@
 // Training examples as texts -> token ids, each a prompt and the branches that go on from it. Leaves order and packing to batches.ts.
-import type { Objective, TrainExample } from '../backends/backend.ts';
+import type { Objective, TrainExample } from '../backend.ts';
 import { SipfError } from '../errors.ts';
-import type { Tokenizer } from '../models/tokenizer.ts';
+import type { Tokenizer } from '../models/tokenizer/tokenizer.ts';
 
 /** A step's last token in a PRM example and what the model should say there. */
 export interface StepEnd {

@@ -1,5 +1,5 @@
 // A pass's placements -> the arrays that every training graph is fed, and where its tokens are predicted. Knows no objective.
-import type { HostArray } from '../engine/session.ts';
+import type { HostArray } from '../engine/runtime/session.ts';
 import type { Pass, Placement } from './batches.ts';
 
 /** Added to a score that attention must not see; finite, so that a padding row's softmax is not NaN. */

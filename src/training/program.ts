@@ -1,14 +1,14 @@
 // A trainee and an objective -> one compiled graph of a whole pass: loss, figures and the gradient of every trained tensor.
 import { gradients } from '../engine/backward.ts';
 import { Graph, type Tensor } from '../engine/graph.ts';
-import type { Engine, HostArray, Program } from '../engine/session.ts';
-import { decode, decoderInputs } from '../models/decoder.ts';
-import { ropeTables } from '../models/rope.ts';
+import type { Engine, HostArray, Program } from '../engine/runtime/session.ts';
+import { decode, decoderInputs } from '../models/architectures/decoder.ts';
+import { ropeTables } from '../models/architectures/rope.ts';
 import { keyedUniform } from '../random.ts';
 import type { Pass } from './batches.ts';
 import { activationBytes } from './cost.ts';
 import { FlatLayout } from './flat-weights.ts';
-import type { Feeds, Loss, StepPass } from './losses/loss.ts';
+import type { Feeds, Loss, StepPass } from './objectives/objective.ts';
 import { passFeeds } from './pass.ts';
 import type { TrainingSource } from './source.ts';
 import type { Trainee } from './trainee.ts';

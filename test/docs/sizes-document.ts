@@ -3,9 +3,9 @@ import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
-import { type Config, parseConfig } from '../../src/config.ts';
-import { type Calibration, estimate, type RunEstimate } from '../../src/pipeline/cost.ts';
-import { PRESETS } from '../../src/presets.ts';
+import { PRESETS } from '../../src/config/presets.ts';
+import { type Config, parseConfig } from '../../src/config/schema.ts';
+import { type Calibration, estimate, type RunEstimate } from '../../src/pipeline/estimate.ts';
 import { table } from './settings-document.ts';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
@@ -39,7 +39,7 @@ const STAGES = [
 
 const HEAD = `# Sizes
 
-Made by \`npm run docs\`: measured figures from the committed result files, estimated ones from the formulas of \`--dry-run\` (\`src/pipeline/cost.ts\`).
+Made by \`npm run docs\`: measured figures from the committed result files, estimated ones from the formulas of \`--dry-run\` (\`src/pipeline/estimate.ts\`).
 For your model, data and machine ask \`sipf run ... --dry-run\`: it measures speeds first, in about a minute.`;
 
 export function sizesDocument(): string {

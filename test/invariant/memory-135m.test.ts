@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { Engine } from '../../src/engine/session.ts';
+import { Engine } from '../../src/engine/runtime/session.ts';
 import { configOf, layOut, trainingFeeds, trainingGraph, writeWeights } from './small-decoder.ts';
 
 const wanted = process.env['SIPF_TEST_LARGE'] === '1';

@@ -1,7 +1,7 @@
 // One training said in different ways (accumulated, packed, padded, shared prompts) -> the same losses and gradients.
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import type { Objective } from '../../src/backends/backend.ts';
+import type { Objective } from '../../src/backend.ts';
 import { createRandom } from '../../src/random.ts';
 import { type Pass, packStep } from '../../src/training/batches.ts';
 import { type TokenExample, tokensOf } from '../../src/training/examples.ts';

@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { interpret } from '../../src/engine/reference.ts';
-import { Engine, type HostArray, type Provider } from '../../src/engine/session.ts';
+import { interpret } from '../../src/engine/reference/reference.ts';
+import { Engine, type HostArray, type Provider } from '../../src/engine/runtime/session.ts';
 import {
   type Built,
   generationFeeds,
