@@ -1,6 +1,6 @@
 // An experiment's name, a seed and an arm -> the configuration of that arm's run. Holds every setting of the experiment; leaves running it to experiment.ts.
-import { type Config, type ConfigInput, loadConfig } from '../config/schema.ts';
-import { SipfError } from '../errors.ts';
+import { type Config, type ConfigInput, loadConfig } from '#sipf/config/schema.js';
+import { SipfError } from '#sipf/errors.js';
 
 export interface Experiment {
   readonly preset: string;
