@@ -14,7 +14,7 @@ export interface Experiment {
   readonly armSettings: Partial<Record<ArmName, Readonly<Record<string, unknown>>>>;
 }
 
-/** The experiment on `mini` (issue: METHOD.md section 4, "Honest comparison"). Change its settings here and nowhere else. */
+/** The experiment on `mini` (docs/method.md, section 3, "An honest comparison"). Change its settings here and nowhere else. */
 export const MINI_EXPERIMENT: Experiment = {
   preset: 'quickstart',
   seeds: [11, 12, 13],
