@@ -1,8 +1,9 @@
 // A backend -> tokens a second of training, prefill and decode at the 135M Llama shape, with each one's share of the GEMM peak. Leaves labelled steps out.
 import { join } from 'node:path';
-import type { Backend, ModelSource, Objective, PreferenceExample, SftExample, TrainExample } from '../backend.ts';
+import type { Backend, ModelSource, PreferenceExample, SftExample, TrainExample } from '../backend.ts';
 import { SipfError } from '../errors.ts';
 import { TrainSettings, trainOptions } from '../method/train-settings.ts';
+import type { Objective } from '../objectives/objectives.ts';
 import { createRandom } from '../random.ts';
 
 export interface Speed {
