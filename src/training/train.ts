@@ -1,4 +1,4 @@
-// A training job -> a trained adapter or model on disk, whatever the objective. Resumes from its checkpoint. Leaves formulas to losses/.
+// A training job -> a trained adapter or model on disk, whatever the objective; resumes from its checkpoint.
 import { createHash } from 'node:crypto';
 import type { TrainJob, TrainOptions, TrainResult, TrainStep } from '../backend.ts';
 import type { Engine } from '../engine/runtime/session.ts';

@@ -46,7 +46,6 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
     'objectives',
     'io',
   ],
-  bench: ['method', 'task', 'backend', 'objectives'],
   index: [
     'pipeline',
     'method',
@@ -75,7 +74,6 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
     'backend',
     'objectives',
     'io',
-    'bench',
   ],
 };
 
