@@ -143,14 +143,13 @@ export class TrainingProgram implements AsyncDisposable {
     layout.tensors.forEach((tensor, n) => {
       feeds[inputs[n] as string] = { data: layout.view(params, tensor), shape: tensor.shape };
     });
-    const results = await program.runFloat(feeds);
+    const results = await program.run(feeds);
     layout.tensors.forEach((tensor, n) => {
-      const part = (results[`gradient.${n}`] as HostArray<Float32Array>).data;
+      const part = results.floats(`gradient.${n}`);
       if (accumulate) addTo(layout.view(gradient, tensor), part);
       else gradient.set(part, tensor.offset);
     });
-    const { loss, perPosition } = results as Record<'loss' | 'perPosition', HostArray<Float32Array>>;
-    return { loss: loss.data[0] as number, perPosition: perPosition.data };
+    return { loss: results.floats('loss')[0] as number, perPosition: results.floats('perPosition') };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
