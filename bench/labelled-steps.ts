@@ -1,4 +1,4 @@
-// A fixed trace of paths and seeded rollout outcomes -> what a labelled step costs in model tokens against the naive way, at identical labels. Needs no model.
+// Paths and seeded outcomes -> what a labelled step costs in tokens, against the naive way.
 import type { Completion, ContextPiece, GenerateRequest, GenerateStats, OnFinished, Policy } from '#sipf/backend.js';
 import { keyedNumber } from '#sipf/hashing.js';
 import { type LabelItem, labelUnit } from '#sipf/method/label.js';

@@ -1,4 +1,4 @@
-// A finished run directory -> one arm of an experiment in a few kilobytes: outcomes, costs, figures. Leaves comparing arms to comparison.ts.
+// A finished run directory -> one arm of an experiment: outcomes, costs, figures.
 import { join } from 'node:path';
 import { z } from 'zod';
 import { SipfError } from '#sipf/errors.js';

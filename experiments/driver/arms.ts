@@ -1,4 +1,4 @@
-// An experiment's name, a seed and an arm -> the configuration of that arm's run. Holds every setting of the experiment; leaves running it to experiment.ts.
+// An experiment's name, a seed and an arm -> the configuration of that arm's run.
 import { type Config, type ConfigInput, loadConfig } from '#sipf/config/schema.js';
 import { SipfError } from '#sipf/errors.js';
 

@@ -1,4 +1,4 @@
-// Arm summaries of several seeds -> rows of paired differences with intervals, and equal-FLOP budgets. Pure; leaves reading runs to arm-summary.ts.
+// Arm summaries of several seeds -> paired differences with intervals, and equal-FLOP budgets.
 
 import { flopsOf, NO_COST, tokensForFlops } from '#sipf/pipeline/estimate.js';
 import { createRandom } from '#sipf/random.js';

@@ -1,4 +1,4 @@
-// npm run experiment -- NAME: seeds and arms -> finished runs, a comparison as JSON, and its table in a document. Leaves settings to experiment-arms.ts.
+// npm run experiment -- NAME: seeds and arms -> finished runs, and a table of their comparison.
 
 import { join } from 'node:path';
 import { Argument, Command, InvalidArgumentError } from 'commander';

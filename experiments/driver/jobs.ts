@@ -1,4 +1,4 @@
-// Jobs that depend on each other -> `sipf run` in child processes, some at a time. Leaves what a job is to experiment.ts.
+// Jobs that depend on each other -> `sipf run` in child processes, some at a time.
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';

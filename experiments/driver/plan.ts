@@ -1,4 +1,4 @@
-// An experiment's runs -> where each lies, what it is configured with, what it may spend, and summaries of those that are finished. Runs nothing.
+// An experiment's runs -> their folders, configurations, budgets, and summaries of finished ones.
 import { join } from 'node:path';
 import type { Config } from '#sipf/config/schema.js';
 import { SipfError } from '#sipf/errors.js';

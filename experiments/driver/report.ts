@@ -1,4 +1,4 @@
-// A comparison of arms -> Markdown, and its place between two markers of a file. Pure text but for that one file.
+// A comparison of arms -> Markdown, and its place between two markers of a file.
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { formatDuration } from '#sipf/cli/progress.js';

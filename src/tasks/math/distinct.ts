@@ -1,4 +1,4 @@
-// The paths of one question -> those kept when duplicates go: paths with the same list of equations are one. Leaves programs to code-distinct.ts.
+// The paths of one question -> those kept when paths with the same equations are one.
 import { equations } from './equations.ts';
 
 /** Words beyond this count for nothing: bounds the cost of a pair at its square. */
