@@ -79,7 +79,6 @@ const NOT_YET: readonly string[] = [
   'statistics -> task',
 ];
 
-/** The one file that imports the runtime's binding. */
 /** The folder that alone may import the runtime. */
 const RUNTIME = 'engine/runtime/';
 
