@@ -2,11 +2,11 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SipfError } from '../errors.ts';
-import { type Disk, nodeDisk, readTextFile, replaceFile } from '../io/disk.ts';
-import { makeFolders } from '../io/folders.ts';
+import { readTextFile } from '../io/file-bytes.ts';
+import { type Disk, makeFolders, nodeDisk, replaceFile } from '../io/files.ts';
 import type { ArmRound, ArmSummary } from '../pipeline/arm-summary.ts';
 import type { ArmDifference, ArmRow, Comparison } from '../pipeline/comparison.ts';
-import type { Estimate } from '../records.ts';
+import type { Estimate } from '../reports.ts';
 import { formatDuration } from './progress.ts';
 
 export interface ReportArgs {

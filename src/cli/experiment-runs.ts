@@ -2,9 +2,10 @@
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { relativeTo } from '../config/paths.ts';
-import { type Config, configDifference } from '../config/schema.ts';
+import type { Config } from '../config/schema.ts';
 import { SipfError } from '../errors.ts';
-import { readTextFile } from '../io/disk.ts';
+import { jsonDifference } from '../hashing.ts';
+import { readTextFile } from '../io/file-bytes.ts';
 import { readRun } from '../pipeline/run-reader.ts';
 import { changesOf, parseJson } from '../run/marker.ts';
 
@@ -15,7 +16,7 @@ export async function isFinished(dir: string, config: Config): Promise<boolean> 
   if (text === null) return false;
   const stored = parseJson(text, path, z.object({ config: z.unknown() })).config;
   const wanted: unknown = JSON.parse(JSON.stringify(relativeTo(resolve(dir), config)));
-  const changes = configDifference(stored, wanted);
+  const changes = jsonDifference(stored, wanted);
   if (changes.length > 0) {
     throw new SipfError(
       'config-changed',

@@ -3,8 +3,7 @@
 import { join } from 'node:path';
 import { Argument, Command, InvalidArgumentError } from 'commander';
 import { SipfError } from '../errors.ts';
-import { nodeDisk, replaceFile } from '../io/disk.ts';
-import { makeFolders } from '../io/folders.ts';
+import { makeFolders, nodeDisk, replaceFile } from '../io/files.ts';
 import { compareArms } from '../pipeline/comparison.ts';
 import { execute } from './execute.ts';
 import {

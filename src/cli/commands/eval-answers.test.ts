@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import picocolors from 'picocolors';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { SipfError } from '../../errors.ts';
-import { type Disk, nodeDisk } from '../../io/disk.ts';
+import { type Disk, nodeDisk } from '../../io/files.ts';
 import { openTasks } from '../../tasks/index.ts';
 import type { Terminal } from '../terminal.ts';
 import { type EvalOptions, evaluate } from './eval.ts';

@@ -1,5 +1,5 @@
 // Questions -> which of them are the same one: their text without case, white space and the tests shown below it.
-import type { Question } from '../../records.ts';
+import type { Question } from './records.ts';
 
 type Asked = Pick<Question, 'question'> & Partial<Pick<Question, 'prefix'>>;
 
