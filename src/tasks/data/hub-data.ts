@@ -1,4 +1,4 @@
-// A data set on the Hugging Face hub and a split -> local files, downloaded once into the cache.
+// A data set on the Hugging Face hub and a split -> local files, downloaded once.
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf, SipfError } from '../../errors.ts';

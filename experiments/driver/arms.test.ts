@@ -1,7 +1,7 @@
 // Arms differ in what makes them what they are and in nothing else.
 import { describe, expect, it } from 'vitest';
-import { jsonDifference } from '../hashing.ts';
-import { ARMS, type ArmName, armConfig, EXPERIMENTS, MINI_EXPERIMENT } from './experiment-arms.ts';
+import { jsonDifference } from '#sipf/hashing.js';
+import { ARMS, type ArmName, armConfig, EXPERIMENTS, MINI_EXPERIMENT } from './arms.ts';
 
 const experiment = MINI_EXPERIMENT;
 
