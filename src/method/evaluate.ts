@@ -1,32 +1,16 @@
-// Stage 7: a policy and question sets -> graded greedy answers, accuracies with intervals, paired differences. Leaves PRM figures to prm-figures.ts.
-import { z } from 'zod';
+// Stage 7: a policy and question sets -> graded greedy answers, accuracies, paired differences.
 import type { Completion, Policy } from '../backend.ts';
 import { drawKey } from '../hashing.ts';
-import { Outcome, type PreferencePair, type Question, TaskReport } from '../records.ts';
-import { countInto, gradeWithRetries, type StageOutput } from '../run/units.ts';
+import type { Answer, PreferencePair, Question } from '../records.ts';
+import type { EvalReport, SetReport } from '../reports.ts';
+import { countInto, type StageOutput } from '../run/units.ts';
 import { pairedDifference, wilson } from '../statistics/intervals.ts';
-import { ScoreFigures } from '../statistics/prm-figures.ts';
+import type { FigureRules } from '../statistics/prm-figures.ts';
 import { type Graded, type Task, taskOf } from '../task.ts';
 import type { EvaluateOptions } from './evaluate-options.ts';
-import { gradeBeside } from './grade-beside.ts';
+import { gradeBeside, gradeWithRetries } from './grade.ts';
 import type { BuildPrompt } from './prompt.ts';
-
-/** One completion with its grade: the greedy one, or a sample for pass@k. Carries its question, so that it stands alone. */
-export const Answer = z.object({
-  task: z.string(),
-  split: z.string(),
-  questionId: z.string(),
-  question: z.string(),
-  reference: z.string(),
-  completion: z.string(),
-  extracted: z.string().nullable(),
-  outcome: Outcome,
-  finishReason: z.enum(['stop', 'length']),
-  tokens: z.number().int(),
-  /** Which of several samples of one question; absent: the greedy answer. */
-  sample: z.number().int().optional(),
-});
-export type Answer = z.infer<typeof Answer>;
+import { hardLabels, type LabelRule, type PathScoreRule, pathScore } from './step-labels.ts';
 
 /** A question set with what it takes to put it to a model. */
 export interface OpenSet {
@@ -116,55 +100,6 @@ export function answerOf(
   };
 }
 
-const Paired = z.object({
-  difference: z.number(),
-  ci95: z.tuple([z.number(), z.number()]),
-  /** Exact McNemar. */
-  pValue: z.number(),
-  n: z.number().int(),
-  /** Questions won and lost. */
-  better: z.number().int(),
-  worse: z.number().int(),
-});
-
-/** Accuracy on a set, and the paired difference to an earlier policy's answers to the same questions. Errors are no answers: they leave n. */
-export const SetReport = TaskReport.extend({ errors: z.number().int(), paired: Paired.nullable() });
-export type SetReport = z.infer<typeof SetReport>;
-
-/** Mean log-probability of chosen and rejected completions under the policies before and after an alignment. */
-export const PairLogps = z.object({
-  n: z.number().int(),
-  chosen: z.object({ before: z.number(), after: z.number() }),
-  rejected: z.object({ before: z.number(), after: z.number() }),
-});
-export type PairLogps = z.infer<typeof PairLogps>;
-
-const Counts = z.record(z.string(), z.number());
-
-/** What 7-eval.json holds. */
-export const EvalReport = z.object({
-  iteration: z.number().int(),
-  policy: z.string(),
-  sets: z.array(SetReport),
-  /** Of this round's scorer; null without labels and scores. */
-  scores: ScoreFigures.nullable(),
-  /** The same for each task of a mixture. */
-  scoresByTask: z.record(z.string(), ScoreFigures).optional(),
-  pairs: Counts.nullable(),
-  logps: PairLogps.nullable(),
-  /** Counts of this round's stages, by stage. */
-  counts: z.record(z.string(), Counts),
-  cost: z.object({
-    promptTokens: z.number(),
-    generatedTokens: z.number(),
-    scoredTokens: z.number(),
-    trainTokens: z.number(),
-    flops: z.number(),
-  }),
-  warnings: z.array(z.string()),
-});
-export type EvalReport = z.infer<typeof EvalReport>;
-
 type Correct = Map<string, boolean>;
 
 /** Right or wrong by task, split and question id; infrastructure errors are left out. */
@@ -213,6 +148,15 @@ function paired(before: Correct, after: Correct): SetReport['paired'] {
   const right = (answers: Correct) => ids.map((id) => answers.get(id) === true);
   const { onlyA, onlyB, ...rest } = pairedDifference(right(after), right(before));
   return { ...rest, better: onlyA, worse: onlyB };
+}
+
+/** How the figures of step scores read what a run stores. */
+export function figureRules(task: Task, rule: LabelRule, path: PathScoreRule): FigureRules {
+  return {
+    hardLabels: (record) => hardLabels(record, rule),
+    pathScore: (scores) => pathScore(scores, path),
+    trueSteps: (question, steps) => taskOf(task, question).trueSteps?.(question, steps) ?? null,
+  };
 }
 
 /** Mean log-probability (over completion tokens, then over pairs) of both sides under one policy. */

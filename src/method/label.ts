@@ -2,9 +2,11 @@
 import type { Completion, GenerateRequest, Policy } from '../backend.ts';
 import { drawKey } from '../hashing.ts';
 import type { Outcome, Question, Sample, StepLabels, StepTally } from '../records.ts';
-import { type Counts, countInto, gradeWithRetries, type StageOutput } from '../run/units.ts';
+import type { Counts } from '../reports.ts';
+import { countInto, type StageOutput } from '../run/units.ts';
 import { type Task, taskOf } from '../task.ts';
 import { fitsContext } from './fits.ts';
+import { gradeWithRetries } from './grade.ts';
 import type { LabelOptions } from './label-options.ts';
 import type { BuildPrompt } from './prompt.ts';
 import { samplingOf } from './sample.ts';

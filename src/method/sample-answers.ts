@@ -1,10 +1,11 @@
 // A policy and question sets -> several graded samples of each question, for pass@k. Leaves the greedy answer to evaluate.ts and the estimate to pass-at.ts.
 import type { Completion, Policy, SamplingOptions } from '../backend.ts';
 import { drawKey } from '../hashing.ts';
-import { countInto, gradeWithRetries, type StageOutput } from '../run/units.ts';
+import type { Answer } from '../records.ts';
+import { countInto, type StageOutput } from '../run/units.ts';
 import { taskOf } from '../task.ts';
-import { type Answer, type AnswerItem, answerOf } from './evaluate.ts';
-import { gradeBeside } from './grade-beside.ts';
+import { type AnswerItem, answerOf } from './evaluate.ts';
+import { gradeBeside, gradeWithRetries } from './grade.ts';
 
 export interface SampleAnswersContext {
   readonly policy: Policy;

@@ -2,9 +2,10 @@
 import type { Completion, GenerateRequest, GenerateStats, Policy, SamplingOptions } from '../backend.ts';
 import { drawKey, keyedOrder } from '../hashing.ts';
 import type { Question, Sample } from '../records.ts';
-import { type Counts, countInto, gradeWithRetries, inUnits, type StageOutput } from '../run/units.ts';
+import type { Counts } from '../reports.ts';
+import { countInto, inUnits, type StageOutput } from '../run/units.ts';
 import { type Graded, type Task, taskOf } from '../task.ts';
-import { gradeBeside } from './grade-beside.ts';
+import { gradeBeside, gradeWithRetries } from './grade.ts';
 import type { BuildPrompt } from './prompt.ts';
 import type { SampleOptions } from './sample-options.ts';
 

@@ -6,11 +6,11 @@ import { fitStepCalibration, type LabelledStep, StepCalibration } from '../metho
 import { type EvidenceContext, stepEvidence } from '../method/step-evidence.ts';
 import { hardLabels, type LabelRule } from '../method/step-labels.ts';
 import type { Checkpoint, Question, Sample, StepLabels } from '../records.ts';
+import { Counts } from '../reports.ts';
 import { inUnits } from '../run/units.ts';
-import { COUNTS } from './stage-results.ts';
 import { everything, type Loop, labelInputs, sourceIn, stageOf } from './stages.ts';
 
-export const Calibrated = z.object({ calibration: StepCalibration, counts: COUNTS });
+export const Calibrated = z.object({ calibration: StepCalibration, counts: Counts });
 export type Calibrated = z.infer<typeof Calibrated>;
 
 /** With fewer labelled steps than this the PRM's own scores outweigh what they say. */

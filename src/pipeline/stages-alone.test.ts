@@ -1,12 +1,14 @@
 // Stages as functions: sampling with quotas, labels and scores derived, PRM rows, prompts, costs.
+
 import { describe, expect, it } from 'vitest';
 import { judgeSum, sumQuestion, sumsTask, writeSum } from '../../test/scripted-sums.ts';
 import { createScriptedBackend } from '../backends/scripted.ts';
 import { loadConfig, parseConfig } from '../config/schema.ts';
 import { isForCalibration, isHeldOut } from '../hashing.ts';
 import { choosePaths } from '../method/choose-paths.ts';
+import { figureRules } from '../method/evaluate.ts';
 import { checkPrmRows, prmRows } from '../method/prm-rows.ts';
-import { loadShots, makePrompter, PromptOptions } from '../method/prompt.ts';
+import { makePrompter, PromptOptions } from '../method/prompt.ts';
 import { chooseQuestions, samplePaths, sampleUnit } from '../method/sample.ts';
 import { SampleOptions } from '../method/sample-options.ts';
 import { scoreUnit, shuffleScores } from '../method/score.ts';
@@ -16,6 +18,7 @@ import type { Question, Sample, StepLabels } from '../records.ts';
 import { byQuestion, inUnits, joinQuestions } from '../run/units.ts';
 import { figureWarnings, scoreFigures } from '../statistics/prm-figures.ts';
 import { estimate, flopsOf } from './estimate.ts';
+import { loadShots } from './shots.ts';
 
 const backend = createScriptedBackend({ write: writeSum, judge: judgeSum });
 const questions = Array.from({ length: 30 }, (_, i) => sumQuestion('train', i));
@@ -312,7 +315,7 @@ describe('labels and scores', () => {
             .map((one) => [one.sampleId, one.scores ?? []]),
         ),
       }));
-    const figures = await scoreFigures(withScores(scored.records), { task: sumsTask, rule, path: 'mean' });
+    const figures = await scoreFigures(withScores(scored.records), figureRules(sumsTask, rule, 'mean'));
     expect(figures.aucOutcome.scores?.value).toBeGreaterThan(0.8);
     expect(figures.trueSteps?.scores?.value).toBeGreaterThan(0.9);
     expect(figures.calibration.bins).toHaveLength(10);
@@ -320,7 +323,7 @@ describe('labels and scores', () => {
       ...one,
       scores: one.scores!.map((_, j) => ((i * 7 + j * 3) % 10) / 10),
     }));
-    const poor = await scoreFigures(withScores(noise), { task: sumsTask, rule, path: 'mean' });
+    const poor = await scoreFigures(withScores(noise), figureRules(sumsTask, rule, 'mean'));
     expect(figureWarnings(poor).join('\n')).toMatch(/better than chance/);
   });
 });

@@ -1,9 +1,7 @@
-// Step scores, labels and samples of held-out questions -> how good the scores are, beside cheap scorers. Pure; leaves reading files to evaluate.ts.
-import { z } from 'zod';
-import { hardLabels, type LabelRule, type PathScoreRule, pathScore } from '../method/step-labels.ts';
+// Step scores, labels and samples of held-out questions -> how good the scores are, beside cheap ones.
 import { createRandom } from '../random.ts';
-import { Estimate, type Question, type Sample, type StepLabels } from '../records.ts';
-import { type Task, taskOf } from '../task.ts';
+import type { Question, Sample, StepLabels } from '../records.ts';
+import type { Estimate, ScoreFigures } from '../reports.ts';
 import {
   type BootstrapOptions,
   bootstrap,
@@ -15,40 +13,6 @@ import {
   stepAccuracy,
   withinGroupAuc,
 } from './intervals.ts';
-
-const Aucs = z.object({ scores: Estimate, tallies: Estimate, meanLogp: Estimate, shortness: Estimate });
-
-/** Figures on labelled paths of questions that never trained a PRM; intervals are over questions. */
-export const ScoreFigures = z.object({
-  questions: z.number().int(),
-  paths: z.number().int(),
-  steps: z.number().int(),
-  /** Step accuracy at threshold 0.5 against hard labels, and what always saying the commoner label gives. */
-  stepAccuracy: Estimate,
-  majority: z.number().nullable(),
-  /** The first step below 0.5 is the first wrong label (or neither is there); f1: harmonic mean over paths with and without an error (ProcessBench). */
-  firstErrorAccuracy: Estimate,
-  firstErrorF1: Estimate,
-  /** Within a question: P(score of a right path > score of a wrong one), ties a half, pooled over its pairs. Tallies without the last step, which is the outcome itself. */
-  aucOutcome: Aucs,
-  /** The same for "every step is true", and accuracies against true steps, where the task knows them. */
-  aucTrue: Aucs.nullable(),
-  trueSteps: z.object({ scores: Estimate, labels: Estimate }).nullable(),
-  /** Ten bins of step scores: how many, their mean, and the share labelled correct. */
-  calibration: z.object({
-    ece: z.number().nullable(),
-    bins: z.array(
-      z.object({
-        from: z.number(),
-        to: z.number(),
-        n: z.number().int(),
-        score: z.number().nullable(),
-        frequency: z.number().nullable(),
-      }),
-    ),
-  }),
-});
-export type ScoreFigures = z.infer<typeof ScoreFigures>;
 
 export interface FigureItem {
   readonly question: Question;
@@ -65,19 +29,21 @@ interface Judged {
   readonly truth: readonly boolean[] | null;
 }
 
-export interface FigureArgs {
-  readonly task: Task;
-  readonly rule: LabelRule;
-  readonly path: PathScoreRule;
+/** How tallies, step scores and steps are read. */
+export interface FigureRules {
+  readonly hardLabels: (record: StepLabels) => readonly boolean[];
+  readonly pathScore: (scores: readonly number[]) => number;
+  /** null: the task does not know them. */
+  readonly trueSteps: (question: Question, steps: readonly string[]) => readonly boolean[] | null;
 }
 
 export async function scoreFigures(
   items: AsyncIterable<FigureItem> | Iterable<FigureItem>,
-  { task, rule, path }: FigureArgs,
+  rules: FigureRules,
 ): Promise<ScoreFigures> {
   const questions: Judged[][] = [];
   for await (const item of items) {
-    const judged = judge(item, task, rule);
+    const judged = judge(item, rules);
     if (judged.length > 0) questions.push(judged);
   }
   const steps = questions
@@ -101,8 +67,8 @@ export async function scoreFigures(
       questions.map((paths) => paths.map(firstErrorOf)),
       options(),
     ),
-    aucOutcome: aucs(questions, ({ sample }) => sample.outcome.kind === 'right', path),
-    aucTrue: truths.length === 0 ? null : aucs(truths, ({ truth }) => truth?.every(Boolean) === true, path),
+    aucOutcome: aucs(questions, ({ sample }) => sample.outcome.kind === 'right', rules),
+    aucTrue: truths.length === 0 ? null : aucs(truths, ({ truth }) => truth?.every(Boolean) === true, rules),
     trueSteps:
       truths.length === 0
         ? null
@@ -147,15 +113,15 @@ function firstErrors(questions: readonly (readonly Judged[])[]): Estimate {
   return value === null || ci95 === null ? null : { value, ci95, n: groups.length };
 }
 
-function judge({ question, samples, labels, scores }: FigureItem, task: Task, rule: LabelRule): Judged[] {
+function judge({ question, samples, labels, scores }: FigureItem, { hardLabels, trueSteps }: FigureRules): Judged[] {
   const byId = new Map(samples.map((sample) => [sample.id, sample]));
   const latest = new Map(labels.map((record) => [record.sampleId, record]));
   return [...latest.values()].flatMap((record) => {
     const sample = byId.get(record.sampleId);
     const own = scores.get(record.sampleId);
     if (sample === undefined || own === undefined) return [];
-    const truth = taskOf(task, question).trueSteps?.(question, sample.steps) ?? null;
-    return [{ sample, scores: own, labels: hardLabels(record, rule), tallyMean: tallyMean(record), truth }];
+    const truth = trueSteps(question, sample.steps);
+    return [{ sample, scores: own, labels: hardLabels(record), tallyMean: tallyMean(record), truth }];
   });
 }
 
@@ -170,7 +136,7 @@ function tallyMean({ steps }: StepLabels): number {
 function aucs(
   questions: readonly (readonly Judged[])[],
   isGood: (path: Judged) => boolean,
-  rule: PathScoreRule,
+  { pathScore }: FigureRules,
 ): ScoreFigures['aucOutcome'] {
   const auc = (value: (path: Judged) => number) =>
     withinGroupAuc(
@@ -178,7 +144,7 @@ function aucs(
       options(),
     );
   return {
-    scores: auc(({ scores }) => pathScore(scores, rule)),
+    scores: auc(({ scores }) => pathScore(scores)),
     tallies: auc(({ tallyMean }) => tallyMean),
     meanLogp: auc(({ sample }) => (sample.sumLogp === null ? 0 : sample.sumLogp / Math.max(1, sample.tokens))),
     shortness: auc(({ sample }) => -sample.tokens),
