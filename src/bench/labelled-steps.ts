@@ -1,8 +1,7 @@
 // A fixed trace of paths and seeded rollout outcomes -> what a labelled step costs in model tokens against the naive way, at identical labels. Needs no model.
 import type { Completion, ContextPiece, GenerateRequest, GenerateStats, OnFinished, Policy } from '../backend.ts';
 import { keyedNumber } from '../hashing.ts';
-import { type LabelItem, labelUnit } from '../method/label.ts';
-import { type LabelOptions, LabelOptions as Options } from '../method/label-options.ts';
+import { type LabelItem, type LabelOptions, labelUnit, LabelOptions as Options } from '../method/label.ts';
 import { hardLabels } from '../method/step-labels.ts';
 import { createRandom } from '../random.ts';
 import type { Question, Sample, StepLabels } from '../records.ts';

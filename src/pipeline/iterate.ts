@@ -1,8 +1,8 @@
 // Questions and a base model -> a policy that learned from its own process feedback. METHOD.md's algorithm box; leaves each stage to its own file.
 
-import type { EvalReport } from '../method/evaluate.ts';
 import { needs, roundsOf } from '../method/methods.ts';
 import type { Checkpoint } from '../records.ts';
+import type { EvalReport } from '../reports.ts';
 import type { Counts } from '../run/units.ts';
 import { calibrate } from './calibrate.ts';
 import { flopsOf } from './estimate.ts';

@@ -5,7 +5,7 @@ import { dataBeside } from '../config/paths.ts';
 import type { Config } from '../config/schema.ts';
 import { SipfError } from '../errors.ts';
 import { canonicalJson } from '../hashing.ts';
-import type { EvaluationSet } from '../method/evaluate-options.ts';
+import type { EvaluationSet } from '../method/evaluate.ts';
 import type { Question } from '../records.ts';
 import { wilson } from '../statistics/intervals.ts';
 import type { Shot, Task } from '../task.ts';

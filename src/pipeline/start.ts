@@ -8,7 +8,7 @@ import { tellingWarnings } from '../backends/warnings.ts';
 import { type OutsideModels, readsOf, relativeTo, sourceOf } from '../config/paths.ts';
 import type { Config } from '../config/schema.ts';
 import { SipfError, throwIfAborted } from '../errors.ts';
-import { type BuildPrompt, loadShots, makePrompter, withoutShots } from '../method/prompt.ts';
+import { type BuildPrompt, makePrompter } from '../method/prompt.ts';
 import type { Checkpoint, Question } from '../records.ts';
 import { readMarker } from '../run/marker.ts';
 import { isRun, noRunAt } from '../run/no-run.ts';
@@ -21,6 +21,7 @@ import { openTasks } from '../tasks/index.ts';
 import { promptOfSet } from './evaluation.ts';
 import { helperOf, initOf, outsideModels } from './models.ts';
 import type { LoadedSet } from './question-sets.ts';
+import { loadShots, withoutShots } from './shots.ts';
 import { stageOf } from './stages.ts';
 import {
   checkContexts,
