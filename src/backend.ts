@@ -249,8 +249,6 @@ export interface Backend extends AsyncDisposable {
   openPrm(source: ModelSource): Promise<ProcessRewardModel>;
   train(job: TrainJob, onStep: (step: TrainStep) => void, options?: CallOptions): Promise<TrainResult>;
   facts(source: ModelSource): Promise<ModelFacts>;
-  /** GFLOPS of the provider's best large fp32 matrix product here: the yardstick of `sipf bench`. Absent where there is no provider of our own. */
-  gemmPeakGflops?(options?: CallOptions): Promise<number>;
   /** Writes a Hugging Face folder (config.json, model.safetensors, tokenizer.json) to `out`. */
   initModel(out: string, init: ModelInit, options?: CallOptions): Promise<ModelFacts>;
 }

@@ -1,4 +1,4 @@
-// Committed fixtures -> models with a tokenizer, token examples, gradients by name, and comparisons. Shared by the tests of training.
+// Committed fixtures -> models, token examples, gradients by name, comparisons.
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

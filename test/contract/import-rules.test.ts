@@ -34,7 +34,6 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   method: ['backend', 'task', 'statistics', 'run'],
   config: ['method', 'backend', 'sandboxes', 'io'],
   pipeline: ['method', 'config', 'run', 'statistics', 'tasks', 'task', 'sandboxes', 'sandbox', 'backend', 'io'],
-  bench: ['method', 'task', 'backend'],
   index: [
     'pipeline',
     'method',
@@ -62,7 +61,6 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
     'backends',
     'backend',
     'io',
-    'bench',
   ],
 };
 

@@ -1,16 +1,18 @@
-// sipf bench: this machine -> what training, prefill, decode and a labelled step cost here, against its own GEMM peak.
+// npm run bench: this machine -> what training, prefill, decode and a labelled step cost here.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
-import { openBackend } from '../../backends/open.ts';
-import { labelledStepCost } from '../../bench/labelled-steps.ts';
-import { measureSpeeds, type Speed, type Speeds } from '../../bench/speeds.ts';
-import { SipfError } from '../../errors.ts';
-import { taskNamed } from '../../tasks/index.ts';
-import { type ExecutionOptions, finish, withExecution } from '../options.ts';
-import type { Terminal } from '../terminal.ts';
-import { renderTable } from './show-steps.ts';
+import { createInProcessBackend } from '#sipf/backends/local/in-process.js';
+import { renderTable } from '#sipf/cli/commands/show-steps.js';
+import { execute } from '#sipf/cli/execute.js';
+import { type ExecutionOptions, finish, withExecution } from '#sipf/cli/options.js';
+import type { Terminal } from '#sipf/cli/terminal.js';
+import { Engine } from '#sipf/engine/runtime/session.js';
+import { SipfError } from '#sipf/errors.js';
+import { taskNamed } from '#sipf/tasks/index.js';
+import { labelledStepCost } from './labelled-steps.ts';
+import { measureSpeeds, type Speed, type Speeds } from './speeds.ts';
 
 /** Mean chance of a rollout to be right: the contract's, and the curve around it. */
 const MEAN = 0.3;
@@ -22,7 +24,7 @@ interface BenchOptions extends ExecutionOptions {
   readonly json?: boolean;
 }
 
-export function benchCommand(terminal: Terminal): Command {
+function program(terminal: Terminal): Command {
   const command = withExecution(
     new Command('bench').description(
       'Measure LoRA training, prefill and decode at the 135M Llama shape, and what a labelled step costs. Takes a minute or two; let the machine be idle.',
@@ -31,8 +33,8 @@ export function benchCommand(terminal: Terminal): Command {
   return finish(
     command,
     'print {gemmPeakGflops, training: {sft, orpo}, prefill, decode: {"1", "8", "32", "128"}, labelledStep: {costRatio}, ...}',
-    'sipf bench',
-    'sipf bench --threads 2 --json',
+    'npm run bench',
+    'npm run -s bench -- --threads 2 --json',
   ).action((options: BenchOptions) => bench(options, terminal));
 }
 
@@ -42,9 +44,11 @@ async function bench(options: BenchOptions, terminal: Terminal): Promise<void> {
     throw new SipfError('unsupported', 'Expected the task mini to have a tokenizer, got none.');
   const folder = await mkdtemp(join(tmpdir(), 'sipf-bench-'));
   try {
-    await using backend = await openBackend({ ...options, slots: Math.max(...BATCHES) });
+    const engine = new Engine(options);
+    await using backend = createInProcessBackend({ ...options, slots: Math.max(...BATCHES) }, engine);
     const onStage = (name: string) => terminal.log(`Measuring: ${name} ...`);
     const speeds = await measureSpeeds({
+      engine,
       backend,
       folder,
       tokenizer,
@@ -97,3 +101,5 @@ async function printBench({ speeds, labelledStep, peakRssBytes }: BenchReport, t
       `${labelledStep.costRatio.toFixed(1)}x cheaper at identical labels, K = 8, mean success ${labelledStep.meanP.toFixed(2)} (${curve.join(', ')})`,
   );
 }
+
+await execute('bench', (terminal, argv) => program(terminal).exitOverride().parseAsync(argv, { from: 'user' }));

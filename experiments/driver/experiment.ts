@@ -1,28 +1,21 @@
-// npm run experiment -- NAME: seeds and arms -> finished runs, a comparison as JSON, and its table in a document. Leaves settings to experiment-arms.ts.
+// npm run experiment -- NAME: seeds and arms -> finished runs, and a table of their comparison.
 
 import { join } from 'node:path';
 import { Argument, Command, InvalidArgumentError } from 'commander';
-import { SipfError } from '../errors.ts';
-import { nodeDisk, replaceFile } from '../io/disk.ts';
-import { makeFolders } from '../io/folders.ts';
-import { compareArms } from '../pipeline/comparison.ts';
-import { execute } from './execute.ts';
-import {
-  ARMS,
-  type ArmName,
-  DEFAULT_ARMS,
-  DEFAULT_FLOPS_ARMS,
-  EXPERIMENTS,
-  type ExperimentName,
-} from './experiment-arms.ts';
-import { type Job, runInChild, runJobs } from './experiment-jobs.ts';
-import { collect, configOf, equalFlops, finished, nameOf, type Place, type Plan, placeOf } from './experiment-plan.ts';
-import { checkSection, renderExperiment, writeResults, writeSection } from './experiment-report.ts';
-import { isFinished } from './experiment-runs.ts';
-import { type ExecutionOptions, finish, integer, threads, withExecution } from './options.ts';
-import { formatDuration } from './progress.ts';
-import { dottedFlags } from './settings.ts';
-import type { Terminal } from './terminal.ts';
+import { execute } from '#sipf/cli/execute.js';
+import { type ExecutionOptions, finish, integer, threads, withExecution } from '#sipf/cli/options.js';
+import { formatDuration } from '#sipf/cli/progress.js';
+import { dottedFlags } from '#sipf/cli/settings.js';
+import type { Terminal } from '#sipf/cli/terminal.js';
+import { SipfError } from '#sipf/errors.js';
+import { nodeDisk, replaceFile } from '#sipf/io/disk.js';
+import { makeFolders } from '#sipf/io/folders.js';
+import { ARMS, type ArmName, DEFAULT_ARMS, DEFAULT_FLOPS_ARMS, EXPERIMENTS, type ExperimentName } from './arms.ts';
+import { compareArms } from './comparison.ts';
+import { type Job, runInChild, runJobs } from './jobs.ts';
+import { collect, configOf, equalFlops, finished, nameOf, type Place, type Plan, placeOf } from './plan.ts';
+import { checkSection, renderExperiment, writeResults, writeSection } from './report.ts';
+import { isFinished } from './runs.ts';
 
 interface ExperimentOptions extends ExecutionOptions {
   readonly seeds?: readonly number[];

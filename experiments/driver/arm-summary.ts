@@ -1,16 +1,16 @@
-// A finished run directory -> one arm of an experiment in a few kilobytes: outcomes, costs, figures. Leaves comparing arms to comparison.ts.
+// A finished run directory -> one arm of an experiment: outcomes, costs, figures.
 import { join } from 'node:path';
 import { z } from 'zod';
-import { SipfError } from '../errors.ts';
-import { canonicalJson, sha256 } from '../hashing.ts';
-import { readTextFile } from '../io/disk.ts';
-import { Answer } from '../records.ts';
-import type { ScoreFigures } from '../reports.ts';
-import { readRecords } from '../run/journal.ts';
-import { parseJson, readMarker } from '../run/marker.ts';
-import { addCosts, NO_COST, type TokenCost } from './estimate.ts';
-import { type RoundSummary, type RunView, readRun } from './run-reader.ts';
-import { stageOf } from './stages.ts';
+import { SipfError } from '#sipf/errors.js';
+import { canonicalJson, sha256 } from '#sipf/hashing.js';
+import { readTextFile } from '#sipf/io/disk.js';
+import { addCosts, NO_COST, type TokenCost } from '#sipf/pipeline/estimate.js';
+import { type RoundSummary, type RunView, readRun } from '#sipf/pipeline/run-reader.js';
+import { stageOf } from '#sipf/pipeline/stages.js';
+import { Answer } from '#sipf/records.js';
+import type { ScoreFigures } from '#sipf/reports.js';
+import { readRecords } from '#sipf/run/journal.js';
+import { parseJson, readMarker } from '#sipf/run/marker.js';
 
 export interface ArmRound {
   readonly iteration: number;

@@ -1,6 +1,6 @@
-// An experiment's name, a seed and an arm -> the configuration of that arm's run. Holds every setting of the experiment; leaves running it to experiment.ts.
-import { type Config, type ConfigInput, loadConfig } from '../config/schema.ts';
-import { SipfError } from '../errors.ts';
+// An experiment's name, a seed and an arm -> the configuration of that arm's run.
+import { type Config, type ConfigInput, loadConfig } from '#sipf/config/schema.js';
+import { SipfError } from '#sipf/errors.js';
 
 export interface Experiment {
   readonly preset: string;
@@ -14,7 +14,7 @@ export interface Experiment {
   readonly armSettings: Partial<Record<ArmName, Readonly<Record<string, unknown>>>>;
 }
 
-/** The experiment on `mini` (issue: METHOD.md section 4, "Honest comparison"). Change its settings here and nowhere else. */
+/** The experiment on `mini` (docs/method.md, section 3, "An honest comparison"). Change its settings here and nowhere else. */
 export const MINI_EXPERIMENT: Experiment = {
   preset: 'quickstart',
   seeds: [11, 12, 13],

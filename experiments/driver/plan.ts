@@ -1,11 +1,11 @@
-// An experiment's runs -> where each lies, what it is configured with, what it may spend, and summaries of those that are finished. Runs nothing.
+// An experiment's runs -> their folders, configurations, budgets, and summaries of finished ones.
 import { join } from 'node:path';
-import type { Config } from '../config/schema.ts';
-import { SipfError } from '../errors.ts';
-import { type ArmSummary, readArm } from '../pipeline/arm-summary.ts';
-import { tokensForEqualFlops } from '../pipeline/comparison.ts';
-import { type ArmName, armConfig, EXPERIMENTS, type ExperimentName } from './experiment-arms.ts';
-import { isFinished } from './experiment-runs.ts';
+import type { Config } from '#sipf/config/schema.js';
+import { SipfError } from '#sipf/errors.js';
+import { type ArmSummary, readArm } from './arm-summary.ts';
+import { type ArmName, armConfig, EXPERIMENTS, type ExperimentName } from './arms.ts';
+import { tokensForEqualFlops } from './comparison.ts';
+import { isFinished } from './runs.ts';
 
 /** One run of the experiment: an arm of a seed in a column. */
 export interface Place {

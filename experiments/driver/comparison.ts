@@ -1,8 +1,9 @@
-// Arm summaries of several seeds -> rows of paired differences with intervals, and equal-FLOP budgets. Pure; leaves reading runs to arm-summary.ts.
-import { createRandom } from '../random.ts';
-import { type Interval, pairedDifference, stratifiedMean } from '../statistics/intervals.ts';
+// Arm summaries of several seeds -> paired differences with intervals, and equal-FLOP budgets.
+
+import { flopsOf, NO_COST, tokensForFlops } from '#sipf/pipeline/estimate.js';
+import { createRandom } from '#sipf/random.js';
+import { type Interval, pairedDifference, stratifiedMean } from '#sipf/statistics/intervals.js';
 import type { ArmSummary } from './arm-summary.ts';
-import { flopsOf, NO_COST, tokensForFlops } from './estimate.ts';
 
 /** Accuracy of one policy minus another's, on the same questions of each seed. */
 export interface SeedDifference {

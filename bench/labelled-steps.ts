@@ -1,11 +1,11 @@
-// A fixed trace of paths and seeded rollout outcomes -> what a labelled step costs in model tokens against the naive way, at identical labels. Needs no model.
-import type { Completion, ContextPiece, GenerateRequest, GenerateStats, OnFinished, Policy } from '../backend.ts';
-import { keyedNumber } from '../hashing.ts';
-import { type LabelItem, type LabelOptions, labelUnit, LabelOptions as Options } from '../method/label.ts';
-import { hardLabels } from '../method/step-labels.ts';
-import { createRandom } from '../random.ts';
-import type { Question, Sample, StepLabels } from '../records.ts';
-import type { Task } from '../task.ts';
+// Paths and seeded outcomes -> what a labelled step costs in tokens, against the naive way.
+import type { Completion, ContextPiece, GenerateRequest, GenerateStats, OnFinished, Policy } from '#sipf/backend.js';
+import { keyedNumber } from '#sipf/hashing.js';
+import { type LabelItem, type LabelOptions, labelUnit, LabelOptions as Options } from '#sipf/method/label.js';
+import { hardLabels } from '#sipf/method/step-labels.js';
+import { createRandom } from '#sipf/random.js';
+import type { Question, Sample, StepLabels } from '#sipf/records.js';
+import type { Task } from '#sipf/task.js';
 
 export interface LabelledStepCost {
   /** Naive model tokens over ours. */

@@ -1,7 +1,7 @@
 // The table's place in a document: between its markers, all else untouched; and what its figures look like.
 import { describe, expect, it } from 'vitest';
-import { compareArms } from '../pipeline/comparison.ts';
-import { renderExperiment, replaceSection } from './experiment-report.ts';
+import { compareArms } from './comparison.ts';
+import { renderExperiment, replaceSection } from './report.ts';
 
 const section = { path: 'RESULTS.md', name: 'experiment:mini' };
 const marked = (body: string) => `<!-- experiment:mini -->\n${body}\n<!-- /experiment:mini -->`;

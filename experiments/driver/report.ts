@@ -1,13 +1,13 @@
-// A comparison of arms -> Markdown, and its place between two markers of a file. Pure text but for that one file.
+// A comparison of arms -> Markdown, and its place between two markers of a file.
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { SipfError } from '../errors.ts';
-import { type Disk, nodeDisk, readTextFile, replaceFile } from '../io/disk.ts';
-import { makeFolders } from '../io/folders.ts';
-import type { ArmRound, ArmSummary } from '../pipeline/arm-summary.ts';
-import type { ArmDifference, ArmRow, Comparison } from '../pipeline/comparison.ts';
-import type { Estimate } from '../records.ts';
-import { formatDuration } from './progress.ts';
+import { formatDuration } from '#sipf/cli/progress.js';
+import { SipfError } from '#sipf/errors.js';
+import { type Disk, nodeDisk, readTextFile, replaceFile } from '#sipf/io/disk.js';
+import { makeFolders } from '#sipf/io/folders.js';
+import type { Estimate } from '#sipf/records.js';
+import type { ArmRound, ArmSummary } from './arm-summary.ts';
+import type { ArmDifference, ArmRow, Comparison } from './comparison.ts';
 
 export interface ReportArgs {
   readonly comparison: Comparison;

@@ -1,12 +1,12 @@
 // A run directory and a configuration -> whether that very run is finished there. Reads only.
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
-import { relativeTo } from '../config/paths.ts';
-import { type Config, configDifference } from '../config/schema.ts';
-import { SipfError } from '../errors.ts';
-import { readTextFile } from '../io/disk.ts';
-import { readRun } from '../pipeline/run-reader.ts';
-import { changesOf, parseJson } from '../run/marker.ts';
+import { relativeTo } from '#sipf/config/paths.js';
+import { type Config, configDifference } from '#sipf/config/schema.js';
+import { SipfError } from '#sipf/errors.js';
+import { readTextFile } from '#sipf/io/disk.js';
+import { readRun } from '#sipf/pipeline/run-reader.js';
+import { changesOf, parseJson } from '#sipf/run/marker.js';
 
 /** False where there is none or it has not come to its end. Throws 'config-changed' (with the keys) where a run of other settings lies there. */
 export async function isFinished(dir: string, config: Config): Promise<boolean> {

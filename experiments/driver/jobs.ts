@@ -1,8 +1,8 @@
-// Jobs that depend on each other -> `sipf run` in child processes, some at a time. Leaves what a job is to experiment.ts.
+// Jobs that depend on each other -> `sipf run` in child processes, some at a time.
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { messageOf, SipfError, throwIfAborted } from '../errors.ts';
+import { messageOf, SipfError, throwIfAborted } from '#sipf/errors.js';
 
 export interface Job {
   readonly name: string;
@@ -73,7 +73,7 @@ export async function runInChild({
   signal,
   onLine,
 }: ChildRunArgs): Promise<void> {
-  const main = fileURLToPath(new URL('./main.js', import.meta.url));
+  const main = fileURLToPath(import.meta.resolve('#sipf/cli/main.js'));
   const args = [main, 'run', '--out', out, '--config', config, '--provider', provider];
   if (fromRun !== undefined) args.push('--from-run', fromRun);
   if (threads !== undefined) args.push('--threads', String(threads));

@@ -1,8 +1,8 @@
-// An engine -> the best rate of a large float32 matrix product on its provider: the yardstick of speed figures.
-import { matmul, reduceMax } from '../../engine/build.ts';
-import { Graph } from '../../engine/graph.ts';
-import type { Engine } from '../../engine/runtime/session.ts';
-import { throwIfAborted } from '../../errors.ts';
+// An engine -> the best rate of a large float32 matrix product: the yardstick of speed figures.
+import { matmul, reduceMax } from '#sipf/engine/build.js';
+import { Graph } from '#sipf/engine/graph.js';
+import type { Engine } from '#sipf/engine/runtime/session.js';
+import { throwIfAborted } from '#sipf/errors.js';
 
 const SIZE = 1024;
 /** Products after each other in one run, so that calling the runtime costs nothing beside them. */

@@ -1,9 +1,10 @@
-// A backend -> tokens a second of training, prefill and decode at the 135M Llama shape, with each one's share of the GEMM peak. Leaves labelled steps out.
+// An engine -> tokens a second of training, prefill and decode at 135M, as shares of its GEMM peak.
 import { join } from 'node:path';
-import type { Backend, ModelSource, Objective, PreferenceExample, SftExample, TrainExample } from '../backend.ts';
-import { SipfError } from '../errors.ts';
-import { TrainSettings, trainOptions } from '../method/train-settings.ts';
-import { createRandom } from '../random.ts';
+import type { Backend, ModelSource, Objective, PreferenceExample, SftExample, TrainExample } from '#sipf/backend.js';
+import type { Engine } from '#sipf/engine/runtime/session.js';
+import { TrainSettings, trainOptions } from '#sipf/method/train-settings.js';
+import { createRandom } from '#sipf/random.js';
+import { measureGemmPeak } from './gemm-peak.ts';
 
 export interface Speed {
   readonly tokensPerSecond: number;
@@ -20,6 +21,8 @@ export interface Speeds {
 }
 
 export interface MeasureArgs {
+  /** What `backend` runs on, in this thread. */
+  readonly engine: Engine;
   readonly backend: Backend;
   /** An empty folder for the model and what training writes. */
   readonly folder: string;
@@ -56,17 +59,11 @@ const PREFILL_TOKENS = 256;
 const PAST = 128;
 const NEW_TOKENS = 32;
 
-/** Measures one after the other on an otherwise idle machine. Throws 'unsupported' where the backend has no peak. */
+/** Measures one after the other on an otherwise idle machine. */
 export async function measureSpeeds(args: MeasureArgs): Promise<Speeds> {
-  const { backend, folder, tokenizer, onStage, signal, shape = SHAPE_135M, batches } = args;
-  if (backend.gemmPeakGflops === undefined) {
-    throw new SipfError(
-      'unsupported',
-      'Expected a backend that can measure its GEMM peak, got one that cannot. Use --provider cpu.',
-    );
-  }
+  const { engine, backend, folder, tokenizer, onStage, signal, shape = SHAPE_135M, batches } = args;
   onStage('matrix products');
-  const gemmPeakGflops = await backend.gemmPeakGflops({ signal });
+  const gemmPeakGflops = await measureGemmPeak(engine, signal);
   onStage('model');
   const source = { model: join(folder, 'model') };
   await backend.initModel(source.model, { config: shape, tokenizer, seed: 1 }, { signal });

@@ -1,7 +1,7 @@
 // Jobs run in the order of what they wait for, some at a time, and neither a failure nor a stop loses the others.
 import { describe, expect, it } from 'vitest';
-import { SipfError } from '../errors.ts';
-import { type Job, runJobs } from './experiment-jobs.ts';
+import { SipfError } from '#sipf/errors.js';
+import { type Job, runJobs } from './jobs.ts';
 
 interface Made {
   readonly job: Job;

@@ -1,7 +1,7 @@
 // Arms differ in what makes them what they are and in nothing else.
 import { describe, expect, it } from 'vitest';
-import { configDifference } from '../config/schema.ts';
-import { ARMS, type ArmName, armConfig, EXPERIMENTS, MINI_EXPERIMENT } from './experiment-arms.ts';
+import { configDifference } from '#sipf/config/schema.js';
+import { ARMS, type ArmName, armConfig, EXPERIMENTS, MINI_EXPERIMENT } from './arms.ts';
 
 const experiment = MINI_EXPERIMENT;
 

@@ -1,10 +1,10 @@
 // Paired differences over seeds, the intervals' coverage, and budgets of equal FLOPs, on summaries written by hand.
 import { describe, expect, it } from 'vitest';
-import { createRandom } from '../random.ts';
-import { stratifiedMean } from '../statistics/intervals.ts';
+import { NO_COST } from '#sipf/pipeline/estimate.js';
+import { createRandom } from '#sipf/random.js';
+import { stratifiedMean } from '#sipf/statistics/intervals.js';
 import { type ArmRound, type ArmSummary, stageTimes } from './arm-summary.ts';
 import { compareArms, tokensForEqualFlops } from './comparison.ts';
-import { NO_COST } from './estimate.ts';
 
 interface Made {
   readonly arm: string;
