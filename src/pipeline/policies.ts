@@ -1,5 +1,5 @@
 // The loop's training stages on a run directory: warm-up, PRM and alignment. Leaves the optimizer to the backend and the rows to train-prm.ts and align.ts.
-import type { Objective, TrainExample } from '../backend.ts';
+import type { TrainExample } from '../backend.ts';
 import { checkpointOf } from '../config/paths.ts';
 import { SipfError } from '../errors.ts';
 import { keyedSeed } from '../hashing.ts';
@@ -7,6 +7,7 @@ import { alignRows, goldRows } from '../method/align-rows.ts';
 import { needs } from '../method/methods.ts';
 import { checkPrmRows, prmRows } from '../method/prm-rows.ts';
 import { countExampleTokens, stepsForTokens, type TrainSettings, trainOptions } from '../method/train-settings.ts';
+import type { Objective } from '../objectives/objectives.ts';
 import { type Checkpoint, PreferencePair } from '../records.ts';
 import { readRecords } from '../run/journal.ts';
 import type { StageName } from '../run/marker.ts';
