@@ -6,12 +6,12 @@ export {
   type Config,
   type ConfigInput,
   type ConfigSources,
-  configDifference,
   configKeys,
   loadConfig,
   parseConfig,
 } from './config/schema.ts';
 export { messageOf, SipfError, type SipfErrorCode } from './errors.ts';
+export { jsonDifference } from './hashing.ts';
 export { alignRows, goldRows } from './method/align-rows.ts';
 export { choosePaths } from './method/choose-paths.ts';
 export { labelSteps } from './method/label.ts';

@@ -147,21 +147,3 @@ export const Checkpoint = z.object({
   hash: z.string(),
 });
 export type Checkpoint = z.infer<typeof Checkpoint>;
-
-const Interval = z.tuple([z.number(), z.number()]);
-
-/** Accuracy on one task's split. */
-export const TaskReport = z.object({
-  task: z.string(),
-  split: z.string(),
-  n: z.number().int(),
-  correct: z.number().int(),
-  accuracy: z.number(),
-  ci95: Interval,
-  truncated: z.number().int(),
-});
-export type TaskReport = z.infer<typeof TaskReport>;
-
-/** A figure with its 95 % interval over questions, or null where there was too little to compute it. */
-export const Estimate = z.object({ value: z.number(), ci95: Interval, n: z.number().int() }).nullable();
-export type Estimate = z.infer<typeof Estimate>;

@@ -1,6 +1,28 @@
-// What a round reports: accuracies, how good the scores are, what was spent. The schemas of 7-eval.json.
+// What a trained model cost, and what a round and a run report: the schemas of markers, 7-eval.json and final/eval.json.
 import { z } from 'zod';
-import { Estimate, TaskReport } from './records.ts';
+import { Checkpoint } from './records.ts';
+
+/** What a stage counted, by name. */
+export const Counts = z.record(z.string(), z.number());
+export type Counts = Readonly<Record<string, number>>;
+
+/** A trained model with what its training spent. */
+export const Trained = z.object({
+  checkpoint: Checkpoint,
+  steps: z.number().int(),
+  trainTokens: z.number(),
+  examples: z.number().int(),
+  /** Examples longer than maxLength. */
+  dropped: z.number().int(),
+  counts: Counts,
+});
+export type Trained = z.infer<typeof Trained>;
+
+const Interval = z.tuple([z.number(), z.number()]);
+
+/** A figure with its 95 % interval over questions, or null where there was too little to compute it. */
+export const Estimate = z.object({ value: z.number(), ci95: Interval, n: z.number().int() }).nullable();
+export type Estimate = z.infer<typeof Estimate>;
 
 const Aucs = z.object({ scores: Estimate, tallies: Estimate, meanLogp: Estimate, shortness: Estimate });
 
@@ -38,7 +60,7 @@ export type ScoreFigures = z.infer<typeof ScoreFigures>;
 
 const Paired = z.object({
   difference: z.number(),
-  ci95: z.tuple([z.number(), z.number()]),
+  ci95: Interval,
   /** Exact McNemar. */
   pValue: z.number(),
   n: z.number().int(),
@@ -48,7 +70,17 @@ const Paired = z.object({
 });
 
 /** Accuracy on a set, and the paired difference to an earlier policy's answers to the same questions. Errors are no answers: they leave n. */
-export const SetReport = TaskReport.extend({ errors: z.number().int(), paired: Paired.nullable() });
+export const SetReport = z.object({
+  task: z.string(),
+  split: z.string(),
+  n: z.number().int(),
+  correct: z.number().int(),
+  accuracy: z.number(),
+  ci95: Interval,
+  truncated: z.number().int(),
+  errors: z.number().int(),
+  paired: Paired.nullable(),
+});
 export type SetReport = z.infer<typeof SetReport>;
 
 /** Mean log-probability of chosen and rejected completions under the policies before and after an alignment. */
@@ -58,8 +90,6 @@ export const PairLogps = z.object({
   rejected: z.object({ before: z.number(), after: z.number() }),
 });
 export type PairLogps = z.infer<typeof PairLogps>;
-
-const Counts = z.record(z.string(), z.number());
 
 /** What 7-eval.json holds. */
 export const EvalReport = z.object({
@@ -84,3 +114,20 @@ export const EvalReport = z.object({
   warnings: z.array(z.string()),
 });
 export type EvalReport = z.infer<typeof EvalReport>;
+
+/** What final/eval.json holds: one row a policy, each paired with the start. */
+export const FinalReport = z.object({
+  rows: z.array(
+    z.object({
+      name: z.enum(['start', 'last', 'continued-sft']),
+      policy: z.string(),
+      /** Optimizer tokens spent after the warm-up, and all model FLOPs after it. */
+      optimizerTokens: z.number(),
+      flops: z.number(),
+      sets: z.array(SetReport),
+    }),
+  ),
+  /** What the figures must be read with: few questions, or some that were trained on. */
+  warnings: z.array(z.string()).default([]),
+});
+export type FinalReport = z.infer<typeof FinalReport>;

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { SipfError } from '#sipf/errors.js';
 import { canonicalJson, sha256 } from '#sipf/hashing.js';
-import { readTextFile } from '#sipf/io/disk.js';
+import { readTextFile } from '#sipf/io/file-bytes.js';
 import { addCosts, NO_COST, type TokenCost } from '#sipf/pipeline/estimate.js';
 import { type RoundSummary, type RunView, readRun } from '#sipf/pipeline/run-reader.js';
 import { stageOf } from '#sipf/pipeline/stages.js';

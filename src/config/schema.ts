@@ -15,8 +15,8 @@ import { PromptOptions } from '../method/prompt.ts';
 import { SampleOptions } from '../method/sample.ts';
 import { ScoreOptions } from '../method/score.ts';
 import { scorerNeeds } from '../method/scorers.ts';
+import { nearest } from '../nearest.ts';
 import { SandboxOptions } from '../sandboxes/open.ts';
-import { nearest } from './nearest-key.ts';
 import { presetFor } from './presets.ts';
 
 /** Where train questions come from. */
@@ -228,15 +228,6 @@ export function configSettings(): Setting[] {
 /** Every dotted key that takes a value, in the configuration's order. */
 export function configKeys(): string[] {
   return configSettings().flatMap(({ key, isSection }) => (isSection ? [] : [key]));
-}
-
-/** The keys in which two configurations differ, with both values. */
-export function configDifference(a: unknown, b: unknown, prefix = ''): { key: string; from: unknown; to: unknown }[] {
-  if (isTree(a) && isTree(b)) {
-    const keys = [...new Set([...Object.keys(a), ...Object.keys(b)])];
-    return keys.flatMap((key) => configDifference(a[key], b[key], prefix === '' ? key : `${prefix}.${key}`));
-  }
-  return JSON.stringify(a) === JSON.stringify(b) ? [] : [{ key: prefix, from: a, to: b }];
 }
 
 function merge(base: Tree, over: Tree): Tree {

@@ -2,7 +2,7 @@
 import type { Completion, GenerateRequest, GenerateStats, Policy, SamplingOptions } from '../backend.ts';
 import { type DrawKey, drawKey } from '../hashing.ts';
 import type { Outcome, Question } from '../records.ts';
-import type { Counts } from '../run/units.ts';
+import type { Counts } from '../reports.ts';
 import { type Graded, type Task, taskOf } from '../task.ts';
 
 /** A text that completions continue: a question's prompt, or the prompt and the first steps of a path. */

@@ -1,10 +1,11 @@
-// Question -> the text before the model's first token. The only place that builds prompts.
-
+// Question -> the text before the model's first token: plain, with worked examples, or as a chat.
 import { z } from 'zod';
 import type { Policy } from '../backend.ts';
 import { described } from '../described.ts';
 import { SipfError } from '../errors.ts';
 import { MOST } from '../limits.ts';
+import type { Question } from '../records.ts';
+import { sharedWith } from '../same-question.ts';
 import { type Prompted, type Shot, type Task, taskOf } from '../task.ts';
 
 export const PromptOptions = z.strictObject({
@@ -93,4 +94,13 @@ async function chatFrame(
 
 function shotsFor({ name }: Task, shots: readonly Shot[]): readonly Shot[] {
   return shots.filter(({ task }) => task === undefined || task === name);
+}
+
+/** Leaves out what is shown as a worked example: its answer is in the prompt, so asking it teaches nothing. */
+export function withoutShots<T extends Pick<Question, 'question'>>(
+  questions: readonly T[],
+  shots: readonly Shot[],
+): readonly T[] {
+  const shown = new Set(sharedWith(questions, shots));
+  return questions.filter((question) => !shown.has(question));
 }

@@ -2,10 +2,10 @@
 import { z } from 'zod';
 import { calibrateScores, fewSteps, ScoreCalibration } from '../method/score-calibration.ts';
 import type { Checkpoint } from '../records.ts';
-import { COUNTS } from './stage-results.ts';
+import { Counts } from '../reports.ts';
 import { everything, type Loop, labelInputs, sourceIn, stageOf } from './stages.ts';
 
-export const Calibrated = z.object({ calibration: ScoreCalibration, counts: COUNTS });
+export const Calibrated = z.object({ calibration: ScoreCalibration, counts: Counts });
 export type Calibrated = z.infer<typeof Calibrated>;
 
 /** The loop's stage: fits the weights on the hard labels of rounds 1 .. k; writes them as 4-calibration.json. */

@@ -9,7 +9,7 @@ import type { Backend } from '../backend.ts';
 import { createScriptedBackend } from '../backends/scripted.ts';
 import { type Config, type ConfigInput, parseConfig } from '../config/schema.ts';
 import { SipfError } from '../errors.ts';
-import { nodeDisk } from '../io/disk.ts';
+import { nodeDisk } from '../io/files.ts';
 import { METHODS, type MethodName } from '../method/methods.ts';
 import { ScoreCalibration } from '../method/score-calibration.ts';
 import type { LogEvent, ProgressEvent } from '../run/events.ts';

@@ -1,11 +1,10 @@
-// Worked examples of a file, a task or train questions -> the shots that prompts show.
+// A JSONL file, a task's own examples or train questions -> the worked examples of prompts.
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { SipfError } from '../errors.ts';
+import { renameHint } from '../io/field-names.ts';
 import type { Question } from '../records.ts';
 import { type Shot, type Task, taskOf } from '../task.ts';
-import { renameHint } from '../tasks/data/field-names.ts';
-import { sharedWith } from '../tasks/data/same-question.ts';
 
 const ShotLine = z.object({
   task: z.string().optional(),
@@ -38,15 +37,6 @@ export async function loadShots({ task, count, file, fallback, data }: ShotSourc
     );
     return enough(own, count, `the train questions of ${name}`).map((shot) => ({ ...shot, task: name }));
   });
-}
-
-/** Leaves out what is shown as a worked example: its answer is in the prompt, so asking it teaches nothing. */
-export function withoutShots<T extends Pick<Question, 'question'>>(
-  questions: readonly T[],
-  shots: readonly Shot[],
-): readonly T[] {
-  const shown = new Set(sharedWith(questions, shots));
-  return questions.filter((question) => !shown.has(question));
 }
 
 /** A line of prompt.shotsFile, for messages. */

@@ -1,4 +1,5 @@
 // Stages as functions: sampling with quotas, labels and scores derived, PRM rows, prompts, costs.
+
 import { describe, expect, it } from 'vitest';
 import { judgeSum, sumQuestion, sumsTask, writeSum } from '../../test/scripted-sums.ts';
 import { createScriptedBackend } from '../backends/scripted.ts';

@@ -1,6 +1,5 @@
 // The loop's stages 1 to 5 on a run directory: which records each reads, which it writes, what it depends on. Leaves training and evaluation to policies.ts and evaluation.ts.
 import type { Backend, ModelSource } from '../backend.ts';
-import { type OutsideModels, sourceOf } from '../config/paths.ts';
 import type { Config } from '../config/schema.ts';
 import { choosePaths } from '../method/choose-paths.ts';
 import { type LabelItem, labelUnit } from '../method/label.ts';
@@ -13,12 +12,13 @@ import type { ScoreCalibration } from '../method/score-calibration.ts';
 import { openScorer, scorerInputs } from '../method/scorers.ts';
 import { type LabelledQuestion, pathScores } from '../method/step-labels.ts';
 import { type Checkpoint, PreferencePair, type Question, Sample, StepLabels, StepScores } from '../records.ts';
+import { Counts } from '../reports.ts';
 import { readRecords } from '../run/journal.ts';
 import type { StageName } from '../run/marker.ts';
 import type { Run } from '../run/run.ts';
-import { type Counts, inUnits, joinQuestions } from '../run/units.ts';
+import { inUnits, joinQuestions } from '../run/units.ts';
 import type { Task } from '../task.ts';
-import { COUNTS } from './stage-results.ts';
+import { type OutsideModels, sourceOf } from './models.ts';
 
 /** What every stage of a run shares. */
 export interface Loop {
@@ -277,7 +277,7 @@ export async function pair(loop: Loop, k: number): Promise<Counts> {
     samples: await hashesOf(loop, '1-samples', k),
     scores: scored ? await run.outputHash(stageOf(k, '4-scores'), '4-scores.jsonl') : null,
   };
-  return run.once({ stage, inputs, outputs: ['5-pairs.jsonl'], result: COUNTS, body });
+  return run.once({ stage, inputs, outputs: ['5-pairs.jsonl'], result: Counts, body });
 }
 
 async function* pairItems(loop: Loop, k: number, scored: boolean): AsyncGenerator<PairItem> {

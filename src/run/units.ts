@@ -1,6 +1,5 @@
-// Units' counters -> a stage's counters, and cutting work into units. Leaves their meaning to the stages.
-
-export type Counts = Readonly<Record<string, number>>;
+// Units' counters -> a stage's counters; streams of records -> units, and groups by question.
+import type { Counts } from '../reports.ts';
 
 /** What one unit of a stage gives: records to keep and figures to add up. */
 export interface StageOutput<R> {

@@ -1,7 +1,6 @@
 // Step scores, labels and true steps of held-out paths -> how good the scores are, beside cheap scorers.
 import { createRandom } from '../random.ts';
-import type { Estimate } from '../records.ts';
-import type { ScoreFigures } from '../reports.ts';
+import type { Estimate, ScoreFigures } from '../reports.ts';
 import { type Scored, withinGroupAuc } from './auc.ts';
 import { type BootstrapOptions, bootstrap, type Figure, type Interval, sum, wilson } from './intervals.ts';
 import { reliability } from './reliability.ts';

@@ -1,6 +1,5 @@
 // A round's figures -> warnings where the loop, or the scores, cannot help.
-import type { Estimate } from '../records.ts';
-import type { EvalReport, ScoreFigures } from '../reports.ts';
+import type { Estimate, EvalReport, ScoreFigures } from '../reports.ts';
 
 /** Warnings where a round's figures say that the loop cannot help. The first `ownSets` sets are the run's own tasks. */
 export function roundWarnings(

@@ -4,7 +4,7 @@ import type { Policy } from '../../backend.ts';
 import { openBackend } from '../../backends/open.ts';
 import { SipfError, throwIfAborted } from '../../errors.ts';
 import { canonicalJson, sha256 } from '../../hashing.ts';
-import { type Disk, replaceFile } from '../../io/disk.ts';
+import { type Disk, replaceFile } from '../../io/files.ts';
 import { type AnswerItem, answerUnit } from '../../method/evaluate.ts';
 import { makePrompter, PromptOptions } from '../../method/prompt.ts';
 import type { Answer, Question } from '../../records.ts';

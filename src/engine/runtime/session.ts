@@ -1,11 +1,12 @@
 // A graph -> a program that runs on an execution provider. The only file that imports the runtime; owns sessions and their temporary files.
-import { createHash } from 'node:crypto';
+
 import { linkSync, mkdtempSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { InferenceSession, Tensor as RuntimeTensor } from 'onnxruntime-node';
 import { messageOf, SipfError, sipfCommand } from '../../errors.ts';
+import { sha256 } from '../../hashing.ts';
 import { type Dim, evaluate, isName } from '../dims.ts';
 import type { Graph, Tensor } from '../graph.ts';
 import type { Provider } from '../ops/op.ts';
@@ -97,10 +98,7 @@ export class Engine implements AsyncDisposable {
     if (graph.weights.size > 0) throw new Error('A session that holds frozen weights is not kept: feed them');
     const names = Object.keys(outputs).join();
     const { bytes } = serialise(graph, outputs, { provider: this.provider, locate: () => '' });
-    const key = createHash('sha256')
-      .update(bytes)
-      .update(`${names}/${prepack}/${threadsFor(graph)}`)
-      .digest('hex');
+    const key = sha256(bytes, `${names}/${prepack}/${threadsFor(graph)}`);
     const known = this.#kept.get(key) ?? this.#create(graph, outputs, prepack);
     this.#kept.set(key, known);
     try {
