@@ -1,4 +1,4 @@
-// Stage 6: preference pairs and gold solutions -> the rows that train the next policy. Also the warm-up's rows. Leaves the optimizer to the backend.
+// Stage 6 and the warm-up: preference pairs and worked solutions -> the rows that train a policy.
 import { z } from 'zod';
 import type { PreferenceExample, SftExample, TrainExample } from '../backend.ts';
 import { described } from '../described.ts';
@@ -28,6 +28,7 @@ export type SftOptions = z.infer<typeof SftOptions>;
 
 const { kind: _kind, ...orpoSettings } = OBJECTIVES.orpo.options.shape;
 
+/** Stage 6: how the next policy learns from pairs. */
 export const AlignOptions = z.strictObject({
   start: described(
     z.enum(['base', 'sft', 'previous']).default('previous'),
@@ -47,7 +48,11 @@ interface RowContext {
   readonly prompt: BuildPrompt;
 }
 
-/** Worked solutions as SFT rows, in the order of `questions`. */
+/**
+ * Worked solutions as SFT rows: all in the order of `questions`, or `rows` of them in an order that depends on `key`.
+ * @example
+ * const examples = goldRows(questions, null, '', { task, prompt });
+ */
 export function goldRows(
   questions: readonly Question[],
   rows: number | null,
@@ -64,12 +69,14 @@ export function goldRows(
   }));
 }
 
+/** What a round trains on. */
 export interface AlignRows {
   readonly examples: readonly TrainExample[];
   readonly objective: Objective;
   readonly counts: { pairs: number; nllRows: number; gold: number };
 }
 
+/** What the rows of a round depend on. `key` draws the worked solutions among them. */
 export interface AlignArgs extends RowContext {
   readonly method: Method;
   readonly pairs: readonly PreferencePair[];
@@ -79,7 +86,12 @@ export interface AlignArgs extends RowContext {
   readonly key: string;
 }
 
-/** The rows and the objective of a round. Throws 'nothing-left' where there is nothing to learn from. */
+/**
+ * The rows and the objective of a round.
+ * @throws SipfError 'nothing-left' where there is no pair (methods that learn from pairs), or no row at all.
+ * @example
+ * const { examples, objective } = alignRows({ method: METHODS.sipf, pairs, questions, options: config.align, scope: 'completion', key: '0/1', task, prompt });
+ */
 export function alignRows({ method, pairs, questions, options, scope, key, task, prompt }: AlignArgs): AlignRows {
   const context = { task, prompt };
   const usesPairs = method.align === 'pairs';

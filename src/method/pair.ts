@@ -4,6 +4,7 @@ import { described } from '../described.ts';
 import { keyedOrder } from '../hashing.ts';
 import type { PreferencePair, Question, Sample } from '../records.ts';
 
+/** Stage 5: which paths become pairs. */
 export const PairOptions = z.strictObject({
   eta: described(
     z.number().min(0).default(0.1),
@@ -40,6 +41,7 @@ export interface PairItem {
   readonly scores: ReadonlyMap<string, number>;
 }
 
+/** The rows of one question. */
 export interface QuestionPairs {
   readonly pairs: readonly PreferencePair[];
   /** Right paths without a partner. */
@@ -62,7 +64,7 @@ function mayBeChosen({ kind }: Sample['outcome'], { chosenGate }: Pick<PairOptio
  * All (w, l) with r(w) - r(l) >= eta (docs/method.md, section 2, step 5), of which at most `perQuestion` are drawn. Every eligible chosen path
  * comes before any comes again, each time with another rejected one. The draw depends on `key` and the ids alone.
  * @example
- * const { pairs, nllRows } = pairQuestion({ question, samples, scores }, PairOptions.parse({ eta: 0.1 }), `${seed}/${iteration}/${question.id}`);
+ * const { pairs, nllRows } = pairQuestion({ question, samples, scores }, parseConfig({ pairs: { eta: 0.1 } }).pairs, `${seed}/${iteration}/${question.id}`);
  */
 export function pairQuestion(item: PairItem, options: PairOptions, key: string): QuestionPairs {
   const { question, samples, scores } = item;
