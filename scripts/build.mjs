@@ -57,7 +57,7 @@ function build() {
     process.exit(compiled.status ?? 1);
   }
   // The compiler leaves out the sandbox's Python.
-  const python = join('tasks', 'sandbox', 'python');
+  const python = join('sandboxes', 'python');
   cpSync(join(root, 'src', python), join(out, python), { recursive: true });
   const marker = join(out, '.built');
   writeFileSync(marker, '');

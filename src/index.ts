@@ -1,6 +1,7 @@
 // The public API, named exports only. Start reading at pipeline/iterate.ts.
-export type * from './backends/backend.ts';
+export type * from './backend.ts';
 export { type OpenBackendOptions, openBackend } from './backends/open.ts';
+export { PRESETS } from './config/presets.ts';
 export {
   type Config,
   type ConfigInput,
@@ -9,11 +10,18 @@ export {
   configKeys,
   loadConfig,
   parseConfig,
-} from './config.ts';
+} from './config/schema.ts';
 export { messageOf, SipfError, type SipfErrorCode } from './errors.ts';
-export { readRecords } from './journal.ts';
-export { alignRows, goldRows } from './pipeline/align.ts';
-export { choosePaths } from './pipeline/choose-paths.ts';
+export { alignRows, goldRows } from './method/align-rows.ts';
+export { choosePaths } from './method/choose-paths.ts';
+export { labelSteps } from './method/label.ts';
+export { METHODS, MethodName } from './method/methods.ts';
+export { capPairs, pairQuestion } from './method/pair.ts';
+export { prmRows } from './method/prm-rows.ts';
+export { type BuildPrompt, loadShots, makePrompter } from './method/prompt.ts';
+export { chooseQuestions, goldSample, samplePaths } from './method/sample.ts';
+export { type Scorer, scoreUnit } from './method/score.ts';
+export { hardLabels, pathScore, softLabels } from './method/step-labels.ts';
 export {
   type Calibration,
   estimate,
@@ -24,20 +32,8 @@ export {
   type TokenCost,
   type Typical,
   tokensForFlops,
-} from './pipeline/cost.ts';
-export { labelSteps } from './pipeline/label-steps.ts';
-export { METHODS, MethodName } from './pipeline/methods.ts';
-export { capPairs, pairQuestion } from './pipeline/pair-paths.ts';
-export { passAt, passAtFigure } from './pipeline/pass-at.ts';
-export { type BuildPrompt, loadShots, makePrompter } from './pipeline/prompt.ts';
-export { chooseQuestions, goldSample, samplePaths } from './pipeline/sample-paths.ts';
-export { type Scorer, scoreUnit } from './pipeline/score-paths.ts';
-export { hardLabels, pathScore, softLabels } from './pipeline/step-labels.ts';
-export { prmRows } from './pipeline/train-prm.ts';
-export { PRESETS } from './presets.ts';
-export type { Log, LogEvent, OnProgress, ProgressEvent } from './progress.ts';
-export * from './records.ts';
-export { type LoopResult, type RunLoopOptions, runLoop } from './run-loop.ts';
+} from './pipeline/estimate.ts';
+export { type LoopResult, type RunLoopOptions, runLoop } from './pipeline/run-loop.ts';
 export {
   configOfRun,
   type FinalReport,
@@ -45,12 +41,16 @@ export {
   type RoundSummary,
   type RunView,
   readRun,
-} from './run-reader.ts';
-export { splitCode } from './tasks/code-steps.ts';
-export { codeOf } from './tasks/code-text.ts';
+} from './pipeline/run-reader.ts';
+export * from './records.ts';
+export type { Log, LogEvent, OnProgress, ProgressEvent } from './run/events.ts';
+export { readRecords } from './run/journal.ts';
+export type { Program, Sandbox, Verdict, WrongReason } from './sandbox.ts';
+export { createPyodideSandbox, type PyodideSandboxOptions } from './sandboxes/embedded.ts';
+export { createNativeSandbox, type NativeSandboxOptions } from './sandboxes/native.ts';
+export { passAt, passAtFigure } from './statistics/pass-at.ts';
+export type * from './task.ts';
+export { closing, taskOf } from './task.ts';
+export { splitCode } from './tasks/code/code-steps.ts';
+export { codeOf } from './tasks/code/code-text.ts';
 export { type OpenTasks, openTasks, taskNamed } from './tasks/index.ts';
-export { createNativeSandbox, type NativeSandboxOptions } from './tasks/sandbox/native-sandbox.ts';
-export { createPyodideSandbox, type PyodideSandboxOptions } from './tasks/sandbox/pyodide-sandbox.ts';
-export type { Program, Sandbox, Verdict, WrongReason } from './tasks/sandbox/sandbox.ts';
-export type * from './tasks/task.ts';
-export { closing, taskOf } from './tasks/task.ts';

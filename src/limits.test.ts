@@ -1,10 +1,10 @@
-// Sizes that nothing can do anything with: refused by name, whatever the section. Every preset stays within them.
+// Sizes that make no sense -> refused by name in every section; every preset is within them.
 import { describe, expect, it } from 'vitest';
 import { openBackend } from './backends/open.ts';
-import { configKeys, loadConfig, parseConfig } from './config.ts';
+import { PRESETS } from './config/presets.ts';
+import { configKeys, loadConfig, parseConfig } from './config/schema.ts';
 import { checkCount, MOST_THREADS } from './limits.ts';
-import { PRESETS } from './presets.ts';
-import { createPyodideSandbox } from './tasks/sandbox/pyodide-sandbox.ts';
+import { createPyodideSandbox } from './sandboxes/embedded.ts';
 
 /** Filters of what is there, and numbers that no size depends on. */
 const FREE =

@@ -1,7 +1,7 @@
 // The fixtures' tiny Llama and their tokenizer with changes -> a model folder, for tests.
 import { copyFile, mkdir, mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { readSafetensors, type Tensor, writeSafetensors } from '../src/models/safetensors.ts';
+import { readSafetensors, type Tensor, writeSafetensors } from '../src/models/files/safetensors.ts';
 import { fixtures } from './tiny-model.ts';
 
 export interface FolderChanges {

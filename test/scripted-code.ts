@@ -1,7 +1,7 @@
-// Small functions to write and the scripted model that writes them by chance -> what tests of the loop on code run on. Real tests, no engine.
+// Small functions to write, and a scripted model that writes them by chance: tests without engine.
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { StepPath } from '../src/backends/backend.ts';
+import type { StepPath } from '../src/backend.ts';
 import type { WriteArgs } from '../src/backends/scripted.ts';
 import { judgeSum, writeSum } from './scripted-sums.ts';
 

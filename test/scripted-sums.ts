@@ -1,9 +1,9 @@
-// A task of small sums and the scripted model that solves it by chance -> what tests of the loop run on. No engine, no data.
+// A task of small sums, and a scripted model that solves it by chance: tests without engine.
 import { createHash } from 'node:crypto';
-import type { StepPath } from '../src/backends/backend.ts';
+import type { StepPath } from '../src/backend.ts';
 import type { WriteArgs } from '../src/backends/scripted.ts';
 import type { Question } from '../src/records.ts';
-import type { LoadOptions, Task } from '../src/tasks/task.ts';
+import type { LoadOptions, Task } from '../src/task.ts';
 
 const FIRST: Readonly<Record<string, number>> = { train: 0, valid: 10_000, test: 20_000 };
 

@@ -1,16 +1,16 @@
-// A committed fixture model -> what inference needs of it, for tests. Leaves out anything that is not in test/fixtures.
+// A committed fixture model -> what inference needs of it, for tests.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Engine } from '../src/engine/session.ts';
+import type { Engine } from '../src/engine/runtime/session.ts';
 import { CpuKvCache } from '../src/inference/kv-cache.ts';
 import { LanguageModel } from '../src/inference/language-model.ts';
 import type { ModelWeights } from '../src/inference/passes.ts';
-import { decoderOf } from '../src/models/architectures.ts';
-import { HeldWeights, type Holding, holdingFor } from '../src/models/held-weights.ts';
-import { mergeWeights } from '../src/models/merged-weights.ts';
-import { openModelFiles } from '../src/models/model-files.ts';
-import { loadTokenizer, type Tokenizer } from '../src/models/tokenizer.ts';
+import { decoderOf } from '../src/models/architectures/architectures.ts';
+import { openModelFiles } from '../src/models/files/model-files.ts';
+import { loadTokenizer, type Tokenizer } from '../src/models/tokenizer/tokenizer.ts';
+import { HeldWeights, type Holding, holdingFor } from '../src/models/weights/held-weights.ts';
+import { mergeWeights } from '../src/models/weights/merged-weights.ts';
 
 export const fixtures = join(import.meta.dirname, 'fixtures');
 

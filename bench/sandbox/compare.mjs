@@ -6,7 +6,7 @@ import { cpus } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { createPyodideSandbox } from '../../dist/tasks/sandbox/pyodide-sandbox.js';
+import { createPyodideSandbox } from '../../dist/sandboxes/embedded.js';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const { values } = parseArgs({

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { taskNamed } from '../../dist/tasks/index.js';
-import { isOneNumber } from '../../dist/tasks/math/same-math.js';
+import { isOneNumber } from '../../dist/tasks/math/formulas/same-math.js';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const [tests, all] = process.argv.slice(2);

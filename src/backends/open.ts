@@ -1,14 +1,14 @@
 // A provider's name -> the backend that runs models there. Leaves the models themselves to the backends.
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { type ProbeResult, probeProvider } from '../engine/probe.ts';
-import { type TelemetryReport, telemetryReport } from '../engine/telemetry-report.ts';
+import type { Backend } from '../backend.ts';
+import { type ProbeResult, probeProvider } from '../engine/runtime/probe.ts';
+import { type TelemetryReport, telemetryReport } from '../engine/runtime/telemetry-report.ts';
 import { SipfError } from '../errors.ts';
 import { checkCount, MOST, MOST_THREADS } from '../limits.ts';
-import type { Backend } from './backend.ts';
+import { createWorkerBackend } from './local/worker-client.ts';
 import { createScriptedBackend, type ScriptedOptions } from './scripted.ts';
 import { tellingWarnings } from './warnings.ts';
-import { createWorkerBackend } from './worker-client.ts';
 
 export { type TelemetryReport, telemetryReport };
 

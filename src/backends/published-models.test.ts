@@ -5,11 +5,11 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type FolderChanges, makeModelFolder, safetensorsBytes } from '../../test/model-folder.ts';
 import { fixtures } from '../../test/tiny-model.ts';
-import { Engine } from '../engine/session.ts';
-import { readSafetensors, type Tensor } from '../models/safetensors.ts';
+import type { Completion, ModelSource, TrainOptions } from '../backend.ts';
+import { Engine } from '../engine/runtime/session.ts';
+import { readSafetensors, type Tensor } from '../models/files/safetensors.ts';
 import { train } from '../training/train.ts';
-import type { Completion, ModelSource, TrainOptions } from './backend.ts';
-import { createInProcessBackend } from './in-process.ts';
+import { createInProcessBackend } from './local/in-process.ts';
 import { tellingWarnings } from './warnings.ts';
 
 const engine = new Engine({ provider: 'cpu', threads: 1 });

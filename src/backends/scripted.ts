@@ -2,9 +2,6 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Disk, nodeDisk, replaceFile } from '../disk.ts';
-import { SipfError, throwIfAborted } from '../errors.ts';
-import { createRandom, keyedUniform, type Random } from '../random.ts';
 import type {
   Backend,
   CallOptions,
@@ -23,7 +20,10 @@ import type {
   TrainJob,
   TrainResult,
   TrainStep,
-} from './backend.ts';
+} from '../backend.ts';
+import { SipfError, throwIfAborted } from '../errors.ts';
+import { type Disk, nodeDisk, replaceFile } from '../io/disk.ts';
+import { createRandom, keyedUniform, type Random } from '../random.ts';
 
 /** What a scripted policy sees when it writes. `skill` counts the trainings behind it. */
 export interface WriteArgs {

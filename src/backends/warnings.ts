@@ -1,5 +1,5 @@
 // A Backend -> the same, which tells what the user should know of each model's files, once each. Leaves finding it to the models.
-import type { Backend, ModelSource } from './backend.ts';
+import type { Backend, ModelSource } from '../backend.ts';
 
 /** Tells of models when they are opened, asked for their facts, or trained from. */
 export function tellingWarnings(backend: Backend, warn: (message: string) => void): Backend {
@@ -9,7 +9,6 @@ export function tellingWarnings(backend: Backend, warn: (message: string) => voi
     for (const message of opened.warnings) told.add(message);
     return opened;
   };
-  const { gemmPeakGflops } = backend;
   const facts = async (source: ModelSource) => tell(await backend.facts(source));
   return {
     openPolicy: async (source) => tell(await backend.openPolicy(source)),
@@ -20,7 +19,6 @@ export function tellingWarnings(backend: Backend, warn: (message: string) => voi
     },
     facts,
     initModel: (out, init, call) => backend.initModel(out, init, call),
-    ...(gemmPeakGflops ? { gemmPeakGflops } : {}),
     [Symbol.asyncDispose]: () => backend[Symbol.asyncDispose](),
   };
 }

@@ -1,7 +1,7 @@
 // What --help KEY and `sipf help NAME` say, from the schema's words.
 import { describe, expect, it } from 'vitest';
-import { configKeys, configSettings } from '../config.ts';
-import { PRESETS } from '../presets.ts';
+import { PRESETS } from '../config/presets.ts';
+import { configKeys, configSettings } from '../config/schema.ts';
 import { helpOn, inThisPlace } from './help.ts';
 
 const text = (topic: string) => helpOn(topic).join('\n');

@@ -1,10 +1,10 @@
 // Text of an option -> a checked number, limit or model source. Leaves what the options mean to the commands.
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import type { ModelSource } from '../backends/backend.ts';
+import type { ModelSource } from '../backend.ts';
 import { MOST, MOST_THREADS } from '../limits.ts';
+import { PROGRAM_SECONDS } from '../sandbox.ts';
+import { openSandbox, type SandboxOptions } from '../sandboxes/open.ts';
 import { type OpenTasks, openTasks } from '../tasks/index.ts';
-import { openSandbox, type SandboxOptions } from '../tasks/sandbox/open-sandbox.ts';
-import { PROGRAM_SECONDS } from '../tasks/sandbox/sandbox.ts';
 import { inThisPlace } from './help.ts';
 
 interface Range {

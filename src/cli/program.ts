@@ -1,23 +1,22 @@
 // A terminal -> the whole command line as commander sees it. Leaves each command to its own file.
 import { Command } from 'commander';
-import { alignCommand } from './align.ts';
-import { benchCommand } from './bench.ts';
 import { ownPackage } from './bug-report.ts';
-import { doctorCommand } from './doctor.ts';
-import { evalCommand } from './eval.ts';
-import { generateCommand } from './generate.ts';
-import { gradeCommand } from './grade.ts';
+import { alignCommand } from './commands/align.ts';
+import { doctorCommand } from './commands/doctor.ts';
+import { evalCommand } from './commands/eval.ts';
+import { generateCommand } from './commands/generate.ts';
+import { gradeCommand } from './commands/grade.ts';
+import { labelCommand } from './commands/label.ts';
+import { logpsCommand } from './commands/logps.ts';
+import { pairCommand } from './commands/pair.ts';
+import { runCommand } from './commands/run.ts';
+import { sampleCommand } from './commands/sample.ts';
+import { scoreCommand } from './commands/score.ts';
+import { sftCommand } from './commands/sft.ts';
+import { showCommand } from './commands/show.ts';
+import { trainPrmCommand } from './commands/train-prm.ts';
 import { helpCommand, inThisPlace } from './help.ts';
-import { labelCommand } from './label.ts';
-import { logpsCommand } from './logps.ts';
-import { pairCommand } from './pair.ts';
-import { runCommand } from './run.ts';
-import { sampleCommand } from './sample.ts';
-import { scoreCommand } from './score.ts';
-import { sftCommand } from './sft.ts';
-import { showCommand } from './show.ts';
 import type { Terminal } from './terminal.ts';
-import { trainPrmCommand } from './train-prm.ts';
 
 /** In the order of the help. */
 const COMMANDS = [
@@ -34,7 +33,6 @@ const COMMANDS = [
   logpsCommand,
   gradeCommand,
   showCommand,
-  benchCommand,
   doctorCommand,
 ];
 

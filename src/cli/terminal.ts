@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import picocolors from 'picocolors';
 import { SipfError } from '../errors.ts';
-import { type OnProgress, stageTitle } from '../progress.ts';
+import { type OnProgress, stageTitle } from '../run/events.ts';
 import { type Progress, type ProgressOptions, startProgress } from './progress.ts';
 
 export type Colors = ReturnType<typeof picocolors.createColors>;

@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { gradients } from './backward.ts';
 import { add, argMax, cast, concat, exp, gather, matmul, mul, reduceSum, reshape, sub, topK } from './build.ts';
 import { Graph, type Tensor } from './graph.ts';
-import { serialise } from './onnx.ts';
-import { interpret } from './reference.ts';
+import { interpret } from './reference/reference.ts';
+import { serialise } from './runtime/onnx.ts';
 
 const vector = (graph: Graph, name: string, size: number | string = 3) => graph.input(name, 'float32', [size]);
 const feed = (...data: number[]) => ({ data: Float64Array.from(data), shape: [data.length] });

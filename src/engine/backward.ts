@@ -1,7 +1,7 @@
-// A scalar loss -> its derivatives by any tensors of the same graph, as further nodes (reverse mode). Rules are in gradients.ts.
+// A scalar loss -> its derivatives by tensors of the same graph, as further nodes (reverse mode).
 import { add, after } from './build.ts';
-import { GRADIENTS } from './gradients.ts';
 import type { Graph, Node, Tensor } from './graph.ts';
+import { GRADIENTS } from './ops/gradients.ts';
 
 /**
  * Appends the backward pass of `loss` (shape []) to its graph, with copies of what the graph says to recompute.

@@ -1,8 +1,8 @@
-// Typed builders of nodes: tensors in, tensors out. Shapes are checked by the op table; nothing is computed.
+// Builders of nodes: tensors in, tensors out. The op table checks shapes.
 import { type Dim, product, type Shape } from './dims.ts';
 import type { Attribute, DType, Tensor } from './graph.ts';
-import { axisOf } from './op.ts';
-import { OPS } from './ops.ts';
+import { axisOf } from './ops/op.ts';
+import { OPS } from './ops/ops.ts';
 
 function apply(op: string, inputs: readonly Tensor[], attributes: Readonly<Record<string, Attribute>> = {}): Tensor[] {
   const definition = OPS[op];

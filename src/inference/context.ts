@@ -1,7 +1,7 @@
 // Context pieces -> token ids. Knows how pieces join; leaves the tokenizer's rules to models.
-import type { ContextPiece, GivenCompletion } from '../backends/backend.ts';
+import type { ContextPiece, GivenCompletion } from '../backend.ts';
 import { SipfError } from '../errors.ts';
-import type { Tokenizer } from '../models/tokenizer.ts';
+import type { Tokenizer } from '../models/tokenizer/tokenizer.ts';
 
 export type ContextTokenizer = Pick<Tokenizer, 'encode' | 'encodeContinuation'>;
 

@@ -1,5 +1,5 @@
 // New keys and values of tokens -> the cache that a decode step reads, by slot; forked, moved and released. Leaves out which tokens they belong to.
-import type { HostArray } from '../engine/session.ts';
+import type { HostArray } from '../engine/runtime/session.ts';
 
 export interface CacheShape {
   readonly layers: number;

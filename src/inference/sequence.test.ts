@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { beforeAll, expect, it } from 'vitest';
-import type { SamplingOptions } from '../backends/backend.ts';
-import { loadTokenizer, type Tokenizer } from '../models/tokenizer.ts';
+import type { SamplingOptions } from '../backend.ts';
+import { loadTokenizer, type Tokenizer } from '../models/tokenizer/tokenizer.ts';
 import { keyedUniform } from '../random.ts';
 import { Sequence } from './sequence.ts';
 

@@ -1,7 +1,7 @@
 // The tokens drawn for one request, one at a time -> its completion: where it stops and what its text is. Leaves drawing them to language-model.ts.
-import type { Completion, GenerateRequest, SamplingOptions } from '../backends/backend.ts';
+import type { Completion, GenerateRequest, SamplingOptions } from '../backend.ts';
 import { SipfError } from '../errors.ts';
-import type { TextStream, Tokenizer } from '../models/tokenizer.ts';
+import type { TextStream, Tokenizer } from '../models/tokenizer/tokenizer.ts';
 import { keyedUniform } from '../random.ts';
 import type { StepRow } from './language-model.ts';
 
@@ -60,6 +60,11 @@ export class Sequence {
     }
     this.#add(this.#stream.push(token));
     if (!this.#finished && this.tokens.length >= this.#limit) this.#finish('length');
+  }
+
+  /** Ends it where it is. */
+  stop(): void {
+    this.#finished ??= 'stop';
   }
 
   /** The text that came since the last call and that no stop string will take back. */

@@ -1,14 +1,14 @@
 // Labelled steps that trained no PRM, a PRM and a policy -> weights of the PRM and the log-probabilities, before scoring with `prm-logprob`. Leaves the fit itself to step-calibration.ts.
 import { z } from 'zod';
+import { isForCalibration } from '../hashing.ts';
+import { type ScoreItem, tokensRead, withoutTooLong } from '../method/score.ts';
+import { fitStepCalibration, type LabelledStep, StepCalibration } from '../method/step-calibration.ts';
+import { type EvidenceContext, stepEvidence } from '../method/step-evidence.ts';
+import { hardLabels, type LabelRule } from '../method/step-labels.ts';
 import type { Checkpoint, Question, Sample, StepLabels } from '../records.ts';
-import { inUnits } from './counts.ts';
-import { isForCalibration } from './keys.ts';
-import { type ScoreItem, tokensRead, withoutTooLong } from './score-paths.ts';
+import { inUnits } from '../run/units.ts';
 import { COUNTS } from './stage-results.ts';
 import { everything, type Loop, labelInputs, sourceIn, stageOf } from './stages.ts';
-import { fitStepCalibration, type LabelledStep, StepCalibration } from './step-calibration.ts';
-import { type EvidenceContext, stepEvidence } from './step-evidence.ts';
-import { hardLabels, type LabelRule } from './step-labels.ts';
 
 export const Calibrated = z.object({ calibration: StepCalibration, counts: COUNTS });
 export type Calibrated = z.infer<typeof Calibrated>;

@@ -1,11 +1,6 @@
 // The loop's stage 7 on a run directory, each round and once at the end. Leaves the figures to evaluate.ts and prm-figures.ts.
 import { z } from 'zod';
-import { readRecords } from '../journal.ts';
-import type { StageName } from '../marker.ts';
-import { type Checkpoint, PreferencePair, type StepScores } from '../records.ts';
-import type { Shot, Task } from '../tasks/task.ts';
-import { addCosts, flopsOf, NO_COST, type TokenCost } from './cost.ts';
-import { type Counts, inUnits } from './counts.ts';
+import { canonicalJson, isHeldOut, keyedOrder, sha256 } from '../hashing.ts';
 import {
   Answer,
   type AnswerItem,
@@ -17,11 +12,16 @@ import {
   roundWarnings,
   SetReport,
   setReports,
-} from './evaluate.ts';
-import type { EvaluationSet } from './evaluate-options.ts';
-import { canonicalJson, isHeldOut, keyedOrder, sha256 } from './keys.ts';
-import { type FigureItem, figureWarnings, type ScoreFigures, scoreFigures } from './prm-figures.ts';
-import { type BuildPrompt, makePrompter, type PrompterArgs } from './prompt.ts';
+} from '../method/evaluate.ts';
+import type { EvaluationSet } from '../method/evaluate-options.ts';
+import { type BuildPrompt, makePrompter, type PrompterArgs } from '../method/prompt.ts';
+import { type Checkpoint, PreferencePair, type StepScores } from '../records.ts';
+import { readRecords } from '../run/journal.ts';
+import type { StageName } from '../run/marker.ts';
+import { type Counts, inUnits } from '../run/units.ts';
+import { type FigureItem, figureWarnings, type ScoreFigures, scoreFigures } from '../statistics/prm-figures.ts';
+import type { Shot, Task } from '../task.ts';
+import { addCosts, flopsOf, NO_COST, type TokenCost } from './estimate.ts';
 import { type LoadedSet, nameOfSet, type Seen, sharedWarnings, sizeWarning } from './question-sets.ts';
 import { checkReferences } from './references.ts';
 import type { Trained } from './stage-results.ts';

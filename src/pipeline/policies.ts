@@ -1,18 +1,19 @@
 // The loop's training stages on a run directory: warm-up, PRM and alignment. Leaves the optimizer to the backend and the rows to train-prm.ts and align.ts.
-import type { Objective, TrainExample } from '../backends/backend.ts';
+import type { TrainExample } from '../backend.ts';
+import { checkpointOf } from '../config/paths.ts';
 import { SipfError } from '../errors.ts';
-import { readRecords } from '../journal.ts';
-import type { StageName } from '../marker.ts';
+import { keyedSeed } from '../hashing.ts';
+import { alignRows, goldRows } from '../method/align-rows.ts';
+import { needs } from '../method/methods.ts';
+import { checkPrmRows, prmRows } from '../method/prm-rows.ts';
+import { countExampleTokens, stepsForTokens, type TrainSettings, trainOptions } from '../method/train-settings.ts';
+import type { Objective } from '../objectives/objectives.ts';
 import { type Checkpoint, PreferencePair } from '../records.ts';
-import { checkpointOf } from '../run-paths.ts';
-import { alignRows, goldRows } from './align.ts';
-import type { Counts } from './counts.ts';
-import { keyedSeed } from './keys.ts';
-import { needs } from './methods.ts';
+import { readRecords } from '../run/journal.ts';
+import type { StageName } from '../run/marker.ts';
+import type { Counts } from '../run/units.ts';
 import { Trained } from './stage-results.ts';
 import { everything, type Loop, labelInputs, sourceIn, stageOf } from './stages.ts';
-import { checkPrmRows, prmRows } from './train-prm.ts';
-import { countExampleTokens, stepsForTokens, type TrainSettings, trainOptions } from './train-settings.ts';
 
 interface Rows {
   readonly examples: readonly TrainExample[];

@@ -1,16 +1,16 @@
 // The configuration's evaluation sets -> their questions, all loaded before anything is computed, and what they share with what was learned.
 import { realpath } from 'node:fs/promises';
 import { basename } from 'node:path';
-import type { Config } from '../config.ts';
+import { dataBeside } from '../config/paths.ts';
+import type { Config } from '../config/schema.ts';
 import { SipfError } from '../errors.ts';
+import { canonicalJson } from '../hashing.ts';
+import type { EvaluationSet } from '../method/evaluate-options.ts';
 import type { Question } from '../records.ts';
-import { dataBeside } from '../run-paths.ts';
-import { splitInName } from '../tasks/data-files.ts';
-import { countShared, questionKey } from '../tasks/same-question.ts';
-import type { Shot, Task } from '../tasks/task.ts';
-import type { EvaluationSet } from './evaluate-options.ts';
-import { canonicalJson } from './keys.ts';
-import { wilson } from './statistics.ts';
+import { wilson } from '../statistics/intervals.ts';
+import type { Shot, Task } from '../task.ts';
+import { splitInName } from '../tasks/data/data-files.ts';
+import { countShared, questionKey } from '../tasks/data/same-question.ts';
 
 export interface LoadedSet {
   readonly set: EvaluationSet;

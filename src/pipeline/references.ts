@@ -1,11 +1,11 @@
 // Questions -> those whose reference solutions their own tests accept. Leaves running programs to the task.
 import { z } from 'zod';
 import { SipfError } from '../errors.ts';
+import { canonicalJson, sha256 } from '../hashing.ts';
 import type { Question } from '../records.ts';
-import type { Run } from '../run.ts';
-import type { CheckOptions, Task } from '../tasks/task.ts';
-import type { Counts } from './counts.ts';
-import { canonicalJson, sha256 } from './keys.ts';
+import type { Run } from '../run/run.ts';
+import type { Counts } from '../run/units.ts';
+import type { CheckOptions, Task } from '../task.ts';
 
 export const BrokenReference = z.object({ id: z.string(), reason: z.string(), detail: z.string() });
 export type BrokenReference = z.infer<typeof BrokenReference>;

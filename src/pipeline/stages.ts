@@ -1,23 +1,23 @@
 // The loop's stages 1 to 5 on a run directory: which records each reads, which it writes, what it depends on. Leaves training and evaluation to policies.ts and evaluation.ts.
-import type { Backend, ModelSource } from '../backends/backend.ts';
-import type { Config } from '../config.ts';
-import { readRecords } from '../journal.ts';
-import type { StageName } from '../marker.ts';
+import type { Backend, ModelSource } from '../backend.ts';
+import { type OutsideModels, sourceOf } from '../config/paths.ts';
+import type { Config } from '../config/schema.ts';
+import { choosePaths } from '../method/choose-paths.ts';
+import { type LabelItem, labelUnit } from '../method/label.ts';
+import { type Method, needs } from '../method/methods.ts';
+import { canPair, capPairs, type PairItem, pairCounts, pairQuestion, rightRows } from '../method/pair.ts';
+import type { BuildPrompt } from '../method/prompt.ts';
+import { chooseQuestions, type SampleItem, sampleUnit } from '../method/sample.ts';
+import { type ScoreItem, type Scorer, scoreUnit, shuffleScores } from '../method/score.ts';
+import type { StepCalibration } from '../method/step-calibration.ts';
+import { pathScores } from '../method/step-labels.ts';
 import { type Checkpoint, PreferencePair, type Question, Sample, StepLabels, StepScores } from '../records.ts';
-import type { Run } from '../run.ts';
-import { type OutsideModels, sourceOf } from '../run-paths.ts';
-import type { Task } from '../tasks/task.ts';
-import { choosePaths } from './choose-paths.ts';
-import { type Counts, inUnits, joinQuestions } from './counts.ts';
-import { type LabelItem, labelUnit } from './label-steps.ts';
-import { type Method, needs } from './methods.ts';
-import { canPair, capPairs, type PairItem, pairCounts, pairQuestion, rightRows } from './pair-paths.ts';
-import type { BuildPrompt } from './prompt.ts';
-import { chooseQuestions, type SampleItem, sampleUnit } from './sample-paths.ts';
-import { type ScoreItem, type Scorer, scoreUnit, shuffleScores } from './score-paths.ts';
+import { readRecords } from '../run/journal.ts';
+import type { StageName } from '../run/marker.ts';
+import type { Run } from '../run/run.ts';
+import { type Counts, inUnits, joinQuestions } from '../run/units.ts';
+import type { Task } from '../task.ts';
 import { COUNTS } from './stage-results.ts';
-import type { StepCalibration } from './step-calibration.ts';
-import { pathScores } from './step-labels.ts';
 
 /** What every stage of a run shares. */
 export interface Loop {

@@ -1,21 +1,21 @@
-// A task's name -> the Task. Leaves out a way to register more: a task is a value that satisfies the interface.
+// A task's name -> the Task.
 import { SipfError } from '../errors.ts';
-import { createCode, createHumanEval, createMbpp } from './code-tasks.ts';
-import { editDistance } from './distinct.ts';
-import { createGsm8k } from './gsm8k.ts';
-import { createJsonl } from './jsonl.ts';
-import { createMath, createMath500 } from './math.ts';
-import { createMini } from './mini.ts';
-import { createMiniCode } from './mini-code.ts';
-import { miniCodeTokenizerJson } from './mini-code-tokenizer.ts';
-import { miniTokenizerJson } from './mini-tokenizer.ts';
+import type { Sandbox } from '../sandbox.ts';
+import { createPyodideSandbox } from '../sandboxes/embedded.ts';
+import { lazySandbox } from '../sandboxes/lazy.ts';
+import { closing, type Task } from '../task.ts';
+import { createCode, createHumanEval, createMbpp } from './code/code-tasks.ts';
+import { createJsonl } from './data/jsonl.ts';
+import { createMini } from './generated/mini.ts';
+import { createMiniCode } from './generated/mini-code.ts';
+import { miniCodeTokenizerJson } from './generated/mini-code-tokenizer.ts';
+import { miniTokenizerJson } from './generated/mini-tokenizer.ts';
+import { wordTokenizerConfig } from './generated/word-tokenizer.ts';
+import { editDistance } from './math/distinct.ts';
+import { createGsm8k } from './math/gsm8k.ts';
+import { createMath, createMath500 } from './math/math.ts';
+import { createMmluMath, createMultiArith, createSvamp } from './math/word-problems.ts';
 import { createMixed, MIXTURE_SIGN } from './mixed.ts';
-import { lazySandbox } from './sandbox/lazy-sandbox.ts';
-import { createPyodideSandbox } from './sandbox/pyodide-sandbox.ts';
-import type { Sandbox } from './sandbox/sandbox.ts';
-import { closing, type Task } from './task.ts';
-import { createMmluMath, createMultiArith, createSvamp } from './word-problems.ts';
-import { wordTokenizerConfig } from './word-tokenizer.ts';
 
 export const TASK_NAMES = [
   'gsm8k',

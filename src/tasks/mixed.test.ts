@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
 import { sumsTask } from '../../test/scripted-sums.ts';
 import type { Question } from '../records.ts';
+import { taskOf } from '../task.ts';
 import { openTasks } from './index.ts';
 import { createMixed } from './mixed.ts';
-import { taskOf } from './task.ts';
 
 const none = () => {
   throw new Error('No program is judged here.');

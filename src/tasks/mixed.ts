@@ -1,7 +1,7 @@
-// Several tasks -> one Task for a mixed run: each question goes to the task that it belongs to. Leaves everything about questions to its members.
+// Several tasks -> one Task for a mixed run: each question goes to the task that it belongs to.
 import { SipfError } from '../errors.ts';
 import type { Question } from '../records.ts';
-import { closing, type Task } from './task.ts';
+import { closing, type Task } from '../task.ts';
 
 /** Between the names of a mixture's tasks: `gsm8k+mbpp`. */
 export const MIXTURE_SIGN = '+';

@@ -8,12 +8,12 @@ import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createGsm8k } from './gsm8k.ts';
+import { countDuplicates, countShared } from './data/same-question.ts';
+import { isCutForValid } from './data/splits.ts';
 import { TASK_NAMES, taskNamed } from './index.ts';
-import { gradeMath } from './math-task.ts';
-import { countDuplicates, countShared } from './same-question.ts';
-import { isCutForValid } from './splits.ts';
-import { createMultiArith, createSvamp } from './word-problems.ts';
+import { createGsm8k } from './math/gsm8k.ts';
+import { gradeMath } from './math/math-task.ts';
+import { createMultiArith, createSvamp } from './math/word-problems.ts';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
 const shared = join(root, '../shared/data');

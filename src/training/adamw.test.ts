@@ -1,6 +1,6 @@
 // The optimizer's programs against the formulas in float64, over several chunks, with and without decay.
 import { expect, test } from 'vitest';
-import { Engine } from '../engine/session.ts';
+import { Engine } from '../engine/runtime/session.ts';
 import { createRandom } from '../random.ts';
 import { AdamW } from './adamw.ts';
 import { FlatLayout } from './flat-weights.ts';

@@ -1,5 +1,5 @@
 // Tokenised examples -> optimizer steps -> passes of packed rows, as a function of the options alone. Leaves filling the arrays to pass.ts.
-import type { TrainOptions } from '../backends/backend.ts';
+import type { TrainOptions } from '../backend.ts';
 import { createRandom } from '../random.ts';
 import { type TokenExample, tokensOf } from './examples.ts';
 

@@ -2,11 +2,11 @@
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import type { TrainStep } from '../backends/backend.ts';
+import type { TrainStep } from '../backend.ts';
 import { SipfError } from '../errors.ts';
-import { makeFolders } from '../folders.ts';
-import { exists, readJsonObject, writeFileAtomically } from '../models/file-bytes.ts';
-import { readSafetensors, writeSafetensors } from '../models/safetensors.ts';
+import { exists, readJsonObject, writeFileAtomically } from '../io/file-bytes.ts';
+import { makeFolders } from '../io/folders.ts';
+import { readSafetensors, writeSafetensors } from '../models/files/safetensors.ts';
 import type { OptimizerState } from './adamw.ts';
 
 const Step = z.object({

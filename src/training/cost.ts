@@ -1,5 +1,5 @@
 // A model's sizes -> what passes cost in time and memory. Leaves the division into passes to batches.ts.
-import type { DecoderConfig } from '../models/decoder.ts';
+import type { DecoderConfig } from '../models/architectures/decoder.ts';
 import type { Pass, PassCost } from './batches.ts';
 
 /** Bytes of one `[positions, vocab]` array of logits. */

@@ -1,6 +1,6 @@
 // Texts -> ids: pieces on their own, EOS where it belongs, bad rows refused by number.
 import { expect, test } from 'vitest';
-import type { TrainExample } from '../backends/backend.ts';
+import type { TrainExample } from '../backend.ts';
 import { reachOf, tokenise, tokensOf } from './examples.ts';
 
 /** One id a character; the beginning of a text gets id 1 before it. */
@@ -9,7 +9,7 @@ const tokenizer = { encode: (text: string) => [1, ...codes(text)], encodeContinu
 
 test('sft: the first EOS id ends the completion', () => {
   const { kept } = tokenise([{ kind: 'sft', prompt: 'ab', completion: ['c', 'd'] }], 'sft', tokenizer, 100);
-  expect(kept).toEqual([{ index: 0, prompt: [1, 97, 98], branches: [[99, 100, 2]], stepEnds: [] }]);
+  expect(kept).toEqual([{ index: 0, prompt: [1, 97, 98], branches: [[99, 100, 2]], stepEnds: [], reference: [] }]);
 });
 
 test('preferences: both sides end; a row without a rejected side has one branch; lengths count the prompt once', () => {

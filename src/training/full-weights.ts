@@ -1,10 +1,10 @@
 // Full fine-tuning: every weight is trained and the result is a Hugging Face folder. Leaves merging a source's adapter to its caller.
 import type { WeightSlice } from '../engine/graph.ts';
-import type { CacheOptions } from '../models/hub.ts';
-import type { ModelConfig } from '../models/model-files.ts';
-import { writeModelFolder } from '../models/model-writer.ts';
-import { FedParameters } from '../models/parameters.ts';
-import { readTensor } from '../models/safetensors.ts';
+import type { CacheOptions } from '../io/hub.ts';
+import { FedParameters } from '../models/architectures/parameters.ts';
+import type { ModelConfig } from '../models/files/model-files.ts';
+import { writeModelFolder } from '../models/files/model-writer.ts';
+import { readTensor } from '../models/files/safetensors.ts';
 import { freshHead, headShapes, isHead } from './prm-start.ts';
 import type { TrainingSource } from './source.ts';
 import type { Trainee, TraineeArgs } from './trainee.ts';

@@ -1,14 +1,14 @@
 // LoRA training: factors beside frozen weights (and a PRM's head), written as a PEFT adapter. A source with an adapter is gone on from.
-import type { LoraOptions } from '../backends/backend.ts';
+import type { LoraOptions } from '../backend.ts';
 import type { Graph, Tensor, WeightSlice } from '../engine/graph.ts';
-import type { HostArray } from '../engine/session.ts';
+import type { HostArray } from '../engine/runtime/session.ts';
 import { SipfError } from '../errors.ts';
-import { type AdapterFiles, adapterScale, type LoraFactors, writeAdapter } from '../models/adapter-files.ts';
-import { HeldWeights } from '../models/held-weights.ts';
-import { isTarget, LoraParameters } from '../models/lora.ts';
-import { FedParameters, linear, type Parameters } from '../models/parameters.ts';
-import { readTensor } from '../models/safetensors.ts';
-import { type ScaledFactors, stackFactors } from '../models/stack-factors.ts';
+import { FedParameters, linear, type Parameters } from '../models/architectures/parameters.ts';
+import { type AdapterFiles, adapterScale, type LoraFactors, writeAdapter } from '../models/files/adapter-files.ts';
+import { readTensor } from '../models/files/safetensors.ts';
+import { HeldWeights } from '../models/weights/held-weights.ts';
+import { isTarget, LoraParameters } from '../models/weights/lora.ts';
+import { type ScaledFactors, stackFactors } from '../models/weights/stack-factors.ts';
 import { freshHead, headShapes, isHead } from './prm-start.ts';
 import { uniformValues } from './random-values.ts';
 import type { TrainingSource } from './source.ts';

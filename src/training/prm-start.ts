@@ -1,7 +1,7 @@
 // The process reward model's head when training starts: its shapes as adapter or model have it, or fresh numbers.
 
-import { fillNormal } from '../models/init-model.ts';
-import { PRM_HEAD } from '../models/prm-head.ts';
+import { PRM_HEAD } from '../models/architectures/prm-head.ts';
+import { fillNormal } from '../models/weights/init-model.ts';
 import type { TrainingSource } from './source.ts';
 
 /** Standard deviation of fresh head weights: Hugging Face's default for new heads. */

@@ -1,5 +1,5 @@
 // An optimizer step's number -> its learning rate, as Hugging Face's schedules count. Leaves the rest of the optimizer to adamw.ts.
-import type { TrainOptions } from '../backends/backend.ts';
+import type { TrainOptions } from '../backend.ts';
 
 type ScheduleOptions = Pick<TrainOptions, 'learningRate' | 'schedule' | 'warmup'>;
 

@@ -1,15 +1,15 @@
 // TrainJob.source -> opened model files, tokenizer, architecture and adapter. Leaves reading whole weights to who trains them.
 import { relative, resolve } from 'node:path';
-import type { TrainJob } from '../backends/backend.ts';
+import type { TrainJob } from '../backend.ts';
 import { printable, SipfError } from '../errors.ts';
-import { type AdapterFiles, adapterHash, readAdapter } from '../models/adapter-files.ts';
-import { decoderOf } from '../models/architectures.ts';
-import { checkWeights } from '../models/check-weights.ts';
-import { checkpointHash } from '../models/checkpoint-hash.ts';
-import type { Architecture, DecoderConfig } from '../models/decoder.ts';
-import { exists } from '../models/file-bytes.ts';
-import { type CacheOptions, type ModelFiles, openModelFiles } from '../models/model-files.ts';
-import { checkVocabulary, loadTokenizer, type Tokenizer } from '../models/tokenizer.ts';
+import { exists } from '../io/file-bytes.ts';
+import { decoderOf } from '../models/architectures/architectures.ts';
+import type { Architecture, DecoderConfig } from '../models/architectures/decoder.ts';
+import { type AdapterFiles, adapterHash, readAdapter } from '../models/files/adapter-files.ts';
+import { checkpointHash } from '../models/files/checkpoint-hash.ts';
+import { type CacheOptions, type ModelFiles, openModelFiles } from '../models/files/model-files.ts';
+import { checkVocabulary, loadTokenizer, type Tokenizer } from '../models/tokenizer/tokenizer.ts';
+import { checkWeights } from '../models/weights/check-weights.ts';
 
 /** What training starts from. */
 export interface TrainingSource {

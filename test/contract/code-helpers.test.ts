@@ -3,9 +3,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { createHumanEval } from '../../src/tasks/code-tasks.ts';
-import { createPyodideSandbox } from '../../src/tasks/sandbox/pyodide-sandbox.ts';
-import { closing } from '../../src/tasks/task.ts';
+import { createPyodideSandbox } from '../../src/sandboxes/embedded.ts';
+import { closing } from '../../src/task.ts';
+import { createHumanEval } from '../../src/tasks/code/code-tasks.ts';
 
 const PROMPT = `import math
 

@@ -2,8 +2,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { splitCode } from '../../src/tasks/code-steps.ts';
-import { logicalLines } from '../../src/tasks/python-tokens.ts';
+import { splitCode } from '../../src/tasks/code/code-steps.ts';
+import { logicalLines } from '../../src/tasks/code/python-tokens.ts';
 import { hasPython, runPython } from '../python3.ts';
 
 const data = join(import.meta.dirname, '../../../shared/data');

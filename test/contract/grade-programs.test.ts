@@ -3,9 +3,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
-import { programGrader } from '../../src/cli/grade-programs.ts';
-import { createCode, createHumanEval } from '../../src/tasks/code-tasks.ts';
-import { createPyodideSandbox } from '../../src/tasks/sandbox/pyodide-sandbox.ts';
+import { programGrader } from '../../src/cli/commands/grade-programs.ts';
+import { createPyodideSandbox } from '../../src/sandboxes/embedded.ts';
+import { createCode, createHumanEval } from '../../src/tasks/code/code-tasks.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sipf-grade-programs-'));
 const sandbox = createPyodideSandbox({ workers: 1 });

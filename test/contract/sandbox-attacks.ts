@@ -1,5 +1,5 @@
 // Attacks on a sandbox as data: programs that try to pass without solving, to reach the host, to exhaust it, or to reach the next program.
-import type { Program, WrongReason } from '../../src/tasks/sandbox/sandbox.ts';
+import type { Program, WrongReason } from '../../src/sandbox.ts';
 
 export interface Attack {
   readonly name: string;

@@ -1,5 +1,5 @@
 // Honest programs and mistakes of our own side, with what a sandbox says of them.
-import type { Program, WrongReason } from '../../src/tasks/sandbox/sandbox.ts';
+import type { Program, WrongReason } from '../../src/sandbox.ts';
 
 interface Honest {
   readonly name: string;

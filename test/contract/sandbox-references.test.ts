@@ -4,8 +4,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { createPyodideSandbox } from '../../src/tasks/sandbox/pyodide-sandbox.ts';
-import type { Program, Verdict } from '../../src/tasks/sandbox/sandbox.ts';
+import type { Program, Verdict } from '../../src/sandbox.ts';
+import { createPyodideSandbox } from '../../src/sandboxes/embedded.ts';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 const shared = join(root, '../shared/data');

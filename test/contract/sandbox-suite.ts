@@ -1,6 +1,6 @@
 // A sandbox -> the contract that every sandbox keeps: honest programs get CPython's verdict, hostile ones gain nothing and leave nothing.
 import { afterAll, describe, expect, it } from 'vitest';
-import type { Program, Sandbox, Verdict } from '../../src/tasks/sandbox/sandbox.ts';
+import type { Program, Sandbox, Verdict } from '../../src/sandbox.ts';
 import { BOMBS, FAKES, LEAKS, REACHES } from './sandbox-attacks.ts';
 import { ENTRIES, ERRORS, HONEST } from './sandbox-programs.ts';
 import { MEANT, UNJUDGED, WRONG_ANYWAY } from './sandbox-tests.ts';

@@ -1,5 +1,5 @@
 // Tests as people write them, run on a right and a wrong program: what their author meant decides, and where nothing was asserted there is no label.
-import type { Program } from '../../src/tasks/sandbox/sandbox.ts';
+import type { Program } from '../../src/sandbox.ts';
 
 export interface Meant {
   readonly name: string;

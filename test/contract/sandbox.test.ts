@@ -1,7 +1,7 @@
 // The sandbox contract on each implementation; the native one where bubblewrap is installed.
 import { describe, it } from 'vitest';
-import { createNativeSandbox, nativeSandboxProblem } from '../../src/tasks/sandbox/native-sandbox.ts';
-import { createPyodideSandbox } from '../../src/tasks/sandbox/pyodide-sandbox.ts';
+import { createPyodideSandbox } from '../../src/sandboxes/embedded.ts';
+import { createNativeSandbox, nativeSandboxProblem } from '../../src/sandboxes/native.ts';
 import { sandboxContract } from './sandbox-suite.ts';
 
 sandboxContract('the embedded sandbox', () => createPyodideSandbox({ workers: 1 }));

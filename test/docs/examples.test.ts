@@ -7,8 +7,8 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { buildProgram } from '../../src/cli/program.ts';
 import { openTerminal } from '../../src/cli/terminal.ts';
-import { configSettings } from '../../src/config.ts';
-import { PRESETS } from '../../src/presets.ts';
+import { PRESETS } from '../../src/config/presets.ts';
+import { configSettings } from '../../src/config/schema.ts';
 import { buildCli } from '../e2e/run-cli.ts';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { renderFinal } from '../../src/cli/show-rounds.ts';
+import { renderFinal } from '../../src/cli/commands/show-rounds.ts';
 import { FinalReport } from '../../src/pipeline/evaluation.ts';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');

@@ -1,11 +1,12 @@
 // The configuration's schema and the presets -> docs/settings.md. `npm run docs` writes it.
-import { configSettings } from '../../src/config.ts';
-import { PRESET_WORDS } from '../../src/presets.ts';
-import type { Setting } from '../../src/settings.ts';
+
+import { PRESET_WORDS } from '../../src/config/presets.ts';
+import { configSettings } from '../../src/config/schema.ts';
+import type { Setting } from '../../src/described.ts';
 
 const HEAD = `# Settings
 
-Made by \`npm run docs\` from the words in the schema (\`src/config.ts\` and the options of each stage). Change them there.
+Made by \`npm run docs\` from the words in the schema (\`src/config/schema.ts\` and the options of each stage). Change them there.
 
 A setting comes from, each over the one before: its default, the presets (\`--preset a+b\`), a JSON file (\`--config FILE\`), and \`--KEY VALUE\` on the
 command line. Values are read as JSON where they are JSON: \`--pairs.perQuestion null\`, \`--sft.train.lora '{"rank": 8}'\`.

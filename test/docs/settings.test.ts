@@ -1,9 +1,9 @@
 // docs/settings.md and docs/config.schema.json are what the schema gives, and the schema has words for every key. `npm run docs` writes them.
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { Config, configKeys, configSettings } from '../../src/config.ts';
-import { PRESETS } from '../../src/presets.ts';
-import { jsonSchemaOf } from '../../src/settings.ts';
+import { PRESETS } from '../../src/config/presets.ts';
+import { Config, configKeys, configSettings } from '../../src/config/schema.ts';
+import { jsonSchemaOf } from '../../src/described.ts';
 import { settingsDocument } from './settings-document.ts';
 
 const settings = configSettings();

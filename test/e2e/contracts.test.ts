@@ -4,7 +4,7 @@ import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { readSafetensors } from '../../src/models/safetensors.ts';
+import { readSafetensors } from '../../src/models/files/safetensors.ts';
 import { makeModelFolder } from '../model-folder.ts';
 import { buildCli, root, runCli, startCli } from './run-cli.ts';
 

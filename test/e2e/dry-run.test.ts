@@ -3,9 +3,9 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { DryRunEstimate } from '../../src/cli/dry-run.ts';
-import { describeSuccess } from '../../src/cli/dry-run-report.ts';
-import { parseConfig } from '../../src/config.ts';
+import type { DryRunEstimate } from '../../src/cli/commands/dry-run.ts';
+import { describeSuccess } from '../../src/cli/commands/dry-run-report.ts';
+import { parseConfig } from '../../src/config/schema.ts';
 import { buildCli, root, runCli } from './run-cli.ts';
 import { sumLines } from './sum-questions.ts';
 

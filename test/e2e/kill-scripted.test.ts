@@ -8,8 +8,8 @@ import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Disk, nodeDisk } from '../../src/disk.ts';
 import { SipfError } from '../../src/errors.ts';
+import { type Disk, nodeDisk } from '../../src/io/disk.ts';
 import { artefacts } from './run-files.ts';
 import { scriptedRun } from './scripted-run.ts';
 
@@ -123,7 +123,7 @@ function compileChild(): { program: string; remove: () => void } {
   const settings = {
     extends: '../../tsconfig.json',
     compilerOptions: { noEmit: false, noCheck: true, rootDir: '../..', outDir: '.' },
-    files: ['../../test/e2e/scripted-run.ts'],
+    files: ['./scripted-run.ts'],
     include: [],
   };
   writeFileSync(join(build, 'tsconfig.json'), JSON.stringify(settings));

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { initModelFolder } from '../../src/models/init-model.ts';
+import { initModelFolder } from '../../src/models/weights/init-model.ts';
 import { fixtures } from '../tiny-model.ts';
 import { buildCli, runCli } from './run-cli.ts';
 

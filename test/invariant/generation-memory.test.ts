@@ -1,6 +1,6 @@
 // Many units of work one after another -> memory and sessions stay as they are.
 import { expect, it } from 'vitest';
-import { Engine } from '../../src/engine/session.ts';
+import { Engine } from '../../src/engine/runtime/session.ts';
 import { generate } from '../../src/inference/generate.ts';
 import { completionLogps } from '../../src/inference/logps.ts';
 import { heldMemory } from '../held-memory.ts';

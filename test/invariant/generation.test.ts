@@ -1,7 +1,7 @@
 // One unit of work on a tiny model -> the same completions whatever is beside them: slots, neighbours, padding, sharing, cache or none.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Completion, GenerateRequest, GenerateStats, SamplingOptions } from '../../src/backends/backend.ts';
-import { Engine } from '../../src/engine/session.ts';
+import type { Completion, GenerateRequest, GenerateStats, SamplingOptions } from '../../src/backend.ts';
+import { Engine } from '../../src/engine/runtime/session.ts';
 import { type GenerateOptions, generate } from '../../src/inference/generate.ts';
 import { completionLogps } from '../../src/inference/logps.ts';
 import { openTiny, type TinyModel } from '../tiny-model.ts';

@@ -1,10 +1,10 @@
 // Step labels with shortcuts against the reference (every rollout of every step): the same hard labels under the same seeds, for fewer rollouts.
 import { describe, expect, it } from 'vitest';
 import { createScriptedBackend } from '../../src/backends/scripted.ts';
-import { expectedRollouts } from '../../src/pipeline/cost.ts';
-import { LabelOptions } from '../../src/pipeline/label-options.ts';
-import { labelUnit } from '../../src/pipeline/label-steps.ts';
-import { hardLabels, softLabels } from '../../src/pipeline/step-labels.ts';
+import { labelUnit } from '../../src/method/label.ts';
+import { LabelOptions } from '../../src/method/label-options.ts';
+import { hardLabels, softLabels } from '../../src/method/step-labels.ts';
+import { expectedRollouts } from '../../src/pipeline/estimate.ts';
 import { createRandom } from '../../src/random.ts';
 import type { Question, Sample, StepLabels } from '../../src/records.ts';
 import { sumsTask } from '../scripted-sums.ts';

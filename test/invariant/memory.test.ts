@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { Engine, type HostArray, type Program } from '../../src/engine/session.ts';
+import { Engine, type HostArray, type Program } from '../../src/engine/runtime/session.ts';
 import { heldMemory } from '../held-memory.ts';
 import {
   generationFeeds,

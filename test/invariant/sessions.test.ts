@@ -3,10 +3,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { createInProcessBackend } from '../../src/backends/in-process.ts';
-import { loadConfig } from '../../src/config.ts';
-import { Engine } from '../../src/engine/session.ts';
-import { runLoop } from '../../src/run-loop.ts';
+import { createInProcessBackend } from '../../src/backends/local/in-process.ts';
+import { loadConfig } from '../../src/config/schema.ts';
+import { Engine } from '../../src/engine/runtime/session.ts';
+import { runLoop } from '../../src/pipeline/run-loop.ts';
 
 let folder = '';
 beforeAll(async () => {

@@ -3,12 +3,18 @@ import { closeSync, openSync, writeSync } from 'node:fs';
 import { gradients } from '../../src/engine/backward.ts';
 import { neg, reduceMean, tokenLogp } from '../../src/engine/build.ts';
 import { Graph, type Tensor, type WeightSlice } from '../../src/engine/graph.ts';
-import type { HostArray } from '../../src/engine/session.ts';
-import { type DecoderConfig, type DecoderInputs, decode, decoderInputs, rowsAt } from '../../src/models/decoder.ts';
-import { llama } from '../../src/models/llama.ts';
-import { LoraParameters } from '../../src/models/lora.ts';
-import { FrozenParameters, type Parameters } from '../../src/models/parameters.ts';
-import { ropeTables } from '../../src/models/rope.ts';
+import type { HostArray } from '../../src/engine/runtime/session.ts';
+import {
+  type DecoderConfig,
+  type DecoderInputs,
+  decode,
+  decoderInputs,
+  rowsAt,
+} from '../../src/models/architectures/decoder.ts';
+import { llama } from '../../src/models/architectures/llama.ts';
+import { FrozenParameters, type Parameters } from '../../src/models/architectures/parameters.ts';
+import { ropeTables } from '../../src/models/architectures/rope.ts';
+import { LoraParameters } from '../../src/models/weights/lora.ts';
 import { createRandom } from '../../src/random.ts';
 
 export interface Built {

@@ -2,10 +2,10 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import type { TrainExample, TrainJob, TrainOptions, TrainStep } from '../../src/backends/backend.ts';
-import { openInProcessPolicy } from '../../src/backends/in-process-policy.ts';
-import { openInProcessPrm } from '../../src/backends/in-process-prm.ts';
-import { readAdapter } from '../../src/models/adapter-files.ts';
+import type { TrainExample, TrainJob, TrainOptions, TrainStep } from '../../src/backend.ts';
+import { openInProcessPolicy } from '../../src/backends/local/in-process-policy.ts';
+import { openInProcessPrm } from '../../src/backends/local/in-process-prm.ts';
+import { readAdapter } from '../../src/models/files/adapter-files.ts';
 import { train } from '../../src/training/train.ts';
 import { cache, engine, fixtures, modelWithTokenizer, OPTIONS, readJson, scratch } from '../training-fixtures.ts';
 

@@ -1,21 +1,21 @@
 // An empty folder -> sound files of every kind that users bring, small ones, and what opening each of them does.
 import { copyFile, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { loadConfig } from '../../src/config.ts';
-import { writeAdapter } from '../../src/models/adapter-files.ts';
-import { renderChat } from '../../src/models/chat-template.ts';
-import { readGguf } from '../../src/models/gguf.ts';
-import { ggufModel } from '../../src/models/gguf-architectures.ts';
-import { initModelFolder } from '../../src/models/init-model.ts';
-import { ropeTables } from '../../src/models/rope.ts';
+import { presetNamed } from '../../src/config/presets.ts';
+import { loadConfig } from '../../src/config/schema.ts';
+import { ggufModel } from '../../src/models/architectures/gguf-architectures.ts';
+import { ropeTables } from '../../src/models/architectures/rope.ts';
+import { writeAdapter } from '../../src/models/files/adapter-files.ts';
+import { readGguf } from '../../src/models/files/gguf.ts';
 import {
   readSafetensors,
   readSafetensorsHeader,
   readTensorPieces,
   writeSafetensors,
-} from '../../src/models/safetensors.ts';
-import { loadTokenizer, type Tokenizer } from '../../src/models/tokenizer.ts';
-import { presetNamed } from '../../src/presets.ts';
+} from '../../src/models/files/safetensors.ts';
+import { renderChat } from '../../src/models/tokenizer/chat-template.ts';
+import { loadTokenizer, type Tokenizer } from '../../src/models/tokenizer/tokenizer.ts';
+import { initModelFolder } from '../../src/models/weights/init-model.ts';
 import type { Random } from '../../src/random.ts';
 import { openTrainingSource } from '../../src/training/source.ts';
 import { ggufBytes } from '../fixtures/gguf-bytes.ts';

@@ -2,11 +2,11 @@
 import { describe, expect, it } from 'vitest';
 import { gradients } from '../../src/engine/backward.ts';
 import { reduceMax, reduceSum } from '../../src/engine/build.ts';
-import { GRADIENTS } from '../../src/engine/gradients.ts';
 import { Graph } from '../../src/engine/graph.ts';
-import { OPS } from '../../src/engine/ops.ts';
-import { interpret } from '../../src/engine/reference.ts';
-import { KERNELS } from '../../src/engine/reference-kernels.ts';
+import { GRADIENTS } from '../../src/engine/ops/gradients.ts';
+import { OPS } from '../../src/engine/ops/ops.ts';
+import { KERNELS } from '../../src/engine/reference/kernels.ts';
+import { interpret } from '../../src/engine/reference/reference.ts';
 import { CASES } from './engine-cases.ts';
 import { assemble, finiteDifferences, relativeError, titleOf } from './engine-suite.ts';
 

@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync, statSync, truncateSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { serialise } from '../../src/engine/onnx.ts';
-import { Engine } from '../../src/engine/session.ts';
+import { serialise } from '../../src/engine/runtime/onnx.ts';
+import { Engine } from '../../src/engine/runtime/session.ts';
 import { configOf, layOut, trainingGraph } from '../invariant/small-decoder.ts';
 
 /** Gemma-2B's sizes; its embedding table alone is 2.1 GB in float32. */

@@ -2,10 +2,10 @@
 
 import { gradients } from '../../src/engine/backward.ts';
 import { mul, reduceSum } from '../../src/engine/build.ts';
-import { GRADIENTS } from '../../src/engine/gradients.ts';
 import { Graph, type Tensor } from '../../src/engine/graph.ts';
-import { interpret, type ReferenceArray, type ReferenceFeed } from '../../src/engine/reference.ts';
-import type { HostArray } from '../../src/engine/session.ts';
+import { GRADIENTS } from '../../src/engine/ops/gradients.ts';
+import { interpret, type ReferenceArray, type ReferenceFeed } from '../../src/engine/reference/reference.ts';
+import type { HostArray } from '../../src/engine/runtime/session.ts';
 import { createRandom } from '../../src/random.ts';
 import type { OpCase } from './engine-case.ts';
 

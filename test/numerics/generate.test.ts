@@ -2,12 +2,12 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { Completion } from '../../src/backends/backend.ts';
-import { Engine } from '../../src/engine/session.ts';
+import type { Completion } from '../../src/backend.ts';
+import { Engine } from '../../src/engine/runtime/session.ts';
 import { generate } from '../../src/inference/generate.ts';
 import { completionLogps } from '../../src/inference/logps.ts';
 import { StepScorer } from '../../src/inference/step-scores.ts';
-import { readSafetensors } from '../../src/models/safetensors.ts';
+import { readSafetensors } from '../../src/models/files/safetensors.ts';
 import { fixtures, openTiny } from '../tiny-model.ts';
 
 const engine = new Engine({ provider: 'cpu', threads: 1 });

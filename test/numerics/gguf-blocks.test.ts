@@ -2,8 +2,13 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { BLOCK_TYPES } from '../../src/models/gguf-blocks.ts';
-import { readSafetensorsHeader, readTensor, readTensorBytes, type TensorEntry } from '../../src/models/safetensors.ts';
+import { BLOCK_TYPES } from '../../src/models/files/gguf-blocks.ts';
+import {
+  readSafetensorsHeader,
+  readTensor,
+  readTensorBytes,
+  type TensorEntry,
+} from '../../src/models/files/safetensors.ts';
 
 const file = join(import.meta.dirname, '../../../shared/fixtures/gguf-block-types.safetensors');
 if (!existsSync(file))

@@ -3,12 +3,12 @@ import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { readAdapter, writeAdapter } from '../../src/models/adapter-files.ts';
-import { renderChat } from '../../src/models/chat-template.ts';
-import { readGguf, readGgufTensor } from '../../src/models/gguf.ts';
-import { ggufModel } from '../../src/models/gguf-architectures.ts';
-import { openModelFiles } from '../../src/models/model-files.ts';
-import { checkVocabulary, loadTokenizer } from '../../src/models/tokenizer.ts';
+import { ggufModel } from '../../src/models/architectures/gguf-architectures.ts';
+import { readAdapter, writeAdapter } from '../../src/models/files/adapter-files.ts';
+import { readGguf, readGgufTensor } from '../../src/models/files/gguf.ts';
+import { openModelFiles } from '../../src/models/files/model-files.ts';
+import { renderChat } from '../../src/models/tokenizer/chat-template.ts';
+import { checkVocabulary, loadTokenizer } from '../../src/models/tokenizer/tokenizer.ts';
 
 const shared = join(import.meta.dirname, '../../../shared');
 const models = join(shared, 'fixtures/models');

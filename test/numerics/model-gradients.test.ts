@@ -1,7 +1,7 @@
 // Completion loss of the fixtures' models -> every gradient, full and LoRA, against transformers and PEFT.
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { readSafetensors } from '../../src/models/safetensors.ts';
+import { readSafetensors } from '../../src/models/files/safetensors.ts';
 import type { TokenExample } from '../../src/training/examples.ts';
 import {
   fixtures,

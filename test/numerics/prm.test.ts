@@ -1,7 +1,7 @@
 // The PRM fixture -> step probabilities, hard and soft losses, and all gradients, against transformers.
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { readSafetensors } from '../../src/models/safetensors.ts';
+import { readSafetensors } from '../../src/models/files/safetensors.ts';
 import type { TokenExample } from '../../src/training/examples.ts';
 import {
   fixtures,

@@ -4,9 +4,9 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Completion, Policy } from '../../src/backends/backend.ts';
-import { openInProcessPolicy } from '../../src/backends/in-process-policy.ts';
-import { Engine } from '../../src/engine/session.ts';
+import type { Completion, Policy } from '../../src/backend.ts';
+import { openInProcessPolicy } from '../../src/backends/local/in-process-policy.ts';
+import { Engine } from '../../src/engine/runtime/session.ts';
 
 const shared = join(import.meta.dirname, '../../../shared');
 const model = join(shared, 'models/SmolLM2-135M-Instruct.Q4_1.gguf');

@@ -1,9 +1,9 @@
 // The SFT fixture's examples -> losses, gradient norms, learning rates and the final adapter, against a plain torch loop.
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import type { SftExample } from '../../src/backends/backend.ts';
-import { readAdapter } from '../../src/models/adapter-files.ts';
-import { loadTokenizer } from '../../src/models/tokenizer.ts';
+import type { SftExample } from '../../src/backend.ts';
+import { readAdapter } from '../../src/models/files/adapter-files.ts';
+import { loadTokenizer } from '../../src/models/tokenizer/tokenizer.ts';
 import { train } from '../../src/training/train.ts';
 import {
   adapterDistance,

@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { loadTokenizer, makeTokenizer, type Tokenizer } from '../../src/models/tokenizer.ts';
+import { loadTokenizer, makeTokenizer, type Tokenizer } from '../../src/models/tokenizer/tokenizer.ts';
 
 const shared = join(import.meta.dirname, '../../../shared');
 const at = (path: string): string => join(shared, path);

@@ -1,0 +1,245 @@
+// The ports between the method and whatever executes models. The pipeline sees only these types and never asks which backend it has.
+
+import type { Objective } from './objectives/objectives.ts';
+
+/** A Hugging Face folder or a .gguf file, with an optional PEFT adapter folder. */
+export interface ModelSource {
+  readonly model: string;
+  readonly adapter?: string | undefined;
+}
+
+/** Text is tokenised piece by piece (the first piece with the tokenizer's BOS rule, the others as continuations); ids are used as given. */
+export type ContextPiece = string | readonly number[];
+
+/** A completion to judge: one text, ids as given, or texts that are tokenised on their own, as training and step scores read them. */
+export type GivenCompletion = ContextPiece | readonly string[];
+
+export interface SamplingOptions {
+  /** 0 is greedy. */
+  readonly temperature: number;
+  /** 1 is off. */
+  readonly topP?: number;
+  /** 0 is off. */
+  readonly topK?: number;
+  readonly maxTokens: number;
+  /** Generation ends before the first of these appears in the text. */
+  readonly stopStrings?: readonly string[];
+  /** Do not stop at EOS (for parity tests). */
+  readonly ignoreEos?: boolean;
+}
+
+/** One completion to draw. Requests with equal leading context share its computation inside one call. */
+export interface GenerateRequest {
+  /** Opaque to the backend, returned with the completion. */
+  readonly id: string;
+  readonly context: readonly ContextPiece[];
+  /** Random numbers are keyed by this text and the position: same key, same numbers, whatever else is in the batch. */
+  readonly key: string;
+  readonly sampling: SamplingOptions;
+}
+
+export interface Completion {
+  readonly id: string;
+  /** Stop strings and special tokens removed. */
+  readonly text: string;
+  readonly tokenIds: readonly number[];
+  /** log P(token) under the raw model (temperature 1, no truncation of the distribution). */
+  readonly logps: readonly number[];
+  readonly finishReason: 'stop' | 'length';
+}
+
+/**
+ * Called with each group of completions that finish at the same decode step, in slot order; returns further requests of the same unit.
+ * The backend waits for the answer, so that the composition of every batch depends on nothing but the requests.
+ */
+export type OnFinished = (
+  finished: readonly Completion[],
+) => readonly GenerateRequest[] | Promise<readonly GenerateRequest[]>;
+
+export interface GenerateStats {
+  readonly promptTokens: number;
+  readonly generatedTokens: number;
+}
+
+export interface CallOptions {
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What one decode step added to a completion's text. */
+export interface DrawnText {
+  readonly id: string;
+  readonly text: string;
+}
+
+export interface DrawOptions extends CallOptions {
+  /**
+   * Told after each decode step what it added; text that may be the start of a stop string, or half a character, waits. All texts of an id,
+   * joined, are its completion's text.
+   */
+  readonly onText?: ((drawn: readonly DrawnText[]) => void) | undefined;
+}
+
+/** A model that writes. */
+export interface Policy extends AsyncDisposable {
+  /** Checkpoint hash of weights and adapter. */
+  readonly hash: string;
+  readonly contextLength: number;
+  /** What the user should know of the model's files, though they can be used: log it once. */
+  readonly warnings: readonly string[];
+  /** One unit of work: starts with empty slots, ends when no request is left. */
+  generate(requests: readonly GenerateRequest[], onFinished: OnFinished, options?: DrawOptions): Promise<GenerateStats>;
+  /** Raw log-probabilities of given completions, `[completion tokens]` each. */
+  logps(
+    items: readonly { context: readonly ContextPiece[]; completion: GivenCompletion }[],
+    options?: CallOptions,
+  ): Promise<number[][]>;
+  /** The prompt text of a conversation in the model's own chat template, ending where the assistant begins. */
+  chatPrompt(messages: readonly { role: 'system' | 'user' | 'assistant'; content: string }[]): Promise<string>;
+  /** Token counts of texts (continuations, no BOS). */
+  countTokens(texts: readonly string[]): Promise<number[]>;
+}
+
+/** A path as a PRM sees it: each step text includes its separator. */
+export interface StepPath {
+  readonly prompt: string;
+  readonly steps: readonly string[];
+}
+
+/** A model that judges steps. */
+export interface ProcessRewardModel extends AsyncDisposable {
+  readonly hash: string;
+  readonly contextLength: number;
+  /** What the user should know of the model's files, though they can be used: log it once. */
+  readonly warnings: readonly string[];
+  /** P(step correct) of each step, read at the step's last token. A path beyond the context length is an error naming its index. */
+  score(paths: readonly StepPath[], options?: CallOptions): Promise<number[][]>;
+  /** Token counts of texts (continuations, no BOS). */
+  countTokens(texts: readonly string[]): Promise<number[]>;
+}
+
+/** Texts are pieces tokenised on their own, so that every step ends at a token; EOS is added after the last piece where `eos` is set. */
+export interface SftExample {
+  readonly kind: 'sft';
+  readonly prompt: string;
+  readonly completion: readonly string[];
+}
+export interface PrmExample {
+  readonly kind: 'prm';
+  readonly prompt: string;
+  readonly steps: readonly string[];
+  /** One target in [0, 1] a step; null: no loss there. */
+  readonly targets: readonly (number | null)[];
+}
+export interface PreferenceExample {
+  readonly kind: 'preference';
+  readonly prompt: string;
+  readonly chosen: readonly string[];
+  /** null: an NLL-only row. */
+  readonly rejected: readonly string[] | null;
+  /** The reference policy's log-probabilities of both paths, EOS included: for objectives that need them. */
+  readonly reference?: { readonly chosen: number; readonly rejected: number } | undefined;
+}
+export type TrainExample = SftExample | PrmExample | PreferenceExample;
+
+export interface LoraOptions {
+  readonly rank: number;
+  readonly alpha: number;
+  readonly dropout: number;
+  /** Module names (q_proj ...) or 'all-linear'. */
+  readonly targets: readonly string[] | 'all-linear';
+}
+
+export interface TrainOptions {
+  readonly objective: Objective;
+  /** null: full fine-tuning. */
+  readonly lora: LoraOptions | null;
+  readonly learningRate: number;
+  readonly schedule: 'linear' | 'cosine' | 'constant';
+  /** Steps (>= 1) or a fraction of all steps (< 1). */
+  readonly warmup: number;
+  readonly weightDecay: number;
+  /** Global gradient norm; null: off. */
+  readonly clip: number | null;
+  readonly betas: readonly [number, number];
+  readonly eps: number;
+  /** Examples of one optimizer step. */
+  readonly batchSize: number;
+  /** End by epochs, or by optimizer steps where given. */
+  readonly epochs: number;
+  readonly maxSteps?: number | undefined;
+  /** Tokens of one forward pass; longer steps are accumulated over several. */
+  readonly tokensPerPass: number;
+  /** GiB that a pass may keep for its backward pass (default 8); a larger one computes each layer again there, for time instead of memory. */
+  readonly activationsGiB?: number;
+  /** Examples of one forward pass, in order, whatever their tokens: the microbatch of ORPO's `normalise: microbatch`. Absent: as many as fit. */
+  readonly examplesPerPass?: number | undefined;
+  /** Examples longer than this are dropped, counted and reported. */
+  readonly maxLength: number;
+  readonly seed: number;
+  /** Keep the order as listed (parity tests). */
+  readonly shuffle: boolean;
+  readonly checkpointEverySteps: number;
+}
+
+export interface TrainJob {
+  /** Weights to start from. With `adapter`: a LoRA run goes on from it; a full run merges it first. */
+  readonly source: ModelSource;
+  readonly examples: readonly TrainExample[];
+  readonly options: TrainOptions;
+  /** Folder to write: a Hugging Face folder (full) or a PEFT adapter (LoRA); resumes from its checkpoint where one is there. */
+  readonly out: string;
+}
+
+export interface TrainStep {
+  /** 0-based. */
+  readonly step: number;
+  readonly steps: number;
+  readonly loss: number;
+  readonly gradNorm: number;
+  readonly learningRate: number;
+  /** Real tokens (no padding) run through the model in this step. */
+  readonly tokens: number;
+  readonly metrics: Readonly<Record<string, number>>;
+}
+
+/** The whole training, the steps before a resume included: a resumed run and an uninterrupted one give equal results. */
+export interface TrainResult {
+  /** As given in TrainJob for LoRA (model + out as adapter), or `out` itself as a model. */
+  readonly source: ModelSource;
+  readonly hash: string;
+  readonly steps: readonly TrainStep[];
+  /** Indices into `examples` that were longer than maxLength. */
+  readonly dropped: readonly number[];
+  readonly tokens: number;
+}
+
+export interface ModelFacts {
+  readonly hash: string;
+  readonly architecture: string;
+  readonly parameters: number;
+  readonly contextLength: number;
+  readonly hasChatTemplate: boolean;
+  /** What the user should know of the model's files, though they can be used: log it once. */
+  readonly warnings: readonly string[];
+}
+
+/** A model to make from nothing: random weights that depend on `seed` alone. */
+export interface ModelInit {
+  /** A Hugging Face Llama config; `vocab_size` and token ids that it lacks come from the tokenizer. */
+  readonly config: Readonly<Record<string, unknown>>;
+  /** The parsed tokenizer.json. */
+  readonly tokenizer: object;
+  /** The parsed tokenizer_config.json: names of the special tokens. */
+  readonly tokenizerConfig?: object | undefined;
+  readonly seed: number;
+}
+
+/** Whatever executes models: this process, a worker thread, or engines elsewhere. */
+export interface Backend extends AsyncDisposable {
+  openPolicy(source: ModelSource): Promise<Policy>;
+  openPrm(source: ModelSource): Promise<ProcessRewardModel>;
+  train(job: TrainJob, onStep: (step: TrainStep) => void, options?: CallOptions): Promise<TrainResult>;
+  facts(source: ModelSource): Promise<ModelFacts>;
+  /** Writes a Hugging Face folder (config.json, model.safetensors, tokenizer.json) to `out`. */
+  initModel(out: string, init: ModelInit, options?: CallOptions): Promise<ModelFacts>;
+}

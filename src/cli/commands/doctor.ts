@@ -1,0 +1,142 @@
+// sipf doctor: this machine -> what sipf finds here, each point ok, warn or fail. Leaves models out.
+import { constants, readFileSync } from 'node:fs';
+import { access, statfs } from 'node:fs/promises';
+import { availableParallelism, cpus, freemem, homedir, totalmem } from 'node:os';
+import { join, resolve } from 'node:path';
+import { Command } from 'commander';
+import { probe } from '../../backends/open.ts';
+import { messageOf } from '../../errors.ts';
+import { makeFolders } from '../../io/folders.ts';
+import { createPyodideSandbox } from '../../sandboxes/embedded.ts';
+import { finish } from '../options.ts';
+import type { Terminal } from '../terminal.ts';
+import { runtimeFindings, telemetryFinding } from './doctor-runtime.ts';
+
+export interface Finding {
+  readonly name: string;
+  readonly state: 'ok' | 'warn' | 'fail';
+  readonly value: string;
+  /** What to do about it. */
+  readonly advice?: string;
+}
+
+const GIB = 2 ** 30;
+
+export function doctorCommand(terminal: Terminal): Command {
+  return finish(
+    new Command('doctor').description(
+      'Check what this machine offers: runtime, telemetry (off), providers, memory, cores, sandbox, disk.',
+    ),
+    'print {ok, findings: [{name, state, value, advice?}]}',
+    'sipf doctor',
+  ).action((options: { json?: boolean }) => doctor(options.json === true, terminal));
+}
+
+async function doctor(json: boolean, terminal: Terminal): Promise<void> {
+  const findings = [
+    node(),
+    ...runtimeFindings(),
+    await telemetryFinding(),
+    await provider('cpu'),
+    await provider('webgpu'),
+    memory(),
+    cores(),
+    vectorUnits(),
+    await sandbox(),
+    await folder('cache folder', cacheFolder()),
+    await folder('current folder', process.cwd()),
+  ];
+  const ok = findings.every(({ state }) => state !== 'fail');
+  if (json) await terminal.print(JSON.stringify({ ok, findings }));
+  else for (const finding of findings) await terminal.print(describe(finding, terminal));
+  if (!ok) process.exitCode = 2;
+}
+
+function describe({ name, state, value, advice }: Finding, { colors }: Terminal): string {
+  const mark = { ok: colors.green('ok  '), warn: colors.yellow('warn'), fail: colors.red('FAIL') }[state];
+  return `${mark} ${name.padEnd(16)} ${value}${advice ? `\n     ${''.padEnd(16)} ${advice}` : ''}`;
+}
+
+function node(): Finding {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+  const enough = major > 20 || (major === 20 && minor >= 19);
+  const value = `${process.version} on ${process.platform} ${process.arch}`;
+  return enough
+    ? { name: 'Node.js', state: 'ok', value }
+    : { name: 'Node.js', state: 'fail', value, advice: 'Install Node.js 20.19 or newer.' };
+}
+
+async function provider(name: 'cpu' | 'webgpu'): Promise<Finding> {
+  const { available, reason } = await probe(name);
+  if (available) return { name: `provider ${name}`, state: 'ok', value: reason };
+  const advice =
+    name === 'cpu'
+      ? 'Run `npm install` again.'
+      : 'Needed only for --provider webgpu: a GPU with Vulkan, Metal or DirectX 12.';
+  return { name: `provider ${name}`, state: name === 'cpu' ? 'fail' : 'warn', value: reason, advice };
+}
+
+function memory(): Finding {
+  const name = 'memory';
+  const total = Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY) / GIB;
+  const value = `${total.toFixed(1)} GiB, ${(Math.min(freemem() / GIB, total)).toFixed(1)} GiB free`;
+  if (total >= 8) return { name, state: 'ok', value };
+  return { name, state: 'warn', value, advice: 'A 135M model trains in about 6 GiB; use smaller models or batches.' };
+}
+
+function cores(): Finding {
+  const count = availableParallelism();
+  return { name: 'cores', state: 'ok', value: `${count} (${cpus()[0]?.model.trim() ?? 'unknown'})` };
+}
+
+function vectorUnits(): Finding {
+  const name = 'vector units';
+  if (process.arch !== 'x64') return { name, state: 'ok', value: process.arch };
+  let flags = '';
+  try {
+    flags = readFileSync('/proc/cpuinfo', 'utf8');
+  } catch {
+    return { name, state: 'ok', value: 'unknown on this system' };
+  }
+  if (/\bavx512f\b/.test(flags)) return { name, state: 'ok', value: 'AVX-512' };
+  const found = /\bavx2\b/.test(flags) ? 'AVX2' : 'neither AVX-512 nor AVX2';
+  return {
+    name,
+    state: 'warn',
+    value: found,
+    advice: 'Matrix products run at half the speed of an AVX-512 machine, or less.',
+  };
+}
+
+/** Runs a program in the embedded sandbox, and tells which of its walls hold here. */
+async function sandbox(): Promise<Finding> {
+  const name = 'sandbox';
+  const advice = 'Needed only for code tasks: docs/sandbox.md.';
+  try {
+    await using opened = createPyodideSandbox({ workers: 1 });
+    const verdict = await opened.judge({ code: 'def f(x): return x * x', tests: ['assert f(3) == 9'] });
+    const walls = (await opened.walls?.()) ?? [];
+    if (verdict.kind === 'right') return { name, state: 'ok', value: `runs Python; ${walls.join('; ')}` };
+    return { name, state: 'warn', value: `judged x * x ${verdict.kind}: ${verdict.detail}`, advice };
+  } catch (error) {
+    return { name, state: 'warn', value: messageOf(error), advice };
+  }
+}
+
+function cacheFolder(): string {
+  return resolve(process.env.SIPF_CACHE ?? join(homedir(), '.cache', 'sipf'));
+}
+
+async function folder(name: string, path: string): Promise<Finding> {
+  try {
+    if (name === 'cache folder') await makeFolders(path);
+    await access(path, constants.W_OK);
+    const { bavail, bsize } = await statfs(path);
+    const free = (bavail * bsize) / GIB;
+    const value = `${path}, ${free.toFixed(1)} GiB free`;
+    if (free >= 5) return { name, state: 'ok', value };
+    return { name, state: 'warn', value, advice: 'A run with a 135M model writes a few GiB. Free some space.' };
+  } catch (error) {
+    return { name, state: 'fail', value: messageOf(error), advice: `Make ${path} writable.` };
+  }
+}

@@ -1,0 +1,161 @@
+// An evaluation that is stopped, or whose disk is full -> the same bytes after it continues, and its score in any case.
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import picocolors from 'picocolors';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { SipfError } from '../../errors.ts';
+import { type Disk, nodeDisk } from '../../io/disk.ts';
+import { openTasks } from '../../tasks/index.ts';
+import type { Terminal } from '../terminal.ts';
+import { type EvalOptions, evaluate } from './eval.ts';
+
+let folder = '';
+const saved = { ...process.env };
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'sipf-eval-'));
+  process.env['SIPF_BACKEND'] = 'scripted';
+  process.env['SIPF_SCRIPT'] = join(import.meta.dirname, '..', '..', 'test', 'e2e', 'scripted-model.mjs');
+  const lines = Array.from({ length: 150 }, (_, i) => {
+    const [a, b, c] = [1 + (i % 9), 1 + ((i * 3) % 9), 1 + ((i * 5) % 9)];
+    return JSON.stringify({ id: `q${i}`, question: `${a}+${b}+${c}`, answer: a + b + c });
+  });
+  writeFileSync(join(folder, 'q.jsonl'), `${lines.join('\n')}\n`);
+});
+afterAll(() => {
+  process.env = saved;
+  rmSync(folder, { recursive: true, force: true });
+});
+
+interface Ended {
+  readonly printed: Record<string, unknown>[];
+  readonly logged: string[];
+  readonly advice: string;
+  readonly error: unknown;
+  /** How many questions were reported as done, in turn. */
+  readonly done: number[];
+}
+
+/** Evaluates into `out`; `onDone` may stop it. */
+async function run(
+  own: Partial<EvalOptions>,
+  disk: Disk = nodeDisk,
+  onDone: (done: number, stop: () => void) => void = () => undefined,
+): Promise<Ended> {
+  const stop = new AbortController();
+  const ended = { printed: [] as Record<string, unknown>[], logged: [] as string[], done: [] as number[], advice: '' };
+  const terminal = {
+    signal: stop.signal,
+    print: async (line: string) => void ended.printed.push(JSON.parse(line) as Record<string, unknown>),
+    log: (line: string) => void ended.logged.push(line),
+    warn: (line: string) => void ended.logged.push(line),
+    progress: () => ({
+      update: (done: number) => {
+        ended.done.push(done);
+        onDone(done, () => stop.abort());
+      },
+      end: () => undefined,
+    }),
+    resumes: (advice: string) => {
+      ended.advice = advice;
+    },
+    colors: picocolors.createColors(false),
+    now: () => Date.now(),
+  } as unknown as Terminal;
+  const options: EvalOptions = {
+    provider: 'cpu',
+    model: 'base',
+    task: 'jsonl',
+    data: join(folder, 'q.jsonl'),
+    shots: 0,
+    temperature: 0.8,
+    topP: 1,
+    topK: 0,
+    passAt: [1],
+    samples: 2,
+    seed: 3,
+    json: true,
+    ...own,
+  };
+  const error = await evaluate(options, terminal, openTasks(), disk).then(
+    () => null,
+    (thrown: unknown) => thrown,
+  );
+  return { ...ended, error };
+}
+
+const read = (name: string) => readFileSync(join(folder, name), 'utf8');
+const at = (name: string) => join(folder, name);
+
+it('continues after a stop, to the same bytes and the same score', async () => {
+  const whole = await run({ out: at('whole.jsonl') });
+  expect(whole).toMatchObject({ error: null, done: [64, 128, 150] });
+  const stopped = await run({ out: at('stopped.jsonl') }, nodeDisk, (done, stop) => done === 64 && stop());
+  expect(stopped.error).toMatchObject({ code: 'aborted' });
+  expect(stopped.advice).toMatch(/the same command continues/);
+  expect(stopped.printed).toEqual([]);
+  const answered: number[] = [];
+  const disk: Disk = {
+    ...nodeDisk,
+    append: async (path, text, durable) => {
+      if (text !== '') answered.push((JSON.parse(text) as { unit: number }).unit);
+      await nodeDisk.append(path, text, durable);
+    },
+  };
+  const continued = await run({ out: at('stopped.jsonl') }, disk);
+  expect(continued.error).toBeNull();
+  expect(answered).toEqual([1, 2]);
+  expect(read('stopped.jsonl')).toBe(read('whole.jsonl'));
+  expect(existsSync(at('stopped.jsonl.journal'))).toBe(false);
+  const score = ({ printed }: Ended) => ({ ...printed[0], tokensPerSecond: 0 });
+  expect(score(continued)).toEqual(score(whole));
+});
+
+it('starts again with other options, and says without --out that nothing is kept', async () => {
+  await run({ out: at('other.jsonl') }, nodeDisk, (done, stop) => done === 64 && stop());
+  await run({ out: at('other.jsonl'), seed: 4 });
+  await run({ out: at('four.jsonl'), seed: 4 });
+  expect(read('other.jsonl')).toBe(read('four.jsonl'));
+  const loose = await run({}, nodeDisk, (done, stop) => done === 64 && stop());
+  expect(loose.error).toMatchObject({ code: 'aborted' });
+  expect(loose.advice).toMatch(/Nothing is kept without --out: the same command starts again/);
+});
+
+/** Takes `writes` pieces of work, then is full. */
+function filling(writes: number, freed = Number.POSITIVE_INFINITY): Disk {
+  let count = 0;
+  const full = <T>(write: () => Promise<T>): Promise<T> => {
+    count += 1;
+    if (count <= writes || count > freed) return write();
+    return Promise.reject(new SipfError('write-failed', 'Expected to write there, got ENOSPC. Free disk space.'));
+  };
+  return {
+    ...nodeDisk,
+    append: (path, text, durable) => full(() => nodeDisk.append(path, text, durable)),
+    write: (path, chunks) => full(() => nodeDisk.write(path, chunks)),
+  };
+}
+
+it.each([2, 3, 4, 5])(
+  'prints the score where the disk is full after %d writes, and ends as an error',
+  async (writes) => {
+    const whole = await run({});
+    const ended = await run({ out: at(`full-${writes}.jsonl`) }, filling(writes));
+    expect(ended.printed.map((line) => ({ ...line, tokensPerSecond: 0 }))).toEqual(
+      whole.printed.map((line) => ({ ...line, tokensPerSecond: 0 })),
+    );
+    expect(ended.error).toMatchObject({ code: 'write-failed' });
+    expect(ended.logged.filter((line) => line.includes('continues without keeping'))).toHaveLength(writes < 5 ? 1 : 0);
+    // What was kept before is still there: the same command continues from it.
+    const continued = await run({ out: at(`full-${writes}.jsonl`) });
+    expect(continued.error).toBeNull();
+    expect(continued.printed[0]).toMatchObject({ n: 150 });
+  },
+);
+
+it('is no error where there is room again at the end', async () => {
+  const ended = await run({ out: at('freed.jsonl') }, filling(3, 4));
+  expect(ended.error).toBeNull();
+  await run({ out: at('unhurt.jsonl') });
+  expect(read('freed.jsonl')).toBe(read('unhurt.jsonl'));
+});

@@ -1,0 +1,177 @@
+// Questions and a model -> their graded answers, unit by unit, kept beside --out so that a stopped evaluation continues. Leaves loading and figures to eval.ts.
+import { stat } from 'node:fs/promises';
+import type { Policy } from '../../backend.ts';
+import { openBackend } from '../../backends/open.ts';
+import { SipfError, throwIfAborted } from '../../errors.ts';
+import { canonicalJson, sha256 } from '../../hashing.ts';
+import { type Disk, replaceFile } from '../../io/disk.ts';
+import { type Answer, type AnswerItem, answerUnit } from '../../method/evaluate.ts';
+import { makePrompter, PromptOptions } from '../../method/prompt.ts';
+import { sampleAnswers } from '../../method/sample-answers.ts';
+import type { Question } from '../../records.ts';
+import { Journal } from '../../run/journal.ts';
+import { addCounts, inUnits, type StageOutput } from '../../run/units.ts';
+import type { Shot, Task } from '../../task.ts';
+import { type ModelOptions, modelSource, type SamplingFlags, type SandboxFlags } from '../options.ts';
+import type { Terminal } from '../terminal.ts';
+
+/** Questions that share the slots of the model. */
+const UNIT = 64;
+const GRADE_RETRIES = 2;
+
+/** The options that answers depend on. */
+export interface AnswerOptions extends ModelOptions, SamplingFlags, Partial<SandboxFlags> {
+  readonly chat?: boolean;
+  readonly maxTokens?: number;
+  /** Samples of each question for pass@k; absent: the greedy answer alone. */
+  readonly samples?: number;
+  readonly seed: number;
+  readonly out?: string;
+}
+
+export interface AnswerAllArgs {
+  readonly task: Task;
+  readonly split: string;
+  readonly shots: readonly Shot[];
+  readonly questions: readonly Question[];
+  readonly options: AnswerOptions;
+  readonly disk: Disk;
+}
+
+export interface Answered {
+  /** In the order of the questions. */
+  readonly answers: readonly Answer[];
+  readonly samples: readonly Answer[];
+  /** Of this process: what an earlier one answered does not count, nor does opening the model. */
+  readonly tokensPerSecond: number;
+}
+
+/** Answers every question that no earlier, stopped call of the same inputs has answered. */
+export async function answerAll(args: AnswerAllArgs, terminal: Terminal): Promise<Answered> {
+  const { task, split, shots, questions, options } = args;
+  await using backend = await openBackend(options, terminal.warn);
+  const openPolicy = () => backend.openPolicy(modelSource(options));
+  const style = PromptOptions.parse({ style: options.chat ? 'chat' : 'plain' });
+  const prompt = await makePrompter({ task, options: style, shots, openPolicy });
+  await using policy = await openPolicy();
+  const set = { task, split, prompt, questions };
+  const kept = await KeptUnits.open(args, policy.hash, terminal);
+  const records = await kept.restored();
+  const progress = terminal.progress({ title: `eval ${task.name}`, unit: 'questions', total: questions.length });
+  const started = terminal.now();
+  let [index, done, tokens] = [0, 0, 0];
+  try {
+    for await (const unit of inUnits(questions, UNIT)) {
+      throwIfAborted(terminal.signal);
+      if (index >= kept.units) {
+        const items = unit.map((question) => ({ set, question }));
+        const output = await answersTo(items, policy, options, terminal.signal);
+        await kept.add(output);
+        records.push(...output.records);
+        tokens += output.counts['generatedTokens'] ?? 0;
+      }
+      index += 1;
+      done += unit.length;
+      progress.update(done, `${records.filter(isRightAndGreedy).length} right`);
+    }
+  } finally {
+    progress.end();
+  }
+  return {
+    answers: records.filter(isGreedy),
+    samples: records.filter((answer) => !isGreedy(answer)),
+    tokensPerSecond: tokens / Math.max(1e-3, (terminal.now() - started) / 1000),
+  };
+}
+
+/** Writes all answers to `out`, the greedy ones first, and drops what was kept beside it. */
+export async function writeAnswers(disk: Disk, out: string, { answers, samples }: Answered): Promise<void> {
+  await replaceFile(
+    disk,
+    out,
+    [...answers, ...samples].map((answer) => `${JSON.stringify(answer)}\n`),
+  );
+  await disk.remove(journalOf(out));
+}
+
+const isGreedy = ({ sample }: Answer) => sample === undefined;
+const isRightAndGreedy = (answer: Answer) => isGreedy(answer) && answer.outcome.kind === 'right';
+const journalOf = (out: string) => `${out}.journal`;
+
+async function answersTo(
+  items: readonly AnswerItem[],
+  policy: Policy,
+  { maxTokens = undefined, samples, temperature, topP, topK, seed }: AnswerOptions,
+  signal: AbortSignal,
+): Promise<StageOutput<Answer>> {
+  const shared = { policy, signal };
+  const limit = maxTokens ?? null;
+  const greedy = await answerUnit(items, { ...shared, options: { maxTokens: limit, gradeRetries: GRADE_RETRIES } });
+  if (samples === undefined) return greedy;
+  const sampling = { temperature, topP, topK };
+  const drawn = await sampleAnswers(items, {
+    ...shared,
+    samples,
+    sampling,
+    seed,
+    maxTokens: limit,
+    gradeRetries: GRADE_RETRIES,
+  });
+  return { records: [...greedy.records, ...drawn.records], counts: addCounts(greedy.counts, drawn.counts) };
+}
+
+/** Units answered so far. Without --out they are kept nowhere; a disk that refuses one in the middle costs the keeping, not the answers. */
+class KeptUnits {
+  readonly #journal: Journal | null;
+  readonly #terminal: Terminal;
+  /** Restored ones: later ones are not counted. */
+  readonly units: number;
+  #refused = false;
+
+  private constructor(journal: Journal | null, terminal: Terminal) {
+    this.#journal = journal;
+    this.#terminal = terminal;
+    this.units = journal?.units ?? 0;
+  }
+
+  static async open({ disk, ...args }: AnswerAllArgs, policy: string, terminal: Terminal): Promise<KeptUnits> {
+    const { out } = args.options;
+    if (out === undefined) {
+      terminal.resumes('Nothing is kept without --out: the same command starts again.');
+      return new KeptUnits(null, terminal);
+    }
+    const path = journalOf(out);
+    const exists = (await stat(path).catch(() => null)) !== null;
+    const journal = await Journal.open(disk, path, sha256(canonicalJson(inputsOf(args, policy))), exists);
+    terminal.resumes('Finished answers are kept beside --out: the same command continues.');
+    return new KeptUnits(journal, terminal);
+  }
+
+  async restored(): Promise<Answer[]> {
+    const records: Answer[] = [];
+    if (this.units === 0 || this.#journal === null) return records;
+    for await (const lines of this.#journal.lines()) {
+      for (const line of lines.trimEnd().split('\n')) records.push(JSON.parse(line) as Answer);
+    }
+    return records;
+  }
+
+  async add(output: StageOutput<Answer>): Promise<void> {
+    if (this.#journal === null || this.#refused) return;
+    try {
+      await this.#journal.add(output);
+    } catch (error) {
+      if (!(error instanceof SipfError) || error.code !== 'write-failed') throw error;
+      this.#refused = true;
+      this.#terminal.warn(`${error.message} Meanwhile the evaluation continues without keeping its answers.`);
+    }
+  }
+}
+
+function inputsOf(args: Omit<AnswerAllArgs, 'disk'>, policy: string) {
+  const { task, split, shots, questions, options } = args;
+  const { chat, maxTokens, samples, temperature, topP, topK, seed, sandbox, timeout } = options;
+  const drawn = samples === undefined ? {} : { samples, temperature, topP, topK, seed };
+  const judging = task.judgedBy === 'tests' ? { sandbox, timeout } : {};
+  return { stage: 'eval', policy, task: task.name, split, shots, questions, chat, maxTokens, ...drawn, ...judging };
+}

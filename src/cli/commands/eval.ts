@@ -1,0 +1,155 @@
+// sipf eval: a model and a task -> its accuracy on the task's questions, greedy, with an interval.
+import { Command, Option } from 'commander';
+import { SipfError } from '../../errors.ts';
+import { type Disk, nodeDisk } from '../../io/disk.ts';
+import { MOST } from '../../limits.ts';
+import { setReports } from '../../method/evaluate.ts';
+import { passAtFigure, type Tries, triesOf } from '../../statistics/pass-at.ts';
+import type { Split, Task } from '../../task.ts';
+import type { OpenTasks } from '../../tasks/index.ts';
+import {
+  counts,
+  finish,
+  integer,
+  limit,
+  type SandboxFlags,
+  tasksWith,
+  withModel,
+  withSampling,
+  withSandbox,
+} from '../options.ts';
+import { checkRecordsOut } from '../outputs.ts';
+import type { Terminal } from '../terminal.ts';
+import { type Answered, type AnswerOptions, answerAll, writeAnswers } from './eval-answers.ts';
+import { loadAsked } from './eval-questions.ts';
+import { openOne, withoutBrokenOnes } from './stage.ts';
+
+export interface EvalOptions extends AnswerOptions {
+  readonly task: string;
+  readonly data?: string;
+  readonly split?: Split;
+  readonly limit?: number;
+  readonly shots: number;
+  readonly shotsFile?: string;
+  readonly passAt: readonly number[];
+  readonly json?: boolean;
+}
+
+export function evalCommand(terminal: Terminal): Command {
+  const described = new Command('eval').description(
+    "Greedy accuracy (pass@1) of a model on a task's questions, with a 95 % interval (Wilson); with --samples also pass@k.",
+  );
+  const command = withSandbox(withSampling(withModel(described), 0.8))
+    .requiredOption('--task <name>', 'kind of question')
+    .option('--data <path>', "the task's file or folder (default: the hub, or generated)")
+    .addOption(
+      new Option('--split <name>', 'which questions (default: all of a file that --data names, else test)').choices([
+        'train',
+        'valid',
+        'test',
+      ]),
+    )
+    .option('--limit <n...>', 'the first n questions: 50, or first 50', limit)
+    .option('--shots <k>', 'worked examples before each question', integer({ min: 0, max: MOST.shots }), 0)
+    .option(
+      '--shots-file <file>',
+      "JSONL of {question, steps} to take them from (default: the task's train split; generated ones where it has none)",
+    )
+    .option('--chat', "put questions into the model's chat template")
+    .option('--max-tokens <n>', "longest completion (default: the task's)", integer({ min: 1, max: MOST.tokens }))
+    .option(
+      '--samples <n>',
+      'draw n samples of each question, too, and estimate pass@k',
+      integer({ min: 1, max: MOST.samples }),
+    )
+    .option('--pass-at <k,...>', 'which k', counts, [1, 10])
+    .option('--seed <n>', 'random seed of the samples', integer({ min: 0 }), 0)
+    .option('--out <file>', 'JSONL to keep every completion with its grade in; a stopped evaluation continues there');
+  return finish(
+    command,
+    'print {task, n, correct, accuracy, ci95: [lo, hi], truncated, tokensPerSecond}; with --samples also passAt: {"1": {value, ci95, n}, ...}',
+    'sipf eval --model ./SmolLM2-135M --task gsm8k --data gsm8k/ --split test --limit 100 --shots 4 --json',
+    'sipf eval --model ./SmolLM2-135M --task humaneval --samples 20 --temperature 0.8 --pass-at 1,10 --json',
+  ).action((options: EvalOptions & SandboxFlags) => evaluate(options, terminal, tasksWith(options)));
+}
+
+/** `disk`: where --out goes. */
+export async function evaluate(
+  options: EvalOptions,
+  terminal: Terminal,
+  tasks: OpenTasks,
+  disk: Disk = nodeDisk,
+): Promise<void> {
+  await using opened = tasks;
+  const task = openOne(opened, options.task, 'eval');
+  checkOptions(options);
+  const { out } = options;
+  if (out !== undefined) {
+    checkRecordsOut('eval', { ...options, out });
+    // Hours of answers must not end at a path that cannot be written.
+    await disk.append(out, '', false);
+  }
+  const asked = await loadAsked(opened, task, options, terminal);
+  const { split, shots } = asked;
+  const questions = await withoutBrokenOnes({ task }, asked.questions, terminal);
+  const answered = await answerAll({ task, split, shots, questions, options, disk }, terminal);
+  const failure =
+    out === undefined
+      ? null
+      : await writeAnswers(disk, out, answered).then(
+          () => null,
+          (error) => ({ error }),
+        );
+  await report({ task, split, options, ...answered }, terminal);
+  // A full disk does not cost the score.
+  if (failure !== null) throw failure.error;
+}
+
+function checkOptions({ limit: count, samples, passAt }: EvalOptions): void {
+  if (Number.isNaN(count)) {
+    throw new SipfError('bad-input', 'Expected a number after --limit first, got none. Give one: --limit 50.');
+  }
+  const largest = Math.max(...passAt);
+  if (samples !== undefined && largest > samples) {
+    throw new SipfError(
+      'bad-input',
+      `Expected at least ${largest} --samples for --pass-at ${passAt.join(',')}, got ${samples}. Draw more, or leave ${largest} out.`,
+    );
+  }
+}
+
+interface ReportArgs extends Answered {
+  readonly task: Task;
+  readonly split: string;
+  readonly options: EvalOptions;
+}
+
+async function report(
+  { task, split, options, answers, samples, tokensPerSecond }: ReportArgs,
+  terminal: Terminal,
+): Promise<void> {
+  const [own] = await setReports(answers, null);
+  if (own === undefined) throw new Error('No report came of the answers.');
+  const { n, correct, accuracy, ci95, truncated, errors } = own;
+  if (errors > 0) terminal.log(`${errors} answers could not be judged and are left out of n.`);
+  const passAt = options.samples === undefined ? null : passAtReport(triesOf(samples), options.passAt);
+  if (options.json) {
+    const figures = { task: task.name, n, correct, accuracy, ci95, truncated, tokensPerSecond };
+    await terminal.print(JSON.stringify({ ...figures, ...(passAt === null ? {} : { passAt }) }));
+    return;
+  }
+  const percent = (share: number) => (100 * share).toFixed(1);
+  const interval = ([low, high]: readonly [number, number]) => `95 % interval ${percent(low)} to ${percent(high)}`;
+  await terminal.print(
+    `${task.name} ${split}: ${percent(accuracy)} % (${interval(ci95)}), ${correct} of ${n} right, ` +
+      `${truncated} truncated, ${Math.round(tokensPerSecond)} tokens/s`,
+  );
+  for (const [k, figure] of Object.entries(passAt ?? {})) {
+    const text = figure === null ? 'too few questions' : `${percent(figure.value)} % (${interval(figure.ci95)})`;
+    await terminal.print(`pass@${k}: ${text}, ${options.samples} samples of each question`);
+  }
+}
+
+function passAtReport(tries: readonly Tries[], ks: readonly number[]) {
+  return Object.fromEntries(ks.map((k) => [String(k), passAtFigure(tries, k)]));
+}

@@ -1,0 +1,189 @@
+// The configuration's layers, its refusals and its presets.
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { nearest } from './nearest-key.ts';
+import { isOnlyCheck, PRESETS } from './presets.ts';
+import { configDifference, configKeys, loadConfig, parseConfig } from './schema.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'sipf-config-'));
+function fileWith(text: string): string {
+  const file = join(folder, `${Math.abs(text.length * 7919)}.json`);
+  writeFileSync(file, text);
+  return file;
+}
+
+describe('loadConfig', () => {
+  it('takes defaults < presets < file < flags', async () => {
+    const file = fileWith('{"seed": 5, "sampling": {"samples": 3, "temperature": 0.9}}');
+    const config = await loadConfig({
+      preset: 'smoke',
+      file,
+      flags: { 'sampling.temperature': '1.2', 'task.data': '123' },
+    });
+    expect(config.sampling).toMatchObject({ samples: 3, temperature: 1.2, questions: 24, topP: 1 });
+    expect(config.seed).toBe(5);
+    expect(config.task.data).toBe('123');
+  });
+
+  it('shows no character of a file that would move the cursor', () => {
+    const refused = (tree: object) => {
+      try {
+        parseConfig(tree);
+      } catch (error) {
+        return (error as Error).message;
+      }
+      return 'nothing was refused';
+    };
+    expect(refused({ align: { start: 'previ\u007fus' } })).toContain('got "previ?us"');
+    expect(refused({ align: { start: '\u009b2J' } })).toContain('got "?2J"');
+    expect(refused({ 'se\u001b[2Jed\n': 1 })).toContain('got se?[2Jed?.');
+  });
+
+  it("reads past an editor's $schema in a file, and only there", async () => {
+    const file = fileWith('{"$schema": "./docs/config.schema.json", "seed": 7}');
+    expect(await loadConfig({ file })).toEqual(parseConfig({ seed: 7 }));
+    await expect(loadConfig({ file: fileWith('{"sampling": {"$schema": "x"}}') })).rejects.toThrow(
+      /sampling\.\$schema/,
+    );
+    expect(() => parseConfig({ $schema: 'x' })).toThrow(/\$schema/);
+  });
+
+  it('puts paper on top of another preset', async () => {
+    const config = await loadConfig({ preset: 'gsm8k-smollm2+paper' });
+    expect(config.task.name).toBe('gsm8k');
+    expect(config).toMatchObject({
+      labels: { closure: 'none', mode: 'full' },
+      pairs: { chosenGate: 'none', perQuestion: null, total: null, nllRows: false },
+    });
+    expect(config.align).toMatchObject({ start: 'base', lambda: 0.1, maxLogp: null });
+  });
+
+  it('reads null, lists and objects from flags', async () => {
+    const config = await loadConfig({
+      flags: {
+        'pairs.perQuestion': 'null',
+        'sft.train.lora': '{"rank": 4}',
+        simulator: '{"model": "big"}',
+        model: './7',
+      },
+    });
+    expect(config.pairs.perQuestion).toBeNull();
+    expect(config.sft.train.lora).toMatchObject({ rank: 4, alpha: 32 });
+    expect(config.simulator).toEqual({ model: 'big', adapter: null });
+    const named = await loadConfig({ flags: { simulator: './big', verifier: 'self' } });
+    expect(named.simulator).toEqual({ model: './big', adapter: null });
+    expect(named.verifier).toBe('self');
+    expect(config.model).toBe('./7');
+  });
+
+  it.each([
+    [{ 'sampling.temprature': '1' }, /sampling\.temprature.*Did you mean sampling\.temperature\?/],
+    [{ temperature: '1' }, /got temperature\. Did you mean (sampling|labels)\.temperature\?/],
+    [{ 'pairs.etta': '1' }, /Did you mean pairs\.eta\?/],
+    [{ 'align.train.lr': '1' }, /Did you mean align\.train\./],
+    [{ 'labels.K': '"many"' }, /labels\.K/],
+    [{ 'model.init.hidden': '3' }, /model\.init\.hidden.*Did you mean model\.init\.hidden_size\?/],
+    [{ method: 'sapo' }, /method/],
+    ...['["foo"]', '[]', '["q_proj","foo"]'].map((targets): [Record<string, string>, RegExp] => [
+      { 'align.train.lora.targets': targets },
+      /value for align\.train\.lora\.targets \(all-linear, or a list of q_proj, .*lm_head\), got \[.*\. Change/,
+    ]),
+    [{ iterations: '1.5' }, /value for iterations \(whole number of at least 0.*\), got 1\.5\. Change that value\./],
+    [{ 'sampling.topP': '2' }, /value for sampling\.topP \(number above 0 and at most 1\), got 2\./],
+    [{ 'sft.enabled': 'yes' }, /value for sft\.enabled \(true, false\), got "yes"\./],
+    [{ 'evaluate.final': '[{"split":"tset"}]' }, /value for evaluate\.final\.0\.split .*, got "tset"\./],
+  ])('refuses %o, saying what was meant', async (flags, message) => {
+    const error = await loadConfig({ preset: 'smoke', flags: flags as Record<string, string> }).catch(
+      (reason: unknown) => reason,
+    );
+    expect(error).toMatchObject({ code: 'bad-config' });
+    expect(String(error)).toMatch(message);
+  });
+
+  it('names a missing or broken file and an unknown preset', async () => {
+    await expect(loadConfig({ file: join(folder, 'no.json') })).rejects.toThrow(/no\.json, got nothing there\./);
+    await expect(loadConfig({ file: folder })).rejects.toThrow(/got a folder\./);
+    await expect(loadConfig({ file: fileWith('[1]\n') })).rejects.toThrow(/got \[1\]\. Fix the file\./);
+    await expect(loadConfig({ file: fileWith('{"seed": ') })).rejects.toMatchObject({ code: 'bad-config' });
+    await expect(loadConfig({ preset: 'smok' })).rejects.toThrow(
+      /smoke, quickstart, gsm8k-smollm2, paper.*Did you mean smoke\?/,
+    );
+  });
+});
+
+describe('presets', () => {
+  it.each(Object.keys(PRESETS))('%s is valid', async (preset) => {
+    expect((await loadConfig({ preset })).iterations).toBe(2);
+  });
+
+  it('only smoke and what varies it is no more than a check', async () => {
+    const checks = await Promise.all(
+      Object.keys(PRESETS).map(async (preset) => [preset, isOnlyCheck(await loadConfig({ preset }))] as const),
+    );
+    expect(checks.filter(([, only]) => only)).toEqual([['smoke', true]]);
+    expect(isOnlyCheck(await loadConfig({ preset: 'smoke', flags: { method: 'siof', 'labels.K': '4' } }))).toBe(true);
+    expect(isOnlyCheck(parseConfig({ model: 'a/b' }))).toBe(false);
+  });
+
+  it('gsm8k-smollm2 learns from short problems and is judged in and out of domain', async () => {
+    const { task, align, evaluate } = await loadConfig({ preset: 'gsm8k-smollm2' });
+    expect([task.name, task.maxGoldSteps, align.train.lora?.rank]).toEqual(['gsm8k', 3, 16]);
+    expect(evaluate.final.map(({ name }) => name)).toEqual([null, 'svamp', 'multiarith']);
+  });
+});
+
+describe('configDifference', () => {
+  it('names the keys and both values', () => {
+    const a = parseConfig({ seed: 1 });
+    expect(configDifference(a, parseConfig({ seed: 2, align: { lambda: 1 } }))).toEqual([
+      { key: 'seed', from: 1, to: 2 },
+      { key: 'align.lambda', from: 0.1, to: 1 },
+    ]);
+    expect(configDifference(a, parseConfig({ seed: 1 }))).toEqual([]);
+  });
+});
+
+it('knows every dotted key, those behind null and unions too', () => {
+  const keys = configKeys();
+  for (const key of [
+    'sampling.quota.budget',
+    'align.train.lora.rank',
+    'model.init.hidden_size',
+    'simulator.model',
+    'evaluate.sets',
+  ])
+    expect(keys).toContain(key);
+  expect(nearest('sampling.sample', keys)).toBe('sampling.samples');
+});
+
+it('settles labels.mode by what the configuration needs', () => {
+  expect(parseConfig({}).labels.mode).toBe('first-success');
+  expect(parseConfig({ score: { scorer: 'tallies' } }).labels.mode).toBe('full');
+  expect(parseConfig({ prm: { targets: 'soft' } }).labels.mode).toBe('full');
+  expect(() => parseConfig({ prm: { targets: 'soft' }, labels: { mode: 'first-success' } })).toThrow(
+    /labels\.mode full/,
+  );
+});
+
+describe('a preset with another task than its own', () => {
+  it('keeps its settings, and leaves out its questions and the sets of third tasks', async () => {
+    const own = await loadConfig({ preset: 'gsm8k-smollm2', flags: { 'task.name': 'jsonl', 'task.data': 'q.jsonl' } });
+    expect(own.task).toMatchObject({ name: 'jsonl', data: 'q.jsonl', maxGoldSteps: null });
+    expect(own.evaluate.final).toMatchObject([{ name: null, split: 'test' }]);
+    expect(own.sampling.questions).toBe(220);
+    const code = await loadConfig({ preset: 'mbpp-smollm2', flags: { 'task.name': 'code' } });
+    expect(code.evaluate.sets).toMatchObject([{ name: null }]);
+  });
+
+  it('is whole for its own task, and for a mixture with it', async () => {
+    for (const flags of [{}, { 'task.name': 'gsm8k' }, { 'task.name': 'gsm8k+mbpp' }]) {
+      const config = await loadConfig({ preset: 'gsm8k-smollm2', flags });
+      expect(config.task.maxGoldSteps).toBe(3);
+      expect(config.evaluate.final).toHaveLength(3);
+    }
+    const paper = await loadConfig({ preset: 'gsm8k-smollm2+paper', flags: { 'task.name': 'jsonl' } });
+    expect(paper.prm.train.epochs).toBe(10);
+  });
+});

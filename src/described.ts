@@ -1,0 +1,116 @@
+// A configuration's schema -> its settings in words: what each means, takes and defaults to.
+import { z } from 'zod';
+
+/** `schema` with the words that help, documentation and editors show: what it is (with its unit), then when to change it. */
+export function described<S extends z.ZodType>(schema: S, words: string): S {
+  return schema.describe(words);
+}
+
+/** A key of the configuration. A section (`sampling`, `sft.train.lora`) holds settings of its own. */
+export interface Setting {
+  readonly key: string;
+  readonly words: string;
+  /** `a whole number of at least 1, or null`. */
+  readonly takes: string;
+  /** undefined: none; a section's own default is that of its settings. */
+  readonly fallback: unknown;
+  readonly isSection: boolean;
+  /** The fields of each element, where the setting is a list of objects. */
+  readonly elements: readonly Setting[];
+}
+
+/** What JSON Schema says of one key, as zod writes it. */
+interface Node {
+  readonly type?: string | readonly string[];
+  readonly description?: string;
+  readonly default?: unknown;
+  readonly const?: unknown;
+  readonly enum?: readonly unknown[];
+  readonly properties?: Readonly<Record<string, Node>>;
+  readonly items?: Node | readonly Node[];
+  readonly anyOf?: readonly Node[];
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly exclusiveMinimum?: number;
+  readonly exclusiveMaximum?: number;
+}
+
+/** The JSON Schema of a configuration file, for editors. */
+export function jsonSchemaOf(schema: z.ZodType): Record<string, unknown> {
+  const { properties = {}, ...rest } = toJson(schema);
+  const own = { $schema: { type: 'string', description: 'Where an editor finds the words of each key.' } };
+  return { ...rest, properties: { ...own, ...properties } };
+}
+
+/** Every section and setting of `schema`, each section before what it holds. */
+export function settingsOf(schema: z.ZodType): Setting[] {
+  return settingsIn(toJson(schema) as Node, '');
+}
+
+/** Draft 7 is what every editor reads. */
+function toJson(schema: z.ZodType) {
+  return z.toJSONSchema(schema, { io: 'input', target: 'draft-7' });
+}
+
+function settingsIn(node: Node, prefix: string): Setting[] {
+  return Object.entries(propertiesOf(node)).flatMap(([name, value]) => {
+    const key = prefix === '' ? name : `${prefix}.${name}`;
+    const inner = settingsIn(value, key);
+    const setting: Setting = {
+      key,
+      words: value.description ?? '',
+      takes: takesOf(value),
+      fallback: value.default,
+      isSection: inner.length > 0 && !alternativesOf(value).some(isPlain),
+      elements: alternativesOf(value).flatMap(({ items = [] }) =>
+        [items].flat().flatMap((item) => settingsIn(item, '')),
+      ),
+    };
+    return [setting, ...inner];
+  });
+}
+
+/** Properties of an object, or of every object that may stand there. */
+function propertiesOf(node: Node): Readonly<Record<string, Node>> {
+  return Object.assign({}, ...alternativesOf(node).map(({ properties }) => properties));
+}
+
+function alternativesOf(node: Node): readonly Node[] {
+  return node.anyOf ?? [node];
+}
+
+function isPlain({ properties, type }: Node): boolean {
+  return properties === undefined && type !== 'null';
+}
+
+function takesOf(node: Node): string {
+  const { anyOf, type, items } = node;
+  if (anyOf !== undefined) return [...new Set(anyOf.map(takesOf))].join(', or ');
+  if (Array.isArray(type)) return type.map((one) => takesOf({ ...node, type: one })).join(', or ');
+  if (node.enum !== undefined) return node.enum.join(', ');
+  if (node.const !== undefined) return String(node.const);
+  if (type === 'integer') return `whole number${rangeOf(node)}`;
+  if (type === 'number') return `number${rangeOf(node)}`;
+  if (type === 'boolean') return 'true, false';
+  if (type === 'string') return 'text';
+  if (type === 'array')
+    return `list of ${Array.isArray(items) ? `${items.length} ` : ''}${pluralOf([items].flat()[0])}`;
+  return String(type ?? 'anything');
+}
+
+function pluralOf(element: Node | undefined): string {
+  const type = String(element?.type ?? 'value');
+  return type === 'string' ? 'texts' : `${type}s`;
+}
+
+function rangeOf({ type, minimum, maximum, exclusiveMinimum, exclusiveMaximum }: Node): string {
+  // zod bounds every integer by what a double holds exactly: no news to a reader.
+  const safe = (value: number | undefined) => value !== undefined && Math.abs(value) < Number.MAX_SAFE_INTEGER;
+  const bounds: string[] = [];
+  if (safe(minimum)) bounds.push(`of at least ${minimum}`);
+  if (safe(exclusiveMinimum))
+    bounds.push(type === 'integer' ? `of at least ${(exclusiveMinimum ?? 0) + 1}` : `above ${exclusiveMinimum}`);
+  if (safe(maximum)) bounds.push(`at most ${maximum}`);
+  if (safe(exclusiveMaximum)) bounds.push(`below ${exclusiveMaximum}`);
+  return bounds.length === 0 ? '' : ` ${bounds.join(' and ')}`;
+}

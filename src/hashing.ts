@@ -1,0 +1,75 @@
+// Texts and numbers -> stable hashes, keys and keyed choices. Leaves per-token random numbers to the backend.
+import { createHash } from 'node:crypto';
+
+/** SHA-256 of a text, in hexadecimal. */
+export function sha256(text: string | Uint8Array): string {
+  return createHash('sha256').update(text).digest('hex');
+}
+
+/** JSON with sorted keys: equal values give equal text. */
+export function canonicalJson(value: unknown): string {
+  return JSON.stringify(value, (_key, inner: unknown) =>
+    inner !== null && typeof inner === 'object' && !Array.isArray(inner)
+      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)))
+      : inner,
+  );
+}
+
+/** A number in [0, 1) that depends on `parts` alone. */
+export function keyedNumber(...parts: readonly (string | number)[]): number {
+  return createHash('sha256').update(JSON.stringify(parts)).digest().readUIntBE(0, 6) / 2 ** 48;
+}
+
+/** A positive 31-bit seed that depends on `parts` alone. */
+export function keyedSeed(...parts: readonly (string | number)[]): number {
+  return createHash('sha256').update(JSON.stringify(parts)).digest().readUInt32BE(0) >>> 1;
+}
+
+/** `items` in an order that depends on `key` and each item's id alone, not on the order they came in. */
+export function keyedOrder<T>(items: readonly T[], key: string, idOf: (item: T) => string): T[] {
+  const ranked = items.map((item) => ({ item, id: idOf(item), rank: keyedNumber(key, idOf(item)) }));
+  ranked.sort((a, b) => a.rank - b.rank || (a.id < b.id ? -1 : 1));
+  return ranked.map(({ item }) => item);
+}
+
+export interface DrawKey {
+  readonly seed: number;
+  readonly stage: string;
+  readonly iteration: number;
+  readonly questionId: string;
+  /** The text before the drawn completion. */
+  readonly prefix: string;
+  readonly index: number;
+}
+
+/** Key of one drawn completion (docs/method.md, section 5): no rollout replays its path or a neighbour, no round repeats the last. */
+export function drawKey({ seed, stage, iteration, questionId, prefix, index }: DrawKey): string {
+  return [seed, stage, iteration, questionId, sha256(prefix).slice(0, 24), index].join('/');
+}
+
+/** True for as many other questions, whose labels weigh a PRM against log-probabilities: they train no PRM where that is done. */
+export function isForCalibration(questionId: string, share: number): boolean {
+  return !isHeldOut(questionId, share) && isHeldOut(questionId, 2 * share);
+}
+
+/** True for the share of questions (by id, whatever the seed) that never trains a PRM. */
+export function isHeldOut(questionId: string, share: number): boolean {
+  return keyedNumber('held-out', questionId) < share;
+}
+
+/** Of fewer questions none can be spared. */
+const FEWEST = 4;
+/** Between two neighbours among keyed numbers. */
+const STEP = 2 ** -48;
+
+/**
+ * The share to ask `isHeldOut` with: `share` itself, or, where the hash holds out none of these few questions, the least that holds out as
+ * many as `share` says, one at least.
+ */
+export function shareHeldOut(ids: readonly string[], share: number): number {
+  if (share === 0 || ids.length < FEWEST || ids.some((id) => isHeldOut(id, share))) return share;
+  const numbers = ids.map((id) => keyedNumber('held-out', id)).sort((a, b) => a - b);
+  const wanted = Math.max(1, Math.round(share * ids.length));
+  // Just above that number: exactly so many are below it.
+  return (numbers[wanted - 1] ?? share) + STEP;
+}

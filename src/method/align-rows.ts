@@ -1,0 +1,131 @@
+// Stage 6: preference pairs and gold solutions -> the rows that train the next policy. Also the warm-up's rows. Leaves the optimizer to the backend.
+import { z } from 'zod';
+import type { PreferenceExample, SftExample, TrainExample } from '../backend.ts';
+import { described } from '../described.ts';
+import { SipfError } from '../errors.ts';
+import { keyedOrder } from '../hashing.ts';
+import { OBJECTIVES, type Objective } from '../objectives/objectives.ts';
+import type { PreferencePair, Question } from '../records.ts';
+import { type Task, taskOf } from '../task.ts';
+import type { Method } from './methods.ts';
+import type { BuildPrompt } from './prompt.ts';
+import { TrainSettings } from './train-settings.ts';
+
+/** The supervised warm-up M_0 = SFT(base, D_org). */
+export const SftOptions = z.strictObject({
+  enabled: described(
+    z.boolean().default(true),
+    'Trains on worked solutions before the first round. Set it false where there are none, or where the model answers well already (then give prompt.shots or prompt.style chat).',
+  ),
+  scope: OBJECTIVES.sft.options.shape.scope,
+  rows: described(
+    z.number().int().positive().nullable().default(null),
+    'Most worked solutions that are used, drawn by seed. null: all. Lower it for a shorter warm-up.',
+  ),
+  train: described(TrainSettings.prefault({}), 'How the warm-up trains.'),
+});
+export type SftOptions = z.infer<typeof SftOptions>;
+
+const { kind: _kind, ...orpoSettings } = OBJECTIVES.orpo.options.shape;
+
+export const AlignOptions = z.strictObject({
+  start: described(
+    z.enum(['base', 'sft', 'previous']).default('previous'),
+    "Where each round's training starts. previous: the last policy. sft: the warm-up's. base: the model itself (the paper). Change it where rounds make the model worse step by step.",
+  ),
+  ...orpoSettings,
+  gold: described(
+    z.number().min(0).default(0),
+    'Worked solutions mixed in as NLL rows, for each other row: 1 is as many again, 0 none. Raise it where the policy forgets what the warm-up taught.',
+  ),
+  train: described(TrainSettings.prefault({}), 'How alignment trains.'),
+});
+export type AlignOptions = z.infer<typeof AlignOptions>;
+
+interface RowContext {
+  readonly task: Task;
+  readonly prompt: BuildPrompt;
+}
+
+/** Worked solutions as SFT rows, in the order of `questions`. */
+export function goldRows(
+  questions: readonly Question[],
+  rows: number | null,
+  key: string,
+  context: RowContext,
+): SftExample[] {
+  const solved = questions.filter(({ solution }) => solution !== undefined && solution.length > 0);
+  const chosen =
+    rows === null || rows >= solved.length ? solved : keyedOrder(solved, key, ({ id }) => id).slice(0, rows);
+  return chosen.map((question) => ({
+    kind: 'sft',
+    prompt: context.prompt(question),
+    completion: taskOf(context.task, question).pieces(question.solution ?? []),
+  }));
+}
+
+export interface AlignRows {
+  readonly examples: readonly TrainExample[];
+  readonly objective: Objective;
+  readonly counts: { pairs: number; nllRows: number; gold: number };
+}
+
+export interface AlignArgs extends RowContext {
+  readonly method: Method;
+  readonly pairs: readonly PreferencePair[];
+  readonly questions: readonly Question[];
+  readonly options: AlignOptions;
+  readonly scope: SftOptions['scope'];
+  readonly key: string;
+}
+
+/** The rows and the objective of a round. Throws 'nothing-left' where there is nothing to learn from. */
+export function alignRows({ method, pairs, questions, options, scope, key, task, prompt }: AlignArgs): AlignRows {
+  const context = { task, prompt };
+  const usesPairs = method.align === 'pairs';
+  const wanted = usesPairs ? Math.round(options.gold * pairs.length) : null;
+  const gold = wanted === 0 ? [] : goldRows(questions, wanted, `gold/${key}`, context);
+  const counts = {
+    pairs: pairs.filter(({ rejected }) => rejected !== null).length,
+    nllRows: pairs.filter(({ rejected }) => rejected === null).length,
+    gold: gold.length,
+  };
+  if (usesPairs && counts.pairs === 0) {
+    throw new SipfError(
+      'nothing-left',
+      `Expected preference pairs to align on, got none (${counts.nllRows} right paths without a partner). Lower pairs.eta, draw more samples (sampling.samples, sampling.quota), let worked solutions be chosen (pairs.gold true), or use easier or harder questions, so that a question has both good and bad paths.`,
+    );
+  }
+  const own = pairs.map((pair) => (usesPairs ? preferenceRow(pair, context) : sftRow(pair, context)));
+  const examples = [...own, ...(usesPairs ? gold.map(asPreference) : gold)];
+  if (examples.length === 0) {
+    throw new SipfError(
+      'nothing-left',
+      'Expected right samples or worked solutions to train on, got neither. Use easier questions or a stronger model.',
+    );
+  }
+  const { lambda, nllScope, normalise, maxLogp } = options;
+  const objective: Objective = usesPairs
+    ? { kind: 'orpo', lambda, nllScope, normalise, maxLogp }
+    : { kind: 'sft', scope };
+  return { examples, objective, counts };
+}
+
+function preferenceRow(pair: PreferencePair, { task, prompt }: RowContext): PreferenceExample {
+  const own = taskOf(task, pair);
+  const { chosen, rejected } = pair;
+  return {
+    kind: 'preference',
+    prompt: prompt(pair),
+    chosen: own.pieces(chosen.steps),
+    rejected: rejected === null ? null : own.pieces(rejected.steps),
+  };
+}
+
+function sftRow(pair: PreferencePair, { task, prompt }: RowContext): SftExample {
+  return { kind: 'sft', prompt: prompt(pair), completion: taskOf(task, pair).pieces(pair.chosen.steps) };
+}
+
+function asPreference({ prompt, completion }: SftExample): PreferenceExample {
+  return { kind: 'preference', prompt, chosen: completion, rejected: null };
+}

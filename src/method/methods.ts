@@ -1,0 +1,48 @@
+// A method's name -> settings of the same stages (docs/method.md, section 3). The only place that knows methods by name.
+import { z } from 'zod';
+import type { ScoreOptions } from './score.ts';
+
+export const MethodName = z.enum(['sipf', 'siof', 'random-pairs', 'online-rft', 'rft', 'continued-sft', 'sft']);
+export type MethodName = z.infer<typeof MethodName>;
+
+/** What a method does in each stage. */
+export interface Method {
+  /** Rounds after the warm-up: as configured, or at most this many. */
+  readonly maxRounds: number | null;
+  readonly samples: boolean;
+  /** Where path scores come from. process: the configured scorer; outcome: 1 or 0 by the final answer; none: no pairs. */
+  readonly feedback: 'process' | 'outcome' | 'none';
+  /** Scores are shuffled among paths of equal outcome of a question before pairing. */
+  readonly shuffleScores: boolean;
+  /** pairs: ORPO on pairs; right: SFT on gold rows and distinct right samples; gold: SFT on gold rows alone. */
+  readonly align: 'pairs' | 'right' | 'gold';
+}
+
+const full: Method = { maxRounds: null, samples: true, feedback: 'process', shuffleScores: false, align: 'pairs' };
+const onlineRft: Method = { ...full, feedback: 'none', align: 'right' };
+
+export const METHODS: Readonly<Record<MethodName, Method>> = {
+  sipf: full,
+  siof: { ...full, feedback: 'outcome' },
+  'random-pairs': { ...full, shuffleScores: true },
+  'online-rft': onlineRft,
+  rft: { ...onlineRft, maxRounds: 1 },
+  'continued-sft': { ...full, samples: false, feedback: 'none', align: 'gold' },
+  sft: { ...full, maxRounds: 0, samples: false, feedback: 'none', align: 'gold' },
+};
+
+/** Rounds that `method` runs when `configured` are asked for. */
+export function roundsOf(method: Method, configured: number): number {
+  return method.maxRounds === null ? configured : Math.min(configured, method.maxRounds);
+}
+
+/** What the configured scorer needs to be computed first. */
+export function needs(
+  method: Method,
+  scorer: ScoreOptions['scorer'],
+): { labels: boolean; prm: boolean; calibration: boolean } {
+  const process = method.feedback === 'process';
+  const calibration = process && scorer === 'prm-logprob';
+  const prm = calibration || (process && scorer === 'prm');
+  return { labels: prm || (process && scorer === 'tallies'), prm, calibration };
+}

@@ -1,0 +1,131 @@
+// Stage 3: step labels, their paths and a verifier -> a process reward model. Leaves the optimizer to the backend.
+import { z } from 'zod';
+import type { PrmExample } from '../backend.ts';
+import { described } from '../described.ts';
+import { SipfError } from '../errors.ts';
+import { isForCalibration, isHeldOut } from '../hashing.ts';
+import type { Question, Sample, StepLabels } from '../records.ts';
+import { type Task, taskOf } from '../task.ts';
+import type { BuildPrompt } from './prompt.ts';
+import { hardLabels, type LabelRule, softLabels } from './step-labels.ts';
+import { TrainSettings } from './train-settings.ts';
+
+export const PrmOptions = z.strictObject({
+  targets: described(
+    z.enum(['hard', 'soft']).default('hard'),
+    'What the PRM learns of a step. hard: correct or not. soft: the share of right rollouts, which costs all K of them. Take soft where rollouts are cheap and steps are rarely clear.',
+  ),
+  gold: described(
+    z.boolean().default(true),
+    "Worked solutions of labelled questions count as paths whose every step is correct. Set it false where solutions are written unlike the model's own paths.",
+  ),
+  train: described(TrainSettings.prefault({}), 'How the PRM trains.'),
+});
+export type PrmOptions = z.infer<typeof PrmOptions>;
+
+export interface PrmRowsArgs {
+  readonly task: Task;
+  readonly prompt: BuildPrompt;
+  readonly targets: PrmOptions['targets'];
+  readonly rule: LabelRule;
+  readonly gold: boolean;
+  readonly heldOut: number;
+  /** Leave the questions for calibration out, too. */
+  readonly calibrates: boolean;
+}
+
+/** A labelled question: its samples by id (gold among them) and its label records, latest last. */
+export interface LabelledQuestion {
+  readonly question: Question;
+  readonly samples: readonly Sample[];
+  readonly labels: readonly StepLabels[];
+}
+
+export interface PrmRows {
+  readonly examples: readonly PrmExample[];
+  readonly counts: {
+    paths: number;
+    gold: number;
+    heldOutPaths: number;
+    calibrationPaths: number;
+    steps: number;
+    correctSteps: number;
+  };
+}
+
+/** PRM training rows from all labels so far; held-out questions give none. A path labelled twice counts with its latest labels. */
+export async function prmRows(
+  questions: AsyncIterable<LabelledQuestion> | Iterable<LabelledQuestion>,
+  { task, prompt, targets, rule, gold, heldOut, calibrates }: PrmRowsArgs,
+): Promise<PrmRows> {
+  const examples: PrmExample[] = [];
+  const counts = { paths: 0, gold: 0, heldOutPaths: 0, calibrationPaths: 0, steps: 0, correctSteps: 0 };
+  for await (const { question, samples, labels } of questions) {
+    const latest = new Map(labels.map((record) => [record.sampleId, record]));
+    if (isHeldOut(question.id, heldOut)) {
+      counts.heldOutPaths += latest.size;
+      continue;
+    }
+    if (calibrates && isForCalibration(question.id, heldOut)) {
+      counts.calibrationPaths += latest.size;
+      continue;
+    }
+    const byId = new Map(samples.map((sample) => [sample.id, sample]));
+    const add = (steps: readonly string[], values: readonly number[]) => {
+      examples.push({
+        kind: 'prm',
+        prompt: prompt(question),
+        steps: taskOf(task, question).pieces(steps),
+        targets: values,
+      });
+      counts.steps += values.length;
+      counts.correctSteps += values.reduce((sum, value) => sum + value, 0);
+    };
+    for (const record of latest.values()) {
+      const sample = byId.get(record.sampleId);
+      if (sample === undefined) throw missingSample(record);
+      add(sample.steps, targets === 'soft' ? softLabels(record) : hardLabels(record, rule).map(Number));
+      counts.paths += 1;
+    }
+    if (gold && latest.size > 0 && question.solution !== undefined) {
+      add(
+        question.solution,
+        question.solution.map(() => 1),
+      );
+      counts.gold += 1;
+    }
+  }
+  return { examples, counts };
+}
+
+/** Throws where the rows cannot teach a PRM; returns warnings about lopsided ones. */
+export function checkPrmRows({ examples, counts }: PrmRows): string[] {
+  if (counts.paths === 0 || examples.length === 0) {
+    throw new SipfError(
+      'nothing-left',
+      'Expected labelled paths to train the PRM, got none. Raise labels.paths or sampling.samples, or lower labels.heldOut.',
+    );
+  }
+  const warnings: string[] = [];
+  const share = counts.correctSteps / Math.max(1, counts.steps);
+  if (share < 0.02)
+    warnings.push(
+      `Only ${percent(share)} of the step labels are correct: the PRM has next to nothing to tell apart. Use easier questions, a stronger simulator or a longer warm-up.`,
+    );
+  if (share > 0.98)
+    warnings.push(
+      `${percent(share)} of the step labels are correct: the PRM has next to nothing to tell apart. Use harder questions or a higher sampling.temperature.`,
+    );
+  return warnings;
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(1)} %`;
+}
+
+function missingSample(record: StepLabels): SipfError {
+  return new SipfError(
+    'bad-input',
+    `Expected the sample ${record.sampleId} that these labels are about, got labels alone. Give the samples file that the labels were made from.`,
+  );
+}

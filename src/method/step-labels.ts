@@ -1,0 +1,77 @@
+// Tallies -> hard or soft step labels, and step scores -> a path score. Pure; leaves storage to the records.
+import { SipfError } from '../errors.ts';
+import type { StepLabels, StepScores, StepTally } from '../records.ts';
+import type { LabelOptions } from './label-options.ts';
+
+export type LabelRule = Pick<LabelOptions, 'delta' | 'closure' | 'ownWitness'>;
+
+/**
+ * Hard labels c_j = 1 if tally_j > delta, with the last step's label the outcome itself (docs/method.md, sections 1 and 5).
+ * `closure: monotone` takes the max over the ROLLOUT labels of later steps: the path's own outcome joins it only with `ownWitness`.
+ */
+export function hardLabels(record: StepLabels, { delta, closure, ownWitness }: LabelRule): boolean[] {
+  const last = record.steps.length - 1;
+  const labels = record.steps.map((tally, j) =>
+    j === last ? record.outcomeRight : isCorrect(record, tally, j, delta, closure),
+  );
+  if (ownWitness && record.outcomeRight) return labels.map(() => true);
+  if (closure === 'none') return labels;
+  for (let j = last - 2; j >= 0; j -= 1) labels[j] = labels[j] === true || labels[j + 1] === true;
+  return labels;
+}
+
+function isCorrect(
+  record: StepLabels,
+  { correct, run, stop, impliedBy }: StepTally,
+  j: number,
+  delta: number,
+  closure: LabelRule['closure'],
+): boolean {
+  if (impliedBy !== null) {
+    if (closure === 'monotone' || impliedBy === record.steps.length - 1) return true;
+    throw new SipfError(
+      'bad-input',
+      `Expected rollouts at step ${j} of ${record.sampleId} for labels.closure none, got a step implied by step ${impliedBy}. Label again with closure none.`,
+    );
+  }
+  if (stop === 'first-success' && correct <= delta) {
+    throw new SipfError(
+      'bad-input',
+      `Expected complete tallies for labels.delta ${delta}, got step ${j} of ${record.sampleId} stopped at ${correct} of ${run} rollouts. Label again with that delta or labels.mode full.`,
+    );
+  }
+  return correct > delta;
+}
+
+/** Soft labels tally / K; the last step's is the outcome. Records of an early-stopped scan are an error: correct / run is no probability there. */
+export function softLabels(record: StepLabels): number[] {
+  const last = record.steps.length - 1;
+  return record.steps.map(({ correct, run, stop }, j) => {
+    if (j === last) return record.outcomeRight ? 1 : 0;
+    if (stop !== 'full' || run === 0) {
+      throw new SipfError(
+        'bad-input',
+        `Expected complete tallies for soft labels, got step ${j} of ${record.sampleId} from a scan that stopped at the first success. Label with labels.mode full, or use prm.targets hard.`,
+      );
+    }
+    return correct / run;
+  });
+}
+
+export type PathScoreRule = 'mean' | 'min' | 'product' | 'last';
+
+/** r(path) from its step scores. */
+export function pathScore(scores: readonly number[], rule: PathScoreRule): number {
+  if (scores.length === 0) throw new Error('Expected at least one step score, got none.');
+  if (rule === 'min') return Math.min(...scores);
+  if (rule === 'product') return scores.reduce((product, score) => product * score, 1);
+  if (rule === 'last') return scores[scores.length - 1] ?? 0;
+  return scores.reduce((sum, score) => sum + score, 0) / scores.length;
+}
+
+/** Path scores by sample id. A path that was too long to be scored has none. */
+export function pathScores(records: readonly StepScores[], rule: PathScoreRule): Map<string, number> {
+  return new Map(
+    records.flatMap(({ sampleId, scores }) => (scores === null ? [] : [[sampleId, pathScore(scores, rule)] as const])),
+  );
+}

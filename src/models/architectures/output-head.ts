@@ -1,0 +1,51 @@
+// What config.json says of the output head and what the weight files hold -> which of the two is used, as transformers 5 decides. Leaves the graph to decoder.ts.
+import { readTensorPieces, type TensorEntry } from '../files/safetensors.ts';
+
+export const EMBEDDING = 'model.embed_tokens.weight';
+export const OUTPUT_HEAD = 'lm_head.weight';
+
+/** A model's tensors and configuration, agreeing on the head. */
+export interface SettledHead {
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly entries: ReadonlyMap<string, TensorEntry>;
+  readonly warnings: readonly string[];
+}
+
+/**
+ * A tied model whose files hold a head as well: an equal one is left out, another one is used, and `tie_word_embeddings` becomes false, so that
+ * whatever is saved later says so. A tied model that stores its one table as the head has it as its embedding.
+ */
+export async function settleOutputHead(
+  config: Readonly<Record<string, unknown>>,
+  entries: ReadonlyMap<string, TensorEntry>,
+  path: string,
+): Promise<SettledHead> {
+  const [embedding, head] = [entries.get(EMBEDDING), entries.get(OUTPUT_HEAD)];
+  if (config['tie_word_embeddings'] !== true || !head) return { config, entries, warnings: [] };
+  const others = [...entries].filter(([name]) => name !== OUTPUT_HEAD);
+  if (!embedding) return { config, entries: new Map([...others, [EMBEDDING, head]]), warnings: [] };
+  if (await isSame(embedding, head)) return { config, entries: new Map(others), warnings: [] };
+  const warning =
+    `${path} says tie_word_embeddings true in config.json, but its weights hold another ${OUTPUT_HEAD}: that one is used. ` +
+    'Set tie_word_embeddings false there if that is right.';
+  return { config: { ...config, tie_word_embeddings: false }, entries, warnings: [warning] };
+}
+
+/** Compared by value: the two may be stored in different types. */
+async function isSame(a: TensorEntry, b: TensorEntry): Promise<boolean> {
+  if (String(a.shape) !== String(b.shape)) return false;
+  const other = readTensorPieces(OUTPUT_HEAD, b);
+  for await (const piece of readTensorPieces(EMBEDDING, a)) {
+    const { value } = await other.next();
+    if (!value || !isEqual(piece, value)) return false;
+  }
+  return true;
+}
+
+/** Bit for bit, so that a NaN equals itself. */
+function isEqual(a: Float32Array, b: Float32Array): boolean {
+  return a.length === b.length && Buffer.compare(bytesOf(a), bytesOf(b)) === 0;
+}
+
+const bytesOf = ({ buffer, byteOffset, byteLength }: Float32Array): Buffer =>
+  Buffer.from(buffer, byteOffset, byteLength);

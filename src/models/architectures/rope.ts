@@ -1,0 +1,143 @@
+// A model's RoPE settings, checked -> inverse frequencies, and tables of cosines and sines by position. Rotation itself is an op of the engine.
+import { isDeepStrictEqual } from 'node:util';
+import { SipfError } from '../../errors.ts';
+import { configReader, shown } from './config-reader.ts';
+import { llama3Factors } from './rope-factors.ts';
+
+type Settings = Readonly<Record<string, unknown>>;
+
+/** What a scaling may read: its own settings, checked one by one. */
+interface ScalingArgs {
+  readonly theta: number;
+  readonly dim: number;
+  readonly settings: Settings;
+  /** A number of the settings; an error names the key where it is missing or out of range. */
+  readonly number: (key: string, min: number) => number;
+  readonly bad: (key: string, expected: string) => SipfError;
+}
+
+/** Where the settings stand: now, and before transformers 5. */
+const PLACES = ['rope_parameters', 'rope_scaling'] as const;
+const ORIGINAL = 'original_max_position_embeddings';
+/** Beyond these a table of angles is of no use. */
+const MIN_FACTOR = 1e-6;
+const MAX_FACTOR = 1e9;
+const MAX_THETA = 1e15;
+
+/** `rope_type` -> what each inverse frequency is divided by, `[dim / 2]`. */
+const SCALING: Readonly<Record<string, (args: ScalingArgs) => readonly number[]>> = {
+  default: ({ dim }) => Array<number>(dim / 2).fill(1),
+  linear: ({ dim, number }) => Array<number>(dim / 2).fill(number('factor', 1)),
+  llama3: ({ theta, dim, number, bad }) => {
+    const scaling = {
+      factor: number('factor', 1),
+      low_freq_factor: number('low_freq_factor', MIN_FACTOR),
+      high_freq_factor: number('high_freq_factor', MIN_FACTOR),
+      [ORIGINAL]: number(ORIGINAL, 1),
+    };
+    if (scaling.high_freq_factor > scaling.low_freq_factor) return llama3Factors(theta, dim, scaling);
+    throw bad('high_freq_factor', `more than low_freq_factor ${scaling.low_freq_factor}`);
+  },
+  freq_factors: ({ dim, settings, bad }) => {
+    const factors = settings['freq_factors'];
+    const fits = Array.isArray(factors) && factors.length === dim / 2;
+    if (fits && factors.every((factor) => typeof factor === 'number' && factor > 0 && factor <= MAX_FACTOR))
+      return factors as number[];
+    throw bad('freq_factors', `${dim / 2} positive numbers`);
+  },
+};
+
+/** Those a config.json may name; freq_factors is our own name for what GGUF files store. */
+const SUPPORTED = Object.keys(SCALING).filter((type) => type !== 'freq_factors');
+
+/**
+ * Inverse frequencies `[dim / 2]` from a Hugging Face config: `rope_parameters` (transformers 5), or `rope_scaling` with `rope_theta` beside it.
+ * Values are looked for in both places, as transformers does: theta within the settings first, `original_max_position_embeddings` beside them first.
+ * @throws SipfError 'unsupported' naming a scaling this version does not know, 'bad-input' naming a key that is missing or out of range.
+ */
+export function inverseFrequencies(config: Settings, dim: number, file = 'config.json'): Float32Array {
+  const [name, stated] = ropeSettings(config, file);
+  const settings: Settings = {
+    ...stated,
+    rope_theta: stated['rope_theta'] ?? config['rope_theta'],
+    partial_rotary_factor: stated['partial_rotary_factor'] ?? config['partial_rotary_factor'],
+    [ORIGINAL]: config[ORIGINAL] ?? stated[ORIGINAL],
+  };
+  const read = configReader(settings, `${name} of ${file}`);
+  if ((settings['partial_rotary_factor'] ?? 1) !== 1) throw partial(file, settings['partial_rotary_factor']);
+  const theta = read.number('rope_theta', { fallback: 10_000, min: 1, max: MAX_THETA });
+  const type = settings['rope_type'] ?? 'default';
+  const factors = typeof type === 'string' && Object.hasOwn(SCALING, type) ? SCALING[type] : undefined;
+  if (!factors) {
+    throw new SipfError(
+      'unsupported',
+      `Expected rope_type ${SUPPORTED.join(', ')} in ${name} of ${file}, got ${shown(type)}. Use another model.`,
+    );
+  }
+  const number: ScalingArgs['number'] = (key, min) => read.number(key, { min, max: MAX_FACTOR });
+  const divisors = factors({ theta, dim, settings, number, bad: read.bad });
+  return Float32Array.from({ length: dim / 2 }, (_, i) => 1 / theta ** ((2 * i) / dim) / (divisors[i] as number));
+}
+
+/** The settings' place in the file, and the settings; those by layer type where all are alike. */
+function ropeSettings(config: Settings, file: string): [name: string, settings: Settings] {
+  const [now, before] = PLACES.map((name) => withOneType(settingsAt(config, name, file)));
+  if (!now || !before) return now ? [PLACES[0], now] : [PLACES[1], before ?? {}];
+  const differing = Object.keys(before).find((key) => key in now && !isDeepStrictEqual(now[key], before[key]));
+  if (differing === undefined) return [PLACES.join(' and '), { ...before, ...now }];
+  throw new SipfError(
+    'bad-input',
+    `Expected one ${differing} in ${PLACES.join(' and ')} of ${file}, got ${shown(now[differing])} and ${shown(before[differing])}. Remove the wrong one.`,
+  );
+}
+
+/** The old name of the type says the same as the new one. */
+function withOneType(settings: Settings | null): Settings | null {
+  if (settings === null) return null;
+  const { type, rope_type, ...rest } = settings;
+  const named = rope_type ?? type;
+  return named === undefined ? rest : { ...rest, rope_type: named };
+}
+
+/** null: nothing there. */
+function settingsAt(config: Settings, name: string, file: string): Settings | null {
+  const value = config[name] ?? null;
+  if (value === null) return null;
+  const { bad } = configReader(config, file);
+  if (!isRecord(value)) throw bad(name, 'an object');
+  const layers = Object.entries(value).filter(([key]) => key.endsWith('_attention'));
+  const [first] = layers;
+  if (!first) return value;
+  if (!isRecord(first[1])) throw bad(name, 'an object by layer type');
+  if (layers.every(([, settings]) => isDeepStrictEqual(settings, first[1]))) return first[1];
+  throw new SipfError(
+    'unsupported',
+    `Expected one set of ${name} for all layers in ${file}, got others for ${layers.map(([key]) => key).join(', ')}. Use another model.`,
+  );
+}
+
+function isRecord(value: unknown): value is Settings {
+  return value !== null && typeof value === 'object' && !Array.isArray(value);
+}
+
+function partial(file: string, factor: unknown): SipfError {
+  return new SipfError(
+    'unsupported',
+    `Expected partial_rotary_factor 1 in ${file} (all of each head is rotated), got ${shown(factor)}. Use another model.`,
+  );
+}
+
+/** Cosines and sines `[positions, dim / 2]`; the angle is rounded to float32 first, as the reference implementations do. */
+export function ropeTables(frequencies: Float32Array, positions: number): { cos: Float32Array; sin: Float32Array } {
+  const width = frequencies.length;
+  const cos = new Float32Array(positions * width);
+  const sin = new Float32Array(positions * width);
+  for (let position = 0; position < positions; position++) {
+    for (let i = 0; i < width; i++) {
+      const angle = Math.fround(position * (frequencies[i] as number));
+      cos[position * width + i] = Math.cos(angle);
+      sin[position * width + i] = Math.sin(angle);
+    }
+  }
+  return { cos, sin };
+}

@@ -1,0 +1,35 @@
+// A GGUF file that holds no whole language model -> a refusal by what it is. Leaves models to gguf-architectures.ts.
+import { SipfError } from '../../errors.ts';
+import type { GgufFile, GgufValue } from './gguf.ts';
+
+/** @throws SipfError 'unsupported' for a LoRA, a projector, a vocabulary and other files that go beside a model. */
+export function refuseOtherKinds({ file, metadata, tensors }: GgufFile): void {
+  const kind = kindOf(metadata, [...tensors.keys()]);
+  if (kind === null) return;
+  throw new SipfError('unsupported', `Expected a language model in ${file}, got ${kind}`);
+}
+
+function kindOf(metadata: ReadonlyMap<string, GgufValue>, tensors: readonly string[]): string | null {
+  const type = metadata.get('general.type');
+  const architecture = metadata.get('general.architecture');
+  if (type === 'adapter' || tensors.some((name) => /\.lora_[ab]$/.test(name)))
+    return 'a LoRA adapter. Give the base as the model, and the PEFT folder that this file was made from as the adapter.';
+  if (type === 'mmproj' || architecture === 'clip')
+    return 'a projector for images or sound (mmproj). Give the language model that it goes with.';
+  if (type === 'imatrix') return 'an importance matrix. Give a model that was made with it.';
+  if (architecture === 'controlvector') return 'a control vector. Give the model that it goes with.';
+  if (type === 'vocab' || tensors.length === 0) return 'a vocabulary without weights. Give the whole model.';
+  return null;
+}
+
+/** @throws SipfError 'unsupported' where `metadata` says that the file is one of several. */
+export function refusePart(file: string, metadata: ReadonlyMap<string, GgufValue>): void {
+  const parts = metadata.get('split.count');
+  if (typeof parts !== 'number' || parts <= 1) return;
+  const number = metadata.get('split.no');
+  const which = typeof number === 'number' ? `part ${number + 1} of ${parts}` : `one part of ${parts}`;
+  throw new SipfError(
+    'unsupported',
+    `Expected one whole GGUF file, got ${which} in ${file}. Merge the parts (llama-gguf-split --merge), then give the whole file.`,
+  );
+}

@@ -1,0 +1,242 @@
+// A .gguf file -> its metadata and its tensors' positions, then float32 values. Own reader: the hub's drops a leading BOM of vocabulary entries. No split files.
+import type { FileHandle } from 'node:fs/promises';
+import { printable, SipfError } from '../../errors.ts';
+import { readExactly, withFile } from '../../io/file-bytes.ts';
+import { foreignFile } from './foreign-file.ts';
+import { BLOCK_TYPES, type BlockType, blockTypeName } from './gguf-blocks.ts';
+import { refusePart } from './gguf-kinds.ts';
+
+export type GgufValue = string | number | boolean | readonly GgufValue[];
+
+export interface GgufTensor {
+  readonly type: BlockType;
+  /** Row-major, as in Hugging Face files: `[rows, columns]`. */
+  readonly shape: readonly number[];
+  readonly offset: number;
+  readonly length: number;
+}
+
+export interface GgufFile {
+  readonly file: string;
+  readonly metadata: ReadonlyMap<string, GgufValue>;
+  readonly tensors: ReadonlyMap<string, GgufTensor>;
+}
+
+const FIRST_READ = 1 << 23;
+const MAX_HEADER = 1 << 29;
+const VALUES_PER_PIECE = 1 << 22;
+/** Twice what GGML itself takes. */
+const MAX_NAME = 128;
+/** Thrown inside this file: the buffer ended before the header did. */
+class NeedMoreBytes extends Error {}
+/** Thrown inside this file: the header says that it is longer than the file. */
+class EndOfFile extends Error {}
+
+/**
+ * Reads the header of `file`.
+ * @throws SipfError where it is no GGUF file, is truncated or split, or a tensor's type is not supported.
+ */
+export async function readGguf(file: string): Promise<GgufFile> {
+  return withFile(file, async (handle, size) => {
+    for (let length = Math.min(FIRST_READ, size); ; length = Math.min(length * 4, size)) {
+      const parsed = await tryHeader(handle, file, size, length);
+      if (parsed) return parsed;
+      if (length >= size || length >= MAX_HEADER) throw endsEarly(file, size);
+    }
+  });
+}
+
+async function tryHeader(handle: FileHandle, file: string, size: number, length: number): Promise<GgufFile | null> {
+  const cursor = new Cursor(await readExactly(handle, file, 0, length), size);
+  try {
+    return parseHeader(cursor, file, size);
+  } catch (thrown) {
+    if (thrown instanceof NeedMoreBytes) return null;
+    throw thrown instanceof EndOfFile ? endsEarly(file, size) : thrown;
+  }
+}
+
+function endsEarly(file: string, size: number): SipfError {
+  return corrupt(file, 'a complete header', `the end of the file after ${size} bytes`);
+}
+
+function corrupt(file: string, expected: string, got: string): SipfError {
+  return new SipfError(
+    'bad-input',
+    `Expected ${printable(expected)} in the GGUF file ${file}, got ${printable(got)}. The file is truncated or corrupt: download it again.`,
+  );
+}
+
+class Cursor {
+  readonly #bytes: Uint8Array;
+  readonly #view: DataView;
+  readonly #size: number;
+  at = 0;
+
+  /** @param size of the whole file, of which `bytes` are the first. */
+  constructor(bytes: Uint8Array, size: number) {
+    this.#bytes = bytes;
+    this.#size = size;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+
+  /** What the file is, where its first bytes say that it is no GGUF file. */
+  foreign = (): string | null => foreignFile(this.#bytes);
+
+  /** Moves `n` bytes on and returns where they begin. */
+  #take(n: number): number {
+    if (this.at + n > this.#size) throw new EndOfFile();
+    if (this.at + n > this.#bytes.byteLength) throw new NeedMoreBytes();
+    this.at += n;
+    return this.at - n;
+  }
+  u8 = (): number => this.#view.getUint8(this.#take(1));
+  i8 = (): number => this.#view.getInt8(this.#take(1));
+  u16 = (): number => this.#view.getUint16(this.#take(2), true);
+  i16 = (): number => this.#view.getInt16(this.#take(2), true);
+  u32 = (): number => this.#view.getUint32(this.#take(4), true);
+  i32 = (): number => this.#view.getInt32(this.#take(4), true);
+  f32 = (): number => this.#view.getFloat32(this.#take(4), true);
+  f64 = (): number => this.#view.getFloat64(this.#take(8), true);
+  u64 = (): number => Number(this.#view.getBigUint64(this.#take(8), true));
+  i64 = (): number => Number(this.#view.getBigInt64(this.#take(8), true));
+  text = (): string => {
+    const length = this.u64();
+    const begin = this.#take(length);
+    return TEXT.decode(this.#bytes.subarray(begin, begin + length));
+  };
+}
+
+/** Keeps a leading BOM: it is a vocabulary entry of its own. */
+const TEXT = new TextDecoder('utf-8', { ignoreBOM: true });
+const ARRAY = 9;
+const SCALARS: Readonly<Record<number, (cursor: Cursor) => GgufValue>> = {
+  0: (c) => c.u8(),
+  1: (c) => c.i8(),
+  2: (c) => c.u16(),
+  3: (c) => c.i16(),
+  4: (c) => c.u32(),
+  5: (c) => c.i32(),
+  6: (c) => c.f32(),
+  7: (c) => c.u8() !== 0,
+  8: (c) => c.text(),
+  10: (c) => c.u64(),
+  11: (c) => c.i64(),
+  12: (c) => c.f64(),
+};
+
+function readValue(cursor: Cursor, file: string, key: string, type: number, depth = 0): GgufValue {
+  if (type === ARRAY && depth < 4) {
+    const elementType = cursor.u32();
+    const count = cursor.u64();
+    const values: GgufValue[] = [];
+    for (let i = 0; i < count; i++) values.push(readValue(cursor, file, key, elementType, depth + 1));
+    return values;
+  }
+  const read = SCALARS[type];
+  if (!read) throw corrupt(file, `a known value type of ${key}`, `${type}`);
+  return read(cursor);
+}
+
+function parseHeader(cursor: Cursor, file: string, size: number): GgufFile {
+  checkVersion(cursor, file, size);
+  const tensorCount = cursor.u64();
+  const keyCount = cursor.u64();
+  const metadata = new Map<string, GgufValue>();
+  for (let i = 0; i < keyCount; i++) {
+    const key = cursor.text();
+    metadata.set(key, readValue(cursor, file, key, cursor.u32()));
+  }
+  refusePart(file, metadata);
+  const infos: { name: string; dims: number[]; type: number; offset: number }[] = [];
+  for (let i = 0; i < tensorCount; i++) infos.push(readTensorInfo(cursor, file));
+  const alignment = metadata.get('general.alignment') ?? 32;
+  if (typeof alignment !== 'number' || !Number.isSafeInteger(alignment) || alignment < 1)
+    throw corrupt(file, 'a positive general.alignment', String(alignment));
+  const dataStart = Math.ceil(cursor.at / alignment) * alignment;
+  const tensors = new Map<string, GgufTensor>();
+  for (const info of infos) {
+    if (tensors.has(info.name)) throw corrupt(file, `one tensor ${info.name}`, 'two');
+    tensors.set(info.name, placeTensor(file, info, dataStart, size));
+  }
+  return { file, metadata, tensors };
+}
+
+function checkVersion(cursor: Cursor, file: string, size: number): void {
+  if (size < 24) throw corrupt(file, 'at least 24 bytes', `${size}`);
+  const magic = cursor.u32();
+  if (magic !== 0x46554747) {
+    const other = 'a file that does not begin with "GGUF". Check the path, or download it again.';
+    throw new SipfError('bad-input', `Expected a GGUF file at ${file}, got ${cursor.foreign() ?? other}`);
+  }
+  const version = cursor.u32();
+  if (version !== 2 && version !== 3) {
+    throw new SipfError(
+      'unsupported',
+      `Expected GGUF version 2 or 3 (little-endian) in ${file}, got ${versionText(version)}. Convert the model again.`,
+    );
+  }
+}
+
+/** Versions stay small: a number in the upper half of the four bytes is a big-endian one. */
+const versionText = (version: number): string => (version >= 1 << 16 ? 'a big-endian file' : `version ${version}`);
+
+function readTensorInfo(cursor: Cursor, file: string) {
+  const name = cursor.text();
+  if (name.length > MAX_NAME) throw corrupt(file, `tensor names of at most ${MAX_NAME} characters`, `${name.length}`);
+  const rank = cursor.u32();
+  if (rank > 4) throw corrupt(file, `at most 4 dimensions of tensor ${name}`, `${rank}`);
+  const dims = Array.from({ length: rank }, () => cursor.u64());
+  return { name, dims, type: cursor.u32(), offset: cursor.u64() };
+}
+
+function placeTensor(
+  file: string,
+  info: ReturnType<typeof readTensorInfo>,
+  dataStart: number,
+  size: number,
+): GgufTensor {
+  const { name, dims } = info;
+  const type = BLOCK_TYPES.get(info.type);
+  if (!type) {
+    const known = [...BLOCK_TYPES.values()].map((t) => t.name).join(' ');
+    throw new SipfError(
+      'unsupported',
+      `Expected tensor ${printable(name)} of ${file} in one of ${known}, got ${blockTypeName(info.type)}. Use another quantisation of the model.`,
+    );
+  }
+  if ((dims[0] ?? 1) % type.blockValues !== 0)
+    throw corrupt(file, `rows of tensor ${name} in blocks of ${type.blockValues}`, `${dims[0]} values`);
+  const length = (dims.reduce((product, n) => product * n, 1) / type.blockValues) * type.blockBytes;
+  const offset = dataStart + info.offset;
+  if (!Number.isSafeInteger(length) || offset + length > size)
+    throw corrupt(file, `${offset + length} bytes (tensor ${name} ends there)`, `${size}`);
+  return { type, shape: [...dims].reverse(), offset, length };
+}
+
+/** The tensor's values as float32 pieces, in order. */
+export async function* readGgufPieces(file: string, tensor: GgufTensor): AsyncGenerator<Float32Array<ArrayBuffer>> {
+  const { type } = tensor;
+  const count = tensor.length / type.blockBytes;
+  const step = Math.max(1, Math.floor(VALUES_PER_PIECE / type.blockValues));
+  for (let first = 0; first < count; first += step) {
+    const n = Math.min(step, count - first);
+    const bytes = await withFile(file, (handle) =>
+      readExactly(handle, file, tensor.offset + first * type.blockBytes, n * type.blockBytes),
+    );
+    const out = new Float32Array(n * type.blockValues);
+    type.decode(bytes, out);
+    yield out;
+  }
+}
+
+/** All values of one tensor. */
+export async function readGgufTensor(file: string, tensor: GgufTensor): Promise<Float32Array> {
+  const data = new Float32Array(tensor.shape.reduce((product, n) => product * n, 1));
+  let at = 0;
+  for await (const piece of readGgufPieces(file, tensor)) {
+    data.set(piece, at);
+    at += piece.length;
+  }
+  return data;
+}

@@ -1,0 +1,96 @@
+// A Hugging Face folder, .gguf file or hub id -> its configuration, tensor shapes, content hash and float32 weights. Knows no architecture and no graph.
+import { join } from 'node:path';
+import { contentHash } from '../../io/content-hash.ts';
+import { exists, readJsonObject } from '../../io/file-bytes.ts';
+import { type CacheOptions, resolveSource } from '../../io/hub.ts';
+import { ggufModel } from '../architectures/gguf-architectures.ts';
+import { settleOutputHead } from '../architectures/output-head.ts';
+import { ggufWeights, safetensorsWeights, type WeightSlice } from '../weights/weight-cache.ts';
+import { noConfig, noWeights } from './foreign-models.ts';
+import { readGguf } from './gguf.ts';
+import { refuseQuantisedConfig, refuseQuantisedTensors } from './quantised.ts';
+import { readSafetensorsHeader } from './safetensors.ts';
+
+export type { CacheOptions } from '../../io/hub.ts';
+export type { WeightSlice } from '../weights/weight-cache.ts';
+
+/**
+ * What config.json says, in its own words (model_type, hidden_size, ...); GGUF metadata is put into the same words. RoPE stands either in
+ * `rope_parameters` (transformers 5, GGUF) or in `rope_theta` + `rope_scaling` (before).
+ */
+export type ModelConfig = Readonly<Record<string, unknown>>;
+
+export interface ModelFiles {
+  /** As the user gave it. */
+  readonly source: string;
+  readonly format: 'safetensors' | 'gguf';
+  /** Absolute path of the folder or .gguf file. */
+  readonly path: string;
+  /** As the weights have it: `tie_word_embeddings` is false where another head is stored. */
+  readonly config: ModelConfig;
+  /** Where the configuration stands: config.json, or the .gguf file. */
+  readonly configFile: string;
+  /** What the user should know of these files, though they can be used. */
+  readonly warnings: readonly string[];
+  /** Hexadecimal sha256 of configuration and weights: the same wherever they lie. */
+  readonly hash: string;
+  /** Shapes by Hugging Face name (`model.layers.0.self_attn.q_proj.weight`). */
+  readonly shapes: ReadonlyMap<string, readonly number[]>;
+  /** Float32 slices by the same names; the first call may convert into the cache. */
+  weights(): Promise<Map<string, WeightSlice>>;
+}
+
+/**
+ * Opens a model without reading its weights (except for the hash of files it has not seen).
+ * @throws SipfError where files are missing, corrupt, truncated, or of a kind that is not supported.
+ */
+export async function openModelFiles(source: string, options: CacheOptions = {}): Promise<ModelFiles> {
+  const { path, kind } = await resolveSource(source, options);
+  return kind === 'gguf' ? openGguf(source, path, options) : openFolder(source, path, options);
+}
+
+async function openGguf(source: string, path: string, options: CacheOptions): Promise<ModelFiles> {
+  const { config, weights } = await ggufModel(await readGguf(path));
+  const hash = await contentHash([path], options);
+  return {
+    source,
+    format: 'gguf',
+    path,
+    config,
+    configFile: path,
+    warnings: [],
+    hash,
+    shapes: new Map(weights.map(({ name, shape }) => [name, shape])),
+    weights: () => ggufWeights(weights, path, hash, options),
+  };
+}
+
+async function openFolder(source: string, path: string, options: CacheOptions): Promise<ModelFiles> {
+  const configFile = join(path, 'config.json');
+  if (!(await exists(configFile))) throw await noConfig(path);
+  const json = await readJsonObject(configFile);
+  refuseQuantisedConfig(json, configFile);
+  const stored = await readSafetensorsHeader(await weightsFile(path));
+  refuseQuantisedTensors(stored);
+  const { config, entries, warnings } = await settleOutputHead(json, stored, path);
+  const files = [...new Set([...stored.values()].map((entry) => entry.file))];
+  const hash = await contentHash([configFile, ...files], options);
+  return {
+    source,
+    format: 'safetensors',
+    path,
+    config,
+    configFile,
+    warnings,
+    hash,
+    shapes: new Map([...entries].map(([name, { shape }]) => [name, shape])),
+    weights: () => safetensorsWeights(entries, hash, options),
+  };
+}
+
+async function weightsFile(path: string): Promise<string> {
+  const single = join(path, 'model.safetensors');
+  if (await exists(single)) return single;
+  if (await exists(`${single}.index.json`)) return `${single}.index.json`;
+  throw await noWeights(path);
+}

@@ -1,0 +1,96 @@
+// Configuration, float32 tensors and a tokenizer's source -> a Hugging Face folder that transformers and sipf open. Leaves out sharding.
+import { copyFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { exists, writeFileAtomically } from '../../io/file-bytes.ts';
+import { makeFolders } from '../../io/folders.ts';
+import { type CacheOptions, resolveSource } from '../../io/hub.ts';
+import { ggufTokenizerJson, ggufTokenizerSettings } from '../tokenizer/gguf-tokenizer.ts';
+import { addedTokens, CONTROL, type Json } from '../tokenizer/tokenizer-json.ts';
+import { readGguf } from './gguf.ts';
+import type { ModelConfig } from './model-files.ts';
+import { type TensorToWrite, writeSafetensors } from './safetensors.ts';
+
+export interface ModelToWrite {
+  /** config.json; `dtype` is set to float32. */
+  readonly config: ModelConfig;
+  readonly tensors: readonly TensorToWrite[];
+  /** Model whose tokenizer goes along (folder, .gguf or hub id); null: none. */
+  readonly tokenizerFrom: string | null;
+}
+
+const TOKENIZER_FILES = [
+  'tokenizer.json',
+  'tokenizer_config.json',
+  'special_tokens_map.json',
+  'chat_template.jinja',
+  'generation_config.json',
+] as const;
+
+/** Writes `folder`, weights last, so that a folder with weights is whole. */
+export async function writeModelFolder(
+  folder: string,
+  { config, tensors, tokenizerFrom }: ModelToWrite,
+  options: CacheOptions = {},
+): Promise<void> {
+  if (tokenizerFrom !== null) await writeTokenizer(folder, tokenizerFrom, options);
+  await writeJson(join(folder, 'config.json'), { ...config, dtype: 'float32' });
+  await writeSafetensors(join(folder, 'model.safetensors'), tensors);
+}
+
+/** Puts the tokenizer of `source` into `folder`: its files copied, or made from GGUF metadata. */
+export async function writeTokenizer(folder: string, source: string, options: CacheOptions = {}): Promise<void> {
+  const { path, kind } = await resolveSource(source, options);
+  if (kind === 'gguf') return writeGgufTokenizer(folder, path);
+  await makeFolders(folder);
+  for (const name of TOKENIZER_FILES) {
+    if (await exists(join(path, name))) await copyFile(join(path, name), join(folder, name));
+  }
+}
+
+async function writeGgufTokenizer(folder: string, path: string): Promise<void> {
+  const gguf = await readGguf(path);
+  const json = ggufTokenizerJson(gguf);
+  const settings = ggufTokenizerSettings(gguf);
+  const vocabulary = (gguf.metadata.get('tokenizer.ggml.tokens') ?? []) as readonly string[];
+  const text = (id: number | null | undefined): string | null =>
+    id === null || id === undefined ? null : (vocabulary[id] ?? null);
+  const bos = text(settings.bosId);
+  const standard = {
+    version: '1.0',
+    truncation: null,
+    padding: null,
+    ...json,
+    added_tokens: addedTokens(json).map(({ [CONTROL]: _, ...token }) => token),
+    post_processor: settings.addBos && bos !== null ? bosTemplate(bos, settings.bosId as number) : null,
+  };
+  await writeJson(join(folder, 'tokenizer.json'), standard);
+  await writeJson(join(folder, 'tokenizer_config.json'), {
+    tokenizer_class: 'PreTrainedTokenizerFast',
+    bos_token: bos,
+    eos_token: text(settings.eosIds[0]),
+    pad_token: text(settings.padId),
+    clean_up_tokenization_spaces: false,
+  });
+  await writeJson(join(folder, 'generation_config.json'), {
+    bos_token_id: settings.bosId,
+    eos_token_id: settings.eosIds,
+    pad_token_id: settings.padId,
+  });
+  const template = settings.chatTemplate;
+  if (template !== null) await writeFileAtomically(join(folder, 'chat_template.jinja'), (append) => append(template));
+}
+
+function bosTemplate(bos: string, id: number): Json {
+  const special = { SpecialToken: { id: bos, type_id: 0 } };
+  const sequence = (name: string, type: number): Json => ({ Sequence: { id: name, type_id: type } });
+  return {
+    type: 'TemplateProcessing',
+    single: [special, sequence('A', 0)],
+    pair: [special, sequence('A', 0), { SpecialToken: { id: bos, type_id: 1 } }, sequence('B', 1)],
+    special_tokens: { [bos]: { id: bos, ids: [id], tokens: [bos] } },
+  };
+}
+
+function writeJson(file: string, value: unknown): Promise<void> {
+  return writeFileAtomically(file, (append) => append(`${JSON.stringify(value, null, 2)}\n`));
+}

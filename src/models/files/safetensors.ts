@@ -1,0 +1,276 @@
+// A safetensors file or index -> checked tensor positions and float32 values; named tensors -> a float32 safetensors file. Leaves out other dtypes' writing.
+import { dirname, join } from 'node:path';
+import { printable, SipfError } from '../../errors.ts';
+import { readExactly, readJsonObject, withFile, writeFileAtomically } from '../../io/file-bytes.ts';
+import { parseJsonText } from '../../io/json-text.ts';
+import { shown } from '../architectures/config-reader.ts';
+import { decodeBf16, decodeF16, decodeF32 } from '../weights/half.ts';
+import { foreignFile } from './foreign-file.ts';
+
+/** Where one tensor lies: `length` bytes from `offset` of `file`. */
+export interface TensorEntry {
+  readonly dtype: string;
+  readonly shape: readonly number[];
+  readonly file: string;
+  readonly offset: number;
+  readonly length: number;
+}
+
+export interface Tensor {
+  readonly shape: readonly number[];
+  readonly data: Float32Array;
+}
+
+/** A tensor to write: `data` whole, or piece by piece (for tensors too large to hold). */
+export interface TensorToWrite {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly data: Float32Array | (() => AsyncIterable<Float32Array>);
+}
+
+const DTYPE_BYTES: Readonly<Record<string, number>> = {
+  BOOL: 1,
+  U8: 1,
+  I8: 1,
+  F8_E5M2: 1,
+  F8_E4M3: 1,
+  I16: 2,
+  U16: 2,
+  F16: 2,
+  BF16: 2,
+  I32: 4,
+  U32: 4,
+  F32: 4,
+  F64: 8,
+  I64: 8,
+  U64: 8,
+};
+const MAX_HEADER = 100_000_000;
+/** Data sections start at a multiple of this, so that files can be mapped. */
+export const DATA_ALIGNMENT = 4096;
+/** Values converted at once: 16 MiB of float32. */
+const VALUES_PER_PIECE = 1 << 22;
+
+/**
+ * Names and positions of all tensors of `file` (a .safetensors file, or a .safetensors.index.json with its shards beside it).
+ * @throws SipfError where the header, an offset or a size is wrong, tensors overlap, a shard is missing.
+ */
+export async function readSafetensorsHeader(file: string): Promise<Map<string, TensorEntry>> {
+  return file.endsWith('.index.json') ? readIndex(file) : readOneHeader(file);
+}
+
+async function readIndex(file: string): Promise<Map<string, TensorEntry>> {
+  const { weight_map: weightMap } = await readJsonObject(file);
+  if (weightMap === null || typeof weightMap !== 'object') {
+    throw new SipfError(
+      'bad-input',
+      `Expected an object "weight_map" in ${file}, got ${typeof weightMap}. Restore the file.`,
+    );
+  }
+  const shards = new Map<string, Map<string, TensorEntry>>();
+  const entries = new Map<string, TensorEntry>();
+  for (const [name, shard] of Object.entries(weightMap)) {
+    if (typeof shard !== 'string' || shard.length > 255 || /[\\/\p{Cc}]/u.test(shard)) {
+      throw new SipfError(
+        'bad-input',
+        `Expected a file name for ${printable(name)} in ${file}, got ${shown(shard)}. Restore the file.`,
+      );
+    }
+    const header = shards.get(shard) ?? (await readOneHeader(join(dirname(file), shard)));
+    shards.set(shard, header);
+    const entry = header.get(name);
+    if (!entry) {
+      throw new SipfError(
+        'bad-input',
+        `Expected tensor ${printable(name)} in ${printable(shard)}, as ${file} says, got none. Download both files again.`,
+      );
+    }
+    entries.set(name, entry);
+  }
+  return entries;
+}
+
+async function readOneHeader(file: string): Promise<Map<string, TensorEntry>> {
+  return withFile(file, async (handle, size) => {
+    if (size < 8) throw corrupt(file, `at least 8 bytes`, `${size}`);
+    const first = await readExactly(handle, file, 0, 8);
+    const foreign = foreignFile(await readExactly(handle, file, 0, Math.min(size, 32)));
+    if (foreign !== null) throw new SipfError('bad-input', `Expected a safetensors file at ${file}, got ${foreign}`);
+    const headerLength = Number(new DataView(first.buffer).getBigUint64(0, true));
+    if (headerLength < 2 || headerLength > MAX_HEADER || headerLength > size - 8) {
+      throw corrupt(file, `a header of 2 to ${Math.min(MAX_HEADER, size - 8)} bytes`, `${headerLength}`);
+    }
+    const text = new TextDecoder().decode(await readExactly(handle, file, 8, headerLength));
+    return parseHeader(file, text, 8 + headerLength, size);
+  });
+}
+
+function corrupt(file: string, expected: string, got: string): SipfError {
+  return new SipfError(
+    'bad-input',
+    `Expected ${printable(expected)} in the safetensors file ${file}, got ${printable(got)}. The file is truncated or corrupt: download it again.`,
+  );
+}
+
+function parseHeader(file: string, text: string, dataStart: number, size: number): Map<string, TensorEntry> {
+  let header: unknown;
+  try {
+    header = parseJsonText(text);
+  } catch {
+    throw corrupt(file, 'a JSON header', `"${text.slice(0, 40)}"`);
+  }
+  if (header === null || typeof header !== 'object' || Array.isArray(header))
+    throw corrupt(file, 'a header object', text.slice(0, 40));
+  const entries = new Map<string, TensorEntry>();
+  for (const [name, value] of Object.entries(header)) {
+    if (name !== '__metadata__') entries.set(name, parseEntry(file, name, value, dataStart, size));
+  }
+  checkOverlap(file, entries);
+  return entries;
+}
+
+function parseEntry(file: string, name: string, value: unknown, dataStart: number, size: number): TensorEntry {
+  const { dtype, shape, data_offsets: offsets } = (value ?? {}) as Record<string, unknown>;
+  const bytes = typeof dtype === 'string' ? DTYPE_BYTES[dtype] : undefined;
+  if (typeof dtype !== 'string' || bytes === undefined) {
+    throw new SipfError(
+      'unsupported',
+      `Expected a known dtype of tensor ${printable(name)} in ${file}, got ${shown(dtype)}. Convert the file to F32, F16 or BF16.`,
+    );
+  }
+  if (!isCounts(shape)) throw corrupt(file, `a shape of tensor ${name}`, shown(shape));
+  if (!isCounts(offsets) || offsets.length !== 2)
+    throw corrupt(file, `two data_offsets of tensor ${name}`, shown(offsets));
+  const [begin, end] = offsets as [number, number];
+  const length = shape.reduce((product, n) => product * n, bytes);
+  if (end - begin !== length)
+    throw corrupt(file, `${length} bytes for tensor ${name} ${dtype} [${shape}]`, `${end - begin}`);
+  if (dataStart + end > size) throw corrupt(file, `${dataStart + end} bytes (tensor ${name} ends there)`, `${size}`);
+  return { dtype, shape, file, offset: dataStart + begin, length };
+}
+
+function isCounts(value: unknown): value is number[] {
+  return Array.isArray(value) && value.every((n) => Number.isSafeInteger(n) && n >= 0);
+}
+
+function checkOverlap(file: string, entries: ReadonlyMap<string, TensorEntry>): void {
+  const sorted = [...entries].sort((a, b) => a[1].offset - b[1].offset || a[1].length - b[1].length);
+  for (let i = 1; i < sorted.length; i++) {
+    const [before, a] = sorted[i - 1] as [string, TensorEntry];
+    const [name, b] = sorted[i] as [string, TensorEntry];
+    if (a.offset + a.length > b.offset) throw corrupt(file, `tensors apart`, `${before} and ${name} overlapping`);
+  }
+}
+
+/** The raw bytes of a tensor. */
+export async function readTensorBytes(entry: TensorEntry): Promise<Uint8Array> {
+  return withFile(entry.file, (handle) => readExactly(handle, entry.file, entry.offset, entry.length));
+}
+
+/** Values of dtypes that float32 holds or that are checked to fit. */
+const DECODERS: Readonly<Record<string, (bytes: Uint8Array, out: Float32Array) => void>> = {
+  F32: decodeF32,
+  F16: decodeF16,
+  BF16: decodeBf16,
+  I32: (bytes, out) =>
+    decodeIntegers(new DataView(bytes.buffer, bytes.byteOffset), out, (view, i) => view.getInt32(4 * i, true)),
+  I64: (bytes, out) =>
+    decodeIntegers(new DataView(bytes.buffer, bytes.byteOffset), out, (view, i) =>
+      Number(view.getBigInt64(8 * i, true)),
+    ),
+};
+
+function decodeIntegers(view: DataView, out: Float32Array, at: (view: DataView, i: number) => number): void {
+  for (let i = 0; i < out.length; i++) {
+    const value = at(view, i);
+    out[i] = value;
+    if (out[i] !== value)
+      throw new SipfError(
+        'unsupported',
+        `Expected integers that float32 holds exactly, got ${value}. Read the tensor's bytes instead.`,
+      );
+  }
+}
+
+/** The tensor's values as float32 pieces of at most 16 MiB, in order. */
+export async function* readTensorPieces(name: string, entry: TensorEntry): AsyncGenerator<Float32Array<ArrayBuffer>> {
+  const decode = DECODERS[entry.dtype];
+  if (!decode) {
+    throw new SipfError(
+      'unsupported',
+      `Expected tensor ${printable(name)} of ${entry.file} in ${Object.keys(DECODERS).join(', ')}, got ${entry.dtype}. Convert the file.`,
+    );
+  }
+  const width = DTYPE_BYTES[entry.dtype] as number;
+  const count = entry.length / width;
+  for (let first = 0; first < count; first += VALUES_PER_PIECE) {
+    const out = new Float32Array(Math.min(VALUES_PER_PIECE, count - first));
+    const { file, offset } = entry;
+    const bytes = await withFile(file, (handle) =>
+      readExactly(handle, file, offset + first * width, out.length * width),
+    );
+    decode(bytes, out);
+    yield out;
+  }
+}
+
+/** One tensor in float32 (from F32, F16, BF16; I32 and I64 where exact). */
+export async function readTensor(name: string, entry: TensorEntry): Promise<Tensor> {
+  const data = new Float32Array(entry.shape.reduce((product, n) => product * n, 1));
+  let at = 0;
+  for await (const piece of readTensorPieces(name, entry)) {
+    data.set(piece, at);
+    at += piece.length;
+  }
+  return { shape: entry.shape, data };
+}
+
+/** All tensors of a small file, in float32. */
+export async function readSafetensors(file: string): Promise<Map<string, Tensor>> {
+  const tensors = new Map<string, Tensor>();
+  for (const [name, entry] of await readSafetensorsHeader(file)) tensors.set(name, await readTensor(name, entry));
+  return tensors;
+}
+
+function sizeOf(shape: readonly number[]): number {
+  return shape.reduce((product, n) => product * n, 1);
+}
+
+/** Header bytes: length, JSON, spaces up to the next multiple of DATA_ALIGNMENT. */
+function makeHeader(tensors: readonly TensorToWrite[], metadata: Readonly<Record<string, string>>): Uint8Array {
+  let offset = 0;
+  const entries: [string, unknown][] = tensors.map(({ name, shape }) => {
+    const begin = offset;
+    offset += 4 * sizeOf(shape);
+    return [name, { dtype: 'F32', shape, data_offsets: [begin, offset] }];
+  });
+  const json = Buffer.from(JSON.stringify(Object.fromEntries([['__metadata__', metadata], ...entries])));
+  const header = Buffer.alloc(Math.ceil((8 + json.length) / DATA_ALIGNMENT) * DATA_ALIGNMENT, ' ');
+  header.writeBigUInt64LE(BigInt(header.length - 8), 0);
+  json.copy(header, 8);
+  return header;
+}
+
+/**
+ * Writes float32 tensors one after another, in the order given, the data section at a multiple of 4096 bytes; atomically.
+ * @throws SipfError 'write-failed' where the disk refuses; Error where data and shape disagree.
+ */
+export async function writeSafetensors(
+  file: string,
+  tensors: readonly TensorToWrite[],
+  metadata: Readonly<Record<string, string>> = { format: 'pt' },
+): Promise<void> {
+  if (new Set(tensors.map((tensor) => tensor.name)).size !== tensors.length)
+    throw new Error(`two tensors of one name for ${file}`);
+  await writeFileAtomically(file, async (append) => {
+    await append(makeHeader(tensors, metadata));
+    for (const { name, shape, data } of tensors) {
+      let written = 0;
+      for await (const piece of data instanceof Float32Array ? [data] : data()) {
+        await append(new Uint8Array(piece.buffer, piece.byteOffset, piece.byteLength));
+        written += piece.length;
+      }
+      if (written !== sizeOf(shape)) throw new Error(`tensor ${name} [${shape}] has ${written} values`);
+    }
+  });
+}

@@ -1,0 +1,249 @@
+// GGUF tokenizer metadata -> a tokenizer.json and its settings. Pre-tokenizers are a table by `tokenizer.ggml.pre`; an unknown one is an error, never a guess.
+import { SipfError } from '../../errors.ts';
+import { shown } from '../architectures/config-reader.ts';
+import type { GgufFile, GgufValue } from '../files/gguf.ts';
+import { BYTES, CONTROL, GPT2_PATTERN, isolate, type Json, sequence } from './tokenizer-json.ts';
+
+/** Everything a tokenizer needs apart from its text rules. */
+export interface TokenizerSettings {
+  readonly bosId: number | null;
+  /** The tokenizer's own end token first. */
+  readonly eosIds: readonly number[];
+  readonly padId: number | null;
+  /** null: as the post-processor says. */
+  readonly addBos: boolean | null;
+  readonly chatTemplate: string | null;
+  /** What the user should know of where these come from. */
+  readonly warnings?: readonly string[];
+}
+
+const LLAMA3_PATTERN =
+  "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
+const QWEN2_PATTERN = LLAMA3_PATTERN.replace('\\p{N}{1,3}', '\\p{N}');
+
+interface PreTokenizer {
+  readonly patterns: readonly string[];
+  /** A pre-token that is a vocabulary entry is taken whole. */
+  readonly ignoreMerges?: boolean;
+  readonly addBos?: boolean;
+  readonly normalizer?: Json;
+}
+
+const LLAMA3: PreTokenizer = { patterns: [LLAMA3_PATTERN], ignoreMerges: true, addBos: true };
+const GPT2: PreTokenizer = { patterns: [GPT2_PATTERN] };
+
+/** By `tokenizer.ggml.pre`, as llama.cpp reads it. */
+const PRE_TOKENIZERS: Readonly<Record<string, PreTokenizer>> = {
+  smollm: { patterns: ['\\p{N}', GPT2_PATTERN] },
+  'gpt-2': GPT2,
+  'phi-2': GPT2,
+  'llama-bpe': LLAMA3,
+  llama3: LLAMA3,
+  'llama-v3': LLAMA3,
+  qwen2: { patterns: [QWEN2_PATTERN], normalizer: { type: 'NFC' } },
+};
+
+/** User-defined tokens that llama.cpp takes for control tokens by their text: read only where special tokens are. */
+const CONTROL_LOOKING = new Set([
+  '</s>',
+  '<|endoftext|>',
+  '<|im_end|>',
+  '<|end|>',
+  '<|eot_id|>',
+  '<|eom_id|>',
+  '<end_of_turn>',
+  '<EOT>',
+]);
+const TYPE = { unknown: 2, control: 3, userDefined: 4, unused: 5 } as const;
+
+/** A tokenizer.json equal to the tokenizer in `gguf`. */
+export function ggufTokenizerJson(gguf: GgufFile): Json {
+  const tokens = strings(gguf, 'tokenizer.ggml.tokens');
+  const types = numbers(gguf, 'tokenizer.ggml.token_type', tokens.length);
+  const model = gguf.metadata.get('tokenizer.ggml.model');
+  const base = { version: '1.0', added_tokens: addedTokensOf(tokens, types), post_processor: null };
+  if (model === 'gpt2') return { ...base, ...byteLevelParts(gguf, tokens) };
+  if (model === 'llama') return { ...base, ...sentencePieceParts(gguf, tokens, types) };
+  throw new SipfError(
+    'unsupported',
+    `Expected tokenizer.ggml.model gpt2 or llama in ${gguf.file}, got ${shown(model)}. Use a model whose tokenizer is BPE.`,
+  );
+}
+
+function addedTokensOf(tokens: readonly string[], types: readonly number[]): Json[] {
+  return tokens.flatMap((content, id) => {
+    const type = types[id];
+    if (content === '' || (type !== TYPE.control && type !== TYPE.unknown && type !== TYPE.userDefined)) return [];
+    const special = type !== TYPE.userDefined;
+    return [
+      {
+        id,
+        content,
+        single_word: false,
+        lstrip: false,
+        rstrip: false,
+        normalized: false,
+        special,
+        [CONTROL]: special || CONTROL_LOOKING.has(content),
+      },
+    ];
+  });
+}
+
+function byteLevelParts(gguf: GgufFile, tokens: readonly string[]): Json {
+  const pre = preTokenizer(gguf);
+  const merges = strings(gguf, 'tokenizer.ggml.merges').map((merge) => splitMerge(gguf, merge));
+  return {
+    normalizer: pre.normalizer ?? null,
+    pre_tokenizer: sequence([...pre.patterns.map(isolate), BYTES]),
+    decoder: { type: 'ByteLevel', add_prefix_space: true, trim_offsets: true, use_regex: true },
+    model: {
+      type: 'BPE',
+      vocab: vocabulary(tokens),
+      merges,
+      ignore_merges: pre.ignoreMerges ?? false,
+      unk_token: null,
+      byte_fallback: false,
+    },
+  };
+}
+
+function preTokenizer(gguf: GgufFile): PreTokenizer {
+  const pre = gguf.metadata.get('tokenizer.ggml.pre');
+  const found = typeof pre === 'string' && Object.hasOwn(PRE_TOKENIZERS, pre) ? PRE_TOKENIZERS[pre] : undefined;
+  if (!found) {
+    const known = Object.keys(PRE_TOKENIZERS).join(', ');
+    throw new SipfError(
+      'unsupported',
+      `Expected tokenizer.ggml.pre in ${known}, got ${shown(pre)} in ${gguf.file}. Use the model's Hugging Face folder, with its tokenizer.json.`,
+    );
+  }
+  return found;
+}
+
+function splitMerge(gguf: GgufFile, merge: string): [string, string] {
+  const space = merge.indexOf(' ', 1);
+  if (space < 0)
+    throw new SipfError(
+      'bad-input',
+      `Expected two tokens in a merge of ${gguf.file}, got ${shown(merge)}. Download the file again.`,
+    );
+  return [merge.slice(0, space), merge.slice(space + 1)];
+}
+
+function vocabulary(tokens: readonly string[]): Record<string, number> {
+  return Object.fromEntries(tokens.map((token, id) => [token, id]));
+}
+
+/** SentencePiece BPE: the best-scored piece merges first, which is a merge list sorted by score, as Hugging Face converts it. */
+function sentencePieceParts(gguf: GgufFile, tokens: readonly string[], types: readonly number[]): Json {
+  const scores = numbers(gguf, 'tokenizer.ggml.scores', tokens.length);
+  const prefix = gguf.metadata.get('tokenizer.ggml.add_space_prefix') !== false;
+  const unknown = types.indexOf(TYPE.unknown);
+  const space = { type: 'Replace', pattern: { String: ' ' }, content: '▁' };
+  const spaces = { type: 'Replace', pattern: { String: '▁' }, content: ' ' };
+  const strip = { type: 'Strip', content: ' ', start: 1, stop: 0 };
+  return {
+    normalizer: prefix ? { type: 'Sequence', normalizers: [{ type: 'Prepend', prepend: '▁' }, space] } : space,
+    pre_tokenizer: null,
+    decoder: {
+      type: 'Sequence',
+      decoders: [spaces, { type: 'ByteFallback' }, { type: 'Fuse' }, ...(prefix ? [strip] : [])],
+    },
+    model: {
+      type: 'BPE',
+      vocab: vocabulary(tokens),
+      merges: scoredMerges(tokens, scores),
+      unk_token: unknown < 0 ? null : tokens[unknown],
+      fuse_unk: true,
+      byte_fallback: true,
+    },
+  };
+}
+
+function scoredMerges(tokens: readonly string[], scores: readonly number[]): [string, string][] {
+  const ids = new Map(tokens.map((token, id) => [token, id]));
+  const merges: { left: number; right: number; score: number }[] = [];
+  tokens.forEach((token, id) => {
+    const found: { left: number; right: number; score: number }[] = [];
+    const characters = Array.from(token);
+    for (let at = 1; at < characters.length; at++) {
+      const left = ids.get(characters.slice(0, at).join(''));
+      const right = ids.get(characters.slice(at).join(''));
+      if (left !== undefined && right !== undefined) found.push({ left, right, score: scores[id] as number });
+    }
+    merges.push(...found.sort((a, b) => a.left - b.left || a.right - b.right));
+  });
+  return merges
+    .sort((a, b) => b.score - a.score)
+    .map(({ left, right }) => [tokens[left] as string, tokens[right] as string]);
+}
+
+/** Ids and rules beside the text rules. */
+export function ggufTokenizerSettings(gguf: GgufFile): TokenizerSettings {
+  const tokens = strings(gguf, 'tokenizer.ggml.tokens').length;
+  const warnings: string[] = [];
+  const id = (role: string): number | null => {
+    const key = `tokenizer.ggml.${role}_token_id`;
+    const value = gguf.metadata.get(key);
+    if (value === undefined || value === NO_TOKEN) return null;
+    if (typeof value !== 'number' || !Number.isInteger(value) || value < 0) throw noId(gguf, key, value);
+    if (value < tokens) return value;
+    warnings.push(`${gguf.file} has ${key} ${value}, but its ids end at ${tokens - 1}: it is left out.`);
+    return null;
+  };
+  const template = gguf.metadata.get('tokenizer.chat_template');
+  const eosIds = [id('eos'), id('eot'), id('eom')].filter((value) => value !== null);
+  return {
+    bosId: id('bos'),
+    eosIds: [...new Set(eosIds)],
+    padId: id('padding'),
+    addBos: addsBos(gguf),
+    chatTemplate: typeof template === 'string' ? template : null,
+    warnings,
+  };
+}
+
+/** llama.cpp's -1, as an unsigned number. */
+const NO_TOKEN = 0xffffffff;
+
+function noId(gguf: GgufFile, key: string, value: GgufValue): SipfError {
+  return new SipfError(
+    'bad-input',
+    `Expected a token id ${key} in ${gguf.file}, got ${shown(value)}. Download the file again.`,
+  );
+}
+
+function addsBos(gguf: GgufFile): boolean {
+  const stated = gguf.metadata.get('tokenizer.ggml.add_bos_token');
+  if (typeof stated === 'boolean') return stated;
+  return gguf.metadata.get('tokenizer.ggml.model') === 'llama' || (preTokenizer(gguf).addBos ?? false);
+}
+
+function strings(gguf: GgufFile, key: string): readonly string[] {
+  return arrayOf(gguf, key, (value): value is string => typeof value === 'string', 'strings');
+}
+
+function numbers(gguf: GgufFile, key: string, length: number): readonly number[] {
+  const values = arrayOf(gguf, key, (value): value is number => typeof value === 'number', 'numbers');
+  if (values.length !== length)
+    throw new SipfError(
+      'bad-input',
+      `Expected ${length} values of ${key} in ${gguf.file}, got ${values.length}. Download the file again.`,
+    );
+  return values;
+}
+
+function arrayOf<T extends GgufValue>(
+  gguf: GgufFile,
+  key: string,
+  is: (value: GgufValue) => value is T,
+  what: string,
+): readonly T[] {
+  const values = gguf.metadata.get(key);
+  if (Array.isArray(values) && (values as readonly GgufValue[]).every(is)) return values as readonly T[];
+  throw new SipfError(
+    'bad-input',
+    `Expected an array of ${what} ${key} in ${gguf.file}, got ${values === undefined ? 'none' : typeof values}. Use a file with its tokenizer.`,
+  );
+}

@@ -1,0 +1,239 @@
+// A tokenizer.json -> an equal one that the tokenizer library runs exactly. Components it would treat otherwise than Hugging Face's are rewritten, or refused by name.
+import { printable, SipfError } from '../../errors.ts';
+import { shown } from '../architectures/config-reader.ts';
+import {
+  checkAddedTokens,
+  checkComponent,
+  checkList,
+  checkTokenModel,
+  componentType,
+  type Place,
+} from './tokenizer-schema.ts';
+
+export type Json = Readonly<Record<string, unknown>>;
+
+/** GPT-2's pattern. Unlike the library's built-in, a Split compiles `\s` as Unicode white space (with U+0085, without U+FEFF). */
+export const GPT2_PATTERN = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
+
+/** A pre-tokenizer that isolates every match of `pattern`. */
+export function isolate(pattern: string): Json {
+  return { type: 'Split', pattern: { Regex: pattern }, behavior: 'Isolated', invert: false };
+}
+
+/** A pre-tokenizer that maps bytes to visible characters. */
+export const BYTES: Json = { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: false };
+
+export function sequence(pretokenizers: readonly Json[]): Json {
+  return { type: 'Sequence', pretokenizers };
+}
+
+type Rewrite = (component: Json, place: Place) => Json;
+const same: Rewrite = (component) => component;
+
+/** Puts a space before a text that does not begin with one (an empty match would also be found inside surrogate pairs). */
+const PREFIX_SPACE: Json = { type: 'Replace', pattern: { Regex: '\\A[^ ]' }, content: ' $&' };
+
+const PRE_TOKENIZERS: Readonly<Record<string, Rewrite>> = {
+  Sequence: (c, place) => sequence(rewriteAll('pre_tokenizer', c, 'pretokenizers', place)),
+  // The library's Digits knows ASCII digits only; Hugging Face's means every \p{N}.
+  Digits: (c) => isolate(c.individual_digits === true ? '\\p{N}' : '\\p{N}+'),
+  ByteLevel: (c) =>
+    sequence([
+      ...(c.add_prefix_space === true ? [PREFIX_SPACE] : []),
+      ...(c.use_regex === false ? [] : [isolate(GPT2_PATTERN)]),
+      BYTES,
+    ]),
+  Split: rewriteSplit,
+  Metaspace: rewriteMetaspace,
+  WhitespaceSplit: () => ({ type: 'Split', pattern: { Regex: '\\S+' }, behavior: 'Removed', invert: true }),
+};
+
+/** The library reads `$` in the replacement as JavaScript does; Hugging Face's takes it as it is. */
+function literalContent(component: Json): Json {
+  return { ...component, content: String(component.content).replaceAll('$', '$$$$') };
+}
+
+function rewriteSplit(component: Json, { file }: Place): Json {
+  const { behavior, invert } = component;
+  if (behavior === 'Isolated') return { ...component, invert: false };
+  if (behavior === 'Removed') return component;
+  // Gemma's: spaces were all replaced by the normalizer, so that this matches nothing.
+  if (behavior === 'MergedWithPrevious' && invert !== true && (component.pattern as Json | undefined)?.String === ' ')
+    return component;
+  throw unsupported(file, `pre_tokenizer Split with behavior ${String(behavior)}`);
+}
+
+function rewriteMetaspace(component: Json): Json {
+  const scheme = component.prepend_scheme ?? (component.add_prefix_space === false ? 'never' : 'always');
+  const replacement = typeof component.replacement === 'string' ? component.replacement : '▁';
+  const metaspace = { type: 'Metaspace', replacement, prepend_scheme: scheme };
+  return component.split === false
+    ? metaspace
+    : sequence([metaspace, isolate(`${replacement}?[^${replacement}]+|${replacement}`)]);
+}
+
+const NORMALIZERS: Readonly<Record<string, Rewrite>> = {
+  Sequence: (c, place) => ({ ...c, normalizers: rewriteAll('normalizer', c, 'normalizers', place) }),
+  NFC: same,
+  NFD: same,
+  NFKC: same,
+  NFKD: same,
+  Replace: literalContent,
+  Prepend: same,
+  Strip: same,
+  Lowercase: same,
+};
+
+const DECODERS: Readonly<Record<string, Rewrite>> = {
+  Sequence: (c, place) => ({ ...c, decoders: rewriteAll('decoder', c, 'decoders', place) }),
+  Metaspace: (c) =>
+    c.prepend_scheme === 'never' || c.add_prefix_space === false
+      ? { type: 'Replace', pattern: { String: c.replacement ?? '▁' }, content: ' ' }
+      : c,
+  ByteLevel: same,
+  ByteFallback: same,
+  Fuse: same,
+  Replace: literalContent,
+  Strip: same,
+};
+
+const TABLES = { normalizer: NORMALIZERS, pre_tokenizer: PRE_TOKENIZERS, decoder: DECODERS } as const;
+const MODELS = ['BPE', 'Unigram'];
+
+function list(value: unknown): Json[] {
+  return Array.isArray(value) ? [...(value as Json[])] : [];
+}
+
+function unsupported(file: string, what: string): SipfError {
+  return new SipfError(
+    'unsupported',
+    `Expected a tokenizer that can be reproduced exactly, got ${printable(what, 120)} in ${file}. Use another model.`,
+  );
+}
+
+function rewrite(part: keyof typeof TABLES, value: unknown, place: Place): Json {
+  const type = componentType(value, place);
+  const component = value as Json;
+  const rule = Object.hasOwn(TABLES[part], type) ? TABLES[part][type] : undefined;
+  if (!rule) throw unsupported(place.file, `${part} ${type}`);
+  checkComponent(part, component, place);
+  return rule(component, place);
+}
+
+function rewriteAll(part: keyof typeof TABLES, component: Json, key: string, { file, path }: Place): Json[] {
+  const inner = component[key];
+  checkList(inner, { file, path: `${path}.${key}` });
+  return (inner as Json[]).map((value, n) => rewrite(part, value, { file, path: `${path}.${key}.${n}` }));
+}
+
+/** `json` with every component checked and rewritten. `file` is for messages. */
+export function exactTokenizerJson(json: Json, file: string): Json {
+  const part = (kind: keyof typeof TABLES): Json | null => {
+    const component = json[kind];
+    return component === null || component === undefined ? null : rewrite(kind, component, { file, path: kind });
+  };
+  checkAddedTokens(json.added_tokens, file);
+  for (const token of addedTokens(json)) {
+    if (token.single_word === true)
+      throw unsupported(file, `added token ${JSON.stringify(token.content)} with single_word`);
+  }
+  return {
+    ...json,
+    added_tokens: addedTokens(json),
+    normalizer: part('normalizer'),
+    pre_tokenizer: part('pre_tokenizer'),
+    decoder: part('decoder'),
+    post_processor: null,
+    model: exactModel(json.model, file),
+  };
+}
+
+/** Settings that would make other tokens of the parts of words, or of some words at random. */
+const NOT_REPRODUCED = ['continuing_subword_prefix', 'dropout'] as const;
+
+function exactModel(value: unknown, file: string): Json {
+  if (!value || typeof value !== 'object')
+    throw new SipfError('bad-input', `Expected "model" in ${file}, got none. Download the tokenizer again.`);
+  const model = value as Json;
+  const type = model.type ?? (Array.isArray(model.vocab) ? 'Unigram' : 'BPE');
+  if (!MODELS.includes(type as string))
+    throw unsupported(file, `model ${typeof type === 'string' ? type : shown(type)}`);
+  for (const key of NOT_REPRODUCED) if (model[key]) throw unsupported(file, `model.${key} ${shown(model[key])}`);
+  checkTokenModel({ ...model, type }, file);
+  return { ...model, type };
+}
+
+export function addedTokens(json: Json): Json[] {
+  return list(json.added_tokens);
+}
+
+/** Of vocabulary and added tokens. */
+export function highestId(json: Json): number {
+  const vocab = (json.model as Json).vocab;
+  let highest = Array.isArray(vocab) ? vocab.length - 1 : -1;
+  if (!Array.isArray(vocab))
+    for (const id of Object.values((vocab ?? {}) as Record<string, number>)) highest = Math.max(highest, id);
+  for (const token of addedTokens(json)) highest = Math.max(highest, Number(token.id));
+  return highest;
+}
+
+/** Our own key of an added token: true where it is text unless special tokens are read; absent: as `special` says. */
+export const CONTROL = 'sipf_control';
+
+/** Whether an added token is read only where special tokens are. */
+export function isControl(token: Json): boolean {
+  return (token[CONTROL] ?? token.special) === true;
+}
+
+/** The same tokenizer in the middle of a text: nothing is put before the first character. */
+export function withoutPrefixSpace(json: Json): Json {
+  return {
+    ...json,
+    normalizer: dropPrefix(json.normalizer, 'normalizers'),
+    pre_tokenizer: dropPrefix(json.pre_tokenizer, 'pretokenizers'),
+  };
+}
+
+function dropPrefix(component: unknown, inner: string): Json | null {
+  if (component === null || component === undefined) return null;
+  const json = component as Json;
+  if (json.type === 'Prepend' || json === PREFIX_SPACE) return null;
+  if (json.type === 'Metaspace') return { ...json, prepend_scheme: 'never' };
+  if (json.type !== 'Sequence') return json;
+  return { ...json, [inner]: list(json[inner]).flatMap((part) => dropPrefix(part, inner) ?? []) };
+}
+
+/** Ids that the post-processor of the original tokenizer.json puts before a text (BOS). What it puts after is left out. */
+export function leadingIds(value: unknown, file: string, path = 'post_processor'): number[] {
+  if (value === null || value === undefined) return [];
+  const type = componentType(value, { file, path });
+  const component = value as Json;
+  checkComponent('post_processor', component, { file, path });
+  if (type === 'ByteLevel') return [];
+  if (type === 'TemplateProcessing') return templateIds(component, file);
+  if (type !== 'Sequence') throw unsupported(file, `post_processor ${type}`);
+  const inner = component.processors;
+  checkList(inner, { file, path: `${path}.processors` });
+  return (inner as unknown[])
+    .map((processor, n) => leadingIds(processor, file, `${path}.processors.${n}`))
+    .reverse()
+    .flat();
+}
+
+function templateIds(component: Json, file: string): number[] {
+  const ids: number[] = [];
+  const known = component.special_tokens as Readonly<Record<string, { readonly ids: readonly number[] }>>;
+  for (const item of component.single as readonly Json[]) {
+    const special = item.SpecialToken as { readonly id: string } | undefined;
+    if (!special) break;
+    const token = Object.hasOwn(known, special.id) ? known[special.id] : undefined;
+    if (!token) {
+      throw new SipfError(
+        'bad-input',
+        `Expected ${shown(special.id)} among post_processor.special_tokens in ${file}, got none. Download the tokenizer again.`,
+      );
+    }
+    ids.push(...token.ids);
+  }
+  return ids;
+}

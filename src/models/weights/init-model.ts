@@ -1,0 +1,181 @@
+// A configuration, a tokenizer and a seed -> a Hugging Face folder with random weights, as transformers initialises them. Leaves training to others.
+
+import { join } from 'node:path';
+import { Graph, type Tensor } from '../../engine/graph.ts';
+import { SipfError } from '../../errors.ts';
+import { writeFileAtomically } from '../../io/file-bytes.ts';
+import { makeFolders } from '../../io/folders.ts';
+import type { CacheOptions } from '../../io/hub.ts';
+import { createRandom } from '../../random.ts';
+import { architectureOf } from '../architectures/architectures.ts';
+import { decode, decoderInputs } from '../architectures/decoder.ts';
+import { linear, type Parameters, product } from '../architectures/parameters.ts';
+import { writeModelFolder } from '../files/model-writer.ts';
+import { makeTokenizer } from '../tokenizer/tokenizer.ts';
+import { addedTokens, type Json } from '../tokenizer/tokenizer-json.ts';
+
+export interface InitModelArgs {
+  /** As config.json; `vocab_size` and token ids that it lacks come from the tokenizer. */
+  readonly config: Readonly<Record<string, unknown>>;
+  /** A parsed tokenizer.json. */
+  readonly tokenizer: object;
+  /** A parsed tokenizer_config.json; absent: special tokens are found by their usual texts. */
+  readonly tokenizerConfig?: object | undefined;
+  readonly seed: number;
+}
+
+/** transformers' default of initializer_range. */
+const DEFAULT_STD = 0.02;
+
+/** The usual texts of special tokens. */
+const USUAL: Readonly<Record<string, readonly string[]>> = {
+  bos: ['<s>', '<bos>', '<|begin_of_text|>', '<|im_start|>'],
+  eos: ['</s>', '<eos>', '<|end_of_text|>', '<|im_end|>', '<|endoftext|>'],
+  pad: ['<pad>', '[PAD]', '<|pad|>'],
+  unk: ['<unk>', '[UNK]'],
+};
+
+/**
+ * Writes `folder`: config.json, model.safetensors, tokenizer.json, tokenizer_config.json. Linear layers and embeddings are normal with
+ * std `initializer_range`, norms 1, biases 0. Each tensor's numbers depend on the seed and its name alone.
+ * @throws SipfError where the configuration is of a kind that cannot be built, or too small for the tokenizer.
+ */
+export async function initModelFolder(folder: string, args: InitModelArgs, options: CacheOptions = {}): Promise<void> {
+  const tokenizer = args.tokenizer as Json;
+  const names = tokenNames(tokenizer, (args.tokenizerConfig ?? {}) as Json);
+  const config = completeConfig(args.config, tokenizer, names);
+  const std = Number(config['initializer_range'] ?? DEFAULT_STD);
+  const tensors = [...weightShapes(config)].map(([name, shape]) => ({
+    name,
+    shape,
+    data: initialValues(`init/${args.seed}/${name}`, name, shape, std),
+  }));
+  await makeFolders(folder);
+  await writeJson(join(folder, 'tokenizer.json'), tokenizer);
+  await writeJson(join(folder, 'tokenizer_config.json'), args.tokenizerConfig ?? namedTokens(names));
+  await writeModelFolder(folder, { config, tensors, tokenizerFrom: null }, options);
+}
+
+/** Special tokens by role, as tokenizer_config.json names them, else by their usual texts. */
+function tokenNames(tokenizer: Json, settings: Json): Record<string, { text: string; id: number }> {
+  const added = new Map(addedTokens(tokenizer).map(({ content, id }) => [String(content), Number(id)]));
+  const found: Record<string, { text: string; id: number }> = {};
+  for (const [role, usual] of Object.entries(USUAL)) {
+    const named = settings[`${role}_token`];
+    const text = typeof named === 'string' ? named : (named as Json | null | undefined)?.['content'];
+    const candidates = typeof text === 'string' ? [text] : Object.keys(settings).length > 0 ? [] : usual;
+    const hit = candidates.find((candidate) => added.has(candidate));
+    if (hit !== undefined) found[role] = { text: hit, id: added.get(hit) as number };
+  }
+  return found;
+}
+
+function namedTokens(names: Readonly<Record<string, { text: string }>>): Json {
+  const tokens = Object.entries(names).map(([role, { text }]) => [`${role}_token`, text]);
+  return {
+    tokenizer_class: 'PreTrainedTokenizerFast',
+    ...Object.fromEntries(tokens),
+    clean_up_tokenization_spaces: false,
+  };
+}
+
+function completeConfig(
+  given: Readonly<Record<string, unknown>>,
+  tokenizer: Json,
+  names: Readonly<Record<string, { id: number }>>,
+): Record<string, unknown> {
+  const { vocabSize } = makeTokenizer(
+    tokenizer,
+    { bosId: null, eosIds: [], padId: null, addBos: false, chatTemplate: null },
+    'the given tokenizer.json',
+  );
+  const ids = ['bos', 'eos', 'pad'].map((role) => [`${role}_token_id`, names[role]?.id ?? null]);
+  const config: Record<string, unknown> = {
+    architectures: ['LlamaForCausalLM'],
+    model_type: 'llama',
+    hidden_act: 'silu',
+    vocab_size: vocabSize,
+    ...Object.fromEntries(ids),
+    ...given,
+  };
+  const rows = Number(config['vocab_size']);
+  if (rows >= vocabSize) return config;
+  throw new SipfError(
+    'bad-input',
+    `Expected vocab_size of at least ${vocabSize}, the tokenizer's ids, got ${rows}. Leave vocab_size out, or raise it.`,
+  );
+}
+
+/** Answers every question for a weight with a new input, and so learns which weights a model has. */
+class DeclaredParameters implements Parameters {
+  readonly graph = new Graph();
+  readonly declared = new Map<string, Tensor>();
+  readonly #config: Readonly<Record<string, unknown>>;
+
+  constructor(config: Readonly<Record<string, unknown>>) {
+    this.#config = config;
+  }
+
+  /** Model code asks only about biases. */
+  has(name: string): boolean {
+    if (!name.endsWith('.bias')) return true;
+    return this.#config[name.includes('.mlp.') ? 'mlp_bias' : 'attention_bias'] === true && !name.startsWith('lm_head');
+  }
+
+  weight(name: string, shape: readonly number[]): Tensor {
+    const known = this.declared.get(name) ?? this.graph.input(name, 'float32', shape);
+    this.declared.set(name, known);
+    return known;
+  }
+
+  product(x: Tensor, name: string, out: number): Tensor {
+    return product(this, x, name, out);
+  }
+
+  linear(x: Tensor, module: string, out: number): Tensor {
+    return linear(this, x, module, out);
+  }
+}
+
+function weightShapes(json: Readonly<Record<string, unknown>>): Map<string, readonly number[]> {
+  const architecture = architectureOf(json, PLACE);
+  const config = architecture.configure(json, PLACE);
+  const parameters = new DeclaredParameters(json);
+  const { hidden } = decode(architecture, parameters, config, decoderInputs(parameters.graph, config, 'seq', false));
+  architecture.logits(parameters, config, hidden);
+  const shapes = new Map([...parameters.declared].map(([name, { shape }]) => [name, shape.map(Number)]));
+  const sizes = [...shapes.values()].map((shape) => shape.reduce((product, size) => product * size, 1));
+  const total = sizes.reduce((sum, size) => sum + size, 0);
+  if (total <= MAX_PARAMETERS) return shapes;
+  throw new SipfError(
+    'bad-config',
+    `Expected a model of at most ${MAX_PARAMETERS} parameters in ${PLACE}, got ${total}. Lower its sizes, or give a model that is trained already.`,
+  );
+}
+
+/** What errors call the configuration. */
+const PLACE = 'model.init';
+/** A model of 4 GiB: a larger one learns nothing from nothing here. */
+const MAX_PARAMETERS = 2 ** 30;
+
+function initialValues(key: string, name: string, shape: readonly number[], std: number): Float32Array {
+  const values = new Float32Array(shape.reduce((product, size) => product * size, 1));
+  if (name.endsWith('.bias')) return values;
+  return shape.length === 1 ? values.fill(1) : fillNormal(values, key, std);
+}
+
+/** Normal numbers of mean 0 (Box and Muller 1958). */
+export function fillNormal(values: Float32Array, key: string, std: number): Float32Array {
+  const random = createRandom(key);
+  for (let i = 0; i < values.length; i += 2) {
+    const radius = std * Math.sqrt(-2 * Math.log(1 - random.next()));
+    const angle = 2 * Math.PI * random.next();
+    values[i] = radius * Math.cos(angle);
+    if (i + 1 < values.length) values[i + 1] = radius * Math.sin(angle);
+  }
+  return values;
+}
+
+function writeJson(file: string, value: unknown): Promise<void> {
+  return writeFileAtomically(file, (append) => append(`${JSON.stringify(value, null, 2)}\n`));
+}

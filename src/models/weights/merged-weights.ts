@@ -1,0 +1,176 @@
+// A model's weights and a PEFT adapter -> weights with the adapter merged in: a temporary file of the changed tensors beside slices of the original.
+import { randomUUID } from 'node:crypto';
+import { readdir, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { add, matmul } from '../../engine/build.ts';
+import { Graph } from '../../engine/graph.ts';
+import type { Engine, Program } from '../../engine/runtime/session.ts';
+import { printable, SipfError, throwIfAborted } from '../../errors.ts';
+import { makeFolders } from '../../io/folders.ts';
+import { type CacheOptions, cacheFolder } from '../../io/hub.ts';
+import { type AdapterFiles, adapterHash, adapterScale, type LoraFactors, readAdapter } from '../files/adapter-files.ts';
+import { checkpointHash } from '../files/checkpoint-hash.ts';
+import type { ModelFiles, WeightSlice } from '../files/model-files.ts';
+import { readSafetensorsHeader, readTensor, type TensorToWrite, writeSafetensors } from '../files/safetensors.ts';
+
+/** Weights ready for a session; disposing deletes what was written for them, once no session needs it. */
+export interface MergedWeights extends AsyncDisposable {
+  readonly slices: ReadonlyMap<string, WeightSlice>;
+  /** Of the base alone, or of base and adapter. */
+  readonly hash: string;
+}
+
+/**
+ * The weights of `files`, with W + scale · B A for every module of the adapter, and its fully trained heads.
+ * @throws SipfError where the adapter does not fit the model, or the disk refuses.
+ */
+export async function mergeWeights(
+  engine: Engine,
+  files: ModelFiles,
+  adapter: string | undefined,
+  options: CacheOptions = {},
+): Promise<MergedWeights> {
+  const base = await files.weights();
+  if (adapter === undefined) return { slices: base, hash: files.hash, [Symbol.asyncDispose]: async () => {} };
+  const read = await readAdapter(adapter);
+  checkFits(adapter, read, base);
+  const hash = checkpointHash(files.hash, await adapterHash(adapter, options));
+  const parent = join(cacheFolder(options), 'merged');
+  await removeLeftOvers(parent);
+  const folder = join(parent, `${process.pid}-${randomUUID()}`);
+  const remove = () => rm(folder, { recursive: true, force: true });
+  const merger = await compileMerge(engine);
+  try {
+    await makeFolders(folder);
+    const names = [...read.tensors.keys()].map((path) => `${path}.weight`);
+    // Sessions need all weight files on one disk: where the originals lie on another, all tensors are written.
+    const written = (await onOneDisk(folder, base)) ? names : [...base.keys()];
+    const tensors = [
+      ...written.map((name) => tensorToWrite(name, { base, adapter: read, folder: adapter, merger }, options.signal)),
+      ...[...read.extra].map(([name, { shape, data }]): TensorToWrite => ({ name, shape, data })),
+    ].filter(({ name }, n, all) => all.findLastIndex((other) => other.name === name) === n);
+    const file = join(folder, 'merged.safetensors');
+    await writeSafetensors(file, tensors);
+    const from = (name: string) => originOf(name, base, adapter);
+    const entries = [...(await readSafetensorsHeader(file))].map(
+      ([name, { file, offset, length, shape }]) => [name, { file, offset, length, shape, from: from(name) }] as const,
+    );
+    return { slices: new Map([...base, ...entries]), hash, [Symbol.asyncDispose]: remove };
+  } catch (thrown) {
+    await remove();
+    throw thrown;
+  } finally {
+    await merger[Symbol.asyncDispose]();
+  }
+}
+
+/** `W [out, in] + scale · (B [out, rank] A [rank, in])`; the sizes are bound by each run. */
+function compileMerge(engine: Engine): Promise<Program> {
+  const graph = new Graph();
+  const [w, a, b] = [
+    graph.input('w', 'float32', ['out', 'in']),
+    graph.input('a', 'float32', ['rank', 'in']),
+    graph.input('b', 'float32', ['out', 'rank']),
+  ];
+  return engine.compile(graph, { merged: add(w, matmul(b, a)) }, { prepack: false, keep: true });
+}
+
+interface Merge {
+  readonly base: ReadonlyMap<string, WeightSlice>;
+  readonly adapter: AdapterFiles;
+  /** Of the adapter. */
+  readonly folder: string;
+  readonly merger: Program;
+}
+
+function tensorToWrite(
+  name: string,
+  { base, adapter, folder, merger }: Merge,
+  signal: AbortSignal | undefined,
+): TensorToWrite {
+  const slice = base.get(name) as WeightSlice;
+  const factors = adapter.tensors.get(name.replace(/\.weight$/, ''));
+  return {
+    name,
+    shape: slice.shape,
+    data: async function* () {
+      throwIfAborted(signal);
+      const { data } = await readTensor(name, { dtype: 'F32', ...slice });
+      if (!factors) {
+        yield data;
+        return;
+      }
+      const sum = await merged(merger, data, slice.shape, factors, adapter);
+      if (data.every(Number.isFinite) && !sum.every(Number.isFinite)) throw overflow(name, folder, adapter);
+      yield sum;
+    },
+  };
+}
+
+function overflow(name: string, folder: string, adapter: AdapterFiles): SipfError {
+  return new SipfError(
+    'bad-input',
+    `Expected numbers from ${printable(name)} with the adapter ${folder} added, got infinity: lora_alpha ${adapter.alpha} or its factors are too large. Restore the adapter, or use another one.`,
+  );
+}
+
+/** In words: the file of the base, the adapter, or both. */
+function originOf(name: string, base: ReadonlyMap<string, WeightSlice>, folder: string): string {
+  const slice = base.get(name);
+  return slice ? `${slice.from ?? slice.file} with the adapter ${folder}` : `the adapter ${folder}`;
+}
+
+async function merged(
+  merger: Program,
+  data: Float32Array,
+  shape: readonly number[],
+  { a, b }: LoraFactors,
+  adapter: AdapterFiles,
+): Promise<Float32Array> {
+  const [out, width] = shape as [number, number];
+  const scale = adapterScale(adapter);
+  const result = await merger.run({
+    w: { data, shape },
+    a: { data: a, shape: [adapter.rank, width] },
+    b: { data: b.map((value) => value * scale), shape: [out, adapter.rank] },
+  });
+  return result.floats('merged');
+}
+
+function checkFits(folder: string, { tensors, rank }: AdapterFiles, base: ReadonlyMap<string, WeightSlice>): void {
+  for (const [path, { a, b }] of tensors) {
+    const shape = base.get(`${path}.weight`)?.shape;
+    const [out, width] = [b.length / rank, a.length / rank];
+    if (shape?.length === 2 && shape[0] === out && shape[1] === width) continue;
+    throw new SipfError(
+      'bad-input',
+      `Expected ${printable(path)}.weight [${out}, ${width}] in the model, as the adapter ${folder} says, got ${shape ? `[${shape}]` : 'none'}. Use the model that the adapter was trained on.`,
+    );
+  }
+}
+
+async function onOneDisk(folder: string, base: ReadonlyMap<string, WeightSlice>): Promise<boolean> {
+  const { dev } = await stat(folder);
+  for (const file of new Set([...base.values()].map((slice) => slice.file))) {
+    if ((await stat(file)).dev !== dev) return false;
+  }
+  return true;
+}
+
+/** Removes folders of processes that were killed. */
+async function removeLeftOvers(parent: string): Promise<void> {
+  const names = await readdir(parent).catch(() => []);
+  for (const name of names) {
+    const pid = Number(name.split('-')[0]);
+    if (Number.isInteger(pid) && !isAlive(pid)) await rm(join(parent, name), { recursive: true, force: true });
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (thrown) {
+    return thrown instanceof Error && 'code' in thrown && thrown.code === 'EPERM';
+  }
+}

@@ -1,0 +1,119 @@
+// The loop on code and on a mixture of math and code, with a scripted model and real tests in the machine's python3.
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { pythonSandbox } from '../../test/python-sandbox.ts';
+import { hasPython } from '../../test/python3.ts';
+import { judgeCode, writeCode, writeCodeData } from '../../test/scripted-code.ts';
+import { sumsTask } from '../../test/scripted-sums.ts';
+import { createScriptedBackend } from '../backends/scripted.ts';
+import { type ConfigInput, parseConfig } from '../config/schema.ts';
+import type { LogEvent } from '../run/events.ts';
+import { createCode } from '../tasks/code/code-tasks.ts';
+import { runLoop } from './run-loop.ts';
+
+let folder = '';
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'sipf-code-loop-'));
+  await writeCodeData(join(folder, 'data'), 24, [3, 17]);
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+const backend = createScriptedBackend({ write: writeCode, judge: judgeCode });
+
+function configOf(name: string, change: ConfigInput = {}) {
+  return parseConfig({
+    model: { init: {} },
+    task: { name, data: join(folder, 'data'), limit: 24 },
+    iterations: 2,
+    sampling: { samples: 6, unit: 8 },
+    labels: { K: 3, heldOut: 0.3, unit: 8 },
+    pairs: { eta: 0.01 },
+    evaluate: { sets: [{ split: 'valid', limit: 12 }], final: [{ split: 'test', limit: 12 }], logpPairs: 4 },
+    ...change,
+  });
+}
+
+/** A run with how often programs were judged, and what was said. */
+async function run(name: string, out: string, change: ConfigInput = {}) {
+  const counts = { made: 0, disposed: 0, judged: 0 };
+  const events: LogEvent[] = [];
+  const sandbox = pythonSandbox(counts);
+  // A tokenizer is all that a scripted model made from nothing asks of a task.
+  const tokenizer = { tokenizer: sumsTask.tokenizer! };
+  const tasks = (one: string) => (one === 'sums' ? sumsTask : { ...createCode({ sandbox }), ...tokenizer });
+  const config = configOf(name, { ...(name.includes('+') ? { model: 'base' } : {}), ...change });
+  const result = await runLoop({ config, out, backend, tasks, log: (event) => events.push(event) });
+  return { ...result, counts, events };
+}
+
+const records = async (...path: string[]) =>
+  (await readFile(join(folder, ...path), 'utf8'))
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+
+describe.skipIf(!hasPython)('code', () => {
+  it('leaves broken references out once, labels prefixes by tests, improves, and resumes without judging anything again', async () => {
+    const out = join(folder, 'code-run');
+    const { rounds, final, counts, events } = await run('code', out);
+    expect(await records('code-run', 'iteration-0', '0-excluded.jsonl')).toMatchObject([
+      { id: 'p3', reason: 'assertion' },
+      { id: 'p17', reason: 'assertion' },
+    ]);
+    expect(rounds[0]?.counts['0-references']).toEqual({ questions: 24, excluded: 2 });
+    expect(await records('code-run', 'iteration-0', '0-questions.jsonl')).toHaveLength(22);
+    const warnings = events.filter(({ type }) => type === 'warning').map(({ message }) => message);
+    expect(warnings[0]).toMatch(/^2 of 24 questions are left out.*p3 \(assertion/);
+    const samples = await records('code-run', 'iteration-1', '1-samples.jsonl');
+    for (const { steps, source } of samples) {
+      if (source !== 'policy') continue;
+      expect((steps as string[]).length).toBeGreaterThanOrEqual(3);
+      expect((steps as string[])[0]).toMatch(/^def f\(x\):\n {4}y = x \+ \d+\n$/);
+    }
+    const labels = await records('code-run', 'iteration-1', '2-step-labels.jsonl');
+    expect(labels.some(({ outcomeRight }) => outcomeRight === true)).toBe(true);
+    expect(rounds[1]?.pairs?.pairs).toBeGreaterThan(0);
+    expect(final?.rows.at(-1)?.sets[0]).toMatchObject({ task: 'code', split: 'test', n: 12, errors: 0 });
+    expect(counts).toMatchObject({ made: 1, disposed: 1 });
+    const again = await run('code', out);
+    expect(again.rounds).toEqual(rounds);
+    expect(again.counts).toMatchObject({ made: 0, judged: 0 });
+  });
+
+  it('two runs write the same bytes', async () => {
+    await run('code', join(folder, 'twin-a'));
+    await run('code', join(folder, 'twin-b'));
+    for (const name of ['iteration-1/1-samples.jsonl', 'iteration-2/5-pairs.jsonl', 'final/last-answers.jsonl']) {
+      expect(await readFile(join(folder, 'twin-a', name), 'utf8')).toBe(
+        await readFile(join(folder, 'twin-b', name), 'utf8'),
+      );
+    }
+  });
+});
+
+describe.skipIf(!hasPython)('a mixture', () => {
+  it('runs math and code in one loop, each in its own format, with figures for each', async () => {
+    const { rounds, final, counts } = await run('sums+code', join(folder, 'mixed'), { prompt: { shots: 1 } });
+    const samples = await records('mixed', 'iteration-1', '1-samples.jsonl');
+    const questions = await records('mixed', 'iteration-0', '0-questions.jsonl');
+    expect(new Set(questions.map(({ task }) => task))).toEqual(new Set(['sums', 'code']));
+    const isCode = ({ questionId }: Record<string, unknown>) => String(questionId).startsWith('p');
+    expect(samples.filter(isCode).length).toBeGreaterThan(20);
+    expect(samples.filter((sample) => !isCode(sample)).length).toBeGreaterThan(20);
+    const pairs = await records('mixed', 'iteration-1', '5-pairs.jsonl');
+    expect(new Set(pairs.map(({ task }) => task))).toEqual(new Set(['sums', 'code']));
+    expect(rounds[1]?.sets.map(({ task, n }) => [task, n])).toEqual([
+      ['sums', 12],
+      ['code', 12],
+    ]);
+    expect(rounds[1]?.sets.every(({ paired }) => paired?.n === 12)).toBe(true);
+    expect(Object.keys(rounds[1]?.scoresByTask ?? {})).toEqual(['sums', 'code']);
+    const { paths } = rounds[1]!.scores!;
+    const byTask = Object.values(rounds[1]!.scoresByTask!);
+    expect(byTask.reduce((sum, own) => sum + own.paths, 0)).toBe(paths);
+    expect(final?.rows[0]?.sets.map(({ task }) => task)).toEqual(['sums', 'code']);
+    expect(counts).toMatchObject({ made: 1, disposed: 1 });
+  });
+});

@@ -1,0 +1,288 @@
+// The loop on the scripted sums: every method end to end, resume, refusals. Kills are in test/e2e.
+import { existsSync, readFileSync } from 'node:fs';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { judgeSum, sumsTask, writeSum } from '../../test/scripted-sums.ts';
+import type { Backend } from '../backend.ts';
+import { createScriptedBackend } from '../backends/scripted.ts';
+import { type Config, type ConfigInput, parseConfig } from '../config/schema.ts';
+import { SipfError } from '../errors.ts';
+import { nodeDisk } from '../io/disk.ts';
+import { METHODS, type MethodName } from '../method/methods.ts';
+import { StepCalibration } from '../method/step-calibration.ts';
+import type { LogEvent, ProgressEvent } from '../run/events.ts';
+import { Lock } from '../run/lock.ts';
+import type { LoadOptions } from '../task.ts';
+import { runLoop } from './run-loop.ts';
+import { configOfRun, readRun } from './run-reader.ts';
+
+let folder = '';
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'sipf-loop-'));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+const backend = createScriptedBackend({ write: writeSum, judge: judgeSum });
+const tasks = () => sumsTask;
+
+function configWith(change: ConfigInput = {}): Config {
+  return parseConfig({
+    model: { init: {} },
+    task: { name: 'sums', limit: 30 },
+    sampling: { samples: 6, unit: 7 },
+    labels: { K: 4, heldOut: 0.3, unit: 7 },
+    evaluate: {
+      sets: [{ split: 'valid', limit: 40 }],
+      final: [{ split: 'test', limit: 60 }],
+      control: 'continued-sft',
+      unit: 16,
+    },
+    ...change,
+  });
+}
+
+describe('runLoop', () => {
+  it('runs sipf for two rounds and tells what happened', async () => {
+    const out = join(folder, 'sipf');
+    const events: LogEvent[] = [];
+    const result = await runLoop({ config: configWith(), out, backend, tasks, log: (event) => events.push(event) });
+    expect(result.rounds.map(({ iteration }) => iteration)).toEqual([0, 1, 2]);
+    const [, first, second] = result.rounds;
+    expect(first?.pairs?.pairs).toBeGreaterThan(20);
+    expect(first?.scores?.aucOutcome.scores?.value).toBeGreaterThan(0.8);
+    expect(first?.scores?.trueSteps?.labels?.value).toBeGreaterThan(0.8);
+    expect(first?.logps?.n).toBeGreaterThan(0);
+    expect(second?.sets[0]?.paired?.n).toBe(40);
+    expect(result.final?.rows.map(({ name }) => name)).toEqual(['start', 'last', 'continued-sft']);
+    const [, last, control] = result.final?.rows ?? [];
+    // Equal optimizer tokens up to rounding to whole steps of the control (one scripted step is 160 tokens).
+    expect(control?.optimizerTokens).toBeGreaterThan(0);
+    expect(last?.flops).toBeGreaterThan(control?.flops ?? 0);
+
+    const view = await readRun(out);
+    expect(view.finished).toBe(true);
+    const ends = events.filter(({ type, stage }) => type === 'stage-end' && !/^\d-/.test(stage ?? ''));
+    expect(ends.map(({ stage }) => stage)).toEqual([
+      'continued-sft',
+      ...['start-answers', 'last-answers', 'continued-sft-answers', 'eval'],
+    ]);
+    const [id = ''] = await view.questionIds(2);
+    const question = await view.question(2, id);
+    expect(question?.paths.length).toBeGreaterThan(2);
+    expect(question?.paths[0]?.sample.source).toBe('gold');
+    expect(question?.paths.every(({ scores }) => scores !== null)).toBe(true);
+    expect(await configOfRun(out)).toEqual(configWith());
+    expect(events.some(({ type }) => type === 'stage-end')).toBe(true);
+  });
+
+  it.each(['1-samples', '2-step-labels', '7-answers'])('shows progress of %s within a unit of work', async (stage) => {
+    const config = configWith({ iterations: 1, sampling: { samples: 6, unit: 1000 }, labels: { K: 4, unit: 1000 } });
+    const whole = { ...config, evaluate: { ...config.evaluate, unit: 1000 } };
+    const seen: ProgressEvent[] = [];
+    const onProgress = (event: ProgressEvent) => event.stage === stage && event.iteration === 1 && seen.push(event);
+    await runLoop({ config: whole, out: join(folder, `progress-${stage}`), backend, tasks, onProgress });
+    const done = seen.map((event) => event.done);
+    expect(done).toEqual([...done].sort((a, b) => a - b));
+    expect(new Set(done).size).toBeGreaterThan(3);
+    expect(done.at(-1)).toBe(seen[0]?.total);
+  });
+
+  it('keeps times and absolute paths out of the artefacts', async () => {
+    const out = join(folder, 'sipf');
+    for (const file of [
+      'config.json',
+      'iteration-1/done/6-policy.json',
+      'iteration-1/7-eval.json',
+      'iteration-1/1-samples.jsonl',
+    ]) {
+      const text = await readFile(join(out, file), 'utf8');
+      expect(text).not.toContain(folder);
+      expect(text).not.toMatch(/20\d\d-\d\d-\d\dT/);
+    }
+  });
+
+  it('skips every stage of a finished run and gives the same result', async () => {
+    const out = join(folder, 'sipf');
+    const events: LogEvent[] = [];
+    const again = await runLoop({ config: configWith(), out, backend, tasks, log: (event) => events.push(event) });
+    expect(events.filter(({ type }) => type === 'stage-start')).toEqual([]);
+    expect(again.rounds).toHaveLength(3);
+  });
+
+  it.each(Object.keys(METHODS) as MethodName[])('runs the method %s', async (method) => {
+    const config = configWith({
+      method,
+      iterations: 1,
+      evaluate: { sets: [{ split: 'valid', limit: 10 }], final: [] },
+    });
+    const { rounds } = await runLoop({ config, out: join(folder, `method-${method}`), backend, tasks });
+    expect(rounds).toHaveLength(method === 'sft' ? 1 : 2);
+    if (method === 'siof') expect(rounds[1]?.pairs?.pairs).toBeGreaterThan(0);
+    if (method === 'rft') expect(rounds[1]?.pairs).toMatchObject({ pairs: 0 });
+  });
+
+  it.each(['prm-logprob', 'tallies', 'logprob', 'oracle'] as const)('runs with the scorer %s', async (scorer) => {
+    const config = configWith({
+      iterations: 1,
+      score: { scorer },
+      pairs: { eta: 0.01 },
+      labels: { K: 4, heldOut: 0.3 },
+    });
+    const out = join(folder, `scorer-${scorer}`);
+    const { rounds } = await runLoop({ config, out, backend, tasks });
+    expect(rounds[1]?.pairs?.pairs).toBeGreaterThan(0);
+    const file = join(out, 'iteration-1', '4-calibration.json');
+    expect(existsSync(file)).toBe(scorer === 'prm-logprob');
+    if (!existsSync(file)) return;
+    expect(StepCalibration.parse(JSON.parse(readFileSync(file, 'utf8'))).steps).toBeGreaterThan(10);
+    expect(rounds[1]?.counts['4-calibration']?.scoredTokens).toBeGreaterThan(0);
+    expect(rounds[1]?.scores?.questions).toBeGreaterThan(0);
+  });
+
+  it('runs the paper rules, relabelling, rotation, quotas, soft labels, chat and shots', async () => {
+    const config = configWith({
+      prompt: { style: 'plain', shots: 2 },
+      sampling: {
+        questions: 12,
+        rotate: true,
+        samples: 4,
+        quota: { right: 2, wrong: 2, round: 2, budget: 10 },
+        unit: 5,
+      },
+      labels: { K: 3, mode: 'full', closure: 'none', relabel: true, heldOut: 0.2, paths: 30 },
+      prm: { targets: 'soft', train: { lora: {} } },
+      pairs: { chosenGate: 'none', perQuestion: null, nllRows: false, gold: true },
+      align: { start: 'base', gold: 0.5, train: { lora: {}, tokens: 20_000 } },
+      evaluate: { sets: [{ split: 'valid', limit: 10 }], final: [] },
+    });
+    const { rounds } = await runLoop({ config, out: join(folder, 'paper'), backend, tasks });
+    expect(rounds[2]?.counts['1-samples']?.drawn).toBeGreaterThan(48);
+    expect(rounds[2]?.pairs?.questions).toBeGreaterThan(12);
+  });
+
+  it('refuses a changed configuration, naming the keys, and copies unchanged stages on request', async () => {
+    const out = join(folder, 'sipf');
+    const changed = configWith({ align: { lambda: 0.5 } });
+    await expect(runLoop({ config: changed, out, backend, tasks })).rejects.toMatchObject({ code: 'config-changed' });
+    await expect(runLoop({ config: changed, out, backend, tasks })).rejects.toThrow(/align\.lambda: 0\.1 -> 0\.5/);
+    const events: LogEvent[] = [];
+    await runLoop({
+      config: changed,
+      out: join(folder, 'changed'),
+      fromRun: out,
+      backend,
+      tasks,
+      log: (event) => events.push(event),
+    });
+    const names = (type: string) =>
+      events.filter((event) => event.type === type).map(({ stage, iteration }) => `${iteration}/${stage}`);
+    expect(names('stage-skipped')).toContain('1/5-pairs');
+    expect(names('stage-skipped')).toContain('0/6-policy');
+    expect(names('stage-start')[0]).toBe('1/6-policy');
+  });
+
+  it('takes another configuration where no stage had finished, so that a mistake can be fixed in place', async () => {
+    const out = join(folder, 'fixed');
+    const wrong = configWith();
+    let made = 0;
+    // The first model is the one that the run is checked with.
+    const refusing: Backend = {
+      ...backend,
+      initModel: (...args) => {
+        made += 1;
+        if (made > 1) throw new SipfError('bad-input', 'Expected a tokenizer.');
+        return backend.initModel(...args);
+      },
+    };
+    await expect(runLoop({ config: wrong, out, backend: refusing, tasks })).rejects.toThrow('Expected a tokenizer');
+    const right = configWith({ iterations: 0 });
+    await runLoop({ config: right, out, backend, tasks });
+    const stored = JSON.parse(await readFile(join(out, 'config.json'), 'utf8')) as { config: Config };
+    expect(stored.config.iterations).toBe(0);
+    await expect(runLoop({ config: wrong, out, backend, tasks })).rejects.toMatchObject({ code: 'config-changed' });
+  });
+
+  it('says how many questions of a test set were train questions', async () => {
+    const warnings: string[] = [];
+    const leaking = () => ({ ...sumsTask, load: (of: LoadOptions) => sumsTask.load({ ...of, split: 'train' }) });
+    await runLoop({
+      config: configWith({ iterations: 0, evaluate: { sets: [], final: [{ split: 'test', limit: 40 }] } }),
+      out: join(folder, 'leak'),
+      backend,
+      tasks: leaking,
+      log: ({ type, message }) => type === 'warning' && warnings.push(message ?? ''),
+    });
+    expect(
+      warnings.filter((warning) => /30 of 40 questions of sums\/test are train questions/.test(warning)),
+    ).toHaveLength(1);
+  });
+
+  it('names a corrupted output', async () => {
+    const out = join(folder, 'corrupt');
+    const config = configWith({ iterations: 1, evaluate: { sets: [{ split: 'valid', limit: 10 }], final: [] } });
+    await runLoop({ config, out, backend, tasks });
+    await writeFile(join(out, 'iteration-1/1-samples.jsonl'), '{}\n');
+    await expect(runLoop({ config, out, backend, tasks })).rejects.toThrow(
+      /Expected .*1-samples\.jsonl as its stage wrote it/,
+    );
+  });
+
+  it('refuses a second writer', async () => {
+    const out = join(folder, 'locked');
+    await mkdir(out);
+    await using _lock = await Lock.take(nodeDisk, out);
+    await expect(runLoop({ config: configWith(), out, backend, tasks })).rejects.toMatchObject({ code: 'locked' });
+  });
+
+  it('stops on request and goes on later', async () => {
+    const out = join(folder, 'stopped');
+    const stop = new AbortController();
+    const config = configWith({ iterations: 1 });
+    const onProgress = ({ stage }: ProgressEvent) => stage === '2-step-labels' && stop.abort();
+    await expect(runLoop({ config, out, backend, tasks, signal: stop.signal, onProgress })).rejects.toMatchObject({
+      code: 'aborted',
+    });
+    const { rounds } = await runLoop({ config, out, backend, tasks });
+    expect(rounds).toHaveLength(2);
+  });
+
+  it('says what to do when no pair is left', async () => {
+    const config = configWith({ pairs: { eta: 5 } });
+    await expect(runLoop({ config, out: join(folder, 'no-pairs'), backend, tasks })).rejects.toMatchObject({
+      code: 'nothing-left',
+    });
+  });
+
+  it("warns of what is odd about the models' files, in the log and in events.jsonl", async () => {
+    const odd: typeof backend = {
+      ...backend,
+      facts: async (source) => ({ ...(await backend.facts(source)), warnings: [`${source.model} is odd.`] }),
+    };
+    const out = join(folder, 'odd');
+    const config = configWith({ model: 'base', simulator: 'helper', verifier: 'judge', iterations: 0 });
+    const warnings: string[] = [];
+    const log = ({ type, message }: LogEvent) => void (type === 'warning' && warnings.push(message ?? ''));
+    await runLoop({ config, out, backend: odd, tasks, log });
+    expect(warnings.slice(0, 3)).toEqual(['base is odd.', 'helper is odd.', 'judge is odd.']);
+    expect(await readFile(join(out, 'events.jsonl'), 'utf8')).toContain('"message":"base is odd."');
+  });
+
+  it('warns when every sample is wrong', async () => {
+    const always = createScriptedBackend({
+      write: ({ random }) => `1+1=2\n2+${1 + random.int(0, 8)}=3\nThe answer is -1`,
+      judge: judgeSum,
+    });
+    const warnings: string[] = [];
+    const config = configWith({ iterations: 1, pairs: { chosenGate: 'none', eta: 0.01 } });
+    await runLoop({
+      config,
+      out: join(folder, 'wrong'),
+      backend: always,
+      tasks,
+      log: ({ type, message }) => type === 'warning' && warnings.push(message ?? ''),
+    });
+    expect(warnings.join('\n')).toMatch(/Every sample is wrong/);
+  });
+});

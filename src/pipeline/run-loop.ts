@@ -1,0 +1,154 @@
+// A configuration, a run directory and a backend -> the loop, run or resumed there. Leaves the method to pipeline/iterate.ts.
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { resolve } from 'node:path';
+import { z } from 'zod';
+import type { Backend, ModelSource } from '../backend.ts';
+import { checkpointOf, relativeTo, sourceOf } from '../config/paths.ts';
+import { canonicalJson, sha256, shareHeldOut } from '../hashing.ts';
+import type { Disk } from '../io/disk.ts';
+import type { EvalReport } from '../method/evaluate.ts';
+import { METHODS } from '../method/methods.ts';
+import { Checkpoint, type Question } from '../records.ts';
+import type { Log, OnProgress } from '../run/events.ts';
+import { Run } from '../run/run.ts';
+import type { Counts } from '../run/units.ts';
+import { type FinalReport, setOpener } from './evaluation.ts';
+import { iterate } from './iterate.ts';
+import { answerWarnings, describeQuestions } from './question-sets.ts';
+import { checkReferences } from './references.ts';
+import { type Loop, stageOf } from './stages.ts';
+import { openPrompts, type RunStart, type RunStartOptions, startRun } from './start.ts';
+import { trainedOn } from './trained-questions.ts';
+
+export interface RunLoopOptions extends Omit<RunStartOptions, 'say'> {
+  readonly onProgress?: OnProgress | undefined;
+  readonly log?: Log | undefined;
+  readonly disk?: Disk | undefined;
+  readonly clock?: (() => Date) | undefined;
+}
+
+export interface LoopResult {
+  /** The warm-up's report, then one a round. */
+  readonly rounds: readonly EvalReport[];
+  readonly final: FinalReport | null;
+  /** The last policy, where it lies now. */
+  readonly policy: ModelSource;
+}
+
+/**
+ * Runs `config` into `out`, or resumes it there. Throws SipfError: 'locked' (another writer), 'config-changed' (with the differing keys),
+ * 'nothing-left' (no rows to train on), 'write-failed', 'aborted' and what the backend and the task throw; the directory stays valid.
+ */
+export async function runLoop(options: RunLoopOptions): Promise<LoopResult> {
+  const { backend } = options;
+  await using start = await startRun(options);
+  await using run = await Run.open({
+    dir: start.out,
+    config: relativeTo(start.out, start.config),
+    versions: versions(),
+    reuse: options.fromRun === undefined ? undefined : resolve(options.fromRun),
+    disk: options.disk,
+    clock: options.clock ?? (() => new Date()),
+    log: options.log ?? (() => {}),
+    onProgress: options.onProgress ?? (() => {}),
+    signal: options.signal,
+  });
+  try {
+    const { kept: questions, counts } = await checkReferences(run, start.task, start.train);
+    return await runRounds({ run, start, backend, questions, counts });
+  } catch (error) {
+    run.log({ type: 'error', message: error instanceof Error ? `${error.name}: ${error.message}` : String(error) });
+    throw error;
+  }
+}
+
+interface RoundsArgs {
+  readonly run: Run;
+  readonly start: RunStart;
+  readonly backend: Backend;
+  readonly questions: readonly Question[];
+  /** Of the reference check; null: none was needed. */
+  readonly counts: Counts | null;
+}
+
+async function runRounds({ run, start, backend, questions, counts }: RoundsArgs): Promise<LoopResult> {
+  const { config, task, outside, simulator, verifier } = start;
+  const base = await writeInputs({ run, start, backend, questions });
+  await run.settlePaths();
+  const { shots, prompt, asked } = await openPrompts(
+    start,
+    questions,
+    sourceOf(run.dir, outside, base.checkpoint),
+    backend,
+  );
+  const runsPrograms = (task.members ?? [task]).some(({ judgedBy }) => judgedBy === 'tests');
+  const judging = runsPrograms ? { sandbox: config.sandbox } : {};
+  const heldOut = shareHeldOut(
+    asked.map(({ id }) => id),
+    config.labels.heldOut,
+  );
+  const loop: Loop = {
+    run,
+    config: { ...config, labels: { ...config.labels, heldOut } },
+    method: METHODS[config.method],
+    backend,
+    task,
+    prompt,
+    questions: asked,
+    byId: new Map(questions.map((question) => [question.id, question])),
+    data: sha256(canonicalJson({ questions, prompt: config.prompt, shots, task: task.name, ...judging })),
+    inputCounts: counts === null ? {} : { '0-references': counts },
+    outside,
+    simulator,
+    verifier,
+  };
+  const earlier = start.init === null ? await trainedOn(start.base) : [];
+  run.log({ type: 'questions', message: describeQuestions(asked, start.sets) });
+  for (const warning of answerWarnings(task.name, questions)) run.warn(warning);
+  const seen = { train: questions, shots, earlier };
+  const opener = setOpener({ loop, loaded: start.sets, seen, base: base.checkpoint });
+  const { rounds, final, policy } = await iterate({ loop, opener, base: base.checkpoint, parameters: base.parameters });
+  return { rounds, final, policy: sourceOf(run.dir, outside, policy) };
+}
+
+const Base = z.object({ checkpoint: Checkpoint, parameters: z.number(), questions: z.number() });
+type Base = z.infer<typeof Base>;
+
+/** Writes the train questions (so that the run explains itself) and the base model where it is made from nothing; records their hashes. */
+async function writeInputs({ run, start, backend, questions }: Omit<RoundsArgs, 'counts'>): Promise<Base> {
+  const { config, outside, init, base, facts } = start;
+  const stage = stageOf(0, '0-inputs');
+  for (const warning of start.warnings) run.warn(warning, stage);
+  const made = typeof config.model === 'string' ? null : config.model.init;
+  const body = async (): Promise<Base> => {
+    await run.writeRecords(stage, '0-questions.jsonl', questions);
+    const model = init === null ? base : { model: run.path(stage.folder, '0-model') };
+    const known = init === null ? facts : await backend.initModel(model.model, init, { signal: run.signal });
+    return {
+      checkpoint: checkpointOf(run.dir, outside, model, known.hash),
+      parameters: known.parameters,
+      questions: questions.length,
+    };
+  };
+  return run.once({
+    stage,
+    inputs: {
+      questions: sha256(canonicalJson(questions)),
+      model: init === null ? facts.hash : null,
+      init: made,
+      seed: config.seed,
+    },
+    outputs: ['0-questions.jsonl', ...(made === null ? [] : ['0-model'])],
+    result: Base,
+    body,
+  });
+}
+
+const Package = z.object({ version: z.string() });
+
+function versions(): Record<string, string> {
+  const read = (path: string | URL) => Package.parse(JSON.parse(readFileSync(path, 'utf8'))).version;
+  const runtime = createRequire(import.meta.url).resolve('onnxruntime-node/package.json');
+  return { sipf: read(new URL('../../package.json', import.meta.url)), node: process.version, runtime: read(runtime) };
+}

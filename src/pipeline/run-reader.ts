@@ -1,0 +1,217 @@
+// A run directory -> what happened there, for people and dashboards. Reads only; needs no lock and no model.
+import { existsSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { z } from 'zod';
+import { absoluteFrom } from '../config/paths.ts';
+import { type Config, parseConfig } from '../config/schema.ts';
+import { SipfError } from '../errors.ts';
+import { readTextFile } from '../io/disk.ts';
+import { Answer, EvalReport } from '../method/evaluate.ts';
+import { METHODS, roundsOf } from '../method/methods.ts';
+import { PreferencePair, Question, Sample, StepLabels, StepScores } from '../records.ts';
+import { readRecords } from '../run/journal.ts';
+import { isRun, noRunAt, StoredConfig } from '../run/no-run.ts';
+import { FinalReport } from './evaluation.ts';
+import { Trained } from './stage-results.ts';
+
+export type { FinalReport } from './evaluation.ts';
+
+/** One row of the table of rounds. Parts are null where that stage has not run (yet). */
+export interface RoundSummary {
+  readonly iteration: number;
+  readonly report: EvalReport | null;
+  readonly policy: Trained | null;
+  readonly prm: Trained | null;
+  /** Completed stages, by name. */
+  readonly stages: readonly string[];
+  /** Seconds between the first start and the last end in events.jsonl; null where unknown. */
+  readonly seconds: number | null;
+}
+
+/** One question of one round with all its paths so far. */
+export interface QuestionView {
+  readonly question: Question;
+  readonly paths: readonly {
+    readonly sample: Sample;
+    readonly labels: StepLabels | null;
+    readonly scores: StepScores | null;
+  }[];
+  readonly pairs: readonly PreferencePair[];
+}
+
+export interface RunView {
+  readonly dir: string;
+  /** Local paths made absolute. */
+  readonly config: Config;
+  readonly versions: Readonly<Record<string, string>>;
+  readonly finished: boolean;
+  readonly rounds: readonly RoundSummary[];
+  readonly final: FinalReport | null;
+  /** Question ids that have paths in round `k`, in order. */
+  questionIds(k: number): Promise<string[]>;
+  /** null: no such question. */
+  question(k: number, id: string): Promise<QuestionView | null>;
+  pairs(k: number): AsyncIterable<PreferencePair>;
+  /** Greedy answers of round `k`'s evaluation. */
+  answers(k: number): AsyncIterable<Answer>;
+}
+
+/** The configuration of an existing run with its local paths made absolute; null where `dir` holds no run. */
+export async function configOfRun(dir: string): Promise<Config | null> {
+  const text = await readTextFile(join(dir, 'config.json'));
+  return text === null
+    ? null
+    : absoluteFrom(resolve(dir), parseConfig(parse(text, join(dir, 'config.json'), StoredConfig).config));
+}
+
+/** Reads a run, finished or not. Throws 'not-found' where there is none. */
+export async function readRun(dir: string): Promise<RunView> {
+  const path = join(dir, 'config.json');
+  const text = await readTextFile(path).catch(() => null);
+  if (text === null || !(await isRun(dir))) throw await noRunAt(dir);
+  const stored = parse(text, path, StoredConfig);
+  const config = absoluteFrom(resolve(dir), parseConfig(stored.config));
+  const seconds = await secondsByIteration(dir);
+  const rounds: RoundSummary[] = [];
+  for (let k = 0; existsSync(join(dir, `iteration-${k}`)); k += 1)
+    rounds.push(await summary(dir, k, seconds.get(k) ?? null));
+  const final = await readJson(join(dir, 'final', 'eval.json'), FinalReport);
+  const expected = roundsOf(METHODS[config.method], config.iterations);
+  const judged = rounds.length > expected && rounds[expected]?.report !== null;
+  return {
+    dir,
+    config,
+    versions: stored.versions,
+    finished: judged && (final !== null || config.evaluate.final.length === 0),
+    rounds,
+    final,
+    questionIds: (k) => questionIds(dir, k),
+    question: (k, id) => questionView(dir, k, id),
+    pairs: (k) => recordsIn(dir, k, '5-pairs.jsonl', PreferencePair),
+    answers: (k) => recordsIn(dir, k, '7-answers.jsonl', Answer),
+  };
+}
+
+async function summary(dir: string, k: number, seconds: number | null): Promise<RoundSummary> {
+  const folder = join(dir, `iteration-${k}`);
+  const names = existsSync(join(folder, 'done')) ? await readdir(join(folder, 'done')) : [];
+  const stages = names
+    .filter((name) => name.endsWith('.json'))
+    .map((name) => name.slice(0, -'.json'.length))
+    .sort();
+  const trained = async (name: string) =>
+    (await readJson(join(folder, 'done', `${name}.json`), z.object({ result: Trained })))?.result ?? null;
+  return {
+    iteration: k,
+    report: await readJson(join(folder, '7-eval.json'), EvalReport),
+    policy: await trained('6-policy'),
+    prm: await trained('3-prm'),
+    stages,
+    seconds,
+  };
+}
+
+async function questionIds(dir: string, k: number): Promise<string[]> {
+  const ids = new Set<string>();
+  for await (const { questionId } of recordsIn(dir, k, '1-samples.jsonl', Sample)) ids.add(questionId);
+  return [...ids];
+}
+
+async function questionView(dir: string, k: number, id: string): Promise<QuestionView | null> {
+  const question = await firstWhere(
+    recordsIn(dir, 0, '0-questions.jsonl', Question),
+    (candidate) => candidate.id === id,
+  );
+  if (question === null) return null;
+  const own = <T extends { questionId: string }>(all: AsyncIterable<T>) =>
+    allWhere(all, ({ questionId }) => questionId === id);
+  const samples: Sample[] = [];
+  const labels = new Map<string, StepLabels>();
+  for (let i = 1; i <= k; i += 1) {
+    samples.push(...(await own(recordsIn(dir, i, '1-samples.jsonl', Sample))));
+    for (const record of await own(recordsIn(dir, i, '2-step-labels.jsonl', StepLabels)))
+      labels.set(record.sampleId, record);
+  }
+  const scores = new Map(
+    (await own(recordsIn(dir, k, '4-scores.jsonl', StepScores))).map((record) => [record.sampleId, record]),
+  );
+  const paths = samples.map((sample) => ({
+    sample,
+    labels: labels.get(sample.id) ?? null,
+    scores: scores.get(sample.id) ?? null,
+  }));
+  return { question, paths, pairs: await own(recordsIn(dir, k, '5-pairs.jsonl', PreferencePair)) };
+}
+
+/** Records of a file of round `k`; none where that stage has not run. */
+async function* recordsIn<T>(dir: string, k: number, file: string, schema: z.ZodType<T>): AsyncGenerator<T> {
+  const path = join(dir, `iteration-${k}`, file);
+  if (existsSync(path)) yield* readRecords(path, schema);
+}
+
+async function allWhere<T>(records: AsyncIterable<T>, keep: (record: T) => boolean): Promise<T[]> {
+  const kept: T[] = [];
+  for await (const record of records) if (keep(record)) kept.push(record);
+  return kept;
+}
+
+async function firstWhere<T>(records: AsyncIterable<T>, wanted: (record: T) => boolean): Promise<T | null> {
+  for await (const record of records) if (wanted(record)) return record;
+  return null;
+}
+
+const Event = z.object({
+  time: z.string(),
+  type: z.string(),
+  iteration: z.number().optional(),
+  stage: z.string().optional(),
+});
+
+/** Time spent in stages, by round. A stage that was killed counts until the last event before the next start of the program. */
+async function secondsByIteration(dir: string): Promise<Map<number, number>> {
+  const spent = new Map<number, number>();
+  const text = (await readTextFile(join(dir, 'events.jsonl'))) ?? '';
+  let open: { iteration: number; from: number; last: number } | null = null;
+  const close = () => {
+    if (open !== null) spent.set(open.iteration, (spent.get(open.iteration) ?? 0) + (open.last - open.from) / 1000);
+    open = null;
+  };
+  for (const line of text.split('\n')) {
+    const event = Event.safeParse(safeJson(line));
+    if (!event.success) continue;
+    const { type, iteration, stage } = event.data;
+    const time = Date.parse(event.data.time);
+    if (type === 'run' || type === 'stage-start') close();
+    if (open !== null) open.last = time;
+    // The control and the final evaluation are no round's: their stages have no number.
+    if (type === 'stage-start' && iteration !== undefined && /^\d-/.test(stage ?? '')) {
+      open = { iteration, from: time, last: time };
+    }
+    if (type === 'stage-end') close();
+  }
+  close();
+  return spent;
+}
+
+function safeJson(line: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return null;
+  }
+}
+
+async function readJson<T>(path: string, schema: z.ZodType<T>): Promise<T | null> {
+  const text = await readTextFile(path);
+  return text === null ? null : parse(text, path, schema);
+}
+
+function parse<T>(text: string, path: string, schema: z.ZodType<T>): T {
+  const parsed = schema.safeParse(safeJson(text));
+  if (parsed.success) return parsed.data;
+  throw new SipfError(
+    'bad-input',
+    `Expected a file of this program at ${path}, got something else: ${parsed.error.issues[0]?.message}. Restore it.`,
+  );
+}

@@ -1,0 +1,123 @@
+// A run's questions, prompts and settings -> an error for what would end it later. Leaves reading questions to train-questions.ts.
+import type { Policy } from '../backend.ts';
+import type { Config } from '../config/schema.ts';
+import { SipfError } from '../errors.ts';
+import { isForCalibration, isHeldOut, shareHeldOut } from '../hashing.ts';
+import { goldRows } from '../method/align-rows.ts';
+import { METHODS, needs, roundsOf } from '../method/methods.ts';
+import type { BuildPrompt } from '../method/prompt.ts';
+import { chooseQuestions } from '../method/sample.ts';
+import { textsOf } from '../method/train-settings.ts';
+import type { Question } from '../records.ts';
+import type { Task } from '../task.ts';
+
+/** Texts whose tokens are counted in one call. */
+const BATCH = 256;
+
+/** Throws 'unsupported' where steps are to be judged by the truth and a task does not know it. */
+export function checkScorer({ method, score }: Config, task: Task): void {
+  if (METHODS[method].feedback !== 'process' || score.scorer !== 'oracle') return;
+  const blind = (task.members ?? [task]).find(({ trueSteps }) => trueSteps === undefined);
+  if (blind === undefined) return;
+  throw new SipfError(
+    'unsupported',
+    `Expected a task that knows which steps are true for score.scorer oracle, got ${blind.name}. Choose another score.scorer.`,
+  );
+}
+
+/** The questions of each round, in the rounds' order; none where the method draws no paths. */
+export function questionsOfRounds(
+  { method: name, iterations, sampling, seed }: Config,
+  asked: readonly Question[],
+): readonly (readonly Question[])[] {
+  const method = METHODS[name];
+  const rounds = method.samples ? roundsOf(method, iterations) : 0;
+  return Array.from({ length: rounds }, (_, i) => chooseQuestions(asked, sampling, seed, i + 1));
+}
+
+/** Throws 'nothing-left' where no label of the first round's questions may train the PRM. */
+export function checkPrmQuestions(config: Config, questions: readonly Question[]): void {
+  const { prm, calibration } = needs(METHODS[config.method], config.score.scorer);
+  const heldOut = shareHeldOut(
+    questions.map(({ id }) => id),
+    config.labels.heldOut,
+  );
+  const trains = ({ id }: Question) => !isHeldOut(id, heldOut) && !(calibration && isForCalibration(id, heldOut));
+  if (!prm || questions.length === 0 || questions.some(trains)) return;
+  throw new SipfError(
+    'nothing-left',
+    `Expected train questions whose labels train the PRM, got none: labels.heldOut ${config.labels.heldOut} keeps all ${questions.length} of the first round apart${calibration ? ' (prm-logprob: twice that share)' : ''}. Lower labels.heldOut, or give more questions.`,
+  );
+}
+
+export interface PromptedQuestions {
+  readonly questions: readonly Question[];
+  readonly prompt: BuildPrompt;
+}
+
+/**
+ * Throws 'bad-input' naming a question whose prompt leaves no room in the model's context; with `which: any`, where that is so of all questions.
+ */
+export async function checkContexts(
+  model: Pick<Policy, 'contextLength' | 'countTokens'>,
+  prompted: readonly PromptedQuestions[],
+  which: 'all' | 'any',
+): Promise<void> {
+  const { contextLength } = model;
+  let longest: { question: Question; tokens: number } | null = null;
+  for (const { questions, prompt } of prompted) {
+    const texts = questions.map((question) => ({ question, text: prompt(question) }));
+    // A token is a byte at least: most prompts are short enough to need no tokenizer.
+    const long = texts.filter(({ text }) => Buffer.byteLength(text) >= contextLength);
+    if (which === 'any' && long.length < texts.length) return;
+    for (let at = 0; at < long.length; at += BATCH) {
+      const some = long.slice(at, at + BATCH);
+      const counts = await model.countTokens(some.map(({ text }) => text));
+      for (const [i, { question }] of some.entries()) {
+        const tokens = counts[i] ?? 0;
+        if (tokens < contextLength && which === 'any') return;
+        if (tokens >= contextLength && tokens > (longest?.tokens ?? 0)) longest = { question, tokens };
+      }
+    }
+  }
+  if (longest === null) return;
+  throw new SipfError(
+    'bad-input',
+    `Expected prompts of fewer than ${contextLength} tokens (the model's context length), got ${longest.tokens} for the question ${longest.question.id}. Shorten or leave out such questions, or show fewer examples (prompt.shots).`,
+  );
+}
+
+export interface RowArgs {
+  readonly config: Config;
+  readonly task: Task;
+  readonly prompt: BuildPrompt;
+  readonly asked: readonly Question[];
+}
+
+/** Throws 'nothing-left' where every worked solution is longer than a stage that trains on nothing else allows. */
+export async function checkRowLengths(
+  model: Pick<Policy, 'countTokens'>,
+  { config, task, prompt, asked }: RowArgs,
+): Promise<void> {
+  const { sft, align, evaluate, method, iterations } = config;
+  const trainsControl = evaluate.control === 'continued-sft' && evaluate.final.length > 0;
+  const later = roundsOf(METHODS[method], iterations) > 0 && (METHODS[method].align === 'gold' || trainsControl);
+  const limits = [
+    ...(sft.enabled ? [['sft.train.maxLength', sft.train.maxLength] as const] : []),
+    ...(later ? [['align.train.maxLength', align.train.maxLength] as const] : []),
+  ].sort(([, a], [, b]) => a - b);
+  const [strictest] = limits;
+  if (strictest === undefined) return;
+  const [name, limit] = strictest;
+  const rows = goldRows(asked, null, '', { task, prompt });
+  let shortest = Number.POSITIVE_INFINITY;
+  for (let at = 0; at < rows.length; at += BATCH) {
+    const counts = await model.countTokens(rows.slice(at, at + BATCH).map((row) => textsOf(row).join('')));
+    shortest = Math.min(shortest, ...counts);
+    if (shortest <= limit) return;
+  }
+  throw new SipfError(
+    'nothing-left',
+    `Expected worked solutions of at most ${limit} tokens with their prompts, got ${rows.length} longer ones and no other (the shortest: ${shortest}). Raise ${name}.`,
+  );
+}

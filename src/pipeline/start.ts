@@ -1,0 +1,184 @@
+// A run's options -> everything that it needs before its first stage, checked; writes nothing into the run directory. Leaves the stages to run-loop.ts and measuring to cli/dry-run.ts.
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import type { Backend, ModelFacts, ModelInit, ModelSource } from '../backend.ts';
+import { tellingWarnings } from '../backends/warnings.ts';
+import { type OutsideModels, readsOf, relativeTo, sourceOf } from '../config/paths.ts';
+import type { Config } from '../config/schema.ts';
+import { SipfError, throwIfAborted } from '../errors.ts';
+import { type BuildPrompt, loadShots, makePrompter, withoutShots } from '../method/prompt.ts';
+import type { Checkpoint, Question } from '../records.ts';
+import { readMarker } from '../run/marker.ts';
+import { isRun, noRunAt } from '../run/no-run.ts';
+import { checkOutRun } from '../run/out-paths.ts';
+import { checkRunFolder } from '../run/run-folder.ts';
+import type { Sandbox } from '../sandbox.ts';
+import { openSandbox } from '../sandboxes/open.ts';
+import type { Shot, Task } from '../task.ts';
+import { openTasks } from '../tasks/index.ts';
+import { promptOfSet } from './evaluation.ts';
+import { helperOf, initOf, outsideModels } from './models.ts';
+import type { LoadedSet } from './question-sets.ts';
+import { stageOf } from './stages.ts';
+import {
+  checkContexts,
+  checkPrmQuestions,
+  checkRowLengths,
+  checkScorer,
+  type PromptedQuestions,
+  questionsOfRounds,
+} from './start-checks.ts';
+import { loadRunQuestions } from './train-questions.ts';
+
+export interface RunStartOptions {
+  readonly config: Config;
+  /** Run directory: new, or an existing run of the same configuration. */
+  readonly out: string;
+  /** The caller disposes it. */
+  readonly backend: Backend;
+  /** An older run directory: its stages whose inputs are equal are copied instead of run. */
+  readonly fromRun?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** A task by name; absent: the tasks of this package. */
+  readonly tasks?: ((name: string) => Task) | undefined;
+  /** Makes what runs programs; absent: this package's sandbox. */
+  readonly sandbox?: (() => Sandbox) | undefined;
+  /** Called with what is being checked, for people. */
+  readonly say?: ((what: string) => void) | undefined;
+}
+
+/** A run that nothing speaks against. Disposing it disposes its tasks and what was made to check it. */
+export interface RunStart extends AsyncDisposable {
+  readonly config: Config;
+  /** Absolute. */
+  readonly out: string;
+  readonly task: Task;
+  readonly train: readonly Question[];
+  readonly sets: ReadonlyMap<string, LoadedSet>;
+  readonly outside: OutsideModels;
+  readonly simulator: Checkpoint | null;
+  readonly verifier: Checkpoint | null;
+  /** What the run makes its model from; null: the model is configured. */
+  readonly init: ModelInit | null;
+  /** The model that training starts from: the configured one, or a copy of the one that the run makes. */
+  readonly base: ModelSource;
+  readonly facts: ModelFacts;
+  /** What the user should know of the models' files. */
+  readonly warnings: readonly string[];
+}
+
+/** Throws SipfError for everything that would end the run later and can be known now. */
+export async function startRun(options: RunStartOptions): Promise<RunStart> {
+  const { config, backend, signal, say = () => {} } = options;
+  if (config.model === '') {
+    throw new SipfError(
+      'bad-config',
+      'Expected a model (a Hugging Face folder or a .gguf file), got none. Give --model, or a preset that makes one.',
+    );
+  }
+  const out = resolve(options.out);
+  if (options.fromRun !== undefined && !(await isRun(options.fromRun)))
+    throw await noRunAt(options.fromRun, 'a run to copy stages from');
+  const from =
+    options.fromRun === undefined ? [] : [{ name: '--from-run', path: options.fromRun, kind: 'model' as const }];
+  await checkOutRun(out, [...readsOf(config), ...from]);
+  await checkRunFolder(out, relativeTo(out, config));
+  const held: AsyncDisposable[] = [];
+  try {
+    const sandbox = options.sandbox ?? (() => openSandbox(config.sandbox));
+    const tasks = openTasks({ make: options.tasks, sandbox });
+    held.push(tasks);
+    const task = tasks.named(config.task.name);
+    checkScorer(config, task);
+    say('Reading questions ...');
+    const { train, sets } = await loadRunQuestions(config, task, tasks.named);
+    throwIfAborted(signal);
+    say('Opening models ...');
+    const init = initOf(config, task);
+    const base = init === null ? configuredBase(config) : await madeBase({ out, init, backend, held, signal });
+    const warnings: string[] = [];
+    const telling = tellingWarnings(backend, (warning) => warnings.push(warning));
+    const facts = await telling.facts(base);
+    const outside = outsideModels(config);
+    const simulator = await helperOf(telling, outside, '@simulator');
+    const verifier = await helperOf(telling, outside, '@verifier');
+    const start = { config, out, task, train, sets, outside, simulator, verifier, init, base, facts, warnings };
+    say('Checking prompts and lengths ...');
+    await checkTexts(start, backend);
+    return { ...start, [Symbol.asyncDispose]: () => disposeAll(held) };
+  } catch (error) {
+    await disposeAll(held);
+    throw error;
+  }
+}
+
+async function disposeAll(held: readonly AsyncDisposable[]): Promise<void> {
+  for (const one of held) await one[Symbol.asyncDispose]();
+}
+
+function configuredBase({ model, adapter }: Config): ModelSource {
+  return { model: String(model), ...(adapter === null ? {} : { adapter }) };
+}
+
+interface MadeBaseArgs {
+  readonly out: string;
+  readonly init: ModelInit;
+  readonly backend: Backend;
+  /** Takes what must go with the start. */
+  readonly held: AsyncDisposable[];
+  readonly signal: AbortSignal | undefined;
+}
+
+/** The model that an earlier start of the run has made, else one that is as the run will make it, in a folder of its own. */
+async function madeBase({ out, init, backend, held, signal }: MadeBaseArgs): Promise<ModelSource> {
+  const stage = stageOf(0, '0-inputs');
+  if (existsSync(out) && (await readMarker(out, stage)) !== null) return { model: join(out, stage.folder, '0-model') };
+  const folder = await mkdtemp(join(tmpdir(), 'sipf-start-'));
+  held.push({ [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }) });
+  const model = join(folder, 'model');
+  await backend.initModel(model, init, { signal });
+  return { model };
+}
+
+export interface Prompts {
+  readonly shots: readonly Shot[];
+  readonly prompt: BuildPrompt;
+  /** The questions that the prompt does not show: those of the rounds and of training. */
+  readonly asked: readonly Question[];
+}
+
+/** The worked examples and prompts of a run whose train questions are `questions`, and whose model is `base`. */
+export async function openPrompts(
+  { config, task }: Pick<RunStart, 'config' | 'task'>,
+  questions: readonly Question[],
+  base: ModelSource,
+  backend: Backend,
+): Promise<Prompts> {
+  const { shots: count, shotsFile: file } = config.prompt;
+  const shots = await loadShots({ task, count, file, fallback: questions, data: config.task.data ?? undefined });
+  const openPolicy = () => backend.openPolicy(base);
+  const prompt = await makePrompter({ task, options: config.prompt, shots, openPolicy });
+  return { shots, prompt, asked: withoutShots(questions, shots) };
+}
+
+/** Prompts as the run will have them, against the contexts of its models and the lengths of its training rows. */
+async function checkTexts(start: Omit<RunStart, keyof AsyncDisposable>, backend: Backend): Promise<void> {
+  const { config, task, train, sets, base, outside, simulator } = start;
+  const { shots, prompt, asked } = await openPrompts(start, train, base, backend);
+  const rounds = questionsOfRounds(config, asked);
+  checkPrmQuestions(config, rounds[0] ?? []);
+  const openPolicy = () => backend.openPolicy(base);
+  const prompted: PromptedQuestions[] = [{ questions: [...new Set(rounds.flat())], prompt }];
+  for (const set of sets.values()) {
+    const own = { task, prompt, shots, options: config.prompt, openPolicy };
+    prompted.push({ questions: set.questions, prompt: await promptOfSet(set, own) });
+  }
+  await using policy = await openPolicy();
+  await checkContexts(policy, prompted, 'all');
+  await checkRowLengths(policy, { config, task, prompt, asked });
+  if (simulator === null || rounds.length === 0) return;
+  await using rolling = await backend.openPolicy(sourceOf('.', outside, simulator));
+  await checkContexts(rolling, prompted.slice(0, 1), 'any');
+}

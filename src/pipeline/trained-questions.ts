@@ -1,0 +1,44 @@
+// A model that a run made -> the train questions of that run, and of the runs that its own model comes from. Leaves other models alone: nothing is known of them.
+import { existsSync } from 'node:fs';
+import { realpath } from 'node:fs/promises';
+import { dirname, join, relative, resolve, sep } from 'node:path';
+import type { ModelSource } from '../backend.ts';
+import { Question } from '../records.ts';
+import { readRecords } from '../run/journal.ts';
+import { isRun } from '../run/no-run.ts';
+import { configOfRun } from './run-reader.ts';
+
+export interface TrainedOn {
+  /** The run directory. */
+  readonly run: string;
+  readonly questions: readonly Question[];
+}
+
+/** Empty for a model that no run made, and for one that a run made from nothing and has not trained. */
+export async function trainedOn({ model, adapter }: ModelSource): Promise<TrainedOn[]> {
+  const found = new Map<string, TrainedOn>();
+  const follow = async (path: string): Promise<void> => {
+    const run = await runAround(await realpath(path).catch(() => resolve(path)));
+    if (run === null || found.has(run)) return;
+    const questions: Question[] = [];
+    const file = join(run, 'iteration-0', '0-questions.jsonl');
+    if (existsSync(file)) for await (const question of readRecords(file, Question)) questions.push(question);
+    found.set(run, { run, questions });
+    const config = await configOfRun(run);
+    for (const base of [config?.model, config?.adapter])
+      if (typeof base === 'string' && base !== '') await follow(base);
+  };
+  for (const path of [model, adapter]) if (path !== undefined) await follow(path);
+  return [...found.values()];
+}
+
+/** The run that trained what is in `path`; null: none. */
+async function runAround(path: string): Promise<string | null> {
+  for (let dir = dirname(path); dir !== dirname(dir); dir = dirname(dir)) {
+    const inside = relative(dir, path).split(sep);
+    if (inside.length > 3) return null;
+    const isPolicy = /^(iteration-\d+|final)$/.test(inside[0] ?? '') && inside[1] !== '0-model';
+    if (isPolicy && (await isRun(dir))) return dir;
+  }
+  return null;
+}

@@ -1,0 +1,152 @@
+// Journals and locks under bad luck: torn lines, foreign inputs, dead and living holders, a disk that refuses.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { appendFile, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { z } from 'zod';
+import { hashPath, nodeDisk } from '../io/disk.ts';
+import { Journal, readRecords } from './journal.ts';
+import { Lock } from './lock.ts';
+
+let folder = '';
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'sipf-journal-'));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+async function text(journal: Journal): Promise<string> {
+  let all = '';
+  for await (const chunk of journal.lines()) all += chunk;
+  return all;
+}
+
+describe('Journal', () => {
+  it('keeps whole units, drops a torn last one and goes on after it', async () => {
+    const path = join(folder, 'torn.jsonl');
+    const first = await Journal.open(nodeDisk, path, 'inputs', false);
+    await first.add({ records: [{ a: 1 }, { a: 'ü' }], counts: { n: 2 } });
+    await first.add({ records: [], counts: { n: 1, other: 5 } });
+    await appendFile(path, '{"unit":2,"records":[{"a":');
+    const second = await Journal.open(nodeDisk, path, 'inputs', true);
+    expect([second.units, second.counts]).toEqual([2, { n: 3, other: 5 }]);
+    await second.add({ records: [{ a: 3 }], counts: {} });
+    expect(await text(second)).toBe('{"a":1}\n{"a":"ü"}\n{"a":3}\n');
+  });
+
+  it('starts again on other inputs and after a torn header', async () => {
+    const path = join(folder, 'inputs.jsonl');
+    const first = await Journal.open(nodeDisk, path, 'one', false);
+    await first.add({ records: [1], counts: {} });
+    expect((await Journal.open(nodeDisk, path, 'two', true)).units).toBe(0);
+    await writeFile(path, '{"journ');
+    expect((await Journal.open(nodeDisk, path, 'two', true)).units).toBe(0);
+  });
+
+  it('names a corrupt line in the middle', async () => {
+    const path = join(folder, 'corrupt.jsonl');
+    const journal = await Journal.open(nodeDisk, path, 'x', false);
+    await journal.add({ records: [], counts: {} });
+    await appendFile(path, 'garbage\n');
+    await expect(Journal.open(nodeDisk, path, 'x', true)).rejects.toThrow(/corrupt\.jsonl line 3/);
+  });
+});
+
+describe('readRecords', () => {
+  const Row = z.object({ n: z.number() });
+
+  it('names file, line and field', async () => {
+    const path = join(folder, 'rows.jsonl');
+    const read = async () => {
+      const rows = [];
+      for await (const row of readRecords(path, Row)) rows.push(row);
+      return rows;
+    };
+    await expect(read()).rejects.toMatchObject({ code: 'not-found' });
+    await writeFile(path, '{"n":1}\n\n{"n":2}');
+    expect(await read()).toEqual([{ n: 1 }, { n: 2 }]);
+    await writeFile(path, '{"n":1}\n{"n":"x"}\n');
+    await expect(read()).rejects.toThrow(/valid n in .*rows\.jsonl line 2/);
+    await writeFile(path, '{"n":1}\n{"n"\n');
+    await expect(read()).rejects.toThrow(/JSON in .*rows\.jsonl line 2/);
+  });
+});
+
+describe('Lock', () => {
+  it('keeps a second writer out until it is released', async () => {
+    const dir = join(folder, 'lock');
+    await mkdir(dir);
+    const lock = await Lock.take(nodeDisk, dir);
+    await expect(Lock.take(nodeDisk, dir)).rejects.toMatchObject({ code: 'locked' });
+    await lock[Symbol.asyncDispose]();
+    await (await Lock.take(nodeDisk, dir))[Symbol.asyncDispose]();
+  });
+
+  it.each([
+    ['a process that is gone', (holder: object) => JSON.stringify({ ...holder, pid: 2 ** 22 + 1 })],
+    [
+      'a process that took over its number',
+      (holder: object) => JSON.stringify({ ...holder, started: 'another boot/1' }),
+    ],
+    ['a process that died while writing it', () => '{"pid":'],
+  ])('takes over from %s', async (_name, change) => {
+    const dir = await mkdtemp(join(folder, 'stale-'));
+    await Lock.take(nodeDisk, dir);
+    const holder = JSON.parse(await readFile(join(dir, 'lock'), 'utf8')) as object;
+    await writeFile(join(dir, 'lock'), change(holder));
+    const lock = await Lock.take(nodeDisk, dir);
+    await expect(Lock.take(nodeDisk, dir)).rejects.toMatchObject({ code: 'locked' });
+    await lock[Symbol.asyncDispose]();
+    expect(await stat(join(dir, 'lock')).catch(() => null)).toBeNull();
+  });
+
+  it.runIf(process.platform === 'linux')('takes over from a process that was killed and nobody collects', async () => {
+    const dir = await mkdtemp(join(folder, 'zombie-'));
+    const parent = spawn('sh', ['-c', 'sleep 60 & echo $!; exec sleep 60']);
+    const [line] = (await once(parent.stdout, 'data')) as [Buffer];
+    const pid = Number(line);
+    await Lock.take(nodeDisk, dir, pid);
+    await expect(Lock.take(nodeDisk, dir)).rejects.toMatchObject({ code: 'locked' });
+    process.kill(pid, 'SIGKILL');
+    await vi.waitFor(async () => expect(await readFile(`/proc/${pid}/stat`, 'utf8')).toContain(') Z '));
+    await (await Lock.take(nodeDisk, dir))[Symbol.asyncDispose]();
+    parent.kill('SIGKILL');
+  });
+
+  it('does not take over from another machine', async () => {
+    const dir = await mkdtemp(join(folder, 'host-'));
+    await writeFile(join(dir, 'lock'), JSON.stringify({ pid: 1, started: null, host: 'elsewhere', token: 't' }));
+    await expect(Lock.take(nodeDisk, dir)).rejects.toThrow(/on elsewhere/);
+  });
+
+  it('lets one of many starters in', async () => {
+    const dir = await mkdtemp(join(folder, 'race-'));
+    await writeFile(
+      join(dir, 'lock'),
+      JSON.stringify({ pid: 2 ** 22 + 1, started: null, host: (await import('node:os')).hostname(), token: 't' }),
+    );
+    const takers = await Promise.allSettled(Array.from({ length: 12 }, () => Lock.take(nodeDisk, dir)));
+    expect(takers.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+  });
+});
+
+describe('nodeDisk', () => {
+  it('says what to do where it may not write', async () => {
+    const file = join(folder, 'file');
+    await writeFile(file, '');
+    await expect(nodeDisk.write(join(file, 'inside'), ['x'])).rejects.toMatchObject({ code: 'write-failed' });
+    await expect(nodeDisk.write('/dev/full', ['x'])).rejects.toThrow(/ENOSPC/);
+  });
+
+  it('hashes folders by names and contents', async () => {
+    const dir = await mkdtemp(join(folder, 'hash-'));
+    await writeFile(join(dir, 'a'), '1');
+    const before = await hashPath(dir);
+    await writeFile(join(dir, 'a'), '2');
+    expect(await hashPath(dir)).not.toBe(before);
+    await writeFile(join(dir, 'a'), '1');
+    expect(await hashPath(dir)).toBe(before);
+    expect(await hashPath(join(dir, 'none'))).toBeNull();
+  });
+});

@@ -1,0 +1,83 @@
+// A completed stage -> the file that says so, written last, and its checks on resume. Leaves running stages to run.ts.
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { configDifference } from '../config/schema.ts';
+import { messageOf, SipfError } from '../errors.ts';
+import { hashPath, readTextFile } from '../io/disk.ts';
+
+/** Where a stage stands: `iteration-1/1-samples`, or `final/...`. */
+export interface StageName {
+  readonly folder: string;
+  readonly name: string;
+  readonly iteration: number;
+}
+
+/** What a stage read and wrote, by hash, and its figures. `inputs` are kept whole, so that a difference can be named. */
+export const Marker = z.object({
+  stage: z.string(),
+  inputs: z.record(z.string(), z.unknown()),
+  outputs: z.record(z.string(), z.string()),
+  result: z.unknown(),
+});
+export type Marker = z.infer<typeof Marker>;
+
+export function markerPath(dir: string, { folder, name }: StageName): string {
+  return join(dir, folder, 'done', `${name}.json`);
+}
+
+/** Whether any stage of the run is complete. */
+export async function hasMarkers(dir: string): Promise<boolean> {
+  const names = await readdir(dir, { recursive: true });
+  return names.some((name) => /(?:^|[\\/])done[\\/][^\\/]+\.json$/.test(name));
+}
+
+/** null: the stage is not complete. */
+export async function readMarker(dir: string, stage: StageName): Promise<Marker | null> {
+  const path = markerPath(dir, stage);
+  const text = await readTextFile(path);
+  return text === null ? null : parseJson(text, path, Marker);
+}
+
+/** Throws 'config-changed' where the stage's inputs are others now, 'bad-input' where an output is not what the stage wrote. */
+export async function checkMarker(
+  dir: string,
+  stage: StageName,
+  marker: Marker,
+  inputs: Marker['inputs'],
+): Promise<void> {
+  const changes = configDifference(marker.inputs, JSON.parse(JSON.stringify(inputs)));
+  if (changes.length > 0) {
+    throw new SipfError(
+      'config-changed',
+      `Expected the inputs that ${stage.folder}/${stage.name} was made from, got others:\n${changesOf(changes)}\nRestore them (data or model files have changed), or start a new run with --from-run ${dir}.`,
+    );
+  }
+  for (const [output, expected] of Object.entries(marker.outputs)) {
+    const path = join(dir, stage.folder, output);
+    const hash = await hashPath(path);
+    if (hash === expected) continue;
+    throw new SipfError(
+      'bad-input',
+      `Expected ${path} as its stage wrote it (SHA-256 ${expected.slice(0, 12)}), got ${hash === null ? 'no file' : `other content (${hash.slice(0, 12)})`}. Restore it, or delete ${markerPath(dir, stage)} to compute it again.`,
+    );
+  }
+}
+
+/** One line a difference. */
+export function changesOf(changes: ReturnType<typeof configDifference>): string {
+  return changes.map(({ key, from, to }) => `  ${key}: ${JSON.stringify(from)} -> ${JSON.stringify(to)}`).join('\n');
+}
+
+/** A file this program wrote. Throws 'bad-input' naming it where it is not. */
+export function parseJson<T>(text: string, path: string, schema: z.ZodType<T>): T {
+  try {
+    return schema.parse(JSON.parse(text));
+  } catch (cause) {
+    throw new SipfError(
+      'bad-input',
+      `Expected a file of this program at ${path}, got ${messageOf(cause).slice(0, 200)}. Restore it or start another run directory.`,
+      { cause },
+    );
+  }
+}

@@ -1,0 +1,279 @@
+// A run directory and stages -> completed stages on disk, each exactly once, resumable after a kill. Leaves what a stage computes to the pipeline.
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { configDifference } from '../config/schema.ts';
+import { throwIfAborted } from '../errors.ts';
+import { canonicalJson, sha256 } from '../hashing.ts';
+import { type Disk, hashPath, nodeDisk, removeLeftovers, replaceFile } from '../io/disk.ts';
+import type { Log, LogEvent, OnProgress } from './events.ts';
+import { Journal } from './journal.ts';
+import { Lock } from './lock.ts';
+import { checkMarker, type Marker, markerPath, readMarker, type StageName } from './marker.ts';
+import { checkStored } from './run-folder.ts';
+import type { Counts, StageOutput } from './units.ts';
+
+export interface RunOptions {
+  readonly dir: string;
+  /** The resolved configuration, with paths relative to the run directory. */
+  readonly config: unknown;
+  readonly versions: Readonly<Record<string, string>>;
+  /** An older run: its stages with equal inputs are copied instead of run. */
+  readonly reuse?: string | undefined;
+  readonly disk?: Disk | undefined;
+  readonly clock: () => Date;
+  readonly log: Log;
+  readonly onProgress: OnProgress;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface OnceArgs<R> {
+  readonly stage: StageName;
+  /** Everything the stage depends on: its options, hashes of files and models. */
+  readonly inputs: Readonly<Record<string, unknown>>;
+  /** File or folder names in the stage's folder. */
+  readonly outputs: readonly string[];
+  readonly result: z.ZodType<R>;
+  readonly body: () => Promise<R>;
+}
+
+export interface CollectArgs<U, C extends AsyncDisposable> {
+  readonly stage: StageName;
+  readonly inputs: Readonly<Record<string, unknown>>;
+  /** JSONL file in the stage's folder. */
+  readonly file: string;
+  /** Units of work, fixed by configuration and inputs. */
+  readonly units: () => AsyncIterable<U> | Iterable<U>;
+  readonly sizeOf: (unit: U) => number;
+  /** What is counted, and how many there will be. */
+  readonly unit: string;
+  readonly total: number;
+  /** Opened when the first unit that is not done yet begins. */
+  readonly open: () => Promise<C>;
+  /** Calls `onDone` with how much of the unit is done, in what `sizeOf` counts. */
+  readonly each: (unit: U, opened: C, onDone: (done: number) => void) => Promise<StageOutput<unknown>>;
+}
+
+const COUNTS = z.record(z.string(), z.number());
+
+/** One run directory with its lock. Artefacts hold no times and no absolute paths; events.jsonl does. */
+export class Run implements AsyncDisposable {
+  readonly dir: string;
+  readonly signal: AbortSignal | undefined;
+  readonly onProgress: OnProgress;
+  readonly #options: RunOptions;
+  readonly #disk: Disk;
+  readonly #lock: Lock;
+  #events: Promise<void> = Promise.resolve();
+  #moved = '';
+
+  private constructor(options: RunOptions, disk: Disk, lock: Lock) {
+    this.dir = options.dir;
+    this.signal = options.signal;
+    this.onProgress = options.onProgress;
+    this.#options = options;
+    this.#disk = disk;
+    this.#lock = lock;
+  }
+
+  /** Throws 'locked' for a second writer and 'config-changed' (naming the keys) where the directory holds a run of another configuration. */
+  static async open(options: RunOptions): Promise<Run> {
+    const disk = options.disk ?? nodeDisk;
+    await disk.makeFolder(options.dir);
+    const lock = await Lock.take(disk, options.dir);
+    const run = new Run(options, disk, lock);
+    try {
+      await removeLeftovers(disk, options.dir);
+      await run.#checkConfig();
+      run.log({ type: 'run', data: { dir: options.dir, pid: process.pid, versions: options.versions } });
+      return run;
+    } catch (error) {
+      await lock[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  path(...parts: readonly string[]): string {
+    return join(this.dir, ...parts);
+  }
+
+  /** To the caller's log, and with the time to events.jsonl. */
+  log(event: LogEvent): void {
+    this.#options.log(event);
+    const line = `${JSON.stringify({ time: this.#options.clock().toISOString(), ...event })}\n`;
+    this.#events = this.#events.then(() => this.#disk.append(this.path('events.jsonl'), line, false));
+    // Reported by the next stage, which awaits it.
+    this.#events.catch(() => undefined);
+  }
+
+  warn(message: string, stage?: StageName): void {
+    this.log({
+      type: 'warning',
+      message,
+      ...(stage === undefined ? {} : { stage: stage.name, iteration: stage.iteration }),
+    });
+  }
+
+  /** Keeps where a run that was moved finds what it reads now, once the hashes have said that it is the same. */
+  async settlePaths(): Promise<void> {
+    if (this.#moved === '') return;
+    await replaceFile(this.#disk, this.path('config.json'), [configText(this.#options)]);
+    this.warn(`Nothing is at the paths that this run was begun with, so it continues with others:\n${this.#moved}`);
+    this.#moved = '';
+  }
+
+  /**
+   * Runs `body` unless its completion marker says that it has run on equal inputs; then its outputs are checked and its figures returned.
+   * Throws 'config-changed' where the inputs differ, 'bad-input' where an output is not what was written.
+   */
+  async once<R>({ stage, inputs, outputs, result, body }: OnceArgs<R>): Promise<R> {
+    throwIfAborted(this.signal);
+    await this.#events;
+    const done = (await readMarker(this.dir, stage)) ?? (await this.#reuse(stage, inputs));
+    if (done !== null) {
+      await checkMarker(this.dir, stage, done, inputs);
+      await this.#disk.remove(this.#journalPath(stage));
+      this.log({ type: 'stage-skipped', stage: stage.name, iteration: stage.iteration });
+      return result.parse(done.result);
+    }
+    this.log({ type: 'stage-start', stage: stage.name, iteration: stage.iteration });
+    await this.#disk.makeFolder(this.path(stage.folder, 'done'));
+    const value = await body();
+    await this.#complete({ stage, inputs, outputs, value });
+    this.log({ type: 'stage-end', stage: stage.name, iteration: stage.iteration, data: { result: value } });
+    await this.#events;
+    return value;
+  }
+
+  /** `once` for a stage that is a list of units: each is journaled whole, and the file is assembled at the end. Returns the summed counts. */
+  async collect<U, C extends AsyncDisposable>(args: CollectArgs<U, C>): Promise<Counts> {
+    const { stage, inputs, file } = args;
+    const body = async () => {
+      const path = this.#journalPath(stage);
+      const exists = (await stat(path).catch(() => null)) !== null;
+      const journal = await Journal.open(this.#disk, path, sha256(canonicalJson(inputs)), exists);
+      await this.#runUnits(args, journal);
+      await replaceFile(this.#disk, this.path(stage.folder, file), journal.lines());
+      return { ...journal.counts };
+    };
+    const counts = await this.once({ stage, inputs, outputs: [file], result: COUNTS, body });
+    await this.#disk.remove(this.#journalPath(stage));
+    return counts;
+  }
+
+  /** Replaces a JSON file of a stage. */
+  async writeJson(stage: StageName, file: string, value: unknown): Promise<void> {
+    await replaceFile(this.#disk, this.path(stage.folder, file), [`${JSON.stringify(value, null, 2)}\n`]);
+  }
+
+  /** Replaces a JSONL file of a stage. */
+  async writeRecords(
+    stage: StageName,
+    file: string,
+    records: AsyncIterable<unknown> | Iterable<unknown>,
+  ): Promise<void> {
+    await replaceFile(this.#disk, this.path(stage.folder, file), jsonLines(records));
+  }
+
+  /** Hash of an output of a completed stage, from its marker. */
+  async outputHash(stage: StageName, output: string): Promise<string> {
+    const marker = await readMarker(this.dir, stage);
+    const hash = marker?.outputs[output];
+    if (hash === undefined) throw new Error(`Expected ${stage.folder}/${stage.name} to be complete with ${output}.`);
+    return hash;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#events.catch(() => undefined);
+    await this.#lock[Symbol.asyncDispose]();
+  }
+
+  async #runUnits<U, C extends AsyncDisposable>(args: CollectArgs<U, C>, journal: Journal): Promise<void> {
+    const { stage, units, sizeOf, unit: unitName, total, open, each } = args;
+    const already = journal.units;
+    let opened: C | null = null;
+    let index = 0;
+    let finished = 0;
+    const report = (done: number) =>
+      this.onProgress({ stage: stage.name, iteration: stage.iteration, done: finished + done, total, unit: unitName });
+    try {
+      for await (const unit of units()) {
+        throwIfAborted(this.signal);
+        if (index >= already) {
+          opened ??= await open();
+          await journal.add(await each(unit, opened, report));
+        }
+        index += 1;
+        finished += sizeOf(unit);
+        report(0);
+      }
+    } finally {
+      await opened?.[Symbol.asyncDispose]();
+    }
+    if (index < already) throw new Error(`Expected at least ${already} units of ${stage.name}, got ${index}.`);
+  }
+
+  async #complete(args: {
+    stage: StageName;
+    inputs: Marker['inputs'];
+    outputs: readonly string[];
+    value: unknown;
+  }): Promise<void> {
+    const { stage, inputs, outputs, value } = args;
+    const hashes: Record<string, string> = {};
+    for (const output of outputs) {
+      const hash = await hashPath(this.path(stage.folder, output));
+      if (hash === null) throw new Error(`Expected the stage ${stage.name} to write ${output}, got nothing.`);
+      hashes[output] = hash;
+    }
+    const marker: Marker = { stage: stage.name, inputs: { ...inputs }, outputs: hashes, result: value };
+    await replaceFile(this.#disk, markerPath(this.dir, stage), [`${JSON.stringify(marker, null, 2)}\n`]);
+  }
+
+  async #checkConfig(): Promise<void> {
+    const path = this.path('config.json');
+    const stored = await checkStored(this.dir, this.#options.config);
+    if (stored === null) {
+      await replaceFile(this.#disk, path, [configText(this.#options)]);
+      return;
+    }
+    this.#moved = stored.moved;
+    if (stored.changes !== '') {
+      // Nothing was finished under the old one, which most likely is why it was changed.
+      await replaceFile(this.#disk, path, [configText(this.#options)]);
+      return this.warn(`No stage had finished: this run takes the new configuration.\n${stored.changes}`);
+    }
+    for (const { key, from, to } of configDifference(stored.versions, this.#options.versions)) {
+      this.warn(
+        `This run was begun with ${key} ${String(from)} and continues with ${String(to)}: its figures may differ in the last digits.`,
+      );
+    }
+  }
+
+  async #reuse(stage: StageName, inputs: Marker['inputs']): Promise<Marker | null> {
+    const { reuse } = this.#options;
+    if (reuse === undefined) return null;
+    const marker = await readMarker(reuse, stage);
+    if (marker === null || canonicalJson(marker.inputs) !== canonicalJson(JSON.parse(JSON.stringify(inputs))))
+      return null;
+    await this.#disk.makeFolder(this.path(stage.folder, 'done'));
+    for (const output of Object.keys(marker.outputs)) {
+      await this.#disk.remove(this.path(stage.folder, output));
+      await this.#disk.copy(join(reuse, stage.folder, output), this.path(stage.folder, output));
+    }
+    await replaceFile(this.#disk, markerPath(this.dir, stage), [`${JSON.stringify(marker, null, 2)}\n`]);
+    return marker;
+  }
+
+  #journalPath({ folder, name }: StageName): string {
+    return this.path(folder, 'done', `${name}.journal.jsonl`);
+  }
+}
+
+async function* jsonLines(records: AsyncIterable<unknown> | Iterable<unknown>): AsyncGenerator<string> {
+  for await (const record of records) yield `${JSON.stringify(record)}\n`;
+}
+
+function configText({ config, versions }: RunOptions): string {
+  return `${JSON.stringify({ config, versions }, null, 2)}\n`;
+}

@@ -1,0 +1,35 @@
+// Python text -> its reasoning steps. Joined, they are the text.
+//
+// A step is one simple statement with everything before it that is none: the headers it stands under (`for x in y:`, `else:`), their decorators,
+// comments and blank lines. A header alone says nothing that could be judged, and a prefix that ends in one is no program; so every prefix of
+// whole steps is a program as far as the statements go (an open `try` apart). What comes after the last statement belongs to the last step.
+import { type LogicalLine, logicalLines } from './python-tokens.ts';
+
+/** The steps of a program: `splitCode(text).join('') === text` for any text, however broken. Never empty; never cuts a string or a bracket. */
+export function splitCode(text: string): string[] {
+  const steps: string[] = [];
+  let start = 0;
+  let hasHeader = false;
+  for (const line of logicalLines(text)) {
+    if (line.blank) continue;
+    if (isHeader(text, line)) {
+      hasHeader = true;
+      continue;
+    }
+    steps.push(text.slice(start, line.end));
+    start = line.end;
+    hasHeader = false;
+  }
+  const rest = text.slice(start);
+  if (hasHeader || steps.length === 0) return [...steps, rest];
+  steps[steps.length - 1] += rest;
+  return steps;
+}
+
+/** Opens a block, or is a decorator. */
+function isHeader(text: string, { tokens }: LogicalLine): boolean {
+  const first = tokens[0];
+  const last = tokens.at(-1);
+  if (first === undefined || last === undefined) return false;
+  return text.slice(last.start, last.end) === ':' || text.slice(first.start, first.end) === '@';
+}

@@ -1,0 +1,79 @@
+// MBPP and HumanEval records (also EvalPlus's), and the user's own JSONL -> Tasks.
+import type { Question } from '../../records.ts';
+import type { Sandbox } from '../../sandbox.ts';
+import type { Split, Task } from '../../task.ts';
+import type { HubOptions } from '../data/hub-data.ts';
+import { humanEvalProblem, mbppProblem, ownProblem } from './code-records.ts';
+import { type CodeTaskOptions, createCodeTask, loadProblems } from './code-task.ts';
+
+export interface CodeSource {
+  /** Called before the first program is judged. */
+  readonly sandbox: () => Sandbox;
+  readonly hub?: HubOptions | undefined;
+}
+
+/** First and last task_id of each split, and of the worked examples of few-shot prompts. */
+const MBPP_IDS: Readonly<Record<Split | 'prompt', readonly [number, number]>> = {
+  train: [601, 974],
+  valid: [511, 600],
+  test: [11, 510],
+  prompt: [1, 10],
+};
+
+function isWithin({ id }: Question, split: Split | 'prompt'): boolean {
+  const number = Number(id.slice('mbpp/'.length));
+  const [first, last] = MBPP_IDS[split];
+  return number >= first && number <= last;
+}
+
+const mbppName = (split: Split): string => `${split} problems of MBPP (task_id ${MBPP_IDS[split].join(' to ')})`;
+
+/** 974 short problems; the split is decided by task_id whatever file a record lies in. Also the sanitised set and MBPP+. */
+export function createMbpp({ sandbox, hub }: CodeSource): Task {
+  const options: CodeTaskOptions = {
+    layout: {
+      name: 'mbpp',
+      wholeSet: ['mbpp.jsonl', 'sanitized-mbpp.json', 'MbppPlus.jsonl'],
+      testOnly: false,
+      splitInRecords: true,
+      folder: 'full',
+    },
+    hubSet: { repo: 'google-research-datasets/mbpp', folder: 'full' },
+    hub,
+    sandbox,
+    parse: mbppProblem,
+    belongs: isWithin,
+    splitNames: { train: mbppName('train'), valid: mbppName('valid'), test: mbppName('test') },
+  };
+  return {
+    ...createCodeTask(options),
+    examples: ({ data }) =>
+      loadProblems({ ...options, belongs: (question) => isWithin(question, 'prompt') }, { data, split: 'train' }),
+  };
+}
+
+/** 164 functions to complete, a test set only; `prefix` is the prompt that the answer goes on from. Also HumanEval+. */
+export function createHumanEval({ sandbox, hub }: CodeSource): Task {
+  return createCodeTask({
+    layout: {
+      name: 'humaneval',
+      wholeSet: ['HumanEval.jsonl', 'humaneval.jsonl', 'HumanEvalPlus.jsonl'],
+      testOnly: true,
+      folder: 'openai_humaneval',
+    },
+    hubSet: { repo: 'openai/openai_humaneval', folder: 'openai_humaneval' },
+    hub,
+    sandbox,
+    parse: humanEvalProblem,
+  });
+}
+
+/** Any JSONL with prompts and tests: see `ownProblem` for its fields. Splits as in the task jsonl. */
+export function createCode({ sandbox }: Pick<CodeSource, 'sandbox'>): Task {
+  return createCodeTask({
+    layout: { name: 'code', wholeSet: [], testOnly: false, ownData: true },
+    hubSet: null,
+    sandbox,
+    parse: ownProblem,
+  });
+}

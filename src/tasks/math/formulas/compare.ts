@@ -1,0 +1,119 @@
+// Two formulas -> right, wrong, or out of time, compared in a thread that can be ended.
+import { dirname, join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { Worker } from 'node:worker_threads';
+import { SipfError } from '../../../errors.ts';
+import { type ExpressionJudge, sameMath } from './same-math.ts';
+import type { Asked, Told } from './worker.ts';
+
+export type Verdict = 'same' | 'different' | 'timeout';
+
+/** For one comparison, once the thread is there. Ordinary ones take milliseconds. */
+const LIMIT_MS = 5000;
+/** For the thread to start, on a busy machine. */
+const START_MS = 120_000;
+const MEMORY_MIB = 512;
+
+/** Compares answers one after the other; holds a thread from the first comparison that needs the library. */
+export class MathComparer implements AsyncDisposable {
+  readonly #limitMs: number;
+  #worker: Promise<Worker> | null = null;
+  #queue: Promise<unknown> = Promise.resolve();
+  #asked = 0;
+
+  constructor({ limitMs = LIMIT_MS }: { limitMs?: number } = {}) {
+    this.#limitMs = limitMs;
+  }
+
+  /** Whether `given` is the answer `wanted`. `timeout`: it was still unknown after five seconds, or had taken all memory. */
+  async compare(wanted: string, given: string): Promise<Verdict> {
+    try {
+      return sameMath(wanted, given, unavailable) ? 'same' : 'different';
+    } catch (error) {
+      if (error !== NEEDS_LIBRARY) throw error;
+    }
+    const turn = this.#queue.then(() => this.#ask(wanted, given));
+    this.#queue = turn.catch(() => undefined);
+    return turn;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#queue;
+    const worker = await this.#worker?.catch(() => null);
+    this.#worker = null;
+    await worker?.terminate();
+  }
+
+  async #ask(wanted: string, given: string): Promise<Verdict> {
+    this.#worker ??= start();
+    const worker = await this.#worker.catch((error: unknown) => {
+      this.#worker = null;
+      throw error;
+    });
+    const id = this.#asked++;
+    const asked: Asked = { id, wanted, given };
+    worker.ref();
+    worker.postMessage(asked);
+    const told = await answerOf(worker, this.#limitMs);
+    // Waiting for the next comparison keeps no process alive.
+    worker.unref();
+    if (told !== null && 'id' in told && told.id === id) return told.same ? 'same' : 'different';
+    this.#worker = null;
+    await worker.terminate();
+    return 'timeout';
+  }
+}
+
+const NEEDS_LIBRARY = new Error('This comparison needs the library.');
+const unavailable: ExpressionJudge = {
+  equal() {
+    throw NEEDS_LIBRARY;
+  },
+  ratio() {
+    throw NEEDS_LIBRARY;
+  },
+};
+
+/** Beside this file in a package, in dist/ when this file is a source. */
+function entry(): URL {
+  const here = dirname(fileURLToPath(import.meta.url));
+  const folder = import.meta.url.endsWith('.ts')
+    ? join(here, '..', '..', '..', '..', 'dist', 'tasks', 'math', 'formulas')
+    : here;
+  return pathToFileURL(join(folder, 'worker.js'));
+}
+
+async function start(): Promise<Worker> {
+  const worker = new Worker(entry(), {
+    name: 'sipf-math',
+    env: {},
+    resourceLimits: { maxOldGenerationSizeMb: MEMORY_MIB },
+  });
+  let failure: unknown = null;
+  worker.on('error', (error) => {
+    failure = error;
+  });
+  if ((await answerOf(worker, START_MS)) !== null) return worker;
+  await worker.terminate();
+  throw new SipfError(
+    'unsupported',
+    `Expected a thread that compares expressions, got none in ${START_MS / 1000} s${failure instanceof Error ? ` (${failure.message})` : ''}. Run \`npm ci\` (from a checkout also \`npm run build\`), or the command again.`,
+    { cause: failure },
+  );
+}
+
+/** The next message; null where the thread ends or `limitMs` pass first. */
+function answerOf(worker: Worker, limitMs: number): Promise<Told | null> {
+  return new Promise((resolve) => {
+    const settle = (told: Told | null): void => {
+      clearTimeout(timer);
+      worker.off('message', settle);
+      worker.off('exit', ended);
+      resolve(told);
+    };
+    const ended = (): void => settle(null);
+    const timer = setTimeout(ended, limitMs);
+    worker.on('message', settle);
+    worker.on('exit', ended);
+  });
+}

@@ -1,0 +1,110 @@
+// MATH records (problem, solution with a box) -> a Task whose answers are formulas.
+import { SipfError } from '../../errors.ts';
+import type { Question } from '../../records.ts';
+import type { Graded, Task } from '../../task.ts';
+import type { DataRecord } from '../data/data-files.ts';
+import { short } from '../data/data-text.ts';
+import type { HubOptions } from '../data/hub-data.ts';
+import { ownId } from '../data/record-ids.ts';
+import { goldSteps } from '../text/steps.ts';
+import { choicesOf, letterOf, rightOption, withOptions } from './choices.ts';
+import { MathComparer } from './formulas/compare.ts';
+import { lastBoxes, statedMath } from './formulas/stated-math.ts';
+import { gradeChoice } from './grade-choice.ts';
+import { createMathTask, mathFormat, type ParsedRecord, textField } from './math-task.ts';
+
+/** Competition problems (Hendrycks et al. 2021): 7,500 train, 5,000 test, in seven subjects. */
+export function createMath(hub?: HubOptions): Task {
+  const task = createMathTask({
+    layout: { name: 'math', wholeSet: [], testOnly: false, nested: true },
+    maxTokens: 1024,
+    hubSet: { repo: 'EleutherAI/hendrycks_math', folder: '' },
+    hub,
+    parse: mathRecord,
+  });
+  return { ...task, ...formulaFormat() };
+}
+
+/** The 500 of MATH's test problems that most reports use (Lightman et al. 2023). */
+export function createMath500(hub?: HubOptions): Task {
+  const task = createMathTask({
+    layout: { name: 'math-500', wholeSet: ['math500.jsonl', 'math-500.jsonl', 'math_500.jsonl'], testOnly: true },
+    maxTokens: 1024,
+    hubSet: { repo: 'HuggingFaceH4/MATH-500', folder: '' },
+    hub,
+    parse: mathRecord,
+  });
+  return { ...task, ...formulaFormat() };
+}
+
+function formulaFormat() {
+  const comparer = new MathComparer();
+  return {
+    instruction: 'Solve the problem step by step, one step per line. Put the final answer in \\boxed{}.',
+    reference: referenceFormula,
+    grade: (question: Question, completion: string, finishReason: 'stop' | 'length') =>
+      gradeFormula(comparer, question, completion, finishReason),
+    [Symbol.asyncDispose]: () => comparer[Symbol.asyncDispose](),
+  } satisfies Partial<Task>;
+}
+
+async function gradeFormula(
+  comparer: MathComparer,
+  { answer, choices }: Pick<Question, 'answer' | 'choices'>,
+  completion: string,
+  finishReason: 'stop' | 'length',
+): Promise<Graded> {
+  if (choices !== undefined) return gradeChoice({ answer, choices }, completion, finishReason);
+  const stated = statedMath(completion);
+  if (finishReason === 'length' && !stated?.explicit) {
+    return { extracted: null, outcome: { kind: 'wrong', reason: 'truncated' } };
+  }
+  if (stated === null) return { extracted: null, outcome: { kind: 'wrong', reason: 'no-answer' } };
+  const extracted = stated.text;
+  const verdict = await comparer.compare(referenceFormula(answer) ?? '', extracted);
+  if (verdict === 'same') return { extracted, outcome: { kind: 'right' } };
+  return { extracted, outcome: { kind: 'wrong', reason: verdict === 'timeout' ? 'timeout' : 'other-answer' } };
+}
+
+/** The answer of a reference: what it states where it is a solution (a box, `####`, "the answer is"), else the whole text; null: empty. */
+function referenceFormula(reference: string): string | null {
+  const stated = /\\boxed|\\fbox|####|\banswer\b/i.test(reference) ? statedMath(reference) : null;
+  const text = stated?.explicit ? stated.text : reference.trim();
+  return text === '' ? null : text;
+}
+
+function mathRecord(record: DataRecord): ParsedRecord {
+  const { value, place } = record;
+  const own = ownId(record, 'unique_id', 'id');
+  const question = textField(record, value.question === undefined ? 'problem' : 'question', 'a problem');
+  const solution =
+    value.solution === undefined || value.solution === null ? null : textField(record, 'solution', 'a worked solution');
+  const given = value.answer === undefined || value.answer === null ? null : textField(record, 'answer', 'an answer');
+  const answer = given === null ? lastBoxes(solution ?? '') : referenceFormula(given);
+  const chosen = choicesOf(record);
+  if (chosen !== null) {
+    const { options } = chosen;
+    const letter = letterOf(rightOption(options, chosen.answer));
+    const lines = solution === null ? {} : { solution: solutionSteps(solution, letter) };
+    return { ...own, question: withOptions(question, options), answer: chosen.answer, choices: options, ...lines };
+  }
+  if (answer === null) {
+    throw new SipfError(
+      'bad-input',
+      `Expected an answer in ${place}: the field "answer", or \\boxed{...} in the field "solution", got ${short(solution)}. Add one.`,
+    );
+  }
+  return {
+    ...own,
+    question,
+    answer,
+    ...(solution === null ? {} : { solution: solutionSteps(solution, answer) }),
+  };
+}
+
+/** Its lines; one that boxes no answer ends with a line that states it. */
+function solutionSteps(solution: string, answer: string): string[] {
+  const lines = solution.split('\n');
+  if (lastBoxes(solution) === null) return goldSteps(lines, answer);
+  return mathFormat.split(solution);
+}
