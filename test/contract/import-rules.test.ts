@@ -7,7 +7,7 @@ import { describe, expect, it } from 'vitest';
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..', 'src');
 
 /** Files of src/ that everything may import: they hold types, errors and pure functions. */
-const GROUND = ['errors', 'random', 'limits', 'hashing', 'described', 'records'];
+const GROUND = ['errors', 'random', 'limits', 'hashing', 'nearest', 'described', 'records', 'same-question', 'reports'];
 
 /** Room -> the rooms it may import, GROUND aside. A room is a folder of src/, or a file in it. Arrows go down this list only. */
 const MAY: Readonly<Record<string, readonly string[]>> = {
@@ -15,24 +15,40 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   random: [],
   limits: [],
   hashing: [],
+  nearest: [],
   described: [],
   records: [],
-  backend: [],
+  'same-question': [],
+  reports: [],
+  engine: [],
+  objectives: ['engine'],
+  backend: ['objectives'],
   sandbox: [],
   task: [],
-  engine: [],
   io: [],
   models: ['engine', 'io'],
   inference: ['models', 'engine', 'backend'],
-  training: ['models', 'engine', 'io', 'backend'],
+  training: ['models', 'engine', 'io', 'backend', 'objectives'],
   backends: ['inference', 'training', 'models', 'engine', 'io', 'backend'],
   sandboxes: ['sandbox', 'io'],
   tasks: ['task', 'sandbox', 'sandboxes', 'io'],
   statistics: [],
   run: ['io'],
-  method: ['backend', 'task', 'statistics', 'run'],
+  method: ['backend', 'objectives', 'task', 'statistics', 'run'],
   config: ['method', 'backend', 'sandboxes', 'io'],
-  pipeline: ['method', 'config', 'run', 'statistics', 'tasks', 'task', 'sandboxes', 'sandbox', 'backend', 'io'],
+  pipeline: [
+    'method',
+    'config',
+    'run',
+    'statistics',
+    'tasks',
+    'task',
+    'sandboxes',
+    'sandbox',
+    'backend',
+    'objectives',
+    'io',
+  ],
   index: [
     'pipeline',
     'method',
@@ -59,25 +75,13 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
     'sandbox',
     'backends',
     'backend',
+    'objectives',
     'io',
   ],
 };
 
 /** Arrows that still break the table. Each must exist: who removes the import removes the line. */
-const NOT_YET: readonly string[] = [
-  'config -> run',
-  'io -> models',
-  'io -> tasks',
-  'method -> tasks',
-  'models -> backend',
-  'models -> inference',
-  'pipeline -> backends',
-  'run -> config',
-  'run -> task',
-  'run -> tasks',
-  'statistics -> method',
-  'statistics -> task',
-];
+const NOT_YET: readonly string[] = ['models -> backend', 'models -> inference'];
 
 /** The folder that alone may import the runtime. */
 const RUNTIME = 'engine/runtime/';

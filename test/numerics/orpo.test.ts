@@ -1,14 +1,15 @@
 // TRL's ORPO batches and trajectory -> loss, metrics, gradients and the final adapter; log1mexp against float64.
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import type { Objective, PreferenceExample } from '../../src/backend.ts';
+import type { PreferenceExample } from '../../src/backend.ts';
 import { gradients } from '../../src/engine/backward.ts';
 import { reduceSum } from '../../src/engine/build.ts';
 import { Graph } from '../../src/engine/graph.ts';
 import { readAdapter } from '../../src/models/files/adapter-files.ts';
 import { readSafetensors } from '../../src/models/files/safetensors.ts';
+import type { Objective } from '../../src/objectives/objectives.ts';
+import { log1mexp } from '../../src/objectives/orpo.ts';
 import type { TokenExample } from '../../src/training/examples.ts';
-import { log1mexp } from '../../src/training/objectives/orpo.ts';
 import { train } from '../../src/training/train.ts';
 import {
   adapterDistance,
