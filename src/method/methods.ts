@@ -36,11 +36,14 @@ export function roundsOf(method: Method, configured: number): number {
   return method.maxRounds === null ? configured : Math.min(configured, method.maxRounds);
 }
 
+export interface Needs {
+  readonly labels: boolean;
+  readonly prm: boolean;
+  readonly calibration: boolean;
+}
+
 /** What the configured scorer needs to be computed first. */
-export function needs(
-  method: Method,
-  scorer: ScoreOptions['scorer'],
-): { labels: boolean; prm: boolean; calibration: boolean } {
+export function needs(method: Method, scorer: ScoreOptions['scorer']): Needs {
   const process = method.feedback === 'process';
   const calibration = process && scorer === 'prm-logprob';
   const prm = calibration || (process && scorer === 'prm');

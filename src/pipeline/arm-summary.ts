@@ -10,7 +10,7 @@ import { parseJson, readMarker } from '../run/marker.ts';
 import type { ScoreFigures } from '../statistics/prm-figures.ts';
 import { addCosts, NO_COST, type TokenCost } from './estimate.ts';
 import { type RoundSummary, type RunView, readRun } from './run-reader.ts';
-import { stageOf } from './stages.ts';
+import { stageOf } from './workspace.ts';
 
 export interface ArmRound {
   readonly iteration: number;

@@ -12,10 +12,10 @@ import { METHODS, roundsOf } from '../method/methods.ts';
 import { PreferencePair, Question, Sample, StepLabels, StepScores } from '../records.ts';
 import { readRecords } from '../run/journal.ts';
 import { isRun, noRunAt, StoredConfig } from '../run/no-run.ts';
-import { FinalReport } from './evaluation.ts';
 import { Trained } from './stage-results.ts';
+import { FinalReport } from './stages/final.ts';
 
-export type { FinalReport } from './evaluation.ts';
+export type { FinalReport } from './stages/final.ts';
 
 /** One row of the table of rounds. Parts are null where that stage has not run (yet). */
 export interface RoundSummary {

@@ -18,10 +18,9 @@ import type { Sandbox } from '../sandbox.ts';
 import { openSandbox } from '../sandboxes/open.ts';
 import type { Shot, Task } from '../task.ts';
 import { openTasks } from '../tasks/index.ts';
-import { promptOfSet } from './evaluation.ts';
 import { helperOf, initOf, outsideModels } from './models.ts';
+import { promptOfSet } from './open-sets.ts';
 import type { LoadedSet } from './question-sets.ts';
-import { stageOf } from './stages.ts';
 import {
   checkContexts,
   checkPrmQuestions,
@@ -31,6 +30,7 @@ import {
   questionsOfRounds,
 } from './start-checks.ts';
 import { loadRunQuestions } from './train-questions.ts';
+import { stageOf } from './workspace.ts';
 
 export interface RunStartOptions {
   readonly config: Config;
