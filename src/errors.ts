@@ -1,4 +1,4 @@
-// A problem -> an error that says what was expected, what came, and what to do. Leaves printing to the command line.
+// A problem -> an error that says what was expected, what came, and what to do.
 import { existsSync, realpathSync } from 'node:fs';
 import { basename, join, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';

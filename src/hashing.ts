@@ -42,7 +42,7 @@ export interface DrawKey {
   readonly index: number;
 }
 
-/** Key of one drawn completion (METHOD.md section 5): no rollout replays its path or a neighbour, no round repeats the last. */
+/** Key of one drawn completion (docs/method.md, section 5): no rollout replays its path or a neighbour, no round repeats the last. */
 export function drawKey({ seed, stage, iteration, questionId, prefix, index }: DrawKey): string {
   return [seed, stage, iteration, questionId, sha256(prefix).slice(0, 24), index].join('/');
 }

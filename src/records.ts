@@ -1,4 +1,4 @@
-// The records that flow between stages: one JSON line each, raw facts only. Labels, path scores and margins are derived later.
+// The records that flow between stages: one JSON line each, raw facts only.
 import { z } from 'zod';
 
 /** What decides about a program, in place of an answer. */

@@ -1,7 +1,6 @@
 // A terminal -> the whole command line as commander sees it. Leaves each command to its own file.
 import { Command } from 'commander';
 import { ownPackage } from './bug-report.ts';
-import { benchCommand } from './commands/bench.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { evalCommand } from './commands/eval.ts';
 import { generateCommand } from './commands/generate.ts';
@@ -22,7 +21,6 @@ const COMMANDS = [
   logpsCommand,
   gradeCommand,
   showCommand,
-  benchCommand,
   doctorCommand,
 ];
 

@@ -1,4 +1,4 @@
-// A method's name -> settings of the same stages (METHOD.md section 2). The only place that knows methods by name.
+// A method's name -> settings of the same stages (docs/method.md, section 3). The only place that knows methods by name.
 import { z } from 'zod';
 import type { ScoreOptions } from './score.ts';
 

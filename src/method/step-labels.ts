@@ -6,7 +6,7 @@ import type { LabelOptions } from './label-options.ts';
 export type LabelRule = Pick<LabelOptions, 'delta' | 'closure' | 'ownWitness'>;
 
 /**
- * Hard labels c_j = 1 if tally_j > delta, with the last step's label the outcome itself (METHOD.md sections 1 and 5).
+ * Hard labels c_j = 1 if tally_j > delta, with the last step's label the outcome itself (docs/method.md, sections 1 and 5).
  * `closure: monotone` takes the max over the ROLLOUT labels of later steps: the path's own outcome joins it only with `ownWitness`.
  */
 export function hardLabels(record: StepLabels, { delta, closure, ownWitness }: LabelRule): boolean[] {

@@ -1,4 +1,4 @@
-// A task's name -> the Task. Leaves out a way to register more: a task is a value that satisfies the interface.
+// A task's name -> the Task.
 import { SipfError } from '../errors.ts';
 import type { Sandbox } from '../sandbox.ts';
 import { createPyodideSandbox } from '../sandboxes/embedded.ts';

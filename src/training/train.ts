@@ -1,6 +1,6 @@
-// A training job -> a trained adapter or model on disk, whatever the objective. Resumes from its checkpoint. Leaves formulas to losses/.
+// A training job -> a trained adapter or model on disk, whatever the objective; resumes from its checkpoint.
 import { createHash } from 'node:crypto';
-import type { Objective, TrainJob, TrainOptions, TrainResult, TrainStep } from '../backend.ts';
+import type { TrainJob, TrainOptions, TrainResult, TrainStep } from '../backend.ts';
 import type { Engine } from '../engine/runtime/session.ts';
 import { SipfError, throwIfAborted } from '../errors.ts';
 import { adapterHash } from '../models/files/adapter-files.ts';
@@ -9,6 +9,8 @@ import { openModelFiles } from '../models/files/model-files.ts';
 import { holdingFor } from '../models/weights/held-weights.ts';
 import { mergeWeights } from '../models/weights/merged-weights.ts';
 import { whyNotNumbers } from '../models/weights/not-numbers.ts';
+import type { Figures, Loss } from '../objectives/objective.ts';
+import { OBJECTIVES } from '../objectives/objectives.ts';
 import { AdamW, type OptimizerState } from './adamw.ts';
 import { countSteps, type Pass, packStep, stepExamples } from './batches.ts';
 import { CheckpointFiles, type StoredResult } from './checkpoint.ts';
@@ -16,10 +18,7 @@ import { passCost, positionBudget } from './cost.ts';
 import { type TokenExample, tokenise, tokensOf } from './examples.ts';
 import { fullTrainee } from './full-weights.ts';
 import { loraTrainee } from './lora-weights.ts';
-import type { Figures, Loss } from './objectives/objective.ts';
-import { orpoLoss } from './objectives/orpo.ts';
-import { prmLoss } from './objectives/prm.ts';
-import { sftLoss } from './objectives/sft.ts';
+import { placeStep, positionsOf } from './placed.ts';
 import { TrainingProgram } from './program.ts';
 import { learningRate } from './schedule.ts';
 import { openTrainingSource, type TrainingSource } from './source.ts';
@@ -110,12 +109,6 @@ async function checkedResult(
   );
 }
 
-/** The loss function of an objective. */
-export function lossOf(objective: Objective): Loss {
-  if (objective.kind === 'sft') return sftLoss(objective.scope);
-  return objective.kind === 'prm' ? prmLoss() : orpoLoss(objective);
-}
-
 interface OptimiseArgs {
   readonly engine: Engine;
   readonly job: TrainJob;
@@ -133,7 +126,7 @@ const ACTIVATIONS_GIB = 8;
 async function optimise({ engine, job, args, source, files, examples, trainee }: OptimiseArgs): Promise<TrainStep[]> {
   const { options } = job;
   await files.begin();
-  const loss = lossOf(options.objective);
+  const loss = OBJECTIVES[options.objective.kind].open(options.objective);
   const dropout = (options.lora?.dropout ?? 0) > 0;
   const limits = {
     maxPositions: positionBudget(source.config),
@@ -219,7 +212,7 @@ function stepRunner(args: StepArgs): (step: number) => Promise<TrainStep> {
   const packing = {
     tokensPerPass: options.tokensPerPass,
     maxPositions: positionBudget(source.config),
-    positionsOf: loss.positions,
+    positionsOf: positionsOf(loss),
     cost: passCost(source.config, options.lora !== null),
     examplesPerPass: options.examplesPerPass,
     inOrder: loss.inOrder,
@@ -227,14 +220,14 @@ function stepRunner(args: StepArgs): (step: number) => Promise<TrainStep> {
   return async (step) => {
     const batch = examplesAt(step);
     const passes = packStep(batch, packing);
-    const { value, figures } = await runPasses(args, step, passes, gradient);
+    const { value, metrics } = await runPasses(args, step, passes, gradient);
     const gradNorm = await optimizer.norm(gradient);
     if (!Number.isFinite(value) || !Number.isFinite(gradNorm)) throw new Diverged(step, value, gradNorm, batch);
     const rate = learningRate(options, step, total);
     const gradientScale = options.clip === null ? 1 : Math.min(1, options.clip / (gradNorm + 1e-6));
     await optimizer.step(state, gradient, program.layout, { update: step + 1, learningRate: rate, gradientScale });
     const tokens = batch.reduce((sum, example) => sum + tokensOf(example), 0);
-    return { step, steps: total, loss: value, gradNorm, learningRate: rate, tokens, metrics: loss.report(figures) };
+    return { step, steps: total, loss: value, gradNorm, learningRate: rate, tokens, metrics };
   };
 }
 
@@ -243,21 +236,25 @@ async function runPasses(
   step: number,
   passes: readonly Pass[],
   gradient: Float32Array,
-): Promise<{ value: number; figures: Figures }> {
-  const figures: Figures = {};
+): Promise<{ value: number; metrics: Figures }> {
+  const placed = placeStep(passes);
+  const sums: Figures = {};
   let value = 0;
-  for (const [n, pass] of passes.entries()) {
+  for (const [n, of] of placed.entries()) {
     throwIfAborted(signal);
-    const of = { pass, step: passes };
     const dropoutKey = `dropout/${options.seed}/${step}`;
     const result = await program.run(of, state.params, gradient, { accumulate: n > 0, dropoutKey });
     value += result.loss;
-    for (const [key, figure] of Object.entries(loss.observe(of, result.perPosition))) {
-      figures[key] = (figures[key] ?? 0) + figure;
-    }
+    for (const [name, [figure = 0]] of Object.entries(result.figures)) sums[name] = (sums[name] ?? 0) + figure;
   }
   throwIfAborted(signal);
-  return { value, figures };
+  return {
+    value,
+    metrics: loss.report(
+      sums,
+      placed.flatMap(({ examples }) => examples),
+    ),
+  };
 }
 
 /** A loss or gradient that is no number. */

@@ -1,9 +1,10 @@
 // A model source and training options -> what is trained: which tensors, their first values, and how the result is written.
-import type { Objective, TrainOptions } from '../backend.ts';
+import type { TrainOptions } from '../backend.ts';
 import type { Graph, Tensor } from '../engine/graph.ts';
 import type { HostArray } from '../engine/runtime/session.ts';
 import type { Parameters } from '../models/architectures/parameters.ts';
 import type { Holding } from '../models/weights/held-weights.ts';
+import type { Objective } from '../objectives/objectives.ts';
 import type { TrainingSource } from './source.ts';
 
 /** A trained tensor's values, by name. */

@@ -8,7 +8,7 @@ import { checkpointHash } from '../../models/files/checkpoint-hash.ts';
 import { openInProcessPolicy } from './in-process-policy.ts';
 import { openInProcessPrm } from './in-process-prm.ts';
 
-const fixtures = join(import.meta.dirname, '../../test/fixtures');
+const fixtures = join(import.meta.dirname, '../../../test/fixtures');
 const engine = new Engine({ provider: 'cpu', threads: 1 });
 let root: string;
 let model: string;

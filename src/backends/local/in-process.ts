@@ -10,7 +10,6 @@ import { openModelFiles } from '../../models/files/model-files.ts';
 import { loadTokenizer } from '../../models/tokenizer/tokenizer.ts';
 import { initModelFolder } from '../../models/weights/init-model.ts';
 import { train } from '../../training/train.ts';
-import { measureGemmPeak } from './gemm-peak.ts';
 import { openInProcessPolicy } from './in-process-policy.ts';
 import { openInProcessPrm } from './in-process-prm.ts';
 
@@ -39,7 +38,6 @@ export function createInProcessBackend(
       await initModelFolder(out, init, { cache, signal: call?.signal });
       return factsOf({ model: out }, { cache });
     },
-    gemmPeakGflops: (call) => measureGemmPeak(engine, call?.signal),
     [Symbol.asyncDispose]: () => engine[Symbol.asyncDispose](),
   };
 }

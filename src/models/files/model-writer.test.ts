@@ -7,7 +7,7 @@ import { loadTokenizer } from '../tokenizer/tokenizer.ts';
 import { openModelFiles } from './model-files.ts';
 import { writeModelFolder, writeTokenizer } from './model-writer.ts';
 
-const fixture = join(import.meta.dirname, '../../test/fixtures/tokenizer');
+const fixture = join(import.meta.dirname, '../../../test/fixtures/tokenizer');
 let root: string;
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), 'sipf-writer-'));

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { renderChat } from './chat-template.ts';
 import { loadTokenizer } from './tokenizer.ts';
 
-const fixture = join(import.meta.dirname, '../../test/fixtures/tokenizer');
+const fixture = join(import.meta.dirname, '../../../test/fixtures/tokenizer');
 const user = { role: 'user', content: 'Hi\n' } as const;
 
 describe('renderChat', () => {

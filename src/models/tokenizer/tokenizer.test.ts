@@ -7,7 +7,7 @@ import type { TokenizerSettings } from './gguf-tokenizer.ts';
 import { checkVocabulary, loadTokenizer, makeTokenizer, type Tokenizer } from './tokenizer.ts';
 import type { Json } from './tokenizer-json.ts';
 
-const fixture = join(import.meta.dirname, '../../test/fixtures/tokenizer');
+const fixture = join(import.meta.dirname, '../../../test/fixtures/tokenizer');
 const NONE: TokenizerSettings = { bosId: null, eosIds: [], padId: null, addBos: null, chatTemplate: null };
 
 let root: string;

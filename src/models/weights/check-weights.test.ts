@@ -5,7 +5,7 @@ import { architectureOf } from '../architectures/architectures.ts';
 import { openModelFiles } from '../files/model-files.ts';
 import { checkWeights } from './check-weights.ts';
 
-const fixtures = join(import.meta.dirname, '../../test/fixtures');
+const fixtures = join(import.meta.dirname, '../../../test/fixtures');
 
 async function check(
   folder: string,

@@ -10,7 +10,7 @@ import { initModelFolder } from './init-model.ts';
 
 const scratch = mkdtempSync(join(tmpdir(), 'sipf-init-'));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
-const fixture = join(import.meta.dirname, '../../test/fixtures/tokenizer');
+const fixture = join(import.meta.dirname, '../../../test/fixtures/tokenizer');
 const json = (name: string): object => JSON.parse(readFileSync(join(fixture, name), 'utf8')) as object;
 const shape = {
   hidden_size: 64,

@@ -9,7 +9,7 @@ import { readTensor } from '../files/safetensors.ts';
 import { mergeWeights } from './merged-weights.ts';
 import type { WeightSlice } from './weight-cache.ts';
 
-const folder = join(import.meta.dirname, '../../test/fixtures/models/llama');
+const folder = join(import.meta.dirname, '../../../test/fixtures/models/llama');
 const adapter = join(folder, 'adapter');
 const engine = new Engine({ provider: 'cpu', threads: 1 });
 const read = async (slice: WeightSlice | undefined) =>

@@ -25,7 +25,7 @@ export async function calibrate(work: Work): Promise<void> {
   const stage = stageOf(k, '4-calibration');
   const file = `${stage.name}.json`;
   const body = async (): Promise<Calibrated> => {
-    const fitted = await fit(work, options);
+    const fitted = await fitWeights(work, options);
     const warning = fewSteps(fitted.calibration);
     if (warning !== null) space.warn(warning, stage);
     await space.writeJson(stage, file, fitted.calibration);
@@ -44,7 +44,7 @@ export async function calibrate(work: Work): Promise<void> {
   found.counts[stage.name] = counts;
 }
 
-async function fit(work: Work, { rule, heldOut }: { rule: LabelRule; heldOut: number }): Promise<Calibrated> {
+async function fitWeights(work: Work, { rule, heldOut }: { rule: LabelRule; heldOut: number }): Promise<Calibrated> {
   const { config, task, prompt, space, k, found } = work;
   if (found.prm === null) throw new Error('Expected a PRM to calibrate.');
   await using prm = await space.openPrm(found.prm.checkpoint);

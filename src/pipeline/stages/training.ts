@@ -1,9 +1,10 @@
 // A training stage's rows, start and settings -> a trained model with what it cost.
-import type { Objective, TrainExample } from '../../backend.ts';
+import type { TrainExample } from '../../backend.ts';
 import type { Config } from '../../config/schema.ts';
 import { SipfError } from '../../errors.ts';
 import { keyedSeed } from '../../hashing.ts';
 import { countExampleTokens, stepsForTokens, type TrainSettings, trainOptions } from '../../method/train-settings.ts';
+import type { Objective } from '../../objectives/objectives.ts';
 import type { Checkpoint } from '../../records.ts';
 import type { StageName } from '../../run/marker.ts';
 import type { Counts } from '../../run/units.ts';

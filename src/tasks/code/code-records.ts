@@ -1,4 +1,4 @@
-// One record of MBPP, HumanEval, EvalPlus or the user's own JSONL -> a problem with its tests. Leaves files and splits to code-task.ts.
+// One record of MBPP, HumanEval, EvalPlus or the user's JSONL -> a problem with its tests.
 import { SipfError } from '../../errors.ts';
 import type { CodeTests } from '../../records.ts';
 import type { DataRecord } from '../data/data-files.ts';

@@ -12,7 +12,7 @@ import type { Verdict } from '../../sandbox.ts';
 import { closing, type Task } from '../../task.ts';
 import { createCode, createHumanEval, createMbpp } from './code-tasks.ts';
 
-const shared = join(import.meta.dirname, '../../../shared/data');
+const shared = join(import.meta.dirname, '../../../../shared/data');
 const hasShared = existsSync(shared);
 if (!hasShared) console.warn('No ../shared/data beside the repository: tests of MBPP and HumanEval are skipped.');
 

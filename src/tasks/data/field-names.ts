@@ -1,4 +1,4 @@
-// A record without a wanted field -> the sentence that names the field it most likely means, and how to rename it.
+// A record without a wanted field -> the sentence that names the field it most likely means.
 import { editDistance } from '../math/distinct.ts';
 
 /** Names that other tools and data sets use for the same thing, the likeliest first. */

@@ -1,4 +1,4 @@
-// A data set on the Hugging Face hub and a split -> local files, downloaded once into the cache. Leaves reading them to data-files.ts.
+// A data set on the Hugging Face hub and a split -> local files, downloaded once.
 import { readdir, rename, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';

@@ -47,7 +47,7 @@ describe('numbers keep their digits', () => {
   });
 
   test('Parquet: 64-bit integers, and decimals of each width', async () => {
-    const data = join(import.meta.dirname, '../../test/fixtures/numbers.parquet');
+    const data = join(import.meta.dirname, '../../../test/fixtures/numbers.parquet');
     expect((await task.load({ data, split: 'test' })).map(({ id, answer }) => [id, answer])).toEqual([
       ['9007199254740993', '1234567890123456789'],
       ['-1', '3'],

@@ -1,4 +1,4 @@
-// Questions -> which of them are the same one: their text without case, white space and the tests shown below it.
+// Questions -> which are the same one: their text without case, white space and shown tests.
 import type { Question } from '../../records.ts';
 
 type Asked = Pick<Question, 'question'> & Partial<Pick<Question, 'prefix'>>;

@@ -1,4 +1,4 @@
-// The questions of one file -> its train, valid or test part. The same question never is in two parts, whatever its ids.
+// The questions of one file -> its train, valid or test part. A question is in one part only.
 import { SipfError } from '../../errors.ts';
 import { hash32 } from '../../random.ts';
 import type { Question } from '../../records.ts';

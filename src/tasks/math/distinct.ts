@@ -1,4 +1,4 @@
-// The paths of one question -> those kept when duplicates go: paths with the same list of equations are one. Leaves programs to code-distinct.ts.
+// The paths of one question -> those kept when paths with the same equations are one.
 import { equations } from './equations.ts';
 
 /** Words beyond this count for nothing: bounds the cost of a pair at its square. */
@@ -33,7 +33,7 @@ export function editDistance(a: readonly string[], b: readonly string[]): number
 }
 
 /**
- * Indices of the paths kept, in order (METHOD.md section 3). Paths without a duplicate stay; then, group by group in order of appearance,
+ * Indices of the paths kept, in order (docs/method.md, section 4). Paths without a duplicate stay; then, group by group in order of appearance,
  * the path with the largest mean edit distance to those kept so far (the first among equals).
  */
 export function distinctPaths(paths: readonly (readonly string[])[]): number[] {

@@ -1,4 +1,4 @@
-// How a data set's records read -> a Task: questions with numeric or short answers, steps as lines. Leaves field names to the tasks.
+// How a data set's records read -> a Task: questions with short answers, steps as lines.
 import { SipfError } from '../../errors.ts';
 import { numberText } from '../../io/exact-json.ts';
 import type { Question } from '../../records.ts';

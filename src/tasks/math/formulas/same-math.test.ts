@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { Expressions } from './expressions.ts';
 import { sameMath } from './same-math.ts';
 
-const file = join(import.meta.dirname, '../../../test/fixtures/math-answers.txt');
+const file = join(import.meta.dirname, '../../../../test/fixtures/math-answers.txt');
 const pairs = readFileSync(file, 'utf8')
   .split('\n')
   .flatMap((line) => {
