@@ -1,6 +1,6 @@
 // A method's name -> settings of the same stages (docs/method.md, section 3). The only place that knows methods by name.
 import { z } from 'zod';
-import type { ScoreOptions } from './score.ts';
+import { type ConfiguredScorer, type ScorerName, scorerNeeds } from './scorers.ts';
 
 export const MethodName = z.enum(['sipf', 'siof', 'random-pairs', 'online-rft', 'rft', 'continued-sft', 'sft']);
 export type MethodName = z.infer<typeof MethodName>;
@@ -36,16 +36,21 @@ export function roundsOf(method: Method, configured: number): number {
   return method.maxRounds === null ? configured : Math.min(configured, method.maxRounds);
 }
 
+/** What scores the paths of a method; null: nothing. */
+export function scorerOf({ feedback }: Method, configured: ConfiguredScorer): ScorerName | null {
+  if (feedback === 'none') return null;
+  return feedback === 'outcome' ? 'outcome' : configured;
+}
+
 export interface Needs {
   readonly labels: boolean;
   readonly prm: boolean;
   readonly calibration: boolean;
 }
 
-/** What the configured scorer needs to be computed first. */
-export function needs(method: Method, scorer: ScoreOptions['scorer']): Needs {
-  const process = method.feedback === 'process';
-  const calibration = process && scorer === 'prm-logprob';
-  const prm = calibration || (process && scorer === 'prm');
-  return { labels: prm || (process && scorer === 'tallies'), prm, calibration };
+/** What a scorer needs to be computed first; null: nothing is scored. */
+export function needs(scorer: ScorerName | null): Needs {
+  if (scorer === null) return { labels: false, prm: false, calibration: false };
+  const prm = scorerNeeds(scorer, 'prm');
+  return { labels: prm || scorerNeeds(scorer, 'tallies'), prm, calibration: scorerNeeds(scorer, 'calibration') };
 }

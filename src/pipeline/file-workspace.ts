@@ -2,11 +2,11 @@
 import { dirname } from 'node:path';
 import type { Backend, ModelSource, Policy, ProcessRewardModel } from '../backend.ts';
 import { SipfError } from '../errors.ts';
-import { nodeDisk, replaceFile } from '../io/disk.ts';
+import { nodeDisk, replaceFile } from '../io/files.ts';
 import type { Checkpoint, PreferencePair, Question, Sample, StepLabels, StepScores } from '../records.ts';
+import type { Counts } from '../reports.ts';
 import { collectUnits } from '../run/collect.ts';
 import type { OnProgress } from '../run/events.ts';
-import type { Counts } from '../run/units.ts';
 import type { Group, RecordsName, Training, Workspace } from './workspace.ts';
 
 /** Records by question id, and what names the files that they are from. */

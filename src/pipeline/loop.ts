@@ -1,9 +1,8 @@
 // A started run -> its rounds: what each round's stages share, found and cost.
 
-import type { EvalReport } from '../method/evaluate.ts';
 import type { Checkpoint } from '../records.ts';
+import type { Counts, EvalReport } from '../reports.ts';
 import type { Run } from '../run/run.ts';
-import type { Counts } from '../run/units.ts';
 import { addCosts, NO_COST, type TokenCost } from './estimate.ts';
 import type { SetOpener } from './open-sets.ts';
 import type { Found, Shared, Work } from './workspace.ts';

@@ -1,7 +1,6 @@
 // Loaded question sets -> sets to evaluate on: broken references left out, prompts made, warnings said.
 import { canonicalJson, sha256 } from '../hashing.ts';
-import type { OpenSet } from '../method/evaluate.ts';
-import type { EvaluationSet } from '../method/evaluate-options.ts';
+import type { EvaluationSet, OpenSet } from '../method/evaluate.ts';
 import { type BuildPrompt, makePrompter, type PrompterArgs } from '../method/prompt.ts';
 import type { Run } from '../run/run.ts';
 import type { Shot, Task } from '../task.ts';

@@ -4,22 +4,22 @@ import { createRequire } from 'node:module';
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import type { Backend, ModelSource } from '../backend.ts';
-import { checkpointOf, relativeTo, sourceOf } from '../config/paths.ts';
+import { relativeTo, withMovedPaths } from '../config/paths.ts';
 import { canonicalJson, sha256 } from '../hashing.ts';
-import type { Disk } from '../io/disk.ts';
-import type { EvalReport } from '../method/evaluate.ts';
-import { METHODS, needs } from '../method/methods.ts';
+import type { Disk } from '../io/files.ts';
+import { METHODS, needs, scorerOf } from '../method/methods.ts';
 import { Checkpoint, type Question } from '../records.ts';
+import type { Counts, EvalReport, FinalReport } from '../reports.ts';
 import type { Log, OnProgress } from '../run/events.ts';
 import { Run } from '../run/run.ts';
-import type { Counts } from '../run/units.ts';
 import { iterate } from './iterate.ts';
 import { openLoop } from './loop.ts';
+import { checkpointOf, sourceOf } from './models.ts';
 import { setOpener } from './open-sets.ts';
 import { answerWarnings, describeQuestions } from './question-sets.ts';
 import { checkReferences } from './references.ts';
 import { runWorkspace } from './run-workspace.ts';
-import { evaluateFinal, type FinalReport } from './stages/final.ts';
+import { evaluateFinal } from './stages/final.ts';
 import { openPrompts, type RunStart, type RunStartOptions, startRun } from './start.ts';
 import { trainedOn } from './trained-questions.ts';
 import { dataHash, settled, stageOf } from './workspace.ts';
@@ -49,6 +49,7 @@ export async function runLoop(options: RunLoopOptions): Promise<LoopResult> {
   await using run = await Run.open({
     dir: start.out,
     config: relativeTo(start.out, start.config),
+    settle: withMovedPaths,
     versions: versions(),
     reuse: options.fromRun === undefined ? undefined : resolve(options.fromRun),
     disk: options.disk,
@@ -83,6 +84,7 @@ async function runRounds({ run, start, backend, questions, counts }: RoundsArgs)
   const { shots, prompt, asked } = await openPrompts(start, questions, source, backend);
   const config = settled(start.config, asked);
   const method = METHODS[config.method];
+  const scorer = scorerOf(method, config.score.scorer);
   const earlier = start.init === null ? await trainedOn(start.base) : [];
   run.log({ type: 'questions', message: describeQuestions(asked, start.sets) });
   for (const warning of answerWarnings(task.name, questions)) run.warn(warning);
@@ -96,8 +98,8 @@ async function runRounds({ run, start, backend, questions, counts }: RoundsArgs)
     prompt,
     questions: asked,
     data: dataHash({ config, task, questions, shots }),
-    scorer: method.feedback === 'outcome' ? 'outcome' : config.score.scorer,
-    need: needs(method, config.score.scorer),
+    scorer,
+    need: needs(scorer),
     scoresAll: false,
     simulator,
     verifier,

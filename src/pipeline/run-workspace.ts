@@ -2,12 +2,12 @@
 
 import type { z } from 'zod';
 import type { Backend } from '../backend.ts';
-import { checkpointOf, type OutsideModels, sourceOf } from '../config/paths.ts';
 import { type PreferencePair, type Question, Sample, StepLabels, StepScores } from '../records.ts';
+import { Counts, Trained } from '../reports.ts';
 import { readRecords } from '../run/journal.ts';
 import type { Run } from '../run/run.ts';
 import { joinQuestions } from '../run/units.ts';
-import { COUNTS, Trained } from './stage-results.ts';
+import { checkpointOf, type OutsideModels, sourceOf } from './models.ts';
 import {
   type Group,
   RECORDS,
@@ -74,7 +74,7 @@ export function runWorkspace({ run, backend, outside, questions }: RunWorkspaceA
         await run.writeRecords(stage, file, records);
         return { ...counts };
       };
-      return run.once({ stage, inputs, outputs: [file], result: COUNTS, body });
+      return run.once({ stage, inputs, outputs: [file], result: Counts, body });
     },
     train: ({ stage, inputs, output, body }) => {
       const path = run.path(stage.folder, output);

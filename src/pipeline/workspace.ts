@@ -5,13 +5,14 @@ import type { Config } from '../config/schema.ts';
 import { canonicalJson, sha256, shareHeldOut } from '../hashing.ts';
 import type { Method, Needs } from '../method/methods.ts';
 import type { BuildPrompt } from '../method/prompt.ts';
-import type { StepCalibration } from '../method/step-calibration.ts';
+import type { ScoreCalibration } from '../method/score-calibration.ts';
+import type { ScorerName } from '../method/scorers.ts';
 import { type Checkpoint, PreferencePair, type Question, Sample, StepLabels, StepScores } from '../records.ts';
+import type { Counts, Trained } from '../reports.ts';
 import type { UnitWork } from '../run/collect.ts';
 import type { StageName } from '../run/marker.ts';
-import type { Counts, StageOutput } from '../run/units.ts';
+import type { StageOutput } from '../run/units.ts';
 import type { Shot, Task } from '../task.ts';
-import type { Trained } from './stage-results.ts';
 
 /** The records that stages hand to each other, by the stage that writes them. */
 export const RECORDS = {
@@ -115,7 +116,8 @@ export interface Shared {
   readonly questions: readonly Question[];
   /** Hash of the questions and of the prompt format: part of every stage's inputs. */
   readonly data: string;
-  readonly scorer: StepScores['scorer'];
+  /** null: the method scores nothing. */
+  readonly scorer: ScorerName | null;
   /** What that scorer needs to be computed first. */
   readonly need: Needs;
   /** Score every path; false: those whose scores a later stage reads. */
@@ -140,7 +142,7 @@ export interface Work extends Shared {
 export interface Found {
   readonly counts: Record<string, Counts>;
   prm: Pick<Trained, 'checkpoint' | 'trainTokens'> | null;
-  calibration: StepCalibration | null;
+  calibration: ScoreCalibration | null;
   /** The next policy. */
   trained: Trained | null;
 }

@@ -2,10 +2,11 @@
 import { stat } from 'node:fs/promises';
 import { throwIfAborted } from '../errors.ts';
 import { canonicalJson, sha256 } from '../hashing.ts';
-import { type Disk, replaceFile } from '../io/disk.ts';
+import { type Disk, replaceFile } from '../io/files.ts';
+import type { Counts } from '../reports.ts';
 import type { ProgressEvent } from './events.ts';
 import { Journal } from './journal.ts';
-import type { Counts, StageOutput } from './units.ts';
+import type { StageOutput } from './units.ts';
 
 /** Units of work, fixed by configuration and inputs, and how much there is of it in all. */
 export interface Units<U> {

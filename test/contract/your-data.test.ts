@@ -7,10 +7,10 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type ConfigInput, configKeys, loadConfig, parseConfig } from '../../src/config/schema.ts';
 import { alignRows } from '../../src/method/align-rows.ts';
 import { METHODS } from '../../src/method/methods.ts';
-import { loadShots } from '../../src/method/prompt.ts';
 import { readPairs } from '../../src/pipeline/files/own-pairs.ts';
 import { readSamples } from '../../src/pipeline/files/own-samples.ts';
 import { readRun } from '../../src/pipeline/run-reader.ts';
+import { loadShots } from '../../src/pipeline/shots.ts';
 import { loadRunQuestions } from '../../src/pipeline/train-questions.ts';
 import { taskNamed } from '../../src/tasks/index.ts';
 

@@ -9,7 +9,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SipfError } from '../../src/errors.ts';
-import { type Disk, nodeDisk } from '../../src/io/disk.ts';
+import { type Disk, nodeDisk } from '../../src/io/files.ts';
 import { artefacts } from './run-files.ts';
 import { scriptedRun } from './scripted-run.ts';
 
@@ -123,7 +123,7 @@ function compileChild(): { program: string; remove: () => void } {
   const settings = {
     extends: '../../tsconfig.json',
     compilerOptions: { noEmit: false, noCheck: true, rootDir: '../..', outDir: '.' },
-    files: ['./scripted-run.ts'],
+    files: ['../../test/e2e/scripted-run.ts'],
     include: [],
   };
   writeFileSync(join(build, 'tsconfig.json'), JSON.stringify(settings));

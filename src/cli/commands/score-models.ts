@@ -5,16 +5,15 @@ import type { ModelSource } from '../../backend.ts';
 import type { Config } from '../../config/schema.ts';
 import { messageOf, SipfError } from '../../errors.ts';
 import { check } from '../../io/jsonl.ts';
-import { METHODS } from '../../method/methods.ts';
-import { StepCalibration } from '../../method/step-calibration.ts';
-import type { FileWorkspace } from '../../pipeline/file-workspace.ts';
-import type { Checkpoint, StepScores } from '../../records.ts';
+import { METHODS, scorerOf } from '../../method/methods.ts';
+import { ScoreCalibration } from '../../method/score-calibration.ts';
+import { isConfiguredScorer, type ScorerName, scorerNeeds } from '../../method/scorers.ts';
 import type { Split } from '../../task.ts';
 import type { ExecutionOptions } from '../options.ts';
 import { readSettings, type SettingsOptions } from '../settings.ts';
 
 export interface ScorerOptions extends SettingsOptions, ExecutionOptions {
-  readonly scorer?: StepScores['scorer'];
+  readonly scorer?: ScorerName;
   readonly prm?: string;
   readonly model?: string;
   readonly adapter?: string;
@@ -28,49 +27,38 @@ export interface ScorerOptions extends SettingsOptions, ExecutionOptions {
 
 export interface ScoreConfig {
   readonly config: Config;
-  readonly kind: StepScores['scorer'];
+  readonly kind: ScorerName;
 }
 
 /** The task is gsm8k where nothing names another. */
 export async function scoreConfig(command: Command, options: ScorerOptions): Promise<ScoreConfig> {
   const { scorer, task, data, prm, model, adapter } = options;
   const named = options.preset !== undefined || options.config !== undefined;
-  const own = { 'task.name': task, 'task.data': data, 'score.scorer': scorer === 'outcome' ? undefined : scorer };
+  const configured = scorer !== undefined && isConfiguredScorer(scorer) ? scorer : undefined;
+  const own = { 'task.name': task, 'task.data': data, 'score.scorer': configured };
   const config = await readSettings(command, options, own, named ? null : { 'task.name': 'gsm8k' });
-  const kind = scorer ?? scorerOf(config);
+  const kind = scorer ?? scorerOf(METHODS[config.method], config.score.scorer) ?? config.score.scorer;
   // A chat template is the policy's, else the PRM's, which was trained from one.
   const template = {
     model: model ?? prm ?? '',
-    adapter: (model === undefined || kind === 'logprob' ? adapter : undefined) ?? null,
+    adapter: (model === undefined || !scorerNeeds(kind, 'prm') ? adapter : undefined) ?? null,
   };
   return { config: { ...config, ...template }, kind };
 }
 
-function scorerOf({ method, score }: Config): StepScores['scorer'] {
-  return METHODS[method].feedback === 'outcome' ? 'outcome' : score.scorer;
+export interface ScorerModels {
+  readonly prm: ModelSource | null;
+  readonly policy: ModelSource | null;
 }
 
-export interface Scoring {
-  readonly scorer: StepScores['scorer'];
-  readonly policy: Checkpoint | null;
-  readonly prm: Checkpoint | null;
-  readonly calibration: StepCalibration | null;
-}
-
-/** Opens what the scorer reads. Throws SipfError 'bad-input' naming the option that is missing. `labelled`: weights can be fitted. */
-export async function openScoring(
-  kind: StepScores['scorer'],
-  { model, prm, adapter, calibration: path }: ScorerOptions,
-  labelled: boolean,
-  space: FileWorkspace,
-): Promise<Scoring> {
-  const none = { scorer: kind, policy: null, prm: null, calibration: null };
-  if (kind === 'tallies' || kind === 'oracle' || kind === 'outcome') return none;
-  if (kind === 'logprob') return { ...none, policy: await space.policyAt(sourceOf('model', model, kind, adapter)) };
-  const calibration = kind === 'prm-logprob' ? await readCalibration(path, labelled) : null;
-  const writer = kind === 'prm-logprob' ? sourceOf('model', model, kind) : null;
-  const verifier = await space.prmAt(sourceOf('prm', prm, kind, adapter));
-  return { scorer: kind, prm: verifier, policy: writer && (await space.policyAt(writer)), calibration };
+/** The models that a scorer reads. Throws SipfError 'bad-input' naming the option that is missing. */
+export function scorerModels(kind: ScorerName, { model, prm, adapter }: ScorerOptions): ScorerModels {
+  const readsPrm = scorerNeeds(kind, 'prm');
+  return {
+    // An adapter is the PRM's, where there is one.
+    policy: scorerNeeds(kind, 'policy') ? sourceOf('model', model, kind, readsPrm ? undefined : adapter) : null,
+    prm: readsPrm ? sourceOf('prm', prm, kind, adapter) : null,
+  };
 }
 
 function sourceOf(option: 'prm' | 'model', model: string | undefined, kind: string, adapter?: string): ModelSource {
@@ -86,7 +74,13 @@ export function missing(option: string, kind: string): SipfError {
   );
 }
 
-async function readCalibration(path: string | undefined, labelled: boolean): Promise<StepCalibration | null> {
+/** The weights of a scorer that needs some; null: it needs none, or there are labels to fit them on. */
+export async function readCalibration(
+  kind: ScorerName,
+  path: string | undefined,
+  labelled: boolean,
+): Promise<ScoreCalibration | null> {
+  if (!scorerNeeds(kind, 'calibration')) return null;
   if (path === undefined) {
     if (labelled) return null;
     throw missing(
@@ -95,7 +89,7 @@ async function readCalibration(path: string | undefined, labelled: boolean): Pro
     );
   }
   try {
-    return check(StepCalibration, JSON.parse(await readFile(path, 'utf8')), path);
+    return check(ScoreCalibration, JSON.parse(await readFile(path, 'utf8')), path);
   } catch (cause) {
     if (cause instanceof SipfError) throw cause;
     throw new SipfError(

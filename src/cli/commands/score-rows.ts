@@ -3,9 +3,10 @@ import { z } from 'zod';
 import { SipfError } from '../../errors.ts';
 import { jsonText } from '../../io/exact-json.ts';
 import { inBatches, namingRow, RecordId, type Row, readRows } from '../../io/jsonl.ts';
-import { type ScoreContext, type ScoreItem, scoreUnit } from '../../method/score.ts';
+import { type ScoreContext, scoreUnit } from '../../method/score.ts';
+import type { LabelledQuestion } from '../../method/step-labels.ts';
 import type { Question, Sample } from '../../records.ts';
-import { type FirstError, firstErrorAccuracy } from '../../statistics/intervals.ts';
+import { type FirstError, firstErrorAccuracy } from '../../statistics/prm-figures.ts';
 import { type Task, taskOf } from '../../task.ts';
 import type { Terminal } from '../terminal.ts';
 import { formatScores } from './show-steps.ts';
@@ -88,7 +89,7 @@ async function scoreBatch(
 }
 
 /** A line as a question with one sample; what no scorer of steps reads is left empty. */
-function itemOf({ place, index, value }: Row<ScoreLine>, task: Task): ScoreItem {
+function itemOf({ place, index, value }: Row<ScoreLine>, task: Task): LabelledQuestion {
   const { label, steps, prefix } = value;
   const text = value.question ?? value.problem;
   if (text === undefined) {

@@ -2,16 +2,17 @@
 import { Command, Option } from 'commander';
 import { openBackend } from '../../backends/open.ts';
 import { SipfError, sipfCommand } from '../../errors.ts';
+import { openScorer, scorerNeeds } from '../../method/scorers.ts';
 import { FileWorkspace } from '../../pipeline/file-workspace.ts';
 import { openPrompt } from '../../pipeline/files/prompts.ts';
 import { loadQuestions } from '../../pipeline/files/questions.ts';
-import { openScorer, score } from '../../pipeline/stages/score.ts';
+import { score } from '../../pipeline/stages/score.ts';
 import { StepScores } from '../../records.ts';
 import { finish, number, withExecution } from '../options.ts';
 import { checkRecordsOut } from '../outputs.ts';
 import { withSettings } from '../settings.ts';
 import type { Terminal } from '../terminal.ts';
-import { missing, openScoring, type ScorerOptions, scoreConfig } from './score-models.ts';
+import { missing, readCalibration, type ScorerOptions, scoreConfig, scorerModels } from './score-models.ts';
 import { scoreRows } from './score-rows.ts';
 import { splitOption } from './stage.ts';
 import { readSampled } from './stage-records.ts';
@@ -66,22 +67,25 @@ export function scoreCommand(terminal: Terminal): Command {
 async function scoreFile(path: string, command: Command, options: ScoreOptions, terminal: Terminal): Promise<void> {
   const { config, kind } = await scoreConfig(command, options);
   await using stage = openConfigured(config);
-  if (kind === 'tallies' || kind === 'outcome')
+  const readsTallies = scorerNeeds(kind, 'tallies');
+  if (readsTallies || scorerNeeds(kind, 'outcome'))
     throw new SipfError(
       'bad-input',
-      `Expected a scorer of steps for --in, got ${kind}, which reads a run's records. Give --samples${kind === 'tallies' ? ' and --labels' : ''}.`,
+      `Expected a scorer of steps for --in, got ${kind}, which reads a run's records. Give --samples${readsTallies ? ' and --labels' : ''}.`,
     );
   await using backend = await openBackend(options, terminal.warn);
   // Paths bring their questions: others are needed for worked examples only.
   const { shots: count, shotsFile } = config.prompt;
   const questions = count > 0 && shotsFile === null ? await loadQuestions(stage, options) : [];
   const { prompt } = await openPrompt({ stage, options, questions, backend });
-  using listener = listenerOf(terminal, 'score');
-  const records = { questions, hashes: {} };
-  await using space = new FileWorkspace({ records, out: '', backend, listener });
-  const { scorer, policy, prm, calibration } = await openScoring(kind, options, false, space);
-  await using opened = await openScorer({ scorer, space, policy, prm, calibration });
-  const context = { scorer: opened.scorer, task: stage.task, prompt, signal: terminal.signal };
+  const calibration = await readCalibration(kind, options.calibration, false);
+  const { prm, policy } = scorerModels(kind, options);
+  await using scorer = await openScorer(kind, {
+    prm: prm === null ? undefined : () => backend.openPrm(prm),
+    policy: policy === null ? undefined : () => backend.openPolicy(policy),
+    calibration: calibration === null ? undefined : async () => calibration,
+  });
+  const context = { scorer, task: stage.task, prompt, signal: terminal.signal };
   const { threshold, json = false } = options;
   warnOfTooLong(await scoreRows(path, context, { threshold, json }, terminal), terminal);
 }
@@ -97,15 +101,23 @@ async function scoreSamples(path: string, command: Command, options: ScoreOption
   const { config, kind } = await scoreConfig(command, options);
   await using stage = openConfigured(config);
   checkRecordsOut('score', { ...options, out }, config);
-  if (kind === 'tallies' && labels === undefined) throw missing('--labels', kind);
+  if (scorerNeeds(kind, 'tallies') && labels === undefined) throw missing('--labels', kind);
   const paths = { '1-samples': [path], ...(labels === undefined ? {} : { '2-step-labels': [labels] }) };
-  const { questions, records } = await readSampled({ paths, graded: kind === 'outcome' }, stage, options, terminal);
+  const { questions, records } = await readSampled(
+    { paths, graded: scorerNeeds(kind, 'outcome') },
+    stage,
+    options,
+    terminal,
+  );
   await using backend = await openBackend(options, terminal.warn);
   const { prompt, shots } = await openPrompt({ stage, options, questions, backend });
   using listener = listenerOf(terminal, 'score');
   await using space = new FileWorkspace({ records, out, backend, listener });
-  const scoring = await openScoring(kind, options, labels !== undefined, space);
-  const { policy } = scoring;
+  const calibration = await readCalibration(kind, options.calibration, labels !== undefined);
+  const models = scorerModels(kind, options);
+  const prm = models.prm && (await space.prmAt(models.prm));
+  const policy = models.policy && (await space.policyAt(models.policy));
+  const scoring = { scorer: kind, prm, calibration };
   const work = workOf({ ...stage, questions, asked: questions, prompt, shots, space, policy, k: 1, scoring });
   await score.perform(work);
   listener[Symbol.dispose]();

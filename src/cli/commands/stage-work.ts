@@ -1,15 +1,16 @@
 // A command's configuration, questions and models -> the work of one stage on files, and the words about it.
 import type { Config } from '../../config/schema.ts';
 import { SipfError } from '../../errors.ts';
-import { METHODS, type Needs, needs } from '../../method/methods.ts';
+import { METHODS, needs, scorerOf } from '../../method/methods.ts';
 import type { BuildPrompt } from '../../method/prompt.ts';
-import type { StepCalibration } from '../../method/step-calibration.ts';
+import type { ScoreCalibration } from '../../method/score-calibration.ts';
+import type { ScorerName } from '../../method/scorers.ts';
 import { checkpointAt, type Listener } from '../../pipeline/file-workspace.ts';
 import type { StagePrompt } from '../../pipeline/files/prompts.ts';
 import type { Configured } from '../../pipeline/files/questions.ts';
 import { dataHash, settled, type Training, type Work, type Workspace } from '../../pipeline/workspace.ts';
-import type { Checkpoint, Question, StepScores } from '../../records.ts';
-import type { Counts } from '../../run/units.ts';
+import type { Checkpoint, Question } from '../../records.ts';
+import type { Counts } from '../../reports.ts';
 import { openSandbox } from '../../sandboxes/open.ts';
 import type { Shot, Task } from '../../task.ts';
 import { type OpenTasks, openTasks } from '../../tasks/index.ts';
@@ -56,9 +57,9 @@ export interface WorkArgs extends Configured {
   readonly k: number;
   /** Of the score stage; else as configured. */
   readonly scoring?: {
-    readonly scorer: StepScores['scorer'];
+    readonly scorer: ScorerName;
     readonly prm: Checkpoint | null;
-    readonly calibration: StepCalibration | null;
+    readonly calibration: ScoreCalibration | null;
   };
 }
 
@@ -67,6 +68,7 @@ export function workOf({ task, questions, asked, prompt, shots, space, k, scorin
   const config = settled(given.config, asked);
   const policy = given.policy ?? checkpointAt({ model: '' });
   const method = METHODS[config.method];
+  const scorer = scoring?.scorer ?? scorerOf(method, config.score.scorer);
   return {
     config,
     method,
@@ -74,8 +76,8 @@ export function workOf({ task, questions, asked, prompt, shots, space, k, scorin
     prompt,
     questions: asked,
     data: dataHash({ config, task, questions, shots }),
-    scorer: scoring?.scorer ?? config.score.scorer,
-    need: scoring === undefined ? needs(method, config.score.scorer) : needsOf(scoring.scorer),
+    scorer,
+    need: needs(scorer),
     scoresAll: true,
     simulator: null,
     verifier: null,
@@ -91,10 +93,6 @@ export function workOf({ task, questions, asked, prompt, shots, space, k, scorin
       trained: null,
     },
   };
-}
-
-function needsOf(scorer: StepScores['scorer']): Needs {
-  return scorer === 'outcome' ? needs(METHODS.siof, 'prm') : needs(METHODS.sipf, scorer);
 }
 
 /** A command as the listener of its stage: one line of progress. Disposing it ends that line. */

@@ -6,7 +6,7 @@ import { checkpointAt, FileWorkspace } from '../../pipeline/file-workspace.ts';
 import { askedOf, openPrompt, requireModel } from '../../pipeline/files/prompts.ts';
 import type { Stage } from '../../pipeline/stages/stage.ts';
 import type { RecordsName } from '../../pipeline/workspace.ts';
-import type { Counts } from '../../run/units.ts';
+import type { Counts } from '../../reports.ts';
 import type { Split } from '../../task.ts';
 import { type ExecutionOptions, finish, integer, repeated, withExecution } from '../options.ts';
 import { checkModelOut, checkRecordsOut, isOfRecords } from '../outputs.ts';

@@ -4,8 +4,8 @@ import { SipfError } from '../../errors.ts';
 import { sha256 } from '../../hashing.ts';
 import { AnyRecord, check, RecordId, type Row, readAllRows, TextOrNumber } from '../../io/jsonl.ts';
 import { CodeTests, type Outcome, type Question, Sample } from '../../records.ts';
+import { questionKey } from '../../same-question.ts';
 import { type Task, taskOf } from '../../task.ts';
-import { questionKey } from '../../tasks/data/same-question.ts';
 import { answerText, parseAnswer } from '../../tasks/math/answers.ts';
 import { type Configured, loadQuestions, type QuestionOptions, requireQuestion } from './questions.ts';
 

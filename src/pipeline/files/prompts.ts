@@ -2,10 +2,11 @@
 import type { Backend, ModelSource } from '../../backend.ts';
 import type { Config } from '../../config/schema.ts';
 import { SipfError } from '../../errors.ts';
-import { type BuildPrompt, loadShots, makePrompter, withoutShots } from '../../method/prompt.ts';
+import { type BuildPrompt, makePrompter, withoutShots } from '../../method/prompt.ts';
 import type { Question } from '../../records.ts';
 import type { Shot } from '../../task.ts';
 import { withoutBroken } from '../references.ts';
+import { loadShots } from '../shots.ts';
 import { type Configured, loadQuestions, type QuestionOptions } from './questions.ts';
 
 /** The model that --model (or the configuration) names. */

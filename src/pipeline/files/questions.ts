@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import type { Config } from '../../config/schema.ts';
 import { SipfError } from '../../errors.ts';
-import { hashPath } from '../../io/disk.ts';
+import { hashPath } from '../../io/file-hashes.ts';
 import { ExactNumberValue, RecordId, type Row, readAllRows, readRows } from '../../io/jsonl.ts';
 import { CodeTests, type Question, type Sample, type StepScores } from '../../records.ts';
 import { requireReader, type Split, type Task, taskOf } from '../../task.ts';

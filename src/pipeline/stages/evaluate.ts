@@ -1,21 +1,20 @@
 // 7: greedy accuracy of M_k, with its paired difference to M_(k-1), and figures of the PRM on held-out questions.
 import { canonicalJson, isHeldOut, keyedOrder, sha256 } from '../../hashing.ts';
 import {
-  Answer,
   type AnswerItem,
   answerUnit,
-  EvalReport,
+  figurePaths,
   meanPairLogps,
   type OpenSet,
-  type PairLogps,
-  roundWarnings,
   setReports,
 } from '../../method/evaluate.ts';
-import type { Checkpoint, StepScores } from '../../records.ts';
+import { Answer, type Checkpoint, type StepScores } from '../../records.ts';
+import { type Counts, EvalReport, type PairLogps, type ScoreFigures } from '../../reports.ts';
 import { readRecords } from '../../run/journal.ts';
 import type { StageName } from '../../run/marker.ts';
-import { type Counts, inUnits } from '../../run/units.ts';
-import { type FigureItem, figureWarnings, type ScoreFigures, scoreFigures } from '../../statistics/prm-figures.ts';
+import { inUnits } from '../../run/units.ts';
+import { type FigurePath, scoreFigures } from '../../statistics/prm-figures.ts';
+import { figureWarnings, roundWarnings } from '../../statistics/warnings.ts';
 import type { Task } from '../../task.ts';
 import { flopsOf } from '../estimate.ts';
 import { costOf, policyAfter, type Round } from '../loop.ts';
@@ -138,13 +137,14 @@ async function figuresByTask(work: Work, members: readonly Task[]): Promise<Reco
 
 /** Of all questions, or of those of one task of a mixture. */
 async function heldOutFigures({ config, task, space, k }: Work, only?: string): Promise<ScoreFigures> {
-  const items = async function* (): AsyncGenerator<FigureItem> {
-    for await (const { question, samples, labels, scores } of space.groups({ to: k, labels: true, scores: true })) {
-      const isWanted = isHeldOut(question.id, config.labels.heldOut) && (only ?? question.task) === question.task;
-      if (isWanted && samples.length > 0) yield { question, samples, labels, scores: stepScores(scores) };
-    }
-  };
-  return scoreFigures(items(), { task, rule: config.labels, path: config.score.path });
+  const rules = { task, labels: config.labels, path: config.score.path };
+  const groups: FigurePath[][] = [];
+  for await (const { scores, ...item } of space.groups({ to: k, labels: true, scores: true })) {
+    const { id, task: own } = item.question;
+    if (item.samples.length === 0 || !isHeldOut(id, config.labels.heldOut) || (only ?? own) !== own) continue;
+    groups.push(figurePaths(item, stepScores(scores), rules));
+  }
+  return scoreFigures(groups);
 }
 
 function stepScores(records: readonly StepScores[]): Map<string, readonly number[]> {

@@ -1,28 +1,11 @@
 // The end, once: start, last policy and a control with as many optimizer tokens on the final sets; the only reading of test.
-import { z } from 'zod';
-import { SetReport, setReports } from '../../method/evaluate.ts';
+import { setReports } from '../../method/evaluate.ts';
 import type { Checkpoint } from '../../records.ts';
+import { FinalReport } from '../../reports.ts';
 import { flopsOf, NO_COST } from '../estimate.ts';
 import { costOf, type Loop, policyAfter, type Round } from '../loop.ts';
 import { answer, answersHash, answersOf } from './evaluate.ts';
 import { continuedSft } from './warm-up.ts';
-
-/** What final/eval.json holds: one row a policy, each paired with the start. */
-export const FinalReport = z.object({
-  rows: z.array(
-    z.object({
-      name: z.enum(['start', 'last', 'continued-sft']),
-      policy: z.string(),
-      /** Optimizer tokens spent after the warm-up, and all model FLOPs after it. */
-      optimizerTokens: z.number(),
-      flops: z.number(),
-      sets: z.array(SetReport),
-    }),
-  ),
-  /** What the figures must be read with: few questions, or some that were trained on. */
-  warnings: z.array(z.string()).default([]),
-});
-export type FinalReport = z.infer<typeof FinalReport>;
 
 interface FinalPolicy {
   readonly name: FinalReport['rows'][number]['name'];

@@ -6,9 +6,8 @@ import { keyedSeed } from '../../hashing.ts';
 import { countExampleTokens, stepsForTokens, type TrainSettings, trainOptions } from '../../method/train-settings.ts';
 import type { Objective } from '../../objectives/objectives.ts';
 import type { Checkpoint } from '../../records.ts';
+import type { Counts, Trained } from '../../reports.ts';
 import type { StageName } from '../../run/marker.ts';
-import type { Counts } from '../../run/units.ts';
-import type { Trained } from '../stage-results.ts';
 import type { Found, Inputs, Training, Work } from '../workspace.ts';
 
 export interface Rows {

@@ -1,7 +1,7 @@
 // 0: M_0 = SFT(base, D_org), and the control that trains M_0 on D_org for as many tokens as the rounds spent.
 import { SipfError } from '../../errors.ts';
 import { goldRows } from '../../method/align-rows.ts';
-import type { Trained } from '../stage-results.ts';
+import type { Trained } from '../../reports.ts';
 import type { Work } from '../workspace.ts';
 import { training } from './stage.ts';
 import { type Rows, train } from './training.ts';
