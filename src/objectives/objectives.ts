@@ -1,10 +1,11 @@
 // The objectives there are: the one list from which the port's options, the settings, the rows and the training follow.
 import type { z } from 'zod';
+import { dpo } from './dpo.ts';
 import { orpo } from './orpo.ts';
 import { prm } from './prm.ts';
 import { sft } from './sft.ts';
 
-export const OBJECTIVES = { sft, prm, orpo };
+export const OBJECTIVES = { sft, prm, orpo, dpo };
 
 type Kind = keyof typeof OBJECTIVES;
 
