@@ -221,7 +221,9 @@ async function train(
   const dropped = lengths.flatMap((length, index) => (length > options.maxLength * 40 ? [index] : []));
   const kept = examples.length - dropped.length;
   const steps = options.maxSteps ?? Math.max(1, Math.ceil((kept * options.epochs) / options.batchSize));
-  const hash = sha256(JSON.stringify({ parent, examples, options }));
+  // Of the options what every trainer has: a new option leaves the scripted models as they are.
+  const { lora, learningRate, batchSize, epochs, maxSteps, seed } = options;
+  const hash = sha256(JSON.stringify({ parent, examples, lora, learningRate, batchSize, epochs, maxSteps, seed }));
   const number = keyedUniform(hash);
   const all = Array.from({ length: steps }, (_, i) => ({
     step: i,

@@ -99,13 +99,13 @@ export class LanguageModel implements AsyncDisposable {
     const pasts = rows.map(({ past }) => past.reduce((sum, { tokens }) => sum + tokens, 0));
     const past = roundUp(Math.max(this.#leastPast, ...pasts), PAST_BLOCK);
     this.#prefill ??= await compilePrefill(this.#engine, this.#weights);
-    const result = await this.#prefill.runFloat({
+    const result = await this.#prefill.run({
       ...prefillTokens(rows, pasts, seq, past),
       ...this.#rope.upTo(Math.max(...pasts) + seq),
       ...pastInputs(rows, past, this.config),
       at: { data: BigInt64Array.of(0n), shape: [1] },
     });
-    const { data } = result['rows'] as HostArray<Float32Array>;
+    const data = result.floats('rows');
     const parts = 2 * layers * kvHeads;
     return rows.map(({ tokens }, row) => {
       const kept = new Float32Array(parts * tokens.length * headDim);
@@ -142,10 +142,10 @@ export class LanguageModel implements AsyncDisposable {
       topP: column(({ topP, temperature }) => (topP < 1 && temperature > 0 ? topP : 2)),
       suppress: column(({ ignoreEnd }) => (ignoreEnd ? 1 : 0)),
     });
-    cache.append((result['rows'] as HostArray<Float32Array>).data, live);
-    const logps = [...(result['logps'] as HostArray<Float32Array>).data];
+    cache.append(result.floats('rows'), live);
+    const logps = [...result.floats('logps')];
     if (!logps.every(Number.isFinite)) throw await this.#notANumber();
-    return { tokens: Array.from((result['tokens'] as HostArray<BigInt64Array>).data, Number), logps };
+    return { tokens: Array.from(result.integers('tokens'), Number), logps };
   }
 
   /** log P(target) at the places `at` of a pass. */
@@ -154,23 +154,24 @@ export class LanguageModel implements AsyncDisposable {
     this.#tokenLogps ??= await compileTokenLogps(this.#engine, this.#weights);
     const { batch, seq } = pass;
     const past = this.#leastPast;
-    const { hidden } = (await this.#prefill.runFloat({
+    const read = await this.#prefill.run({
       ...passInputs(pass),
       bias: { data: hiddenPast(pass, past), shape: [batch, 1, seq, past + seq] },
       ...this.#rope.upTo(seq),
       ...pastInputs(Array<PrefillRow>(batch).fill({ past: [], tokens: [] }), past, this.config),
-    })) as { hidden: HostArray<Float32Array> };
+    });
+    const hidden = read.floats('hidden');
     const logps: number[] = [];
     const width = this.config.hidden;
     const chunk = Math.max(1, Math.floor(LOGITS_BYTES / 4 / this.config.vocab));
     for (let from = 0; from < targets.length; from += chunk) {
       const ids = BigInt64Array.from(targets.slice(from, from + chunk), BigInt);
       const rows = {
-        data: hidden.data.subarray(from * width, (from + ids.length) * width),
+        data: hidden.subarray(from * width, (from + ids.length) * width),
         shape: [ids.length, width],
       };
-      const result = await this.#tokenLogps.runFloat({ hidden: rows, targets: { data: ids, shape: [ids.length] } });
-      logps.push(...(result['logps'] as HostArray<Float32Array>).data);
+      const result = await this.#tokenLogps.run({ hidden: rows, targets: { data: ids, shape: [ids.length] } });
+      logps.push(...result.floats('logps'));
     }
     if (!logps.every(Number.isFinite)) throw await this.#notANumber();
     return logps;

@@ -1,11 +1,12 @@
 // Prompts and steps as token ids -> P(step correct) at each step's last token. Leaves text to the backend and the head's form to models/prm-head.ts.
-import type { Engine, HostArray } from '../engine/runtime/session.ts';
+
+import { setImmediate as nextEvents } from 'node:timers/promises';
+import type { Engine } from '../engine/runtime/session.ts';
 import { SipfError, throwIfAborted } from '../errors.ts';
 import { whyNotNumbers } from '../models/weights/not-numbers.ts';
 import { passInputs, RopeInputs } from './language-model.ts';
 import { type PackOptions, packRows } from './packed-rows.ts';
 import { compileStepScores, type ModelProgram, type ModelWeights } from './passes.ts';
-import { turn } from './turn.ts';
 
 /** A path in token ids. */
 export interface TokenPath {
@@ -45,13 +46,14 @@ export class StepScorer implements AsyncDisposable {
       if (reads.length === 0) continue;
       this.#program ??= await compileStepScores(this.#engine, this.#weights);
       const at = BigInt64Array.from(reads, ({ place }) => place);
-      const { probabilities } = (await this.#program.runFloat({
+      const result = await this.#program.run({
         ...passInputs({ ...pass, at }),
         ...this.#rope.upTo(pass.seq),
-      })) as { probabilities: HostArray<Float32Array> };
-      if (!probabilities.data.every(Number.isFinite)) throw await this.#notANumber();
-      for (const [n, { item }] of reads.entries()) scores[item]?.push(probabilities.data[n] as number);
-      await turn();
+      });
+      const probabilities = result.floats('probabilities');
+      if (!probabilities.every(Number.isFinite)) throw await this.#notANumber();
+      for (const [n, { item }] of reads.entries()) scores[item]?.push(probabilities[n] as number);
+      await nextEvents();
     }
     return scores;
   }

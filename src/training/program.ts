@@ -151,16 +151,15 @@ export class TrainingProgram implements AsyncDisposable {
     layout.tensors.forEach((tensor, n) => {
       feeds[inputs[n] as string] = { data: layout.view(params, tensor), shape: tensor.shape };
     });
-    const results = await program.runFloat(feeds);
+    const results = await program.run(feeds);
     layout.tensors.forEach((tensor, n) => {
-      const part = (results[`gradient.${n}`] as HostArray<Float32Array>).data;
+      const part = results.floats(`gradient.${n}`);
       if (accumulate) addTo(layout.view(gradient, tensor), part);
       else gradient.set(part, tensor.offset);
     });
-    const valuesOf = (name: string) => (results[name] as HostArray<Float32Array>).data;
     return {
-      loss: valuesOf('loss')[0] as number,
-      figures: Object.fromEntries(figures.map((name, n) => [name, valuesOf(`figure.${n}`)])),
+      loss: results.floats('loss')[0] as number,
+      figures: Object.fromEntries(figures.map((name, n) => [name, results.floats(`figure.${n}`)])),
     };
   }
 

@@ -4,7 +4,7 @@ import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { add, matmul } from '../../engine/build.ts';
 import { Graph } from '../../engine/graph.ts';
-import type { Engine, HostArray, Program } from '../../engine/runtime/session.ts';
+import type { Engine, Program } from '../../engine/runtime/session.ts';
 import { printable, SipfError, throwIfAborted } from '../../errors.ts';
 import { makeFolders } from '../../io/folders.ts';
 import { type CacheOptions, cacheFolder } from '../../io/hub.ts';
@@ -129,12 +129,12 @@ async function merged(
 ): Promise<Float32Array> {
   const [out, width] = shape as [number, number];
   const scale = adapterScale(adapter);
-  const result = await merger.runFloat({
+  const result = await merger.run({
     w: { data, shape },
     a: { data: a, shape: [adapter.rank, width] },
     b: { data: b.map((value) => value * scale), shape: [out, adapter.rank] },
   });
-  return (result['merged'] as HostArray<Float32Array>).data;
+  return result.floats('merged');
 }
 
 function checkFits(folder: string, { tensors, rank }: AdapterFiles, base: ReadonlyMap<string, WeightSlice>): void {

@@ -1,6 +1,6 @@
 // Lowerings for what the runtime's WebGPU kernels lack (they would run on the CPU, with copies both ways) or compute wrongly.
 import type { Tensor } from '../graph.ts';
-import type { Emitter } from '../ops/op.ts';
+import type { Emitter } from './op.ts';
 
 const fresh = <Names extends readonly string[]>(emit: Emitter, ...hints: Names) =>
   hints.map((hint) => emit.fresh(hint)) as { [K in keyof Names]: string };
