@@ -4,7 +4,7 @@ import type { PreferenceExample, SftExample, TrainExample } from '../backend.ts'
 import { described } from '../described.ts';
 import { SipfError } from '../errors.ts';
 import { keyedOrder } from '../hashing.ts';
-import { OBJECTIVES, type Objective } from '../objectives/objectives.ts';
+import { OBJECTIVES, type Objective, PairLoss } from '../objectives/objectives.ts';
 import type { PreferencePair, Question } from '../records.ts';
 import { type Task, taskOf } from '../task.ts';
 import type { Method } from './methods.ts';
@@ -26,14 +26,12 @@ export const SftOptions = z.strictObject({
 });
 export type SftOptions = z.infer<typeof SftOptions>;
 
-const { kind: _kind, ...orpoSettings } = OBJECTIVES.orpo.options.shape;
-
 export const AlignOptions = z.strictObject({
   start: described(
     z.enum(['base', 'sft', 'previous']).default('previous'),
     "Where each round's training starts. previous: the last policy. sft: the warm-up's. base: the model itself (the paper). Change it where rounds make the model worse step by step.",
   ),
-  ...orpoSettings,
+  loss: described(PairLoss.prefault({}), 'The loss on preference pairs: its kind, and the settings of that kind.'),
   gold: described(
     z.number().min(0).default(0),
     'Worked solutions mixed in as NLL rows, for each other row: 1 is as many again, 0 none. Raise it where the policy forgets what the warm-up taught.',
@@ -104,10 +102,7 @@ export function alignRows({ method, pairs, questions, options, scope, key, task,
       'Expected right samples or worked solutions to train on, got neither. Use easier questions or a stronger model.',
     );
   }
-  const { lambda, nllScope, normalise, maxLogp } = options;
-  const objective: Objective = usesPairs
-    ? { kind: 'orpo', lambda, nllScope, normalise, maxLogp }
-    : { kind: 'sft', scope };
+  const objective: Objective = usesPairs ? options.loss : { kind: 'sft', scope };
   return { examples, objective, counts };
 }
 

@@ -154,7 +154,7 @@ describe('alignRows', () => {
     const { examples, objective, counts } = alignRows({
       ...args,
       method: METHODS.sipf,
-      options: AlignOptions.parse({ gold: 0.25, lambda: 0.2 }),
+      options: AlignOptions.parse({ gold: 0.25, loss: { lambda: 0.2 } }),
     });
     expect(objective).toMatchObject({ kind: 'orpo', lambda: 0.2 });
     expect(counts).toEqual({ pairs: 4, nllRows: 0, gold: 1 });

@@ -20,7 +20,7 @@ import {
 const DpoLoss = z.strictObject({
   kind: described(
     z.literal('dpo'),
-    'the margin of both paths over the policy that training starts from, whose log-probabilities are computed first.',
+    'Margin of both paths over the policy that training starts from, whose log-probabilities are computed first.',
   ),
   beta: described(
     z.number().positive().default(0.1),

@@ -39,7 +39,7 @@ export function alignCommand(terminal: Terminal): Command {
   return finish(
     command,
     'print {model, adapter, hash, examples, dropped, steps, tokens, firstLoss, lastLoss}',
-    'sipf align --in pairs.jsonl --model ./SmolLM2-135M --task gsm8k --align.lambda 0.1 --align.train.lora.rank 16 --out policy',
+    'sipf align --in pairs.jsonl --model ./SmolLM2-135M --task gsm8k --align.loss.lambda 0.1 --align.train.lora.rank 16 --out policy',
   ).action((options: AlignCommandOptions) => align(command, options, terminal));
 }
 
