@@ -1,6 +1,6 @@
 // Arms differ in what makes them what they are and in nothing else.
 import { describe, expect, it } from 'vitest';
-import { configDifference } from '#sipf/config/schema.js';
+import { jsonDifference } from '#sipf/hashing.js';
 import { ARMS, type ArmName, armConfig, EXPERIMENTS, MINI_EXPERIMENT } from './arms.ts';
 
 const experiment = MINI_EXPERIMENT;
@@ -11,7 +11,7 @@ describe('armConfig', () => {
     const config = await armConfig({ experiment, arm, seed: 11 });
     const settingsOf = (name: ArmName) => Object.keys(experiment.armSettings[name] ?? {});
     const own = ['method', 'score.scorer', 'labels.mode', ...settingsOf('sipf'), ...settingsOf(arm)];
-    expect(configDifference(sipf, config).filter(({ key }) => !own.includes(key))).toEqual([]);
+    expect(jsonDifference(sipf, config).filter(({ key }) => !own.includes(key))).toEqual([]);
     expect(config.align.train.tokens).toBe(sipf.align.train.tokens);
     expect(config.task.seed).toBe(11);
   });

@@ -3,9 +3,9 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { formatDuration } from '#sipf/cli/progress.js';
 import { SipfError } from '#sipf/errors.js';
-import { type Disk, nodeDisk, readTextFile, replaceFile } from '#sipf/io/disk.js';
-import { makeFolders } from '#sipf/io/folders.js';
-import type { Estimate } from '#sipf/records.js';
+import { readTextFile } from '#sipf/io/file-bytes.js';
+import { type Disk, makeFolders, nodeDisk, replaceFile } from '#sipf/io/files.js';
+import type { Estimate } from '#sipf/reports.js';
 import type { ArmRound, ArmSummary } from './arm-summary.ts';
 import type { ArmDifference, ArmRow, Comparison } from './comparison.ts';
 

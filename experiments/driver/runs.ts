@@ -2,9 +2,10 @@
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { relativeTo } from '#sipf/config/paths.js';
-import { type Config, configDifference } from '#sipf/config/schema.js';
+import type { Config } from '#sipf/config/schema.js';
 import { SipfError } from '#sipf/errors.js';
-import { readTextFile } from '#sipf/io/disk.js';
+import { jsonDifference } from '#sipf/hashing.js';
+import { readTextFile } from '#sipf/io/file-bytes.js';
 import { readRun } from '#sipf/pipeline/run-reader.js';
 import { changesOf, parseJson } from '#sipf/run/marker.js';
 
@@ -15,7 +16,7 @@ export async function isFinished(dir: string, config: Config): Promise<boolean> 
   if (text === null) return false;
   const stored = parseJson(text, path, z.object({ config: z.unknown() })).config;
   const wanted: unknown = JSON.parse(JSON.stringify(relativeTo(resolve(dir), config)));
-  const changes = configDifference(stored, wanted);
+  const changes = jsonDifference(stored, wanted);
   if (changes.length > 0) {
     throw new SipfError(
       'config-changed',

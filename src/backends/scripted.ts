@@ -1,5 +1,5 @@
 // Functions of text and key -> a Backend without models: deterministic, resumable, exported for tests. Leaves learning to real backends.
-import { createHash } from 'node:crypto';
+
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type {
@@ -22,7 +22,8 @@ import type {
   TrainStep,
 } from '../backend.ts';
 import { SipfError, throwIfAborted } from '../errors.ts';
-import { type Disk, nodeDisk, replaceFile } from '../io/disk.ts';
+import { sha256 } from '../hashing.ts';
+import { type Disk, nodeDisk, replaceFile } from '../io/files.ts';
 import { createRandom, keyedUniform, type Random } from '../random.ts';
 
 /** What a scripted policy sees when it writes. `skill` counts the trainings behind it. */
@@ -66,10 +67,6 @@ export function createScriptedBackend(options: ScriptedOptions): Backend {
     initModel: (out, init) => initModel(out, init, disk),
     [Symbol.asyncDispose]: async () => undefined,
   };
-}
-
-function sha256(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
 }
 
 function factsOf({ hash }: Stored): ModelFacts {

@@ -2,11 +2,11 @@
 import { relative, resolve } from 'node:path';
 import type { TrainJob } from '../backend.ts';
 import { printable, SipfError } from '../errors.ts';
+import { checkpointHash } from '../hashing.ts';
 import { exists } from '../io/file-bytes.ts';
 import { decoderOf } from '../models/architectures/architectures.ts';
 import type { Architecture, DecoderConfig } from '../models/architectures/decoder.ts';
 import { type AdapterFiles, adapterHash, readAdapter } from '../models/files/adapter-files.ts';
-import { checkpointHash } from '../models/files/checkpoint-hash.ts';
 import { type CacheOptions, type ModelFiles, openModelFiles } from '../models/files/model-files.ts';
 import { checkVocabulary, loadTokenizer, type Tokenizer } from '../models/tokenizer/tokenizer.ts';
 import { checkWeights } from '../models/weights/check-weights.ts';

@@ -1,10 +1,9 @@
 // A training job -> a trained adapter or model on disk, whatever the objective; resumes from its checkpoint.
-import { createHash } from 'node:crypto';
 import type { TrainJob, TrainOptions, TrainResult, TrainStep } from '../backend.ts';
 import type { Engine } from '../engine/runtime/session.ts';
 import { SipfError, throwIfAborted } from '../errors.ts';
+import { checkpointHash, sha256 } from '../hashing.ts';
 import { adapterHash } from '../models/files/adapter-files.ts';
-import { checkpointHash } from '../models/files/checkpoint-hash.ts';
 import { openModelFiles } from '../models/files/model-files.ts';
 import { holdingFor } from '../models/weights/held-weights.ts';
 import { mergeWeights } from '../models/weights/merged-weights.ts';
@@ -76,9 +75,7 @@ async function traineeOf(
 /** Everything that decides the trajectory: contents, not paths. How often checkpoints are written does not. */
 function jobHash({ examples, options }: TrainJob, { hash }: TrainingSource): string {
   const { checkpointEverySteps: _, ...deciding } = options;
-  return createHash('sha256')
-    .update(JSON.stringify([2, hash, deciding, examples]))
-    .digest('hex');
+  return sha256(JSON.stringify([2, hash, deciding, examples]));
 }
 
 function resultOf(

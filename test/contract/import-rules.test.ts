@@ -7,7 +7,7 @@ import { describe, expect, it } from 'vitest';
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..', 'src');
 
 /** Files of src/ that everything may import: they hold types, errors and pure functions. */
-const GROUND = ['errors', 'random', 'limits', 'hashing', 'described', 'records'];
+const GROUND = ['errors', 'random', 'limits', 'hashing', 'nearest', 'described', 'records', 'same-question', 'reports'];
 
 /** Room -> the rooms it may import, GROUND aside. A room is a folder of src/, or a file in it. Arrows go down this list only. */
 const MAY: Readonly<Record<string, readonly string[]>> = {
@@ -15,8 +15,11 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   random: [],
   limits: [],
   hashing: [],
+  nearest: [],
   described: [],
   records: [],
+  'same-question': [],
+  reports: [],
   engine: [],
   objectives: ['engine'],
   backend: ['objectives'],
@@ -78,20 +81,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Arrows that still break the table. Each must exist: who removes the import removes the line. */
-const NOT_YET: readonly string[] = [
-  'config -> run',
-  'io -> models',
-  'io -> tasks',
-  'method -> tasks',
-  'models -> backend',
-  'models -> inference',
-  'pipeline -> backends',
-  'run -> config',
-  'run -> task',
-  'run -> tasks',
-  'statistics -> method',
-  'statistics -> task',
-];
+const NOT_YET: readonly string[] = ['models -> backend', 'models -> inference'];
 
 /** The folder that alone may import the runtime. */
 const RUNTIME = 'engine/runtime/';

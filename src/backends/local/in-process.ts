@@ -2,10 +2,10 @@
 
 import type { Backend, CallOptions, ModelFacts, ModelSource } from '../../backend.ts';
 import { Engine, type EngineOptions } from '../../engine/runtime/session.ts';
+import { checkpointHash } from '../../hashing.ts';
 import { decoderOf } from '../../models/architectures/architectures.ts';
 import { withBase } from '../../models/files/adapter-base.ts';
 import { adapterHash } from '../../models/files/adapter-files.ts';
-import { checkpointHash } from '../../models/files/checkpoint-hash.ts';
 import { openModelFiles } from '../../models/files/model-files.ts';
 import { loadTokenizer } from '../../models/tokenizer/tokenizer.ts';
 import { initModelFolder } from '../../models/weights/init-model.ts';

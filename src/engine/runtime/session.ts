@@ -1,10 +1,10 @@
 // A graph -> a program that runs on an execution provider. Owns the sessions and their temporary files.
-import { createHash } from 'node:crypto';
 import { rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { InferenceSession } from 'onnxruntime-node';
 import { messageOf, SipfError, sipfCommand } from '../../errors.ts';
+import { sha256 } from '../../hashing.ts';
 import { type DType, Graph, type Tensor } from '../graph.ts';
 import type { Provider } from '../ops/op.ts';
 import { type DeviceArray, DeviceArrays, type HostArray, type Traffic, typeOf } from './arrays.ts';
@@ -127,10 +127,7 @@ export class Engine implements AsyncDisposable {
     if (graph.weights.size > 0) throw new Error('A session that holds frozen weights is not kept: feed them');
     const names = Object.keys(outputs).join();
     const { bytes } = serialise(graph, outputs, { provider: this.provider, locate: () => '' });
-    const key = createHash('sha256')
-      .update(bytes)
-      .update(`${names}/${prepack}/${threadsFor(graph)}/${stay}`)
-      .digest('hex');
+    const key = sha256(bytes, `${names}/${prepack}/${threadsFor(graph)}/${stay}`);
     const known = this.#kept.get(key) ?? this.#create(graph, outputs, prepack, stay);
     this.#kept.set(key, known);
     try {

@@ -1,7 +1,6 @@
 // `model_type` of a config.json -> the architecture that builds it, and with its sizes where they are sound.
-import { SipfError } from '../../errors.ts';
+import { SipfError, shown } from '../../errors.ts';
 import type { ModelFiles } from '../files/model-files.ts';
-import { shown } from './config-reader.ts';
 import type { Architecture, DecoderConfig } from './decoder.ts';
 import { llama } from './llama.ts';
 

@@ -1,8 +1,7 @@
 // GGUF metadata and tensor names -> the vocabulary of Hugging Face's config.json and weights. One table entry per architecture.
-import { printable, SipfError } from '../../errors.ts';
+import { printable, SipfError, shown } from '../../errors.ts';
 import { type GgufFile, type GgufTensor, type GgufValue, readGgufPieces, readGgufTensor } from '../files/gguf.ts';
 import { refuseOtherKinds } from '../files/gguf-kinds.ts';
-import { shown } from './config-reader.ts';
 import { ropeFromFactors } from './rope-factors.ts';
 
 /** A tensor of the model under its Hugging Face name. */

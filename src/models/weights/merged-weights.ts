@@ -1,4 +1,5 @@
 // A model's weights and a PEFT adapter -> weights with the adapter merged in: a temporary file of the changed tensors beside slices of the original.
+
 import { randomUUID } from 'node:crypto';
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -6,10 +7,10 @@ import { add, matmul } from '../../engine/build.ts';
 import { Graph } from '../../engine/graph.ts';
 import type { Engine, Program } from '../../engine/runtime/session.ts';
 import { printable, SipfError, throwIfAborted } from '../../errors.ts';
-import { makeFolders } from '../../io/folders.ts';
-import { type CacheOptions, cacheFolder } from '../../io/hub.ts';
+import { checkpointHash } from '../../hashing.ts';
+import { type CacheOptions, cacheFolder } from '../../io/cache.ts';
+import { isAlive, makeFolders } from '../../io/files.ts';
 import { type AdapterFiles, adapterHash, adapterScale, type LoraFactors, readAdapter } from '../files/adapter-files.ts';
-import { checkpointHash } from '../files/checkpoint-hash.ts';
 import type { ModelFiles, WeightSlice } from '../files/model-files.ts';
 import { readSafetensorsHeader, readTensor, type TensorToWrite, writeSafetensors } from '../files/safetensors.ts';
 
@@ -163,14 +164,5 @@ async function removeLeftOvers(parent: string): Promise<void> {
   for (const name of names) {
     const pid = Number(name.split('-')[0]);
     if (Number.isInteger(pid) && !isAlive(pid)) await rm(join(parent, name), { recursive: true, force: true });
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (thrown) {
-    return thrown instanceof Error && 'code' in thrown && thrown.code === 'EPERM';
   }
 }

@@ -2,9 +2,9 @@
 import { SipfError } from '../../errors.ts';
 import { hash32 } from '../../random.ts';
 import type { Question } from '../../records.ts';
+import { questionKey } from '../../same-question.ts';
 import type { Split } from '../../task.ts';
 import type { SplitFiles } from './data-files.ts';
-import { questionKey } from './same-question.ts';
 
 export interface CutQuestion {
   readonly question: Question;

@@ -1,10 +1,12 @@
 // What kills leave behind, and paths that cannot be written: swept, left out of hashes, and said.
-import { mkdir, mkdtemp, readdir, readFile, readlink, rm, symlink, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readdir, readFile, readlink, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { SipfError } from '../errors.ts';
-import { hashPath, nodeDisk, removeLeftovers, replaceFile } from './disk.ts';
+import { hashPath } from './file-hashes.ts';
+import { makeFolders, nodeDisk, removeLeftovers, replaceFile } from './files.ts';
 
 /** No process has it: beyond what kernels give out. */
 const GONE = 4_194_305;
@@ -53,7 +55,7 @@ it('leaves no half-written draft where the disk refuses', async () => {
     },
   };
   await expect(replaceFile(disk, path, ['x'])).rejects.toBe(full);
-  expect((await readdir(folder)).filter((name) => name.startsWith('out.jsonl'))).toEqual([]);
+  expect((await readdir(folder)).filter((name) => name.includes('out.jsonl'))).toEqual([]);
 });
 
 it('replaces what a link names, and keeps the link', async () => {
@@ -63,4 +65,23 @@ it('replaces what a link names, and keeps the link', async () => {
   await replaceFile(nodeDisk, link, ['new']);
   expect(await readFile(file, 'utf8')).toBe('new');
   expect(await readlink(link)).toBe(file);
+});
+
+it('makes a folder and those above it, by several callers at once, and again', async () => {
+  const path = join(folder, 'a', 'b', 'c');
+  await Promise.all([makeFolders(path), makeFolders(join(path, 'd')), makeFolders(path)]);
+  await makeFolders(`${path}/`);
+  expect((await stat(join(path, 'd'))).isDirectory()).toBe(true);
+});
+
+it('refuses a file in the way', async () => {
+  await writeFile(join(folder, 'file'), '');
+  await expect(makeFolders(join(folder, 'file'))).rejects.toThrow(/file, got a file there\./);
+  await expect(makeFolders(join(folder, 'file', 'below'))).rejects.toThrow(
+    'got ENOTDIR (a file is where the path needs a folder)',
+  );
+});
+
+it.runIf(existsSync('/proc/self'))('ends where a folder refuses children as if it were not there', async () => {
+  await expect(makeFolders('/proc/sipf/run')).rejects.toMatchObject({ code: 'write-failed' });
 });

@@ -1,5 +1,5 @@
 // Questions -> which are the same one: their text without case, white space and shown tests.
-import type { Question } from '../../records.ts';
+import type { Question } from './records.ts';
 
 type Asked = Pick<Question, 'question'> & Partial<Pick<Question, 'prefix'>>;
 

@@ -1,4 +1,4 @@
-// A mistyped dotted key and those there are -> the one that was most likely meant.
+// A mistyped name and the names there are -> the one that was most likely meant, by edit distance.
 
 /** The candidate with the smallest edit distance: between the last parts among keys of the same section, a quarter more elsewhere. */
 export function nearest(name: string, candidates: readonly string[]): string {
@@ -12,25 +12,31 @@ export function nearest(name: string, candidates: readonly string[]): string {
     const { section, last } = split(key.toLowerCase());
     // A name that begins another one was most likely cut short; letters that differ count by their share of the longer name.
     const begun = own.last.length > 2 && last.startsWith(own.last);
-    const names = begun ? 0 : editDistance(own.last, last) / Math.max(own.last.length, last.length);
+    const names = begun ? 0 : editDistance(own.last, last);
     const distance = Math.min(
       names + (section === own.section ? 0 : 0.25),
-      editDistance(name.toLowerCase(), key.toLowerCase()) / Math.max(name.length, key.length),
+      editDistance(name.toLowerCase(), key.toLowerCase()),
     );
     if (distance < best.distance) best = { key, distance };
   }
   return best.key;
 }
 
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i += 1) {
+/** Parts beyond this count for nothing: bounds the cost of a pair at its square. */
+const MAX_PARTS = 256;
+
+/** Levenshtein distance over letters or words, as a share of the longer text (0 to 1). Reads at most 256 parts of each. */
+export function editDistance(a: ArrayLike<string>, b: ArrayLike<string>): number {
+  const [m, n] = [Math.min(a.length, MAX_PARTS), Math.min(b.length, MAX_PARTS)];
+  if (m === 0 || n === 0) return m === n ? 0 : 1;
+  let row = Array.from({ length: n + 1 }, (_, j) => j);
+  for (let i = 1; i <= m; i++) {
     const next = [i];
-    for (let j = 1; j <= b.length; j += 1) {
-      const change = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(change, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+    for (let j = 1; j <= n; j++) {
+      const swap = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(swap, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
     }
     row = next;
   }
-  return row[b.length] ?? 0;
+  return (row[n] ?? 0) / Math.max(m, n);
 }

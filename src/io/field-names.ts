@@ -1,5 +1,5 @@
 // A record without a wanted field -> the sentence that names the field it most likely means.
-import { editDistance } from '../math/distinct.ts';
+import { editDistance } from '../nearest.ts';
 
 /** Names that other tools and data sets use for the same thing, the likeliest first. */
 const SYNONYMS: Readonly<Record<string, readonly string[]>> = {
@@ -59,7 +59,7 @@ export function nearestField(
     const found = names.find((name) => plain(name) === plain(synonym));
     if (found !== undefined) return found;
   }
-  const distance = (name: string) => editDistance([...plain(name)], [...wanted]);
+  const distance = (name: string) => editDistance(plain(name), wanted);
   const [near] = names.filter((name) => distance(name) <= 0.34).sort((a, b) => distance(a) - distance(b));
   if (near !== undefined) return near;
   return names.find((name) => plain(name).includes(wanted)) ?? null;

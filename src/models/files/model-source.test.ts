@@ -4,7 +4,8 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { cacheFolder, resolveSource } from './hub.ts';
+import { cacheFolder } from '../../io/cache.ts';
+import { resolveSource } from './model-source.ts';
 
 /** A hub with one model. The last file is not wanted. */
 const SOUND: Readonly<Record<string, string>> = {

@@ -1,16 +1,11 @@
-// What a command is to write and what it reads -> a refusal before anything is written, where one would destroy the other. Leaves which paths these are to the commands.
+// What a command is to write and what it reads -> a refusal where one would destroy the other.
+
 import { closeSync, openSync, readdirSync, readFileSync, readSync, realpathSync, type Stats, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
+import type { ReadPath } from '../config/paths.ts';
 import { SipfError } from '../errors.ts';
-import { isOfRun, isRun } from './no-run.ts';
-
-/** A path that is read. Nothing may be written below a model: its hash covers the whole folder. */
-export interface ReadPath {
-  /** As the user knows it: `--data`, `evaluate.sets`. */
-  readonly name: string;
-  readonly path: string;
-  readonly kind: 'file' | 'data' | 'model';
-}
+import { isTemporary } from '../io/files.ts';
+import { isOfRun, isRun } from '../run/no-run.ts';
 
 export interface OutFile {
   /** `eval`: who asks. */
@@ -28,12 +23,11 @@ const OF_THE_SYSTEM = /^\/(?:dev|proc|sys)\//;
 const FIRST_LINE = 4 << 20;
 
 /**
- * Looks at where a JSONL file is to go, and the drafts beside it.
+ * Looks at where a JSONL file is to go, and the journal beside it.
  * @throws SipfError 'bad-input' where that is an input, inside a model, no regular file, or a file that this command has not written.
  */
 export function checkOutFile({ command, out, reads, fields }: OutFile): void {
-  for (const path of [out, `${out}.journal`, `${out}.draft`, `${out}.journal.draft`])
-    refuseInputs(command, path, reads);
+  for (const path of [out, `${out}.journal`]) refuseInputs(command, path, reads);
   const info = statOf(out);
   if (info?.isDirectory()) throw refusal(command, 'a file', `${out}, which is a folder`, 'Name a file in it.');
   if ((info !== null && !info.isFile()) || OF_THE_SYSTEM.test(resolve(out)))
@@ -63,15 +57,7 @@ export function checkOutModel(command: string, out: string, reads: readonly Read
 }
 
 /** What a run that was killed in its first moments may leave, and what says nothing about a folder. */
-const OF_NO_RUN = new Set([
-  'lock',
-  'lock.turn',
-  'events.jsonl',
-  'config.json.draft',
-  '.gitkeep',
-  '.gitignore',
-  '.DS_Store',
-]);
+const OF_NO_RUN = new Set(['lock', 'lock.turn', 'events.jsonl', '.gitkeep', '.gitignore', '.DS_Store']);
 
 /**
  * Looks at where a run is to go.
@@ -79,7 +65,7 @@ const OF_NO_RUN = new Set([
  */
 export async function checkOutRun(out: string, reads: readonly ReadPath[]): Promise<void> {
   refuseInputs('run', out, reads);
-  const names = namesIn('run', out).filter((name) => !OF_NO_RUN.has(name));
+  const names = namesIn('run', out).filter((name) => !OF_NO_RUN.has(name) && !isTemporary(name));
   if (names.length === 0 || (await isRun(out))) return;
   const what = names.includes('config.json') ? 'whose config.json is not of a run' : `with ${some(names)} and no run`;
   throw refusal('run', 'a new folder or a run', `${out} ${what}`, 'Name another folder.');
