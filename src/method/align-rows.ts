@@ -65,7 +65,9 @@ export function goldRows(
 export interface AlignRows {
   readonly examples: readonly TrainExample[];
   readonly objective: Objective;
-  readonly counts: { pairs: number; nllRows: number; gold: number };
+  /** What it trains on, and rows that the loss cannot use. */
+  readonly counts: { pairs: number; nllRows: number; gold: number; unpaired?: number };
+  readonly warnings: readonly string[];
 }
 
 export interface AlignArgs extends RowContext {
@@ -77,7 +79,10 @@ export interface AlignArgs extends RowContext {
   readonly key: string;
 }
 
-/** The rows and the objective of a round. Throws 'nothing-left' where there is nothing to learn from. */
+/**
+ * The rows and the objective of a round. Rows without a rejected path are left out where the loss has no term for them.
+ * @throws SipfError 'nothing-left' where there is nothing to learn from.
+ */
 export function alignRows({ method, pairs, questions, options, scope, key, task, prompt }: AlignArgs): AlignRows {
   const context = { task, prompt };
   const usesPairs = method.align === 'pairs';
@@ -95,15 +100,23 @@ export function alignRows({ method, pairs, questions, options, scope, key, task,
     );
   }
   const own = pairs.map((pair) => (usesPairs ? preferenceRow(pair, context) : sftRow(pair, context)));
-  const examples = [...own, ...(usesPairs ? gold.map(asPreference) : gold)];
-  if (examples.length === 0) {
+  const all = [...own, ...(usesPairs ? gold.map(asPreference) : gold)];
+  if (all.length === 0) {
     throw new SipfError(
       'nothing-left',
       'Expected right samples or worked solutions to train on, got neither. Use easier questions or a stronger model.',
     );
   }
   const objective: Objective = usesPairs ? options.loss : { kind: 'sft', scope };
-  return { examples, objective, counts };
+  const unpaired = counts.nllRows + counts.gold;
+  const warnings: string[] = [];
+  if (unpaired === 0 || !OBJECTIVES[objective.kind].open(objective).needsPairs)
+    return { examples: all, objective, counts, warnings };
+  warnings.push(
+    `${unpaired} rows without a rejected path are left out: this loss compares paths. Set align.loss.nll to learn from them too.`,
+  );
+  const examples = all.filter((row) => row.kind !== 'preference' || row.rejected !== null);
+  return { examples, objective, counts: { pairs: counts.pairs, nllRows: 0, gold: 0, unpaired }, warnings };
 }
 
 function preferenceRow(pair: PreferencePair, { task, prompt }: RowContext): PreferenceExample {

@@ -42,6 +42,7 @@ function dpoLoss({ beta, nll: weight }: z.output<typeof DpoLoss>): Loss {
   };
   return {
     inOrder: false,
+    needsPairs: weight === 0,
     positions: (example) => pairPositions(example, READING),
     build(context) {
       const { graph } = context;

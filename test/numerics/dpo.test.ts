@@ -2,6 +2,8 @@
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { PreferenceExample } from '../../src/backend.ts';
+import { openInProcessPolicy } from '../../src/backends/local/in-process-policy.ts';
+import { referenceUnit, rowsToCompare, withReferences } from '../../src/method/reference-logps.ts';
 import { readAdapter } from '../../src/models/files/adapter-files.ts';
 import { readSafetensors } from '../../src/models/files/safetensors.ts';
 import { train } from '../../src/training/train.ts';
@@ -107,4 +109,20 @@ test.each(CASES)("%s: TRL's training, four optimizer steps", async (name, object
   const share = adapterDistance(found, end) / adapterDistance(start, end);
   console.log(`${name}: ||found - end|| / ||end - start|| = ${share.toExponential(2)}`);
   expect(share).toBeLessThan(1e-3);
+});
+
+test('the reference of the policy that training starts from: a margin of 0 and a loss of log 2', async () => {
+  const source = { model: modelWithTokenizer('models/llama-tied', 1024), adapter: adapterStart };
+  const objective = { kind: 'dpo', beta: 0.1, nll: 0 } as const;
+  const rows = reference.pairs.slice(0, 8).map(({ prompt, chosen, rejected }): PreferenceExample => {
+    return { kind: 'preference', prompt, chosen: [chosen.slice(0, 20), chosen.slice(20)], rejected: [rejected] };
+  });
+  await using policy = await openInProcessPolicy(engine, source, { cache });
+  const { records } = await referenceUnit(rowsToCompare(rows, objective), policy);
+  const options = { ...OPTIONS, objective, lora, batchSize: 8, maxLength: 1024 };
+  const job = { source, examples: withReferences(rows, records), out: join(scratch, 'start-out'), options };
+  const [first] = (await train(engine, job, { cache })).steps;
+  expect(first?.loss).toBeCloseTo(Math.LN2, 4);
+  expect(first?.metrics['rewards/margins']).toBeCloseTo(0, 4);
+  expect(first?.metrics).toMatchObject({ pairs: 8, nllRows: 0 });
 });
