@@ -47,7 +47,7 @@ function stagesOf(adapters) {
     await print(`${name}/c-prm.txt`, `${score} --prm ${name}/prm --scorer prm ${at('c-prm.jsonl')}`);
     await print(
       `${name}/c-both.txt`,
-      `${score} --prm ${name}/prm ${model} --scorer prm-logprob --labels ${name}/l.jsonl ${at('c-both.jsonl')}`,
+      `${score} --prm ${name}/prm ${base} --scorer prm-logprob --labels ${name}/l.jsonl ${at('c-both.jsonl')}`,
     );
     await print(`${name}/c-logprob.txt`, `${score} ${model} --scorer logprob ${at('c-logprob.jsonl')}`);
     await print(
