@@ -87,7 +87,7 @@ export const STAGES = [
     model: START,
     out: FOLDER,
     example:
-      'sipf align --in pairs.jsonl --model ./SmolLM2-135M --task gsm8k --align.lambda 0.1 --align.train.lora.rank 16 --out policy',
+      'sipf align --in pairs.jsonl --model ./SmolLM2-135M --task gsm8k --align.loss.lambda 0.1 --align.train.lora.rank 16 --out policy',
     describeRows: ({ pairs, nllRows, gold }) =>
       `${pairs} pairs, ${nllRows} rows without a rejected path, ${gold} worked solutions`,
   }),
