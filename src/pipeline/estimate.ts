@@ -1,7 +1,7 @@
 // Token counts and a configuration -> model FLOPs, and what a run will cost before it starts. Leaves measuring speed to the caller.
 import type { ModelFacts } from '../backend.ts';
 import type { Config } from '../config/schema.ts';
-import { METHODS, needs, roundsOf } from '../method/methods.ts';
+import { METHODS, needs, roundsOf, scorerOf } from '../method/methods.ts';
 import { scorerNeeds } from '../method/scorers.ts';
 import { stepsForTokens, type TrainSettings } from '../method/train-settings.ts';
 import { OBJECTIVES } from '../objectives/objectives.ts';
@@ -185,7 +185,7 @@ function roundEstimates(config: Config, typical: Typical, k: number): RoundCost[
       generatedTokens: draws * typical.pathTokens,
       graded: draws,
     });
-  const need = needs(method, score.scorer);
+  const need = needs(scorerOf(method, score.scorer));
   const labelled = Math.min(labels.paths ?? paths, paths);
   if (need.labels) costs.push(labelEstimate(config, typical, labelled * (labels.relabel ? k : 1)));
   if (need.prm)
