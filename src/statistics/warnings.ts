@@ -50,7 +50,7 @@ function addPairWarning({ questions = 0, questionsWithPairs = 0 }: Counts, warni
 
 function addLogpWarning({ chosen, rejected }: PairLogps, warnings: string[]): void {
   if (chosen.after >= chosen.before || rejected.after < rejected.before) return;
-  warnings.push('Alignment made chosen paths less and rejected paths more probable. Check pairs.eta and align.lambda.');
+  warnings.push('Alignment made chosen paths less and rejected paths more probable. Check pairs.eta and align.loss.');
 }
 
 /** Warnings where the scores cannot help the loop. */
