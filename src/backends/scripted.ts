@@ -12,7 +12,6 @@ import type {
   GivenCompletion,
   ModelFacts,
   ModelInit,
-  ModelSource,
   OnFinished,
   Policy,
   ProcessRewardModel,
@@ -24,6 +23,7 @@ import type {
 import { SipfError, throwIfAborted } from '../errors.ts';
 import { type Disk, nodeDisk, replaceFile } from '../io/disk.ts';
 import { createRandom, keyedUniform, type Random } from '../random.ts';
+import type { ModelSource } from '../records.ts';
 
 /** What a scripted policy sees when it writes. `skill` counts the trainings behind it. */
 export interface WriteArgs {

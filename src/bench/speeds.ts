@@ -1,9 +1,10 @@
 // A backend -> tokens a second of training, prefill and decode at the 135M Llama shape, with each one's share of the GEMM peak. Leaves labelled steps out.
 import { join } from 'node:path';
-import type { Backend, ModelSource, Objective, PreferenceExample, SftExample, TrainExample } from '../backend.ts';
+import type { Backend, Objective, PreferenceExample, SftExample, TrainExample } from '../backend.ts';
 import { SipfError } from '../errors.ts';
 import { TrainSettings, trainOptions } from '../method/train-settings.ts';
 import { createRandom } from '../random.ts';
+import type { ModelSource } from '../records.ts';
 
 export interface Speed {
   readonly tokensPerSecond: number;

@@ -1,8 +1,7 @@
 // Paths of the user's and of a run -> names that hold wherever the run directory lies. Leaves reading to others.
 import { existsSync } from 'node:fs';
 import { dirname, isAbsolute, join, relative, resolve } from 'node:path';
-import type { ModelSource } from '../backend.ts';
-import type { Checkpoint } from '../records.ts';
+import type { Checkpoint, ModelSource } from '../records.ts';
 import type { ReadPath } from '../run/out-paths.ts';
 import type { Config } from './schema.ts';
 

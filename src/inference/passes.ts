@@ -2,24 +2,14 @@
 import { concat, flatten, tokenLogp } from '../engine/build.ts';
 import { Graph, type Tensor } from '../engine/graph.ts';
 import type { Engine, HostArray, Program } from '../engine/runtime/session.ts';
-import {
-  type Architecture,
-  type DecoderConfig,
-  decode,
-  decoderInputs,
-  type KeyValue,
-  rowsAt,
-} from '../models/architectures/decoder.ts';
+import { decode, rowsAt } from '../models/architectures/architecture.ts';
+import type { KeyValue } from '../models/architectures/attention.ts';
 import { WeightsFirst } from '../models/architectures/parameters.ts';
 import { stepProbability } from '../models/architectures/prm-head.ts';
-import type { BoundWeights, HeldWeights } from '../models/weights/held-weights.ts';
+import type { ModelWeights } from '../models/open-model.ts';
+import { declareInputs } from '../models/pass-inputs.ts';
+import type { BoundWeights } from '../models/weights/held-weights.ts';
 import { type SamplerFeatures, sampleTokens } from './sampling.ts';
-
-export interface ModelWeights {
-  readonly architecture: Architecture;
-  readonly config: DecoderConfig;
-  readonly held: HeldWeights;
-}
 
 /** A compiled graph of a model, fed with its weights where they are not in the session. */
 export class ModelProgram implements AsyncDisposable {
@@ -69,21 +59,21 @@ const joined = (present: readonly KeyValue[]) =>
   );
 
 /**
- * Any number of tokens behind a cached past (possibly of length 0): decoderInputs and `at [n]` (row · seq + column)
+ * Any number of tokens behind a cached past (possibly of length 0): declareInputs and `at [n]` (row · seq + column)
  * -> `rows [batch, 2·layers·kvHeads, seq, headDim]`, and the final hidden states `hidden [n, hidden]` there.
  */
 export function compilePrefill(engine: Engine, weights: ModelWeights): Promise<ModelProgram> {
-  const { architecture, config, held } = weights;
+  const { decoder, held } = weights;
   const graph = new Graph();
   const bound = held.bind(graph);
   const { parameters } = bound;
-  const { hidden, present } = decode(architecture, parameters, config, decoderInputs(graph, config, 'seq', true));
+  const { hidden, present } = decode(decoder, parameters, declareInputs(graph, decoder.config, 'seq', true));
   const at = graph.input('at', 'int64', ['n']);
   return compile(engine, weights, { graph, bound, outputs: { rows: joined(present), hidden: rowsAt(hidden, at) } });
 }
 
 /**
- * One token a row behind the cache, weights pre-packed where they are not fed: decoderInputs and the sampler's
+ * One token a row behind the cache, weights pre-packed where they are not fed: declareInputs and the sampler's
  * -> `rows [batch, 2·layers·kvHeads, 1, headDim]`, `tokens [batch]`, `logps [batch]`.
  */
 export function compileDecode(
@@ -92,12 +82,12 @@ export function compileDecode(
   endIds: readonly number[],
   features: SamplerFeatures,
 ): Promise<ModelProgram> {
-  const { architecture, config, held } = weights;
+  const { decoder, held } = weights;
   const graph = new Graph();
   const bound = held.bind(graph);
   const parameters = held.holding === 'fed' ? new WeightsFirst(bound.parameters) : bound.parameters;
-  const { hidden, present } = decode(architecture, parameters, config, decoderInputs(graph, config, 1, true));
-  const logits = flatten(architecture.logits(parameters, config, hidden));
+  const { hidden, present } = decode(decoder, parameters, declareInputs(graph, decoder.config, 1, true));
+  const logits = flatten(decoder.logits(parameters, hidden));
   const { tokens, logps } = sampleTokens(logits, endIds, features);
   const outputs = { rows: joined(present), tokens, logps };
   return compile(engine, weights, { graph, bound, outputs, prepack: true });
@@ -105,22 +95,22 @@ export function compileDecode(
 
 /** `hidden [n, hidden]` and `targets [n]` -> `logps [n]`. */
 export function compileTokenLogps(engine: Engine, weights: ModelWeights): Promise<ModelProgram> {
-  const { architecture, config, held } = weights;
+  const { decoder, held } = weights;
   const graph = new Graph();
   const bound = held.bind(graph);
-  const hidden = graph.input('hidden', 'float32', ['n', config.hidden]);
-  const logits = architecture.logits(bound.parameters, config, hidden);
+  const hidden = graph.input('hidden', 'float32', ['n', decoder.config.hidden]);
+  const logits = decoder.logits(bound.parameters, hidden);
   const logps = tokenLogp(logits, graph.input('targets', 'int64', ['n']));
   return compile(engine, weights, { graph, bound, outputs: { logps } });
 }
 
-/** Tokens without a past: decoderInputs and `at [n]` -> `probabilities [n]` that the step ending there is correct. */
+/** Tokens without a past: declareInputs and `at [n]` -> `probabilities [n]` that the step ending there is correct. */
 export function compileStepScores(engine: Engine, weights: ModelWeights): Promise<ModelProgram> {
-  const { architecture, config, held } = weights;
+  const { decoder, held } = weights;
   const graph = new Graph();
   const bound = held.bind(graph);
   const { parameters } = bound;
-  const { hidden } = decode(architecture, parameters, config, decoderInputs(graph, config, 'seq', false));
+  const { hidden } = decode(decoder, parameters, declareInputs(graph, decoder.config, 'seq', false));
   const probabilities = stepProbability(parameters, rowsAt(hidden, graph.input('at', 'int64', ['n'])));
   return compile(engine, weights, { graph, bound, outputs: { probabilities } });
 }

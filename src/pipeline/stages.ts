@@ -1,5 +1,5 @@
 // The loop's stages 1 to 5 on a run directory: which records each reads, which it writes, what it depends on. Leaves training and evaluation to policies.ts and evaluation.ts.
-import type { Backend, ModelSource } from '../backend.ts';
+import type { Backend } from '../backend.ts';
 import { type OutsideModels, sourceOf } from '../config/paths.ts';
 import type { Config } from '../config/schema.ts';
 import { choosePaths } from '../method/choose-paths.ts';
@@ -11,6 +11,7 @@ import { chooseQuestions, type SampleItem, sampleUnit } from '../method/sample.t
 import { type ScoreItem, type Scorer, scoreUnit, shuffleScores } from '../method/score.ts';
 import type { StepCalibration } from '../method/step-calibration.ts';
 import { pathScores } from '../method/step-labels.ts';
+import type { ModelSource } from '../records.ts';
 import { type Checkpoint, PreferencePair, type Question, Sample, StepLabels, StepScores } from '../records.ts';
 import { readRecords } from '../run/journal.ts';
 import type { StageName } from '../run/marker.ts';

@@ -71,8 +71,6 @@ const NOT_YET: readonly string[] = [
   'io -> models',
   'io -> tasks',
   'method -> tasks',
-  'models -> backend',
-  'models -> inference',
   'pipeline -> backends',
   'run -> config',
   'run -> task',

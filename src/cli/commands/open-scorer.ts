@@ -1,7 +1,7 @@
 // The scoring options of `sipf score` -> its configuration and an open scorer, as the loop would have it. Leaves scoring to score.ts and score-samples.ts.
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
-import type { Backend, ModelSource, Policy, ProcessRewardModel } from '../../backend.ts';
+import type { Backend, Policy, ProcessRewardModel } from '../../backend.ts';
 import type { Config } from '../../config/schema.ts';
 import { messageOf, SipfError } from '../../errors.ts';
 import { check } from '../../io/jsonl.ts';
@@ -10,7 +10,7 @@ import type { BuildPrompt } from '../../method/prompt.ts';
 import type { Scorer } from '../../method/score.ts';
 import { StepCalibration } from '../../method/step-calibration.ts';
 import { fewSteps, fitCalibration, type Labelled } from '../../pipeline/calibrate.ts';
-import type { StepScores } from '../../records.ts';
+import type { ModelSource, StepScores } from '../../records.ts';
 import type { Split } from '../../task.ts';
 import type { ExecutionOptions } from '../options.ts';
 import { readSettings, type SettingsOptions } from '../settings.ts';

@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { exists, writeFileAtomically } from '../../io/file-bytes.ts';
 import { makeFolders } from '../../io/folders.ts';
 import { type CacheOptions, resolveSource } from '../../io/hub.ts';
+import type { ModelConfig } from '../architectures/architecture.ts';
 import { ggufTokenizerJson, ggufTokenizerSettings } from '../tokenizer/gguf-tokenizer.ts';
 import { addedTokens, CONTROL, type Json } from '../tokenizer/tokenizer-json.ts';
 import { readGguf } from './gguf.ts';
-import type { ModelConfig } from './model-files.ts';
 import { type TensorToWrite, writeSafetensors } from './safetensors.ts';
 
 export interface ModelToWrite {

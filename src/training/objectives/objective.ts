@@ -2,18 +2,18 @@
 import { join, part, tokenLogp } from '../../engine/build.ts';
 import type { Graph, Tensor } from '../../engine/graph.ts';
 import type { HostArray } from '../../engine/runtime/session.ts';
-import { type Architecture, type DecoderConfig, rowsAt } from '../../models/architectures/decoder.ts';
+import { type Decoder, rowsAt } from '../../models/architectures/architecture.ts';
 import type { Parameters } from '../../models/architectures/parameters.ts';
+import { int64 } from '../../models/pass-inputs.ts';
 import type { Pass } from '../batches.ts';
 import type { TokenExample } from '../examples.ts';
-import { int64, type Prediction } from '../pass.ts';
+import type { Prediction } from '../pass.ts';
 
 /** What a loss is built from. */
 export interface LossContext {
   readonly graph: Graph;
-  readonly architecture: Architecture;
+  readonly decoder: Decoder;
   readonly parameters: Parameters;
-  readonly config: DecoderConfig;
   /** Final hidden states `[batch, seq, hidden]`. */
   readonly hidden: Tensor;
   /** Parts in which logits are computed, one after the other; 1: all at once. */
@@ -49,10 +49,10 @@ export interface Loss {
  * Log-probabilities `[n]` of the tokens fed as `rows` and `targets`. In several parts, no part's logits `[n / parts, vocab]` are kept: the
  * backward pass computes them again.
  */
-export function logpsAtTargets({ graph, architecture, parameters, config, hidden, parts }: LossContext): Tensor {
+export function logpsAtTargets({ graph, decoder, parameters, hidden, parts }: LossContext): Tensor {
   const rows = graph.input('rows', 'int64', ['n']);
   const targets = graph.input('targets', 'int64', ['n']);
-  const logps = (states: Tensor, ids: Tensor) => tokenLogp(architecture.logits(parameters, config, states), ids);
+  const logps = (states: Tensor, ids: Tensor) => tokenLogp(decoder.logits(parameters, states), ids);
   if (parts === 1) return logps(rowsAt(hidden, rows), targets);
   const all = Array.from({ length: parts }, (_, i) => {
     const [states, ids] = [rowsAt(hidden, part(rows, i, parts)), part(targets, i, parts)];

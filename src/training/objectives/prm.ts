@@ -1,9 +1,10 @@
 // Process reward model: binary cross-entropy between P(step correct), read at each step's last token, and a hard or soft target.
 import { mul, reduceSum, softplus, sub } from '../../engine/build.ts';
-import { rowsAt } from '../../models/architectures/decoder.ts';
+import { rowsAt } from '../../models/architectures/architecture.ts';
 import { stepLogOdds } from '../../models/architectures/prm-head.ts';
+import { int64 } from '../../models/pass-inputs.ts';
 import type { Pass } from '../batches.ts';
-import { branchIndex, int64 } from '../pass.ts';
+import { branchIndex } from '../pass.ts';
 import { type Loss, ratio, vector } from './objective.ts';
 
 /** Mean over the optimizer step's labelled steps of softplus(z) - c z, which is -c log σ(z) - (1 - c) log(1 - σ(z)). */
