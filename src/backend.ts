@@ -1,5 +1,6 @@
 // The ports between the method and whatever executes models. The pipeline sees only these types and never asks which backend it has.
 
+import type { Objective } from './objectives/objectives.ts';
 import type { ModelSource } from './records.ts';
 
 /** Text is tokenised piece by piece (the first piece with the tokenizer's BOS rule, the others as continuations); ids are used as given. */
@@ -130,21 +131,10 @@ export interface PreferenceExample {
   readonly chosen: readonly string[];
   /** null: an NLL-only row. */
   readonly rejected: readonly string[] | null;
+  /** The reference policy's log-probabilities of both paths, EOS included: for objectives that need them. */
+  readonly reference?: { readonly chosen: number; readonly rejected: number } | undefined;
 }
 export type TrainExample = SftExample | PrmExample | PreferenceExample;
-
-export type Objective =
-  | { readonly kind: 'sft'; readonly scope: 'completion' | 'full' }
-  | { readonly kind: 'prm' }
-  | {
-      readonly kind: 'orpo';
-      /** Weight of the odds-ratio term (TRL's beta). */
-      readonly lambda: number;
-      readonly nllScope: 'completion' | 'all';
-      readonly normalise: 'step' | 'microbatch';
-      /** Clamp of the mean log-probability, e.g. -0.005; null: off. */
-      readonly maxLogp: number | null;
-    };
 
 export interface LoraOptions {
   readonly rank: number;
@@ -245,8 +235,6 @@ export interface Backend extends AsyncDisposable {
   openPrm(source: ModelSource): Promise<ProcessRewardModel>;
   train(job: TrainJob, onStep: (step: TrainStep) => void, options?: CallOptions): Promise<TrainResult>;
   facts(source: ModelSource): Promise<ModelFacts>;
-  /** GFLOPS of the provider's best large fp32 matrix product here: the yardstick of `sipf bench`. Absent where there is no provider of our own. */
-  gemmPeakGflops?(options?: CallOptions): Promise<number>;
   /** Writes a Hugging Face folder (config.json, model.safetensors, tokenizer.json) to `out`. */
   initModel(out: string, init: ModelInit, options?: CallOptions): Promise<ModelFacts>;
 }

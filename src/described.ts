@@ -1,4 +1,4 @@
-// A configuration's schema -> its settings in words: what each means, takes and defaults to. Leaves the words to the schemas themselves.
+// A configuration's schema -> its settings in words: what each means, takes and defaults to.
 import { z } from 'zod';
 
 /** `schema` with the words that help, documentation and editors show: what it is (with its unit), then when to change it. */

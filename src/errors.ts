@@ -1,4 +1,4 @@
-// A problem -> an error that says what was expected, what came, and what to do. Leaves printing to the command line.
+// A problem -> an error that says what was expected, what came, and what to do.
 import { existsSync, realpathSync } from 'node:fs';
 import { basename, join, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -34,9 +34,14 @@ export function messageOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown);
 }
 
+/** A system error's code; empty: it has none. */
+export function codeOf(thrown: unknown): string {
+  return thrown instanceof Error && 'code' in thrown ? String(thrown.code) : '';
+}
+
 /** Why a path could not be read, as it follows `got` in a message. */
 export function whyUnread(thrown: unknown): string {
-  const code = thrown instanceof Error && 'code' in thrown ? thrown.code : undefined;
+  const code = codeOf(thrown);
   if (code === 'ENOENT' || code === 'ENOTDIR') return 'nothing there';
   if (code === 'EISDIR') return 'a folder';
   if (code === 'EACCES' || code === 'EPERM') return 'no permission to read it';
@@ -64,6 +69,12 @@ const CODES: Readonly<Record<string, string>> = {
 export function printable(text: string, longest = 200): string {
   const clean = text.replace(/\p{Cc}/gu, '?');
   return clean.length > longest ? `${clean.slice(0, longest - 3)}...` : clean;
+}
+
+/** A value in a message, cut short; NaN and infinity (from GGUF metadata) by name. */
+export function shown(value: unknown): string {
+  const text = typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? 'nothing');
+  return printable(text, 80);
 }
 
 /** Throws SipfError 'aborted' if `signal` has fired. */

@@ -1,4 +1,4 @@
-// Question ids -> checks that few of them still leave some for the PRM's figures, and that many are as the hash alone says.
+// Question ids -> checks of the held-out share: few ids leave some, many follow the hash alone.
 import { expect, test } from 'vitest';
 import { isHeldOut, shareHeldOut } from './hashing.ts';
 

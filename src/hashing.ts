@@ -1,9 +1,16 @@
-// Texts and numbers -> stable hashes, keys and keyed choices. Leaves per-token random numbers to the backend.
+// Texts and JSON values -> stable hashes, keys, keyed choices, and where two values differ.
 import { createHash } from 'node:crypto';
 
-/** SHA-256 of a text, in hexadecimal. */
-export function sha256(text: string | Uint8Array): string {
-  return createHash('sha256').update(text).digest('hex');
+/** SHA-256 of one text, or of several parts as if they were one, in hexadecimal. */
+export function sha256(...parts: readonly (string | Uint8Array)[]): string {
+  const hash = createHash('sha256');
+  for (const part of parts) hash.update(part);
+  return hash.digest('hex');
+}
+
+/** The hash that names a checkpoint in records: the model's own, or one of the hashes of model and adapter together. */
+export function checkpointHash(model: string, adapter: string | null): string {
+  return adapter === null ? model : sha256(`${model}\n${adapter}`);
 }
 
 /** JSON with sorted keys: equal values give equal text. */
@@ -13,6 +20,26 @@ export function canonicalJson(value: unknown): string {
       ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)))
       : inner,
   );
+}
+
+/** A dotted key in which two JSON values differ. */
+export interface Difference {
+  readonly key: string;
+  readonly from: unknown;
+  readonly to: unknown;
+}
+
+/** Every key in which two JSON values differ, with both values. */
+export function jsonDifference(a: unknown, b: unknown, prefix = ''): Difference[] {
+  if (isTree(a) && isTree(b)) {
+    const keys = [...new Set([...Object.keys(a), ...Object.keys(b)])];
+    return keys.flatMap((key) => jsonDifference(a[key], b[key], prefix === '' ? key : `${prefix}.${key}`));
+  }
+  return JSON.stringify(a) === JSON.stringify(b) ? [] : [{ key: prefix, from: a, to: b }];
+}
+
+function isTree(value: unknown): value is Readonly<Record<string, unknown>> {
+  return value !== null && typeof value === 'object' && !Array.isArray(value);
 }
 
 /** A number in [0, 1) that depends on `parts` alone. */
@@ -42,7 +69,7 @@ export interface DrawKey {
   readonly index: number;
 }
 
-/** Key of one drawn completion (METHOD.md section 5): no rollout replays its path or a neighbour, no round repeats the last. */
+/** Key of one drawn completion (docs/method.md, section 5): no rollout replays its path or a neighbour, no round repeats the last. */
 export function drawKey({ seed, stage, iteration, questionId, prefix, index }: DrawKey): string {
   return [seed, stage, iteration, questionId, sha256(prefix).slice(0, 24), index].join('/');
 }

@@ -6,21 +6,22 @@ export {
   type Config,
   type ConfigInput,
   type ConfigSources,
-  configDifference,
   configKeys,
   loadConfig,
   parseConfig,
 } from './config/schema.ts';
 export { messageOf, SipfError, type SipfErrorCode } from './errors.ts';
+export { jsonDifference } from './hashing.ts';
 export { alignRows, goldRows } from './method/align-rows.ts';
 export { choosePaths } from './method/choose-paths.ts';
 export { labelSteps } from './method/label.ts';
 export { METHODS, MethodName } from './method/methods.ts';
 export { capPairs, pairQuestion } from './method/pair.ts';
 export { prmRows } from './method/prm-rows.ts';
-export { type BuildPrompt, loadShots, makePrompter } from './method/prompt.ts';
+export { type BuildPrompt, makePrompter } from './method/prompt.ts';
 export { chooseQuestions, goldSample, samplePaths } from './method/sample.ts';
-export { type Scorer, scoreUnit } from './method/score.ts';
+export { scoreUnit } from './method/score.ts';
+export { openScorer, type Scorer, type ScorerName, type ScorerSource } from './method/scorers.ts';
 export { hardLabels, pathScore, softLabels } from './method/step-labels.ts';
 export {
   type Calibration,
@@ -42,6 +43,7 @@ export {
   type RunView,
   readRun,
 } from './pipeline/run-reader.ts';
+export { loadShots } from './pipeline/shots.ts';
 export * from './records.ts';
 export type { Log, LogEvent, OnProgress, ProgressEvent } from './run/events.ts';
 export { readRecords } from './run/journal.ts';

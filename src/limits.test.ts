@@ -1,4 +1,4 @@
-// Sizes that nothing can do anything with: refused by name, whatever the section. Every preset stays within them.
+// Sizes that make no sense -> refused by name in every section; every preset is within them.
 import { describe, expect, it } from 'vitest';
 import { openBackend } from './backends/open.ts';
 import { PRESETS } from './config/presets.ts';

@@ -1,4 +1,4 @@
-// The largest sizes that anything here can do something with: a larger one is a slip of the finger, and is refused before it takes memory or time.
+// The largest sizes that make sense: a larger one is refused before it takes memory or time.
 import { availableParallelism, cpus } from 'node:os';
 import { SipfError } from './errors.ts';
 

@@ -1,4 +1,4 @@
-// The random streams -> checks of range, evenness, independence and fixed values that must never change.
+// The random streams -> checks of range, evenness, independence and values that never change.
 import { expect, test } from 'vitest';
 import { createRandom, hash32, keyedUniform, uniform } from './random.ts';
 

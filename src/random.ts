@@ -1,4 +1,4 @@
-// A text key -> random numbers that depend on nothing else. Leaves out anything cryptographic and every global generator.
+// A text key -> random numbers that depend on nothing else. Not for cryptography.
 import { createHash } from 'node:crypto';
 
 const INV_24 = 2 ** -24;

@@ -1,4 +1,4 @@
-// The records that flow between stages: one JSON line each, raw facts only. Labels, path scores and margins are derived later.
+// The records that flow between stages: one JSON line each, raw facts only.
 import { z } from 'zod';
 
 /** A Hugging Face folder or a .gguf file, with an optional PEFT adapter folder. */
@@ -129,6 +129,23 @@ export const PreferencePair = z.object({
 });
 export type PreferencePair = z.infer<typeof PreferencePair>;
 
+/** One completion with its grade: the greedy one, or a sample for pass@k. Carries its question, so that it stands alone. */
+export const Answer = z.object({
+  task: z.string(),
+  split: z.string(),
+  questionId: z.string(),
+  question: z.string(),
+  reference: z.string(),
+  completion: z.string(),
+  extracted: z.string().nullable(),
+  outcome: Outcome,
+  finishReason: z.enum(['stop', 'length']),
+  tokens: z.number().int(),
+  /** Which of several samples of one question; absent: the greedy answer. */
+  sample: z.number().int().optional(),
+});
+export type Answer = z.infer<typeof Answer>;
+
 /** A model on disk. `hash` covers the weights (and adapter) and names it in other records. Paths are relative to the run directory where inside it. */
 export const Checkpoint = z.object({
   model: z.string(),
@@ -136,21 +153,3 @@ export const Checkpoint = z.object({
   hash: z.string(),
 });
 export type Checkpoint = z.infer<typeof Checkpoint>;
-
-const Interval = z.tuple([z.number(), z.number()]);
-
-/** Accuracy on one task's split. */
-export const TaskReport = z.object({
-  task: z.string(),
-  split: z.string(),
-  n: z.number().int(),
-  correct: z.number().int(),
-  accuracy: z.number(),
-  ci95: Interval,
-  truncated: z.number().int(),
-});
-export type TaskReport = z.infer<typeof TaskReport>;
-
-/** A figure with its 95 % interval over questions, or null where there was too little to compute it. */
-export const Estimate = z.object({ value: z.number(), ci95: Interval, n: z.number().int() }).nullable();
-export type Estimate = z.infer<typeof Estimate>;

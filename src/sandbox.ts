@@ -1,4 +1,4 @@
-// The port of everything that judges a model's program: code and tests in, a verdict out. Knows no interpreter.
+// The port of what grades a model's program: code and tests in, a verdict out.
 
 /** Seconds of wall time that a program and its tests may take, where nobody says otherwise: in a run and in every command. */
 export const PROGRAM_SECONDS = 10;

@@ -1,4 +1,4 @@
-// What a kind of question is: where its data comes from, how it is put to a model, how an answer is read and judged. Knows nothing of models.
+// The port of a kind of question: its data, its prompt, how an answer is read and graded.
 import { SipfError } from './errors.ts';
 import type { Outcome, Question } from './records.ts';
 

@@ -1,4 +1,4 @@
-// What a process really holds after a full garbage collection: V8's spare heap, which grows and shrinks by its moods, is left out.
+// A process -> what it holds after a full garbage collection, without V8's spare heap.
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 

@@ -1,5 +1,5 @@
-// A program with its tests -> a verdict, from the machine's own python3. For tests only: it isolates nothing, so it runs what this repository
-// and the reference solutions of data sets hold, never what a model wrote.
+// A program with its tests -> a verdict, from this machine's python3. For tests only: no walls.
+// It runs this repository's code and reference solutions of data sets, never a model's.
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { Program, Sandbox, Verdict } from '../src/sandbox.ts';

@@ -1,4 +1,4 @@
-// The machine's python3, where it has one -> what tests of code compare with. Runs texts of this repository and its test data only, never a model's.
+// This machine's python3, if any -> runs of this repository's own texts, to compare with.
 import { spawnSync } from 'node:child_process';
 
 export const hasPython = spawnSync('python3', ['--version']).status === 0;

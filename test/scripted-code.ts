@@ -1,4 +1,4 @@
-// Small functions to write and the scripted model that writes them by chance -> what tests of the loop on code run on. Real tests, no engine.
+// Small functions to write, and a scripted model that writes them by chance: tests without engine.
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { StepPath } from '../src/backend.ts';

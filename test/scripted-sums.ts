@@ -1,4 +1,4 @@
-// A task of small sums and the scripted model that solves it by chance -> what tests of the loop run on. No engine, no data.
+// A task of small sums, and a scripted model that solves it by chance: tests without engine.
 import { createHash } from 'node:crypto';
 import type { StepPath } from '../src/backend.ts';
 import type { WriteArgs } from '../src/backends/scripted.ts';

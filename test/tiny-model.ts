@@ -1,4 +1,4 @@
-// A committed fixture model -> what inference needs of it, for tests. Leaves out anything that is not in test/fixtures.
+// A committed fixture model -> what inference needs of it, for tests.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

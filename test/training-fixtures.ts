@@ -1,20 +1,23 @@
-// Committed fixtures -> models with a tokenizer, token examples, gradients by name, and comparisons. Shared by the tests of training.
+// Committed fixtures -> models, token examples, gradients by name, comparisons.
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll } from 'vitest';
-import type { Objective, TrainOptions } from '../src/backend.ts';
+import type { TrainOptions } from '../src/backend.ts';
+import type { Tensor } from '../src/engine/graph.ts';
 import { Engine } from '../src/engine/runtime/session.ts';
 import type { AdapterFiles } from '../src/models/files/adapter-files.ts';
 import { openModel } from '../src/models/open-model.ts';
 import type { Holding } from '../src/models/weights/held-weights.ts';
 import { mergeWeights } from '../src/models/weights/merged-weights.ts';
+import type { Loss } from '../src/objectives/objective.ts';
+import { OBJECTIVES, type Objective } from '../src/objectives/objectives.ts';
 import type { Pass } from '../src/training/batches.ts';
 import type { TokenExample } from '../src/training/examples.ts';
 import { fullTrainee } from '../src/training/full-weights.ts';
 import { loraTrainee } from '../src/training/lora-weights.ts';
+import { placeStep } from '../src/training/placed.ts';
 import { TrainingProgram } from '../src/training/program.ts';
-import { lossOf } from '../src/training/train.ts';
 
 export const fixtures = join(import.meta.dirname, 'fixtures');
 export const scratch = mkdtempSync(join(tmpdir(), 'sipf-training-'));
@@ -49,7 +52,10 @@ export const tokenExample = (
   branches: readonly (readonly number[])[],
   stepEnds: TokenExample['stepEnds'] = [],
   index = 0,
-): TokenExample => ({ index, prompt, branches, stepEnds });
+  reference: TokenExample['reference'] = [],
+): TokenExample => ({ index, prompt, branches, stepEnds, reference });
+
+export const lossOf = (objective: Objective): Loss => OBJECTIVES[objective.kind].open(objective);
 
 export const OPTIONS: TrainOptions = {
   objective: { kind: 'sft', scope: 'completion' },
@@ -104,7 +110,7 @@ export async function gradientsOf(args: GradientArgs) {
   await using merged = await mergeWeights(engine, lora === null ? model : { ...model, adapter: null }, { cache });
   const trainee =
     lora === null ? fullTrainee(traineeArgs, merged.slices, { cache }) : loraTrainee(traineeArgs, lora, merged.slices);
-  const loss = lossOf(objective);
+  const loss = withReads(lossOf(objective));
   const program = await TrainingProgram.compile({
     engine,
     decoder: model.decoder,
@@ -121,18 +127,37 @@ export async function gradientsOf(args: GradientArgs) {
     const perPosition: Float32Array[] = [];
     const sums: Record<string, number> = {};
     let total = 0;
-    for (const [n, pass] of passes.entries()) {
-      const of = { pass, step: passes };
+    const placed = placeStep(passes);
+    for (const [n, of] of placed.entries()) {
       const result = await program.run(of, values, flat, { accumulate: n > 0, dropoutKey: 'test' });
+      const { [READS]: reads, ...figures } = result.figures;
       total += result.loss;
-      perPosition.push(result.perPosition);
-      for (const [key, value] of Object.entries(loss.observe(of, result.perPosition)))
-        sums[key] = (sums[key] ?? 0) + value;
+      perPosition.push(reads as Float32Array);
+      for (const [key, [value = 0]] of Object.entries(figures)) sums[key] = (sums[key] ?? 0) + value;
     }
     const gradients = new Map(program.layout.tensors.map((t) => [t.name, program.layout.view(flat, t)]));
-    return { loss: total, perPosition, gradients, figures: loss.report(sums) };
+    const figures = loss.report(
+      sums,
+      placed.flatMap(({ examples }) => examples),
+    );
+    return { loss: total, perPosition, gradients, figures };
   };
   return { run, params, layout: program.layout, [Symbol.asyncDispose]: () => program[Symbol.asyncDispose]() };
+}
+
+const READS = 'reads';
+
+/** A loss that also gives what it reads at each position: log-probabilities, or log-odds of steps. */
+function withReads(loss: Loss): Loss {
+  return {
+    ...loss,
+    build(context) {
+      let reads: Tensor | undefined;
+      const kept = (read: () => Tensor) => () => (reads = read());
+      const built = loss.build({ ...context, logps: kept(context.logps), stepLogOdds: kept(context.stepLogOdds) });
+      return { ...built, figures: { ...built.figures, [READS]: reads as Tensor } };
+    },
+  };
 }
 
 /** One pass with each example in a row of its own. */

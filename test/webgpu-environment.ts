@@ -1,4 +1,4 @@
-// Nothing -> the environment variables under which WebGPU starts here (a GPU's own driver, or software Vulkan), or undefined after saying why not.
+// Nothing -> environment variables under which WebGPU starts here, or undefined.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { probeProvider } from '../src/engine/runtime/probe.ts';

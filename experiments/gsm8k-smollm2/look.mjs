@@ -1,8 +1,9 @@
 // A run on questions with calculator annotations -> how its samples fail, and what the process reward model's scores see of it.
 //   npm run -s sipf -- --version && node experiments/gsm8k-smollm2/look.mjs runs/gsm8k        (the first command builds dist)
-import { withinGroupAuc } from '../../dist/statistics/intervals.js';
-import { createRandom } from '../../dist/random.js';
+
 import { readRun } from '../../dist/pipeline/run-reader.js';
+import { createRandom } from '../../dist/random.js';
+import { withinGroupAuc } from '../../dist/statistics/auc.js';
 import { checkEquations } from '../../dist/tasks/math/equations.js';
 
 const mean = (values) => (values.length === 0 ? null : values.reduce((sum, value) => sum + value, 0) / values.length);

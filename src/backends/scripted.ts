@@ -1,5 +1,5 @@
 // Functions of text and key -> a Backend without models: deterministic, resumable, exported for tests. Leaves learning to real backends.
-import { createHash } from 'node:crypto';
+
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type {
@@ -21,7 +21,8 @@ import type {
   TrainStep,
 } from '../backend.ts';
 import { SipfError, throwIfAborted } from '../errors.ts';
-import { type Disk, nodeDisk, replaceFile } from '../io/disk.ts';
+import { sha256 } from '../hashing.ts';
+import { type Disk, nodeDisk, replaceFile } from '../io/files.ts';
 import { createRandom, keyedUniform, type Random } from '../random.ts';
 import type { ModelSource } from '../records.ts';
 
@@ -66,10 +67,6 @@ export function createScriptedBackend(options: ScriptedOptions): Backend {
     initModel: (out, init) => initModel(out, init, disk),
     [Symbol.asyncDispose]: async () => undefined,
   };
-}
-
-function sha256(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
 }
 
 function factsOf({ hash }: Stored): ModelFacts {
@@ -221,7 +218,9 @@ async function train(
   const dropped = lengths.flatMap((length, index) => (length > options.maxLength * 40 ? [index] : []));
   const kept = examples.length - dropped.length;
   const steps = options.maxSteps ?? Math.max(1, Math.ceil((kept * options.epochs) / options.batchSize));
-  const hash = sha256(JSON.stringify({ parent, examples, options }));
+  // Of the options what every trainer has: a new option leaves the scripted models as they are.
+  const { lora, learningRate, batchSize, epochs, maxSteps, seed } = options;
+  const hash = sha256(JSON.stringify({ parent, examples, lora, learningRate, batchSize, epochs, maxSteps, seed }));
   const number = keyedUniform(hash);
   const all = Array.from({ length: steps }, (_, i) => ({
     step: i,

@@ -10,7 +10,6 @@ export function tellingWarnings(backend: Backend, warn: (message: string) => voi
     for (const message of opened.warnings) told.add(message);
     return opened;
   };
-  const { gemmPeakGflops } = backend;
   const facts = async (source: ModelSource) => tell(await backend.facts(source));
   return {
     openPolicy: async (source) => tell(await backend.openPolicy(source)),
@@ -21,7 +20,6 @@ export function tellingWarnings(backend: Backend, warn: (message: string) => voi
     },
     facts,
     initModel: (out, init, call) => backend.initModel(out, init, call),
-    ...(gemmPeakGflops ? { gemmPeakGflops } : {}),
     [Symbol.asyncDispose]: () => backend[Symbol.asyncDispose](),
   };
 }

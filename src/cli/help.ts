@@ -1,10 +1,10 @@
 // A word after --help or `sipf help` -> what that setting, section or preset means, for a person. Leaves the words to the schema and the presets.
 import { Command, CommanderError } from 'commander';
-import { nearest } from '../config/nearest-key.ts';
 import { PRESET_WORDS, PRESETS } from '../config/presets.ts';
 import { configSettings } from '../config/schema.ts';
 import type { Setting } from '../described.ts';
 import { SipfError, sipfCommand } from '../errors.ts';
+import { nearest } from '../nearest.ts';
 import { wrap } from './commands/show-steps.ts';
 
 /** Makes `--help KEY` print what a setting means; `--help` alone prints the command's help as ever. */

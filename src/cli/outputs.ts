@@ -1,8 +1,8 @@
 // A command's options and configuration -> its --out, refused before anything is written where it is an input or somebody else's. Leaves the rules to out-paths.ts.
 
-import { readsOf } from '../config/paths.ts';
+import { type ReadPath, readsOf } from '../config/paths.ts';
 import type { Config } from '../config/schema.ts';
-import { checkOutFile, checkOutModel, checkOutRun, type ReadPath } from '../run/out-paths.ts';
+import { checkOutFile, checkOutModel, checkOutRun } from '../pipeline/out-paths.ts';
 
 /** Fields of the records that each command writes. */
 const FIELDS = {

@@ -2,7 +2,6 @@
 import { Command } from 'commander';
 import { ownPackage } from './bug-report.ts';
 import { alignCommand } from './commands/align.ts';
-import { benchCommand } from './commands/bench.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { evalCommand } from './commands/eval.ts';
 import { generateCommand } from './commands/generate.ts';
@@ -34,7 +33,6 @@ const COMMANDS = [
   logpsCommand,
   gradeCommand,
   showCommand,
-  benchCommand,
   doctorCommand,
 ];
 

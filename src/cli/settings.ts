@@ -1,9 +1,9 @@
 // --preset, --config and dotted flags such as `--labels.K 4` -> the checked configuration. Leaves the keys' meaning to config.ts.
 import type { Command } from 'commander';
-import { nearest } from '../config/nearest-key.ts';
 import { PRESETS } from '../config/presets.ts';
 import { type Config, configKeys, configSettings, loadConfig } from '../config/schema.ts';
 import { SipfError, sipfCommand } from '../errors.ts';
+import { nearest } from '../nearest.ts';
 import { wrap } from './commands/show-steps.ts';
 import { describeDefault, presetLines, withSettingHelp } from './help.ts';
 import { integer, repeated } from './options.ts';

@@ -1,9 +1,16 @@
-// Paths of the user's and of a run -> names that hold wherever the run directory lies. Leaves reading to others.
+// A configuration's paths -> relative to the run directory and back, what it reads, what has moved.
 import { existsSync } from 'node:fs';
-import { dirname, isAbsolute, join, relative, resolve } from 'node:path';
-import type { Checkpoint, ModelSource } from '../records.ts';
-import type { ReadPath } from '../run/out-paths.ts';
-import type { Config } from './schema.ts';
+import { isAbsolute, relative, resolve } from 'node:path';
+import { type Difference, jsonDifference } from '../hashing.ts';
+import { Config } from './schema.ts';
+
+/** A path that is read. Nothing may be written below a model: its hash covers the whole folder. */
+export interface ReadPath {
+  /** As the user knows it: `--data`, `evaluate.sets`. */
+  readonly name: string;
+  readonly path: string;
+  readonly kind: 'file' | 'data' | 'model';
+}
 
 /** `config` with every local path passed through `change`. Names that are no local path (hub ids) stay. */
 export function mapPaths(config: Config, change: (path: string) => string): Config {
@@ -58,20 +65,30 @@ function isGone(dir: string, path: string): boolean {
   return (path.startsWith('..') || isAbsolute(path)) && !existsSync(resolve(dir, path));
 }
 
+/** A stored configuration that takes the place of the one that was read, and the paths that differ. */
+export interface Moved {
+  readonly config: unknown;
+  readonly paths: readonly Difference[];
+}
+
 /**
- * A run's stored configuration, its paths taken from `now` wherever nothing is at the stored ones: the run was moved or copied, or what it reads was.
- * Whether they are the same models and data, the hashes in the stages' markers say.
+ * A run's stored configuration, its paths taken from `now` wherever nothing is at the stored ones: the run or what it reads was moved.
+ * The hashes in the stages' markers say whether it is the same. A configuration that this version does not know stays as it is.
  */
-export function withMovedPaths(dir: string, stored: Config, now: Config): Config {
+export function withMovedPaths(dir: string, stored: unknown, now: unknown): Moved {
+  const [old, given] = [Config.safeParse(stored), Config.safeParse(now)];
+  if (!old.success || !given.success) return { config: stored, paths: [] };
   const paths: string[] = [];
-  mapPaths(now, (path) => {
+  mapPaths(given.data, (path) => {
     paths.push(path);
     return path;
   });
-  return mapPaths(stored, (path) => {
+  const settled = mapPaths(old.data, (path) => {
     const other = paths.shift();
     return other !== undefined && isGone(dir, path) ? other : path;
   });
+  const moved = jsonDifference(old.data, settled);
+  return { config: moved.length === 0 ? stored : settled, paths: moved };
 }
 
 /** What of a run's configuration is not where it was, and which option says where it is now. `config` as `absoluteFrom` gives it. */
@@ -90,33 +107,3 @@ const OPTION_OF: Readonly<Record<string, string>> = {
   "the verifier's adapter": 'verifier.adapter',
   'data of an evaluation': 'evaluate.sets',
 };
-
-/** Models outside the run directory, by the name that artefacts use for them. */
-export type OutsideModels = Readonly<Record<string, string>>;
-
-/** A model's place as artefacts name it: relative to the run directory inside it, `@name` outside. */
-export function checkpointOf(dir: string, outside: OutsideModels, source: ModelSource, hash: string): Checkpoint {
-  const name = (path: string) => {
-    const known = Object.entries(outside).find(([, value]) => value === path);
-    if (known !== undefined) return known[0];
-    const inside = relative(resolve(dir), resolve(path));
-    if (inside.startsWith('..') || isAbsolute(inside))
-      throw new Error(`Expected a model inside ${dir} or one of the configured ones, got ${path}.`);
-    return inside;
-  };
-  return { model: name(source.model), adapter: source.adapter === undefined ? null : name(source.adapter), hash };
-}
-
-/** The inverse of `checkpointOf`. */
-export function sourceOf(dir: string, outside: OutsideModels, checkpoint: Checkpoint): ModelSource {
-  const place = (name: string) => outside[name] ?? join(dir, name);
-  const { model, adapter } = checkpoint;
-  return adapter === null ? { model: place(model) } : { model: place(model), adapter: place(adapter) };
-}
-
-/** Data of another task beside or inside the run's own data folder, where it is there; else undefined (the hub). */
-export function dataBeside(own: string | null, taskName: string): string | undefined {
-  if (own === null) return undefined;
-  const names = [taskName, taskName.replaceAll('-', '_')];
-  return names.flatMap((name) => [join(own, name), join(dirname(own), name)]).find((path) => existsSync(path));
-}

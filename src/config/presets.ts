@@ -1,7 +1,7 @@
 // A preset's name -> the configuration it stands for, as a partial tree. Leaves defaults to the stages' own options.
 
 import { SipfError } from '../errors.ts';
-import { nearest } from './nearest-key.ts';
+import { nearest } from '../nearest.ts';
 import type { ConfigInput } from './schema.ts';
 
 const smoke: ConfigInput = {

@@ -3,9 +3,10 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { nearest } from './nearest-key.ts';
+import { jsonDifference } from '../hashing.ts';
+import { nearest } from '../nearest.ts';
 import { isOnlyCheck, PRESETS } from './presets.ts';
-import { configDifference, configKeys, loadConfig, parseConfig } from './schema.ts';
+import { configKeys, loadConfig, parseConfig } from './schema.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sipf-config-'));
 function fileWith(text: string): string {
@@ -134,14 +135,14 @@ describe('presets', () => {
   });
 });
 
-describe('configDifference', () => {
+describe('jsonDifference', () => {
   it('names the keys and both values', () => {
     const a = parseConfig({ seed: 1 });
-    expect(configDifference(a, parseConfig({ seed: 2, align: { lambda: 1 } }))).toEqual([
+    expect(jsonDifference(a, parseConfig({ seed: 2, align: { lambda: 1 } }))).toEqual([
       { key: 'seed', from: 1, to: 2 },
       { key: 'align.lambda', from: 0.1, to: 1 },
     ]);
-    expect(configDifference(a, parseConfig({ seed: 1 }))).toEqual([]);
+    expect(jsonDifference(a, parseConfig({ seed: 1 }))).toEqual([]);
   });
 });
 

@@ -1,4 +1,4 @@
-// A scalar loss -> its derivatives by any tensors of the same graph, as further nodes (reverse mode). Rules are in gradients.ts.
+// A scalar loss -> its derivatives by tensors of the same graph, as further nodes (reverse mode).
 import { add, after } from './build.ts';
 import type { Graph, Node, Tensor } from './graph.ts';
 import { GRADIENTS } from './ops/gradients.ts';

@@ -1,4 +1,4 @@
-// Typed builders of nodes: tensors in, tensors out. Shapes are checked by the op table; nothing is computed.
+// Builders of nodes: tensors in, tensors out. The op table checks shapes.
 import { type Dim, product, type Shape } from './dims.ts';
 import type { Attribute, DType, Tensor } from './graph.ts';
 import { axisOf } from './ops/op.ts';

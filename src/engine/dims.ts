@@ -1,4 +1,4 @@
-// Dimensions of tensors: integers, or canonical text of a product such as `2*batch*seq`. Checks equality and products; knows no tensors.
+// Dimensions of tensors: integers, or canonical text of a product such as `2*batch*seq`.
 
 /** A size: a number, or a name (`batch`), a sum (`(past+seq)`, `(2*a+b)`) or a product of these with a coefficient (`4*seq`). */
 export type Dim = number | string;

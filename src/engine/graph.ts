@@ -1,4 +1,4 @@
-// Nodes with named, checked dimensions -> a graph that can be differentiated, serialised and run. Knows no op's meaning and no language model.
+// Nodes with named, checked dimensions -> a graph to differentiate, serialise and run.
 import type { Shape } from './dims.ts';
 
 export type DType = 'float32' | 'int64' | 'bool';

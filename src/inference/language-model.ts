@@ -72,7 +72,7 @@ export class LanguageModel implements AsyncDisposable {
     const pasts = rows.map(({ past }) => past.reduce((sum, { tokens }) => sum + tokens, 0));
     const past = roundUp(Math.max(this.#leastPast, ...pasts), PAST_BLOCK);
     this.#prefill ??= await compilePrefill(this.#engine, this.#weights);
-    const result = await this.#prefill.runFloat({
+    const result = await this.#prefill.run({
       ...this.#inputs.of(
         { batch: rows.length, seq, past },
         rows.map(({ tokens }, row) => placed(row, tokens, pasts[row] as number)),
@@ -80,7 +80,7 @@ export class LanguageModel implements AsyncDisposable {
       ...pastInputs(rows, past, this.config),
       at: { data: BigInt64Array.of(0n), shape: [1] },
     });
-    const { data } = result['rows'] as HostArray<Float32Array>;
+    const data = result.floats('rows');
     const parts = 2 * layers * kvHeads;
     return rows.map(({ tokens }, row) => {
       const kept = new Float32Array(parts * tokens.length * headDim);
@@ -115,10 +115,10 @@ export class LanguageModel implements AsyncDisposable {
       topP: column(({ topP, temperature }) => (topP < 1 && temperature > 0 ? topP : 2)),
       suppress: column(({ ignoreEnd }) => (ignoreEnd ? 1 : 0)),
     });
-    cache.append((result['rows'] as HostArray<Float32Array>).data, live);
-    const logps = [...(result['logps'] as HostArray<Float32Array>).data];
+    cache.append(result.floats('rows'), live);
+    const logps = [...result.floats('logps')];
     if (!logps.every(Number.isFinite)) throw await this.#notANumber();
-    return { tokens: Array.from((result['tokens'] as HostArray<BigInt64Array>).data, Number), logps };
+    return { tokens: Array.from(result.integers('tokens'), Number), logps };
   }
 
   /** log P(target) at the places `at` of a pass. */
@@ -126,22 +126,23 @@ export class LanguageModel implements AsyncDisposable {
     this.#prefill ??= await compilePrefill(this.#engine, this.#weights);
     this.#tokenLogps ??= await compileTokenLogps(this.#engine, this.#weights);
     const past = this.#leastPast;
-    const { hidden } = (await this.#prefill.runFloat({
+    const read = await this.#prefill.run({
       ...this.#inputs.of({ ...shape, past }, rows),
       ...pastInputs(Array<PrefillRow>(shape.batch).fill({ past: [], tokens: [] }), past, this.config),
       at: { data: at, shape: [at.length] },
-    })) as { hidden: HostArray<Float32Array> };
+    });
+    const hidden = read.floats('hidden');
     const logps: number[] = [];
     const width = this.config.hidden;
     const chunk = Math.max(1, Math.floor(LOGITS_BYTES / 4 / this.config.vocab));
     for (let from = 0; from < targets.length; from += chunk) {
       const ids = BigInt64Array.from(targets.slice(from, from + chunk), BigInt);
       const states = {
-        data: hidden.data.subarray(from * width, (from + ids.length) * width),
+        data: hidden.subarray(from * width, (from + ids.length) * width),
         shape: [ids.length, width],
       };
-      const result = await this.#tokenLogps.runFloat({ hidden: states, targets: { data: ids, shape: [ids.length] } });
-      logps.push(...(result['logps'] as HostArray<Float32Array>).data);
+      const result = await this.#tokenLogps.run({ hidden: states, targets: { data: ids, shape: [ids.length] } });
+      logps.push(...result.floats('logps'));
     }
     if (!logps.every(Number.isFinite)) throw await this.#notANumber();
     return logps;

@@ -1,10 +1,11 @@
 // Contexts and given completions -> log-probabilities of the completions' tokens under the raw model (teacher forcing). Leaves drawing to generate.ts.
+
+import { setImmediate as nextEvents } from 'node:timers/promises';
 import type { ContextPiece, GivenCompletion } from '../backend.ts';
 import { SipfError, throwIfAborted } from '../errors.ts';
 import { ContextEncoder, type ContextTokenizer } from './context.ts';
 import type { LanguageModel } from './language-model.ts';
 import { type PackOptions, packRows } from './packed-rows.ts';
-import { turn } from './turn.ts';
 
 export interface LogpsItem {
   readonly context: readonly ContextPiece[];
@@ -46,7 +47,7 @@ export async function completionLogps(
       reads.map(({ target }) => target),
     );
     for (const [n, { item }] of reads.entries()) logps[item]?.push(values[n] as number);
-    await turn();
+    await nextEvents();
   }
   return logps;
 }

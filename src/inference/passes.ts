@@ -1,7 +1,7 @@
 // An architecture and its weights -> the few programs that inference runs: prefill, decode step, log-probabilities, step scores. Leaves feeding them to language-model.ts.
 import { concat, flatten, tokenLogp } from '../engine/build.ts';
 import { Graph, type Tensor } from '../engine/graph.ts';
-import type { Engine, HostArray, Program } from '../engine/runtime/session.ts';
+import type { Engine, Feeds, Program, Results } from '../engine/runtime/session.ts';
 import { decode, rowsAt } from '../models/architectures/architecture.ts';
 import type { KeyValue } from '../models/architectures/attention.ts';
 import { WeightsFirst } from '../models/architectures/parameters.ts';
@@ -14,19 +14,15 @@ import { type SamplerFeatures, sampleTokens } from './sampling.ts';
 /** A compiled graph of a model, fed with its weights where they are not in the session. */
 export class ModelProgram implements AsyncDisposable {
   readonly #program: Program;
-  readonly #weights: Readonly<Record<string, HostArray>>;
+  readonly #weights: Feeds;
 
-  constructor(program: Program, weights: Readonly<Record<string, HostArray>>) {
+  constructor(program: Program, weights: Feeds) {
     this.#program = program;
     this.#weights = weights;
   }
 
-  run(feeds: Readonly<Record<string, HostArray>>): Promise<Record<string, HostArray>> {
+  run(feeds: Feeds): Promise<Results> {
     return this.#program.run({ ...this.#weights, ...feeds });
-  }
-
-  runFloat(feeds: Readonly<Record<string, HostArray>>): Promise<Record<string, HostArray<Float32Array>>> {
-    return this.#program.runFloat({ ...this.#weights, ...feeds });
   }
 
   [Symbol.asyncDispose](): Promise<void> {

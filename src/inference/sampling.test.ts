@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Graph } from '../engine/graph.ts';
-import { Engine, type HostArray, type Program } from '../engine/runtime/session.ts';
+import { Engine, type Program } from '../engine/runtime/session.ts';
 import { keyedUniform } from '../random.ts';
 import { blocksOf, sampleTokens } from './sampling.ts';
 
@@ -34,8 +34,8 @@ async function draw(program: Program, rows: readonly Row[]): Promise<{ tokens: n
     topP: column(({ topP = 2 }) => topP),
     suppress: column(({ suppress }) => (suppress ? 1 : 0)),
   });
-  const tokens = Array.from((result['tokens'] as HostArray<BigInt64Array>).data, Number);
-  return { tokens, logps: [...(result['logps'] as HostArray<Float32Array>).data] };
+  const tokens = Array.from(result.integers('tokens'), Number);
+  return { tokens, logps: [...result.floats('logps')] };
 }
 
 /** The same choice in float64, one element after another. */

@@ -62,6 +62,11 @@ export class Sequence {
     if (!this.#finished && this.tokens.length >= this.#limit) this.#finish('length');
   }
 
+  /** Ends it where it is. */
+  stop(): void {
+    this.#finished ??= 'stop';
+  }
+
   /** The text that came since the last call and that no stop string will take back. */
   drawn(): string {
     const end = this.#text.length - (this.finished ? 0 : startedStop(this.#text, this.#stops));

@@ -1,12 +1,13 @@
 // Prompts and steps as token ids -> P(step correct) at each step's last token. Leaves text to the backend and the head's form to models/prm-head.ts.
-import type { Engine, HostArray } from '../engine/runtime/session.ts';
+
+import { setImmediate as nextEvents } from 'node:timers/promises';
+import type { Engine } from '../engine/runtime/session.ts';
 import { SipfError, throwIfAborted } from '../errors.ts';
 import type { ModelWeights } from '../models/open-model.ts';
 import { PassInputs } from '../models/pass-inputs.ts';
 import { whyNotNumbers } from '../models/weights/not-numbers.ts';
 import { type PackOptions, packRows } from './packed-rows.ts';
 import { compileStepScores, type ModelProgram } from './passes.ts';
-import { turn } from './turn.ts';
 
 /** A path in token ids. */
 export interface TokenPath {
@@ -46,13 +47,14 @@ export class StepScorer implements AsyncDisposable {
       if (reads.length === 0) continue;
       this.#program ??= await compileStepScores(this.#engine, this.#weights);
       const at = BigInt64Array.from(reads, ({ place }) => place);
-      const { probabilities } = (await this.#program.runFloat({
+      const result = await this.#program.run({
         ...this.#inputs.of(shape, rows),
         at: { data: at, shape: [at.length] },
-      })) as { probabilities: HostArray<Float32Array> };
-      if (!probabilities.data.every(Number.isFinite)) throw await this.#notANumber();
-      for (const [n, { item }] of reads.entries()) scores[item]?.push(probabilities.data[n] as number);
-      await turn();
+      });
+      const probabilities = result.floats('probabilities');
+      if (!probabilities.every(Number.isFinite)) throw await this.#notANumber();
+      for (const [n, { item }] of reads.entries()) scores[item]?.push(probabilities[n] as number);
+      await nextEvents();
     }
     return scores;
   }

@@ -4,8 +4,8 @@ import { readFile } from 'node:fs/promises';
 import { addAbortSignal, type Readable } from 'node:stream';
 import { z } from 'zod';
 import { messageOf, SipfError, throwIfAborted } from '../errors.ts';
-import { renameHint } from '../tasks/data/field-names.ts';
 import { type ExactNumber, isExactNumber, jsonText, parseRecords } from './exact-json.ts';
+import { renameHint } from './field-names.ts';
 
 /** A record's own id, given back exactly as it came; absent (or null): the 0-based line. */
 export type RecordId = string | number | ExactNumber;

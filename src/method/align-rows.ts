@@ -1,9 +1,10 @@
 // Stage 6: preference pairs and gold solutions -> the rows that train the next policy. Also the warm-up's rows. Leaves the optimizer to the backend.
 import { z } from 'zod';
-import type { Objective, PreferenceExample, SftExample, TrainExample } from '../backend.ts';
+import type { PreferenceExample, SftExample, TrainExample } from '../backend.ts';
 import { described } from '../described.ts';
 import { SipfError } from '../errors.ts';
 import { keyedOrder } from '../hashing.ts';
+import { OBJECTIVES, type Objective } from '../objectives/objectives.ts';
 import type { PreferencePair, Question } from '../records.ts';
 import { type Task, taskOf } from '../task.ts';
 import type { Method } from './methods.ts';
@@ -16,10 +17,7 @@ export const SftOptions = z.strictObject({
     z.boolean().default(true),
     'Trains on worked solutions before the first round. Set it false where there are none, or where the model answers well already (then give prompt.shots or prompt.style chat).',
   ),
-  scope: described(
-    z.enum(['completion', 'full']).default('completion'),
-    'What the loss counts. completion: the answer. full: the question too. Take full for a model from nothing that must learn the language of the questions.',
-  ),
+  scope: OBJECTIVES.sft.options.shape.scope,
   rows: described(
     z.number().int().positive().nullable().default(null),
     'Most worked solutions that are used, drawn by seed. null: all. Lower it for a shorter warm-up.',
@@ -28,27 +26,14 @@ export const SftOptions = z.strictObject({
 });
 export type SftOptions = z.infer<typeof SftOptions>;
 
+const { kind: _kind, ...orpoSettings } = OBJECTIVES.orpo.options.shape;
+
 export const AlignOptions = z.strictObject({
   start: described(
     z.enum(['base', 'sft', 'previous']).default('previous'),
     "Where each round's training starts. previous: the last policy. sft: the warm-up's. base: the model itself (the paper). Change it where rounds make the model worse step by step.",
   ),
-  lambda: described(
-    z.number().min(0).default(0.1),
-    "Weight of ORPO's odds-ratio term against the NLL term. Lower it (0.02) where chosen paths get less probable, or where pairs differ in a digit or two.",
-  ),
-  nllScope: described(
-    z.enum(['completion', 'all']).default('completion'),
-    'What the NLL term counts. completion: the chosen path. all: the question too (as TRL). Change it to copy another recipe.',
-  ),
-  normalise: described(
-    z.enum(['step', 'microbatch']).default('step'),
-    'Over what the loss is averaged. step: the whole optimizer step. microbatch: each pass, then the passes (as TRL). Change it to copy another recipe.',
-  ),
-  maxLogp: described(
-    z.number().max(0).nullable().default(-0.005),
-    'Highest mean log-probability that the odds see: near-certain paths have unbounded odds. null: no limit. Lower it (-0.05) where the loss diverges.',
-  ),
+  ...orpoSettings,
   gold: described(
     z.number().min(0).default(0),
     'Worked solutions mixed in as NLL rows, for each other row: 1 is as many again, 0 none. Raise it where the policy forgets what the warm-up taught.',

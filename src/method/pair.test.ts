@@ -1,4 +1,4 @@
-// Pairs by the rules of METHOD.md section 5.
+// Pairs by the rules of docs/method.md, section 5.
 import { describe, expect, it } from 'vitest';
 import { sumsTask } from '../../test/scripted-sums.ts';
 import { createRandom } from '../random.ts';

@@ -1,9 +1,10 @@
 // A stage's training section of the configuration -> the backend's TrainOptions. Leaves the objective and the rows to the stage.
 
 import { z } from 'zod';
-import type { Objective, TrainExample, TrainOptions } from '../backend.ts';
+import type { TrainExample, TrainOptions } from '../backend.ts';
 import { described } from '../described.ts';
 import { MOST } from '../limits.ts';
+import type { Objective } from '../objectives/objectives.ts';
 
 /** Linear layers of the decoder, by the last part of their names. */
 const LAYERS = ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj', 'lm_head'];

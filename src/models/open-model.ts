@@ -1,13 +1,14 @@
 // A model source -> files, tokenizer, decoder and adapter, checked to belong together; then weights ready for graphs.
 import type { Engine } from '../engine/runtime/session.ts';
 import { printable, SipfError } from '../errors.ts';
+import { checkpointHash } from '../hashing.ts';
+import type { CacheOptions } from '../io/cache.ts';
 import type { ModelSource } from '../records.ts';
 import type { Architecture, Decoder } from './architectures/architecture.ts';
 import { architectureOf } from './architectures/architectures.ts';
 import { withBase } from './files/adapter-base.ts';
 import { type AdapterFiles, adapterHash, readAdapter } from './files/adapter-files.ts';
-import { checkpointHash } from './files/checkpoint-hash.ts';
-import { type CacheOptions, type ModelFiles, openModelFiles } from './files/model-files.ts';
+import { type ModelFiles, openModelFiles } from './files/model-files.ts';
 import { checkVocabulary, loadTokenizer, type Tokenizer } from './tokenizer/tokenizer.ts';
 import { checkWeights } from './weights/check-weights.ts';
 import { HeldWeights, holdingFor } from './weights/held-weights.ts';

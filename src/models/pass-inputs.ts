@@ -1,5 +1,6 @@
 // Tokens and their places -> what every pass is fed, in inference and training alike: ids, positions, what each token sees, RoPE tables.
 import type { Graph, Tensor } from '../engine/graph.ts';
+import { int64 } from '../engine/host-arrays.ts';
 import type { HostArray } from '../engine/runtime/session.ts';
 import type { DecoderConfig } from './architectures/architecture.ts';
 import { HIDDEN, type KeyValue, type RopeTable } from './architectures/attention.ts';
@@ -122,12 +123,4 @@ function* tokensOf({ prompt, branches }: Pick<Placed, 'prompt' | 'branches'>) {
     for (const [n, id] of branch.entries()) yield { id, column: start + n, position: prompt.length + n, start };
     start += branch.length;
   }
-}
-
-/** Whole numbers below 2^32 as int64, without a BigInt each. */
-export function int64(values: ArrayLike<number>): BigInt64Array {
-  const out = new BigInt64Array(values.length);
-  const words = new Uint32Array(out.buffer);
-  for (let i = 0; i < values.length; i++) words[2 * i] = values[i] as number;
-  return out;
 }

@@ -1,30 +1,26 @@
 // The loop's stage 7 on a run directory, each round and once at the end. Leaves the figures to evaluate.ts and prm-figures.ts.
-import { z } from 'zod';
 import { canonicalJson, isHeldOut, keyedOrder, sha256 } from '../hashing.ts';
 import {
-  Answer,
   type AnswerItem,
   answerUnit,
-  EvalReport,
+  type EvaluationSet,
+  figurePaths,
   meanPairLogps,
   type OpenSet,
-  type PairLogps,
-  roundWarnings,
-  SetReport,
   setReports,
 } from '../method/evaluate.ts';
-import type { EvaluationSet } from '../method/evaluate-options.ts';
 import { type BuildPrompt, makePrompter, type PrompterArgs } from '../method/prompt.ts';
-import { type Checkpoint, PreferencePair, type StepScores } from '../records.ts';
+import { Answer, type Checkpoint, PreferencePair, type StepScores } from '../records.ts';
+import { type Counts, EvalReport, FinalReport, type PairLogps, type ScoreFigures, type Trained } from '../reports.ts';
 import { readRecords } from '../run/journal.ts';
 import type { StageName } from '../run/marker.ts';
-import { type Counts, inUnits } from '../run/units.ts';
-import { type FigureItem, figureWarnings, type ScoreFigures, scoreFigures } from '../statistics/prm-figures.ts';
+import { inUnits } from '../run/units.ts';
+import { type FigurePath, scoreFigures } from '../statistics/prm-figures.ts';
+import { figureWarnings, roundWarnings } from '../statistics/warnings.ts';
 import type { Shot, Task } from '../task.ts';
 import { addCosts, flopsOf, NO_COST, type TokenCost } from './estimate.ts';
 import { type LoadedSet, nameOfSet, type Seen, sharedWarnings, sizeWarning } from './question-sets.ts';
 import { checkReferences } from './references.ts';
-import type { Trained } from './stage-results.ts';
 import { everything, type Loop, labelInputs, sourceIn, stageOf } from './stages.ts';
 
 /** A question set with what its figures must be read with. */
@@ -214,13 +210,14 @@ async function figuresByTask(loop: Loop, k: number, members: readonly Task[]): P
 /** Of all questions, or of those of one task of a mixture. */
 async function heldOutFigures(loop: Loop, k: number, only?: string): Promise<ScoreFigures> {
   const { config, task } = loop;
-  const items = async function* (): AsyncGenerator<FigureItem> {
-    for await (const { question, samples, labels, scores } of everything(loop, k, { labels: true, scores: true })) {
-      if (!isHeldOut(question.id, config.labels.heldOut) || (only ?? question.task) !== question.task) continue;
-      yield { question, samples, labels, scores: stepScores(scores) };
-    }
-  };
-  return scoreFigures(items(), { task, rule: config.labels, path: config.score.path });
+  const rules = { task, labels: config.labels, path: config.score.path };
+  const groups: FigurePath[][] = [];
+  for await (const { scores, ...item } of everything(loop, k, { labels: true, scores: true })) {
+    const { id, task: own } = item.question;
+    if (!isHeldOut(id, config.labels.heldOut) || (only ?? own) !== own) continue;
+    groups.push(figurePaths(item, stepScores(scores), rules));
+  }
+  return scoreFigures(groups);
 }
 
 function stepScores(records: readonly StepScores[]): Map<string, readonly number[]> {
@@ -261,23 +258,6 @@ export function costOfRound({ counts, trained, prm }: Pick<RoundFacts, 'counts' 
 function tokensIn({ promptTokens = 0, generatedTokens = 0, scoredTokens = 0 }: Counts): Partial<TokenCost> {
   return { promptTokens, generatedTokens, scoredTokens };
 }
-
-/** What final/eval.json holds: one row a policy, each paired with the start. */
-export const FinalReport = z.object({
-  rows: z.array(
-    z.object({
-      name: z.enum(['start', 'last', 'continued-sft']),
-      policy: z.string(),
-      /** Optimizer tokens spent after the warm-up, and all model FLOPs after it. */
-      optimizerTokens: z.number(),
-      flops: z.number(),
-      sets: z.array(SetReport),
-    }),
-  ),
-  /** What the figures must be read with: few questions, or some that were trained on. */
-  warnings: z.array(z.string()).default([]),
-});
-export type FinalReport = z.infer<typeof FinalReport>;
 
 export interface FinalPolicy {
   readonly name: FinalReport['rows'][number]['name'];

@@ -1,14 +1,12 @@
 // Questions and a base model -> a policy that learned from its own process feedback. METHOD.md's algorithm box; leaves each stage to its own file.
 
-import type { EvalReport } from '../method/evaluate.ts';
 import { needs, roundsOf } from '../method/methods.ts';
 import type { Checkpoint } from '../records.ts';
-import type { Counts } from '../run/units.ts';
+import type { Counts, EvalReport, FinalReport, Trained } from '../reports.ts';
 import { calibrate } from './calibrate.ts';
 import { flopsOf } from './estimate.ts';
-import { costOfRound, evaluate, evaluateFinal, type FinalReport, type SetOpener } from './evaluation.ts';
+import { costOfRound, evaluate, evaluateFinal, type SetOpener } from './evaluation.ts';
 import { align, continuedSft, trainPrm, warmUp } from './policies.ts';
-import type { Trained } from './stage-results.ts';
 import { type Loop, label, pair, sample, score } from './stages.ts';
 
 export interface IterateArgs {

@@ -1,11 +1,34 @@
-// A configuration -> the models of a run: what each is called in artefacts, what one that the run makes is made of. Leaves running them to backends.
-import type { Backend, ModelInit } from '../backend.ts';
-import { type OutsideModels, sourceOf } from '../config/paths.ts';
+// A configuration -> a run's models: their names in artefacts, where those are, what a new one is made of.
+import { isAbsolute, join, relative, resolve } from 'node:path';
+import type { ModelFacts, ModelInit } from '../backend.ts';
 import type { Config } from '../config/schema.ts';
 import { SipfError } from '../errors.ts';
 import { keyedSeed } from '../hashing.ts';
-import type { Checkpoint } from '../records.ts';
+import type { Checkpoint, ModelSource } from '../records.ts';
 import type { Task } from '../task.ts';
+
+/** Models outside the run directory, by the name that artefacts use for them. */
+export type OutsideModels = Readonly<Record<string, string>>;
+
+/** A model's place as artefacts name it: relative to the run directory inside it, `@name` outside. */
+export function checkpointOf(dir: string, outside: OutsideModels, source: ModelSource, hash: string): Checkpoint {
+  const name = (path: string) => {
+    const known = Object.entries(outside).find(([, value]) => value === path);
+    if (known !== undefined) return known[0];
+    const inside = relative(resolve(dir), resolve(path));
+    if (inside.startsWith('..') || isAbsolute(inside))
+      throw new Error(`Expected a model inside ${dir} or one of the configured ones, got ${path}.`);
+    return inside;
+  };
+  return { model: name(source.model), adapter: source.adapter === undefined ? null : name(source.adapter), hash };
+}
+
+/** The inverse of `checkpointOf`. */
+export function sourceOf(dir: string, outside: OutsideModels, checkpoint: Checkpoint): ModelSource {
+  const place = (name: string) => outside[name] ?? join(dir, name);
+  const { model, adapter } = checkpoint;
+  return adapter === null ? { model: place(model) } : { model: place(model), adapter: place(adapter) };
+}
 
 /** The configured models, by the names that artefacts use. */
 export function outsideModels({ model, adapter, simulator, verifier }: Config): OutsideModels {
@@ -25,14 +48,14 @@ export function outsideModels({ model, adapter, simulator, verifier }: Config): 
 
 /** A helper model; null: the policy itself. */
 export async function helperOf(
-  backend: Backend,
+  facts: (source: ModelSource) => Promise<ModelFacts>,
   outside: OutsideModels,
   name: '@simulator' | '@verifier',
 ): Promise<Checkpoint | null> {
   if (outside[name] === undefined) return null;
   const adapter = outside[`${name}-adapter`] === undefined ? null : `${name}-adapter`;
   const checkpoint = { model: name, adapter, hash: '' };
-  const { hash } = await backend.facts(sourceOf('.', outside, checkpoint));
+  const { hash } = await facts(sourceOf('.', outside, checkpoint));
   return { ...checkpoint, hash };
 }
 

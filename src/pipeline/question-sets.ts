@@ -1,16 +1,17 @@
 // The configuration's evaluation sets -> their questions, all loaded before anything is computed, and what they share with what was learned.
+
+import { existsSync } from 'node:fs';
 import { realpath } from 'node:fs/promises';
-import { basename } from 'node:path';
-import { dataBeside } from '../config/paths.ts';
+import { basename, dirname, join } from 'node:path';
 import type { Config } from '../config/schema.ts';
 import { SipfError } from '../errors.ts';
 import { canonicalJson } from '../hashing.ts';
-import type { EvaluationSet } from '../method/evaluate-options.ts';
+import type { EvaluationSet } from '../method/evaluate.ts';
 import type { Question } from '../records.ts';
+import { countShared, questionKey } from '../same-question.ts';
 import { wilson } from '../statistics/intervals.ts';
 import type { Shot, Task } from '../task.ts';
 import { splitInName } from '../tasks/data/data-files.ts';
-import { countShared, questionKey } from '../tasks/data/same-question.ts';
 
 export interface LoadedSet {
   readonly set: EvaluationSet;
@@ -61,6 +62,13 @@ async function loadSet(set: EvaluationSet, { config, task, tasks }: LoadSetArgs)
     throw new SipfError(cause.code, `${cause.message} ${hint}`, { cause });
   });
   return { set, own, task: used, questions };
+}
+
+/** Data of another task beside or inside the run's own data folder, where it is there; else undefined (the hub). */
+function dataBeside(own: string | null, taskName: string): string | undefined {
+  if (own === null) return undefined;
+  const names = [taskName, taskName.replaceAll('-', '_')];
+  return names.flatMap((name) => [join(own, name), join(dirname(own), name)]).find((path) => existsSync(path));
 }
 
 async function isSamePath(a: string, b: string | null): Promise<boolean> {

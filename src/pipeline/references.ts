@@ -3,8 +3,8 @@ import { z } from 'zod';
 import { SipfError } from '../errors.ts';
 import { canonicalJson, sha256 } from '../hashing.ts';
 import type { Question } from '../records.ts';
+import type { Counts } from '../reports.ts';
 import type { Run } from '../run/run.ts';
-import type { Counts } from '../run/units.ts';
 import type { CheckOptions, Task } from '../task.ts';
 
 export const BrokenReference = z.object({ id: z.string(), reason: z.string(), detail: z.string() });

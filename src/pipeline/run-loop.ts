@@ -4,18 +4,18 @@ import { createRequire } from 'node:module';
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import type { Backend } from '../backend.ts';
-import { checkpointOf, relativeTo, sourceOf } from '../config/paths.ts';
+import { relativeTo, withMovedPaths } from '../config/paths.ts';
 import { canonicalJson, sha256, shareHeldOut } from '../hashing.ts';
-import type { Disk } from '../io/disk.ts';
-import type { EvalReport } from '../method/evaluate.ts';
+import type { Disk } from '../io/files.ts';
 import { METHODS } from '../method/methods.ts';
 import type { ModelSource } from '../records.ts';
 import { Checkpoint, type Question } from '../records.ts';
+import type { Counts, EvalReport, FinalReport } from '../reports.ts';
 import type { Log, OnProgress } from '../run/events.ts';
 import { Run } from '../run/run.ts';
-import type { Counts } from '../run/units.ts';
-import { type FinalReport, setOpener } from './evaluation.ts';
+import { setOpener } from './evaluation.ts';
 import { iterate } from './iterate.ts';
+import { checkpointOf, sourceOf } from './models.ts';
 import { answerWarnings, describeQuestions } from './question-sets.ts';
 import { checkReferences } from './references.ts';
 import { type Loop, stageOf } from './stages.ts';
@@ -47,6 +47,7 @@ export async function runLoop(options: RunLoopOptions): Promise<LoopResult> {
   await using run = await Run.open({
     dir: start.out,
     config: relativeTo(start.out, start.config),
+    settle: withMovedPaths,
     versions: versions(),
     reuse: options.fromRun === undefined ? undefined : resolve(options.fromRun),
     disk: options.disk,

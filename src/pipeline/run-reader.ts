@@ -6,16 +6,14 @@ import { z } from 'zod';
 import { absoluteFrom } from '../config/paths.ts';
 import { type Config, parseConfig } from '../config/schema.ts';
 import { SipfError } from '../errors.ts';
-import { readTextFile } from '../io/disk.ts';
-import { Answer, EvalReport } from '../method/evaluate.ts';
+import { readTextFile } from '../io/file-bytes.ts';
 import { METHODS, roundsOf } from '../method/methods.ts';
-import { PreferencePair, Question, Sample, StepLabels, StepScores } from '../records.ts';
+import { Answer, PreferencePair, Question, Sample, StepLabels, StepScores } from '../records.ts';
+import { EvalReport, FinalReport, Trained } from '../reports.ts';
 import { readRecords } from '../run/journal.ts';
 import { isRun, noRunAt, StoredConfig } from '../run/no-run.ts';
-import { FinalReport } from './evaluation.ts';
-import { Trained } from './stage-results.ts';
 
-export type { FinalReport } from './evaluation.ts';
+export type { FinalReport } from '../reports.ts';
 
 /** One row of the table of rounds. Parts are null where that stage has not run (yet). */
 export interface RoundSummary {

@@ -8,7 +8,7 @@ import type { Backend } from '../backend.ts';
 import { createScriptedBackend } from '../backends/scripted.ts';
 import { type ConfigInput, parseConfig } from '../config/schema.ts';
 import { SipfError } from '../errors.ts';
-import { nodeDisk } from '../io/disk.ts';
+import { nodeDisk } from '../io/files.ts';
 import { Lock } from '../run/lock.ts';
 import type { Task } from '../task.ts';
 import { runLoop } from './run-loop.ts';

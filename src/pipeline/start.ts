@@ -4,23 +4,23 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Backend, ModelFacts, ModelInit } from '../backend.ts';
-import { tellingWarnings } from '../backends/warnings.ts';
-import { type OutsideModels, readsOf, relativeTo, sourceOf } from '../config/paths.ts';
+import { readsOf, relativeTo, withMovedPaths } from '../config/paths.ts';
 import type { Config } from '../config/schema.ts';
 import { SipfError, throwIfAborted } from '../errors.ts';
-import { type BuildPrompt, loadShots, makePrompter, withoutShots } from '../method/prompt.ts';
+import { type BuildPrompt, makePrompter, withoutShots } from '../method/prompt.ts';
 import type { Checkpoint, ModelSource, Question } from '../records.ts';
 import { readMarker } from '../run/marker.ts';
 import { isRun, noRunAt } from '../run/no-run.ts';
-import { checkOutRun } from '../run/out-paths.ts';
 import { checkRunFolder } from '../run/run-folder.ts';
 import type { Sandbox } from '../sandbox.ts';
 import { openSandbox } from '../sandboxes/open.ts';
 import type { Shot, Task } from '../task.ts';
 import { openTasks } from '../tasks/index.ts';
 import { promptOfSet } from './evaluation.ts';
-import { helperOf, initOf, outsideModels } from './models.ts';
+import { helperOf, initOf, type OutsideModels, outsideModels, sourceOf } from './models.ts';
+import { checkOutRun } from './out-paths.ts';
 import type { LoadedSet } from './question-sets.ts';
+import { loadShots } from './shots.ts';
 import { stageOf } from './stages.ts';
 import {
   checkContexts,
@@ -84,7 +84,7 @@ export async function startRun(options: RunStartOptions): Promise<RunStart> {
   const from =
     options.fromRun === undefined ? [] : [{ name: '--from-run', path: options.fromRun, kind: 'model' as const }];
   await checkOutRun(out, [...readsOf(config), ...from]);
-  await checkRunFolder(out, relativeTo(out, config));
+  await checkRunFolder({ dir: out, config: relativeTo(out, config), settle: withMovedPaths });
   const held: AsyncDisposable[] = [];
   try {
     const sandbox = options.sandbox ?? (() => openSandbox(config.sandbox));
@@ -99,11 +99,15 @@ export async function startRun(options: RunStartOptions): Promise<RunStart> {
     const init = initOf(config, task);
     const base = init === null ? configuredBase(config) : await madeBase({ out, init, backend, held, signal });
     const warnings: string[] = [];
-    const telling = tellingWarnings(backend, (warning) => warnings.push(warning));
-    const facts = await telling.facts(base);
+    const factsOf = async (source: ModelSource) => {
+      const found = await backend.facts(source);
+      warnings.push(...found.warnings.filter((warning) => !warnings.includes(warning)));
+      return found;
+    };
+    const facts = await factsOf(base);
     const outside = outsideModels(config);
-    const simulator = await helperOf(telling, outside, '@simulator');
-    const verifier = await helperOf(telling, outside, '@verifier');
+    const simulator = await helperOf(factsOf, outside, '@simulator');
+    const verifier = await helperOf(factsOf, outside, '@verifier');
     const start = { config, out, task, train, sets, outside, simulator, verifier, init, base, facts, warnings };
     say('Checking prompts and lengths ...');
     await checkTexts(start, backend);

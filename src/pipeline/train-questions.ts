@@ -2,11 +2,11 @@
 import type { Config } from '../config/schema.ts';
 import { SipfError } from '../errors.ts';
 import { METHODS } from '../method/methods.ts';
-import { loadShots } from '../method/prompt.ts';
 import type { Question } from '../records.ts';
+import { sharedWith } from '../same-question.ts';
 import { requireReader, type Task } from '../task.ts';
-import { sharedWith } from '../tasks/data/same-question.ts';
 import { type LoadedSet, loadSets } from './question-sets.ts';
+import { loadShots } from './shots.ts';
 
 export interface RunQuestions {
   readonly train: readonly Question[];

@@ -6,7 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { z } from 'zod';
-import { hashPath, nodeDisk } from '../io/disk.ts';
+import { hashPath } from '../io/file-hashes.ts';
+import { nodeDisk } from '../io/files.ts';
 import { Journal, readRecords } from './journal.ts';
 import { Lock } from './lock.ts';
 

@@ -2,8 +2,9 @@
 import { createReadStream } from 'node:fs';
 import { z } from 'zod';
 import { SipfError } from '../errors.ts';
-import { type Disk, replaceFile } from '../io/disk.ts';
-import { addCounts, type Counts, type StageOutput } from './units.ts';
+import { type Disk, replaceFile } from '../io/files.ts';
+import type { Counts } from '../reports.ts';
+import { addCounts, type StageOutput } from './units.ts';
 
 /** Lines of a file with their place: `end` is the offset after the line's newline, `whole` false for a last line without one. */
 export async function* readLines(

@@ -5,7 +5,8 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { SipfError } from '../errors.ts';
-import { type Disk, readTextFile } from '../io/disk.ts';
+import { readTextFile } from '../io/file-bytes.ts';
+import { type Disk, isAlive } from '../io/files.ts';
 
 /** Where a lock was taken: a folder that was copied since, lock and all, is another place. */
 const Place = z.object({ inode: z.string(), path: z.string() });
@@ -42,7 +43,7 @@ export class Lock implements AsyncDisposable {
       const text = await settledText(path);
       if (text === null) continue;
       const holder = parseHolder(text);
-      if (holder !== null && (await isAlive(holder, place))) throw locked(dir, holder);
+      if (holder !== null && (await isTaken(holder, place))) throw locked(dir, holder);
       await removeStale(disk, path, text, mine);
     }
     throw new SipfError(
@@ -55,7 +56,7 @@ export class Lock implements AsyncDisposable {
   static async check(dir: string): Promise<void> {
     const text = await settledText(join(dir, 'lock'));
     const holder = text === null ? null : parseHolder(text);
-    if (holder !== null && (await isAlive(holder, await placeOf(dir)))) throw locked(dir, holder);
+    if (holder !== null && (await isTaken(holder, await placeOf(dir)))) throw locked(dir, holder);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -85,7 +86,7 @@ async function removeStale(disk: Disk, path: string, stale: string, mine: Holder
   if (!(await disk.create(turn, JSON.stringify(mine)))) {
     const other = await settledText(turn);
     const holder = other === null ? null : parseHolder(other);
-    if (other !== null && (holder === null || !(await isAlive(holder, mine.place)))) await disk.remove(turn);
+    if (other !== null && (holder === null || !(await isTaken(holder, mine.place)))) await disk.remove(turn);
     else await new Promise((resolve) => setTimeout(resolve, 20));
     return;
   }
@@ -115,15 +116,11 @@ function isCopied(taken: Place, here: Place, host: string): boolean {
 /** Process states of Linux: zombie, dead. */
 const ENDED = new Set(['Z', 'X']);
 
-async function isAlive({ pid, started, host, place }: Holder, here: Place | undefined): Promise<boolean> {
+async function isTaken({ pid, started, host, place }: Holder, here: Place | undefined): Promise<boolean> {
   if (place !== undefined && here !== undefined && isCopied(place, here, host)) return false;
   // Another machine's processes cannot be seen from here: its lock stands until a person removes it.
   if (host !== hostname()) return true;
-  try {
-    process.kill(pid, 0);
-  } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EPERM';
-  }
+  if (!isAlive(pid)) return false;
   const now = await startOf(pid);
   return started === null || now === null || now === started;
 }

@@ -2,9 +2,10 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { configDifference } from '../config/schema.ts';
 import { messageOf, SipfError } from '../errors.ts';
-import { hashPath, readTextFile } from '../io/disk.ts';
+import { type Difference, jsonDifference } from '../hashing.ts';
+import { readTextFile } from '../io/file-bytes.ts';
+import { hashPath } from '../io/file-hashes.ts';
 
 /** Where a stage stands: `iteration-1/1-samples`, or `final/...`. */
 export interface StageName {
@@ -46,7 +47,7 @@ export async function checkMarker(
   marker: Marker,
   inputs: Marker['inputs'],
 ): Promise<void> {
-  const changes = configDifference(marker.inputs, JSON.parse(JSON.stringify(inputs)));
+  const changes = jsonDifference(marker.inputs, JSON.parse(JSON.stringify(inputs)));
   if (changes.length > 0) {
     throw new SipfError(
       'config-changed',
@@ -65,7 +66,7 @@ export async function checkMarker(
 }
 
 /** One line a difference. */
-export function changesOf(changes: ReturnType<typeof configDifference>): string {
+export function changesOf(changes: readonly Difference[]): string {
   return changes.map(({ key, from, to }) => `  ${key}: ${JSON.stringify(from)} -> ${JSON.stringify(to)}`).join('\n');
 }
 

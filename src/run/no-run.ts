@@ -4,8 +4,8 @@ import { readdir } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { z } from 'zod';
 import { SipfError } from '../errors.ts';
-import { readTextFile } from '../io/disk.ts';
-import { editDistance } from '../tasks/math/distinct.ts';
+import { readTextFile } from '../io/file-bytes.ts';
+import { editDistance } from '../nearest.ts';
 
 /** What a run's config.json holds; a model's folder has a file of that name, too. */
 export const StoredConfig = z.object({
@@ -54,9 +54,9 @@ async function near(dir: string): Promise<string> {
   for (const folder of new Set([dirname(dir), 'runs', '.'])) {
     const names = await runsIn(folder);
     if (names.length === 0) continue;
-    const wanted = [...basename(dir).toLowerCase()];
+    const wanted = basename(dir).toLowerCase();
     const ranked = names
-      .map((name) => ({ name, distance: editDistance([...name.toLowerCase()], wanted), length: name.length }))
+      .map((name) => ({ name, distance: editDistance(name.toLowerCase(), wanted), length: name.length }))
       .sort((a, b) => a.distance - b.distance || (a.name < b.name ? -1 : 1));
     const [best] = ranked;
     const all = list(ranked.map(({ name }) => name));

@@ -1,21 +1,34 @@
-// A run directory and a configuration -> whether a run may begin or continue there. Writes nothing; leaves the run to run.ts.
+// A run directory and a configuration -> whether a run may begin or continue there. Writes nothing.
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { withMovedPaths } from '../config/paths.ts';
-import { Config, configDifference } from '../config/schema.ts';
 import { SipfError } from '../errors.ts';
-import { readTextFile } from '../io/disk.ts';
-import { checkCanWrite } from '../io/folders.ts';
+import { type Difference, jsonDifference } from '../hashing.ts';
+import { readTextFile } from '../io/file-bytes.ts';
+import { checkCanWrite } from '../io/files.ts';
 import { Lock } from './lock.ts';
 import { changesOf, hasMarkers, parseJson } from './marker.ts';
 
+/** A run directory with the configuration that a run is to have there. */
+export interface StoredConfiguration {
+  readonly dir: string;
+  /** JSON, with paths relative to the run directory. */
+  readonly config: unknown;
+  /** What a moved run's stored configuration is now, and the paths that differ. */
+  readonly settle: (
+    dir: string,
+    stored: unknown,
+    now: unknown,
+  ) => { readonly config: unknown; readonly paths: readonly Difference[] };
+}
+
 /** Throws what `Run.open` would for this directory and configuration, and writes nothing: 'locked', 'config-changed', 'write-failed'. */
-export async function checkRunFolder(dir: string, config: unknown): Promise<void> {
+export async function checkRunFolder(wanted: StoredConfiguration): Promise<void> {
+  const { dir } = wanted;
   await checkCanWrite(dir);
   if ((await stat(dir).catch(() => null)) === null) return;
   await Lock.check(dir);
-  await checkStored(dir, config);
+  await checkStored(wanted);
 }
 
 export interface StoredRun {
@@ -27,26 +40,18 @@ export interface StoredRun {
 }
 
 /** The run that `dir` holds; null: none. Throws 'config-changed' where it has finished stages of another configuration. */
-export async function checkStored(dir: string, config: unknown): Promise<StoredRun | null> {
+export async function checkStored({ dir, config, settle }: StoredConfiguration): Promise<StoredRun | null> {
   const path = join(dir, 'config.json');
   const text = await readTextFile(path);
   if (text === null) return null;
   const old = parseJson(text, path, z.object({ config: z.unknown(), versions: z.record(z.string(), z.string()) }));
   const now: unknown = JSON.parse(JSON.stringify(config));
-  const { settled, moved } = asMoved(dir, old.config, now);
-  const changes = changesOf(configDifference(settled, now));
+  const settled = settle(dir, old.config, now);
+  const moved = changesOf(settled.paths);
+  const changes = changesOf(jsonDifference(settled.config, now));
   if (changes === '' || !(await hasMarkers(dir))) return { versions: old.versions, changes, moved };
   throw new SipfError(
     'config-changed',
     `Expected the configuration that ${dir} was made with, got another:\n${changes}\nRun with the old values, or start a new run in another directory with --from-run ${dir}, which copies the stages that did not change.`,
   );
-}
-
-/** A configuration that this version does not know stays as it is: the difference is shown. */
-function asMoved(dir: string, stored: unknown, now: unknown): { readonly settled: unknown; readonly moved: string } {
-  const [old, given] = [Config.safeParse(stored), Config.safeParse(now)];
-  if (!old.success || !given.success) return { settled: stored, moved: '' };
-  const settled = withMovedPaths(dir, old.data, given.data);
-  const moved = changesOf(configDifference(old.data, settled));
-  return moved === '' ? { settled: stored, moved } : { settled, moved };
 }

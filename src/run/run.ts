@@ -1,22 +1,20 @@
 // A run directory and stages -> completed stages on disk, each exactly once, resumable after a kill. Leaves what a stage computes to the pipeline.
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { z } from 'zod';
-import { configDifference } from '../config/schema.ts';
+import type { z } from 'zod';
 import { throwIfAborted } from '../errors.ts';
-import { canonicalJson, sha256 } from '../hashing.ts';
-import { type Disk, hashPath, nodeDisk, removeLeftovers, replaceFile } from '../io/disk.ts';
+import { canonicalJson, jsonDifference, sha256 } from '../hashing.ts';
+import { hashPath } from '../io/file-hashes.ts';
+import { type Disk, nodeDisk, removeLeftovers, replaceFile } from '../io/files.ts';
+import { Counts } from '../reports.ts';
 import type { Log, LogEvent, OnProgress } from './events.ts';
 import { Journal } from './journal.ts';
 import { Lock } from './lock.ts';
 import { checkMarker, type Marker, markerPath, readMarker, type StageName } from './marker.ts';
-import { checkStored } from './run-folder.ts';
-import type { Counts, StageOutput } from './units.ts';
+import { checkStored, type StoredConfiguration } from './run-folder.ts';
+import type { StageOutput } from './units.ts';
 
-export interface RunOptions {
-  readonly dir: string;
-  /** The resolved configuration, with paths relative to the run directory. */
-  readonly config: unknown;
+export interface RunOptions extends StoredConfiguration {
   readonly versions: Readonly<Record<string, string>>;
   /** An older run: its stages with equal inputs are copied instead of run. */
   readonly reuse?: string | undefined;
@@ -53,8 +51,6 @@ export interface CollectArgs<U, C extends AsyncDisposable> {
   /** Calls `onDone` with how much of the unit is done, in what `sizeOf` counts. */
   readonly each: (unit: U, opened: C, onDone: (done: number) => void) => Promise<StageOutput<unknown>>;
 }
-
-const COUNTS = z.record(z.string(), z.number());
 
 /** One run directory with its lock. Artefacts hold no times and no absolute paths; events.jsonl does. */
 export class Run implements AsyncDisposable {
@@ -156,7 +152,7 @@ export class Run implements AsyncDisposable {
       await replaceFile(this.#disk, this.path(stage.folder, file), journal.lines());
       return { ...journal.counts };
     };
-    const counts = await this.once({ stage, inputs, outputs: [file], result: COUNTS, body });
+    const counts = await this.once({ stage, inputs, outputs: [file], result: Counts, body });
     await this.#disk.remove(this.#journalPath(stage));
     return counts;
   }
@@ -232,7 +228,7 @@ export class Run implements AsyncDisposable {
 
   async #checkConfig(): Promise<void> {
     const path = this.path('config.json');
-    const stored = await checkStored(this.dir, this.#options.config);
+    const stored = await checkStored(this.#options);
     if (stored === null) {
       await replaceFile(this.#disk, path, [configText(this.#options)]);
       return;
@@ -243,7 +239,7 @@ export class Run implements AsyncDisposable {
       await replaceFile(this.#disk, path, [configText(this.#options)]);
       return this.warn(`No stage had finished: this run takes the new configuration.\n${stored.changes}`);
     }
-    for (const { key, from, to } of configDifference(stored.versions, this.#options.versions)) {
+    for (const { key, from, to } of jsonDifference(stored.versions, this.#options.versions)) {
       this.warn(
         `This run was begun with ${key} ${String(from)} and continues with ${String(to)}: its figures may differ in the last digits.`,
       );

@@ -1,8 +1,5 @@
-// Units' counters -> a stage's counters, and cutting work into units. Leaves their meaning to the stages.
-import type { Outcome, Question } from '../records.ts';
-import { type Graded, type Task, taskOf } from '../task.ts';
-
-export type Counts = Readonly<Record<string, number>>;
+// Units' counters -> a stage's counters; streams of records -> units, and groups by question.
+import type { Counts } from '../reports.ts';
 
 /** What one unit of a stage gives: records to keep and figures to add up. */
 export interface StageOutput<R> {
@@ -79,31 +76,4 @@ export async function* joinQuestions<T extends { readonly questionId: string }>(
   } finally {
     await Promise.all(readers.map((reader) => reader.return(undefined)));
   }
-}
-
-/** A completion with the question that it answers. */
-export interface Answered {
-  readonly question: Question;
-  readonly text: string;
-  readonly finishReason: 'stop' | 'length';
-}
-
-/** Grades a completion; an infrastructure error is retried `retries` times before it stands. An error that is the tests' fault stands at once. */
-export async function gradeWithRetries(
-  task: Task,
-  { question, text, finishReason }: Answered,
-  retries: number,
-  signal?: AbortSignal,
-): Promise<Graded> {
-  const own = taskOf(task, question);
-  let graded = await own.grade(question, text, finishReason, { signal });
-  for (let retry = 0; retry < retries && mayPass(graded.outcome); retry += 1) {
-    graded = await own.grade(question, text, finishReason, { signal });
-  }
-  return graded;
-}
-
-/** An error that another try may not meet. */
-export function mayPass(outcome: Outcome): boolean {
-  return outcome.kind === 'error' && outcome.fault !== 'tests';
 }

@@ -1,4 +1,4 @@
-// Limits -> the embedded sandbox: CPython in WebAssembly, in processes of its own with nothing in reach. The default; docs/sandbox.md has the threat model.
+// Limits -> the embedded sandbox: CPython in WebAssembly (threat model: docs/sandbox.md).
 import { SipfError } from '../errors.ts';
 import type { Sandbox } from '../sandbox.ts';
 import { findPyodide, type HostCommand, hostCommand } from './host-command.ts';

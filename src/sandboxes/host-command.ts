@@ -1,4 +1,4 @@
-// What this machine offers -> the command line of the sandbox's own process, with every wall that holds here. Starts nothing itself.
+// This machine -> the command line of the embedded sandbox's process, with every wall it offers.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';

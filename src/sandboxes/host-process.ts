@@ -1,4 +1,4 @@
-// The command of a host -> one child process that judges programs, its time and memory watched from here. Killed at the first sign of trouble.
+// The command of a host -> one child process that grades programs, with time and memory watched.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import type { Readable, Writable } from 'node:stream';

@@ -1,4 +1,4 @@
-// A way to make a sandbox -> one that several tasks share, made before its first program. Leaves judging to the one that is made.
+// A way to make a sandbox -> one that several tasks share, made before its first program.
 import type { Sandbox } from '../sandbox.ts';
 
 /** Makes the sandbox at the first program; disposing it twice, or before that, does nothing. */

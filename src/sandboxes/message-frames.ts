@@ -1,4 +1,4 @@
-// Chunks of a pipe <-> messages: four bytes of length, little-endian, then that many bytes. The parent's side of host/frames.ts.
+// Chunks of a pipe <-> messages with four bytes of length before each: the parent's side.
 
 const MAX_FRAME = 256 * 2 ** 20;
 

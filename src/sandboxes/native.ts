@@ -1,4 +1,4 @@
-// Limits -> the native sandbox: CPython of this machine in two bubblewrap containers a program, one for the code and one for the tests. Linux only.
+// Limits -> the native sandbox: this machine's CPython in two containers a program. Linux only.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import type { Writable } from 'node:stream';

@@ -1,4 +1,4 @@
-// Which sandbox, and how long a program may take -> that sandbox. Leaves what each one does to its own file.
+// Which sandbox, and how long a program may take -> that sandbox.
 
 import { z } from 'zod';
 import { described } from '../described.ts';

@@ -1,4 +1,4 @@
-// Processes that each judge one program at a time -> a sandbox: a queue in front, limits around, lost programs tried again, lost processes replaced.
+// Processes that grade one program at a time -> a sandbox with a queue, limits and replacement.
 import { setMaxListeners } from 'node:events';
 import { availableParallelism } from 'node:os';
 import { messageOf, SipfError, throwIfAborted } from '../errors.ts';

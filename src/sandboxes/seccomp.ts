@@ -1,4 +1,4 @@
-// A processor's name -> a seccomp filter, as bubblewrap takes it, that refuses the system calls a judged program has no use for.
+// A processor's name -> bubblewrap's seccomp filter, which refuses most system calls.
 
 /** AUDIT_ARCH_* of linux/audit.h, and the numbers of the calls in NAMES' order. */
 const MACHINES: Readonly<

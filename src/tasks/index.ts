@@ -1,5 +1,6 @@
-// A task's name -> the Task. Leaves out a way to register more: a task is a value that satisfies the interface.
+// A task's name -> the Task.
 import { SipfError } from '../errors.ts';
+import { editDistance } from '../nearest.ts';
 import type { Sandbox } from '../sandbox.ts';
 import { createPyodideSandbox } from '../sandboxes/embedded.ts';
 import { lazySandbox } from '../sandboxes/lazy.ts';
@@ -11,7 +12,6 @@ import { createMiniCode } from './generated/mini-code.ts';
 import { miniCodeTokenizerJson } from './generated/mini-code-tokenizer.ts';
 import { miniTokenizerJson } from './generated/mini-tokenizer.ts';
 import { wordTokenizerConfig } from './generated/word-tokenizer.ts';
-import { editDistance } from './math/distinct.ts';
 import { createGsm8k } from './math/gsm8k.ts';
 import { createMath, createMath500 } from './math/math.ts';
 import { createMmluMath, createMultiArith, createSvamp } from './math/word-problems.ts';
@@ -61,7 +61,7 @@ const MAKERS: Readonly<Record<TaskName, (sandbox: () => Sandbox) => Task>> = {
 export function taskNamed(name: string, { sandbox = createPyodideSandbox }: TaskParts = {}): Task {
   const known = TASK_NAMES.find((one) => one === name);
   if (known !== undefined) return MAKERS[known](sandbox);
-  const distance = (one: string): number => editDistance([...one], [...name.toLowerCase().replaceAll('_', '-')]);
+  const distance = (one: string): number => editDistance(one, name.toLowerCase().replaceAll('_', '-'));
   const [nearest] = [...TASK_NAMES].sort((a, b) => distance(a) - distance(b));
   const hint = nearest !== undefined && distance(nearest) <= 0.5 ? ` Did you mean ${nearest}?` : '';
   throw new SipfError('bad-input', `Expected a task (${TASK_NAMES.join(', ')}), got ${JSON.stringify(name)}.${hint}`);

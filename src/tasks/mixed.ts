@@ -1,4 +1,4 @@
-// Several tasks -> one Task for a mixed run: each question goes to the task that it belongs to. Leaves everything about questions to its members.
+// Several tasks -> one Task for a mixed run: each question goes to the task that it belongs to.
 import { SipfError } from '../errors.ts';
 import type { Question } from '../records.ts';
 import { closing, type Task } from '../task.ts';

@@ -8,7 +8,7 @@ import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { countDuplicates, countShared } from './data/same-question.ts';
+import { countDuplicates, countShared } from '../same-question.ts';
 import { isCutForValid } from './data/splits.ts';
 import { TASK_NAMES, taskNamed } from './index.ts';
 import { createGsm8k } from './math/gsm8k.ts';

@@ -51,8 +51,8 @@ export class AdamW implements AsyncDisposable {
     let sum = 0;
     for (let start = 0; start < gradient.length; start += CHUNK) {
       const data = gradient.subarray(start, start + CHUNK);
-      const { sums } = await this.#squares.runFloat({ gradient: { data, shape: [data.length / BLOCK, BLOCK] } });
-      for (const block of (sums as HostArray<Float32Array>).data) sum += block;
+      const result = await this.#squares.run({ gradient: { data, shape: [data.length / BLOCK, BLOCK] } });
+      for (const block of result.floats('sums')) sum += block;
     }
     return Math.sqrt(sum);
   }
@@ -88,16 +88,16 @@ export class AdamW implements AsyncDisposable {
         const data = flat.subarray(from, Math.min(end, from + CHUNK));
         return { data, shape: [data.length] };
       };
-      const next = await this.#update.runFloat({
+      const next = await this.#update.run({
         ...scalars,
         params: part(params),
         m: part(m),
         v: part(v),
         gradient: part(gradient),
       });
-      params.set((next['params'] as HostArray<Float32Array>).data, from);
-      m.set((next['m'] as HostArray<Float32Array>).data, from);
-      v.set((next['v'] as HostArray<Float32Array>).data, from);
+      params.set(next.floats('params'), from);
+      m.set(next.floats('m'), from);
+      v.set(next.floats('v'), from);
     }
   }
 

@@ -10,6 +10,7 @@ const example = (index: number, tokens: number): TokenExample => ({
   prompt: [1],
   branches: [Array<number>(tokens - 1).fill(2)],
   stepEnds: [],
+  reference: [],
 });
 const examples = Array.from({ length: 50 }, (_, index) => example(index, random.int(20, 300)));
 const order = { batchSize: 8, epochs: 3, maxSteps: undefined, seed: 1, shuffle: true };

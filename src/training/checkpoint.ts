@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import type { TrainStep } from '../backend.ts';
 import { SipfError } from '../errors.ts';
-import { exists, readJsonObject, writeFileAtomically } from '../io/file-bytes.ts';
-import { makeFolders } from '../io/folders.ts';
+import { exists, readJsonObject } from '../io/file-bytes.ts';
+import { makeFolders, writeFileAtomically } from '../io/files.ts';
 import { readSafetensors, writeSafetensors } from '../models/files/safetensors.ts';
 import type { OptimizerState } from './adamw.ts';
 
@@ -122,5 +122,5 @@ function corrupt(file: string, expected: string, got: string): SipfError {
 }
 
 function writeJson(file: string, value: unknown): Promise<void> {
-  return writeFileAtomically(file, (append) => append(`${JSON.stringify(value)}\n`));
+  return writeFileAtomically(file, [`${JSON.stringify(value)}\n`]);
 }

@@ -9,7 +9,7 @@ const tokenizer = { encode: (text: string) => [1, ...codes(text)], encodeContinu
 
 test('sft: the first EOS id ends the completion', () => {
   const { kept } = tokenise([{ kind: 'sft', prompt: 'ab', completion: ['c', 'd'] }], 'sft', tokenizer, 100);
-  expect(kept).toEqual([{ index: 0, prompt: [1, 97, 98], branches: [[99, 100, 2]], stepEnds: [] }]);
+  expect(kept).toEqual([{ index: 0, prompt: [1, 97, 98], branches: [[99, 100, 2]], stepEnds: [], reference: [] }]);
 });
 
 test('preferences: both sides end; a row without a rejected side has one branch; lengths count the prompt once', () => {

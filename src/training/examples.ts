@@ -1,7 +1,8 @@
 // Training examples as texts -> token ids, each a prompt and the branches that go on from it. Leaves order and packing to batches.ts.
-import type { Objective, TrainExample } from '../backend.ts';
+import type { TrainExample } from '../backend.ts';
 import { SipfError } from '../errors.ts';
 import type { Tokenizer } from '../models/tokenizer/tokenizer.ts';
+import { OBJECTIVES, type Objective } from '../objectives/objectives.ts';
 
 /** A step's last token in a PRM example and what the model should say there. */
 export interface StepEnd {
@@ -20,6 +21,8 @@ export interface TokenExample {
   readonly branches: readonly (readonly number[])[];
   /** PRM only: steps with a target. */
   readonly stepEnds: readonly StepEnd[];
+  /** The reference policy's log-probability of each branch; empty where the objective needs none. */
+  readonly reference: readonly number[];
 }
 
 type Encoder = Pick<Tokenizer, 'encode' | 'encodeContinuation' | 'eosIds'>;
@@ -34,8 +37,6 @@ export function reachOf({ prompt, branches }: TokenExample): number {
   return prompt.length + Math.max(...branches.map((branch) => branch.length));
 }
 
-const KIND = { sft: 'sft', prm: 'prm', orpo: 'preference' } as const;
-
 /**
  * @returns examples within `maxLength` tokens a sequence, and the indices of the longer ones.
  * @throws SipfError 'bad-input' naming the example that does not suit the objective; 'nothing-left' where all are too long.
@@ -48,10 +49,12 @@ export function tokenise(
 ): { kept: TokenExample[]; dropped: number[] } {
   const kept: TokenExample[] = [];
   const dropped: number[] = [];
+  const { example: kind, needsReference } = OBJECTIVES[objective];
   examples.forEach((example, index) => {
-    if (example.kind !== KIND[objective])
-      throw bad(index, `an example of kind ${KIND[objective]} for ${objective}`, example.kind, 'Give matching rows');
-    const tokens = tokeniseOne(example, index, tokenizer);
+    if (example.kind !== kind)
+      throw bad(index, `an example of kind ${kind} for ${objective}`, example.kind, 'Give matching rows');
+    const reference = needsReference ? referenceOf(example, index) : [];
+    const tokens = { ...tokeniseOne(example, index, tokenizer), reference };
     if (reachOf(tokens) > maxLength) dropped.push(index);
     else kept.push(tokens);
   });
@@ -62,7 +65,17 @@ export function tokenise(
   );
 }
 
-function tokeniseOne(example: TrainExample, index: number, tokenizer: Encoder): TokenExample {
+/** A row without a rejected path is compared with nothing and needs no reference. */
+function referenceOf(example: TrainExample, index: number): number[] {
+  if (example.kind !== 'preference' || example.rejected === null) return [];
+  const { chosen, rejected } = example.reference ?? {};
+  if (chosen !== undefined && rejected !== undefined) return [chosen, rejected];
+  throw bad(index, "the reference policy's log-probabilities of both paths", 'none', 'Compute them with logps first');
+}
+
+type Tokens = Omit<TokenExample, 'reference'>;
+
+function tokeniseOne(example: TrainExample, index: number, tokenizer: Encoder): Tokens {
   const prompt = tokenizer.encode(example.prompt);
   if (example.kind === 'prm') return prmExample(example, index, prompt, tokenizer);
   const texts =
@@ -88,7 +101,7 @@ function prmExample(
   index: number,
   prompt: readonly number[],
   tokenizer: Encoder,
-): TokenExample {
+): Tokens {
   if (steps.length !== targets.length)
     throw bad(
       index,

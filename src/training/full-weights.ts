@@ -1,6 +1,6 @@
 // Full fine-tuning: every weight is trained and the result is a Hugging Face folder. Leaves merging a source's adapter to its caller.
 import type { WeightSlice } from '../engine/graph.ts';
-import type { CacheOptions } from '../io/hub.ts';
+import type { CacheOptions } from '../io/cache.ts';
 import type { ModelConfig } from '../models/architectures/architecture.ts';
 import { FedParameters } from '../models/architectures/parameters.ts';
 import { writeModelFolder } from '../models/files/model-writer.ts';

@@ -4,16 +4,19 @@ import { Graph, type Tensor } from '../engine/graph.ts';
 import type { Engine, HostArray, Program } from '../engine/runtime/session.ts';
 import { type Decoder, decode } from '../models/architectures/architecture.ts';
 import { declareInputs, PassInputs } from '../models/pass-inputs.ts';
+import type { Feeds, Loss } from '../objectives/objective.ts';
 import { keyedUniform } from '../random.ts';
 import type { Pass } from './batches.ts';
 import { activationBytes } from './cost.ts';
 import { FlatLayout } from './flat-weights.ts';
-import type { Feeds, Loss, StepPass } from './objectives/objective.ts';
+import { lossContext } from './loss-context.ts';
+import type { StepPass } from './placed.ts';
 import type { Trainee } from './trainee.ts';
 
 export interface PassResult {
   readonly loss: number;
-  readonly perPosition: Float32Array;
+  /** By name; a loss's own have one value, which adds up over the passes of a step. */
+  readonly figures: Readonly<Record<string, Float32Array>>;
 }
 
 export interface TrainingProgramArgs {
@@ -34,6 +37,7 @@ interface CompiledPass {
   readonly layout: FlatLayout;
   /** Trained inputs' names in the graph, in the layout's order. */
   readonly inputs: readonly string[];
+  readonly figures: readonly string[];
   readonly fixed: Feeds;
 }
 
@@ -55,19 +59,23 @@ async function compilePass(
   const bound = trainee.bind(graph, noise);
   const { parameters } = bound;
   const { hidden } = decode(decoder, parameters, inputs, { recompute });
-  const built = loss.build({ graph, decoder, parameters, hidden, parts });
+  const built = loss.build(lossContext({ decoder, parameters, hidden, parts }));
   const trained = bound.trained();
   const layout = new FlatLayout(new Map([...trained].map(([name, { shape }]) => [name, shape])));
   const tensors = layout.tensors.map(({ name }) => trained.get(name) as Tensor);
   const derivatives = gradients(built.loss, tensors);
-  const outputs = Object.fromEntries(derivatives.map((tensor, n) => [`gradient.${n}`, tensor]));
-  const program = await engine.compile(
-    graph,
-    { loss: built.loss, perPosition: built.perPosition, ...outputs },
-    { prepack: false, keep: trainee.keep },
-  );
-  return { program, layout, inputs: tensors.map(({ name }) => name), fixed: await bound.fixed() };
+  const outputs = {
+    loss: built.loss,
+    ...named('gradient', derivatives),
+    ...named('figure', Object.values(built.figures)),
+  };
+  const program = await engine.compile(graph, outputs, { prepack: false, keep: trainee.keep });
+  const figures = Object.keys(built.figures);
+  return { program, layout, inputs: tensors.map(({ name }) => name), figures, fixed: await bound.fixed() };
 }
+
+const named = (name: string, tensors: readonly Tensor[]) =>
+  Object.fromEntries(tensors.map((tensor, n) => [`${name}.${n}`, tensor]));
 
 /** Forward and backward of one pass in one session, for every shape of a pass; very large passes have sessions of their own, which save memory. */
 export class TrainingProgram implements AsyncDisposable {
@@ -90,8 +98,8 @@ export class TrainingProgram implements AsyncDisposable {
     return this.#whole.layout;
   }
 
-  async #passFor(pass: Pass): Promise<CompiledPass> {
-    const saving = this.#savingOf(pass);
+  async #passFor(of: StepPass): Promise<CompiledPass> {
+    const saving = this.#savingOf(of);
     if (saving.parts === 1 && !saving.recompute) return this.#whole;
     const key = JSON.stringify(saving);
     const compiled = this.#saving.get(key) ?? (await compilePass(this.#args, saving));
@@ -99,9 +107,9 @@ export class TrainingProgram implements AsyncDisposable {
     return compiled;
   }
 
-  #savingOf(pass: Pass): Saving {
+  #savingOf({ pass, examples }: StepPass): Saving {
     const { loss, decoder, maxPositions, maxActivationBytes } = this.#args;
-    const positions = pass.placements.reduce((sum, { example }) => sum + loss.positions(example), 0);
+    const positions = examples.reduce((sum, example) => sum + loss.positions(example), 0);
     const wanted = Math.ceil(Math.log2(positions / maxPositions));
     // A power of two, so that there are few sessions; no part may be empty.
     const parts = 2 ** Math.max(0, Math.min(wanted, Math.floor(Math.log2(positions))));
@@ -119,7 +127,7 @@ export class TrainingProgram implements AsyncDisposable {
     { accumulate, dropoutKey }: { accumulate: boolean; dropoutKey: string },
   ): Promise<PassResult> {
     const { loss: objective, dropout } = this.#args;
-    const { program, layout, inputs, fixed } = await this.#passFor(of.pass);
+    const { program, layout, inputs, figures, fixed } = await this.#passFor(of);
     const feeds: Feeds = {
       ...fixed,
       ...this.#inputs.of(
@@ -132,14 +140,16 @@ export class TrainingProgram implements AsyncDisposable {
     layout.tensors.forEach((tensor, n) => {
       feeds[inputs[n] as string] = { data: layout.view(params, tensor), shape: tensor.shape };
     });
-    const results = await program.runFloat(feeds);
+    const results = await program.run(feeds);
     layout.tensors.forEach((tensor, n) => {
-      const part = (results[`gradient.${n}`] as HostArray<Float32Array>).data;
+      const part = results.floats(`gradient.${n}`);
       if (accumulate) addTo(layout.view(gradient, tensor), part);
       else gradient.set(part, tensor.offset);
     });
-    const { loss, perPosition } = results as Record<'loss' | 'perPosition', HostArray<Float32Array>>;
-    return { loss: loss.data[0] as number, perPosition: perPosition.data };
+    return {
+      loss: results.floats('loss')[0] as number,
+      figures: Object.fromEntries(figures.map((name, n) => [name, results.floats(`figure.${n}`)])),
+    };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,15 +1,16 @@
-// A training job -> a trained adapter or model on disk, whatever the objective. Resumes from its checkpoint. Leaves formulas to losses/.
-import { createHash } from 'node:crypto';
-import type { Objective, TrainJob, TrainOptions, TrainResult, TrainStep } from '../backend.ts';
+// A training job -> a trained adapter or model on disk, whatever the objective; resumes from its checkpoint.
+import type { TrainJob, TrainOptions, TrainResult, TrainStep } from '../backend.ts';
 import type { Engine } from '../engine/runtime/session.ts';
 import { SipfError, throwIfAborted } from '../errors.ts';
+import { checkpointHash, sha256 } from '../hashing.ts';
 import { adapterHash } from '../models/files/adapter-files.ts';
-import { checkpointHash } from '../models/files/checkpoint-hash.ts';
 import { openModelFiles } from '../models/files/model-files.ts';
 import { type OpenModel, openModel } from '../models/open-model.ts';
 import { holdingFor } from '../models/weights/held-weights.ts';
 import { mergeWeights } from '../models/weights/merged-weights.ts';
 import { whyNotNumbers } from '../models/weights/not-numbers.ts';
+import type { Figures, Loss } from '../objectives/objective.ts';
+import { OBJECTIVES } from '../objectives/objectives.ts';
 import { AdamW, type OptimizerState } from './adamw.ts';
 import { countSteps, type Pass, packStep, stepExamples } from './batches.ts';
 import { CheckpointFiles, type StoredResult } from './checkpoint.ts';
@@ -17,10 +18,7 @@ import { passCost, positionBudget } from './cost.ts';
 import { type TokenExample, tokenise, tokensOf } from './examples.ts';
 import { fullTrainee } from './full-weights.ts';
 import { loraTrainee } from './lora-weights.ts';
-import type { Figures, Loss } from './objectives/objective.ts';
-import { orpoLoss } from './objectives/orpo.ts';
-import { prmLoss } from './objectives/prm.ts';
-import { sftLoss } from './objectives/sft.ts';
+import { placeStep, positionsOf } from './placed.ts';
 import { TrainingProgram } from './program.ts';
 import { learningRate } from './schedule.ts';
 import type { NamedValues, Trainee } from './trainee.ts';
@@ -77,9 +75,7 @@ async function traineeOf(
 /** Everything that decides the trajectory: contents, not paths. How often checkpoints are written does not. */
 function jobHash({ examples, options }: TrainJob, { hash }: OpenModel): string {
   const { checkpointEverySteps: _, ...deciding } = options;
-  return createHash('sha256')
-    .update(JSON.stringify([2, hash, deciding, examples]))
-    .digest('hex');
+  return sha256(JSON.stringify([2, hash, deciding, examples]));
 }
 
 function resultOf(
@@ -111,12 +107,6 @@ async function checkedResult(
   );
 }
 
-/** The loss function of an objective. */
-export function lossOf(objective: Objective): Loss {
-  if (objective.kind === 'sft') return sftLoss(objective.scope);
-  return objective.kind === 'prm' ? prmLoss() : orpoLoss(objective);
-}
-
 interface OptimiseArgs {
   readonly engine: Engine;
   readonly job: TrainJob;
@@ -135,7 +125,7 @@ async function optimise({ engine, job, args, model, files, examples, trainee }: 
   const { options } = job;
   const { decoder } = model;
   await files.begin();
-  const loss = lossOf(options.objective);
+  const loss = OBJECTIVES[options.objective.kind].open(options.objective);
   const dropout = (options.lora?.dropout ?? 0) > 0;
   const limits = {
     maxPositions: positionBudget(decoder.config),
@@ -221,7 +211,7 @@ function stepRunner(args: StepArgs): (step: number) => Promise<TrainStep> {
   const packing = {
     tokensPerPass: options.tokensPerPass,
     maxPositions: positionBudget(model.decoder.config),
-    positionsOf: loss.positions,
+    positionsOf: positionsOf(loss),
     cost: passCost(model.decoder, options.lora !== null),
     examplesPerPass: options.examplesPerPass,
     inOrder: loss.inOrder,
@@ -229,14 +219,14 @@ function stepRunner(args: StepArgs): (step: number) => Promise<TrainStep> {
   return async (step) => {
     const batch = examplesAt(step);
     const passes = packStep(batch, packing);
-    const { value, figures } = await runPasses(args, step, passes, gradient);
+    const { value, metrics } = await runPasses(args, step, passes, gradient);
     const gradNorm = await optimizer.norm(gradient);
     if (!Number.isFinite(value) || !Number.isFinite(gradNorm)) throw new Diverged(step, value, gradNorm, batch);
     const rate = learningRate(options, step, total);
     const gradientScale = options.clip === null ? 1 : Math.min(1, options.clip / (gradNorm + 1e-6));
     await optimizer.step(state, gradient, program.layout, { update: step + 1, learningRate: rate, gradientScale });
     const tokens = batch.reduce((sum, example) => sum + tokensOf(example), 0);
-    return { step, steps: total, loss: value, gradNorm, learningRate: rate, tokens, metrics: loss.report(figures) };
+    return { step, steps: total, loss: value, gradNorm, learningRate: rate, tokens, metrics };
   };
 }
 
@@ -245,21 +235,25 @@ async function runPasses(
   step: number,
   passes: readonly Pass[],
   gradient: Float32Array,
-): Promise<{ value: number; figures: Figures }> {
-  const figures: Figures = {};
+): Promise<{ value: number; metrics: Figures }> {
+  const placed = placeStep(passes);
+  const sums: Figures = {};
   let value = 0;
-  for (const [n, pass] of passes.entries()) {
+  for (const [n, of] of placed.entries()) {
     throwIfAborted(signal);
-    const of = { pass, step: passes };
     const dropoutKey = `dropout/${options.seed}/${step}`;
     const result = await program.run(of, state.params, gradient, { accumulate: n > 0, dropoutKey });
     value += result.loss;
-    for (const [key, figure] of Object.entries(loss.observe(of, result.perPosition))) {
-      figures[key] = (figures[key] ?? 0) + figure;
-    }
+    for (const [name, [figure = 0]] of Object.entries(result.figures)) sums[name] = (sums[name] ?? 0) + figure;
   }
   throwIfAborted(signal);
-  return { value, figures };
+  return {
+    value,
+    metrics: loss.report(
+      sums,
+      placed.flatMap(({ examples }) => examples),
+    ),
+  };
 }
 
 /** A loss or gradient that is no number. */

@@ -1,10 +1,11 @@
 // A model source and training options -> what is trained: which tensors, their first values, and how the result is written.
-import type { Objective, TrainOptions } from '../backend.ts';
+import type { TrainOptions } from '../backend.ts';
 import type { Graph, Tensor } from '../engine/graph.ts';
 import type { HostArray } from '../engine/runtime/session.ts';
 import type { Parameters } from '../models/architectures/parameters.ts';
 import type { OpenModel } from '../models/open-model.ts';
 import type { Holding } from '../models/weights/held-weights.ts';
+import type { Objective } from '../objectives/objectives.ts';
 
 /** A trained tensor's values, by name. */
 export type NamedValues = ReadonlyMap<string, { readonly shape: readonly number[]; readonly data: Float32Array }>;

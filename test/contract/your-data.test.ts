@@ -9,8 +9,8 @@ import { readSamples } from '../../src/cli/commands/own-samples.ts';
 import { type ConfigInput, configKeys, loadConfig, parseConfig } from '../../src/config/schema.ts';
 import { alignRows } from '../../src/method/align-rows.ts';
 import { METHODS } from '../../src/method/methods.ts';
-import { loadShots } from '../../src/method/prompt.ts';
 import { readRun } from '../../src/pipeline/run-reader.ts';
+import { loadShots } from '../../src/pipeline/shots.ts';
 import { loadRunQuestions } from '../../src/pipeline/train-questions.ts';
 import { taskNamed } from '../../src/tasks/index.ts';
 

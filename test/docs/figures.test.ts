@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { renderFinal } from '../../src/cli/commands/show-rounds.ts';
-import { FinalReport } from '../../src/pipeline/evaluation.ts';
+import { FinalReport } from '../../src/reports.ts';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 const read = (path: string) => readFileSync(join(root, path), 'utf8');

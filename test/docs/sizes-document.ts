@@ -18,7 +18,7 @@ const Bench = z.object({
 });
 type Bench = z.infer<typeof Bench>;
 
-/** What `sipf bench` measures has this many parameters (SmolLM2-135M's shape). */
+/** What `npm run bench` measures has this many parameters (SmolLM2-135M's shape). */
 const BENCHED = 134.5e6;
 const MODELS = [
   ['SmolLM2-135M', 134.5e6],
@@ -49,7 +49,7 @@ export function sizesDocument(): string {
   return `${[
     HEAD,
     '## Measured: speed',
-    'Tokens a second at the 135M Llama shape, LoRA of rank 16, by `sipf bench` and `sipf bench --provider webgpu` (`experiments/bench/`).',
+    'Tokens a second at the 135M Llama shape, LoRA of rank 16, by `npm run bench` and `npm run bench -- --provider webgpu` (`experiments/bench/`).',
     speeds([
       [`2 cores, ${peak} GFLOPS`, cpu],
       [`NVIDIA H200 by WebGPU, ${gpu.gemmPeakGflops.toFixed(0)} GFLOPS`, gpu],
@@ -69,7 +69,7 @@ export function sizesDocument(): string {
     'GiB at the peak of training with `tokensPerPass` 1,024, for `activationsGiB` 8 (the default) and 2, which trades time for memory. Weights are held as 32-bit numbers, whatever the file holds. LoRA: 5 % of the weights are trained.',
     memory(),
     '## Estimated: hours',
-    `The preset \`gsm8k-smollm2\` with another model, on 2 cores with a GEMM peak of ${peak} GFLOPS. Speeds of the larger models are those of 135M, divided by the size: the same share of the peak is assumed, not measured. Of these only SmolLM2-135M has been run through the loop. Hours fall as the peak that \`sipf bench\` prints rises.`,
+    `The preset \`gsm8k-smollm2\` with another model, on 2 cores with a GEMM peak of ${peak} GFLOPS. Speeds of the larger models are those of 135M, divided by the size: the same share of the peak is assumed, not measured. Of these only SmolLM2-135M has been run through the loop. Hours fall as the peak that \`npm run bench\` prints rises.`,
     hours(cpu),
     assumptions(cpu),
     'Longer texts, a larger `sampling.questions`, `labels.paths` or `labels.K` cost in proportion. Labels cost more where fewer rollouts are right: at 3 % instead of 30 % two to three times as much ([RESULTS.md](RESULTS.md)).',

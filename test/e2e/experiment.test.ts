@@ -3,14 +3,15 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { ArmSummary } from '../../src/pipeline/arm-summary.ts';
-import type { Comparison } from '../../src/pipeline/comparison.ts';
-import { buildCli, type CliResult, root, runCli, startCli } from './run-cli.ts';
+import type { ArmSummary } from '../../experiments/driver/arm-summary.ts';
+import type { Comparison } from '../../experiments/driver/comparison.ts';
+import { buildTool, type CliResult, root, runCli, startCli } from './run-cli.ts';
 import { sumLines } from './sum-questions.ts';
 
 const env = { SIPF_BACKEND: 'scripted', SIPF_SCRIPT: join(root, 'test', 'e2e', 'scripted-model.mjs') };
 const DOCUMENT = '# Results\n\nBefore.\n\n<!-- experiment:mini -->\nSTALE\n<!-- /experiment:mini -->\n\nAfter.\n';
 
+const program = join(root, '.cache', 'tools', 'experiments', 'driver', 'experiment.js');
 let folder = '';
 let first: CliResult;
 
@@ -21,12 +22,12 @@ const settings = (out: string, ...more: string[]) => [
   ...['--out', out, ...more],
 ];
 const experiment = (args: readonly string[], more: Readonly<Record<string, string>> = {}) =>
-  runCli(args, { env: { ...env, ...more }, cwd: folder, program: 'experiment.js' });
+  runCli(args, { env: { ...env, ...more }, cwd: folder, program });
 const read = (...path: string[]) => readFileSync(join(folder, ...path), 'utf8');
 const summary = (out: string, name: string) => JSON.parse(read(out, 'results', `${name}.json`)) as ArmSummary;
 
 beforeAll(async () => {
-  buildCli();
+  buildTool('experiments/driver/experiment');
   folder = mkdtempSync(join(tmpdir(), 'sipf-experiment-'));
   mkdirSync(join(folder, 'data'));
   for (const [offset, name] of ['train', 'valid', 'test'].entries())
@@ -117,7 +118,7 @@ describe('npm run experiment', () => {
     const child = startCli(settings('stopped'), {
       env: { ...env, SIPF_SLOW_MS: '15' },
       cwd: folder,
-      program: 'experiment.js',
+      program,
     });
     let stderr = '';
     child.stderr?.on('data', (chunk: Buffer) => {

@@ -9,7 +9,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SipfError } from '../../src/errors.ts';
-import { type Disk, nodeDisk } from '../../src/io/disk.ts';
+import { type Disk, nodeDisk } from '../../src/io/files.ts';
 import { artefacts } from './run-files.ts';
 import { scriptedRun } from './scripted-run.ts';
 

@@ -16,7 +16,7 @@ export interface CliOptions {
   readonly stdin?: string | Buffer;
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
-  /** Another program beside main.js, e.g. experiment.js. */
+  /** Another program than the command line: the path of its file. */
   readonly program?: string;
 }
 
@@ -27,10 +27,16 @@ export function buildCli(): void {
   if (built.status !== 0) throw new Error(`The build failed:\n${built.stdout}${built.stderr}`);
 }
 
+/** Compiles a driver of bench/ or experiments/, and dist where it is older than a source. */
+export function buildTool(driver: string): void {
+  const tool = join(root, 'scripts', 'tool.mjs');
+  const built = spawnSync(process.execPath, [tool, driver, '--help'], { encoding: 'utf8' });
+  if (built.status !== 0) throw new Error(`The build failed:\n${built.stdout}${built.stderr}`);
+}
+
 /** Starts the program; the caller ends it. */
 export function startCli(args: readonly string[], { env = {}, cwd, program }: CliOptions = {}): ChildProcess {
-  const file = program === undefined ? main : join(dirname(main), program);
-  return spawn(process.execPath, [file, ...args], { cwd, env: { ...process.env, NO_COLOR: '1', ...env } });
+  return spawn(process.execPath, [program ?? main, ...args], { cwd, env: { ...process.env, NO_COLOR: '1', ...env } });
 }
 
 /** Runs the program to its end. */

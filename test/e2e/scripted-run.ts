@@ -2,7 +2,7 @@
 import { fileURLToPath } from 'node:url';
 import { createScriptedBackend } from '../../src/backends/scripted.ts';
 import { type Config, parseConfig } from '../../src/config/schema.ts';
-import type { Disk } from '../../src/io/disk.ts';
+import type { Disk } from '../../src/io/files.ts';
 import { type LoopResult, runLoop } from '../../src/pipeline/run-loop.ts';
 import type { Log, OnProgress } from '../../src/run/events.ts';
 import { judgeSum, sumsTask, writeSum } from '../scripted-sums.ts';

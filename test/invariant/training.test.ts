@@ -1,14 +1,15 @@
 // One training said in different ways (accumulated, packed, padded, shared prompts) -> the same losses and gradients.
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import type { Objective } from '../../src/backend.ts';
+import type { Objective } from '../../src/objectives/objectives.ts';
 import { createRandom } from '../../src/random.ts';
 import { type Pass, packStep } from '../../src/training/batches.ts';
 import { type TokenExample, tokensOf } from '../../src/training/examples.ts';
-import { lossOf } from '../../src/training/train.ts';
+import { positionsOf } from '../../src/training/placed.ts';
 import {
   fixtures,
   gradientsOf,
+  lossOf,
   modelWithTokenizer,
   relativeError,
   rowEach,
@@ -64,7 +65,7 @@ const packed = (examples: readonly TokenExample[], objective: Objective, tokensP
   packStep(examples, {
     tokensPerPass,
     maxPositions: 1000,
-    positionsOf: lossOf(objective).positions,
+    positionsOf: positionsOf(lossOf(objective)),
     // Long rows cost nothing here, so that examples share them.
     cost: { fixed: 100, token: 1, pair: 0 },
     inOrder: false,
@@ -121,7 +122,7 @@ describe.each(CASES)('%s', (_, objective, examples) => {
     });
     const logps = async (neighbour: TokenExample) => {
       const { perPosition } = await model.run([together(neighbour)]);
-      const mine = lossOf(objective).positions(first);
+      const mine = positionsOf(lossOf(objective))(first);
       return [...(perPosition[0] as Float32Array)].slice(-mine);
     };
     const alone = await model.run([rowEach([first], tokensOf(first))]);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Completion, DrawnText } from '../../backend.ts';
 import { Engine } from '../../engine/runtime/session.ts';
-import { checkpointHash } from '../../models/files/checkpoint-hash.ts';
+import { checkpointHash } from '../../hashing.ts';
 import { openInProcessPolicy } from './in-process-policy.ts';
 import { openInProcessPrm } from './in-process-prm.ts';
 

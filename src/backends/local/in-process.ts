@@ -6,7 +6,6 @@ import { openModel } from '../../models/open-model.ts';
 import { initModelFolder } from '../../models/weights/init-model.ts';
 import type { ModelSource } from '../../records.ts';
 import { train } from '../../training/train.ts';
-import { measureGemmPeak } from './gemm-peak.ts';
 import { openInProcessPolicy } from './in-process-policy.ts';
 import { openInProcessPrm } from './in-process-prm.ts';
 
@@ -32,7 +31,6 @@ export function createInProcessBackend(
       await initModelFolder(out, init, { cache, signal: call?.signal });
       return factsOf({ model: out }, { cache });
     },
-    gemmPeakGflops: (call) => measureGemmPeak(engine, call?.signal),
     [Symbol.asyncDispose]: () => engine[Symbol.asyncDispose](),
   };
 }

@@ -43,7 +43,6 @@ export type WorkerCalls = {
   train: readonly [TrainJob, TrainResult];
   facts: readonly [ModelSource, ModelFacts];
   initModel: readonly [{ out: string; init: ModelInit }, ModelFacts];
-  gemmPeakGflops: readonly [null, number];
   close: readonly [null, null];
 };
 

@@ -32,7 +32,6 @@ export function createWorkerBackend(
       client.call('train', job, { signal: call?.signal, onTell: (step: TrainStep) => onStep(step) }),
     facts: (source) => client.call('facts', source),
     initModel: (out, init, call) => client.call('initModel', { out, init }, { signal: call?.signal }),
-    gemmPeakGflops: (call) => client.call('gemmPeakGflops', null, { signal: call?.signal }),
     [Symbol.asyncDispose]: () => close(worker, client),
   };
 }

@@ -56,10 +56,6 @@ serve<WorkerCalls>(port, {
   train: (job, { tell, signal }) => backend.train(job, tell, { signal }),
   facts: (source) => backend.facts(source),
   initModel: ({ out, init }, { signal }) => backend.initModel(out, init, { signal }),
-  async gemmPeakGflops(_, { signal }) {
-    if (!backend.gemmPeakGflops) throw new Error('The in-process backend measures its peak');
-    return backend.gemmPeakGflops({ signal });
-  },
   async close() {
     for (const handle of [...held.keys()]) await release(handle);
     await backend[Symbol.asyncDispose]();

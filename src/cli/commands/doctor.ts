@@ -1,12 +1,13 @@
 // sipf doctor: this machine -> what sipf finds here, each point ok, warn or fail. Leaves models out.
+
 import { constants, readFileSync } from 'node:fs';
 import { access, statfs } from 'node:fs/promises';
-import { availableParallelism, cpus, freemem, homedir, totalmem } from 'node:os';
-import { join, resolve } from 'node:path';
+import { availableParallelism, cpus, freemem, totalmem } from 'node:os';
 import { Command } from 'commander';
 import { probe } from '../../backends/open.ts';
 import { messageOf } from '../../errors.ts';
-import { makeFolders } from '../../io/folders.ts';
+import { cacheFolder } from '../../io/cache.ts';
+import { makeFolders } from '../../io/files.ts';
 import { createPyodideSandbox } from '../../sandboxes/embedded.ts';
 import { finish } from '../options.ts';
 import type { Terminal } from '../terminal.ts';
@@ -121,10 +122,6 @@ async function sandbox(): Promise<Finding> {
   } catch (error) {
     return { name, state: 'warn', value: messageOf(error), advice };
   }
-}
-
-function cacheFolder(): string {
-  return resolve(process.env.SIPF_CACHE ?? join(homedir(), '.cache', 'sipf'));
 }
 
 async function folder(name: string, path: string): Promise<Finding> {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import picocolors from 'picocolors';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { SipfError } from '../../errors.ts';
-import { type Disk, nodeDisk } from '../../io/disk.ts';
+import { type Disk, nodeDisk } from '../../io/files.ts';
 import { openTasks } from '../../tasks/index.ts';
 import type { Terminal } from '../terminal.ts';
 import { type EvalOptions, evaluate } from './eval.ts';
@@ -15,7 +15,7 @@ const saved = { ...process.env };
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'sipf-eval-'));
   process.env['SIPF_BACKEND'] = 'scripted';
-  process.env['SIPF_SCRIPT'] = join(import.meta.dirname, '..', '..', 'test', 'e2e', 'scripted-model.mjs');
+  process.env['SIPF_SCRIPT'] = join(import.meta.dirname, '..', '..', '..', 'test', 'e2e', 'scripted-model.mjs');
   const lines = Array.from({ length: 150 }, (_, i) => {
     const [a, b, c] = [1 + (i % 9), 1 + ((i * 3) % 9), 1 + ((i * 5) % 9)];
     return JSON.stringify({ id: `q${i}`, question: `${a}+${b}+${c}`, answer: a + b + c });

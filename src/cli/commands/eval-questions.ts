@@ -1,12 +1,12 @@
 // What sipf eval is asked to measure -> the questions, the worked examples before them, and a word on what of them the model has seen.
 import { SipfError } from '../../errors.ts';
-import { loadShots } from '../../method/prompt.ts';
 import { answerWarnings, sharedWarnings } from '../../pipeline/question-sets.ts';
+import { loadShots } from '../../pipeline/shots.ts';
 import { trainedOn } from '../../pipeline/trained-questions.ts';
 import type { Question } from '../../records.ts';
+import { countDuplicates, sharedWith } from '../../same-question.ts';
 import { requireReader, type Shot, type Split, type Task } from '../../task.ts';
 import { splitInName } from '../../tasks/data/data-files.ts';
-import { countDuplicates, sharedWith } from '../../tasks/data/same-question.ts';
 import { LEAST_QUESTIONS } from '../../tasks/data/splits.ts';
 import type { OpenTasks } from '../../tasks/index.ts';
 import type { ModelOptions } from '../options.ts';

@@ -1,7 +1,7 @@
 // sipf eval: a model and a task -> its accuracy on the task's questions, greedy, with an interval.
 import { Command, Option } from 'commander';
 import { SipfError } from '../../errors.ts';
-import { type Disk, nodeDisk } from '../../io/disk.ts';
+import { type Disk, nodeDisk } from '../../io/files.ts';
 import { MOST } from '../../limits.ts';
 import { setReports } from '../../method/evaluate.ts';
 import { passAtFigure, type Tries, triesOf } from '../../statistics/pass-at.ts';

@@ -2,7 +2,7 @@
 import { dirname } from 'node:path';
 import { Command } from 'commander';
 import { SipfError } from '../../errors.ts';
-import { nodeDisk, replaceFile } from '../../io/disk.ts';
+import { nodeDisk, replaceFile } from '../../io/files.ts';
 import type { Row } from '../../io/jsonl.ts';
 import { METHODS } from '../../method/methods.ts';
 import { capPairs, pairCounts, pairQuestion } from '../../method/pair.ts';

@@ -1,7 +1,7 @@
 // A run's figures -> tables that a person reads: one row a round, and what test said at the end. Pure text.
-import type { SetReport } from '../../method/evaluate.ts';
+
 import type { RoundSummary, RunView } from '../../pipeline/run-reader.ts';
-import type { Estimate } from '../../records.ts';
+import type { Estimate, SetReport } from '../../reports.ts';
 import { formatDuration } from '../progress.ts';
 import { type Look, renderTable, wrap } from './show-steps.ts';
 

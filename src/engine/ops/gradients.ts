@@ -1,4 +1,4 @@
-// The table of gradient rules: derivative of a node's first output -> derivatives of its inputs, as further nodes. The walk is in backward.ts.
+// The gradient rules: derivative of a node's first output -> derivatives of its inputs, as nodes.
 import {
   cast,
   div,

@@ -1,8 +1,8 @@
 // Ops that move elements or say when they are computed, and matrix products.
 import { type Dim, isName, product, type Shape, sum } from '../dims.ts';
 import type { Tensor } from '../graph.ts';
-import * as webgpu from '../runtime/webgpu.ts';
 import { broadcast, checkTypes, fail, int, ints, MICROSOFT, names, type Op, only } from './op.ts';
+import * as webgpu from './webgpu.ts';
 
 const TO_END = 2 ** 31 - 1;
 

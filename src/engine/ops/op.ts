@@ -1,4 +1,4 @@
-// What an op of the table is: a shape rule and an ONNX lowering; and what these share. The ops are in ops-*.ts.
+// What an op of the table is: a shape rule and its ONNX form, and what these share.
 import type { Dim, Shape } from '../dims.ts';
 import type { Attribute, DType, Node, Tensor } from '../graph.ts';
 

@@ -1,8 +1,8 @@
 // Ops that index rows, normalise them or find their largest.
 import type { Tensor } from '../graph.ts';
-import * as webgpu from '../runtime/webgpu.ts';
 import { unary } from './elementwise.ts';
 import { checkIndices, fail, int, MICROSOFT, names, type Op, only } from './op.ts';
+import * as webgpu from './webgpu.ts';
 
 /** Rows of a table: `data [n, ...rest]`, `indices [...]` -> `[...indices, ...rest]`. */
 const gather: Op = {

@@ -1,4 +1,4 @@
-// Arrays in -> arrays out in float64, one plain kernel per op of ops.ts: what each op means, written for reading. No graph, no speed.
+// Arrays -> arrays in float64, one plain kernel an op: what each op means, written for reading.
 import type { Dim } from '../dims.ts';
 import type { Attribute } from '../graph.ts';
 import { broadcastShape, count, places, rows, type Values, walk } from './arrays.ts';

@@ -1,4 +1,4 @@
-// A graph and what is fed -> its outputs in float64, node by node: the slow oracle that providers are checked against. Leaves out speed and reuse of memory.
+// A graph and its feeds -> its outputs in float64: the slow oracle that providers must match.
 import { closeSync, openSync, readSync } from 'node:fs';
 import { type Dim, evaluate, isName } from '../dims.ts';
 import type { DType, Graph, Node, Tensor, WeightSlice } from '../graph.ts';

@@ -1,26 +1,20 @@
-// A graph -> a program that runs on an execution provider. The only file that imports the runtime; owns sessions and their temporary files.
-import { createHash } from 'node:crypto';
-import { linkSync, mkdtempSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs';
+// A graph -> a program that runs on an execution provider. Owns the sessions and their temporary files.
+import { rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
-import { InferenceSession, Tensor as RuntimeTensor } from 'onnxruntime-node';
+import { join } from 'node:path';
+import { InferenceSession } from 'onnxruntime-node';
 import { messageOf, SipfError, sipfCommand } from '../../errors.ts';
-import { type Dim, evaluate, isName } from '../dims.ts';
-import type { Graph, Tensor } from '../graph.ts';
+import { sha256 } from '../../hashing.ts';
+import { type DType, Graph, type Tensor } from '../graph.ts';
 import type { Provider } from '../ops/op.ts';
+import { type DeviceArray, DeviceArrays, type HostArray, type Traffic, typeOf } from './arrays.ts';
 import { outputName, serialise } from './onnx.ts';
+import { Program, type ProgramParts } from './program.ts';
 import { silenceRuntime } from './telemetry.ts';
+import { linkWeights } from './weight-links.ts';
 
-export type { Provider };
-
-/** A dense row-major array. float32: Float32Array; int64: BigInt64Array; bool: Uint8Array. */
-export interface HostArray<
-  Data extends Float32Array | BigInt64Array | Uint8Array = Float32Array | BigInt64Array | Uint8Array,
-> {
-  readonly data: Data;
-  readonly shape: readonly number[];
-}
+export type { DeviceArray, Feeds, HostArray, Results, Traffic, Value } from './arrays.ts';
+export type { Program, Provider };
 
 export interface EngineOptions {
   readonly provider: Provider;
@@ -39,6 +33,8 @@ export interface CompileOptions {
    * frozen weights, and of small arrays: a session keeps the memory that its largest run took.
    */
   readonly keep?: boolean;
+  /** Names of outputs that stay where they are computed: a run returns them as device arrays, which its caller disposes. */
+  readonly stay?: readonly string[];
 }
 
 /** What a message of the runtime says, in one line: what comes before is a place in its source. */
@@ -70,6 +66,7 @@ export class Engine implements AsyncDisposable {
   readonly #threads: number | undefined;
   /** By the hash of the model's bytes and how it is compiled. */
   readonly #kept = new Map<string, Promise<ProgramParts>>();
+  readonly #arrays = new DeviceArrays();
   #live = 0;
   #created = 0;
 
@@ -84,6 +81,39 @@ export class Engine implements AsyncDisposable {
     return { live: this.#live, created: this.#created };
   }
 
+  /** Device arrays that nobody has disposed. */
+  get liveArrays(): number {
+    return this.#arrays.live;
+  }
+
+  /** What crossed so far between main memory and where the provider computes. On the CPU nothing is copied, and the meter counts the same. */
+  get traffic(): Traffic {
+    return this.#arrays.traffic;
+  }
+
+  /** An array kept where the provider computes, for many runs; the caller disposes it. On the CPU it is `array` itself: leave its values alone. */
+  async place(array: HostArray): Promise<DeviceArray> {
+    if (this.provider === 'cpu') return this.#arrays.own(this.#arrays.send(array));
+    return (await (await this.#copier(typeOf(array), array, ['copy'])).run({ array })).device('copy');
+  }
+
+  /** The values of a device array; on the CPU they are its own. */
+  async read(array: DeviceArray): Promise<HostArray> {
+    if (this.provider === 'cpu') return this.#arrays.fetch(this.#arrays.tensorOf(array));
+    // Reading a device tensor by its own method ends the process.
+    return (await (await this.#copier(array.dtype, array, [])).run({ array })).array('copy');
+  }
+
+  #copier(dtype: DType, { shape }: { readonly shape: readonly number[] }, stay: readonly string[]): Promise<Program> {
+    const graph = new Graph();
+    const array = graph.input(
+      'array',
+      dtype,
+      shape.map((_, axis) => `size${axis}`),
+    );
+    return this.compile(graph, { copy: array }, { prepack: false, keep: true, stay });
+  }
+
   /**
    * @param outputs the tensors to compute, by the names `run` returns them under.
    * @throws SipfError 'provider-unavailable' where the provider cannot start.
@@ -91,17 +121,14 @@ export class Engine implements AsyncDisposable {
   async compile(
     graph: Graph,
     outputs: Readonly<Record<string, Tensor>>,
-    { prepack, keep = false }: CompileOptions,
+    { prepack, keep = false, stay = [] }: CompileOptions,
   ): Promise<Program> {
-    if (!keep) return new Program(await this.#create(graph, outputs, prepack));
+    if (!keep) return new Program(await this.#create(graph, outputs, prepack, stay));
     if (graph.weights.size > 0) throw new Error('A session that holds frozen weights is not kept: feed them');
     const names = Object.keys(outputs).join();
     const { bytes } = serialise(graph, outputs, { provider: this.provider, locate: () => '' });
-    const key = createHash('sha256')
-      .update(bytes)
-      .update(`${names}/${prepack}/${threadsFor(graph)}`)
-      .digest('hex');
-    const known = this.#kept.get(key) ?? this.#create(graph, outputs, prepack);
+    const key = sha256(bytes, `${names}/${prepack}/${threadsFor(graph)}/${stay}`);
+    const known = this.#kept.get(key) ?? this.#create(graph, outputs, prepack, stay);
     this.#kept.set(key, known);
     try {
       return new Program({ ...(await known), release: async () => {} });
@@ -118,7 +145,12 @@ export class Engine implements AsyncDisposable {
     for (const parts of kept) await (await parts).release();
   }
 
-  async #create(graph: Graph, outputs: Readonly<Record<string, Tensor>>, prepack: boolean): Promise<ProgramParts> {
+  async #create(
+    graph: Graph,
+    outputs: Readonly<Record<string, Tensor>>,
+    prepack: boolean,
+    stay: readonly string[],
+  ): Promise<ProgramParts> {
     const { folder, links } = linkWeights(graph);
     try {
       const { bytes, inputs, nonEmpty } = serialise(graph, outputs, {
@@ -127,22 +159,29 @@ export class Engine implements AsyncDisposable {
       });
       const model = join(folder, 'model.onnx');
       writeFileSync(model, bytes);
-      const session = await InferenceSession.create(
-        model,
-        this.#sessionOptions(prepack, this.#threads ?? threadsFor(graph)),
+      const places = Object.keys(outputs).map(
+        (name) => [outputName(name), this.#placeOf(stay.includes(name))] as const,
       );
+      const session = await InferenceSession.create(model, {
+        ...this.#sessionOptions(prepack, this.#threads ?? threadsFor(graph)),
+        preferredOutputLocation: Object.fromEntries(places),
+      });
       this.#live++;
       this.#created++;
       const release = async () => {
         await session.release();
         this.#live--;
       };
-      return { session, inputs, outputs: Object.keys(outputs), nonEmpty, release };
+      return { session, arrays: this.#arrays, inputs, outputs: Object.keys(outputs), stay, nonEmpty, release };
     } catch (thrown) {
       throw this.#explain(thrown, folder);
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }
+  }
+
+  #placeOf(stays: boolean): 'gpu-buffer' | 'cpu' {
+    return stays && this.provider !== 'cpu' ? 'gpu-buffer' : 'cpu';
   }
 
   #sessionOptions(prepack: boolean, threads: number | undefined): InferenceSession.SessionOptions {
@@ -176,137 +215,4 @@ export class Engine implements AsyncDisposable {
       { cause: thrown },
     );
   }
-}
-
-/**
- * The runtime reads external data only from the model's own folder and follows no symbolic link out of it, so each weight
- * file gets a hard link in a new folder: the temporary one, or, where that is another file system, one beside the weights.
- */
-function linkWeights(graph: Graph): { folder: string; links: Map<string, string> } {
-  const files = [...new Set([...graph.weights.values()].map(({ slice }) => slice.file))];
-  checkLengths(graph, files);
-  const failures: string[] = [];
-  for (const parent of new Set([tmpdir(), ...files.map((file) => dirname(resolve(file)))])) {
-    let folder: string | undefined;
-    try {
-      // The process's id tells whoever finds the folder whether it is left over.
-      folder = mkdtempSync(join(parent, `.sipf-session-${process.pid}-`));
-      const links = new Map<string, string>();
-      for (const file of files) {
-        links.set(file, `weights-${links.size}`);
-        linkSync(realpathSync(file), join(folder, `weights-${links.size - 1}`));
-      }
-      return { folder, links };
-    } catch (thrown) {
-      failures.push(messageOf(thrown));
-      if (folder) rmSync(folder, { recursive: true, force: true });
-    }
-  }
-  throw new SipfError(
-    'write-failed',
-    `Expected to link the weight files into a temporary folder on their own disk, got: ${failures.join('; ')}. Make the folder of the weights writable, or put TMPDIR on its disk.`,
-  );
-}
-
-interface ProgramParts {
-  readonly session: InferenceSession;
-  readonly inputs: readonly Tensor[];
-  /** Names of the outputs. */
-  readonly outputs: readonly string[];
-  readonly nonEmpty: readonly Dim[];
-  release(): Promise<void>;
-}
-
-function checkLengths(graph: Graph, files: readonly string[]): void {
-  const sizes = new Map(files.map((file) => [file, statSync(file).size]));
-  for (const [name, { slice }] of graph.weights) {
-    const [end, size] = [slice.offset + slice.length, sizes.get(slice.file) as number];
-    if (end <= size) continue;
-    throw new SipfError(
-      'bad-input',
-      `Expected weight ${name} at bytes ${slice.offset} to ${end} of ${slice.file}, got a file of ${size} bytes. Write or fetch it again.`,
-    );
-  }
-}
-
-/** A compiled graph. Runs block the thread they are called on. */
-export class Program implements AsyncDisposable {
-  readonly #parts: ProgramParts;
-  #disposed = false;
-
-  constructor(parts: ProgramParts) {
-    this.#parts = parts;
-  }
-
-  /**
-   * Computes all outputs. Feeds that nothing needs are ignored.
-   * @throws Error naming the input whose type or sizes do not fit the graph or the other inputs.
-   */
-  async run(feeds: Readonly<Record<string, HostArray>>): Promise<Record<string, HostArray>> {
-    const { session, inputs, outputs, nonEmpty } = this.#parts;
-    const bindings = new Map<string, number>();
-    const given: Record<string, RuntimeTensor> = {};
-    for (const input of inputs) {
-      const value = feeds[input.name];
-      if (!value) throw new Error(`Input ${input.name} is missing`);
-      bind(input, value, bindings);
-    }
-    for (const input of inputs) {
-      const value = feeds[input.name] as HostArray;
-      check(input, value, bindings);
-      given[input.name] = toRuntime(input, value);
-    }
-    const empty = nonEmpty.find((dim) => evaluate(dim, bindings) === 0);
-    if (empty !== undefined)
-      throw new Error(
-        `Size ${empty} is 0: a matmul sums over it, transposed or scaled, and must have something to sum`,
-      );
-    const results = await session.run(given);
-    const result = (name: string) => fromRuntime(results[outputName(name)] as RuntimeTensor);
-    return Object.fromEntries(outputs.map((name) => [name, result(name)]));
-  }
-
-  /** run() where every output is float32. */
-  async runFloat(feeds: Readonly<Record<string, HostArray>>): Promise<Record<string, HostArray<Float32Array>>> {
-    return (await this.run(feeds)) as Record<string, HostArray<Float32Array>>;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#disposed) return;
-    this.#disposed = true;
-    await this.#parts.release();
-  }
-}
-
-function bind(input: Tensor, value: HostArray, bindings: Map<string, number>): void {
-  if (input.shape.length !== value.shape.length) mismatch(input, value, 'rank');
-  input.shape.forEach((dim, axis) => {
-    if (isName(dim) && !bindings.has(dim)) bindings.set(dim, value.shape[axis] as number);
-  });
-}
-
-function check(input: Tensor, value: HostArray, bindings: ReadonlyMap<string, number>): void {
-  input.shape.forEach((dim, axis) => {
-    const expected = evaluate(dim, bindings);
-    if (expected !== undefined && expected !== value.shape[axis]) mismatch(input, value, `${dim} is ${expected} here`);
-  });
-  const elements = value.shape.reduce((a, b) => a * b, 1);
-  if (elements !== value.data.length) mismatch(input, value, `${value.data.length} values`);
-}
-
-function mismatch(input: Tensor, value: HostArray, why: string): never {
-  throw new Error(
-    `Input ${input.name}: expected [${input.shape.join(', ')}], got [${value.shape.join(', ')}] (${why})`,
-  );
-}
-
-function toRuntime({ name, dtype }: Tensor, { data, shape }: HostArray): RuntimeTensor {
-  if (dtype === 'float32' && data instanceof Float32Array) return new RuntimeTensor('float32', data, shape);
-  if (dtype === 'int64' && data instanceof BigInt64Array) return new RuntimeTensor('int64', data, shape);
-  if (dtype === 'bool' && data instanceof Uint8Array) return new RuntimeTensor('bool', data, shape);
-  throw new Error(`Input ${name}: expected ${dtype} data, got ${data.constructor.name}`);
-}
-
-function fromRuntime(tensor: RuntimeTensor): HostArray {
-  return { data: tensor.data as Float32Array | BigInt64Array | Uint8Array, shape: tensor.dims };
 }

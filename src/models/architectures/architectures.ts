@@ -1,14 +1,13 @@
 // The architectures there are. A config.json's `model_type`, or a GGUF file's architecture -> the one that builds it.
-import { SipfError } from '../../errors.ts';
+import { SipfError, shown } from '../../errors.ts';
 import type { Architecture, ModelConfig } from './architecture.ts';
-import { shown } from './config-reader.ts';
 import { llama } from './llama.ts';
 
 const ARCHITECTURES: readonly Architecture[] = [llama];
 
 /** @throws SipfError 'unsupported' naming the model types there are. */
 export function architectureOf(config: ModelConfig, file = 'config.json'): Architecture {
-  return found(({ modelType }) => modelType, config['model_type'], `model_type`, file);
+  return found(({ modelType }) => modelType, config['model_type'], 'model_type', file);
 }
 
 /** The architecture of a GGUF file that says `general.architecture`. @throws SipfError 'unsupported' naming those there are. */

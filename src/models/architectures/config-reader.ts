@@ -1,5 +1,5 @@
 // A config.json record -> typed values within bounds, with errors that name file and key. Knows no architecture.
-import { printable, SipfError } from '../../errors.ts';
+import { SipfError, shown } from '../../errors.ts';
 
 /** What a number may be; absent bounds are open. */
 export interface Bounds {
@@ -63,12 +63,6 @@ export function configReader(config: Readonly<Record<string, unknown>>, file: st
       );
     },
   };
-}
-
-/** A value in a message, cut short; NaN and infinity (from GGUF metadata) by name. */
-export function shown(value: unknown): string {
-  const text = typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? 'nothing');
-  return printable(text, 80);
 }
 
 function rangeText(min: number, max: number): string {

@@ -1,7 +1,7 @@
 // A model's RoPE settings, checked -> inverse frequencies, and tables of cosines and sines by position. Rotation itself is an op of the engine.
 import { isDeepStrictEqual } from 'node:util';
-import { SipfError } from '../../errors.ts';
-import { configReader, shown } from './config-reader.ts';
+import { SipfError, shown } from '../../errors.ts';
+import { configReader } from './config-reader.ts';
 import { llama3Factors } from './rope-factors.ts';
 
 type Settings = Readonly<Record<string, unknown>>;

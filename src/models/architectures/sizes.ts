@@ -1,7 +1,7 @@
 // The keys of config.json that every decoder has -> sizes within bounds, and which of its layers see a window only.
-import { SipfError } from '../../errors.ts';
+import { SipfError, shown } from '../../errors.ts';
 import type { DecoderConfig } from './architecture.ts';
-import { type ConfigReader, shown } from './config-reader.ts';
+import type { ConfigReader } from './config-reader.ts';
 
 /** Far above any model there is, and far below what would not fit an array. */
 const MAX_WIDTH = 1 << 20;

@@ -2,12 +2,12 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { printable, SipfError } from '../../errors.ts';
-import { contentHash } from '../../io/content-hash.ts';
-import { exists, readExactly, readJsonObject, withFile, writeFileAtomically } from '../../io/file-bytes.ts';
-import type { CacheOptions } from '../../io/hub.ts';
-import { shown } from '../architectures/config-reader.ts';
-import { foreignFile } from './foreign-file.ts';
+import { printable, SipfError, shown } from '../../errors.ts';
+import type { CacheOptions } from '../../io/cache.ts';
+import { exists, readExactly, readJsonObject, withFile } from '../../io/file-bytes.ts';
+import { contentHash } from '../../io/file-hashes.ts';
+import { writeJson } from '../../io/files.ts';
+import { foreignFile } from '../../io/foreign-file.ts';
 import { foreignName, noAdapterWeights } from './foreign-models.ts';
 import { readSafetensorsHeader, readTensor, type Tensor, type TensorToWrite, writeSafetensors } from './safetensors.ts';
 
@@ -214,9 +214,7 @@ export async function writeAdapter(folder: string, adapter: AdapterFiles): Promi
   for (const [name, { shape, data }] of adapter.extra) tensors.push({ name: PREFIX + name, shape, data });
   tensors.sort((x, y) => (x.name < y.name ? -1 : 1));
   await writeSafetensors(join(folder, WEIGHTS), tensors);
-  await writeFileAtomically(join(folder, CONFIG), (append) =>
-    append(`${JSON.stringify(peftConfig(adapter), null, 2)}\n`),
-  );
+  await writeJson(join(folder, CONFIG), peftConfig(adapter));
 }
 
 function peftConfig(adapter: AdapterFiles): Record<string, unknown> {

@@ -1,9 +1,8 @@
 // A model folder's files beside tokenizer.json -> special tokens, BOS rule and chat template. Leaves texts to tokenizer.ts.
 import { join } from 'node:path';
 import { z } from 'zod';
-import { SipfError } from '../../errors.ts';
+import { SipfError, shown } from '../../errors.ts';
 import { exists, readJsonObjectIfThere, readText } from '../../io/file-bytes.ts';
-import { shown } from '../architectures/config-reader.ts';
 import type { TokenizerSettings } from '../tokenizer/gguf-tokenizer.ts';
 import { type NamedJson, specialTokens } from '../tokenizer/special-tokens.ts';
 import { highestId, type Json } from '../tokenizer/tokenizer-json.ts';

@@ -2,7 +2,7 @@
 import { readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { SipfError } from '../../errors.ts';
-import { SAVE_AGAIN } from './foreign-file.ts';
+import { SAVE_AGAIN } from '../../io/foreign-file.ts';
 
 /** Names in a folder -> what they show, the most telling first. `{}`: the file found. */
 type Signs = readonly (readonly [pattern: RegExp, code: 'unsupported' | 'not-found', text: string])[];

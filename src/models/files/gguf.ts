@@ -2,7 +2,7 @@
 import type { FileHandle } from 'node:fs/promises';
 import { printable, SipfError } from '../../errors.ts';
 import { readExactly, withFile } from '../../io/file-bytes.ts';
-import { foreignFile } from './foreign-file.ts';
+import { foreignFile } from '../../io/foreign-file.ts';
 import { BLOCK_TYPES, type BlockType, blockTypeName } from './gguf-blocks.ts';
 import { refusePart } from './gguf-kinds.ts';
 

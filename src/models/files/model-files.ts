@@ -1,18 +1,19 @@
 // A Hugging Face folder, .gguf file or hub id -> its configuration, tensor shapes, content hash and float32 weights. Knows no architecture and no graph.
 import { join } from 'node:path';
-import { contentHash } from '../../io/content-hash.ts';
+import type { CacheOptions } from '../../io/cache.ts';
 import { exists, readJsonObject } from '../../io/file-bytes.ts';
-import { type CacheOptions, resolveSource } from '../../io/hub.ts';
+import { contentHash } from '../../io/file-hashes.ts';
 import type { ModelConfig } from '../architectures/architecture.ts';
 import { settleOutputHead } from '../architectures/output-head.ts';
 import { ggufWeights, safetensorsWeights, type WeightSlice } from '../weights/weight-cache.ts';
 import { noConfig, noWeights } from './foreign-models.ts';
 import { readGguf } from './gguf.ts';
 import { ggufModel } from './gguf-model.ts';
+import { resolveSource } from './model-source.ts';
 import { refuseQuantisedConfig, refuseQuantisedTensors } from './quantised.ts';
 import { readSafetensorsHeader } from './safetensors.ts';
 
-export type { CacheOptions } from '../../io/hub.ts';
+export type { CacheOptions } from '../../io/cache.ts';
 export type { WeightSlice } from '../weights/weight-cache.ts';
 
 export interface ModelFiles {

@@ -1,13 +1,15 @@
 // Configuration, float32 tensors and a tokenizer's source -> a Hugging Face folder that transformers and sipf open. Leaves out sharding.
+
 import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { exists, writeFileAtomically } from '../../io/file-bytes.ts';
-import { makeFolders } from '../../io/folders.ts';
-import { type CacheOptions, resolveSource } from '../../io/hub.ts';
+import type { CacheOptions } from '../../io/cache.ts';
+import { exists } from '../../io/file-bytes.ts';
+import { makeFolders, writeFileAtomically, writeJson } from '../../io/files.ts';
 import type { ModelConfig } from '../architectures/architecture.ts';
 import { ggufTokenizerJson, ggufTokenizerSettings } from '../tokenizer/gguf-tokenizer.ts';
 import { addedTokens, CONTROL, type Json } from '../tokenizer/tokenizer-json.ts';
 import { readGguf } from './gguf.ts';
+import { resolveSource } from './model-source.ts';
 import { type TensorToWrite, writeSafetensors } from './safetensors.ts';
 
 export interface ModelToWrite {
@@ -77,7 +79,7 @@ async function writeGgufTokenizer(folder: string, path: string): Promise<void> {
     pad_token_id: settings.padId,
   });
   const template = settings.chatTemplate;
-  if (template !== null) await writeFileAtomically(join(folder, 'chat_template.jinja'), (append) => append(template));
+  if (template !== null) await writeFileAtomically(join(folder, 'chat_template.jinja'), [template]);
 }
 
 function bosTemplate(bos: string, id: number): Json {
@@ -89,8 +91,4 @@ function bosTemplate(bos: string, id: number): Json {
     pair: [special, sequence('A', 0), { SpecialToken: { id: bos, type_id: 1 } }, sequence('B', 1)],
     special_tokens: { [bos]: { id: bos, ids: [id], tokens: [bos] } },
   };
-}
-
-function writeJson(file: string, value: unknown): Promise<void> {
-  return writeFileAtomically(file, (append) => append(`${JSON.stringify(value, null, 2)}\n`));
 }

@@ -1,6 +1,5 @@
 // A folder's configuration and its tensors -> a refusal of quantised weights by what they are. Leaves GGUF, whose blocks are read, to gguf.ts.
-import { printable, SipfError } from '../../errors.ts';
-import { shown } from '../architectures/config-reader.ts';
+import { printable, SipfError, shown } from '../../errors.ts';
 import type { TensorEntry } from './safetensors.ts';
 
 type Json = Readonly<Record<string, unknown>>;

@@ -1,11 +1,11 @@
 // A safetensors file or index -> checked tensor positions and float32 values; named tensors -> a float32 safetensors file. Leaves out other dtypes' writing.
 import { dirname, join } from 'node:path';
-import { printable, SipfError } from '../../errors.ts';
-import { readExactly, readJsonObject, withFile, writeFileAtomically } from '../../io/file-bytes.ts';
+import { printable, SipfError, shown } from '../../errors.ts';
+import { readExactly, readJsonObject, withFile } from '../../io/file-bytes.ts';
+import { writeFileAtomically } from '../../io/files.ts';
+import { foreignFile } from '../../io/foreign-file.ts';
 import { parseJsonText } from '../../io/json-text.ts';
-import { shown } from '../architectures/config-reader.ts';
 import { decodeBf16, decodeF16, decodeF32 } from '../weights/half.ts';
-import { foreignFile } from './foreign-file.ts';
 
 /** Where one tensor lies: `length` bytes from `offset` of `file`. */
 export interface TensorEntry {
@@ -262,15 +262,17 @@ export async function writeSafetensors(
 ): Promise<void> {
   if (new Set(tensors.map((tensor) => tensor.name)).size !== tensors.length)
     throw new Error(`two tensors of one name for ${file}`);
-  await writeFileAtomically(file, async (append) => {
-    await append(makeHeader(tensors, metadata));
-    for (const { name, shape, data } of tensors) {
-      let written = 0;
-      for await (const piece of data instanceof Float32Array ? [data] : data()) {
-        await append(new Uint8Array(piece.buffer, piece.byteOffset, piece.byteLength));
-        written += piece.length;
-      }
-      if (written !== sizeOf(shape)) throw new Error(`tensor ${name} [${shape}] has ${written} values`);
+  await writeFileAtomically(file, bytesOf(tensors, makeHeader(tensors, metadata)));
+}
+
+async function* bytesOf(tensors: readonly TensorToWrite[], header: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield header;
+  for (const { name, shape, data } of tensors) {
+    let written = 0;
+    for await (const piece of data instanceof Float32Array ? [data] : data()) {
+      yield new Uint8Array(piece.buffer, piece.byteOffset, piece.byteLength);
+      written += piece.length;
     }
-  });
+    if (written !== sizeOf(shape)) throw new Error(`tensor ${name} [${shape}] has ${written} values`);
+  }
 }

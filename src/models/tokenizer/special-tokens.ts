@@ -1,6 +1,5 @@
 // What a model folder's files and a GGUF file say of BOS, EOS and padding -> their ids, checked. Leaves texts to the tokenizer.
-import { SipfError } from '../../errors.ts';
-import { shown } from '../architectures/config-reader.ts';
+import { SipfError, shown } from '../../errors.ts';
 import { addedTokens, type Json } from './tokenizer-json.ts';
 
 /** A file's content under the name that errors and warnings give it. */

@@ -1,6 +1,5 @@
 // A tokenizer.json -> an equal one that the tokenizer library runs exactly. Components it would treat otherwise than Hugging Face's are rewritten, or refused by name.
-import { printable, SipfError } from '../../errors.ts';
-import { shown } from '../architectures/config-reader.ts';
+import { printable, SipfError, shown } from '../../errors.ts';
 import {
   checkAddedTokens,
   checkComponent,

@@ -1,8 +1,7 @@
 // A tokenizer.json as it was read -> the same, every field that encoding or decoding reads checked, or an error that names the field. Leaves rewriting to tokenizer-json.ts.
 import { Tokenizer as Library } from '@huggingface/tokenizers';
 import { z } from 'zod';
-import { messageOf, SipfError } from '../../errors.ts';
-import { shown } from '../architectures/config-reader.ts';
+import { messageOf, SipfError, shown } from '../../errors.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 

@@ -2,10 +2,11 @@
 import { join } from 'node:path';
 import { Tokenizer as Library } from '@huggingface/tokenizers';
 import { messageOf, SipfError } from '../../errors.ts';
+import type { CacheOptions } from '../../io/cache.ts';
 import { exists, readJsonObject } from '../../io/file-bytes.ts';
-import { type CacheOptions, resolveSource } from '../../io/hub.ts';
 import { folderSettings, noTokenizer } from '../files/folder-settings.ts';
 import { readGguf } from '../files/gguf.ts';
+import { resolveSource } from '../files/model-source.ts';
 import { ggufTokenizerJson, ggufTokenizerSettings, type TokenizerSettings } from './gguf-tokenizer.ts';
 import {
   addedTokens,

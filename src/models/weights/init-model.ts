@@ -2,9 +2,8 @@
 
 import { join } from 'node:path';
 import { SipfError } from '../../errors.ts';
-import { writeFileAtomically } from '../../io/file-bytes.ts';
-import { makeFolders } from '../../io/folders.ts';
-import type { CacheOptions } from '../../io/hub.ts';
+import type { CacheOptions } from '../../io/cache.ts';
+import { makeFolders, writeJson } from '../../io/files.ts';
 import { createRandom } from '../../random.ts';
 import type { Architecture, Decoder } from '../architectures/architecture.ts';
 import { architectureOf } from '../architectures/architectures.ts';
@@ -141,8 +140,4 @@ export function fillNormal(values: Float32Array, key: string, std: number): Floa
     if (i + 1 < values.length) values[i + 1] = radius * Math.sin(angle);
   }
   return values;
-}
-
-function writeJson(file: string, value: unknown): Promise<void> {
-  return writeFileAtomically(file, (append) => append(`${JSON.stringify(value, null, 2)}\n`));
 }

@@ -1,13 +1,14 @@
 // A model's weights and a PEFT adapter -> weights with the adapter merged in: a temporary file of the changed tensors beside slices of the original.
+
 import { randomUUID } from 'node:crypto';
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { add, matmul } from '../../engine/build.ts';
 import { Graph } from '../../engine/graph.ts';
-import type { Engine, HostArray, Program } from '../../engine/runtime/session.ts';
+import type { Engine, Program } from '../../engine/runtime/session.ts';
 import { printable, SipfError, throwIfAborted } from '../../errors.ts';
-import { makeFolders } from '../../io/folders.ts';
-import { type CacheOptions, cacheFolder } from '../../io/hub.ts';
+import { type CacheOptions, cacheFolder } from '../../io/cache.ts';
+import { isAlive, makeFolders } from '../../io/files.ts';
 import type { ModelSource } from '../../records.ts';
 import { type AdapterFiles, adapterScale, type LoraFactors } from '../files/adapter-files.ts';
 import type { ModelFiles, WeightSlice } from '../files/model-files.ts';
@@ -131,12 +132,12 @@ async function merged(
 ): Promise<Float32Array> {
   const [out, width] = shape as [number, number];
   const scale = adapterScale(adapter);
-  const result = await merger.runFloat({
+  const result = await merger.run({
     w: { data, shape },
     a: { data: a, shape: [adapter.rank, width] },
     b: { data: b.map((value) => value * scale), shape: [out, adapter.rank] },
   });
-  return (result['merged'] as HostArray<Float32Array>).data;
+  return result.floats('merged');
 }
 
 async function onOneDisk(folder: string, base: ReadonlyMap<string, WeightSlice>): Promise<boolean> {
@@ -153,14 +154,5 @@ async function removeLeftOvers(parent: string): Promise<void> {
   for (const name of names) {
     const pid = Number(name.split('-')[0]);
     if (Number.isInteger(pid) && !isAlive(pid)) await rm(join(parent, name), { recursive: true, force: true });
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (thrown) {
-    return thrown instanceof Error && 'code' in thrown && thrown.code === 'EPERM';
   }
 }

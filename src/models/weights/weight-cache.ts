@@ -1,8 +1,8 @@
 // Weights of any kind -> float32 slices of files that can be memory-mapped: F32 safetensors in place, all else converted once into the cache.
 import { dirname, join } from 'node:path';
 import { SipfError, throwIfAborted } from '../../errors.ts';
+import { type CacheOptions, cacheFolder } from '../../io/cache.ts';
 import { exists } from '../../io/file-bytes.ts';
-import { type CacheOptions, cacheFolder } from '../../io/hub.ts';
 import type { GgufWeight } from '../files/gguf-model.ts';
 import {
   readSafetensorsHeader,

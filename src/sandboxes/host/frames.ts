@@ -1,4 +1,4 @@
-// Bytes of a pipe <-> messages: four bytes of length, little-endian, then that many bytes. Blocking, for the sandbox's own process.
+// Bytes of a pipe <-> messages with four bytes of length before each: blocking, in the host.
 import { Buffer } from 'node:buffer';
 import { readSync, writeSync } from 'node:fs';
 

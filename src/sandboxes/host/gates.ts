@@ -1,4 +1,4 @@
-// WebAssembly imports -> the same imports behind a gate. While it is open Pyodide boots; once it is closed only what is listed here does anything.
+// WebAssembly imports -> the same behind a gate. Once it is closed, only listed ones work.
 import { Buffer } from 'node:buffer';
 import { Ended, type Imports, type WasmFunction } from './wasm.ts';
 

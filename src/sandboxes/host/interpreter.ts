@@ -1,4 +1,4 @@
-// A folder with Pyodide -> one Python interpreter that bytes go into and come out of, and that goes back to its first state in place.
+// A folder with Pyodide -> one Python interpreter: bytes in, bytes out, reset in place.
 import { Buffer } from 'node:buffer';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-// A folder with Pyodide -> its WebAssembly module, started: CPython initialised, none of Pyodide's bridge to JavaScript. Only pyodide.asm.js is loaded.
+// A folder with Pyodide -> its started WebAssembly module, without its bridge to JavaScript.
 import { Buffer } from 'node:buffer';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';

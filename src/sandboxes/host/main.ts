@@ -1,4 +1,4 @@
-// The embedded sandbox's own process: programs on standard input -> verdicts on standard output. Started by host-process.ts with nothing but two pipes.
+// The embedded sandbox's process: programs on standard input -> verdicts on standard output.
 import { Buffer } from 'node:buffer';
 import type { Program, Verdict } from '../../sandbox.ts';
 import { readFrame, writeFrame } from './frames.ts';

@@ -1,4 +1,4 @@
-// Node's own realm -> one with nothing in it that reaches a network, a file, a process or another thread. The second wall: the first is the gate.
+// Node's realm -> one that reaches no network, file, process or thread. The gate comes first.
 import childProcess from 'node:child_process';
 import cluster from 'node:cluster';
 import dgram from 'node:dgram';

@@ -1,4 +1,4 @@
-// The few shapes of WebAssembly that the host uses, and how a program can end its interpreter. Node's types leave WebAssembly out.
+// Types of the few WebAssembly parts that the host uses, which Node's types lack.
 
 export type WasmFunction = (...args: number[]) => number | undefined;
 

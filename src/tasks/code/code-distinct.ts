@@ -1,4 +1,4 @@
-// The programs of one question -> those kept when duplicates go: programs that are nearly the same tokens are one. Leaves running them out.
+// The programs of one question -> those kept when nearly equal programs are one.
 
 import { oneOfEach } from '../math/distinct.ts';
 import { codeRegion } from './code-text.ts';

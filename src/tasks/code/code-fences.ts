@@ -1,5 +1,5 @@
-// A text that may hold fenced blocks (``` or ~~~), inline code or [PYTHON] markers -> the block that holds the answer. A fence within a string of
-// the program closes nothing. Leaves the code in the block to code-text.ts.
+// A text with fenced blocks, inline code or [PYTHON] markers -> the block with the answer.
+// A fence within a string of the program closes nothing.
 import { isProse } from './code-prose.ts';
 import { type Token, type TokenWalk, tokenWalk } from './python-tokens.ts';
 

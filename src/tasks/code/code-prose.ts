@@ -1,4 +1,4 @@
-// A line, or the beginning of a text -> whether it is prose, as no Python reads like it. Leaves fences to code-fences.ts.
+// A line, or the beginning of a text -> whether it is prose, as no Python reads like it.
 import { type Token, tokenize } from './python-tokens.ts';
 
 const CODE_START = /^[ \t]{0,3}(?:def|class|async[ \t]+def|import|from)[ \t]|^[ \t]{0,3}@\w/;

@@ -1,11 +1,11 @@
-// One record of MBPP, HumanEval, EvalPlus or the user's own JSONL -> a problem with its tests. Leaves files and splits to code-task.ts.
+// One record of MBPP, HumanEval, EvalPlus or the user's JSONL -> a problem with its tests.
 import { SipfError } from '../../errors.ts';
+import { renameHint } from '../../io/field-names.ts';
 import type { CodeTests } from '../../records.ts';
+import { SHOWN_TESTS } from '../../same-question.ts';
 import type { DataRecord } from '../data/data-files.ts';
 import { short } from '../data/data-text.ts';
-import { renameHint } from '../data/field-names.ts';
 import { ownId } from '../data/record-ids.ts';
-import { SHOWN_TESTS } from '../data/same-question.ts';
 import { textField } from '../math/math-task.ts';
 import { type ParsedProblem, programText } from './code-task.ts';
 import { preamble } from './code-text.ts';

@@ -1,4 +1,4 @@
-// Python text -> its reasoning steps, which joined give it back exactly. Leaves prose around code to code-text.ts.
+// Python text -> its reasoning steps. Joined, they are the text.
 //
 // A step is one simple statement with everything before it that is none: the headers it stands under (`for x in y:`, `else:`), their decorators,
 // comments and blank lines. A header alone says nothing that could be judged, and a prefix that ends in one is no program; so every prefix of

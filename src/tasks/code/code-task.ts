@@ -1,4 +1,4 @@
-// How a data set's records read -> a Task: questions that are answered by a program and judged by its tests. Leaves running programs to the sandbox.
+// How a data set's records read -> a Task whose answers are programs, graded by tests.
 import { SipfError, sipfCommand } from '../../errors.ts';
 import type { CodeTests, Question } from '../../records.ts';
 import type { Sandbox, Verdict } from '../../sandbox.ts';

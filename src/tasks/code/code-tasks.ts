@@ -1,4 +1,4 @@
-// MBPP (Austin et al. 2021) and HumanEval (Chen et al. 2021) records, plain or with EvalPlus's tests, and the user's own JSONL -> Tasks.
+// MBPP and HumanEval records (also EvalPlus's), and the user's own JSONL -> Tasks.
 import type { Question } from '../../records.ts';
 import type { Sandbox } from '../../sandbox.ts';
 import type { Split, Task } from '../../task.ts';

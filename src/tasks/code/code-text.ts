@@ -1,5 +1,5 @@
-// A completion -> the program in it: fences, prose around code, chat prefaces, markers, tests at the end and a cut last line are left out.
-// Nothing is repaired: what is wrong in the code stays wrong. Leaves running it to the sandbox.
+// A completion -> the program in it, without fences, prose, markers and a cut last line.
+// Nothing is repaired: what is wrong in the code stays wrong.
 
 import { withoutReasoning } from '../text/reasoning.ts';
 import { firstTurn } from '../text/turns.ts';

@@ -1,5 +1,5 @@
-// A record of HumanEval+ or MBPP+ in EvalPlus's own form (inputs, no expected outputs) -> tests that compare a program with the reference solution.
-// Leaves EvalPlus's special cases out: contracts, and problems whose outputs it compares in ways of their own.
+// A record in EvalPlus's own form -> tests that compare a program with the reference solution.
+// Not read: EvalPlus's contracts, and problems whose outputs it compares in special ways.
 import { jsonText, numberText } from '../../io/exact-json.ts';
 import type { CodeTests } from '../../records.ts';
 import type { DataRecord } from '../data/data-files.ts';

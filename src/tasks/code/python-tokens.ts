@@ -1,4 +1,4 @@
-// Python text, whole or broken -> tokens that cover it exactly, and its logical lines. Never fails and takes linear time; leaves grammar out.
+// Python text, whole or broken -> tokens that cover it exactly, and its logical lines.
 
 export type TokenKind = 'name' | 'number' | 'string' | 'operator' | 'comment' | 'newline' | 'space' | 'other';
 

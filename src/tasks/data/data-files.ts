@@ -1,4 +1,4 @@
-// A file or folder of the user's -> the records of one split, each with its place for messages. Reads JSONL, JSON arrays (both also gzipped) and Parquet; knows no field names.
+// The user's file or folder -> the records of one split, each with its place for messages.
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, extname, join } from 'node:path';
 import { promisify } from 'node:util';

@@ -1,4 +1,4 @@
-// The bytes of a JSONL file or a JSON array -> its values, each with its place for messages. Knows no field names.
+// The bytes of a JSONL file or a JSON array -> its values, each with its place for messages.
 import { messageOf, SipfError } from '../../errors.ts';
 import { jsonText, parseJson } from '../../io/exact-json.ts';
 

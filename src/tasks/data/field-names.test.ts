@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { renameHint } from '../../io/field-names.ts';
 import { taskNamed } from '../index.ts';
-import { renameHint } from './field-names.ts';
 
 let folder = '';
 beforeAll(() => {

@@ -1,4 +1,4 @@
-// The user's own JSONL (question, answer, solution?) -> a Task. Reads GSM8K-style answers too; leaves code tasks out.
+// The user's own JSONL (question, answer, solution?) -> a Task. Reads GSM8K's answers, too.
 import { SipfError } from '../../errors.ts';
 import type { Task } from '../../task.ts';
 import { type Choices, choicesOf, letterOf, rightOption, withOptions } from '../math/choices.ts';

@@ -1,4 +1,4 @@
-// A Parquet file's bytes -> its rows, numbers whole: 64-bit integers as BigInt, decimals and JSON columns exact.
+// A Parquet file's bytes -> its rows, with exact integers, decimals and JSON columns.
 import { type FileMetaData, parquetMetadata, parquetReadObjects } from 'hyparquet';
 import { exactNumber, parseJson } from '../../io/exact-json.ts';
 

@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { Question } from '../../records.ts';
+import { questionKey } from '../../same-question.ts';
 import type { Split } from '../../task.ts';
 import { taskNamed } from '../index.ts';
-import { questionKey } from './same-question.ts';
 import { type CutQuestion, cutFor, LEAST_QUESTIONS } from './splits.ts';
 
 const SPLITS: readonly Split[] = ['train', 'valid', 'test'];

@@ -1,10 +1,10 @@
-// The questions of one file -> its train, valid or test part. The same question never is in two parts, whatever its ids.
+// The questions of one file -> its train, valid or test part. A question is in one part only.
 import { SipfError } from '../../errors.ts';
 import { hash32 } from '../../random.ts';
 import type { Question } from '../../records.ts';
+import { questionKey } from '../../same-question.ts';
 import type { Split } from '../../task.ts';
 import type { SplitFiles } from './data-files.ts';
-import { questionKey } from './same-question.ts';
 
 export interface CutQuestion {
   readonly question: Question;

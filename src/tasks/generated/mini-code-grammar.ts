@@ -1,4 +1,4 @@
-// The operations that programs of `mini-code` are made of: how a question says them, how code does them, what they compute. Data only; drawing is mini-code.ts.
+// The operations of `mini-code`: what a question says, what code does, what it computes.
 
 /**
  * One operation on the running value `x`. In texts {N} is the person, {M} another one, {p} and {q} are parameters. `lines` is its Python at

@@ -1,4 +1,4 @@
-// The grammar of `mini-code` -> a tokenizer.json with one token a word, sign or parameter, for models made from nothing.
+// The grammar of `mini-code` -> a tokenizer.json with one token a word, sign or parameter.
 import { LETTERS, OPERATIONS, ORDINALS } from './mini-code-grammar.ts';
 import { PEOPLE, THINGS } from './mini-grammar.ts';
 import { wordTokenizerJson } from './word-tokenizer.ts';

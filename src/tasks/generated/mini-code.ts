@@ -1,4 +1,4 @@
-// A seed, a split and an index -> a small function to write, with its tests, and the Task around it. Leaves words to mini-code-grammar.ts, running to the sandbox.
+// A seed, a split and an index -> a small function to write, its tests, and the Task around it.
 import { SipfError } from '../../errors.ts';
 import { createRandom, hash32, type Random } from '../../random.ts';
 import type { Question } from '../../records.ts';

@@ -1,4 +1,4 @@
-// The problem types of `mini`: texts with blanks and the plan that solves them. Data only; drawing numbers and names is mini.ts.
+// The problem types of `mini`: texts with blanks, and the plan that solves each.
 
 /**
  * One problem type. In texts {N} {M} {K} are people, {x} {y} things, other letters numbers ({$p}: an amount of money): f g p q are factors (2 to 12), the rest any number.

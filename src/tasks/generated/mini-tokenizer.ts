@@ -1,4 +1,4 @@
-// The grammar of `mini` -> a Hugging Face tokenizer.json with one token a word, sign or number, for models made from nothing.
+// The grammar of `mini` -> a tokenizer.json with one token a word, sign or number.
 
 import { answerLine, questionPrompt } from '../text/steps.ts';
 import { MINI_DEFAULTS } from './mini.ts';

@@ -1,4 +1,4 @@
-// A seed, a split and an index -> a grade-school word problem in GSM8K's format, and the Task around them. Leaves texts to mini-grammar.ts.
+// A seed, a split and an index -> a word problem in GSM8K's format, and the Task around it.
 import { SipfError } from '../../errors.ts';
 import { createRandom, hash32, type Random } from '../../random.ts';
 import type { Question } from '../../records.ts';

@@ -1,4 +1,4 @@
-// Symbols for given quantities -> sums of products of them, and whether one is a building block of another. Leaves numbers to rational.ts.
+// Symbols -> sums of products of them, and whether one is a building block of another.
 
 /** Terms by their exponents (`1,0,-1` is a/c), each with a whole coefficient other than 0. Exponents may be negative: division by products. */
 export type Polynomial = ReadonlyMap<string, number>;

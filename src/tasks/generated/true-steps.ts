@@ -1,4 +1,4 @@
-// A generated question with its gold solution, and a model's steps -> which steps are truly correct. Judges the mathematics, not the words.
+// A generated question with its solution, and a model's steps -> which steps are truly correct.
 import { answerText, findAnswer, sameAnswer } from '../math/answers.ts';
 import { type Algebra, annotations, checkEquation, equations, evaluateIn } from '../math/equations.ts';
 import { isAnswerLine } from '../text/steps.ts';

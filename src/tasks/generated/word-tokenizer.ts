@@ -1,4 +1,4 @@
-// A pattern and the pieces it finds -> a Hugging Face tokenizer.json with one token a piece, for models made from nothing on generated tasks.
+// A pattern and the pieces it finds -> a Hugging Face tokenizer.json with one token a piece.
 
 /** Special tokens of such models, ids from 0: `</s>` (2) ends a completion. */
 export const WORD_SPECIAL = { pad: '<pad>', bos: '<s>', eos: '</s>', unk: '<unk>' } as const;

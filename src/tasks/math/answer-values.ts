@@ -1,4 +1,4 @@
-// The text of an answer alone (a reference, the inside of a box) -> a number or a text, and whether two are equal. Leaves finding it to stated-text.ts.
+// The text of an answer alone -> a number or a text, and whether two are equal.
 import { numberAt } from './number-text.ts';
 import { plainText } from './plain-text.ts';
 import { equal, negate, type Rational, rational, rationalText } from './rational.ts';

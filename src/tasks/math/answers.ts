@@ -1,4 +1,4 @@
-// A completion -> the answer it states. Finds it with stated-text.ts, reads it with clauses.ts, compares it with answer-values.ts; never evaluates text.
+// A completion -> the answer that it states: found, read and compared; never evaluated as code.
 import {
   type Answer,
   answerText,

@@ -1,4 +1,4 @@
-// A record with choices (MMLU, ARC, AQuA and the like) -> its options and the right one. Leaves judging a completion to grade-choice.ts.
+// A record with choices (MMLU, ARC, AQuA and similar) -> its options and the right one.
 import { SipfError } from '../../errors.ts';
 import { numberText } from '../../io/exact-json.ts';
 import type { DataRecord } from '../data/data-files.ts';

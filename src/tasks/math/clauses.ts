@@ -1,4 +1,4 @@
-// A sentence that states an answer (`he pays 29 dollars for 2 subs`) -> the one number in it, or its text where it names no single number.
+// A sentence that states an answer (`he pays 29 dollars for 2 subs`) -> its one number, or text.
 import {
   type Answer,
   changesNumber,

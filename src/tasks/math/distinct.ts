@@ -1,8 +1,6 @@
-// The paths of one question -> those kept when duplicates go: paths with the same list of equations are one. Leaves programs to code-distinct.ts.
+// The paths of one question -> those kept when paths with the same equations are one.
+import { editDistance } from '../../nearest.ts';
 import { equations } from './equations.ts';
-
-/** Words beyond this count for nothing: bounds the cost of a pair at its square. */
-const MAX_WORDS = 256;
 
 /** What makes two paths duplicates: their equations in order, else their normalised text; null: nothing, it matches no other path. */
 function keyOf(path: readonly string[]): string | null {
@@ -16,24 +14,8 @@ function keyOf(path: readonly string[]): string | null {
   return words === '' ? null : words;
 }
 
-/** Levenshtein distance over words, as a share of the longer text (0 to 1). Reads at most 256 words of each. */
-export function editDistance(a: readonly string[], b: readonly string[]): number {
-  const [m, n] = [Math.min(a.length, MAX_WORDS), Math.min(b.length, MAX_WORDS)];
-  if (m === 0 || n === 0) return m === n ? 0 : 1;
-  let row = Array.from({ length: n + 1 }, (_, j) => j);
-  for (let i = 1; i <= m; i++) {
-    const next = [i];
-    for (let j = 1; j <= n; j++) {
-      const swap = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(swap, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return (row[n] ?? 0) / Math.max(m, n);
-}
-
 /**
- * Indices of the paths kept, in order (METHOD.md section 3). Paths without a duplicate stay; then, group by group in order of appearance,
+ * Indices of the paths kept, in order (docs/method.md, section 4). Paths without a duplicate stay; then, group by group in order of appearance,
  * the path with the largest mean edit distance to those kept so far (the first among equals).
  */
 export function distinctPaths(paths: readonly (readonly string[])[]): number[] {
@@ -42,7 +24,7 @@ export function distinctPaths(paths: readonly (readonly string[])[]): number[] {
     const key = keyOf(path) ?? `unique ${index}`;
     groups.set(key, [...(groups.get(key) ?? []), index]);
   }
-  const words = paths.map((path) => path.join('\n').split(/\s+/, MAX_WORDS));
+  const words = paths.map((path) => path.join('\n').split(/\s+/));
   return oneOfEach([...groups.values()], words);
 }
 

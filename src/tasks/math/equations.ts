@@ -1,4 +1,4 @@
-// A solution text -> its equations (calculator annotations, else plain `a op b = c`) and whether each holds, in exact arithmetic. Never evaluates code.
+// A solution text -> its equations, and whether each holds in exact arithmetic.
 import { plainText } from './plain-text.ts';
 import { add, decimal, divide, equal, multiply, negate, type Rational, subtract } from './rational.ts';
 

@@ -1,4 +1,4 @@
-// A completion and a question's options -> the option that it picks: by letter, by text or by number. A pick that two options fit is none.
+// A completion and a question's options -> the one option that it picks, if any.
 
 import type { Graded } from '../../task.ts';
 import { sameAnswer } from './answers.ts';

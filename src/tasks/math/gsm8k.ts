@@ -1,4 +1,4 @@
-// GSM8K records (question, solution ending in `#### N`) -> a Task. Valid is cut from train by the hash of the id; annotations stay in the text.
+// GSM8K records (question, solution that ends in `#### N`) -> a Task. Valid is cut from train.
 import { SipfError } from '../../errors.ts';
 import type { Task } from '../../task.ts';
 import { short } from '../data/data-text.ts';

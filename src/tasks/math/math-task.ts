@@ -1,11 +1,11 @@
-// How a data set's records read -> a Task: questions with numeric or short answers, steps as lines. Leaves field names to the tasks.
+// How a data set's records read -> a Task: questions with short answers, steps as lines.
 import { SipfError } from '../../errors.ts';
 import { numberText } from '../../io/exact-json.ts';
+import { renameHint } from '../../io/field-names.ts';
 import type { Question } from '../../records.ts';
 import type { Graded, LoadOptions, Task } from '../../task.ts';
 import { type DataRecord, type Layout, locateSplit, readRecords } from '../data/data-files.ts';
 import { short } from '../data/data-text.ts';
-import { renameHint } from '../data/field-names.ts';
 import { type HubOptions, type HubSet, hubSplit } from '../data/hub-data.ts';
 import { settleIds } from '../data/record-ids.ts';
 import { type CutQuestion, partOf } from '../data/splits.ts';

@@ -1,4 +1,4 @@
-// MATH records (problem, solution with a box, perhaps answer) -> a Task whose answers are formulas. Leaves comparing them to math/.
+// MATH records (problem, solution with a box) -> a Task whose answers are formulas.
 import { SipfError } from '../../errors.ts';
 import type { Question } from '../../records.ts';
 import type { Graded, Task } from '../../task.ts';

@@ -1,4 +1,4 @@
-// Plain text -> the number that starts at a position in it: separators, fractions, powers of ten, scales, percent. Leaves what counts as the answer to others.
+// Plain text -> the number that starts at a position: separators, fractions, scales, percent.
 import { add, decimal, divide, multiply, negate, type Rational, rational } from './rational.ts';
 
 /** What starts at a position: a number, or digits that are no single number (a list, a ratio, a time, a date). */

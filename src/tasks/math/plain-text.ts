@@ -1,4 +1,4 @@
-// Text with LaTeX, Markdown, HTML and typographic signs -> the same in plain characters: `\frac12` -> `1/2`, `−` -> `-`. Leaves what it says to others.
+// Text with LaTeX, Markdown, HTML and typographic signs -> plain characters: `\frac12` -> `1/2`.
 
 const VULGAR: Readonly<Record<string, string>> = {
   '½': '1/2',

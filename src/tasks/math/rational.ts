@@ -1,4 +1,4 @@
-// Exact fractions on BigInt -> their sums, products and shortest texts. Leaves parsing of prose to answers.ts and of equations to equations.ts.
+// Exact fractions on BigInt -> their sums, products and shortest texts.
 
 /** In lowest terms, `den` > 0. */
 export interface Rational {

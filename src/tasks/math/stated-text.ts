@@ -1,4 +1,4 @@
-// A completion -> where it states its answer, as raw text: boxes, tags, `####` lines, "the answer is". Leaves reading a number out of it to answers.ts.
+// A completion -> where it states its answer: boxes, tags, `####` lines, "the answer is".
 
 import { withoutReasoning } from '../text/reasoning.ts';
 import { firstTurn } from '../text/turns.ts';

@@ -1,4 +1,4 @@
-// MMLU_Math, SVAMP and MultiArith records -> Tasks. All three are test sets only: out-of-domain measures, without worked solutions.
+// MMLU_Math, SVAMP and MultiArith records -> Tasks: test sets without worked solutions.
 
 import type { Task } from '../../task.ts';
 import type { DataRecord } from '../data/data-files.ts';

@@ -1,4 +1,4 @@
-// Text that mentions markup (`"</think>"` in a program, a tag in backticks) -> patterns of the quotes around it, so that a mention is no markup.
+// Text that mentions markup (`"</think>"` in a program) -> patterns of the quotes around it.
 
 /** A string literal of Python, or inline code: what is in it is text. A quote that is not closed on its line (`5" long`) quotes nothing. */
 export const QUOTED = [

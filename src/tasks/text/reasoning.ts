@@ -1,4 +1,4 @@
-// A completion -> what is outside its reasoning blocks (`<think>...</think>` and their like). Knows nothing of answers or programs.
+// A completion -> what is outside its reasoning blocks (`<think>...</think>` and similar).
 import { FENCED, QUOTED } from './quoted.ts';
 
 const NAME = [

@@ -1,6 +1,7 @@
 // Completions and solutions -> checks of steps, pieces, prompts and of which duplicates go.
 import { expect, test } from 'vitest';
-import { distinctPaths, editDistance } from '../math/distinct.ts';
+import { editDistance } from '../../nearest.ts';
+import { distinctPaths } from '../math/distinct.ts';
 import { goldSteps, isAnswerLine, questionPrompt, splitSteps, stepPieces } from './steps.ts';
 
 test('an answer line belongs to the step before it', () => {

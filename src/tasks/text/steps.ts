@@ -1,4 +1,4 @@
-// Solutions, completions and questions in the one text format that sampling and training share. Leaves out what a task's data looks like.
+// Questions, solutions and completions in the one text format of sampling and training.
 import type { Prompted, Shot } from '../../task.ts';
 
 /** Where a model begins another question instead of stopping. */

@@ -1,4 +1,4 @@
-// A completion -> the one turn of the model in it: without what follows its end, and without a question that it repeats first.
+// A completion -> the one message of the model in it, without what repeats or follows it.
 import { QUOTED } from './quoted.ts';
 
 /** Texts of special tokens, as a completion shows them where its tokenizer did not know them: `<|im_end|>`, `</s>`, `[INST]`. */

@@ -1,4 +1,4 @@
-// An answer in clean LaTeX -> what it is made of: expressions, words, lists, sets, tuples, intervals, unions, relations, matrices.
+// An answer in clean LaTeX -> its parts: expressions, words, lists, sets, intervals, matrices.
 import { ROW } from './clean-latex.ts';
 
 export type MathAnswer =

@@ -1,4 +1,4 @@
-// An answer as people and models write it (LaTeX, Unicode, plain text) -> LaTeX with one spelling of each thing and nothing that only decorates.
+// An answer in LaTeX, Unicode or plain text -> LaTeX with one spelling and no decoration.
 
 const WIDE: Readonly<Record<string, string>> = {
   '−': '-',

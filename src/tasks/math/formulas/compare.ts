@@ -1,4 +1,4 @@
-// Two mathematical answers -> right, wrong, or out of time. Expressions are compared in a thread that is ended and replaced when it takes too long.
+// Two formulas -> right, wrong, or out of time, compared in a thread that can be ended.
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';

@@ -1,4 +1,4 @@
-// Two expressions in LaTeX -> whether they are worth the same for all values of their symbols: computed to a hundred digits at several points.
+// Two LaTeX expressions -> whether they are equal at several points, to a hundred digits.
 import { ComputeEngine, type MathJsonExpression } from '@cortex-js/compute-engine';
 import { Rewriter } from './rewrite.ts';
 

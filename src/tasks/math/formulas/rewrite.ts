@@ -1,4 +1,4 @@
-// A parsed LaTeX expression (MathJSON as written) and values for its symbols -> MathJSON of numbers alone, or null where it says more than arithmetic.
+// A parsed expression and values of its symbols -> MathJSON of numbers alone, or null.
 import type { MathJsonExpression } from '@cortex-js/compute-engine';
 import { decimal, type Rational } from '../rational.ts';
 

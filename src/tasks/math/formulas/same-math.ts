@@ -1,4 +1,4 @@
-// Two answers -> whether they are the same: numbers exactly, structures part by part, expressions as the library computes them.
+// Two answers -> whether they are the same: exact numbers, structures part by part.
 import { parseAnswer, sameAnswer } from '../answers.ts';
 import { asInterval, type MathAnswer, parseMath, type Sign, withoutName } from './answer-tree.ts';
 import { bareText, cleanLatex } from './clean-latex.ts';

@@ -1,4 +1,4 @@
-// A completion -> the mathematical answer that it states, as it is written. Leaves out what the answer means.
+// A completion -> the mathematical answer that it states, as it is written.
 import { answerText, findAnswer, undenied } from '../answers.ts';
 import { ownText, type Stated, statements } from '../stated-text.ts';
 

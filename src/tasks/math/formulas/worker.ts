@@ -1,4 +1,4 @@
-// Thread: messages of two answers -> whether they are the same. The only place that loads the library.
+// Thread: messages of two answers -> whether they are the same. Only it loads the library.
 import { parentPort } from 'node:worker_threads';
 import { Expressions } from './expressions.ts';
 import { sameMath } from './same-math.ts';

@@ -1,0 +1,27 @@
+// A run directory and a configuration -> whether that very run is finished there. Reads only.
+import { join, resolve } from 'node:path';
+import { z } from 'zod';
+import { relativeTo } from '#sipf/config/paths.js';
+import type { Config } from '#sipf/config/schema.js';
+import { SipfError } from '#sipf/errors.js';
+import { jsonDifference } from '#sipf/hashing.js';
+import { readTextFile } from '#sipf/io/file-bytes.js';
+import { readRun } from '#sipf/pipeline/run-reader.js';
+import { changesOf, parseJson } from '#sipf/run/marker.js';
+
+/** False where there is none or it has not come to its end. Throws 'config-changed' (with the keys) where a run of other settings lies there. */
+export async function isFinished(dir: string, config: Config): Promise<boolean> {
+  const path = join(dir, 'config.json');
+  const text = await readTextFile(path);
+  if (text === null) return false;
+  const stored = parseJson(text, path, z.object({ config: z.unknown() })).config;
+  const wanted: unknown = JSON.parse(JSON.stringify(relativeTo(resolve(dir), config)));
+  const changes = jsonDifference(stored, wanted);
+  if (changes.length > 0) {
+    throw new SipfError(
+      'config-changed',
+      `Expected the settings that ${dir} was made with, got others:\n${changesOf(changes)}\nGive another --out, or delete that folder to run it again.`,
+    );
+  }
+  return (await readRun(dir)).finished;
+}

@@ -1,0 +1,176 @@
+// What a command is to write and what it reads -> a refusal where one would destroy the other.
+
+import { closeSync, openSync, readdirSync, readFileSync, readSync, realpathSync, type Stats, statSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
+import type { ReadPath } from '../config/paths.ts';
+import { SipfError } from '../errors.ts';
+import { isTemporary } from '../io/files.ts';
+import { isOfRun, isRun } from '../run/no-run.ts';
+
+export interface OutFile {
+  /** `eval`: who asks. */
+  readonly command: string;
+  readonly out: string;
+  readonly reads: readonly ReadPath[];
+  /** Fields of the records that the command writes: a file without them is somebody else's. */
+  readonly fields: readonly string[];
+}
+
+/** Names of open files, whatever those are: `/dev/stdout` may be a file that a shell made. */
+const OF_THE_SYSTEM = /^\/(?:dev|proc|sys)\//;
+
+/** Longest first line of a record file that is looked at, in bytes. */
+const FIRST_LINE = 4 << 20;
+
+/**
+ * Looks at where a JSONL file is to go, and the journal beside it.
+ * @throws SipfError 'bad-input' where that is an input, inside a model, no regular file, or a file that this command has not written.
+ */
+export function checkOutFile({ command, out, reads, fields }: OutFile): void {
+  for (const path of [out, `${out}.journal`]) refuseInputs(command, path, reads);
+  const info = statOf(out);
+  if (info?.isDirectory()) throw refusal(command, 'a file', `${out}, which is a folder`, 'Name a file in it.');
+  if ((info !== null && !info.isFile()) || OF_THE_SYSTEM.test(resolve(out)))
+    throw refusal(command, 'a file', `${out}, which is a device or a pipe`, 'Name a file, and read that.');
+  if (info !== null && info.size > 0 && !isRecordFile(out, fields)) {
+    const expected = `a new file or an earlier output of sipf ${command}`;
+    throw refusal(command, expected, `${out}, which holds something else`, 'Name another path, or delete that file.');
+  }
+  const journal = statOf(`${out}.journal`);
+  if (journal !== null && !(journal.isFile() && '{"journal":1'.startsWith(startOf(`${out}.journal`, 12))))
+    throw refusal(command, `room for ${out}.journal`, 'something else there', 'Name another path, or move that away.');
+}
+
+/** Names that a training leaves in its folder: with one of them it is an earlier output, which the training itself looks at closely. */
+const OF_TRAINING = ['training.json', 'checkpoint', 'diverged-batch.json'];
+
+/**
+ * Looks at where a trained model is to go.
+ * @throws SipfError 'bad-input' where that is an input, around or inside one, a file, or a folder with other things in it.
+ */
+export function checkOutModel(command: string, out: string, reads: readonly ReadPath[]): void {
+  refuseInputs(command, out, reads);
+  const names = namesIn(command, out);
+  if (names.length === 0 || OF_TRAINING.some((name) => names.includes(name))) return;
+  const expected = `a new folder or an earlier output of sipf ${command}`;
+  throw refusal(command, expected, `${out} with ${some(names)}`, 'Name another folder.');
+}
+
+/** What a run that was killed in its first moments may leave, and what says nothing about a folder. */
+const OF_NO_RUN = new Set(['lock', 'lock.turn', 'events.jsonl', '.gitkeep', '.gitignore', '.DS_Store']);
+
+/**
+ * Looks at where a run is to go.
+ * @throws SipfError 'bad-input' where that is an input, around or inside one, a file, or a folder that holds no run but other things.
+ */
+export async function checkOutRun(out: string, reads: readonly ReadPath[]): Promise<void> {
+  refuseInputs('run', out, reads);
+  const names = namesIn('run', out).filter((name) => !OF_NO_RUN.has(name) && !isTemporary(name));
+  if (names.length === 0 || (await isRun(out))) return;
+  const what = names.includes('config.json') ? 'whose config.json is not of a run' : `with ${some(names)} and no run`;
+  throw refusal('run', 'a new folder or a run', `${out} ${what}`, 'Name another folder.');
+}
+
+function refuseInputs(command: string, out: string, reads: readonly ReadPath[]): void {
+  if (out === '') throw refusal(command, 'a path', 'an empty one', 'Name one.');
+  for (const { name, path, kind } of reads) {
+    if (path === '-') continue;
+    if (isSame(out, path))
+      throw refusal(command, 'another path than what it reads', `${out}, which is ${name}`, ANOTHER);
+    if (kind === 'model' && above(out).some((folder) => isSame(folder, path)))
+      throw refusal(command, 'a path outside its models', `${out}, which is inside ${name} ${path}`, ANOTHER);
+  }
+  const run = runOfStage(out);
+  if (run !== null)
+    throw refusal(command, 'a path outside the stages of a run', `${out}, which is inside the run ${run}`, ANOTHER);
+}
+
+/** The run in whose stages a path is; null: in none. Their markers hold the hash of everything there. */
+function runOfStage(path: string): string | null {
+  const stage = [realOf(path), ...above(path)].find(
+    (folder) => /^(?:iteration-\d+|final)$/.test(basename(folder)) && holdsRun(dirname(folder)),
+  );
+  return stage === undefined ? null : dirname(stage);
+}
+
+function holdsRun(folder: string): boolean {
+  try {
+    return isOfRun(readFileSync(join(folder, 'config.json'), 'utf8'));
+  } catch {
+    return false;
+  }
+}
+
+const ANOTHER = 'Name another path.';
+
+/** Whether both are one file or folder, by whatever names: links of both kinds, other letters where the disk takes them for the same. */
+function isSame(a: string, b: string): boolean {
+  const [one, other] = [statOf(a), statOf(b)];
+  if (one === null || other === null) return realOf(a) === realOf(b);
+  return one.dev === other.dev && one.ino === other.ino;
+}
+
+/** The folders above a path, links followed, whether or not the path itself is there. */
+function above(path: string): string[] {
+  const folders: string[] = [];
+  for (let at = realOf(path), next = dirname(at); next !== at; next = dirname(at)) {
+    folders.push(next);
+    at = next;
+  }
+  return folders;
+}
+
+/** The path without links, for as much of it as there is. */
+function realOf(path: string): string {
+  const full = resolve(path);
+  try {
+    return realpathSync(full);
+  } catch {
+    return dirname(full) === full ? full : join(realOf(dirname(full)), basename(full));
+  }
+}
+
+/** null: nothing there, or nothing that we may look at; whoever opens it says why. */
+function statOf(path: string): Stats | null {
+  try {
+    return statSync(path);
+  } catch {
+    return null;
+  }
+}
+
+function namesIn(command: string, folder: string): string[] {
+  const info = statOf(folder);
+  if (info === null) return [];
+  if (!info.isDirectory()) throw refusal(command, 'a folder', `${folder}, which is a file`, ANOTHER);
+  return readdirSync(folder);
+}
+
+function isRecordFile(path: string, fields: readonly string[]): boolean {
+  try {
+    const [line = ''] = startOf(path, FIRST_LINE).split('\n');
+    const value: unknown = JSON.parse(line);
+    return value !== null && typeof value === 'object' && fields.every((field) => field in value);
+  } catch {
+    return false;
+  }
+}
+
+function startOf(path: string, bytes: number): string {
+  const file = openSync(path, 'r');
+  try {
+    const buffer = Buffer.alloc(Math.min(bytes, Math.max(1, statSync(path).size)));
+    return buffer.toString('utf8', 0, readSync(file, buffer, 0, buffer.length, 0));
+  } finally {
+    closeSync(file);
+  }
+}
+
+function some(names: readonly string[]): string {
+  const shown = [...names].sort().slice(0, 3).join(', ');
+  return names.length > 3 ? `${shown} and ${names.length - 3} more in it` : `${shown} in it`;
+}
+
+function refusal(command: string, expected: string, got: string, advice: string): SipfError {
+  return new SipfError('bad-input', `Expected --out of sipf ${command} to be ${expected}, got ${got}. ${advice}`);
+}

@@ -1,0 +1,133 @@
+// What a trained model cost, and what a round and a run report: the schemas of markers, 7-eval.json and final/eval.json.
+import { z } from 'zod';
+import { Checkpoint } from './records.ts';
+
+/** What a stage counted, by name. */
+export const Counts = z.record(z.string(), z.number());
+export type Counts = Readonly<Record<string, number>>;
+
+/** A trained model with what its training spent. */
+export const Trained = z.object({
+  checkpoint: Checkpoint,
+  steps: z.number().int(),
+  trainTokens: z.number(),
+  examples: z.number().int(),
+  /** Examples longer than maxLength. */
+  dropped: z.number().int(),
+  counts: Counts,
+});
+export type Trained = z.infer<typeof Trained>;
+
+const Interval = z.tuple([z.number(), z.number()]);
+
+/** A figure with its 95 % interval over questions, or null where there was too little to compute it. */
+export const Estimate = z.object({ value: z.number(), ci95: Interval, n: z.number().int() }).nullable();
+export type Estimate = z.infer<typeof Estimate>;
+
+const Aucs = z.object({ scores: Estimate, tallies: Estimate, meanLogp: Estimate, shortness: Estimate });
+
+/** Figures on labelled paths of questions that never trained a PRM; intervals are over questions. */
+export const ScoreFigures = z.object({
+  questions: z.number().int(),
+  paths: z.number().int(),
+  steps: z.number().int(),
+  /** Step accuracy at threshold 0.5 against hard labels, and what always saying the commoner label gives. */
+  stepAccuracy: Estimate,
+  majority: z.number().nullable(),
+  /** The first step below 0.5 is the first wrong label (or neither is there); f1: harmonic mean over paths with and without an error (ProcessBench). */
+  firstErrorAccuracy: Estimate,
+  firstErrorF1: Estimate,
+  /** Within a question: P(score of a right path > score of a wrong one), ties a half, pooled over its pairs. Tallies without the last step, which is the outcome itself. */
+  aucOutcome: Aucs,
+  /** The same for "every step is true", and accuracies against true steps, where the task knows them. */
+  aucTrue: Aucs.nullable(),
+  trueSteps: z.object({ scores: Estimate, labels: Estimate }).nullable(),
+  /** Ten bins of step scores: how many, their mean, and the share labelled correct. */
+  calibration: z.object({
+    ece: z.number().nullable(),
+    bins: z.array(
+      z.object({
+        from: z.number(),
+        to: z.number(),
+        n: z.number().int(),
+        score: z.number().nullable(),
+        frequency: z.number().nullable(),
+      }),
+    ),
+  }),
+});
+export type ScoreFigures = z.infer<typeof ScoreFigures>;
+
+const Paired = z.object({
+  difference: z.number(),
+  ci95: Interval,
+  /** Exact McNemar. */
+  pValue: z.number(),
+  n: z.number().int(),
+  /** Questions won and lost. */
+  better: z.number().int(),
+  worse: z.number().int(),
+});
+
+/** Accuracy on a set, and the paired difference to an earlier policy's answers to the same questions. Errors are no answers: they leave n. */
+export const SetReport = z.object({
+  task: z.string(),
+  split: z.string(),
+  n: z.number().int(),
+  correct: z.number().int(),
+  accuracy: z.number(),
+  ci95: Interval,
+  truncated: z.number().int(),
+  errors: z.number().int(),
+  paired: Paired.nullable(),
+});
+export type SetReport = z.infer<typeof SetReport>;
+
+/** Mean log-probability of chosen and rejected completions under the policies before and after an alignment. */
+export const PairLogps = z.object({
+  n: z.number().int(),
+  chosen: z.object({ before: z.number(), after: z.number() }),
+  rejected: z.object({ before: z.number(), after: z.number() }),
+});
+export type PairLogps = z.infer<typeof PairLogps>;
+
+/** What 7-eval.json holds. */
+export const EvalReport = z.object({
+  iteration: z.number().int(),
+  policy: z.string(),
+  sets: z.array(SetReport),
+  /** Of this round's scorer; null without labels and scores. */
+  scores: ScoreFigures.nullable(),
+  /** The same for each task of a mixture. */
+  scoresByTask: z.record(z.string(), ScoreFigures).optional(),
+  pairs: Counts.nullable(),
+  logps: PairLogps.nullable(),
+  /** Counts of this round's stages, by stage. */
+  counts: z.record(z.string(), Counts),
+  cost: z.object({
+    promptTokens: z.number(),
+    generatedTokens: z.number(),
+    scoredTokens: z.number(),
+    trainTokens: z.number(),
+    flops: z.number(),
+  }),
+  warnings: z.array(z.string()),
+});
+export type EvalReport = z.infer<typeof EvalReport>;
+
+/** What final/eval.json holds: one row a policy, each paired with the start. */
+export const FinalReport = z.object({
+  rows: z.array(
+    z.object({
+      name: z.enum(['start', 'last', 'continued-sft']),
+      policy: z.string(),
+      /** Optimizer tokens spent after the warm-up, and all model FLOPs after it. */
+      optimizerTokens: z.number(),
+      flops: z.number(),
+      sets: z.array(SetReport),
+    }),
+  ),
+  /** What the figures must be read with: few questions, or some that were trained on. */
+  warnings: z.array(z.string()).default([]),
+});
+export type FinalReport = z.infer<typeof FinalReport>;

@@ -1,0 +1,43 @@
+// Examples placed in passes -> what losses read of them: where each token is predicted.
+import type { Loss, LossPass, PlacedExample, Prediction } from '../objectives/objective.ts';
+import type { Pass, Placement } from './batches.ts';
+import type { TokenExample } from './examples.ts';
+
+/** One pass within its optimizer step. */
+export interface StepPass extends LossPass {
+  readonly pass: Pass;
+}
+
+/** All passes of an optimizer step. */
+export function placeStep(passes: readonly Pass[]): StepPass[] {
+  const step = passes.map(({ placements, seq }) => placements.map((placement) => placed(placement, seq)));
+  return passes.map((pass, n) => ({ pass, examples: step[n] ?? [], step }));
+}
+
+/** Positions of an example that need the output head. */
+export function positionsOf(loss: Loss): (example: TokenExample) => number {
+  return (example) => loss.positions(placed({ example, row: 0, offset: 0 }, 0));
+}
+
+function placed({ example, row, offset }: Placement, seq: number): PlacedExample {
+  const { prompt, branches, stepEnds, reference } = example;
+  const start = row * seq + offset;
+  const last = start + prompt.length - 1;
+  let first = last + 1;
+  const starts = branches.map(({ length }) => {
+    first += length;
+    return first - length;
+  });
+  const predictions = branches.map((ids, n) => branchPredictions(ids, starts[n] as number, last));
+  return {
+    prompt: prompt.slice(1).map((target, t) => ({ row: start + t, target })),
+    branches: prompt.length > 0 ? predictions : predictions.map((branch) => branch.slice(1)),
+    stepEnds: stepEnds.map(({ at, target }) => ({ row: (starts[0] as number) + at, target })),
+    reference,
+  };
+}
+
+/** A branch's first token is predicted at `before`, the prompt's last one. */
+function branchPredictions(ids: readonly number[], first: number, before: number): Prediction[] {
+  return ids.map((target, u) => ({ row: u > 0 ? first + u - 1 : before, target }));
+}
