@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Engine } from '../src/engine/runtime/session.ts';
-import { CpuKvCache } from '../src/inference/kv-cache.ts';
+import type { KvCache } from '../src/inference/kv-cache.ts';
 import { LanguageModel } from '../src/inference/language-model.ts';
 import { type ModelWeights, openModel } from '../src/models/open-model.ts';
 import { loadTokenizer, type Tokenizer } from '../src/models/tokenizer/tokenizer.ts';
@@ -19,7 +19,7 @@ export interface TinyModel extends AsyncDisposable {
   readonly tokenizer: Tokenizer;
   readonly hash: string;
   /** A cache of its own for each number of slots. */
-  cache(slots: number): CpuKvCache;
+  cache(slots: number): KvCache;
 }
 
 /** Opens test/fixtures/NAME (a model folder) with the common fixture tokenizer. */
@@ -44,7 +44,7 @@ export async function openTiny(
     model,
     tokenizer,
     hash: opened.hash,
-    cache: (slots) => new CpuKvCache(opened.decoder.config, slots),
+    cache: (slots) => model.cache(slots),
     async [Symbol.asyncDispose]() {
       await model[Symbol.asyncDispose]();
       await weights[Symbol.asyncDispose]();

@@ -5,7 +5,9 @@ import type { DecoderConfig } from '../models/architectures/architecture.ts';
 import type { ModelWeights } from '../models/open-model.ts';
 import { PassInputs, type PassShape, type Placed } from '../models/pass-inputs.ts';
 import { whyNotNumbers } from '../models/weights/not-numbers.ts';
-import type { KvCache, KvRows } from './kv-cache.ts';
+import { type KvCache, type KvRows, pastInput } from './kv-cache.ts';
+import { DeviceKvCache } from './kv-caches/device.ts';
+import { HostKvCache } from './kv-caches/host.ts';
 import { compileDecode, compilePrefill, compileTokenLogps, type ModelProgram } from './passes.ts';
 import type { SamplerFeatures } from './sampling.ts';
 
@@ -21,6 +23,9 @@ export interface StepRow {
   readonly topP: number;
   readonly ignoreEnd: boolean;
 }
+
+/** A row that belongs to no sequence. */
+const IDLE: StepRow = { token: 0, temperature: 0, uniform: 0, topK: 0, topP: 1, ignoreEnd: false };
 
 /** One row of a prefill pass: tokens behind cached ones. */
 export interface PrefillRow {
@@ -65,31 +70,34 @@ export class LanguageModel implements AsyncDisposable {
     this.#leastPast = engine.provider === 'cpu' ? 0 : PAST_BLOCK;
   }
 
+  /** An empty cache for this model, in main memory or on the device. */
+  cache(slots: number): KvCache {
+    const Cache = this.#engine.provider === 'cpu' ? HostKvCache : DeviceKvCache;
+    return new Cache(this.#engine, this.config, slots);
+  }
+
   /** Computes keys and values of each row's tokens. */
-  async prefill(rows: readonly PrefillRow[]): Promise<KvRows[]> {
-    const { layers, kvHeads, headDim } = this.config;
+  async prefill(cache: KvCache, rows: readonly PrefillRow[]): Promise<KvRows[]> {
     const seq = roundUp(Math.max(...rows.map(({ tokens }) => tokens.length)), SEQ_BLOCK);
     const pasts = rows.map(({ past }) => past.reduce((sum, { tokens }) => sum + tokens, 0));
     const past = roundUp(Math.max(this.#leastPast, ...pasts), PAST_BLOCK);
     this.#prefill ??= await compilePrefill(this.#engine, this.#weights);
+    using earlier = await cache.pastOf(
+      rows.map((row) => row.past),
+      past,
+    );
     const result = await this.#prefill.run({
       ...this.#inputs.of(
         { batch: rows.length, seq, past },
-        rows.map(({ tokens }, row) => placed(row, tokens, pasts[row] as number)),
+        rows.map(({ tokens }, row) => ({ row, offset: 0, past: pasts[row] as number, prompt: tokens, branches: [] })),
       ),
-      ...pastInputs(rows, past, this.config),
+      ...earlier.feeds,
       at: { data: BigInt64Array.of(0n), shape: [1] },
     });
-    const data = result.floats('rows');
-    const parts = 2 * layers * kvHeads;
-    return rows.map(({ tokens }, row) => {
-      const kept = new Float32Array(parts * tokens.length * headDim);
-      for (let part = 0; part < parts; part++) {
-        const from = (row * parts + part) * seq * headDim;
-        kept.set(data.subarray(from, from + tokens.length * headDim), part * tokens.length * headDim);
-      }
-      return { data: kept, tokens: tokens.length };
-    });
+    return cache.keep(
+      result.device('rows'),
+      rows.map(({ tokens }) => tokens.length),
+    );
   }
 
   /**
@@ -97,17 +105,15 @@ export class LanguageModel implements AsyncDisposable {
    * @throws SipfError 'diverged' where a log-probability is not a number.
    */
   async step(cache: KvCache, rows: readonly StepRow[]): Promise<{ tokens: number[]; logps: number[] }> {
-    const live = rows.length;
     const program = await this.#decoder(rows);
-    const column = (value: (row: StepRow) => number) => ({ data: Float32Array.from(rows, value), shape: [live, 1] });
-    const feeds = cache.feeds(live);
-    const past = cache.past(live);
+    const width = cache.width(rows.length);
+    const all = Array.from({ length: width }, (_, slot) => rows[slot] ?? IDLE);
+    const lengths = all.map((_, slot) => (slot < rows.length ? cache.length(slot) : 0));
+    const column = (value: (row: StepRow) => number) => ({ data: Float32Array.from(all, value), shape: [width, 1] });
+    const tokens = all.map(({ token }) => token);
     const result = await program.run({
-      ...feeds,
-      ...this.#inputs.of(
-        { batch: live, seq: 1, past },
-        rows.map(({ token }, slot) => placed(slot, [token], cache.length(slot))),
-      ),
+      ...cache.feeds(rows.length),
+      ...this.#inputs.step(tokens, lengths),
       temperature: column(({ temperature }) => temperature),
       uniform: column(({ uniform }) => uniform),
       // Greedy rows are not cut: they need no sort.
@@ -115,10 +121,10 @@ export class LanguageModel implements AsyncDisposable {
       topP: column(({ topP, temperature }) => (topP < 1 && temperature > 0 ? topP : 2)),
       suppress: column(({ ignoreEnd }) => (ignoreEnd ? 1 : 0)),
     });
-    cache.append(result.floats('rows'), live);
-    const logps = [...result.floats('logps')];
+    await cache.append(result.device('rows'), rows.length);
+    const logps = [...result.floats('logps').subarray(0, rows.length)];
     if (!logps.every(Number.isFinite)) throw await this.#notANumber();
-    return { tokens: Array.from(result.integers('tokens'), Number), logps };
+    return { tokens: Array.from(result.integers('tokens').subarray(0, rows.length), Number), logps };
   }
 
   /** log P(target) at the places `at` of a pass. */
@@ -128,9 +134,10 @@ export class LanguageModel implements AsyncDisposable {
     const past = this.#leastPast;
     const read = await this.#prefill.run({
       ...this.#inputs.of({ ...shape, past }, rows),
-      ...pastInputs(Array<PrefillRow>(shape.batch).fill({ past: [], tokens: [] }), past, this.config),
+      ...noPast(shape.batch, past, this.config),
       at: { data: at, shape: [at.length] },
     });
+    read.device('rows')[Symbol.dispose]();
     const hidden = read.floats('hidden');
     const logps: number[] = [];
     const width = this.config.hidden;
@@ -175,33 +182,8 @@ export class LanguageModel implements AsyncDisposable {
 
 const roundUp = (n: number, block: number): number => Math.ceil(n / block) * block;
 
-/** One row's tokens behind `past` cached ones. */
-const placed = (row: number, tokens: readonly number[], past: number): Placed => ({
-  row,
-  offset: 0,
-  past,
-  prompt: tokens,
-  branches: [],
-});
-
-/** Inputs `past.N.*` `[batch, kvHeads, past, headDim]` from consecutive rows; zeros behind. */
-function pastInputs(rows: readonly PrefillRow[], past: number, config: DecoderConfig): Record<string, HostArray> {
-  const { layers, kvHeads, headDim } = config;
-  const feeds: Record<string, HostArray> = {};
-  for (let part = 0; part < 2 * layers; part++) {
-    const array = new Float32Array(rows.length * kvHeads * past * headDim);
-    rows.forEach((row, n) => {
-      for (let head = 0; head < kvHeads; head++) {
-        let to = (n * kvHeads + head) * past * headDim;
-        for (const { data, tokens } of row.past) {
-          const from = (part * kvHeads + head) * tokens * headDim;
-          array.set(data.subarray(from, from + tokens * headDim), to);
-          to += tokens * headDim;
-        }
-      }
-    });
-    const name = `past.${part >> 1}.${part % 2 === 0 ? 'keys' : 'values'}`;
-    feeds[name] = { data: array, shape: [rows.length, kvHeads, past, headDim] };
-  }
-  return feeds;
+/** Inputs `past.N.*` `[batch, kvHeads, past, headDim]` of zeros, which a pass hides. */
+function noPast(batch: number, past: number, { layers, kvHeads, headDim }: DecoderConfig): Record<string, HostArray> {
+  const zeros = { data: new Float32Array(batch * kvHeads * past * headDim), shape: [batch, kvHeads, past, headDim] };
+  return Object.fromEntries(Array.from({ length: 2 * layers }, (_, part) => [pastInput(part), zeros]));
 }

@@ -7,7 +7,7 @@ import type { KeyValue } from '../models/architectures/attention.ts';
 import { WeightsFirst } from '../models/architectures/parameters.ts';
 import { stepProbability } from '../models/architectures/prm-head.ts';
 import type { ModelWeights } from '../models/open-model.ts';
-import { declareInputs } from '../models/pass-inputs.ts';
+import { declareInputs, declareStep } from '../models/pass-inputs.ts';
 import type { BoundWeights } from '../models/weights/held-weights.ts';
 import { type SamplerFeatures, sampleTokens } from './sampling.ts';
 
@@ -35,15 +35,16 @@ interface Built {
   readonly bound: BoundWeights;
   readonly outputs: Readonly<Record<string, Tensor>>;
   readonly prepack?: boolean;
+  readonly stay?: readonly string[];
 }
 
 /** A session that is kept where the weights are fed, else over the mapped file. */
 async function compile(
   engine: Engine,
   { held }: ModelWeights,
-  { graph, bound, outputs, prepack = false }: Built,
+  { graph, bound, outputs, prepack = false, stay = [] }: Built,
 ): Promise<ModelProgram> {
-  const program = await engine.compile(graph, outputs, { prepack, keep: held.holding === 'fed' });
+  const program = await engine.compile(graph, outputs, { prepack, stay, keep: held.holding === 'fed' });
   return new ModelProgram(program, await bound.feeds());
 }
 
@@ -56,21 +57,22 @@ const joined = (present: readonly KeyValue[]) =>
 
 /**
  * Any number of tokens behind a cached past (possibly of length 0): declareInputs and `at [n]` (row · seq + column)
- * -> `rows [batch, 2·layers·kvHeads, seq, headDim]`, and the final hidden states `hidden [n, hidden]` there.
+ * -> `rows [batch, 2·layers·kvHeads, seq, headDim]`, which stay, and the final hidden states `hidden [n, hidden]` there.
  */
 export function compilePrefill(engine: Engine, weights: ModelWeights): Promise<ModelProgram> {
   const { decoder, held } = weights;
   const graph = new Graph();
   const bound = held.bind(graph);
   const { parameters } = bound;
-  const { hidden, present } = decode(decoder, parameters, declareInputs(graph, decoder.config, 'seq', true));
+  const { hidden, present } = decode(decoder, parameters, declareInputs(graph, decoder.config, { past: true }));
   const at = graph.input('at', 'int64', ['n']);
-  return compile(engine, weights, { graph, bound, outputs: { rows: joined(present), hidden: rowsAt(hidden, at) } });
+  const outputs = { rows: joined(present), hidden: rowsAt(hidden, at) };
+  return compile(engine, weights, { graph, bound, outputs, stay: ['rows'] });
 }
 
 /**
- * One token a row behind the cache, weights pre-packed where they are not fed: declareInputs and the sampler's
- * -> `rows [batch, 2·layers·kvHeads, 1, headDim]`, `tokens [batch]`, `logps [batch]`.
+ * One token a row behind the cache, weights pre-packed where they are not fed: declareStep and the sampler's
+ * -> `rows [batch, 2·layers·kvHeads, 1, headDim]`, which stay, `tokens [batch]`, `logps [batch]`.
  */
 export function compileDecode(
   engine: Engine,
@@ -82,11 +84,11 @@ export function compileDecode(
   const graph = new Graph();
   const bound = held.bind(graph);
   const parameters = held.holding === 'fed' ? new WeightsFirst(bound.parameters) : bound.parameters;
-  const { hidden, present } = decode(decoder, parameters, declareInputs(graph, decoder.config, 1, true));
+  const { hidden, present } = decode(decoder, parameters, declareStep(graph, decoder.config));
   const logits = flatten(decoder.logits(parameters, hidden));
   const { tokens, logps } = sampleTokens(logits, endIds, features);
   const outputs = { rows: joined(present), tokens, logps };
-  return compile(engine, weights, { graph, bound, outputs, prepack: true });
+  return compile(engine, weights, { graph, bound, outputs, prepack: true, stay: ['rows'] });
 }
 
 /** `hidden [n, hidden]` and `targets [n]` -> `logps [n]`. */
@@ -106,7 +108,7 @@ export function compileStepScores(engine: Engine, weights: ModelWeights): Promis
   const graph = new Graph();
   const bound = held.bind(graph);
   const { parameters } = bound;
-  const { hidden } = decode(decoder, parameters, declareInputs(graph, decoder.config, 'seq', false));
+  const { hidden } = decode(decoder, parameters, declareInputs(graph, decoder.config));
   const probabilities = stepProbability(parameters, rowsAt(hidden, graph.input('at', 'int64', ['n'])));
   return compile(engine, weights, { graph, bound, outputs: { probabilities } });
 }

@@ -1,4 +1,5 @@
 // Tokens and their places -> what every pass is fed, in inference and training alike: ids, positions, what each token sees, RoPE tables.
+import { cast, concat, less, mul, reshape, where } from '../engine/build.ts';
 import type { Graph, Tensor } from '../engine/graph.ts';
 import { int64 } from '../engine/host-arrays.ts';
 import type { HostArray } from '../engine/runtime/session.ts';
@@ -16,31 +17,57 @@ export interface PassTensors {
   readonly bias: Tensor;
   /** One for each of DecoderConfig.ropes. */
   readonly ropes: readonly RopeTable[];
-  /** Cached tokens by layer; absent: none. */
-  readonly past?: readonly KeyValue[];
+  /** Absent: none. */
+  readonly cached?: CachedTensors;
 }
 
-/** Declares the inputs `ids`, `positions`, `bias`, `cos`, `sin` (`cos.1` ... of further tables), and with `past` also `past.N.keys` and `past.N.values`. */
+/** Tokens of earlier passes. */
+export interface CachedTensors {
+  /** float32 `[1, 1, 1, past]`: a token's position is its column. */
+  readonly positions: Tensor;
+  /** `[batch, kvHeads, past, headDim]` each. */
+  readonly layers: readonly KeyValue[];
+}
+
+/** Declares `ids`, `positions`, `bias`, `cos`, `sin` (`cos.1` ... of further tables), and with a past also `past.N.keys`, `past.N.values` and `columns`. */
 export function declareInputs(
   graph: Graph,
-  { kvHeads, headDim, layers, ropes }: DecoderConfig,
-  seq: number | 'seq',
-  withPast: boolean,
+  config: DecoderConfig,
+  { past = false }: { readonly past?: boolean } = {},
 ): PassTensors {
-  const cached = (n: number, kind: 'keys' | 'values') =>
-    graph.input(`past.${n}.${kind}`, 'float32', ['batch', kvHeads, 'past', headDim]);
+  const inputs = {
+    ...declareTokens(graph, config, 'seq'),
+    bias: graph.input('bias', 'float32', ['batch', 1, 'seq', past ? '(past+seq)' : 'seq']),
+  };
+  return past ? { ...inputs, cached: declareCached(graph, config) } : inputs;
+}
+
+/** The inputs of one token a row behind cached ones; what it sees follows from its position. */
+export function declareStep(graph: Graph, config: DecoderConfig): PassTensors {
+  const inputs = declareTokens(graph, config, 1);
+  const cached = declareCached(graph, config);
+  const lengths = cast(reshape(inputs.positions, ['batch', 1, 1, 1]), 'float32');
+  const seen = where(less(cached.positions, lengths), graph.scalar(0), graph.scalar(HIDDEN));
+  return { ...inputs, bias: concat([seen, mul(lengths, 0)], -1), cached };
+}
+
+function declareTokens(graph: Graph, { ropes }: DecoderConfig, seq: number | 'seq') {
   const table = (kind: 'cos' | 'sin', n: number) =>
     graph.input(ropeInput(kind, n), 'float32', ['ropeLength', (ropes[n] as Float32Array).length]);
-  const keys = withPast ? `(${['past', String(seq)].sort().join('+')})` : seq;
-  const inputs = {
+  return {
     ids: graph.input('ids', 'int64', ['batch', seq]),
     positions: graph.input('positions', 'int64', ['batch', seq]),
-    bias: graph.input('bias', 'float32', ['batch', 1, seq, keys]),
     ropes: ropes.map((_, n) => ({ cos: table('cos', n), sin: table('sin', n) })),
   };
-  if (!withPast) return inputs;
-  const past = Array.from({ length: layers }, (_, n) => ({ keys: cached(n, 'keys'), values: cached(n, 'values') }));
-  return { ...inputs, past };
+}
+
+function declareCached(graph: Graph, { kvHeads, headDim, layers }: DecoderConfig): CachedTensors {
+  const array = (n: number, kind: 'keys' | 'values') =>
+    graph.input(`past.${n}.${kind}`, 'float32', ['batch', kvHeads, 'past', headDim]);
+  return {
+    positions: reshape(graph.input('columns', 'float32', ['past']), [1, 1, 1, 'past']),
+    layers: Array.from({ length: layers }, (_, n) => ({ keys: array(n, 'keys'), values: array(n, 'values') })),
+  };
 }
 
 const ropeInput = (kind: 'cos' | 'sin', n: number): string => (n === 0 ? kind : `${kind}.${n}`);
@@ -96,9 +123,16 @@ export class PassInputs {
       ids: { data: int64(ids), shape: [batch, seq] },
       positions: { data: int64(positions), shape: [batch, seq] },
       bias: { data: bias, shape: [batch, 1, seq, width] },
+      columns: { data: Float32Array.from({ length: past }, (_, n) => n), shape: [past] },
       // The runtime wants tables as long as a row, though no position gets there.
       ...this.#tablesOf(seq + Math.max(0, ...placed.map(({ past: cached = 0 }) => cached))),
     };
+  }
+
+  /** declareStep's arrays: one token a row, each behind as many cached ones. `columns` is the cache's. */
+  step(tokens: readonly number[], lengths: readonly number[]): Record<string, HostArray> {
+    const column = (values: readonly number[]) => ({ data: int64(values), shape: [values.length, 1] });
+    return { ids: column(tokens), positions: column(lengths), ...this.#tablesOf(Math.max(...lengths) + 1) };
   }
 
   #tablesOf(length: number): Record<string, HostArray> {

@@ -3,7 +3,7 @@
 import type { CallOptions, DrawOptions, GenerateRequest, GenerateStats, OnFinished, Policy } from '../../backend.ts';
 import type { Engine } from '../../engine/runtime/session.ts';
 import { generate } from '../../inference/generate.ts';
-import { CpuKvCache } from '../../inference/kv-cache.ts';
+import type { KvCache } from '../../inference/kv-cache.ts';
 import { LanguageModel } from '../../inference/language-model.ts';
 import { completionLogps } from '../../inference/logps.ts';
 import { type ModelWeights, type OpenModel, openModel, openWeights } from '../../models/open-model.ts';
@@ -40,7 +40,7 @@ class InProcessPolicy implements Policy {
   readonly #model: LanguageModel;
   readonly #slots: number;
   readonly #turns = new InTurn();
-  #cache: CpuKvCache | undefined;
+  #cache: KvCache | undefined;
 
   constructor(engine: Engine, opened: OpenModel, weights: ModelWeights, slots: number) {
     this.hash = opened.hash;
@@ -58,7 +58,7 @@ class InProcessPolicy implements Policy {
     { signal, onText }: DrawOptions = {},
   ): Promise<GenerateStats> {
     return this.#turns.take(() => {
-      this.#cache ??= new CpuKvCache(this.#model.config, this.#slots);
+      this.#cache ??= this.#model.cache(this.#slots);
       const generator = { model: this.#model, cache: this.#cache, tokenizer: this.#opened.tokenizer };
       return generate(generator, requests, onFinished, { signal, onText });
     });
@@ -79,6 +79,7 @@ class InProcessPolicy implements Policy {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#turns.take(async () => {
+      this.#cache?.[Symbol.dispose]();
       this.#cache = undefined;
       await this.#model[Symbol.asyncDispose]();
       await this.#weights[Symbol.asyncDispose]();
