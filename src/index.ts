@@ -12,6 +12,7 @@ export {
 } from './config/schema.ts';
 export { messageOf, SipfError, type SipfErrorCode } from './errors.ts';
 export { jsonDifference } from './hashing.ts';
+export { readRecords } from './io/jsonl.ts';
 export { alignRows, goldRows } from './method/align-rows.ts';
 export { choosePaths } from './method/choose-paths.ts';
 export { labelSteps } from './method/label.ts';
@@ -45,7 +46,6 @@ export {
 export { loadShots } from './pipeline/shots.ts';
 export * from './records.ts';
 export type { Log, LogEvent, OnProgress, ProgressEvent } from './run/events.ts';
-export { readRecords } from './run/journal.ts';
 export type { Program, Sandbox, Verdict, WrongReason } from './sandbox.ts';
 export { createPyodideSandbox, type PyodideSandboxOptions } from './sandboxes/embedded.ts';
 export { createNativeSandbox, type NativeSandboxOptions } from './sandboxes/native.ts';

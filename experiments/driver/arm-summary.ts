@@ -4,12 +4,12 @@ import { z } from 'zod';
 import { SipfError } from '#sipf/errors.js';
 import { canonicalJson, sha256 } from '#sipf/hashing.js';
 import { readTextFile } from '#sipf/io/file-bytes.js';
+import { readRecords } from '#sipf/io/jsonl.js';
 import { addCosts, NO_COST, type TokenCost } from '#sipf/pipeline/estimate.js';
 import { type RoundSummary, type RunView, readRun } from '#sipf/pipeline/run-reader.js';
 import { stageOf } from '#sipf/pipeline/stages.js';
 import { Answer } from '#sipf/records.js';
 import type { ScoreFigures } from '#sipf/reports.js';
-import { readRecords } from '#sipf/run/journal.js';
 import { parseJson, readMarker } from '#sipf/run/marker.js';
 
 export interface ArmRound {

@@ -1,5 +1,6 @@
 // The loop's stage 7 on a run directory, each round and once at the end. Leaves the figures to evaluate.ts and prm-figures.ts.
 import { canonicalJson, isHeldOut, keyedOrder, sha256 } from '../hashing.ts';
+import { readRecords } from '../io/jsonl.ts';
 import {
   type AnswerItem,
   answerUnit,
@@ -14,7 +15,6 @@ import { type BuildPrompt, makePrompter, type PrompterArgs } from '../method/pro
 import { Answer, type Checkpoint, PreferencePair, type StepScores } from '../records.ts';
 import type { Trained } from '../reports.ts';
 import { type Counts, EvalReport, FinalReport, type PairLogps, type ScoreFigures } from '../reports.ts';
-import { readRecords } from '../run/journal.ts';
 import type { StageName } from '../run/marker.ts';
 import { inUnits } from '../run/units.ts';
 import { type FigureItem, figureWarnings, scoreFigures } from '../statistics/prm-figures.ts';

@@ -2,6 +2,7 @@
 import type { TrainExample } from '../backend.ts';
 import { SipfError } from '../errors.ts';
 import { keyedSeed } from '../hashing.ts';
+import { readRecords } from '../io/jsonl.ts';
 import { alignRows, goldRows } from '../method/align-rows.ts';
 import { needs } from '../method/methods.ts';
 import { checkPrmRows, prmRows } from '../method/prm-rows.ts';
@@ -9,7 +10,6 @@ import { countExampleTokens, stepsForTokens, type TrainSettings, trainOptions } 
 import type { Objective } from '../objectives/objectives.ts';
 import { type Checkpoint, PreferencePair } from '../records.ts';
 import { type Counts, Trained } from '../reports.ts';
-import { readRecords } from '../run/journal.ts';
 import type { StageName } from '../run/marker.ts';
 import { checkpointOf } from './models.ts';
 import { everything, type Loop, labelInputs, sourceIn, stageOf } from './stages.ts';

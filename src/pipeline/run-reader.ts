@@ -7,10 +7,10 @@ import { absoluteFrom } from '../config/paths.ts';
 import { type Config, parseConfig } from '../config/schema.ts';
 import { SipfError } from '../errors.ts';
 import { readTextFile } from '../io/file-bytes.ts';
+import { readRecords } from '../io/jsonl.ts';
 import { METHODS, roundsOf } from '../method/methods.ts';
 import { Answer, PreferencePair, Question, Sample, StepLabels, StepScores } from '../records.ts';
 import { EvalReport, FinalReport, Trained } from '../reports.ts';
-import { readRecords } from '../run/journal.ts';
 import { isRun, noRunAt, StoredConfig } from '../run/no-run.ts';
 
 export type { FinalReport } from '../reports.ts';

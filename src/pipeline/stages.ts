@@ -1,6 +1,7 @@
 // The loop's stages 1 to 5 on a run directory: which records each reads, which it writes, what it depends on. Leaves training and evaluation to policies.ts and evaluation.ts.
 import type { Backend, ModelSource } from '../backend.ts';
 import type { Config } from '../config/schema.ts';
+import { readRecords } from '../io/jsonl.ts';
 import { choosePaths } from '../method/choose-paths.ts';
 import { type LabelItem, labelUnit } from '../method/label.ts';
 import { type Method, needs } from '../method/methods.ts';
@@ -12,7 +13,6 @@ import type { StepCalibration } from '../method/step-calibration.ts';
 import { pathScores } from '../method/step-labels.ts';
 import { type Checkpoint, PreferencePair, type Question, Sample, StepLabels, StepScores } from '../records.ts';
 import { Counts } from '../reports.ts';
-import { readRecords } from '../run/journal.ts';
 import type { StageName } from '../run/marker.ts';
 import type { Run } from '../run/run.ts';
 import { inUnits, joinQuestions } from '../run/units.ts';

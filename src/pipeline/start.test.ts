@@ -168,7 +168,7 @@ const refusals: Record<string, () => Refusal> = {
   'a broken record': () => ({
     config: own({ task: { name: 'jsonl', data: join(folder, 'broken.jsonl') } }),
     code: 'bad-input',
-    says: /broken\.jsonl line 2/,
+    says: /broken\.jsonl, line 2/,
   }),
   'a task of another name': () => ({
     config: own({ task: { name: 'gms8k' } }),

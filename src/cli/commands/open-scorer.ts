@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import type { Backend, ModelSource, Policy, ProcessRewardModel } from '../../backend.ts';
 import type { Config } from '../../config/schema.ts';
 import { messageOf, SipfError } from '../../errors.ts';
-import { check } from '../../io/jsonl.ts';
+import { check } from '../../io/check.ts';
 import { METHODS } from '../../method/methods.ts';
 import type { BuildPrompt } from '../../method/prompt.ts';
 import type { Scorer } from '../../method/score.ts';

@@ -1,12 +1,14 @@
 // sipf score: paths with their steps -> the score of each step and the first error, by any scorer of the loop. Leaves training a PRM to train-prm.
+
 import { Command, Option } from 'commander';
 import { z } from 'zod';
 import { openBackend } from '../../backends/open.ts';
 import { SipfError } from '../../errors.ts';
 import { jsonText } from '../../io/exact-json.ts';
-import { inBatches, namingRow, RecordId, type Row, readRows } from '../../io/jsonl.ts';
+import { namingRow, RecordId, type Row, readRows } from '../../io/jsonl.ts';
 import { type ScoreContext, type ScoreItem, scoreUnit } from '../../method/score.ts';
 import { type Question, type Sample, StepScores } from '../../records.ts';
+import { inUnits } from '../../run/units.ts';
 import { type FirstError, firstErrorAccuracy } from '../../statistics/intervals.ts';
 import { type Task, taskOf } from '../../task.ts';
 import { finish, number, withExecution } from '../options.ts';
@@ -100,7 +102,7 @@ async function scoreFile(command: Command, options: ScoreOptions, terminal: Term
   const judged: FirstError[] = [];
   let [done, tooLong] = [0, 0];
   try {
-    for await (const rows of inBatches(readRows(options.in ?? '-', ScoreLine, terminal.signal), BATCH)) {
+    for await (const rows of inUnits(readRows(options.in ?? '-', ScoreLine, terminal.signal), BATCH)) {
       for (const [i, scored] of (await scoreRows(rows, context, options.threshold)).entries()) {
         const { label } = rows[i]!.value;
         if (scored.firstError === null) tooLong += 1;
