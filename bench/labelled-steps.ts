@@ -1,8 +1,7 @@
 // Paths and seeded outcomes -> what a labelled step costs in tokens, against the naive way.
 import type { Completion, ContextPiece, GenerateRequest, GenerateStats, OnFinished, Policy } from '#sipf/backend.js';
 import { keyedNumber } from '#sipf/hashing.js';
-import { type LabelItem, labelUnit } from '#sipf/method/label.js';
-import { type LabelOptions, LabelOptions as Options } from '#sipf/method/label-options.js';
+import { type LabelItem, type LabelOptions, labelUnit, LabelOptions as Options } from '#sipf/method/label.js';
 import { hardLabels } from '#sipf/method/step-labels.js';
 import { createRandom } from '#sipf/random.js';
 import type { Question, Sample, StepLabels } from '#sipf/records.js';

@@ -21,7 +21,8 @@ export { capPairs, pairQuestion } from './method/pair.ts';
 export { prmRows } from './method/prm-rows.ts';
 export { type BuildPrompt, makePrompter } from './method/prompt.ts';
 export { chooseQuestions, goldSample, samplePaths } from './method/sample.ts';
-export { type Scorer, scoreUnit } from './method/score.ts';
+export { scoreUnit } from './method/score.ts';
+export { openScorer, type Scorer, type ScorerName, type ScorerSource } from './method/scorers.ts';
 export { hardLabels, pathScore, softLabels } from './method/step-labels.ts';
 export {
   type Calibration,

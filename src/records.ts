@@ -123,14 +123,6 @@ export const PreferencePair = z.object({
 });
 export type PreferencePair = z.infer<typeof PreferencePair>;
 
-/** A model on disk. `hash` covers the weights (and adapter) and names it in other records. Paths are relative to the run directory where inside it. */
-export const Checkpoint = z.object({
-  model: z.string(),
-  adapter: z.string().nullable(),
-  hash: z.string(),
-});
-export type Checkpoint = z.infer<typeof Checkpoint>;
-
 /** One completion with its grade: the greedy one, or a sample for pass@k. Carries its question, so that it stands alone. */
 export const Answer = z.object({
   task: z.string(),
@@ -147,3 +139,11 @@ export const Answer = z.object({
   sample: z.number().int().optional(),
 });
 export type Answer = z.infer<typeof Answer>;
+
+/** A model on disk. `hash` covers the weights (and adapter) and names it in other records. Paths are relative to the run directory where inside it. */
+export const Checkpoint = z.object({
+  model: z.string(),
+  adapter: z.string().nullable(),
+  hash: z.string(),
+});
+export type Checkpoint = z.infer<typeof Checkpoint>;

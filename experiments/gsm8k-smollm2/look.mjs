@@ -3,7 +3,7 @@
 
 import { readRun } from '../../dist/pipeline/run-reader.js';
 import { createRandom } from '../../dist/random.js';
-import { withinGroupAuc } from '../../dist/statistics/intervals.js';
+import { withinGroupAuc } from '../../dist/statistics/auc.js';
 import { checkEquations } from '../../dist/tasks/math/equations.js';
 
 const mean = (values) => (values.length === 0 ? null : values.reduce((sum, value) => sum + value, 0) / values.length);

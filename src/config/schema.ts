@@ -6,14 +6,15 @@ import { messageOf, printable, SipfError, whyUnread } from '../errors.ts';
 import { parseJsonText } from '../io/json-text.ts';
 import { MOST } from '../limits.ts';
 import { AlignOptions, SftOptions } from '../method/align-rows.ts';
-import { EvaluateOptions } from '../method/evaluate-options.ts';
-import { LabelOptions } from '../method/label-options.ts';
+import { EvaluateOptions } from '../method/evaluate.ts';
+import { LabelOptions } from '../method/label.ts';
 import { MethodName } from '../method/methods.ts';
 import { PairOptions } from '../method/pair.ts';
 import { PrmOptions } from '../method/prm-rows.ts';
 import { PromptOptions } from '../method/prompt.ts';
-import { SampleOptions } from '../method/sample-options.ts';
+import { SampleOptions } from '../method/sample.ts';
 import { ScoreOptions } from '../method/score.ts';
+import { scorerNeeds } from '../method/scorers.ts';
 import { nearest } from '../nearest.ts';
 import { SandboxOptions } from '../sandboxes/open.ts';
 import { presetFor } from './presets.ts';
@@ -204,12 +205,11 @@ export function parseConfig(tree: unknown): Config {
 /** Settles `labels.mode: auto`, and refuses scans where complete tallies are needed: before any rollout is spent. */
 function withLabelMode(config: Config): Config {
   const { mode } = config.labels;
-  const why =
-    config.score.scorer === 'tallies'
-      ? 'score.scorer tallies'
-      : config.prm.targets === 'soft'
-        ? 'prm.targets soft'
-        : null;
+  const why = scorerNeeds(config.score.scorer, 'tallies')
+    ? `score.scorer ${config.score.scorer}`
+    : config.prm.targets === 'soft'
+      ? 'prm.targets soft'
+      : null;
   if (why !== null && mode === 'first-success') {
     throw new SipfError(
       'bad-config',

@@ -1,16 +1,72 @@
-// Stage 7: a policy and question sets -> graded greedy answers, accuracies, paired differences.
+// Stage 7: a policy and question sets -> graded answers, accuracies with intervals, paired differences.
+import { z } from 'zod';
 import type { Completion, Policy } from '../backend.ts';
-import { drawKey } from '../hashing.ts';
+import { described } from '../described.ts';
+import { MOST } from '../limits.ts';
 import type { Answer, PreferencePair, Question } from '../records.ts';
-import type { EvalReport, SetReport } from '../reports.ts';
-import { countInto, type StageOutput } from '../run/units.ts';
+import type { SetReport } from '../reports.ts';
+import type { StageOutput } from '../run/units.ts';
 import { pairedDifference, wilson } from '../statistics/intervals.ts';
-import type { FigureRules } from '../statistics/prm-figures.ts';
+import type { FigurePath } from '../statistics/prm-figures.ts';
 import { type Graded, type Task, taskOf } from '../task.ts';
-import type { EvaluateOptions } from './evaluate-options.ts';
-import { gradeBeside, gradeWithRetries } from './grade.ts';
+import { ask, type DrawContext, drawAndGrade, type Prefix, prefixOf } from './draw.ts';
 import type { BuildPrompt } from './prompt.ts';
-import { hardLabels, type LabelRule, type PathScoreRule, pathScore } from './step-labels.ts';
+import { CHEAP_RANKS } from './scorers.ts';
+import {
+  hardLabels,
+  type LabelledQuestion,
+  type LabelRule,
+  latestLabels,
+  type PathScoreRule,
+  pathScore,
+} from './step-labels.ts';
+
+/** One question set to evaluate on. */
+export const EvaluationSet = z.strictObject({
+  name: described(z.string().nullable().default(null), "A task. null: the run's own."),
+  data: described(
+    z.string().nullable().default(null),
+    "Its file or folder. null: the run's own data for its own task, else the hub.",
+  ),
+  split: described(z.enum(['train', 'valid', 'test']).default('valid'), 'Which of its questions.'),
+  limit: described(
+    z.number().int().positive().max(MOST.questions).nullable().default(null),
+    'The first n of them. null: all.',
+  ),
+});
+export type EvaluationSet = z.infer<typeof EvaluationSet>;
+
+export const EvaluateOptions = z.strictObject({
+  sets: described(
+    z.array(EvaluationSet).default([{ name: null, data: null, split: 'valid', limit: null }]),
+    'Question sets that every round is judged on, as JSON. Give a limit for shorter rounds; a few hundred questions show changes of five points or more.',
+  ),
+  final: described(
+    z.array(EvaluationSet).default([]),
+    'Question sets for the start, the last policy and the control, once, after the last round: the only place where test is read. Name one before you report a result.',
+  ),
+  control: described(
+    z.enum(['none', 'continued-sft']).default('none'),
+    'continued-sft: the warm-up policy is trained on worked solutions for as many optimizer tokens as the rounds spent, and judged with `final`. Use it to see what process feedback adds.',
+  ),
+  maxTokens: described(
+    z.number().int().positive().max(MOST.tokens).nullable().default(null),
+    "Longest answer in tokens. null: the task's own limit. Lower it for time, raise it where many answers are truncated.",
+  ),
+  logpPairs: described(
+    z.number().int().min(0).default(64),
+    'Pairs of each round whose log-probability is measured before and after alignment. 0: none. Raise it for closer figures.',
+  ),
+  gradeRetries: described(
+    z.number().int().min(0).max(MOST.retries).default(2),
+    'How often an answer is judged again after the judge itself failed. Raise it on a machine that is short of memory.',
+  ),
+  unit: described(
+    z.number().int().positive().max(MOST.unit).default(64),
+    'Questions that are answered and saved together. Lower it to lose less work at a stop; raise it for full batches.',
+  ),
+});
+export type EvaluateOptions = z.infer<typeof EvaluateOptions>;
 
 /** A question set with what it takes to put it to a model. */
 export interface OpenSet {
@@ -25,66 +81,67 @@ export interface AnswerItem {
   readonly question: Question;
 }
 
+/** How several samples of each question are drawn, for pass@k. */
+export interface SampledAnswers {
+  readonly count: number;
+  readonly temperature: number;
+  readonly topP?: number;
+  readonly topK?: number;
+  /** Same seed, same samples, whatever else is drawn. */
+  readonly seed: number;
+}
+
 export interface AnswerContext {
   readonly policy: Policy;
   readonly options: Pick<EvaluateOptions, 'maxTokens' | 'gradeRetries'>;
+  /** Absent: one greedy answer to each question. */
+  readonly sampled?: SampledAnswers | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Called with how many of the unit's questions are answered. */
   readonly onDone?: ((done: number) => void) | undefined;
 }
 
-/** Greedy answers to one unit of questions. */
-export async function answerUnit(
-  items: readonly AnswerItem[],
-  { policy, options, signal, onDone }: AnswerContext,
-): Promise<StageOutput<Answer>> {
-  const counts: Record<string, number> = {};
-  let done = 0;
-  const answers: (Answer | undefined)[] = items.map(() => undefined);
-  const requests = items.map(({ set, question }, index) => {
-    const prefix = set.prompt(question);
-    return {
-      // The question's id is for messages.
-      id: `${index} (${question.id})`,
-      context: [prefix],
-      key: drawKey({ seed: 0, stage: 'evaluate', iteration: 0, questionId: question.id, prefix, index: 0 }),
-      sampling: {
-        temperature: 0,
-        maxTokens: options.maxTokens ?? taskOf(set.task, question).maxTokens,
-        stopStrings: taskOf(set.task, question).stopStrings,
-      },
-    };
-  });
-  const grade = async (completion: Completion) => {
-    const index = Number.parseInt(completion.id, 10);
-    const item = items[index];
-    if (item === undefined) return;
-    const { text, finishReason } = completion;
-    const answered = { question: item.question, text, finishReason };
-    const graded = await gradeWithRetries(item.set.task, answered, options.gradeRetries, signal);
-    answers[index] = answerOf(item, completion, graded);
-  };
-  const { result: stats } = await gradeBeside((hand) => {
-    const onFinished = (finished: readonly Completion[]) => {
-      for (const completion of finished) hand(grade(completion));
-      done += finished.length;
-      onDone?.(done);
-      return [];
-    };
-    return policy.generate(requests, onFinished, { signal });
-  });
-  countInto(counts, 'promptTokens', stats.promptTokens);
-  countInto(counts, 'generatedTokens', stats.generatedTokens);
-  const records = answers.filter((answer) => answer !== undefined);
-  countInto(counts, 'errors', records.filter(({ outcome }) => outcome.kind === 'error').length);
-  return { records, counts };
+interface Asked extends Prefix {
+  readonly item: AnswerItem;
+  readonly answers: Answer[];
 }
 
-export function answerOf(
-  { set, question }: AnswerItem,
-  completion: Completion,
-  { extracted, outcome }: Graded,
-): Answer {
+/** Graded answers to one unit of questions, question by question. Counts promptTokens, generatedTokens, errors. */
+export async function answerUnit(
+  items: readonly AnswerItem[],
+  { policy, options, sampled, signal, onDone }: AnswerContext,
+): Promise<StageOutput<Answer>> {
+  const asked = items.map((item): Asked => {
+    const { set, question } = item;
+    return { ...prefixOf(set.task, question, set.prompt(question)), item, answers: [] };
+  });
+  const draws = asked.flatMap((prefix) => ask(prefix, sampled?.count ?? 1));
+  const context = { policy, ...drawingOf(options, sampled), signal };
+  const tokens = await drawAndGrade(draws, context, {
+    take: ({ prefix, index, completion, graded }) => {
+      const answer = answerOf(prefix.item, completion, graded);
+      prefix.answers[index] = sampled === undefined ? answer : { ...answer, sample: index };
+    },
+    onEnded: () => onDone?.(asked.filter(({ pending }) => pending === 0).length),
+  });
+  const records = asked.flatMap(({ answers }) => answers);
+  const errors = records.filter(({ outcome }) => outcome.kind === 'error').length;
+  return { records, counts: { ...tokens, errors } };
+}
+
+function drawingOf(
+  { maxTokens, gradeRetries }: AnswerContext['options'],
+  sampled: SampledAnswers | undefined,
+): Pick<DrawContext, 'key' | 'sampling' | 'gradeRetries'> {
+  if (sampled === undefined) {
+    const key = { seed: 0, stage: 'evaluate', iteration: 0 };
+    return { key, sampling: { temperature: 0, maxTokens }, gradeRetries };
+  }
+  const { count: _count, seed, ...sampling } = sampled;
+  return { key: { seed, stage: 'pass-at', iteration: 0 }, sampling: { ...sampling, maxTokens }, gradeRetries };
+}
+
+function answerOf({ set, question }: AnswerItem, completion: Completion, { extracted, outcome }: Graded): Answer {
   const { text, finishReason, tokenIds } = completion;
   return {
     task: taskOf(set.task, question).name,
@@ -150,15 +207,6 @@ function paired(before: Correct, after: Correct): SetReport['paired'] {
   return { ...rest, better: onlyA, worse: onlyB };
 }
 
-/** How the figures of step scores read what a run stores. */
-export function figureRules(task: Task, rule: LabelRule, path: PathScoreRule): FigureRules {
-  return {
-    hardLabels: (record) => hardLabels(record, rule),
-    pathScore: (scores) => pathScore(scores, path),
-    trueSteps: (question, steps) => taskOf(task, question).trueSteps?.(question, steps) ?? null,
-  };
-}
-
 /** Mean log-probability (over completion tokens, then over pairs) of both sides under one policy. */
 export async function meanPairLogps(
   policy: Policy,
@@ -180,53 +228,35 @@ function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / Math.max(1, values.length);
 }
 
-/** Warnings where a round's figures say that the loop cannot help. The first `ownSets` sets are the run's own tasks. */
-export function roundWarnings(
-  report: Pick<EvalReport, 'iteration' | 'sets' | 'pairs' | 'logps' | 'counts'>,
-  ownSets = 1,
-): string[] {
-  const warnings: string[] = [];
-  for (const { task, split, paired: change } of report.sets.slice(0, ownSets)) {
-    if (report.iteration === 0 || change === null || change.ci95[0] > 0 || change.ci95[1] < 0) continue;
-    const points = [change.difference, ...change.ci95].map((value) => (100 * value).toFixed(1));
-    warnings.push(
-      `No change shown on ${task}/${split}: ${points[0]} points (${points[1]} to ${points[2]}) against the round before. Evaluate on more questions, or expect little from this round.`,
-    );
-  }
-  const samples = report.counts['1-samples'];
-  if (samples !== undefined && (samples.drawn ?? 0) > 0) {
-    if ((samples.right ?? 0) === 0)
-      warnings.push(
-        'Every sample is wrong: no path can be chosen. Use easier questions (task.maxGoldSteps), a longer warm-up or a lower sampling.temperature.',
-      );
-    if ((samples.right ?? 0) === samples.drawn)
-      warnings.push(
-        'Every sample is right: no path can be rejected. Use harder questions or a higher sampling.temperature.',
-      );
-    if ((samples.kept ?? 0) === 0)
-      warnings.push(
-        'Every sample repeats a known path: nothing new to learn from. Raise sampling.temperature, or draw for other questions (sampling.rotate).',
-      );
-    if ((samples.error ?? 0) > 0) warnings.push(`${samples.error} samples could not be graded and were left out.`);
-    if ((samples.quotaUnmet ?? 0) > 0)
-      warnings.push(`${samples.quotaUnmet} questions did not reach sampling.quota within its budget.`);
-  }
-  const { pairs } = report;
-  if (pairs !== null && (pairs.questions ?? 0) > 0 && (pairs.questionsWithPairs ?? 0) < 0.05 * (pairs.questions ?? 0)) {
-    warnings.push(
-      `Only ${pairs.questionsWithPairs} of ${pairs.questions} questions gave pairs. Lower pairs.eta or draw more samples.`,
-    );
-  }
-  const { logps } = report;
-  if (
-    logps !== null &&
-    logps.n > 0 &&
-    logps.chosen.after < logps.chosen.before &&
-    logps.rejected.after >= logps.rejected.before
-  ) {
-    warnings.push(
-      'Alignment made chosen paths less and rejected paths more probable. Check pairs.eta and align.lambda.',
-    );
-  }
-  return warnings;
+export interface FigureRules {
+  readonly task: Task;
+  readonly labels: LabelRule;
+  readonly path: PathScoreRule;
+}
+
+/** The labelled and scored paths of a question, for the figures of a scorer. `scores`: step scores by sample id. */
+export function figurePaths(
+  { question, samples, labels }: LabelledQuestion,
+  scores: ReadonlyMap<string, readonly number[]>,
+  rules: FigureRules,
+): FigurePath[] {
+  const byId = new Map(samples.map((sample) => [sample.id, sample]));
+  return [...latestLabels(labels).values()].flatMap((record) => {
+    const sample = byId.get(record.sampleId);
+    const own = scores.get(record.sampleId);
+    if (sample === undefined || own === undefined) return [];
+    const path = { question, sample, labels: record };
+    return {
+      right: sample.outcome.kind === 'right',
+      scores: own,
+      labels: hardLabels(record, rules.labels),
+      truth: taskOf(rules.task, question).trueSteps?.(question, sample.steps) ?? null,
+      ranks: {
+        scores: pathScore(own, rules.path),
+        tallies: CHEAP_RANKS.tallies(path),
+        meanLogp: CHEAP_RANKS.meanLogp(path),
+        shortness: CHEAP_RANKS.shortness(path),
+      },
+    };
+  });
 }

@@ -1,15 +1,81 @@
-// Stage 2: samples and a simulator -> Monte-Carlo tallies of every step. Leaves hard or soft labels to step-labels.ts.
-import type { Completion, GenerateRequest, Policy } from '../backend.ts';
-import { drawKey } from '../hashing.ts';
-import type { Outcome, Question, Sample, StepLabels, StepTally } from '../records.ts';
+// Stage 2: samples and a simulator -> Monte-Carlo tallies of every step.
+
+import { z } from 'zod';
+import type { Policy } from '../backend.ts';
+import { described } from '../described.ts';
+import { MOST } from '../limits.ts';
+import type { Question, Sample, StepLabels, StepTally } from '../records.ts';
 import type { Counts } from '../reports.ts';
 import { countInto, type StageOutput } from '../run/units.ts';
-import { type Task, taskOf } from '../task.ts';
-import { fitsContext } from './fits.ts';
-import { gradeWithRetries } from './grade.ts';
-import type { LabelOptions } from './label-options.ts';
+import type { Task } from '../task.ts';
+import { withinContext } from './context-length.ts';
+import { ask, type Draw, type Drawn, drawAndGrade, type Prefix, prefixOf } from './draw.ts';
 import type { BuildPrompt } from './prompt.ts';
-import { samplingOf } from './sample.ts';
+import { fullTally, scan, stillNeeded } from './tallies.ts';
+
+export const LabelOptions = z.strictObject({
+  K: described(
+    z.number().int().positive().max(MOST.samples).default(8),
+    'Rollouts of a step. Raise it for surer labels where right rollouts are rare; time grows with it.',
+  ),
+  delta: described(
+    z.number().int().min(0).default(0),
+    'A step is correct when more than this many of its rollouts are right. Raise it where lucky answers make wrong steps correct.',
+  ),
+  mode: described(
+    z.enum(['auto', 'first-success', 'full']).default('auto'),
+    'first-success: stops a step at its first right rollout; hard labels stay exact. full: all K rollouts, for soft labels and the tallies scorer. auto: what the configuration needs. Set full to keep complete tallies.',
+  ),
+  closure: described(
+    z.enum(['monotone', 'none']).default('monotone'),
+    'monotone: a step is correct if a later one is, which saves rollouts. none: each step by its own rollouts (the paper). Take none to repeat the paper.',
+  ),
+  ownWitness: described(
+    z.boolean().default(false),
+    "A right path's own success settles all its steps, without rollouts: an outcome label, and an approximation. Set it true only where rollouts cost too much.",
+  ),
+  paths: described(
+    z.number().int().positive().nullable().default(null),
+    'Paths that are labelled in a round, half right and half wrong where there are enough, pairs of one question first. null: all. The first lever for the time of labelling.',
+  ),
+  heldOut: described(
+    z.number().min(0).max(1).default(0.1),
+    'Share of questions whose labels never train a PRM: all figures of the PRM come from them. Raise it where a warning says that nothing tells how good the PRM is.',
+  ),
+  relabel: described(
+    z.boolean().default(false),
+    'Labels the paths of earlier rounds again with the current simulator. Set it true where the policy changes much from round to round; the cost grows each round.',
+  ),
+  temperature: described(
+    z.number().positive().default(1),
+    'Randomness of rollouts. Keep it near sampling.temperature, so that labels speak of the policy as it samples.',
+  ),
+  topP: described(
+    z.number().positive().max(1).default(1),
+    'Nucleus sampling of rollouts: the likeliest tokens that hold this much probability. 1: all. Keep it as sampling.topP.',
+  ),
+  topK: described(
+    z.number().int().min(0).default(0),
+    'Only the k likeliest tokens in rollouts. 0: all. Keep it as sampling.topK.',
+  ),
+  maxTokens: described(
+    z.number().int().positive().max(MOST.tokens).nullable().default(null),
+    "Longest rollout in tokens. null: the task's own limit. Lower it for time, to no less than a path needs.",
+  ),
+  gradeRetries: described(
+    z.number().int().min(0).max(MOST.retries).default(2),
+    'How often a rollout is judged again after the judge itself failed. Raise it on a machine that is short of memory.',
+  ),
+  unit: described(
+    z.number().int().positive().max(MOST.unit).default(64),
+    'Questions that are labelled and saved together. Lower it to lose less work at a stop; a small unit leaves batches half empty.',
+  ),
+  lookahead: described(
+    z.number().int().positive().max(MOST.unit).default(32),
+    'Rollouts to keep running: with fewer steps under scan, each asks for several at once. Labels and records stay the same. 1: never. Change it for speed only.',
+  ),
+});
+export type LabelOptions = z.infer<typeof LabelOptions>;
 
 export interface LabelContext {
   readonly simulator: Policy;
@@ -30,24 +96,17 @@ export interface LabelItem {
 }
 
 /** A prefix of one question's paths, rolled out once however many paths share it. */
-interface Prefix {
-  /** Its place in the unit's list: names its rollouts. */
-  readonly place: number;
-  readonly pieces: readonly string[];
-  readonly item: LabelItem;
-  readonly prompt: string;
+interface StepPrefix extends Prefix {
   /** Outcome by rollout index; null: an infrastructure error; a hole: still running. */
   readonly results: (boolean | null | undefined)[];
   /** Length by rollout index. */
   readonly tokens: number[];
-  asked: number;
-  pending: number;
   waiting: Path[];
 }
 
 interface Path {
   readonly sample: Sample;
-  readonly prefixes: readonly Prefix[];
+  readonly prefixes: readonly StepPrefix[];
   readonly tallies: (StepTally | null)[];
   /** The step under scan. */
   at: number;
@@ -61,34 +120,28 @@ interface UnitContext extends LabelContext {
 
 const isOpen = ({ failed, tallies }: Path): boolean => !failed && tallies.includes(null);
 
-/** Labels the paths of one unit of questions. Rollouts of all of them share the slots; each prefix asks for one at a time, few prefixes for several (all K in full mode). */
+/**
+ * Labels the paths of one unit of questions. Rollouts of all of them share the slots.
+ * Each prefix asks for one rollout at a time, few prefixes for several (all K in full mode).
+ */
 export async function labelUnit(items: readonly LabelItem[], given: LabelContext): Promise<StageOutput<StepLabels>> {
+  const { simulator, options, seed, iteration, signal, onDone } = given;
   const counts: Record<string, number> = {};
-  const prefixes: Prefix[] = [];
+  const prefixes: StepPrefix[] = [];
   const paths = items.flatMap((item) => pathsOf(item, prefixes, given));
   const context: UnitContext = { ...given, paths };
   await setTooLongAside(paths, context, counts);
   const first = paths.filter(({ failed }) => !failed).flatMap((path) => advance(path, context));
-  const onFinished = async (finished: readonly Completion[]): Promise<GenerateRequest[]> => {
-    const next: GenerateRequest[] = [];
-    const judged = await Promise.all(finished.map((completion) => judge(completion, prefixes, context)));
-    for (const [i, completion] of finished.entries()) {
-      const prefix = record(completion, judged[i]!, counts);
-      if (context.options.mode === 'full' && prefix.pending > 0) continue;
-      const { waiting } = prefix;
-      prefix.waiting = [];
-      for (const path of waiting) next.push(...advance(path, context));
-    }
-    context.onDone?.(paths.filter((path) => !isOpen(path)).length);
-    return next;
-  };
-  if (first.length > 0) {
-    const stats = await context.simulator.generate(first, onFinished, { signal: context.signal });
-    countInto(counts, 'promptTokens', stats.promptTokens);
-    countInto(counts, 'generatedTokens', stats.generatedTokens);
-  }
-  countVain(prefixes, context, counts);
-  const paid = new Set<Prefix>();
+  const key = { seed, stage: 'rollout', iteration };
+  const drawContext = { policy: simulator, key, sampling: options, gradeRetries: options.gradeRetries, signal };
+  const tokens = await drawAndGrade(first, drawContext, {
+    take: (drawn) => record(drawn, counts),
+    next: (prefix) => (options.mode === 'full' && prefix.pending > 0 ? [] : resume(prefix, context)),
+    onEnded: () => onDone?.(paths.filter((path) => !isOpen(path)).length),
+  });
+  Object.assign(counts, tokens);
+  countVain(prefixes, options, counts);
+  const paid = new Set<StepPrefix>();
   return { records: paths.flatMap((path) => finish(path, context, { counts, paid })), counts };
 }
 
@@ -105,30 +158,19 @@ export async function* labelSteps(
   }
 }
 
-function pathsOf(item: LabelItem, prefixes: Prefix[], { task, prompt }: LabelContext): Path[] {
-  const text = prompt(item.question);
-  const byText = new Map<string, Prefix>();
-  return item.samples.map((sample) => {
-    const pieces = taskOf(task, item.question).pieces(sample.steps);
+function pathsOf({ question, samples }: LabelItem, prefixes: StepPrefix[], { task, prompt }: LabelContext): Path[] {
+  const whole = prefixOf(task, question, prompt(question));
+  const byText = new Map<string, StepPrefix>();
+  return samples.map((sample) => {
+    const pieces = whole.task.pieces(sample.steps);
     const own = sample.steps.slice(0, -1).map((_, j) => {
       const upTo = pieces.slice(0, j + 1);
-      const key = upTo.join('');
-      let prefix = byText.get(key);
-      if (prefix === undefined) {
-        prefix = {
-          place: prefixes.length,
-          pieces: upTo,
-          item,
-          prompt: text,
-          results: [],
-          tokens: [],
-          asked: 0,
-          pending: 0,
-          waiting: [],
-        };
-        byText.set(key, prefix);
-        prefixes.push(prefix);
-      }
+      const text = upTo.join('');
+      const known = byText.get(text);
+      if (known !== undefined) return known;
+      const prefix: StepPrefix = { ...whole, pieces: upTo, results: [], tokens: [], waiting: [] };
+      byText.set(text, prefix);
+      prefixes.push(prefix);
       return prefix;
     });
     return { sample, prefixes: own, tallies: own.map(() => null), at: own.length - 1, failed: false };
@@ -145,7 +187,7 @@ async function setTooLongAside(
     const longest = path.prefixes.at(-1);
     return longest === undefined ? [] : [{ path, text: [longest.prompt, ...longest.pieces] }];
   });
-  const fits = await fitsContext(
+  const fits = await withinContext(
     simulator,
     rolled.map(({ text }) => text),
   );
@@ -156,23 +198,28 @@ async function setTooLongAside(
   }
 }
 
+/** The rollouts that the paths waiting for a prefix need next. */
+function resume(prefix: StepPrefix, context: UnitContext): Draw<StepPrefix>[] {
+  const { waiting } = prefix;
+  prefix.waiting = [];
+  return waiting.flatMap((path) => advance(path, context));
+}
+
 /** Settles what is known of a path and returns the rollouts it needs next; none when it is done or waits for those of another path. */
-function advance(path: Path, context: UnitContext): GenerateRequest[] {
+function advance(path: Path, context: UnitContext): Draw<StepPrefix>[] {
   const { options } = context;
-  const requests: GenerateRequest[] = [];
   if (options.ownWitness && path.sample.outcome.kind === 'right') {
     for (const [j, tally] of path.tallies.entries()) path.tallies[j] = tally ?? implied(path.prefixes.length);
-    return requests;
+    return [];
   }
-  if (options.mode === 'full') return advanceFull(path, context);
+  if (options.mode === 'full') return advanceFull(path, options);
   while (path.at >= 0) {
     const prefix = path.prefixes[path.at];
-    if (prefix === undefined) return requests;
-    const { state } = scan(prefix, options);
-    if (state === 'open') return waitFor(path, prefix, ahead(prefix, context), context);
+    if (prefix === undefined) return [];
+    const { state, tally } = scan(prefix.results, options);
+    if (state === 'open') return waitFor(path, prefix, ahead(prefix, context));
     path.failed = state === 'failed';
-    if (path.failed) return requests;
-    const tally = tallyOf(prefix, options);
+    if (path.failed) return [];
     path.tallies[path.at] = tally;
     if (tally.correct > options.delta && options.closure === 'monotone') {
       for (let j = 0; j < path.at; j += 1) path.tallies[j] = implied(path.at);
@@ -180,30 +227,29 @@ function advance(path: Path, context: UnitContext): GenerateRequest[] {
     }
     path.at -= 1;
   }
-  return requests;
+  return [];
 }
 
-function advanceFull(path: Path, context: LabelContext): GenerateRequest[] {
-  const { options } = context;
-  const requests: GenerateRequest[] = [];
+function advanceFull(path: Path, { K }: LabelOptions): Draw<StepPrefix>[] {
+  const requests: Draw<StepPrefix>[] = [];
   for (const [j, prefix] of path.prefixes.entries()) {
     if (path.tallies[j] !== null || prefix.waiting.includes(path)) continue;
-    const need = stillNeeded(prefix, options);
-    if (need === 'done') path.tallies[j] = tallyOf(prefix, options);
+    const need = stillNeeded(prefix.results, K);
+    if (need === 'done') path.tallies[j] = fullTally(prefix.results, K);
     else if (need === 'failed') path.failed = true;
-    else requests.push(...waitFor(path, prefix, prefix.pending > 0 ? 0 : need, context));
+    else requests.push(...waitFor(path, prefix, prefix.pending > 0 ? 0 : need));
   }
   return requests;
 }
 
-function waitFor(path: Path, prefix: Prefix, count: number, context: LabelContext): GenerateRequest[] {
+function waitFor(path: Path, prefix: StepPrefix, count: number): Draw<StepPrefix>[] {
   prefix.waiting.push(path);
-  return rollOut(prefix, count, context);
+  return ask(prefix, count);
 }
 
 /** How many more rollouts the scan of a prefix asks for now: its next one, and where few prefixes are under scan also those it may come to need. */
-function ahead(prefix: Prefix, { options, paths }: UnitContext): number {
-  const { used, tally } = scan(prefix, options);
+function ahead(prefix: StepPrefix, { options, paths }: UnitContext): number {
+  const { used, tally } = scan(prefix.results, options);
   const share = options.lookahead === 1 ? 1 : Math.floor(options.lookahead / underScan(paths));
   const wanted = Math.min(Math.max(1, share), options.K - tally.run);
   return Math.max(0, wanted - (prefix.asked - used));
@@ -214,68 +260,14 @@ function underScan(paths: readonly Path[]): number {
   return new Set(paths.filter(isOpen).map(({ prefixes, at }) => prefixes[at])).size;
 }
 
-function rollOut(prefix: Prefix, count: number, context: LabelContext): GenerateRequest[] {
-  const { options, task, seed, iteration } = context;
-  const from = prefix.asked;
-  prefix.asked += count;
-  prefix.pending += count;
-  const text = prefix.prompt + prefix.pieces.join('');
-  const questionId = prefix.item.question.id;
-  return Array.from({ length: count }, (_, i) => ({
-    id: `${prefix.place}/${from + i}`,
-    context: [prefix.prompt, ...prefix.pieces],
-    key: drawKey({ seed, stage: 'rollout', iteration, questionId, prefix: text, index: from + i }),
-    sampling: samplingOf(options, taskOf(task, prefix.item.question)),
-  }));
-}
-
-interface Scan {
-  readonly state: 'done' | 'failed' | 'open';
-  /** Results looked at, in the order of their indices: those that asking for one at a time would have asked for so far. */
-  readonly used: number;
-  readonly tally: StepTally;
-}
-
-/** Takes a prefix's results one after another until a step is settled (more than delta right, or K), there are too many errors, or one is still running. */
-function scan({ results }: Prefix, { K, delta }: LabelOptions): Scan {
-  let [correct, run, used] = [0, 0, 0];
-  const after = (state: Scan['state']): Scan => {
-    const stop = run < K ? 'first-success' : 'full';
-    return { state, used, tally: { correct, run, stop, impliedBy: null } };
-  };
-  for (const result of results) {
-    if (result === undefined) break;
-    used += 1;
-    if (result !== null) run += 1;
-    if (result === true) correct += 1;
-    if (correct > delta || run >= K) return after('done');
-    if (used - run > K) return after('failed');
-  }
-  return after('open');
-}
-
-/** Rollouts a prefix still needs in full mode: valid ones count by index, so that scan and full mode settle on the very same ones. */
-function stillNeeded(prefix: Prefix, { K }: LabelOptions): number | 'done' | 'failed' {
-  const valid = prefix.results.filter((result) => result === true || result === false);
-  if (valid.length >= K) return 'done';
-  if (prefix.results.length - valid.length > K) return 'failed';
-  return K - valid.length;
-}
-
-function tallyOf(prefix: Prefix, options: LabelOptions): StepTally {
-  if (options.mode !== 'full') return scan(prefix, options).tally;
-  const valid = prefix.results.filter((result) => result === true || result === false).slice(0, options.K);
-  return { correct: valid.filter(Boolean).length, run: valid.length, stop: 'full', impliedBy: null };
-}
-
 /** Rollouts that were asked for ahead and not needed, and their tokens. */
-function countVain(prefixes: readonly Prefix[], { options }: LabelContext, counts: Record<string, number>): void {
+function countVain(prefixes: readonly StepPrefix[], options: LabelOptions, counts: Record<string, number>): void {
   if (options.mode === 'full') return;
-  for (const prefix of prefixes) {
-    const { used } = scan(prefix, options);
-    if (prefix.asked === used) continue;
-    countInto(counts, 'rolloutsInVain', prefix.asked - used);
-    countInto(counts, 'tokensInVain', sum(prefix.tokens.slice(used)));
+  for (const { results, asked, tokens } of prefixes) {
+    const { used } = scan(results, options);
+    if (asked === used) continue;
+    countInto(counts, 'rolloutsInVain', asked - used);
+    countInto(counts, 'tokensInVain', sum(tokens.slice(used)));
   }
 }
 
@@ -285,40 +277,19 @@ function implied(by: number): StepTally {
   return { correct: 0, run: 0, stop: 'first-success', impliedBy: by };
 }
 
-interface Judged {
-  readonly prefix: Prefix;
-  readonly index: number;
-  readonly outcome: Outcome;
-}
-
-async function judge(
-  { id, text: rest, finishReason }: Completion,
-  prefixes: readonly Prefix[],
-  { task, options, signal }: LabelContext,
-): Promise<Judged> {
-  const [at, index] = id.split('/').map(Number);
-  const prefix = prefixes[at ?? -1];
-  if (prefix === undefined || index === undefined) throw new Error(`Unknown rollout ${id}.`);
-  const { question } = prefix.item;
-  const text = prefix.pieces.join('') + rest;
-  const { outcome } = await gradeWithRetries(task, { question, text, finishReason }, options.gradeRetries, signal);
-  return { prefix, index, outcome };
-}
-
-function record(completion: Completion, { prefix, index, outcome }: Judged, counts: Record<string, number>): Prefix {
-  prefix.results[index] = outcome.kind === 'error' ? null : outcome.kind === 'right';
-  prefix.pending -= 1;
-  countInto(counts, 'rollouts');
-  countInto(counts, outcome.kind === 'error' ? 'rolloutErrors' : `rollouts:${outcome.kind}`);
-  if (completion.finishReason === 'length') countInto(counts, 'rolloutsTruncated');
+function record({ prefix, index, completion, graded }: Drawn<StepPrefix>, counts: Record<string, number>): void {
+  const { kind } = graded.outcome;
+  prefix.results[index] = kind === 'error' ? null : kind === 'right';
   prefix.tokens[index] = completion.tokenIds.length;
-  return prefix;
+  countInto(counts, 'rollouts');
+  countInto(counts, kind === 'error' ? 'rolloutErrors' : `rollouts:${kind}`);
+  if (completion.finishReason === 'length') countInto(counts, 'rolloutsTruncated');
 }
 
 interface Totals {
   readonly counts: Record<string, number>;
   /** Prefixes whose tokens a record has. */
-  readonly paid: Set<Prefix>;
+  readonly paid: Set<StepPrefix>;
 }
 
 function finish(path: Path, { options, simulator }: LabelContext, { counts, paid }: Totals): StepLabels[] {
@@ -334,8 +305,8 @@ function finish(path: Path, { options, simulator }: LabelContext, { counts, paid
   // A prefix's tokens are charged to the first path that it settled a step of: they do not depend on what ran when.
   const own = path.prefixes.filter((prefix, j) => (tallies[j]?.run ?? 0) > 0 && !paid.has(prefix));
   for (const prefix of own) paid.add(prefix);
-  const tokensOf = (prefix: Prefix): number =>
-    sum(options.mode === 'full' ? prefix.tokens : prefix.tokens.slice(0, scan(prefix, options).used));
+  const tokensOf = ({ results, tokens }: StepPrefix): number =>
+    sum(options.mode === 'full' ? tokens : tokens.slice(0, scan(results, options).used));
   const outcomeRight = sample.outcome.kind === 'right';
   const last: StepTally = { correct: outcomeRight ? 1 : 0, run: 0, stop: 'full', impliedBy: null };
   return [

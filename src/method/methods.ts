@@ -1,6 +1,6 @@
 // A method's name -> settings of the same stages (docs/method.md, section 3). The only place that knows methods by name.
 import { z } from 'zod';
-import type { ScoreOptions } from './score.ts';
+import { type ConfiguredScorer, type ScorerName, scorerNeeds } from './scorers.ts';
 
 export const MethodName = z.enum(['sipf', 'siof', 'random-pairs', 'online-rft', 'rft', 'continued-sft', 'sft']);
 export type MethodName = z.infer<typeof MethodName>;
@@ -36,13 +36,19 @@ export function roundsOf(method: Method, configured: number): number {
   return method.maxRounds === null ? configured : Math.min(configured, method.maxRounds);
 }
 
-/** What the configured scorer needs to be computed first. */
+/** What scores the paths of a method; null: nothing. */
+export function scorerOf({ feedback }: Method, configured: ConfiguredScorer): ScorerName | null {
+  if (feedback === 'none') return null;
+  return feedback === 'outcome' ? 'outcome' : configured;
+}
+
+/** What the scorer of a method needs to be computed first. */
 export function needs(
   method: Method,
-  scorer: ScoreOptions['scorer'],
+  configured: ConfiguredScorer,
 ): { labels: boolean; prm: boolean; calibration: boolean } {
-  const process = method.feedback === 'process';
-  const calibration = process && scorer === 'prm-logprob';
-  const prm = calibration || (process && scorer === 'prm');
-  return { labels: prm || (process && scorer === 'tallies'), prm, calibration };
+  const scorer = scorerOf(method, configured);
+  if (scorer === null) return { labels: false, prm: false, calibration: false };
+  const prm = scorerNeeds(scorer, 'prm');
+  return { labels: prm || scorerNeeds(scorer, 'tallies'), prm, calibration: scorerNeeds(scorer, 'calibration') };
 }

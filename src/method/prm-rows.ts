@@ -4,10 +4,10 @@ import type { PrmExample } from '../backend.ts';
 import { described } from '../described.ts';
 import { SipfError } from '../errors.ts';
 import { isForCalibration, isHeldOut } from '../hashing.ts';
-import type { Question, Sample, StepLabels } from '../records.ts';
+import type { StepLabels } from '../records.ts';
 import { type Task, taskOf } from '../task.ts';
 import type { BuildPrompt } from './prompt.ts';
-import { hardLabels, type LabelRule, softLabels } from './step-labels.ts';
+import { hardLabels, type LabelledQuestion, type LabelRule, latestLabels, softLabels } from './step-labels.ts';
 import { TrainSettings } from './train-settings.ts';
 
 export const PrmOptions = z.strictObject({
@@ -34,13 +34,6 @@ export interface PrmRowsArgs {
   readonly calibrates: boolean;
 }
 
-/** A labelled question: its samples by id (gold among them) and its label records, latest last. */
-export interface LabelledQuestion {
-  readonly question: Question;
-  readonly samples: readonly Sample[];
-  readonly labels: readonly StepLabels[];
-}
-
 export interface PrmRows {
   readonly examples: readonly PrmExample[];
   readonly counts: {
@@ -53,7 +46,7 @@ export interface PrmRows {
   };
 }
 
-/** PRM training rows from all labels so far; held-out questions give none. A path labelled twice counts with its latest labels. */
+/** PRM training rows from all labels so far; questions that are kept apart give none. */
 export async function prmRows(
   questions: AsyncIterable<LabelledQuestion> | Iterable<LabelledQuestion>,
   { task, prompt, targets, rule, gold, heldOut, calibrates }: PrmRowsArgs,
@@ -61,7 +54,7 @@ export async function prmRows(
   const examples: PrmExample[] = [];
   const counts = { paths: 0, gold: 0, heldOutPaths: 0, calibrationPaths: 0, steps: 0, correctSteps: 0 };
   for await (const { question, samples, labels } of questions) {
-    const latest = new Map(labels.map((record) => [record.sampleId, record]));
+    const latest = latestLabels(labels);
     if (isHeldOut(question.id, heldOut)) {
       counts.heldOutPaths += latest.size;
       continue;

@@ -1,13 +1,91 @@
-// Stage 1: questions and a policy -> distinct, graded samples. Leaves labels and scores to later stages.
-import type { Completion, GenerateRequest, GenerateStats, Policy, SamplingOptions } from '../backend.ts';
-import { drawKey, keyedOrder } from '../hashing.ts';
+// Stage 1: questions and a policy -> distinct, graded samples.
+
+import { z } from 'zod';
+import type { Policy } from '../backend.ts';
+import { described } from '../described.ts';
+import { keyedOrder } from '../hashing.ts';
+import { MOST } from '../limits.ts';
 import type { Question, Sample } from '../records.ts';
 import type { Counts } from '../reports.ts';
 import { countInto, inUnits, type StageOutput } from '../run/units.ts';
-import { type Graded, type Task, taskOf } from '../task.ts';
-import { gradeBeside, gradeWithRetries } from './grade.ts';
+import type { Task } from '../task.ts';
+import { ask, type Drawn, drawAndGrade, type Prefix, prefixOf } from './draw.ts';
 import type { BuildPrompt } from './prompt.ts';
-import type { SampleOptions } from './sample-options.ts';
+
+export const Quota = z.strictObject({
+  right: described(
+    z.number().int().min(0).default(4),
+    'Distinct right paths that each question should have. Raise it for more chosen paths a question.',
+  ),
+  wrong: described(
+    z.number().int().min(0).default(4),
+    'Distinct wrong paths that each question should have. Raise it for more rejected paths a question.',
+  ),
+  round: described(
+    z.number().int().positive().default(4),
+    'Samples that are drawn at a time until both are there. Raise it for fuller batches and some waste.',
+  ),
+  budget: described(
+    z.number().int().positive().default(32),
+    'Most samples of one question. Lower it where hard questions take most of the time.',
+  ),
+});
+
+export const SampleOptions = z.strictObject({
+  questions: described(
+    z.number().int().positive().nullable().default(null),
+    'Questions of a round. null: all. The first lever for the time of a round.',
+  ),
+  rotate: described(
+    z.boolean().default(false),
+    'Each round takes the next questions instead of the same ones. Set it true where `questions` is less than all.',
+  ),
+  samples: described(
+    z.number().int().positive().max(MOST.samples).default(8),
+    'Paths that are drawn for each question. Raise it where few questions have a right and a wrong path.',
+  ),
+  temperature: described(
+    z.number().positive().default(1),
+    'Randomness of drawing. Raise it where paths repeat each other, lower it where nearly all are wrong.',
+  ),
+  topP: described(
+    z.number().positive().max(1).default(1),
+    'Nucleus sampling: the likeliest tokens that hold this much probability. 1: all. Lower it (0.95) against rare nonsense.',
+  ),
+  topK: described(
+    z.number().int().min(0).default(0),
+    'Only the k likeliest tokens. 0: all. Set it (50) against rare nonsense.',
+  ),
+  maxTokens: described(
+    z.number().int().positive().max(MOST.tokens).nullable().default(null),
+    "Longest path in tokens. null: the task's own limit. Lower it for time, raise it where many paths are truncated.",
+  ),
+  quota: described(
+    Quota.nullable().default(null),
+    'After the first `samples`, draws more until each question has enough distinct right and wrong paths. null: off. Use it where some questions are much harder than others.',
+  ),
+  gold: described(
+    z.boolean().default(true),
+    "Worked solutions count as samples too. Set it false to learn from the policy's own paths alone.",
+  ),
+  distinct: described(
+    z.boolean().default(true),
+    'Leaves out a path with the same equations (or nearly the same words, or program) as one before. Set it false to keep repetitions.',
+  ),
+  dropFalseEquations: described(
+    z.boolean().default(false),
+    'Leaves out a path that holds a false equation. Set it true where right answers with wrong sums should not be learnt.',
+  ),
+  gradeRetries: described(
+    z.number().int().min(0).max(MOST.retries).default(2),
+    'How often a path is judged again after the judge itself failed. Raise it on a machine that is short of memory.',
+  ),
+  unit: described(
+    z.number().int().positive().max(MOST.unit).default(16),
+    'Questions that are drawn and saved together. Lower it to lose less work at a stop; raise it for full batches.',
+  ),
+});
+export type SampleOptions = z.infer<typeof SampleOptions>;
 
 export interface SampleContext {
   readonly policy: Policy;
@@ -29,12 +107,9 @@ export interface SampleItem {
   readonly addGold: boolean;
 }
 
-interface Drawing {
+interface Drawing extends Prefix {
   readonly item: SampleItem;
-  readonly prompt: string;
   readonly found: Sample[];
-  drawn: number;
-  pending: number;
 }
 
 /** The questions of round `iteration`, in the order of `questions`. */
@@ -70,19 +145,6 @@ export function goldSample(question: Question): Sample | null {
   };
 }
 
-export function samplingOf(
-  options: { temperature: number; topP: number; topK: number; maxTokens: number | null },
-  task: Task,
-): SamplingOptions {
-  return {
-    temperature: options.temperature,
-    topP: options.topP,
-    topK: options.topK,
-    maxTokens: options.maxTokens ?? task.maxTokens,
-    stopStrings: task.stopStrings,
-  };
-}
-
 /**
  * Drops paths that repeat another one of equal outcome, of this round or a known one. Gold does not count: a policy's own right path
  * stays, also where it says what the solution says, or there would be nothing left to choose.
@@ -105,42 +167,20 @@ export function keepDistinct(task: Task, known: readonly Sample[], fresh: readon
 
 /** Draws the samples of one unit of questions; requests of all of them share the slots. */
 export async function sampleUnit(items: readonly SampleItem[], context: SampleContext): Promise<StageOutput<Sample>> {
-  const { policy, options } = context;
+  const { policy, options, seed, iteration, signal, onDone } = context;
   const counts: Record<string, number> = {};
-  const drawings = items.map((item) => ({
-    item,
-    prompt: context.prompt(item.question),
-    found: goldOf(item),
-    drawn: 0,
-    pending: 0,
-  }));
-  const first = drawings.flatMap((drawing) => draw(drawings, drawing, firstDraw(options), context));
-  const { result: stats, grades } = await gradeBeside<GenerateStats, Taken>((hand) => {
-    const onFinished = async (finished: readonly Completion[]): Promise<GenerateRequest[]> => {
-      const places = finished.map(({ id }) => placeOf(drawings, id));
-      const grade = (place: Place, i: number) => gradeOf(place, finished[i]!, context);
-      // Only a quota makes further draws depend on outcomes.
-      const known = options.quota === null ? [] : await Promise.all(places.map(grade));
-      const next: GenerateRequest[] = [];
-      for (const [i, place] of places.entries()) {
-        const { drawing } = place;
-        drawing.pending -= 1;
-        const taken = known[i];
-        if (taken === undefined) hand(grade(place, i));
-        else {
-          take(taken, context, counts);
-          if (drawing.pending === 0) next.push(...draw(drawings, drawing, moreNeeded(drawing, context), context));
-        }
-      }
-      context.onDone?.(drawings.filter(({ pending }) => pending === 0).length);
-      return next;
-    };
-    return policy.generate(first, onFinished, { signal: context.signal });
+  const drawings = items.map((item) => drawingOf(item, context));
+  const first = drawings.flatMap((drawing) => ask(drawing, firstDraw(options)));
+  const key = { seed, stage: 'sample', iteration };
+  const drawContext = { policy, key, sampling: options, gradeRetries: options.gradeRetries, signal };
+  const tokens = await drawAndGrade(first, drawContext, {
+    take: (drawn) => take(drawn, context, counts),
+    // Only a quota makes further draws depend on outcomes.
+    next: options.quota === null ? undefined : (drawing) => ask(drawing, moreNeeded(drawing, options)),
+    onEnded: () => onDone?.(drawings.filter(({ pending }) => pending === 0).length),
   });
-  for (const taken of grades) take(taken, context, counts);
-  countInto(counts, 'promptTokens', stats.promptTokens);
-  countInto(counts, 'generatedTokens', stats.generatedTokens);
-  return { records: drawings.flatMap((drawing) => finish(drawing, context, counts)), counts };
+  Object.assign(counts, tokens);
+  return { records: drawings.flatMap((drawing) => finish(drawing, options, counts)), counts };
 }
 
 /** The stage on its own: streams the samples of `questions`, unit by unit. */
@@ -157,106 +197,68 @@ export async function* samplePaths(
   }
 }
 
-function goldOf(item: SampleItem): Sample[] {
+function drawingOf(item: SampleItem, { task, prompt }: SampleContext): Drawing {
   const gold = item.addGold ? goldSample(item.question) : null;
-  return gold === null ? [] : [gold];
+  const found = gold === null ? [] : [gold];
+  return { ...prefixOf(task, item.question, prompt(item.question)), item, found };
 }
 
 function firstDraw({ samples, quota }: SampleOptions): number {
   return quota === null ? samples : Math.min(samples, quota.budget);
 }
 
-function draw(all: readonly Drawing[], drawing: Drawing, count: number, context: SampleContext): GenerateRequest[] {
-  const { seed, iteration, task, options } = context;
-  const from = drawing.drawn;
-  drawing.drawn += count;
-  drawing.pending += count;
-  const questionId = drawing.item.question.id;
-  return Array.from({ length: count }, (_, i) => ({
-    // The question's id is for messages.
-    id: `${all.indexOf(drawing)}/${from + i} (${questionId})`,
-    context: [drawing.prompt],
-    key: drawKey({ seed, stage: 'sample', iteration, questionId, prefix: drawing.prompt, index: from + i }),
-    sampling: samplingOf(options, taskOf(task, drawing.item.question)),
-  }));
-}
-
-function moreNeeded(drawing: Drawing, { task, options }: SampleContext): number {
-  const { quota } = options;
-  if (quota === null) return 0;
-  const paths = drawing.found.filter(({ source }) => source === 'policy');
-  const own = taskOf(task, drawing.item.question);
-  const kept = options.distinct ? keepDistinct(own, drawing.item.known, paths) : paths;
+/** How many more samples a question needs for its quota, once all that were asked for have ended. */
+function moreNeeded({ task, item, found, asked, pending }: Drawing, { quota, distinct }: SampleOptions): number {
+  if (quota === null || pending > 0) return 0;
+  const paths = found.filter(({ source }) => source === 'policy');
+  const kept = distinct ? keepDistinct(task, item.known, paths) : paths;
   const right = kept.filter(({ outcome }) => outcome.kind === 'right').length;
   if (right >= quota.right && kept.length - right >= quota.wrong) return 0;
-  return Math.max(0, Math.min(quota.round, quota.budget - drawing.drawn));
-}
-
-interface Place {
-  readonly drawing: Drawing;
-  readonly index: number;
-}
-
-interface Taken extends Place {
-  readonly completion: Completion;
-  readonly graded: Graded;
-}
-
-function placeOf(drawings: readonly Drawing[], id: string): Place {
-  const [at, index] = id.split(' ', 1)[0]?.split('/').map(Number) ?? [];
-  const drawing = drawings[at ?? -1];
-  if (drawing === undefined || index === undefined) throw new Error(`Unknown completion ${id}.`);
-  return { drawing, index };
-}
-
-async function gradeOf(place: Place, completion: Completion, { task, options, signal }: SampleContext): Promise<Taken> {
-  const { question } = place.drawing.item;
-  const { text, finishReason } = completion;
-  const graded = await gradeWithRetries(task, { question, text, finishReason }, options.gradeRetries, signal);
-  return { ...place, completion, graded };
+  return Math.max(0, Math.min(quota.round, quota.budget - asked));
 }
 
 function take(
-  { drawing, index, completion, graded }: Taken,
-  { task, policy, iteration }: SampleContext,
+  { prefix, index, completion, graded }: Drawn<Drawing>,
+  { policy, iteration }: SampleContext,
   counts: Record<string, number>,
 ): void {
-  const { text, finishReason } = completion;
-  const { question } = drawing.item;
+  const { text, finishReason, tokenIds, logps } = completion;
+  const { question, task, found } = prefix;
   const { extracted, outcome } = graded;
   countInto(counts, 'drawn');
   countInto(counts, outcome.kind === 'wrong' ? `wrong:${outcome.reason}` : outcome.kind);
   if (outcome.kind === 'error') return;
-  drawing.found.push({
+  found.push({
     id: `${question.id}/${iteration}/${index}`,
     questionId: question.id,
     source: 'policy',
     iteration,
     index,
     policy: policy.hash,
-    steps: taskOf(task, question).split(text),
+    steps: task.split(text),
     finishReason,
-    tokens: completion.tokenIds.length,
-    sumLogp: completion.logps.reduce((sum, logp) => sum + logp, 0),
+    tokens: tokenIds.length,
+    sumLogp: logps.reduce((sum, logp) => sum + logp, 0),
     extracted,
     outcome,
   });
 }
 
-function finish({ item, found }: Drawing, context: SampleContext, counts: Record<string, number>): Sample[] {
-  const { options } = context;
-  const task = taskOf(context.task, item.question);
+function finish(
+  { task, item, found }: Drawing,
+  { dropFalseEquations, distinct, quota }: SampleOptions,
+  counts: Record<string, number>,
+): Sample[] {
   const gold = found.filter(({ source }) => source === 'gold');
   const drawn = found.filter(({ source }) => source === 'policy').sort((a, b) => a.index - b.index);
-  const clean = options.dropFalseEquations ? drawn.filter(({ steps }) => !task.hasFalseEquation(steps)) : drawn;
-  const kept = options.distinct ? keepDistinct(task, item.known, clean) : clean;
+  const clean = dropFalseEquations ? drawn.filter(({ steps }) => !task.hasFalseEquation(steps)) : drawn;
+  const kept = distinct ? keepDistinct(task, item.known, clean) : clean;
   countInto(counts, 'falseEquationsDropped', drawn.length - clean.length);
   countInto(counts, 'duplicates', clean.length - kept.length);
   countInto(counts, 'gold', gold.length);
   countInto(counts, 'kept', kept.length);
   const right = kept.filter(({ outcome }) => outcome.kind === 'right').length;
   countInto(counts, 'keptRight', right);
-  const { quota } = options;
   if (quota !== null && (right < quota.right || kept.length - right < quota.wrong)) countInto(counts, 'quotaUnmet');
   return [...gold, ...kept];
 }

@@ -1,9 +1,21 @@
-// Tallies -> hard or soft step labels, and step scores -> a path score. Pure; leaves storage to the records.
+// Tallies -> hard or soft step labels, and step scores -> a path score.
 import { SipfError } from '../errors.ts';
-import type { StepLabels, StepScores, StepTally } from '../records.ts';
-import type { LabelOptions } from './label-options.ts';
+import type { Question, Sample, StepLabels, StepScores, StepTally } from '../records.ts';
+import type { LabelOptions } from './label.ts';
 
 export type LabelRule = Pick<LabelOptions, 'delta' | 'closure' | 'ownWitness'>;
+
+/** A question with its samples so far, and their labels, latest last. */
+export interface LabelledQuestion {
+  readonly question: Question;
+  readonly samples: readonly Sample[];
+  readonly labels: readonly StepLabels[];
+}
+
+/** By sample id: a path labelled twice counts with its latest labels. */
+export function latestLabels(labels: readonly StepLabels[]): Map<string, StepLabels> {
+  return new Map(labels.map((record) => [record.sampleId, record]));
+}
 
 /**
  * Hard labels c_j = 1 if tally_j > delta, with the last step's label the outcome itself (docs/method.md, sections 1 and 5).

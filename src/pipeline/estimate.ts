@@ -2,6 +2,7 @@
 import type { ModelFacts } from '../backend.ts';
 import type { Config } from '../config/schema.ts';
 import { METHODS, needs, roundsOf } from '../method/methods.ts';
+import { scorerNeeds } from '../method/scorers.ts';
 import { stepsForTokens, type TrainSettings } from '../method/train-settings.ts';
 
 /** Tokens of one stage. `forward`: read or written without gradients; `train`: forward and backward. */
@@ -192,9 +193,10 @@ function roundEstimates(config: Config, typical: Typical, k: number): RoundCost[
       size: typical.verifierSize,
       ...training(prm.train, k * labelled * (1 - labels.heldOut * (need.calibration ? 2 : 1)), rowTokens(typical, 1)),
     });
-  const { verifierSize } = typical;
-  const sizes = { prm: [verifierSize], logprob: [1], 'prm-logprob': [verifierSize, 1], tallies: [], oracle: [] };
-  const readers: readonly number[] = sizes[score.scorer];
+  const readers = [
+    ...(scorerNeeds(score.scorer, 'prm') ? [typical.verifierSize] : []),
+    ...(scorerNeeds(score.scorer, 'policy') ? [1] : []),
+  ];
   const scorers = readers.length;
   if (method.feedback === 'process' && scorers > 0) {
     // Paths of one question share its prompt; questions that can give no pair are left out.

@@ -4,20 +4,19 @@ import { readRecords } from '../io/jsonl.ts';
 import {
   type AnswerItem,
   answerUnit,
-  figureRules,
+  type EvaluationSet,
+  figurePaths,
   meanPairLogps,
   type OpenSet,
-  roundWarnings,
   setReports,
 } from '../method/evaluate.ts';
-import type { EvaluationSet } from '../method/evaluate-options.ts';
 import { type BuildPrompt, makePrompter, type PrompterArgs } from '../method/prompt.ts';
 import { Answer, type Checkpoint, PreferencePair, type StepScores } from '../records.ts';
-import type { Trained } from '../reports.ts';
-import { type Counts, EvalReport, FinalReport, type PairLogps, type ScoreFigures } from '../reports.ts';
+import { type Counts, EvalReport, FinalReport, type PairLogps, type ScoreFigures, type Trained } from '../reports.ts';
 import type { StageName } from '../run/marker.ts';
 import { inUnits } from '../run/units.ts';
-import { type FigureItem, figureWarnings, scoreFigures } from '../statistics/prm-figures.ts';
+import { type FigurePath, scoreFigures } from '../statistics/prm-figures.ts';
+import { figureWarnings, roundWarnings } from '../statistics/warnings.ts';
 import type { Shot, Task } from '../task.ts';
 import { addCosts, flopsOf, NO_COST, type TokenCost } from './estimate.ts';
 import { type LoadedSet, nameOfSet, type Seen, sharedWarnings, sizeWarning } from './question-sets.ts';
@@ -211,13 +210,14 @@ async function figuresByTask(loop: Loop, k: number, members: readonly Task[]): P
 /** Of all questions, or of those of one task of a mixture. */
 async function heldOutFigures(loop: Loop, k: number, only?: string): Promise<ScoreFigures> {
   const { config, task } = loop;
-  const items = async function* (): AsyncGenerator<FigureItem> {
-    for await (const { question, samples, labels, scores } of everything(loop, k, { labels: true, scores: true })) {
-      if (!isHeldOut(question.id, config.labels.heldOut) || (only ?? question.task) !== question.task) continue;
-      yield { question, samples, labels, scores: stepScores(scores) };
-    }
-  };
-  return scoreFigures(items(), figureRules(task, config.labels, config.score.path));
+  const rules = { task, labels: config.labels, path: config.score.path };
+  const groups: FigurePath[][] = [];
+  for await (const { scores, ...item } of everything(loop, k, { labels: true, scores: true })) {
+    const { id, task: own } = item.question;
+    if (!isHeldOut(id, config.labels.heldOut) || (only ?? own) !== own) continue;
+    groups.push(figurePaths(item, stepScores(scores), rules));
+  }
+  return scoreFigures(groups);
 }
 
 function stepScores(records: readonly StepScores[]): Map<string, readonly number[]> {

@@ -6,7 +6,7 @@ import { basename, dirname, join } from 'node:path';
 import type { Config } from '../config/schema.ts';
 import { SipfError } from '../errors.ts';
 import { canonicalJson } from '../hashing.ts';
-import type { EvaluationSet } from '../method/evaluate-options.ts';
+import type { EvaluationSet } from '../method/evaluate.ts';
 import type { Question } from '../records.ts';
 import { countShared, questionKey } from '../same-question.ts';
 import { wilson } from '../statistics/intervals.ts';

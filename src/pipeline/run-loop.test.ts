@@ -11,7 +11,7 @@ import { type Config, type ConfigInput, parseConfig } from '../config/schema.ts'
 import { SipfError } from '../errors.ts';
 import { nodeDisk } from '../io/files.ts';
 import { METHODS, type MethodName } from '../method/methods.ts';
-import { StepCalibration } from '../method/step-calibration.ts';
+import { ScoreCalibration } from '../method/score-calibration.ts';
 import type { LogEvent, ProgressEvent } from '../run/events.ts';
 import { Lock } from '../run/lock.ts';
 import type { LoadOptions } from '../task.ts';
@@ -136,7 +136,7 @@ describe('runLoop', () => {
     const file = join(out, 'iteration-1', '4-calibration.json');
     expect(existsSync(file)).toBe(scorer === 'prm-logprob');
     if (!existsSync(file)) return;
-    expect(StepCalibration.parse(JSON.parse(readFileSync(file, 'utf8'))).steps).toBeGreaterThan(10);
+    expect(ScoreCalibration.parse(JSON.parse(readFileSync(file, 'utf8'))).steps).toBeGreaterThan(10);
     expect(rounds[1]?.counts['4-calibration']?.scoredTokens).toBeGreaterThan(0);
     expect(rounds[1]?.scores?.questions).toBeGreaterThan(0);
   });

@@ -6,17 +6,18 @@ import { createScriptedBackend } from '../backends/scripted.ts';
 import { loadConfig, parseConfig } from '../config/schema.ts';
 import { isForCalibration, isHeldOut } from '../hashing.ts';
 import { choosePaths } from '../method/choose-paths.ts';
-import { figureRules } from '../method/evaluate.ts';
+import { figurePaths } from '../method/evaluate.ts';
 import { checkPrmRows, prmRows } from '../method/prm-rows.ts';
 import { makePrompter, PromptOptions } from '../method/prompt.ts';
-import { chooseQuestions, samplePaths, sampleUnit } from '../method/sample.ts';
-import { SampleOptions } from '../method/sample-options.ts';
+import { chooseQuestions, SampleOptions, samplePaths, sampleUnit } from '../method/sample.ts';
 import { scoreUnit, shuffleScores } from '../method/score.ts';
-import { fitStepCalibration } from '../method/step-calibration.ts';
+import { scoreCalibration } from '../method/score-calibration.ts';
+import { openScorer, type ScorerName, type ScorerSource } from '../method/scorers.ts';
 import { hardLabels, pathScore, pathScores, softLabels } from '../method/step-labels.ts';
 import type { Question, Sample, StepLabels } from '../records.ts';
 import { byQuestion, inUnits, joinQuestions } from '../run/units.ts';
-import { figureWarnings, scoreFigures } from '../statistics/prm-figures.ts';
+import { scoreFigures } from '../statistics/prm-figures.ts';
+import { figureWarnings } from '../statistics/warnings.ts';
 import { estimate, flopsOf } from './estimate.ts';
 import { loadShots } from './shots.ts';
 
@@ -265,20 +266,22 @@ describe('labels and scores', () => {
       ),
     ).rejects.toThrow(/Expected the sample/);
 
-    await using prm = await backend.openPrm({ model: 'base' });
-    const scored = await scoreUnit(items, { scorer: { kind: 'prm', prm }, task: sumsTask, prompt });
+    const openPrm = () => backend.openPrm({ model: 'base' });
+    const openPolicy = () => backend.openPolicy({ model: 'base' });
+    const score = async (name: ScorerName, source: ScorerSource = {}) => {
+      await using scorer = await openScorer(name, { prm: openPrm, policy: openPolicy, ...source });
+      return scoreUnit(items, { scorer, task: sumsTask, prompt });
+    };
+    const scored = await score('prm');
     expect(scored.records).toHaveLength(samples.length);
-    await using policy = await backend.openPolicy({ model: 'base' });
-    const prior = fitStepCalibration([]);
-    const alone = { kind: 'prm-logprob', prm, policy, calibration: prior } as const;
-    const weighed = await scoreUnit(items, { scorer: alone, task: sumsTask, prompt });
+    const prior = scoreCalibration([]);
+    const weighed = await score('prm-logprob', { calibration: async () => prior });
     expect(weighed.counts.scoredTokens).toBeGreaterThan(1.5 * (scored.counts.scoredTokens ?? 0));
     for (const [i, { scorer, scores }] of weighed.records.entries()) {
       expect(scorer).toBe('prm-logprob');
       for (const [j, value] of scores!.entries()) expect(value).toBeCloseTo(scored.records[i]!.scores![j] ?? -1, 5);
     }
-    const surprised = { ...alone, calibration: { ...prior, minLogp: 2 } };
-    const lower = await scoreUnit(items, { scorer: surprised, task: sumsTask, prompt });
+    const lower = await score('prm-logprob', { calibration: async () => ({ ...prior, minLogp: 2 }) });
     for (const [i, { scores }] of lower.records.entries())
       for (const [j, value] of scores!.entries()) expect(value).toBeLessThan(weighed.records[i]!.scores![j] ?? 0);
     const longest = Math.max(
@@ -286,6 +289,7 @@ describe('labels and scores', () => {
         item.samples.map(({ steps }) => prompt(item.question).length + sumsTask.pieces(steps).join('').length),
       ),
     );
+    await using prm = await openPrm();
     const small: typeof prm = {
       ...prm,
       contextLength: longest,
@@ -293,29 +297,26 @@ describe('labels and scores', () => {
       countTokens: (texts) => prm.countTokens(texts),
       [Symbol.asyncDispose]: async () => {},
     };
-    const cut = await scoreUnit(items, { scorer: { kind: 'prm', prm: small }, task: sumsTask, prompt });
+    const cut = await score('prm', { prm: async () => small });
     expect(cut.counts.pathsTooLong).toBeGreaterThan(0);
     const known = cut.records.filter(({ scores }) => scores !== null);
     expect(cut.counts).toMatchObject({ paths: known.length, unscored: cut.counts.pathsTooLong });
     expect(cut.records.map(({ sampleId }) => sampleId)).toEqual(scored.records.map(({ sampleId }) => sampleId));
     expect(scored.records).toEqual(expect.arrayContaining(known));
     expect(pathScores(cut.records, 'mean').size).toBe(known.length);
-    const tallied = await scoreUnit(items, { scorer: { kind: 'tallies' }, task: sumsTask, prompt });
+    const tallied = await score('tallies');
     expect(tallied.counts.unscored).toBe(0);
     expect(tallied.records.find(({ sampleId }) => !sampleId.endsWith('gold'))?.scores?.[0]).toBe(0.5);
-    const outcome = await scoreUnit(items, { scorer: { kind: 'outcome' }, task: sumsTask, prompt });
+    const outcome = await score('outcome');
     expect(new Set(outcome.records.flatMap(({ scores }) => scores))).toEqual(new Set([0, 1]));
 
-    const withScores = (scores: typeof scored.records) =>
-      items.map((item) => ({
-        ...item,
-        scores: new Map(
-          scores
-            .filter(({ questionId }) => questionId === item.question.id)
-            .map((one) => [one.sampleId, one.scores ?? []]),
-        ),
-      }));
-    const figures = await scoreFigures(withScores(scored.records), figureRules(sumsTask, rule, 'mean'));
+    const figuresOf = (records: typeof scored.records) => {
+      const scores = new Map(records.map((one) => [one.sampleId, one.scores ?? []]));
+      return scoreFigures(
+        items.map((item) => figurePaths(item, scores, { task: sumsTask, labels: rule, path: 'mean' })),
+      );
+    };
+    const figures = figuresOf(scored.records);
     expect(figures.aucOutcome.scores?.value).toBeGreaterThan(0.8);
     expect(figures.trueSteps?.scores?.value).toBeGreaterThan(0.9);
     expect(figures.calibration.bins).toHaveLength(10);
@@ -323,7 +324,7 @@ describe('labels and scores', () => {
       ...one,
       scores: one.scores!.map((_, j) => ((i * 7 + j * 3) % 10) / 10),
     }));
-    const poor = await scoreFigures(withScores(noise), figureRules(sumsTask, rule, 'mean'));
+    const poor = figuresOf(noise);
     expect(figureWarnings(poor).join('\n')).toMatch(/better than chance/);
   });
 });

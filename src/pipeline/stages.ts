@@ -4,13 +4,14 @@ import type { Config } from '../config/schema.ts';
 import { readRecords } from '../io/jsonl.ts';
 import { choosePaths } from '../method/choose-paths.ts';
 import { type LabelItem, labelUnit } from '../method/label.ts';
-import { type Method, needs } from '../method/methods.ts';
+import { type Method, needs, scorerOf } from '../method/methods.ts';
 import { canPair, capPairs, type PairItem, pairCounts, pairQuestion, rightRows } from '../method/pair.ts';
 import type { BuildPrompt } from '../method/prompt.ts';
 import { chooseQuestions, type SampleItem, sampleUnit } from '../method/sample.ts';
-import { type ScoreItem, type Scorer, scoreUnit, shuffleScores } from '../method/score.ts';
-import type { StepCalibration } from '../method/step-calibration.ts';
-import { pathScores } from '../method/step-labels.ts';
+import { scoreUnit, shuffleScores } from '../method/score.ts';
+import type { ScoreCalibration } from '../method/score-calibration.ts';
+import { openScorer, scorerInputs } from '../method/scorers.ts';
+import { type LabelledQuestion, pathScores } from '../method/step-labels.ts';
 import { type Checkpoint, PreferencePair, type Question, Sample, StepLabels, StepScores } from '../records.ts';
 import { Counts } from '../reports.ts';
 import type { StageName } from '../run/marker.ts';
@@ -193,7 +194,7 @@ export async function labelInputs(loop: Loop, k: number): Promise<Record<string,
 export interface Scoring {
   readonly policy: Checkpoint;
   readonly prm: Checkpoint | null;
-  readonly calibration: StepCalibration | null;
+  readonly calibration: ScoreCalibration | null;
 }
 
 /**
@@ -202,10 +203,11 @@ export interface Scoring {
  */
 export async function score(loop: Loop, k: number, { policy, prm, calibration }: Scoring): Promise<Counts> {
   const { run, config, method, task, prompt } = loop;
-  const kind = method.feedback === 'outcome' ? 'outcome' : config.score.scorer;
+  const name = scorerOf(method, config.score.scorer);
+  if (name === null) throw new Error('Expected a method that scores paths.');
   const labels = needs(method, config.score.scorer).labels;
   const { chosenGate, gold } = config.pairs;
-  const items = async function* (): AsyncGenerator<ScoreItem> {
+  const items = async function* (): AsyncGenerator<LabelledQuestion> {
     for await (const item of everything(loop, k, { labels })) {
       const labelled = new Set(item.labels.map(({ sampleId }) => sampleId));
       const samples = canPair(item.samples, config.pairs)
@@ -218,11 +220,10 @@ export async function score(loop: Loop, k: number, { policy, prm, calibration }:
     stage: stageOf(k, '4-scores'),
     inputs: {
       data: loop.data,
-      scorer: kind,
+      scorer: name,
       unit: config.score.unit,
       pairs: { chosenGate, gold },
-      model: kind === 'prm' ? (prm?.hash ?? null) : kind === 'logprob' ? policy.hash : null,
-      ...(kind === 'prm-logprob' ? { prm: prm?.hash, policy: policy.hash, calibration } : {}),
+      ...scorerInputs(name, { prm: prm?.hash ?? null, policy: policy.hash, calibration }),
       ...(labels ? await labelInputs(loop, k) : { samples: await hashesOf(loop, '1-samples', k) }),
     },
     file: '4-scores.jsonl',
@@ -230,40 +231,20 @@ export async function score(loop: Loop, k: number, { policy, prm, calibration }:
     sizeOf: (unit) => unit.reduce((sum, item) => sum + item.samples.length, 0),
     unit: 'paths',
     total: await countPaths(items()),
-    open: () => openScorer(loop, kind, { policy, prm, calibration }),
-    each: (unit, { scorer }) => scoreUnit(unit, { scorer, task, prompt, signal: run.signal }),
+    open: () =>
+      openScorer(name, {
+        prm: prm === null ? undefined : () => loop.backend.openPrm(sourceIn(loop, prm)),
+        policy: () => loop.backend.openPolicy(sourceIn(loop, policy)),
+        calibration: calibration === null ? undefined : async () => calibration,
+      }),
+    each: (unit, scorer) => scoreUnit(unit, { scorer, task, prompt, signal: run.signal }),
   });
 }
 
-async function countPaths(items: AsyncIterable<ScoreItem>): Promise<number> {
+async function countPaths(items: AsyncIterable<LabelledQuestion>): Promise<number> {
   let paths = 0;
   for await (const { samples } of items) paths += samples.length;
   return paths;
-}
-
-async function openScorer(
-  loop: Loop,
-  kind: Scorer['kind'],
-  { policy, prm, calibration }: Scoring,
-): Promise<{ scorer: Scorer } & AsyncDisposable> {
-  const nothing = async () => undefined;
-  if (kind === 'outcome' || kind === 'tallies' || kind === 'oracle')
-    return { scorer: { kind }, [Symbol.asyncDispose]: nothing };
-  if (kind === 'logprob') {
-    const opened = await loop.backend.openPolicy(sourceIn(loop, policy));
-    return { scorer: { kind, policy: opened }, [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose]() };
-  }
-  if (prm === null) throw new Error('Expected a PRM to score with.');
-  const opened = await loop.backend.openPrm(sourceIn(loop, prm));
-  if (kind === 'prm')
-    return { scorer: { kind, prm: opened }, [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose]() };
-  if (calibration === null) throw new Error('Expected a calibration to score with.');
-  const writer = await loop.backend.openPolicy(sourceIn(loop, policy));
-  const close = async () => {
-    await opened[Symbol.asyncDispose]();
-    await writer[Symbol.asyncDispose]();
-  };
-  return { scorer: { kind, prm: opened, policy: writer, calibration }, [Symbol.asyncDispose]: close };
 }
 
 /** 5: preference pairs of every question so far; for methods without pairs, its right samples as NLL-only rows. */

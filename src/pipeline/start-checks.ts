@@ -4,9 +4,10 @@ import type { Config } from '../config/schema.ts';
 import { SipfError } from '../errors.ts';
 import { isForCalibration, isHeldOut, shareHeldOut } from '../hashing.ts';
 import { goldRows } from '../method/align-rows.ts';
-import { METHODS, needs, roundsOf } from '../method/methods.ts';
+import { METHODS, needs, roundsOf, scorerOf } from '../method/methods.ts';
 import type { BuildPrompt } from '../method/prompt.ts';
 import { chooseQuestions } from '../method/sample.ts';
+import { scorerNeeds } from '../method/scorers.ts';
 import { textsOf } from '../method/train-settings.ts';
 import type { Question } from '../records.ts';
 import type { Task } from '../task.ts';
@@ -16,12 +17,13 @@ const BATCH = 256;
 
 /** Throws 'unsupported' where steps are to be judged by the truth and a task does not know it. */
 export function checkScorer({ method, score }: Config, task: Task): void {
-  if (METHODS[method].feedback !== 'process' || score.scorer !== 'oracle') return;
+  const scorer = scorerOf(METHODS[method], score.scorer);
+  if (scorer === null || !scorerNeeds(scorer, 'truth')) return;
   const blind = (task.members ?? [task]).find(({ trueSteps }) => trueSteps === undefined);
   if (blind === undefined) return;
   throw new SipfError(
     'unsupported',
-    `Expected a task that knows which steps are true for score.scorer oracle, got ${blind.name}. Choose another score.scorer.`,
+    `Expected a task that knows which steps are true for score.scorer ${scorer}, got ${blind.name}. Choose another score.scorer.`,
   );
 }
 

@@ -1,17 +1,10 @@
-// Textbook and hand-made cases -> checks of intervals, tests, areas and calibration.
+// Textbook and hand-made cases -> checks of intervals, tests, areas and reliability.
 import { expect, test } from 'vitest';
 import { createRandom } from '../random.ts';
-import {
-  bootstrap,
-  calibration,
-  firstErrorAccuracy,
-  firstErrorAt,
-  firstErrorF1,
-  pairedDifference,
-  stepAccuracy,
-  wilson,
-  withinGroupAuc,
-} from './intervals.ts';
+import { withinGroupAuc } from './auc.ts';
+import { bootstrap, pairedDifference, wilson } from './intervals.ts';
+import { firstErrorAccuracy, firstErrorAt, firstErrorF1, stepAccuracy } from './prm-figures.ts';
+import { reliability } from './reliability.ts';
 
 const random = () => createRandom('test');
 
@@ -125,8 +118,8 @@ test('step accuracy and first errors', () => {
   ).toBe(found.f1);
 });
 
-test('calibration: bins and expected error by hand', () => {
-  const result = calibration([
+test('reliability: bins and expected error by hand', () => {
+  const result = reliability([
     { score: 0.95, target: 1 },
     { score: 1, target: 0 },
     { score: 0.05, target: 0 },
@@ -136,6 +129,6 @@ test('calibration: bins and expected error by hand', () => {
   expect(result.bins[9]).toMatchObject({ n: 2, score: 0.975, frequency: 0.5 });
   expect(result.bins[5]).toMatchObject({ n: 0, score: null, frequency: null });
   expect(result.ece).toBeCloseTo((0.95 + 0.05 + 0.35) / 4, 12);
-  expect(calibration([]).ece).toBe(null);
-  expect(() => calibration([{ score: Number.NaN, target: 0 }])).toThrow(/NaN/);
+  expect(reliability([]).ece).toBe(null);
+  expect(() => reliability([{ score: Number.NaN, target: 0 }])).toThrow(/NaN/);
 });

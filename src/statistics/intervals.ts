@@ -1,4 +1,4 @@
-// Outcomes, scores and labels -> accuracies, differences and areas with their intervals. Leaves deciding what to compare to evaluate.ts.
+// Outcomes of questions -> proportions, differences and means with 95 % intervals.
 import type { Random } from '../random.ts';
 
 export type Interval = [number, number];
@@ -13,7 +13,8 @@ export interface Figure {
 /** 97.5 % quantile of the standard normal distribution. */
 const Z = 1.959963984540054;
 
-const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
+/** 0 for an empty list. */
+export const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
 
 /** Wilson's 95 % score interval of a proportion (Wilson 1927). No observations: [0, 1]. */
 export function wilson(correct: number, n: number): Interval {
@@ -125,137 +126,4 @@ function quantile(sorted: readonly number[], share: number): number {
   const at = (sorted.length - 1) * share;
   const [low, high] = [sorted[Math.floor(at)] ?? 0, sorted[Math.ceil(at)] ?? 0];
   return low + (high - low) * (at - Math.floor(at));
-}
-
-export interface Scored {
-  readonly score: number;
-  readonly positive: boolean;
-}
-
-/** Pairs of a positive and a negative within the group, and in how many the positive scores higher (a tie counts half). */
-function orderedPairs(group: readonly Scored[]): { wins: number; pairs: number } {
-  const sorted = [...group].sort((a, b) => a.score - b.score);
-  let [wins, below, negatives] = [0, 0, 0];
-  for (let i = 0; i < sorted.length; ) {
-    let [tiedPositive, tiedNegative] = [0, 0];
-    const score = sorted[i]?.score;
-    for (; sorted[i]?.score === score && i < sorted.length; i++) sorted[i]?.positive ? tiedPositive++ : tiedNegative++;
-    wins += tiedPositive * (below + tiedNegative / 2);
-    below += tiedNegative;
-    negatives += tiedNegative;
-  }
-  return { wins, pairs: negatives * (sorted.length - negatives) };
-}
-
-/**
- * Area under the ROC curve over the pairs WITHIN each group (paths of one question), pooled, with a bootstrap over groups. Groups of one
- * kind have no pairs and do not count in `n`. null where no group, or only one, has a pair. Throws RangeError for a score that is NaN.
- */
-export function withinGroupAuc(groups: readonly (readonly Scored[])[], options: BootstrapOptions): Figure | null {
-  if (groups.some((group) => group.some(({ score }) => Number.isNaN(score)))) {
-    throw new RangeError('Expected scores that are numbers, got NaN.');
-  }
-  const counted = groups.map(orderedPairs).filter(({ pairs }) => pairs > 0);
-  const pooled = (chosen: readonly { wins: number; pairs: number }[]): number =>
-    sum(chosen.map(({ wins }) => wins)) / sum(chosen.map(({ pairs }) => pairs));
-  const ci95 = bootstrap(counted, pooled, options);
-  return ci95 === null ? null : { value: pooled(counted), ci95, n: counted.length };
-}
-
-/** Share of steps whose score is on the label's side of `threshold` (a score at the threshold says correct); interval over groups. */
-export function stepAccuracy(
-  groups: readonly (readonly Scored[])[],
-  { threshold = 0.5, ...options }: BootstrapOptions & { readonly threshold?: number },
-): Figure | null {
-  const counted = groups
-    .filter((group) => group.length > 0)
-    .map((group) => ({
-      hits: group.filter(({ score, positive }) => score >= threshold === positive).length,
-      steps: group.length,
-    }));
-  const pooled = (chosen: readonly { hits: number; steps: number }[]): number =>
-    sum(chosen.map(({ hits }) => hits)) / sum(chosen.map(({ steps }) => steps));
-  const ci95 = bootstrap(counted, pooled, options);
-  return ci95 === null ? null : { value: pooled(counted), ci95, n: counted.length };
-}
-
-/** Index of the first score below `threshold`; -1: none. */
-export function firstErrorAt(scores: readonly number[], threshold = 0.5): number {
-  return scores.findIndex((score) => score < threshold);
-}
-
-export interface FirstError {
-  /** Index of the first step said to be wrong; -1: none. */
-  readonly predicted: number;
-  readonly label: number;
-}
-
-export interface FirstErrorAccuracy {
-  /** On paths with an error: the share where its very place was found. null: no such path. */
-  wrong: { value: number; ci95: Interval; n: number } | null;
-  /** On paths without: the share where none was claimed. */
-  right: { value: number; ci95: Interval; n: number } | null;
-  /** ProcessBench's F1: the harmonic mean of the two (Zheng et al. 2024). null where either kind of path is missing. */
-  f1: number | null;
-}
-
-/** How well the first error is found, as ProcessBench counts it. Intervals are Wilson's, over paths. */
-export function firstErrorAccuracy(paths: readonly FirstError[]): FirstErrorAccuracy {
-  const share = (chosen: readonly FirstError[]): FirstErrorAccuracy['wrong'] => {
-    const hits = chosen.filter(({ predicted, label }) => predicted === label).length;
-    return chosen.length === 0
-      ? null
-      : { value: hits / chosen.length, ci95: wilson(hits, chosen.length), n: chosen.length };
-  };
-  const wrong = share(paths.filter(({ label }) => label >= 0));
-  const right = share(paths.filter(({ label }) => label < 0));
-  if (wrong === null || right === null) return { wrong, right, f1: null };
-  const total = wrong.value + right.value;
-  return { wrong, right, f1: total === 0 ? 0 : (2 * wrong.value * right.value) / total };
-}
-
-/** `firstErrorAccuracy`'s F1 with a bootstrap over questions: each group holds the paths of one. */
-export function firstErrorF1(groups: readonly (readonly FirstError[])[], options: BootstrapOptions): Figure | null {
-  const counted = groups.filter((group) => group.length > 0);
-  const value = firstErrorAccuracy(counted.flat()).f1;
-  const ci95 = bootstrap(counted, (chosen) => firstErrorAccuracy(chosen.flat()).f1, options);
-  return value === null || ci95 === null ? null : { value, ci95, n: counted.length };
-}
-
-export interface CalibrationBin {
-  readonly from: number;
-  readonly to: number;
-  readonly n: number;
-  /** Means of the bin's scores and of its targets; null where the bin is empty. */
-  readonly score: number | null;
-  readonly frequency: number | null;
-}
-
-export interface Calibration {
-  /** Expected calibration error: mean over points of |score - frequency| of their bin. null without points. */
-  readonly ece: number | null;
-  readonly bins: readonly CalibrationBin[];
-}
-
-/** Reliability over equal-width bins of [0, 1]; the last bin includes 1. Targets may be soft. */
-export function calibration(points: readonly { score: number; target: number }[], bins = 10): Calibration {
-  const cells = Array.from({ length: bins }, () => ({ n: 0, score: 0, target: 0 }));
-  for (const { score, target } of points) {
-    const cell = cells[Math.max(0, Math.min(bins - 1, Math.floor(score * bins)))];
-    if (cell === undefined) throw new RangeError(`Expected a score in [0, 1], got ${score}.`);
-    cell.n += 1;
-    cell.score += score;
-    cell.target += target;
-  }
-  const gap = sum(cells.map(({ score, target }) => Math.abs(score - target)));
-  return {
-    ece: points.length === 0 ? null : gap / points.length,
-    bins: cells.map(({ n, score, target }, i) => ({
-      from: i / bins,
-      to: (i + 1) / bins,
-      n,
-      score: n === 0 ? null : score / n,
-      frequency: n === 0 ? null : target / n,
-    })),
-  };
 }

@@ -1,88 +1,65 @@
-// Step scores, labels and samples of held-out questions -> how good the scores are, beside cheap ones.
+// Step scores, labels and true steps of held-out paths -> how good the scores are, beside cheap scorers.
 import { createRandom } from '../random.ts';
-import type { Question, Sample, StepLabels } from '../records.ts';
 import type { Estimate, ScoreFigures } from '../reports.ts';
-import {
-  type BootstrapOptions,
-  bootstrap,
-  calibration,
-  type FirstError,
-  firstErrorAt,
-  firstErrorF1,
-  type Scored,
-  stepAccuracy,
-  withinGroupAuc,
-} from './intervals.ts';
+import { type Scored, withinGroupAuc } from './auc.ts';
+import { type BootstrapOptions, bootstrap, type Figure, type Interval, sum, wilson } from './intervals.ts';
+import { reliability } from './reliability.ts';
 
-export interface FigureItem {
-  readonly question: Question;
-  readonly samples: readonly Sample[];
-  readonly labels: readonly StepLabels[];
-  readonly scores: ReadonlyMap<string, readonly number[]>;
-}
-
-interface Judged {
-  readonly sample: Sample;
+/** One labelled path as the figures see it. */
+export interface FigurePath {
+  /** Its final answer is right. */
+  readonly right: boolean;
+  /** `[step]` P(step correct). */
   readonly scores: readonly number[];
+  /** `[step]` hard labels. */
   readonly labels: readonly boolean[];
-  readonly tallyMean: number;
+  /** `[step]` null: the task does not know. */
   readonly truth: readonly boolean[] | null;
+  /** The path score, and what cheap scorers say of the path. */
+  readonly ranks: Readonly<Record<keyof ScoreFigures['aucOutcome'], number>>;
 }
 
-/** How tallies, step scores and steps are read. */
-export interface FigureRules {
-  readonly hardLabels: (record: StepLabels) => readonly boolean[];
-  readonly pathScore: (scores: readonly number[]) => number;
-  /** null: the task does not know them. */
-  readonly trueSteps: (question: Question, steps: readonly string[]) => readonly boolean[] | null;
-}
-
-export async function scoreFigures(
-  items: AsyncIterable<FigureItem> | Iterable<FigureItem>,
-  rules: FigureRules,
-): Promise<ScoreFigures> {
-  const questions: Judged[][] = [];
-  for await (const item of items) {
-    const judged = judge(item, rules);
-    if (judged.length > 0) questions.push(judged);
-  }
-  const steps = questions
-    .flat()
-    .flatMap(({ scores, labels }) => scores.map((score, j) => ({ score, target: Number(labels[j]) })));
-  const correct = steps.reduce((sum, { target }) => sum + target, 0);
-  const truths = questions
-    .map((paths) => paths.filter(({ truth }) => truth !== null))
-    .filter((paths) => paths.length > 0);
+/** Figures of paths by question, `[question][path]`; questions without paths do not count. */
+export function scoreFigures(groups: readonly (readonly FigurePath[])[]): ScoreFigures {
+  const questions = groups.filter(({ length }) => length > 0);
+  const paths = questions.flat();
+  const steps = paths.flatMap(({ scores, labels }) => scores.map((score, j) => ({ score, target: Number(labels[j]) })));
+  const correct = sum(steps.map(({ target }) => target));
+  const { ece, bins } = reliability(steps);
   return {
     questions: questions.length,
-    paths: questions.flat().length,
+    paths: paths.length,
     steps: steps.length,
     stepAccuracy: stepAccuracy(
-      questions.map((paths) => paths.flatMap(({ scores, labels }) => against(scores, labels))),
+      byPath(questions, ({ scores, labels }) => against(scores, labels)),
       options(),
     ),
     majority: steps.length === 0 ? null : Math.max(correct, steps.length - correct) / steps.length,
     firstErrorAccuracy: firstErrors(questions),
     firstErrorF1: firstErrorF1(
-      questions.map((paths) => paths.map(firstErrorOf)),
+      questions.map((own) => own.map(firstErrorOf)),
       options(),
     ),
-    aucOutcome: aucs(questions, ({ sample }) => sample.outcome.kind === 'right', rules),
-    aucTrue: truths.length === 0 ? null : aucs(truths, ({ truth }) => truth?.every(Boolean) === true, rules),
-    trueSteps:
-      truths.length === 0
-        ? null
-        : {
-            scores: stepAccuracy(
-              truths.map((paths) => paths.flatMap(({ scores, truth }) => against(scores, truth ?? []))),
-              options(),
-            ),
-            labels: stepAccuracy(
-              truths.map((paths) => paths.flatMap(({ labels, truth }) => against(labels.map(Number), truth ?? []))),
-              options(),
-            ),
-          },
-    calibration: asPlain(calibration(steps)),
+    aucOutcome: aucs(questions, ({ right }) => right),
+    ...trueFigures(questions),
+    calibration: { ece, bins: bins.map((bin) => ({ ...bin })) },
+  };
+}
+
+/** null where no task knows its true steps. */
+function trueFigures(questions: readonly (readonly FigurePath[])[]): Pick<ScoreFigures, 'aucTrue' | 'trueSteps'> {
+  const known = questions
+    .map((paths) => paths.filter(({ truth }) => truth !== null))
+    .filter(({ length }) => length > 0);
+  if (known.length === 0) return { aucTrue: null, trueSteps: null };
+  const accuracyOf = (values: (path: FigurePath) => readonly number[]) =>
+    stepAccuracy(
+      byPath(known, (path) => against(values(path), path.truth ?? [])),
+      options(),
+    );
+  return {
+    aucTrue: aucs(known, ({ truth }) => truth?.every(Boolean) === true),
+    trueSteps: { scores: accuracyOf(({ scores }) => scores), labels: accuracyOf(({ labels }) => labels.map(Number)) },
   };
 }
 
@@ -91,19 +68,22 @@ function options(): BootstrapOptions {
   return { random: createRandom('prm-figures') };
 }
 
-function asPlain({ ece, bins }: ReturnType<typeof calibration>): ScoreFigures['calibration'] {
-  return { ece, bins: bins.map((bin) => ({ ...bin })) };
+function byPath(
+  questions: readonly (readonly FigurePath[])[],
+  steps: (path: FigurePath) => readonly Scored[],
+): Scored[][] {
+  return questions.map((paths) => paths.flatMap(steps));
 }
 
 function against(scores: readonly number[], known: readonly boolean[]): Scored[] {
   return scores.flatMap((score, j) => (known[j] === undefined ? [] : [{ score, positive: known[j] }]));
 }
 
-function firstErrorOf({ scores, labels }: Judged): FirstError {
+function firstErrorOf({ scores, labels }: FigurePath): FirstError {
   return { predicted: firstErrorAt(scores), label: labels.indexOf(false) };
 }
 
-function firstErrors(questions: readonly (readonly Judged[])[]): Estimate {
+function firstErrors(questions: readonly (readonly FigurePath[])[]): Estimate {
   const groups = questions.map((paths) => paths.map(firstErrorOf));
   const share = (chosen: readonly (readonly FirstError[])[]) => {
     const all = chosen.flat();
@@ -113,83 +93,79 @@ function firstErrors(questions: readonly (readonly Judged[])[]): Estimate {
   return value === null || ci95 === null ? null : { value, ci95, n: groups.length };
 }
 
-function judge({ question, samples, labels, scores }: FigureItem, { hardLabels, trueSteps }: FigureRules): Judged[] {
-  const byId = new Map(samples.map((sample) => [sample.id, sample]));
-  const latest = new Map(labels.map((record) => [record.sampleId, record]));
-  return [...latest.values()].flatMap((record) => {
-    const sample = byId.get(record.sampleId);
-    const own = scores.get(record.sampleId);
-    if (sample === undefined || own === undefined) return [];
-    const truth = trueSteps(question, sample.steps);
-    return [{ sample, scores: own, labels: hardLabels(record), tallyMean: tallyMean(record), truth }];
-  });
-}
-
-/** Mean share of right rollouts over the steps before the last; an implied step counts 1, a path of one step a half. Stopped scans count 1 / run. */
-function tallyMean({ steps }: StepLabels): number {
-  const before = steps
-    .slice(0, -1)
-    .map(({ correct, run, impliedBy }) => (impliedBy !== null ? 1 : run === 0 ? 0 : correct / run));
-  return before.length === 0 ? 0.5 : before.reduce((sum, value) => sum + value, 0) / before.length;
-}
-
 function aucs(
-  questions: readonly (readonly Judged[])[],
-  isGood: (path: Judged) => boolean,
-  { pathScore }: FigureRules,
+  questions: readonly (readonly FigurePath[])[],
+  isGood: (path: FigurePath) => boolean,
 ): ScoreFigures['aucOutcome'] {
-  const auc = (value: (path: Judged) => number) =>
+  const auc = (name: keyof FigurePath['ranks']) =>
     withinGroupAuc(
-      questions.map((paths) => paths.map((path) => ({ score: value(path), positive: isGood(path) }))),
+      questions.map((paths) => paths.map((path) => ({ score: path.ranks[name], positive: isGood(path) }))),
       options(),
     );
   return {
-    scores: auc(({ scores }) => pathScore(scores)),
-    tallies: auc(({ tallyMean }) => tallyMean),
-    meanLogp: auc(({ sample }) => (sample.sumLogp === null ? 0 : sample.sumLogp / Math.max(1, sample.tokens))),
-    shortness: auc(({ sample }) => -sample.tokens),
+    scores: auc('scores'),
+    tallies: auc('tallies'),
+    meanLogp: auc('meanLogp'),
+    shortness: auc('shortness'),
   };
 }
 
-/** Warnings where the scores cannot help the loop. */
-export function figureWarnings(figures: ScoreFigures): string[] {
-  const { aucOutcome, stepAccuracy, majority } = figures;
-  const { scores, meanLogp, shortness } = aucOutcome;
-  const warnings: string[] = [];
-  if (figures.questions === 0) {
-    warnings.push(
-      'No held-out question has labelled paths: nothing tells how good the PRM is. Raise labels.paths or labels.heldOut.',
-    );
-    return warnings;
-  }
-  if (scores === null) {
-    warnings.push(
-      'No held-out question has both a right and a wrong labelled path: nothing tells whether the scores rank paths. Raise labels.paths.',
-    );
-    return warnings;
-  }
-  if (scores.ci95[0] <= 0.5) {
-    warnings.push(
-      `The scores do not rank the paths of a question better than chance: within-question AUC ${range(scores)}. Label more paths, or use a larger verifier.`,
-    );
-  }
-  for (const [name, cheap] of [
-    ['mean log-probability', meanLogp],
-    ['shortness', shortness],
-  ] as const) {
-    if (cheap === null || scores.value > cheap.value) continue;
-    warnings.push(
-      `The scores rank paths no better than their ${name}: within-question AUC ${range(scores)} against ${range(cheap)}. Compare with --scorer logprob before trusting the PRM.`,
-    );
-  }
-  if (stepAccuracy !== null && majority !== null && stepAccuracy.value <= majority) {
-    warnings.push(
-      `Always saying the commoner label is as good as the scores: step accuracy ${range(stepAccuracy)} against ${majority.toFixed(3)}.`,
-    );
-  }
-  return warnings;
+/** Share of steps whose score is on the label's side of `threshold` (a score at the threshold says correct); interval over groups. */
+export function stepAccuracy(
+  groups: readonly (readonly Scored[])[],
+  { threshold = 0.5, ...options }: BootstrapOptions & { readonly threshold?: number },
+): Figure | null {
+  const counted = groups
+    .filter((group) => group.length > 0)
+    .map((group) => ({
+      hits: group.filter(({ score, positive }) => score >= threshold === positive).length,
+      steps: group.length,
+    }));
+  const pooled = (chosen: readonly { hits: number; steps: number }[]): number =>
+    sum(chosen.map(({ hits }) => hits)) / sum(chosen.map(({ steps }) => steps));
+  const ci95 = bootstrap(counted, pooled, options);
+  return ci95 === null ? null : { value: pooled(counted), ci95, n: counted.length };
 }
 
-function range({ value, ci95 }: NonNullable<Estimate>): string {
-  return `${value.toFixed(3)} (${ci95[0].toFixed(3)} to ${ci95[1].toFixed(3)})`;
+/** Index of the first score below `threshold`; -1: none. */
+export function firstErrorAt(scores: readonly number[], threshold = 0.5): number {
+  return scores.findIndex((score) => score < threshold);
+}
+
+export interface FirstError {
+  /** Index of the first step said to be wrong; -1: none. */
+  readonly predicted: number;
+  readonly label: number;
+}
+
+export interface FirstErrorAccuracy {
+  /** On paths with an error: the share where its very place was found. null: no such path. */
+  wrong: { value: number; ci95: Interval; n: number } | null;
+  /** On paths without: the share where none was claimed. */
+  right: { value: number; ci95: Interval; n: number } | null;
+  /** ProcessBench's F1: the harmonic mean of the two (Zheng et al. 2024). null where either kind of path is missing. */
+  f1: number | null;
+}
+
+/** How well the first error is found, as ProcessBench counts it. Intervals are Wilson's, over paths. */
+export function firstErrorAccuracy(paths: readonly FirstError[]): FirstErrorAccuracy {
+  const share = (chosen: readonly FirstError[]): FirstErrorAccuracy['wrong'] => {
+    const hits = chosen.filter(({ predicted, label }) => predicted === label).length;
+    return chosen.length === 0
+      ? null
+      : { value: hits / chosen.length, ci95: wilson(hits, chosen.length), n: chosen.length };
+  };
+  const wrong = share(paths.filter(({ label }) => label >= 0));
+  const right = share(paths.filter(({ label }) => label < 0));
+  if (wrong === null || right === null) return { wrong, right, f1: null };
+  const total = wrong.value + right.value;
+  return { wrong, right, f1: total === 0 ? 0 : (2 * wrong.value * right.value) / total };
+}
+
+/** `firstErrorAccuracy`'s F1 with a bootstrap over questions: each group holds the paths of one. */
+export function firstErrorF1(groups: readonly (readonly FirstError[])[], options: BootstrapOptions): Figure | null {
+  const counted = groups.filter((group) => group.length > 0);
+  const value = firstErrorAccuracy(counted.flat()).f1;
+  const ci95 = bootstrap(counted, (chosen) => firstErrorAccuracy(chosen.flat()).f1, options);
+  return value === null || ci95 === null ? null : { value, ci95, n: counted.length };
 }

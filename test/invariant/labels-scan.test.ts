@@ -1,8 +1,7 @@
 // Step labels with shortcuts against the reference (every rollout of every step): the same hard labels under the same seeds, for fewer rollouts.
 import { describe, expect, it } from 'vitest';
 import { createScriptedBackend } from '../../src/backends/scripted.ts';
-import { labelUnit } from '../../src/method/label.ts';
-import { LabelOptions } from '../../src/method/label-options.ts';
+import { LabelOptions, labelUnit } from '../../src/method/label.ts';
 import { hardLabels, softLabels } from '../../src/method/step-labels.ts';
 import { expectedRollouts } from '../../src/pipeline/estimate.ts';
 import { createRandom } from '../../src/random.ts';

@@ -5,7 +5,7 @@ import type { Backend, Completion, Policy, SftExample } from '../../backend.ts';
 import { SipfError } from '../../errors.ts';
 import { keyedOrder } from '../../hashing.ts';
 import { goldRows } from '../../method/align-rows.ts';
-import { samplingOf } from '../../method/sample.ts';
+import { samplingOf } from '../../method/draw.ts';
 import { textsOf, trainOptions } from '../../method/train-settings.ts';
 import type { Prompts, RunStart } from '../../pipeline/start.ts';
 import type { Outcome, Question } from '../../records.ts';

@@ -7,7 +7,6 @@ import { canonicalJson, sha256 } from '../../hashing.ts';
 import { type Disk, replaceFile } from '../../io/files.ts';
 import { type AnswerItem, answerUnit } from '../../method/evaluate.ts';
 import { makePrompter, PromptOptions } from '../../method/prompt.ts';
-import { sampleAnswers } from '../../method/sample-answers.ts';
 import type { Answer, Question } from '../../records.ts';
 import { Journal } from '../../run/journal.ts';
 import { addCounts, inUnits, type StageOutput } from '../../run/units.ts';
@@ -104,19 +103,10 @@ async function answersTo(
   { maxTokens = undefined, samples, temperature, topP, topK, seed }: AnswerOptions,
   signal: AbortSignal,
 ): Promise<StageOutput<Answer>> {
-  const shared = { policy, signal };
-  const limit = maxTokens ?? null;
-  const greedy = await answerUnit(items, { ...shared, options: { maxTokens: limit, gradeRetries: GRADE_RETRIES } });
+  const context = { policy, signal, options: { maxTokens: maxTokens ?? null, gradeRetries: GRADE_RETRIES } };
+  const greedy = await answerUnit(items, context);
   if (samples === undefined) return greedy;
-  const sampling = { temperature, topP, topK };
-  const drawn = await sampleAnswers(items, {
-    ...shared,
-    samples,
-    sampling,
-    seed,
-    maxTokens: limit,
-    gradeRetries: GRADE_RETRIES,
-  });
+  const drawn = await answerUnit(items, { ...context, sampled: { count: samples, temperature, topP, topK, seed } });
   return { records: [...greedy.records, ...drawn.records], counts: addCounts(greedy.counts, drawn.counts) };
 }
 

@@ -2,15 +2,13 @@
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import type { Backend, ModelSource, Policy, ProcessRewardModel } from '../../backend.ts';
-import type { Config } from '../../config/schema.ts';
 import { messageOf, SipfError } from '../../errors.ts';
 import { check } from '../../io/check.ts';
-import { METHODS } from '../../method/methods.ts';
+import { METHODS, scorerOf } from '../../method/methods.ts';
 import type { BuildPrompt } from '../../method/prompt.ts';
-import type { Scorer } from '../../method/score.ts';
-import { StepCalibration } from '../../method/step-calibration.ts';
-import { fewSteps, fitCalibration, type Labelled } from '../../pipeline/calibrate.ts';
-import type { StepScores } from '../../records.ts';
+import { calibrateScores, fewSteps, ScoreCalibration } from '../../method/score-calibration.ts';
+import { isConfiguredScorer, openScorer, type Scorer, type ScorerName, scorerNeeds } from '../../method/scorers.ts';
+import type { LabelledQuestion } from '../../method/step-labels.ts';
 import type { Split } from '../../task.ts';
 import type { ExecutionOptions } from '../options.ts';
 import { readSettings, type SettingsOptions } from '../settings.ts';
@@ -18,7 +16,7 @@ import type { Terminal } from '../terminal.ts';
 import { openStageOf, type Stage } from './stage.ts';
 
 export interface ScorerOptions extends SettingsOptions, ExecutionOptions {
-  readonly scorer?: StepScores['scorer'];
+  readonly scorer?: ScorerName;
   readonly prm?: string;
   readonly model?: string;
   readonly adapter?: string;
@@ -32,32 +30,26 @@ export interface ScorerOptions extends SettingsOptions, ExecutionOptions {
 
 /** A stage of the configured task and prompt, and the name of the configured scorer. */
 export interface ScoreStage extends Stage {
-  readonly kind: StepScores['scorer'];
+  readonly kind: ScorerName;
 }
 
 /** The task is gsm8k where nothing names another. */
 export async function openScoreStage(command: Command, options: ScorerOptions): Promise<ScoreStage> {
   const { scorer, task, data, prm, model, adapter } = options;
   const named = options.preset !== undefined || options.config !== undefined;
-  const own = { 'task.name': task, 'task.data': data, 'score.scorer': scorer === 'outcome' ? undefined : scorer };
+  const own = {
+    'task.name': task,
+    'task.data': data,
+    'score.scorer': scorer !== undefined && isConfiguredScorer(scorer) ? scorer : undefined,
+  };
   const config = await readSettings(command, options, own, named ? null : { 'task.name': 'gsm8k' });
-  const kind = scorer ?? scorerOf(config);
+  const kind = scorer ?? scorerOf(METHODS[config.method], config.score.scorer) ?? config.score.scorer;
   // A chat template is the policy's, else the PRM's, which was trained from one.
   const template = {
     model: model ?? prm ?? '',
-    adapter: model === undefined || kind === 'logprob' ? adapter : undefined,
+    adapter: model === undefined || !scorerNeeds(kind, 'prm') ? adapter : undefined,
   };
   return { ...openStageOf({ ...config, model: template.model, adapter: template.adapter ?? null }), kind };
-}
-
-function scorerOf({ method, score }: Config): StepScores['scorer'] {
-  return METHODS[method].feedback === 'outcome' ? 'outcome' : score.scorer;
-}
-
-export interface OpenScorer extends AsyncDisposable {
-  readonly scorer: Scorer;
-  /** What tells this scorer from another: part of the journal's inputs. */
-  readonly name: readonly unknown[];
 }
 
 export interface OpenScorerArgs {
@@ -65,43 +57,31 @@ export interface OpenScorerArgs {
   readonly stage: ScoreStage;
   readonly prompt: BuildPrompt;
   readonly options: ScorerOptions;
-  /** Labelled paths to weigh a PRM against log-probabilities with, where no --calibration is given; null: none. */
-  readonly labelled: readonly Labelled[] | null;
+  /** Labelled paths to calibrate scores with, where no --calibration is given; null: none. */
+  readonly labelled: readonly LabelledQuestion[] | null;
 }
 
-/** Opens what scores. Throws SipfError 'bad-input' naming the option that is missing. */
-export async function openScorer(args: OpenScorerArgs, terminal: Terminal): Promise<OpenScorer> {
+/** Opens the scorer of --scorer with the models that the options name. Throws SipfError 'bad-input' naming the option that is missing. */
+export async function openNamedScorer(args: OpenScorerArgs, terminal: Terminal): Promise<Scorer> {
   const { backend, options } = args;
   const { kind } = args.stage;
-  if (kind === 'tallies' || kind === 'oracle' || kind === 'outcome')
-    return { scorer: { kind }, name: [kind], [Symbol.asyncDispose]: async () => {} };
   const { model, prm, adapter } = options;
-  if (kind === 'logprob') {
-    const policy = await backend.openPolicy(sourceOf('model', model, kind, adapter));
-    return { scorer: { kind, policy }, name: [kind, policy.hash], ...closing(policy) };
-  }
-  const read = kind === 'prm-logprob' ? await readCalibration(args) : null;
-  const policySource = kind === 'prm-logprob' ? sourceOf('model', model, kind) : null;
-  const opened = await backend.openPrm(sourceOf('prm', prm, kind, adapter));
-  if (policySource === null || kind === 'prm')
-    return { scorer: { kind: 'prm', prm: opened }, name: [kind, opened.hash], ...closing(opened) };
-  try {
-    const policy = await backend.openPolicy(policySource);
-    const calibration = read ?? (await fitWeights(args, { prm: opened, policy }, terminal));
-    const name = [kind, opened.hash, policy.hash, calibration];
-    return { scorer: { kind, prm: opened, policy, calibration }, name, ...closing(opened, policy) };
-  } catch (error) {
-    await opened[Symbol.asyncDispose]();
-    throw error;
-  }
+  const read = scorerNeeds(kind, 'calibration') ? await readCalibration(args) : null;
+  // An adapter is the PRM's, where there is one.
+  const policySource = scorerNeeds(kind, 'policy')
+    ? sourceOf('model', model, kind, scorerNeeds(kind, 'prm') ? undefined : adapter)
+    : null;
+  const prmSource = scorerNeeds(kind, 'prm') ? sourceOf('prm', prm, kind, adapter) : null;
+  return openScorer(kind, {
+    prm: prmSource === null ? undefined : () => backend.openPrm(prmSource),
+    policy: policySource === null ? undefined : () => backend.openPolicy(policySource),
+    calibration: async (models) => read ?? (await calibrate(args, models, terminal)),
+  });
 }
 
-function closing(...models: readonly AsyncDisposable[]): AsyncDisposable {
-  return {
-    async [Symbol.asyncDispose]() {
-      for (const model of models) await model[Symbol.asyncDispose]();
-    },
-  };
+/** What tells one scorer from another: part of the journal's inputs. */
+export function nameOf({ name, models, calibration }: Scorer): readonly unknown[] {
+  return [name, ...models.map(({ hash }) => hash), ...(calibration === null ? [] : [calibration])];
 }
 
 function sourceOf(option: 'prm' | 'model', model: string | undefined, kind: string, adapter?: string): ModelSource {
@@ -117,8 +97,8 @@ export function missing(option: string, kind: string): SipfError {
   );
 }
 
-/** null: there are labels to fit it on. */
-async function readCalibration({ options, labelled }: OpenScorerArgs): Promise<StepCalibration | null> {
+/** null: there are labels to calibrate with. */
+async function readCalibration({ options, labelled }: OpenScorerArgs): Promise<ScoreCalibration | null> {
   const { calibration: path } = options;
   if (path === undefined) {
     if (labelled !== null) return null;
@@ -128,7 +108,7 @@ async function readCalibration({ options, labelled }: OpenScorerArgs): Promise<S
     );
   }
   try {
-    return check(StepCalibration, JSON.parse(await readFile(path, 'utf8')), path);
+    return check(ScoreCalibration, JSON.parse(await readFile(path, 'utf8')), path);
   } catch (cause) {
     if (cause instanceof SipfError) throw cause;
     throw new SipfError(
@@ -139,15 +119,15 @@ async function readCalibration({ options, labelled }: OpenScorerArgs): Promise<S
   }
 }
 
-async function fitWeights(
+async function calibrate(
   { stage, prompt, labelled }: OpenScorerArgs,
   models: { readonly prm: ProcessRewardModel; readonly policy: Policy },
   terminal: Terminal,
-): Promise<StepCalibration> {
+): Promise<ScoreCalibration> {
   const { task, config } = stage;
   const { heldOut, ...rule } = config.labels;
   const context = { ...models, task, prompt, signal: terminal.signal, rule, heldOut, unit: config.score.unit };
-  const { calibration } = await fitCalibration(labelled ?? [], context);
+  const { calibration } = await calibrateScores(labelled ?? [], context);
   const warning = fewSteps(calibration);
   if (warning !== null) terminal.warn(warning);
   terminal.log(`Weights (--calibration takes them): ${JSON.stringify(calibration)}`);

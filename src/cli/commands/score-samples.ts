@@ -2,12 +2,14 @@
 import type { Command } from 'commander';
 import { openBackend } from '../../backends/open.ts';
 import { SipfError, sipfCommand } from '../../errors.ts';
-import { type ScoreItem, scoreUnit } from '../../method/score.ts';
+import { scoreUnit } from '../../method/score.ts';
+import { scorerNeeds } from '../../method/scorers.ts';
+import type { LabelledQuestion } from '../../method/step-labels.ts';
 import { StepLabels } from '../../records.ts';
 import { inUnits } from '../../run/units.ts';
 import { checkRecordsOut } from '../outputs.ts';
 import type { Terminal } from '../terminal.ts';
-import { missing, openScorer, openScoreStage, type ScorerOptions } from './open-scorer.ts';
+import { missing, nameOf, openNamedScorer, openScoreStage, type ScorerOptions } from './open-scorer.ts';
 import { readSamples } from './own-samples.ts';
 import { fileInput, openPrompt, reportCounts, rowsByQuestion, runJournaled } from './stage.ts';
 
@@ -24,19 +26,19 @@ export async function scoreSamples(command: Command, options: ScoreSamplesOption
   await using stage = await openScoreStage(command, options);
   const { config, task, kind } = stage;
   checkRecordsOut('score', { ...options, out }, config);
-  if (kind === 'tallies' && options.labels === undefined) throw missing('--labels', kind);
-  const judged = kind === 'outcome';
+  if (scorerNeeds(kind, 'tallies') && options.labels === undefined) throw missing('--labels', kind);
+  const judged = scorerNeeds(kind, 'outcome');
   const { questions, known, samples } = await readSamples({ path, stage, options, judged }, terminal);
   const labels =
     options.labels === undefined ? null : await rowsByQuestion(options.labels, StepLabels, known, terminal.signal);
   const items = [...samples].map(
-    ([id, own]): ScoreItem => ({ question: known.get(id)!, samples: own, labels: labels?.get(id) ?? [] }),
+    ([id, own]): LabelledQuestion => ({ question: known.get(id)!, samples: own, labels: labels?.get(id) ?? [] }),
   );
   await using backend = await openBackend(options, terminal.warn);
   const { prompt } = await openPrompt({ stage, options, questions, backend });
   const labelled = labels === null ? null : items;
-  await using opened = await openScorer({ backend, stage, prompt, options, labelled }, terminal);
-  const context = { scorer: opened.scorer, task, prompt, signal: terminal.signal };
+  await using scorer = await openNamedScorer({ backend, stage, prompt, options, labelled }, terminal);
+  const context = { scorer, task, prompt, signal: terminal.signal };
   const counts = await runJournaled(
     {
       title: 'score',
@@ -44,7 +46,7 @@ export async function scoreSamples(command: Command, options: ScoreSamplesOption
       out,
       inputs: {
         stage: 'score',
-        scorer: opened.name,
+        scorer: nameOf(scorer),
         prompt: config.prompt,
         samples: await fileInput(path, terminal.now()),
         labels: options.labels === undefined ? null : await fileInput(options.labels, terminal.now()),

@@ -1,20 +1,21 @@
 // sipf score: paths with their steps -> the score of each step and the first error, by any scorer of the loop. Leaves training a PRM to train-prm.
-
 import { Command, Option } from 'commander';
 import { z } from 'zod';
 import { openBackend } from '../../backends/open.ts';
 import { SipfError } from '../../errors.ts';
 import { jsonText } from '../../io/exact-json.ts';
 import { namingRow, RecordId, type Row, readRows } from '../../io/jsonl.ts';
-import { type ScoreContext, type ScoreItem, scoreUnit } from '../../method/score.ts';
+import { type ScoreContext, scoreUnit } from '../../method/score.ts';
+import { scorerNeeds } from '../../method/scorers.ts';
+import type { LabelledQuestion } from '../../method/step-labels.ts';
 import { type Question, type Sample, StepScores } from '../../records.ts';
 import { inUnits } from '../../run/units.ts';
-import { type FirstError, firstErrorAccuracy } from '../../statistics/intervals.ts';
+import { type FirstError, firstErrorAccuracy } from '../../statistics/prm-figures.ts';
 import { type Task, taskOf } from '../../task.ts';
 import { finish, number, withExecution } from '../options.ts';
 import { withSettings } from '../settings.ts';
 import type { Terminal } from '../terminal.ts';
-import { openScorer, openScoreStage, type ScoreStage } from './open-scorer.ts';
+import { openNamedScorer, openScoreStage, type ScoreStage } from './open-scorer.ts';
 import { type ScoreSamplesOptions, scoreSamples, warnOfTooLong } from './score-samples.ts';
 import { formatScores } from './show-steps.ts';
 import { loadQuestions, openPrompt, splitOption } from './stage.ts';
@@ -96,8 +97,8 @@ async function scoreFile(command: Command, options: ScoreOptions, terminal: Term
   const { shots, shotsFile } = stage.config.prompt;
   const questions = shots > 0 && shotsFile === null ? await loadQuestions(stage, options) : [];
   const { prompt } = await openPrompt({ stage, options, questions, backend });
-  await using opened = await openScorer({ backend, stage, prompt, options, labelled: null }, terminal);
-  const context = { scorer: opened.scorer, task: stage.task, prompt, signal: terminal.signal };
+  await using scorer = await openNamedScorer({ backend, stage, prompt, options, labelled: null }, terminal);
+  const context = { scorer, task: stage.task, prompt, signal: terminal.signal };
   const progress = terminal.progress({ title: 'score', unit: 'paths' });
   const judged: FirstError[] = [];
   let [done, tooLong] = [0, 0];
@@ -121,10 +122,11 @@ async function scoreFile(command: Command, options: ScoreOptions, terminal: Term
 }
 
 function requireScorerOfPaths({ kind }: ScoreStage): void {
-  if (kind !== 'tallies' && kind !== 'outcome') return;
+  const needsTallies = scorerNeeds(kind, 'tallies');
+  if (!needsTallies && !scorerNeeds(kind, 'outcome')) return;
   throw new SipfError(
     'bad-input',
-    `Expected a scorer of steps for --in, got ${kind}, which reads a run's records. Give --samples${kind === 'tallies' ? ' and --labels' : ''}.`,
+    `Expected a scorer of steps for --in, got ${kind}, which reads a run's records. Give --samples${needsTallies ? ' and --labels' : ''}.`,
   );
 }
 
@@ -148,7 +150,7 @@ async function scoreRows(
 }
 
 /** A line as a question with one sample; what no scorer of steps reads is left empty. */
-function itemOf({ place, index, value }: Row<ScoreLine>, task: Task): ScoreItem {
+function itemOf({ place, index, value }: Row<ScoreLine>, task: Task): LabelledQuestion {
   const { label, steps, prefix } = value;
   const text = value.question ?? value.problem;
   if (text === undefined) {

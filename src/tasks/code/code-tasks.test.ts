@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { pythonSandbox } from '../../../test/python-sandbox.ts';
 import { hasPython } from '../../../test/python3.ts';
-import { gradeWithRetries } from '../../method/grade.ts';
+import { gradeWithRetries } from '../../method/draw.ts';
 import type { Question } from '../../records.ts';
 import type { Verdict } from '../../sandbox.ts';
 import { closing, type Task } from '../../task.ts';

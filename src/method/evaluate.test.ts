@@ -3,7 +3,7 @@ import { sumsTask, writeSum } from '../../test/scripted-sums.ts';
 import { createScriptedBackend } from '../backends/scripted.ts';
 import { triesOf } from '../statistics/pass-at.ts';
 import type { Task } from '../task.ts';
-import { sampleAnswers } from './sample-answers.ts';
+import { answerUnit } from './evaluate.ts';
 
 const set = (task: Task) => ({
   task,
@@ -16,13 +16,10 @@ async function draw(count: number, change: { task?: Task; seed?: number; samples
   await using policy = await createScriptedBackend({ write: writeSum }).openPolicy({ model: 'base' });
   const questions = await sumsTask.load({ split: 'test', limit: count });
   const items = questions.map((question) => ({ set: set(change.task ?? sumsTask), question }));
-  return sampleAnswers(items, {
+  return answerUnit(items, {
     policy,
-    samples: change.samples ?? 6,
-    sampling: { temperature: 1 },
-    maxTokens: null,
-    gradeRetries: 1,
-    seed: change.seed ?? 1,
+    options: { maxTokens: null, gradeRetries: 1 },
+    sampled: { count: change.samples ?? 6, temperature: 1, seed: change.seed ?? 1 },
   });
 }
 

@@ -1,7 +1,7 @@
 // Grades that end in any order, or fail -> their own order, and nothing left running.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { gradeBeside } from './grade.ts';
+import { gradeBeside } from './draw.ts';
 
 test('grades come in the order they were handed over, whichever ends first', async () => {
   const late = async (ms: number) => {

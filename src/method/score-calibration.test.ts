@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createRandom } from '../random.ts';
-import { calibratedScore, fitStepCalibration, type LabelledStep } from './step-calibration.ts';
+import { calibratedScore, type LabelledStep, scoreCalibration } from './score-calibration.ts';
 
 const sigmoid = (x: number) => 1 / (1 + Math.exp(-x));
 
@@ -16,16 +16,16 @@ function drawn(n: number, [intercept, prmLogit, meanLogp, minLogp]: [number, num
   });
 }
 
-describe('step calibration', () => {
+describe('score calibration', () => {
   it('is the PRM itself where nothing was labelled', () => {
-    const calibration = fitStepCalibration([]);
+    const calibration = scoreCalibration([]);
     expect(calibration).toMatchObject({ steps: 0, correct: 0, intercept: 0, prmLogit: 1, meanLogp: 0, minLogp: 0 });
     expect(calibratedScore({ prm: 0.3, logps: [-5, -1] }, calibration)).toBeCloseTo(0.3, 12);
   });
 
   it('finds the weights that labels were drawn from', () => {
     const steps = drawn(20_000, [1, 0.5, 0.8, 1.5]);
-    const found = fitStepCalibration(steps);
+    const found = scoreCalibration(steps);
     expect(found.steps).toBe(20_000);
     expect(found.correct).toBe(steps.filter(({ correct }) => correct).length);
     expect(found.intercept).toBeCloseTo(1, 0);
@@ -36,7 +36,7 @@ describe('step calibration', () => {
 
   it('ends at a point where the penalised likelihood has no slope', () => {
     const steps = drawn(200, [0.2, 0, 1, 1]);
-    const found = fitStepCalibration(steps);
+    const found = scoreCalibration(steps);
     const weights = [found.intercept, found.prmLogit, found.meanLogp, found.minLogp];
     const loss = (at: readonly number[]) => {
       const [intercept, prmLogit, meanLogp, minLogp] = at as [number, number, number, number];
@@ -58,14 +58,14 @@ describe('step calibration', () => {
       evidence: { prm: i % 2, logps: [i % 2 === 0 ? -8 : -0.01] },
       correct: i % 2 === 1,
     }));
-    const found = fitStepCalibration(separated);
+    const found = scoreCalibration(separated);
     expect(Object.values(found).every(Number.isFinite)).toBe(true);
     expect(calibratedScore({ prm: 1, logps: [-0.01] }, found)).toBeGreaterThan(0.99);
     expect(calibratedScore({ prm: 0, logps: [-8] }, found)).toBeLessThan(0.01);
   });
 
   it('takes a step without tokens as one that surprised nobody', () => {
-    const found = fitStepCalibration(drawn(500, [0, 1, 0, 1]));
+    const found = scoreCalibration(drawn(500, [0, 1, 0, 1]));
     expect(calibratedScore({ prm: 0.5, logps: [] }, found)).toBeCloseTo(sigmoid(found.intercept), 12);
   });
 });

@@ -1,0 +1,72 @@
+// Paths and the models that read them -> which are short enough for a context, and how many tokens are read.
+import type { Policy, ProcessRewardModel } from '../backend.ts';
+import type { Question, Sample } from '../records.ts';
+import { type Task, taskOf } from '../task.ts';
+import type { BuildPrompt } from './prompt.ts';
+
+/** A model that reads paths. */
+export type Reader = Policy | ProcessRewardModel;
+
+/** How paths are put to a model. */
+export interface ReadContext {
+  readonly task: Task;
+  readonly prompt: BuildPrompt;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A question and paths of it. */
+export interface QuestionPaths {
+  readonly question: Question;
+  readonly samples: readonly Sample[];
+}
+
+/** A beginning-of-text token, and a first piece that reads differently at the beginning of a text. */
+const MARGIN = 2;
+
+/**
+ * True for each text (in the pieces that are tokenised on their own) that leaves room for one more token.
+ * A model may read its own text as more tokens than it wrote: seldom where it is trained, often where it is not.
+ */
+export async function withinContext(
+  model: Pick<Policy, 'contextLength' | 'countTokens'>,
+  texts: readonly (readonly string[])[],
+): Promise<boolean[]> {
+  const pieces = [...new Set(texts.flat())];
+  const counts = await model.countTokens(pieces);
+  const tokens = new Map(pieces.map((piece, n) => [piece, counts[n] ?? 0]));
+  return texts.map((text) => text.reduce((sum, piece) => sum + (tokens.get(piece) ?? 0), MARGIN) < model.contextLength);
+}
+
+/** Sets aside the paths that the context of one of the models does not hold. */
+export async function withoutTooLong<T extends QuestionPaths>(
+  items: readonly T[],
+  models: readonly Reader[],
+  { task, prompt }: ReadContext,
+): Promise<{ readable: readonly T[]; tooLong: ReadonlySet<Sample> }> {
+  const paths = items.flatMap(({ question, samples }) => samples.map((sample) => ({ question, sample })));
+  const tooLong = new Set<Sample>();
+  for (const model of models) {
+    const texts = paths.map(({ question, sample }) => [
+      prompt(question),
+      ...taskOf(task, question).pieces(sample.steps),
+    ]);
+    for (const [n, within] of (await withinContext(model, texts)).entries()) if (!within) tooLong.add(paths[n]!.sample);
+  }
+  const readable = items.map((item) => ({ ...item, samples: item.samples.filter((sample) => !tooLong.has(sample)) }));
+  return { readable, tooLong };
+}
+
+/** What each scoring model reads: a question's prompt once, and its paths. */
+export async function tokensRead(
+  items: readonly QuestionPaths[],
+  models: readonly Pick<Reader, 'countTokens'>[],
+  prompt: BuildPrompt,
+): Promise<number> {
+  let read = 0;
+  for (const model of models) {
+    const prompts = await model.countTokens(items.map(({ question }) => prompt(question)));
+    const paths = items.flatMap((item) => item.samples.map(({ tokens }) => tokens));
+    read += [...prompts, ...paths].reduce((sum, tokens) => sum + tokens, 0);
+  }
+  return read;
+}

@@ -1,0 +1,201 @@
+// Labelled steps that trained no PRM -> weights of the PRM's score and the policy's log-probabilities in P(step correct).
+import { z } from 'zod';
+import type { Policy, ProcessRewardModel } from '../backend.ts';
+import { isForCalibration } from '../hashing.ts';
+import type { Question, Sample } from '../records.ts';
+import type { Counts } from '../reports.ts';
+import { inUnits } from '../run/units.ts';
+import { taskOf } from '../task.ts';
+import { type ReadContext, tokensRead, withoutTooLong } from './context-length.ts';
+import { hardLabels, type LabelledQuestion, type LabelRule, latestLabels } from './step-labels.ts';
+
+/** What is known of one step before its label: the PRM's P(correct), and the policy's log-probability of each of its tokens. */
+export interface StepEvidence {
+  readonly prm: number;
+  readonly logps: readonly number[];
+}
+
+/** Weights of logit P(step correct) = intercept + prmLogit · logit(prm) + meanLogp · mean(logps) + minLogp · min(logps). */
+export const ScoreCalibration = z.object({
+  /** Labelled steps that it was fitted on, and how many of them are correct. */
+  steps: z.number().int(),
+  correct: z.number().int(),
+  intercept: z.number(),
+  prmLogit: z.number(),
+  meanLogp: z.number(),
+  minLogp: z.number(),
+});
+export type ScoreCalibration = z.infer<typeof ScoreCalibration>;
+
+/** The PRM alone: what few labelled steps are drawn towards. */
+const PRIOR: readonly number[] = [0, 1, 0, 0];
+/** Weight of the prior, in the precision of a normal distribution around it with standard deviation 1. */
+const RIDGE = 1;
+const CERTAIN = 1e-6;
+
+function featuresOf({ prm, logps }: StepEvidence): number[] {
+  const p = Math.min(1 - CERTAIN, Math.max(CERTAIN, prm));
+  const mean = logps.length === 0 ? 0 : logps.reduce((sum, logp) => sum + logp, 0) / logps.length;
+  const min = logps.reduce((least, logp) => Math.min(least, logp), 0);
+  return [1, Math.log(p / (1 - p)), mean, min];
+}
+
+/** P(step correct). */
+export function calibratedScore(evidence: StepEvidence, calibration: ScoreCalibration): number {
+  const { intercept, prmLogit, meanLogp, minLogp } = calibration;
+  return sigmoid(dot(featuresOf(evidence), [intercept, prmLogit, meanLogp, minLogp]));
+}
+
+export interface LabelledStep {
+  readonly evidence: StepEvidence;
+  readonly correct: boolean;
+}
+
+/**
+ * The most probable weights under a normal prior around the PRM alone: ridge logistic regression by Newton's method.
+ * Without steps they are the PRM itself.
+ */
+export function scoreCalibration(steps: readonly LabelledStep[]): ScoreCalibration {
+  const rows = steps.map(({ evidence, correct }) => ({ x: featuresOf(evidence), y: Number(correct) }));
+  const loss = (weights: readonly number[]): number =>
+    rows.reduce((sum, { x, y }) => sum + softplus((1 - 2 * y) * dot(x, weights)), 0) +
+    (RIDGE / 2) * weights.reduce((sum, weight, i) => sum + (weight - PRIOR[i]!) ** 2, 0);
+  let weights = [...PRIOR];
+  for (let iteration = 0; iteration < 100; iteration += 1) {
+    const step = newtonStep(rows, weights);
+    let scale = 1;
+    const moved = () => weights.map((weight, i) => weight - scale * step[i]!);
+    while (scale > 1e-9 && loss(moved()) > loss(weights)) scale /= 2;
+    weights = moved();
+    if (Math.max(...step.map(Math.abs)) * scale < 1e-10) break;
+  }
+  const [intercept, prmLogit, meanLogp, minLogp] = weights as [number, number, number, number];
+  const correct = rows.reduce((sum, { y }) => sum + y, 0);
+  return { steps: rows.length, correct, intercept, prmLogit, meanLogp, minLogp };
+}
+
+interface RegressionRow {
+  readonly x: readonly number[];
+  readonly y: number;
+}
+
+/** Inverse Hessian times gradient. */
+function newtonStep(rows: readonly RegressionRow[], weights: readonly number[]): number[] {
+  const gradient = weights.map((weight, i) => RIDGE * (weight - PRIOR[i]!));
+  const hessian = weights.map((_, i) => weights.map((__, j) => (i === j ? RIDGE : 0)));
+  for (const { x, y } of rows) {
+    const p = sigmoid(dot(x, weights));
+    for (const [i, xi] of x.entries()) {
+      gradient[i]! += (p - y) * xi;
+      for (const [j, xj] of x.entries()) hessian[i]![j]! += p * (1 - p) * xi * xj;
+    }
+  }
+  return solve(hessian, gradient);
+}
+
+/** x with A x = b for a symmetric positive definite A, by elimination. */
+function solve(a: readonly (readonly number[])[], b: readonly number[]): number[] {
+  const rows = a.map((row, i) => [...row, b[i]!]);
+  for (const [i, pivot] of rows.entries()) {
+    for (const row of rows.slice(i + 1)) {
+      const factor = row[i]! / pivot[i]!;
+      for (let j = i; j < row.length; j += 1) row[j]! -= factor * pivot[j]!;
+    }
+  }
+  const x = b.map(() => 0);
+  for (let i = rows.length - 1; i >= 0; i -= 1) {
+    const row = rows[i]!;
+    const known = row.slice(i + 1, -1).reduce((sum, value, j) => sum + value * x[i + 1 + j]!, 0);
+    x[i] = (row.at(-1)! - known) / row[i]!;
+  }
+  return x;
+}
+
+const dot = (a: readonly number[], b: readonly number[]): number => a.reduce((sum, value, i) => sum + value * b[i]!, 0);
+const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
+const softplus = (x: number): number => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)));
+
+export interface EvidenceContext extends ReadContext {
+  readonly prm: ProcessRewardModel;
+  readonly policy: Policy;
+}
+
+/** `[path][step]`. Steps are tokenised one by one, as both models were trained to read them. */
+export async function stepEvidence(
+  paths: readonly { readonly question: Question; readonly sample: Pick<Sample, 'steps'> }[],
+  { prm, policy, task, prompt, signal }: EvidenceContext,
+): Promise<StepEvidence[][]> {
+  const texts = paths.map(({ question, sample }) => ({
+    prompt: prompt(question),
+    steps: taskOf(task, question).pieces(sample.steps),
+  }));
+  const scores = await prm.score(texts, { signal });
+  const given = texts.map((text) => ({ context: [text.prompt], completion: text.steps }));
+  const logps = await policy.logps(given, { signal });
+  const lengths = await policy.countTokens(texts.flatMap(({ steps }) => steps));
+  let next = 0;
+  return texts.map(({ steps }, index) => {
+    let from = 0;
+    return steps.map((_, j) => {
+      const to = from + (lengths[next++] ?? 0);
+      const own = { prm: scores[index]?.[j] ?? Number.NaN, logps: (logps[index] ?? []).slice(from, to) };
+      from = to;
+      return own;
+    });
+  });
+}
+
+/** With fewer labelled steps than this the PRM's own scores outweigh what they say. */
+const FEW = 100;
+
+/** A warning where so few steps were labelled that the weights say little; null: enough. */
+export function fewSteps({ steps }: ScoreCalibration): string | null {
+  if (steps >= FEW) return null;
+  return `Only ${steps} labelled steps weigh the PRM against log-probabilities: the scores stay near the PRM's own. Raise labels.paths or labels.heldOut.`;
+}
+
+export interface CalibrationContext extends EvidenceContext {
+  readonly rule: LabelRule;
+  /** labels.heldOut: as many questions are for calibration. */
+  readonly heldOut: number;
+  /** Questions of one unit of work. */
+  readonly unit: number;
+}
+
+/** Fits the weights on the labelled steps of the questions that are for calibration; the others are passed over. */
+export async function calibrateScores(
+  labelled: AsyncIterable<LabelledQuestion> | Iterable<LabelledQuestion>,
+  context: CalibrationContext,
+): Promise<{ calibration: ScoreCalibration; counts: Counts }> {
+  const { prm, policy, prompt, rule, unit } = context;
+  const steps: LabelledStep[] = [];
+  const counts = { paths: 0, scoredTokens: 0 };
+  for await (const items of inUnits(calibrationItems(labelled, context.heldOut), unit)) {
+    const { readable } = await withoutTooLong(items, [prm, policy], context);
+    const paths = readable.flatMap(({ question, samples, labels }) => {
+      const latest = latestLabels(labels);
+      return samples.map((sample) => ({ question, sample, record: latest.get(sample.id)! }));
+    });
+    const evidence = await stepEvidence(paths, context);
+    for (const [index, { record }] of paths.entries()) {
+      const correct = hardLabels(record, rule);
+      for (const [j, own] of (evidence[index] ?? []).entries())
+        steps.push({ evidence: own, correct: correct[j] === true });
+    }
+    counts.paths += paths.length;
+    counts.scoredTokens += await tokensRead(readable, [prm, policy], prompt);
+  }
+  return { calibration: scoreCalibration(steps), counts };
+}
+
+/** The labelled paths of the questions for calibration. */
+async function* calibrationItems(
+  labelled: AsyncIterable<LabelledQuestion> | Iterable<LabelledQuestion>,
+  heldOut: number,
+): AsyncGenerator<LabelledQuestion> {
+  for await (const { question, samples, labels } of labelled) {
+    if (labels.length === 0 || !isForCalibration(question.id, heldOut)) continue;
+    const latest = latestLabels(labels);
+    yield { question, samples: samples.filter(({ id }) => latest.has(id)), labels };
+  }
+}

@@ -1,0 +1,227 @@
+// The one table of scorers: what each needs, how it opens, how it scores. A new scorer is one entry here.
+import type { Policy, ProcessRewardModel, StepPath } from '../backend.ts';
+import { SipfError } from '../errors.ts';
+import type { Question, Sample, StepLabels, StepScores } from '../records.ts';
+import { taskOf } from '../task.ts';
+import type { ReadContext, Reader } from './context-length.ts';
+import { calibratedScore, type ScoreCalibration, stepEvidence } from './score-calibration.ts';
+import { softLabels } from './step-labels.ts';
+
+export type ScorerName = StepScores['scorer'];
+
+/**
+ * What a scorer reads besides paths. `prm`, `policy`: models. `calibration`: weights of both. `tallies`: complete tallies of the paths.
+ * `truth`: a task that knows its true steps. `outcome`: each path's own grade.
+ */
+export type ScorerNeed = 'prm' | 'policy' | 'calibration' | 'tallies' | 'truth' | 'outcome';
+
+/** A path to score; `labels`: its latest ones, where there are some. */
+export interface LabelledPath {
+  readonly question: Question;
+  readonly sample: Sample;
+  readonly labels: StepLabels | undefined;
+}
+
+/** `[path][step]` P(step correct); undefined: the scorer knows nothing of that path. */
+type ScorePaths = (
+  paths: readonly LabelledPath[],
+  context: ReadContext,
+) => Promise<readonly (readonly number[] | undefined)[]>;
+
+/** Where a scorer gets what it needs. It calls each at most once; what it does not need may be absent. */
+export interface ScorerSource {
+  readonly prm?: (() => Promise<ProcessRewardModel>) | undefined;
+  readonly policy?: (() => Promise<Policy>) | undefined;
+  readonly calibration?:
+    | ((models: { prm: ProcessRewardModel; policy: Policy }) => Promise<ScoreCalibration>)
+    | undefined;
+}
+
+/** A scorer with its models open. Disposing it closes them. */
+export interface Scorer extends AsyncDisposable {
+  readonly name: ScorerName;
+  /** The models that read every path. */
+  readonly models: readonly Reader[];
+  /** Hash of the PRM among them; null: none. */
+  readonly prm: string | null;
+  readonly calibration: ScoreCalibration | null;
+  readonly score: ScorePaths;
+}
+
+interface ScorerKind {
+  /** `config`: `score.scorer` names it. `method`: a method that learns from outcomes has it. */
+  readonly chosenBy: 'config' | 'method';
+  readonly needs: readonly ScorerNeed[];
+  readonly open: (
+    source: Required<{ [K in keyof ScorerSource]-?: NonNullable<ScorerSource[K]> }>,
+  ) => Promise<ScorePaths>;
+}
+
+const SCORERS = {
+  prm: {
+    chosenBy: 'config',
+    needs: ['prm'],
+    open: async (source) => {
+      const prm = await source.prm();
+      return (paths, context) => prm.score(textsOf(paths, context), { signal: context.signal });
+    },
+  },
+  'prm-logprob': {
+    chosenBy: 'config',
+    needs: ['prm', 'policy', 'calibration'],
+    open: async (source) => {
+      const models = { prm: await source.prm(), policy: await source.policy() };
+      const calibration = await source.calibration(models);
+      return async (paths, context) => {
+        const evidence = await stepEvidence(paths, { ...context, ...models });
+        return evidence.map((steps) => steps.map((step) => calibratedScore(step, calibration)));
+      };
+    },
+  },
+  /** tally / K of each step (the last step's is the outcome); a gold path scores 1 throughout. */
+  tallies: {
+    chosenBy: 'config',
+    needs: ['tallies'],
+    open: async () =>
+      each(({ sample, labels }) => (sample.source === 'gold' ? same(sample, 1) : labels && softLabels(labels))),
+  },
+  /** The geometric mean of the path's token probabilities, at every step. */
+  logprob: {
+    chosenBy: 'config',
+    needs: ['policy'],
+    open: async (source) => {
+      const policy = await source.policy();
+      return async (paths, context) => {
+        const given = textsOf(paths, context).map(({ prompt, steps }) => ({
+          context: [prompt],
+          completion: steps.join(''),
+        }));
+        const logps = await policy.logps(given, { signal: context.signal });
+        return paths.map(({ sample }, i) => same(sample, Math.exp(mean(logps[i] ?? []))));
+      };
+    },
+  },
+  oracle: {
+    chosenBy: 'config',
+    needs: ['truth'],
+    open: async () => each(truthOf),
+  },
+  outcome: {
+    chosenBy: 'method',
+    needs: ['outcome'],
+    open: async () => each(({ sample }) => same(sample, Number(sample.outcome.kind === 'right'))),
+  },
+} as const satisfies Record<ScorerName, ScorerKind>;
+
+/** Scorers that `score.scorer` may name. */
+export type ConfiguredScorer = {
+  [K in ScorerName]: (typeof SCORERS)[K]['chosenBy'] extends 'config' ? K : never;
+}[ScorerName];
+
+export function isConfiguredScorer(name: ScorerName): name is ConfiguredScorer {
+  return SCORERS[name].chosenBy === 'config';
+}
+
+/** True where the scorer `name` reads `need`. */
+export function scorerNeeds(name: ScorerName, need: ScorerNeed): boolean {
+  const { needs }: ScorerKind = SCORERS[name];
+  return needs.includes(need);
+}
+
+/**
+ * Opens the scorer `name` with the models that it needs.
+ * @throws SipfError 'bad-input' where `source` lacks one of them, and what `source` throws; no model stays open then.
+ * @example
+ * await using scorer = await openScorer('prm', { prm: () => backend.openPrm({ model: 'runs/first/iteration-1/3-prm' }) });
+ * const { records } = await scoreUnit(items, { scorer, task, prompt });
+ */
+export async function openScorer(name: ScorerName, source: ScorerSource): Promise<Scorer> {
+  const models: Reader[] = [];
+  const opened: { prm: string | null; calibration: ScoreCalibration | null } = { prm: null, calibration: null };
+  const close = async () => {
+    for (const model of models) await model[Symbol.asyncDispose]();
+  };
+  const prm = async () => {
+    const model = await given(source.prm, 'a process reward model', name)();
+    models.push(model);
+    opened.prm = model.hash;
+    return model;
+  };
+  const policy = async () => {
+    const model = await given(source.policy, 'a policy', name)();
+    models.push(model);
+    return model;
+  };
+  const calibration = async (both: { prm: ProcessRewardModel; policy: Policy }) => {
+    opened.calibration = await given(source.calibration, 'a calibration', name)(both);
+    return opened.calibration;
+  };
+  try {
+    const score = await SCORERS[name].open({ prm, policy, calibration });
+    return { name, models, ...opened, score, [Symbol.asyncDispose]: close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+function given<T>(value: T | undefined, what: string, name: ScorerName): T {
+  if (value !== undefined) return value;
+  throw new SipfError('bad-input', `Expected ${what} for the scorer ${name}, got none. Give one.`);
+}
+
+/** Hashes of the models, and the weights, that a scorer may read. */
+export interface ScorerHashes {
+  readonly prm: string | null;
+  readonly policy: string | null;
+  readonly calibration: ScoreCalibration | null;
+}
+
+/** What scores depend on besides the paths: part of a stage's inputs. `model`: that of a scorer with a single one. */
+export function scorerInputs(name: ScorerName, { prm, policy, calibration }: ScorerHashes): Record<string, unknown> {
+  if (scorerNeeds(name, 'calibration')) return { model: null, prm, policy, calibration };
+  return { model: scorerNeeds(name, 'prm') ? prm : scorerNeeds(name, 'policy') ? policy : null };
+}
+
+/** What ranks paths without a model that was trained to: figures show each beside the scores. */
+export const CHEAP_RANKS = {
+  /** Mean share of right rollouts over the steps before the last, which is the outcome itself; an implied step counts 1, a path of one step a half. */
+  tallies: ({ labels }: LabelledPath): number => {
+    const before = (labels?.steps ?? [])
+      .slice(0, -1)
+      .map(({ correct, run, impliedBy }) => (impliedBy !== null ? 1 : run === 0 ? 0 : correct / run));
+    return before.length === 0 ? 0.5 : mean(before);
+  },
+  meanLogp: ({ sample }: LabelledPath): number =>
+    sample.sumLogp === null ? 0 : sample.sumLogp / Math.max(1, sample.tokens),
+  shortness: ({ sample }: LabelledPath): number => -sample.tokens,
+};
+
+function textsOf(paths: readonly LabelledPath[], { task, prompt }: ReadContext): StepPath[] {
+  return paths.map(({ question, sample }) => ({
+    prompt: prompt(question),
+    steps: taskOf(task, question).pieces(sample.steps),
+  }));
+}
+
+/** A scorer that looks at one path at a time. */
+function each(scoresOf: (path: LabelledPath, context: ReadContext) => readonly number[] | undefined): ScorePaths {
+  return async (paths, context) => paths.map((path) => scoresOf(path, context));
+}
+
+function same({ steps }: Sample, score: number): number[] {
+  return steps.map(() => score);
+}
+
+function truthOf({ question, sample }: LabelledPath, { task }: ReadContext): number[] {
+  const truth = taskOf(task, question).trueSteps?.(question, sample.steps) ?? null;
+  if (truth !== null) return truth.map(Number);
+  throw new SipfError(
+    'unsupported',
+    `Expected a task that knows which steps are true for the scorer oracle, got ${task.name}. Choose another score.scorer.`,
+  );
+}
+
+function mean(values: readonly number[]): number {
+  return values.length === 0 ? Number.NaN : values.reduce((sum, value) => sum + value, 0) / values.length;
+}

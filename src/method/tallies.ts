@@ -1,0 +1,49 @@
+// Results of one prefix's rollouts -> its tally, and how many rollouts it still needs.
+import type { StepTally } from '../records.ts';
+import type { LabelOptions } from './label.ts';
+
+/** By rollout index: right, wrong, null for an infrastructure error, undefined while it runs. */
+export type RolloutResults = readonly (boolean | null | undefined)[];
+
+export interface Scan {
+  readonly state: 'done' | 'failed' | 'open';
+  /** Results looked at, in the order of their indices: those that asking for one at a time would have asked for so far. */
+  readonly used: number;
+  readonly tally: StepTally;
+}
+
+/** Takes results one after another until a step is settled (more than delta right, or K), there are too many errors, or one is still running. */
+export function scan(results: RolloutResults, { K, delta }: Pick<LabelOptions, 'K' | 'delta'>): Scan {
+  let [correct, run, used] = [0, 0, 0];
+  const after = (state: Scan['state']): Scan => {
+    const stop = run < K ? 'first-success' : 'full';
+    return { state, used, tally: { correct, run, stop, impliedBy: null } };
+  };
+  for (const result of results) {
+    if (result === undefined) break;
+    used += 1;
+    if (result !== null) run += 1;
+    if (result === true) correct += 1;
+    if (correct > delta || run >= K) return after('done');
+    if (used - run > K) return after('failed');
+  }
+  return after('open');
+}
+
+/** Rollouts a prefix still needs in full mode: valid ones count by index, so that scan and full mode settle on the very same ones. */
+export function stillNeeded(results: RolloutResults, K: number): number | 'done' | 'failed' {
+  const valid = validOf(results).length;
+  if (valid >= K) return 'done';
+  if (results.length - valid > K) return 'failed';
+  return K - valid;
+}
+
+/** The tally of the first K valid results. */
+export function fullTally(results: RolloutResults, K: number): StepTally {
+  const valid = validOf(results).slice(0, K);
+  return { correct: valid.filter(Boolean).length, run: valid.length, stop: 'full', impliedBy: null };
+}
+
+function validOf(results: RolloutResults): boolean[] {
+  return results.filter((result) => result === true || result === false);
+}
