@@ -1,15 +1,9 @@
 // The public API, named exports only. Start reading at pipeline/iterate.ts.
 export type * from './backend.ts';
 export { type OpenBackendOptions, openBackend } from './backends/open.ts';
+export { type ConfigSources, loadConfig, parseConfig } from './config/load.ts';
 export { PRESETS } from './config/presets.ts';
-export {
-  type Config,
-  type ConfigInput,
-  type ConfigSources,
-  configKeys,
-  loadConfig,
-  parseConfig,
-} from './config/schema.ts';
+export { type Config, type ConfigInput, configKeys } from './config/schema.ts';
 export { messageOf, SipfError, type SipfErrorCode } from './errors.ts';
 export { jsonDifference } from './hashing.ts';
 export { readRecords } from './io/jsonl.ts';
