@@ -7,7 +7,7 @@ import { readTextFile } from '#sipf/io/file-bytes.js';
 import { readRecords } from '#sipf/io/jsonl.js';
 import { addCosts, NO_COST, type TokenCost } from '#sipf/pipeline/estimate.js';
 import { type RoundSummary, type RunView, readRun } from '#sipf/pipeline/run-reader.js';
-import { stageOf } from '#sipf/pipeline/stages.js';
+import { stageOf } from '#sipf/pipeline/workspace.js';
 import { Answer } from '#sipf/records.js';
 import type { ScoreFigures } from '#sipf/reports.js';
 import { stageSeconds } from '#sipf/run/events.js';

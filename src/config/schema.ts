@@ -152,7 +152,7 @@ export const Config = z.strictObject({
   prm: described(PrmOptions.prefault({}), 'Stage 3: a process reward model learns the step labels.'),
   score: described(ScoreOptions.prefault({}), 'Stage 4: step scores, and the score of a path made of them.'),
   pairs: described(PairOptions.prefault({}), 'Stage 5: preference pairs of paths of one question.'),
-  align: described(AlignOptions.prefault({}), 'Stage 6: ORPO trains the next policy on the pairs.'),
+  align: described(AlignOptions.prefault({}), 'Stage 6: a preference loss trains the next policy on the pairs.'),
   evaluate: described(EvaluateOptions.prefault({}), 'Stage 7: accuracy after each round, and the final test.'),
   sandbox: described(SandboxOptions.prefault({}), 'What runs the programs of code tasks.'),
 });
