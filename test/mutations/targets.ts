@@ -1,8 +1,8 @@
 // An empty folder -> sound files of every kind that users bring, small ones, and what opening each of them does.
 import { copyFile, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { loadConfig } from '../../src/config/load.ts';
 import { presetNamed } from '../../src/config/presets.ts';
-import { loadConfig } from '../../src/config/schema.ts';
 import { writeAdapter } from '../../src/models/files/adapter-files.ts';
 import { readGguf } from '../../src/models/files/gguf.ts';
 import { ggufModel } from '../../src/models/files/gguf-model.ts';

@@ -140,9 +140,7 @@ class KeptUnits {
   async restored(): Promise<Answer[]> {
     const records: Answer[] = [];
     if (this.units === 0 || this.#journal === null) return records;
-    for await (const lines of this.#journal.lines()) {
-      for (const line of lines.trimEnd().split('\n')) records.push(JSON.parse(line) as Answer);
-    }
+    for await (const record of this.#journal.records()) records.push(record as Answer);
     return records;
   }
 
