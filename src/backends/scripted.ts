@@ -1,5 +1,4 @@
-// Functions of text and key -> a Backend without models: deterministic, resumable, exported for tests. Leaves learning to real backends.
-
+// Functions of text and key -> a Backend without models: deterministic and resumable, for tests and dry runs.
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type {
@@ -10,7 +9,7 @@ import type {
   DrawOptions,
   GenerateRequest,
   GivenCompletion,
-  ModelFacts,
+  ModelDescription,
   ModelInit,
   ModelSource,
   OnFinished,
@@ -41,7 +40,7 @@ export interface ScriptedOptions {
   /** The rest of the text. */
   readonly write: (args: WriteArgs) => string;
   /** P(step correct) of each step; absent: 0.5 throughout. */
-  readonly judge?: ((path: StepPath, skill: number) => number[]) | undefined;
+  readonly score?: ((path: StepPath, skill: number) => number[]) | undefined;
   /** Requests that run at once; decides which completions finish together. */
   readonly slots?: number | undefined;
   readonly disk?: Disk | undefined;
@@ -63,13 +62,13 @@ export function createScriptedBackend(options: ScriptedOptions): Backend {
     openPolicy: async (source) => new ScriptedPolicy(storedOf(source), options),
     openPrm: async (source) => new ScriptedPrm(storedOf(source), options),
     train: (job, onStep, call) => train(job, onStep, options, disk, call),
-    facts: async (source) => factsOf(storedOf(source)),
+    describe: async (source) => descriptionOf(storedOf(source)),
     initModel: (out, init) => initModel(out, init, disk),
     [Symbol.asyncDispose]: async () => undefined,
   };
 }
 
-function factsOf({ hash }: Stored): ModelFacts {
+function descriptionOf({ hash }: Stored): ModelDescription {
   return {
     hash,
     architecture: 'scripted',
@@ -191,7 +190,7 @@ class ScriptedPrm implements ProcessRewardModel {
 
   async score(paths: readonly StepPath[]): Promise<number[][]> {
     this.#options.onWork?.('score');
-    return paths.map((path) => this.#options.judge?.(path, this.#skill) ?? path.steps.map(() => 0.5));
+    return paths.map((path) => this.#options.score?.(path, this.#skill) ?? path.steps.map(() => 0.5));
   }
 
   async countTokens(texts: readonly string[]): Promise<number[]> {
@@ -249,9 +248,9 @@ async function train(
   return { source: result, hash, steps: all, dropped, tokens: all.reduce((sum, { tokens }) => sum + tokens, 0) };
 }
 
-async function initModel(out: string, init: ModelInit, disk: Disk): Promise<ModelFacts> {
+async function initModel(out: string, init: ModelInit, disk: Disk): Promise<ModelDescription> {
   const stored = { hash: sha256(JSON.stringify(init)), skill: 0 };
   await disk.makeFolder(out);
   await replaceFile(disk, join(out, 'scripted.json'), [JSON.stringify(stored)]);
-  return factsOf(stored);
+  return descriptionOf(stored);
 }

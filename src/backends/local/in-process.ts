@@ -1,6 +1,5 @@
-// The engine of this thread -> a Backend: inference, training and new models in the calling process. Leaves each to its own module.
-
-import type { Backend, CallOptions, ModelFacts, ModelSource } from '../../backend.ts';
+// The engine of this thread -> a Backend: inference, training and new models in the calling process.
+import type { Backend, CallOptions, ModelDescription, ModelSource } from '../../backend.ts';
 import { Engine, type EngineOptions } from '../../engine/runtime/session.ts';
 import { checkpointHash } from '../../hashing.ts';
 import { decoderOf } from '../../models/architectures/architectures.ts';
@@ -33,19 +32,19 @@ export function createInProcessBackend(
       const source = await withBase(job.source);
       return train(engine, { ...job, source }, { onStep, signal: call?.signal, cache });
     },
-    facts: async (source) => factsOf(await withBase(source), { cache }),
+    describe: async (source) => descriptionOf(await withBase(source), { cache }),
     async initModel(out, init, call) {
       await initModelFolder(out, init, { cache, signal: call?.signal });
-      return factsOf({ model: out }, { cache });
+      return descriptionOf({ model: out }, { cache });
     },
     [Symbol.asyncDispose]: () => engine[Symbol.asyncDispose](),
   };
 }
 
-async function factsOf(
+async function descriptionOf(
   { model, adapter }: ModelSource,
   options: { cache?: string | undefined } & CallOptions,
-): Promise<ModelFacts> {
+): Promise<ModelDescription> {
   const files = await openModelFiles(model, options);
   const { architecture, config } = decoderOf(files);
   const { chatTemplate, warnings } = await loadTokenizer(model, options);
