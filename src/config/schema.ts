@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { described, type Setting, settingsOf } from '../described.ts';
+import { EngineSettings } from '../engine-settings.ts';
 import { messageOf, printable, SipfError, whyUnread } from '../errors.ts';
 import { parseJsonText } from '../io/json-text.ts';
 import { MOST } from '../limits.ts';
@@ -163,6 +164,10 @@ export const Config = z.strictObject({
   align: described(AlignOptions.prefault({}), 'Stage 6: ORPO trains the next policy on the pairs.'),
   evaluate: described(EvaluateOptions.prefault({}), 'Stage 7: accuracy after each round, and the final test.'),
   sandbox: described(SandboxOptions.prefault({}), 'What runs the programs of code tasks.'),
+  engine: described(
+    EngineSettings.prefault({}),
+    'Where models execute. A run may continue with another engine: what is stored stays.',
+  ),
 });
 export type Config = z.infer<typeof Config>;
 export type ConfigInput = z.input<typeof Config>;
@@ -258,7 +263,15 @@ function parseFlag(key: string, value: unknown): unknown {
 
 /** Keys whose value is a path or a name, and stays text even where it looks like a number. */
 function isTextKey(key: string): boolean {
-  return ['adapter', 'task.data', 'task.name', 'prompt.shotsFile', 'prompt.system', 'prompt.instruction'].includes(key);
+  return [
+    'adapter',
+    'task.data',
+    'task.name',
+    'prompt.shotsFile',
+    'prompt.system',
+    'prompt.instruction',
+    'engine.module',
+  ].includes(key);
 }
 
 async function readTree(file: string): Promise<Tree> {

@@ -61,7 +61,7 @@ function writeKnown(args, solution) {
 }
 
 /** Sees most wrong steps, with noise that depends on the text. */
-function judge({ prompt, steps }, skill) {
+function score({ prompt, steps }, skill) {
   const code = [...prompt.matchAll(CODE)].at(-1);
   let isRight = true;
   return steps.map((step) => {
@@ -74,4 +74,4 @@ function judge({ prompt, steps }, skill) {
   });
 }
 
-export default { write, judge, onWork };
+export default { write, score, onWork };

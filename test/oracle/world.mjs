@@ -12,16 +12,26 @@ import { createHash } from 'node:crypto';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join, relative } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { writeData } from './data.mjs';
 
 export const here = dirname(fileURLToPath(import.meta.url));
 
 export const sha256 = (bytes) => createHash('sha256').update(bytes).digest('hex');
 
-/** How the scripted model is chosen: the only place that knows. `script` is a path relative to the working directory. */
-function scriptedChoice(args, script) {
-  return { args, env: { SIPF_BACKEND: 'scripted', SIPF_SCRIPT: script } };
+/** The module that makes the scripted backend, as the build has it. */
+const ENGINE = 'engine.mjs';
+
+/** Commands that run no model. */
+const WITHOUT_MODELS = ['grade', 'pair', 'show'];
+
+function engineText(cli) {
+  const backends = pathToFileURL(join(dirname(cli), '..', 'backends', 'index.js'));
+  return `import { createScriptedBackend } from '${backends}';
+import options from './scripted-model.mjs';
+
+export default () => createScriptedBackend(options);
+`;
 }
 
 /** @param cli dist/cli/main.js of the build. @param isScripted whether its models are the scripted one. */
@@ -29,6 +39,7 @@ export function openWorld({ cli, isScripted }) {
   const folder = mkdtempSync(join(tmpdir(), 'sipf-oracle-'));
   writeData(folder);
   cpSync(join(here, 'scripted-model.mjs'), join(folder, 'scripted-model.mjs'));
+  writeFileSync(join(folder, ENGINE), engineText(cli));
   const home = join(folder, 'home');
   mkdirSync(home);
   const { PATH } = process.env;
@@ -42,10 +53,10 @@ export function openWorld({ cli, isScripted }) {
   };
 
   function start(args, { stdin = '', env = {} } = {}) {
-    const chosen = isScripted ? scriptedChoice(args, 'scripted-model.mjs') : { args, env: {} };
+    const choosing = isScripted && !WITHOUT_MODELS.includes(args[0]) ? ['--engine.module', ENGINE] : [];
     return new Promise((resolve, reject) => {
-      const options = { cwd: folder, env: { ...base, ...chosen.env, ...env } };
-      const child = spawn(process.execPath, [cli, ...chosen.args], options);
+      const options = { cwd: folder, env: { ...base, ...env } };
+      const child = spawn(process.execPath, [cli, ...args, ...choosing], options);
       const result = { stdout: '', stderr: '' };
       for (const name of ['stdout', 'stderr'])
         child[name].setEncoding('utf8').on('data', (text) => {

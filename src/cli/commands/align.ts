@@ -1,9 +1,9 @@
 // sipf align: preference pairs and a model -> the next policy. Stage 6 on its own.
 import { Command } from 'commander';
-import { openBackend } from '../../backends/open.ts';
 import { SipfError } from '../../errors.ts';
 import { alignRows } from '../../method/align-rows.ts';
 import { METHODS } from '../../method/methods.ts';
+import { engineOf, openEngine } from '../engine.ts';
 import { finish, withExecution } from '../options.ts';
 import { checkModelOut } from '../outputs.ts';
 import type { Terminal } from '../terminal.ts';
@@ -58,7 +58,7 @@ async function align(command: Command, options: AlignCommandOptions, terminal: T
   const needsQuestions = config.align.gold > 0 || (config.prompt.shots > 0 && config.prompt.shotsFile === null);
   const loaded = needsQuestions ? await loadQuestions(stage, options) : [];
   const questions = await withoutBrokenOnes(stage, loaded, terminal);
-  await using backend = await openBackend(options, terminal.warn);
+  await using backend = await openEngine(engineOf(stage.config), terminal);
   const { prompt, shots } = await openPrompt({ stage, options, questions, backend });
   const asked = askedOf(questions, shots, terminal);
   const { examples, objective, counts } = alignRows({

@@ -1,9 +1,9 @@
 // sipf label: samples and a simulator -> step-labels.jsonl. Stage 2 on its own.
 import { Command } from 'commander';
-import { openBackend } from '../../backends/open.ts';
 import { choosePaths } from '../../method/choose-paths.ts';
 import { type LabelItem, labelUnit } from '../../method/label.ts';
 import { inUnits } from '../../run/units.ts';
+import { engineOf, openEngine } from '../engine.ts';
 import { finish, withExecution } from '../options.ts';
 import { checkRecordsOut } from '../outputs.ts';
 import type { Terminal } from '../terminal.ts';
@@ -56,7 +56,7 @@ async function label(command: Command, options: LabelCommandOptions, terminal: T
     known,
     samples: given,
   } = await readSamples({ path: options.in, stage, options, judged: true }, terminal);
-  await using backend = await openBackend(options, terminal.warn);
+  await using backend = await openEngine(engineOf(stage.config), terminal);
   const { prompt, shots } = await openPrompt({ stage, options, questions, backend });
   const asked = askedOf(questions, shots, terminal);
   const groups = ofAsked(given, asked);

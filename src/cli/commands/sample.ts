@@ -1,9 +1,9 @@
 // sipf sample: questions and a model -> samples.jsonl. Stage 1 on its own.
 import { Command } from 'commander';
-import { openBackend } from '../../backends/open.ts';
 import { chooseQuestions, type SampleItem, sampleUnit } from '../../method/sample.ts';
 import { type Question, Sample } from '../../records.ts';
 import { inUnits } from '../../run/units.ts';
+import { engineOf, openEngine } from '../engine.ts';
 import { finish, repeated, withExecution } from '../options.ts';
 import { checkRecordsOut } from '../outputs.ts';
 import type { Terminal } from '../terminal.ts';
@@ -51,7 +51,7 @@ async function sample(command: Command, options: SampleCommandOptions, terminal:
   checkRecordsOut('sample', options, config);
   const source = requireModel(stage);
   const all = await withoutBrokenOnes(stage, await loadQuestions(stage, options, terminal), terminal);
-  await using backend = await openBackend(options, terminal.warn);
+  await using backend = await openEngine(engineOf(stage.config), terminal);
   const { prompt, shots } = await openPrompt({ stage, options, questions: all, backend });
   const asked = askedOf(all, shots, terminal);
   const questions = chooseQuestions(asked, config.sampling, config.seed, options.iteration);

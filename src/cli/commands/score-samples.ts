@@ -1,12 +1,12 @@
 // A run's samples and a scorer -> step-scores.jsonl. Stage 4 on its own; `sipf score --samples`.
 import type { Command } from 'commander';
-import { openBackend } from '../../backends/open.ts';
 import { SipfError, sipfCommand } from '../../errors.ts';
 import { scoreUnit } from '../../method/score.ts';
 import { scorerNeeds } from '../../method/scorers.ts';
 import type { LabelledQuestion } from '../../method/step-labels.ts';
 import { StepLabels } from '../../records.ts';
 import { inUnits } from '../../run/units.ts';
+import { engineOf, openEngine } from '../engine.ts';
 import { checkRecordsOut } from '../outputs.ts';
 import type { Terminal } from '../terminal.ts';
 import { missing, nameOf, openNamedScorer, openScoreStage, type ScorerOptions } from './open-scorer.ts';
@@ -34,7 +34,7 @@ export async function scoreSamples(command: Command, options: ScoreSamplesOption
   const items = [...samples].map(
     ([id, own]): LabelledQuestion => ({ question: known.get(id)!, samples: own, labels: labels?.get(id) ?? [] }),
   );
-  await using backend = await openBackend(options, terminal.warn);
+  await using backend = await openEngine(engineOf(stage.config), terminal);
   const { prompt } = await openPrompt({ stage, options, questions, backend });
   const labelled = labels === null ? null : items;
   await using scorer = await openNamedScorer({ backend, stage, prompt, options, labelled }, terminal);

@@ -1,7 +1,6 @@
 // sipf score: paths with their steps -> the score of each step and the first error, by any scorer of the loop. Leaves training a PRM to train-prm.
 import { Command, Option } from 'commander';
 import { z } from 'zod';
-import { openBackend } from '../../backends/open.ts';
 import { SipfError } from '../../errors.ts';
 import { jsonText } from '../../io/exact-json.ts';
 import { inBatches, namingRow, RecordId, type Row, readRows } from '../../io/jsonl.ts';
@@ -11,6 +10,7 @@ import type { LabelledQuestion } from '../../method/step-labels.ts';
 import { type Question, type Sample, StepScores } from '../../records.ts';
 import { type FirstError, firstErrorAccuracy } from '../../statistics/prm-figures.ts';
 import { type Task, taskOf } from '../../task.ts';
+import { engineOf, openEngine } from '../engine.ts';
 import { finish, number, withExecution } from '../options.ts';
 import { withSettings } from '../settings.ts';
 import type { Terminal } from '../terminal.ts';
@@ -91,7 +91,7 @@ export function scoreCommand(terminal: Terminal): Command {
 async function scoreFile(command: Command, options: ScoreOptions, terminal: Terminal): Promise<void> {
   await using stage = await openScoreStage(command, options);
   requireScorerOfPaths(stage);
-  await using backend = await openBackend(options, terminal.warn);
+  await using backend = await openEngine(engineOf(stage.config), terminal);
   // Paths bring their questions: others are needed for worked examples only.
   const { shots, shotsFile } = stage.config.prompt;
   const questions = shots > 0 && shotsFile === null ? await loadQuestions(stage, options) : [];

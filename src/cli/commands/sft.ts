@@ -1,8 +1,8 @@
 // sipf sft: worked solutions and a model -> the warm-up policy.
 import { Command } from 'commander';
-import { openBackend } from '../../backends/open.ts';
 import { SipfError } from '../../errors.ts';
 import { goldRows } from '../../method/align-rows.ts';
+import { engineOf, openEngine } from '../engine.ts';
 import { finish, withExecution } from '../options.ts';
 import { checkModelOut } from '../outputs.ts';
 import type { Terminal } from '../terminal.ts';
@@ -42,7 +42,7 @@ async function sft(command: Command, options: StageOptions, terminal: Terminal):
   checkModelOut('sft', options, config);
   const source = requireModel(stage);
   const questions = await withoutBrokenOnes(stage, await loadQuestions(stage, options, terminal), terminal);
-  await using backend = await openBackend(options, terminal.warn);
+  await using backend = await openEngine(engineOf(stage.config), terminal);
   const { prompt, shots } = await openPrompt({ stage, options, questions, backend });
   const asked = askedOf(questions, shots, terminal);
   const examples = goldRows(asked, config.sft.rows, `sft/${config.seed}`, { task, prompt });

@@ -1,10 +1,10 @@
 // sipf train-prm: step labels and their samples -> a process reward model. Stage 3 on its own.
 import { Command } from 'commander';
-import { openBackend } from '../../backends/open.ts';
 import { shareHeldOut } from '../../hashing.ts';
 import { METHODS, needs } from '../../method/methods.ts';
 import { checkPrmRows, prmRows } from '../../method/prm-rows.ts';
 import { StepLabels } from '../../records.ts';
+import { engineOf, openEngine } from '../engine.ts';
 import { finish, withExecution } from '../options.ts';
 import { checkModelOut } from '../outputs.ts';
 import type { Terminal } from '../terminal.ts';
@@ -56,7 +56,7 @@ async function trainPrm(command: Command, options: TrainPrmOptions, terminal: Te
     terminal,
   );
   const labels = await rowsByQuestion(options.in, StepLabels, known, terminal.signal);
-  await using backend = await openBackend(options, terminal.warn);
+  await using backend = await openEngine(engineOf(stage.config), terminal);
   const { prompt, shots } = await openPrompt({ stage, options, questions, backend });
   const asked = askedOf(questions, shots, terminal);
   const labelled = [...ofAsked(labels, asked)].map(([id, records]) => ({

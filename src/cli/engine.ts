@@ -1,0 +1,26 @@
+// The engine's settings -> an open backend, for a command that has other settings or none.
+import type { Command } from 'commander';
+import type { Backend } from '../backend.ts';
+import { type OpenBackendOptions, openBackend } from '../backends/index.ts';
+import type { Config } from '../config/schema.ts';
+import { tellingWarnings } from './model-warnings.ts';
+import type { ModelOptions } from './options.ts';
+import { readSettings } from './settings.ts';
+import type { Terminal } from './terminal.ts';
+
+/** The engine of a configuration. */
+export function engineOf({ engine }: Config): OpenBackendOptions {
+  return engine;
+}
+
+/** The engine that the options of a command say which takes no other setting. */
+export async function readEngine(command: Command, options: ModelOptions): Promise<OpenBackendOptions> {
+  const { model, adapter, provider, threads, slots } = options;
+  const own = { model, adapter };
+  return engineOf(await readSettings(command, { provider, threads, slots }, own, null, ['engine']));
+}
+
+/** Opens the backend; the terminal hears once of each thing that the user should know of a model's files. */
+export async function openEngine(engine: OpenBackendOptions, terminal: Terminal): Promise<Backend> {
+  return tellingWarnings(await openBackend(engine), terminal.warn);
+}
