@@ -42,9 +42,12 @@ export interface Completion {
   readonly id: string;
   /** Stop strings and special tokens removed. */
   readonly text: string;
-  readonly tokenIds: readonly number[];
-  /** log P(token) under the raw model (temperature 1, no truncation of the distribution). */
-  readonly logps: readonly number[];
+  /** Tokens that were drawn; the one that ended the text counts. */
+  readonly tokens: number;
+  /** null: the engine does not tell them. */
+  readonly tokenIds: readonly number[] | null;
+  /** log P(token) under the raw model (temperature 1, no truncation of the distribution). null: the engine does not tell them. */
+  readonly logps: readonly number[] | null;
   readonly finishReason: 'stop' | 'length';
 }
 
@@ -94,6 +97,8 @@ export interface OpenedModel extends AsyncDisposable {
 export interface Policy extends OpenedModel {
   /** One unit of work: starts with empty slots, ends when no request is left. */
   generate(requests: readonly GenerateRequest[], onFinished: OnFinished, options?: DrawOptions): Promise<GenerateStats>;
+  /** Token ids of contexts, as `generate` reads them. */
+  encode(contexts: readonly (readonly ContextPiece[])[]): Promise<number[][]>;
   /** Raw log-probabilities of given completions, `[completion tokens]` each. */
   logps(
     items: readonly { context: readonly ContextPiece[]; completion: GivenCompletion }[],

@@ -1,28 +1,77 @@
 // Settings of the engine -> an open Backend. Also what backends are made of: parts to compose, the scripted backend.
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
-import type { Backend } from '../backend.ts';
-import type { EngineSettings } from '../engine-settings.ts';
+import type { z } from 'zod';
+import type { Backend, Sampler } from '../backend.ts';
+import { type EngineSettings, OpenAiSettings } from '../engine-settings.ts';
 import { SipfError } from '../errors.ts';
 import { checkCount, MOST, MOST_THREADS } from '../limits.ts';
+import { composeBackends } from './compose.ts';
 import { createWorkerBackend } from './local/worker-client.ts';
+import { createOpenAiSampler, type OpenAiOptions } from './openai.ts';
 
 export { type BackendParts, composeBackends } from './compose.ts';
 export { createScriptedBackend, type ScriptedOptions, type WriteArgs } from './scripted.ts';
 
-export type OpenBackendOptions = Partial<EngineSettings>;
+/** A server to draw from; the settings that are absent have their defaults. */
+export type SamplerOptions = Pick<OpenAiOptions, 'url' | 'model' | 'serves'> &
+  Partial<Omit<z.input<typeof OpenAiSettings>, 'serves'>>;
+
+export interface OpenBackendOptions extends Partial<Omit<EngineSettings, 'sampler'>> {
+  readonly sampler?: SamplerOptions | null;
+}
+
+export interface OpenBackendParts {
+  /** Told where a model is drawn from, where that may surprise. */
+  readonly log?: (message: string) => void;
+  /** Where API keys are. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+}
 
 /** What a module that `engine.module` names has as its default export. */
 export type MakeBackend = (options: OpenBackendOptions) => Backend | Promise<Backend>;
 
 /**
- * Opens what executes models: the engine of this package, on a thread of its own, or the backend that a module makes.
- * @throws SipfError 'bad-input' where a setting is out of range, or the module makes no backend; 'not-found' where there is no module.
+ * Opens what executes models: the engine of this package, on a thread of its own, or the backend that a module makes; with a server that draws.
+ * @throws SipfError 'bad-input' where a setting is out of range, or the module makes no backend; 'not-found' where there is no module;
+ * 'bad-config' where an API key is not there.
  * @example
  * await using backend = await openBackend({ provider: 'cpu', threads: 2 });
  */
-export async function openBackend(options: OpenBackendOptions = {}): Promise<Backend> {
+export async function openBackend(options: OpenBackendOptions = {}, parts: OpenBackendParts = {}): Promise<Backend> {
+  const { sampler } = options;
+  const local = await openLocal(options);
+  if (!sampler) return local;
+  try {
+    return composeBackends({
+      sampler: openSampler(sampler, local, parts),
+      scorer: local,
+      trainer: local,
+      store: local,
+    });
+  } catch (error) {
+    await local[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+function openSampler({ serves, ...rest }: SamplerOptions, local: Backend, parts: OpenBackendParts): Sampler {
+  const { log = () => {}, env = process.env } = parts;
+  const { apiKeyFrom, ...settings } = OpenAiSettings.omit({ serves: true }).parse({ kind: 'openai', ...rest });
+  const apiKey = apiKeyFrom === null ? null : env[apiKeyFrom];
+  if (apiKey === undefined || apiKey === '') {
+    throw new SipfError(
+      'bad-config',
+      `Expected an API key in the environment variable ${apiKeyFrom} (engine.sampler.apiKeyFrom), got none. Set that variable.`,
+    );
+  }
+  const wait = (ms: number, signal: AbortSignal) => setTimeout(ms, undefined, { signal });
+  return createOpenAiSampler({ ...settings, serves }, { local, apiKey, log, wait, random: Math.random, now: Date.now });
+}
+
+async function openLocal(options: OpenBackendOptions): Promise<Backend> {
   const { module, provider = 'cpu', threads, slots } = options;
   if (module) return madeBy(module, options);
   checkCount('threads', threads ?? undefined, MOST_THREADS);

@@ -114,8 +114,8 @@ class ScriptedPolicy implements Policy {
         if (request === undefined) continue;
         const completion = this.#write(request);
         stats.promptTokens += textOf(request.context).length;
-        stats.generatedTokens += completion.tokenIds.length;
-        slots[at] = { completion, left: Math.max(1, completion.tokenIds.length) };
+        stats.generatedTokens += completion.tokens;
+        slots[at] = { completion, left: Math.max(1, completion.tokens) };
       }
       const soonest = Math.min(...slots.filter((slot) => slot !== null).map(({ left }) => left));
       const finished: Completion[] = [];
@@ -141,6 +141,10 @@ class ScriptedPolicy implements Policy {
       const number = keyedUniform(`${this.hash} ${textOf(context)} ${text}`);
       return Array.from(text, (_, i) => -0.05 - number(i));
     });
+  }
+
+  async encode(contexts: readonly (readonly ContextPiece[])[]): Promise<number[][]> {
+    return contexts.map((pieces) => idsOf(textOf(pieces)));
   }
 
   async chatPrompt(messages: readonly { role: string; content: string }[]): Promise<string> {
@@ -169,9 +173,10 @@ class ScriptedPolicy implements Policy {
     const cut = Math.min(whole.length, ...stopStrings.map((stop) => whole.indexOf(stop)).filter((at) => at !== -1));
     const text = whole.slice(0, Math.min(cut, maxTokens));
     const number = keyedUniform(`logp ${key}`);
-    const tokenIds = [...text].map((character) => character.codePointAt(0) ?? 0);
+    const tokenIds = idsOf(text);
     const logps = tokenIds.map((_, i) => -0.05 - number(i));
-    return { id, text, tokenIds, logps, finishReason: text.length < cut ? 'length' : 'stop' };
+    const finishReason = text.length < cut ? 'length' : 'stop';
+    return { id, text, tokens: tokenIds.length, tokenIds, logps, finishReason };
   }
 }
 
@@ -198,6 +203,11 @@ class ScriptedPrm implements ProcessRewardModel {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {}
+}
+
+/** One character is one token. */
+function idsOf(text: string): number[] {
+  return [...text].map((character) => character.codePointAt(0) ?? 0);
 }
 
 function textOf(pieces: readonly ContextPiece[]): string {

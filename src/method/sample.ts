@@ -222,7 +222,7 @@ function take(
   { policy, iteration }: SampleContext,
   counts: Record<string, number>,
 ): void {
-  const { text, finishReason, tokenIds, logps } = completion;
+  const { text, finishReason, tokens, logps } = completion;
   const { question, task, found } = prefix;
   const { extracted, outcome } = graded;
   countInto(counts, 'drawn');
@@ -237,8 +237,8 @@ function take(
     policy: policy.hash,
     steps: task.split(text),
     finishReason,
-    tokens: tokenIds.length,
-    sumLogp: logps.reduce((sum, logp) => sum + logp, 0),
+    tokens,
+    sumLogp: logps?.reduce((sum, logp) => sum + logp, 0) ?? null,
     extracted,
     outcome,
   });

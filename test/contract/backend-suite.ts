@@ -52,7 +52,7 @@ async function groupsOf(
     groups.push([...finished]);
     return next(finished);
   });
-  const drawn = groups.flat().reduce((sum, { tokenIds }) => sum + tokenIds.length, 0);
+  const drawn = groups.flat().reduce((sum, { tokens }) => sum + tokens, 0);
   expect(stats.generatedTokens).toBe(drawn);
   expect(stats.promptTokens).toBeGreaterThan(0);
   return groups;
@@ -121,15 +121,15 @@ export function samplerContract(name: string, open: () => Promise<OpenSampler>):
     });
 
     it('gives a token id and a log-probability of each token', async () => {
-      const { tokenIds, logps } = await drawOne(policy, request('a'));
-      expect(tokenIds.length).toBeGreaterThan(0);
-      expect(logps).toHaveLength(tokenIds.length);
-      for (const logp of logps) expect(logp).toBeLessThanOrEqual(0);
+      const { tokens, tokenIds, logps } = await drawOne(policy, request('a'));
+      expect(tokens).toBeGreaterThan(0);
+      expect([tokenIds?.length, logps?.length]).toEqual([tokens, tokens]);
+      for (const logp of logps ?? []) expect(logp).toBeLessThanOrEqual(0);
     });
 
     it('ends at the length that is asked for', async () => {
-      const { tokenIds, finishReason } = await drawOne(policy, request('a', { maxTokens: 3 }));
-      expect({ length: tokenIds.length, finishReason }).toEqual({ length: 3, finishReason: 'length' });
+      const { tokens, finishReason } = await drawOne(policy, request('a', { maxTokens: 3 }));
+      expect({ tokens, finishReason }).toEqual({ tokens: 3, finishReason: 'length' });
     });
 
     it('ends before a stop string', async () => {
@@ -157,6 +157,12 @@ export function samplerContract(name: string, open: () => Promise<OpenSampler>):
         { onText },
       );
       expect(finished).toHaveLength(2);
+    });
+
+    it('gives the token ids of a context, which it reads like its texts', async () => {
+      const [ids = []] = await policy.encode([['one plus one']]);
+      const fromIds = await drawOne(policy, { ...request('a'), context: [ids] });
+      expect(fromIds.text).toBe((await drawOne(policy, request('a'))).text);
     });
 
     it('ends with what the caller throws', async () => {

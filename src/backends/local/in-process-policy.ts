@@ -10,6 +10,7 @@ import type {
   Policy,
 } from '../../backend.ts';
 import type { Engine } from '../../engine/runtime/session.ts';
+import { ContextEncoder } from '../../inference/context.ts';
 import { generate } from '../../inference/generate.ts';
 import { CpuKvCache } from '../../inference/kv-cache.ts';
 import { LanguageModel } from '../../inference/language-model.ts';
@@ -73,6 +74,11 @@ class InProcessPolicy implements Policy {
   logps(items: Parameters<Policy['logps']>[0], { signal }: CallOptions = {}): Promise<number[][]> {
     const scorer = { model: this.#model, tokenizer: this.#opened.tokenizer };
     return this.#turns.take(() => completionLogps(scorer, items, { signal }));
+  }
+
+  async encode(contexts: Parameters<Policy['encode']>[0]): Promise<number[][]> {
+    const encoder = new ContextEncoder(this.#opened.tokenizer, this.#opened.weights.config.vocab);
+    return contexts.map((pieces) => encoder.encode(pieces));
   }
 
   async chatPrompt(messages: Parameters<Policy['chatPrompt']>[0]): Promise<string> {

@@ -19,6 +19,6 @@ interface PortTable {
 /** The compiler refuses a table in which a method of the port is missing. */
 export const PORT = {
   backend: { openPolicy: 'policy', openPrm: 'prm', train: null, describe: null, initModel: null },
-  policy: { generate: null, logps: null, chatPrompt: null, countTokens: null },
+  policy: { generate: null, encode: null, logps: null, chatPrompt: null, countTokens: null },
   prm: { score: null, countTokens: null },
 } as const satisfies PortTable;

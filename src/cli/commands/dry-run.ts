@@ -204,7 +204,7 @@ function sizeOf({ parameters }: ModelDescription, policy: ModelDescription): num
 
 function pathFigures(task: RunStart['task'], paths: readonly ProbePath[]): Partial<Typical> {
   return {
-    pathTokens: mean(paths.map(({ completion }) => completion.tokenIds.length)),
+    pathTokens: mean(paths.map(({ completion }) => completion.tokens)),
     stepsPerPath: mean(paths.map(({ question, completion }) => taskOf(task, question).split(completion.text).length)),
   };
 }

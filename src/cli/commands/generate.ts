@@ -83,7 +83,7 @@ async function printAsDrawn(
       const completion = ended.get(turn);
       if (completion === undefined) return;
       terminal.write('\n');
-      const { length } = completion.tokenIds;
+      const { tokens: length } = completion;
       const limit =
         length < options.maxTokens
           ? `the end of the model's context, after ${length} tokens`

@@ -63,7 +63,7 @@ async function run(command: Command, options: RunCommandOptions, terminal: Termi
   const out = options.out ?? `runs/${options.preset?.join('+') ?? options.method ?? 'run'}`;
   await checkRunOut(options, out);
   const config = await resolveConfig(command, options, out);
-  await using backend = await openBackend(engineOf(config));
+  await using backend = await openBackend(engineOf(config), { log: terminal.log });
   const { fromRun, json = false } = options;
   if (options.dryRun === true) return await dryRun({ config, out, fromRun, backend, json }, terminal);
   const stages = terminal.stages();
