@@ -14,6 +14,14 @@ export type ContextPiece = string | readonly number[];
 /** A given completion: one text, ids as given, or texts that are tokenised on their own, as training and step scores read them. */
 export type GivenCompletion = ContextPiece | readonly string[];
 
+/** A completion whose log-probabilities are asked for. */
+export interface LogpsItem {
+  readonly context: readonly ContextPiece[];
+  readonly completion: GivenCompletion;
+  /** An end-of-text token follows and counts too, as in training. */
+  readonly ended?: boolean | undefined;
+}
+
 export interface SamplingOptions {
   /** 0 is greedy. */
   readonly temperature: number;
@@ -100,10 +108,7 @@ export interface Policy extends OpenedModel {
   /** Token ids of contexts, as `generate` reads them. */
   encode(contexts: readonly (readonly ContextPiece[])[]): Promise<number[][]>;
   /** Raw log-probabilities of given completions, `[completion tokens]` each. */
-  logps(
-    items: readonly { context: readonly ContextPiece[]; completion: GivenCompletion }[],
-    options?: CallOptions,
-  ): Promise<number[][]>;
+  logps(items: readonly LogpsItem[], options?: CallOptions): Promise<number[][]>;
   /** The prompt text of a conversation in the model's own chat template, ending where the assistant begins. */
   chatPrompt(messages: readonly { role: 'system' | 'user' | 'assistant'; content: string }[]): Promise<string>;
 }

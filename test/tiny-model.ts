@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Engine } from '../src/engine/runtime/session.ts';
-import { CpuKvCache } from '../src/inference/kv-cache.ts';
+import type { KvCache } from '../src/inference/kv-cache.ts';
 import { LanguageModel } from '../src/inference/language-model.ts';
 import type { ModelWeights } from '../src/inference/passes.ts';
 import { decoderOf } from '../src/models/architectures/architectures.ts';
@@ -21,7 +21,7 @@ export interface TinyModel extends AsyncDisposable {
   readonly tokenizer: Tokenizer;
   readonly hash: string;
   /** A cache of its own for each number of slots. */
-  cache(slots: number): CpuKvCache;
+  cache(slots: number): KvCache;
 }
 
 /** Opens test/fixtures/NAME (a model folder) with the common fixture tokenizer. */
@@ -43,7 +43,7 @@ export async function openTiny(
     model,
     tokenizer,
     hash: merged.hash,
-    cache: (slots) => new CpuKvCache(config, slots),
+    cache: (slots) => model.cache(slots),
     async [Symbol.asyncDispose]() {
       await model[Symbol.asyncDispose]();
       await merged[Symbol.asyncDispose]();

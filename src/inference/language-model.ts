@@ -4,12 +4,18 @@ import { SipfError } from '../errors.ts';
 import type { DecoderConfig } from '../models/architectures/decoder.ts';
 import { ropeTables } from '../models/architectures/rope.ts';
 import { whyNotNumbers } from '../models/weights/not-numbers.ts';
-import type { KvCache, KvRows } from './kv-cache.ts';
-import { compileDecode, compilePrefill, compileTokenLogps, type ModelProgram, type ModelWeights } from './passes.ts';
+import { type KvCache, type KvRows, pastInput } from './kv-cache.ts';
+import { DeviceKvCache } from './kv-caches/device.ts';
+import { HostKvCache } from './kv-caches/host.ts';
+import {
+  compileDecode,
+  compilePrefill,
+  compileTokenLogps,
+  HIDDEN,
+  type ModelProgram,
+  type ModelWeights,
+} from './passes.ts';
 import type { SamplerFeatures } from './sampling.ts';
-
-/** Added to the score of what a query may not see; its softmax is exactly 0. */
-export const HIDDEN = -1e9;
 
 /** One row of a decode step. */
 export interface StepRow {
@@ -23,6 +29,9 @@ export interface StepRow {
   readonly topP: number;
   readonly ignoreEnd: boolean;
 }
+
+/** A row that belongs to no sequence. */
+const IDLE: StepRow = { token: 0, temperature: 0, uniform: 0, topK: 0, topP: 1, ignoreEnd: false };
 
 /** One row of a prefill pass: tokens behind cached ones. */
 export interface PrefillRow {
@@ -92,29 +101,32 @@ export class LanguageModel implements AsyncDisposable {
     this.#leastPast = engine.provider === 'cpu' ? 0 : PAST_BLOCK;
   }
 
+  /** An empty cache for this model, in main memory or on the device. */
+  cache(slots: number): KvCache {
+    const Cache = this.#engine.provider === 'cpu' ? HostKvCache : DeviceKvCache;
+    return new Cache(this.#engine, this.config, slots);
+  }
+
   /** Computes keys and values of each row's tokens. */
-  async prefill(rows: readonly PrefillRow[]): Promise<KvRows[]> {
-    const { layers, kvHeads, headDim } = this.config;
+  async prefill(cache: KvCache, rows: readonly PrefillRow[]): Promise<KvRows[]> {
     const seq = roundUp(Math.max(...rows.map(({ tokens }) => tokens.length)), SEQ_BLOCK);
     const pasts = rows.map(({ past }) => past.reduce((sum, { tokens }) => sum + tokens, 0));
     const past = roundUp(Math.max(this.#leastPast, ...pasts), PAST_BLOCK);
     this.#prefill ??= await compilePrefill(this.#engine, this.#weights);
+    using earlier = await cache.pastOf(
+      rows.map((row) => row.past),
+      past,
+    );
     const result = await this.#prefill.run({
       ...prefillTokens(rows, pasts, seq, past),
       ...this.#rope.upTo(Math.max(...pasts) + seq),
-      ...pastInputs(rows, past, this.config),
+      ...earlier.feeds,
       at: { data: BigInt64Array.of(0n), shape: [1] },
     });
-    const data = result.floats('rows');
-    const parts = 2 * layers * kvHeads;
-    return rows.map(({ tokens }, row) => {
-      const kept = new Float32Array(parts * tokens.length * headDim);
-      for (let part = 0; part < parts; part++) {
-        const from = (row * parts + part) * seq * headDim;
-        kept.set(data.subarray(from, from + tokens.length * headDim), part * tokens.length * headDim);
-      }
-      return { data: kept, tokens: tokens.length };
-    });
+    return cache.keep(
+      result.device('rows'),
+      rows.map(({ tokens }) => tokens.length),
+    );
   }
 
   /**
@@ -122,19 +134,18 @@ export class LanguageModel implements AsyncDisposable {
    * @throws SipfError 'diverged' where a log-probability is not a number.
    */
   async step(cache: KvCache, rows: readonly StepRow[]): Promise<{ tokens: number[]; logps: number[] }> {
-    const live = rows.length;
     const program = await this.#decoder(rows);
-    const lengths = rows.map((_, slot) => cache.length(slot));
-    const column = (value: (row: StepRow) => number) => ({ data: Float32Array.from(rows, value), shape: [live, 1] });
-    const integers = (values: readonly number[]) => ({ data: BigInt64Array.from(values, BigInt), shape: [live, 1] });
-    const feeds = cache.feeds(live);
-    const past = cache.past(live);
+    const width = cache.width(rows.length);
+    const all = Array.from({ length: width }, (_, slot) => rows[slot] ?? IDLE);
+    const lengths = all.map((_, slot) => (slot < rows.length ? cache.length(slot) : 0));
+    const column = (value: (row: StepRow) => number) => ({ data: Float32Array.from(all, value), shape: [width, 1] });
+    const integers = (values: readonly number[]) => ({ data: BigInt64Array.from(values, BigInt), shape: [width, 1] });
     const result = await program.run({
-      ...feeds,
+      ...cache.feeds(rows.length),
       ...this.#rope.upTo(Math.max(...lengths) + 1),
-      ids: integers(rows.map(({ token }) => token)),
+      ids: integers(all.map(({ token }) => token)),
       positions: integers(lengths),
-      bias: { data: stepBias(lengths, past), shape: [live, 1, 1, past + 1] },
+      lengths: { data: Float32Array.from(lengths), shape: [width, 1] },
       temperature: column(({ temperature }) => temperature),
       uniform: column(({ uniform }) => uniform),
       // Greedy rows are not cut: they need no sort.
@@ -142,10 +153,10 @@ export class LanguageModel implements AsyncDisposable {
       topP: column(({ topP, temperature }) => (topP < 1 && temperature > 0 ? topP : 2)),
       suppress: column(({ ignoreEnd }) => (ignoreEnd ? 1 : 0)),
     });
-    cache.append(result.floats('rows'), live);
-    const logps = [...result.floats('logps')];
+    await cache.append(result.device('rows'), rows.length);
+    const logps = [...result.floats('logps').subarray(0, rows.length)];
     if (!logps.every(Number.isFinite)) throw await this.#notANumber();
-    return { tokens: Array.from(result.integers('tokens'), Number), logps };
+    return { tokens: Array.from(result.integers('tokens').subarray(0, rows.length), Number), logps };
   }
 
   /** log P(target) at the places `at` of a pass. */
@@ -158,8 +169,9 @@ export class LanguageModel implements AsyncDisposable {
       ...passInputs(pass),
       bias: { data: hiddenPast(pass, past), shape: [batch, 1, seq, past + seq] },
       ...this.#rope.upTo(seq),
-      ...pastInputs(Array<PrefillRow>(batch).fill({ past: [], tokens: [] }), past, this.config),
+      ...noPast(batch, past, this.config),
     });
+    read.device('rows')[Symbol.dispose]();
     const hidden = read.floats('hidden');
     const logps: number[] = [];
     const width = this.config.hidden;
@@ -224,14 +236,6 @@ function hiddenPast({ bias, batch, seq }: TokenPass, past: number): Float32Array
   return wider;
 }
 
-function stepBias(lengths: readonly number[], past: number): Float32Array {
-  const bias = new Float32Array(lengths.length * (past + 1));
-  for (const [row, length] of lengths.entries()) {
-    bias.fill(HIDDEN, row * (past + 1) + length, row * (past + 1) + past);
-  }
-  return bias;
-}
-
 function prefillTokens(
   rows: readonly PrefillRow[],
   pasts: readonly number[],
@@ -259,24 +263,8 @@ function prefillTokens(
   };
 }
 
-/** Inputs `past.N.*` `[batch, kvHeads, past, headDim]` from consecutive rows; zeros behind. */
-function pastInputs(rows: readonly PrefillRow[], past: number, config: DecoderConfig): Record<string, HostArray> {
-  const { layers, kvHeads, headDim } = config;
-  const feeds: Record<string, HostArray> = {};
-  for (let part = 0; part < 2 * layers; part++) {
-    const array = new Float32Array(rows.length * kvHeads * past * headDim);
-    rows.forEach((row, n) => {
-      for (let head = 0; head < kvHeads; head++) {
-        let to = (n * kvHeads + head) * past * headDim;
-        for (const { data, tokens } of row.past) {
-          const from = (part * kvHeads + head) * tokens * headDim;
-          array.set(data.subarray(from, from + tokens * headDim), to);
-          to += tokens * headDim;
-        }
-      }
-    });
-    const name = `past.${part >> 1}.${part % 2 === 0 ? 'keys' : 'values'}`;
-    feeds[name] = { data: array, shape: [rows.length, kvHeads, past, headDim] };
-  }
-  return feeds;
+/** Inputs `past.N.*` `[batch, kvHeads, past, headDim]` of zeros, which a pass hides. */
+function noPast(batch: number, past: number, { layers, kvHeads, headDim }: DecoderConfig): Record<string, HostArray> {
+  const zeros = { data: new Float32Array(batch * kvHeads * past * headDim), shape: [batch, kvHeads, past, headDim] };
+  return Object.fromEntries(Array.from({ length: 2 * layers }, (_, part) => [pastInput(part), zeros]));
 }

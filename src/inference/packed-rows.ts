@@ -1,5 +1,6 @@
 // Prefixes and continuations -> few full passes: continuations of one prefix share a row and do not see each other. Leaves running them to others.
-import { HIDDEN, type TokenPass } from './language-model.ts';
+import type { TokenPass } from './language-model.ts';
+import { HIDDEN } from './passes.ts';
 
 export interface PackItem {
   readonly prefix: readonly number[];

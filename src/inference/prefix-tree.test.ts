@@ -1,27 +1,51 @@
-import { expect, it } from 'vitest';
+import { beforeEach, expect, it } from 'vitest';
 import type { KvRows } from './kv-cache.ts';
 import { type PrefixNode, PrefixTree } from './prefix-tree.ts';
 
-const shape = { layers: 1, kvHeads: 1, headDim: 1 };
 const BYTES = 8;
 
 /** Rows that hold the tokens themselves, so that what is kept can be read. */
-function rowsFor(tokens: readonly number[]): KvRows {
-  return { data: Float32Array.from([...tokens, ...tokens]), tokens: tokens.length };
+class TokenRows implements KvRows {
+  readonly values: readonly number[];
+
+  constructor(values: readonly number[]) {
+    this.values = values;
+  }
+
+  get tokens(): number {
+    return this.values.length;
+  }
 }
+const valuesOf = (rows: KvRows | null) => (rows instanceof TokenRows ? rows.values : [NaN]);
+
+/** Handles that were dropped. */
+let dropped: KvRows[] = [];
+beforeEach(() => {
+  dropped = [];
+});
+
+function makeTree(): PrefixTree {
+  return new PrefixTree(
+    {
+      split: (rows, at) => [new TokenRows(valuesOf(rows).slice(0, at)), new TokenRows(valuesOf(rows).slice(at))],
+      drop: (rows) => dropped.push(rows),
+    },
+    BYTES,
+  );
+}
+
 const text = (nodes: readonly PrefixNode[]) => nodes.flatMap(({ tokens }) => [...tokens]);
-const kept = (nodes: readonly PrefixNode[]) =>
-  nodes.flatMap(({ rows }) => (rows ? [...rows.data.subarray(0, rows.tokens)] : [NaN]));
+const kept = (nodes: readonly PrefixNode[]) => nodes.flatMap(({ rows }) => [...valuesOf(rows)]);
 
 function compute(tree: PrefixTree, tokens: readonly number[], limit = 1000): number[] {
   const { nodes } = tree.missing(tokens, limit);
   const computed = text(nodes);
-  tree.store(nodes, rowsFor(computed));
+  tree.store(nodes, new TokenRows(computed));
   return computed;
 }
 
 it('asks for each token once, in the order of need', () => {
-  const tree = new PrefixTree(shape);
+  const tree = makeTree();
   for (const context of [
     [1, 2, 3, 4],
     [1, 2, 3, 9],
@@ -41,7 +65,7 @@ it('asks for each token once, in the order of need', () => {
 });
 
 it('goes on to what comes after, and stops at the limit', () => {
-  const tree = new PrefixTree(shape);
+  const tree = makeTree();
   for (const context of [[1], [1, 2], [1, 2, 3, 4, 5], [1, 8]]) tree.want(context);
   expect(compute(tree, [1], 3)).toEqual([1, 2, 3]);
   expect(compute(tree, [1, 2, 3, 4, 5], 1)).toEqual([4]);
@@ -51,7 +75,7 @@ it('goes on to what comes after, and stops at the limit', () => {
 });
 
 it('forgets what nobody needs, the least recently used first, and keeps beginnings of what it keeps', () => {
-  const tree = new PrefixTree(shape);
+  const tree = makeTree();
   const contexts = [
     [1, 2, 3],
     [1, 2, 4, 4],
@@ -70,10 +94,27 @@ it('forgets what nobody needs, the least recently used first, and keeps beginnin
   for (const context of contexts) tree.release(context);
   tree.evict(0);
   expect(tree.bytes).toBe(0);
+  expect(dropped.flatMap((rows) => valuesOf(rows)).sort()).toEqual([1, 2, 3, 3, 4, 4, 5]);
+});
+
+it('gives up everything at once', () => {
+  const tree = makeTree();
+  for (const context of [
+    [1, 2, 3],
+    [1, 2, 4],
+    [5, 6],
+  ]) {
+    tree.want(context);
+    compute(tree, context);
+  }
+  tree.want([7]);
+  tree.clear();
+  expect(tree.bytes).toBe(0);
+  expect(dropped.flatMap((rows) => valuesOf(rows)).sort()).toEqual([1, 2, 3, 4, 5, 6]);
 });
 
 it('gives up wanted prefixes last, and never the ones in use', () => {
-  const tree = new PrefixTree(shape);
+  const tree = makeTree();
   for (const context of [[1, 2], [3, 4], [5]]) {
     tree.want(context);
     compute(tree, context);
@@ -85,23 +126,23 @@ it('gives up wanted prefixes last, and never the ones in use', () => {
   expect(compute(tree, [1, 2])).toEqual([]);
 });
 
-it('adopts what others computed as far as it is wanted', () => {
-  const tree = new PrefixTree(shape);
+it('adopts what others computed as far as it is wanted', async () => {
+  const tree = makeTree();
   const sequence = [1, 2, 3, 4, 5, 6];
   const asked: [number, number][] = [];
-  const rowsOf = (from: number, to: number) => {
+  const rowsOf = async (from: number, to: number) => {
     asked.push([from, to]);
-    return rowsFor(sequence.slice(from, to));
+    return new TokenRows(sequence.slice(from, to));
   };
   tree.want([1, 2]);
   compute(tree, [1, 2]);
   tree.want([1, 2, 3, 4, 9]);
   tree.want([7]);
-  tree.adopt(sequence, rowsOf);
+  await tree.adopt(sequence, rowsOf);
   expect(asked).toEqual([[2, 4]]);
   expect(compute(tree, [1, 2, 3, 4, 9])).toEqual([9]);
   expect(kept(tree.path([1, 2, 3, 4, 9]))).toEqual([1, 2, 3, 4, 9]);
   tree.want(sequence);
-  tree.adopt(sequence, rowsOf);
+  await tree.adopt(sequence, rowsOf);
   expect(asked.slice(1)).toEqual([[4, 6]]);
 });

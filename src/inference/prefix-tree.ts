@@ -1,5 +1,5 @@
 // Contexts that requests will need -> a radix tree of token prefixes with the keys and values computed so far. Leaves computing them to generate.ts.
-import { bytesPerToken, type CacheShape, type KvRows, splitRows } from './kv-cache.ts';
+import type { KvCache, KvRows } from './kv-cache.ts';
 
 /** Consecutive tokens that follow those of the parents. */
 export interface PrefixNode {
@@ -25,16 +25,19 @@ function makeNode(tokens: readonly number[], parent: MutableNode | null): Mutabl
 
 /** What one unit of work has computed and will need. Every wanted context ends at the end of a node. */
 export class PrefixTree {
-  readonly #shape: CacheShape;
+  readonly #cache: Pick<KvCache, 'split' | 'drop'>;
+  readonly #tokenBytes: number;
   readonly #root = makeNode([], null);
   #bytes = 0;
   #clock = 0;
 
-  constructor(shape: CacheShape) {
-    this.#shape = shape;
+  /** @param cache what the rows are of; @param tokenBytes bytes that a token's keys and values take. */
+  constructor(cache: Pick<KvCache, 'split' | 'drop'>, tokenBytes: number) {
+    this.#cache = cache;
+    this.#tokenBytes = tokenBytes;
   }
 
-  /** Bytes of keys and values held. */
+  /** Bytes of keys and values kept. */
   get bytes(): number {
     return this.#bytes;
   }
@@ -83,7 +86,7 @@ export class PrefixTree {
     let rest = rows;
     for (const node of nodes as readonly MutableNode[]) {
       const whole = rest.tokens === node.tokens.length;
-      const [first, others] = whole ? [rest, rest] : splitRows(rest, node.tokens.length, this.#shape);
+      const [first, others] = whole ? [rest, rest] : this.#cache.split(rest, node.tokens.length);
       node.rows = first;
       node.lastUsed = ++this.#clock;
       rest = others;
@@ -92,7 +95,7 @@ export class PrefixTree {
   }
 
   /** Keeps the rows of a sequence that somebody else computed; `rowsOf(from, to)` copies them. Only what wanted contexts can use is kept. */
-  adopt(tokens: readonly number[], rowsOf: (from: number, to: number) => KvRows): void {
+  async adopt(tokens: readonly number[], rowsOf: (from: number, to: number) => Promise<KvRows>): Promise<void> {
     let node = this.#root;
     let depth = 0;
     while (depth < tokens.length) {
@@ -102,26 +105,38 @@ export class PrefixTree {
       const part = shared < child.tokens.length;
       if (part && child.rows) return;
       node = part ? this.#split(child, shared) : child;
-      if (!node.rows) this.store([node], rowsOf(depth, depth + shared));
+      if (!node.rows) this.store([node], await rowsOf(depth, depth + shared));
       if (part) return;
       depth += shared;
     }
   }
 
-  /** Forgets computed ends until at most `limit` bytes are held: first those that no context ahead needs, the least recently used first. */
+  /** Forgets computed ends until at most `limit` bytes are kept: first those that no context ahead needs, the least recently used first. */
   evict(limit: number, needed: readonly PrefixNode[] = []): void {
     while (this.#bytes > limit) {
       const ends = this.#computedEnds().filter((node) => !needed.includes(node));
       const [victim] = ends.sort((a, b) => Number(a.wanted > 0) - Number(b.wanted > 0) || a.lastUsed - b.lastUsed);
       if (!victim) return;
-      this.#bytes -= this.#sizeOf(victim);
-      victim.rows = null;
+      this.#forget(victim);
       if (victim.wanted === 0 && victim.children.size === 0) remove(victim);
     }
   }
 
+  /** Gives up all rows. */
+  clear(): void {
+    for (let ends = this.#computedEnds(); ends.length > 0; ends = this.#computedEnds()) {
+      for (const node of ends) this.#forget(node);
+    }
+  }
+
+  #forget(node: MutableNode): void {
+    this.#cache.drop(node.rows as KvRows);
+    this.#bytes -= this.#sizeOf(node);
+    node.rows = null;
+  }
+
   #sizeOf(node: MutableNode): number {
-    return node.tokens.length * bytesPerToken(this.#shape);
+    return node.tokens.length * this.#tokenBytes;
   }
 
   #computedEnds(node: MutableNode = this.#root): MutableNode[] {
@@ -167,7 +182,7 @@ export class PrefixTree {
     const first = makeNode(node.tokens.slice(0, at), parent);
     first.wanted = node.wanted;
     first.lastUsed = node.lastUsed;
-    if (node.rows) [first.rows, node.rows] = splitRows(node.rows, at, this.#shape);
+    if (node.rows) [first.rows, node.rows] = this.#cache.split(node.rows, at);
     node.tokens = node.tokens.slice(at);
     node.parent = first;
     parent.children.set(first.tokens[0] as number, first);

@@ -77,7 +77,7 @@ export class Scheduler implements Disposable {
     this.#tokensPerPass = tokensPerPass;
     this.#prefixBytes = prefixBytes;
     this.#encoder = new ContextEncoder(generator.tokenizer, generator.model.config.vocab);
-    this.#tree = new PrefixTree(generator.model.config);
+    this.#tree = new PrefixTree(generator.cache, bytesPerToken(generator.model.config));
   }
 
   /** Whether any request has not ended. */
@@ -117,7 +117,7 @@ export class Scheduler implements Disposable {
     if (this.#stepping) throw new Error('A step is running: steps come one after another');
     this.#stepping = true;
     try {
-      await this.#admit(this.#receive(), signal);
+      await this.#admit(await this.#receive(), signal);
       throwIfAborted(signal);
       return this.#live.length > 0 ? await this.#draw() : [];
     } finally {
@@ -125,9 +125,10 @@ export class Scheduler implements Disposable {
     }
   }
 
-  /** Empties all slots. */
+  /** Empties all slots and gives up all prefixes. */
   [Symbol.dispose](): void {
     const { cache } = this.#generator;
+    this.#tree.clear();
     for (let slot = 0; slot < cache.slots; slot++) cache.release(slot);
   }
 
@@ -145,7 +146,7 @@ export class Scheduler implements Disposable {
   }
 
   /** Takes what came since the last step; returns the slots that are free now below the last live one. */
-  #receive(): number[] {
+  async #receive(): Promise<number[]> {
     const { cache } = this.#generator;
     const cancelled = ({ id }: GenerateRequest) => this.#cancelled.has(id);
     const arrived = this.#submitted.splice(0);
@@ -158,7 +159,7 @@ export class Scheduler implements Disposable {
     this.#cancelled.clear();
     const ended = [...this.#live.entries()].filter(([, { sequence }]) => sequence.finished);
     for (const [slot, { sequence }] of arrived.length > 0 ? ended : []) {
-      this.#tree.adopt(sequence.tokens.slice(0, cache.length(slot)), (from, to) => cache.copyOut(slot, from, to));
+      await this.#tree.adopt(sequence.tokens.slice(0, cache.length(slot)), (from, to) => cache.copyOut(slot, from, to));
     }
     for (const [slot] of ended) cache.release(slot);
     return ended.map(([slot]) => slot);
@@ -173,7 +174,7 @@ export class Scheduler implements Disposable {
       const prefix = context.slice(0, -1);
       const nodes = await this.#computed(prefix, signal);
       const slot = holes.shift() ?? this.#live.length;
-      cache.fork(
+      await cache.fork(
         slot,
         nodes.map(({ rows }) => rows as KvRows),
       );
@@ -184,13 +185,13 @@ export class Scheduler implements Disposable {
       this.#queue.shift();
       this.#tree.release(prefix);
     }
-    for (const hole of holes.reverse()) this.#close(hole);
+    for (const hole of holes.reverse()) await this.#close(hole);
   }
 
-  #close(hole: number): void {
+  async #close(hole: number): Promise<void> {
     const last = this.#live.length - 1;
     if (hole !== last) {
-      this.#generator.cache.move(last, hole);
+      await this.#generator.cache.move(last, hole);
       this.#live[hole] = this.#live[last] as Running;
     }
     this.#live.pop();
@@ -224,7 +225,8 @@ export class Scheduler implements Disposable {
     const rows = planned.map(({ past, nodes }): PrefillRow => {
       return { past: past.map(({ rows }) => rows as KvRows), tokens: tokensOf(nodes) };
     });
-    const computed = await this.#generator.model.prefill(rows);
+    const { model, cache } = this.#generator;
+    const computed = await model.prefill(cache, rows);
     for (const [row, { nodes }] of planned.entries()) this.#tree.store(nodes, computed[row] as KvRows);
     this.#promptTokens += rows.reduce((sum, { tokens }) => sum + tokens.length, 0);
     this.#tree.evict(this.#prefixBytes, this.#tree.path((this.#queue[0] as Waiting).context.slice(0, -1)));

@@ -1,4 +1,4 @@
-// Texts to continue and a policy -> graded completions. Samples, rollouts and answers are all drawn here.
+// Texts to continue and a policy -> graded completions: samples, rollouts and answers.
 import type { Completion, GenerateRequest, GenerateStats, Policy, SamplingOptions } from '../backend.ts';
 import { type DrawKey, drawKey } from '../hashing.ts';
 import type { Outcome, Question } from '../records.ts';
@@ -24,6 +24,7 @@ export interface Draw<P extends Prefix> {
   readonly index: number;
 }
 
+/** A completion with its grade. */
 export interface Drawn<P extends Prefix> extends Draw<P> {
   readonly completion: Completion;
   readonly graded: Graded;
@@ -34,6 +35,7 @@ export type DrawSampling = Pick<SamplingOptions, 'temperature' | 'topP' | 'topK'
   readonly maxTokens: number | null;
 };
 
+/** What drawing depends on besides the prefixes. */
 export interface DrawContext {
   readonly policy: Policy;
   /** What the random numbers depend on, besides the prefix and the index. */
@@ -44,6 +46,7 @@ export interface DrawContext {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** What a stage does with completions. */
 export interface DrawUses<P extends Prefix> {
   /** Receives each graded completion, in the order in which the completions ended. */
   readonly take: (drawn: Drawn<P>) => void;

@@ -1,7 +1,8 @@
-// A method's name -> settings of the same stages (docs/method.md, section 3). The only place that knows methods by name.
+// A method's name -> settings of the same stages (docs/method.md, section 3).
 import { z } from 'zod';
 import { type ConfiguredScorer, type ScorerName, scorerNeeds } from './scorers.ts';
 
+/** The methods that `method` may name. */
 export const MethodName = z.enum(['sipf', 'siof', 'random-pairs', 'online-rft', 'rft', 'continued-sft', 'sft']);
 export type MethodName = z.infer<typeof MethodName>;
 
@@ -21,6 +22,11 @@ export interface Method {
 const full: Method = { maxRounds: null, samples: true, feedback: 'process', shuffleScores: false, align: 'pairs' };
 const onlineRft: Method = { ...full, feedback: 'none', align: 'right' };
 
+/**
+ * Each method as settings of the same loop. Nothing else knows methods by name.
+ * @example
+ * METHODS['online-rft'].align; // 'right'
+ */
 export const METHODS: Readonly<Record<MethodName, Method>> = {
   sipf: full,
   siof: { ...full, feedback: 'outcome' },
@@ -42,12 +48,14 @@ export function scorerOf({ feedback }: Method, configured: ConfiguredScorer): Sc
   return feedback === 'outcome' ? 'outcome' : configured;
 }
 
-/** What the scorer of a method needs to be computed first. */
-export function needs(
-  method: Method,
-  configured: ConfiguredScorer,
-): { labels: boolean; prm: boolean; calibration: boolean } {
-  const scorer = scorerOf(method, configured);
+export interface Needs {
+  readonly labels: boolean;
+  readonly prm: boolean;
+  readonly calibration: boolean;
+}
+
+/** What a scorer needs to be computed first; null: nothing is scored. */
+export function needs(scorer: ScorerName | null): Needs {
   if (scorer === null) return { labels: false, prm: false, calibration: false };
   const prm = scorerNeeds(scorer, 'prm');
   return { labels: prm || scorerNeeds(scorer, 'tallies'), prm, calibration: scorerNeeds(scorer, 'calibration') };

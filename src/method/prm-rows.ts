@@ -1,4 +1,4 @@
-// Stage 3: step labels, their paths and a verifier -> a process reward model. Leaves the optimizer to the backend.
+// Stage 3: step labels and their paths -> the rows that train a process reward model.
 import { z } from 'zod';
 import type { PrmExample } from '../backend.ts';
 import { described } from '../described.ts';
@@ -10,6 +10,7 @@ import type { BuildPrompt } from './prompt.ts';
 import { hardLabels, type LabelledQuestion, type LabelRule, latestLabels, softLabels } from './step-labels.ts';
 import { TrainSettings } from './train-settings.ts';
 
+/** Stage 3: what the process reward model learns, and how. */
 export const PrmOptions = z.strictObject({
   targets: described(
     z.enum(['hard', 'soft']).default('hard'),
@@ -23,6 +24,7 @@ export const PrmOptions = z.strictObject({
 });
 export type PrmOptions = z.infer<typeof PrmOptions>;
 
+/** What the rows depend on besides the labels. */
 export interface PrmRowsArgs {
   readonly task: Task;
   readonly prompt: BuildPrompt;
@@ -34,6 +36,7 @@ export interface PrmRowsArgs {
   readonly calibrates: boolean;
 }
 
+/** Training rows, with what was counted while they were made. */
 export interface PrmRows {
   readonly examples: readonly PrmExample[];
   readonly counts: {
@@ -46,7 +49,12 @@ export interface PrmRows {
   };
 }
 
-/** PRM training rows from all labels so far; questions that are kept apart give none. */
+/**
+ * PRM training rows from all labels so far. Questions that are held out (or for calibration, where `calibrates`) give none.
+ * @throws SipfError 'bad-input' for labels without their sample, and for labels that are too incomplete for `targets` or `rule`.
+ * @example
+ * const { examples } = await prmRows(labelled, { task, prompt, targets: 'hard', rule: config.labels, gold: true, heldOut: 0.1, calibrates: false });
+ */
 export async function prmRows(
   questions: AsyncIterable<LabelledQuestion> | Iterable<LabelledQuestion>,
   { task, prompt, targets, rule, gold, heldOut, calibrates }: PrmRowsArgs,
@@ -91,7 +99,10 @@ export async function prmRows(
   return { examples, counts };
 }
 
-/** Throws where the rows cannot teach a PRM; returns warnings about lopsided ones. */
+/**
+ * Warnings where nearly all labels are alike.
+ * @throws SipfError 'nothing-left' where there is no labelled path to learn from.
+ */
 export function checkPrmRows({ examples, counts }: PrmRows): string[] {
   if (counts.paths === 0 || examples.length === 0) {
     throw new SipfError(

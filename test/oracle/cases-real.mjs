@@ -47,7 +47,7 @@ function stagesOf(adapters) {
     await print(`${name}/c-prm.txt`, `${score} --prm ${name}/prm --scorer prm ${at('c-prm.jsonl')}`);
     await print(
       `${name}/c-both.txt`,
-      `${score} --prm ${name}/prm ${model} --scorer prm-logprob --labels ${name}/l.jsonl ${at('c-both.jsonl')}`,
+      `${score} --prm ${name}/prm ${base} --scorer prm-logprob --labels ${name}/l.jsonl ${at('c-both.jsonl')}`,
     );
     await print(`${name}/c-logprob.txt`, `${score} ${model} --scorer logprob ${at('c-logprob.jsonl')}`);
     await print(
@@ -56,7 +56,7 @@ function stagesOf(adapters) {
     );
     await print(
       `${name}/align.txt`,
-      `align ${own('align')} ${model} --align.lambda 0.5 --align.gold 1 --in ${name}/p.jsonl ${at('next')}`,
+      `align ${own('align')} ${model} --align.loss.lambda 0.5 --align.gold 1 --in ${name}/p.jsonl ${at('next')}`,
     );
     await print(
       `${name}/eval.txt`,

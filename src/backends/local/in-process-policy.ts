@@ -12,7 +12,7 @@ import type {
 import type { Engine } from '../../engine/runtime/session.ts';
 import { ContextEncoder } from '../../inference/context.ts';
 import { generate } from '../../inference/generate.ts';
-import { CpuKvCache } from '../../inference/kv-cache.ts';
+import type { KvCache } from '../../inference/kv-cache.ts';
 import { LanguageModel } from '../../inference/language-model.ts';
 import { completionLogps } from '../../inference/logps.ts';
 import { type OpenModel, openModel } from '../../models/open-model.ts';
@@ -47,7 +47,7 @@ class InProcessPolicy implements Policy {
   readonly #model: LanguageModel;
   readonly #slots: number;
   readonly #turns = new InTurn();
-  #cache: CpuKvCache | undefined;
+  #cache: KvCache | undefined;
 
   constructor(engine: Engine, source: ModelSource, opened: OpenModel, slots: number) {
     this.hash = opened.hash;
@@ -65,7 +65,7 @@ class InProcessPolicy implements Policy {
     { signal, onText }: DrawOptions = {},
   ): Promise<GenerateStats> {
     return this.#turns.take(() => {
-      this.#cache ??= new CpuKvCache(this.#model.config, this.#slots);
+      this.#cache ??= this.#model.cache(this.#slots);
       const generator = { model: this.#model, cache: this.#cache, tokenizer: this.#opened.tokenizer };
       return generate(generator, requests, onFinished, { signal, onText });
     });
@@ -91,6 +91,7 @@ class InProcessPolicy implements Policy {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#turns.take(async () => {
+      this.#cache?.[Symbol.dispose]();
       this.#cache = undefined;
       await this.#model[Symbol.asyncDispose]();
       await this.#opened[Symbol.asyncDispose]();
