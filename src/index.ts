@@ -1,9 +1,10 @@
 // The public API, named exports only. Start reading at pipeline/iterate.ts.
 export type * from './backend.ts';
-export { type OpenBackendOptions, openBackend } from './backends/open.ts';
+export * from './backends/index.ts';
 export { type ConfigSources, loadConfig, parseConfig } from './config/load.ts';
 export { PRESETS } from './config/presets.ts';
 export { type Config, type ConfigInput, configKeys } from './config/schema.ts';
+export { EngineSettings } from './engine-settings.ts';
 export { messageOf, SipfError, type SipfErrorCode } from './errors.ts';
 export { jsonDifference } from './hashing.ts';
 export { readRecords } from './io/jsonl.ts';
@@ -16,7 +17,7 @@ export { prmRows } from './method/prm-rows.ts';
 export { type BuildPrompt, makePrompter } from './method/prompt.ts';
 export { chooseQuestions, goldSample, samplePaths } from './method/sample.ts';
 export { scoreUnit } from './method/score.ts';
-export { openScorer, type Scorer, type ScorerName, type ScorerSource } from './method/scorers.ts';
+export { openScorer, type Scorer as PathScorer, type ScorerName, type ScorerSource } from './method/scorers.ts';
 export { hardLabels, pathScore, softLabels } from './method/step-labels.ts';
 export {
   type Calibration,

@@ -1,6 +1,6 @@
 // Sizes that make no sense -> refused by name in every section; every preset is within them.
 import { describe, expect, it } from 'vitest';
-import { openBackend } from './backends/open.ts';
+import { openBackend } from './backends/index.ts';
 import { loadConfig, parseConfig } from './config/load.ts';
 import { PRESETS } from './config/presets.ts';
 import { configKeys } from './config/schema.ts';

@@ -111,7 +111,15 @@ function parseFlag(key: string, value: unknown): unknown {
 
 /** Keys whose value is a path or a name, and stays text even where it looks like a number. */
 function isTextKey(key: string): boolean {
-  return ['adapter', 'task.data', 'task.name', 'prompt.shotsFile', 'prompt.system', 'prompt.instruction'].includes(key);
+  return [
+    'adapter',
+    'task.data',
+    'task.name',
+    'prompt.shotsFile',
+    'prompt.system',
+    'prompt.instruction',
+    'engine.module',
+  ].includes(key);
 }
 
 async function readTree(file: string): Promise<Tree> {

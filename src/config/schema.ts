@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { described, type Setting, settingsOf } from '../described.ts';
+import { EngineSettings } from '../engine-settings.ts';
 import { MOST } from '../limits.ts';
 import { AlignOptions, SftOptions } from '../method/align-rows.ts';
 import { EvaluateOptions } from '../method/evaluate.ts';
@@ -155,6 +156,10 @@ export const Config = z.strictObject({
   align: described(AlignOptions.prefault({}), 'Stage 6: a preference loss trains the next policy on the pairs.'),
   evaluate: described(EvaluateOptions.prefault({}), 'Stage 7: accuracy after each round, and the final test.'),
   sandbox: described(SandboxOptions.prefault({}), 'What runs the programs of code tasks.'),
+  engine: described(
+    EngineSettings.prefault({}),
+    'Where models execute. A run may continue with another engine: what is stored stays.',
+  ),
 });
 export type Config = z.infer<typeof Config>;
 export type ConfigInput = z.input<typeof Config>;

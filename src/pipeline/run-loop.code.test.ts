@@ -21,7 +21,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-const backend = createScriptedBackend({ write: writeCode, judge: judgeCode });
+const backend = createScriptedBackend({ write: writeCode, score: judgeCode });
 
 function configOf(name: string, change: ConfigInput = {}) {
   return parseConfig({

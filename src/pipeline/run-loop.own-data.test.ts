@@ -17,7 +17,7 @@ import { trainedOn } from './trained-questions.ts';
 let folder = '';
 const backend = createScriptedBackend({
   write: (args) => writeSum({ ...args, prompt: args.prompt.replaceAll('Question: ', 'Q: ') }),
-  judge: judgeSum,
+  score: judgeSum,
 });
 
 /** Sums that differ from each other for different `from`. */

@@ -60,9 +60,11 @@ export interface RunView {
 /** The configuration of an existing run with its local paths made absolute; null where `dir` holds no run. */
 export async function configOfRun(dir: string): Promise<Config | null> {
   const text = await readTextFile(join(dir, 'config.json'));
-  return text === null
-    ? null
-    : absoluteFrom(resolve(dir), parseConfig(parseJson(text, join(dir, 'config.json'), StoredConfig).config));
+  return text === null ? null : configIn(dir, parseJson(text, join(dir, 'config.json'), StoredConfig));
+}
+
+function configIn(dir: string, { config, engine }: z.infer<typeof StoredConfig>): Config {
+  return absoluteFrom(resolve(dir), parseConfig({ ...config, engine }));
 }
 
 /** Reads a run, finished or not. Throws 'not-found' where there is none. */
@@ -71,7 +73,7 @@ export async function readRun(dir: string): Promise<RunView> {
   const text = await readTextFile(path).catch(() => null);
   if (text === null || !(await isRun(dir))) throw await noRunAt(dir);
   const stored = parseJson(text, path, StoredConfig);
-  const config = absoluteFrom(resolve(dir), parseConfig(stored.config));
+  const config = configIn(dir, stored);
   const seconds = await secondsByIteration(dir);
   const rounds: RoundSummary[] = [];
   for (let k = 0; existsSync(join(dir, `iteration-${k}`)); k += 1)

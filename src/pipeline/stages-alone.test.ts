@@ -21,7 +21,7 @@ import { figureWarnings } from '../statistics/warnings.ts';
 import { estimate, flopsOf } from './estimate.ts';
 import { loadShots } from './shots.ts';
 
-const backend = createScriptedBackend({ write: writeSum, judge: judgeSum });
+const backend = createScriptedBackend({ write: writeSum, score: judgeSum });
 const questions = Array.from({ length: 30 }, (_, i) => sumQuestion('train', i));
 const prompt = (question: Pick<Question, 'question'>) => sumsTask.prompt(question);
 

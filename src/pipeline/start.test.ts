@@ -37,13 +37,13 @@ let computed = 0;
 const onWork = () => {
   computed += 1;
 };
-const scripted = createScriptedBackend({ write: writeSum, judge: judgeSum, onWork });
+const scripted = createScriptedBackend({ write: writeSum, score: judgeSum, onWork });
 const missing = (what: string) =>
   Promise.reject(new SipfError('not-found', `Expected a model at ${what}, got nothing. Check the path.`));
 /** Folders called `missing` are no models; adapters called `other` fit none; `bare` has no chat template; `tiny` holds 60 characters. */
 const backend: Backend = {
   ...scripted,
-  facts: (source) => (source.model.includes('missing') ? missing(source.model) : scripted.facts(source)),
+  describe: (source) => (source.model.includes('missing') ? missing(source.model) : scripted.describe(source)),
   openPolicy: async (source) => {
     if (source.adapter?.includes('other') === true)
       throw new SipfError('bad-input', 'Expected an adapter of this model, got one of another. Give its own.');

@@ -36,7 +36,7 @@ export const config: Config = parseConfig({
 });
 
 export function scriptedRun({ out, disk, onWork, onProgress, log }: ScriptedRun): Promise<LoopResult> {
-  const backend = createScriptedBackend({ write: writeSum, judge: judgeSum, disk, onWork });
+  const backend = createScriptedBackend({ write: writeSum, score: judgeSum, disk, onWork });
   return runLoop({ config, out, backend, tasks: () => sumsTask, disk, onProgress, log });
 }
 
