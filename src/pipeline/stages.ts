@@ -1,5 +1,5 @@
 // The loop's stages 1 to 5 on a run directory: which records each reads, which it writes, what it depends on. Leaves training and evaluation to policies.ts and evaluation.ts.
-import type { Backend, ModelSource } from '../backend.ts';
+import type { Backend } from '../backend.ts';
 import type { Config } from '../config/schema.ts';
 import { choosePaths } from '../method/choose-paths.ts';
 import { type LabelItem, labelUnit } from '../method/label.ts';
@@ -11,6 +11,7 @@ import { scoreUnit, shuffleScores } from '../method/score.ts';
 import type { ScoreCalibration } from '../method/score-calibration.ts';
 import { openScorer, scorerInputs } from '../method/scorers.ts';
 import { type LabelledQuestion, pathScores } from '../method/step-labels.ts';
+import type { ModelSource } from '../records.ts';
 import { type Checkpoint, PreferencePair, type Question, Sample, StepLabels, StepScores } from '../records.ts';
 import { Counts } from '../reports.ts';
 import { readRecords } from '../run/journal.ts';

@@ -4,12 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { Engine } from '../../src/engine/runtime/session.ts';
-import { configOf, layOut, trainingFeeds, trainingGraph, writeWeights } from './small-decoder.ts';
+import { layOut, llamaOf, trainingFeeds, trainingGraph, writeWeights } from './small-decoder.ts';
 
 const wanted = process.env['SIPF_TEST_LARGE'] === '1';
 if (!wanted) console.log('skipped: set SIPF_TEST_LARGE=1 for LoRA steps at 135M shapes (about a minute, 5 GB)');
 
-const config = configOf({ vocab: 49_152, hidden: 576, intermediate: 1536, layers: 30, heads: 9, kvHeads: 3 });
+const config = llamaOf({ vocab: 49_152, hidden: 576, intermediate: 1536, layers: 30, heads: 9, kvHeads: 3 });
 const TOKENS = 1024;
 const STEPS = 6;
 

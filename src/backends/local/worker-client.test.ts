@@ -8,7 +8,7 @@ import type { Backend, TrainJob, TrainStep } from '../../backend.ts';
 import { SipfError } from '../../errors.ts';
 import { createWorkerBackend } from './worker-client.ts';
 
-const root = join(import.meta.dirname, '../..');
+const root = join(import.meta.dirname, '../../..');
 const entry = join(root, 'dist/backends/local/worker.js');
 const scratch = mkdtempSync(join(tmpdir(), 'sipf-worker-'));
 const init = {

@@ -1,7 +1,7 @@
 // The scoring options of `sipf score` -> its configuration and an open scorer, as the loop would have it. Leaves scoring to score.ts and score-samples.ts.
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
-import type { Backend, ModelSource, Policy, ProcessRewardModel } from '../../backend.ts';
+import type { Backend, Policy, ProcessRewardModel } from '../../backend.ts';
 import { messageOf, SipfError } from '../../errors.ts';
 import { check } from '../../io/jsonl.ts';
 import { METHODS, scorerOf } from '../../method/methods.ts';
@@ -9,6 +9,7 @@ import type { BuildPrompt } from '../../method/prompt.ts';
 import { calibrateScores, fewSteps, ScoreCalibration } from '../../method/score-calibration.ts';
 import { isConfiguredScorer, openScorer, type Scorer, type ScorerName, scorerNeeds } from '../../method/scorers.ts';
 import type { LabelledQuestion } from '../../method/step-labels.ts';
+import type { ModelSource } from '../../records.ts';
 import type { Split } from '../../task.ts';
 import type { ExecutionOptions } from '../options.ts';
 import { readSettings, type SettingsOptions } from '../settings.ts';

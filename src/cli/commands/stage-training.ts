@@ -1,9 +1,10 @@
 // A stage command's training rows -> a trained folder and a report of it, exactly as the loop trains them. Leaves the rows to the commands.
-import type { Backend, ModelSource, TrainExample, TrainResult } from '../../backend.ts';
+import type { Backend, TrainExample, TrainResult } from '../../backend.ts';
 import { SipfError } from '../../errors.ts';
 import { keyedSeed } from '../../hashing.ts';
 import { countExampleTokens, stepsForTokens, type TrainSettings, trainOptions } from '../../method/train-settings.ts';
 import type { Objective } from '../../objectives/objectives.ts';
+import type { ModelSource } from '../../records.ts';
 import type { Terminal } from '../terminal.ts';
 import type { StageOptions } from './stage.ts';
 

@@ -3,7 +3,7 @@ import { stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { type Command, Option } from 'commander';
 import { z } from 'zod';
-import type { Backend, ModelSource } from '../../backend.ts';
+import type { Backend } from '../../backend.ts';
 import type { Config } from '../../config/schema.ts';
 import { SipfError, throwIfAborted } from '../../errors.ts';
 import { canonicalJson, sha256 } from '../../hashing.ts';
@@ -15,6 +15,7 @@ import { type BuildPrompt, makePrompter, withoutShots } from '../../method/promp
 import { describeBroken, withoutBroken } from '../../pipeline/references.ts';
 import { loadShots } from '../../pipeline/shots.ts';
 import { withSolutions } from '../../pipeline/train-questions.ts';
+import type { ModelSource } from '../../records.ts';
 import { CodeTests, type Question } from '../../records.ts';
 import type { Counts } from '../../reports.ts';
 import { Journal } from '../../run/journal.ts';

@@ -1,0 +1,149 @@
+// Tokens and their places -> what every pass is fed, in inference and training alike: ids, positions, what each token sees, RoPE tables.
+import { concat, less, mul, reshape, where } from '../engine/build.ts';
+import type { Graph, Tensor } from '../engine/graph.ts';
+import { int64 } from '../engine/host-arrays.ts';
+import type { HostArray } from '../engine/runtime/session.ts';
+import type { DecoderConfig } from './architectures/architecture.ts';
+import { HIDDEN, type KeyValue, type RopeTable } from './architectures/attention.ts';
+import { ropeTables } from './architectures/rope.ts';
+
+/** A pass's inputs in its graph. */
+export interface PassTensors {
+  /** int64 `[batch, seq]`. */
+  readonly ids: Tensor;
+  /** int64 `[batch, seq]`. */
+  readonly positions: Tensor;
+  /** float32 `[batch, 1, seq, past + seq]`: 0 where a token sees another, HIDDEN elsewhere. */
+  readonly bias: Tensor;
+  /** One for each of DecoderConfig.ropes. */
+  readonly ropes: readonly RopeTable[];
+  /** Cached tokens by layer; absent: none. */
+  readonly past?: readonly KeyValue[];
+}
+
+/** Declares the inputs `ids`, `positions`, `bias`, `cos`, `sin` (`cos.1` ... of further tables), and with `past` also `past.N.keys` and `past.N.values`. */
+export function declareInputs(
+  graph: Graph,
+  { kvHeads, headDim, layers, ropes }: DecoderConfig,
+  seq: number | 'seq',
+  withPast: boolean,
+): PassTensors {
+  const cached = (n: number, kind: 'keys' | 'values') =>
+    graph.input(`past.${n}.${kind}`, 'float32', ['batch', kvHeads, 'past', headDim]);
+  const table = (kind: 'cos' | 'sin', n: number) =>
+    graph.input(ropeInput(kind, n), 'float32', ['ropeLength', (ropes[n] as Float32Array).length]);
+  const keys = withPast ? `(${['past', String(seq)].sort().join('+')})` : seq;
+  const inputs = {
+    ids: graph.input('ids', 'int64', ['batch', seq]),
+    positions: graph.input('positions', 'int64', ['batch', seq]),
+    bias: graph.input('bias', 'float32', ['batch', 1, seq, keys]),
+    ropes: ropes.map((_, n) => ({ cos: table('cos', n), sin: table('sin', n) })),
+  };
+  if (!withPast) return inputs;
+  const past = Array.from({ length: layers }, (_, n) => ({ keys: cached(n, 'keys'), values: cached(n, 'values') }));
+  return { ...inputs, past };
+}
+
+/**
+ * The inputs of a decode step, one token a row: `lengths [batch, 1]` and `columns [past]`, which counts from 0, in place of the bias. A row sees
+ * its cached tokens and its own, not the columns behind its length.
+ */
+export function declareStep(graph: Graph, config: DecoderConfig): PassTensors {
+  const lengths = reshape(graph.input('lengths', 'float32', ['batch', 1]), ['batch', 1, 1, 1]);
+  const cached = less(reshape(graph.input('columns', 'float32', ['past']), [1, 1, 1, 'past']), lengths);
+  const bias = concat([where(cached, graph.scalar(0), graph.scalar(HIDDEN)), mul(lengths, 0)], -1);
+  return { ...declareInputs(graph, config, 1, true), bias };
+}
+
+const ropeInput = (kind: 'cos' | 'sin', n: number): string => (n === 0 ? kind : `${kind}.${n}`);
+
+/** A prompt and branches that follow it, in consecutive columns of a row. A token sees its prompt and its own branch up to itself, nothing else. */
+export interface Placed {
+  readonly row: number;
+  /** Column of the first token. */
+  readonly offset: number;
+  /** Cached tokens of the row, which all of them see and whose positions come first. */
+  readonly past?: number;
+  readonly prompt: readonly number[];
+  /** Positions of each continue from the prompt's end. */
+  readonly branches: readonly (readonly number[])[];
+}
+
+export interface PassShape {
+  readonly batch: number;
+  readonly seq: number;
+  /** Columns of cached tokens; default: none. Those beyond a row's own are hidden. */
+  readonly past?: number;
+}
+
+/** A pass's arrays by the names of declareInputs, cached keys and values aside. RoPE tables are kept, and grown by doubling. */
+export class PassInputs {
+  readonly #frequencies: readonly Float32Array[];
+  #length = 0;
+  #tables: Record<string, HostArray> = {};
+
+  constructor({ ropes }: Pick<DecoderConfig, 'ropes'>) {
+    this.#frequencies = ropes;
+  }
+
+  /** Columns that hold no token have id and position 0 and see nothing. */
+  of({ batch, seq, past = 0 }: PassShape, placed: readonly Placed[]): Record<string, HostArray> {
+    const ids = new Int32Array(batch * seq);
+    const positions = new Int32Array(batch * seq);
+    const width = past + seq;
+    const bias = new Float32Array(batch * seq * width).fill(HIDDEN);
+    for (const { row, offset, past: cached = 0, ...tokens } of placed) {
+      for (const { id, column, position, start } of tokensOf(tokens)) {
+        const token = row * seq + offset + column;
+        ids[token] = id;
+        positions[token] = cached + position;
+        const first = token * width;
+        const own = first + past + offset;
+        bias.fill(0, first, first + cached);
+        bias.fill(0, own, own + Math.min(tokens.prompt.length, column + 1));
+        bias.fill(0, own + start, own + column + 1);
+      }
+    }
+    return {
+      ids: { data: int64(ids), shape: [batch, seq] },
+      positions: { data: int64(positions), shape: [batch, seq] },
+      bias: { data: bias, shape: [batch, 1, seq, width] },
+      // The runtime wants tables as long as a row, though no position gets there.
+      ...this.#tablesOf(seq + Math.max(0, ...placed.map(({ past: cached = 0 }) => cached))),
+    };
+  }
+
+  /** One token a row behind `lengths` cached ones, by the names of declareStep, those of the cache aside. */
+  step(ids: readonly number[], lengths: readonly number[]): Record<string, HostArray> {
+    const shape = [ids.length, 1];
+    return {
+      ids: { data: int64(ids), shape },
+      positions: { data: int64(lengths), shape },
+      lengths: { data: Float32Array.from(lengths), shape },
+      ...this.#tablesOf(1 + Math.max(...lengths)),
+    };
+  }
+
+  #tablesOf(length: number): Record<string, HostArray> {
+    if (length <= this.#length) return this.#tables;
+    this.#length = Math.max(length, 2 * this.#length, 512);
+    this.#tables = {};
+    for (const [n, frequencies] of this.#frequencies.entries()) {
+      const { cos, sin } = ropeTables(frequencies, this.#length);
+      const shape = [this.#length, frequencies.length];
+      this.#tables[ropeInput('cos', n)] = { data: cos, shape };
+      this.#tables[ropeInput('sin', n)] = { data: sin, shape };
+    }
+    return this.#tables;
+  }
+}
+
+/** Each token's column and position in its placement, and the column where its own branch starts. */
+function* tokensOf({ prompt, branches }: Pick<Placed, 'prompt' | 'branches'>) {
+  for (const [column, id] of prompt.entries()) yield { id, column, position: column, start: 0 };
+  let start = prompt.length;
+  for (const branch of branches) {
+    for (const [n, id] of branch.entries()) yield { id, column: start + n, position: prompt.length + n, start };
+    start += branch.length;
+  }
+}
