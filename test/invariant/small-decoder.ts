@@ -7,7 +7,7 @@ import type { HostArray } from '../../src/engine/runtime/session.ts';
 import { type Decoder, decode, rowsAt } from '../../src/models/architectures/architecture.ts';
 import { llama } from '../../src/models/architectures/llama.ts';
 import { FrozenParameters } from '../../src/models/architectures/parameters.ts';
-import { declareInputs, PassInputs } from '../../src/models/pass-inputs.ts';
+import { declareInputs, passInputs, ropeInputs } from '../../src/models/pass-inputs.ts';
 import { declaredWeights } from '../../src/models/weights/declared-weights.ts';
 import { LoraParameters } from '../../src/models/weights/lora.ts';
 import { createRandom } from '../../src/random.ts';
@@ -118,7 +118,8 @@ export function trainingFeeds({ config }: Decoder, { adapter }: Built, seq: numb
   );
   const prompt = Array.from({ length: seq }, (_, n) => token(n));
   return {
-    ...new PassInputs(config).of({ batch: 1, seq }, [{ row: 0, offset: 0, prompt, branches: [] }]),
+    ...passInputs({ batch: 1, seq }, [{ row: 0, offset: 0, prompt, branches: [] }]),
+    ...ropeInputs(config, seq),
     rows: integers([seq - 1], (n) => n),
     targets: integers([seq - 1], (n) => token(n + 1)),
     ...Object.fromEntries(factors),
@@ -136,5 +137,9 @@ export function generationFeeds({ config }: Decoder, batch: number, past: number
   const rows = Array.from({ length: batch }, (_, row) => {
     return { row, offset: 0, past, prompt: [row % config.vocab], branches: [] };
   });
-  return { ...new PassInputs(config).of({ batch, seq: 1, past }, rows), ...Object.fromEntries(cache) };
+  return {
+    ...passInputs({ batch, seq: 1, past }, rows),
+    ...ropeInputs(config, past + 1),
+    ...Object.fromEntries(cache),
+  };
 }
