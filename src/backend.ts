@@ -9,6 +9,14 @@ export type ContextPiece = string | readonly number[];
 /** A completion to judge: one text, ids as given, or texts that are tokenised on their own, as training and step scores read them. */
 export type GivenCompletion = ContextPiece | readonly string[];
 
+/** A completion whose log-probabilities are asked for. */
+export interface LogpsItem {
+  readonly context: readonly ContextPiece[];
+  readonly completion: GivenCompletion;
+  /** An end-of-text token follows and counts too, as in training. */
+  readonly ended?: boolean | undefined;
+}
+
 export interface SamplingOptions {
   /** 0 is greedy. */
   readonly temperature: number;
@@ -84,10 +92,7 @@ export interface Policy extends AsyncDisposable {
   /** One unit of work: starts with empty slots, ends when no request is left. */
   generate(requests: readonly GenerateRequest[], onFinished: OnFinished, options?: DrawOptions): Promise<GenerateStats>;
   /** Raw log-probabilities of given completions, `[completion tokens]` each. */
-  logps(
-    items: readonly { context: readonly ContextPiece[]; completion: GivenCompletion }[],
-    options?: CallOptions,
-  ): Promise<number[][]>;
+  logps(items: readonly LogpsItem[], options?: CallOptions): Promise<number[][]>;
   /** The prompt text of a conversation in the model's own chat template, ending where the assistant begins. */
   chatPrompt(messages: readonly { role: 'system' | 'user' | 'assistant'; content: string }[]): Promise<string>;
   /** Token counts of texts (continuations, no BOS). */

@@ -6,7 +6,7 @@ import { canonicalJson, sha256 } from '#sipf/hashing.js';
 import { readTextFile } from '#sipf/io/file-bytes.js';
 import { addCosts, NO_COST, type TokenCost } from '#sipf/pipeline/estimate.js';
 import { type RoundSummary, type RunView, readRun } from '#sipf/pipeline/run-reader.js';
-import { stageOf } from '#sipf/pipeline/stages.js';
+import { stageOf } from '#sipf/pipeline/workspace.js';
 import { Answer } from '#sipf/records.js';
 import type { ScoreFigures } from '#sipf/reports.js';
 import { readRecords } from '#sipf/run/journal.js';

@@ -72,7 +72,7 @@ function program(terminal: Terminal): Command {
     command,
     'print {rows, unequal} and nothing else on stdout',
     'npm run experiment -- mini --jobs 2',
-    'npm run experiment -- mini --seeds 1 --methods sipf,continued-sft --align.lambda 0.2 --out runs/tune',
+    'npm run experiment -- mini --seeds 1 --methods sipf,continued-sft --align.loss.lambda 0.2 --out runs/tune',
   );
   command.addHelpText(
     'after',

@@ -9,7 +9,7 @@ import type {
   ContextPiece,
   DrawOptions,
   GenerateRequest,
-  GivenCompletion,
+  LogpsItem,
   ModelFacts,
   ModelInit,
   OnFinished,
@@ -133,14 +133,12 @@ class ScriptedPolicy implements Policy {
     return stats;
   }
 
-  async logps(
-    items: readonly { context: readonly ContextPiece[]; completion: GivenCompletion }[],
-  ): Promise<number[][]> {
-    return items.map(({ context, completion }) => {
+  async logps(items: readonly LogpsItem[]): Promise<number[][]> {
+    return items.map(({ context, completion, ended = false }) => {
       const pieces = typeof completion === 'string' ? [completion] : completion;
       const text = pieces.map((piece) => textOf([typeof piece === 'string' ? piece : [piece]])).join('');
       const number = keyedUniform(`${this.hash} ${textOf(context)} ${text}`);
-      return Array.from(text, (_, i) => -0.05 - number(i));
+      return Array.from(ended ? `${text}\n` : text, (_, i) => -0.05 - number(i));
     });
   }
 

@@ -1,33 +1,21 @@
 // A terminal -> the whole command line as commander sees it. Leaves each command to its own file.
 import { Command } from 'commander';
 import { ownPackage } from './bug-report.ts';
-import { alignCommand } from './commands/align.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { evalCommand } from './commands/eval.ts';
 import { generateCommand } from './commands/generate.ts';
 import { gradeCommand } from './commands/grade.ts';
-import { labelCommand } from './commands/label.ts';
 import { logpsCommand } from './commands/logps.ts';
-import { pairCommand } from './commands/pair.ts';
 import { runCommand } from './commands/run.ts';
-import { sampleCommand } from './commands/sample.ts';
-import { scoreCommand } from './commands/score.ts';
-import { sftCommand } from './commands/sft.ts';
 import { showCommand } from './commands/show.ts';
-import { trainPrmCommand } from './commands/train-prm.ts';
+import { STAGES } from './commands/stages.ts';
 import { helpCommand, inThisPlace } from './help.ts';
 import type { Terminal } from './terminal.ts';
 
 /** In the order of the help. */
 const COMMANDS = [
   runCommand,
-  sampleCommand,
-  labelCommand,
-  trainPrmCommand,
-  scoreCommand,
-  pairCommand,
-  alignCommand,
-  sftCommand,
+  ...STAGES,
   evalCommand,
   generateCommand,
   logpsCommand,

@@ -160,7 +160,7 @@ export const Config = z.strictObject({
   prm: described(PrmOptions.prefault({}), 'Stage 3: a process reward model learns the step labels.'),
   score: described(ScoreOptions.prefault({}), 'Stage 4: step scores, and the score of a path made of them.'),
   pairs: described(PairOptions.prefault({}), 'Stage 5: preference pairs of paths of one question.'),
-  align: described(AlignOptions.prefault({}), 'Stage 6: ORPO trains the next policy on the pairs.'),
+  align: described(AlignOptions.prefault({}), 'Stage 6: a preference loss trains the next policy on the pairs.'),
   evaluate: described(EvaluateOptions.prefault({}), 'Stage 7: accuracy after each round, and the final test.'),
   sandbox: described(SandboxOptions.prefault({}), 'What runs the programs of code tasks.'),
 });
@@ -183,11 +183,13 @@ export async function loadConfig({ preset, file, flags = {} }: ConfigSources): P
   const names = (typeof preset === 'string' ? [preset] : [...(preset ?? [])]).flatMap((name) => name.split('+'));
   const over = file === undefined ? {} : await readTree(file);
   const task = flags['task.name'] ?? (isTree(over.task) ? over.task.name : undefined);
-  let tree: Tree = {};
-  for (const name of names) tree = merge(tree, presetFor(name, typeof task === 'string' ? task : null) as Tree);
-  tree = merge(tree, over);
-  for (const [key, value] of Object.entries(flags)) tree = merge(tree, nest(key, parseFlag(key, value)));
-  return parseConfig(tree);
+  const layers = names.map((name) => presetFor(name, typeof task === 'string' ? task : null) as Tree);
+  const given = Object.entries(flags).map(([key, value]) => ({ key, value: parseFlag(key, value) }));
+  // A section's kind comes before the settings of that kind.
+  const ordered = [...given].sort((a, b) => flagOrder(a.key) - flagOrder(b.key));
+  const all = [...layers, over, ...ordered.map(({ key, value }) => nest(key, value))];
+  const kinds = sectionsWithKinds();
+  return parseConfig(all.reduce((tree, layer) => merge(tree, layer, kinds), {}));
 }
 
 /** A message names no more of them. */
@@ -230,13 +232,32 @@ export function configKeys(): string[] {
   return configSettings().flatMap(({ key, isSection }) => (isSection ? [] : [key]));
 }
 
-function merge(base: Tree, over: Tree): Tree {
+/** Sections whose settings depend on their kind, with the kind that they have where none is named. */
+function sectionsWithKinds(): ReadonlyMap<string, unknown> {
+  const all = configSettings();
+  const fallbackOf = (section: string) => all.find(({ key }) => key === `${section}.kind`)?.fallback;
+  return new Map(all.filter(({ hasKinds }) => hasKinds).map(({ key }) => [key, fallbackOf(key)]));
+}
+
+/** Whole sections, then kinds, then other settings. */
+function flagOrder(key: string): number {
+  if (!key.includes('.')) return 0;
+  return key.endsWith('.kind') ? 1 : 2;
+}
+
+/** `over` on top of `base`. Where it names another kind of a section, nothing stays of the former kind's settings. */
+function merge(base: Tree, over: Tree, kinds: ReadonlyMap<string, unknown>, prefix = ''): Tree {
   const merged: Tree = { ...base };
   for (const [key, value] of Object.entries(over)) {
-    const old = merged[key];
-    merged[key] = isTree(old) && isTree(value) ? merge(old, value) : value;
+    const [old, at] = [merged[key], `${prefix}${key}`];
+    const isOther = isTree(old) && isTree(value) && kinds.has(at) && kindChanges(old, value, kinds.get(at));
+    merged[key] = isTree(old) && isTree(value) && !isOther ? merge(old, value, kinds, `${at}.`) : value;
   }
   return merged;
+}
+
+function kindChanges(old: Tree, { kind }: Tree, fallback: unknown): boolean {
+  return kind !== undefined && kind !== (old.kind ?? fallback);
 }
 
 function isTree(value: unknown): value is Tree {
@@ -298,6 +319,8 @@ function explain(issue: z.core.$ZodIssue, tree: unknown): string[] {
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map((key) => {
       const full = at === '' ? key : `${at}.${key}`;
+      if (configKeys().includes(full))
+        return `Expected a setting of this kind of ${at}, got ${printable(full)}. Leave it out, or set ${at}.kind to the one that has it.`;
       return `Expected a known configuration key, got ${printable(full)}. Did you mean ${nearest(full, configKeys())}?`;
     });
   }

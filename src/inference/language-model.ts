@@ -89,7 +89,7 @@ export class LanguageModel implements AsyncDisposable {
     const result = await this.#prefill.run({
       ...passInputs(
         { batch: rows.length, seq, past },
-        rows.map(({ tokens }, row) => placed(row, tokens, pasts[row] as number)),
+        rows.map(({ tokens }, row) => ({ row, offset: 0, past: pasts[row] as number, prompt: tokens, branches: [] })),
       ),
       ...(await this.#ropes.upTo(seq, Math.max(...pasts))),
       ...earlier.feeds,
@@ -111,12 +111,10 @@ export class LanguageModel implements AsyncDisposable {
     const all = Array.from({ length: width }, (_, slot) => rows[slot] ?? IDLE);
     const lengths = all.map((_, slot) => (slot < rows.length ? cache.length(slot) : 0));
     const column = (value: (row: StepRow) => number) => ({ data: Float32Array.from(all, value), shape: [width, 1] });
+    const tokens = all.map(({ token }) => token);
     const result = await program.run({
       ...cache.feeds(rows.length),
-      ...stepInputs(
-        all.map(({ token }) => token),
-        lengths,
-      ),
+      ...stepInputs(tokens, lengths),
       ...(await this.#ropes.upTo(1, Math.max(...lengths))),
       temperature: column(({ temperature }) => temperature),
       uniform: column(({ uniform }) => uniform),
@@ -187,15 +185,6 @@ export class LanguageModel implements AsyncDisposable {
 }
 
 const roundUp = (n: number, block: number): number => Math.ceil(n / block) * block;
-
-/** One row's tokens behind `past` cached ones. */
-const placed = (row: number, tokens: readonly number[], past: number): Placed => ({
-  row,
-  offset: 0,
-  past,
-  prompt: tokens,
-  branches: [],
-});
 
 /** Inputs `past.N.*` `[batch, kvHeads, past, headDim]` of zeros, which a pass hides. */
 function noPast(batch: number, past: number, { layers, kvHeads, headDim }: DecoderConfig): Record<string, HostArray> {

@@ -64,7 +64,7 @@ export function compilePrefill(engine: Engine, weights: ModelWeights): Promise<M
   const graph = new Graph();
   const bound = values.bind(graph);
   const { parameters } = bound;
-  const { hidden, present } = decode(decoder, parameters, declareInputs(graph, decoder.config, 'seq', true));
+  const { hidden, present } = decode(decoder, parameters, declareInputs(graph, decoder.config, { past: true }));
   const at = graph.input('at', 'int64', ['n']);
   const outputs = { rows: joined(present), hidden: rowsAt(hidden, at) };
   return compile(engine, weights, { graph, bound, outputs, stay: ['rows'] });
@@ -108,7 +108,7 @@ export function compileStepScores(engine: Engine, weights: ModelWeights): Promis
   const graph = new Graph();
   const bound = values.bind(graph);
   const { parameters } = bound;
-  const { hidden } = decode(decoder, parameters, declareInputs(graph, decoder.config, 'seq', false));
+  const { hidden } = decode(decoder, parameters, declareInputs(graph, decoder.config));
   const probabilities = stepProbability(parameters, rowsAt(hidden, graph.input('at', 'int64', ['n'])));
   return compile(engine, weights, { graph, bound, outputs: { probabilities } });
 }

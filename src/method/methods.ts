@@ -42,12 +42,14 @@ export function scorerOf({ feedback }: Method, configured: ConfiguredScorer): Sc
   return feedback === 'outcome' ? 'outcome' : configured;
 }
 
-/** What the scorer of a method needs to be computed first. */
-export function needs(
-  method: Method,
-  configured: ConfiguredScorer,
-): { labels: boolean; prm: boolean; calibration: boolean } {
-  const scorer = scorerOf(method, configured);
+export interface Needs {
+  readonly labels: boolean;
+  readonly prm: boolean;
+  readonly calibration: boolean;
+}
+
+/** What a scorer needs to be computed first; null: nothing is scored. */
+export function needs(scorer: ScorerName | null): Needs {
   if (scorer === null) return { labels: false, prm: false, calibration: false };
   const prm = scorerNeeds(scorer, 'prm');
   return { labels: prm || scorerNeeds(scorer, 'tallies'), prm, calibration: scorerNeeds(scorer, 'calibration') };

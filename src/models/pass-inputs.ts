@@ -1,5 +1,5 @@
 // Tokens and their places -> what every pass is fed, in inference and training alike: ids, positions, what each token sees, RoPE tables.
-import { concat, less, mul, reshape, where } from '../engine/build.ts';
+import { cast, concat, less, mul, reshape, where } from '../engine/build.ts';
 import type { Graph, Tensor } from '../engine/graph.ts';
 import { int64 } from '../engine/host-arrays.ts';
 import { PlacedArrays } from '../engine/placed-arrays.ts';
@@ -18,42 +18,57 @@ export interface PassTensors {
   readonly bias: Tensor;
   /** One for each of DecoderConfig.ropes. */
   readonly ropes: readonly RopeTable[];
-  /** Cached tokens by layer; absent: none. */
-  readonly past?: readonly KeyValue[];
+  /** Absent: none. */
+  readonly cached?: CachedTensors;
 }
 
-/** Declares the inputs `ids`, `positions`, `bias`, `cos`, `sin` (`cos.1` ... of further tables), and with `past` also `past.N.keys` and `past.N.values`. */
+/** Tokens of earlier passes. */
+export interface CachedTensors {
+  /** float32 `[1, 1, 1, past]`: a token's position is its column. */
+  readonly positions: Tensor;
+  /** `[batch, kvHeads, past, headDim]` each. */
+  readonly layers: readonly KeyValue[];
+}
+
+/** Declares `ids`, `positions`, `bias`, `cos`, `sin` (`cos.1` ... of further tables), and with a past also `past.N.keys`, `past.N.values` and `columns`. */
 export function declareInputs(
   graph: Graph,
-  { kvHeads, headDim, layers, ropes }: DecoderConfig,
-  seq: number | 'seq',
-  withPast: boolean,
+  config: DecoderConfig,
+  { past = false }: { readonly past?: boolean } = {},
 ): PassTensors {
-  const cached = (n: number, kind: 'keys' | 'values') =>
-    graph.input(`past.${n}.${kind}`, 'float32', ['batch', kvHeads, 'past', headDim]);
-  const table = (kind: 'cos' | 'sin', n: number) =>
-    graph.input(ropeInput(kind, n), 'float32', ['ropeLength', (ropes[n] as Float32Array).length]);
-  const keys = withPast ? `(${['past', String(seq)].sort().join('+')})` : seq;
   const inputs = {
-    ids: graph.input('ids', 'int64', ['batch', seq]),
-    positions: graph.input('positions', 'int64', ['batch', seq]),
-    bias: graph.input('bias', 'float32', ['batch', 1, seq, keys]),
-    ropes: ropes.map((_, n) => ({ cos: table('cos', n), sin: table('sin', n) })),
+    ...declareTokens(graph, config, 'seq'),
+    bias: graph.input('bias', 'float32', ['batch', 1, 'seq', past ? '(past+seq)' : 'seq']),
   };
-  if (!withPast) return inputs;
-  const past = Array.from({ length: layers }, (_, n) => ({ keys: cached(n, 'keys'), values: cached(n, 'values') }));
-  return { ...inputs, past };
+  return past ? { ...inputs, cached: declareCached(graph, config) } : inputs;
 }
 
-/**
- * The inputs of a decode step, one token a row: `lengths [batch, 1]` and `columns [past]`, which counts from 0, in place of the bias. A row sees
- * its cached tokens and its own, not the columns behind its length.
- */
+/** The inputs of one token a row behind cached ones; what it sees follows from its position. */
 export function declareStep(graph: Graph, config: DecoderConfig): PassTensors {
-  const lengths = reshape(graph.input('lengths', 'float32', ['batch', 1]), ['batch', 1, 1, 1]);
-  const cached = less(reshape(graph.input('columns', 'float32', ['past']), [1, 1, 1, 'past']), lengths);
-  const bias = concat([where(cached, graph.scalar(0), graph.scalar(HIDDEN)), mul(lengths, 0)], -1);
-  return { ...declareInputs(graph, config, 1, true), bias };
+  const inputs = declareTokens(graph, config, 1);
+  const cached = declareCached(graph, config);
+  const lengths = cast(reshape(inputs.positions, ['batch', 1, 1, 1]), 'float32');
+  const seen = where(less(cached.positions, lengths), graph.scalar(0), graph.scalar(HIDDEN));
+  return { ...inputs, bias: concat([seen, mul(lengths, 0)], -1), cached };
+}
+
+function declareTokens(graph: Graph, { ropes }: DecoderConfig, seq: number | 'seq') {
+  const table = (kind: 'cos' | 'sin', n: number) =>
+    graph.input(ropeInput(kind, n), 'float32', ['ropeLength', (ropes[n] as Float32Array).length]);
+  return {
+    ids: graph.input('ids', 'int64', ['batch', seq]),
+    positions: graph.input('positions', 'int64', ['batch', seq]),
+    ropes: ropes.map((_, n) => ({ cos: table('cos', n), sin: table('sin', n) })),
+  };
+}
+
+function declareCached(graph: Graph, { kvHeads, headDim, layers }: DecoderConfig): CachedTensors {
+  const array = (n: number, kind: 'keys' | 'values') =>
+    graph.input(`past.${n}.${kind}`, 'float32', ['batch', kvHeads, 'past', headDim]);
+  return {
+    positions: reshape(graph.input('columns', 'float32', ['past']), [1, 1, 1, 'past']),
+    layers: Array.from({ length: layers }, (_, n) => ({ keys: array(n, 'keys'), values: array(n, 'values') })),
+  };
 }
 
 const ropeInput = (kind: 'cos' | 'sin', n: number): string => (n === 0 ? kind : `${kind}.${n}`);
@@ -102,17 +117,14 @@ export function passInputs({ batch, seq, past = 0 }: PassShape, placed: readonly
     ids: { data: int64(ids), shape: [batch, seq] },
     positions: { data: int64(positions), shape: [batch, seq] },
     bias: { data: bias, shape: [batch, 1, seq, width] },
+    columns: { data: Float32Array.from({ length: past }, (_, n) => n), shape: [past] },
   };
 }
 
-/** One token a row behind `lengths` cached ones, by the names of declareStep, RoPE tables and those of the cache aside. */
-export function stepInputs(ids: readonly number[], lengths: readonly number[]): Record<string, HostArray> {
-  const shape = [ids.length, 1];
-  return {
-    ids: { data: int64(ids), shape },
-    positions: { data: int64(lengths), shape },
-    lengths: { data: Float32Array.from(lengths), shape },
-  };
+/** declareStep's arrays, RoPE tables and the cache's aside: one token a row, each behind as many cached ones. */
+export function stepInputs(tokens: readonly number[], lengths: readonly number[]): Record<string, HostArray> {
+  const column = (values: readonly number[]) => ({ data: int64(values), shape: [values.length, 1] });
+  return { ids: column(tokens), positions: column(lengths) };
 }
 
 /** Tables for positions below `length`, by the names of declareInputs. */

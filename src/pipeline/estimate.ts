@@ -1,9 +1,10 @@
 // Token counts and a configuration -> model FLOPs, and what a run will cost before it starts. Leaves measuring speed to the caller.
 import type { ModelFacts } from '../backend.ts';
 import type { Config } from '../config/schema.ts';
-import { METHODS, needs, roundsOf } from '../method/methods.ts';
+import { METHODS, needs, roundsOf, scorerOf } from '../method/methods.ts';
 import { scorerNeeds } from '../method/scorers.ts';
 import { stepsForTokens, type TrainSettings } from '../method/train-settings.ts';
+import { OBJECTIVES } from '../objectives/objectives.ts';
 
 /** Tokens of one stage. `forward`: read or written without gradients; `train`: forward and backward. */
 export interface TokenCost {
@@ -184,7 +185,7 @@ function roundEstimates(config: Config, typical: Typical, k: number): RoundCost[
       generatedTokens: draws * typical.pathTokens,
       graded: draws,
     });
-  const need = needs(method, score.scorer);
+  const need = needs(scorerOf(method, score.scorer));
   const labelled = Math.min(labels.paths ?? paths, paths);
   if (need.labels) costs.push(labelEstimate(config, typical, labelled * (labels.relabel ? k : 1)));
   if (need.prm)
@@ -211,6 +212,8 @@ function roundEstimates(config: Config, typical: Typical, k: number): RoundCost[
   );
   if (method.align === 'pairs') {
     const gold = Math.min(align.gold * pairs, typical.solvedQuestions);
+    if (OBJECTIVES[align.loss.kind].needsReference)
+      costs.push({ stage: '6-reference', scoredTokens: pairs * rowTokens(typical, 2) });
     const mean = (pairs * rowTokens(typical, 2) + gold * rowTokens(typical, 1)) / Math.max(1, pairs + gold);
     costs.push({ stage: '6-policy', ...training(align.train, pairs + gold, mean) });
   } else {

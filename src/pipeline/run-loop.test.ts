@@ -164,9 +164,11 @@ describe('runLoop', () => {
 
   it('refuses a changed configuration, naming the keys, and copies unchanged stages on request', async () => {
     const out = join(folder, 'sipf');
-    const changed = configWith({ align: { lambda: 0.5 } });
+    const changed = configWith({ align: { loss: { lambda: 0.5 } } });
     await expect(runLoop({ config: changed, out, backend, tasks })).rejects.toMatchObject({ code: 'config-changed' });
-    await expect(runLoop({ config: changed, out, backend, tasks })).rejects.toThrow(/align\.lambda: 0\.1 -> 0\.5/);
+    await expect(runLoop({ config: changed, out, backend, tasks })).rejects.toThrow(
+      /align\.loss\.lambda: 0\.1 -> 0\.5/,
+    );
     const events: LogEvent[] = [];
     await runLoop({
       config: changed,

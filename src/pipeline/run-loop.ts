@@ -5,22 +5,25 @@ import { resolve } from 'node:path';
 import { z } from 'zod';
 import type { Backend } from '../backend.ts';
 import { relativeTo, withMovedPaths } from '../config/paths.ts';
-import { canonicalJson, sha256, shareHeldOut } from '../hashing.ts';
+import { canonicalJson, sha256 } from '../hashing.ts';
 import type { Disk } from '../io/files.ts';
-import { METHODS } from '../method/methods.ts';
+import { METHODS, needs, scorerOf } from '../method/methods.ts';
 import type { ModelSource } from '../records.ts';
 import { Checkpoint, type Question } from '../records.ts';
 import type { Counts, EvalReport, FinalReport } from '../reports.ts';
 import type { Log, OnProgress } from '../run/events.ts';
 import { Run } from '../run/run.ts';
-import { setOpener } from './evaluation.ts';
 import { iterate } from './iterate.ts';
+import { openLoop } from './loop.ts';
 import { checkpointOf, sourceOf } from './models.ts';
+import { setOpener } from './open-sets.ts';
 import { answerWarnings, describeQuestions } from './question-sets.ts';
 import { checkReferences } from './references.ts';
-import { type Loop, stageOf } from './stages.ts';
+import { runWorkspace } from './run-workspace.ts';
+import { evaluateFinal } from './stages/final.ts';
 import { openPrompts, type RunStart, type RunStartOptions, startRun } from './start.ts';
 import { trainedOn } from './trained-questions.ts';
+import { dataHash, settled, stageOf } from './workspace.ts';
 
 export interface RunLoopOptions extends Omit<RunStartOptions, 'say'> {
   readonly onProgress?: OnProgress | undefined;
@@ -75,43 +78,45 @@ interface RoundsArgs {
 }
 
 async function runRounds({ run, start, backend, questions, counts }: RoundsArgs): Promise<LoopResult> {
-  const { config, task, outside, simulator, verifier } = start;
-  const base = await writeInputs({ run, start, backend, questions });
+  const { task, outside, simulator, verifier } = start;
+  const { checkpoint: base, parameters } = await writeInputs({ run, start, backend, questions });
   await run.settlePaths();
-  const { shots, prompt, asked } = await openPrompts(
-    start,
-    questions,
-    sourceOf(run.dir, outside, base.checkpoint),
-    backend,
-  );
-  const runsPrograms = (task.members ?? [task]).some(({ judgedBy }) => judgedBy === 'tests');
-  const judging = runsPrograms ? { sandbox: config.sandbox } : {};
-  const heldOut = shareHeldOut(
-    asked.map(({ id }) => id),
-    config.labels.heldOut,
-  );
-  const loop: Loop = {
-    run,
-    config: { ...config, labels: { ...config.labels, heldOut } },
-    method: METHODS[config.method],
-    backend,
-    task,
-    prompt,
-    questions: asked,
-    byId: new Map(questions.map((question) => [question.id, question])),
-    data: sha256(canonicalJson({ questions, prompt: config.prompt, shots, task: task.name, ...judging })),
-    inputCounts: counts === null ? {} : { '0-references': counts },
-    outside,
-    simulator,
-    verifier,
-  };
+  const source = sourceOf(run.dir, outside, base);
+  const { shots, prompt, asked } = await openPrompts(start, questions, source, backend);
+  const config = settled(start.config, asked);
+  const method = METHODS[config.method];
+  const scorer = scorerOf(method, config.score.scorer);
   const earlier = start.init === null ? await trainedOn(start.base) : [];
   run.log({ type: 'questions', message: describeQuestions(asked, start.sets) });
   for (const warning of answerWarnings(task.name, questions)) run.warn(warning);
+  const prompts = { task, prompt, shots, options: config.prompt, openPolicy: () => backend.openPolicy(source) };
   const seen = { train: questions, shots, earlier };
-  const opener = setOpener({ loop, loaded: start.sets, seen, base: base.checkpoint });
-  const { rounds, final, policy } = await iterate({ loop, opener, base: base.checkpoint, parameters: base.parameters });
-  return { rounds, final, policy: sourceOf(run.dir, outside, policy) };
+  const loop = openLoop({
+    run,
+    config,
+    method,
+    task,
+    prompt,
+    questions: asked,
+    data: dataHash({ config, task, questions, shots }),
+    scorer,
+    need: needs(scorer),
+    scoresAll: false,
+    simulator,
+    verifier,
+    space: runWorkspace({ run, backend, outside, questions: asked }),
+    sets: setOpener({ ...prompts, run, loaded: start.sets, seen }),
+    base,
+    parameters,
+    counts: counts === null ? {} : { '0-references': counts },
+  });
+  const policy = await iterate(loop);
+  const final = await evaluateFinal(loop);
+  return {
+    rounds: loop.rounds.flatMap(({ report }) => report ?? []),
+    final,
+    policy: sourceOf(run.dir, outside, policy),
+  };
 }
 
 const Base = z.object({ checkpoint: Checkpoint, parameters: z.number(), questions: z.number() });

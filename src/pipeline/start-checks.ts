@@ -39,7 +39,7 @@ export function questionsOfRounds(
 
 /** Throws 'nothing-left' where no label of the first round's questions may train the PRM. */
 export function checkPrmQuestions(config: Config, questions: readonly Question[]): void {
-  const { prm, calibration } = needs(METHODS[config.method], config.score.scorer);
+  const { prm, calibration } = needs(scorerOf(METHODS[config.method], config.score.scorer));
   const heldOut = shareHeldOut(
     questions.map(({ id }) => id),
     config.labels.heldOut,

@@ -16,12 +16,11 @@ import type { Sandbox } from '../sandbox.ts';
 import { openSandbox } from '../sandboxes/open.ts';
 import type { Shot, Task } from '../task.ts';
 import { openTasks } from '../tasks/index.ts';
-import { promptOfSet } from './evaluation.ts';
 import { helperOf, initOf, type OutsideModels, outsideModels, sourceOf } from './models.ts';
+import { promptOfSet } from './open-sets.ts';
 import { checkOutRun } from './out-paths.ts';
 import type { LoadedSet } from './question-sets.ts';
 import { loadShots } from './shots.ts';
-import { stageOf } from './stages.ts';
 import {
   checkContexts,
   checkPrmQuestions,
@@ -31,6 +30,7 @@ import {
   questionsOfRounds,
 } from './start-checks.ts';
 import { loadRunQuestions } from './train-questions.ts';
+import { stageOf } from './workspace.ts';
 
 export interface RunStartOptions {
   readonly config: Config;

@@ -8,6 +8,8 @@ export interface ProgressEvent {
   readonly total: number;
   readonly unit: string;
   readonly rate?: number;
+  /** What else is known of it now: the loss of a training. */
+  readonly detail?: string;
 }
 export type OnProgress = (event: ProgressEvent) => void;
 

@@ -1,18 +1,16 @@
 // A run directory and stages -> completed stages on disk, each exactly once, resumable after a kill. Leaves what a stage computes to the pipeline.
-import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { z } from 'zod';
 import { throwIfAborted } from '../errors.ts';
-import { canonicalJson, jsonDifference, sha256 } from '../hashing.ts';
+import { canonicalJson, jsonDifference } from '../hashing.ts';
 import { hashPath } from '../io/file-hashes.ts';
 import { type Disk, nodeDisk, removeLeftovers, replaceFile } from '../io/files.ts';
 import { Counts } from '../reports.ts';
+import { collectUnits, type UnitProgress, type UnitWork } from './collect.ts';
 import type { Log, LogEvent, OnProgress } from './events.ts';
-import { Journal } from './journal.ts';
 import { Lock } from './lock.ts';
 import { checkMarker, type Marker, markerPath, readMarker, type StageName } from './marker.ts';
 import { checkStored, type StoredConfiguration } from './run-folder.ts';
-import type { StageOutput } from './units.ts';
 
 export interface RunOptions extends StoredConfiguration {
   readonly versions: Readonly<Record<string, string>>;
@@ -35,21 +33,11 @@ export interface OnceArgs<R> {
   readonly body: () => Promise<R>;
 }
 
-export interface CollectArgs<U, C extends AsyncDisposable> {
+export interface CollectArgs<U, C extends AsyncDisposable> extends UnitWork<U, C> {
   readonly stage: StageName;
   readonly inputs: Readonly<Record<string, unknown>>;
   /** JSONL file in the stage's folder. */
   readonly file: string;
-  /** Units of work, fixed by configuration and inputs. */
-  readonly units: () => AsyncIterable<U> | Iterable<U>;
-  readonly sizeOf: (unit: U) => number;
-  /** What is counted, and how many there will be. */
-  readonly unit: string;
-  readonly total: number;
-  /** Opened when the first unit that is not done yet begins. */
-  readonly open: () => Promise<C>;
-  /** Calls `onDone` with how much of the unit is done, in what `sizeOf` counts. */
-  readonly each: (unit: U, opened: C, onDone: (done: number) => void) => Promise<StageOutput<unknown>>;
 }
 
 /** One run directory with its lock. Artefacts hold no times and no absolute paths; events.jsonl does. */
@@ -144,16 +132,13 @@ export class Run implements AsyncDisposable {
   /** `once` for a stage that is a list of units: each is journaled whole, and the file is assembled at the end. Returns the summed counts. */
   async collect<U, C extends AsyncDisposable>(args: CollectArgs<U, C>): Promise<Counts> {
     const { stage, inputs, file } = args;
-    const body = async () => {
-      const path = this.#journalPath(stage);
-      const exists = (await stat(path).catch(() => null)) !== null;
-      const journal = await Journal.open(this.#disk, path, sha256(canonicalJson(inputs)), exists);
-      await this.#runUnits(args, journal);
-      await replaceFile(this.#disk, this.path(stage.folder, file), journal.lines());
-      return { ...journal.counts };
-    };
+    const journal = this.#journalPath(stage);
+    const place = { disk: this.#disk, journal, out: this.path(stage.folder, file) };
+    const onProgress = (progress: UnitProgress) =>
+      this.onProgress({ stage: stage.name, iteration: stage.iteration, ...progress });
+    const body = () => collectUnits(args, { ...place, inputs, signal: this.signal, onProgress });
     const counts = await this.once({ stage, inputs, outputs: [file], result: Counts, body });
-    await this.#disk.remove(this.#journalPath(stage));
+    await this.#disk.remove(journal);
     return counts;
   }
 
@@ -182,31 +167,6 @@ export class Run implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#events.catch(() => undefined);
     await this.#lock[Symbol.asyncDispose]();
-  }
-
-  async #runUnits<U, C extends AsyncDisposable>(args: CollectArgs<U, C>, journal: Journal): Promise<void> {
-    const { stage, units, sizeOf, unit: unitName, total, open, each } = args;
-    const already = journal.units;
-    let opened: C | null = null;
-    let index = 0;
-    let finished = 0;
-    const report = (done: number) =>
-      this.onProgress({ stage: stage.name, iteration: stage.iteration, done: finished + done, total, unit: unitName });
-    try {
-      for await (const unit of units()) {
-        throwIfAborted(this.signal);
-        if (index >= already) {
-          opened ??= await open();
-          await journal.add(await each(unit, opened, report));
-        }
-        index += 1;
-        finished += sizeOf(unit);
-        report(0);
-      }
-    } finally {
-      await opened?.[Symbol.asyncDispose]();
-    }
-    if (index < already) throw new Error(`Expected at least ${already} units of ${stage.name}, got ${index}.`);
   }
 
   async #complete(args: {

@@ -45,9 +45,7 @@ export function roundWarnings(
     logps.chosen.after < logps.chosen.before &&
     logps.rejected.after >= logps.rejected.before
   ) {
-    warnings.push(
-      'Alignment made chosen paths less and rejected paths more probable. Check pairs.eta and align.lambda.',
-    );
+    warnings.push('Alignment made chosen paths less and rejected paths more probable. Check pairs.eta and align.loss.');
   }
   return warnings;
 }

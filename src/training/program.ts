@@ -55,7 +55,7 @@ async function compilePass(
   { parts, recompute }: Saving,
 ): Promise<CompiledPass> {
   const graph = new Graph();
-  const inputs = declareInputs(graph, decoder.config, 'seq', false);
+  const inputs = declareInputs(graph, decoder.config);
   const noise = dropout ? graph.input('noise', 'float32', ['batch', 'seq', 1]) : null;
   const bound = trainee.bind(graph, noise);
   const { parameters } = bound;

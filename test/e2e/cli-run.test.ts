@@ -65,8 +65,8 @@ describe('sipf run', () => {
   it('explains a setting, a section or a preset on demand, also beside other options', async () => {
     const one = await sipf('run', '--out', 'x', '--help', 'sampling.temperature');
     expect([one.code, one.stdout]).toEqual([0, expect.stringContaining('Takes: number above 0. Default: 1.')]);
-    const stage = await sipf('align', '--help', 'align.lambda');
-    expect([stage.code, stage.stdout]).toEqual([0, expect.stringContaining('--align.lambda')]);
+    const stage = await sipf('align', '--help', 'align.loss.lambda');
+    expect([stage.code, stage.stdout]).toEqual([0, expect.stringContaining('--align.loss.lambda')]);
     expect((await sipf('help', 'labels.K')).stdout).toMatch(/--labels\.K\n {4}Rollouts of a step\./);
     expect((await sipf('help', 'eval')).stdout).toContain('Usage: sipf eval');
     expect((await sipf('run', '--help', '--out', 'x')).stdout).toMatch(/Usage: sipf run[\s\S]*quickstart\n {6}A tiny/);
@@ -76,10 +76,10 @@ describe('sipf run', () => {
   });
 
   it('refuses other settings, showing the difference, and takes them with --from-run', async () => {
-    const refused = await sipf('run', '--out', 'run', '--align.lambda', '0.3');
+    const refused = await sipf('run', '--out', 'run', '--align.loss.lambda', '0.3');
     expect(refused.code).toBe(2);
-    expect(refused.stderr).toMatch(/align\.lambda: 0\.1 -> 0\.3[\s\S]*--from-run/);
-    const other = await sipf('run', '--from-run', 'run', '--out', 'other', '--align.lambda', '0.3');
+    expect(refused.stderr).toMatch(/align\.loss\.lambda: 0\.1 -> 0\.3[\s\S]*--from-run/);
+    const other = await sipf('run', '--from-run', 'run', '--out', 'other', '--align.loss.lambda', '0.3');
     expect(other.code).toBe(0);
     expect(other.stderr).toContain('round 1 5-pairs: done before');
     expect(other.stderr).toContain('round 1 6-policy: begins');

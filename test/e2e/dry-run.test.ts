@@ -28,7 +28,7 @@ async function estimateOf(words: string, script?: string) {
 const own = '--task jsonl --data data --model base --seed 3';
 /** Each is `run` with these words, and what its refusal says. */
 const REFUSED: readonly (readonly [string, RegExp])[] = [
-  [`${own} --out run --align.lambda 0.3`, /align\.lambda: 0\.1 -> 0\.3/],
+  [`${own} --out run --align.loss.lambda 0.3`, /align\.loss\.lambda: 0\.1 -> 0\.3/],
   [`${own} --out new --from-run data`, /Expected a run to copy stages from/],
   ['--task jsonl --data nowhere --model base --out new', /nowhere/],
   [`${own} --out new --labels.k 3`, /Did you mean --labels\.K/],

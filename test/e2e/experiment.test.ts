@@ -108,9 +108,9 @@ describe('npm run experiment', () => {
   });
 
   it('refuses other settings on old runs, naming them, before anything runs', async () => {
-    const { code, stderr } = await experiment(settings('whole', '--align.lambda', '0.3'));
+    const { code, stderr } = await experiment(settings('whole', '--align.loss.lambda', '0.3'));
     expect(code).toBe(2);
-    expect(stderr).toMatch(/seed-5.start was made with[\s\S]*align\.lambda: 0\.02 -> 0\.3/);
+    expect(stderr).toMatch(/seed-5.start was made with[\s\S]*align\.loss\.lambda: 0\.02 -> 0\.3/);
     expect(stderr).not.toContain('begins');
   });
 
@@ -156,7 +156,7 @@ describe('npm run experiment', () => {
     [['mini', '--seeds', '1x'], /integer/],
     [['mini', '--methods', 'sipff'], /sipf, prm-logprob, tallies/],
     [['other'], /mini/],
-    [['mini', '--algn.lambda', '1'], /align\.lambda/],
+    [['mini', '--algn.lambda', '1'], /align\.loss\.lambda/],
     [['mini', '--table-only', '--out', 'nowhere'], /finished arm/],
   ])('says what is wrong with %j', async (args, message) => {
     const { code, stderr } = await experiment(args);

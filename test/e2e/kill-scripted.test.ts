@@ -123,7 +123,7 @@ function compileChild(): { program: string; remove: () => void } {
   const settings = {
     extends: '../../tsconfig.json',
     compilerOptions: { noEmit: false, noCheck: true, rootDir: '../..', outDir: '.' },
-    files: ['./scripted-run.ts'],
+    files: ['../../test/e2e/scripted-run.ts'],
     include: [],
   };
   writeFileSync(join(build, 'tsconfig.json'), JSON.stringify(settings));

@@ -7,7 +7,7 @@ import type { HostArray } from '../../src/engine/runtime/session.ts';
 import { type Decoder, decode, rowsAt } from '../../src/models/architectures/architecture.ts';
 import { llama } from '../../src/models/architectures/llama.ts';
 import { FrozenParameters } from '../../src/models/architectures/parameters.ts';
-import { declareInputs, passInputs, ropeInputs } from '../../src/models/pass-inputs.ts';
+import { declareInputs, declareStep, passInputs, ropeInputs, stepInputs } from '../../src/models/pass-inputs.ts';
 import { declaredWeights } from '../../src/models/weights/declared-weights.ts';
 import { LoraParameters } from '../../src/models/weights/lora.ts';
 import { createRandom } from '../../src/random.ts';
@@ -79,7 +79,7 @@ export function trainingGraph(decoder: Decoder, slices: ReadonlyMap<string, Weig
   const graph = new Graph();
   const shape = { rank, scale: 2, targets: 'all-linear', dropout: 0 } as const;
   const parameters = new LoraParameters(new FrozenParameters(graph, slices), shape);
-  const { hidden } = decode(decoder, parameters, declareInputs(graph, decoder.config, 'seq', false));
+  const { hidden } = decode(decoder, parameters, declareInputs(graph, decoder.config));
   const logits = decoder.logits(parameters, rowsAt(hidden, graph.input('rows', 'int64', ['rows'])));
   const loss = neg(reduceMean(tokenLogp(logits, graph.input('targets', 'int64', ['rows']))));
   const derivatives = gradients(loss, [...parameters.inputs.values()]);
@@ -91,7 +91,7 @@ export function trainingGraph(decoder: Decoder, slices: ReadonlyMap<string, Weig
 export function generationGraph(decoder: Decoder, slices: ReadonlyMap<string, WeightSlice>): Built {
   const graph = new Graph();
   const parameters = new FrozenParameters(graph, slices);
-  const { hidden, present } = decode(decoder, parameters, declareInputs(graph, decoder.config, 1, true));
+  const { hidden, present } = decode(decoder, parameters, declareStep(graph, decoder.config));
   const cache = present.flatMap(({ keys, values }, n) => [
     [`keys${n}`, keys] as const,
     [`values${n}`, values] as const,
@@ -134,12 +134,8 @@ export function generationFeeds({ config }: Decoder, batch: number, past: number
       return [`past.${layer}.${kind}`, floats(shape, (n) => Math.sin(n + layer))] as const;
     }),
   );
-  const rows = Array.from({ length: batch }, (_, row) => {
-    return { row, offset: 0, past, prompt: [row % config.vocab], branches: [] };
-  });
-  return {
-    ...passInputs({ batch, seq: 1, past }, rows),
-    ...ropeInputs(config, past + 1),
-    ...Object.fromEntries(cache),
-  };
+  const tokens = Array.from({ length: batch }, (_, row) => row % config.vocab);
+  const lengths = Array<number>(batch).fill(past);
+  const columns = floats([past], (n) => n);
+  return { ...stepInputs(tokens, lengths), ...ropeInputs(config, past + 1), columns, ...Object.fromEntries(cache) };
 }

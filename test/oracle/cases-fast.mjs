@@ -51,10 +51,10 @@ export const cases = {
     `run ${sums} --iterations 1 --prompt.shotsFile rows/shots.jsonl --prompt.shots 2 --prompt.instruction Add.`,
   ),
   code: runOf(
-    `run --task code --data mix/code --sampling.samples 4 ${small} --iterations 1 --score.scorer prm-logprob ${final}`,
+    `run --sandbox.timeout 60 --task code --data mix/code --sampling.samples 4 ${small} --iterations 1 --score.scorer prm-logprob ${final}`,
   ),
   mixture: runOf(
-    `run --task jsonl+code --data mix --sampling.samples 3 ${small} --iterations 1 --score.scorer prm-logprob --prompt.shots 1`,
+    `run --sandbox.timeout 60 --task jsonl+code --data mix --sampling.samples 3 ${small} --iterations 1 --score.scorer prm-logprob --prompt.shots 1`,
   ),
   'mini-oracle': {
     needs: [],
@@ -173,7 +173,7 @@ export const cases = {
       await print('answers/grade-stdin.txt', 'grade --task gsm8k --in -', {
         stdin: '{"reference":"#### 2","completion":"It is 2"}\n',
       });
-      await print('answers/programs.txt', 'grade --task mbpp --in rows/programs.jsonl --json');
+      await print('answers/programs.txt', 'grade --timeout 60 --task mbpp --in rows/programs.jsonl --json');
       await print('answers/prm-rows.txt', `${rows} --prm ${round}/3-prm`);
       await print('answers/logprob-rows.txt', `${rows} --scorer logprob ${model}`);
       const both = `--scorer prm-logprob --prm ${round}/3-prm ${model} --calibration ${round}/4-calibration.json`;

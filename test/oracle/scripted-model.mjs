@@ -6,7 +6,7 @@ import { existsSync, readFileSync } from 'node:fs';
 const dieAt = Number(process.env.ORACLE_DIE_AT ?? Number.POSITIVE_INFINITY);
 let work = 0;
 /** Questions -> worked solutions, which the oracle collects from an earlier run. */
-const known = existsSync('solutions.json') ? JSON.parse(readFileSync('solutions.json', 'utf8')) : {};
+const solutions = () => (existsSync('solutions.json') ? JSON.parse(readFileSync('solutions.json', 'utf8')) : {});
 
 const SUM = /(?<![\d+=])\d+(?:\+\d+){2,}(?![\d+=])/g;
 const CODE = /adds (\d+) and multiplies by (\d+)/g;
@@ -22,6 +22,7 @@ function write(args) {
   const sum = [...prompt.matchAll(SUM)].at(-1);
   if (code !== undefined && code.index > (sum?.index ?? -1)) return writeCode(args, code);
   if (sum !== undefined) return writeSum(args, sum[0].split('+').map(Number));
+  const known = solutions();
   const question = Object.keys(known).find((text) => prompt.includes(text));
   return question === undefined ? 'The answer is 7' : writeKnown(args, known[question]);
 }

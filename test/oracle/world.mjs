@@ -7,7 +7,7 @@
 // - `config` in the output of `sipf show --json`.
 // - times that commands print: `seconds` and `tokensPerSecond` in JSON, the last column of `sipf show`.
 // - the folder itself and the path of the build, where output names them.
-import { spawn } from 'node:child_process';
+import { fork, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -41,8 +41,11 @@ export function openWorld({ cli, isScripted }) {
     TMPDIR: home,
   };
 
+  const chosenFor = (args) => (isScripted ? scriptedChoice(args, 'scripted-model.mjs') : { args, env: {} });
+
+  /** A process of its own. */
   function start(args, { stdin = '', env = {} } = {}) {
-    const chosen = isScripted ? scriptedChoice(args, 'scripted-model.mjs') : { args, env: {} };
+    const chosen = chosenFor(args);
     return new Promise((resolve, reject) => {
       const options = { cwd: folder, env: { ...base, ...chosen.env, ...env } };
       const child = spawn(process.execPath, [cli, ...chosen.args], options);
@@ -58,10 +61,33 @@ export function openWorld({ cli, isScripted }) {
     });
   }
 
+  const servers = { idle: [], all: [] };
+
+  /** A process that runs one command after the other. */
+  async function ask(args) {
+    const chosen = chosenFor(args);
+    const server = servers.idle.pop() ?? openServer(chosen.env);
+    const { promise, resolve } = withResolvers();
+    const ended = (code, signal) => resolve({ stdout: '', stderr: 'The process ended.', code: code ?? 1, signal });
+    server.once('message', resolve).once('exit', ended).send(chosen.args);
+    const result = await promise;
+    server.removeListener('exit', ended);
+    if (server.exitCode === null) servers.idle.push(server);
+    return result;
+  }
+
+  function openServer(env) {
+    const options = { cwd: folder, env: { ...base, ...env }, silent: true };
+    const server = fork(join(here, 'command-server.mjs'), [cli], options);
+    servers.all.push(server);
+    return server;
+  }
+
   /** Runs `words` (split at spaces) and `more`, which must end well. */
   async function sipf(words, { more = [], ...options } = {}) {
     const args = [...words.split(' '), ...more];
-    const result = await start(args, options);
+    const own = !isScripted || options.stdin !== undefined;
+    const result = own ? await start(args, options) : await ask(args);
     if (result.code !== 0)
       throw new Error(
         `Expected sipf ${args.join(' ')} to end with 0, got ${result.code ?? result.signal}:\n${result.stderr}`,
@@ -97,8 +123,19 @@ export function openWorld({ cli, isScripted }) {
     write: (path, text) => writeFileSync(join(folder, path), text),
     /** Path within the case -> bytes as they are hashed, of every file of a case. `configs` gets the configurations. */
     artefacts: (name, configs = {}) => artefacts(join(folder, name), configs),
-    close: () => rmSync(folder, { recursive: true, force: true }),
+    close() {
+      for (const server of servers.all) server.kill();
+      rmSync(folder, { recursive: true, force: true });
+    },
   };
+}
+
+function withResolvers() {
+  const all = {};
+  all.promise = new Promise((resolve) => {
+    all.resolve = resolve;
+  });
+  return all;
 }
 
 function artefacts(dir, configs) {

@@ -1,5 +1,6 @@
 // What sipf eval is asked to measure -> the questions, the worked examples before them, and a word on what of them the model has seen.
 import { SipfError } from '../../errors.ts';
+import { isOwnFile } from '../../pipeline/files/own-file.ts';
 import { answerWarnings, sharedWarnings } from '../../pipeline/question-sets.ts';
 import { loadShots } from '../../pipeline/shots.ts';
 import { trainedOn } from '../../pipeline/trained-questions.ts';
@@ -12,7 +13,6 @@ import type { OpenTasks } from '../../tasks/index.ts';
 import type { ModelOptions } from '../options.ts';
 import { modelSource } from '../options.ts';
 import type { Terminal } from '../terminal.ts';
-import { isOwnFile } from './own-file.ts';
 
 /** Generated questions to take worked examples from. */
 const MINI_EXAMPLES = 64;

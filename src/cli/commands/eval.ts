@@ -4,6 +4,7 @@ import { SipfError } from '../../errors.ts';
 import { type Disk, nodeDisk } from '../../io/files.ts';
 import { MOST } from '../../limits.ts';
 import { setReports } from '../../method/evaluate.ts';
+import { withoutBrokenOnes } from '../../pipeline/files/questions.ts';
 import { passAtFigure, type Tries, triesOf } from '../../statistics/pass-at.ts';
 import type { Split, Task } from '../../task.ts';
 import type { OpenTasks } from '../../tasks/index.ts';
@@ -22,7 +23,7 @@ import { checkRecordsOut } from '../outputs.ts';
 import type { Terminal } from '../terminal.ts';
 import { type Answered, type AnswerOptions, answerAll, writeAnswers } from './eval-answers.ts';
 import { loadAsked } from './eval-questions.ts';
-import { openOne, withoutBrokenOnes } from './stage.ts';
+import { openOne } from './stage-work.ts';
 
 export interface EvalOptions extends AnswerOptions {
   readonly task: string;
@@ -91,7 +92,7 @@ export async function evaluate(
   }
   const asked = await loadAsked(opened, task, options, terminal);
   const { split, shots } = asked;
-  const questions = await withoutBrokenOnes({ task }, asked.questions, terminal);
+  const questions = await withoutBrokenOnes(task, asked.questions, terminal);
   const answered = await answerAll({ task, split, shots, questions, options, disk }, terminal);
   const failure =
     out === undefined

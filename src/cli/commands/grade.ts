@@ -11,7 +11,7 @@ import { choicesOf } from '../../tasks/math/choices.ts';
 import { finish, type SandboxFlags, tasksWith, withSandbox } from '../options.ts';
 import type { Terminal } from '../terminal.ts';
 import { ProgramLine, programGrader } from './grade-programs.ts';
-import { openOne } from './stage.ts';
+import { openOne } from './stage-work.ts';
 
 const AnswerLine = z.looseObject({
   id: RecordId,

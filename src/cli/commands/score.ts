@@ -1,58 +1,36 @@
-// sipf score: paths with their steps -> the score of each step and the first error, by any scorer of the loop. Leaves training a PRM to train-prm.
+// sipf score: paths with their steps -> the score of each step and the first error, by any scorer of the loop.
 import { Command, Option } from 'commander';
-import { z } from 'zod';
 import { openBackend } from '../../backends/open.ts';
-import { SipfError } from '../../errors.ts';
-import { jsonText } from '../../io/exact-json.ts';
-import { inBatches, namingRow, RecordId, type Row, readRows } from '../../io/jsonl.ts';
-import { type ScoreContext, scoreUnit } from '../../method/score.ts';
-import { scorerNeeds } from '../../method/scorers.ts';
-import type { LabelledQuestion } from '../../method/step-labels.ts';
-import { type Question, type Sample, StepScores } from '../../records.ts';
-import { type FirstError, firstErrorAccuracy } from '../../statistics/prm-figures.ts';
-import { type Task, taskOf } from '../../task.ts';
+import { SipfError, sipfCommand } from '../../errors.ts';
+import { openScorer, scorerNeeds } from '../../method/scorers.ts';
+import { FileWorkspace } from '../../pipeline/file-workspace.ts';
+import { openPrompt } from '../../pipeline/files/prompts.ts';
+import { loadQuestions } from '../../pipeline/files/questions.ts';
+import { score } from '../../pipeline/stages/score.ts';
+import { StepScores } from '../../records.ts';
 import { finish, number, withExecution } from '../options.ts';
+import { checkRecordsOut } from '../outputs.ts';
 import { withSettings } from '../settings.ts';
 import type { Terminal } from '../terminal.ts';
-import { openNamedScorer, openScoreStage, type ScoreStage } from './open-scorer.ts';
-import { type ScoreSamplesOptions, scoreSamples, warnOfTooLong } from './score-samples.ts';
-import { formatScores } from './show-steps.ts';
-import { loadQuestions, openPrompt, splitOption } from './stage.ts';
+import { missing, readCalibration, type ScorerOptions, scoreConfig, scorerModels } from './score-models.ts';
+import { scoreRows } from './score-rows.ts';
+import { splitOption } from './stage.ts';
+import { readSampled } from './stage-records.ts';
+import { listenerOf, openConfigured, reportCounts, workOf } from './stage-work.ts';
 
-const ScoreLine = z.looseObject({
-  id: RecordId,
-  /** Of a mixture: whose question it is. */
-  task: z.string().optional(),
-  question: z.string().optional(),
-  problem: z.string().optional(),
-  steps: z.array(z.string()).min(1),
-  /** Code that the steps go on from. */
-  prefix: z.string().optional(),
-  /** Index of the first wrong step; -1: none. */
-  label: z.int().min(-1).nullish(),
-});
-type ScoreLine = z.infer<typeof ScoreLine>;
-
-/** Paths that the model sees in one call. */
-const BATCH = 16;
-
-interface ScoreOptions extends ScoreSamplesOptions {
+interface ScoreOptions extends ScorerOptions {
   readonly in?: string;
+  readonly samples?: string;
+  readonly labels?: string;
+  readonly out?: string;
   readonly threshold: number;
-}
-
-interface ScoredRow {
-  readonly id: RecordId;
-  /** null: the path is too long for the model. */
-  readonly scores: readonly number[] | null;
-  readonly firstError: number | null;
 }
 
 export function scoreCommand(terminal: Terminal): Command {
   const described = new Command('score').description(
     "The score of each step of given paths (stage 4), by a process reward model or another scorer. Given first errors (label), ProcessBench's F1 goes to stderr.",
   );
-  const command = withSettings(withExecution(described), ['task', 'prompt', 'labels', 'score'])
+  const command = withSettings(withExecution(described), score.settings)
     .option('--prm <dir>', 'process reward model: a folder that train-prm wrote')
     .option('--model <path>', 'policy, for the scorers logprob and prm-logprob')
     .option('--adapter <dir>', 'PEFT adapter folder of --prm, or of --model for logprob')
@@ -79,121 +57,77 @@ export function scoreCommand(terminal: Terminal): Command {
     'sipf score --prm prm --samples samples.jsonl --task gsm8k --data gsm8k/train.jsonl --out scores.jsonl',
     'sipf score --scorer prm-logprob --prm prm --model sft --calibration 4-calibration.json --in paths.jsonl',
   ).action((options: ScoreOptions) => {
-    if ((options.in === undefined) === (options.samples === undefined)) {
-      throw new SipfError('bad-input', 'Expected either --in or --samples, got both or neither. Give one of them.');
-    }
-    return options.samples === undefined
-      ? scoreFile(command, options, terminal)
-      : scoreSamples(command, options, terminal);
+    const { in: path, samples } = options;
+    if (path !== undefined && samples === undefined) return scoreFile(path, command, options, terminal);
+    if (path === undefined && samples !== undefined) return scoreSamples(samples, command, options, terminal);
+    throw new SipfError('bad-input', 'Expected either --in or --samples, got both or neither. Give one of them.');
   });
 }
 
-async function scoreFile(command: Command, options: ScoreOptions, terminal: Terminal): Promise<void> {
-  await using stage = await openScoreStage(command, options);
-  requireScorerOfPaths(stage);
-  await using backend = await openBackend(options, terminal.warn);
-  // Paths bring their questions: others are needed for worked examples only.
-  const { shots, shotsFile } = stage.config.prompt;
-  const questions = shots > 0 && shotsFile === null ? await loadQuestions(stage, options) : [];
-  const { prompt } = await openPrompt({ stage, options, questions, backend });
-  await using scorer = await openNamedScorer({ backend, stage, prompt, options, labelled: null }, terminal);
-  const context = { scorer, task: stage.task, prompt, signal: terminal.signal };
-  const progress = terminal.progress({ title: 'score', unit: 'paths' });
-  const judged: FirstError[] = [];
-  let [done, tooLong] = [0, 0];
-  try {
-    for await (const rows of inBatches(readRows(options.in ?? '-', ScoreLine, terminal.signal), BATCH)) {
-      for (const [i, scored] of (await scoreRows(rows, context, options.threshold)).entries()) {
-        const { label } = rows[i]!.value;
-        if (scored.firstError === null) tooLong += 1;
-        else if (typeof label === 'number') judged.push({ predicted: scored.firstError, label });
-        const text = options.json ? jsonText(scored) : `${scored.id}  ${formatScores(scored, terminal.colors)}`;
-        await terminal.print(text);
-      }
-      done += rows.length;
-      progress.update(done);
-    }
-  } finally {
-    progress.end();
-  }
-  warnOfTooLong(tooLong, terminal);
-  if (judged.length > 0) reportF1(judged, options.threshold, terminal);
-}
-
-function requireScorerOfPaths({ kind }: ScoreStage): void {
-  const needsTallies = scorerNeeds(kind, 'tallies');
-  if (!needsTallies && !scorerNeeds(kind, 'outcome')) return;
-  throw new SipfError(
-    'bad-input',
-    `Expected a scorer of steps for --in, got ${kind}, which reads a run's records. Give --samples${needsTallies ? ' and --labels' : ''}.`,
-  );
-}
-
-async function scoreRows(
-  rows: readonly Row<ScoreLine>[],
-  context: ScoreContext,
-  threshold: number,
-): Promise<ScoredRow[]> {
-  const records = await namingRow(rows, async (some) => {
-    const scored = await scoreUnit(
-      some.map((row) => itemOf(row, context.task)),
-      context,
-    );
-    return scored.records;
-  });
-  return rows.map(({ index, value }, i) => {
-    const scores = records[i]!.scores;
-    const firstError = scores === null ? null : scores.findIndex((p) => p < threshold);
-    return { id: value.id ?? index, scores, firstError };
-  });
-}
-
-/** A line as a question with one sample; what no scorer of steps reads is left empty. */
-function itemOf({ place, index, value }: Row<ScoreLine>, task: Task): LabelledQuestion {
-  const { label, steps, prefix } = value;
-  const text = value.question ?? value.problem;
-  if (text === undefined) {
-    throw new SipfError('bad-input', `${place}: Expected the field question or problem, got neither. Fix that line.`);
-  }
-  if (typeof label === 'number' && label >= steps.length) {
+async function scoreFile(path: string, command: Command, options: ScoreOptions, terminal: Terminal): Promise<void> {
+  const { config, kind } = await scoreConfig(command, options);
+  await using stage = openConfigured(config);
+  const readsTallies = scorerNeeds(kind, 'tallies');
+  if (readsTallies || scorerNeeds(kind, 'outcome'))
     throw new SipfError(
       'bad-input',
-      `${place}, field "label": Expected -1 or the index of one of ${steps.length} steps, got ${label}. Fix that line.`,
+      `Expected a scorer of steps for --in, got ${kind}, which reads a run's records. Give --samples${readsTallies ? ' and --labels' : ''}.`,
     );
-  }
-  // Lines may share an id; their places differ.
-  const id = String(index);
-  const name = taskOf(task, value).name;
-  const question: Question = {
-    id,
-    task: name,
-    question: text,
-    answer: '',
-    ...(prefix === undefined ? {} : { prefix }),
-  };
-  const sample: Sample = {
-    id,
-    questionId: id,
-    source: 'policy',
-    iteration: 0,
-    index: 0,
-    policy: null,
-    steps,
-    finishReason: 'stop',
-    tokens: 0,
-    sumLogp: null,
-    extracted: null,
-    outcome: { kind: 'wrong', reason: 'no-answer' },
-  };
-  return { question, samples: [sample], labels: [] };
+  await using backend = await openBackend(options, terminal.warn);
+  // Paths bring their questions: others are needed for worked examples only.
+  const { shots: count, shotsFile } = config.prompt;
+  const questions = count > 0 && shotsFile === null ? await loadQuestions(stage, options) : [];
+  const { prompt } = await openPrompt({ stage, options, questions, backend });
+  const calibration = await readCalibration(kind, options.calibration, false);
+  const { prm, policy } = scorerModels(kind, options);
+  await using scorer = await openScorer(kind, {
+    prm: prm === null ? undefined : () => backend.openPrm(prm),
+    policy: policy === null ? undefined : () => backend.openPolicy(policy),
+    calibration: calibration === null ? undefined : async () => calibration,
+  });
+  const context = { scorer, task: stage.task, prompt, signal: terminal.signal };
+  const { threshold, json = false } = options;
+  warnOfTooLong(await scoreRows(path, context, { threshold, json }, terminal), terminal);
 }
 
-function reportF1(judged: readonly FirstError[], threshold: number, terminal: Terminal): void {
-  const { f1, wrong, right } = firstErrorAccuracy(judged);
-  const percent = (value: number | undefined | null) =>
-    value === undefined || value === null ? '-' : `${(100 * value).toFixed(1)} %`;
-  terminal.log(
-    `ProcessBench F1 ${percent(f1)} at threshold ${threshold}: first error found in ${percent(wrong?.value)} of ${wrong?.n ?? 0} wrong paths, ` +
-      `no error found in ${percent(right?.value)} of ${right?.n ?? 0} right paths`,
+/** The stage on records of a run: writes the step scores of every sample to --out. */
+async function scoreSamples(path: string, command: Command, options: ScoreOptions, terminal: Terminal): Promise<void> {
+  const { out, labels } = options;
+  if (out === undefined)
+    throw new SipfError(
+      'bad-input',
+      `Expected --out, got none. Give it; ${sipfCommand('score', '--help')} has an example.`,
+    );
+  const { config, kind } = await scoreConfig(command, options);
+  await using stage = openConfigured(config);
+  checkRecordsOut('score', { ...options, out }, config);
+  if (scorerNeeds(kind, 'tallies') && labels === undefined) throw missing('--labels', kind);
+  const paths = { '1-samples': [path], ...(labels === undefined ? {} : { '2-step-labels': [labels] }) };
+  const { questions, records } = await readSampled(
+    { paths, graded: scorerNeeds(kind, 'outcome') },
+    stage,
+    options,
+    terminal,
   );
+  await using backend = await openBackend(options, terminal.warn);
+  const { prompt, shots } = await openPrompt({ stage, options, questions, backend });
+  using listener = listenerOf(terminal, 'score');
+  await using space = new FileWorkspace({ records, out, backend, listener });
+  const calibration = await readCalibration(kind, options.calibration, labels !== undefined);
+  const models = scorerModels(kind, options);
+  const prm = models.prm && (await space.prmAt(models.prm));
+  const policy = models.policy && (await space.policyAt(models.policy));
+  const scoring = { scorer: kind, prm, calibration };
+  const work = workOf({ ...stage, questions, asked: questions, prompt, shots, space, policy, k: 1, scoring });
+  await score.perform(work);
+  listener[Symbol.dispose]();
+  const counts = work.found.counts[score.writes] ?? {};
+  warnOfTooLong(counts.pathsTooLong ?? 0, terminal);
+  await reportCounts(out, counts, options.json === true, terminal);
+}
+
+/** Says how many paths stay without scores. */
+function warnOfTooLong(paths: number, terminal: Terminal): void {
+  if (paths === 0) return;
+  terminal.warn(`${paths} ${paths === 1 ? 'path is' : 'paths are'} too long for the model's context: scores null.`);
 }

@@ -83,7 +83,7 @@ export function decode(
       positions: inputs.positions,
       ropes: inputs.ropes,
       bias: biases.get(window) as Tensor,
-      past: inputs.past?.[n],
+      past: inputs.cached?.layers[n],
       keep: (own) => present.push(own),
     };
     const layer = () => decoder.layer(weights, x, n, pass);

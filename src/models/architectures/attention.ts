@@ -3,13 +3,11 @@ import {
   add,
   cast,
   concat,
-  cumSum,
   less,
   matmul,
   mul,
   reshape,
   rope,
-  slice,
   sliceLike,
   softmax,
   sub,
@@ -98,7 +96,7 @@ export function attend(weights: Parameters, x: Tensor, options: AttentionOptions
 
 /**
  * The bias of layers with `window`, `[batch, 1, groups·seq, past + seq]`. Which tokens are near follows from the fed positions, so what feeds a
- * pass knows of no window; the cached token in column n has position n.
+ * pass knows of no window.
  */
 export function biasFor({ heads, kvHeads }: Heads, inputs: PassTensors, window: number | undefined): Tensor {
   const bias = window === undefined ? inputs.bias : windowed(inputs, window);
@@ -106,18 +104,13 @@ export function biasFor({ heads, kvHeads }: Heads, inputs: PassTensors, window: 
   return groups === 1 ? bias : concat(Array<Tensor>(groups).fill(bias), 2);
 }
 
-function windowed({ bias, positions, past }: PassTensors, window: number): Tensor {
+function windowed({ bias, positions, cached }: PassTensors, window: number): Tensor {
   const [batch, seq] = positions.shape as [Dim, Dim];
   const queries = cast(reshape(positions, [batch, 1, seq, 1]), 'float32');
   const own = cast(reshape(positions, [batch, 1, 1, seq]), 'float32');
-  const keys = past?.[0] ? concat([cachedPositions(bias, past[0]), own], -1) : own;
-  return where(less(sub(queries, keys), window), bias, bias.graph.scalar(HIDDEN));
-}
-
-/** `[batch, 1, 1, past]`: 0, 1, 2 ... */
-function cachedPositions(bias: Tensor, { keys }: KeyValue): Tensor {
-  const ones = add(mul(slice(bias, 2, 0, 1), 0), 1);
-  return sliceLike(sub(cumSum(ones), 1), keys, -1, 2, 'start');
+  const near = (keys: Tensor) => less(sub(queries, keys), window);
+  const seen = cached ? concat([near(cached.positions), near(own)], -1) : near(own);
+  return where(seen, bias, bias.graph.scalar(HIDDEN));
 }
 
 type Scores = (queries: Tensor, keys: Tensor) => Tensor;

@@ -21,7 +21,7 @@ export function checkWeights(decoder: Decoder, { path, shapes }: Pick<ModelFiles
   if (!decoder.config.tied && hasVocabularyHead(shapes) && !shapes.has(OUTPUT_HEAD) && shapes.has(EMBEDDING))
     throw headless(path);
   const parameters = new FedParameters(new Graph(), shapes);
-  const { hidden } = decode(decoder, parameters, declareInputs(parameters.graph, decoder.config, 'seq', false));
+  const { hidden } = decode(decoder, parameters, declareInputs(parameters.graph, decoder.config));
   if (hasVocabularyHead(shapes)) decoder.logits(parameters, hidden);
   for (const name of shapes.keys()) {
     if (parameters.inputs.has(name) || isHead(name) || RECOMPUTED.test(name)) continue;

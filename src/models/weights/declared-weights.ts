@@ -40,7 +40,7 @@ export interface WeightList {
 /** Every weight of a new model of these sizes, in the order in which its graph asks for them. */
 export function declaredWeights(decoder: Decoder): WeightList {
   const weights = new DeclaredWeights();
-  const { hidden } = decode(decoder, weights, declareInputs(weights.graph, decoder.config, 'seq', false));
+  const { hidden } = decode(decoder, weights, declareInputs(weights.graph, decoder.config));
   decoder.logits(weights, hidden);
   const shapes = new Map([...weights.declared].map(([name, { shape }]) => [name, shape.map(Number)]));
   return { shapes, modules: weights.modules };

@@ -7,8 +7,7 @@ import { CodeTests, type Outcome, type Question, Sample } from '../../records.ts
 import { questionKey } from '../../same-question.ts';
 import { type Task, taskOf } from '../../task.ts';
 import { answerText, parseAnswer } from '../../tasks/math/answers.ts';
-import type { Terminal } from '../terminal.ts';
-import { loadQuestions, requireQuestion, type Stage, type StageOptions } from './stage.ts';
+import { type Configured, loadQuestions, type QuestionOptions, requireQuestion } from './questions.ts';
 
 /** What a person writes; the rest is found out. */
 const OwnSample = z.looseObject({
@@ -35,8 +34,8 @@ export interface OwnSamples {
 
 export interface ReadSamplesArgs {
   readonly path: string;
-  readonly stage: Pick<Stage, 'config' | 'task'>;
-  readonly options: Pick<StageOptions, 'questions' | 'split' | 'limit'> & { readonly iteration?: number };
+  readonly stage: Configured;
+  readonly options: QuestionOptions & { readonly iteration?: number };
   /** What is done with them needs to know which are right. */
   readonly judged: boolean;
 }
@@ -47,7 +46,7 @@ export interface ReadSamplesArgs {
  */
 export async function readSamples(
   args: ReadSamplesArgs,
-  terminal: Pick<Terminal, 'signal' | 'log'>,
+  terminal: { readonly signal: AbortSignal; log(line: string): void },
 ): Promise<OwnSamples> {
   const { path, stage, options } = args;
   const rows = await readAllRows(path, AnyRecord, terminal.signal);

@@ -5,7 +5,6 @@ import { renameHint } from '../../io/field-names.ts';
 import { AnyRecord, check, readAllRows } from '../../io/jsonl.ts';
 import { PreferencePair } from '../../records.ts';
 import { type Task, taskOf } from '../../task.ts';
-import type { Terminal } from '../terminal.ts';
 
 const SHAPES =
   'A line is {"prompt": text, "chosen": text, "rejected": text} as in TRL, texts or lists of chat messages, or {"question": text, "chosen": {"steps": [...]}, "rejected": {"steps": [...]}}.';
@@ -14,7 +13,7 @@ const SHAPES =
 export async function readPairs(
   path: string,
   task: Task,
-  terminal: Pick<Terminal, 'signal' | 'warn'>,
+  terminal: { readonly signal: AbortSignal; warn(message: string): void },
 ): Promise<PreferencePair[]> {
   const pairs: PreferencePair[] = [];
   let same = 0;

@@ -1,0 +1,139 @@
+// sipf score --in: paths as a person has them -> the score of each step and the first error, a line each.
+import { z } from 'zod';
+import { SipfError } from '../../errors.ts';
+import { jsonText } from '../../io/exact-json.ts';
+import { inBatches, namingRow, RecordId, type Row, readRows } from '../../io/jsonl.ts';
+import { type ScoreContext, scoreUnit } from '../../method/score.ts';
+import type { LabelledQuestion } from '../../method/step-labels.ts';
+import type { Question, Sample } from '../../records.ts';
+import { type FirstError, firstErrorAccuracy } from '../../statistics/prm-figures.ts';
+import { type Task, taskOf } from '../../task.ts';
+import type { Terminal } from '../terminal.ts';
+import { formatScores } from './show-steps.ts';
+
+const ScoreLine = z.looseObject({
+  id: RecordId,
+  /** Of a mixture: whose question it is. */
+  task: z.string().optional(),
+  question: z.string().optional(),
+  problem: z.string().optional(),
+  steps: z.array(z.string()).min(1),
+  /** Code that the steps go on from. */
+  prefix: z.string().optional(),
+  /** Index of the first wrong step; -1: none. */
+  label: z.int().min(-1).nullish(),
+});
+type ScoreLine = z.infer<typeof ScoreLine>;
+
+/** Paths that the model sees in one call. */
+const BATCH = 16;
+
+interface ScoredRow {
+  readonly id: RecordId;
+  /** null: the path is too long for the model. */
+  readonly scores: readonly number[] | null;
+  readonly firstError: number | null;
+}
+
+export interface ScoreRowsOptions {
+  /** Below it a step is wrong. */
+  readonly threshold: number;
+  readonly json: boolean;
+}
+
+/** Prints the scores of every line of a file; given first errors, ProcessBench's F1 on stderr. Returns how many paths are too long. */
+export async function scoreRows(
+  path: string,
+  context: ScoreContext,
+  { threshold, json }: ScoreRowsOptions,
+  terminal: Terminal,
+): Promise<number> {
+  const progress = terminal.progress({ title: 'score', unit: 'paths' });
+  const graded: FirstError[] = [];
+  let [done, tooLong] = [0, 0];
+  try {
+    for await (const rows of inBatches(readRows(path, ScoreLine, terminal.signal), BATCH)) {
+      for (const [i, scored] of (await scoreBatch(rows, context, threshold)).entries()) {
+        const { label } = rows[i]!.value;
+        if (scored.firstError === null) tooLong += 1;
+        else if (typeof label === 'number') graded.push({ predicted: scored.firstError, label });
+        await terminal.print(json ? jsonText(scored) : `${scored.id}  ${formatScores(scored, terminal.colors)}`);
+      }
+      done += rows.length;
+      progress.update(done);
+    }
+  } finally {
+    progress.end();
+  }
+  if (graded.length > 0) reportF1(graded, threshold, terminal);
+  return tooLong;
+}
+
+async function scoreBatch(
+  rows: readonly Row<ScoreLine>[],
+  context: ScoreContext,
+  threshold: number,
+): Promise<ScoredRow[]> {
+  const records = await namingRow(rows, async (some) => {
+    const scored = await scoreUnit(
+      some.map((row) => itemOf(row, context.task)),
+      context,
+    );
+    return scored.records;
+  });
+  return rows.map(({ index, value }, i) => {
+    const scores = records[i]!.scores;
+    const firstError = scores === null ? null : scores.findIndex((p) => p < threshold);
+    return { id: value.id ?? index, scores, firstError };
+  });
+}
+
+/** A line as a question with one sample; what no scorer of steps reads is left empty. */
+function itemOf({ place, index, value }: Row<ScoreLine>, task: Task): LabelledQuestion {
+  const { label, steps, prefix } = value;
+  const text = value.question ?? value.problem;
+  if (text === undefined) {
+    throw new SipfError('bad-input', `${place}: Expected the field question or problem, got neither. Fix that line.`);
+  }
+  if (typeof label === 'number' && label >= steps.length) {
+    throw new SipfError(
+      'bad-input',
+      `${place}, field "label": Expected -1 or the index of one of ${steps.length} steps, got ${label}. Fix that line.`,
+    );
+  }
+  // Lines may share an id; their places differ.
+  const id = String(index);
+  const name = taskOf(task, value).name;
+  const question: Question = {
+    id,
+    task: name,
+    question: text,
+    answer: '',
+    ...(prefix === undefined ? {} : { prefix }),
+  };
+  const sample: Sample = {
+    id,
+    questionId: id,
+    source: 'policy',
+    iteration: 0,
+    index: 0,
+    policy: null,
+    steps,
+    finishReason: 'stop',
+    tokens: 0,
+    sumLogp: null,
+    extracted: null,
+    outcome: { kind: 'wrong', reason: 'no-answer' },
+  };
+  return { question, samples: [sample], labels: [] };
+}
+
+function reportF1(graded: readonly FirstError[], threshold: number, terminal: Terminal): void {
+  const { f1, wrong, right } = firstErrorAccuracy(graded);
+  const percent = (value: number | undefined | null) =>
+    value === undefined || value === null ? '-' : `${(100 * value).toFixed(1)} %`;
+  terminal.log(
+    `ProcessBench F1 ${percent(f1)} at threshold ${threshold}: first error found in ${percent(wrong?.value)} of ${wrong?.n ?? 0} wrong paths, ` +
+      `no error found in ${percent(right?.value)} of ${right?.n ?? 0} right paths`,
+  );
+}

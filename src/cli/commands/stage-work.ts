@@ -1,0 +1,138 @@
+// A command's configuration, questions and models -> the work of one stage on files, and the words about it.
+import type { Config } from '../../config/schema.ts';
+import { SipfError } from '../../errors.ts';
+import { METHODS, needs, scorerOf } from '../../method/methods.ts';
+import type { BuildPrompt } from '../../method/prompt.ts';
+import type { ScoreCalibration } from '../../method/score-calibration.ts';
+import type { ScorerName } from '../../method/scorers.ts';
+import { checkpointAt, type Listener } from '../../pipeline/file-workspace.ts';
+import type { StagePrompt } from '../../pipeline/files/prompts.ts';
+import type { Configured } from '../../pipeline/files/questions.ts';
+import { dataHash, settled, type Training, type Work, type Workspace } from '../../pipeline/workspace.ts';
+import type { Checkpoint, Question } from '../../records.ts';
+import type { Counts } from '../../reports.ts';
+import { openSandbox } from '../../sandboxes/open.ts';
+import type { Shot, Task } from '../../task.ts';
+import { type OpenTasks, openTasks } from '../../tasks/index.ts';
+import type { Progress } from '../progress.ts';
+import type { Terminal } from '../terminal.ts';
+
+/** Opens the task that a configuration names; disposing it disposes what the task holds. */
+export function openConfigured(config: Config): Configured & AsyncDisposable {
+  const tasks = openTasks({ sandbox: () => openSandbox(config.sandbox) });
+  return {
+    config,
+    task: tasks.named(config.task.name),
+    [Symbol.asyncDispose]: () => tasks[Symbol.asyncDispose](),
+  };
+}
+
+/** The task of a command that grades one at a time. Throws SipfError 'unsupported' for a mixture. */
+export function openOne(tasks: OpenTasks, name: string, command: string): Task {
+  const task = tasks.named(name);
+  if (task.members === undefined) return task;
+  throw new SipfError(
+    'unsupported',
+    `Expected one task for sipf ${command}, got the mixture ${task.name}. Name its tasks one after the other.`,
+  );
+}
+
+/** Of a command without a model. */
+export const NO_PROMPT: StagePrompt = {
+  prompt: () => {
+    throw new Error('Expected a command with a model.');
+  },
+  shots: [],
+};
+
+export interface WorkArgs extends Configured {
+  /** All questions, and those that the prompt does not show. */
+  readonly questions: readonly Question[];
+  readonly asked: readonly Question[];
+  readonly prompt: BuildPrompt;
+  readonly shots: readonly Shot[];
+  readonly space: Workspace;
+  /** null: a stage without one. */
+  readonly policy: Checkpoint | null;
+  readonly k: number;
+  /** Of the score stage; else as configured. */
+  readonly scoring?: {
+    readonly scorer: ScorerName;
+    readonly prm: Checkpoint | null;
+    readonly calibration: ScoreCalibration | null;
+  };
+}
+
+/** A stage's work as a run has it in round `k`. */
+export function workOf({ task, questions, asked, prompt, shots, space, k, scoring, ...given }: WorkArgs): Work {
+  const config = settled(given.config, asked);
+  const policy = given.policy ?? checkpointAt({ model: '' });
+  const method = METHODS[config.method];
+  const scorer = scoring?.scorer ?? scorerOf(method, config.score.scorer);
+  return {
+    config,
+    method,
+    task,
+    prompt,
+    questions: asked,
+    data: dataHash({ config, task, questions, shots }),
+    scorer,
+    need: needs(scorer),
+    scoresAll: true,
+    simulator: null,
+    verifier: null,
+    space,
+    k,
+    policy,
+    base: policy,
+    sft: policy,
+    found: {
+      counts: {},
+      prm: scoring?.prm ? { checkpoint: scoring.prm, trainTokens: 0 } : null,
+      calibration: scoring?.calibration ?? null,
+      trained: null,
+    },
+  };
+}
+
+/** A command as the listener of its stage: one line of progress. Disposing it ends that line. */
+export function listenerOf(
+  terminal: Terminal,
+  title: string,
+  describeRows?: Listener['describeRows'],
+): Listener & Disposable {
+  let line: Progress | null = null;
+  return {
+    signal: terminal.signal,
+    onProgress: ({ done, total, unit, detail }) => {
+      line ??= terminal.progress({ title, unit, total });
+      line.update(done, detail, total);
+    },
+    log: terminal.log,
+    warn: terminal.warn,
+    resumes: terminal.resumes,
+    describeRows,
+    [Symbol.dispose]: () => line?.end(),
+  };
+}
+
+/** Prints a stage's counts: JSON with --json, else one line. */
+export async function reportCounts(out: string, counts: Counts, json: boolean, terminal: Terminal): Promise<void> {
+  if (json) return await terminal.print(JSON.stringify({ out, counts }));
+  const words = Object.entries(counts).map(([name, value]) => `${name} ${String(value)}`);
+  await terminal.print(`${out}: ${words.join(', ')}`);
+}
+
+/** Prints what came of a training: one object with --json, else one line. */
+export async function reportTraining({ result, examples }: Training, json: boolean, terminal: Terminal): Promise<void> {
+  const { source, hash, steps, tokens } = result;
+  const { model, adapter = null } = source;
+  const dropped = result.dropped.length;
+  const [firstLoss, lastLoss] = [steps[0]?.loss ?? null, steps.at(-1)?.loss ?? null];
+  const row = { model, adapter, hash, examples, dropped, steps: steps.length, tokens, firstLoss, lastLoss };
+  if (json) return await terminal.print(JSON.stringify(row));
+  const loss = `loss ${firstLoss?.toFixed(4) ?? '-'} -> ${lastLoss?.toFixed(4) ?? '-'}`;
+  await terminal.print(
+    `${adapter ?? model}: ${steps.length} optimizer steps on ${examples - dropped} rows, ${tokens} tokens, ${loss}`,
+  );
+}

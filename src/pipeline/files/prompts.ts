@@ -1,0 +1,70 @@
+// A command's configuration and questions -> its prompts, as a run has them, and the questions that they do not show.
+import type { Backend } from '../../backend.ts';
+import type { Config } from '../../config/schema.ts';
+import { SipfError } from '../../errors.ts';
+import { type BuildPrompt, makePrompter, withoutShots } from '../../method/prompt.ts';
+import type { ModelSource, Question } from '../../records.ts';
+import type { Shot } from '../../task.ts';
+import { withoutBroken } from '../references.ts';
+import { loadShots } from '../shots.ts';
+import { type Configured, loadQuestions, type QuestionOptions } from './questions.ts';
+
+/** The model that --model (or the configuration) names. */
+export function requireModel({ model, adapter }: Config): ModelSource {
+  if (typeof model === 'string' && model !== '') return { model, adapter: adapter ?? undefined };
+  throw new SipfError('bad-input', 'Expected --model with a Hugging Face folder or a .gguf file, got none. Name one.');
+}
+
+export interface PromptArgs {
+  readonly stage: Configured;
+  readonly options: QuestionOptions;
+  readonly questions: readonly Question[];
+  readonly backend: Backend;
+}
+
+export interface StagePrompt {
+  readonly prompt: BuildPrompt;
+  /** The worked examples that it shows. */
+  readonly shots: readonly Shot[];
+}
+
+/** The prompt function of sampling and training, with the configured shots or chat template. */
+export async function openPrompt(args: PromptArgs): Promise<StagePrompt> {
+  const { stage, backend } = args;
+  const { config, task } = stage;
+  const shots = await shotsOf(args);
+  const openPolicy = () => backend.openPolicy(requireModel(config));
+  return { prompt: await makePrompter({ task, options: config.prompt, shots, openPolicy }), shots };
+}
+
+/** The questions that the prompt does not show as worked examples: those that a run samples, labels and trains on. Says how many it shows. Throws SipfError 'nothing-left' where all of them are. */
+export function askedOf(
+  questions: readonly Question[],
+  shots: readonly Shot[],
+  log: (line: string) => void,
+): readonly Question[] {
+  const asked = withoutShots(questions, shots);
+  const shown = questions.length - asked.length;
+  if (shown === 0) return asked;
+  const text = `${shown} of ${questions.length} questions are worked examples in the prompt`;
+  if (asked.length > 0) log(`${text} and are not asked.`);
+  else
+    throw new SipfError(
+      'nothing-left',
+      `Expected questions that the prompt does not show, got none: ${text}. Give more questions, or lower the number of shots.`,
+    );
+  return asked;
+}
+
+/** As a run has them: those of the train split, whatever split is asked. */
+async function shotsOf({ stage, options, questions }: PromptArgs): Promise<Shot[]> {
+  const { config, task } = stage;
+  const { shots: count, shotsFile: file } = config.prompt;
+  const data = config.task.data ?? undefined;
+  if (count === 0 || file !== null || task.examples !== undefined)
+    return loadShots({ task, count, file, fallback: questions, data });
+  const own = options.questions !== undefined || (options.split ?? 'train') === 'train';
+  const train = own ? questions : await loadQuestions(stage, { split: 'train' });
+  const { kept } = await withoutBroken(task, train);
+  return loadShots({ task, count, file, fallback: kept, data });
+}

@@ -1,0 +1,62 @@
+// A started run -> its rounds: what each round's stages share, found and cost.
+
+import type { Checkpoint } from '../records.ts';
+import type { Counts, EvalReport } from '../reports.ts';
+import type { Run } from '../run/run.ts';
+import { addCosts, NO_COST, type TokenCost } from './estimate.ts';
+import type { SetOpener } from './open-sets.ts';
+import type { Found, Shared, Work } from './workspace.ts';
+
+export interface LoopArgs extends Shared {
+  readonly run: Run;
+  readonly sets: SetOpener;
+  /** The model that everything starts from. */
+  readonly base: Checkpoint;
+  readonly parameters: number;
+  /** What was counted before the first round, by stage. */
+  readonly counts: Readonly<Record<string, Counts>>;
+}
+
+export interface Loop extends LoopArgs {
+  /** Round 0 is the warm-up. */
+  readonly rounds: Round[];
+  /** Begins round `k` with the policy M_(k-1). */
+  round(k: number, policy: Checkpoint): Round;
+}
+
+/** A round of a run, with the report that its evaluation adds. */
+export interface Round extends Work, Pick<LoopArgs, 'run' | 'sets' | 'parameters'> {
+  report: EvalReport | null;
+}
+
+export function openLoop(args: LoopArgs): Loop {
+  const rounds: Round[] = [];
+  return {
+    ...args,
+    rounds,
+    round(k, policy) {
+      const counts = k === 0 ? { ...args.counts } : {};
+      const found: Found = { counts, prm: null, calibration: null, trained: null };
+      const [warmUp] = rounds;
+      const sft = warmUp === undefined ? args.base : policyAfter(warmUp);
+      const round: Round = { ...args, k, policy, sft, found, report: null };
+      rounds.push(round);
+      return round;
+    },
+  };
+}
+
+/** M_k; without a training the policy stays as it was. */
+export function policyAfter({ found, policy }: Work): Checkpoint {
+  return found.trained?.checkpoint ?? policy;
+}
+
+/** Tokens of a round's stages, its evaluation apart. */
+export function costOf({ counts, trained, prm }: Found): TokenCost {
+  const stages = Object.values(counts).reduce<TokenCost>((sum, stage) => addCosts(sum, tokensIn(stage)), NO_COST);
+  return addCosts(stages, { trainTokens: (trained?.trainTokens ?? 0) + (prm?.trainTokens ?? 0) });
+}
+
+function tokensIn({ promptTokens = 0, generatedTokens = 0, scoredTokens = 0 }: Counts): Partial<TokenCost> {
+  return { promptTokens, generatedTokens, scoredTokens };
+}

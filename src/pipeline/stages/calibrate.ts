@@ -1,0 +1,47 @@
+// Between 3 and 4: labelled steps that trained no PRM -> weights of the PRM and of log-probabilities, for prm-logprob.
+import { z } from 'zod';
+import { calibrateScores, fewSteps, ScoreCalibration } from '../../method/score-calibration.ts';
+import type { LabelRule } from '../../method/step-labels.ts';
+import { Counts } from '../../reports.ts';
+import { stageOf, type Work } from '../workspace.ts';
+import { labelInputs } from './train-prm.ts';
+
+const Calibrated = z.object({ calibration: ScoreCalibration, counts: Counts });
+type Calibrated = z.infer<typeof Calibrated>;
+
+/** Fits the weights on the hard labels of rounds 1 .. k, where the scorer needs them and the round has none. */
+export async function calibrate(work: Work): Promise<void> {
+  const { config, need, data, policy, space, k, found } = work;
+  if (found.calibration !== null || !need.calibration) return;
+  const { delta, closure, ownWitness, heldOut } = config.labels;
+  const options = { rule: { delta, closure, ownWitness }, heldOut };
+  const stage = stageOf(k, '4-calibration');
+  const file = `${stage.name}.json`;
+  const body = async (): Promise<Calibrated> => {
+    const fitted = await fitWeights(work, options);
+    const warning = fewSteps(fitted.calibration);
+    if (warning !== null) space.warn(warning, stage);
+    await space.writeJson(stage, file, fitted.calibration);
+    return fitted;
+  };
+  const inputs = {
+    data,
+    policy: policy.hash,
+    prm: found.prm?.checkpoint.hash,
+    unit: config.score.unit,
+    options,
+    ...(await labelInputs(work)),
+  };
+  const { calibration, counts } = await space.once({ stage, inputs, outputs: [file], result: Calibrated, body });
+  found.calibration = calibration;
+  found.counts[stage.name] = counts;
+}
+
+async function fitWeights(work: Work, rules: { rule: LabelRule; heldOut: number }): Promise<Calibrated> {
+  const { config, task, prompt, space, k, found } = work;
+  if (found.prm === null) throw new Error('Expected a PRM to calibrate.');
+  await using prm = await space.openPrm(found.prm.checkpoint);
+  await using policy = await space.openPolicy(work.policy);
+  const context = { prm, policy, task, prompt, signal: space.signal, ...rules, unit: config.score.unit };
+  return calibrateScores(space.groups({ to: k, labels: true }), context);
+}

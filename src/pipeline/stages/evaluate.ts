@@ -1,0 +1,171 @@
+// 7: greedy accuracy of M_k, with its paired difference to M_(k-1), and figures of the PRM on held-out questions.
+import { canonicalJson, isHeldOut, keyedOrder, sha256 } from '../../hashing.ts';
+import {
+  type AnswerItem,
+  answerUnit,
+  figurePaths,
+  meanPairLogps,
+  type OpenSet,
+  setReports,
+} from '../../method/evaluate.ts';
+import { Answer, type Checkpoint, type StepScores } from '../../records.ts';
+import { type Counts, EvalReport, type PairLogps, type ScoreFigures } from '../../reports.ts';
+import { readRecords } from '../../run/journal.ts';
+import type { StageName } from '../../run/marker.ts';
+import { inUnits } from '../../run/units.ts';
+import { type FigurePath, scoreFigures } from '../../statistics/prm-figures.ts';
+import { figureWarnings, roundWarnings } from '../../statistics/warnings.ts';
+import type { Task } from '../../task.ts';
+import { flopsOf } from '../estimate.ts';
+import { costOf, policyAfter, type Round } from '../loop.ts';
+import { stageOf, type Work } from '../workspace.ts';
+import { label } from './label.ts';
+import { pair } from './pair.ts';
+import { score } from './score.ts';
+import { labelInputs } from './train-prm.ts';
+
+/** Stages after the scores and pairs that a round's figures rest on; none in round 0. */
+function figuresOf(round: Round): { readonly labelled: boolean; readonly scored: boolean; readonly paired: boolean } {
+  const did = (stage: typeof label) => round.k > 0 && stage.needed(round);
+  return { labelled: did(label), scored: did(score), paired: did(pair) };
+}
+
+/** Writes the round's report: 7-eval.json. */
+export async function evaluate(round: Round): Promise<void> {
+  const { run, config, sets: opener, k, found } = round;
+  const sets = await opener.open(config.evaluate.sets);
+  // Once is enough: what is said of the sets holds for every round.
+  const ofSets = k === 0 ? sets.flatMap(({ warnings }) => warnings) : [];
+  const answers = await answer(round, { stage: stageOf(k, ANSWERS), sets, policy: policyAfter(round) });
+  const counts = { ...found.counts, [ANSWERS]: answers };
+  const stage = stageOf(k, '7-eval');
+  const file = `${stage.name}.json`;
+  const body = async (): Promise<EvalReport> => {
+    const report = await reportOf(round, counts, ofSets);
+    await run.writeJson(stage, file, report);
+    return report;
+  };
+  const inputs = await inputsOf(round, counts);
+  round.report = await run.once({ stage, inputs, outputs: [file], result: EvalReport, body });
+  for (const warning of round.report.warnings) if (!ofSets.includes(warning)) run.warn(warning, stage);
+}
+
+const ANSWERS = '7-answers';
+
+export interface AnswerArgs {
+  readonly stage: StageName;
+  readonly sets: readonly OpenSet[];
+  readonly policy: Checkpoint;
+}
+
+/** Greedy answers of a policy to all questions of the sets. */
+export function answer({ run, config, data, space }: Round, { stage, sets, policy }: AnswerArgs): Promise<Counts> {
+  const { maxTokens, gradeRetries, unit } = config.evaluate;
+  const items: AnswerItem[] = sets.flatMap((set) => set.questions.map((question) => ({ set, question })));
+  const hashes = sets.map(({ task, split, questions }) => ({
+    task: task.name,
+    split,
+    questions: sha256(canonicalJson(questions)),
+  }));
+  return run.collect({
+    stage,
+    inputs: { prompt: data, sets: hashes, policy: policy.hash, options: { maxTokens, gradeRetries, unit } },
+    file: `${stage.name}.jsonl`,
+    units: () => ({ total: items.length, units: inUnits(items, unit) }),
+    sizeOf: ({ length }) => length,
+    unit: 'questions',
+    open: () => space.openPolicy(policy),
+    each: (some, opened, onDone) =>
+      answerUnit(some, { policy: opened, options: config.evaluate, signal: run.signal, onDone }),
+  });
+}
+
+/** Answers that `answer` wrote. */
+export function answersOf({ run }: Pick<Round, 'run'>, { folder, name }: StageName): AsyncGenerator<Answer> {
+  return readRecords(run.path(folder, `${name}.jsonl`), Answer);
+}
+
+/** Hash of what `answer` wrote. */
+export function answersHash({ run }: Pick<Round, 'run'>, stage: StageName): Promise<string> {
+  return run.outputHash(stage, `${stage.name}.jsonl`);
+}
+
+async function inputsOf(round: Round, counts: EvalReport['counts']): Promise<Record<string, unknown>> {
+  const { config, space, k, policy } = round;
+  const { labelled, scored, paired } = figuresOf(round);
+  return {
+    answers: await answersHash(round, stageOf(k, ANSWERS)),
+    before: k === 0 ? null : await answersHash(round, stageOf(k - 1, ANSWERS)),
+    policies: [k === 0 ? null : policy.hash, policyAfter(round).hash],
+    pairs: paired ? await space.hash('5-pairs', k) : null,
+    scores: scored ? await space.hash('4-scores', k) : null,
+    labels: labelled ? await labelInputs(round) : null,
+    rule: config.labels,
+    path: config.score.path,
+    logpPairs: config.evaluate.logpPairs,
+    counts,
+  };
+}
+
+async function reportOf(round: Round, counts: EvalReport['counts'], ofSets: readonly string[]): Promise<EvalReport> {
+  const { config, k, found, task, parameters } = round;
+  const { labelled, scored, paired } = figuresOf(round);
+  const scores = labelled && scored ? await heldOutFigures(round) : null;
+  const scoresByTask = labelled && scored && task.members ? await figuresByTask(round, task.members) : null;
+  const cost = costOf(found);
+  const before = k === 0 ? null : answersOf(round, stageOf(k - 1, ANSWERS));
+  const report = {
+    iteration: k,
+    policy: policyAfter(round).hash,
+    sets: await setReports(answersOf(round, stageOf(k, ANSWERS)), before),
+    scores,
+    ...(scoresByTask === null ? {} : { scoresByTask }),
+    pairs: paired ? (found.counts['5-pairs'] ?? null) : null,
+    logps: paired ? await pairLogps(round) : null,
+    counts,
+    cost: { ...cost, flops: flopsOf(cost, parameters, config.align.train.lora !== null) },
+  };
+  const ofRound = roundWarnings(report, task.members?.length);
+  return { ...report, warnings: [...ofSets, ...ofRound, ...(scores === null ? [] : figureWarnings(scores))] };
+}
+
+async function figuresByTask(work: Work, members: readonly Task[]): Promise<Record<string, ScoreFigures>> {
+  const figures: Record<string, ScoreFigures> = {};
+  for (const { name } of members) figures[name] = await heldOutFigures(work, name);
+  return figures;
+}
+
+/** Of all questions, or of those of one task of a mixture. */
+async function heldOutFigures({ config, task, space, k }: Work, only?: string): Promise<ScoreFigures> {
+  const rules = { task, labels: config.labels, path: config.score.path };
+  const groups: FigurePath[][] = [];
+  for await (const { scores, ...item } of space.groups({ to: k, labels: true, scores: true })) {
+    const { id, task: own } = item.question;
+    if (item.samples.length === 0 || !isHeldOut(id, config.labels.heldOut) || (only ?? own) !== own) continue;
+    groups.push(figurePaths(item, stepScores(scores), rules));
+  }
+  return scoreFigures(groups);
+}
+
+function stepScores(records: readonly StepScores[]): Map<string, readonly number[]> {
+  return new Map(records.flatMap(({ sampleId, scores }) => (scores === null ? [] : [[sampleId, scores] as const])));
+}
+
+/** Log-probabilities of both sides of some pairs, before and after the round's alignment. */
+async function pairLogps(round: Round): Promise<PairLogps | null> {
+  const { config, space, k } = round;
+  const pairs = (await space.pairs(k)).filter(({ rejected }) => rejected !== null);
+  const order = keyedOrder(pairs, 'logps', ({ chosen, rejected }) => `${chosen.sampleId} ${rejected?.sampleId}`);
+  const some = order.slice(0, config.evaluate.logpPairs);
+  if (some.length === 0) return null;
+  const under = async (checkpoint: Checkpoint) => {
+    await using policy = await space.openPolicy(checkpoint);
+    return meanPairLogps(policy, some, round, space.signal);
+  };
+  const [then, now] = [await under(round.policy), await under(policyAfter(round))];
+  return {
+    n: some.length,
+    chosen: { before: then.chosen, after: now.chosen },
+    rejected: { before: then.rejected, after: now.rejected },
+  };
+}

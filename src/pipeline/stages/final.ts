@@ -1,0 +1,56 @@
+// The end, once: start, last policy and a control with as many optimizer tokens on the final sets; the only reading of test.
+import { setReports } from '../../method/evaluate.ts';
+import type { Checkpoint } from '../../records.ts';
+import { FinalReport } from '../../reports.ts';
+import { flopsOf, NO_COST } from '../estimate.ts';
+import { costOf, type Loop, policyAfter, type Round } from '../loop.ts';
+import { answer, answersHash, answersOf } from './evaluate.ts';
+import { continuedSft } from './warm-up.ts';
+
+interface FinalPolicy {
+  readonly name: FinalReport['rows'][number]['name'];
+  readonly policy: Checkpoint;
+  readonly optimizerTokens: number;
+  readonly flops: number;
+}
+
+/** Writes final/eval.json. null: no set is named for it. */
+export async function evaluateFinal({ run, config, sets: opener, rounds }: Loop): Promise<FinalReport | null> {
+  const [warmUp] = rounds;
+  if (warmUp === undefined || config.evaluate.final.length === 0) return null;
+  const policies = await finalPolicies(warmUp, rounds.slice(1));
+  const sets = await opener.open(config.evaluate.final);
+  const placeOf = (name: string) => ({ folder: 'final', name: `${name}-answers`, iteration: 0 });
+  for (const { name, policy } of policies) await answer(warmUp, { stage: placeOf(name), sets, policy });
+  const stage = { folder: 'final', name: 'eval', iteration: 0 };
+  const read = (name: string) => answersOf(warmUp, placeOf(name));
+  const body = async (): Promise<FinalReport> => {
+    const rows: FinalReport['rows'] = [];
+    for (const { name, policy, optimizerTokens, flops } of policies) {
+      const own = await setReports(read(name), name === 'start' ? null : read('start'));
+      rows.push({ name, policy: policy.hash, optimizerTokens, flops, sets: own });
+    }
+    const report = { rows, warnings: sets.flatMap(({ warnings }) => warnings) };
+    await run.writeJson(stage, 'eval.json', report);
+    return report;
+  };
+  const answers = await Promise.all(policies.map(({ name }) => answersHash(warmUp, placeOf(name))));
+  const spent = policies.map(({ name, optimizerTokens, flops }) => ({ name, optimizerTokens, flops }));
+  return run.once({ stage, inputs: { answers, spent }, outputs: ['eval.json'], result: FinalReport, body });
+}
+
+/** The start alone where nothing has changed it; the control trains now. */
+async function finalPolicies(warmUp: Round, rounds: readonly Round[]): Promise<FinalPolicy[]> {
+  const { config, parameters } = warmUp;
+  const lora = config.align.train.lora !== null;
+  const first = { name: 'start', policy: policyAfter(warmUp), optimizerTokens: 0, flops: 0 } as const;
+  const lastRound = rounds.at(-1);
+  if (lastRound === undefined || policyAfter(lastRound).hash === first.policy.hash) return [first];
+  const spent = rounds.reduce((sum, { found }) => sum + (found.trained?.trainTokens ?? 0), 0);
+  const flops = rounds.reduce((sum, { found }) => sum + flopsOf(costOf(found), parameters, lora), 0);
+  const last = { name: 'last', policy: policyAfter(lastRound), optimizerTokens: spent, flops } as const;
+  if (config.evaluate.control === 'none') return [first, last];
+  const { checkpoint, trainTokens } = await continuedSft(lastRound, spent);
+  const cost = flopsOf({ ...NO_COST, trainTokens }, parameters, lora);
+  return [first, last, { name: 'continued-sft', policy: checkpoint, optimizerTokens: trainTokens, flops: cost }];
+}

@@ -1,0 +1,40 @@
+// 1: N paths a question from the current policy, at high temperature; duplicates of any round are dropped.
+import type { Policy } from '../../backend.ts';
+import { chooseQuestions, type SampleItem, sampleUnit } from '../../method/sample.ts';
+import type { Question } from '../../records.ts';
+import type { Work } from '../workspace.ts';
+import { inUnitsOf } from './stage.ts';
+
+export const sample = inUnitsOf<SampleItem, Policy>({
+  writes: '1-samples',
+  settings: ['task', 'prompt', 'sampling'],
+  needed: ({ method }) => method.samples,
+  inputs: async ({ config, data, policy, space, k }) => ({
+    data,
+    seed: config.seed,
+    options: config.sampling,
+    policy: policy.hash,
+    earlier: await space.hashes('1-samples', k - 1),
+  }),
+  counted: 'questions',
+  items: async (work) => {
+    const chosen = chooseQuestions(work.questions, work.config.sampling, work.config.seed, work.k);
+    return { total: chosen.length, items: itemsOf(work, chosen) };
+  },
+  sizeOf: () => 1,
+  unit: ({ sampling }) => sampling.unit,
+  open: ({ space, policy }) => space.openPolicy(policy),
+  each: (unit, policy, { config, task, prompt, space, k }, onDone) => {
+    const { sampling: options, seed } = config;
+    return sampleUnit(unit, { policy, task, prompt, options, seed, iteration: k, signal: space.signal, onDone });
+  },
+});
+
+async function* itemsOf({ config, space, k }: Work, chosen: readonly Question[]): AsyncGenerator<SampleItem> {
+  const ids = new Set(chosen.map(({ id }) => id));
+  for await (const { question, samples: known } of space.groups({ to: k - 1 })) {
+    // A worked solution becomes a sample once in a run.
+    const addGold = config.sampling.gold && !known.some(({ source }) => source === 'gold');
+    if (ids.has(question.id)) yield { question, known, addGold };
+  }
+}

@@ -1,0 +1,70 @@
+// 4: the paths so far, scored by the PRM, the tallies, the policy's log-probability or the outcome.
+import { canPair } from '../../method/pair.ts';
+import { scoreUnit } from '../../method/score.ts';
+import { openScorer, type Scorer, type ScorerName, scorerInputs } from '../../method/scorers.ts';
+import type { LabelledQuestion } from '../../method/step-labels.ts';
+import type { Group, Work } from '../workspace.ts';
+import { calibrate } from './calibrate.ts';
+import { inUnitsOf } from './stage.ts';
+import { labelInputs } from './train-prm.ts';
+
+export const score = inUnitsOf<LabelledQuestion, Scorer>({
+  writes: '4-scores',
+  settings: ['task', 'prompt', 'labels', 'score'],
+  needed: ({ method }) => method.feedback !== 'none',
+  inputs: async (work) => {
+    await calibrate(work);
+    const { config, data, scorer, policy, space, k, found } = work;
+    const { chosenGate, gold } = config.pairs;
+    const prm = found.prm?.checkpoint.hash ?? null;
+    return {
+      data,
+      scorer,
+      unit: config.score.unit,
+      pairs: { chosenGate, gold },
+      ...scorerInputs(named(scorer), { prm, policy: policy.hash, calibration: found.calibration }),
+      ...(work.need.labels ? await labelInputs(work) : { samples: await space.hashes('1-samples', k) }),
+    };
+  },
+  counted: 'paths',
+  items: async (work) => ({ total: await countPaths(work), items: itemsOf(work) }),
+  sizeOf: ({ samples }) => samples.length,
+  unit: (config) => config.score.unit,
+  open,
+  each: (unit, scorer, { task, prompt, space }) => scoreUnit(unit, { scorer, task, prompt, signal: space.signal }),
+});
+
+async function* itemsOf(work: Work): AsyncGenerator<LabelledQuestion> {
+  for await (const group of work.space.groups({ to: work.k, labels: work.need.labels })) {
+    const samples = scoredOf(work, group);
+    if (samples.length > 0) yield { ...group, samples };
+  }
+}
+
+/** All of a question that can give pairs, and the labelled ones of every question, on which held-out figures rest. */
+function scoredOf({ config, scoresAll }: Work, { samples, labels }: Group): Group['samples'] {
+  if (scoresAll || canPair(samples, config.pairs)) return samples;
+  const labelled = new Set(labels.map(({ sampleId }) => sampleId));
+  return samples.filter(({ id }) => labelled.has(id));
+}
+
+async function countPaths(work: Work): Promise<number> {
+  let paths = 0;
+  for await (const { samples } of itemsOf(work)) paths += samples.length;
+  return paths;
+}
+
+/** Opens the work's scorer with the models that it reads. */
+function open({ scorer, policy, space, found }: Work): Promise<Scorer> {
+  const { prm, calibration } = found;
+  return openScorer(named(scorer), {
+    prm: prm === null ? undefined : () => space.openPrm(prm.checkpoint),
+    policy: () => space.openPolicy(policy),
+    calibration: calibration === null ? undefined : async () => calibration,
+  });
+}
+
+function named(scorer: ScorerName | null): ScorerName {
+  if (scorer === null) throw new Error('Expected a method that scores paths.');
+  return scorer;
+}

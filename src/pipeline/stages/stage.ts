@@ -1,0 +1,96 @@
+// A stage, said once: what it reads, writes and depends on, and its body -> a function that does it in a workspace.
+import type { Config } from '../../config/schema.ts';
+import type { Checkpoint } from '../../records.ts';
+import { inUnits, type StageOutput } from '../../run/units.ts';
+import { type Inputs, type RecordsName, stageOf, type Work } from '../workspace.ts';
+import { type TrainStage, train } from './training.ts';
+
+interface Said {
+  /** Sections of the configuration that it reads. */
+  readonly settings: readonly (keyof Config)[];
+  /** Whether the method does it. */
+  needed(work: Work): boolean;
+  /** All that it depends on. A finished stage that finds others ends the run with 'config-changed'. */
+  inputs(work: Work): Promise<Inputs>;
+}
+
+/** Does the stage where the method needs it. */
+export interface Stage<R = void> extends Said {
+  (round: Work): Promise<R>;
+  /** Does it whatever the method says, as a command does. */
+  readonly perform: (work: Work) => Promise<R>;
+  /** Its name: that of its file or folder, its marker and its place in reports. */
+  readonly writes: string;
+}
+
+/** Items that are worked on in units, each kept as soon as it is done. `C`: what is opened for them. */
+export interface UnitStage<Item, C extends AsyncDisposable> extends Said {
+  readonly writes: RecordsName;
+  readonly counted: 'questions' | 'paths';
+  items(work: Work): Promise<{ readonly total: number; readonly items: AsyncIterable<Item> | Iterable<Item> }>;
+  sizeOf(item: Item): number;
+  /** Items of a unit. */
+  unit(config: Config): number;
+  open(work: Work): Promise<C>;
+  each(unit: readonly Item[], opened: C, work: Work, onDone: (done: number) => void): Promise<StageOutput<unknown>>;
+}
+
+/** A stage of units. */
+export function inUnitsOf<Item, C extends AsyncDisposable>(said: UnitStage<Item, C>): Stage {
+  const perform = async (work: Work): Promise<void> => {
+    work.found.counts[said.writes] = await work.space.collect<readonly Item[], C>({
+      stage: stageOf(work.k, said.writes),
+      inputs: await said.inputs(work),
+      units: async () => {
+        const { total, items } = await said.items(work);
+        return { total, units: inUnits(items, said.unit(work.config)) };
+      },
+      sizeOf: (unit) => unit.reduce((sum, item) => sum + said.sizeOf(item), 0),
+      unit: said.counted,
+      open: () => said.open(work),
+      each: (unit, opened, onDone) => said.each(unit, opened, work, onDone),
+    });
+  };
+  return stage(said, perform, () => undefined);
+}
+
+/** A stage whose records come all at once. */
+export interface WholeStage extends Said {
+  readonly writes: RecordsName;
+  all(work: Work): Promise<StageOutput<unknown>>;
+  /** What a person should know where no record comes of it. */
+  nothing(work: Work): string;
+}
+
+export function atOnce(said: WholeStage): Stage {
+  const perform = async (work: Work): Promise<void> => {
+    const place = { stage: stageOf(work.k, said.writes), inputs: await said.inputs(work) };
+    work.found.counts[said.writes] = await work.space.write({
+      ...place,
+      all: () => said.all(work),
+      nothing: () => said.nothing(work),
+    });
+  };
+  return stage(said, perform, () => undefined);
+}
+
+/** A stage that trains a model, which it returns: the policy as it was where the method does without. */
+export function training(said: TrainStage & Said): Stage<Checkpoint> {
+  const perform = async (work: Work): Promise<Checkpoint> => {
+    const inputs = await said.inputs(work);
+    const trained = await train(work, { ...said, place: stageOf(work.k, said.writes), inputs });
+    work.found[said.finds] = trained;
+    return trained.checkpoint;
+  };
+  return stage(said, perform, ({ policy }) => policy);
+}
+
+function stage<R>(
+  said: Said & { readonly writes: string },
+  perform: (work: Work) => Promise<R>,
+  without: (work: Work) => R,
+): Stage<R> {
+  const call = async (round: Work): Promise<R> => (said.needed(round) ? perform(round) : without(round));
+  const { settings, needed, inputs, writes } = said;
+  return Object.assign(call, { settings, needed, inputs, writes, perform });
+}

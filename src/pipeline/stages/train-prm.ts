@@ -1,0 +1,34 @@
+// 3: a process reward model from all labels so far, started from the current policy or the configured verifier.
+import { checkPrmRows, prmRows } from '../../method/prm-rows.ts';
+import { stageOf, type Work } from '../workspace.ts';
+import { training } from './stage.ts';
+
+export const trainPrm = training({
+  writes: '3-prm',
+  finds: 'prm',
+  settings: ['task', 'prompt', 'labels', 'prm', 'score'],
+  needed: ({ need }) => need.prm,
+  inputs: async (work) => ({ data: work.data, options: optionsOf(work), ...(await labelInputs(work)) }),
+  start: ({ verifier, policy }) => verifier ?? policy,
+  train: ({ prm }) => prm.train,
+  rows: async (work) => {
+    const { task, prompt, space, k } = work;
+    const found = await prmRows(space.groups({ to: k, labels: true }), { task, prompt, ...optionsOf(work) });
+    for (const warning of checkPrmRows(found)) space.warn(warning, stageOf(k, '3-prm'));
+    return { examples: found.examples, objective: { kind: 'prm' }, counts: { ...found.counts } };
+  },
+});
+
+function optionsOf({ config, need }: Work) {
+  const { labels, prm } = config;
+  const rule = { delta: labels.delta, closure: labels.closure, ownWitness: labels.ownWitness };
+  return { targets: prm.targets, gold: prm.gold, heldOut: labels.heldOut, calibrates: need.calibration, rule };
+}
+
+/** What the labels of rounds 1 .. k are: part of the inputs of all that reads them. */
+export async function labelInputs({
+  space,
+  k,
+}: Work): Promise<{ samples: readonly string[]; labels: readonly string[] }> {
+  return { samples: await space.hashes('1-samples', k), labels: await space.hashes('2-step-labels', k) };
+}

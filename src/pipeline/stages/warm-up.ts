@@ -1,0 +1,51 @@
+// 0: M_0 = SFT(base, D_org), and the control that trains M_0 on D_org for as many tokens as the rounds spent.
+import { SipfError } from '../../errors.ts';
+import { goldRows } from '../../method/align-rows.ts';
+import type { Trained } from '../../reports.ts';
+import type { Work } from '../workspace.ts';
+import { training } from './stage.ts';
+import { type Rows, train } from './training.ts';
+
+export const warmUp = training({
+  writes: '6-policy',
+  finds: 'trained',
+  settings: ['task', 'prompt', 'sft'],
+  needed: ({ config }) => config.sft.enabled,
+  inputs: async ({ data, config: { sft } }) => ({ data, options: { rows: sft.rows, scope: sft.scope } }),
+  start: ({ base }) => base,
+  train: ({ sft }) => sft.train,
+  rows: async (work) => {
+    const { rows } = work.config.sft;
+    const found = goldOf(work, rows, `sft/${work.config.seed}`);
+    if (found.examples.length > 0) return found;
+    throw new SipfError(
+      'nothing-left',
+      `Expected worked solutions for the warm-up in ${work.task.name}, got ${work.questions.length} questions without one. Set sft.enabled false and give examples with prompt.shots or prompt.style chat.`,
+    );
+  },
+});
+
+/** The control: M_0 trained on worked solutions for `tokens` optimizer tokens, with the alignment's settings. */
+export function continuedSft(work: Work, tokens: number): Promise<Trained> {
+  const { config, data } = work;
+  return train(work, {
+    place: { folder: 'final', name: 'continued-sft', iteration: 0 },
+    writes: 'continued-sft',
+    inputs: { data, options: { scope: config.sft.scope } },
+    start: ({ sft }) => sft,
+    train: ({ align }) => ({ ...align.train, tokens }),
+    rows: async () => {
+      const found = goldOf(work, null, 'control');
+      if (found.examples.length > 0) return found;
+      throw new SipfError(
+        'nothing-left',
+        'Expected worked solutions for the continued-sft control, got none. Set evaluate.control none.',
+      );
+    },
+  });
+}
+
+function goldOf({ questions, config, ...context }: Work, rows: number | null, key: string): Rows {
+  const examples = goldRows(questions, rows, key, context);
+  return { examples, objective: { kind: 'sft', scope: config.sft.scope }, counts: { gold: examples.length } };
+}
