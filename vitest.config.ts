@@ -8,7 +8,6 @@ const SLOW = [
   'src/backends/published-models.test.ts',
   'src/inference/sampling.test.ts',
   'src/pipeline/run-loop*.test.ts',
-  'src/pipeline/stages-alone.test.ts',
   'src/sandboxes/**/*.test.ts',
   'src/tasks/code/code-tasks.test.ts',
 ];

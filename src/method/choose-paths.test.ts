@@ -10,7 +10,8 @@ test('balances right and wrong paths and covers questions before repeating one',
     outcome: i < 2 ? ({ kind: 'right' } as const) : ({ kind: 'wrong', reason: 'other-answer' } as const),
   });
   const all = Array.from({ length: 20 }, (_, q) => Array.from({ length: 8 }, (_, i) => path(q, i))).flat();
-  const chosen = all.filter(({ id }) => choosePaths(all, 40, 'k').has(id));
+  const ids = choosePaths(all, 40, 'k');
+  const chosen = all.filter(({ id }) => ids.has(id));
   expect(chosen.filter(({ outcome }) => outcome.kind === 'right')).toHaveLength(20);
   expect(new Set(chosen.map(({ questionId }) => questionId)).size).toBe(20);
   expect(choosePaths(all, 100, 'k').size).toBe(100);
