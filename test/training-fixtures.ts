@@ -7,6 +7,7 @@ import type { TrainOptions } from '../src/backend.ts';
 import type { Tensor } from '../src/engine/graph.ts';
 import { Engine } from '../src/engine/runtime/session.ts';
 import type { AdapterFiles } from '../src/models/files/adapter-files.ts';
+import { openModel } from '../src/models/open-model.ts';
 import type { Holding } from '../src/models/weights/held-weights.ts';
 import { mergeWeights } from '../src/models/weights/merged-weights.ts';
 import type { Loss } from '../src/objectives/objective.ts';
@@ -17,7 +18,6 @@ import { fullTrainee } from '../src/training/full-weights.ts';
 import { loraTrainee } from '../src/training/lora-weights.ts';
 import { placeStep } from '../src/training/placed.ts';
 import { TrainingProgram } from '../src/training/program.ts';
-import { openTrainingSource } from '../src/training/source.ts';
 
 export const fixtures = join(import.meta.dirname, 'fixtures');
 export const scratch = mkdtempSync(join(tmpdir(), 'sipf-training-'));
@@ -97,7 +97,7 @@ export interface StepGradients {
 /** Opens a model once; returns the loss and gradients of any division of a step into passes. */
 export async function gradientsOf(args: GradientArgs) {
   const {
-    model,
+    model: path,
     adapter,
     objective,
     lora = null,
@@ -105,15 +105,15 @@ export async function gradientsOf(args: GradientArgs) {
     maxPositions = 1e6,
     maxActivationBytes = 1e12,
   } = args;
-  const source = await openTrainingSource({ source: { model, adapter }, out: cache }, { cache });
-  const traineeArgs = { source, objective: objective.kind, holding, options: { lora, seed: 1 } };
-  await using merged = await mergeWeights(engine, source.files, lora === null ? adapter : undefined, { cache });
+  const model = await openModel({ model: path, adapter }, { cache });
+  const traineeArgs = { model, objective: objective.kind, holding, options: { lora, seed: 1 } };
+  await using merged = await mergeWeights(engine, lora === null ? model : { ...model, adapter: null }, { cache });
   const trainee =
     lora === null ? fullTrainee(traineeArgs, merged.slices, { cache }) : loraTrainee(traineeArgs, lora, merged.slices);
   const loss = withReads(lossOf(objective));
   const program = await TrainingProgram.compile({
     engine,
-    source,
+    decoder: model.decoder,
     trainee,
     loss,
     dropout: (lora?.dropout ?? 0) > 0,

@@ -109,10 +109,10 @@ test('a method needs what its scorer reads', () => {
   expect(scorerOf(METHODS.sipf, 'prm')).toBe('prm');
   expect(scorerOf(METHODS.siof, 'prm')).toBe('outcome');
   expect(scorerOf(METHODS.rft, 'prm')).toBe(null);
-  expect(needs(METHODS.sipf, 'prm-logprob')).toEqual({ labels: true, prm: true, calibration: true });
-  expect(needs(METHODS.sipf, 'tallies')).toEqual({ labels: true, prm: false, calibration: false });
-  expect(needs(METHODS.sipf, 'logprob')).toEqual({ labels: false, prm: false, calibration: false });
-  expect(needs(METHODS.siof, 'prm-logprob')).toEqual({ labels: false, prm: false, calibration: false });
+  expect(needs(scorerOf(METHODS.sipf, 'prm-logprob'))).toEqual({ labels: true, prm: true, calibration: true });
+  expect(needs(scorerOf(METHODS.sipf, 'tallies'))).toEqual({ labels: true, prm: false, calibration: false });
+  expect(needs(scorerOf(METHODS.sipf, 'logprob'))).toEqual({ labels: false, prm: false, calibration: false });
+  expect(needs(scorerOf(METHODS.siof, 'prm-logprob'))).toEqual({ labels: false, prm: false, calibration: false });
 });
 
 test("a stage's inputs name the models that a scorer reads, and no others", () => {

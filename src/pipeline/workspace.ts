@@ -1,12 +1,13 @@
 // What a stage works on and where: a run directory and the files of a command line are two workspaces of the same stages.
 import type { z } from 'zod';
-import type { ModelSource, Policy, ProcessRewardModel, TrainJob, TrainResult } from '../backend.ts';
+import type { Policy, ProcessRewardModel, TrainJob, TrainResult } from '../backend.ts';
 import type { Config } from '../config/schema.ts';
 import { canonicalJson, sha256, shareHeldOut } from '../hashing.ts';
 import type { Method, Needs } from '../method/methods.ts';
 import type { BuildPrompt } from '../method/prompt.ts';
 import type { ScoreCalibration } from '../method/score-calibration.ts';
 import type { ScorerName } from '../method/scorers.ts';
+import type { ModelSource } from '../records.ts';
 import { type Checkpoint, PreferencePair, type Question, Sample, StepLabels, StepScores } from '../records.ts';
 import type { Counts, Trained } from '../reports.ts';
 import type { UnitWork } from '../run/collect.ts';
@@ -61,6 +62,11 @@ export interface WholeWork extends Place {
   readonly nothing: () => string;
 }
 
+export interface Prepared<R> {
+  readonly records: readonly R[];
+  readonly counts: Counts;
+}
+
 /** What a training gave, before a workspace names the model. */
 export interface Training {
   readonly result: TrainResult;
@@ -95,6 +101,8 @@ export interface Workspace {
 
   /** Runs units of work, each kept as soon as it is done, and writes their records. Returns the summed counts. */
   collect<U, C extends AsyncDisposable>(work: UnitWork<U, C> & Place): Promise<Counts>;
+  /** The same for numbers on the way to a stage's output, which are read back. */
+  prepare<U, C extends AsyncDisposable, R>(work: UnitWork<U, C> & Place, schema: z.ZodType<R>): Promise<Prepared<R>>;
   /** Writes records that come all at once. Returns what was counted. */
   write(work: WholeWork): Promise<Counts>;
   train(work: TrainWork): Promise<Trained>;

@@ -2,17 +2,15 @@
 import { gradients } from '../engine/backward.ts';
 import { Graph, type Tensor } from '../engine/graph.ts';
 import type { Engine, HostArray, Program } from '../engine/runtime/session.ts';
-import { decode, decoderInputs } from '../models/architectures/decoder.ts';
-import { ropeTables } from '../models/architectures/rope.ts';
+import { type Decoder, decode } from '../models/architectures/architecture.ts';
+import { declareInputs, PassInputs } from '../models/pass-inputs.ts';
 import type { Feeds, Loss } from '../objectives/objective.ts';
 import { keyedUniform } from '../random.ts';
 import type { Pass } from './batches.ts';
 import { activationBytes } from './cost.ts';
 import { FlatLayout } from './flat-weights.ts';
 import { lossContext } from './loss-context.ts';
-import { passFeeds } from './pass.ts';
 import type { StepPass } from './placed.ts';
-import type { TrainingSource } from './source.ts';
 import type { Trainee } from './trainee.ts';
 
 export interface PassResult {
@@ -23,7 +21,7 @@ export interface PassResult {
 
 export interface TrainingProgramArgs {
   readonly engine: Engine;
-  readonly source: Pick<TrainingSource, 'architecture' | 'config'>;
+  readonly decoder: Decoder;
   readonly trainee: Trainee;
   readonly loss: Loss;
   readonly dropout: boolean;
@@ -52,17 +50,16 @@ interface Saving {
 }
 
 async function compilePass(
-  { engine, source, trainee, loss, dropout }: TrainingProgramArgs,
+  { engine, decoder, trainee, loss, dropout }: TrainingProgramArgs,
   { parts, recompute }: Saving,
 ): Promise<CompiledPass> {
-  const { architecture, config } = source;
   const graph = new Graph();
-  const inputs = decoderInputs(graph, config, 'seq', false);
+  const inputs = declareInputs(graph, decoder.config);
   const noise = dropout ? graph.input('noise', 'float32', ['batch', 'seq', 1]) : null;
   const bound = trainee.bind(graph, noise);
   const { parameters } = bound;
-  const { hidden } = decode(architecture, parameters, config, inputs, { recompute });
-  const built = loss.build(lossContext({ architecture, parameters, config, hidden, parts }));
+  const { hidden } = decode(decoder, parameters, inputs, { recompute });
+  const built = loss.build(lossContext({ decoder, parameters, hidden, parts }));
   const trained = bound.trained();
   const layout = new FlatLayout(new Map([...trained].map(([name, { shape }]) => [name, shape])));
   const tensors = layout.tensors.map(({ name }) => trained.get(name) as Tensor);
@@ -85,11 +82,12 @@ export class TrainingProgram implements AsyncDisposable {
   readonly #args: TrainingProgramArgs;
   readonly #whole: CompiledPass;
   readonly #saving = new Map<string, CompiledPass>();
-  #rope: { cos: HostArray; sin: HostArray } | null = null;
+  readonly #inputs: PassInputs;
 
   private constructor(args: TrainingProgramArgs, whole: CompiledPass) {
     this.#args = args;
     this.#whole = whole;
+    this.#inputs = new PassInputs(args.decoder.config);
   }
 
   static async compile(args: TrainingProgramArgs): Promise<TrainingProgram> {
@@ -110,23 +108,12 @@ export class TrainingProgram implements AsyncDisposable {
   }
 
   #savingOf({ pass, examples }: StepPass): Saving {
-    const { loss, source, maxPositions, maxActivationBytes } = this.#args;
+    const { loss, decoder, maxPositions, maxActivationBytes } = this.#args;
     const positions = examples.reduce((sum, example) => sum + loss.positions(example), 0);
     const wanted = Math.ceil(Math.log2(positions / maxPositions));
     // A power of two, so that there are few sessions; no part may be empty.
     const parts = 2 ** Math.max(0, Math.min(wanted, Math.floor(Math.log2(positions))));
-    return { parts, recompute: activationBytes(source.config, pass) > maxActivationBytes };
-  }
-
-  /** Tables of at least `seq` positions: the runtime wants them as long as the row, though no position gets there. */
-  #ropeOf(seq: number): { cos: HostArray; sin: HostArray } {
-    const known = this.#rope?.cos.shape[0] ?? 0;
-    if (this.#rope && known >= seq) return this.#rope;
-    const { ropeFrequencies } = this.#args.source.config;
-    const { cos, sin } = ropeTables(ropeFrequencies, seq);
-    const shape = [seq, ropeFrequencies.length];
-    this.#rope = { cos: { data: cos, shape }, sin: { data: sin, shape } };
-    return this.#rope;
+    return { parts, recompute: activationBytes(decoder.config, pass) > maxActivationBytes };
   }
 
   /**
@@ -143,8 +130,10 @@ export class TrainingProgram implements AsyncDisposable {
     const { program, layout, inputs, figures, fixed } = await this.#passFor(of);
     const feeds: Feeds = {
       ...fixed,
-      ...this.#ropeOf(of.pass.seq),
-      ...passFeeds(of.pass),
+      ...this.#inputs.of(
+        of.pass,
+        of.pass.placements.map(({ example, row, offset }) => ({ ...example, row, offset })),
+      ),
       ...objective.feeds(of),
     };
     if (dropout) feeds['noise'] = noiseOf(of.pass, dropoutKey);

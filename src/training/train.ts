@@ -5,6 +5,7 @@ import { SipfError, throwIfAborted } from '../errors.ts';
 import { checkpointHash, sha256 } from '../hashing.ts';
 import { adapterHash } from '../models/files/adapter-files.ts';
 import { openModelFiles } from '../models/files/model-files.ts';
+import { type OpenModel, openModel } from '../models/open-model.ts';
 import { holdingFor } from '../models/weights/held-weights.ts';
 import { mergeWeights } from '../models/weights/merged-weights.ts';
 import { whyNotNumbers } from '../models/weights/not-numbers.ts';
@@ -20,7 +21,6 @@ import { loraTrainee } from './lora-weights.ts';
 import { placeStep, positionsOf } from './placed.ts';
 import { TrainingProgram } from './program.ts';
 import { learningRate } from './schedule.ts';
-import { openTrainingSource, type TrainingSource } from './source.ts';
 import type { NamedValues, Trainee } from './trainee.ts';
 
 export interface TrainArgs {
@@ -35,37 +35,37 @@ export interface TrainArgs {
  * @throws SipfError 'aborted' (checkpoint kept), 'diverged' (batch kept), 'no-change', 'nothing-left', or what is wrong with the job.
  */
 export async function train(engine: Engine, job: TrainJob, args: TrainArgs = {}): Promise<TrainResult> {
-  const source = await openTrainingSource(job, args);
-  const files = new CheckpointFiles(job.out, jobHash(job, source));
+  const model = await openModel(job.source, args);
+  const files = new CheckpointFiles(job.out, jobHash(job, model));
   const finished = await files.finished();
-  if (finished) return resultOf(job, await checkedResult(finished, job, source, args));
+  if (finished) return resultOf(job, model, await checkedResult(finished, job, model, args));
   const { objective, maxLength } = job.options;
-  const limit = Math.min(maxLength, source.config.contextLength);
-  const { kept, dropped } = tokenise(job.examples, objective.kind, source.tokenizer, limit);
-  await using trainee = await traineeOf(engine, job, source, args);
-  const steps = await optimise({ engine, job, args, source, files, examples: kept, trainee });
+  const limit = Math.min(maxLength, model.decoder.config.contextLength);
+  const { kept, dropped } = tokenise(job.examples, objective.kind, model.tokenizer, limit);
+  await using trainee = await traineeOf(engine, job, model, args);
+  const steps = await optimise({ engine, job, args, model, files, examples: kept, trainee });
   const tokens = steps.reduce((sum, step) => sum + step.tokens, 0);
-  const result = { steps, dropped, tokens, hash: await writtenHash(job, source, args) };
+  const result = { steps, dropped, tokens, hash: await writtenHash(job, model, args) };
   await files.finish(result);
-  return resultOf(job, result);
+  return resultOf(job, model, result);
 }
 
 /** What is trained; disposing deletes what was merged for it. */
 async function traineeOf(
   engine: Engine,
   job: TrainJob,
-  source: TrainingSource,
+  model: OpenModel,
   args: TrainArgs,
 ): Promise<Trainee & AsyncDisposable> {
   const { lora, objective } = job.options;
-  const weights = await source.files.weights();
+  const weights = await model.files.weights();
   const holding = holdingFor(engine.provider, weights);
-  const traineeArgs = { source, objective: objective.kind, holding, options: job.options };
+  const traineeArgs = { model, objective: objective.kind, holding, options: job.options };
   if (lora !== null) {
     const trainee = loraTrainee(traineeArgs, lora, weights);
     return { ...trainee, [Symbol.asyncDispose]: async () => undefined };
   }
-  const merged = await mergeWeights(engine, source.files, job.source.adapter, args);
+  const merged = await mergeWeights(engine, model, args);
   return {
     ...fullTrainee(traineeArgs, merged.slices, args),
     [Symbol.asyncDispose]: () => merged[Symbol.asyncDispose](),
@@ -73,32 +73,33 @@ async function traineeOf(
 }
 
 /** Everything that decides the trajectory: contents, not paths. How often checkpoints are written does not. */
-function jobHash({ examples, options }: TrainJob, { hash }: TrainingSource): string {
+function jobHash({ examples, options }: TrainJob, { hash }: OpenModel): string {
   const { checkpointEverySteps: _, ...deciding } = options;
   return sha256(JSON.stringify([2, hash, deciding, examples]));
 }
 
 function resultOf(
-  { source: { model }, options: { lora }, out }: TrainJob,
-  stored: Omit<StoredResult, 'job'>,
+  { options: { lora }, out }: TrainJob,
+  { source }: OpenModel,
+  { hash, steps, dropped, tokens }: Omit<StoredResult, 'job'>,
 ): TrainResult {
-  const { hash, steps, dropped, tokens } = stored;
-  return { source: lora === null ? { model: out } : { model, adapter: out }, hash, steps, dropped, tokens };
+  const trained = lora === null ? { model: out } : { model: source.model, adapter: out };
+  return { source: trained, hash, steps, dropped, tokens };
 }
 
-async function writtenHash({ options, out }: TrainJob, source: TrainingSource, args: TrainArgs): Promise<string> {
+async function writtenHash({ options, out }: TrainJob, model: OpenModel, args: TrainArgs): Promise<string> {
   if (options.lora === null) return (await openModelFiles(out, args)).hash;
-  return checkpointHash(source.files.hash, await adapterHash(out, args));
+  return checkpointHash(model.files.hash, await adapterHash(out, args));
 }
 
 /** The stored result, if the weights beside it are still those it speaks of. */
 async function checkedResult(
   stored: StoredResult,
   job: TrainJob,
-  source: TrainingSource,
+  model: OpenModel,
   args: TrainArgs,
 ): Promise<StoredResult> {
-  const hash = await writtenHash(job, source, args);
+  const hash = await writtenHash(job, model, args);
   if (hash === stored.hash) return stored;
   throw new SipfError(
     'bad-input',
@@ -110,7 +111,7 @@ interface OptimiseArgs {
   readonly engine: Engine;
   readonly job: TrainJob;
   readonly args: TrainArgs;
-  readonly source: TrainingSource;
+  readonly model: OpenModel;
   readonly files: CheckpointFiles;
   readonly examples: readonly TokenExample[];
   readonly trainee: Trainee;
@@ -120,16 +121,17 @@ interface OptimiseArgs {
 const ACTIVATIONS_GIB = 8;
 
 /** Runs all steps that are not done yet, and writes the weights. */
-async function optimise({ engine, job, args, source, files, examples, trainee }: OptimiseArgs): Promise<TrainStep[]> {
+async function optimise({ engine, job, args, model, files, examples, trainee }: OptimiseArgs): Promise<TrainStep[]> {
   const { options } = job;
+  const { decoder } = model;
   await files.begin();
   const loss = OBJECTIVES[options.objective.kind].open(options.objective);
   const dropout = (options.lora?.dropout ?? 0) > 0;
   const limits = {
-    maxPositions: positionBudget(source.config),
+    maxPositions: positionBudget(decoder.config),
     maxActivationBytes: (options.activationsGiB ?? ACTIVATIONS_GIB) * 2 ** 30,
   };
-  await using program = await TrainingProgram.compile({ engine, source, trainee, loss, dropout, ...limits });
+  await using program = await TrainingProgram.compile({ engine, decoder, trainee, loss, dropout, ...limits });
   await using optimizer = await AdamW.create(engine, options);
   const loaded = await files.load(program.layout.size);
   const state = loaded?.state ?? (await initialState(program, trainee));
@@ -141,7 +143,7 @@ async function optimise({ engine, job, args, source, files, examples, trainee }:
     state,
     loss,
     options,
-    source,
+    model,
     examples,
     total,
     signal: args.signal,
@@ -157,7 +159,7 @@ async function optimise({ engine, job, args, source, files, examples, trainee }:
       records.push(record);
     } catch (thrown) {
       if (thrown instanceof SipfError && thrown.code === 'aborted') await save();
-      throw thrown instanceof Diverged ? await divergedError(thrown, job, files, source) : thrown;
+      throw thrown instanceof Diverged ? await divergedError(thrown, job, files, model) : thrown;
     }
     args.onStep?.(records.at(-1) as TrainStep);
     if (records.length % options.checkpointEverySteps === 0 && records.length < total) await save();
@@ -195,7 +197,7 @@ interface StepArgs {
   readonly state: OptimizerState;
   readonly loss: Loss;
   readonly options: TrainOptions;
-  readonly source: TrainingSource;
+  readonly model: OpenModel;
   readonly examples: readonly TokenExample[];
   readonly total: number;
   readonly signal: AbortSignal | undefined;
@@ -203,14 +205,14 @@ interface StepArgs {
 
 /** One optimizer step: its passes, clipping, the update. Stops between passes, and then leaves the state as it was. */
 function stepRunner(args: StepArgs): (step: number) => Promise<TrainStep> {
-  const { program, optimizer, state, loss, options, source, examples, total } = args;
+  const { program, optimizer, state, loss, options, model, examples, total } = args;
   const examplesAt = stepExamples(examples, options);
   const gradient = program.layout.zeros();
   const packing = {
     tokensPerPass: options.tokensPerPass,
-    maxPositions: positionBudget(source.config),
+    maxPositions: positionBudget(model.decoder.config),
     positionsOf: positionsOf(loss),
-    cost: passCost(source.config, options.lora !== null),
+    cost: passCost(model.decoder, options.lora !== null),
     examplesPerPass: options.examplesPerPass,
     inOrder: loss.inOrder,
   };
@@ -274,14 +276,14 @@ async function divergedError(
   { step, loss, gradNorm, batch }: Diverged,
   job: TrainJob,
   files: CheckpointFiles,
-  source: TrainingSource,
+  model: OpenModel,
 ): Promise<SipfError> {
   const examples = batch.map(({ index }) => ({ index, ...job.examples[index] }));
   // Before the first update nothing but the source itself, or ORPO's odds, can be to blame.
   const advice =
     step > 0
       ? 'Lower learningRate, set clip, or for ORPO maxLogp.'
-      : `${await whyNotNumbers(await source.files.weights(), source.config)} For ORPO, set maxLogp.`;
+      : `${await whyNotNumbers(await model.files.weights(), model.decoder.config)} For ORPO, set maxLogp.`;
   const file = await files.saveDiverged({ step, loss: String(loss), gradNorm: String(gradNorm), examples });
   return new SipfError(
     'diverged',

@@ -3,9 +3,9 @@ import type { TrainOptions } from '../backend.ts';
 import type { Graph, Tensor } from '../engine/graph.ts';
 import type { HostArray } from '../engine/runtime/session.ts';
 import type { Parameters } from '../models/architectures/parameters.ts';
+import type { OpenModel } from '../models/open-model.ts';
 import type { Holding } from '../models/weights/held-weights.ts';
 import type { Objective } from '../objectives/objectives.ts';
-import type { TrainingSource } from './source.ts';
 
 /** A trained tensor's values, by name. */
 export type NamedValues = ReadonlyMap<string, { readonly shape: readonly number[]; readonly data: Float32Array }>;
@@ -30,7 +30,7 @@ export interface Trainee {
 }
 
 export interface TraineeArgs {
-  readonly source: TrainingSource;
+  readonly model: OpenModel;
   readonly objective: Objective['kind'];
   readonly holding: Holding;
   readonly options: Pick<TrainOptions, 'lora' | 'seed'>;

@@ -214,7 +214,7 @@ describe('a unit of work', () => {
 
 describe('ends', () => {
   it('at the context length, and refuses contexts that fill it', async () => {
-    const limit = tiny.weights.config.contextLength;
+    const limit = tiny.model.config.contextLength;
     const { byId } = await complete([request('long', tokens(50, limit - 3), { ignoreEos: true })], 1);
     expect(byId.get('long')).toMatchObject({ finishReason: 'length' });
     expect(byId.get('long')?.tokenIds.length).toBe(3);

@@ -25,7 +25,7 @@ afterAll(async () => {
   expect(engine.sessions.live).toBe(0);
 });
 
-const deviceCache = (slots: number) => new DeviceKvCache(engine, tiny.weights.config, slots);
+const deviceCache = (slots: number) => new DeviceKvCache(engine, tiny.model.config, slots);
 
 const tokens = (seed: number, length: number) =>
   Array.from({ length }, (_, i) => 3 + ((seed * 7919 + i * i * 31) % 500));

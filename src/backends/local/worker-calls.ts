@@ -5,12 +5,12 @@ import type {
   GenerateStats,
   ModelFacts,
   ModelInit,
-  ModelSource,
   Policy,
   StepPath,
   TrainJob,
   TrainResult,
 } from '../../backend.ts';
+import type { ModelSource } from '../../records.ts';
 import type { InProcessOptions } from './in-process.ts';
 
 /** What the thread is started with. */
