@@ -1,13 +1,13 @@
-// Files of a command line as the workspace of one stage: records that somebody names, and one output.
+// Files of a command line as the workspace of one stage: records that somebody names, models, and one output.
 import { dirname } from 'node:path';
 import type { Backend, ModelSource, Policy, ProcessRewardModel } from '../backend.ts';
 import { SipfError } from '../errors.ts';
 import { nodeDisk, replaceFile } from '../io/files.ts';
 import type { Checkpoint, PreferencePair, Question, Sample, StepLabels, StepScores } from '../records.ts';
-import type { Counts } from '../reports.ts';
+import { Counts } from '../reports.ts';
 import { collectUnits } from '../run/collect.ts';
 import type { OnProgress } from '../run/events.ts';
-import type { Group, RecordsName, Training, Workspace } from './workspace.ts';
+import type { Models, Records, RecordsName, Store } from './workspace.ts';
 
 /** Records by question id, and what names the files that they are from. */
 export interface FileRecords {
@@ -20,53 +20,93 @@ export interface FileRecords {
   readonly hashes: Readonly<Partial<Record<RecordsName, readonly string[]>>>;
 }
 
+export function fileRecords({ questions, samples, labels, scores, pairs, hashes }: FileRecords): Records {
+  const of = <T>(records: ReadonlyMap<string, readonly T[]> | undefined, id: string) => records?.get(id) ?? [];
+  return {
+    async *groups() {
+      for (const question of questions) {
+        const { id } = question;
+        yield { question, samples: of(samples, id), labels: of(labels, id), scores: of(scores, id) };
+      }
+    },
+    pairs: async () => pairs ?? [],
+    hashes: async (name) => hashes[name] ?? [],
+    hash: async (name) => hashes[name]?.[0] ?? null,
+  };
+}
+
 /** Who started the stage. */
 export interface Listener {
   readonly signal: AbortSignal;
   readonly onProgress: OnProgress;
   log(line: string): void;
   warn(message: string): void;
-  /** Says what a stop leaves behind. */
-  resumes(advice: string): void;
   /** What a training trains on, in words. */
   describeRows?: ((rows: Counts) => string) | undefined;
 }
 
-export interface FileWorkspaceArgs {
-  readonly records: FileRecords;
-  /** The file of records, or the folder of the model. */
-  readonly out: string;
-  /** null: a stage without a model. */
-  readonly backend: Backend | null;
-  readonly listener: Listener;
+/**
+ * Keeps units in a journal beside `out` until all are done.
+ * @param nothing what to say where no record came.
+ */
+export function fileStore(out: string, listener: Listener, nothing = 'Expected records, got none.'): Store {
+  const { signal, onProgress, describeRows } = listener;
+  return {
+    signal,
+    path: () => out,
+    nameOf: () => 'this training',
+    once: ({ body }) => body(),
+    async collect({ stage: { name: stage, iteration }, inputs, ...work }) {
+      await nodeDisk.makeFolder(dirname(out));
+      const journal = `${out}.journal`;
+      const onUnit: Parameters<typeof collectUnits>[1]['onProgress'] = (progress) =>
+        onProgress({ stage, iteration, ...progress });
+      const counts = await collectUnits(work, { disk: nodeDisk, journal, out, inputs, signal, onProgress: onUnit });
+      await nodeDisk.remove(journal);
+      return counts;
+    },
+    async writeRecords(_stage, _file, records) {
+      const lines: string[] = [];
+      for await (const record of records) lines.push(`${JSON.stringify(record)}\n`);
+      if (lines.length === 0) throw new SipfError('nothing-left', nothing);
+      await nodeDisk.makeFolder(dirname(out));
+      await replaceFile(nodeDisk, out, lines);
+    },
+    // Weights on the way to the scores: said, not written.
+    async writeJson(_stage, _file, value) {
+      listener.log(`Weights (--calibration takes them): ${JSON.stringify(value)}`);
+    },
+    onProgress,
+    log({ type, data }) {
+      if (type === 'counts' && describeRows !== undefined) listener.log(describeRows(Counts.parse(data)));
+    },
+    warn: (message) => listener.warn(message),
+  };
 }
 
 /** Owns the models that are opened for their hashes, until a stage takes them. */
-export class FileWorkspace implements Workspace, AsyncDisposable {
-  readonly signal: AbortSignal;
-  /** What came of the stage, where it trained. */
-  training: Training | null = null;
-  readonly #args: FileWorkspaceArgs;
+export class FileModels implements Models, AsyncDisposable {
+  readonly #given: Backend | null;
   readonly #policies = new Map<Checkpoint, Policy>();
   readonly #prms = new Map<Checkpoint, ProcessRewardModel>();
 
-  constructor(args: FileWorkspaceArgs) {
-    this.#args = args;
-    this.signal = args.listener.signal;
+  /** @param backend null: a stage without a model. */
+  constructor(backend: Backend | null) {
+    this.#given = backend;
   }
 
   /** Opens a policy; its checkpoint has its hash. */
   async policyAt(source: ModelSource): Promise<Checkpoint> {
-    const opened = await this.#backend().openPolicy(source);
-    const checkpoint = checkpointAt(source, opened.hash);
+    const opened = await this.#backend.openPolicy(source);
+    const checkpoint = this.checkpoint(source, opened.hash);
     this.#policies.set(checkpoint, opened);
     return checkpoint;
   }
 
   /** Opens a process reward model; its checkpoint has its hash. */
   async prmAt(source: ModelSource): Promise<Checkpoint> {
-    const opened = await this.#backend().openPrm(source);
-    const checkpoint = checkpointAt(source, opened.hash);
+    const opened = await this.#backend.openPrm(source);
+    const checkpoint = this.checkpoint(source, opened.hash);
     this.#prms.set(checkpoint, opened);
     return checkpoint;
   }
@@ -74,121 +114,31 @@ export class FileWorkspace implements Workspace, AsyncDisposable {
   async openPolicy(checkpoint: Checkpoint): Promise<Policy> {
     const opened = this.#policies.get(checkpoint);
     this.#policies.delete(checkpoint);
-    return opened ?? this.#backend().openPolicy(this.source(checkpoint));
+    return opened ?? this.#backend.openPolicy(this.source(checkpoint));
   }
 
   async openPrm(checkpoint: Checkpoint): Promise<ProcessRewardModel> {
     const opened = this.#prms.get(checkpoint);
     this.#prms.delete(checkpoint);
-    return opened ?? this.#backend().openPrm(this.source(checkpoint));
+    return opened ?? this.#backend.openPrm(this.source(checkpoint));
   }
 
   source({ model, adapter }: Checkpoint): ModelSource {
     return adapter === null ? { model } : { model, adapter };
   }
 
-  async *groups(): AsyncGenerator<Group> {
-    const { questions, samples, labels, scores } = this.#args.records;
-    for (const question of questions) {
-      const of = <T>(records: ReadonlyMap<string, readonly T[]> | undefined) => records?.get(question.id) ?? [];
-      yield { question, samples: of(samples), labels: of(labels), scores: of(scores) };
-    }
+  checkpoint({ model, adapter }: ModelSource, hash: string): Checkpoint {
+    return { model, adapter: adapter ?? null, hash };
   }
 
-  async pairs(): Promise<readonly PreferencePair[]> {
-    return this.#args.records.pairs ?? [];
-  }
+  train: Models['train'] = (...args) => this.#backend.train(...args);
 
-  async hashes(name: RecordsName): Promise<readonly string[]> {
-    return this.#args.records.hashes[name] ?? [];
-  }
-
-  async hash(name: RecordsName): Promise<string | null> {
-    return this.#args.records.hashes[name]?.[0] ?? null;
-  }
-
-  collect: Workspace['collect'] = async (work) => {
-    const { out, listener } = this.#args;
-    const { name: stage, iteration } = work.stage;
-    await nodeDisk.makeFolder(dirname(out));
-    listener.resumes('Finished work is kept beside --out: the same command continues.');
-    const journal = `${out}.journal`;
-    const counts = await collectUnits(work, {
-      disk: nodeDisk,
-      journal,
-      out,
-      inputs: work.inputs,
-      signal: this.signal,
-      onProgress: (progress) => listener.onProgress({ stage, iteration, ...progress }),
-    });
-    await nodeDisk.remove(journal);
-    return counts;
-  };
-
-  write: Workspace['write'] = async ({ all, nothing }) => {
-    const { out } = this.#args;
-    const { records, counts } = await all();
-    if (records.length === 0) throw new SipfError('nothing-left', nothing());
-    await nodeDisk.makeFolder(dirname(out));
-    await replaceFile(
-      nodeDisk,
-      out,
-      records.map((record) => `${JSON.stringify(record)}\n`),
-    );
-    return counts;
-  };
-
-  runTraining: Workspace['runTraining'] = (job, { name: stage, iteration }, rows) => {
-    const { listener } = this.#args;
-    if (listener.describeRows) listener.log(listener.describeRows(rows));
-    listener.resumes('A checkpoint, where there is one, is kept in --out: the same command continues from it.');
-    const onStep: Parameters<Backend['train']>[1] = ({ step, steps: total, loss }) =>
-      listener.onProgress({
-        stage,
-        iteration,
-        done: step + 1,
-        total,
-        unit: 'steps',
-        detail: `loss ${loss.toFixed(4)}`,
-      });
-    return this.#backend().train(job, onStep, { signal: this.signal });
-  };
-
-  train: Workspace['train'] = async ({ body }) => {
-    this.training = await body(this.#args.out);
-    const { result, examples, counts } = this.training;
-    const steps = result.steps.length;
-    const checkpoint = checkpointAt(result.source, result.hash);
-    return { checkpoint, steps, trainTokens: result.tokens, examples, dropped: result.dropped.length, counts };
-  };
-
-  once: Workspace['once'] = ({ body }) => body();
-
-  /** Weights on the way to the scores: said, not written. */
-  async writeJson(_stage: unknown, _file: string, value: unknown): Promise<void> {
-    this.#args.listener.log(`Weights (--calibration takes them): ${JSON.stringify(value)}`);
-  }
-
-  warn(message: string): void {
-    this.#args.listener.warn(message);
-  }
-
-  nameOf(): string {
-    return 'this training';
+  get #backend(): Backend {
+    if (this.#given === null) throw new Error('Expected a backend for a stage with a model.');
+    return this.#given;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const model of [...this.#policies.values(), ...this.#prms.values()]) await model[Symbol.asyncDispose]();
   }
-
-  #backend(): Backend {
-    const { backend } = this.#args;
-    if (backend === null) throw new Error('Expected a backend for a stage with a model.');
-    return backend;
-  }
-}
-
-/** A model on a command line. Its hash is '' where only a training needs it. */
-export function checkpointAt({ model, adapter }: ModelSource, hash = ''): Checkpoint {
-  return { model, adapter: adapter ?? null, hash };
 }

@@ -3,7 +3,7 @@ import { Command, Option } from 'commander';
 import { openBackend } from '../../backends/open.ts';
 import { SipfError, sipfCommand } from '../../errors.ts';
 import { openScorer, scorerNeeds } from '../../method/scorers.ts';
-import { FileWorkspace } from '../../pipeline/file-workspace.ts';
+import { FileModels, fileRecords, fileStore } from '../../pipeline/file-workspace.ts';
 import { openPrompt } from '../../pipeline/files/prompts.ts';
 import { loadQuestions } from '../../pipeline/files/questions.ts';
 import { score } from '../../pipeline/stages/score.ts';
@@ -16,7 +16,7 @@ import { missing, readCalibration, type ScorerOptions, scoreConfig, scorerModels
 import { scoreRows } from './score-rows.ts';
 import { splitOption } from './stage.ts';
 import { readSampled } from './stage-records.ts';
-import { listenerOf, openConfigured, reportCounts, workOf } from './stage-work.ts';
+import { KEPT, listenerOf, openConfigured, reportWork, workOf } from './stage-work.ts';
 
 interface ScoreOptions extends ScorerOptions {
   readonly in?: string;
@@ -112,18 +112,19 @@ async function scoreSamples(path: string, command: Command, options: ScoreOption
   await using backend = await openBackend(options, terminal.warn);
   const { prompt, shots } = await openPrompt({ stage, options, questions, backend });
   using listener = listenerOf(terminal, 'score');
-  await using space = new FileWorkspace({ records, out, backend, listener });
+  await using models = new FileModels(backend);
   const calibration = await readCalibration(kind, options.calibration, labels !== undefined);
-  const models = scorerModels(kind, options);
-  const prm = models.prm && (await space.prmAt(models.prm));
-  const policy = models.policy && (await space.policyAt(models.policy));
+  const sources = scorerModels(kind, options);
+  const prm = sources.prm && (await models.prmAt(sources.prm));
+  const policy = sources.policy && (await models.policyAt(sources.policy));
   const scoring = { scorer: kind, prm, calibration };
-  const work = workOf({ ...stage, questions, asked: questions, prompt, shots, space, policy, k: 1, scoring });
+  const space = { store: fileStore(out, listener), records: fileRecords(records), models };
+  const work = workOf({ ...stage, ...space, questions, asked: questions, prompt, shots, policy, k: 1, scoring });
+  terminal.resumes(KEPT);
   await score.perform(work);
   listener[Symbol.dispose]();
-  const counts = work.found.counts[score.writes] ?? {};
-  warnOfTooLong(counts.pathsTooLong ?? 0, terminal);
-  await reportCounts(out, counts, options.json === true, terminal);
+  warnOfTooLong(work.found.counts[score.writes]?.pathsTooLong ?? 0, terminal);
+  await reportWork(work, score.writes, { ...options, out }, terminal);
 }
 
 /** Says how many paths stay without scores. */
