@@ -1,13 +1,13 @@
 // Files of a command line as the workspace of one stage: records that somebody names, models, and one output.
 import { dirname } from 'node:path';
-import type { Backend, ModelSource, Policy, ProcessRewardModel } from '../backend.ts';
+import type { Backend } from '../backend.ts';
 import { SipfError } from '../errors.ts';
 import { nodeDisk, replaceFile } from '../io/files.ts';
-import type { Checkpoint, PreferencePair, Question, Sample, StepLabels, StepScores } from '../records.ts';
+import type { PreferencePair, Question, Sample, StepLabels, StepScores } from '../records.ts';
 import { Counts } from '../reports.ts';
 import { collectUnits } from '../run/collect.ts';
 import type { OnProgress } from '../run/events.ts';
-import type { Models, Records, RecordsName, Store } from './workspace.ts';
+import { type Models, modelsNamed, type Records, type RecordsName, type Store } from './workspace.ts';
 
 /** Records by question id, and what names the files that they are from. */
 export interface FileRecords {
@@ -84,61 +84,14 @@ export function fileStore(out: string, listener: Listener, nothing = 'Expected r
   };
 }
 
-/** Owns the models that are opened for their hashes, until a stage takes them. */
-export class FileModels implements Models, AsyncDisposable {
-  readonly #given: Backend | null;
-  readonly #policies = new Map<Checkpoint, Policy>();
-  readonly #prms = new Map<Checkpoint, ProcessRewardModel>();
-
-  /** @param backend null: a stage without a model. */
-  constructor(backend: Backend | null) {
-    this.#given = backend;
-  }
-
-  /** Opens a policy; its checkpoint has its hash. */
-  async policyAt(source: ModelSource): Promise<Checkpoint> {
-    const opened = await this.#backend.openPolicy(source);
-    const checkpoint = this.checkpoint(source, opened.hash);
-    this.#policies.set(checkpoint, opened);
-    return checkpoint;
-  }
-
-  /** Opens a process reward model; its checkpoint has its hash. */
-  async prmAt(source: ModelSource): Promise<Checkpoint> {
-    const opened = await this.#backend.openPrm(source);
-    const checkpoint = this.checkpoint(source, opened.hash);
-    this.#prms.set(checkpoint, opened);
-    return checkpoint;
-  }
-
-  async openPolicy(checkpoint: Checkpoint): Promise<Policy> {
-    const opened = this.#policies.get(checkpoint);
-    this.#policies.delete(checkpoint);
-    return opened ?? this.#backend.openPolicy(this.source(checkpoint));
-  }
-
-  async openPrm(checkpoint: Checkpoint): Promise<ProcessRewardModel> {
-    const opened = this.#prms.get(checkpoint);
-    this.#prms.delete(checkpoint);
-    return opened ?? this.#backend.openPrm(this.source(checkpoint));
-  }
-
-  source({ model, adapter }: Checkpoint): ModelSource {
-    return adapter === null ? { model } : { model, adapter };
-  }
-
-  checkpoint({ model, adapter }: ModelSource, hash: string): Checkpoint {
-    return { model, adapter: adapter ?? null, hash };
-  }
-
-  train: Models['train'] = (...args) => this.#backend.train(...args);
-
-  get #backend(): Backend {
-    if (this.#given === null) throw new Error('Expected a backend for a stage with a model.');
-    return this.#given;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    for (const model of [...this.#policies.values(), ...this.#prms.values()]) await model[Symbol.asyncDispose]();
-  }
+/** A model on a command line, named by its paths. `backend` null: a stage without a model. */
+export function fileModels(backend: Backend | null): Models {
+  const given = () => {
+    if (backend === null) throw new Error('Expected a backend for a stage with a model.');
+    return backend;
+  };
+  return modelsNamed(given, {
+    source: ({ model, adapter }) => (adapter === null ? { model } : { model, adapter }),
+    checkpoint: ({ model, adapter = null }, hash) => ({ model, adapter, hash }),
+  });
 }

@@ -6,7 +6,7 @@ import { readRecords } from '../run/journal.ts';
 import type { Run } from '../run/run.ts';
 import { joinQuestions } from '../run/units.ts';
 import { checkpointOf, type OutsideModels, sourceOf } from './models.ts';
-import { type Group, type Models, type Records, type RecordsName, stageOf, type Workspace } from './workspace.ts';
+import { type Group, modelsNamed, type Records, type RecordsName, stageOf, type Workspace } from './workspace.ts';
 
 export interface RunWorkspaceArgs {
   readonly run: Run;
@@ -17,14 +17,10 @@ export interface RunWorkspaceArgs {
 }
 
 export function runWorkspace({ run, backend, outside, questions }: RunWorkspaceArgs): Workspace {
-  const source: Models['source'] = (checkpoint) => sourceOf(run.dir, outside, checkpoint);
-  const models: Models = {
-    source,
-    checkpoint: (from, hash) => checkpointOf(run.dir, outside, from, hash),
-    openPolicy: (checkpoint) => backend.openPolicy(source(checkpoint)),
-    openPrm: (checkpoint) => backend.openPrm(source(checkpoint)),
-    train: (job, onStep, options) => backend.train(job, onStep, options),
-  };
+  const models = modelsNamed(() => backend, {
+    source: (checkpoint) => sourceOf(run.dir, outside, checkpoint),
+    checkpoint: (source, hash) => checkpointOf(run.dir, outside, source, hash),
+  });
   return { store: run, records: recordsOf(run, questions), models };
 }
 

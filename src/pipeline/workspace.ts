@@ -51,6 +51,16 @@ export interface Models extends Pick<Backend, 'train'> {
   openPrm(checkpoint: Checkpoint): Promise<ProcessRewardModel>;
 }
 
+/** Models of a backend, under a workspace's names for them. */
+export function modelsNamed(backend: () => Backend, names: Pick<Models, 'source' | 'checkpoint'>): Models {
+  return {
+    ...names,
+    openPolicy: (checkpoint) => backend().openPolicy(names.source(checkpoint)),
+    openPrm: (checkpoint) => backend().openPrm(names.source(checkpoint)),
+    train: (job, onStep, options) => backend().train(job, onStep, options),
+  };
+}
+
 /** Keeps what stages write, and listens to them. */
 export type Store = Pick<
   Run,

@@ -1,9 +1,10 @@
 // sipf score: paths with their steps -> the score of each step and the first error, by any scorer of the loop.
 import { Command, Option } from 'commander';
+import type { ModelSource } from '../../backend.ts';
 import { openBackend } from '../../backends/open.ts';
 import { SipfError, sipfCommand } from '../../errors.ts';
 import { openScorer, scorerNeeds } from '../../method/scorers.ts';
-import { FileModels, fileRecords, fileStore } from '../../pipeline/file-workspace.ts';
+import { fileModels, fileRecords, fileStore } from '../../pipeline/file-workspace.ts';
 import { openPrompt } from '../../pipeline/files/prompts.ts';
 import { loadQuestions } from '../../pipeline/files/questions.ts';
 import { score } from '../../pipeline/stages/score.ts';
@@ -112,11 +113,12 @@ async function scoreSamples(path: string, command: Command, options: ScoreOption
   await using backend = await openBackend(options, terminal.warn);
   const { prompt, shots } = await openPrompt({ stage, options, questions, backend });
   using listener = listenerOf(terminal, 'score');
-  await using models = new FileModels(backend);
+  const models = fileModels(backend);
   const calibration = await readCalibration(kind, options.calibration, labels !== undefined);
   const sources = scorerModels(kind, options);
-  const prm = sources.prm && (await models.prmAt(sources.prm));
-  const policy = sources.policy && (await models.policyAt(sources.policy));
+  const at = async (source: ModelSource) => models.checkpoint(source, (await backend.facts(source)).hash);
+  const prm = sources.prm && (await at(sources.prm));
+  const policy = sources.policy && (await at(sources.policy));
   const scoring = { scorer: kind, prm, calibration };
   const space = { store: fileStore(out, listener), records: fileRecords(records), models };
   const work = workOf({ ...stage, ...space, questions, asked: questions, prompt, shots, policy, k: 1, scoring });
