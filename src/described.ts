@@ -15,6 +15,8 @@ export interface Setting {
   /** undefined: none; a section's own default is that of its settings. */
   readonly fallback: unknown;
   readonly isSection: boolean;
+  /** A section whose `kind` says which settings it has. */
+  readonly hasKinds: boolean;
   /** The fields of each element, where the setting is a list of objects. */
   readonly elements: readonly Setting[];
 }
@@ -29,6 +31,8 @@ interface Node {
   readonly properties?: Readonly<Record<string, Node>>;
   readonly items?: Node | readonly Node[];
   readonly anyOf?: readonly Node[];
+  /** Objects that differ in their `kind`. */
+  readonly oneOf?: readonly Node[];
   readonly minimum?: number;
   readonly maximum?: number;
   readonly exclusiveMinimum?: number;
@@ -62,6 +66,7 @@ function settingsIn(node: Node, prefix: string): Setting[] {
       takes: takesOf(value),
       fallback: value.default,
       isSection: inner.length > 0 && !alternativesOf(value).some(isPlain),
+      hasKinds: value.oneOf !== undefined,
       elements: alternativesOf(value).flatMap(({ items = [] }) =>
         [items].flat().flatMap((item) => settingsIn(item, '')),
       ),
@@ -72,11 +77,29 @@ function settingsIn(node: Node, prefix: string): Setting[] {
 
 /** Properties of an object, or of every object that may stand there. */
 function propertiesOf(node: Node): Readonly<Record<string, Node>> {
-  return Object.assign({}, ...alternativesOf(node).map(({ properties }) => properties));
+  const found: Record<string, Node> = {};
+  for (const { properties = {} } of alternativesOf(node)) {
+    const kind = node.oneOf === undefined ? undefined : properties['kind']?.const;
+    for (const [name, value] of Object.entries(properties)) {
+      const own = kind === undefined ? value : { ...value, description: `${kind}: ${value.description}` };
+      const other = found[name];
+      found[name] = other === undefined ? own : either(other, own);
+    }
+  }
+  return found;
+}
+
+/** A property that several objects have. */
+function either(a: Node, b: Node): Node {
+  return {
+    anyOf: [...alternativesOf(a), b],
+    description: `${a.description} ${b.description}`,
+    default: a.default ?? b.default,
+  };
 }
 
 function alternativesOf(node: Node): readonly Node[] {
-  return node.anyOf ?? [node];
+  return node.anyOf ?? node.oneOf ?? [node];
 }
 
 function isPlain({ properties, type }: Node): boolean {
@@ -85,7 +108,8 @@ function isPlain({ properties, type }: Node): boolean {
 
 function takesOf(node: Node): string {
   const { anyOf, type, items } = node;
-  if (anyOf !== undefined) return [...new Set(anyOf.map(takesOf))].join(', or ');
+  const separator = anyOf?.every((one) => one.const !== undefined) ? ', ' : ', or ';
+  if (anyOf !== undefined) return [...new Set(anyOf.map(takesOf))].join(separator);
   if (Array.isArray(type)) return type.map((one) => takesOf({ ...node, type: one })).join(', or ');
   if (node.enum !== undefined) return node.enum.join(', ');
   if (node.const !== undefined) return String(node.const);

@@ -1,14 +1,15 @@
 // Sizes that make no sense -> refused by name in every section; every preset is within them.
 import { describe, expect, it } from 'vitest';
-import { openBackend } from './backends/open.ts';
+import { openBackend } from './backends/index.ts';
+import { loadConfig, parseConfig } from './config/load.ts';
 import { PRESETS } from './config/presets.ts';
-import { configKeys, loadConfig, parseConfig } from './config/schema.ts';
+import { configKeys } from './config/schema.ts';
 import { checkCount, MOST_THREADS } from './limits.ts';
 import { createPyodideSandbox } from './sandboxes/embedded.ts';
 
 /** Filters of what is there, and numbers that no size depends on. */
 const FREE =
-  /(?:seed|temperature|topP|topK|delta|eta|lambda|maxLogp|learningRate|warmup|weightDecay|clip|eps|alpha|dropout|rows|paths|questions|total|perQuestion|heldOut|tokens|maxSteps|checkpointEverySteps|activationsGiB|maxGoldSteps|solutions|gold|logpPairs|rope_theta|rms_norm_eps|initializer_range)$|quota/;
+  /(?:seed|temperature|topP|topK|delta|eta|lambda|maxLogp|beta|nll|learningRate|warmup|weightDecay|clip|eps|alpha|dropout|rows|paths|questions|total|perQuestion|heldOut|tokens|maxSteps|checkpointEverySteps|activationsGiB|maxGoldSteps|solutions|gold|logpPairs|rope_theta|rms_norm_eps|initializer_range)$|quota/;
 
 const numbers = configKeys().filter((key) => {
   const words =

@@ -17,9 +17,9 @@ describe('armConfig', () => {
   });
 
   it('lets flags win over the experiment, but not over what an arm is', async () => {
-    const flags = { 'align.lambda': '0.7', 'pairs.eta': '0.3', method: 'siof' };
+    const flags = { 'align.loss.lambda': '0.7', 'pairs.eta': '0.3', method: 'siof' };
     const config = await armConfig({ experiment, arm: 'logprob', seed: 1, flags });
-    expect(config).toMatchObject({ method: 'sipf', align: { lambda: 0.7 }, pairs: { eta: 0.3 } });
+    expect(config).toMatchObject({ method: 'sipf', align: { loss: { lambda: 0.7 } }, pairs: { eta: 0.3 } });
   });
 
   it('takes the tokens of an equal-FLOP arm', async () => {

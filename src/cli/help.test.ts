@@ -37,7 +37,7 @@ describe('helpOn', () => {
 
   it.each([
     ['sampling.temprature', 'sampling.temperature'],
-    ['lamda', 'align.lambda'],
+    ['lamda', 'align.loss.lambda'],
     ['smok', 'smoke'],
     ['Align', 'align'],
     ['labels.k', 'labels.K'],

@@ -1,30 +1,29 @@
 // Contexts and given completions -> log-probabilities of the completions' tokens under the raw model (teacher forcing). Leaves drawing to generate.ts.
 
 import { setImmediate as nextEvents } from 'node:timers/promises';
-import type { ContextPiece, GivenCompletion } from '../backend.ts';
+import type { LogpsItem } from '../backend.ts';
 import { SipfError, throwIfAborted } from '../errors.ts';
+import { endId } from '../models/tokenizer/end-id.ts';
+import type { Tokenizer } from '../models/tokenizer/tokenizer.ts';
 import { ContextEncoder, type ContextTokenizer } from './context.ts';
 import type { LanguageModel } from './language-model.ts';
 import { type PackOptions, packRows } from './packed-rows.ts';
 
-export interface LogpsItem {
-  readonly context: readonly ContextPiece[];
-  /** Texts are tokenised as continuations. */
-  readonly completion: GivenCompletion;
-}
+type EndTokenizer = Pick<Tokenizer, 'eosIds'>;
 
 /**
  * `[completion tokens]` of each item, in order; contexts that are equal are computed once a row of several completions.
- * @throws SipfError 'bad-input' naming the item whose context is empty or which is longer than the model's context.
+ * @throws SipfError 'bad-input' naming the item whose context is empty or which is longer than the model's context, or without an end-of-text token.
  */
 export async function completionLogps(
-  { model, tokenizer }: { readonly model: LanguageModel; readonly tokenizer: ContextTokenizer },
+  { model, tokenizer }: { readonly model: LanguageModel; readonly tokenizer: ContextTokenizer & EndTokenizer },
   items: readonly LogpsItem[],
   { signal, ...options }: PackOptions & { readonly signal?: AbortSignal | undefined } = {},
 ): Promise<number[][]> {
   const encoder = new ContextEncoder(tokenizer, model.config.vocab);
-  const encoded = items.map(({ context, completion }, n) => {
-    const item = { context: encoder.encode(context), completion: encoder.continuation(completion) };
+  const encoded = items.map(({ context, completion: given, ended = false }, n) => {
+    const completion = [...encoder.continuation(given), ...(ended ? [endId(tokenizer)] : [])];
+    const item = { context: encoder.encode(context), completion };
     checkLength(n, item.context.length, item.completion.length, model.config.contextLength);
     return item;
   });
@@ -34,7 +33,7 @@ export async function completionLogps(
     options,
   );
   const logps: number[][] = items.map(() => []);
-  for (const { pass, items: placed } of packed) {
+  for (const { shape, rows, items: placed } of packed) {
     throwIfAborted(signal);
     const reads = placed.flatMap(({ item, place }) => {
       const { context, completion } = encoded[item] as (typeof encoded)[number];
@@ -43,7 +42,7 @@ export async function completionLogps(
     if (reads.length === 0) continue;
     const at = BigInt64Array.from(reads, ({ place }) => BigInt(place));
     const values = await model.tokenLogps(
-      { ...pass, at },
+      { shape, rows, at },
       reads.map(({ target }) => target),
     );
     for (const [n, { item }] of reads.entries()) logps[item]?.push(values[n] as number);

@@ -1,10 +1,10 @@
-// Stage 6: preference pairs and gold solutions -> the rows that train the next policy. Also the warm-up's rows. Leaves the optimizer to the backend.
+// Stage 6 and the warm-up: preference pairs and worked solutions -> the rows that train a policy.
 import { z } from 'zod';
 import type { PreferenceExample, SftExample, TrainExample } from '../backend.ts';
 import { described } from '../described.ts';
 import { SipfError } from '../errors.ts';
 import { keyedOrder } from '../hashing.ts';
-import { OBJECTIVES, type Objective } from '../objectives/objectives.ts';
+import { OBJECTIVES, type Objective, PairLoss } from '../objectives/objectives.ts';
 import type { PreferencePair, Question } from '../records.ts';
 import { type Task, taskOf } from '../task.ts';
 import type { Method } from './methods.ts';
@@ -26,14 +26,13 @@ export const SftOptions = z.strictObject({
 });
 export type SftOptions = z.infer<typeof SftOptions>;
 
-const { kind: _kind, ...orpoSettings } = OBJECTIVES.orpo.options.shape;
-
+/** Stage 6: how the next policy learns from pairs. */
 export const AlignOptions = z.strictObject({
   start: described(
     z.enum(['base', 'sft', 'previous']).default('previous'),
     "Where each round's training starts. previous: the last policy. sft: the warm-up's. base: the model itself (the paper). Change it where rounds make the model worse step by step.",
   ),
-  ...orpoSettings,
+  loss: described(PairLoss.prefault({}), 'The loss on preference pairs: its kind, and the settings of that kind.'),
   gold: described(
     z.number().min(0).default(0),
     'Worked solutions mixed in as NLL rows, for each other row: 1 is as many again, 0 none. Raise it where the policy forgets what the warm-up taught.',
@@ -47,7 +46,11 @@ interface RowContext {
   readonly prompt: BuildPrompt;
 }
 
-/** Worked solutions as SFT rows, in the order of `questions`. */
+/**
+ * Worked solutions as SFT rows: all in the order of `questions`, or `rows` of them in an order that depends on `key`.
+ * @example
+ * const examples = goldRows(questions, null, '', { task, prompt });
+ */
 export function goldRows(
   questions: readonly Question[],
   rows: number | null,
@@ -64,12 +67,16 @@ export function goldRows(
   }));
 }
 
+/** What a round trains on. */
 export interface AlignRows {
   readonly examples: readonly TrainExample[];
   readonly objective: Objective;
-  readonly counts: { pairs: number; nllRows: number; gold: number };
+  /** What it trains on, and rows that the loss cannot use. */
+  readonly counts: { pairs: number; nllRows: number; gold: number; unpaired?: number };
+  readonly warnings: readonly string[];
 }
 
+/** What the rows of a round depend on. `key` draws the worked solutions among them. */
 export interface AlignArgs extends RowContext {
   readonly method: Method;
   readonly pairs: readonly PreferencePair[];
@@ -79,7 +86,12 @@ export interface AlignArgs extends RowContext {
   readonly key: string;
 }
 
-/** The rows and the objective of a round. Throws 'nothing-left' where there is nothing to learn from. */
+/**
+ * The rows and the objective of a round. Rows without a rejected path are left out where the loss has no term for them.
+ * @throws SipfError 'nothing-left' where there is no pair (methods that learn from pairs), or no row at all.
+ * @example
+ * const { examples, objective } = alignRows({ method: METHODS.sipf, pairs, questions, options: config.align, scope: 'completion', key: '0/1', task, prompt });
+ */
 export function alignRows({ method, pairs, questions, options, scope, key, task, prompt }: AlignArgs): AlignRows {
   const context = { task, prompt };
   const usesPairs = method.align === 'pairs';
@@ -97,18 +109,23 @@ export function alignRows({ method, pairs, questions, options, scope, key, task,
     );
   }
   const own = pairs.map((pair) => (usesPairs ? preferenceRow(pair, context) : sftRow(pair, context)));
-  const examples = [...own, ...(usesPairs ? gold.map(asPreference) : gold)];
-  if (examples.length === 0) {
+  const all = [...own, ...(usesPairs ? gold.map(asPreference) : gold)];
+  if (all.length === 0) {
     throw new SipfError(
       'nothing-left',
       'Expected right samples or worked solutions to train on, got neither. Use easier questions or a stronger model.',
     );
   }
-  const { lambda, nllScope, normalise, maxLogp } = options;
-  const objective: Objective = usesPairs
-    ? { kind: 'orpo', lambda, nllScope, normalise, maxLogp }
-    : { kind: 'sft', scope };
-  return { examples, objective, counts };
+  const objective: Objective = usesPairs ? options.loss : { kind: 'sft', scope };
+  const unpaired = counts.nllRows + counts.gold;
+  const warnings: string[] = [];
+  if (unpaired === 0 || !OBJECTIVES[objective.kind].open(objective).needsPairs)
+    return { examples: all, objective, counts, warnings };
+  warnings.push(
+    `${unpaired} rows without a rejected path are left out: this loss compares paths. Set align.loss.nll to learn from them too.`,
+  );
+  const examples = all.filter((row) => row.kind !== 'preference' || row.rejected !== null);
+  return { examples, objective, counts: { pairs: counts.pairs, nllRows: 0, gold: 0, unpaired }, warnings };
 }
 
 function preferenceRow(pair: PreferencePair, { task, prompt }: RowContext): PreferenceExample {

@@ -154,11 +154,25 @@ describe('alignRows', () => {
     const { examples, objective, counts } = alignRows({
       ...args,
       method: METHODS.sipf,
-      options: AlignOptions.parse({ gold: 0.25, lambda: 0.2 }),
+      options: AlignOptions.parse({ gold: 0.25, loss: { lambda: 0.2 } }),
     });
     expect(objective).toMatchObject({ kind: 'orpo', lambda: 0.2 });
     expect(counts).toEqual({ pairs: 4, nllRows: 0, gold: 1 });
     expect(examples.at(-1)).toMatchObject({ kind: 'preference', rejected: null, prompt: 'Q: 1+1\nA:\n' });
+  });
+
+  it('leaves rows without a rejected path out where the loss compares alone, and says so', () => {
+    const rowsWith = (nll: number) => {
+      const options = AlignOptions.parse({ gold: 0.25, loss: { kind: 'dpo', nll } });
+      return alignRows({ ...args, method: METHODS.sipf, options });
+    };
+    expect(rowsWith(0)).toMatchObject({
+      objective: { kind: 'dpo', beta: 0.1, nll: 0 },
+      counts: { pairs: 4, nllRows: 0, gold: 0, unpaired: 1 },
+      warnings: [expect.stringMatching(/^1 rows without a rejected path/)],
+    });
+    expect(rowsWith(0).examples.every((row) => row.kind === 'preference' && row.rejected !== null)).toBe(true);
+    expect(rowsWith(1)).toMatchObject({ counts: { pairs: 4, nllRows: 0, gold: 1 }, warnings: [] });
   });
 
   it('makes SFT rows of gold and right samples for RFT, of gold alone for continued-sft', () => {

@@ -52,6 +52,8 @@ export interface Loss {
   report(sums: Readonly<Figures>, step: readonly PlacedExample[]): Figures;
   /** Passes hold the examples in the order given, because the loss's means depend on the division. */
   readonly inOrder: boolean;
+  /** Rows without a rejected path teach nothing. */
+  readonly needsPairs: boolean;
 }
 
 /** An objective: what a file of this folder says of it. */

@@ -58,6 +58,7 @@ function orpoLoss({ lambda, nllScope, normalise, maxLogp }: z.output<typeof Orpo
   };
   return {
     inOrder: normalise === 'microbatch',
+    needsPairs: false,
     positions: (example) => pairPositions(example, reading),
     build(context) {
       const pairs = pairTensors(context);

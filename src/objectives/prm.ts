@@ -12,6 +12,7 @@ const ends = (examples: readonly PlacedExample[]) => examples.flatMap(({ stepEnd
 function prmLoss(): Loss {
   return {
     inOrder: false,
+    needsPairs: false,
     positions: ({ stepEnds }) => stepEnds.length,
     build({ graph, stepLogOdds }) {
       const logOdds = stepLogOdds();

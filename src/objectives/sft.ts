@@ -23,6 +23,7 @@ function sftLoss({ scope }: z.output<typeof SftLoss>): Loss {
     examples.reduce((sum, example) => sum + reads(example).length, 0);
   return {
     inOrder: false,
+    needsPairs: false,
     positions: (example) => reads(example).length,
     build({ graph, logps }) {
       const read = logps();

@@ -1,11 +1,11 @@
 // Files of a command line as the workspace of one stage: records that somebody names, models, and one output.
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Backend } from '../backend.ts';
 import { SipfError } from '../errors.ts';
 import { nodeDisk, replaceFile } from '../io/files.ts';
 import type { PreferencePair, Question, Sample, StepLabels, StepScores } from '../records.ts';
 import { Counts } from '../reports.ts';
-import { collectUnits } from '../run/collect.ts';
+import { collectUnits, type UnitProgress } from '../run/collect.ts';
 import type { OnProgress } from '../run/events.ts';
 import { type Models, modelsNamed, type Records, type RecordsName, type Store } from './workspace.ts';
 
@@ -45,30 +45,44 @@ export interface Listener {
   describeRows?: ((rows: Counts) => string) | undefined;
 }
 
-/**
- * Keeps units in a journal beside `out` until all are done.
- * @param nothing what to say where no record came.
- */
-export function fileStore(out: string, listener: Listener, nothing = 'Expected records, got none.'): Store {
+export interface FileStoreArgs {
+  /** The file of records, or the folder of the model. */
+  readonly out: string;
+  /** What a training reads besides its records is kept with its checkpoints until it has finished. */
+  readonly isModel: boolean;
+  /** What to say where no record came. */
+  readonly nothing?: string | undefined;
+}
+
+/** Keeps units in a journal beside their file until all are done. */
+export function fileStore({ out, isModel, nothing }: FileStoreArgs, listener: Listener): Store {
   const { signal, onProgress, describeRows } = listener;
+  const kept: string[] = [];
+  const pathOf = (file: string) => (isModel && file.endsWith('.jsonl') ? join(out, 'checkpoint', file) : out);
   return {
     signal,
-    path: () => out,
+    path: (_folder, file = '') => pathOf(file),
     nameOf: () => 'this training',
-    once: ({ body }) => body(),
-    async collect({ stage: { name: stage, iteration }, inputs, ...work }) {
-      await nodeDisk.makeFolder(dirname(out));
-      const journal = `${out}.journal`;
-      const onUnit: Parameters<typeof collectUnits>[1]['onProgress'] = (progress) =>
-        onProgress({ stage, iteration, ...progress });
-      const counts = await collectUnits(work, { disk: nodeDisk, journal, out, inputs, signal, onProgress: onUnit });
-      await nodeDisk.remove(journal);
+    async once({ body }) {
+      const result = await body();
+      for (const path of kept) await nodeDisk.remove(path);
+      return result;
+    },
+    async collect({ stage: { name: stage, iteration }, file, inputs, ...work }) {
+      const path = pathOf(file);
+      const journal = `${path}.journal`;
+      await nodeDisk.makeFolder(dirname(path));
+      const onUnit = (progress: UnitProgress) => onProgress({ stage, iteration, ...progress });
+      const place = { disk: nodeDisk, journal, out: path, inputs, signal, onProgress: onUnit };
+      const counts = await collectUnits(work, place);
+      if (isModel) kept.push(path, journal);
+      else await nodeDisk.remove(journal);
       return counts;
     },
     async writeRecords(_stage, _file, records) {
       const lines: string[] = [];
       for await (const record of records) lines.push(`${JSON.stringify(record)}\n`);
-      if (lines.length === 0) throw new SipfError('nothing-left', nothing);
+      if (lines.length === 0) throw new SipfError('nothing-left', nothing ?? 'Expected records, got none.');
       await nodeDisk.makeFolder(dirname(out));
       await replaceFile(nodeDisk, out, lines);
     },

@@ -1,8 +1,8 @@
 // A run directory as a workspace: the records of its rounds, and the models in it and outside.
 import type { z } from 'zod';
 import type { Backend } from '../backend.ts';
+import { readRecords } from '../io/jsonl.ts';
 import { PreferencePair, type Question, Sample, StepLabels, StepScores } from '../records.ts';
-import { readRecords } from '../run/journal.ts';
 import type { Run } from '../run/run.ts';
 import { joinQuestions } from '../run/units.ts';
 import { checkpointOf, type OutsideModels, sourceOf } from './models.ts';

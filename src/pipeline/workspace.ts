@@ -1,12 +1,12 @@
 // What a stage works on and where: a run directory and the files of a command line are two workspaces of the same stages.
-import type { Backend, ModelSource, Policy, ProcessRewardModel } from '../backend.ts';
+import type { Backend, Policy, ProcessRewardModel } from '../backend.ts';
 import type { Config } from '../config/schema.ts';
 import { canonicalJson, sha256, shareHeldOut } from '../hashing.ts';
 import type { Method, Needs } from '../method/methods.ts';
 import type { BuildPrompt } from '../method/prompt.ts';
 import type { ScoreCalibration } from '../method/score-calibration.ts';
 import type { ScorerName } from '../method/scorers.ts';
-import type { Checkpoint, PreferencePair, Question, Sample, StepLabels, StepScores } from '../records.ts';
+import type { Checkpoint, ModelSource, PreferencePair, Question, Sample, StepLabels, StepScores } from '../records.ts';
 import type { Counts, Trained } from '../reports.ts';
 import type { StageName } from '../run/marker.ts';
 import type { Run } from '../run/run.ts';

@@ -29,6 +29,19 @@ test('preferences: both sides end; a row without a rejected side has one branch;
   expect(kept.map(reachOf)).toEqual([5, 4]);
 });
 
+test('dpo: references of both sides, asked for after the length is known; a row with one side needs none', () => {
+  const pair = { kind: 'preference', prompt: 'a', chosen: ['bc'], rejected: ['d'] } as const;
+  const rows: TrainExample[] = [
+    { ...pair, reference: { chosen: -3, rejected: -4 } },
+    { ...pair, rejected: null },
+    { ...pair, chosen: ['too long'] },
+  ];
+  const { kept, dropped } = tokenise(rows, 'dpo', tokenizer, 5);
+  expect(kept.map(({ reference }) => reference)).toEqual([[-3, -4], []]);
+  expect(dropped).toEqual([2]);
+  expect(() => tokenise([pair], 'dpo', tokenizer, 5)).toThrow(/reference policy.*example 0.*logps/);
+});
+
 test('prm: a step is read at its last token, no EOS, unknown steps have no loss', () => {
   const { kept } = tokenise(
     [{ kind: 'prm', prompt: '', steps: ['abc', 'd', 'ef'], targets: [1, null, 0.25] }],

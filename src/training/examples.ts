@@ -1,6 +1,7 @@
 // Training examples as texts -> token ids, each a prompt and the branches that go on from it. Leaves order and packing to batches.ts.
 import type { TrainExample } from '../backend.ts';
 import { SipfError } from '../errors.ts';
+import { endId } from '../models/tokenizer/end-id.ts';
 import type { Tokenizer } from '../models/tokenizer/tokenizer.ts';
 import { OBJECTIVES, type Objective } from '../objectives/objectives.ts';
 
@@ -25,15 +26,17 @@ export interface TokenExample {
   readonly reference: readonly number[];
 }
 
+type Tokens = Omit<TokenExample, 'reference'>;
+
 type Encoder = Pick<Tokenizer, 'encode' | 'encodeContinuation' | 'eosIds'>;
 
 /** Tokens that are run: the prompt once. */
-export function tokensOf({ prompt, branches }: TokenExample): number {
+export function tokensOf({ prompt, branches }: Tokens): number {
   return branches.reduce((sum, branch) => sum + branch.length, prompt.length);
 }
 
 /** Positions that are used: the prompt and the longest branch. */
-export function reachOf({ prompt, branches }: TokenExample): number {
+export function reachOf({ prompt, branches }: Tokens): number {
   return prompt.length + Math.max(...branches.map((branch) => branch.length));
 }
 
@@ -53,10 +56,9 @@ export function tokenise(
   examples.forEach((example, index) => {
     if (example.kind !== kind)
       throw bad(index, `an example of kind ${kind} for ${objective}`, example.kind, 'Give matching rows');
-    const reference = needsReference ? referenceOf(example, index) : [];
-    const tokens = { ...tokeniseOne(example, index, tokenizer), reference };
+    const tokens = tokeniseOne(example, index, tokenizer);
     if (reachOf(tokens) > maxLength) dropped.push(index);
-    else kept.push(tokens);
+    else kept.push({ ...tokens, reference: needsReference ? referenceOf(example, index) : [] });
   });
   if (kept.length > 0) return { kept, dropped };
   throw new SipfError(
@@ -73,8 +75,6 @@ function referenceOf(example: TrainExample, index: number): number[] {
   throw bad(index, "the reference policy's log-probabilities of both paths", 'none', 'Compute them with logps first');
 }
 
-type Tokens = Omit<TokenExample, 'reference'>;
-
 function tokeniseOne(example: TrainExample, index: number, tokenizer: Encoder): Tokens {
   const prompt = tokenizer.encode(example.prompt);
   if (example.kind === 'prm') return prmExample(example, index, prompt, tokenizer);
@@ -86,14 +86,7 @@ function tokeniseOne(example: TrainExample, index: number, tokenizer: Encoder): 
 }
 
 function completion(pieces: readonly string[], tokenizer: Encoder): number[] {
-  const eos = tokenizer.eosIds[0];
-  if (eos === undefined) {
-    throw new SipfError(
-      'bad-input',
-      'Expected a tokenizer with an end-of-text token, got none, so that no completion could learn to end. Set eos_token in tokenizer_config.json.',
-    );
-  }
-  return [...pieces.flatMap((piece) => tokenizer.encodeContinuation(piece)), eos];
+  return [...pieces.flatMap((piece) => tokenizer.encodeContinuation(piece)), endId(tokenizer)];
 }
 
 function prmExample(

@@ -5,15 +5,12 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { DryRunEstimate } from '../../src/cli/commands/dry-run.ts';
 import { describeSuccess } from '../../src/cli/commands/dry-run-report.ts';
-import { parseConfig } from '../../src/config/schema.ts';
-import { buildCli, root, runCli } from './run-cli.ts';
+import { parseConfig } from '../../src/config/load.ts';
+import { buildCli, runCli, SCRIPTED } from './run-cli.ts';
 import { sumLines } from './sum-questions.ts';
 
-const scripts = (name: string) => ({ SIPF_BACKEND: 'scripted', SIPF_SCRIPT: join(root, 'test', 'e2e', name) });
-
 let folder = '';
-const sipf = (words: string, script = 'scripted-model.mjs') =>
-  runCli(words.split(' '), { env: scripts(script), cwd: folder });
+const sipf = (words: string, engine = SCRIPTED) => runCli(words.split(' '), { engine, cwd: folder });
 async function estimateOf(words: string, script?: string) {
   const { code, stdout, stderr } = await sipf(`run ${words} --out dry --dry-run --json`, script);
   expect({ code, stderr: code === 0 ? '' : stderr }).toEqual({ code: 0, stderr: '' });
@@ -28,7 +25,7 @@ async function estimateOf(words: string, script?: string) {
 const own = '--task jsonl --data data --model base --seed 3';
 /** Each is `run` with these words, and what its refusal says. */
 const REFUSED: readonly (readonly [string, RegExp])[] = [
-  [`${own} --out run --align.lambda 0.3`, /align\.lambda: 0\.1 -> 0\.3/],
+  [`${own} --out run --align.loss.lambda 0.3`, /align\.loss\.lambda: 0\.1 -> 0\.3/],
   [`${own} --out new --from-run data`, /Expected a run to copy stages from/],
   ['--task jsonl --data nowhere --model base --out new', /nowhere/],
   [`${own} --out new --labels.k 3`, /Did you mean --labels\.K/],

@@ -26,6 +26,8 @@ const full: Objective = { kind: 'sft', scope: 'full' };
 const prm: Objective = { kind: 'prm' };
 const orpo: Objective = { kind: 'orpo', lambda: 0.7, nllScope: 'completion', normalise: 'step', maxLogp: null };
 
+const dpo: Objective = { kind: 'dpo', beta: 0.1, nll: 0 };
+
 const lengths = [
   [5, 20],
   [9, 11],
@@ -36,7 +38,14 @@ const lengths = [
 ] as const;
 const singles = lengths.map(([p, c], index) => tokenExample(ids(p), [ids(c)], [], index));
 const pairs = lengths.map(([p, c], index) =>
-  tokenExample(ids(p), index === 2 ? [ids(c)] : [ids(c), ids(c - 3)], [], index),
+  // References are near what a random model says of so many tokens.
+  tokenExample(
+    ids(p),
+    index === 2 ? [ids(c)] : [ids(c), ids(c - 3)],
+    [],
+    index,
+    index === 2 ? [] : [-6 * c, 18 - 6 * c],
+  ),
 );
 const paths = lengths.map(([p, c], index) =>
   tokenExample(
@@ -55,6 +64,8 @@ const CASES: readonly (readonly [string, Objective, readonly TokenExample[]])[] 
   ['sft on everything', full, singles],
   ['orpo', orpo, pairs],
   ['orpo with the prompt in the likelihood', { ...orpo, nllScope: 'all' }, pairs],
+  ['dpo', dpo, pairs],
+  ['dpo with the likelihood of the chosen path', { ...dpo, nll: 0.5 }, pairs],
   ['prm', prm, paths],
 ];
 

@@ -56,7 +56,7 @@ function stagesOf(adapters) {
     );
     await print(
       `${name}/align.txt`,
-      `align ${own('align')} ${model} --align.lambda 0.5 --align.gold 1 --in ${name}/p.jsonl ${at('next')}`,
+      `align ${own('align')} ${model} --align.loss.lambda 0.5 --align.gold 1 --in ${name}/p.jsonl ${at('next')}`,
     );
     await print(
       `${name}/eval.txt`,

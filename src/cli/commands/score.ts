@@ -1,14 +1,13 @@
 // sipf score: paths with their steps -> the score of each step and the first error, by any scorer of the loop.
 import { Command, Option } from 'commander';
-import type { ModelSource } from '../../backend.ts';
-import { openBackend } from '../../backends/open.ts';
 import { SipfError, sipfCommand } from '../../errors.ts';
 import { openScorer, scorerNeeds } from '../../method/scorers.ts';
 import { fileModels, fileRecords, fileStore } from '../../pipeline/file-workspace.ts';
 import { openPrompt } from '../../pipeline/files/prompts.ts';
 import { loadQuestions } from '../../pipeline/files/questions.ts';
 import { score } from '../../pipeline/stages/score.ts';
-import { StepScores } from '../../records.ts';
+import { type ModelSource, StepScores } from '../../records.ts';
+import { engineOf, openEngine } from '../engine.ts';
 import { finish, number, withExecution } from '../options.ts';
 import { checkRecordsOut } from '../outputs.ts';
 import { withSettings } from '../settings.ts';
@@ -74,7 +73,7 @@ async function scoreFile(path: string, command: Command, options: ScoreOptions, 
       'bad-input',
       `Expected a scorer of steps for --in, got ${kind}, which reads a run's records. Give --samples${readsTallies ? ' and --labels' : ''}.`,
     );
-  await using backend = await openBackend(options, terminal.warn);
+  await using backend = await openEngine(engineOf(config), terminal);
   // Paths bring their questions: others are needed for worked examples only.
   const { shots: count, shotsFile } = config.prompt;
   const questions = count > 0 && shotsFile === null ? await loadQuestions(stage, options) : [];
@@ -110,17 +109,17 @@ async function scoreSamples(path: string, command: Command, options: ScoreOption
     options,
     terminal,
   );
-  await using backend = await openBackend(options, terminal.warn);
+  await using backend = await openEngine(engineOf(config), terminal);
   const { prompt, shots } = await openPrompt({ stage, options, questions, backend });
   using listener = listenerOf(terminal, 'score');
   const models = fileModels(backend);
   const calibration = await readCalibration(kind, options.calibration, labels !== undefined);
   const sources = scorerModels(kind, options);
-  const at = async (source: ModelSource) => models.checkpoint(source, (await backend.facts(source)).hash);
+  const at = async (source: ModelSource) => models.checkpoint(source, (await backend.describe(source)).hash);
   const prm = sources.prm && (await at(sources.prm));
   const policy = sources.policy && (await at(sources.policy));
   const scoring = { scorer: kind, prm, calibration };
-  const space = { store: fileStore(out, listener), records: fileRecords(records), models };
+  const space = { store: fileStore({ out, isModel: false }, listener), records: fileRecords(records), models };
   const work = workOf({ ...stage, ...space, questions, asked: questions, prompt, shots, policy, k: 1, scoring });
   terminal.resumes(KEPT);
   await score.perform(work);

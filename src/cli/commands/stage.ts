@@ -1,6 +1,5 @@
 // What a stage is on a command line -> its command: options, records read, the stage done on files, a report.
 import { Command, Option } from 'commander';
-import { openBackend } from '../../backends/open.ts';
 import type { Config } from '../../config/schema.ts';
 import { MOST } from '../../limits.ts';
 import { fileModels, fileRecords, fileStore } from '../../pipeline/file-workspace.ts';
@@ -9,6 +8,7 @@ import type { Stage } from '../../pipeline/stages/stage.ts';
 import type { RecordsName } from '../../pipeline/workspace.ts';
 import type { Counts } from '../../reports.ts';
 import type { Split } from '../../task.ts';
+import { engineOf, openEngine } from '../engine.ts';
 import { type ExecutionOptions, finish, integer, repeated, withExecution } from '../options.ts';
 import { checkModelOut, checkRecordsOut, isOfRecords } from '../outputs.ts';
 import { readSettings, type SettingsOptions, withSettings } from '../settings.ts';
@@ -121,7 +121,7 @@ async function runStage(
   else checkModelOut(name, options, config);
   const source = model === undefined ? null : requireModel(config);
   const { questions, records } = await readRecordsOf(entry, opened, options, terminal);
-  await using backend = source === null ? null : await openBackend(options, terminal.warn);
+  await using backend = source === null ? null : await openEngine(engineOf(config), terminal);
   const { prompt, shots } =
     backend === null ? NO_PROMPT : await openPrompt({ stage: opened, options, questions, backend });
   const asked = backend === null ? records.questions : askedOf(questions, shots, terminal.log);
@@ -129,8 +129,9 @@ async function runStage(
   const ofAsked = { ...records, questions: records.questions.filter(({ id }) => ids.has(id)) };
   using listener = listenerOf(terminal, isOfRecords(name) ? name : 'train', entry.describeRows);
   const models = fileModels(backend);
-  const store = fileStore(options.out, listener, entry.nothing?.(config, ofAsked.questions.length));
-  const policy = backend && source && models.checkpoint(source, (await backend.facts(source)).hash);
+  const nothing = entry.nothing?.(config, ofAsked.questions.length);
+  const store = fileStore({ out: options.out, isModel: !isOfRecords(name), nothing }, listener);
+  const policy = backend && source && models.checkpoint(source, (await backend.describe(source)).hash);
   const place = { store, records: fileRecords(ofAsked), models, k: entry.round ?? options.iteration };
   const work = workOf({ ...opened, ...place, questions, asked, prompt, shots, policy });
   if (source !== null) terminal.resumes(isOfRecords(name) ? KEPT : CHECKPOINT);

@@ -77,7 +77,7 @@ export const STAGES = [
   }),
   stageCommand({
     name: 'align',
-    description: 'Train a policy on preference pairs with ORPO (stage 6).',
+    description: 'Train a policy on preference pairs with ORPO or DPO (stage 6).',
     stage: align,
     inputs: [
       {
@@ -89,7 +89,7 @@ export const STAGES = [
     model: START,
     out: FOLDER,
     example:
-      'sipf align --in pairs.jsonl --model ./SmolLM2-135M --task gsm8k --align.lambda 0.1 --align.train.lora.rank 16 --out policy',
+      'sipf align --in pairs.jsonl --model ./SmolLM2-135M --task gsm8k --align.loss.lambda 0.1 --align.train.lora.rank 16 --out policy',
     describeRows: ({ pairs, nllRows, gold }) =>
       `${pairs} pairs, ${nllRows} rows without a rejected path, ${gold} worked solutions`,
   }),

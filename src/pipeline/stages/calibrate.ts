@@ -43,5 +43,5 @@ async function fitWeights(work: Work, rules: { rule: LabelRule; heldOut: number 
   await using prm = await models.openPrm(found.prm.checkpoint);
   await using policy = await models.openPolicy(work.policy);
   const context = { prm, policy, task, prompt, signal: store.signal, ...rules, unit: config.score.unit };
-  return calibrateScores(records.groups({ to: k, labels: true }), context);
+  return await calibrateScores(records.groups({ to: k, labels: true }), context);
 }

@@ -5,8 +5,9 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { jsonDifference } from '../hashing.ts';
 import { nearest } from '../nearest.ts';
+import { loadConfig, parseConfig } from './load.ts';
 import { isOnlyCheck, PRESETS } from './presets.ts';
-import { configKeys, loadConfig, parseConfig } from './schema.ts';
+import { configKeys } from './schema.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sipf-config-'));
 function fileWith(text: string): string {
@@ -58,7 +59,7 @@ describe('loadConfig', () => {
       labels: { closure: 'none', mode: 'full' },
       pairs: { chosenGate: 'none', perQuestion: null, total: null, nllRows: false },
     });
-    expect(config.align).toMatchObject({ start: 'base', lambda: 0.1, maxLogp: null });
+    expect(config.align).toMatchObject({ start: 'base', loss: { lambda: 0.1, maxLogp: null } });
   });
 
   it('reads null, lists and objects from flags', async () => {
@@ -114,6 +115,41 @@ describe('loadConfig', () => {
   });
 });
 
+describe('a section whose settings depend on its kind', () => {
+  const lossOf = async (sources: Parameters<typeof loadConfig>[0]) => (await loadConfig(sources)).align.loss;
+
+  it('has the first kind where none is named', async () => {
+    expect(await lossOf({ flags: { 'align.loss.lambda': '0.3' } })).toMatchObject({ kind: 'orpo', lambda: 0.3 });
+  });
+
+  it('drops the settings of the kind before, in whatever order flags name the new one', async () => {
+    const dpo = { kind: 'dpo', beta: 0.3, nll: 0 };
+    const flags = { 'align.loss.beta': '0.3', 'align.loss.kind': 'dpo' };
+    expect(await lossOf({ preset: 'quickstart', flags })).toEqual(dpo);
+    const whole = parseConfig({ align: { loss: { lambda: 0.5 } } });
+    expect(await lossOf({ flags: { align: whole.align, ...flags } })).toEqual(dpo);
+    const file = fileWith('{"align": {"loss": {"kind": "dpo", "nll": 1}}}');
+    expect(await lossOf({ preset: 'paper', file, flags: { 'align.loss.beta': '0.3' } })).toEqual({ ...dpo, nll: 1 });
+  });
+
+  it('keeps the settings of the same kind', async () => {
+    const flags = { 'align.loss.kind': 'orpo' };
+    expect(await lossOf({ preset: 'quickstart', flags })).toMatchObject({ kind: 'orpo', lambda: 0.02 });
+  });
+
+  it.each([
+    [
+      { 'align.loss.beta': '1' },
+      /setting of this kind of align\.loss, got align\.loss\.beta\. .* set align\.loss\.kind/,
+    ],
+    [{ 'align.loss.kind': 'simpo' }, /align\.loss\.kind \(orpo, dpo\), got "simpo"/],
+    [{ 'align.lambda': '1' }, /got align\.lambda\. Did you mean align\.loss\.lambda\?/],
+    [{ 'align.maxLogp': 'null' }, /got align\.maxLogp\. Did you mean align\.loss\.maxLogp\?/],
+  ])('refuses %j', async (flags, message) => {
+    await expect(loadConfig({ flags })).rejects.toThrow(message);
+  });
+});
+
 describe('presets', () => {
   it.each(Object.keys(PRESETS))('%s is valid', async (preset) => {
     expect((await loadConfig({ preset })).iterations).toBe(2);
@@ -138,9 +174,9 @@ describe('presets', () => {
 describe('jsonDifference', () => {
   it('names the keys and both values', () => {
     const a = parseConfig({ seed: 1 });
-    expect(jsonDifference(a, parseConfig({ seed: 2, align: { lambda: 1 } }))).toEqual([
+    expect(jsonDifference(a, parseConfig({ seed: 2, align: { loss: { lambda: 1 } } }))).toEqual([
       { key: 'seed', from: 1, to: 2 },
-      { key: 'align.lambda', from: 0.1, to: 1 },
+      { key: 'align.loss.lambda', from: 0.1, to: 1 },
     ]);
     expect(jsonDifference(a, parseConfig({ seed: 1 }))).toEqual([]);
   });

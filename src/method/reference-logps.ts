@@ -1,0 +1,68 @@
+// Preference rows and the policy that training starts from -> the log-probabilities that a loss compares with.
+import { z } from 'zod';
+import type { LogpsItem, Policy, PreferenceExample, TrainExample } from '../backend.ts';
+import { OBJECTIVES, type Objective } from '../objectives/objectives.ts';
+import type { StageOutput } from '../run/units.ts';
+import { withinContext } from './context-length.ts';
+
+/** Log-probabilities of both paths of a row, end-of-text tokens included; null: the policy's context does not hold the row. */
+export const ReferenceLogps = z.object({
+  /** Place among the stage's rows. */
+  row: z.number().int(),
+  logps: z.object({ chosen: z.number(), rejected: z.number() }).nullable(),
+});
+export type ReferenceLogps = z.infer<typeof ReferenceLogps>;
+
+/** Rows that are computed and kept at a time. */
+export const REFERENCE_UNIT = 64;
+
+/** A row with two paths. */
+export interface PairRow extends PreferenceExample {
+  readonly row: number;
+  readonly rejected: readonly string[];
+}
+
+/** The rows whose reference an objective needs: those with two paths. */
+export function rowsToCompare(examples: readonly TrainExample[], { kind }: Objective): PairRow[] {
+  if (!OBJECTIVES[kind].needsReference) return [];
+  return examples.flatMap((example, row) => {
+    if (example.kind !== 'preference' || example.rejected === null) return [];
+    return [{ ...example, row, rejected: example.rejected }];
+  });
+}
+
+/** The sums of `logps` over each side's tokens, pieces and end as training reads them: log π_ref of DPO's equation 7. */
+export async function referenceUnit(
+  rows: readonly PairRow[],
+  policy: Policy,
+  signal?: AbortSignal,
+): Promise<StageOutput<ReferenceLogps>> {
+  const sides = rows.flatMap(({ prompt, chosen, rejected }) => [chosen, rejected].map((side) => [prompt, ...side]));
+  const within = await withinContext(policy, sides);
+  const held = rows.filter((_, n) => within[2 * n] === true && within[2 * n + 1] === true);
+  const items = held.flatMap(({ prompt, chosen, rejected }) =>
+    [chosen, rejected].map((completion): LogpsItem => ({ context: [prompt], completion, ended: true })),
+  );
+  const found = await policy.logps(items, { signal });
+  const sums = found.map((logps) => logps.reduce((sum, logp) => sum + logp, 0));
+  const known = new Map(held.map((row, n) => [row, { chosen: sums[2 * n] ?? 0, rejected: sums[2 * n + 1] ?? 0 }]));
+  const prompts = await policy.countTokens(held.map(({ prompt }) => prompt));
+  const scoredTokens = [...prompts, ...found.map(({ length }) => length)].reduce((sum, n) => sum + n, 0);
+  return {
+    records: rows.map((row) => ({ row: row.row, logps: known.get(row) ?? null })),
+    counts: { rows: held.length, tooLong: rows.length - held.length, scoredTokens },
+  };
+}
+
+/** The rows with their references. Those that the policy's context does not hold are left out. */
+export function withReferences(
+  examples: readonly TrainExample[],
+  references: readonly ReferenceLogps[],
+): readonly TrainExample[] {
+  const known = new Map(references.map(({ row, logps }) => [row, logps]));
+  return examples.flatMap((example, row) => {
+    const reference = known.get(row);
+    if (example.kind !== 'preference' || reference === undefined) return [example];
+    return reference === null ? [] : [{ ...example, reference }];
+  });
+}
