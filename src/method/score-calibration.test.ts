@@ -24,9 +24,9 @@ describe('score calibration', () => {
   });
 
   it('finds the weights that labels were drawn from', () => {
-    const steps = drawn(8_000, [1, 0.5, 0.8, 1.5]);
+    const steps = drawn(20_000, [1, 0.5, 0.8, 1.5]);
     const found = scoreCalibration(steps);
-    expect(found.steps).toBe(8_000);
+    expect(found.steps).toBe(20_000);
     expect(found.correct).toBe(steps.filter(({ correct }) => correct).length);
     expect(found.intercept).toBeCloseTo(1, 0);
     expect(Math.abs(found.prmLogit - 0.5)).toBeLessThan(0.1);
