@@ -47,7 +47,7 @@ export const TaskOptions = z.strictObject({
   ),
 });
 
-/** A model made from nothing: a Hugging Face Llama config (what is absent is filled in) and the task's own tokenizer. */
+/** A model made from nothing: a Hugging Face config of a supported `model_type` (llama where it says none; what is absent is filled in) and the task's own tokenizer. */
 export const ModelInitOptions = z.strictObject({
   hidden_size: described(
     z.number().int().positive().max(MOST.width).default(96),
