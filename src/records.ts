@@ -37,7 +37,7 @@ export const Question = z.object({
 export type Question = z.infer<typeof Question>;
 
 /** Why an answer is wrong: the first four of any answer, the others of a program that was run. `timeout` depends on the machine. */
-export const WRONG_REASONS = [
+const WRONG_REASONS = [
   'other-answer',
   'no-answer',
   'truncated',

@@ -7,7 +7,7 @@ import type { KvCache } from '../src/inference/kv-cache.ts';
 import { LanguageModel } from '../src/inference/language-model.ts';
 import { type ModelWeights, openModel } from '../src/models/open-model.ts';
 import { loadTokenizer, type Tokenizer } from '../src/models/tokenizer/tokenizer.ts';
-import { HeldWeights, type Holding, holdingFor } from '../src/models/weights/held-weights.ts';
+import { type Feeding, feedingFor, GraphWeights } from '../src/models/weights/graph-weights.ts';
 import { mergeWeights } from '../src/models/weights/merged-weights.ts';
 
 export const fixtures = join(import.meta.dirname, 'fixtures');
@@ -26,16 +26,20 @@ export interface TinyModel extends AsyncDisposable {
 export async function openTiny(
   engine: Engine,
   name: string,
-  { adapter, holding }: { readonly adapter?: string; readonly holding?: Holding } = {},
+  { adapter, feeding }: { readonly adapter?: string; readonly feeding?: Feeding } = {},
 ): Promise<TinyModel> {
   const cache = await mkdtemp(join(tmpdir(), 'sipf-tiny-'));
   const source = { model: join(fixtures, name), adapter: adapter && join(fixtures, adapter) };
   const opened = await openModel(source, { cache });
   const merged = await mergeWeights(engine, opened, { cache });
+  const values = new GraphWeights(engine, merged.slices, feeding ?? feedingFor(engine.provider, merged.slices));
   const weights: ModelWeights = {
     decoder: opened.decoder,
-    held: new HeldWeights(merged.slices, holding ?? holdingFor(engine.provider, merged.slices)),
-    [Symbol.asyncDispose]: () => merged[Symbol.asyncDispose](),
+    values,
+    async [Symbol.asyncDispose]() {
+      values[Symbol.dispose]();
+      await merged[Symbol.asyncDispose]();
+    },
   };
   const tokenizer = await loadTokenizer(join(fixtures, 'tokenizer'));
   const model = new LanguageModel(engine, weights, tokenizer.eosIds);

@@ -3,7 +3,7 @@ import type { Engine, HostArray } from '../engine/runtime/session.ts';
 import { SipfError } from '../errors.ts';
 import type { DecoderConfig } from '../models/architectures/architecture.ts';
 import type { ModelWeights } from '../models/open-model.ts';
-import { PassInputs, type PassShape, type Placed } from '../models/pass-inputs.ts';
+import { type PassShape, type Placed, passInputs, RopeTables, stepInputs } from '../models/pass-inputs.ts';
 import { whyNotNumbers } from '../models/weights/not-numbers.ts';
 import { type KvCache, type KvRows, pastInput } from './kv-cache.ts';
 import { DeviceKvCache } from './kv-caches/device.ts';
@@ -52,7 +52,7 @@ export class LanguageModel implements AsyncDisposable {
   readonly #engine: Engine;
   readonly #weights: ModelWeights;
   readonly #endIds: readonly number[];
-  readonly #inputs: PassInputs;
+  readonly #ropes: RopeTables;
   #prefill: ModelProgram | undefined;
   #tokenLogps: ModelProgram | undefined;
   #decode: ModelProgram | undefined;
@@ -66,7 +66,7 @@ export class LanguageModel implements AsyncDisposable {
     this.#engine = engine;
     this.#weights = weights;
     this.#endIds = endIds;
-    this.#inputs = new PassInputs(this.config);
+    this.#ropes = new RopeTables(engine, this.config);
     this.#leastPast = engine.provider === 'cpu' ? 0 : PAST_BLOCK;
   }
 
@@ -87,10 +87,11 @@ export class LanguageModel implements AsyncDisposable {
       past,
     );
     const result = await this.#prefill.run({
-      ...this.#inputs.of(
+      ...passInputs(
         { batch: rows.length, seq, past },
         rows.map(({ tokens }, row) => ({ row, offset: 0, past: pasts[row] as number, prompt: tokens, branches: [] })),
       ),
+      ...(await this.#ropes.upTo(seq, Math.max(...pasts))),
       ...earlier.feeds,
       at: { data: BigInt64Array.of(0n), shape: [1] },
     });
@@ -113,7 +114,8 @@ export class LanguageModel implements AsyncDisposable {
     const tokens = all.map(({ token }) => token);
     const result = await program.run({
       ...cache.feeds(rows.length),
-      ...this.#inputs.step(tokens, lengths),
+      ...stepInputs(tokens, lengths),
+      ...(await this.#ropes.upTo(1, Math.max(...lengths))),
       temperature: column(({ temperature }) => temperature),
       uniform: column(({ uniform }) => uniform),
       // Greedy rows are not cut: they need no sort.
@@ -133,7 +135,8 @@ export class LanguageModel implements AsyncDisposable {
     this.#tokenLogps ??= await compileTokenLogps(this.#engine, this.#weights);
     const past = this.#leastPast;
     const read = await this.#prefill.run({
-      ...this.#inputs.of({ ...shape, past }, rows),
+      ...passInputs({ ...shape, past }, rows),
+      ...(await this.#ropes.upTo(shape.seq)),
       ...noPast(shape.batch, past, this.config),
       at: { data: at, shape: [at.length] },
     });
@@ -156,7 +159,7 @@ export class LanguageModel implements AsyncDisposable {
   }
 
   async #notANumber(): Promise<SipfError> {
-    const why = await whyNotNumbers(this.#weights.held.slices, this.config);
+    const why = await whyNotNumbers(this.#weights.values.slices, this.config);
     return new SipfError('diverged', `Expected numbers from the model, got NaN or infinity. ${why}`);
   }
 
@@ -177,6 +180,7 @@ export class LanguageModel implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     for (const program of [this.#prefill, this.#tokenLogps, this.#decode]) await program?.[Symbol.asyncDispose]();
     this.#prefill = this.#tokenLogps = this.#decode = undefined;
+    this.#ropes[Symbol.dispose]();
   }
 }
 

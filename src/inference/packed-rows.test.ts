@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { PassInputs } from '../models/pass-inputs.ts';
+import { passInputs } from '../models/pass-inputs.ts';
 import { packRows } from './packed-rows.ts';
 
 const items = [
@@ -14,7 +14,7 @@ it('lets every token see its own prefix and continuation, and nothing else', () 
   const seen = items.map(() => [] as string[]);
   for (const { shape, rows, items: placed } of packRows(items)) {
     const { seq } = shape;
-    const [ids, positions, bias] = Object.values(new PassInputs({ ropes: [] }).of(shape, rows)).map(({ data }) => data);
+    const [ids, positions, bias] = Object.values(passInputs(shape, rows)).map(({ data }) => data);
     for (const { item, place } of placed) {
       const { prefix, continuation } = items[item] as (typeof items)[number];
       const tokens = [...prefix, ...continuation];

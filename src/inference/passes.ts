@@ -8,7 +8,7 @@ import { WeightsFirst } from '../models/architectures/parameters.ts';
 import { stepProbability } from '../models/architectures/prm-head.ts';
 import type { ModelWeights } from '../models/open-model.ts';
 import { declareInputs, declareStep } from '../models/pass-inputs.ts';
-import type { BoundWeights } from '../models/weights/held-weights.ts';
+import type { BoundWeights } from '../models/weights/graph-weights.ts';
 import { type SamplerFeatures, sampleTokens } from './sampling.ts';
 
 /** A compiled graph of a model, fed with its weights where they are not in the session. */
@@ -41,10 +41,10 @@ interface Built {
 /** A session that is kept where the weights are fed, else over the mapped file. */
 async function compile(
   engine: Engine,
-  { held }: ModelWeights,
+  { values }: ModelWeights,
   { graph, bound, outputs, prepack = false, stay = [] }: Built,
 ): Promise<ModelProgram> {
-  const program = await engine.compile(graph, outputs, { prepack, stay, keep: held.holding === 'fed' });
+  const program = await engine.compile(graph, outputs, { prepack, stay, keep: values.feeding === 'fed' });
   return new ModelProgram(program, await bound.feeds());
 }
 
@@ -60,9 +60,9 @@ const joined = (present: readonly KeyValue[]) =>
  * -> `rows [batch, 2·layers·kvHeads, seq, headDim]`, which stay, and the final hidden states `hidden [n, hidden]` there.
  */
 export function compilePrefill(engine: Engine, weights: ModelWeights): Promise<ModelProgram> {
-  const { decoder, held } = weights;
+  const { decoder, values } = weights;
   const graph = new Graph();
-  const bound = held.bind(graph);
+  const bound = values.bind(graph);
   const { parameters } = bound;
   const { hidden, present } = decode(decoder, parameters, declareInputs(graph, decoder.config, { past: true }));
   const at = graph.input('at', 'int64', ['n']);
@@ -80,10 +80,10 @@ export function compileDecode(
   endIds: readonly number[],
   features: SamplerFeatures,
 ): Promise<ModelProgram> {
-  const { decoder, held } = weights;
+  const { decoder, values } = weights;
   const graph = new Graph();
-  const bound = held.bind(graph);
-  const parameters = held.holding === 'fed' ? new WeightsFirst(bound.parameters) : bound.parameters;
+  const bound = values.bind(graph);
+  const parameters = values.feeding === 'fed' ? new WeightsFirst(bound.parameters) : bound.parameters;
   const { hidden, present } = decode(decoder, parameters, declareStep(graph, decoder.config));
   const logits = flatten(decoder.logits(parameters, hidden));
   const { tokens, logps } = sampleTokens(logits, endIds, features);
@@ -93,9 +93,9 @@ export function compileDecode(
 
 /** `hidden [n, hidden]` and `targets [n]` -> `logps [n]`. */
 export function compileTokenLogps(engine: Engine, weights: ModelWeights): Promise<ModelProgram> {
-  const { decoder, held } = weights;
+  const { decoder, values } = weights;
   const graph = new Graph();
-  const bound = held.bind(graph);
+  const bound = values.bind(graph);
   const hidden = graph.input('hidden', 'float32', ['n', decoder.config.hidden]);
   const logits = decoder.logits(bound.parameters, hidden);
   const logps = tokenLogp(logits, graph.input('targets', 'int64', ['n']));
@@ -104,9 +104,9 @@ export function compileTokenLogps(engine: Engine, weights: ModelWeights): Promis
 
 /** Tokens without a past: declareInputs and `at [n]` -> `probabilities [n]` that the step ending there is correct. */
 export function compileStepScores(engine: Engine, weights: ModelWeights): Promise<ModelProgram> {
-  const { decoder, held } = weights;
+  const { decoder, values } = weights;
   const graph = new Graph();
-  const bound = held.bind(graph);
+  const bound = values.bind(graph);
   const { parameters } = bound;
   const { hidden } = decode(decoder, parameters, declareInputs(graph, decoder.config));
   const probabilities = stepProbability(parameters, rowsAt(hidden, graph.input('at', 'int64', ['n'])));

@@ -4,7 +4,7 @@ import { setImmediate as nextEvents } from 'node:timers/promises';
 import type { Engine } from '../engine/runtime/session.ts';
 import { SipfError, throwIfAborted } from '../errors.ts';
 import type { ModelWeights } from '../models/open-model.ts';
-import { PassInputs } from '../models/pass-inputs.ts';
+import { passInputs, RopeTables } from '../models/pass-inputs.ts';
 import { whyNotNumbers } from '../models/weights/not-numbers.ts';
 import { type PackOptions, packRows } from './packed-rows.ts';
 import { compileStepScores, type ModelProgram } from './passes.ts';
@@ -19,13 +19,13 @@ export interface TokenPath {
 export class StepScorer implements AsyncDisposable {
   readonly #engine: Engine;
   readonly #weights: ModelWeights;
-  readonly #inputs: PassInputs;
+  readonly #ropes: RopeTables;
   #program: ModelProgram | undefined;
 
   constructor(engine: Engine, weights: ModelWeights) {
     this.#engine = engine;
     this.#weights = weights;
-    this.#inputs = new PassInputs(weights.decoder.config);
+    this.#ropes = new RopeTables(engine, weights.decoder.config);
   }
 
   /**
@@ -48,7 +48,8 @@ export class StepScorer implements AsyncDisposable {
       this.#program ??= await compileStepScores(this.#engine, this.#weights);
       const at = BigInt64Array.from(reads, ({ place }) => place);
       const result = await this.#program.run({
-        ...this.#inputs.of(shape, rows),
+        ...passInputs(shape, rows),
+        ...(await this.#ropes.upTo(shape.seq)),
         at: { data: at, shape: [at.length] },
       });
       const probabilities = result.floats('probabilities');
@@ -60,13 +61,14 @@ export class StepScorer implements AsyncDisposable {
   }
 
   async #notANumber(): Promise<SipfError> {
-    const why = await whyNotNumbers(this.#weights.held.slices, this.#weights.decoder.config);
+    const why = await whyNotNumbers(this.#weights.values.slices, this.#weights.decoder.config);
     return new SipfError('diverged', `Expected numbers from the process reward model, got NaN or infinity. ${why}`);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#program?.[Symbol.asyncDispose]();
     this.#program = undefined;
+    this.#ropes[Symbol.dispose]();
   }
 }
 

@@ -1,4 +1,4 @@
-// Stage 6: preference pairs and gold solutions -> the rows that train the next policy. Also the warm-up's rows. Leaves the optimizer to the backend.
+// Stage 6 and the warm-up: preference pairs and worked solutions -> the rows that train a policy.
 import { z } from 'zod';
 import type { PreferenceExample, SftExample, TrainExample } from '../backend.ts';
 import { described } from '../described.ts';
@@ -26,6 +26,7 @@ export const SftOptions = z.strictObject({
 });
 export type SftOptions = z.infer<typeof SftOptions>;
 
+/** Stage 6: how the next policy learns from pairs. */
 export const AlignOptions = z.strictObject({
   start: described(
     z.enum(['base', 'sft', 'previous']).default('previous'),
@@ -45,7 +46,11 @@ interface RowContext {
   readonly prompt: BuildPrompt;
 }
 
-/** Worked solutions as SFT rows, in the order of `questions`. */
+/**
+ * Worked solutions as SFT rows: all in the order of `questions`, or `rows` of them in an order that depends on `key`.
+ * @example
+ * const examples = goldRows(questions, null, '', { task, prompt });
+ */
 export function goldRows(
   questions: readonly Question[],
   rows: number | null,
@@ -62,6 +67,7 @@ export function goldRows(
   }));
 }
 
+/** What a round trains on. */
 export interface AlignRows {
   readonly examples: readonly TrainExample[];
   readonly objective: Objective;
@@ -70,6 +76,7 @@ export interface AlignRows {
   readonly warnings: readonly string[];
 }
 
+/** What the rows of a round depend on. `key` draws the worked solutions among them. */
 export interface AlignArgs extends RowContext {
   readonly method: Method;
   readonly pairs: readonly PreferencePair[];
@@ -81,7 +88,9 @@ export interface AlignArgs extends RowContext {
 
 /**
  * The rows and the objective of a round. Rows without a rejected path are left out where the loss has no term for them.
- * @throws SipfError 'nothing-left' where there is nothing to learn from.
+ * @throws SipfError 'nothing-left' where there is no pair (methods that learn from pairs), or no row at all.
+ * @example
+ * const { examples, objective } = alignRows({ method: METHODS.sipf, pairs, questions, options: config.align, scope: 'completion', key: '0/1', task, prompt });
  */
 export function alignRows({ method, pairs, questions, options, scope, key, task, prompt }: AlignArgs): AlignRows {
   const context = { task, prompt };

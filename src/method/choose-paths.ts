@@ -1,12 +1,17 @@
-// Samples and a budget -> which of them get step labels. Leaves labelling to label-steps.ts.
+// Samples and a budget -> which of them get step labels.
 
 import { keyedNumber, keyedOrder } from '../hashing.ts';
 import type { Sample } from '../records.ts';
 
 /**
- * Ids of the samples to label: at most `paths`, half of them right. First one right and one wrong path of each question that has both, as many
- * such questions as the budget covers: what a PRM has to learn, and its held-out AUC to measure, is telling paths of ONE question apart. Then
- * every question's first path of a kind before any question's second. Order by hash; gold and errors never.
+ * Ids of the samples to label: at most `paths` (null: all), half of them right where there are enough. Gold and errors never.
+ *
+ * First comes one right and one wrong path of each question that has both, as far as the budget allows: a PRM learns to tell paths of
+ * ONE question apart, and its AUC measures that. Then every question's first path of a kind comes before any question's second.
+ * The order depends on `key` and the ids alone.
+ * @example
+ * const chosen = choosePaths(samples, 400, `label/${seed}/${iteration}`);
+ * const toLabel = samples.filter(({ id }) => chosen.has(id));
  */
 export function choosePaths(
   samples: Iterable<Pick<Sample, 'id' | 'questionId' | 'outcome' | 'source'>>,
@@ -21,25 +26,25 @@ export function choosePaths(
     classes[outcome.kind].set(questionId, ofQuestion);
   }
   const isMixed = (questionId: string) => classes.right.has(questionId) && classes.wrong.has(questionId);
-  const [right, wrong] = [inTurns(classes.right, isMixed, key), inTurns(classes.wrong, isMixed, key)];
+  const [right, wrong] = [ranked(classes.right, isMixed, key), ranked(classes.wrong, isMixed, key)];
   const budget = paths ?? right.length + wrong.length;
   const fromRight = Math.min(right.length, Math.max(Math.ceil(budget / 2), budget - wrong.length));
   return new Set([...right.slice(0, fromRight), ...wrong.slice(0, Math.max(0, budget - fromRight))]);
 }
 
-/** Paths of one kind: mixed questions first, then turn by turn; questions by hash, so that both kinds come in the same order. */
-function inTurns(
+/** Paths of one kind: a mixed question's first, then every question's first, second and so on. Both kinds rank questions alike. */
+function ranked(
   byQuestion: ReadonlyMap<string, readonly string[]>,
   isMixed: (questionId: string) => boolean,
   key: string,
 ): string[] {
-  const ranked = [...byQuestion].flatMap(([questionId, ids]) =>
-    keyedOrder(ids, key, (id) => id).map((id, turn) => ({
+  const paths = [...byQuestion].flatMap(([questionId, ids]) =>
+    keyedOrder(ids, key, (id) => id).map((id, place) => ({
       id,
-      turn: turn === 0 && isMixed(questionId) ? -1 : turn,
-      number: keyedNumber(key, questionId),
+      place: place === 0 && isMixed(questionId) ? -1 : place,
+      question: keyedNumber(key, questionId),
     })),
   );
-  ranked.sort((a, b) => a.turn - b.turn || a.number - b.number);
-  return ranked.map(({ id }) => id);
+  paths.sort((a, b) => a.place - b.place || a.question - b.question);
+  return paths.map(({ id }) => id);
 }

@@ -1,4 +1,4 @@
-// Paths and the models that read them -> which are short enough for a context, and how many tokens are read.
+// Paths and the models that read them -> which are short enough, and how many tokens are read.
 import type { Policy, ProcessRewardModel } from '../backend.ts';
 import type { Question, Sample } from '../records.ts';
 import { type Task, taskOf } from '../task.ts';

@@ -1,9 +1,9 @@
-// Texts to continue and a policy -> graded completions. Samples, rollouts and answers are all drawn here.
+// Texts to continue and a policy -> graded completions: samples, rollouts and answers.
 import type { Completion, GenerateRequest, GenerateStats, Policy, SamplingOptions } from '../backend.ts';
 import { type DrawKey, drawKey } from '../hashing.ts';
-import type { Outcome, Question } from '../records.ts';
+import type { Question } from '../records.ts';
 import type { Counts } from '../reports.ts';
-import { type Graded, type Task, taskOf } from '../task.ts';
+import { type Graded, gradeWithRetries, type Task, taskOf } from '../task.ts';
 
 /** A text that completions continue: a question's prompt, or the prompt and the first steps of a path. */
 export interface Prefix {
@@ -24,6 +24,7 @@ export interface Draw<P extends Prefix> {
   readonly index: number;
 }
 
+/** A completion with its grade. */
 export interface Drawn<P extends Prefix> extends Draw<P> {
   readonly completion: Completion;
   readonly graded: Graded;
@@ -34,6 +35,7 @@ export type DrawSampling = Pick<SamplingOptions, 'temperature' | 'topP' | 'topK'
   readonly maxTokens: number | null;
 };
 
+/** What drawing depends on besides the prefixes. */
 export interface DrawContext {
   readonly policy: Policy;
   /** What the random numbers depend on, besides the prefix and the index. */
@@ -44,6 +46,7 @@ export interface DrawContext {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** What a stage does with completions. */
 export interface DrawUses<P extends Prefix> {
   /** Receives each graded completion, in the order in which the completions ended. */
   readonly take: (drawn: Drawn<P>) => void;
@@ -138,33 +141,6 @@ async function gradeOf<P extends Prefix>(
   const { text, finishReason } = ended.completion;
   const given = { question, text: pieces.join('') + text, finishReason };
   return { ...ended, graded: await gradeWithRetries(task, given, gradeRetries, signal) };
-}
-
-/** A text with the question that it answers. */
-export interface GivenText {
-  readonly question: Question;
-  readonly text: string;
-  readonly finishReason: 'stop' | 'length';
-}
-
-/** Grades a text, and again at most `retries` times after an error of the infrastructure. An error that is the tests' fault stands at once. */
-export async function gradeWithRetries(
-  task: Task,
-  { question, text, finishReason }: GivenText,
-  retries: number,
-  signal?: AbortSignal,
-): Promise<Graded> {
-  const own = taskOf(task, question);
-  let graded = await own.grade(question, text, finishReason, { signal });
-  for (let retry = 0; retry < retries && mayPass(graded.outcome); retry += 1) {
-    graded = await own.grade(question, text, finishReason, { signal });
-  }
-  return graded;
-}
-
-/** An error that another try may not meet. */
-function mayPass(outcome: Outcome): boolean {
-  return outcome.kind === 'error' && outcome.fault !== 'tests';
 }
 
 /**

@@ -1,4 +1,4 @@
-// Stage 7: a policy and question sets -> graded answers, accuracies with intervals, paired differences.
+// Stage 7: a policy and question sets -> graded answers, accuracies, paired differences.
 import { z } from 'zod';
 import type { Completion, Policy } from '../backend.ts';
 import { described } from '../described.ts';
@@ -36,10 +36,11 @@ export const EvaluationSet = z.strictObject({
 });
 export type EvaluationSet = z.infer<typeof EvaluationSet>;
 
+/** Stage 7: on what policies are evaluated, and how they answer. */
 export const EvaluateOptions = z.strictObject({
   sets: described(
     z.array(EvaluationSet).default([{ name: null, data: null, split: 'valid', limit: null }]),
-    'Question sets that every round is judged on, as JSON. Give a limit for shorter rounds; a few hundred questions show changes of five points or more.',
+    'Question sets that every round is evaluated on, as JSON. Give a limit for shorter rounds; a few hundred questions show changes of five points or more.',
   ),
   final: described(
     z.array(EvaluationSet).default([]),
@@ -47,7 +48,7 @@ export const EvaluateOptions = z.strictObject({
   ),
   control: described(
     z.enum(['none', 'continued-sft']).default('none'),
-    'continued-sft: the warm-up policy is trained on worked solutions for as many optimizer tokens as the rounds spent, and judged with `final`. Use it to see what process feedback adds.',
+    'continued-sft: the warm-up policy is trained on worked solutions for as many optimizer tokens as the rounds spent, and evaluated with `final`. Use it to see what process feedback adds.',
   ),
   maxTokens: described(
     z.number().int().positive().max(MOST.tokens).nullable().default(null),
@@ -59,7 +60,7 @@ export const EvaluateOptions = z.strictObject({
   ),
   gradeRetries: described(
     z.number().int().min(0).max(MOST.retries).default(2),
-    'How often an answer is judged again after the judge itself failed. Raise it on a machine that is short of memory.',
+    'How often an answer is graded again after an error of the grading itself. Raise it on a machine that is short of memory.',
   ),
   unit: described(
     z.number().int().positive().max(MOST.unit).default(64),
@@ -76,6 +77,7 @@ export interface OpenSet {
   readonly questions: readonly Question[];
 }
 
+/** A question to answer, of its set. */
 export interface AnswerItem {
   readonly set: OpenSet;
   readonly question: Question;
@@ -91,6 +93,7 @@ export interface SampledAnswers {
   readonly seed: number;
 }
 
+/** What answers depend on. */
 export interface AnswerContext {
   readonly policy: Policy;
   readonly options: Pick<EvaluateOptions, 'maxTokens' | 'gradeRetries'>;
@@ -101,12 +104,13 @@ export interface AnswerContext {
   readonly onDone?: ((done: number) => void) | undefined;
 }
 
+/** A question that was put to the policy. */
 interface Asked extends Prefix {
   readonly item: AnswerItem;
   readonly answers: Answer[];
 }
 
-/** Graded answers to one unit of questions, question by question. Counts promptTokens, generatedTokens, errors. */
+/** Graded answers to one unit of questions, in their order. Counts promptTokens, generatedTokens, errors. */
 export async function answerUnit(
   items: readonly AnswerItem[],
   { policy, options, sampled, signal, onDone }: AnswerContext,
@@ -142,7 +146,7 @@ function drawingOf(
 }
 
 function answerOf({ set, question }: AnswerItem, completion: Completion, { extracted, outcome }: Graded): Answer {
-  const { text, finishReason, tokenIds } = completion;
+  const { text, finishReason, tokens } = completion;
   return {
     task: taskOf(set.task, question).name,
     split: set.split,
@@ -153,13 +157,13 @@ function answerOf({ set, question }: AnswerItem, completion: Completion, { extra
     extracted,
     outcome,
     finishReason,
-    tokens: tokenIds.length,
+    tokens,
   };
 }
 
 type Correct = Map<string, boolean>;
 
-/** Right or wrong by task, split and question id; infrastructure errors are left out. */
+/** Answers, and right or wrong by question id, of each set (task/split). Errors are no answers. */
 export async function correctBySet(
   answers: AsyncIterable<Answer> | Iterable<Answer>,
 ): Promise<Map<string, { answers: Answer[]; correct: Correct }>> {
@@ -228,6 +232,7 @@ function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / Math.max(1, values.length);
 }
 
+/** How figures read records: the rule of hard labels, and of path scores. */
 export interface FigureRules {
   readonly task: Task;
   readonly labels: LabelRule;

@@ -7,12 +7,14 @@ import { MOST } from '../limits.ts';
 import type { Question, Sample, StepLabels, StepTally } from '../records.ts';
 import type { Counts } from '../reports.ts';
 import { countInto, type StageOutput } from '../run/units.ts';
+import { sum } from '../statistics/intervals.ts';
 import type { Task } from '../task.ts';
 import { withinContext } from './context-length.ts';
 import { ask, type Draw, type Drawn, drawAndGrade, type Prefix, prefixOf } from './draw.ts';
 import type { BuildPrompt } from './prompt.ts';
 import { fullTally, scan, stillNeeded } from './tallies.ts';
 
+/** Stage 2: how steps are labelled. */
 export const LabelOptions = z.strictObject({
   K: described(
     z.number().int().positive().max(MOST.samples).default(8),
@@ -64,7 +66,7 @@ export const LabelOptions = z.strictObject({
   ),
   gradeRetries: described(
     z.number().int().min(0).max(MOST.retries).default(2),
-    'How often a rollout is judged again after the judge itself failed. Raise it on a machine that is short of memory.',
+    'How often a rollout is graded again after an error of the grading itself. Raise it on a machine that is short of memory.',
   ),
   unit: described(
     z.number().int().positive().max(MOST.unit).default(64),
@@ -77,6 +79,7 @@ export const LabelOptions = z.strictObject({
 });
 export type LabelOptions = z.infer<typeof LabelOptions>;
 
+/** What labelling depends on. `task`: the run's, which may be a mixture. */
 export interface LabelContext {
   readonly simulator: Policy;
   readonly task: Task;
@@ -104,6 +107,7 @@ interface StepPrefix extends Prefix {
   waiting: Path[];
 }
 
+/** A path under labelling. */
 interface Path {
   readonly sample: Sample;
   readonly prefixes: readonly StepPrefix[];
@@ -121,8 +125,9 @@ interface UnitContext extends LabelContext {
 const isOpen = ({ failed, tallies }: Path): boolean => !failed && tallies.includes(null);
 
 /**
- * Labels the paths of one unit of questions. Rollouts of all of them share the slots.
+ * Labels the paths of one unit of questions (docs/method.md, section 5); their rollouts share the slots of the simulator.
  * Each prefix asks for one rollout at a time, few prefixes for several (all K in full mode).
+ * A path without labels (too long, or too many errors) gives no record; counts say how many.
  */
 export async function labelUnit(items: readonly LabelItem[], given: LabelContext): Promise<StageOutput<StepLabels>> {
   const { simulator, options, seed, iteration, signal, onDone } = given;
@@ -145,7 +150,13 @@ export async function labelUnit(items: readonly LabelItem[], given: LabelContext
   return { records: paths.flatMap((path) => finish(path, context, { counts, paid })), counts };
 }
 
-/** The stage on its own: streams the labels of `items`, unit by unit. */
+/**
+ * The labels of `units`, unit by unit: stage 2 without a run directory. `onUnit` receives the counts of each unit.
+ * @example
+ * await using simulator = await backend.openPolicy({ model: './SmolLM2-135M' });
+ * const context = { simulator, task, prompt, options: parseConfig({}).labels, seed: 0, iteration: 1 };
+ * for await (const labels of labelSteps([[{ question, samples }]], context)) console.log(labels.steps);
+ */
 export async function* labelSteps(
   units: AsyncIterable<readonly LabelItem[]> | Iterable<readonly LabelItem[]>,
   context: LabelContext,
@@ -187,12 +198,12 @@ async function setTooLongAside(
     const longest = path.prefixes.at(-1);
     return longest === undefined ? [] : [{ path, text: [longest.prompt, ...longest.pieces] }];
   });
-  const fits = await withinContext(
+  const within = await withinContext(
     simulator,
     rolled.map(({ text }) => text),
   );
   for (const [n, { path }] of rolled.entries()) {
-    if (fits[n]) continue;
+    if (within[n]) continue;
     path.failed = true;
     countInto(counts, 'pathsTooLong');
   }
@@ -205,7 +216,7 @@ function resume(prefix: StepPrefix, context: UnitContext): Draw<StepPrefix>[] {
   return waiting.flatMap((path) => advance(path, context));
 }
 
-/** Settles what is known of a path and returns the rollouts it needs next; none when it is done or waits for those of another path. */
+/** Settles what is known of a path. Returns the rollouts that it needs next: none when it is done, or waits for those of another path. */
 function advance(path: Path, context: UnitContext): Draw<StepPrefix>[] {
   const { options } = context;
   if (options.ownWitness && path.sample.outcome.kind === 'right') {
@@ -247,7 +258,7 @@ function waitFor(path: Path, prefix: StepPrefix, count: number): Draw<StepPrefix
   return ask(prefix, count);
 }
 
-/** How many more rollouts the scan of a prefix asks for now: its next one, and where few prefixes are under scan also those it may come to need. */
+/** How many more rollouts a prefix asks for now: its next one, and those that it may need later where few prefixes are under scan. */
 function ahead(prefix: StepPrefix, { options, paths }: UnitContext): number {
   const { used, tally } = scan(prefix.results, options);
   const share = options.lookahead === 1 ? 1 : Math.floor(options.lookahead / underScan(paths));
@@ -271,8 +282,6 @@ function countVain(prefixes: readonly StepPrefix[], options: LabelOptions, count
   }
 }
 
-const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
-
 function implied(by: number): StepTally {
   return { correct: 0, run: 0, stop: 'first-success', impliedBy: by };
 }
@@ -280,7 +289,7 @@ function implied(by: number): StepTally {
 function record({ prefix, index, completion, graded }: Drawn<StepPrefix>, counts: Record<string, number>): void {
   const { kind } = graded.outcome;
   prefix.results[index] = kind === 'error' ? null : kind === 'right';
-  prefix.tokens[index] = completion.tokenIds.length;
+  prefix.tokens[index] = completion.tokens;
   countInto(counts, 'rollouts');
   countInto(counts, kind === 'error' ? 'rolloutErrors' : `rollouts:${kind}`);
   if (completion.finishReason === 'length') countInto(counts, 'rolloutsTruncated');

@@ -1,7 +1,8 @@
-// A method's name -> settings of the same stages (docs/method.md, section 3). The only place that knows methods by name.
+// A method's name -> settings of the same stages (docs/method.md, section 3).
 import { z } from 'zod';
 import { type ConfiguredScorer, type ScorerName, scorerNeeds } from './scorers.ts';
 
+/** The methods that `method` may name. */
 export const MethodName = z.enum(['sipf', 'siof', 'random-pairs', 'online-rft', 'rft', 'continued-sft', 'sft']);
 export type MethodName = z.infer<typeof MethodName>;
 
@@ -21,6 +22,11 @@ export interface Method {
 const full: Method = { maxRounds: null, samples: true, feedback: 'process', shuffleScores: false, align: 'pairs' };
 const onlineRft: Method = { ...full, feedback: 'none', align: 'right' };
 
+/**
+ * Each method as settings of the same loop. Nothing else knows methods by name.
+ * @example
+ * METHODS['online-rft'].align; // 'right'
+ */
 export const METHODS: Readonly<Record<MethodName, Method>> = {
   sipf: full,
   siof: { ...full, feedback: 'outcome' },

@@ -1,9 +1,10 @@
-// Stage 5: samples with path scores -> preference pairs and NLL-only rows of each question. Pure; leaves training to align.ts.
+// Stage 5: samples with path scores -> preference pairs and NLL-only rows of each question.
 import { z } from 'zod';
 import { described } from '../described.ts';
 import { keyedOrder } from '../hashing.ts';
 import type { PreferencePair, Question, Sample } from '../records.ts';
 
+/** Stage 5: which paths become pairs. */
 export const PairOptions = z.strictObject({
   eta: described(
     z.number().min(0).default(0.1),
@@ -32,6 +33,7 @@ export const PairOptions = z.strictObject({
 });
 export type PairOptions = z.infer<typeof PairOptions>;
 
+/** A question with its samples so far and their path scores. */
 export interface PairItem {
   readonly question: Question;
   readonly samples: readonly Sample[];
@@ -39,9 +41,12 @@ export interface PairItem {
   readonly scores: ReadonlyMap<string, number>;
 }
 
+/** The rows of one question. */
 export interface QuestionPairs {
   readonly pairs: readonly PreferencePair[];
+  /** Right paths without a partner. */
   readonly nllRows: readonly PreferencePair[];
+  /** Pairs that the rule allows, drawn or not. */
   readonly eligible: number;
 }
 
@@ -56,58 +61,61 @@ function mayBeChosen({ kind }: Sample['outcome'], { chosenGate }: Pick<PairOptio
 }
 
 /**
- * All (w, l) with r(w) - r(l) >= eta, of which at most `perQuestion` are drawn in turns: every eligible chosen path appears before any repeats,
- * each time with another rejected one. The draw depends on `key` and the ids alone.
+ * All (w, l) with r(w) - r(l) >= eta (docs/method.md, section 2, step 5), of which at most `perQuestion` are drawn. Every eligible chosen path
+ * comes before any comes again, each time with another rejected one. The draw depends on `key` and the ids alone.
+ * @example
+ * const { pairs, nllRows } = pairQuestion({ question, samples, scores }, parseConfig({ pairs: { eta: 0.1 } }).pairs, `${seed}/${iteration}/${question.id}`);
  */
-export function pairQuestion(
-  { question, samples, scores }: PairItem,
-  options: PairOptions,
-  key: string,
-): QuestionPairs {
-  const scored = samples.filter(
-    ({ id, outcome, source }) => scores.has(id) && outcome.kind !== 'error' && (options.gold || source !== 'gold'),
-  );
+export function pairQuestion(item: PairItem, options: PairOptions, key: string): QuestionPairs {
+  const { question, samples, scores } = item;
   const score = (sample: Sample) => scores.get(sample.id) ?? 0;
-  const candidates = scored.filter(({ outcome }) => mayBeChosen(outcome, options));
-  const turns = keyedOrder(candidates, `chosen/${key}`, ({ id }) => id)
-    .map((chosen) => ({
-      chosen,
-      rejected: keyedOrder(
-        scored.filter(
-          (other) => other !== chosen && score(chosen) - score(other) >= options.eta && score(chosen) > score(other),
-        ),
-        `rejected/${key}/${chosen.id}`,
-        ({ id }) => id,
-      ),
-    }))
-    .filter(({ rejected }) => rejected.length > 0);
-  const eligible = turns.reduce((sum, { rejected }) => sum + rejected.length, 0);
+  const rivals = rivalsOf(item, options, key);
+  const eligible = rivals.reduce((sum, { rejected }) => sum + rejected.length, 0);
   const limit = Math.min(options.perQuestion ?? eligible, eligible);
   const pairs: PreferencePair[] = [];
-  for (let turn = 0; pairs.length < limit; turn += 1) {
-    for (const { chosen, rejected } of turns) {
-      const partner = rejected[turn];
+  for (let place = 0; pairs.length < limit; place += 1) {
+    for (const { chosen, rejected } of rivals) {
+      const partner = rejected[place];
       if (partner === undefined || pairs.length >= limit) continue;
       pairs.push(rowOf(question, side(chosen, score(chosen)), side(partner, score(partner))));
     }
   }
-  const partnered = new Set(turns.map(({ chosen }) => chosen.id));
-  const alone = samples.filter(
-    ({ id, outcome, source }) => outcome.kind === 'right' && source === 'policy' && !partnered.has(id),
+  const partnered = new Set(rivals.map(({ chosen }) => chosen.id));
+  const alone = samples.filter((sample) => isOwnRight(sample) && !partnered.has(sample.id));
+  return { pairs, nllRows: options.nllRows ? alone.map((sample) => nllRow(item, sample)) : [], eligible };
+}
+
+/** Each path that may be chosen and has partners, with all of them, in the order of the draw. */
+function rivalsOf({ samples, scores }: PairItem, options: PairOptions, key: string) {
+  const score = ({ id }: Sample) => scores.get(id) ?? 0;
+  const scored = samples.filter(
+    ({ id, outcome, source }) => scores.has(id) && outcome.kind !== 'error' && (options.gold || source !== 'gold'),
   );
-  const nllRows = options.nllRows
-    ? alone.map((sample) => rowOf(question, side(sample, scores.get(sample.id) ?? null), null))
-    : [];
-  return { pairs, nllRows, eligible };
+  const isBelow = (other: Sample, chosen: Sample) =>
+    other !== chosen && score(chosen) - score(other) >= options.eta && score(chosen) > score(other);
+  const candidates = scored.filter(({ outcome }) => mayBeChosen(outcome, options));
+  return keyedOrder(candidates, `chosen/${key}`, ({ id }) => id)
+    .map((chosen) => {
+      const below = scored.filter((other) => isBelow(other, chosen));
+      return { chosen, rejected: keyedOrder(below, `rejected/${key}/${chosen.id}`, ({ id }) => id) };
+    })
+    .filter(({ rejected }) => rejected.length > 0);
 }
 
-/** Every distinct right sample as an NLL-only row (RFT). */
-export function rightRows({ question, samples, scores }: PairItem): PreferencePair[] {
-  return samples
-    .filter(({ outcome, source }) => outcome.kind === 'right' && source === 'policy')
-    .map((sample) => rowOf(question, side(sample, scores.get(sample.id) ?? null), null));
+/** Every right sample of the policy as an NLL-only row (RFT). */
+export function rightRows(item: PairItem): PreferencePair[] {
+  return item.samples.filter(isOwnRight).map((sample) => nllRow(item, sample));
 }
 
+function isOwnRight({ outcome, source }: Sample): boolean {
+  return outcome.kind === 'right' && source === 'policy';
+}
+
+function nllRow({ question, scores }: PairItem, sample: Sample): PreferencePair {
+  return rowOf(question, side(sample, scores.get(sample.id) ?? null), null);
+}
+
+/** What a round counts of its pairs: part of 7-eval.json. */
 export interface PairCounts {
   readonly questions: number;
   readonly questionsWithPairs: number;
@@ -118,31 +126,36 @@ export interface PairCounts {
   readonly rejectedRight: number;
 }
 
-/** Caps the pairs of a round at `total`, taking every question's first before any second; keeps the order of questions. NLL-only rows stay. */
+/**
+ * At most `total` pairs of a round (null: all): every question's first before any second. Keeps the order of questions, and all NLL-only rows.
+ * @example
+ * const capped = capPairs(questions, 2000, `${seed}/${iteration}`);
+ */
 export function capPairs(questions: readonly QuestionPairs[], total: number | null, key: string): QuestionPairs[] {
-  const entries = questions.flatMap((item, at) => item.pairs.map((pair, turn) => ({ at, turn, pair })));
+  const entries = questions.flatMap((item) => item.pairs.map((pair, place) => ({ place, pair })));
   if (total === null || entries.length <= total) return [...questions];
-  const shuffled = keyedOrder(entries, `total/${key}`, ({ pair, turn }) => `${pair.questionId}/${turn}`);
+  const shuffled = keyedOrder(entries, `total/${key}`, ({ pair, place }) => `${pair.questionId}/${place}`);
   const kept = new Set(
     shuffled
-      .sort((a, b) => a.turn - b.turn)
+      .sort((a, b) => a.place - b.place)
       .slice(0, total)
       .map(({ pair }) => pair),
   );
   return questions.map((item) => ({ ...item, pairs: item.pairs.filter((pair) => kept.has(pair)) }));
 }
 
-export function pairCounts(questions: readonly QuestionPairs[], samples: ReadonlyMap<string, boolean>): PairCounts {
+/** Counts of the pairs of a round. `right`: whether each sample is, by its id. */
+export function pairCounts(questions: readonly QuestionPairs[], right: ReadonlyMap<string, boolean>): PairCounts {
   const pairs = questions.flatMap((item) => item.pairs);
-  const right = (id: string | undefined) => id !== undefined && samples.get(id) === true;
+  const isRight = (id: string | undefined) => id !== undefined && right.get(id) === true;
   return {
     questions: questions.length,
     questionsWithPairs: questions.filter((item) => item.pairs.length > 0).length,
     pairs: pairs.length,
     eligiblePairs: questions.reduce((sum, { eligible }) => sum + eligible, 0),
     nllRows: questions.reduce((sum, { nllRows }) => sum + nllRows.length, 0),
-    chosenRight: pairs.filter(({ chosen }) => right(chosen.sampleId)).length,
-    rejectedRight: pairs.filter(({ rejected }) => right(rejected?.sampleId)).length,
+    chosenRight: pairs.filter(({ chosen }) => isRight(chosen.sampleId)).length,
+    rejectedRight: pairs.filter(({ rejected }) => isRight(rejected?.sampleId)).length,
   };
 }
 

@@ -1,15 +1,17 @@
-// Stage 3: step labels, their paths and a verifier -> a process reward model. Leaves the optimizer to the backend.
+// Stage 3: step labels and their paths -> the rows that train a process reward model.
 import { z } from 'zod';
 import type { PrmExample } from '../backend.ts';
 import { described } from '../described.ts';
 import { SipfError } from '../errors.ts';
 import { isForCalibration, isHeldOut } from '../hashing.ts';
 import type { StepLabels } from '../records.ts';
+import { sum } from '../statistics/intervals.ts';
 import { type Task, taskOf } from '../task.ts';
 import type { BuildPrompt } from './prompt.ts';
 import { hardLabels, type LabelledQuestion, type LabelRule, latestLabels, softLabels } from './step-labels.ts';
 import { TrainSettings } from './train-settings.ts';
 
+/** Stage 3: what the process reward model learns, and how. */
 export const PrmOptions = z.strictObject({
   targets: described(
     z.enum(['hard', 'soft']).default('hard'),
@@ -23,6 +25,7 @@ export const PrmOptions = z.strictObject({
 });
 export type PrmOptions = z.infer<typeof PrmOptions>;
 
+/** What the rows depend on besides the labels. */
 export interface PrmRowsArgs {
   readonly task: Task;
   readonly prompt: BuildPrompt;
@@ -34,6 +37,7 @@ export interface PrmRowsArgs {
   readonly calibrates: boolean;
 }
 
+/** Training rows, with what was counted while they were made. */
 export interface PrmRows {
   readonly examples: readonly PrmExample[];
   readonly counts: {
@@ -46,52 +50,73 @@ export interface PrmRows {
   };
 }
 
-/** PRM training rows from all labels so far; questions that are kept apart give none. */
+/**
+ * PRM training rows from all labels so far. Questions that are held out (or for calibration, where `calibrates`) give none.
+ * @throws SipfError 'bad-input' for labels without their sample, and for labels that are too incomplete for `targets` or `rule`.
+ * @example
+ * const { examples } = await prmRows(labelled, { task, prompt, targets: 'hard', rule: config.labels, gold: true, heldOut: 0.1, calibrates: false });
+ */
 export async function prmRows(
   questions: AsyncIterable<LabelledQuestion> | Iterable<LabelledQuestion>,
-  { task, prompt, targets, rule, gold, heldOut, calibrates }: PrmRowsArgs,
+  args: PrmRowsArgs,
 ): Promise<PrmRows> {
+  const { task, prompt } = args;
   const examples: PrmExample[] = [];
   const counts = { paths: 0, gold: 0, heldOutPaths: 0, calibrationPaths: 0, steps: 0, correctSteps: 0 };
-  for await (const { question, samples, labels } of questions) {
-    const latest = latestLabels(labels);
-    if (isHeldOut(question.id, heldOut)) {
-      counts.heldOutPaths += latest.size;
+  for await (const labelled of questions) {
+    const { question } = labelled;
+    const latest = latestLabels(labelled.labels);
+    const apart = whyApart(question.id, args);
+    if (apart !== null) {
+      counts[apart] += latest.size;
       continue;
     }
-    if (calibrates && isForCalibration(question.id, heldOut)) {
-      counts.calibrationPaths += latest.size;
-      continue;
-    }
-    const byId = new Map(samples.map((sample) => [sample.id, sample]));
-    const add = (steps: readonly string[], values: readonly number[]) => {
-      examples.push({
-        kind: 'prm',
-        prompt: prompt(question),
-        steps: taskOf(task, question).pieces(steps),
-        targets: values,
-      });
-      counts.steps += values.length;
-      counts.correctSteps += values.reduce((sum, value) => sum + value, 0);
-    };
-    for (const record of latest.values()) {
-      const sample = byId.get(record.sampleId);
-      if (sample === undefined) throw missingSample(record);
-      add(sample.steps, targets === 'soft' ? softLabels(record) : hardLabels(record, rule).map(Number));
-      counts.paths += 1;
-    }
-    if (gold && latest.size > 0 && question.solution !== undefined) {
-      add(
-        question.solution,
-        question.solution.map(() => 1),
-      );
-      counts.gold += 1;
+    for (const { counted, steps, targets } of taughtPaths(labelled, latest, args)) {
+      examples.push({ kind: 'prm', prompt: prompt(question), steps: taskOf(task, question).pieces(steps), targets });
+      counts[counted] += 1;
+      counts.steps += targets.length;
+      counts.correctSteps += sum(targets);
     }
   }
   return { examples, counts };
 }
 
-/** Throws where the rows cannot teach a PRM; returns warnings about lopsided ones. */
+/** Where the paths of a question that trains no PRM are counted; null: it trains one. */
+function whyApart(
+  questionId: string,
+  { heldOut, calibrates }: PrmRowsArgs,
+): 'heldOutPaths' | 'calibrationPaths' | null {
+  if (isHeldOut(questionId, heldOut)) return 'heldOutPaths';
+  return calibrates && isForCalibration(questionId, heldOut) ? 'calibrationPaths' : null;
+}
+
+interface TaughtPath {
+  readonly counted: 'paths' | 'gold';
+  readonly steps: readonly string[];
+  readonly targets: readonly number[];
+}
+
+/** The labelled paths of a question, then its worked solution, whose every step is correct. */
+function taughtPaths(
+  { question, samples }: LabelledQuestion,
+  latest: ReadonlyMap<string, StepLabels>,
+  { targets, rule, gold }: PrmRowsArgs,
+): TaughtPath[] {
+  const byId = new Map(samples.map((sample) => [sample.id, sample]));
+  const paths = [...latest.values()].map((record): TaughtPath => {
+    const { steps } = byId.get(record.sampleId) ?? missingSample(record);
+    const own = targets === 'soft' ? softLabels(record) : hardLabels(record, rule).map(Number);
+    return { counted: 'paths', steps, targets: own };
+  });
+  const { solution } = question;
+  if (!gold || paths.length === 0 || solution === undefined) return paths;
+  return [...paths, { counted: 'gold', steps: solution, targets: solution.map(() => 1) }];
+}
+
+/**
+ * Warnings where nearly all labels are alike.
+ * @throws SipfError 'nothing-left' where there is no labelled path to learn from.
+ */
 export function checkPrmRows({ examples, counts }: PrmRows): string[] {
   if (counts.paths === 0 || examples.length === 0) {
     throw new SipfError(
@@ -116,8 +141,8 @@ function percent(share: number): string {
   return `${(100 * share).toFixed(1)} %`;
 }
 
-function missingSample(record: StepLabels): SipfError {
-  return new SipfError(
+function missingSample(record: StepLabels): never {
+  throw new SipfError(
     'bad-input',
     `Expected the sample ${record.sampleId} that these labels are about, got labels alone. Give the samples file that the labels were made from.`,
   );

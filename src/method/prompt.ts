@@ -8,6 +8,7 @@ import type { Question } from '../records.ts';
 import { sharedWith } from '../same-question.ts';
 import { type Prompted, type Shot, type Task, taskOf } from '../task.ts';
 
+/** How questions are put to a model. */
 export const PromptOptions = z.strictObject({
   style: described(
     z.enum(['plain', 'chat']).default('plain'),
@@ -32,8 +33,10 @@ export const PromptOptions = z.strictObject({
 });
 export type PromptOptions = z.infer<typeof PromptOptions>;
 
+/** A question -> the text before the model's first token. */
 export type BuildPrompt = (question: Prompted) => string;
 
+/** What prompts are made of. */
 export interface PrompterArgs {
   readonly task: Task;
   readonly options: PromptOptions;
@@ -44,7 +47,14 @@ export interface PrompterArgs {
 
 const PLACEHOLDER = 'SIPFQUESTIONPLACEHOLDER';
 
-/** Builds the one prompt function that sampling, rollouts, training and evaluation share; of a mixture, each question's as its task has it. */
+/**
+ * Builds the one prompt function that sampling, rollouts, training and evaluation share. Of a mixture, each question's is its own task's.
+ * @throws SipfError 'unsupported' where a chat template does not show the user's message exactly once.
+ * @example
+ * const options = parseConfig({ prompt: { style: 'chat' } }).prompt;
+ * const prompt = await makePrompter({ task, options, shots: [], openPolicy: () => backend.openPolicy({ model: './SmolLM2-135M' }) });
+ * prompt({ question: '1 + 2 = ?' });
+ */
 export async function makePrompter({ task, options, shots, openPolicy }: PrompterArgs): Promise<BuildPrompt> {
   if (options.style === 'plain') {
     return (question) => {

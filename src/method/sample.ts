@@ -12,6 +12,7 @@ import type { Task } from '../task.ts';
 import { ask, type Drawn, drawAndGrade, type Prefix, prefixOf } from './draw.ts';
 import type { BuildPrompt } from './prompt.ts';
 
+/** How many distinct right and wrong paths a question should have. */
 export const Quota = z.strictObject({
   right: described(
     z.number().int().min(0).default(4),
@@ -31,6 +32,7 @@ export const Quota = z.strictObject({
   ),
 });
 
+/** Stage 1: which questions, and how paths are drawn and filtered. */
 export const SampleOptions = z.strictObject({
   questions: described(
     z.number().int().positive().nullable().default(null),
@@ -78,7 +80,7 @@ export const SampleOptions = z.strictObject({
   ),
   gradeRetries: described(
     z.number().int().min(0).max(MOST.retries).default(2),
-    'How often a path is judged again after the judge itself failed. Raise it on a machine that is short of memory.',
+    'How often a path is graded again after an error of the grading itself. Raise it on a machine that is short of memory.',
   ),
   unit: described(
     z.number().int().positive().max(MOST.unit).default(16),
@@ -87,6 +89,7 @@ export const SampleOptions = z.strictObject({
 });
 export type SampleOptions = z.infer<typeof SampleOptions>;
 
+/** What drawing samples depends on. `task`: the run's, which may be a mixture. */
 export interface SampleContext {
   readonly policy: Policy;
   readonly task: Task;
@@ -107,12 +110,17 @@ export interface SampleItem {
   readonly addGold: boolean;
 }
 
+/** A question with what was found for it so far. */
 interface Drawing extends Prefix {
   readonly item: SampleItem;
   readonly found: Sample[];
 }
 
-/** The questions of round `iteration`, in the order of `questions`. */
+/**
+ * The questions of round `iteration` (from 1), in the order of `questions`. With `rotate` each round takes the next ones.
+ * @example
+ * const questions = chooseQuestions(all, { questions: 500, rotate: true }, seed, 2);
+ */
 export function chooseQuestions<T extends { readonly id: string }>(
   questions: readonly T[],
   { questions: count, rotate }: Pick<SampleOptions, 'questions' | 'rotate'>,
@@ -126,7 +134,11 @@ export function chooseQuestions<T extends { readonly id: string }>(
   return questions.filter(({ id }) => chosen.has(id));
 }
 
-/** A worked solution as a sample that is right by definition; null where there is none. */
+/**
+ * A worked solution as a sample that is right by definition; null where there is none.
+ * @example
+ * const gold = questions.map(goldSample).filter((sample) => sample !== null);
+ */
 export function goldSample(question: Question): Sample | null {
   if (question.solution === undefined || question.solution.length === 0) return null;
   return {
@@ -165,7 +177,10 @@ export function keepDistinct(task: Task, known: readonly Sample[], fresh: readon
   return fresh.filter((sample) => kept.has(sample));
 }
 
-/** Draws the samples of one unit of questions; requests of all of them share the slots. */
+/**
+ * Draws, grades and filters the samples of one unit of questions, which share the slots of the policy. Counts drawn, right,
+ * wrong:REASON, error, promptTokens, generatedTokens, falseEquationsDropped, duplicates, gold, kept, keptRight, quotaUnmet.
+ */
 export async function sampleUnit(items: readonly SampleItem[], context: SampleContext): Promise<StageOutput<Sample>> {
   const { policy, options, seed, iteration, signal, onDone } = context;
   const counts: Record<string, number> = {};
@@ -183,7 +198,13 @@ export async function sampleUnit(items: readonly SampleItem[], context: SampleCo
   return { records: drawings.flatMap((drawing) => finish(drawing, options, counts)), counts };
 }
 
-/** The stage on its own: streams the samples of `questions`, unit by unit. */
+/**
+ * The samples of `questions`, unit by unit: stage 1 without a run directory. `onUnit` receives the counts of each unit.
+ * @example
+ * await using policy = await backend.openPolicy({ model: './SmolLM2-135M' });
+ * const context = { policy, task, prompt, options: parseConfig({}).sampling, seed: 0, iteration: 1 };
+ * for await (const sample of samplePaths(questions, context)) console.log(sample.outcome.kind, sample.steps);
+ */
 export async function* samplePaths(
   questions: AsyncIterable<Question> | Iterable<Question>,
   context: SampleContext,
@@ -222,7 +243,7 @@ function take(
   { policy, iteration }: SampleContext,
   counts: Record<string, number>,
 ): void {
-  const { text, finishReason, tokenIds, logps } = completion;
+  const { text, finishReason, tokens, logps } = completion;
   const { question, task, found } = prefix;
   const { extracted, outcome } = graded;
   countInto(counts, 'drawn');
@@ -237,8 +258,8 @@ function take(
     policy: policy.hash,
     steps: task.split(text),
     finishReason,
-    tokens: tokenIds.length,
-    sumLogp: logps.reduce((sum, logp) => sum + logp, 0),
+    tokens,
+    sumLogp: logps?.reduce((sum, logp) => sum + logp, 0) ?? null,
     extracted,
     outcome,
   });

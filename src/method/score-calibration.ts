@@ -1,4 +1,4 @@
-// Labelled steps that trained no PRM -> weights of the PRM's score and the policy's log-probabilities in P(step correct).
+// Labelled steps -> how P(step correct) weighs the PRM's score and the policy's log-probabilities.
 import { z } from 'zod';
 import type { Policy, ProcessRewardModel } from '../backend.ts';
 import { isForCalibration } from '../hashing.ts';
@@ -40,12 +40,13 @@ function featuresOf({ prm, logps }: StepEvidence): number[] {
   return [1, Math.log(p / (1 - p)), mean, min];
 }
 
-/** P(step correct). */
+/** P(step correct) of one step: the logistic function of its weighed evidence. */
 export function calibratedScore(evidence: StepEvidence, calibration: ScoreCalibration): number {
   const { intercept, prmLogit, meanLogp, minLogp } = calibration;
   return sigmoid(dot(featuresOf(evidence), [intercept, prmLogit, meanLogp, minLogp]));
 }
 
+/** One training row of the regression. */
 export interface LabelledStep {
   readonly evidence: StepEvidence;
   readonly correct: boolean;
@@ -115,12 +116,13 @@ const dot = (a: readonly number[], b: readonly number[]): number => a.reduce((su
 const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
 const softplus = (x: number): number => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)));
 
+/** Both models, and how paths are put to them. */
 export interface EvidenceContext extends ReadContext {
   readonly prm: ProcessRewardModel;
   readonly policy: Policy;
 }
 
-/** `[path][step]`. Steps are tokenised one by one, as both models were trained to read them. */
+/** What both models say of each step, `[path][step]`. Steps are tokenised one by one, as both models were trained to read them. */
 export async function stepEvidence(
   paths: readonly { readonly question: Question; readonly sample: Pick<Sample, 'steps'> }[],
   { prm, policy, task, prompt, signal }: EvidenceContext,
@@ -154,6 +156,7 @@ export function fewSteps({ steps }: ScoreCalibration): string | null {
   return `Only ${steps} labelled steps weigh the PRM against log-probabilities: the scores stay near the PRM's own. Raise labels.paths or labels.heldOut.`;
 }
 
+/** What a calibration depends on besides the labels. */
 export interface CalibrationContext extends EvidenceContext {
   readonly rule: LabelRule;
   /** labels.heldOut: as many questions are for calibration. */
@@ -162,7 +165,7 @@ export interface CalibrationContext extends EvidenceContext {
   readonly unit: number;
 }
 
-/** Fits the weights on the labelled steps of the questions that are for calibration; the others are passed over. */
+/** Calibrates scores on the hard labels of the questions that are for calibration; skips all others. Counts paths, scoredTokens. */
 export async function calibrateScores(
   labelled: AsyncIterable<LabelledQuestion> | Iterable<LabelledQuestion>,
   context: CalibrationContext,

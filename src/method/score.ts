@@ -11,6 +11,7 @@ import { type ReadContext, tokensRead, withoutTooLong } from './context-length.t
 import { isConfiguredScorer, type LabelledPath, type Scorer } from './scorers.ts';
 import { type LabelledQuestion, latestLabels } from './step-labels.ts';
 
+/** Stage 4: what scores steps, and how step scores make a path score. */
 export const ScoreOptions = z.strictObject({
   scorer: described(
     z.enum(StepScores.shape.scorer.options.filter(isConfiguredScorer)).default('prm'),
@@ -27,12 +28,14 @@ export const ScoreOptions = z.strictObject({
 });
 export type ScoreOptions = z.infer<typeof ScoreOptions>;
 
+/** An open scorer, and how paths are put to its models. */
 export interface ScoreContext extends ReadContext {
   readonly scorer: Scorer;
 }
 
 /**
- * Scores the samples of one unit of questions. A path that is too long for one of the scorer's models has `scores: null`.
+ * Scores the samples of one unit of questions. A path that is too long for one of the scorer's models has `scores: null`; one that the
+ * scorer knows nothing of has no record. Counts paths, unscored, scoredTokens, pathsTooLong.
  * @throws SipfError 'bad-input' where the scorer gives another number of scores than a path has steps, or one that is not finite; what the scorer throws.
  */
 export async function scoreUnit(

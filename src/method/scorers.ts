@@ -1,12 +1,14 @@
-// The one table of scorers: what each needs, how it opens, how it scores. A new scorer is one entry here.
+// The table of scorers: what each needs, how it opens and scores. A new scorer is one entry.
 import type { Policy, ProcessRewardModel, StepPath } from '../backend.ts';
 import { SipfError } from '../errors.ts';
 import type { Question, Sample, StepLabels, StepScores } from '../records.ts';
+import { mean } from '../statistics/intervals.ts';
 import { taskOf } from '../task.ts';
 import type { ReadContext, Reader } from './context-length.ts';
 import { calibratedScore, type ScoreCalibration, stepEvidence } from './score-calibration.ts';
 import { softLabels } from './step-labels.ts';
 
+/** A scorer, by the name that records have. */
 export type ScorerName = StepScores['scorer'];
 
 /**
@@ -48,6 +50,7 @@ export interface Scorer extends AsyncDisposable {
   readonly score: ScorePaths;
 }
 
+/** One row of the table. */
 interface ScorerKind {
   /** `config`: `score.scorer` names it. `method`: a method that learns from outcomes has it. */
   readonly chosenBy: 'config' | 'method';
@@ -118,6 +121,7 @@ export type ConfiguredScorer = {
   [K in ScorerName]: (typeof SCORERS)[K]['chosenBy'] extends 'config' ? K : never;
 }[ScorerName];
 
+/** True for a scorer that `score.scorer` may name. */
 export function isConfiguredScorer(name: ScorerName): name is ConfiguredScorer {
   return SCORERS[name].chosenBy === 'config';
 }
@@ -220,8 +224,4 @@ function truthOf({ question, sample }: LabelledPath, { task }: ReadContext): num
     'unsupported',
     `Expected a task that knows which steps are true for the scorer oracle, got ${task.name}. Choose another score.scorer.`,
   );
-}
-
-function mean(values: readonly number[]): number {
-  return values.length === 0 ? Number.NaN : values.reduce((sum, value) => sum + value, 0) / values.length;
 }

@@ -1,8 +1,11 @@
 // Tallies -> hard or soft step labels, and step scores -> a path score.
 import { SipfError } from '../errors.ts';
 import type { Question, Sample, StepLabels, StepScores, StepTally } from '../records.ts';
+import { mean } from '../statistics/intervals.ts';
 import type { LabelOptions } from './label.ts';
+import type { ScoreOptions } from './score.ts';
 
+/** How hard labels are derived from tallies. */
 export type LabelRule = Pick<LabelOptions, 'delta' | 'closure' | 'ownWitness'>;
 
 /** A question with its samples so far, and their labels, latest last. */
@@ -20,6 +23,9 @@ export function latestLabels(labels: readonly StepLabels[]): Map<string, StepLab
 /**
  * Hard labels c_j = 1 if tally_j > delta, with the last step's label the outcome itself (docs/method.md, sections 1 and 5).
  * `closure: monotone` takes the max over the ROLLOUT labels of later steps: the path's own outcome joins it only with `ownWitness`.
+ * @throws SipfError 'bad-input' where the record's scan stopped too early to tell.
+ * @example
+ * const correct = hardLabels(record, { delta: 0, closure: 'monotone', ownWitness: false }); // [step] true or false
  */
 export function hardLabels(record: StepLabels, { delta, closure, ownWitness }: LabelRule): boolean[] {
   const last = record.steps.length - 1;
@@ -55,7 +61,12 @@ function isCorrect(
   return correct > delta;
 }
 
-/** Soft labels tally / K; the last step's is the outcome. Records of an early-stopped scan are an error: correct / run is no probability there. */
+/**
+ * Soft labels tally / K, `[step]` in [0, 1]; the last step's is the outcome.
+ * @throws SipfError 'bad-input' for a record of an early-stopped scan: correct / run is no probability there.
+ * @example
+ * const targets = softLabels(record); // [0.25, 0, 1]
+ */
 export function softLabels(record: StepLabels): number[] {
   const last = record.steps.length - 1;
   return record.steps.map(({ correct, run, stop }, j) => {
@@ -70,15 +81,20 @@ export function softLabels(record: StepLabels): number[] {
   });
 }
 
-export type PathScoreRule = 'mean' | 'min' | 'product' | 'last';
+/** How step scores make a path score; the paper takes the mean. */
+export type PathScoreRule = ScoreOptions['path'];
 
-/** r(path) from its step scores. */
+/**
+ * r(path) from its step scores.
+ * @example
+ * pathScore([0.5, 0.25, 1], 'min'); // 0.25
+ */
 export function pathScore(scores: readonly number[], rule: PathScoreRule): number {
   if (scores.length === 0) throw new Error('Expected at least one step score, got none.');
   if (rule === 'min') return Math.min(...scores);
   if (rule === 'product') return scores.reduce((product, score) => product * score, 1);
   if (rule === 'last') return scores[scores.length - 1] ?? 0;
-  return scores.reduce((sum, score) => sum + score, 0) / scores.length;
+  return mean(scores);
 }
 
 /** Path scores by sample id. A path that was too long to be scored has none. */

@@ -5,6 +5,7 @@ import type { LabelOptions } from './label.ts';
 /** By rollout index: right, wrong, null for an infrastructure error, undefined while it runs. */
 export type RolloutResults = readonly (boolean | null | undefined)[];
 
+/** A prefix's results so far, taken one after another. */
 export interface Scan {
   readonly state: 'done' | 'failed' | 'open';
   /** Results looked at, in the order of their indices: those that asking for one at a time would have asked for so far. */

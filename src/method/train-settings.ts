@@ -1,4 +1,4 @@
-// A stage's training section of the configuration -> the backend's TrainOptions. Leaves the objective and the rows to the stage.
+// A stage's training section of the configuration -> the backend's TrainOptions.
 
 import { z } from 'zod';
 import type { TrainExample, TrainOptions } from '../backend.ts';
@@ -13,6 +13,7 @@ function isLayerName(target: string): boolean {
   return LAYERS.includes(target.slice(target.lastIndexOf('.') + 1));
 }
 
+/** Low-rank factors beside frozen weights (LoRA, Hu et al. 2021). */
 export const LoraSettings = z.strictObject({
   rank: described(
     z.number().int().positive().max(MOST.rank).default(16),
@@ -134,6 +135,7 @@ export function stepsForTokens(tokens: number, rows: number, rowTokens: number, 
   return Math.max(1, Math.round(tokens / Math.max(perStep, 1)));
 }
 
+/** The backend's options for one training; `maxSteps` takes the place of that setting. */
 export function trainOptions(
   settings: TrainSettings,
   objective: Objective,

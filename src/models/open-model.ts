@@ -11,7 +11,7 @@ import { type AdapterFiles, adapterHash, readAdapter } from './files/adapter-fil
 import { type ModelFiles, openModelFiles } from './files/model-files.ts';
 import { checkVocabulary, loadTokenizer, type Tokenizer } from './tokenizer/tokenizer.ts';
 import { checkWeights } from './weights/check-weights.ts';
-import { HeldWeights, holdingFor } from './weights/held-weights.ts';
+import { feedingFor, GraphWeights } from './weights/graph-weights.ts';
 import { mergeWeights } from './weights/merged-weights.ts';
 
 /** A model whose weights are not read yet. */
@@ -56,16 +56,20 @@ export async function openModel(given: ModelSource, options: CacheOptions = {}):
 /** A model's graph and its weights. Disposing deletes merged weights: programs made of them go first. */
 export interface ModelWeights extends AsyncDisposable {
   readonly decoder: Decoder;
-  readonly held: HeldWeights;
+  readonly values: GraphWeights;
 }
 
 /** Weights with the adapter merged in. @throws SipfError where the sum is no number, or the disk refuses. */
 export async function openWeights(engine: Engine, model: OpenModel, options: CacheOptions = {}): Promise<ModelWeights> {
   const merged = await mergeWeights(engine, model, options);
+  const values = new GraphWeights(engine, merged.slices, feedingFor(engine.provider, merged.slices));
   return {
     decoder: model.decoder,
-    held: new HeldWeights(merged.slices, holdingFor(engine.provider, merged.slices)),
-    [Symbol.asyncDispose]: () => merged[Symbol.asyncDispose](),
+    values,
+    async [Symbol.asyncDispose]() {
+      values[Symbol.dispose]();
+      await merged[Symbol.asyncDispose]();
+    },
   };
 }
 

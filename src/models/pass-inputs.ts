@@ -2,7 +2,8 @@
 import { cast, concat, less, mul, reshape, where } from '../engine/build.ts';
 import type { Graph, Tensor } from '../engine/graph.ts';
 import { int64 } from '../engine/host-arrays.ts';
-import type { HostArray } from '../engine/runtime/session.ts';
+import { PlacedArrays } from '../engine/placed-arrays.ts';
+import type { Engine, Feeds, HostArray } from '../engine/runtime/session.ts';
 import type { DecoderConfig } from './architectures/architecture.ts';
 import { HIDDEN, type KeyValue, type RopeTable } from './architectures/attention.ts';
 import { ropeTables } from './architectures/rope.ts';
@@ -91,61 +92,79 @@ export interface PassShape {
   readonly past?: number;
 }
 
-/** A pass's arrays by the names of declareInputs, cached keys and values aside. RoPE tables are kept, and grown by doubling. */
-export class PassInputs {
-  readonly #frequencies: readonly Float32Array[];
+/**
+ * A pass's arrays by the names of declareInputs, RoPE tables and cached tokens aside. Columns that hold no token have id and position 0 and see
+ * nothing.
+ */
+export function passInputs({ batch, seq, past = 0 }: PassShape, placed: readonly Placed[]): Record<string, HostArray> {
+  const ids = new Int32Array(batch * seq);
+  const positions = new Int32Array(batch * seq);
+  const width = past + seq;
+  const bias = new Float32Array(batch * seq * width).fill(HIDDEN);
+  for (const { row, offset, past: cached = 0, ...tokens } of placed) {
+    for (const { id, column, position, start } of tokensOf(tokens)) {
+      const token = row * seq + offset + column;
+      ids[token] = id;
+      positions[token] = cached + position;
+      const first = token * width;
+      const own = first + past + offset;
+      bias.fill(0, first, first + cached);
+      bias.fill(0, own, own + Math.min(tokens.prompt.length, column + 1));
+      bias.fill(0, own + start, own + column + 1);
+    }
+  }
+  return {
+    ids: { data: int64(ids), shape: [batch, seq] },
+    positions: { data: int64(positions), shape: [batch, seq] },
+    bias: { data: bias, shape: [batch, 1, seq, width] },
+    columns: { data: Float32Array.from({ length: past }, (_, n) => n), shape: [past] },
+  };
+}
+
+/** declareStep's arrays, RoPE tables and the cache's aside: one token a row, each behind as many cached ones. */
+export function stepInputs(tokens: readonly number[], lengths: readonly number[]): Record<string, HostArray> {
+  const column = (values: readonly number[]) => ({ data: int64(values), shape: [values.length, 1] });
+  return { ids: column(tokens), positions: column(lengths) };
+}
+
+/** Tables for positions below `length`, by the names of declareInputs. */
+export function ropeInputs({ ropes }: Pick<DecoderConfig, 'ropes'>, length: number): Record<string, HostArray> {
+  const tables: Record<string, HostArray> = {};
+  for (const [n, frequencies] of ropes.entries()) {
+    const { cos, sin } = ropeTables(frequencies, length);
+    const shape = [length, frequencies.length];
+    tables[ropeInput('cos', n)] = { data: cos, shape };
+    tables[ropeInput('sin', n)] = { data: sin, shape };
+  }
+  return tables;
+}
+
+/** RoPE tables kept where the provider computes, and grown by doubling. */
+export class RopeTables implements Disposable {
+  readonly #config: Pick<DecoderConfig, 'ropes'>;
+  readonly #placed: PlacedArrays;
   #length = 0;
-  #tables: Record<string, HostArray> = {};
+  #tables: Feeds = {};
 
-  constructor({ ropes }: Pick<DecoderConfig, 'ropes'>) {
-    this.#frequencies = ropes;
+  constructor(engine: Pick<Engine, 'place'>, config: Pick<DecoderConfig, 'ropes'>) {
+    this.#config = config;
+    this.#placed = new PlacedArrays(engine);
   }
 
-  /** Columns that hold no token have id and position 0 and see nothing. */
-  of({ batch, seq, past = 0 }: PassShape, placed: readonly Placed[]): Record<string, HostArray> {
-    const ids = new Int32Array(batch * seq);
-    const positions = new Int32Array(batch * seq);
-    const width = past + seq;
-    const bias = new Float32Array(batch * seq * width).fill(HIDDEN);
-    for (const { row, offset, past: cached = 0, ...tokens } of placed) {
-      for (const { id, column, position, start } of tokensOf(tokens)) {
-        const token = row * seq + offset + column;
-        ids[token] = id;
-        positions[token] = cached + position;
-        const first = token * width;
-        const own = first + past + offset;
-        bias.fill(0, first, first + cached);
-        bias.fill(0, own, own + Math.min(tokens.prompt.length, column + 1));
-        bias.fill(0, own + start, own + column + 1);
-      }
-    }
-    return {
-      ids: { data: int64(ids), shape: [batch, seq] },
-      positions: { data: int64(positions), shape: [batch, seq] },
-      bias: { data: bias, shape: [batch, 1, seq, width] },
-      columns: { data: Float32Array.from({ length: past }, (_, n) => n), shape: [past] },
-      // The runtime wants tables as long as a row, though no position gets there.
-      ...this.#tablesOf(seq + Math.max(0, ...placed.map(({ past: cached = 0 }) => cached))),
-    };
-  }
-
-  /** declareStep's arrays: one token a row, each behind as many cached ones. `columns` is the cache's. */
-  step(tokens: readonly number[], lengths: readonly number[]): Record<string, HostArray> {
-    const column = (values: readonly number[]) => ({ data: int64(values), shape: [values.length, 1] });
-    return { ids: column(tokens), positions: column(lengths), ...this.#tablesOf(Math.max(...lengths) + 1) };
-  }
-
-  #tablesOf(length: number): Record<string, HostArray> {
-    if (length <= this.#length) return this.#tables;
-    this.#length = Math.max(length, 2 * this.#length, 512);
-    this.#tables = {};
-    for (const [n, frequencies] of this.#frequencies.entries()) {
-      const { cos, sin } = ropeTables(frequencies, this.#length);
-      const shape = [this.#length, frequencies.length];
-      this.#tables[ropeInput('cos', n)] = { data: cos, shape };
-      this.#tables[ropeInput('sin', n)] = { data: sin, shape };
-    }
+  /** For rows of `seq` tokens behind at most `past`: the runtime wants tables as long as a row, though no position gets there. */
+  async upTo(seq: number, past = 0): Promise<Feeds> {
+    if (seq + past <= this.#length) return this.#tables;
+    this.#length = Math.max(seq + past, 2 * this.#length, 512);
+    this.#placed[Symbol.dispose]();
+    const host = Object.entries(ropeInputs(this.#config, this.#length));
+    const placed = host.map(async ([name, array]) => [name, await this.#placed.of(name, () => array)] as const);
+    this.#tables = Object.fromEntries(await Promise.all(placed));
     return this.#tables;
+  }
+
+  [Symbol.dispose](): void {
+    this.#placed[Symbol.dispose]();
+    this.#length = 0;
   }
 }
 

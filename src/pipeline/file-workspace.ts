@@ -1,13 +1,14 @@
 // Files of a command line as the workspace of one stage: records that somebody names, and one output.
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Backend, Policy, ProcessRewardModel } from '../backend.ts';
 import { SipfError } from '../errors.ts';
 import { nodeDisk, replaceFile } from '../io/files.ts';
+import { readAllRows } from '../io/jsonl.ts';
 import type { Checkpoint, ModelSource, PreferencePair, Question, Sample, StepLabels, StepScores } from '../records.ts';
 import type { Counts } from '../reports.ts';
-import { collectUnits } from '../run/collect.ts';
+import { collectUnits, type UnitWork } from '../run/collect.ts';
 import type { OnProgress } from '../run/events.ts';
-import type { Group, RecordsName, Training, Workspace } from './workspace.ts';
+import type { Group, Place, RecordsName, Training, Workspace } from './workspace.ts';
 
 /** Records by question id, and what names the files that they are from. */
 export interface FileRecords {
@@ -49,6 +50,7 @@ export class FileWorkspace implements Workspace, AsyncDisposable {
   readonly #args: FileWorkspaceArgs;
   readonly #policies = new Map<Checkpoint, Policy>();
   readonly #prms = new Map<Checkpoint, ProcessRewardModel>();
+  readonly #prepared: string[] = [];
 
   constructor(args: FileWorkspaceArgs) {
     this.#args = args;
@@ -109,21 +111,35 @@ export class FileWorkspace implements Workspace, AsyncDisposable {
 
   collect: Workspace['collect'] = async (work) => {
     const { out, listener } = this.#args;
+    listener.resumes('Finished work is kept beside --out: the same command continues.');
+    const counts = await this.#collectInto(out, work);
+    await nodeDisk.remove(`${out}.journal`);
+    return counts;
+  };
+
+  /** Kept in the folder of the training's checkpoints until it has finished. */
+  prepare: Workspace['prepare'] = async (work, schema) => {
+    const { out, listener } = this.#args;
+    listener.resumes('Finished work is kept in --out: the same command continues.');
+    const file = join(out, 'checkpoint', `${work.stage.name}.jsonl`);
+    const counts = await this.#collectInto(file, work);
+    const rows = await readAllRows(file, schema, this.signal);
+    this.#prepared.push(file, `${file}.journal`);
+    return { records: rows.map(({ value }) => value), counts };
+  };
+
+  async #collectInto<U, C extends AsyncDisposable>(out: string, work: UnitWork<U, C> & Place): Promise<Counts> {
     const { name: stage, iteration } = work.stage;
     await nodeDisk.makeFolder(dirname(out));
-    listener.resumes('Finished work is kept beside --out: the same command continues.');
-    const journal = `${out}.journal`;
-    const counts = await collectUnits(work, {
+    return collectUnits(work, {
       disk: nodeDisk,
-      journal,
+      journal: `${out}.journal`,
       out,
       inputs: work.inputs,
       signal: this.signal,
-      onProgress: (progress) => listener.onProgress({ stage, iteration, ...progress }),
+      onProgress: (progress) => this.#args.listener.onProgress({ stage, iteration, ...progress }),
     });
-    await nodeDisk.remove(journal);
-    return counts;
-  };
+  }
 
   write: Workspace['write'] = async ({ all, nothing }) => {
     const { out } = this.#args;
@@ -156,6 +172,7 @@ export class FileWorkspace implements Workspace, AsyncDisposable {
 
   train: Workspace['train'] = async ({ body }) => {
     this.training = await body(this.#args.out);
+    for (const file of this.#prepared) await nodeDisk.remove(file);
     const { result, examples, counts } = this.training;
     const steps = result.steps.length;
     const checkpoint = checkpointAt(result.source, result.hash);

@@ -2,9 +2,9 @@
 
 import type { z } from 'zod';
 import type { Backend } from '../backend.ts';
-import { type PreferencePair, type Question, Sample, StepLabels, StepScores } from '../records.ts';
+import { readRecords } from '../io/jsonl.ts';
+import { type Question, Sample, StepLabels, StepScores } from '../records.ts';
 import { Counts, Trained } from '../reports.ts';
-import { readRecords } from '../run/journal.ts';
 import type { Run } from '../run/run.ts';
 import { joinQuestions } from '../run/units.ts';
 import { checkpointOf, type OutsideModels, sourceOf } from './models.ts';
@@ -49,11 +49,7 @@ export function runWorkspace({ run, backend, outside, questions }: RunWorkspaceA
         scores: scores ? [read('4-scores', to, StepScores)] : [],
       });
     },
-    async pairs(k) {
-      const pairs: PreferencePair[] = [];
-      for await (const pair of read('5-pairs', k, RECORDS['5-pairs'])) pairs.push(pair);
-      return pairs;
-    },
+    pairs: (k) => allOf(read('5-pairs', k, RECORDS['5-pairs'])),
     hashes: (name, k) => Promise.all(rounds(1, k).map((i) => hash(name, i))),
     hash,
     source,
@@ -67,6 +63,11 @@ export function runWorkspace({ run, backend, outside, questions }: RunWorkspaceA
       return backend.train(job, onStep, { signal: run.signal });
     },
     collect: (work) => run.collect({ ...work, file: `${work.stage.name}.jsonl` }),
+    async prepare(work, schema) {
+      const file = `${work.stage.name}.jsonl`;
+      const counts = await run.collect({ ...work, file });
+      return { records: await allOf(readRecords(run.path(work.stage.folder, file), schema)), counts };
+    },
     write: ({ stage, inputs, all }) => {
       const file = `${stage.name}.jsonl`;
       const body = async () => {
@@ -86,6 +87,12 @@ export function runWorkspace({ run, backend, outside, questions }: RunWorkspaceA
     warn: (message, stage) => run.warn(message, stage),
     nameOf: ({ folder, name }) => `${folder}/${name}`,
   };
+}
+
+async function allOf<T>(records: AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = [];
+  for await (const record of records) all.push(record);
+  return all;
 }
 
 /** from .. to */

@@ -62,6 +62,11 @@ export interface WholeWork extends Place {
   readonly nothing: () => string;
 }
 
+export interface Prepared<R> {
+  readonly records: readonly R[];
+  readonly counts: Counts;
+}
+
 /** What a training gave, before a workspace names the model. */
 export interface Training {
   readonly result: TrainResult;
@@ -96,6 +101,8 @@ export interface Workspace {
 
   /** Runs units of work, each kept as soon as it is done, and writes their records. Returns the summed counts. */
   collect<U, C extends AsyncDisposable>(work: UnitWork<U, C> & Place): Promise<Counts>;
+  /** The same for numbers on the way to a stage's output, which are read back. */
+  prepare<U, C extends AsyncDisposable, R>(work: UnitWork<U, C> & Place, schema: z.ZodType<R>): Promise<Prepared<R>>;
   /** Writes records that come all at once. Returns what was counted. */
   write(work: WholeWork): Promise<Counts>;
   train(work: TrainWork): Promise<Trained>;

@@ -1,6 +1,7 @@
-// Scores of paths that are good or not, by question -> the within-question area under the ROC curve.
+// Scores of good and bad paths, by question -> the within-question area under the ROC curve.
 import { type BootstrapOptions, bootstrap, type Figure, sum } from './intervals.ts';
 
+/** A score, and whether what it was given to is good. */
 export interface Scored {
   readonly score: number;
   readonly positive: boolean;
@@ -23,7 +24,8 @@ function orderedPairs(group: readonly Scored[]): { wins: number; pairs: number }
 
 /**
  * Area under the ROC curve over the pairs WITHIN each group (paths of one question), pooled, with a bootstrap over groups. Groups of one
- * kind have no pairs and do not count in `n`. null where no group, or only one, has a pair. Throws RangeError for a score that is NaN.
+ * kind have no pairs and do not count in `n`. null where no group, or only one, has a pair.
+ * @throws RangeError for a score that is NaN.
  */
 export function withinGroupAuc(groups: readonly (readonly Scored[])[], options: BootstrapOptions): Figure | null {
   if (groups.some((group) => group.some(({ score }) => Number.isNaN(score)))) {

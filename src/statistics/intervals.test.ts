@@ -1,10 +1,7 @@
-// Textbook and hand-made cases -> checks of intervals, tests, areas and reliability.
+// Textbook and hand-made cases -> checks of intervals and paired tests.
 import { expect, test } from 'vitest';
 import { createRandom } from '../random.ts';
-import { withinGroupAuc } from './auc.ts';
 import { bootstrap, pairedDifference, wilson } from './intervals.ts';
-import { firstErrorAccuracy, firstErrorAt, firstErrorF1, stepAccuracy } from './prm-figures.ts';
-import { reliability } from './reliability.ts';
 
 const random = () => createRandom('test');
 
@@ -52,33 +49,6 @@ test('paired difference: sign, size and interval', () => {
   expect(() => pairedDifference([true], [])).toThrow(/got 1 and 0/);
 });
 
-test('the area counts pairs within a group only, ties half', () => {
-  const p = (score: number, positive: boolean) => ({ score, positive });
-  const groups = [
-    [p(0.9, true), p(0.1, false), p(0.5, false)], // 2 of 2
-    [p(0.2, true), p(0.8, false), p(0.2, false)], // 0.5 of 2
-    [p(0.99, false), p(0.98, false)], // no pair: a pooled area would suffer
-  ];
-  const auc = withinGroupAuc(groups, { random: random() });
-  expect(auc?.value).toBe(2.5 / 4);
-  expect(auc?.n).toBe(2);
-  expect(auc?.ci95).toEqual([0.25, 1]);
-  expect(withinGroupAuc([[p(1, true)]], { random: random() })).toBe(null);
-  expect(() => withinGroupAuc([[p(Number.NaN, true)]], { random: random() })).toThrow(/NaN/);
-});
-
-test('the area of chance is one half and its interval says so; seeds repeat', () => {
-  const draw = createRandom('scores');
-  const groups = Array.from({ length: 200 }, () =>
-    Array.from({ length: 8 }, () => ({ score: draw.next(), positive: draw.next() < 0.4 })),
-  );
-  const auc = withinGroupAuc(groups, { random: random() });
-  expect(auc!.ci95[0]).toBeLessThan(0.5);
-  expect(auc!.ci95[1]).toBeGreaterThan(0.5);
-  expect(auc!.ci95[1] - auc!.ci95[0]).toBeLessThan(0.08);
-  expect(withinGroupAuc(groups, { random: random() })).toEqual(auc);
-});
-
 test('the bootstrap interval of a mean is about the normal one', () => {
   const draw = createRandom('mean');
   const values = Array.from({ length: 400 }, () => draw.next());
@@ -89,46 +59,14 @@ test('the bootstrap interval of a mean is about the normal one', () => {
   expect((hi - lo) / 2 / half).toBeLessThan(1.12);
 });
 
-test('step accuracy and first errors', () => {
-  const p = (score: number, positive: boolean) => ({ score, positive });
-  expect(stepAccuracy([[p(0.5, true), p(0.4, true)], [p(0.1, false)], []], { random: random() })?.value).toBeCloseTo(
-    2 / 3,
-  );
-  expect(firstErrorAt([0.9, 0.5, 0.4, 0.1])).toBe(2);
-  expect(firstErrorAt([0.9])).toBe(-1);
-  const paths = [
-    { predicted: 1, label: 1 },
-    { predicted: 0, label: 1 },
-    { predicted: -1, label: 2 },
-    { predicted: 3, label: 3 },
-    { predicted: -1, label: -1 },
-    { predicted: 2, label: -1 },
-    { predicted: -1, label: -1 },
-  ];
-  const found = firstErrorAccuracy(paths);
-  expect(found.wrong).toMatchObject({ value: 0.5, n: 4 });
-  expect(found.right).toMatchObject({ value: 2 / 3, n: 3 });
-  expect(found.f1).toBeCloseTo((2 * 0.5 * (2 / 3)) / (0.5 + 2 / 3), 12);
-  expect(firstErrorAccuracy(paths.slice(0, 4)).f1).toBe(null);
-  expect(
-    firstErrorF1(
-      paths.map((path) => [path]),
-      { random: random() },
-    )?.value,
-  ).toBe(found.f1);
-});
-
-test('reliability: bins and expected error by hand', () => {
-  const result = reliability([
-    { score: 0.95, target: 1 },
-    { score: 1, target: 0 },
-    { score: 0.05, target: 0 },
-    { score: 0.15, target: 0.5 },
-  ]);
-  expect(result.bins).toHaveLength(10);
-  expect(result.bins[9]).toMatchObject({ n: 2, score: 0.975, frequency: 0.5 });
-  expect(result.bins[5]).toMatchObject({ n: 0, score: null, frequency: null });
-  expect(result.ece).toBeCloseTo((0.95 + 0.05 + 0.35) / 4, 12);
-  expect(reliability([]).ece).toBe(null);
-  expect(() => reliability([{ score: Number.NaN, target: 0 }])).toThrow(/NaN/);
+test('a paired difference changes its sign, and nothing else, with the order of the models', () => {
+  const draw = createRandom('pairs');
+  for (let round = 0; round < 50; round += 1) {
+    const [a, b] = [0, 1].map(() => Array.from({ length: 40 }, () => draw.next() < 0.6)) as [boolean[], boolean[]];
+    const [one, other] = [pairedDifference(a, b), pairedDifference(b, a)];
+    expect(one.difference).toBeCloseTo(-other.difference, 12);
+    expect(one.ci95[0]).toBeCloseTo(-other.ci95[1], 12);
+    expect(one.pValue).toBe(other.pValue);
+    expect(one.ci95[0] <= one.difference && one.difference <= one.ci95[1]).toBe(true);
+  }
 });

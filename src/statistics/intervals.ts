@@ -1,6 +1,7 @@
 // Outcomes of questions -> proportions, differences and means with 95 % intervals.
 import type { Random } from '../random.ts';
 
+/** Lower and upper end. */
 export type Interval = [number, number];
 
 /** A figure with its 95 % interval; `n` is what the interval is over (questions, unless said otherwise). */
@@ -15,6 +16,9 @@ const Z = 1.959963984540054;
 
 /** 0 for an empty list. */
 export const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
+
+/** NaN for an empty list. */
+export const mean = (values: readonly number[]): number => sum(values) / values.length;
 
 /** Wilson's 95 % score interval of a proportion (Wilson 1927). No observations: [0, 1]. */
 export function wilson(correct: number, n: number): Interval {
@@ -37,6 +41,7 @@ function binomialHalfTail(k: number, n: number): number {
   return Math.min(1, total);
 }
 
+/** Two models on the same questions. */
 export interface PairedDifference {
   /** Accuracy of `a` minus accuracy of `b`. */
   difference: number;
@@ -49,7 +54,10 @@ export interface PairedDifference {
   n: number;
 }
 
-/** Two models on the same questions, `a[i]` and `b[i]` being right on question i. Throws RangeError where the lengths differ. */
+/**
+ * The difference of two models on the same questions: `a[i]` and `b[i]` say who is right on question i.
+ * @throws RangeError where the lengths differ.
+ */
 export function pairedDifference(a: readonly boolean[], b: readonly boolean[]): PairedDifference {
   if (a.length !== b.length)
     throw new RangeError(`Expected as many outcomes of both, got ${a.length} and ${b.length}.`);
@@ -68,6 +76,7 @@ export function pairedDifference(a: readonly boolean[], b: readonly boolean[]): 
   };
 }
 
+/** Where resamples come from, and how many (default 1,000). */
 export interface BootstrapOptions {
   readonly random: Random;
   readonly resamples?: number;
@@ -115,7 +124,7 @@ export function stratifiedMean(
   }
   means.sort((a, b) => a - b);
   return {
-    value: sum(strata.map((values) => sum(values) / values.length)) / strata.length,
+    value: mean(strata.map(mean)),
     ci95: [quantile(means, 0.025), quantile(means, 0.975)],
     n: sum(strata.map(({ length }) => length)),
   };

@@ -1,11 +1,14 @@
-// How many of each question's samples are right -> pass@k with its interval. Leaves drawing and judging samples to sample-answers.ts.
+// How many of each question's samples are right -> pass@k with its interval.
 import { createRandom } from '../random.ts';
 import type { Outcome } from '../records.ts';
-import { bootstrap, type Figure } from './intervals.ts';
+import { bootstrap, type Figure, mean } from './intervals.ts';
 
 /**
  * Unbiased estimate of the chance that at least one of k samples is right, from n samples of which `correct` are (Chen et al. 2021, eq. 1):
- * 1 - C(n - correct, k) / C(n, k), as a product, which neither over- nor underflows. Throws RangeError unless 1 <= k <= n and 0 <= correct <= n.
+ * 1 - C(n - correct, k) / C(n, k), as a product, which neither over- nor underflows.
+ * @throws RangeError unless 1 <= k <= n and 0 <= correct <= n.
+ * @example
+ * passAt(20, 5, 1); // 0.25
  */
 export function passAt(n: number, correct: number, k: number): number {
   const whole = [n, correct, k].every(Number.isInteger);
@@ -31,16 +34,19 @@ export function triesOf(samples: Iterable<{ readonly questionId: string; readonl
   return [...tries.values()];
 }
 
-/** One question's samples; those that could not be judged are in neither number. */
+/** One question's samples. Those with an error are in neither number. */
 export interface Tries {
   readonly n: number;
   readonly correct: number;
 }
 
-/** Mean pass@k over questions with a percentile bootstrap over them; questions with fewer than k judged samples are left out. null: fewer than two. */
+/**
+ * Mean pass@k over questions with a percentile bootstrap over them. Questions with fewer than k graded samples are left out. null: fewer than two.
+ * @example
+ * passAtFigure([{ n: 20, correct: 5 }, { n: 20, correct: 0 }], 10);
+ */
 export function passAtFigure(questions: readonly Tries[], k: number): Figure | null {
   const values = questions.filter(({ n }) => n >= k).map(({ n, correct }) => passAt(n, correct, k));
-  const mean = (some: readonly number[]): number => some.reduce((sum, value) => sum + value, 0) / some.length;
   const ci95 = bootstrap(values, mean, { random: createRandom(`pass@${k}`) });
   return ci95 === null ? null : { value: mean(values), ci95, n: values.length };
 }

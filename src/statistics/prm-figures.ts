@@ -1,4 +1,4 @@
-// Step scores, labels and true steps of held-out paths -> how good the scores are, beside cheap scorers.
+// Step scores, labels and true steps of held-out paths -> how good the scores are.
 import { createRandom } from '../random.ts';
 import type { Estimate, ScoreFigures } from '../reports.ts';
 import { type Scored, withinGroupAuc } from './auc.ts';
@@ -132,12 +132,14 @@ export function firstErrorAt(scores: readonly number[], threshold = 0.5): number
   return scores.findIndex((score) => score < threshold);
 }
 
+/** Where the first error of one path is, and where it is said to be. */
 export interface FirstError {
   /** Index of the first step said to be wrong; -1: none. */
   readonly predicted: number;
   readonly label: number;
 }
 
+/** How well the first error is found. */
 export interface FirstErrorAccuracy {
   /** On paths with an error: the share where its very place was found. null: no such path. */
   wrong: { value: number; ci95: Interval; n: number } | null;

@@ -1,6 +1,7 @@
 // Scores and what they should have been -> reliability bins and the expected calibration error.
 import { sum } from './intervals.ts';
 
+/** Points whose score is in one bin. */
 export interface ReliabilityBin {
   readonly from: number;
   readonly to: number;
@@ -10,13 +11,17 @@ export interface ReliabilityBin {
   readonly frequency: number | null;
 }
 
+/** How well scores agree with what they should have been. */
 export interface Reliability {
   /** Expected calibration error: mean over points of |score - frequency| of their bin. null without points. */
   readonly ece: number | null;
   readonly bins: readonly ReliabilityBin[];
 }
 
-/** Reliability over equal-width bins of [0, 1]; the last bin includes 1. Targets may be soft. */
+/**
+ * Reliability over equal-width bins of [0, 1]; the last bin includes 1. Targets may be soft.
+ * @throws RangeError for a score that is NaN.
+ */
 export function reliability(points: readonly { score: number; target: number }[], bins = 10): Reliability {
   const cells = Array.from({ length: bins }, () => ({ n: 0, score: 0, target: 0 }));
   for (const { score, target } of points) {

@@ -14,7 +14,7 @@ import type { Trainee, TraineeArgs } from './trainee.ts';
  * @param weights where training starts: the source's, its adapter merged in.
  */
 export function fullTrainee(
-  { model, objective, holding, options: { seed } }: TraineeArgs,
+  { model, objective, feeding, options: { seed } }: TraineeArgs,
   weights: ReadonlyMap<string, WeightSlice>,
   cache: CacheOptions,
 ): Trainee {
@@ -23,7 +23,7 @@ export function fullTrainee(
   const shapes = new Map([...files.shapes].filter(([name]) => !isHead(name)));
   if (prm) for (const [name, shape] of headShapes(model)) shapes.set(name, shape);
   return {
-    keep: holding === 'fed',
+    keep: feeding === 'fed',
     bind(graph) {
       const parameters = new FedParameters(graph, shapes);
       return { parameters, trained: () => parameters.inputs, fixed: async () => ({}) };
@@ -37,6 +37,7 @@ export function fullTrainee(
       const config = prm ? classifierConfig(model) : policyConfig(model);
       return writeModelFolder(folder, { config, tensors, tokenizerFrom: files.path }, cache);
     },
+    async [Symbol.asyncDispose]() {},
   };
 }
 

@@ -2,7 +2,8 @@
 import { relative, resolve } from 'node:path';
 import type { LoraOptions } from '../backend.ts';
 import type { Graph, Tensor, WeightSlice } from '../engine/graph.ts';
-import type { HostArray } from '../engine/runtime/session.ts';
+import { PlacedArrays } from '../engine/placed-arrays.ts';
+import type { Feeds, Value } from '../engine/runtime/session.ts';
 import { SipfError } from '../errors.ts';
 import { exists } from '../io/file-bytes.ts';
 import { HEAD } from '../models/architectures/output-head.ts';
@@ -11,7 +12,7 @@ import { type AdapterFiles, adapterScale, type LoraFactors, writeAdapter } from 
 import { readTensor } from '../models/files/safetensors.ts';
 import type { OpenModel } from '../models/open-model.ts';
 import { declaredWeights } from '../models/weights/declared-weights.ts';
-import { HeldWeights } from '../models/weights/held-weights.ts';
+import { GraphWeights } from '../models/weights/graph-weights.ts';
 import { isTarget, LoraParameters } from '../models/weights/lora.ts';
 import { type ScaledFactors, stackFactors } from '../models/weights/stack-factors.ts';
 import { freshHead, headShapes, isHead } from './prm-start.ts';
@@ -56,7 +57,7 @@ class WithHead implements Parameters {
  * and the result is one adapter that holds both (rank: the sum; scale: 1).
  */
 export function loraTrainee(
-  { model, objective, holding, options: { seed } }: TraineeArgs,
+  { engine, model, objective, feeding, options: { seed } }: TraineeArgs,
   lora: LoraOptions,
   weights: ReadonlyMap<string, WeightSlice>,
 ): Trainee {
@@ -68,14 +69,14 @@ export function loraTrainee(
   const sameShape = adapter !== null && isShape(adapter, lora, modules);
   const below = sameShape ? null : adapter;
   const shape = { rank: lora.rank, scale: lora.alpha / lora.rank, targets: lora.targets, dropout: lora.dropout };
-  const held = new HeldWeights(weights, holding);
+  const frozen = new GraphWeights(engine, weights, feeding);
+  const placed = new PlacedArrays(engine);
   return {
-    keep: holding === 'fed',
+    keep: feeding === 'fed',
     bind(graph, noise) {
-      const bound = held.bind(graph);
-      const frozen = bound.parameters;
+      const bound = frozen.bind(graph);
       const head = new FedParameters(graph, prm ? headShapes(model) : new Map());
-      const base = prm ? new WithHead(frozen, head) : frozen;
+      const base = prm ? new WithHead(bound.parameters, head) : bound.parameters;
       const inner = below === null ? null : new LoraParameters(base, frozenShape(below));
       const outer = new LoraParameters(inner ?? base, shape, noise ? { noise } : undefined);
       return {
@@ -83,7 +84,7 @@ export function loraTrainee(
         trained: () => new Map([...outer.inputs, ...head.inputs]),
         fixed: async () => ({
           ...(await bound.feeds()),
-          ...(inner && below ? fixedFeeds(inner, below) : {}),
+          ...(inner && below ? await fixedFeeds(inner, below, placed) : {}),
         }),
       };
     },
@@ -99,6 +100,10 @@ export function loraTrainee(
     async write(folder, values) {
       const baseModel = await nameOf(model.source.model, folder);
       return writeAdapter(folder, adapterOf(values, { baseModel, lora, below, prm }));
+    },
+    async [Symbol.asyncDispose]() {
+      frozen[Symbol.dispose]();
+      placed[Symbol.dispose]();
     },
   };
 }
@@ -149,14 +154,14 @@ function factorsOf(name: string): [module: string, half: 'a' | 'b'] {
   return [module, half === 'A' ? 'a' : 'b'];
 }
 
-function fixedFeeds(inner: LoraParameters, adapter: AdapterFiles): Record<string, HostArray> {
-  return Object.fromEntries(
-    [...inner.inputs].map(([name, input]) => {
-      const [module, half] = factorsOf(name);
-      const data = (adapter.tensors.get(module) as LoraFactors)[half];
-      return [input.name, { data, shape: input.shape.map(Number) }];
-    }),
-  );
+async function fixedFeeds(inner: LoraParameters, adapter: AdapterFiles, placed: PlacedArrays): Promise<Feeds> {
+  const feeds: Record<string, Value> = {};
+  for (const [name, input] of inner.inputs) {
+    const [module, half] = factorsOf(name);
+    const data = (adapter.tensors.get(module) as LoraFactors)[half];
+    feeds[input.name] = await placed.of(name, () => ({ data, shape: input.shape.map(Number) }));
+  }
+  return feeds;
 }
 
 /** PEFT's start: A uniform in +-1 / sqrt(in) (kaiming_uniform with a = sqrt 5), B zero. */

@@ -1,16 +1,17 @@
 // A trainee and an objective -> one compiled graph of a whole pass: loss, figures and the gradient of every trained tensor.
 import { gradients } from '../engine/backward.ts';
 import { Graph, type Tensor } from '../engine/graph.ts';
-import type { Engine, HostArray, Program } from '../engine/runtime/session.ts';
+import type { Engine, Feeds, HostArray, Program } from '../engine/runtime/session.ts';
 import { type Decoder, decode } from '../models/architectures/architecture.ts';
-import { declareInputs, PassInputs } from '../models/pass-inputs.ts';
-import type { Feeds, Loss } from '../objectives/objective.ts';
+import { declareInputs, passInputs, RopeTables } from '../models/pass-inputs.ts';
+import type { Loss } from '../objectives/objective.ts';
 import { keyedUniform } from '../random.ts';
 import type { Pass } from './batches.ts';
 import { activationBytes } from './cost.ts';
 import { FlatLayout } from './flat-weights.ts';
 import { lossContext } from './loss-context.ts';
 import type { StepPass } from './placed.ts';
+import type { TrainingState } from './state.ts';
 import type { Trainee } from './trainee.ts';
 
 export interface PassResult {
@@ -69,7 +70,11 @@ async function compilePass(
     ...named('gradient', derivatives),
     ...named('figure', Object.values(built.figures)),
   };
-  const program = await engine.compile(graph, outputs, { prepack: false, keep: trainee.keep });
+  const program = await engine.compile(graph, outputs, {
+    prepack: false,
+    keep: trainee.keep,
+    stay: derivatives.map((_, n) => `gradient.${n}`),
+  });
   const figures = Object.keys(built.figures);
   return { program, layout, inputs: tensors.map(({ name }) => name), figures, fixed: await bound.fixed() };
 }
@@ -82,12 +87,12 @@ export class TrainingProgram implements AsyncDisposable {
   readonly #args: TrainingProgramArgs;
   readonly #whole: CompiledPass;
   readonly #saving = new Map<string, CompiledPass>();
-  readonly #inputs: PassInputs;
+  readonly #ropes: RopeTables;
 
   private constructor(args: TrainingProgramArgs, whole: CompiledPass) {
     this.#args = args;
     this.#whole = whole;
-    this.#inputs = new PassInputs(args.decoder.config);
+    this.#ropes = new RopeTables(args.engine, args.decoder.config);
   }
 
   static async compile(args: TrainingProgramArgs): Promise<TrainingProgram> {
@@ -117,35 +122,30 @@ export class TrainingProgram implements AsyncDisposable {
   }
 
   /**
-   * Runs one pass and puts its gradient into `gradient` (added to what is there where `accumulate`).
+   * Runs one pass on the state's parameters, and gives the state its gradients.
+   * @param first whether it is the first pass of its step.
    * @param dropoutKey names the pass; its dropout depends on nothing else.
    */
   async run(
     of: StepPass,
-    params: Float32Array,
-    gradient: Float32Array,
-    { accumulate, dropoutKey }: { accumulate: boolean; dropoutKey: string },
+    state: TrainingState,
+    { first, dropoutKey }: { first: boolean; dropoutKey: string },
   ): Promise<PassResult> {
     const { loss: objective, dropout } = this.#args;
     const { program, layout, inputs, figures, fixed } = await this.#passFor(of);
-    const feeds: Feeds = {
+    const placements = of.pass.placements.map(({ example, row, offset }) => ({ ...example, row, offset }));
+    const results = await program.run({
       ...fixed,
-      ...this.#inputs.of(
-        of.pass,
-        of.pass.placements.map(({ example, row, offset }) => ({ ...example, row, offset })),
-      ),
+      ...passInputs(of.pass, placements),
+      ...(await this.#ropes.upTo(of.pass.seq)),
       ...objective.feeds(of),
-    };
-    if (dropout) feeds['noise'] = noiseOf(of.pass, dropoutKey);
-    layout.tensors.forEach((tensor, n) => {
-      feeds[inputs[n] as string] = { data: layout.view(params, tensor), shape: tensor.shape };
+      ...(dropout ? { noise: noiseOf(of.pass, dropoutKey) } : {}),
+      ...state.feeds(inputs),
     });
-    const results = await program.run(feeds);
-    layout.tensors.forEach((tensor, n) => {
-      const part = results.floats(`gradient.${n}`);
-      if (accumulate) addTo(layout.view(gradient, tensor), part);
-      else gradient.set(part, tensor.offset);
-    });
+    await state.gather(
+      layout.tensors.map((_, n) => results.device(`gradient.${n}`)),
+      first,
+    );
     return {
       loss: results.floats('loss')[0] as number,
       figures: Object.fromEntries(figures.map((name, n) => [name, results.floats(`figure.${n}`)])),
@@ -154,11 +154,8 @@ export class TrainingProgram implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const { program } of [this.#whole, ...this.#saving.values()]) await program[Symbol.asyncDispose]();
+    this.#ropes[Symbol.dispose]();
   }
-}
-
-function addTo(sum: Float32Array, part: Float32Array): void {
-  for (let i = 0; i < part.length; i++) sum[i] = (sum[i] as number) + (part[i] as number);
 }
 
 /** One number a token; it depends on the token's place in its example, not on where that was packed. */

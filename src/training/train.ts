@@ -6,21 +6,24 @@ import { checkpointHash, sha256 } from '../hashing.ts';
 import { adapterHash } from '../models/files/adapter-files.ts';
 import { openModelFiles } from '../models/files/model-files.ts';
 import { type OpenModel, openModel } from '../models/open-model.ts';
-import { holdingFor } from '../models/weights/held-weights.ts';
+import { feedingFor } from '../models/weights/graph-weights.ts';
 import { mergeWeights } from '../models/weights/merged-weights.ts';
 import { whyNotNumbers } from '../models/weights/not-numbers.ts';
 import type { Figures, Loss } from '../objectives/objective.ts';
 import { OBJECTIVES } from '../objectives/objectives.ts';
-import { AdamW, type OptimizerState } from './adamw.ts';
 import { countSteps, type Pass, packStep, stepExamples } from './batches.ts';
 import { CheckpointFiles, type StoredResult } from './checkpoint.ts';
 import { passCost, positionBudget } from './cost.ts';
 import { type TokenExample, tokenise, tokensOf } from './examples.ts';
+import type { FlatState } from './flat-weights.ts';
 import { fullTrainee } from './full-weights.ts';
 import { loraTrainee } from './lora-weights.ts';
 import { placeStep, positionsOf } from './placed.ts';
 import { TrainingProgram } from './program.ts';
 import { learningRate } from './schedule.ts';
+import type { TrainingState } from './state.ts';
+import { DeviceState } from './states/device.ts';
+import { HostState } from './states/host.ts';
 import type { NamedValues, Trainee } from './trainee.ts';
 
 export interface TrainArgs {
@@ -51,20 +54,12 @@ export async function train(engine: Engine, job: TrainJob, args: TrainArgs = {})
 }
 
 /** What is trained; disposing deletes what was merged for it. */
-async function traineeOf(
-  engine: Engine,
-  job: TrainJob,
-  model: OpenModel,
-  args: TrainArgs,
-): Promise<Trainee & AsyncDisposable> {
+async function traineeOf(engine: Engine, job: TrainJob, model: OpenModel, args: TrainArgs): Promise<Trainee> {
   const { lora, objective } = job.options;
   const weights = await model.files.weights();
-  const holding = holdingFor(engine.provider, weights);
-  const traineeArgs = { model, objective: objective.kind, holding, options: job.options };
-  if (lora !== null) {
-    const trainee = loraTrainee(traineeArgs, lora, weights);
-    return { ...trainee, [Symbol.asyncDispose]: async () => undefined };
-  }
+  const feeding = feedingFor(engine.provider, weights);
+  const traineeArgs = { engine, model, objective: objective.kind, feeding, options: job.options };
+  if (lora !== null) return loraTrainee(traineeArgs, lora, weights);
   const merged = await mergeWeights(engine, model, args);
   return {
     ...fullTrainee(traineeArgs, merged.slices, args),
@@ -132,14 +127,15 @@ async function optimise({ engine, job, args, model, files, examples, trainee }: 
     maxActivationBytes: (options.activationsGiB ?? ACTIVATIONS_GIB) * 2 ** 30,
   };
   await using program = await TrainingProgram.compile({ engine, decoder, trainee, loss, dropout, ...limits });
-  await using optimizer = await AdamW.create(engine, options);
-  const loaded = await files.load(program.layout.size);
-  const state = loaded?.state ?? (await initialState(program, trainee));
+  const { layout } = program;
+  const loaded = await files.load(layout.size);
+  const start = loaded?.state ?? (await initialState(program, trainee));
+  const State = engine.provider === 'cpu' ? HostState : DeviceState;
+  await using state = await State.open({ engine, layout, options, start });
   const records: TrainStep[] = [...(loaded?.steps ?? [])];
   const total = countSteps(examples.length, options);
   const runStep = stepRunner({
     program,
-    optimizer,
     state,
     loss,
     options,
@@ -150,7 +146,7 @@ async function optimise({ engine, job, args, model, files, examples, trainee }: 
   });
   let saved = records.length;
   const save = async (): Promise<void> => {
-    if (records.length > saved) await files.save(records, state);
+    if (records.length > saved) await files.save(records, await state.read());
     saved = records.length;
   };
   while (records.length < total) {
@@ -164,12 +160,13 @@ async function optimise({ engine, job, args, model, files, examples, trainee }: 
     args.onStep?.(records.at(-1) as TrainStep);
     if (records.length % options.checkpointEverySteps === 0 && records.length < total) await save();
   }
-  if (!(await hasChanged(program, trainee, state.params))) throw unchanged(records);
-  await trainee.write(job.out, namedValues(program, state.params));
+  const { params } = await state.read();
+  if (!(await hasChanged(program, trainee, params))) throw unchanged(records);
+  await trainee.write(job.out, namedValues(program, params));
   return records;
 }
 
-async function initialState({ layout }: TrainingProgram, trainee: Trainee): Promise<OptimizerState> {
+async function initialState({ layout }: TrainingProgram, trainee: Trainee): Promise<FlatState> {
   const params = layout.zeros();
   for (const { name, shape, offset } of layout.tensors) params.set(await trainee.initial(name, shape), offset);
   return { params, m: layout.zeros(), v: layout.zeros() };
@@ -193,8 +190,7 @@ function namedValues({ layout }: TrainingProgram, params: Float32Array): NamedVa
 
 interface StepArgs {
   readonly program: TrainingProgram;
-  readonly optimizer: AdamW;
-  readonly state: OptimizerState;
+  readonly state: TrainingState;
   readonly loss: Loss;
   readonly options: TrainOptions;
   readonly model: OpenModel;
@@ -205,9 +201,8 @@ interface StepArgs {
 
 /** One optimizer step: its passes, clipping, the update. Stops between passes, and then leaves the state as it was. */
 function stepRunner(args: StepArgs): (step: number) => Promise<TrainStep> {
-  const { program, optimizer, state, loss, options, model, examples, total } = args;
+  const { state, loss, options, model, examples, total } = args;
   const examplesAt = stepExamples(examples, options);
-  const gradient = program.layout.zeros();
   const packing = {
     tokensPerPass: options.tokensPerPass,
     maxPositions: positionBudget(model.decoder.config),
@@ -219,12 +214,12 @@ function stepRunner(args: StepArgs): (step: number) => Promise<TrainStep> {
   return async (step) => {
     const batch = examplesAt(step);
     const passes = packStep(batch, packing);
-    const { value, metrics } = await runPasses(args, step, passes, gradient);
-    const gradNorm = await optimizer.norm(gradient);
+    const { value, metrics } = await runPasses(args, step, passes);
+    const gradNorm = await state.norm();
     if (!Number.isFinite(value) || !Number.isFinite(gradNorm)) throw new Diverged(step, value, gradNorm, batch);
     const rate = learningRate(options, step, total);
     const gradientScale = options.clip === null ? 1 : Math.min(1, options.clip / (gradNorm + 1e-6));
-    await optimizer.step(state, gradient, program.layout, { update: step + 1, learningRate: rate, gradientScale });
+    await state.step({ update: step + 1, learningRate: rate, gradientScale });
     const tokens = batch.reduce((sum, example) => sum + tokensOf(example), 0);
     return { step, steps: total, loss: value, gradNorm, learningRate: rate, tokens, metrics };
   };
@@ -234,7 +229,6 @@ async function runPasses(
   { program, state, loss, options, signal }: StepArgs,
   step: number,
   passes: readonly Pass[],
-  gradient: Float32Array,
 ): Promise<{ value: number; metrics: Figures }> {
   const placed = placeStep(passes);
   const sums: Figures = {};
@@ -242,7 +236,7 @@ async function runPasses(
   for (const [n, of] of placed.entries()) {
     throwIfAborted(signal);
     const dropoutKey = `dropout/${options.seed}/${step}`;
-    const result = await program.run(of, state.params, gradient, { accumulate: n > 0, dropoutKey });
+    const result = await program.run(of, state, { first: n === 0, dropoutKey });
     value += result.loss;
     for (const [name, [figure = 0]] of Object.entries(result.figures)) sums[name] = (sums[name] ?? 0) + figure;
   }

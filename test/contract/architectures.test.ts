@@ -11,7 +11,7 @@ import { decode } from '../../src/models/architectures/architecture.ts';
 import { ARCHITECTURES, architectureOf } from '../../src/models/architectures/architectures.ts';
 import { openModelFiles } from '../../src/models/files/model-files.ts';
 import { readSafetensors, readTensor } from '../../src/models/files/safetensors.ts';
-import { declareInputs, PassInputs } from '../../src/models/pass-inputs.ts';
+import { declareInputs, passInputs, ropeInputs } from '../../src/models/pass-inputs.ts';
 import { declaredWeights } from '../../src/models/weights/declared-weights.ts';
 import { initModelFolder } from '../../src/models/weights/init-model.ts';
 import { ggufOf } from '../fixtures/gguf-model.ts';
@@ -69,14 +69,14 @@ describe.each(readdirSync(models))('%s', (name) => {
 
   it('asks for the weights that its files have', () => {
     const { shapes } = declaredWeights(tiny.weights.decoder);
-    const stored = [...tiny.weights.held.slices].map(([weight, { shape }]) => [weight, shape]);
+    const stored = [...tiny.weights.values.slices].map(([weight, { shape }]) => [weight, shape]);
     expect(Object.fromEntries(shapes)).toEqual(Object.fromEntries(stored));
   });
 
   it('has the logits of transformers', async () => {
-    const { decoder, held } = tiny.weights;
+    const { decoder, values } = tiny.weights;
     const graph = new Graph();
-    const { parameters, feeds } = held.bind(graph);
+    const { parameters, feeds } = values.bind(graph);
     const { hidden } = decode(decoder, parameters, declareInputs(graph, decoder.config));
     await using program = await engine.compile(
       graph,
@@ -86,7 +86,7 @@ describe.each(readdirSync(models))('%s', (name) => {
     const { shape, data } = tensors.get('logits') as { shape: readonly number[]; data: Float32Array };
     const [batch, seq, vocab] = shape as [number, number, number];
     const placed = rows.map(({ ids }, row) => ({ row, offset: 0, prompt: ids, branches: [] }));
-    const inputs = new PassInputs(decoder.config).of({ batch, seq }, placed);
+    const inputs = { ...passInputs({ batch, seq }, placed), ...ropeInputs(decoder.config, seq) };
     const found = (await program.run({ ...(await feeds()), ...inputs })).floats('logits');
     for (const [row, { ids }] of rows.entries()) {
       const [from, to] = [row * seq * vocab, (row * seq + ids.length) * vocab];

@@ -10,7 +10,7 @@ const document = readFileSync(join(root, 'docs', 'warnings.md'), 'utf8').split('
 /** Where a warning's text stands in the sources. */
 const GIVEN = /\bwarn\(\s*|\bwarnings\.push\(\s*|[`'"]Warning: /g;
 /** Calls that pass on a text whose own place is found elsewhere, or here: describeBroken in references.ts. */
-const PASSED_ON = /^(\$\{)?(warning|message|text|describeBroken)\b/;
+const PASSED_ON = /^(\.\.\.|(\$\{)?(warning|message|text|describeBroken)\b)/;
 
 interface Given {
   readonly place: string;

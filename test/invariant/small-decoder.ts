@@ -7,7 +7,7 @@ import type { HostArray } from '../../src/engine/runtime/session.ts';
 import { type Decoder, decode, rowsAt } from '../../src/models/architectures/architecture.ts';
 import { llama } from '../../src/models/architectures/llama.ts';
 import { FrozenParameters } from '../../src/models/architectures/parameters.ts';
-import { declareInputs, declareStep, PassInputs } from '../../src/models/pass-inputs.ts';
+import { declareInputs, declareStep, passInputs, ropeInputs, stepInputs } from '../../src/models/pass-inputs.ts';
 import { declaredWeights } from '../../src/models/weights/declared-weights.ts';
 import { LoraParameters } from '../../src/models/weights/lora.ts';
 import { createRandom } from '../../src/random.ts';
@@ -118,7 +118,8 @@ export function trainingFeeds({ config }: Decoder, { adapter }: Built, seq: numb
   );
   const prompt = Array.from({ length: seq }, (_, n) => token(n));
   return {
-    ...new PassInputs(config).of({ batch: 1, seq }, [{ row: 0, offset: 0, prompt, branches: [] }]),
+    ...passInputs({ batch: 1, seq }, [{ row: 0, offset: 0, prompt, branches: [] }]),
+    ...ropeInputs(config, seq),
     rows: integers([seq - 1], (n) => n),
     targets: integers([seq - 1], (n) => token(n + 1)),
     ...Object.fromEntries(factors),
@@ -136,5 +137,5 @@ export function generationFeeds({ config }: Decoder, batch: number, past: number
   const tokens = Array.from({ length: batch }, (_, row) => row % config.vocab);
   const lengths = Array<number>(batch).fill(past);
   const columns = floats([past], (n) => n);
-  return { ...new PassInputs(config).step(tokens, lengths), columns, ...Object.fromEntries(cache) };
+  return { ...stepInputs(tokens, lengths), ...ropeInputs(config, past + 1), columns, ...Object.fromEntries(cache) };
 }

@@ -1,8 +1,8 @@
 // An empty folder -> sound files of every kind that users bring, small ones, and what opening each of them does.
 import { copyFile, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { loadConfig } from '../../src/config/load.ts';
 import { presetNamed } from '../../src/config/presets.ts';
-import { loadConfig } from '../../src/config/schema.ts';
 import { writeAdapter } from '../../src/models/files/adapter-files.ts';
 import { readGguf } from '../../src/models/files/gguf.ts';
 import { ggufModel } from '../../src/models/files/gguf-model.ts';
@@ -13,7 +13,7 @@ import {
   writeSafetensors,
 } from '../../src/models/files/safetensors.ts';
 import { openModel } from '../../src/models/open-model.ts';
-import { PassInputs } from '../../src/models/pass-inputs.ts';
+import { passInputs, ropeInputs } from '../../src/models/pass-inputs.ts';
 import { renderChat } from '../../src/models/tokenizer/chat-template.ts';
 import { loadTokenizer, type Tokenizer } from '../../src/models/tokenizer/tokenizer.ts';
 import { initModelFolder } from '../../src/models/weights/init-model.ts';
@@ -222,7 +222,8 @@ function makeGguf(): Buffer {
 /** Everything that training and inference do before a session: configuration, shapes, tokenizer, adapter, a tensor's values. */
 async function openWhole(model: string, cache: string, adapter?: string): Promise<void> {
   const { files, decoder, tokenizer } = await openModel({ model, adapter }, { cache });
-  new PassInputs(decoder.config).of({ batch: 1, seq: 8 }, []);
+  passInputs({ batch: 1, seq: 8 }, []);
+  ropeInputs(decoder.config, 8);
   useTexts(tokenizer);
   const stored = files.format === 'gguf' ? null : [...(await files.weights()).values()][0]?.file;
   if (!stored) return;

@@ -2,6 +2,7 @@
 
 import type { CallOptions, DrawOptions, GenerateRequest, GenerateStats, OnFinished, Policy } from '../../backend.ts';
 import type { Engine } from '../../engine/runtime/session.ts';
+import { ContextEncoder } from '../../inference/context.ts';
 import { generate } from '../../inference/generate.ts';
 import type { KvCache } from '../../inference/kv-cache.ts';
 import { LanguageModel } from '../../inference/language-model.ts';
@@ -67,6 +68,11 @@ class InProcessPolicy implements Policy {
   logps(items: Parameters<Policy['logps']>[0], { signal }: CallOptions = {}): Promise<number[][]> {
     const scorer = { model: this.#model, tokenizer: this.#opened.tokenizer };
     return this.#turns.take(() => completionLogps(scorer, items, { signal }));
+  }
+
+  async encode(contexts: Parameters<Policy['encode']>[0]): Promise<number[][]> {
+    const encoder = new ContextEncoder(this.#opened.tokenizer, this.#opened.decoder.config.vocab);
+    return contexts.map((pieces) => encoder.encode(pieces));
   }
 
   async chatPrompt(messages: Parameters<Policy['chatPrompt']>[0]): Promise<string> {

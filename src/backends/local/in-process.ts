@@ -1,6 +1,5 @@
-// The engine of this thread -> a Backend: inference, training and new models in the calling process. Leaves each to its own module.
-
-import type { Backend, CallOptions, ModelFacts } from '../../backend.ts';
+// The engine of this thread -> a Backend: inference, training and new models in the calling process.
+import type { Backend, CallOptions, ModelDescription } from '../../backend.ts';
 import { Engine, type EngineOptions } from '../../engine/runtime/session.ts';
 import { openModel } from '../../models/open-model.ts';
 import { initModelFolder } from '../../models/weights/init-model.ts';
@@ -26,19 +25,19 @@ export function createInProcessBackend(
     openPolicy: async (source) => openInProcessPolicy(engine, source, options),
     openPrm: async (source) => openInProcessPrm(engine, source, options),
     train: (job, onStep, call) => train(engine, job, { onStep, signal: call?.signal, cache }),
-    facts: (source) => factsOf(source, { cache }),
+    describe: (source) => descriptionOf(source, { cache }),
     async initModel(out, init, call) {
       await initModelFolder(out, init, { cache, signal: call?.signal });
-      return factsOf({ model: out }, { cache });
+      return descriptionOf({ model: out }, { cache });
     },
     [Symbol.asyncDispose]: () => engine[Symbol.asyncDispose](),
   };
 }
 
-async function factsOf(
+async function descriptionOf(
   source: ModelSource,
   options: { cache?: string | undefined } & CallOptions,
-): Promise<ModelFacts> {
+): Promise<ModelDescription> {
   const { files, architecture, decoder, tokenizer, hash, warnings } = await openModel(source, options);
   return {
     hash,

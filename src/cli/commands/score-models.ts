@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import type { Config } from '../../config/schema.ts';
 import { messageOf, SipfError } from '../../errors.ts';
-import { check } from '../../io/jsonl.ts';
+import { check } from '../../io/check.ts';
 import { METHODS, scorerOf } from '../../method/methods.ts';
 import { ScoreCalibration } from '../../method/score-calibration.ts';
 import { isConfiguredScorer, type ScorerName, scorerNeeds } from '../../method/scorers.ts';

@@ -75,7 +75,7 @@ export const STAGES = [
   }),
   stageCommand({
     name: 'align',
-    description: 'Train a policy on preference pairs with ORPO (stage 6).',
+    description: 'Train a policy on preference pairs with ORPO or DPO (stage 6).',
     stage: align,
     inputs: [
       {

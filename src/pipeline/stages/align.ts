@@ -1,7 +1,13 @@
-// 6: M_k by ORPO on the pairs; by SFT on right samples or on worked solutions where the method says so.
+// 6: M_k by a preference loss on the pairs; by SFT where the method says so.
 import { alignRows } from '../../method/align-rows.ts';
+import type { Checkpoint } from '../../records.ts';
+import { stageOf, type Work } from '../workspace.ts';
 import { pair } from './pair.ts';
+import { withReference } from './reference.ts';
 import { training } from './stage.ts';
+
+const startOf = ({ config, base, sft, policy }: Work): Checkpoint =>
+  ({ base, sft, previous: policy })[config.align.start];
 
 export const align = training({
   writes: '6-policy',
@@ -17,12 +23,14 @@ export const align = training({
       pairs: pair.needed(work) ? await space.hash('5-pairs', k) : null,
     };
   },
-  start: ({ config, base, sft, policy }) => ({ base, sft, previous: policy })[config.align.start],
+  start: startOf,
   train: ({ align: { train } }) => train,
   rows: async (work) => {
     const { config, method, questions, task, prompt, space, k } = work;
     const pairs = pair.needed(work) ? await space.pairs(k) : [];
     const context = { method, pairs, questions, task, prompt, key: `${config.seed}/${k}` };
-    return alignRows({ ...context, options: config.align, scope: config.sft.scope });
+    const rows = alignRows({ ...context, options: config.align, scope: config.sft.scope });
+    for (const warning of rows.warnings) space.warn(warning, stageOf(k, '6-policy'));
+    return { ...rows, examples: await withReference(work, startOf(work), rows) };
   },
 });

@@ -1,0 +1,124 @@
+// The table of scorers: what each opens, what configurations may name, what is closed.
+import { expect, test } from 'vitest';
+import { judgeSum, sumQuestion, sumsTask, writeSum } from '../../test/scripted-sums.ts';
+import { createScriptedBackend } from '../backends/scripted.ts';
+import { parseConfig } from '../config/load.ts';
+import { type Sample, StepScores } from '../records.ts';
+import { METHODS, needs, scorerOf } from './methods.ts';
+import { scoreUnit } from './score.ts';
+import { scoreCalibration } from './score-calibration.ts';
+import { isConfiguredScorer, openScorer, type ScorerSource, scorerInputs, scorerNeeds } from './scorers.ts';
+
+const NAMES = StepScores.shape.scorer.options;
+const backend = createScriptedBackend({ write: writeSum, score: judgeSum });
+
+/** A source that notes what is opened and closed. */
+function watched(): { source: Required<ScorerSource>; log: string[] } {
+  const log: string[] = [];
+  const noting = async <M extends AsyncDisposable>(name: string, opening: Promise<M>): Promise<M> => {
+    const model = await opening;
+    log.push(name);
+    const close = model[Symbol.asyncDispose].bind(model);
+    return Object.assign(model, {
+      [Symbol.asyncDispose]: async () => {
+        log.push(`closes ${name}`);
+        await close();
+      },
+    });
+  };
+  return {
+    log,
+    source: {
+      prm: () => noting('prm', backend.openPrm({ model: 'base' })),
+      policy: () => noting('policy', backend.openPolicy({ model: 'base' })),
+      calibration: async () => {
+        log.push('calibration');
+        return scoreCalibration([]);
+      },
+    },
+  };
+}
+
+test.each(NAMES)('%s opens what the table says that it needs, once, and closes it', async (name) => {
+  const { source, log } = watched();
+  const models = (['prm', 'policy'] as const).filter((need) => scorerNeeds(name, need));
+  const scorer = await openScorer(name, source);
+  expect(log).toEqual([...models, ...(scorerNeeds(name, 'calibration') ? ['calibration'] : [])]);
+  expect(scorer.models).toHaveLength(models.length);
+  expect(scorer.prm === null).toBe(!scorerNeeds(name, 'prm'));
+  expect(scorer.calibration === null).toBe(!scorerNeeds(name, 'calibration'));
+  await scorer[Symbol.asyncDispose]();
+  expect(log.filter((entry) => entry.startsWith('closes'))).toEqual(models.map((model) => `closes ${model}`));
+});
+
+test.each(NAMES)('%s scores each step of a path between 0 and 1', async (name) => {
+  const question = sumQuestion('train', 3);
+  const sample: Sample = {
+    id: 's',
+    questionId: question.id,
+    source: 'gold',
+    iteration: 0,
+    index: -1,
+    policy: null,
+    steps: question.solution ?? [],
+    finishReason: 'stop',
+    tokens: 9,
+    sumLogp: -1,
+    extracted: question.answer,
+    outcome: { kind: 'right' },
+  };
+  await using scorer = await openScorer(name, watched().source);
+  const prompt = sumsTask.prompt;
+  const { records } = await scoreUnit([{ question, samples: [sample], labels: [] }], {
+    scorer,
+    task: sumsTask,
+    prompt,
+  });
+  expect(records).toHaveLength(1);
+  expect(records[0]).toMatchObject({ sampleId: 's', scorer: name, prm: scorer.prm });
+  expect(records[0]?.scores).toHaveLength(sample.steps.length);
+  for (const score of records[0]?.scores ?? []) expect(score >= 0 && score <= 1).toBe(true);
+});
+
+test('a source that lacks a model is an error that names the scorer', async () => {
+  await expect(openScorer('logprob', {})).rejects.toMatchObject({
+    code: 'bad-input',
+    message: expect.stringContaining('a policy for the scorer logprob'),
+  });
+});
+
+test('models that were open are closed where a later one does not open', async () => {
+  const { source, log } = watched();
+  const failing = { ...source, policy: () => Promise.reject(new Error('no such model')) };
+  await expect(openScorer('prm-logprob', failing)).rejects.toThrow('no such model');
+  expect(log).toEqual(['prm', 'closes prm']);
+});
+
+test('a configuration may name the scorers that the table leaves to it', () => {
+  for (const name of NAMES) {
+    const parse = () => parseConfig({ score: { scorer: name as 'prm' } });
+    if (isConfiguredScorer(name)) expect(parse().score.scorer).toBe(name);
+    else expect(parse).toThrow(/score\.scorer/);
+  }
+  expect(() => parseConfig({ score: { scorer: 'tallies' }, labels: { mode: 'first-success' } })).toThrow(
+    /labels\.mode/,
+  );
+});
+
+test('a method needs what its scorer reads', () => {
+  expect(scorerOf(METHODS.sipf, 'prm')).toBe('prm');
+  expect(scorerOf(METHODS.siof, 'prm')).toBe('outcome');
+  expect(scorerOf(METHODS.rft, 'prm')).toBe(null);
+  expect(needs(scorerOf(METHODS.sipf, 'prm-logprob'))).toEqual({ labels: true, prm: true, calibration: true });
+  expect(needs(scorerOf(METHODS.sipf, 'tallies'))).toEqual({ labels: true, prm: false, calibration: false });
+  expect(needs(scorerOf(METHODS.sipf, 'logprob'))).toEqual({ labels: false, prm: false, calibration: false });
+  expect(needs(scorerOf(METHODS.siof, 'prm-logprob'))).toEqual({ labels: false, prm: false, calibration: false });
+});
+
+test("a stage's inputs name the models that a scorer reads, and no others", () => {
+  const hashes = { prm: 'p', policy: 'q', calibration: null };
+  expect(scorerInputs('prm', hashes)).toEqual({ model: 'p' });
+  expect(scorerInputs('logprob', hashes)).toEqual({ model: 'q' });
+  expect(scorerInputs('tallies', hashes)).toEqual({ model: null });
+  expect(scorerInputs('prm-logprob', hashes)).toEqual({ model: null, prm: 'p', policy: 'q', calibration: null });
+});

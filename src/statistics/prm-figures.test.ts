@@ -1,0 +1,81 @@
+// Hand-made paths -> checks of step accuracy, first errors and a scorer's figures.
+import { expect, test } from 'vitest';
+import { createRandom } from '../random.ts';
+import {
+  type FigurePath,
+  firstErrorAccuracy,
+  firstErrorAt,
+  firstErrorF1,
+  scoreFigures,
+  stepAccuracy,
+} from './prm-figures.ts';
+
+const random = () => createRandom('test');
+
+test('step accuracy and first errors', () => {
+  const p = (score: number, positive: boolean) => ({ score, positive });
+  expect(stepAccuracy([[p(0.5, true), p(0.4, true)], [p(0.1, false)], []], { random: random() })?.value).toBeCloseTo(
+    2 / 3,
+  );
+  expect(firstErrorAt([0.9, 0.5, 0.4, 0.1])).toBe(2);
+  expect(firstErrorAt([0.9])).toBe(-1);
+  const paths = [
+    { predicted: 1, label: 1 },
+    { predicted: 0, label: 1 },
+    { predicted: -1, label: 2 },
+    { predicted: 3, label: 3 },
+    { predicted: -1, label: -1 },
+    { predicted: 2, label: -1 },
+    { predicted: -1, label: -1 },
+  ];
+  const found = firstErrorAccuracy(paths);
+  expect(found.wrong).toMatchObject({ value: 0.5, n: 4 });
+  expect(found.right).toMatchObject({ value: 2 / 3, n: 3 });
+  expect(found.f1).toBeCloseTo((2 * 0.5 * (2 / 3)) / (0.5 + 2 / 3), 12);
+  expect(firstErrorAccuracy(paths.slice(0, 4)).f1).toBe(null);
+  expect(
+    firstErrorF1(
+      paths.map((path) => [path]),
+      { random: random() },
+    )?.value,
+  ).toBe(found.f1);
+});
+
+/** Questions with one right path and one path that is wrong from its second step. */
+function questions(scores: (right: boolean) => readonly number[]): FigurePath[][] {
+  return Array.from({ length: 6 }, () =>
+    [true, false].map((right) => ({
+      right,
+      scores: scores(right),
+      labels: [true, right, right],
+      truth: [true, right, right],
+      ranks: { scores: scores(right)[1] ?? 0, tallies: Number(right), meanLogp: 0, shortness: -Number(right) },
+    })),
+  );
+}
+
+test('scores that are the labels have every figure at its best; cheap ranks have their own', () => {
+  const figures = scoreFigures(questions((right) => [1, Number(right), Number(right)]));
+  expect(figures).toMatchObject({ questions: 6, paths: 12, steps: 36, majority: 2 / 3 });
+  for (const figure of [figures.stepAccuracy, figures.firstErrorAccuracy, figures.firstErrorF1])
+    expect(figure?.value).toBe(1);
+  expect(figures.aucOutcome).toMatchObject({
+    scores: { value: 1, n: 6 },
+    tallies: { value: 1 },
+    meanLogp: { value: 0.5 },
+    shortness: { value: 0 },
+  });
+  expect(figures.aucTrue?.scores?.value).toBe(1);
+  expect(figures.trueSteps).toMatchObject({ scores: { value: 1 }, labels: { value: 1 } });
+  expect(figures.calibration.ece).toBe(0);
+});
+
+test('without paths, or where no task knows the truth, there is no figure', () => {
+  expect(scoreFigures([[], []])).toMatchObject({ questions: 0, stepAccuracy: null, majority: null, aucTrue: null });
+  const unknown = questions(() => [0.5, 0.5, 0.5]).map((paths) => paths.map((path) => ({ ...path, truth: null })));
+  expect(scoreFigures(unknown)).toMatchObject({
+    aucTrue: null,
+    trueSteps: null,
+    aucOutcome: { scores: { value: 0.5 } },
+  });
+});
