@@ -43,5 +43,5 @@ async function fitWeights(work: Work, rules: { rule: LabelRule; heldOut: number 
   await using prm = await space.openPrm(found.prm.checkpoint);
   await using policy = await space.openPolicy(work.policy);
   const context = { prm, policy, task, prompt, signal: space.signal, ...rules, unit: config.score.unit };
-  return calibrateScores(space.groups({ to: k, labels: true }), context);
+  return await calibrateScores(space.groups({ to: k, labels: true }), context);
 }

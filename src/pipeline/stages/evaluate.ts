@@ -160,7 +160,7 @@ async function pairLogps(round: Round): Promise<PairLogps | null> {
   if (some.length === 0) return null;
   const under = async (checkpoint: Checkpoint) => {
     await using policy = await space.openPolicy(checkpoint);
-    return meanPairLogps(policy, some, round, space.signal);
+    return await meanPairLogps(policy, some, round, space.signal);
   };
   const [then, now] = [await under(round.policy), await under(policyAfter(round))];
   return {
