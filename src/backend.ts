@@ -1,12 +1,7 @@
 // The ports between the method and what executes models. The pipeline sees only these types.
 
 import type { Objective } from './objectives/objectives.ts';
-
-/** A Hugging Face folder or a .gguf file, with an optional PEFT adapter folder. */
-export interface ModelSource {
-  readonly model: string;
-  readonly adapter?: string | undefined;
-}
+import type { ModelSource } from './records.ts';
 
 /** Text is tokenised piece by piece (the first piece with the tokenizer's BOS rule, the others as continuations); ids are used as given. */
 export type ContextPiece = string | readonly number[];

@@ -9,7 +9,6 @@ import type {
   GenerateRequest,
   GenerateStats,
   ModelDescription,
-  ModelSource,
   OnFinished,
   Policy,
   Sampler,
@@ -18,6 +17,7 @@ import type {
 import type { OpenAiSettings } from '../engine-settings.ts';
 import { SipfError, throwIfAborted } from '../errors.ts';
 import { hash32 } from '../random.ts';
+import type { ModelSource } from '../records.ts';
 import { type Answer, CompletionServer, type ServerOptions, type ServerParts } from './completion-server.ts';
 
 export interface OpenAiOptions extends ServerOptions, Pick<OpenAiSettings, 'others' | 'dialect' | 'prompts'> {

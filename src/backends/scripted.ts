@@ -11,7 +11,6 @@ import type {
   LogpsItem,
   ModelDescription,
   ModelInit,
-  ModelSource,
   OnFinished,
   OpenedModel,
   Policy,
@@ -25,6 +24,7 @@ import { SipfError, throwIfAborted } from '../errors.ts';
 import { sha256 } from '../hashing.ts';
 import { type Disk, nodeDisk, replaceFile } from '../io/files.ts';
 import { createRandom, keyedUniform, type Random } from '../random.ts';
+import type { ModelSource } from '../records.ts';
 
 /** What a scripted policy sees when it writes. `skill` counts the trainings behind it. */
 export interface WriteArgs {

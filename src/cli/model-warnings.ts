@@ -1,5 +1,6 @@
 // A Backend -> the same, which tells what the user should know of each model's files, once each.
-import type { Backend, ModelSource } from '../backend.ts';
+import type { Backend } from '../backend.ts';
+import type { ModelSource } from '../records.ts';
 
 /** Tells of models when they are opened, described, or trained from. */
 export function tellingWarnings(backend: Backend, warn: (message: string) => void): Backend {

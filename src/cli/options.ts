@@ -1,7 +1,7 @@
 // Text of an option -> a checked number, limit or model source. Leaves what the options mean to the commands.
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import type { ModelSource } from '../backend.ts';
 import { MOST, MOST_THREADS } from '../limits.ts';
+import type { ModelSource } from '../records.ts';
 import { PROGRAM_SECONDS } from '../sandbox.ts';
 import { openSandbox, type SandboxOptions } from '../sandboxes/open.ts';
 import { type OpenTasks, openTasks } from '../tasks/index.ts';

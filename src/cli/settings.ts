@@ -1,7 +1,8 @@
 // --preset, --config and dotted flags such as `--labels.K 4` -> the checked configuration. Leaves the keys' meaning to config.ts.
 import type { Command } from 'commander';
+import { loadConfig } from '../config/load.ts';
 import { PRESETS } from '../config/presets.ts';
-import { type Config, configKeys, configSettings, loadConfig } from '../config/schema.ts';
+import { type Config, configKeys, configSettings } from '../config/schema.ts';
 import { SipfError, sipfCommand } from '../errors.ts';
 import { nearest } from '../nearest.ts';
 import { wrap } from './commands/show-steps.ts';

@@ -13,7 +13,7 @@ export interface ReadPath {
 }
 
 /** `config` with every local path passed through `change`. Names that are no local path (hub ids) stay. */
-export function mapPaths(config: Config, change: (path: string) => string): Config {
+function mapPaths(config: Config, change: (path: string) => string): Config {
   const maybe = (path: string | null) => (path === null ? null : change(path));
   const helper = (value: Config['simulator']) =>
     value === 'self' ? value : { model: change(value.model), adapter: maybe(value.adapter) };

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { judgeSum, sumQuestion, sumsTask, writeSum } from '../../test/scripted-sums.ts';
 import { createScriptedBackend } from '../backends/scripted.ts';
-import { parseConfig } from '../config/schema.ts';
+import { parseConfig } from '../config/load.ts';
 import { type Sample, StepScores } from '../records.ts';
 import { METHODS, needs, scorerOf } from './methods.ts';
 import { scoreUnit } from './score.ts';

@@ -1,10 +1,10 @@
 // A configuration -> a run's models: their names in artefacts, where those are, what a new one is made of.
 import { isAbsolute, join, relative, resolve } from 'node:path';
-import type { ModelDescription, ModelInit, ModelSource } from '../backend.ts';
+import type { ModelDescription, ModelInit } from '../backend.ts';
 import type { Config } from '../config/schema.ts';
 import { SipfError } from '../errors.ts';
 import { keyedSeed } from '../hashing.ts';
-import type { Checkpoint } from '../records.ts';
+import type { Checkpoint, ModelSource } from '../records.ts';
 import type { Task } from '../task.ts';
 
 /** Models outside the run directory, by the name that artefacts use for them. */

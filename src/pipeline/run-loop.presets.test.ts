@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { createScriptedBackend, type WriteArgs } from '../backends/scripted.ts';
-import { loadConfig } from '../config/schema.ts';
+import { loadConfig } from '../config/load.ts';
 import { METHODS } from '../method/methods.ts';
 import { taskNamed } from '../tasks/index.ts';
 import { runLoop } from './run-loop.ts';

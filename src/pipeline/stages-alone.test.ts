@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import { judgeSum, sumQuestion, sumsTask, writeSum } from '../../test/scripted-sums.ts';
 import { createScriptedBackend } from '../backends/scripted.ts';
-import { loadConfig, parseConfig } from '../config/schema.ts';
+import { loadConfig, parseConfig } from '../config/load.ts';
 import { isForCalibration, isHeldOut } from '../hashing.ts';
 import { choosePaths } from '../method/choose-paths.ts';
 import { figurePaths } from '../method/evaluate.ts';

@@ -6,7 +6,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { judgeSum, sumsTask, writeSum } from '../../test/scripted-sums.ts';
 import type { Backend } from '../backend.ts';
 import { createScriptedBackend } from '../backends/scripted.ts';
-import { type ConfigInput, parseConfig } from '../config/schema.ts';
+import { parseConfig } from '../config/load.ts';
+import type { ConfigInput } from '../config/schema.ts';
 import { SipfError } from '../errors.ts';
 import { nodeDisk } from '../io/files.ts';
 import { Lock } from '../run/lock.ts';
@@ -168,7 +169,7 @@ const refusals: Record<string, () => Refusal> = {
   'a broken record': () => ({
     config: own({ task: { name: 'jsonl', data: join(folder, 'broken.jsonl') } }),
     code: 'bad-input',
-    says: /broken\.jsonl line 2/,
+    says: /broken\.jsonl, line 2/,
   }),
   'a task of another name': () => ({
     config: own({ task: { name: 'gms8k' } }),

@@ -8,12 +8,12 @@ import type {
   Completion,
   GenerateRequest,
   ModelInit,
-  ModelSource,
   Policy,
   Sampler,
   TrainJob,
   TrainStep,
 } from '../../src/backend.ts';
+import type { ModelSource } from '../../src/records.ts';
 import { fixtures } from '../tiny-model.ts';
 
 /** A model of one layer with the fixtures' tokenizer. */

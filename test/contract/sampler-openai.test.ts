@@ -8,7 +8,7 @@ import { composeBackends } from '../../src/backends/compose.ts';
 import { openBackend } from '../../src/backends/index.ts';
 import { createOpenAiSampler, type OpenAiOptions } from '../../src/backends/openai.ts';
 import { createScriptedBackend, type ScriptedOptions } from '../../src/backends/scripted.ts';
-import { parseConfig } from '../../src/config/schema.ts';
+import { parseConfig } from '../../src/config/load.ts';
 import { runLoop } from '../../src/pipeline/run-loop.ts';
 import { hash32 } from '../../src/random.ts';
 import { type CompletionServer, type Fault, openCompletionServer, type ServerSettings } from '../completion-server.ts';

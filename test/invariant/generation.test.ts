@@ -111,10 +111,10 @@ describe('a completion does not depend on', () => {
 describe('weights', () => {
   it('that are fed, or mapped from disk and pre-packed, give the same completions', async () => {
     const { byId } = await complete(mixed, 4);
-    for (const holding of ['fed', 'mapped'] as const) {
+    for (const feeding of ['fed', 'mapped'] as const) {
       const own = new Engine({ provider: 'cpu', threads: 1 });
       {
-        await using other = await openTiny(own, 'models/llama', { holding });
+        await using other = await openTiny(own, 'models/llama', { feeding });
         for (const copies of [1, 2]) {
           const requests = Array.from({ length: copies }, (_, n) =>
             mixed.map((one) => ({ ...one, id: `${one.id}/${n}` })),
@@ -129,7 +129,7 @@ describe('weights', () => {
         }
       }
       // Prefill and decode; kept ones stay until the engine goes.
-      expect(own.sessions).toEqual({ live: holding === 'fed' ? 2 : 0, created: 2 });
+      expect(own.sessions).toEqual({ live: feeding === 'fed' ? 2 : 0, created: 2 });
       await own[Symbol.asyncDispose]();
       expect(own.sessions.live).toBe(0);
     }
@@ -214,7 +214,7 @@ describe('a unit of work', () => {
 
 describe('ends', () => {
   it('at the context length, and refuses contexts that fill it', async () => {
-    const limit = tiny.weights.config.contextLength;
+    const limit = tiny.model.config.contextLength;
     const { byId } = await complete([request('long', tokens(50, limit - 3), { ignoreEos: true })], 1);
     expect(byId.get('long')).toMatchObject({ finishReason: 'length' });
     expect(byId.get('long')?.tokens).toBe(3);

@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { Engine } from '../../src/engine/runtime/session.ts';
 import { isFull } from '../tier.ts';
-import { configOf, layOut, trainingFeeds, trainingGraph, writeWeights } from './small-decoder.ts';
+import { layOut, llamaOf, trainingFeeds, trainingGraph, writeWeights } from './small-decoder.ts';
 
-const config = configOf({ vocab: 49_152, hidden: 576, intermediate: 1536, layers: 30, heads: 9, kvHeads: 3 });
+const config = llamaOf({ vocab: 49_152, hidden: 576, intermediate: 1536, layers: 30, heads: 9, kvHeads: 3 });
 const TOKENS = 1024;
 const STEPS = 6;
 

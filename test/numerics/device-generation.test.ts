@@ -25,7 +25,7 @@ afterAll(async () => {
   expect(engine.sessions.live).toBe(0);
 });
 
-const deviceCache = (slots: number) => new DeviceKvCache(engine, tiny.weights.config, slots);
+const deviceCache = (slots: number) => new DeviceKvCache(engine, tiny.model.config, slots);
 
 const tokens = (seed: number, length: number) =>
   Array.from({ length }, (_, i) => 3 + ((seed * 7919 + i * i * 31) % 500));
@@ -86,8 +86,8 @@ describe(`with the cache on the device, on ${provider}`, () => {
       const before = engine.traffic;
       await scheduler.step();
       const { toDevice, fromDevice } = engine.traffic;
-      // int64: id, position. float32: length, temperature, uniform, suppress, and where the cache takes the new row.
-      expect(toDevice - before.toDevice).toBe(SLOTS * (8 + 8 + 5 * 4));
+      // int64: id, position. float32: temperature, uniform, suppress, and where the cache takes the new row.
+      expect(toDevice - before.toDevice).toBe(SLOTS * (8 + 8 + 4 * 4));
       // int64: id. float32: log-probability.
       expect(fromDevice - before.fromDevice).toBe(SLOTS * (8 + 4));
     }

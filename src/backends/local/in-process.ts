@@ -1,13 +1,9 @@
 // The engine of this thread -> a Backend: inference, training and new models in the calling process.
-import type { Backend, CallOptions, ModelDescription, ModelSource } from '../../backend.ts';
+import type { Backend, CallOptions, ModelDescription } from '../../backend.ts';
 import { Engine, type EngineOptions } from '../../engine/runtime/session.ts';
-import { checkpointHash } from '../../hashing.ts';
-import { decoderOf } from '../../models/architectures/architectures.ts';
-import { withBase } from '../../models/files/adapter-base.ts';
-import { adapterHash } from '../../models/files/adapter-files.ts';
-import { openModelFiles } from '../../models/files/model-files.ts';
-import { loadTokenizer } from '../../models/tokenizer/tokenizer.ts';
+import { openModel } from '../../models/open-model.ts';
 import { initModelFolder } from '../../models/weights/init-model.ts';
+import type { ModelSource } from '../../records.ts';
 import { train } from '../../training/train.ts';
 import { openInProcessPolicy } from './in-process-policy.ts';
 import { openInProcessPrm } from './in-process-prm.ts';
@@ -26,13 +22,10 @@ export function createInProcessBackend(
 ): Backend {
   const options = { ...(cache === undefined ? {} : { cache }), ...(slots === undefined ? {} : { slots }) };
   return {
-    openPolicy: async (source) => openInProcessPolicy(engine, await withBase(source), options),
-    openPrm: async (source) => openInProcessPrm(engine, await withBase(source), options),
-    async train(job, onStep, call) {
-      const source = await withBase(job.source);
-      return train(engine, { ...job, source }, { onStep, signal: call?.signal, cache });
-    },
-    describe: async (source) => descriptionOf(await withBase(source), { cache }),
+    openPolicy: async (source) => openInProcessPolicy(engine, source, options),
+    openPrm: async (source) => openInProcessPrm(engine, source, options),
+    train: (job, onStep, call) => train(engine, job, { onStep, signal: call?.signal, cache }),
+    describe: (source) => descriptionOf(source, { cache }),
     async initModel(out, init, call) {
       await initModelFolder(out, init, { cache, signal: call?.signal });
       return descriptionOf({ model: out }, { cache });
@@ -42,18 +35,16 @@ export function createInProcessBackend(
 }
 
 async function descriptionOf(
-  { model, adapter }: ModelSource,
+  source: ModelSource,
   options: { cache?: string | undefined } & CallOptions,
 ): Promise<ModelDescription> {
-  const files = await openModelFiles(model, options);
-  const { architecture, config } = decoderOf(files);
-  const { chatTemplate, warnings } = await loadTokenizer(model, options);
+  const { files, architecture, decoder, tokenizer, hash, warnings } = await openModel(source, options);
   return {
-    hash: checkpointHash(files.hash, adapter === undefined ? null : await adapterHash(adapter, options)),
+    hash,
     architecture: architecture.modelType,
     parameters: [...files.shapes].reduce((sum, [, shape]) => sum + shape.reduce((product, n) => product * n, 1), 0),
-    contextLength: config.contextLength,
-    hasChatTemplate: chatTemplate !== null,
-    warnings: [...files.warnings, ...warnings],
+    contextLength: decoder.config.contextLength,
+    hasChatTemplate: tokenizer.chatTemplate !== null,
+    warnings,
   };
 }

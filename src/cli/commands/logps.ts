@@ -1,10 +1,12 @@
 // sipf logps: prompts with given completions -> the model's log-probabilities of the completions' tokens.
+
 import { Command } from 'commander';
 import { z } from 'zod';
 import type { ContextPiece, Policy } from '../../backend.ts';
 import { SipfError } from '../../errors.ts';
 import { jsonText } from '../../io/exact-json.ts';
-import { inBatches, namingRow, RecordId, type Row, readRows } from '../../io/jsonl.ts';
+import { namingRow, RecordId, type Row, readRows } from '../../io/jsonl.ts';
+import { inUnits } from '../../run/units.ts';
 import { openEngine, readEngine } from '../engine.ts';
 import { finish, type ModelOptions, modelSource, withModel } from '../options.ts';
 import type { Terminal } from '../terminal.ts';
@@ -47,7 +49,7 @@ async function logps(command: Command, options: LogpsOptions, terminal: Terminal
   const progress = terminal.progress({ title: 'logps', unit: 'rows' });
   let done = 0;
   try {
-    for await (const rows of inBatches(readRows(options.in, LogpsLine, terminal.signal), BATCH)) {
+    for await (const rows of inUnits(readRows(options.in, LogpsLine, terminal.signal), BATCH)) {
       for (const line of await measure(policy, rows, terminal.signal)) {
         await terminal.print(
           options.json
