@@ -134,6 +134,7 @@ class ScriptedPolicy implements Policy {
   }
 
   async logps(items: readonly LogpsItem[]): Promise<number[][]> {
+    this.#options.onWork?.('logps');
     return items.map(({ context, completion, ended = false }) => {
       const pieces = typeof completion === 'string' ? [completion] : completion;
       const text = pieces.map((piece) => textOf([typeof piece === 'string' ? piece : [piece]])).join('');

@@ -1,5 +1,4 @@
 // Before 6: what the policy that training starts from says of both paths of each pair, where the loss compares with it.
-import type { TrainExample } from '../../backend.ts';
 import { canonicalJson, sha256 } from '../../hashing.ts';
 import {
   REFERENCE_UNIT,
@@ -14,13 +13,9 @@ import { stageOf, type Work } from '../workspace.ts';
 import type { Rows } from './training.ts';
 
 /** Rows as the loss needs them. The numbers are kept, so that a training that was stopped goes on with the same ones. */
-export async function withReference(
-  { space, found, k }: Work,
-  start: Checkpoint,
-  { examples, objective }: Pick<Rows, 'examples' | 'objective'>,
-): Promise<readonly TrainExample[]> {
-  const rows = rowsToCompare(examples, objective);
-  if (rows.length === 0) return examples;
+export async function withReference({ space, k }: Work, start: Checkpoint, whole: Rows): Promise<Rows> {
+  const rows = rowsToCompare(whole.examples, whole.objective);
+  if (rows.length === 0) return whole;
   const stage = stageOf(k, '6-reference');
   await using policy = await space.openPolicy(start);
   const { records, counts } = await space.prepare(
@@ -35,12 +30,12 @@ export async function withReference(
     },
     ReferenceLogps,
   );
-  found.counts[stage.name] = counts;
-  const { tooLong = 0 } = counts;
+  const { tooLong = 0, scoredTokens = 0 } = counts;
   if (tooLong > 0)
     space.warn(
       `${tooLong} of ${rows.length} rows are longer than ${policy.contextLength} tokens and were left out of ${space.nameOf(stage)}. Raise max_position_embeddings of a model from nothing, or give shorter paths.`,
       stage,
     );
-  return withReferences(examples, records);
+  const examples = withReferences(whole.examples, records);
+  return { ...whole, examples, counts: { ...whole.counts, scoredTokens } };
 }
