@@ -1,16 +1,33 @@
+// Tests in tiers. unit: beside the source, seconds. suite: what continuous integration runs besides. full: all tests at their full sizes.
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
-// The runtime's binding must not be loaded by several threads of one process, so tests run in a pool of processes.
+/** Beside the source, but slow: they start processes, run programs or run whole loops. */
+const SLOW = [
+  'src/backends/local/worker-client.test.ts',
+  'src/backends/published-models.test.ts',
+  'src/inference/sampling.test.ts',
+  'src/pipeline/run-loop*.test.ts',
+  'src/pipeline/stages-alone.test.ts',
+  'src/sandboxes/**/*.test.ts',
+  'src/tasks/code/code-tasks.test.ts',
+];
+const SUITE = ['test/**/*.test.ts', '{bench,experiments}/**/*.test.ts', ...SLOW];
+
 export default defineConfig({
   resolve: {
     alias: [{ find: /^#sipf\/(.*)\.js$/, replacement: fileURLToPath(new URL('./src/$1.ts', import.meta.url)) }],
   },
   test: {
-    include: ['{src,test,bench,experiments}/**/*.test.ts'],
+    // The runtime's binding must not be loaded by several threads of one process.
     pool: 'forks',
     maxWorkers: 2,
     testTimeout: 300_000,
     hookTimeout: 300_000,
+    projects: [
+      { extends: true, test: { name: 'unit', include: ['src/**/*.test.ts'], exclude: SLOW, isolate: false } },
+      { extends: true, test: { name: 'suite', include: SUITE } },
+      { extends: true, test: { name: 'full', include: ['src/**/*.test.ts', ...SUITE], env: { SIPF_TEST_FULL: '1' } } },
+    ],
   },
 });

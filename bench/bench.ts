@@ -44,8 +44,9 @@ async function bench(options: BenchOptions, terminal: Terminal): Promise<void> {
     throw new SipfError('unsupported', 'Expected the task mini to have a tokenizer, got none.');
   const folder = await mkdtemp(join(tmpdir(), 'sipf-bench-'));
   try {
-    const engine = new Engine(options);
-    await using backend = createInProcessBackend({ ...options, slots: Math.max(...BATCHES) }, engine);
+    const execution = { provider: 'cpu', ...options } as const;
+    const engine = new Engine(execution);
+    await using backend = createInProcessBackend({ ...execution, slots: Math.max(...BATCHES) }, engine);
     const onStage = (name: string) => terminal.log(`Measuring: ${name} ...`);
     const speeds = await measureSpeeds({
       engine,

@@ -166,12 +166,16 @@ class TracePolicy implements Policy {
     this.#chances = chances;
   }
 
+  async encode(): Promise<number[][]> {
+    throw new Error('A trace has no tokenizer.');
+  }
+
   async generate(requests: readonly GenerateRequest[], onFinished: OnFinished): Promise<GenerateStats> {
     const computed = new Set<string>();
     const queue = [...requests];
     for (let request = queue.shift(); request !== undefined; request = queue.shift()) {
       const completion = this.#write(request);
-      const { length } = completion.tokenIds;
+      const { tokens: length } = completion;
       this.stats.promptTokens += newTokens(request.context, computed);
       this.stats.generatedTokens += length;
       this.recomputedTokens += textOf(request.context).length + length;
@@ -185,7 +189,7 @@ class TracePolicy implements Policy {
     const steps = 1 + at(3, key, 'steps');
     const text = `${letters(25 * steps, key)}${keyedNumber('outcome', key) < chance ? 'R' : 'W'}`;
     const tokenIds = Array.from({ length: text.length }, () => 0);
-    return { id, text, tokenIds, logps: tokenIds, finishReason: 'stop' };
+    return { id, text, tokens: text.length, tokenIds, logps: tokenIds, finishReason: 'stop' };
   }
 
   async logps(): Promise<number[][]> {

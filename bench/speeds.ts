@@ -1,10 +1,11 @@
 // An engine -> tokens a second of training, prefill and decode at 135M, as shares of its GEMM peak.
 import { join } from 'node:path';
-import type { Backend, ModelSource, PreferenceExample, SftExample, TrainExample } from '#sipf/backend.js';
+import type { Backend, PreferenceExample, SftExample, TrainExample } from '#sipf/backend.js';
 import type { Engine } from '#sipf/engine/runtime/session.js';
 import { TrainSettings, trainOptions } from '#sipf/method/train-settings.js';
 import type { Objective } from '#sipf/objectives/objectives.js';
 import { createRandom } from '#sipf/random.js';
+import type { ModelSource } from '#sipf/records.js';
 import { measureGemmPeak } from './gemm-peak.ts';
 
 export interface Speed {

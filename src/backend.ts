@@ -1,17 +1,12 @@
-// The ports between the method and whatever executes models. The pipeline sees only these types and never asks which backend it has.
+// The ports between the method and what executes models. The pipeline sees only these types.
 
 import type { Objective } from './objectives/objectives.ts';
-
-/** A Hugging Face folder or a .gguf file, with an optional PEFT adapter folder. */
-export interface ModelSource {
-  readonly model: string;
-  readonly adapter?: string | undefined;
-}
+import type { ModelSource } from './records.ts';
 
 /** Text is tokenised piece by piece (the first piece with the tokenizer's BOS rule, the others as continuations); ids are used as given. */
 export type ContextPiece = string | readonly number[];
 
-/** A completion to judge: one text, ids as given, or texts that are tokenised on their own, as training and step scores read them. */
+/** A given completion: one text, ids as given, or texts that are tokenised on their own, as training and step scores read them. */
 export type GivenCompletion = ContextPiece | readonly string[];
 
 /** A completion whose log-probabilities are asked for. */
@@ -50,9 +45,12 @@ export interface Completion {
   readonly id: string;
   /** Stop strings and special tokens removed. */
   readonly text: string;
-  readonly tokenIds: readonly number[];
-  /** log P(token) under the raw model (temperature 1, no truncation of the distribution). */
-  readonly logps: readonly number[];
+  /** Tokens that were drawn; the one that ended the text counts. */
+  readonly tokens: number;
+  /** null: the engine does not tell them. */
+  readonly tokenIds: readonly number[] | null;
+  /** log P(token) under the raw model (temperature 1, no truncation of the distribution). null: the engine does not tell them. */
+  readonly logps: readonly number[] | null;
   readonly finishReason: 'stop' | 'length';
 }
 
@@ -87,21 +85,27 @@ export interface DrawOptions extends CallOptions {
   readonly onText?: ((drawn: readonly DrawnText[]) => void) | undefined;
 }
 
-/** A model that writes. */
-export interface Policy extends AsyncDisposable {
+/** What every open model says of itself. */
+export interface OpenedModel extends AsyncDisposable {
   /** Checkpoint hash of weights and adapter. */
   readonly hash: string;
   readonly contextLength: number;
   /** What the user should know of the model's files, though they can be used: log it once. */
   readonly warnings: readonly string[];
+  /** Token counts of texts (continuations, no BOS). */
+  countTokens(texts: readonly string[]): Promise<number[]>;
+}
+
+/** A model that writes. */
+export interface Policy extends OpenedModel {
   /** One unit of work: starts with empty slots, ends when no request is left. */
   generate(requests: readonly GenerateRequest[], onFinished: OnFinished, options?: DrawOptions): Promise<GenerateStats>;
+  /** Token ids of contexts, as `generate` reads them. */
+  encode(contexts: readonly (readonly ContextPiece[])[]): Promise<number[][]>;
   /** Raw log-probabilities of given completions, `[completion tokens]` each. */
   logps(items: readonly LogpsItem[], options?: CallOptions): Promise<number[][]>;
   /** The prompt text of a conversation in the model's own chat template, ending where the assistant begins. */
   chatPrompt(messages: readonly { role: 'system' | 'user' | 'assistant'; content: string }[]): Promise<string>;
-  /** Token counts of texts (continuations, no BOS). */
-  countTokens(texts: readonly string[]): Promise<number[]>;
 }
 
 /** A path as a PRM sees it: each step text includes its separator. */
@@ -110,16 +114,10 @@ export interface StepPath {
   readonly steps: readonly string[];
 }
 
-/** A model that judges steps. */
-export interface ProcessRewardModel extends AsyncDisposable {
-  readonly hash: string;
-  readonly contextLength: number;
-  /** What the user should know of the model's files, though they can be used: log it once. */
-  readonly warnings: readonly string[];
+/** A model that scores steps. */
+export interface ProcessRewardModel extends OpenedModel {
   /** P(step correct) of each step, read at the step's last token. A path beyond the context length is an error naming its index. */
   score(paths: readonly StepPath[], options?: CallOptions): Promise<number[][]>;
-  /** Token counts of texts (continuations, no BOS). */
-  countTokens(texts: readonly string[]): Promise<number[]>;
 }
 
 /** Texts are pieces tokenised on their own, so that every step ends at a token; EOS is added after the last piece where `eos` is set. */
@@ -218,7 +216,8 @@ export interface TrainResult {
   readonly tokens: number;
 }
 
-export interface ModelFacts {
+/** What a model's files say, without running it. */
+export interface ModelDescription {
   readonly hash: string;
   readonly architecture: string;
   readonly parameters: number;
@@ -239,12 +238,27 @@ export interface ModelInit {
   readonly seed: number;
 }
 
-/** Whatever executes models: this process, a worker thread, or engines elsewhere. */
-export interface Backend extends AsyncDisposable {
+/** Opens models that write. */
+export interface Sampler extends AsyncDisposable {
   openPolicy(source: ModelSource): Promise<Policy>;
-  openPrm(source: ModelSource): Promise<ProcessRewardModel>;
-  train(job: TrainJob, onStep: (step: TrainStep) => void, options?: CallOptions): Promise<TrainResult>;
-  facts(source: ModelSource): Promise<ModelFacts>;
-  /** Writes a Hugging Face folder (config.json, model.safetensors, tokenizer.json) to `out`. */
-  initModel(out: string, init: ModelInit, options?: CallOptions): Promise<ModelFacts>;
 }
+
+/** Opens models that score steps. */
+export interface Scorer extends AsyncDisposable {
+  openPrm(source: ModelSource): Promise<ProcessRewardModel>;
+}
+
+/** Trains models. */
+export interface Trainer extends AsyncDisposable {
+  train(job: TrainJob, onStep: (step: TrainStep) => void, options?: CallOptions): Promise<TrainResult>;
+}
+
+/** Knows model folders, and makes new ones. */
+export interface ModelStore extends AsyncDisposable {
+  describe(source: ModelSource): Promise<ModelDescription>;
+  /** Writes a Hugging Face folder (config.json, model.safetensors, tokenizer.json) to `out`. */
+  initModel(out: string, init: ModelInit, options?: CallOptions): Promise<ModelDescription>;
+}
+
+/** What a run needs: this process, a worker thread, or parts that `composeBackends` takes from several places. */
+export interface Backend extends Sampler, Scorer, Trainer, ModelStore {}

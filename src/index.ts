@@ -1,17 +1,13 @@
 // The public API, named exports only. Start reading at pipeline/iterate.ts.
 export type * from './backend.ts';
-export { type OpenBackendOptions, openBackend } from './backends/open.ts';
+export * from './backends/index.ts';
+export { type ConfigSources, loadConfig, parseConfig } from './config/load.ts';
 export { PRESETS } from './config/presets.ts';
-export {
-  type Config,
-  type ConfigInput,
-  type ConfigSources,
-  configKeys,
-  loadConfig,
-  parseConfig,
-} from './config/schema.ts';
+export { type Config, type ConfigInput, configKeys } from './config/schema.ts';
+export { EngineSettings } from './engine-settings.ts';
 export { messageOf, SipfError, type SipfErrorCode } from './errors.ts';
 export { jsonDifference } from './hashing.ts';
+export { readRecords } from './io/jsonl.ts';
 export { alignRows, goldRows } from './method/align-rows.ts';
 export { choosePaths } from './method/choose-paths.ts';
 export { labelSteps } from './method/label.ts';
@@ -21,7 +17,7 @@ export { prmRows } from './method/prm-rows.ts';
 export { type BuildPrompt, makePrompter } from './method/prompt.ts';
 export { chooseQuestions, goldSample, samplePaths } from './method/sample.ts';
 export { scoreUnit } from './method/score.ts';
-export { openScorer, type Scorer, type ScorerName, type ScorerSource } from './method/scorers.ts';
+export { openScorer, type Scorer as PathScorer, type ScorerName, type ScorerSource } from './method/scorers.ts';
 export { hardLabels, pathScore, softLabels } from './method/step-labels.ts';
 export {
   type Calibration,
@@ -46,7 +42,6 @@ export {
 export { loadShots } from './pipeline/shots.ts';
 export * from './records.ts';
 export type { Log, LogEvent, OnProgress, ProgressEvent } from './run/events.ts';
-export { readRecords } from './run/journal.ts';
 export type { Program, Sandbox, Verdict, WrongReason } from './sandbox.ts';
 export { createPyodideSandbox, type PyodideSandboxOptions } from './sandboxes/embedded.ts';
 export { createNativeSandbox, type NativeSandboxOptions } from './sandboxes/native.ts';

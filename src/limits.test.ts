@@ -1,8 +1,9 @@
 // Sizes that make no sense -> refused by name in every section; every preset is within them.
 import { describe, expect, it } from 'vitest';
-import { openBackend } from './backends/open.ts';
+import { openBackend } from './backends/index.ts';
+import { loadConfig, parseConfig } from './config/load.ts';
 import { PRESETS } from './config/presets.ts';
-import { configKeys, loadConfig, parseConfig } from './config/schema.ts';
+import { configKeys } from './config/schema.ts';
 import { checkCount, MOST_THREADS } from './limits.ts';
 import { createPyodideSandbox } from './sandboxes/embedded.ts';
 

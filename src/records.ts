@@ -1,6 +1,12 @@
 // The records that flow between stages: one JSON line each, raw facts only.
 import { z } from 'zod';
 
+/** A Hugging Face folder or a .gguf file, with an optional PEFT adapter folder. */
+export interface ModelSource {
+  readonly model: string;
+  readonly adapter?: string | undefined;
+}
+
 /** What decides about a program, in place of an answer. */
 export const CodeTests = z.object({
   /** Python that runs before the program: imports, helpers. Empty: none. */
@@ -31,7 +37,7 @@ export const Question = z.object({
 export type Question = z.infer<typeof Question>;
 
 /** Why an answer is wrong: the first four of any answer, the others of a program that was run. `timeout` depends on the machine. */
-export const WRONG_REASONS = [
+const WRONG_REASONS = [
   'other-answer',
   'no-answer',
   'truncated',

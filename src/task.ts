@@ -127,6 +127,36 @@ export function taskOf(task: Task, question: OfTask): Task {
   return task.memberFor?.(question) ?? task;
 }
 
+/** A text with the question that it answers. */
+export interface GivenText {
+  readonly question: Question;
+  readonly text: string;
+  readonly finishReason: 'stop' | 'length';
+}
+
+/**
+ * Grades a text by the task of its question, and again at most `retries` times after an error of the infrastructure. An error that is the
+ * tests' fault stands at once.
+ */
+export async function gradeWithRetries(
+  task: Pick<Task, 'grade' | 'memberFor'>,
+  { question, text, finishReason }: GivenText,
+  retries: number,
+  signal?: AbortSignal,
+): Promise<Graded> {
+  const own = task.memberFor?.(question) ?? task;
+  let graded = await own.grade(question, text, finishReason, { signal });
+  for (let retry = 0; retry < retries && mayPass(graded.outcome); retry += 1) {
+    graded = await own.grade(question, text, finishReason, { signal });
+  }
+  return graded;
+}
+
+/** An error that another try may not meet. */
+function mayPass(outcome: Outcome): boolean {
+  return outcome.kind === 'error' && outcome.fault !== 'tests';
+}
+
 /** Disposes of what a task holds, if it holds anything. */
 export function closing(task: Task): AsyncDisposable {
   return { [Symbol.asyncDispose]: async () => task[Symbol.asyncDispose]?.() };

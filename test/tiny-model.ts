@@ -5,11 +5,9 @@ import { join } from 'node:path';
 import type { Engine } from '../src/engine/runtime/session.ts';
 import type { KvCache } from '../src/inference/kv-cache.ts';
 import { LanguageModel } from '../src/inference/language-model.ts';
-import type { ModelWeights } from '../src/inference/passes.ts';
-import { decoderOf } from '../src/models/architectures/architectures.ts';
-import { openModelFiles } from '../src/models/files/model-files.ts';
+import { type ModelWeights, openModel } from '../src/models/open-model.ts';
 import { loadTokenizer, type Tokenizer } from '../src/models/tokenizer/tokenizer.ts';
-import { HeldWeights, type Holding, holdingFor } from '../src/models/weights/held-weights.ts';
+import { type Feeding, feedingFor, GraphWeights } from '../src/models/weights/graph-weights.ts';
 import { mergeWeights } from '../src/models/weights/merged-weights.ts';
 
 export const fixtures = join(import.meta.dirname, 'fixtures');
@@ -28,25 +26,32 @@ export interface TinyModel extends AsyncDisposable {
 export async function openTiny(
   engine: Engine,
   name: string,
-  { adapter, holding }: { readonly adapter?: string; readonly holding?: Holding } = {},
+  { adapter, feeding }: { readonly adapter?: string; readonly feeding?: Feeding } = {},
 ): Promise<TinyModel> {
   const cache = await mkdtemp(join(tmpdir(), 'sipf-tiny-'));
-  const files = await openModelFiles(join(fixtures, name), { cache });
-  const { architecture, config } = decoderOf(files);
-  const merged = await mergeWeights(engine, files, adapter && join(fixtures, adapter), { cache });
-  const held = new HeldWeights(merged.slices, holding ?? holdingFor(engine.provider, merged.slices));
-  const weights: ModelWeights = { architecture, config, held };
+  const source = { model: join(fixtures, name), adapter: adapter && join(fixtures, adapter) };
+  const opened = await openModel(source, { cache });
+  const merged = await mergeWeights(engine, opened, { cache });
+  const values = new GraphWeights(engine, merged.slices, feeding ?? feedingFor(engine.provider, merged.slices));
+  const weights: ModelWeights = {
+    decoder: opened.decoder,
+    values,
+    async [Symbol.asyncDispose]() {
+      values[Symbol.dispose]();
+      await merged[Symbol.asyncDispose]();
+    },
+  };
   const tokenizer = await loadTokenizer(join(fixtures, 'tokenizer'));
   const model = new LanguageModel(engine, weights, tokenizer.eosIds);
   return {
     weights,
     model,
     tokenizer,
-    hash: merged.hash,
+    hash: opened.hash,
     cache: (slots) => model.cache(slots),
     async [Symbol.asyncDispose]() {
       await model[Symbol.asyncDispose]();
-      await merged[Symbol.asyncDispose]();
+      await weights[Symbol.asyncDispose]();
       await rm(cache, { recursive: true, force: true });
     },
   };

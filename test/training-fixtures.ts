@@ -5,9 +5,10 @@ import { join } from 'node:path';
 import { afterAll } from 'vitest';
 import type { TrainOptions } from '../src/backend.ts';
 import type { Tensor } from '../src/engine/graph.ts';
-import { Engine } from '../src/engine/runtime/session.ts';
+import { Engine, type Provider } from '../src/engine/runtime/session.ts';
 import type { AdapterFiles } from '../src/models/files/adapter-files.ts';
-import type { Holding } from '../src/models/weights/held-weights.ts';
+import { openModel } from '../src/models/open-model.ts';
+import type { Feeding } from '../src/models/weights/graph-weights.ts';
 import { mergeWeights } from '../src/models/weights/merged-weights.ts';
 import type { Loss } from '../src/objectives/objective.ts';
 import { OBJECTIVES, type Objective } from '../src/objectives/objectives.ts';
@@ -17,13 +18,14 @@ import { fullTrainee } from '../src/training/full-weights.ts';
 import { loraTrainee } from '../src/training/lora-weights.ts';
 import { placeStep } from '../src/training/placed.ts';
 import { TrainingProgram } from '../src/training/program.ts';
-import { openTrainingSource } from '../src/training/source.ts';
+import { HostState } from '../src/training/states/host.ts';
 
 export const fixtures = join(import.meta.dirname, 'fixtures');
 export const scratch = mkdtempSync(join(tmpdir(), 'sipf-training-'));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
-export const engine = new Engine({ provider: 'cpu', threads: 1 });
+/** The CPU, or what SIPF_TEST_PROVIDER names. */
+export const engine = new Engine({ provider: (process.env['SIPF_TEST_PROVIDER'] ?? 'cpu') as Provider, threads: 1 });
 export const cache = join(scratch, 'cache');
 
 /**
@@ -81,7 +83,7 @@ export interface GradientArgs {
   readonly adapter?: string;
   readonly objective: Objective;
   readonly lora?: TrainOptions['lora'];
-  readonly holding?: Holding;
+  readonly feeding?: Feeding;
   /** Positions whose logits are computed at once. */
   readonly maxPositions?: number;
   readonly maxActivationBytes?: number;
@@ -97,52 +99,62 @@ export interface StepGradients {
 /** Opens a model once; returns the loss and gradients of any division of a step into passes. */
 export async function gradientsOf(args: GradientArgs) {
   const {
-    model,
+    model: path,
     adapter,
     objective,
     lora = null,
-    holding = 'fed',
+    feeding = 'fed',
     maxPositions = 1e6,
     maxActivationBytes = 1e12,
   } = args;
-  const source = await openTrainingSource({ source: { model, adapter }, out: cache }, { cache });
-  const traineeArgs = { source, objective: objective.kind, holding, options: { lora, seed: 1 } };
-  await using merged = await mergeWeights(engine, source.files, lora === null ? adapter : undefined, { cache });
+  const model = await openModel({ model: path, adapter }, { cache });
+  const traineeArgs = { engine, model, objective: objective.kind, feeding, options: { lora, seed: 1 } };
+  await using merged = await mergeWeights(engine, lora === null ? model : { ...model, adapter: null }, { cache });
   const trainee =
     lora === null ? fullTrainee(traineeArgs, merged.slices, { cache }) : loraTrainee(traineeArgs, lora, merged.slices);
   const loss = withReads(lossOf(objective));
   const program = await TrainingProgram.compile({
     engine,
-    source,
+    decoder: model.decoder,
     trainee,
     loss,
     dropout: (lora?.dropout ?? 0) > 0,
     maxPositions,
     maxActivationBytes,
   });
-  const params = program.layout.zeros();
-  for (const { name, shape, offset } of program.layout.tensors) params.set(await trainee.initial(name, shape), offset);
+  const { layout } = program;
+  const params = layout.zeros();
+  for (const { name, shape, offset } of layout.tensors) params.set(await trainee.initial(name, shape), offset);
+  const start = { params: params.slice(), m: layout.zeros(), v: layout.zeros() };
+  const state = await HostState.open({ engine, layout, options: OPTIONS, start });
   const run = async (passes: readonly Pass[], values = params): Promise<StepGradients> => {
-    const flat = program.layout.zeros();
+    state.values.params.set(values);
     const perPosition: Float32Array[] = [];
     const sums: Record<string, number> = {};
     let total = 0;
     const placed = placeStep(passes);
     for (const [n, of] of placed.entries()) {
-      const result = await program.run(of, values, flat, { accumulate: n > 0, dropoutKey: 'test' });
+      const result = await program.run(of, state, { first: n === 0, dropoutKey: 'test' });
       const { [READS]: reads, ...figures } = result.figures;
       total += result.loss;
       perPosition.push(reads as Float32Array);
       for (const [key, [value = 0]] of Object.entries(figures)) sums[key] = (sums[key] ?? 0) + value;
     }
-    const gradients = new Map(program.layout.tensors.map((t) => [t.name, program.layout.view(flat, t)]));
+    const gradients = new Map(layout.tensors.map((t) => [t.name, layout.view(state.gradient, t).slice()]));
     const figures = loss.report(
       sums,
       placed.flatMap(({ examples }) => examples),
     );
     return { loss: total, perPosition, gradients, figures };
   };
-  return { run, params, layout: program.layout, [Symbol.asyncDispose]: () => program[Symbol.asyncDispose]() };
+  return {
+    run,
+    params,
+    layout,
+    async [Symbol.asyncDispose]() {
+      for (const each of [state, program, trainee]) await each[Symbol.asyncDispose]();
+    },
+  };
 }
 
 const READS = 'reads';

@@ -4,13 +4,14 @@ import { z } from 'zod';
 import { SipfError } from '#sipf/errors.js';
 import { canonicalJson, sha256 } from '#sipf/hashing.js';
 import { readTextFile } from '#sipf/io/file-bytes.js';
+import { readRecords } from '#sipf/io/jsonl.js';
 import { addCosts, NO_COST, type TokenCost } from '#sipf/pipeline/estimate.js';
 import { type RoundSummary, type RunView, readRun } from '#sipf/pipeline/run-reader.js';
 import { stageOf } from '#sipf/pipeline/workspace.js';
 import { Answer } from '#sipf/records.js';
 import type { ScoreFigures } from '#sipf/reports.js';
-import { readRecords } from '#sipf/run/journal.js';
-import { parseJson, readMarker } from '#sipf/run/marker.js';
+import { stageSeconds } from '#sipf/run/events.js';
+import { readMarker } from '#sipf/run/marker.js';
 
 export interface ArmRound {
   readonly iteration: number;
@@ -71,7 +72,7 @@ export async function readArm({ dir, arm, column, seed, copiedFrom }: ReadArmArg
       'bad-input',
       `Expected a finished run with evaluate.final in ${dir}, got one that is not. Run it to its end.`,
     );
-  const seconds = await stageSeconds([dir, ...copiedFrom]);
+  const seconds = await secondsOfRuns([dir, ...copiedFrom]);
   const rounds = view.rounds.filter(({ iteration }) => iteration > 0).map((round) => armRound(round, seconds));
   return {
     arm,
@@ -145,42 +146,14 @@ async function parametersOf(dir: string): Promise<number> {
   return z.object({ parameters: z.number() }).parse(marker?.result).parameters;
 }
 
-const Event = z.object({
-  time: z.string(),
-  type: z.string(),
-  iteration: z.number().optional(),
-  stage: z.string().optional(),
-});
-
 /** Seconds by `iteration/stage` over several runs; the first run that computed a stage counts. What a kill cut short counts until its last sign of life. */
-async function stageSeconds(dirs: readonly string[]): Promise<Map<string, number>> {
+async function secondsOfRuns(dirs: readonly string[]): Promise<Map<string, number>> {
   const all = new Map<string, number>();
   for (const dir of dirs) {
-    for (const [stage, seconds] of stageTimes((await readTextFile(join(dir, 'events.jsonl'))) ?? ''))
+    for (const [stage, seconds] of stageSeconds((await readTextFile(join(dir, 'events.jsonl'))) ?? ''))
       if (!all.has(stage)) all.set(stage, seconds);
   }
   return all;
-}
-
-/** Seconds by `iteration/stage` from the text of an events.jsonl. Unfinished stages count too: they were begun again later. */
-export function stageTimes(events: string): Map<string, number> {
-  const spent = new Map<string, number>();
-  let open: { key: string; from: number; last: number } | null = null;
-  const close = () => {
-    if (open !== null) spent.set(open.key, (spent.get(open.key) ?? 0) + (open.last - open.from) / 1000);
-    open = null;
-  };
-  for (const [index, line] of events.split('\n').entries()) {
-    if (line.trim() === '') continue;
-    const { type, time, iteration, stage } = parseJson(line, `events.jsonl line ${index + 1}`, Event);
-    const at = Date.parse(time);
-    if (type === 'run' || type === 'stage-start') close();
-    if (open !== null) open.last = at;
-    if (type === 'stage-start' && stage !== undefined) open = { key: `${iteration ?? 0}/${stage}`, from: at, last: at };
-    if (type === 'stage-end') close();
-  }
-  close();
-  return spent;
 }
 
 function sum(values: readonly number[]): number {

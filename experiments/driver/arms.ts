@@ -1,5 +1,7 @@
 // An experiment's name, a seed and an arm -> the configuration of that arm's run.
-import { type Config, type ConfigInput, loadConfig } from '#sipf/config/schema.js';
+
+import { loadConfig } from '#sipf/config/load.js';
+import type { Config, ConfigInput } from '#sipf/config/schema.js';
 import { SipfError } from '#sipf/errors.js';
 
 export interface Experiment {

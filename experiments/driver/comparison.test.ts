@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { NO_COST } from '#sipf/pipeline/estimate.js';
 import { createRandom } from '#sipf/random.js';
 import { stratifiedMean } from '#sipf/statistics/intervals.js';
-import { type ArmRound, type ArmSummary, stageTimes } from './arm-summary.ts';
+import type { ArmRound, ArmSummary } from './arm-summary.ts';
 import { compareArms, tokensForEqualFlops } from './comparison.ts';
 
 interface Made {
@@ -169,29 +169,5 @@ describe('tokensForEqualFlops', () => {
   it('is null for an arm that costs as much already', () => {
     expect(tokensForEqualFlops(sipf, summary({ arm: 'tallies', last: '1', flops: 60e6 }))).toBeNull();
     expect(tokensForEqualFlops(sipf, summary({ arm: 'tallies', last: '1', flops: 90e6 }))).toBeNull();
-  });
-});
-
-describe('stageTimes', () => {
-  it('adds up the tries of a stage and knows when a killed one was last alive', () => {
-    const event = (second: number, type: string, stage?: string) =>
-      JSON.stringify({ time: new Date(1000 * second).toISOString(), type, stage, iteration: 1 });
-    const times = stageTimes(
-      [
-        event(0, 'run'),
-        event(0, 'stage-start', '1-samples'),
-        event(4, 'train-step', '1-samples'),
-        event(100, 'run'),
-        event(101, 'stage-start', '1-samples'),
-        event(103, 'stage-end', '1-samples'),
-        event(103, 'stage-skipped', '2-step-labels'),
-        event(104, 'stage-start', '5-pairs'),
-        event(105, 'stage-end', '5-pairs'),
-      ].join('\n'),
-    );
-    expect([...times]).toEqual([
-      ['1/1-samples', 6],
-      ['1/5-pairs', 1],
-    ]);
   });
 });

@@ -7,6 +7,7 @@ import { type ExecutionOptions, finish, integer, threads, withExecution } from '
 import { formatDuration } from '#sipf/cli/progress.js';
 import { dottedFlags } from '#sipf/cli/settings.js';
 import type { Terminal } from '#sipf/cli/terminal.js';
+import type { Config } from '#sipf/config/schema.js';
 import { SipfError } from '#sipf/errors.js';
 import { makeFolders, nodeDisk, replaceFile } from '#sipf/io/files.js';
 import { ARMS, type ArmName, DEFAULT_ARMS, DEFAULT_FLOPS_ARMS, EXPERIMENTS, type ExperimentName } from './arms.ts';
@@ -105,7 +106,10 @@ function flopsArms(text: string): ArmName[] {
 function callOf(name: ExperimentName, options: ExperimentOptions, flags: Readonly<Record<string, string>>): Call {
   const { seeds, flopsMethods = DEFAULT_FLOPS_ARMS, out = `runs/experiment-${name}`, results, report } = options;
   const methods = [...new Set([...(options.methods ?? DEFAULT_ARMS), ...(options.oracle ? ['oracle' as const] : [])])];
-  const own = seeds === undefined && options.methods === undefined && Object.keys(flags).length === 0;
+  const own =
+    seeds === undefined &&
+    options.methods === undefined &&
+    Object.keys(flags).every((key) => key.startsWith('engine.'));
   return {
     name,
     out,
@@ -221,13 +225,19 @@ async function runArm(
   const fromRun = await from();
   const file = `${place.dir}.config.json`;
   await makeFolders(join(place.dir, '..'));
-  await replaceFile(nodeDisk, file, [`${JSON.stringify(config, null, 2)}\n`]);
-  const { jobs, provider, threads = jobs > 1 ? 1 : undefined } = plan.options;
+  await replaceFile(nodeDisk, file, [`${JSON.stringify(withExecutionOf(plan.options, config), null, 2)}\n`]);
   terminal.log(`${name}: begins`);
   const began = terminal.now();
   const onLine = (line: string) => terminal.log(`${name} | ${line}`);
-  await runInChild({ out: place.dir, config: file, fromRun, provider, threads, signal, onLine });
+  await runInChild({ out: place.dir, config: file, fromRun, signal, onLine });
   terminal.log(`${name}: done in ${formatDuration(terminal.now() - began)}`);
+}
+
+/** The configuration of a run, executed as the options say: they win, and several runs at a time share the cores. */
+function withExecutionOf({ jobs, provider, threads }: ExperimentOptions, { engine, ...config }: Config): Config {
+  const shared = jobs > 1 ? 1 : null;
+  const { provider: configured, threads: own } = engine;
+  return { ...config, engine: { ...engine, provider: provider ?? configured, threads: threads ?? own ?? shared } };
 }
 
 function commandOf({ name, options, flags }: Call): string {

@@ -56,27 +56,16 @@ export interface ChildRunArgs {
   readonly out: string;
   readonly config: string;
   readonly fromRun: string | undefined;
-  readonly provider: string;
-  readonly threads: number | undefined;
   readonly signal: AbortSignal;
   /** Each line that the child says. */
   readonly onLine: (line: string) => void;
 }
 
 /** `sipf run --config FILE --out DIR` in a process of its own. Throws SipfError with the child's own message where it fails. */
-export async function runInChild({
-  out,
-  config,
-  fromRun,
-  provider,
-  threads,
-  signal,
-  onLine,
-}: ChildRunArgs): Promise<void> {
+export async function runInChild({ out, config, fromRun, signal, onLine }: ChildRunArgs): Promise<void> {
   const main = fileURLToPath(import.meta.resolve('#sipf/cli/main.js'));
-  const args = [main, 'run', '--out', out, '--config', config, '--provider', provider];
+  const args = [main, 'run', '--out', out, '--config', config];
   if (fromRun !== undefined) args.push('--from-run', fromRun);
-  if (threads !== undefined) args.push('--threads', String(threads));
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] });
   // On a terminal the child has had the Ctrl-C itself, and takes this for the same one.
   const stop = () => child.kill('SIGINT');

@@ -1,7 +1,7 @@
 // A run directory and a configuration -> whether that very run is finished there. Reads only.
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
-import { relativeTo } from '#sipf/config/paths.js';
+import { keptConfig } from '#sipf/config/paths.js';
 import type { Config } from '#sipf/config/schema.js';
 import { SipfError } from '#sipf/errors.js';
 import { jsonDifference } from '#sipf/hashing.js';
@@ -15,7 +15,7 @@ export async function isFinished(dir: string, config: Config): Promise<boolean> 
   const text = await readTextFile(path);
   if (text === null) return false;
   const stored = parseJson(text, path, z.object({ config: z.unknown() })).config;
-  const wanted: unknown = JSON.parse(JSON.stringify(relativeTo(resolve(dir), config)));
+  const wanted: unknown = JSON.parse(JSON.stringify(keptConfig(resolve(dir), config).config));
   const changes = jsonDifference(stored, wanted);
   if (changes.length > 0) {
     throw new SipfError(

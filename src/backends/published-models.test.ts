@@ -5,12 +5,13 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type FolderChanges, makeModelFolder, safetensorsBytes } from '../../test/model-folder.ts';
 import { fixtures } from '../../test/tiny-model.ts';
-import type { Completion, ModelSource, TrainOptions } from '../backend.ts';
+import type { Completion, TrainOptions } from '../backend.ts';
+import { tellingWarnings } from '../cli/model-warnings.ts';
 import { Engine } from '../engine/runtime/session.ts';
 import { readSafetensors, type Tensor } from '../models/files/safetensors.ts';
+import type { ModelSource } from '../records.ts';
 import { train } from '../training/train.ts';
 import { createInProcessBackend } from './local/in-process.ts';
-import { tellingWarnings } from './warnings.ts';
 
 const engine = new Engine({ provider: 'cpu', threads: 1 });
 let root: string;

@@ -1,8 +1,27 @@
-// Method calls over a MessagePort: results, errors with their codes, questions back to the caller, news on the way, cancellation. Knows no backend.
+// Method calls on objects over a MessagePort: results, errors with their codes, callbacks, cancellation.
 import { messageOf, SipfError, type SipfErrorCode } from '../errors.ts';
 
-/** Method -> [argument, result]; both survive structured cloning. */
-export type Methods = Record<string, readonly [argument: unknown, result: unknown]>;
+/** Kind of object -> its methods -> the kind of object that a method opens; null: it gives a plain value. */
+export type MethodTable = Readonly<Record<string, Readonly<Record<string, string | null>>>>;
+
+/** An object of the other side: named by a number, its plain fields copied. */
+interface Opened {
+  readonly handle: number;
+  readonly fields: Readonly<Record<string, unknown>>;
+}
+
+/** The served object itself. */
+const ROOT = 0;
+
+/** The method that every object has. */
+const DISPOSE = 'dispose';
+
+/** An argument on its way. Functions and signals stay on their side; options objects cross field by field. */
+type Sent =
+  | { readonly kind: 'copy'; readonly value: unknown }
+  | { readonly kind: 'function'; readonly index: number }
+  | { readonly kind: 'signal' }
+  | { readonly kind: 'fields'; readonly fields: Readonly<Record<string, Sent>> };
 
 interface ThrownMessage {
   /** null: a bug, not a SipfError. */
@@ -12,16 +31,36 @@ interface ThrownMessage {
   readonly stack: string | undefined;
 }
 
-type ToServer =
-  | { readonly kind: 'call'; readonly id: number; readonly method: string; readonly argument: unknown }
-  | { readonly kind: 'cancel'; readonly id: number }
-  | { readonly kind: 'answer'; readonly question: number; readonly value?: unknown; readonly thrown?: ThrownMessage };
+interface CallMessage {
+  readonly kind: 'call';
+  readonly id: number;
+  readonly handle: number;
+  readonly method: string;
+  readonly args: readonly Sent[];
+}
+
+interface AnswerMessage {
+  readonly kind: 'answer';
+  readonly question: number;
+  readonly value?: unknown;
+  readonly thrown?: ThrownMessage;
+}
+
+type ToServer = CallMessage | AnswerMessage | { readonly kind: 'cancel'; readonly id: number };
+
+interface AskMessage {
+  readonly kind: 'ask';
+  readonly id: number;
+  readonly question: number;
+  /** Index of the function among the call's. */
+  readonly index: number;
+  readonly values: readonly unknown[];
+}
 
 type ToClient =
+  | AskMessage
   | { readonly kind: 'result'; readonly id: number; readonly value: unknown }
-  | { readonly kind: 'thrown'; readonly id: number; readonly thrown: ThrownMessage }
-  | { readonly kind: 'ask'; readonly id: number; readonly question: number; readonly value: unknown }
-  | { readonly kind: 'tell'; readonly id: number; readonly value: unknown };
+  | { readonly kind: 'thrown'; readonly id: number; readonly thrown: ThrownMessage };
 
 /** Where messages go and come from: a MessagePort or a Worker. */
 export interface Port {
@@ -29,110 +68,172 @@ export interface Port {
   on(event: 'message', listener: (message: unknown) => void): unknown;
 }
 
-/** What a served method may do besides returning. */
-export interface ServedCall {
-  readonly signal: AbortSignal;
-  /** Waits for the caller's answer. */
-  ask(value: unknown): Promise<unknown>;
-  tell(value: unknown): void;
+type Callable = (...args: readonly unknown[]) => unknown;
+
+interface Served {
+  readonly kind: string;
+  readonly object: object;
 }
 
-export type Handlers<M extends Methods> = {
-  readonly [Name in keyof M]: (argument: M[Name][0], call: ServedCall) => Promise<M[Name][1]>;
-};
+/** The serving side: calls methods of `root`, and of the objects that they open, until `root` is disposed. */
+export class RpcServer {
+  readonly #port: Port & { close(): void };
+  readonly #table: MethodTable;
+  readonly #objects = new Map<number, Served>();
+  readonly #running = new Map<number, AbortController>();
+  readonly #questions = new Map<number, { resolve: (value: unknown) => void; reject: (thrown: unknown) => void }>();
+  #opened = ROOT;
+  #asked = 0;
 
-/** Answers calls from `port` for as long as it is open. */
-export function serve<M extends Methods>(port: Port, handlers: Handlers<M>): void {
-  const running = new Map<number, AbortController>();
-  const questions = new Map<number, { resolve: (value: unknown) => void; reject: (thrown: unknown) => void }>();
-  let asked = 0;
-  const send = (message: ToClient): void => port.postMessage(message);
-  const start = async ({ id, method, argument }: Extract<ToServer, { kind: 'call' }>): Promise<void> => {
+  constructor(port: Port & { close(): void }, table: MethodTable, root: Served) {
+    this.#port = port;
+    this.#table = table;
+    this.#objects.set(ROOT, root);
+    port.on('message', (message) => this.#receive(message as ToServer));
+  }
+
+  #receive(message: ToServer): void {
+    if (message.kind === 'call') void this.#answer(message);
+    else if (message.kind === 'cancel') this.#running.get(message.id)?.abort();
+    else this.#settle(message);
+  }
+
+  #settle(message: AnswerMessage): void {
+    const question = this.#questions.get(message.question);
+    this.#questions.delete(message.question);
+    if (message.thrown) question?.reject(decode(message.thrown));
+    else question?.resolve(message.value);
+  }
+
+  async #answer(message: CallMessage): Promise<void> {
+    const { id } = message;
     const controller = new AbortController();
-    running.set(id, controller);
-    const call: ServedCall = {
-      signal: controller.signal,
-      ask: (value) =>
-        new Promise((resolve, reject) => {
-          questions.set(++asked, { resolve, reject });
-          send({ kind: 'ask', id, question: asked, value });
-        }),
-      tell: (value) => send({ kind: 'tell', id, value }),
-    };
+    this.#running.set(id, controller);
     try {
-      const handler = handlers[method];
-      if (!handler) throw new Error(`No method is called ${method}`);
-      send({ kind: 'result', id, value: await handler(argument, call) });
+      this.#send({ kind: 'result', id, value: await this.#call(message, controller.signal) });
     } catch (thrown) {
-      send({ kind: 'thrown', id, thrown: encode(thrown) });
+      this.#send({ kind: 'thrown', id, thrown: encode(thrown) });
     } finally {
-      running.delete(id);
+      this.#running.delete(id);
     }
-  };
-  port.on('message', (received) => {
-    const message = received as ToServer;
-    if (message.kind === 'call') void start(message);
-    else if (message.kind === 'cancel') running.get(message.id)?.abort();
-    else {
-      const question = questions.get(message.question);
-      questions.delete(message.question);
-      if (message.thrown) question?.reject(decode(message.thrown));
-      else question?.resolve(message.value);
-    }
-  });
+  }
+
+  async #call({ id, handle, method, args }: CallMessage, signal: AbortSignal): Promise<unknown> {
+    if (method === DISPOSE) return this.#dispose(handle);
+    const served = this.#objects.get(handle);
+    const opens = served && this.#table[served.kind]?.[method];
+    if (served === undefined || opens === undefined) throw new Error(`No object ${handle} with a method ${method}`);
+    const callback =
+      (index: number) =>
+      (...values: readonly unknown[]) =>
+        this.#ask({ id, index, values });
+    const received = args.map((arg) => receivedOf(arg, signal, callback));
+    const result = await (served.object as Readonly<Record<string, Callable>>)[method]?.(...received);
+    return opens === null ? result : this.#keep(opens, result as object);
+  }
+
+  #keep(kind: string, object: object): Opened {
+    this.#opened += 1;
+    this.#objects.set(this.#opened, { kind, object });
+    const fields = Object.entries(object).filter(([, value]) => typeof value !== 'function');
+    return { handle: this.#opened, fields: Object.fromEntries(fields) };
+  }
+
+  /** The caller's function: its answer is a promise, which who wants no answer may leave alone. */
+  #ask(call: Omit<AskMessage, 'kind' | 'question'>): Promise<unknown> {
+    this.#asked += 1;
+    const question = this.#asked;
+    const answer = new Promise<unknown>((resolve, reject) => this.#questions.set(question, { resolve, reject }));
+    answer.catch(() => undefined);
+    this.#send({ kind: 'ask', question, ...call });
+    return answer;
+  }
+
+  /** With the root go all other objects and the port, once the answer is sent. */
+  async #dispose(handle: number): Promise<void> {
+    if (handle === ROOT)
+      for (const other of [...this.#objects.keys()].filter((key) => key !== ROOT)) await this.#dispose(other);
+    const object = this.#objects.get(handle)?.object as AsyncDisposable | undefined;
+    this.#objects.delete(handle);
+    await object?.[Symbol.asyncDispose]();
+    if (handle === ROOT) setImmediate(() => this.#port.close());
+  }
+
+  #send(message: ToClient): void {
+    this.#port.postMessage(message);
+  }
 }
 
-export interface CallHooks {
-  readonly signal?: AbortSignal | undefined;
-  readonly onAsk?: ((value: never) => unknown) | undefined;
-  readonly onTell?: ((value: never) => void) | undefined;
-}
-
-interface Pending extends CallHooks {
+interface Pending {
+  readonly functions: readonly Callable[];
   readonly resolve: (value: unknown) => void;
   readonly reject: (thrown: unknown) => void;
-  /** What the caller's own code threw in a hook: the call fails with that, whatever the other side makes of it. */
+  /** What a function of the caller threw: the call fails with that, whatever the other side makes of it. */
   failure: { readonly thrown: unknown } | null;
 }
 
 /** The calling side. */
-export class RpcClient<M extends Methods> {
+export class RpcClient {
   readonly #port: Port;
+  readonly #table: MethodTable;
   readonly #pending = new Map<number, Pending>();
   #calls = 0;
   #broken: Error | null = null;
 
-  constructor(port: Port) {
+  constructor(port: Port, table: MethodTable) {
     this.#port = port;
+    this.#table = table;
     port.on('message', (message) => void this.#receive(message as ToClient));
   }
 
-  /** Calls `method`; when `signal` fires the other side is told, and the call still ends by its answer. */
-  async call<Name extends keyof M & string>(
-    method: Name,
-    argument: M[Name][0],
-    hooks: CallHooks = {},
-  ): Promise<M[Name][1]> {
-    if (this.#broken) throw this.#broken;
-    const id = ++this.#calls;
-    const cancel = (): void => this.#send({ kind: 'cancel', id });
-    try {
-      return await new Promise((resolve, reject) => {
-        this.#pending.set(id, { ...hooks, resolve, reject, failure: null });
-        this.#send({ kind: 'call', id, method, argument });
-        if (hooks.signal?.aborted) cancel();
-        hooks.signal?.addEventListener('abort', cancel, { once: true });
-      });
-    } finally {
-      hooks.signal?.removeEventListener('abort', cancel);
-      this.#pending.delete(id);
-    }
+  /** The served object, here. `T` has exactly the methods that the table lists for `kind`. */
+  root<T extends AsyncDisposable>(kind: string): T {
+    return this.#remote(kind, { handle: ROOT, fields: {} }) as unknown as T;
   }
 
   /** Fails what is pending and every later call: the other side is gone. */
   break(error: Error): void {
     this.#broken ??= error;
     for (const { reject } of this.#pending.values()) reject(this.#broken);
+  }
+
+  #remote(kind: string, { handle, fields }: Opened): AsyncDisposable {
+    const methods = Object.entries(this.#table[kind] ?? {}).map(([method, opens]) => [
+      method,
+      async (...args: readonly unknown[]) => {
+        const value = await this.#call(handle, method, args);
+        return opens === null ? value : this.#remote(opens, value as Opened);
+      },
+    ]);
+    return {
+      ...fields,
+      ...Object.fromEntries(methods),
+      [Symbol.asyncDispose]: async () => void (await this.#call(handle, DISPOSE, [])),
+    };
+  }
+
+  /** When a signal among the arguments fires the other side is told, and the call still ends by its answer. */
+  async #call(handle: number, method: string, given: readonly unknown[]): Promise<unknown> {
+    if (this.#broken) throw this.#broken;
+    this.#calls += 1;
+    const id = this.#calls;
+    const functions: Callable[] = [];
+    const signals: AbortSignal[] = [];
+    const args = given.map((arg) => sentOf(arg, { functions, signals, isOption: false }));
+    const cancel = (): void => this.#send({ kind: 'cancel', id });
+    try {
+      return await new Promise((resolve, reject) => {
+        this.#pending.set(id, { functions, resolve, reject, failure: null });
+        this.#send({ kind: 'call', id, handle, method, args });
+        for (const signal of signals) {
+          if (signal.aborted) cancel();
+          signal.addEventListener('abort', cancel, { once: true });
+        }
+      });
+    } finally {
+      for (const signal of signals) signal.removeEventListener('abort', cancel);
+      this.#pending.delete(id);
+    }
   }
 
   #send(message: ToServer): void {
@@ -142,20 +243,50 @@ export class RpcClient<M extends Methods> {
   async #receive(message: ToClient): Promise<void> {
     const pending = this.#pending.get(message.id);
     if (!pending) return;
-    if (message.kind === 'result')
-      return pending.failure ? pending.reject(pending.failure.thrown) : pending.resolve(message.value);
-    if (message.kind === 'thrown')
-      return pending.reject(pending.failure ? pending.failure.thrown : decode(message.thrown));
-    const { id } = message;
+    if (message.kind === 'ask') return this.#reply(message, pending);
+    if (pending.failure) pending.reject(pending.failure.thrown);
+    else if (message.kind === 'thrown') pending.reject(decode(message.thrown));
+    else pending.resolve(message.value);
+  }
+
+  async #reply({ id, question, index, values }: AskMessage, pending: Pending): Promise<void> {
     try {
-      if (message.kind === 'tell') return pending.onTell?.(message.value as never);
-      this.#send({ kind: 'answer', question: message.question, value: await pending.onAsk?.(message.value as never) });
+      this.#send({ kind: 'answer', question, value: await pending.functions[index]?.(...values) });
     } catch (thrown) {
       pending.failure ??= { thrown };
-      if (message.kind === 'ask') this.#send({ kind: 'answer', question: message.question, thrown: encode(thrown) });
-      else this.#send({ kind: 'cancel', id });
+      this.#send({ kind: 'answer', question, thrown: encode(thrown) });
+      // The other side may not wait for this answer.
+      this.#send({ kind: 'cancel', id });
     }
   }
+}
+
+interface Kept {
+  readonly functions: Callable[];
+  readonly signals: AbortSignal[];
+  /** The value is a field of an options object. */
+  readonly isOption: boolean;
+}
+
+/** An argument as it crosses; its functions and signals are added to `kept`. */
+function sentOf(value: unknown, kept: Kept): Sent {
+  if (typeof value === 'function') return { kind: 'function', index: kept.functions.push(value as Callable) - 1 };
+  if (value instanceof AbortSignal) {
+    kept.signals.push(value);
+    return { kind: 'signal' };
+  }
+  const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
+  if (kept.isOption || !isObject) return { kind: 'copy', value };
+  const fields = Object.entries(value).map(([key, field]) => [key, sentOf(field, { ...kept, isOption: true })]);
+  return { kind: 'fields', fields: Object.fromEntries(fields) };
+}
+
+function receivedOf(sent: Sent, signal: AbortSignal, callback: (index: number) => Callable): unknown {
+  if (sent.kind === 'copy') return sent.value;
+  if (sent.kind === 'function') return callback(sent.index);
+  if (sent.kind === 'signal') return signal;
+  const fields = Object.entries(sent.fields).map(([key, field]) => [key, receivedOf(field, signal, callback)]);
+  return Object.fromEntries(fields);
 }
 
 function encode(thrown: unknown): ThrownMessage {

@@ -1,5 +1,4 @@
-// Functions of text and key -> a Backend without models: deterministic, resumable, exported for tests. Leaves learning to real backends.
-
+// Functions of text and key -> a Backend without models: deterministic and resumable, for tests and dry runs.
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type {
@@ -10,9 +9,8 @@ import type {
   DrawOptions,
   GenerateRequest,
   LogpsItem,
-  ModelFacts,
+  ModelDescription,
   ModelInit,
-  ModelSource,
   OnFinished,
   Policy,
   ProcessRewardModel,
@@ -25,6 +23,7 @@ import { SipfError, throwIfAborted } from '../errors.ts';
 import { sha256 } from '../hashing.ts';
 import { type Disk, nodeDisk, replaceFile } from '../io/files.ts';
 import { createRandom, keyedUniform, type Random } from '../random.ts';
+import type { ModelSource } from '../records.ts';
 
 /** What a scripted policy sees when it writes. `skill` counts the trainings behind it. */
 export interface WriteArgs {
@@ -41,7 +40,7 @@ export interface ScriptedOptions {
   /** The rest of the text. */
   readonly write: (args: WriteArgs) => string;
   /** P(step correct) of each step; absent: 0.5 throughout. */
-  readonly judge?: ((path: StepPath, skill: number) => number[]) | undefined;
+  readonly score?: ((path: StepPath, skill: number) => number[]) | undefined;
   /** Requests that run at once; decides which completions finish together. */
   readonly slots?: number | undefined;
   readonly disk?: Disk | undefined;
@@ -63,13 +62,13 @@ export function createScriptedBackend(options: ScriptedOptions): Backend {
     openPolicy: async (source) => new ScriptedPolicy(storedOf(source), options),
     openPrm: async (source) => new ScriptedPrm(storedOf(source), options),
     train: (job, onStep, call) => train(job, onStep, options, disk, call),
-    facts: async (source) => factsOf(storedOf(source)),
+    describe: async (source) => descriptionOf(storedOf(source)),
     initModel: (out, init) => initModel(out, init, disk),
     [Symbol.asyncDispose]: async () => undefined,
   };
 }
 
-function factsOf({ hash }: Stored): ModelFacts {
+function descriptionOf({ hash }: Stored): ModelDescription {
   return {
     hash,
     architecture: 'scripted',
@@ -115,8 +114,8 @@ class ScriptedPolicy implements Policy {
         if (request === undefined) continue;
         const completion = this.#write(request);
         stats.promptTokens += textOf(request.context).length;
-        stats.generatedTokens += completion.tokenIds.length;
-        slots[at] = { completion, left: Math.max(1, completion.tokenIds.length) };
+        stats.generatedTokens += completion.tokens;
+        slots[at] = { completion, left: Math.max(1, completion.tokens) };
       }
       const soonest = Math.min(...slots.filter((slot) => slot !== null).map(({ left }) => left));
       const finished: Completion[] = [];
@@ -141,6 +140,10 @@ class ScriptedPolicy implements Policy {
       const number = keyedUniform(`${this.hash} ${textOf(context)} ${text}`);
       return Array.from(ended ? `${text}\n` : text, (_, i) => -0.05 - number(i));
     });
+  }
+
+  async encode(contexts: readonly (readonly ContextPiece[])[]): Promise<number[][]> {
+    return contexts.map((pieces) => idsOf(textOf(pieces)));
   }
 
   async chatPrompt(messages: readonly { role: string; content: string }[]): Promise<string> {
@@ -169,9 +172,10 @@ class ScriptedPolicy implements Policy {
     const cut = Math.min(whole.length, ...stopStrings.map((stop) => whole.indexOf(stop)).filter((at) => at !== -1));
     const text = whole.slice(0, Math.min(cut, maxTokens));
     const number = keyedUniform(`logp ${key}`);
-    const tokenIds = [...text].map((character) => character.codePointAt(0) ?? 0);
+    const tokenIds = idsOf(text);
     const logps = tokenIds.map((_, i) => -0.05 - number(i));
-    return { id, text, tokenIds, logps, finishReason: text.length < cut ? 'length' : 'stop' };
+    const finishReason = text.length < cut ? 'length' : 'stop';
+    return { id, text, tokens: tokenIds.length, tokenIds, logps, finishReason };
   }
 }
 
@@ -190,7 +194,7 @@ class ScriptedPrm implements ProcessRewardModel {
 
   async score(paths: readonly StepPath[]): Promise<number[][]> {
     this.#options.onWork?.('score');
-    return paths.map((path) => this.#options.judge?.(path, this.#skill) ?? path.steps.map(() => 0.5));
+    return paths.map((path) => this.#options.score?.(path, this.#skill) ?? path.steps.map(() => 0.5));
   }
 
   async countTokens(texts: readonly string[]): Promise<number[]> {
@@ -198,6 +202,11 @@ class ScriptedPrm implements ProcessRewardModel {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {}
+}
+
+/** One character is one token. */
+function idsOf(text: string): number[] {
+  return [...text].map((character) => character.codePointAt(0) ?? 0);
 }
 
 function textOf(pieces: readonly ContextPiece[]): string {
@@ -248,9 +257,9 @@ async function train(
   return { source: result, hash, steps: all, dropped, tokens: all.reduce((sum, { tokens }) => sum + tokens, 0) };
 }
 
-async function initModel(out: string, init: ModelInit, disk: Disk): Promise<ModelFacts> {
+async function initModel(out: string, init: ModelInit, disk: Disk): Promise<ModelDescription> {
   const stored = { hash: sha256(JSON.stringify(init)), skill: 0 };
   await disk.makeFolder(out);
   await replaceFile(disk, join(out, 'scripted.json'), [JSON.stringify(stored)]);
-  return factsOf(stored);
+  return descriptionOf(stored);
 }

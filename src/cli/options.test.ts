@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
-import { parseConfig } from '../config/schema.ts';
+import { parseConfig } from '../config/load.ts';
 import { integer, limit, number, repeated, withSandbox } from './options.ts';
 
 describe('option parsers', () => {

@@ -1,7 +1,7 @@
 // Text of an option -> a checked number, limit or model source. Leaves what the options mean to the commands.
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import type { ModelSource } from '../backend.ts';
 import { MOST, MOST_THREADS } from '../limits.ts';
+import type { ModelSource } from '../records.ts';
 import { PROGRAM_SECONDS } from '../sandbox.ts';
 import { openSandbox, type SandboxOptions } from '../sandboxes/open.ts';
 import { type OpenTasks, openTasks } from '../tasks/index.ts';
@@ -60,17 +60,19 @@ export function repeated(text: string, before: readonly string[] = []): string[]
   return [...before, text];
 }
 
-/** Where models run. */
+/** Where models run: short for engine.provider, engine.threads and engine.slots. */
 export interface ExecutionOptions {
-  readonly provider: 'cpu' | 'webgpu';
+  readonly provider?: 'cpu' | 'webgpu';
   readonly threads?: number;
+  readonly slots?: number;
 }
 
-/** Adds --provider and --threads. */
+/** Adds --provider, --threads and --slots. */
 export function withExecution(command: Command): Command {
   return command
-    .addOption(new Option('--provider <name>', 'where the model runs').choices(['cpu', 'webgpu']).default('cpu'))
-    .option('--threads <n>', 'threads of one operation (default: one for tiny models, else the cores)', threads);
+    .addOption(new Option('--provider <name>', 'where the model runs (default: cpu)').choices(['cpu', 'webgpu']))
+    .option('--threads <n>', 'threads of one operation (default: one for tiny models, else the cores)', threads)
+    .option('--slots <n>', 'sequences that are decoded together (default: 64)', integer({ min: 1, max: MOST.slots }));
 }
 
 /** A number of threads or processes: at most one a core. */
@@ -88,10 +90,13 @@ export interface ModelOptions extends ExecutionOptions {
   readonly adapter?: string;
 }
 
-/** Adds --model (required), --adapter, --provider and --threads. */
+/** Adds --model (required), --adapter, where models run and the dotted keys of `engine`. */
 export function withModel(command: Command): Command {
   return withExecution(
     command
+      .usage('[options] [--engine.KEY VALUE ...]')
+      .allowUnknownOption()
+      .allowExcessArguments()
       .requiredOption('--model <path>', 'Hugging Face folder or .gguf file')
       .option('--adapter <dir>', 'PEFT adapter folder'),
   );

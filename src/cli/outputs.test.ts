@@ -42,8 +42,6 @@ let folder = '';
 let untouched: Record<string, string> = {};
 const before = process.cwd();
 beforeAll(() => {
-  process.env['SIPF_BACKEND'] = 'scripted';
-  process.env['SIPF_SCRIPT'] = join(import.meta.dirname, '..', '..', 'test', 'e2e', 'scripted-model.mjs');
   folder = mkdtempSync(join(tmpdir(), 'sipf-outputs-'));
   const write = (name: string, text: string) => writeFileSync(join(folder, name), text);
   mkdirSync(join(folder, 'data'));

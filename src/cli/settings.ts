@@ -1,18 +1,24 @@
 // --preset, --config and dotted flags such as `--labels.K 4` -> the checked configuration. Leaves the keys' meaning to config.ts.
 import type { Command } from 'commander';
+import { loadConfig } from '../config/load.ts';
 import { PRESETS } from '../config/presets.ts';
-import { type Config, configKeys, configSettings, loadConfig } from '../config/schema.ts';
+import { type Config, configKeys, configSettings } from '../config/schema.ts';
 import { SipfError, sipfCommand } from '../errors.ts';
 import { nearest } from '../nearest.ts';
 import { wrap } from './commands/show-steps.ts';
 import { describeDefault, presetLines, withSettingHelp } from './help.ts';
-import { integer, repeated } from './options.ts';
+import { type ExecutionOptions, integer, repeated } from './options.ts';
 
 export interface SettingsOptions {
   readonly preset?: readonly string[];
   readonly config?: string;
   readonly seed?: number;
 }
+
+/** What a command's settings are read from. */
+type Given = {
+  readonly [K in keyof (SettingsOptions & ExecutionOptions)]: (SettingsOptions & ExecutionOptions)[K] | undefined;
+};
 
 /** Adds --preset, --config, --seed and the dotted keys of `sections` (all where none is named), which the help lists with their defaults. */
 export function withSettings(command: Command, sections?: readonly string[]): Command {
@@ -32,19 +38,22 @@ export function withSettings(command: Command, sections?: readonly string[]): Co
  */
 export function readSettings(
   command: Command,
-  options: SettingsOptions,
+  { preset, config: file, seed, provider, threads, slots }: Given,
   own: Readonly<Record<string, unknown>> = {},
   base: Readonly<Record<string, unknown>> | null = null,
+  sections?: readonly string[],
 ): Promise<Config> {
-  const given = Object.entries({ ...own, seed: options.seed }).filter(([, value]) => value !== undefined);
-  const flags = { ...base, ...dottedFlags(command), ...Object.fromEntries(given) };
-  return loadConfig({ preset: options.preset, file: options.config, flags });
+  const all = { ...own, seed, 'engine.provider': provider, 'engine.threads': threads, 'engine.slots': slots };
+  const given = Object.entries(all).filter(([, value]) => value !== undefined);
+  const flags = { ...base, ...dottedFlags(command, 0, sections), ...Object.fromEntries(given) };
+  return loadConfig({ preset, file, flags });
 }
 
-/** `--a.b value` and `--a.b=value` among what the command's own options (and `skip` arguments) left over. */
-export function dottedFlags(command: Command, skip = 0): Record<string, string> {
+/** `--a.b value` and `--a.b=value` (of `sections`, where they are named) among what the command's own options (and `skip` arguments) left over. */
+export function dottedFlags(command: Command, skip = 0, sections?: readonly string[]): Record<string, string> {
   const flags: Record<string, string> = {};
-  const keys = configKeys();
+  const isTaken = (key: string) => sections === undefined || sections.some((name) => key.startsWith(`${name}.`));
+  const keys = configKeys().filter(isTaken);
   const words = command.args.slice(skip);
   for (let word = words.shift(); word !== undefined; word = words.shift()) {
     const match = /^--([^=]+)(?:=(.*))?$/s.exec(word);

@@ -13,7 +13,7 @@ export interface ReadPath {
 }
 
 /** `config` with every local path passed through `change`. Names that are no local path (hub ids) stay. */
-export function mapPaths(config: Config, change: (path: string) => string): Config {
+function mapPaths(config: Config, change: (path: string) => string): Config {
   const maybe = (path: string | null) => (path === null ? null : change(path));
   const helper = (value: Config['simulator']) =>
     value === 'self' ? value : { model: change(value.model), adapter: maybe(value.adapter) };
@@ -28,11 +28,12 @@ export function mapPaths(config: Config, change: (path: string) => string): Conf
     simulator: helper(config.simulator),
     verifier: helper(config.verifier),
     evaluate: { ...evaluate, sets: sets(evaluate.sets), final: sets(evaluate.final) },
+    engine: { ...config.engine, module: maybe(config.engine.module) },
   };
 }
 
 /** Every local path that a configuration reads. */
-export function readsOf({ model, adapter, task, prompt, simulator, verifier, evaluate }: Config): ReadPath[] {
+export function readsOf({ model, adapter, task, prompt, simulator, verifier, evaluate, engine }: Config): ReadPath[] {
   const reads: ReadPath[] = [];
   const add = (name: string, path: unknown, kind: ReadPath['kind']) => {
     if (typeof path === 'string' && path !== '') reads.push({ name, path, kind });
@@ -47,20 +48,30 @@ export function readsOf({ model, adapter, task, prompt, simulator, verifier, eva
     add(`the ${name}'s adapter`, value.adapter, 'model');
   }
   for (const { data } of [...evaluate.sets, ...evaluate.final]) add('data of an evaluation', data, 'data');
+  add('the engine module', engine.module, 'file');
   return reads;
 }
 
-/** Local paths relative to the run directory, so that config.json holds no absolute ones. */
-export function relativeTo(dir: string, config: Config): Config {
-  return mapPaths(config, (path) => (path !== '' && existsSync(path) ? relative(resolve(dir), resolve(path)) : path));
+/** A configuration as a run keeps it: what its results depend on, and apart from that where models execute. */
+export interface KeptConfig {
+  readonly config: Omit<Config, 'engine'>;
+  readonly engine: Config['engine'];
 }
 
-/** The inverse of `relativeTo`. */
+/** Local paths relative to the run directory, so that config.json holds no absolute ones. */
+export function keptConfig(dir: string, given: Config): KeptConfig {
+  const { engine, ...config } = mapPaths(given, (path) =>
+    path !== '' && existsSync(path) ? relative(resolve(dir), resolve(path)) : path,
+  );
+  return { config, engine };
+}
+
+/** The inverse for the paths. */
 export function absoluteFrom(dir: string, config: Config): Config {
   return mapPaths(config, (path) => (path !== '' && existsSync(resolve(dir, path)) ? resolve(dir, path) : path));
 }
 
-/** A path that `relativeTo` made of something outside the run directory, where nothing is now. */
+/** A path that `keptConfig` made of something outside the run directory, where nothing is now. */
 function isGone(dir: string, path: string): boolean {
   return (path.startsWith('..') || isAbsolute(path)) && !existsSync(resolve(dir, path));
 }
@@ -88,7 +99,8 @@ export function withMovedPaths(dir: string, stored: unknown, now: unknown): Move
     return other !== undefined && isGone(dir, path) ? other : path;
   });
   const moved = jsonDifference(old.data, settled);
-  return { config: moved.length === 0 ? stored : settled, paths: moved };
+  const { engine: _elsewhere, ...config } = settled;
+  return { config: moved.length === 0 ? stored : config, paths: moved };
 }
 
 /** What of a run's configuration is not where it was, and which option says where it is now. `config` as `absoluteFrom` gives it. */
@@ -106,4 +118,5 @@ const OPTION_OF: Readonly<Record<string, string>> = {
   'the verifier': 'verifier',
   "the verifier's adapter": 'verifier.adapter',
   'data of an evaluation': 'evaluate.sets',
+  'the engine module': 'engine.module',
 };

@@ -1,20 +1,14 @@
 // Weights -> token-level calls: prefill, decode step, hidden states' log-probabilities. Owns the programs; leaves text, requests and the cache's contents to others.
 import type { Engine, HostArray } from '../engine/runtime/session.ts';
 import { SipfError } from '../errors.ts';
-import type { DecoderConfig } from '../models/architectures/decoder.ts';
-import { ropeTables } from '../models/architectures/rope.ts';
+import type { DecoderConfig } from '../models/architectures/architecture.ts';
+import type { ModelWeights } from '../models/open-model.ts';
+import { type PassShape, type Placed, passInputs, RopeTables, stepInputs } from '../models/pass-inputs.ts';
 import { whyNotNumbers } from '../models/weights/not-numbers.ts';
 import { type KvCache, type KvRows, pastInput } from './kv-cache.ts';
 import { DeviceKvCache } from './kv-caches/device.ts';
 import { HostKvCache } from './kv-caches/host.ts';
-import {
-  compileDecode,
-  compilePrefill,
-  compileTokenLogps,
-  HIDDEN,
-  type ModelProgram,
-  type ModelWeights,
-} from './passes.ts';
+import { compileDecode, compilePrefill, compileTokenLogps, type ModelProgram } from './passes.ts';
 import type { SamplerFeatures } from './sampling.ts';
 
 /** One row of a decode step. */
@@ -39,15 +33,10 @@ export interface PrefillRow {
   readonly tokens: readonly number[];
 }
 
-/** Tokens that see what `bias` lets them see, `[batch, seq]` each, right-padded. */
+/** Tokens of a pass without a past, and the flat places (row · seq + column) to read. */
 export interface TokenPass {
-  readonly ids: BigInt64Array;
-  readonly positions: BigInt64Array;
-  /** `[batch, 1, seq, seq]`. */
-  readonly bias: Float32Array;
-  readonly batch: number;
-  readonly seq: number;
-  /** Flat places (row · seq + column) to read. */
+  readonly shape: PassShape;
+  readonly rows: readonly Placed[];
   readonly at: BigInt64Array;
 }
 
@@ -57,33 +46,13 @@ const PAST_BLOCK = 64;
 /** Logits and their log-softmax of one call stay below twice this many bytes. */
 const LOGITS_BYTES = 64 << 20;
 
-/** The cos and sin inputs for positions below `length`; grown by doubling. */
-export class RopeInputs {
-  readonly #config: DecoderConfig;
-  #length = 0;
-  #feeds: { cos: HostArray; sin: HostArray } | undefined;
-
-  constructor(config: DecoderConfig) {
-    this.#config = config;
-  }
-
-  upTo(length: number): { cos: HostArray; sin: HostArray } {
-    if (this.#feeds && length <= this.#length) return this.#feeds;
-    this.#length = Math.max(length, 2 * this.#length, 512);
-    const { cos, sin } = ropeTables(this.#config.ropeFrequencies, this.#length);
-    const shape = [this.#length, this.#config.ropeFrequencies.length];
-    this.#feeds = { cos: { data: cos, shape }, sin: { data: sin, shape } };
-    return this.#feeds;
-  }
-}
-
 /** Programs are made when first needed and released on dispose: one to prefill, one to decode, one for log-probabilities. */
 export class LanguageModel implements AsyncDisposable {
   readonly config: DecoderConfig;
   readonly #engine: Engine;
   readonly #weights: ModelWeights;
   readonly #endIds: readonly number[];
-  readonly #rope: RopeInputs;
+  readonly #ropes: RopeTables;
   #prefill: ModelProgram | undefined;
   #tokenLogps: ModelProgram | undefined;
   #decode: ModelProgram | undefined;
@@ -93,11 +62,11 @@ export class LanguageModel implements AsyncDisposable {
 
   /** @param endIds tokens that rows with `ignoreEnd` never choose. */
   constructor(engine: Engine, weights: ModelWeights, endIds: readonly number[]) {
-    this.config = weights.config;
+    this.config = weights.decoder.config;
     this.#engine = engine;
     this.#weights = weights;
     this.#endIds = endIds;
-    this.#rope = new RopeInputs(weights.config);
+    this.#ropes = new RopeTables(engine, this.config);
     this.#leastPast = engine.provider === 'cpu' ? 0 : PAST_BLOCK;
   }
 
@@ -118,8 +87,11 @@ export class LanguageModel implements AsyncDisposable {
       past,
     );
     const result = await this.#prefill.run({
-      ...prefillTokens(rows, pasts, seq, past),
-      ...this.#rope.upTo(Math.max(...pasts) + seq),
+      ...passInputs(
+        { batch: rows.length, seq, past },
+        rows.map(({ tokens }, row) => ({ row, offset: 0, past: pasts[row] as number, prompt: tokens, branches: [] })),
+      ),
+      ...(await this.#ropes.upTo(seq, Math.max(...pasts))),
       ...earlier.feeds,
       at: { data: BigInt64Array.of(0n), shape: [1] },
     });
@@ -139,13 +111,11 @@ export class LanguageModel implements AsyncDisposable {
     const all = Array.from({ length: width }, (_, slot) => rows[slot] ?? IDLE);
     const lengths = all.map((_, slot) => (slot < rows.length ? cache.length(slot) : 0));
     const column = (value: (row: StepRow) => number) => ({ data: Float32Array.from(all, value), shape: [width, 1] });
-    const integers = (values: readonly number[]) => ({ data: BigInt64Array.from(values, BigInt), shape: [width, 1] });
+    const tokens = all.map(({ token }) => token);
     const result = await program.run({
       ...cache.feeds(rows.length),
-      ...this.#rope.upTo(Math.max(...lengths) + 1),
-      ids: integers(all.map(({ token }) => token)),
-      positions: integers(lengths),
-      lengths: { data: Float32Array.from(lengths), shape: [width, 1] },
+      ...stepInputs(tokens, lengths),
+      ...(await this.#ropes.upTo(1, Math.max(...lengths))),
       temperature: column(({ temperature }) => temperature),
       uniform: column(({ uniform }) => uniform),
       // Greedy rows are not cut: they need no sort.
@@ -160,16 +130,15 @@ export class LanguageModel implements AsyncDisposable {
   }
 
   /** log P(target) at the places `at` of a pass. */
-  async tokenLogps(pass: TokenPass, targets: readonly number[]): Promise<number[]> {
+  async tokenLogps({ shape, rows, at }: TokenPass, targets: readonly number[]): Promise<number[]> {
     this.#prefill ??= await compilePrefill(this.#engine, this.#weights);
     this.#tokenLogps ??= await compileTokenLogps(this.#engine, this.#weights);
-    const { batch, seq } = pass;
     const past = this.#leastPast;
     const read = await this.#prefill.run({
-      ...passInputs(pass),
-      bias: { data: hiddenPast(pass, past), shape: [batch, 1, seq, past + seq] },
-      ...this.#rope.upTo(seq),
-      ...noPast(batch, past, this.config),
+      ...passInputs({ ...shape, past }, rows),
+      ...(await this.#ropes.upTo(shape.seq)),
+      ...noPast(shape.batch, past, this.config),
+      at: { data: at, shape: [at.length] },
     });
     read.device('rows')[Symbol.dispose]();
     const hidden = read.floats('hidden');
@@ -178,11 +147,11 @@ export class LanguageModel implements AsyncDisposable {
     const chunk = Math.max(1, Math.floor(LOGITS_BYTES / 4 / this.config.vocab));
     for (let from = 0; from < targets.length; from += chunk) {
       const ids = BigInt64Array.from(targets.slice(from, from + chunk), BigInt);
-      const rows = {
+      const states = {
         data: hidden.subarray(from * width, (from + ids.length) * width),
         shape: [ids.length, width],
       };
-      const result = await this.#tokenLogps.run({ hidden: rows, targets: { data: ids, shape: [ids.length] } });
+      const result = await this.#tokenLogps.run({ hidden: states, targets: { data: ids, shape: [ids.length] } });
       logps.push(...result.floats('logps'));
     }
     if (!logps.every(Number.isFinite)) throw await this.#notANumber();
@@ -190,7 +159,7 @@ export class LanguageModel implements AsyncDisposable {
   }
 
   async #notANumber(): Promise<SipfError> {
-    const why = await whyNotNumbers(this.#weights.held.slices, this.config);
+    const why = await whyNotNumbers(this.#weights.values.slices, this.config);
     return new SipfError('diverged', `Expected numbers from the model, got NaN or infinity. ${why}`);
   }
 
@@ -211,57 +180,11 @@ export class LanguageModel implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     for (const program of [this.#prefill, this.#tokenLogps, this.#decode]) await program?.[Symbol.asyncDispose]();
     this.#prefill = this.#tokenLogps = this.#decode = undefined;
+    this.#ropes[Symbol.dispose]();
   }
 }
 
 const roundUp = (n: number, block: number): number => Math.ceil(n / block) * block;
-
-/** Inputs of a pass without a past. */
-export function passInputs({ ids, positions, bias, batch, seq, at }: TokenPass): Record<string, HostArray> {
-  return {
-    ids: { data: ids, shape: [batch, seq] },
-    positions: { data: positions, shape: [batch, seq] },
-    bias: { data: bias, shape: [batch, 1, seq, seq] },
-    at: { data: at, shape: [at.length] },
-  };
-}
-
-/** A pass's bias with `past` hidden columns in front. */
-function hiddenPast({ bias, batch, seq }: TokenPass, past: number): Float32Array {
-  if (past === 0) return bias;
-  const wider = new Float32Array(batch * seq * (past + seq)).fill(HIDDEN);
-  for (let row = 0; row < batch * seq; row++) {
-    wider.set(bias.subarray(row * seq, (row + 1) * seq), row * (past + seq) + past);
-  }
-  return wider;
-}
-
-function prefillTokens(
-  rows: readonly PrefillRow[],
-  pasts: readonly number[],
-  seq: number,
-  past: number,
-): Record<string, HostArray> {
-  const batch = rows.length;
-  const ids = new BigInt64Array(batch * seq);
-  const positions = new BigInt64Array(batch * seq);
-  const bias = new Float32Array(batch * seq * (past + seq)).fill(HIDDEN);
-  rows.forEach(({ tokens }, row) => {
-    const length = pasts[row] as number;
-    for (let i = 0; i < seq; i++) {
-      ids[row * seq + i] = BigInt(tokens[i] ?? 0);
-      positions[row * seq + i] = BigInt(length + i);
-      const from = (row * seq + i) * (past + seq);
-      bias.fill(0, from, from + length);
-      bias.fill(0, from + past, from + past + i + 1);
-    }
-  });
-  return {
-    ids: { data: ids, shape: [batch, seq] },
-    positions: { data: positions, shape: [batch, seq] },
-    bias: { data: bias, shape: [batch, 1, seq, past + seq] },
-  };
-}
 
 /** Inputs `past.N.*` `[batch, kvHeads, past, headDim]` of zeros, which a pass hides. */
 function noPast(batch: number, past: number, { layers, kvHeads, headDim }: DecoderConfig): Record<string, HostArray> {

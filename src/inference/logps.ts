@@ -33,7 +33,7 @@ export async function completionLogps(
     options,
   );
   const logps: number[][] = items.map(() => []);
-  for (const { pass, items: placed } of packed) {
+  for (const { shape, rows, items: placed } of packed) {
     throwIfAborted(signal);
     const reads = placed.flatMap(({ item, place }) => {
       const { context, completion } = encoded[item] as (typeof encoded)[number];
@@ -42,7 +42,7 @@ export async function completionLogps(
     if (reads.length === 0) continue;
     const at = BigInt64Array.from(reads, ({ place }) => BigInt(place));
     const values = await model.tokenLogps(
-      { ...pass, at },
+      { shape, rows, at },
       reads.map(({ target }) => target),
     );
     for (const [n, { item }] of reads.entries()) logps[item]?.push(values[n] as number);

@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { passInputs } from '../models/pass-inputs.ts';
 import { packRows } from './packed-rows.ts';
 
 const items = [
@@ -11,16 +12,19 @@ const items = [
 
 it('lets every token see its own prefix and continuation, and nothing else', () => {
   const seen = items.map(() => [] as string[]);
-  for (const { pass, items: placed } of packRows(items)) {
-    const { seq } = pass;
+  for (const { shape, rows, items: placed } of packRows(items)) {
+    const { seq } = shape;
+    const [ids, positions, bias] = Object.values(passInputs(shape, rows)).map(({ data }) => data);
     for (const { item, place } of placed) {
       const { prefix, continuation } = items[item] as (typeof items)[number];
       const tokens = [...prefix, ...continuation];
       tokens.forEach((token, n) => {
         const at = place(n);
-        expect(pass.ids[at]).toBe(BigInt(token));
-        expect(pass.positions[at]).toBe(BigInt(n));
-        const visible = [...pass.bias.subarray(at * seq, (at + 1) * seq).entries()].filter(([, bias]) => bias === 0);
+        expect(ids?.[at]).toBe(BigInt(token));
+        expect(positions?.[at]).toBe(BigInt(n));
+        const visible = [...(bias as Float32Array).subarray(at * seq, (at + 1) * seq).entries()].filter(
+          ([, value]) => value === 0,
+        );
         const row = Math.floor(at / seq) * seq;
         expect(visible.map(([column]) => row + column)).toEqual(tokens.slice(0, n + 1).map((_, i) => place(i)));
         seen[item]?.push(`${token}`);
@@ -31,15 +35,15 @@ it('lets every token see its own prefix and continuation, and nothing else', () 
 });
 
 it('shares prefixes up to the length of a row, and keeps passes within their tokens', () => {
-  expect(packRows(items).map(({ pass }) => [pass.batch, pass.seq])).toEqual([[3, 16]]);
+  expect(packRows(items).map(({ shape }) => [shape.batch, shape.seq])).toEqual([[3, 16]]);
   const many = Array.from({ length: 40 }, (_, n) => ({
     prefix: Array<number>(20).fill(n % 4),
     continuation: Array<number>(30).fill(n),
   }));
   const passes = packRows(many, { tokensPerPass: 400, tokensPerRow: 110 });
-  for (const { pass } of passes) expect(pass.batch * pass.seq).toBeLessThanOrEqual(448);
+  for (const { shape } of passes) expect(shape.batch * shape.seq).toBeLessThanOrEqual(448);
   // Three of 30 behind one prefix of 20: ten of a kind make four rows.
-  expect(passes.reduce((sum, { pass }) => sum + pass.batch, 0)).toBe(16);
+  expect(passes.reduce((sum, { shape }) => sum + shape.batch, 0)).toBe(16);
   expect(passes.flatMap(({ items: placed }) => placed.map(({ item }) => item)).sort((a, b) => a - b)).toEqual([
     ...many.keys(),
   ]);

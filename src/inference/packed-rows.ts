@@ -1,6 +1,5 @@
-// Prefixes and continuations -> few full passes: continuations of one prefix share a row and do not see each other. Leaves running them to others.
-import type { TokenPass } from './language-model.ts';
-import { HIDDEN } from './passes.ts';
+// Prefixes and continuations -> few full passes: continuations of one prefix share a row and do not see each other.
+import type { PassShape, Placed } from '../models/pass-inputs.ts';
 
 export interface PackItem {
   readonly prefix: readonly number[];
@@ -14,8 +13,8 @@ export interface PackOptions {
   readonly tokensPerRow?: number;
 }
 
-/** Where one item's tokens lie in a pass. */
-export interface Placed {
+/** Where one item's tokens are in a pass. */
+export interface PlacedItem {
   /** Index into the items. */
   readonly item: number;
   /** Flat place (row · seq + column) of the n-th token of prefix and continuation. */
@@ -23,9 +22,10 @@ export interface Placed {
 }
 
 export interface PackedPass {
-  /** Everything but the places to read. */
-  readonly pass: Omit<TokenPass, 'at'>;
-  readonly items: readonly Placed[];
+  readonly shape: PassShape;
+  /** One a row. */
+  readonly rows: readonly Placed[];
+  readonly items: readonly PlacedItem[];
 }
 
 interface Row {
@@ -69,29 +69,24 @@ function makeRows(items: readonly PackItem[], tokensPerRow: number): Row[] {
 const SEQ_BLOCK = 16;
 
 function layOut(rows: readonly Row[]): PackedPass {
-  const batch = rows.length;
   const seq = Math.ceil(Math.max(1, ...rows.map(({ length }) => length)) / SEQ_BLOCK) * SEQ_BLOCK;
-  const ids = new BigInt64Array(batch * seq);
-  const positions = new BigInt64Array(batch * seq);
-  const bias = new Float32Array(batch * seq * seq).fill(HIDDEN);
-  const items: Placed[] = [];
-  rows.forEach(({ prefix, branches }, row) => {
-    const put = (tokens: readonly number[], column: number, position: number) =>
-      tokens.forEach((token, i) => {
-        const place = row * seq + column + i;
-        ids[place] = BigInt(token);
-        positions[place] = BigInt(position + i);
-        bias.fill(0, place * seq, place * seq + Math.min(prefix.length, column + i + 1));
-        bias.fill(0, place * seq + column, place * seq + column + i + 1);
-      });
-    put(prefix, 0, 0);
-    let column = prefix.length;
+  const items: PlacedItem[] = [];
+  for (const [row, { prefix, branches }] of rows.entries()) {
+    let start = row * seq;
     for (const { item, tokens } of branches) {
-      put(tokens, column, prefix.length);
-      const start = row * seq + column - prefix.length;
-      items.push({ item, place: (n) => (n < prefix.length ? row * seq : start) + n });
-      column += tokens.length;
+      const shift = start;
+      items.push({ item, place: (n) => (n < prefix.length ? row * seq : shift) + n });
+      start += tokens.length;
     }
-  });
-  return { pass: { ids, positions, bias, batch, seq }, items };
+  }
+  return {
+    shape: { batch: rows.length, seq },
+    rows: rows.map(({ prefix, branches }, row) => ({
+      row,
+      offset: 0,
+      prompt: prefix,
+      branches: branches.map(({ tokens }) => tokens),
+    })),
+    items,
+  };
 }

@@ -79,6 +79,7 @@ export class Sequence {
     return {
       id: this.request.id,
       text: this.#text,
+      tokens: this.tokens.length - this.#contextLength,
       tokenIds: this.tokens.slice(this.#contextLength),
       logps: this.#logps,
       finishReason: this.#finished ?? 'length',

@@ -3,10 +3,11 @@
 import { setImmediate as nextEvents } from 'node:timers/promises';
 import type { Engine } from '../engine/runtime/session.ts';
 import { SipfError, throwIfAborted } from '../errors.ts';
+import type { ModelWeights } from '../models/open-model.ts';
+import { passInputs, RopeTables } from '../models/pass-inputs.ts';
 import { whyNotNumbers } from '../models/weights/not-numbers.ts';
-import { passInputs, RopeInputs } from './language-model.ts';
 import { type PackOptions, packRows } from './packed-rows.ts';
-import { compileStepScores, type ModelProgram, type ModelWeights } from './passes.ts';
+import { compileStepScores, type ModelProgram } from './passes.ts';
 
 /** A path in token ids. */
 export interface TokenPath {
@@ -18,13 +19,13 @@ export interface TokenPath {
 export class StepScorer implements AsyncDisposable {
   readonly #engine: Engine;
   readonly #weights: ModelWeights;
-  readonly #rope: RopeInputs;
+  readonly #ropes: RopeTables;
   #program: ModelProgram | undefined;
 
   constructor(engine: Engine, weights: ModelWeights) {
     this.#engine = engine;
     this.#weights = weights;
-    this.#rope = new RopeInputs(weights.config);
+    this.#ropes = new RopeTables(engine, weights.decoder.config);
   }
 
   /**
@@ -35,10 +36,10 @@ export class StepScorer implements AsyncDisposable {
     paths: readonly TokenPath[],
     { signal, ...options }: PackOptions & { readonly signal?: AbortSignal | undefined } = {},
   ): Promise<number[][]> {
-    for (const [n, path] of paths.entries()) checkPath(path, n, this.#weights.config.contextLength);
+    for (const [n, path] of paths.entries()) checkPath(path, n, this.#weights.decoder.config.contextLength);
     const items = paths.map(({ prompt, steps }) => ({ prefix: prompt, continuation: steps.flat() }));
     const scores: number[][] = paths.map(() => []);
-    for (const { pass, items: placed } of packRows(items, options)) {
+    for (const { shape, rows, items: placed } of packRows(items, options)) {
       throwIfAborted(signal);
       const reads = placed.flatMap(({ item, place }) =>
         stepEnds(paths[item] as TokenPath).map((end) => ({ item, place: BigInt(place(end)) })),
@@ -47,8 +48,9 @@ export class StepScorer implements AsyncDisposable {
       this.#program ??= await compileStepScores(this.#engine, this.#weights);
       const at = BigInt64Array.from(reads, ({ place }) => place);
       const result = await this.#program.run({
-        ...passInputs({ ...pass, at }),
-        ...this.#rope.upTo(pass.seq),
+        ...passInputs(shape, rows),
+        ...(await this.#ropes.upTo(shape.seq)),
+        at: { data: at, shape: [at.length] },
       });
       const probabilities = result.floats('probabilities');
       if (!probabilities.every(Number.isFinite)) throw await this.#notANumber();
@@ -59,13 +61,14 @@ export class StepScorer implements AsyncDisposable {
   }
 
   async #notANumber(): Promise<SipfError> {
-    const why = await whyNotNumbers(this.#weights.held.slices, this.#weights.config);
+    const why = await whyNotNumbers(this.#weights.values.slices, this.#weights.decoder.config);
     return new SipfError('diverged', `Expected numbers from the process reward model, got NaN or infinity. ${why}`);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#program?.[Symbol.asyncDispose]();
     this.#program = undefined;
+    this.#ropes[Symbol.dispose]();
   }
 }
 

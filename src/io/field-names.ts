@@ -47,7 +47,7 @@ const CHATS = ['messages', 'conversations', 'conversation', 'dialog', 'dialogue'
 const plain = (name: string): string => name.toLowerCase().replace(/[^a-z0-9]/g, '');
 
 /** The field of `value` that `wanted` is likely called there; null: none. Fields in `taken` are not it. */
-export function nearestField(
+function nearestField(
   value: Readonly<Record<string, unknown>>,
   wanted: string,
   taken: readonly string[] = [],

@@ -11,7 +11,7 @@ import { isTemporary, writeFileAtomically } from './files.ts';
 const HASH_CHUNK = 1 << 24;
 
 /** Hexadecimal sha256 of a file's content. */
-export async function sha256File(file: string, signal?: AbortSignal): Promise<string> {
+async function sha256File(file: string, signal?: AbortSignal): Promise<string> {
   return withFile(file, async (handle, size) => {
     const hash = createHash('sha256');
     for (let offset = 0; offset < size; offset += HASH_CHUNK) {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { SipfError } from '../errors.ts';
-import { inBatches, RecordId, readAllRows, readRows } from './jsonl.ts';
+import { RecordId, readAllRows, readRows } from './jsonl.ts';
 
 const Line = z.looseObject({ id: RecordId, text: z.string(), steps: z.array(z.string()).optional() });
 
@@ -79,15 +79,6 @@ describe('readRows', () => {
       break;
     }
   });
-});
-
-it('inBatches keeps order and gives the rest', async () => {
-  async function* count() {
-    for (let i = 0; i < 5; i++) yield i;
-  }
-  const batches: number[][] = [];
-  for await (const batch of inBatches(count(), 2)) batches.push(batch);
-  expect(batches).toEqual([[0, 1], [2, 3], [4]]);
 });
 
 it('says that a packed file must be unpacked', async () => {

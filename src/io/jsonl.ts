@@ -1,11 +1,10 @@
-// A JSONL file, a .json array or stdin -> its records in order, each parsed by a schema, with errors that name file, line and field. Leaves writing out.
+// Bytes of JSONL, a .json array or stdin -> records in order, each with its place. The one reader of lines.
 import { createReadStream } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { addAbortSignal, type Readable } from 'node:stream';
 import { z } from 'zod';
-import { messageOf, SipfError, throwIfAborted } from '../errors.ts';
-import { type ExactNumber, isExactNumber, jsonText, parseRecords } from './exact-json.ts';
-import { renameHint } from './field-names.ts';
+import { codeOf, messageOf, SipfError, throwIfAborted } from '../errors.ts';
+import { check } from './check.ts';
+import { type ExactNumber, isExactNumber, parseRecords } from './exact-json.ts';
 
 /** A record's own id, given back exactly as it came; absent (or null): the 0-based line. */
 export type RecordId = string | number | ExactNumber;
@@ -35,16 +34,157 @@ export const AnyRecord = z.record(z.string(), z.unknown());
 export interface Row<T> {
   /** 0-based among the records: the default id. */
   readonly index: number;
-  /** Where it stands, for messages: `file.jsonl, line 3`. */
+  /** Where it is, for messages: `file.jsonl, line 3`. */
   readonly place: string;
   readonly value: T;
 }
 
+/** A line as bytes, without its line feed. */
+export interface Line {
+  readonly bytes: Buffer;
+  /** 1-based. */
+  readonly number: number;
+  /** Offset of what follows it. */
+  readonly end: number;
+  /** False for a last line without a line feed. */
+  readonly whole: boolean;
+}
+
 const LINE_FEED = 0x0a;
+const UTF8 = new TextDecoder('utf-8', { fatal: true });
+
+/** Lines split at line feeds only: U+2028 and a lone carriage return may be inside a JSON text. */
+export async function* linesOf(chunks: AsyncIterable<Buffer> | Iterable<Buffer>): AsyncGenerator<Line> {
+  let parts: Buffer[] = [];
+  let number = 0;
+  let end = 0;
+  const line = (whole: boolean): Line => {
+    const bytes = parts.length === 1 ? parts[0]! : Buffer.concat(parts);
+    parts = [];
+    number += 1;
+    end += bytes.length + (whole ? 1 : 0);
+    return { bytes, number, end, whole };
+  };
+  for await (const chunk of chunks) {
+    let start = 0;
+    for (let at = chunk.indexOf(LINE_FEED); at !== -1; at = chunk.indexOf(LINE_FEED, start)) {
+      parts.push(chunk.subarray(start, at));
+      yield line(true);
+      start = at + 1;
+    }
+    if (start < chunk.length) parts.push(chunk.subarray(start));
+  }
+  if (parts.length > 0) yield line(false);
+}
 
 /**
- * Reads `path` (`-`: stdin) record by record. CRLF, a byte order mark and blank lines at the end are fine; a name ending in `.json` may hold one array.
- * Throws SipfError 'not-found' or 'bad-input' naming file, 1-based line and field.
+ * A file's bytes as they come (`-`: those of stdin).
+ * @throws SipfError 'not-found' where nothing is there, 'bad-input' where it cannot be read, 'aborted'.
+ */
+export async function* bytesOf(path: string, signal?: AbortSignal): AsyncGenerator<Buffer> {
+  const stream: Readable = path === '-' ? process.stdin : createReadStream(path);
+  try {
+    // Waiting for input that does not come must not outlive a Ctrl-C.
+    yield* (signal === undefined ? stream : addAbortSignal(signal, stream)) as AsyncIterable<Buffer>;
+  } catch (error) {
+    throwIfAborted(signal);
+    throw readError(error, path);
+  }
+}
+
+function readError(error: unknown, path: string): unknown {
+  const code = codeOf(error);
+  if (code === 'ENOENT')
+    return new SipfError('not-found', `${path}: Expected a file, got nothing there. Check the path.`, { cause: error });
+  if (code === 'EISDIR')
+    return new SipfError('bad-input', `${path}: Expected a file, got a folder. Name the file in it.`);
+  if (code === 'EACCES')
+    return new SipfError('bad-input', `${path}: Expected a readable file, got no permission. Check its mode.`);
+  return error;
+}
+
+/**
+ * UTF-8 bytes as text, a byte order mark left out.
+ * @throws SipfError 'bad-input' naming `place` for other bytes.
+ */
+export function textOf(bytes: Uint8Array, place: string): string {
+  try {
+    return UTF8.decode(bytes);
+  } catch (cause) {
+    throw new SipfError(
+      'bad-input',
+      `${place}: Expected UTF-8 text, got other bytes. Save the file as UTF-8 (a compressed file ends in .gz).`,
+      { cause },
+    );
+  }
+}
+
+/**
+ * `text` through `parse`.
+ * @throws SipfError 'bad-input' naming `place` where it is no JSON.
+ */
+export function jsonOf(
+  text: string,
+  place: string,
+  parse: (text: string) => unknown = JSON.parse,
+  what: 'one JSON object' | 'a JSON array' = 'one JSON object',
+): unknown {
+  try {
+    return parse(text);
+  } catch (cause) {
+    const start = text.length > 60 ? `${text.slice(0, 60)}...` : text;
+    throw new SipfError(
+      'bad-input',
+      `${place}: Expected ${what}, got ${JSON.stringify(start)} (${messageOf(cause).slice(0, 120)}). Fix or delete that.`,
+      { cause },
+    );
+  }
+}
+
+export interface ReadOptions {
+  /** The file, as messages say it. */
+  readonly name: string;
+  /** JSON text -> value; absent: JSON.parse. */
+  readonly parse?: ((text: string) => unknown) | undefined;
+  /** What becomes of a blank line before the last record; absent: it is passed over. */
+  readonly blank?: 'refuse' | undefined;
+}
+
+/**
+ * The values of the lines of `chunks`; `index` counts lines from 0.
+ * @throws SipfError 'bad-input' naming file and line for what is no UTF-8 or no JSON.
+ */
+export async function* valuesOf(
+  chunks: AsyncIterable<Buffer> | Iterable<Buffer>,
+  { name, parse, blank }: ReadOptions,
+): AsyncGenerator<Row<unknown>> {
+  let blankLine = 0;
+  for await (const { bytes, number } of linesOf(chunks)) {
+    const place = `${name}, line ${number}`;
+    const text = textOf(bytes, place);
+    if (text.trim() === '') blankLine ||= number;
+    else if (blank === 'refuse' && blankLine > 0) throw blankError(name, blankLine);
+    else yield { index: number - 1, place, value: jsonOf(text, place, parse) };
+  }
+}
+
+function blankError(name: string, line: number): SipfError {
+  const got = 'Expected one JSON object, got a blank line. Delete that line.';
+  return new SipfError('bad-input', `${name}, line ${line}: ${got}`);
+}
+
+/**
+ * Reads a file of this program's own records, one at a time.
+ * @throws SipfError 'not-found' where there is no file, 'bad-input' naming file, line and field.
+ */
+export async function* readRecords<T>(path: string, schema: z.ZodType<T>): AsyncGenerator<T> {
+  for await (const { value, place } of valuesOf(bytesOf(path), { name: path })) yield check(schema, value, place);
+}
+
+/**
+ * Reads a user's file `path` (`-`: stdin) record by record. CRLF, a byte order mark and blank lines at the end are fine; a name that ends
+ * in `.json` may hold one array. Numbers keep their digits in the fields that are compared as texts or given back.
+ * @throws SipfError 'not-found' or 'bad-input' naming file, 1-based line and field.
  */
 export async function* readRows<T>(path: string, schema: z.ZodType<T>, signal?: AbortSignal): AsyncGenerator<Row<T>> {
   const name = path === '-' ? '<stdin>' : path;
@@ -54,19 +194,34 @@ export async function* readRows<T>(path: string, schema: z.ZodType<T>, signal?: 
       `${path}: Expected JSONL or a .json array as plain text, got a packed file. Unpack it first (of data sets, --data reads .gz and .parquet).`,
     );
   }
-  if (path.endsWith('.json')) {
-    const text = await readWhole(path);
-    if (text.trimStart().startsWith('[')) {
-      yield* arrayRows(name, text, schema);
-      return;
-    }
-  }
+  const parse = (text: string) => parseRecords(text, EXACT_FIELDS);
+  const array = path.endsWith('.json') ? await arrayIn(path, parse, signal) : null;
   let index = 0;
-  for await (const { number, text } of readLines(path, name, signal)) {
-    const place = `${name}, line ${number}`;
-    yield { index, place, value: check(schema, parseAt(text, place), place) };
+  for await (const { value, place } of array ?? valuesOf(bytesOf(path, signal), { name, parse, blank: 'refuse' })) {
+    yield { index, place, value: check(schema, value, place) };
     index += 1;
   }
+}
+
+/** The rows of a file that holds one array; null: it holds lines. */
+async function arrayIn(
+  path: string,
+  parse: (text: string) => unknown,
+  signal: AbortSignal | undefined,
+): Promise<Row<unknown>[] | null> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of bytesOf(path, signal)) chunks.push(chunk);
+  const text = textOf(Buffer.concat(chunks), path);
+  return text.trimStart().startsWith('[') ? itemsOf(text, path, parse) : null;
+}
+
+/**
+ * The items of a text that is one array.
+ * @throws SipfError 'bad-input' naming the file where it is no JSON.
+ */
+export function itemsOf(text: string, name: string, parse: (text: string) => unknown): Row<unknown>[] {
+  const items = jsonOf(text, name, parse, 'a JSON array') as unknown[];
+  return items.map((value, index) => ({ index, place: `${name}, item ${index + 1}`, value }));
 }
 
 /** All rows at once, for what must be seen whole. */
@@ -74,198 +229,6 @@ export async function readAllRows<T>(path: string, schema: z.ZodType<T>, signal?
   const rows: Row<T>[] = [];
   for await (const row of readRows(path, schema, signal)) rows.push(row);
   return rows;
-}
-
-/** Groups rows by `size`, so that a model sees several at once while memory stays bounded. */
-export async function* inBatches<T>(rows: AsyncIterable<T>, size: number): AsyncGenerator<T[]> {
-  let batch: T[] = [];
-  for await (const row of rows) {
-    batch.push(row);
-    if (batch.length === size) {
-      yield batch;
-      batch = [];
-    }
-  }
-  if (batch.length > 0) yield batch;
-}
-
-function* arrayRows<T>(name: string, text: string, schema: z.ZodType<T>): Generator<Row<T>> {
-  const items = parseAt(text, name) as unknown[];
-  for (const [index, item] of items.entries()) {
-    const place = `${name}, item ${index + 1}`;
-    yield { index, place, value: check(schema, item, place) };
-  }
-}
-
-async function readWhole(path: string): Promise<string> {
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(await readFile(path));
-  } catch (error) {
-    throw readError(error, path);
-  }
-}
-
-/** Lines split at line feeds only: U+2028 and a lone carriage return may stand inside a JSON text. */
-async function* readLines(
-  path: string,
-  name: string,
-  signal?: AbortSignal,
-): AsyncGenerator<{ number: number; text: string }> {
-  let blankLine = 0;
-  for await (const { number, text } of decodedLines(path, name, signal)) {
-    if (text.trim() === '') {
-      blankLine ||= number;
-      continue;
-    }
-    if (blankLine > 0) {
-      throw new SipfError(
-        'bad-input',
-        `${name}, line ${blankLine}: Expected one JSON object, got a blank line. Delete that line.`,
-      );
-    }
-    yield { number, text };
-  }
-}
-
-async function* decodedLines(
-  path: string,
-  name: string,
-  signal?: AbortSignal,
-): AsyncGenerator<{ number: number; text: string }> {
-  const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-  let number = 0;
-  for await (const bytes of byteLines(path, signal)) {
-    number += 1;
-    let text: string;
-    try {
-      text = decoder.decode(bytes);
-    } catch (error) {
-      throw new SipfError(
-        'bad-input',
-        `${name}, line ${number}: Expected UTF-8 text, got other bytes. Save the file as UTF-8.`,
-        {
-          cause: error,
-        },
-      );
-    }
-    if (number === 1 && text.startsWith('\uFEFF')) text = text.slice(1);
-    yield { number, text: text.endsWith('\r') ? text.slice(0, -1) : text };
-  }
-}
-
-async function* byteLines(path: string, signal?: AbortSignal): AsyncGenerator<Buffer> {
-  const stream: AsyncIterable<Buffer> = abortable(path === '-' ? process.stdin : createReadStream(path), signal);
-  let parts: Buffer[] = [];
-  try {
-    for await (const chunk of stream) {
-      let start = 0;
-      for (let end = chunk.indexOf(LINE_FEED); end !== -1; end = chunk.indexOf(LINE_FEED, start)) {
-        parts.push(chunk.subarray(start, end));
-        yield parts.length === 1 ? parts[0]! : Buffer.concat(parts);
-        parts = [];
-        start = end + 1;
-      }
-      if (start < chunk.length) parts.push(chunk.subarray(start));
-    }
-  } catch (error) {
-    throwIfAborted(signal);
-    throw readError(error, path);
-  }
-  if (parts.length > 0) yield Buffer.concat(parts);
-}
-
-/** Waiting for input that does not come must not outlive a Ctrl-C. */
-function abortable(stream: Readable, signal: AbortSignal | undefined): Readable {
-  return signal === undefined ? stream : addAbortSignal(signal, stream);
-}
-
-function readError(error: unknown, path: string): unknown {
-  const code = (error as NodeJS.ErrnoException).code;
-  if (code === 'ENOENT')
-    return new SipfError('not-found', `${path}: Expected a file, got nothing there. Check the path.`);
-  if (code === 'EISDIR')
-    return new SipfError('bad-input', `${path}: Expected a file, got a folder. Name the file in it.`);
-  if (code === 'EACCES')
-    return new SipfError('bad-input', `${path}: Expected a readable file, got no permission. Check its mode.`);
-  if (code === 'ERR_ENCODING_INVALID_ENCODED_DATA') {
-    return new SipfError('bad-input', `${path}: Expected UTF-8 text, got other bytes. Save the file as UTF-8.`);
-  }
-  return error;
-}
-
-function parseAt(text: string, place: string): unknown {
-  try {
-    return parseRecords(text, EXACT_FIELDS);
-  } catch (error) {
-    const start = text.length > 60 ? `${text.slice(0, 60)}...` : text;
-    throw new SipfError(
-      'bad-input',
-      `${place}: Expected one JSON object, got ${JSON.stringify(start)} (${messageOf(error)}). Fix or delete that line.`,
-      { cause: error },
-    );
-  }
-}
-
-/** `value` through `schema`; throws SipfError 'bad-input' naming `place` and the first wrong field. */
-export function check<T>(schema: z.ZodType<T>, value: unknown, place: string): T {
-  const parsed = schema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  const issue = deepest(parsed.error.issues[0]!);
-  const field = issue.path.reduce<string>(
-    (text, key) => (typeof key === 'number' ? `${text}[${key}]` : text === '' ? String(key) : `${text}.${String(key)}`),
-    '',
-  );
-  const got = describe(at(value, issue.path));
-  const where = field === '' ? place : `${place}, field "${field}"`;
-  const fix = missingHint(value, issue) || ' Fix that line.';
-  throw new SipfError('bad-input', `${where}: Expected ${expectation(issue)}, got ${got}.${fix}`);
-}
-
-/** How to rename the field that is most likely meant, where a record lacks one. */
-function missingHint(value: unknown, { path }: z.core.$ZodIssue): string {
-  const [field] = path;
-  if (path.length !== 1 || typeof field !== 'string' || value === null || typeof value !== 'object') return '';
-  return at(value, path) === undefined ? renameHint(value as Readonly<Record<string, unknown>>, field) : '';
-}
-
-/** Of a failed union, the issue of the branch that came furthest; a plain mismatch stays as it is. */
-function deepest(issue: z.core.$ZodIssue): z.core.$ZodIssue {
-  if (issue.code !== 'invalid_union') return issue;
-  let best: z.core.$ZodIssue | null = null;
-  for (const branch of issue.errors) {
-    const first = branch[0];
-    if (first && first.path.length > (best?.path.length ?? 0)) best = first;
-  }
-  return best ? deepest({ ...best, path: [...issue.path, ...best.path] }) : issue;
-}
-
-function expectation(issue: z.core.$ZodIssue): string {
-  if (issue.code === 'invalid_type') return article(issue.expected === 'int' ? 'integer' : issue.expected);
-  if (issue.code === 'invalid_union') {
-    const kinds = issue.errors.flatMap((branch) => branch.slice(0, 1).map(expectation));
-    return kinds.length > 0 ? [...new Set(kinds)].join(' or ') : issue.message;
-  }
-  if (issue.code === 'too_small')
-    return issue.origin === 'array' ? `at least ${issue.minimum} items` : `at least ${issue.minimum}`;
-  if (issue.code === 'too_big') return `at most ${issue.maximum}`;
-  return issue.message.replace(/^Invalid input: expected /, '').replace(/\.$/, '');
-}
-
-function article(kind: string): string {
-  return /^[aeiou]/.test(kind) ? `an ${kind}` : `a ${kind}`;
-}
-
-function at(value: unknown, path: readonly PropertyKey[]): unknown {
-  return path.reduce<unknown>((inner, key) => (inner as Record<PropertyKey, unknown> | null | undefined)?.[key], value);
-}
-
-function describe(value: unknown): string {
-  if (value === undefined) return 'nothing';
-  if (value === null) return 'null';
-  if (Array.isArray(value)) return value.length === 0 ? 'an empty array' : 'an array';
-  if (typeof value === 'object' && !isExactNumber(value)) return 'an object';
-  const text = jsonText(value);
-  return text.length > 40 ? `${text.slice(0, 40)}...` : text;
 }
 
 /** `call` on all rows; where it refuses them, on one after the other, so that the error names the first one it refuses. */

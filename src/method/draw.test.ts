@@ -82,7 +82,7 @@ test('each completion is taken once, with its prefix, index and grade, however m
   for (const { prefix, completion, graded } of taken)
     expect(graded).toEqual(await sumsTask.grade(prefix.question, completion.text, completion.finishReason));
   expect(textsOf((await drawn(3, { slots: 50 })).taken)).toEqual(textsOf(taken));
-  expect(tokens.generatedTokens).toBe(taken.reduce((sum, { completion }) => sum + completion.tokenIds.length, 0));
+  expect(tokens.generatedTokens).toBe(taken.reduce((sum, { completion }) => sum + completion.tokens, 0));
   expect(left.at(-1)).toBe(0);
   for (const { asked, pending } of prefixes) expect([asked, pending]).toEqual([3, 0]);
 });

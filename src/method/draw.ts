@@ -1,9 +1,9 @@
 // Texts to continue and a policy -> graded completions: samples, rollouts and answers.
 import type { Completion, GenerateRequest, GenerateStats, Policy, SamplingOptions } from '../backend.ts';
 import { type DrawKey, drawKey } from '../hashing.ts';
-import type { Outcome, Question } from '../records.ts';
+import type { Question } from '../records.ts';
 import type { Counts } from '../reports.ts';
-import { type Graded, type Task, taskOf } from '../task.ts';
+import { type Graded, gradeWithRetries, type Task, taskOf } from '../task.ts';
 
 /** A text that completions continue: a question's prompt, or the prompt and the first steps of a path. */
 export interface Prefix {
@@ -141,33 +141,6 @@ async function gradeOf<P extends Prefix>(
   const { text, finishReason } = ended.completion;
   const given = { question, text: pieces.join('') + text, finishReason };
   return { ...ended, graded: await gradeWithRetries(task, given, gradeRetries, signal) };
-}
-
-/** A text with the question that it answers. */
-export interface GivenText {
-  readonly question: Question;
-  readonly text: string;
-  readonly finishReason: 'stop' | 'length';
-}
-
-/** Grades a text, and again at most `retries` times after an error of the infrastructure. An error that is the tests' fault stands at once. */
-export async function gradeWithRetries(
-  task: Task,
-  { question, text, finishReason }: GivenText,
-  retries: number,
-  signal?: AbortSignal,
-): Promise<Graded> {
-  const own = taskOf(task, question);
-  let graded = await own.grade(question, text, finishReason, { signal });
-  for (let retry = 0; retry < retries && mayPass(graded.outcome); retry += 1) {
-    graded = await own.grade(question, text, finishReason, { signal });
-  }
-  return graded;
-}
-
-/** An error that another try may not meet. */
-function mayPass(outcome: Outcome): boolean {
-  return outcome.kind === 'error' && outcome.fault !== 'tests';
 }
 
 /**

@@ -146,7 +146,7 @@ function drawingOf(
 }
 
 function answerOf({ set, question }: AnswerItem, completion: Completion, { extracted, outcome }: Graded): Answer {
-  const { text, finishReason, tokenIds } = completion;
+  const { text, finishReason, tokens } = completion;
   return {
     task: taskOf(set.task, question).name,
     split: set.split,
@@ -157,7 +157,7 @@ function answerOf({ set, question }: AnswerItem, completion: Completion, { extra
     extracted,
     outcome,
     finishReason,
-    tokens: tokenIds.length,
+    tokens,
   };
 }
 

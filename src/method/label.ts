@@ -289,7 +289,7 @@ function implied(by: number): StepTally {
 function record({ prefix, index, completion, graded }: Drawn<StepPrefix>, counts: Record<string, number>): void {
   const { kind } = graded.outcome;
   prefix.results[index] = kind === 'error' ? null : kind === 'right';
-  prefix.tokens[index] = completion.tokenIds.length;
+  prefix.tokens[index] = completion.tokens;
   countInto(counts, 'rollouts');
   countInto(counts, kind === 'error' ? 'rolloutErrors' : `rollouts:${kind}`);
   if (completion.finishReason === 'length') countInto(counts, 'rolloutsTruncated');

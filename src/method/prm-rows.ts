@@ -5,6 +5,7 @@ import { described } from '../described.ts';
 import { SipfError } from '../errors.ts';
 import { isForCalibration, isHeldOut } from '../hashing.ts';
 import type { StepLabels } from '../records.ts';
+import { sum } from '../statistics/intervals.ts';
 import { type Task, taskOf } from '../task.ts';
 import type { BuildPrompt } from './prompt.ts';
 import { hardLabels, type LabelledQuestion, type LabelRule, latestLabels, softLabels } from './step-labels.ts';
@@ -57,46 +58,59 @@ export interface PrmRows {
  */
 export async function prmRows(
   questions: AsyncIterable<LabelledQuestion> | Iterable<LabelledQuestion>,
-  { task, prompt, targets, rule, gold, heldOut, calibrates }: PrmRowsArgs,
+  args: PrmRowsArgs,
 ): Promise<PrmRows> {
+  const { task, prompt } = args;
   const examples: PrmExample[] = [];
   const counts = { paths: 0, gold: 0, heldOutPaths: 0, calibrationPaths: 0, steps: 0, correctSteps: 0 };
-  for await (const { question, samples, labels } of questions) {
-    const latest = latestLabels(labels);
-    if (isHeldOut(question.id, heldOut)) {
-      counts.heldOutPaths += latest.size;
+  for await (const labelled of questions) {
+    const { question } = labelled;
+    const latest = latestLabels(labelled.labels);
+    const apart = whyApart(question.id, args);
+    if (apart !== null) {
+      counts[apart] += latest.size;
       continue;
     }
-    if (calibrates && isForCalibration(question.id, heldOut)) {
-      counts.calibrationPaths += latest.size;
-      continue;
-    }
-    const byId = new Map(samples.map((sample) => [sample.id, sample]));
-    const add = (steps: readonly string[], values: readonly number[]) => {
-      examples.push({
-        kind: 'prm',
-        prompt: prompt(question),
-        steps: taskOf(task, question).pieces(steps),
-        targets: values,
-      });
-      counts.steps += values.length;
-      counts.correctSteps += values.reduce((sum, value) => sum + value, 0);
-    };
-    for (const record of latest.values()) {
-      const sample = byId.get(record.sampleId);
-      if (sample === undefined) throw missingSample(record);
-      add(sample.steps, targets === 'soft' ? softLabels(record) : hardLabels(record, rule).map(Number));
-      counts.paths += 1;
-    }
-    if (gold && latest.size > 0 && question.solution !== undefined) {
-      add(
-        question.solution,
-        question.solution.map(() => 1),
-      );
-      counts.gold += 1;
+    for (const { counted, steps, targets } of taughtPaths(labelled, latest, args)) {
+      examples.push({ kind: 'prm', prompt: prompt(question), steps: taskOf(task, question).pieces(steps), targets });
+      counts[counted] += 1;
+      counts.steps += targets.length;
+      counts.correctSteps += sum(targets);
     }
   }
   return { examples, counts };
+}
+
+/** Where the paths of a question that trains no PRM are counted; null: it trains one. */
+function whyApart(
+  questionId: string,
+  { heldOut, calibrates }: PrmRowsArgs,
+): 'heldOutPaths' | 'calibrationPaths' | null {
+  if (isHeldOut(questionId, heldOut)) return 'heldOutPaths';
+  return calibrates && isForCalibration(questionId, heldOut) ? 'calibrationPaths' : null;
+}
+
+interface TaughtPath {
+  readonly counted: 'paths' | 'gold';
+  readonly steps: readonly string[];
+  readonly targets: readonly number[];
+}
+
+/** The labelled paths of a question, then its worked solution, whose every step is correct. */
+function taughtPaths(
+  { question, samples }: LabelledQuestion,
+  latest: ReadonlyMap<string, StepLabels>,
+  { targets, rule, gold }: PrmRowsArgs,
+): TaughtPath[] {
+  const byId = new Map(samples.map((sample) => [sample.id, sample]));
+  const paths = [...latest.values()].map((record): TaughtPath => {
+    const { steps } = byId.get(record.sampleId) ?? missingSample(record);
+    const own = targets === 'soft' ? softLabels(record) : hardLabels(record, rule).map(Number);
+    return { counted: 'paths', steps, targets: own };
+  });
+  const { solution } = question;
+  if (!gold || paths.length === 0 || solution === undefined) return paths;
+  return [...paths, { counted: 'gold', steps: solution, targets: solution.map(() => 1) }];
 }
 
 /**
@@ -127,8 +141,8 @@ function percent(share: number): string {
   return `${(100 * share).toFixed(1)} %`;
 }
 
-function missingSample(record: StepLabels): SipfError {
-  return new SipfError(
+function missingSample(record: StepLabels): never {
+  throw new SipfError(
     'bad-input',
     `Expected the sample ${record.sampleId} that these labels are about, got labels alone. Give the samples file that the labels were made from.`,
   );

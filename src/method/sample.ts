@@ -243,7 +243,7 @@ function take(
   { policy, iteration }: SampleContext,
   counts: Record<string, number>,
 ): void {
-  const { text, finishReason, tokenIds, logps } = completion;
+  const { text, finishReason, tokens, logps } = completion;
   const { question, task, found } = prefix;
   const { extracted, outcome } = graded;
   countInto(counts, 'drawn');
@@ -258,8 +258,8 @@ function take(
     policy: policy.hash,
     steps: task.split(text),
     finishReason,
-    tokens: tokenIds.length,
-    sumLogp: logps.reduce((sum, logp) => sum + logp, 0),
+    tokens,
+    sumLogp: logps?.reduce((sum, logp) => sum + logp, 0) ?? null,
     extracted,
     outcome,
   });

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { judgeSum, sumQuestion, sumsTask, writeSum } from '../../test/scripted-sums.ts';
 import { createScriptedBackend } from '../backends/scripted.ts';
-import { parseConfig } from '../config/schema.ts';
+import { parseConfig } from '../config/load.ts';
 import { type Sample, StepScores } from '../records.ts';
 import { METHODS, needs, scorerOf } from './methods.ts';
 import { scoreUnit } from './score.ts';
@@ -10,7 +10,7 @@ import { scoreCalibration } from './score-calibration.ts';
 import { isConfiguredScorer, openScorer, type ScorerSource, scorerInputs, scorerNeeds } from './scorers.ts';
 
 const NAMES = StepScores.shape.scorer.options;
-const backend = createScriptedBackend({ write: writeSum, judge: judgeSum });
+const backend = createScriptedBackend({ write: writeSum, score: judgeSum });
 
 /** A source that notes what is opened and closed. */
 function watched(): { source: Required<ScorerSource>; log: string[] } {
@@ -109,10 +109,10 @@ test('a method needs what its scorer reads', () => {
   expect(scorerOf(METHODS.sipf, 'prm')).toBe('prm');
   expect(scorerOf(METHODS.siof, 'prm')).toBe('outcome');
   expect(scorerOf(METHODS.rft, 'prm')).toBe(null);
-  expect(needs(METHODS.sipf, 'prm-logprob')).toEqual({ labels: true, prm: true, calibration: true });
-  expect(needs(METHODS.sipf, 'tallies')).toEqual({ labels: true, prm: false, calibration: false });
-  expect(needs(METHODS.sipf, 'logprob')).toEqual({ labels: false, prm: false, calibration: false });
-  expect(needs(METHODS.siof, 'prm-logprob')).toEqual({ labels: false, prm: false, calibration: false });
+  expect(needs(scorerOf(METHODS.sipf, 'prm-logprob'))).toEqual({ labels: true, prm: true, calibration: true });
+  expect(needs(scorerOf(METHODS.sipf, 'tallies'))).toEqual({ labels: true, prm: false, calibration: false });
+  expect(needs(scorerOf(METHODS.sipf, 'logprob'))).toEqual({ labels: false, prm: false, calibration: false });
+  expect(needs(scorerOf(METHODS.siof, 'prm-logprob'))).toEqual({ labels: false, prm: false, calibration: false });
 });
 
 test("a stage's inputs name the models that a scorer reads, and no others", () => {

@@ -3,6 +3,7 @@ import { SipfError } from '../errors.ts';
 import type { Question, Sample, StepLabels, StepScores, StepTally } from '../records.ts';
 import { mean } from '../statistics/intervals.ts';
 import type { LabelOptions } from './label.ts';
+import type { ScoreOptions } from './score.ts';
 
 /** How hard labels are derived from tallies. */
 export type LabelRule = Pick<LabelOptions, 'delta' | 'closure' | 'ownWitness'>;
@@ -81,7 +82,7 @@ export function softLabels(record: StepLabels): number[] {
 }
 
 /** How step scores make a path score; the paper takes the mean. */
-export type PathScoreRule = 'mean' | 'min' | 'product' | 'last';
+export type PathScoreRule = ScoreOptions['path'];
 
 /**
  * r(path) from its step scores.

@@ -1,40 +1,87 @@
-// A model source -> tokenizer, configuration and weights with the adapter merged in, checked to belong together. Leaves programs to language-model.ts.
-import type { ModelSource } from '../backend.ts';
+// A model source -> files, tokenizer, decoder and adapter, checked to belong together; then weights ready for graphs.
 import type { Engine } from '../engine/runtime/session.ts';
-import { SipfError } from '../errors.ts';
-import type { ModelWeights } from '../inference/passes.ts';
-import { decoderOf } from './architectures/architectures.ts';
-import { type CacheOptions, openModelFiles } from './files/model-files.ts';
+import { printable, SipfError } from '../errors.ts';
+import { checkpointHash } from '../hashing.ts';
+import type { CacheOptions } from '../io/cache.ts';
+import type { ModelSource } from '../records.ts';
+import type { Architecture, Decoder } from './architectures/architecture.ts';
+import { architectureOf } from './architectures/architectures.ts';
+import { withBase } from './files/adapter-base.ts';
+import { type AdapterFiles, adapterHash, readAdapter } from './files/adapter-files.ts';
+import { type ModelFiles, openModelFiles } from './files/model-files.ts';
 import { checkVocabulary, loadTokenizer, type Tokenizer } from './tokenizer/tokenizer.ts';
 import { checkWeights } from './weights/check-weights.ts';
-import { HeldWeights, holdingFor } from './weights/held-weights.ts';
+import { feedingFor, GraphWeights } from './weights/graph-weights.ts';
 import { mergeWeights } from './weights/merged-weights.ts';
 
-/** Disposing deletes merged weights: programs made of them go first. */
-export interface OpenModel extends AsyncDisposable {
-  readonly weights: ModelWeights;
+/** A model whose weights are not read yet. */
+export interface OpenModel {
+  /** As given; an adapter's folder given as the model has become its base with that adapter. */
+  readonly source: ModelSource;
+  readonly files: ModelFiles;
+  readonly adapter: AdapterFiles | null;
+  readonly architecture: Architecture;
+  readonly decoder: Decoder;
   readonly tokenizer: Tokenizer;
+  /** Of weights and adapter. */
   readonly hash: string;
   /** What the user should know of the model's files, though they can be used. */
   readonly warnings: readonly string[];
 }
 
-/** @throws SipfError where files are missing, do not fit each other, or are not supported. */
-export async function openModel(engine: Engine, source: ModelSource, options: CacheOptions = {}): Promise<OpenModel> {
+/** @throws SipfError where files are missing, do not belong together, or are not supported. */
+export async function openModel(given: ModelSource, options: CacheOptions = {}): Promise<OpenModel> {
+  const source = await withBase(given);
   const files = await openModelFiles(source.model, options);
-  const { architecture, config } = decoderOf(files);
-  checkWeights(architecture, config, files);
+  const architecture = architectureOf(files.config, files.configFile);
+  const decoder = architecture.decoder(files.config, files.configFile);
+  checkWeights(decoder, files);
   const tokenizer = await tokenizerOf(source.model, options);
-  checkVocabulary(tokenizer, config.vocab);
-  const merged = await mergeWeights(engine, files, source.adapter, options);
-  const { slices } = merged;
+  checkVocabulary(tokenizer, decoder.config.vocab);
+  const adapter = source.adapter === undefined ? null : await readAdapter(source.adapter);
+  if (adapter) checkAdapter(adapter, files, source.adapter as string);
+  const adapted = source.adapter === undefined ? null : await adapterHash(source.adapter, options);
   return {
-    weights: { architecture, config, held: new HeldWeights(slices, holdingFor(engine.provider, slices)) },
+    source,
+    files,
+    adapter,
+    architecture,
+    decoder,
     tokenizer,
-    hash: merged.hash,
+    hash: checkpointHash(files.hash, adapted),
     warnings: [...files.warnings, ...tokenizer.warnings],
-    [Symbol.asyncDispose]: () => merged[Symbol.asyncDispose](),
   };
+}
+
+/** A model's graph and its weights. Disposing deletes merged weights: programs made of them go first. */
+export interface ModelWeights extends AsyncDisposable {
+  readonly decoder: Decoder;
+  readonly values: GraphWeights;
+}
+
+/** Weights with the adapter merged in. @throws SipfError where the sum is no number, or the disk refuses. */
+export async function openWeights(engine: Engine, model: OpenModel, options: CacheOptions = {}): Promise<ModelWeights> {
+  const merged = await mergeWeights(engine, model, options);
+  const values = new GraphWeights(engine, merged.slices, feedingFor(engine.provider, merged.slices));
+  return {
+    decoder: model.decoder,
+    values,
+    async [Symbol.asyncDispose]() {
+      values[Symbol.dispose]();
+      await merged[Symbol.asyncDispose]();
+    },
+  };
+}
+
+function checkAdapter({ tensors, rank }: AdapterFiles, { shapes }: ModelFiles, folder: string): void {
+  for (const [module, { a, b }] of tensors) {
+    const shape = shapes.get(`${module}.weight`);
+    if (shape && shape[1] === a.length / rank && shape[0] === b.length / rank) continue;
+    throw new SipfError(
+      'bad-input',
+      `Expected an adapter for this model in ${folder}, got factors of ${printable(module)} for [${b.length / rank}, ${a.length / rank}] where the model has ${shape ? `[${shape}]` : 'no such layer'}. Use the base that the adapter was trained on.`,
+    );
+  }
 }
 
 /** A folder without tokenizer.json still computes with ids; whatever needs text gets the error that says what is missing. */

@@ -1,5 +1,5 @@
 // Token counts and a configuration -> model FLOPs, and what a run will cost before it starts. Leaves measuring speed to the caller.
-import type { ModelFacts } from '../backend.ts';
+import type { ModelDescription } from '../backend.ts';
 import type { Config } from '../config/schema.ts';
 import { METHODS, needs, roundsOf, scorerOf } from '../method/methods.ts';
 import { scorerNeeds } from '../method/scorers.ts';
@@ -115,7 +115,7 @@ export function expectedRollouts(p: number, K: number): number {
 /** What a run will cost. Time only with a calibration. */
 export function estimate(
   config: Config,
-  facts: ModelFacts,
+  facts: ModelDescription,
   calibration?: Calibration,
   measured: Partial<Typical> = {},
 ): RunEstimate {
@@ -276,7 +276,7 @@ function secondsOf(
 function totals(
   stages: readonly StageEstimate[],
   config: Config,
-  facts: ModelFacts,
+  facts: ModelDescription,
   calibration: Calibration | undefined,
 ): RunEstimate['total'] {
   const tokens = stages.reduce(addCosts, NO_COST);
@@ -294,7 +294,7 @@ function totals(
  * fp32 weights, two moments and a gradient for each trained weight, and 32 kB of activations for each token of a pass and million parameters
  * (fitted to LoRA training at 135M parameters and 1,024 tokens), of which no more are kept than the settings allow.
  */
-function memory({ sft, align, prm }: Config, { parameters }: ModelFacts): number {
+function memory({ sft, align, prm }: Config, { parameters }: ModelDescription): number {
   const peaks = [sft.train, align.train, prm.train].map(({ lora, tokensPerPass, activationsGiB }) => {
     const trained = lora === null ? parameters : 0.05 * parameters;
     const activations = 32_000 * tokensPerPass * (parameters / 1e6);

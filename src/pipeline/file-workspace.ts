@@ -1,10 +1,10 @@
 // Files of a command line as the workspace of one stage: records that somebody names, and one output.
 import { dirname, join } from 'node:path';
-import type { Backend, ModelSource, Policy, ProcessRewardModel } from '../backend.ts';
+import type { Backend, Policy, ProcessRewardModel } from '../backend.ts';
 import { SipfError } from '../errors.ts';
 import { nodeDisk, replaceFile } from '../io/files.ts';
 import { readAllRows } from '../io/jsonl.ts';
-import type { Checkpoint, PreferencePair, Question, Sample, StepLabels, StepScores } from '../records.ts';
+import type { Checkpoint, ModelSource, PreferencePair, Question, Sample, StepLabels, StepScores } from '../records.ts';
 import type { Counts } from '../reports.ts';
 import { collectUnits, type UnitWork } from '../run/collect.ts';
 import type { OnProgress } from '../run/events.ts';

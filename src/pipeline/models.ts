@@ -1,10 +1,10 @@
 // A configuration -> a run's models: their names in artefacts, where those are, what a new one is made of.
 import { isAbsolute, join, relative, resolve } from 'node:path';
-import type { ModelFacts, ModelInit, ModelSource } from '../backend.ts';
+import type { ModelDescription, ModelInit } from '../backend.ts';
 import type { Config } from '../config/schema.ts';
 import { SipfError } from '../errors.ts';
 import { keyedSeed } from '../hashing.ts';
-import type { Checkpoint } from '../records.ts';
+import type { Checkpoint, ModelSource } from '../records.ts';
 import type { Task } from '../task.ts';
 
 /** Models outside the run directory, by the name that artefacts use for them. */
@@ -48,14 +48,14 @@ export function outsideModels({ model, adapter, simulator, verifier }: Config): 
 
 /** A helper model; null: the policy itself. */
 export async function helperOf(
-  facts: (source: ModelSource) => Promise<ModelFacts>,
+  describe: (source: ModelSource) => Promise<ModelDescription>,
   outside: OutsideModels,
   name: '@simulator' | '@verifier',
 ): Promise<Checkpoint | null> {
   if (outside[name] === undefined) return null;
   const adapter = outside[`${name}-adapter`] === undefined ? null : `${name}-adapter`;
   const checkpoint = { model: name, adapter, hash: '' };
-  const { hash } = await facts(sourceOf('.', outside, checkpoint));
+  const { hash } = await describe(sourceOf('.', outside, checkpoint));
   return { ...checkpoint, hash };
 }
 

@@ -8,7 +8,8 @@ import { hasPython } from '../../test/python3.ts';
 import { judgeCode, writeCode, writeCodeData } from '../../test/scripted-code.ts';
 import { sumsTask } from '../../test/scripted-sums.ts';
 import { createScriptedBackend } from '../backends/scripted.ts';
-import { type ConfigInput, parseConfig } from '../config/schema.ts';
+import { parseConfig } from '../config/load.ts';
+import type { ConfigInput } from '../config/schema.ts';
 import type { LogEvent } from '../run/events.ts';
 import { createCode } from '../tasks/code/code-tasks.ts';
 import { runLoop } from './run-loop.ts';
@@ -20,7 +21,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-const backend = createScriptedBackend({ write: writeCode, judge: judgeCode });
+const backend = createScriptedBackend({ write: writeCode, score: judgeCode });
 
 function configOf(name: string, change: ConfigInput = {}) {
   return parseConfig({

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { judgeSum, sumSteps, writeSum } from '../../test/scripted-sums.ts';
 import { createScriptedBackend } from '../backends/scripted.ts';
-import { type ConfigInput, parseConfig } from '../config/schema.ts';
+import { parseConfig } from '../config/load.ts';
+import type { ConfigInput } from '../config/schema.ts';
 import type { Question } from '../records.ts';
 import type { LogEvent } from '../run/events.ts';
 import { sharedWarnings } from './question-sets.ts';
@@ -16,7 +17,7 @@ import { trainedOn } from './trained-questions.ts';
 let folder = '';
 const backend = createScriptedBackend({
   write: (args) => writeSum({ ...args, prompt: args.prompt.replaceAll('Question: ', 'Q: ') }),
-  judge: judgeSum,
+  score: judgeSum,
 });
 
 /** Sums that differ from each other for different `from`. */

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { createScriptedBackend, type WriteArgs } from '../backends/scripted.ts';
-import { loadConfig } from '../config/schema.ts';
+import { loadConfig } from '../config/load.ts';
 import { METHODS } from '../method/methods.ts';
 import { taskNamed } from '../tasks/index.ts';
 import { runLoop } from './run-loop.ts';
@@ -22,11 +22,11 @@ it('smoke runs two rounds on mini', async () => {
     const text = random.next() < 0.5 ? solution : solution.replace(/is \d+/, `is ${random.int(100, 900)}`);
     return text.startsWith(prefix) ? text.slice(prefix.length) : text;
   };
-  const judge = ({ steps }: { steps: readonly string[] }) => steps.map((step) => (step.length % 7) / 7);
+  const score = ({ steps }: { steps: readonly string[] }) => steps.map((step) => (step.length % 7) / 7);
   // One character is one token here.
   const flags = { 'sampling.maxTokens': 400, 'labels.maxTokens': 400 };
   const config = await loadConfig({ preset: 'smoke', flags });
-  const { rounds, final } = await runLoop({ config, out, backend: createScriptedBackend({ write, judge }) });
+  const { rounds, final } = await runLoop({ config, out, backend: createScriptedBackend({ write, score }) });
   expect(rounds).toHaveLength(3);
   expect(rounds[1]?.counts['1-samples']?.right).toBeGreaterThan(20);
   expect(rounds[1]?.pairs?.pairs).toBeGreaterThan(5);

@@ -7,7 +7,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { judgeSum, sumsTask, writeSum } from '../../test/scripted-sums.ts';
 import type { Backend } from '../backend.ts';
 import { createScriptedBackend } from '../backends/scripted.ts';
-import { type Config, type ConfigInput, parseConfig } from '../config/schema.ts';
+import { parseConfig } from '../config/load.ts';
+import type { Config, ConfigInput } from '../config/schema.ts';
 import { SipfError } from '../errors.ts';
 import { nodeDisk } from '../io/files.ts';
 import { METHODS, type MethodName } from '../method/methods.ts';
@@ -24,7 +25,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-const backend = createScriptedBackend({ write: writeSum, judge: judgeSum });
+const backend = createScriptedBackend({ write: writeSum, score: judgeSum });
 const tasks = () => sumsTask;
 
 function configWith(change: ConfigInput = {}): Config {
@@ -282,7 +283,7 @@ describe('runLoop', () => {
   it("warns of what is odd about the models' files, in the log and in events.jsonl", async () => {
     const odd: typeof backend = {
       ...backend,
-      facts: async (source) => ({ ...(await backend.facts(source)), warnings: [`${source.model} is odd.`] }),
+      describe: async (source) => ({ ...(await backend.describe(source)), warnings: [`${source.model} is odd.`] }),
     };
     const out = join(folder, 'odd');
     const config = configWith({ model: 'base', simulator: 'helper', verifier: 'judge', iterations: 0 });
@@ -293,10 +294,26 @@ describe('runLoop', () => {
     expect(await readFile(join(out, 'events.jsonl'), 'utf8')).toContain('"message":"base is odd."');
   });
 
+  it('continues with another engine, which it says and keeps', async () => {
+    const out = join(folder, 'elsewhere');
+    const config = configWith({ model: 'base', iterations: 0 });
+    const before = await runLoop({ config, out, backend, tasks });
+    const first = JSON.parse(await readFile(join(out, 'config.json'), 'utf8')) as { config: object; engine: object };
+    const engine = { ...config.engine, threads: 3 };
+    const warnings: string[] = [];
+    const log = ({ type, message }: LogEvent) => void (type === 'warning' && warnings.push(message ?? ''));
+    expect(await runLoop({ config: { ...config, engine }, out, backend, tasks, log })).toEqual(before);
+    expect(warnings).toContainEqual(expect.stringContaining('engine.threads null and continues with 3'));
+    const kept = JSON.parse(await readFile(join(out, 'config.json'), 'utf8')) as object;
+    expect(kept).toEqual({ ...first, engine });
+    expect(first.config).not.toHaveProperty('engine');
+    expect((await configOfRun(out))?.engine).toEqual(engine);
+  });
+
   it('warns when every sample is wrong', async () => {
     const always = createScriptedBackend({
       write: ({ random }) => `1+1=2\n2+${1 + random.int(0, 8)}=3\nThe answer is -1`,
-      judge: judgeSum,
+      score: judgeSum,
     });
     const warnings: string[] = [];
     const config = configWith({ iterations: 1, pairs: { chosenGate: 'none', eta: 0.01 } });

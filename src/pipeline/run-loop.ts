@@ -3,11 +3,12 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { resolve } from 'node:path';
 import { z } from 'zod';
-import type { Backend, ModelSource } from '../backend.ts';
-import { relativeTo, withMovedPaths } from '../config/paths.ts';
+import type { Backend } from '../backend.ts';
+import { keptConfig, withMovedPaths } from '../config/paths.ts';
 import { canonicalJson, sha256 } from '../hashing.ts';
 import type { Disk } from '../io/files.ts';
 import { METHODS, needs, scorerOf } from '../method/methods.ts';
+import type { ModelSource } from '../records.ts';
 import { Checkpoint, type Question } from '../records.ts';
 import type { Counts, EvalReport, FinalReport } from '../reports.ts';
 import type { Log, OnProgress } from '../run/events.ts';
@@ -48,7 +49,7 @@ export async function runLoop(options: RunLoopOptions): Promise<LoopResult> {
   await using start = await startRun(options);
   await using run = await Run.open({
     dir: start.out,
-    config: relativeTo(start.out, start.config),
+    ...keptConfig(start.out, start.config),
     settle: withMovedPaths,
     versions: versions(),
     reuse: options.fromRun === undefined ? undefined : resolve(options.fromRun),

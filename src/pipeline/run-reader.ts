@@ -3,14 +3,16 @@ import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
+import { parseConfig } from '../config/load.ts';
 import { absoluteFrom } from '../config/paths.ts';
-import { type Config, parseConfig } from '../config/schema.ts';
-import { SipfError } from '../errors.ts';
+import type { Config } from '../config/schema.ts';
 import { readTextFile } from '../io/file-bytes.ts';
+import { readRecords } from '../io/jsonl.ts';
 import { METHODS, roundsOf } from '../method/methods.ts';
 import { Answer, PreferencePair, Question, Sample, StepLabels, StepScores } from '../records.ts';
 import { EvalReport, FinalReport, Trained } from '../reports.ts';
-import { readRecords } from '../run/journal.ts';
+import { stageSeconds } from '../run/events.ts';
+import { parseJson } from '../run/marker.ts';
 import { isRun, noRunAt, StoredConfig } from '../run/no-run.ts';
 
 export type { FinalReport } from '../reports.ts';
@@ -58,9 +60,11 @@ export interface RunView {
 /** The configuration of an existing run with its local paths made absolute; null where `dir` holds no run. */
 export async function configOfRun(dir: string): Promise<Config | null> {
   const text = await readTextFile(join(dir, 'config.json'));
-  return text === null
-    ? null
-    : absoluteFrom(resolve(dir), parseConfig(parse(text, join(dir, 'config.json'), StoredConfig).config));
+  return text === null ? null : configIn(dir, parseJson(text, join(dir, 'config.json'), StoredConfig));
+}
+
+function configIn(dir: string, { config, engine }: z.infer<typeof StoredConfig>): Config {
+  return absoluteFrom(resolve(dir), parseConfig({ ...config, engine }));
 }
 
 /** Reads a run, finished or not. Throws 'not-found' where there is none. */
@@ -68,8 +72,8 @@ export async function readRun(dir: string): Promise<RunView> {
   const path = join(dir, 'config.json');
   const text = await readTextFile(path).catch(() => null);
   if (text === null || !(await isRun(dir))) throw await noRunAt(dir);
-  const stored = parse(text, path, StoredConfig);
-  const config = absoluteFrom(resolve(dir), parseConfig(stored.config));
+  const stored = parseJson(text, path, StoredConfig);
+  const config = configIn(dir, stored);
   const seconds = await secondsByIteration(dir);
   const rounds: RoundSummary[] = [];
   for (let k = 0; existsSync(join(dir, `iteration-${k}`)); k += 1)
@@ -159,57 +163,17 @@ async function firstWhere<T>(records: AsyncIterable<T>, wanted: (record: T) => b
   return null;
 }
 
-const Event = z.object({
-  time: z.string(),
-  type: z.string(),
-  iteration: z.number().optional(),
-  stage: z.string().optional(),
-});
-
-/** Time spent in stages, by round. A stage that was killed counts until the last event before the next start of the program. */
+/** Time spent in stages, by round. The control and the final evaluation are no round's: their stages have no number. */
 async function secondsByIteration(dir: string): Promise<Map<number, number>> {
   const spent = new Map<number, number>();
-  const text = (await readTextFile(join(dir, 'events.jsonl'))) ?? '';
-  let open: { iteration: number; from: number; last: number } | null = null;
-  const close = () => {
-    if (open !== null) spent.set(open.iteration, (spent.get(open.iteration) ?? 0) + (open.last - open.from) / 1000);
-    open = null;
-  };
-  for (const line of text.split('\n')) {
-    const event = Event.safeParse(safeJson(line));
-    if (!event.success) continue;
-    const { type, iteration, stage } = event.data;
-    const time = Date.parse(event.data.time);
-    if (type === 'run' || type === 'stage-start') close();
-    if (open !== null) open.last = time;
-    // The control and the final evaluation are no round's: their stages have no number.
-    if (type === 'stage-start' && iteration !== undefined && /^\d-/.test(stage ?? '')) {
-      open = { iteration, from: time, last: time };
-    }
-    if (type === 'stage-end') close();
+  for (const [key, seconds] of stageSeconds((await readTextFile(join(dir, 'events.jsonl'))) ?? '')) {
+    const iteration = /^(\d+)\/\d-/.exec(key)?.[1];
+    if (iteration !== undefined) spent.set(Number(iteration), (spent.get(Number(iteration)) ?? 0) + seconds);
   }
-  close();
   return spent;
-}
-
-function safeJson(line: string): unknown {
-  try {
-    return JSON.parse(line);
-  } catch {
-    return null;
-  }
 }
 
 async function readJson<T>(path: string, schema: z.ZodType<T>): Promise<T | null> {
   const text = await readTextFile(path);
-  return text === null ? null : parse(text, path, schema);
-}
-
-function parse<T>(text: string, path: string, schema: z.ZodType<T>): T {
-  const parsed = schema.safeParse(safeJson(text));
-  if (parsed.success) return parsed.data;
-  throw new SipfError(
-    'bad-input',
-    `Expected a file of this program at ${path}, got something else: ${parsed.error.issues[0]?.message}. Restore it.`,
-  );
+  return text === null ? null : parseJson(text, path, schema);
 }

@@ -2,9 +2,9 @@
 
 import type { z } from 'zod';
 import type { Backend } from '../backend.ts';
+import { readRecords } from '../io/jsonl.ts';
 import { type Question, Sample, StepLabels, StepScores } from '../records.ts';
 import { Counts, Trained } from '../reports.ts';
-import { readRecords } from '../run/journal.ts';
 import type { Run } from '../run/run.ts';
 import { joinQuestions } from '../run/units.ts';
 import { checkpointOf, type OutsideModels, sourceOf } from './models.ts';

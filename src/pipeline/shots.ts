@@ -1,8 +1,9 @@
 // A JSONL file, a task's own examples or train questions -> the worked examples of prompts.
-import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { SipfError } from '../errors.ts';
+import { check } from '../io/check.ts';
 import { renameHint } from '../io/field-names.ts';
+import { bytesOf, valuesOf } from '../io/jsonl.ts';
 import type { Question } from '../records.ts';
 import { type Shot, type Task, taskOf } from '../task.ts';
 
@@ -62,46 +63,19 @@ function shotsOfQuestions(questions: readonly Question[], count: number): Shot[]
 }
 
 async function shotsOfFile(task: Task, file: string, count: number): Promise<Shot[]> {
-  let text: string;
-  try {
-    text = await readFile(file, 'utf8');
-  } catch (cause) {
-    throw new SipfError('not-found', `Expected worked examples in ${file}, got no readable file. Check the path.`, {
-      cause,
-    });
-  }
-  const lines = text
-    .split('\n')
-    .filter((line) => line.trim() !== '')
-    .slice(0, count);
-  return lines.map((line, index) => {
-    const parsed = ShotLine.safeParse(parseJson(line));
-    const {
-      task: name,
-      question,
-      steps,
-      solution,
-    } = parsed.success ? parsed.data : { task: undefined, question: '', steps: undefined, solution: undefined };
+  const shots: Shot[] = [];
+  for await (const { value, place } of valuesOf(bytesOf(file), { name: file })) {
+    if (shots.length === count) break;
+    const { task: name, question, steps, solution } = check(ShotLine, value, place);
     const found = steps ?? (typeof solution === 'string' ? taskOf(task, { task: name }).split(solution) : solution);
-    if (!parsed.success || found === undefined) {
-      const hint = renameHint(asRecord(parseJson(line)), 'solution', ['question', 'solution']);
+    if (found === undefined) {
+      const hint = renameHint(value as Readonly<Record<string, unknown>>, 'solution', ['question', 'solution']);
       throw new SipfError(
         'bad-input',
-        `Expected ${SHOT_FORMAT} or {"question": "...", "steps": ["...", "..."]} in ${file} line ${index + 1}, got ${line.slice(0, 80)}.${hint || ' Fix that line.'}`,
+        `${place}: Expected ${SHOT_FORMAT} or {"question": "...", "steps": ["...", "..."]}, got neither solution nor steps.${hint || ' Fix that line.'}`,
       );
     }
-    return { ...(name === undefined ? {} : { task: name }), question, steps: found };
-  });
-}
-
-function asRecord(value: unknown): Readonly<Record<string, unknown>> {
-  return value !== null && typeof value === 'object' ? (value as Readonly<Record<string, unknown>>) : {};
-}
-
-function parseJson(line: string): unknown {
-  try {
-    return JSON.parse(line);
-  } catch {
-    return null;
+    shots.push({ ...(name === undefined ? {} : { task: name }), question, steps: found });
   }
+  return shots;
 }

@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import { judgeSum, sumQuestion, sumsTask, writeSum } from '../../test/scripted-sums.ts';
 import { createScriptedBackend } from '../backends/scripted.ts';
-import { loadConfig, parseConfig } from '../config/schema.ts';
+import { loadConfig, parseConfig } from '../config/load.ts';
 import { isForCalibration, isHeldOut } from '../hashing.ts';
 import { choosePaths } from '../method/choose-paths.ts';
 import { figurePaths } from '../method/evaluate.ts';
@@ -21,7 +21,7 @@ import { figureWarnings } from '../statistics/warnings.ts';
 import { estimate, flopsOf } from './estimate.ts';
 import { loadShots } from './shots.ts';
 
-const backend = createScriptedBackend({ write: writeSum, judge: judgeSum });
+const backend = createScriptedBackend({ write: writeSum, score: judgeSum });
 const questions = Array.from({ length: 30 }, (_, i) => sumQuestion('train', i));
 const prompt = (question: Pick<Question, 'question'>) => sumsTask.prompt(question);
 

@@ -6,7 +6,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { judgeSum, sumsTask, writeSum } from '../../test/scripted-sums.ts';
 import type { Backend } from '../backend.ts';
 import { createScriptedBackend } from '../backends/scripted.ts';
-import { type ConfigInput, parseConfig } from '../config/schema.ts';
+import { parseConfig } from '../config/load.ts';
+import type { ConfigInput } from '../config/schema.ts';
 import { SipfError } from '../errors.ts';
 import { nodeDisk } from '../io/files.ts';
 import { Lock } from '../run/lock.ts';
@@ -36,13 +37,13 @@ let computed = 0;
 const onWork = () => {
   computed += 1;
 };
-const scripted = createScriptedBackend({ write: writeSum, judge: judgeSum, onWork });
+const scripted = createScriptedBackend({ write: writeSum, score: judgeSum, onWork });
 const missing = (what: string) =>
   Promise.reject(new SipfError('not-found', `Expected a model at ${what}, got nothing. Check the path.`));
 /** Folders called `missing` are no models; adapters called `other` fit none; `bare` has no chat template; `tiny` holds 60 characters. */
 const backend: Backend = {
   ...scripted,
-  facts: (source) => (source.model.includes('missing') ? missing(source.model) : scripted.facts(source)),
+  describe: (source) => (source.model.includes('missing') ? missing(source.model) : scripted.describe(source)),
   openPolicy: async (source) => {
     if (source.adapter?.includes('other') === true)
       throw new SipfError('bad-input', 'Expected an adapter of this model, got one of another. Give its own.');
@@ -168,7 +169,7 @@ const refusals: Record<string, () => Refusal> = {
   'a broken record': () => ({
     config: own({ task: { name: 'jsonl', data: join(folder, 'broken.jsonl') } }),
     code: 'bad-input',
-    says: /broken\.jsonl line 2/,
+    says: /broken\.jsonl, line 2/,
   }),
   'a task of another name': () => ({
     config: own({ task: { name: 'gms8k' } }),

@@ -3,12 +3,12 @@ import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import type { Backend, ModelFacts, ModelInit, ModelSource } from '../backend.ts';
-import { readsOf, relativeTo, withMovedPaths } from '../config/paths.ts';
+import type { Backend, ModelDescription, ModelInit } from '../backend.ts';
+import { keptConfig, readsOf, withMovedPaths } from '../config/paths.ts';
 import type { Config } from '../config/schema.ts';
 import { SipfError, throwIfAborted } from '../errors.ts';
 import { type BuildPrompt, makePrompter, withoutShots } from '../method/prompt.ts';
-import type { Checkpoint, Question } from '../records.ts';
+import type { Checkpoint, ModelSource, Question } from '../records.ts';
 import { readMarker } from '../run/marker.ts';
 import { isRun, noRunAt } from '../run/no-run.ts';
 import { checkRunFolder } from '../run/run-folder.ts';
@@ -64,7 +64,7 @@ export interface RunStart extends AsyncDisposable {
   readonly init: ModelInit | null;
   /** The model that training starts from: the configured one, or a copy of the one that the run makes. */
   readonly base: ModelSource;
-  readonly facts: ModelFacts;
+  readonly facts: ModelDescription;
   /** What the user should know of the models' files. */
   readonly warnings: readonly string[];
 }
@@ -84,7 +84,7 @@ export async function startRun(options: RunStartOptions): Promise<RunStart> {
   const from =
     options.fromRun === undefined ? [] : [{ name: '--from-run', path: options.fromRun, kind: 'model' as const }];
   await checkOutRun(out, [...readsOf(config), ...from]);
-  await checkRunFolder({ dir: out, config: relativeTo(out, config), settle: withMovedPaths });
+  await checkRunFolder({ dir: out, config: keptConfig(out, config).config, settle: withMovedPaths });
   const held: AsyncDisposable[] = [];
   try {
     const sandbox = options.sandbox ?? (() => openSandbox(config.sandbox));
@@ -99,15 +99,15 @@ export async function startRun(options: RunStartOptions): Promise<RunStart> {
     const init = initOf(config, task);
     const base = init === null ? configuredBase(config) : await madeBase({ out, init, backend, held, signal });
     const warnings: string[] = [];
-    const factsOf = async (source: ModelSource) => {
-      const found = await backend.facts(source);
+    const describe = async (source: ModelSource) => {
+      const found = await backend.describe(source);
       warnings.push(...found.warnings.filter((warning) => !warnings.includes(warning)));
       return found;
     };
-    const facts = await factsOf(base);
+    const facts = await describe(base);
     const outside = outsideModels(config);
-    const simulator = await helperOf(factsOf, outside, '@simulator');
-    const verifier = await helperOf(factsOf, outside, '@verifier');
+    const simulator = await helperOf(describe, outside, '@simulator');
+    const verifier = await helperOf(describe, outside, '@verifier');
     const start = { config, out, task, train, sets, outside, simulator, verifier, init, base, facts, warnings };
     say('Checking prompts and lengths ...');
     await checkTexts(start, backend);

@@ -2,9 +2,9 @@
 import { existsSync } from 'node:fs';
 import { realpath } from 'node:fs/promises';
 import { dirname, join, relative, resolve, sep } from 'node:path';
-import type { ModelSource } from '../backend.ts';
+import { readRecords } from '../io/jsonl.ts';
+import type { ModelSource } from '../records.ts';
 import { Question } from '../records.ts';
-import { readRecords } from '../run/journal.ts';
 import { isRun } from '../run/no-run.ts';
 import { configOfRun } from './run-reader.ts';
 

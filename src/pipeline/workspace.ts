@@ -1,12 +1,13 @@
 // What a stage works on and where: a run directory and the files of a command line are two workspaces of the same stages.
 import type { z } from 'zod';
-import type { ModelSource, Policy, ProcessRewardModel, TrainJob, TrainResult } from '../backend.ts';
+import type { Policy, ProcessRewardModel, TrainJob, TrainResult } from '../backend.ts';
 import type { Config } from '../config/schema.ts';
 import { canonicalJson, sha256, shareHeldOut } from '../hashing.ts';
 import type { Method, Needs } from '../method/methods.ts';
 import type { BuildPrompt } from '../method/prompt.ts';
 import type { ScoreCalibration } from '../method/score-calibration.ts';
 import type { ScorerName } from '../method/scorers.ts';
+import type { ModelSource } from '../records.ts';
 import { type Checkpoint, PreferencePair, type Question, Sample, StepLabels, StepScores } from '../records.ts';
 import type { Counts, Trained } from '../reports.ts';
 import type { UnitWork } from '../run/collect.ts';

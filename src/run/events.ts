@@ -1,4 +1,5 @@
-// What a long-running call says while it works -> callbacks. Leaves drawing, rates and remaining times to whoever listens.
+// What a long-running call says while it works -> callbacks; and what its events.jsonl says later.
+import { z } from 'zod';
 
 /** How far a stage is. `unit` names what is counted: questions, paths, steps ... `rate`: units a second, where the stage knows it. */
 export interface ProgressEvent {
@@ -35,4 +36,44 @@ export type Log = (event: LogEvent) => void;
 /** `round 1 3-prm`, `final start-answers`: a stage in words. Numbered stages are a round's, the others come after the last one. */
 export function stageTitle(stage: string, iteration: number): string {
   return /^\d-/.test(stage) ? `round ${iteration} ${stage}` : `final ${stage}`;
+}
+
+const Logged = z.object({
+  time: z.string(),
+  type: z.string(),
+  iteration: z.number().default(0),
+  stage: z.string().optional(),
+});
+
+/**
+ * Seconds by `iteration/stage` from the text of an events.jsonl. Unfinished stages count too: they were begun again later. One that was
+ * killed counts until the last event before the next start.
+ */
+export function stageSeconds(events: string): Map<string, number> {
+  const spent = new Map<string, number>();
+  let open: { key: string; from: number; last: number } | null = null;
+  const close = () => {
+    if (open !== null) spent.set(open.key, (spent.get(open.key) ?? 0) + (open.last - open.from) / 1000);
+    open = null;
+  };
+  for (const { type, time, iteration, stage } of eventsIn(events)) {
+    const at = Date.parse(time);
+    if (type === 'run' || type === 'stage-start') close();
+    if (open !== null) open.last = at;
+    if (type === 'stage-start' && stage !== undefined) open = { key: `${iteration}/${stage}`, from: at, last: at };
+    if (type === 'stage-end') close();
+  }
+  close();
+  return spent;
+}
+
+/** Lines that a kill cut short are passed over. */
+function eventsIn(text: string): z.infer<typeof Logged>[] {
+  return text.split('\n').flatMap((line) => {
+    try {
+      return [Logged.parse(JSON.parse(line))];
+    } catch {
+      return [];
+    }
+  });
 }

@@ -8,7 +8,8 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { z } from 'zod';
 import { hashPath } from '../io/file-hashes.ts';
 import { nodeDisk } from '../io/files.ts';
-import { Journal, readRecords } from './journal.ts';
+import { readRecords } from '../io/jsonl.ts';
+import { Journal } from './journal.ts';
 import { Lock } from './lock.ts';
 
 let folder = '';
@@ -50,7 +51,7 @@ describe('Journal', () => {
     const journal = await Journal.open(nodeDisk, path, 'x', false);
     await journal.add({ records: [], counts: {} });
     await appendFile(path, 'garbage\n');
-    await expect(Journal.open(nodeDisk, path, 'x', true)).rejects.toThrow(/corrupt\.jsonl line 3/);
+    await expect(Journal.open(nodeDisk, path, 'x', true)).rejects.toThrow(/corrupt\.jsonl, line 3/);
   });
 });
 
@@ -68,9 +69,9 @@ describe('readRecords', () => {
     await writeFile(path, '{"n":1}\n\n{"n":2}');
     expect(await read()).toEqual([{ n: 1 }, { n: 2 }]);
     await writeFile(path, '{"n":1}\n{"n":"x"}\n');
-    await expect(read()).rejects.toThrow(/valid n in .*rows\.jsonl line 2/);
+    await expect(read()).rejects.toThrow(/rows\.jsonl, line 2, field "n": Expected a number, got "x"/);
     await writeFile(path, '{"n":1}\n{"n"\n');
-    await expect(read()).rejects.toThrow(/JSON in .*rows\.jsonl line 2/);
+    await expect(read()).rejects.toThrow(/rows\.jsonl, line 2: Expected one JSON object/);
   });
 });
 

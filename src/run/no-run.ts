@@ -10,6 +10,8 @@ import { editDistance } from '../nearest.ts';
 /** What a run's config.json holds; a model's folder has a file of that name, too. */
 export const StoredConfig = z.object({
   config: z.record(z.string(), z.unknown()),
+  /** Where models executed at the last start; absent in runs of version 0.1. */
+  engine: z.unknown().optional(),
   versions: z.record(z.string(), z.string()),
 });
 

@@ -1,13 +1,13 @@
 // A run directory and a configuration -> whether a run may begin or continue there. Writes nothing.
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { z } from 'zod';
 import { SipfError } from '../errors.ts';
 import { type Difference, jsonDifference } from '../hashing.ts';
 import { readTextFile } from '../io/file-bytes.ts';
 import { checkCanWrite } from '../io/files.ts';
 import { Lock } from './lock.ts';
 import { changesOf, hasMarkers, parseJson } from './marker.ts';
+import { StoredConfig } from './no-run.ts';
 
 /** A run directory with the configuration that a run is to have there. */
 export interface StoredConfiguration {
@@ -33,6 +33,7 @@ export async function checkRunFolder(wanted: StoredConfiguration): Promise<void>
 
 export interface StoredRun {
   readonly versions: Readonly<Record<string, string>>;
+  readonly engine: unknown;
   /** What is changed since in the configuration of a run in which no stage had finished: one line a key. */
   readonly changes: string;
   /** Paths that the run was begun with, at which nothing is now, and those that take their place: one line a key. */
@@ -44,12 +45,12 @@ export async function checkStored({ dir, config, settle }: StoredConfiguration):
   const path = join(dir, 'config.json');
   const text = await readTextFile(path);
   if (text === null) return null;
-  const old = parseJson(text, path, z.object({ config: z.unknown(), versions: z.record(z.string(), z.string()) }));
+  const old = parseJson(text, path, StoredConfig);
   const now: unknown = JSON.parse(JSON.stringify(config));
   const settled = settle(dir, old.config, now);
   const moved = changesOf(settled.paths);
   const changes = changesOf(jsonDifference(settled.config, now));
-  if (changes === '' || !(await hasMarkers(dir))) return { versions: old.versions, changes, moved };
+  if (changes === '' || !(await hasMarkers(dir))) return { versions: old.versions, engine: old.engine, changes, moved };
   throw new SipfError(
     'config-changed',
     `Expected the configuration that ${dir} was made with, got another:\n${changes}\nRun with the old values, or start a new run in another directory with --from-run ${dir}, which copies the stages that did not change.`,

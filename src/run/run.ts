@@ -13,6 +13,8 @@ import { checkMarker, type Marker, markerPath, readMarker, type StageName } from
 import { checkStored, type StoredConfiguration } from './run-folder.ts';
 
 export interface RunOptions extends StoredConfiguration {
+  /** Where models execute; a run may continue elsewhere. */
+  readonly engine?: unknown;
   readonly versions: Readonly<Record<string, string>>;
   /** An older run: its stages with equal inputs are copied instead of run. */
   readonly reuse?: string | undefined;
@@ -50,6 +52,9 @@ export class Run implements AsyncDisposable {
   readonly #lock: Lock;
   #events: Promise<void> = Promise.resolve();
   #moved = '';
+  /** config.json is to be written again, once the hashes have said that the run reads the same. */
+  #isStale = false;
+  #versions: RunOptions['versions'];
 
   private constructor(options: RunOptions, disk: Disk, lock: Lock) {
     this.dir = options.dir;
@@ -58,6 +63,7 @@ export class Run implements AsyncDisposable {
     this.#options = options;
     this.#disk = disk;
     this.#lock = lock;
+    this.#versions = options.versions;
   }
 
   /** Throws 'locked' for a second writer and 'config-changed' (naming the keys) where the directory holds a run of another configuration. */
@@ -98,10 +104,14 @@ export class Run implements AsyncDisposable {
     });
   }
 
-  /** Keeps where a run that was moved finds what it reads now, once the hashes have said that it is the same. */
+  /** Keeps where the run executes now, and where one that was moved finds what it reads, once the hashes have said that it is the same. */
   async settlePaths(): Promise<void> {
+    if (!this.#isStale) return;
+    await replaceFile(this.#disk, this.path('config.json'), [
+      configText({ ...this.#options, versions: this.#versions }),
+    ]);
+    this.#isStale = false;
     if (this.#moved === '') return;
-    await replaceFile(this.#disk, this.path('config.json'), [configText(this.#options)]);
     this.warn(`Nothing is at the paths that this run was begun with, so it continues with others:\n${this.#moved}`);
     this.#moved = '';
   }
@@ -199,7 +209,11 @@ export class Run implements AsyncDisposable {
       await replaceFile(this.#disk, path, [configText(this.#options)]);
       return this.warn(`No stage had finished: this run takes the new configuration.\n${stored.changes}`);
     }
-    for (const { key, from, to } of jsonDifference(stored.versions, this.#options.versions)) {
+    const engine: unknown = JSON.parse(JSON.stringify(this.#options.engine ?? null));
+    const engines = stored.engine === undefined ? [] : jsonDifference(stored.engine, engine, 'engine');
+    this.#isStale = stored.moved !== '' || engines.length > 0;
+    this.#versions = stored.versions;
+    for (const { key, from, to } of [...jsonDifference(stored.versions, this.#options.versions), ...engines]) {
       this.warn(
         `This run was begun with ${key} ${String(from)} and continues with ${String(to)}: its figures may differ in the last digits.`,
       );
@@ -230,6 +244,6 @@ async function* jsonLines(records: AsyncIterable<unknown> | Iterable<unknown>): 
   for await (const record of records) yield `${JSON.stringify(record)}\n`;
 }
 
-function configText({ config, versions }: RunOptions): string {
-  return `${JSON.stringify({ config, versions }, null, 2)}\n`;
+function configText({ config, engine, versions }: RunOptions): string {
+  return `${JSON.stringify({ config, engine, versions }, null, 2)}\n`;
 }

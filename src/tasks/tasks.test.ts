@@ -167,7 +167,7 @@ describe('gsm8k', () => {
     );
     expect(await createSvamp().load({ data: join(folder, 'packed-set'), split: 'test' })).toHaveLength(1);
     const line = await gzipped('packed/bad.jsonl.gz', '{"question": "a?", "answer": "#### 1"}\n{oops\n');
-    await expect(task.load({ data: line, split: 'test' })).rejects.toThrow(/bad.jsonl.gz line 2/);
+    await expect(task.load({ data: line, split: 'test' })).rejects.toThrow(/bad.jsonl.gz, line 2/);
     const cut = await file('packed/cut.jsonl.gz', 'no gzip');
     await expect(task.load({ data: cut, split: 'test' })).rejects.toThrow(/a gzip file at .*cut.jsonl.gz/);
   });

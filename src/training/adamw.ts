@@ -1,18 +1,11 @@
 // Flat parameters, moments and a gradient -> the same arrays one AdamW step on (Loshchilov and Hutter 2019). Leaves rates to schedule.ts.
 import { add, div, mul, reduceSum, reshape, sqrt, sub } from '../engine/build.ts';
-import { Graph } from '../engine/graph.ts';
+import { Graph, type Tensor } from '../engine/graph.ts';
 import type { Engine, HostArray, Program } from '../engine/runtime/session.ts';
-import { BLOCK, type FlatLayout } from './flat-weights.ts';
+import { BLOCK, type FlatLayout, type FlatState } from './flat-weights.ts';
 
 /** Elements of one run: bounds the memory of its intermediate values. */
 const CHUNK = 1 << 20;
-
-/** Parameters and both moments, in one layout. */
-export interface OptimizerState {
-  readonly params: Float32Array<ArrayBuffer>;
-  readonly m: Float32Array<ArrayBuffer>;
-  readonly v: Float32Array<ArrayBuffer>;
-}
 
 export interface AdamWStep {
   /** Number of this update, from 1. */
@@ -58,31 +51,19 @@ export class AdamW implements AsyncDisposable {
   }
 
   /** Replaces the arrays of `state` in place. */
-  async step(state: OptimizerState, gradient: Float32Array, layout: FlatLayout, step: AdamWStep): Promise<void> {
+  async step(state: FlatState, gradient: Float32Array, layout: FlatLayout, step: AdamWStep): Promise<void> {
     const { weightDecay } = this.#options;
     await this.#region(state, gradient, { start: 0, end: layout.decayed, weightDecay }, step);
     await this.#region(state, gradient, { start: layout.decayed, end: layout.size, weightDecay: 0 }, step);
   }
 
   async #region(
-    { params, m, v }: OptimizerState,
+    { params, m, v }: FlatState,
     gradient: Float32Array,
     { start, end, weightDecay }: { start: number; end: number; weightDecay: number },
-    { update, learningRate, gradientScale }: AdamWStep,
+    step: AdamWStep,
   ): Promise<void> {
-    const { betas, eps } = this.#options;
-    const [beta1, beta2] = betas;
-    const scalars = {
-      beta1: scalar(beta1),
-      beta2: scalar(beta2),
-      rest1: scalar(1 - beta1),
-      rest2: scalar(1 - beta2),
-      eps: scalar(eps),
-      scale: scalar(gradientScale),
-      keep: scalar(1 - learningRate * weightDecay),
-      rate: scalar(learningRate / (1 - beta1 ** update)),
-      correction: scalar(1 / Math.sqrt(1 - beta2 ** update)),
-    };
+    const scalars = adamwScalars({ ...this.#options, weightDecay }, step);
     for (let from = start; from < end; from += CHUNK) {
       const part = (flat: Float32Array): HostArray => {
         const data = flat.subarray(from, Math.min(end, from + CHUNK));
@@ -107,17 +88,52 @@ export class AdamW implements AsyncDisposable {
   }
 }
 
+/** What one step's updates are fed besides arrays; they are computed in float64. */
+export function adamwScalars(
+  { betas: [beta1, beta2], eps, weightDecay }: AdamWOptions,
+  { update, learningRate, gradientScale }: AdamWStep,
+): Record<string, HostArray> {
+  return {
+    beta1: scalar(beta1),
+    beta2: scalar(beta2),
+    rest1: scalar(1 - beta1),
+    rest2: scalar(1 - beta2),
+    eps: scalar(eps),
+    scale: scalar(gradientScale),
+    keep: scalar(1 - learningRate * weightDecay),
+    rate: scalar(learningRate / (1 - beta1 ** update)),
+    correction: scalar(1 / Math.sqrt(1 - beta2 ** update)),
+  };
+}
+
+type Updated = Record<'params' | 'm' | 'v', Tensor>;
+
+/** Declares the scalars -> the update of any tensors of the graph, with weight decay or without. */
+export function adamwUpdate(graph: Graph): (now: Updated & { gradient: Tensor }, decays: boolean) => Updated {
+  const number = (name: string) => graph.input(name, 'float32', []);
+  const [scale, beta1, rest1, beta2, rest2] = [
+    number('scale'),
+    number('beta1'),
+    number('rest1'),
+    number('beta2'),
+    number('rest2'),
+  ];
+  const [correction, eps, keep, rate] = [number('correction'), number('eps'), number('keep'), number('rate')];
+  return ({ params, m, v, gradient }, decays) => {
+    const scaled = mul(gradient, scale);
+    const nextM = add(mul(m, beta1), mul(scaled, rest1));
+    const nextV = add(mul(v, beta2), mul(mul(scaled, scaled), rest2));
+    const denominator = add(mul(sqrt(nextV), correction), eps);
+    const kept = decays ? mul(params, keep) : params;
+    return { params: sub(kept, mul(div(nextM, denominator), rate)), m: nextM, v: nextV };
+  };
+}
+
 function compileUpdate(engine: Engine): Promise<Program> {
   const graph = new Graph();
   const vector = (name: string) => graph.input(name, 'float32', ['n']);
-  const number = (name: string) => graph.input(name, 'float32', []);
-  const [params, m, v] = [vector('params'), vector('m'), vector('v')];
-  const scaled = mul(vector('gradient'), number('scale'));
-  const nextM = add(mul(m, number('beta1')), mul(scaled, number('rest1')));
-  const nextV = add(mul(v, number('beta2')), mul(mul(scaled, scaled), number('rest2')));
-  const denominator = add(mul(sqrt(nextV), number('correction')), number('eps'));
-  const nextParams = sub(mul(params, number('keep')), mul(div(nextM, denominator), number('rate')));
-  return engine.compile(graph, { params: nextParams, m: nextM, v: nextV }, { prepack: false, keep: true });
+  const now = { params: vector('params'), m: vector('m'), v: vector('v'), gradient: vector('gradient') };
+  return engine.compile(graph, { ...adamwUpdate(graph)(now, true) }, { prepack: false, keep: true });
 }
 
 function compileSquares(engine: Engine): Promise<Program> {

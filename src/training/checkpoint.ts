@@ -7,7 +7,7 @@ import { SipfError } from '../errors.ts';
 import { exists, readJsonObject } from '../io/file-bytes.ts';
 import { makeFolders, writeFileAtomically } from '../io/files.ts';
 import { readSafetensors, writeSafetensors } from '../models/files/safetensors.ts';
-import type { OptimizerState } from './adamw.ts';
+import type { FlatState } from './flat-weights.ts';
 
 const Step = z.object({
   step: z.number().int(),
@@ -60,7 +60,7 @@ export class CheckpointFiles {
   }
 
   /** Where to go on from, or null at the start. @throws SipfError 'bad-input' where another training stands here. */
-  async load(size: number): Promise<{ steps: TrainStep[]; state: OptimizerState } | null> {
+  async load(size: number): Promise<{ steps: TrainStep[]; state: FlatState } | null> {
     const folder = join(this.#out, FOLDER);
     const progress = await this.#read(join(folder, PROGRESS), Progress);
     if (!progress) return null;
@@ -74,7 +74,7 @@ export class CheckpointFiles {
   }
 
   /** Writes the state after `steps`, then forgets older ones. */
-  async save(steps: readonly TrainStep[], state: OptimizerState): Promise<void> {
+  async save(steps: readonly TrainStep[], state: FlatState): Promise<void> {
     const folder = join(this.#out, FOLDER);
     await makeFolders(folder);
     const file = stateFile(steps.length);

@@ -1,5 +1,7 @@
 // A model's sizes -> what passes cost in time and memory. Leaves the division into passes to batches.ts.
-import type { DecoderConfig } from '../models/architectures/decoder.ts';
+import type { Decoder, DecoderConfig } from '../models/architectures/architecture.ts';
+import { HEAD } from '../models/architectures/output-head.ts';
+import { declaredWeights } from '../models/weights/declared-weights.ts';
 import type { Pass, PassCost } from './batches.ts';
 
 /** Bytes of one `[positions, vocab]` array of logits. */
@@ -31,13 +33,19 @@ const LAYER_FLOPS = 1e8;
 const PACKING_ROWS = 26;
 
 /** Relative cost of passes, in FLOPs. Only comparisons matter: it decides how examples are packed, not what they teach. */
-export function passCost(config: DecoderConfig, frozen: boolean): PassCost {
-  const { hidden, intermediate, layers, heads, kvHeads, headDim } = config;
-  const weights = 2 * hidden * headDim * (heads + kvHeads) + 3 * hidden * intermediate;
-  const products = 2 * weights * (frozen ? 2 : 3);
+export function passCost(decoder: Decoder, frozen: boolean): PassCost {
+  const { hidden, layers, heads, headDim } = decoder.config;
+  const products = 2 * layerWeights(decoder) * (frozen ? 2 : 3);
   return {
     fixed: layers * (LAYER_FLOPS + PACKING_ROWS * products),
     token: layers * (products + ELEMENT_FLOPS * hidden),
     pair: layers * heads * (SCORE_FLOPS + 12 * headDim),
   };
+}
+
+/** Numbers in the matrices of a layer. */
+function layerWeights(decoder: Decoder): number {
+  const { modules, shapes } = declaredWeights(decoder);
+  const sizes = modules.map((module) => (module === HEAD ? [0] : (shapes.get(`${module}.weight`) ?? [])));
+  return sizes.reduce((sum, shape) => sum + shape.reduce((a, b) => a * b, 1), 0) / decoder.config.layers;
 }

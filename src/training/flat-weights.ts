@@ -46,3 +46,10 @@ export class FlatLayout {
     return flat.subarray(offset, offset + length);
   }
 }
+
+/** Parameters and both moments, each as one flat array in one layout. */
+export interface FlatState {
+  readonly params: Float32Array<ArrayBuffer>;
+  readonly m: Float32Array<ArrayBuffer>;
+  readonly v: Float32Array<ArrayBuffer>;
+}

@@ -1,12 +1,12 @@
 // Full fine-tuning: every weight is trained and the result is a Hugging Face folder. Leaves merging a source's adapter to its caller.
 import type { WeightSlice } from '../engine/graph.ts';
 import type { CacheOptions } from '../io/cache.ts';
+import type { ModelConfig } from '../models/architectures/architecture.ts';
 import { FedParameters } from '../models/architectures/parameters.ts';
-import type { ModelConfig } from '../models/files/model-files.ts';
 import { writeModelFolder } from '../models/files/model-writer.ts';
 import { readTensor } from '../models/files/safetensors.ts';
+import type { OpenModel } from '../models/open-model.ts';
 import { freshHead, headShapes, isHead } from './prm-start.ts';
-import type { TrainingSource } from './source.ts';
 import type { Trainee, TraineeArgs } from './trainee.ts';
 
 /**
@@ -14,16 +14,16 @@ import type { Trainee, TraineeArgs } from './trainee.ts';
  * @param weights where training starts: the source's, its adapter merged in.
  */
 export function fullTrainee(
-  { source, objective, holding, options: { seed } }: TraineeArgs,
+  { model, objective, feeding, options: { seed } }: TraineeArgs,
   weights: ReadonlyMap<string, WeightSlice>,
   cache: CacheOptions,
 ): Trainee {
-  const { files } = source;
+  const { files } = model;
   const prm = objective === 'prm';
   const shapes = new Map([...files.shapes].filter(([name]) => !isHead(name)));
-  if (prm) for (const [name, shape] of headShapes(source)) shapes.set(name, shape);
+  if (prm) for (const [name, shape] of headShapes(model)) shapes.set(name, shape);
   return {
-    keep: holding === 'fed',
+    keep: feeding === 'fed',
     bind(graph) {
       const parameters = new FedParameters(graph, shapes);
       return { parameters, trained: () => parameters.inputs, fixed: async () => ({}) };
@@ -34,30 +34,21 @@ export function fullTrainee(
     },
     write(folder, values) {
       const tensors = [...values].map(([name, { shape, data }]) => ({ name, shape, data }));
-      const config = prm ? classifierConfig(source) : policyConfig(source);
+      const config = prm ? classifierConfig(model) : policyConfig(model);
       return writeModelFolder(folder, { config, tensors, tokenizerFrom: files.path }, cache);
     },
+    async [Symbol.asyncDispose]() {},
   };
 }
 
-/** `LlamaForCausalLM` from the config, or from its model_type (GGUF metadata names no class). */
-function className({ config }: TrainingSource['files'], suffix: string): string {
-  const named: unknown = config['architectures'];
-  const known = Array.isArray(named) ? named.find((name) => typeof name === 'string') : undefined;
-  const type = String(config['model_type']);
-  const family =
-    known?.replace(/For[A-Z].*$/, '') ?? (type.charAt(0).toUpperCase() + type.slice(1)).replace(/_.*$/, '');
-  return `${family}${suffix}`;
+function policyConfig({ files, architecture }: OpenModel): ModelConfig {
+  return { ...files.config, architectures: [`${architecture.family}ForCausalLM`] };
 }
 
-function policyConfig({ files }: TrainingSource): ModelConfig {
-  return { ...files.config, architectures: [className(files, 'ForCausalLM')] };
-}
-
-function classifierConfig({ files }: TrainingSource): ModelConfig {
+function classifierConfig({ files, architecture }: OpenModel): ModelConfig {
   return {
     ...files.config,
-    architectures: [className(files, 'ForTokenClassification')],
+    architectures: [`${architecture.family}ForTokenClassification`],
     num_labels: 2,
     id2label: { 0: 'incorrect', 1: 'correct' },
     label2id: { incorrect: 0, correct: 1 },

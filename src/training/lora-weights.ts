@@ -1,17 +1,22 @@
 // LoRA training: factors beside frozen weights (and a PRM's head), written as a PEFT adapter. A source with an adapter is gone on from.
+import { relative, resolve } from 'node:path';
 import type { LoraOptions } from '../backend.ts';
 import type { Graph, Tensor, WeightSlice } from '../engine/graph.ts';
-import type { HostArray } from '../engine/runtime/session.ts';
+import { PlacedArrays } from '../engine/placed-arrays.ts';
+import type { Feeds, Value } from '../engine/runtime/session.ts';
 import { SipfError } from '../errors.ts';
+import { exists } from '../io/file-bytes.ts';
+import { HEAD } from '../models/architectures/output-head.ts';
 import { FedParameters, linear, type Parameters } from '../models/architectures/parameters.ts';
 import { type AdapterFiles, adapterScale, type LoraFactors, writeAdapter } from '../models/files/adapter-files.ts';
 import { readTensor } from '../models/files/safetensors.ts';
-import { HeldWeights } from '../models/weights/held-weights.ts';
+import type { OpenModel } from '../models/open-model.ts';
+import { declaredWeights } from '../models/weights/declared-weights.ts';
+import { GraphWeights } from '../models/weights/graph-weights.ts';
 import { isTarget, LoraParameters } from '../models/weights/lora.ts';
 import { type ScaledFactors, stackFactors } from '../models/weights/stack-factors.ts';
 import { freshHead, headShapes, isHead } from './prm-start.ts';
 import { uniformValues } from './random-values.ts';
-import type { TrainingSource } from './source.ts';
 import type { NamedValues, Trainee, TraineeArgs } from './trainee.ts';
 
 /** Frozen weights with a head that is fed. */
@@ -52,26 +57,26 @@ class WithHead implements Parameters {
  * and the result is one adapter that holds both (rank: the sum; scale: 1).
  */
 export function loraTrainee(
-  { source, objective, holding, options: { seed } }: TraineeArgs,
+  { engine, model, objective, feeding, options: { seed } }: TraineeArgs,
   lora: LoraOptions,
   weights: ReadonlyMap<string, WeightSlice>,
 ): Trainee {
   const prm = objective === 'prm';
-  const { files, adapter } = source;
+  const { adapter } = model;
   if (!prm && adapter && adapter.extra.size > 0) throw headOnPolicy(adapter);
-  const modules = targetModules(files.shapes, lora);
-  if (lora.dropout > 0 && modules.includes('lm_head')) throw headDropout();
+  const modules = targetModules(model, lora);
+  if (lora.dropout > 0 && modules.includes(HEAD)) throw headDropout();
   const sameShape = adapter !== null && isShape(adapter, lora, modules);
   const below = sameShape ? null : adapter;
   const shape = { rank: lora.rank, scale: lora.alpha / lora.rank, targets: lora.targets, dropout: lora.dropout };
-  const held = new HeldWeights(weights, holding);
+  const frozen = new GraphWeights(engine, weights, feeding);
+  const placed = new PlacedArrays(engine);
   return {
-    keep: holding === 'fed',
+    keep: feeding === 'fed',
     bind(graph, noise) {
-      const bound = held.bind(graph);
-      const frozen = bound.parameters;
-      const head = new FedParameters(graph, prm ? headShapes(source) : new Map());
-      const base = prm ? new WithHead(frozen, head) : frozen;
+      const bound = frozen.bind(graph);
+      const head = new FedParameters(graph, prm ? headShapes(model) : new Map());
+      const base = prm ? new WithHead(bound.parameters, head) : bound.parameters;
       const inner = below === null ? null : new LoraParameters(base, frozenShape(below));
       const outer = new LoraParameters(inner ?? base, shape, noise ? { noise } : undefined);
       return {
@@ -79,7 +84,7 @@ export function loraTrainee(
         trained: () => new Map([...outer.inputs, ...head.inputs]),
         fixed: async () => ({
           ...(await bound.feeds()),
-          ...(inner && below ? fixedFeeds(inner, below) : {}),
+          ...(inner && below ? await fixedFeeds(inner, below, placed) : {}),
         }),
       };
     },
@@ -92,15 +97,25 @@ export function loraTrainee(
       }
       return factorValue(name, tensorShape, sameShape ? adapter : null, seed);
     },
-    write: (folder, values) => writeAdapter(folder, adapterOf(values, { source, lora, below, prm })),
+    async write(folder, values) {
+      const baseModel = await nameOf(model.source.model, folder);
+      return writeAdapter(folder, adapterOf(values, { baseModel, lora, below, prm }));
+    },
+    async [Symbol.asyncDispose]() {
+      frozen[Symbol.dispose]();
+      placed[Symbol.dispose]();
+    },
   };
 }
 
+/** How an adapter names its base: a hub id as given, else its path from the adapter's folder, so that no absolute path gets into it. */
+async function nameOf(base: string, folder: string): Promise<string> {
+  return (await exists(base)) ? relative(resolve(folder), resolve(base)) : base;
+}
+
 /** Linear layers that the targets name. */
-function targetModules(shapes: TrainingSource['files']['shapes'], { targets }: LoraOptions): string[] {
-  const modules = [...shapes]
-    .filter(([name, shape]) => shape.length === 2 && name.endsWith('.weight') && !name.includes('embed_tokens'))
-    .map(([name]) => name.slice(0, -'.weight'.length));
+function targetModules({ decoder }: OpenModel, { targets }: LoraOptions): string[] {
+  const { modules } = declaredWeights(decoder);
   const found = modules.filter((module) => isTarget(module, targets));
   if (found.length > 0) return found;
   const names = [...new Set(modules.map((module) => module.split('.').at(-1)))].join(', ');
@@ -139,14 +154,14 @@ function factorsOf(name: string): [module: string, half: 'a' | 'b'] {
   return [module, half === 'A' ? 'a' : 'b'];
 }
 
-function fixedFeeds(inner: LoraParameters, adapter: AdapterFiles): Record<string, HostArray> {
-  return Object.fromEntries(
-    [...inner.inputs].map(([name, input]) => {
-      const [module, half] = factorsOf(name);
-      const data = (adapter.tensors.get(module) as LoraFactors)[half];
-      return [input.name, { data, shape: input.shape.map(Number) }];
-    }),
-  );
+async function fixedFeeds(inner: LoraParameters, adapter: AdapterFiles, placed: PlacedArrays): Promise<Feeds> {
+  const feeds: Record<string, Value> = {};
+  for (const [name, input] of inner.inputs) {
+    const [module, half] = factorsOf(name);
+    const data = (adapter.tensors.get(module) as LoraFactors)[half];
+    feeds[input.name] = await placed.of(name, () => ({ data, shape: input.shape.map(Number) }));
+  }
+  return feeds;
 }
 
 /** PEFT's start: A uniform in +-1 / sqrt(in) (kaiming_uniform with a = sqrt 5), B zero. */
@@ -159,13 +174,13 @@ function factorValue(name: string, shape: readonly number[], adapter: AdapterFil
 }
 
 interface AdapterArgs {
-  readonly source: TrainingSource;
+  readonly baseModel: string;
   readonly lora: LoraOptions;
   readonly below: AdapterFiles | null;
   readonly prm: boolean;
 }
 
-function adapterOf(values: NamedValues, { source, lora, below, prm }: AdapterArgs): AdapterFiles {
+function adapterOf(values: NamedValues, { baseModel, lora, below, prm }: AdapterArgs): AdapterFiles {
   const trained = new Map<string, { a: Float32Array; b: Float32Array }>();
   const extra = new Map<string, { shape: readonly number[]; data: Float32Array }>();
   for (const [name, value] of values) {
@@ -186,7 +201,7 @@ function adapterOf(values: NamedValues, { source, lora, below, prm }: AdapterArg
     ].sort(),
     useRslora: false,
     taskType: prm ? 'TOKEN_CLS' : 'CAUSAL_LM',
-    baseModel: source.baseName,
+    baseModel,
     extra,
   };
 }

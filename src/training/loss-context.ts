@@ -1,15 +1,14 @@
 // A decoder's final hidden states -> what losses are built from: log-probabilities of tokens, log-odds of steps.
 import { join, part, tokenLogp } from '../engine/build.ts';
 import type { Tensor } from '../engine/graph.ts';
-import { type Architecture, type DecoderConfig, rowsAt } from '../models/architectures/decoder.ts';
+import { type Decoder, rowsAt } from '../models/architectures/architecture.ts';
 import type { Parameters } from '../models/architectures/parameters.ts';
 import { stepLogOdds } from '../models/architectures/prm-head.ts';
 import type { LossContext } from '../objectives/objective.ts';
 
 export interface LossContextArgs {
-  readonly architecture: Architecture;
+  readonly decoder: Decoder;
   readonly parameters: Parameters;
-  readonly config: DecoderConfig;
   /** Final hidden states `[batch, seq, hidden]`. */
   readonly hidden: Tensor;
   /** Parts in which logits are computed, one after the other; 1: all at once. */
@@ -27,11 +26,11 @@ export function lossContext(args: LossContextArgs): LossContext {
 }
 
 /** In several parts, no part's logits `[n / parts, vocab]` are kept: the backward pass computes them again. */
-function logpsAtTargets({ architecture, parameters, config, hidden, parts }: LossContextArgs): Tensor {
+function logpsAtTargets({ decoder, parameters, hidden, parts }: LossContextArgs): Tensor {
   const { graph } = hidden;
   const rows = graph.input('rows', 'int64', ['n']);
   const targets = graph.input('targets', 'int64', ['n']);
-  const logps = (states: Tensor, ids: Tensor) => tokenLogp(architecture.logits(parameters, config, states), ids);
+  const logps = (states: Tensor, ids: Tensor) => tokenLogp(decoder.logits(parameters, states), ids);
   if (parts === 1) return logps(rowsAt(hidden, rows), targets);
   const all = Array.from({ length: parts }, (_, i) => {
     const [states, ids] = [rowsAt(hidden, part(rows, i, parts)), part(targets, i, parts)];

@@ -1,8 +1,8 @@
 // The process reward model's head when training starts: its shapes as adapter or model have it, or fresh numbers.
 
 import { PRM_HEAD } from '../models/architectures/prm-head.ts';
+import type { OpenModel } from '../models/open-model.ts';
 import { fillNormal } from '../models/weights/init-model.ts';
-import type { TrainingSource } from './source.ts';
 
 /** Standard deviation of fresh head weights: Hugging Face's default for new heads. */
 const HEAD_STD = 0.02;
@@ -10,13 +10,13 @@ const HEAD_STD = 0.02;
 export const isHead = (name: string): boolean => name.startsWith(`${PRM_HEAD}.`);
 
 /** Shapes of the head's tensors: as the source has them, or a new head of two labels with a bias. */
-export function headShapes({ adapter, files, config }: TrainingSource): Map<string, readonly number[]> {
+export function headShapes({ adapter, files, decoder }: OpenModel): Map<string, readonly number[]> {
   const found = new Map<string, readonly number[]>();
   for (const [name, shape] of files.shapes) if (isHead(name)) found.set(name, shape);
   for (const [name, { shape }] of adapter?.extra ?? []) if (isHead(name)) found.set(name, shape);
   if (found.size > 0) return found;
   return new Map([
-    [`${PRM_HEAD}.weight`, [2, config.hidden]],
+    [`${PRM_HEAD}.weight`, [2, decoder.config.hidden]],
     [`${PRM_HEAD}.bias`, [2]],
   ]);
 }

@@ -1,18 +1,17 @@
 // A trainee and an objective -> one compiled graph of a whole pass: loss, figures and the gradient of every trained tensor.
 import { gradients } from '../engine/backward.ts';
 import { Graph, type Tensor } from '../engine/graph.ts';
-import type { Engine, HostArray, Program } from '../engine/runtime/session.ts';
-import { decode, decoderInputs } from '../models/architectures/decoder.ts';
-import { ropeTables } from '../models/architectures/rope.ts';
-import type { Feeds, Loss } from '../objectives/objective.ts';
+import type { Engine, Feeds, HostArray, Program } from '../engine/runtime/session.ts';
+import { type Decoder, decode } from '../models/architectures/architecture.ts';
+import { declareInputs, passInputs, RopeTables } from '../models/pass-inputs.ts';
+import type { Loss } from '../objectives/objective.ts';
 import { keyedUniform } from '../random.ts';
 import type { Pass } from './batches.ts';
 import { activationBytes } from './cost.ts';
 import { FlatLayout } from './flat-weights.ts';
 import { lossContext } from './loss-context.ts';
-import { passFeeds } from './pass.ts';
 import type { StepPass } from './placed.ts';
-import type { TrainingSource } from './source.ts';
+import type { TrainingState } from './state.ts';
 import type { Trainee } from './trainee.ts';
 
 export interface PassResult {
@@ -23,7 +22,7 @@ export interface PassResult {
 
 export interface TrainingProgramArgs {
   readonly engine: Engine;
-  readonly source: Pick<TrainingSource, 'architecture' | 'config'>;
+  readonly decoder: Decoder;
   readonly trainee: Trainee;
   readonly loss: Loss;
   readonly dropout: boolean;
@@ -52,17 +51,16 @@ interface Saving {
 }
 
 async function compilePass(
-  { engine, source, trainee, loss, dropout }: TrainingProgramArgs,
+  { engine, decoder, trainee, loss, dropout }: TrainingProgramArgs,
   { parts, recompute }: Saving,
 ): Promise<CompiledPass> {
-  const { architecture, config } = source;
   const graph = new Graph();
-  const inputs = decoderInputs(graph, config, 'seq', false);
+  const inputs = declareInputs(graph, decoder.config);
   const noise = dropout ? graph.input('noise', 'float32', ['batch', 'seq', 1]) : null;
   const bound = trainee.bind(graph, noise);
   const { parameters } = bound;
-  const { hidden } = decode(architecture, parameters, config, inputs, { recompute });
-  const built = loss.build(lossContext({ architecture, parameters, config, hidden, parts }));
+  const { hidden } = decode(decoder, parameters, inputs, { recompute });
+  const built = loss.build(lossContext({ decoder, parameters, hidden, parts }));
   const trained = bound.trained();
   const layout = new FlatLayout(new Map([...trained].map(([name, { shape }]) => [name, shape])));
   const tensors = layout.tensors.map(({ name }) => trained.get(name) as Tensor);
@@ -72,7 +70,11 @@ async function compilePass(
     ...named('gradient', derivatives),
     ...named('figure', Object.values(built.figures)),
   };
-  const program = await engine.compile(graph, outputs, { prepack: false, keep: trainee.keep });
+  const program = await engine.compile(graph, outputs, {
+    prepack: false,
+    keep: trainee.keep,
+    stay: derivatives.map((_, n) => `gradient.${n}`),
+  });
   const figures = Object.keys(built.figures);
   return { program, layout, inputs: tensors.map(({ name }) => name), figures, fixed: await bound.fixed() };
 }
@@ -85,11 +87,12 @@ export class TrainingProgram implements AsyncDisposable {
   readonly #args: TrainingProgramArgs;
   readonly #whole: CompiledPass;
   readonly #saving = new Map<string, CompiledPass>();
-  #rope: { cos: HostArray; sin: HostArray } | null = null;
+  readonly #ropes: RopeTables;
 
   private constructor(args: TrainingProgramArgs, whole: CompiledPass) {
     this.#args = args;
     this.#whole = whole;
+    this.#ropes = new RopeTables(args.engine, args.decoder.config);
   }
 
   static async compile(args: TrainingProgramArgs): Promise<TrainingProgram> {
@@ -110,53 +113,39 @@ export class TrainingProgram implements AsyncDisposable {
   }
 
   #savingOf({ pass, examples }: StepPass): Saving {
-    const { loss, source, maxPositions, maxActivationBytes } = this.#args;
+    const { loss, decoder, maxPositions, maxActivationBytes } = this.#args;
     const positions = examples.reduce((sum, example) => sum + loss.positions(example), 0);
     const wanted = Math.ceil(Math.log2(positions / maxPositions));
     // A power of two, so that there are few sessions; no part may be empty.
     const parts = 2 ** Math.max(0, Math.min(wanted, Math.floor(Math.log2(positions))));
-    return { parts, recompute: activationBytes(source.config, pass) > maxActivationBytes };
-  }
-
-  /** Tables of at least `seq` positions: the runtime wants them as long as the row, though no position gets there. */
-  #ropeOf(seq: number): { cos: HostArray; sin: HostArray } {
-    const known = this.#rope?.cos.shape[0] ?? 0;
-    if (this.#rope && known >= seq) return this.#rope;
-    const { ropeFrequencies } = this.#args.source.config;
-    const { cos, sin } = ropeTables(ropeFrequencies, seq);
-    const shape = [seq, ropeFrequencies.length];
-    this.#rope = { cos: { data: cos, shape }, sin: { data: sin, shape } };
-    return this.#rope;
+    return { parts, recompute: activationBytes(decoder.config, pass) > maxActivationBytes };
   }
 
   /**
-   * Runs one pass and puts its gradient into `gradient` (added to what is there where `accumulate`).
+   * Runs one pass on the state's parameters, and gives the state its gradients.
+   * @param first whether it is the first pass of its step.
    * @param dropoutKey names the pass; its dropout depends on nothing else.
    */
   async run(
     of: StepPass,
-    params: Float32Array,
-    gradient: Float32Array,
-    { accumulate, dropoutKey }: { accumulate: boolean; dropoutKey: string },
+    state: TrainingState,
+    { first, dropoutKey }: { first: boolean; dropoutKey: string },
   ): Promise<PassResult> {
     const { loss: objective, dropout } = this.#args;
     const { program, layout, inputs, figures, fixed } = await this.#passFor(of);
-    const feeds: Feeds = {
+    const placements = of.pass.placements.map(({ example, row, offset }) => ({ ...example, row, offset }));
+    const results = await program.run({
       ...fixed,
-      ...this.#ropeOf(of.pass.seq),
-      ...passFeeds(of.pass),
+      ...passInputs(of.pass, placements),
+      ...(await this.#ropes.upTo(of.pass.seq)),
       ...objective.feeds(of),
-    };
-    if (dropout) feeds['noise'] = noiseOf(of.pass, dropoutKey);
-    layout.tensors.forEach((tensor, n) => {
-      feeds[inputs[n] as string] = { data: layout.view(params, tensor), shape: tensor.shape };
+      ...(dropout ? { noise: noiseOf(of.pass, dropoutKey) } : {}),
+      ...state.feeds(inputs),
     });
-    const results = await program.run(feeds);
-    layout.tensors.forEach((tensor, n) => {
-      const part = results.floats(`gradient.${n}`);
-      if (accumulate) addTo(layout.view(gradient, tensor), part);
-      else gradient.set(part, tensor.offset);
-    });
+    await state.gather(
+      layout.tensors.map((_, n) => results.device(`gradient.${n}`)),
+      first,
+    );
     return {
       loss: results.floats('loss')[0] as number,
       figures: Object.fromEntries(figures.map((name, n) => [name, results.floats(`figure.${n}`)])),
@@ -165,11 +154,8 @@ export class TrainingProgram implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const { program } of [this.#whole, ...this.#saving.values()]) await program[Symbol.asyncDispose]();
+    this.#ropes[Symbol.dispose]();
   }
-}
-
-function addTo(sum: Float32Array, part: Float32Array): void {
-  for (let i = 0; i < part.length; i++) sum[i] = (sum[i] as number) + (part[i] as number);
 }
 
 /** One number a token; it depends on the token's place in its example, not on where that was packed. */

@@ -5,22 +5,25 @@ import { SipfError, throwIfAborted } from '../errors.ts';
 import { checkpointHash, sha256 } from '../hashing.ts';
 import { adapterHash } from '../models/files/adapter-files.ts';
 import { openModelFiles } from '../models/files/model-files.ts';
-import { holdingFor } from '../models/weights/held-weights.ts';
+import { type OpenModel, openModel } from '../models/open-model.ts';
+import { feedingFor } from '../models/weights/graph-weights.ts';
 import { mergeWeights } from '../models/weights/merged-weights.ts';
 import { whyNotNumbers } from '../models/weights/not-numbers.ts';
 import type { Figures, Loss } from '../objectives/objective.ts';
 import { OBJECTIVES } from '../objectives/objectives.ts';
-import { AdamW, type OptimizerState } from './adamw.ts';
 import { countSteps, type Pass, packStep, stepExamples } from './batches.ts';
 import { CheckpointFiles, type StoredResult } from './checkpoint.ts';
 import { passCost, positionBudget } from './cost.ts';
 import { type TokenExample, tokenise, tokensOf } from './examples.ts';
+import type { FlatState } from './flat-weights.ts';
 import { fullTrainee } from './full-weights.ts';
 import { loraTrainee } from './lora-weights.ts';
 import { placeStep, positionsOf } from './placed.ts';
 import { TrainingProgram } from './program.ts';
 import { learningRate } from './schedule.ts';
-import { openTrainingSource, type TrainingSource } from './source.ts';
+import type { TrainingState } from './state.ts';
+import { DeviceState } from './states/device.ts';
+import { HostState } from './states/host.ts';
 import type { NamedValues, Trainee } from './trainee.ts';
 
 export interface TrainArgs {
@@ -35,37 +38,29 @@ export interface TrainArgs {
  * @throws SipfError 'aborted' (checkpoint kept), 'diverged' (batch kept), 'no-change', 'nothing-left', or what is wrong with the job.
  */
 export async function train(engine: Engine, job: TrainJob, args: TrainArgs = {}): Promise<TrainResult> {
-  const source = await openTrainingSource(job, args);
-  const files = new CheckpointFiles(job.out, jobHash(job, source));
+  const model = await openModel(job.source, args);
+  const files = new CheckpointFiles(job.out, jobHash(job, model));
   const finished = await files.finished();
-  if (finished) return resultOf(job, await checkedResult(finished, job, source, args));
+  if (finished) return resultOf(job, model, await checkedResult(finished, job, model, args));
   const { objective, maxLength } = job.options;
-  const limit = Math.min(maxLength, source.config.contextLength);
-  const { kept, dropped } = tokenise(job.examples, objective.kind, source.tokenizer, limit);
-  await using trainee = await traineeOf(engine, job, source, args);
-  const steps = await optimise({ engine, job, args, source, files, examples: kept, trainee });
+  const limit = Math.min(maxLength, model.decoder.config.contextLength);
+  const { kept, dropped } = tokenise(job.examples, objective.kind, model.tokenizer, limit);
+  await using trainee = await traineeOf(engine, job, model, args);
+  const steps = await optimise({ engine, job, args, model, files, examples: kept, trainee });
   const tokens = steps.reduce((sum, step) => sum + step.tokens, 0);
-  const result = { steps, dropped, tokens, hash: await writtenHash(job, source, args) };
+  const result = { steps, dropped, tokens, hash: await writtenHash(job, model, args) };
   await files.finish(result);
-  return resultOf(job, result);
+  return resultOf(job, model, result);
 }
 
 /** What is trained; disposing deletes what was merged for it. */
-async function traineeOf(
-  engine: Engine,
-  job: TrainJob,
-  source: TrainingSource,
-  args: TrainArgs,
-): Promise<Trainee & AsyncDisposable> {
+async function traineeOf(engine: Engine, job: TrainJob, model: OpenModel, args: TrainArgs): Promise<Trainee> {
   const { lora, objective } = job.options;
-  const weights = await source.files.weights();
-  const holding = holdingFor(engine.provider, weights);
-  const traineeArgs = { source, objective: objective.kind, holding, options: job.options };
-  if (lora !== null) {
-    const trainee = loraTrainee(traineeArgs, lora, weights);
-    return { ...trainee, [Symbol.asyncDispose]: async () => undefined };
-  }
-  const merged = await mergeWeights(engine, source.files, job.source.adapter, args);
+  const weights = await model.files.weights();
+  const feeding = feedingFor(engine.provider, weights);
+  const traineeArgs = { engine, model, objective: objective.kind, feeding, options: job.options };
+  if (lora !== null) return loraTrainee(traineeArgs, lora, weights);
+  const merged = await mergeWeights(engine, model, args);
   return {
     ...fullTrainee(traineeArgs, merged.slices, args),
     [Symbol.asyncDispose]: () => merged[Symbol.asyncDispose](),
@@ -73,32 +68,33 @@ async function traineeOf(
 }
 
 /** Everything that decides the trajectory: contents, not paths. How often checkpoints are written does not. */
-function jobHash({ examples, options }: TrainJob, { hash }: TrainingSource): string {
+function jobHash({ examples, options }: TrainJob, { hash }: OpenModel): string {
   const { checkpointEverySteps: _, ...deciding } = options;
   return sha256(JSON.stringify([2, hash, deciding, examples]));
 }
 
 function resultOf(
-  { source: { model }, options: { lora }, out }: TrainJob,
-  stored: Omit<StoredResult, 'job'>,
+  { options: { lora }, out }: TrainJob,
+  { source }: OpenModel,
+  { hash, steps, dropped, tokens }: Omit<StoredResult, 'job'>,
 ): TrainResult {
-  const { hash, steps, dropped, tokens } = stored;
-  return { source: lora === null ? { model: out } : { model, adapter: out }, hash, steps, dropped, tokens };
+  const trained = lora === null ? { model: out } : { model: source.model, adapter: out };
+  return { source: trained, hash, steps, dropped, tokens };
 }
 
-async function writtenHash({ options, out }: TrainJob, source: TrainingSource, args: TrainArgs): Promise<string> {
+async function writtenHash({ options, out }: TrainJob, model: OpenModel, args: TrainArgs): Promise<string> {
   if (options.lora === null) return (await openModelFiles(out, args)).hash;
-  return checkpointHash(source.files.hash, await adapterHash(out, args));
+  return checkpointHash(model.files.hash, await adapterHash(out, args));
 }
 
 /** The stored result, if the weights beside it are still those it speaks of. */
 async function checkedResult(
   stored: StoredResult,
   job: TrainJob,
-  source: TrainingSource,
+  model: OpenModel,
   args: TrainArgs,
 ): Promise<StoredResult> {
-  const hash = await writtenHash(job, source, args);
+  const hash = await writtenHash(job, model, args);
   if (hash === stored.hash) return stored;
   throw new SipfError(
     'bad-input',
@@ -110,7 +106,7 @@ interface OptimiseArgs {
   readonly engine: Engine;
   readonly job: TrainJob;
   readonly args: TrainArgs;
-  readonly source: TrainingSource;
+  readonly model: OpenModel;
   readonly files: CheckpointFiles;
   readonly examples: readonly TokenExample[];
   readonly trainee: Trainee;
@@ -120,35 +116,37 @@ interface OptimiseArgs {
 const ACTIVATIONS_GIB = 8;
 
 /** Runs all steps that are not done yet, and writes the weights. */
-async function optimise({ engine, job, args, source, files, examples, trainee }: OptimiseArgs): Promise<TrainStep[]> {
+async function optimise({ engine, job, args, model, files, examples, trainee }: OptimiseArgs): Promise<TrainStep[]> {
   const { options } = job;
+  const { decoder } = model;
   await files.begin();
   const loss = OBJECTIVES[options.objective.kind].open(options.objective);
   const dropout = (options.lora?.dropout ?? 0) > 0;
   const limits = {
-    maxPositions: positionBudget(source.config),
+    maxPositions: positionBudget(decoder.config),
     maxActivationBytes: (options.activationsGiB ?? ACTIVATIONS_GIB) * 2 ** 30,
   };
-  await using program = await TrainingProgram.compile({ engine, source, trainee, loss, dropout, ...limits });
-  await using optimizer = await AdamW.create(engine, options);
-  const loaded = await files.load(program.layout.size);
-  const state = loaded?.state ?? (await initialState(program, trainee));
+  await using program = await TrainingProgram.compile({ engine, decoder, trainee, loss, dropout, ...limits });
+  const { layout } = program;
+  const loaded = await files.load(layout.size);
+  const start = loaded?.state ?? (await initialState(program, trainee));
+  const State = engine.provider === 'cpu' ? HostState : DeviceState;
+  await using state = await State.open({ engine, layout, options, start });
   const records: TrainStep[] = [...(loaded?.steps ?? [])];
   const total = countSteps(examples.length, options);
   const runStep = stepRunner({
     program,
-    optimizer,
     state,
     loss,
     options,
-    source,
+    model,
     examples,
     total,
     signal: args.signal,
   });
   let saved = records.length;
   const save = async (): Promise<void> => {
-    if (records.length > saved) await files.save(records, state);
+    if (records.length > saved) await files.save(records, await state.read());
     saved = records.length;
   };
   while (records.length < total) {
@@ -157,17 +155,18 @@ async function optimise({ engine, job, args, source, files, examples, trainee }:
       records.push(record);
     } catch (thrown) {
       if (thrown instanceof SipfError && thrown.code === 'aborted') await save();
-      throw thrown instanceof Diverged ? await divergedError(thrown, job, files, source) : thrown;
+      throw thrown instanceof Diverged ? await divergedError(thrown, job, files, model) : thrown;
     }
     args.onStep?.(records.at(-1) as TrainStep);
     if (records.length % options.checkpointEverySteps === 0 && records.length < total) await save();
   }
-  if (!(await hasChanged(program, trainee, state.params))) throw unchanged(records);
-  await trainee.write(job.out, namedValues(program, state.params));
+  const { params } = await state.read();
+  if (!(await hasChanged(program, trainee, params))) throw unchanged(records);
+  await trainee.write(job.out, namedValues(program, params));
   return records;
 }
 
-async function initialState({ layout }: TrainingProgram, trainee: Trainee): Promise<OptimizerState> {
+async function initialState({ layout }: TrainingProgram, trainee: Trainee): Promise<FlatState> {
   const params = layout.zeros();
   for (const { name, shape, offset } of layout.tensors) params.set(await trainee.initial(name, shape), offset);
   return { params, m: layout.zeros(), v: layout.zeros() };
@@ -191,11 +190,10 @@ function namedValues({ layout }: TrainingProgram, params: Float32Array): NamedVa
 
 interface StepArgs {
   readonly program: TrainingProgram;
-  readonly optimizer: AdamW;
-  readonly state: OptimizerState;
+  readonly state: TrainingState;
   readonly loss: Loss;
   readonly options: TrainOptions;
-  readonly source: TrainingSource;
+  readonly model: OpenModel;
   readonly examples: readonly TokenExample[];
   readonly total: number;
   readonly signal: AbortSignal | undefined;
@@ -203,26 +201,25 @@ interface StepArgs {
 
 /** One optimizer step: its passes, clipping, the update. Stops between passes, and then leaves the state as it was. */
 function stepRunner(args: StepArgs): (step: number) => Promise<TrainStep> {
-  const { program, optimizer, state, loss, options, source, examples, total } = args;
+  const { state, loss, options, model, examples, total } = args;
   const examplesAt = stepExamples(examples, options);
-  const gradient = program.layout.zeros();
   const packing = {
     tokensPerPass: options.tokensPerPass,
-    maxPositions: positionBudget(source.config),
+    maxPositions: positionBudget(model.decoder.config),
     positionsOf: positionsOf(loss),
-    cost: passCost(source.config, options.lora !== null),
+    cost: passCost(model.decoder, options.lora !== null),
     examplesPerPass: options.examplesPerPass,
     inOrder: loss.inOrder,
   };
   return async (step) => {
     const batch = examplesAt(step);
     const passes = packStep(batch, packing);
-    const { value, metrics } = await runPasses(args, step, passes, gradient);
-    const gradNorm = await optimizer.norm(gradient);
+    const { value, metrics } = await runPasses(args, step, passes);
+    const gradNorm = await state.norm();
     if (!Number.isFinite(value) || !Number.isFinite(gradNorm)) throw new Diverged(step, value, gradNorm, batch);
     const rate = learningRate(options, step, total);
     const gradientScale = options.clip === null ? 1 : Math.min(1, options.clip / (gradNorm + 1e-6));
-    await optimizer.step(state, gradient, program.layout, { update: step + 1, learningRate: rate, gradientScale });
+    await state.step({ update: step + 1, learningRate: rate, gradientScale });
     const tokens = batch.reduce((sum, example) => sum + tokensOf(example), 0);
     return { step, steps: total, loss: value, gradNorm, learningRate: rate, tokens, metrics };
   };
@@ -232,7 +229,6 @@ async function runPasses(
   { program, state, loss, options, signal }: StepArgs,
   step: number,
   passes: readonly Pass[],
-  gradient: Float32Array,
 ): Promise<{ value: number; metrics: Figures }> {
   const placed = placeStep(passes);
   const sums: Figures = {};
@@ -240,7 +236,7 @@ async function runPasses(
   for (const [n, of] of placed.entries()) {
     throwIfAborted(signal);
     const dropoutKey = `dropout/${options.seed}/${step}`;
-    const result = await program.run(of, state.params, gradient, { accumulate: n > 0, dropoutKey });
+    const result = await program.run(of, state, { first: n === 0, dropoutKey });
     value += result.loss;
     for (const [name, [figure = 0]] of Object.entries(result.figures)) sums[name] = (sums[name] ?? 0) + figure;
   }
@@ -274,14 +270,14 @@ async function divergedError(
   { step, loss, gradNorm, batch }: Diverged,
   job: TrainJob,
   files: CheckpointFiles,
-  source: TrainingSource,
+  model: OpenModel,
 ): Promise<SipfError> {
   const examples = batch.map(({ index }) => ({ index, ...job.examples[index] }));
   // Before the first update nothing but the source itself, or ORPO's odds, can be to blame.
   const advice =
     step > 0
       ? 'Lower learningRate, set clip, or for ORPO maxLogp.'
-      : `${await whyNotNumbers(await source.files.weights(), source.config)} For ORPO, set maxLogp.`;
+      : `${await whyNotNumbers(await model.files.weights(), model.decoder.config)} For ORPO, set maxLogp.`;
   const file = await files.saveDiverged({ step, loss: String(loss), gradNorm: String(gradNorm), examples });
   return new SipfError(
     'diverged',

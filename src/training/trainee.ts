@@ -1,11 +1,11 @@
 // A model source and training options -> what is trained: which tensors, their first values, and how the result is written.
 import type { TrainOptions } from '../backend.ts';
 import type { Graph, Tensor } from '../engine/graph.ts';
-import type { HostArray } from '../engine/runtime/session.ts';
+import type { Engine, Feeds } from '../engine/runtime/session.ts';
 import type { Parameters } from '../models/architectures/parameters.ts';
-import type { Holding } from '../models/weights/held-weights.ts';
+import type { OpenModel } from '../models/open-model.ts';
+import type { Feeding } from '../models/weights/graph-weights.ts';
 import type { Objective } from '../objectives/objectives.ts';
-import type { TrainingSource } from './source.ts';
 
 /** A trained tensor's values, by name. */
 export type NamedValues = ReadonlyMap<string, { readonly shape: readonly number[]; readonly data: Float32Array }>;
@@ -15,11 +15,11 @@ export interface BoundParameters {
   readonly parameters: Parameters;
   /** By name; complete once the model has been built from `parameters`. */
   trained(): ReadonlyMap<string, Tensor>;
-  fixed(): Promise<Record<string, HostArray>>;
+  fixed(): Promise<Feeds>;
 }
 
-/** Either every weight or an adapter (and a head): one implementation each. */
-export interface Trainee {
+/** Either every weight or an adapter (and a head): one implementation each. Disposing gives up what its graphs are fed. */
+export interface Trainee extends AsyncDisposable {
   /** Whether the program's session is kept for trainings to come: those of small models. */
   readonly keep: boolean;
   bind(graph: Graph, dropoutNoise: Tensor | null): BoundParameters;
@@ -30,8 +30,9 @@ export interface Trainee {
 }
 
 export interface TraineeArgs {
-  readonly source: TrainingSource;
+  readonly engine: Engine;
+  readonly model: OpenModel;
   readonly objective: Objective['kind'];
-  readonly holding: Holding;
+  readonly feeding: Feeding;
   readonly options: Pick<TrainOptions, 'lora' | 'seed'>;
 }

@@ -18,6 +18,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   nearest: [],
   described: [],
   records: [],
+  'engine-settings': [],
   'same-question': [],
   reports: [],
   engine: [],
@@ -29,13 +30,13 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   models: ['engine', 'io'],
   inference: ['models', 'engine', 'backend'],
   training: ['models', 'engine', 'io', 'backend', 'objectives'],
-  backends: ['inference', 'training', 'models', 'engine', 'io', 'backend'],
+  backends: ['inference', 'training', 'models', 'engine', 'io', 'backend', 'engine-settings'],
   sandboxes: ['sandbox', 'io'],
   tasks: ['task', 'sandbox', 'sandboxes', 'io'],
   statistics: [],
   run: ['io'],
   method: ['backend', 'objectives', 'task', 'statistics', 'run'],
-  config: ['method', 'backend', 'sandboxes', 'io'],
+  config: ['method', 'backend', 'engine-settings', 'sandboxes', 'io'],
   pipeline: [
     'method',
     'config',
@@ -61,6 +62,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
     'sandbox',
     'backends',
     'backend',
+    'engine-settings',
     'io',
   ],
   cli: [
@@ -75,13 +77,14 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
     'sandbox',
     'backends',
     'backend',
+    'engine',
     'objectives',
     'io',
   ],
 };
 
 /** Arrows that still break the table. Each must exist: who removes the import removes the line. */
-const NOT_YET: readonly string[] = ['models -> backend', 'models -> inference'];
+const NOT_YET: readonly string[] = [];
 
 /** The folder that alone may import the runtime. */
 const RUNTIME = 'engine/runtime/';

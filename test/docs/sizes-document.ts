@@ -3,8 +3,9 @@ import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
+import { parseConfig } from '../../src/config/load.ts';
 import { PRESETS } from '../../src/config/presets.ts';
-import { type Config, parseConfig } from '../../src/config/schema.ts';
+import type { Config } from '../../src/config/schema.ts';
 import { type Calibration, estimate, type RunEstimate } from '../../src/pipeline/estimate.ts';
 import { table } from './settings-document.ts';
 

@@ -3,14 +3,12 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { buildCli, root, runCli, startCli } from './run-cli.ts';
+import { buildCli, runCli, SCRIPTED, startCli } from './run-cli.ts';
 import { sumLines } from './sum-questions.ts';
-
-const env = { SIPF_BACKEND: 'scripted', SIPF_SCRIPT: join(root, 'test', 'e2e', 'scripted-model.mjs') };
 
 let folder = '';
 let run = '';
-const sipf = (...args: string[]) => runCli(args, { env, cwd: folder });
+const sipf = (...args: string[]) => runCli(args, { engine: SCRIPTED, cwd: folder });
 const settings = (out: string) =>
   `run --task jsonl --data data --model base --iterations 2 --seed 3 --out ${out} --sampling.samples 6 --sampling.unit 4 --labels.K 4 --labels.unit 4 --labels.heldOut 0.3`.split(
     ' ',
@@ -103,7 +101,7 @@ describe('sipf run', () => {
     'stops cleanly on %s, says how to go on, and goes on to the same bytes',
     async (signal) => {
       const out = `stopped-${signal}`;
-      const child = startCli(settings(out), { env: { ...env, SIPF_SLOW_MS: '15' }, cwd: folder });
+      const child = startCli(settings(out), { engine: SCRIPTED, env: { SIPF_SLOW_MS: '15' }, cwd: folder });
       let stderr = '';
       let killed = false;
       child.stderr?.on('data', (chunk: Buffer) => {
@@ -133,7 +131,7 @@ describe('sipf run', () => {
       stuck,
       "process.stderr.write('stuck\\n'); await new Promise((resolve) => setTimeout(resolve, 1e6));\n",
     );
-    const child = startCli(settings('twice'), { env: { ...env, SIPF_SCRIPT: stuck }, cwd: folder });
+    const child = startCli(settings('twice'), { engine: stuck, cwd: folder });
     child.stderr?.on('data', (chunk: Buffer) => {
       if (chunk.toString().includes('stuck')) child.kill('SIGINT');
       if (chunk.toString().includes('Press Ctrl-C again')) setTimeout(() => child.kill('SIGINT'), 600);
@@ -143,7 +141,7 @@ describe('sipf run', () => {
   });
 
   it('does not outlive Ctrl-C while it waits for stdin', async () => {
-    const child = startCli(['logps', '--model', 'base', '--in', '-', '--json'], { env, cwd: folder });
+    const child = startCli(['logps', '--model', 'base', '--in', '-', '--json'], { engine: SCRIPTED, cwd: folder });
     // It reads: more than a pipe holds has gone in, and no line has ended yet.
     await new Promise<void>((resolve, reject) => {
       child.on('close', () => reject(new Error('It ended by itself.')));
@@ -345,7 +343,7 @@ describe('model commands', () => {
   it('logps takes texts and ids, in order, and names a line with both', async () => {
     const rows = '{"prompt":"a","completion":"bc"}\n{"id":"x","promptIds":[97],"completionIds":[98,99]}\n';
     const { code, stdout } = await runCli(['logps', '--model', 'base', '--in', '-', '--json'], {
-      env,
+      engine: SCRIPTED,
       cwd: folder,
       stdin: rows,
     });
@@ -359,7 +357,7 @@ describe('model commands', () => {
     expect(first?.sum).toBeCloseTo((first?.logps[0] ?? 0) + (first?.logps[1] ?? 0), 12);
     expect(first?.mean).toBeCloseTo((first?.sum ?? 0) / 2, 12);
     const both = await runCli(['logps', '--model', 'base', '--in', '-', '--json'], {
-      env,
+      engine: SCRIPTED,
       stdin: '{"prompt":"a","completion":"b","promptIds":[1]}\n',
     });
     expect(both.code).toBe(2);
@@ -413,7 +411,7 @@ describe('model commands', () => {
   });
 
   it('doctor finds the backend', async () => {
-    const { stdout } = await runCli(['doctor'], { env: { ...env, SIPF_CACHE: join(folder, 'cache') } });
+    const { stdout } = await runCli(['doctor'], { env: { SIPF_CACHE: join(folder, 'cache') } });
     expect(stdout).toMatch(/^ok {3}provider cpu/m);
   });
 });

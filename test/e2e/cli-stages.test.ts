@@ -3,21 +3,19 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { buildCli, root, runCli } from './run-cli.ts';
+import { buildCli, runCli, SCRIPTED } from './run-cli.ts';
 import { sumLines } from './sum-questions.ts';
-
-const env = { SIPF_BACKEND: 'scripted', SIPF_SCRIPT: join(root, 'test', 'e2e', 'scripted-model.mjs') };
 
 let folder = '';
 /** Runs the command, which must end well. */
 async function sipf(words: string, files: Readonly<Record<string, string>> = {}) {
   const args = [...words.split(' '), ...Object.entries(files).flatMap(([name, path]) => [`--${name}`, path])];
-  const { code, stdout, stderr } = await runCli(args, { env, cwd: folder });
+  const { code, stdout, stderr } = await runCli(args, { engine: SCRIPTED, cwd: folder });
   expect({ words, code, stderr: code === 0 ? '' : stderr }).toEqual({ words, code: 0, stderr: '' });
   return { stdout, stderr };
 }
 const refused = async (words: string) => {
-  const { code, stderr } = await runCli(words.split(' '), { env, cwd: folder });
+  const { code, stderr } = await runCli(words.split(' '), { engine: SCRIPTED, cwd: folder });
   expect(code).toBe(2);
   return stderr;
 };

@@ -5,15 +5,12 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { DryRunEstimate } from '../../src/cli/commands/dry-run.ts';
 import { describeSuccess } from '../../src/cli/commands/dry-run-report.ts';
-import { parseConfig } from '../../src/config/schema.ts';
-import { buildCli, root, runCli } from './run-cli.ts';
+import { parseConfig } from '../../src/config/load.ts';
+import { buildCli, runCli, SCRIPTED } from './run-cli.ts';
 import { sumLines } from './sum-questions.ts';
 
-const scripts = (name: string) => ({ SIPF_BACKEND: 'scripted', SIPF_SCRIPT: join(root, 'test', 'e2e', name) });
-
 let folder = '';
-const sipf = (words: string, script = 'scripted-model.mjs') =>
-  runCli(words.split(' '), { env: scripts(script), cwd: folder });
+const sipf = (words: string, engine = SCRIPTED) => runCli(words.split(' '), { engine, cwd: folder });
 async function estimateOf(words: string, script?: string) {
   const { code, stdout, stderr } = await sipf(`run ${words} --out dry --dry-run --json`, script);
   expect({ code, stderr: code === 0 ? '' : stderr }).toEqual({ code: 0, stderr: '' });

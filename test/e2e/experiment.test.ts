@@ -5,10 +5,9 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ArmSummary } from '../../experiments/driver/arm-summary.ts';
 import type { Comparison } from '../../experiments/driver/comparison.ts';
-import { buildTool, type CliResult, root, runCli, startCli } from './run-cli.ts';
+import { buildTool, type CliResult, root, runCli, SCRIPTED, startCli } from './run-cli.ts';
 import { sumLines } from './sum-questions.ts';
 
-const env = { SIPF_BACKEND: 'scripted', SIPF_SCRIPT: join(root, 'test', 'e2e', 'scripted-model.mjs') };
 const DOCUMENT = '# Results\n\nBefore.\n\n<!-- experiment:mini -->\nSTALE\n<!-- /experiment:mini -->\n\nAfter.\n';
 
 const program = join(root, '.cache', 'tools', 'experiments', 'driver', 'experiment.js');
@@ -21,8 +20,7 @@ const settings = (out: string, ...more: string[]) => [
   ...'--sampling.samples 4 --labels.K 4 --labels.heldOut 0.3'.split(' '),
   ...['--out', out, ...more],
 ];
-const experiment = (args: readonly string[], more: Readonly<Record<string, string>> = {}) =>
-  runCli(args, { env: { ...env, ...more }, cwd: folder, program });
+const experiment = (args: readonly string[], engine = SCRIPTED) => runCli(args, { engine, cwd: folder, program });
 const read = (...path: string[]) => readFileSync(join(folder, ...path), 'utf8');
 const summary = (out: string, name: string) => JSON.parse(read(out, 'results', `${name}.json`)) as ArmSummary;
 
@@ -101,7 +99,7 @@ describe('npm run experiment', () => {
     const again = await experiment(settings('whole', '--json'));
     expect([again.code, again.stdout]).toEqual([0, first.stdout]);
     expect(again.stderr).not.toContain('begins');
-    const table = await experiment(settings('whole', '--table-only'), { SIPF_SCRIPT: 'nowhere.mjs' });
+    const table = await experiment(settings('whole', '--table-only'), 'nowhere.mjs');
     expect([table.code, table.stdout.trim()]).toEqual([0, read('whole', 'results', 'table.md').trim()]);
     expect(existsSync(join(folder, 'docs'))).toBe(false);
     expect(existsSync(join(folder, 'experiments'))).toBe(false);
@@ -116,7 +114,8 @@ describe('npm run experiment', () => {
 
   it('stops on Ctrl-C and goes on to the same figures', async () => {
     const child = startCli(settings('stopped'), {
-      env: { ...env, SIPF_SLOW_MS: '15' },
+      engine: SCRIPTED,
+      env: { SIPF_SLOW_MS: '15' },
       cwd: folder,
       program,
     });

@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SipfError } from '../../src/errors.ts';
 import { type Disk, nodeDisk } from '../../src/io/files.ts';
+import { sized } from '../tier.ts';
 import { artefacts } from './run-files.ts';
 import { scriptedRun } from './scripted-run.ts';
 
@@ -76,7 +77,7 @@ describe('a run that dies at its n-th write', () => {
       const operations = counting.operations();
       expect(operations).toBeGreaterThan(100);
       // SIPF_KILL_EVERY=1 kills at every operation in every way (minutes); the default takes turns over the four ways.
-      const every = Number(process.env.SIPF_KILL_EVERY ?? 16);
+      const every = Number(process.env.SIPF_KILL_EVERY ?? sized(16, 4));
       const first = every === 1 ? 1 : 1 + 4 * ['before', 'torn', 'after', 'full'].indexOf(death);
       let rejected = 0;
       let runs = 0;

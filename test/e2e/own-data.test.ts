@@ -3,12 +3,10 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { buildCli, root, runCli } from './run-cli.ts';
-
-const env = { SIPF_BACKEND: 'scripted', SIPF_SCRIPT: join(root, 'test', 'e2e', 'scripted-model.mjs') };
+import { buildCli, runCli, SCRIPTED } from './run-cli.ts';
 
 let folder = '';
-const sipf = (...args: string[]) => runCli(args, { env, cwd: folder });
+const sipf = (...args: string[]) => runCli(args, { engine: SCRIPTED, cwd: folder });
 const lines = (file: string) => readFileSync(join(folder, file), 'utf8').trim().split('\n');
 
 /** Sums of three numbers, with their partial sums where `solved`. */

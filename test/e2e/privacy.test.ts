@@ -138,7 +138,7 @@ describe('the library', () => {
   });
 
   it('leaves none with the engine in the calling thread', () => {
-    const inProcess = JSON.stringify(pathToFileURL(join(root, 'dist', 'backends', 'in-process.js')).href);
+    const inProcess = JSON.stringify(pathToFileURL(join(root, 'dist', 'backends', 'local', 'in-process.js')).href);
     const body = open().replace(index(), inProcess).replaceAll('openBackend', 'createInProcessBackend');
     expect(inEmptyHome(library(body))).toEqual({ code: 0, said: '1\n', files: [] });
   });

@@ -1,6 +1,6 @@
 // A command line -> what the built program printed and its exit code. SIPF_TEST_CLI names another build of dist/cli/main.js.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
@@ -18,6 +18,19 @@ export interface CliOptions {
   readonly cwd?: string;
   /** Another program than the command line: the path of its file. */
   readonly program?: string;
+  /** A module of test/e2e, or an absolute path, that makes the backend of commands that run models. */
+  readonly engine?: string;
+}
+
+/** The module whose backend writes sums with slips. */
+export const SCRIPTED = 'scripted-model.mjs';
+
+const WITHOUT_MODELS = ['show', 'grade', 'doctor', 'pair', 'help'];
+
+/** `args` with the option that names `engine`, where the command runs models. */
+export function withEngine(args: readonly string[], engine: string = SCRIPTED): string[] {
+  if (WITHOUT_MODELS.includes(args[0] ?? '') || args.includes('--help')) return [...args];
+  return [...args, '--engine.module', resolve(root, 'test', 'e2e', engine)];
 }
 
 /** Builds dist where it is older than a source. */
@@ -35,8 +48,9 @@ export function buildTool(driver: string): void {
 }
 
 /** Starts the program; the caller ends it. */
-export function startCli(args: readonly string[], { env = {}, cwd, program }: CliOptions = {}): ChildProcess {
-  return spawn(process.execPath, [program ?? main, ...args], { cwd, env: { ...process.env, NO_COLOR: '1', ...env } });
+export function startCli(args: readonly string[], { env = {}, cwd, program, engine }: CliOptions = {}): ChildProcess {
+  const words = engine === undefined ? args : withEngine(args, engine);
+  return spawn(process.execPath, [program ?? main, ...words], { cwd, env: { ...process.env, NO_COLOR: '1', ...env } });
 }
 
 /** Runs the program to its end. */

@@ -1,4 +1,6 @@
-// What the scripted backend writes and how it judges, for tests of the command line: sums with slips. SIPF_SLOW_MS makes each completion take that long.
+// A backend for tests of the command line: it writes sums with slips. SIPF_SLOW_MS makes each completion take that long.
+import { createScriptedBackend } from '#sipf/backends/index.js';
+
 const slow = Number(process.env.SIPF_SLOW_MS ?? 0);
 
 /** `2+3+4` -> `2+3=5`, `5+4=9`, `The answer is 9`; off by one with a chance that falls with skill. */
@@ -17,7 +19,7 @@ function write({ prompt, prefix, random, temperature, skill }) {
   return [...lines, `The answer is ${total}`].join('\n');
 }
 
-function judge({ steps }) {
+function score({ steps }) {
   return steps.map((step) => {
     const [, a, b, c] = /^(\d+)\+(\d+)=(\d+)/.exec(step) ?? [];
     return Number(a) + Number(b) === Number(c) ? 0.8 : 0.3;
@@ -28,4 +30,4 @@ function onWork() {
   if (slow > 0) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, slow);
 }
 
-export default { write, judge, onWork };
+export default () => createScriptedBackend({ write, score, onWork });

@@ -1,7 +1,8 @@
 // The small run that the kill tests interrupt: every stage, two rounds, no engine. As a program: OUT [ms a completion], one line on stdout for each event.
 import { fileURLToPath } from 'node:url';
 import { createScriptedBackend } from '../../src/backends/scripted.ts';
-import { type Config, parseConfig } from '../../src/config/schema.ts';
+import { parseConfig } from '../../src/config/load.ts';
+import type { Config } from '../../src/config/schema.ts';
 import type { Disk } from '../../src/io/files.ts';
 import { type LoopResult, runLoop } from '../../src/pipeline/run-loop.ts';
 import type { Log, OnProgress } from '../../src/run/events.ts';
@@ -35,7 +36,7 @@ export const config: Config = parseConfig({
 });
 
 export function scriptedRun({ out, disk, onWork, onProgress, log }: ScriptedRun): Promise<LoopResult> {
-  const backend = createScriptedBackend({ write: writeSum, judge: judgeSum, disk, onWork });
+  const backend = createScriptedBackend({ write: writeSum, score: judgeSum, disk, onWork });
   return runLoop({ config, out, backend, tasks: () => sumsTask, disk, onProgress, log });
 }
 

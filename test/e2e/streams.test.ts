@@ -4,10 +4,9 @@ import { existsSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { buildCli, root, startCli } from './run-cli.ts';
+import { buildCli, root, SCRIPTED, startCli, withEngine } from './run-cli.ts';
 
 const main = join(root, 'dist', 'cli', 'main.js');
-const env = { SIPF_BACKEND: 'scripted', SIPF_SCRIPT: join(root, 'test', 'e2e', 'scripted-model.mjs') };
 
 let folder = '';
 beforeAll(() => {
@@ -40,7 +39,7 @@ const finished = (out: string) => existsSync(join(folder, out, 'iteration-1', '7
 
 describe('a reader of stderr that goes away', () => {
   it('does not end a run: it goes on without its progress', async () => {
-    const child = startCli(settings('closed'), { env, cwd: folder });
+    const child = startCli(settings('closed'), { engine: SCRIPTED, cwd: folder });
     child.stderr?.once('data', () => child.stderr?.destroy());
     child.stdout?.resume();
     expect(await ended(child)).toEqual({ code: 0, signal: null });
@@ -49,19 +48,17 @@ describe('a reader of stderr that goes away', () => {
 
   it.each([1, 3])('2>&1 | head -%d: the run is whole where the exit code is 0', (lines) => {
     const out = `head-${lines}`;
-    const command = `"$0" "$1" ${settings(out).join(' ')} 2>&1 | head -${lines} >/dev/null; exit "\${PIPESTATUS[0]}"`;
+    const command = `"$0" "$1" ${withEngine(settings(out)).join(' ')} 2>&1 | head -${lines} >/dev/null; exit "\${PIPESTATUS[0]}"`;
     const { status } = spawnSync('bash', ['-c', command, process.execPath, main], {
       cwd: folder,
-      env: { ...process.env, ...env },
     });
     expect({ status, finished: finished(out) }).toEqual({ status: 0, finished: true });
   });
 
   it('2>/dev/full does not end a run', async () => {
     const full = openSync('/dev/full', 'w');
-    const child = spawn(process.execPath, [main, ...settings('full')], {
+    const child = spawn(process.execPath, [main, ...withEngine(settings('full'))], {
       cwd: folder,
-      env: { ...process.env, ...env },
       stdio: ['ignore', 'ignore', full],
     });
     expect(await ended(child)).toEqual({ code: 0, signal: null });
@@ -72,7 +69,7 @@ describe('a reader of stderr that goes away', () => {
     const wrong = startCli(['show', 'no/such/run'], { cwd: folder });
     wrong.stderr?.destroy();
     expect(await ended(wrong)).toEqual({ code: 2, signal: null });
-    const stopped = startCli(settings('stopped'), { env: { ...env, SIPF_SLOW_MS: '20' }, cwd: folder });
+    const stopped = startCli(settings('stopped'), { engine: SCRIPTED, env: { SIPF_SLOW_MS: '20' }, cwd: folder });
     stopped.stderr?.once('data', () => {
       stopped.stderr?.destroy();
       setTimeout(() => stopped.kill('SIGINT'), 100);
@@ -86,7 +83,7 @@ describe('a second signal', () => {
   function stuckIn(body: string): ChildProcess {
     const script = join(mkdtempSync(join(folder, 'stuck-')), 'stuck.mjs');
     writeFileSync(script, `import { Worker } from 'node:worker_threads';\n${body}\n`);
-    return startCli(settings('stuck'), { env: { ...env, SIPF_SCRIPT: script }, cwd: folder });
+    return startCli(settings('stuck'), { engine: script, cwd: folder });
   }
 
   /** A call into the system that no JavaScript can end, as an execution of the engine is. */

@@ -4,14 +4,15 @@ import { Engine } from '../../src/engine/runtime/session.ts';
 import { generate } from '../../src/inference/generate.ts';
 import { completionLogps } from '../../src/inference/logps.ts';
 import { heldMemory } from '../held-memory.ts';
+import { sized } from '../tier.ts';
 import { openTiny } from '../tiny-model.ts';
 
-const UNITS = 400;
+const UNITS = sized(160, 400);
 const MEBIBYTE = 2 ** 20;
-/** Growth that allocator and compiler may make: 15 KiB a unit. */
+/** Growth that allocator and compiler may make: 15 KiB a unit of 400. */
 const BOUND_MB = 6;
 
-it('four hundred generations leave the resident memory flat and make no session', async () => {
+it(`${UNITS} generations leave the resident memory flat and make no session`, async () => {
   const engine = new Engine({ provider: 'cpu', threads: 1 });
   await using tiny = await openTiny(engine, 'models/llama');
   const cache = tiny.cache(8);

@@ -1,19 +1,17 @@
-// LoRA steps at the sizes of SmolLM2-135M over random weights: memory stays flat and below a bound. Opt-in, since a step takes seconds.
+// LoRA steps at the sizes of SmolLM2-135M over random weights: memory stays flat and below a bound. In `npm run test:all` alone: about a minute, 5 GB.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { Engine } from '../../src/engine/runtime/session.ts';
-import { configOf, layOut, trainingFeeds, trainingGraph, writeWeights } from './small-decoder.ts';
+import { isFull } from '../tier.ts';
+import { layOut, llamaOf, trainingFeeds, trainingGraph, writeWeights } from './small-decoder.ts';
 
-const wanted = process.env['SIPF_TEST_LARGE'] === '1';
-if (!wanted) console.log('skipped: set SIPF_TEST_LARGE=1 for LoRA steps at 135M shapes (about a minute, 5 GB)');
-
-const config = configOf({ vocab: 49_152, hidden: 576, intermediate: 1536, layers: 30, heads: 9, kvHeads: 3 });
+const config = llamaOf({ vocab: 49_152, hidden: 576, intermediate: 1536, layers: 30, heads: 9, kvHeads: 3 });
 const TOKENS = 1024;
 const STEPS = 6;
 
-describe.skipIf(!wanted)('135M shapes, LoRA of rank 16, 1,024 tokens a step', () => {
+describe.skipIf(!isFull)('135M shapes, LoRA of rank 16, 1,024 tokens a step', () => {
   const folder = mkdtempSync(join(tmpdir(), 'sipf-memory-135m-'));
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 

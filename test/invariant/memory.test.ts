@@ -1,10 +1,11 @@
-// A thousand training runs and a thousand generation runs of changing shapes leave the process's memory where it was.
+// Many training runs and many generation runs of changing shapes leave the process's memory where it was.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { Engine, type HostArray, type Program } from '../../src/engine/runtime/session.ts';
 import { heldMemory } from '../held-memory.ts';
+import { sized } from '../tier.ts';
 import {
   generationFeeds,
   generationGraph,
@@ -20,9 +21,9 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 const slices = layOut(SMALL, join(folder, 'weights.bin'));
 writeWeights(slices);
 
-const RUNS = 1000;
-const CYCLES = 150;
-/** Growth over the last two thirds that the allocator's moods may make: 12 KB a run. */
+const RUNS = sized(400, 1000);
+const CYCLES = sized(75, 150);
+/** Growth over the last two thirds that the allocator's moods may make: 12 KB a run of 1,000. */
 const BOUND_MB = 8;
 
 /** Least-squares growth of what is held over the last two thirds of the runs, in MB. */
@@ -48,13 +49,13 @@ async function measure(program: Program, feeds: readonly Record<string, HostArra
 describe('resident memory', () => {
   const engine = new Engine({ provider: 'cpu', threads: 1 });
 
-  it('is flat over 1,000 forward and backward runs', async () => {
+  it(`is flat over ${RUNS} forward and backward runs`, async () => {
     const built = trainingGraph(SMALL, slices, 4);
     await using program = await engine.compile(built.graph, built.outputs, { prepack: false });
     expect(await measure(program, [trainingFeeds(SMALL, built, 64)])).toBeLessThan(BOUND_MB);
   });
 
-  it('is flat over 1,000 generation runs of 20 shapes', async () => {
+  it(`is flat over ${RUNS} generation runs of 20 shapes`, async () => {
     const { graph, outputs } = generationGraph(SMALL, slices);
     await using program = await engine.compile(graph, outputs, { prepack: true });
     const feeds = [1, 3, 8, 17, 32].flatMap((batch) =>
@@ -81,7 +82,7 @@ describe('resident memory', () => {
 
   it('would show a leak, and not what is taken once', () => {
     const runs = Array.from({ length: RUNS }, (_, run) => run);
-    expect(growth(runs.map((run) => 2e8 + run * 15_000))).toBeGreaterThan(BOUND_MB);
-    expect(growth(runs.map((run) => 2e8 + Math.min(run, 300) * 1e5))).toBeLessThan(1);
+    expect(growth(runs.map((run) => 2e8 + run * (15e6 / RUNS)))).toBeGreaterThan(BOUND_MB);
+    expect(growth(runs.map((run) => 2e8 + Math.min(run, 0.3 * RUNS) * 1e5))).toBeLessThan(1);
   });
 });

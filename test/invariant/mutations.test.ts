@@ -8,8 +8,9 @@ import { SipfError } from '../../src/errors.ts';
 import { createRandom } from '../../src/random.ts';
 import { collect } from '../held-memory.ts';
 import { makeTargets, type Target } from '../mutations/targets.ts';
+import { sized } from '../tier.ts';
 
-const TOTAL = Number(process.env.SIPF_MUTATIONS ?? 2600);
+const TOTAL = Number(process.env.SIPF_MUTATIONS ?? sized(1300, 10_000));
 const ONE = process.env.SIPF_MUTATION;
 /** Of processor time: other processes do not count. */
 const SLOW_MS = 1000;

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createInProcessBackend } from '../../src/backends/local/in-process.ts';
-import { loadConfig } from '../../src/config/schema.ts';
+import { loadConfig } from '../../src/config/load.ts';
 import { Engine } from '../../src/engine/runtime/session.ts';
 import { runLoop } from '../../src/pipeline/run-loop.ts';
 

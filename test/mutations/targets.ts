@@ -1,23 +1,23 @@
 // An empty folder -> sound files of every kind that users bring, small ones, and what opening each of them does.
 import { copyFile, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { loadConfig } from '../../src/config/load.ts';
 import { presetNamed } from '../../src/config/presets.ts';
-import { loadConfig } from '../../src/config/schema.ts';
-import { ggufModel } from '../../src/models/architectures/gguf-architectures.ts';
-import { ropeTables } from '../../src/models/architectures/rope.ts';
 import { writeAdapter } from '../../src/models/files/adapter-files.ts';
 import { readGguf } from '../../src/models/files/gguf.ts';
+import { ggufModel } from '../../src/models/files/gguf-model.ts';
 import {
   readSafetensors,
   readSafetensorsHeader,
   readTensorPieces,
   writeSafetensors,
 } from '../../src/models/files/safetensors.ts';
+import { openModel } from '../../src/models/open-model.ts';
+import { passInputs, ropeInputs } from '../../src/models/pass-inputs.ts';
 import { renderChat } from '../../src/models/tokenizer/chat-template.ts';
 import { loadTokenizer, type Tokenizer } from '../../src/models/tokenizer/tokenizer.ts';
 import { initModelFolder } from '../../src/models/weights/init-model.ts';
 import type { Random } from '../../src/random.ts';
-import { openTrainingSource } from '../../src/training/source.ts';
 import { ggufBytes } from '../fixtures/gguf-bytes.ts';
 import { mutateBytes, mutateJson, mutateSafetensors, mutateText } from './mutate.ts';
 import { PIECES, UNIGRAM } from './small-tokenizers.ts';
@@ -221,9 +221,9 @@ function makeGguf(): Buffer {
 
 /** Everything that training and inference do before a session: configuration, shapes, tokenizer, adapter, a tensor's values. */
 async function openWhole(model: string, cache: string, adapter?: string): Promise<void> {
-  const source = adapter === undefined ? { model } : { model, adapter };
-  const { files, config, tokenizer } = await openTrainingSource({ source, out: cache }, { cache });
-  ropeTables(config.ropeFrequencies, 8);
+  const { files, decoder, tokenizer } = await openModel({ model, adapter }, { cache });
+  passInputs({ batch: 1, seq: 8 }, []);
+  ropeInputs(decoder.config, 8);
   useTexts(tokenizer);
   const stored = files.format === 'gguf' ? null : [...(await files.weights()).values()][0]?.file;
   if (!stored) return;

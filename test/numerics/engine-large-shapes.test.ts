@@ -1,14 +1,14 @@
-// Graphs of 2B shapes: built, serialised and opened without ever holding the weights, which are a sparse file here.
+// Graphs of 2B shapes: built, serialised and opened without ever feeding the weights, which are a sparse file here.
 import { mkdtempSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { serialise } from '../../src/engine/runtime/onnx.ts';
 import { Engine } from '../../src/engine/runtime/session.ts';
-import { configOf, layOut, trainingGraph } from '../invariant/small-decoder.ts';
+import { layOut, llamaOf, trainingGraph } from '../invariant/small-decoder.ts';
 
 /** Gemma-2B's sizes; its embedding table alone is 2.1 GB in float32. */
-const GEMMA_2B = configOf({ vocab: 256_000, hidden: 2048, intermediate: 16_384, layers: 18, heads: 8, kvHeads: 1 });
+const GEMMA_2B = llamaOf({ vocab: 256_000, hidden: 2048, intermediate: 16_384, layers: 18, heads: 8, kvHeads: 1 });
 
 describe('a LoRA training graph of 2B shapes', () => {
   const folder = mkdtempSync(join(tmpdir(), 'sipf-large-shapes-'));

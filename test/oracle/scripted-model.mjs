@@ -62,7 +62,7 @@ function writeKnown(args, solution) {
 }
 
 /** Sees most wrong steps, with noise that depends on the text. */
-function judge({ prompt, steps }, skill) {
+function score({ prompt, steps }, skill) {
   const code = [...prompt.matchAll(CODE)].at(-1);
   let isRight = true;
   return steps.map((step) => {
@@ -75,4 +75,4 @@ function judge({ prompt, steps }, skill) {
   });
 }
 
-export default { write, judge, onWork };
+export default { write, score, onWork };

@@ -12,16 +12,26 @@ import { createHash } from 'node:crypto';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join, relative } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { writeData } from './data.mjs';
 
 export const here = dirname(fileURLToPath(import.meta.url));
 
 export const sha256 = (bytes) => createHash('sha256').update(bytes).digest('hex');
 
-/** How the scripted model is chosen: the only place that knows. `script` is a path relative to the working directory. */
-function scriptedChoice(args, script) {
-  return { args, env: { SIPF_BACKEND: 'scripted', SIPF_SCRIPT: script } };
+/** The module that makes the scripted backend, as the build has it. */
+const ENGINE = 'engine.mjs';
+
+/** Commands that run no model. */
+const WITHOUT_MODELS = ['grade', 'pair', 'show'];
+
+function engineText(cli) {
+  const backends = pathToFileURL(join(dirname(cli), '..', 'backends', 'index.js'));
+  return `import { createScriptedBackend } from '${backends}';
+import options from './scripted-model.mjs';
+
+export default () => createScriptedBackend(options);
+`;
 }
 
 /** @param cli dist/cli/main.js of the build. @param isScripted whether its models are the scripted one. */
@@ -29,6 +39,7 @@ export function openWorld({ cli, isScripted }) {
   const folder = mkdtempSync(join(tmpdir(), 'sipf-oracle-'));
   writeData(folder);
   cpSync(join(here, 'scripted-model.mjs'), join(folder, 'scripted-model.mjs'));
+  writeFileSync(join(folder, ENGINE), engineText(cli));
   const home = join(folder, 'home');
   mkdirSync(home);
   const { PATH } = process.env;
@@ -41,14 +52,14 @@ export function openWorld({ cli, isScripted }) {
     TMPDIR: home,
   };
 
-  const chosenFor = (args) => (isScripted ? scriptedChoice(args, 'scripted-model.mjs') : { args, env: {} });
+  const wordsOf = (args) =>
+    isScripted && !WITHOUT_MODELS.includes(args[0]) ? [...args, '--engine.module', ENGINE] : args;
 
   /** A process of its own. */
   function start(args, { stdin = '', env = {} } = {}) {
-    const chosen = chosenFor(args);
     return new Promise((resolve, reject) => {
-      const options = { cwd: folder, env: { ...base, ...chosen.env, ...env } };
-      const child = spawn(process.execPath, [cli, ...chosen.args], options);
+      const options = { cwd: folder, env: { ...base, ...env } };
+      const child = spawn(process.execPath, [cli, ...wordsOf(args)], options);
       const result = { stdout: '', stderr: '' };
       for (const name of ['stdout', 'stderr'])
         child[name].setEncoding('utf8').on('data', (text) => {
@@ -65,19 +76,18 @@ export function openWorld({ cli, isScripted }) {
 
   /** A process that runs one command after the other. */
   async function ask(args) {
-    const chosen = chosenFor(args);
-    const server = servers.idle.pop() ?? openServer(chosen.env);
+    const server = servers.idle.pop() ?? openServer();
     const { promise, resolve } = withResolvers();
     const ended = (code, signal) => resolve({ stdout: '', stderr: 'The process ended.', code: code ?? 1, signal });
-    server.once('message', resolve).once('exit', ended).send(chosen.args);
+    server.once('message', resolve).once('exit', ended).send(wordsOf(args));
     const result = await promise;
     server.removeListener('exit', ended);
     if (server.exitCode === null) servers.idle.push(server);
     return result;
   }
 
-  function openServer(env) {
-    const options = { cwd: folder, env: { ...base, ...env }, silent: true };
+  function openServer() {
+    const options = { cwd: folder, env: base, silent: true };
     const server = fork(join(here, 'command-server.mjs'), [cli], options);
     servers.all.push(server);
     return server;

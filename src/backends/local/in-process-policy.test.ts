@@ -58,9 +58,9 @@ it('draws, scores and counts texts', async () => {
   expect(finished.map(({ id }) => id).sort()).toEqual(['a', 'b', 'c', 'd', 'e', 'f']);
   const [first, second] = await policy.countTokens(context);
   expect(stats.promptTokens).toBe((first as number) + (second as number) - 1);
-  const logps = await policy.logps(finished.map(({ tokenIds }) => ({ context, completion: tokenIds })));
+  const logps = await policy.logps(finished.map(({ tokenIds }) => ({ context, completion: tokenIds ?? [] })));
   finished.forEach((completion, n) => {
-    for (const [i, logp] of completion.logps.entries()) expect(logps[n]?.[i]).toBeCloseTo(logp, 4);
+    for (const [i, logp] of (completion.logps ?? []).entries()) expect(logps[n]?.[i]).toBeCloseTo(logp, 4);
   });
   expect(
     await policy.logps([

@@ -1,21 +1,15 @@
 // A model in this process as a Policy: text in, completions and log-probabilities out. Leaves the work to inference/ and training to others.
 
-import type {
-  CallOptions,
-  DrawOptions,
-  GenerateRequest,
-  GenerateStats,
-  ModelSource,
-  OnFinished,
-  Policy,
-} from '../../backend.ts';
+import type { CallOptions, DrawOptions, GenerateRequest, GenerateStats, OnFinished, Policy } from '../../backend.ts';
 import type { Engine } from '../../engine/runtime/session.ts';
+import { ContextEncoder } from '../../inference/context.ts';
 import { generate } from '../../inference/generate.ts';
 import type { KvCache } from '../../inference/kv-cache.ts';
 import { LanguageModel } from '../../inference/language-model.ts';
 import { completionLogps } from '../../inference/logps.ts';
-import { type OpenModel, openModel } from '../../models/open-model.ts';
+import { type ModelWeights, type OpenModel, openModel, openWeights } from '../../models/open-model.ts';
 import { renderChat } from '../../models/tokenizer/chat-template.ts';
+import type { ModelSource } from '../../records.ts';
 import { InTurn } from './in-turn.ts';
 
 export interface InProcessOptions {
@@ -34,27 +28,28 @@ export async function openInProcessPolicy(
   source: ModelSource,
   { cache, slots = SLOTS }: InProcessOptions = {},
 ): Promise<Policy> {
-  return new InProcessPolicy(engine, source, await openModel(engine, source, { cache }), slots);
+  const model = await openModel(source, { cache });
+  return new InProcessPolicy(engine, model, await openWeights(engine, model, { cache }), slots);
 }
 
 class InProcessPolicy implements Policy {
   readonly hash: string;
   readonly contextLength: number;
   readonly warnings: readonly string[];
-  readonly #source: ModelSource;
   readonly #opened: OpenModel;
+  readonly #weights: ModelWeights;
   readonly #model: LanguageModel;
   readonly #slots: number;
   readonly #turns = new InTurn();
   #cache: KvCache | undefined;
 
-  constructor(engine: Engine, source: ModelSource, opened: OpenModel, slots: number) {
+  constructor(engine: Engine, opened: OpenModel, weights: ModelWeights, slots: number) {
     this.hash = opened.hash;
-    this.contextLength = opened.weights.config.contextLength;
+    this.contextLength = opened.decoder.config.contextLength;
     this.warnings = opened.warnings;
-    this.#source = source;
     this.#opened = opened;
-    this.#model = new LanguageModel(engine, opened.weights, opened.tokenizer.eosIds);
+    this.#weights = weights;
+    this.#model = new LanguageModel(engine, weights, opened.tokenizer.eosIds);
     this.#slots = slots;
   }
 
@@ -75,8 +70,13 @@ class InProcessPolicy implements Policy {
     return this.#turns.take(() => completionLogps(scorer, items, { signal }));
   }
 
+  async encode(contexts: Parameters<Policy['encode']>[0]): Promise<number[][]> {
+    const encoder = new ContextEncoder(this.#opened.tokenizer, this.#opened.decoder.config.vocab);
+    return contexts.map((pieces) => encoder.encode(pieces));
+  }
+
   async chatPrompt(messages: Parameters<Policy['chatPrompt']>[0]): Promise<string> {
-    return renderChat(this.#opened.tokenizer, messages, { model: this.#source.model });
+    return renderChat(this.#opened.tokenizer, messages, { model: this.#opened.source.model });
   }
 
   async countTokens(texts: readonly string[]): Promise<number[]> {
@@ -88,7 +88,7 @@ class InProcessPolicy implements Policy {
       this.#cache?.[Symbol.dispose]();
       this.#cache = undefined;
       await this.#model[Symbol.asyncDispose]();
-      await this.#opened[Symbol.asyncDispose]();
+      await this.#weights[Symbol.asyncDispose]();
     });
   }
 }

@@ -1,12 +1,13 @@
 // A model in this process as a ProcessRewardModel: a token classifier's folder, or a policy with a PRM's adapter. Leaves the work to inference/.
 
-import type { CallOptions, ModelSource, ProcessRewardModel, StepPath } from '../../backend.ts';
+import type { CallOptions, ProcessRewardModel, StepPath } from '../../backend.ts';
 import type { Engine } from '../../engine/runtime/session.ts';
 import { SipfError, sipfCommand } from '../../errors.ts';
 import { ContextEncoder } from '../../inference/context.ts';
 import { StepScorer } from '../../inference/step-scores.ts';
 import { PRM_HEAD } from '../../models/architectures/prm-head.ts';
-import { type OpenModel, openModel } from '../../models/open-model.ts';
+import { type ModelWeights, type OpenModel, openModel, openWeights } from '../../models/open-model.ts';
+import type { ModelSource } from '../../records.ts';
 import type { InProcessOptions } from './in-process-policy.ts';
 import { InTurn } from './in-turn.ts';
 
@@ -16,22 +17,18 @@ export async function openInProcessPrm(
   source: ModelSource,
   { cache }: InProcessOptions = {},
 ): Promise<ProcessRewardModel> {
-  const opened = await openModel(engine, source, { cache });
-  try {
-    checkHead(source, opened);
-  } catch (thrown) {
-    await opened[Symbol.asyncDispose]();
-    throw thrown;
-  }
-  return new InProcessPrm(engine, opened);
+  const model = await openModel(source, { cache });
+  checkHead(model);
+  return new InProcessPrm(engine, model, await openWeights(engine, model, { cache }));
 }
 
-function checkHead({ model, adapter }: ModelSource, { weights }: OpenModel): void {
-  const shape = weights.held.slices.get(`${PRM_HEAD}.weight`)?.shape;
+function checkHead({ source: { model, adapter }, files, adapter: factors, decoder }: OpenModel): void {
+  const name = `${PRM_HEAD}.weight`;
+  const shape = factors?.extra.get(name)?.shape ?? files.shapes.get(name);
   if (shape?.length === 2 && shape[0] === 2) return;
   throw new SipfError(
     'bad-input',
-    `Expected a process reward model (${PRM_HEAD}.weight [2, ${weights.config.hidden}]) in ${adapter ?? model}, got ${shape ? `[${shape}]` : 'no such tensor'}. Train one with \`${sipfCommand('train-prm')}\`.`,
+    `Expected a process reward model (${name} [2, ${decoder.config.hidden}]) in ${adapter ?? model}, got ${shape ? `[${shape}]` : 'no such tensor'}. Train one with \`${sipfCommand('train-prm')}\`.`,
   );
 }
 
@@ -40,19 +37,21 @@ class InProcessPrm implements ProcessRewardModel {
   readonly contextLength: number;
   readonly warnings: readonly string[];
   readonly #opened: OpenModel;
+  readonly #weights: ModelWeights;
   readonly #scorer: StepScorer;
   readonly #turns = new InTurn();
 
-  constructor(engine: Engine, opened: OpenModel) {
+  constructor(engine: Engine, opened: OpenModel, weights: ModelWeights) {
     this.hash = opened.hash;
-    this.contextLength = opened.weights.config.contextLength;
+    this.contextLength = opened.decoder.config.contextLength;
     this.warnings = opened.warnings;
     this.#opened = opened;
-    this.#scorer = new StepScorer(engine, opened.weights);
+    this.#weights = weights;
+    this.#scorer = new StepScorer(engine, weights);
   }
 
   async score(paths: readonly StepPath[], { signal }: CallOptions = {}): Promise<number[][]> {
-    const encoder = new ContextEncoder(this.#opened.tokenizer, this.#opened.weights.config.vocab);
+    const encoder = new ContextEncoder(this.#opened.tokenizer, this.#opened.decoder.config.vocab);
     const tokenPaths = paths.map(({ prompt, steps }) => ({
       prompt: encoder.piece(prompt, true),
       steps: steps.map((step) => encoder.piece(step, false)),
@@ -67,7 +66,7 @@ class InProcessPrm implements ProcessRewardModel {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#turns.take(async () => {
       await this.#scorer[Symbol.asyncDispose]();
-      await this.#opened[Symbol.asyncDispose]();
+      await this.#weights[Symbol.asyncDispose]();
     });
   }
 }

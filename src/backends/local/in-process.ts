@@ -1,14 +1,9 @@
-// The engine of this thread -> a Backend: inference, training and new models in the calling process. Leaves each to its own module.
-
-import type { Backend, CallOptions, ModelFacts, ModelSource } from '../../backend.ts';
+// The engine of this thread -> a Backend: inference, training and new models in the calling process.
+import type { Backend, CallOptions, ModelDescription } from '../../backend.ts';
 import { Engine, type EngineOptions } from '../../engine/runtime/session.ts';
-import { checkpointHash } from '../../hashing.ts';
-import { decoderOf } from '../../models/architectures/architectures.ts';
-import { withBase } from '../../models/files/adapter-base.ts';
-import { adapterHash } from '../../models/files/adapter-files.ts';
-import { openModelFiles } from '../../models/files/model-files.ts';
-import { loadTokenizer } from '../../models/tokenizer/tokenizer.ts';
+import { openModel } from '../../models/open-model.ts';
 import { initModelFolder } from '../../models/weights/init-model.ts';
+import type { ModelSource } from '../../records.ts';
 import { train } from '../../training/train.ts';
 import { openInProcessPolicy } from './in-process-policy.ts';
 import { openInProcessPrm } from './in-process-prm.ts';
@@ -27,34 +22,29 @@ export function createInProcessBackend(
 ): Backend {
   const options = { ...(cache === undefined ? {} : { cache }), ...(slots === undefined ? {} : { slots }) };
   return {
-    openPolicy: async (source) => openInProcessPolicy(engine, await withBase(source), options),
-    openPrm: async (source) => openInProcessPrm(engine, await withBase(source), options),
-    async train(job, onStep, call) {
-      const source = await withBase(job.source);
-      return train(engine, { ...job, source }, { onStep, signal: call?.signal, cache });
-    },
-    facts: async (source) => factsOf(await withBase(source), { cache }),
+    openPolicy: async (source) => openInProcessPolicy(engine, source, options),
+    openPrm: async (source) => openInProcessPrm(engine, source, options),
+    train: (job, onStep, call) => train(engine, job, { onStep, signal: call?.signal, cache }),
+    describe: (source) => descriptionOf(source, { cache }),
     async initModel(out, init, call) {
       await initModelFolder(out, init, { cache, signal: call?.signal });
-      return factsOf({ model: out }, { cache });
+      return descriptionOf({ model: out }, { cache });
     },
     [Symbol.asyncDispose]: () => engine[Symbol.asyncDispose](),
   };
 }
 
-async function factsOf(
-  { model, adapter }: ModelSource,
+async function descriptionOf(
+  source: ModelSource,
   options: { cache?: string | undefined } & CallOptions,
-): Promise<ModelFacts> {
-  const files = await openModelFiles(model, options);
-  const { architecture, config } = decoderOf(files);
-  const { chatTemplate, warnings } = await loadTokenizer(model, options);
+): Promise<ModelDescription> {
+  const { files, architecture, decoder, tokenizer, hash, warnings } = await openModel(source, options);
   return {
-    hash: checkpointHash(files.hash, adapter === undefined ? null : await adapterHash(adapter, options)),
+    hash,
     architecture: architecture.modelType,
     parameters: [...files.shapes].reduce((sum, [, shape]) => sum + shape.reduce((product, n) => product * n, 1), 0),
-    contextLength: config.contextLength,
-    hasChatTemplate: chatTemplate !== null,
-    warnings: [...files.warnings, ...warnings],
+    contextLength: decoder.config.contextLength,
+    hasChatTemplate: tokenizer.chatTemplate !== null,
+    warnings,
   };
 }

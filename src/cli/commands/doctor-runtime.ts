@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { type TelemetryReport, telemetryReport } from '../../backends/open.ts';
+import { type TelemetryReport, telemetryReport } from '../../engine/runtime/telemetry-report.ts';
 import { messageOf } from '../../errors.ts';
 import type { Finding } from './doctor.ts';
 

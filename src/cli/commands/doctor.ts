@@ -4,7 +4,7 @@ import { constants, readFileSync } from 'node:fs';
 import { access, statfs } from 'node:fs/promises';
 import { availableParallelism, cpus, freemem, totalmem } from 'node:os';
 import { Command } from 'commander';
-import { probe } from '../../backends/open.ts';
+import { probeProvider } from '../../engine/runtime/probe.ts';
 import { messageOf } from '../../errors.ts';
 import { cacheFolder } from '../../io/cache.ts';
 import { makeFolders } from '../../io/files.ts';
@@ -68,7 +68,7 @@ function node(): Finding {
 }
 
 async function provider(name: 'cpu' | 'webgpu'): Promise<Finding> {
-  const { available, reason } = await probe(name);
+  const { available, reason } = await probeProvider(name);
   if (available) return { name: `provider ${name}`, state: 'ok', value: reason };
   const advice =
     name === 'cpu'

@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
-import type { Backend, ModelFacts, Policy } from '../../backend.ts';
+import type { Backend, ModelDescription, Policy } from '../../backend.ts';
 import type { Config } from '../../config/schema.ts';
 import { canonicalJson } from '../../hashing.ts';
 import { METHODS } from '../../method/methods.ts';
@@ -190,20 +190,21 @@ async function helperSizes(
   { simulator, verifier, outside, facts }: RunStart,
   backend: Backend,
 ): Promise<Pick<Partial<Typical>, 'simulatorSize' | 'verifierSize'>> {
-  const size = async (checkpoint: Checkpoint) => sizeOf(await backend.facts(sourceOf('.', outside, checkpoint)), facts);
+  const size = async (checkpoint: Checkpoint) =>
+    sizeOf(await backend.describe(sourceOf('.', outside, checkpoint)), facts);
   return {
     ...(simulator === null ? {} : { simulatorSize: await size(simulator) }),
     ...(verifier === null ? {} : { verifierSize: await size(verifier) }),
   };
 }
 
-function sizeOf({ parameters }: ModelFacts, policy: ModelFacts): number {
+function sizeOf({ parameters }: ModelDescription, policy: ModelDescription): number {
   return parameters / policy.parameters;
 }
 
 function pathFigures(task: RunStart['task'], paths: readonly ProbePath[]): Partial<Typical> {
   return {
-    pathTokens: mean(paths.map(({ completion }) => completion.tokenIds.length)),
+    pathTokens: mean(paths.map(({ completion }) => completion.tokens)),
     stepsPerPath: mean(paths.map(({ question, completion }) => taskOf(task, question).split(completion.text).length)),
   };
 }

@@ -11,11 +11,8 @@ import type { Terminal } from '../terminal.ts';
 import { type EvalOptions, evaluate } from './eval.ts';
 
 let folder = '';
-const saved = { ...process.env };
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'sipf-eval-'));
-  process.env['SIPF_BACKEND'] = 'scripted';
-  process.env['SIPF_SCRIPT'] = join(import.meta.dirname, '..', '..', '..', 'test', 'e2e', 'scripted-model.mjs');
   const lines = Array.from({ length: 150 }, (_, i) => {
     const [a, b, c] = [1 + (i % 9), 1 + ((i * 3) % 9), 1 + ((i * 5) % 9)];
     return JSON.stringify({ id: `q${i}`, question: `${a}+${b}+${c}`, answer: a + b + c });
@@ -23,7 +20,6 @@ beforeAll(() => {
   writeFileSync(join(folder, 'q.jsonl'), `${lines.join('\n')}\n`);
 });
 afterAll(() => {
-  process.env = saved;
   rmSync(folder, { recursive: true, force: true });
 });
 
@@ -63,7 +59,7 @@ async function run(
     now: () => Date.now(),
   } as unknown as Terminal;
   const options: EvalOptions = {
-    provider: 'cpu',
+    engine: { module: join(import.meta.dirname, '..', '..', '..', 'test', 'e2e', 'scripted-model.mjs') },
     model: 'base',
     task: 'jsonl',
     data: join(folder, 'q.jsonl'),

@@ -1,7 +1,7 @@
 // Questions and a model -> their graded answers, unit by unit, kept beside --out so that a stopped evaluation continues. Leaves loading and figures to eval.ts.
 import { stat } from 'node:fs/promises';
 import type { Policy } from '../../backend.ts';
-import { openBackend } from '../../backends/open.ts';
+import type { OpenBackendOptions } from '../../backends/index.ts';
 import { SipfError, throwIfAborted } from '../../errors.ts';
 import { canonicalJson, sha256 } from '../../hashing.ts';
 import { type Disk, replaceFile } from '../../io/files.ts';
@@ -11,6 +11,7 @@ import type { Answer, Question } from '../../records.ts';
 import { Journal } from '../../run/journal.ts';
 import { addCounts, inUnits, type StageOutput } from '../../run/units.ts';
 import type { Shot, Task } from '../../task.ts';
+import { openEngine } from '../engine.ts';
 import { type ModelOptions, modelSource, type SamplingFlags, type SandboxFlags } from '../options.ts';
 import type { Terminal } from '../terminal.ts';
 
@@ -20,6 +21,7 @@ const GRADE_RETRIES = 2;
 
 /** The options that answers depend on. */
 export interface AnswerOptions extends ModelOptions, SamplingFlags, Partial<SandboxFlags> {
+  readonly engine: OpenBackendOptions;
   readonly chat?: boolean;
   readonly maxTokens?: number;
   /** Samples of each question for pass@k; absent: the greedy answer alone. */
@@ -48,7 +50,7 @@ export interface Answered {
 /** Answers every question that no earlier, stopped call of the same inputs has answered. */
 export async function answerAll(args: AnswerAllArgs, terminal: Terminal): Promise<Answered> {
   const { task, split, shots, questions, options } = args;
-  await using backend = await openBackend(options, terminal.warn);
+  await using backend = await openEngine(options.engine, terminal);
   const openPolicy = () => backend.openPolicy(modelSource(options));
   const style = PromptOptions.parse({ style: options.chat ? 'chat' : 'plain' });
   const prompt = await makePrompter({ task, options: style, shots, openPolicy });
@@ -140,9 +142,7 @@ class KeptUnits {
   async restored(): Promise<Answer[]> {
     const records: Answer[] = [];
     if (this.units === 0 || this.#journal === null) return records;
-    for await (const lines of this.#journal.lines()) {
-      for (const line of lines.trimEnd().split('\n')) records.push(JSON.parse(line) as Answer);
-    }
+    for await (const record of this.#journal.records()) records.push(record as Answer);
     return records;
   }
 

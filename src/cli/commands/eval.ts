@@ -8,6 +8,7 @@ import { withoutBrokenOnes } from '../../pipeline/files/questions.ts';
 import { passAtFigure, type Tries, triesOf } from '../../statistics/pass-at.ts';
 import type { Split, Task } from '../../task.ts';
 import type { OpenTasks } from '../../tasks/index.ts';
+import { readEngine } from '../engine.ts';
 import {
   counts,
   finish,
@@ -71,7 +72,10 @@ export function evalCommand(terminal: Terminal): Command {
     'print {task, n, correct, accuracy, ci95: [lo, hi], truncated, tokensPerSecond}; with --samples also passAt: {"1": {value, ci95, n}, ...}',
     'sipf eval --model ./SmolLM2-135M --task gsm8k --data gsm8k/ --split test --limit 100 --shots 4 --json',
     'sipf eval --model ./SmolLM2-135M --task humaneval --samples 20 --temperature 0.8 --pass-at 1,10 --json',
-  ).action((options: EvalOptions & SandboxFlags) => evaluate(options, terminal, tasksWith(options)));
+  ).action(async (options: Omit<EvalOptions, 'engine'> & SandboxFlags) => {
+    const engine = await readEngine(command, options);
+    await evaluate({ ...options, engine }, terminal, tasksWith(options));
+  });
 }
 
 /** `disk`: where --out goes. */

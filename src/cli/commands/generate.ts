@@ -1,8 +1,8 @@
 // sipf generate: a prompt -> completions as they are drawn; with --json their token ids and log-probabilities.
 import { Command } from 'commander';
 import type { Completion, ContextPiece, DrawnText, GenerateRequest, Policy, SamplingOptions } from '../../backend.ts';
-import { openBackend } from '../../backends/open.ts';
 import { MOST } from '../../limits.ts';
+import { openEngine, readEngine } from '../engine.ts';
 import {
   finish,
   integer,
@@ -44,11 +44,11 @@ export function generateCommand(terminal: Terminal): Command {
     command,
     'print {completions: [{text, tokenIds, logps, finishReason}]}',
     'sipf generate --model ./SmolLM2-135M --prompt "The capital of France is" --temperature 0 --max-tokens 20 --json',
-  ).action((options: GenerateOptions) => generate(options, terminal));
+  ).action((options: GenerateOptions) => generate(command, options, terminal));
 }
 
-async function generate(options: GenerateOptions, terminal: Terminal): Promise<void> {
-  await using backend = await openBackend(options, terminal.warn);
+async function generate(command: Command, options: GenerateOptions, terminal: Terminal): Promise<void> {
+  await using backend = await openEngine(await readEngine(command, options), terminal);
   await using policy = await backend.openPolicy(modelSource(options));
   const context = await contextOf(policy, options);
   if (!options.json) return await printAsDrawn(policy, context, options, terminal);
@@ -83,7 +83,7 @@ async function printAsDrawn(
       const completion = ended.get(turn);
       if (completion === undefined) return;
       terminal.write('\n');
-      const { length } = completion.tokenIds;
+      const { tokens: length } = completion;
       const limit =
         length < options.maxTokens
           ? `the end of the model's context, after ${length} tokens`

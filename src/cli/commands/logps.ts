@@ -1,11 +1,13 @@
 // sipf logps: prompts with given completions -> the model's log-probabilities of the completions' tokens.
+
 import { Command } from 'commander';
 import { z } from 'zod';
 import type { ContextPiece, Policy } from '../../backend.ts';
-import { openBackend } from '../../backends/open.ts';
 import { SipfError } from '../../errors.ts';
 import { jsonText } from '../../io/exact-json.ts';
-import { inBatches, namingRow, RecordId, type Row, readRows } from '../../io/jsonl.ts';
+import { namingRow, RecordId, type Row, readRows } from '../../io/jsonl.ts';
+import { inUnits } from '../../run/units.ts';
+import { openEngine, readEngine } from '../engine.ts';
 import { finish, type ModelOptions, modelSource, withModel } from '../options.ts';
 import type { Terminal } from '../terminal.ts';
 
@@ -38,16 +40,16 @@ export function logpsCommand(terminal: Terminal): Command {
     'print {id, logps, sum, mean} a line',
     'sipf logps --model ./SmolLM2-135M --in pairs.jsonl --json',
     `echo '{"prompt": "2 + 2 =", "completion": " 4"}' | sipf logps --model ./SmolLM2-135M --in - --json`,
-  ).action((options: LogpsOptions) => logps(options, terminal));
+  ).action((options: LogpsOptions) => logps(command, options, terminal));
 }
 
-async function logps(options: LogpsOptions, terminal: Terminal): Promise<void> {
-  await using backend = await openBackend(options, terminal.warn);
+async function logps(command: Command, options: LogpsOptions, terminal: Terminal): Promise<void> {
+  await using backend = await openEngine(await readEngine(command, options), terminal);
   await using policy = await backend.openPolicy(modelSource(options));
   const progress = terminal.progress({ title: 'logps', unit: 'rows' });
   let done = 0;
   try {
-    for await (const rows of inBatches(readRows(options.in, LogpsLine, terminal.signal), BATCH)) {
+    for await (const rows of inUnits(readRows(options.in, LogpsLine, terminal.signal), BATCH)) {
       for (const line of await measure(policy, rows, terminal.signal)) {
         await terminal.print(
           options.json

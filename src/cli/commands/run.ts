@@ -1,7 +1,7 @@
 // sipf run: a configuration and a run directory -> the whole loop there, run or resumed. Leaves the method to the pipeline.
 import { join } from 'node:path';
 import { Command, Option } from 'commander';
-import { openBackend } from '../../backends/open.ts';
+import { openBackend } from '../../backends/index.ts';
 import { goneFrom, readsOf } from '../../config/paths.ts';
 import type { Config } from '../../config/schema.ts';
 import { SipfError, sipfCommand } from '../../errors.ts';
@@ -11,6 +11,7 @@ import { runLoop } from '../../pipeline/run-loop.ts';
 import { configOfRun, readRun } from '../../pipeline/run-reader.ts';
 import { type LogEvent, stageTitle } from '../../run/events.ts';
 import { isRun, noRunAt } from '../../run/no-run.ts';
+import { engineOf } from '../engine.ts';
 import { type ExecutionOptions, finish, withExecution } from '../options.ts';
 import { checkRunOut } from '../outputs.ts';
 import { dottedFlags, readSettings, type SettingsOptions, withSettings } from '../settings.ts';
@@ -62,7 +63,7 @@ async function run(command: Command, options: RunCommandOptions, terminal: Termi
   const out = options.out ?? `runs/${options.preset?.join('+') ?? options.method ?? 'run'}`;
   await checkRunOut(options, out);
   const config = await resolveConfig(command, options, out);
-  await using backend = await openBackend(options, options.dryRun === true ? terminal.warn : undefined);
+  await using backend = await openBackend(engineOf(config), { log: terminal.log });
   const { fromRun, json = false } = options;
   if (options.dryRun === true) return await dryRun({ config, out, fromRun, backend, json }, terminal);
   const stages = terminal.stages();

@@ -1,13 +1,13 @@
 // The options of `sipf score` -> its configuration, the name of its scorer, and the models and weights that this one reads.
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
-import type { ModelSource } from '../../backend.ts';
 import type { Config } from '../../config/schema.ts';
 import { messageOf, SipfError } from '../../errors.ts';
-import { check } from '../../io/jsonl.ts';
+import { check } from '../../io/check.ts';
 import { METHODS, scorerOf } from '../../method/methods.ts';
 import { ScoreCalibration } from '../../method/score-calibration.ts';
 import { isConfiguredScorer, type ScorerName, scorerNeeds } from '../../method/scorers.ts';
+import type { ModelSource } from '../../records.ts';
 import type { Split } from '../../task.ts';
 import type { ExecutionOptions } from '../options.ts';
 import { readSettings, type SettingsOptions } from '../settings.ts';

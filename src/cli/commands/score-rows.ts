@@ -1,11 +1,13 @@
 // sipf score --in: paths as a person has them -> the score of each step and the first error, a line each.
+
 import { z } from 'zod';
 import { SipfError } from '../../errors.ts';
 import { jsonText } from '../../io/exact-json.ts';
-import { inBatches, namingRow, RecordId, type Row, readRows } from '../../io/jsonl.ts';
+import { namingRow, RecordId, type Row, readRows } from '../../io/jsonl.ts';
 import { type ScoreContext, scoreUnit } from '../../method/score.ts';
 import type { LabelledQuestion } from '../../method/step-labels.ts';
 import type { Question, Sample } from '../../records.ts';
+import { inUnits } from '../../run/units.ts';
 import { type FirstError, firstErrorAccuracy } from '../../statistics/prm-figures.ts';
 import { type Task, taskOf } from '../../task.ts';
 import type { Terminal } from '../terminal.ts';
@@ -52,7 +54,7 @@ export async function scoreRows(
   const graded: FirstError[] = [];
   let [done, tooLong] = [0, 0];
   try {
-    for await (const rows of inBatches(readRows(path, ScoreLine, terminal.signal), BATCH)) {
+    for await (const rows of inUnits(readRows(path, ScoreLine, terminal.signal), BATCH)) {
       for (const [i, scored] of (await scoreBatch(rows, context, threshold)).entries()) {
         const { label } = rows[i]!.value;
         if (scored.firstError === null) tooLong += 1;

@@ -1,6 +1,5 @@
 // sipf score: paths with their steps -> the score of each step and the first error, by any scorer of the loop.
 import { Command, Option } from 'commander';
-import { openBackend } from '../../backends/open.ts';
 import { SipfError, sipfCommand } from '../../errors.ts';
 import { openScorer, scorerNeeds } from '../../method/scorers.ts';
 import { FileWorkspace } from '../../pipeline/file-workspace.ts';
@@ -8,6 +7,7 @@ import { openPrompt } from '../../pipeline/files/prompts.ts';
 import { loadQuestions } from '../../pipeline/files/questions.ts';
 import { score } from '../../pipeline/stages/score.ts';
 import { StepScores } from '../../records.ts';
+import { engineOf, openEngine } from '../engine.ts';
 import { finish, number, withExecution } from '../options.ts';
 import { checkRecordsOut } from '../outputs.ts';
 import { withSettings } from '../settings.ts';
@@ -73,7 +73,7 @@ async function scoreFile(path: string, command: Command, options: ScoreOptions, 
       'bad-input',
       `Expected a scorer of steps for --in, got ${kind}, which reads a run's records. Give --samples${readsTallies ? ' and --labels' : ''}.`,
     );
-  await using backend = await openBackend(options, terminal.warn);
+  await using backend = await openEngine(engineOf(config), terminal);
   // Paths bring their questions: others are needed for worked examples only.
   const { shots: count, shotsFile } = config.prompt;
   const questions = count > 0 && shotsFile === null ? await loadQuestions(stage, options) : [];
@@ -109,7 +109,7 @@ async function scoreSamples(path: string, command: Command, options: ScoreOption
     options,
     terminal,
   );
-  await using backend = await openBackend(options, terminal.warn);
+  await using backend = await openEngine(engineOf(config), terminal);
   const { prompt, shots } = await openPrompt({ stage, options, questions, backend });
   using listener = listenerOf(terminal, 'score');
   await using space = new FileWorkspace({ records, out, backend, listener });

@@ -1,6 +1,5 @@
 // What a stage is on a command line -> its command: options, records read, the stage done on files, a report.
 import { Command, Option } from 'commander';
-import { openBackend } from '../../backends/open.ts';
 import { MOST } from '../../limits.ts';
 import { checkpointAt, FileWorkspace } from '../../pipeline/file-workspace.ts';
 import { askedOf, openPrompt, requireModel } from '../../pipeline/files/prompts.ts';
@@ -8,6 +7,7 @@ import type { Stage } from '../../pipeline/stages/stage.ts';
 import type { RecordsName } from '../../pipeline/workspace.ts';
 import type { Counts } from '../../reports.ts';
 import type { Split } from '../../task.ts';
+import { engineOf, openEngine } from '../engine.ts';
 import { type ExecutionOptions, finish, integer, repeated, withExecution } from '../options.ts';
 import { checkModelOut, checkRecordsOut, isOfRecords } from '../outputs.ts';
 import { readSettings, type SettingsOptions, withSettings } from '../settings.ts';
@@ -118,7 +118,7 @@ async function runStage(
   else checkModelOut(name, options, config);
   const source = model === undefined ? null : requireModel(config);
   const { questions, records } = await readRecordsOf(entry, opened, options, terminal);
-  await using backend = source === null ? null : await openBackend(options, terminal.warn);
+  await using backend = source === null ? null : await openEngine(engineOf(config), terminal);
   const { prompt, shots } =
     backend === null ? NO_PROMPT : await openPrompt({ stage: opened, options, questions, backend });
   const asked = backend === null ? records.questions : askedOf(questions, shots, terminal.log);

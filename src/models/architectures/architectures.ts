@@ -1,28 +1,23 @@
-// `model_type` of a config.json -> the architecture that builds it, and with its sizes where they are sound.
+// The architectures there are. A config.json's `model_type`, or a GGUF file's architecture -> the one that builds it.
 import { SipfError, shown } from '../../errors.ts';
-import type { ModelFiles } from '../files/model-files.ts';
-import type { Architecture, DecoderConfig } from './decoder.ts';
+import type { Architecture, ModelConfig } from './architecture.ts';
 import { llama } from './llama.ts';
 
 const ARCHITECTURES: readonly Architecture[] = [llama];
 
 /** @throws SipfError 'unsupported' naming the model types there are. */
-export function architectureOf(config: Readonly<Record<string, unknown>>, file = 'config.json'): Architecture {
-  const type = config['model_type'];
-  const found = ARCHITECTURES.find(({ modelType }) => modelType === type);
-  if (found) return found;
-  const known = ARCHITECTURES.map(({ modelType }) => modelType).join(', ');
-  throw new SipfError(
-    'unsupported',
-    `Expected model_type ${known} in ${file}, got ${shown(type)}. Use a supported model.`,
-  );
+export function architectureOf(config: ModelConfig, file = 'config.json'): Architecture {
+  return found(({ modelType }) => modelType, config['model_type'], 'model_type', file);
 }
 
-/** @throws SipfError naming the file and its key. */
-export function decoderOf({ config, configFile }: Pick<ModelFiles, 'config' | 'configFile'>): {
-  readonly architecture: Architecture;
-  readonly config: DecoderConfig;
-} {
-  const architecture = architectureOf(config, configFile);
-  return { architecture, config: architecture.configure(config, configFile) };
+/** The architecture of a GGUF file that says `general.architecture`. @throws SipfError 'unsupported' naming those there are. */
+export function ggufArchitecture(name: string, file: string): Architecture {
+  return found(({ gguf }) => gguf.architecture, name, 'general.architecture', file);
+}
+
+function found(nameOf: (architecture: Architecture) => string, name: unknown, key: string, file: string): Architecture {
+  const architecture = ARCHITECTURES.find((one) => nameOf(one) === name);
+  if (architecture) return architecture;
+  const known = ARCHITECTURES.map(nameOf).join(', ');
+  throw new SipfError('unsupported', `Expected ${key} ${known} in ${file}, got ${shown(name)}. Use a supported model.`);
 }

@@ -13,6 +13,8 @@ export interface ConfigReader {
   integer(key: string, bounds: Bounds & { readonly max: number }): number;
   number(key: string, bounds?: Bounds): number;
   boolean(key: string, fallback: boolean): boolean;
+  /** Whether the key is there, and not null. */
+  has(key: string): boolean;
   /** A positive integer that divides `total`; `total` where absent. */
   divisor(key: string, total: number): number;
   /** Fails unless the key is absent or has this value. */
@@ -42,6 +44,7 @@ export function configReader(config: Readonly<Record<string, unknown>>, file: st
     integer,
     number,
     bad,
+    has: (key) => (config[key] ?? null) !== null,
     boolean: (key, fallback) => {
       const value = config[key] ?? fallback;
       if (typeof value === 'boolean') return value;

@@ -1,58 +1,53 @@
-// The Llama family (Llama 2 and 3, TinyLlama, SmolLM2): config.json -> sizes, and how a block is put together.
-import { add, silu } from '../../engine/build.ts';
-import { type ConfigReader, configReader } from './config-reader.ts';
-import { type Architecture, attention, embedTokens, gatedMlp, norm, projectToVocabulary } from './decoder.ts';
+// The Llama family (Llama 2 and 3, TinyLlama, SmolLM2): config.json -> its decoder; its start values and GGUF form.
+import { silu } from '../../engine/build.ts';
+import type { Architecture } from './architecture.ts';
+import type { AttentionOptions, Projection } from './attention.ts';
+import { configReader } from './config-reader.ts';
+import { GGUF_NAMES, ggufSizes, headRows, type Undo } from './gguf-layout.ts';
+import { decoderOf, preNormLayer, rmsNormOf, usualStart } from './layers.ts';
 import { inverseFrequencies } from './rope.ts';
+import { decoderSizes } from './sizes.ts';
 
-/** Far above any model there is, and far below what would not fit an array. */
-const MAX_WIDTH = 1 << 20;
-const MAX_ROWS = 1 << 24;
-const MAX_LAYERS = 10_000;
-const MAX_POSITIONS = 1e9;
-const MAX_HEAD = 1 << 14;
+const ALL: readonly Projection[] = ['q_proj', 'k_proj', 'v_proj', 'o_proj'];
 
 export const llama: Architecture = {
   modelType: 'llama',
-  configure(config, file = 'config.json') {
-    const read = configReader(config, file);
+  family: 'Llama',
+  defaults: { hidden_act: 'silu' },
+  tied: false,
+  decoder(json, file = 'config.json') {
+    const read = configReader(json, file);
     read.expect('hidden_act', 'silu');
-    const hidden = read.integer('hidden_size', { max: MAX_WIDTH });
-    const heads = read.integer('num_attention_heads', { max: MAX_WIDTH });
-    const headDim = headDimension(read, config, hidden / heads);
-    return {
-      vocab: read.integer('vocab_size', { max: MAX_ROWS }),
-      hidden,
-      intermediate: read.integer('intermediate_size', { max: MAX_ROWS }),
-      layers: read.integer('num_hidden_layers', { max: MAX_LAYERS }),
-      heads,
-      kvHeads: read.divisor('num_key_value_heads', heads),
-      headDim,
-      contextLength: read.integer('max_position_embeddings', { max: MAX_POSITIONS }),
-      epsilon: read.number('rms_norm_eps', { fallback: 1e-6, min: 0, max: 1 }),
-      tied: read.boolean('tie_word_embeddings', false),
-      ropeFrequencies: inverseFrequencies(config, headDim, file),
+    const sizes = decoderSizes(read, { tied: false });
+    const config = { ...sizes, ropes: [inverseFrequencies(json, sizes.headDim, file)] };
+    const biased = read.boolean('attention_bias', false) ? ALL : [];
+    const attention = Array<AttentionOptions>(config.layers).fill({ ...sizes, biased });
+    const mlp = {
+      intermediate: config.intermediate,
+      activation: silu,
+      biased: read.boolean('mlp_bias', false),
     };
+    const norm = rmsNormOf(config.epsilon);
+    return decoderOf(config, norm, { attention, layer: preNormLayer(norm, attention, mlp) });
   },
-  embed: embedTokens,
-  block(parameters, config, x, layer, context) {
-    const name = `model.layers.${layer}`;
-    const normed = norm(parameters, config, x, `${name}.input_layernorm`);
-    const attended = add(x, attention(parameters, config, normed, `${name}.self_attn`, layer, context));
-    const inner = norm(parameters, config, attended, `${name}.post_attention_layernorm`);
-    return add(attended, gatedMlp(parameters, config, inner, `${name}.mlp`, silu));
+  start: usualStart,
+  gguf: {
+    architecture: 'llama',
+    config: (meta) => ({
+      hidden_act: 'silu',
+      rms_norm_eps: meta.number('attention.layer_norm_rms_epsilon'),
+      attention_bias: meta.hasTensor('blk.0.attn_q.bias') && meta.hasTensor('blk.0.attn_output.bias'),
+      mlp_bias: false,
+      ...ggufSizes(meta),
+    }),
+    names: GGUF_NAMES,
+    undo: (stored) => TURNED[/\.attn_[qk]\./.exec(stored)?.[0] ?? ''],
+    ropeFactors: 'rope_freqs.weight',
   },
-  finish: (parameters, config, x) => norm(parameters, config, x, 'model.norm'),
-  logits: projectToVocabulary,
 };
 
-/** An even number, since RoPE turns pairs; hidden_size / num_attention_heads where absent. */
-function headDimension(read: ConfigReader, config: Readonly<Record<string, unknown>>, derived: number): number {
-  const key = (config['head_dim'] ?? null) === null ? 'num_attention_heads' : 'head_dim';
-  if (key === 'head_dim') {
-    const stated = read.integer(key, { max: MAX_HEAD });
-    if (stated % 2 === 0) return stated;
-    throw read.bad(key, 'even');
-  }
-  if (derived % 2 === 0 && derived <= MAX_HEAD) return derived;
-  throw read.bad(key, `a divisor of hidden_size that leaves an even size of at most ${MAX_HEAD} for each head`);
-}
+/** Rows of queries and keys are stored by pairs. */
+const TURNED: Readonly<Record<string, Undo>> = {
+  '.attn_q.': headRows('num_attention_heads'),
+  '.attn_k.': headRows('num_key_value_heads'),
+};

@@ -2,7 +2,9 @@
 import { readTensorPieces, type TensorEntry } from '../files/safetensors.ts';
 
 export const EMBEDDING = 'model.embed_tokens.weight';
-export const OUTPUT_HEAD = 'lm_head.weight';
+/** Module of the output projection. */
+export const HEAD = 'lm_head';
+export const OUTPUT_HEAD = `${HEAD}.weight`;
 
 /** A model's tensors and configuration, agreeing on the head. */
 export interface SettledHead {

@@ -11,8 +11,11 @@ export interface Parameters {
   weight(name: string, shape: readonly number[]): Tensor;
   /** `x [..., width]` -> `[..., out]` through the matrix `name [out, width]`. */
   product(x: Tensor, name: string, out: number): Tensor;
-  /** `x [..., width]` -> `[..., out]` through `MODULE.weight [out, width]` and `MODULE.bias [out]` where there is one. */
-  linear(x: Tensor, module: string, out: number): Tensor;
+  /**
+   * `x [..., width]` -> `[..., out]` through `MODULE.weight [out, width]` and `MODULE.bias [out]`.
+   * @param biased the bias must be there; else it is used where there is one.
+   */
+  linear(x: Tensor, module: string, out: number, biased?: boolean): Tensor;
 }
 
 /** Weights read from disk, never trained. */
@@ -40,8 +43,8 @@ export class FrozenParameters implements Parameters {
     return product(this, x, name, out);
   }
 
-  linear(x: Tensor, module: string, out: number): Tensor {
-    return linear(this, x, module, out);
+  linear(x: Tensor, module: string, out: number, biased?: boolean): Tensor {
+    return linear(this, x, module, out, biased);
   }
 }
 
@@ -74,8 +77,8 @@ export class FedParameters implements Parameters {
     return product(this, x, name, out);
   }
 
-  linear(x: Tensor, module: string, out: number): Tensor {
-    return linear(this, x, module, out);
+  linear(x: Tensor, module: string, out: number, biased?: boolean): Tensor {
+    return linear(this, x, module, out, biased);
   }
 }
 
@@ -107,8 +110,8 @@ export class WeightsFirst implements Parameters {
     return reshape(y, [...x.shape.slice(0, -1), out]);
   }
 
-  linear(x: Tensor, module: string, out: number): Tensor {
-    return linear(this, x, module, out);
+  linear(x: Tensor, module: string, out: number, biased?: boolean): Tensor {
+    return linear(this, x, module, out, biased);
   }
 }
 
@@ -123,9 +126,10 @@ export function linear(
   x: Tensor,
   module: string,
   out: number,
+  biased = false,
 ): Tensor {
   const y = parameters.product(x, `${module}.weight`, out);
-  return parameters.has(`${module}.bias`) ? add(y, parameters.weight(`${module}.bias`, [out])) : y;
+  return biased || parameters.has(`${module}.bias`) ? add(y, parameters.weight(`${module}.bias`, [out])) : y;
 }
 
 function missing(name: string, shape: readonly number[]): SipfError {

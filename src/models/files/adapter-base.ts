@@ -1,20 +1,15 @@
 // A folder that holds an adapter and no model of its own -> the base that it was trained on, with the adapter. Leaves reading either to others.
 import { join, resolve } from 'node:path';
 import { exists } from '../../io/file-bytes.ts';
+import type { ModelSource } from '../../records.ts';
 import { readAdapter } from './adapter-files.ts';
-
-/** A model, and an adapter on it. */
-export interface AdaptedModel {
-  readonly model: string;
-  readonly adapter?: string | undefined;
-}
 
 /**
  * An adapter's folder given as a model opens with its base: `base_model_name_or_path` as a path from that folder (as `sipf` writes it) or
  * from the working directory (as PEFT reads it), else as a hub id. Anything else comes back as it is.
  * @throws SipfError where the adapter's configuration is missing or not supported.
  */
-export async function withBase(source: AdaptedModel): Promise<AdaptedModel> {
+export async function withBase(source: ModelSource): Promise<ModelSource> {
   const { model, adapter } = source;
   if (adapter !== undefined || !(await isAdapterFolder(model))) return source;
   const { baseModel } = await readAdapter(model);

@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ggufBytes, type TestValue } from '../../../test/fixtures/gguf-bytes.ts';
 import { makeModelFolder, safetensorsBytes } from '../../../test/model-folder.ts';
-import { ggufModel } from '../architectures/gguf-architectures.ts';
 import { loadTokenizer } from '../tokenizer/tokenizer.ts';
 import { readAdapter } from './adapter-files.ts';
 import { readGguf } from './gguf.ts';
+import { ggufModel } from './gguf-model.ts';
 import { openModelFiles } from './model-files.ts';
 
 let root: string;

@@ -3,8 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ggufBytes, type TestTensor, type TestValue } from '../../../test/fixtures/gguf-bytes.ts';
-import { deinterleaveHeads, ggufModel } from '../architectures/gguf-architectures.ts';
+import { deinterleaveHeads } from '../architectures/gguf-layout.ts';
 import { readGguf, readGgufTensor } from './gguf.ts';
+import { ggufModel } from './gguf-model.ts';
 
 let folder: string;
 beforeAll(async () => {

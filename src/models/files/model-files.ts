@@ -3,23 +3,18 @@ import { join } from 'node:path';
 import type { CacheOptions } from '../../io/cache.ts';
 import { exists, readJsonObject } from '../../io/file-bytes.ts';
 import { contentHash } from '../../io/file-hashes.ts';
-import { ggufModel } from '../architectures/gguf-architectures.ts';
+import type { ModelConfig } from '../architectures/architecture.ts';
 import { settleOutputHead } from '../architectures/output-head.ts';
 import { ggufWeights, safetensorsWeights, type WeightSlice } from '../weights/weight-cache.ts';
 import { noConfig, noWeights } from './foreign-models.ts';
 import { readGguf } from './gguf.ts';
+import { ggufModel } from './gguf-model.ts';
 import { resolveSource } from './model-source.ts';
 import { refuseQuantisedConfig, refuseQuantisedTensors } from './quantised.ts';
 import { readSafetensorsHeader } from './safetensors.ts';
 
 export type { CacheOptions } from '../../io/cache.ts';
 export type { WeightSlice } from '../weights/weight-cache.ts';
-
-/**
- * What config.json says, in its own words (model_type, hidden_size, ...); GGUF metadata is put into the same words. RoPE stands either in
- * `rope_parameters` (transformers 5, GGUF) or in `rope_theta` + `rope_scaling` (before).
- */
-export type ModelConfig = Readonly<Record<string, unknown>>;
 
 export interface ModelFiles {
   /** As the user gave it. */

@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import type { CacheOptions } from '../../io/cache.ts';
 import { exists } from '../../io/file-bytes.ts';
 import { makeFolders, writeFileAtomically, writeJson } from '../../io/files.ts';
+import type { ModelConfig } from '../architectures/architecture.ts';
 import { ggufTokenizerJson, ggufTokenizerSettings } from '../tokenizer/gguf-tokenizer.ts';
 import { addedTokens, CONTROL, type Json } from '../tokenizer/tokenizer-json.ts';
 import { readGguf } from './gguf.ts';
-import type { ModelConfig } from './model-files.ts';
 import { resolveSource } from './model-source.ts';
 import { type TensorToWrite, writeSafetensors } from './safetensors.ts';
 

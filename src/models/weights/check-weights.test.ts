@@ -16,7 +16,7 @@ async function check(
   const architecture = architectureOf(files.config);
   const shapes = new Map(files.shapes);
   weights(shapes);
-  checkWeights(architecture, architecture.configure({ ...files.config, ...change }), { ...files, shapes });
+  checkWeights(architecture.decoder({ ...files.config, ...change }), { ...files, shapes });
 }
 
 test.each(['models/llama', 'models/llama-tied', 'models/llama-3.2', 'prm'])('%s fits its config.json', (folder) =>

@@ -1,11 +1,12 @@
 // A configuration and the shapes in its weight files -> nothing, or an error that says what does not fit. Reads no weights.
 import { Graph } from '../../engine/graph.ts';
 import { printable, SipfError } from '../../errors.ts';
-import { type Architecture, type DecoderConfig, decode, decoderInputs } from '../architectures/decoder.ts';
-import { EMBEDDING, OUTPUT_HEAD } from '../architectures/output-head.ts';
+import { type Decoder, decode } from '../architectures/architecture.ts';
+import { EMBEDDING, HEAD, OUTPUT_HEAD } from '../architectures/output-head.ts';
 import { FedParameters } from '../architectures/parameters.ts';
 import { PRM_HEAD } from '../architectures/prm-head.ts';
 import type { ModelFiles } from '../files/model-files.ts';
+import { declareInputs } from '../pass-inputs.ts';
 
 /** Tables that old versions of transformers stored beside the weights: recomputed from config.json. */
 const RECOMPUTED = /\.rotary_emb\.inv_freq$/;
@@ -15,17 +16,13 @@ const RECOMPUTED = /\.rotary_emb\.inv_freq$/;
  * without some of its layers would answer, but nonsense.
  * @throws SipfError 'bad-input' naming the first weight.
  */
-export function checkWeights(
-  architecture: Architecture,
-  config: DecoderConfig,
-  { path, shapes }: Pick<ModelFiles, 'path' | 'shapes'>,
-): void {
+export function checkWeights(decoder: Decoder, { path, shapes }: Pick<ModelFiles, 'path' | 'shapes'>): void {
   // Without the embedding as well, the names are other ones altogether.
-  if (!config.tied && hasVocabularyHead(shapes) && !shapes.has(OUTPUT_HEAD) && shapes.has(EMBEDDING))
+  if (!decoder.config.tied && hasVocabularyHead(shapes) && !shapes.has(OUTPUT_HEAD) && shapes.has(EMBEDDING))
     throw headless(path);
   const parameters = new FedParameters(new Graph(), shapes);
-  const { hidden } = decode(architecture, parameters, config, decoderInputs(parameters.graph, config, 'seq', false));
-  if (hasVocabularyHead(shapes)) architecture.logits(parameters, config, hidden);
+  const { hidden } = decode(decoder, parameters, declareInputs(parameters.graph, decoder.config));
+  if (hasVocabularyHead(shapes)) decoder.logits(parameters, hidden);
   for (const name of shapes.keys()) {
     if (parameters.inputs.has(name) || isHead(name) || RECOMPUTED.test(name)) continue;
     throw new SipfError(
@@ -40,7 +37,7 @@ const hasVocabularyHead = (shapes: ModelFiles['shapes']): boolean =>
   shapes.has(OUTPUT_HEAD) || !shapes.has(`${PRM_HEAD}.weight`);
 
 /** Tied models may store their output projection all the same. */
-const isHead = (name: string): boolean => [`lm_head.`, `${PRM_HEAD}.`].some((head) => name.startsWith(head));
+const isHead = (name: string): boolean => [HEAD, PRM_HEAD].some((head) => name.startsWith(`${head}.`));
 
 function headless(path: string): SipfError {
   return new SipfError(

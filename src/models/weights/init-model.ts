@@ -1,17 +1,16 @@
 // A configuration, a tokenizer and a seed -> a Hugging Face folder with random weights, as transformers initialises them. Leaves training to others.
 
 import { join } from 'node:path';
-import { Graph, type Tensor } from '../../engine/graph.ts';
 import { SipfError } from '../../errors.ts';
 import type { CacheOptions } from '../../io/cache.ts';
 import { makeFolders, writeJson } from '../../io/files.ts';
 import { createRandom } from '../../random.ts';
+import type { Architecture, Decoder } from '../architectures/architecture.ts';
 import { architectureOf } from '../architectures/architectures.ts';
-import { decode, decoderInputs } from '../architectures/decoder.ts';
-import { linear, type Parameters, product } from '../architectures/parameters.ts';
 import { writeModelFolder } from '../files/model-writer.ts';
 import { makeTokenizer } from '../tokenizer/tokenizer.ts';
 import { addedTokens, type Json } from '../tokenizer/tokenizer-json.ts';
+import { declaredWeights } from './declared-weights.ts';
 
 export interface InitModelArgs {
   /** As config.json; `vocab_size` and token ids that it lacks come from the tokenizer. */
@@ -25,6 +24,8 @@ export interface InitModelArgs {
 
 /** transformers' default of initializer_range. */
 const DEFAULT_STD = 0.02;
+/** `model_type` where the configuration names none. */
+const DEFAULT_TYPE = 'llama';
 
 /** The usual texts of special tokens. */
 const USUAL: Readonly<Record<string, readonly string[]>> = {
@@ -42,12 +43,13 @@ const USUAL: Readonly<Record<string, readonly string[]>> = {
 export async function initModelFolder(folder: string, args: InitModelArgs, options: CacheOptions = {}): Promise<void> {
   const tokenizer = args.tokenizer as Json;
   const names = tokenNames(tokenizer, (args.tokenizerConfig ?? {}) as Json);
-  const config = completeConfig(args.config, tokenizer, names);
+  const architecture = architectureOf({ model_type: DEFAULT_TYPE, ...args.config }, PLACE);
+  const config = completeConfig(architecture, args.config, tokenizer, names);
   const std = Number(config['initializer_range'] ?? DEFAULT_STD);
-  const tensors = [...weightShapes(config)].map(([name, shape]) => ({
+  const tensors = [...weightShapes(architecture.decoder(config, PLACE))].map(([name, shape]) => ({
     name,
     shape,
-    data: initialValues(`init/${args.seed}/${name}`, name, shape, std),
+    data: initialValues(shape, architecture.start(name, shape), `init/${args.seed}/${name}`, std),
   }));
   await makeFolders(folder);
   await writeJson(join(folder, 'tokenizer.json'), tokenizer);
@@ -79,6 +81,7 @@ function namedTokens(names: Readonly<Record<string, { text: string }>>): Json {
 }
 
 function completeConfig(
+  { family, modelType, defaults }: Architecture,
   given: Readonly<Record<string, unknown>>,
   tokenizer: Json,
   names: Readonly<Record<string, { id: number }>>,
@@ -90,9 +93,9 @@ function completeConfig(
   );
   const ids = ['bos', 'eos', 'pad'].map((role) => [`${role}_token_id`, names[role]?.id ?? null]);
   const config: Record<string, unknown> = {
-    architectures: ['LlamaForCausalLM'],
-    model_type: 'llama',
-    hidden_act: 'silu',
+    architectures: [`${family}ForCausalLM`],
+    model_type: modelType,
+    ...defaults,
     vocab_size: vocabSize,
     ...Object.fromEntries(ids),
     ...given,
@@ -105,44 +108,9 @@ function completeConfig(
   );
 }
 
-/** Answers every question for a weight with a new input, and so learns which weights a model has. */
-class DeclaredParameters implements Parameters {
-  readonly graph = new Graph();
-  readonly declared = new Map<string, Tensor>();
-  readonly #config: Readonly<Record<string, unknown>>;
-
-  constructor(config: Readonly<Record<string, unknown>>) {
-    this.#config = config;
-  }
-
-  /** Model code asks only about biases. */
-  has(name: string): boolean {
-    if (!name.endsWith('.bias')) return true;
-    return this.#config[name.includes('.mlp.') ? 'mlp_bias' : 'attention_bias'] === true && !name.startsWith('lm_head');
-  }
-
-  weight(name: string, shape: readonly number[]): Tensor {
-    const known = this.declared.get(name) ?? this.graph.input(name, 'float32', shape);
-    this.declared.set(name, known);
-    return known;
-  }
-
-  product(x: Tensor, name: string, out: number): Tensor {
-    return product(this, x, name, out);
-  }
-
-  linear(x: Tensor, module: string, out: number): Tensor {
-    return linear(this, x, module, out);
-  }
-}
-
-function weightShapes(json: Readonly<Record<string, unknown>>): Map<string, readonly number[]> {
-  const architecture = architectureOf(json, PLACE);
-  const config = architecture.configure(json, PLACE);
-  const parameters = new DeclaredParameters(json);
-  const { hidden } = decode(architecture, parameters, config, decoderInputs(parameters.graph, config, 'seq', false));
-  architecture.logits(parameters, config, hidden);
-  const shapes = new Map([...parameters.declared].map(([name, { shape }]) => [name, shape.map(Number)]));
+/** @throws SipfError 'bad-config' where the model is too large to make. */
+function weightShapes(decoder: Decoder): ReadonlyMap<string, readonly number[]> {
+  const { shapes } = declaredWeights(decoder);
   const sizes = [...shapes.values()].map((shape) => shape.reduce((product, size) => product * size, 1));
   const total = sizes.reduce((sum, size) => sum + size, 0);
   if (total <= MAX_PARAMETERS) return shapes;
@@ -157,10 +125,9 @@ const PLACE = 'model.init';
 /** A model of 4 GiB: a larger one learns nothing from nothing here. */
 const MAX_PARAMETERS = 2 ** 30;
 
-function initialValues(key: string, name: string, shape: readonly number[], std: number): Float32Array {
+function initialValues(shape: readonly number[], start: number | 'normal', key: string, std: number): Float32Array {
   const values = new Float32Array(shape.reduce((product, size) => product * size, 1));
-  if (name.endsWith('.bias')) return values;
-  return shape.length === 1 ? values.fill(1) : fillNormal(values, key, std);
+  return start === 'normal' ? fillNormal(values, key, std) : values.fill(start);
 }
 
 /** Normal numbers of mean 0 (Box and Muller 1958). */

@@ -1,7 +1,9 @@
 // Parameters whose linear layers add a trained low-rank product (LoRA, Hu et al. 2021). A layer swap: model code does not know it exists.
 import { add, cast, floor, greater, matmul, mul, sin, sub } from '../../engine/build.ts';
 import type { Graph, Tensor } from '../../engine/graph.ts';
+import { HEAD } from '../architectures/output-head.ts';
 import type { Parameters } from '../architectures/parameters.ts';
+import { PRM_HEAD } from '../architectures/prm-head.ts';
 
 export interface LoraShape {
   readonly rank: number;
@@ -42,8 +44,8 @@ export class LoraParameters implements Parameters {
     return this.#base.product(x, name, out);
   }
 
-  linear(x: Tensor, module: string, out: number): Tensor {
-    const y = this.#base.linear(x, module, out);
+  linear(x: Tensor, module: string, out: number, biased?: boolean): Tensor {
+    const y = this.#base.linear(x, module, out, biased);
     if (!isTarget(module, this.#shape.targets)) return y;
     const { rank, scale, dropout } = this.#shape;
     const a = this.#input(`${module}.lora_A.weight`, [rank, Number(x.shape.at(-1))]);
@@ -63,7 +65,7 @@ export class LoraParameters implements Parameters {
 export function isTarget(module: string, targets: LoraShape['targets']): boolean {
   const name = module.split('.').at(-1) as string;
   return targets === 'all-linear'
-    ? name !== 'lm_head' && name !== 'score'
+    ? name !== HEAD && name !== PRM_HEAD
     : targets.includes(name) || targets.includes(module);
 }
 

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { Engine } from '../../engine/runtime/session.ts';
 import { readAdapter, writeAdapter } from '../files/adapter-files.ts';
-import { openModelFiles } from '../files/model-files.ts';
 import { readTensor } from '../files/safetensors.ts';
+import { openModel } from '../open-model.ts';
 import { mergeWeights } from './merged-weights.ts';
 import type { WeightSlice } from './weight-cache.ts';
 
@@ -38,11 +38,11 @@ beforeAll(async () => {
 afterAll(() => rm(cache, { recursive: true }));
 
 it('writes only what the adapter changes, and deletes it', async () => {
-  const files = await openModelFiles(folder, { cache });
-  const base = await files.weights();
+  const model = await openModel({ model: folder, adapter }, { cache });
+  const base = await model.files.weights();
   const { tensors, rank, alpha } = await readAdapter(adapter);
-  const merged = await mergeWeights(engine, files, adapter, { cache });
-  expect(merged.hash).not.toBe(files.hash);
+  const merged = await mergeWeights(engine, model, { cache });
+  expect(model.hash).not.toBe(model.files.hash);
   expect([...merged.slices.keys()].sort()).toEqual([...base.keys()].sort());
   for (const [name, slice] of merged.slices) {
     const factors = tensors.get(name.replace(/\.weight$/, ''));
@@ -63,33 +63,32 @@ it('writes only what the adapter changes, and deletes it', async () => {
 });
 
 it('adds the heads that were trained in full, and leaves a model without adapter alone', async () => {
-  const files = await openModelFiles(folder, { cache });
-  const plain = await mergeWeights(engine, files, undefined, { cache });
-  expect(plain.hash).toBe(files.hash);
-  expect(plain.slices).toEqual(await files.weights());
+  const base = await openModel({ model: folder }, { cache });
+  const plain = await mergeWeights(engine, base, { cache });
+  expect(base.hash).toBe(base.files.hash);
+  expect(plain.slices).toEqual(await base.files.weights());
   const withHead = join(cache, 'with-head');
   const head = new Map([['score.weight', { shape: [2, 48], data: new Float32Array(96).fill(0.5) }]]);
   await writeAdapter(withHead, { ...(await readAdapter(adapter)), taskType: 'TOKEN_CLS', extra: head });
-  const merged = await mergeWeights(engine, files, withHead, { cache });
+  const merged = await mergeWeights(engine, await openModel({ model: folder, adapter: withHead }, { cache }), {
+    cache,
+  });
   expect(await read(merged.slices.get('score.weight'))).toEqual(head.get('score.weight')?.data);
   await merged[Symbol.asyncDispose]();
 });
 
 it('blames the adapter where its product overflows', async () => {
-  const files = await openModelFiles(folder, { cache });
   const huge = join(cache, 'huge');
   await writeAdapter(huge, { ...(await readAdapter(adapter)), alpha: 1e300 });
-  await expect(mergeWeights(engine, files, huge, { cache })).rejects.toMatchObject({
+  const model = await openModel({ model: folder, adapter: huge }, { cache });
+  await expect(mergeWeights(engine, model, { cache })).rejects.toMatchObject({
     code: 'bad-input',
     message: expect.stringMatching(/with the adapter .*huge added, got infinity: lora_alpha 1e\+300/),
   });
   expect(await readdir(join(cache, 'merged'))).toEqual([]);
 });
 
-it('refuses an adapter of another model by name', async () => {
-  const files = await openModelFiles(join(folder, '../llama-tied'), { cache });
-  await expect(mergeWeights(engine, files, adapter, { cache })).rejects.toThrow(
-    /Expected model\.layers\.0\.self_attn\.[kv]_proj\.weight \[24, 48\] in the model/,
-  );
-  expect(await readdir(join(cache, 'merged'))).toEqual([]);
-});
+it('refuses an adapter of another model by name', () =>
+  expect(openModel({ model: join(folder, '../llama-tied'), adapter }, { cache })).rejects.toThrow(
+    /got factors of model\.layers\.0\.self_attn\.[kv]_proj for \[24, 48\] where the model has \[12,48\]/,
+  ));

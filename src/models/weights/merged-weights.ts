@@ -7,35 +7,37 @@ import { add, matmul } from '../../engine/build.ts';
 import { Graph } from '../../engine/graph.ts';
 import type { Engine, Program } from '../../engine/runtime/session.ts';
 import { printable, SipfError, throwIfAborted } from '../../errors.ts';
-import { checkpointHash } from '../../hashing.ts';
 import { type CacheOptions, cacheFolder } from '../../io/cache.ts';
 import { isAlive, makeFolders } from '../../io/files.ts';
-import { type AdapterFiles, adapterHash, adapterScale, type LoraFactors, readAdapter } from '../files/adapter-files.ts';
+import type { ModelSource } from '../../records.ts';
+import { type AdapterFiles, adapterScale, type LoraFactors } from '../files/adapter-files.ts';
 import type { ModelFiles, WeightSlice } from '../files/model-files.ts';
 import { readSafetensorsHeader, readTensor, type TensorToWrite, writeSafetensors } from '../files/safetensors.ts';
 
 /** Weights ready for a session; disposing deletes what was written for them, once no session needs it. */
 export interface MergedWeights extends AsyncDisposable {
   readonly slices: ReadonlyMap<string, WeightSlice>;
-  /** Of the base alone, or of base and adapter. */
-  readonly hash: string;
+}
+
+/** A model, and an adapter that belongs to it: the folder is that of `source`. */
+export interface AdaptedModel {
+  readonly source: ModelSource;
+  readonly files: ModelFiles;
+  readonly adapter: AdapterFiles | null;
 }
 
 /**
  * The weights of `files`, with W + scale · B A for every module of the adapter, and its fully trained heads.
- * @throws SipfError where the adapter does not fit the model, or the disk refuses.
+ * @throws SipfError 'bad-input' where a sum is no number, 'write-failed' where the disk refuses.
  */
 export async function mergeWeights(
   engine: Engine,
-  files: ModelFiles,
-  adapter: string | undefined,
+  { source, files, adapter }: AdaptedModel,
   options: CacheOptions = {},
 ): Promise<MergedWeights> {
   const base = await files.weights();
-  if (adapter === undefined) return { slices: base, hash: files.hash, [Symbol.asyncDispose]: async () => {} };
-  const read = await readAdapter(adapter);
-  checkFits(adapter, read, base);
-  const hash = checkpointHash(files.hash, await adapterHash(adapter, options));
+  if (adapter === null) return { slices: base, [Symbol.asyncDispose]: async () => {} };
+  const merge = { base, adapter, of: source.adapter ?? 'none' };
   const parent = join(cacheFolder(options), 'merged');
   await removeLeftOvers(parent);
   const folder = join(parent, `${process.pid}-${randomUUID()}`);
@@ -43,20 +45,20 @@ export async function mergeWeights(
   const merger = await compileMerge(engine);
   try {
     await makeFolders(folder);
-    const names = [...read.tensors.keys()].map((path) => `${path}.weight`);
+    const names = [...adapter.tensors.keys()].map((path) => `${path}.weight`);
     // Sessions need all weight files on one disk: where the originals lie on another, all tensors are written.
     const written = (await onOneDisk(folder, base)) ? names : [...base.keys()];
     const tensors = [
-      ...written.map((name) => tensorToWrite(name, { base, adapter: read, folder: adapter, merger }, options.signal)),
-      ...[...read.extra].map(([name, { shape, data }]): TensorToWrite => ({ name, shape, data })),
+      ...written.map((name) => tensorToWrite(name, { ...merge, merger }, options.signal)),
+      ...[...adapter.extra].map(([name, { shape, data }]): TensorToWrite => ({ name, shape, data })),
     ].filter(({ name }, n, all) => all.findLastIndex((other) => other.name === name) === n);
     const file = join(folder, 'merged.safetensors');
     await writeSafetensors(file, tensors);
-    const from = (name: string) => originOf(name, base, adapter);
+    const from = (name: string) => originOf(name, base, merge.of);
     const entries = [...(await readSafetensorsHeader(file))].map(
       ([name, { file, offset, length, shape }]) => [name, { file, offset, length, shape, from: from(name) }] as const,
     );
-    return { slices: new Map([...base, ...entries]), hash, [Symbol.asyncDispose]: remove };
+    return { slices: new Map([...base, ...entries]), [Symbol.asyncDispose]: remove };
   } catch (thrown) {
     await remove();
     throw thrown;
@@ -79,14 +81,14 @@ function compileMerge(engine: Engine): Promise<Program> {
 interface Merge {
   readonly base: ReadonlyMap<string, WeightSlice>;
   readonly adapter: AdapterFiles;
-  /** Of the adapter. */
-  readonly folder: string;
+  /** The adapter's folder. */
+  readonly of: string;
   readonly merger: Program;
 }
 
 function tensorToWrite(
   name: string,
-  { base, adapter, folder, merger }: Merge,
+  { base, adapter, of, merger }: Merge,
   signal: AbortSignal | undefined,
 ): TensorToWrite {
   const slice = base.get(name) as WeightSlice;
@@ -102,7 +104,7 @@ function tensorToWrite(
         return;
       }
       const sum = await merged(merger, data, slice.shape, factors, adapter);
-      if (data.every(Number.isFinite) && !sum.every(Number.isFinite)) throw overflow(name, folder, adapter);
+      if (data.every(Number.isFinite) && !sum.every(Number.isFinite)) throw overflow(name, of, adapter);
       yield sum;
     },
   };
@@ -136,18 +138,6 @@ async function merged(
     b: { data: b.map((value) => value * scale), shape: [out, adapter.rank] },
   });
   return result.floats('merged');
-}
-
-function checkFits(folder: string, { tensors, rank }: AdapterFiles, base: ReadonlyMap<string, WeightSlice>): void {
-  for (const [path, { a, b }] of tensors) {
-    const shape = base.get(`${path}.weight`)?.shape;
-    const [out, width] = [b.length / rank, a.length / rank];
-    if (shape?.length === 2 && shape[0] === out && shape[1] === width) continue;
-    throw new SipfError(
-      'bad-input',
-      `Expected ${printable(path)}.weight [${out}, ${width}] in the model, as the adapter ${folder} says, got ${shape ? `[${shape}]` : 'none'}. Use the model that the adapter was trained on.`,
-    );
-  }
 }
 
 async function onOneDisk(folder: string, base: ReadonlyMap<string, WeightSlice>): Promise<boolean> {

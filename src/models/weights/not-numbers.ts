@@ -1,5 +1,5 @@
 // Weights and settings of a model that computed NaN or infinity -> what is to blame, in words. Read on that one occasion only.
-import type { DecoderConfig } from '../architectures/decoder.ts';
+import type { DecoderConfig } from '../architectures/architecture.ts';
 import { readTensorPieces } from '../files/safetensors.ts';
 import type { WeightSlice } from './weight-cache.ts';
 
@@ -9,7 +9,7 @@ const HUGE = 1e17;
 /** Two sentences: what was found in the weights, else which settings are to be looked at; and what to do. */
 export async function whyNotNumbers(
   slices: ReadonlyMap<string, WeightSlice>,
-  { epsilon, ropeFrequencies, contextLength }: DecoderConfig,
+  { epsilon, ropes, contextLength }: DecoderConfig,
 ): Promise<string> {
   let largest = { name: '', place: '', size: 0 };
   for (const [name, slice] of slices) {
@@ -21,7 +21,7 @@ export async function whyNotNumbers(
   }
   if (largest.size > HUGE)
     return `The weights are finite, but ${largest.name} holds ${largest.size}, which overflows (in ${largest.place}). Train or download the model again.`;
-  const frequencies = [ropeFrequencies[0], ropeFrequencies.at(-1)].map((value) => value?.toPrecision(3)).join(' to ');
+  const frequencies = [ropes[0]?.[0], ropes[0]?.at(-1)].map((value) => value?.toPrecision(3)).join(' to ');
   return (
     `Its weights are finite (at most ${largest.size.toPrecision(3)}), so look at its settings: rms_norm_eps ${epsilon}, rope_theta and RoPE scaling ` +
     `(frequencies ${frequencies}), max_position_embeddings ${contextLength}. Compare config.json with the original, or use another model.`

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { SipfError, throwIfAborted } from '../../errors.ts';
 import { type CacheOptions, cacheFolder } from '../../io/cache.ts';
 import { exists } from '../../io/file-bytes.ts';
-import type { GgufWeight } from '../architectures/gguf-architectures.ts';
+import type { GgufWeight } from '../files/gguf-model.ts';
 import {
   readSafetensorsHeader,
   readTensorPieces,

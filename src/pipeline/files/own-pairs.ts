@@ -1,8 +1,9 @@
 // A JSONL of preference pairs, the loop's or TRL's {prompt, chosen, rejected} -> PreferencePairs, their texts cut into steps by the task.
 import { SipfError } from '../../errors.ts';
 import { sha256 } from '../../hashing.ts';
+import { check } from '../../io/check.ts';
 import { renameHint } from '../../io/field-names.ts';
-import { AnyRecord, check, readAllRows } from '../../io/jsonl.ts';
+import { AnyRecord, readAllRows } from '../../io/jsonl.ts';
 import { PreferencePair } from '../../records.ts';
 import { type Task, taskOf } from '../../task.ts';
 

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { parseConfig } from '../../config/schema.ts';
+import { parseConfig } from '../../config/load.ts';
 import { taskNamed } from '../../tasks/index.ts';
 import { readSamples } from './own-samples.ts';
 

@@ -2,7 +2,8 @@
 import { z } from 'zod';
 import { SipfError } from '../../errors.ts';
 import { sha256 } from '../../hashing.ts';
-import { AnyRecord, check, RecordId, type Row, readAllRows, TextOrNumber } from '../../io/jsonl.ts';
+import { check } from '../../io/check.ts';
+import { AnyRecord, RecordId, type Row, readAllRows, TextOrNumber } from '../../io/jsonl.ts';
 import { CodeTests, type Outcome, type Question, Sample } from '../../records.ts';
 import { questionKey } from '../../same-question.ts';
 import { type Task, taskOf } from '../../task.ts';

@@ -1,9 +1,9 @@
 // A command's configuration and questions -> its prompts, as a run has them, and the questions that they do not show.
-import type { Backend, ModelSource } from '../../backend.ts';
+import type { Backend } from '../../backend.ts';
 import type { Config } from '../../config/schema.ts';
 import { SipfError } from '../../errors.ts';
 import { type BuildPrompt, makePrompter, withoutShots } from '../../method/prompt.ts';
-import type { Question } from '../../records.ts';
+import type { ModelSource, Question } from '../../records.ts';
 import type { Shot } from '../../task.ts';
 import { withoutBroken } from '../references.ts';
 import { loadShots } from '../shots.ts';

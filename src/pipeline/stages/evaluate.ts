@@ -1,5 +1,6 @@
 // 7: greedy accuracy of M_k, with its paired difference to M_(k-1), and figures of the PRM on held-out questions.
 import { canonicalJson, isHeldOut, keyedOrder, sha256 } from '../../hashing.ts';
+import { readRecords } from '../../io/jsonl.ts';
 import {
   type AnswerItem,
   answerUnit,
@@ -10,7 +11,6 @@ import {
 } from '../../method/evaluate.ts';
 import { Answer, type Checkpoint, type StepScores } from '../../records.ts';
 import { type Counts, EvalReport, type PairLogps, type ScoreFigures } from '../../reports.ts';
-import { readRecords } from '../../run/journal.ts';
 import type { StageName } from '../../run/marker.ts';
 import { inUnits } from '../../run/units.ts';
 import { type FigurePath, scoreFigures } from '../../statistics/prm-figures.ts';

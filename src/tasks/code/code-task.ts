@@ -2,7 +2,15 @@
 import { SipfError, sipfCommand } from '../../errors.ts';
 import type { CodeTests, Question } from '../../records.ts';
 import type { Sandbox, Verdict } from '../../sandbox.ts';
-import type { BrokenReference, CheckOptions, Graded, GradeOptions, LoadOptions, Task } from '../../task.ts';
+import {
+  type BrokenReference,
+  type CheckOptions,
+  type Graded,
+  type GradeOptions,
+  gradeWithRetries,
+  type LoadOptions,
+  type Task,
+} from '../../task.ts';
 import { type DataRecord, type Layout, locateSplit, readRecords } from '../data/data-files.ts';
 import { type HubOptions, type HubSet, hubSplit } from '../data/hub-data.ts';
 import { settleIds } from '../data/record-ids.ts';
@@ -39,8 +47,8 @@ const MAX_TOKENS = 512;
 const MAX_DETAIL = 200;
 /** References that are judged at a time. */
 const AT_ONCE = 8;
-/** How often a reference is judged before an error of the sandbox counts as its tests' fault. */
-const ATTEMPTS = 3;
+/** How often a reference is graded again before an error of the sandbox counts as its tests' fault. */
+const RETRIES = 2;
 
 /** Where a program has ended and something else begins. Only what hardly any solution contains: `codeOf` takes care of the rest. */
 const STOP_STRINGS: readonly string[] = [
@@ -137,17 +145,16 @@ function outcomeOf(verdict: Verdict, isCut: boolean): Graded['outcome'] {
  * reference could be judged at all: that is the sandbox's fault.
  */
 async function brokenReferences(
-  grade: (question: Question, completion: string, reason: 'stop', options?: GradeOptions) => Promise<Graded>,
+  grade: Task['grade'],
   questions: readonly Question[],
   { signal, onDone }: CheckOptions = {},
 ): Promise<BrokenReference[]> {
   const solved = questions.filter(({ solution }) => solution !== undefined);
   const found: Judged[] = [];
-  const judge = async ({ id, ...question }: Question): Promise<Judged | null> => {
-    let outcome: Graded['outcome'] = { kind: 'error', reason: '' };
-    for (let attempt = 0; attempt < ATTEMPTS && outcome.kind === 'error' && outcome.fault !== 'tests'; attempt++) {
-      outcome = (await grade({ id, ...question }, (question.solution ?? []).join(''), 'stop', { signal })).outcome;
-    }
+  const judge = async (question: Question): Promise<Judged | null> => {
+    const { id, solution = [] } = question;
+    const given = { question, text: solution.join(''), finishReason: 'stop' } as const;
+    const { outcome } = await gradeWithRetries({ grade }, given, RETRIES, signal);
     if (outcome.kind === 'right') return null;
     if (outcome.kind === 'wrong') return { id, reason: outcome.reason, detail: outcome.detail ?? '', ofTests: false };
     return { id, reason: 'error', detail: outcome.reason, ofTests: outcome.fault === 'tests' };

@@ -6,10 +6,9 @@ import { dirname, join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { pythonSandbox } from '../../../test/python-sandbox.ts';
 import { hasPython } from '../../../test/python3.ts';
-import { gradeWithRetries } from '../../method/draw.ts';
 import type { Question } from '../../records.ts';
 import type { Verdict } from '../../sandbox.ts';
-import { closing, type Task } from '../../task.ts';
+import { closing, gradeWithRetries, type Task } from '../../task.ts';
 import { createCode, createHumanEval, createMbpp } from './code-tasks.ts';
 
 const shared = join(import.meta.dirname, '../../../../shared/data');

@@ -4,8 +4,9 @@ import { basename, extname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { messageOf, SipfError, whyUnread } from '../../errors.ts';
+import type { Row } from '../../io/jsonl.ts';
 import type { Split } from '../../task.ts';
-import { type Read, readText, short } from './data-text.ts';
+import { readText, short } from './data-text.ts';
 import { parquetRows } from './parquet.ts';
 
 /** One record as read; numbers that a double would change are exact (`numberText` reads any). */
@@ -13,7 +14,7 @@ export interface DataRecord {
   readonly value: Readonly<Record<string, unknown>>;
   /** 0-based line of a JSONL file, else position in the array or table; counted on over several files. */
   readonly index: number;
-  /** `train.jsonl line 3`, as messages say it. */
+  /** `train.jsonl, line 3`, as messages say it. */
   readonly place: string;
 }
 
@@ -212,7 +213,7 @@ export async function readRecords(files: readonly string[]): Promise<DataRecord[
     const start = records.length === 0 ? 0 : (records.at(-1)?.index ?? -1) + 1;
     const bytes = await readBytes(file);
     const kind = kindOfFile(file);
-    const values = kind === '.parquet' ? await readParquet(file, bytes) : readText(file, kind, bytes);
+    const values = kind === '.parquet' ? await readParquet(file, bytes) : await readText(file, kind, bytes);
     for (const { value, index, place } of values) {
       if (value === null || typeof value !== 'object' || Array.isArray(value)) {
         throw new SipfError('bad-input', `Expected a JSON object in ${place}, got ${short(value)}. Fix or delete it.`);
@@ -246,10 +247,10 @@ async function readBytes(file: string): Promise<Buffer> {
   }
 }
 
-async function readParquet(file: string, bytes: Buffer): Promise<Read[]> {
+async function readParquet(file: string, bytes: Buffer): Promise<Row<unknown>[]> {
   try {
     const rows = await parquetRows(bytes);
-    return rows.map((value, index) => ({ value, index, place: `${file} row ${index + 1}` }));
+    return rows.map((value, index) => ({ value, index, place: `${file}, row ${index + 1}` }));
   } catch (cause) {
     throw new SipfError(
       'bad-input',

@@ -1,40 +1,37 @@
 // The bytes of a JSONL file or a JSON array -> its values, each with its place for messages.
-import { messageOf, SipfError } from '../../errors.ts';
+import { SipfError } from '../../errors.ts';
 import { jsonText, parseJson } from '../../io/exact-json.ts';
+import { itemsOf, type Row, textOf, valuesOf } from '../../io/jsonl.ts';
 
-/** One value of a file. */
-export interface Read {
-  readonly value: unknown;
-  readonly index: number;
-  readonly place: string;
+/** Bytes at the start of a file that show what it is. */
+const HEAD = 1000;
+
+/**
+ * Values by their lines (blank ones passed over), or the items of an array.
+ * @throws SipfError 'bad-input' naming file and line for what is no UTF-8 or no JSON.
+ */
+export async function readText(file: string, kind: string, bytes: Buffer): Promise<Row<unknown>[]> {
+  if (kind === '.json') {
+    const text = textOf(bytes, file);
+    if (text.trimStart().startsWith('[')) return itemsOf(text, file, parseJson);
+    refuseOneValue(file, text);
+  } else refuseArray(file, bytes);
+  const rows: Row<unknown>[] = [];
+  for await (const row of valuesOf([bytes], { name: file, parse: parseJson })) rows.push(row);
+  return rows;
 }
 
-const LINE_FEED = 0x0a;
-
-/** Throws SipfError 'bad-input' naming file and line for what is no UTF-8 or no JSON. */
-export function readText(file: string, kind: string, bytes: Buffer): Read[] {
-  const text = decode(file, bytes);
-  if (kind === '.json' && text.trimStart().startsWith('[')) {
-    const items = parse(text, file, 'the file');
-    return (items as unknown[]).map((value, index) => ({ value, index, place: `${file} item ${index + 1}` }));
-  }
-  refuseOneValue(file, kind, text);
-  return text.split('\n').flatMap((line, index) => {
-    if (line.trim() === '') return [];
-    const place = `${file} line ${index + 1}`;
-    return [{ value: parse(line, place, 'or delete that line'), index, place }];
-  });
+/** An array where lines are read: its first line as broken JSON would explain nothing. */
+function refuseArray(file: string, bytes: Buffer): void {
+  if (!/^\s*\[\s*\{/.test(new TextDecoder().decode(bytes.subarray(0, HEAD)))) return;
+  throw new SipfError(
+    'bad-input',
+    `Expected one JSON object a line in ${file}, got "[" at its start. If it is one JSON array, let its name end in .json.`,
+  );
 }
 
-/** A file that is one JSON value, where lines are read: its first line as broken JSON would explain nothing. */
-function refuseOneValue(file: string, kind: string, text: string): void {
-  if (/^\s*\[\s*\{/.test(text)) {
-    throw new SipfError(
-      'bad-input',
-      `Expected one JSON object a line in ${file}, got "[" at its start. If it is one JSON array, let its name end in .json.`,
-    );
-  }
-  if (kind !== '.json') return;
+/** An object around the list that is wanted. */
+function refuseOneValue(file: string, text: string): void {
   let value: unknown;
   try {
     value = parseJson(text);
@@ -51,42 +48,6 @@ function refuseOneValue(file: string, kind: string, text: string): void {
 
 function isRecord(value: unknown): boolean {
   return value !== null && typeof value === 'object' && !Array.isArray(value);
-}
-
-function decode(file: string, bytes: Buffer): string {
-  const decodes = (part: Buffer) => new TextDecoder('utf-8', { fatal: true }).decode(part);
-  try {
-    return decodes(bytes);
-  } catch (cause) {
-    let line = 0;
-    for (let end = 0, start = 0; start <= bytes.length; start = end + 1) {
-      end = bytes.indexOf(LINE_FEED, start);
-      if (end < 0) end = bytes.length;
-      line += 1;
-      try {
-        decodes(bytes.subarray(start, end));
-      } catch {
-        break;
-      }
-    }
-    throw new SipfError(
-      'bad-input',
-      `Expected UTF-8 text in ${file} line ${line}, got other bytes. Save it as UTF-8 (a compressed file ends in .gz).`,
-      { cause },
-    );
-  }
-}
-
-function parse(text: string, place: string, fix: string): unknown {
-  try {
-    return parseJson(text);
-  } catch (cause) {
-    throw new SipfError(
-      'bad-input',
-      `Expected JSON in ${place}, got ${short(text.trim())} (${messageOf(cause).slice(0, 120)}). Fix ${fix}.`,
-      { cause },
-    );
-  }
 }
 
 /** A value as messages show it. */

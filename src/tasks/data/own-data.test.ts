@@ -69,9 +69,9 @@ describe('numbers keep their digits', () => {
   test('errors show the digits, and name file, line and field', async () => {
     await expect(
       load('bad.jsonl', '{"question":12345678901234567891,"answer":[12345678901234567891]}'),
-    ).rejects.toThrow(/bad.jsonl line 1, field "answer", got \[12345678901234567891\]/);
+    ).rejects.toThrow(/bad.jsonl, line 1, field "answer", got \[12345678901234567891\]/);
     await expect(load('broken.jsonl', '{"a":1}\n{"answer":12345678901234567891')).rejects.toThrow(
-      /JSON in .*broken.jsonl line 2/,
+      /broken.jsonl, line 2: Expected one JSON object/,
     );
   });
 });
@@ -98,7 +98,7 @@ describe('ids', () => {
   });
 
   test.each([
-    [['1', 1], /ids.jsonl line 2, field id, got "1" again \(first in .*ids.jsonl line 1\)/],
+    [['1', 1], /ids.jsonl, line 2, field id, got "1" again \(first in .*ids.jsonl, line 1\)/],
     [[1, 'x', undefined, '1'], /line 4, field id, got "1" again \(first in .* line 1/],
     [['a', ''], /a text or a number in .* line 2, field "id", got ""/],
     [[true], /line 1, field "id", got true/],
@@ -115,14 +115,14 @@ describe('a file that is no JSONL names what it is and what to do', () => {
     ['array.jsonl', `[${rows.join(',')}]`, /one JSON object a line in .*got "\[" at its start.* end in \.json\./],
     ['pretty.jsonl', `[\n${rows.join(',\n')}\n]`, /got "\[" at its start.* end in \.json\./],
     ['wrapped.json', `{"data":\n[${rows.join(',')}]}`, /a list of objects in its field "data"\. Save that list alone/],
-    ['cut.json', `[${rows.join(',')}`, /Expected JSON in .*cut\.json, .*Fix the file\./],
-    ['cut.jsonl', `${rows[0]}\n{"question":`, /Expected JSON in .*cut\.jsonl line 2, .*Fix or delete that line\./],
+    ['cut.json', `[${rows.join(',')}`, /cut\.json: Expected a JSON array, .*Fix or delete that\./],
+    ['cut.jsonl', `${rows[0]}\n{"question":`, /cut\.jsonl, line 2: Expected one JSON object, .*Fix or delete that\./],
     [
       'latin.jsonl',
       Buffer.from(`${rows[0]}\n\n{"question":"caf\xe9?","answer":1}`, 'latin1'),
-      /UTF-8 text in .* line 3/,
+      /line 3: Expected UTF-8 text/,
     ],
-    ['utf16.jsonl', Buffer.from(rows.join('\n'), 'utf16le').fill(0xff, 0, 2), /UTF-8 text in .* line 1/],
+    ['utf16.jsonl', Buffer.from(rows.join('\n'), 'utf16le').fill(0xff, 0, 2), /line 1: Expected UTF-8 text/],
   ])('%s', async (name, content, message) => {
     await expect(load(name, content)).rejects.toThrow(message);
   });

@@ -2,6 +2,7 @@ import { Tokenizer } from '@huggingface/tokenizers';
 import { describe, expect, test } from 'vitest';
 import { pythonSandbox } from '../../../test/python-sandbox.ts';
 import { hasPython } from '../../../test/python3.ts';
+import { sized } from '../../../test/tier.ts';
 import { closing, type Split } from '../../task.ts';
 import { createMiniCode, judgeCodeSteps, miniCodeProblem, miniCodeSplit } from './mini-code.ts';
 import { miniCodeTokenizerJson } from './mini-code-tokenizer.ts';
@@ -32,11 +33,13 @@ describe('problems', () => {
   });
 
   test('no split holds a function of another', () => {
-    const keys = (['train', 'valid', 'test'] as const).map((split) => new Set(many(split, 800).map(({ key }) => key)));
+    const keys = (['train', 'valid', 'test'] as const).map(
+      (split) => new Set(many(split, sized(200, 800)).map(({ key }) => key)),
+    );
     for (const [i, split] of (['train', 'valid', 'test'] as const).entries()) {
       for (const key of keys[i]!) expect(miniCodeSplit(key)).toBe(split);
     }
-    expect(keys[0]!.size).toBeGreaterThan(790);
+    expect(keys[0]!.size).toBeGreaterThan(sized(195, 790));
   });
 
   test('say what the function is to do, in an order of their own', () => {
@@ -68,8 +71,8 @@ describe.skipIf(!hasPython)('tests', () => {
     const judged = createMiniCode({ sandbox: pythonSandbox() });
     await using _closing = closing(judged);
     const questions = [
-      ...(await judged.load({ split: 'train', limit: 300 })),
-      ...(await judged.load({ split: 'test', limit: 200 })),
+      ...(await judged.load({ split: 'train', limit: sized(40, 300) })),
+      ...(await judged.load({ split: 'test', limit: sized(20, 200) })),
     ];
     let [changed, fooled] = [0, 0];
     for (const question of questions) {
@@ -82,7 +85,7 @@ describe.skipIf(!hasPython)('tests', () => {
         fooled += Number((await judged.grade(question, wrong, 'stop')).outcome.kind === 'right');
       }
     }
-    expect(changed).toBeGreaterThan(800);
+    expect(changed).toBeGreaterThan(1.6 * questions.length);
     expect(fooled / changed).toBeLessThan(0.03);
   });
 });

@@ -1,6 +1,7 @@
 // Generated problems -> checks that they are solved right, apart by split, judged truly, and that their tokenizer loses nothing.
 import { Tokenizer } from '@huggingface/tokenizers';
 import { describe, expect, test } from 'vitest';
+import { sized } from '../../../test/tier.ts';
 import type { Split } from '../../task.ts';
 import { checkEquations } from '../math/equations.ts';
 import { createMini, MINI_DEFAULTS, miniProblem, miniSplit } from './mini.ts';
@@ -24,7 +25,7 @@ describe('problems', () => {
   });
 
   test('hold: exact equations, duplicated in the annotation, answers that follow, numbers within bounds and all different', () => {
-    for (const { question, solution, answer } of many('train', 1500)) {
+    for (const { question, solution, answer } of many('train', sized(300, 1500))) {
       const list = checkEquations(solution.join('\n'));
       expect(list).toHaveLength(solution.length);
       expect(list.every(({ holds }) => holds)).toBe(true);
@@ -53,10 +54,12 @@ describe('problems', () => {
   });
 
   test('are apart by split, whatever the seed', () => {
-    const keys = SPLITS.map((split) => [1, 2].flatMap((seed) => many(split, 700, seed).map(({ key }) => key)));
+    const keys = SPLITS.map((split) =>
+      [1, 2].flatMap((seed) => many(split, sized(150, 700), seed).map(({ key }) => key)),
+    );
     for (const [i, split] of SPLITS.entries()) expect(keys[i]!.every((key) => miniSplit(key) === split)).toBe(true);
     const questions = SPLITS.map(
-      (split) => new Set([1, 2].flatMap((seed) => many(split, 700, seed).map((p) => p.question))),
+      (split) => new Set([1, 2].flatMap((seed) => many(split, sized(150, 700), seed).map((p) => p.question))),
     );
     expect([...questions[0]!].some((question) => questions[1]!.has(question) || questions[2]!.has(question))).toBe(
       false,
@@ -95,7 +98,7 @@ describe('true steps', () => {
   test('accept the gold solution of every problem', async () => {
     const distracted = createMini({ distractors: 1 });
     for (const one of [task, distracted]) {
-      for (const problem of await one.load({ split: 'test', limit: 400 })) {
+      for (const problem of await one.load({ split: 'test', limit: sized(80, 400) })) {
         expect(one.trueSteps!(problem, problem.solution!), problem.question).toEqual(problem.solution!.map(() => true));
       }
     }
@@ -167,7 +170,7 @@ describe('tokenizer', () => {
     const tokenizer = new Tokenizer(json as never, wordTokenizerConfig() as never);
     const distracted = many('train', 500, 1, { distractors: 1 });
     let [longestPrompt, longestSolution] = [0, 0];
-    const counts = numbers === 'whole' ? [4000, 500] : [800, 100];
+    const counts = numbers === 'whole' ? [sized(800, 4000), sized(100, 500)] : [sized(200, 800), 100];
     for (const { question, solution } of [...many('train', counts[0]!), ...distracted, ...many('test', counts[1]!)]) {
       const pieces = [task.prompt({ question }), ...task.pieces(solution)];
       const ids = pieces.map((piece) => tokenizer.encode(piece).ids);

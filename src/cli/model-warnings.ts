@@ -1,7 +1,8 @@
-// A Backend -> the same, which tells what the user should know of each model's files, once each. Leaves finding it to the models.
-import type { Backend, ModelSource } from '../backend.ts';
+// A Backend -> the same, which tells what the user should know of each model's files, once each.
+import type { Backend } from '../backend.ts';
+import type { ModelSource } from '../records.ts';
 
-/** Tells of models when they are opened, asked for their facts, or trained from. */
+/** Tells of models when they are opened, described, or trained from. */
 export function tellingWarnings(backend: Backend, warn: (message: string) => void): Backend {
   const told = new Set<string>();
   const tell = <T extends { readonly warnings: readonly string[] }>(opened: T): T => {
@@ -9,15 +10,15 @@ export function tellingWarnings(backend: Backend, warn: (message: string) => voi
     for (const message of opened.warnings) told.add(message);
     return opened;
   };
-  const facts = async (source: ModelSource) => tell(await backend.facts(source));
+  const describe = async (source: ModelSource) => tell(await backend.describe(source));
   return {
     openPolicy: async (source) => tell(await backend.openPolicy(source)),
     openPrm: async (source) => tell(await backend.openPrm(source)),
     async train(job, onStep, call) {
-      await facts(job.source);
+      await describe(job.source);
       return backend.train(job, onStep, call);
     },
-    facts,
+    describe,
     initModel: (out, init, call) => backend.initModel(out, init, call),
     [Symbol.asyncDispose]: () => backend[Symbol.asyncDispose](),
   };

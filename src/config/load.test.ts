@@ -5,8 +5,9 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { jsonDifference } from '../hashing.ts';
 import { nearest } from '../nearest.ts';
+import { loadConfig, parseConfig } from './load.ts';
 import { isOnlyCheck, PRESETS } from './presets.ts';
-import { configKeys, loadConfig, parseConfig } from './schema.ts';
+import { configKeys } from './schema.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sipf-config-'));
 function fileWith(text: string): string {

@@ -1,0 +1,162 @@
+// A request for one completion -> a server's checked answer: a limit on requests at a time, timeouts, further tries.
+import { z } from 'zod';
+import type { OpenAiSettings } from '../engine-settings.ts';
+import { messageOf, printable, SipfError, throwIfAborted } from '../errors.ts';
+
+export type ServerOptions = Pick<OpenAiSettings, 'url' | 'model' | 'concurrency' | 'retries' | 'timeout'>;
+
+export interface ServerParts {
+  /** Sent as a bearer token; null: none. */
+  readonly apiKey: string | null;
+  /** In [0, 1): spreads the waits. */
+  readonly random: () => number;
+  /** Resolves after some milliseconds, or rejects when the signal fires. */
+  readonly wait: (ms: number, signal: AbortSignal) => Promise<unknown>;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+}
+
+const Count = z.number().int().min(0);
+
+/** An answer, as vLLM (token_logprobs, token_ids) and llama.cpp (content) give it. */
+const Answer = z.object({
+  choices: z.tuple([
+    z.object({
+      text: z.string(),
+      finish_reason: z.string().nullish(),
+      token_ids: z.array(Count).nullish(),
+      logprobs: z
+        .object({
+          token_logprobs: z.array(z.number().nullable()).nullish(),
+          content: z.array(z.object({ id: Count.optional(), logprob: z.number() })).nullish(),
+        })
+        .nullish(),
+    }),
+  ]),
+  usage: z.object({ prompt_tokens: Count, completion_tokens: Count }).nullish(),
+});
+export type Answer = z.infer<typeof Answer>;
+
+/** A request's outcome: an answer, or a problem that another try may not have. */
+type Tried = { readonly answer: Answer } | { readonly problem: string; readonly retryAfterMs: number };
+
+/** First wait between two tries, and the longest, in milliseconds. */
+const FIRST_WAIT = 500;
+const LONGEST_WAIT = 30_000;
+/** A server's own Retry-After is heard up to an hour. */
+const LONGEST_ASKED = 3_600_000;
+
+/** Sends requests, at most `concurrency` at a time, in the order in which they come. */
+export class CompletionServer {
+  readonly #options: ServerOptions;
+  readonly #parts: ServerParts;
+  readonly #waiting: (() => void)[] = [];
+  #free: number;
+
+  constructor(options: ServerOptions, parts: ServerParts) {
+    this.#options = options;
+    this.#parts = parts;
+    this.#free = options.concurrency;
+  }
+
+  /** @throws SipfError 'unreachable' when the last try failed; 'bad-config' where the server refuses the request; 'aborted'. */
+  async complete(body: object, signal: AbortSignal): Promise<Answer> {
+    if (this.#free === 0) await new Promise<void>((free) => this.#waiting.push(free));
+    else this.#free -= 1;
+    try {
+      return await this.#send(JSON.stringify({ model: this.#options.model, ...body }), signal);
+    } finally {
+      const next = this.#waiting.shift();
+      if (next === undefined) this.#free += 1;
+      else next();
+    }
+  }
+
+  async #send(body: string, signal: AbortSignal): Promise<Answer> {
+    const { retries, url } = this.#options;
+    for (let retry = 0; ; retry += 1) {
+      throwIfAborted(signal);
+      const tried = await this.#try(body, signal);
+      if ('answer' in tried) return tried.answer;
+      if (retry === retries) {
+        throw new SipfError(
+          'unreachable',
+          `Expected an answer of ${url}/completions, got ${tried.problem} (${retries + 1} tries). Start the server or correct engine.sampler.url; what is stored stays, and the same command continues.`,
+        );
+      }
+      const longest = Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** retry);
+      const ms = Math.max(tried.retryAfterMs, longest * (0.5 + this.#parts.random() / 2));
+      await this.#parts.wait(ms, signal).catch(() => throwIfAborted(signal));
+    }
+  }
+
+  async #try(body: string, signal: AbortSignal): Promise<Tried> {
+    const { url, timeout } = this.#options;
+    const { apiKey } = this.#parts;
+    const controller = new AbortController();
+    const abort = () => controller.abort();
+    const timer = setTimeout(abort, timeout * 1000);
+    signal.addEventListener('abort', abort);
+    try {
+      const response = await fetch(`${url.replace(/\/+$/, '')}/completions`, {
+        method: 'POST',
+        headers: {
+          'content-type': 'application/json',
+          ...(apiKey === null ? {} : { authorization: `Bearer ${apiKey}` }),
+        },
+        body,
+        signal: controller.signal,
+      });
+      return this.#read(response, await response.text());
+    } catch (thrown) {
+      if (thrown instanceof SipfError) throw thrown;
+      throwIfAborted(signal);
+      const problem = controller.signal.aborted ? `none within ${timeout} s` : whyFailed(thrown);
+      return { problem, retryAfterMs: 0 };
+    } finally {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', abort);
+    }
+  }
+
+  #read({ status, ok, headers }: Response, text: string): Tried {
+    const said = printable(text.trim());
+    if (status === 429 || status === 408 || status >= 500)
+      return { problem: `status ${status}: ${said}`, retryAfterMs: this.#retryAfter(headers.get('retry-after')) };
+    if (!ok) throw this.#refusal(`status ${status}: ${said}`);
+    let value: unknown;
+    try {
+      value = JSON.parse(text);
+    } catch {
+      return { problem: `text that is not JSON: ${said}`, retryAfterMs: 0 };
+    }
+    const parsed = Answer.safeParse(value);
+    if (!parsed.success) {
+      const [issue] = parsed.error.issues;
+      throw this.#refusal(`${said}: ${issue?.path.join('.')}: ${issue?.message}`);
+    }
+    const { finish_reason: reason } = parsed.data.choices[0];
+    if (reason === 'stop' || reason === 'length') return { answer: parsed.data };
+    return { problem: `a completion that ended by ${JSON.stringify(reason ?? null)}`, retryAfterMs: 0 };
+  }
+
+  #refusal(got: string): SipfError {
+    const { url, model } = this.#options;
+    return new SipfError(
+      'bad-config',
+      `Expected ${url}/completions to complete a prompt by ${model}, got ${got}. Compare url, model, dialect, prompts and apiKeyFrom of engine.sampler with the server.`,
+    );
+  }
+
+  /** A Retry-After header (seconds, or a date) in milliseconds. */
+  #retryAfter(text: string | null): number {
+    if (text === null) return 0;
+    const ms = /^\d+$/.test(text.trim()) ? 1000 * Number(text) : Date.parse(text) - this.#parts.now();
+    return Number.isFinite(ms) ? Math.min(Math.max(0, ms), LONGEST_ASKED) : 0;
+  }
+}
+
+function whyFailed(thrown: unknown): string {
+  const cause = thrown instanceof Error && thrown.cause !== undefined ? thrown.cause : thrown;
+  return messageOf(cause);
+}

@@ -1,0 +1,30 @@
+// A sampler, a scorer, a trainer and a store, each from where it is -> one Backend.
+import type { Backend, ModelStore, Sampler, Scorer, Trainer } from '../backend.ts';
+
+export interface BackendParts {
+  readonly sampler: Sampler;
+  readonly scorer: Scorer;
+  readonly trainer: Trainer;
+  readonly store: ModelStore;
+}
+
+/**
+ * Takes each part from where it is. A backend is all four parts, so it may stand for several. Disposing the result disposes each part once.
+ * @throws whatever the part that is asked throws.
+ * @example
+ * const backend = composeBackends({ sampler: elsewhere, scorer: local, trainer: local, store: local });
+ */
+export function composeBackends({ sampler, scorer, trainer, store }: BackendParts): Backend {
+  return {
+    openPolicy: (source) => sampler.openPolicy(source),
+    openPrm: (source) => scorer.openPrm(source),
+    train: (job, onStep, options) => trainer.train(job, onStep, options),
+    describe: (source) => store.describe(source),
+    initModel: (out, init, options) => store.initModel(out, init, options),
+    async [Symbol.asyncDispose]() {
+      const parts = new Set<AsyncDisposable>([sampler, scorer, trainer, store]);
+      const ended = await Promise.allSettled([...parts].map((part) => part[Symbol.asyncDispose]()));
+      for (const end of ended) if (end.status === 'rejected') throw end.reason;
+    },
+  };
+}

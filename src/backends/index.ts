@@ -1,0 +1,104 @@
+// Settings of the engine -> an open Backend. Also what backends are made of: parts to compose, the scripted backend.
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { pathToFileURL } from 'node:url';
+import type { z } from 'zod';
+import type { Backend, Sampler } from '../backend.ts';
+import { type EngineSettings, OpenAiSettings } from '../engine-settings.ts';
+import { SipfError } from '../errors.ts';
+import { checkCount, MOST, MOST_THREADS } from '../limits.ts';
+import { composeBackends } from './compose.ts';
+import { createWorkerBackend } from './local/worker-client.ts';
+import { createOpenAiSampler, type OpenAiOptions } from './openai.ts';
+
+export { type BackendParts, composeBackends } from './compose.ts';
+export { createScriptedBackend, type ScriptedOptions, type WriteArgs } from './scripted.ts';
+
+/** A server to draw from; the settings that are absent have their defaults. */
+export type SamplerOptions = Pick<OpenAiOptions, 'url' | 'model' | 'serves'> &
+  Partial<Omit<z.input<typeof OpenAiSettings>, 'serves'>>;
+
+export interface OpenBackendOptions extends Partial<Omit<EngineSettings, 'sampler'>> {
+  readonly sampler?: SamplerOptions | null;
+}
+
+export interface OpenBackendParts {
+  /** Told where a model is drawn from, where that may surprise. */
+  readonly log?: (message: string) => void;
+  /** Where API keys are. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+}
+
+/** What a module that `engine.module` names has as its default export. */
+export type MakeBackend = (options: OpenBackendOptions) => Backend | Promise<Backend>;
+
+/**
+ * Opens what executes models: the engine of this package, on a thread of its own, or the backend that a module makes; with a server that draws.
+ * @throws SipfError 'bad-input' where a setting is out of range, or the module makes no backend; 'not-found' where there is no module;
+ * 'bad-config' where an API key is not there.
+ * @example
+ * await using backend = await openBackend({ provider: 'cpu', threads: 2 });
+ */
+export async function openBackend(options: OpenBackendOptions = {}, parts: OpenBackendParts = {}): Promise<Backend> {
+  const { sampler } = options;
+  const local = await openLocal(options);
+  if (!sampler) return local;
+  try {
+    return composeBackends({
+      sampler: openSampler(sampler, local, parts),
+      scorer: local,
+      trainer: local,
+      store: local,
+    });
+  } catch (error) {
+    await local[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+function openSampler({ serves, ...rest }: SamplerOptions, local: Backend, parts: OpenBackendParts): Sampler {
+  const { log = () => {}, env = process.env } = parts;
+  const { apiKeyFrom, ...settings } = OpenAiSettings.omit({ serves: true }).parse({ kind: 'openai', ...rest });
+  const apiKey = apiKeyFrom === null ? null : env[apiKeyFrom];
+  if (apiKey === undefined || apiKey === '') {
+    throw new SipfError(
+      'bad-config',
+      `Expected an API key in the environment variable ${apiKeyFrom} (engine.sampler.apiKeyFrom), got none. Set that variable.`,
+    );
+  }
+  const wait = (ms: number, signal: AbortSignal) => setTimeout(ms, undefined, { signal });
+  return createOpenAiSampler({ ...settings, serves }, { local, apiKey, log, wait, random: Math.random, now: Date.now });
+}
+
+async function openLocal(options: OpenBackendOptions): Promise<Backend> {
+  const { module, provider = 'cpu', threads, slots } = options;
+  if (module) return madeBy(module, options);
+  checkCount('threads', threads ?? undefined, MOST_THREADS);
+  checkCount('slots', slots ?? undefined, MOST.slots);
+  return createWorkerBackend({ provider, ...(threads ? { threads } : {}), ...(slots ? { slots } : {}) });
+}
+
+const METHODS = ['openPolicy', 'openPrm', 'train', 'describe', 'initModel'] as const satisfies (keyof Backend)[];
+
+async function madeBy(module: string, options: OpenBackendOptions): Promise<Backend> {
+  const path = resolve(module);
+  if (!existsSync(path))
+    throw new SipfError(
+      'not-found',
+      `Expected a JavaScript file at engine.module ${module}, got nothing there. Check the path.`,
+    );
+  const { default: make } = (await import(pathToFileURL(path).href)) as { default?: unknown };
+  if (typeof make !== 'function')
+    throw new SipfError(
+      'bad-input',
+      `Expected ${module} to have a function that makes a backend as its default export, got ${typeof make}. Add \`export default () => backend\`.`,
+    );
+  const backend = await (make as MakeBackend)(options);
+  const missing = METHODS.find((name) => typeof backend?.[name] !== 'function');
+  if (missing === undefined) return backend;
+  throw new SipfError(
+    'bad-input',
+    `Expected a backend from the default export of ${module}, got one without ${missing}. A backend has ${METHODS.join(', ')}.`,
+  );
+}

@@ -1,0 +1,192 @@
+// Presets, a file and dotted flags -> one checked configuration, or an error that names the nearest key.
+
+import { readFile } from 'node:fs/promises';
+import type { z } from 'zod';
+import { messageOf, printable, SipfError, whyUnread } from '../errors.ts';
+import { parseJsonText } from '../io/json-text.ts';
+import { scorerNeeds } from '../method/scorers.ts';
+import { nearest } from '../nearest.ts';
+import { presetFor } from './presets.ts';
+import { Config, configKeys, configSettings } from './schema.ts';
+
+export interface ConfigSources {
+  /** One name, or several joined by '+' or in a list; later ones win: `paper` goes with another. */
+  readonly preset?: string | readonly string[] | undefined;
+  /** A JSON file. */
+  readonly file?: string | undefined;
+  /** Dotted keys, e.g. {'sampling.temperature': '1.2'}. Text is read as JSON where it is JSON. */
+  readonly flags?: Readonly<Record<string, unknown>> | undefined;
+}
+
+type Tree = { [key: string]: unknown };
+
+/** Defaults < presets (without what is meant for another task than the named one) < file < flags. Throws 'bad-config' naming the key (and the nearest one, where it is unknown), 'not-found' for the file. */
+export async function loadConfig({ preset, file, flags = {} }: ConfigSources): Promise<Config> {
+  const names = (typeof preset === 'string' ? [preset] : [...(preset ?? [])]).flatMap((name) => name.split('+'));
+  const over = file === undefined ? {} : await readTree(file);
+  const task = flags['task.name'] ?? (isTree(over.task) ? over.task.name : undefined);
+  const layers = names.map((name) => presetFor(name, typeof task === 'string' ? task : null) as Tree);
+  const given = Object.entries(flags).map(([key, value]) => ({ key, value: parseFlag(key, value) }));
+  // A section's kind comes before the settings of that kind.
+  const ordered = [...given].sort((a, b) => flagOrder(a.key) - flagOrder(b.key));
+  const all = [...layers, over, ...ordered.map(({ key, value }) => nest(key, value))];
+  const kinds = sectionsWithKinds();
+  return parseConfig(all.reduce((tree, layer) => merge(tree, layer, kinds), {}));
+}
+
+/** A message names no more of them. */
+const MOST_ISSUES = 8;
+
+/** Checks a plain object and fills in the defaults. */
+export function parseConfig(tree: unknown): Config {
+  const parsed = Config.safeParse(tree);
+  if (parsed.success) return withLabelMode(parsed.data);
+  const issues = parsed.error.issues.flatMap((issue) => explain(issue, tree));
+  const more = issues.length > MOST_ISSUES ? [`And ${issues.length - MOST_ISSUES} more.`] : [];
+  throw new SipfError('bad-config', [...issues.slice(0, MOST_ISSUES), ...more].join('\n'), { cause: parsed.error });
+}
+
+/** Settles `labels.mode: auto`, and refuses scans where complete tallies are needed: before any rollout is spent. */
+function withLabelMode(config: Config): Config {
+  const { mode } = config.labels;
+  const why = scorerNeeds(config.score.scorer, 'tallies')
+    ? `score.scorer ${config.score.scorer}`
+    : config.prm.targets === 'soft'
+      ? 'prm.targets soft'
+      : null;
+  if (why !== null && mode === 'first-success') {
+    throw new SipfError(
+      'bad-config',
+      `Expected labels.mode full (or auto) for ${why}, got first-success. Change one of them.`,
+    );
+  }
+  const settled = mode !== 'auto' ? mode : why === null ? 'first-success' : 'full';
+  return { ...config, labels: { ...config.labels, mode: settled } };
+}
+
+/** Sections whose settings depend on their kind, with the kind that they have where none is named. */
+function sectionsWithKinds(): ReadonlyMap<string, unknown> {
+  const all = configSettings();
+  const fallbackOf = (section: string) => all.find(({ key }) => key === `${section}.kind`)?.fallback;
+  return new Map(all.filter(({ hasKinds }) => hasKinds).map(({ key }) => [key, fallbackOf(key)]));
+}
+
+/** Whole sections, then kinds, then other settings. */
+function flagOrder(key: string): number {
+  if (!key.includes('.')) return 0;
+  return key.endsWith('.kind') ? 1 : 2;
+}
+
+/** `over` on top of `base`. Where it names another kind of a section, nothing stays of the former kind's settings. */
+function merge(base: Tree, over: Tree, kinds: ReadonlyMap<string, unknown>, prefix = ''): Tree {
+  const merged: Tree = { ...base };
+  for (const [key, value] of Object.entries(over)) {
+    const [old, at] = [merged[key], `${prefix}${key}`];
+    const isOther = isTree(old) && isTree(value) && kinds.has(at) && kindChanges(old, value, kinds.get(at));
+    merged[key] = isTree(old) && isTree(value) && !isOther ? merge(old, value, kinds, `${at}.`) : value;
+  }
+  return merged;
+}
+
+function kindChanges(old: Tree, { kind }: Tree, fallback: unknown): boolean {
+  return kind !== undefined && kind !== (old.kind ?? fallback);
+}
+
+function isTree(value: unknown): value is Tree {
+  return value !== null && typeof value === 'object' && !Array.isArray(value);
+}
+
+function nest(key: string, value: unknown): Tree {
+  return key.split('.').reduceRight<unknown>((inner, part) => ({ [part]: inner }), value) as Tree;
+}
+
+function parseFlag(key: string, value: unknown): unknown {
+  if (typeof value !== 'string' || isTextKey(key)) return value === 'null' ? null : value;
+  try {
+    return JSON.parse(value);
+  } catch {
+    return value;
+  }
+}
+
+/** Keys whose value is a path or a name, and stays text even where it looks like a number. */
+function isTextKey(key: string): boolean {
+  return [
+    'adapter',
+    'task.data',
+    'task.name',
+    'prompt.shotsFile',
+    'prompt.system',
+    'prompt.instruction',
+    'engine.module',
+  ].includes(key);
+}
+
+async function readTree(file: string): Promise<Tree> {
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch (cause) {
+    throw new SipfError(
+      'not-found',
+      `Expected a configuration file at ${file}, got ${whyUnread(cause)}. Check the path.`,
+      { cause },
+    );
+  }
+  try {
+    const tree = parseJsonText(text);
+    if (isTree(tree)) return withoutSchema(tree);
+  } catch (cause) {
+    throw new SipfError(
+      'bad-config',
+      `Expected JSON in ${file}, got text that is not JSON (${messageOf(cause)}). Fix the file.`,
+      { cause },
+    );
+  }
+  throw new SipfError(
+    'bad-config',
+    `Expected a JSON object in ${file}, got ${text.trim().slice(0, 40) || 'an empty file'}. Fix the file.`,
+  );
+}
+
+/** `$schema` is the editor's: it says where the words of each key are. */
+function withoutSchema({ $schema: _schema, ...tree }: Tree): Tree {
+  return tree;
+}
+
+function explain(issue: z.core.$ZodIssue, tree: unknown): string[] {
+  const at = issue.path.join('.');
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map((key) => {
+      const full = at === '' ? key : `${at}.${key}`;
+      if (configKeys().includes(full))
+        return `Expected a setting of ${at}.kind ${kindAt(issue.path, tree)}, got ${printable(full)}, which another kind has. Leave it out, or change the kind.`;
+      return `Expected a known configuration key, got ${printable(full)}. Did you mean ${nearest(full, configKeys())}?`;
+    });
+  }
+  if (issue.code === 'invalid_union') {
+    const inner = issue.errors.flat().filter(({ code }) => code === 'unrecognized_keys');
+    if (inner.length > 0)
+      return inner.flatMap((found) => explain({ ...found, path: [...issue.path, ...found.path] }, tree));
+  }
+  const got = valueAt(issue.path, tree);
+  // What a schema checks by a rule of its own it also says in its own words.
+  const takes =
+    issue.code === 'custom'
+      ? undefined
+      : configSettings().find(({ key, isSection }) => key === at && !isSection)?.takes;
+  return [
+    `Expected a valid value for ${at === '' ? 'the configuration' : at} (${takes ?? issue.message}), got ${printable(JSON.stringify(got) ?? 'none', 80)}. Change that value.`,
+  ];
+}
+
+function valueAt(path: readonly PropertyKey[], tree: unknown): unknown {
+  return path.reduce<unknown>(
+    (inner, key) => (Array.isArray(inner) ? inner[Number(key)] : isTree(inner) ? inner[String(key)] : undefined),
+    tree,
+  );
+}
+
+function kindAt(path: readonly PropertyKey[], tree: unknown): unknown {
+  return valueAt([...path, 'kind'], tree) ?? sectionsWithKinds().get(path.join('.'));
+}

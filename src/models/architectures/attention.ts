@@ -1,0 +1,186 @@
+// Hidden states, and how a layer attends -> attention over this pass's tokens and those before it, cached or not.
+import {
+  add,
+  cast,
+  concat,
+  less,
+  matmul,
+  mul,
+  reshape,
+  rope,
+  sliceLike,
+  softmax,
+  sub,
+  tanh,
+  transpose,
+  where,
+} from '../../engine/build.ts';
+import { type Dim, product } from '../../engine/dims.ts';
+import type { Tensor } from '../../engine/graph.ts';
+import type { PassTensors } from '../pass-inputs.ts';
+import type { Norm } from './layers.ts';
+import type { Parameters } from './parameters.ts';
+
+/** Added to the score of what a query may not see: its softmax is exactly 0, and that of a row that sees nothing is no NaN. */
+export const HIDDEN = -1e9;
+
+/** Keys and values of one layer, `[batch, kvHeads, tokens, headDim]`, keys already rotated. */
+export interface KeyValue {
+  readonly keys: Tensor;
+  readonly values: Tensor;
+}
+
+/** float32 `[positions, headDim / 2]` each. */
+export interface RopeTable {
+  readonly cos: Tensor;
+  readonly sin: Tensor;
+}
+
+/** What attention sees besides its input. */
+export interface LayerPass {
+  readonly positions: Tensor;
+  readonly ropes: readonly RopeTable[];
+  /** Of the layer's window: `[batch, 1, groups·seq, past + seq]`, 0 where a query may look, HIDDEN elsewhere. */
+  readonly bias: Tensor;
+  readonly past: KeyValue | undefined;
+  /** Told this pass's keys and values. */
+  keep(own: KeyValue): void;
+}
+
+export interface Heads {
+  readonly heads: number;
+  readonly kvHeads: number;
+  readonly headDim: number;
+}
+
+/** Names of the projections below the layer's attention module. */
+export type Projection = 'q_proj' | 'k_proj' | 'v_proj' | 'o_proj';
+
+/** How a layer attends. */
+export interface AttentionOptions extends Heads {
+  /** What products of queries and keys are multiplied with; default: 1 / sqrt(headDim). */
+  readonly scale?: number | undefined;
+  /** A score s becomes softcap · tanh(s / softcap). */
+  readonly softcap?: number | undefined;
+  /** Tokens that a query sees, itself included; absent: all before it. */
+  readonly window?: number | undefined;
+  /** Which of DecoderConfig.ropes turns queries and keys; default: the first. */
+  readonly rope?: number | undefined;
+  /** Norm of each head's queries (`q_norm`) and keys (`k_norm`) before they are turned. */
+  readonly qkNorm?: Norm | undefined;
+  /** Projections that must have a bias; others have one where the weights do. */
+  readonly biased?: readonly Projection[] | undefined;
+}
+
+/** Grouped-query self-attention with rotary positions; the query heads of a group are rows of one product. */
+export function attend(weights: Parameters, x: Tensor, options: AttentionOptions, pass: LayerPass): Tensor {
+  const { heads, kvHeads, headDim, biased = [], qkNorm } = options;
+  const project = (name: Projection, count: number) => weights.linear(x, name, count * headDim, biased.includes(name));
+  const { cos, sin } = pass.ropes[options.rope ?? 0] as RopeTable;
+  const turned = (states: Tensor, name: string, count: number) => {
+    const normed = qkNorm ? perHead(states, count, headDim, (apart) => qkNorm(weights, apart, name)) : states;
+    return rope(normed, pass.positions, cos, sin, count);
+  };
+  const queries = groupQueries(turned(project('q_proj', heads), 'q_norm', heads), options);
+  const keys = splitHeads(turned(project('k_proj', kvHeads), 'k_norm', kvHeads), options);
+  const own = { keys, values: splitHeads(project('v_proj', kvHeads), options) };
+  pass.keep(own);
+  const mixed = mix(queries, own, options, pass);
+  return weights.linear(
+    ungroup(mixed, options, pass.positions),
+    'o_proj',
+    Number(x.shape.at(-1)),
+    biased.includes('o_proj'),
+  );
+}
+
+/**
+ * The bias of layers with `window`, `[batch, 1, groups·seq, past + seq]`. Which tokens are near follows from the fed positions, so what feeds a
+ * pass knows of no window.
+ */
+export function biasFor({ heads, kvHeads }: Heads, inputs: PassTensors, window: number | undefined): Tensor {
+  const bias = window === undefined ? inputs.bias : windowed(inputs, window);
+  const groups = heads / kvHeads;
+  return groups === 1 ? bias : concat(Array<Tensor>(groups).fill(bias), 2);
+}
+
+function windowed({ bias, positions, cached }: PassTensors, window: number): Tensor {
+  const [batch, seq] = positions.shape as [Dim, Dim];
+  const queries = cast(reshape(positions, [batch, 1, seq, 1]), 'float32');
+  const own = cast(reshape(positions, [batch, 1, 1, seq]), 'float32');
+  const near = (keys: Tensor) => less(sub(queries, keys), window);
+  const seen = cached ? concat([near(cached.positions), near(own)], -1) : near(own);
+  return where(seen, bias, bias.graph.scalar(HIDDEN));
+}
+
+type Scores = (queries: Tensor, keys: Tensor) => Tensor;
+
+function mix(queries: Tensor, own: KeyValue, options: AttentionOptions, { past, bias }: LayerPass): Tensor {
+  const { softcap, scale = options.headDim ** -0.5 } = options;
+  const capped = (scores: Tensor) => (softcap ? mul(tanh(mul(scores, 1 / softcap)), softcap) : scores);
+  if (past && own.keys.shape[2] === 1) return mixOne(mul(queries, scale), own, past, bias, capped);
+  const scores: Scores = (q, k) => capped(matmul(q, k, { transB: true, alpha: scale }));
+  const present = scores(queries, own.keys);
+  if (!past) return matmul(softmax(add(present, bias)), own.values);
+  const weights = softmax(add(concat([scores(queries, past.keys), present], -1), bias));
+  const fromPast = matmul(sliceLike(weights, past.keys, -1, 2, 'start'), past.values);
+  const fromOwn = matmul(sliceLike(weights, own.keys, -1, 2, 'end'), own.values);
+  return add(fromPast, fromOwn);
+}
+
+/**
+ * mix() for one token a row, as decode steps have it. The cache is read by products of a single row, which stream it: those of a few rows
+ * would first copy it into the kernel's layout.
+ */
+function mixOne(
+  scaled: Tensor,
+  own: KeyValue,
+  past: KeyValue,
+  bias: Tensor,
+  capped: (scores: Tensor) => Tensor,
+): Tensor {
+  const earlier = capped(eachRow(scaled, past.keys, true));
+  const present = capped(matmul(scaled, own.keys, { transB: true }));
+  const weights = softmax(add(concat([earlier, present], -1), bias));
+  const fromPast = eachRow(sliceLike(weights, past.keys, -1, 2, 'start'), past.values, false);
+  return add(fromPast, mul(sliceLike(weights, own.keys, -1, 2, 'end'), own.values));
+}
+
+/** `[batch, kvHeads, rows, m]` times each head's `[batch, kvHeads, ...]`, row by row. */
+function eachRow(x: Tensor, cache: Tensor, transB: boolean): Tensor {
+  const [batch, kvHeads, rows, width] = x.shape as [Dim, Dim, Dim, Dim];
+  const [, , past, headDim] = cache.shape as [Dim, Dim, Dim, Dim];
+  const apart = matmul(
+    reshape(x, [batch, kvHeads, rows, 1, width]),
+    reshape(cache, [batch, kvHeads, 1, past, headDim]),
+    { transB },
+  );
+  return reshape(apart, [batch, kvHeads, rows, transB ? past : headDim]);
+}
+
+/** `body` over `[batch, seq, heads, headDim]`, and back to `[batch, seq, heads·headDim]`. */
+function perHead(x: Tensor, heads: number, headDim: number, body: (apart: Tensor) => Tensor): Tensor {
+  const [batch, seq] = x.shape as [Dim, Dim];
+  return reshape(body(reshape(x, [batch, seq, heads, headDim])), x.shape);
+}
+
+/** `[batch, seq, kvHeads·headDim]` -> `[batch, kvHeads, seq, headDim]`. */
+function splitHeads(x: Tensor, { kvHeads, headDim }: Heads): Tensor {
+  const [batch, seq] = x.shape as [string, string];
+  return transpose(reshape(x, [batch, seq, kvHeads, headDim]), [0, 2, 1, 3]);
+}
+
+/** `[batch, seq, heads·headDim]` -> `[batch, kvHeads, groups·seq, headDim]`. */
+function groupQueries(x: Tensor, { heads, kvHeads, headDim }: Heads): Tensor {
+  const [batch, seq] = x.shape as [string, string];
+  const groups = heads / kvHeads;
+  const apart = transpose(reshape(x, [batch, seq, kvHeads, groups, headDim]), [0, 2, 3, 1, 4]);
+  return reshape(apart, [batch, kvHeads, product(groups, seq), headDim]);
+}
+
+/** Inverse of groupQueries. */
+function ungroup(x: Tensor, { heads, kvHeads, headDim }: Heads, positions: Tensor): Tensor {
+  const [batch, seq] = positions.shape as [string, string];
+  const apart = reshape(x, [batch, kvHeads, heads / kvHeads, seq, headDim]);
+  return reshape(transpose(apart, [0, 3, 1, 2, 4]), [batch, seq, heads * headDim]);
+}

@@ -1,0 +1,178 @@
+// How an architecture's GGUF form relates to Hugging Face's: metadata to config.json, names to names, stored values to values.
+import { SipfError } from '../../errors.ts';
+import type { GgufFile, GgufTensor, GgufValue } from '../files/gguf.ts';
+import type { ModelConfig } from './architecture.ts';
+
+/** What a GGUF file stores otherwise than Hugging Face does, undone. */
+export type Undo = (data: Float32Array, shape: readonly number[], config: ModelConfig) => Float32Array;
+
+export interface GgufLayout {
+  /** `general.architecture`. */
+  readonly architecture: string;
+  /** Metadata in the words of config.json, `model_type` and `architectures` aside. */
+  config(meta: GgufMetadata): Record<string, unknown>;
+  /** Stored name (`{n}`: layer) -> Hugging Face name. */
+  readonly names: Readonly<Record<string, string>>;
+  /** How the values of the stored name differ; absent, or undefined: not at all. */
+  undo?(stored: string): Undo | undefined;
+  /** Tensor of RoPE factors, which belongs in the configuration. */
+  readonly ropeFactors?: string;
+}
+
+/** Names of a decoder with two norms a layer. */
+export const GGUF_NAMES = {
+  'token_embd.weight': 'model.embed_tokens.weight',
+  'output_norm.weight': 'model.norm.weight',
+  'output.weight': 'lm_head.weight',
+  'blk.{n}.attn_norm.weight': 'model.layers.{n}.input_layernorm.weight',
+  'blk.{n}.attn_q.weight': 'model.layers.{n}.self_attn.q_proj.weight',
+  'blk.{n}.attn_q.bias': 'model.layers.{n}.self_attn.q_proj.bias',
+  'blk.{n}.attn_k.weight': 'model.layers.{n}.self_attn.k_proj.weight',
+  'blk.{n}.attn_k.bias': 'model.layers.{n}.self_attn.k_proj.bias',
+  'blk.{n}.attn_v.weight': 'model.layers.{n}.self_attn.v_proj.weight',
+  'blk.{n}.attn_v.bias': 'model.layers.{n}.self_attn.v_proj.bias',
+  'blk.{n}.attn_output.weight': 'model.layers.{n}.self_attn.o_proj.weight',
+  'blk.{n}.attn_output.bias': 'model.layers.{n}.self_attn.o_proj.bias',
+  'blk.{n}.ffn_norm.weight': 'model.layers.{n}.post_attention_layernorm.weight',
+  'blk.{n}.ffn_gate.weight': 'model.layers.{n}.mlp.gate_proj.weight',
+  'blk.{n}.ffn_up.weight': 'model.layers.{n}.mlp.up_proj.weight',
+  'blk.{n}.ffn_down.weight': 'model.layers.{n}.mlp.down_proj.weight',
+} as const;
+
+/** Names of the norms of queries and keys. */
+export const GGUF_QK_NORMS = {
+  'blk.{n}.attn_q_norm.weight': 'model.layers.{n}.self_attn.q_norm.weight',
+  'blk.{n}.attn_k_norm.weight': 'model.layers.{n}.self_attn.k_norm.weight',
+} as const;
+
+/** The metadata keys of one file, under their architecture's prefix. */
+export class GgufMetadata {
+  readonly #gguf: GgufFile;
+  readonly architecture: string;
+
+  /** @throws SipfError 'bad-input' where the file names no architecture. */
+  constructor(gguf: GgufFile) {
+    this.#gguf = gguf;
+    const architecture = gguf.metadata.get('general.architecture');
+    if (typeof architecture !== 'string') {
+      throw new SipfError(
+        'bad-input',
+        `Expected general.architecture in ${gguf.file}, got none. Convert the model again.`,
+      );
+    }
+    this.architecture = architecture;
+  }
+
+  value(key: string): GgufValue | undefined {
+    return this.#gguf.metadata.get(key);
+  }
+
+  /** @throws SipfError 'unsupported' where it is there and no number. */
+  optional(key: string): number | undefined {
+    const value = this.value(`${this.architecture}.${key}`);
+    if (value === undefined || typeof value === 'number') return value;
+    throw new SipfError(
+      'unsupported',
+      `Expected one number ${this.architecture}.${key} in ${this.#gguf.file}, got ${typeof value} (a model whose layers differ?). Use another model.`,
+    );
+  }
+
+  /** @throws SipfError 'bad-input' where it is missing. */
+  number(key: string): number {
+    const value = this.optional(key);
+    if (value !== undefined) return value;
+    throw new SipfError(
+      'bad-input',
+      `Expected ${this.architecture}.${key} in ${this.#gguf.file}, got none. Convert the model again.`,
+    );
+  }
+
+  bad(key: string, expected: string, got: number): SipfError {
+    return new SipfError(
+      'bad-input',
+      `Expected ${this.architecture}.${key} in ${this.#gguf.file} to be ${expected}, got ${got}. Convert the model again.`,
+    );
+  }
+
+  hasTensor(name: string): boolean {
+    return this.#gguf.tensors.has(name);
+  }
+
+  /** @throws SipfError 'bad-input' where it is missing. */
+  tensor(name: string): GgufTensor {
+    const tensor = this.#gguf.tensors.get(name);
+    if (tensor) return tensor;
+    throw new SipfError(
+      'bad-input',
+      `Expected tensor ${name} in ${this.#gguf.file}, got none. Download the file again.`,
+    );
+  }
+}
+
+/** What every decoder's config.json has. */
+export function ggufSizes(meta: GgufMetadata): Record<string, unknown> {
+  const heads = meta.number('attention.head_count');
+  const hidden = meta.number('embedding_length');
+  const headDim = meta.optional('attention.key_length') ?? headSize(meta, hidden, heads);
+  const theta = meta.optional('rope.freq_base') ?? 10_000;
+  const rotated = meta.optional('rope.dimension_count') ?? headDim;
+  return {
+    hidden_size: hidden,
+    intermediate_size: meta.number('feed_forward_length'),
+    num_hidden_layers: meta.number('block_count'),
+    num_attention_heads: heads,
+    num_key_value_heads: meta.optional('attention.head_count_kv') ?? heads,
+    head_dim: headDim,
+    rope_theta: theta,
+    rope_parameters: ropeParameters(meta, theta),
+    ...(rotated === headDim ? {} : { partial_rotary_factor: rotated / headDim }),
+    max_position_embeddings: meta.number('context_length'),
+    vocab_size: meta.tensor('token_embd.weight').shape[0],
+    tie_word_embeddings: !meta.hasTensor('output.weight'),
+    bos_token_id: meta.value('tokenizer.ggml.bos_token_id') ?? null,
+    eos_token_id: meta.value('tokenizer.ggml.eos_token_id') ?? null,
+    pad_token_id: meta.value('tokenizer.ggml.padding_token_id') ?? null,
+  };
+}
+
+function headSize(meta: GgufMetadata, hidden: number, heads: number): number {
+  if (hidden % heads === 0) return hidden / heads;
+  throw meta.bad('attention.head_count', `a divisor of embedding_length ${hidden}`, heads);
+}
+
+function ropeParameters(meta: GgufMetadata, theta: number): Record<string, unknown> {
+  const type = meta.value(`${meta.architecture}.rope.scaling.type`);
+  if (type === undefined || type === 'none') return { rope_type: 'default', rope_theta: theta };
+  return {
+    rope_type: type,
+    rope_theta: theta,
+    factor: meta.optional('rope.scaling.factor') ?? 1,
+    original_max_position_embeddings: meta.optional('rope.scaling.original_context_length'),
+  };
+}
+
+/** Norms that are stored as 1 + weight. */
+export const lessOne: Undo = (data) => data.map((value) => value - 1);
+
+/** Rows that are stored with RoPE pairs side by side within each head. @param heads their count's key in config.json. */
+export const headRows =
+  (heads: string): Undo =>
+  (data, shape, config) =>
+    deinterleaveHeads(data, shape, Number(config[heads]));
+
+/** Rows `[heads, dim / 2, 2]` (RoPE pairs side by side) -> `[heads, 2, dim / 2]` (halves, Hugging Face): undoes llama.cpp's permute(). */
+export function deinterleaveHeads(data: Float32Array, shape: readonly number[], heads: number): Float32Array {
+  const rows = shape[0] ?? 0;
+  const width = data.length / rows;
+  const half = rows / heads / 2;
+  if (!Number.isInteger(half))
+    throw new SipfError('bad-input', `Expected rows in ${heads} even heads, got ${rows}. Download the file again.`);
+  const out = new Float32Array(data.length);
+  for (let row = 0; row < rows; row++) {
+    const head = Math.floor(row / (2 * half));
+    const within = row % (2 * half);
+    const from = head * 2 * half + (within % half) * 2 + Math.floor(within / half);
+    out.set(data.subarray(from * width, (from + 1) * width), row * width);
+  }
+  return out;
+}

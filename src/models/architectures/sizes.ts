@@ -1,0 +1,76 @@
+// The keys of config.json that every decoder has -> sizes within bounds, and which of its layers see a window only.
+import { SipfError, shown } from '../../errors.ts';
+import type { DecoderConfig } from './architecture.ts';
+import type { ConfigReader } from './config-reader.ts';
+
+/** Far above any model there is, and far below what would not fit an array. */
+const MAX_WIDTH = 1 << 20;
+const MAX_ROWS = 1 << 24;
+const MAX_LAYERS = 10_000;
+const MAX_POSITIONS = 1e9;
+const MAX_HEAD = 1 << 14;
+
+export interface SizeDefaults {
+  readonly tied: boolean;
+  /** Default: hidden_size / num_attention_heads. */
+  readonly headDim?: number;
+}
+
+/** @throws SipfError 'bad-input' naming the file and its key. */
+export function decoderSizes(read: ConfigReader, defaults: SizeDefaults): Omit<DecoderConfig, 'ropes'> {
+  const hidden = read.integer('hidden_size', { max: MAX_WIDTH });
+  const heads = read.integer('num_attention_heads', { max: MAX_WIDTH });
+  const headDim = headDimension(read, defaults.headDim ?? hidden / heads);
+  return {
+    vocab: read.integer('vocab_size', { max: MAX_ROWS }),
+    hidden,
+    intermediate: read.integer('intermediate_size', { max: MAX_ROWS }),
+    layers: read.integer('num_hidden_layers', { max: MAX_LAYERS }),
+    heads,
+    kvHeads: read.divisor('num_key_value_heads', heads),
+    headDim,
+    contextLength: read.integer('max_position_embeddings', { max: MAX_POSITIONS }),
+    epsilon: read.number('rms_norm_eps', { fallback: 1e-6, min: 0, max: 1 }),
+    tied: read.boolean('tie_word_embeddings', defaults.tied),
+  };
+}
+
+/** An even number, since RoPE turns pairs. */
+function headDimension(read: ConfigReader, derived: number): number {
+  if (read.has('head_dim')) {
+    const stated = read.integer('head_dim', { max: MAX_HEAD });
+    if (stated % 2 === 0) return stated;
+    throw read.bad('head_dim', 'even');
+  }
+  if (derived % 2 === 0 && derived <= MAX_HEAD) return derived;
+  throw read.bad(
+    'num_attention_heads',
+    `a divisor of hidden_size that leaves an even size of at most ${MAX_HEAD} for each head`,
+  );
+}
+
+/** Whether a layer sees all tokens before it, or those of a window. */
+export type LayerType = 'full_attention' | 'sliding_attention';
+
+/**
+ * `layer_types`, checked; where it is absent, as `usual` says.
+ * @throws SipfError 'unsupported' for layers that attend in another way, 'bad-input' where it is no list of them.
+ */
+export function layerTypes(
+  config: Readonly<Record<string, unknown>>,
+  file: string,
+  { layers }: Pick<DecoderConfig, 'layers'>,
+  usual: (n: number) => LayerType,
+): LayerType[] {
+  const stated = config['layer_types'] ?? null;
+  if (stated === null) return Array.from({ length: layers }, (_, n) => usual(n));
+  if (!Array.isArray(stated) || stated.length !== layers)
+    throw wrong(file, `${layers} layer types`, stated, 'bad-input');
+  const other = stated.find((type) => type !== 'full_attention' && type !== 'sliding_attention');
+  if (other === undefined) return stated as LayerType[];
+  throw wrong(file, 'full_attention and sliding_attention only', other, 'unsupported');
+}
+
+function wrong(file: string, expected: string, got: unknown, code: 'bad-input' | 'unsupported'): SipfError {
+  return new SipfError(code, `Expected ${expected} in layer_types of ${file}, got ${shown(got)}. Use another model.`);
+}

@@ -1,0 +1,69 @@
+// A model's weights on disk -> the parameters of a graph, and what its runs are fed for them.
+import type { Graph, WeightSlice } from '../../engine/graph.ts';
+import { PlacedArrays } from '../../engine/placed-arrays.ts';
+import type { Engine, Feeds, Provider, Value } from '../../engine/runtime/session.ts';
+import { FedParameters, FrozenParameters, type Parameters } from '../architectures/parameters.ts';
+import { readTensor } from '../files/safetensors.ts';
+
+/**
+ * How graphs get a model's weights. fed: read into memory once and fed at every run, in inference and training alike, so that one session serves
+ * every model of its shape, whatever the round. placed: the same from the memory of a device, by sessions that are released with the model.
+ * mapped: sessions of their own over the file, released with the model; decoding pre-packs a copy.
+ */
+export type Feeding = 'fed' | 'placed' | 'mapped';
+
+/**
+ * 4M parameters: about what fits a processor's caches, so that pre-packing gains little, and kept sessions' memory is bearable. Larger models
+ * are mapped: without pre-packed weights their decoding is slower at the few rows of a unit's end.
+ */
+const FED_BYTES = 16 << 20;
+
+/** On a device all sessions share one copy. */
+export function feedingFor(provider: Provider, slices: ReadonlyMap<string, WeightSlice>): Feeding {
+  if (provider !== 'cpu') return 'placed';
+  const bytes = [...slices.values()].reduce((sum, { length }) => sum + length, 0);
+  return bytes <= FED_BYTES ? 'fed' : 'mapped';
+}
+
+/** Parameters in one graph. */
+export interface BoundWeights {
+  readonly parameters: Parameters;
+  /** What each run is fed for them, until the weights are disposed; complete once the graph has been built. */
+  feeds(): Promise<Feeds>;
+}
+
+/** A model's weights, each read at most once. */
+export class GraphWeights implements Disposable {
+  readonly slices: ReadonlyMap<string, WeightSlice>;
+  readonly feeding: Feeding;
+  readonly #placed: PlacedArrays;
+
+  constructor(engine: Pick<Engine, 'place'>, slices: ReadonlyMap<string, WeightSlice>, feeding: Feeding) {
+    this.slices = slices;
+    this.feeding = feeding;
+    this.#placed = new PlacedArrays(engine);
+  }
+
+  bind(graph: Graph): BoundWeights {
+    if (this.feeding === 'mapped') {
+      return { parameters: new FrozenParameters(graph, this.slices), feeds: async () => ({}) };
+    }
+    const shapes = new Map([...this.slices].map(([name, { shape }]) => [name, shape]));
+    const parameters = new FedParameters(graph, shapes);
+    const feeds = async (): Promise<Feeds> => {
+      const fed: Record<string, Value> = {};
+      for (const [name, input] of parameters.inputs)
+        fed[input.name] = await this.#placed.of(name, () => this.#read(name));
+      return fed;
+    };
+    return { parameters, feeds };
+  }
+
+  #read(name: string) {
+    return readTensor(name, { dtype: 'F32', ...(this.slices.get(name) as WeightSlice) });
+  }
+
+  [Symbol.dispose](): void {
+    this.#placed[Symbol.dispose]();
+  }
+}

@@ -1,0 +1,129 @@
+// A policy -> a real HTTP server that speaks POST /v1/completions, in the form of several engines, with faults on demand.
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Completion, Policy } from '../src/backend.ts';
+
+/** What a request says, as the tests read it. */
+export interface Asked {
+  readonly prompt: string | number[];
+  readonly seed: number;
+  readonly temperature: number;
+  readonly max_tokens: number;
+  readonly stop?: readonly string[];
+  readonly [field: string]: unknown;
+}
+
+/** What is wrong with an answer. `cut`: the connection ends, before the answer or in it. `mute`: nothing comes. */
+export type Fault =
+  | { readonly status: number; readonly headers?: Readonly<Record<string, string>>; readonly body?: string }
+  | 'cut'
+  | 'cut-within'
+  | 'mute'
+  | { readonly change: (answer: Record<string, unknown>) => unknown };
+
+export interface ServerSettings {
+  readonly policy: Policy;
+  readonly form?: 'vllm' | 'llama.cpp' | 'bare';
+  /** Milliseconds before an answer. */
+  readonly delay?: number;
+  /** The fault of the n-th request (from 1); null: none. */
+  readonly faultOf?: (n: number, asked: Asked) => Fault | null;
+}
+
+export interface CompletionServer extends AsyncDisposable {
+  readonly url: string;
+  /** Every request, in the order in which they came. */
+  readonly asked: readonly Asked[];
+  readonly headers: readonly IncomingMessage['headers'][];
+  /** Requests that were answered whole. */
+  readonly answered: readonly Asked[];
+  /** The most that were open at a time. */
+  readonly most: number;
+  /** Requests whose caller left before the answer. */
+  readonly left: number;
+}
+
+/** What the policy writes for a request: its random numbers depend on the request's seed alone. */
+async function write(policy: Policy, { prompt, seed, temperature, max_tokens, stop = [] }: Asked): Promise<Completion> {
+  let drawn: Completion | undefined;
+  const sampling = { temperature, maxTokens: max_tokens, stopStrings: stop };
+  await policy.generate([{ id: '0', context: [prompt], key: String(seed), sampling }], ([completion]) => {
+    drawn = completion;
+    return [];
+  });
+  if (drawn === undefined) throw new Error('Nothing was drawn');
+  return drawn;
+}
+
+function answerOf(
+  { text, tokenIds, logps, tokens, finishReason }: Completion,
+  asked: Asked,
+  form: ServerSettings['form'],
+) {
+  const usage = { prompt_tokens: asked.prompt.length, completion_tokens: tokens };
+  const choice = { index: 0, text, finish_reason: finishReason };
+  if (form === 'bare') return { choices: [{ ...choice, logprobs: null }], usage };
+  if (form === 'llama.cpp') {
+    const content = tokenIds?.map((id, i) => ({ id, token: String(id), logprob: logps?.[i] }));
+    return { choices: [{ ...choice, logprobs: { content } }], usage };
+  }
+  return { choices: [{ ...choice, token_ids: tokenIds, logprobs: { token_logprobs: logps } }], usage };
+}
+
+async function bodyOf(request: IncomingMessage): Promise<Asked> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of request) chunks.push(chunk as Buffer);
+  return JSON.parse(Buffer.concat(chunks).toString('utf8')) as Asked;
+}
+
+export async function openCompletionServer({
+  policy,
+  form,
+  delay = 0,
+  faultOf,
+}: ServerSettings): Promise<CompletionServer> {
+  const seen = { asked: [] as Asked[], answered: [] as Asked[], headers: [] as IncomingMessage['headers'][] };
+  const figures = { open: 0, most: 0, left: 0 };
+  const answer = async (asked: Asked, fault: Fault | null, response: ServerResponse): Promise<void> => {
+    if (delay > 0) await new Promise((resolve) => setTimeout(resolve, delay));
+    if (fault === 'mute') return;
+    if (fault === 'cut') return void response.destroy();
+    if (fault !== null && typeof fault === 'object' && 'status' in fault)
+      return void response.writeHead(fault.status, fault.headers).end(fault.body ?? 'not now');
+    const own = answerOf(await write(policy, asked), asked, form);
+    const given = fault !== null && typeof fault === 'object' ? fault.change(own) : own;
+    const text = typeof given === 'string' ? given : JSON.stringify(given);
+    response.writeHead(200, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) });
+    if (fault === 'cut-within') return void response.write(text.slice(0, 20), () => response.destroy());
+    response.end(text);
+    seen.answered.push(asked);
+  };
+  const server = createServer(async (request, response) => {
+    if (request.method !== 'POST' || request.url !== '/v1/completions') return void response.writeHead(404).end();
+    figures.open += 1;
+    figures.most = Math.max(figures.most, figures.open);
+    response.on('close', () => {
+      figures.open -= 1;
+      if (!response.writableEnded && !response.destroyed) figures.left += 1;
+    });
+    const asked = await bodyOf(request);
+    seen.asked.push(asked);
+    seen.headers.push(request.headers);
+    await answer(asked, faultOf?.(seen.asked.length, asked) ?? null, response);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`,
+    ...seen,
+    get most() {
+      return figures.most;
+    },
+    get left() {
+      return figures.left;
+    },
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}

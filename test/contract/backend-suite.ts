@@ -1,0 +1,332 @@
+// A backend -> the contract that every backend keeps, part by part. An engine elsewhere runs the suites of the parts that it has.
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type {
+  Backend,
+  Completion,
+  GenerateRequest,
+  ModelInit,
+  Policy,
+  Sampler,
+  TrainJob,
+  TrainStep,
+} from '../../src/backend.ts';
+import type { ModelSource } from '../../src/records.ts';
+import { fixtures } from '../tiny-model.ts';
+
+/** A model of one layer with the fixtures' tokenizer. */
+export const TINY: ModelInit = {
+  config: {
+    hidden_size: 32,
+    intermediate_size: 48,
+    num_hidden_layers: 1,
+    num_attention_heads: 2,
+    max_position_embeddings: 128,
+    tie_word_embeddings: true,
+    initializer_range: 0.2,
+  },
+  tokenizer: JSON.parse(readFileSync(join(fixtures, 'tokenizer', 'tokenizer.json'), 'utf8')) as object,
+  seed: 1,
+};
+
+/** A request for a text; its id is its key. */
+export function request(key: string, more: Partial<GenerateRequest['sampling']> = {}): GenerateRequest {
+  return {
+    id: key,
+    context: ['one plus one'],
+    key,
+    sampling: { temperature: 1, maxTokens: 12, ignoreEos: true, ...more },
+  };
+}
+
+/** Draws `requests`, and what `next` asks for: all groups that finished, in turn. */
+async function groupsOf(
+  policy: Policy,
+  requests: readonly GenerateRequest[],
+  next: (finished: readonly Completion[]) => readonly GenerateRequest[] = () => [],
+): Promise<Completion[][]> {
+  const groups: Completion[][] = [];
+  const stats = await policy.generate(requests, (finished) => {
+    groups.push([...finished]);
+    return next(finished);
+  });
+  const drawn = groups.flat().reduce((sum, { tokens }) => sum + tokens, 0);
+  expect(stats.generatedTokens).toBe(drawn);
+  expect(stats.promptTokens).toBeGreaterThan(0);
+  return groups;
+}
+
+async function drawOne(policy: Policy, one: GenerateRequest): Promise<Completion> {
+  const [[completion] = []] = await groupsOf(policy, [one]);
+  if (completion === undefined) throw new Error('Nothing was drawn');
+  return completion;
+}
+
+export interface OpenSampler {
+  readonly sampler: Sampler;
+  readonly source: ModelSource;
+}
+
+/** Registers the tests of a sampler. `open` is called once. */
+export function samplerContract(name: string, open: () => Promise<OpenSampler>): void {
+  describe(`${name} keeps the contract of a sampler`, () => {
+    let opened: OpenSampler;
+    let policy: Policy;
+    beforeAll(async () => {
+      opened = await open();
+      policy = await opened.sampler.openPolicy(opened.source);
+    });
+    afterAll(async () => {
+      await policy?.[Symbol.asyncDispose]();
+      await opened?.sampler[Symbol.asyncDispose]();
+    });
+
+    it('says what it is', () => {
+      expect(policy.hash).toMatch(/^[0-9a-f]{16,}$/);
+      expect(policy.contextLength).toBeGreaterThanOrEqual(128);
+      expect(policy.warnings).toEqual([]);
+    });
+
+    it('draws every request once, and what is asked for meanwhile, in the same order each time', async () => {
+      const keys = ['a', 'b', 'c', 'd', 'e'];
+      const draw = () =>
+        groupsOf(
+          policy,
+          keys.map((key) => request(key)),
+          (finished) => finished.filter(({ id }) => id.length === 1).map(({ id }) => request(`${id}-more`)),
+        );
+      const groups = await draw();
+      const ids = groups.flat().map(({ id }) => id);
+      expect([...ids].sort()).toEqual(keys.flatMap((key) => [key, `${key}-more`]));
+      expect(await draw()).toEqual(groups);
+    });
+
+    it('draws by key alone, whatever else is drawn', async () => {
+      const alone = await drawOne(policy, request('a'));
+      const among = (
+        await groupsOf(
+          policy,
+          ['x', 'a', 'y'].map((key) => request(key)),
+        )
+      ).flat();
+      expect(among.find(({ id }) => id === 'a')?.text).toBe(alone.text);
+      expect(new Set(among.map(({ text }) => text)).size).toBe(3);
+    });
+
+    it('draws one text at temperature 0, whatever the key', async () => {
+      const greedy = await Promise.all(['a', 'b'].map((key) => drawOne(policy, request(key, { temperature: 0 }))));
+      expect(greedy[1]?.text).toBe(greedy[0]?.text);
+    });
+
+    it('gives a token id and a log-probability of each token', async () => {
+      const { tokens, tokenIds, logps } = await drawOne(policy, request('a'));
+      expect(tokens).toBeGreaterThan(0);
+      expect([tokenIds?.length, logps?.length]).toEqual([tokens, tokens]);
+      for (const logp of logps ?? []) expect(logp).toBeLessThanOrEqual(0);
+    });
+
+    it('ends at the length that is asked for', async () => {
+      const { tokens, finishReason } = await drawOne(policy, request('a', { maxTokens: 3 }));
+      expect({ tokens, finishReason }).toEqual({ tokens: 3, finishReason: 'length' });
+    });
+
+    it('ends before a stop string', async () => {
+      const whole = await drawOne(policy, request('a'));
+      const stop = whole.text.slice(4, 6);
+      const cut = await drawOne(policy, request('a', { stopStrings: [stop] }));
+      expect(cut.text).toBe(whole.text.slice(0, whole.text.indexOf(stop)));
+      expect(cut.finishReason).toBe('stop');
+    });
+
+    it('tells all of a text before it is finished', async () => {
+      const told = new Map<string, string>();
+      const onText = (drawn: readonly { id: string; text: string }[]) => {
+        for (const { id, text } of drawn) told.set(id, (told.get(id) ?? '') + text);
+      };
+      const finished: Completion[] = [];
+      const onFinished = (group: readonly Completion[]) => {
+        for (const { id, text } of group) expect(told.get(id) ?? '').toBe(text);
+        finished.push(...group);
+        return [];
+      };
+      await policy.generate(
+        ['a', 'b'].map((key) => request(key)),
+        onFinished,
+        { onText },
+      );
+      expect(finished).toHaveLength(2);
+    });
+
+    it('gives the token ids of a context, which it reads like its texts', async () => {
+      const [ids = []] = await policy.encode([['one plus one']]);
+      const fromIds = await drawOne(policy, { ...request('a'), context: [ids] });
+      expect(fromIds.text).toBe((await drawOne(policy, request('a'))).text);
+    });
+
+    it('ends with what the caller throws', async () => {
+      const own = new Error('mine');
+      const throwing = policy.generate([request('a'), request('b')], () => {
+        throw own;
+      });
+      await expect(throwing).rejects.toBe(own);
+      expect((await drawOne(policy, request('a'))).id).toBe('a');
+    });
+
+    it('stops when it is asked to', async () => {
+      const controller = new AbortController();
+      const endless = policy.generate(
+        [request('0')],
+        ([last]) => {
+          if (last?.id === '3') controller.abort();
+          return [request(String(Number(last?.id) + 1))];
+        },
+        { signal: controller.signal },
+      );
+      await expect(endless).rejects.toMatchObject({ code: 'aborted' });
+      await expect(policy.generate([request('a')], () => [], { signal: AbortSignal.abort() })).rejects.toMatchObject({
+        code: 'aborted',
+      });
+    });
+
+    it('gives log-probabilities of given completions, and counts tokens', async () => {
+      const counts = await policy.countTokens([' two', ' two two']);
+      const logps = await policy.logps([
+        { context: ['one plus one is'], completion: [' two'] },
+        { context: ['one plus one is'], completion: [' two two'] },
+      ]);
+      expect(logps.map(({ length }) => length)).toEqual(counts);
+      for (const logp of logps.flat()) expect(logp).toBeLessThanOrEqual(0);
+    });
+  });
+}
+
+const EXAMPLES = ['two', 'three', 'four', 'five'].map((word) => ({
+  kind: 'sft' as const,
+  prompt: 'one plus one is',
+  completion: [` ${word}`],
+}));
+
+const OPTIONS: TrainJob['options'] = {
+  objective: { kind: 'sft', scope: 'completion' },
+  lora: null,
+  learningRate: 1e-2,
+  schedule: 'constant',
+  warmup: 0,
+  weightDecay: 0,
+  clip: 1,
+  betas: [0.9, 0.999],
+  eps: 1e-8,
+  batchSize: 1,
+  epochs: 1,
+  maxSteps: 6,
+  tokensPerPass: 64,
+  maxLength: 64,
+  seed: 1,
+  shuffle: true,
+  checkpointEverySteps: 2,
+};
+
+/** Registers the tests of all four parts. `open` is called once, with a folder for what the backend keeps. */
+export function backendContract(name: string, open: (folder: string) => Promise<Backend>): void {
+  const folder = mkdtempSync(join(tmpdir(), 'sipf-backend-'));
+  const source = { model: join(folder, 'model') };
+  let backend: Backend;
+  const opened = async () => {
+    backend ??= await open(folder);
+    await backend.initModel(source.model, TINY);
+    return backend;
+  };
+  afterAll(async () => {
+    await backend?.[Symbol.asyncDispose]();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  samplerContract(name, async () => {
+    const { openPolicy } = await opened();
+    return { sampler: { openPolicy, [Symbol.asyncDispose]: async () => undefined }, source };
+  });
+
+  describe(`${name} keeps the contract of a store`, () => {
+    it('makes a model that depends on its seed alone, and describes it', async () => {
+      await opened();
+      const again = await backend.initModel(join(folder, 'again'), TINY);
+      const other = await backend.initModel(join(folder, 'other'), { ...TINY, seed: 2 });
+      expect(await backend.describe(source)).toEqual(again);
+      expect(again.parameters).toBeGreaterThan(0);
+      expect(other.hash).not.toBe(again.hash);
+    });
+  });
+
+  const job = (out: string, more: Partial<TrainJob['options']> = {}): TrainJob => ({
+    source,
+    examples: EXAMPLES,
+    out: join(folder, out),
+    options: { ...OPTIONS, ...more },
+  });
+
+  describe(`${name} keeps the contract of a trainer`, () => {
+    it('tells each step and names what it made', async () => {
+      await opened();
+      const steps: TrainStep[] = [];
+      const result = await backend.train(job('sft'), (step) => steps.push(step));
+      expect(steps).toEqual(result.steps);
+      expect(steps.map(({ step }) => step)).toEqual([0, 1, 2, 3, 4, 5]);
+      expect((await backend.describe(result.source)).hash).toBe(result.hash);
+      await using policy = await backend.openPolicy(result.source);
+      expect(policy.hash).toBe(result.hash);
+    });
+
+    it('makes an adapter', async () => {
+      const lora = { rank: 2, alpha: 4, dropout: 0, targets: ['q_proj'] };
+      const { source: made, hash } = await backend.train(job('lora', { lora }), () => undefined);
+      expect(made).toEqual({ model: source.model, adapter: join(folder, 'lora') });
+      expect((await backend.describe(made)).hash).toBe(hash);
+    });
+
+    it('continues from its checkpoint to the same result', async () => {
+      const whole = await backend.train(job('whole'), () => undefined);
+      const controller = new AbortController();
+      const stopped = backend.train(job('parts'), ({ step }) => step === 2 && controller.abort(), {
+        signal: controller.signal,
+      });
+      await expect(stopped).rejects.toMatchObject({ code: 'aborted' });
+      const again: number[] = [];
+      const { steps, hash, tokens } = await backend.train(job('parts'), ({ step }) => again.push(step));
+      expect({ steps, hash, tokens }).toEqual({ steps: whole.steps, hash: whole.hash, tokens: whole.tokens });
+      expect(again[0]).toBeGreaterThanOrEqual(2);
+    });
+
+    it('ends with what the caller throws', async () => {
+      const own = new Error('mine');
+      const throwing = backend.train(job('thrown'), () => {
+        throw own;
+      });
+      await expect(throwing).rejects.toBe(own);
+    });
+
+    it('names examples that are too long', async () => {
+      const long = { ...EXAMPLES[0]!, prompt: 'one plus one '.repeat(1000) };
+      const { dropped } = await backend.train({ ...job('long'), examples: [...EXAMPLES, long] }, () => undefined);
+      expect(dropped).toEqual([EXAMPLES.length]);
+    });
+  });
+
+  describe(`${name} keeps the contract of a scorer`, () => {
+    const path = { prompt: 'one plus one', steps: ['one\n', 'two\n', 'three'] };
+
+    it('scores each step of a path', async () => {
+      await opened();
+      const examples = [{ kind: 'prm' as const, ...path, targets: [1, 0, null] }];
+      const prmJob = { ...job('prm', { objective: { kind: 'prm' } }), examples };
+      const { source: made, hash } = await backend.train(prmJob, () => undefined);
+      await using prm = await backend.openPrm(made);
+      expect(prm.hash).toBe(hash);
+      const [scores, short] = await prm.score([path, { ...path, steps: ['one'] }]);
+      expect([scores?.length, short?.length]).toEqual([3, 1]);
+      for (const score of scores ?? []) expect(score >= 0 && score <= 1).toBe(true);
+      expect((await prm.countTokens(['one two']))[0]).toBeGreaterThan(0);
+    });
+  });
+}
