@@ -23,7 +23,7 @@ async function samplesWith(
   const own = extra.slots === undefined ? backend : createScriptedBackend({ write: writeSum, slots: extra.slots });
   await using policy = await own.openPolicy({ model: 'base' });
   const options = SampleOptions.parse({ samples: 6, ...change });
-  return collect(
+  return await collect(
     samplePaths(questions, { policy, task: sumsTask, prompt, options, seed: 3, iteration: extra.iteration ?? 1 }),
   );
 }

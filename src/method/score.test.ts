@@ -29,7 +29,7 @@ const samples = items.flatMap((item) => item.samples);
 
 async function score(name: ScorerName, source: ScorerSource = {}) {
   await using scorer = await openScorer(name, { prm: openPrm, policy: openPolicy, ...source });
-  return scoreUnit(items, { scorer, task: sumsTask, prompt });
+  return await scoreUnit(items, { scorer, task: sumsTask, prompt });
 }
 
 test('prm-logprob with the weights of the PRM alone is the PRM; a weight of the least likely token lowers it', async () => {
