@@ -2,15 +2,19 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
-/** Beside the source, but slow: they start processes, run programs or run whole loops. */
+/** Beside the source, but seconds each: they start processes, run whole loops or try thousands of texts. */
 const SLOW = [
   'src/backends/local/worker-client.test.ts',
   'src/backends/published-models.test.ts',
+  'src/cli/{help,outputs}.test.ts',
+  'src/cli/commands/{eval-answers,grade}.test.ts',
   'src/inference/sampling.test.ts',
-  'src/pipeline/run-loop*.test.ts',
-  'src/pipeline/stages-alone.test.ts',
+  'src/pipeline/{run-loop*,stages-alone}.test.ts',
   'src/sandboxes/**/*.test.ts',
-  'src/tasks/code/code-tasks.test.ts',
+  'src/tasks/code/code-{distinct,tasks,text}.test.ts',
+  'src/tasks/generated/*.test.ts',
+  'src/tasks/math/{answers,math,formulas/*}.test.ts',
+  'src/tasks/tasks.test.ts',
 ];
 const SUITE = ['test/**/*.test.ts', '{bench,experiments}/**/*.test.ts', ...SLOW];
 

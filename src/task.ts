@@ -130,6 +130,9 @@ export function taskOf(task: Task, question: OfTask): Task {
   return task.memberFor?.(question) ?? task;
 }
 
+/** How often a text is graded again after an error, where no setting says it. */
+export const GRADE_RETRIES = 2;
+
 /** A text with the question that it answers. */
 export interface GivenText {
   readonly question: Question;
@@ -144,7 +147,7 @@ export interface GivenText {
 export async function gradeWithRetries(
   task: Pick<Task, 'grade' | 'memberFor'>,
   { question, text, finishReason }: GivenText,
-  retries: number,
+  retries: number = GRADE_RETRIES,
   signal?: AbortSignal,
 ): Promise<Graded> {
   const own = task.memberFor?.(question) ?? task;

@@ -10,14 +10,13 @@ import { makePrompter, PromptOptions } from '../../method/prompt.ts';
 import type { Answer, Question } from '../../records.ts';
 import { Journal } from '../../run/journal.ts';
 import { addCounts, inUnits, type StageOutput } from '../../run/units.ts';
-import type { Shot, Task } from '../../task.ts';
+import { GRADE_RETRIES, type Shot, type Task } from '../../task.ts';
 import { openEngine } from '../engine.ts';
 import { type ModelOptions, modelSource, type SamplingFlags, type SandboxFlags } from '../options.ts';
 import type { Terminal } from '../terminal.ts';
 
 /** Questions that share the slots of the model. */
 const UNIT = 64;
-const GRADE_RETRIES = 2;
 
 /** The options that answers depend on. */
 export interface AnswerOptions extends ModelOptions, SamplingFlags, Partial<SandboxFlags> {

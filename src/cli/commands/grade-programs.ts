@@ -3,9 +3,9 @@ import { z } from 'zod';
 import { SipfError } from '../../errors.ts';
 import { jsonText } from '../../io/exact-json.ts';
 import { RecordId, type Row } from '../../io/jsonl.ts';
-import type { Question } from '../../records.ts';
-import type { Sandbox } from '../../sandbox.ts';
-import type { Task } from '../../task.ts';
+import type { Outcome, Question } from '../../records.ts';
+import type { Sandbox, Verdict } from '../../sandbox.ts';
+import { GRADE_RETRIES, gradeWithRetries, type Task } from '../../task.ts';
 
 export const ProgramLine = z.looseObject({
   id: RecordId,
@@ -39,6 +39,8 @@ export interface ProgramGraderArgs {
 /** Judges one line after the other or several at a time; the task's problems are loaded with the first line that names one. */
 export function programGrader({ task, data, sandbox, signal }: ProgramGraderArgs) {
   let problems: Promise<Map<string, Question>> | null = null;
+  const retried = async (by: Pick<Task, 'grade'>, question: Question, text: string): Promise<Outcome> =>
+    (await gradeWithRetries(by, { question, text, finishReason: 'stop' }, GRADE_RETRIES, signal)).outcome;
   return async ({ index, place, value }: Row<ProgramLine>): Promise<ProgramGrade> => {
     const { code, tests, setup, entry_point: entryPoint } = value;
     if (code !== undefined) {
@@ -49,7 +51,10 @@ export function programGrader({ task, data, sandbox, signal }: ProgramGraderArgs
         ...(setup ? { setup } : {}),
         ...(entryPoint ? { entryPoint } : {}),
       };
-      return gradeOf(value.id ?? index, await sandbox.judge(program, { signal }));
+      const run = {
+        grade: async () => ({ extracted: code, outcome: outcomeOf(await sandbox.judge(program, { signal })) }),
+      };
+      return gradeOf(value.id ?? index, await retried(run, NO_QUESTION, code));
     }
     if (value.task_id === undefined || value.task_id === null)
       throw missing(place, 'code', 'a program (or task_id and completion)');
@@ -63,21 +68,23 @@ export function programGrader({ task, data, sandbox, signal }: ProgramGraderArgs
         `${place}, field "task_id": Expected the id of one of ${known.size} problems of ${task.name}, got ${jsonText(value.task_id)}. Fix that line, or give their --data.`,
       );
     }
-    const { outcome } = await task.grade(question, value.completion, 'stop', { signal });
-    const verdict = outcome.kind === 'error' ? { kind: 'error' as const, detail: outcome.reason } : outcome;
-    return gradeOf(value.id ?? value.task_id, verdict);
+    return gradeOf(value.id ?? value.task_id, await retried(task, question, value.completion));
   };
 }
 
-type AnyVerdict =
-  | { readonly kind: 'right' }
-  | { readonly kind: 'wrong'; readonly reason: string; readonly detail?: string | undefined }
-  | { readonly kind: 'error'; readonly detail: string };
+/** A program that brings its tests answers no question of a task. */
+const NO_QUESTION: Question = { id: '', task: '', question: '', answer: '' };
 
-function gradeOf(id: RecordId, verdict: AnyVerdict): ProgramGrade {
-  if (verdict.kind === 'right') return { id, correct: true, verdict: 'right', reason: null, detail: null };
-  if (verdict.kind === 'error') return { id, correct: null, verdict: 'error', reason: null, detail: verdict.detail };
-  return { id, correct: false, verdict: 'wrong', reason: verdict.reason, detail: verdict.detail ?? null };
+function outcomeOf(verdict: Verdict): Outcome {
+  if (verdict.kind !== 'error') return verdict;
+  const { detail, fault } = verdict;
+  return { kind: 'error', reason: detail, ...(fault === undefined ? {} : { fault }) };
+}
+
+function gradeOf(id: RecordId, outcome: Outcome): ProgramGrade {
+  if (outcome.kind === 'right') return { id, correct: true, verdict: 'right', reason: null, detail: null };
+  if (outcome.kind === 'error') return { id, correct: null, verdict: 'error', reason: null, detail: outcome.reason };
+  return { id, correct: false, verdict: 'wrong', reason: outcome.reason, detail: outcome.detail ?? null };
 }
 
 function missing(place: string, field: string, expected: string): SipfError {

@@ -6,6 +6,7 @@ import picocolors from 'picocolors';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { pythonSandbox } from '../../../test/python-sandbox.ts';
 import { hasPython } from '../../../test/python3.ts';
+import type { Sandbox, Verdict } from '../../sandbox.ts';
 import { openTasks } from '../../tasks/index.ts';
 import type { Terminal } from '../terminal.ts';
 import { type GradeOptions, grade, inOrder } from './grade.ts';
@@ -25,6 +26,7 @@ function write(name: string, lines: readonly unknown[]): string {
 /** What is printed, parsed, and what is thrown. */
 async function run(
   options: Omit<GradeOptions, 'json'>,
+  sandbox?: () => Sandbox,
 ): Promise<{ lines: unknown[]; error: unknown; counts: { made: number; disposed: number } }> {
   const lines: unknown[] = [];
   const counts = { made: 0, disposed: 0, judged: 0 };
@@ -34,7 +36,7 @@ async function run(
     log: () => undefined,
     colors: picocolors.createColors(false),
   } as unknown as Terminal;
-  const tasks = openTasks({ sandbox: pythonSandbox(counts) });
+  const tasks = openTasks({ sandbox: sandbox ?? pythonSandbox(counts) });
   const error = await grade({ ...options, json: true }, terminal, tasks).then(
     () => null,
     (thrown: unknown) => thrown,
@@ -203,6 +205,36 @@ test('answers are judged as before, without a sandbox', async () => {
     { id: 1, extracted: '4', correct: false },
   ]);
   expect(counts.made).toBe(0);
+});
+
+/** A sandbox that fails so often before each verdict, and how often it was asked. */
+function failing(times: number, error: Verdict): { sandbox: () => Sandbox; asked: () => number } {
+  let asked = 0;
+  const judge = async (): Promise<Verdict> => {
+    asked += 1;
+    return asked % (times + 1) === 0 ? { kind: 'right' } : error;
+  };
+  return { sandbox: () => ({ judge, [Symbol.asyncDispose]: async () => {} }), asked: () => asked };
+}
+
+test('a program is tried again after an error of the sandbox, as in a run', async () => {
+  const data = write('task.jsonl', [
+    { text: 'Add.', code: 'f', task_id: 11, test_setup_code: '', test_list: ['assert f(1)'] },
+  ]);
+  for (const row of [
+    { code: 'f = 1', tests: ['assert f'] },
+    { task_id: 11, completion: 'def f(x):\n    return x' },
+  ]) {
+    const path = write('retried.jsonl', [row]);
+    const outage: Verdict = { kind: 'error', detail: 'out of memory' };
+    const [twice, thrice] = [failing(2, outage), failing(3, outage)];
+    expect((await run({ task: 'mbpp', in: path, data }, twice.sandbox)).lines).toMatchObject([{ correct: true }]);
+    const { lines } = await run({ task: 'mbpp', in: path, data }, thrice.sandbox);
+    expect(lines).toMatchObject([{ correct: null, verdict: 'error', detail: 'out of memory' }]);
+    const ofTests = failing(1, { kind: 'error', detail: 'no such module', fault: 'tests' });
+    await run({ task: 'mbpp', in: path, data }, ofTests.sandbox);
+    expect([twice.asked(), thrice.asked(), ofTests.asked()]).toEqual([3, 3, 1]);
+  }
 });
 
 test('a mixture is no way to judge', async () => {

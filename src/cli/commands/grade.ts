@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { SipfError } from '../../errors.ts';
 import { jsonText } from '../../io/exact-json.ts';
 import { ExactNumberValue, RecordId, type Row, readRows } from '../../io/jsonl.ts';
-import type { Task } from '../../task.ts';
+import { gradeWithRetries, type Task } from '../../task.ts';
 import type { OpenTasks } from '../../tasks/index.ts';
 import { referenceAnswer } from '../../tasks/math/answers.ts';
 import { choicesOf } from '../../tasks/math/choices.ts';
@@ -121,7 +121,8 @@ async function gradeAnswer(task: Task, { index, place, value }: Row<AnswerLine>)
     answer,
     ...(chosen === null ? {} : { choices: [...chosen.options] }),
   };
-  const { extracted, outcome } = await task.grade(question, value.completion, 'stop');
+  const given = { question, text: value.completion, finishReason: 'stop' } as const;
+  const { extracted, outcome } = await gradeWithRetries(task, given);
   const id = value.id ?? index;
   const note = extracted ?? '(no answer)';
   if (outcome.kind === 'error') {

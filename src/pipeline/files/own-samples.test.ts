@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parseConfig } from '../../config/load.ts';
+import type { Task } from '../../task.ts';
 import { taskNamed } from '../../tasks/index.ts';
 import { readSamples } from './own-samples.ts';
 
@@ -23,12 +24,20 @@ function write(name: string, rows: readonly unknown[]): string {
   return path;
 }
 
+interface ReadOptions {
+  readonly judged?: boolean;
+  readonly data?: boolean;
+  readonly task?: string;
+  readonly grade?: Task['grade'];
+}
+
 const terminal = { signal: new AbortController().signal, log: () => undefined };
 
-async function read(rows: readonly unknown[], { judged = true, data = true, task = 'jsonl' } = {}) {
+async function read(rows: readonly unknown[], { judged = true, data = true, task = 'jsonl', grade }: ReadOptions = {}) {
   const path = write('s.jsonl', rows);
   const name = { name: task, ...(data ? { data: join(folder, 'q.jsonl') } : {}) };
-  const stage = { config: parseConfig({ task: name }), task: taskNamed(task) };
+  const own = taskNamed(task);
+  const stage = { config: parseConfig({ task: name }), task: grade === undefined ? own : { ...own, grade } };
   const { samples, known } = await readSamples({ path, stage, options: {}, judged }, terminal);
   return { all: [...samples.values()].flat(), known };
 }
@@ -83,6 +92,16 @@ describe('samples of one’s own', () => {
     const { all } = await read(rows, { data: false });
     expect(all.map(({ outcome }) => outcome.kind)).toEqual(['right', 'wrong']);
     expect(all.map(({ id }) => id)).toEqual([`${all[0]?.questionId}/own/0`, `${all[0]?.questionId}/own/1`]);
+  });
+
+  test('are graded again after an error, as sampling.gradeRetries says', async () => {
+    let calls = 0;
+    const grade: Task['grade'] = () => {
+      calls += 1;
+      return { extracted: null, outcome: calls < 3 ? { kind: 'error', reason: 'outage' } : { kind: 'right' } };
+    };
+    const { all } = await read([{ question: '2+3?', steps: ['5'] }], { grade });
+    expect([all[0]?.outcome.kind, calls]).toEqual(['right', 3]);
   });
 
   test('without an answer are scored, not judged', async () => {

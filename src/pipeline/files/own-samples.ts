@@ -6,7 +6,7 @@ import { check } from '../../io/check.ts';
 import { AnyRecord, RecordId, type Row, readAllRows, TextOrNumber } from '../../io/jsonl.ts';
 import { CodeTests, type Outcome, type Question, Sample } from '../../records.ts';
 import { questionKey } from '../../same-question.ts';
-import { type Task, taskOf } from '../../task.ts';
+import { gradeWithRetries, type Task, taskOf } from '../../task.ts';
 import { answerText, parseAnswer } from '../../tasks/math/answers.ts';
 import { type Configured, loadQuestions, type QuestionOptions, requireQuestion } from './questions.ts';
 
@@ -189,7 +189,10 @@ class SampleReader {
     const { steps, finishReason, place, given } = path;
     if (given !== undefined) return { extracted: null, outcome: given };
     const isKnown = task.gradedBy === 'tests' ? question.tests !== undefined : question.answer !== '';
-    if (isKnown) return task.grade(question, task.pieces(steps).join(''), finishReason, { signal });
+    if (isKnown) {
+      const given = { question, text: task.pieces(steps).join(''), finishReason };
+      return gradeWithRetries(task, given, this.#args.stage.config.sampling.gradeRetries, signal);
+    }
     const field = task.gradedBy === 'tests' ? 'tests' : 'answer';
     if (this.#args.judged)
       throw new SipfError(

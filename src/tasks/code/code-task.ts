@@ -5,6 +5,7 @@ import type { Sandbox, Verdict } from '../../sandbox.ts';
 import {
   type BrokenReference,
   type CheckOptions,
+  GRADE_RETRIES,
   type Graded,
   type GradeOptions,
   gradeWithRetries,
@@ -47,8 +48,6 @@ const MAX_TOKENS = 512;
 const MAX_DETAIL = 200;
 /** References that are graded at a time. */
 const AT_ONCE = 8;
-/** How often a reference is graded again before an error of the sandbox counts as its tests' fault. */
-const RETRIES = 2;
 
 /** Where a program has ended and something else begins. Only what hardly any solution contains: `codeOf` takes care of the rest. */
 const STOP_STRINGS: readonly string[] = [
@@ -154,7 +153,7 @@ async function brokenReferences(
   const check = async (question: Question): Promise<Failed | null> => {
     const { id, solution = [] } = question;
     const given = { question, text: solution.join(''), finishReason: 'stop' } as const;
-    const { outcome } = await gradeWithRetries({ grade }, given, RETRIES, signal);
+    const { outcome } = await gradeWithRetries({ grade }, given, GRADE_RETRIES, signal);
     if (outcome.kind === 'right') return null;
     if (outcome.kind === 'wrong') return { id, reason: outcome.reason, detail: outcome.detail ?? '', ofTests: false };
     return { id, reason: 'error', detail: outcome.reason, ofTests: outcome.fault === 'tests' };
