@@ -38,7 +38,7 @@ async function samplesWith(
   const own = extra.slots === undefined ? backend : createScriptedBackend({ write: writeSum, slots: extra.slots });
   await using policy = await own.openPolicy({ model: 'base' });
   const options = SampleOptions.parse({ samples: 6, ...change });
-  return collect(
+  return await collect(
     samplePaths(questions, { policy, task: sumsTask, prompt, options, seed: 3, iteration: extra.iteration ?? 1 }),
   );
 }
@@ -270,7 +270,7 @@ describe('labels and scores', () => {
     const openPolicy = () => backend.openPolicy({ model: 'base' });
     const score = async (name: ScorerName, source: ScorerSource = {}) => {
       await using scorer = await openScorer(name, { prm: openPrm, policy: openPolicy, ...source });
-      return scoreUnit(items, { scorer, task: sumsTask, prompt });
+      return await scoreUnit(items, { scorer, task: sumsTask, prompt });
     };
     const scored = await score('prm');
     expect(scored.records).toHaveLength(samples.length);
