@@ -1,4 +1,4 @@
-// The process reward model's head when training starts: its shapes as adapter or model have it, or fresh numbers.
+// A process reward model's head at the start: that of the adapter or model, or fresh numbers.
 
 import { PRM_HEAD } from '../models/architectures/prm-head.ts';
 import type { OpenModel } from '../models/open-model.ts';
