@@ -36,7 +36,7 @@ export function openLoop(args: LoopArgs): Loop {
     rounds,
     round(k, policy) {
       const counts = k === 0 ? { ...args.counts } : {};
-      const found: Found = { counts, prm: null, calibration: null, trained: null };
+      const found: Found = { counts, prm: null, calibration: null, trained: null, losses: [] };
       const [warmUp] = rounds;
       const sft = warmUp === undefined ? args.base : policyAfter(warmUp);
       const round: Round = { ...args, k, policy, sft, found, report: null };
@@ -53,7 +53,8 @@ export function policyAfter({ found, policy }: Work): Checkpoint {
 
 /** Tokens of a round's stages, its evaluation apart. */
 export function costOf({ counts, trained, prm }: Found): TokenCost {
-  const stages = Object.values(counts).reduce<TokenCost>((sum, stage) => addCosts(sum, tokensIn(stage)), NO_COST);
+  const all = [...Object.values(counts), trained?.counts ?? {}];
+  const stages = all.reduce<TokenCost>((sum, stage) => addCosts(sum, tokensIn(stage)), NO_COST);
   return addCosts(stages, { trainTokens: (trained?.trainTokens ?? 0) + (prm?.trainTokens ?? 0) });
 }
 

@@ -92,6 +92,7 @@ async function runRounds({ run, start, backend, questions, counts }: RoundsArgs)
   const prompts = { task, prompt, shots, options: config.prompt, openPolicy: () => backend.openPolicy(source) };
   const seen = { train: questions, shots, earlier };
   const loop = openLoop({
+    ...runWorkspace({ run, backend, outside, questions: asked }),
     run,
     config,
     method,
@@ -104,7 +105,6 @@ async function runRounds({ run, start, backend, questions, counts }: RoundsArgs)
     scoresAll: false,
     simulator,
     verifier,
-    space: runWorkspace({ run, backend, outside, questions: asked }),
     sets: setOpener({ ...prompts, run, loaded: start.sets, seen }),
     base,
     parameters,

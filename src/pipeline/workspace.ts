@@ -1,28 +1,19 @@
 // What a stage works on and where: a run directory and the files of a command line are two workspaces of the same stages.
-import type { z } from 'zod';
-import type { Policy, ProcessRewardModel, TrainJob, TrainResult } from '../backend.ts';
+import type { Backend, Policy, ProcessRewardModel } from '../backend.ts';
 import type { Config } from '../config/schema.ts';
 import { canonicalJson, sha256, shareHeldOut } from '../hashing.ts';
 import type { Method, Needs } from '../method/methods.ts';
 import type { BuildPrompt } from '../method/prompt.ts';
 import type { ScoreCalibration } from '../method/score-calibration.ts';
 import type { ScorerName } from '../method/scorers.ts';
-import type { ModelSource } from '../records.ts';
-import { type Checkpoint, PreferencePair, type Question, Sample, StepLabels, StepScores } from '../records.ts';
+import type { Checkpoint, ModelSource, PreferencePair, Question, Sample, StepLabels, StepScores } from '../records.ts';
 import type { Counts, Trained } from '../reports.ts';
-import type { UnitWork } from '../run/collect.ts';
 import type { StageName } from '../run/marker.ts';
-import type { StageOutput } from '../run/units.ts';
+import type { Run } from '../run/run.ts';
 import type { Shot, Task } from '../task.ts';
 
 /** The records that stages hand to each other, by the stage that writes them. */
-export const RECORDS = {
-  '1-samples': Sample,
-  '2-step-labels': StepLabels,
-  '4-scores': StepScores,
-  '5-pairs': PreferencePair,
-};
-export type RecordsName = keyof typeof RECORDS;
+export type RecordsName = '1-samples' | '2-step-labels' | '4-scores' | '5-pairs';
 
 /** A question with its records. */
 export interface Group {
@@ -40,50 +31,8 @@ export interface Want {
   readonly scores?: boolean;
 }
 
-export type Inputs = Readonly<Record<string, unknown>>;
-
-/** A stage's place in a workspace, and all that it depends on: options, hashes of records and models. */
-export interface Place {
-  readonly stage: StageName;
-  readonly inputs: Inputs;
-}
-
-/** Something that runs once. */
-export interface OnceWork<R> extends Place {
-  /** File or folder names in the stage's folder. */
-  readonly outputs: readonly string[];
-  readonly result: z.ZodType<R>;
-  readonly body: () => Promise<R>;
-}
-
-export interface WholeWork extends Place {
-  readonly all: () => Promise<StageOutput<unknown>>;
-  /** What a person should know where no record came of it and no later stage will say so. */
-  readonly nothing: () => string;
-}
-
-export interface Prepared<R> {
-  readonly records: readonly R[];
-  readonly counts: Counts;
-}
-
-/** What a training gave, before a workspace names the model. */
-export interface Training {
-  readonly result: TrainResult;
-  readonly examples: number;
-  readonly counts: Counts;
-}
-
-export interface TrainWork extends Place {
-  /** Folder in the stage's folder. */
-  readonly output: string;
-  /** Trains into the folder `out`. */
-  readonly body: (out: string) => Promise<Training>;
-}
-
-/** Where stages read and write. Names, journals and markers are its own business. */
-export interface Workspace {
-  readonly signal: AbortSignal | undefined;
+/** Reads records. */
+export interface Records {
   /** Every question in order, with its records; empty lists where there are none. */
   groups(want: Want): AsyncIterable<Group>;
   /** The pairs of round `k`. */
@@ -92,29 +41,41 @@ export interface Workspace {
   hashes(name: RecordsName, k: number): Promise<readonly string[]>;
   /** Hash of one stage's records of round `k`. */
   hash(name: RecordsName, k: number): Promise<string | null>;
+}
 
+/** Opens models by the names that records have for them. */
+export interface Models extends Pick<Backend, 'train'> {
   source(checkpoint: Checkpoint): ModelSource;
+  checkpoint(source: ModelSource, hash: string): Checkpoint;
   openPolicy(checkpoint: Checkpoint): Promise<Policy>;
   openPrm(checkpoint: Checkpoint): Promise<ProcessRewardModel>;
-  /** Trains in the middle of `train`. `rows`: counts of what it trains on. */
-  runTraining(job: TrainJob, stage: StageName, rows: Counts): Promise<TrainResult>;
+}
 
-  /** Runs units of work, each kept as soon as it is done, and writes their records. Returns the summed counts. */
-  collect<U, C extends AsyncDisposable>(work: UnitWork<U, C> & Place): Promise<Counts>;
-  /** The same for numbers on the way to a stage's output, which are read back. */
-  prepare<U, C extends AsyncDisposable, R>(work: UnitWork<U, C> & Place, schema: z.ZodType<R>): Promise<Prepared<R>>;
-  /** Writes records that come all at once. Returns what was counted. */
-  write(work: WholeWork): Promise<Counts>;
-  train(work: TrainWork): Promise<Trained>;
-  once<R>(work: OnceWork<R>): Promise<R>;
-  writeJson(stage: StageName, file: string, value: unknown): Promise<void>;
-  warn(message: string, stage?: StageName): void;
-  /** A stage's name in messages. */
-  nameOf(stage: StageName): string;
+/** Models of a backend, under a workspace's names for them. */
+export function modelsNamed(backend: () => Backend, names: Pick<Models, 'source' | 'checkpoint'>): Models {
+  return {
+    ...names,
+    openPolicy: (checkpoint) => backend().openPolicy(names.source(checkpoint)),
+    openPrm: (checkpoint) => backend().openPrm(names.source(checkpoint)),
+    train: (job, onStep, options) => backend().train(job, onStep, options),
+  };
+}
+
+/** Keeps what stages write, and listens to them. */
+export type Store = Pick<
+  Run,
+  'signal' | 'path' | 'nameOf' | 'once' | 'collect' | 'writeRecords' | 'writeJson' | 'onProgress' | 'log' | 'warn'
+>;
+
+/** Where stages read and write: a run directory, or the files of a command line. */
+export interface Workspace {
+  readonly store: Store;
+  readonly records: Records;
+  readonly models: Models;
 }
 
 /** What all stages of a run, or of a command, share. */
-export interface Shared {
+export interface Shared extends Workspace {
   /** `labels.heldOut` is the share that holds out a question: see `settled`. */
   readonly config: Config;
   readonly method: Method;
@@ -133,7 +94,6 @@ export interface Shared {
   /** Helper models; null: the policy itself. */
   readonly simulator: Checkpoint | null;
   readonly verifier: Checkpoint | null;
-  readonly space: Workspace;
 }
 
 /** One round of stages. */
@@ -149,10 +109,12 @@ export interface Work extends Shared {
 /** What the stages of a round hand to the next ones, and what they counted and cost. */
 export interface Found {
   readonly counts: Record<string, Counts>;
-  prm: Pick<Trained, 'checkpoint' | 'trainTokens'> | null;
+  prm: Trained | null;
   calibration: ScoreCalibration | null;
   /** The next policy. */
   trained: Trained | null;
+  /** Of the first and of the last optimizer step, where this process has trained. */
+  losses: readonly (number | null)[];
 }
 
 export function stageOf(iteration: number, name: string): StageName {

@@ -87,6 +87,11 @@ export class Run implements AsyncDisposable {
     return join(this.dir, ...parts);
   }
 
+  /** A stage in messages: `iteration-1/6-policy`. */
+  nameOf({ folder, name }: StageName): string {
+    return `${folder}/${name}`;
+  }
+
   /** To the caller's log, and with the time to events.jsonl. */
   log(event: LogEvent): void {
     this.#options.log(event);

@@ -2,11 +2,11 @@
 import { Command, Option } from 'commander';
 import { SipfError, sipfCommand } from '../../errors.ts';
 import { openScorer, scorerNeeds } from '../../method/scorers.ts';
-import { FileWorkspace } from '../../pipeline/file-workspace.ts';
+import { fileModels, fileRecords, fileStore } from '../../pipeline/file-workspace.ts';
 import { openPrompt } from '../../pipeline/files/prompts.ts';
 import { loadQuestions } from '../../pipeline/files/questions.ts';
 import { score } from '../../pipeline/stages/score.ts';
-import { StepScores } from '../../records.ts';
+import { type ModelSource, StepScores } from '../../records.ts';
 import { engineOf, openEngine } from '../engine.ts';
 import { finish, number, withExecution } from '../options.ts';
 import { checkRecordsOut } from '../outputs.ts';
@@ -16,7 +16,7 @@ import { missing, readCalibration, type ScorerOptions, scoreConfig, scorerModels
 import { scoreRows } from './score-rows.ts';
 import { splitOption } from './stage.ts';
 import { readSampled } from './stage-records.ts';
-import { listenerOf, openConfigured, reportCounts, workOf } from './stage-work.ts';
+import { KEPT, listenerOf, openConfigured, reportWork, workOf } from './stage-work.ts';
 
 interface ScoreOptions extends ScorerOptions {
   readonly in?: string;
@@ -112,18 +112,20 @@ async function scoreSamples(path: string, command: Command, options: ScoreOption
   await using backend = await openEngine(engineOf(config), terminal);
   const { prompt, shots } = await openPrompt({ stage, options, questions, backend });
   using listener = listenerOf(terminal, 'score');
-  await using space = new FileWorkspace({ records, out, backend, listener });
+  const models = fileModels(backend);
   const calibration = await readCalibration(kind, options.calibration, labels !== undefined);
-  const models = scorerModels(kind, options);
-  const prm = models.prm && (await space.prmAt(models.prm));
-  const policy = models.policy && (await space.policyAt(models.policy));
+  const sources = scorerModels(kind, options);
+  const at = async (source: ModelSource) => models.checkpoint(source, (await backend.describe(source)).hash);
+  const prm = sources.prm && (await at(sources.prm));
+  const policy = sources.policy && (await at(sources.policy));
   const scoring = { scorer: kind, prm, calibration };
-  const work = workOf({ ...stage, questions, asked: questions, prompt, shots, space, policy, k: 1, scoring });
+  const space = { store: fileStore({ out, isModel: false }, listener), records: fileRecords(records), models };
+  const work = workOf({ ...stage, ...space, questions, asked: questions, prompt, shots, policy, k: 1, scoring });
+  terminal.resumes(KEPT);
   await score.perform(work);
   listener[Symbol.dispose]();
-  const counts = work.found.counts[score.writes] ?? {};
-  warnOfTooLong(counts.pathsTooLong ?? 0, terminal);
-  await reportCounts(out, counts, options.json === true, terminal);
+  warnOfTooLong(work.found.counts[score.writes]?.pathsTooLong ?? 0, terminal);
+  await reportWork(work, score.writes, { ...options, out }, terminal);
 }
 
 /** Says how many paths stay without scores. */

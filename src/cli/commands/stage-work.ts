@@ -5,12 +5,11 @@ import { METHODS, needs, scorerOf } from '../../method/methods.ts';
 import type { BuildPrompt } from '../../method/prompt.ts';
 import type { ScoreCalibration } from '../../method/score-calibration.ts';
 import type { ScorerName } from '../../method/scorers.ts';
-import { checkpointAt, type Listener } from '../../pipeline/file-workspace.ts';
+import type { Listener } from '../../pipeline/file-workspace.ts';
 import type { StagePrompt } from '../../pipeline/files/prompts.ts';
 import type { Configured } from '../../pipeline/files/questions.ts';
-import { dataHash, settled, type Training, type Work, type Workspace } from '../../pipeline/workspace.ts';
+import { dataHash, settled, type Work, type Workspace } from '../../pipeline/workspace.ts';
 import type { Checkpoint, Question } from '../../records.ts';
-import type { Counts } from '../../reports.ts';
 import { openSandbox } from '../../sandboxes/open.ts';
 import type { Shot, Task } from '../../task.ts';
 import { type OpenTasks, openTasks } from '../../tasks/index.ts';
@@ -45,13 +44,12 @@ export const NO_PROMPT: StagePrompt = {
   shots: [],
 };
 
-export interface WorkArgs extends Configured {
+export interface WorkArgs extends Configured, Workspace {
   /** All questions, and those that the prompt does not show. */
   readonly questions: readonly Question[];
   readonly asked: readonly Question[];
   readonly prompt: BuildPrompt;
   readonly shots: readonly Shot[];
-  readonly space: Workspace;
   /** null: a stage without one. */
   readonly policy: Checkpoint | null;
   readonly k: number;
@@ -64,16 +62,16 @@ export interface WorkArgs extends Configured {
 }
 
 /** A stage's work as a run has it in round `k`. */
-export function workOf({ task, questions, asked, prompt, shots, space, k, scoring, ...given }: WorkArgs): Work {
+export function workOf({ questions, asked, shots, scoring, ...given }: WorkArgs): Work {
   const config = settled(given.config, asked);
-  const policy = given.policy ?? checkpointAt({ model: '' });
+  const { task } = given;
+  const policy = given.policy ?? { model: '', adapter: null, hash: '' };
   const method = METHODS[config.method];
   const scorer = scoring?.scorer ?? scorerOf(method, config.score.scorer);
   return {
+    ...given,
     config,
     method,
-    task,
-    prompt,
     questions: asked,
     data: dataHash({ config, task, questions, shots }),
     scorer,
@@ -81,16 +79,17 @@ export function workOf({ task, questions, asked, prompt, shots, space, k, scorin
     scoresAll: true,
     simulator: null,
     verifier: null,
-    space,
-    k,
     policy,
     base: policy,
     sft: policy,
     found: {
       counts: {},
-      prm: scoring?.prm ? { checkpoint: scoring.prm, trainTokens: 0 } : null,
+      prm: scoring?.prm
+        ? { checkpoint: scoring.prm, steps: 0, trainTokens: 0, examples: 0, dropped: 0, counts: {} }
+        : null,
       calibration: scoring?.calibration ?? null,
       trained: null,
+      losses: [],
     },
   };
 }
@@ -101,38 +100,47 @@ export function listenerOf(
   title: string,
   describeRows?: Listener['describeRows'],
 ): Listener & Disposable {
-  let line: Progress | null = null;
+  let line: (Progress & { readonly unit: string }) | null = null;
   return {
     signal: terminal.signal,
     onProgress: ({ done, total, unit, detail }) => {
-      line ??= terminal.progress({ title, unit, total });
+      // What a stage does first may count other things than its work.
+      if (line?.unit !== unit) {
+        line?.end();
+        line = { ...terminal.progress({ title, unit, total }), unit };
+      }
       line.update(done, detail, total);
     },
     log: terminal.log,
     warn: terminal.warn,
-    resumes: terminal.resumes,
     describeRows,
     [Symbol.dispose]: () => line?.end(),
   };
 }
 
-/** Prints a stage's counts: JSON with --json, else one line. */
-export async function reportCounts(out: string, counts: Counts, json: boolean, terminal: Terminal): Promise<void> {
-  if (json) return await terminal.print(JSON.stringify({ out, counts }));
-  const words = Object.entries(counts).map(([name, value]) => `${name} ${String(value)}`);
-  await terminal.print(`${out}: ${words.join(', ')}`);
-}
+/** What a stop leaves behind, for `resumes`. */
+export const KEPT = 'Finished work is kept beside --out: the same command continues.';
+export const CHECKPOINT = 'A checkpoint, where there is one, is kept in --out: the same command continues from it.';
 
-/** Prints what came of a training: one object with --json, else one line. */
-export async function reportTraining({ result, examples }: Training, json: boolean, terminal: Terminal): Promise<void> {
-  const { source, hash, steps, tokens } = result;
-  const { model, adapter = null } = source;
-  const dropped = result.dropped.length;
-  const [firstLoss, lastLoss] = [steps[0]?.loss ?? null, steps.at(-1)?.loss ?? null];
-  const row = { model, adapter, hash, examples, dropped, steps: steps.length, tokens, firstLoss, lastLoss };
-  if (json) return await terminal.print(JSON.stringify(row));
-  const loss = `loss ${firstLoss?.toFixed(4) ?? '-'} -> ${lastLoss?.toFixed(4) ?? '-'}`;
-  await terminal.print(
-    `${adapter ?? model}: ${steps.length} optimizer steps on ${examples - dropped} rows, ${tokens} tokens, ${loss}`,
-  );
+/** Prints what came of a stage, in one line: with --json an object. */
+export async function reportWork(
+  { found }: Work,
+  writes: string,
+  { out, json }: { readonly out: string; readonly json?: boolean },
+  terminal: Terminal,
+): Promise<void> {
+  const trained = found.trained ?? found.prm;
+  const counts = found.counts[writes];
+  if (counts !== undefined) {
+    const words = Object.entries(counts).map(([name, value]) => `${name} ${String(value)}`);
+    await terminal.print(json ? JSON.stringify({ out, counts }) : `${out}: ${words.join(', ')}`);
+  } else if (trained !== null) {
+    const { checkpoint, examples, dropped, steps, trainTokens: tokens } = trained;
+    const [firstLoss = null, lastLoss = null] = found.losses;
+    const row = { ...checkpoint, examples, dropped, steps, tokens, firstLoss, lastLoss };
+    const loss = `loss ${firstLoss?.toFixed(4) ?? '-'} -> ${lastLoss?.toFixed(4) ?? '-'}`;
+    const { adapter, model } = checkpoint;
+    const line = `${adapter ?? model}: ${steps} optimizer steps on ${examples - dropped} rows, ${tokens} tokens, ${loss}`;
+    await terminal.print(json ? JSON.stringify(row) : line);
+  }
 }

@@ -1,7 +1,8 @@
 // What a stage is on a command line -> its command: options, records read, the stage done on files, a report.
 import { Command, Option } from 'commander';
+import type { Config } from '../../config/schema.ts';
 import { MOST } from '../../limits.ts';
-import { checkpointAt, FileWorkspace } from '../../pipeline/file-workspace.ts';
+import { fileModels, fileRecords, fileStore } from '../../pipeline/file-workspace.ts';
 import { askedOf, openPrompt, requireModel } from '../../pipeline/files/prompts.ts';
 import type { Stage } from '../../pipeline/stages/stage.ts';
 import type { RecordsName } from '../../pipeline/workspace.ts';
@@ -13,7 +14,7 @@ import { checkModelOut, checkRecordsOut, isOfRecords } from '../outputs.ts';
 import { readSettings, type SettingsOptions, withSettings } from '../settings.ts';
 import type { Terminal } from '../terminal.ts';
 import { readRecordsOf } from './stage-records.ts';
-import { listenerOf, NO_PROMPT, openConfigured, reportCounts, reportTraining, workOf } from './stage-work.ts';
+import { CHECKPOINT, KEPT, listenerOf, NO_PROMPT, openConfigured, reportWork, workOf } from './stage-work.ts';
 
 /** A file of records that a command reads. */
 export interface StageInput {
@@ -39,6 +40,8 @@ export interface StageCommand {
   readonly example: string;
   /** The warm-up is of no round. */
   readonly round?: 0;
+  /** What to say where no record came. */
+  readonly nothing?: (config: Config, questions: number) => string;
   /** What a training trains on. */
   readonly describeRows?: (rows: Counts) => string;
 }
@@ -125,15 +128,16 @@ async function runStage(
   const ids = new Set(asked.map(({ id }) => id));
   const ofAsked = { ...records, questions: records.questions.filter(({ id }) => ids.has(id)) };
   using listener = listenerOf(terminal, isOfRecords(name) ? name : 'train', entry.describeRows);
-  await using space = new FileWorkspace({ records: ofAsked, out: options.out, backend, listener });
-  const policy = source === null ? null : isOfRecords(name) ? await space.policyAt(source) : checkpointAt(source);
-  const k = entry.round ?? options.iteration;
-  const work = workOf({ ...opened, questions, asked, prompt, shots, space, policy, k });
+  const models = fileModels(backend);
+  const nothing = entry.nothing?.(config, ofAsked.questions.length);
+  const store = fileStore({ out: options.out, isModel: !isOfRecords(name), nothing }, listener);
+  const policy = backend && source && models.checkpoint(source, (await backend.describe(source)).hash);
+  const place = { store, records: fileRecords(ofAsked), models, k: entry.round ?? options.iteration };
+  const work = workOf({ ...opened, ...place, questions, asked, prompt, shots, policy });
+  if (source !== null) terminal.resumes(isOfRecords(name) ? KEPT : CHECKPOINT);
   await stage.perform(work);
   listener[Symbol.dispose]();
-  const json = options.json === true;
-  if (space.training !== null) await reportTraining(space.training, json, terminal);
-  else await reportCounts(options.out, work.found.counts[stage.writes] ?? {}, json, terminal);
+  await reportWork(work, stage.writes, options, terminal);
 }
 
 function ownSettings({ task, data, model, adapter }: StageOptions): Record<string, unknown> {

@@ -15,22 +15,22 @@ export const align = training({
   settings: ['task', 'prompt', 'align'],
   needed: () => true,
   inputs: async (work) => {
-    const { data, config, method, space, k } = work;
+    const { data, config, method, records, k } = work;
     const { train: _train, start: _start, ...options } = config.align;
     return {
       data,
       options: { ...options, scope: config.sft.scope, align: method.align },
-      pairs: pair.needed(work) ? await space.hash('5-pairs', k) : null,
+      pairs: pair.needed(work) ? await records.hash('5-pairs', k) : null,
     };
   },
   start: startOf,
   train: ({ align: { train } }) => train,
   rows: async (work) => {
-    const { config, method, questions, task, prompt, space, k } = work;
-    const pairs = pair.needed(work) ? await space.pairs(k) : [];
+    const { config, method, questions, task, prompt, store, records, k } = work;
+    const pairs = pair.needed(work) ? await records.pairs(k) : [];
     const context = { method, pairs, questions, task, prompt, key: `${config.seed}/${k}` };
     const rows = alignRows({ ...context, options: config.align, scope: config.sft.scope });
-    for (const warning of rows.warnings) space.warn(warning, stageOf(k, '6-policy'));
-    return { ...rows, examples: await withReference(work, startOf(work), rows) };
+    for (const warning of rows.warnings) store.warn(warning, stageOf(k, '6-policy'));
+    return withReference(work, startOf(work), rows);
   },
 });

@@ -11,7 +11,7 @@ type Calibrated = z.infer<typeof Calibrated>;
 
 /** Fits the weights on the hard labels of rounds 1 .. k, where the scorer needs them and the round has none. */
 export async function calibrate(work: Work): Promise<void> {
-  const { config, need, data, policy, space, k, found } = work;
+  const { config, need, data, policy, store, k, found } = work;
   if (found.calibration !== null || !need.calibration) return;
   const { delta, closure, ownWitness, heldOut } = config.labels;
   const options = { rule: { delta, closure, ownWitness }, heldOut };
@@ -20,8 +20,8 @@ export async function calibrate(work: Work): Promise<void> {
   const body = async (): Promise<Calibrated> => {
     const fitted = await fitWeights(work, options);
     const warning = fewSteps(fitted.calibration);
-    if (warning !== null) space.warn(warning, stage);
-    await space.writeJson(stage, file, fitted.calibration);
+    if (warning !== null) store.warn(warning, stage);
+    await store.writeJson(stage, file, fitted.calibration);
     return fitted;
   };
   const inputs = {
@@ -32,16 +32,16 @@ export async function calibrate(work: Work): Promise<void> {
     options,
     ...(await labelInputs(work)),
   };
-  const { calibration, counts } = await space.once({ stage, inputs, outputs: [file], result: Calibrated, body });
+  const { calibration, counts } = await store.once({ stage, inputs, outputs: [file], result: Calibrated, body });
   found.calibration = calibration;
   found.counts[stage.name] = counts;
 }
 
 async function fitWeights(work: Work, rules: { rule: LabelRule; heldOut: number }): Promise<Calibrated> {
-  const { config, task, prompt, space, k, found } = work;
+  const { config, task, prompt, store, records, models, k, found } = work;
   if (found.prm === null) throw new Error('Expected a PRM to calibrate.');
-  await using prm = await space.openPrm(found.prm.checkpoint);
-  await using policy = await space.openPolicy(work.policy);
-  const context = { prm, policy, task, prompt, signal: space.signal, ...rules, unit: config.score.unit };
-  return await calibrateScores(space.groups({ to: k, labels: true }), context);
+  await using prm = await models.openPrm(found.prm.checkpoint);
+  await using policy = await models.openPolicy(work.policy);
+  const context = { prm, policy, task, prompt, signal: store.signal, ...rules, unit: config.score.unit };
+  return await calibrateScores(records.groups({ to: k, labels: true }), context);
 }

@@ -59,7 +59,7 @@ export interface AnswerArgs {
 }
 
 /** Greedy answers of a policy to all questions of the sets. */
-export function answer({ run, config, data, space }: Round, { stage, sets, policy }: AnswerArgs): Promise<Counts> {
+export function answer({ run, config, data, models }: Round, { stage, sets, policy }: AnswerArgs): Promise<Counts> {
   const { maxTokens, gradeRetries, unit } = config.evaluate;
   const items: AnswerItem[] = sets.flatMap((set) => set.questions.map((question) => ({ set, question })));
   const hashes = sets.map(({ task, split, questions }) => ({
@@ -74,7 +74,7 @@ export function answer({ run, config, data, space }: Round, { stage, sets, polic
     units: () => ({ total: items.length, units: inUnits(items, unit) }),
     sizeOf: ({ length }) => length,
     unit: 'questions',
-    open: () => space.openPolicy(policy),
+    open: () => models.openPolicy(policy),
     each: (some, opened, onDone) =>
       answerUnit(some, { policy: opened, options: config.evaluate, signal: run.signal, onDone }),
   });
@@ -91,14 +91,14 @@ export function answersHash({ run }: Pick<Round, 'run'>, stage: StageName): Prom
 }
 
 async function inputsOf(round: Round, counts: EvalReport['counts']): Promise<Record<string, unknown>> {
-  const { config, space, k, policy } = round;
+  const { config, records, k, policy } = round;
   const { labelled, scored, paired } = figuresOf(round);
   return {
     answers: await answersHash(round, stageOf(k, ANSWERS)),
     before: k === 0 ? null : await answersHash(round, stageOf(k - 1, ANSWERS)),
     policies: [k === 0 ? null : policy.hash, policyAfter(round).hash],
-    pairs: paired ? await space.hash('5-pairs', k) : null,
-    scores: scored ? await space.hash('4-scores', k) : null,
+    pairs: paired ? await records.hash('5-pairs', k) : null,
+    scores: scored ? await records.hash('4-scores', k) : null,
     labels: labelled ? await labelInputs(round) : null,
     rule: config.labels,
     path: config.score.path,
@@ -136,10 +136,10 @@ async function figuresByTask(work: Work, members: readonly Task[]): Promise<Reco
 }
 
 /** Of all questions, or of those of one task of a mixture. */
-async function heldOutFigures({ config, task, space, k }: Work, only?: string): Promise<ScoreFigures> {
+async function heldOutFigures({ config, task, records, k }: Work, only?: string): Promise<ScoreFigures> {
   const rules = { task, labels: config.labels, path: config.score.path };
   const groups: FigurePath[][] = [];
-  for await (const { scores, ...item } of space.groups({ to: k, labels: true, scores: true })) {
+  for await (const { scores, ...item } of records.groups({ to: k, labels: true, scores: true })) {
     const { id, task: own } = item.question;
     if (item.samples.length === 0 || !isHeldOut(id, config.labels.heldOut) || (only ?? own) !== own) continue;
     groups.push(figurePaths(item, stepScores(scores), rules));
@@ -153,14 +153,14 @@ function stepScores(records: readonly StepScores[]): Map<string, readonly number
 
 /** Log-probabilities of both sides of some pairs, before and after the round's alignment. */
 async function pairLogps(round: Round): Promise<PairLogps | null> {
-  const { config, space, k } = round;
-  const pairs = (await space.pairs(k)).filter(({ rejected }) => rejected !== null);
+  const { config, store, records, models, k } = round;
+  const pairs = (await records.pairs(k)).filter(({ rejected }) => rejected !== null);
   const order = keyedOrder(pairs, 'logps', ({ chosen, rejected }) => `${chosen.sampleId} ${rejected?.sampleId}`);
   const some = order.slice(0, config.evaluate.logpPairs);
   if (some.length === 0) return null;
   const under = async (checkpoint: Checkpoint) => {
-    await using policy = await space.openPolicy(checkpoint);
-    return await meanPairLogps(policy, some, round, space.signal);
+    await using policy = await models.openPolicy(checkpoint);
+    return await meanPairLogps(policy, some, round, store.signal);
   };
   const [then, now] = [await under(round.policy), await under(policyAfter(round))];
   return {

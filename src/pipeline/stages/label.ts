@@ -15,7 +15,7 @@ export const label = inUnitsOf<LabelItem, Policy>({
     seed: work.config.seed,
     options: work.config.labels,
     simulator: simulatorOf(work).hash,
-    samples: await work.space.hashes('1-samples', work.k),
+    samples: await work.records.hashes('1-samples', work.k),
   }),
   counted: 'paths',
   items: async (work) => {
@@ -24,10 +24,10 @@ export const label = inUnitsOf<LabelItem, Policy>({
   },
   sizeOf: ({ samples }) => samples.length,
   unit: ({ labels }) => labels.unit,
-  open: (work) => work.space.openPolicy(simulatorOf(work)),
-  each: (unit, simulator, { config, task, prompt, space, k }, onDone) => {
+  open: (work) => work.models.openPolicy(simulatorOf(work)),
+  each: (unit, simulator, { config, task, prompt, store, k }, onDone) => {
     const { labels: options, seed } = config;
-    return labelUnit(unit, { simulator, task, prompt, options, seed, iteration: k, signal: space.signal, onDone });
+    return labelUnit(unit, { simulator, task, prompt, options, seed, iteration: k, signal: store.signal, onDone });
   },
 });
 
@@ -42,13 +42,13 @@ function wanted({ config, k }: Work): Want {
 async function chosenPaths(work: Work): Promise<Set<string>> {
   const { labels, seed } = work.config;
   const brief: Pick<Sample, 'id' | 'questionId' | 'outcome' | 'source'>[] = [];
-  for await (const { samples } of work.space.groups(wanted(work)))
+  for await (const { samples } of work.records.groups(wanted(work)))
     for (const { id, questionId, outcome, source } of samples) brief.push({ id, questionId, outcome, source });
   return choosePaths(brief, labels.paths, `label/${seed}/${work.k}`);
 }
 
 async function* itemsOf(work: Work, chosen: ReadonlySet<string>): AsyncGenerator<LabelItem> {
-  for await (const { question, samples } of work.space.groups(wanted(work))) {
+  for await (const { question, samples } of work.records.groups(wanted(work))) {
     const own = samples.filter(({ id }) => chosen.has(id));
     if (own.length > 0) yield { question, samples: own };
   }

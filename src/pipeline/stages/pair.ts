@@ -11,32 +11,32 @@ export const pair = atOnce({
   settings: ['task', 'score', 'pairs'],
   needed: ({ method }) => method.align !== 'gold',
   inputs: async (work) => {
-    const { config, method, data, space, k } = work;
+    const { config, method, data, records, k } = work;
     return {
       data,
       seed: config.seed,
       options: config.pairs,
       path: config.score.path,
       method: { feedback: method.feedback, shuffleScores: method.shuffleScores },
-      samples: await space.hashes('1-samples', k),
-      scores: score.needed(work) ? await space.hash('4-scores', k) : null,
+      samples: await records.hashes('1-samples', k),
+      scores: score.needed(work) ? await records.hash('4-scores', k) : null,
     };
   },
   all: async (work) => {
-    const { config, space, k } = work;
+    const { config, records, k } = work;
     const right = new Map<string, boolean>();
     const found = [];
-    for await (const group of space.groups({ to: k, scores: score.needed(work) })) {
+    for await (const group of records.groups({ to: k, scores: score.needed(work) })) {
       if (group.samples.length === 0) continue;
       for (const { id, outcome } of group.samples) right.set(id, outcome.kind === 'right');
       found.push(pairsOf(work, group));
     }
     const capped = capPairs(found, config.pairs.total, `${config.seed}/${k}`);
-    const records = capped.flatMap(({ pairs, nllRows }) => [...pairs, ...nllRows]);
-    return { records, counts: { ...pairCounts(capped, right) } };
+    return {
+      records: capped.flatMap(({ pairs, nllRows }) => [...pairs, ...nllRows]),
+      counts: { ...pairCounts(capped, right) },
+    };
   },
-  nothing: ({ config, questions }) =>
-    `Expected pairs with scores at least ${config.pairs.eta} apart, got none in ${questions.length} questions. Lower --pairs.eta, draw more samples, or see whether --in scores the same samples.`,
 });
 
 function pairsOf(work: Work, { question, samples, scores: records }: Group) {

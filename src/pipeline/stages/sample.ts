@@ -9,12 +9,12 @@ export const sample = inUnitsOf<SampleItem, Policy>({
   writes: '1-samples',
   settings: ['task', 'prompt', 'sampling'],
   needed: ({ method }) => method.samples,
-  inputs: async ({ config, data, policy, space, k }) => ({
+  inputs: async ({ config, data, policy, records, k }) => ({
     data,
     seed: config.seed,
     options: config.sampling,
     policy: policy.hash,
-    earlier: await space.hashes('1-samples', k - 1),
+    earlier: await records.hashes('1-samples', k - 1),
   }),
   counted: 'questions',
   items: async (work) => {
@@ -23,16 +23,16 @@ export const sample = inUnitsOf<SampleItem, Policy>({
   },
   sizeOf: () => 1,
   unit: ({ sampling }) => sampling.unit,
-  open: ({ space, policy }) => space.openPolicy(policy),
-  each: (unit, policy, { config, task, prompt, space, k }, onDone) => {
+  open: ({ models, policy }) => models.openPolicy(policy),
+  each: (unit, policy, { config, task, prompt, store, k }, onDone) => {
     const { sampling: options, seed } = config;
-    return sampleUnit(unit, { policy, task, prompt, options, seed, iteration: k, signal: space.signal, onDone });
+    return sampleUnit(unit, { policy, task, prompt, options, seed, iteration: k, signal: store.signal, onDone });
   },
 });
 
-async function* itemsOf({ config, space, k }: Work, chosen: readonly Question[]): AsyncGenerator<SampleItem> {
+async function* itemsOf({ config, records, k }: Work, chosen: readonly Question[]): AsyncGenerator<SampleItem> {
   const ids = new Set(chosen.map(({ id }) => id));
-  for await (const { question, samples: known } of space.groups({ to: k - 1 })) {
+  for await (const { question, samples: known } of records.groups({ to: k - 1 })) {
     // A worked solution becomes a sample once in a run.
     const addGold = config.sampling.gold && !known.some(({ source }) => source === 'gold');
     if (ids.has(question.id)) yield { question, known, addGold };

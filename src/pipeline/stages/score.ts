@@ -14,7 +14,7 @@ export const score = inUnitsOf<LabelledQuestion, Scorer>({
   needed: ({ method }) => method.feedback !== 'none',
   inputs: async (work) => {
     await calibrate(work);
-    const { config, data, scorer, policy, space, k, found } = work;
+    const { config, data, scorer, policy, records, k, found } = work;
     const { chosenGate, gold } = config.pairs;
     const prm = found.prm?.checkpoint.hash ?? null;
     return {
@@ -23,7 +23,7 @@ export const score = inUnitsOf<LabelledQuestion, Scorer>({
       unit: config.score.unit,
       pairs: { chosenGate, gold },
       ...scorerInputs(named(scorer), { prm, policy: policy.hash, calibration: found.calibration }),
-      ...(work.need.labels ? await labelInputs(work) : { samples: await space.hashes('1-samples', k) }),
+      ...(work.need.labels ? await labelInputs(work) : { samples: await records.hashes('1-samples', k) }),
     };
   },
   counted: 'paths',
@@ -31,11 +31,11 @@ export const score = inUnitsOf<LabelledQuestion, Scorer>({
   sizeOf: ({ samples }) => samples.length,
   unit: (config) => config.score.unit,
   open,
-  each: (unit, scorer, { task, prompt, space }) => scoreUnit(unit, { scorer, task, prompt, signal: space.signal }),
+  each: (unit, scorer, { task, prompt, store }) => scoreUnit(unit, { scorer, task, prompt, signal: store.signal }),
 });
 
 async function* itemsOf(work: Work): AsyncGenerator<LabelledQuestion> {
-  for await (const group of work.space.groups({ to: work.k, labels: work.need.labels })) {
+  for await (const group of work.records.groups({ to: work.k, labels: work.need.labels })) {
     const samples = scoredOf(work, group);
     if (samples.length > 0) yield { ...group, samples };
   }
@@ -55,11 +55,11 @@ async function countPaths(work: Work): Promise<number> {
 }
 
 /** Opens the work's scorer with the models that it reads. */
-function open({ scorer, policy, space, found }: Work): Promise<Scorer> {
+function open({ scorer, policy, models, found }: Work): Promise<Scorer> {
   const { prm, calibration } = found;
   return openScorer(named(scorer), {
-    prm: prm === null ? undefined : () => space.openPrm(prm.checkpoint),
-    policy: () => space.openPolicy(policy),
+    prm: prm === null ? undefined : () => models.openPrm(prm.checkpoint),
+    policy: () => models.openPolicy(policy),
     calibration: calibration === null ? undefined : async () => calibration,
   });
 }

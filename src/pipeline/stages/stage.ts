@@ -1,8 +1,9 @@
 // A stage, said once: what it reads, writes and depends on, and its body -> a function that does it in a workspace.
 import type { Config } from '../../config/schema.ts';
 import type { Checkpoint } from '../../records.ts';
+import { Counts } from '../../reports.ts';
 import { inUnits, type StageOutput } from '../../run/units.ts';
-import { type Inputs, type RecordsName, stageOf, type Work } from '../workspace.ts';
+import { type RecordsName, stageOf, type Work } from '../workspace.ts';
 import { type TrainStage, train } from './training.ts';
 
 interface Said {
@@ -11,7 +12,7 @@ interface Said {
   /** Whether the method does it. */
   needed(work: Work): boolean;
   /** All that it depends on. A finished stage that finds others ends the run with 'config-changed'. */
-  inputs(work: Work): Promise<Inputs>;
+  inputs(work: Work): Promise<Readonly<Record<string, unknown>>>;
 }
 
 /** Does the stage where the method needs it. */
@@ -38,8 +39,9 @@ export interface UnitStage<Item, C extends AsyncDisposable> extends Said {
 /** A stage of units. */
 export function inUnitsOf<Item, C extends AsyncDisposable>(said: UnitStage<Item, C>): Stage {
   const perform = async (work: Work): Promise<void> => {
-    work.found.counts[said.writes] = await work.space.collect<readonly Item[], C>({
+    work.found.counts[said.writes] = await work.store.collect<readonly Item[], C>({
       stage: stageOf(work.k, said.writes),
+      file: `${said.writes}.jsonl`,
       inputs: await said.inputs(work),
       units: async () => {
         const { total, items } = await said.items(work);
@@ -51,27 +53,29 @@ export function inUnitsOf<Item, C extends AsyncDisposable>(said: UnitStage<Item,
       each: (unit, opened, onDone) => said.each(unit, opened, work, onDone),
     });
   };
-  return stage(said, perform, () => undefined);
+  return stageDone(said, perform, () => undefined);
 }
 
 /** A stage whose records come all at once. */
 export interface WholeStage extends Said {
   readonly writes: RecordsName;
   all(work: Work): Promise<StageOutput<unknown>>;
-  /** What a person should know where no record comes of it. */
-  nothing(work: Work): string;
 }
 
 export function atOnce(said: WholeStage): Stage {
   const perform = async (work: Work): Promise<void> => {
-    const place = { stage: stageOf(work.k, said.writes), inputs: await said.inputs(work) };
-    work.found.counts[said.writes] = await work.space.write({
-      ...place,
-      all: () => said.all(work),
-      nothing: () => said.nothing(work),
-    });
+    const { store, found, k } = work;
+    const stage = stageOf(k, said.writes);
+    const file = `${said.writes}.jsonl`;
+    const body = async () => {
+      const { records, counts } = await said.all(work);
+      await store.writeRecords(stage, file, records);
+      return counts;
+    };
+    const inputs = await said.inputs(work);
+    found.counts[said.writes] = await store.once({ stage, inputs, outputs: [file], result: Counts, body });
   };
-  return stage(said, perform, () => undefined);
+  return stageDone(said, perform, () => undefined);
 }
 
 /** A stage that trains a model, which it returns: the policy as it was where the method does without. */
@@ -82,10 +86,10 @@ export function training(said: TrainStage & Said): Stage<Checkpoint> {
     work.found[said.finds] = trained;
     return trained.checkpoint;
   };
-  return stage(said, perform, ({ policy }) => policy);
+  return stageDone(said, perform, ({ policy }) => policy);
 }
 
-function stage<R>(
+function stageDone<R>(
   said: Said & { readonly writes: string },
   perform: (work: Work) => Promise<R>,
   without: (work: Work) => R,

@@ -12,9 +12,9 @@ export const trainPrm = training({
   start: ({ verifier, policy }) => verifier ?? policy,
   train: ({ prm }) => prm.train,
   rows: async (work) => {
-    const { task, prompt, space, k } = work;
-    const found = await prmRows(space.groups({ to: k, labels: true }), { task, prompt, ...optionsOf(work) });
-    for (const warning of checkPrmRows(found)) space.warn(warning, stageOf(k, '3-prm'));
+    const { task, prompt, store, records, k } = work;
+    const found = await prmRows(records.groups({ to: k, labels: true }), { task, prompt, ...optionsOf(work) });
+    for (const warning of checkPrmRows(found)) store.warn(warning, stageOf(k, '3-prm'));
     return { examples: found.examples, objective: { kind: 'prm' }, counts: { ...found.counts } };
   },
 });
@@ -27,8 +27,8 @@ function optionsOf({ config, need }: Work) {
 
 /** What the labels of rounds 1 .. k are: part of the inputs of all that reads them. */
 export async function labelInputs({
-  space,
+  records,
   k,
 }: Work): Promise<{ samples: readonly string[]; labels: readonly string[] }> {
-  return { samples: await space.hashes('1-samples', k), labels: await space.hashes('2-step-labels', k) };
+  return { samples: await records.hashes('1-samples', k), labels: await records.hashes('2-step-labels', k) };
 }
