@@ -157,7 +157,7 @@ class ScriptedPolicy extends ScriptedModel implements Policy {
 
   async logps(items: readonly LogpsItem[]): Promise<number[][]> {
     this.requireOpen();
-    this.#options.onWork?.('logps');
+    this.options.onWork?.('logps');
     return items.map(({ context, completion, ended = false }) => {
       const pieces = typeof completion === 'string' ? [completion] : completion;
       const text = pieces.map((piece) => textOf([typeof piece === 'string' ? piece : [piece]])).join('');

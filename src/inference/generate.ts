@@ -1,4 +1,4 @@
-// Requests -> completions: one unit of work on a scheduler of its own, whose slots are empty before and after.
+// Requests -> completions: one unit of work on a scheduler of its own.
 import { setImmediate as nextEvents } from 'node:timers/promises';
 import type { DrawnText, DrawOptions, GenerateRequest, GenerateStats, OnFinished } from '../backend.ts';
 import { type DrawnToken, type Generator, Scheduler, type SchedulerOptions } from './scheduler.ts';

@@ -1,4 +1,4 @@
-// Weights -> token-level calls: prefill, decode step, hidden states' log-probabilities. Owns the programs; leaves text, requests and the cache's contents to others.
+// Weights -> token-level calls: prefill, decode step, log-probabilities; owns the programs.
 import type { Engine, HostArray } from '../engine/runtime/session.ts';
 import { SipfError } from '../errors.ts';
 import type { DecoderConfig } from '../models/architectures/architecture.ts';

@@ -1,4 +1,4 @@
-// Requests of any callers, at any time -> completions, a decode step at a time: slots shared fairly, every prefix computed once.
+// Requests of any callers, at any time -> completions, one decode step at a time.
 import { setImmediate as nextEvents } from 'node:timers/promises';
 import type { Completion, GenerateRequest, GenerateStats } from '../backend.ts';
 import { SipfError, throwIfAborted } from '../errors.ts';

@@ -1,4 +1,4 @@
-// Arrays in main memory and arrays where a provider computes: one type for everybody, told apart by the engine alone.
+// Arrays in main memory and on devices: one type for everybody; only the engine tells them apart.
 import { Tensor as RuntimeTensor } from 'onnxruntime-node';
 import type { DType } from '../graph.ts';
 

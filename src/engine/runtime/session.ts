@@ -1,4 +1,4 @@
-// A graph -> a program that runs on an execution provider. Owns the sessions and their temporary files.
+// A graph -> a program on an execution provider; owns sessions and their temporary files.
 import { rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
