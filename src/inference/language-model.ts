@@ -103,7 +103,7 @@ export class LanguageModel implements AsyncDisposable {
 
   /**
    * Feeds one token to each of the slots 0 ... rows.length - 1, adds it to the cache and draws the next.
-   * @throws SipfError 'diverged' where a log-probability is not a number.
+   * @throws SipfError 'diverged' when a log-probability is not a number.
    */
   async step(cache: KvCache, rows: readonly StepRow[]): Promise<{ tokens: number[]; logps: number[] }> {
     const program = await this.#decoder(rows);

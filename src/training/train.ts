@@ -1,4 +1,4 @@
-// A training job -> a trained adapter or model on disk, whatever the objective; resumes from its checkpoint.
+// A training job -> a trained adapter or model on disk; resumes from its checkpoint.
 import type { TrainJob, TrainOptions, TrainResult, TrainStep } from '../backend.ts';
 import type { Engine } from '../engine/runtime/session.ts';
 import { SipfError, throwIfAborted } from '../errors.ts';

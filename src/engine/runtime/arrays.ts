@@ -22,7 +22,7 @@ export class DeviceArray implements Disposable {
     this.#release = release;
   }
 
-  /** @throws Error where it was disposed before. */
+  /** @throws Error when it was disposed before. */
   [Symbol.dispose](): void {
     this.#release();
   }
@@ -65,7 +65,7 @@ export class DeviceArrays {
     return array;
   }
 
-  /** @throws Error where the array is disposed, or another engine's. */
+  /** @throws Error when the array is disposed, or another engine's. */
   tensorOf(array: DeviceArray): RuntimeTensor {
     const tensor = this.#tensors.get(array);
     if (!tensor) throw new Error(`A device array [${array.shape}] is used after it was disposed, or in another engine`);

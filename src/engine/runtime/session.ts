@@ -116,7 +116,7 @@ export class Engine implements AsyncDisposable {
 
   /**
    * @param outputs the tensors to compute, by the names `run` returns them under.
-   * @throws SipfError 'provider-unavailable' where the provider cannot start.
+   * @throws SipfError 'provider-unavailable' when the provider cannot start.
    */
   async compile(
     graph: Graph,
