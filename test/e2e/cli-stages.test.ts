@@ -110,6 +110,21 @@ describe('the stages one by one, with worked examples in the prompt', () => {
   });
 });
 
+describe('sipf eval', () => {
+  it('asks with the prompt of a run', async () => {
+    // The scripted model answers what follows its word, and slips as the whole prompt decides.
+    const own = { 'prompt.instruction': 'Question: 1+2+3+4+5' };
+    const chat = '--prompt.style chat --prompt.system Think.';
+    await sipf(`run ${task} --seed 3 --method sft --model base ${chat} --out chat`, own);
+    const evaluated = `eval ${task} --split valid --model chat/iteration-0/6-policy`;
+    await sipf(`${evaluated} ${chat} --out chat.jsonl`, own);
+    expect(read('chat.jsonl')).toBe(read('chat/iteration-0/7-answers.jsonl'));
+    await sipf(`${evaluated} --chat --out other.jsonl`, own);
+    expect(read('other.jsonl')).not.toBe(read('chat.jsonl'));
+    expect(await refused(`${evaluated} --prompt.sytem Think.`)).toMatch(/Did you mean --prompt\.system/);
+  });
+});
+
 describe('sipf score', () => {
   const paths = [
     { id: 'a', question: '1+1+1', steps: ['1+1=2', '2+1=3'], label: -1 },
