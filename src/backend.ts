@@ -229,7 +229,7 @@ export interface ModelDescription {
 
 /** A model to make from nothing: random weights that depend on `seed` alone. */
 export interface ModelInit {
-  /** A Hugging Face Llama config; `vocab_size` and token ids that it lacks come from the tokenizer. */
+  /** A Hugging Face config, of a Llama unless `model_type` says another; `vocab_size` and token ids that it lacks come from the tokenizer. */
   readonly config: Readonly<Record<string, unknown>>;
   /** The parsed tokenizer.json. */
   readonly tokenizer: object;

@@ -111,6 +111,7 @@ class ServerPolicy implements Policy {
   readonly warnings: readonly string[];
   readonly #args: ServerPolicyArgs;
   #local: Promise<Policy> | undefined;
+  #isClosed = false;
 
   constructor(args: ServerPolicyArgs) {
     const { hash, contextLength, warnings } = args.described;
@@ -211,11 +212,13 @@ class ServerPolicy implements Policy {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#isClosed = true;
     await (await this.#local)?.[Symbol.asyncDispose]();
   }
 
   /** The same model here: what the interface has no request for is asked of it. */
-  #opened(): Promise<Policy> {
+  async #opened(): Promise<Policy> {
+    if (this.#isClosed) throw new Error('The model is closed.');
     this.#local ??= this.#args.open();
     return this.#local;
   }

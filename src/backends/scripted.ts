@@ -12,6 +12,7 @@ import type {
   ModelDescription,
   ModelInit,
   OnFinished,
+  OpenedModel,
   Policy,
   ProcessRewardModel,
   StepPath,
@@ -55,7 +56,11 @@ interface Stored {
 
 const CONTEXT = 4096;
 
-/** A Backend whose texts, scores and weights are functions of their inputs. One character is one token. */
+/**
+ * A Backend whose texts, scores and weights are functions of their inputs: for tests, and to see the loop without a model. One character is one token.
+ * @example
+ * const backend = createScriptedBackend({ write: ({ random }) => `The answer is ${random.int(1, 9)}` });
+ */
 export function createScriptedBackend(options: ScriptedOptions): Backend {
   const disk = options.disk ?? nodeDisk;
   return {
@@ -87,23 +92,41 @@ function storedOf({ model, adapter }: ModelSource): Stored {
   return { hash: sha256(`base ${model}`), skill: 0 };
 }
 
-class ScriptedPolicy implements Policy {
+/** What policies and PRMs share. A closed one refuses every question, as a model that has left its memory does. */
+class ScriptedModel implements OpenedModel {
   readonly hash: string;
   readonly contextLength = CONTEXT;
   readonly warnings = [];
-  readonly #skill: number;
-  readonly #options: ScriptedOptions;
+  readonly skill: number;
+  readonly options: ScriptedOptions;
+  #isOpen = true;
 
   constructor({ hash, skill }: Stored, options: ScriptedOptions) {
     this.hash = hash;
-    this.#skill = skill;
-    this.#options = options;
+    this.skill = skill;
+    this.options = options;
   }
 
+  requireOpen(): void {
+    if (!this.#isOpen) throw new Error(`The model ${this.hash} is closed.`);
+  }
+
+  async countTokens(texts: readonly string[]): Promise<number[]> {
+    this.requireOpen();
+    return texts.map((text) => text.length);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isOpen = false;
+  }
+}
+
+class ScriptedPolicy extends ScriptedModel implements Policy {
   async generate(requests: readonly GenerateRequest[], onFinished: OnFinished, call: DrawOptions = {}) {
+    this.requireOpen();
     const queue = [...requests];
     const slots: ({ completion: Completion; left: number } | null)[] = Array.from(
-      { length: this.#options.slots ?? 8 },
+      { length: this.options.slots ?? 8 },
       () => null,
     );
     const stats = { promptTokens: 0, generatedTokens: 0 };
@@ -133,6 +156,8 @@ class ScriptedPolicy implements Policy {
   }
 
   async logps(items: readonly LogpsItem[]): Promise<number[][]> {
+    this.requireOpen();
+    this.options.onWork?.('logps');
     return items.map(({ context, completion, ended = false }) => {
       const pieces = typeof completion === 'string' ? [completion] : completion;
       const text = pieces.map((piece) => textOf([typeof piece === 'string' ? piece : [piece]])).join('');
@@ -142,6 +167,7 @@ class ScriptedPolicy implements Policy {
   }
 
   async encode(contexts: readonly (readonly ContextPiece[])[]): Promise<number[][]> {
+    this.requireOpen();
     return contexts.map((pieces) => idsOf(textOf(pieces)));
   }
 
@@ -149,24 +175,18 @@ class ScriptedPolicy implements Policy {
     return `${messages.map(({ role, content }) => `<${role}>${content}</${role}>`).join('\n')}\n<assistant>`;
   }
 
-  async countTokens(texts: readonly string[]): Promise<number[]> {
-    return texts.map((text) => text.length);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {}
-
   #write({ id, context, key, sampling }: GenerateRequest): Completion {
-    this.#options.onWork?.(`completion ${key}`);
+    this.options.onWork?.(`completion ${key}`);
     const { temperature, maxTokens, stopStrings = [] } = sampling;
     const [prompt = '', ...rest] = context;
     const greedy = temperature === 0;
     const random = createRandom(greedy ? `greedy ${this.hash} ${textOf(context)}` : key);
-    const whole = this.#options.write({
+    const whole = this.options.write({
       prompt: textOf([prompt]),
       prefix: textOf(rest),
       random,
       temperature,
-      skill: this.#skill,
+      skill: this.skill,
     });
     const cut = Math.min(whole.length, ...stopStrings.map((stop) => whole.indexOf(stop)).filter((at) => at !== -1));
     const text = whole.slice(0, Math.min(cut, maxTokens));
@@ -178,29 +198,12 @@ class ScriptedPolicy implements Policy {
   }
 }
 
-class ScriptedPrm implements ProcessRewardModel {
-  readonly hash: string;
-  readonly contextLength = CONTEXT;
-  readonly warnings = [];
-  readonly #skill: number;
-  readonly #options: ScriptedOptions;
-
-  constructor({ hash, skill }: Stored, options: ScriptedOptions) {
-    this.hash = hash;
-    this.#skill = skill;
-    this.#options = options;
-  }
-
+class ScriptedPrm extends ScriptedModel implements ProcessRewardModel {
   async score(paths: readonly StepPath[]): Promise<number[][]> {
-    this.#options.onWork?.('score');
-    return paths.map((path) => this.#options.score?.(path, this.#skill) ?? path.steps.map(() => 0.5));
+    this.requireOpen();
+    this.options.onWork?.('score');
+    return paths.map((path) => this.options.score?.(path, this.skill) ?? path.steps.map(() => 0.5));
   }
-
-  async countTokens(texts: readonly string[]): Promise<number[]> {
-    return texts.map((text) => text.length);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {}
 }
 
 /** One character is one token. */

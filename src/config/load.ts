@@ -160,7 +160,7 @@ function explain(issue: z.core.$ZodIssue, tree: unknown): string[] {
     return issue.keys.map((key) => {
       const full = at === '' ? key : `${at}.${key}`;
       if (configKeys().includes(full))
-        return `Expected a setting of this kind of ${at}, got ${printable(full)}. Leave it out, or set ${at}.kind to the one that has it.`;
+        return `Expected a setting of ${at}.kind ${kindAt(issue.path, tree)}, got ${printable(full)}, which another kind has. Leave it out, or change the kind.`;
       return `Expected a known configuration key, got ${printable(full)}. Did you mean ${nearest(full, configKeys())}?`;
     });
   }
@@ -169,10 +169,7 @@ function explain(issue: z.core.$ZodIssue, tree: unknown): string[] {
     if (inner.length > 0)
       return inner.flatMap((found) => explain({ ...found, path: [...issue.path, ...found.path] }, tree));
   }
-  const got = issue.path.reduce<unknown>(
-    (inner, key) => (Array.isArray(inner) ? inner[Number(key)] : isTree(inner) ? inner[String(key)] : undefined),
-    tree,
-  );
+  const got = valueAt(issue.path, tree);
   // What a schema checks by a rule of its own it also says in its own words.
   const takes =
     issue.code === 'custom'
@@ -181,4 +178,15 @@ function explain(issue: z.core.$ZodIssue, tree: unknown): string[] {
   return [
     `Expected a valid value for ${at === '' ? 'the configuration' : at} (${takes ?? issue.message}), got ${printable(JSON.stringify(got) ?? 'none', 80)}. Change that value.`,
   ];
+}
+
+function valueAt(path: readonly PropertyKey[], tree: unknown): unknown {
+  return path.reduce<unknown>(
+    (inner, key) => (Array.isArray(inner) ? inner[Number(key)] : isTree(inner) ? inner[String(key)] : undefined),
+    tree,
+  );
+}
+
+function kindAt(path: readonly PropertyKey[], tree: unknown): unknown {
+  return valueAt([...path, 'kind'], tree) ?? sectionsWithKinds().get(path.join('.'));
 }

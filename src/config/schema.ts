@@ -41,7 +41,7 @@ const TaskOptions = z.strictObject({
   ),
 });
 
-/** A model made from nothing: a Hugging Face Llama config (what is absent is filled in) and the task's own tokenizer. */
+/** A model made from nothing: a Hugging Face config (what is absent is filled in) and the task's own tokenizer. */
 const ModelInitOptions = z.strictObject({
   hidden_size: described(
     z.number().int().positive().max(MOST.width).default(96),

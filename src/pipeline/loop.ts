@@ -53,7 +53,8 @@ export function policyAfter({ found, policy }: Work): Checkpoint {
 
 /** Tokens of a round's stages, its evaluation apart. */
 export function costOf({ counts, trained, prm }: Found): TokenCost {
-  const stages = Object.values(counts).reduce<TokenCost>((sum, stage) => addCosts(sum, tokensIn(stage)), NO_COST);
+  const all = [...Object.values(counts), trained?.counts ?? {}];
+  const stages = all.reduce<TokenCost>((sum, stage) => addCosts(sum, tokensIn(stage)), NO_COST);
   return addCosts(stages, { trainTokens: (trained?.trainTokens ?? 0) + (prm?.trainTokens ?? 0) });
 }
 

@@ -124,6 +124,28 @@ describe('runLoop', () => {
     if (method === 'rft') expect(rounds[1]?.pairs).toMatchObject({ pairs: 0 });
   });
 
+  it.each(['sipf', 'siof', 'random-pairs'] as const)('aligns by DPO in the method %s', async (method) => {
+    const config = configWith({
+      method,
+      iterations: 1,
+      align: { loss: { kind: 'dpo' }, gold: 0.5 },
+      evaluate: { sets: [{ split: 'valid', limit: 10 }], final: [] },
+    });
+    const out = join(folder, `dpo-${method}`);
+    const events: LogEvent[] = [];
+    const { rounds } = await runLoop({ config, out, backend, tasks, log: (event) => events.push(event) });
+    const pairs = rounds[1]?.pairs?.pairs ?? 0;
+    expect(pairs).toBeGreaterThan(0);
+    if (method === 'siof') expect(rounds[1]?.cost.scoredTokens).toBeGreaterThan(100);
+    const kept = readFileSync(join(out, 'iteration-1', '6-reference.jsonl'), 'utf8')
+      .trim()
+      .split('\n');
+    expect(kept.map((line) => JSON.parse(line).row)).toEqual(kept.map((_, row) => row));
+    expect(kept).toHaveLength(pairs);
+    const warnings = events.filter(({ type }) => type === 'warning').map((event) => JSON.stringify(event));
+    expect(warnings.filter((text) => /rows without a rejected path are left out/.test(text))).toHaveLength(1);
+  });
+
   it.each(['prm-logprob', 'tallies', 'logprob', 'oracle'] as const)('runs with the scorer %s', async (scorer) => {
     const config = configWith({
       iterations: 1,

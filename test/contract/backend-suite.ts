@@ -190,6 +190,12 @@ export function samplerContract(name: string, open: () => Promise<OpenSampler>):
       });
     });
 
+    it('draws nothing once it is closed', async () => {
+      const closed = await opened.sampler.openPolicy(opened.source);
+      await closed[Symbol.asyncDispose]();
+      await expect(closed.generate([request('a')], () => [])).rejects.toThrow();
+    });
+
     it('gives log-probabilities of given completions, and counts tokens', async () => {
       const counts = await policy.countTokens([' two', ' two two']);
       const logps = await policy.logps([

@@ -1,4 +1,4 @@
-// Whole smoke runs on the engine -> at most 20 sessions, however many rounds and whatever the settings; none is left when the backend goes.
+// Whole smoke runs on the engine -> at most 20 sessions, however many rounds and whatever the settings; no session and no device array is left when the backend goes.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -23,6 +23,7 @@ async function sessionsOf(name: string, flags: Record<string, unknown>): Promise
   const { created } = engine.sessions;
   await backend[Symbol.asyncDispose]();
   expect(engine.sessions).toEqual({ live: 0, created });
+  expect(engine.liveArrays).toBe(0);
   return created;
 }
 

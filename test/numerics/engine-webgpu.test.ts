@@ -1,4 +1,4 @@
-// The op suite on the WebGPU provider where there is one (software Vulkan counts), in processes of its own; else says why not.
+// The suites of ops and of device values on WebGPU where there is one (software Vulkan counts); else says why not.
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -8,12 +8,21 @@ const root = join(import.meta.dirname, '..', '..');
 /** Most of a part is waiting for shaders: parts side by side take a third of the time. */
 const PARTS = 4;
 
-function runPart(part: number, env: Record<string, string>): Promise<{ failed: boolean; output: string }> {
+/** What runs wherever a provider keeps its arrays: their own suite, the cache, generation, training. */
+const VALUES = [
+  'test/numerics/device-arrays.test.ts',
+  'test/contract/kv-cache.test.ts',
+  'test/numerics/device-generation.test.ts',
+  'test/numerics/device-training.test.ts',
+];
+
+/** Runs test files on WebGPU, in processes of their own. */
+function runOnWebgpu(files: readonly string[], part = '1/1'): Promise<{ failed: boolean; output: string }> {
   const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs');
-  const args = [vitest, 'run', '--root', root, 'test/numerics/engine-provider.test.ts'];
+  const args = [vitest, 'run', '--root', root, '--project', 'suite', '--testTimeout', '600000', ...files];
   const settings = {
     cwd: root,
-    env: { ...env, SIPF_TEST_PROVIDER: 'webgpu', SIPF_TEST_PART: `${part}/${PARTS}` },
+    env: { ...env, SIPF_TEST_PROVIDER: 'webgpu', SIPF_TEST_PART: part },
     maxBuffer: 1 << 26,
   };
   return new Promise((resolve) => {
@@ -25,14 +34,20 @@ function runPart(part: number, env: Record<string, string>): Promise<{ failed: b
 
 const env = await findWebgpu();
 
-describe.skipIf(!env)('ops on webgpu', () => {
-  it('agree with the reference, forward and gradient', { timeout: 600_000 }, async () => {
-    const parts = await Promise.all(
-      Array.from({ length: PARTS }, (_, n) => runPart(n + 1, env as Record<string, string>)),
+describe.skipIf(!env)('on webgpu', () => {
+  it('ops agree with the reference, forward and gradient', { timeout: 600_000 }, async () => {
+    const parts = Array.from({ length: PARTS }, (_, n) =>
+      runOnWebgpu(['test/numerics/engine-provider.test.ts'], `${n + 1}/${PARTS}`),
     );
-    for (const { failed, output } of parts) {
+    for (const { failed, output } of await Promise.all(parts)) {
       expect(failed, output).toBe(false);
       expect(output).toMatch(/Tests .*\d+ passed/);
     }
+  });
+
+  it('weights, cache and optimizer state stay on the device', { timeout: 900_000 }, async () => {
+    const { failed, output } = await runOnWebgpu(VALUES);
+    expect(failed, output).toBe(false);
+    expect(output).toMatch(new RegExp(`Test Files .*${VALUES.length} passed`));
   });
 });

@@ -1,9 +1,12 @@
 // The PRM fixture -> step probabilities, hard and soft losses, and all gradients, against transformers.
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { StepScorer } from '../../src/inference/step-scores.ts';
 import { readSafetensors } from '../../src/models/files/safetensors.ts';
 import type { TokenExample } from '../../src/training/examples.ts';
+import { openTiny } from '../tiny-model.ts';
 import {
+  engine,
   fixtures,
   gradientsOf,
   modelWithTokenizer,
@@ -49,4 +52,24 @@ test.each(['hard', 'soft'] as const)('%s targets', async (kind) => {
     return [name, gradient ? relativeError(gradient, data) : Number.NaN] as const;
   });
   expect(errors.filter(([, error]) => !(error <= 1e-4))).toEqual([]);
+});
+
+test('scores steps as the token classifier does', async () => {
+  await using tiny = await openTiny(engine, 'prm');
+  await using scorer = new StepScorer(engine, tiny.weights);
+  const reference = readJson<Reference>('prm/reference.json');
+  const tensors = await readSafetensors(join(fixtures, 'prm', 'reference.safetensors'));
+  const { shape, data } = tensors.get('input_ids') as { shape: readonly number[]; data: Float32Array };
+  const width = shape[1] as number;
+  const paths = reference.step_end_positions.map((ends, row) => {
+    const ids = [...data.subarray(row * width, (row + 1) * width)];
+    const cuts = [4, ...ends.map((end) => end + 1)];
+    return { prompt: ids.slice(0, 4), steps: ends.map((_, n) => ids.slice(cuts[n], cuts[n + 1])) };
+  });
+  expect(relativeError((await scorer.score(paths)).flat(), reference.step_probabilities)).toBeLessThan(1e-4);
+  // One path alone, and two that share a row, give the same.
+  const [first] = paths as [(typeof paths)[0]];
+  const twins = await scorer.score([first, { prompt: first.prompt, steps: first.steps.slice(0, 2) }, first]);
+  for (const twin of twins)
+    expect(relativeError(twin, reference.step_probabilities.slice(0, twin.length))).toBeLessThan(1e-4);
 });

@@ -8,6 +8,12 @@ const small =
 const sums = `--task jsonl --data sums --sampling.samples 4 ${small}`;
 const final = '--evaluate.final [{"split":"test"}] --evaluate.control continued-sft';
 const whole = `run ${sums} --iterations 2 ${final} --score.scorer prm-logprob`;
+const dpoLoss = '--align.loss.kind dpo --align.loss.nll 0.5 --align.gold 0.5';
+const dpoTrain = '--align.train.batchSize 4 --align.train.checkpointEverySteps 1';
+const dpoRun = `run ${sums} --iterations 2 --score.scorer prm ${dpoLoss} ${dpoTrain}`;
+const dpoAlign =
+  `align --task jsonl --data sums --seed 3 --model dpo/run/iteration-0/6-policy --in dpo/run/iteration-1/5-pairs.jsonl ` +
+  `${dpoLoss} ${dpoTrain} --json`;
 const round = 'shots/run/iteration-1';
 const stage = `--task jsonl --data sums --prompt.shots 2 --seed 3`;
 const policy = '--model shots/run/iteration-0/6-policy';
@@ -91,6 +97,24 @@ export const cases = {
     async run(world) {
       await world.killed(`${whole} --out kill-run/run`, 150);
       expectSame(world, 'kill-run', 'sipf-prm-logprob');
+    },
+  },
+  dpo: {
+    needs: [],
+    async run(world) {
+      await world.sipf(`${dpoRun} --out dpo/run`);
+      await world.print('dpo/align.txt', `${dpoAlign} --out dpo/next`);
+      if (world.read('dpo/next/scripted.json') !== world.read('dpo/run/iteration-1/6-policy/scripted.json'))
+        throw new Error('Expected sipf align to train the policy of the run, got another one.');
+    },
+  },
+  'kill-dpo': {
+    needs: ['dpo'],
+    async run(world) {
+      await world.killed(`${dpoRun} --out kill-dpo/run`, 120);
+      await world.killed(`${dpoAlign} --out kill-dpo/next`, 3);
+      expectSame(world, 'kill-dpo/run', 'dpo/run');
+      expectSame(world, 'kill-dpo/next', 'dpo/next');
     },
   },
   shots: runOf(`run ${sums} --iterations 2 ${prmLogprob} --prompt.shots 2`),

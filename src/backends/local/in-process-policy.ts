@@ -84,7 +84,7 @@ class InProcessPolicy implements Policy {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#turns.take(async () => {
+    await this.#turns.close(async () => {
       this.#cache?.[Symbol.dispose]();
       this.#cache = undefined;
       await this.#model[Symbol.asyncDispose]();

@@ -64,7 +64,7 @@ class InProcessPrm implements ProcessRewardModel {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#turns.take(async () => {
+    await this.#turns.close(async () => {
       await this.#scorer[Symbol.asyncDispose]();
       await this.#weights[Symbol.asyncDispose]();
     });

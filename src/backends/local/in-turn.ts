@@ -1,12 +1,22 @@
-// Calls that share programs and a cache -> one after another, in the order they came. Leaves their results and errors to the callers.
+// Calls that share programs and a cache -> one after another, in the order they came, until they are closed.
 
 /** A queue of one: the next call starts when the one before has ended, well or not. */
 export class InTurn {
   #last: Promise<unknown> = Promise.resolve();
+  #isClosed = false;
 
-  take<T>(call: () => Promise<T>): Promise<T> {
+  async take<T>(call: () => Promise<T>): Promise<T> {
+    if (this.#isClosed) throw new Error('The model is closed.');
     const result = this.#last.then(call);
     this.#last = result.catch(() => {});
     return result;
+  }
+
+  /** The last call; none may follow. Nothing happens where it was closed before. */
+  async close(call: () => Promise<void>): Promise<void> {
+    if (this.#isClosed) return;
+    const last = this.take(call);
+    this.#isClosed = true;
+    await last;
   }
 }

@@ -100,11 +100,15 @@ export function listenerOf(
   title: string,
   describeRows?: Listener['describeRows'],
 ): Listener & Disposable {
-  let line: Progress | null = null;
+  let line: (Progress & { readonly unit: string }) | null = null;
   return {
     signal: terminal.signal,
     onProgress: ({ done, total, unit, detail }) => {
-      line ??= terminal.progress({ title, unit, total });
+      // What a stage does first may count other things than its work.
+      if (line?.unit !== unit) {
+        line?.end();
+        line = { ...terminal.progress({ title, unit, total }), unit };
+      }
       line.update(done, detail, total);
     },
     log: terminal.log,

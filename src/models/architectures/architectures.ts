@@ -1,13 +1,27 @@
 // The architectures there are. A config.json's `model_type`, or a GGUF file's architecture -> the one that builds it.
 import { SipfError, shown } from '../../errors.ts';
 import type { Architecture, ModelConfig } from './architecture.ts';
+import { gemma3 } from './gemma3.ts';
 import { llama } from './llama.ts';
+import { mistral } from './mistral.ts';
+import { qwen2 } from './qwen2.ts';
+import { qwen3 } from './qwen3.ts';
 
-const ARCHITECTURES: readonly Architecture[] = [llama];
+export const ARCHITECTURES: readonly Architecture[] = [llama, mistral, qwen2, qwen3, gemma3];
 
 /** @throws SipfError 'unsupported' naming the model types there are. */
 export function architectureOf(config: ModelConfig, file = 'config.json'): Architecture {
-  return found(({ modelType }) => modelType, config['model_type'], 'model_type', file);
+  if (config['text_config'] === undefined)
+    return found(({ modelType }) => modelType, config['model_type'], 'model_type', file);
+  throw new SipfError(
+    'unsupported',
+    `Expected a model of text alone in ${file}, got ${shown(config['model_type'])} with a text_config: it reads images or sound as well. Use its text model, saved on its own.`,
+  );
+}
+
+/** Whether the output head is the embedding where config.json does not say. */
+export function tiesByDefault(config: ModelConfig): boolean {
+  return ARCHITECTURES.some(({ modelType, tied }) => tied && modelType === config['model_type']);
 }
 
 /** The architecture of a GGUF file that says `general.architecture`. @throws SipfError 'unsupported' naming those there are. */

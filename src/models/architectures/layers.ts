@@ -1,10 +1,13 @@
 // Parts that layers of several architectures are put together from: names below a module, norms, MLPs, embedding and output head.
-import { add, gather, mul, rmsNorm } from '../../engine/build.ts';
+import { add, gather, mul, rmsNorm, silu } from '../../engine/build.ts';
 import type { Tensor } from '../../engine/graph.ts';
-import type { Decoder, DecoderConfig } from './architecture.ts';
-import { type AttentionOptions, attend } from './attention.ts';
+import type { Decoder, DecoderConfig, ModelConfig } from './architecture.ts';
+import { type AttentionOptions, attend, type Heads } from './attention.ts';
+import { type ConfigReader, configReader } from './config-reader.ts';
 import { EMBEDDING, HEAD } from './output-head.ts';
 import type { Parameters } from './parameters.ts';
+import { inverseFrequencies } from './rope.ts';
+import { decoderSizes } from './sizes.ts';
 
 /** `x [..., width]` -> the same, by the weight MODULE.weight. */
 export type Norm = (weights: Parameters, x: Tensor, module: string) => Tensor;
@@ -61,8 +64,35 @@ export function decoderOf(
   };
 }
 
-/** Llama's layer, and that of its many heirs: x + attention(norm(x)), then x + mlp(norm(x)). */
-export function preNormLayer(norm: Norm, attention: readonly AttentionOptions[], mlp: MlpOptions): Decoder['layer'] {
+/** What a decoder of Llama's form says beside its sizes. */
+export interface PreNormOptions {
+  /** How layer `n` attends, heads aside. */
+  attention(n: number): Omit<AttentionOptions, keyof Heads>;
+  readonly biasedMlp?: boolean;
+}
+
+/**
+ * Llama's form, and that of its many heirs: x + attention(norm(x)), then x + mlp(norm(x)), with RMSNorm and SiLU.
+ * @param headDim of each head where config.json does not say; default: hidden_size / num_attention_heads.
+ */
+export function preNormDecoder(
+  json: ModelConfig,
+  file: string,
+  own: (read: ConfigReader, sizes: Omit<DecoderConfig, 'ropes'>) => PreNormOptions,
+  headDim?: number,
+): Decoder {
+  const read = configReader(json, file);
+  read.expect('hidden_act', 'silu');
+  const sizes = decoderSizes(read, { tied: false, headDim });
+  const config = { ...sizes, ropes: [inverseFrequencies(json, sizes.headDim, file)] };
+  const { attention: attentionOf, biasedMlp = false } = own(read, sizes);
+  const attention = Array.from({ length: config.layers }, (_, n) => ({ ...sizes, ...attentionOf(n) }));
+  const norm = rmsNormOf(config.epsilon);
+  const mlp = { intermediate: config.intermediate, activation: silu, biased: biasedMlp };
+  return decoderOf(config, norm, { attention, layer: preNormLayer(norm, attention, mlp) });
+}
+
+function preNormLayer(norm: Norm, attention: readonly AttentionOptions[], mlp: MlpOptions): Decoder['layer'] {
   return (all, x, n, pass) => {
     const weights = layerOf(all, n);
     const normed = norm(weights, x, 'input_layernorm');

@@ -1,35 +1,27 @@
 // The Llama family (Llama 2 and 3, TinyLlama, SmolLM2): config.json -> its decoder; its start values and GGUF form.
-import { silu } from '../../engine/build.ts';
 import type { Architecture } from './architecture.ts';
-import type { AttentionOptions, Projection } from './attention.ts';
-import { configReader } from './config-reader.ts';
+import type { Projection } from './attention.ts';
 import { GGUF_NAMES, ggufSizes, headRows, type Undo } from './gguf-layout.ts';
-import { decoderOf, preNormLayer, rmsNormOf, usualStart } from './layers.ts';
-import { inverseFrequencies } from './rope.ts';
-import { decoderSizes } from './sizes.ts';
+import { preNormDecoder, usualStart } from './layers.ts';
 
 const ALL: readonly Projection[] = ['q_proj', 'k_proj', 'v_proj', 'o_proj'];
+
+/** GGUF stores rows of queries and keys by RoPE pairs. */
+const BY_PAIRS: Readonly<Record<string, Undo>> = {
+  attn_q: headRows('num_attention_heads'),
+  attn_k: headRows('num_key_value_heads'),
+};
 
 export const llama: Architecture = {
   modelType: 'llama',
   family: 'Llama',
   defaults: { hidden_act: 'silu' },
   tied: false,
-  decoder(json, file = 'config.json') {
-    const read = configReader(json, file);
-    read.expect('hidden_act', 'silu');
-    const sizes = decoderSizes(read, { tied: false });
-    const config = { ...sizes, ropes: [inverseFrequencies(json, sizes.headDim, file)] };
-    const biased = read.boolean('attention_bias', false) ? ALL : [];
-    const attention = Array<AttentionOptions>(config.layers).fill({ ...sizes, biased });
-    const mlp = {
-      intermediate: config.intermediate,
-      activation: silu,
-      biased: read.boolean('mlp_bias', false),
-    };
-    const norm = rmsNormOf(config.epsilon);
-    return decoderOf(config, norm, { attention, layer: preNormLayer(norm, attention, mlp) });
-  },
+  decoder: (json, file = 'config.json') =>
+    preNormDecoder(json, file, (read) => {
+      const biased = read.boolean('attention_bias', false) ? ALL : [];
+      return { attention: () => ({ biased }), biasedMlp: read.boolean('mlp_bias', false) };
+    }),
   start: usualStart,
   gguf: {
     architecture: 'llama',
@@ -41,13 +33,7 @@ export const llama: Architecture = {
       ...ggufSizes(meta),
     }),
     names: GGUF_NAMES,
-    undo: (stored) => TURNED[/\.attn_[qk]\./.exec(stored)?.[0] ?? ''],
+    undo: (stored) => BY_PAIRS[stored.split('.').at(-2) ?? ''],
     ropeFactors: 'rope_freqs.weight',
   },
-};
-
-/** Rows of queries and keys are stored by pairs. */
-const TURNED: Readonly<Record<string, Undo>> = {
-  '.attn_q.': headRows('num_attention_heads'),
-  '.attn_k.': headRows('num_key_value_heads'),
 };

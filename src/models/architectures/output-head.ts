@@ -21,9 +21,10 @@ export async function settleOutputHead(
   config: Readonly<Record<string, unknown>>,
   entries: ReadonlyMap<string, TensorEntry>,
   path: string,
+  tiedByDefault: boolean,
 ): Promise<SettledHead> {
   const [embedding, head] = [entries.get(EMBEDDING), entries.get(OUTPUT_HEAD)];
-  if (config['tie_word_embeddings'] !== true || !head) return { config, entries, warnings: [] };
+  if ((config['tie_word_embeddings'] ?? tiedByDefault) !== true || !head) return { config, entries, warnings: [] };
   const others = [...entries].filter(([name]) => name !== OUTPUT_HEAD);
   if (!embedding) return { config, entries: new Map([...others, [EMBEDDING, head]]), warnings: [] };
   if (await isSame(embedding, head)) return { config, entries: new Map(others), warnings: [] };

@@ -55,7 +55,12 @@ const SUPPORTED = Object.keys(SCALING).filter((type) => type !== 'freq_factors')
  * Values are looked for in both places, as transformers does: theta within the settings first, `original_max_position_embeddings` beside them first.
  * @throws SipfError 'unsupported' naming a scaling this version does not know, 'bad-input' naming a key that is missing or out of range.
  */
-export function inverseFrequencies(config: Settings, dim: number, file = 'config.json'): Float32Array {
+export function inverseFrequencies(
+  config: Settings,
+  dim: number,
+  file = 'config.json',
+  defaultTheta = 10_000,
+): Float32Array {
   const [name, stated] = ropeSettings(config, file);
   const settings: Settings = {
     ...stated,
@@ -65,7 +70,7 @@ export function inverseFrequencies(config: Settings, dim: number, file = 'config
   };
   const read = configReader(settings, `${name} of ${file}`);
   if ((settings['partial_rotary_factor'] ?? 1) !== 1) throw partial(file, settings['partial_rotary_factor']);
-  const theta = read.number('rope_theta', { fallback: 10_000, min: 1, max: MAX_THETA });
+  const theta = read.number('rope_theta', { fallback: defaultTheta, min: 1, max: MAX_THETA });
   const type = settings['rope_type'] ?? 'default';
   const factors = typeof type === 'string' && Object.hasOwn(SCALING, type) ? SCALING[type] : undefined;
   if (!factors) {

@@ -13,7 +13,7 @@ const MAX_HEAD = 1 << 14;
 export interface SizeDefaults {
   readonly tied: boolean;
   /** Default: hidden_size / num_attention_heads. */
-  readonly headDim?: number;
+  readonly headDim?: number | undefined;
 }
 
 /** @throws SipfError 'bad-input' naming the file and its key. */
@@ -49,6 +49,14 @@ function headDimension(read: ConfigReader, derived: number): number {
   );
 }
 
+/** `sliding_window`: tokens that a layer with a window sees. */
+export const slidingWindow = (read: ConfigReader, fallback: number): number =>
+  read.integer('sliding_window', { fallback, max: MAX_POSITIONS });
+
+/** A count of layers, possibly 0. */
+export const layerCount = (read: ConfigReader, key: string, fallback: number): number =>
+  read.integer(key, { fallback, min: 0, max: MAX_LAYERS });
+
 /** Whether a layer sees all tokens before it, or those of a window. */
 export type LayerType = 'full_attention' | 'sliding_attention';
 
@@ -59,7 +67,7 @@ export type LayerType = 'full_attention' | 'sliding_attention';
 export function layerTypes(
   config: Readonly<Record<string, unknown>>,
   file: string,
-  { layers }: Pick<DecoderConfig, 'layers'>,
+  layers: number,
   usual: (n: number) => LayerType,
 ): LayerType[] {
   const stated = config['layer_types'] ?? null;

@@ -4,6 +4,7 @@ import type { CacheOptions } from '../../io/cache.ts';
 import { exists, readJsonObject } from '../../io/file-bytes.ts';
 import { contentHash } from '../../io/file-hashes.ts';
 import type { ModelConfig } from '../architectures/architecture.ts';
+import { tiesByDefault } from '../architectures/architectures.ts';
 import { settleOutputHead } from '../architectures/output-head.ts';
 import { ggufWeights, safetensorsWeights, type WeightSlice } from '../weights/weight-cache.ts';
 import { noConfig, noWeights } from './foreign-models.ts';
@@ -68,7 +69,7 @@ async function openFolder(source: string, path: string, options: CacheOptions): 
   refuseQuantisedConfig(json, configFile);
   const stored = await readSafetensorsHeader(await weightsFile(path));
   refuseQuantisedTensors(stored);
-  const { config, entries, warnings } = await settleOutputHead(json, stored, path);
+  const { config, entries, warnings } = await settleOutputHead(json, stored, path, tiesByDefault(json));
   const files = [...new Set([...stored.values()].map((entry) => entry.file))];
   const hash = await contentHash([configFile, ...files], options);
   return {

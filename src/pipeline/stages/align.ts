@@ -31,6 +31,6 @@ export const align = training({
     const context = { method, pairs, questions, task, prompt, key: `${config.seed}/${k}` };
     const rows = alignRows({ ...context, options: config.align, scope: config.sft.scope });
     for (const warning of rows.warnings) store.warn(warning, stageOf(k, '6-policy'));
-    return { ...rows, examples: await withReference(work, startOf(work), rows) };
+    return withReference(work, startOf(work), rows);
   },
 });

@@ -1,5 +1,4 @@
 // Before 6: what the policy that training starts from says of both paths of each pair, where the loss compares with it.
-import type { TrainExample } from '../../backend.ts';
 import { canonicalJson, sha256 } from '../../hashing.ts';
 import { readRecords } from '../../io/jsonl.ts';
 import {
@@ -15,13 +14,9 @@ import { stageOf, type Work } from '../workspace.ts';
 import type { Rows } from './training.ts';
 
 /** Rows as the loss needs them. The numbers are kept, so that a training that was stopped goes on with the same ones. */
-export async function withReference(
-  { store, models, found, k }: Work,
-  start: Checkpoint,
-  { examples, objective }: Pick<Rows, 'examples' | 'objective'>,
-): Promise<readonly TrainExample[]> {
-  const rows = rowsToCompare(examples, objective);
-  if (rows.length === 0) return examples;
+export async function withReference({ store, models, k }: Work, start: Checkpoint, whole: Rows): Promise<Rows> {
+  const rows = rowsToCompare(whole.examples, whole.objective);
+  if (rows.length === 0) return whole;
   const stage = stageOf(k, '6-reference');
   await using policy = await models.openPolicy(start);
   const file = `${stage.name}.jsonl`;
@@ -35,8 +30,7 @@ export async function withReference(
     open: async () => ({ [Symbol.asyncDispose]: async () => undefined }),
     each: (unit) => referenceUnit(unit, policy, store.signal),
   });
-  found.counts[stage.name] = counts;
-  const { tooLong = 0 } = counts;
+  const { tooLong = 0, scoredTokens = 0 } = counts;
   if (tooLong > 0)
     store.warn(
       `${tooLong} of ${rows.length} rows are longer than ${policy.contextLength} tokens and were left out of ${store.nameOf(stage)}. Raise max_position_embeddings of a model from nothing, or give shorter paths.`,
@@ -44,5 +38,6 @@ export async function withReference(
     );
   const logps: ReferenceLogps[] = [];
   for await (const record of readRecords(store.path(stage.folder, file), ReferenceLogps)) logps.push(record);
-  return withReferences(examples, logps);
+  const examples = withReferences(whole.examples, logps);
+  return { ...whole, examples, counts: { ...whole.counts, scoredTokens } };
 }

@@ -1,0 +1,248 @@
+// Each folder of test/fixtures/models -> the numbers of transformers and PEFT, however its tokens are packed, cached or stored.
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Completion, GenerateRequest } from '../../src/backend.ts';
+import { Graph } from '../../src/engine/graph.ts';
+import { generate } from '../../src/inference/generate.ts';
+import { completionLogps } from '../../src/inference/logps.ts';
+import { decode } from '../../src/models/architectures/architecture.ts';
+import { ARCHITECTURES, architectureOf } from '../../src/models/architectures/architectures.ts';
+import { openModelFiles } from '../../src/models/files/model-files.ts';
+import { readSafetensors, readTensor } from '../../src/models/files/safetensors.ts';
+import { declareInputs, passInputs, ropeInputs } from '../../src/models/pass-inputs.ts';
+import { declaredWeights } from '../../src/models/weights/declared-weights.ts';
+import { initModelFolder } from '../../src/models/weights/init-model.ts';
+import { ggufOf } from '../fixtures/gguf-model.ts';
+import { fixtures, openTiny, type TinyModel } from '../tiny-model.ts';
+import { engine, gradientsOf, modelWithTokenizer, relativeError, rowEach, tokenExample } from '../training-fixtures.ts';
+
+/** What transformers and PEFT computed agrees within this share of the largest number. */
+const TOLERANCE = 1e-4;
+/** Ways to the same number here. */
+const SAME = 1e-5;
+
+const models = join(fixtures, 'models');
+const scratch = mkdtempSync(join(tmpdir(), 'sipf-architectures-'));
+afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+
+const json = (file: string) => JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown>;
+
+it('every architecture has a folder', () => {
+  const types = readdirSync(models).map((name) => json(join(models, name, 'config.json'))['model_type']);
+  expect([...new Set(types)].sort()).toEqual(ARCHITECTURES.map(({ modelType }) => modelType).sort());
+});
+
+describe.each(readdirSync(models))('%s', (name) => {
+  const folder = join(models, name);
+  const config = json(join(folder, 'config.json'));
+  const reference = json(join(folder, 'reference.json')) as {
+    readonly completion_loss: number;
+    readonly adapter_completion_loss: number;
+    readonly greedy_prompt: number[];
+    readonly greedy_continuation: number[];
+  };
+  let tensors: Awaited<ReturnType<typeof readSafetensors>>;
+  let tiny: TinyModel;
+  /** The two rows of the fixture without padding, and where their completions start. */
+  let rows: { readonly ids: number[]; readonly start: number }[];
+  beforeAll(async () => {
+    tensors = await readSafetensors(join(folder, 'reference.safetensors'));
+    tiny = await openTiny(engine, `models/${name}`);
+    rows = [0, 1].map((row) => {
+      const of = (key: string) => {
+        const { data, shape } = tensors.get(key) as { data: Float32Array; shape: readonly number[] };
+        return [...data.subarray(row * Number(shape[1]), (row + 1) * Number(shape[1]))];
+      };
+      const length = of('attention_mask').reduce((a, b) => a + b);
+      return { ids: of('input_ids').slice(0, length), start: of('completion_mask').indexOf(1) };
+    });
+  });
+  afterAll(() => tiny[Symbol.asyncDispose]());
+
+  const logpsOf = (model: TinyModel, given: readonly (readonly number[])[], prefix = 1) =>
+    completionLogps(
+      model,
+      given.map((ids) => ({ context: [ids.slice(0, prefix)], completion: ids.slice(prefix) })),
+    );
+
+  it('asks for the weights that its files have', () => {
+    const { shapes } = declaredWeights(tiny.weights.decoder);
+    const stored = [...tiny.weights.values.slices].map(([weight, { shape }]) => [weight, shape]);
+    expect(Object.fromEntries(shapes)).toEqual(Object.fromEntries(stored));
+  });
+
+  it('has the logits of transformers', async () => {
+    const { decoder, values } = tiny.weights;
+    const graph = new Graph();
+    const { parameters, feeds } = values.bind(graph);
+    const { hidden } = decode(decoder, parameters, declareInputs(graph, decoder.config));
+    await using program = await engine.compile(
+      graph,
+      { logits: decoder.logits(parameters, hidden) },
+      { prepack: false },
+    );
+    const { shape, data } = tensors.get('logits') as { shape: readonly number[]; data: Float32Array };
+    const [batch, seq, vocab] = shape as [number, number, number];
+    const placed = rows.map(({ ids }, row) => ({ row, offset: 0, prompt: ids, branches: [] }));
+    const inputs = { ...passInputs({ batch, seq }, placed), ...ropeInputs(decoder.config, seq) };
+    const found = (await program.run({ ...(await feeds()), ...inputs })).floats('logits');
+    for (const [row, { ids }] of rows.entries()) {
+      const [from, to] = [row * seq * vocab, (row * seq + ids.length) * vocab];
+      expect(relativeError(found.subarray(from, to), data.subarray(from, to))).toBeLessThan(TOLERANCE);
+    }
+  });
+
+  it('has the log-probabilities of transformers, each row alone and rows behind one prefix', async () => {
+    const { shape, data } = tensors.get('token_logps') as { shape: readonly number[]; data: Float32Array };
+    const found = await logpsOf(
+      tiny,
+      rows.map(({ ids }) => ids),
+    );
+    for (const [row, { ids }] of rows.entries()) {
+      const from = row * Number(shape[1]);
+      expect(relativeError(found[row] ?? [], data.subarray(from + 1, from + ids.length))).toBeLessThan(TOLERANCE);
+    }
+    const [long = [], other = []] = rows.map(({ ids }) => ids);
+    const prefix = long.slice(0, 12);
+    const branches = [long, [...prefix, ...other], [...prefix, ...long.slice(20)]];
+    const together = await logpsOf(tiny, branches, prefix.length);
+    for (const [n, branch] of branches.entries()) {
+      const [alone = []] = await logpsOf(tiny, [branch], prefix.length);
+      expect(relativeError(together[n] ?? [], alone)).toBeLessThan(SAME);
+    }
+  });
+
+  it('with its adapter merged has the log-probabilities of PEFT', async () => {
+    await using adapted = await openTiny(engine, `models/${name}`, { adapter: `models/${name}/adapter` });
+    const { shape, data } = tensors.get('adapter.logits') as { shape: readonly number[]; data: Float32Array };
+    const [, seq, vocab] = shape as [number, number, number];
+    const found = await logpsOf(
+      adapted,
+      rows.map(({ ids }) => ids),
+    );
+    for (const [row, { ids }] of rows.entries()) {
+      const expected = ids.slice(1).map((token, n) => {
+        const from = (row * seq + n) * vocab;
+        return logSoftmax(data.subarray(from, from + vocab), token);
+      });
+      expect(relativeError(found[row] ?? [], expected)).toBeLessThan(TOLERANCE);
+    }
+  });
+
+  it('continues greedily with the cache as transformers does, alone and forked among others', async () => {
+    const { greedy_prompt: prompt, greedy_continuation: expected } = reference;
+    const own = request('own', prompt);
+    const alone = await completions(tiny, [own], 1);
+    expect(alone.get('own')).toMatchObject({ tokenIds: expected, finishReason: 'length' });
+    const [again = []] = await logpsOf(tiny, [[...prompt, ...expected]], prompt.length);
+    expect(relativeError(alone.get('own')?.logps ?? [], again)).toBeLessThan(TOLERANCE);
+    const [row = []] = rows.map(({ ids }) => ids);
+    const others = [request('a', row), own, request('b', [...prompt, 7, 8]), request('c', row.slice(0, 3))];
+    const among = await completions(tiny, others, 3);
+    expect(among.get('own')?.tokenIds).toEqual(expected);
+    expect(relativeError(among.get('own')?.logps ?? [], alone.get('own')?.logps ?? [])).toBeLessThan(TOLERANCE);
+  });
+
+  describe('gradients of the completion loss', () => {
+    const objective = { kind: 'sft', scope: 'completion' } as const;
+    const lora = { rank: 4, alpha: 8, dropout: 0, targets: 'all-linear' } as const;
+    const adapter = join(folder, 'adapter');
+    const examples = () =>
+      rows.map(({ ids, start }, n) => tokenExample(ids.slice(0, start), [ids.slice(start)], [], n));
+    const model = () => modelWithTokenizer(`models/${name}`);
+
+    it('all weights, in rows of their own and packed into one', async () => {
+      await using opened = await gradientsOf({ model: model(), objective });
+      const { loss, gradients } = await opened.run([rowEach(examples(), 40)]);
+      expect(Math.abs(loss / reference.completion_loss - 1)).toBeLessThan(SAME);
+      compare(gradients, 'grad.');
+      let offset = 0;
+      const placements = examples().map((example) => {
+        const place = { example, row: 0, offset };
+        offset += example.prompt.length + (example.branches[0]?.length ?? 0);
+        return place;
+      });
+      const packed = await opened.run([{ batch: 1, seq: 96, placements }]);
+      for (const [weight, gradient] of packed.gradients)
+        expect(relativeError(gradient, gradients.get(weight) ?? []), weight).toBeLessThan(TOLERANCE);
+    });
+
+    it('an adapter', async () => {
+      await using opened = await gradientsOf({ model: model(), adapter, objective, lora });
+      const { loss, gradients } = await opened.run([rowEach(examples(), 40)]);
+      expect(Math.abs(loss / reference.adapter_completion_loss - 1)).toBeLessThan(SAME);
+      compare(gradients, 'adapter.grad.base_model.model.');
+    });
+
+    it.each([
+      ['an adapter below new factors', { ...lora, rank: 2 }],
+      ['an adapter merged for full training', null],
+    ])('%s: the same loss at the start', async (_what, options) => {
+      await using opened = await gradientsOf({ model: model(), adapter, objective, lora: options });
+      const { loss } = await opened.run([rowEach(examples(), 40)]);
+      expect(Math.abs(loss / reference.adapter_completion_loss - 1)).toBeLessThan(SAME);
+    });
+
+    function compare(found: ReadonlyMap<string, Float32Array>, prefix: string): void {
+      const expected = [...tensors].filter(([key]) => key.startsWith(prefix));
+      expect(found.size).toBe(expected.length);
+      expect(expected.length).toBeGreaterThan(30);
+      const errors = expected.map(([key, { data }]) => {
+        return [key, relativeError(found.get(key.slice(prefix.length)) ?? [], data)] as const;
+      });
+      expect(errors.filter(([, error]) => !(error <= TOLERANCE))).toEqual([]);
+    }
+  });
+
+  it('is the same model out of a GGUF file', async () => {
+    const file = join(scratch, `${name}.gguf`);
+    writeFileSync(file, await ggufOf(folder));
+    const files = await openModelFiles(file, { cache: scratch });
+    const { config: sizes } = architectureOf(files.config).decoder(files.config);
+    const { ropes, epsilon, ...expected } = tiny.weights.decoder.config;
+    expect(sizes).toMatchObject(expected);
+    expect(sizes.epsilon).toBeCloseTo(epsilon, 12);
+    for (const [n, table] of ropes.entries()) expect(relativeError(sizes.ropes[n] ?? [], table)).toBeLessThan(1e-6);
+    const weights = await files.weights();
+    const original = await readSafetensors(join(folder, 'model.safetensors'));
+    expect([...weights.keys()].sort()).toEqual([...original.keys()].sort());
+    for (const [weight, slice] of weights) {
+      const { data } = await readTensor(weight, { dtype: 'F32', ...slice });
+      expect(relativeError(data, original.get(weight)?.data ?? []), weight).toBeLessThan(1e-6);
+    }
+  });
+
+  it('starts from nothing with norms that change nothing', async () => {
+    const to = join(scratch, `${name}-new`);
+    const tokenizer = json(join(fixtures, 'tokenizer/tokenizer.json'));
+    await initModelFolder(to, { config: { ...config, initializer_range: 0.1 }, tokenizer, seed: 1 }, {});
+    const { config: written } = await openModelFiles(to, { cache: scratch });
+    expect(written['architectures']).toEqual(config['architectures']);
+    const found = await readSafetensors(join(to, 'model.safetensors'));
+    const shapes = [...found].map(([weight, { shape }]) => [weight, shape] as const);
+    expect(new Map(shapes)).toEqual(declaredWeights(tiny.weights.decoder).shapes);
+    const { data } = found.get('model.norm.weight') as { data: Float32Array };
+    expect(new Set(data)).toEqual(new Set([String(config['model_type']).startsWith('gemma') ? 0 : 1]));
+    expect(existsSync(join(to, 'tokenizer.json'))).toBe(true);
+  });
+});
+
+function request(id: string, context: readonly number[]): GenerateRequest {
+  return { id, context: [context], key: id, sampling: { temperature: 0, maxTokens: 32, ignoreEos: true } };
+}
+
+async function completions(model: TinyModel, requests: readonly GenerateRequest[], slots: number) {
+  const found = new Map<string, Completion>();
+  await generate({ ...model, cache: model.cache(slots) }, requests, (group) => {
+    for (const completion of group) found.set(completion.id, completion);
+    return [];
+  });
+  return found;
+}
+
+function logSoftmax(logits: Float32Array, index: number): number {
+  const best = Math.max(...logits);
+  return (logits[index] as number) - best - Math.log(logits.reduce((sum, x) => sum + Math.exp(x - best), 0));
+}
