@@ -1,4 +1,4 @@
-// Questions and a model -> their graded answers, unit by unit, kept beside --out so that a stopped evaluation continues. Leaves loading and figures to eval.ts.
+// Questions and a model -> graded answers, kept beside --out for a stopped evaluation.
 import { stat } from 'node:fs/promises';
 import type { Policy } from '../../backend.ts';
 import type { OpenBackendOptions } from '../../backends/index.ts';

@@ -1,4 +1,4 @@
-// What sipf eval is asked to measure -> the questions, the worked examples before them, and a word on what of them the model has seen.
+// What sipf eval measures -> questions, worked examples, and warnings of what the model has seen.
 import { SipfError } from '../../errors.ts';
 import type { PromptOptions } from '../../method/prompt.ts';
 import { isOwnFile } from '../../pipeline/files/own-file.ts';
@@ -32,7 +32,10 @@ export interface Asked {
   readonly shots: readonly Shot[];
 }
 
-/** Says which questions of a file are read, and warns where the model has seen some. Throws 'nothing-left' where there is none. */
+/**
+ * Says which questions of a file are read, and warns where the model has seen some.
+ * @throws SipfError 'nothing-left' where there is none.
+ */
 export async function loadAsked(
   tasks: OpenTasks,
   task: Task,

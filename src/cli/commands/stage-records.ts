@@ -1,4 +1,4 @@
-// The files that a stage command names -> their records by question, and the questions that they are of.
+// The files that a stage command names -> their records by question, and the questions.
 import type { Config } from '../../config/schema.ts';
 import { SipfError } from '../../errors.ts';
 import { METHODS } from '../../method/methods.ts';
@@ -26,7 +26,10 @@ export interface Read {
 
 type Paths = Readonly<Partial<Record<RecordsName, readonly string[]>>>;
 
-/** Reads every file that a command names. Throws SipfError 'bad-input' naming line and field, 'nothing-left' where there is nothing to work on. */
+/**
+ * Reads every file that a command names.
+ * @throws SipfError 'bad-input' where a line is no such record or a file is missing, 'nothing-left' where there is nothing to work on.
+ */
 export async function readRecordsOf(
   entry: StageCommand,
   opened: Configured,

@@ -1,4 +1,4 @@
-// What a stage is on a command line -> its command: options, records read, the stage done on files, a report.
+// A stage on a command line -> its command: options, records, the stage done on files, a report.
 import { Command, Option } from 'commander';
 import type { Config } from '../../config/schema.ts';
 import { MOST } from '../../limits.ts';
