@@ -160,6 +160,6 @@ function inputsOf(args: Omit<AnswerAllArgs, 'disk'>, policy: string) {
   const { task, split, shots, questions, options } = args;
   const { prompt, maxTokens, samples, temperature, topP, topK, seed, sandbox, timeout } = options;
   const drawn = samples === undefined ? {} : { samples, temperature, topP, topK, seed };
-  const judging = task.judgedBy === 'tests' ? { sandbox, timeout } : {};
-  return { stage: 'eval', policy, task: task.name, split, shots, questions, prompt, maxTokens, ...drawn, ...judging };
+  const grading = task.gradedBy === 'tests' ? { sandbox, timeout } : {};
+  return { stage: 'eval', policy, task: task.name, split, shots, questions, prompt, maxTokens, ...drawn, ...grading };
 }
