@@ -1,5 +1,6 @@
 // What a stage is on a command line -> its command: options, records read, the stage done on files, a report.
 import { Command, Option } from 'commander';
+import { engineOf } from '../../config/engine.ts';
 import type { Config } from '../../config/schema.ts';
 import { MOST } from '../../limits.ts';
 import { fileModels, fileRecords, fileStore } from '../../pipeline/file-workspace.ts';
@@ -8,7 +9,7 @@ import type { Stage } from '../../pipeline/stages/stage.ts';
 import type { RecordsName } from '../../pipeline/workspace.ts';
 import type { Counts } from '../../reports.ts';
 import type { Split } from '../../task.ts';
-import { engineOf, openEngine } from '../engine.ts';
+import { openEngine } from '../engine.ts';
 import { type ExecutionOptions, finish, integer, repeated, withExecution } from '../options.ts';
 import { checkModelOut, checkRecordsOut, isOfRecords } from '../outputs.ts';
 import { readSettings, type SettingsOptions, withSettings } from '../settings.ts';
