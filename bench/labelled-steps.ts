@@ -123,7 +123,7 @@ const traceTask: Task = {
   name: 'trace',
   maxTokens: 400,
   stopStrings: [],
-  judgedBy: 'answer',
+  gradedBy: 'answer',
   instruction: '',
   load: async () => [],
   prompt: ({ question }) => question,

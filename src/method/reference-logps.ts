@@ -1,4 +1,4 @@
-// Preference rows and the policy that training starts from -> the log-probabilities that a loss compares with.
+// Pairs and the policy that training starts from -> log-probabilities for losses that compare.
 import { z } from 'zod';
 import type { LogpsItem, Policy, PreferenceExample, TrainExample } from '../backend.ts';
 import { OBJECTIVES, type Objective } from '../objectives/objectives.ts';
