@@ -1,5 +1,6 @@
 // A stage on a command line -> its command: options, records, the stage done on files, a report.
 import { Command, Option } from 'commander';
+import { engineOf } from '../../config/engine.ts';
 import type { Config } from '../../config/schema.ts';
 import { MOST } from '../../limits.ts';
 import type { Method } from '../../method/methods.ts';
@@ -9,7 +10,7 @@ import type { Stage } from '../../pipeline/stages/stage.ts';
 import type { RecordsName } from '../../pipeline/workspace.ts';
 import type { Counts } from '../../reports.ts';
 import type { Split } from '../../task.ts';
-import { engineOf, openEngine } from '../engine.ts';
+import { openEngine } from '../engine.ts';
 import { type ExecutionOptions, finish, integer, repeated, withExecution } from '../options.ts';
 import { checkModelOut, checkRecordsOut, isOfRecords } from '../outputs.ts';
 import { readSettings, type SettingsOptions, withSettings } from '../settings.ts';
