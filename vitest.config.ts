@@ -9,7 +9,7 @@ const SLOW = [
   'src/cli/{help,outputs}.test.ts',
   'src/cli/commands/{eval-answers,grade}.test.ts',
   'src/inference/sampling.test.ts',
-  'src/pipeline/{run-loop*,stages-alone}.test.ts',
+  'src/pipeline/run-loop*.test.ts',
   'src/sandboxes/**/*.test.ts',
   'src/tasks/code/code-{distinct,tasks,text}.test.ts',
   'src/tasks/generated/*.test.ts',

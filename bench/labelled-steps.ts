@@ -1,7 +1,8 @@
 // Paths and seeded outcomes -> what a labelled step costs in tokens, against the naive way.
 import type { Completion, ContextPiece, GenerateRequest, GenerateStats, OnFinished, Policy } from '#sipf/backend.js';
 import { keyedNumber } from '#sipf/hashing.js';
-import { type LabelItem, type LabelOptions, labelUnit, LabelOptions as Options } from '#sipf/method/label.js';
+import type { QuestionPaths } from '#sipf/method/context-length.js';
+import { type LabelOptions, labelUnit, LabelOptions as Options } from '#sipf/method/label.js';
 import { hardLabels } from '#sipf/method/step-labels.js';
 import { createRandom } from '#sipf/random.js';
 import type { Question, Sample, StepLabels } from '#sipf/records.js';
@@ -50,7 +51,7 @@ export async function labelledStepCost(p: number): Promise<LabelledStepCost> {
 }
 
 interface Trace {
-  readonly items: readonly LabelItem[];
+  readonly items: readonly QuestionPaths[];
   /** Chance of a rollout to be right, by the text it goes on from. */
   readonly chances: ReadonlyMap<string, number>;
   readonly meanP: number;
@@ -59,7 +60,7 @@ interface Trace {
 /** Paths that start at a chance of their own around `p` and, after a first error at a random step, seldom recover. */
 function makeTrace(p: number): Trace {
   const raw: { text: string; chance: number }[] = [];
-  const items = Array.from({ length: QUESTIONS }, (_, q): LabelItem => {
+  const items = Array.from({ length: QUESTIONS }, (_, q): QuestionPaths => {
     const question: Question = {
       id: `q${q}`,
       task: 'trace',
@@ -122,7 +123,7 @@ const traceTask: Task = {
   name: 'trace',
   maxTokens: 400,
   stopStrings: [],
-  judgedBy: 'answer',
+  gradedBy: 'answer',
   instruction: '',
   load: async () => [],
   prompt: ({ question }) => question,

@@ -1,6 +1,6 @@
 // The package as `npm pack` makes it -> installed into an empty folder, imported, typed and run there. Fails where a file is missing from the tarball.
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -67,6 +67,21 @@ await sandbox[Symbol.asyncDispose]();
 console.log(verdict.kind);`;
 const judged = run(process.execPath, ['--input-type=module', '-e', judging], user).trim();
 expect(judged === 'right', `the sandbox said ${judged}`);
+for (const part of ['backends', 'tasks', 'engine']) {
+  const names = `console.log(Object.keys(await import('sipf/${part}')).length)`;
+  expect(Number(run(process.execPath, ['--input-type=module', '-e', names], user)) > 1, `sipf/${part} exports nothing`);
+  expect(existsSync(join(user, 'node_modules', 'sipf', 'dist', part, 'index.d.ts')), `sipf/${part} has no types`);
+}
+for (const name of ['one-round.mjs', 'own-engine.mjs'])
+  cpSync(join(user, 'node_modules', 'sipf', 'examples', name), join(user, name));
+const round = run(process.execPath, ['one-round.mjs'], user);
+expect(/round 1: mini \d+ of 32 right/.test(round), `examples/one-round.mjs printed ${round}`);
+const own = spawnSync(
+  'npx',
+  ['--no-install', 'sipf', 'run', '--preset', 'smoke', '--iterations', '0', '--engine.module', 'own-engine.mjs'],
+  { cwd: user, encoding: 'utf8' },
+);
+expect(own.status === 0 && own.stderr.includes('draws from'), `examples/own-engine.mjs: ${own.stdout}${own.stderr}`);
 console.log(
-  `package ${packed.filename}: ${files.length} files, ${packed.size} bytes packed, ${exported} exports, the command runs, the sandbox judges`,
+  `package ${packed.filename}: ${files.length} files, ${packed.size} bytes packed, ${exported} exports, the command, the sandbox and the examples run`,
 );

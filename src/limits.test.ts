@@ -9,7 +9,7 @@ import { createPyodideSandbox } from './sandboxes/embedded.ts';
 
 /** Filters of what is there, and numbers that no size depends on. */
 const FREE =
-  /(?:seed|temperature|topP|topK|delta|eta|lambda|maxLogp|beta|nll|learningRate|warmup|weightDecay|clip|eps|alpha|dropout|rows|paths|questions|total|perQuestion|heldOut|tokens|maxSteps|checkpointEverySteps|activationsGiB|maxGoldSteps|solutions|gold|logpPairs|rope_theta|rms_norm_eps|initializer_range)$|quota/;
+  /(?:seed|temperature|topP|topK|delta|eta|lambda|maxLogp|beta|nllWeight|learningRate|warmup|weightDecay|clip|eps|alpha|dropout|rows|paths|questions|total|perQuestion|heldOut|tokens|maxSteps|checkpointEverySteps|activationsGiB|maxGoldSteps|solutions|gold|logpPairs|rope_theta|rms_norm_eps|initializer_range)$|quota/;
 
 const numbers = configKeys().filter((key) => {
   const words =

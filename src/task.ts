@@ -56,7 +56,7 @@ export interface BrokenReference {
   readonly detail: string;
 }
 
-/** Tasks that run programs hold a process: whoever makes one disposes it (`closing`). */
+/** Tasks that run programs own a process: what makes one disposes it (`closing`). */
 export interface Task {
   readonly name: string;
   /** Default generation limit in tokens. */
@@ -71,7 +71,7 @@ export interface Task {
   readonly cutsFiles?: boolean;
   load(options: LoadOptions): Promise<Question[]>;
   /** What answers are checked against. */
-  readonly judgedBy: 'answer' | 'tests';
+  readonly gradedBy: 'answer' | 'tests';
   /** The answer in a reference, which may be a whole solution, where that is not a number or short text; null: none. */
   reference?(text: string): string | null;
   /** What a chat model is told before the question, where `prompt.instruction` says nothing. */
@@ -111,7 +111,10 @@ export interface Task {
   [Symbol.asyncDispose]?(): Promise<void>;
 }
 
-/** Throws SipfError 'bad-input' where `data` is given, and all that could read it makes its own questions. */
+/**
+ * Refuses data that nothing reads.
+ * @throws SipfError 'bad-input' where `data` is given, and all that could read it makes its own questions.
+ */
 export function requireReader(tasks: readonly Task[], data: string | null | undefined): void {
   const [first] = tasks;
   if (data === null || data === undefined || first === undefined) return;
@@ -160,7 +163,7 @@ function mayPass(outcome: Outcome): boolean {
   return outcome.kind === 'error' && outcome.fault !== 'tests';
 }
 
-/** Disposes of what a task holds, if it holds anything. */
+/** Disposes of what a task owns, if it owns anything. */
 export function closing(task: Task): AsyncDisposable {
   return { [Symbol.asyncDispose]: async () => task[Symbol.asyncDispose]?.() };
 }

@@ -36,7 +36,7 @@ export const sumsTask: Task = {
   name: 'sums',
   maxTokens: 200,
   stopStrings: ['\n\n'],
-  judgedBy: 'answer',
+  gradedBy: 'answer',
   instruction: 'Solve.',
   load: async ({ split, limit = 40, maxGoldSteps = 99 }: LoadOptions) =>
     Array.from({ length: limit }, (_, i) => sumQuestion(split, i)).filter(

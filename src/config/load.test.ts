@@ -123,13 +123,16 @@ describe('a section whose settings depend on its kind', () => {
   });
 
   it('drops the settings of the kind before, in whatever order flags name the new one', async () => {
-    const dpo = { kind: 'dpo', beta: 0.3, nll: 0 };
+    const dpo = { kind: 'dpo', beta: 0.3, nllWeight: 0 };
     const flags = { 'align.loss.beta': '0.3', 'align.loss.kind': 'dpo' };
     expect(await lossOf({ preset: 'quickstart', flags })).toEqual(dpo);
     const whole = parseConfig({ align: { loss: { lambda: 0.5 } } });
     expect(await lossOf({ flags: { align: whole.align, ...flags } })).toEqual(dpo);
-    const file = fileWith('{"align": {"loss": {"kind": "dpo", "nll": 1}}}');
-    expect(await lossOf({ preset: 'paper', file, flags: { 'align.loss.beta': '0.3' } })).toEqual({ ...dpo, nll: 1 });
+    const file = fileWith('{"align": {"loss": {"kind": "dpo", "nllWeight": 1}}}');
+    expect(await lossOf({ preset: 'paper', file, flags: { 'align.loss.beta': '0.3' } })).toEqual({
+      ...dpo,
+      nllWeight: 1,
+    });
   });
 
   it('keeps the settings of the same kind', async () => {

@@ -43,6 +43,10 @@ const TaskOptions = z.strictObject({
 
 /** A model made from nothing: a Hugging Face config (what is absent is filled in) and the task's own tokenizer. */
 const ModelInitOptions = z.strictObject({
+  model_type: described(
+    z.string().optional(),
+    'Its architecture: llama, mistral, qwen2, qwen3 or gemma3_text. Absent: llama. Change it to try another one.',
+  ),
   hidden_size: described(
     z.number().int().positive().max(MOST.width).default(96),
     'Width of the model, a multiple of num_attention_heads. Raise it for a model that can learn more and costs more.',
@@ -63,6 +67,10 @@ const ModelInitOptions = z.strictObject({
   num_attention_heads: described(
     z.number().int().positive().max(MOST.heads).default(4),
     'Attention heads of each layer. Change it with hidden_size, to keep hidden_size / num_attention_heads near 16 to 64.',
+  ),
+  head_dim: described(
+    z.number().int().positive().max(MOST.width).optional(),
+    "Size of each head, an even number. Absent: the architecture's own rule, hidden_size / num_attention_heads for most. Give it where model_type is qwen3 (128) or gemma3_text (256), which have a fixed size.",
   ),
   num_key_value_heads: described(
     z.number().int().positive().max(MOST.heads).default(4),

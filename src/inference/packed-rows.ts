@@ -1,4 +1,4 @@
-// Prefixes and continuations -> few full passes; continuations of a prefix share a row.
+// Prefixes and continuations -> few passes: continuations of one prefix share a row.
 import type { PassShape, Placed } from '../models/pass-inputs.ts';
 
 export interface PackItem {

@@ -1,4 +1,4 @@
-// A decoder and its weights -> the few programs that inference runs.
+// A model's weights -> the programs of inference: prefill, decode, log-probabilities, step scores.
 import { concat, flatten, tokenLogp } from '../engine/build.ts';
 import { Graph, type Tensor } from '../engine/graph.ts';
 import type { Engine, Feeds, Program, Results } from '../engine/runtime/session.ts';

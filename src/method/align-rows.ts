@@ -122,7 +122,7 @@ export function alignRows({ method, pairs, questions, options, scope, key, task,
   if (unpaired === 0 || !OBJECTIVES[objective.kind].open(objective).needsPairs)
     return { examples: all, objective, counts, warnings };
   warnings.push(
-    `${unpaired} rows without a rejected path are left out: this loss compares paths. Set align.loss.nll to learn from them too.`,
+    `${unpaired} rows without a rejected path are left out: this loss compares paths. Set align.loss.nllWeight to learn from them too.`,
   );
   const examples = all.filter((row) => row.kind !== 'preference' || row.rejected !== null);
   return { examples, objective, counts: { pairs: counts.pairs, nllRows: 0, gold: 0, unpaired }, warnings };

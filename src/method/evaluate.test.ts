@@ -16,7 +16,7 @@ async function draw(count: number, change: { task?: Task; seed?: number; samples
   await using policy = await createScriptedBackend({ write: writeSum }).openPolicy({ model: 'base' });
   const questions = await sumsTask.load({ split: 'test', limit: count });
   const items = questions.map((question) => ({ set: set(change.task ?? sumsTask), question }));
-  return answerUnit(items, {
+  return await answerUnit(items, {
     policy,
     options: { maxTokens: null, gradeRetries: 1 },
     sampled: { count: change.samples ?? 6, temperature: 1, seed: change.seed ?? 1 },

@@ -4,12 +4,12 @@ import { z } from 'zod';
 import type { Policy } from '../backend.ts';
 import { described } from '../described.ts';
 import { MOST } from '../limits.ts';
-import type { Question, Sample, StepLabels, StepTally } from '../records.ts';
+import type { Sample, StepLabels, StepTally } from '../records.ts';
 import type { Counts } from '../reports.ts';
 import { countInto, type StageOutput } from '../run/units.ts';
 import { sum } from '../statistics/intervals.ts';
 import type { Task } from '../task.ts';
-import { withinContext } from './context-length.ts';
+import { type QuestionPaths, withinContext } from './context-length.ts';
 import { ask, type Draw, type Drawn, drawAndGrade, type Prefix, prefixOf } from './draw.ts';
 import type { BuildPrompt } from './prompt.ts';
 import { fullTally, scan, stillNeeded } from './tallies.ts';
@@ -92,12 +92,6 @@ export interface LabelContext {
   readonly onDone?: ((done: number) => void) | undefined;
 }
 
-/** A question and those of its samples that get labels. */
-export interface LabelItem {
-  readonly question: Question;
-  readonly samples: readonly Sample[];
-}
-
 /** A prefix of one question's paths, rolled out once however many paths share it. */
 interface StepPrefix extends Prefix {
   /** Outcome by rollout index; null: an infrastructure error; a hole: still running. */
@@ -129,7 +123,10 @@ const isOpen = ({ failed, tallies }: Path): boolean => !failed && tallies.includ
  * Each prefix asks for one rollout at a time, few prefixes for several (all K in full mode).
  * A path without labels (too long, or too many errors) gives no record; counts say how many.
  */
-export async function labelUnit(items: readonly LabelItem[], given: LabelContext): Promise<StageOutput<StepLabels>> {
+export async function labelUnit(
+  items: readonly QuestionPaths[],
+  given: LabelContext,
+): Promise<StageOutput<StepLabels>> {
   const { simulator, options, seed, iteration, signal, onDone } = given;
   const counts: Record<string, number> = {};
   const prefixes: StepPrefix[] = [];
@@ -158,7 +155,7 @@ export async function labelUnit(items: readonly LabelItem[], given: LabelContext
  * for await (const labels of labelSteps([[{ question, samples }]], context)) console.log(labels.steps);
  */
 export async function* labelSteps(
-  units: AsyncIterable<readonly LabelItem[]> | Iterable<readonly LabelItem[]>,
+  units: AsyncIterable<readonly QuestionPaths[]> | Iterable<readonly QuestionPaths[]>,
   context: LabelContext,
   onUnit: (counts: Counts) => void = () => {},
 ): AsyncGenerator<StepLabels> {
@@ -169,7 +166,7 @@ export async function* labelSteps(
   }
 }
 
-function pathsOf({ question, samples }: LabelItem, prefixes: StepPrefix[], { task, prompt }: LabelContext): Path[] {
+function pathsOf({ question, samples }: QuestionPaths, prefixes: StepPrefix[], { task, prompt }: LabelContext): Path[] {
   const whole = prefixOf(task, question, prompt(question));
   const byText = new Map<string, StepPrefix>();
   return samples.map((sample) => {

@@ -162,12 +162,12 @@ describe('alignRows', () => {
   });
 
   it('leaves rows without a rejected path out where the loss compares alone, and says so', () => {
-    const rowsWith = (nll: number) => {
-      const options = AlignOptions.parse({ gold: 0.25, loss: { kind: 'dpo', nll } });
+    const rowsWith = (nllWeight: number) => {
+      const options = AlignOptions.parse({ gold: 0.25, loss: { kind: 'dpo', nllWeight } });
       return alignRows({ ...args, method: METHODS.sipf, options });
     };
     expect(rowsWith(0)).toMatchObject({
-      objective: { kind: 'dpo', beta: 0.1, nll: 0 },
+      objective: { kind: 'dpo', beta: 0.1, nllWeight: 0 },
       counts: { pairs: 4, nllRows: 0, gold: 0, unpaired: 1 },
       warnings: [expect.stringMatching(/^1 rows without a rejected path/)],
     });

@@ -4,7 +4,7 @@ import type { LogpsItem, Policy, TrainExample } from '../backend.ts';
 import type { Objective } from '../objectives/objectives.ts';
 import { referenceUnit, rowsToCompare, withReferences } from './reference-logps.ts';
 
-const dpo: Objective = { kind: 'dpo', beta: 0.1, nll: 0 };
+const dpo: Objective = { kind: 'dpo', beta: 0.1, nllWeight: 0 };
 const orpo: Objective = { kind: 'orpo', lambda: 0.1, nllScope: 'completion', normalise: 'step', maxLogp: null };
 
 const pair = (chosen: string, rejected: string): TrainExample => ({

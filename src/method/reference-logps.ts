@@ -1,8 +1,9 @@
-// Preference rows and the policy that training starts from -> the log-probabilities that a loss compares with.
+// Pairs and the policy that training starts from -> log-probabilities for losses that compare.
 import { z } from 'zod';
 import type { LogpsItem, Policy, PreferenceExample, TrainExample } from '../backend.ts';
 import { OBJECTIVES, type Objective } from '../objectives/objectives.ts';
 import type { StageOutput } from '../run/units.ts';
+import { sum } from '../statistics/intervals.ts';
 import { withinContext } from './context-length.ts';
 
 /** Log-probabilities of both paths of a row, end-of-text tokens included; null: the policy's context does not hold the row. */
@@ -39,18 +40,18 @@ export async function referenceUnit(
 ): Promise<StageOutput<ReferenceLogps>> {
   const sides = rows.flatMap(({ prompt, chosen, rejected }) => [chosen, rejected].map((side) => [prompt, ...side]));
   const within = await withinContext(policy, sides);
-  const held = rows.filter((_, n) => within[2 * n] === true && within[2 * n + 1] === true);
-  const items = held.flatMap(({ prompt, chosen, rejected }) =>
+  const readable = rows.filter((_, n) => within[2 * n] === true && within[2 * n + 1] === true);
+  const items = readable.flatMap(({ prompt, chosen, rejected }) =>
     [chosen, rejected].map((completion): LogpsItem => ({ context: [prompt], completion, ended: true })),
   );
   const found = await policy.logps(items, { signal });
-  const sums = found.map((logps) => logps.reduce((sum, logp) => sum + logp, 0));
-  const known = new Map(held.map((row, n) => [row, { chosen: sums[2 * n] ?? 0, rejected: sums[2 * n + 1] ?? 0 }]));
-  const prompts = await policy.countTokens(held.map(({ prompt }) => prompt));
-  const scoredTokens = [...prompts, ...found.map(({ length }) => length)].reduce((sum, n) => sum + n, 0);
+  const sums = found.map(sum);
+  const known = new Map(readable.map((row, n) => [row, { chosen: sums[2 * n] ?? 0, rejected: sums[2 * n + 1] ?? 0 }]));
+  const prompts = await policy.countTokens(readable.map(({ prompt }) => prompt));
+  const scoredTokens = sum([...prompts, ...found.map(({ length }) => length)]);
   return {
     records: rows.map((row) => ({ row: row.row, logps: known.get(row) ?? null })),
-    counts: { rows: held.length, tooLong: rows.length - held.length, scoredTokens },
+    counts: { rows: readable.length, tooLong: rows.length - readable.length, scoredTokens },
   };
 }
 

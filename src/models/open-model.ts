@@ -1,4 +1,4 @@
-// A model source -> files, tokenizer, decoder and adapter, checked to belong together; then weights ready for graphs.
+// A model source -> files, tokenizer, decoder, adapter, checked together; then weights for graphs.
 import type { Engine } from '../engine/runtime/session.ts';
 import { printable, SipfError } from '../errors.ts';
 import { checkpointHash } from '../hashing.ts';

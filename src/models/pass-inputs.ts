@@ -1,4 +1,4 @@
-// Tokens and their places -> what every pass is fed, in inference and training alike.
+// Tokens and their places -> what every pass is fed: ids, positions, what each sees, RoPE tables.
 import { cast, concat, less, mul, reshape, where } from '../engine/build.ts';
 import type { Graph, Tensor } from '../engine/graph.ts';
 import { int64 } from '../engine/host-arrays.ts';

@@ -1,4 +1,4 @@
-// DPO (Rafailov et al. 2023): -log σ(beta · margin over the reference policy), with an optional NLL term of the chosen path (RPO).
+// DPO (Rafailov et al. 2023): -log σ(beta · margin over a reference policy), optionally with NLL (RPO).
 import { z } from 'zod';
 import { described } from '../described.ts';
 import { add, mul, neg, reduceSum, softplus, sub } from '../engine/build.ts';
@@ -26,7 +26,7 @@ const DpoLoss = z.strictObject({
     z.number().positive().default(0.1),
     'How strongly the policy is kept near the one that training starts from. Raise it (0.5) where answers degrade; lower it (0.05) where hardly anything changes.',
   ),
-  nll: described(
+  nllWeight: described(
     z.number().min(0).default(0),
     "Weight of the chosen path's NLL (RPO). 0: none; rows without a rejected path are then left out. Take 1 where chosen paths get less probable, and with worked solutions.",
   ),
@@ -34,15 +34,15 @@ const DpoLoss = z.strictObject({
 
 const READING: PairReading = { withPrompt: false, side: 'sum' };
 
-/** Equation 7, plus `nll` times the mean NLL of the chosen tokens (Pang et al. 2024). Means are over the optimizer step. */
-function dpoLoss({ beta, nll: weight }: z.output<typeof DpoLoss>): Loss {
+/** Equation 7, plus `nllWeight` times the mean NLL of the chosen tokens (Pang et al. 2024). Means are over the optimizer step. */
+function dpoLoss({ beta, nllWeight }: z.output<typeof DpoLoss>): Loss {
   const weightsOf = ({ step }: LossPass): PairWeights => {
     const all = step.flat();
     return { token: ratio(1, countNll(all, READING)), pair: ratio(1, countPairs(all)) };
   };
   return {
     inOrder: false,
-    needsPairs: weight === 0,
+    needsPairs: nllWeight === 0,
     positions: (example) => pairPositions(example, READING),
     build(context) {
       const { graph } = context;
@@ -52,7 +52,7 @@ function dpoLoss({ beta, nll: weight }: z.output<typeof DpoLoss>): Loss {
       const losses = softplus(mul(sub(chosen, rejected), -beta));
       const preference = shared(pairs, losses);
       const nll = neg(reduceSum(mul(pairs.logps, pairs.weights)));
-      const loss = weight === 0 ? preference : add(preference, mul(nll, weight));
+      const loss = nllWeight === 0 ? preference : add(preference, mul(nll, nllWeight));
       return { loss, figures: { ...pairFigures(pairs, { chosen, rejected }), nll } };
     },
     feeds: (of) => ({

@@ -1,4 +1,4 @@
-// What an objective is to the training loop: options, a scalar in the graph, what it is fed, and its figures.
+// What an objective is: options, a scalar in the graph, what it is fed, and its figures.
 import type { z } from 'zod';
 import type { Graph, Tensor } from '../engine/graph.ts';
 import { int64, vector } from '../engine/host-arrays.ts';

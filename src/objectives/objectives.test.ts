@@ -1,4 +1,4 @@
-// The list of objectives: named as their options say, defaults filled in, options of another refused.
+// The list of objectives: each is named as its options say; options of another are refused.
 import { expect, test } from 'vitest';
 import { OBJECTIVES } from './objectives.ts';
 

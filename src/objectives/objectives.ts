@@ -1,4 +1,4 @@
-// The objectives there are: the one list from which the port's options, the settings, the rows and the training follow.
+// The one list of objectives: the port's options, settings, rows and training follow from it.
 import { z } from 'zod';
 import { dpo } from './dpo.ts';
 import { orpo } from './orpo.ts';

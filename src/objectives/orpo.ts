@@ -1,4 +1,4 @@
-// ORPO (Hong, Lee, Thorne 2024): negative log-likelihood of the chosen path minus lambda · log σ of the log odds ratio to the rejected one.
+// ORPO (Hong, Lee, Thorne 2024): NLL of the chosen path minus lambda · log σ(log odds ratio).
 import { z } from 'zod';
 import { described } from '../described.ts';
 import { add, greater, log, min, mul, neg, reduceSum, softplus, sub, tanh } from '../engine/build.ts';

@@ -1,4 +1,4 @@
-// What losses on preference pairs share: both sides' log-probabilities in the graph, what these are fed, and figures under TRL's names.
+// What losses on pairs share: both sides in the graph, their feeds, figures under TRL's names.
 import { cast, greater, matmul, mul, reduceSum, reshape } from '../engine/build.ts';
 import type { Tensor } from '../engine/graph.ts';
 import { vector } from '../engine/host-arrays.ts';

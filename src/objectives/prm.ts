@@ -1,4 +1,4 @@
-// Process reward model: binary cross-entropy between P(step correct), read at each step's last token, and a hard or soft target.
+// Process reward model: binary cross-entropy of P(step correct), read at each step's last token.
 import { z } from 'zod';
 import { cast, equal, greater, mul, reduceSum, softplus, sub } from '../engine/build.ts';
 import { int64, vector } from '../engine/host-arrays.ts';

@@ -1,4 +1,4 @@
-// Supervised fine-tuning: the mean negative log-probability of the completion's tokens, or of the prompt's too.
+// Supervised fine-tuning: the mean NLL of the completion's tokens, or of the prompt's too.
 import { z } from 'zod';
 import { described } from '../described.ts';
 import { mul, neg, reduceSum } from '../engine/build.ts';

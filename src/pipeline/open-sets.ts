@@ -67,7 +67,7 @@ export async function promptOfSet({ own, task }: LoadedSet, run: RunPrompt): Pro
 
 /** Worked examples of the run's task for another one; of a mixture, those of the first member that is judged alike. */
 function shotsLike(own: Task, other: Task, shots: readonly Shot[]): readonly Shot[] {
-  const like = own.members?.find(({ judgedBy }) => judgedBy === other.judgedBy);
+  const like = own.members?.find(({ gradedBy }) => gradedBy === other.gradedBy);
   if (own.members === undefined) return shots;
   return shots.flatMap(({ task, ...shot }) => (task === undefined || task === like?.name ? [shot] : []));
 }

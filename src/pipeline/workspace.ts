@@ -136,7 +136,7 @@ interface DataArgs {
 
 /** What names the questions, the prompt before them, and how answers to them are graded. */
 export function dataHash({ config, task, questions, shots }: DataArgs): string {
-  const runsPrograms = (task.members ?? [task]).some(({ judgedBy }) => judgedBy === 'tests');
+  const runsPrograms = (task.members ?? [task]).some(({ gradedBy }) => gradedBy === 'tests');
   const grading = runsPrograms ? { sandbox: config.sandbox } : {};
   return sha256(canonicalJson({ questions, prompt: config.prompt, shots, task: task.name, ...grading }));
 }

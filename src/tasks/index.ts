@@ -34,7 +34,7 @@ export const TASK_NAMES = [
 export type TaskName = (typeof TASK_NAMES)[number];
 
 export interface TaskParts {
-  /** Makes what runs programs, Python in WebAssembly where nothing else is said; called before the first one is judged. */
+  /** Makes what runs programs, Python in WebAssembly where nothing else is said; called before the first one is graded. */
   readonly sandbox?: (() => Sandbox) | undefined;
 }
 
@@ -57,7 +57,10 @@ const MAKERS: Readonly<Record<TaskName, (sandbox: () => Sandbox) => Task>> = {
   }),
 };
 
-/** The task called `name`. Throws SipfError 'bad-input' listing the names, the nearest first. */
+/**
+ * The task called `name`.
+ * @throws SipfError 'bad-input' listing the names, and the nearest one.
+ */
 export function taskNamed(name: string, { sandbox = createPyodideSandbox }: TaskParts = {}): Task {
   const known = TASK_NAMES.find((one) => one === name);
   if (known !== undefined) return MAKERS[known](sandbox);

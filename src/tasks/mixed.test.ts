@@ -6,10 +6,10 @@ import { openTasks } from './index.ts';
 import { createMixed } from './mixed.ts';
 
 const none = () => {
-  throw new Error('No program is judged here.');
+  throw new Error('No program is graded here.');
 };
 
-test('questions of all tasks, each put and judged by its own', async () => {
+test('questions of all tasks, each put and graded by its own', async () => {
   await using tasks = openTasks({ sandbox: none });
   const mixed = tasks.named('mini+mini-code');
   const questions = await mixed.load({ split: 'valid', limit: 3 });

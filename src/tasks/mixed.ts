@@ -7,7 +7,7 @@ import { closing, type Task } from '../task.ts';
 export const MIXTURE_SIGN = '+';
 
 /**
- * A mixture of `members`. `data` is one folder with a folder for each of them; a limit holds for each. Steps are cut and judged by
+ * A mixture of `members`. `data` is one folder with a folder for each of them; a limit holds for each. Steps are cut and graded by
  * `taskOf(mixture, question)`, never by the mixture itself: a text alone does not say which task it is of.
  */
 export function createMixed(members: readonly Task[]): Task {
@@ -37,7 +37,7 @@ export function createMixed(members: readonly Task[]): Task {
     members,
     memberFor,
     maxTokens: Math.max(...members.map(({ maxTokens }) => maxTokens)),
-    judgedBy: members.some(({ judgedBy }) => judgedBy === 'tests') ? 'tests' : 'answer',
+    gradedBy: members.some(({ gradedBy }) => gradedBy === 'tests') ? 'tests' : 'answer',
     instruction: members[0]?.instruction ?? '',
     stopStrings: [...new Set(members.flatMap(({ stopStrings }) => stopStrings))],
     load: async (options) => {

@@ -1,4 +1,4 @@
-// Data files good and broken, and a small hub -> checks of what each task loads, grades and refuses.
+// Data files good and broken, and a small hub -> what each task loads, grades and refuses.
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
@@ -255,7 +255,7 @@ test('repeated and shared questions are counted', () => {
 
 test.each(TASK_NAMES)('%s: pieces and split agree, and prompts show shots in the same format', async (name) => {
   const task = taskNamed(name);
-  const isCode = task.judgedBy === 'tests';
+  const isCode = task.gradedBy === 'tests';
   const steps = isCode ? ['def f(x):\n    y = x\n', '    return y\n'] : ['first', 'then\nThe answer is 3'];
   expect(task.split(task.pieces(steps).join(''))).toEqual(steps);
   expect(task.prompt({ question: 'b?' }, [{ question: 'a?', steps }])).toBe(

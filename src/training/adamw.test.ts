@@ -1,4 +1,4 @@
-// The optimizer's programs against the formulas in float64, over chunks, with and without decay.
+// The optimizer's programs against float64 formulas, over several chunks, with and without decay.
 import { expect, test } from 'vitest';
 import { Engine } from '../engine/runtime/session.ts';
 import { createRandom } from '../random.ts';

@@ -1,4 +1,4 @@
-// Flat parameters, moments and a gradient -> one AdamW step on (Loshchilov and Hutter 2019).
+// Parameters, moments and a gradient -> the arrays one AdamW step later (Loshchilov, Hutter 2019).
 import { add, div, mul, reduceSum, reshape, sqrt, sub } from '../engine/build.ts';
 import { Graph, type Tensor } from '../engine/graph.ts';
 import type { Engine, HostArray, Program } from '../engine/runtime/session.ts';

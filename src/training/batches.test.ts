@@ -1,4 +1,4 @@
-// Steps, their order, and their division into passes: every example once, budgets kept, little padding.
+// Steps, their order, their division into passes: every example once, budgets kept, little padding.
 import { describe, expect, test } from 'vitest';
 import { createRandom } from '../random.ts';
 import { countSteps, type PackOptions, packStep, stepExamples } from './batches.ts';

@@ -1,4 +1,4 @@
-// Tokenised examples -> optimizer steps -> passes of packed rows, as a function of the options alone. Leaves filling the arrays to pass.ts.
+// Tokenised examples -> optimizer steps -> passes of packed rows, as the options alone say.
 import type { TrainOptions } from '../backend.ts';
 import { createRandom } from '../random.ts';
 import { type TokenExample, tokensOf } from './examples.ts';

@@ -1,4 +1,4 @@
-// A model's sizes -> what passes cost in time and memory. Leaves the division into passes to batches.ts.
+// A model's sizes -> what passes cost in time and memory.
 import type { Decoder, DecoderConfig } from '../models/architectures/architecture.ts';
 import { HEAD } from '../models/architectures/output-head.ts';
 import { declaredWeights } from '../models/weights/declared-weights.ts';

@@ -1,4 +1,4 @@
-// Training examples as texts -> token ids, each a prompt and the branches that go on from it. Leaves order and packing to batches.ts.
+// Training examples as texts -> token ids, each a prompt and the branches that continue it.
 import type { TrainExample } from '../backend.ts';
 import { SipfError } from '../errors.ts';
 import { endId } from '../models/tokenizer/end-id.ts';

@@ -1,4 +1,4 @@
-// Trained tensors by name -> their places in flat arrays, seen as one vector.
+// Trained tensors by name -> places in flat arrays: optimizer and checkpoint see one vector.
 import type { Shape } from '../engine/dims.ts';
 
 /** Both regions are multiples of this, so that sums can be taken block by block. */

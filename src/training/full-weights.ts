@@ -1,4 +1,4 @@
-// Full fine-tuning: every weight is trained; the result is a Hugging Face folder.
+// Full fine-tuning: every weight is trained and the result is a Hugging Face folder.
 import type { WeightSlice } from '../engine/graph.ts';
 import type { CacheOptions } from '../io/cache.ts';
 import type { ModelConfig } from '../models/architectures/architecture.ts';

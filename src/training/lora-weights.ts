@@ -1,4 +1,4 @@
-// LoRA training: factors beside frozen weights, and a PRM's head; the result is a PEFT adapter.
+// LoRA training: factors beside frozen weights (and a PRM's head), written as a PEFT adapter.
 import { relative, resolve } from 'node:path';
 import type { LoraOptions } from '../backend.ts';
 import type { Graph, Tensor, WeightSlice } from '../engine/graph.ts';

@@ -1,4 +1,4 @@
-// A decoder's final hidden states -> what losses are built from: log-probabilities of tokens, log-odds of steps.
+// A decoder's hidden states -> what losses are built from: log-probabilities, log-odds of steps.
 import { join, part, tokenLogp } from '../engine/build.ts';
 import type { Tensor } from '../engine/graph.ts';
 import { type Decoder, rowsAt } from '../models/architectures/architecture.ts';

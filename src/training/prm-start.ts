@@ -1,4 +1,4 @@
-// The process reward model's head when training starts: its shapes as adapter or model have it, or fresh numbers.
+// The process reward model's head when training starts: as the model has it, or fresh numbers.
 
 import { PRM_HEAD } from '../models/architectures/prm-head.ts';
 import type { OpenModel } from '../models/open-model.ts';

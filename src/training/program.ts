@@ -1,4 +1,4 @@
-// A trainee and an objective -> one compiled graph of a pass: loss, figures, gradients.
+// A trainee and an objective -> one graph of a whole pass: loss, figures, gradients.
 import { gradients } from '../engine/backward.ts';
 import { Graph, type Tensor } from '../engine/graph.ts';
 import type { Engine, Feeds, HostArray, Program } from '../engine/runtime/session.ts';

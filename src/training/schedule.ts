@@ -1,4 +1,4 @@
-// An optimizer step's number -> its learning rate, as Hugging Face's schedules count. Leaves the rest of the optimizer to adamw.ts.
+// An optimizer step's number -> its learning rate, as Hugging Face's schedules count.
 import type { TrainOptions } from '../backend.ts';
 
 type ScheduleOptions = Pick<TrainOptions, 'learningRate' | 'schedule' | 'warmup'>;

@@ -1,4 +1,4 @@
-// A training job -> a trained adapter or model on disk; resumes from its checkpoint.
+// A training job -> a trained adapter or model on disk, resumed where there is a checkpoint.
 import type { TrainJob, TrainOptions, TrainResult, TrainStep } from '../backend.ts';
 import type { Engine } from '../engine/runtime/session.ts';
 import { SipfError, throwIfAborted } from '../errors.ts';
@@ -34,7 +34,7 @@ export interface TrainArgs {
 }
 
 /**
- * Trains and writes `job.out`. Called again it goes on from its last checkpoint, or returns the finished result; both give the same bytes.
+ * Trains and writes `job.out`. Called again it continues from its last checkpoint, or returns the finished result; both give the same bytes.
  * @throws SipfError 'aborted' (checkpoint kept), 'diverged' (batch kept), 'no-change', 'nothing-left', or what is wrong with the job.
  */
 export async function train(engine: Engine, job: TrainJob, args: TrainArgs = {}): Promise<TrainResult> {
@@ -276,8 +276,8 @@ async function divergedError(
   // Before the first update nothing but the source itself, or ORPO's odds, can be to blame.
   const advice =
     step > 0
-      ? 'Lower learningRate, set clip, or for ORPO maxLogp.'
-      : `${await whyNotNumbers(await model.files.weights(), model.decoder.config)} For ORPO, set maxLogp.`;
+      ? 'Lower learningRate, set clip, or for ORPO align.loss.maxLogp.'
+      : `${await whyNotNumbers(await model.files.weights(), model.decoder.config)} For ORPO, set align.loss.maxLogp.`;
   const file = await files.saveDiverged({ step, loss: String(loss), gradNorm: String(gradNorm), examples });
   return new SipfError(
     'diverged',

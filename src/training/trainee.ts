@@ -1,4 +1,4 @@
-// A model and training options -> what is trained: tensors, first values, how it is written.
+// A model and training options -> what is trained, its first values, and how it is written.
 import type { TrainOptions } from '../backend.ts';
 import type { Graph, Tensor } from '../engine/graph.ts';
 import type { Engine, Feeds } from '../engine/runtime/session.ts';

@@ -89,8 +89,8 @@ describe('blocks', () => {
 
   it.each(blocks.filter(({ language }) => language === 'js'))('$place runs on Node.js as it is', ({ code, place }) => {
     const file = join(folder, `${place.replace(/\W+/g, '-')}.mjs`);
-    const library = pathToFileURL(join(root, 'dist', 'index.js')).href;
-    writeFileSync(file, code.replaceAll(/from 'sipf'/g, `from '${library}'`));
+    const library = pathToFileURL(join(root, 'dist')).href;
+    writeFileSync(file, code.replaceAll(/from 'sipf((?:\/\w+)?)'/g, `from '${library}$1/index.js'`));
     const done = spawnSync(process.execPath, [file], { encoding: 'utf8', cwd: folder, timeout: 120_000 });
     expect({ status: done.status, stderr: done.stderr }).toEqual({ status: 0, stderr: '' });
   });

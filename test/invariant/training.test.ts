@@ -26,7 +26,7 @@ const full: Objective = { kind: 'sft', scope: 'full' };
 const prm: Objective = { kind: 'prm' };
 const orpo: Objective = { kind: 'orpo', lambda: 0.7, nllScope: 'completion', normalise: 'step', maxLogp: null };
 
-const dpo: Objective = { kind: 'dpo', beta: 0.1, nll: 0 };
+const dpo: Objective = { kind: 'dpo', beta: 0.1, nllWeight: 0 };
 
 const lengths = [
   [5, 20],
@@ -65,7 +65,7 @@ const CASES: readonly (readonly [string, Objective, readonly TokenExample[]])[] 
   ['orpo', orpo, pairs],
   ['orpo with the prompt in the likelihood', { ...orpo, nllScope: 'all' }, pairs],
   ['dpo', dpo, pairs],
-  ['dpo with the likelihood of the chosen path', { ...dpo, nll: 0.5 }, pairs],
+  ['dpo with the likelihood of the chosen path', { ...dpo, nllWeight: 0.5 }, pairs],
   ['prm', prm, paths],
 ];
 

@@ -41,8 +41,8 @@ const adapterStart = join(fixtures, 'dpo/adapter-start');
 const lora = { rank: 4, alpha: 8, dropout: 0, targets: 'all-linear' } as const;
 
 const CASES = [
-  ['dpo', { kind: 'dpo', beta: 0.1, nll: 0 }],
-  ['rpo', { kind: 'dpo', beta: 0.1, nll: 0.5 }],
+  ['dpo', { kind: 'dpo', beta: 0.1, nllWeight: 0 }],
+  ['rpo', { kind: 'dpo', beta: 0.1, nllWeight: 0.5 }],
 ] as const;
 
 /** TRL's padded rows, the chosen ones first, as prompt and two branches. */
@@ -113,7 +113,7 @@ test.each(CASES)("%s: TRL's training, four optimizer steps", async (name, object
 
 test('the reference of the policy that training starts from: a margin of 0 and a loss of log 2', async () => {
   const source = { model: modelWithTokenizer('models/llama-tied', 1024), adapter: adapterStart };
-  const objective = { kind: 'dpo', beta: 0.1, nll: 0 } as const;
+  const objective = { kind: 'dpo', beta: 0.1, nllWeight: 0 } as const;
   const rows = reference.pairs.slice(0, 8).map(({ prompt, chosen, rejected }): PreferenceExample => {
     return { kind: 'preference', prompt, chosen: [chosen.slice(0, 20), chosen.slice(20)], rejected: [rejected] };
   });

@@ -1,4 +1,4 @@
-// SmolLM2-135M out of ../shared against transformers: log-probabilities of answers and greedy choices. Skips, saying so, where ../shared is not there.
+// Real weights out of ../shared -> the answers' log-probabilities and greedy choices of transformers.
 import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -9,13 +9,19 @@ import { openInProcessPolicy } from '../../src/backends/local/in-process-policy.
 import { Engine } from '../../src/engine/runtime/session.ts';
 
 const shared = join(import.meta.dirname, '../../../shared');
-const model = join(shared, 'models/SmolLM2-135M-Instruct.Q4_1.gguf');
-const references = join(shared, 'fixtures/real/smollm2-135m-instruct.json');
-const there = existsSync(model) && existsSync(references);
-if (!there)
-  console.warn(
-    'Skipped: real weights. They and their reference numbers belong in ../shared (models/, fixtures/real/).',
-  );
+const MODELS = [
+  ['SmolLM2-135M', 'SmolLM2-135M-Instruct.Q4_1.gguf', 'smollm2-135m-instruct.json'],
+  ['Gemma 3 270M', 'gemma-3-270m-q4_k_m.gguf', 'gemma-3-270m.json'],
+] as const;
+const there = MODELS.filter(
+  ([, weights, reference]) =>
+    existsSync(join(shared, 'models', weights)) && existsSync(join(shared, 'fixtures/real', reference)),
+);
+for (const one of MODELS)
+  if (!there.includes(one))
+    console.warn(
+      `Skipped: ${one[0]}. Its weights and reference numbers belong in ../shared (models/, fixtures/real/).`,
+    );
 
 interface Item {
   readonly prompt_ids: number[];
@@ -25,14 +31,18 @@ interface Item {
   readonly greedy_gap: number[];
 }
 
-describe.skipIf(!there)('SmolLM2-135M', { timeout: 900_000 }, () => {
+describe.for(there)('%s', { timeout: 900_000 }, ([, weights, reference]) => {
   let cache: string;
   let policy: Policy;
   let items: Item[];
   beforeAll(async () => {
     cache = await mkdtemp(join(tmpdir(), 'sipf-real-'));
-    items = (JSON.parse(await readFile(references, 'utf8')) as { items: Item[] }).items;
-    policy = await openInProcessPolicy(new Engine({ provider: 'cpu' }), { model }, { cache, slots: 16 });
+    items = (JSON.parse(await readFile(join(shared, 'fixtures/real', reference), 'utf8')) as { items: Item[] }).items;
+    policy = await openInProcessPolicy(
+      new Engine({ provider: 'cpu' }),
+      { model: join(shared, 'models', weights) },
+      { cache, slots: 16 },
+    );
   });
   afterAll(async () => {
     await policy?.[Symbol.asyncDispose]();

@@ -150,7 +150,7 @@ export interface Graded {
 /** Judges texts as the run does. Programs: as many as there is time for; one that is still running then counts as one that never ends. */
 export async function gradeTexts(texts: readonly GivenText[], { start, terminal }: ProbeArgs): Promise<Graded> {
   const { task, config } = start;
-  const runsPrograms = (task.members ?? [task]).some(({ judgedBy }) => judgedBy === 'tests');
+  const runsPrograms = (task.members ?? [task]).some(({ gradedBy }) => gradedBy === 'tests');
   const timeoutMs = 1000 * config.sandbox.timeout;
   const atOnce = runsPrograms ? availableParallelism() : 1;
   const grade = async ({ question, text, finishReason }: GivenText, ends: number): Promise<OneGrade | null> => {

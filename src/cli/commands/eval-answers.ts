@@ -161,6 +161,6 @@ function inputsOf(args: Omit<AnswerAllArgs, 'disk'>, policy: string) {
   const { task, split, shots, questions, options } = args;
   const { chat, maxTokens, samples, temperature, topP, topK, seed, sandbox, timeout } = options;
   const drawn = samples === undefined ? {} : { samples, temperature, topP, topK, seed };
-  const judging = task.judgedBy === 'tests' ? { sandbox, timeout } : {};
+  const judging = task.gradedBy === 'tests' ? { sandbox, timeout } : {};
   return { stage: 'eval', policy, task: task.name, split, shots, questions, chat, maxTokens, ...drawn, ...judging };
 }

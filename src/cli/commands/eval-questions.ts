@@ -111,7 +111,7 @@ async function workedExamples(
   terminal: Terminal,
 ): Promise<Question[]> {
   if (task.testOnly !== true) return task.load({ data, split: 'train' });
-  const name = task.judgedBy === 'tests' ? 'mini-code' : 'mini';
+  const name = task.gradedBy === 'tests' ? 'mini-code' : 'mini';
   terminal.log(
     `${task.name} is a test set only: its worked examples are generated ones (${name}). --shots-file names others.`,
   );

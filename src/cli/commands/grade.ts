@@ -100,7 +100,7 @@ function gradedLines(
   { signal }: Terminal,
   tasks: OpenTasks,
 ): AsyncGenerator<Noted> {
-  if (task.judgedBy === 'answer') {
+  if (task.gradedBy === 'answer') {
     return inOrder(readRows(path, AnswerLine, signal), (row) => gradeAnswer(task, row));
   }
   const judge = programGrader({ task, data, sandbox: tasks.sandbox, signal });

@@ -1,4 +1,4 @@
-// What a family of models says of itself -> the graph of a whole stack: ids in, final hidden states and new cache rows out.
+// What an architecture says of itself -> the graph of its whole stack.
 import { flatten, gather } from '../../engine/build.ts';
 import type { Tensor } from '../../engine/graph.ts';
 import type { PassTensors } from '../pass-inputs.ts';

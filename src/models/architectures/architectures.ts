@@ -1,4 +1,4 @@
-// The architectures there are. A config.json's `model_type`, or a GGUF file's architecture -> the one that builds it.
+// The list of architectures. A `model_type` or a GGUF file's architecture -> the one it names.
 import { SipfError, shown } from '../../errors.ts';
 import type { Architecture, ModelConfig } from './architecture.ts';
 import { gemma3 } from './gemma3.ts';

@@ -1,4 +1,4 @@
-// Hidden states, and how a layer attends -> attention over this pass's tokens and those before it, cached or not.
+// Hidden states and how a layer attends -> attention over this pass and the cached tokens.
 import {
   add,
   cast,

@@ -1,4 +1,4 @@
-// A config.json record -> typed values within bounds, with errors that name file and key. Knows no architecture.
+// A config.json record -> values within bounds, with errors that name file and key.
 import { SipfError, shown } from '../../errors.ts';
 
 /** What a number may be; absent bounds are open. */

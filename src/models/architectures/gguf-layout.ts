@@ -1,4 +1,4 @@
-// How an architecture's GGUF form relates to Hugging Face's: metadata to config.json, names to names, stored values to values.
+// An architecture's GGUF form -> Hugging Face's: metadata, names and stored values.
 import { SipfError } from '../../errors.ts';
 import type { GgufFile, GgufTensor, GgufValue } from '../files/gguf.ts';
 import type { ModelConfig } from './architecture.ts';

@@ -1,4 +1,4 @@
-// Parts that layers of several architectures are put together from: names below a module, norms, MLPs, embedding and output head.
+// Parts that several architectures share: names below a module, norms, MLPs, embedding and head.
 import { add, gather, mul, rmsNorm, silu } from '../../engine/build.ts';
 import type { Tensor } from '../../engine/graph.ts';
 import type { Decoder, DecoderConfig, ModelConfig } from './architecture.ts';

@@ -1,4 +1,4 @@
-// Sizes in a Llama's config.json: absurd ones are refused by file and key, before anything is allocated.
+// Sizes in a Llama's config.json: absurd ones are refused by file and key.
 import { expect, it } from 'vitest';
 import { llama } from './llama.ts';
 

@@ -1,4 +1,4 @@
-// The Llama family (Llama 2 and 3, TinyLlama, SmolLM2): config.json -> its decoder; its start values and GGUF form.
+// The Llama family: Llama 2 and 3, TinyLlama, SmolLM2.
 import type { Architecture } from './architecture.ts';
 import type { Projection } from './attention.ts';
 import { GGUF_NAMES, ggufSizes, headRows, type Undo } from './gguf-layout.ts';

@@ -1,4 +1,4 @@
-// Mistral: Llama's form with a window in every layer, unless config.json says null. GGUF files call it llama, and have no window.
+// Mistral: Llama's form with a window. GGUF files call it llama, and have no window.
 import type { Architecture } from './architecture.ts';
 import { preNormDecoder } from './layers.ts';
 import { llama } from './llama.ts';

@@ -1,4 +1,4 @@
-// What config.json says of the output head and what the weight files hold -> which of the two is used, as transformers 5 decides. Leaves the graph to decoder.ts.
+// config.json and the weight files -> which output head is used, as transformers 5 decides.
 import { readTensorPieces, type TensorEntry } from '../files/safetensors.ts';
 
 export const EMBEDDING = 'model.embed_tokens.weight';

@@ -1,4 +1,4 @@
-// Names of weights -> tensors of a graph. Model code asks here and does not know whether a weight is frozen, trained or adapted.
+// Names of weights -> tensors of a graph. Model code does not know which are trained.
 import { add, flatten, matmul, reshape, transpose } from '../../engine/build.ts';
 import type { Graph, Tensor, WeightSlice } from '../../engine/graph.ts';
 import { SipfError } from '../../errors.ts';

@@ -1,4 +1,4 @@
-// The process reward model's head: a two-label token classifier read at step ends (Hugging Face's ForTokenClassification layout).
+// The process reward model's head: a two-label token classifier, read at step ends.
 import { flatten, reduceSum, sigmoid, slice, sub } from '../../engine/build.ts';
 import type { Tensor } from '../../engine/graph.ts';
 import type { Parameters } from './parameters.ts';

@@ -1,4 +1,4 @@
-// Qwen 2 and 2.5: Llama's form with biases of queries, keys and values, and a window in upper layers where it is asked for.
+// Qwen 2 and 2.5: Llama's form with biases of queries, keys and values, and optional windows.
 import type { Architecture, ModelConfig } from './architecture.ts';
 import type { Projection } from './attention.ts';
 import type { ConfigReader } from './config-reader.ts';

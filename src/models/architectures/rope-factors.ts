@@ -1,4 +1,4 @@
-// A GGUF file's RoPE factors -> Hugging Face's rope_parameters: Llama 3's own settings where they give the same factors, else the factors themselves.
+// A GGUF file's RoPE factors -> rope_parameters: Llama 3's, or the factors themselves.
 
 /** Settings that Llama 3.1 to 3.3 were published with; `factor` is read off the factors. */
 const PUBLISHED = { low_freq_factor: 1, high_freq_factor: 4, original_max_position_embeddings: 8192 } as const;

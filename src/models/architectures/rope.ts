@@ -1,4 +1,4 @@
-// A model's RoPE settings, checked -> inverse frequencies, and tables of cosines and sines by position. Rotation itself is an op of the engine.
+// A model's RoPE settings -> inverse frequencies, and tables of cosines and sines by position.
 import { isDeepStrictEqual } from 'node:util';
 import { SipfError, shown } from '../../errors.ts';
 import { configReader } from './config-reader.ts';

@@ -1,4 +1,4 @@
-// The keys of config.json that every decoder has -> sizes within bounds, and which of its layers see a window only.
+// The keys of config.json that every decoder has -> sizes within bounds, and the layers' types.
 import { SipfError, shown } from '../../errors.ts';
 import type { DecoderConfig } from './architecture.ts';
 import type { ConfigReader } from './config-reader.ts';

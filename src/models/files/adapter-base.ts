@@ -1,4 +1,4 @@
-// A folder that holds an adapter and no model of its own -> the base that it was trained on, with the adapter. Leaves reading either to others.
+// A folder that holds an adapter alone -> the base that it was trained on, with the adapter.
 import { join, resolve } from 'node:path';
 import { exists } from '../../io/file-bytes.ts';
 import type { ModelSource } from '../../records.ts';

@@ -1,4 +1,4 @@
-// A PEFT adapter folder <-> rank, alpha, targets and float32 factors. Leaves out what changes the base or the formula (DoRA, rank patterns, ...): refused by name.
+// A PEFT adapter folder <-> rank, alpha, targets and factors. Other kinds are refused by name.
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -28,7 +28,7 @@ export interface AdapterFiles {
   /** scale = alpha / sqrt(rank) instead of alpha / rank. */
   readonly useRslora: boolean;
   readonly taskType: 'CAUSAL_LM' | 'TOKEN_CLS';
-  /** The base model as whoever trained the adapter named it. */
+  /** The base model, as the trainer of the adapter named it. */
   readonly baseModel: string | null;
   /** By module path: `model.layers.0.self_attn.q_proj`. */
   readonly tensors: ReadonlyMap<string, LoraFactors>;

@@ -1,4 +1,4 @@
-// A model folder's files beside tokenizer.json -> special tokens, BOS rule and chat template. Leaves texts to tokenizer.ts.
+// A model folder's files beside tokenizer.json -> special tokens, BOS rule and chat template.
 import { join } from 'node:path';
 import { z } from 'zod';
 import { SipfError, shown } from '../../errors.ts';

@@ -1,4 +1,4 @@
-// A folder that holds no model we read -> what it holds and what to do instead. Leaves quantised weights to quantised.ts, single files to foreign-file.ts.
+// A folder that holds no model we read -> what it holds and what to do instead.
 import { readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { SipfError } from '../../errors.ts';

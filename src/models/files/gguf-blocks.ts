@@ -1,7 +1,7 @@
-// Raw blocks of a GGUF tensor -> float32 values, bit for bit as gguf-py. Leaves out block types not listed (an error names them elsewhere).
+// Raw blocks of a GGUF tensor -> float32 values, bit for bit as gguf-py.
 import { decodeBf16, decodeF16, decodeF32, halfToNumber } from '../weights/half.ts';
 
-/** How `blockValues` values lie in `blockBytes` bytes; `decode` fills `out` (a whole number of blocks). */
+/** How `blockValues` values are stored in `blockBytes` bytes; `decode` fills `out` (a whole number of blocks). */
 export interface BlockType {
   readonly name: string;
   readonly blockValues: number;

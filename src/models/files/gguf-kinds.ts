@@ -1,4 +1,4 @@
-// A GGUF file that holds no whole language model -> a refusal by what it is. Leaves models to gguf-model.ts.
+// A GGUF file that holds no whole language model -> a refusal by what it is.
 import { SipfError } from '../../errors.ts';
 import type { GgufFile, GgufValue } from './gguf.ts';
 

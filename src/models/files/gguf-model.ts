@@ -1,4 +1,4 @@
-// A GGUF file -> configuration and weights in Hugging Face's words, as the file's architecture says.
+// A GGUF file -> configuration and weights in Hugging Face's words.
 import { printable, SipfError } from '../../errors.ts';
 import type { Architecture, ModelConfig } from '../architectures/architecture.ts';
 import { ggufArchitecture } from '../architectures/architectures.ts';

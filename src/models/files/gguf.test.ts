@@ -132,6 +132,29 @@ describe('ggufModel', () => {
     await expect(open(without, [EMBEDDING])).rejects.toThrow('llama.embedding_length');
   });
 
+  it("takes one off Gemma's norms, which llama.cpp stores as 1 + weight", async () => {
+    const metadata = Object.fromEntries(
+      Object.entries(LLAMA).map(([key, value]) => [key.replace('llama.', 'gemma3.'), value]),
+    );
+    const tensors = [
+      EMBEDDING,
+      f32('blk.0.ffn_norm.weight', [8], count(8)),
+      f32('blk.0.ffn_up.weight', [16, 8], count(128)),
+    ];
+    const extra = { 'general.architecture': 'gemma3', 'gemma3.attention.sliding_window': 4 };
+    const { config, weights } = await ggufModel(
+      await readGguf(await save(ggufBytes({ ...metadata, ...extra }, tensors))),
+    );
+    expect(config).toMatchObject({ model_type: 'gemma3_text', query_pre_attn_scalar: 4, sliding_window: 4 });
+    const values = [];
+    for (const { name, pieces } of weights.slice(1))
+      for await (const piece of pieces()) values.push([name, piece.slice(0, 3)]);
+    expect(values).toEqual([
+      ['model.layers.0.pre_feedforward_layernorm.weight', Float32Array.of(-1, 0, 1)],
+      ['model.layers.0.mlp.up_proj.weight', Float32Array.of(0, 1, 2)],
+    ]);
+  });
+
   it('undoes the row order of q and k', async () => {
     // llama.cpp's permute: reshape(heads, 2, dim / 2, columns).swapaxes(1, 2), written out.
     const [heads, half, columns] = [2, 3, 2];

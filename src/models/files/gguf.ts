@@ -1,4 +1,5 @@
-// A .gguf file -> its metadata and its tensors' positions, then float32 values. Own reader: the hub's drops a leading BOM of vocabulary entries. No split files.
+// A GGUF file -> metadata, tensor positions, and tensors as float32.
+// The hub's own reader drops a leading BOM of vocabulary entries.
 import type { FileHandle } from 'node:fs/promises';
 import { printable, SipfError } from '../../errors.ts';
 import { readExactly, withFile } from '../../io/file-bytes.ts';

@@ -1,4 +1,4 @@
-// A Hugging Face folder, .gguf file or hub id -> its configuration, tensor shapes, content hash and float32 weights. Knows no architecture and no graph.
+// A folder, .gguf file or hub id -> configuration, tensor shapes, content hash and weights.
 import { join } from 'node:path';
 import type { CacheOptions } from '../../io/cache.ts';
 import { exists, readJsonObject } from '../../io/file-bytes.ts';

@@ -1,4 +1,4 @@
-// A model as the user wrote it (folder, .gguf file or hub id) -> a local path; hub models are downloaded once.
+// A folder, file or hub id as given -> a local path, downloaded where it must be.
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { modelInfo } from '@huggingface/hub';

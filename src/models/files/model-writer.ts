@@ -1,4 +1,4 @@
-// Configuration, float32 tensors and a tokenizer's source -> a Hugging Face folder that transformers and sipf open. Leaves out sharding.
+// Configuration, float32 tensors, a tokenizer's source -> a folder that transformers opens.
 
 import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';

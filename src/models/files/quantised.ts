@@ -1,4 +1,4 @@
-// A folder's configuration and its tensors -> a refusal of quantised weights by what they are. Leaves GGUF, whose blocks are read, to gguf.ts.
+// A folder's configuration and tensors -> a refusal of quantised weights by what they are.
 import { printable, SipfError, shown } from '../../errors.ts';
 import type { TensorEntry } from './safetensors.ts';
 

@@ -1,4 +1,4 @@
-// A safetensors file or index -> checked tensor positions and float32 values; named tensors -> a float32 safetensors file. Leaves out other dtypes' writing.
+// A safetensors file <-> checked tensor positions and float32 values.
 import { dirname, join } from 'node:path';
 import { printable, SipfError, shown } from '../../errors.ts';
 import { readExactly, readJsonObject, withFile } from '../../io/file-bytes.ts';

@@ -1,4 +1,4 @@
-// A conversation and a tokenizer -> the prompt text in the model's own chat template, ready for encode(). Leaves out tools and documents.
+// A conversation and a tokenizer -> the prompt text in the model's own chat template.
 import { Template } from '@huggingface/jinja';
 import { messageOf, printable, SipfError } from '../../errors.ts';
 import type { Tokenizer } from './tokenizer.ts';

@@ -1,4 +1,4 @@
-// GGUF tokenizer metadata -> a tokenizer.json and its settings. Pre-tokenizers are a table by `tokenizer.ggml.pre`; an unknown one is an error, never a guess.
+// GGUF tokenizer metadata -> a tokenizer.json and its settings.
 import { SipfError, shown } from '../../errors.ts';
 import type { GgufFile, GgufValue } from '../files/gguf.ts';
 import { BYTES, CONTROL, GPT2_PATTERN, isolate, type Json, sequence } from './tokenizer-json.ts';

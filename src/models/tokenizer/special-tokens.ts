@@ -1,4 +1,4 @@
-// What a model folder's files and a GGUF file say of BOS, EOS and padding -> their ids, checked. Leaves texts to the tokenizer.
+// What a model's files say of BOS, EOS and padding -> their ids, checked.
 import { SipfError, shown } from '../../errors.ts';
 import { addedTokens, type Json } from './tokenizer-json.ts';
 

@@ -1,4 +1,4 @@
-// A tokenizer.json -> an equal one that the tokenizer library runs exactly. Components it would treat otherwise than Hugging Face's are rewritten, or refused by name.
+// A checked tokenizer.json -> one that the tokenizer library reads exactly.
 import { printable, SipfError, shown } from '../../errors.ts';
 import {
   checkAddedTokens,

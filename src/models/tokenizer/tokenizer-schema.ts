@@ -1,4 +1,4 @@
-// A tokenizer.json as it was read -> the same, every field that encoding or decoding reads checked, or an error that names the field. Leaves rewriting to tokenizer-json.ts.
+// A tokenizer.json -> the same with every field checked, or an error that names the field.
 import { Tokenizer as Library } from '@huggingface/tokenizers';
 import { z } from 'zod';
 import { messageOf, SipfError, shown } from '../../errors.ts';

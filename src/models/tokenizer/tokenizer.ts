@@ -1,4 +1,4 @@
-// A model's tokenizer files or GGUF metadata -> text to ids and back, exactly as Hugging Face's tokenizers. Leaves out padding and truncation.
+// A model's tokenizer files or GGUF metadata -> text to ids and back, as Hugging Face does.
 import { join } from 'node:path';
 import { Tokenizer as Library } from '@huggingface/tokenizers';
 import { messageOf, SipfError } from '../../errors.ts';
@@ -34,7 +34,7 @@ export interface TextStream {
 export interface Tokenizer {
   /** Ids of a text's beginning: with BOS where the tokenizer adds one, never with EOS. */
   encode(text: string, options?: EncodeOptions): number[];
-  /** Ids of a text that goes on: no BOS, no dummy space before it. */
+  /** Ids of a text that continues another: no BOS, no dummy space before it. */
   encodeContinuation(text: string, options?: EncodeOptions): number[];
   /** The text of ids that begin a text; special tokens are skipped, spaces are not cleaned up. */
   decode(ids: readonly number[]): string;

@@ -1,4 +1,4 @@
-// A configuration and the shapes in its weight files -> nothing, or an error that says what does not fit. Reads no weights.
+// A configuration and the shapes in its files -> nothing, or an error that says what is wrong.
 import { Graph } from '../../engine/graph.ts';
 import { printable, SipfError } from '../../errors.ts';
 import { type Decoder, decode } from '../architectures/architecture.ts';

@@ -1,4 +1,4 @@
-// A decoder -> the weights that its configuration asks for, by name: their shapes, and which of them are linear layers. Computes nothing.
+// A decoder -> the weights that its configuration asks for, and which are linear layers.
 import { Graph, type Tensor } from '../../engine/graph.ts';
 import { type Decoder, decode } from '../architectures/architecture.ts';
 import { linear, type Parameters, product } from '../architectures/parameters.ts';

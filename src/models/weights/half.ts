@@ -1,4 +1,4 @@
-// 16-bit floats -> 32-bit floats, exactly. Leaves out the way back: the project writes float32 only.
+// 16-bit floats -> 32-bit floats, exactly.
 
 const tables: { half?: Float32Array } = {};
 

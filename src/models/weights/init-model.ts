@@ -1,4 +1,4 @@
-// A configuration, a tokenizer and a seed -> a Hugging Face folder with random weights, as transformers initialises them. Leaves training to others.
+// A configuration, a tokenizer and a seed -> a Hugging Face folder with random weights.
 
 import { join } from 'node:path';
 import { SipfError } from '../../errors.ts';

@@ -1,4 +1,4 @@
-// Parameters whose linear layers add a trained low-rank product (LoRA, Hu et al. 2021). A layer swap: model code does not know it exists.
+// Parameters -> the same, with a trained low-rank product on linear layers (Hu et al. 2021).
 import { add, cast, floor, greater, matmul, mul, sin, sub } from '../../engine/build.ts';
 import type { Graph, Tensor } from '../../engine/graph.ts';
 import { HEAD } from '../architectures/output-head.ts';

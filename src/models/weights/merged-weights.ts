@@ -1,4 +1,4 @@
-// A model's weights and a PEFT adapter -> weights with the adapter merged in: a temporary file of the changed tensors beside slices of the original.
+// A model's weights and a PEFT adapter -> weights with the adapter merged in.
 
 import { randomUUID } from 'node:crypto';
 import { readdir, rm, stat } from 'node:fs/promises';

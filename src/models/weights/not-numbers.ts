@@ -1,4 +1,4 @@
-// Weights and settings of a model that computed NaN or infinity -> what is to blame, in words. Read on that one occasion only.
+// A model that computed NaN or infinity -> what is to blame, in words.
 import type { DecoderConfig } from '../architectures/architecture.ts';
 import { readTensorPieces } from '../files/safetensors.ts';
 import type { WeightSlice } from './weight-cache.ts';

@@ -1,4 +1,4 @@
-// LoRA factors of several adapters for one layer -> a single pair. Leaves files to adapter-files.ts.
+// LoRA factors of several adapters for one layer -> a single pair.
 import type { LoraFactors } from '../files/adapter-files.ts';
 
 /** Factors with the rank and scale of the adapter they come from. */

@@ -1,4 +1,4 @@
-// Weights of any kind -> float32 slices of files that can be memory-mapped: F32 safetensors in place, all else converted once into the cache.
+// Weights of any kind -> float32 slices of files that can be memory-mapped.
 import { dirname, join } from 'node:path';
 import { SipfError, throwIfAborted } from '../../errors.ts';
 import { type CacheOptions, cacheFolder } from '../../io/cache.ts';

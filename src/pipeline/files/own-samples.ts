@@ -188,12 +188,12 @@ class SampleReader {
   ): Promise<{ extracted: string | null; outcome: Outcome }> {
     const { steps, finishReason, place, given } = path;
     if (given !== undefined) return { extracted: null, outcome: given };
-    const isKnown = task.judgedBy === 'tests' ? question.tests !== undefined : question.answer !== '';
+    const isKnown = task.gradedBy === 'tests' ? question.tests !== undefined : question.answer !== '';
     if (isKnown) {
       const given = { question, text: task.pieces(steps).join(''), finishReason };
       return gradeWithRetries(task, given, this.#args.stage.config.sampling.gradeRetries, signal);
     }
-    const field = task.judgedBy === 'tests' ? 'tests' : 'answer';
+    const field = task.gradedBy === 'tests' ? 'tests' : 'answer';
     if (this.#args.judged)
       throw new SipfError(
         'bad-input',

@@ -96,9 +96,9 @@ function questionOf({ index, place, value }: Row<z.infer<typeof QuestionLine>>, 
   const answer = chosen?.answer ?? String(value.answer);
   const question = chosen === null ? value.question : withOptions(value.question, chosen.options);
   const own = task.members === undefined ? task : taskOf(task, { task: name });
-  const needed = own.judgedBy === 'tests' ? tests : answer;
+  const needed = own.gradedBy === 'tests' ? tests : answer;
   if (needed === undefined || needed === '') {
-    const field = own.judgedBy === 'tests' ? 'tests' : 'answer';
+    const field = own.gradedBy === 'tests' ? 'tests' : 'answer';
     throw new SipfError(
       'bad-input',
       `${place}, field "${field}": Expected what answers to ${own.name} are judged by, got nothing. Fix that line.`,

@@ -1,12 +1,13 @@
 // 2: K rollouts from each step of the chosen new paths (of all paths with `labels.relabel`): tally_j.
 import type { Policy } from '../../backend.ts';
 import { choosePaths } from '../../method/choose-paths.ts';
-import { type LabelItem, labelUnit } from '../../method/label.ts';
+import type { QuestionPaths } from '../../method/context-length.ts';
+import { labelUnit } from '../../method/label.ts';
 import type { Checkpoint, Sample } from '../../records.ts';
 import type { Want, Work } from '../workspace.ts';
 import { inUnitsOf } from './stage.ts';
 
-export const label = inUnitsOf<LabelItem, Policy>({
+export const label = inUnitsOf<QuestionPaths, Policy>({
   writes: '2-step-labels',
   settings: ['task', 'prompt', 'labels'],
   needed: ({ need }) => need.labels,
@@ -47,7 +48,7 @@ async function chosenPaths(work: Work): Promise<Set<string>> {
   return choosePaths(brief, labels.paths, `label/${seed}/${work.k}`);
 }
 
-async function* itemsOf(work: Work, chosen: ReadonlySet<string>): AsyncGenerator<LabelItem> {
+async function* itemsOf(work: Work, chosen: ReadonlySet<string>): AsyncGenerator<QuestionPaths> {
   for await (const { question, samples } of work.records.groups(wanted(work))) {
     const own = samples.filter(({ id }) => chosen.has(id));
     if (own.length > 0) yield { question, samples: own };

@@ -1,4 +1,4 @@
-// Completions as chat models and cut-off generations write them -> the one program in each: reasoning, left-over tokens, fences of every kind.
+// Completions as chat models write them -> the one program in each.
 import { describe, expect, test } from 'vitest';
 import { codeOf, codeRegion } from './code-text.ts';
 

@@ -116,7 +116,7 @@ export function ownProblem(record: DataRecord): ParsedProblem {
  * The function that the tests use: of those at the margin of `code` that they name, the last (or the last class); where they name none, as a
  * check(candidate) does, the only one. Null: it cannot be told.
  */
-export function entryPointOf(tests: readonly string[], code: string): string | null {
+function entryPointOf(tests: readonly string[], code: string): string | null {
   const names = definitionsIn(code);
   const read = namesIn(tests);
   const called = names.filter(({ name }) => read.has(name));

@@ -1,7 +1,7 @@
 // Python text -> its reasoning steps. Joined, they are the text.
 //
 // A step is one simple statement with everything before it that is none: the headers it stands under (`for x in y:`, `else:`), their decorators,
-// comments and blank lines. A header alone says nothing that could be judged, and a prefix that ends in one is no program; so every prefix of
+// comments and blank lines. A header alone says nothing that could be graded, and a prefix that ends in one is no program; so every prefix of
 // whole steps is a program as far as the statements go (an open `try` apart). What comes after the last statement belongs to the last step.
 import { type LogicalLine, logicalLines } from './python-tokens.ts';
 

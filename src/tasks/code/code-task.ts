@@ -36,7 +36,7 @@ export interface CodeTaskOptions {
   readonly layout: Layout;
   readonly hubSet: HubSet | null;
   readonly hub?: HubOptions | undefined;
-  /** Called before the first program is judged, and never again: no process starts earlier. */
+  /** Called before the first program is graded, and never again: no process starts earlier. */
   readonly sandbox: () => Sandbox;
   readonly parse: (record: DataRecord) => ParsedProblem;
   /** Of data whose records say their split: the records of `split`, and what they are for messages. */
@@ -46,7 +46,7 @@ export interface CodeTaskOptions {
 
 const MAX_TOKENS = 512;
 const MAX_DETAIL = 200;
-/** References that are judged at a time. */
+/** References that are graded at a time. */
 const AT_ONCE = 8;
 
 /** Where a program has ended and something else begins. Only what hardly any solution contains: `codeOf` takes care of the rest. */
@@ -75,7 +75,7 @@ export function codeFormat(makeSandbox: () => Sandbox) {
   ): Promise<Graded> => gradeCode(sandbox, question, { completion, finishReason }, options);
   return {
     maxTokens: MAX_TOKENS,
-    judgedBy: 'tests',
+    gradedBy: 'tests',
     instruction: 'Write Python code that solves the problem. Answer with the code only, in one block.',
     stopStrings: STOP_STRINGS,
     prompt: promptWith,
@@ -94,7 +94,7 @@ export function codeFormat(makeSandbox: () => Sandbox) {
 }
 
 /** The steps of a completion: those of the code in it; what stands before belongs to the first, what follows to the last. */
-export function splitProgram(completion: string): string[] {
+function splitProgram(completion: string): string[] {
   const { start, end } = codeRegion(completion);
   const steps = splitCode(completion.slice(start, end));
   const last = steps.length - 1;
@@ -103,7 +103,7 @@ export function splitProgram(completion: string): string[] {
   );
 }
 
-/** The program in the completion, judged by the question's tests. A text cut at the token limit is right or `truncated`. */
+/** The program in the completion, graded by the question's tests. A text cut at the token limit is right or `truncated`. */
 async function gradeCode(
   sandbox: () => Sandbox,
   { id, tests, prefix }: Question,
@@ -140,8 +140,8 @@ function outcomeOf(verdict: Verdict, isCut: boolean): Graded['outcome'] {
 }
 
 /**
- * The questions whose reference is not right by their own tests (or whose tests cannot be run on it). Throws SipfError 'unsupported' where no
- * reference could be judged at all: that is the sandbox's fault.
+ * The questions whose reference is not right by their own tests (or whose tests cannot be run on it).
+ * @throws SipfError 'unsupported' where no reference could be graded at all, which is the sandbox's fault; 'bad-input' where it is the tests'.
  */
 async function brokenReferences(
   grade: Task['grade'],
@@ -149,8 +149,8 @@ async function brokenReferences(
   { signal, onDone }: CheckOptions = {},
 ): Promise<BrokenReference[]> {
   const solved = questions.filter(({ solution }) => solution !== undefined);
-  const found: Judged[] = [];
-  const judge = async (question: Question): Promise<Judged | null> => {
+  const found: Failed[] = [];
+  const check = async (question: Question): Promise<Failed | null> => {
     const { id, solution = [] } = question;
     const given = { question, text: solution.join(''), finishReason: 'stop' } as const;
     const { outcome } = await gradeWithRetries({ grade }, given, GRADE_RETRIES, signal);
@@ -159,21 +159,21 @@ async function brokenReferences(
     return { id, reason: 'error', detail: outcome.reason, ofTests: outcome.fault === 'tests' };
   };
   for (let at = 0; at < solved.length; at += AT_ONCE) {
-    const judged = await Promise.all(solved.slice(at, at + AT_ONCE).map(judge));
-    found.push(...judged.filter((one) => one !== null));
+    const checked = await Promise.all(solved.slice(at, at + AT_ONCE).map(check));
+    found.push(...checked.filter((one) => one !== null));
     onDone?.(Math.min(at + AT_ONCE, solved.length));
   }
-  refuseIfNoneJudged(solved.length, found);
+  refuseIfNoneGraded(solved.length, found);
   return found.map(({ id, reason, detail }) => ({ id, reason, detail }));
 }
 
-interface Judged extends BrokenReference {
+interface Failed extends BrokenReference {
   /** The tests are at fault. */
   readonly ofTests: boolean;
 }
 
 /** Where every reference is an error, nothing is known of the references. */
-function refuseIfNoneJudged(solved: number, found: readonly Judged[]): void {
+function refuseIfNoneGraded(solved: number, found: readonly Failed[]): void {
   const errors = found.filter(({ reason }) => reason === 'error');
   if (solved === 0 || errors.length < solved) return;
   const [first] = errors;

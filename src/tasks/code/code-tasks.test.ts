@@ -1,4 +1,4 @@
-// Records good and broken, and the real sets -> checks of what the code tasks load, grade and refuse. Programs run in the machine's python3.
+// Records good and broken, and the real sets -> what the code tasks load, grade and refuse.
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -17,7 +17,7 @@ if (!hasShared) console.warn('No ../shared/data beside the repository: tests of 
 
 const sandbox = pythonSandbox();
 const none = () => {
-  throw new Error('No program is judged here.');
+  throw new Error('No program is graded here.');
 };
 
 let folder = '';

@@ -92,7 +92,7 @@ describe('whole programs', () => {
     expect(codeOf(completion, { entryPoint: 'f' })).toBeNull(),
   );
 
-  test('prose alone is judged as it is', () =>
+  test('prose alone is graded as it is', () =>
     expect(codeOf('I cannot do that, sorry.')).toBe('I cannot do that, sorry.'));
 });
 

@@ -39,7 +39,7 @@ export interface Layout {
   readonly ownData?: boolean;
   /** Records themselves say their split (by their number): all files are read for each. */
   readonly splitInRecords?: boolean;
-  /** Split files also lie in folders below, one a subject. */
+  /** Split files are also in folders below, one a subject. */
   readonly nested?: boolean;
   /** Folder of the hub's repository that holds the files, also in a local copy. */
   readonly folder?: string;
@@ -117,7 +117,10 @@ export interface Wanted {
   readonly whole?: boolean | undefined;
 }
 
-/** The files at `data` (a file, a folder, or a folder with one folder a task) that hold a split. Throws SipfError 'not-found' or 'bad-input'. */
+/**
+ * The files at `data` (a file, a folder, or a folder with one folder a task) with a split.
+ * @throws SipfError 'not-found' where there are none, 'bad-input' where the file has another split or format.
+ */
 export async function locateSplit(data: string, { split, whole }: Wanted, layout: Layout): Promise<SplitFiles> {
   const kind = await kindOf(data);
   if (kind === 'file') return fileSplit(data, { split, whole }, layout);
@@ -206,7 +209,10 @@ async function listFolder(folder: string, { folder: inHub = 'main', nested = fal
   return below.flat().filter(isDataFile);
 }
 
-/** All records of `files`, in order. Throws SipfError 'bad-input' naming file and line for what is no JSON object. */
+/**
+ * All records of `files`, in order.
+ * @throws SipfError 'not-found' for a file that cannot be read, 'bad-input' naming file and line for what is no JSON object.
+ */
 export async function readRecords(files: readonly string[]): Promise<DataRecord[]> {
   const records: DataRecord[] = [];
   for (const file of files) {

@@ -1,4 +1,4 @@
-// Records with other field names, and files of other formats -> checks that the error names the field, and what to call it.
+// Records with other field names, files of other formats -> errors that name the field.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -21,7 +21,10 @@ export interface HubSet {
   readonly folder: string;
 }
 
-/** The files of a split, from the cache or the hub. Throws SipfError 'not-found' saying what to do, also offline. */
+/**
+ * The files of a split, from the cache or the hub.
+ * @throws SipfError 'not-found' saying what to do, also offline.
+ */
 export async function hubSplit(
   set: HubSet,
   split: Split,

@@ -1,4 +1,4 @@
-// The user's own records, in every kind of file -> checks that numbers keep their digits and that ids are clear.
+// The user's own records, in every kind of file -> numbers keep their digits, ids are clear.
 import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -2,7 +2,10 @@
 import { type FileMetaData, parquetMetadata, parquetReadObjects } from 'hyparquet';
 import { exactNumber, parseJson } from '../../io/exact-json.ts';
 
-/** Rows of an uncompressed or Snappy file. Throws what hyparquet throws. */
+/**
+ * Rows of an uncompressed or Snappy file.
+ * @throws Error of hyparquet where it cannot read the file.
+ */
 export async function parquetRows(bytes: Uint8Array): Promise<Record<string, unknown>[]> {
   const file = new Uint8Array(bytes).buffer;
   const metadata = parquetMetadata(file);

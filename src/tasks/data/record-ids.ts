@@ -18,8 +18,8 @@ export function ownId({ value, place }: DataRecord, ...fields: readonly string[]
 }
 
 /**
- * An id for each record: its own, else the one of its place (with as many # as it takes to differ from every own id). Throws SipfError
- * 'bad-input' naming both places where two own ids are one text: 1 and "1" are.
+ * An id for each record: its own, else the one of its place (with as many # as it takes to differ from every own id).
+ * @throws SipfError 'bad-input' naming both places where two own ids are one text: 1 and "1" are.
  */
 export function settleIds<T extends { readonly place: string }>(
   own: readonly (string | undefined)[],

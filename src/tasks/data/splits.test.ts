@@ -1,4 +1,4 @@
-// Questions of one file -> checks that its parts are disjoint, large enough, and the same whatever the order of lines.
+// Questions of one file -> parts that are disjoint, large enough, and the same in any order.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -4,12 +4,12 @@ import { pythonSandbox } from '../../../test/python-sandbox.ts';
 import { hasPython } from '../../../test/python3.ts';
 import { sized } from '../../../test/tier.ts';
 import { closing, type Split } from '../../task.ts';
-import { createMiniCode, judgeCodeSteps, miniCodeProblem, miniCodeSplit } from './mini-code.ts';
+import { createMiniCode, gradeCodeSteps, miniCodeProblem, miniCodeSplit } from './mini-code.ts';
 import { miniCodeTokenizerJson } from './mini-code-tokenizer.ts';
 import { wordTokenizerConfig } from './word-tokenizer.ts';
 
 const none = () => {
-  throw new Error('No program is judged here.');
+  throw new Error('No program is graded here.');
 };
 const task = createMiniCode({ sandbox: none });
 
@@ -68,21 +68,21 @@ describe('problems', () => {
 
 describe.skipIf(!hasPython)('tests', () => {
   test('every reference passes, and hardly any other program does', async () => {
-    const judged = createMiniCode({ sandbox: pythonSandbox() });
-    await using _closing = closing(judged);
+    const graded = createMiniCode({ sandbox: pythonSandbox() });
+    await using _closing = closing(graded);
     const questions = [
-      ...(await judged.load({ split: 'train', limit: sized(40, 300) })),
-      ...(await judged.load({ split: 'test', limit: sized(20, 200) })),
+      ...(await graded.load({ split: 'train', limit: sized(40, 300) })),
+      ...(await graded.load({ split: 'test', limit: sized(20, 200) })),
     ];
     let [changed, fooled] = [0, 0];
     for (const question of questions) {
       const program = (question.solution ?? []).join('');
-      expect((await judged.grade(question, program, 'stop')).outcome).toEqual({ kind: 'right' });
+      expect((await graded.grade(question, program, 'stop')).outcome).toEqual({ kind: 'right' });
       const less = (question.solution ?? []).filter((_, i) => i !== 1).join('');
       for (const wrong of [less, program.replace(' + ', ' - ').replace(' // ', ' * ')]) {
         if (wrong === program) continue;
         changed += 1;
-        fooled += Number((await judged.grade(question, wrong, 'stop')).outcome.kind === 'right');
+        fooled += Number((await graded.grade(question, wrong, 'stop')).outcome.kind === 'right');
       }
     }
     expect(changed).toBeGreaterThan(1.6 * questions.length);
@@ -99,12 +99,12 @@ test('true steps: the solution in its order, sums in any', async () => {
     '    return x\n',
   ];
   const [head, sum, loop, times, end] = gold as [string, string, string, string, string];
-  expect(judgeCodeSteps(gold, gold)).toEqual([true, true, true, true, true]);
-  expect(judgeCodeSteps(gold, [head, loop, sum, times, end])).toEqual([true, true, true, true, true]);
-  expect(judgeCodeSteps(gold, [head, sum, times, loop, end])).toEqual([true, true, false, false, false]);
-  expect(judgeCodeSteps(gold, [head, sum, end])).toEqual([true, true, false]);
-  expect(judgeCodeSteps(gold, [head, sum, sum])).toEqual([true, true, false]);
-  expect(judgeCodeSteps(gold, [...gold, end])).toEqual([true, true, true, true, true, false]);
+  expect(gradeCodeSteps(gold, gold)).toEqual([true, true, true, true, true]);
+  expect(gradeCodeSteps(gold, [head, loop, sum, times, end])).toEqual([true, true, true, true, true]);
+  expect(gradeCodeSteps(gold, [head, sum, times, loop, end])).toEqual([true, true, false, false, false]);
+  expect(gradeCodeSteps(gold, [head, sum, end])).toEqual([true, true, false]);
+  expect(gradeCodeSteps(gold, [head, sum, sum])).toEqual([true, true, false]);
+  expect(gradeCodeSteps(gold, [...gold, end])).toEqual([true, true, true, true, true, false]);
   const [question] = await task.load({ split: 'train', limit: 1 });
   const { solution, ...without } = question!;
   expect(task.trueSteps?.(without, solution!)).toEqual(solution!.map(() => true));

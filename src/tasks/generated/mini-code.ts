@@ -15,7 +15,7 @@ export interface MiniCodeOptions {
   readonly shuffled?: number;
 }
 
-export const MINI_CODE_DEFAULTS: Required<MiniCodeOptions> = { operations: [2, 3], shuffled: 0.5 };
+const MINI_CODE_DEFAULTS: Required<MiniCodeOptions> = { operations: [2, 3], shuffled: 0.5 };
 
 /** Questions of a split where no limit is given. */
 const DEFAULT_COUNT: Readonly<Record<Split, number>> = { train: 4000, valid: 500, test: 1500 };
@@ -179,7 +179,7 @@ export function createMiniCode({ sandbox, options = {} }: MiniCodeSource): Task 
     },
     trueSteps({ id, question, solution }, steps) {
       const known = solution ?? solutionOf(id, question, settings);
-      return known === null ? null : judgeCodeSteps(known, steps);
+      return known === null ? null : gradeCodeSteps(known, steps);
     },
   };
 }
@@ -213,9 +213,9 @@ function escaped(line: string): string {
 
 /**
  * Which steps are right: those of the solution, in its order, sums that follow each other in any order. A step after a wrong one is wrong.
- * Other programs that compute the same are judged wrong: in this small language there are next to none.
+ * Other programs that compute the same are graded wrong: in this small language there are next to none.
  */
-export function judgeCodeSteps(solution: readonly string[], steps: readonly string[]): boolean[] {
+export function gradeCodeSteps(solution: readonly string[], steps: readonly string[]): boolean[] {
   const left = solution.map((step) => step.trimEnd());
   let isRight = true;
   return steps.map((step) => {

@@ -1,4 +1,4 @@
-// Generated problems -> checks that they are solved right, apart by split, judged truly, and that their tokenizer loses nothing.
+// Generated problems -> right solutions, disjoint splits, true grades, a whole tokenizer.
 import { Tokenizer } from '@huggingface/tokenizers';
 import { describe, expect, test } from 'vitest';
 import { sized } from '../../../test/tier.ts';
@@ -93,7 +93,7 @@ describe('true steps', () => {
       'Left 30-23=<<30-23=7>>7\nThe answer is 7',
     ],
   };
-  const judge = (steps: readonly string[]) => task.trueSteps!(shop, steps);
+  const grade = (steps: readonly string[]) => task.trueSteps!(shop, steps);
 
   test('accept the gold solution of every problem', async () => {
     const distracted = createMini({ distractors: 1 });
@@ -114,33 +114,33 @@ describe('true steps', () => {
 
   test('accept any order and any equivalent plan', () => {
     expect(
-      judge(['3*5=<<3*5=15>>15', '2*4=<<2*4=8>>8', '15+8=<<15+8=23>>23', '30-23=<<30-23=7>>7\nThe answer is 7']),
+      grade(['3*5=<<3*5=15>>15', '2*4=<<2*4=8>>8', '15+8=<<15+8=23>>23', '30-23=<<30-23=7>>7\nThe answer is 7']),
     ).toEqual([true, true, true, true]);
     expect(
-      judge(['2*4=<<2*4=8>>8', '30-8=<<30-8=22>>22', '3*5=<<3*5=15>>15', '22-15=<<22-15=7>>7\nThe answer is 7']),
+      grade(['2*4=<<2*4=8>>8', '30-8=<<30-8=22>>22', '3*5=<<3*5=15>>15', '22-15=<<22-15=7>>7\nThe answer is 7']),
     ).toEqual([true, true, true, true]);
-    expect(judge(['30-2*4=<<30-2*4=22>>22', '22-3*5=<<22-3*5=7>>7\nThe answer is 7'])).toEqual([true, true]);
-    expect(judge(['2*4=8', '4*2=8'])).toEqual([true, true]);
+    expect(grade(['30-2*4=<<30-2*4=22>>22', '22-3*5=<<22-3*5=7>>7\nThe answer is 7'])).toEqual([true, true]);
+    expect(grade(['2*4=8', '4*2=8'])).toEqual([true, true]);
   });
 
   test('reject false sums, unneeded results, unknown numbers and what is built on them', () => {
-    expect(judge(['2*4=<<2*4=9>>9'])).toEqual([false]);
-    expect(judge(['2*5=<<2*5=10>>10'])).toEqual([false]); // true, but no part of the price
-    expect(judge(['2+4=<<2+4=6>>6', '30-6=<<30-6=24>>24'])).toEqual([false, false]);
-    expect(judge(['2*4=<<2*4=8>>8', '8+16=<<8+16=24>>24'])).toEqual([true, false]);
-    expect(judge(['2*4=<<2*4=9>>9', '30-9=<<30-9=21>>21', '3*5=<<3*5=15>>15'])).toEqual([false, false, true]);
-    expect(judge(['2*4=<<2*4=8>>9'])).toEqual([false]);
-    expect(judge(['2*5=<<2*4=8>>8'])).toEqual([false]);
-    expect(judge(['2*4=<<2*4=8>>'])).toEqual([false]);
-    expect(judge(['buys things', ''])).toEqual([false, false]);
+    expect(grade(['2*4=<<2*4=9>>9'])).toEqual([false]);
+    expect(grade(['2*5=<<2*5=10>>10'])).toEqual([false]); // true, but no part of the price
+    expect(grade(['2+4=<<2+4=6>>6', '30-6=<<30-6=24>>24'])).toEqual([false, false]);
+    expect(grade(['2*4=<<2*4=8>>8', '8+16=<<8+16=24>>24'])).toEqual([true, false]);
+    expect(grade(['2*4=<<2*4=9>>9', '30-9=<<30-9=21>>21', '3*5=<<3*5=15>>15'])).toEqual([false, false, true]);
+    expect(grade(['2*4=<<2*4=8>>9'])).toEqual([false]);
+    expect(grade(['2*5=<<2*4=8>>8'])).toEqual([false]);
+    expect(grade(['2*4=<<2*4=8>>'])).toEqual([false]);
+    expect(grade(['buys things', ''])).toEqual([false, false]);
   });
 
   test('an answer line must be right and computed', () => {
     const steps = shop.solution.slice(0, 3);
-    expect(judge([...steps, '30-23=<<30-23=7>>7\nThe answer is 8'])?.at(-1)).toBe(false);
-    expect(judge([...steps, '30-23=<<30-23=7>>7'])?.at(-1)).toBe(true);
-    expect(judge(['The answer is 7'])).toEqual([false]);
-    expect(judge([`${steps[0]}\nThe answer is 7`])).toEqual([false]);
+    expect(grade([...steps, '30-23=<<30-23=7>>7\nThe answer is 8'])?.at(-1)).toBe(false);
+    expect(grade([...steps, '30-23=<<30-23=7>>7'])?.at(-1)).toBe(true);
+    expect(grade(['The answer is 7'])).toEqual([false]);
+    expect(grade([`${steps[0]}\nThe answer is 7`])).toEqual([false]);
   });
 
   test('divisions: shares of a sum, not of anything else', () => {

@@ -51,7 +51,7 @@ export function isSame(a: Polynomial, b: Polynomial): boolean {
 
 /**
  * True where `part`, or its opposite, times some product of quantities is a partial sum of `whole`, nothing cancelling: part = a+b for
- * whole = (a+b)/n - c, or part = p*x for whole = h - p*x - q*y. Such a part lies on some plan that reaches the whole.
+ * whole = (a+b)/n - c, or part = p*x for whole = h - p*x - q*y. Such a part is on some plan that reaches the whole.
  */
 export function isPartOf(part: Polynomial, whole: Polynomial): boolean {
   const [first] = part.keys();
@@ -59,12 +59,12 @@ export function isPartOf(part: Polynomial, whole: Polynomial): boolean {
   return [...whole.keys()].some((key) => {
     const factor = read(key).map((exponent, i) => exponent - (read(first)[i] ?? 0));
     return ([1, -1] as const).some((sign) =>
-      [...part].every(([term, coefficient]) => fits(term, sign * coefficient, factor, whole)),
+      [...part].every(([term, coefficient]) => isPossible(term, sign * coefficient, factor, whole)),
     );
   });
 }
 
-function fits(term: string, coefficient: number, factor: Exponents, whole: Polynomial): boolean {
+function isPossible(term: string, coefficient: number, factor: Exponents, whole: Polynomial): boolean {
   if (read(term).some((exponent, i) => exponent * (factor[i] ?? 0) < 0)) return false;
   const limit = whole.get(shift(term, factor, 1));
   return limit !== undefined && coefficient * limit > 0 && Math.abs(coefficient) <= Math.abs(limit);

@@ -75,9 +75,9 @@ function isConsistent(step: string): boolean {
  * The truth of each step. A step is correct where each of its equations
  * - holds exactly, and says the same inside and around its annotation;
  * - uses only numbers of the question and results of earlier correct equations (of steps correct up to there);
- * - has a result that lies on a plan to the goal: see `isPartOf`. Any order, and any equivalent plan, is accepted;
+ * - has a result that is on a plan to the goal: see `isPartOf`. Any order, and any equivalent plan, is accepted;
  * and where it states an answer, that is the right one and equals the goal's value. A step without an equation is correct only if it states
- * the right answer after the goal was computed. Words (names, things) are not judged; a path that merely stops early has no wrong step.
+ * the right answer after the goal was computed. Words (names, things) are not graded; a path that merely stops early has no wrong step.
  * null where the gold solution does not determine the goal.
  */
 export function judgeSteps(question: string, gold: readonly string[], steps: readonly string[]): boolean[] | null {

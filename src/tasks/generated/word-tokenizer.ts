@@ -1,7 +1,7 @@
 // A pattern and the pieces it finds -> a Hugging Face tokenizer.json with one token a piece.
 
 /** Special tokens of such models, ids from 0: `</s>` (2) ends a completion. */
-export const WORD_SPECIAL = { pad: '<pad>', bos: '<s>', eos: '</s>', unk: '<unk>' } as const;
+const WORD_SPECIAL = { pad: '<pad>', bos: '<s>', eos: '</s>', unk: '<unk>' } as const;
 
 /**
  * tokenizer.json: a BPE model without merges that takes whole pieces from its vocabulary (`ignore_merges`), isolated by one pattern, and

@@ -22,16 +22,10 @@ export interface FoundAnswer {
   readonly explicit: boolean;
 }
 
-/** The raw text of a stated answer, with its markup: `10 - 2\sqrt{5}`. `explicit` as in FoundAnswer. */
-export interface StatedText {
-  readonly text: string;
-  readonly explicit: boolean;
-}
-
 /** A Markdown heading such as `#### 2. Add them` is no answer, nor is one in words. */
 const NUMBERED = /^\(?\d{1,3}[.):] ?\p{L}/u;
 const MATH_START = /^(?:\p{L} ?[-+*/^=<>≤≥(√_]|[^\p{L}\s]|(?:between|either|from)\b)/iu;
-/** `The answer was wrong` judges an answer and states none. */
+/** `The answer was wrong` is about an answer and states none. */
 const VERDICT = /^\s*(?:not |also |still )?(?:right|wrong|correct|incorrect|unknown|unclear)\b/i;
 /** Arithmetic with its result: a line of a solution. */
 const ARITHMETIC = /[\d)] ?[-+*/×÷·x] ?[\d($][^=]*=/;
@@ -63,7 +57,7 @@ function readLabelled(plain: string, more: boolean): Answer | null {
 /** What stands in an answer tag: a statement of its own, else its only line, or the last one. */
 function readTag(raw: string): Answer | null {
   const inner = chosen(raw);
-  if (inner !== null) return inner.answer;
+  if (inner !== null) return inner;
   const plain = plainText(raw.trim().split(/\n+/).at(-1) ?? '').trim();
   const clause = sentence(plain);
   const exact = readExact(plain);
@@ -88,19 +82,14 @@ function isStrong(answer: Answer): boolean {
   return answer.kind === 'number' || /[\d√π∞∅±]|^\S+$/.test(answer.text);
 }
 
-interface Chosen {
-  readonly stated: Stated;
-  readonly answer: Answer;
-}
-
-/** The statement that counts. */
-function chosen(text: string): Chosen | null {
-  let weak: Chosen | null = null;
+/** What the statement that counts says. */
+function chosen(text: string): Answer | null {
+  let weak: Answer | null = null;
   for (const stated of statements(text)) {
     const answer = read(stated, text);
     if (answer === null) continue;
-    if (stated.kind === 'box' || stated.kind === 'tag' || isStrong(answer)) return { stated, answer };
-    if (weak === null && wordsOf(stated.text).length <= 6) weak = { stated, answer };
+    if (stated.kind === 'box' || stated.kind === 'tag' || isStrong(answer)) return answer;
+    if (weak === null && wordsOf(stated.text).length <= 6) weak = answer;
   }
   return weak;
 }
@@ -115,13 +104,12 @@ export function undenied(text: string): string {
 }
 
 /** The last number of a text that states no answer; null where it is part of an expression, or one of several beside each other. */
-function lastNumber(text: string): { readonly answer: Answer; readonly raw: string } | null {
+function lastNumber(text: string): Answer | null {
   const plain = tail(undenied(text));
   const last = numbersIn(plain).at(-1);
   if (last === undefined || isOperand(plain, last) || isOperated(plain, last.start)) return null;
   const { value, percent, text: raw } = last;
-  const answer: Answer | null = value === null ? parseAnswer(raw) : { kind: 'number', value, percent };
-  return answer === null ? null : { answer, raw };
+  return value === null ? parseAnswer(raw) : { kind: 'number', value, percent };
 }
 
 /** The part of the text that ends with its last digit (and unit or percent sign), short enough to read again. */
@@ -140,27 +128,9 @@ function tail(text: string): string {
 export function findAnswer(completion: string): FoundAnswer | null {
   const text = ownText(completion);
   const found = chosen(text);
-  if (found !== null) return { answer: found.answer, explicit: true };
+  if (found !== null) return { answer: found, explicit: true };
   const last = lastNumber(text);
-  return last === null ? null : { answer: last.answer, explicit: false };
-}
-
-/** The raw text of the answer that `findAnswer` finds: what a box or tag holds, else the sentence after the marker. null: no answer. */
-export function statedText(completion: string): StatedText | null {
-  const text = ownText(completion);
-  const found = chosen(text);
-  if (found !== null) {
-    const { kind, text: raw } = found.stated;
-    return { text: (kind === 'box' || kind === 'tag' ? raw : sentence(raw)).trim(), explicit: true };
-  }
-  const last = lastNumber(text);
-  return last === null ? null : { text: last.raw, explicit: false };
-}
-
-/** The canonical text of the answer that `text` states, as `findAnswer` says; null: none. */
-export function extractAnswer(text: string): string | null {
-  const found = findAnswer(text);
-  return found === null ? null : answerText(found.answer);
+  return last === null ? null : { answer: last, explicit: false };
 }
 
 /** The answer of a reference: what follows a GSM8K solution's `####` (or another explicit marker), else the whole text; null: empty. */

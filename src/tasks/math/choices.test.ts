@@ -1,4 +1,4 @@
-// Records with choices of all kinds, and completions that pick one -> checks of what is read, shown, refused and judged.
+// Records with choices, and completions that pick one -> what is read, refused and graded.
 import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -160,7 +160,7 @@ test.each([
 
 describe('grading', () => {
   const task = taskNamed('jsonl');
-  const judged = async (choices: string[], answer: unknown, text: string, finish: 'stop' | 'length' = 'stop') => {
+  const graded = async (choices: string[], answer: unknown, text: string, finish: 'stop' | 'length' = 'stop') => {
     const [question] = await load('jsonl', { question: 'q?', choices, answer });
     const { extracted, outcome } = await task.grade(question!, text, finish);
     return { extracted, kind: outcome.kind };
@@ -209,7 +209,7 @@ describe('grading', () => {
     'The answer is B, which is 8.',
     '<think>Perhaps C.</think>The answer is B',
   ])('%j picks B', async (text) => {
-    expect(await judged(numbers, 1, text)).toEqual({ extracted: 'B', kind: 'right' });
+    expect(await graded(numbers, 1, text)).toEqual({ extracted: 'B', kind: 'right' });
   });
 
   test.each([
@@ -240,19 +240,19 @@ describe('grading', () => {
     'Be careful',
     'A total of 8 minus 8 = 0',
   ])('%j does not', async (text) => {
-    expect((await judged(numbers, 1, text)).kind).toBe('wrong');
+    expect((await graded(numbers, 1, text)).kind).toBe('wrong');
   });
 
   test('letters that are texts of options', async () => {
     const grades = ['B', 'C', 'A', 'D'];
     for (const text of ['C) A', '(C)', 'The answer is option C', 'C) A'])
-      expect((await judged(grades, 2, text)).kind, text).toBe('right');
+      expect((await graded(grades, 2, text)).kind, text).toBe('right');
     // The lone letter names two options.
     for (const text of ['A', 'B', 'C', 'The answer is A', 'B) C', '(A)', 'A) B']) {
-      expect((await judged(grades, 2, text)).kind, text).toBe('wrong');
+      expect((await graded(grades, 2, text)).kind, text).toBe('wrong');
     }
     const same = ['A', 'B', 'C', 'D'];
-    expect((await judged(same, 2, 'The answer is C')).kind).toBe('right');
+    expect((await graded(same, 2, 'The answer is C')).kind).toBe('right');
   });
 
   test('texts', async () => {
@@ -265,18 +265,18 @@ describe('grading', () => {
       [3, 'The answer is x > 3'],
       [3, 'The answer is $x>3$.'],
     ] as const) {
-      expect((await judged(texts, index, text)).kind, text).toBe('right');
-      expect((await judged(texts, (index + 1) % 4, text)).kind, text).toBe('wrong');
+      expect((await graded(texts, index, text)).kind, text).toBe('right');
+      expect((await graded(texts, (index + 1) % 4, text)).kind, text).toBe('wrong');
     }
-    expect((await judged(['5 cm', '5 m'], 1, 'The answer is 5 m')).kind).toBe('right');
-    expect((await judged(['5 cm', '5 m'], 1, 'The answer is 5 cm')).kind).toBe('wrong');
-    expect((await judged(['5 cm', '5 m'], 1, 'The answer is 5')).kind).toBe('wrong');
+    expect((await graded(['5 cm', '5 m'], 1, 'The answer is 5 m')).kind).toBe('right');
+    expect((await graded(['5 cm', '5 m'], 1, 'The answer is 5 cm')).kind).toBe('wrong');
+    expect((await graded(['5 cm', '5 m'], 1, 'The answer is 5')).kind).toBe('wrong');
   });
 
   test('a text cut at the limit counts where it has stated its answer', async () => {
-    expect(await judged(numbers, 1, 'The answer is B) 8. Because', 'length')).toMatchObject({ kind: 'right' });
-    expect(await judged(numbers, 1, 'B)', 'length')).toMatchObject({ kind: 'right' });
-    expect(await judged(numbers, 1, 'B', 'length')).toEqual({ extracted: null, kind: 'wrong' });
-    expect(await judged(numbers, 1, 'First 4 + 4 = 8 and', 'length')).toEqual({ extracted: null, kind: 'wrong' });
+    expect(await graded(numbers, 1, 'The answer is B) 8. Because', 'length')).toMatchObject({ kind: 'right' });
+    expect(await graded(numbers, 1, 'B)', 'length')).toMatchObject({ kind: 'right' });
+    expect(await graded(numbers, 1, 'B', 'length')).toEqual({ extracted: null, kind: 'wrong' });
+    expect(await graded(numbers, 1, 'First 4 + 4 = 8 and', 'length')).toEqual({ extracted: null, kind: 'wrong' });
   });
 });

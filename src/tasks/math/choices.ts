@@ -41,7 +41,7 @@ export function rightOption(options: readonly string[], answer: string): number 
 /**
  * The options in `choices` or `options` (a list, a dictionary A to D, ARC's {text, label}), or in columns A, B, C, ..., and the right one: the
  * field `answer` (or ARC's `answerKey`, AQuA's `correct`) is a letter, MMLU's index from 0, or an option's text. null: no such field.
- * Throws SipfError 'bad-input' naming file, line and field.
+ * @throws SipfError 'bad-input' naming file, line and field.
  */
 export function choicesOf(record: DataRecord): Choices | null {
   const given = givenChoices(record);
@@ -137,7 +137,7 @@ function checkOptions(record: DataRecord, { field, options }: Given): void {
   if (twice >= 0) throw refused(record, field, 'different options', options[twice]);
 }
 
-/** Each reading that fits; more than one is refused, so that none is guessed. */
+/** Each reading that is possible; more than one is refused, so that none is guessed. */
 function rightIndex(record: DataRecord, { options, labels, numbers }: Given): number {
   const { value } = record;
   const field = ANSWER_FIELDS.find((name) => value[name] !== undefined && value[name] !== null) ?? 'answer';
@@ -188,12 +188,12 @@ function rightIndex(record: DataRecord, { options, labels, numbers }: Given): nu
 
 /** The only option that is this text but for case, or else this number; -1: none, or several. */
 function byValue(options: readonly string[], said: string): number {
-  const fits = (same: (option: string) => boolean): number => {
+  const indexWhere = (same: (option: string) => boolean): number => {
     const found = options.flatMap((option, i) => (same(option) ? [i] : []));
     return found.length === 1 ? found[0]! : -1;
   };
-  const byCase = fits((option) => option.toLowerCase() === said.toLowerCase());
-  return byCase >= 0 ? byCase : fits((option) => sameAnswer(option, said));
+  const byCase = indexWhere((option) => option.toLowerCase() === said.toLowerCase());
+  return byCase >= 0 ? byCase : indexWhere((option) => sameAnswer(option, said));
 }
 
 /** Options under names of other data sets: without them, an index or a letter would be taken for the answer itself. */

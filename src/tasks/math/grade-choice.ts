@@ -11,7 +11,7 @@ export interface ChoiceQuestion {
   readonly choices: readonly string[];
 }
 
-/** Judges as gradeMath does; what is compared is the option. `extracted` is its letter, or what was said where that is no option. */
+/** Grades as gradeMath does; what is compared is the option. `extracted` is its letter, or what was said where that is no option. */
 export function gradeChoice(
   { answer, choices }: ChoiceQuestion,
   completion: string,

@@ -42,7 +42,7 @@ export const mathFormat = {
   pieces: stepPieces,
   split: splitSteps,
   stopStrings: STOP_STRINGS,
-  judgedBy: 'answer',
+  gradedBy: 'answer',
   instruction: 'Solve the problem step by step, one step per line. End with a line "The answer is N".',
   grade: gradeMath,
   distinct: distinctPaths,
@@ -126,7 +126,10 @@ export function createMathTask({ layout, maxTokens, hubSet, hub, parse, order }:
   };
 }
 
-/** `maxGoldSteps` first, then `limit`. Throws SipfError 'nothing-left' where nothing is left. */
+/**
+ * `maxGoldSteps` first, then `limit`.
+ * @throws SipfError 'nothing-left' where nothing is left.
+ */
 export function filterQuestions(
   questions: readonly Question[],
   { maxGoldSteps, limit, split, data }: LoadOptions,
@@ -148,7 +151,10 @@ export function filterQuestions(
   return limit === undefined ? [...short] : short.slice(0, limit);
 }
 
-/** The text of a field, a number written out; throws SipfError 'bad-input' naming place and field where it is absent or empty. */
+/**
+ * The text of a field, a number written out.
+ * @throws SipfError 'bad-input' naming place and field where it is absent or empty.
+ */
 export function textField({ value, place }: DataRecord, field: string, expected: string): string {
   const found = value[field];
   const text = numberText(found) ?? found;
@@ -159,7 +165,10 @@ export function textField({ value, place }: DataRecord, field: string, expected:
   throw new SipfError('bad-input', `Expected ${expected} in ${place}, field "${field}", got ${got}.${fix}`);
 }
 
-/** The canonical text of a gold answer; throws SipfError 'bad-input' where it is empty, or no number where one is needed. */
+/**
+ * The canonical text of a gold answer.
+ * @throws SipfError 'bad-input' where it is empty, or no number where one is needed.
+ */
 export function goldAnswer(text: string, record: DataRecord, field: string, kind: 'number' | 'any'): string {
   const answer = parseAnswer(text);
   if (answer !== null && (kind === 'any' || answer.kind === 'number')) return answerText(answer);

@@ -1,4 +1,4 @@
-// MATH records, and completions in many forms -> checks of what is loaded, refused and judged, and that no comparison outlives its time.
+// MATH records, and completions in many forms -> what is loaded, refused and graded, in time.
 import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -157,7 +157,7 @@ describe('grading', () => {
     expect(task.reference?.(' ')).toBe(null);
   });
 
-  test('many at a time are judged each by itself', async () => {
+  test('many at a time are graded each by itself', async () => {
     const outcomes = await Promise.all(
       Array.from({ length: 40 }, (_, i) => grade(`\\sqrt{${i}}+1`, `\\boxed{1+\\sqrt{${i % 2 === 0 ? i : i + 1}}}`)),
     );

@@ -7,7 +7,7 @@ export interface Rational {
 }
 
 /** Longest numerator or denominator, in decimal digits, that is ever computed with: keeps every operation in constant time. */
-export const MAX_DIGITS = 300;
+const MAX_DIGITS = 300;
 
 const LIMIT = 10n ** BigInt(MAX_DIGITS);
 

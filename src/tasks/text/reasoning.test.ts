@@ -1,4 +1,4 @@
-// Completions with reasoning blocks in the spellings of several model families -> what is left, and that hostile text costs linear time.
+// Completions with reasoning blocks of several model families -> what is left, in linear time.
 import { expect, test } from 'vitest';
 import { withoutReasoning } from './reasoning.ts';
 

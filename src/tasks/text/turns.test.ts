@@ -1,4 +1,4 @@
-// Completions that run on into another turn, or begin with the question -> the model's first turn, and that hostile text costs linear time.
+// Completions that run on into another turn -> the model's first turn, in linear time.
 import { describe, expect, test } from 'vitest';
 import { firstTurn } from './turns.ts';
 

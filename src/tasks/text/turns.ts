@@ -2,7 +2,7 @@
 import { QUOTED } from './quoted.ts';
 
 /** Texts of special tokens, as a completion shows them where its tokenizer did not know them: `<|im_end|>`, `</s>`, `[INST]`. */
-export const SPECIAL_TOKEN = [
+const SPECIAL_TOKEN = [
   '<[|｜][^<>|｜\\n]{1,60}[|｜]?>|<[a-z_]{1,20}[|｜]>',
   `</?(?:s|bos|eos|pad|unk|sep|eot|eod|eom|eoa|eop|eoh|endoftext)>`,
   '<(?:start|begin|end)[-_▁ ]of[-_▁ ][a-z]{2,20}>',

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { SipfError } from '../../../errors.ts';
-import { type ExpressionJudge, sameMath } from './same-math.ts';
+import { type ExpressionTests, sameMath } from './same-math.ts';
 import type { Asked, Told } from './worker.ts';
 
 export type Verdict = 'same' | 'different' | 'timeout';
@@ -65,7 +65,7 @@ export class MathComparer implements AsyncDisposable {
 }
 
 const NEEDS_LIBRARY = new Error('This comparison needs the library.');
-const unavailable: ExpressionJudge = {
+const unavailable: ExpressionTests = {
   equal() {
     throw NEEDS_LIBRARY;
   },

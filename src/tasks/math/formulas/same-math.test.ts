@@ -1,4 +1,4 @@
-// Pairs of answers -> checks that equal ones are the same and others are not, in both orders, and that hostile ones cost little.
+// Pairs of answers -> whether they are the same, in both orders, and at what cost.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';

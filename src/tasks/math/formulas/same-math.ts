@@ -4,7 +4,7 @@ import { asInterval, type MathAnswer, parseMath, type Sign, withoutName } from '
 import { bareText, cleanLatex } from './clean-latex.ts';
 
 /** Decides about expressions: `ratio` is the sign of the constant `a / b`, 0 where there is none. */
-export interface ExpressionJudge {
+export interface ExpressionTests {
   equal(a: string, b: string): boolean;
   ratio(a: string, b: string): -1 | 0 | 1;
 }
@@ -15,7 +15,7 @@ const MAX_CHARACTERS = 1000;
 const MAX_COMPARISONS = 400;
 
 /** True where `given` is the answer `wanted`. Both are LaTeX or plain text. */
-export function sameMath(wanted: string, given: string, judge: ExpressionJudge): boolean {
+export function sameMath(wanted: string, given: string, tests: ExpressionTests): boolean {
   if (wanted.length > MAX_CHARACTERS || given.length > MAX_CHARACTERS)
     return wanted.trim() === given.trim() && wanted.trim() !== '';
   const [a, b] = [cleanLatex(wanted), cleanLatex(given)];
@@ -23,7 +23,7 @@ export function sameMath(wanted: string, given: string, judge: ExpressionJudge):
   if (isDeep(a) || isDeep(b)) return bareText(a) === bareText(b);
   const [x, y] = [withPoint(a), withPoint(b)];
   if ((x !== a || y !== b) && isNumber(x) && isNumber(y)) return sameAnswer(x, y);
-  return new Comparison(judge).same(parseMath(a), parseMath(b));
+  return new Comparison(tests).same(parseMath(a), parseMath(b));
 }
 
 /** The library takes twice the time for each further bracket. */
@@ -41,18 +41,12 @@ function isDeep(latex: string): boolean {
   return false;
 }
 
-/** The answer is one number, perhaps with a unit behind it or a name before it. */
-export function isOneNumber(text: string): boolean {
-  const answer = withoutName(parseMath(cleanLatex(text)));
-  return answer.kind === 'expression' && isNumber(withoutUnit(answer.text).number);
-}
-
 class Comparison {
-  readonly #judge: ExpressionJudge;
+  readonly #tests: ExpressionTests;
   #count = 0;
 
-  constructor(judge: ExpressionJudge) {
-    this.#judge = judge;
+  constructor(tests: ExpressionTests) {
+    this.#tests = tests;
   }
 
   same(a: MathAnswer, b: MathAnswer): boolean {
@@ -125,9 +119,9 @@ class Comparison {
     if (a.signs.length > 1) return this.#sameChain(a, b);
     const [x, y] = [a.signs[0]!, b.signs[0]!];
     const isLoose = (sign: Sign): boolean => sign === '=' || sign === '\\ne';
-    if (isLoose(x) || isLoose(y)) return x === y && this.#judge.ratio(difference(a), difference(b)) !== 0;
+    if (isLoose(x) || isLoose(y)) return x === y && this.#tests.ratio(difference(a), difference(b)) !== 0;
     if (isStrict(x) !== isStrict(y) || direction(x) === 0 || direction(y) === 0) return false;
-    return this.#judge.ratio(difference(a), difference(b)) === direction(x) * direction(y);
+    return this.#tests.ratio(difference(a), difference(b)) === direction(x) * direction(y);
   }
 
   #sameChain(a: Relation, b: Relation): boolean {
@@ -146,8 +140,8 @@ class Comparison {
     if (isInfinite(x) || isInfinite(y)) return bareText(x) === bareText(y);
     if (TEXT_ONLY.test(x) || TEXT_ONLY.test(y)) return false;
     const [p, q] = [x, y].map((one) => one.replace(/ ?\\?%$/, ''));
-    if (p !== x || q !== y) return p !== x && q !== y && this.#judge.equal(p!, q!);
-    return this.#judge.equal(withoutDegrees(x, y), withoutDegrees(y, x));
+    if (p !== x || q !== y) return p !== x && q !== y && this.#tests.equal(p!, q!);
+    return this.#tests.equal(withoutDegrees(x, y), withoutDegrees(y, x));
   }
 }
 

@@ -1,6 +1,6 @@
-// Completions as models write them, each with a reference -> right or wrong. What is called right must be right.
+// Completions as models write them, each with a reference -> right or wrong.
 import { expect, test } from 'vitest';
-import { answerText, findAnswer, parseAnswer, referenceAnswer, statedText } from './answers.ts';
+import { answerText, findAnswer, parseAnswer, referenceAnswer } from './answers.ts';
 import { gradeMath } from './math-task.ts';
 
 /** [completion, reference]; by kind. */
@@ -1137,16 +1137,4 @@ test('the canonical text of every answer reads back as the same answer', () => {
     const found = findAnswer(completion);
     if (found !== null) expect.soft(parseAnswer(answerText(found.answer)), completion).toEqual(found.answer);
   }
-});
-
-test('the raw text of a stated answer', () => {
-  expect(statedText('<think>\\boxed{5}</think>So \\boxed{10 - 2\\sqrt{5}}.')).toEqual({
-    text: '10 - 2\\sqrt{5}',
-    explicit: true,
-  });
-  expect(statedText('Answer: $x^2 + 4$. It is so.')).toEqual({ text: '$x^2 + 4$', explicit: true });
-  expect(statedText('The answer is\n\\[\n(1, 2]\n\\]\nas shown')).toEqual({ text: '(1, 2]', explicit: true });
-  expect(statedText('<answer>\\frac{1}{2}</answer> of 3')).toEqual({ text: '\\frac{1}{2}', explicit: true });
-  expect(statedText('She has 7 apples')).toEqual({ text: '7', explicit: false });
-  expect(statedText('Nothing')).toBe(null);
 });

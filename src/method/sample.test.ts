@@ -1,0 +1,109 @@
+// Scripted samples -> checks of quotas, of duplicates, and of what the questions of a round are.
+import { expect, test } from 'vitest';
+import { sumQuestion, sumsTask, writeSum } from '../../test/scripted-sums.ts';
+import { createScriptedBackend } from '../backends/scripted.ts';
+import type { Question, Sample } from '../records.ts';
+import { byQuestion } from '../run/units.ts';
+import { chooseQuestions, SampleOptions, samplePaths, sampleUnit } from './sample.ts';
+
+const backend = createScriptedBackend({ write: writeSum });
+const questions = Array.from({ length: 30 }, (_, i) => sumQuestion('train', i));
+const prompt = (question: Pick<Question, 'question'>) => sumsTask.prompt(question);
+
+async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = [];
+  for await (const item of items) all.push(item);
+  return all;
+}
+
+async function samplesWith(
+  change: Partial<SampleOptions>,
+  extra: { iteration?: number; slots?: number } = {},
+): Promise<Sample[]> {
+  const own = extra.slots === undefined ? backend : createScriptedBackend({ write: writeSum, slots: extra.slots });
+  await using policy = await own.openPolicy({ model: 'base' });
+  const options = SampleOptions.parse({ samples: 6, ...change });
+  return await collect(
+    samplePaths(questions, { policy, task: sumsTask, prompt, options, seed: 3, iteration: extra.iteration ?? 1 }),
+  );
+}
+
+test('gives the same samples whatever the units and the slots', async () => {
+  const reference = await samplesWith({ unit: 16 });
+  expect(await samplesWith({ unit: 1 })).toEqual(reference);
+  expect(await samplesWith({ unit: 7 }, { slots: 3 })).toEqual(reference);
+  expect(await samplesWith({ unit: 16 }, { iteration: 2 })).not.toEqual(reference);
+});
+
+test('draws until each question has its quota or its budget', async () => {
+  await using policy = await backend.openPolicy({ model: 'base' });
+  const options = SampleOptions.parse({
+    samples: 2,
+    quota: { right: 1, wrong: 3, round: 2, budget: 20 },
+    gold: false,
+  });
+  const items = questions.map((question) => ({ question, known: [], addGold: false }));
+  const { records, counts } = await sampleUnit(items, {
+    policy,
+    task: sumsTask,
+    prompt,
+    options,
+    seed: 1,
+    iteration: 1,
+  });
+  const groups = await collect(byQuestion(records));
+  const unmet = groups.filter(({ records: paths }) => {
+    const right = paths.filter(({ outcome }) => outcome.kind === 'right').length;
+    return right < 1 || paths.length - right < 3;
+  });
+  expect(counts.quotaUnmet ?? 0).toBe(unmet.length);
+  expect(unmet.length).toBeLessThan(10);
+  expect(counts.drawn).toBeGreaterThan(120);
+  expect(counts.drawn).toBeLessThanOrEqual(600);
+  for (const { records: paths } of unmet) expect(Math.max(...paths.map(({ index }) => index))).toBeLessThan(20);
+});
+
+test('drops duplicates of its own and of earlier rounds, and counts them', async () => {
+  await using policy = await backend.openPolicy({ model: 'base' });
+  const context = { policy, task: sumsTask, prompt, options: SampleOptions.parse({}), seed: 1 };
+  const items = questions.map((question) => ({ question, known: [] as Sample[], addGold: true }));
+  const first = await sampleUnit(items, { ...context, iteration: 1 });
+  const known = new Map((await collect(byQuestion(first.records))).map((group) => [group.questionId, group.records]));
+  const again = items.map(({ question }) => ({ question, known: known.get(question.id) ?? [], addGold: false }));
+  const second = await sampleUnit(again, { ...context, iteration: 2 });
+  const texts = (samples: readonly Sample[]) =>
+    samples
+      .filter(({ source }) => source === 'policy')
+      .map(({ questionId, steps }) => `${questionId} ${steps.join('|')}`);
+  const all = [...texts(first.records), ...texts(second.records)];
+  expect(new Set(all).size).toBe(all.length);
+  const { drawn, kept, duplicates, right, 'wrong:other-answer': wrong } = second.counts;
+  expect((kept ?? 0) + (duplicates ?? 0)).toBe(drawn);
+  expect((right ?? 0) + (wrong ?? 0)).toBe(drawn);
+  expect(first.records.filter(({ source }) => source === 'gold')).toHaveLength(30);
+});
+
+test('counts completions that cannot be graded and keeps them out', async () => {
+  await using policy = await backend.openPolicy({ model: 'base' });
+  const grade = () => ({ extracted: null, outcome: { kind: 'error', reason: 'outage' } as const });
+  const items = questions.slice(0, 2).map((question) => ({ question, known: [], addGold: false }));
+  const { records, counts } = await sampleUnit(items, {
+    policy,
+    task: { ...sumsTask, grade },
+    prompt,
+    options: SampleOptions.parse({}),
+    seed: 1,
+    iteration: 1,
+  });
+  expect(records).toEqual([]);
+  expect(counts.error).toBe(16);
+});
+
+test('rotates questions through the rounds without repeating before all were seen', () => {
+  const options = { questions: 10, rotate: true };
+  const seen = [1, 2, 3].flatMap((k) => chooseQuestions(questions, options, 1, k).map(({ id }) => id));
+  expect(new Set(seen).size).toBe(30);
+  expect(chooseQuestions(questions, options, 1, 4)).toEqual(chooseQuestions(questions, options, 1, 1));
+  const same = { questions: 10, rotate: false };
+  expect(chooseQuestions(questions, same, 1, 2)).toEqual(chooseQuestions(questions, same, 1, 1));
+});

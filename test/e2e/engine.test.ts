@@ -1,0 +1,75 @@
+// The section engine on the command line: a server that draws, a module of one's own, and what is refused.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createScriptedBackend } from '../../src/backends/scripted.ts';
+import { type CompletionServer, openCompletionServer } from '../completion-server.ts';
+import { buildCli, runCli, SCRIPTED } from './run-cli.ts';
+
+let folder = '';
+let server: CompletionServer;
+beforeAll(async () => {
+  buildCli();
+  folder = mkdtempSync(join(tmpdir(), 'sipf-engine-'));
+  writeFileSync(join(folder, 'nothing.mjs'), 'export const x = 1;\n');
+  writeFileSync(join(folder, 'part.mjs'), 'export default () => ({ openPolicy: () => {} });\n');
+  const local = createScriptedBackend({ write: () => 'from the server' });
+  server = await openCompletionServer({ policy: await local.openPolicy({ model: 'base' }) });
+});
+afterAll(async () => {
+  await server[Symbol.asyncDispose]();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const generate = (...args: string[]) =>
+  runCli(['generate', '--model', 'base', '--prompt', 'Q', ...args], { cwd: folder, engine: SCRIPTED });
+const sampler = (more: object) => [
+  '--engine.sampler',
+  JSON.stringify({ kind: 'openai', url: server.url, model: 'm', ...more }),
+];
+
+describe('engine.sampler', () => {
+  it('draws from the server', async () => {
+    const { code, stdout } = await generate('--n', '2', ...sampler({}));
+    expect({ code, texts: stdout.match(/from the server/g)?.length }).toEqual({ code: 0, texts: 2 });
+    expect(server.asked).toHaveLength(2);
+  });
+
+  it('ends as an error where the server is not there', async () => {
+    const { code, stderr } = await generate(...sampler({ url: 'http://127.0.0.1:9/v1', retries: 0 }));
+    expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringContaining('engine.sampler.url') });
+  });
+
+  it.each([
+    [{ serves: 'simulator' }, /files of a model at simulator for engine\.sampler\.serves, got "self"/],
+    [{ url: 'localhost' }, /engine\.sampler\.url/],
+    [{ dialect: 'tgi' }, /engine\.sampler\.dialect \(vllm, llama\.cpp, openai\)/],
+    [{ apiKeyFrom: 'SIPF_NO_SUCH_KEY' }, /environment variable SIPF_NO_SUCH_KEY/],
+    [{ modle: 'm' }, /engine\.sampler\.modle\. Did you mean engine\.sampler\.model\?/],
+  ])('refuses %o', async (more, message) => {
+    const { code, stderr } = await generate(...sampler(more));
+    expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringMatching(message) });
+  });
+});
+
+describe('engine.module', () => {
+  it.each([
+    ['nowhere.mjs', /Expected a JavaScript file at engine\.module nowhere\.mjs/],
+    ['nothing.mjs', /default export, got undefined/],
+    ['part.mjs', /got one without openPrm/],
+  ])('refuses %s', async (module, message) => {
+    const { code, stderr } = await runCli(['generate', '--model', 'base', '--prompt', 'Q', '--engine.module', module], {
+      cwd: folder,
+    });
+    expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringMatching(message) });
+  });
+});
+
+it.each([
+  ['--engine.thread', /Did you mean --engine\.threads\?/],
+  ['--labels.K', /Expected an option of sipf generate, got --labels\.K/],
+])('a command without settings refuses %s', async (option, message) => {
+  const { code, stderr } = await generate(option, '4');
+  expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringMatching(message) });
+});
