@@ -1,4 +1,4 @@
-// Two checkouts -> the time of each stage of the same run in both, and the ratio. Medians of runs that take turns.
+// Two checkouts -> the time of each stage of one run in both, and the ratio. They run alternately.
 //
 //   node bench/ab.mjs BEFORE AFTER [--runs 5] [--limit 1.05] [-- --KEY VALUE ...]
 //

@@ -1,3 +1,4 @@
+// Scripted rollouts -> what labels with shortcuts cost, beside every rollout of every step.
 import { describe, expect, it } from 'vitest';
 import { labelledStepCost } from './labelled-steps.ts';
 

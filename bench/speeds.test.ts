@@ -1,3 +1,4 @@
+// The shape of a model -> the numbers in its matrices.
 import { describe, expect, it } from 'vitest';
 import { linearParameters, SHAPE_135M } from './speeds.ts';
 

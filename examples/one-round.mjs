@@ -1,4 +1,5 @@
-// One round of the whole loop with a tiny model from nothing, in this process: `node one-round.mjs`.
+// One round of the whole loop with a tiny model from nothing, in this process.
+// `node one-round.mjs`
 import { engineOf, loadConfig, openBackend, runLoop } from 'sipf';
 
 const config = await loadConfig({ preset: 'smoke', flags: { iterations: 1 } });

@@ -1,4 +1,5 @@
-// An engine of your own: `sipf run --preset smoke --engine.module own-engine.mjs`. Here every part is the usual one; each model that draws is told.
+// An engine of your own: the usual parts, and a message for each model that draws.
+// `sipf run --preset smoke --engine.module own-engine.mjs`
 import { composeBackends, openBackend } from 'sipf/backends';
 
 export default async function makeBackend(settings) {

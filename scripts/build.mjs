@@ -1,4 +1,4 @@
-// src/ -> dist/ with tsc, Python files copied, swapped in whole when it compiled. `--if-stale` builds only when a source or setting is newer than the last build.
+// src/ -> dist/ with tsc and copied Python files; `--if-stale` builds where a source is newer.
 import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, readdirSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';

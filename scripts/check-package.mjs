@@ -1,4 +1,4 @@
-// The package as `npm pack` makes it -> installed into an empty folder, imported, typed and run there. Fails where a file is missing from the tarball.
+// The packed package -> installed in an empty folder, imported, checked for types and run there.
 import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,4 +1,4 @@
-// vitest's JSON report -> one line: `tests: 120 passed, 0 failed, 3 skipped`, and the name of each skipped test before it.
+// vitest's JSON report -> one line of counts, after the name of each skipped test.
 import { readFileSync } from 'node:fs';
 
 const [path] = process.argv.slice(2);

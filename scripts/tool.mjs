@@ -1,4 +1,4 @@
-// A driver of bench/ or experiments/ (without its ending) and its words -> the driver, compiled against dist/ and run.
+// A driver of bench/ or experiments/ and its words -> the driver, compiled against dist/ and run.
 import { spawnSync } from 'node:child_process';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';

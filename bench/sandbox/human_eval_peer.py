@@ -1,5 +1,6 @@
-# Programs as JSON lines on standard input -> one verdict a line, the way openai/human-eval's execution.py gets it: a manager and a forked process
-# for each program, guarded, with a time limit, run by a pool of threads. Written for the benchmark after that file (MIT licence, OpenAI 2021).
+# Programs as JSON lines -> one verdict a line, the way openai/human-eval's execution.py gets it.
+# A manager and a forked process for each program, guarded, with a time limit, run by a pool of threads. Written for the benchmark after that file
+# (MIT licence, OpenAI 2021).
 import contextlib
 import faulthandler
 import io

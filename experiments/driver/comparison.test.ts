@@ -1,4 +1,4 @@
-// Paired differences over seeds, the intervals' coverage, and budgets of equal FLOPs, on summaries written by hand.
+// Summaries written by hand -> paired differences over seeds, coverage, budgets of equal FLOPs.
 import { describe, expect, it } from 'vitest';
 import { NO_COST } from '#sipf/pipeline/estimate.js';
 import { createRandom } from '#sipf/random.js';

@@ -1,4 +1,4 @@
-// Jobs run in the order of what they wait for, some at a time, and neither a failure nor a stop loses the others.
+// Jobs run in the order of what they wait for; neither a failure nor a stop loses the others.
 import { describe, expect, it } from 'vitest';
 import { SipfError } from '#sipf/errors.js';
 import { type Job, runJobs } from './jobs.ts';

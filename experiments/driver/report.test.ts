@@ -1,4 +1,4 @@
-// The table's place in a document: between its markers, all else untouched; and what its figures look like.
+// A table -> its place between the markers of a document, and what its figures look like.
 import { describe, expect, it } from 'vitest';
 import { compareArms } from './comparison.ts';
 import { renderExperiment, replaceSection } from './report.ts';

@@ -1,4 +1,4 @@
-// A run on questions with calculator annotations -> how its samples fail, and what the process reward model's scores see of it.
+// A run with calculator annotations -> how its samples fail, and what the PRM's scores see of it.
 //   npm run -s sipf -- --version && node experiments/gsm8k-smollm2/look.mjs runs/gsm8k        (the first command builds dist)
 
 import { readRun } from '../../dist/pipeline/run-reader.js';

@@ -1,4 +1,4 @@
-# Math-Verify's tests folder -> its parametrised cases with a gold and a predicted text, one JSON line each. Reads the files with ast; imports none.
+# Math-Verify's tests folder -> its cases with a gold and a predicted text, a JSON line each.
 import ast, glob, json, os, sys
 
 

@@ -1,4 +1,4 @@
-// A local copy of Math-Verify's tests folder -> how many of its cases the task math judges as they say: node scripts/math-verify/measure.mjs PATH [--all]
+// Math-Verify's tests -> how many cases the task math grades alike: measure.mjs PATH [--all]
 import { spawnSync } from 'node:child_process';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';

@@ -1,4 +1,4 @@
-// An unexpected error and the command line -> the lines that a report of it needs. Nothing is sent anywhere.
+// An unexpected error and the command line -> the lines that a report needs. Nothing is sent.
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { shellWord } from '../errors.ts';

@@ -1,4 +1,5 @@
-// A program and the process's words -> its results on stdout, everything else on stderr, and an exit code: 0, 1 (a bug), 2 (the user can fix it), 130 (stopped).
+// A program and its words -> results on stdout, the rest on stderr, an exit code (0, 1, 2 or 130).
+// 0: done; 1: a bug; 2: the user can fix it; 130: stopped.
 import { Console } from 'node:console';
 import { CommanderError } from 'commander';
 import { SipfError } from '../errors.ts';

@@ -1,4 +1,4 @@
-// A word after --help or `sipf help` -> what that setting, section or preset means, for a person. Leaves the words to the schema and the presets.
+// A word after --help or `sipf help` -> what that setting, section or preset means.
 import { Command, CommanderError } from 'commander';
 import { PRESET_WORDS, PRESETS } from '../config/presets.ts';
 import { configSettings } from '../config/schema.ts';

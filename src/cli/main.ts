@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// The command line's words -> a command's results. Leaves exit codes to execute.ts and the commands to program.ts.
+// The command line's words -> a command's results.
 import { execute } from './execute.ts';
 import { buildProgram } from './program.ts';
 

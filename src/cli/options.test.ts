@@ -1,3 +1,4 @@
+// Text of options, good and bad -> checked values, or an error that names the option.
 import { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
 import { parseConfig } from '../config/load.ts';

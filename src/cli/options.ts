@@ -1,4 +1,4 @@
-// Text of an option -> a checked number, limit or model source. Leaves what the options mean to the commands.
+// Text of an option -> a checked number, limit or model source.
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { MOST, MOST_THREADS } from '../limits.ts';
 import type { ModelSource } from '../records.ts';

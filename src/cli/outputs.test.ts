@@ -1,4 +1,4 @@
-// Every command that writes, with an --out that it must not touch -> refused, and every byte is as it was.
+// Every command that writes, with an --out that it must not touch -> refused, every byte as before.
 import {
   linkSync,
   mkdirSync,

@@ -1,4 +1,4 @@
-// A command's options and configuration -> its --out, refused before anything is written where it is an input or somebody else's. Leaves the rules to out-paths.ts.
+// A command's options and configuration -> its --out, refused where that would destroy something.
 
 import { type ReadPath, readsOf } from '../config/paths.ts';
 import type { Config } from '../config/schema.ts';

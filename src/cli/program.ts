@@ -1,4 +1,4 @@
-// A terminal -> the whole command line as commander sees it. Leaves each command to its own file.
+// A terminal -> the whole command line as commander sees it.
 import { Command } from 'commander';
 import { ownPackage } from './bug-report.ts';
 import { doctorCommand } from './commands/doctor.ts';

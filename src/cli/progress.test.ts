@@ -1,3 +1,4 @@
+// Counts of finished work -> the live line, and the plain lines where there is no terminal.
 import { describe, expect, it } from 'vitest';
 import { formatDuration, startProgress } from './progress.ts';
 

@@ -1,4 +1,4 @@
-// Counts of finished work -> one live line with rate and ETA on a terminal, plain lines elsewhere. Leaves the work itself and its results out.
+// Counts of finished work -> one live line with rate and ETA on a terminal, plain lines elsewhere.
 
 export interface ProgressSink {
   write(text: string): unknown;

@@ -1,4 +1,4 @@
-// --preset, --config and dotted flags such as `--labels.K 4` -> the checked configuration. Leaves the keys' meaning to config.ts.
+// --preset, --config and dotted flags such as `--labels.K 4` -> the checked configuration.
 import type { Command } from 'commander';
 import { loadConfig } from '../config/load.ts';
 import { PRESETS } from '../config/presets.ts';

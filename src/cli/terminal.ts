@@ -1,4 +1,4 @@
-// The process's streams, signals and clock -> what a command may use of them. Leaves commands and exit codes to main.ts.
+// The process's streams, signals and clock -> what a command may use of them.
 import { once } from 'node:events';
 import picocolors from 'picocolors';
 import { SipfError } from '../errors.ts';

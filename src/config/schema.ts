@@ -1,3 +1,4 @@
+// The options of every stage -> the one schema of all settings, with their words.
 import { z } from 'zod';
 import { described, type Setting, settingsOf } from '../described.ts';
 import { EngineSettings } from '../engine-settings.ts';

@@ -1,4 +1,4 @@
-// The backward walk: what it adds up, what it leaves out, and how it refuses.
+// The backward walk: what it adds up, what it skips, and how it refuses.
 import { describe, expect, it } from 'vitest';
 import { gradients } from './backward.ts';
 import { add, argMax, cast, concat, exp, gather, matmul, mul, reduceSum, reshape, sub, topK } from './build.ts';

@@ -1,3 +1,4 @@
+// Prompts with continuations -> packed rows in which each token sees its own prefix.
 import { expect, it } from 'vitest';
 import { passInputs } from '../models/pass-inputs.ts';
 import { packRows } from './packed-rows.ts';

@@ -1,3 +1,4 @@
+// Wanted contexts -> each token computed once, kept while somebody needs it.
 import { beforeEach, expect, it } from 'vitest';
 import type { KvRows } from './kv-cache.ts';
 import { type PrefixNode, PrefixTree } from './prefix-tree.ts';

@@ -1,3 +1,4 @@
+// Logits and uniforms -> tokens at any temperature and cut, with the distribution's frequencies.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Graph } from '../engine/graph.ts';
 import { Engine, type Program } from '../engine/runtime/session.ts';

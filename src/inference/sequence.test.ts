@@ -1,3 +1,4 @@
+// Tokens of one sequence -> its text, where it ends, and why.
 import { join } from 'node:path';
 import { beforeAll, expect, it } from 'vitest';
 import type { SamplingOptions } from '../backend.ts';

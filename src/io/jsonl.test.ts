@@ -1,3 +1,4 @@
+// Lines of JSON, good and damaged -> records, or an error that names file, line and field.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,3 +1,4 @@
+// Graded answers -> accuracy, pass@k and what could not be graded.
 import { expect, test } from 'vitest';
 import { sumsTask, writeSum } from '../../test/scripted-sums.ts';
 import { createScriptedBackend } from '../backends/scripted.ts';

@@ -1,4 +1,4 @@
-// Pairs and a policy -> references of both sides: sums with the end of text, rows that the context does not hold.
+// Pairs and a policy -> the reference's log-probability of both sides, and rows that are too long.
 import { expect, it } from 'vitest';
 import type { LogpsItem, Policy, TrainExample } from '../backend.ts';
 import type { Objective } from '../objectives/objectives.ts';

@@ -1,3 +1,4 @@
+// Step evidence and labels -> the weights of PRM and log-probability.
 import { describe, expect, it } from 'vitest';
 import { createRandom } from '../random.ts';
 import { calibratedScore, type LabelledStep, scoreCalibration } from './score-calibration.ts';

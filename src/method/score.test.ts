@@ -1,4 +1,4 @@
-// Labelled paths and scorers -> step scores, what is too long, and the figures of good and bad scores.
+// Labelled paths and scorers -> step scores, what is too long, figures of good and bad scores.
 import { expect, test } from 'vitest';
 import { sumsBackend as backend, labelledSums, sumPrompt as prompt } from '../../test/labelled-sums.ts';
 import { sumsTask } from '../../test/scripted-sums.ts';

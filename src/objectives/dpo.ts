@@ -1,4 +1,4 @@
-// DPO (Rafailov et al. 2023): -log σ(beta · margin over a reference policy), optionally with NLL (RPO).
+// DPO (Rafailov et al. 2023): -log σ(beta · margin over a reference), optionally with NLL (RPO).
 import { z } from 'zod';
 import { described } from '../described.ts';
 import { add, mul, neg, reduceSum, softplus, sub } from '../engine/build.ts';

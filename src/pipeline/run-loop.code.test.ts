@@ -1,4 +1,4 @@
-// The loop on code and on a mixture of math and code, with a scripted model and real tests in the machine's python3.
+// The loop on code and on a mixture with math: a scripted model, real tests in python3.
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-// The loop on one file of the user's -> checks that no part knows another, that sets are read before work begins, and that what is shared is said.
+// The loop on one file of the user's -> splits apart, early errors, a message for what is shared.
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-// The presets that make their own model, on the real task, with the scripted backend: their settings fit together. Learning is tested elsewhere.
+// The presets that make their own model, on the real task with the scripted backend, run whole.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-// What a run refuses: known before anything is computed or written. Scripted model; the task of sums, and own files.
+// Configurations that cannot work -> refused before anything is computed or written.
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-// What users meet when the embedded sandbox cannot run, is stopped or closed; verdicts themselves: test/contract/sandbox.test.ts.
+// The embedded sandbox that cannot run, is stopped or is closed -> what its users meet.
 import { cpSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';

@@ -1,3 +1,4 @@
+// Counts of right samples -> pass@k, against the combinations.
 import { expect, test } from 'vitest';
 import { createRandom } from '../random.ts';
 import { passAt, passAtFigure } from './pass-at.ts';

@@ -1,3 +1,4 @@
+// Two tasks -> their mixture: each question is graded by its own task.
 import { expect, test } from 'vitest';
 import { sumsTask } from '../../test/scripted-sums.ts';
 import type { Question } from '../records.ts';

@@ -1,4 +1,4 @@
-// Each folder of test/fixtures/models -> the numbers of transformers and PEFT, however its tokens are packed, cached or stored.
+// Each folder of test/fixtures/models -> the numbers of transformers and PEFT, in every way of use.
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-// A backend -> the contract that every backend keeps, part by part. An engine elsewhere runs the suites of the parts that it has.
+// A backend -> the contract of every backend, part by part; an engine runs its parts' suites.
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

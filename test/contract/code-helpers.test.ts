@@ -1,4 +1,4 @@
-// Helpers that a prompt defines above the function to write (HumanEval 32, 38, 50) are ours: a program that defines them again decides nothing.
+// Helpers that a prompt defines (HumanEval 32, 38, 50) are ours: to define them again is no answer.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

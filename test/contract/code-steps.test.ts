@@ -1,4 +1,4 @@
-// Every reference solution of MBPP and HumanEval -> its steps: exact, cut where CPython sees statements end, every prefix a program.
+// Reference solutions of MBPP and HumanEval -> exact steps, cut where CPython ends statements.
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';

@@ -1,4 +1,4 @@
-// Lines of programs and completions, as people have them -> what `sipf grade` says, by the embedded sandbox.
+// Lines of programs and completions -> what `sipf grade` says, by the embedded sandbox.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-// The rooms of src/ -> which rooms each may import. One table; a test shows that it refuses what it should.
+// The rooms of src/ -> which rooms each may import: one table, and tests that it refuses the rest.
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, posix } from 'node:path';
 import { fileURLToPath } from 'node:url';

@@ -1,4 +1,4 @@
-// A sampler of a server -> the contract of a sampler, and what it does where the server fails. The server is a real one, on scripted texts.
+// A real server on scripted texts -> the contract of a sampler, and what it does at failures.
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-// Attacks on a sandbox as data: programs that try to pass without solving, to reach the host, to exhaust it, or to reach the next program.
+// Attacks on a sandbox as data: to pass without solving, to reach the host or the next program.
 import type { Program, WrongReason } from '../../src/sandbox.ts';
 
 export interface Attack {

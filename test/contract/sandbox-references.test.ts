@@ -1,4 +1,4 @@
-// All reference solutions of MBPP and HumanEval -> the verdicts of the embedded sandbox and of this machine's CPython, which must be the same.
+// Reference solutions of MBPP and HumanEval -> the same verdicts from the sandbox and CPython.
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';

@@ -1,4 +1,4 @@
-// A sandbox -> the contract that every sandbox keeps: honest programs get CPython's verdict, hostile ones gain nothing and leave nothing.
+// A sandbox -> its contract: honest programs get CPython's verdict, hostile ones gain nothing.
 import { afterAll, describe, expect, it } from 'vitest';
 import type { Program, Sandbox, Verdict } from '../../src/sandbox.ts';
 import { BOMBS, FAKES, LEAKS, REACHES } from './sandbox-attacks.ts';

@@ -1,4 +1,4 @@
-// Tests as people write them, run on a right and a wrong program: what their author meant decides, and where nothing was asserted there is no label.
+// Tests as people write them -> what their author meant; without an assertion there is no label.
 import type { Program } from '../../src/sandbox.ts';
 
 export interface Meant {

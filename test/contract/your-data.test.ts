@@ -1,4 +1,4 @@
-// docs/your-data.md -> proof that its examples are read, that its commands know their options, and that its messages are the program's.
+// docs/your-data.md -> its examples are read, its commands exist, its messages are the program's.
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

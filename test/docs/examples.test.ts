@@ -1,4 +1,4 @@
-// Commands and code in README.md and docs/: each command names what the program knows, each block of code runs on this Node.js, each record parses.
+// Commands, code and records in README.md and docs/ -> known, run on this Node.js, parsed.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,4 +1,4 @@
-// docs/settings.md and docs/config.schema.json are what the schema gives, and the schema has words for every key. `npm run docs` writes them.
+// The schema -> docs/settings.md and docs/config.schema.json, and words for every key.
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { PRESETS } from '../../src/config/presets.ts';

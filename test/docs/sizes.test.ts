@@ -1,4 +1,4 @@
-// docs/sizes.md is what the committed measurements and the formulas of --dry-run give. `npm run docs` writes it.
+// Committed measurements and the formulas of --dry-run -> docs/sizes.md (`npm run docs` writes it).
 import { expect, it } from 'vitest';
 import { sizesDocument } from './sizes-document.ts';
 

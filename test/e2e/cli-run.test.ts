@@ -1,4 +1,4 @@
-// The command line on a scripted model: the loop, its stages one by one, show, and Ctrl-C. No engine.
+// The command line on a scripted model: the loop, its stages one by one, show, and Ctrl-C.
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-// Stage commands beside a run with worked examples in its prompt and prm-logprob as its scorer: the same records, byte for byte. Scripted model.
+// Stage commands beside a run with shots and prm-logprob -> the same records, byte by byte.
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

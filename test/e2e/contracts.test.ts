@@ -1,4 +1,4 @@
-// The contracts of the command line on fixture models: ids without a tokenizer, --limit, --out, the estimate, errors that name the line.
+// The command line on fixture models: ids, --limit, --out, the estimate, errors with their line.
 import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,4 +1,4 @@
-// sipf run --dry-run on scripted models: what it refuses before it measures, and what its estimate rests on.
+// sipf run --dry-run on scripted models: what it refuses, and what its estimate rests on.
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-// The section engine on the command line: a server that draws, a module of one's own, and what is refused.
+// The section engine on the command line: a server that draws, a module, and what is refused.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

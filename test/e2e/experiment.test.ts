@@ -1,4 +1,4 @@
-// npm run experiment on a scripted model: arms from one warm-up, the table in its document, resume, refusals, Ctrl-C and arms that fail. No engine.
+// npm run experiment on a scripted model: arms, table, resume, refusals, Ctrl-C, arms that fail.
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

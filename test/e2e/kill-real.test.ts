@@ -1,4 +1,4 @@
-// kill -9 of real smoke runs (engine, training, rollouts) in every stage, then resume: the bytes of a run that was never interrupted.
+// kill -9 of real smoke runs in every stage, then resume -> the bytes of an uninterrupted run.
 import { existsSync } from 'node:fs';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

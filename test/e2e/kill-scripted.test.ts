@@ -1,4 +1,4 @@
-// kill -9 of a child process in every stage, and of every single write inside this process; then resume: byte-identical artefacts.
+// kill -9 in every stage and at every write, then resume -> byte-identical artefacts.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';

@@ -1,4 +1,4 @@
-// A run that was killed, then copied elsewhere without what it was copied from -> it continues there, to the same bytes.
+// A killed run, copied to another place without its sources -> it continues to the same bytes.
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

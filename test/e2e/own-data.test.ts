@@ -1,4 +1,4 @@
-// One file of somebody's own questions -> what run, eval and the stage commands make of it on a scripted model. No engine.
+// One file of somebody's own questions -> what run, eval and the stage commands make of it.
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,5 @@
-// What `npm pack` would ship: every file that dist needs, and nothing else. scripts/check-package.mjs installs and runs it, in CI.
+// What `npm pack` ships: every file that dist needs, and nothing else.
+// scripts/check-package.mjs installs and runs it, in CI.
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { dirname, join, posix } from 'node:path';

@@ -1,4 +1,4 @@
-// Every command that loads the runtime, and a program that uses the library -> no file of the runtime's telemetry in an empty home.
+// Everything that loads the runtime -> no file of the runtime's telemetry in an empty home.
 import { spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

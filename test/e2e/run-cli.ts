@@ -1,4 +1,4 @@
-// A command line -> what the built program printed and its exit code. SIPF_TEST_CLI names another build of dist/cli/main.js.
+// A command line -> what the built program (or SIPF_TEST_CLI) printed, and its exit code.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';

@@ -1,4 +1,4 @@
-// A run directory -> its artefacts by name, a character a byte, for comparing two runs byte by byte. Leaves out events and the lock.
+// A run directory -> its artefacts by name, a character a byte, without events and the lock.
 import { readdir, readFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 

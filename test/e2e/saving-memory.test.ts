@@ -1,4 +1,4 @@
-// One long example trained as it is and with layers computed again -> the same losses, and a fraction of the memory.
+// A long example trained with layers computed again -> the same losses, a fraction of the memory.
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

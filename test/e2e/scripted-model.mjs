@@ -1,4 +1,4 @@
-// A backend for tests of the command line: it writes sums with slips. SIPF_SLOW_MS makes each completion take that long.
+// A backend for tests of the command line: it writes sums with slips. SIPF_SLOW_MS delays each one.
 import { createScriptedBackend } from '#sipf/backends/index.js';
 
 const slow = Number(process.env.SIPF_SLOW_MS ?? 0);

@@ -1,4 +1,5 @@
-// The small run that the kill tests interrupt: every stage, two rounds, no engine. As a program: OUT [ms a completion], one line on stdout for each event.
+// The small run that the kill tests interrupt, also as a program: OUT [ms a completion].
+// It prints one line for each event.
 import { fileURLToPath } from 'node:url';
 import { createScriptedBackend } from '../../src/backends/scripted.ts';
 import { parseConfig } from '../../src/config/load.ts';

@@ -1,4 +1,4 @@
-// A reader of stderr that goes away, and signals at the worst moments -> the exit code still says how the work ended, and a second signal ends it at once.
+// A reader of stderr that goes away, signals at the worst moments -> the right exit code.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,4 +1,4 @@
-// How many, and where to begin -> JSONL of sums with their partial sums, the data of the command line's tests on the scripted model.
+// How many, and where to begin -> JSONL of sums with their partial sums.
 
 /** Sums of three to five numbers. */
 export function sumLines(count: number, offset: number): string {

@@ -1,4 +1,4 @@
-// The same commands on CPU and on WebGPU where there is one (software Vulkan counts): the same tokens, log-probabilities and losses.
+// The same commands on CPU and WebGPU -> the same tokens, log-probabilities and losses.
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-// One unit of work on a tiny model -> the same completions whatever is beside them: slots, neighbours, padding, sharing, cache or none.
+// One unit of work on a tiny model -> the same completions in any slots, padding and cache.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Completion, GenerateRequest, GenerateStats, SamplingOptions } from '../../src/backend.ts';
 import { Engine } from '../../src/engine/runtime/session.ts';

@@ -1,4 +1,4 @@
-// Step labels with shortcuts against the reference (every rollout of every step): the same hard labels under the same seeds, for fewer rollouts.
+// Step labels with shortcuts -> the hard labels of every rollout of every step, for fewer rollouts.
 import { describe, expect, it } from 'vitest';
 import { createScriptedBackend } from '../../src/backends/scripted.ts';
 import { LabelOptions, labelUnit } from '../../src/method/label.ts';

@@ -1,4 +1,5 @@
-// LoRA steps at the sizes of SmolLM2-135M over random weights: memory stays flat and below a bound. In `npm run test:all` alone: about a minute, 5 GB.
+// LoRA steps at the sizes of SmolLM2-135M, random weights -> memory is flat and below a bound.
+// In `npm run test:all` alone: about a minute, 5 GB.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

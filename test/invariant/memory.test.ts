@@ -1,4 +1,4 @@
-// Many training runs and many generation runs of changing shapes leave the process's memory where it was.
+// Many training and generation runs of changing shapes -> the process's memory stays where it was.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-// Damaged files of every kind a user brings: each opens, or is refused as the user's to correct; none is slow, and memory stays as it is.
+// Damaged files of every kind -> each opens or is refused, soon and in little memory.
 // SIPF_MUTATIONS=100000 runs more of them; SIPF_MUTATION="config 17" runs one, and shows its damage.
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

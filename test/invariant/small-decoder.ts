@@ -1,4 +1,4 @@
-// Sizes -> a decoder's training graph and its generation graph with random weights in a file, and arrays to feed them. Leaves training and sampling out.
+// Sizes -> a decoder's graphs for training and generation, with random weights, and their feeds.
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { gradients } from '../../src/engine/backward.ts';
 import { neg, reduceMean, tokenLogp } from '../../src/engine/build.ts';

@@ -1,4 +1,4 @@
-// A training that is stopped, killed or asked for twice -> the bytes and the result of an uninterrupted one. And the guards of the loop.
+// A training that is stopped, killed or repeated -> the bytes of an uninterrupted one.
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';

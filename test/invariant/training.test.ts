@@ -1,4 +1,4 @@
-// One training said in different ways (accumulated, packed, padded, shared prompts) -> the same losses and gradients.
+// One training accumulated, packed, padded or with shared prompts -> the same losses and gradients.
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { Objective } from '../../src/objectives/objectives.ts';

@@ -1,4 +1,4 @@
-// A file's bytes and a random stream -> the same file, damaged as files are: bits, lengths, values, keys. Knows no format but JSON and its lengths.
+// A file's bytes and a random stream -> the same file, damaged: bits, lengths, values, keys.
 import type { Random } from '../../src/random.ts';
 
 type Json = null | boolean | number | string | Json[] | { [key: string]: Json };

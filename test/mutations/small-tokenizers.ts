@@ -1,4 +1,4 @@
-// Two small tokenizer.json objects with the components that SentencePiece models have, for tests. Leaves byte-level ones to the fixtures.
+// Two small tokenizer.json objects with the components that SentencePiece models have, for tests.
 
 const special = (id: number, content: string) => ({
   id,

@@ -1,4 +1,4 @@
-// An empty folder -> sound files of every kind that users bring, small ones, and what opening each of them does.
+// An empty folder -> sound small files of every kind that users bring, and what opens each.
 import { copyFile, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { loadConfig } from '../../src/config/load.ts';

@@ -1,4 +1,4 @@
-// TRL's DPO batches and trajectories, without and with its sft term -> loss, metrics, gradients and the final adapter.
+// TRL's DPO batches and trajectories -> loss, metrics, gradients and the final adapter.
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { PreferenceExample } from '../../src/backend.ts';

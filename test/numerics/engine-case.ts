@@ -1,4 +1,4 @@
-// What a case of the op suite is, and short makers of cases and of their inputs. Leaves the table to engine-cases.ts.
+// What a case of the op suite is, and short makers of cases and of their inputs.
 import type { Shape } from '../../src/engine/dims.ts';
 import type { DType, Graph, Tensor } from '../../src/engine/graph.ts';
 import { createRandom } from '../../src/random.ts';

@@ -1,4 +1,4 @@
-// The op suite's table: for each op the inputs, variants and whether its gradient is checked. Leaves running them to engine-suite.ts.
+// The op suite's table: for each op its inputs, variants and whether its gradient is checked.
 import type { OpCase } from './engine-case.ts';
 import { ELEMENTWISE } from './engine-cases-elementwise.ts';
 import { LAYOUT } from './engine-cases-layout.ts';

@@ -1,4 +1,4 @@
-// Every gradient rule, in float64 on the reference interpreter, against central finite differences of the same graph.
+// Every gradient rule in float64 -> central finite differences of the same graph.
 import { describe, expect, it } from 'vitest';
 import { gradients } from '../../src/engine/backward.ts';
 import { reduceMax, reduceSum } from '../../src/engine/build.ts';

@@ -1,4 +1,4 @@
-// Graphs of 2B shapes: built, serialised and opened without ever feeding the weights, which are a sparse file here.
+// Graphs of 2B shapes: built, serialised and opened on a sparse file, never fed.
 import { mkdtempSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,5 @@
-// Every op and its gradient on an execution provider against the float64 reference: cpu, or what SIPF_TEST_PROVIDER names; SIPF_TEST_PART takes a part of the cases.
+// Every op and its gradient on the provider (SIPF_TEST_PROVIDER) -> the float64 reference.
+// SIPF_TEST_PROVIDER names another provider than cpu; SIPF_TEST_PART takes a part of the cases.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-// A case of the op suite -> its graph with gradients, what to feed, and comparisons of arrays. Leaves the table to engine-cases.ts.
+// A case of the op suite -> its graph with gradients, what to feed, and comparisons of arrays.
 
 import { gradients } from '../../src/engine/backward.ts';
 import { mul, reduceSum } from '../../src/engine/build.ts';

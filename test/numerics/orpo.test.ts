@@ -1,4 +1,4 @@
-// TRL's ORPO batches and trajectory -> loss, metrics, gradients and the final adapter; log1mexp against float64.
+// TRL's ORPO batches and trajectory -> loss, metrics, gradients, final adapter; log1mexp.
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { PreferenceExample } from '../../src/backend.ts';

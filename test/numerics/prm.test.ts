@@ -1,4 +1,4 @@
-// The PRM fixture -> step probabilities, hard and soft losses, and all gradients, against transformers.
+// The PRM fixture -> transformers' step probabilities, hard and soft losses, and all gradients.
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { StepScorer } from '../../src/inference/step-scores.ts';

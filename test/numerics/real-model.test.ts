@@ -1,4 +1,4 @@
-// Real weights out of ../shared -> the answers' log-probabilities and greedy choices of transformers.
+// Real weights -> the answers' log-probabilities and greedy choices of transformers.
 import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

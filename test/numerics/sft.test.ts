@@ -1,4 +1,4 @@
-// The SFT fixture's examples -> losses, gradient norms, learning rates and the final adapter, against a plain torch loop.
+// The SFT fixture's examples -> losses, gradient norms, learning rates and adapter of a torch loop.
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { SftExample } from '../../src/backend.ts';

@@ -1,4 +1,4 @@
-// The runs of the fast oracle: every method, scorer, stage command and kind of task, on the scripted model. Name -> {needs, run}.
+// The runs of the fast oracle, on the scripted model: name -> {needs, run}.
 
 const small =
   '--seed 3 --model base --sampling.unit 4 --labels.K 2 --labels.heldOut 0.3 --labels.unit 4 --score.unit 4 --pairs.eta 0.001 ' +

@@ -1,4 +1,5 @@
-// The runs of the real oracle: training and generation with tiny models, on the processor. Their bytes depend on machine and runtime: compare.mjs compares two builds.
+// The runs of the real oracle, with tiny models on the processor: compare.mjs compares two builds.
+// Their bytes depend on machine and runtime.
 import { cpSync } from 'node:fs';
 import { join } from 'node:path';
 import { here } from './world.mjs';

@@ -1,4 +1,5 @@
-// A build's main.js, then command lines by message -> what each printed and its exit code. One process for all: to load the program takes longer than most commands.
+// A build's main.js and command lines by message -> what each printed and its exit code.
+// One process for all: to load the program takes longer than most commands.
 import { pathToFileURL } from 'node:url';
 
 const [, , cli] = process.argv;

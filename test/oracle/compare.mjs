@@ -1,4 +1,4 @@
-// Another checkout -> the artefacts that its build and this one's write differently, on this machine. Both run the cases of this checkout.
+// Another checkout -> the artefacts that its build and this one write differently here.
 //
 //   node test/oracle/compare.mjs OTHER_CHECKOUT [--tier real|fast] [--only CASE ...] [--keep FOLDER]
 //

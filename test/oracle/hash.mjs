@@ -1,4 +1,4 @@
-// A build of the command line -> `sha256  case/path`, a line an artefact, sorted. How a refactoring shows that it keeps every byte.
+// A build of the command line -> `sha256  case/path`, a line an artefact, sorted.
 //
 //   node test/oracle/hash.mjs [--tier fast|real] [--cli dist/cli/main.js] [--only CASE ...] [--out FILE] [--keep FOLDER]
 //

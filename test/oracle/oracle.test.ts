@@ -1,4 +1,4 @@
-// Every artefact of small scripted runs -> the hashes in fast.txt. A refactoring keeps them; a change of behaviour updates them (--update) and says so.
+// Artefacts of small scripted runs -> the hashes in fast.txt. `--update` follows new behaviour.
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';

@@ -1,4 +1,5 @@
-// What the oracle's scripted model writes and how it scores: sums, small functions and generated word problems, with slips. It knows no paths: artefacts depend on texts alone.
+// What the oracle's scripted model writes and how it scores: sums, functions, word problems.
+// It knows no paths: artefacts depend on texts alone.
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 

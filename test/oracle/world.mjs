@@ -1,4 +1,4 @@
-// A build of the command line -> a folder in which it runs, and the hashes of what it leaves there.
+// A build of the command line -> a folder in which it runs, and the hashes of what it writes there.
 //
 // What a hash leaves out, and nothing else (`normalised`):
 // - events.jsonl and lock: times and process ids.

@@ -1,3 +1,4 @@
+// Fixture models -> a policy and a PRM in this process: draws, scores, what is refused.
 import { copyFile, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

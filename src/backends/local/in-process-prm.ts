@@ -1,4 +1,4 @@
-// A model in this process as a ProcessRewardModel: a token classifier's folder, or a policy with a PRM's adapter. Leaves the work to inference/.
+// A token classifier, or a policy with a PRM's adapter -> a ProcessRewardModel in this process.
 
 import type { CallOptions, ProcessRewardModel, StepPath } from '../../backend.ts';
 import type { Engine } from '../../engine/runtime/session.ts';

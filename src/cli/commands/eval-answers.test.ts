@@ -1,4 +1,4 @@
-// An evaluation that is stopped, or whose disk is full -> the same bytes after it continues, and its score in any case.
+// An evaluation that is stopped, or whose disk is full -> the same bytes after it continues.
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

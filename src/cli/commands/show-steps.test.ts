@@ -1,3 +1,4 @@
+// A sample with labels and scores -> its steps as `sipf show` prints them.
 import { stripVTControlCharacters } from 'node:util';
 import picocolors from 'picocolors';
 import { describe, expect, it } from 'vitest';

@@ -1,4 +1,4 @@
-// Building nodes: what the shape rules let through, and how they refuse the rest: by op, tensor and sizes.
+// Nodes of the graph -> what the shape rules accept, and an error with op, tensor and sizes.
 import { describe, expect, it } from 'vitest';
 import * as build from '../build.ts';
 import { Graph } from '../graph.ts';

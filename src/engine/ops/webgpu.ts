@@ -1,4 +1,4 @@
-// Lowerings for what the runtime's WebGPU kernels lack (they would run on the CPU, with copies both ways) or compute wrongly.
+// Ops that the runtime's WebGPU kernels lack or compute wrongly -> other ops that they have.
 import type { Tensor } from '../graph.ts';
 import type { Emitter } from './op.ts';
 

@@ -1,4 +1,4 @@
-// config.json of the families beside Llama: what their own keys mean, in new files and old, and what is refused.
+// config.json of each family -> what its own keys mean, and what is refused.
 import { describe, expect, it } from 'vitest';
 import { architectureOf } from './architectures.ts';
 

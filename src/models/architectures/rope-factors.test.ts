@@ -1,3 +1,4 @@
+// RoPE factors of a GGUF file -> the settings that made them.
 import { describe, expect, it } from 'vitest';
 import { llama3Factors, ropeFromFactors } from './rope-factors.ts';
 

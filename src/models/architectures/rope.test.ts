@@ -1,4 +1,4 @@
-// RoPE settings as published models and careless edits have them -> frequencies, or an error that names the key.
+// RoPE settings of published models and of careless edits -> frequencies, or an error with the key.
 import { describe, expect, it } from 'vitest';
 import { inverseFrequencies } from './rope.ts';
 import { llama3Factors } from './rope-factors.ts';

@@ -1,3 +1,4 @@
+// An adapter's folder -> the base model that it names.
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,3 +1,4 @@
+// PEFT adapter folders, good and bad -> their factors, or an error that names file and field.
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

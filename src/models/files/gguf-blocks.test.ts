@@ -1,3 +1,4 @@
+// Blocks of GGUF types -> numbers; unknown types are refused by name.
 import { describe, expect, it } from 'vitest';
 import { BLOCK_TYPES, blockTypeName } from './gguf-blocks.ts';
 

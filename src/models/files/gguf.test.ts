@@ -1,3 +1,4 @@
+// GGUF files, good and damaged -> metadata and tensors, or an error that names the place.
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,3 +1,4 @@
+// Model folders, good and bad -> their configuration and weights, or an error that names the file.
 import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

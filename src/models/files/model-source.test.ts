@@ -1,3 +1,4 @@
+// A path or a hub id -> a local model, or what to do where there is none.
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';

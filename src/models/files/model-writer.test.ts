@@ -1,3 +1,4 @@
+// A model's weights -> a folder that opens again with the same numbers.
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,3 +1,4 @@
+// safetensors files, good and damaged -> tensors, or an error that names file and tensor.
 import { mkdtemp, open, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,3 +1,4 @@
+// A chat template -> a prompt, or an error that says what to do.
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { renderChat } from './chat-template.ts';

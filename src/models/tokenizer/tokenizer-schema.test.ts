@@ -1,4 +1,4 @@
-// Fields of a tokenizer.json that are not as they should be -> an error that names the file and the field, never the library's own.
+// Wrong fields of a tokenizer.json -> an error that names file and field, never the library's own.
 import { describe, expect, it } from 'vitest';
 import { PIECES, UNIGRAM } from '../../../test/mutations/small-tokenizers.ts';
 import { SipfError } from '../../errors.ts';

@@ -1,3 +1,4 @@
+// Tokenizer files -> ids and text as Hugging Face has them.
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-// New models -> folders that open, with the statistics asked for and nothing but the seed in their numbers.
+// New models -> folders that open, with the statistics asked for and numbers by the seed alone.
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,3 +1,4 @@
+// A model and an adapter -> merged weights, or why they do not belong together.
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-// Preference pairs in the loop's, TRL's and mixed shapes -> checks of what they become, and of the errors' line and field.
+// Preference pairs in several shapes -> checked records, or an error with line and field.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

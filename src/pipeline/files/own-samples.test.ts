@@ -1,4 +1,4 @@
-// Samples written by hand, good and bad -> checks of what is filled in, and of the errors' line and field.
+// Samples written by hand -> what is filled in, or an error with line and field.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

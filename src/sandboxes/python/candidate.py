@@ -1,5 +1,5 @@
-# Requests of the tests' interpreter -> what the program's code answers, as plain data. Runs beside the code, so nothing it says is trusted:
-# the worst a hostile program can make of it is another wrong answer.
+# Requests of the tests' interpreter -> what the program's code answers, as plain data.
+# It runs beside the code, so nothing it says is trusted: the worst a hostile program can make of it is another wrong answer.
 import importlib
 import marshal
 import operator

@@ -1,5 +1,5 @@
-# A test that defines functions and classes -> those that its author meant a runner to call, and their calls: check(candidate), test_...(),
-# unittest's and pytest's classes. Leaves statements to judge.py.
+# A test that defines functions and classes -> those that its author meant a runner to call.
+# Their calls: check(candidate), test_...(), unittest's and pytest's classes.
 import ast
 import importlib
 import sys

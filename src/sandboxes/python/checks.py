@@ -1,5 +1,5 @@
-# The source of a test -> code that counts what it checks: asserts that held, guards of a `raise`, exceptions that the code was to raise, calls of
-# a library's `assert...`. Runs in the tests' interpreter, where the program's code never is, so nothing can add to the count but the tests.
+# The source of a test -> code that counts what it checks, by asserts, guards and `raises` blocks.
+# It runs in the tests' interpreter, where the program's code never is, so nothing but the tests can add to the count.
 import ast
 import sys
 

@@ -1,5 +1,5 @@
-# Runs once in a new interpreter of the embedded sandbox: loads our modules, takes away the ways to JavaScript, offers two entries.
-# SOURCES: [name, text] of our modules.
+# Runs once in a new interpreter of the embedded sandbox: loads our modules, offers two entries.
+# It takes away the ways to JavaScript. SOURCES: [name, text] of our modules.
 import gc
 import importlib
 import importlib.util

@@ -1,5 +1,5 @@
-# A test's tree, or an exception that came out of it -> what the tests themselves got wrong, in words: imports that are not there, names that
-# nobody defines.
+# A test's tree, or an exception out of it -> what the tests themselves got wrong, in words.
+# For example imports that are not there, and names that nobody defines.
 import ast
 import importlib.util
 import sys

@@ -1,5 +1,6 @@
-# A program as JSON -> its verdict as JSON. The tests run here, in an interpreter that the model's code never enters; `ask` puts each call of
-# the code's functions to the interpreter where it lives, and only plain data comes back. What the tests expect never leaves this side.
+# A program as JSON -> its verdict as JSON.
+# The tests run here, in an interpreter that the model's code never enters. `ask` puts each call of the code's functions to the interpreter where
+# it is, and only plain data comes back. What the tests expect never leaves this side.
 import ast
 import importlib
 import sys

@@ -1,5 +1,5 @@
-# The code's interpreter as the tests see it: calls of its functions, values and exceptions that come from it. Nothing that comes in is trusted;
-# nothing goes out but the arguments of calls.
+# The code's interpreter as the tests see it: calls of its functions, its values and exceptions.
+# Nothing that comes in is trusted; nothing goes out but the arguments of calls.
 import copyreg
 import marshal
 import sys

@@ -1,5 +1,5 @@
-# Runs as a process of the native sandbox: `native.py candidate|judge MEMORY_BYTES`. Messages on standard input and output, each with four
-# bytes of length; the judge's begin with A (a question for the code) or V (the verdict).
+# Runs as a process of the native sandbox: `native.py candidate|judge MEMORY_BYTES`.
+# Messages on standard input and output, each with four bytes of length; the judge's begin with A (a question for the code) or V (the verdict).
 import os
 import resource
 import sys

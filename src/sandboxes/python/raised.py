@@ -1,4 +1,5 @@
-# What the program's code raised, as names and plain data -> an exception of the tests' own: of the class that their `except` clauses mean.
+# What the program's code raised, as names and plain data -> an exception of the tests' own.
+# Its class is one that their `except` clauses mean.
 import importlib
 
 from values import BUILTINS

@@ -1,5 +1,5 @@
-# Objects of the program's own -> what the tests hold in their place. Nothing that they answer is trusted; what may be asked of them is chosen so
-# that no expected value reaches them in a form in which their answer decides a test.
+# Objects of the program's own -> what the tests get in their place.
+# Nothing that they answer is trusted. No expected value reaches them in a form in which their answer decides a test.
 import operator
 
 # What a test asks of plain values only: an object that answers yes to everything would pass `assert f(x).startswith("a")`.

@@ -1,4 +1,5 @@
-# A Python value <-> JSON that holds plain data only. Both interpreters import it; the tests' side trusts nothing of what comes in.
+# A Python value <-> JSON that holds plain data only. Both interpreters import it.
+# The tests' side trusts nothing of what comes in.
 #
 # None, bool, int, float, str and list are themselves; everything else is an object with one tag. An argument that can be changed
 # in place (list, dict, set, ...) has a number, given in order of appearance on both sides: {"r": 3} is that very object.

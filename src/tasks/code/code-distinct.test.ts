@@ -1,3 +1,4 @@
+// Programs -> how many tokens differ, and which programs count as the same.
 import { expect, test } from 'vitest';
 import { createRandom } from '../../random.ts';
 import { areDuplicates, DUPLICATE_DISTANCE, distinctPrograms, programTokens } from './code-distinct.ts';

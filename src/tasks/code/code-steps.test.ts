@@ -1,3 +1,4 @@
+// Programs and prefixes -> steps that join to the same text, cut where statements end.
 import { describe, expect, test } from 'vitest';
 import { createRandom } from '../../random.ts';
 import { splitCode } from './code-steps.ts';

@@ -1,3 +1,4 @@
+// Completions as models write them -> the code in them.
 import { describe, expect, test } from 'vitest';
 import { sized } from '../../../test/tier.ts';
 import { createRandom } from '../../random.ts';

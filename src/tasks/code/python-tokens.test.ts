@@ -1,3 +1,4 @@
+// Python source, whole and cut -> tokens, each with its kind and place.
 import { describe, expect, test } from 'vitest';
 import { logicalLines, stringEnd, tokenize } from './python-tokens.ts';
 

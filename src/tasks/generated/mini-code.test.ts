@@ -1,3 +1,4 @@
+// Generated code problems -> the same by number, apart by split, with true steps and a tokenizer.
 import { Tokenizer } from '@huggingface/tokenizers';
 import { describe, expect, test } from 'vitest';
 import { pythonSandbox } from '../../../test/python-sandbox.ts';
