@@ -1,4 +1,4 @@
-// Names and arrays -> the same arrays kept where the provider computes: each is placed once, and all are disposed together.
+// Named arrays -> the same arrays where the provider computes, placed once, disposed together.
 import type { DeviceArray, Engine, HostArray } from './runtime/session.ts';
 
 export class PlacedArrays implements Disposable {

@@ -1,4 +1,4 @@
-// Context pieces -> token ids. Knows how pieces join; leaves the tokenizer's rules to models.
+// Context pieces -> token ids, each text encoded once.
 import type { ContextPiece, GivenCompletion } from '../backend.ts';
 import { SipfError } from '../errors.ts';
 import type { Tokenizer } from '../models/tokenizer/tokenizer.ts';

@@ -1,4 +1,4 @@
-// Requests -> completions: one unit of work on a scheduler of its own, whose slots are empty before and after.
+// Requests -> completions: one unit of work on a scheduler of its own.
 import { setImmediate as nextEvents } from 'node:timers/promises';
 import type { DrawnText, DrawOptions, GenerateRequest, GenerateStats, OnFinished } from '../backend.ts';
 import { type DrawnToken, type Generator, Scheduler, type SchedulerOptions } from './scheduler.ts';
@@ -10,7 +10,7 @@ export interface GenerateOptions extends DrawOptions, SchedulerOptions {}
 /**
  * Runs one unit of work. Requests enter free slots in order; `onFinished` is called once a decode step with what ended in it, in slot order,
  * and its answer joins the end of the queue.
- * @throws SipfError 'bad-input' where a context is empty or too long, or options are out of range; 'aborted' between two executions.
+ * @throws SipfError 'bad-input' when a context is empty or too long, or options are out of range; 'aborted' between two executions.
  */
 export async function generate(
   generator: Generator,

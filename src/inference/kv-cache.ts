@@ -1,4 +1,4 @@
-// New keys and values of tokens -> the cache that a decode step reads, by slot; prefixes kept beside it, forked into slots.
+// The cache port: keys and values by slot, and prefixes beside them, forked into slots.
 import type { DeviceArray, Feeds } from '../engine/runtime/session.ts';
 
 export interface CacheShape {

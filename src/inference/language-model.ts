@@ -1,4 +1,4 @@
-// Weights -> token-level calls: prefill, decode step, hidden states' log-probabilities. Owns the programs; leaves text, requests and the cache's contents to others.
+// Weights -> token-level calls: prefill, decode step, log-probabilities; owns the programs.
 import type { Engine, HostArray } from '../engine/runtime/session.ts';
 import { SipfError } from '../errors.ts';
 import type { DecoderConfig } from '../models/architectures/architecture.ts';
@@ -103,7 +103,7 @@ export class LanguageModel implements AsyncDisposable {
 
   /**
    * Feeds one token to each of the slots 0 ... rows.length - 1, adds it to the cache and draws the next.
-   * @throws SipfError 'diverged' where a log-probability is not a number.
+   * @throws SipfError 'diverged' when a log-probability is not a number.
    */
   async step(cache: KvCache, rows: readonly StepRow[]): Promise<{ tokens: number[]; logps: number[] }> {
     const program = await this.#decoder(rows);

@@ -1,4 +1,4 @@
-// Contexts and given completions -> log-probabilities of the completions' tokens under the raw model (teacher forcing). Leaves drawing to generate.ts.
+// Contexts and completions -> log-probabilities of the completions' tokens (teacher forcing).
 
 import { setImmediate as nextEvents } from 'node:timers/promises';
 import type { LogpsItem } from '../backend.ts';

@@ -1,4 +1,4 @@
-// Contexts that requests will need -> a radix tree of token prefixes with the keys and values computed so far. Leaves computing them to generate.ts.
+// Contexts that requests will need -> a radix tree of prefixes with the rows computed so far.
 import type { KvCache, KvRows } from './kv-cache.ts';
 
 /** Consecutive tokens that follow those of the parents. */

@@ -1,4 +1,4 @@
-// Logits and one uniform a row -> the chosen token and its log-probability, as nodes of the graph. Leaves the random numbers and the stopping to JS.
+// Logits and one uniform a row -> the chosen token and its log-probability, in the graph.
 import {
   add,
   and,

@@ -1,4 +1,4 @@
-// Requests of any callers, at any time -> completions, a decode step at a time: slots shared fairly, every prefix computed once.
+// Requests of any callers, at any time -> completions, one decode step at a time.
 import { setImmediate as nextEvents } from 'node:timers/promises';
 import type { Completion, GenerateRequest, GenerateStats } from '../backend.ts';
 import { SipfError, throwIfAborted } from '../errors.ts';
@@ -92,7 +92,7 @@ export class Scheduler implements Disposable {
 
   /**
    * Adds all of these requests, or none; those of one caller enter free slots in order.
-   * @throws SipfError 'bad-input' where a context is empty or too long, or sampling options are out of range.
+   * @throws SipfError 'bad-input' when a context is empty or too long, or sampling options are out of range.
    */
   submit(requests: readonly GenerateRequest[], { caller = '', ...options }: SubmitOptions = {}): void {
     const added = requests.map((request): Waiting => {
@@ -111,7 +111,7 @@ export class Scheduler implements Disposable {
 
   /**
    * Gives free slots to requests, computing their contexts, draws one token in each slot, and returns what ended by it, in slot order.
-   * @throws SipfError 'aborted' between two executions; 'diverged' where a log-probability is not a number.
+   * @throws SipfError 'aborted' between two executions; 'diverged' when a log-probability is not a number.
    */
   async step(signal?: AbortSignal): Promise<Completion[]> {
     if (this.#stepping) throw new Error('A step is running: steps come one after another');

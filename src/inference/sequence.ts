@@ -1,4 +1,4 @@
-// The tokens drawn for one request, one at a time -> its completion: where it stops and what its text is. Leaves drawing them to language-model.ts.
+// The tokens drawn for one request, one at a time -> its completion: where it stops, its text.
 import type { Completion, GenerateRequest, SamplingOptions } from '../backend.ts';
 import { SipfError } from '../errors.ts';
 import type { TextStream, Tokenizer } from '../models/tokenizer/tokenizer.ts';

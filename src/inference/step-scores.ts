@@ -1,4 +1,4 @@
-// Prompts and steps as token ids -> P(step correct) at each step's last token. Leaves text to the backend and the head's form to models/prm-head.ts.
+// Prompts and steps as token ids -> P(step correct) at each step's last token.
 
 import { setImmediate as nextEvents } from 'node:timers/promises';
 import type { Engine } from '../engine/runtime/session.ts';

@@ -1,4 +1,4 @@
-// A configuration -> a run's models: their names in artefacts, and what a new one is made of.
+// A configuration -> a run's models: their names in artefacts, where they are, how one is made.
 import { isAbsolute, join, relative, resolve } from 'node:path';
 import type { ModelDescription, ModelInit } from '../backend.ts';
 import type { Config } from '../config/schema.ts';
@@ -61,7 +61,7 @@ export async function helperOf(
 
 /**
  * What the run makes its model from; null: the model is given.
- * @throws SipfError 'unsupported' for a task without a tokenizer of its own.
+ * @throws SipfError 'unsupported' where the task has no tokenizer of its own.
  */
 export function initOf({ model, seed }: Config, task: Task): ModelInit | null {
   if (typeof model === 'string') return null;

@@ -46,7 +46,7 @@ export class CheckpointFiles {
     this.#job = job;
   }
 
-  /** The result, where this very training has finished here. @throws SipfError 'bad-input' where another one has. */
+  /** The result, where this very training has finished here. @throws SipfError 'bad-input' when another one has. */
   async finished(): Promise<StoredResult | null> {
     const stored = await this.#read(join(this.#out, RESULT), Result);
     if (stored) await rm(join(this.#out, FOLDER), { recursive: true, force: true });
@@ -59,7 +59,7 @@ export class CheckpointFiles {
     await writeJson(join(this.#out, FOLDER, BEGUN), { job: this.#job });
   }
 
-  /** Where to continue, or null at the start. @throws SipfError 'bad-input' where another training stands here. */
+  /** Where to continue, or null at the start. @throws SipfError 'bad-input' when another training stands here. */
   async load(size: number): Promise<{ steps: TrainStep[]; state: FlatState } | null> {
     const folder = join(this.#out, FOLDER);
     const progress = await this.#read(join(folder, PROGRESS), Progress);

@@ -1,4 +1,4 @@
-// The port to what training changes: trained weights, their moments and a step's gradient, wherever they are.
+// The port to what training changes: trained weights, moments and a step's gradient.
 import type { DeviceArray, Engine, Feeds } from '../engine/runtime/session.ts';
 import type { AdamWOptions, AdamWStep } from './adamw.ts';
 import type { FlatLayout, FlatState } from './flat-weights.ts';

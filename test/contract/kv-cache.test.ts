@@ -1,4 +1,4 @@
-// The cache port's contract: both implementations keep what they are given, wherever that is (SIPF_TEST_PROVIDER, or the CPU).
+// The cache port's contract: both implementations keep what they are given.
 import { afterAll, describe, expect, it } from 'vitest';
 import {
   type DeviceArray,

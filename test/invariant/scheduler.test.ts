@@ -1,4 +1,4 @@
-// One queue over slots -> the same texts whenever requests come, whoever else is there and whatever is cancelled.
+// One queue over slots -> the same texts whenever requests come and whatever is cancelled.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Completion, GenerateRequest, SamplingOptions } from '../../src/backend.ts';
 import { Engine } from '../../src/engine/runtime/session.ts';

@@ -1,4 +1,4 @@
-// Whole smoke runs on the engine -> at most 20 sessions, however many rounds and whatever the settings; no session and no device array is left when the backend goes.
+// Whole smoke runs on the engine -> few sessions, and nothing is left when the backend goes.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

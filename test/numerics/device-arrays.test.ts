@@ -1,4 +1,4 @@
-// Arrays that stay where a provider computes (SIPF_TEST_PROVIDER, or the CPU): fed back, counted, read, disposed once.
+// Arrays that stay where a provider computes: fed back, counted, read, disposed once.
 import { afterAll, describe, expect, it } from 'vitest';
 import { add, mul, reduceSum } from '../../src/engine/build.ts';
 import { Graph } from '../../src/engine/graph.ts';

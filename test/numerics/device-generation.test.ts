@@ -1,4 +1,4 @@
-// Generation with weights and cache on the device (SIPF_TEST_PROVIDER, or the CPU) -> the completions of the cache in main memory, and what crosses.
+// Generation with weights and cache on the device -> equal completions, and what crosses.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Completion, GenerateRequest } from '../../src/backend.ts';
 import { Engine, type Provider } from '../../src/engine/runtime/session.ts';

@@ -1,4 +1,4 @@
-// Training state on the device (SIPF_TEST_PROVIDER, or the CPU) -> the values of the state in main memory, and what a step brings across.
+// Training state on the device -> the values of that in main memory, and what a step crosses.
 import { afterAll, describe, expect, it } from 'vitest';
 import type { HostArray, Traffic } from '../../src/engine/runtime/session.ts';
 import { openModel } from '../../src/models/open-model.ts';

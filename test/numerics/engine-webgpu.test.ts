@@ -1,4 +1,4 @@
-// The suites of ops and of device values on WebGPU where there is one (software Vulkan counts); else says why not.
+// The suites of ops and device values on WebGPU, where there is one; else says why not.
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';

@@ -1,4 +1,4 @@
-// Arrays in main memory and arrays where a provider computes: one type for everybody, told apart by the engine alone.
+// Arrays in main memory and on devices: one type for everybody; only the engine tells them apart.
 import { Tensor as RuntimeTensor } from 'onnxruntime-node';
 import type { DType } from '../graph.ts';
 
@@ -22,7 +22,7 @@ export class DeviceArray implements Disposable {
     this.#release = release;
   }
 
-  /** @throws Error where it was disposed before. */
+  /** @throws Error when it was disposed before. */
   [Symbol.dispose](): void {
     this.#release();
   }
@@ -65,7 +65,7 @@ export class DeviceArrays {
     return array;
   }
 
-  /** @throws Error where the array is disposed, or another engine's. */
+  /** @throws Error when the array is disposed, or another engine's. */
   tensorOf(array: DeviceArray): RuntimeTensor {
     const tensor = this.#tensors.get(array);
     if (!tensor) throw new Error(`A device array [${array.shape}] is used after it was disposed, or in another engine`);

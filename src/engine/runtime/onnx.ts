@@ -1,4 +1,4 @@
-// A graph and the outputs wanted -> the bytes of an ONNX model holding only what they need. Weights stay outside, named by file and offset.
+// A graph and wanted outputs -> the bytes of an ONNX model; weights stay in their files.
 import { PbfWriter } from 'pbf';
 import type { Dim } from '../dims.ts';
 import type { Attribute, DType, Graph, Node, Tensor, WeightSlice } from '../graph.ts';

@@ -1,4 +1,4 @@
-// A provider's name -> whether it starts and computes here, tried in a child process, since a driver may end the process that loads it.
+// A provider's name -> whether it starts and computes here, tried in a child process.
 import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

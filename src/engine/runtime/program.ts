@@ -1,4 +1,4 @@
-// A session and what it is fed, checked against the graph's sizes -> its outputs, in main memory or left on the device.
+// A session and checked feeds -> outputs, in main memory or left on the device.
 import type { InferenceSession, Tensor as RuntimeTensor } from 'onnxruntime-node';
 import { type Dim, evaluate, isName } from '../dims.ts';
 import type { Tensor } from '../graph.ts';

@@ -1,4 +1,4 @@
-// Programs on the CPU provider: what is refused and how it is said, names, weights on disk, counts of sessions.
+// Programs on the CPU: what is refused, names, weights on disk, counts of sessions.
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

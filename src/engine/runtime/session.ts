@@ -1,4 +1,4 @@
-// A graph -> a program that runs on an execution provider. Owns the sessions and their temporary files.
+// A graph -> a program on an execution provider; owns sessions and their temporary files.
 import { rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
@@ -116,7 +116,7 @@ export class Engine implements AsyncDisposable {
 
   /**
    * @param outputs the tensors to compute, by the names `run` returns them under.
-   * @throws SipfError 'provider-unavailable' where the provider cannot start.
+   * @throws SipfError 'provider-unavailable' when the provider cannot start.
    */
   async compile(
     graph: Graph,

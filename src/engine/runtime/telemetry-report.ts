@@ -1,4 +1,4 @@
-// A session in an empty home folder -> the files that the runtime's telemetry leaves there. Leaves switching it off to telemetry.ts.
+// A session in an empty home folder -> the files that the runtime's telemetry left there.
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';

@@ -1,4 +1,4 @@
-// The environment of this process -> one in which the runtime reports nothing about its use. Must come before the runtime's first session.
+// This process's environment -> one in which the runtime reports nothing about its use.
 import { isMainThread } from 'node:worker_threads';
 import { SipfError } from '../../errors.ts';
 

@@ -8,7 +8,7 @@ import type { Graph } from '../graph.ts';
 /**
  * The runtime reads external data only from the model's own folder and follows no symbolic link out of it, so each weight
  * file gets a hard link in a new folder: the temporary one, or, where that is another file system, one beside the weights.
- * @throws SipfError 'bad-input' where a file is too short; 'write-failed' where no folder takes the links.
+ * @throws SipfError 'bad-input' when a file is too short; 'write-failed' when no folder takes the links.
  */
 export function linkWeights(graph: Graph): { folder: string; links: Map<string, string> } {
   const files = [...new Set([...graph.weights.values()].map(({ slice }) => slice.file))];

@@ -1,4 +1,4 @@
-// The cache where a provider computes: small programs write it, and its arrays never leave the device.
+// The cache on a device: small programs write it, and its arrays never leave.
 import { concat, equal, gather, greater, reshape, slice, transpose, where } from '../../engine/build.ts';
 import { Graph, type Tensor } from '../../engine/graph.ts';
 import type { DeviceArray, Engine, Feeds, HostArray, Program, Results } from '../../engine/runtime/session.ts';

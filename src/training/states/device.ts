@@ -1,4 +1,4 @@
-// Training state on the device: tensors that no step brings to main memory; the update and the norm are graphs over all of them.
+// Training state on a device: no step brings it to main memory; update and norm are graphs.
 import { add, mul, reduceSum } from '../../engine/build.ts';
 import { Graph, type Tensor } from '../../engine/graph.ts';
 import type { DeviceArray, Engine, Feeds, Program, Results } from '../../engine/runtime/session.ts';
