@@ -59,7 +59,7 @@ export class CheckpointFiles {
     await writeJson(join(this.#out, FOLDER, BEGUN), { job: this.#job });
   }
 
-  /** Where to continue from, or null at the start. @throws SipfError 'bad-input' when another training stands here. */
+  /** Where to continue, or null at the start. @throws SipfError 'bad-input' when another training stands here. */
   async load(size: number): Promise<{ steps: TrainStep[]; state: FlatState } | null> {
     const folder = join(this.#out, FOLDER);
     const progress = await this.#read(join(folder, PROGRESS), Progress);

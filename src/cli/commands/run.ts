@@ -1,4 +1,4 @@
-// sipf run: a configuration and a run directory -> the whole loop there, run or resumed. Leaves the method to the pipeline.
+// sipf run: a configuration and a run directory -> the whole loop there, run or resumed.
 import { join } from 'node:path';
 import { Command, Option } from 'commander';
 import { openBackend } from '../../backends/index.ts';

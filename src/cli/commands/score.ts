@@ -1,4 +1,4 @@
-// sipf score: paths with their steps -> the score of each step and the first error, by any scorer of the loop.
+// sipf score: a file of paths, or a run's samples -> step scores by any scorer of the loop.
 import { Command, Option } from 'commander';
 import { engineOf } from '../../config/engine.ts';
 import { SipfError, sipfCommand } from '../../errors.ts';
