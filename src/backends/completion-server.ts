@@ -1,4 +1,4 @@
-// A request for one completion -> a server's checked answer: a limit on requests at a time, timeouts, further tries.
+// A request for a completion -> a server's checked answer: a limit, timeouts and further tries.
 import { z } from 'zod';
 import type { OpenAiSettings } from '../engine-settings.ts';
 import { messageOf, printable, SipfError, throwIfAborted } from '../errors.ts';

@@ -1,4 +1,4 @@
-// A model in this process as a Policy: text in, completions and log-probabilities out. Leaves the work to inference/ and training to others.
+// A model in this process -> a Policy: text in, completions and log-probabilities out.
 
 import type { CallOptions, DrawOptions, GenerateRequest, GenerateStats, OnFinished, Policy } from '../../backend.ts';
 import type { Engine } from '../../engine/runtime/session.ts';

@@ -1,4 +1,4 @@
-// A model in this process as a ProcessRewardModel: a token classifier's folder, or a policy with a PRM's adapter. Leaves the work to inference/.
+// A model with a PRM's head in this process -> a ProcessRewardModel.
 
 import type { CallOptions, ProcessRewardModel, StepPath } from '../../backend.ts';
 import type { Engine } from '../../engine/runtime/session.ts';

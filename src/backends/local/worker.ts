@@ -1,4 +1,4 @@
-// The engine's own thread: messages in -> calls of the in-process backend. worker-client.ts starts one a process.
+// The engine's own thread: messages in -> calls of the in-process backend.
 import { parentPort, workerData } from 'node:worker_threads';
 import { RpcServer } from '../rpc.ts';
 import { createInProcessBackend, type InProcessOptions } from './in-process.ts';
