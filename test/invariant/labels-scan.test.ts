@@ -222,7 +222,14 @@ describe('rollouts that cannot be graded', () => {
         `${'y'.repeat(Math.floor(random.next() * 40))}\nThe answer is ${random.next() < 0.2 ? 1 : 0}`;
       await using simulator = await createScriptedBackend({ write }).openPolicy({ model: 'simulator' });
       const options = LabelOptions.parse({ K: 4, mode, gradeRetries: 1, lookahead });
-      return await labelUnit(items, { simulator, task: failing(share), prompt: () => 'Q', options, seed: 1, iteration: 1 });
+      return await labelUnit(items, {
+        simulator,
+        task: failing(share),
+        prompt: () => 'Q',
+        options,
+        seed: 1,
+        iteration: 1,
+      });
     };
     const [full, scan] = [await run(0.2, 'full'), await run(0.2, 'first-success')];
     const label = ({ records }: typeof full) =>
