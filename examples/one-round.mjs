@@ -1,8 +1,8 @@
 // One round of the whole loop with a tiny model from nothing, in this process: `node one-round.mjs`.
-import { loadConfig, openBackend, runLoop } from 'sipf';
+import { engineOf, loadConfig, openBackend, runLoop } from 'sipf';
 
 const config = await loadConfig({ preset: 'smoke', flags: { iterations: 1 } });
-const backend = await openBackend(config.engine);
+const backend = await openBackend(engineOf(config));
 try {
   const log = ({ type, stage }) => type === 'stage-start' && console.log(`begins: ${stage}`);
   const { rounds, policy } = await runLoop({ config, backend, out: 'runs/one-round', log });

@@ -78,7 +78,10 @@ export function shown(value: unknown): string {
   return printable(text, 80);
 }
 
-/** Throws SipfError 'aborted' if `signal` has fired. */
+/**
+ * Stops here on request.
+ * @throws SipfError 'aborted' if `signal` has fired.
+ */
 export function throwIfAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw new SipfError('aborted', 'Stopped on request.');
 }

@@ -1,6 +1,7 @@
 // The public API, named exports only. Start reading at pipeline/iterate.ts.
 export type * from './backend.ts';
 export * from './backends/index.ts';
+export { engineOf } from './config/engine.ts';
 export { type ConfigSources, loadConfig, parseConfig } from './config/load.ts';
 export { PRESETS } from './config/presets.ts';
 export { type Config, type ConfigInput, configKeys } from './config/schema.ts';

@@ -31,7 +31,10 @@ export const MOST = {
   heads: 1024,
 } as const;
 
-/** Throws SipfError 'bad-input' where an option of the engine or the sandbox is not a whole number from 1 to `most`. */
+/**
+ * Checks an option of the engine or the sandbox.
+ * @throws SipfError 'bad-input' where it is not a whole number from 1 to `most`.
+ */
 export function checkCount(name: string, value: number | undefined, most: number): void {
   if (value === undefined || (Number.isInteger(value) && value >= 1 && value <= most)) return;
   throw new SipfError('bad-input', `Expected ${name} from 1 to ${most}, got ${value}. Give a number in that range.`);

@@ -22,7 +22,7 @@ export type CodeTests = z.infer<typeof CodeTests>;
 
 /**
  * One question with a checkable answer. `solution`: the worked solution's steps, where there is one. Code questions have `tests` and an
- * empty `answer`. `choices`: the options of a multiple-choice question, which its text shows, too; `answer` is then one of them. `prefix`: code that the answer goes on from (HumanEval); the prompt ends with it.
+ * empty `answer`. `choices`: the options of a multiple-choice question, which its text shows, too; `answer` is then one of them. `prefix`: code that the answer continues (HumanEval); the prompt ends with it.
  */
 export const Question = z.object({
   id: z.string(),

@@ -1,4 +1,4 @@
-// What a trained model cost, and what a round and a run report: the schemas of markers, 7-eval.json and final/eval.json.
+// What a trained model cost, and what a round and a run report, as schemas.
 import { z } from 'zod';
 import { Checkpoint } from './records.ts';
 

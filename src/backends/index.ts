@@ -59,7 +59,15 @@ export async function openBackend(options: OpenBackendOptions = {}, parts: OpenB
 
 function openSampler({ serves, ...rest }: SamplerOptions, local: Backend, parts: OpenBackendParts): Sampler {
   const { log = () => {}, env = process.env } = parts;
-  const { apiKeyFrom, ...settings } = OpenAiSettings.omit({ serves: true }).parse({ kind: 'openai', ...rest });
+  const parsed = OpenAiSettings.omit({ serves: true }).safeParse({ kind: 'openai', ...rest });
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    throw new SipfError(
+      'bad-input',
+      `Expected settings of a server as sampler, got ${issue?.path.join('.')}: ${issue?.message}. Correct them.`,
+    );
+  }
+  const { apiKeyFrom, ...settings } = parsed.data;
   const apiKey = apiKeyFrom === null ? null : env[apiKeyFrom];
   if (apiKey === undefined || apiKey === '') {
     throw new SipfError(

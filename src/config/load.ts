@@ -1,4 +1,4 @@
-// Presets, a file and dotted flags -> one checked configuration, or an error that names the nearest key.
+// Presets, a file and dotted flags -> one checked configuration, or errors that name the key.
 
 import { readFile } from 'node:fs/promises';
 import type { z } from 'zod';
@@ -20,7 +20,10 @@ export interface ConfigSources {
 
 type Tree = { [key: string]: unknown };
 
-/** Defaults < presets (without what is meant for another task than the named one) < file < flags. Throws 'bad-config' naming the key (and the nearest one, where it is unknown), 'not-found' for the file. */
+/**
+ * Defaults < presets (without what is meant for another task than the named one) < file < flags.
+ * @throws SipfError 'bad-config' naming the key (and the nearest one, where it is unknown), 'not-found' for the file.
+ */
 export async function loadConfig({ preset, file, flags = {} }: ConfigSources): Promise<Config> {
   const names = (typeof preset === 'string' ? [preset] : [...(preset ?? [])]).flatMap((name) => name.split('+'));
   const over = file === undefined ? {} : await readTree(file);
@@ -37,7 +40,10 @@ export async function loadConfig({ preset, file, flags = {} }: ConfigSources): P
 /** A message names no more of them. */
 const MOST_ISSUES = 8;
 
-/** Checks a plain object and fills in the defaults. */
+/**
+ * Checks a plain object and fills in the defaults.
+ * @throws SipfError 'bad-config' naming each wrong key.
+ */
 export function parseConfig(tree: unknown): Config {
   const parsed = Config.safeParse(tree);
   if (parsed.success) return withLabelMode(parsed.data);

@@ -1,4 +1,4 @@
-// A preset's name -> the configuration it stands for, as a partial tree. Leaves defaults to the stages' own options.
+// A preset's name -> the configuration it stands for, as a partial tree.
 
 import { SipfError } from '../errors.ts';
 import { nearest } from '../nearest.ts';
@@ -218,7 +218,10 @@ export const PRESET_WORDS: Readonly<Record<keyof typeof presets, string>> = {
     'SmolLM2-135M on MBPP with LoRA, HumanEval beside it after every round. Needs --model FILE.gguf and --data DIR with mbpp/ and humaneval/. A slice of it took 2 hours on 2 cores (docs/RESULTS.md); ask --dry-run for the whole.',
 };
 
-/** Throws 'bad-config' naming the presets there are. */
+/**
+ * The preset called `name`.
+ * @throws SipfError 'bad-config' naming the presets there are.
+ */
 export function presetNamed(name: string): ConfigInput {
   const preset = PRESETS[name];
   if (preset !== undefined) return preset;
@@ -247,11 +250,11 @@ export function presetFor(name: string, task: string | null): ConfigInput {
 
 /** Whether a configuration is (a variant of) smoke: a run of it shows that things run, and its figures mean nothing. */
 export function isOnlyCheck({ model, task }: ConfigInput): boolean {
-  return holds({ model, task }, { model: smoke.model, task: smoke.task });
+  return includes({ model, task }, { model: smoke.model, task: smoke.task });
 }
 
 /** Whether `tree` has every value of `part`. */
-function holds(tree: unknown, part: unknown): boolean {
+function includes(tree: unknown, part: unknown): boolean {
   if (typeof part !== 'object' || part === null) return tree === part;
-  return Object.entries(part).every(([key, value]) => holds((tree as Record<string, unknown> | null)?.[key], value));
+  return Object.entries(part).every(([key, value]) => includes((tree as Record<string, unknown> | null)?.[key], value));
 }

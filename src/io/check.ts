@@ -1,4 +1,4 @@
-// A value and a schema -> the value, or an error that names its place, the first wrong field and what to do.
+// A value and a schema -> the value, or an error that names place, field and remedy.
 import type { z } from 'zod';
 import { SipfError } from '../errors.ts';
 import { isExactNumber, jsonText } from './exact-json.ts';

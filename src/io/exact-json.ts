@@ -1,4 +1,4 @@
-// JSON text -> its value with every number whole, and back. Integers above 2^53, long decimals and `1.0` keep the digits they were written with.
+// JSON text -> its value, and back, with every number in the digits it was written with.
 import { isLosslessNumber, isSafeNumber, LosslessNumber, parse, stringify } from 'lossless-json';
 
 /** A number as its JSON writes it, where a double would change its value or its text (`1.0` is a float to Python, `1` is none). */
@@ -10,7 +10,10 @@ export type ExactNumber = LosslessNumber;
  */
 const LONG_NUMBER = /(?:^|[\s:,[])-?(?:\d[\d.]{15}|\d[\d.]*[eE]|\d+\.0+(?!\d)|0(?![\d.]))/;
 
-/** As JSON.parse, but numbers that it would change are ExactNumber. Throws as JSON.parse does. */
+/**
+ * As JSON.parse, but numbers that it would change are ExactNumber.
+ * @throws SyntaxError as JSON.parse does.
+ */
 export function parseJson(text: string): unknown {
   const value: unknown = JSON.parse(text);
   return LONG_NUMBER.test(text) ? parse(text, undefined, OPTIONS) : value;

@@ -40,7 +40,10 @@ async function statOrNull(path: string) {
   }
 }
 
-/** Opens `file`, hands over the handle and its size in bytes, closes it. */
+/**
+ * Opens `file`, hands over the handle and its size in bytes, closes it.
+ * @throws SipfError 'not-found' where nothing is there, 'bad-input' where it cannot be read.
+ */
 export async function withFile<T>(file: string, use: (handle: FileHandle, size: number) => Promise<T>): Promise<T> {
   let handle: FileHandle;
   try {
@@ -58,7 +61,10 @@ export async function withFile<T>(file: string, use: (handle: FileHandle, size: 
   }
 }
 
-/** `length` bytes of `handle` from `offset` on; a file that ends earlier is an error naming it. */
+/**
+ * `length` bytes of `handle` from `offset` on.
+ * @throws SipfError 'bad-input' naming a file that ends earlier.
+ */
 export async function readExactly(
   handle: FileHandle,
   file: string,
@@ -80,7 +86,10 @@ export async function readExactly(
   return bytes;
 }
 
-/** Text of a file. */
+/**
+ * Text of a file.
+ * @throws SipfError 'not-found' where nothing is there, 'bad-input' where it cannot be read.
+ */
 export async function readText(file: string): Promise<string> {
   try {
     return await readFile(file, 'utf8');
@@ -89,7 +98,10 @@ export async function readText(file: string): Promise<string> {
   }
 }
 
-/** A JSON file that holds an object. */
+/**
+ * The object in a JSON file.
+ * @throws SipfError 'not-found' where nothing is there, 'bad-input' where it is no JSON object.
+ */
 export async function readJsonObject(file: string): Promise<Record<string, unknown>> {
   const text = await readText(file);
   let value: unknown;
@@ -115,7 +127,10 @@ export async function readJsonObjectIfThere(file: string): Promise<Record<string
   return (await exists(file)) ? readJsonObject(file) : {};
 }
 
-/** The text of a file; null where there is none. */
+/**
+ * The text of a file; null where there is none.
+ * @throws SipfError 'bad-input' where it cannot be read.
+ */
 export async function readTextFile(path: string): Promise<string | null> {
   try {
     return await readFile(path, 'utf8');

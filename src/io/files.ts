@@ -1,4 +1,4 @@
-// Paths and contents -> durable files, each old or whole. One seam, `Disk`, so that tests can fail any write.
+// Paths and contents -> durable files, each old or whole, through the one seam `Disk`.
 import {
   access,
   constants,
@@ -19,7 +19,10 @@ import { codeInWords, codeOf, SipfError } from '../errors.ts';
 /** What a file is made of, piece by piece. */
 export type Chunks = AsyncIterable<string | Uint8Array> | Iterable<string | Uint8Array>;
 
-/** Every operation that changes a run directory. Each throws SipfError 'write-failed' where the disk is full or closed to us. */
+/**
+ * Every operation that changes a run directory.
+ * @throws SipfError 'write-failed', each of them, where the disk is full or closed to us.
+ */
 export interface Disk {
   makeFolder(path: string): Promise<void>;
   /** Writes a whole file and waits until it is on the disk. */
@@ -69,6 +72,7 @@ export const nodeDisk: Disk = {
 /**
  * Writes beside `path`, then renames: readers see the old file or the whole new one, and two writers do not disturb each other.
  * A link stays: what it names is replaced.
+ * @throws SipfError 'write-failed' where the disk refuses.
  */
 export async function replaceFile(disk: Disk, path: string, chunks: Chunks): Promise<void> {
   const target = await realpath(path).catch(() => path);
@@ -127,7 +131,7 @@ export async function removeLeftovers(disk: Disk, dir: string): Promise<void> {
   }
 }
 
-/** Whether a process of this machine is there, whoever's it is. */
+/** Whether a process of this machine is there, of any user. */
 export function isAlive(pid: number): boolean {
   try {
     return process.kill(pid, 0);

@@ -1,4 +1,4 @@
-// The first bytes of a file that should be another -> what it is and what to do instead. Reads no files.
+// The first bytes of a file that should be another -> what it is and what to do instead.
 
 export const SAVE_AGAIN =
   'Save the model again as safetensors (AutoModelForCausalLM.from_pretrained(DIR).save_pretrained(OUT)).';

@@ -30,7 +30,10 @@ function addressOf({ type, name, revision, hubUrl }: HubRepo) {
   return { repo: { type, name }, ...(revision === undefined ? {} : { revision }), ...hubAccess(hubUrl) };
 }
 
-/** The files of a repository, or of its folder `path`. Throws what the hub's client throws. */
+/**
+ * The files of a repository, or of its folder `path`.
+ * @throws Error of the hub's client.
+ */
 export async function hubFiles(repo: HubRepo, path?: string): Promise<HubFile[]> {
   const files: HubFile[] = [];
   for await (const entry of listFiles({ ...addressOf(repo), ...(path === undefined ? {} : { path, recursive: true }) }))
@@ -38,7 +41,10 @@ export async function hubFiles(repo: HubRepo, path?: string): Promise<HubFile[]>
   return files;
 }
 
-/** Puts a file below `folder`, unless it is there. Throws what the hub's client throws, and Error where it comes short. */
+/**
+ * Puts a file below `folder`, unless it is there.
+ * @throws SipfError 'aborted', 'write-failed'; Error of the hub's client, or where the file comes short.
+ */
 export async function fetchHubFile(
   repo: HubRepo,
   { path, size }: HubFile,

@@ -1,4 +1,4 @@
-// JSON text from outside -> its value, unless it is nested so deeply that walking it would overflow the stack. Leaves its meaning to the callers.
+// JSON text from outside -> its value, unless it is nested too deeply to walk.
 
 import { messageOf, printable } from '../errors.ts';
 

@@ -1,4 +1,4 @@
-// Bytes of JSONL, a .json array or stdin -> records in order, each with its place. The one reader of lines.
+// Bytes of JSONL, a .json array or stdin -> records in order, each with its place.
 import { createReadStream } from 'node:fs';
 import { addAbortSignal, type Readable } from 'node:stream';
 import { z } from 'zod';

@@ -1,4 +1,4 @@
-// Token counts and a configuration -> model FLOPs, and what a run will cost before it starts. Leaves measuring speed to the caller.
+// Token counts and a configuration -> model FLOPs, and what a run will cost before it starts.
 import type { ModelDescription } from '../backend.ts';
 import type { Config } from '../config/schema.ts';
 import { METHODS, needs, roundsOf, scorerOf } from '../method/methods.ts';

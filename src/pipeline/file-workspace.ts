@@ -1,4 +1,4 @@
-// Files of a command line as the workspace of one stage: records that somebody names, models, and one output.
+// Files of a command line as a workspace: records that somebody names, models, and one output.
 import { dirname, join } from 'node:path';
 import type { Backend } from '../backend.ts';
 import { SipfError } from '../errors.ts';

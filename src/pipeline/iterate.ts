@@ -1,4 +1,4 @@
-// Questions and a base model -> a policy that learned from its own process feedback. The algorithm box of docs/method.md.
+// Questions and a base model -> a policy that learned from its own process feedback.
 import { roundsOf } from '../method/methods.ts';
 import type { Checkpoint } from '../records.ts';
 import type { Loop } from './loop.ts';

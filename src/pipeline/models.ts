@@ -1,4 +1,4 @@
-// A configuration -> a run's models: their names in artefacts, where those are, what a new one is made of.
+// A configuration -> a run's models: their names in artefacts, where they are, how one is made.
 import { isAbsolute, join, relative, resolve } from 'node:path';
 import type { ModelDescription, ModelInit } from '../backend.ts';
 import type { Config } from '../config/schema.ts';
@@ -59,7 +59,10 @@ export async function helperOf(
   return { ...checkpoint, hash };
 }
 
-/** What the run makes its model from; null: the model is given. Throws 'unsupported' for a task without a tokenizer of its own. */
+/**
+ * What the run makes its model from; null: the model is given.
+ * @throws SipfError 'unsupported' where the task has no tokenizer of its own.
+ */
 export function initOf({ model, seed }: Config, task: Task): ModelInit | null {
   if (typeof model === 'string') return null;
   const tokenizer = task.tokenizer?.();

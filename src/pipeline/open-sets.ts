@@ -1,4 +1,4 @@
-// Loaded question sets -> sets to evaluate on: broken references left out, prompts made, warnings said.
+// Loaded question sets -> sets to evaluate on: references checked, prompts made, warnings said.
 import { canonicalJson, sha256 } from '../hashing.ts';
 import type { EvaluationSet, OpenSet } from '../method/evaluate.ts';
 import { type BuildPrompt, makePrompter, type PrompterArgs } from '../method/prompt.ts';

@@ -1,4 +1,4 @@
-// The configuration's evaluation sets -> their questions, all loaded before anything is computed, and what they share with what was learned.
+// A configuration's evaluation sets -> their questions, and what they share with training.
 
 import { existsSync } from 'node:fs';
 import { realpath } from 'node:fs/promises';
@@ -26,7 +26,10 @@ export function nameOfSet({ set, task }: Pick<LoadedSet, 'set' | 'task'>): strin
   return `${task.name}/${set.split}`;
 }
 
-/** Every set of the rounds and of the end, each once, by `canonicalJson`. Throws what the tasks throw: a set that cannot be read costs no round. */
+/**
+ * Every set of the rounds and of the end, each once, by `canonicalJson`. A set that cannot be read costs no round.
+ * @throws SipfError of the code that the task gives where a set cannot be read.
+ */
 export async function loadSets(
   config: Config,
   task: Task,

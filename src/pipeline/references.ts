@@ -1,4 +1,4 @@
-// Questions -> those whose reference solutions their own tests accept. Leaves running programs to the task.
+// Questions -> those whose reference solutions their own tests accept.
 import { z } from 'zod';
 import { SipfError } from '../errors.ts';
 import { canonicalJson, sha256 } from '../hashing.ts';
@@ -42,7 +42,10 @@ export function describeBroken(broken: readonly BrokenReference[], total: number
 /** Questions whose references are run at a time, until one is found that can be used. */
 const SOME = 32;
 
-/** Throws 'nothing-left' where a run would: every reference solution fails its own tests. Runs no more of them than it takes to know. */
+/**
+ * Runs no more reference solutions than it takes to know that one can be used.
+ * @throws SipfError 'nothing-left' where every one fails its own tests.
+ */
 export async function requireUsable(
   task: Task,
   questions: readonly Question[],
@@ -71,7 +74,8 @@ export interface CheckedInRun {
 
 /**
  * Leaves out questions with broken references, once in a run: the result is a stage of its own, `0-references` and what `of` names it after;
- * its file of excluded questions says which and why. Throws 'nothing-left' where none is left.
+ * its file of excluded questions says which and why.
+ * @throws SipfError 'nothing-left' where none is left.
  */
 export async function checkReferences(
   run: Run,

@@ -1,4 +1,4 @@
-// A configuration, a run directory and a backend -> the loop, run or resumed there. Leaves the method to pipeline/iterate.ts.
+// A configuration, a run directory and a backend -> the loop, run or resumed there.
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { resolve } from 'node:path';
@@ -41,8 +41,13 @@ export interface LoopResult {
 }
 
 /**
- * Runs `config` into `out`, or resumes it there. Throws SipfError: 'locked' (another writer), 'config-changed' (with the differing keys),
- * 'nothing-left' (no rows to train on), 'write-failed', 'aborted' and what the backend and the task throw; the directory stays valid.
+ * Runs `config` into `out`, or resumes it there. The directory stays valid whatever happens.
+ * @throws SipfError 'locked' where another process writes there, 'config-changed' (with the keys that differ), 'nothing-left' where there are
+ * no rows to train on, 'write-failed', 'aborted', and of the codes that the backend and the task give.
+ * @example
+ * const config = await loadConfig({ preset: 'smoke' });
+ * await using backend = await openBackend({ provider: 'cpu' });
+ * const { rounds, policy } = await runLoop({ config, out: 'runs/first', backend });
  */
 export async function runLoop(options: RunLoopOptions): Promise<LoopResult> {
   const { backend } = options;

@@ -1,4 +1,4 @@
-// A run directory -> what happened there, for people and dashboards. Reads only; needs no lock and no model.
+// A run directory -> what happened there, for people and dashboards. It only reads.
 import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
@@ -67,7 +67,10 @@ function configIn(dir: string, { config, engine }: z.infer<typeof StoredConfig>)
   return absoluteFrom(resolve(dir), parseConfig({ ...config, engine }));
 }
 
-/** Reads a run, finished or not. Throws 'not-found' where there is none. */
+/**
+ * Reads a run, finished or not.
+ * @throws SipfError 'not-found' where there is none.
+ */
 export async function readRun(dir: string): Promise<RunView> {
   const path = join(dir, 'config.json');
   const text = await readTextFile(path).catch(() => null);

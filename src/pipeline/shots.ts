@@ -24,7 +24,10 @@ export interface ShotSource {
   readonly data?: string | undefined;
 }
 
-/** The first `count` worked examples of a JSONL file, else of questions that have a solution; of a mixture, so many of each task. */
+/**
+ * The first `count` worked examples of a JSONL file, else of questions that have a solution; of a mixture, so many of each task.
+ * @throws SipfError 'bad-input' where there are fewer, or a line is none; 'not-found' for the file.
+ */
 export async function loadShots({ task, count, file, fallback, data }: ShotSource): Promise<Shot[]> {
   if (count === 0) return [];
   if (file !== null) return enough(await shotsOfFile(task, file, count), count, file, true);

@@ -1,4 +1,4 @@
-// A run's questions, prompts and settings -> an error for what would end it later. Leaves reading questions to train-questions.ts.
+// A run's questions, prompts and settings -> an error for what would end it later.
 import type { Policy } from '../backend.ts';
 import type { Config } from '../config/schema.ts';
 import { SipfError } from '../errors.ts';
@@ -15,7 +15,9 @@ import type { Task } from '../task.ts';
 /** Texts whose tokens are counted in one call. */
 const BATCH = 256;
 
-/** Throws 'unsupported' where steps are to be judged by the truth and a task does not know it. */
+/**
+ * @throws SipfError 'unsupported' where true steps are to score paths and a task does not know them.
+ */
 export function checkScorer({ method, score }: Config, task: Task): void {
   const scorer = scorerOf(METHODS[method], score.scorer);
   if (scorer === null || !scorerNeeds(scorer, 'truth')) return;
@@ -37,7 +39,9 @@ export function questionsOfRounds(
   return Array.from({ length: rounds }, (_, i) => chooseQuestions(asked, sampling, seed, i + 1));
 }
 
-/** Throws 'nothing-left' where no label of the first round's questions may train the PRM. */
+/**
+ * @throws SipfError 'nothing-left' where no label of the first round's questions may train the PRM.
+ */
 export function checkPrmQuestions(config: Config, questions: readonly Question[]): void {
   const { prm, calibration } = needs(scorerOf(METHODS[config.method], config.score.scorer));
   const heldOut = shareHeldOut(
@@ -58,7 +62,7 @@ export interface PromptedQuestions {
 }
 
 /**
- * Throws 'bad-input' naming a question whose prompt leaves no room in the model's context; with `which: any`, where that is so of all questions.
+ * @throws SipfError 'bad-input' where a prompt leaves no room in the model's context; with `which: any`, where all do. It names a question.
  */
 export async function checkContexts(
   model: Pick<Policy, 'contextLength' | 'countTokens'>,
@@ -96,7 +100,9 @@ export interface RowArgs {
   readonly asked: readonly Question[];
 }
 
-/** Throws 'nothing-left' where every worked solution is longer than a stage that trains on nothing else allows. */
+/**
+ * @throws SipfError 'nothing-left' where every worked solution is longer than a stage that trains on nothing else allows.
+ */
 export async function checkRowLengths(
   model: Pick<Policy, 'countTokens'>,
   { config, task, prompt, asked }: RowArgs,

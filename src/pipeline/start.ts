@@ -1,4 +1,4 @@
-// A run's options -> everything that it needs before its first stage, checked; writes nothing into the run directory. Leaves the stages to run-loop.ts and measuring to cli/dry-run.ts.
+// A run's options -> all that it needs before its first stage, checked. Writes nothing there.
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -65,11 +65,16 @@ export interface RunStart extends AsyncDisposable {
   /** The model that training starts from: the configured one, or a copy of the one that the run makes. */
   readonly base: ModelSource;
   readonly facts: ModelDescription;
+  /** Of the train questions, broken ones among them. */
+  readonly prompts: Prompts;
   /** What the user should know of the models' files. */
   readonly warnings: readonly string[];
 }
 
-/** Throws SipfError for everything that would end the run later and can be known now. */
+/**
+ * Checks everything that can be known before the first stage.
+ * @throws SipfError of the code with which the run would end later.
+ */
 export async function startRun(options: RunStartOptions): Promise<RunStart> {
   const { config, backend, signal, say = () => {} } = options;
   if (config.model === '') {
@@ -110,8 +115,9 @@ export async function startRun(options: RunStartOptions): Promise<RunStart> {
     const verifier = await helperOf(describe, outside, '@verifier');
     const start = { config, out, task, train, sets, outside, simulator, verifier, init, base, facts, warnings };
     say('Checking prompts and lengths ...');
-    await checkTexts(start, backend);
-    return { ...start, [Symbol.asyncDispose]: () => disposeAll(held) };
+    const prompts = await openPrompts(start, train, base, backend);
+    await checkTexts(start, prompts, backend);
+    return { ...start, prompts, [Symbol.asyncDispose]: () => disposeAll(held) };
   } catch (error) {
     await disposeAll(held);
     throw error;
@@ -168,9 +174,11 @@ export async function openPrompts(
 }
 
 /** Prompts as the run will have them, against the contexts of its models and the lengths of its training rows. */
-async function checkTexts(start: Omit<RunStart, keyof AsyncDisposable>, backend: Backend): Promise<void> {
-  const { config, task, train, sets, base, outside, simulator } = start;
-  const { shots, prompt, asked } = await openPrompts(start, train, base, backend);
+async function checkTexts(
+  { config, task, sets, base, outside, simulator }: Omit<RunStart, 'prompts' | keyof AsyncDisposable>,
+  { shots, prompt, asked }: Prompts,
+  backend: Backend,
+): Promise<void> {
   const rounds = questionsOfRounds(config, asked);
   checkPrmQuestions(config, rounds[0] ?? []);
   const openPolicy = () => backend.openPolicy(base);

@@ -1,4 +1,4 @@
-// A configuration -> the questions of a run, checked before anything is computed. Leaves formats to the tasks.
+// A configuration -> the questions of a run, checked before anything is computed.
 import type { Config } from '../config/schema.ts';
 import { SipfError } from '../errors.ts';
 import { METHODS } from '../method/methods.ts';
@@ -13,7 +13,10 @@ export interface RunQuestions {
   readonly sets: ReadonlyMap<string, LoadedSet>;
 }
 
-/** Train questions and evaluation sets. Throws for everything about questions that would end the run later: parts, worked examples, solutions. */
+/**
+ * Train questions and evaluation sets.
+ * @throws SipfError of the code with which the run would end later: parts, worked examples or solutions that are missing.
+ */
 export async function loadRunQuestions(
   config: Config,
   task: Task,
@@ -35,7 +38,9 @@ export async function loadRunQuestions(
   return { train, sets: await loadSets(config, task, tasks) };
 }
 
-/** Throws 'nothing-left' where there are no questions besides the worked examples, or no solutions for a stage that trains on them. */
+/**
+ * @throws SipfError 'nothing-left' where there are no questions besides the worked examples, or no solutions for a stage that trains on them.
+ */
 function requireSolutions({ sft, evaluate, method, task }: Config, questions: readonly Question[]): void {
   const place = task.data ?? task.name;
   if (questions.length === 0) {
@@ -60,7 +65,10 @@ function requireSolutions({ sft, evaluate, method, task }: Config, questions: re
     throw needed('the control continued-sft', 'set evaluate.control none');
 }
 
-/** The train questions; throws 'bad-input' where two share an id, 'nothing-left' where filters leave none. */
+/**
+ * The train questions.
+ * @throws SipfError 'bad-input' where two share an id, 'nothing-left' where filters leave none.
+ */
 export async function loadTrain(task: Task, { task: options }: Config): Promise<Question[]> {
   const { data, limit, maxGoldSteps, solutions, seed } = options;
   const questions = await task.load({

@@ -1,4 +1,4 @@
-// A model that a run made -> the train questions of that run, and of the runs that its own model comes from. Leaves other models alone: nothing is known of them.
+// A model that a run made -> the train questions of that run and of the runs before it.
 import { existsSync } from 'node:fs';
 import { realpath } from 'node:fs/promises';
 import { dirname, join, relative, resolve, sep } from 'node:path';

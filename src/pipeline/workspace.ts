@@ -1,4 +1,4 @@
-// What a stage works on and where: a run directory and the files of a command line are two workspaces of the same stages.
+// What a stage works on, and where: a run directory and files are two workspaces of one stage.
 import type { Backend, Policy, ProcessRewardModel } from '../backend.ts';
 import type { Config } from '../config/schema.ts';
 import { canonicalJson, sha256, shareHeldOut } from '../hashing.ts';

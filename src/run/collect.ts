@@ -1,4 +1,4 @@
-// Units of work -> one JSONL file of their records; each finished unit survives a kill in a journal.
+// Units of work -> one JSONL file of their records. A journal keeps each finished unit.
 import { stat } from 'node:fs/promises';
 import { throwIfAborted } from '../errors.ts';
 import { canonicalJson, sha256 } from '../hashing.ts';

@@ -1,4 +1,4 @@
-// Journals and locks under bad luck: torn lines, foreign inputs, dead and living holders, a disk that refuses.
+// Journals and locks under bad luck: torn lines, other inputs, dead and living processes.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { appendFile, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';

@@ -1,4 +1,4 @@
-// A run directory and this process -> the one writer's lock. Leaves readers alone: reading needs none.
+// A run directory and this process -> the one writer's lock. Readers need none.
 import { randomUUID } from 'node:crypto';
 import { readFile, realpath, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
@@ -21,7 +21,7 @@ const Holder = z.object({
 });
 type Holder = z.infer<typeof Holder>;
 
-/** Held while a process writes into a run directory; a holder that is gone (kill -9) is recognised by its pid and start time. */
+/** Taken while a process writes into a run directory; a holder that is gone (kill -9) is recognised by its pid and start time. */
 export class Lock implements AsyncDisposable {
   readonly #disk: Disk;
   readonly #path: string;
@@ -33,7 +33,10 @@ export class Lock implements AsyncDisposable {
     this.#token = token;
   }
 
-  /** Throws 'locked' while another live process (or this one) holds it. */
+  /**
+   * Takes the lock of a run directory.
+   * @throws SipfError 'locked' while another live process (or this one) has it.
+   */
   static async take(disk: Disk, dir: string, pid: number = process.pid): Promise<Lock> {
     const path = join(dir, 'lock');
     const place = await placeOf(dir);
@@ -52,7 +55,10 @@ export class Lock implements AsyncDisposable {
     );
   }
 
-  /** Throws 'locked' where `take` would now, and takes nothing. */
+  /**
+   * Takes nothing.
+   * @throws SipfError 'locked' where `take` would now.
+   */
   static async check(dir: string): Promise<void> {
     const text = await settledText(join(dir, 'lock'));
     const holder = text === null ? null : parseHolder(text);

@@ -1,4 +1,4 @@
-// A completed stage -> the file that says so, written last, and its checks on resume. Leaves running stages to run.ts.
+// A completed stage -> the file that says so, written last, and its checks on resume.
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -40,7 +40,10 @@ export async function readMarker(dir: string, stage: StageName): Promise<Marker 
   return text === null ? null : parseJson(text, path, Marker);
 }
 
-/** Throws 'config-changed' where the stage's inputs are others now, 'bad-input' where an output is not what the stage wrote. */
+/**
+ * Checks that a completed stage still stands.
+ * @throws SipfError 'config-changed' where its inputs are others now, 'bad-input' where an output is not what it wrote.
+ */
 export async function checkMarker(
   dir: string,
   stage: StageName,
@@ -70,7 +73,10 @@ export function changesOf(changes: readonly Difference[]): string {
   return changes.map(({ key, from, to }) => `  ${key}: ${JSON.stringify(from)} -> ${JSON.stringify(to)}`).join('\n');
 }
 
-/** A file this program wrote. Throws 'bad-input' naming it where it is not. */
+/**
+ * A file this program wrote.
+ * @throws SipfError 'bad-input' naming it where it is not.
+ */
 export function parseJson<T>(text: string, path: string, schema: z.ZodType<T>): T {
   try {
     return schema.parse(JSON.parse(text));

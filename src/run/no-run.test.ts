@@ -1,4 +1,4 @@
-// Folders that hold no run -> checks of what the error says is there, and of the runs that it names.
+// Folders without a run -> what the error says is there, and which runs it names.
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

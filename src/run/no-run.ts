@@ -1,4 +1,4 @@
-// A folder -> whether it holds a run; where it holds none, the error that says what is there instead, and which runs are near.
+// A folder -> whether a run is there; where none is, an error that says what is.
 import { existsSync, statSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve } from 'node:path';

@@ -22,7 +22,10 @@ export interface StoredConfiguration {
   ) => { readonly config: unknown; readonly paths: readonly Difference[] };
 }
 
-/** Throws what `Run.open` would for this directory and configuration, and writes nothing: 'locked', 'config-changed', 'write-failed'. */
+/**
+ * Checks what `Run.open` would for this directory and configuration, and writes nothing.
+ * @throws SipfError 'locked', 'config-changed', 'write-failed'.
+ */
 export async function checkRunFolder(wanted: StoredConfiguration): Promise<void> {
   const { dir } = wanted;
   await checkCanWrite(dir);
@@ -40,7 +43,10 @@ export interface StoredRun {
   readonly moved: string;
 }
 
-/** The run that `dir` holds; null: none. Throws 'config-changed' where it has finished stages of another configuration. */
+/**
+ * The run in `dir`; null: none.
+ * @throws SipfError 'config-changed' where it has finished stages of another configuration.
+ */
 export async function checkStored({ dir, config, settle }: StoredConfiguration): Promise<StoredRun | null> {
   const path = join(dir, 'config.json');
   const text = await readTextFile(path);

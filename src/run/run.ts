@@ -1,4 +1,4 @@
-// A run directory and stages -> completed stages on disk, each exactly once, resumable after a kill. Leaves what a stage computes to the pipeline.
+// A run directory and stages -> completed stages on disk, each exactly once, also after a kill.
 import { join } from 'node:path';
 import type { z } from 'zod';
 import { throwIfAborted } from '../errors.ts';
@@ -66,7 +66,10 @@ export class Run implements AsyncDisposable {
     this.#versions = options.versions;
   }
 
-  /** Throws 'locked' for a second writer and 'config-changed' (naming the keys) where the directory holds a run of another configuration. */
+  /**
+   * Begins a run in a directory, or continues the one that is there.
+   * @throws SipfError 'locked' for a second writer, 'config-changed' (naming the keys) where a run of another configuration is there.
+   */
   static async open(options: RunOptions): Promise<Run> {
     const disk = options.disk ?? nodeDisk;
     await disk.makeFolder(options.dir);
@@ -123,7 +126,7 @@ export class Run implements AsyncDisposable {
 
   /**
    * Runs `body` unless its completion marker says that it has run on equal inputs; then its outputs are checked and its figures returned.
-   * Throws 'config-changed' where the inputs differ, 'bad-input' where an output is not what was written.
+   * @throws SipfError 'config-changed' where the inputs differ, 'bad-input' where an output is not what was written.
    */
   async once<R>({ stage, inputs, outputs, result, body }: OnceArgs<R>): Promise<R> {
     throwIfAborted(this.signal);

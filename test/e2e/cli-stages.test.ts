@@ -84,6 +84,21 @@ describe('the stages one by one, with worked examples in the prompt', () => {
     expect(read('r.jsonl')).toBe(read('random/iteration-1/5-pairs.jsonl'));
   });
 
+  it('need no scores for a method without them, and no pairs for one that trains on worked solutions', async () => {
+    const start = `${seeded} --model run/iteration-0/6-policy`;
+    await sipf(`run --from-run run --method online-rft --iterations 1 --out rft`);
+    await sipf(`pair ${seeded} --method online-rft --samples ${round}/1-samples.jsonl --out right.jsonl`);
+    expect(read('right.jsonl')).toBe(read('rft/iteration-1/5-pairs.jsonl'));
+    await sipf(`align ${start} --method online-rft --in right.jsonl --out rft-policy`);
+    expect(read('rft-policy/scripted.json')).toBe(read('rft/iteration-1/6-policy/scripted.json'));
+    await sipf(`run --from-run run --method continued-sft --iterations 1 --out gold`);
+    await sipf(`align ${start} --method continued-sft --out gold-policy`);
+    expect(read('gold-policy/scripted.json')).toBe(read('gold/iteration-1/6-policy/scripted.json'));
+    expect(await refused(`pair ${seeded} --samples ${round}/1-samples.jsonl --out none.jsonl`)).toMatch(
+      /Expected --in/,
+    );
+  });
+
   it('take worked examples from the train split, whatever split is asked', async () => {
     const { stderr } = await sipf(
       `sample ${seeded} --model base --split test --task.limit 9 --sampling.samples 1 --out t.jsonl`,
@@ -92,6 +107,21 @@ describe('the stages one by one, with worked examples in the prompt', () => {
     const asked = read('t.jsonl').split('\n').length;
     // Samples and gold solutions of all 30 questions.
     expect(asked).toBe(61);
+  });
+});
+
+describe('sipf eval', () => {
+  it('asks with the prompt of a run', async () => {
+    // The scripted model answers what follows its word, and slips as the whole prompt decides.
+    const own = { 'prompt.instruction': 'Question: 1+2+3+4+5' };
+    const chat = '--prompt.style chat --prompt.system Think.';
+    await sipf(`run ${task} --seed 3 --method sft --model base ${chat} --out chat`, own);
+    const evaluated = `eval ${task} --split valid --model chat/iteration-0/6-policy`;
+    await sipf(`${evaluated} ${chat} --out chat.jsonl`, own);
+    expect(read('chat.jsonl')).toBe(read('chat/iteration-0/7-answers.jsonl'));
+    await sipf(`${evaluated} --chat --out other.jsonl`, own);
+    expect(read('other.jsonl')).not.toBe(read('chat.jsonl'));
+    expect(await refused(`${evaluated} --prompt.sytem Think.`)).toMatch(/Did you mean --prompt\.system/);
   });
 });
 

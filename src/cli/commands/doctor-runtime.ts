@@ -1,4 +1,4 @@
-// The installed ONNX Runtime -> what `sipf doctor` says of it: its version, whether it reports its use, what its install script left. Leaves providers to doctor.ts.
+// The installed ONNX Runtime -> its version, whether it reports its use, what installing left.
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';

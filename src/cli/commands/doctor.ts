@@ -1,4 +1,4 @@
-// sipf doctor: this machine -> what sipf finds here, each point ok, warn or fail. Leaves models out.
+// sipf doctor: this machine -> what sipf finds here, each point ok, warn or fail.
 
 import { constants, readFileSync } from 'node:fs';
 import { access, statfs } from 'node:fs/promises';

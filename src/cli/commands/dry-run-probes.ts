@@ -1,4 +1,4 @@
-// A checked run and its prompts -> speeds of this machine, and what the start model's own paths look like. Each probe ends after some seconds. Leaves estimates to cost.ts.
+// A checked run and its prompts -> this machine's speeds, and paths of the start model, in seconds.
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { Backend, Completion, Policy, SftExample } from '../../backend.ts';
@@ -7,7 +7,7 @@ import { keyedOrder } from '../../hashing.ts';
 import { goldRows } from '../../method/align-rows.ts';
 import { samplingOf } from '../../method/draw.ts';
 import { textsOf, trainOptions } from '../../method/train-settings.ts';
-import type { Prompts, RunStart } from '../../pipeline/start.ts';
+import type { RunStart } from '../../pipeline/start.ts';
 import type { Outcome, Question } from '../../records.ts';
 import { taskOf } from '../../task.ts';
 import type { Terminal } from '../terminal.ts';
@@ -15,7 +15,6 @@ import { inOrder } from './grade.ts';
 
 export interface ProbeArgs {
   readonly start: RunStart;
-  readonly prompts: Prompts;
   readonly backend: Backend;
   readonly terminal: Terminal;
 }
@@ -34,8 +33,8 @@ const WRITE_TOKENS = 16;
 const NO_TIME = 5e-3;
 
 /** Questions to probe with: an even draw, so that the order of a file does not count. */
-export function probeQuestions({ config }: RunStart, { asked }: Prompts): readonly Question[] {
-  return keyedOrder(asked, `dry-run/${config.seed}`, ({ id }) => id).slice(0, MOST);
+export function probeQuestions({ config, prompts }: RunStart): readonly Question[] {
+  return keyedOrder(prompts.asked, `dry-run/${config.seed}`, ({ id }) => id).slice(0, MOST);
 }
 
 /** Does `work` on one item, then on four times as many, as long as that fits `budgetMs`; the result for the most items, the fairest. */
@@ -63,7 +62,8 @@ export interface Speeds {
 
 /** Reading and writing speed of the policy, in batches as large as the time allows. */
 export async function measureSpeeds(policy: Policy, questions: readonly Question[], args: ProbeArgs): Promise<Speeds> {
-  const { prompts, terminal } = args;
+  const { start, terminal } = args;
+  const { prompts } = start;
   const { signal } = terminal;
   const texts = questions.map(prompts.prompt);
   const counts = new Map((await policy.countTokens(texts)).map((count, i) => [texts[i]!, count]));
@@ -103,9 +103,9 @@ export async function samplePaths(
   policy: Policy,
   questions: readonly Question[],
   generatedTokensPerSecond: number,
-  { start, prompts, terminal }: ProbeArgs,
+  { start, terminal }: ProbeArgs,
 ): Promise<ProbePath[]> {
-  const { config, task } = start;
+  const { config, task, prompts } = start;
   const longest = config.labels.maxTokens ?? task.maxTokens;
   const affordable = Math.floor((PATHS_MS / 1000) * (generatedTokensPerSecond / longest));
   const chosen = questions.slice(0, affordable);
@@ -197,8 +197,8 @@ async function kindOf(grade: () => Promise<Outcome>, { signal }: Terminal): Prom
 }
 
 /** Rows to train on while measuring: worked solutions, else the model's own paths. */
-export function probeRows({ start, prompts }: ProbeArgs, paths: readonly ProbePath[]): SftExample[] {
-  const { task } = start;
+export function probeRows({ start }: ProbeArgs, paths: readonly ProbePath[]): SftExample[] {
+  const { task, prompts } = start;
   const gold = goldRows(prompts.asked, 4 * MOST, 'dry-run', { task, prompt: prompts.prompt });
   if (gold.length > 0) return gold;
   return paths.map(({ question, completion }) => ({

@@ -1,4 +1,4 @@
-// An estimate of a run -> its configuration, table and sentences for people. Leaves measuring to dry-run.ts.
+// An estimate of a run -> its configuration, table and sentences for people.
 import type { Config } from '../../config/schema.ts';
 import type { Calibration } from '../../pipeline/estimate.ts';
 import { formatDuration } from '../progress.ts';

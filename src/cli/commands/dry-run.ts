@@ -1,4 +1,4 @@
-// A run's options -> whether it can start, and its estimate of tokens, rollouts, steps, memory and time, within a minute. Leaves the checks to run-start.ts and the formulas to cost.ts.
+// A run's options -> whether it can start, and an estimate of its costs and time, within a minute.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
@@ -9,7 +9,7 @@ import { METHODS } from '../../method/methods.ts';
 import { type Calibration, estimate, type RunEstimate, TYPICAL, type Typical } from '../../pipeline/estimate.ts';
 import { sourceOf } from '../../pipeline/models.ts';
 import { requireUsable } from '../../pipeline/references.ts';
-import { openPrompts, type RunStart, startRun } from '../../pipeline/start.ts';
+import { type RunStart, startRun } from '../../pipeline/start.ts';
 import type { Checkpoint, Question } from '../../records.ts';
 import { type Interval, wilson } from '../../statistics/intervals.ts';
 import { taskOf } from '../../task.ts';
@@ -66,8 +66,7 @@ export async function dryRun({ config, out, fromRun, backend, json }: DryRunArgs
   for (const set of sets.values()) await requireUsable(set.task, set.questions, { signal });
   const folder = await mkdtemp(join(tmpdir(), 'sipf-dry-run-'));
   try {
-    const prompts = await openPrompts(start, train, start.base, backend);
-    const args = { start, prompts, backend, terminal };
+    const args = { start, backend, terminal };
     const { calibration, measured, success } = await measure(args, folder);
     const result = withRange(start, { calibration, measured, success });
     if (json) await terminal.print(JSON.stringify({ config, estimate: result, calibration }));
@@ -102,8 +101,9 @@ function withRange({ config, facts }: RunStart, { calibration, measured, success
 }
 
 async function measure(args: ProbeArgs, folder: string): Promise<Measured> {
-  const { start, prompts, backend, terminal } = args;
-  const questions = probeQuestions(start, prompts);
+  const { start, backend, terminal } = args;
+  const { prompts } = start;
+  const questions = probeQuestions(start);
   const sizes = await helperSizes(start, backend);
   await using policy = await backend.openPolicy(start.base);
   terminal.log('Measuring how fast the model reads and writes ...');
@@ -133,11 +133,8 @@ interface TypicalArgs {
 }
 
 /** Figures of the data, and of paths as the rounds will have them: like worked solutions after a warm-up, else like the start model's. */
-async function typicalOf(
-  { start, prompts }: ProbeArgs,
-  { policy, paths, solved }: TypicalArgs,
-): Promise<Partial<Typical>> {
-  const { config, sets, task } = start;
+async function typicalOf({ start }: ProbeArgs, { policy, paths, solved }: TypicalArgs): Promise<Partial<Typical>> {
+  const { config, sets, task, prompts } = start;
   const likeGold = config.sft.enabled || paths.length === 0;
   const countOf = (chosen: Config['evaluate']['sets']) =>
     chosen.reduce((sum, set) => sum + (sets.get(canonicalJson(set))?.questions.length ?? 0), 0);

@@ -6,6 +6,7 @@ import picocolors from 'picocolors';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { SipfError } from '../../errors.ts';
 import { type Disk, nodeDisk } from '../../io/files.ts';
+import { PromptOptions } from '../../method/prompt.ts';
 import { openTasks } from '../../tasks/index.ts';
 import type { Terminal } from '../terminal.ts';
 import { type EvalOptions, evaluate } from './eval.ts';
@@ -63,7 +64,7 @@ async function run(
     model: 'base',
     task: 'jsonl',
     data: join(folder, 'q.jsonl'),
-    shots: 0,
+    prompt: PromptOptions.parse({}),
     temperature: 0.8,
     topP: 1,
     topK: 0,

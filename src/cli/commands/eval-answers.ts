@@ -1,4 +1,4 @@
-// Questions and a model -> their graded answers, unit by unit, kept beside --out so that a stopped evaluation continues. Leaves loading and figures to eval.ts.
+// Questions and a model -> graded answers, kept beside --out for a stopped evaluation.
 import { stat } from 'node:fs/promises';
 import type { Policy } from '../../backend.ts';
 import type { OpenBackendOptions } from '../../backends/index.ts';
@@ -6,7 +6,7 @@ import { SipfError, throwIfAborted } from '../../errors.ts';
 import { canonicalJson, sha256 } from '../../hashing.ts';
 import { type Disk, replaceFile } from '../../io/files.ts';
 import { type AnswerItem, answerUnit } from '../../method/evaluate.ts';
-import { makePrompter, PromptOptions } from '../../method/prompt.ts';
+import { makePrompter, type PromptOptions } from '../../method/prompt.ts';
 import type { Answer, Question } from '../../records.ts';
 import { Journal } from '../../run/journal.ts';
 import { addCounts, inUnits, type StageOutput } from '../../run/units.ts';
@@ -21,7 +21,7 @@ const UNIT = 64;
 /** The options that answers depend on. */
 export interface AnswerOptions extends ModelOptions, SamplingFlags, Partial<SandboxFlags> {
   readonly engine: OpenBackendOptions;
-  readonly chat?: boolean;
+  readonly prompt: PromptOptions;
   readonly maxTokens?: number;
   /** Samples of each question for pass@k; absent: the greedy answer alone. */
   readonly samples?: number;
@@ -51,8 +51,7 @@ export async function answerAll(args: AnswerAllArgs, terminal: Terminal): Promis
   const { task, split, shots, questions, options } = args;
   await using backend = await openEngine(options.engine, terminal);
   const openPolicy = () => backend.openPolicy(modelSource(options));
-  const style = PromptOptions.parse({ style: options.chat ? 'chat' : 'plain' });
-  const prompt = await makePrompter({ task, options: style, shots, openPolicy });
+  const prompt = await makePrompter({ task, options: options.prompt, shots, openPolicy });
   await using policy = await openPolicy();
   const set = { task, split, prompt, questions };
   const kept = await KeptUnits.open(args, policy.hash, terminal);
@@ -159,8 +158,8 @@ class KeptUnits {
 
 function inputsOf(args: Omit<AnswerAllArgs, 'disk'>, policy: string) {
   const { task, split, shots, questions, options } = args;
-  const { chat, maxTokens, samples, temperature, topP, topK, seed, sandbox, timeout } = options;
+  const { prompt, maxTokens, samples, temperature, topP, topK, seed, sandbox, timeout } = options;
   const drawn = samples === undefined ? {} : { samples, temperature, topP, topK, seed };
-  const judging = task.gradedBy === 'tests' ? { sandbox, timeout } : {};
-  return { stage: 'eval', policy, task: task.name, split, shots, questions, chat, maxTokens, ...drawn, ...judging };
+  const grading = task.gradedBy === 'tests' ? { sandbox, timeout } : {};
+  return { stage: 'eval', policy, task: task.name, split, shots, questions, prompt, maxTokens, ...drawn, ...grading };
 }

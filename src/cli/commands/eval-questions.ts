@@ -1,5 +1,6 @@
-// What sipf eval is asked to measure -> the questions, the worked examples before them, and a word on what of them the model has seen.
+// What sipf eval measures -> questions, worked examples, and warnings of what the model has seen.
 import { SipfError } from '../../errors.ts';
+import type { PromptOptions } from '../../method/prompt.ts';
 import { isOwnFile } from '../../pipeline/files/own-file.ts';
 import { answerWarnings, sharedWarnings } from '../../pipeline/question-sets.ts';
 import { loadShots } from '../../pipeline/shots.ts';
@@ -21,8 +22,7 @@ export interface AskedOptions extends ModelOptions {
   readonly data?: string;
   readonly split?: Split;
   readonly limit?: number;
-  readonly shots: number;
-  readonly shotsFile?: string;
+  readonly prompt: PromptOptions;
 }
 
 export interface Asked {
@@ -32,7 +32,10 @@ export interface Asked {
   readonly shots: readonly Shot[];
 }
 
-/** Says which questions of a file are read, and warns where the model has seen some. Throws 'nothing-left' where there is none. */
+/**
+ * Says which questions of a file are read, and warns where the model has seen some.
+ * @throws SipfError 'nothing-left' where there is none.
+ */
 export async function loadAsked(
   tasks: OpenTasks,
   task: Task,
@@ -50,7 +53,7 @@ export async function loadAsked(
     terminal,
   );
   // What is shown as an example of the same file cannot be asked as well.
-  const shown = new Set(whole && options.shotsFile === undefined ? sharedWith(loaded, shots) : []);
+  const shown = new Set(whole && options.prompt.shotsFile === null ? sharedWith(loaded, shots) : []);
   const questions = loaded.filter((question) => !shown.has(question)).slice(0, limit);
   if (questions.length === 0) {
     const message =
@@ -97,10 +100,11 @@ interface ShotsArgs {
 }
 
 async function openShots({ tasks, task, options, loaded }: ShotsArgs, terminal: Terminal): Promise<Shot[]> {
-  const { shots: count, shotsFile, data } = options;
-  const needed = count > 0 && shotsFile === undefined && task.examples === undefined;
+  const { data, prompt } = options;
+  const { shots: count, shotsFile: file } = prompt;
+  const needed = count > 0 && file === null && task.examples === undefined;
   const fallback = !needed ? [] : (loaded ?? (await workedExamples(tasks, task, data, terminal)));
-  return loadShots({ task, count, file: shotsFile ?? null, fallback, data });
+  return loadShots({ task, count, file, fallback, data });
 }
 
 /** Questions with solutions, none of them a test question: the task's train split, or generated ones where the task is a test set only. */

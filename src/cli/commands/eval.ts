@@ -8,7 +8,7 @@ import { withoutBrokenOnes } from '../../pipeline/files/questions.ts';
 import { passAtFigure, type Tries, triesOf } from '../../statistics/pass-at.ts';
 import type { Split, Task } from '../../task.ts';
 import type { OpenTasks } from '../../tasks/index.ts';
-import { readEngine } from '../engine.ts';
+import { engineOf, readModelSettings } from '../engine.ts';
 import {
   counts,
   finish,
@@ -31,7 +31,6 @@ export interface EvalOptions extends AnswerOptions {
   readonly data?: string;
   readonly split?: Split;
   readonly limit?: number;
-  readonly shots: number;
   readonly shotsFile?: string;
   readonly passAt: readonly number[];
   readonly json?: boolean;
@@ -42,6 +41,7 @@ export function evalCommand(terminal: Terminal): Command {
     "Greedy accuracy (pass@1) of a model on a task's questions, with a 95 % interval (Wilson); with --samples also pass@k.",
   );
   const command = withSandbox(withSampling(withModel(described), 0.8))
+    .usage('[options] [--engine.KEY VALUE ...] [--prompt.KEY VALUE ...]')
     .requiredOption('--task <name>', 'kind of question')
     .option('--data <path>', "the task's file or folder (default: the hub, or generated)")
     .addOption(
@@ -52,7 +52,7 @@ export function evalCommand(terminal: Terminal): Command {
       ]),
     )
     .option('--limit <n...>', 'the first n questions: 50, or first 50', limit)
-    .option('--shots <k>', 'worked examples before each question', integer({ min: 0, max: MOST.shots }), 0)
+    .option('--shots <k>', 'worked examples before each question (default: 0)', integer({ min: 0, max: MOST.shots }))
     .option(
       '--shots-file <file>',
       "JSONL of {question, steps} to take them from (default: the task's train split; generated ones where it has none)",
@@ -72,10 +72,18 @@ export function evalCommand(terminal: Terminal): Command {
     'print {task, n, correct, accuracy, ci95: [lo, hi], truncated, tokensPerSecond}; with --samples also passAt: {"1": {value, ci95, n}, ...}',
     'sipf eval --model ./SmolLM2-135M --task gsm8k --data gsm8k/ --split test --limit 100 --shots 4 --json',
     'sipf eval --model ./SmolLM2-135M --task humaneval --samples 20 --temperature 0.8 --pass-at 1,10 --json',
-  ).action(async (options: Omit<EvalOptions, 'engine'> & SandboxFlags) => {
-    const engine = await readEngine(command, options);
-    await evaluate({ ...options, engine }, terminal, tasksWith(options));
+  ).action(async (options: EvalFlags & SandboxFlags) => {
+    const config = await readModelSettings(command, options, promptFlags(options), ['prompt']);
+    const given = { ...options, engine: engineOf(config), prompt: config.prompt };
+    await evaluate(given, terminal, tasksWith(options));
   });
+}
+
+/** As the command line has them: --chat, --shots and --shots-file are settings of the prompt. */
+type EvalFlags = Omit<EvalOptions, 'engine' | 'prompt'> & { readonly chat?: boolean; readonly shots?: number };
+
+function promptFlags({ chat, shots, shotsFile }: EvalFlags): Record<string, unknown> {
+  return { 'prompt.style': chat ? 'chat' : undefined, 'prompt.shots': shots, 'prompt.shotsFile': shotsFile };
 }
 
 /** `disk`: where --out goes. */

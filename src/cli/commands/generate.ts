@@ -1,4 +1,4 @@
-// sipf generate: a prompt -> completions as they are drawn; with --json their token ids and log-probabilities.
+// sipf generate: a prompt -> completions as they are drawn; with --json also token ids.
 import { Command } from 'commander';
 import type { Completion, ContextPiece, DrawnText, GenerateRequest, Policy, SamplingOptions } from '../../backend.ts';
 import { MOST } from '../../limits.ts';

@@ -1,4 +1,4 @@
-// A line with a program and its tests, or a completion and its problem's id -> a verdict. Leaves reading and printing to grade.ts.
+// A line with a program and its tests, or with a problem's id and a completion -> a verdict.
 import { z } from 'zod';
 import { SipfError } from '../../errors.ts';
 import { jsonText } from '../../io/exact-json.ts';

@@ -1,4 +1,4 @@
-// sipf grade: completions with their references, or programs with their tests -> whether each is right. Needs no model.
+// sipf grade: completions with their references, or programs with their tests -> right or wrong.
 import { Command } from 'commander';
 import { z } from 'zod';
 import { SipfError } from '../../errors.ts';

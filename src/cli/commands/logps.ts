@@ -1,4 +1,4 @@
-// sipf logps: prompts with given completions -> the model's log-probabilities of the completions' tokens.
+// sipf logps: prompts with completions -> the model's log-probabilities of the completions' tokens.
 
 import { Command } from 'commander';
 import { z } from 'zod';

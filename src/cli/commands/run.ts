@@ -1,7 +1,8 @@
-// sipf run: a configuration and a run directory -> the whole loop there, run or resumed. Leaves the method to the pipeline.
+// sipf run: a configuration and a run directory -> the whole loop there, run or resumed.
 import { join } from 'node:path';
 import { Command, Option } from 'commander';
 import { openBackend } from '../../backends/index.ts';
+import { engineOf } from '../../config/engine.ts';
 import { goneFrom, readsOf } from '../../config/paths.ts';
 import type { Config } from '../../config/schema.ts';
 import { SipfError, sipfCommand } from '../../errors.ts';
@@ -11,7 +12,6 @@ import { runLoop } from '../../pipeline/run-loop.ts';
 import { configOfRun, readRun } from '../../pipeline/run-reader.ts';
 import { type LogEvent, stageTitle } from '../../run/events.ts';
 import { isRun, noRunAt } from '../../run/no-run.ts';
-import { engineOf } from '../engine.ts';
 import { type ExecutionOptions, finish, withExecution } from '../options.ts';
 import { checkRunOut } from '../outputs.ts';
 import { dottedFlags, readSettings, type SettingsOptions, withSettings } from '../settings.ts';

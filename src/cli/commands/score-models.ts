@@ -1,4 +1,4 @@
-// The options of `sipf score` -> its configuration, the name of its scorer, and the models and weights that this one reads.
+// The options of sipf score -> its configuration, its scorer, and the models and weights of that.
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import type { Config } from '../../config/schema.ts';
@@ -51,7 +51,10 @@ export interface ScorerModels {
   readonly policy: ModelSource | null;
 }
 
-/** The models that a scorer reads. Throws SipfError 'bad-input' naming the option that is missing. */
+/**
+ * The models that a scorer reads.
+ * @throws SipfError 'bad-input' where the option that names one is missing.
+ */
 export function scorerModels(kind: ScorerName, { model, prm, adapter }: ScorerOptions): ScorerModels {
   const readsPrm = scorerNeeds(kind, 'prm');
   return {

@@ -1,4 +1,4 @@
-// sipf score --in: paths as a person has them -> the score of each step and the first error, a line each.
+// sipf score --in: paths as people have them -> the score of each step and the first error.
 
 import { z } from 'zod';
 import { SipfError } from '../../errors.ts';

@@ -1,5 +1,6 @@
-// sipf score: paths with their steps -> the score of each step and the first error, by any scorer of the loop.
+// sipf score: a file of paths, or a run's samples -> step scores by any scorer of the loop.
 import { Command, Option } from 'commander';
+import { engineOf } from '../../config/engine.ts';
 import { SipfError, sipfCommand } from '../../errors.ts';
 import { openScorer, scorerNeeds } from '../../method/scorers.ts';
 import { fileModels, fileRecords, fileStore } from '../../pipeline/file-workspace.ts';
@@ -7,7 +8,7 @@ import { openPrompt } from '../../pipeline/files/prompts.ts';
 import { loadQuestions } from '../../pipeline/files/questions.ts';
 import { score } from '../../pipeline/stages/score.ts';
 import { type ModelSource, StepScores } from '../../records.ts';
-import { engineOf, openEngine } from '../engine.ts';
+import { openEngine } from '../engine.ts';
 import { finish, number, withExecution } from '../options.ts';
 import { checkRecordsOut } from '../outputs.ts';
 import { withSettings } from '../settings.ts';

@@ -1,4 +1,4 @@
-// A run's figures -> tables that a person reads: one row a round, and what test said at the end. Pure text.
+// A run's figures -> tables that a person reads: one row a round, and what test said at the end.
 
 import type { RoundSummary, RunView } from '../../pipeline/run-reader.ts';
 import type { Estimate, SetReport } from '../../reports.ts';

@@ -1,4 +1,4 @@
-// Paths with their step scores and tallies -> coloured lines that fit a width. Pure text; leaves reading a run to show.ts.
+// Paths with their step scores and tallies -> coloured lines that fit a width.
 import { stripVTControlCharacters } from 'node:util';
 import type { Sample, StepLabels, StepTally } from '../../records.ts';
 import type { Colors } from '../terminal.ts';

@@ -1,4 +1,5 @@
-// The files that a stage command names -> their records by question, and the questions that they are of.
+// The files that a stage command names -> their records by question, and the questions.
+import type { Config } from '../../config/schema.ts';
 import { SipfError } from '../../errors.ts';
 import { METHODS } from '../../method/methods.ts';
 import type { FileRecords } from '../../pipeline/file-workspace.ts';
@@ -25,22 +26,29 @@ export interface Read {
 
 type Paths = Readonly<Partial<Record<RecordsName, readonly string[]>>>;
 
-/** Reads every file that a command names. Throws SipfError 'bad-input' naming line and field, 'nothing-left' where there is nothing to work on. */
+/**
+ * Reads every file that a command names.
+ * @throws SipfError 'bad-input' where a line is no such record or a file is missing, 'nothing-left' where there is nothing to work on.
+ */
 export async function readRecordsOf(
   entry: StageCommand,
   opened: Configured,
   options: StageOptions,
   terminal: Terminal,
 ): Promise<Read> {
-  const paths = pathsOf(entry, options);
+  const paths = pathsOf(entry, opened.config, options);
   const own = entry.inputs.find(({ reads, earlier }) => reads === '1-samples' && !earlier);
   if (own === undefined) return readBesideQuestions(paths, opened, options, terminal);
   const graded = own.graded === true;
   return readSampled({ paths, graded }, opened, options, terminal);
 }
 
-function pathsOf({ inputs }: StageCommand, options: StageOptions): Paths {
-  const given = inputs.map(({ option, reads }) => [reads, [options[option] ?? []].flat()] as const);
+function pathsOf({ inputs }: StageCommand, { method }: Config, options: StageOptions): Paths {
+  const given = inputs.map(({ option, words, reads, earlier, unless }) => {
+    const paths = [options[option] ?? []].flat();
+    if (paths.length > 0 || earlier || unless?.(METHODS[method])) return [reads, paths] as const;
+    throw new SipfError('bad-input', `Expected --${option} (${words}) for the method ${method}, got none. Give it.`);
+  });
   return Object.fromEntries(given);
 }
 
@@ -86,9 +94,10 @@ async function readBesideQuestions(
 ): Promise<Read> {
   const [pairsOf] = paths['5-pairs'] ?? [];
   const pairs = pairsOf === undefined ? undefined : await readPairsOf(pairsOf, opened, terminal);
-  // Pairs carry their texts: questions are needed only for gold rows and shots.
-  const { align, prompt } = opened.config;
-  const needed = pairs === undefined || align.gold > 0 || (prompt.shots > 0 && prompt.shotsFile === null);
+  // Pairs carry their texts: questions are needed only for worked solutions, as rows or in the prompt.
+  const { align, prompt, method } = opened.config;
+  const rows = METHODS[method].align !== 'pairs' || align.gold > 0;
+  const needed = pairs === undefined || rows || (prompt.shots > 0 && prompt.shotsFile === null);
   const loaded = needed ? await loadQuestions(opened, options, pairs === undefined ? terminal.log : undefined) : [];
   const questions = await withoutBrokenOnes(opened.task, loaded, terminal);
   const samples = await earlierSamples(paths['1-samples'] ?? [], questions, terminal.signal);

@@ -1,4 +1,4 @@
-// A command's configuration, questions and models -> the work of one stage on files, and the words about it.
+// A command's configuration, questions and models -> the work of a stage, and a report of it.
 import type { Config } from '../../config/schema.ts';
 import { SipfError } from '../../errors.ts';
 import { METHODS, needs, scorerOf } from '../../method/methods.ts';
@@ -26,7 +26,10 @@ export function openConfigured(config: Config): Configured & AsyncDisposable {
   };
 }
 
-/** The task of a command that grades one at a time. Throws SipfError 'unsupported' for a mixture. */
+/**
+ * The task of a command that grades one at a time.
+ * @throws SipfError 'unsupported' where it is a mixture.
+ */
 export function openOne(tasks: OpenTasks, name: string, command: string): Task {
   const task = tasks.named(name);
   if (task.members === undefined) return task;

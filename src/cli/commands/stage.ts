@@ -1,14 +1,16 @@
-// What a stage is on a command line -> its command: options, records read, the stage done on files, a report.
+// A stage on a command line -> its command: options, records, the stage done on files, a report.
 import { Command, Option } from 'commander';
+import { engineOf } from '../../config/engine.ts';
 import type { Config } from '../../config/schema.ts';
 import { MOST } from '../../limits.ts';
+import type { Method } from '../../method/methods.ts';
 import { fileModels, fileRecords, fileStore } from '../../pipeline/file-workspace.ts';
 import { askedOf, openPrompt, requireModel } from '../../pipeline/files/prompts.ts';
 import type { Stage } from '../../pipeline/stages/stage.ts';
 import type { RecordsName } from '../../pipeline/workspace.ts';
 import type { Counts } from '../../reports.ts';
 import type { Split } from '../../task.ts';
-import { engineOf, openEngine } from '../engine.ts';
+import { openEngine } from '../engine.ts';
 import { type ExecutionOptions, finish, integer, repeated, withExecution } from '../options.ts';
 import { checkModelOut, checkRecordsOut, isOfRecords } from '../outputs.ts';
 import { readSettings, type SettingsOptions, withSettings } from '../settings.ts';
@@ -24,6 +26,8 @@ export interface StageInput {
   readonly reads: RecordsName;
   /** Several files, of earlier rounds; none is needed. */
   readonly earlier?: true;
+  /** Methods that do without; absent: none does. */
+  readonly unless?: (method: Method) => boolean;
   /** The stage needs to know which of the samples are right. */
   readonly graded?: true;
 }
@@ -76,7 +80,10 @@ export function stageCommand(entry: StageCommand): (terminal: Terminal) => Comma
 }
 
 function withInputs(command: Command, { inputs, model }: StageCommand): Command {
-  for (const { option, words, earlier } of inputs) if (!earlier) command.requiredOption(`--${option} <file>`, words);
+  for (const { option, words, earlier, unless } of inputs) {
+    if (unless !== undefined) command.option(`--${option} <file>`, words);
+    else if (!earlier) command.requiredOption(`--${option} <file>`, words);
+  }
   if (model !== undefined) command.option('--model <path>', model).option('--adapter <dir>', 'PEFT adapter folder');
   for (const { option, words, earlier } of inputs) if (earlier) command.option(`--${option} <file>`, words, repeated);
   return model === undefined ? command : withExecution(command);

@@ -67,7 +67,12 @@ export const STAGES = [
     description: 'Pair paths of one question whose scores are far enough apart (stage 5).',
     stage: pair,
     inputs: [
-      { option: 'in', words: 'JSONL of step scores', reads: '4-scores' },
+      {
+        option: 'in',
+        words: 'JSONL of step scores',
+        reads: '4-scores',
+        unless: ({ feedback }) => feedback === 'none',
+      },
       { option: 'samples', words: 'JSONL of the samples that they score', reads: '1-samples', graded: true },
     ],
     out: 'JSONL of preference pairs to write',
@@ -84,6 +89,7 @@ export const STAGES = [
         option: 'in',
         words: "JSONL of preference pairs, or of TRL's {prompt, chosen, rejected}",
         reads: '5-pairs',
+        unless: (method) => method.align === 'gold',
       },
     ],
     model: START,

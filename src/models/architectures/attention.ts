@@ -8,6 +8,7 @@ import {
   mul,
   reshape,
   rope,
+  slice,
   sliceLike,
   softmax,
   sub,
@@ -108,10 +109,12 @@ function windowed({ bias, positions, cached }: PassTensors, window: number): Ten
   const [batch, seq] = positions.shape as [Dim, Dim];
   const queries = cast(reshape(positions, [batch, 1, seq, 1]), 'float32');
   const own = cast(reshape(positions, [batch, 1, 1, seq]), 'float32');
-  const near = (keys: Tensor) => less(sub(queries, keys), window);
-  const seen = cached ? concat([near(cached.positions), near(own)], -1) : near(own);
-  return where(seen, bias, bias.graph.scalar(HIDDEN));
+  const keys = cached ? concat([inEachRow(cached.positions, queries), own], -1) : own;
+  return where(less(sub(queries, keys), window), bias, bias.graph.scalar(HIDDEN));
 }
+
+/** `[1, 1, 1, past]` -> `[batch, 1, 1, past]`, as many rows as `like [batch, 1, seq, 1]` has. */
+const inEachRow = (positions: Tensor, like: Tensor): Tensor => add(positions, mul(slice(like, 2, 0, 1), 0));
 
 type Scores = (queries: Tensor, keys: Tensor) => Tensor;
 

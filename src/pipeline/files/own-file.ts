@@ -1,4 +1,4 @@
-// A task and --data -> whether a command without --split reads all of a file, instead of the part that a run keeps.
+// A task and --data -> whether a command without --split reads all of the file.
 import { stat } from 'node:fs/promises';
 import type { Task } from '../../task.ts';
 import { splitInName } from '../../tasks/data/data-files.ts';

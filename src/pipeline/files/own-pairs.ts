@@ -1,4 +1,4 @@
-// A JSONL of preference pairs, the loop's or TRL's {prompt, chosen, rejected} -> PreferencePairs, their texts cut into steps by the task.
+// JSONL of preference pairs, the loop's or TRL's -> PreferencePairs, cut into steps by the task.
 import { SipfError } from '../../errors.ts';
 import { sha256 } from '../../hashing.ts';
 import { check } from '../../io/check.ts';
@@ -10,7 +10,10 @@ import { type Task, taskOf } from '../../task.ts';
 const SHAPES =
   'A line is {"prompt": text, "chosen": text, "rejected": text} as in TRL, texts or lists of chat messages, or {"question": text, "chosen": {"steps": [...]}, "rejected": {"steps": [...]}}.';
 
-/** All pairs of a file; those whose sides are one text teach nothing, are left out and counted. Throws SipfError 'bad-input' naming line and field. */
+/**
+ * All pairs of a file. Those whose sides are one text teach nothing; they are left out and counted.
+ * @throws SipfError 'bad-input' where a line is no pair; it names line and field.
+ */
 export async function readPairs(
   path: string,
   task: Task,

@@ -1,4 +1,4 @@
-// A JSONL of samples, the loop's or written by hand (question and steps) -> whole Samples by question, and the questions that they are of.
+// JSONL of samples, the loop's or written by hand -> whole Samples and their questions.
 import { z } from 'zod';
 import { SipfError } from '../../errors.ts';
 import { sha256 } from '../../hashing.ts';
@@ -43,7 +43,8 @@ export interface ReadSamplesArgs {
 
 /**
  * The loop's own records are checked strictly. Others need `question` (its text) or `questionId`, and `steps`; their outcome comes from the
- * answer in the record or in the data. No data is read where every record brings its question. Throws 'bad-input' naming line and field.
+ * answer in the record or in the data. No data is read where every record brings its question.
+ * @throws SipfError 'bad-input' where a record cannot be completed; it names line and field.
  */
 export async function readSamples(
   args: ReadSamplesArgs,

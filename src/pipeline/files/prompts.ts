@@ -1,4 +1,4 @@
-// A command's configuration and questions -> its prompts, as a run has them, and the questions that they do not show.
+// A command's configuration and questions -> its prompts, and the questions that they do not show.
 import type { Backend } from '../../backend.ts';
 import type { Config } from '../../config/schema.ts';
 import { SipfError } from '../../errors.ts';
@@ -9,7 +9,10 @@ import { withoutBroken } from '../references.ts';
 import { loadShots } from '../shots.ts';
 import { type Configured, loadQuestions, type QuestionOptions } from './questions.ts';
 
-/** The model that --model (or the configuration) names. */
+/**
+ * The model that --model (or the configuration) names.
+ * @throws SipfError 'bad-input' where none is named.
+ */
 export function requireModel({ model, adapter }: Config): ModelSource {
   if (typeof model === 'string' && model !== '') return { model, adapter: adapter ?? undefined };
   throw new SipfError('bad-input', 'Expected --model with a Hugging Face folder or a .gguf file, got none. Name one.');
@@ -37,7 +40,10 @@ export async function openPrompt(args: PromptArgs): Promise<StagePrompt> {
   return { prompt: await makePrompter({ task, options: config.prompt, shots, openPolicy }), shots };
 }
 
-/** The questions that the prompt does not show as worked examples: those that a run samples, labels and trains on. Says how many it shows. Throws SipfError 'nothing-left' where all of them are. */
+/**
+ * The questions that the prompt does not show as worked examples: those that a run samples, labels and trains on. Says how many it shows.
+ * @throws SipfError 'nothing-left' where it shows all of them.
+ */
 export function askedOf(
   questions: readonly Question[],
   shots: readonly Shot[],

@@ -1,4 +1,4 @@
-// A command's --questions, or --data and --split -> questions; files of records -> records by question.
+// A command's --questions, or --data and --split -> questions; files -> records by question.
 import { z } from 'zod';
 import type { Config } from '../../config/schema.ts';
 import { SipfError } from '../../errors.ts';
@@ -119,7 +119,10 @@ function questionOf({ index, place, value }: Row<z.infer<typeof QuestionLine>>, 
   };
 }
 
-/** Records of a file grouped by question, in the file's order; `known` must hold every question. Throws naming the line. */
+/**
+ * Records of a file grouped by question, in the file's order.
+ * @throws SipfError 'bad-input' where `known` lacks a record's question; it names the line.
+ */
 export async function rowsByQuestion<T extends { readonly questionId: string }>(
   path: string,
   schema: z.ZodType<T>,
@@ -139,7 +142,9 @@ export async function rowsByQuestion<T extends { readonly questionId: string }>(
   return groups;
 }
 
-/** Throws SipfError 'bad-input' naming the line where no such question is known. */
+/**
+ * @throws SipfError 'bad-input' where no such question is known; it names the line.
+ */
 export function requireQuestion(known: ReadonlyMap<string, Question>, id: string, place: Row<unknown>['place']): void {
   if (known.has(id)) return;
   throw new SipfError(

@@ -1,4 +1,4 @@
-// Between 3 and 4: labelled steps that trained no PRM -> weights of the PRM and of log-probabilities, for prm-logprob.
+// Between 3 and 4: labelled steps that trained no PRM -> the weights of the scorer prm-logprob.
 import { z } from 'zod';
 import { calibrateScores, fewSteps, ScoreCalibration } from '../../method/score-calibration.ts';
 import type { LabelRule } from '../../method/step-labels.ts';

@@ -1,4 +1,4 @@
-// 7: greedy accuracy of M_k, with its paired difference to M_(k-1), and figures of the PRM on held-out questions.
+// 7: greedy accuracy of M_k and its difference to M_(k-1), and figures of the PRM.
 import { canonicalJson, isHeldOut, keyedOrder, sha256 } from '../../hashing.ts';
 import { readRecords } from '../../io/jsonl.ts';
 import {

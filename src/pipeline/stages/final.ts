@@ -1,4 +1,4 @@
-// The end, once: start, last policy and a control with as many optimizer tokens on the final sets; the only reading of test.
+// The end, once: start, last policy and control on the final sets; the only reading of test.
 import { setReports } from '../../method/evaluate.ts';
 import type { Checkpoint } from '../../records.ts';
 import { FinalReport } from '../../reports.ts';

@@ -1,4 +1,4 @@
-// 2: K rollouts from each step of the chosen new paths (of all paths with `labels.relabel`): tally_j.
+// 2: K rollouts from each step of the chosen paths of M_(k-1): tally_j.
 import type { Policy } from '../../backend.ts';
 import { choosePaths } from '../../method/choose-paths.ts';
 import type { QuestionPaths } from '../../method/context-length.ts';

@@ -1,4 +1,4 @@
-// 5: all (w, l) of a question with r(w) - r(l) >= eta; for methods without scores, its right samples as NLL-only rows.
+// 5: all (w, l) of a question with r(w) - r(l) >= eta; without scores, its right samples.
 import { capPairs, pairCounts, pairQuestion, rightRows } from '../../method/pair.ts';
 import { shuffleScores } from '../../method/score.ts';
 import { pathScores } from '../../method/step-labels.ts';

@@ -1,4 +1,4 @@
-// Before 6: what the policy that training starts from says of both paths of each pair, where the loss compares with it.
+// Before 6: the start policy's log-probabilities of each pair, where the loss compares with them.
 import { canonicalJson, sha256 } from '../../hashing.ts';
 import { readRecords } from '../../io/jsonl.ts';
 import {

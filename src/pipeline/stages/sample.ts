@@ -1,4 +1,4 @@
-// 1: N paths a question from the current policy, at high temperature; duplicates of any round are dropped.
+// 1: N paths a question from M_(k-1), at high temperature, without duplicates of any round.
 import type { Policy } from '../../backend.ts';
 import { chooseQuestions, type SampleItem, sampleUnit } from '../../method/sample.ts';
 import type { Question } from '../../records.ts';

@@ -1,4 +1,4 @@
-// A stage, said once: what it reads, writes and depends on, and its body -> a function that does it in a workspace.
+// What a stage reads, writes, depends on and does, said once -> a function that does it.
 import type { Config } from '../../config/schema.ts';
 import type { Checkpoint } from '../../records.ts';
 import { Counts } from '../../reports.ts';

@@ -1,4 +1,4 @@
-// 3: a process reward model from all labels so far, started from the current policy or the configured verifier.
+// 3: R, a process reward model, from all labels so far; from the policy or the verifier.
 import { checkPrmRows, prmRows } from '../../method/prm-rows.ts';
 import { stageOf, type Work } from '../workspace.ts';
 import { training } from './stage.ts';

@@ -1,4 +1,4 @@
-// 0: M_0 = SFT(base, D_org), and the control that trains M_0 on D_org for as many tokens as the rounds spent.
+// 0: M_0 = SFT(base, D_org), and the control that trains M_0 on D_org as long as the rounds.
 import { SipfError } from '../../errors.ts';
 import { goldRows } from '../../method/align-rows.ts';
 import type { Trained } from '../../reports.ts';
