@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import type { Backend } from '../backend.ts';
 import { type OpenBackendOptions, openBackend } from '../backends/index.ts';
 import { engineOf } from '../config/engine.ts';
+import type { Config } from '../config/schema.ts';
 import { tellingWarnings } from './model-warnings.ts';
 import type { ModelOptions } from './options.ts';
 import { readSettings } from './settings.ts';

@@ -1,5 +1,6 @@
 // sipf eval: a model and a task -> its accuracy on the task's questions, greedy, with an interval.
 import { Command, Option } from 'commander';
+import { engineOf } from '../../config/engine.ts';
 import { SipfError } from '../../errors.ts';
 import { type Disk, nodeDisk } from '../../io/files.ts';
 import { MOST } from '../../limits.ts';
@@ -8,7 +9,7 @@ import { withoutBrokenOnes } from '../../pipeline/files/questions.ts';
 import { passAtFigure, type Tries, triesOf } from '../../statistics/pass-at.ts';
 import type { Split, Task } from '../../task.ts';
 import type { OpenTasks } from '../../tasks/index.ts';
-import { engineOf, readModelSettings } from '../engine.ts';
+import { readModelSettings } from '../engine.ts';
 import {
   counts,
   finish,
