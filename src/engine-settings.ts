@@ -1,4 +1,4 @@
-// Where models execute, as settings. They may change between two starts of one run.
+// Where models execute, as settings; they may change between two starts of a run.
 import { z } from 'zod';
 import { described } from './described.ts';
 import { MOST } from './limits.ts';

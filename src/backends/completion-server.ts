@@ -1,4 +1,4 @@
-// A request for a completion -> a server's checked answer, with limits, timeouts and retries.
+// A request for a completion -> a server's checked answer: a limit, timeouts and further tries.
 import { z } from 'zod';
 import type { OpenAiSettings } from '../engine-settings.ts';
 import { messageOf, printable, SipfError, throwIfAborted } from '../errors.ts';

@@ -1,4 +1,4 @@
-// Settings of the engine -> an open Backend, and the parts that a backend is made of.
+// Settings of the engine -> an open Backend; and what backends are made of.
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { setTimeout } from 'node:timers/promises';

@@ -1,4 +1,4 @@
-// Model folders as they are published -> the tokens of transformers, warnings where one is due.
+// Model folders as they are published -> the tokens that transformers gives, and warnings.
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

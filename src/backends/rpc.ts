@@ -1,4 +1,4 @@
-// Method calls over a MessagePort: results, errors with their codes, callbacks, cancellation.
+// Method calls on objects over a MessagePort: results, errors, callbacks, cancellation.
 import { messageOf, SipfError, type SipfErrorCode } from '../errors.ts';
 
 /** Kind of object -> its methods -> the kind of object that a method opens; null: it gives a plain value. */

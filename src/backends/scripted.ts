@@ -1,4 +1,4 @@
-// Functions of text and key -> a Backend without models: deterministic and resumable, for tests.
+// Functions of text and key -> a Backend without models, deterministic and resumable.
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type {

@@ -1,4 +1,4 @@
-// The engine's settings -> an open backend, for a command that has other settings or none.
+// The engine's settings -> an open backend, for the commands.
 import type { Command } from 'commander';
 import type { Backend } from '../backend.ts';
 import { type OpenBackendOptions, openBackend } from '../backends/index.ts';

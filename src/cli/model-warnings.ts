@@ -1,4 +1,4 @@
-// A Backend -> the same, which tells what the user should know of each model's files, once each.
+// A Backend -> the same, which tells once each what the user should know of a model's files.
 import type { Backend } from '../backend.ts';
 import type { ModelSource } from '../records.ts';
 

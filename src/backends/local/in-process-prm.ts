@@ -1,4 +1,4 @@
-// A token classifier, or a policy with a PRM's adapter -> a ProcessRewardModel in this process.
+// A model with a PRM's head in this process -> a ProcessRewardModel.
 
 import type { CallOptions, ProcessRewardModel, StepPath } from '../../backend.ts';
 import type { Engine } from '../../engine/runtime/session.ts';

@@ -1,4 +1,4 @@
-// The engine of this thread -> a Backend: inference, training and new models in this process.
+// The engine of this thread -> a Backend: inference, training and new models.
 import type { Backend, CallOptions, ModelDescription } from '../../backend.ts';
 import { Engine, type EngineOptions } from '../../engine/runtime/session.ts';
 import { openModel } from '../../models/open-model.ts';

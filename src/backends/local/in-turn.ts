@@ -1,4 +1,4 @@
-// Calls that share programs and a cache -> one after another, in the order in which they came.
+// Calls that share programs and a cache -> one after another, until they are closed.
 
 /** A queue of one: the next call starts when the one before has ended, well or not. */
 export class InTurn {

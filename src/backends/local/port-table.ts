@@ -1,4 +1,4 @@
-// The Backend port as one table: a new method of the port is one line here.
+// The Backend port as one table: a new method is one line, and both sides of the thread follow.
 import type { Backend, Policy, ProcessRewardModel } from '../../backend.ts';
 
 type Opens<Result> = Result extends Policy ? 'policy' : Result extends ProcessRewardModel ? 'prm' : null;

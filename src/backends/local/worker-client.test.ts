@@ -1,5 +1,4 @@
-// The engine's thread as built -> errors with their codes, and a crash.
-// test/contract has what a backend does.
+// The engine's thread, as built: errors with their codes, and a crash.
 import { cpSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

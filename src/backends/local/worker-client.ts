@@ -1,4 +1,4 @@
-// The Backend port -> messages to the engine's worker thread. A crash of the thread is an error.
+// The Backend port -> messages to the engine's one worker thread, whose crash is an error.
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import type { Backend } from '../../backend.ts';
