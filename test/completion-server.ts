@@ -1,4 +1,4 @@
-// A policy -> a real HTTP server that speaks POST /v1/completions as several engines do, with faults.
+// A policy -> a real HTTP server that speaks POST /v1/completions as some engines do, with faults.
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Completion, Policy } from '../src/backend.ts';
