@@ -52,7 +52,7 @@ export async function labelledStepCost(p: number): Promise<LabelledStepCost> {
 
 interface Trace {
   readonly items: readonly QuestionPaths[];
-  /** Chance of a rollout to be right, by the text it goes on from. */
+  /** Chance of a rollout to be right, by the text it continues. */
   readonly chances: ReadonlyMap<string, number>;
   readonly meanP: number;
 }

@@ -79,7 +79,7 @@ export function isForCalibration(questionId: string, share: number): boolean {
   return !isHeldOut(questionId, share) && isHeldOut(questionId, 2 * share);
 }
 
-/** True for the share of questions (by id, whatever the seed) that never trains a PRM. */
+/** True for the share of questions (by id, for every seed) that never trains a PRM. */
 export function isHeldOut(questionId: string, share: number): boolean {
   return keyedNumber('held-out', questionId) < share;
 }

@@ -8,7 +8,7 @@ export interface LoadOptions {
   /** File or folder of the user's; absent: the hub (cached), or generated. */
   readonly data?: string | undefined;
   readonly split: Split;
-  /** All of a file that is given by itself, whatever the split; a folder has its splits all the same. */
+  /** All of a file that is given by itself, of any split; a folder has its splits all the same. */
   readonly whole?: boolean | undefined;
   /** The first n questions. */
   readonly limit?: number | undefined;

@@ -74,7 +74,7 @@ export interface ArmConfigArgs {
   readonly tokens?: number | undefined;
 }
 
-/** Throws 'bad-config' where arms would not spend equal optimizer tokens or nothing would be judged on test. */
+/** Throws 'bad-config' where arms would not spend equal optimizer tokens or nothing would be graded on test. */
 export async function armConfig({ experiment, arm, seed, flags = {}, tokens }: ArmConfigArgs): Promise<Config> {
   const config = await loadConfig({
     preset: experiment.preset,
@@ -96,5 +96,5 @@ export async function armConfig({ experiment, arm, seed, flags = {}, tokens }: A
     );
   }
   if (config.evaluate.final.length > 0) return config;
-  throw new SipfError('bad-config', 'Expected a set in evaluate.final to judge the arms on, got none. Name one.');
+  throw new SipfError('bad-config', 'Expected a set in evaluate.final to grade the arms on, got none. Name one.');
 }

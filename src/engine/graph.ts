@@ -24,7 +24,7 @@ export interface Node {
   readonly attributes: Readonly<Record<string, Attribute>>;
 }
 
-/** Where a frozen float32 tensor lies on disk, little-endian, row-major. */
+/** Where a frozen float32 tensor is on disk, little-endian, row-major. */
 export interface WeightSlice {
   readonly file: string;
   readonly offset: number;

@@ -89,7 +89,7 @@ export interface SampledAnswers {
   readonly temperature: number;
   readonly topP?: number;
   readonly topK?: number;
-  /** Same seed, same samples, whatever else is drawn. */
+  /** Same seed, same samples, with anything else drawn. */
   readonly seed: number;
 }
 

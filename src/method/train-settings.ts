@@ -82,7 +82,7 @@ export const TrainSettings = z.strictObject({
   ),
   tokens: described(
     z.number().positive().nullable().default(null),
-    'Ends training after about so many tokens, whatever the number of rows. null: by epochs. Set it to fix what training costs.',
+    'Ends training after about so many tokens, for any number of rows. null: by epochs. Set it to fix what training costs.',
   ),
   maxSteps: described(
     z.number().int().positive().nullable().default(null),

@@ -26,9 +26,9 @@ describe('estimate', () => {
     const names = timed.stages.map(({ stage, iteration }) => `${iteration}/${stage}`);
     for (const name of ['1/1-samples', '2/2-step-labels', '2/3-prm', '1/4-scores', '2/6-policy', '0/final'])
       expect(names).toContain(name);
-    // The samples of a round are judged, and each rollout, and each answer.
-    const judged = estimate(config, facts, { ...speeds, secondsPerGrade: 0.1 });
-    for (const [i, { stage, iteration, graded, seconds, rollouts }] of judged.stages.entries()) {
+    // The samples of a round are graded, and each rollout, and each answer.
+    const slow = estimate(config, facts, { ...speeds, secondsPerGrade: 0.1 });
+    for (const [i, { stage, iteration, graded, seconds, rollouts }] of slow.stages.entries()) {
       expect((seconds ?? 0) - (timed.stages[i]?.seconds ?? 0)).toBeCloseTo(0.1 * graded);
       if (stage === '1-samples') expect(graded).toBe(220 * 8);
       if (stage === '2-step-labels') expect(graded).toBe(rollouts);

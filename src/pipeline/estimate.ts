@@ -44,7 +44,7 @@ export interface Calibration {
   readonly generatedTokensPerSecond: number;
   readonly promptTokensPerSecond: number;
   readonly trainTokensPerSecond: number;
-  /** Seconds until a text is judged, on average over many at a time: nothing for answers, a program's run for code. */
+  /** Seconds until a text is graded, on average over many at a time: nothing for answers, a program's run for code. */
   readonly secondsPerGrade: number;
 }
 

@@ -36,12 +36,12 @@ export interface LoopResult {
   /** The warm-up's report, then one a round. */
   readonly rounds: readonly EvalReport[];
   readonly final: FinalReport | null;
-  /** The last policy, where it lies now. */
+  /** The last policy, where it is now. */
   readonly policy: ModelSource;
 }
 
 /**
- * Runs `config` into `out`, or resumes it there. The directory stays valid whatever happens.
+ * Runs `config` into `out`, or resumes it there. The directory stays valid at every moment.
  * @throws SipfError 'locked' where another process writes there, 'config-changed' (with the keys that differ), 'nothing-left' where there are
  * no rows to train on, 'write-failed', 'aborted', and of the codes that the backend and the task give.
  * @example

@@ -83,12 +83,12 @@ export async function readRun(dir: string): Promise<RunView> {
     rounds.push(await summary(dir, k, seconds.get(k) ?? null));
   const final = await readJson(join(dir, 'final', 'eval.json'), FinalReport);
   const expected = roundsOf(METHODS[config.method], config.iterations);
-  const judged = rounds.length > expected && rounds[expected]?.report !== null;
+  const graded = rounds.length > expected && rounds[expected]?.report !== null;
   return {
     dir,
     config,
     versions: stored.versions,
-    finished: judged && (final !== null || config.evaluate.final.length === 0),
+    finished: graded && (final !== null || config.evaluate.final.length === 0),
     rounds,
     final,
     questionIds: (k) => questionIds(dir, k),

@@ -6,7 +6,7 @@ import type { Program, Verdict } from '../sandbox.ts';
 import type { HostMessage } from './host/main.ts';
 import type { HostCommand } from './host-command.ts';
 import { FrameReader, frameOf } from './message-frames.ts';
-import type { Judged, Runner } from './pool.ts';
+import type { Ran, Runner } from './pool.ts';
 
 const START_MS = 120_000;
 const WATCH_MS = 25;
@@ -62,7 +62,7 @@ export class HostProcess implements Runner {
     return this.#usable;
   }
 
-  async judge(program: Program, timeoutMs: number): Promise<Judged> {
+  async grade(program: Program, timeoutMs: number): Promise<Ran> {
     this.#hold(true);
     const { code, setup, tests, entryPoint, names } = program;
     this.#child.stdin?.write(frameOf(Buffer.from(JSON.stringify({ code, setup, tests, entryPoint, names }))));
@@ -130,7 +130,7 @@ export class HostProcess implements Runner {
   }
 }
 
-function verdict(reason: 'memory' | 'timeout', detail: string): Judged {
+function verdict(reason: 'memory' | 'timeout', detail: string): Ran {
   const wrong: Verdict = { kind: 'wrong', reason, detail };
   return { kind: 'verdict', verdict: wrong };
 }

@@ -44,7 +44,7 @@ export async function probeProvider(provider: Provider, options: ProbeOptions = 
     const x = graph.input('x', 'float32', [2, 2]);
     const model = join(folder, 'model.onnx');
     writeFileSync(model, serialise(graph, { y: matmul(x, x) }, { provider, locate: () => '' }).bytes);
-    return judge(await runChild([runtimeEntry(), model, provider, outputName('y')], options));
+    return resultOf(await runChild([runtimeEntry(), model, provider, outputName('y')], options));
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -72,7 +72,7 @@ function runChild(
   });
 }
 
-function judge({ stdout, stderr, failure }: Ended): ProbeResult {
+function resultOf({ stdout, stderr, failure }: Ended): ProbeResult {
   const line = stdout.split('\n').find((each) => each.startsWith('probe:'));
   if (!line) return { available: false, reason: `${failure ?? 'no answer'}: ${plainReason(stderr)}` };
   const outcome = parse(line.slice('probe:'.length));

@@ -7,7 +7,7 @@ import { foreignFile } from '../../io/foreign-file.ts';
 import { parseJsonText } from '../../io/json-text.ts';
 import { decodeBf16, decodeF16, decodeF32 } from '../weights/half.ts';
 
-/** Where one tensor lies: `length` bytes from `offset` of `file`. */
+/** Where one tensor is: `length` bytes from `offset` of `file`. */
 export interface TensorEntry {
   readonly dtype: string;
   readonly shape: readonly number[];

@@ -62,7 +62,7 @@ export function askedOf(
   return asked;
 }
 
-/** As a run has them: those of the train split, whatever split is asked. */
+/** As a run has them: those of the train split, with any split asked. */
 async function shotsOf({ stage, options, questions }: PromptArgs): Promise<Shot[]> {
   const { config, task } = stage;
   const { shots: count, shotsFile: file } = config.prompt;

@@ -101,7 +101,7 @@ function questionOf({ index, place, value }: Row<z.infer<typeof QuestionLine>>, 
     const field = own.gradedBy === 'tests' ? 'tests' : 'answer';
     throw new SipfError(
       'bad-input',
-      `${place}, field "${field}": Expected what answers to ${own.name} are judged by, got nothing. Fix that line.`,
+      `${place}, field "${field}": Expected what answers to ${own.name} are graded by, got nothing. Fix that line.`,
     );
   }
   const stated = chosen === null ? answer : letterOf(rightOption(chosen.options, answer));

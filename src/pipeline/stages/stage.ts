@@ -18,7 +18,7 @@ interface Said {
 /** Does the stage where the method needs it. */
 export interface Stage<R = void> extends Said {
   (round: Work): Promise<R>;
-  /** Does it whatever the method says, as a command does. */
+  /** Does it for every method, as a command does. */
   readonly perform: (work: Work) => Promise<R>;
   /** Its name: that of its file or folder, its marker and its place in reports. */
   readonly writes: string;

@@ -52,7 +52,7 @@ export function createMbpp({ sandbox, hub }: CodeSource): Task {
   };
 }
 
-/** 164 functions to complete, a test set only; `prefix` is the prompt that the answer goes on from. Also HumanEval+. */
+/** 164 functions to complete, a test set only; `prefix` is the prompt that the answer continues. Also HumanEval+. */
 export function createHumanEval({ sandbox, hub }: CodeSource): Task {
   return createCodeTask({
     layout: {

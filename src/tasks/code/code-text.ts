@@ -24,7 +24,7 @@ export interface CodeRegion {
 
 /**
  * The program of a completion, to be run as it is; null where there is no statement in it. With a `prefix`, a completion that starts with a
- * body goes on from it; one that defines the entry point itself gets the imports and helpers above it only.
+ * body continues it; one that defines the entry point itself gets the imports and helpers above it only.
  */
 export function codeOf(completion: string, options: CodeTextOptions = {}): string | null {
   const { prefix } = options;
@@ -71,7 +71,7 @@ function turnIn(answer: string): CodeRegion {
   return { start, end: start + turn.length };
 }
 
-/** A body that goes on from the prefix begins with white space. */
+/** A body that continues the prefix begins with white space. */
 function startsIndented(text: string, { prefix }: CodeTextOptions): boolean {
   return prefix !== undefined && /^(?:[ \t]*\r?\n)*[ \t]+(?!```|~~~)\S/.test(text);
 }
@@ -144,7 +144,7 @@ function endOfWhole(text: string, list: readonly Statement[], defines: (statemen
   return cut === undefined || cut.start === 0 ? text.length : cut.start;
 }
 
-/** The code is a program of its own, not a body that goes on from the prefix. */
+/** The code is a program of its own, not a body that continues the prefix. */
 function startsProgram(code: string, { entryPoint, prefix }: CodeTextOptions): boolean {
   if (prefix === undefined) return true;
   if (startsIndented(code, { prefix }) && !/^\s*(?:async|def|class|import|from|@)\b/.test(code)) return false;

@@ -37,7 +37,7 @@ export function miniCodeSplit(key: string): Split {
   return bucket === 0 ? 'test' : bucket === 1 ? 'valid' : 'train';
 }
 
-/** Problem number `index` of a split: the same whatever else is generated. There is no end to them; repeats are rare but possible. */
+/** Problem number `index` of a split: the same with anything else generated. There is no end to them; repeats are rare but possible. */
 export function miniCodeProblem(
   seed: number,
   split: Split,

@@ -6,7 +6,7 @@ import type { Split, Task } from '../../task.ts';
 import { mathFormat } from '../math/math-task.ts';
 import { goldSteps } from '../text/steps.ts';
 import { DISTRACTOR, PEOPLE, SKELETONS, type Skeleton, THINGS } from './mini-grammar.ts';
-import { judgeSteps } from './true-steps.ts';
+import { gradeSteps } from './true-steps.ts';
 
 export interface MiniOptions {
   /** Fewest and most steps of a solution, 2 to 4. */
@@ -36,7 +36,7 @@ export function miniSplit(key: string): Split {
   return bucket === 0 ? 'test' : bucket === 1 ? 'valid' : 'train';
 }
 
-/** Problem number `index` of a split: the same whatever else is generated. There is no end to them; repeats are rare but possible. */
+/** Problem number `index` of a split: the same with anything else generated. There is no end to them; repeats are rare but possible. */
 export function miniProblem(seed: number, split: Split, index: number, options: MiniOptions = {}): MiniProblem {
   const settings = checked(options);
   const random = createRandom(`mini/${seed}/${split}/${index}`);
@@ -214,7 +214,7 @@ export function createMini(options: MiniOptions = {}): Task {
     },
     trueSteps({ id, question, solution }, steps) {
       const known = solution ?? solutionOf(id, question, settings);
-      return known === null ? null : judgeSteps(question, known, steps);
+      return known === null ? null : gradeSteps(question, known, steps);
     },
   };
 }
