@@ -26,7 +26,8 @@ const UNIT = 8;
 
 /**
  * The cost with a mean rollout success near `p`. One character is one token here: 60 to 100 a question, 15 to 35 a step. Naive: every rollout
- * of every step reads question and prefix again and runs to its end. Throws where the labels differ.
+ * of every step reads question and prefix again and runs to its end.
+ * @throws Error where the labels differ.
  */
 export async function labelledStepCost(p: number): Promise<LabelledStepCost> {
   const trace = makeTrace(p);

@@ -74,7 +74,7 @@ export interface ArmConfigArgs {
   readonly tokens?: number | undefined;
 }
 
-/** Throws 'bad-config' where arms would not spend equal optimizer tokens or nothing would be graded on test. */
+/** @throws SipfError 'bad-config' where arms would not spend equal optimizer tokens or nothing would be graded on test. */
 export async function armConfig({ experiment, arm, seed, flags = {}, tokens }: ArmConfigArgs): Promise<Config> {
   const config = await loadConfig({
     preset: experiment.preset,

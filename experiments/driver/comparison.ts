@@ -47,7 +47,7 @@ export interface Comparison {
   readonly unequal: { readonly tokens: number; readonly flops: number };
 }
 
-/** Compares finished arms. Throws RangeError where arms of one seed answered other questions. */
+/** Compares finished arms. @throws RangeError where arms of one seed answered other questions. */
 export function compareArms(summaries: readonly ArmSummary[]): Comparison {
   checkQuestions(summaries);
   const keys = [...new Set(summaries.map(keyOf))];

@@ -34,7 +34,8 @@ export function withSettings(command: Command, sections?: readonly string[]): Co
 
 /**
  * Defaults < presets < file < `base` (another run's whole configuration, or a command's own defaults) < dotted flags < `own`, the command's own options by configuration
- * key (undefined: not given). Throws SipfError 'bad-config' for an unknown key with the nearest one.
+ * key (undefined: not given).
+ * @throws SipfError 'bad-config' for an unknown key with the nearest one.
  */
 export function readSettings(
   command: Command,

@@ -245,8 +245,8 @@ export class Scheduler implements Disposable {
       const length = tokensOf(row.nodes).length;
       const size = length * bytesPerToken(this.#generator.model.config);
       const padded = Math.max(longest, length) * (rows.length + 1);
-      const fits = padded <= this.#tokensPerPass && total + length >= (1 - MAX_PADDING) * padded;
-      if (rows.length > 0 && (!fits || bytes + size > this.#prefixBytes)) continue;
+      const hasRoom = padded <= this.#tokensPerPass && total + length >= (1 - MAX_PADDING) * padded;
+      if (rows.length > 0 && (!hasRoom || bytes + size > this.#prefixBytes)) continue;
       rows.push(row);
       for (const node of row.nodes) taken.add(node);
       longest = Math.max(longest, length);

@@ -115,7 +115,7 @@ export function expectedRollouts(p: number, K: number): number {
 /** What a run will cost. Time only with a calibration. */
 export function estimate(
   config: Config,
-  facts: ModelDescription,
+  description: ModelDescription,
   calibration?: Calibration,
   measured: Partial<Typical> = {},
 ): RunEstimate {
@@ -159,8 +159,8 @@ export function estimate(
   if (policies > 0) add('final', 0, evaluation(policies * typical.finalQuestions));
   return {
     stages,
-    total: totals(stages, config, facts, calibration),
-    memoryBytes: memory(config, facts),
+    total: totals(stages, config, description, calibration),
+    memoryBytes: memory(config, description),
     assumptions: typical,
   };
 }
@@ -276,7 +276,7 @@ function secondsOf(
 function totals(
   stages: readonly StageEstimate[],
   config: Config,
-  facts: ModelDescription,
+  description: ModelDescription,
   calibration: Calibration | undefined,
 ): RunEstimate['total'] {
   const tokens = stages.reduce(addCosts, NO_COST);
@@ -285,7 +285,7 @@ function totals(
     ...tokens,
     rollouts: sum(({ rollouts }) => rollouts),
     trainSteps: sum(({ trainSteps }) => trainSteps),
-    flops: sum((stage) => stage.size * flopsOf(stage, facts.parameters, config.align.train.lora !== null)),
+    flops: sum((stage) => stage.size * flopsOf(stage, description.parameters, config.align.train.lora !== null)),
     seconds: calibration === undefined ? null : sum(({ seconds }) => seconds ?? 0),
   };
 }

@@ -258,7 +258,7 @@ describe('startRun', () => {
     const config = parseConfig({ ...sums, model: { init: {} }, iterations: 0 });
     const start = await startRun({ ...plain(), config, out });
     expect(existsSync(start.base.model)).toBe(true);
-    const { hash } = start.facts;
+    const { hash } = start.description;
     await start[Symbol.asyncDispose]();
     expect({ base: existsSync(start.base.model), out: existsSync(out) }).toEqual({ base: false, out: false });
     const { rounds } = await runLoop({ ...plain(), config: parseConfig({ ...config, sft: { enabled: false } }), out });

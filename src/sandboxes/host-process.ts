@@ -111,7 +111,7 @@ export class HostProcess implements Runner {
   #hold(busy: boolean): void {
     const act = busy ? 'ref' : 'unref';
     const pipes = [this.#child.stdin, this.#child.stdout, this.#child.stderr] as (Readable | Writable | null)[];
-    for (const held of [this.#child, ...pipes] as ({ ref?(): void; unref?(): void } | null)[]) held?.[act]?.();
+    for (const part of [this.#child, ...pipes] as ({ ref?(): void; unref?(): void } | null)[]) part?.[act]?.();
   }
 
   /** Resident bytes, where the kernel says. */

@@ -108,8 +108,8 @@ export class Pool implements Sandbox {
   /** The slot's process, a new one where there is none or it can take no more. */
   async #runner(slot: Slot): Promise<Runner> {
     if (this.#closed) throw closedError();
-    const held = await slot.runner;
-    if (held?.usable) return held;
+    const current = await slot.runner;
+    if (current?.usable) return current;
     slot.runner = this.#start();
     try {
       return await slot.runner;

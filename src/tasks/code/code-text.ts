@@ -50,10 +50,10 @@ export function codeRegion(completion: string, options: CodeTextOptions = {}): C
 
 function regionIn(answer: string, options: CodeTextOptions): CodeRegion {
   const { start, end } = turnIn(answer);
-  const turn = answer.slice(start, end);
-  const block = startsIndented(turn, options) ? null : chooseBlock(turn, options.entryPoint);
-  const { start: from, end: to, fenced } = block ?? { start: 0, end: turn.length, fenced: false };
-  const text = turn.slice(from, to);
+  const own = answer.slice(start, end);
+  const block = startsIndented(own, options) ? null : chooseBlock(own, options.entryPoint);
+  const { start: from, end: to, fenced } = block ?? { start: 0, end: own.length, fenced: false };
+  const text = own.slice(from, to);
   const skipped = fenced || startsIndented(text, options) ? 0 : leadingProse(text, options.prefix !== undefined);
   const begin = start + from + skipped;
   return { start: begin, end: begin + answerEnd(text.slice(skipped), options) };
@@ -66,9 +66,9 @@ const NAMED_TOKEN =
 /** The model's own turn, without left-over special tokens and what follows them. */
 function turnIn(answer: string): CodeRegion {
   const masked = answer.replace(NAMED_TOKEN, '(');
-  const turn = firstTurn(masked, { program: true });
-  const start = masked.indexOf(turn);
-  return { start, end: start + turn.length };
+  const own = firstTurn(masked, { program: true });
+  const start = masked.indexOf(own);
+  return { start, end: start + own.length };
 }
 
 /** A body that continues the prefix begins with white space. */
