@@ -29,7 +29,11 @@ export interface Difference {
   readonly to: unknown;
 }
 
-/** Every key in which two JSON values differ, with both values. */
+/**
+ * Every key in which two JSON values differ, with both values.
+ * @example
+ * jsonDifference({ seed: 1, labels: { K: 4 } }, { seed: 1, labels: { K: 8 } }); // [{ key: 'labels.K', from: 4, to: 8 }]
+ */
 export function jsonDifference(a: unknown, b: unknown, prefix = ''): Difference[] {
   if (isTree(a) && isTree(b)) {
     const keys = [...new Set([...Object.keys(a), ...Object.keys(b)])];

@@ -75,7 +75,10 @@ export function withExecution(command: Command): Command {
     .option('--slots <n>', 'sequences that are decoded together (default: 64)', integer({ min: 1, max: MOST.slots }));
 }
 
-/** A number of threads or processes: at most one a core. */
+/**
+ * A number of threads or processes: at most one a core.
+ * @throws InvalidArgumentError for another number.
+ */
 export function threads(text: string): number {
   try {
     return integer({ min: 1, max: MOST_THREADS })(text);

@@ -50,7 +50,10 @@ export function readSettings(
   return loadConfig({ preset, file, flags });
 }
 
-/** `--a.b value` and `--a.b=value` (of `sections`, where they are named) among what the command's own options (and `skip` arguments) left over. */
+/**
+ * `--a.b value` and `--a.b=value` (of `sections`, where they are named) among what the command's own options (and `skip` arguments) left over.
+ * @throws SipfError 'bad-input' for a word that is no option, and for an option without a value.
+ */
 export function dottedFlags(command: Command, skip = 0, sections?: readonly string[]): Record<string, string> {
   const flags: Record<string, string> = {};
   const isTaken = (key: string) => sections === undefined || sections.some((name) => key.startsWith(`${name}.`));

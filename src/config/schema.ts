@@ -178,7 +178,11 @@ export function configSettings(): Setting[] {
   return settingsOf(Config);
 }
 
-/** Every dotted key that takes a value, in the configuration's order. */
+/**
+ * Every dotted key that takes a value, in the configuration's order.
+ * @example
+ * configKeys().includes('labels.K'); // true
+ */
 export function configKeys(): string[] {
   return configSettings().flatMap(({ key, isSection }) => (isSection ? [] : [key]));
 }

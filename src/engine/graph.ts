@@ -41,7 +41,13 @@ export interface Constant {
 /** Bytes a constant may have: large ones would bloat the serialised model (protobuf ends at 2 GiB). */
 const LARGEST_CONSTANT = 1 << 20;
 
-/** A graph under construction: an append-only list of nodes in topological order. */
+/**
+ * A graph under construction: an append-only list of nodes in topological order.
+ * @example
+ * const graph = new Graph();
+ * const x = graph.input('x', 'float32', ['batch', 2]);
+ * const y = mul(x, 2);
+ */
 export class Graph {
   readonly nodes: Node[] = [];
   readonly inputs: Tensor[] = [];

@@ -146,6 +146,7 @@ async function gradeOf<P extends Prefix>(
 /**
  * Runs `generate`, which hands over grades, and returns them in that order beside its result: programs run for seconds.
  * An error of a grade ends `generate` when it hands over the next one; no grade still runs at the end.
+ * @throws the error of `generate` or of a grade.
  */
 export async function gradeBeside<Result, Grade>(
   generate: (hand: (grade: Promise<Grade>) => void) => Promise<Result>,

@@ -54,7 +54,10 @@ export interface FileStoreArgs {
   readonly nothing?: string | undefined;
 }
 
-/** Keeps units in a journal beside their file until all are done. */
+/**
+ * Keeps units in a journal beside their file until all are done.
+ * @throws SipfError 'nothing-left', from its methods, where no record came.
+ */
 export function fileStore({ out, isModel, nothing }: FileStoreArgs, listener: Listener): Store {
   const { signal, onProgress, describeRows } = listener;
   const kept: string[] = [];

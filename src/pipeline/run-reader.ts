@@ -57,7 +57,11 @@ export interface RunView {
   answers(k: number): AsyncIterable<Answer>;
 }
 
-/** The configuration of an existing run with its local paths made absolute; null where `dir` holds no run. */
+/**
+ * The configuration of an existing run with its local paths made absolute; null where `dir` holds no run.
+ * @example
+ * const config = await configOfRun('runs/first');
+ */
 export async function configOfRun(dir: string): Promise<Config | null> {
   const text = await readTextFile(join(dir, 'config.json'));
   return text === null ? null : configIn(dir, parseJson(text, join(dir, 'config.json'), StoredConfig));
@@ -70,6 +74,9 @@ function configIn(dir: string, { config, engine }: z.infer<typeof StoredConfig>)
 /**
  * Reads a run, finished or not.
  * @throws SipfError 'not-found' where there is none.
+ * @example
+ * const run = await readRun('runs/first');
+ * for await (const { chosen, rejected } of run.pairs(1)) console.log(chosen.steps, rejected);
  */
 export async function readRun(dir: string): Promise<RunView> {
   const path = join(dir, 'config.json');

@@ -52,7 +52,12 @@ export function nativeSandboxProblem(python = '/usr/bin/python3'): string | null
   return tried.status === 0 ? null : `bwrap cannot run ${python}: ${tried.stderr.trim().slice(0, 300)}`;
 }
 
-/** Opens the native sandbox. @throws SipfError 'unsupported' where bubblewrap or Python is missing. */
+/**
+ * Opens the native sandbox.
+ * @throws SipfError 'unsupported' where bubblewrap or Python is missing.
+ * @example
+ * await using sandbox = createNativeSandbox({ workers: 2 });
+ */
 export function createNativeSandbox(options: NativeSandboxOptions = {}): Sandbox {
   const { memoryMb = 512, python = '/usr/bin/python3' } = options;
   checkCount('memoryMb of the sandbox', Math.ceil(memoryMb), MOST.memoryMb);

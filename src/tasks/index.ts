@@ -47,6 +47,8 @@ export const TASK_NAMES: readonly string[] = Object.keys(MAKERS);
 /**
  * The task called `name`.
  * @throws SipfError 'bad-input' listing the names, and the nearest one.
+ * @example
+ * const questions = await taskNamed('gsm8k').load({ split: 'train', limit: 100 });
  */
 export function taskNamed(name: string, { sandbox = createPyodideSandbox }: TaskParts = {}): Task {
   const make = Object.hasOwn(MAKERS, name) ? MAKERS[name] : undefined;
@@ -69,7 +71,12 @@ export interface OpenTasksOptions extends TaskParts {
   readonly make?: ((name: string) => Task) | undefined;
 }
 
-/** The tasks of one run or command, each made once; those that run programs share one sandbox. */
+/**
+ * The tasks of one run or command, each made once; those that run programs share one sandbox.
+ * @example
+ * await using tasks = openTasks();
+ * const task = tasks.named('gsm8k+mbpp');
+ */
 export function openTasks({ make, sandbox = createPyodideSandbox }: OpenTasksOptions = {}): OpenTasks {
   const shared = lazySandbox(sandbox);
   const open = make ?? ((name: string) => taskNamed(name, { sandbox: () => shared }));

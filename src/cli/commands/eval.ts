@@ -87,7 +87,10 @@ function promptFlags({ chat, shots, shotsFile }: EvalFlags): Record<string, unkn
   return { 'prompt.style': chat ? 'chat' : undefined, 'prompt.shots': shots, 'prompt.shotsFile': shotsFile };
 }
 
-/** `disk`: where --out goes. */
+/**
+ * `disk`: where --out goes.
+ * @throws SipfError 'bad-input' where options do not belong together, and what stopped the evaluation, after the score of what was answered.
+ */
 export async function evaluate(
   options: EvalOptions,
   terminal: Terminal,

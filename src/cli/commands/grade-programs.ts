@@ -36,7 +36,10 @@ export interface ProgramGraderArgs {
   readonly signal: AbortSignal;
 }
 
-/** Grades one line after the other or several at a time; the task's problems are loaded with the first line that names one. */
+/**
+ * Grades one line after the other or several at a time; the task's problems are loaded with the first line that names one.
+ * @throws SipfError 'bad-input', from the grader, naming line and field.
+ */
 export function programGrader({ task, data, sandbox, signal }: ProgramGraderArgs) {
   let problems: Promise<Map<string, Question>> | null = null;
   const retried = async (by: Pick<Task, 'grade'>, question: Question, text: string): Promise<Outcome> =>

@@ -61,7 +61,10 @@ export function gradeCommand(terminal: Terminal): Command {
   ).action((options: GradeOptions & SandboxFlags) => grade(options, terminal, tasksWith(options)));
 }
 
-/** `tasks`: where the task and its sandbox come from. */
+/**
+ * `tasks`: where the task and its sandbox come from.
+ * @throws SipfError 'bad-input' for an empty file, and where a completion got no grade.
+ */
 export async function grade(options: GradeOptions, terminal: Terminal, tasks: OpenTasks): Promise<void> {
   await using opened = tasks;
   const task = openOne(opened, options.task, 'grade');

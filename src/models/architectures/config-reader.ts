@@ -23,7 +23,10 @@ export interface ConfigReader {
   bad(key: string, expected: string): SipfError;
 }
 
-/** @param file named in errors. */
+/**
+ * @param file named in errors.
+ * @throws SipfError 'bad-input' or 'unsupported', from its methods, naming key and file.
+ */
 export function configReader(config: Readonly<Record<string, unknown>>, file: string): ConfigReader {
   const bad = (key: string, expected: string): SipfError =>
     new SipfError(

@@ -192,7 +192,10 @@ function decodeIntegers(view: DataView, out: Float32Array, at: (view: DataView, 
   }
 }
 
-/** The tensor's values as float32 pieces of at most 16 MiB, in order. */
+/**
+ * The tensor's values as float32 pieces of at most 16 MiB, in order.
+ * @throws SipfError 'unsupported' for another dtype.
+ */
 export async function* readTensorPieces(name: string, entry: TensorEntry): AsyncGenerator<Float32Array<ArrayBuffer>> {
   const decode = DECODERS[entry.dtype];
   if (!decode) {

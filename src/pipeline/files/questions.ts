@@ -153,7 +153,10 @@ export function requireQuestion(known: ReadonlyMap<string, Question>, id: string
   );
 }
 
-/** Scores of another file's samples would pair nothing, or the wrong paths. */
+/**
+ * Scores of another file's samples would pair nothing, or the wrong paths.
+ * @throws SipfError 'bad-input' naming place and field.
+ */
 export function requireSample(
   samples: ReadonlyMap<string, readonly Sample[]>,
   file: string,

@@ -200,7 +200,10 @@ export function createCodeTask(options: CodeTaskOptions): Task {
   };
 }
 
-/** The problems of a split, or of the set's own worked examples. */
+/**
+ * The problems of a split, or of the set's own worked examples.
+ * @throws SipfError 'bad-input' for a split or data that the set does not have, 'nothing-left' where no problem is left.
+ */
 export async function loadProblems(options: CodeTaskOptions, wanted: LoadOptions): Promise<Question[]> {
   const { layout, hubSet, hub, parse, belongs } = options;
   const { name } = layout;

@@ -25,6 +25,8 @@ export interface CodeRegion {
 /**
  * The program of a completion, to be run as it is; null where there is no statement in it. With a `prefix`, a completion that starts with a
  * body continues it; one that defines the entry point itself gets the imports and helpers above it only.
+ * @example
+ * codeOf('Here it is:\n```python\ndef f(x):\n    return x\n```'); // the function alone
  */
 export function codeOf(completion: string, options: CodeTextOptions = {}): string | null {
   const { prefix } = options;

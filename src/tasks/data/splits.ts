@@ -41,8 +41,8 @@ export function partOf(questions: readonly CutQuestion[], { files, part, ways }:
 }
 
 /**
- * The questions of one part, in their order. A file with too few for train and valid can train nothing: all of it is test, and SipfError
- * 'bad-input' is thrown for the other parts.
+ * The questions of one part, in their order. A file with too few for train and valid can train nothing: all of it is test.
+ * @throws SipfError 'bad-input' for the other parts of such a file.
  */
 export function cutFor(questions: readonly CutQuestion[], cut: Cut): Question[] {
   const groups = groupsOf(questions);

@@ -37,7 +37,7 @@ export function miniCodeSplit(key: string): Split {
   return bucket === 0 ? 'test' : bucket === 1 ? 'valid' : 'train';
 }
 
-/** Problem number `index` of a split: the same with anything else generated. There is no end to them; repeats are rare but possible. */
+/** Problem number `index` of a split, which depends on nothing else. There is no end to them; repeats are rare but possible. */
 export function miniCodeProblem(
   seed: number,
   split: Split,
@@ -153,7 +153,10 @@ export interface MiniCodeSource {
   readonly options?: MiniCodeOptions;
 }
 
-/** Generated functions as a Task; `data` is not read. Seed 1 where none is given. Its references are right by construction: nothing checks them. */
+/**
+ * Generated functions as a Task; `data` is not read. Seed 1 where none is given. Its references are right by construction: nothing checks them.
+ * @throws SipfError 'nothing-left', from load, where no problem is as short as asked.
+ */
 export function createMiniCode({ sandbox, options = {} }: MiniCodeSource): Task {
   const settings = checked(options);
   const { brokenReferences: _unneeded, ...format } = codeFormat(sandbox);

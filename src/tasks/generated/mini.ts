@@ -36,7 +36,10 @@ export function miniSplit(key: string): Split {
   return bucket === 0 ? 'test' : bucket === 1 ? 'valid' : 'train';
 }
 
-/** Problem number `index` of a split: the same with anything else generated. There is no end to them; repeats are rare but possible. */
+/**
+ * Problem number `index` of a split, which depends on nothing else. There is no end to them; repeats are rare but possible.
+ * @throws SipfError 'nothing-left' where the settings make no problem, 'bad-config' where they are out of range.
+ */
 export function miniProblem(seed: number, split: Split, index: number, options: MiniOptions = {}): MiniProblem {
   const settings = checked(options);
   const random = createRandom(`mini/${seed}/${split}/${index}`);
@@ -182,7 +185,10 @@ function capital(text: string): string {
   return text.replace(/(^|[.?] )([a-z])/g, (_all, before: string, letter: string) => before + letter.toUpperCase());
 }
 
-/** Generated problems as a Task; `data` is not read, so that one --data may serve other tasks beside it. Seed 1 where none is given. */
+/**
+ * Generated problems as a Task; `data` is not read, so that one --data may serve other tasks beside it. Seed 1 where none is given.
+ * @throws SipfError 'nothing-left', from load, where no problem is as short as asked.
+ */
 export function createMini(options: MiniOptions = {}): Task {
   const settings = checked(options);
   return {
