@@ -8,7 +8,7 @@ import { createRandom } from '#sipf/random.js';
 import type { Question, Sample, StepLabels } from '#sipf/records.js';
 import type { Task } from '#sipf/task.js';
 
-export interface LabelledStepCost {
+interface LabelledStepCost {
   /** Naive model tokens over ours. */
   readonly costRatio: number;
   /** Mean chance of a rollout to be right over the trace's steps. */

@@ -57,7 +57,7 @@ for line in sys.stdin:
 `;
 
 /** How often a sandbox was made and disposed of, for tests of who owns it. */
-export interface SandboxCounts {
+interface SandboxCounts {
   made: number;
   disposed: number;
   graded: number;

@@ -8,7 +8,7 @@ import { scoreSum, writeSum } from './scripted-sums.ts';
 const FIRST: Readonly<Record<string, number>> = { train: 0, valid: 100, test: 200 };
 
 /** Problem i: take x, add one number, multiply by another. `broken`: its reference fails its test. */
-export function codeRow(index: number, broken = false) {
+function codeRow(index: number, broken = false) {
   const [a, b] = [2 + (index % 37), 3 + (index % 11)];
   return {
     id: `p${index}`,

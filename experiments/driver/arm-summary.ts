@@ -52,7 +52,7 @@ export interface ArmSummary {
   readonly total: { readonly optimizerTokens: number; readonly flops: number; readonly seconds: number | null };
 }
 
-export interface ReadArmArgs {
+interface ReadArmArgs {
   readonly dir: string;
   readonly arm: string;
   readonly column: ArmSummary['column'];

@@ -4,7 +4,7 @@ import { loadConfig } from '#sipf/config/load.js';
 import type { Config, ConfigInput } from '#sipf/config/schema.js';
 import { SipfError } from '#sipf/errors.js';
 
-export interface Experiment {
+interface Experiment {
   readonly preset: string;
   /** Never used in tuning: a seed chooses the weights, the draws AND the problems (train, valid and test) of its runs. */
   readonly seeds: readonly number[];
@@ -63,7 +63,7 @@ export const DEFAULT_ARMS: readonly ArmName[] = ARMS.filter((name) => name !== '
 /** Arms that are run once more at sipf's FLOPs by default. */
 export const DEFAULT_FLOPS_ARMS: readonly ArmName[] = ['continued-sft', 'online-rft'];
 
-export interface ArmConfigArgs {
+interface ArmConfigArgs {
   readonly experiment: Experiment;
   /** `start`: the warm-up alone, which every arm shares. */
   readonly arm: ArmName | 'start';

@@ -6,7 +6,7 @@ import { type Interval, pairedDifference, stratifiedMean } from '#sipf/statistic
 import type { ArmSummary } from './arm-summary.ts';
 
 /** Accuracy of one policy minus another's, on the same questions of each seed. */
-export interface SeedDifference {
+interface SeedDifference {
   readonly seed: number;
   readonly value: number;
   /** Agresti and Min 2005, over this seed's questions. */

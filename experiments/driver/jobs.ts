@@ -12,7 +12,7 @@ export interface Job {
   readonly run: (signal: AbortSignal) => Promise<void>;
 }
 
-export interface RunJobsOptions {
+interface RunJobsOptions {
   /** At most this many at once. */
   readonly parallel: number;
   readonly signal: AbortSignal;
@@ -55,7 +55,7 @@ export async function runJobs(jobs: readonly Job[], { parallel, signal, onFailur
     throw new Error(`Jobs wait for others that do not exist: ${waiting.map(({ name }) => name)}.`);
 }
 
-export interface ChildRunArgs {
+interface ChildRunArgs {
   readonly out: string;
   readonly config: string;
   readonly fromRun: string | undefined;

@@ -155,7 +155,7 @@ function whole(value: number): string {
   return Math.round(value).toLocaleString('en');
 }
 
-export interface Section {
+interface Section {
   readonly path: string;
   /** `experiment:mini` */
   readonly name: string;

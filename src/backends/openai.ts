@@ -25,7 +25,7 @@ export interface OpenAiOptions extends ServerOptions, Pick<OpenAiSettings, 'othe
   readonly serves: ModelSource;
 }
 
-export interface OpenAiParts extends ServerParts {
+interface OpenAiParts extends ServerParts {
   /** Has the model's files: lengths, templates, log-probabilities of given texts, and other models. */
   readonly local: Backend;
   /** Told once of each model that the server does not serve. */

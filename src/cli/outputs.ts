@@ -30,7 +30,7 @@ const OPTIONS: Readonly<Record<string, ReadPath['kind']>> = {
   fromRun: 'model',
 };
 
-export type RecordsCommand = keyof typeof FIELDS;
+type RecordsCommand = keyof typeof FIELDS;
 
 /** Whether a command writes records; else it writes a model. */
 export function isOfRecords(command: string): command is RecordsCommand {

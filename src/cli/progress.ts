@@ -1,6 +1,6 @@
 // Counts of finished work -> one live line with rate and ETA on a terminal, plain lines elsewhere.
 
-export interface ProgressSink {
+interface ProgressSink {
   write(text: string): unknown;
   readonly isTTY?: boolean | undefined;
   readonly columns?: number | undefined;

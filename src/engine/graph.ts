@@ -33,7 +33,7 @@ export interface WeightSlice {
 }
 
 /** Small values inside the model file; anything large is a weight or an input. */
-export interface Constant {
+interface Constant {
   readonly tensor: Tensor;
   readonly data: Float32Array | BigInt64Array;
 }

@@ -30,7 +30,7 @@ export interface DrawnToken {
   readonly text: string;
 }
 
-export interface SubmitOptions {
+interface SubmitOptions {
   /** Whose requests these are: callers share the slots evenly, however many requests each has. */
   readonly caller?: string;
   /** Told each token of these requests, after the decode step that drew it. */

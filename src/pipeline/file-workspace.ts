@@ -45,7 +45,7 @@ export interface Listener {
   describeRows?: ((rows: Counts) => string) | undefined;
 }
 
-export interface FileStoreArgs {
+interface FileStoreArgs {
   /** The file of records, or the folder of the model. */
   readonly out: string;
   /** What a training reads besides its records is kept with its checkpoints until it has finished. */

@@ -8,7 +8,7 @@ import { type LoadedSet, nameOfSet, type Seen, sharedWarnings, sizeWarning } fro
 import { checkReferences } from './references.ts';
 
 /** A question set with what its figures must be read with. */
-export interface GradedSet extends OpenSet {
+interface GradedSet extends OpenSet {
   readonly warnings: readonly string[];
 }
 
@@ -17,7 +17,7 @@ export interface SetOpener {
   open(sets: readonly EvaluationSet[]): Promise<GradedSet[]>;
 }
 
-export interface SetOpenerArgs extends RunPrompt {
+interface SetOpenerArgs extends RunPrompt {
   readonly run: Run;
   readonly loaded: ReadonlyMap<string, LoadedSet>;
   readonly seen: Seen;
@@ -55,7 +55,7 @@ export function setOpener({ run, loaded, seen, ...prompts }: SetOpenerArgs): Set
   };
 }
 
-export interface RunPrompt extends PrompterArgs {
+interface RunPrompt extends PrompterArgs {
   readonly prompt: BuildPrompt;
 }
 

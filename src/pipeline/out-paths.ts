@@ -7,7 +7,7 @@ import { SipfError } from '../errors.ts';
 import { isTemporary } from '../io/files.ts';
 import { isOfRun, isRun } from '../run/no-run.ts';
 
-export interface OutFile {
+interface OutFile {
   /** `eval`: who asks. */
   readonly command: string;
   readonly out: string;

@@ -14,7 +14,7 @@ const ShotLine = z.object({
   solution: z.union([z.array(z.string()).min(1), z.string()]).optional(),
 });
 
-export interface ShotSource {
+interface ShotSource {
   readonly task: Task;
   readonly count: number;
   /** JSONL to take them from; null: the task's own examples, else `fallback`. */

@@ -8,7 +8,7 @@ import { Question } from '../records.ts';
 import { isRun } from '../run/no-run.ts';
 import { configOfRun } from './run-reader.ts';
 
-export interface TrainedOn {
+interface TrainedOn {
   /** The run directory. */
   readonly run: string;
   readonly questions: readonly Question[];

@@ -13,7 +13,7 @@ const WATCH_MS = 25;
 const KEPT_STDERR = 2000;
 const PAGE_BYTES = 4096;
 
-export interface HostLimits {
+interface HostLimits {
   /** Resident memory of the whole process, bytes. */
   readonly residentBytes: number;
 }

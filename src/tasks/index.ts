@@ -17,7 +17,7 @@ import { createMath, createMath500 } from './math/math.ts';
 import { createMmluMath, createMultiArith, createSvamp } from './math/word-problems.ts';
 import { createMixed, MIXTURE_SIGN } from './mixed.ts';
 
-export interface TaskParts {
+interface TaskParts {
   /** Makes what runs programs, Python in WebAssembly where nothing else is said; called before the first one is graded. */
   readonly sandbox?: (() => Sandbox) | undefined;
 }
@@ -66,7 +66,7 @@ export interface OpenTasks extends AsyncDisposable {
   readonly sandbox: Sandbox;
 }
 
-export interface OpenTasksOptions extends TaskParts {
+interface OpenTasksOptions extends TaskParts {
   /** Other tasks than this package's. */
   readonly make?: ((name: string) => Task) | undefined;
 }

@@ -64,7 +64,7 @@ async function drawOne(policy: Policy, one: GenerateRequest): Promise<Completion
   return completion;
 }
 
-export interface OpenSampler {
+interface OpenSampler {
   readonly sampler: Sampler;
   readonly source: ModelSource;
 }

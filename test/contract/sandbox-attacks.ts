@@ -1,7 +1,7 @@
 // Attacks on a sandbox as data: to pass without solving, to reach the host or the next program.
 import type { Program, WrongReason } from '../../src/sandbox.ts';
 
-export interface Attack {
+interface Attack {
   readonly name: string;
   readonly program: Program;
   /** Verdicts that hold; 'right' only for programs that report themselves that the wall held. */

@@ -1,7 +1,7 @@
 // Tests as people write them -> what their author meant; without an assertion there is no label.
 import type { Program } from '../../src/sandbox.ts';
 
-export interface Meant {
+interface Meant {
   readonly name: string;
   readonly tests: readonly string[];
   /** Why the wrong program is wrong. */
@@ -187,7 +187,7 @@ if __name__ == '__main__':
   withoutEntry('no function at all', 'assert f == 7', { right: 'f = 7', wrong: 'f = 6' }),
 ];
 
-export interface Ungraded {
+interface Ungraded {
   readonly name: string;
   readonly program: Program;
   readonly detail: RegExp;

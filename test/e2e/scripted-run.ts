@@ -9,7 +9,7 @@ import { type LoopResult, runLoop } from '../../src/pipeline/run-loop.ts';
 import type { Log, OnProgress } from '../../src/run/events.ts';
 import { scoreSum, sumsTask, writeSum } from '../scripted-sums.ts';
 
-export interface ScriptedRun {
+interface ScriptedRun {
   readonly out: string;
   readonly disk?: Disk;
   readonly onWork?: (what: string) => void;

@@ -208,7 +208,7 @@ export function probeRows({ start }: ProbeArgs, paths: readonly ProbePath[]): Sf
   }));
 }
 
-export interface TrainingProbe {
+interface TrainingProbe {
   readonly rows: readonly SftExample[];
   /** A folder for what is trained. */
   readonly folder: string;

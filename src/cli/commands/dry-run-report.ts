@@ -6,7 +6,7 @@ import type { Terminal } from '../terminal.ts';
 import type { DryRunEstimate } from './dry-run.ts';
 import { renderTable, wrap } from './show-steps.ts';
 
-export interface PrintArgs {
+interface PrintArgs {
   readonly config: Config;
   readonly result: DryRunEstimate;
   readonly calibration: Calibration;

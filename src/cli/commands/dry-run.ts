@@ -27,7 +27,7 @@ import {
 } from './dry-run-probes.ts';
 import { printEstimate } from './dry-run-report.ts';
 
-export interface DryRunArgs {
+interface DryRunArgs {
   readonly config: Config;
   readonly out: string;
   readonly fromRun: string | undefined;
@@ -36,7 +36,7 @@ export interface DryRunArgs {
 }
 
 /** What the rollouts of an estimate rest on: the share of the start model's paths that are right, or an assumption. */
-export interface Success {
+interface Success {
   /** Chance of a rollout to be right, as the estimate uses it. */
   readonly p: number;
   readonly right: number;

@@ -20,7 +20,7 @@ export const ProgramLine = z.looseObject({
 });
 export type ProgramLine = z.infer<typeof ProgramLine>;
 
-export interface ProgramGrade {
+interface ProgramGrade {
   readonly id: RecordId;
   readonly correct: boolean | null;
   readonly verdict: 'right' | 'wrong' | 'error';
@@ -29,7 +29,7 @@ export interface ProgramGrade {
   readonly detail: string | null;
 }
 
-export interface ProgramGraderArgs {
+interface ProgramGraderArgs {
   readonly task: Task;
   readonly data: string | undefined;
   readonly sandbox: Sandbox;

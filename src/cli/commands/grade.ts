@@ -32,7 +32,7 @@ export interface GradeOptions {
 }
 
 /** One line's grade as it is printed; `correct` null: it could not be graded. */
-export interface GradedLine {
+interface GradedLine {
   readonly id: RecordId;
   readonly correct: boolean | null;
 }

@@ -25,7 +25,7 @@ export interface ScorerOptions extends SettingsOptions, ExecutionOptions {
   readonly json?: boolean;
 }
 
-export interface ScoreConfig {
+interface ScoreConfig {
   readonly config: Config;
   readonly kind: ScorerName;
 }
@@ -46,7 +46,7 @@ export async function scoreConfig(command: Command, options: ScorerOptions): Pro
   return { config: { ...config, ...template }, kind };
 }
 
-export interface ScorerModels {
+interface ScorerModels {
   readonly prm: ModelSource | null;
   readonly policy: ModelSource | null;
 }

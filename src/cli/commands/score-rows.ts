@@ -37,7 +37,7 @@ interface ScoredRow {
   readonly firstError: number | null;
 }
 
-export interface ScoreRowsOptions {
+interface ScoreRowsOptions {
   /** Below it a step is wrong. */
   readonly threshold: number;
   readonly json: boolean;

@@ -53,7 +53,7 @@ function pathsOf({ inputs }: StageCommand, { method }: Config, options: StageOpt
 }
 
 /** Samples with their labels or scores. */
-export interface Sampled {
+interface Sampled {
   readonly paths: Paths;
   /** What is done with the samples needs to know which are right. */
   readonly graded: boolean;

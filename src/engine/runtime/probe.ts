@@ -10,13 +10,13 @@ import { outputName, serialise } from './onnx.ts';
 import { type Provider, plainReason, runtimeEntry } from './session.ts';
 import { silent } from './telemetry.ts';
 
-export interface ProbeResult {
+interface ProbeResult {
   readonly available: boolean;
   /** What was seen, in one line: for a person to read. */
   readonly reason: string;
 }
 
-export interface ProbeOptions {
+interface ProbeOptions {
   /** Environment of the child; default: this process's. */
   readonly env?: Readonly<Record<string, string | undefined>>;
   readonly timeoutMs?: number;

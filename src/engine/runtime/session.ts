@@ -22,7 +22,7 @@ export interface EngineOptions {
   readonly threads?: number | undefined;
 }
 
-export interface CompileOptions {
+interface CompileOptions {
   /**
    * true: weights are copied into the kernels' own layout (fast at few rows; a private copy of the weights).
    * false: weights are memory-mapped (session in milliseconds, no anonymous memory).

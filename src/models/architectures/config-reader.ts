@@ -2,7 +2,7 @@
 import { SipfError, shown } from '../../errors.ts';
 
 /** What a number may be; absent bounds are open. */
-export interface Bounds {
+interface Bounds {
   readonly fallback?: number | undefined;
   readonly min?: number;
   readonly max?: number;

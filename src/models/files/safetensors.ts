@@ -47,7 +47,7 @@ const DTYPE_BYTES: Readonly<Record<string, number>> = {
 };
 const MAX_HEADER = 100_000_000;
 /** Data sections start at a multiple of this, so that files can be mapped. */
-export const DATA_ALIGNMENT = 4096;
+const DATA_ALIGNMENT = 4096;
 /** Values converted at once: 16 MiB of float32. */
 const VALUES_PER_PIECE = 1 << 22;
 

@@ -25,7 +25,7 @@ const OwnSample = z.looseObject({
 });
 type OwnSample = z.infer<typeof OwnSample>;
 
-export interface OwnSamples {
+interface OwnSamples {
   /** Of the data, and those that samples bring along. */
   readonly questions: readonly Question[];
   readonly known: ReadonlyMap<string, Question>;
@@ -33,7 +33,7 @@ export interface OwnSamples {
   readonly samples: ReadonlyMap<string, Sample[]>;
 }
 
-export interface ReadSamplesArgs {
+interface ReadSamplesArgs {
   readonly path: string;
   readonly stage: Configured;
   readonly options: QuestionOptions & { readonly iteration?: number };

@@ -18,7 +18,7 @@ export function requireModel({ model, adapter }: Config): ModelSource {
   throw new SipfError('bad-input', 'Expected --model with a Hugging Face folder or a .gguf file, got none. Name one.');
 }
 
-export interface PromptArgs {
+interface PromptArgs {
   readonly stage: Configured;
   readonly options: QuestionOptions;
   readonly questions: readonly Question[];

@@ -12,7 +12,7 @@ const PAGE = 16384;
 const MAX_CLEARED = 32 * 2 ** 20;
 const MAX_ANSWER = 64 * 2 ** 20;
 
-export interface InterpreterOptions {
+interface InterpreterOptions {
   /** Folder of our own Python files. */
   readonly python: string;
   /** Which of their entries is used: bytes in, bytes out. */

@@ -6,7 +6,7 @@ import type { HubOptions } from '../data/hub-data.ts';
 import { humanEvalProblem, mbppProblem, ownProblem } from './code-records.ts';
 import { type CodeTaskOptions, createCodeTask, loadProblems } from './code-task.ts';
 
-export interface CodeSource {
+interface CodeSource {
   /** Called before the first program is graded. */
   readonly sandbox: () => Sandbox;
   readonly hub?: HubOptions | undefined;

@@ -7,7 +7,7 @@ import { chooseBlock, definition } from './code-fences.ts';
 import { isProse, leadingProse } from './code-prose.ts';
 import { type LogicalLine, logicalLines } from './python-tokens.ts';
 
-export interface CodeTextOptions {
+interface CodeTextOptions {
   /** The function that the tests call, where known: tells which fenced block counts, and where the answer ends. */
   readonly entryPoint?: string | null | undefined;
   /** Code that the completion continues (HumanEval); it may repeat it instead. */
@@ -17,7 +17,7 @@ export interface CodeTextOptions {
 }
 
 /** Where the code stands in a completion. */
-export interface CodeRegion {
+interface CodeRegion {
   readonly start: number;
   readonly end: number;
 }

@@ -12,7 +12,7 @@ export interface CutQuestion {
   readonly ownId: boolean;
 }
 
-export interface Cut {
+interface Cut {
   readonly part: Split;
   /** 2: train and valid, as test has a file of its own. 3: test, too. */
   readonly ways: 2 | 3;

@@ -8,7 +8,7 @@ import { codeFormat } from '../code/code-task.ts';
 import { LETTERS, OPERATIONS, type Operation, ORDINALS } from './mini-code-grammar.ts';
 import { PEOPLE, THINGS } from './mini-grammar.ts';
 
-export interface MiniCodeOptions {
+interface MiniCodeOptions {
   /** Fewest and most operations of a function, 1 to 4. */
   readonly operations?: readonly [number, number];
   /** Share of questions whose sentences are not in the order of the operations, 0 to 1. */
@@ -23,7 +23,7 @@ const DEFAULT_COUNT: Readonly<Record<Split, number>> = { train: 4000, valid: 500
 const CASES = 4;
 const MAX_VALUE = 1_000_000;
 
-export interface MiniCodeProblem {
+interface MiniCodeProblem {
   /** Operations and parameters: decides the split, so that no split holds another's function under other names or in another order. */
   readonly key: string;
   readonly question: string;
@@ -148,7 +148,7 @@ function write(random: Random, { start, steps, parameters }: Plan, { shuffled }:
   return `${head} ${shown.join(' ')} How many ${thing} does ${person} have now?`;
 }
 
-export interface MiniCodeSource {
+interface MiniCodeSource {
   readonly sandbox: () => Sandbox;
   readonly options?: MiniCodeOptions;
 }

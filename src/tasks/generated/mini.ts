@@ -8,7 +8,7 @@ import { goldSteps } from '../text/steps.ts';
 import { DISTRACTOR, PEOPLE, SKELETONS, type Skeleton, THINGS } from './mini-grammar.ts';
 import { gradeSteps } from './true-steps.ts';
 
-export interface MiniOptions {
+interface MiniOptions {
   /** Fewest and most steps of a solution, 2 to 4. */
   readonly steps?: readonly [number, number];
   /** Largest number in questions and results. Smaller is easier: fewer sums to know by heart. */
@@ -22,7 +22,7 @@ export const MINI_DEFAULTS: Required<MiniOptions> = { steps: [2, 3], max: 50, di
 /** Questions of a split where no limit is given. */
 const DEFAULT_COUNT: Readonly<Record<Split, number>> = { train: 4000, valid: 1000, test: 4000 };
 
-export interface MiniProblem {
+interface MiniProblem {
   /** Type and sorted numbers: decides the split, so that no split holds another's problem under other names or in another order. */
   readonly key: string;
   readonly question: string;

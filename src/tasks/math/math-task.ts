@@ -25,7 +25,7 @@ export interface ParsedRecord {
   readonly choices?: readonly string[];
 }
 
-export interface MathTaskOptions {
+interface MathTaskOptions {
   readonly layout: Layout;
   readonly maxTokens: number;
   /** null: on no hub; needs --data. */

@@ -2,7 +2,7 @@
 import { answerText, findAnswer, undenied } from '../answers.ts';
 import { ownText, type Stated, statements } from '../stated-text.ts';
 
-export interface StatedMath {
+interface StatedMath {
   readonly text: string;
   /** The text says that this is its answer; else it is merely the last formula or number in it. */
   readonly explicit: boolean;
