@@ -8,7 +8,7 @@ import { createRandom } from '#sipf/random.js';
 import type { Question, Sample, StepLabels } from '#sipf/records.js';
 import type { Task } from '#sipf/task.js';
 
-export interface LabelledStepCost {
+interface LabelledStepCost {
   /** Naive model tokens over ours. */
   readonly costRatio: number;
   /** Mean chance of a rollout to be right over the trace's steps. */
@@ -26,7 +26,8 @@ const UNIT = 8;
 
 /**
  * The cost with a mean rollout success near `p`. One character is one token here: 60 to 100 a question, 15 to 35 a step. Naive: every rollout
- * of every step reads question and prefix again and runs to its end. Throws where the labels differ.
+ * of every step reads question and prefix again and runs to its end.
+ * @throws Error where the labels differ.
  */
 export async function labelledStepCost(p: number): Promise<LabelledStepCost> {
   const trace = makeTrace(p);
@@ -52,7 +53,7 @@ export async function labelledStepCost(p: number): Promise<LabelledStepCost> {
 
 interface Trace {
   readonly items: readonly QuestionPaths[];
-  /** Chance of a rollout to be right, by the text it goes on from. */
+  /** Chance of a rollout to be right, by the text it continues. */
   readonly chances: ReadonlyMap<string, number>;
   readonly meanP: number;
 }

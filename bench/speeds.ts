@@ -22,7 +22,7 @@ export interface Speeds {
   readonly decode: Readonly<Record<string, Speed>>;
 }
 
-export interface MeasureArgs {
+interface MeasureArgs {
   /** What `backend` runs on, in this thread. */
   readonly engine: Engine;
   readonly backend: Backend;

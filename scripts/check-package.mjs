@@ -60,13 +60,13 @@ const compared = run(
   user,
 );
 expect(JSON.parse(compared).correct === true, `sipf grade --task math printed ${compared}`);
-const judging = `const { createPyodideSandbox } = await import('sipf');
+const grading = `const { createPyodideSandbox } = await import('sipf');
 const sandbox = createPyodideSandbox({ workers: 1 });
-const verdict = await sandbox.judge({ code: 'def f(x): return x * x', tests: ['assert f(2) == 4'], entryPoint: 'f' });
+const verdict = await sandbox.grade({ code: 'def f(x): return x * x', tests: ['assert f(2) == 4'], entryPoint: 'f' });
 await sandbox[Symbol.asyncDispose]();
 console.log(verdict.kind);`;
-const judged = run(process.execPath, ['--input-type=module', '-e', judging], user).trim();
-expect(judged === 'right', `the sandbox said ${judged}`);
+const said = run(process.execPath, ['--input-type=module', '-e', grading], user).trim();
+expect(said === 'right', `the sandbox said ${said}`);
 for (const part of ['backends', 'tasks', 'engine']) {
   const names = `console.log(Object.keys(await import('sipf/${part}')).length)`;
   expect(Number(run(process.execPath, ['--input-type=module', '-e', names], user)) > 1, `sipf/${part} exports nothing`);

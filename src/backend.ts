@@ -185,7 +185,7 @@ export interface TrainOptions {
 }
 
 export interface TrainJob {
-  /** Weights to start from. With `adapter`: a LoRA run goes on from it; a full run merges it first. */
+  /** Weights to start from. With `adapter`: a LoRA run continues it; a full run merges it first. */
   readonly source: ModelSource;
   readonly examples: readonly TrainExample[];
   readonly options: TrainOptions;

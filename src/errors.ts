@@ -30,7 +30,11 @@ export class SipfError extends Error {
   }
 }
 
-/** `value` as the message of whatever was thrown. */
+/**
+ * `value` as the message of whatever was thrown.
+ * @example
+ * await loadConfig({ file: 'sipf.json' }).catch((error) => console.error(messageOf(error)));
+ */
 export function messageOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown);
 }

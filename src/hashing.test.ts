@@ -7,12 +7,12 @@ const ids = (count: number, prefix: string) => Array.from({ length: count }, (_,
 test.each([4, 5, 8, 20, 24, 60])('of %d questions one is held out at least, never all', (count) => {
   for (let seed = 0; seed < 60; seed += 1) {
     const own = ids(count, `${seed}/`);
-    const held = own.filter((id) => isHeldOut(id, shareHeldOut(own, 0.1)));
-    expect(held.length).toBeGreaterThan(0);
-    expect(held.length).toBeLessThan(count);
+    const heldOut = own.filter((id) => isHeldOut(id, shareHeldOut(own, 0.1)));
+    expect(heldOut.length).toBeGreaterThan(0);
+    expect(heldOut.length).toBeLessThan(count);
     const byHash = own.filter((id) => isHeldOut(id, 0.1));
-    if (byHash.length > 0) expect(held).toEqual(byHash);
-    else expect(held).toHaveLength(Math.max(1, Math.round(count / 10)));
+    if (byHash.length > 0) expect(heldOut).toEqual(byHash);
+    else expect(heldOut).toHaveLength(Math.max(1, Math.round(count / 10)));
   }
 });
 

@@ -29,7 +29,11 @@ export interface Difference {
   readonly to: unknown;
 }
 
-/** Every key in which two JSON values differ, with both values. */
+/**
+ * Every key in which two JSON values differ, with both values.
+ * @example
+ * jsonDifference({ seed: 1, labels: { K: 4 } }, { seed: 1, labels: { K: 8 } }); // [{ key: 'labels.K', from: 4, to: 8 }]
+ */
 export function jsonDifference(a: unknown, b: unknown, prefix = ''): Difference[] {
   if (isTree(a) && isTree(b)) {
     const keys = [...new Set([...Object.keys(a), ...Object.keys(b)])];
@@ -79,7 +83,7 @@ export function isForCalibration(questionId: string, share: number): boolean {
   return !isHeldOut(questionId, share) && isHeldOut(questionId, 2 * share);
 }
 
-/** True for the share of questions (by id, whatever the seed) that never trains a PRM. */
+/** True for the share of questions (by id, for every seed) that never trains a PRM. */
 export function isHeldOut(questionId: string, share: number): boolean {
   return keyedNumber('held-out', questionId) < share;
 }

@@ -53,7 +53,10 @@ export function uniform(key: string, position: number): number {
   return keyedUniform(key)(position);
 }
 
-/** sfc32 (Chris Doty-Humphrey, PractRand: 128 bits of state, period about 2^127) seeded by the SHA-256 of `key`. */
+/**
+ * sfc32 (Chris Doty-Humphrey, PractRand: 128 bits of state, period about 2^127) seeded by the SHA-256 of `key`.
+ * @throws RangeError, from pick, where there is no item.
+ */
 export function createRandom(key: string): Random {
   let [a, b, c, counter] = keyWords(key);
   const next = (): number => {

@@ -3,7 +3,7 @@
 /** Seconds of wall time that a program and its tests may take, where nobody says otherwise: in a run and in every command. */
 export const PROGRAM_SECONDS = 10;
 
-/** One program to judge: `code` is model-written, the rest is ours. */
+/** One program to grade: `code` is model-written, the rest is ours. */
 export interface Program {
   readonly code: string;
   /** Ours, runs before the code (imports, helper definitions). What it defines keeps its meaning in the tests, whatever the code does. */
@@ -20,16 +20,16 @@ export interface Program {
 
 export type WrongReason = 'assertion' | 'exception' | 'timeout' | 'memory' | 'syntax' | 'exit';
 
-/** `error` is infrastructure, or our own side (`fault: 'tests'`: judged again it would be the same): never a label. */
+/** `error` is infrastructure, or our own side (`fault: 'tests'`: graded again it would be the same): never a label. */
 export type Verdict =
   | { readonly kind: 'right' }
   | { readonly kind: 'wrong'; readonly reason: WrongReason; readonly detail: string }
   | { readonly kind: 'error'; readonly detail: string; readonly fault?: 'tests' };
 
-/** Judges programs, several at once. */
+/** Grades programs, several at once. */
 export interface Sandbox extends AsyncDisposable {
   /** @throws SipfError 'aborted' when `signal` fires, 'unsupported' or 'not-found' when the sandbox cannot run here at all. */
-  judge(program: Program, options?: { readonly signal?: AbortSignal | undefined }): Promise<Verdict>;
+  grade(program: Program, options?: { readonly signal?: AbortSignal | undefined }): Promise<Verdict>;
   /** Sentences about the walls that hold here, for logs. Absent where there is nothing to say. */
   walls?(): Promise<readonly string[]>;
 }

@@ -8,7 +8,7 @@ export interface LoadOptions {
   /** File or folder of the user's; absent: the hub (cached), or generated. */
   readonly data?: string | undefined;
   readonly split: Split;
-  /** All of a file that is given by itself, whatever the split; a folder has its splits all the same. */
+  /** All of a file that is given by itself, of any split; a folder has its splits all the same. */
   readonly whole?: boolean | undefined;
   /** The first n questions. */
   readonly limit?: number | undefined;
@@ -125,7 +125,11 @@ export function requireReader(tasks: readonly Task[], data: string | null | unde
   );
 }
 
-/** The task of one question: the member of a mixture that it belongs to, else `task` itself. */
+/**
+ * The task of one question: the member of a mixture that it belongs to, else `task` itself.
+ * @example
+ * const { outcome } = await taskOf(task, question).grade(question, 'The answer is 7.', 'stop');
+ */
 export function taskOf(task: Task, question: OfTask): Task {
   return task.memberFor?.(question) ?? task;
 }
@@ -163,7 +167,12 @@ function mayPass(outcome: Outcome): boolean {
   return outcome.kind === 'error' && outcome.fault !== 'tests';
 }
 
-/** Disposes of what a task owns, if it owns anything. */
+/**
+ * Disposes of what a task owns, if it owns anything.
+ * @example
+ * const task = taskNamed('mbpp');
+ * await using _closing = closing(task);
+ */
 export function closing(task: Task): AsyncDisposable {
   return { [Symbol.asyncDispose]: async () => task[Symbol.asyncDispose]?.() };
 }

@@ -3,9 +3,9 @@ import { createScriptedBackend } from '../src/backends/scripted.ts';
 import { SampleOptions, samplePaths } from '../src/method/sample.ts';
 import type { LabelledQuestion } from '../src/method/step-labels.ts';
 import type { Sample, StepLabels } from '../src/records.ts';
-import { judgeSum, sumQuestion, sumsTask, writeSum } from './scripted-sums.ts';
+import { scoreSum, sumQuestion, sumsTask, writeSum } from './scripted-sums.ts';
 
-export const sumsBackend = createScriptedBackend({ write: writeSum, score: judgeSum });
+export const sumsBackend = createScriptedBackend({ write: writeSum, score: scoreSum });
 
 /** The prompt of a sum. */
 export const sumPrompt = (question: { readonly question: string }): string => sumsTask.prompt(question);

@@ -7,7 +7,7 @@ import type { Program, Sandbox, Verdict } from '../src/sandbox.ts';
 /** Forks for each line of stdin: one program. */
 const RUNNER = `
 import contextlib, io, json, os, signal, sys
-def judge(program):
+def grade(program):
     def late(*_):
         raise TimeoutError('out of time')
     signal.signal(signal.SIGALRM, late)
@@ -46,7 +46,7 @@ for line in sys.stdin:
     reader, writer = os.pipe()
     if os.fork() == 0:
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-            verdict = judge(program)
+            verdict = grade(program)
         os.write(writer, json.dumps(verdict)[:60000].encode())
         os._exit(0)
     os.close(writer)
@@ -57,14 +57,14 @@ for line in sys.stdin:
 `;
 
 /** How often a sandbox was made and disposed of, for tests of who owns it. */
-export interface SandboxCounts {
+interface SandboxCounts {
   made: number;
   disposed: number;
-  judged: number;
+  graded: number;
 }
 
 /** A factory of such sandboxes; `counts` is filled in. */
-export function pythonSandbox(counts: SandboxCounts = { made: 0, disposed: 0, judged: 0 }): () => Sandbox {
+export function pythonSandbox(counts: SandboxCounts = { made: 0, disposed: 0, graded: 0 }): () => Sandbox {
   return () => {
     counts.made += 1;
     return new PythonSandbox(counts);
@@ -80,8 +80,8 @@ class PythonSandbox implements Sandbox {
     this.#counts = counts;
   }
 
-  judge({ code, setup = '', tests, entryPoint, timeoutMs = 60_000 }: Program): Promise<Verdict> {
-    this.#counts.judged += 1;
+  grade({ code, setup = '', tests, entryPoint, timeoutMs = 60_000 }: Program): Promise<Verdict> {
+    this.#counts.graded += 1;
     return new Promise((resolve) => {
       this.#waiting.push(resolve);
       const line = JSON.stringify({ code, setup, tests, entryPoint, seconds: timeoutMs / 1000 });

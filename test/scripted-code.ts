@@ -3,12 +3,12 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { StepPath } from '../src/backend.ts';
 import type { WriteArgs } from '../src/backends/scripted.ts';
-import { judgeSum, writeSum } from './scripted-sums.ts';
+import { scoreSum, writeSum } from './scripted-sums.ts';
 
 const FIRST: Readonly<Record<string, number>> = { train: 0, valid: 100, test: 200 };
 
 /** Problem i: take x, add one number, multiply by another. `broken`: its reference fails its test. */
-export function codeRow(index: number, broken = false) {
+function codeRow(index: number, broken = false) {
   const [a, b] = [2 + (index % 37), 3 + (index % 11)];
   return {
     id: `p${index}`,
@@ -48,10 +48,10 @@ export function writeCode(args: WriteArgs): string {
   return lines.slice(done).join('');
 }
 
-/** Sees a wrong number from the step on that writes it; judges sums as the sums' own judge. */
-export function judgeCode(path: StepPath): number[] {
+/** Sees a wrong number from the step on that writes it; scores sums as sums alone are scored. */
+export function scoreCode(path: StepPath): number[] {
   const found = [...path.prompt.matchAll(/adds (\d+) and multiplies by (\d+)/g)].at(-1);
-  if (found === undefined) return judgeSum(path);
+  if (found === undefined) return scoreSum(path);
   let isRight = true;
   return path.steps.map((step) => {
     const [, sign, number] = /y = \w ([+*]) (\d+)/.exec(step) ?? [];

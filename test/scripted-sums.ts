@@ -94,7 +94,7 @@ export function writeSum({ prompt, prefix, random, temperature, skill }: WriteAr
 }
 
 /** Sees most false equations, with a little noise that depends on the text. */
-export function judgeSum({ steps }: StepPath): number[] {
+export function scoreSum({ steps }: StepPath): number[] {
   const lines = trueLines(steps);
   return steps.map((step, i) => {
     const noise = createHash('sha256').update(step).digest().readUInt16BE(0) / 65_536;

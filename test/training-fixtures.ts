@@ -78,7 +78,7 @@ export const OPTIONS: TrainOptions = {
   checkpointEverySteps: 1000,
 };
 
-export interface GradientArgs {
+interface GradientArgs {
   readonly model: string;
   readonly adapter?: string;
   readonly objective: Objective;
@@ -89,7 +89,7 @@ export interface GradientArgs {
   readonly maxActivationBytes?: number;
 }
 
-export interface StepGradients {
+interface StepGradients {
   readonly loss: number;
   readonly perPosition: Float32Array[];
   readonly gradients: Map<string, Float32Array>;

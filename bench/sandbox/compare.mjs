@@ -52,7 +52,7 @@ async function peer(all) {
 /** Seconds for all programs in the embedded sandbox, all walls up, a fresh state for each. */
 async function ours(sandbox, all) {
   const started = performance.now();
-  const verdicts = await Promise.all(all.map((program) => sandbox.judge(program)));
+  const verdicts = await Promise.all(all.map((program) => sandbox.grade(program)));
   return {
     seconds: (performance.now() - started) / 1000,
     right: verdicts.filter(({ kind }) => kind === 'right').length,
@@ -66,7 +66,7 @@ function median(numbers) {
 const all = programs();
 const sandbox = createPyodideSandbox({ workers, timeoutMs: 30_000 });
 const starting = performance.now();
-await Promise.all(all.slice(0, workers).map((program) => sandbox.judge(program)));
+await Promise.all(all.slice(0, workers).map((program) => sandbox.grade(program)));
 const startSeconds = (performance.now() - starting) / 1000;
 const rounds = [];
 let python = '';

@@ -52,7 +52,7 @@ export interface ArmSummary {
   readonly total: { readonly optimizerTokens: number; readonly flops: number; readonly seconds: number | null };
 }
 
-export interface ReadArmArgs {
+interface ReadArmArgs {
   readonly dir: string;
   readonly arm: string;
   readonly column: ArmSummary['column'];
@@ -61,7 +61,7 @@ export interface ReadArmArgs {
   readonly copiedFrom: readonly string[];
 }
 
-/** Reads a finished run. Throws 'not-found' where there is none, 'bad-input' where it is not finished. */
+/** Reads a finished run. @throws SipfError 'not-found' where there is none, 'bad-input' where it is not finished. */
 export async function readArm({ dir, arm, column, seed, copiedFrom }: ReadArmArgs): Promise<ArmSummary> {
   const view = await readRun(dir);
   const { final, config } = view;

@@ -27,14 +27,14 @@ describe('armConfig', () => {
     expect(config.align.train.tokens).toBe(1234);
   });
 
-  it('refuses settings that would make arms unequal or judge nothing', async () => {
+  it('refuses settings that would make arms unequal or grade nothing', async () => {
     const of = (flags: Record<string, string>) => armConfig({ experiment, arm: 'sipf', seed: 1, flags });
     await expect(of({ 'align.train.tokens': 'null' })).rejects.toMatchObject({ code: 'bad-config' });
     await expect(of({ 'evaluate.final': '[]' })).rejects.toMatchObject({ code: 'bad-config' });
   });
 
   it.each(Object.entries(EXPERIMENTS))(
-    'judges %s on seeds that were never tuned on, and 4,000 problems',
+    'grades %s on seeds that were never tuned on, and 4,000 problems',
     async (_, one) => {
       expect(one.seeds.filter((seed) => one.tuningSeeds.includes(seed))).toEqual([]);
       const { evaluate } = await armConfig({ experiment: one, arm: 'sipf', seed: 11 });

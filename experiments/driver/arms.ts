@@ -4,7 +4,7 @@ import { loadConfig } from '#sipf/config/load.js';
 import type { Config, ConfigInput } from '#sipf/config/schema.js';
 import { SipfError } from '#sipf/errors.js';
 
-export interface Experiment {
+interface Experiment {
   readonly preset: string;
   /** Never used in tuning: a seed chooses the weights, the draws AND the problems (train, valid and test) of its runs. */
   readonly seeds: readonly number[];
@@ -63,7 +63,7 @@ export const DEFAULT_ARMS: readonly ArmName[] = ARMS.filter((name) => name !== '
 /** Arms that are run once more at sipf's FLOPs by default. */
 export const DEFAULT_FLOPS_ARMS: readonly ArmName[] = ['continued-sft', 'online-rft'];
 
-export interface ArmConfigArgs {
+interface ArmConfigArgs {
   readonly experiment: Experiment;
   /** `start`: the warm-up alone, which every arm shares. */
   readonly arm: ArmName | 'start';
@@ -74,7 +74,7 @@ export interface ArmConfigArgs {
   readonly tokens?: number | undefined;
 }
 
-/** Throws 'bad-config' where arms would not spend equal optimizer tokens or nothing would be judged on test. */
+/** @throws SipfError 'bad-config' where arms would not spend equal optimizer tokens or nothing would be graded on test. */
 export async function armConfig({ experiment, arm, seed, flags = {}, tokens }: ArmConfigArgs): Promise<Config> {
   const config = await loadConfig({
     preset: experiment.preset,
@@ -96,5 +96,5 @@ export async function armConfig({ experiment, arm, seed, flags = {}, tokens }: A
     );
   }
   if (config.evaluate.final.length > 0) return config;
-  throw new SipfError('bad-config', 'Expected a set in evaluate.final to judge the arms on, got none. Name one.');
+  throw new SipfError('bad-config', 'Expected a set in evaluate.final to grade the arms on, got none. Name one.');
 }

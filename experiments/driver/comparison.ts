@@ -6,7 +6,7 @@ import { type Interval, pairedDifference, stratifiedMean } from '#sipf/statistic
 import type { ArmSummary } from './arm-summary.ts';
 
 /** Accuracy of one policy minus another's, on the same questions of each seed. */
-export interface SeedDifference {
+interface SeedDifference {
   readonly seed: number;
   readonly value: number;
   /** Agresti and Min 2005, over this seed's questions. */
@@ -47,7 +47,7 @@ export interface Comparison {
   readonly unequal: { readonly tokens: number; readonly flops: number };
 }
 
-/** Compares finished arms. Throws RangeError where arms of one seed answered other questions. */
+/** Compares finished arms. @throws RangeError where arms of one seed answered other questions. */
 export function compareArms(summaries: readonly ArmSummary[]): Comparison {
   checkQuestions(summaries);
   const keys = [...new Set(summaries.map(keyOf))];

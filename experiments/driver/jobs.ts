@@ -8,18 +8,21 @@ export interface Job {
   readonly name: string;
   /** Jobs that must have ended, well or not. */
   readonly after: readonly string[];
-  /** Throws where it failed. */
+  /** @throws SipfError or Error where it failed. */
   readonly run: (signal: AbortSignal) => Promise<void>;
 }
 
-export interface RunJobsOptions {
+interface RunJobsOptions {
   /** At most this many at once. */
   readonly parallel: number;
   readonly signal: AbortSignal;
   readonly onFailure: (name: string, message: string) => void;
 }
 
-/** Runs every job once those it waits for have ended; a failed job does not stop the others. Throws 'aborted' when all running ones have stopped. */
+/**
+ * Runs every job once those it waits for have ended; a failed job does not stop the others.
+ * @throws SipfError 'aborted' when all running ones have stopped.
+ */
 export async function runJobs(jobs: readonly Job[], { parallel, signal, onFailure }: RunJobsOptions): Promise<void> {
   const waiting = [...jobs];
   const ended = new Set<string>();
@@ -52,7 +55,7 @@ export async function runJobs(jobs: readonly Job[], { parallel, signal, onFailur
     throw new Error(`Jobs wait for others that do not exist: ${waiting.map(({ name }) => name)}.`);
 }
 
-export interface ChildRunArgs {
+interface ChildRunArgs {
   readonly out: string;
   readonly config: string;
   readonly fromRun: string | undefined;
@@ -61,7 +64,7 @@ export interface ChildRunArgs {
   readonly onLine: (line: string) => void;
 }
 
-/** `sipf run --config FILE --out DIR` in a process of its own. Throws SipfError with the child's own message where it fails. */
+/** `sipf run --config FILE --out DIR` in a process of its own. @throws SipfError with the child's own message where it fails. */
 export async function runInChild({ out, config, fromRun, signal, onLine }: ChildRunArgs): Promise<void> {
   const main = fileURLToPath(import.meta.resolve('#sipf/cli/main.js'));
   const args = [main, 'run', '--out', out, '--config', config];

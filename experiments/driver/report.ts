@@ -155,7 +155,7 @@ function whole(value: number): string {
   return Math.round(value).toLocaleString('en');
 }
 
-export interface Section {
+interface Section {
   readonly path: string;
   /** `experiment:mini` */
   readonly name: string;
@@ -163,7 +163,10 @@ export interface Section {
 
 const markersOf = ({ name }: Section) => ({ open: `<!-- ${name} -->`, close: `<!-- /${name} -->` });
 
-/** `text` with `body` between the section's markers, all else untouched; without markers the section goes to the end. Throws 'bad-input' for half a pair. */
+/**
+ * `text` with `body` between the section's markers, all else untouched; without markers the section goes to the end.
+ * @throws SipfError 'bad-input' for half a pair.
+ */
 export function replaceSection(text: string, body: string, section: Section): string {
   const { open, close } = markersOf(section);
   const [from, to] = [text.indexOf(open), text.indexOf(close)];
@@ -180,7 +183,7 @@ export function replaceSection(text: string, body: string, section: Section): st
   return `${text.slice(0, from + open.length)}\n${body}\n${text.slice(to)}`;
 }
 
-/** Throws what `replaceSection` would, before hours of work. */
+/** The check of `replaceSection`, before hours of work. @throws SipfError 'bad-input' for half a pair. */
 export async function checkSection(section: Section): Promise<void> {
   replaceSection((await readTextFile(section.path)) ?? '', '', section);
 }

@@ -9,7 +9,10 @@ import { readTextFile } from '#sipf/io/file-bytes.js';
 import { readRun } from '#sipf/pipeline/run-reader.js';
 import { changesOf, parseJson } from '#sipf/run/marker.js';
 
-/** False where there is none or it has not come to its end. Throws 'config-changed' (with the keys) where a run of other settings lies there. */
+/**
+ * False where there is none or it has not come to its end.
+ * @throws SipfError 'config-changed' (with the keys) where a run of other settings is there.
+ */
 export async function isFinished(dir: string, config: Config): Promise<boolean> {
   const path = join(dir, 'config.json');
   const text = await readTextFile(path);

@@ -10,7 +10,7 @@ export interface BackendParts {
 
 /**
  * Takes each part from where it is. A backend is all four parts, so it may stand for several. Disposing the result disposes each part once.
- * @throws whatever the part that is asked throws.
+ * @throws SipfError of the part that is asked.
  * @example
  * const backend = composeBackends({ sampler: elsewhere, scorer: local, trainer: local, store: local });
  */

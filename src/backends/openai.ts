@@ -25,14 +25,17 @@ export interface OpenAiOptions extends ServerOptions, Pick<OpenAiSettings, 'othe
   readonly serves: ModelSource;
 }
 
-export interface OpenAiParts extends ServerParts {
+interface OpenAiParts extends ServerParts {
   /** Has the model's files: lengths, templates, log-probabilities of given texts, and other models. */
   readonly local: Backend;
   /** Told once of each model that the server does not serve. */
   readonly log: (message: string) => void;
 }
 
-/** Draws from the server what it serves; other models as `others` says. Disposing it leaves `local` open. */
+/**
+ * Draws from the server what it serves; other models as `others` says. Disposing it leaves `local` open.
+ * @throws SipfError 'unsupported', from openPolicy, for a model that the server does not serve; the calls of its policy throw 'unreachable' where the server fails.
+ */
 export function createOpenAiSampler(options: OpenAiOptions, parts: OpenAiParts): Sampler {
   const server = new CompletionServer(options, parts);
   const { serves, others, url } = options;

@@ -238,8 +238,8 @@ describe('NaN from a model', () => {
     const weights = (all: Map<string, Tensor>) => (all.get('model.norm.weight') as Tensor).data.fill(Number.NaN);
     const prm = await folder({ from: 'prm', weights });
     const backend = createInProcessBackend({ provider: 'cpu', cache: join(root, 'cache') }, engine);
-    await using judge = await backend.openPrm({ model: prm });
-    await expect(judge.score([{ prompt: 'a', steps: ['b'] }])).rejects.toThrow('model.norm.weight');
+    await using verifier = await backend.openPrm({ model: prm });
+    await expect(verifier.score([{ prompt: 'a', steps: ['b'] }])).rejects.toThrow('model.norm.weight');
     const job = {
       source: { model: await folder({ weights }) },
       examples: EXAMPLES,

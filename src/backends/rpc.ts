@@ -2,7 +2,7 @@
 import { messageOf, SipfError, type SipfErrorCode } from '../errors.ts';
 
 /** Kind of object -> its methods -> the kind of object that a method opens; null: it gives a plain value. */
-export type MethodTable = Readonly<Record<string, Readonly<Record<string, string | null>>>>;
+type MethodTable = Readonly<Record<string, Readonly<Record<string, string | null>>>>;
 
 /** An object of the other side: named by a number, its plain fields copied. */
 interface Opened {
@@ -63,7 +63,7 @@ type ToClient =
   | { readonly kind: 'thrown'; readonly id: number; readonly thrown: ThrownMessage };
 
 /** Where messages go and come from: a MessagePort or a Worker. */
-export interface Port {
+interface Port {
   postMessage(message: unknown): void;
   on(event: 'message', listener: (message: unknown) => void): unknown;
 }

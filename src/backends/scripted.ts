@@ -29,7 +29,7 @@ import type { ModelSource } from '../records.ts';
 /** What a scripted policy sees when it writes. `skill` counts the trainings behind it. */
 export interface WriteArgs {
   readonly prompt: string;
-  /** Text after the prompt that it goes on from. */
+  /** Text after the prompt that it continues. */
   readonly prefix: string;
   /** Numbers of this request's key. At temperature 0 they are the same for every key. */
   readonly random: Random;

@@ -47,7 +47,10 @@ export function presetLines(width: number): string[] {
   return Object.entries(PRESET_WORDS).flatMap(([name, words]) => [name, ...indented(words, width)]);
 }
 
-/** What `topic` means, as lines. `others`: further names there are. Throws 'bad-input' with the nearest name where there is no such topic. */
+/**
+ * What `topic` means, as lines. `others`: further names there are.
+ * @throws SipfError 'bad-input' with the nearest name where there is no such topic.
+ */
 export function helpOn(topic: string, others: readonly string[] = [], width = 98): string[] {
   const name = topic.trim();
   if (name === 'presets' || name === 'preset') return presetLines(width);

@@ -36,7 +36,7 @@ function within(value: number, text: string, kind: string, { min, max, open = fa
   if (Number.isFinite(value) && low && high) return value;
   const bounds: string[] = [];
   if (min !== undefined) bounds.push(open ? `above ${min}` : `of at least ${min}`);
-  // A size's upper bound is far away: whoever is below the lower one need not hear of it.
+  // A size's upper bound is far away: a value below the lower one needs no word about it.
   if (max !== undefined && (low ? !high : max <= 1)) bounds.push(open ? `below ${max}` : `at most ${max}`);
   throw new InvalidArgumentError(`Expected ${[kind, bounds.join(' and ')].filter(Boolean).join(' ')}, got '${text}'.`);
 }
@@ -75,7 +75,10 @@ export function withExecution(command: Command): Command {
     .option('--slots <n>', 'sequences that are decoded together (default: 64)', integer({ min: 1, max: MOST.slots }));
 }
 
-/** A number of threads or processes: at most one a core. */
+/**
+ * A number of threads or processes: at most one a core.
+ * @throws InvalidArgumentError for another number.
+ */
 export function threads(text: string): number {
   try {
     return integer({ min: 1, max: MOST_THREADS })(text);

@@ -30,19 +30,19 @@ const OPTIONS: Readonly<Record<string, ReadPath['kind']>> = {
   fromRun: 'model',
 };
 
-export type RecordsCommand = keyof typeof FIELDS;
+type RecordsCommand = keyof typeof FIELDS;
 
 /** Whether a command writes records; else it writes a model. */
 export function isOfRecords(command: string): command is RecordsCommand {
   return command in FIELDS;
 }
 
-/** Throws SipfError 'bad-input' where the records of `command` must not go to `--out`. */
+/** @throws SipfError 'bad-input' where the records of `command` must not go to `--out`. */
 export function checkRecordsOut(command: RecordsCommand, options: object & { readonly out: string }, config?: Config) {
   checkOutFile({ command, out: options.out, reads: reads(options, config), fields: FIELDS[command] });
 }
 
-/** Throws SipfError 'bad-input' where a model that `command` trains must not go to `--out`. */
+/** @throws SipfError 'bad-input' where a model that `command` trains must not go to `--out`. */
 export function checkModelOut(command: string, options: object & { readonly out: string }, config: Config): void {
   checkOutModel(command, options.out, reads(options, config));
 }

@@ -1,6 +1,6 @@
 // Counts of finished work -> one live line with rate and ETA on a terminal, plain lines elsewhere.
 
-export interface ProgressSink {
+interface ProgressSink {
   write(text: string): unknown;
   readonly isTTY?: boolean | undefined;
   readonly columns?: number | undefined;
@@ -79,7 +79,7 @@ export function startProgress(sink: ProgressSink, options: ProgressOptions, now:
 function remember(marks: { time: number; done: number }[], time: number, done: number): void {
   marks.push({ time, done });
   while (marks.length > 2 && time - marks[1]!.time > WINDOW_MS) marks.shift();
-  // Bounded whatever the update rate: thin out the middle.
+  // Bounded at any update rate: thin out the middle.
   if (marks.length > 512)
     marks.splice(1, marks.length - 2, ...marks.slice(1, -1).filter((_, index) => index % 2 === 0));
 }

@@ -34,7 +34,8 @@ export function withSettings(command: Command, sections?: readonly string[]): Co
 
 /**
  * Defaults < presets < file < `base` (another run's whole configuration, or a command's own defaults) < dotted flags < `own`, the command's own options by configuration
- * key (undefined: not given). Throws SipfError 'bad-config' for an unknown key with the nearest one.
+ * key (undefined: not given).
+ * @throws SipfError 'bad-config' for an unknown key with the nearest one.
  */
 export function readSettings(
   command: Command,
@@ -49,7 +50,10 @@ export function readSettings(
   return loadConfig({ preset, file, flags });
 }
 
-/** `--a.b value` and `--a.b=value` (of `sections`, where they are named) among what the command's own options (and `skip` arguments) left over. */
+/**
+ * `--a.b value` and `--a.b=value` (of `sections`, where they are named) among what the command's own options (and `skip` arguments) left over.
+ * @throws SipfError 'bad-input' for a word that is no option, and for an option without a value.
+ */
 export function dottedFlags(command: Command, skip = 0, sections?: readonly string[]): Record<string, string> {
   const flags: Record<string, string> = {};
   const isTaken = (key: string) => sections === undefined || sections.some((name) => key.startsWith(`${name}.`));

@@ -83,11 +83,11 @@ export function listenForInterrupts(log: (line: string) => void): Interrupts {
 
 /**
  * The real terminal. Ends the process quietly when the reader of stdout goes away, as results have nowhere to go then. When the reader of stderr
- * does, the work goes on without its progress: files are written as ever, and the exit code says how it ended.
+ * does, the work continues without its progress: files are written as ever, and the exit code says how it ended.
  */
 export function openTerminal(signal: AbortSignal): ProcessTerminal {
   const { stdout, stderr } = process;
-  // Results that cannot be written are lost: better to stop than to go on for hours.
+  // Results that cannot be written are lost: better to stop than to continue for hours.
   stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') leave(0);
     stderr.write(`sipf: Expected to write to stdout, got ${error.code ?? error.message}. Send it elsewhere.\n`);

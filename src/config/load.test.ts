@@ -164,7 +164,7 @@ describe('presets', () => {
     expect(isOnlyCheck(parseConfig({ model: 'a/b' }))).toBe(false);
   });
 
-  it('gsm8k-smollm2 learns from short problems and is judged in and out of domain', async () => {
+  it('gsm8k-smollm2 learns from short problems and is graded in and out of domain', async () => {
     const { task, align, evaluate } = await loadConfig({ preset: 'gsm8k-smollm2' });
     expect([task.name, task.maxGoldSteps, align.train.lora?.rank]).toEqual(['gsm8k', 3, 16]);
     expect(evaluate.final.map(({ name }) => name)).toEqual([null, 'svamp', 'multiarith']);

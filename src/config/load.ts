@@ -23,6 +23,8 @@ type Tree = { [key: string]: unknown };
 /**
  * Defaults < presets (without what is meant for another task than the named one) < file < flags.
  * @throws SipfError 'bad-config' naming the key (and the nearest one, where it is unknown), 'not-found' for the file.
+ * @example
+ * const config = await loadConfig({ preset: 'smoke', flags: { 'labels.K': 4 } });
  */
 export async function loadConfig({ preset, file, flags = {} }: ConfigSources): Promise<Config> {
   const names = (typeof preset === 'string' ? [preset] : [...(preset ?? [])]).flatMap((name) => name.split('+'));
@@ -43,6 +45,8 @@ const MOST_ISSUES = 8;
 /**
  * Checks a plain object and fills in the defaults.
  * @throws SipfError 'bad-config' naming each wrong key.
+ * @example
+ * const config = parseConfig({ model: './SmolLM2-135M', task: { name: 'gsm8k' } });
  */
 export function parseConfig(tree: unknown): Config {
   const parsed = Config.safeParse(tree);

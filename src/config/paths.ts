@@ -53,7 +53,7 @@ export function readsOf({ model, adapter, task, prompt, simulator, verifier, eva
 }
 
 /** A configuration as a run keeps it: what its results depend on, and apart from that where models execute. */
-export interface KeptConfig {
+interface KeptConfig {
   readonly config: Omit<Config, 'engine'>;
   readonly engine: Config['engine'];
 }
@@ -77,7 +77,7 @@ function isGone(dir: string, path: string): boolean {
 }
 
 /** A stored configuration that takes the place of the one that was read, and the paths that differ. */
-export interface Moved {
+interface Moved {
   readonly config: unknown;
   readonly paths: readonly Difference[];
 }

@@ -21,7 +21,7 @@ const smoke: ConfigInput = {
   labels: { K: 2, paths: 24, heldOut: 0.25, unit: 8 },
   prm: { train: { epochs: 2, learningRate: 1e-3, batchSize: 16 } },
   score: { scorer: 'prm-logprob' },
-  // A model this small is hardly ever right. With worked solutions among the paths every method has pairs, whatever the seed.
+  // A model this small is hardly ever right. With worked solutions among the paths every method has pairs, for every seed.
   pairs: { eta: 0.001, chosenGate: 'none', gold: true, perQuestion: 2 },
   align: { gold: 1, train: { epochs: 1, learningRate: 3e-4, batchSize: 16 } },
   evaluate: { sets: [{ split: 'valid', limit: 32 }], final: [{ split: 'test', limit: 32 }], logpPairs: 8 },
@@ -213,7 +213,7 @@ export const PRESET_WORDS: Readonly<Record<keyof typeof presets, string>> = {
   paper:
     "The paper's rules, on top of another preset: gsm8k-smollm2+paper. Quotas of right and wrong samples, all K rollouts, high LoRA rank, every round from the base model. Costs far more: ask --dry-run first.",
   'quickstart-code':
-    'The quickstart with small functions to write, judged by their tests in the sandbox. 11 to 13 minutes on 2 cores, two runs at once (docs/RESULTS.md), no network.',
+    'The quickstart with small functions to write, graded by their tests in the sandbox. 11 to 13 minutes on 2 cores, two runs at once (docs/RESULTS.md), no network.',
   'mbpp-smollm2':
     'SmolLM2-135M on MBPP with LoRA, HumanEval beside it after every round. Needs --model FILE.gguf and --data DIR with mbpp/ and humaneval/. A slice of it took 2 hours on 2 cores (docs/RESULTS.md); ask --dry-run for the whole.',
 };

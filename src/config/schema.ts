@@ -18,7 +18,7 @@ import { SandboxOptions } from '../sandboxes/open.ts';
 const TaskOptions = z.strictObject({
   name: described(
     z.string().default('mini'),
-    'The kind of question, which says how answers are read and judged: mini, mini-code, gsm8k, math, math-500, mmlu-math, svamp, multiarith, jsonl, mbpp, humaneval, code; a+b is a mixture. Take jsonl (answers) or code (tests) for a file of your own.',
+    'The kind of question, which says how answers are read and graded: mini, mini-code, gsm8k, math, math-500, mmlu-math, svamp, multiarith, jsonl, mbpp, humaneval, code; a+b is a mixture. Take jsonl (answers) or code (tests) for a file of your own.',
   ),
   data: described(
     z.string().nullable().default(null),
@@ -178,7 +178,11 @@ export function configSettings(): Setting[] {
   return settingsOf(Config);
 }
 
-/** Every dotted key that takes a value, in the configuration's order. */
+/**
+ * Every dotted key that takes a value, in the configuration's order.
+ * @example
+ * configKeys().includes('labels.K'); // true
+ */
 export function configKeys(): string[] {
   return configSettings().flatMap(({ key, isSection }) => (isSection ? [] : [key]));
 }

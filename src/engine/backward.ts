@@ -7,6 +7,8 @@ import { GRADIENTS } from './ops/gradients.ts';
  * Appends the backward pass of `loss` (shape []) to its graph, with copies of what the graph says to recompute.
  * @returns d loss / d t for each of `wrt`, of the same shape.
  * @throws Error naming the op that has no gradient rule, or the tensor that the loss does not depend on.
+ * @example
+ * const [dw] = gradients(reduceSum(mul(w, w)), [w]); // 2 w
  */
 export function gradients(loss: Tensor, wrt: readonly Tensor[]): Tensor[] {
   if (loss.shape.length !== 0) throw new Error(`The loss must be a scalar, got [${loss.shape.join(', ')}]`);

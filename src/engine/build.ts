@@ -73,7 +73,7 @@ export function reshape(x: Tensor, shape: Shape): Tensor {
   return first('reshape', [x], { shape: shape.join(',') });
 }
 
-/** x with the shape of `like`, whatever its names. */
+/** x with the shape of `like`, with any names. */
 export const reshapeLike = (x: Tensor, like: Tensor): Tensor => first('reshapeLike', [x, like]);
 /** x broadcast to the shape of `like`. */
 export const expandLike = (x: Tensor, like: Tensor): Tensor => first('expandLike', [x, like]);

@@ -24,7 +24,7 @@ export interface Node {
   readonly attributes: Readonly<Record<string, Attribute>>;
 }
 
-/** Where a frozen float32 tensor lies on disk, little-endian, row-major. */
+/** Where a frozen float32 tensor is on disk, little-endian, row-major. */
 export interface WeightSlice {
   readonly file: string;
   readonly offset: number;
@@ -33,7 +33,7 @@ export interface WeightSlice {
 }
 
 /** Small values inside the model file; anything large is a weight or an input. */
-export interface Constant {
+interface Constant {
   readonly tensor: Tensor;
   readonly data: Float32Array | BigInt64Array;
 }
@@ -41,7 +41,13 @@ export interface Constant {
 /** Bytes a constant may have: large ones would bloat the serialised model (protobuf ends at 2 GiB). */
 const LARGEST_CONSTANT = 1 << 20;
 
-/** A graph under construction: an append-only list of nodes in topological order. */
+/**
+ * A graph under construction: an append-only list of nodes in topological order.
+ * @example
+ * const graph = new Graph();
+ * const x = graph.input('x', 'float32', ['batch', 2]);
+ * const y = mul(x, 2);
+ */
 export class Graph {
   readonly nodes: Node[] = [];
   readonly inputs: Tensor[] = [];

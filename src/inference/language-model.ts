@@ -34,7 +34,7 @@ export interface PrefillRow {
 }
 
 /** Tokens of a pass without a past, and the flat places (row · seq + column) to read. */
-export interface TokenPass {
+interface TokenPass {
   readonly shape: PassShape;
   readonly rows: readonly Placed[];
   readonly at: BigInt64Array;

@@ -1,7 +1,7 @@
 // Prefixes and continuations -> few passes: continuations of one prefix share a row.
 import type { PassShape, Placed } from '../models/pass-inputs.ts';
 
-export interface PackItem {
+interface PackItem {
   readonly prefix: readonly number[];
   readonly continuation: readonly number[];
 }
@@ -14,14 +14,14 @@ export interface PackOptions {
 }
 
 /** Where one item's tokens are in a pass. */
-export interface PlacedItem {
+interface PlacedItem {
   /** Index into the items. */
   readonly item: number;
   /** Flat place (row · seq + column) of the n-th token of prefix and continuation. */
   place(n: number): number;
 }
 
-export interface PackedPass {
+interface PackedPass {
   readonly shape: PassShape;
   /** One a row. */
   readonly rows: readonly Placed[];

@@ -65,7 +65,7 @@ it('asks for each token once, in the order of need', () => {
   expect(tree.bytes).toBe(7 * BYTES);
 });
 
-it('goes on to what comes after, and stops at the limit', () => {
+it('continues to what comes after, and stops at the limit', () => {
   const tree = makeTree();
   for (const context of [[1], [1, 2], [1, 2, 3, 4, 5], [1, 8]]) tree.want(context);
   expect(compute(tree, [1], 3)).toEqual([1, 2, 3]);

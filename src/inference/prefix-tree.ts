@@ -63,7 +63,7 @@ export class PrefixTree {
     return this.#path(tokens);
   }
 
-  /** Nodes not computed on the way to a wanted context's end and, past it, on the way of the first context that goes on; `limit` tokens at most. */
+  /** Nodes not computed on the way to a wanted context's end and, past it, on the way of the first context that continues; `limit` tokens at most. */
   missing(tokens: readonly number[], limit: number): { past: readonly PrefixNode[]; nodes: readonly PrefixNode[] } {
     const path = this.#path(tokens);
     const past = path.filter((node) => node.rows);

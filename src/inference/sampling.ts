@@ -39,7 +39,7 @@ export interface SamplerFeatures {
   readonly suppress: boolean;
 }
 
-export interface SampledTokens {
+interface SampledTokens {
   /** int64 `[batch]`. */
   readonly tokens: Tensor;
   /** log P(token) under the raw logits `[batch]`. */
@@ -132,7 +132,7 @@ function cutSorted(
  * Index drawn with probability proportional to `weights [batch, n]`: the first whose cumulative sum exceeds uniform · total. In two levels, sums of
  * blocks first, so that no sum runs over the whole vocabulary. A weight of 0 is never drawn.
  */
-export function categorical(weights: Tensor, uniform: Tensor): Tensor {
+function categorical(weights: Tensor, uniform: Tensor): Tensor {
   const { graph } = weights;
   const { size, blocks } = blocksOf(Number(weights.shape[1]));
   const table = reshape(padTo(weights, size * blocks), ['batch', blocks, size]);

@@ -30,7 +30,7 @@ export interface DrawnToken {
   readonly text: string;
 }
 
-export interface SubmitOptions {
+interface SubmitOptions {
   /** Whose requests these are: callers share the slots evenly, however many requests each has. */
   readonly caller?: string;
   /** Told each token of these requests, after the decode step that drew it. */
@@ -245,8 +245,8 @@ export class Scheduler implements Disposable {
       const length = tokensOf(row.nodes).length;
       const size = length * bytesPerToken(this.#generator.model.config);
       const padded = Math.max(longest, length) * (rows.length + 1);
-      const fits = padded <= this.#tokensPerPass && total + length >= (1 - MAX_PADDING) * padded;
-      if (rows.length > 0 && (!fits || bytes + size > this.#prefixBytes)) continue;
+      const hasRoom = padded <= this.#tokensPerPass && total + length >= (1 - MAX_PADDING) * padded;
+      if (rows.length > 0 && (!hasRoom || bytes + size > this.#prefixBytes)) continue;
       rows.push(row);
       for (const node of row.nodes) taken.add(node);
       longest = Math.max(longest, length);

@@ -26,7 +26,7 @@ function write(sequence: Sequence, text: string): number {
   return ids.length;
 }
 
-it('draws its random numbers by key and place in the completion, whatever the context', () => {
+it('draws its random numbers by key and place in the completion, in any context', () => {
   const uniform = keyedUniform('k');
   for (const context of [[5], [5, 6, 7]]) {
     const sequence = start({}, context);

@@ -10,7 +10,7 @@ import { type PackOptions, packRows } from './packed-rows.ts';
 import { compileStepScores, type ModelProgram } from './passes.ts';
 
 /** A path in token ids. */
-export interface TokenPath {
+interface TokenPath {
   readonly prompt: readonly number[];
   readonly steps: readonly (readonly number[])[];
 }

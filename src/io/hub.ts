@@ -6,7 +6,7 @@ import { throwIfAborted } from '../errors.ts';
 import type { CacheOptions } from './cache.ts';
 import { writeFileAtomically } from './files.ts';
 
-export interface HubRepo {
+interface HubRepo {
   readonly type: 'model' | 'dataset';
   /** `owner/name`. */
   readonly name: string;
@@ -15,7 +15,7 @@ export interface HubRepo {
   readonly hubUrl?: string | undefined;
 }
 
-export interface HubFile {
+interface HubFile {
   readonly path: string;
   readonly size: number;
 }

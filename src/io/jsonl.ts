@@ -176,6 +176,8 @@ function blankError(name: string, line: number): SipfError {
 /**
  * Reads a file of this program's own records, one at a time.
  * @throws SipfError 'not-found' where there is no file, 'bad-input' naming file, line and field.
+ * @example
+ * for await (const sample of readRecords('runs/first/iteration-1/1-samples.jsonl', Sample)) console.log(sample.steps);
  */
 export async function* readRecords<T>(path: string, schema: z.ZodType<T>): AsyncGenerator<T> {
   for await (const { value, place } of valuesOf(bytesOf(path), { name: path })) yield check(schema, value, place);
@@ -231,7 +233,10 @@ export async function readAllRows<T>(path: string, schema: z.ZodType<T>, signal?
   return rows;
 }
 
-/** `call` on all rows; where it refuses them, on one after the other, so that the error names the first one it refuses. */
+/**
+ * `call` on all rows; where it refuses them, on one after the other, so that the error names the first one it refuses.
+ * @throws SipfError of `call`, with the row's place before its message.
+ */
 export async function namingRow<T, R>(
   rows: readonly Row<T>[],
   call: (rows: readonly Row<T>[]) => Promise<R>,

@@ -68,7 +68,7 @@ export function goldRows(
 }
 
 /** What a round trains on. */
-export interface AlignRows {
+interface AlignRows {
   readonly examples: readonly TrainExample[];
   readonly objective: Objective;
   /** What it trains on, and rows that the loss cannot use. */
@@ -77,7 +77,7 @@ export interface AlignRows {
 }
 
 /** What the rows of a round depend on. `key` draws the worked solutions among them. */
-export interface AlignArgs extends RowContext {
+interface AlignArgs extends RowContext {
   readonly method: Method;
   readonly pairs: readonly PreferencePair[];
   readonly questions: readonly Question[];

@@ -31,7 +31,7 @@ export interface Drawn<P extends Prefix> extends Draw<P> {
 }
 
 /** How completions are drawn, as the settings of a stage say it. `maxTokens: null`: the task's own limit. */
-export type DrawSampling = Pick<SamplingOptions, 'temperature' | 'topP' | 'topK'> & {
+type DrawSampling = Pick<SamplingOptions, 'temperature' | 'topP' | 'topK'> & {
   readonly maxTokens: number | null;
 };
 
@@ -47,7 +47,7 @@ export interface DrawContext {
 }
 
 /** What a stage does with completions. */
-export interface DrawUses<P extends Prefix> {
+interface DrawUses<P extends Prefix> {
   /** Receives each graded completion, in the order in which the completions ended. */
   readonly take: (drawn: Drawn<P>) => void;
   /**
@@ -146,6 +146,7 @@ async function gradeOf<P extends Prefix>(
 /**
  * Runs `generate`, which hands over grades, and returns them in that order beside its result: programs run for seconds.
  * An error of a grade ends `generate` when it hands over the next one; no grade still runs at the end.
+ * @throws the error of `generate` or of a grade.
  */
 export async function gradeBeside<Result, Grade>(
   generate: (hand: (grade: Promise<Grade>) => void) => Promise<Result>,

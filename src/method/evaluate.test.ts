@@ -39,7 +39,7 @@ test('samples come question by question, and depend on seed and question alone',
   expect(tries.every(({ n }) => n === 6)).toBe(true);
 });
 
-test('what could not be judged is no try', async () => {
+test('what could not be graded is no try', async () => {
   let calls = 0;
   const grade = () => {
     calls += 1;

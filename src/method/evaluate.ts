@@ -84,17 +84,17 @@ export interface AnswerItem {
 }
 
 /** How several samples of each question are drawn, for pass@k. */
-export interface SampledAnswers {
+interface SampledAnswers {
   readonly count: number;
   readonly temperature: number;
   readonly topP?: number;
   readonly topK?: number;
-  /** Same seed, same samples, whatever else is drawn. */
+  /** Same seed, same samples, with anything else drawn. */
   readonly seed: number;
 }
 
 /** What answers depend on. */
-export interface AnswerContext {
+interface AnswerContext {
   readonly policy: Policy;
   readonly options: Pick<EvaluateOptions, 'maxTokens' | 'gradeRetries'>;
   /** Absent: one greedy answer to each question. */
@@ -164,7 +164,7 @@ function answerOf({ set, question }: AnswerItem, completion: Completion, { extra
 type Correct = Map<string, boolean>;
 
 /** Answers, and right or wrong by question id, of each set (task/split). Errors are no answers. */
-export async function correctBySet(
+async function correctBySet(
   answers: AsyncIterable<Answer> | Iterable<Answer>,
 ): Promise<Map<string, { answers: Answer[]; correct: Correct }>> {
   const sets = new Map<string, { answers: Answer[]; correct: Correct }>();
@@ -233,7 +233,7 @@ function mean(values: readonly number[]): number {
 }
 
 /** How figures read records: the rule of hard labels, and of path scores. */
-export interface FigureRules {
+interface FigureRules {
   readonly task: Task;
   readonly labels: LabelRule;
   readonly path: PathScoreRule;

@@ -80,7 +80,7 @@ export const LabelOptions = z.strictObject({
 export type LabelOptions = z.infer<typeof LabelOptions>;
 
 /** What labelling depends on. `task`: the run's, which may be a mixture. */
-export interface LabelContext {
+interface LabelContext {
   readonly simulator: Policy;
   readonly task: Task;
   readonly prompt: BuildPrompt;

@@ -34,7 +34,7 @@ export const PairOptions = z.strictObject({
 export type PairOptions = z.infer<typeof PairOptions>;
 
 /** A question with its samples so far and their path scores. */
-export interface PairItem {
+interface PairItem {
   readonly question: Question;
   readonly samples: readonly Sample[];
   /** Path scores by sample id; samples without one take no part. */
@@ -42,7 +42,7 @@ export interface PairItem {
 }
 
 /** The rows of one question. */
-export interface QuestionPairs {
+interface QuestionPairs {
   readonly pairs: readonly PreferencePair[];
   /** Right paths without a partner. */
   readonly nllRows: readonly PreferencePair[];
@@ -116,7 +116,7 @@ function nllRow({ question, scores }: PairItem, sample: Sample): PreferencePair 
 }
 
 /** What a round counts of its pairs: part of 7-eval.json. */
-export interface PairCounts {
+interface PairCounts {
   readonly questions: number;
   readonly questionsWithPairs: number;
   readonly pairs: number;

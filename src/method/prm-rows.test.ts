@@ -11,17 +11,17 @@ test('no held-out question trains the PRM, nor one for calibration; labels need 
   const items = await labelledSums();
   const args = { task: sumsTask, prompt, rule, gold: true, heldOut: 0.3, calibrates: false };
   const rows = await prmRows(items, { ...args, targets: 'soft' });
-  const held = items.filter(({ question }) => isHeldOut(question.id, 0.3));
-  expect(held.length).toBeGreaterThan(2);
-  expect(rows.counts.heldOutPaths).toBe(held.reduce((sum, { labels }) => sum + labels.length, 0));
+  const heldOut = items.filter(({ question }) => isHeldOut(question.id, 0.3));
+  expect(heldOut.length).toBeGreaterThan(2);
+  expect(rows.counts.heldOutPaths).toBe(heldOut.reduce((sum, { labels }) => sum + labels.length, 0));
   const prompts = new Set(rows.examples.map((example) => example.prompt));
-  for (const { question } of held) expect(prompts.has(prompt(question))).toBe(false);
+  for (const { question } of heldOut) expect(prompts.has(prompt(question))).toBe(false);
   const without = await prmRows(items, { ...args, targets: 'soft', calibrates: true });
   const weighing = items.filter(({ question }) => isForCalibration(question.id, 0.3));
   expect(weighing.length).toBeGreaterThan(2);
   expect(without.counts.calibrationPaths).toBe(weighing.reduce((sum, { labels }) => sum + labels.length, 0));
   const left = new Set(without.examples.map((example) => example.prompt));
-  for (const { question } of [...held, ...weighing]) expect(left.has(prompt(question))).toBe(false);
+  for (const { question } of [...heldOut, ...weighing]) expect(left.has(prompt(question))).toBe(false);
   expect(checkPrmRows(rows)).toEqual([]);
   expect(() => checkPrmRows({ examples: [], counts: { ...rows.counts, paths: 0 } })).toThrow(/Raise labels\.paths/);
   await expect(

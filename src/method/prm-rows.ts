@@ -26,7 +26,7 @@ export const PrmOptions = z.strictObject({
 export type PrmOptions = z.infer<typeof PrmOptions>;
 
 /** What the rows depend on besides the labels. */
-export interface PrmRowsArgs {
+interface PrmRowsArgs {
   readonly task: Task;
   readonly prompt: BuildPrompt;
   readonly targets: PrmOptions['targets'];
@@ -38,7 +38,7 @@ export interface PrmRowsArgs {
 }
 
 /** Training rows, with what was counted while they were made. */
-export interface PrmRows {
+interface PrmRows {
   readonly examples: readonly PrmExample[];
   readonly counts: {
     paths: number;

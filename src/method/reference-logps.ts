@@ -18,7 +18,7 @@ export type ReferenceLogps = z.infer<typeof ReferenceLogps>;
 export const REFERENCE_UNIT = 64;
 
 /** A row with two paths. */
-export interface PairRow extends PreferenceExample {
+interface PairRow extends PreferenceExample {
   readonly row: number;
   readonly rejected: readonly string[];
 }

@@ -28,7 +28,7 @@ async function samplesWith(
   );
 }
 
-test('gives the same samples whatever the units and the slots', async () => {
+test('gives the same samples for any units and slots', async () => {
   const reference = await samplesWith({ unit: 16 });
   expect(await samplesWith({ unit: 1 })).toEqual(reference);
   expect(await samplesWith({ unit: 7 }, { slots: 3 })).toEqual(reference);

@@ -13,7 +13,7 @@ import { ask, type Drawn, drawAndGrade, type Prefix, prefixOf } from './draw.ts'
 import type { BuildPrompt } from './prompt.ts';
 
 /** How many distinct right and wrong paths a question should have. */
-export const Quota = z.strictObject({
+const Quota = z.strictObject({
   right: described(
     z.number().int().min(0).default(4),
     'Distinct right paths that each question should have. Raise it for more chosen paths a question.',
@@ -90,7 +90,7 @@ export const SampleOptions = z.strictObject({
 export type SampleOptions = z.infer<typeof SampleOptions>;
 
 /** What drawing samples depends on. `task`: the run's, which may be a mixture. */
-export interface SampleContext {
+interface SampleContext {
   readonly policy: Policy;
   readonly task: Task;
   readonly prompt: BuildPrompt;
@@ -161,7 +161,7 @@ export function goldSample(question: Question): Sample | null {
  * Drops paths that repeat another one of equal outcome, of this round or a known one. Gold does not count: a policy's own right path
  * stays, also where it says what the solution says, or there would be nothing left to choose.
  */
-export function keepDistinct(task: Task, known: readonly Sample[], fresh: readonly Sample[]): Sample[] {
+function keepDistinct(task: Task, known: readonly Sample[], fresh: readonly Sample[]): Sample[] {
   const kept = new Set<Sample>();
   for (const right of [true, false]) {
     const ofClass = (sample: Sample) => (sample.outcome.kind === 'right') === right;

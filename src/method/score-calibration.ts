@@ -10,7 +10,7 @@ import { type ReadContext, tokensRead, withoutTooLong } from './context-length.t
 import { hardLabels, type LabelledQuestion, type LabelRule, latestLabels } from './step-labels.ts';
 
 /** What is known of one step before its label: the PRM's P(correct), and the policy's log-probability of each of its tokens. */
-export interface StepEvidence {
+interface StepEvidence {
   readonly prm: number;
   readonly logps: readonly number[];
 }
@@ -117,7 +117,7 @@ const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
 const softplus = (x: number): number => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)));
 
 /** Both models, and how paths are put to them. */
-export interface EvidenceContext extends ReadContext {
+interface EvidenceContext extends ReadContext {
   readonly prm: ProcessRewardModel;
   readonly policy: Policy;
 }
@@ -157,7 +157,7 @@ export function fewSteps({ steps }: ScoreCalibration): string | null {
 }
 
 /** What a calibration depends on besides the labels. */
-export interface CalibrationContext extends EvidenceContext {
+interface CalibrationContext extends EvidenceContext {
   readonly rule: LabelRule;
   /** labels.heldOut: as many questions are for calibration. */
   readonly heldOut: number;

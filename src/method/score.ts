@@ -37,6 +37,9 @@ export interface ScoreContext extends ReadContext {
  * Scores the samples of one unit of questions. A path that is too long for one of the scorer's models has `scores: null`; one that the
  * scorer knows nothing of has no record. Counts paths, unscored, scoredTokens, pathsTooLong.
  * @throws SipfError 'bad-input' where the scorer gives another number of scores than a path has steps, or one that is not finite; what the scorer throws.
+ * @example
+ * await using scorer = await openScorer('oracle', {});
+ * const { records } = await scoreUnit([{ question, samples, labels: [] }], { scorer, task, prompt });
  */
 export async function scoreUnit(
   items: readonly LabelledQuestion[],

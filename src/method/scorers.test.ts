@@ -1,6 +1,6 @@
 // The table of scorers: what each opens, what configurations may name, what is closed.
 import { expect, test } from 'vitest';
-import { judgeSum, sumQuestion, sumsTask, writeSum } from '../../test/scripted-sums.ts';
+import { scoreSum, sumQuestion, sumsTask, writeSum } from '../../test/scripted-sums.ts';
 import { createScriptedBackend } from '../backends/scripted.ts';
 import { parseConfig } from '../config/load.ts';
 import { type Sample, StepScores } from '../records.ts';
@@ -10,7 +10,7 @@ import { scoreCalibration } from './score-calibration.ts';
 import { isConfiguredScorer, openScorer, type ScorerSource, scorerInputs, scorerNeeds } from './scorers.ts';
 
 const NAMES = StepScores.shape.scorer.options;
-const backend = createScriptedBackend({ write: writeSum, score: judgeSum });
+const backend = createScriptedBackend({ write: writeSum, score: scoreSum });
 
 /** A source that notes what is opened and closed. */
 function watched(): { source: Required<ScorerSource>; log: string[] } {

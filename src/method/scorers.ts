@@ -15,7 +15,7 @@ export type ScorerName = StepScores['scorer'];
  * What a scorer reads besides paths. `prm`, `policy`: models. `calibration`: weights of both. `tallies`: complete tallies of the paths.
  * `truth`: a task that knows its true steps. `outcome`: each path's own grade.
  */
-export type ScorerNeed = 'prm' | 'policy' | 'calibration' | 'tallies' | 'truth' | 'outcome';
+type ScorerNeed = 'prm' | 'policy' | 'calibration' | 'tallies' | 'truth' | 'outcome';
 
 /** A path to score; `labels`: its latest ones, where there are some. */
 export interface LabelledPath {
@@ -175,7 +175,7 @@ function given<T>(value: T | undefined, what: string, name: ScorerName): T {
 }
 
 /** Hashes of the models, and the weights, that a scorer may read. */
-export interface ScorerHashes {
+interface ScorerHashes {
   readonly prm: string | null;
   readonly policy: string | null;
   readonly calibration: ScoreCalibration | null;

@@ -86,6 +86,7 @@ export type PathScoreRule = ScoreOptions['path'];
 
 /**
  * r(path) from its step scores.
+ * @throws Error where there is no score.
  * @example
  * pathScore([0.5, 0.25, 1], 'min'); // 0.25
  */

@@ -14,7 +14,7 @@ function isLayerName(target: string): boolean {
 }
 
 /** Low-rank factors beside frozen weights (LoRA, Hu et al. 2021). */
-export const LoraSettings = z.strictObject({
+const LoraSettings = z.strictObject({
   rank: described(
     z.number().int().positive().max(MOST.rank).default(16),
     'Rank of the low-rank factors. Raise it where LoRA learns too little; memory and time grow slowly with it.',
@@ -82,7 +82,7 @@ export const TrainSettings = z.strictObject({
   ),
   tokens: described(
     z.number().positive().nullable().default(null),
-    'Ends training after about so many tokens, whatever the number of rows. null: by epochs. Set it to fix what training costs.',
+    'Ends training after about so many tokens, for any number of rows. null: by epochs. Set it to fix what training costs.',
   ),
   maxSteps: described(
     z.number().int().positive().nullable().default(null),

@@ -23,7 +23,7 @@ export interface PassTensors {
 }
 
 /** Tokens of earlier passes. */
-export interface CachedTensors {
+interface CachedTensors {
   /** float32 `[1, 1, 1, past]`: a token's position is its column. */
   readonly positions: Tensor;
   /** `[batch, kvHeads, past, headDim]` each. */

@@ -57,7 +57,7 @@ export interface Loss {
 }
 
 /** An objective: what a file of this folder says of it. */
-export interface ObjectiveFile<Options extends z.ZodType<{ kind: string }>> {
+interface ObjectiveFile<Options extends z.ZodType<{ kind: string }>> {
   /** The port's options and, for a preference loss, the settings of `align.loss`. */
   readonly options: Options;
   /** The kind of rows that it trains on. */

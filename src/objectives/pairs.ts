@@ -34,7 +34,7 @@ export function pairPositions(example: PlacedExample, reading: PairReading): num
 }
 
 /** A pass's pairs in the graph. A pass without a pair has one that weighs nothing. */
-export interface PairTensors {
+interface PairTensors {
   /** Log-probabilities of all tokens `[n]`, and what each weighs in the NLL term. */
   readonly logps: Tensor;
   readonly weights: Tensor;

@@ -4,7 +4,7 @@ import { loadConfig, parseConfig } from '../config/load.ts';
 import { estimate, flopsOf } from './estimate.ts';
 
 describe('estimate', () => {
-  const facts = {
+  const description = {
     hash: 'h',
     architecture: 'llama',
     parameters: 135e6,
@@ -15,10 +15,10 @@ describe('estimate', () => {
 
   it('adds up stages and gives time only with a calibration', async () => {
     const config = await loadConfig({ preset: 'gsm8k-smollm2', flags: { model: 'm' } });
-    const plain = estimate(config, facts);
+    const plain = estimate(config, description);
     expect(plain.total.seconds).toBeNull();
     const speeds = { generatedTokensPerSecond: 800, promptTokensPerSecond: 1500, trainTokensPerSecond: 450 };
-    const timed = estimate(config, facts, { ...speeds, secondsPerGrade: 0 });
+    const timed = estimate(config, description, { ...speeds, secondsPerGrade: 0 });
     expect(timed.total.seconds).toBeCloseTo(timed.stages.reduce((sum, { seconds }) => sum + (seconds ?? 0), 0));
     expect(timed.stages.find(({ stage, iteration }) => stage === '6-policy' && iteration === 0)?.trainTokens).toBe(
       200_000,
@@ -26,9 +26,9 @@ describe('estimate', () => {
     const names = timed.stages.map(({ stage, iteration }) => `${iteration}/${stage}`);
     for (const name of ['1/1-samples', '2/2-step-labels', '2/3-prm', '1/4-scores', '2/6-policy', '0/final'])
       expect(names).toContain(name);
-    // The samples of a round are judged, and each rollout, and each answer.
-    const judged = estimate(config, facts, { ...speeds, secondsPerGrade: 0.1 });
-    for (const [i, { stage, iteration, graded, seconds, rollouts }] of judged.stages.entries()) {
+    // The samples of a round are graded, and each rollout, and each answer.
+    const slow = estimate(config, description, { ...speeds, secondsPerGrade: 0.1 });
+    for (const [i, { stage, iteration, graded, seconds, rollouts }] of slow.stages.entries()) {
       expect((seconds ?? 0) - (timed.stages[i]?.seconds ?? 0)).toBeCloseTo(0.1 * graded);
       if (stage === '1-samples') expect(graded).toBe(220 * 8);
       if (stage === '2-step-labels') expect(graded).toBe(rollouts);
@@ -40,11 +40,11 @@ describe('estimate', () => {
 
   it('charges scans less than full tallies and nothing that a method does not do', () => {
     const rollouts = (labels: object, method: 'sipf' | 'siof' | 'sft' = 'sipf') =>
-      estimate(parseConfig({ model: 'm', method, labels }), facts).total.rollouts;
+      estimate(parseConfig({ model: 'm', method, labels }), description).total.rollouts;
     expect(rollouts({})).toBeLessThan(rollouts({ mode: 'full' }) / 3);
     expect(rollouts({}, 'siof')).toBe(0);
     expect(
-      estimate(parseConfig({ model: 'm', method: 'sft', iterations: 3 }), facts).stages.map(
+      estimate(parseConfig({ model: 'm', method: 'sft', iterations: 3 }), description).stages.map(
         ({ iteration }) => iteration,
       ),
     ).toEqual([0, 0]);

@@ -28,13 +28,19 @@ export function addCosts(a: TokenCost, b: Partial<TokenCost>): TokenCost {
 /**
  * Model FLOPs: 2 a parameter for each token read or written, 6 for each trained (2 forward, 4 backward). With LoRA the frozen weights
  * need no weight gradients: 4. Attention over the context and the vocabulary's share of embeddings are left out.
+ * @example
+ * flopsOf({ promptTokens: 100, generatedTokens: 50, scoredTokens: 0, trainTokens: 0 }, 135e6, true); // 4.05e10
  */
 export function flopsOf(cost: TokenCost, parameters: number, lora: boolean): number {
   const forward = cost.promptTokens + cost.generatedTokens + cost.scoredTokens;
   return parameters * (2 * forward + (lora ? 4 : 6) * cost.trainTokens);
 }
 
-/** Optimizer tokens that cost as much as `flops`: the equal-FLOP budget of continued-sft. */
+/**
+ * Optimizer tokens that cost as much as `flops`: the equal-FLOP budget of continued-sft.
+ * @example
+ * tokensForFlops(5.4e11, 135e6, true); // 1000
+ */
 export function tokensForFlops(flops: number, parameters: number, lora: boolean): number {
   return flops / (parameters * (lora ? 4 : 6));
 }
@@ -44,7 +50,7 @@ export interface Calibration {
   readonly generatedTokensPerSecond: number;
   readonly promptTokensPerSecond: number;
   readonly trainTokensPerSecond: number;
-  /** Seconds until a text is judged, on average over many at a time: nothing for answers, a program's run for code. */
+  /** Seconds until a text is graded, on average over many at a time: nothing for answers, a program's run for code. */
   readonly secondsPerGrade: number;
 }
 
@@ -107,15 +113,24 @@ export interface RunEstimate {
   readonly assumptions: Typical;
 }
 
-/** Expected rollouts of one step scanned until its first success: (1 - (1-p)^K) / p. */
+/**
+ * Expected rollouts of one step scanned until its first success: (1 - (1-p)^K) / p.
+ * @example
+ * expectedRollouts(0.5, 2); // 1.5
+ */
 export function expectedRollouts(p: number, K: number): number {
   return p <= 0 ? K : (1 - (1 - p) ** K) / p;
 }
 
-/** What a run will cost. Time only with a calibration. */
+/**
+ * What a run will cost. Time only with a calibration.
+ * @example
+ * const { total } = estimate(config, await backend.describe({ model: './SmolLM2-135M' }));
+ * console.log(total.rollouts, total.flops);
+ */
 export function estimate(
   config: Config,
-  facts: ModelDescription,
+  description: ModelDescription,
   calibration?: Calibration,
   measured: Partial<Typical> = {},
 ): RunEstimate {
@@ -159,8 +174,8 @@ export function estimate(
   if (policies > 0) add('final', 0, evaluation(policies * typical.finalQuestions));
   return {
     stages,
-    total: totals(stages, config, facts, calibration),
-    memoryBytes: memory(config, facts),
+    total: totals(stages, config, description, calibration),
+    memoryBytes: memory(config, description),
     assumptions: typical,
   };
 }
@@ -276,7 +291,7 @@ function secondsOf(
 function totals(
   stages: readonly StageEstimate[],
   config: Config,
-  facts: ModelDescription,
+  description: ModelDescription,
   calibration: Calibration | undefined,
 ): RunEstimate['total'] {
   const tokens = stages.reduce(addCosts, NO_COST);
@@ -285,7 +300,7 @@ function totals(
     ...tokens,
     rollouts: sum(({ rollouts }) => rollouts),
     trainSteps: sum(({ trainSteps }) => trainSteps),
-    flops: sum((stage) => stage.size * flopsOf(stage, facts.parameters, config.align.train.lora !== null)),
+    flops: sum((stage) => stage.size * flopsOf(stage, description.parameters, config.align.train.lora !== null)),
     seconds: calibration === undefined ? null : sum(({ seconds }) => seconds ?? 0),
   };
 }

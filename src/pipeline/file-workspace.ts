@@ -45,7 +45,7 @@ export interface Listener {
   describeRows?: ((rows: Counts) => string) | undefined;
 }
 
-export interface FileStoreArgs {
+interface FileStoreArgs {
   /** The file of records, or the folder of the model. */
   readonly out: string;
   /** What a training reads besides its records is kept with its checkpoints until it has finished. */
@@ -54,7 +54,10 @@ export interface FileStoreArgs {
   readonly nothing?: string | undefined;
 }
 
-/** Keeps units in a journal beside their file until all are done. */
+/**
+ * Keeps units in a journal beside their file until all are done.
+ * @throws SipfError 'nothing-left', from its methods, where no record came.
+ */
 export function fileStore({ out, isModel, nothing }: FileStoreArgs, listener: Listener): Store {
   const { signal, onProgress, describeRows } = listener;
   const kept: string[] = [];

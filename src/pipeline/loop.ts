@@ -7,7 +7,7 @@ import { addCosts, NO_COST, type TokenCost } from './estimate.ts';
 import type { SetOpener } from './open-sets.ts';
 import type { Found, Shared, Work } from './workspace.ts';
 
-export interface LoopArgs extends Shared {
+interface LoopArgs extends Shared {
   readonly run: Run;
   readonly sets: SetOpener;
   /** The model that everything starts from. */

@@ -8,16 +8,16 @@ import { type LoadedSet, nameOfSet, type Seen, sharedWarnings, sizeWarning } fro
 import { checkReferences } from './references.ts';
 
 /** A question set with what its figures must be read with. */
-export interface JudgedSet extends OpenSet {
+interface GradedSet extends OpenSet {
   readonly warnings: readonly string[];
 }
 
 /** Opens question sets once a run. */
 export interface SetOpener {
-  open(sets: readonly EvaluationSet[]): Promise<JudgedSet[]>;
+  open(sets: readonly EvaluationSet[]): Promise<GradedSet[]>;
 }
 
-export interface SetOpenerArgs extends RunPrompt {
+interface SetOpenerArgs extends RunPrompt {
   readonly run: Run;
   readonly loaded: ReadonlyMap<string, LoadedSet>;
   readonly seen: Seen;
@@ -25,7 +25,7 @@ export interface SetOpenerArgs extends RunPrompt {
 
 /** Opens loaded sets; warns at once of all that cannot measure what they should. */
 export function setOpener({ run, loaded, seen, ...prompts }: SetOpenerArgs): SetOpener {
-  const cache = new Map<string, Promise<JudgedSet>>();
+  const cache = new Map<string, Promise<GradedSet>>();
   const warnings = new Map(
     [...loaded].map(([key, one]) => {
       const name = nameOfSet(one);
@@ -33,7 +33,7 @@ export function setOpener({ run, loaded, seen, ...prompts }: SetOpenerArgs): Set
     }),
   );
   for (const warning of new Set([...warnings.values()].flat())) run.warn(warning);
-  const openOne = async (key: string): Promise<JudgedSet> => {
+  const openOne = async (key: string): Promise<GradedSet> => {
     const found = loaded.get(key);
     if (found === undefined) throw new Error(`Expected a loaded set, got ${key}.`);
     const { set, task } = found;
@@ -55,7 +55,7 @@ export function setOpener({ run, loaded, seen, ...prompts }: SetOpenerArgs): Set
   };
 }
 
-export interface RunPrompt extends PrompterArgs {
+interface RunPrompt extends PrompterArgs {
   readonly prompt: BuildPrompt;
 }
 
@@ -65,7 +65,7 @@ export async function promptOfSet({ own, task }: LoadedSet, run: RunPrompt): Pro
   return own ? run.prompt : makePrompter({ task, options, shots: shotsLike(run.task, task, shots), openPolicy });
 }
 
-/** Worked examples of the run's task for another one; of a mixture, those of the first member that is judged alike. */
+/** Worked examples of the run's task for another one; of a mixture, those of the first member that is graded alike. */
 function shotsLike(own: Task, other: Task, shots: readonly Shot[]): readonly Shot[] {
   const like = own.members?.find(({ gradedBy }) => gradedBy === other.gradedBy);
   if (own.members === undefined) return shots;

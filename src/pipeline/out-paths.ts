@@ -7,7 +7,7 @@ import { SipfError } from '../errors.ts';
 import { isTemporary } from '../io/files.ts';
 import { isOfRun, isRun } from '../run/no-run.ts';
 
-export interface OutFile {
+interface OutFile {
   /** `eval`: who asks. */
   readonly command: string;
   readonly out: string;
@@ -16,7 +16,7 @@ export interface OutFile {
   readonly fields: readonly string[];
 }
 
-/** Names of open files, whatever those are: `/dev/stdout` may be a file that a shell made. */
+/** Names of open files of any kind: `/dev/stdout` may be a file that a shell made. */
 const OF_THE_SYSTEM = /^\/(?:dev|proc|sys)\//;
 
 /** Longest first line of a record file that is looked at, in bytes. */
@@ -103,7 +103,7 @@ function holdsRun(folder: string): boolean {
 
 const ANOTHER = 'Name another path.';
 
-/** Whether both are one file or folder, by whatever names: links of both kinds, other letters where the disk takes them for the same. */
+/** Whether both are one file or folder, by any names: links of both kinds, other letters where the disk takes them for the same. */
 function isSame(a: string, b: string): boolean {
   const [one, other] = [statOf(a), statOf(b)];
   if (one === null || other === null) return realOf(a) === realOf(b);
@@ -130,7 +130,7 @@ function realOf(path: string): string {
   }
 }
 
-/** null: nothing there, or nothing that we may look at; whoever opens it says why. */
+/** null: nothing there, or nothing that we may look at; the reader that opens it says why. */
 function statOf(path: string): Stats | null {
   try {
     return statSync(path);

@@ -10,7 +10,7 @@ import type { CheckOptions, Task } from '../task.ts';
 export const BrokenReference = z.object({ id: z.string(), reason: z.string(), detail: z.string() });
 export type BrokenReference = z.infer<typeof BrokenReference>;
 
-export interface Checked {
+interface Checked {
   readonly kept: readonly Question[];
   readonly broken: readonly BrokenReference[];
 }
@@ -66,7 +66,7 @@ function noneUsable({ name }: Task, total: number, advice: string): SipfError {
   );
 }
 
-export interface CheckedInRun {
+interface CheckedInRun {
   readonly kept: readonly Question[];
   /** null: the task cannot run solutions, and there is no such stage. */
   readonly counts: Counts | null;

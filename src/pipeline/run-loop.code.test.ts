@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { pythonSandbox } from '../../test/python-sandbox.ts';
 import { hasPython } from '../../test/python3.ts';
-import { judgeCode, writeCode, writeCodeData } from '../../test/scripted-code.ts';
+import { scoreCode, writeCode, writeCodeData } from '../../test/scripted-code.ts';
 import { sumsTask } from '../../test/scripted-sums.ts';
 import { createScriptedBackend } from '../backends/scripted.ts';
 import { parseConfig } from '../config/load.ts';
@@ -21,7 +21,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-const backend = createScriptedBackend({ write: writeCode, score: judgeCode });
+const backend = createScriptedBackend({ write: writeCode, score: scoreCode });
 
 function configOf(name: string, change: ConfigInput = {}) {
   return parseConfig({
@@ -36,9 +36,9 @@ function configOf(name: string, change: ConfigInput = {}) {
   });
 }
 
-/** A run with how often programs were judged, and what was said. */
+/** A run with how often programs were graded, and what was said. */
 async function run(name: string, out: string, change: ConfigInput = {}) {
-  const counts = { made: 0, disposed: 0, judged: 0 };
+  const counts = { made: 0, disposed: 0, graded: 0 };
   const events: LogEvent[] = [];
   const sandbox = pythonSandbox(counts);
   // A tokenizer is all that a scripted model made from nothing asks of a task.
@@ -56,7 +56,7 @@ const records = async (...path: string[]) =>
     .map((line) => JSON.parse(line) as Record<string, unknown>);
 
 describe.skipIf(!hasPython)('code', () => {
-  it('leaves broken references out once, labels prefixes by tests, improves, and resumes without judging anything again', async () => {
+  it('leaves broken references out once, labels prefixes by tests, improves, and resumes without grading anything again', async () => {
     const out = join(folder, 'code-run');
     const { rounds, final, counts, events } = await run('code', out);
     expect(await records('code-run', 'iteration-0', '0-excluded.jsonl')).toMatchObject([
@@ -80,7 +80,7 @@ describe.skipIf(!hasPython)('code', () => {
     expect(counts).toMatchObject({ made: 1, disposed: 1 });
     const again = await run('code', out);
     expect(again.rounds).toEqual(rounds);
-    expect(again.counts).toMatchObject({ made: 0, judged: 0 });
+    expect(again.counts).toMatchObject({ made: 0, graded: 0 });
   });
 
   it('two runs write the same bytes', async () => {

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { judgeSum, sumSteps, writeSum } from '../../test/scripted-sums.ts';
+import { scoreSum, sumSteps, writeSum } from '../../test/scripted-sums.ts';
 import { createScriptedBackend } from '../backends/scripted.ts';
 import { parseConfig } from '../config/load.ts';
 import type { ConfigInput } from '../config/schema.ts';
@@ -17,7 +17,7 @@ import { trainedOn } from './trained-questions.ts';
 let folder = '';
 const backend = createScriptedBackend({
   write: (args) => writeSum({ ...args, prompt: args.prompt.replaceAll('Question: ', 'Q: ') }),
-  score: judgeSum,
+  score: scoreSum,
 });
 
 /** Sums that differ from each other for different `from`. */

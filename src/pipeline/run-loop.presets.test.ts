@@ -16,7 +16,7 @@ it('smoke runs two rounds on mini', async () => {
   const solutions = new Map(
     questions.map((question) => [task.prompt(question), task.pieces(question.solution ?? []).join('')]),
   );
-  // Half the time the solution, else one with another answer; goes on from any prefix of it.
+  // Half the time the solution, else one with another answer; continues any prefix of it.
   const write = ({ prompt, prefix, random }: WriteArgs) => {
     const solution = solutions.get(prompt) ?? 'no\nThe answer is 1';
     const text = random.next() < 0.5 ? solution : solution.replace(/is \d+/, `is ${random.int(100, 900)}`);

@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { judgeSum, sumsTask, writeSum } from '../../test/scripted-sums.ts';
+import { scoreSum, sumsTask, writeSum } from '../../test/scripted-sums.ts';
 import type { Backend } from '../backend.ts';
 import { createScriptedBackend } from '../backends/scripted.ts';
 import { parseConfig } from '../config/load.ts';
@@ -25,7 +25,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-const backend = createScriptedBackend({ write: writeSum, score: judgeSum });
+const backend = createScriptedBackend({ write: writeSum, score: scoreSum });
 const tasks = () => sumsTask;
 
 function configWith(change: ConfigInput = {}): Config {
@@ -261,7 +261,7 @@ describe('runLoop', () => {
     await expect(runLoop({ config: configWith(), out, backend, tasks })).rejects.toMatchObject({ code: 'locked' });
   });
 
-  it('stops on request and goes on later', async () => {
+  it('stops on request and continues later', async () => {
     const out = join(folder, 'stopped');
     const stop = new AbortController();
     const config = configWith({ iterations: 1 });
@@ -286,11 +286,11 @@ describe('runLoop', () => {
       describe: async (source) => ({ ...(await backend.describe(source)), warnings: [`${source.model} is odd.`] }),
     };
     const out = join(folder, 'odd');
-    const config = configWith({ model: 'base', simulator: 'helper', verifier: 'judge', iterations: 0 });
+    const config = configWith({ model: 'base', simulator: 'helper', verifier: 'larger', iterations: 0 });
     const warnings: string[] = [];
     const log = ({ type, message }: LogEvent) => void (type === 'warning' && warnings.push(message ?? ''));
     await runLoop({ config, out, backend: odd, tasks, log });
-    expect(warnings.slice(0, 3)).toEqual(['base is odd.', 'helper is odd.', 'judge is odd.']);
+    expect(warnings.slice(0, 3)).toEqual(['base is odd.', 'helper is odd.', 'larger is odd.']);
     expect(await readFile(join(out, 'events.jsonl'), 'utf8')).toContain('"message":"base is odd."');
   });
 
@@ -316,7 +316,7 @@ describe('runLoop', () => {
   it('warns when every sample is wrong', async () => {
     const always = createScriptedBackend({
       write: ({ random }) => `1+1=2\n2+${1 + random.int(0, 8)}=3\nThe answer is -1`,
-      score: judgeSum,
+      score: scoreSum,
     });
     const warnings: string[] = [];
     const config = configWith({ iterations: 1, pairs: { chosenGate: 'none', eta: 0.01 } });

@@ -36,12 +36,12 @@ export interface LoopResult {
   /** The warm-up's report, then one a round. */
   readonly rounds: readonly EvalReport[];
   readonly final: FinalReport | null;
-  /** The last policy, where it lies now. */
+  /** The last policy, where it is now. */
   readonly policy: ModelSource;
 }
 
 /**
- * Runs `config` into `out`, or resumes it there. The directory stays valid whatever happens.
+ * Runs `config` into `out`, or resumes it there. The directory stays valid at every moment.
  * @throws SipfError 'locked' where another process writes there, 'config-changed' (with the keys that differ), 'nothing-left' where there are
  * no rows to train on, 'write-failed', 'aborted', and of the codes that the backend and the task give.
  * @example
@@ -129,14 +129,14 @@ type Base = z.infer<typeof Base>;
 
 /** Writes the train questions (so that the run explains itself) and the base model where it is made from nothing; records their hashes. */
 async function writeInputs({ run, start, backend, questions }: Omit<RoundsArgs, 'counts'>): Promise<Base> {
-  const { config, outside, init, base, facts } = start;
+  const { config, outside, init, base, description } = start;
   const stage = stageOf(0, '0-inputs');
   for (const warning of start.warnings) run.warn(warning, stage);
   const made = typeof config.model === 'string' ? null : config.model.init;
   const body = async (): Promise<Base> => {
     await run.writeRecords(stage, '0-questions.jsonl', questions);
     const model = init === null ? base : { model: run.path(stage.folder, '0-model') };
-    const known = init === null ? facts : await backend.initModel(model.model, init, { signal: run.signal });
+    const known = init === null ? description : await backend.initModel(model.model, init, { signal: run.signal });
     return {
       checkpoint: checkpointOf(run.dir, outside, model, known.hash),
       parameters: known.parameters,
@@ -147,7 +147,7 @@ async function writeInputs({ run, start, backend, questions }: Omit<RoundsArgs, 
     stage,
     inputs: {
       questions: sha256(canonicalJson(questions)),
-      model: init === null ? facts.hash : null,
+      model: init === null ? description.hash : null,
       init: made,
       seed: config.seed,
     },

@@ -61,6 +61,8 @@ export interface RunView {
 /**
  * The configuration of an existing run with its local paths made absolute; null where `dir` holds no run.
  * @throws SipfError 'bad-config' naming the file and each key that another version had.
+ * @example
+ * const config = await configOfRun('runs/first');
  */
 export async function configOfRun(dir: string): Promise<Config | null> {
   const text = await readTextFile(join(dir, 'config.json'));
@@ -80,6 +82,9 @@ function configIn(dir: string, { config, engine }: z.infer<typeof StoredConfig>)
 /**
  * Reads a run, finished or not.
  * @throws SipfError 'not-found' where there is none; 'bad-config' naming the file and each key that another version had.
+ * @example
+ * const run = await readRun('runs/first');
+ * for await (const { chosen, rejected } of run.pairs(1)) console.log(chosen.steps, rejected);
  */
 export async function readRun(dir: string): Promise<RunView> {
   const path = join(dir, 'config.json');
@@ -93,12 +98,12 @@ export async function readRun(dir: string): Promise<RunView> {
     rounds.push(await summary(dir, k, seconds.get(k) ?? null));
   const final = await readJson(join(dir, 'final', 'eval.json'), FinalReport);
   const expected = roundsOf(METHODS[config.method], config.iterations);
-  const judged = rounds.length > expected && rounds[expected]?.report !== null;
+  const graded = rounds.length > expected && rounds[expected]?.report !== null;
   return {
     dir,
     config,
     versions: stored.versions,
-    finished: judged && (final !== null || config.evaluate.final.length === 0),
+    finished: graded && (final !== null || config.evaluate.final.length === 0),
     rounds,
     final,
     questionIds: (k) => questionIds(dir, k),

@@ -8,7 +8,7 @@ import { joinQuestions } from '../run/units.ts';
 import { checkpointOf, type OutsideModels, sourceOf } from './models.ts';
 import { type Group, modelsNamed, type Records, type RecordsName, stageOf, type Workspace } from './workspace.ts';
 
-export interface RunWorkspaceArgs {
+interface RunWorkspaceArgs {
   readonly run: Run;
   readonly backend: Backend;
   readonly outside: OutsideModels;

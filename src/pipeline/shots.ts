@@ -14,7 +14,7 @@ const ShotLine = z.object({
   solution: z.union([z.array(z.string()).min(1), z.string()]).optional(),
 });
 
-export interface ShotSource {
+interface ShotSource {
   readonly task: Task;
   readonly count: number;
   /** JSONL to take them from; null: the task's own examples, else `fallback`. */
@@ -27,6 +27,8 @@ export interface ShotSource {
 /**
  * The first `count` worked examples of a JSONL file, else of questions that have a solution; of a mixture, so many of each task.
  * @throws SipfError 'bad-input' where there are fewer, or a line is none; 'not-found' for the file.
+ * @example
+ * const shots = await loadShots({ task, count: 2, file: null, fallback: questions });
  */
 export async function loadShots({ task, count, file, fallback, data }: ShotSource): Promise<Shot[]> {
   if (count === 0) return [];

@@ -93,7 +93,7 @@ export async function checkContexts(
   );
 }
 
-export interface RowArgs {
+interface RowArgs {
   readonly config: Config;
   readonly task: Task;
   readonly prompt: BuildPrompt;

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { judgeSum, sumsTask, writeSum } from '../../test/scripted-sums.ts';
+import { scoreSum, sumsTask, writeSum } from '../../test/scripted-sums.ts';
 import type { Backend } from '../backend.ts';
 import { createScriptedBackend } from '../backends/scripted.ts';
 import { parseConfig } from '../config/load.ts';
@@ -37,7 +37,7 @@ let computed = 0;
 const onWork = () => {
   computed += 1;
 };
-const scripted = createScriptedBackend({ write: writeSum, score: judgeSum, onWork });
+const scripted = createScriptedBackend({ write: writeSum, score: scoreSum, onWork });
 const missing = (what: string) =>
   Promise.reject(new SipfError('not-found', `Expected a model at ${what}, got nothing. Check the path.`));
 /** Folders called `missing` are no models; adapters called `other` fit none; `bare` has no chat template; `tiny` holds 60 characters. */
@@ -258,7 +258,7 @@ describe('startRun', () => {
     const config = parseConfig({ ...sums, model: { init: {} }, iterations: 0 });
     const start = await startRun({ ...plain(), config, out });
     expect(existsSync(start.base.model)).toBe(true);
-    const { hash } = start.facts;
+    const { hash } = start.description;
     await start[Symbol.asyncDispose]();
     expect({ base: existsSync(start.base.model), out: existsSync(out) }).toEqual({ base: false, out: false });
     const { rounds } = await runLoop({ ...plain(), config: parseConfig({ ...config, sft: { enabled: false } }), out });

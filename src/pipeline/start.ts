@@ -64,7 +64,7 @@ export interface RunStart extends AsyncDisposable {
   readonly init: ModelInit | null;
   /** The model that training starts from: the configured one, or a copy of the one that the run makes. */
   readonly base: ModelSource;
-  readonly facts: ModelDescription;
+  readonly description: ModelDescription;
   /** Of the train questions, broken ones among them. */
   readonly prompts: Prompts;
   /** What the user should know of the models' files. */
@@ -90,11 +90,11 @@ export async function startRun(options: RunStartOptions): Promise<RunStart> {
     options.fromRun === undefined ? [] : [{ name: '--from-run', path: options.fromRun, kind: 'model' as const }];
   await checkOutRun(out, [...readsOf(config), ...from]);
   await checkRunFolder({ dir: out, config: keptConfig(out, config).config, settle: withMovedPaths });
-  const held: AsyncDisposable[] = [];
+  const opened: AsyncDisposable[] = [];
   try {
     const sandbox = options.sandbox ?? (() => openSandbox(config.sandbox));
     const tasks = openTasks({ make: options.tasks, sandbox });
-    held.push(tasks);
+    opened.push(tasks);
     const task = tasks.named(config.task.name);
     checkScorer(config, task);
     say('Reading questions ...');
@@ -102,30 +102,30 @@ export async function startRun(options: RunStartOptions): Promise<RunStart> {
     throwIfAborted(signal);
     say('Opening models ...');
     const init = initOf(config, task);
-    const base = init === null ? configuredBase(config) : await madeBase({ out, init, backend, held, signal });
+    const base = init === null ? configuredBase(config) : await madeBase({ out, init, backend, opened, signal });
     const warnings: string[] = [];
     const describe = async (source: ModelSource) => {
       const found = await backend.describe(source);
       warnings.push(...found.warnings.filter((warning) => !warnings.includes(warning)));
       return found;
     };
-    const facts = await describe(base);
+    const description = await describe(base);
     const outside = outsideModels(config);
     const simulator = await helperOf(describe, outside, '@simulator');
     const verifier = await helperOf(describe, outside, '@verifier');
-    const start = { config, out, task, train, sets, outside, simulator, verifier, init, base, facts, warnings };
+    const start = { config, out, task, train, sets, outside, simulator, verifier, init, base, description, warnings };
     say('Checking prompts and lengths ...');
     const prompts = await openPrompts(start, train, base, backend);
     await checkTexts(start, prompts, backend);
-    return { ...start, prompts, [Symbol.asyncDispose]: () => disposeAll(held) };
+    return { ...start, prompts, [Symbol.asyncDispose]: () => disposeAll(opened) };
   } catch (error) {
-    await disposeAll(held);
+    await disposeAll(opened);
     throw error;
   }
 }
 
-async function disposeAll(held: readonly AsyncDisposable[]): Promise<void> {
-  for (const one of held) await one[Symbol.asyncDispose]();
+async function disposeAll(opened: readonly AsyncDisposable[]): Promise<void> {
+  for (const one of opened) await one[Symbol.asyncDispose]();
 }
 
 function configuredBase({ model, adapter }: Config): ModelSource {
@@ -137,16 +137,16 @@ interface MadeBaseArgs {
   readonly init: ModelInit;
   readonly backend: Backend;
   /** Takes what must go with the start. */
-  readonly held: AsyncDisposable[];
+  readonly opened: AsyncDisposable[];
   readonly signal: AbortSignal | undefined;
 }
 
 /** The model that an earlier start of the run has made, else one that is as the run will make it, in a folder of its own. */
-async function madeBase({ out, init, backend, held, signal }: MadeBaseArgs): Promise<ModelSource> {
+async function madeBase({ out, init, backend, opened, signal }: MadeBaseArgs): Promise<ModelSource> {
   const stage = stageOf(0, '0-inputs');
   if (existsSync(out) && (await readMarker(out, stage)) !== null) return { model: join(out, stage.folder, '0-model') };
   const folder = await mkdtemp(join(tmpdir(), 'sipf-start-'));
-  held.push({ [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }) });
+  opened.push({ [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }) });
   const model = join(folder, 'model');
   await backend.initModel(model, init, { signal });
   return { model };

@@ -8,7 +8,7 @@ import { requireReader, type Task } from '../task.ts';
 import { type LoadedSet, loadSets } from './question-sets.ts';
 import { loadShots } from './shots.ts';
 
-export interface RunQuestions {
+interface RunQuestions {
   readonly train: readonly Question[];
   readonly sets: ReadonlyMap<string, LoadedSet>;
 }
@@ -69,7 +69,7 @@ function requireSolutions({ sft, evaluate, method, task }: Config, questions: re
  * The train questions.
  * @throws SipfError 'bad-input' where two share an id, 'nothing-left' where filters leave none.
  */
-export async function loadTrain(task: Task, { task: options }: Config): Promise<Question[]> {
+async function loadTrain(task: Task, { task: options }: Config): Promise<Question[]> {
   const { data, limit, maxGoldSteps, solutions, seed } = options;
   const questions = await task.load({
     data: data ?? undefined,

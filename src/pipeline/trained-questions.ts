@@ -9,7 +9,7 @@ import { Question } from '../records.ts';
 import { parseJson } from '../run/marker.ts';
 import { isRun, StoredConfig } from '../run/no-run.ts';
 
-export interface TrainedOn {
+interface TrainedOn {
   /** The run directory. */
   readonly run: string;
   readonly questions: readonly Question[];

@@ -27,7 +27,7 @@ export interface UnitWork<U, C extends AsyncDisposable> {
 
 export type UnitProgress = Pick<ProgressEvent, 'done' | 'total' | 'unit'>;
 
-export interface CollectPlace {
+interface CollectPlace {
   readonly disk: Disk;
   /** Paths of the journal and of the file. The caller removes the journal. */
   readonly journal: string;

@@ -25,7 +25,7 @@ async function text(journal: Journal): Promise<string> {
 }
 
 describe('Journal', () => {
-  it('keeps whole units, drops a torn last one and goes on after it', async () => {
+  it('keeps whole units, drops a torn last one and continues after it', async () => {
     const path = join(folder, 'torn.jsonl');
     const first = await Journal.open(nodeDisk, path, 'inputs', false);
     await first.add({ records: [{ a: 1 }, { a: 'ü' }], counts: { n: 2 } });

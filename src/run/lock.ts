@@ -88,16 +88,16 @@ async function settledText(path: string): Promise<string | null> {
  * removes: a lock that someone took in the meantime is another text and stays. A starter that died in its turn (milliseconds) is cleared away.
  */
 async function removeStale(disk: Disk, path: string, stale: string, mine: Holder): Promise<void> {
-  const turn = `${path}.turn`;
-  if (!(await disk.create(turn, JSON.stringify(mine)))) {
-    const other = await settledText(turn);
+  const gate = `${path}.turn`;
+  if (!(await disk.create(gate, JSON.stringify(mine)))) {
+    const other = await settledText(gate);
     const holder = other === null ? null : parseHolder(other);
-    if (other !== null && (holder === null || !(await isTaken(holder, mine.place)))) await disk.remove(turn);
+    if (other !== null && (holder === null || !(await isTaken(holder, mine.place)))) await disk.remove(gate);
     else await new Promise((resolve) => setTimeout(resolve, 20));
     return;
   }
   if ((await readTextFile(path)) === stale) await disk.remove(path);
-  await disk.remove(turn);
+  await disk.remove(gate);
 }
 
 function parseHolder(text: string): Holder | null {

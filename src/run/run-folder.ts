@@ -34,7 +34,7 @@ export async function checkRunFolder(wanted: StoredConfiguration): Promise<void>
   await checkStored(wanted);
 }
 
-export interface StoredRun {
+interface StoredRun {
   readonly versions: Readonly<Record<string, string>>;
   readonly engine: unknown;
   /** What is changed since in the configuration of a run in which no stage had finished: one line a key. */

@@ -12,7 +12,7 @@ import { Lock } from './lock.ts';
 import { checkMarker, type Marker, markerPath, readMarker, type StageName } from './marker.ts';
 import { checkStored, type StoredConfiguration } from './run-folder.ts';
 
-export interface RunOptions extends StoredConfiguration {
+interface RunOptions extends StoredConfiguration {
   /** Where models execute; a run may continue elsewhere. */
   readonly engine?: unknown;
   readonly versions: Readonly<Record<string, string>>;
@@ -25,7 +25,7 @@ export interface RunOptions extends StoredConfiguration {
   readonly signal?: AbortSignal | undefined;
 }
 
-export interface OnceArgs<R> {
+interface OnceArgs<R> {
   readonly stage: StageName;
   /** Everything the stage depends on: its options, hashes of files and models. */
   readonly inputs: Readonly<Record<string, unknown>>;
@@ -35,7 +35,7 @@ export interface OnceArgs<R> {
   readonly body: () => Promise<R>;
 }
 
-export interface CollectArgs<U, C extends AsyncDisposable> extends UnitWork<U, C> {
+interface CollectArgs<U, C extends AsyncDisposable> extends UnitWork<U, C> {
   readonly stage: StageName;
   readonly inputs: Readonly<Record<string, unknown>>;
   /** JSONL file in the stage's folder. */

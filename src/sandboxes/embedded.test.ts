@@ -21,7 +21,7 @@ function copy(name: string): string {
 
 async function refusal(pyodide: string): Promise<unknown> {
   await using sandbox = createPyodideSandbox({ pyodide, workers: 1 });
-  return await sandbox.judge(SQUARE).catch((error: unknown) => error);
+  return await sandbox.grade(SQUARE).catch((error: unknown) => error);
 }
 
 describe('a package that is not as it should be', () => {
@@ -67,32 +67,32 @@ test('too little memory for an interpreter', () => {
 test('limits that are none', async () => {
   expect(() => createPyodideSandbox({ timeoutMs: 0 })).toThrow(/timeoutMs/);
   await using sandbox = createPyodideSandbox({ workers: 1 });
-  await expect(sandbox.judge({ ...SQUARE, timeoutMs: Number.NaN })).rejects.toThrow(/timeoutMs/);
+  await expect(sandbox.grade({ ...SQUARE, timeoutMs: Number.NaN })).rejects.toThrow(/timeoutMs/);
 });
 
-test('a stop in the queue and in a program; the sandbox goes on', async () => {
+test('a stop in the queue and in a program; the sandbox continues', async () => {
   await using sandbox = createPyodideSandbox({ workers: 1 });
   const running = new AbortController();
   const queued = new AbortController();
-  const first = sandbox.judge(ENDLESS, { signal: running.signal });
-  const second = sandbox.judge(SQUARE, { signal: queued.signal });
-  const third = sandbox.judge(SQUARE);
+  const first = sandbox.grade(ENDLESS, { signal: running.signal });
+  const second = sandbox.grade(SQUARE, { signal: queued.signal });
+  const third = sandbox.grade(SQUARE);
   queued.abort();
   await expect(second).rejects.toMatchObject({ code: 'aborted' });
   setTimeout(() => running.abort(), 200);
   await expect(first).rejects.toMatchObject({ code: 'aborted' });
   expect(await third).toEqual({ kind: 'right' });
-  await expect(sandbox.judge(SQUARE, { signal: AbortSignal.abort() })).rejects.toMatchObject({ code: 'aborted' });
+  await expect(sandbox.grade(SQUARE, { signal: AbortSignal.abort() })).rejects.toMatchObject({ code: 'aborted' });
 });
 
 test('closing refuses what waits and what comes', async () => {
   const sandbox = createPyodideSandbox({ workers: 1 });
-  const running = sandbox.judge(ENDLESS);
-  const waiting = sandbox.judge(SQUARE);
+  const running = sandbox.grade(ENDLESS);
+  const waiting = sandbox.grade(SQUARE);
   await sandbox[Symbol.asyncDispose]();
   await expect(running).rejects.toMatchObject({ code: 'aborted' });
   await expect(waiting).rejects.toMatchObject({ code: 'aborted' });
-  await expect(sandbox.judge(SQUARE)).rejects.toMatchObject({ code: 'aborted' });
+  await expect(sandbox.grade(SQUARE)).rejects.toMatchObject({ code: 'aborted' });
 });
 
 test('its walls are told', async () => {

@@ -21,7 +21,13 @@ const HOST_MB = 512;
 const MIN_MB = 32;
 const MAX_MB = 4096;
 
-/** Opens the embedded sandbox; processes start with the first program. */
+/**
+ * Opens the embedded sandbox; processes start with the first program.
+ * @throws SipfError 'bad-input' for options out of range.
+ * @example
+ * await using sandbox = createPyodideSandbox();
+ * await sandbox.grade({ code: 'def f(x): return x * x', tests: ['assert f(2) == 4'], entryPoint: 'f' }); // { kind: 'right' }
+ */
 export function createPyodideSandbox(options: PyodideSandboxOptions = {}): Sandbox {
   const { memoryMb = 256, outputBytes = 16 * 2 ** 20 } = options;
   if (!(memoryMb >= MIN_MB && memoryMb <= MAX_MB)) {

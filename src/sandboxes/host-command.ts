@@ -18,7 +18,7 @@ export interface HostCommand {
   readonly walls: readonly string[];
 }
 
-export interface HostFolders {
+interface HostFolders {
   /** Folder with the compiled host/main.js and python/. */
   readonly host: string;
   readonly pyodide: string;

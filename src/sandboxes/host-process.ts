@@ -6,14 +6,14 @@ import type { Program, Verdict } from '../sandbox.ts';
 import type { HostMessage } from './host/main.ts';
 import type { HostCommand } from './host-command.ts';
 import { FrameReader, frameOf } from './message-frames.ts';
-import type { Judged, Runner } from './pool.ts';
+import type { Ran, Runner } from './pool.ts';
 
 const START_MS = 120_000;
 const WATCH_MS = 25;
 const KEPT_STDERR = 2000;
 const PAGE_BYTES = 4096;
 
-export interface HostLimits {
+interface HostLimits {
   /** Resident memory of the whole process, bytes. */
   readonly residentBytes: number;
 }
@@ -62,7 +62,7 @@ export class HostProcess implements Runner {
     return this.#usable;
   }
 
-  async judge(program: Program, timeoutMs: number): Promise<Judged> {
+  async grade(program: Program, timeoutMs: number): Promise<Ran> {
     this.#hold(true);
     const { code, setup, tests, entryPoint, names } = program;
     this.#child.stdin?.write(frameOf(Buffer.from(JSON.stringify({ code, setup, tests, entryPoint, names }))));
@@ -111,7 +111,7 @@ export class HostProcess implements Runner {
   #hold(busy: boolean): void {
     const act = busy ? 'ref' : 'unref';
     const pipes = [this.#child.stdin, this.#child.stdout, this.#child.stderr] as (Readable | Writable | null)[];
-    for (const held of [this.#child, ...pipes] as ({ ref?(): void; unref?(): void } | null)[]) held?.[act]?.();
+    for (const part of [this.#child, ...pipes] as ({ ref?(): void; unref?(): void } | null)[]) part?.[act]?.();
   }
 
   /** Resident bytes, where the kernel says. */
@@ -130,7 +130,7 @@ export class HostProcess implements Runner {
   }
 }
 
-function verdict(reason: 'memory' | 'timeout', detail: string): Judged {
+function verdict(reason: 'memory' | 'timeout', detail: string): Ran {
   const wrong: Verdict = { kind: 'wrong', reason, detail };
   return { kind: 'verdict', verdict: wrong };
 }

@@ -5,9 +5,9 @@ import type { Sandbox } from '../sandbox.ts';
 export function lazySandbox(make: () => Sandbox): Sandbox {
   let opened: Sandbox | null = null;
   return {
-    judge(program, options) {
+    grade(program, options) {
       opened ??= make();
-      return opened.judge(program, options);
+      return opened.grade(program, options);
     },
     walls: async () => (await opened?.walls?.()) ?? [],
     async [Symbol.asyncDispose]() {

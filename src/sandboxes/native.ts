@@ -7,7 +7,7 @@ import { checkCount, MOST } from '../limits.ts';
 import type { Program, Sandbox, Verdict, WrongReason } from '../sandbox.ts';
 import { hostFolder } from './host-command.ts';
 import { FrameReader, frameOf } from './message-frames.ts';
-import { type Judged, Pool, type PoolOptions, type Runner } from './pool.ts';
+import { Pool, type PoolOptions, type Ran, type Runner } from './pool.ts';
 import { seccompFilter } from './seccomp.ts';
 
 export interface NativeSandboxOptions extends PoolOptions {
@@ -52,7 +52,12 @@ export function nativeSandboxProblem(python = '/usr/bin/python3'): string | null
   return tried.status === 0 ? null : `bwrap cannot run ${python}: ${tried.stderr.trim().slice(0, 300)}`;
 }
 
-/** Opens the native sandbox. @throws SipfError 'unsupported' where bubblewrap or Python is missing. */
+/**
+ * Opens the native sandbox.
+ * @throws SipfError 'unsupported' where bubblewrap or Python is missing.
+ * @example
+ * await using sandbox = createNativeSandbox({ workers: 2 });
+ */
 export function createNativeSandbox(options: NativeSandboxOptions = {}): Sandbox {
   const { memoryMb = 512, python = '/usr/bin/python3' } = options;
   checkCount('memoryMb of the sandbox', Math.ceil(memoryMb), MOST.memoryMb);
@@ -85,7 +90,7 @@ class NativeRunner implements Runner {
         stdio: ['pipe', 'pipe', 'ignore', 'pipe'],
         env: { PATH: process.env['PATH'] ?? '' },
       });
-    this.#children = [start('candidate'), start('judge')];
+    this.#children = [start('candidate'), start('grader')];
     for (const { stdin, stdio } of this.#children) {
       stdin?.on('error', () => {});
       const pipe = stdio[FILTER_FD] as Writable;
@@ -98,10 +103,10 @@ class NativeRunner implements Runner {
     return this.#usable;
   }
 
-  async judge(program: Program, timeoutMs: number): Promise<Judged> {
+  async grade(program: Program, timeoutMs: number): Promise<Ran> {
     this.#usable = false;
     try {
-      return await new Promise<Judged>((resolve) => {
+      return await new Promise<Ran>((resolve) => {
         this.#connect(resolve);
         setTimeout(resolve, timeoutMs, wrong('timeout', `no end after ${timeoutMs} ms`)).unref();
         const { code, setup, tests, entryPoint, names } = program;
@@ -117,7 +122,7 @@ class NativeRunner implements Runner {
     for (const child of this.#children) child.kill('SIGKILL');
   }
 
-  #connect(settle: (judged: Judged) => void): void {
+  #connect(settle: (graded: Ran) => void): void {
     const [code, tests] = this.#children;
     const answers = this.#reader(settle, (frame) => {
       if (!this.#awaited) settle(wrong('exception', 'the program answered what was not asked'));
@@ -143,7 +148,7 @@ class NativeRunner implements Runner {
     });
   }
 
-  #reader(settle: (judged: Judged) => void, take: (frame: Buffer) => void): FrameReader {
+  #reader(settle: (graded: Ran) => void, take: (frame: Buffer) => void): FrameReader {
     return new FrameReader(take, MAX_MESSAGE, () =>
       settle(wrong('memory', `the program gave back more than ${MAX_MESSAGE} bytes`)),
     );
@@ -155,6 +160,6 @@ class NativeRunner implements Runner {
   }
 }
 
-function wrong(reason: WrongReason, detail: string): Judged {
+function wrong(reason: WrongReason, detail: string): Ran {
   return { kind: 'verdict', verdict: { kind: 'wrong', reason, detail } };
 }

@@ -7,7 +7,7 @@ const ENDLESS = { code: 'while True: pass', tests: ['assert True'] };
 
 it('ends a program after the seconds that were given', { timeout: 120_000 }, async () => {
   await using sandbox = openSandbox(SandboxOptions.parse({ timeout: 1.5 }));
-  expect(await sandbox.judge(ENDLESS)).toMatchObject({
+  expect(await sandbox.grade(ENDLESS)).toMatchObject({
     kind: 'wrong',
     reason: 'timeout',
     detail: 'no end after 1500 ms',
@@ -19,7 +19,7 @@ it('opens the native sandbox where it can run, and says why it cannot elsewhere'
   if (nativeSandboxProblem() !== null) return expect(open).toThrow(/Install bubblewrap/);
   await using sandbox = open();
   expect(
-    await sandbox.judge({ code: 'import sys\ndef f(): return sys.maxsize > 2**31', tests: ['assert f()'] }),
+    await sandbox.grade({ code: 'import sys\ndef f(): return sys.maxsize > 2**31', tests: ['assert f()'] }),
   ).toEqual({
     kind: 'right',
   });

@@ -6,7 +6,7 @@ import { MOST } from '../limits.ts';
 import { PROGRAM_SECONDS, type Program, type Sandbox, type Verdict } from '../sandbox.ts';
 
 /** What one process made of one program. `lost`: it ended without a word, and nothing is known of the program. */
-export type Judged =
+export type Ran =
   | { readonly kind: 'verdict'; readonly verdict: Verdict }
   | { readonly kind: 'lost'; readonly detail: string };
 
@@ -14,7 +14,7 @@ export type Judged =
 export interface Runner {
   /** It can take a program. */
   readonly usable: boolean;
-  judge(program: Program, timeoutMs: number): Promise<Judged>;
+  grade(program: Program, timeoutMs: number): Promise<Ran>;
   /** Ends it at once; a program in it is lost. */
   kill(): void;
 }
@@ -63,7 +63,7 @@ export class Pool implements Sandbox {
     return this.#describe();
   }
 
-  async judge(program: Program, options: { readonly signal?: AbortSignal | undefined } = {}): Promise<Verdict> {
+  async grade(program: Program, options: { readonly signal?: AbortSignal | undefined } = {}): Promise<Verdict> {
     const { signal } = options;
     throwIfAborted(signal);
     // Any number of programs may wait for one signal; without this the runtime takes them for a leak.
@@ -73,7 +73,7 @@ export class Pool implements Sandbox {
     const timeoutMs = positive('timeoutMs', program.timeoutMs ?? this.#timeoutMs, 1000 * MOST.seconds);
     const slot = await this.#slot(signal);
     try {
-      return await this.#judgeIn(slot, program, timeoutMs, signal);
+      return await this.#gradeIn(slot, program, timeoutMs, signal);
     } finally {
       this.#free(slot);
     }
@@ -85,7 +85,7 @@ export class Pool implements Sandbox {
     await Promise.all(this.#slots.map((slot) => slot.runner?.then((runner) => runner.kill()).catch(() => {})));
   }
 
-  async #judgeIn(slot: Slot, program: Program, timeoutMs: number, signal: AbortSignal | undefined): Promise<Verdict> {
+  async #gradeIn(slot: Slot, program: Program, timeoutMs: number, signal: AbortSignal | undefined): Promise<Verdict> {
     const details: string[] = [];
     for (let attempt = 0; attempt < TRIES; attempt++) {
       const runner = await this.#runner(slot);
@@ -93,9 +93,9 @@ export class Pool implements Sandbox {
       const stop = () => runner.kill();
       signal?.addEventListener('abort', stop);
       try {
-        const judged = await runner.judge(program, timeoutMs);
-        if (judged.kind === 'verdict') return judged.verdict;
-        details.push(judged.detail);
+        const graded = await runner.grade(program, timeoutMs);
+        if (graded.kind === 'verdict') return graded.verdict;
+        details.push(graded.detail);
       } finally {
         signal?.removeEventListener('abort', stop);
       }
@@ -108,8 +108,8 @@ export class Pool implements Sandbox {
   /** The slot's process, a new one where there is none or it can take no more. */
   async #runner(slot: Slot): Promise<Runner> {
     if (this.#closed) throw closedError();
-    const held = await slot.runner;
-    if (held?.usable) return held;
+    const current = await slot.runner;
+    if (current?.usable) return current;
     slot.runner = this.#start();
     try {
       return await slot.runner;
@@ -163,7 +163,7 @@ function positive(name: string, value: number, most: number): number {
 }
 
 function closedError(): Error {
-  return new SipfError('aborted', 'The sandbox is closed. Open another one to judge programs.');
+  return new SipfError('aborted', 'The sandbox is closed. Open another one to grade programs.');
 }
 
 /** An error of starting a sandbox's process, as the user should see it. */

@@ -42,7 +42,7 @@ function binomialHalfTail(k: number, n: number): number {
 }
 
 /** Two models on the same questions. */
-export interface PairedDifference {
+interface PairedDifference {
   /** Accuracy of `a` minus accuracy of `b`. */
   difference: number;
   /** Agresti and Min 2005: Wald's interval after half an observation is added to each of the four cells. */

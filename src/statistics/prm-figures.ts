@@ -140,7 +140,7 @@ export interface FirstError {
 }
 
 /** How well the first error is found. */
-export interface FirstErrorAccuracy {
+interface FirstErrorAccuracy {
   /** On paths with an error: the share where its very place was found. null: no such path. */
   wrong: { value: number; ci95: Interval; n: number } | null;
   /** On paths without: the share where none was claimed. */

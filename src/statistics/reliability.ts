@@ -2,7 +2,7 @@
 import { sum } from './intervals.ts';
 
 /** Points whose score is in one bin. */
-export interface ReliabilityBin {
+interface ReliabilityBin {
   readonly from: number;
   readonly to: number;
   readonly n: number;
@@ -12,7 +12,7 @@ export interface ReliabilityBin {
 }
 
 /** How well scores agree with what they should have been. */
-export interface Reliability {
+interface Reliability {
   /** Expected calibration error: mean over points of |score - frequency| of their bin. null without points. */
   readonly ece: number | null;
   readonly bins: readonly ReliabilityBin[];

@@ -17,7 +17,7 @@ import { createMath, createMath500 } from './math/math.ts';
 import { createMmluMath, createMultiArith, createSvamp } from './math/word-problems.ts';
 import { createMixed, MIXTURE_SIGN } from './mixed.ts';
 
-export interface TaskParts {
+interface TaskParts {
   /** Makes what runs programs, Python in WebAssembly where nothing else is said; called before the first one is graded. */
   readonly sandbox?: (() => Sandbox) | undefined;
 }
@@ -47,6 +47,8 @@ export const TASK_NAMES: readonly string[] = Object.keys(MAKERS);
 /**
  * The task called `name`.
  * @throws SipfError 'bad-input' listing the names, and the nearest one.
+ * @example
+ * const questions = await taskNamed('gsm8k').load({ split: 'train', limit: 100 });
  */
 export function taskNamed(name: string, { sandbox = createPyodideSandbox }: TaskParts = {}): Task {
   const make = Object.hasOwn(MAKERS, name) ? MAKERS[name] : undefined;
@@ -64,12 +66,17 @@ export interface OpenTasks extends AsyncDisposable {
   readonly sandbox: Sandbox;
 }
 
-export interface OpenTasksOptions extends TaskParts {
+interface OpenTasksOptions extends TaskParts {
   /** Other tasks than this package's. */
   readonly make?: ((name: string) => Task) | undefined;
 }
 
-/** The tasks of one run or command, each made once; those that run programs share one sandbox. */
+/**
+ * The tasks of one run or command, each made once; those that run programs share one sandbox.
+ * @example
+ * await using tasks = openTasks();
+ * const task = tasks.named('gsm8k+mbpp');
+ */
 export function openTasks({ make, sandbox = createPyodideSandbox }: OpenTasksOptions = {}): OpenTasks {
   const shared = lazySandbox(sandbox);
   const open = make ?? ((name: string) => taskNamed(name, { sandbox: () => shared }));

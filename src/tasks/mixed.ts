@@ -9,6 +9,7 @@ export const MIXTURE_SIGN = '+';
 /**
  * A mixture of `members`. `data` is one folder with a folder for each of them; a limit holds for each. Steps are cut and graded by
  * `taskOf(mixture, question)`, never by the mixture itself: a text alone does not say which task it is of.
+ * @throws SipfError 'bad-input' for a task that comes twice, and for a question of none of them.
  */
 export function createMixed(members: readonly Task[]): Task {
   const names = members.map(({ name }) => name);

@@ -6,7 +6,7 @@ import type { Tokenizer } from '../models/tokenizer/tokenizer.ts';
 import { OBJECTIVES, type Objective } from '../objectives/objectives.ts';
 
 /** A step's last token in a PRM example and what the model should say there. */
-export interface StepEnd {
+interface StepEnd {
   /** Index in the branch. */
   readonly at: number;
   /** P(correct) to learn, in [0, 1]. */

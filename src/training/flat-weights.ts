@@ -4,7 +4,7 @@ import type { Shape } from '../engine/dims.ts';
 /** Both regions are multiples of this, so that sums can be taken block by block. */
 export const BLOCK = 1024;
 
-export interface FlatTensor {
+interface FlatTensor {
   readonly name: string;
   readonly shape: readonly number[];
   readonly offset: number;

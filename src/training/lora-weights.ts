@@ -55,6 +55,7 @@ class WithHead implements Parameters {
 /**
  * Factors of `lora`'s shape. An adapter of that very shape is trained further; one of another shape stays as it is below the new factors,
  * and the result is one adapter that holds both (rank: the sum; scale: 1).
+ * @throws SipfError 'bad-input' for an adapter or options that do not belong to the model and the objective.
  */
 export function loraTrainee(
   { engine, model, objective, feeding, options: { seed } }: TraineeArgs,

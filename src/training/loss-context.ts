@@ -6,7 +6,7 @@ import type { Parameters } from '../models/architectures/parameters.ts';
 import { stepLogOdds } from '../models/architectures/prm-head.ts';
 import type { LossContext } from '../objectives/objective.ts';
 
-export interface LossContextArgs {
+interface LossContextArgs {
   readonly decoder: Decoder;
   readonly parameters: Parameters;
   /** Final hidden states `[batch, seq, hidden]`. */

@@ -14,13 +14,13 @@ import type { StepPass } from './placed.ts';
 import type { TrainingState } from './state.ts';
 import type { Trainee } from './trainee.ts';
 
-export interface PassResult {
+interface PassResult {
   readonly loss: number;
   /** By name; a loss's own have one value, which adds up over the passes of a step. */
   readonly figures: Readonly<Record<string, Float32Array>>;
 }
 
-export interface TrainingProgramArgs {
+interface TrainingProgramArgs {
   readonly engine: Engine;
   readonly decoder: Decoder;
   readonly trainee: Trainee;

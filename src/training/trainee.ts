@@ -11,7 +11,7 @@ import type { Objective } from '../objectives/objectives.ts';
 export type NamedValues = ReadonlyMap<string, { readonly shape: readonly number[]; readonly data: Float32Array }>;
 
 /** Parameters in a graph: which of its inputs are trained, and what the other weight inputs are fed. */
-export interface BoundParameters {
+interface BoundParameters {
   readonly parameters: Parameters;
   /** By name; complete once the model has been built from `parameters`. */
   trained(): ReadonlyMap<string, Tensor>;

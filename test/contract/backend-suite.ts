@@ -64,7 +64,7 @@ async function drawOne(policy: Policy, one: GenerateRequest): Promise<Completion
   return completion;
 }
 
-export interface OpenSampler {
+interface OpenSampler {
   readonly sampler: Sampler;
   readonly source: ModelSource;
 }
@@ -103,7 +103,7 @@ export function samplerContract(name: string, open: () => Promise<OpenSampler>):
       expect(await draw()).toEqual(groups);
     });
 
-    it('draws by key alone, whatever else is drawn', async () => {
+    it('draws by key alone, with anything else drawn', async () => {
       const alone = await drawOne(policy, request('a'));
       const among = (
         await groupsOf(
@@ -115,7 +115,7 @@ export function samplerContract(name: string, open: () => Promise<OpenSampler>):
       expect(new Set(among.map(({ text }) => text)).size).toBe(3);
     });
 
-    it('draws one text at temperature 0, whatever the key', async () => {
+    it('draws one text at temperature 0, for any key', async () => {
       const greedy = await Promise.all(['a', 'b'].map((key) => drawOne(policy, request(key, { temperature: 0 }))));
       expect(greedy[1]?.text).toBe(greedy[0]?.text);
     });

@@ -26,7 +26,7 @@ const RECORD = {
   test: 'def check(candidate):\n    for xs in ([1, 2], [3, 4], [-6, 3]):\n        assert math.fabs(poly(xs, candidate(xs))) < 1e-4\n',
 };
 
-it('judges by the prompt’s own helpers, whatever the program calls by their names', { timeout: 120_000 }, async () => {
+it('grades by the prompt’s own helpers, whatever the program calls by their names', { timeout: 120_000 }, async () => {
   const folder = mkdtempSync(join(tmpdir(), 'sipf-helpers-'));
   const data = join(folder, 'humaneval.jsonl');
   writeFileSync(data, `${JSON.stringify(RECORD)}\n`);

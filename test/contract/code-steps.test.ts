@@ -15,7 +15,7 @@ function read(file: string): Record<string, string>[] {
   return lines.filter((line) => line !== '').map((line) => JSON.parse(line) as Record<string, string>);
 }
 
-/** Whole programs, and bodies that go on from a prompt. */
+/** Whole programs, and bodies that continue a prompt. */
 const programs = hasData ? read('mbpp/mbpp.jsonl').map(({ code }) => code ?? '') : [];
 const bodies = hasData ? read('humaneval/HumanEval.jsonl').map((row) => row.canonical_solution ?? '') : [];
 const prompted = hasData

@@ -12,7 +12,7 @@ import { parseConfig } from '../../src/config/load.ts';
 import { runLoop } from '../../src/pipeline/run-loop.ts';
 import { hash32 } from '../../src/random.ts';
 import { type CompletionServer, type Fault, openCompletionServer, type ServerSettings } from '../completion-server.ts';
-import { judgeSum, sumsTask, writeSum } from '../scripted-sums.ts';
+import { scoreSum, sumsTask, writeSum } from '../scripted-sums.ts';
 import { request, samplerContract } from './backend-suite.ts';
 
 const letters: ScriptedOptions['write'] = ({ random }) =>
@@ -44,7 +44,7 @@ interface Opening extends Omit<Partial<ServerSettings>, 'policy'> {
 
 /** A scripted backend whose texts come from a server of the same script. */
 async function open({ options, write = letters, apiKey, ...settings }: Opening = {}): Promise<Opened> {
-  const local = createScriptedBackend({ write, score: judgeSum });
+  const local = createScriptedBackend({ write, score: scoreSum });
   const server = await openCompletionServer({ ...settings, policy: await local.openPolicy(source) });
   const waits: number[] = [];
   const logged: string[] = [];
@@ -291,7 +291,7 @@ describe('a run that draws from a server', () => {
 
   /** The scripted backend alone, with the random numbers that a server has. */
   function alone(): Backend {
-    const local = createScriptedBackend({ write: sums, score: judgeSum });
+    const local = createScriptedBackend({ write: sums, score: scoreSum });
     const seeded = (one: GenerateRequest) => ({ ...one, key: String(hash32(one.key) >>> 1) });
     return {
       ...local,

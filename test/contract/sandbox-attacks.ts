@@ -1,7 +1,7 @@
 // Attacks on a sandbox as data: to pass without solving, to reach the host or the next program.
 import type { Program, WrongReason } from '../../src/sandbox.ts';
 
-export interface Attack {
+interface Attack {
   readonly name: string;
   readonly program: Program;
   /** Verdicts that hold; 'right' only for programs that report themselves that the wall held. */
@@ -253,7 +253,7 @@ export const FAKES: readonly Attack[] = [
     import sys
     for name, module in list(sys.modules.items()):
         for key, value in list(vars(module).items() if module else ()):
-            if callable(value) and name in ("candidate", "values", "judge", "embedded", "__main__", "serve"):
+            if callable(value) and name in ("candidate", "values", "grader", "embedded", "__main__", "serve"):
                 try: setattr(module, key, lambda *a, **k: {"kind": "right"})
                 except BaseException: pass
     def f(x): return 0`,
@@ -442,7 +442,7 @@ export const FAKES: readonly Attack[] = [
     def f(x): return 0`,
   ),
   fake(
-    'threads that go on',
+    'threads that continue',
     'import threading, time\ndef run():\n    while True: time.sleep(0.01)\nfor _ in range(4):\n    try: threading.Thread(target=run, daemon=True).start()\n    except RuntimeError: pass\ndef f(x): return 0',
   ),
   fake('mutates its argument to the answer', 'def f(x): x.clear()', {

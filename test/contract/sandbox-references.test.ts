@@ -14,7 +14,7 @@ const missing = !existsSync(join(shared, 'mbpp/mbpp.jsonl'))
   : spawnSync('python3', ['--version']).status !== 0
     ? 'no python3 on the PATH'
     : null;
-if (missing) console.warn(`Reference solutions are not judged: ${missing}.`);
+if (missing) console.warn(`Reference solutions are not graded: ${missing}.`);
 
 /** A program, and the same as one text for CPython. */
 interface Reference {
@@ -64,7 +64,7 @@ function humanEval(): Reference[] {
 }
 
 /** CPython's verdicts, a process for each program. */
-async function judgeByCPython(references: readonly Reference[]): Promise<string[]> {
+async function gradeByCPython(references: readonly Reference[]): Promise<string[]> {
   const child = spawn('python3', [join(root, 'bench/sandbox/human_eval_peer.py'), '2', '120'], {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
@@ -75,10 +75,10 @@ async function judgeByCPython(references: readonly Reference[]): Promise<string[
   return (JSON.parse(Buffer.concat(chunks).toString()) as { verdicts: string[] }).verdicts;
 }
 
-async function judgeHere(references: readonly Reference[]): Promise<Verdict[]> {
+async function gradeHere(references: readonly Reference[]): Promise<Verdict[]> {
   const sandbox = createPyodideSandbox({ workers: 2 });
   try {
-    return await Promise.all(references.map(({ program }) => sandbox.judge(program)));
+    return await Promise.all(references.map(({ program }) => sandbox.grade(program)));
   } finally {
     await sandbox[Symbol.asyncDispose]();
   }
@@ -92,8 +92,8 @@ describe.skipIf(missing !== null)('reference solutions', () => {
   ] as const)('%s: the verdicts that CPython gives', { timeout: 900_000 }, async (_, load, count, failing) => {
     const references = load();
     expect(references).toHaveLength(count);
-    const cpython = await judgeByCPython(references);
-    const here = await judgeHere(references);
+    const cpython = await gradeByCPython(references);
+    const here = await gradeHere(references);
     const ids = (passes: (index: number) => boolean) =>
       references.filter((_, index) => !passes(index)).map(({ id }) => id);
     expect(ids((index) => cpython[index] === 'passed')).toEqual(failing);
@@ -113,7 +113,7 @@ describe.skipIf(missing !== null)('reference solutions', () => {
       const tests = [program.setup ?? '', ...program.tests];
       return { id, program: { code: program.code, tests }, text: [program.code, ...tests].join('\n') };
     });
-    expect(await judgeByCPython(references)).toEqual(['passed', 'passed']);
-    expect(await judgeHere(references)).toEqual([{ kind: 'right' }, { kind: 'right' }]);
+    expect(await gradeByCPython(references)).toEqual(['passed', 'passed']);
+    expect(await gradeHere(references)).toEqual([{ kind: 'right' }, { kind: 'right' }]);
   });
 });

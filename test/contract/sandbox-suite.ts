@@ -3,7 +3,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import type { Program, Sandbox, Verdict } from '../../src/sandbox.ts';
 import { BOMBS, FAKES, LEAKS, REACHES } from './sandbox-attacks.ts';
 import { ENTRIES, ERRORS, HONEST } from './sandbox-programs.ts';
-import { MEANT, UNJUDGED, WRONG_ANYWAY } from './sandbox-tests.ts';
+import { MEANT, UNGRADED, WRONG_ANYWAY } from './sandbox-tests.ts';
 
 const SQUARE: Program = {
   code: 'def f(x):\n    return x * x\n',
@@ -33,20 +33,20 @@ export function sandboxContract(name: string, open: () => Sandbox): void {
   describe(`${name} keeps the sandbox contract`, () => {
     const sandbox = open();
     afterAll(() => sandbox[Symbol.asyncDispose]());
-    const still = async () => expect(await sandbox.judge(SQUARE)).toEqual({ kind: 'right' });
+    const still = async () => expect(await sandbox.grade(SQUARE)).toEqual({ kind: 'right' });
 
     it.each(HONEST)('honest: $name', async ({ program, verdict }) => {
-      const given = await sandbox.judge(program);
+      const given = await sandbox.grade(program);
       expect(kindOf(given), said(given)).toBe(verdict);
     });
 
     it.each(ENTRIES)('a function by the name of something else: $code', async (program) => {
-      const given = await sandbox.judge(program);
+      const given = await sandbox.grade(program);
       expect(given, said(given)).toEqual({ kind: 'right' });
     });
 
     it.each(ERRORS)('our own side: $name', async ({ program, detail }) => {
-      const given = await sandbox.judge(program);
+      const given = await sandbox.grade(program);
       expect(given.kind, said(given)).toBe('error');
       expect(said(given)).toMatch(detail);
     });
@@ -58,12 +58,12 @@ export function sandboxContract(name: string, open: () => Sandbox): void {
         ...(setup && { setup }),
         ...(entryPoint && { entryPoint }),
       });
-      const given = [await sandbox.judge(of(right)), await sandbox.judge(of(wrong))];
+      const given = [await sandbox.grade(of(right)), await sandbox.grade(of(wrong))];
       expect(given.map(kindOf), given.map(said).join('; ')).toEqual(['right', reason]);
     });
 
-    it.each(UNJUDGED)('no label: $name', async ({ program, detail }) => {
-      const given = await sandbox.judge(program);
+    it.each(UNGRADED)('no label: $name', async ({ program, detail }) => {
+      const given = await sandbox.grade(program);
       expect(given, said(given)).toMatchObject({
         kind: 'error',
         fault: 'tests',
@@ -72,11 +72,11 @@ export function sandboxContract(name: string, open: () => Sandbox): void {
     });
 
     it.each(WRONG_ANYWAY)('wrong all the same: $name', async ({ program, reason }) => {
-      expect(kindOf(await sandbox.judge(program))).toBe(reason);
+      expect(kindOf(await sandbox.grade(program))).toBe(reason);
     });
 
     it.each([...FAKES, ...REACHES, ...BOMBS])('attack: $name', async ({ program, holds }) => {
-      const given = await sandbox.judge(program);
+      const given = await sandbox.grade(program);
       expect(holds, said(given)).toContain(kindOf(given));
       await still();
     });
@@ -84,11 +84,11 @@ export function sandboxContract(name: string, open: () => Sandbox): void {
     it.each(LEAKS)('nothing stays of %s', async (_, code, clean) => {
       const leave = { code: `${code}\ndef f(x): return x * x\n`, tests: ['assert f(1) == 1'], entryPoint: 'f' };
       const look = { code: `${LEFT}def f(): return bool(${clean})\n`, tests: ['assert f() is True'], entryPoint: 'f' };
-      const alone = await sandbox.judge(look);
+      const alone = await sandbox.grade(look);
       expect(alone, said(alone)).toEqual({ kind: 'right' });
-      const left = await sandbox.judge(leave);
+      const left = await sandbox.grade(leave);
       expect(left.kind, said(left)).not.toBe('error');
-      const after = await sandbox.judge(look);
+      const after = await sandbox.grade(look);
       expect(after, said(after)).toEqual({ kind: 'right' });
     });
   });

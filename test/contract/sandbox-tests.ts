@@ -1,7 +1,7 @@
 // Tests as people write them -> what their author meant; without an assertion there is no label.
 import type { Program } from '../../src/sandbox.ts';
 
-export interface Meant {
+interface Meant {
   readonly name: string;
   readonly tests: readonly string[];
   /** Why the wrong program is wrong. */
@@ -52,7 +52,7 @@ export const MEANT: readonly Meant[] = [
     'type',
     'json',
     'assert_equal',
-    'judge',
+    'grade',
     'copy',
     'test_it',
   ].map(named),
@@ -187,81 +187,81 @@ if __name__ == '__main__':
   withoutEntry('no function at all', 'assert f == 7', { right: 'f = 7', wrong: 'f = 6' }),
 ];
 
-export interface Unjudged {
+interface Ungraded {
   readonly name: string;
   readonly program: Program;
   readonly detail: RegExp;
 }
 
-function unjudged(name: string, detail: RegExp, tests: string, program: Partial<Program> = {}): Unjudged {
+function ungraded(name: string, detail: RegExp, tests: string, program: Partial<Program> = {}): Ungraded {
   return { name, detail, program: { code: RIGHT, tests: [tests], entryPoint: 'f', ...program } };
 }
 
 const NOTHING = /asserted nothing/;
 
-/** No label, whatever the program is. */
-export const UNJUDGED: readonly Unjudged[] = [
-  unjudged('an import', NOTHING, 'import math'),
-  unjudged('a call', NOTHING, 'f(1)'),
-  unjudged('a print', NOTHING, 'print(f(1))'),
-  unjudged('an empty function', NOTHING, 'def test():\n    pass\n'),
-  unjudged('a function that returns its verdict', NOTHING, 'def test():\n    return f(1) == 2\n'),
-  unjudged('a generator', NOTHING, 'def test():\n    yield f(1) == 2\n'),
-  unjudged('a function by another name', NOTHING, 'def verify():\n    assert f(1) == 2\n'),
-  unjudged('an assert that is never reached', NOTHING, 'for x in []:\n    assert f(x) == 2\n'),
-  unjudged('an assert of a constant', NOTHING, 'f(1)\nassert True'),
-  unjudged('an assert of a tuple', NOTHING, 'assert (f(1) == 3, "message")'),
-  unjudged(
+/** No label, for any program. */
+export const UNGRADED: readonly Ungraded[] = [
+  ungraded('an import', NOTHING, 'import math'),
+  ungraded('a call', NOTHING, 'f(1)'),
+  ungraded('a print', NOTHING, 'print(f(1))'),
+  ungraded('an empty function', NOTHING, 'def test():\n    pass\n'),
+  ungraded('a function that returns its verdict', NOTHING, 'def test():\n    return f(1) == 2\n'),
+  ungraded('a generator', NOTHING, 'def test():\n    yield f(1) == 2\n'),
+  ungraded('a function by another name', NOTHING, 'def verify():\n    assert f(1) == 2\n'),
+  ungraded('an assert that is never reached', NOTHING, 'for x in []:\n    assert f(x) == 2\n'),
+  ungraded('an assert of a constant', NOTHING, 'f(1)\nassert True'),
+  ungraded('an assert of a tuple', NOTHING, 'assert (f(1) == 3, "message")'),
+  ungraded(
     'skipped tests',
     NOTHING,
     'import unittest\nclass T(unittest.TestCase):\n    @unittest.skip("no")\n    def test_a(self): self.assertEqual(f(1), 2)\n',
   ),
-  unjudged('an exit with 0', NOTHING, 'import sys\nf(1)\nsys.exit(0)'),
-  unjudged(
+  ungraded('an exit with 0', NOTHING, 'import sys\nf(1)\nsys.exit(0)'),
+  ungraded(
     'asserts in a function that the code runs',
     NOTHING,
     'def key(v):\n    assert v == 1\n    return v\nf(key, 1)',
     { code: 'def f(k, x): return k(x)' },
   ),
-  unjudged('asserts about something else', /asked nothing of the code/, 'import math\nassert math.sqrt(4) == 2'),
-  unjudged('a function of their own', /asked nothing of the code/, 'def f(x): return x + 1\nassert f(1) == 2'),
-  unjudged('an assert of nothing', /asked nothing of the code/, 'assert all(f(x) == 2 for x in [])'),
-  unjudged(
+  ungraded('asserts about something else', /asked nothing of the code/, 'import math\nassert math.sqrt(4) == 2'),
+  ungraded('a function of their own', /asked nothing of the code/, 'def f(x): return x + 1\nassert f(1) == 2'),
+  ungraded('an assert of nothing', /asked nothing of the code/, 'assert all(f(x) == 2 for x in [])'),
+  ungraded(
     'a failure that they swallow',
-    /the tests went on/,
+    /the tests continued/,
     'try:\n    assert f(1) == 3\nexcept Exception: pass\nassert f(1) == 2',
   ),
-  unjudged(
+  ungraded(
     'a runner that swallows failures',
-    /the tests went on/,
+    /the tests continued/,
     'def test_a(): assert f(1) == 3\ndef test_b(): assert f(1) == 2\nfor t in (test_a, test_b):\n    try: t()\n    except AssertionError: print("FAIL")',
   ),
-  unjudged(
+  ungraded(
     'a package that is not there',
     /Expected the module no_such in the sandbox/,
     'import no_such as np\nassert f(1) == 3',
   ),
-  unjudged(
+  ungraded(
     'a module within a function',
     /Expected the module no_such in the sandbox/,
     'def check(candidate):\n    import no_such\n    assert candidate(1) == 3\n',
   ),
-  unjudged('the solution as a module', /Expected the module solution/, 'from solution import f\nassert f(1) == 3'),
-  unjudged('a relative import', /without a relative import/, 'from . import f\nassert f(1) == 3'),
-  unjudged(
+  ungraded('the solution as a module', /Expected the module solution/, 'from solution import f\nassert f(1) == 3'),
+  ungraded('a relative import', /without a relative import/, 'from . import f\nassert f(1) == 3'),
+  ungraded(
     'a name that a module has not',
     /Expected imports of Test 1 of 1 that work/,
     'from math import no_such\nassert f(1) == 3',
   ),
-  unjudged(
+  ungraded(
     'a helper that nobody defines',
     /'helper', which neither the tests nor the code define/,
     'assert helper(f(1)) == 3',
   ),
-  unjudged('a name before its value', /'k', which neither/, 'assert f(k) == 2\nk = 1'),
-  unjudged('an error of their own', /fails by itself: TypeError/, 'x = 1 + "a"\nassert f(1) == 2'),
-  unjudged('fixtures', /test_a\(\) takes tmp_path/, 'def test_a(tmp_path):\n    assert f(1) == 2\n'),
-  unjudged(
+  ungraded('a name before its value', /'k', which neither/, 'assert f(k) == 2\nk = 1'),
+  ungraded('an error of their own', /fails by itself: TypeError/, 'x = 1 + "a"\nassert f(1) == 2'),
+  ungraded('fixtures', /test_a\(\) takes tmp_path/, 'def test_a(tmp_path):\n    assert f(1) == 2\n'),
+  ungraded(
     'two functions and no entry point',
     /no entry_point says which of its functions that is \(g, f\)/,
     'def check(candidate):\n    assert candidate(1) == 2\n',

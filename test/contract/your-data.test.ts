@@ -54,9 +54,9 @@ test('worked examples are read', async () => {
   expect(shots.map(({ steps }) => steps)).toEqual([['5+7=12\nThe answer is 12'], ['9-4=5\nThe answer is 5']]);
 });
 
-test('samples need no data, and are judged', async () => {
+test('samples need no data, and are graded', async () => {
   const stage = { config: parseConfig({ task: { name: 'jsonl' } }), task: taskNamed('jsonl') };
-  const { samples } = await readSamples({ path: examples('sample').path, stage, options: {}, judged: true }, terminal);
+  const { samples } = await readSamples({ path: examples('sample').path, stage, options: {}, graded: true }, terminal);
   expect([...samples.values()].flat().map(({ outcome }) => outcome.kind)).toEqual(['right', 'wrong']);
 });
 

@@ -47,7 +47,7 @@ describe('README.md', () => {
     const { medianRatio, sandboxPerSecond, peerPerSecond, rounds } = json('bench/sandbox.json');
     const ratios = rounds.map(({ ratio }: { ratio: number }) => ratio);
     const range = `${medianRatio.toFixed(1)} (${Math.min(...ratios).toFixed(1)} to ${Math.max(...ratios).toFixed(1)})`;
-    expect(flat(readme)).toContain(`judged ${medianRatio.toFixed(1)} times as fast`);
+    expect(flat(readme)).toContain(`graded ${medianRatio.toFixed(1)} times as fast`);
     expect(flat(sandboxPage)).toContain(
       `${sandboxPerSecond.toFixed(0)} verdicts a second against ${peerPerSecond.toFixed(0)}`,
     );

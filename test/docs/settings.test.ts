@@ -4,6 +4,8 @@ import { z } from 'zod';
 import { PRESETS } from '../../src/config/presets.ts';
 import { Config, configKeys, configSettings } from '../../src/config/schema.ts';
 import { jsonSchemaOf } from '../../src/described.ts';
+import { ARCHITECTURES } from '../../src/models/architectures/architectures.ts';
+import { TASK_NAMES } from '../../src/tasks/index.ts';
 import { settingsDocument } from './settings-document.ts';
 
 const settings = configSettings();
@@ -20,6 +22,14 @@ describe('words', () => {
       for (const sentence of words.split(/(?<=[.;:!?]) /)) expect(sentence.split(' ').length).toBeLessThanOrEqual(24);
     },
   );
+
+  it.each([
+    ['task.name', TASK_NAMES],
+    ['model.init.model_type', ARCHITECTURES.map(({ modelType }) => modelType)],
+  ])('of %s name every one there is', (key, names) => {
+    const words = settings.find((setting) => setting.key === key)?.words ?? '';
+    expect(names.filter((name) => !new RegExp(`\\b${name}[,; ]`).test(words.replaceAll('.', ' ')))).toEqual([]);
+  });
 
   it('are there for each key that takes a value, with when to change it', () => {
     for (const key of configKeys()) {

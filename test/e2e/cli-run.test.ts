@@ -98,7 +98,7 @@ describe('sipf run', () => {
   });
 
   it.each(['SIGINT', 'SIGTERM'] as const)(
-    'stops cleanly on %s, says how to go on, and goes on to the same bytes',
+    'stops cleanly on %s, says how to continue, and continues to the same bytes',
     async (signal) => {
       const out = `stopped-${signal}`;
       const child = startCli(settings(out), { engine: SCRIPTED, env: { SIPF_SLOW_MS: '15' }, cwd: folder });

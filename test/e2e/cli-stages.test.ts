@@ -142,7 +142,7 @@ describe('sipf score', () => {
       .split('\n')
       .map((line) => JSON.parse(line) as { id: string; scores: number[] | null; firstError: number | null });
 
-  it('goes on past a path that is too long, and says so', async () => {
+  it('continues past a path that is too long, and says so', async () => {
     const { stdout, stderr } = await sipf('score --prm prm --task jsonl --in paths.jsonl --json');
     expect(rows(stdout)).toEqual([
       { id: 'a', scores: [0.8, 0.8], firstError: -1 },

@@ -112,7 +112,7 @@ describe('npm run experiment', () => {
     expect(stderr).not.toContain('begins');
   });
 
-  it('stops on Ctrl-C and goes on to the same figures', async () => {
+  it('stops on Ctrl-C and continues to the same figures', async () => {
     const child = startCli(settings('stopped'), {
       engine: SCRIPTED,
       env: { SIPF_SLOW_MS: '15' },

@@ -22,7 +22,7 @@ beforeAll(async () => {
 }, 300_000);
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-/** Runs, or goes on with, the run in `out` to its end. */
+/** Runs, or continues, the run in `out` to its end. */
 async function finish(out: string, seed?: number): Promise<void> {
   const { code, stderr } = await runCli(smoke(out, seed), { env });
   expect({ code, stderr: code === 0 ? '' : stderr }).toEqual({ code: 0, stderr: '' });

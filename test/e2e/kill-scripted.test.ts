@@ -102,7 +102,7 @@ describe('a run that dies at its n-th write', () => {
     600_000,
   );
 
-  it('goes on after a failure of the backend', async () => {
+  it('continues after a failure of the backend', async () => {
     for (const n of [5, 40, 90]) {
       const out = join(folder, `backend-${n}`);
       let work = 0;

@@ -163,7 +163,7 @@ describe('records written by hand', () => {
     expect(mixed.stderr).toContain('mixed.jsonl, line 2, field "rejected": Expected a text, got nothing.');
   });
 
-  it('need an answer for what judges them', async () => {
+  it('need an answer for what grades them', async () => {
     const [{ answer: _answer, ...bare }] = samples as [(typeof samples)[0]];
     writeFileSync(join(folder, 'open.jsonl'), jsonl([bare]));
     const label = await sipf(...'label --task jsonl --in open.jsonl --model base --out l2.jsonl'.split(' '));
@@ -180,7 +180,7 @@ describe('records written by hand', () => {
 describe('a file without a record that counts', () => {
   it.each([
     ['logps --model base --in empty.jsonl', /Expected completions in empty\.jsonl, got an empty file/],
-    ['grade --task jsonl --in empty.jsonl', /Expected answers to judge in empty\.jsonl, got an empty file/],
+    ['grade --task jsonl --in empty.jsonl', /Expected answers to grade in empty\.jsonl, got an empty file/],
     [
       'label --task jsonl --in empty.jsonl --model base --out l3.jsonl',
       /Expected samples in empty\.jsonl, got an empty/,

@@ -7,9 +7,9 @@ import type { Config } from '../../src/config/schema.ts';
 import type { Disk } from '../../src/io/files.ts';
 import { type LoopResult, runLoop } from '../../src/pipeline/run-loop.ts';
 import type { Log, OnProgress } from '../../src/run/events.ts';
-import { judgeSum, sumsTask, writeSum } from '../scripted-sums.ts';
+import { scoreSum, sumsTask, writeSum } from '../scripted-sums.ts';
 
-export interface ScriptedRun {
+interface ScriptedRun {
   readonly out: string;
   readonly disk?: Disk;
   readonly onWork?: (what: string) => void;
@@ -37,7 +37,7 @@ export const config: Config = parseConfig({
 });
 
 export function scriptedRun({ out, disk, onWork, onProgress, log }: ScriptedRun): Promise<LoopResult> {
-  const backend = createScriptedBackend({ write: writeSum, score: judgeSum, disk, onWork });
+  const backend = createScriptedBackend({ write: writeSum, score: scoreSum, disk, onWork });
   return runLoop({ config, out, backend, tasks: () => sumsTask, disk, onProgress, log });
 }
 

@@ -38,7 +38,7 @@ function ended(child: ChildProcess): Promise<{ code: number | null; signal: stri
 const finished = (out: string) => existsSync(join(folder, out, 'iteration-1', '7-eval.json'));
 
 describe('a reader of stderr that goes away', () => {
-  it('does not end a run: it goes on without its progress', async () => {
+  it('does not end a run: it continues without its progress', async () => {
     const child = startCli(settings('closed'), { engine: SCRIPTED, cwd: folder });
     child.stderr?.once('data', () => child.stderr?.destroy());
     child.stdout?.resume();

@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { Engine } from '../../src/engine/runtime/session.ts';
 import { generate } from '../../src/inference/generate.ts';
 import { completionLogps } from '../../src/inference/logps.ts';
-import { heldMemory } from '../held-memory.ts';
+import { memoryInUse } from '../memory-in-use.ts';
 import { sized } from '../tier.ts';
 import { openTiny } from '../tiny-model.ts';
 
@@ -31,7 +31,7 @@ it(`${UNITS} generations leave the resident memory flat and make no session`, as
     const samples: number[] = [];
     for (let n = 0; n < UNITS; n++) {
       await unit(first + n);
-      if (n % 10 === 0) samples.push(heldMemory() / MEBIBYTE);
+      if (n % 10 === 0) samples.push(memoryInUse() / MEBIBYTE);
     }
     return samples.sort((a, b) => a - b)[samples.length / 2] as number;
   };

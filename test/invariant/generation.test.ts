@@ -181,7 +181,7 @@ describe('a unit of work', () => {
     expect(stats.generatedTokens).toBe(17);
   });
 
-  it('waits for the answer and goes on with it', async () => {
+  it('waits for the answer and continues with it', async () => {
     let running = false;
     const seen: string[] = [];
     const unit = generate({ ...tiny, cache: tiny.cache(2) }, [request('0', tokens(30, 4))], async (finished) => {

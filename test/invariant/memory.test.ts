@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { Engine, type HostArray, type Program } from '../../src/engine/runtime/session.ts';
-import { heldMemory } from '../held-memory.ts';
+import { memoryInUse } from '../memory-in-use.ts';
 import { sized } from '../tier.ts';
 import {
   generationFeeds,
@@ -41,7 +41,7 @@ async function measure(program: Program, feeds: readonly Record<string, HostArra
   const samples: number[] = [];
   for (let run = 0; run < RUNS; run++) {
     await program.run(feeds[run % feeds.length] as Record<string, HostArray>);
-    if (run % 10 === 0) samples.push(heldMemory());
+    if (run % 10 === 0) samples.push(memoryInUse());
   }
   return growth(samples);
 }
@@ -73,7 +73,7 @@ describe('resident memory', () => {
         const { graph, outputs } = generationGraph(SMALL, slices);
         await using program = await engine.compile(graph, outputs, { prepack });
         await program.run(generationFeeds(SMALL, 3, 16));
-        samples.push(heldMemory());
+        samples.push(memoryInUse());
       }
       expect(growth(samples)).toBeLessThan(BOUND_MB);
     }

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { SipfError } from '../../src/errors.ts';
 import { createRandom } from '../../src/random.ts';
-import { collect } from '../held-memory.ts';
+import { collect } from '../memory-in-use.ts';
 import { makeTargets, type Target } from '../mutations/targets.ts';
 import { sized } from '../tier.ts';
 

@@ -122,7 +122,7 @@ describe('callers', () => {
     const order = (caller: string) => finished.filter((id) => id.startsWith(caller));
     expect(order('x')).toEqual(of('x', 20).map(({ id }) => id));
     expect(order('y')).toEqual(of('y', 4).map(({ id }) => id));
-    // The first four slots to come free go to y, z, then x and whoever has least.
+    // The first four slots to come free go to y, z, then x and the one that has least.
     const firstTwelve = finished.slice(4, 12);
     expect(firstTwelve.filter((id) => id.startsWith('y')).length).toBeGreaterThanOrEqual(2);
     expect(order('z').every((id) => firstTwelve.includes(id))).toBe(true);

@@ -137,11 +137,11 @@ test('a PRM trained in full is a token-classification folder that scores', async
   const config = JSON.parse(readFileSync(join(job.out, 'config.json'), 'utf8')) as Record<string, unknown>;
   expect(config['architectures']).toEqual(['LlamaForTokenClassification']);
   expect(steps.at(-1)?.loss).toBeLessThan((steps[0]?.loss as number) / 2);
-  await using judge = await openInProcessPrm(engine, source, { cache });
+  await using verifier = await openInProcessPrm(engine, source, { cache });
   const paths = prm.flatMap((example) =>
     example.kind === 'prm' ? [{ prompt: example.prompt, steps: example.steps }] : [],
   );
-  const scores = (await judge.score(paths)).flat();
+  const scores = (await verifier.score(paths)).flat();
   const targets = prm.flatMap((example) => (example.kind === 'prm' ? example.targets : []));
   expect(
     scores.filter((score, n) => score > 0.5 === (targets[n] as number) > 0.5).length / scores.length,

@@ -9,7 +9,7 @@ import type { HostArray } from '../../src/engine/runtime/session.ts';
 import { createRandom } from '../../src/random.ts';
 import type { OpCase } from './engine-case.ts';
 
-export interface Assembled {
+interface Assembled {
   readonly graph: Graph;
   /** `out0`, `out1`, ... and, where the case has a gradient, `loss` and `d NAME` for each input that it is taken by. */
   readonly outputs: Readonly<Record<string, Tensor>>;

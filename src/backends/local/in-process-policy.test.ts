@@ -113,24 +113,24 @@ it('is another model with an adapter, and leaves no file', async () => {
 });
 
 it('scores steps, the same in any company', async () => {
-  const judge = await openInProcessPrm(engine, { model: prm }, options());
+  const verifier = await openInProcessPrm(engine, { model: prm }, options());
   const paths = [
     { prompt: 'Tom has 3 apples.\n', steps: ['3 - 1 = 2\n', 'The answer is 2'] },
     { prompt: 'Tom has 3 apples.\n', steps: ['3 + 1 = 4\n'] },
     { prompt: 'Ann runs.\n', steps: ['a\n', 'b\n', 'c\n', 'd\n'] },
   ];
-  const scores = await judge.score(paths);
+  const scores = await verifier.score(paths);
   expect(scores.map((row) => row.length)).toEqual([2, 1, 4]);
   for (const [n, path] of paths.entries()) {
-    const [alone] = await judge.score([path]);
+    const [alone] = await verifier.score([path]);
     for (const [i, score] of alone?.entries() ?? []) expect(score).toBeCloseTo(scores[n]?.[i] as number, 4);
   }
   expect(scores.flat().every((score) => score > 0 && score < 1)).toBe(true);
-  await expect(judge.score([...paths, { prompt: 'x', steps: ['ten more words '.repeat(60)] }])).rejects.toThrow(
+  await expect(verifier.score([...paths, { prompt: 'x', steps: ['ten more words '.repeat(60)] }])).rejects.toThrow(
     'path 3',
   );
-  await expect(judge.score([{ prompt: 'x', steps: ['a', ''] }])).rejects.toThrow('none in step 1');
-  await judge[Symbol.asyncDispose]();
+  await expect(verifier.score([{ prompt: 'x', steps: ['a', ''] }])).rejects.toThrow('none in step 1');
+  await verifier[Symbol.asyncDispose]();
 });
 
 it('models of one shape share their sessions, which go with the engine', async () => {

@@ -10,7 +10,7 @@ import { completionLogps } from '../../inference/logps.ts';
 import { type ModelWeights, type OpenModel, openModel, openWeights } from '../../models/open-model.ts';
 import { renderChat } from '../../models/tokenizer/chat-template.ts';
 import type { ModelSource } from '../../records.ts';
-import { InTurn } from './in-turn.ts';
+import { CallQueue } from './call-queue.ts';
 
 export interface InProcessOptions {
   /** Folder of converted and merged weights; default: $SIPF_CACHE or ~/.cache/sipf. */
@@ -40,7 +40,7 @@ class InProcessPolicy implements Policy {
   readonly #weights: ModelWeights;
   readonly #model: LanguageModel;
   readonly #slots: number;
-  readonly #turns = new InTurn();
+  readonly #calls = new CallQueue();
   #cache: KvCache | undefined;
 
   constructor(engine: Engine, opened: OpenModel, weights: ModelWeights, slots: number) {
@@ -58,7 +58,7 @@ class InProcessPolicy implements Policy {
     onFinished: OnFinished,
     { signal, onText }: DrawOptions = {},
   ): Promise<GenerateStats> {
-    return this.#turns.take(() => {
+    return this.#calls.take(() => {
       this.#cache ??= this.#model.cache(this.#slots);
       const generator = { model: this.#model, cache: this.#cache, tokenizer: this.#opened.tokenizer };
       return generate(generator, requests, onFinished, { signal, onText });
@@ -67,7 +67,7 @@ class InProcessPolicy implements Policy {
 
   logps(items: Parameters<Policy['logps']>[0], { signal }: CallOptions = {}): Promise<number[][]> {
     const scorer = { model: this.#model, tokenizer: this.#opened.tokenizer };
-    return this.#turns.take(() => completionLogps(scorer, items, { signal }));
+    return this.#calls.take(() => completionLogps(scorer, items, { signal }));
   }
 
   async encode(contexts: Parameters<Policy['encode']>[0]): Promise<number[][]> {
@@ -84,7 +84,7 @@ class InProcessPolicy implements Policy {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#turns.close(async () => {
+    await this.#calls.close(async () => {
       this.#cache?.[Symbol.dispose]();
       this.#cache = undefined;
       await this.#model[Symbol.asyncDispose]();

@@ -8,8 +8,8 @@ import { StepScorer } from '../../inference/step-scores.ts';
 import { PRM_HEAD } from '../../models/architectures/prm-head.ts';
 import { type ModelWeights, type OpenModel, openModel, openWeights } from '../../models/open-model.ts';
 import type { ModelSource } from '../../records.ts';
+import { CallQueue } from './call-queue.ts';
 import type { InProcessOptions } from './in-process-policy.ts';
-import { InTurn } from './in-turn.ts';
 
 /** @throws SipfError where files are missing, damaged or do not fit, or hold no process reward model's head. */
 export async function openInProcessPrm(
@@ -39,7 +39,7 @@ class InProcessPrm implements ProcessRewardModel {
   readonly #opened: OpenModel;
   readonly #weights: ModelWeights;
   readonly #scorer: StepScorer;
-  readonly #turns = new InTurn();
+  readonly #calls = new CallQueue();
 
   constructor(engine: Engine, opened: OpenModel, weights: ModelWeights) {
     this.hash = opened.hash;
@@ -56,7 +56,7 @@ class InProcessPrm implements ProcessRewardModel {
       prompt: encoder.piece(prompt, true),
       steps: steps.map((step) => encoder.piece(step, false)),
     }));
-    return this.#turns.take(() => this.#scorer.score(tokenPaths, { signal }));
+    return this.#calls.take(() => this.#scorer.score(tokenPaths, { signal }));
   }
 
   async countTokens(texts: readonly string[]): Promise<number[]> {
@@ -64,7 +64,7 @@ class InProcessPrm implements ProcessRewardModel {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#turns.close(async () => {
+    await this.#calls.close(async () => {
       await this.#scorer[Symbol.asyncDispose]();
       await this.#weights[Symbol.asyncDispose]();
     });

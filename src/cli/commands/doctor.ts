@@ -115,10 +115,10 @@ async function sandbox(): Promise<Finding> {
   const advice = 'Needed only for code tasks: docs/sandbox.md.';
   try {
     await using opened = createPyodideSandbox({ workers: 1 });
-    const verdict = await opened.judge({ code: 'def f(x): return x * x', tests: ['assert f(3) == 9'] });
+    const verdict = await opened.grade({ code: 'def f(x): return x * x', tests: ['assert f(3) == 9'] });
     const walls = (await opened.walls?.()) ?? [];
     if (verdict.kind === 'right') return { name, state: 'ok', value: `runs Python; ${walls.join('; ')}` };
-    return { name, state: 'warn', value: `judged x * x ${verdict.kind}: ${verdict.detail}`, advice };
+    return { name, state: 'warn', value: `graded x * x ${verdict.kind}: ${verdict.detail}`, advice };
   } catch (error) {
     return { name, state: 'warn', value: messageOf(error), advice };
   }

@@ -131,7 +131,7 @@ export async function samplePaths(
   return paths.sort((a, b) => Number(a.completion.id) - Number(b.completion.id));
 }
 
-/** A text to judge. */
+/** A text to grade. */
 export interface GivenText {
   readonly question: Question;
   readonly text: string;
@@ -143,11 +143,11 @@ export interface Graded {
   readonly n: number;
   /** Programs that ran into sandbox.timeout. */
   readonly timedOut: number;
-  /** Until a text is judged, on average over as many at a time as there are cores. */
+  /** Until a text is graded, on average over as many at a time as there are cores. */
   readonly secondsEach: number;
 }
 
-/** Judges texts as the run does. Programs: as many as there is time for; one that is still running then counts as one that never ends. */
+/** Grades texts as the run does. Programs: as many as there is time for; one that is still running then counts as one that never ends. */
 export async function gradeTexts(texts: readonly GivenText[], { start, terminal }: ProbeArgs): Promise<Graded> {
   const { task, config } = start;
   const runsPrograms = (task.members ?? [task]).some(({ gradedBy }) => gradedBy === 'tests');
@@ -208,7 +208,7 @@ export function probeRows({ start }: ProbeArgs, paths: readonly ProbePath[]): Sf
   }));
 }
 
-export interface TrainingProbe {
+interface TrainingProbe {
   readonly rows: readonly SftExample[];
   /** A folder for what is trained. */
   readonly folder: string;

@@ -6,7 +6,7 @@ import type { Terminal } from '../terminal.ts';
 import type { DryRunEstimate } from './dry-run.ts';
 import { renderTable, wrap } from './show-steps.ts';
 
-export interface PrintArgs {
+interface PrintArgs {
   readonly config: Config;
   readonly result: DryRunEstimate;
   readonly calibration: Calibration;
@@ -28,10 +28,10 @@ export async function printEstimate(args: PrintArgs, terminal: Terminal): Promis
   const { total, memoryBytes, assumptions } = result;
   const { generatedTokensPerSecond: written, promptTokensPerSecond: read, trainTokensPerSecond: trained } = calibration;
   const { secondsPerGrade } = calibration;
-  const judged = secondsPerGrade === 0 ? '' : `, and ${(1 / secondsPerGrade).toFixed(1)} texts/s judged`;
+  const graded = secondsPerGrade === 0 ? '' : `, and ${(1 / secondsPerGrade).toFixed(1)} texts/s graded`;
   await terminal.print(
     `About ${time(total.seconds)}, ${(memoryBytes / GIB).toFixed(1)} GiB of memory and ${total.flops.toExponential(1)} model FLOPs, ` +
-      `at ${whole(read)} tokens/s read, ${whole(written)} written and ${whole(trained)} trained on this machine${judged}.`,
+      `at ${whole(read)} tokens/s read, ${whole(written)} written and ${whole(trained)} trained on this machine${graded}.`,
   );
   if (total.rollouts > 0) for (const line of wrap(describeSuccess(result, config), columns)) await terminal.print(line);
   if (memoryBytes > memory)

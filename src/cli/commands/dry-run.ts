@@ -27,7 +27,7 @@ import {
 } from './dry-run-probes.ts';
 import { printEstimate } from './dry-run-report.ts';
 
-export interface DryRunArgs {
+interface DryRunArgs {
   readonly config: Config;
   readonly out: string;
   readonly fromRun: string | undefined;
@@ -36,7 +36,7 @@ export interface DryRunArgs {
 }
 
 /** What the rollouts of an estimate rest on: the share of the start model's paths that are right, or an assumption. */
-export interface Success {
+interface Success {
   /** Chance of a rollout to be right, as the estimate uses it. */
   readonly p: number;
   readonly right: number;
@@ -55,7 +55,10 @@ export interface DryRunEstimate extends RunEstimate {
   readonly range: { readonly rollouts: Interval; readonly seconds: Interval } | null;
 }
 
-/** Throws what the run would throw at its start, then measures and prints. Writes nothing into the run directory. */
+/**
+ * Starts as the run would, then measures and prints. Writes nothing into the run directory.
+ * @throws SipfError of the run's start.
+ */
 export async function dryRun({ config, out, fromRun, backend, json }: DryRunArgs, terminal: Terminal): Promise<void> {
   const say = (what: string) => terminal.log(what);
   const { signal } = terminal;
@@ -82,8 +85,8 @@ interface Measured {
   readonly success: Success;
 }
 
-function withRange({ config, facts }: RunStart, { calibration, measured, success }: Measured): DryRunEstimate {
-  const at = (pRight: number) => estimate(config, facts, calibration, { ...measured, pRight });
+function withRange({ config, description }: RunStart, { calibration, measured, success }: Measured): DryRunEstimate {
+  const at = (pRight: number) => estimate(config, description, calibration, { ...measured, pRight });
   const { ci95 } = success;
   if (ci95 === null) return { ...at(success.p), success, range: null };
   // A higher chance means fewer rollouts and more questions that can give pairs: the extremes may be anywhere.
@@ -184,11 +187,11 @@ async function probeSuccess(args: ProbeArgs, { policy, questions, speed }: Succe
 }
 
 async function helperSizes(
-  { simulator, verifier, outside, facts }: RunStart,
+  { simulator, verifier, outside, description }: RunStart,
   backend: Backend,
 ): Promise<Pick<Partial<Typical>, 'simulatorSize' | 'verifierSize'>> {
   const size = async (checkpoint: Checkpoint) =>
-    sizeOf(await backend.describe(sourceOf('.', outside, checkpoint)), facts);
+    sizeOf(await backend.describe(sourceOf('.', outside, checkpoint)), description);
   return {
     ...(simulator === null ? {} : { simulatorSize: await size(simulator) }),
     ...(verifier === null ? {} : { verifierSize: await size(verifier) }),

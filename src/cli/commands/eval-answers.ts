@@ -29,7 +29,7 @@ export interface AnswerOptions extends ModelOptions, SamplingFlags, Partial<Sand
   readonly out?: string;
 }
 
-export interface AnswerAllArgs {
+interface AnswerAllArgs {
   readonly task: Task;
   readonly split: string;
   readonly shots: readonly Shot[];

@@ -18,7 +18,7 @@ import type { Terminal } from '../terminal.ts';
 /** Generated questions to take worked examples from. */
 const MINI_EXAMPLES = 64;
 
-export interface AskedOptions extends ModelOptions {
+interface AskedOptions extends ModelOptions {
   readonly data?: string;
   readonly split?: Split;
   readonly limit?: number;

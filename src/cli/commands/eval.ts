@@ -87,7 +87,10 @@ function promptFlags({ chat, shots, shotsFile }: EvalFlags): Record<string, unkn
   return { 'prompt.style': chat ? 'chat' : undefined, 'prompt.shots': shots, 'prompt.shotsFile': shotsFile };
 }
 
-/** `disk`: where --out goes. */
+/**
+ * `disk`: where --out goes.
+ * @throws SipfError 'bad-input' where options do not belong together, and what stopped the evaluation, after the score of what was answered.
+ */
 export async function evaluate(
   options: EvalOptions,
   terminal: Terminal,
@@ -145,7 +148,7 @@ async function report(
   const [own] = await setReports(answers, null);
   if (own === undefined) throw new Error('No report came of the answers.');
   const { n, correct, accuracy, ci95, truncated, errors } = own;
-  if (errors > 0) terminal.log(`${errors} answers could not be judged and are left out of n.`);
+  if (errors > 0) terminal.log(`${errors} answers could not be graded and are left out of n.`);
   const passAt = options.samples === undefined ? null : passAtReport(triesOf(samples), options.passAt);
   if (options.json) {
     const figures = { task: task.name, n, correct, accuracy, ci95, truncated, tokensPerSecond };

@@ -72,15 +72,15 @@ async function printAsDrawn(
   const { dim } = terminal.colors;
   const waiting = Array.from({ length: options.n }, () => '');
   const ended = new Map<number, Completion>();
-  let turn = 0;
+  let printed = 0;
   let begun = false;
   const print = () => {
-    for (; turn < options.n; turn += 1) {
-      if (!begun && options.n > 1) terminal.write(dim(`--- ${turn + 1} of ${options.n}\n`));
+    for (; printed < options.n; printed += 1) {
+      if (!begun && options.n > 1) terminal.write(dim(`--- ${printed + 1} of ${options.n}\n`));
       begun = true;
-      terminal.write(waiting[turn] ?? '');
-      waiting[turn] = '';
-      const completion = ended.get(turn);
+      terminal.write(waiting[printed] ?? '');
+      waiting[printed] = '';
+      const completion = ended.get(printed);
       if (completion === undefined) return;
       terminal.write('\n');
       const { tokens: length } = completion;

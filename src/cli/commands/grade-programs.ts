@@ -20,7 +20,7 @@ export const ProgramLine = z.looseObject({
 });
 export type ProgramLine = z.infer<typeof ProgramLine>;
 
-export interface ProgramGrade {
+interface ProgramGrade {
   readonly id: RecordId;
   readonly correct: boolean | null;
   readonly verdict: 'right' | 'wrong' | 'error';
@@ -29,14 +29,17 @@ export interface ProgramGrade {
   readonly detail: string | null;
 }
 
-export interface ProgramGraderArgs {
+interface ProgramGraderArgs {
   readonly task: Task;
   readonly data: string | undefined;
   readonly sandbox: Sandbox;
   readonly signal: AbortSignal;
 }
 
-/** Judges one line after the other or several at a time; the task's problems are loaded with the first line that names one. */
+/**
+ * Grades one line after the other or several at a time; the task's problems are loaded with the first line that names one.
+ * @throws SipfError 'bad-input', from the grader, naming line and field.
+ */
 export function programGrader({ task, data, sandbox, signal }: ProgramGraderArgs) {
   let problems: Promise<Map<string, Question>> | null = null;
   const retried = async (by: Pick<Task, 'grade'>, question: Question, text: string): Promise<Outcome> =>
@@ -52,7 +55,7 @@ export function programGrader({ task, data, sandbox, signal }: ProgramGraderArgs
         ...(entryPoint ? { entryPoint } : {}),
       };
       const run = {
-        grade: async () => ({ extracted: code, outcome: outcomeOf(await sandbox.judge(program, { signal })) }),
+        grade: async () => ({ extracted: code, outcome: outcomeOf(await sandbox.grade(program, { signal })) }),
       };
       return gradeOf(value.id ?? index, await retried(run, NO_QUESTION, code));
     }
@@ -91,7 +94,7 @@ function missing(place: string, field: string, expected: string): SipfError {
   return new SipfError('bad-input', `${place}, field "${field}": Expected ${expected}, got nothing. Fix that line.`);
 }
 
-/** Every problem of the task's data, whatever its split. */
+/** Every problem of the task's data, of any split. */
 async function loadProblems(task: Task, data: string | undefined): Promise<Map<string, Question>> {
   const splits = task.testOnly === true ? (['test'] as const) : (['test', 'train', 'valid'] as const);
   const problems = new Map<string, Question>();

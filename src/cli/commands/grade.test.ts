@@ -29,7 +29,7 @@ async function run(
   sandbox?: () => Sandbox,
 ): Promise<{ lines: unknown[]; error: unknown; counts: { made: number; disposed: number } }> {
   const lines: unknown[] = [];
-  const counts = { made: 0, disposed: 0, judged: 0 };
+  const counts = { made: 0, disposed: 0, graded: 0 };
   const terminal = {
     signal: new AbortController().signal,
     print: async (line: string) => void lines.push(JSON.parse(line)),
@@ -115,8 +115,8 @@ describe.skipIf(!hasPython)('programs', () => {
     expect(counts).toMatchObject({ made: 1, disposed: 1 });
   });
 
-  test('a program that cannot be judged is null and ends the command with an error', async () => {
-    const path = write('unjudged.jsonl', [
+  test('a program that cannot be graded is null and ends the command with an error', async () => {
+    const path = write('ungraded.jsonl', [
       { code: 'x = 1', tests: ['assert ('] },
       { code: 'x = 1', tests: ['assert x'] },
     ]);
@@ -125,7 +125,7 @@ describe.skipIf(!hasPython)('programs', () => {
       { id: 0, correct: null, verdict: 'error', reason: null },
       { id: 1, correct: true },
     ]);
-    expect(error).toMatchObject({ code: 'bad-input', message: expect.stringContaining('no judgement for 1') });
+    expect(error).toMatchObject({ code: 'bad-input', message: expect.stringContaining('no grade for 1') });
   });
 
   test('completions of problems that the data holds', async () => {
@@ -193,7 +193,7 @@ describe.skipIf(!hasPython)('programs', () => {
   });
 });
 
-test('answers are judged as before, without a sandbox', async () => {
+test('answers are graded as before, without a sandbox', async () => {
   const path = write('answers.jsonl', [
     { id: 'a', reference: '#### 29', completion: 'It costs $29.00.' },
     { reference: 3, completion: 'The answer is 4' },
@@ -210,11 +210,11 @@ test('answers are judged as before, without a sandbox', async () => {
 /** A sandbox that fails so often before each verdict, and how often it was asked. */
 function failing(times: number, error: Verdict): { sandbox: () => Sandbox; asked: () => number } {
   let asked = 0;
-  const judge = async (): Promise<Verdict> => {
+  const grade = async (): Promise<Verdict> => {
     asked += 1;
     return asked % (times + 1) === 0 ? { kind: 'right' } : error;
   };
-  return { sandbox: () => ({ judge, [Symbol.asyncDispose]: async () => {} }), asked: () => asked };
+  return { sandbox: () => ({ grade, [Symbol.asyncDispose]: async () => {} }), asked: () => asked };
 }
 
 test('a program is tried again after an error of the sandbox, as in a run', async () => {
@@ -237,7 +237,7 @@ test('a program is tried again after an error of the sandbox, as in a run', asyn
   }
 });
 
-test('a mixture is no way to judge', async () => {
+test('a mixture is no way to grade', async () => {
   const { error } = await run({ task: 'gsm8k+mbpp', in: write('mixed.jsonl', []) });
   expect(error).toMatchObject({ code: 'unsupported', message: expect.stringContaining('got the mixture gsm8k+mbpp') });
 });

@@ -31,21 +31,21 @@ export interface GradeOptions {
   readonly json?: boolean;
 }
 
-/** One line's grade as it is printed; `correct` null: it could not be judged. */
-export interface GradedLine {
+/** One line's grade as it is printed; `correct` null: it could not be graded. */
+interface GradedLine {
   readonly id: RecordId;
   readonly correct: boolean | null;
 }
 
-/** Lines that are judged at a time. */
+/** Lines that are graded at a time. */
 const AT_ONCE = 8;
 
 export function gradeCommand(terminal: Terminal): Command {
   const command = withSandbox(new Command('grade'))
     .description(
-      "Judge each answer, in the input's order: read it out of the completion and compare it with the reference, or run the program and its tests.",
+      "Grade each answer, in the input's order: read it out of the completion and compare it with the reference, or run the program and its tests.",
     )
-    .requiredOption('--task <name>', 'how answers are judged')
+    .requiredOption('--task <name>', 'how answers are graded')
     .requiredOption(
       '--in <file>',
       'JSONL of {id?, reference, completion}; for code {id?, code, tests: []} or {task_id, completion}; - is stdin',
@@ -61,7 +61,10 @@ export function gradeCommand(terminal: Terminal): Command {
   ).action((options: GradeOptions & SandboxFlags) => grade(options, terminal, tasksWith(options)));
 }
 
-/** `tasks`: where the task and its sandbox come from. */
+/**
+ * `tasks`: where the task and its sandbox come from.
+ * @throws SipfError 'bad-input' for an empty file, and where a completion got no grade.
+ */
 export async function grade(options: GradeOptions, terminal: Terminal, tasks: OpenTasks): Promise<void> {
   await using opened = tasks;
   const task = openOne(opened, options.task, 'grade');
@@ -77,13 +80,13 @@ export async function grade(options: GradeOptions, terminal: Terminal, tasks: Op
   if (counts.n === 0)
     throw new SipfError(
       'bad-input',
-      `Expected answers to judge in ${options.in}, got an empty file. Name another one.`,
+      `Expected answers to grade in ${options.in}, got an empty file. Name another one.`,
     );
   if (!options.json) terminal.log(`${counts.correct} of ${counts.n} right`);
   if (counts.failed > 0) {
     throw new SipfError(
       'bad-input',
-      `Expected to judge ${counts.n} completions, got no judgement for ${counts.failed} (correct: null). Fix what their detail names, or run them again.`,
+      `Expected to grade ${counts.n} completions, got no grade for ${counts.failed} (correct: null). Fix what their detail names, or run them again.`,
     );
   }
 }
@@ -103,9 +106,9 @@ function gradedLines(
   if (task.gradedBy === 'answer') {
     return inOrder(readRows(path, AnswerLine, signal), (row) => gradeAnswer(task, row));
   }
-  const judge = programGrader({ task, data, sandbox: tasks.sandbox, signal });
+  const gradeLine = programGrader({ task, data, sandbox: tasks.sandbox, signal });
   return inOrder(readRows(path, ProgramLine, signal), async (row) => {
-    const line = await judge(row);
+    const line = await gradeLine(row);
     return { line, note: [line.reason, line.detail].filter((part) => part !== null && part !== '').join(': ') };
   });
 }

@@ -25,7 +25,7 @@ export interface ScorerOptions extends SettingsOptions, ExecutionOptions {
   readonly json?: boolean;
 }
 
-export interface ScoreConfig {
+interface ScoreConfig {
   readonly config: Config;
   readonly kind: ScorerName;
 }
@@ -46,7 +46,7 @@ export async function scoreConfig(command: Command, options: ScorerOptions): Pro
   return { config: { ...config, ...template }, kind };
 }
 
-export interface ScorerModels {
+interface ScorerModels {
   readonly prm: ModelSource | null;
   readonly policy: ModelSource | null;
 }
@@ -77,7 +77,10 @@ export function missing(option: string, kind: string): SipfError {
   );
 }
 
-/** The weights of a scorer that needs some; null: it needs none, or there are labels to fit them on. */
+/**
+ * The weights of a scorer that needs some; null: it needs none, or there are labels to fit them on.
+ * @throws SipfError 'bad-input' where there is none, or its file is none.
+ */
 export async function readCalibration(
   kind: ScorerName,
   path: string | undefined,

@@ -20,7 +20,7 @@ const ScoreLine = z.looseObject({
   question: z.string().optional(),
   problem: z.string().optional(),
   steps: z.array(z.string()).min(1),
-  /** Code that the steps go on from. */
+  /** Code that the steps continue. */
   prefix: z.string().optional(),
   /** Index of the first wrong step; -1: none. */
   label: z.int().min(-1).nullish(),
@@ -37,7 +37,7 @@ interface ScoredRow {
   readonly firstError: number | null;
 }
 
-export interface ScoreRowsOptions {
+interface ScoreRowsOptions {
   /** Below it a step is wrong. */
   readonly threshold: number;
   readonly json: boolean;

@@ -6,13 +6,13 @@ import { formatDuration } from '../progress.ts';
 import { type Look, renderTable, wrap } from './show-steps.ts';
 
 /** `41.2 % (38.0-44.5)` */
-export function formatAccuracy({ accuracy, ci95, n }: Pick<SetReport, 'accuracy' | 'ci95' | 'n'>): string {
+function formatAccuracy({ accuracy, ci95, n }: Pick<SetReport, 'accuracy' | 'ci95' | 'n'>): string {
   if (n === 0) return '-';
   return `${percent(accuracy)} % (${percent(ci95[0])}-${percent(ci95[1])})`;
 }
 
 /** `+3.1 (0.4 to 5.8)`: points of the paired difference. */
-export function formatDifference(paired: SetReport['paired']): string {
+function formatDifference(paired: SetReport['paired']): string {
   if (paired === null) return '-';
   const sign = paired.difference >= 0 ? '+' : '';
   return `${sign}${percent(paired.difference)} (${percent(paired.ci95[0])} to ${percent(paired.ci95[1])})`;

@@ -83,7 +83,7 @@ it('formatScores names the first error from 1', () => {
 
 describe('renderPair', () => {
   const other = { ...path, title: 'rejected' };
-  it('stands side by side where there is room, whatever the colours', () => {
+  it('stands side by side where there is room, with any colours', () => {
     for (const colors of [plain, colored]) {
       const lines = renderPair(path, other, { colors, width: 140 });
       expect(lines).toHaveLength(3);

@@ -20,7 +20,7 @@ export interface ShownPath {
 type Paint = (text: string) => string;
 
 /** Green from .7, red below .4, yellow between. */
-export function paintOf(score: number, colors: Colors): Paint {
+function paintOf(score: number, colors: Colors): Paint {
   if (score >= 0.7) return colors.green;
   return score >= 0.4 ? colors.yellow : colors.red;
 }

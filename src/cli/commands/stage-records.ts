@@ -53,7 +53,7 @@ function pathsOf({ inputs }: StageCommand, { method }: Config, options: StageOpt
 }
 
 /** Samples with their labels or scores. */
-export interface Sampled {
+interface Sampled {
   readonly paths: Paths;
   /** What is done with the samples needs to know which are right. */
   readonly graded: boolean;
@@ -67,7 +67,7 @@ export async function readSampled(
   terminal: Terminal,
 ): Promise<Read> {
   const [path = ''] = paths['1-samples'] ?? [];
-  const { questions, known, samples } = await readSamples({ path, stage, options, judged: graded }, terminal);
+  const { questions, known, samples } = await readSamples({ path, stage, options, graded }, terminal);
   const { signal } = terminal;
   const [labelsOf, scoresOf] = [paths['2-step-labels']?.[0], paths['4-scores']?.[0]];
   const labels = labelsOf === undefined ? undefined : await rowsByQuestion(labelsOf, StepLabels, known, signal);

@@ -47,7 +47,7 @@ export const NO_PROMPT: StagePrompt = {
   shots: [],
 };
 
-export interface WorkArgs extends Configured, Workspace {
+interface WorkArgs extends Configured, Workspace {
   /** All questions, and those that the prompt does not show. */
   readonly questions: readonly Question[];
   readonly asked: readonly Question[];

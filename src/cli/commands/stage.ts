@@ -19,7 +19,7 @@ import { readRecordsOf } from './stage-records.ts';
 import { CHECKPOINT, KEPT, listenerOf, NO_PROMPT, openConfigured, reportWork, workOf } from './stage-work.ts';
 
 /** A file of records that a command reads. */
-export interface StageInput {
+interface StageInput {
   /** `in` for `--in <file>`. */
   readonly option: 'in' | 'samples' | 'known';
   readonly words: string;

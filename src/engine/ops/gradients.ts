@@ -29,7 +29,7 @@ import { type Dim, product } from '../dims.ts';
 import type { Node, Tensor } from '../graph.ts';
 
 /** `dy` has the shape of the node's first output. null: no derivative flows into that input (integers, masks). */
-export type GradientRule = (node: Node, dy: Tensor) => (Tensor | null)[];
+type GradientRule = (node: Node, dy: Tensor) => (Tensor | null)[];
 
 const input = (node: Node, index: number): Tensor => node.inputs[index] as Tensor;
 const output = (node: Node, index = 0): Tensor => node.outputs[index] as Tensor;

@@ -2,7 +2,7 @@
 import type { Dim, Shape } from '../dims.ts';
 import type { Attribute, DType, Node, Tensor } from '../graph.ts';
 
-export interface OutputType {
+interface OutputType {
   readonly dtype: DType;
   readonly shape: Shape;
 }

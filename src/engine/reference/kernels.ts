@@ -6,11 +6,7 @@ import { broadcastShape, count, places, rows, type Values, walk } from './arrays
 type Attributes = Readonly<Record<string, Attribute>>;
 
 /** `size`: a dimension's value in this run, undefined where nothing that was fed tells. */
-export type Kernel = (
-  inputs: readonly Values[],
-  attributes: Attributes,
-  size: (dim: Dim) => number | undefined,
-) => Values[];
+type Kernel = (inputs: readonly Values[], attributes: Attributes, size: (dim: Dim) => number | undefined) => Values[];
 
 function elementwise(inputs: readonly Values[], f: (...values: number[]) => number): Values[] {
   const shape = broadcastShape(inputs.map((x) => x.shape));

@@ -10,7 +10,7 @@ export interface HostArray<
   readonly shape: readonly number[];
 }
 
-/** An array of an engine's, kept where its provider computes. Whoever asked for it disposes it, once; on the CPU it is no copy. */
+/** An array of an engine's, kept where its provider computes. Its caller disposes it, once; on the CPU it is no copy. */
 export class DeviceArray implements Disposable {
   readonly dtype: DType;
   readonly shape: readonly number[];

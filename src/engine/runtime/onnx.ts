@@ -28,7 +28,7 @@ interface Initializer {
   readonly external?: { location: string; offset: number; length: number };
 }
 
-export interface Serialised {
+interface Serialised {
   readonly bytes: Uint8Array;
   /** Inputs that the outputs depend on, in the graph's order. */
   readonly inputs: readonly Tensor[];
@@ -39,7 +39,7 @@ export interface Serialised {
 /** The name in the model of an output called `name`: apart from the names of tensors, which may be the same. */
 export const outputName = (name: string): string => `output:${name}`;
 
-export interface SerialiseOptions {
+interface SerialiseOptions {
   readonly provider: Provider;
   /** Path of a weight file as the model shall name it, relative to the model's folder. */
   locate(slice: WeightSlice): string;

@@ -10,13 +10,13 @@ import { outputName, serialise } from './onnx.ts';
 import { type Provider, plainReason, runtimeEntry } from './session.ts';
 import { silent } from './telemetry.ts';
 
-export interface ProbeResult {
+interface ProbeResult {
   readonly available: boolean;
   /** What was seen, in one line: for a person to read. */
   readonly reason: string;
 }
 
-export interface ProbeOptions {
+interface ProbeOptions {
   /** Environment of the child; default: this process's. */
   readonly env?: Readonly<Record<string, string | undefined>>;
   readonly timeoutMs?: number;
@@ -44,7 +44,7 @@ export async function probeProvider(provider: Provider, options: ProbeOptions = 
     const x = graph.input('x', 'float32', [2, 2]);
     const model = join(folder, 'model.onnx');
     writeFileSync(model, serialise(graph, { y: matmul(x, x) }, { provider, locate: () => '' }).bytes);
-    return judge(await runChild([runtimeEntry(), model, provider, outputName('y')], options));
+    return resultOf(await runChild([runtimeEntry(), model, provider, outputName('y')], options));
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -72,7 +72,7 @@ function runChild(
   });
 }
 
-function judge({ stdout, stderr, failure }: Ended): ProbeResult {
+function resultOf({ stdout, stderr, failure }: Ended): ProbeResult {
   const line = stdout.split('\n').find((each) => each.startsWith('probe:'));
   if (!line) return { available: false, reason: `${failure ?? 'no answer'}: ${plainReason(stderr)}` };
   const outcome = parse(line.slice('probe:'.length));

@@ -185,7 +185,7 @@ describe('kept sessions', () => {
     return result.floats('y')[0];
   };
 
-  it('serve whoever asks for the same graph, until the engine goes', async () => {
+  it('serve all that ask for the same graph, until the engine goes', async () => {
     const kept = new Engine({ provider: 'cpu', threads: 1 });
     const [a, b] = [doubled(), doubled()];
     const [first, second] = await Promise.all([

@@ -22,7 +22,7 @@ export interface EngineOptions {
   readonly threads?: number | undefined;
 }
 
-export interface CompileOptions {
+interface CompileOptions {
   /**
    * true: weights are copied into the kernels' own layout (fast at few rows; a private copy of the weights).
    * false: weights are memory-mapped (session in milliseconds, no anonymous memory).
@@ -60,7 +60,14 @@ export function threadsFor({ nodes, weights, inputs }: Graph): number | undefine
   return elements > 0 && elements / nodes.length < SMALL ? 1 : undefined;
 }
 
-/** Creates programs and counts their sessions: these are few, and never made in a loop. Disposing releases those that are kept. */
+/**
+ * Creates programs and counts their sessions: these are few, and never made in a loop. Disposing releases those that are kept.
+ * @example
+ * await using engine = new Engine({ provider: 'cpu' });
+ * await using program = await engine.compile(graph, { y }, { prepack: false });
+ * const results = await program.run({ x: { data: Float32Array.of(1, 2), shape: [1, 2] } });
+ * results.floats('y'); // [2, 4]
+ */
 export class Engine implements AsyncDisposable {
   readonly provider: Provider;
   readonly #threads: number | undefined;

@@ -17,7 +17,7 @@ export function linkWeights(graph: Graph): { folder: string; links: Map<string, 
   for (const parent of new Set([tmpdir(), ...files.map((file) => dirname(resolve(file)))])) {
     let folder: string | undefined;
     try {
-      // The process's id tells whoever finds the folder whether it is left over.
+      // The process's id tells, to a process that finds the folder, whether it is left over.
       folder = mkdtempSync(join(parent, `.sipf-session-${process.pid}-`));
       const links = new Map<string, string>();
       for (const file of files) {

@@ -2,7 +2,7 @@
 import { SipfError, shown } from '../../errors.ts';
 
 /** What a number may be; absent bounds are open. */
-export interface Bounds {
+interface Bounds {
   readonly fallback?: number | undefined;
   readonly min?: number;
   readonly max?: number;
@@ -23,7 +23,10 @@ export interface ConfigReader {
   bad(key: string, expected: string): SipfError;
 }
 
-/** @param file named in errors. */
+/**
+ * @param file named in errors.
+ * @throws SipfError 'bad-input' or 'unsupported', from its methods, naming key and file.
+ */
 export function configReader(config: Readonly<Record<string, unknown>>, file: string): ConfigReader {
   const bad = (key: string, expected: string): SipfError =>
     new SipfError(

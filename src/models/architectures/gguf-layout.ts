@@ -160,7 +160,10 @@ export const headRows =
   (data, shape, config) =>
     deinterleaveHeads(data, shape, Number(config[heads]));
 
-/** Rows `[heads, dim / 2, 2]` (RoPE pairs side by side) -> `[heads, 2, dim / 2]` (halves, Hugging Face): undoes llama.cpp's permute(). */
+/**
+ * Rows `[heads, dim / 2, 2]` (RoPE pairs side by side) -> `[heads, 2, dim / 2]` (halves, Hugging Face): undoes llama.cpp's permute().
+ * @throws SipfError 'bad-input' where the rows are not whole heads of an even size.
+ */
 export function deinterleaveHeads(data: Float32Array, shape: readonly number[], heads: number): Float32Array {
   const rows = shape[0] ?? 0;
   const width = data.length / rows;

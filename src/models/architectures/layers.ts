@@ -34,7 +34,7 @@ export function rmsNormOf(epsilon: number, offset = 0): Norm {
   };
 }
 
-export interface MlpOptions {
+interface MlpOptions {
   readonly intermediate: number;
   readonly activation: (x: Tensor) => Tensor;
   /** Its layers must have biases; else they have them where the weights do. */
@@ -65,7 +65,7 @@ export function decoderOf(
 }
 
 /** What a decoder of Llama's form says beside its sizes. */
-export interface PreNormOptions {
+interface PreNormOptions {
   /** How layer `n` attends, heads aside. */
   attention(n: number): Omit<AttentionOptions, keyof Heads>;
   readonly biasedMlp?: boolean;

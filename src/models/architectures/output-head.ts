@@ -7,7 +7,7 @@ export const HEAD = 'lm_head';
 export const OUTPUT_HEAD = `${HEAD}.weight`;
 
 /** A model's tensors and configuration, agreeing on the head. */
-export interface SettledHead {
+interface SettledHead {
   readonly config: Readonly<Record<string, unknown>>;
   readonly entries: ReadonlyMap<string, TensorEntry>;
   readonly warnings: readonly string[];

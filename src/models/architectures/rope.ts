@@ -40,8 +40,8 @@ const SCALING: Readonly<Record<string, (args: ScalingArgs) => readonly number[]>
   },
   freq_factors: ({ dim, settings, bad }) => {
     const factors = settings['freq_factors'];
-    const fits = Array.isArray(factors) && factors.length === dim / 2;
-    if (fits && factors.every((factor) => typeof factor === 'number' && factor > 0 && factor <= MAX_FACTOR))
+    const isComplete = Array.isArray(factors) && factors.length === dim / 2;
+    if (isComplete && factors.every((factor) => typeof factor === 'number' && factor > 0 && factor <= MAX_FACTOR))
       return factors as number[];
     throw bad('freq_factors', `${dim / 2} positive numbers`);
   },

@@ -10,7 +10,7 @@ const MAX_LAYERS = 10_000;
 const MAX_POSITIONS = 1e9;
 const MAX_HEAD = 1 << 14;
 
-export interface SizeDefaults {
+interface SizeDefaults {
   readonly tied: boolean;
   /** Default: hidden_size / num_attention_heads. */
   readonly headDim?: number | undefined;

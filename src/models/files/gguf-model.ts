@@ -14,7 +14,7 @@ export interface GgufWeight {
   readonly pieces: () => AsyncIterable<Float32Array>;
 }
 
-export interface GgufModel {
+interface GgufModel {
   readonly config: ModelConfig;
   readonly weights: readonly GgufWeight[];
 }

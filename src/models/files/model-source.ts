@@ -13,7 +13,7 @@ const HUB_ID = /^[A-Za-z0-9][\w.-]*\/[A-Za-z0-9][\w.-]*$/;
 const WANTED =
   /^(config|generation_config|tokenizer|tokenizer_config|special_tokens_map|adapter_config)\.json$|^chat_template\.jinja$|^[^/]*\.safetensors(\.index\.json)?$/;
 
-export interface LocalSource {
+interface LocalSource {
   readonly path: string;
   readonly kind: 'folder' | 'gguf';
 }

@@ -12,7 +12,7 @@ import { readGguf } from './gguf.ts';
 import { resolveSource } from './model-source.ts';
 import { type TensorToWrite, writeSafetensors } from './safetensors.ts';
 
-export interface ModelToWrite {
+interface ModelToWrite {
   /** config.json; `dtype` is set to float32. */
   readonly config: ModelConfig;
   readonly tensors: readonly TensorToWrite[];

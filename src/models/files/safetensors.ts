@@ -7,7 +7,7 @@ import { foreignFile } from '../../io/foreign-file.ts';
 import { parseJsonText } from '../../io/json-text.ts';
 import { decodeBf16, decodeF16, decodeF32 } from '../weights/half.ts';
 
-/** Where one tensor lies: `length` bytes from `offset` of `file`. */
+/** Where one tensor is: `length` bytes from `offset` of `file`. */
 export interface TensorEntry {
   readonly dtype: string;
   readonly shape: readonly number[];
@@ -47,7 +47,7 @@ const DTYPE_BYTES: Readonly<Record<string, number>> = {
 };
 const MAX_HEADER = 100_000_000;
 /** Data sections start at a multiple of this, so that files can be mapped. */
-export const DATA_ALIGNMENT = 4096;
+const DATA_ALIGNMENT = 4096;
 /** Values converted at once: 16 MiB of float32. */
 const VALUES_PER_PIECE = 1 << 22;
 
@@ -192,7 +192,10 @@ function decodeIntegers(view: DataView, out: Float32Array, at: (view: DataView, 
   }
 }
 
-/** The tensor's values as float32 pieces of at most 16 MiB, in order. */
+/**
+ * The tensor's values as float32 pieces of at most 16 MiB, in order.
+ * @throws SipfError 'unsupported' for another dtype.
+ */
 export async function* readTensorPieces(name: string, entry: TensorEntry): AsyncGenerator<Float32Array<ArrayBuffer>> {
   const decode = DECODERS[entry.dtype];
   if (!decode) {

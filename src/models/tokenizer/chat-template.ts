@@ -3,12 +3,12 @@ import { Template } from '@huggingface/jinja';
 import { messageOf, printable, SipfError } from '../../errors.ts';
 import type { Tokenizer } from './tokenizer.ts';
 
-export interface ChatMessage {
+interface ChatMessage {
   readonly role: 'system' | 'user' | 'assistant';
   readonly content: string;
 }
 
-export interface ChatPromptOptions {
+interface ChatPromptOptions {
   /** End where the assistant's answer begins; default true. */
   readonly addGenerationPrompt?: boolean;
   /** For messages: the model as the user named it. */

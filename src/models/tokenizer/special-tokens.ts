@@ -9,7 +9,7 @@ export interface NamedJson {
 }
 
 /** Where ids of special tokens may stand. */
-export interface SpecialTokenFiles {
+interface SpecialTokenFiles {
   readonly tokenizer: NamedJson;
   /** tokenizer_config.json, and what it lacks from special_tokens_map.json: tokens by their text. */
   readonly named: readonly NamedJson[];
@@ -19,7 +19,7 @@ export interface SpecialTokenFiles {
   readonly rows: number;
 }
 
-export interface SpecialTokens {
+interface SpecialTokens {
   readonly bosId: number | null;
   /** The tokenizer's own end token first; a completion ends at any of them. */
   readonly eosIds: readonly number[];

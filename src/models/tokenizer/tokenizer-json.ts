@@ -125,7 +125,10 @@ function rewriteAll(part: keyof typeof TABLES, component: Json, key: string, { f
   return (inner as Json[]).map((value, n) => rewrite(part, value, { file, path: `${path}.${key}.${n}` }));
 }
 
-/** `json` with every component checked and rewritten. `file` is for messages. */
+/**
+ * `json` with every component checked and rewritten. `file` is for messages.
+ * @throws SipfError 'unsupported' naming the component.
+ */
 export function exactTokenizerJson(json: Json, file: string): Json {
   const part = (kind: keyof typeof TABLES): Json | null => {
     const component = json[kind];
@@ -202,7 +205,10 @@ function dropPrefix(component: unknown, inner: string): Json | null {
   return { ...json, [inner]: list(json[inner]).flatMap((part) => dropPrefix(part, inner) ?? []) };
 }
 
-/** Ids that the post-processor of the original tokenizer.json puts before a text (BOS). What it puts after is left out. */
+/**
+ * Ids that the post-processor of the original tokenizer.json puts before a text (BOS). What it puts after is left out.
+ * @throws SipfError 'unsupported' naming the component.
+ */
 export function leadingIds(value: unknown, file: string, path = 'post_processor'): number[] {
   if (value === null || value === undefined) return [];
   const type = componentType(value, { file, path });

@@ -18,7 +18,7 @@ import {
   withoutPrefixSpace,
 } from './tokenizer-json.ts';
 
-export interface EncodeOptions {
+interface EncodeOptions {
   /** Read special tokens' texts (`<|im_end|>`) as those tokens; default true, as Hugging Face does. false: as ordinary text. */
   readonly special?: boolean;
 }

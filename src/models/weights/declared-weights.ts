@@ -31,7 +31,7 @@ class DeclaredWeights implements Parameters {
   }
 }
 
-export interface WeightList {
+interface WeightList {
   readonly shapes: ReadonlyMap<string, readonly number[]>;
   /** Linear layers, which LoRA may adapt, in the graph's order. */
   readonly modules: readonly string[];

@@ -7,7 +7,7 @@ import { readTensor } from '../files/safetensors.ts';
 
 /**
  * How graphs get a model's weights. fed: read into memory once and fed at every run, in inference and training alike, so that one session serves
- * every model of its shape, whatever the round. placed: the same from the memory of a device, by sessions that are released with the model.
+ * every model of its shape, in every round. placed: the same from the memory of a device, by sessions that are released with the model.
  * mapped: sessions of their own over the file, released with the model; decoding pre-packs a copy.
  */
 export type Feeding = 'fed' | 'placed' | 'mapped';

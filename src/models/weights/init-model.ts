@@ -12,7 +12,7 @@ import { makeTokenizer } from '../tokenizer/tokenizer.ts';
 import { addedTokens, type Json } from '../tokenizer/tokenizer-json.ts';
 import { declaredWeights } from './declared-weights.ts';
 
-export interface InitModelArgs {
+interface InitModelArgs {
   /** As config.json; `vocab_size` and token ids that it lacks come from the tokenizer. */
   readonly config: Readonly<Record<string, unknown>>;
   /** A parsed tokenizer.json. */

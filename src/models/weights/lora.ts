@@ -5,7 +5,7 @@ import { HEAD } from '../architectures/output-head.ts';
 import type { Parameters } from '../architectures/parameters.ts';
 import { PRM_HEAD } from '../architectures/prm-head.ts';
 
-export interface LoraShape {
+interface LoraShape {
   readonly rank: number;
   /** alpha / rank, or alpha / sqrt(rank) for rsLoRA. */
   readonly scale: number;
@@ -70,7 +70,7 @@ export function isTarget(module: string, targets: LoraShape['targets']): boolean
 }
 
 /** What a dropout mask is computed from in the graph. */
-export interface DropoutRows {
+interface DropoutRows {
   /** `[batch, seq, 1]`: a number in [0, 1) for each token, fresh in each pass. */
   readonly noise: Tensor;
 }

@@ -15,12 +15,12 @@ import type { ModelFiles, WeightSlice } from '../files/model-files.ts';
 import { readSafetensorsHeader, readTensor, type TensorToWrite, writeSafetensors } from '../files/safetensors.ts';
 
 /** Weights ready for a session; disposing deletes what was written for them, once no session needs it. */
-export interface MergedWeights extends AsyncDisposable {
+interface MergedWeights extends AsyncDisposable {
   readonly slices: ReadonlyMap<string, WeightSlice>;
 }
 
 /** A model, and an adapter that belongs to it: the folder is that of `source`. */
-export interface AdaptedModel {
+interface AdaptedModel {
   readonly source: ModelSource;
   readonly files: ModelFiles;
   readonly adapter: AdapterFiles | null;

@@ -25,7 +25,7 @@ function write(name: string, rows: readonly unknown[]): string {
 }
 
 interface ReadOptions {
-  readonly judged?: boolean;
+  readonly graded?: boolean;
   readonly data?: boolean;
   readonly task?: string;
   readonly grade?: Task['grade'];
@@ -33,12 +33,12 @@ interface ReadOptions {
 
 const terminal = { signal: new AbortController().signal, log: () => undefined };
 
-async function read(rows: readonly unknown[], { judged = true, data = true, task = 'jsonl', grade }: ReadOptions = {}) {
+async function read(rows: readonly unknown[], { graded = true, data = true, task = 'jsonl', grade }: ReadOptions = {}) {
   const path = write('s.jsonl', rows);
   const name = { name: task, ...(data ? { data: join(folder, 'q.jsonl') } : {}) };
   const own = taskNamed(task);
   const stage = { config: parseConfig({ task: name }), task: grade === undefined ? own : { ...own, grade } };
-  const { samples, known } = await readSamples({ path, stage, options: {}, judged }, terminal);
+  const { samples, known } = await readSamples({ path, stage, options: {}, graded }, terminal);
   return { all: [...samples.values()].flat(), known };
 }
 
@@ -104,9 +104,9 @@ describe('samples of one’s own', () => {
     expect([all[0]?.outcome.kind, calls]).toEqual(['right', 3]);
   });
 
-  test('without an answer are scored, not judged', async () => {
+  test('without an answer are scored, not graded', async () => {
     const rows = [{ question: '1+1?', steps: ['2'] }];
-    const { all } = await read(rows, { data: false, judged: false });
+    const { all } = await read(rows, { data: false, graded: false });
     expect(all[0]?.outcome).toEqual({ kind: 'error', reason: 'no answer is known' });
     await expect(read(rows, { data: false })).rejects.toThrow(
       /s\.jsonl, line 1, field "answer": Expected what tells whether these steps are right, got nothing\. Add "answer" to that record, or give its question/,

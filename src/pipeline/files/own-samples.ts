@@ -25,7 +25,7 @@ const OwnSample = z.looseObject({
 });
 type OwnSample = z.infer<typeof OwnSample>;
 
-export interface OwnSamples {
+interface OwnSamples {
   /** Of the data, and those that samples bring along. */
   readonly questions: readonly Question[];
   readonly known: ReadonlyMap<string, Question>;
@@ -33,12 +33,12 @@ export interface OwnSamples {
   readonly samples: ReadonlyMap<string, Sample[]>;
 }
 
-export interface ReadSamplesArgs {
+interface ReadSamplesArgs {
   readonly path: string;
   readonly stage: Configured;
   readonly options: QuestionOptions & { readonly iteration?: number };
   /** What is done with them needs to know which are right. */
-  readonly judged: boolean;
+  readonly graded: boolean;
 }
 
 /**
@@ -62,7 +62,7 @@ export async function readSamples(
   // An answer may stand in one record of a question only.
   for (const row of rows) reader.note(row);
   for (const row of rows) await reader.add(row, terminal.signal);
-  if (reader.ungraded > 0 && args.judged === false)
+  if (reader.ungraded > 0 && args.graded === false)
     terminal.log(`${reader.ungraded} of ${rows.length} samples have no known answer: their outcome stays open.`);
   return { questions: [...reader.known.values()], known: reader.known, samples: reader.samples };
 }
@@ -195,7 +195,7 @@ class SampleReader {
       return gradeWithRetries(task, given, this.#args.stage.config.sampling.gradeRetries, signal);
     }
     const field = task.gradedBy === 'tests' ? 'tests' : 'answer';
-    if (this.#args.judged)
+    if (this.#args.graded)
       throw new SipfError(
         'bad-input',
         `${place}, field "${field}": Expected what tells whether these steps are right, got nothing. Add "${field}" to that record, or give its question with --data or --questions.`,
@@ -205,7 +205,7 @@ class SampleReader {
   }
 }
 
-/** One question has one answer: with two, the first would judge all samples. Written differently (`0.5`, `1/2`) is the same answer. */
+/** One question has one answer: with two, the first would grade all samples. Written differently (`0.5`, `1/2`) is the same answer. */
 function refuseOtherAnswer(question: Question, { answer }: OwnSample, place: string): void {
   if (answer === undefined || question.answer === '' || question.tests !== undefined) return;
   const plain = (text: string) => {

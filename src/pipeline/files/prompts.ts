@@ -18,7 +18,7 @@ export function requireModel({ model, adapter }: Config): ModelSource {
   throw new SipfError('bad-input', 'Expected --model with a Hugging Face folder or a .gguf file, got none. Name one.');
 }
 
-export interface PromptArgs {
+interface PromptArgs {
   readonly stage: Configured;
   readonly options: QuestionOptions;
   readonly questions: readonly Question[];
@@ -62,7 +62,7 @@ export function askedOf(
   return asked;
 }
 
-/** As a run has them: those of the train split, whatever split is asked. */
+/** As a run has them: those of the train split, with any split asked. */
 async function shotsOf({ stage, options, questions }: PromptArgs): Promise<Shot[]> {
   const { config, task } = stage;
   const { shots: count, shotsFile: file } = config.prompt;

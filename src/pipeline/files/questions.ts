@@ -101,7 +101,7 @@ function questionOf({ index, place, value }: Row<z.infer<typeof QuestionLine>>, 
     const field = own.gradedBy === 'tests' ? 'tests' : 'answer';
     throw new SipfError(
       'bad-input',
-      `${place}, field "${field}": Expected what answers to ${own.name} are judged by, got nothing. Fix that line.`,
+      `${place}, field "${field}": Expected what answers to ${own.name} are graded by, got nothing. Fix that line.`,
     );
   }
   const stated = chosen === null ? answer : letterOf(rightOption(chosen.options, answer));
@@ -153,7 +153,10 @@ export function requireQuestion(known: ReadonlyMap<string, Question>, id: string
   );
 }
 
-/** Scores of another file's samples would pair nothing, or the wrong paths. */
+/**
+ * Scores of another file's samples would pair nothing, or the wrong paths.
+ * @throws SipfError 'bad-input' naming place and field.
+ */
 export function requireSample(
   samples: ReadonlyMap<string, readonly Sample[]>,
   file: string,

@@ -52,7 +52,7 @@ export async function evaluate(round: Round): Promise<void> {
 
 const ANSWERS = '7-answers';
 
-export interface AnswerArgs {
+interface AnswerArgs {
   readonly stage: StageName;
   readonly sets: readonly OpenSet[];
   readonly policy: Checkpoint;

@@ -13,7 +13,7 @@ import { inUnits } from '../../run/units.ts';
 import { stageOf, type Work } from '../workspace.ts';
 import type { Rows } from './training.ts';
 
-/** Rows as the loss needs them. The numbers are kept, so that a training that was stopped goes on with the same ones. */
+/** Rows as the loss needs them. The numbers are kept, so that a training that was stopped continues with the same ones. */
 export async function withReference({ store, models, k }: Work, start: Checkpoint, whole: Rows): Promise<Rows> {
   const rows = rowsToCompare(whole.examples, whole.objective);
   if (rows.length === 0) return whole;

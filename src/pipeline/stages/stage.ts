@@ -18,14 +18,14 @@ interface Said {
 /** Does the stage where the method needs it. */
 export interface Stage<R = void> extends Said {
   (round: Work): Promise<R>;
-  /** Does it whatever the method says, as a command does. */
+  /** Does it for every method, as a command does. */
   readonly perform: (work: Work) => Promise<R>;
   /** Its name: that of its file or folder, its marker and its place in reports. */
   readonly writes: string;
 }
 
 /** Items that are worked on in units, each kept as soon as it is done. `C`: what is opened for them. */
-export interface UnitStage<Item, C extends AsyncDisposable> extends Said {
+interface UnitStage<Item, C extends AsyncDisposable> extends Said {
   readonly writes: RecordsName;
   readonly counted: 'questions' | 'paths';
   items(work: Work): Promise<{ readonly total: number; readonly items: AsyncIterable<Item> | Iterable<Item> }>;
@@ -57,7 +57,7 @@ export function inUnitsOf<Item, C extends AsyncDisposable>(said: UnitStage<Item,
 }
 
 /** A stage whose records come all at once. */
-export interface WholeStage extends Said {
+interface WholeStage extends Said {
   readonly writes: RecordsName;
   all(work: Work): Promise<StageOutput<unknown>>;
 }

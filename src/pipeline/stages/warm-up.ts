@@ -25,7 +25,10 @@ export const warmUp = training({
   },
 });
 
-/** The control: M_0 trained on worked solutions for `tokens` optimizer tokens, with the alignment's settings. */
+/**
+ * The control: M_0 trained on worked solutions for `tokens` optimizer tokens, with the alignment's settings.
+ * @throws SipfError 'nothing-left' where there is no worked solution.
+ */
 export function continuedSft(work: Work, tokens: number): Promise<Trained> {
   const { config, data } = work;
   return train(work, {

@@ -61,7 +61,7 @@ export class Gates {
     this.#answer = answer;
   }
 
-  /** Why the program cannot go on, once it cannot. */
+  /** Why the program cannot continue, once it cannot. */
   get ended(): Ended | null {
     return this.#ended;
   }

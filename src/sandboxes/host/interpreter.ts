@@ -12,11 +12,11 @@ const PAGE = 16384;
 const MAX_CLEARED = 32 * 2 ** 20;
 const MAX_ANSWER = 64 * 2 ** 20;
 
-export interface InterpreterOptions {
+interface InterpreterOptions {
   /** Folder of our own Python files. */
   readonly python: string;
   /** Which of their entries is used: bytes in, bytes out. */
-  readonly module: 'candidate' | 'judge';
+  readonly module: 'candidate' | 'grader';
   readonly limits: GateLimits;
   /** Who answers what this interpreter asks; null: nobody. */
   readonly answer: ((question: Buffer) => Buffer) | null;
@@ -59,7 +59,7 @@ export class Interpreter {
       'link',
       'cases',
       'faults',
-      'judge',
+      'grader',
       'embedded',
     ].map((name) => [name, source(name)]);
     const { exports, memory } = parts;

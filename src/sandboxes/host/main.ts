@@ -18,7 +18,7 @@ export interface HostConfig {
 /** What the host says: it is ready; or a verdict, after which it may end. */
 export type HostMessage = { readonly ready: true } | { readonly verdict: Verdict; readonly last: boolean };
 
-/** Judged once before the first program: what the engine compiles on the way is compiled. */
+/** Graded once before the first program: what the engine compiles on the way is compiled. */
 const FIRST: Program = { code: 'def f(x):\n    return x\n', tests: ['assert f(1) == 1'], entryPoint: 'f' };
 
 /** Two interpreters: one holds the code, one the tests. */
@@ -37,7 +37,7 @@ class Pair {
     const limits = { memoryBytes: config.memoryBytes, outputBytes: config.outputBytes };
     const pair = new Pair(await Interpreter.open(loader, { ...config, module: 'candidate', limits, answer: null }));
     const answer = (question: Buffer) => pair.#answer(question);
-    pair.#tests = await Interpreter.open(loader, { ...config, module: 'judge', limits, answer });
+    pair.#tests = await Interpreter.open(loader, { ...config, module: 'grader', limits, answer });
     return pair;
   }
 
@@ -45,12 +45,12 @@ class Pair {
   start(): void {
     this.#code.snapshot();
     this.#tests?.snapshot(this.#code);
-    const verdict = this.judge(FIRST);
-    if (verdict.kind !== 'right') throw new Error(`The first program was not judged right: ${JSON.stringify(verdict)}`);
+    const verdict = this.grade(FIRST);
+    if (verdict.kind !== 'right') throw new Error(`The first program was not graded right: ${JSON.stringify(verdict)}`);
     this.reset();
   }
 
-  judge(program: Program): Verdict {
+  grade(program: Program): Verdict {
     this.#answers = 0;
     try {
       return JSON.parse(this.#tests?.call(Buffer.from(JSON.stringify(program))).toString() ?? '') as Verdict;
@@ -111,7 +111,7 @@ async function main(): Promise<void> {
   pair.start();
   send({ ready: true });
   for (let frame = readFrame(); frame; frame = readFrame()) {
-    const verdict = pair.judge(JSON.parse(frame.toString()) as Program);
+    const verdict = pair.grade(JSON.parse(frame.toString()) as Program);
     const last = pair.worn;
     send({ verdict, last });
     if (last) break;

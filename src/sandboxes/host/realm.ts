@@ -26,8 +26,8 @@ function refuse(): never {
 
 function refuseAll(target: object): void {
   for (const name of Object.getOwnPropertyNames(target)) {
-    const held = Reflect.getOwnPropertyDescriptor(target, name);
-    if (name === 'constructor' || typeof held?.value !== 'function' || !held.configurable) continue;
+    const property = Reflect.getOwnPropertyDescriptor(target, name);
+    if (name === 'constructor' || typeof property?.value !== 'function' || !property.configurable) continue;
     Reflect.defineProperty(target, name, { value: refuse, configurable: false, writable: false });
   }
 }

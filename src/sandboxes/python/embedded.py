@@ -84,7 +84,7 @@ def ask(data):
     return os.read(ASK_FD, size)
 
 
-def serve(candidate, judge):
+def serve(candidate, grader):
     """Both entries: every interpreter has both and uses one, so that their memories start alike, which the host restores faster."""
     serving = candidate.Candidate()
 
@@ -92,16 +92,16 @@ def serve(candidate, judge):
         return candidate.answer(serving, data)
 
     def verdict(data):
-        return judge.judge(data, ask)
+        return grader.grade(data, ask)
 
-    return {"candidate": answer, "judge": verdict}
+    return {"candidate": answer, "grader": verdict}
 
 
-def warm_up(candidate, judge):
-    """A few programs, judged here: what they make Python load and remember is then part of the first state."""
+def warm_up(candidate, grader):
+    """A few programs, graded here: what they make Python load and remember is then part of the first state."""
     for program in PROGRAMS * 4:
         serving = candidate.Candidate()
-        judge.judge(json.dumps(program).encode(), lambda data: candidate.answer(serving, data))
+        grader.grade(json.dumps(program).encode(), lambda data: candidate.answer(serving, data))
     for name in (candidate.MODULE, "tests"):
         sys.modules.pop(name, None)
 
@@ -126,8 +126,8 @@ for name in WARM:
 loaded = {name: load(name, text) for name, text in SOURCES[:-1]}
 leave_host()
 embedded = types.ModuleType("embedded")
-embedded.__dict__.update(serve(loaded["candidate"], loaded["judge"]))
+embedded.__dict__.update(serve(loaded["candidate"], loaded["grader"]))
 sys.modules["embedded"] = embedded
-warm_up(loaded["candidate"], loaded["judge"])
+warm_up(loaded["candidate"], loaded["grader"])
 gc.collect()
 gc.freeze()

@@ -1,5 +1,5 @@
-# Runs as a process of the native sandbox: `native.py candidate|judge MEMORY_BYTES`.
-# Messages on standard input and output, each with four bytes of length; the judge's begin with A (a question for the code) or V (the verdict).
+# Runs as a process of the native sandbox: `native.py candidate|grader MEMORY_BYTES`.
+# Messages on standard input and output, each with four bytes of length; the grader's begin with A (a question for the code) or V (the verdict).
 import os
 import resource
 import sys
@@ -8,7 +8,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.dont_write_bytecode = True
 
 import candidate  # noqa: E402
-import judge  # noqa: E402
+import grader  # noqa: E402
 
 
 def take_pipes():
@@ -58,7 +58,7 @@ def main():
         write_message(outgoing, b"A" + data)
         return read_message(incoming)
 
-    write_message(outgoing, b"V" + judge.judge(read_message(incoming), ask))
+    write_message(outgoing, b"V" + grader.grade(read_message(incoming), ask))
 
 
 main()

@@ -13,7 +13,7 @@ export interface Block {
 /** What may stand before a fence in its line: indentation, a list's mark, a quotation's. */
 const LINE_START = String.raw`(?<=^|\n)[ \t]*(?:(?:[-*+]|\d{1,3}[.)]|>)[ \t]+)*`;
 const MARKER = String.raw`(?<=^|\n)[ \t]*\[(?<marker>BEGIN|PYTHON|DONE|END|/PYTHON)\][ \t]*(?=\r?\n|$)`;
-/** A fence at the start of a line, one that ends a line of prose, one whose line goes on with code, or a marker. */
+/** A fence at the start of a line, one that ends a line of prose, one whose line continues with code, or a marker. */
 const OPENING = new RegExp(`${LINE_START}(?<fence>\`{3,}|~{3,})|${MARKER}|(?<=[^\`\\n])(?<late>\`{3,})`, 'g');
 /** Names of the language, and the words of an info string after it. */
 const LANGUAGE =

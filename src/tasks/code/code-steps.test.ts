@@ -32,7 +32,7 @@ describe('steps of code', () => {
   ])('%s', (_name, steps) => expect(splitCode(steps.join(''))).toEqual(steps));
 });
 
-test('joined, the steps are the text, whatever it is', () => {
+test('joined, the steps are the text, for any text', () => {
   const parts = [
     '"',
     "'",

@@ -5,7 +5,11 @@
 // whole steps is a program as far as the statements go (an open `try` apart). What comes after the last statement belongs to the last step.
 import { type LogicalLine, logicalLines } from './python-tokens.ts';
 
-/** The steps of a program: `splitCode(text).join('') === text` for any text, however broken. Never empty; never cuts a string or a bracket. */
+/**
+ * The steps of a program: `splitCode(text).join('') === text` for any text, however broken. Never empty; never cuts a string or a bracket.
+ * @example
+ * splitCode('x = 1\ny = 2\n'); // ['x = 1\n', 'y = 2\n']
+ */
 export function splitCode(text: string): string[] {
   const steps: string[] = [];
   let start = 0;

@@ -27,7 +27,7 @@ export interface ParsedProblem {
   readonly id?: string;
   readonly question: string;
   readonly tests: CodeTests;
-  /** The reference solution: a program, or what goes on from the prefix. */
+  /** The reference solution: a program, or what continues the prefix. */
   readonly solution?: string | undefined;
   readonly prefix?: string | undefined;
 }
@@ -126,7 +126,7 @@ async function gradeCode(
     ...(entryPoint === null ? {} : { entryPoint }),
     ...(names === undefined ? {} : { names }),
   };
-  const verdict = await sandbox().judge(program, { signal });
+  const verdict = await sandbox().grade(program, { signal });
   return { extracted: code, outcome: outcomeOf(verdict, isCut) };
 }
 
@@ -178,12 +178,12 @@ function refuseIfNoneGraded(solved: number, found: readonly Failed[]): void {
   if (solved === 0 || errors.length < solved) return;
   const [first] = errors;
   if (errors.every(({ ofTests }) => ofTests)) {
-    const expected = `Expected tests that can judge the ${solved} reference solutions, got for each an error such as`;
+    const expected = `Expected tests that can grade the ${solved} reference solutions, got for each an error such as`;
     throw new SipfError('bad-input', `${expected}: ${first?.detail} Change the tests.`);
   }
   throw new SipfError(
     'unsupported',
-    `Expected a sandbox that judges the ${solved} reference solutions, got for each an error such as: ${first?.detail}. Run the command again, or ${sipfCommand('doctor')}.`,
+    `Expected a sandbox that grades the ${solved} reference solutions, got for each an error such as: ${first?.detail}. Run the command again, or ${sipfCommand('doctor')}.`,
   );
 }
 
@@ -200,7 +200,10 @@ export function createCodeTask(options: CodeTaskOptions): Task {
   };
 }
 
-/** The problems of a split, or of the set's own worked examples. */
+/**
+ * The problems of a split, or of the set's own worked examples.
+ * @throws SipfError 'bad-input' for a split or data that the set does not have, 'nothing-left' where no problem is left.
+ */
 export async function loadProblems(options: CodeTaskOptions, wanted: LoadOptions): Promise<Question[]> {
   const { layout, hubSet, hub, parse, belongs } = options;
   const { name } = layout;

@@ -112,7 +112,7 @@ const humanEvalRow = {
 describe('humaneval', () => {
   const task = createHumanEval({ sandbox: none });
 
-  test('the prompt is code that the answer goes on from', async () => {
+  test('the prompt is code that the answer continues', async () => {
     const data = await file('he/HumanEval.jsonl', [humanEvalRow]);
     const [question] = await task.load({ data, split: 'test' });
     expect(question).toMatchObject({
@@ -192,13 +192,13 @@ test('what the tests use of a program: as the reference shows it', async () => {
   ]);
 });
 
-test('an error that is the tests’ fault is judged once, another one again', async () => {
+test('an error that is the tests’ fault is graded once, another one again', async () => {
   const verdicts: Verdict[] = [];
-  let judged = 0;
+  let graded = 0;
   const task = createMbpp({
     sandbox: () => ({
-      judge: async () => {
-        judged += 1;
+      grade: async () => {
+        graded += 1;
         return verdicts.shift() ?? { kind: 'right' };
       },
       [Symbol.asyncDispose]: async () => {},
@@ -215,9 +215,9 @@ test('an error that is the tests’ fault is judged once, another one again', as
   verdicts.push(fault);
   await expect(task.brokenReferences!(questions)).rejects.toMatchObject({
     code: 'bad-input',
-    message: expect.stringMatching(/Expected tests that can judge the 1 reference solutions.*they assert nothing/),
+    message: expect.stringMatching(/Expected tests that can grade the 1 reference solutions.*they assert nothing/),
   });
-  expect(judged).toBe(4);
+  expect(graded).toBe(4);
 });
 
 test('a folder as the hub has it: all of its split files are read, records say their split', async () => {
@@ -311,7 +311,7 @@ describe.skipIf(!hasPython)('grading', () => {
     expect(own).toMatchObject({ id: 'mbpp/20', solution: ['\ndef add(x):\n    return x + 1\n'] });
   });
 
-  test('references that fail their own tests are found; a sandbox that judges nothing is an error', async () => {
+  test('references that fail their own tests are found; a sandbox that grades nothing is an error', async () => {
     const data = await file('broken.jsonl', [
       mbppRow(601),
       mbppRow(602, { test_list: ['assert add(1) == 0'] }),
@@ -328,7 +328,7 @@ describe.skipIf(!hasPython)('grading', () => {
     expect(done).toEqual([3]);
     const dead = createMbpp({
       sandbox: () => ({
-        judge: async () => ({ kind: 'error', detail: 'no interpreter' }),
+        grade: async () => ({ kind: 'error', detail: 'no interpreter' }),
         [Symbol.asyncDispose]: async () => {},
       }),
     });
@@ -339,16 +339,16 @@ describe.skipIf(!hasPython)('grading', () => {
   });
 
   test('the sandbox is made with the first program and disposed of with the task', async () => {
-    const counts = { made: 0, disposed: 0, judged: 0 };
+    const counts = { made: 0, disposed: 0, graded: 0 };
     const task = createMbpp({ sandbox: pythonSandbox(counts) });
     const [question] = await task.load({ data: await file('lazy.jsonl', [mbppRow(601)]), split: 'train' });
     await closing(task)[Symbol.asyncDispose]();
-    expect(counts).toEqual({ made: 0, disposed: 0, judged: 0 });
+    expect(counts).toEqual({ made: 0, disposed: 0, graded: 0 });
     await task.grade(question!, 'x = 1', 'stop');
     await task.grade(question!, 'x = 1', 'stop');
     await closing(task)[Symbol.asyncDispose]();
     await closing(task)[Symbol.asyncDispose]();
-    expect(counts).toEqual({ made: 1, disposed: 1, judged: 2 });
+    expect(counts).toEqual({ made: 1, disposed: 1, graded: 2 });
   });
 });
 

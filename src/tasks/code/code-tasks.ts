@@ -6,7 +6,7 @@ import type { HubOptions } from '../data/hub-data.ts';
 import { humanEvalProblem, mbppProblem, ownProblem } from './code-records.ts';
 import { type CodeTaskOptions, createCodeTask, loadProblems } from './code-task.ts';
 
-export interface CodeSource {
+interface CodeSource {
   /** Called before the first program is graded. */
   readonly sandbox: () => Sandbox;
   readonly hub?: HubOptions | undefined;
@@ -52,7 +52,7 @@ export function createMbpp({ sandbox, hub }: CodeSource): Task {
   };
 }
 
-/** 164 functions to complete, a test set only; `prefix` is the prompt that the answer goes on from. Also HumanEval+. */
+/** 164 functions to complete, a test set only; `prefix` is the prompt that the answer continues. Also HumanEval+. */
 export function createHumanEval({ sandbox, hub }: CodeSource): Task {
   return createCodeTask({
     layout: {

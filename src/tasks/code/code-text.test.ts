@@ -116,7 +116,7 @@ describe('completions of a prompt that is code', () => {
   const of = (completion: string, finishReason: 'stop' | 'length' = 'stop') =>
     codeOf(completion, { entryPoint: 'f', prefix, finishReason });
 
-  test('the body goes on from the prompt', () => expect(of(body)).toBe(prefix + body));
+  test('the body continues the prompt', () => expect(of(body)).toBe(prefix + body));
   test('blank lines before the body', () => expect(of(`\n${body}`)).toBe(`${prefix}\n${body}`));
   test('what follows the body at the margin is cut where it is no definition', () => {
     expect(of(`${body}\n\nprint(f(1))\n`)).toBe(`${prefix}${body}\n\n`);

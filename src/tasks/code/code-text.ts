@@ -7,7 +7,7 @@ import { chooseBlock, definition } from './code-fences.ts';
 import { isProse, leadingProse } from './code-prose.ts';
 import { type LogicalLine, logicalLines } from './python-tokens.ts';
 
-export interface CodeTextOptions {
+interface CodeTextOptions {
   /** The function that the tests call, where known: tells which fenced block counts, and where the answer ends. */
   readonly entryPoint?: string | null | undefined;
   /** Code that the completion continues (HumanEval); it may repeat it instead. */
@@ -17,14 +17,16 @@ export interface CodeTextOptions {
 }
 
 /** Where the code stands in a completion. */
-export interface CodeRegion {
+interface CodeRegion {
   readonly start: number;
   readonly end: number;
 }
 
 /**
  * The program of a completion, to be run as it is; null where there is no statement in it. With a `prefix`, a completion that starts with a
- * body goes on from it; one that defines the entry point itself gets the imports and helpers above it only.
+ * body continues it; one that defines the entry point itself gets the imports and helpers above it only.
+ * @example
+ * codeOf('Here it is:\n```python\ndef f(x):\n    return x\n```'); // the function alone
  */
 export function codeOf(completion: string, options: CodeTextOptions = {}): string | null {
   const { prefix } = options;
@@ -50,10 +52,10 @@ export function codeRegion(completion: string, options: CodeTextOptions = {}): C
 
 function regionIn(answer: string, options: CodeTextOptions): CodeRegion {
   const { start, end } = turnIn(answer);
-  const turn = answer.slice(start, end);
-  const block = startsIndented(turn, options) ? null : chooseBlock(turn, options.entryPoint);
-  const { start: from, end: to, fenced } = block ?? { start: 0, end: turn.length, fenced: false };
-  const text = turn.slice(from, to);
+  const own = answer.slice(start, end);
+  const block = startsIndented(own, options) ? null : chooseBlock(own, options.entryPoint);
+  const { start: from, end: to, fenced } = block ?? { start: 0, end: own.length, fenced: false };
+  const text = own.slice(from, to);
   const skipped = fenced || startsIndented(text, options) ? 0 : leadingProse(text, options.prefix !== undefined);
   const begin = start + from + skipped;
   return { start: begin, end: begin + answerEnd(text.slice(skipped), options) };
@@ -66,12 +68,12 @@ const NAMED_TOKEN =
 /** The model's own turn, without left-over special tokens and what follows them. */
 function turnIn(answer: string): CodeRegion {
   const masked = answer.replace(NAMED_TOKEN, '(');
-  const turn = firstTurn(masked, { program: true });
-  const start = masked.indexOf(turn);
-  return { start, end: start + turn.length };
+  const own = firstTurn(masked, { program: true });
+  const start = masked.indexOf(own);
+  return { start, end: start + own.length };
 }
 
-/** A body that goes on from the prefix begins with white space. */
+/** A body that continues the prefix begins with white space. */
 function startsIndented(text: string, { prefix }: CodeTextOptions): boolean {
   return prefix !== undefined && /^(?:[ \t]*\r?\n)*[ \t]+(?!```|~~~)\S/.test(text);
 }
@@ -144,7 +146,7 @@ function endOfWhole(text: string, list: readonly Statement[], defines: (statemen
   return cut === undefined || cut.start === 0 ? text.length : cut.start;
 }
 
-/** The code is a program of its own, not a body that goes on from the prefix. */
+/** The code is a program of its own, not a body that continues the prefix. */
 function startsProgram(code: string, { entryPoint, prefix }: CodeTextOptions): boolean {
   if (prefix === undefined) return true;
   if (startsIndented(code, { prefix }) && !/^\s*(?:async|def|class|import|from|@)\b/.test(code)) return false;

@@ -1,6 +1,6 @@
 // Python text, whole or broken -> tokens that cover it exactly, and its logical lines.
 
-export type TokenKind = 'name' | 'number' | 'string' | 'operator' | 'comment' | 'newline' | 'space' | 'other';
+type TokenKind = 'name' | 'number' | 'string' | 'operator' | 'comment' | 'newline' | 'space' | 'other';
 
 export interface Token {
   readonly kind: TokenKind;

@@ -113,7 +113,7 @@ function wholeFiles(files: readonly string[], holds: string): SplitFiles {
 /** What is wanted of `data`. */
 export interface Wanted {
   readonly split: Split;
-  /** All of a file that is given by itself, whatever the split. */
+  /** All of a file that is given by itself, of any split. */
   readonly whole?: boolean | undefined;
 }
 

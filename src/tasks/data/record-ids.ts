@@ -4,7 +4,10 @@ import { numberText } from '../../io/exact-json.ts';
 import type { DataRecord } from './data-files.ts';
 import { short } from './data-text.ts';
 
-/** The record's own id, in the first of `fields` that is there: a text as it is, a number as its digits; `{}` where it has none (or null). */
+/**
+ * The record's own id, in the first of `fields` that is there: a text as it is, a number as its digits; `{}` where it has none (or null).
+ * @throws SipfError 'bad-input' naming place and field.
+ */
 export function ownId({ value, place }: DataRecord, ...fields: readonly string[]): { id?: string } {
   const field = fields.find((name) => value[name] !== undefined && value[name] !== null);
   if (field === undefined) return {};

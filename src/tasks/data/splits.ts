@@ -12,7 +12,7 @@ export interface CutQuestion {
   readonly ownId: boolean;
 }
 
-export interface Cut {
+interface Cut {
   readonly part: Split;
   /** 2: train and valid, as test has a file of its own. 3: test, too. */
   readonly ways: 2 | 3;
@@ -41,8 +41,8 @@ export function partOf(questions: readonly CutQuestion[], { files, part, ways }:
 }
 
 /**
- * The questions of one part, in their order. A file with too few for train and valid can train nothing: all of it is test, and SipfError
- * 'bad-input' is thrown for the other parts.
+ * The questions of one part, in their order. A file with too few for train and valid can train nothing: all of it is test.
+ * @throws SipfError 'bad-input' for the other parts of such a file.
  */
 export function cutFor(questions: readonly CutQuestion[], cut: Cut): Question[] {
   const groups = groupsOf(questions);

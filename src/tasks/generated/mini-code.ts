@@ -8,7 +8,7 @@ import { codeFormat } from '../code/code-task.ts';
 import { LETTERS, OPERATIONS, type Operation, ORDINALS } from './mini-code-grammar.ts';
 import { PEOPLE, THINGS } from './mini-grammar.ts';
 
-export interface MiniCodeOptions {
+interface MiniCodeOptions {
   /** Fewest and most operations of a function, 1 to 4. */
   readonly operations?: readonly [number, number];
   /** Share of questions whose sentences are not in the order of the operations, 0 to 1. */
@@ -23,7 +23,7 @@ const DEFAULT_COUNT: Readonly<Record<Split, number>> = { train: 4000, valid: 500
 const CASES = 4;
 const MAX_VALUE = 1_000_000;
 
-export interface MiniCodeProblem {
+interface MiniCodeProblem {
   /** Operations and parameters: decides the split, so that no split holds another's function under other names or in another order. */
   readonly key: string;
   readonly question: string;
@@ -37,7 +37,7 @@ export function miniCodeSplit(key: string): Split {
   return bucket === 0 ? 'test' : bucket === 1 ? 'valid' : 'train';
 }
 
-/** Problem number `index` of a split: the same whatever else is generated. There is no end to them; repeats are rare but possible. */
+/** Problem number `index` of a split, which depends on nothing else. There is no end to them; repeats are rare but possible. */
 export function miniCodeProblem(
   seed: number,
   split: Split,
@@ -148,12 +148,15 @@ function write(random: Random, { start, steps, parameters }: Plan, { shuffled }:
   return `${head} ${shown.join(' ')} How many ${thing} does ${person} have now?`;
 }
 
-export interface MiniCodeSource {
+interface MiniCodeSource {
   readonly sandbox: () => Sandbox;
   readonly options?: MiniCodeOptions;
 }
 
-/** Generated functions as a Task; `data` is not read. Seed 1 where none is given. Its references are right by construction: nothing checks them. */
+/**
+ * Generated functions as a Task; `data` is not read. Seed 1 where none is given. Its references are right by construction: nothing checks them.
+ * @throws SipfError 'nothing-left', from load, where no problem is as short as asked.
+ */
 export function createMiniCode({ sandbox, options = {} }: MiniCodeSource): Task {
   const settings = checked(options);
   const { brokenReferences: _unneeded, ...format } = codeFormat(sandbox);

@@ -5,7 +5,7 @@ import { MINI_DEFAULTS } from './mini.ts';
 import { DISTRACTOR, PEOPLE, SKELETONS, THINGS } from './mini-grammar.ts';
 import { wordTokenizerJson } from './word-tokenizer.ts';
 
-export interface MiniTokenizerOptions {
+interface MiniTokenizerOptions {
   /** whole: one token a number up to `max` (easier to learn). digits: one token a digit. */
   readonly numbers?: 'whole' | 'digits';
   /** Largest number that has a token of its own. */

@@ -53,7 +53,7 @@ describe('problems', () => {
       expect(problems.filter((p) => p.solution.length === length).length).toBeGreaterThan(900);
   });
 
-  test('are apart by split, whatever the seed', () => {
+  test('are apart by split, for every seed', () => {
     const keys = SPLITS.map((split) =>
       [1, 2].flatMap((seed) => many(split, sized(150, 700), seed).map(({ key }) => key)),
     );

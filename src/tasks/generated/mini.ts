@@ -6,9 +6,9 @@ import type { Split, Task } from '../../task.ts';
 import { mathFormat } from '../math/math-task.ts';
 import { goldSteps } from '../text/steps.ts';
 import { DISTRACTOR, PEOPLE, SKELETONS, type Skeleton, THINGS } from './mini-grammar.ts';
-import { judgeSteps } from './true-steps.ts';
+import { gradeSteps } from './true-steps.ts';
 
-export interface MiniOptions {
+interface MiniOptions {
   /** Fewest and most steps of a solution, 2 to 4. */
   readonly steps?: readonly [number, number];
   /** Largest number in questions and results. Smaller is easier: fewer sums to know by heart. */
@@ -22,7 +22,7 @@ export const MINI_DEFAULTS: Required<MiniOptions> = { steps: [2, 3], max: 50, di
 /** Questions of a split where no limit is given. */
 const DEFAULT_COUNT: Readonly<Record<Split, number>> = { train: 4000, valid: 1000, test: 4000 };
 
-export interface MiniProblem {
+interface MiniProblem {
   /** Type and sorted numbers: decides the split, so that no split holds another's problem under other names or in another order. */
   readonly key: string;
   readonly question: string;
@@ -36,7 +36,10 @@ export function miniSplit(key: string): Split {
   return bucket === 0 ? 'test' : bucket === 1 ? 'valid' : 'train';
 }
 
-/** Problem number `index` of a split: the same whatever else is generated. There is no end to them; repeats are rare but possible. */
+/**
+ * Problem number `index` of a split, which depends on nothing else. There is no end to them; repeats are rare but possible.
+ * @throws SipfError 'nothing-left' where the settings make no problem, 'bad-config' where they are out of range.
+ */
 export function miniProblem(seed: number, split: Split, index: number, options: MiniOptions = {}): MiniProblem {
   const settings = checked(options);
   const random = createRandom(`mini/${seed}/${split}/${index}`);
@@ -182,7 +185,10 @@ function capital(text: string): string {
   return text.replace(/(^|[.?] )([a-z])/g, (_all, before: string, letter: string) => before + letter.toUpperCase());
 }
 
-/** Generated problems as a Task; `data` is not read, so that one --data may serve other tasks beside it. Seed 1 where none is given. */
+/**
+ * Generated problems as a Task; `data` is not read, so that one --data may serve other tasks beside it. Seed 1 where none is given.
+ * @throws SipfError 'nothing-left', from load, where no problem is as short as asked.
+ */
 export function createMini(options: MiniOptions = {}): Task {
   const settings = checked(options);
   return {
@@ -214,7 +220,7 @@ export function createMini(options: MiniOptions = {}): Task {
     },
     trueSteps({ id, question, solution }, steps) {
       const known = solution ?? solutionOf(id, question, settings);
-      return known === null ? null : judgeSteps(question, known, steps);
+      return known === null ? null : gradeSteps(question, known, steps);
     },
   };
 }

@@ -80,7 +80,7 @@ function isConsistent(step: string): boolean {
  * the right answer after the goal was computed. Words (names, things) are not graded; a path that merely stops early has no wrong step.
  * null where the gold solution does not determine the goal.
  */
-export function judgeSteps(question: string, gold: readonly string[], steps: readonly string[]): boolean[] | null {
+export function gradeSteps(question: string, gold: readonly string[], steps: readonly string[]): boolean[] | null {
   const goal = goalOf(question, gold);
   const answer = findAnswer(gold.join('\n'));
   if (goal === null || answer === null) return null;

@@ -35,7 +35,7 @@ const SPACED_THOUSANDS = /^([-+$€£¥₹ ]{0,4}\d{1,3})((?: \d{3}){1,100})(?![
 /** `3:4`, `2,2,4`: digits that are no single number. */
 export const LIST = /^\(?-?[\d.]+(?:[:,]-?[\d.]+)+\)?$/;
 
-export interface LeadingNumber {
+interface LeadingNumber {
   /** null: digits that are no single number. */
   readonly value: Rational | null;
   readonly text: string;

@@ -40,7 +40,7 @@ function readHash(plain: string): Answer | null {
   return readClause(sentence(plain));
 }
 
-/** What follows a bare `Answer:`; null where a solution does. `more`: text goes on after it. */
+/** What follows a bare `Answer:`; null where a solution does. `more`: text continues after it. */
 function readLabelled(plain: string, more: boolean): Answer | null {
   const clause = sentence(plain);
   // `Answer: 4!` is a factorial, `the answer is 4!` an exclamation.

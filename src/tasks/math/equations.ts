@@ -2,7 +2,7 @@
 import { plainText } from './plain-text.ts';
 import { add, decimal, divide, equal, multiply, negate, type Rational, subtract } from './rational.ts';
 
-export interface CheckedEquation {
+interface CheckedEquation {
   /** Without spaces, currency and thousands separators; `*` and `/` as operators. */
   readonly equation: string;
   /** null: not an equation that can be read (no side missing, no unknown sign, not longer than 300 characters). A division by zero is false. */
@@ -10,7 +10,7 @@ export interface CheckedEquation {
 }
 
 /** One annotation and the text on its line around it. */
-export interface Annotation {
+interface Annotation {
   readonly equation: string;
   readonly before: string;
   readonly after: string;

@@ -6,7 +6,7 @@ import { letterOf, rightOption } from './choices.ts';
 import { statedMath } from './formulas/stated-math.ts';
 import { ownText } from './stated-text.ts';
 
-export interface ChoiceQuestion {
+interface ChoiceQuestion {
   readonly answer: string;
   readonly choices: readonly string[];
 }

@@ -12,7 +12,10 @@ export function splitSolution(solution: string): { lines: string[]; answer: stri
   return at < 0 ? null : { lines: solution.slice(0, at).split('\n'), answer: solution.slice(at + 4).trim() };
 }
 
-/** Grade-school word problems (Cobbe et al. 2021): 7,473 train, 1,319 test; ids such as `gsm8k/train/17` count lines from 0. */
+/**
+ * Grade-school word problems (Cobbe et al. 2021): 7,473 train, 1,319 test; ids such as `gsm8k/train/17` count lines from 0.
+ * @throws SipfError 'bad-input', from load, naming place and field.
+ */
 export function createGsm8k(hub?: HubOptions): Task {
   return createMathTask({
     layout: { name: 'gsm8k', wholeSet: [], testOnly: false },

@@ -25,7 +25,7 @@ export interface ParsedRecord {
   readonly choices?: readonly string[];
 }
 
-export interface MathTaskOptions {
+interface MathTaskOptions {
   readonly layout: Layout;
   readonly maxTokens: number;
   /** null: on no hub; needs --data. */
@@ -75,7 +75,10 @@ function mayGoOn(completion: string, { answer }: FoundAnswer): boolean {
   return next === null || answerText(next.answer) !== answerText(answer);
 }
 
-/** A Task over a data set in files or on the hub. */
+/**
+ * A Task over a data set in files or on the hub.
+ * @throws SipfError 'bad-input', from load, for a split or data that the set does not have.
+ */
 export function createMathTask({ layout, maxTokens, hubSet, hub, parse, order }: MathTaskOptions): Task {
   const { name } = layout;
   return {

@@ -2,7 +2,7 @@
 import { add, decimal, divide, multiply, negate, type Rational, rational } from './rational.ts';
 
 /** What starts at a position: a number, or digits that are no single number (a list, a ratio, a time, a date). */
-export interface NumberAt {
+interface NumberAt {
   readonly end: number;
   /** null: digits, but no single number (or one too long to compute with); `text` then holds them. */
   readonly value: Rational | null;

@@ -47,7 +47,7 @@ export function goldSteps(lines: readonly string[], answer: string): string[] {
   return [...steps, last === undefined ? answerLine(answer) : `${last}\n${answerLine(answer)}`];
 }
 
-/** The prompt of a code question: worked examples, steps as they are; `Question: ...\nAnswer:\n`, and the code that the answer goes on from. */
+/** The prompt of a code question: worked examples, steps as they are; `Question: ...\nAnswer:\n`, and the code that the answer continues. */
 export function promptWith({ question, prefix = '' }: Prompted, shots: readonly Shot[] = []): string {
   const examples = shots.map((shot) => `${header(shot.question)}${shot.steps.join('').replace(/\n?$/, '\n')}\n`);
   return `${examples.join('')}${header(question)}${prefix}`;

@@ -50,7 +50,7 @@ const ANSWER_START = new RegExp(
 );
 const STATES_ANSWER = /answer|####|\\boxed|\\fbox/i;
 
-export interface TurnOptions {
+interface TurnOptions {
   /** Tells whether the text before a question holds an answer. Where it holds none, the model repeats its question: its turn follows it. */
   readonly isAnswered?: (before: string) => boolean;
   /** The text may hold a program: only lines at the margin that begin with a capital are questions (`question: str` is none). */

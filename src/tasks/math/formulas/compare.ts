@@ -32,9 +32,9 @@ export class MathComparer implements AsyncDisposable {
     } catch (error) {
       if (error !== NEEDS_LIBRARY) throw error;
     }
-    const turn = this.#queue.then(() => this.#ask(wanted, given));
-    this.#queue = turn.catch(() => undefined);
-    return turn;
+    const answer = this.#queue.then(() => this.#ask(wanted, given));
+    this.#queue = answer.catch(() => undefined);
+    return answer;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

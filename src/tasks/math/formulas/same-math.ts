@@ -125,7 +125,7 @@ class Comparison {
   }
 
   #sameChain(a: Relation, b: Relation): boolean {
-    const turned = direction(a.signs[0]!) === direction(b.signs[0]!) ? b : turn(b);
+    const turned = direction(a.signs[0]!) === direction(b.signs[0]!) ? b : reversed(b);
     if (!a.signs.every((sign, i) => sign === turned.signs[i])) return false;
     for (const [i, side] of a.sides.entries()) if (!this.#sameExpression(side, turned.sides[i]!)) return false;
     return true;
@@ -171,7 +171,7 @@ const isStrict = (sign: Sign): boolean => sign === '<' || sign === '>';
 const direction = (sign: Sign): -1 | 0 | 1 =>
   sign === '<' || sign === '\\le' ? -1 : sign === '>' || sign === '\\ge' ? 1 : 0;
 
-function turn({ sides, signs }: Relation): Relation {
+function reversed({ sides, signs }: Relation): Relation {
   const other: Readonly<Record<string, Sign>> = { '<': '>', '>': '<', '\\le': '\\ge', '\\ge': '\\le' };
   return { kind: 'relation', sides: [...sides].reverse(), signs: signs.map((sign) => other[sign] ?? sign).reverse() };
 }

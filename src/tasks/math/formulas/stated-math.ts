@@ -2,7 +2,7 @@
 import { answerText, findAnswer, undenied } from '../answers.ts';
 import { ownText, type Stated, statements } from '../stated-text.ts';
 
-export interface StatedMath {
+interface StatedMath {
   readonly text: string;
   /** The text says that this is its answer; else it is merely the last formula or number in it. */
   readonly explicit: boolean;
@@ -19,7 +19,7 @@ export function statedMath(completion: string): StatedMath | null {
   const stated = statements(text).filter(({ kind }) => kind !== 'box' && kind !== 'denied');
   const boxed = lastBoxes(text);
   const open = boxed === null ? openBox(text) : null;
-  // A box that is not closed reaches to the end of its line; a cut text may go on in it.
+  // A box that is not closed reaches to the end of its line; a cut text may continue in it.
   if (open !== null) return { text: open, explicit: false };
   if (boxed !== null) {
     // After a box, "the final answer is" alone states another answer.

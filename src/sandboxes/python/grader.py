@@ -86,7 +86,7 @@ def provide(space, entry, names, given, link):
             link.asked = link.asked or not isinstance(packed, dict) or "o" not in packed
 
 
-class Judgement:
+class Grading:
     """The tests of one program, with what their verdict rests on."""
 
     def __init__(self, program, ask):
@@ -102,7 +102,7 @@ class Judgement:
         self.space.update(self.checks.hooks)
 
     def prepare(self):
-        """Parses setup and tests; a text: what is wrong with them, whatever the code is."""
+        """Parses setup and tests; a text: what is wrong with them, for any code."""
         sources = self.program["tests"]
         for index, source in enumerate(sources):
             try:
@@ -180,7 +180,7 @@ class Judgement:
             except BaseException as error:
                 return self.blame(error, test)
         if self.checks.failed > 0:
-            return failed("An assert of the tests failed, and the tests went on: they cannot tell a right program from a wrong one.")
+            return failed("An assert of the tests failed, and the tests continued: they cannot tell a right program from a wrong one.")
         if self.checks.held == 0:
             return failed("The tests asserted nothing: nothing can be said of the code.")
         if not self.link.asked:
@@ -226,22 +226,22 @@ def silence(unittest):
     unittest.main = lambda *arguments, **named: None
 
 
-def judge_program(program, ask):
-    judgement = Judgement(program, ask)
+def grade_program(program, ask):
+    grading = Grading(program, ask)
     try:
-        problem = judgement.prepare() or judgement.run_setup()
+        problem = grading.prepare() or grading.run_setup()
     except MemoryError:
         problem = "The tests do not fit into memory."
     if problem:
         return failed(problem)
-    return judgement.run_code() or judgement.run_tests()
+    return grading.run_code() or grading.run_tests()
 
 
-def judge(data, ask):
+def grade(data, ask):
     """Bytes -> bytes. Never raises for what the other side sends."""
     program = from_json(data)
     try:
-        verdict = judge_program(program, ask)
+        verdict = grade_program(program, ask)
     except MemoryError:
         verdict = wrong("memory", "What the code gave back is too large.")
     except BaseException as error:  # a module that the code names may exit while it is imported here

@@ -1,7 +1,7 @@
 // Calls that share programs and a cache -> one after another, until they are closed.
 
 /** A queue of one: the next call starts when the one before has ended, well or not. */
-export class InTurn {
+export class CallQueue {
   #last: Promise<unknown> = Promise.resolve();
   #isClosed = false;
 

@@ -1,4 +1,4 @@
-// A process -> what it holds after a full garbage collection, without V8's spare heap.
+// A process -> the memory in use after a full garbage collection, without the spare heap of V8.
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
@@ -7,7 +7,7 @@ setFlagsFromString('--expose-gc');
 export const collect = runInNewContext('gc') as () => void;
 
 /** Resident bytes, JavaScript objects and native buffers alike, without the heap that V8 has reserved and not filled. */
-export function heldMemory(): number {
+export function memoryInUse(): number {
   collect();
   const { rss, heapTotal, heapUsed } = process.memoryUsage();
   return rss - heapTotal + heapUsed;
