@@ -59,7 +59,10 @@ describe('engine.module', () => {
   it.each([
     ['nowhere.mjs', /Expected a JavaScript file at engine\.module nowhere\.mjs/],
     ['nothing.mjs', /default export, got undefined/],
-    ['broken.mjs', /engine\.module broken\.mjs to make a backend, got an error: Unexpected identifier 'javascript'\. Fix that file/],
+    [
+      'broken.mjs',
+      /engine\.module broken\.mjs to make a backend, got an error: Unexpected identifier 'javascript'\. Fix that file/,
+    ],
     ['throws.mjs', /got an error: no GPU at file:.*throws\.mjs:2:9\. Fix that file/],
     ['.', /engine\.module \. to make a backend, got an error: Directory import/],
     ['part.mjs', /got one without openPrm/],
