@@ -135,7 +135,7 @@ export function jsonOf(
     const start = text.length > 60 ? `${text.slice(0, 60)}...` : text;
     throw new SipfError(
       'bad-input',
-      `${place}: Expected ${what}, got ${JSON.stringify(start)} (${messageOf(cause).slice(0, 120)}). Fix or delete that.`,
+      `${place}: Expected ${what}, got ${JSON.stringify(start)} (${messageOf(cause).slice(0, 120)}). Fix ${what === 'a JSON array' ? 'the file' : 'or delete that line'}.`,
       { cause },
     );
   }

@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { parseConfig } from '../config/load.ts';
 import { absoluteFrom } from '../config/paths.ts';
 import type { Config } from '../config/schema.ts';
+import { SipfError } from '../errors.ts';
 import { readTextFile } from '../io/file-bytes.ts';
 import { readRecords } from '../io/jsonl.ts';
 import { METHODS, roundsOf } from '../method/methods.ts';
@@ -59,6 +60,7 @@ export interface RunView {
 
 /**
  * The configuration of an existing run with its local paths made absolute; null where `dir` holds no run.
+ * @throws SipfError 'bad-config' naming the file and each key that another version had.
  * @example
  * const config = await configOfRun('runs/first');
  */
@@ -68,12 +70,18 @@ export async function configOfRun(dir: string): Promise<Config | null> {
 }
 
 function configIn(dir: string, { config, engine }: z.infer<typeof StoredConfig>): Config {
-  return absoluteFrom(resolve(dir), parseConfig({ ...config, engine }));
+  try {
+    return absoluteFrom(resolve(dir), parseConfig({ ...config, engine }));
+  } catch (cause) {
+    if (!(cause instanceof SipfError)) throw cause;
+    const place = join(dir, 'config.json');
+    throw new SipfError(cause.code, `${place} does not fit this version of sipf. ${cause.message}`, { cause });
+  }
 }
 
 /**
  * Reads a run, finished or not.
- * @throws SipfError 'not-found' where there is none.
+ * @throws SipfError 'not-found' where there is none; 'bad-config' naming the file and each key that another version had.
  * @example
  * const run = await readRun('runs/first');
  * for await (const { chosen, rejected } of run.pairs(1)) console.log(chosen.steps, rejected);

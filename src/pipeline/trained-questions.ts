@@ -2,11 +2,12 @@
 import { existsSync } from 'node:fs';
 import { realpath } from 'node:fs/promises';
 import { dirname, join, relative, resolve, sep } from 'node:path';
+import { readTextFile } from '../io/file-bytes.ts';
 import { readRecords } from '../io/jsonl.ts';
 import type { ModelSource } from '../records.ts';
 import { Question } from '../records.ts';
-import { isRun } from '../run/no-run.ts';
-import { configOfRun } from './run-reader.ts';
+import { parseJson } from '../run/marker.ts';
+import { isRun, StoredConfig } from '../run/no-run.ts';
 
 interface TrainedOn {
   /** The run directory. */
@@ -24,12 +25,18 @@ export async function trainedOn({ model, adapter }: ModelSource): Promise<Traine
     const file = join(run, 'iteration-0', '0-questions.jsonl');
     if (existsSync(file)) for await (const question of readRecords(file, Question)) questions.push(question);
     found.set(run, { run, questions });
-    const config = await configOfRun(run);
-    for (const base of [config?.model, config?.adapter])
-      if (typeof base === 'string' && base !== '') await follow(base);
+    for (const base of await startOf(run)) await follow(base);
   };
   for (const path of [model, adapter]) if (path !== undefined) await follow(path);
   return [...found.values()];
+}
+
+/** What a run started from, whatever version wrote the rest of its configuration. */
+async function startOf(run: string): Promise<string[]> {
+  const place = join(run, 'config.json');
+  const { config } = parseJson((await readTextFile(place)) ?? '', place, StoredConfig);
+  const paths = [config.model, config.adapter].map((path) => (typeof path === 'string' ? resolve(run, path) : ''));
+  return paths.filter(existsSync);
 }
 
 /** The run that trained what is in `path`; null: none. */

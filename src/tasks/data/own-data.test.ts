@@ -115,8 +115,12 @@ describe('a file that is no JSONL names what it is and what to do', () => {
     ['array.jsonl', `[${rows.join(',')}]`, /one JSON object a line in .*got "\[" at its start.* end in \.json\./],
     ['pretty.jsonl', `[\n${rows.join(',\n')}\n]`, /got "\[" at its start.* end in \.json\./],
     ['wrapped.json', `{"data":\n[${rows.join(',')}]}`, /a list of objects in its field "data"\. Save that list alone/],
-    ['cut.json', `[${rows.join(',')}`, /cut\.json: Expected a JSON array, .*Fix or delete that\./],
-    ['cut.jsonl', `${rows[0]}\n{"question":`, /cut\.jsonl, line 2: Expected one JSON object, .*Fix or delete that\./],
+    ['cut.json', `[${rows.join(',')}`, /cut\.json: Expected a JSON array, .*Fix the file\./],
+    [
+      'cut.jsonl',
+      `${rows[0]}\n{"question":`,
+      /cut\.jsonl, line 2: Expected one JSON object, .*Fix or delete that line\./,
+    ],
     [
       'latin.jsonl',
       Buffer.from(`${rows[0]}\n\n{"question":"caf\xe9?","answer":1}`, 'latin1'),
