@@ -23,6 +23,7 @@ export interface Setting {
 
 /** What JSON Schema says of one key, as zod writes it. */
 interface Node {
+  readonly format?: string;
   readonly type?: string | readonly string[];
   readonly description?: string;
   readonly default?: unknown;
@@ -107,7 +108,7 @@ function isPlain({ properties, type }: Node): boolean {
 }
 
 function takesOf(node: Node): string {
-  const { anyOf, type, items } = node;
+  const { anyOf, type, items, format } = node;
   const separator = anyOf?.every((one) => one.const !== undefined) ? ', ' : ', or ';
   if (anyOf !== undefined) return [...new Set(anyOf.map(takesOf))].join(separator);
   if (Array.isArray(type)) return type.map((one) => takesOf({ ...node, type: one })).join(', or ');
@@ -116,7 +117,7 @@ function takesOf(node: Node): string {
   if (type === 'integer') return `whole number${rangeOf(node)}`;
   if (type === 'number') return `number${rangeOf(node)}`;
   if (type === 'boolean') return 'true, false';
-  if (type === 'string') return 'text';
+  if (type === 'string') return format === 'uri' ? 'an address that begins with http:// or https://' : 'text';
   if (type === 'array')
     return `list of ${Array.isArray(items) ? `${items.length} ` : ''}${pluralOf([items].flat()[0])}`;
   return String(type ?? 'anything');

@@ -6,7 +6,7 @@ import { pathToFileURL } from 'node:url';
 import type { z } from 'zod';
 import type { Backend, Sampler } from '../backend.ts';
 import { type EngineSettings, OpenAiSettings } from '../engine-settings.ts';
-import { SipfError } from '../errors.ts';
+import { messageOf, SipfError } from '../errors.ts';
 import { checkCount, MOST, MOST_THREADS } from '../limits.ts';
 import { composeBackends } from './compose.ts';
 import { PORT } from './local/port-table.ts';
@@ -95,13 +95,13 @@ async function madeBy(module: string, options: OpenBackendOptions): Promise<Back
       'not-found',
       `Expected a JavaScript file at engine.module ${module}, got nothing there. Check the path.`,
     );
-  const { default: make } = (await import(pathToFileURL(path).href)) as { default?: unknown };
+  const { default: make } = await own(module, () => import(pathToFileURL(path).href) as Promise<{ default?: unknown }>);
   if (typeof make !== 'function')
     throw new SipfError(
       'bad-input',
       `Expected ${module} to have a function that makes a backend as its default export, got ${typeof make}. Add \`export default () => backend\`.`,
     );
-  const backend = await (make as MakeBackend)(options);
+  const backend = await own(module, async () => (make as MakeBackend)(options));
   const methods = Object.keys(PORT.backend);
   const missing = methods.find((name) => typeof Reflect.get(Object(backend), name) !== 'function');
   if (missing === undefined) return backend;
@@ -109,4 +109,20 @@ async function madeBy(module: string, options: OpenBackendOptions): Promise<Back
     'bad-input',
     `Expected a backend from the default export of ${module}, got one without ${missing}. A backend has ${methods.join(', ')}.`,
   );
+}
+
+/** What a user's module does: its fault is an error with the place in it, not a fault of this package. */
+async function own<T>(module: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (cause) {
+    if (cause instanceof SipfError) throw cause;
+    const place = cause instanceof Error ? /file:\/\/\S+:\d+/.exec(cause.stack ?? '')?.[0] : undefined;
+    const at = place === undefined ? '' : ` at ${place}`;
+    throw new SipfError(
+      'bad-input',
+      `Expected engine.module ${module} to make a backend, got an error: ${messageOf(cause)}${at}. Fix that file.`,
+      { cause },
+    );
+  }
 }

@@ -299,11 +299,14 @@ describe('runLoop', () => {
     const config = configWith({ model: 'base', iterations: 0 });
     const before = await runLoop({ config, out, backend, tasks });
     const first = JSON.parse(await readFile(join(out, 'config.json'), 'utf8')) as { config: object; engine: object };
-    const engine = { ...config.engine, threads: 3 };
+    const served = { kind: 'openai', url: 'http://localhost:8000/v1', model: 'policy' };
+    const { engine } = parseConfig({ engine: { threads: 3, sampler: served } });
     const warnings: string[] = [];
     const log = ({ type, message }: LogEvent) => void (type === 'warning' && warnings.push(message ?? ''));
     expect(await runLoop({ config: { ...config, engine }, out, backend, tasks, log })).toEqual(before);
     expect(warnings).toContainEqual(expect.stringContaining('engine.threads null and continues with 3'));
+    const now = /engine\.sampler null and continues with \{.*"url":"http:\/\/localhost:8000\/v1"/;
+    expect(warnings).toContainEqual(expect.stringMatching(now));
     const kept = JSON.parse(await readFile(join(out, 'config.json'), 'utf8')) as object;
     expect(kept).toEqual({ ...first, engine });
     expect(first.config).not.toHaveProperty('engine');

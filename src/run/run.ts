@@ -223,7 +223,7 @@ export class Run implements AsyncDisposable {
     this.#versions = stored.versions;
     for (const { key, from, to } of [...jsonDifference(stored.versions, this.#options.versions), ...engines]) {
       this.warn(
-        `This run was begun with ${key} ${String(from)} and continues with ${String(to)}: its figures may differ in the last digits.`,
+        `This run was begun with ${key} ${inWords(from)} and continues with ${inWords(to)}: its figures may differ in the last digits.`,
       );
     }
   }
@@ -254,4 +254,8 @@ async function* jsonLines(records: AsyncIterable<unknown> | Iterable<unknown>): 
 
 function configText({ config, engine, versions }: RunOptions): string {
   return `${JSON.stringify({ config, engine, versions }, null, 2)}\n`;
+}
+
+function inWords(value: unknown): string {
+  return typeof value === 'string' ? value : canonicalJson(value);
 }

@@ -13,6 +13,8 @@ beforeAll(async () => {
   buildCli();
   folder = mkdtempSync(join(tmpdir(), 'sipf-engine-'));
   writeFileSync(join(folder, 'nothing.mjs'), 'export const x = 1;\n');
+  writeFileSync(join(folder, 'broken.mjs'), 'export default () => {};\nno javascript;\n');
+  writeFileSync(join(folder, 'throws.mjs'), "export default () => {\n  throw new Error('no GPU');\n};\n");
   writeFileSync(join(folder, 'part.mjs'), 'export default () => ({ openPolicy: () => {} });\n');
   const local = createScriptedBackend({ write: () => 'from the server' });
   server = await openCompletionServer({ policy: await local.openPolicy({ model: 'base' }) });
@@ -43,7 +45,7 @@ describe('engine.sampler', () => {
 
   it.each([
     [{ serves: 'simulator' }, /files of a model at simulator for engine\.sampler\.serves, got "self"/],
-    [{ url: 'localhost' }, /engine\.sampler\.url/],
+    [{ url: 'localhost' }, /engine\.sampler\.url \(an address that begins with http/],
     [{ dialect: 'tgi' }, /engine\.sampler\.dialect \(vllm, llama\.cpp, openai\)/],
     [{ apiKeyFrom: 'SIPF_NO_SUCH_KEY' }, /environment variable SIPF_NO_SUCH_KEY/],
     [{ modle: 'm' }, /engine\.sampler\.modle\. Did you mean engine\.sampler\.model\?/],
@@ -57,6 +59,12 @@ describe('engine.module', () => {
   it.each([
     ['nowhere.mjs', /Expected a JavaScript file at engine\.module nowhere\.mjs/],
     ['nothing.mjs', /default export, got undefined/],
+    [
+      'broken.mjs',
+      /engine\.module broken\.mjs to make a backend, got an error: Unexpected identifier 'javascript'\. Fix that file/,
+    ],
+    ['throws.mjs', /got an error: no GPU at file:.*throws\.mjs:2:9\. Fix that file/],
+    ['.', /engine\.module \. to make a backend, got an error: Directory import/],
     ['part.mjs', /got one without openPrm/],
   ])('refuses %s', async (module, message) => {
     const { code, stderr } = await runCli(['generate', '--model', 'base', '--prompt', 'Q', '--engine.module', module], {
