@@ -243,6 +243,12 @@ function completionOf(id: string, { choices: [choice], usage }: Answer): Complet
   const tokenIds = ids?.every((token) => token !== undefined) ? ids : null;
   const given = plain ?? content?.map(({ logprob }) => logprob);
   const logps = given?.every((logp) => logp !== null) ? given : null;
+  if (tokenIds !== null && logps !== null && tokenIds.length !== logps.length) {
+    throw new SipfError(
+      'unsupported',
+      `Expected one log-probability for each token id of a completion, got ${tokenIds.length} and ${logps.length}. Use a server that tells both of the same tokens.`,
+    );
+  }
   const tokens = tokenIds?.length ?? usage?.completion_tokens ?? logps?.length;
   if (tokens !== undefined)
     return { id, text, tokens, tokenIds, logps, finishReason: reason === 'length' ? reason : 'stop' };

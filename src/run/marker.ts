@@ -70,7 +70,8 @@ export async function checkMarker(
 
 /** One line a difference. */
 export function changesOf(changes: readonly Difference[]): string {
-  return changes.map(({ key, from, to }) => `  ${key}: ${JSON.stringify(from)} -> ${JSON.stringify(to)}`).join('\n');
+  const words = (value: unknown) => JSON.stringify(value) ?? 'none';
+  return changes.map(({ key, from, to }) => `  ${key}: ${words(from)} -> ${words(to)}`).join('\n');
 }
 
 /**

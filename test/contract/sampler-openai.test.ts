@@ -190,6 +190,18 @@ describe('an answer that no further try changes', () => {
     expect(opened.server.asked).toHaveLength(1);
   });
 
+  it('token ids and log-probabilities of unequal number', async () => {
+    const change = (answer: Record<string, unknown>) => {
+      const [choice] = answer.choices as Record<string, unknown>[];
+      return { ...answer, choices: [{ ...choice, token_ids: [1, 2, 3], logprobs: { token_logprobs: [-1, -2] } }] };
+    };
+    await using opened = await open({ form: 'vllm', faultOf: () => ({ change }) });
+    await expect(draw(opened.policy, [request('a')])).rejects.toMatchObject({
+      code: 'unsupported',
+      message: expect.stringContaining('got 3 and 2'),
+    });
+  });
+
   it('a completion of unknown length', async () => {
     const change = (answer: Record<string, unknown>) => ({ ...answer, usage: null });
     await using opened = await open({ form: 'bare', faultOf: () => ({ change }) });

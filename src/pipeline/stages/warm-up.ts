@@ -20,7 +20,7 @@ export const warmUp = training({
     if (found.examples.length > 0) return found;
     throw new SipfError(
       'nothing-left',
-      `Expected worked solutions for the warm-up in ${work.task.name}, got ${work.questions.length} questions without one. Set sft.enabled false and give examples with prompt.shots or prompt.style chat.`,
+      `Expected worked solutions for the warm-up in ${work.task.name}, got ${work.questions.length} questions without one. Give data with solutions; or run without a warm-up: set sft.enabled false, and give prompt.shots or prompt.style chat.`,
     );
   },
 });
