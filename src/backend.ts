@@ -36,7 +36,7 @@ export interface GenerateRequest {
   /** Opaque to the backend, returned with the completion. */
   readonly id: string;
   readonly context: readonly ContextPiece[];
-  /** Random numbers are keyed by this text and the position: same key, same numbers, whatever else is in the batch. */
+  /** Random numbers are keyed by this text and the position: same key, same numbers, with anything else in the batch. */
   readonly key: string;
   readonly sampling: SamplingOptions;
 }
@@ -174,7 +174,7 @@ export interface TrainOptions {
   readonly tokensPerPass: number;
   /** GiB that a pass may keep for its backward pass (default 8); a larger one computes each layer again there, for time instead of memory. */
   readonly activationsGiB?: number;
-  /** Examples of one forward pass, in order, whatever their tokens: the microbatch of ORPO's `normalise: microbatch`. Absent: as many as fit. */
+  /** Examples of one forward pass, in order, of any length: the microbatch of ORPO's `normalise: microbatch`. Absent: as many as fit. */
   readonly examplesPerPass?: number | undefined;
   /** Examples longer than this are dropped, counted and reported. */
   readonly maxLength: number;

@@ -49,13 +49,17 @@ export const OpenAiSettings = z.strictObject({
 });
 export type OpenAiSettings = z.infer<typeof OpenAiSettings>;
 
+/** What runs the engine of this package. */
+export const Provider = z.enum(['cpu', 'webgpu']);
+export type Provider = z.infer<typeof Provider>;
+
 export const EngineSettings = z.strictObject({
   module: described(
     z.string().min(1).nullable().default(null),
     'A JavaScript file whose default export makes the backend (docs/engines.md). null: the engine of this package. Give it for an engine of your own.',
   ),
   provider: described(
-    z.enum(['cpu', 'webgpu']).default('cpu'),
+    Provider.default('cpu'),
     'What runs the engine of this package: the processor, or a GPU by WebGPU. Take webgpu where `sipf doctor` finds one.',
   ),
   threads: described(

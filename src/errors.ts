@@ -31,7 +31,7 @@ export class SipfError extends Error {
 }
 
 /**
- * `value` as the message of whatever was thrown.
+ * The message of a thrown value.
  * @example
  * await loadConfig({ file: 'sipf.json' }).catch((error) => console.error(messageOf(error)));
  */

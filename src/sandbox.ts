@@ -6,7 +6,7 @@ export const PROGRAM_SECONDS = 10;
 /** One program to grade: `code` is model-written, the rest is ours. */
 export interface Program {
   readonly code: string;
-  /** Ours, runs before the code (imports, helper definitions). What it defines keeps its meaning in the tests, whatever the code does. */
+  /** Ours, runs before the code (imports, helper definitions). What it defines keeps its meaning in the tests: the code cannot change it. */
   readonly setup?: string;
   /** Ours: Python statements, each run apart after the code (an assert, or a whole check function with its call). */
   readonly tests: readonly string[];

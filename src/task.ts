@@ -2,7 +2,8 @@
 import { SipfError } from './errors.ts';
 import type { Outcome, Question } from './records.ts';
 
-export type Split = 'train' | 'valid' | 'test';
+export const SPLITS = ['train', 'valid', 'test'] as const;
+export type Split = (typeof SPLITS)[number];
 
 export interface LoadOptions {
   /** File or folder of the user's; absent: the hub (cached), or generated. */

@@ -9,6 +9,7 @@ import { type EngineSettings, OpenAiSettings } from '../engine-settings.ts';
 import { messageOf, SipfError } from '../errors.ts';
 import { checkCount, MOST, MOST_THREADS } from '../limits.ts';
 import { composeBackends } from './compose.ts';
+import { PORT } from './local/port-table.ts';
 import { createWorkerBackend } from './local/worker-client.ts';
 import { createOpenAiSampler, type OpenAiOptions } from './openai.ts';
 
@@ -87,8 +88,6 @@ async function openLocal(options: OpenBackendOptions): Promise<Backend> {
   return createWorkerBackend({ provider, ...(threads ? { threads } : {}), ...(slots ? { slots } : {}) });
 }
 
-const METHODS = ['openPolicy', 'openPrm', 'train', 'describe', 'initModel'] as const satisfies (keyof Backend)[];
-
 async function madeBy(module: string, options: OpenBackendOptions): Promise<Backend> {
   const path = resolve(module);
   if (!existsSync(path))
@@ -103,11 +102,12 @@ async function madeBy(module: string, options: OpenBackendOptions): Promise<Back
       `Expected ${module} to have a function that makes a backend as its default export, got ${typeof make}. Add \`export default () => backend\`.`,
     );
   const backend = await own(module, async () => (make as MakeBackend)(options));
-  const missing = METHODS.find((name) => typeof backend?.[name] !== 'function');
+  const methods = Object.keys(PORT.backend);
+  const missing = methods.find((name) => typeof Reflect.get(Object(backend), name) !== 'function');
   if (missing === undefined) return backend;
   throw new SipfError(
     'bad-input',
-    `Expected a backend from the default export of ${module}, got one without ${missing}. A backend has ${METHODS.join(', ')}.`,
+    `Expected a backend from the default export of ${module}, got one without ${missing}. A backend has ${methods.join(', ')}.`,
   );
 }
 

@@ -68,7 +68,7 @@ function nameOf({ model, adapter }: ModelSource): string {
   return adapter === undefined ? resolve(model) : `${resolve(model)} with ${resolve(adapter)}`;
 }
 
-/** What each kind of server takes beyond the standard, so that it draws from the raw distribution whatever its own defaults are. */
+/** What each kind of server takes beyond the standard, so that it draws from the raw distribution with any defaults of its own. */
 const DIALECTS: Readonly<Record<OpenAiSettings['dialect'], (sampling: SamplingOptions) => object>> = {
   vllm: ({ topK = 0, ignoreEos = false }) => ({
     top_k: topK,

@@ -168,7 +168,7 @@ interface Pending {
   readonly functions: readonly Callable[];
   readonly resolve: (value: unknown) => void;
   readonly reject: (thrown: unknown) => void;
-  /** What a function of the caller threw: the call fails with that, whatever the other side makes of it. */
+  /** What a function of the caller threw: the call fails with that, and not with what the other side makes of it. */
   failure: { readonly thrown: unknown } | null;
 }
 

@@ -22,7 +22,7 @@ export async function execute(
   globalThis.console = new Console(process.stderr, process.stderr);
   const interrupts = listenForInterrupts((line) => process.stderr.write(`${line}\n`));
   const code = await codeOf(name, run, interrupts);
-  // Whatever is still in a pipe goes out first; worker threads need no farewell.
+  // What is still in a pipe goes out first; worker threads need no farewell.
   await new Promise<void>((resolve) => process.stdout.write('', () => resolve()));
   leave(code);
 }

@@ -1,9 +1,10 @@
 // Text of an option -> a checked number, limit or model source.
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { Provider } from '../engine-settings.ts';
 import { MOST, MOST_THREADS } from '../limits.ts';
 import type { ModelSource } from '../records.ts';
 import { PROGRAM_SECONDS } from '../sandbox.ts';
-import { openSandbox, type SandboxOptions } from '../sandboxes/open.ts';
+import { openSandbox, SandboxKind, type SandboxOptions } from '../sandboxes/open.ts';
 import { type OpenTasks, openTasks } from '../tasks/index.ts';
 import { inThisPlace } from './help.ts';
 
@@ -62,7 +63,7 @@ export function repeated(text: string, before: readonly string[] = []): string[]
 
 /** Where models run: short for engine.provider, engine.threads and engine.slots. */
 export interface ExecutionOptions {
-  readonly provider?: 'cpu' | 'webgpu';
+  readonly provider?: Provider;
   readonly threads?: number;
   readonly slots?: number;
 }
@@ -70,7 +71,7 @@ export interface ExecutionOptions {
 /** Adds --provider, --threads and --slots. */
 export function withExecution(command: Command): Command {
   return command
-    .addOption(new Option('--provider <name>', 'where the model runs (default: cpu)').choices(['cpu', 'webgpu']))
+    .addOption(new Option('--provider <name>', 'where the model runs (default: cpu)').choices(Provider.options))
     .option('--threads <n>', 'threads of one operation (default: one for tiny models, else the cores)', threads)
     .option('--slots <n>', 'sequences that are decoded together (default: 64)', integer({ min: 1, max: MOST.slots }));
 }
@@ -138,7 +139,7 @@ export function withSandbox(command: Command): Command {
     "what runs programs: Python in WebAssembly, or this machine's in bubblewrap",
   );
   return command
-    .addOption(kinds.choices(['embedded', 'native']).default('embedded'))
+    .addOption(kinds.choices(SandboxKind.options).default('embedded'))
     .option(
       '--timeout <seconds>',
       'longest time for a program and its tests',

@@ -44,7 +44,7 @@ function dependents(graph: Graph, roots: readonly Tensor[]): Set<Tensor> {
 
 /**
  * The backward pass of `nodes` by copies of them, so that nothing of the originals is kept: the copies run when a derivative has reached them, and
- * whatever comes before waits until all derivatives by weights are there.
+ * what comes before waits until all derivatives by weights are there.
  */
 function recomputed(nodes: readonly Node[], needed: Set<Tensor>, derivative: Map<Tensor, Tensor>): void {
   const { copies, delayed } = copiesOf(nodes, needed, derivative);

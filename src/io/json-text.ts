@@ -14,7 +14,7 @@ export function parseJsonText(text: string): unknown {
   return value;
 }
 
-/** JSON.parse quotes the text that it cannot read, whatever is in it. */
+/** JSON.parse quotes the text that it cannot read, with all that is in it. */
 function parse(text: string): unknown {
   try {
     return JSON.parse(text);

@@ -8,7 +8,7 @@ import type { SetReport } from '../reports.ts';
 import type { StageOutput } from '../run/units.ts';
 import { pairedDifference, wilson } from '../statistics/intervals.ts';
 import type { FigurePath } from '../statistics/prm-figures.ts';
-import { type Graded, type Task, taskOf } from '../task.ts';
+import { type Graded, SPLITS, type Task, taskOf } from '../task.ts';
 import { ask, type DrawContext, drawAndGrade, type Prefix, prefixOf } from './draw.ts';
 import type { BuildPrompt } from './prompt.ts';
 import { CHEAP_RANKS } from './scorers.ts';
@@ -28,7 +28,7 @@ export const EvaluationSet = z.strictObject({
     z.string().nullable().default(null),
     "Its file or folder. null: the run's own data for its own task, else the hub.",
   ),
-  split: described(z.enum(['train', 'valid', 'test']).default('valid'), 'Which of its questions.'),
+  split: described(z.enum(SPLITS).default('valid'), 'Which of its questions.'),
   limit: described(
     z.number().int().positive().max(MOST.questions).nullable().default(null),
     'The first n of them. null: all.',

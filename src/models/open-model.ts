@@ -84,7 +84,7 @@ function checkAdapter({ tensors, rank }: AdapterFiles, { shapes }: ModelFiles, f
   }
 }
 
-/** A folder without tokenizer.json still computes with ids; whatever needs text gets the error that says what is missing. */
+/** A folder without tokenizer.json still computes with ids; what needs text gets the error that says what is missing. */
 async function tokenizerOf(model: string, options: CacheOptions): Promise<Tokenizer> {
   try {
     return await loadTokenizer(model, options);

@@ -7,9 +7,17 @@ import { PROGRAM_SECONDS, type Sandbox } from '../sandbox.ts';
 import { createPyodideSandbox } from './embedded.ts';
 import { createNativeSandbox } from './native.ts';
 
+/** The kinds of sandbox. A further one is a name here and a line below. */
+export const SandboxKind = z.enum(['embedded', 'native']);
+
+const MAKERS: Readonly<Record<z.infer<typeof SandboxKind>, (options: { timeoutMs: number }) => Sandbox>> = {
+  embedded: createPyodideSandbox,
+  native: createNativeSandbox,
+};
+
 export const SandboxOptions = z.strictObject({
   kind: described(
-    z.enum(['embedded', 'native']).default('embedded'),
+    SandboxKind.default('embedded'),
     "embedded: CPython in WebAssembly. native: this machine's CPython in bubblewrap (Linux). Take native where programs need packages with native parts.",
   ),
   timeout: described(
@@ -21,6 +29,5 @@ export type SandboxOptions = z.infer<typeof SandboxOptions>;
 
 /** @throws SipfError 'unsupported' where the native sandbox cannot run. */
 export function openSandbox({ kind, timeout }: SandboxOptions): Sandbox {
-  const timeoutMs = 1000 * timeout;
-  return kind === 'native' ? createNativeSandbox({ timeoutMs }) : createPyodideSandbox({ timeoutMs });
+  return MAKERS[kind]({ timeoutMs: 1000 * timeout });
 }

@@ -77,6 +77,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
     'sandbox',
     'backends',
     'backend',
+    'engine-settings',
     'engine',
     'objectives',
     'io',

@@ -5,6 +5,7 @@ import { access, statfs } from 'node:fs/promises';
 import { availableParallelism, cpus, freemem, totalmem } from 'node:os';
 import { Command } from 'commander';
 import { probeProvider } from '../../engine/runtime/probe.ts';
+import type { Provider } from '../../engine-settings.ts';
 import { messageOf } from '../../errors.ts';
 import { cacheFolder } from '../../io/cache.ts';
 import { makeFolders } from '../../io/files.ts';
@@ -67,7 +68,7 @@ function node(): Finding {
     : { name: 'Node.js', state: 'fail', value, advice: 'Install Node.js 20.19 or newer.' };
 }
 
-async function provider(name: 'cpu' | 'webgpu'): Promise<Finding> {
+async function provider(name: Provider): Promise<Finding> {
   const { available, reason } = await probeProvider(name);
   if (available) return { name: `provider ${name}`, state: 'ok', value: reason };
   const advice =

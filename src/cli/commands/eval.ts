@@ -7,7 +7,7 @@ import { MOST } from '../../limits.ts';
 import { setReports } from '../../method/evaluate.ts';
 import { withoutBrokenOnes } from '../../pipeline/files/questions.ts';
 import { passAtFigure, type Tries, triesOf } from '../../statistics/pass-at.ts';
-import type { Split, Task } from '../../task.ts';
+import { SPLITS, type Split, type Task } from '../../task.ts';
 import type { OpenTasks } from '../../tasks/index.ts';
 import { readModelSettings } from '../engine.ts';
 import {
@@ -46,11 +46,9 @@ export function evalCommand(terminal: Terminal): Command {
     .requiredOption('--task <name>', 'kind of question')
     .option('--data <path>', "the task's file or folder (default: the hub, or generated)")
     .addOption(
-      new Option('--split <name>', 'which questions (default: all of a file that --data names, else test)').choices([
-        'train',
-        'valid',
-        'test',
-      ]),
+      new Option('--split <name>', 'which questions (default: all of a file that --data names, else test)').choices(
+        SPLITS,
+      ),
     )
     .option('--limit <n...>', 'the first n questions: 50, or first 50', limit)
     .option('--shots <k>', 'worked examples before each question (default: 0)', integer({ min: 0, max: MOST.shots }))

@@ -89,10 +89,7 @@ export async function readCalibration(
   if (!scorerNeeds(kind, 'calibration')) return null;
   if (path === undefined) {
     if (labelled) return null;
-    throw missing(
-      "--calibration (a run's 4-calibration.json; with --samples also --labels, to fit it on)",
-      'prm-logprob',
-    );
+    throw missing("--calibration (a run's 4-calibration.json; with --samples also --labels, to fit it on)", kind);
   }
   try {
     return check(ScoreCalibration, JSON.parse(await readFile(path, 'utf8')), path);

@@ -95,7 +95,7 @@ export function shownSample(
   return { title, steps: sample.steps, scores, tallies: labels?.steps ?? null };
 }
 
-/** Rows as columns: texts to the left, whatever looks like a number to the right. The first row is the head. */
+/** Rows as columns: texts to the left, what looks like a number to the right. The first row is the head. */
 export function renderTable(rows: readonly (readonly string[])[], colors: Colors): string[] {
   const [head = []] = rows;
   const widths = head.map((_, column) => Math.max(...rows.map((row) => visibleWidth(row[column] ?? ''))));

@@ -9,7 +9,7 @@ import { askedOf, openPrompt, requireModel } from '../../pipeline/files/prompts.
 import type { Stage } from '../../pipeline/stages/stage.ts';
 import type { RecordsName } from '../../pipeline/workspace.ts';
 import type { Counts } from '../../reports.ts';
-import type { Split } from '../../task.ts';
+import { SPLITS, type Split } from '../../task.ts';
 import { openEngine } from '../engine.ts';
 import { type ExecutionOptions, finish, integer, repeated, withExecution } from '../options.ts';
 import { checkModelOut, checkRecordsOut, isOfRecords } from '../outputs.ts';
@@ -91,8 +91,7 @@ function withInputs(command: Command, { inputs, model }: StageCommand): Command 
 
 /** Which part of the data a stage reads. */
 export function splitOption(): Option {
-  const choices = ['train', 'valid', 'test'];
-  return new Option('--split <name>', 'which questions (default: train; all of a file of your own)').choices(choices);
+  return new Option('--split <name>', 'which questions (default: train; all of a file of your own)').choices(SPLITS);
 }
 
 /** Adds where questions come from, --out, --iteration and the settings of the stage. */

@@ -14,7 +14,7 @@ export interface TelemetryReport {
   readonly ran: boolean;
 }
 
-/** What silences the runtime besides its switch: without it the report would be the same on a build machine, whatever sipf does. */
+/** What silences the runtime besides its switch: without it the report would be the same on a build machine, with or without sipf's switch. */
 const ALSO_SILENT =
   /^(?:CI|TF_BUILD|GITHUB_ACTIONS|GITLAB_CI|CIRCLECI|TRAVIS|JENKINS_URL|CODEBUILD_BUILD_ID|BUILDKITE|TEAMCITY_VERSION|APPVEYOR|BITBUCKET_BUILD_NUMBER|SYSTEM_TEAMFOUNDATIONCOLLECTIONURI|ORT_RUNNING_UNIT_TESTS)$/;
 

@@ -15,7 +15,7 @@ interface SettledHead {
 
 /**
  * A tied model whose files hold a head as well: an equal one is left out, another one is used, and `tie_word_embeddings` becomes false, so that
- * whatever is saved later says so. A tied model that stores its one table as the head has it as its embedding.
+ * what is saved later says so. A tied model that stores its one table as the head has it as its embedding.
  */
 export async function settleOutputHead(
   config: Readonly<Record<string, unknown>>,

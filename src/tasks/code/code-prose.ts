@@ -5,7 +5,7 @@ const CODE_START = /^[ \t]{0,3}(?:def|class|async[ \t]+def|import|from)[ \t]|^[ 
 
 const MODULE_DOCSTRING = /^\s*[rRuU]?("""|''')[\s\S]*?\1[ \t]*(?:#[^\n]*)?(?:\n|$)/;
 
-/** How much of the text is prose before the first line of code; `anyCode`: whatever is no prose is code, not only a definition or import. */
+/** How much of the text is prose before the first line of code; `anyCode`: what is no prose is code, not only a definition or import. */
 export function leadingProse(text: string, anyCode: boolean): number {
   if (MODULE_DOCSTRING.test(text)) return 0;
   let at = 0;

@@ -60,7 +60,7 @@ const STOP_STRINGS: readonly string[] = [
   '\n# Example',
 ];
 
-/** What every task with programs shares, whatever its data looks like. Disposing it disposes the sandbox. */
+/** What every task with programs shares, with data of any form. Disposing it disposes the sandbox. */
 export function codeFormat(makeSandbox: () => Sandbox) {
   let opened: Sandbox | null = null;
   const sandbox = (): Sandbox => {

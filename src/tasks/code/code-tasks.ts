@@ -28,7 +28,7 @@ function isWithin({ id }: Question, split: Split | 'prompt'): boolean {
 
 const mbppName = (split: Split): string => `${split} problems of MBPP (task_id ${MBPP_IDS[split].join(' to ')})`;
 
-/** 974 short problems; the split is decided by task_id whatever file a record is in. Also the sanitised set and MBPP+. */
+/** 974 short problems; the split is decided by task_id, for a record of any file. Also the sanitised set and MBPP+. */
 export function createMbpp({ sandbox, hub }: CodeSource): Task {
   const options: CodeTaskOptions = {
     layout: {

@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { messageOf, SipfError, whyUnread } from '../../errors.ts';
 import type { Row } from '../../io/jsonl.ts';
-import type { Split } from '../../task.ts';
+import { SPLITS, type Split } from '../../task.ts';
 import { readText, short } from './data-text.ts';
 import { parquetRows } from './parquet.ts';
 
@@ -98,7 +98,7 @@ export function chooseFiles(names: readonly string[], split: Split, layout: Layo
     const files = whole.length > 0 ? whole.slice(0, 1) : parts;
     return files.length === 0 ? null : wholeFiles(files, 'test');
   }
-  const [train, valid, test] = (['train', 'valid', 'test'] as const).map((one) => splitNames(names, one));
+  const [train, valid, test] = SPLITS.map((one) => splitNames(names, one));
   const own = { train, valid, test }[split] ?? [];
   if (own.length > 0 && (split !== 'train' || valid?.length !== 0)) return wholeFiles(own, split);
   if (train === undefined || train.length === 0 || valid?.length !== 0) return null;
@@ -146,7 +146,7 @@ async function contents(folder: string): Promise<string> {
 
 /** The split that a file's name says: `train.jsonl`, `test-00000.parquet`. */
 export function splitInName(file: string): Split | undefined {
-  return (['train', 'valid', 'test'] as const).find((one) => SPLIT_FILE[one].test(basename(file)));
+  return SPLITS.find((one) => SPLIT_FILE[one].test(basename(file)));
 }
 
 /** A single file holds the split that its name says; train and valid are cut from a train file, all three from a file with another name. */

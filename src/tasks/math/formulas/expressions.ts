@@ -29,7 +29,7 @@ export class Expressions {
     return this.#everywhere(a, b, (left, right, fine) => (this.#isNought(left, right, fine) ? 1 : null)) !== 0;
   }
 
-  /** 1 or -1 where `a` is `b` times one positive or negative number, whatever the symbols are worth; 0 otherwise. */
+  /** 1 or -1 where `a` is `b` times one positive or negative number, for any values of the symbols; 0 otherwise. */
   ratio(a: string, b: string): -1 | 0 | 1 {
     let first: Json | null = null;
     return this.#everywhere(a, b, (left, right, fine) => {

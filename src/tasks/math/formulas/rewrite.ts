@@ -4,7 +4,7 @@ import { decimal, type Rational } from '../rational.ts';
 
 type Json = MathJsonExpression;
 
-/** A value for each name: symbols, and whatever is no arithmetic (`f(2)`, `a_{n+1}`), under its text. */
+/** A value for each name: symbols, and what is no arithmetic (`f(2)`, `a_{n+1}`), under its text. */
 export type Values = (name: string) => Json;
 
 /** Heads whose operands are numbers and whose value the library computes to any precision. */
