@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import type { Program, Verdict } from '../../src/sandbox.ts';
 import { createPyodideSandbox } from '../../src/sandboxes/embedded.ts';
+import { sized } from '../tier.ts';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 const shared = join(root, '../shared/data');
@@ -90,8 +91,9 @@ describe.skipIf(missing !== null)('reference solutions', () => {
     ['MBPP', mbpp, 974, ['mbpp 367', 'mbpp 927']],
     ['HumanEval', humanEval, 164, []],
   ] as const)('%s: the verdicts that CPython gives', { timeout: 900_000 }, async (_, load, count, failing) => {
-    const references = load();
-    expect(references).toHaveLength(count);
+    const all = load();
+    expect(all).toHaveLength(count);
+    const references = all.filter(({ id }, index) => index % sized(3, 1) === 0 || failing.some((one) => one === id));
     const cpython = await gradeByCPython(references);
     const here = await gradeHere(references);
     const ids = (passes: (index: number) => boolean) =>
