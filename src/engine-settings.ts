@@ -10,7 +10,9 @@ export const OpenAiSettings = z.strictObject({
     'A server with the OpenAI completions interface. No other kind is known: set openai.',
   ),
   url: described(
-    z.url({ protocol: /^https?$/ }),
+    z
+      .url({ protocol: /^https?$/ })
+      .refine((url) => !/^https?:\/\/[^/]*@/i.test(url), 'an address without user and password'),
     'Its address up to and with the version, such as http://localhost:8000/v1. Every server needs one.',
   ),
   model: described(z.string().min(1), 'The name that the server has for the model. Every server needs one.'),

@@ -46,6 +46,7 @@ describe('engine.sampler', () => {
   it.each([
     [{ serves: 'simulator' }, /files of a model at simulator for engine\.sampler\.serves, got "self"/],
     [{ url: 'localhost' }, /engine\.sampler\.url \(an address that begins with http/],
+    [{ url: 'http://me:secret@localhost/v1' }, /engine\.sampler\.url \(an address without user and password/],
     [{ dialect: 'tgi' }, /engine\.sampler\.dialect \(vllm, llama\.cpp, openai\)/],
     [{ apiKeyFrom: 'SIPF_NO_SUCH_KEY' }, /environment variable SIPF_NO_SUCH_KEY/],
     [{ modle: 'm' }, /engine\.sampler\.modle\. Did you mean engine\.sampler\.model\?/],
