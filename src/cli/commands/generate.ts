@@ -131,16 +131,12 @@ export async function drawAll(
   terminal: Terminal,
 ): Promise<Completion[]> {
   const completions: Completion[] = [];
-  const progress = terminal.progress({ ...what, total: requests.length });
+  using progress = terminal.progress({ ...what, total: requests.length });
   const onFinished = (finished: readonly Completion[]) => {
     completions.push(...finished);
     progress.update(completions.length);
     return [];
   };
-  try {
-    await policy.generate(requests, onFinished, { signal: terminal.signal });
-  } finally {
-    progress.end();
-  }
+  await policy.generate(requests, onFinished, { signal: terminal.signal });
   return completions.sort((a, b) => Number(a.id) - Number(b.id));
 }
