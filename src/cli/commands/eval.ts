@@ -21,7 +21,7 @@ import {
   withSampling,
   withSandbox,
 } from '../options.ts';
-import { checkRecordsOut } from '../outputs.ts';
+import { checkOut } from '../outputs.ts';
 import type { Terminal } from '../terminal.ts';
 import { type Answered, type AnswerOptions, answerAll, writeAnswers } from './eval-answers.ts';
 import { loadAsked } from './eval-questions.ts';
@@ -100,7 +100,7 @@ export async function evaluate(
   checkOptions(options);
   const { out } = options;
   if (out !== undefined) {
-    checkRecordsOut('eval', { ...options, out });
+    checkOut('eval', { ...options, out });
     // Hours of answers must not end at a path that cannot be written.
     await disk.append(out, '', false);
   }
