@@ -107,8 +107,8 @@ export function withModel(command: Command): Command {
 }
 
 /** The model that the options name. */
-export function modelSource(options: Pick<ModelOptions, 'model' | 'adapter'>): ModelSource {
-  return options.adapter === undefined ? { model: options.model } : { model: options.model, adapter: options.adapter };
+export function modelSource({ model, adapter }: Pick<ModelOptions, 'model' | 'adapter'>): ModelSource {
+  return { model, adapter };
 }
 
 export interface SamplingFlags {

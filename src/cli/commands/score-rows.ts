@@ -11,6 +11,7 @@ import { inUnits } from '../../run/units.ts';
 import { type FirstError, firstErrorAccuracy } from '../../statistics/prm-figures.ts';
 import { type Task, taskOf } from '../../task.ts';
 import type { Terminal } from '../terminal.ts';
+import { percent } from './show-rounds.ts';
 import { formatScores } from './show-steps.ts';
 
 const ScoreLine = z.looseObject({
@@ -114,10 +115,9 @@ function itemOf({ place, index, value }: Row<ScoreLine>, task: Task): LabelledQu
 
 function reportF1(graded: readonly FirstError[], threshold: number, terminal: Terminal): void {
   const { f1, wrong, right } = firstErrorAccuracy(graded);
-  const percent = (value: number | undefined | null) =>
-    value === undefined || value === null ? '-' : `${(100 * value).toFixed(1)} %`;
+  const inWords = (share: number | undefined | null) => (typeof share === 'number' ? `${percent(share)} %` : '-');
   terminal.log(
-    `ProcessBench F1 ${percent(f1)} at threshold ${threshold}: first error found in ${percent(wrong?.value)} of ${wrong?.n ?? 0} wrong paths, ` +
-      `no error found in ${percent(right?.value)} of ${right?.n ?? 0} right paths`,
+    `ProcessBench F1 ${inWords(f1)} at threshold ${threshold}: first error found in ${inWords(wrong?.value)} of ${wrong?.n ?? 0} wrong paths, ` +
+      `no error found in ${inWords(right?.value)} of ${right?.n ?? 0} right paths`,
   );
 }

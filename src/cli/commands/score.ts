@@ -183,7 +183,7 @@ function scorerModels(kind: ScorerName, { model, prm, adapter }: ScoreFlags) {
 
 function sourceOf(option: 'prm' | 'model', model: string | undefined, kind: string, adapter?: string): ModelSource {
   if (model === undefined) throw missing(`--${option}`, kind);
-  return adapter === undefined ? { model } : { model, adapter };
+  return { model, adapter };
 }
 
 /** What a scorer needs and did not get. */

@@ -16,7 +16,7 @@ import { checkOut, isOfRecords } from '../outputs.ts';
 import { readSettings, type SettingsOptions, withSettings } from '../settings.ts';
 import type { Terminal } from '../terminal.ts';
 import { readRecordsOf } from './stage-records.ts';
-import { CHECKPOINT, KEPT, listenerOf, NO_PROMPT, openConfigured, reportWork, workOf } from './stage-work.ts';
+import { CHECKPOINT, KEPT, listenerOf, openConfigured, reportWork, workOf } from './stage-work.ts';
 
 /** A file of records that a command reads. */
 interface StageInput {
@@ -122,14 +122,16 @@ async function runStage(
 ): Promise<void> {
   const { name, stage, model } = entry;
   await using opened = openConfigured(await readSettings(command, options, ownSettings(options)));
-  const { config } = opened;
+  const { config, task } = opened;
   const isModel = !isOfRecords(name);
   checkOut(name, options, config);
   const source = model === undefined ? null : requireModel(config);
   const { questions, records } = await readRecordsOf(entry, opened, options, terminal);
   await using backend = source === null ? null : await openEngine(engineOf(config), terminal);
   const { prompt, shots } =
-    backend === null ? NO_PROMPT : await openPrompt({ stage: opened, options, questions, backend });
+    backend === null
+      ? { prompt: task.prompt, shots: [] }
+      : await openPrompt({ stage: opened, options, questions, backend });
   const asked = backend === null ? records.questions : askedOf(questions, shots, terminal.log);
   const ids = new Set(asked.map(({ id }) => id));
   const ofAsked = { ...records, questions: records.questions.filter(({ id }) => ids.has(id)) };
