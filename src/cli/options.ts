@@ -17,10 +17,8 @@ interface Range {
 
 /** A parser of decimal numbers within a range. */
 export function number(range: Range = {}): (text: string) => number {
-  return (text) => {
-    const value = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text.trim()) ? Number(text) : Number.NaN;
-    return within(value, text, 'a number', range);
-  };
+  const form = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
+  return (text) => within(form.test(text.trim()) ? Number(text) : Number.NaN, text, 'a number', range);
 }
 
 /** A parser of integers within a range. */
