@@ -132,10 +132,9 @@ function itemOf({ place, index, value }: Row<ScoreLine>, task: Task): LabelledQu
 
 function reportF1(graded: readonly FirstError[], threshold: number, terminal: Terminal): void {
   const { f1, wrong, right } = firstErrorAccuracy(graded);
-  const percent = (value: number | undefined | null) =>
-    value === undefined || value === null ? '-' : `${(100 * value).toFixed(1)} %`;
+  const percent = (part: number, whole: number) => (whole === 0 ? '-' : `${(100 * (part / whole)).toFixed(1)} %`);
   terminal.log(
-    `ProcessBench F1 ${percent(f1)} at threshold ${threshold}: first error found in ${percent(wrong?.value)} of ${wrong?.n ?? 0} wrong paths, ` +
-      `no error found in ${percent(right?.value)} of ${right?.n ?? 0} right paths`,
+    `ProcessBench F1 ${f1 === null ? '-' : percent(f1, 1)} at threshold ${threshold}: first error found in ${percent(wrong.part, wrong.whole)} of ${wrong.whole} wrong paths, ` +
+      `no error found in ${percent(right.part, right.whole)} of ${right.whole} right paths`,
   );
 }
