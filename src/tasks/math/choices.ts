@@ -1,19 +1,22 @@
 // A record with choices (MMLU, ARC, AQuA and similar) -> its options and the right one.
 import { SipfError } from '../../errors.ts';
 import { numberText } from '../../io/exact-json.ts';
+import type { Question } from '../../records.ts';
 import type { DataRecord } from '../data/data-files.ts';
 import { short } from '../data/data-text.ts';
 import { answerText, parseAnswer, sameAnswer } from './answers.ts';
 
 export interface Choices {
-  readonly options: readonly string[];
+  readonly options: string[];
   /** What a question's `answer` says of the right one: its number where no other option has it, else its text. */
   readonly answer: string;
+  /** The label of the right one. */
+  readonly letter: string;
 }
 
 interface Given {
   readonly field: string;
-  readonly options: readonly string[];
+  readonly options: string[];
   /** The data's own labels, where they are not A, B, C, ... */
   readonly labels: readonly string[] | null;
   /** The options are JSON numbers. */
@@ -25,6 +28,20 @@ const ANSWER_FIELDS = ['answer', 'answerKey', 'correct', 'reference'];
 /** The label of an option: A, B, C, ... */
 export const letterOf = (index: number): string => String.fromCharCode(65 + index);
 const MAX_OPTIONS = 26;
+
+/** The record of a question with options; a solution ends with the letter of the right one. */
+export function choiceRecord(
+  question: string,
+  { options, answer }: Choices,
+  solution?: string[],
+): Pick<Question, 'question' | 'answer' | 'solution' | 'choices'> {
+  return {
+    question: withOptions(question, options),
+    answer,
+    ...(solution === undefined ? {} : { solution }),
+    choices: options,
+  };
+}
 
 /** The question as a model sees it: each option on a line of its own, unless they stand there already. */
 export function withOptions(question: string, options: readonly string[]): string {
@@ -55,7 +72,7 @@ export function choicesOf(record: DataRecord): Choices | null {
   const right = options[index]!;
   const number = canonical(right);
   const isOnly = options.filter((option) => canonical(option) === number).length === 1;
-  return { options, answer: isOnly && !options.includes(number) ? number : right };
+  return { options, answer: isOnly && !options.includes(number) ? number : right, letter: letterOf(index) };
 }
 
 function canonical(option: string): string {
