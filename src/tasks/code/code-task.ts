@@ -10,6 +10,7 @@ import {
   type GradeOptions,
   gradeWithRetries,
   type Task,
+  wrong,
 } from '../../task.ts';
 import { loadsSet, type QuestionSet } from '../data/question-set.ts';
 import { promptWith } from '../text/steps.ts';
@@ -89,9 +90,7 @@ async function gradeCode(
   const { setup, cases, entryPoint, names } = tests;
   const isCut = finishReason === 'length';
   const code = codeOf(completion, { entryPoint, prefix, finishReason });
-  if (code === null) {
-    return { extracted: null, outcome: { kind: 'wrong', reason: isCut ? 'truncated' : 'no-answer' } };
-  }
+  if (code === null) return wrong(isCut ? 'truncated' : 'no-answer');
   const program = {
     code,
     tests: cases,

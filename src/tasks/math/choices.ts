@@ -205,12 +205,15 @@ function rightIndex(record: DataRecord, { options, labels, numbers }: Given): nu
 
 /** The only option that is this text but for case, or else this number; -1: none, or several. */
 function byValue(options: readonly string[], said: string): number {
-  const indexWhere = (same: (option: string) => boolean): number => {
-    const found = options.flatMap((option, i) => (same(option) ? [i] : []));
-    return found.length === 1 ? found[0]! : -1;
-  };
-  const byCase = indexWhere((option) => option.toLowerCase() === said.toLowerCase());
-  return byCase >= 0 ? byCase : indexWhere((option) => sameAnswer(option, said));
+  const lower = said.toLowerCase();
+  const byCase = onlyOption(options, (option) => option.toLowerCase() === lower);
+  return byCase ?? onlyOption(options, (option) => sameAnswer(option, said)) ?? -1;
+}
+
+/** The index of the one option that is so; null: none, or several. */
+export function onlyOption(options: readonly string[], isSo: (option: string) => boolean): number | null {
+  const [first, ...others] = options.filter(isSo);
+  return first === undefined || others.length > 0 ? null : options.indexOf(first);
 }
 
 /** Options under names of other data sets: without them, an index or a letter would be taken for the answer itself. */

@@ -3,7 +3,7 @@ import { SipfError } from '../../errors.ts';
 import { numberText } from '../../io/exact-json.ts';
 import { renameHint } from '../../io/field-names.ts';
 import type { Question } from '../../records.ts';
-import type { Graded, Task } from '../../task.ts';
+import { type Graded, type Task, wrong } from '../../task.ts';
 import type { DataRecord } from '../data/data-files.ts';
 import { short } from '../data/data-text.ts';
 import { loadsSet, type QuestionSet } from '../data/question-set.ts';
@@ -37,13 +37,11 @@ export function gradeMath(
 ): Graded {
   if (choices !== undefined) return gradeChoice({ answer, choices }, completion, finishReason);
   const found = findAnswer(completion);
-  if (finishReason === 'length' && (!found?.explicit || mayGoOn(completion, found))) {
-    return { extracted: null, outcome: { kind: 'wrong', reason: 'truncated' } };
-  }
-  if (found === null) return { extracted: null, outcome: { kind: 'wrong', reason: 'no-answer' } };
+  if (finishReason === 'length' && (!found?.explicit || mayGoOn(completion, found))) return wrong('truncated');
+  if (found === null) return wrong('no-answer');
   const extracted = answerText(found.answer);
   const isRight = sameAnswer(extracted, referenceAnswer(answer) ?? '');
-  return { extracted, outcome: isRight ? { kind: 'right' } : { kind: 'wrong', reason: 'other-answer' } };
+  return isRight ? { extracted, outcome: { kind: 'right' } } : wrong('other-answer', extracted);
 }
 
 /** True where the text ends within its answer: the 1 of `The answer is 1` may be the first digit of 18. */

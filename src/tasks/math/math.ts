@@ -1,7 +1,7 @@
 // MATH records (problem, solution with a box) -> a Task whose answers are formulas.
 import { SipfError } from '../../errors.ts';
 import type { Question } from '../../records.ts';
-import type { Graded, Task } from '../../task.ts';
+import { type Graded, type Task, wrong } from '../../task.ts';
 import type { DataRecord, Layout } from '../data/data-files.ts';
 import { short } from '../data/data-text.ts';
 import type { HubOptions } from '../data/hub-data.ts';
@@ -45,14 +45,12 @@ async function gradeFormula(
 ): Promise<Graded> {
   if (choices !== undefined) return gradeChoice({ answer, choices }, completion, finishReason);
   const stated = statedMath(completion);
-  if (finishReason === 'length' && !stated?.explicit) {
-    return { extracted: null, outcome: { kind: 'wrong', reason: 'truncated' } };
-  }
-  if (stated === null) return { extracted: null, outcome: { kind: 'wrong', reason: 'no-answer' } };
+  if (finishReason === 'length' && !stated?.explicit) return wrong('truncated');
+  if (stated === null) return wrong('no-answer');
   const extracted = stated.text;
   const verdict = await comparer.compare(referenceFormula(answer) ?? '', extracted);
   if (verdict === 'same') return { extracted, outcome: { kind: 'right' } };
-  return { extracted, outcome: { kind: 'wrong', reason: verdict === 'timeout' ? 'timeout' : 'other-answer' } };
+  return wrong(verdict === 'timeout' ? 'timeout' : 'other-answer', extracted);
 }
 
 /** The answer of a reference: what it states where it is a solution (a box, `####`, "the answer is"), else the whole text; null: empty. */
