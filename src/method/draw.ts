@@ -4,6 +4,7 @@ import { type DrawKey, drawKey } from '../hashing.ts';
 import type { Question } from '../records.ts';
 import type { Counts } from '../reports.ts';
 import { type Graded, gradeWithRetries, type Task, taskOf } from '../task.ts';
+import type { ReadContext } from './context-length.ts';
 
 /** A text that completions continue: a question's prompt, or the prompt and the first steps of a path. */
 export interface Prefix {
@@ -44,6 +45,25 @@ export interface DrawContext {
   /** How often a completion is graded again after an error. */
   readonly gradeRetries: number;
   readonly signal?: AbortSignal | undefined;
+}
+
+/** What a stage that draws for units of questions depends on. */
+export interface UnitContext<Options> extends ReadContext {
+  readonly options: Options;
+  readonly seed: number;
+  readonly iteration: number;
+  /** Called with how much of the unit is done. */
+  readonly onDone?: ((done: number) => void) | undefined;
+}
+
+/** How such a stage draws from `policy`: by its own settings, with random numbers of its own. */
+export function drawing(
+  stage: string,
+  policy: Policy,
+  { options, seed, iteration, signal }: UnitContext<DrawSampling & Pick<DrawContext, 'gradeRetries'>>,
+): DrawContext {
+  const { gradeRetries } = options;
+  return { policy, key: { seed, stage, iteration }, sampling: options, gradeRetries, signal };
 }
 
 /** What a stage does with completions. */
