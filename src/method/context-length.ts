@@ -1,5 +1,5 @@
 // Paths and the models that read them -> which are short enough, and how many tokens are read.
-import type { Policy, ProcessRewardModel } from '../backend.ts';
+import type { Policy, ProcessRewardModel, StepPath } from '../backend.ts';
 import type { Question, Sample } from '../records.ts';
 import { type Task, taskOf } from '../task.ts';
 import type { BuildPrompt } from './prompt.ts';
@@ -18,6 +18,17 @@ export interface ReadContext {
 export interface QuestionPaths {
   readonly question: Question;
   readonly samples: readonly Sample[];
+}
+
+/** Paths as models read them: a prompt, then steps that are tokenised one by one. */
+export function textsOf(
+  paths: readonly { readonly question: Question; readonly sample: Pick<Sample, 'steps'> }[],
+  { task, prompt }: ReadContext,
+): StepPath[] {
+  return paths.map(({ question, sample }) => ({
+    prompt: prompt(question),
+    steps: taskOf(task, question).pieces(sample.steps),
+  }));
 }
 
 /** A beginning-of-text token, and a first piece that reads differently at the beginning of a text. */
@@ -41,15 +52,12 @@ export async function withinContext(
 export async function withoutTooLong<T extends QuestionPaths>(
   items: readonly T[],
   models: readonly Reader[],
-  { task, prompt }: ReadContext,
+  context: ReadContext,
 ): Promise<{ readable: readonly T[]; tooLong: ReadonlySet<Sample> }> {
   const paths = items.flatMap(({ question, samples }) => samples.map((sample) => ({ question, sample })));
+  const texts = textsOf(paths, context).map(({ prompt, steps }) => [prompt, ...steps]);
   const tooLong = new Set<Sample>();
   for (const model of models) {
-    const texts = paths.map(({ question, sample }) => [
-      prompt(question),
-      ...taskOf(task, question).pieces(sample.steps),
-    ]);
     for (const [n, within] of (await withinContext(model, texts)).entries()) if (!within) tooLong.add(paths[n]!.sample);
   }
   const readable = items.map((item) => ({ ...item, samples: item.samples.filter((sample) => !tooLong.has(sample)) }));

@@ -6,7 +6,7 @@ import { MOST } from '../limits.ts';
 import type { Answer, PreferencePair, Question } from '../records.ts';
 import type { SetReport } from '../reports.ts';
 import type { StageOutput } from '../run/units.ts';
-import { pairedDifference, wilson } from '../statistics/intervals.ts';
+import { mean, pairedDifference, wilson } from '../statistics/intervals.ts';
 import type { FigurePath } from '../statistics/prm-figures.ts';
 import { type Graded, SPLITS, type Task, taskOf } from '../task.ts';
 import { ask, type DrawContext, drawAndGrade, type Prefix, prefixOf } from './draw.ts';
@@ -224,12 +224,8 @@ export async function meanPairLogps(
       completion: taskOf(task, pair).pieces(steps).join(''),
     })),
   );
-  const means = (await policy.logps(items, { signal })).map(mean);
+  const means = (await policy.logps(items, { signal })).map((logps) => (logps.length === 0 ? 0 : mean(logps)));
   return { chosen: mean(means.filter((_, i) => i % 2 === 0)), rejected: mean(means.filter((_, i) => i % 2 === 1)) };
-}
-
-function mean(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / Math.max(1, values.length);
 }
 
 /** How figures read records: the rule of hard labels, and of path scores. */

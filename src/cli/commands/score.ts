@@ -84,7 +84,7 @@ async function scoreFile(path: string, command: Command, options: ScoreOptions, 
   await using scorer = await openScorer(kind, {
     prm: prm === null ? undefined : () => backend.openPrm(prm),
     policy: policy === null ? undefined : () => backend.openPolicy(policy),
-    calibration: calibration === null ? undefined : async () => calibration,
+    calibration: calibration ?? undefined,
   });
   const context = { scorer, task: stage.task, prompt, signal: terminal.signal };
   const { threshold, json = false } = options;

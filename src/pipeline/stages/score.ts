@@ -60,7 +60,7 @@ function open({ scorer, policy, models, found }: Work): Promise<Scorer> {
   return openScorer(named(scorer), {
     prm: prm === null ? undefined : () => models.openPrm(prm.checkpoint),
     policy: () => models.openPolicy(policy),
-    calibration: calibration === null ? undefined : async () => calibration,
+    calibration: calibration ?? undefined,
   });
 }
 
