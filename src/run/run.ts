@@ -6,7 +6,7 @@ import { canonicalJson, jsonDifference } from '../hashing.ts';
 import { hashPath } from '../io/file-hashes.ts';
 import { type Disk, nodeDisk, removeLeftovers, replaceFile } from '../io/files.ts';
 import { Counts } from '../reports.ts';
-import { collectUnits, type UnitProgress, type UnitWork } from './collect.ts';
+import { collectUnits, type UnitWork } from './collect.ts';
 import type { Log, LogEvent, OnProgress } from './events.ts';
 import { Lock } from './lock.ts';
 import { checkMarker, type Marker, markerPath, readMarker, type StageName } from './marker.ts';
@@ -33,13 +33,6 @@ interface OnceArgs<R> {
   readonly outputs: readonly string[];
   readonly result: z.ZodType<R>;
   readonly body: () => Promise<R>;
-}
-
-interface CollectArgs<U, C extends AsyncDisposable> extends UnitWork<U, C> {
-  readonly stage: StageName;
-  readonly inputs: Readonly<Record<string, unknown>>;
-  /** JSONL file in the stage's folder. */
-  readonly file: string;
 }
 
 /** One run directory with its lock. Artefacts hold no times and no absolute paths; events.jsonl does. */
@@ -148,13 +141,12 @@ export class Run implements AsyncDisposable {
   }
 
   /** `once` for a stage that is a list of units: each is journaled whole, and the file is assembled at the end. Returns the summed counts. */
-  async collect<U, C extends AsyncDisposable>(args: CollectArgs<U, C>): Promise<Counts> {
-    const { stage, inputs, file } = args;
+  async collect<U, C extends AsyncDisposable>(work: UnitWork<U, C>): Promise<Counts> {
+    const { stage, inputs, file } = work;
+    const { signal, onProgress } = this;
     const journal = this.#journalPath(stage);
-    const place = { disk: this.#disk, journal, out: this.path(stage.folder, file) };
-    const onProgress = (progress: UnitProgress) =>
-      this.onProgress({ stage: stage.name, iteration: stage.iteration, ...progress });
-    const body = () => collectUnits(args, { ...place, inputs, signal: this.signal, onProgress });
+    const place = { disk: this.#disk, journal, out: this.path(stage.folder, file), signal, onProgress };
+    const body = () => collectUnits(work, place);
     const counts = await this.once({ stage, inputs, outputs: [file], result: Counts, body });
     await this.#disk.remove(journal);
     return counts;
