@@ -5,7 +5,7 @@ import { isForCalibration } from '../hashing.ts';
 import type { Counts } from '../reports.ts';
 import { inUnits } from '../run/units.ts';
 import { mean, sum } from '../statistics/intervals.ts';
-import { type ReadContext, textsOf, tokensRead, withoutTooLong } from './context-length.ts';
+import { type ReadContext, textsOf, tokensRead, withoutUnreadable } from './context-length.ts';
 import {
   hardLabels,
   type LabelledPath,
@@ -174,7 +174,7 @@ export async function calibrateScores(
   const steps: LabelledStep[] = [];
   const counts = { paths: 0, scoredTokens: 0 };
   for await (const items of inUnits(calibrationItems(labelled, context.heldOut), unit)) {
-    const { readable } = await withoutTooLong(items, [prm, policy], context);
+    const { readable } = await withoutUnreadable(items, [prm, policy], context);
     const paths = readable.flatMap(labelledPaths);
     const evidence = await stepEvidence(paths, context);
     for (const [index, { labels }] of paths.entries()) {
