@@ -38,13 +38,21 @@ export function isOfRecords(command: string): command is RecordsCommand {
 }
 
 /** @throws SipfError 'bad-input' where the records of `command` must not go to `--out`. */
-export function checkRecordsOut(command: RecordsCommand, options: object & { readonly out: string }, config?: Config) {
-  checkOutFile({ command, out: options.out, reads: reads(options, config), fields: FIELDS[command] });
+export async function checkRecordsOut(
+  command: RecordsCommand,
+  options: object & { readonly out: string },
+  config?: Config,
+): Promise<void> {
+  await checkOutFile({ command, out: options.out, reads: reads(options, config), fields: FIELDS[command] });
 }
 
 /** @throws SipfError 'bad-input' where a model that `command` trains must not go to `--out`. */
-export function checkModelOut(command: string, options: object & { readonly out: string }, config: Config): void {
-  checkOutModel(command, options.out, reads(options, config));
+export async function checkModelOut(
+  command: string,
+  options: object & { readonly out: string },
+  config: Config,
+): Promise<void> {
+  await checkOutModel(command, options.out, reads(options, config));
 }
 
 /** The same for the folder of a run, before its configuration is read: --out may hold one that says more. */

@@ -75,7 +75,7 @@ test.each(['prm', 'prm-logprob', 'tallies', 'logprob', 'oracle', 'outcome'] as c
       ...item,
       samples: item.samples.map((sample, i) => (i === 1 ? { ...sample, steps: [' '] } : sample)),
     }));
-    const calibration = async () => scoreCalibration([]);
+    const calibration = scoreCalibration([]);
     await using scorer = await openScorer(name, { prm: openPrm, policy: openPolicy, calibration });
     const { records, counts } = await scoreUnit(mute, { scorer, task: sumsTask, prompt });
     expect(records.map(({ sampleId }) => sampleId)).toEqual(

@@ -100,7 +100,7 @@ export async function evaluate(
   checkOptions(options);
   const { out } = options;
   if (out !== undefined) {
-    checkRecordsOut('eval', { ...options, out });
+    await checkRecordsOut('eval', { ...options, out });
     // Hours of answers must not end at a path that cannot be written.
     await disk.append(out, '', false);
   }

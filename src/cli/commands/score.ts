@@ -101,7 +101,7 @@ async function scoreSamples(path: string, command: Command, options: ScoreOption
     );
   const { config, kind } = await scoreConfig(command, options);
   await using stage = openConfigured(config);
-  checkRecordsOut('score', { ...options, out }, config);
+  await checkRecordsOut('score', { ...options, out }, config);
   if (scorerNeeds(kind, 'tallies') && labels === undefined) throw missing('--labels', kind);
   const paths = { '1-samples': [path], ...(labels === undefined ? {} : { '2-step-labels': [labels] }) };
   const { questions, records } = await readSampled(

@@ -123,8 +123,8 @@ async function runStage(
   const { name, stage, model } = entry;
   await using opened = openConfigured(await readSettings(command, options, ownSettings(options)));
   const { config } = opened;
-  if (isOfRecords(name)) checkRecordsOut(name, options, config);
-  else checkModelOut(name, options, config);
+  if (isOfRecords(name)) await checkRecordsOut(name, options, config);
+  else await checkModelOut(name, options, config);
   const source = model === undefined ? null : requireModel(config);
   const { questions, records } = await readRecordsOf(entry, opened, options, terminal);
   await using backend = source === null ? null : await openEngine(engineOf(config), terminal);
