@@ -38,19 +38,6 @@ interface PrmRowsArgs {
   readonly calibrates: boolean;
 }
 
-/** Training rows, with what was counted while they were made. */
-interface PrmRows {
-  readonly examples: readonly PrmExample[];
-  readonly counts: {
-    paths: number;
-    gold: number;
-    heldOutPaths: number;
-    calibrationPaths: number;
-    steps: number;
-    correctSteps: number;
-  };
-}
-
 /**
  * PRM training rows from all labels so far. Questions that are held out (or for calibration, where `calibrates`) give none.
  * @throws SipfError 'bad-input' for labels without their sample, and for labels that are too incomplete for `targets` or `rule`.
@@ -60,7 +47,7 @@ interface PrmRows {
 export async function prmRows(
   questions: AsyncIterable<LabelledQuestion> | Iterable<LabelledQuestion>,
   args: PrmRowsArgs,
-): Promise<PrmRows> {
+) {
   const { task, prompt } = args;
   const examples: PrmExample[] = [];
   const counts = { paths: 0, gold: 0, heldOutPaths: 0, calibrationPaths: 0, steps: 0, correctSteps: 0 };
@@ -119,7 +106,7 @@ function taughtPaths(
  * Warnings where nearly all labels are alike.
  * @throws SipfError 'nothing-left' where there is no labelled path to learn from.
  */
-export function checkPrmRows({ examples, counts }: PrmRows): string[] {
+export function checkPrmRows({ examples, counts }: Awaited<ReturnType<typeof prmRows>>): string[] {
   if (counts.paths === 0 || examples.length === 0) {
     throw new SipfError(
       'nothing-left',

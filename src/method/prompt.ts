@@ -63,7 +63,7 @@ export async function makePrompter({ task, options, shots, openPolicy }: Prompte
     };
   }
   await using policy = await openPolicy();
-  const frames = new Map<Task, Frame>();
+  const frames = new Map<Task, Awaited<ReturnType<typeof chatFrame>>>();
   for (const member of task.members ?? [task]) frames.set(member, await chatFrame(member, options, shots, policy));
   return (question) => {
     const { before, after } = frames.get(taskOf(task, question))!;
@@ -72,17 +72,12 @@ export async function makePrompter({ task, options, shots, openPolicy }: Prompte
 }
 
 /** The text of a chat around its last question. */
-interface Frame {
-  readonly before: string;
-  readonly after: string;
-}
-
 async function chatFrame(
   task: Task,
   { instruction, system }: PromptOptions,
   shots: readonly Shot[],
   policy: Policy,
-): Promise<Frame> {
+): Promise<{ before: string; after: string }> {
   const user = (text: string) => `${instruction ?? task.instruction}\n\n${text}`;
   const messages: { role: 'system' | 'user' | 'assistant'; content: string }[] = [];
   if (system !== null) messages.push({ role: 'system', content: system });
