@@ -39,19 +39,17 @@ export async function loadSets(
   const loaded = new Map<string, LoadedSet>();
   for (const set of [...sets, ...final]) {
     const key = canonicalJson(set);
-    if (!loaded.has(key)) loaded.set(key, await loadSet(set, { config, task, tasks }));
+    if (!loaded.has(key)) loaded.set(key, await loadSet(set, config, task, tasks));
   }
   return loaded;
 }
 
-interface LoadSetArgs {
-  readonly config: Config;
-  readonly task: Task;
-  readonly tasks: (name: string) => Task;
-}
-
-async function loadSet(set: EvaluationSet, { config, task, tasks }: LoadSetArgs): Promise<LoadedSet> {
-  const { name, data, seed } = config.task;
+async function loadSet(
+  set: EvaluationSet,
+  { task: { name, data, seed } }: Config,
+  task: Task,
+  tasks: (name: string) => Task,
+): Promise<LoadedSet> {
   const own = set.name === null || set.name === name;
   const used = own ? task : tasks(set.name ?? name);
   const from = set.data ?? (own ? data : dataBeside(data, used.name)) ?? undefined;

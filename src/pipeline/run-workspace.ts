@@ -8,15 +8,13 @@ import { QuestionStream } from '../run/units.ts';
 import { checkpointOf, type OutsideModels, sourceOf } from './models.ts';
 import { type Group, modelsNamed, type Records, type RecordsName, stageOf, type Workspace } from './workspace.ts';
 
-interface RunWorkspaceArgs {
-  readonly run: Run;
-  readonly backend: Backend;
-  readonly outside: OutsideModels;
-  /** Those that are asked, in order. */
-  readonly questions: readonly Question[];
-}
-
-export function runWorkspace({ run, backend, outside, questions }: RunWorkspaceArgs): Workspace {
+/** `questions`: those that are asked, in order. */
+export function runWorkspace(
+  run: Run,
+  backend: Backend,
+  outside: OutsideModels,
+  questions: readonly Question[],
+): Workspace {
   const models = modelsNamed(() => backend, {
     source: (checkpoint) => sourceOf(run.dir, outside, checkpoint),
     checkpoint: (source, hash) => checkpointOf(run.dir, outside, source, hash),
@@ -47,10 +45,6 @@ function recordsOf(run: Run, questions: readonly Question[]): Records {
   };
 }
 
-interface OfQuestion {
-  readonly questionId: string;
-}
-
 interface Streams {
   readonly samples: readonly QuestionStream<Sample>[];
   readonly labels: readonly QuestionStream<StepLabels>[];
@@ -65,7 +59,7 @@ function rounds(from: number, to: number): number[] {
 /** Reads all files side by side, so that no stage needs a whole one in memory. */
 async function* grouped(questions: readonly Question[], { samples, labels, scores }: Streams): AsyncGenerator<Group> {
   const streams = [...samples, ...labels, ...scores];
-  const of = async <T extends OfQuestion>(some: readonly QuestionStream<T>[], id: string) =>
+  const of = async <T extends { questionId: string }>(some: readonly QuestionStream<T>[], id: string) =>
     (await Promise.all(some.map((stream) => stream.take(id)))).flat();
   try {
     for (const question of questions) {

@@ -4,6 +4,7 @@ import type { Config } from '../config/schema.ts';
 import { SipfError } from '../errors.ts';
 import { isForCalibration, isHeldOut, shareHeldOut } from '../hashing.ts';
 import { goldRows } from '../method/align-rows.ts';
+import type { ReadContext } from '../method/context-length.ts';
 import { METHODS, needs, roundsOf, scorerOf } from '../method/methods.ts';
 import type { BuildPrompt } from '../method/prompt.ts';
 import { chooseQuestions } from '../method/sample.ts';
@@ -93,21 +94,15 @@ export async function checkContexts(
   );
 }
 
-interface RowArgs {
-  readonly config: Config;
-  readonly task: Task;
-  readonly prompt: BuildPrompt;
-  readonly asked: readonly Question[];
-}
-
 /**
  * @throws SipfError 'nothing-left' where every worked solution is longer than a stage that trains on nothing else allows.
  */
 export async function checkRowLengths(
   model: Pick<Policy, 'countTokens'>,
-  { config, task, prompt, asked }: RowArgs,
+  { sft, align, evaluate, method, iterations }: Config,
+  questions: readonly Question[],
+  context: ReadContext,
 ): Promise<void> {
-  const { sft, align, evaluate, method, iterations } = config;
   const trainsControl = evaluate.control === 'continued-sft' && evaluate.final.length > 0;
   const later = roundsOf(METHODS[method], iterations) > 0 && (METHODS[method].align === 'gold' || trainsControl);
   const limits = [
@@ -117,7 +112,7 @@ export async function checkRowLengths(
   const [strictest] = limits;
   if (strictest === undefined) return;
   const [name, limit] = strictest;
-  const rows = goldRows(asked, null, '', { task, prompt });
+  const rows = goldRows(questions, null, '', context);
   let shortest = Number.POSITIVE_INFINITY;
   for (let at = 0; at < rows.length; at += BATCH) {
     const counts = await model.countTokens(rows.slice(at, at + BATCH).map((row) => textsOf(row).join('')));

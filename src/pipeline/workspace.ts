@@ -127,15 +127,11 @@ export function settled(config: Config, questions: readonly Question[]): Config 
   return { ...config, labels: { ...config.labels, heldOut: shareHeldOut(ids, config.labels.heldOut) } };
 }
 
-interface DataArgs {
-  readonly config: Config;
-  readonly task: Task;
-  readonly questions: readonly Question[];
-  readonly shots: readonly Shot[];
-}
-
 /** What names the questions, the prompt before them, and how answers to them are graded. */
-export function dataHash({ config, task, questions, shots }: DataArgs): string {
+export function dataHash(
+  { config, task, questions }: Pick<Shared, 'config' | 'task' | 'questions'>,
+  shots: readonly Shot[],
+): string {
   const runsPrograms = (task.members ?? [task]).some(({ gradedBy }) => gradedBy === 'tests');
   const grading = runsPrograms ? { sandbox: config.sandbox } : {};
   return sha256(canonicalJson({ questions, prompt: config.prompt, shots, task: task.name, ...grading }));
