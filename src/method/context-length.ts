@@ -4,17 +4,14 @@ import type { Question, Sample } from '../records.ts';
 import { type Task, taskOf } from '../task.ts';
 import type { BuildPrompt } from './prompt.ts';
 
-/** A model that reads paths. */
 export type Reader = Policy | ProcessRewardModel;
 
-/** How paths are put to a model. */
 export interface ReadContext {
   readonly task: Task;
   readonly prompt: BuildPrompt;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** A question and paths of it. */
 export interface QuestionPaths {
   readonly question: Question;
   readonly samples: readonly Sample[];

@@ -8,7 +8,6 @@ import type { ReadContext } from './context-length.ts';
 
 /** A text that completions continue: a question's prompt, or the prompt and the first steps of a path. */
 export interface Prefix {
-  /** The question's own task. */
   readonly task: Task;
   readonly question: Question;
   readonly prompt: string;
@@ -25,7 +24,6 @@ export interface Draw<P extends Prefix> {
   readonly index: number;
 }
 
-/** A completion with its grade. */
 export interface Drawn<P extends Prefix> extends Draw<P> {
   readonly completion: Completion;
   readonly graded: Graded;
@@ -36,13 +34,11 @@ type DrawSampling = Pick<SamplingOptions, 'temperature' | 'topP' | 'topK'> & {
   readonly maxTokens: number | null;
 };
 
-/** What drawing depends on besides the prefixes. */
 export interface DrawContext {
   readonly policy: Policy;
   /** What the random numbers depend on, besides the prefix and the index. */
   readonly key: Pick<DrawKey, 'seed' | 'stage' | 'iteration'>;
   readonly sampling: DrawSampling;
-  /** How often a completion is graded again after an error. */
   readonly gradeRetries: number;
   readonly signal?: AbortSignal | undefined;
 }
@@ -66,7 +62,6 @@ export function drawing(
   return { policy, key: { seed, stage, iteration }, sampling: options, gradeRetries, signal };
 }
 
-/** What a stage does with completions. */
 interface DrawUses<P extends Prefix> {
   /** Receives each graded completion, in the order in which the completions ended. */
   readonly take: (drawn: Drawn<P>) => void;

@@ -21,7 +21,6 @@ import {
   pathScore,
 } from './step-labels.ts';
 
-/** One question set to evaluate on. */
 export const EvaluationSet = z.strictObject({
   name: described(z.string().nullable().default(null), "A task. null: the run's own."),
   data: described(
@@ -77,7 +76,6 @@ export interface OpenSet {
   readonly questions: readonly Question[];
 }
 
-/** A question to answer, of its set. */
 export interface AnswerItem {
   readonly set: OpenSet;
   readonly question: Question;
@@ -93,7 +91,6 @@ interface SampledAnswers {
   readonly seed: number;
 }
 
-/** What answers depend on. */
 interface AnswerContext {
   readonly policy: Policy;
   readonly options: Pick<EvaluateOptions, 'maxTokens' | 'gradeRetries'>;
@@ -104,7 +101,6 @@ interface AnswerContext {
   readonly onDone?: ((done: number) => void) | undefined;
 }
 
-/** A question that was put to the policy. */
 interface Asked extends Prefix {
   readonly item: AnswerItem;
   readonly answers: Answer[];

@@ -91,7 +91,6 @@ interface StepPrefix extends Prefix {
   waiting: Path[];
 }
 
-/** A path under labelling. */
 interface Path {
   readonly sample: Sample;
   readonly prefixes: readonly StepPrefix[];
@@ -101,7 +100,6 @@ interface Path {
   failed: boolean;
 }
 
-/** The context, with all paths of the unit. */
 interface PathsContext extends LabelContext {
   readonly paths: readonly Path[];
 }

@@ -34,7 +34,6 @@ export const PairOptions = z.strictObject({
 });
 export type PairOptions = z.infer<typeof PairOptions>;
 
-/** A question with its samples so far and their path scores. */
 interface PairItem {
   readonly question: Question;
   readonly samples: readonly Sample[];
@@ -42,7 +41,6 @@ interface PairItem {
   readonly scores: ReadonlyMap<string, number>;
 }
 
-/** The rows of one question. */
 interface QuestionPairs {
   readonly pairs: readonly PreferencePair[];
   /** Right paths without a partner. */

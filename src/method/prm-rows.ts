@@ -26,7 +26,6 @@ export const PrmOptions = z.strictObject({
 });
 export type PrmOptions = z.infer<typeof PrmOptions>;
 
-/** What the rows depend on besides the labels. */
 interface PrmRowsArgs {
   readonly task: Task;
   readonly prompt: BuildPrompt;

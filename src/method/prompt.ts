@@ -36,7 +36,6 @@ export type PromptOptions = z.infer<typeof PromptOptions>;
 /** A question -> the text before the model's first token. */
 export type BuildPrompt = (question: Prompted) => string;
 
-/** What prompts are made of. */
 export interface PrompterArgs {
   readonly task: Task;
   readonly options: PromptOptions;
@@ -71,7 +70,6 @@ export async function makePrompter({ task, options, shots, openPolicy }: Prompte
   };
 }
 
-/** The text of a chat around its last question. */
 async function chatFrame(
   task: Task,
   { instruction, system }: PromptOptions,

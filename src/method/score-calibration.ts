@@ -50,7 +50,6 @@ export function calibratedScore(evidence: StepEvidence, calibration: ScoreCalibr
   return sigmoid(dot(featuresOf(evidence), [intercept, prmLogit, meanLogp, minLogp]));
 }
 
-/** One training row of the regression. */
 export interface LabelledStep {
   readonly evidence: StepEvidence;
   readonly correct: boolean;
@@ -119,7 +118,6 @@ const dot = (a: readonly number[], b: readonly number[]): number => sum(a.map((v
 const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
 const softplus = (x: number): number => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)));
 
-/** Both models, and how paths are put to them. */
 interface EvidenceContext extends ReadContext {
   readonly prm: ProcessRewardModel;
   readonly policy: Policy;
@@ -161,7 +159,6 @@ interface CalibrationContext extends EvidenceContext {
   readonly rule: LabelRule;
   /** labels.heldOut: as many questions are for calibration. */
   readonly heldOut: number;
-  /** Questions of one unit of work. */
   readonly unit: number;
 }
 
@@ -188,7 +185,6 @@ export async function calibrateScores(
   return { calibration: scoreCalibration(steps), counts };
 }
 
-/** The labelled paths of the questions for calibration. */
 async function* calibrationItems(
   labelled: AsyncIterable<LabelledQuestion> | Iterable<LabelledQuestion>,
   heldOut: number,

@@ -28,7 +28,6 @@ export const ScoreOptions = z.strictObject({
 });
 export type ScoreOptions = z.infer<typeof ScoreOptions>;
 
-/** An open scorer, and how paths are put to its models. */
 export interface ScoreContext extends ReadContext {
   readonly scorer: Scorer;
 }

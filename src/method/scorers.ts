@@ -44,7 +44,6 @@ interface Needed extends ReadContext {
   readonly calibration?: ScoreCalibration | undefined;
 }
 
-/** One row of the table. */
 interface ScorerKind {
   /** `config`: `score.scorer` names it. `method`: a method that learns from outcomes has it. */
   readonly chosenBy: 'config' | 'method';
@@ -100,12 +99,10 @@ export type ConfiguredScorer = {
   [K in ScorerName]: (typeof SCORERS)[K]['chosenBy'] extends 'config' ? K : never;
 }[ScorerName];
 
-/** True for a scorer that `score.scorer` may name. */
 export function isConfiguredScorer(name: ScorerName): name is ConfiguredScorer {
   return SCORERS[name].chosenBy === 'config';
 }
 
-/** True where the scorer `name` reads `need`. */
 export function scorerNeeds(name: ScorerName, need: ScorerNeed): boolean {
   const { needs }: ScorerKind = SCORERS[name];
   return needs.includes(need);

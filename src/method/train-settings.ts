@@ -108,7 +108,6 @@ export const TrainSettings = z.strictObject({
 });
 export type TrainSettings = z.infer<typeof TrainSettings>;
 
-/** What a stage trains on. */
 export interface TrainRows {
   readonly examples: readonly TrainExample[];
   readonly objective: Objective;

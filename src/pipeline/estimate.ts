@@ -46,7 +46,6 @@ export function tokensForFlops(flops: number, parameters: number, lora: boolean)
   return flops / (parameters * (lora ? 4 : 6));
 }
 
-/** Speeds from a short calibration. */
 export interface Calibration {
   readonly generatedTokensPerSecond: number;
   readonly promptTokensPerSecond: number;

@@ -35,7 +35,6 @@ export function fileRecords({ questions, samples, labels, scores, pairs, hashes 
   };
 }
 
-/** Who started the stage. */
 export interface Listener {
   readonly signal: AbortSignal;
   readonly onProgress: OnProgress;

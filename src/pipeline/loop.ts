@@ -10,7 +10,6 @@ import type { Found, Shared, Work } from './workspace.ts';
 interface LoopArgs extends Shared {
   readonly run: Run;
   readonly openSets: OpenSets;
-  /** The model that everything starts from. */
   readonly base: Checkpoint;
   readonly parameters: number;
   /** What was counted before the first round, by stage. */

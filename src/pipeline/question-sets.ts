@@ -144,7 +144,6 @@ export function answerWarnings(name: string, questions: readonly Question[]): st
   return warnings;
 }
 
-/** The questions with more than one answer. */
 function contradictions(questions: readonly Question[]): string[] {
   const answers = new Map<string, { readonly text: string; readonly answers: Set<string> }>();
   for (const question of questions) {

@@ -25,7 +25,6 @@ function leaveOut(questions: readonly Question[], broken: readonly BrokenReferen
   return questions.filter(({ id }) => !ids.has(id));
 }
 
-/** A sentence for people. */
 export function describeBroken(broken: readonly BrokenReference[], total: number): string {
   const shown = broken
     .slice(0, 5)

@@ -23,7 +23,6 @@ export interface RoundSummary {
   readonly report: EvalReport | null;
   readonly policy: Trained | null;
   readonly prm: Trained | null;
-  /** Completed stages, by name. */
   readonly stages: readonly string[];
   /** Seconds between the first start and the last end in events.jsonl; null where unknown. */
   readonly seconds: number | null;

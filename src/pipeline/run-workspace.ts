@@ -51,7 +51,6 @@ interface Streams {
   readonly scores: readonly QuestionStream<StepScores>[];
 }
 
-/** from .. to */
 function rounds(from: number, to: number): number[] {
   return Array.from({ length: Math.max(0, to - from + 1) }, (_, i) => from + i);
 }

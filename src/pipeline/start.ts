@@ -67,7 +67,6 @@ export interface RunStart extends AsyncDisposable {
   readonly description: ModelDescription;
   /** Of the train questions, broken ones among them. */
   readonly prompts: Prompts;
-  /** What the user should know of the models' files. */
   readonly warnings: readonly string[];
 }
 

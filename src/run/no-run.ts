@@ -24,7 +24,6 @@ export async function isRun(dir: string): Promise<boolean> {
   }
 }
 
-/** Names that a message lists. */
 const SHOWN = 8;
 
 /** 'not-found', for `throw`. `what` says what was wanted there. */

@@ -148,12 +148,10 @@ export class Run implements AsyncDisposable {
     return counts;
   }
 
-  /** Replaces a JSON file of a stage. */
   async writeJson(stage: StageName, file: string, value: unknown): Promise<void> {
     await replaceFile(this.#disk, this.path(stage.folder, file), [jsonText(value)]);
   }
 
-  /** Replaces a JSONL file of a stage. */
   async writeRecords(
     stage: StageName,
     file: string,

@@ -18,7 +18,6 @@ export function countInto(counts: Record<string, number>, name: string, by = 1):
   counts[name] = (counts[name] ?? 0) + by;
 }
 
-/** Cuts a stream into lists of `size`. */
 export async function* inUnits<T>(items: AsyncIterable<T> | Iterable<T>, size: number): AsyncGenerator<T[]> {
   let unit: T[] = [];
   for await (const item of items) {

@@ -41,7 +41,6 @@ function isOfLoop(value: Readonly<Record<string, unknown>>): boolean {
 const Chat = z.array(z.looseObject({ role: z.string(), content: z.string() })).min(1);
 type Chat = z.infer<typeof Chat>;
 
-/** One line as somebody wrote it. */
 interface PairLine {
   readonly value: Readonly<Record<string, unknown>>;
   readonly place: string;

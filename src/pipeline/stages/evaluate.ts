@@ -79,12 +79,10 @@ export function answer(
   });
 }
 
-/** Answers that `answer` wrote. */
 export function answersOf({ run }: Pick<Round, 'run'>, { folder, name }: StageName): AsyncGenerator<Answer> {
   return readRecords(run.path(folder, `${name}.jsonl`), Answer);
 }
 
-/** Hash of what `answer` wrote. */
 export function answersHash({ run }: Pick<Round, 'run'>, stage: StageName): Promise<string> {
   return run.outputHash(stage, `${stage.name}.jsonl`);
 }

@@ -54,7 +54,6 @@ async function countPaths(work: Work): Promise<number> {
   return paths;
 }
 
-/** Opens the work's scorer with the models that it reads. */
 function open({ scorer, policy, models, found }: Work): Promise<Scorer> {
   const { prm, calibration } = found;
   return openScorer(named(scorer), {

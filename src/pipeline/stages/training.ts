@@ -16,7 +16,6 @@ import type { StageName } from '../../run/marker.ts';
 import type { Found, Work } from '../workspace.ts';
 
 export interface TrainStage {
-  /** The folder that it writes. */
   readonly writes: string;
   /** What the model is for the round. */
   readonly finds: keyof Pick<Found, 'prm' | 'trained'>;
