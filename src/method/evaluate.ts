@@ -9,7 +9,7 @@ import type { StageOutput } from '../run/units.ts';
 import { mean, pairedDifference, wilson } from '../statistics/intervals.ts';
 import type { FigurePath } from '../statistics/prm-figures.ts';
 import { type Graded, SPLITS, type Task, taskOf } from '../task.ts';
-import { ask, type DrawContext, drawAndGrade, type Prefix, prefixOf } from './draw.ts';
+import { ask, drawAndGrade, type Prefix, prefixOf } from './draw.ts';
 import type { BuildPrompt } from './prompt.ts';
 import { CHEAP_RANKS } from './scorers.ts';
 import {
@@ -115,8 +115,11 @@ export async function answerUnit(
     const { set, question } = item;
     return { ...prefixOf(set.task, question, set.prompt(question)), item, answers: [] };
   });
-  const draws = asked.flatMap((prefix) => ask(prefix, sampled?.count ?? 1));
-  const context = { policy, ...drawingOf(options, sampled), signal };
+  const { maxTokens, gradeRetries } = options;
+  const { count, seed, ...sampling } = sampled ?? { count: 1, seed: 0, temperature: 0 };
+  const key = { seed, stage: sampled === undefined ? 'evaluate' : 'pass-at', iteration: 0 };
+  const context = { policy, key, sampling: { ...sampling, maxTokens }, gradeRetries, signal };
+  const draws = asked.flatMap((prefix) => ask(prefix, count));
   const tokens = await drawAndGrade(draws, context, {
     take: ({ prefix, index, completion, graded }) => {
       const answer = answerOf(prefix.item, completion, graded);
@@ -127,18 +130,6 @@ export async function answerUnit(
   const records = asked.flatMap(({ answers }) => answers);
   const errors = records.filter(({ outcome }) => outcome.kind === 'error').length;
   return { records, counts: { ...tokens, errors } };
-}
-
-function drawingOf(
-  { maxTokens, gradeRetries }: AnswerContext['options'],
-  sampled: SampledAnswers | undefined,
-): Pick<DrawContext, 'key' | 'sampling' | 'gradeRetries'> {
-  if (sampled === undefined) {
-    const key = { seed: 0, stage: 'evaluate', iteration: 0 };
-    return { key, sampling: { temperature: 0, maxTokens }, gradeRetries };
-  }
-  const { count: _count, seed, ...sampling } = sampled;
-  return { key: { seed, stage: 'pass-at', iteration: 0 }, sampling: { ...sampling, maxTokens }, gradeRetries };
 }
 
 function answerOf({ set, question }: AnswerItem, completion: Completion, { extracted, outcome }: Graded): Answer {
@@ -224,18 +215,11 @@ export async function meanPairLogps(
   return { chosen: mean(means.filter((_, i) => i % 2 === 0)), rejected: mean(means.filter((_, i) => i % 2 === 1)) };
 }
 
-/** How figures read records: the rule of hard labels, and of path scores. */
-interface FigureRules {
-  readonly task: Task;
-  readonly labels: LabelRule;
-  readonly path: PathScoreRule;
-}
-
-/** The labelled and scored paths of a question, for the figures of a scorer. `scores`: step scores by sample id. */
+/** The labelled and scored paths of a question, for the figures of a scorer. `scores`: step scores by sample id; `path`: how they make a path score. */
 export function figurePaths(
   { question, samples, labels }: LabelledQuestion,
   scores: ReadonlyMap<string, readonly number[]>,
-  rules: FigureRules,
+  rules: { readonly task: Task; readonly labels: LabelRule; readonly path: PathScoreRule },
 ): FigurePath[] {
   const byId = new Map(samples.map((sample) => [sample.id, sample]));
   return [...latestLabels(labels).values()].flatMap((record) => {

@@ -129,7 +129,7 @@ export async function labelUnit(
   Object.assign(counts, tokens);
   countVain(context, counts);
   const paid = new Set<StepPrefix>();
-  return { records: paths.flatMap((path) => finish(path, context, { counts, paid })), counts };
+  return { records: paths.flatMap((path) => finish(path, context, counts, paid)), counts };
 }
 
 /**
@@ -274,13 +274,13 @@ function record({ prefix, index, completion, graded }: Drawn<StepPrefix>, counts
   if (completion.finishReason === 'length') countInto(counts, 'rolloutsTruncated');
 }
 
-interface Totals {
-  readonly counts: Record<string, number>;
-  /** Prefixes whose tokens a record has. */
-  readonly paid: Set<StepPrefix>;
-}
-
-function finish(path: Path, { options, simulator }: LabelContext, { counts, paid }: Totals): StepLabels[] {
+/** `paid`: prefixes whose tokens a record has. */
+function finish(
+  path: Path,
+  { options, simulator }: LabelContext,
+  counts: Record<string, number>,
+  paid: Set<StepPrefix>,
+): StepLabels[] {
   const { sample } = path;
   const tallies = path.tallies.filter((tally) => tally !== null);
   if (path.failed || tallies.length < path.tallies.length) {

@@ -6,9 +6,8 @@ import { SipfError } from '../errors.ts';
 import { isForCalibration, isHeldOut } from '../hashing.ts';
 import type { StepLabels } from '../records.ts';
 import { sum } from '../statistics/intervals.ts';
-import { type Task, taskOf } from '../task.ts';
-import { isEmptyPath } from './context-length.ts';
-import type { BuildPrompt } from './prompt.ts';
+import { taskOf } from '../task.ts';
+import { isEmptyPath, type ReadContext } from './context-length.ts';
 import { hardLabels, type LabelledQuestion, type LabelRule, latestLabels, softLabels } from './step-labels.ts';
 import { TrainSettings } from './train-settings.ts';
 
@@ -26,9 +25,7 @@ export const PrmOptions = z.strictObject({
 });
 export type PrmOptions = z.infer<typeof PrmOptions>;
 
-interface PrmRowsArgs {
-  readonly task: Task;
-  readonly prompt: BuildPrompt;
+interface PrmRowsArgs extends ReadContext {
   readonly targets: PrmOptions['targets'];
   readonly rule: LabelRule;
   readonly gold: boolean;

@@ -78,13 +78,8 @@ export function scoreCalibration(steps: readonly LabelledStep[]): ScoreCalibrati
   return { steps: rows.length, correct, intercept, prmLogit, meanLogp, minLogp };
 }
 
-interface RegressionRow {
-  readonly x: readonly number[];
-  readonly y: number;
-}
-
 /** Inverse Hessian times gradient. */
-function newtonStep(rows: readonly RegressionRow[], weights: readonly number[]): number[] {
+function newtonStep(rows: readonly { x: readonly number[]; y: number }[], weights: readonly number[]): number[] {
   const gradient = weights.map((weight, i) => RIDGE * (weight - PRIOR[i]!));
   const hessian = weights.map((_, i) => weights.map((__, j) => (i === j ? RIDGE : 0)));
   for (const { x, y } of rows) {

@@ -149,15 +149,11 @@ function given<T>(value: T | undefined, what: string, name: ScorerName): T {
   throw new SipfError('bad-input', `Expected ${what} for the scorer ${name}, got none. Give one.`);
 }
 
-/** Hashes of the models, and the weights, that a scorer may read. */
-interface ScorerHashes {
-  readonly prm: string | null;
-  readonly policy: string | null;
-  readonly calibration: ScoreCalibration | null;
-}
-
-/** What scores depend on besides the paths: part of a stage's inputs. `model`: that of a scorer with a single one. */
-export function scorerInputs(name: ScorerName, { prm, policy, calibration }: ScorerHashes): Record<string, unknown> {
+/** What scores depend on besides the paths: part of a stage's inputs. Models by hash; `model`: that of a scorer with a single one. */
+export function scorerInputs(
+  name: ScorerName,
+  { prm, policy, calibration }: { prm: string | null; policy: string | null; calibration: ScoreCalibration | null },
+): Record<string, unknown> {
   if (scorerNeeds(name, 'calibration')) return { model: null, prm, policy, calibration };
   return { model: scorerNeeds(name, 'prm') ? prm : scorerNeeds(name, 'policy') ? policy : null };
 }

@@ -55,32 +55,20 @@ export interface Calibration {
 }
 
 /** What a question and a path look like: measured on the data where possible, else these guesses, which the report names. */
-export interface Typical {
-  readonly promptTokens: number;
-  readonly pathTokens: number;
-  readonly stepsPerPath: number;
-  /** Chance of a rollout to be right. */
-  readonly pRight: number;
-  /** Share of samples that are no duplicates. */
-  readonly distinct: number;
-  readonly trainQuestions: number;
-  /** Train questions whose worked solutions are used. */
-  readonly solvedQuestions: number;
-  /** Parameters of the models that roll out and that a PRM is trained from, as a multiple of the policy's. */
-  readonly simulatorSize: number;
-  readonly verifierSize: number;
-  readonly evalQuestions: number;
-  readonly finalQuestions: number;
-}
+export type Typical = Readonly<typeof TYPICAL>;
 
-export const TYPICAL: Typical = {
+export const TYPICAL = {
   promptTokens: 60,
   pathTokens: 90,
   stepsPerPath: 4,
+  /** Chance of a rollout to be right. */
   pRight: 0.3,
+  /** Share of samples that are no duplicates. */
   distinct: 0.8,
   trainQuestions: 1000,
+  /** Train questions whose worked solutions are used. */
   solvedQuestions: 1000,
+  /** Parameters of the models that roll out and that a PRM is trained from, as a multiple of the policy's. */
   simulatorSize: 1,
   verifierSize: 1,
   evalQuestions: 500,
@@ -102,12 +90,7 @@ export interface StageEstimate extends TokenCost {
 
 export interface RunEstimate {
   readonly stages: readonly StageEstimate[];
-  readonly total: TokenCost & {
-    readonly rollouts: number;
-    readonly trainSteps: number;
-    readonly flops: number;
-    readonly seconds: number | null;
-  };
+  readonly total: Omit<StageEstimate, 'stage' | 'iteration' | 'graded' | 'size'> & { readonly flops: number };
   /** Peak, in bytes. */
   readonly memoryBytes: number;
   readonly assumptions: Typical;
