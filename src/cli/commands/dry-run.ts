@@ -10,7 +10,8 @@ import { sourceOf } from '../../pipeline/models.ts';
 import { requireUsable } from '../../pipeline/references.ts';
 import { type RunStart, startRun } from '../../pipeline/start.ts';
 import type { Checkpoint, Question } from '../../records.ts';
-import { type Interval, mean, sum, wilson } from '../../statistics/intervals.ts';
+import type { Interval } from '../../reports.ts';
+import { mean, sum, wilson } from '../../statistics/intervals.ts';
 import { type GivenText, taskOf } from '../../task.ts';
 import type { Terminal } from '../terminal.ts';
 import {
