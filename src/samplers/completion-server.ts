@@ -38,6 +38,14 @@ const Answer = z.object({
 });
 export type Answer = z.infer<typeof Answer>;
 
+/** An error that came as an answer, with status 200. */
+const Failure = z.object({
+  error: z.union([
+    z.string().transform((message) => ({ message, code: null })),
+    z.object({ message: z.string(), code: z.union([z.string(), z.number()]).nullish() }),
+  ]),
+});
+
 /** A request's outcome: an answer, or a problem that another try may not have. */
 type Tried = { readonly answer: Answer } | { readonly problem: string; readonly retryAfterMs: number };
 
@@ -108,14 +116,21 @@ export class CompletionServer {
 
   #read({ status, ok, headers }: Response, text: string): Tried {
     const said = printable(text.trim());
-    if (status === 429 || status === 408 || status >= 500)
-      return { problem: `status ${status}: ${said}`, retryAfterMs: this.#retryAfter(headers.get('retry-after')) };
+    const retryAfterMs = this.#retryAfter(headers.get('retry-after'));
+    if (mayPass(status)) return { problem: `status ${status}: ${said}`, retryAfterMs };
     if (!ok) throw this.#refusal(`status ${status}: ${said}`);
     let value: unknown;
     try {
       value = JSON.parse(text);
     } catch {
       return { problem: `text that is not JSON: ${said}`, retryAfterMs: 0 };
+    }
+    const failed = Failure.safeParse(value);
+    if (failed.success) {
+      const { message, code } = failed.data.error;
+      const problem = `an error${code == null ? '' : ` of code ${code}`}: ${printable(message)}`;
+      if (mayPass(Number(code))) return { problem, retryAfterMs };
+      throw this.#refusal(problem);
     }
     const parsed = Answer.safeParse(value);
     if (!parsed.success) {
@@ -141,6 +156,11 @@ export class CompletionServer {
     const ms = /^\d+$/.test(text.trim()) ? 1000 * Number(text) : Date.parse(text) - this.#parts.now();
     return Number.isFinite(ms) ? Math.min(Math.max(0, ms), LONGEST_ASKED) : 0;
   }
+}
+
+/** Whether another try may end better, by a status of HTTP. */
+function mayPass(status: number): boolean {
+  return status === 429 || status === 408 || status >= 500;
 }
 
 function whyFailed(thrown: unknown): string {

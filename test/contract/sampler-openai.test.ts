@@ -154,6 +154,12 @@ const PASSING: readonly (readonly [string, Fault, RegExp])[] = [
     { change: (answer) => ({ ...answer, choices: [{ text: '5', finish_reason: 'abort' }] }) },
     /ended by "abort"/,
   ],
+  [
+    'an error of the server in an answer',
+    { change: () => ({ error: { message: 'no GPU', code: 503 } }) },
+    /code 503: no GPU/,
+  ],
+  ['a limit in an answer', { change: () => ({ error: { message: 'slow down', code: '429' } }) }, /code 429: slow down/],
   ['a completion without an end', { change: (answer) => ({ ...answer, choices: [{ text: '5' }] }) }, /ended by null/],
 ];
 
@@ -181,6 +187,8 @@ describe('an answer that no further try changes', () => {
     ['a missing key', { status: 401 }, /status 401.*apiKeyFrom/],
     ['an unknown model', { status: 404, body: 'no such model' }, /no such model/],
     ['another form', { change: () => ({ content: 'text' }) }, /choices/],
+    ['an error in an answer', { change: () => ({ error: { message: 'too long', code: 400 } }) }, /code 400: too long/],
+    ['an error of other words', { change: () => ({ error: 'no such model' }) }, /got an error: no such model/],
     ['no choice', { change: (answer) => ({ ...answer, choices: [] }) }, /choices/],
   ])('%s', async (_name, fault, message) => {
     await using opened = await open({ faultOf: () => fault });
