@@ -100,6 +100,7 @@ export class CompletionServer {
           ...(apiKey === null ? {} : { authorization: `Bearer ${apiKey}` }),
         },
         body,
+        redirect: 'manual',
         signal: controller.signal,
       });
       return this.#read(response, await response.text());
@@ -118,7 +119,11 @@ export class CompletionServer {
     const said = printable(text.trim());
     const retryAfterMs = this.#retryAfter(headers.get('retry-after'));
     if (mayPass(status)) return { problem: `status ${status}: ${said}`, retryAfterMs };
-    if (!ok) throw this.#refusal(`status ${status}: ${said}`);
+    const location = headers.get('location');
+    if (!ok)
+      throw this.#refusal(
+        `status ${status}${location === null ? `: ${said}` : `, a redirect to ${printable(location)}`}`,
+      );
     let value: unknown;
     try {
       value = JSON.parse(text);

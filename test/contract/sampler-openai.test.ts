@@ -185,6 +185,12 @@ describe('an answer that no further try changes', () => {
   it.each<[string, Fault, RegExp]>([
     ['a field that it does not know', { status: 400, body: 'unknown field top_k' }, /unknown field top_k.*dialect/],
     ['a missing key', { status: 401 }, /status 401.*apiKeyFrom/],
+    [
+      'a redirect to itself',
+      { status: 307, headers: { location: '/v1/completions' } },
+      /status 307, .*\/v1\/completions/,
+    ],
+    ['a redirect to nowhere', { status: 302 }, /status 302: not now/],
     ['an unknown model', { status: 404, body: 'no such model' }, /no such model/],
     ['another form', { change: () => ({ content: 'text' }) }, /choices/],
     ['an error in an answer', { change: () => ({ error: { message: 'too long', code: 400 } }) }, /code 400: too long/],
