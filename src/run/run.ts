@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import type { z } from 'zod';
 import { throwIfAborted } from '../errors.ts';
-import { canonicalJson, jsonDifference } from '../hashing.ts';
+import { canonicalJson, type Difference, jsonDifference } from '../hashing.ts';
 import { hashPath } from '../io/file-hashes.ts';
 import { type Disk, nodeDisk, removeLeftovers, replaceFile } from '../io/files.ts';
 import { Counts } from '../reports.ts';
@@ -52,9 +52,10 @@ export class Run implements AsyncDisposable {
   readonly #lock: Lock;
   #events: Promise<void> = Promise.resolve();
   #moved = '';
-  /** config.json is to be written again, once the hashes have said that the run reads the same. */
-  #isStale = false;
   #versions: RunOptions['versions'];
+  /** Where what is stored was executed, and what of that is another now: kept and told when the first stage runs. */
+  #engine: unknown;
+  #engines: readonly Difference[] = [];
 
   private constructor(options: RunOptions, disk: Disk, lock: Lock) {
     this.dir = options.dir;
@@ -64,6 +65,7 @@ export class Run implements AsyncDisposable {
     this.#disk = disk;
     this.#lock = lock;
     this.#versions = options.versions;
+    this.#engine = options.engine;
   }
 
   /**
@@ -112,14 +114,10 @@ export class Run implements AsyncDisposable {
     });
   }
 
-  /** Keeps where the run executes now, and where one that was moved finds what it reads, once the hashes have said that it is the same. */
+  /** Keeps where a run that was moved finds what it reads, once the hashes have said that it is the same. */
   async settlePaths(): Promise<void> {
-    if (!this.#isStale) return;
-    await replaceFile(this.#disk, this.path('config.json'), [
-      configText({ ...this.#options, versions: this.#versions }),
-    ]);
-    this.#isStale = false;
     if (this.#moved === '') return;
+    await this.#writeConfig();
     this.warn(`Nothing is at the paths that this run was begun with, so it continues with others:\n${this.#moved}`);
     this.#moved = '';
   }
@@ -138,6 +136,7 @@ export class Run implements AsyncDisposable {
       this.log({ type: 'stage-skipped', stage: stage.name, iteration: stage.iteration });
       return result.parse(done.result);
     }
+    await this.#settleEngine();
     this.log({ type: 'stage-start', stage: stage.name, iteration: stage.iteration });
     await this.#disk.makeFolder(this.path(stage.folder, 'done'));
     const value = await body();
@@ -205,27 +204,41 @@ export class Run implements AsyncDisposable {
   }
 
   async #checkConfig(): Promise<void> {
-    const path = this.path('config.json');
     const stored = await checkStored(this.#options);
-    if (stored === null) {
-      await replaceFile(this.#disk, path, [configText(this.#options)]);
-      return;
-    }
+    if (stored === null) return this.#writeConfig();
     this.#moved = stored.moved;
     if (stored.changes !== '') {
       // Nothing was finished under the old one, which most likely is why it was changed.
-      await replaceFile(this.#disk, path, [configText(this.#options)]);
+      await this.#writeConfig();
       return this.warn(`No stage had finished: this run takes the new configuration.\n${stored.changes}`);
     }
     const engine: unknown = JSON.parse(JSON.stringify(this.#options.engine ?? null));
-    const engines = stored.engine === undefined ? [] : jsonDifference(stored.engine, engine, 'engine');
-    this.#isStale = stored.moved !== '' || engines.length > 0;
+    this.#engines = stored.engine === undefined ? [] : jsonDifference(stored.engine, engine, 'engine');
+    this.#engine = stored.engine;
     this.#versions = stored.versions;
-    for (const { key, from, to } of [...jsonDifference(stored.versions, this.#options.versions), ...engines]) {
-      this.warn(
-        `This run was begun with ${key} ${inWords(from)} and continues with ${inWords(to)}: its figures may differ in the last digits.`,
-      );
-    }
+    for (const change of jsonDifference(stored.versions, this.#options.versions)) this.#warnOf(change);
+  }
+
+  /** Keeps where the run executes now. */
+  async #settleEngine(): Promise<void> {
+    if (this.#engines.length === 0) return;
+    for (const change of this.#engines) this.#warnOf(change);
+    this.#engines = [];
+    this.#engine = this.#options.engine;
+    // Other paths are kept later, with it.
+    if (this.#moved === '') await this.#writeConfig();
+  }
+
+  #warnOf({ key, from, to }: Difference): void {
+    this.warn(
+      `This run was begun with ${key} ${inWords(from)} and continues with ${inWords(to)}: its figures may differ in the last digits.`,
+    );
+  }
+
+  async #writeConfig(): Promise<void> {
+    const { config } = this.#options;
+    const text = JSON.stringify({ config, engine: this.#engine, versions: this.#versions }, null, 2);
+    await replaceFile(this.#disk, this.path('config.json'), [`${text}\n`]);
   }
 
   async #reuse(stage: StageName, inputs: Marker['inputs']): Promise<Marker | null> {
@@ -250,10 +263,6 @@ export class Run implements AsyncDisposable {
 
 async function* jsonLines(records: AsyncIterable<unknown> | Iterable<unknown>): AsyncGenerator<string> {
   for await (const record of records) yield `${JSON.stringify(record)}\n`;
-}
-
-function configText({ config, engine, versions }: RunOptions): string {
-  return `${JSON.stringify({ config, engine, versions }, null, 2)}\n`;
 }
 
 function inWords(value: unknown): string {
