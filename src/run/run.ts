@@ -136,7 +136,7 @@ export class Run implements AsyncDisposable {
       this.log({ type: 'stage-skipped', stage: stage.name, iteration: stage.iteration });
       return result.parse(done.result);
     }
-    await this.#settleEngine();
+    await this.#settleEngine(stage);
     this.log({ type: 'stage-start', stage: stage.name, iteration: stage.iteration });
     await this.#disk.makeFolder(this.path(stage.folder, 'done'));
     const value = await body();
@@ -220,9 +220,15 @@ export class Run implements AsyncDisposable {
   }
 
   /** Keeps where the run executes now. */
-  async #settleEngine(): Promise<void> {
+  async #settleEngine(stage: StageName): Promise<void> {
     if (this.#engines.length === 0) return;
-    for (const change of this.#engines) this.#warnOf(change);
+    const isDrawing = ({ key }: Difference) => /^engine\.(?:sampler|module)\b/.test(key);
+    const [from, to] = drawnWith(this.#engines.filter(isDrawing));
+    if (from !== '')
+      this.warn(
+        `All that is stored up to ${this.nameOf(stage)} was drawn with ${from}; what follows is drawn with ${to}.`,
+      );
+    for (const change of this.#engines) if (!isDrawing(change)) this.#warnOf(change);
     this.#engines = [];
     this.#engine = this.#options.engine;
     // Other paths are kept later, with it.
@@ -263,6 +269,12 @@ export class Run implements AsyncDisposable {
 
 async function* jsonLines(records: AsyncIterable<unknown> | Iterable<unknown>): AsyncGenerator<string> {
   for await (const record of records) yield `${JSON.stringify(record)}\n`;
+}
+
+/** What drew before and what draws now, each in words. */
+function drawnWith(changes: readonly Difference[]): readonly [string, string] {
+  const words = (side: 'from' | 'to') => changes.map((change) => `${change.key} ${inWords(change[side])}`).join(', ');
+  return [words('from'), words('to')];
 }
 
 function inWords(value: unknown): string {
