@@ -8,8 +8,7 @@ import type { EngineOptions } from '../engine-settings.ts';
 import { messageOf, SipfError } from '../errors.ts';
 import { checkCount, MOST, MOST_THREADS } from '../limits.ts';
 import { openSampler } from '../samplers/samplers.ts';
-import { composeBackends } from './compose.ts';
-import { PORT } from './local/port-table.ts';
+import { BACKEND_METHODS, composeBackends } from './compose.ts';
 import { createWorkerBackend } from './local/worker-client.ts';
 
 export type { EngineOptions } from '../engine-settings.ts';
@@ -70,12 +69,11 @@ async function madeBy(module: string, options: EngineOptions): Promise<Backend> 
       `Expected ${module} to have a function that makes a backend as its default export, got ${typeof make}. Add \`export default () => backend\`.`,
     );
   const backend = await own(module, async () => (make as MakeBackend)(options));
-  const methods = Object.keys(PORT.backend);
-  const missing = methods.find((name) => typeof Reflect.get(Object(backend), name) !== 'function');
+  const missing = BACKEND_METHODS.find((name) => typeof Reflect.get(Object(backend), name) !== 'function');
   if (missing === undefined) return backend;
   throw new SipfError(
     'bad-input',
-    `Expected a backend from the default export of ${module}, got one without ${missing}. A backend has ${methods.join(', ')}.`,
+    `Expected a backend from the default export of ${module}, got one without ${missing}. A backend has ${BACKEND_METHODS.join(', ')}.`,
   );
 }
 
