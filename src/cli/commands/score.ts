@@ -20,8 +20,7 @@ import { checkOut } from '../outputs.ts';
 import { readSettings, type SettingsOptions, withSettings } from '../settings.ts';
 import type { Terminal } from '../terminal.ts';
 import { scoreRows } from './score-rows.ts';
-import { splitOption } from './stage.ts';
-import { readSampled } from './stage-records.ts';
+import { readSampled, splitOption } from './stage.ts';
 import { KEPT, listenerOf, openConfigured, reportWork, workOf } from './stage-work.ts';
 
 interface ScoreFlags extends SettingsOptions, ExecutionOptions {
