@@ -119,16 +119,10 @@ async function measure(start: RunStart, backend: Backend, terminal: Terminal): P
   };
 }
 
-interface FoundPaths {
-  readonly paths: readonly ProbePath[];
-  /** Why there are none, so that their success is assumed. */
-  readonly assumed: string | null;
-}
-
-/** `speed`: tokens a second that the model which rolls out writes. */
-async function pathsOrWhyNone(speed: number, probe: Probe): Promise<FoundPaths> {
+/** `speed`: tokens a second that the model which rolls out writes. `assumed`: why there are none, so that their success is assumed. */
+async function pathsOrWhyNone(speed: number, probe: Probe) {
   const { config, simulator, outside, init } = probe.start;
-  const none = (assumed: string): FoundPaths => ({ paths: [], assumed });
+  const none = (assumed: string) => ({ paths: [], assumed });
   if (!METHODS[config.method].samples) return none('this method draws no paths');
   if (simulator === null && init !== null) return none('the run makes its model, which has learned nothing yet');
   probe.terminal.log(`Sampling paths of the ${simulator === null ? 'start model' : 'simulator'} ...`);
