@@ -8,6 +8,7 @@ import { goldSample } from '../../method/sample.ts';
 import { type ScoreContext, scoreUnit } from '../../method/score.ts';
 import type { LabelledQuestion } from '../../method/step-labels.ts';
 import { inUnits } from '../../run/units.ts';
+import type { Part } from '../../statistics/intervals.ts';
 import { type FirstError, firstErrorAccuracy } from '../../statistics/prm-figures.ts';
 import { type Task, taskOf } from '../../task.ts';
 import type { Terminal } from '../terminal.ts';
@@ -100,9 +101,9 @@ function itemOf({ place, index, value }: Row<ScoreLine>, task: Task): LabelledQu
 
 function reportF1(graded: readonly FirstError[], threshold: number, terminal: Terminal): void {
   const { f1, wrong, right } = firstErrorAccuracy(graded);
-  const inWords = (share: number | undefined | null) => (typeof share === 'number' ? `${percent(share)} %` : '-');
+  const inWords = ({ part, whole }: Part) => (whole === 0 ? '-' : `${percent(part / whole)} %`);
   terminal.log(
-    `ProcessBench F1 ${inWords(f1)} at threshold ${threshold}: first error found in ${inWords(wrong?.value)} of ${wrong?.n ?? 0} wrong paths, ` +
-      `no error found in ${inWords(right?.value)} of ${right?.n ?? 0} right paths`,
+    `ProcessBench F1 ${f1 === null ? '-' : `${percent(f1)} %`} at threshold ${threshold}: first error found in ${inWords(wrong)} of ${wrong.whole} wrong paths, ` +
+      `no error found in ${inWords(right)} of ${right.whole} right paths`,
   );
 }

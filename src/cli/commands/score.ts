@@ -111,7 +111,7 @@ async function scoreFile(path: string, { kind, stage, options }: Scoring, termin
   await using scorer = await openScorer(kind, {
     prm: prm === null ? undefined : () => backend.openPrm(prm),
     policy: policy === null ? undefined : () => backend.openPolicy(policy),
-    calibration: calibration === null ? undefined : async () => calibration,
+    calibration: calibration ?? undefined,
   });
   const context = { scorer, task: stage.task, prompt, signal: terminal.signal };
   const { threshold, json = false } = options;
@@ -126,7 +126,7 @@ async function scoreSamples(path: string, { kind, stage, options }: Scoring, ter
       'bad-input',
       `Expected --out, got none. Give it; ${sipfCommand('score', '--help')} has an example.`,
     );
-  checkOut('score', { ...options, out }, stage.config);
+  await checkOut('score', { ...options, out }, stage.config);
   if (scorerNeeds(kind, 'tallies') && labels === undefined) throw missing('--labels', kind);
   const paths = { '1-samples': [path], ...(labels === undefined ? {} : { '2-step-labels': [labels] }) };
   const sampled = { paths, graded: scorerNeeds(kind, 'outcome') };

@@ -67,7 +67,7 @@ export function workOf({ questions, asked, shots, scoring, ...given }: WorkArgs)
     config,
     method,
     questions: asked,
-    data: dataHash({ config, task, questions, shots }),
+    data: dataHash({ config, task, questions }, shots),
     scorer,
     need: needs(scorer),
     scoresAll: true,

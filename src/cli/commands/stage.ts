@@ -135,7 +135,7 @@ async function runStage(
   await using opened = openConfigured(await readSettings(command, options, ownSettings(options)));
   const { config, task } = opened;
   const isModel = !isOfRecords(name);
-  checkOut(name, options, config);
+  await checkOut(name, options, config);
   const source = model === undefined ? null : requireModel(config);
   const { questions, records } = await readRecordsOf(entry, opened, options, terminal);
   await using backend = source === null ? null : await openEngine(engineOf(config), terminal);
