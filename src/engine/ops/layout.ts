@@ -35,7 +35,8 @@ const matmul: Binary<{ transA: boolean; transB: boolean; alpha: number }> = {
     const onDevice = emit.provider === 'webgpu';
     // Where the inner size is 0, MatMul writes zeros on the CPU; FusedMatMul writes nothing, and WebGPU ends the process.
     if (!plain || onDevice) emit.nonEmpty(a.shape.at(transA ? -2 : -1) as Dim);
-    if (plain || onDevice) return emit.node('MatMul', onDevice ? webgpu.operands(a, b, options, emit) : [a, b], outputs);
+    if (plain || onDevice)
+      return emit.node('MatMul', onDevice ? webgpu.operands(a, b, options, emit) : [a, b], outputs);
     const attributes = { transA, transB, alpha: { float: alpha } };
     emit.node('FusedMatMul', [a, b], outputs, attributes, MICROSOFT);
   },

@@ -48,12 +48,9 @@ export function interpret(
 
 function runNode(node: Node, graph: Graph, values: Map<Tensor, Values>, size: (dim: Dim) => number | undefined): void {
   const kernel = KERNELS[node.op];
-  if (!kernel) throw new Error(`${node.op}: no reference kernel. Add one to reference-kernels.ts.`);
-  const results = kernel(
-    node.inputs.map((input) => lookUp(input, graph, values)),
-    node.attributes,
-    size,
-  );
+  if (!kernel) throw new Error(`${node.op}: no reference kernel. Add one to kernels.ts.`);
+  const inputs = node.inputs.map((input) => lookUp(input, graph, values));
+  const results = kernel({ attributes: node.attributes, size }, ...inputs);
   node.outputs.forEach((output, index) => {
     const result = results[index] as Values;
     const declared = output.shape.map((dim, axis) => size(dim) ?? result.shape[axis]);
