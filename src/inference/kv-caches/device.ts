@@ -1,7 +1,7 @@
 // The cache on a device: small programs write it, and its arrays never leave.
 import { concat, equal, gather, greater, reshape, slice, transpose, where } from '../../engine/build.ts';
 import { Graph, type Tensor } from '../../engine/graph.ts';
-import { int64, vector } from '../../engine/host-arrays.ts';
+import { int64 } from '../../engine/host-arrays.ts';
 import type { DeviceArray, Engine, Feeds, HostArray, Program, Results } from '../../engine/runtime/session.ts';
 import {
   type CacheShape,
@@ -152,7 +152,7 @@ export class DeviceKvCache extends KvCache {
     const [rows, columns] = [rowsOf(this.shape), slots * past];
     const source = { data: new Float32Array(rows * this.shape.headDim), shape: [1, rows, 1, this.shape.headDim] };
     const inside = { data: new Float32Array(columns), shape: [slots, 1, past, 1] };
-    const feeds = { source, row: integers([0]), at: vector(new BigInt64Array(past)), inside };
+    const feeds = { source, row: integers([0]), at: integers(Array<number>(past).fill(0)), inside };
     return this.#arraysOf(await (await this.#program('start')).run(feeds));
   }
 
@@ -217,7 +217,7 @@ function disposeAll(arrays: readonly DeviceArray[]): void {
 
 const range = (from: number, to: number): number[] => Array.from({ length: to - from }, (_, n) => from + n);
 
-const integers = (values: readonly number[]): HostArray => vector(int64(values));
+const integers = (values: readonly number[]): HostArray => ({ data: int64(values), shape: [values.length] });
 
 /** The programs' graphs. Those that write take the arrays `cache.N` and give `next.N`. */
 const GRAPHS = {
