@@ -15,7 +15,8 @@ export interface ProgressOptions {
   readonly total?: number | undefined;
 }
 
-export interface Progress {
+/** Disposing it ends its line. */
+export interface Progress extends Disposable {
   /** `done` items are finished, of `total` where that is known better now; `detail` is shown behind the figures. */
   update(done: number, detail?: string, total?: number): void;
   /** Ends the line: keeps what was reached. */
@@ -53,7 +54,16 @@ export function startProgress(sink: ProgressSink, options: ProgressOptions, now:
     if (live) sink.write(`\r\u001b[2K${clip(line, (sink.columns ?? 80) - 1)}`);
     else sink.write(`${line}\n`);
   };
+  const end = () => {
+    if (ended) return;
+    ended = true;
+    // Off a terminal, the same count again would be the same line with another rate.
+    if (live || done !== lastDone) draw(now());
+    if (live) sink.write('\n');
+  };
   return {
+    end,
+    [Symbol.dispose]: end,
     update(nextDone, nextDetail, nextTotal) {
       if (ended) return;
       const time = now();
@@ -65,13 +75,6 @@ export function startProgress(sink: ProgressSink, options: ProgressOptions, now:
       if (nextTotal !== undefined) total = nextTotal;
       remember(marks, time, done);
       if (time - drawn >= (live ? LIVE_MS : PLAIN_MS)) draw(time);
-    },
-    end() {
-      if (ended) return;
-      ended = true;
-      // Off a terminal, the same count again would be the same line with another rate.
-      if (live || done !== lastDone) draw(now());
-      if (live) sink.write('\n');
     },
   };
 }

@@ -20,7 +20,7 @@ export interface Terminal {
   warn(message: string): void;
   progress(options: ProgressOptions): Progress;
   /** Draws the stages of a long call one after the other; `end` closes the last. */
-  stages(): { readonly onProgress: OnProgress; end(): void };
+  stages(): StageLines;
   /** Off where stdout is no terminal or NO_COLOR is set. */
   readonly colors: Colors;
   /** Width of stdout in characters; 100 where it is no terminal. */
@@ -28,6 +28,11 @@ export interface Terminal {
   now(): number;
   /** Says what a stop leaves behind; without it, that the same command starts again. */
   resumes(advice: string): void;
+}
+
+interface StageLines {
+  readonly onProgress: OnProgress;
+  end(): void;
 }
 
 export interface ProcessTerminal extends Terminal {
@@ -59,7 +64,7 @@ function stopListening(): void {
 }
 
 /** The first SIGINT or SIGTERM fires the signal; a second one of either ends the process at once. */
-export function listenForInterrupts(log: (line: string) => void): Interrupts {
+export function listenForInterrupts(): Interrupts {
   const controller = new AbortController();
   let first: { readonly time: number; readonly name: NodeJS.Signals } | null = null;
   let code: number | null = null;
@@ -68,7 +73,7 @@ export function listenForInterrupts(log: (line: string) => void): Interrupts {
     if (first === null) {
       first = { time, name };
       code = name === 'SIGINT' ? 130 : 143;
-      log('\nStopping cleanly. Press Ctrl-C again to stop at once.');
+      process.stderr.write('\nStopping cleanly. Press Ctrl-C again to stop at once.\n');
       controller.abort(new SipfError('aborted', 'Stopped on request.'));
     } else if (name !== first.name || time - first.time > SAME_SIGNAL_MS) {
       // The signal's own effect: process.exit would wait for the engine's thread.
@@ -129,10 +134,7 @@ export function openTerminal(signal: AbortSignal): ProcessTerminal {
 }
 
 /** Shows each (stage, iteration) of a stream of progress events in a display of its own. */
-function drawStages(progress: (options: ProgressOptions) => Progress): {
-  readonly onProgress: OnProgress;
-  end(): void;
-} {
+function drawStages(progress: Terminal['progress']): StageLines {
   let title = '';
   let display: Progress | null = null;
   return {

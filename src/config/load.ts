@@ -145,7 +145,8 @@ async function readTree(file: string): Promise<Tree> {
   }
   try {
     const tree = parseJsonText(text);
-    if (isTree(tree)) return withoutSchema(tree);
+    // `$schema` is the editor's: it says where the words of each key are.
+    if (isTree(tree)) return Object.fromEntries(Object.entries(tree).filter(([key]) => key !== '$schema'));
   } catch (cause) {
     throw new SipfError(
       'bad-config',
@@ -157,11 +158,6 @@ async function readTree(file: string): Promise<Tree> {
     'bad-config',
     `Expected a JSON object in ${file}, got ${text.trim().slice(0, 40) || 'an empty file'}. Fix the file.`,
   );
-}
-
-/** `$schema` is the editor's: it says where the words of each key are. */
-function withoutSchema({ $schema: _schema, ...tree }: Tree): Tree {
-  return tree;
 }
 
 function explain(issue: z.core.$ZodIssue, tree: unknown): string[] {

@@ -16,14 +16,8 @@ export function runtimeFindings(): Finding[] {
     const binaries = join(folder, 'bin', 'napi-v6', process.platform, process.arch);
     if (existsSync(join(binaries, 'onnxruntime_binding.node')))
       return [{ name, state: 'ok', value: version }, cudaFinding(binaries)];
-    return [
-      {
-        name,
-        state: 'fail',
-        value: `${version}, no binary for ${process.platform} ${process.arch}`,
-        advice: 'Use Linux, macOS or Windows on x64 or arm64.',
-      },
-    ];
+    const value = `${version}, no binary for ${process.platform} ${process.arch}`;
+    return [{ name, state: 'fail', value, advice: 'Use Linux, macOS or Windows on x64 or arm64.' }];
   } catch (error) {
     return [{ name, state: 'fail', value: messageOf(error), advice: 'Run `npm install` again.' }];
   }
@@ -35,13 +29,10 @@ export function cudaFinding(binaries: string): Finding {
   const found = readdirSync(binaries).filter((file) => /providers_(?:cuda|tensorrt|shared)/.test(file));
   const bytes = found.reduce((sum, file) => sum + statSync(join(binaries, file)).size, 0);
   if (found.length === 0) return { name, state: 'ok', value: 'none, and none are needed' };
-  return {
-    name,
-    state: 'ok',
-    value: `${found.length} files of ${Math.ceil(bytes / 2 ** 20)} MiB in ${binaries}`,
-    advice:
-      "onnxruntime-node's install script downloaded them. sipf does not use them: delete them where space is short.",
-  };
+  const value = `${found.length} files of ${Math.ceil(bytes / 2 ** 20)} MiB in ${binaries}`;
+  const advice =
+    "onnxruntime-node's install script downloaded them. sipf does not use them: delete them where space is short.";
+  return { name, state: 'ok', value, advice };
 }
 
 /** Looks at what a session leaves in an empty home folder, and does not trust the switch alone. */
@@ -54,10 +45,6 @@ export function describeTelemetry({ setting, files, ran }: TelemetryReport): Fin
   if (!ran) return { name, state: 'warn', value: `unknown: no session could be tried (${setting})` };
   if (files.length === 0)
     return { name, state: 'ok', value: `off: ${setting}; a session in an empty home left no file` };
-  return {
-    name,
-    state: 'warn',
-    value: `on: ${setting}; a session in an empty home left ${files.join(', ')}`,
-    advice: 'ONNX Runtime reports its use to Microsoft. Set ORT_DISABLE_TELEMETRY=1, or leave it unset.',
-  };
+  const advice = 'ONNX Runtime reports its use to Microsoft. Set ORT_DISABLE_TELEMETRY=1, or leave it unset.';
+  return { name, state: 'warn', value: `on: ${setting}; a session in an empty home left ${files.join(', ')}`, advice };
 }

@@ -61,21 +61,18 @@ function describe({ name, state, value, advice }: Finding, { colors }: Terminal)
 
 function node(): Finding {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
-  const enough = major > 20 || (major === 20 && minor >= 19);
   const value = `${process.version} on ${process.platform} ${process.arch}`;
-  return enough
-    ? { name: 'Node.js', state: 'ok', value }
-    : { name: 'Node.js', state: 'fail', value, advice: 'Install Node.js 20.19 or newer.' };
+  if (major > 20 || (major === 20 && minor >= 19)) return { name: 'Node.js', state: 'ok', value };
+  return { name: 'Node.js', state: 'fail', value, advice: 'Install Node.js 20.19 or newer.' };
 }
 
-async function provider(name: Provider): Promise<Finding> {
-  const { available, reason } = await probeProvider(name);
-  if (available) return { name: `provider ${name}`, state: 'ok', value: reason };
-  const advice =
-    name === 'cpu'
-      ? 'Run `npm install` again.'
-      : 'Needed only for --provider webgpu: a GPU with Vulkan, Metal or DirectX 12.';
-  return { name: `provider ${name}`, state: name === 'cpu' ? 'fail' : 'warn', value: reason, advice };
+async function provider(kind: Provider): Promise<Finding> {
+  const name = `provider ${kind}`;
+  const { available, reason: value } = await probeProvider(kind);
+  if (available) return { name, state: 'ok', value };
+  if (kind === 'cpu') return { name, state: 'fail', value, advice: 'Run `npm install` again.' };
+  const advice = 'Needed only for --provider webgpu: a GPU with Vulkan, Metal or DirectX 12.';
+  return { name, state: 'warn', value, advice };
 }
 
 function memory(): Finding {
@@ -101,13 +98,9 @@ function vectorUnits(): Finding {
     return { name, state: 'ok', value: 'unknown on this system' };
   }
   if (/\bavx512f\b/.test(flags)) return { name, state: 'ok', value: 'AVX-512' };
-  const found = /\bavx2\b/.test(flags) ? 'AVX2' : 'neither AVX-512 nor AVX2';
-  return {
-    name,
-    state: 'warn',
-    value: found,
-    advice: 'Matrix products run at half the speed of an AVX-512 machine, or less.',
-  };
+  const value = /\bavx2\b/.test(flags) ? 'AVX2' : 'neither AVX-512 nor AVX2';
+  const advice = 'Matrix products run at half the speed of an AVX-512 machine, or less.';
+  return { name, state: 'warn', value, advice };
 }
 
 /** Runs a program in the embedded sandbox, and tells which of its walls hold here. */

@@ -122,7 +122,7 @@ function checkPlaces(dir: string, stored: Config, settings: Config): void {
   if (gone === undefined) return;
   throw new SipfError(
     'not-found',
-    `Expected ${gone.path} where the run ${dir} has it (${join(dir, gone.path)}), got nothing there. If one of them was moved, say where it is now: ${gone.option} PATH.`,
+    `Expected ${gone.path} where the run ${dir} has it (${join(dir, gone.path)}), got nothing there. If one of them was moved, say where it is now: --${gone.option} PATH.`,
   );
 }
 

@@ -92,13 +92,8 @@ async function summaryOf(view: RunView, { iteration }: ShowOptions) {
   return { dir, config, versions, finished, rounds, final, ...questions };
 }
 
-async function showQuestion(
-  view: RunView,
-  id: string,
-  { iteration, json }: ShowOptions,
-  terminal: Terminal,
-): Promise<void> {
-  const k = iteration ?? (await requireRoundWithPaths(view));
+async function showQuestion(view: RunView, id: string, options: ShowOptions, terminal: Terminal): Promise<void> {
+  const { json, iteration: k = await requireRoundWithPaths(view) } = options;
   const found = await view.question(k, id);
   if (found === null || found.paths.length === 0) {
     const known = (await view.questionIds(k)).slice(0, 5);
@@ -111,12 +106,8 @@ async function showQuestion(
   await printAll(terminal, questionLines(view, k, found, lookOf(terminal), found.paths.length));
 }
 
-async function showPairs(
-  view: RunView,
-  { iteration, question, limit, json }: ShowOptions,
-  terminal: Terminal,
-): Promise<void> {
-  const k = iteration ?? (await requireRoundWithPaths(view));
+async function showPairs(view: RunView, options: ShowOptions, terminal: Terminal): Promise<void> {
+  const { question, limit, json, iteration: k = await requireRoundWithPaths(view) } = options;
   const look = lookOf(terminal);
   let shown = 0;
   for await (const pair of view.pairs(k)) {

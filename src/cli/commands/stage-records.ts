@@ -39,8 +39,7 @@ export async function readRecordsOf(
   const paths = pathsOf(entry, opened.config, options);
   const own = entry.inputs.find(({ reads, earlier }) => reads === '1-samples' && !earlier);
   if (own === undefined) return readBesideQuestions(paths, opened, options, terminal);
-  const graded = own.graded === true;
-  return readSampled({ paths, graded }, opened, options, terminal);
+  return readSampled({ paths, graded: own.graded === true }, opened, options, terminal);
 }
 
 function pathsOf({ inputs }: StageCommand, { method }: Config, options: StageOptions): Paths {
@@ -52,16 +51,9 @@ function pathsOf({ inputs }: StageCommand, { method }: Config, options: StageOpt
   return Object.fromEntries(given);
 }
 
-/** Samples with their labels or scores. */
-interface Sampled {
-  readonly paths: Paths;
-  /** What is done with the samples needs to know which are right. */
-  readonly graded: boolean;
-}
-
-/** Samples, the questions that they are of, and the labels and scores of them. */
+/** Samples, the questions that they are of, and the labels and scores of them. `graded`: what is done with the samples needs to know which are right. */
 export async function readSampled(
-  { paths, graded }: Sampled,
+  { paths, graded }: { readonly paths: Paths; readonly graded: boolean },
   stage: Configured,
   options: Pick<StageOptions, 'questions' | 'split' | 'limit'> & { readonly iteration?: number },
   terminal: Terminal,
@@ -69,11 +61,10 @@ export async function readSampled(
   const [path = ''] = paths['1-samples'] ?? [];
   const { questions, known, samples } = await readSamples({ path, stage, options, graded }, terminal);
   const { signal } = terminal;
-  const [labelsOf, scoresOf] = [paths['2-step-labels']?.[0], paths['4-scores']?.[0]];
-  const labels = labelsOf === undefined ? undefined : await rowsByQuestion(labelsOf, StepLabels, known, signal);
-  const checkRow = requireSample(samples, path);
-  const scores =
-    scoresOf === undefined ? undefined : await rowsByQuestion(scoresOf, StepScores, known, signal, checkRow);
+  const [labelled, scored] = [paths['2-step-labels']?.[0], paths['4-scores']?.[0]];
+  const labels = labelled === undefined ? undefined : await rowsByQuestion(labelled, StepLabels, known, signal);
+  const isOfSample = requireSample(samples, path);
+  const scores = scored === undefined ? undefined : await rowsByQuestion(scored, StepScores, known, signal, isOfSample);
   const ids = new Set([...samples.keys(), ...(labels?.keys() ?? [])]);
   const records = {
     questions: [...ids].map((id) => known.get(id)!),

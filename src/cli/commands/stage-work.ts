@@ -6,7 +6,6 @@ import type { BuildPrompt } from '../../method/prompt.ts';
 import type { ScoreCalibration } from '../../method/score-calibration.ts';
 import type { ScorerName } from '../../method/scorers.ts';
 import type { Listener } from '../../pipeline/file-workspace.ts';
-import type { StagePrompt } from '../../pipeline/files/prompts.ts';
 import type { Configured } from '../../pipeline/files/questions.ts';
 import { dataHash, settled, type Work, type Workspace } from '../../pipeline/workspace.ts';
 import type { Checkpoint, Question } from '../../records.ts';
@@ -38,14 +37,6 @@ export function openOne(tasks: OpenTasks, name: string, command: string): Task {
     `Expected one task for sipf ${command}, got the mixture ${task.name}. Name its tasks one after the other.`,
   );
 }
-
-/** Of a command without a model. */
-export const NO_PROMPT: StagePrompt = {
-  prompt: () => {
-    throw new Error('Expected a command with a model.');
-  },
-  shots: [],
-};
 
 interface WorkArgs extends Configured, Workspace {
   /** All questions, and those that the prompt does not show. */

@@ -12,11 +12,11 @@ import type { Counts } from '../../reports.ts';
 import { SPLITS, type Split } from '../../task.ts';
 import { openEngine } from '../engine.ts';
 import { type ExecutionOptions, finish, integer, repeated, withExecution } from '../options.ts';
-import { checkModelOut, checkRecordsOut, isOfRecords } from '../outputs.ts';
+import { checkOut, isOfRecords } from '../outputs.ts';
 import { readSettings, type SettingsOptions, withSettings } from '../settings.ts';
 import type { Terminal } from '../terminal.ts';
 import { readRecordsOf } from './stage-records.ts';
-import { CHECKPOINT, KEPT, listenerOf, NO_PROMPT, openConfigured, reportWork, workOf } from './stage-work.ts';
+import { CHECKPOINT, KEPT, listenerOf, openConfigured, reportWork, workOf } from './stage-work.ts';
 
 /** A file of records that a command reads. */
 interface StageInput {
@@ -122,25 +122,27 @@ async function runStage(
 ): Promise<void> {
   const { name, stage, model } = entry;
   await using opened = openConfigured(await readSettings(command, options, ownSettings(options)));
-  const { config } = opened;
-  if (isOfRecords(name)) checkRecordsOut(name, options, config);
-  else checkModelOut(name, options, config);
+  const { config, task } = opened;
+  const isModel = !isOfRecords(name);
+  checkOut(name, options, config);
   const source = model === undefined ? null : requireModel(config);
   const { questions, records } = await readRecordsOf(entry, opened, options, terminal);
   await using backend = source === null ? null : await openEngine(engineOf(config), terminal);
   const { prompt, shots } =
-    backend === null ? NO_PROMPT : await openPrompt({ stage: opened, options, questions, backend });
+    backend === null
+      ? { prompt: task.prompt, shots: [] }
+      : await openPrompt({ stage: opened, options, questions, backend });
   const asked = backend === null ? records.questions : askedOf(questions, shots, terminal.log);
   const ids = new Set(asked.map(({ id }) => id));
   const ofAsked = { ...records, questions: records.questions.filter(({ id }) => ids.has(id)) };
-  using listener = listenerOf(terminal, isOfRecords(name) ? name : 'train', entry.describeRows);
+  using listener = listenerOf(terminal, isModel ? 'train' : name, entry.describeRows);
   const models = fileModels(backend);
   const nothing = entry.nothing?.(config, ofAsked.questions.length);
-  const store = fileStore({ out: options.out, isModel: !isOfRecords(name), nothing }, listener);
+  const store = fileStore({ out: options.out, isModel, nothing }, listener);
   const policy = backend && source && models.checkpoint(source, (await backend.describe(source)).hash);
   const place = { store, records: fileRecords(ofAsked), models, k: entry.round ?? options.iteration };
   const work = workOf({ ...opened, ...place, questions, asked, prompt, shots, policy });
-  if (source !== null) terminal.resumes(isOfRecords(name) ? KEPT : CHECKPOINT);
+  if (source !== null) terminal.resumes(isModel ? CHECKPOINT : KEPT);
   await stage.perform(work);
   listener[Symbol.dispose]();
   await reportWork(work, stage.writes, options, terminal);
