@@ -4,14 +4,14 @@ import type { LoraOptions } from '../backend.ts';
 import type { Graph, Tensor, WeightSlice } from '../engine/graph.ts';
 import { PlacedArrays } from '../engine/placed-arrays.ts';
 import type { Feeds, Value } from '../engine/runtime/session.ts';
-import { SipfError } from '../errors.ts';
+import { SipfError, shown } from '../errors.ts';
 import { exists } from '../io/file-bytes.ts';
 import { HEAD } from '../models/architectures/output-head.ts';
-import { FedParameters, linear, type Parameters } from '../models/architectures/parameters.ts';
+import { FedParameters, Parameters } from '../models/architectures/parameters.ts';
 import { type AdapterFiles, adapterScale, type LoraFactors, writeAdapter } from '../models/files/adapter-files.ts';
 import { readTensor } from '../models/files/safetensors.ts';
 import type { OpenModel } from '../models/open-model.ts';
-import { declaredWeights } from '../models/weights/declared-weights.ts';
+import { declaredWeights, linearLayers } from '../models/weights/declared-weights.ts';
 import { GraphWeights } from '../models/weights/graph-weights.ts';
 import { isTarget, LoraParameters } from '../models/weights/lora.ts';
 import { type ScaledFactors, stackFactors } from '../models/weights/stack-factors.ts';
@@ -20,12 +20,13 @@ import { uniformValues } from './random-values.ts';
 import type { NamedValues, Trainee, TraineeArgs } from './trainee.ts';
 
 /** Frozen weights with a head that is fed. */
-class WithHead implements Parameters {
+class WithHead extends Parameters {
   readonly graph: Graph;
   readonly #body: Parameters;
   readonly #head: Parameters;
 
   constructor(body: Parameters, head: Parameters) {
+    super();
     this.graph = body.graph;
     this.#body = body;
     this.#head = head;
@@ -41,14 +42,6 @@ class WithHead implements Parameters {
 
   weight(name: string, shape: readonly number[]): Tensor {
     return this.#of(name).weight(name, shape);
-  }
-
-  product(x: Tensor, name: string, out: number): Tensor {
-    return this.#of(name).product(x, name, out);
-  }
-
-  linear(x: Tensor, module: string, out: number): Tensor {
-    return linear(this, x, module, out);
   }
 }
 
@@ -117,10 +110,13 @@ async function nameOf(base: string, folder: string): Promise<string> {
 /** Linear layers that the targets name. */
 function targetModules({ decoder }: OpenModel, { targets }: LoraOptions): string[] {
   const { modules } = declaredWeights(decoder);
-  const found = modules.filter((module) => isTarget(module, targets));
-  if (found.length > 0) return found;
-  const names = [...new Set(modules.map((module) => module.split('.').at(-1)))].join(', ');
-  throw new SipfError('bad-config', `Expected LoRA targets among ${names}, got ${targets}. Correct lora.targets.`);
+  const named = targets === 'all-linear' ? [] : targets;
+  const unknown = named.find((target) => !modules.some((module) => isTarget(module, [target])));
+  if (unknown === undefined) return modules.filter((module) => isTarget(module, targets));
+  throw new SipfError(
+    'bad-config',
+    `Expected LoRA targets among ${linearLayers(decoder).join(', ')}, got ${shown(unknown)}. Correct lora.targets.`,
+  );
 }
 
 function isShape(adapter: AdapterFiles, { rank, alpha }: LoraOptions, modules: readonly string[]): boolean {

@@ -1,5 +1,6 @@
 // A config.json record -> values within bounds, with errors that name file and key.
 import { SipfError, shown } from '../../errors.ts';
+import type { ModelConfig } from './architecture.ts';
 
 /** What a number may be; absent bounds are open. */
 interface Bounds {
@@ -9,6 +10,9 @@ interface Bounds {
 }
 
 export interface ConfigReader {
+  readonly config: ModelConfig;
+  /** Named in errors. */
+  readonly file: string;
   /** A whole number from 1 to `max`; `fallback` where the key is absent or null. */
   integer(key: string, bounds: Bounds & { readonly max: number }): number;
   number(key: string, bounds?: Bounds): number;
@@ -17,17 +21,14 @@ export interface ConfigReader {
   has(key: string): boolean;
   /** A positive integer that divides `total`; `total` where absent. */
   divisor(key: string, total: number): number;
-  /** Fails unless the key is absent or has this value. */
-  expect(key: string, value: string): void;
+  /** Fails unless the key is absent or has this value; `orNull`: null says it as well. */
+  expect(key: string, value: string, orNull?: boolean): void;
   /** An error about a key. */
   bad(key: string, expected: string): SipfError;
 }
 
-/**
- * @param file named in errors.
- * @throws SipfError 'bad-input' or 'unsupported', from its methods, naming key and file.
- */
-export function configReader(config: Readonly<Record<string, unknown>>, file: string): ConfigReader {
+/** @throws SipfError 'bad-input' or 'unsupported', from its methods, naming key and file. */
+export function configReader(config: ModelConfig, file: string): ConfigReader {
   const bad = (key: string, expected: string): SipfError =>
     new SipfError(
       'bad-input',
@@ -44,6 +45,8 @@ export function configReader(config: Readonly<Record<string, unknown>>, file: st
     throw bad(key, `a whole number from ${min} to ${max}`);
   };
   return {
+    config,
+    file,
     integer,
     number,
     bad,
@@ -58,8 +61,9 @@ export function configReader(config: Readonly<Record<string, unknown>>, file: st
       if (total % value === 0) return value;
       throw bad(key, `a divisor of ${total}`);
     },
-    expect: (key, value) => {
-      if (config[key] === undefined || config[key] === value) return;
+    expect: (key, value, orNull = false) => {
+      const stated = config[key];
+      if (stated === undefined || stated === value || (orNull && stated === null)) return;
       throw new SipfError(
         'unsupported',
         `Expected ${key} "${value}" in ${file}, got ${shown(config[key])}. This model is not supported yet.`,

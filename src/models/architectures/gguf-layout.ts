@@ -9,10 +9,12 @@ export type Undo = (data: Float32Array, shape: readonly number[], config: ModelC
 export interface GgufLayout {
   /** `general.architecture`. */
   readonly architecture: string;
-  /** Metadata in the words of config.json, `model_type` and `architectures` aside. */
-  config(meta: GgufMetadata): Record<string, unknown>;
-  /** Stored name (`{n}`: layer) -> Hugging Face name. */
-  readonly names: Readonly<Record<string, string>>;
+  /** What config.json has beside `usual`, which every decoder has. */
+  config?(meta: GgufMetadata, usual: ModelConfig): ModelConfig;
+  /** Stored name (`{n}`: layer) -> Hugging Face name, or the names of `parts`, which its rows hold in turn. */
+  readonly names: Readonly<Record<string, string | readonly string[]>>;
+  /** How many rows such parts have, relative to each other. */
+  parts?(config: ModelConfig): readonly number[];
   /** How the values of the stored name differ; absent, or undefined: not at all. */
   undo?(stored: string): Undo | undefined;
   /** Tensor of RoPE factors, which belongs in the configuration. */

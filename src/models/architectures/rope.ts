@@ -1,7 +1,7 @@
 // A model's RoPE settings -> inverse frequencies, and tables of cosines and sines by position.
 import { isDeepStrictEqual } from 'node:util';
 import { SipfError, shown } from '../../errors.ts';
-import { configReader } from './config-reader.ts';
+import { type ConfigReader, configReader } from './config-reader.ts';
 import { llama3Factors } from './rope-factors.ts';
 
 type Settings = Readonly<Record<string, unknown>>;
@@ -50,6 +50,13 @@ const SCALING: Readonly<Record<string, (args: ScalingArgs) => readonly number[]>
 /** Those a config.json may name; freq_factors is our own name for what GGUF files store. */
 const SUPPORTED = Object.keys(SCALING).filter((type) => type !== 'freq_factors');
 
+/** Where the settings do not say. */
+interface RopeDefaults {
+  readonly theta?: number;
+  /** The share of each head that is rotated; absent: all of it, whatever the settings say. */
+  readonly partial?: number;
+}
+
 /**
  * Inverse frequencies `[dim / 2]` from a Hugging Face config: `rope_parameters` (transformers 5), or `rope_scaling` with `rope_theta` beside it.
  * Values are looked for in both places, as transformers does: theta within the settings first, `original_max_position_embeddings` beside them first.
@@ -57,9 +64,9 @@ const SUPPORTED = Object.keys(SCALING).filter((type) => type !== 'freq_factors')
  */
 export function inverseFrequencies(
   config: Settings,
-  dim: number,
+  headDim: number,
   file = 'config.json',
-  defaultTheta = 10_000,
+  { theta: usual = 10_000, partial }: RopeDefaults = {},
 ): Float32Array {
   const [name, stated] = ropeSettings(config, file);
   const settings: Settings = {
@@ -69,8 +76,8 @@ export function inverseFrequencies(
     [ORIGINAL]: config[ORIGINAL] ?? stated[ORIGINAL],
   };
   const read = configReader(settings, `${name} of ${file}`);
-  if ((settings['partial_rotary_factor'] ?? 1) !== 1) throw partial(file, settings['partial_rotary_factor']);
-  const theta = read.number('rope_theta', { fallback: defaultTheta, min: 1, max: MAX_THETA });
+  const dim = rotatedOf(read, headDim, partial);
+  const theta = read.number('rope_theta', { fallback: usual, min: 1, max: MAX_THETA });
   const type = settings['rope_type'] ?? 'default';
   const factors = typeof type === 'string' && Object.hasOwn(SCALING, type) ? SCALING[type] : undefined;
   if (!factors) {
@@ -125,10 +132,16 @@ function isRecord(value: unknown): value is Settings {
   return value !== null && typeof value === 'object' && !Array.isArray(value);
 }
 
-function partial(file: string, factor: unknown): SipfError {
-  return new SipfError(
+/** How many dimensions of each head are rotated. */
+function rotatedOf(read: ConfigReader, headDim: number, usual: number | undefined): number {
+  const factor = read.config['partial_rotary_factor'] ?? usual ?? 1;
+  const dim = Math.floor(headDim * Number(factor));
+  if (factor === 1 || (usual !== undefined && dim >= 2 && dim <= headDim && dim % 2 === 0)) return dim;
+  if (usual !== undefined)
+    throw read.bad('partial_rotary_factor', `an even part of the ${headDim} dimensions of a head`);
+  throw new SipfError(
     'unsupported',
-    `Expected partial_rotary_factor 1 in ${file} (all of each head is rotated), got ${shown(factor)}. Use another model.`,
+    `Expected partial_rotary_factor 1 in ${read.file} (all of each head is rotated), got ${shown(factor)}. Use another model.`,
   );
 }
 

@@ -268,11 +268,15 @@ export async function writeSafetensors(
   await writeFileAtomically(file, bytesOf(tensors, makeHeader(tensors, metadata)));
 }
 
+/** The values of a tensor to write, in order. */
+export const piecesOf = ({ data }: TensorToWrite) => (data instanceof Float32Array ? [data] : data());
+
 async function* bytesOf(tensors: readonly TensorToWrite[], header: Uint8Array): AsyncGenerator<Uint8Array> {
   yield header;
-  for (const { name, shape, data } of tensors) {
+  for (const tensor of tensors) {
+    const { name, shape } = tensor;
     let written = 0;
-    for await (const piece of data instanceof Float32Array ? [data] : data()) {
+    for await (const piece of piecesOf(tensor)) {
       yield new Uint8Array(piece.buffer, piece.byteOffset, piece.byteLength);
       written += piece.length;
     }

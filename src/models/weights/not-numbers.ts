@@ -23,7 +23,7 @@ export async function whyNotNumbers(
     return `The weights are finite, but ${largest.name} holds ${largest.size}, which overflows (in ${largest.place}). Train or download the model again.`;
   const frequencies = [ropes[0]?.[0], ropes[0]?.at(-1)].map((value) => value?.toPrecision(3)).join(' to ');
   return (
-    `Its weights are finite (at most ${largest.size.toPrecision(3)}), so look at its settings: rms_norm_eps ${epsilon}, rope_theta and RoPE scaling ` +
+    `Its weights are finite (at most ${largest.size.toPrecision(3)}), so look at its settings: layer_norm_eps or rms_norm_eps ${epsilon}, rope_theta and RoPE scaling ` +
     `(frequencies ${frequencies}), max_position_embeddings ${contextLength}. Compare config.json with the original, or use another model.`
   );
 }

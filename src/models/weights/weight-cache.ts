@@ -3,8 +3,8 @@ import { dirname, join } from 'node:path';
 import { SipfError, throwIfAborted } from '../../errors.ts';
 import { type CacheOptions, cacheFolder } from '../../io/cache.ts';
 import { exists } from '../../io/file-bytes.ts';
-import type { GgufWeight } from '../files/gguf-model.ts';
 import {
+  piecesOf,
   readSafetensorsHeader,
   readTensorPieces,
   type TensorEntry,
@@ -41,17 +41,12 @@ export async function safetensorsWeights(
 
 /** Slices of GGUF weights of `path`, converted under `hash`. */
 export function ggufWeights(
-  weights: readonly GgufWeight[],
+  weights: readonly TensorToWrite[],
   path: string,
   hash: string,
   options: CacheOptions,
 ): Promise<Map<string, WeightSlice>> {
-  return converted(
-    weights.map(({ name, shape, pieces }) => ({ name, shape, data: pieces })),
-    () => path,
-    hash,
-    options,
-  );
+  return converted(weights, () => path, hash, options);
 }
 
 async function converted(
@@ -83,11 +78,10 @@ async function convert(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const stoppable = tensors.map(
-    ({ name, shape, data }): TensorToWrite => ({
-      name,
-      shape,
+    (tensor): TensorToWrite => ({
+      ...tensor,
       data: async function* () {
-        for await (const piece of data instanceof Float32Array ? [data] : data()) {
+        for await (const piece of piecesOf(tensor)) {
           throwIfAborted(signal);
           yield piece;
         }
