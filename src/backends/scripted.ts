@@ -80,6 +80,7 @@ function descriptionOf({ hash }: Stored): ModelDescription {
     parameters: 1000,
     contextLength: CONTEXT,
     hasChatTemplate: true,
+    linearLayers: ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj', 'lm_head'],
     warnings: [],
   };
 }
