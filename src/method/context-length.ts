@@ -1,4 +1,4 @@
-// Paths and the models that read them -> which are short enough, and how many tokens are read.
+// Paths and the models that read them -> which can be read, and how many tokens are read.
 import type { Policy, ProcessRewardModel } from '../backend.ts';
 import type { Question, Sample } from '../records.ts';
 import { type Task, taskOf } from '../task.ts';
@@ -20,6 +20,11 @@ export interface QuestionPaths {
   readonly samples: readonly Sample[];
 }
 
+/** True for a path without text: a wrong answer with no step to label, to score or to learn from. */
+export function isEmptyPath({ steps }: Pick<Sample, 'steps'>): boolean {
+  return steps.every((step) => step.trim() === '');
+}
+
 /** A beginning-of-text token, and a first piece that reads differently at the beginning of a text. */
 const MARGIN = 2;
 
@@ -37,13 +42,14 @@ export async function withinContext(
   return texts.map((text) => text.reduce((sum, piece) => sum + (tokens.get(piece) ?? 0), MARGIN) < model.contextLength);
 }
 
-/** Sets aside the paths that the context of one of the models does not hold. */
-export async function withoutTooLong<T extends QuestionPaths>(
+/** Sets aside the paths without text, and those that the context of one of the models does not hold. */
+export async function withoutUnreadable<T extends QuestionPaths>(
   items: readonly T[],
   models: readonly Reader[],
   { task, prompt }: ReadContext,
 ): Promise<{ readable: readonly T[]; tooLong: ReadonlySet<Sample> }> {
-  const paths = items.flatMap(({ question, samples }) => samples.map((sample) => ({ question, sample })));
+  const written = items.map((item) => ({ ...item, samples: item.samples.filter((sample) => !isEmptyPath(sample)) }));
+  const paths = written.flatMap(({ question, samples }) => samples.map((sample) => ({ question, sample })));
   const tooLong = new Set<Sample>();
   for (const model of models) {
     const texts = paths.map(({ question, sample }) => [
@@ -52,7 +58,7 @@ export async function withoutTooLong<T extends QuestionPaths>(
     ]);
     for (const [n, within] of (await withinContext(model, texts)).entries()) if (!within) tooLong.add(paths[n]!.sample);
   }
-  const readable = items.map((item) => ({ ...item, samples: item.samples.filter((sample) => !tooLong.has(sample)) }));
+  const readable = written.map((item) => ({ ...item, samples: item.samples.filter((sample) => !tooLong.has(sample)) }));
   return { readable, tooLong };
 }
 

@@ -31,3 +31,14 @@ test('no held-out question trains the PRM, nor one for calibration; labels need 
     ),
   ).rejects.toThrow(/Expected the sample/);
 });
+
+test('a path without text teaches nothing', async () => {
+  const items = await labelledSums();
+  const args = { task: sumsTask, prompt, rule, gold: false, heldOut: 0, calibrates: false, targets: 'soft' } as const;
+  const mute = items.map((item) => ({
+    ...item,
+    samples: item.samples.map((sample, i) => (i === 1 ? { ...sample, steps: [''] } : sample)),
+  }));
+  const { counts } = await prmRows(items, args);
+  expect((await prmRows(mute, args)).counts.paths).toBe(counts.paths - items.length);
+});

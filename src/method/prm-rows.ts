@@ -7,6 +7,7 @@ import { isForCalibration, isHeldOut } from '../hashing.ts';
 import type { StepLabels } from '../records.ts';
 import { sum } from '../statistics/intervals.ts';
 import { type Task, taskOf } from '../task.ts';
+import { isEmptyPath } from './context-length.ts';
 import type { BuildPrompt } from './prompt.ts';
 import { hardLabels, type LabelledQuestion, type LabelRule, latestLabels, softLabels } from './step-labels.ts';
 import { TrainSettings } from './train-settings.ts';
@@ -96,17 +97,18 @@ interface TaughtPath {
   readonly targets: readonly number[];
 }
 
-/** The labelled paths of a question, then its worked solution, whose every step is correct. */
+/** The labelled paths of a question that have text, then its worked solution, whose every step is correct. */
 function taughtPaths(
   { question, samples }: LabelledQuestion,
   latest: ReadonlyMap<string, StepLabels>,
   { targets, rule, gold }: PrmRowsArgs,
 ): TaughtPath[] {
   const byId = new Map(samples.map((sample) => [sample.id, sample]));
-  const paths = [...latest.values()].map((record): TaughtPath => {
+  const paths = [...latest.values()].flatMap((record): TaughtPath[] => {
     const { steps } = byId.get(record.sampleId) ?? missingSample(record);
+    if (isEmptyPath({ steps })) return [];
     const own = targets === 'soft' ? softLabels(record) : hardLabels(record, rule).map(Number);
-    return { counted: 'paths', steps, targets: own };
+    return [{ counted: 'paths', steps, targets: own }];
   });
   const { solution } = question;
   if (!gold || paths.length === 0 || solution === undefined) return paths;

@@ -6,7 +6,7 @@ import type { Question, Sample } from '../records.ts';
 import type { Counts } from '../reports.ts';
 import { inUnits } from '../run/units.ts';
 import { taskOf } from '../task.ts';
-import { type ReadContext, tokensRead, withoutTooLong } from './context-length.ts';
+import { type ReadContext, tokensRead, withoutUnreadable } from './context-length.ts';
 import { hardLabels, type LabelledQuestion, type LabelRule, latestLabels } from './step-labels.ts';
 
 /** What is known of one step before its label: the PRM's P(correct), and the policy's log-probability of each of its tokens. */
@@ -174,7 +174,7 @@ export async function calibrateScores(
   const steps: LabelledStep[] = [];
   const counts = { paths: 0, scoredTokens: 0 };
   for await (const items of inUnits(calibrationItems(labelled, context.heldOut), unit)) {
-    const { readable } = await withoutTooLong(items, [prm, policy], context);
+    const { readable } = await withoutUnreadable(items, [prm, policy], context);
     const paths = readable.flatMap(({ question, samples, labels }) => {
       const latest = latestLabels(labels);
       return samples.map((sample) => ({ question, sample, record: latest.get(sample.id)! }));

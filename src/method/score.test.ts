@@ -68,6 +68,23 @@ test('a path that is too long for the model has no scores; all others have their
   expect(pathScores(cut.records, 'mean').size).toBe(known.length);
 });
 
+test.each(['prm', 'prm-logprob', 'tallies', 'logprob', 'oracle', 'outcome'] as const)(
+  'a path without text has no record: %s',
+  async (name) => {
+    const mute = items.map((item) => ({
+      ...item,
+      samples: item.samples.map((sample, i) => (i === 1 ? { ...sample, steps: [' '] } : sample)),
+    }));
+    const calibration = async () => scoreCalibration([]);
+    await using scorer = await openScorer(name, { prm: openPrm, policy: openPolicy, calibration });
+    const { records, counts } = await scoreUnit(mute, { scorer, task: sumsTask, prompt });
+    expect(records.map(({ sampleId }) => sampleId)).toEqual(
+      mute.flatMap((item) => item.samples.filter((_, i) => i !== 1).map(({ id }) => id)),
+    );
+    expect(counts).toMatchObject({ paths: samples.length - mute.length, unscored: mute.length });
+  },
+);
+
 test('tallies and outcomes score without a model', async () => {
   const tallied = await score('tallies');
   expect(tallied.counts).toMatchObject({ unscored: 0, scoredTokens: 0 });

@@ -7,7 +7,7 @@ import { keyedOrder } from '../hashing.ts';
 import { MOST } from '../limits.ts';
 import { type Sample, StepScores } from '../records.ts';
 import type { StageOutput } from '../run/units.ts';
-import { type ReadContext, tokensRead, withoutTooLong } from './context-length.ts';
+import { type ReadContext, tokensRead, withoutUnreadable } from './context-length.ts';
 import { isConfiguredScorer, type LabelledPath, type Scorer } from './scorers.ts';
 import { type LabelledQuestion, latestLabels } from './step-labels.ts';
 
@@ -34,8 +34,8 @@ export interface ScoreContext extends ReadContext {
 }
 
 /**
- * Scores the samples of one unit of questions. A path that is too long for one of the scorer's models has `scores: null`; one that the
- * scorer knows nothing of has no record. Counts paths, unscored, scoredTokens, pathsTooLong.
+ * Scores the samples of one unit of questions. A path that is too long for one of the scorer's models has `scores: null`; one without
+ * text, or that the scorer knows nothing of, has no record. Counts paths, unscored, scoredTokens, pathsTooLong.
  * @throws SipfError 'bad-input' where the scorer gives another number of scores than a path has steps, or one that is not finite; what the scorer throws.
  * @example
  * await using scorer = await openScorer('oracle', {});
@@ -46,7 +46,7 @@ export async function scoreUnit(
   context: ScoreContext,
 ): Promise<StageOutput<StepScores>> {
   const { scorer, prompt } = context;
-  const { readable, tooLong } = await withoutTooLong(items, scorer.models, context);
+  const { readable, tooLong } = await withoutUnreadable(items, scorer.models, context);
   const paths = readable.flatMap(pathsOf);
   const scores = await scorer.score(paths, context);
   const scored = new Map(paths.map(({ sample }, i) => [sample, scores[i]] as const));

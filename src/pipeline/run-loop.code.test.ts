@@ -7,6 +7,7 @@ import { pythonSandbox } from '../../test/python-sandbox.ts';
 import { hasPython } from '../../test/python3.ts';
 import { scoreCode, writeCode, writeCodeData } from '../../test/scripted-code.ts';
 import { sumsTask } from '../../test/scripted-sums.ts';
+import type { Backend } from '../backend.ts';
 import { createScriptedBackend } from '../backends/scripted.ts';
 import { parseConfig } from '../config/load.ts';
 import type { ConfigInput } from '../config/schema.ts';
@@ -37,7 +38,7 @@ function configOf(name: string, change: ConfigInput = {}) {
 }
 
 /** A run with how often programs were graded, and what was said. */
-async function run(name: string, out: string, change: ConfigInput = {}) {
+async function run(name: string, out: string, change: ConfigInput = {}, given: Backend = backend) {
   const counts = { made: 0, disposed: 0, graded: 0 };
   const events: LogEvent[] = [];
   const sandbox = pythonSandbox(counts);
@@ -45,7 +46,7 @@ async function run(name: string, out: string, change: ConfigInput = {}) {
   const tokenizer = { tokenizer: sumsTask.tokenizer! };
   const tasks = (one: string) => (one === 'sums' ? sumsTask : { ...createCode({ sandbox }), ...tokenizer });
   const config = configOf(name, { ...(name.includes('+') ? { model: 'base' } : {}), ...change });
-  const result = await runLoop({ config, out, backend, tasks, log: (event) => events.push(event) });
+  const result = await runLoop({ config, out, backend: given, tasks, log: (event) => events.push(event) });
   return { ...result, counts, events };
 }
 
@@ -91,6 +92,36 @@ describe.skipIf(!hasPython)('code', () => {
         await readFile(join(folder, 'twin-b', name), 'utf8'),
       );
     }
+  });
+});
+
+/** A policy that writes nothing three times in ten, and a PRM that refuses a step without text, as a real one does. */
+const silent = createScriptedBackend({
+  write: (args) => (args.prefix === '' && args.random.next() < 0.3 ? '' : writeCode(args)),
+  score: (path) => {
+    if (path.steps.some((step) => step === '')) throw new Error('Expected text in every step.');
+    return scoreCode(path);
+  },
+});
+
+describe.skipIf(!hasPython)('completions without text', () => {
+  it('are wrong samples without labels, scores and pairs, and end no stage', async () => {
+    const out = 'silent';
+    const change = { iterations: 1, score: { scorer: 'prm-logprob' }, pairs: { eta: 0, chosenGate: 'none' } } as const;
+    const { rounds } = await run('code', join(folder, out), change, silent);
+    const of = (name: string) => records(out, 'iteration-1', name);
+    const samples = await of('1-samples.jsonl');
+    const empty = new Set(samples.filter(({ steps }) => String(steps) === '').map(({ id }) => id));
+    expect(empty.size).toBeGreaterThan(10);
+    for (const { id, outcome } of samples)
+      if (empty.has(id)) expect(outcome).toEqual({ kind: 'wrong', reason: 'no-answer' });
+    for (const name of ['2-step-labels.jsonl', '4-scores.jsonl'])
+      expect((await of(name)).filter(({ sampleId }) => empty.has(sampleId))).toEqual([]);
+    const pairs = await of('5-pairs.jsonl');
+    expect(pairs.length).toBeGreaterThan(10);
+    const sides = pairs.flatMap(({ chosen, rejected }) => [chosen, rejected] as { sampleId: string }[]);
+    expect(sides.filter((side) => empty.has(side?.sampleId))).toEqual([]);
+    expect(rounds).toHaveLength(2);
   });
 });
 

@@ -32,7 +32,7 @@ const BATCH = 16;
 
 interface ScoredRow {
   readonly id: RecordId;
-  /** null: the path is too long for the model. */
+  /** null: the path is too long for the model, or empty. */
   readonly scores: readonly number[] | null;
   readonly firstError: number | null;
 }
@@ -43,7 +43,7 @@ interface ScoreRowsOptions {
   readonly json: boolean;
 }
 
-/** Prints the scores of every line of a file; given first errors, ProcessBench's F1 on stderr. Returns how many paths are too long. */
+/** Prints the scores of every line of a file; given first errors, ProcessBench's F1 on stderr. Returns how many paths have no scores. */
 export async function scoreRows(
   path: string,
   context: ScoreContext,
@@ -52,12 +52,12 @@ export async function scoreRows(
 ): Promise<number> {
   const progress = terminal.progress({ title: 'score', unit: 'paths' });
   const graded: FirstError[] = [];
-  let [done, tooLong] = [0, 0];
+  let [done, unscored] = [0, 0];
   try {
     for await (const rows of inUnits(readRows(path, ScoreLine, terminal.signal), BATCH)) {
       for (const [i, scored] of (await scoreBatch(rows, context, threshold)).entries()) {
         const { label } = rows[i]!.value;
-        if (scored.firstError === null) tooLong += 1;
+        if (scored.firstError === null) unscored += 1;
         else if (typeof label === 'number') graded.push({ predicted: scored.firstError, label });
         await terminal.print(json ? jsonText(scored) : `${scored.id}  ${formatScores(scored, terminal.colors)}`);
       }
@@ -68,7 +68,7 @@ export async function scoreRows(
     progress.end();
   }
   if (graded.length > 0) reportF1(graded, threshold, terminal);
-  return tooLong;
+  return unscored;
 }
 
 async function scoreBatch(
@@ -83,8 +83,9 @@ async function scoreBatch(
     );
     return scored.records;
   });
-  return rows.map(({ index, value }, i) => {
-    const scores = records[i]!.scores;
+  const byId = new Map(records.map((record) => [record.sampleId, record.scores]));
+  return rows.map(({ index, value }) => {
+    const scores = byId.get(String(index)) ?? null;
     const firstError = scores === null ? null : scores.findIndex((p) => p < threshold);
     return { id: value.id ?? index, scores, firstError };
   });

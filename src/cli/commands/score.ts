@@ -53,7 +53,7 @@ export function scoreCommand(terminal: Terminal): Command {
     .option('--labels <file>', 'JSONL of step labels: for tallies, and to fit the weights of prm-logprob on');
   return finish(
     command.optionsGroup('Options:'),
-    'print {id, scores, firstError} a line; firstError -1: none; both null: too long. With --samples: {out, counts}',
+    'print {id, scores, firstError} a line; firstError -1: none; both null: too long, or empty. With --samples: {out, counts}',
     'sipf score --prm runs/first/iteration-1/3-prm --in paths.jsonl --json',
     'sipf score --prm prm --samples samples.jsonl --task gsm8k --data gsm8k/train.jsonl --out scores.jsonl',
     'sipf score --scorer prm-logprob --prm prm --model sft --calibration 4-calibration.json --in paths.jsonl',
@@ -132,5 +132,7 @@ async function scoreSamples(path: string, command: Command, options: ScoreOption
 /** Says how many paths stay without scores. */
 function warnOfTooLong(paths: number, terminal: Terminal): void {
   if (paths === 0) return;
-  terminal.warn(`${paths} ${paths === 1 ? 'path is' : 'paths are'} too long for the model's context: scores null.`);
+  terminal.warn(
+    `${paths} ${paths === 1 ? 'path is' : 'paths are'} too long for the model's context, or empty: scores null.`,
+  );
 }

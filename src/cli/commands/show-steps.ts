@@ -30,7 +30,7 @@ export function formatScores(
   { scores, firstError }: { readonly scores: readonly number[] | null; readonly firstError: number | null },
   colors: Colors,
 ): string {
-  if (scores === null || firstError === null) return 'too long to score';
+  if (scores === null || firstError === null) return 'too long to score, or empty';
   const row = scores.map((score) => paintOf(score, colors)(score.toFixed(2))).join(' ');
   return `${row}  ${firstError === -1 ? 'no error' : `first error: step ${firstError + 1}`}`;
 }

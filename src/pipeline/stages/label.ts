@@ -1,7 +1,7 @@
 // 2: K rollouts from each step of the chosen paths of M_(k-1): tally_j.
 import type { Policy } from '../../backend.ts';
 import { choosePaths } from '../../method/choose-paths.ts';
-import type { QuestionPaths } from '../../method/context-length.ts';
+import { isEmptyPath, type QuestionPaths } from '../../method/context-length.ts';
 import { labelUnit } from '../../method/label.ts';
 import type { Checkpoint, Sample } from '../../records.ts';
 import type { Want, Work } from '../workspace.ts';
@@ -44,7 +44,10 @@ async function chosenPaths(work: Work): Promise<Set<string>> {
   const { labels, seed } = work.config;
   const brief: Pick<Sample, 'id' | 'questionId' | 'outcome' | 'source'>[] = [];
   for await (const { samples } of work.records.groups(wanted(work)))
-    for (const { id, questionId, outcome, source } of samples) brief.push({ id, questionId, outcome, source });
+    for (const sample of samples) {
+      const { id, questionId, outcome, source } = sample;
+      if (!isEmptyPath(sample)) brief.push({ id, questionId, outcome, source });
+    }
   return choosePaths(brief, labels.paths, `label/${seed}/${work.k}`);
 }
 
