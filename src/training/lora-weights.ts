@@ -1,7 +1,7 @@
 // LoRA training: factors beside frozen weights (and a PRM's head), written as a PEFT adapter.
 import { relative, resolve } from 'node:path';
 import type { LoraOptions } from '../backend.ts';
-import type { Graph, Tensor, WeightSlice } from '../engine/graph.ts';
+import type { Graph, Tensor } from '../engine/graph.ts';
 import { PlacedArrays } from '../engine/placed-arrays.ts';
 import type { Feeds, Value } from '../engine/runtime/session.ts';
 import { SipfError, shown } from '../errors.ts';
@@ -9,7 +9,7 @@ import { exists } from '../io/file-bytes.ts';
 import { HEAD } from '../models/architectures/output-head.ts';
 import { FedParameters, Parameters } from '../models/architectures/parameters.ts';
 import { type AdapterFiles, adapterScale, type LoraFactors, writeAdapter } from '../models/files/adapter-files.ts';
-import { readTensor } from '../models/files/safetensors.ts';
+import { readTensor, type TensorEntry } from '../models/files/safetensors.ts';
 import type { OpenModel } from '../models/open-model.ts';
 import { declaredWeights, linearLayers } from '../models/weights/declared-weights.ts';
 import { GraphWeights } from '../models/weights/graph-weights.ts';
@@ -53,7 +53,7 @@ class WithHead extends Parameters {
 export function loraTrainee(
   { engine, model, objective, feeding, options: { seed } }: TraineeArgs,
   lora: LoraOptions,
-  weights: ReadonlyMap<string, WeightSlice>,
+  weights: ReadonlyMap<string, TensorEntry>,
 ): Trainee {
   const prm = objective === 'prm';
   const { adapter } = model;
@@ -87,7 +87,7 @@ export function loraTrainee(
         const inAdapter = adapter?.extra.get(name);
         const slice = weights.get(name);
         if (inAdapter) return inAdapter.data;
-        return slice ? (await readTensor(name, { dtype: 'F32', ...slice })).data : freshHead(name, tensorShape, seed);
+        return slice ? (await readTensor(name, slice)).data : freshHead(name, tensorShape, seed);
       }
       return factorValue(name, tensorShape, sameShape ? adapter : null, seed);
     },

@@ -68,6 +68,23 @@ function corrupt(file: string, expected: string, got: string): SipfError {
   );
 }
 
+/** Keeps a leading BOM: it is a vocabulary entry of its own. */
+const TEXT = new TextDecoder('utf-8', { ignoreBOM: true });
+const [BOOLEAN, STRING, ARRAY] = [7, 8, 9];
+/** By value type: bytes, and how they are read. */
+const NUMBERS: Readonly<Record<number, readonly [bytes: number, read: (view: DataView, at: number) => number]>> = {
+  0: [1, (view, at) => view.getUint8(at)],
+  1: [1, (view, at) => view.getInt8(at)],
+  2: [2, (view, at) => view.getUint16(at, true)],
+  3: [2, (view, at) => view.getInt16(at, true)],
+  4: [4, (view, at) => view.getUint32(at, true)],
+  5: [4, (view, at) => view.getInt32(at, true)],
+  6: [4, (view, at) => view.getFloat32(at, true)],
+  10: [8, (view, at) => Number(view.getBigUint64(at, true))],
+  11: [8, (view, at) => Number(view.getBigInt64(at, true))],
+  12: [8, (view, at) => view.getFloat64(at, true)],
+};
+
 class Cursor {
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
@@ -91,40 +108,23 @@ class Cursor {
     this.at += n;
     return this.at - n;
   }
-  u8 = (): number => this.#view.getUint8(this.#take(1));
-  i8 = (): number => this.#view.getInt8(this.#take(1));
-  u16 = (): number => this.#view.getUint16(this.#take(2), true);
-  i16 = (): number => this.#view.getInt16(this.#take(2), true);
-  u32 = (): number => this.#view.getUint32(this.#take(4), true);
-  i32 = (): number => this.#view.getInt32(this.#take(4), true);
-  f32 = (): number => this.#view.getFloat32(this.#take(4), true);
-  f64 = (): number => this.#view.getFloat64(this.#take(8), true);
-  u64 = (): number => Number(this.#view.getBigUint64(this.#take(8), true));
-  i64 = (): number => Number(this.#view.getBigInt64(this.#take(8), true));
-  text = (): string => {
+
+  /** undefined: there is no such type of number. */
+  number(type: number): number | undefined {
+    const [bytes, read] = NUMBERS[type] ?? [];
+    return bytes && read?.(this.#view, this.#take(bytes));
+  }
+
+  u8 = (): number => this.number(0) as number;
+  u32 = (): number => this.number(4) as number;
+  u64 = (): number => this.number(10) as number;
+
+  text(): string {
     const length = this.u64();
     const begin = this.#take(length);
     return TEXT.decode(this.#bytes.subarray(begin, begin + length));
-  };
+  }
 }
-
-/** Keeps a leading BOM: it is a vocabulary entry of its own. */
-const TEXT = new TextDecoder('utf-8', { ignoreBOM: true });
-const ARRAY = 9;
-const SCALARS: Readonly<Record<number, (cursor: Cursor) => GgufValue>> = {
-  0: (c) => c.u8(),
-  1: (c) => c.i8(),
-  2: (c) => c.u16(),
-  3: (c) => c.i16(),
-  4: (c) => c.u32(),
-  5: (c) => c.i32(),
-  6: (c) => c.f32(),
-  7: (c) => c.u8() !== 0,
-  8: (c) => c.text(),
-  10: (c) => c.u64(),
-  11: (c) => c.i64(),
-  12: (c) => c.f64(),
-};
 
 function readValue(cursor: Cursor, file: string, key: string, type: number, depth = 0): GgufValue {
   if (type === ARRAY && depth < 4) {
@@ -134,9 +134,11 @@ function readValue(cursor: Cursor, file: string, key: string, type: number, dept
     for (let i = 0; i < count; i++) values.push(readValue(cursor, file, key, elementType, depth + 1));
     return values;
   }
-  const read = SCALARS[type];
-  if (!read) throw corrupt(file, `a known value type of ${key}`, `${type}`);
-  return read(cursor);
+  if (type === STRING) return cursor.text();
+  if (type === BOOLEAN) return cursor.u8() !== 0;
+  const number = cursor.number(type);
+  if (number === undefined) throw corrupt(file, `a known value type of ${key}`, `${type}`);
+  return number;
 }
 
 function parseHeader(cursor: Cursor, file: string, size: number): GgufFile {

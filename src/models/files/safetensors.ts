@@ -7,13 +7,15 @@ import { foreignFile } from '../../io/foreign-file.ts';
 import { parseJsonText } from '../../io/json-text.ts';
 import { decodeBf16, decodeF16, decodeF32 } from '../weights/half.ts';
 
-/** Where one tensor is: `length` bytes from `offset` of `file`. */
+/** Where one tensor is: `length` row-major little-endian bytes from `offset` of `file`. */
 export interface TensorEntry {
   readonly dtype: string;
   readonly shape: readonly number[];
   readonly file: string;
   readonly offset: number;
   readonly length: number;
+  /** Where the values come from, in words, where `file` is a copy of ours. */
+  readonly from?: string;
 }
 
 export interface Tensor {
