@@ -3,7 +3,7 @@ import { add, gather, mul } from '../../engine/build.ts';
 import type { Tensor } from '../../engine/graph.ts';
 import type { Architecture, Decoder, DecoderConfig, ModelConfig } from './architecture.ts';
 import { type AttentionOptions, attend, softcapped } from './attention.ts';
-import { type ConfigReader, configReader } from './config-reader.ts';
+import { ConfigReader } from './config-reader.ts';
 import { type Block, type Mlp, type NormKind, within } from './layers.ts';
 import { EMBEDDING, HEAD } from './output-head.ts';
 import type { Parameters } from './parameters.ts';
@@ -55,7 +55,7 @@ export interface OwnForm {
 /** @throws SipfError 'unsupported' or 'bad-input' naming `file` and its key. */
 export function decoderOf({ form }: Architecture, json: ModelConfig, file = 'config.json'): Decoder {
   const { activation, block, mlp } = form;
-  const read = configReader(json, file);
+  const read = new ConfigReader(json, file);
   read.expect(activation.key, activation.name, activation.orNull);
   const sizes = decoderSizes(read, form);
   const { attention: own, biasedMlp: biased = false, ropes, softcap } = form.own?.(read, sizes) ?? {};

@@ -33,8 +33,8 @@ export const llama: Architecture = {
   },
   gguf: {
     architecture: 'llama',
-    config: (meta) => ({
-      attention_bias: meta.hasTensor('blk.0.attn_q.bias') && meta.hasTensor('blk.0.attn_output.bias'),
+    config: ({ gguf: { tensors } }) => ({
+      attention_bias: tensors.has('blk.0.attn_q.bias') && tensors.has('blk.0.attn_output.bias'),
       mlp_bias: false,
     }),
     names: GGUF_NAMES,
