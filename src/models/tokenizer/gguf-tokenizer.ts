@@ -1,7 +1,8 @@
 // GGUF tokenizer metadata -> a tokenizer.json and its settings.
 import { SipfError, shown } from '../../errors.ts';
 import type { GgufFile, GgufValue } from '../files/gguf.ts';
-import { BYTES, CONTROL, GPT2_PATTERN, isolate, type Json, sequence } from './tokenizer-json.ts';
+import { BYTES, CONTROL, GPT2_PATTERN, isolate, sequence } from './tokenizer-json.ts';
+import type { Json } from './tokenizer-schema.ts';
 
 /** Everything a tokenizer needs apart from its text rules. */
 export interface TokenizerSettings {

@@ -1,6 +1,7 @@
 // What a model's files say of BOS, EOS and padding -> their ids, checked.
 import { SipfError, shown } from '../../errors.ts';
-import { addedTokens, type Json } from './tokenizer-json.ts';
+import { addedTokens } from './tokenizer-json.ts';
+import type { Json } from './tokenizer-schema.ts';
 
 /** A file's content under the name that errors and warnings give it. */
 export interface NamedJson {

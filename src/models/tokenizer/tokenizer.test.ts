@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ggufBytes } from '../../../test/fixtures/gguf-bytes.ts';
 import type { TokenizerSettings } from './gguf-tokenizer.ts';
 import { checkVocabulary, loadTokenizer, makeTokenizer, type Tokenizer } from './tokenizer.ts';
-import type { Json } from './tokenizer-json.ts';
+import type { Json } from './tokenizer-schema.ts';
 
 const fixture = join(import.meta.dirname, '../../../test/fixtures/tokenizer');
 const NONE: TokenizerSettings = { bosId: null, eosIds: [], padId: null, addBos: null, chatTemplate: null };

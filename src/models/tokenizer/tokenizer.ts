@@ -13,10 +13,10 @@ import {
   exactTokenizerJson,
   highestId,
   isControl,
-  type Json,
   leadingIds,
   withoutPrefixSpace,
 } from './tokenizer-json.ts';
+import type { Json } from './tokenizer-schema.ts';
 
 interface EncodeOptions {
   /** Read special tokens' texts (`<|im_end|>`) as those tokens; default true, as Hugging Face does. false: as ordinary text. */

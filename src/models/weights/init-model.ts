@@ -10,7 +10,8 @@ import { architectureOf } from '../architectures/architectures.ts';
 import { decoderOf } from '../architectures/form.ts';
 import { writeModelFolder } from '../files/model-writer.ts';
 import { makeTokenizer } from '../tokenizer/tokenizer.ts';
-import { addedTokens, type Json } from '../tokenizer/tokenizer-json.ts';
+import { addedTokens } from '../tokenizer/tokenizer-json.ts';
+import type { Json } from '../tokenizer/tokenizer-schema.ts';
 import { declaredWeights } from './declared-weights.ts';
 
 interface InitModelArgs {
