@@ -1,11 +1,11 @@
 // A GGUF file -> metadata, tensor positions, and tensors as float32.
 // The hub's own reader drops a leading BOM of vocabulary entries.
-import type { FileHandle } from 'node:fs/promises';
 import { printable, SipfError } from '../../errors.ts';
 import { readExactly, withFile } from '../../io/file-bytes.ts';
 import { foreignFile } from '../../io/foreign-file.ts';
 import { BLOCK_TYPES, type BlockType, blockTypeName } from './gguf-blocks.ts';
 import { refusePart } from './gguf-kinds.ts';
+import { joined } from './safetensors.ts';
 
 export type GgufValue = string | number | boolean | readonly GgufValue[];
 
@@ -28,10 +28,15 @@ const MAX_HEADER = 1 << 29;
 const VALUES_PER_PIECE = 1 << 22;
 /** Twice what GGML itself takes. */
 const MAX_NAME = 128;
-/** Thrown inside this file: the buffer ended before the header did. */
-class NeedMoreBytes extends Error {}
-/** Thrown inside this file: the header says that it is longer than the file. */
-class EndOfFile extends Error {}
+/** Thrown inside this file: the header goes on behind what was read, or, as it says itself, behind the end of the file. */
+class HeaderEnd extends Error {
+  readonly ofFile: boolean;
+
+  constructor(ofFile: boolean) {
+    super();
+    this.ofFile = ofFile;
+  }
+}
 
 /**
  * Reads the header of `file`.
@@ -40,25 +45,16 @@ class EndOfFile extends Error {}
 export async function readGguf(file: string): Promise<GgufFile> {
   return withFile(file, async (handle, size) => {
     for (let length = Math.min(FIRST_READ, size); ; length = Math.min(length * 4, size)) {
-      const parsed = await tryHeader(handle, file, size, length);
-      if (parsed) return parsed;
-      if (length >= size || length >= MAX_HEADER) throw endsEarly(file, size);
+      const cursor = new Cursor(await readExactly(handle, file, 0, length), size);
+      try {
+        return parseHeader(cursor, file, size);
+      } catch (thrown) {
+        if (!(thrown instanceof HeaderEnd)) throw thrown;
+        if (thrown.ofFile || length >= size || length >= MAX_HEADER)
+          throw corrupt(file, 'a complete header', `the end of the file after ${size} bytes`);
+      }
     }
   });
-}
-
-async function tryHeader(handle: FileHandle, file: string, size: number, length: number): Promise<GgufFile | null> {
-  const cursor = new Cursor(await readExactly(handle, file, 0, length), size);
-  try {
-    return parseHeader(cursor, file, size);
-  } catch (thrown) {
-    if (thrown instanceof NeedMoreBytes) return null;
-    throw thrown instanceof EndOfFile ? endsEarly(file, size) : thrown;
-  }
-}
-
-function endsEarly(file: string, size: number): SipfError {
-  return corrupt(file, 'a complete header', `the end of the file after ${size} bytes`);
 }
 
 function corrupt(file: string, expected: string, got: string): SipfError {
@@ -103,8 +99,8 @@ class Cursor {
 
   /** Moves `n` bytes on and returns where they begin. */
   #take(n: number): number {
-    if (this.at + n > this.#size) throw new EndOfFile();
-    if (this.at + n > this.#bytes.byteLength) throw new NeedMoreBytes();
+    const end = this.at + n;
+    if (end > this.#bytes.byteLength) throw new HeaderEnd(end > this.#size);
     this.at += n;
     return this.at - n;
   }
@@ -234,12 +230,5 @@ export async function* readGgufPieces(file: string, tensor: GgufTensor): AsyncGe
 }
 
 /** All values of one tensor. */
-export async function readGgufTensor(file: string, tensor: GgufTensor): Promise<Float32Array> {
-  const data = new Float32Array(tensor.shape.reduce((product, n) => product * n, 1));
-  let at = 0;
-  for await (const piece of readGgufPieces(file, tensor)) {
-    data.set(piece, at);
-    at += piece.length;
-  }
-  return data;
-}
+export const readGgufTensor = (file: string, tensor: GgufTensor): Promise<Float32Array> =>
+  joined(tensor.shape, readGgufPieces(file, tensor));

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ggufBytes } from '../../../test/fixtures/gguf-bytes.ts';
-import type { TokenizerSettings } from './gguf-tokenizer.ts';
+import type { TokenizerSettings } from './special-tokens.ts';
 import { checkVocabulary, loadTokenizer, makeTokenizer, type Tokenizer } from './tokenizer.ts';
 import type { Json } from './tokenizer-schema.ts';
 

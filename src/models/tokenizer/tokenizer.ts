@@ -7,7 +7,8 @@ import { exists, readJsonObject } from '../../io/file-bytes.ts';
 import { folderSettings, noTokenizer } from '../files/folder-settings.ts';
 import { readGguf } from '../files/gguf.ts';
 import { resolveSource } from '../files/model-source.ts';
-import { ggufTokenizerJson, ggufTokenizerSettings, type TokenizerSettings } from './gguf-tokenizer.ts';
+import { ggufTokenizerJson, ggufTokenizerSettings } from './gguf-tokenizer.ts';
+import type { TokenizerSettings } from './special-tokens.ts';
 import {
   addedTokens,
   exactTokenizerJson,
