@@ -4,7 +4,7 @@ import { numberText } from '../../io/exact-json.ts';
 import type { Question } from '../../records.ts';
 import type { DataRecord } from '../data/data-files.ts';
 import { short } from '../data/data-text.ts';
-import { answerText, parseAnswer, sameAnswer } from './answers.ts';
+import { answerText, parseAnswer, sameAnswer } from './answer-values.ts';
 
 export interface Choices {
   readonly options: string[];
@@ -121,11 +121,11 @@ function readOptions(record: DataRecord, field: string, given: unknown): Omit<Gi
 
 /** Texts or numbers, or {label, text} each. `A) 4` is the option 4 where all have their letter. */
 function readList(record: DataRecord, field: string, list: readonly unknown[]): Omit<Given, 'field'> {
-  const inner = list.map((one) => (one !== null && typeof one === 'object' && 'text' in one ? one.text : one));
-  const labels = list.map((one) =>
-    one !== null && typeof one === 'object' && 'label' in one ? textOf(one.label) : null,
+  const items = list.map((one): { text?: unknown; label?: unknown } =>
+    one !== null && typeof one === 'object' && 'text' in one ? one : { text: one },
   );
-  const texts = inner.map(textOf);
+  const labels = items.map(({ label }) => textOf(label));
+  const texts = items.map(({ text }) => textOf(text));
   const missing = texts.findIndex((text) => text === null || text === '');
   if (missing >= 0) throw refused(record, `${field}[${missing}]`, 'the text of an option', list[missing]);
   const options = texts as string[];
@@ -133,9 +133,9 @@ function readList(record: DataRecord, field: string, list: readonly unknown[]): 
     (option, i) => new RegExp(`^\\(?${letterOf(i)}[).:]\\s*(.+)$`, 's').exec(option)?.[1] ?? null,
   );
   return {
-    options: lettered.length > 0 && !lettered.includes(null) ? (lettered as string[]) : options,
-    labels: labels.length > 0 && !labels.includes(null) ? (labels as string[]) : null,
-    numbers: inner.length > 0 && inner.every((one) => typeof one !== 'string'),
+    options: lettered.includes(null) ? options : (lettered as string[]),
+    labels: labels.includes(null) ? null : (labels as string[]),
+    numbers: items.every(({ text }) => typeof text !== 'string'),
   };
 }
 
