@@ -1,5 +1,5 @@
 // The text of an answer alone -> a number or a text, and whether two are equal.
-import { numberAt } from './number-text.ts';
+import { type NumberAt, numberAt } from './number-text.ts';
 import { plainText } from './plain-text.ts';
 import { equal, negate, type Rational, rational, rationalText } from './rational.ts';
 
@@ -35,16 +35,8 @@ const SPACED_THOUSANDS = /^([-+$€£¥₹ ]{0,4}\d{1,3})((?: \d{3}){1,100})(?![
 /** `3:4`, `2,2,4`: digits that are no single number. */
 export const LIST = /^\(?-?[\d.]+(?:[:,]-?[\d.]+)+\)?$/;
 
-interface LeadingNumber {
-  /** null: digits that are no single number. */
-  readonly value: Rational | null;
-  readonly text: string;
-  readonly end: number;
-  readonly percent: boolean;
-}
-
 /** `- $5 apples` -> sign and where the digits end; null where no number starts the text. */
-export function leadingNumber(text: string): LeadingNumber | null {
+export function leadingNumber(text: string): NumberAt | null {
   const sign = SIGNED.exec(text);
   if (sign === null) return null;
   const number = numberAt(text, sign[0].length);

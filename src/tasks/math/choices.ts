@@ -155,52 +155,51 @@ function checkOptions(record: DataRecord, { field, options }: Given): void {
 }
 
 /** Each reading that is possible; more than one is refused, so that none is guessed. */
-function rightIndex(record: DataRecord, { options, labels, numbers }: Given): number {
+function rightIndex(record: DataRecord, given: Given): number {
   const { value } = record;
+  const { options } = given;
   const field = ANSWER_FIELDS.find((name) => value[name] !== undefined && value[name] !== null) ?? 'answer';
   const expected = `one of the options: its letter (A to ${letterOf(options.length - 1)}), its index (0 to ${options.length - 1}, a number) or its text`;
-  const given = value[field];
-  const digits = numberText(given);
-  if (digits !== null) {
-    const index = /^\d{1,2}$/.test(digits) && Number(digits) < options.length ? Number(digits) : -1;
-    const byText = byValue(options, digits);
-    // Options that are numbers themselves: an index and an option's number look the same.
-    if (index >= 0 && !(numbers && byText >= 0 && byText !== index)) return index;
-    // As large as the number of options: perhaps an index from 1.
-    const isUnclear = digits === String(options.length) && byText !== options.length - 1;
-    if (index < 0 && byText >= 0 && !isUnclear) return byText;
-    throw refused(
-      record,
-      field,
-      index >= 0 ? `${expected}; both an index and an option fit, so give a letter` : expected,
-      given,
-    );
-  }
-  if (typeof given !== 'string' || given.trim() === '') throw refused(record, field, expected, given);
-  const said = (/####\s*([^\n]+)\s*$/.exec(given)?.[1] ?? given).replace(/\s+/g, ' ').trim();
+  const answer = value[field];
+  const unclear = (why = ''): SipfError => refused(record, field, expected + why, answer);
+  const digits = numberText(answer);
+  if (digits !== null) return indexOfNumber(digits, given, unclear);
+  if (typeof answer !== 'string' || answer.trim() === '') throw unclear();
+  const said = (/####\s*([^\n]+)\s*$/.exec(answer)?.[1] ?? answer).replace(/\s+/g, ' ').trim();
   // `B) 8` must be option B, and 8.
   const both = options.includes(said) ? null : /^\(?([A-Z])[).:] ?(.+)$/.exec(said);
   if (both !== null) {
     const index = both[1]!.charCodeAt(0) - 65;
     if (options[index] !== undefined && byValue(options, both[2]!) === index) return index;
-    throw refused(record, field, expected, given);
+    throw unclear();
   }
-  const label = /^\(?([A-Za-z0-9]{1,2})[).:]?$/.exec(said)?.[1];
-  const byLabel =
-    label === undefined
-      ? -1
-      : labels !== null
-        ? labels.indexOf(label)
-        : /^[A-Z]$/.test(label) && label <= letterOf(options.length - 1)
-          ? label.charCodeAt(0) - 65
-          : -1;
+  const byLabel = labelled(said, given);
   const byText = options.includes(said) ? options.indexOf(said) : byLabel >= 0 ? -1 : byValue(options, said);
   if (byLabel >= 0 && byText >= 0 && byLabel !== byText) {
-    throw refused(record, field, `${expected}; both a letter and a text fit, so give the index`, given);
+    throw unclear('; both a letter and a text fit, so give the index');
   }
   const index = Math.max(byLabel, byText);
-  if (index < 0) throw refused(record, field, expected, given);
+  if (index < 0) throw unclear();
   return index;
+}
+
+/** An index from 0, or the number that an option is. */
+function indexOfNumber(digits: string, { options, numbers }: Given, unclear: (why?: string) => SipfError): number {
+  const index = /^\d{1,2}$/.test(digits) && Number(digits) < options.length ? Number(digits) : -1;
+  const byText = byValue(options, digits);
+  // Options that are numbers themselves: an index and an option's number look the same.
+  if (index >= 0 && !(numbers && byText >= 0 && byText !== index)) return index;
+  if (index >= 0) throw unclear('; both an index and an option fit, so give a letter');
+  // As large as the number of options: perhaps an index from 1.
+  if (byText < 0 || (digits === String(options.length) && byText !== options.length - 1)) throw unclear();
+  return byText;
+}
+
+/** The option with this label; -1: none, or no label. */
+function labelled(said: string, { options, labels }: Given): number {
+  const label = /^\(?([A-Za-z0-9]{1,2})[).:]?$/.exec(said)?.[1];
+  if (label === undefined) return -1;
+  return (labels ?? options.map((_, i) => letterOf(i))).indexOf(label);
 }
 
 /** The only option that is this text but for case, or else this number; -1: none, or several. */

@@ -11,8 +11,8 @@ import {
   VARIABLE,
   wholeNumber,
 } from './answer-values.ts';
-import { numberAt } from './number-text.ts';
-import { add, divide, negate, type Rational, rational } from './rational.ts';
+import { type NumberAt, numberAt } from './number-text.ts';
+import { add, divide, negate, rational } from './rational.ts';
 
 /** Up to the end of the sentence, or a dash that is no minus; a point between digits or in an abbreviation does not end it. */
 export function sentence(text: string): string {
@@ -56,12 +56,8 @@ function isPart(rest: string): boolean {
 /** `3 (2 blue, 1 white)`: what is in the brackets explains the number, unless it is `(or 4)`. */
 const withoutNote = (rest: string): string => rest.replace(/^ \((?!(?:or|and|mod|base)\b)[^()]*\)/, '');
 
-interface Found {
+interface Found extends NumberAt {
   readonly start: number;
-  readonly end: number;
-  readonly value: Rational | null;
-  readonly text: string;
-  readonly percent: boolean;
 }
 
 /** The numbers of a plain text, in order, with their signs. Linear: each digit is read a bounded number of times. */
