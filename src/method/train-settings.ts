@@ -5,6 +5,7 @@ import type { TrainExample, TrainOptions } from '../backend.ts';
 import { described } from '../described.ts';
 import { MOST } from '../limits.ts';
 import type { Objective } from '../objectives/objectives.ts';
+import type { Counts } from '../reports.ts';
 
 /** Linear layers of the decoder, by the last part of their names. */
 const LAYERS = ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj', 'lm_head'];
@@ -106,6 +107,12 @@ export const TrainSettings = z.strictObject({
   ),
 });
 export type TrainSettings = z.infer<typeof TrainSettings>;
+
+export interface TrainRows {
+  readonly examples: readonly TrainExample[];
+  readonly objective: Objective;
+  readonly counts: Counts;
+}
 
 /** Texts of an example as the model reads them, each once. */
 export function textsOf(example: TrainExample): string[] {

@@ -32,24 +32,11 @@ type ScoreLine = z.infer<typeof ScoreLine>;
 /** Paths that the model sees in one call. */
 const BATCH = 16;
 
-interface ScoredRow {
-  readonly id: RecordId;
-  /** null: the path is too long for the model, or empty. */
-  readonly scores: readonly number[] | null;
-  readonly firstError: number | null;
-}
-
-interface ScoreRowsOptions {
-  /** Below it a step is wrong. */
-  readonly threshold: number;
-  readonly json: boolean;
-}
-
 /** Prints the scores of every line of a file; given first errors, ProcessBench's F1 on stderr. Returns how many paths have no scores. */
 export async function scoreRows(
   path: string,
   context: ScoreContext,
-  { threshold, json }: ScoreRowsOptions,
+  { threshold, json }: { readonly threshold: number; readonly json: boolean },
   terminal: Terminal,
 ): Promise<number> {
   using progress = terminal.progress({ title: 'score', unit: 'paths' });
@@ -70,11 +57,8 @@ export async function scoreRows(
   return unscored;
 }
 
-async function scoreBatch(
-  rows: readonly Row<ScoreLine>[],
-  context: ScoreContext,
-  threshold: number,
-): Promise<ScoredRow[]> {
+/** Scores null: the path is too long for the model, or empty. */
+async function scoreBatch(rows: readonly Row<ScoreLine>[], context: ScoreContext, threshold: number) {
   const records = await namingRow(rows, async (some) => {
     const scored = await scoreUnit(
       some.map((row) => itemOf(row, context.task)),

@@ -13,7 +13,6 @@ import { describeBroken, withoutBroken } from '../references.ts';
 import { withSolutions } from '../train-questions.ts';
 import { isWholeForStages } from './own-file.ts';
 
-/** A configuration with its task. */
 export interface Configured {
   readonly config: Config;
   readonly task: Task;
