@@ -12,9 +12,8 @@ import { createMiniCode } from './generated/mini-code.ts';
 import { miniCodeTokenizerJson } from './generated/mini-code-tokenizer.ts';
 import { miniTokenizerJson } from './generated/mini-tokenizer.ts';
 import { wordTokenizerConfig } from './generated/word-tokenizer.ts';
-import { createGsm8k } from './math/gsm8k.ts';
 import { createMath, createMath500 } from './math/math.ts';
-import { createMmluMath, createMultiArith, createSvamp } from './math/word-problems.ts';
+import { createGsm8k, createMmluMath, createMultiArith, createSvamp } from './math/word-problems.ts';
 import { createMixed, MIXTURE_SIGN } from './mixed.ts';
 
 interface TaskParts {

@@ -11,9 +11,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { countDuplicates, sharedWith } from '../same-question.ts';
 import { isCutForValid } from './data/splits.ts';
 import { TASK_NAMES, taskNamed } from './index.ts';
-import { createGsm8k } from './math/gsm8k.ts';
 import { gradeMath } from './math/math-task.ts';
-import { createMultiArith, createSvamp } from './math/word-problems.ts';
+import { createGsm8k, createMultiArith, createSvamp } from './math/word-problems.ts';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
 const shared = join(root, '../shared/data');

@@ -20,10 +20,7 @@ function readings(known: Known): Algebra<readonly Polynomial[]> {
     };
   return {
     number: (digits) => known.get(Number(digits)) ?? null,
-    add: pairwise(plus),
-    subtract: pairwise(minus),
-    multiply: pairwise(times),
-    divide: pairwise(over),
+    operators: { '+': pairwise(plus), '-': pairwise(minus), '*': pairwise(times), '/': pairwise(over) },
     negate: (a) => a.map(opposite),
     percent: () => null,
   };
