@@ -1,5 +1,4 @@
 // A started run -> its rounds: what each round's stages share, found and cost.
-
 import type { Checkpoint } from '../records.ts';
 import type { Counts, EvalReport } from '../reports.ts';
 import type { Run } from '../run/run.ts';

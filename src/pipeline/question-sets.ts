@@ -1,5 +1,4 @@
 // A configuration's evaluation sets -> their questions, and what they share with training.
-
 import { existsSync } from 'node:fs';
 import { realpath } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';

@@ -9,7 +9,7 @@ import { Counts } from '../reports.ts';
 import { collectUnits, type UnitWork } from './collect.ts';
 import type { Log, LogEvent, OnProgress } from './events.ts';
 import { Lock } from './lock.ts';
-import { checkMarker, type Marker, markerPath, readMarker, type StageName } from './marker.ts';
+import { checkMarker, type Marker, markerPath, readMarker, recordsFile, type StageName } from './marker.ts';
 import { checkStored, type StoredConfiguration } from './run-folder.ts';
 
 interface RunOptions extends StoredConfiguration {
@@ -137,8 +137,9 @@ export class Run implements AsyncDisposable {
   }
 
   /** `once` for a stage that is a list of units: each is journaled whole, and the file is assembled at the end. Returns the summed counts. */
-  async collect<U, C extends AsyncDisposable>(work: UnitWork<U, C>): Promise<Counts> {
-    const { stage, inputs, file } = work;
+  async collect<Item, C extends AsyncDisposable>(work: UnitWork<Item, C>): Promise<Counts> {
+    const { stage, inputs } = work;
+    const file = recordsFile(stage);
     const { signal, onProgress } = this;
     const journal = this.#journalPath(stage);
     const place = { disk: this.#disk, journal, out: this.path(stage.folder, file), signal, onProgress };

@@ -6,13 +6,13 @@ import type { FileRecords } from '../../pipeline/file-workspace.ts';
 import { readPairs } from '../../pipeline/files/own-pairs.ts';
 import { readSamples } from '../../pipeline/files/own-samples.ts';
 import {
-  type Configured,
   fileInput,
   loadQuestions,
   requireSample,
   rowsByQuestion,
   withoutBrokenOnes,
 } from '../../pipeline/files/questions.ts';
+import type { Configured } from '../../pipeline/prompts.ts';
 import type { RecordsName } from '../../pipeline/workspace.ts';
 import { type PreferencePair, type Question, Sample, StepLabels, StepScores } from '../../records.ts';
 import type { Terminal } from '../terminal.ts';
