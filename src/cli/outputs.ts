@@ -25,8 +25,6 @@ const OPTIONS: Readonly<Record<string, ReadPath['kind']>> = {
   model: 'model',
   adapter: 'model',
   prm: 'model',
-  simulator: 'model',
-  verifier: 'model',
   fromRun: 'model',
 };
 

@@ -194,8 +194,7 @@ function paired(before: Correct, after: Correct): SetReport['paired'] {
   const ids = [...after.keys()].filter((id) => before.has(id));
   if (ids.length === 0) return null;
   const right = (answers: Correct) => ids.map((id) => answers.get(id) === true);
-  const { onlyA, onlyB, ...rest } = pairedDifference(right(after), right(before));
-  return { ...rest, better: onlyA, worse: onlyB };
+  return pairedDifference(right(after), right(before));
 }
 
 /** Mean log-probability (over completion tokens, then over pairs) of both sides under one policy. */

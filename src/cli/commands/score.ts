@@ -14,33 +14,21 @@ import { loadQuestions } from '../../pipeline/files/questions.ts';
 import type { Configured } from '../../pipeline/prompts.ts';
 import { score } from '../../pipeline/stages/score.ts';
 import { type ModelSource, StepScores } from '../../records.ts';
-import type { Split } from '../../task.ts';
 import { openEngine } from '../engine.ts';
-import { type ExecutionOptions, finish, number, withExecution } from '../options.ts';
+import { finish, number, withExecution } from '../options.ts';
 import { checkOut } from '../outputs.ts';
-import { readSettings, type SettingsOptions, withSettings } from '../settings.ts';
+import { readSettings, withSettings } from '../settings.ts';
 import type { Terminal } from '../terminal.ts';
 import { scoreRows } from './score-rows.ts';
-import { splitOption } from './stage.ts';
-import { readSampled } from './stage-records.ts';
+import { readSampled, type StageOptions, splitOption } from './stage.ts';
 import { KEPT, listenerOf, openConfigured, reportWork, workOf } from './stage-work.ts';
 
-interface ScoreFlags extends SettingsOptions, ExecutionOptions {
-  readonly in?: string;
-  readonly samples?: string;
+interface ScoreFlags extends Partial<Omit<StageOptions, 'known' | 'limit' | 'iteration'>> {
   readonly labels?: string;
-  readonly out?: string;
   readonly threshold: number;
   readonly scorer?: ScorerName;
   readonly prm?: string;
-  readonly model?: string;
-  readonly adapter?: string;
   readonly calibration?: string;
-  readonly task?: string;
-  readonly data?: string;
-  readonly split?: Split;
-  readonly questions?: string;
-  readonly json?: boolean;
 }
 
 /** What scores, and the task and settings of it. */
