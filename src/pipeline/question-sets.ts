@@ -87,7 +87,7 @@ export function describeQuestions(train: readonly Question[], sets: ReadonlyMap<
 export interface Seen {
   readonly train: readonly Question[];
   readonly shots: readonly Shot[];
-  /** Of earlier runs that the model comes from. */
+  /** Of earlier runs that the model comes from, by their directories. */
   readonly earlier: readonly { readonly run: string; readonly questions: readonly Question[] }[];
 }
 

@@ -32,9 +32,7 @@ export async function loadRunQuestions(
   return { train, sets: await loadSets(config, task, tasks) };
 }
 
-/**
- * @throws SipfError 'nothing-left' where there are no questions besides the worked examples, or no solutions for a stage that trains on them.
- */
+/** @throws SipfError 'nothing-left' where there are no questions besides the worked examples, or no solutions for a stage that trains on them. */
 function requireSolutions({ sft, evaluate, method, task }: Config, questions: readonly Question[]): void {
   const place = task.data ?? task.name;
   if (questions.length === 0) {

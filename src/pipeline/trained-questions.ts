@@ -7,11 +7,9 @@ import type { ModelSource } from '../records.ts';
 import { Question } from '../records.ts';
 import { readJson } from '../run/marker.ts';
 import { isRun, StoredConfig } from '../run/no-run.ts';
+import type { Seen } from './question-sets.ts';
 
-interface TrainedOn {
-  readonly run: string;
-  readonly questions: readonly Question[];
-}
+type TrainedOn = Seen['earlier'][number];
 
 /** Empty for a model that no run made, and for one that a run made from nothing and has not trained. */
 export async function trainedOn({ model, adapter }: ModelSource): Promise<TrainedOn[]> {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { SipfError } from '../errors.ts';
 import { type Difference, jsonDifference } from '../hashing.ts';
 import { checkCanWrite } from '../io/files.ts';
-import { Lock } from './lock.ts';
+import { checkLock } from './lock.ts';
 import { changesOf, hasMarkers, readJson } from './marker.ts';
 import { StoredConfig } from './no-run.ts';
 
@@ -29,7 +29,7 @@ export async function checkRunFolder(wanted: StoredConfiguration): Promise<void>
   const { dir } = wanted;
   await checkCanWrite(dir);
   if ((await stat(dir).catch(() => null)) === null) return;
-  await Lock.check(dir);
+  await checkLock(dir);
   await checkStored(wanted);
 }
 

@@ -8,7 +8,7 @@ import { type Disk, nodeDisk, removeLeftovers, replaceFile } from '../io/files.t
 import { Counts } from '../reports.ts';
 import { collectUnits, type UnitWork } from './collect.ts';
 import type { Log, LogEvent, OnProgress } from './events.ts';
-import { Lock } from './lock.ts';
+import { takeLock } from './lock.ts';
 import { checkMarker, type Marker, markerPath, readMarker, recordsFile, type StageName } from './marker.ts';
 import { checkStored, type StoredConfiguration } from './run-folder.ts';
 
@@ -42,7 +42,7 @@ export class Run implements AsyncDisposable {
   readonly onProgress: OnProgress;
   readonly #options: RunOptions;
   readonly #disk: Disk;
-  readonly #lock: Lock;
+  readonly #lock: AsyncDisposable;
   #events: Promise<void> = Promise.resolve();
   #moved = '';
   #versions: RunOptions['versions'];
@@ -50,7 +50,7 @@ export class Run implements AsyncDisposable {
   #engine: unknown;
   #engines: readonly Difference[] = [];
 
-  private constructor(options: RunOptions, disk: Disk, lock: Lock) {
+  private constructor(options: RunOptions, disk: Disk, lock: AsyncDisposable) {
     this.dir = options.dir;
     this.signal = options.signal;
     this.onProgress = options.onProgress;
@@ -68,7 +68,7 @@ export class Run implements AsyncDisposable {
   static async open(options: RunOptions): Promise<Run> {
     const disk = options.disk ?? nodeDisk;
     await disk.makeFolder(options.dir);
-    const lock = await Lock.take(disk, options.dir);
+    const lock = await takeLock(disk, options.dir);
     const run = new Run(options, disk, lock);
     try {
       await removeLeftovers(disk, options.dir);

@@ -129,9 +129,7 @@ export async function rowsByQuestion<T extends { readonly questionId: string }>(
   return groups;
 }
 
-/**
- * @throws SipfError 'bad-input' where no such question is known; it names the line.
- */
+/** @throws SipfError 'bad-input' where no such question is known; it names the line. */
 export function requireQuestion(known: ReadonlyMap<string, Question>, id: string, place: Row<unknown>['place']): void {
   if (known.has(id)) return;
   throw new SipfError(

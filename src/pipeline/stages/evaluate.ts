@@ -155,7 +155,7 @@ async function pairLogps(round: Round): Promise<PairLogps | null> {
   if (some.length === 0) return null;
   const under = async (checkpoint: Checkpoint) => {
     await using policy = await models.openPolicy(checkpoint);
-    return await meanPairLogps(policy, some, round, store.signal);
+    return await meanPairLogps(policy, some, { ...round, signal: store.signal });
   };
   const [then, now] = [await under(round.policy), await under(policyAfter(round))];
   return {
