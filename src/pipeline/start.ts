@@ -22,6 +22,7 @@ import { openPrompts, type Prompts } from './prompts.ts';
 import type { LoadedSet } from './question-sets.ts';
 import {
   checkContexts,
+  checkLoraTargets,
   checkPrmQuestions,
   checkRowLengths,
   checkScorer,
@@ -113,6 +114,10 @@ export async function startRun(options: RunStartOptions): Promise<RunStart> {
     const outside = outsideModels(config);
     const simulator = await helperOf(describe, outside, '@simulator');
     const verifier = await helperOf(describe, outside, '@verifier');
+    const prmBase = verifier === null ? description : await describe(sourceOf('.', outside, verifier));
+    checkLoraTargets('sft', config, description);
+    checkLoraTargets('prm', config, prmBase);
+    checkLoraTargets('align', config, description);
     const start = { config, out, task, train, sets, outside, simulator, verifier, init, base, description, warnings };
     say('Checking prompts and lengths ...');
     const prompts = await openPrompts(start, train, () => backend.openPolicy(base));
