@@ -7,9 +7,9 @@ import { keyedOrder } from '../hashing.ts';
 import { OBJECTIVES, type Objective, PairLoss } from '../objectives/objectives.ts';
 import type { PreferencePair, Question } from '../records.ts';
 import { type Task, taskOf } from '../task.ts';
+import { TrainSettings } from '../train-settings.ts';
 import type { Method } from './methods.ts';
 import type { BuildPrompt } from './prompt.ts';
-import { TrainSettings } from './train-settings.ts';
 
 /** The supervised warm-up M_0 = SFT(base, D_org). */
 export const SftOptions = z.strictObject({

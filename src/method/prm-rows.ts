@@ -7,10 +7,10 @@ import { isForCalibration, isHeldOut } from '../hashing.ts';
 import type { StepLabels } from '../records.ts';
 import { sum } from '../statistics/intervals.ts';
 import { type Task, taskOf } from '../task.ts';
+import { TrainSettings } from '../train-settings.ts';
 import { isEmptyPath } from './context-length.ts';
 import type { BuildPrompt } from './prompt.ts';
 import { hardLabels, type LabelledQuestion, type LabelRule, latestLabels, softLabels } from './step-labels.ts';
-import { TrainSettings } from './train-settings.ts';
 
 /** Stage 3: what the process reward model learns, and how. */
 export const PrmOptions = z.strictObject({

@@ -112,9 +112,6 @@ interface OptimiseArgs {
   readonly trainee: Trainee;
 }
 
-/** Default of `activationsGiB`. */
-const ACTIVATIONS_GIB = 8;
-
 /** Runs all steps that are not done yet, and writes the weights. */
 async function optimise({ engine, job, args, model, files, examples, trainee }: OptimiseArgs): Promise<TrainStep[]> {
   const { options } = job;
@@ -124,7 +121,7 @@ async function optimise({ engine, job, args, model, files, examples, trainee }: 
   const dropout = (options.lora?.dropout ?? 0) > 0;
   const limits = {
     maxPositions: positionBudget(decoder.config),
-    maxActivationBytes: (options.activationsGiB ?? ACTIVATIONS_GIB) * 2 ** 30,
+    maxActivationBytes: options.activationsGiB * 2 ** 30,
   };
   await using program = await TrainingProgram.compile({ engine, decoder, trainee, loss, dropout, ...limits });
   const { layout } = program;

@@ -6,7 +6,7 @@ import { SipfError } from '../../errors.ts';
 import { keyedOrder } from '../../hashing.ts';
 import { goldRows } from '../../method/align-rows.ts';
 import { samplingOf } from '../../method/draw.ts';
-import { textsOf, trainOptions } from '../../method/train-settings.ts';
+import { textsOf, trainOptions } from '../../method/train-options.ts';
 import type { RunStart } from '../../pipeline/start.ts';
 import type { Outcome, Question } from '../../records.ts';
 import { taskOf } from '../../task.ts';
