@@ -40,21 +40,12 @@ interface Node {
   readonly exclusiveMaximum?: number;
 }
 
-/** The JSON Schema of a configuration file, for editors. */
-export function jsonSchemaOf(schema: z.ZodType): Record<string, unknown> {
-  const { properties = {}, ...rest } = toJson(schema);
-  const own = { $schema: { type: 'string', description: 'Where an editor finds the words of each key.' } };
-  return { ...rest, properties: { ...own, ...properties } };
-}
+/** What users write, in the draft that every editor reads. */
+export const JSON_SCHEMA = { io: 'input', target: 'draft-7' } as const;
 
 /** Every section and setting of `schema`, each section before what it holds. */
 export function settingsOf(schema: z.ZodType): Setting[] {
-  return settingsIn(toJson(schema) as Node, '');
-}
-
-/** Draft 7 is what every editor reads. */
-function toJson(schema: z.ZodType) {
-  return z.toJSONSchema(schema, { io: 'input', target: 'draft-7' });
+  return settingsIn(z.toJSONSchema(schema, JSON_SCHEMA) as Node, '');
 }
 
 function settingsIn(node: Node, prefix: string): Setting[] {

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type FolderChanges, makeModelFolder, safetensorsBytes } from '../../test/model-folder.ts';
 import { fixtures } from '../../test/tiny-model.ts';
 import type { Completion, TrainOptions } from '../backend.ts';
-import { tellingWarnings } from '../cli/model-warnings.ts';
+import { tellingWarnings } from '../cli/engine.ts';
 import { Engine } from '../engine/runtime/session.ts';
 import { readSafetensors, type Tensor } from '../models/files/safetensors.ts';
 import type { ModelSource } from '../records.ts';

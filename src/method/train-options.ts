@@ -1,7 +1,14 @@
 // A stage's training section of the configuration -> a trainer's options, and how long it trains.
 import type { TrainExample, TrainOptions } from '../backend.ts';
 import type { Objective } from '../objectives/objectives.ts';
+import type { Counts } from '../reports.ts';
 import type { TrainSettings } from '../train-settings.ts';
+
+export interface TrainRows {
+  readonly examples: readonly TrainExample[];
+  readonly objective: Objective;
+  readonly counts: Counts;
+}
 
 /** Texts of an example as the model reads them, each once. */
 export function textsOf(example: TrainExample): string[] {

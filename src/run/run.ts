@@ -6,7 +6,7 @@ import { canonicalJson, type Difference, jsonDifference } from '../hashing.ts';
 import { hashPath } from '../io/file-hashes.ts';
 import { type Disk, nodeDisk, removeLeftovers, replaceFile } from '../io/files.ts';
 import { Counts } from '../reports.ts';
-import { collectUnits, type UnitProgress, type UnitWork } from './collect.ts';
+import { collectUnits, type UnitWork } from './collect.ts';
 import type { Log, LogEvent, OnProgress } from './events.ts';
 import { Lock } from './lock.ts';
 import { checkMarker, type Marker, markerPath, readMarker, type StageName } from './marker.ts';
@@ -33,13 +33,6 @@ interface OnceArgs<R> {
   readonly outputs: readonly string[];
   readonly result: z.ZodType<R>;
   readonly body: () => Promise<R>;
-}
-
-interface CollectArgs<U, C extends AsyncDisposable> extends UnitWork<U, C> {
-  readonly stage: StageName;
-  readonly inputs: Readonly<Record<string, unknown>>;
-  /** JSONL file in the stage's folder. */
-  readonly file: string;
 }
 
 /** One run directory with its lock. Artefacts hold no times and no absolute paths; events.jsonl does. */
@@ -140,31 +133,29 @@ export class Run implements AsyncDisposable {
     this.log({ type: 'stage-start', stage: stage.name, iteration: stage.iteration });
     await this.#disk.makeFolder(this.path(stage.folder, 'done'));
     const value = await body();
-    await this.#complete({ stage, inputs, outputs, value });
+    const hashes = await this.#hashesOf(stage, outputs);
+    await this.#writeMarker(stage, { stage: stage.name, inputs: { ...inputs }, outputs: hashes, result: value });
     this.log({ type: 'stage-end', stage: stage.name, iteration: stage.iteration, data: { result: value } });
     await this.#events;
     return value;
   }
 
   /** `once` for a stage that is a list of units: each is journaled whole, and the file is assembled at the end. Returns the summed counts. */
-  async collect<U, C extends AsyncDisposable>(args: CollectArgs<U, C>): Promise<Counts> {
-    const { stage, inputs, file } = args;
+  async collect<U, C extends AsyncDisposable>(work: UnitWork<U, C>): Promise<Counts> {
+    const { stage, inputs, file } = work;
+    const { signal, onProgress } = this;
     const journal = this.#journalPath(stage);
-    const place = { disk: this.#disk, journal, out: this.path(stage.folder, file) };
-    const onProgress = (progress: UnitProgress) =>
-      this.onProgress({ stage: stage.name, iteration: stage.iteration, ...progress });
-    const body = () => collectUnits(args, { ...place, inputs, signal: this.signal, onProgress });
+    const place = { disk: this.#disk, journal, out: this.path(stage.folder, file), signal, onProgress };
+    const body = () => collectUnits(work, place);
     const counts = await this.once({ stage, inputs, outputs: [file], result: Counts, body });
     await this.#disk.remove(journal);
     return counts;
   }
 
-  /** Replaces a JSON file of a stage. */
   async writeJson(stage: StageName, file: string, value: unknown): Promise<void> {
-    await replaceFile(this.#disk, this.path(stage.folder, file), [`${JSON.stringify(value, null, 2)}\n`]);
+    await replaceFile(this.#disk, this.path(stage.folder, file), [jsonText(value)]);
   }
 
-  /** Replaces a JSONL file of a stage. */
   async writeRecords(
     stage: StageName,
     file: string,
@@ -186,21 +177,18 @@ export class Run implements AsyncDisposable {
     await this.#lock[Symbol.asyncDispose]();
   }
 
-  async #complete(args: {
-    stage: StageName;
-    inputs: Marker['inputs'];
-    outputs: readonly string[];
-    value: unknown;
-  }): Promise<void> {
-    const { stage, inputs, outputs, value } = args;
+  async #hashesOf({ folder, name }: StageName, outputs: readonly string[]): Promise<Marker['outputs']> {
     const hashes: Record<string, string> = {};
     for (const output of outputs) {
-      const hash = await hashPath(this.path(stage.folder, output));
-      if (hash === null) throw new Error(`Expected the stage ${stage.name} to write ${output}, got nothing.`);
+      const hash = await hashPath(this.path(folder, output));
+      if (hash === null) throw new Error(`Expected the stage ${name} to write ${output}, got nothing.`);
       hashes[output] = hash;
     }
-    const marker: Marker = { stage: stage.name, inputs: { ...inputs }, outputs: hashes, result: value };
-    await replaceFile(this.#disk, markerPath(this.dir, stage), [`${JSON.stringify(marker, null, 2)}\n`]);
+    return hashes;
+  }
+
+  async #writeMarker(stage: StageName, marker: Marker): Promise<void> {
+    await replaceFile(this.#disk, markerPath(this.dir, stage), [jsonText(marker)]);
   }
 
   async #checkConfig(): Promise<void> {
@@ -243,8 +231,8 @@ export class Run implements AsyncDisposable {
 
   async #writeConfig(): Promise<void> {
     const { config } = this.#options;
-    const text = JSON.stringify({ config, engine: this.#engine, versions: this.#versions }, null, 2);
-    await replaceFile(this.#disk, this.path('config.json'), [`${text}\n`]);
+    const stored = { config, engine: this.#engine, versions: this.#versions };
+    await replaceFile(this.#disk, this.path('config.json'), [jsonText(stored)]);
   }
 
   async #reuse(stage: StageName, inputs: Marker['inputs']): Promise<Marker | null> {
@@ -258,7 +246,7 @@ export class Run implements AsyncDisposable {
       await this.#disk.remove(this.path(stage.folder, output));
       await this.#disk.copy(join(reuse, stage.folder, output), this.path(stage.folder, output));
     }
-    await replaceFile(this.#disk, markerPath(this.dir, stage), [`${JSON.stringify(marker, null, 2)}\n`]);
+    await this.#writeMarker(stage, marker);
     return marker;
   }
 
@@ -269,6 +257,10 @@ export class Run implements AsyncDisposable {
 
 async function* jsonLines(records: AsyncIterable<unknown> | Iterable<unknown>): AsyncGenerator<string> {
   for await (const record of records) yield `${JSON.stringify(record)}\n`;
+}
+
+function jsonText(value: unknown): string {
+  return `${JSON.stringify(value, null, 2)}\n`;
 }
 
 /** What drew before and what draws now, each in words. */

@@ -5,12 +5,39 @@ import type { CodeTests } from '../../records.ts';
 import { SHOWN_TESTS } from '../../same-question.ts';
 import type { DataRecord } from '../data/data-files.ts';
 import { short } from '../data/data-text.ts';
+import type { ParsedRecord } from '../data/question-set.ts';
 import { ownId } from '../data/record-ids.ts';
 import { textField } from '../math/math-task.ts';
-import { type ParsedProblem, programText } from './code-task.ts';
+import { splitCode } from './code-steps.ts';
 import { preamble } from './code-text.ts';
 import { evalPlusTests, isEvalPlus } from './evalplus.ts';
 import { tokenize } from './python-tokens.ts';
+
+/** One problem, understood. `id` only where the data has its own. */
+interface ParsedProblem {
+  readonly id?: string;
+  readonly question: string;
+  readonly tests: CodeTests;
+  /** The reference solution: a program, or what continues the prefix. */
+  readonly solution?: string | undefined;
+  readonly prefix?: string | undefined;
+}
+
+/** A problem as a record of a question, its solution in steps. */
+export function codeRecord({ solution, tests, prefix, ...own }: ParsedProblem): ParsedRecord {
+  return {
+    ...own,
+    answer: '',
+    ...(solution === undefined ? {} : { solution: splitCode(programText(solution)) }),
+    tests,
+    ...(prefix === undefined ? {} : { prefix }),
+  };
+}
+
+/** Line feeds only, one at the end. */
+function programText(code: string): string {
+  return `${code.replace(/\r\n?/g, '\n').trimEnd()}\n`;
+}
 
 /** A field of MBPP: `text` (in the sanitised set and MBPP+ `prompt`), `code`, `test_list`, `test_setup_code` or `test_imports`. */
 export function mbppProblem(record: DataRecord): ParsedProblem {
