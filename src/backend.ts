@@ -193,6 +193,8 @@ export interface ModelDescription {
   readonly parameters: number;
   readonly contextLength: number;
   readonly hasChatTemplate: boolean;
+  /** Last parts of the names of its linear layers: what `lora.targets` may name. */
+  readonly linearLayers: readonly string[];
   /** What the user should know of the model's files, though they can be used: log it once. */
   readonly warnings: readonly string[];
 }

@@ -74,8 +74,15 @@ export function createScriptedBackend(options: ScriptedOptions): Backend {
 }
 
 function descriptionOf({ hash }: Stored): ModelDescription {
-  const own = { architecture: 'scripted', parameters: 1000, contextLength: CONTEXT, hasChatTemplate: true };
-  return { hash, ...own, warnings: [] };
+  return {
+    hash,
+    architecture: 'scripted',
+    parameters: 1000,
+    contextLength: CONTEXT,
+    hasChatTemplate: true,
+    linearLayers: ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj', 'lm_head'],
+    warnings: [],
+  };
 }
 
 /** A trained folder tells its own hash and skill; any other name is an untrained model of that name. */

@@ -2,6 +2,7 @@
 import type { Backend, ModelDescription } from '../../backend.ts';
 import { Engine, type EngineOptions } from '../../engine/runtime/session.ts';
 import { openModel } from '../../models/open-model.ts';
+import { linearLayers } from '../../models/weights/declared-weights.ts';
 import { initModelFolder } from '../../models/weights/init-model.ts';
 import type { ModelSource } from '../../records.ts';
 import { train } from '../../training/train.ts';
@@ -38,6 +39,7 @@ async function descriptionOf(source: ModelSource, { cache }: ModelOptions): Prom
     parameters: [...files.shapes].reduce((sum, [, shape]) => sum + shape.reduce((product, n) => product * n, 1), 0),
     contextLength: decoder.config.contextLength,
     hasChatTemplate: tokenizer.chatTemplate !== null,
+    linearLayers: linearLayers(decoder),
     warnings,
   };
 }
