@@ -25,8 +25,6 @@ const OPTIONS: Readonly<Record<string, ReadPath['kind']>> = {
   model: 'model',
   adapter: 'model',
   prm: 'model',
-  simulator: 'model',
-  verifier: 'model',
   fromRun: 'model',
 };
 
@@ -36,11 +34,15 @@ export function isOfRecords(command: string): boolean {
 }
 
 /** @throws SipfError 'bad-input' where what `command` writes must not go to `--out`. */
-export function checkOut(command: string, options: object & { readonly out: string }, config?: Config): void {
+export async function checkOut(
+  command: string,
+  options: object & { readonly out: string },
+  config?: Config,
+): Promise<void> {
   const fields = FIELDS[command];
   const [out, reads] = [options.out, readsIn(options, config)];
-  if (fields === undefined) checkOutModel(command, out, reads);
-  else checkOutFile({ command, out, reads, fields });
+  if (fields === undefined) await checkOutModel(command, out, reads);
+  else await checkOutFile({ command, out, reads, fields });
 }
 
 /** The same for the folder of a run, before its configuration is read: --out may hold one that says more. */

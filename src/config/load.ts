@@ -30,7 +30,7 @@ export async function loadConfig({ preset, file, flags = {} }: ConfigSources): P
   const names = (typeof preset === 'string' ? [preset] : [...(preset ?? [])]).flatMap((name) => name.split('+'));
   const over = file === undefined ? {} : await readTree(file);
   const task = flags['task.name'] ?? (isTree(over.task) ? over.task.name : undefined);
-  const layers = names.map((name) => presetFor(name, typeof task === 'string' ? task : null) as Tree);
+  const layers = names.map((name) => presetFor(name, typeof task === 'string' ? task : null));
   const given = Object.entries(flags).map(([key, value]) => ({ key, value: parseFlag(key, value) }));
   // A section's kind comes before the settings of that kind.
   const ordered = [...given].sort((a, b) => flagOrder(a.key) - flagOrder(b.key));

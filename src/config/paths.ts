@@ -59,14 +59,11 @@ export function readsOf(config: Config): ConfiguredPath[] {
   return pathsIn(config).filter(({ path }) => path !== '');
 }
 
-/** A configuration as a run keeps it: what its results depend on, and apart from that where models execute. */
-interface KeptConfig {
-  readonly config: Omit<Config, 'engine'>;
-  readonly engine: Config['engine'];
-}
-
-/** Local paths relative to the run directory, so that config.json holds no absolute ones. */
-export function keptConfig(dir: string, given: Config): KeptConfig {
+/**
+ * A configuration as a run keeps it: what its results depend on, and apart from that where models execute. Local paths are relative to the run
+ * directory, so that config.json holds no absolute ones.
+ */
+export function keptConfig(dir: string, given: Config) {
   const { engine, ...config } = mapPaths(given, ({ path }) =>
     path !== '' && existsSync(path) ? relative(resolve(dir), resolve(path)) : path,
   );
@@ -83,17 +80,16 @@ function isGone(dir: string, path: string): boolean {
   return (path.startsWith('..') || isAbsolute(path)) && !existsSync(resolve(dir, path));
 }
 
-/** A stored configuration that takes the place of the one that was read, and the paths that differ. */
-interface Moved {
-  readonly config: unknown;
-  readonly paths: readonly Difference[];
-}
-
 /**
- * A run's stored configuration, its paths taken from `now` wherever nothing is at the stored ones: the run or what it reads was moved.
+ * A run's stored configuration, its paths taken from `now` wherever nothing is at the stored ones, and the paths that differ: the run or what it
+ * reads was moved.
  * The hashes in the stages' markers say whether it is the same. A configuration that this version does not know stays as it is.
  */
-export function withMovedPaths(dir: string, stored: unknown, now: unknown): Moved {
+export function withMovedPaths(
+  dir: string,
+  stored: unknown,
+  now: unknown,
+): { config: unknown; paths: readonly Difference[] } {
   const [old, given] = [Config.safeParse(stored), Config.safeParse(now)];
   if (!old.success || !given.success) return { config: stored, paths: [] };
   const paths = pathsIn(given.data);

@@ -224,20 +224,17 @@ export function presetNamed(name: string): ConfigInput {
 }
 
 /** The preset without what is meant for its own task alone, where another `task` is named: its questions, and the sets of third tasks. */
-export function presetFor(name: string, task: string | null): ConfigInput {
+export function presetFor(name: string, task: string | null): Readonly<Record<string, unknown>> {
   const preset = presetNamed(name);
   const own = preset.task?.name;
   if (own === undefined || task === null || task.split('+').includes(own)) return preset;
-  const { task: _task, evaluate, ...rest } = preset;
-  const ofAny = <T extends { name?: string | null | undefined }>(sets: readonly T[]) =>
-    sets.filter((set) => (set.name ?? null) === null);
-  const { sets, final } = evaluate ?? {};
-  const kept = {
-    ...evaluate,
-    ...(sets === undefined ? {} : { sets: ofAny(sets) }),
-    ...(final === undefined ? {} : { final: ofAny(final) }),
-  };
-  return { ...rest, ...(evaluate === undefined ? {} : { evaluate: kept }) };
+  const { task: _task, evaluate = {}, ...rest } = preset;
+  const ofAny = (set: { readonly name?: string | null | undefined }) => (set.name ?? null) === null;
+  const kept = Object.entries(evaluate).map(([key, value]) => [
+    key,
+    Array.isArray(value) ? value.filter(ofAny) : value,
+  ]);
+  return { ...rest, evaluate: Object.fromEntries(kept) };
 }
 
 /** Whether a configuration is (a variant of) smoke: a run of it shows that things run, and its figures mean nothing. */

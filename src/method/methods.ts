@@ -2,11 +2,9 @@
 import { z } from 'zod';
 import { type ConfiguredScorer, type ScorerName, scorerNeeds } from './scorers.ts';
 
-/** The methods that `method` may name. */
 export const MethodName = z.enum(['sipf', 'siof', 'random-pairs', 'online-rft', 'rft', 'continued-sft', 'sft']);
 export type MethodName = z.infer<typeof MethodName>;
 
-/** What a method does in each stage. */
 export interface Method {
   /** Rounds after the warm-up: as configured, or at most this many. */
   readonly maxRounds: number | null;

@@ -4,13 +4,12 @@ import type { Checkpoint } from '../records.ts';
 import type { Counts, EvalReport } from '../reports.ts';
 import type { Run } from '../run/run.ts';
 import { addCosts, NO_COST, type TokenCost } from './estimate.ts';
-import type { SetOpener } from './open-sets.ts';
+import type { OpenSets } from './open-sets.ts';
 import type { Found, Shared, Work } from './workspace.ts';
 
 interface LoopArgs extends Shared {
   readonly run: Run;
-  readonly sets: SetOpener;
-  /** The model that everything starts from. */
+  readonly openSets: OpenSets;
   readonly base: Checkpoint;
   readonly parameters: number;
   /** What was counted before the first round, by stage. */
@@ -25,7 +24,7 @@ export interface Loop extends LoopArgs {
 }
 
 /** A round of a run, with the report that its evaluation adds. */
-export interface Round extends Work, Pick<LoopArgs, 'run' | 'sets' | 'parameters'> {
+export interface Round extends Work, Pick<LoopArgs, 'run' | 'openSets' | 'parameters'> {
   report: EvalReport | null;
 }
 

@@ -39,19 +39,17 @@ export async function loadSets(
   const loaded = new Map<string, LoadedSet>();
   for (const set of [...sets, ...final]) {
     const key = canonicalJson(set);
-    if (!loaded.has(key)) loaded.set(key, await loadSet(set, { config, task, tasks }));
+    if (!loaded.has(key)) loaded.set(key, await loadSet(set, config, task, tasks));
   }
   return loaded;
 }
 
-interface LoadSetArgs {
-  readonly config: Config;
-  readonly task: Task;
-  readonly tasks: (name: string) => Task;
-}
-
-async function loadSet(set: EvaluationSet, { config, task, tasks }: LoadSetArgs): Promise<LoadedSet> {
-  const { name, data, seed } = config.task;
+async function loadSet(
+  set: EvaluationSet,
+  { task: { name, data, seed } }: Config,
+  task: Task,
+  tasks: (name: string) => Task,
+): Promise<LoadedSet> {
   const own = set.name === null || set.name === name;
   const used = own ? task : tasks(set.name ?? name);
   const from = set.data ?? (own ? data : dataBeside(data, used.name)) ?? undefined;
@@ -137,23 +135,16 @@ export function answerWarnings(name: string, questions: readonly Question[]): st
     warnings.push(
       `${long} of ${questions.length} answers of ${name} have more than ${LONG_ANSWER} words: only the very same words are right. Put the result alone into "answer", and the text into "solution".`,
     );
-  const contradicting = contradictions(questions);
-  const [first] = contradicting;
-  if (first !== undefined)
-    warnings.push(
-      `${contradicting.length} questions of ${name} are there more than once with different answers, such as ${JSON.stringify(first.slice(0, 80))}: one of the answers is wrong. Delete the wrong records.`,
-    );
-  return warnings;
-}
-
-/** The questions with more than one answer. */
-function contradictions(questions: readonly Question[]): string[] {
-  const answers = new Map<string, { readonly text: string; readonly answers: Set<string> }>();
+  const answers = new Map<string, Set<string>>();
   for (const question of questions) {
     const key = questionKey(question);
-    const known = answers.get(key) ?? { text: question.question, answers: new Set() };
-    known.answers.add(question.answer);
-    answers.set(key, known);
+    answers.set(key, (answers.get(key) ?? new Set()).add(question.answer));
   }
-  return [...answers.values()].filter((one) => one.answers.size > 1).map(({ text }) => text);
+  const contradicting = [...answers.values()].filter(({ size }) => size > 1).length;
+  const first = questions.find((question) => answers.get(questionKey(question))!.size > 1);
+  if (first !== undefined)
+    warnings.push(
+      `${contradicting} questions of ${name} are there more than once with different answers, such as ${JSON.stringify(first.question.slice(0, 80))}: one of the answers is wrong. Delete the wrong records.`,
+    );
+  return warnings;
 }

@@ -1,9 +1,10 @@
 // A run's questions, prompts and settings -> an error for what would end it later.
-import type { Policy } from '../backend.ts';
+import type { ModelDescription, Policy } from '../backend.ts';
 import type { Config } from '../config/schema.ts';
-import { SipfError } from '../errors.ts';
+import { SipfError, shown } from '../errors.ts';
 import { isForCalibration, isHeldOut, shareHeldOut } from '../hashing.ts';
 import { goldRows } from '../method/align-rows.ts';
+import type { ReadContext } from '../method/context-length.ts';
 import { METHODS, needs, roundsOf, scorerOf } from '../method/methods.ts';
 import type { BuildPrompt } from '../method/prompt.ts';
 import { chooseQuestions } from '../method/sample.ts';
@@ -26,6 +27,24 @@ export function checkScorer({ method, score }: Config, task: Task): void {
   throw new SipfError(
     'unsupported',
     `Expected a task that knows which steps are true for score.scorer ${scorer}, got ${blind.name}. Choose another score.scorer.`,
+  );
+}
+
+/**
+ * @throws SipfError 'bad-config' where a section is to adapt a layer that its model has not.
+ */
+export function checkLoraTargets(
+  section: 'sft' | 'prm' | 'align',
+  config: Config,
+  { linearLayers }: Pick<ModelDescription, 'linearLayers'>,
+): void {
+  const targets = config[section].train.lora?.targets ?? 'all-linear';
+  if (targets === 'all-linear') return;
+  const unknown = targets.find((target) => !linearLayers.includes(target.slice(target.lastIndexOf('.') + 1)));
+  if (unknown === undefined) return;
+  throw new SipfError(
+    'bad-config',
+    `Expected layers of the model (${linearLayers.join(', ')}) in ${section}.train.lora.targets, got ${shown(unknown)}. Change that value.`,
   );
 }
 
@@ -61,6 +80,18 @@ export interface PromptedQuestions {
   readonly prompt: BuildPrompt;
 }
 
+/** Each of `items` with the tokens of its text. */
+async function* counted<T extends { readonly text: string }>(
+  model: Pick<Policy, 'countTokens'>,
+  items: readonly T[],
+): AsyncGenerator<readonly [T, number]> {
+  for (let at = 0; at < items.length; at += BATCH) {
+    const some = items.slice(at, at + BATCH);
+    const counts = await model.countTokens(some.map(({ text }) => text));
+    for (const [i, item] of some.entries()) yield [item, counts[i] ?? 0];
+  }
+}
+
 /**
  * @throws SipfError 'bad-input' where a prompt leaves no room in the model's context; with `which: any`, where all do. It names a question.
  */
@@ -76,14 +107,9 @@ export async function checkContexts(
     // A token is a byte at least: most prompts are short enough to need no tokenizer.
     const long = texts.filter(({ text }) => Buffer.byteLength(text) >= contextLength);
     if (which === 'any' && long.length < texts.length) return;
-    for (let at = 0; at < long.length; at += BATCH) {
-      const some = long.slice(at, at + BATCH);
-      const counts = await model.countTokens(some.map(({ text }) => text));
-      for (const [i, { question }] of some.entries()) {
-        const tokens = counts[i] ?? 0;
-        if (tokens < contextLength && which === 'any') return;
-        if (tokens >= contextLength && tokens > (longest?.tokens ?? 0)) longest = { question, tokens };
-      }
+    for await (const [{ question }, tokens] of counted(model, long)) {
+      if (tokens < contextLength && which === 'any') return;
+      if (tokens >= contextLength && tokens > (longest?.tokens ?? 0)) longest = { question, tokens };
     }
   }
   if (longest === null) return;
@@ -93,21 +119,15 @@ export async function checkContexts(
   );
 }
 
-interface RowArgs {
-  readonly config: Config;
-  readonly task: Task;
-  readonly prompt: BuildPrompt;
-  readonly asked: readonly Question[];
-}
-
 /**
  * @throws SipfError 'nothing-left' where every worked solution is longer than a stage that trains on nothing else allows.
  */
 export async function checkRowLengths(
   model: Pick<Policy, 'countTokens'>,
-  { config, task, prompt, asked }: RowArgs,
+  { sft, align, evaluate, method, iterations }: Config,
+  questions: readonly Question[],
+  context: ReadContext,
 ): Promise<void> {
-  const { sft, align, evaluate, method, iterations } = config;
   const trainsControl = evaluate.control === 'continued-sft' && evaluate.final.length > 0;
   const later = roundsOf(METHODS[method], iterations) > 0 && (METHODS[method].align === 'gold' || trainsControl);
   const limits = [
@@ -117,11 +137,10 @@ export async function checkRowLengths(
   const [strictest] = limits;
   if (strictest === undefined) return;
   const [name, limit] = strictest;
-  const rows = goldRows(asked, null, '', { task, prompt });
+  const rows = goldRows(questions, null, '', context).map((row) => ({ text: textsOf(row).join('') }));
   let shortest = Number.POSITIVE_INFINITY;
-  for (let at = 0; at < rows.length; at += BATCH) {
-    const counts = await model.countTokens(rows.slice(at, at + BATCH).map((row) => textsOf(row).join('')));
-    shortest = Math.min(shortest, ...counts);
+  for await (const [, tokens] of counted(model, rows)) {
+    shortest = Math.min(shortest, tokens);
     if (shortest <= limit) return;
   }
   throw new SipfError(

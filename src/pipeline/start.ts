@@ -23,6 +23,7 @@ import type { LoadedSet } from './question-sets.ts';
 import { loadShots } from './shots.ts';
 import {
   checkContexts,
+  checkLoraTargets,
   checkPrmQuestions,
   checkRowLengths,
   checkScorer,
@@ -67,7 +68,6 @@ export interface RunStart extends AsyncDisposable {
   readonly description: ModelDescription;
   /** Of the train questions, broken ones among them. */
   readonly prompts: Prompts;
-  /** What the user should know of the models' files. */
   readonly warnings: readonly string[];
 }
 
@@ -102,7 +102,9 @@ export async function startRun(options: RunStartOptions): Promise<RunStart> {
     throwIfAborted(signal);
     say('Opening models ...');
     const init = initOf(config, task);
-    const base = init === null ? configuredBase(config) : await madeBase({ out, init, backend, opened, signal });
+    const { model, adapter } = config;
+    const given = { model: String(model), adapter: adapter ?? undefined };
+    const base = init === null ? given : await madeBase(out, init, options, opened);
     const warnings: string[] = [];
     const describe = async (source: ModelSource) => {
       const found = await backend.describe(source);
@@ -113,6 +115,10 @@ export async function startRun(options: RunStartOptions): Promise<RunStart> {
     const outside = outsideModels(config);
     const simulator = await helperOf(describe, outside, '@simulator');
     const verifier = await helperOf(describe, outside, '@verifier');
+    const prmBase = verifier === null ? description : await describe(sourceOf('.', outside, verifier));
+    checkLoraTargets('sft', config, description);
+    checkLoraTargets('prm', config, prmBase);
+    checkLoraTargets('align', config, description);
     const start = { config, out, task, train, sets, outside, simulator, verifier, init, base, description, warnings };
     say('Checking prompts and lengths ...');
     const prompts = await openPrompts(start, train, base, backend);
@@ -128,21 +134,13 @@ async function disposeAll(opened: readonly AsyncDisposable[]): Promise<void> {
   for (const one of opened) await one[Symbol.asyncDispose]();
 }
 
-function configuredBase({ model, adapter }: Config): ModelSource {
-  return { model: String(model), ...(adapter === null ? {} : { adapter }) };
-}
-
-interface MadeBaseArgs {
-  readonly out: string;
-  readonly init: ModelInit;
-  readonly backend: Backend;
-  /** Takes what must go with the start. */
-  readonly opened: AsyncDisposable[];
-  readonly signal: AbortSignal | undefined;
-}
-
-/** The model that an earlier start of the run has made, else one that is as the run will make it, in a folder of its own. */
-async function madeBase({ out, init, backend, opened, signal }: MadeBaseArgs): Promise<ModelSource> {
+/** The model that an earlier start of the run has made, else one that is as the run will make it, in a folder of its own, which `opened` takes. */
+async function madeBase(
+  out: string,
+  init: ModelInit,
+  { backend, signal }: RunStartOptions,
+  opened: AsyncDisposable[],
+): Promise<ModelSource> {
   const stage = stageOf(0, '0-inputs');
   if (existsSync(out) && (await readMarker(out, stage)) !== null) return { model: join(out, stage.folder, '0-model') };
   const folder = await mkdtemp(join(tmpdir(), 'sipf-start-'));
@@ -189,7 +187,7 @@ async function checkTexts(
   }
   await using policy = await openPolicy();
   await checkContexts(policy, prompted, 'all');
-  await checkRowLengths(policy, { config, task, prompt, asked });
+  await checkRowLengths(policy, config, asked, { task, prompt });
   if (simulator === null || rounds.length === 0) return;
   await using rolling = await backend.openPolicy(sourceOf('.', outside, simulator));
   await checkContexts(rolling, prompted.slice(0, 1), 'any');

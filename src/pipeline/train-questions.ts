@@ -8,11 +8,6 @@ import { requireReader, type Task } from '../task.ts';
 import { type LoadedSet, loadSets } from './question-sets.ts';
 import { loadShots } from './shots.ts';
 
-interface RunQuestions {
-  readonly train: readonly Question[];
-  readonly sets: ReadonlyMap<string, LoadedSet>;
-}
-
 /**
  * Train questions and evaluation sets.
  * @throws SipfError of the code with which the run would end later: parts, worked examples or solutions that are missing.
@@ -21,7 +16,7 @@ export async function loadRunQuestions(
   config: Config,
   task: Task,
   tasks: (name: string) => Task,
-): Promise<RunQuestions> {
+): Promise<{ train: readonly Question[]; sets: ReadonlyMap<string, LoadedSet> }> {
   const { sets, final } = config.evaluate;
   requireReader(
     [task, ...[...sets, ...final].map(({ name }) => (name === null ? task : tasks(name)))],

@@ -10,7 +10,6 @@ import { parseJson } from '../run/marker.ts';
 import { isRun, StoredConfig } from '../run/no-run.ts';
 
 interface TrainedOn {
-  /** The run directory. */
   readonly run: string;
   readonly questions: readonly Question[];
 }

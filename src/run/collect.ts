@@ -4,18 +4,24 @@ import { throwIfAborted } from '../errors.ts';
 import { canonicalJson, sha256 } from '../hashing.ts';
 import { type Disk, replaceFile } from '../io/files.ts';
 import type { Counts } from '../reports.ts';
-import type { ProgressEvent } from './events.ts';
+import type { OnProgress } from './events.ts';
 import { Journal } from './journal.ts';
+import type { StageName } from './marker.ts';
 import type { StageOutput } from './units.ts';
 
 /** Units of work, fixed by configuration and inputs, and how much there is of it in all. */
-export interface Units<U> {
+interface Units<U> {
   readonly total: number;
   readonly units: AsyncIterable<U> | Iterable<U>;
 }
 
-/** What is done with units. `C`: what is opened for it, when the first unit that is not done yet begins. */
+/** A stage of units. `C`: what is opened for them, when the first unit that is not done yet begins. */
 export interface UnitWork<U, C extends AsyncDisposable> {
+  readonly stage: StageName;
+  /** Everything the records depend on: a journal of other inputs is dropped. */
+  readonly inputs: Readonly<Record<string, unknown>>;
+  /** JSONL file in the stage's folder. */
+  readonly file: string;
   readonly units: () => Promise<Units<U>> | Units<U>;
   readonly sizeOf: (unit: U) => number;
   /** What `sizeOf` and `total` count. */
@@ -25,17 +31,13 @@ export interface UnitWork<U, C extends AsyncDisposable> {
   readonly each: (unit: U, opened: C, onDone: (done: number) => void) => Promise<StageOutput<unknown>>;
 }
 
-export type UnitProgress = Pick<ProgressEvent, 'done' | 'total' | 'unit'>;
-
 interface CollectPlace {
   readonly disk: Disk;
   /** Paths of the journal and of the file. The caller removes the journal. */
   readonly journal: string;
   readonly out: string;
-  /** Everything the records depend on: a journal of other inputs is dropped. */
-  readonly inputs: Readonly<Record<string, unknown>>;
   readonly signal: AbortSignal | undefined;
-  readonly onProgress: (progress: UnitProgress) => void;
+  readonly onProgress: OnProgress;
 }
 
 /** Runs the units that the journal lacks, then writes the records of all. Returns the summed counts. */
@@ -43,9 +45,9 @@ export async function collectUnits<U, C extends AsyncDisposable>(
   work: UnitWork<U, C>,
   place: CollectPlace,
 ): Promise<Counts> {
-  const { disk, journal: path, out, inputs } = place;
+  const { disk, journal: path, out } = place;
   const exists = (await stat(path).catch(() => null)) !== null;
-  const journal = await Journal.open(disk, path, sha256(canonicalJson(inputs)), exists);
+  const journal = await Journal.open(disk, path, sha256(canonicalJson(work.inputs)), exists);
   try {
     await runUnits(work, journal, place);
   } catch (error) {
@@ -58,7 +60,7 @@ export async function collectUnits<U, C extends AsyncDisposable>(
 }
 
 async function runUnits<U, C extends AsyncDisposable>(
-  { units: unitsOf, sizeOf, unit: counted, open, each }: UnitWork<U, C>,
+  { stage: { name: stage, iteration }, units: unitsOf, sizeOf, unit: counted, open, each }: UnitWork<U, C>,
   journal: Journal,
   { out, signal, onProgress }: Pick<CollectPlace, 'out' | 'signal' | 'onProgress'>,
 ): Promise<void> {
@@ -66,7 +68,7 @@ async function runUnits<U, C extends AsyncDisposable>(
   const { total, units } = await unitsOf();
   let opened: C | null = null;
   let [index, finished] = [0, 0];
-  const report = (done: number) => onProgress({ done: finished + done, total, unit: counted });
+  const report = (done: number) => onProgress({ stage, iteration, done: finished + done, total, unit: counted });
   try {
     for await (const unit of units) {
       throwIfAborted(signal);

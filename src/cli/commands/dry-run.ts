@@ -10,8 +10,10 @@ import { sourceOf } from '../../pipeline/models.ts';
 import { requireUsable } from '../../pipeline/references.ts';
 import { type RunStart, startRun } from '../../pipeline/start.ts';
 import type { Checkpoint, Question } from '../../records.ts';
-import { type Interval, mean, sum, wilson } from '../../statistics/intervals.ts';
+import type { Interval } from '../../reports.ts';
+import { mean, sum, wilson } from '../../statistics/intervals.ts';
 import { type GivenText, taskOf } from '../../task.ts';
+import { formatDuration } from '../progress.ts';
 import type { Terminal } from '../terminal.ts';
 import {
   type Graded,
@@ -24,7 +26,7 @@ import {
   probeQuestions,
   samplePaths,
 } from './dry-run-probes.ts';
-import { printEstimate } from './dry-run-report.ts';
+import { renderTable, wrap } from './show-steps.ts';
 
 interface DryRunArgs {
   readonly config: Config;
@@ -118,16 +120,10 @@ async function measure(start: RunStart, backend: Backend, terminal: Terminal): P
   };
 }
 
-interface FoundPaths {
-  readonly paths: readonly ProbePath[];
-  /** Why there are none, so that their success is assumed. */
-  readonly assumed: string | null;
-}
-
-/** `speed`: tokens a second that the model which rolls out writes. */
-async function pathsOrWhyNone(speed: number, probe: Probe): Promise<FoundPaths> {
+/** `speed`: tokens a second that the model which rolls out writes. `assumed`: why there are none, so that their success is assumed. */
+async function pathsOrWhyNone(speed: number, probe: Probe) {
   const { config, simulator, outside, init } = probe.start;
-  const none = (assumed: string): FoundPaths => ({ paths: [], assumed });
+  const none = (assumed: string) => ({ paths: [], assumed });
   if (!METHODS[config.method].samples) return none('this method draws no paths');
   if (simulator === null && init !== null) return none('the run makes its model, which has learned nothing yet');
   probe.terminal.log(`Sampling paths of the ${simulator === null ? 'start model' : 'simulator'} ...`);
@@ -189,4 +185,79 @@ function referenceOf(task: RunStart['task'], question: Question): GivenText {
     .pieces(question.solution ?? [])
     .join('');
   return { question, text, finishReason: 'stop' };
+}
+
+interface PrintArgs {
+  readonly config: Config;
+  readonly result: DryRunEstimate;
+  readonly calibration: Calibration;
+  /** This machine's, in bytes. */
+  readonly memory: number;
+}
+
+const GIB = 2 ** 30;
+const whole = (value: number) => Math.round(value).toLocaleString('en');
+const time = (seconds: number | null) => (seconds === null ? '-' : formatDuration(seconds * 1000));
+const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
+
+/** Prints all of it on stdout; a memory that this machine has not is a warning. */
+async function printEstimate(args: PrintArgs, terminal: Terminal): Promise<void> {
+  const { config, result, calibration, memory } = args;
+  const { colors, columns } = terminal;
+  await terminal.print(JSON.stringify(config, null, 2));
+  for (const line of renderTable(tableOf(result), colors)) await terminal.print(line);
+  const { total, memoryBytes, assumptions } = result;
+  const { generatedTokensPerSecond: written, promptTokensPerSecond: read, trainTokensPerSecond: trained } = calibration;
+  const { secondsPerGrade } = calibration;
+  const graded = secondsPerGrade === 0 ? '' : `, and ${(1 / secondsPerGrade).toFixed(1)} texts/s graded`;
+  await terminal.print(
+    `About ${time(total.seconds)}, ${(memoryBytes / GIB).toFixed(1)} GiB of memory and ${total.flops.toExponential(1)} model FLOPs, ` +
+      `at ${whole(read)} tokens/s read, ${whole(written)} written and ${whole(trained)} trained on this machine${graded}.`,
+  );
+  if (total.rollouts > 0) for (const line of wrap(describeSuccess(result, config), columns)) await terminal.print(line);
+  if (memoryBytes > memory)
+    terminal.warn(
+      `The run needs about ${(memoryBytes / GIB).toFixed(1)} GiB of memory, and this machine has ${(memory / GIB).toFixed(1)}. Lower tokensPerPass or activationsGiB of the training sections, or train with lora.`,
+    );
+  const named = Object.entries(assumptions).map(([name, value]) => `${name} ${Number(value.toFixed(2))}`);
+  await terminal.print(colors.dim(`Assumed: ${named.join(', ')}`));
+}
+
+function tableOf({ stages, total }: DryRunEstimate): string[][] {
+  const head = ['round', 'stage', 'read', 'written', 'scored', 'trained', 'rollouts', 'steps', 'time'];
+  const cells = (cost: DryRunEstimate['total']) =>
+    [cost.promptTokens, cost.generatedTokens, cost.scoredTokens, cost.trainTokens, cost.rollouts, cost.trainSteps].map(
+      whole,
+    );
+  const rows = stages.map((stage) => [
+    // The control and the final evaluation are of no round.
+    /^\d-/.test(stage.stage) ? String(stage.iteration) : '',
+    stage.stage,
+    ...cells({ ...stage, flops: 0 }),
+    time(stage.seconds),
+  ]);
+  return [head, ...rows, ['', 'all', ...cells(total), time(total.seconds)]];
+}
+
+/** What the rollouts rest on, and how far they may be off. */
+export function describeSuccess({ success, range, total }: DryRunEstimate, config: Config): string {
+  const { p, right, n, ci95, assumed, timedOut } = success;
+  const alike = 'All questions and steps are taken as alike.';
+  if (assumed !== null || ci95 === null || range === null)
+    return `Rollouts: a chance of ${percent(p)} to be right is assumed, since ${assumed ?? 'none was measured'}. ${alike}`;
+  const who = config.simulator === 'self' ? 'start model' : 'simulator';
+  const later =
+    config.simulator === 'self' && config.sft.enabled
+      ? ' After the warm-up the model is better, so that fewer are needed.'
+      : '';
+  const endless =
+    timedOut === 0
+      ? ''
+      : ` ${timedOut} of these programs did not end within ${config.sandbox.timeout} s (sandbox.timeout).`;
+  const [fewest, most] = range.rollouts;
+  const [shortest, longest] = range.seconds;
+  return (
+    `Rollouts: ${right} of ${n} sampled paths of the ${who} are right, ${percent(right / n)} (95 %: ${ci95.map(percent).join(' to ')}). ` +
+    `That makes ${whole(total.rollouts)} (${whole(fewest)} to ${whole(most)}), and ${time(shortest)} to ${time(longest)} in all.${later}${endless} ${alike}`
+  );
 }

@@ -101,7 +101,7 @@ export async function evaluate(
   checkOptions(options);
   const { out } = options;
   if (out !== undefined) {
-    checkOut('eval', { ...options, out });
+    await checkOut('eval', { ...options, out });
     // Hours of answers must not end at a path that cannot be written.
     await disk.append(out, '', false);
   }

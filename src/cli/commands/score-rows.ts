@@ -8,6 +8,7 @@ import { goldSample } from '../../method/sample.ts';
 import { type ScoreContext, scoreUnit } from '../../method/score.ts';
 import type { LabelledQuestion } from '../../method/step-labels.ts';
 import { inUnits } from '../../run/units.ts';
+import type { Part } from '../../statistics/intervals.ts';
 import { type FirstError, firstErrorAccuracy } from '../../statistics/prm-figures.ts';
 import { type Task, taskOf } from '../../task.ts';
 import type { Terminal } from '../terminal.ts';
@@ -31,24 +32,11 @@ type ScoreLine = z.infer<typeof ScoreLine>;
 /** Paths that the model sees in one call. */
 const BATCH = 16;
 
-interface ScoredRow {
-  readonly id: RecordId;
-  /** null: the path is too long for the model, or empty. */
-  readonly scores: readonly number[] | null;
-  readonly firstError: number | null;
-}
-
-interface ScoreRowsOptions {
-  /** Below it a step is wrong. */
-  readonly threshold: number;
-  readonly json: boolean;
-}
-
 /** Prints the scores of every line of a file; given first errors, ProcessBench's F1 on stderr. Returns how many paths have no scores. */
 export async function scoreRows(
   path: string,
   context: ScoreContext,
-  { threshold, json }: ScoreRowsOptions,
+  { threshold, json }: { readonly threshold: number; readonly json: boolean },
   terminal: Terminal,
 ): Promise<number> {
   using progress = terminal.progress({ title: 'score', unit: 'paths' });
@@ -69,11 +57,8 @@ export async function scoreRows(
   return unscored;
 }
 
-async function scoreBatch(
-  rows: readonly Row<ScoreLine>[],
-  context: ScoreContext,
-  threshold: number,
-): Promise<ScoredRow[]> {
+/** Scores null: the path is too long for the model, or empty. */
+async function scoreBatch(rows: readonly Row<ScoreLine>[], context: ScoreContext, threshold: number) {
   const records = await namingRow(rows, async (some) => {
     const scored = await scoreUnit(
       some.map((row) => itemOf(row, context.task)),
@@ -116,9 +101,9 @@ function itemOf({ place, index, value }: Row<ScoreLine>, task: Task): LabelledQu
 
 function reportF1(graded: readonly FirstError[], threshold: number, terminal: Terminal): void {
   const { f1, wrong, right } = firstErrorAccuracy(graded);
-  const inWords = (share: number | undefined | null) => (typeof share === 'number' ? `${percent(share)} %` : '-');
+  const inWords = ({ part, whole }: Part) => (whole === 0 ? '-' : `${percent(part / whole)} %`);
   terminal.log(
-    `ProcessBench F1 ${inWords(f1)} at threshold ${threshold}: first error found in ${inWords(wrong?.value)} of ${wrong?.n ?? 0} wrong paths, ` +
-      `no error found in ${inWords(right?.value)} of ${right?.n ?? 0} right paths`,
+    `ProcessBench F1 ${f1 === null ? '-' : `${percent(f1)} %`} at threshold ${threshold}: first error found in ${inWords(wrong)} of ${wrong.whole} wrong paths, ` +
+      `no error found in ${inWords(right)} of ${right.whole} right paths`,
   );
 }

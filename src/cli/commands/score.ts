@@ -13,33 +13,21 @@ import { openPrompt } from '../../pipeline/files/prompts.ts';
 import { type Configured, loadQuestions } from '../../pipeline/files/questions.ts';
 import { score } from '../../pipeline/stages/score.ts';
 import { type ModelSource, StepScores } from '../../records.ts';
-import type { Split } from '../../task.ts';
 import { openEngine } from '../engine.ts';
-import { type ExecutionOptions, finish, number, withExecution } from '../options.ts';
+import { finish, number, withExecution } from '../options.ts';
 import { checkOut } from '../outputs.ts';
-import { readSettings, type SettingsOptions, withSettings } from '../settings.ts';
+import { readSettings, withSettings } from '../settings.ts';
 import type { Terminal } from '../terminal.ts';
 import { scoreRows } from './score-rows.ts';
-import { splitOption } from './stage.ts';
-import { readSampled } from './stage-records.ts';
+import { readSampled, type StageOptions, splitOption } from './stage.ts';
 import { KEPT, listenerOf, openConfigured, reportWork, workOf } from './stage-work.ts';
 
-interface ScoreFlags extends SettingsOptions, ExecutionOptions {
-  readonly in?: string;
-  readonly samples?: string;
+interface ScoreFlags extends Partial<Omit<StageOptions, 'known' | 'limit' | 'iteration'>> {
   readonly labels?: string;
-  readonly out?: string;
   readonly threshold: number;
   readonly scorer?: ScorerName;
   readonly prm?: string;
-  readonly model?: string;
-  readonly adapter?: string;
   readonly calibration?: string;
-  readonly task?: string;
-  readonly data?: string;
-  readonly split?: Split;
-  readonly questions?: string;
-  readonly json?: boolean;
 }
 
 /** What scores, and the task and settings of it. */
@@ -123,7 +111,7 @@ async function scoreFile(path: string, { kind, stage, options }: Scoring, termin
   await using scorer = await openScorer(kind, {
     prm: prm === null ? undefined : () => backend.openPrm(prm),
     policy: policy === null ? undefined : () => backend.openPolicy(policy),
-    calibration: calibration === null ? undefined : async () => calibration,
+    calibration: calibration ?? undefined,
   });
   const context = { scorer, task: stage.task, prompt, signal: terminal.signal };
   const { threshold, json = false } = options;
@@ -138,7 +126,7 @@ async function scoreSamples(path: string, { kind, stage, options }: Scoring, ter
       'bad-input',
       `Expected --out, got none. Give it; ${sipfCommand('score', '--help')} has an example.`,
     );
-  checkOut('score', { ...options, out }, stage.config);
+  await checkOut('score', { ...options, out }, stage.config);
   if (scorerNeeds(kind, 'tallies') && labels === undefined) throw missing('--labels', kind);
   const paths = { '1-samples': [path], ...(labels === undefined ? {} : { '2-step-labels': [labels] }) };
   const sampled = { paths, graded: scorerNeeds(kind, 'outcome') };

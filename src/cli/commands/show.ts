@@ -8,7 +8,7 @@ import type { PreferencePair } from '../../records.ts';
 import { finish, integer } from '../options.ts';
 import type { Terminal } from '../terminal.ts';
 import { renderFinal, renderRounds, renderWarnings } from './show-rounds.ts';
-import { describeOutcome, type Look, renderPair, renderPath, type ShownPath, shownSample, wrap } from './show-steps.ts';
+import { describeOutcome, type Look, renderPair, renderPath, type ShownPath, wrap } from './show-steps.ts';
 
 interface ShowOptions {
   readonly iteration?: number;
@@ -157,7 +157,7 @@ function questionLines(
     const score =
       scores === null ? '' : own === null ? ', too long to score' : `, score ${pathScore(own, rule).toFixed(2)}`;
     const title = `${sample.source === 'gold' ? 'worked solution' : sample.id}: ${describeOutcome(sample)}${score}`;
-    lines.push('', ...renderPath(shownSample(sample, labels ?? undefined, own, title), look));
+    lines.push('', ...renderPath({ title, steps: sample.steps, scores: own, tallies: labels?.steps ?? null }, look));
   }
   return lines;
 }

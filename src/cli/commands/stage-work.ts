@@ -12,7 +12,7 @@ import type { Checkpoint, Question } from '../../records.ts';
 import { openSandbox } from '../../sandboxes/open.ts';
 import type { Shot, Task } from '../../task.ts';
 import { type OpenTasks, openTasks } from '../../tasks/index.ts';
-import type { Progress } from '../progress.ts';
+import { progressLines } from '../progress.ts';
 import type { Terminal } from '../terminal.ts';
 
 /** Opens the task that a configuration names; disposing it disposes what the task holds. */
@@ -67,7 +67,7 @@ export function workOf({ questions, asked, shots, scoring, ...given }: WorkArgs)
     config,
     method,
     questions: asked,
-    data: dataHash({ config, task, questions, shots }),
+    data: dataHash({ config, task, questions }, shots),
     scorer,
     need: needs(scorer),
     scoresAll: true,
@@ -94,22 +94,9 @@ export function listenerOf(
   title: string,
   describeRows?: Listener['describeRows'],
 ): Listener & Disposable {
-  let line: (Progress & { readonly unit: string }) | null = null;
-  return {
-    signal: terminal.signal,
-    onProgress: ({ done, total, unit, detail }) => {
-      // What a stage does first may count other things than its work.
-      if (line?.unit !== unit) {
-        line?.end();
-        line = { ...terminal.progress({ title, unit, total }), unit };
-      }
-      line.update(done, detail, total);
-    },
-    log: terminal.log,
-    warn: terminal.warn,
-    describeRows,
-    [Symbol.dispose]: () => line?.end(),
-  };
+  const { onProgress, end } = progressLines(terminal.progress, () => title);
+  const { signal, log, warn } = terminal;
+  return { signal, onProgress, log, warn, describeRows, [Symbol.dispose]: end };
 }
 
 /** What a stop leaves behind, for `resumes`. */

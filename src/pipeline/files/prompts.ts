@@ -27,7 +27,6 @@ interface PromptArgs {
 
 export interface StagePrompt {
   readonly prompt: BuildPrompt;
-  /** The worked examples that it shows. */
   readonly shots: readonly Shot[];
 }
 

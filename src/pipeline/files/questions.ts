@@ -7,13 +7,12 @@ import { ExactNumberValue, RecordId, type Row, readAllRows, readRows } from '../
 import { CodeTests, type Question, type Sample, type StepScores } from '../../records.ts';
 import { requireReader, type Split, type Task, taskOf } from '../../task.ts';
 import { settleIds } from '../../tasks/data/record-ids.ts';
-import { choicesOf, letterOf, rightOption, withOptions } from '../../tasks/math/choices.ts';
+import { choicesOf, withOptions } from '../../tasks/math/choices.ts';
 import { goldSteps } from '../../tasks/text/steps.ts';
 import { describeBroken, withoutBroken } from '../references.ts';
 import { withSolutions } from '../train-questions.ts';
 import { isWholeForStages } from './own-file.ts';
 
-/** A configuration with its task. */
 export interface Configured {
   readonly config: Config;
   readonly task: Task;
@@ -104,7 +103,7 @@ function questionOf({ index, place, value }: Row<z.infer<typeof QuestionLine>>, 
       `${place}, field "${field}": Expected what answers to ${own.name} are graded by, got nothing. Fix that line.`,
     );
   }
-  const stated = chosen === null ? answer : letterOf(rightOption(chosen.options, answer));
+  const stated = chosen?.letter ?? answer;
   const split = (text: string) => (tests === undefined ? goldSteps(text.split('\n'), stated) : own.split(text));
   const steps = typeof solution === 'string' ? split(solution) : solution;
   return {
@@ -115,7 +114,7 @@ function questionOf({ index, place, value }: Row<z.infer<typeof QuestionLine>>, 
     ...(steps ? { solution: steps } : {}),
     ...(tests === undefined ? {} : { tests }),
     ...(prefix === undefined ? {} : { prefix }),
-    ...(chosen === null ? {} : { choices: [...chosen.options] }),
+    ...(chosen === null ? {} : { choices: chosen.options }),
   };
 }
 

@@ -32,11 +32,11 @@ function figuresOf(round: Round): { readonly labelled: boolean; readonly scored:
 
 /** Writes the round's report: 7-eval.json. */
 export async function evaluate(round: Round): Promise<void> {
-  const { run, config, sets: opener, k, found } = round;
-  const sets = await opener.open(config.evaluate.sets);
+  const { run, config, k, found } = round;
+  const sets = await round.openSets(config.evaluate.sets);
   // Once is enough: what is said of the sets holds for every round.
   const ofSets = k === 0 ? sets.flatMap(({ warnings }) => warnings) : [];
-  const answers = await answer(round, { stage: stageOf(k, ANSWERS), sets, policy: policyAfter(round) });
+  const answers = await answer(round, stageOf(k, ANSWERS), sets, policyAfter(round));
   const counts = { ...found.counts, [ANSWERS]: answers };
   const stage = stageOf(k, '7-eval');
   const file = `${stage.name}.json`;
@@ -52,14 +52,13 @@ export async function evaluate(round: Round): Promise<void> {
 
 const ANSWERS = '7-answers';
 
-interface AnswerArgs {
-  readonly stage: StageName;
-  readonly sets: readonly OpenSet[];
-  readonly policy: Checkpoint;
-}
-
 /** Greedy answers of a policy to all questions of the sets. */
-export function answer({ run, config, data, models }: Round, { stage, sets, policy }: AnswerArgs): Promise<Counts> {
+export function answer(
+  { run, config, data, models }: Round,
+  stage: StageName,
+  sets: readonly OpenSet[],
+  policy: Checkpoint,
+): Promise<Counts> {
   const { maxTokens, gradeRetries, unit } = config.evaluate;
   const items: AnswerItem[] = sets.flatMap((set) => set.questions.map((question) => ({ set, question })));
   const hashes = sets.map(({ task, split, questions }) => ({
@@ -80,12 +79,10 @@ export function answer({ run, config, data, models }: Round, { stage, sets, poli
   });
 }
 
-/** Answers that `answer` wrote. */
 export function answersOf({ run }: Pick<Round, 'run'>, { folder, name }: StageName): AsyncGenerator<Answer> {
   return readRecords(run.path(folder, `${name}.jsonl`), Answer);
 }
 
-/** Hash of what `answer` wrote. */
 export function answersHash({ run }: Pick<Round, 'run'>, stage: StageName): Promise<string> {
   return run.outputHash(stage, `${stage.name}.jsonl`);
 }

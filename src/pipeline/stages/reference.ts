@@ -8,13 +8,17 @@ import {
   rowsToCompare,
   withReferences,
 } from '../../method/reference-logps.ts';
+import type { TrainRows } from '../../method/train-settings.ts';
 import type { Checkpoint } from '../../records.ts';
 import { inUnits } from '../../run/units.ts';
 import { stageOf, type Work } from '../workspace.ts';
-import type { Rows } from './training.ts';
 
-/** Rows as the loss needs them. The numbers are kept, so that a training that was stopped continues with the same ones. */
-export async function withReference({ store, models, k }: Work, start: Checkpoint, whole: Rows): Promise<Rows> {
+/** TrainRows as the loss needs them. The numbers are kept, so that a training that was stopped continues with the same ones. */
+export async function withReference(
+  { store, models, k }: Work,
+  start: Checkpoint,
+  whole: TrainRows,
+): Promise<TrainRows> {
   const rows = rowsToCompare(whole.examples, whole.objective);
   if (rows.length === 0) return whole;
   const stage = stageOf(k, '6-reference');

@@ -54,13 +54,12 @@ async function countPaths(work: Work): Promise<number> {
   return paths;
 }
 
-/** Opens the work's scorer with the models that it reads. */
 function open({ scorer, policy, models, found }: Work): Promise<Scorer> {
   const { prm, calibration } = found;
   return openScorer(named(scorer), {
     prm: prm === null ? undefined : () => models.openPrm(prm.checkpoint),
     policy: () => models.openPolicy(policy),
-    calibration: calibration === null ? undefined : async () => calibration,
+    calibration: calibration ?? undefined,
   });
 }
 

@@ -9,7 +9,6 @@ import { type TrainStage, train } from './training.ts';
 interface Said {
   /** Sections of the configuration that it reads. */
   readonly settings: readonly (keyof Config)[];
-  /** Whether the method does it. */
   needed(work: Work): boolean;
   /** All that it depends on. A finished stage that finds others ends the run with 'config-changed'. */
   inputs(work: Work): Promise<Readonly<Record<string, unknown>>>;
@@ -30,13 +29,11 @@ interface UnitStage<Item, C extends AsyncDisposable> extends Said {
   readonly counted: 'questions' | 'paths';
   items(work: Work): Promise<{ readonly total: number; readonly items: AsyncIterable<Item> | Iterable<Item> }>;
   sizeOf(item: Item): number;
-  /** Items of a unit. */
   unit(config: Config): number;
   open(work: Work): Promise<C>;
   each(unit: readonly Item[], opened: C, work: Work, onDone: (done: number) => void): Promise<StageOutput<unknown>>;
 }
 
-/** A stage of units. */
 export function inUnitsOf<Item, C extends AsyncDisposable>(said: UnitStage<Item, C>): Stage {
   const perform = async (work: Work): Promise<void> => {
     work.found.counts[said.writes] = await work.store.collect<readonly Item[], C>({

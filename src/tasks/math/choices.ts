@@ -1,19 +1,22 @@
 // A record with choices (MMLU, ARC, AQuA and similar) -> its options and the right one.
 import { SipfError } from '../../errors.ts';
 import { numberText } from '../../io/exact-json.ts';
+import type { Question } from '../../records.ts';
 import type { DataRecord } from '../data/data-files.ts';
 import { short } from '../data/data-text.ts';
 import { answerText, parseAnswer, sameAnswer } from './answers.ts';
 
 export interface Choices {
-  readonly options: readonly string[];
+  readonly options: string[];
   /** What a question's `answer` says of the right one: its number where no other option has it, else its text. */
   readonly answer: string;
+  /** The label of the right one. */
+  readonly letter: string;
 }
 
 interface Given {
   readonly field: string;
-  readonly options: readonly string[];
+  readonly options: string[];
   /** The data's own labels, where they are not A, B, C, ... */
   readonly labels: readonly string[] | null;
   /** The options are JSON numbers. */
@@ -25,6 +28,20 @@ const ANSWER_FIELDS = ['answer', 'answerKey', 'correct', 'reference'];
 /** The label of an option: A, B, C, ... */
 export const letterOf = (index: number): string => String.fromCharCode(65 + index);
 const MAX_OPTIONS = 26;
+
+/** The record of a question with options; a solution ends with the letter of the right one. */
+export function choiceRecord(
+  question: string,
+  { options, answer }: Choices,
+  solution?: string[],
+): Pick<Question, 'question' | 'answer' | 'solution' | 'choices'> {
+  return {
+    question: withOptions(question, options),
+    answer,
+    ...(solution === undefined ? {} : { solution }),
+    choices: options,
+  };
+}
 
 /** The question as a model sees it: each option on a line of its own, unless they stand there already. */
 export function withOptions(question: string, options: readonly string[]): string {
@@ -55,7 +72,7 @@ export function choicesOf(record: DataRecord): Choices | null {
   const right = options[index]!;
   const number = canonical(right);
   const isOnly = options.filter((option) => canonical(option) === number).length === 1;
-  return { options, answer: isOnly && !options.includes(number) ? number : right };
+  return { options, answer: isOnly && !options.includes(number) ? number : right, letter: letterOf(index) };
 }
 
 function canonical(option: string): string {
@@ -188,12 +205,15 @@ function rightIndex(record: DataRecord, { options, labels, numbers }: Given): nu
 
 /** The only option that is this text but for case, or else this number; -1: none, or several. */
 function byValue(options: readonly string[], said: string): number {
-  const indexWhere = (same: (option: string) => boolean): number => {
-    const found = options.flatMap((option, i) => (same(option) ? [i] : []));
-    return found.length === 1 ? found[0]! : -1;
-  };
-  const byCase = indexWhere((option) => option.toLowerCase() === said.toLowerCase());
-  return byCase >= 0 ? byCase : indexWhere((option) => sameAnswer(option, said));
+  const lower = said.toLowerCase();
+  const byCase = onlyOption(options, (option) => option.toLowerCase() === lower);
+  return byCase ?? onlyOption(options, (option) => sameAnswer(option, said)) ?? -1;
+}
+
+/** The index of the one option that is so; null: none, or several. */
+export function onlyOption(options: readonly string[], isSo: (option: string) => boolean): number | null {
+  const [first, ...others] = options.filter(isSo);
+  return first === undefined || others.length > 0 ? null : options.indexOf(first);
 }
 
 /** Options under names of other data sets: without them, an index or a letter would be taken for the answer itself. */

@@ -198,12 +198,7 @@ export function evaluateIn<V>(expression: string, algebra: Algebra<V>): V | null
   return tidied === '' ? undefined : new Reader(tidied, algebra).whole();
 }
 
-/** The exact value of `(3+4)*2.5`; null where it has none or is malformed. `+ - * /`, brackets, decimals, percent. */
-export function evaluate(expression: string): Rational | null {
-  return evaluateIn(expression, EXACT) ?? null;
-}
-
-/** One equation, perhaps a chain `a = b = c`: true where all sides are equal. */
+/** One equation of `+ - * /`, brackets, decimals and percent, perhaps a chain `a = b = c`: true where all sides are equal. */
 export function checkEquation(equation: string): CheckedEquation {
   const tidied = tidy(equation);
   const sides = tidied.length > 300 ? [] : tidied.split('=');

@@ -1,8 +1,8 @@
 // A completion and a question's options -> the one option that it picks, if any.
 
-import type { Graded } from '../../task.ts';
+import { type Graded, wrong } from '../../task.ts';
 import { sameAnswer } from './answers.ts';
-import { letterOf, rightOption } from './choices.ts';
+import { letterOf, onlyOption, rightOption } from './choices.ts';
 import { statedMath } from './formulas/stated-math.ts';
 import { ownText } from './stated-text.ts';
 
@@ -18,16 +18,11 @@ export function gradeChoice(
   finishReason: 'stop' | 'length',
 ): Graded {
   const picked = pickIn(completion, choices);
-  if (picked === null || (finishReason === 'length' && !picked.explicit)) {
-    return {
-      extracted: null,
-      outcome: { kind: 'wrong', reason: finishReason === 'length' ? 'truncated' : 'no-answer' },
-    };
-  }
+  if (finishReason === 'length' && !picked?.explicit) return wrong('truncated');
+  if (picked === null) return wrong('no-answer');
   const right = rightOption(choices, answer);
   const extracted = picked.index === null ? picked.said : letterOf(picked.index);
-  if (picked.index !== null && picked.index === right) return { extracted, outcome: { kind: 'right' } };
-  return { extracted, outcome: { kind: 'wrong', reason: 'other-answer' } };
+  return picked.index === right ? { extracted, outcome: { kind: 'right' } } : wrong('other-answer', extracted);
 }
 
 interface Picked {
@@ -102,17 +97,13 @@ function bare(text: string): string {
 /** The one option with this text, else with this number. */
 function optionWith(text: string, choices: readonly string[]): number | null {
   if (text === '') return null;
-  const only = (same: (option: string) => boolean): number | null => {
-    const found = choices.flatMap((option, i) => (same(option) ? [i] : []));
-    return found.length === 1 ? found[0]! : null;
-  };
   const plain = (one: string): string =>
     bare(one)
       .toLowerCase()
       .replace(/[\s{}]+/g, '');
   return (
-    only((option) => bare(option) === text) ??
-    only((option) => plain(option) === plain(text)) ??
-    only((option) => sameAnswer(option, text))
+    onlyOption(choices, (option) => bare(option) === text) ??
+    onlyOption(choices, (option) => plain(option) === plain(text)) ??
+    onlyOption(choices, (option) => sameAnswer(option, text))
   );
 }

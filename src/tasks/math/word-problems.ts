@@ -3,7 +3,7 @@
 import type { Task } from '../../task.ts';
 import type { DataRecord } from '../data/data-files.ts';
 import type { HubOptions } from '../data/hub-data.ts';
-import { choicesOf, withOptions } from './choices.ts';
+import { choiceRecord, choicesOf } from './choices.ts';
 import { createMathTask, goldAnswer, textField } from './math-task.ts';
 
 /** 354 questions of MMLU's mathematics (ChenKy23/SIPF); one answer is no number (`2,2,4`). MMLU's own records, with choices, too. On no hub. */
@@ -15,9 +15,7 @@ export function createMmluMath(): Task {
     parse: (record) => {
       const question = textField(record, 'question', 'a question');
       const chosen = choicesOf(record);
-      if (chosen !== null) {
-        return { question: withOptions(question, chosen.options), answer: chosen.answer, choices: chosen.options };
-      }
+      if (chosen !== null) return choiceRecord(question, chosen);
       return { question, answer: goldAnswer(textField(record, 'answer', 'an answer'), record, 'answer', 'any') };
     },
   });

@@ -26,6 +26,7 @@ export type MathAnswer =
   /** Neighbouring sides with the sign between them. */
   | { readonly kind: 'relation'; readonly sides: readonly string[]; readonly signs: readonly Sign[] };
 
+export type Relation = Extract<MathAnswer, { kind: 'relation' }>;
 export type Sign = '=' | '<' | '>' | '\\le' | '\\ge' | '\\ne' | '\\approx' | '\\in';
 
 /** Deeper than any answer; keeps hostile nests out. */
@@ -258,6 +259,12 @@ function plusMinusOf(text: string, depth: number): MathAnswer | null {
   return { kind: 'list', items };
 }
 
+/** The same relation, read from right to left. */
+export function reversed({ sides, signs }: Relation): Relation {
+  const other: Readonly<Record<string, Sign>> = { '<': '>', '>': '<', '\\le': '\\ge', '\\ge': '\\le' };
+  return { kind: 'relation', sides: [...sides].reverse(), signs: signs.map((sign) => other[sign] ?? sign).reverse() };
+}
+
 /** A relation of one symbol with numbers as an interval (`x < 3`, `0 \le x < 5`), an interval as itself; null: neither. */
 export function asInterval(answer: MathAnswer): MathAnswer | null {
   if (answer.kind === 'interval') return answer;
@@ -268,8 +275,7 @@ export function asInterval(answer: MathAnswer): MathAnswer | null {
   const { sides, signs } = answer;
   const [a, b, c] = sides;
   if (signs.every((sign) => sign === '>' || sign === '\\ge') && a !== undefined) {
-    const turned = signs.map((sign): Sign => (sign === '>' ? '<' : '\\le')).reverse();
-    return asInterval({ kind: 'relation', sides: [...sides].reverse(), signs: turned });
+    return asInterval(reversed(answer));
   }
   if (!signs.every((sign) => sign === '<' || sign === '\\le') || a === undefined || b === undefined) return null;
   const value = (text: string): MathAnswer => parseMath(text, 1);

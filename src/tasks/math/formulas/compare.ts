@@ -1,6 +1,4 @@
 // Two formulas -> right, wrong, or out of time, compared in a thread that can be ended.
-import { dirname, join } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { SipfError } from '../../../errors.ts';
 import { type ExpressionTests, sameMath } from './same-math.ts';
@@ -75,16 +73,10 @@ const unavailable: ExpressionTests = {
 };
 
 /** Beside this file in a package, in dist/ when this file is a source. */
-function entry(): URL {
-  const here = dirname(fileURLToPath(import.meta.url));
-  const folder = import.meta.url.endsWith('.ts')
-    ? join(here, '..', '..', '..', '..', 'dist', 'tasks', 'math', 'formulas')
-    : here;
-  return pathToFileURL(join(folder, 'worker.js'));
-}
+const IN_DIST = import.meta.url.endsWith('.ts') ? '../../../../dist/tasks/math/formulas' : '.';
 
 async function start(): Promise<Worker> {
-  const worker = new Worker(entry(), {
+  const worker = new Worker(new URL(`${IN_DIST}/worker.js`, import.meta.url), {
     name: 'sipf-math',
     env: {},
     resourceLimits: { maxOldGenerationSizeMb: MEMORY_MIB },
