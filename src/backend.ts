@@ -86,12 +86,7 @@ export interface DrawOptions extends CallOptions {
 }
 
 /** What every open model says of itself. */
-export interface OpenedModel extends AsyncDisposable {
-  /** Checkpoint hash of weights and adapter. */
-  readonly hash: string;
-  readonly contextLength: number;
-  /** What the user should know of the model's files, though they can be used: log it once. */
-  readonly warnings: readonly string[];
+export interface OpenedModel extends AsyncDisposable, Pick<ModelDescription, 'hash' | 'contextLength' | 'warnings'> {
   /** Token counts of texts (continuations, no BOS). */
   countTokens(texts: readonly string[]): Promise<number[]>;
 }
@@ -218,11 +213,14 @@ export interface TrainResult {
 
 /** What a model's files say, without running it. */
 export interface ModelDescription {
+  /** Checkpoint hash of weights and adapter. */
   readonly hash: string;
   readonly architecture: string;
   readonly parameters: number;
   readonly contextLength: number;
   readonly hasChatTemplate: boolean;
+  /** Last parts of the names of its linear layers: what `lora.targets` may name. */
+  readonly linearLayers: readonly string[];
   /** What the user should know of the model's files, though they can be used: log it once. */
   readonly warnings: readonly string[];
 }

@@ -58,7 +58,7 @@ function settingsIn(node: Node, prefix: string): Setting[] {
       takes: takesOf(value),
       fallback: value.default,
       isSection: inner.length > 0 && !alternativesOf(value).some(isPlain),
-      hasKinds: value.oneOf !== undefined,
+      hasKinds: hasKinds(value),
       elements: alternativesOf(value).flatMap(({ items = [] }) =>
         [items].flat().flatMap((item) => settingsIn(item, '')),
       ),
@@ -70,10 +70,12 @@ function settingsIn(node: Node, prefix: string): Setting[] {
 /** Properties of an object, or of every object that may stand there. */
 function propertiesOf(node: Node): Readonly<Record<string, Node>> {
   const found: Record<string, Node> = {};
-  for (const { properties = {} } of alternativesOf(node)) {
-    const kind = node.oneOf === undefined ? undefined : properties['kind']?.const;
+  const objects = alternativesOf(node).flatMap(({ properties }) => (properties === undefined ? [] : [properties]));
+  for (const properties of objects) {
+    const kind = hasKinds(node) ? properties['kind']?.const : undefined;
     for (const [name, value] of Object.entries(properties)) {
-      const own = kind === undefined ? value : { ...value, description: `${kind}: ${value.description}` };
+      const isShared = objects.every((object) => object[name]?.description === value.description);
+      const own = kind === undefined || isShared ? value : { ...value, description: `${kind}: ${value.description}` };
       const other = found[name];
       found[name] = other === undefined ? own : either(other, own);
     }
@@ -81,17 +83,21 @@ function propertiesOf(node: Node): Readonly<Record<string, Node>> {
   return found;
 }
 
+function hasKinds({ oneOf, anyOf = [] }: Node): boolean {
+  return oneOf !== undefined || anyOf.some(hasKinds);
+}
+
 /** A property that several objects have. */
 function either(a: Node, b: Node): Node {
   return {
     anyOf: [...alternativesOf(a), b],
-    description: `${a.description} ${b.description}`,
+    description: [...new Set([a.description, b.description])].join(' '),
     default: a.default ?? b.default,
   };
 }
 
 function alternativesOf(node: Node): readonly Node[] {
-  return node.anyOf ?? node.oneOf ?? [node];
+  return (node.anyOf ?? node.oneOf)?.flatMap(alternativesOf) ?? [node];
 }
 
 function isPlain({ properties, type }: Node): boolean {
@@ -99,9 +105,10 @@ function isPlain({ properties, type }: Node): boolean {
 }
 
 function takesOf(node: Node): string {
-  const { anyOf, type, items, format } = node;
+  const { anyOf, oneOf, type, items, format } = node;
   const separator = anyOf?.every((one) => one.const !== undefined) ? ', ' : ', or ';
   if (anyOf !== undefined) return [...new Set(anyOf.map(takesOf))].join(separator);
+  if (oneOf !== undefined) return 'object';
   if (Array.isArray(type)) return type.map((one) => takesOf({ ...node, type: one })).join(', or ');
   if (node.enum !== undefined) return node.enum.join(', ');
   if (node.const !== undefined) return String(node.const);

@@ -1,7 +1,7 @@
 // The engine's settings -> an open backend, for the commands.
 import type { Command } from 'commander';
 import type { Backend } from '../backend.ts';
-import { type OpenBackendOptions, openBackend } from '../backends/index.ts';
+import { type EngineOptions, openBackend } from '../backends/index.ts';
 import { engineOf } from '../config/engine.ts';
 import type { Config } from '../config/schema.ts';
 import type { ModelSource } from '../records.ts';
@@ -10,7 +10,7 @@ import { readSettings } from './settings.ts';
 import type { Terminal } from './terminal.ts';
 
 /** The engine that the options of a command say which takes no other setting. */
-export async function readEngine(command: Command, options: ModelOptions): Promise<OpenBackendOptions> {
+export async function readEngine(command: Command, options: ModelOptions): Promise<EngineOptions> {
   return engineOf(await readModelSettings(command, options));
 }
 
@@ -26,7 +26,7 @@ export function readModelSettings(
 }
 
 /** Opens the backend; the terminal hears once of each thing that the user should know of a model's files. */
-export async function openEngine(engine: OpenBackendOptions, terminal: Terminal): Promise<Backend> {
+export async function openEngine(engine: EngineOptions, terminal: Terminal): Promise<Backend> {
   return tellingWarnings(await openBackend(engine, { log: terminal.log }), terminal.warn);
 }
 

@@ -46,7 +46,7 @@ const TaskOptions = z.strictObject({
 const ModelInitOptions = z.strictObject({
   model_type: described(
     z.string().optional(),
-    'Its architecture: llama, mistral, qwen2, qwen3 or gemma3_text. Absent: llama. Change it to try another one.',
+    'Its architecture: llama, mistral, qwen2, qwen3, gemma, gemma2, gemma3_text or phi. Absent: llama. Change it to try another one.',
   ),
   hidden_size: described(
     z.number().int().positive().max(MOST.width).default(96),
@@ -71,7 +71,7 @@ const ModelInitOptions = z.strictObject({
   ),
   head_dim: described(
     z.number().int().positive().max(MOST.width).optional(),
-    "Size of each head, an even number. Absent: the architecture's own rule, hidden_size / num_attention_heads for most. Give it where model_type is qwen3 (128) or gemma3_text (256), which have a fixed size.",
+    "Size of each head, an even number. Absent: the architecture's own rule, hidden_size / num_attention_heads for most. Give it where model_type is qwen3 (128) or one of Gemma's (256), which have a fixed size.",
   ),
   num_key_value_heads: described(
     z.number().int().positive().max(MOST.heads).default(4),
@@ -87,7 +87,7 @@ const ModelInitOptions = z.strictObject({
   ),
   rms_norm_eps: described(
     z.number().positive().default(1e-5),
-    'Added to the variance in each normalisation. There is no reason to change it, save to copy another model.',
+    'Added to the variance in each normalisation (phi has 1e-5 whatever this says). There is no reason to change it, save to copy another model.',
   ),
   tie_word_embeddings: described(
     z.boolean().default(true),

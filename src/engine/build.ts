@@ -1,17 +1,17 @@
 // Builders of nodes: tensors in, tensors out. The op table checks shapes.
 import { type Dim, product, type Shape } from './dims.ts';
-import type { Attribute, DType, Tensor } from './graph.ts';
+import type { Attributes, DType, Tensor } from './graph.ts';
 import { axisOf } from './ops/op.ts';
 import { OPS } from './ops/ops.ts';
 
-function apply(op: string, inputs: readonly Tensor[], attributes: Readonly<Record<string, Attribute>> = {}): Tensor[] {
+function apply(op: string, inputs: readonly Tensor[], attributes: Attributes = {}): Tensor[] {
   const definition = OPS[op];
   if (!definition) throw new Error(`No op is called ${op}`);
   const graph = (inputs[0] as Tensor).graph;
   return [...graph.append(op, inputs, attributes, definition.infer(inputs, attributes)).outputs];
 }
 
-const first = (op: string, inputs: readonly Tensor[], attributes?: Readonly<Record<string, Attribute>>): Tensor =>
+const first = (op: string, inputs: readonly Tensor[], attributes?: Attributes): Tensor =>
   apply(op, inputs, attributes)[0] as Tensor;
 
 const unary = (op: string) => (x: Tensor) => first(op, [x]);

@@ -6,6 +6,7 @@ import type { CacheOptions } from '../io/cache.ts';
 import type { ModelSource } from '../records.ts';
 import type { Architecture, Decoder } from './architectures/architecture.ts';
 import { architectureOf } from './architectures/architectures.ts';
+import { decoderOf } from './architectures/form.ts';
 import { withBase } from './files/adapter-base.ts';
 import { type AdapterFiles, adapterHash, readAdapter } from './files/adapter-files.ts';
 import { type ModelFiles, openModelFiles } from './files/model-files.ts';
@@ -34,7 +35,7 @@ export async function openModel(given: ModelSource, options: CacheOptions = {}):
   const source = await withBase(given);
   const files = await openModelFiles(source.model, options);
   const architecture = architectureOf(files.config, files.configFile);
-  const decoder = architecture.decoder(files.config, files.configFile);
+  const decoder = decoderOf(architecture, files.config, files.configFile);
   checkWeights(decoder, files);
   const tokenizer = await tokenizerOf(source.model, options);
   checkVocabulary(tokenizer, decoder.config.vocab);

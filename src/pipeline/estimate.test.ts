@@ -10,6 +10,7 @@ describe('estimate', () => {
     parameters: 135e6,
     contextLength: 2048,
     hasChatTemplate: false,
+    linearLayers: [],
     warnings: [],
   };
 

@@ -1,7 +1,7 @@
 // A run's questions, prompts and settings -> an error for what would end it later.
-import type { Policy } from '../backend.ts';
+import type { ModelDescription, Policy } from '../backend.ts';
 import type { Config } from '../config/schema.ts';
-import { SipfError } from '../errors.ts';
+import { SipfError, shown } from '../errors.ts';
 import { isForCalibration, isHeldOut, shareHeldOut } from '../hashing.ts';
 import { goldRows } from '../method/align-rows.ts';
 import type { ReadContext } from '../method/context-length.ts';
@@ -27,6 +27,24 @@ export function checkScorer({ method, score }: Config, task: Task): void {
   throw new SipfError(
     'unsupported',
     `Expected a task that knows which steps are true for score.scorer ${scorer}, got ${blind.name}. Choose another score.scorer.`,
+  );
+}
+
+/**
+ * @throws SipfError 'bad-config' where a section is to adapt a layer that its model has not.
+ */
+export function checkLoraTargets(
+  section: 'sft' | 'prm' | 'align',
+  config: Config,
+  { linearLayers }: Pick<ModelDescription, 'linearLayers'>,
+): void {
+  const targets = config[section].train.lora?.targets ?? 'all-linear';
+  if (targets === 'all-linear') return;
+  const unknown = targets.find((target) => !linearLayers.includes(target.slice(target.lastIndexOf('.') + 1)));
+  if (unknown === undefined) return;
+  throw new SipfError(
+    'bad-config',
+    `Expected layers of the model (${linearLayers.join(', ')}) in ${section}.train.lora.targets, got ${shown(unknown)}. Change that value.`,
   );
 }
 

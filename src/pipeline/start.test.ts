@@ -80,6 +80,11 @@ interface Refusal {
 const refusals: Record<string, () => Refusal> = {
   'no model': () => ({ config: { ...sums, model: '' }, code: 'bad-config', says: /Give --model/ }),
   'a model that is not there': () => ({ config: { ...sums, model: 'missing' }, code: 'not-found', says: /missing/ }),
+  'layers for LoRA that the model has not': () => ({
+    config: { ...sums, align: { train: { lora: { targets: ['q_proj', 'fc1'] } } } },
+    code: 'bad-config',
+    says: /\(q_proj, .*, lm_head\) in align\.train\.lora\.targets, got "fc1"/,
+  }),
   'an adapter that does not fit': () => ({
     config: { ...sums, adapter: join(folder, 'other') },
     code: 'bad-input',

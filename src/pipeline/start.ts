@@ -23,6 +23,7 @@ import type { LoadedSet } from './question-sets.ts';
 import { loadShots } from './shots.ts';
 import {
   checkContexts,
+  checkLoraTargets,
   checkPrmQuestions,
   checkRowLengths,
   checkScorer,
@@ -114,6 +115,10 @@ export async function startRun(options: RunStartOptions): Promise<RunStart> {
     const outside = outsideModels(config);
     const simulator = await helperOf(describe, outside, '@simulator');
     const verifier = await helperOf(describe, outside, '@verifier');
+    const prmBase = verifier === null ? description : await describe(sourceOf('.', outside, verifier));
+    checkLoraTargets('sft', config, description);
+    checkLoraTargets('prm', config, prmBase);
+    checkLoraTargets('align', config, description);
     const start = { config, out, task, train, sets, outside, simulator, verifier, init, base, description, warnings };
     say('Checking prompts and lengths ...');
     const prompts = await openPrompts(start, train, base, backend);

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import type { z } from 'zod';
 import { throwIfAborted } from '../errors.ts';
-import { canonicalJson, jsonDifference } from '../hashing.ts';
+import { canonicalJson, type Difference, jsonDifference } from '../hashing.ts';
 import { hashPath } from '../io/file-hashes.ts';
 import { type Disk, nodeDisk, removeLeftovers, replaceFile } from '../io/files.ts';
 import { Counts } from '../reports.ts';
@@ -44,8 +44,11 @@ export class Run implements AsyncDisposable {
   readonly #disk: Disk;
   readonly #lock: Lock;
   #events: Promise<void> = Promise.resolve();
-  /** What config.json is to hold, once the hashes have said that the run reads the same. */
-  #settled: { readonly text: string; readonly moved: string } | null = null;
+  #moved = '';
+  #versions: RunOptions['versions'];
+  /** Where what is stored was executed, and what of that is another now: kept and told when the first stage runs. */
+  #engine: unknown;
+  #engines: readonly Difference[] = [];
 
   private constructor(options: RunOptions, disk: Disk, lock: Lock) {
     this.dir = options.dir;
@@ -54,6 +57,8 @@ export class Run implements AsyncDisposable {
     this.#options = options;
     this.#disk = disk;
     this.#lock = lock;
+    this.#versions = options.versions;
+    this.#engine = options.engine;
   }
 
   /**
@@ -102,14 +107,12 @@ export class Run implements AsyncDisposable {
     });
   }
 
-  /** Keeps where the run executes now, and where one that was moved finds what it reads, once the hashes have said that it is the same. */
+  /** Keeps where a run that was moved finds what it reads, once the hashes have said that it is the same. */
   async settlePaths(): Promise<void> {
-    if (this.#settled === null) return;
-    const { text, moved } = this.#settled;
-    await replaceFile(this.#disk, this.path('config.json'), [text]);
-    this.#settled = null;
-    if (moved !== '')
-      this.warn(`Nothing is at the paths that this run was begun with, so it continues with others:\n${moved}`);
+    if (this.#moved === '') return;
+    await this.#writeConfig();
+    this.warn(`Nothing is at the paths that this run was begun with, so it continues with others:\n${this.#moved}`);
+    this.#moved = '';
   }
 
   /**
@@ -126,6 +129,7 @@ export class Run implements AsyncDisposable {
       this.log({ type: 'stage-skipped', stage: stage.name, iteration: stage.iteration });
       return result.parse(done.result);
     }
+    await this.#settleEngine(stage);
     this.log({ type: 'stage-start', stage: stage.name, iteration: stage.iteration });
     await this.#disk.makeFolder(this.path(stage.folder, 'done'));
     const value = await body();
@@ -189,21 +193,46 @@ export class Run implements AsyncDisposable {
 
   async #checkConfig(): Promise<void> {
     const stored = await checkStored(this.#options);
-    if (stored === null || stored.changes !== '') {
-      await replaceFile(this.#disk, this.path('config.json'), [configText(this.#options)]);
+    if (stored === null) return this.#writeConfig();
+    this.#moved = stored.moved;
+    if (stored.changes !== '') {
       // Nothing was finished under the old one, which most likely is why it was changed.
-      if (stored !== null) this.warn(`No stage had finished: this run takes the new configuration.\n${stored.changes}`);
-      return;
+      await this.#writeConfig();
+      return this.warn(`No stage had finished: this run takes the new configuration.\n${stored.changes}`);
     }
-    const { moved, versions } = stored;
     const engine: unknown = JSON.parse(JSON.stringify(this.#options.engine ?? null));
-    const engines = stored.engine === undefined ? [] : jsonDifference(stored.engine, engine, 'engine');
-    if (moved !== '' || engines.length > 0) this.#settled = { text: configText({ ...this.#options, versions }), moved };
-    for (const { key, from, to } of [...jsonDifference(versions, this.#options.versions), ...engines]) {
+    this.#engines = stored.engine === undefined ? [] : jsonDifference(stored.engine, engine, 'engine');
+    this.#engine = stored.engine;
+    this.#versions = stored.versions;
+    for (const change of jsonDifference(stored.versions, this.#options.versions)) this.#warnOf(change);
+  }
+
+  /** Keeps where the run executes now. */
+  async #settleEngine(stage: StageName): Promise<void> {
+    if (this.#engines.length === 0) return;
+    const isDrawing = ({ key }: Difference) => /^engine\.(?:sampler|module)\b/.test(key);
+    const [from, to] = drawnWith(this.#engines.filter(isDrawing));
+    if (from !== '')
       this.warn(
-        `This run was begun with ${key} ${inWords(from)} and continues with ${inWords(to)}: its figures may differ in the last digits.`,
+        `All that is stored up to ${this.nameOf(stage)} was drawn with ${from}; what follows is drawn with ${to}.`,
       );
-    }
+    for (const change of this.#engines) if (!isDrawing(change)) this.#warnOf(change);
+    this.#engines = [];
+    this.#engine = this.#options.engine;
+    // Other paths are kept later, with it.
+    if (this.#moved === '') await this.#writeConfig();
+  }
+
+  #warnOf({ key, from, to }: Difference): void {
+    this.warn(
+      `This run was begun with ${key} ${inWords(from)} and continues with ${inWords(to)}: its figures may differ in the last digits.`,
+    );
+  }
+
+  async #writeConfig(): Promise<void> {
+    const { config } = this.#options;
+    const stored = { config, engine: this.#engine, versions: this.#versions };
+    await replaceFile(this.#disk, this.path('config.json'), [jsonText(stored)]);
   }
 
   async #reuse(stage: StageName, inputs: Marker['inputs']): Promise<Marker | null> {
@@ -234,8 +263,10 @@ function jsonText(value: unknown): string {
   return `${JSON.stringify(value, null, 2)}\n`;
 }
 
-function configText({ config, engine, versions }: RunOptions): string {
-  return jsonText({ config, engine, versions });
+/** What drew before and what draws now, each in words. */
+function drawnWith(changes: readonly Difference[]): readonly [string, string] {
+  const words = (side: 'from' | 'to') => changes.map((change) => `${change.key} ${inWords(change[side])}`).join(', ');
+  return [words('from'), words('to')];
 }
 
 function inWords(value: unknown): string {

@@ -1,6 +1,7 @@
 // Parameters, moments and a gradient -> the arrays one AdamW step later (Loshchilov, Hutter 2019).
 import { add, div, mul, reduceSum, reshape, sqrt, sub } from '../engine/build.ts';
 import { Graph, type Tensor } from '../engine/graph.ts';
+import { vector } from '../engine/host-arrays.ts';
 import type { Engine, HostArray, Program } from '../engine/runtime/session.ts';
 import { BLOCK, type FlatLayout, type FlatState } from './flat-weights.ts';
 
@@ -51,31 +52,22 @@ export class AdamW implements AsyncDisposable {
   }
 
   /** Replaces the arrays of `state` in place. */
-  async step(state: FlatState, gradient: Float32Array, layout: FlatLayout, step: AdamWStep): Promise<void> {
-    const { weightDecay } = this.#options;
-    await this.#region(state, gradient, { start: 0, end: layout.decayed, weightDecay }, step);
-    await this.#region(state, gradient, { start: layout.decayed, end: layout.size, weightDecay: 0 }, step);
+  async step(state: FlatState, gradient: Float32Array, { decayed, size }: FlatLayout, step: AdamWStep): Promise<void> {
+    const arrays = { ...state, gradient };
+    await this.#region(arrays, 0, decayed, adamwScalars(this.#options, step));
+    await this.#region(arrays, decayed, size, adamwScalars({ ...this.#options, weightDecay: 0 }, step));
   }
 
   async #region(
-    { params, m, v }: FlatState,
-    gradient: Float32Array,
-    { start, end, weightDecay }: { start: number; end: number; weightDecay: number },
-    step: AdamWStep,
+    { params, m, v, gradient }: FlatState & { readonly gradient: Float32Array },
+    start: number,
+    end: number,
+    scalars: Record<string, HostArray>,
   ): Promise<void> {
-    const scalars = adamwScalars({ ...this.#options, weightDecay }, step);
     for (let from = start; from < end; from += CHUNK) {
-      const part = (flat: Float32Array): HostArray => {
-        const data = flat.subarray(from, Math.min(end, from + CHUNK));
-        return { data, shape: [data.length] };
-      };
-      const next = await this.#update.run({
-        ...scalars,
-        params: part(params),
-        m: part(m),
-        v: part(v),
-        gradient: part(gradient),
-      });
+      const part = (flat: Float32Array) => vector(flat.subarray(from, Math.min(end, from + CHUNK)));
+      const arrays = { params: part(params), m: part(m), v: part(v), gradient: part(gradient) };
+      const next = await this.#update.run({ ...scalars, ...arrays });
       params.set(next.floats('params'), from);
       m.set(next.floats('m'), from);
       v.set(next.floats('v'), from);
@@ -111,14 +103,9 @@ type Updated = Record<'params' | 'm' | 'v', Tensor>;
 /** Declares the scalars -> the update of any tensors of the graph, with weight decay or without. */
 export function adamwUpdate(graph: Graph): (now: Updated & { gradient: Tensor }, decays: boolean) => Updated {
   const number = (name: string) => graph.input(name, 'float32', []);
-  const [scale, beta1, rest1, beta2, rest2] = [
-    number('scale'),
-    number('beta1'),
-    number('rest1'),
-    number('beta2'),
-    number('rest2'),
-  ];
-  const [correction, eps, keep, rate] = [number('correction'), number('eps'), number('keep'), number('rate')];
+  const [scale, beta1, rest1] = [number('scale'), number('beta1'), number('rest1')];
+  const [beta2, rest2, correction] = [number('beta2'), number('rest2'), number('correction')];
+  const [eps, keep, rate] = [number('eps'), number('keep'), number('rate')];
   return ({ params, m, v, gradient }, decays) => {
     const scaled = mul(gradient, scale);
     const nextM = add(mul(m, beta1), mul(scaled, rest1));

@@ -1,10 +1,9 @@
 // Full fine-tuning: every weight is trained and the result is a Hugging Face folder.
-import type { WeightSlice } from '../engine/graph.ts';
 import type { CacheOptions } from '../io/cache.ts';
 import type { ModelConfig } from '../models/architectures/architecture.ts';
 import { FedParameters } from '../models/architectures/parameters.ts';
 import { writeModelFolder } from '../models/files/model-writer.ts';
-import { readTensor } from '../models/files/safetensors.ts';
+import { readTensor, type TensorEntry } from '../models/files/safetensors.ts';
 import type { OpenModel } from '../models/open-model.ts';
 import { freshHead, headShapes, isHead } from './prm-start.ts';
 import type { Trainee, TraineeArgs } from './trainee.ts';
@@ -15,7 +14,7 @@ import type { Trainee, TraineeArgs } from './trainee.ts';
  */
 export function fullTrainee(
   { model, objective, feeding, options: { seed } }: TraineeArgs,
-  weights: ReadonlyMap<string, WeightSlice>,
+  weights: ReadonlyMap<string, TensorEntry>,
   cache: CacheOptions,
 ): Trainee {
   const { files } = model;
@@ -30,7 +29,7 @@ export function fullTrainee(
     },
     async initial(name, shape) {
       const slice = weights.get(name);
-      return slice ? (await readTensor(name, { dtype: 'F32', ...slice })).data : freshHead(name, shape, seed);
+      return slice ? (await readTensor(name, slice)).data : freshHead(name, shape, seed);
     },
     write(folder, values) {
       const tensors = [...values].map(([name, { shape, data }]) => ({ name, shape, data }));

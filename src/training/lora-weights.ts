@@ -1,31 +1,32 @@
 // LoRA training: factors beside frozen weights (and a PRM's head), written as a PEFT adapter.
 import { relative, resolve } from 'node:path';
 import type { LoraOptions } from '../backend.ts';
-import type { Graph, Tensor, WeightSlice } from '../engine/graph.ts';
+import type { Graph, Tensor } from '../engine/graph.ts';
 import { PlacedArrays } from '../engine/placed-arrays.ts';
 import type { Feeds, Value } from '../engine/runtime/session.ts';
-import { SipfError } from '../errors.ts';
+import { SipfError, shown } from '../errors.ts';
 import { exists } from '../io/file-bytes.ts';
 import { HEAD } from '../models/architectures/output-head.ts';
-import { FedParameters, linear, type Parameters } from '../models/architectures/parameters.ts';
+import { FedParameters, Parameters } from '../models/architectures/parameters.ts';
 import { type AdapterFiles, adapterScale, type LoraFactors, writeAdapter } from '../models/files/adapter-files.ts';
-import { readTensor } from '../models/files/safetensors.ts';
+import { readTensor, type TensorEntry } from '../models/files/safetensors.ts';
 import type { OpenModel } from '../models/open-model.ts';
-import { declaredWeights } from '../models/weights/declared-weights.ts';
+import { declaredWeights, linearLayers } from '../models/weights/declared-weights.ts';
 import { GraphWeights } from '../models/weights/graph-weights.ts';
 import { isTarget, LoraParameters } from '../models/weights/lora.ts';
 import { type ScaledFactors, stackFactors } from '../models/weights/stack-factors.ts';
+import { createRandom } from '../random.ts';
 import { freshHead, headShapes, isHead } from './prm-start.ts';
-import { uniformValues } from './random-values.ts';
 import type { NamedValues, Trainee, TraineeArgs } from './trainee.ts';
 
 /** Frozen weights with a head that is fed. */
-class WithHead implements Parameters {
+class WithHead extends Parameters {
   readonly graph: Graph;
   readonly #body: Parameters;
   readonly #head: Parameters;
 
   constructor(body: Parameters, head: Parameters) {
+    super();
     this.graph = body.graph;
     this.#body = body;
     this.#head = head;
@@ -42,14 +43,6 @@ class WithHead implements Parameters {
   weight(name: string, shape: readonly number[]): Tensor {
     return this.#of(name).weight(name, shape);
   }
-
-  product(x: Tensor, name: string, out: number): Tensor {
-    return this.#of(name).product(x, name, out);
-  }
-
-  linear(x: Tensor, module: string, out: number): Tensor {
-    return linear(this, x, module, out);
-  }
 }
 
 /**
@@ -60,7 +53,7 @@ class WithHead implements Parameters {
 export function loraTrainee(
   { engine, model, objective, feeding, options: { seed } }: TraineeArgs,
   lora: LoraOptions,
-  weights: ReadonlyMap<string, WeightSlice>,
+  weights: ReadonlyMap<string, TensorEntry>,
 ): Trainee {
   const prm = objective === 'prm';
   const { adapter } = model;
@@ -94,7 +87,7 @@ export function loraTrainee(
         const inAdapter = adapter?.extra.get(name);
         const slice = weights.get(name);
         if (inAdapter) return inAdapter.data;
-        return slice ? (await readTensor(name, { dtype: 'F32', ...slice })).data : freshHead(name, tensorShape, seed);
+        return slice ? (await readTensor(name, slice)).data : freshHead(name, tensorShape, seed);
       }
       return factorValue(name, tensorShape, sameShape ? adapter : null, seed);
     },
@@ -117,10 +110,13 @@ async function nameOf(base: string, folder: string): Promise<string> {
 /** Linear layers that the targets name. */
 function targetModules({ decoder }: OpenModel, { targets }: LoraOptions): string[] {
   const { modules } = declaredWeights(decoder);
-  const found = modules.filter((module) => isTarget(module, targets));
-  if (found.length > 0) return found;
-  const names = [...new Set(modules.map((module) => module.split('.').at(-1)))].join(', ');
-  throw new SipfError('bad-config', `Expected LoRA targets among ${names}, got ${targets}. Correct lora.targets.`);
+  const named = targets === 'all-linear' ? [] : targets;
+  const unknown = named.find((target) => !modules.some((module) => isTarget(module, [target])));
+  if (unknown === undefined) return modules.filter((module) => isTarget(module, targets));
+  throw new SipfError(
+    'bad-config',
+    `Expected LoRA targets among ${linearLayers(decoder).join(', ')}, got ${shown(unknown)}. Correct lora.targets.`,
+  );
 }
 
 function isShape(adapter: AdapterFiles, { rank, alpha }: LoraOptions, modules: readonly string[]): boolean {
@@ -171,7 +167,8 @@ function factorValue(name: string, shape: readonly number[], adapter: AdapterFil
   if (adapter) return (adapter.tensors.get(module) as LoraFactors)[half];
   const length = shape.reduce((product, n) => product * n, 1);
   if (half === 'b') return new Float32Array(length);
-  return uniformValues(`lora/${seed}/${name}`, length, 1 / Math.sqrt(shape[1] as number));
+  const [random, bound] = [createRandom(`lora/${seed}/${name}`), 1 / Math.sqrt(shape[1] as number)];
+  return Float32Array.from({ length }, () => bound * (2 * random.next() - 1));
 }
 
 interface AdapterArgs {

@@ -50,6 +50,8 @@ interface Saving {
   readonly recompute: boolean;
 }
 
+const NOTHING_SAVED: Saving = { parts: 1, recompute: false };
+
 async function compilePass(
   { engine, decoder, trainee, loss, dropout }: TrainingProgramArgs,
   { parts, recompute }: Saving,
@@ -84,31 +86,28 @@ const named = (name: string, tensors: readonly Tensor[]) =>
 
 /** Forward and backward of one pass in one session, for every shape of a pass; very large passes have sessions of their own, which save memory. */
 export class TrainingProgram implements AsyncDisposable {
+  readonly layout: FlatLayout;
   readonly #args: TrainingProgramArgs;
-  readonly #whole: CompiledPass;
-  readonly #saving = new Map<string, CompiledPass>();
+  /** By how they save memory. */
+  readonly #passes = new Map<string, CompiledPass>();
   readonly #ropes: RopeTables;
 
   private constructor(args: TrainingProgramArgs, whole: CompiledPass) {
+    this.layout = whole.layout;
     this.#args = args;
-    this.#whole = whole;
+    this.#passes.set(JSON.stringify(NOTHING_SAVED), whole);
     this.#ropes = new RopeTables(args.engine, args.decoder.config);
   }
 
   static async compile(args: TrainingProgramArgs): Promise<TrainingProgram> {
-    return new TrainingProgram(args, await compilePass(args, { parts: 1, recompute: false }));
-  }
-
-  get layout(): FlatLayout {
-    return this.#whole.layout;
+    return new TrainingProgram(args, await compilePass(args, NOTHING_SAVED));
   }
 
   async #passFor(of: StepPass): Promise<CompiledPass> {
     const saving = this.#savingOf(of);
-    if (saving.parts === 1 && !saving.recompute) return this.#whole;
     const key = JSON.stringify(saving);
-    const compiled = this.#saving.get(key) ?? (await compilePass(this.#args, saving));
-    this.#saving.set(key, compiled);
+    const compiled = this.#passes.get(key) ?? (await compilePass(this.#args, saving));
+    this.#passes.set(key, compiled);
     return compiled;
   }
 
@@ -153,7 +152,7 @@ export class TrainingProgram implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const { program } of [this.#whole, ...this.#saving.values()]) await program[Symbol.asyncDispose]();
+    for (const { program } of this.#passes.values()) await program[Symbol.asyncDispose]();
     this.#ropes[Symbol.dispose]();
   }
 }

@@ -7,8 +7,9 @@ import type { Completion, GenerateRequest } from '../../src/backend.ts';
 import { Graph } from '../../src/engine/graph.ts';
 import { generate } from '../../src/inference/generate.ts';
 import { completionLogps } from '../../src/inference/logps.ts';
-import { decode } from '../../src/models/architectures/architecture.ts';
+import { decode, type ModelConfig } from '../../src/models/architectures/architecture.ts';
 import { ARCHITECTURES, architectureOf } from '../../src/models/architectures/architectures.ts';
+import { decoderOf } from '../../src/models/architectures/form.ts';
 import { openModelFiles } from '../../src/models/files/model-files.ts';
 import { readSafetensors, readTensor } from '../../src/models/files/safetensors.ts';
 import { declareInputs, passInputs, ropeInputs } from '../../src/models/pass-inputs.ts';
@@ -67,6 +68,14 @@ describe.each(readdirSync(models))('%s', (name) => {
       given.map((ids) => ({ context: [ids.slice(0, prefix)], completion: ids.slice(prefix) })),
     );
 
+  function compareLogps(found: readonly (readonly number[])[], key: string): void {
+    const { shape, data } = tensors.get(key) as { shape: readonly number[]; data: Float32Array };
+    for (const [row, { ids }] of rows.entries()) {
+      const from = row * Number(shape[1]);
+      expect(relativeError(found[row] ?? [], data.subarray(from + 1, from + ids.length))).toBeLessThan(TOLERANCE);
+    }
+  }
+
   it('asks for the weights that its files have', () => {
     const { shapes } = declaredWeights(tiny.weights.decoder);
     const stored = [...tiny.weights.values.slices].map(([weight, { shape }]) => [weight, shape]);
@@ -95,15 +104,11 @@ describe.each(readdirSync(models))('%s', (name) => {
   });
 
   it('has the log-probabilities of transformers, each row alone and rows behind one prefix', async () => {
-    const { shape, data } = tensors.get('token_logps') as { shape: readonly number[]; data: Float32Array };
     const found = await logpsOf(
       tiny,
       rows.map(({ ids }) => ids),
     );
-    for (const [row, { ids }] of rows.entries()) {
-      const from = row * Number(shape[1]);
-      expect(relativeError(found[row] ?? [], data.subarray(from + 1, from + ids.length))).toBeLessThan(TOLERANCE);
-    }
+    compareLogps(found, 'token_logps');
     const [long = [], other = []] = rows.map(({ ids }) => ids);
     const prefix = long.slice(0, 12);
     const branches = [long, [...prefix, ...other], [...prefix, ...long.slice(20)]];
@@ -116,19 +121,11 @@ describe.each(readdirSync(models))('%s', (name) => {
 
   it('with its adapter merged has the log-probabilities of PEFT', async () => {
     await using adapted = await openTiny(engine, `models/${name}`, { adapter: `models/${name}/adapter` });
-    const { shape, data } = tensors.get('adapter.logits') as { shape: readonly number[]; data: Float32Array };
-    const [, seq, vocab] = shape as [number, number, number];
     const found = await logpsOf(
       adapted,
       rows.map(({ ids }) => ids),
     );
-    for (const [row, { ids }] of rows.entries()) {
-      const expected = ids.slice(1).map((token, n) => {
-        const from = (row * seq + n) * vocab;
-        return logSoftmax(data.subarray(from, from + vocab), token);
-      });
-      expect(relativeError(found[row] ?? [], expected)).toBeLessThan(TOLERANCE);
-    }
+    compareLogps(found, 'adapter.token_logps');
   });
 
   it('continues greedily with the cache as transformers does, alone and forked among others', async () => {
@@ -196,23 +193,30 @@ describe.each(readdirSync(models))('%s', (name) => {
     }
   });
 
-  it('is the same model out of a GGUF file', async () => {
-    const file = join(scratch, `${name}.gguf`);
-    writeFileSync(file, await ggufOf(folder));
-    const files = await openModelFiles(file, { cache: scratch });
-    const { config: sizes } = architectureOf(files.config).decoder(files.config);
-    const { ropes, epsilon, ...expected } = tiny.weights.decoder.config;
-    expect(sizes).toMatchObject(expected);
-    expect(sizes.epsilon).toBeCloseTo(epsilon, 12);
-    for (const [n, table] of ropes.entries()) expect(relativeError(sizes.ropes[n] ?? [], table)).toBeLessThan(1e-6);
-    const weights = await files.weights();
-    const original = await readSafetensors(join(folder, 'model.safetensors'));
-    expect([...weights.keys()].sort()).toEqual([...original.keys()].sort());
-    for (const [weight, slice] of weights) {
-      const { data } = await readTensor(weight, { dtype: 'F32', ...slice });
-      expect(relativeError(data, original.get(weight)?.data ?? []), weight).toBeLessThan(1e-6);
-    }
-  });
+  it.each(hasFused(config) ? [false, true] : [false])(
+    'is the same model out of a GGUF file (fused: %s)',
+    async (fused) => {
+      const file = join(scratch, `${name}-${fused}.gguf`);
+      writeFileSync(file, await ggufOf(folder, { fused }));
+      const files = await openModelFiles(file, { cache: scratch });
+      const { config: sizes, attention } = decoderOf(architectureOf(files.config), files.config);
+      const { ropes, epsilon, ...expected } = tiny.weights.decoder.config;
+      expect(sizes).toMatchObject(expected);
+      expect(sizes.epsilon).toBeCloseTo(epsilon, 12);
+      expect(attention.map(({ softcap }) => softcap)).toEqual(
+        tiny.weights.decoder.attention.map(({ softcap }) => softcap),
+      );
+      for (const [n, table] of ropes.entries()) expect(relativeError(sizes.ropes[n] ?? [], table)).toBeLessThan(1e-6);
+      const weights = await files.weights();
+      const original = await readSafetensors(join(folder, 'model.safetensors'));
+      expect([...weights.keys()].sort()).toEqual([...original.keys()].sort());
+      for (const [weight, slice] of weights) {
+        const { data, shape } = await readTensor(weight, slice);
+        expect(shape).toEqual(original.get(weight)?.shape);
+        expect(relativeError(data, original.get(weight)?.data ?? []), weight).toBeLessThan(1e-6);
+      }
+    },
+  );
 
   it('starts from nothing with norms that change nothing', async () => {
     const to = join(scratch, `${name}-new`);
@@ -223,11 +227,18 @@ describe.each(readdirSync(models))('%s', (name) => {
     const found = await readSafetensors(join(to, 'model.safetensors'));
     const shapes = [...found].map(([weight, { shape }]) => [weight, shape] as const);
     expect(new Map(shapes)).toEqual(declaredWeights(tiny.weights.decoder).shapes);
-    const { data } = found.get('model.norm.weight') as { data: Float32Array };
-    expect(new Set(data)).toEqual(new Set([String(config['model_type']).startsWith('gemma') ? 0 : 1]));
+    const norms = [...found].filter(([weight]) => weight.endsWith('norm.weight'));
+    expect(norms.length).toBeGreaterThan(4);
+    for (const [weight, { data }] of norms)
+      expect(new Set(data), weight).toEqual(new Set([String(config['model_type']).startsWith('gemma') ? 0 : 1]));
     expect(existsSync(join(to, 'tokenizer.json'))).toBe(true);
   });
 });
+
+/** Whether GGUF files of the architecture may hold several weights below each other. */
+function hasFused(config: ModelConfig): boolean {
+  return Object.values(architectureOf(config).gguf.names).some((names) => Array.isArray(names));
+}
 
 function request(id: string, context: readonly number[]): GenerateRequest {
   return { id, context: [context], key: id, sampling: { temperature: 0, maxTokens: 32, ignoreEos: true } };
@@ -240,9 +251,4 @@ async function completions(model: TinyModel, requests: readonly GenerateRequest[
     return [];
   });
   return found;
-}
-
-function logSoftmax(logits: Float32Array, index: number): number {
-  const best = Math.max(...logits);
-  return (logits[index] as number) - best - Math.log(logits.reduce((sum, x) => sum + Math.exp(x - best), 0));
 }

@@ -148,6 +148,7 @@ function facts(parameters: number) {
     parameters,
     contextLength: 2048,
     hasChatTemplate: false,
+    linearLayers: [],
     warnings: [],
   };
 }

@@ -5,6 +5,7 @@ import { neg, reduceMean, tokenLogp } from '../../src/engine/build.ts';
 import { Graph, type Tensor, type WeightSlice } from '../../src/engine/graph.ts';
 import type { HostArray } from '../../src/engine/runtime/session.ts';
 import { type Decoder, decode, rowsAt } from '../../src/models/architectures/architecture.ts';
+import { decoderOf } from '../../src/models/architectures/form.ts';
 import { llama } from '../../src/models/architectures/llama.ts';
 import { FrozenParameters } from '../../src/models/architectures/parameters.ts';
 import { declareInputs, declareStep, passInputs, ropeInputs, stepInputs } from '../../src/models/pass-inputs.ts';
@@ -32,7 +33,7 @@ export const SMALL: Decoder = llamaOf({
 export function llamaOf(
   sizes: Readonly<Record<'vocab' | 'hidden' | 'intermediate' | 'layers' | 'heads' | 'kvHeads', number>>,
 ): Decoder {
-  return llama.decoder({
+  return decoderOf(llama, {
     vocab_size: sizes.vocab,
     hidden_size: sizes.hidden,
     intermediate_size: sizes.intermediate,

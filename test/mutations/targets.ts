@@ -7,6 +7,7 @@ import { writeAdapter } from '../../src/models/files/adapter-files.ts';
 import { readGguf } from '../../src/models/files/gguf.ts';
 import { ggufModel } from '../../src/models/files/gguf-model.ts';
 import {
+  piecesOf,
   readSafetensors,
   readSafetensorsHeader,
   readTensorPieces,
@@ -233,7 +234,7 @@ async function openWhole(model: string, cache: string, adapter?: string): Promis
 
 async function openGguf(file: string, cache: string): Promise<void> {
   await openWhole(file, cache);
-  for (const { pieces } of (await ggufModel(await readGguf(file))).weights) for await (const _ of pieces()) break;
+  for (const weight of (await ggufModel(await readGguf(file))).weights) for await (const _ of piecesOf(weight)) break;
 }
 
 async function useTokenizer(folder: string): Promise<void> {

@@ -2,28 +2,25 @@
 import type { Backend, CallOptions, ModelDescription } from '../../backend.ts';
 import { Engine, type EngineOptions } from '../../engine/runtime/session.ts';
 import { openModel } from '../../models/open-model.ts';
+import { linearLayers } from '../../models/weights/declared-weights.ts';
 import { initModelFolder } from '../../models/weights/init-model.ts';
 import type { ModelSource } from '../../records.ts';
 import { train } from '../../training/train.ts';
 import { openInProcessPolicy } from './in-process-policy.ts';
 import { openInProcessPrm } from './in-process-prm.ts';
+import type { ModelOptions } from './model-options.ts';
 
-export interface InProcessOptions extends EngineOptions {
-  /** Cache folder of converted weights; default: $SIPF_CACHE or ~/.cache/sipf. */
-  readonly cache?: string | undefined;
-  /** Sequences that are decoded together. */
-  readonly slots?: number | undefined;
-}
+export interface InProcessOptions extends EngineOptions, ModelOptions {}
 
 /** Models run on the calling thread, which each call blocks for as long as one execution takes. */
 export function createInProcessBackend(
   { cache, slots, ...engineOptions }: InProcessOptions,
   engine = new Engine(engineOptions),
 ): Backend {
-  const options = { ...(cache === undefined ? {} : { cache }), ...(slots === undefined ? {} : { slots }) };
+  const options = { cache, slots };
   return {
-    openPolicy: async (source) => openInProcessPolicy(engine, source, options),
-    openPrm: async (source) => openInProcessPrm(engine, source, options),
+    openPolicy: (source) => openInProcessPolicy(engine, source, options),
+    openPrm: (source) => openInProcessPrm(engine, source, options),
     train: (job, onStep, call) => train(engine, job, { onStep, signal: call?.signal, cache }),
     describe: (source) => descriptionOf(source, { cache }),
     async initModel(out, init, call) {
@@ -45,6 +42,7 @@ async function descriptionOf(
     parameters: [...files.shapes].reduce((sum, [, shape]) => sum + shape.reduce((product, n) => product * n, 1), 0),
     contextLength: decoder.config.contextLength,
     hasChatTemplate: tokenizer.chatTemplate !== null,
+    linearLayers: linearLayers(decoder),
     warnings,
   };
 }

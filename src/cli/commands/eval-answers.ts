@@ -1,7 +1,7 @@
 // Questions and a model -> graded answers, kept beside --out for a stopped evaluation.
 import { existsSync } from 'node:fs';
 import type { Policy } from '../../backend.ts';
-import type { OpenBackendOptions } from '../../backends/index.ts';
+import type { EngineOptions } from '../../backends/index.ts';
 import { SipfError, throwIfAborted } from '../../errors.ts';
 import { canonicalJson, sha256 } from '../../hashing.ts';
 import { type Disk, replaceFile } from '../../io/files.ts';
@@ -21,7 +21,7 @@ const UNIT = 64;
 
 /** The options that answers depend on. */
 export interface AnswerOptions extends ModelOptions, SamplingFlags, Partial<SandboxFlags> {
-  readonly engine: OpenBackendOptions;
+  readonly engine: EngineOptions;
   readonly prompt: PromptOptions;
   readonly maxTokens?: number;
   /** Samples of each question for pass@k; absent: the greedy answer alone. */

@@ -3,6 +3,7 @@ import { flatten, gather } from '../../engine/build.ts';
 import type { Tensor } from '../../engine/graph.ts';
 import type { PassTensors } from '../pass-inputs.ts';
 import { type AttentionOptions, biasFor, type KeyValue, type LayerPass } from './attention.ts';
+import type { Form } from './form.ts';
 import type { GgufLayout } from './gguf-layout.ts';
 import type { Parameters } from './parameters.ts';
 
@@ -52,17 +53,7 @@ export interface Architecture {
   readonly modelType: string;
   /** How transformers' classes of it begin: `Llama` of LlamaForCausalLM. */
   readonly family: string;
-  /** What config.json of a new model says besides its sizes. */
-  readonly defaults: ModelConfig;
-  /** Whether the output head is the embedding where config.json does not say. */
-  readonly tied: boolean;
-  /**
-   * @param file named in errors; default: config.json.
-   * @throws SipfError 'unsupported' or 'bad-input' naming the file and its key.
-   */
-  decoder(config: ModelConfig, file?: string): Decoder;
-  /** The first value of a new model's weight, or 'normal': random numbers of config.json's `initializer_range`. */
-  start(name: string, shape: readonly number[]): number | 'normal';
+  readonly form: Form;
   readonly gguf: GgufLayout;
 }
 

@@ -1,13 +1,16 @@
 // The list of architectures. A `model_type` or a GGUF file's architecture -> the one it names.
 import { SipfError, shown } from '../../errors.ts';
 import type { Architecture, ModelConfig } from './architecture.ts';
+import { gemma } from './gemma.ts';
+import { gemma2 } from './gemma2.ts';
 import { gemma3 } from './gemma3.ts';
 import { llama } from './llama.ts';
 import { mistral } from './mistral.ts';
+import { phi } from './phi.ts';
 import { qwen2 } from './qwen2.ts';
 import { qwen3 } from './qwen3.ts';
 
-export const ARCHITECTURES: readonly Architecture[] = [llama, mistral, qwen2, qwen3, gemma3];
+export const ARCHITECTURES: readonly Architecture[] = [llama, mistral, qwen2, qwen3, gemma, gemma2, gemma3, phi];
 
 /** @throws SipfError 'unsupported' naming the model types there are. */
 export function architectureOf(config: ModelConfig, file = 'config.json'): Architecture {
@@ -21,7 +24,7 @@ export function architectureOf(config: ModelConfig, file = 'config.json'): Archi
 
 /** Whether the output head is the embedding where config.json does not say. */
 export function tiesByDefault(config: ModelConfig): boolean {
-  return ARCHITECTURES.some(({ modelType, tied }) => tied && modelType === config['model_type']);
+  return ARCHITECTURES.some(({ modelType, form }) => form.tied && modelType === config['model_type']);
 }
 
 /** The architecture of a GGUF file that says `general.architecture`. @throws SipfError 'unsupported' naming those there are. */

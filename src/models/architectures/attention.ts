@@ -54,8 +54,8 @@ export interface Heads {
   readonly headDim: number;
 }
 
-/** Names of the projections below the layer's attention module. */
-export type Projection = 'q_proj' | 'k_proj' | 'v_proj' | 'o_proj';
+export const PROJECTIONS = ['q_proj', 'k_proj', 'v_proj', 'o_proj'] as const;
+export type Projection = (typeof PROJECTIONS)[number];
 
 /** How a layer attends. */
 export interface AttentionOptions extends Heads {
@@ -65,34 +65,50 @@ export interface AttentionOptions extends Heads {
   readonly softcap?: number | undefined;
   /** Tokens that a query sees, itself included; absent: all before it. */
   readonly window?: number | undefined;
-  /** Which of DecoderConfig.ropes turns queries and keys; default: the first. */
+  /** Which of DecoderConfig.ropes turns queries and keys; default: the first. A narrow table turns the first part of each head. */
   readonly rope?: number | undefined;
   /** Norm of each head's queries (`q_norm`) and keys (`k_norm`) before they are turned. */
   readonly qkNorm?: Norm | undefined;
   /** Projections that must have a bias; others have one where the weights do. */
   readonly biased?: readonly Projection[] | undefined;
+  /** Modules of projections, below that of the attention, where they have other names. */
+  readonly names?: Partial<Record<Projection, string>> | undefined;
 }
 
 /** Grouped-query self-attention with rotary positions; the query heads of a group are rows of one product. */
 export function attend(weights: Parameters, x: Tensor, options: AttentionOptions, pass: LayerPass): Tensor {
-  const { heads, kvHeads, headDim, biased = [], qkNorm } = options;
-  const project = (name: Projection, count: number) => weights.linear(x, name, count * headDim, biased.includes(name));
-  const { cos, sin } = pass.ropes[options.rope ?? 0] as RopeTable;
-  const turned = (states: Tensor, name: string, count: number) => {
-    const normed = qkNorm ? perHead(states, count, headDim, (apart) => qkNorm(weights, apart, name)) : states;
-    return rope(normed, pass.positions, cos, sin, count);
+  const { heads, kvHeads, headDim, biased = [], names = {}, qkNorm } = options;
+  const project = (states: Tensor, name: Projection, width: number) =>
+    weights.linear(states, names[name] ?? name, width, biased.includes(name));
+  const turned = (name: 'q' | 'k', count: number) => {
+    const states = project(x, `${name}_proj`, count * headDim);
+    const norm = (apart: Tensor) => (qkNorm as Norm)(weights, apart, `${name}_norm`);
+    return turn(qkNorm ? perHead(states, count, headDim, norm) : states, options, pass, count);
   };
-  const queries = groupQueries(turned(project('q_proj', heads), 'q_norm', heads), options);
-  const keys = splitHeads(turned(project('k_proj', kvHeads), 'k_norm', kvHeads), options);
-  const own = { keys, values: splitHeads(project('v_proj', kvHeads), options) };
+  const queries = groupQueries(turned('q', heads), options);
+  const keys = splitHeads(turned('k', kvHeads), options);
+  const own = { keys, values: splitHeads(project(x, 'v_proj', kvHeads * headDim), options) };
   pass.keep(own);
-  const mixed = mix(queries, own, options, pass);
-  return weights.linear(
-    ungroup(mixed, options, pass.positions),
-    'o_proj',
-    Number(x.shape.at(-1)),
-    biased.includes('o_proj'),
-  );
+  const mixed = ungroup(mix(queries, own, options, pass), options, pass.positions);
+  return project(mixed, 'o_proj', Number(x.shape.at(-1)));
+}
+
+/** Rotary positions, for the first dimensions of each head: as many as the table has. */
+function turn(
+  x: Tensor,
+  { headDim, rope: table = 0 }: AttentionOptions,
+  { positions, ropes }: LayerPass,
+  heads: number,
+): Tensor {
+  const { cos, sin } = ropes[table] as RopeTable;
+  const rotated = 2 * Number(cos.shape[1]);
+  if (rotated === headDim) return rope(x, positions, cos, sin, heads);
+  return perHead(x, heads, headDim, (apart) => {
+    const first = slice(apart, -1, 0, rotated);
+    const rows = reshape(first, [...positions.shape, heads * rotated]);
+    const after = reshape(rope(rows, positions, cos, sin, heads), first.shape);
+    return concat([after, slice(apart, -1, rotated, headDim)], -1);
+  });
 }
 
 /**
@@ -116,11 +132,15 @@ function windowed({ bias, positions, cached }: PassTensors, window: number): Ten
 /** `[1, 1, 1, past]` -> `[batch, 1, 1, past]`, as many rows as `like [batch, 1, seq, 1]` has. */
 const inEachRow = (positions: Tensor, like: Tensor): Tensor => add(positions, mul(slice(like, 2, 0, 1), 0));
 
+/** cap · tanh(x / cap); x where there is no cap. */
+export const softcapped = (x: Tensor, cap: number | undefined): Tensor =>
+  cap === undefined ? x : mul(tanh(mul(x, 1 / cap)), cap);
+
 type Scores = (queries: Tensor, keys: Tensor) => Tensor;
 
 function mix(queries: Tensor, own: KeyValue, options: AttentionOptions, { past, bias }: LayerPass): Tensor {
-  const { softcap, scale = options.headDim ** -0.5 } = options;
-  const capped = (scores: Tensor) => (softcap ? mul(tanh(mul(scores, 1 / softcap)), softcap) : scores);
+  const { scale = options.headDim ** -0.5 } = options;
+  const capped = (scores: Tensor) => softcapped(scores, options.softcap);
   if (past && own.keys.shape[2] === 1) return mixOne(mul(queries, scale), own, past, bias, capped);
   const scores: Scores = (q, k) => capped(matmul(q, k, { transB: true, alpha: scale }));
   const present = scores(queries, own.keys);

@@ -1,6 +1,7 @@
 // config.json of each family -> what its own keys mean, and what is refused.
 import { describe, expect, it } from 'vitest';
 import { architectureOf } from './architectures.ts';
+import { decoderOf } from './form.ts';
 
 const SIZES = {
   hidden_size: 48,
@@ -14,7 +15,7 @@ const SIZES = {
 
 function open(model_type: string, change: Record<string, unknown> = {}) {
   const config = { ...SIZES, model_type, ...change };
-  return architectureOf(config).decoder(config, 'here/config.json');
+  return decoderOf(architectureOf(config), config, 'here/config.json');
 }
 
 const windows = (...given: Parameters<typeof open>) => open(...given).attention.map(({ window }) => window);
@@ -31,6 +32,8 @@ describe('windows', () => {
       [...Array(5).fill(undefined), 8, 8],
     ],
     ['qwen3', { sliding_window: 8, use_sliding_window: true, max_window_layers: 0 }, Array(7).fill(8)],
+    ['gemma2', { sliding_window: 8 }, [8, undefined, 8, undefined, 8, undefined, 8]],
+    ['gemma', { sliding_window: 8 }, Array(7).fill(undefined)],
     ['gemma3_text', { sliding_window: 8 }, [8, 8, 8, 8, 8, undefined, 8]],
     ['gemma3_text', { sliding_window: 8, sliding_window_pattern: 2 }, [8, undefined, 8, undefined, 8, undefined, 8]],
     ['gemma3_text', { layer_types: Array(7).fill('full_attention') }, Array(7).fill(undefined)],
@@ -39,8 +42,10 @@ describe('windows', () => {
 
 describe('sizes', () => {
   it('of heads, where config.json does not say', () => {
-    const sizes = ['llama', 'mistral', 'qwen2', 'qwen3', 'gemma3_text'].map((type) => open(type).config.headDim);
-    expect(sizes).toEqual([12, 12, 12, 128, 256]);
+    const sizes = ['llama', 'mistral', 'qwen2', 'phi', 'qwen3', 'gemma', 'gemma2', 'gemma3_text'].map(
+      (type) => open(type, { partial_rotary_factor: type === 'phi' ? 1 : undefined }).config.headDim,
+    );
+    expect(sizes).toEqual([12, 12, 12, 12, 128, 256, 256, 256]);
   });
 
   it('Gemma ties its embeddings and scales by query_pre_attn_scalar', () => {
@@ -63,6 +68,30 @@ describe("Gemma's two RoPE tables", () => {
   it('by default', () => expect(tables({})).toEqual([of(1e6, 1), of(1e4, 1)]));
 });
 
+describe("Gemma's soft-caps", () => {
+  const caps = (change: Record<string, unknown>) => open('gemma2', change).attention[0]?.softcap;
+
+  it('are 50 where config.json does not say, and none where it says null', () => {
+    expect([caps({}), caps({ attn_logit_softcapping: 20 }), caps({ attn_logit_softcapping: null })]).toEqual([
+      50,
+      20,
+      undefined,
+    ]);
+  });
+
+  it('and the activation of older Gemma files may be null', () => {
+    expect(open('gemma', { hidden_act: 'gelu', hidden_activation: null }).config.tied).toBe(true);
+  });
+});
+
+describe("Phi's RoPE", () => {
+  const width = (change: Record<string, unknown>) => open('phi', { head_dim: 8, ...change }).config.ropes[0]?.length;
+
+  it('turns half of each head, or as much as config.json says', () => {
+    expect([width({}), width({ partial_rotary_factor: 0.25 }), width({ partial_rotary_factor: 1 })]).toEqual([2, 1, 4]);
+  });
+});
+
 describe('refused', () => {
   it.each<[string, Record<string, unknown>, string, string]>([
     ['qwen2', { hidden_act: 'gelu' }, 'unsupported', 'hidden_act'],
@@ -74,8 +103,15 @@ describe('refused', () => {
     ['gemma3_text', { query_pre_attn_scalar: 0 }, 'bad-input', 'query_pre_attn_scalar'],
     ['gemma3_text', { final_logit_softcapping: -1 }, 'bad-input', 'final_logit_softcapping'],
     ['gemma3_text', { rope_parameters: { sliding_attention: 5 } }, 'bad-input', 'rope_parameters'],
+    ['gemma', { use_bidirectional_attention: true }, 'bad-input', 'use_bidirectional_attention'],
+    ['gemma2', { attn_logit_softcapping: 0 }, 'bad-input', 'attn_logit_softcapping'],
+    ['phi', { hidden_act: 'gelu' }, 'unsupported', 'hidden_act'],
+    ['phi', { qk_layernorm: true }, 'bad-input', 'qk_layernorm'],
+    ['phi', { partial_rotary_factor: 0.4, head_dim: 8 }, 'bad-input', 'an even part of the 8 dimensions'],
+    ['phi', { rope_parameters: { partial_rotary_factor: 'half' } }, 'bad-input', 'partial_rotary_factor'],
+    ['llama', { partial_rotary_factor: 0.5 }, 'unsupported', 'partial_rotary_factor 1'],
     ['gemma3', { text_config: { model_type: 'gemma3_text' } }, 'unsupported', '"gemma3" with a text_config'],
-    ['mamba', {}, 'unsupported', 'llama, mistral, qwen2, qwen3, gemma3_text'],
+    ['mamba', {}, 'unsupported', 'llama, mistral, qwen2, qwen3, gemma, gemma2, gemma3_text, phi'],
   ])('%s %j', (type, change, code, message) => {
     expect(() => open(type, change)).toThrow(
       expect.objectContaining({ code, message: expect.stringContaining(message) }),

@@ -1,6 +1,6 @@
 // An architecture's GGUF form -> Hugging Face's: metadata, names and stored values.
 import { SipfError } from '../../errors.ts';
-import type { GgufFile, GgufTensor, GgufValue } from '../files/gguf.ts';
+import type { GgufFile } from '../files/gguf.ts';
 import type { ModelConfig } from './architecture.ts';
 
 /** What a GGUF file stores otherwise than Hugging Face does, undone. */
@@ -9,10 +9,12 @@ export type Undo = (data: Float32Array, shape: readonly number[], config: ModelC
 export interface GgufLayout {
   /** `general.architecture`. */
   readonly architecture: string;
-  /** Metadata in the words of config.json, `model_type` and `architectures` aside. */
-  config(meta: GgufMetadata): Record<string, unknown>;
-  /** Stored name (`{n}`: layer) -> Hugging Face name. */
-  readonly names: Readonly<Record<string, string>>;
+  /** What config.json has beside `usual`, which every decoder has. */
+  config?(meta: GgufMetadata, usual: ModelConfig): ModelConfig;
+  /** Stored name (`{n}`: layer) -> Hugging Face name, or the names of `parts`, which its rows hold in turn. */
+  readonly names: Readonly<Record<string, string | readonly string[]>>;
+  /** How many rows such parts have, relative to each other. */
+  parts?(config: ModelConfig): readonly number[];
   /** How the values of the stored name differ; absent, or undefined: not at all. */
   undo?(stored: string): Undo | undefined;
   /** Tensor of RoPE factors, which belongs in the configuration. */
@@ -47,33 +49,28 @@ export const GGUF_QK_NORMS = {
 
 /** The metadata keys of one file, under their architecture's prefix. */
 export class GgufMetadata {
-  readonly #gguf: GgufFile;
+  readonly gguf: GgufFile;
   readonly architecture: string;
 
   /** @throws SipfError 'bad-input' where the file names no architecture. */
   constructor(gguf: GgufFile) {
-    this.#gguf = gguf;
+    this.gguf = gguf;
     const architecture = gguf.metadata.get('general.architecture');
-    if (typeof architecture !== 'string') {
-      throw new SipfError(
-        'bad-input',
-        `Expected general.architecture in ${gguf.file}, got none. Convert the model again.`,
-      );
-    }
+    if (typeof architecture !== 'string') throw this.missing('general.architecture');
     this.architecture = architecture;
   }
 
-  value(key: string): GgufValue | undefined {
-    return this.#gguf.metadata.get(key);
+  missing(what: string): SipfError {
+    return new SipfError('bad-input', `Expected ${what} in ${this.gguf.file}, got none. Convert the model again.`);
   }
 
   /** @throws SipfError 'unsupported' where it is there and no number. */
   optional(key: string): number | undefined {
-    const value = this.value(`${this.architecture}.${key}`);
+    const value = this.gguf.metadata.get(`${this.architecture}.${key}`);
     if (value === undefined || typeof value === 'number') return value;
     throw new SipfError(
       'unsupported',
-      `Expected one number ${this.architecture}.${key} in ${this.#gguf.file}, got ${typeof value} (a model whose layers differ?). Use another model.`,
+      `Expected one number ${this.architecture}.${key} in ${this.gguf.file}, got ${typeof value} (a model whose layers differ?). Use another model.`,
     );
   }
 
@@ -81,36 +78,15 @@ export class GgufMetadata {
   number(key: string): number {
     const value = this.optional(key);
     if (value !== undefined) return value;
-    throw new SipfError(
-      'bad-input',
-      `Expected ${this.architecture}.${key} in ${this.#gguf.file}, got none. Convert the model again.`,
-    );
-  }
-
-  bad(key: string, expected: string, got: number): SipfError {
-    return new SipfError(
-      'bad-input',
-      `Expected ${this.architecture}.${key} in ${this.#gguf.file} to be ${expected}, got ${got}. Convert the model again.`,
-    );
-  }
-
-  hasTensor(name: string): boolean {
-    return this.#gguf.tensors.has(name);
-  }
-
-  /** @throws SipfError 'bad-input' where it is missing. */
-  tensor(name: string): GgufTensor {
-    const tensor = this.#gguf.tensors.get(name);
-    if (tensor) return tensor;
-    throw new SipfError(
-      'bad-input',
-      `Expected tensor ${name} in ${this.#gguf.file}, got none. Download the file again.`,
-    );
+    throw this.missing(`${this.architecture}.${key}`);
   }
 }
 
 /** What every decoder's config.json has. */
 export function ggufSizes(meta: GgufMetadata): Record<string, unknown> {
+  const { metadata, tensors } = meta.gguf;
+  const embedding = tensors.get('token_embd.weight');
+  if (!embedding) throw meta.missing('tensor token_embd.weight');
   const heads = meta.number('attention.head_count');
   const hidden = meta.number('embedding_length');
   const headDim = meta.optional('attention.key_length') ?? headSize(meta, hidden, heads);
@@ -127,21 +103,24 @@ export function ggufSizes(meta: GgufMetadata): Record<string, unknown> {
     rope_parameters: ropeParameters(meta, theta),
     ...(rotated === headDim ? {} : { partial_rotary_factor: rotated / headDim }),
     max_position_embeddings: meta.number('context_length'),
-    vocab_size: meta.tensor('token_embd.weight').shape[0],
-    tie_word_embeddings: !meta.hasTensor('output.weight'),
-    bos_token_id: meta.value('tokenizer.ggml.bos_token_id') ?? null,
-    eos_token_id: meta.value('tokenizer.ggml.eos_token_id') ?? null,
-    pad_token_id: meta.value('tokenizer.ggml.padding_token_id') ?? null,
+    vocab_size: embedding.shape[0],
+    tie_word_embeddings: !tensors.has('output.weight'),
+    bos_token_id: metadata.get('tokenizer.ggml.bos_token_id') ?? null,
+    eos_token_id: metadata.get('tokenizer.ggml.eos_token_id') ?? null,
+    pad_token_id: metadata.get('tokenizer.ggml.padding_token_id') ?? null,
   };
 }
 
 function headSize(meta: GgufMetadata, hidden: number, heads: number): number {
   if (hidden % heads === 0) return hidden / heads;
-  throw meta.bad('attention.head_count', `a divisor of embedding_length ${hidden}`, heads);
+  throw new SipfError(
+    'bad-input',
+    `Expected ${meta.architecture}.attention.head_count in ${meta.gguf.file} to be a divisor of embedding_length ${hidden}, got ${heads}. Convert the model again.`,
+  );
 }
 
 function ropeParameters(meta: GgufMetadata, theta: number): Record<string, unknown> {
-  const type = meta.value(`${meta.architecture}.rope.scaling.type`);
+  const type = meta.gguf.metadata.get(`${meta.architecture}.rope.scaling.type`);
   if (type === undefined || type === 'none') return { rope_type: 'default', rope_theta: theta };
   return {
     rope_type: type,

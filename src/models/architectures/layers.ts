@@ -1,16 +1,7 @@
-// Parts that several architectures share: names below a module, norms, MLPs, embedding and head.
-import { add, gather, mul, rmsNorm, silu } from '../../engine/build.ts';
+// Parts that architectures choose from: norms, MLPs, and ways to put a layer together.
+import { add, mul, reduceMean, rmsNorm, sub } from '../../engine/build.ts';
 import type { Tensor } from '../../engine/graph.ts';
-import type { Decoder, DecoderConfig, ModelConfig } from './architecture.ts';
-import { type AttentionOptions, attend, type Heads } from './attention.ts';
-import { type ConfigReader, configReader } from './config-reader.ts';
-import { EMBEDDING, HEAD } from './output-head.ts';
 import type { Parameters } from './parameters.ts';
-import { inverseFrequencies } from './rope.ts';
-import { decoderSizes } from './sizes.ts';
-
-/** `x [..., width]` -> the same, by the weight MODULE.weight. */
-export type Norm = (weights: Parameters, x: Tensor, module: string) => Tensor;
 
 /** Weights below a module, by the rest of their names. */
 export function within(weights: Parameters, module: string): Parameters {
@@ -23,87 +14,86 @@ export function within(weights: Parameters, module: string): Parameters {
   };
 }
 
-/** Weights of one layer, by the names that Hugging Face gives them in every decoder here. */
-export const layerOf = (weights: Parameters, n: number): Parameters => within(weights, `model.layers.${n}`);
+/** `x [..., width]` -> the same, by the weights of MODULE. */
+export type Norm = (weights: Parameters, x: Tensor, module: string) => Tensor;
+
+export interface NormKind {
+  /** What its epsilon is called in config.json and in GGUF metadata, and transformers' default. */
+  readonly epsilon: { readonly key: string; readonly gguf: string; readonly fallback: number };
+  /** The first value of its weights, which changes nothing. */
+  readonly start: number;
+  of(epsilon: number): Norm;
+}
 
 /** RMSNorm (Zhang and Sennrich 2019). @param offset is added to the stored weight: 1 in Gemma. */
-export function rmsNormOf(epsilon: number, offset = 0): Norm {
-  return (weights, x, module) => {
+export const rmsNormKind = (offset: 0 | 1): NormKind => ({
+  epsilon: { key: 'rms_norm_eps', gguf: 'attention.layer_norm_rms_epsilon', fallback: 1e-6 },
+  start: 1 - offset,
+  of: (epsilon) => (weights, x, module) => {
     const weight = weights.weight(`${module}.weight`, [Number(x.shape.at(-1))]);
     return rmsNorm(x, offset === 0 ? weight : add(weight, offset), epsilon);
-  };
-}
+  },
+});
+
+export const RMS_NORM = rmsNormKind(0);
+
+/** LayerNorm with a bias (Ba et al. 2016): RMSNorm of the distance from the mean. */
+export const LAYER_NORM: NormKind = {
+  epsilon: { key: 'layer_norm_eps', gguf: 'attention.layer_norm_epsilon', fallback: 1e-5 },
+  start: 1,
+  of: (epsilon) => (weights, x, module) => {
+    const distance = sub(x, reduceMean(x, { axes: [-1], keepDims: true }));
+    const scaled = RMS_NORM.of(epsilon)(weights, distance, module);
+    return add(scaled, weights.weight(`${module}.bias`, [Number(x.shape.at(-1))]));
+  },
+};
 
 interface MlpOptions {
   readonly intermediate: number;
   readonly activation: (x: Tensor) => Tensor;
   /** Its layers must have biases; else they have them where the weights do. */
-  readonly biased?: boolean;
+  readonly biased: boolean;
 }
 
+export type Mlp = (weights: Parameters, x: Tensor, options: MlpOptions) => Tensor;
+
 /** down(activation(gate(x)) · up(x)). */
-export function gatedMlp(weights: Parameters, x: Tensor, { intermediate, activation, biased }: MlpOptions): Tensor {
+export const gatedMlp: Mlp = (weights, x, { intermediate, activation, biased }) => {
   const gate = activation(weights.linear(x, 'gate_proj', intermediate, biased));
   const up = weights.linear(x, 'up_proj', intermediate, biased);
   return weights.linear(mul(gate, up), 'down_proj', Number(x.shape.at(-1)), biased);
+};
+
+/** fc2(activation(fc1(x))). */
+export const plainMlp: Mlp = (weights, x, { intermediate, activation, biased }) =>
+  weights.linear(activation(weights.linear(x, 'fc1', intermediate, biased)), 'fc2', Number(x.shape.at(-1)), biased);
+
+/** The parts of one layer, over its weights. */
+interface LayerParts {
+  norm(x: Tensor, module: string): Tensor;
+  attend(x: Tensor): Tensor;
+  mlp(x: Tensor): Tensor;
 }
 
-/** A decoder whose embedding, last norm and output head are the usual ones. @param layer its layers, and what else differs. */
-export function decoderOf(
-  config: DecoderConfig,
-  norm: Norm,
-  own: Pick<Decoder, 'attention' | 'layer'> & Partial<Decoder>,
-): Decoder {
-  return {
-    config,
-    embed: (weights, ids) => gather(weights.weight(EMBEDDING, [config.vocab, config.hidden]), ids),
-    finish: (weights, x) => norm(weights, x, 'model.norm'),
-    logits: (weights, hidden) =>
-      config.tied ? weights.product(hidden, EMBEDDING, config.vocab) : weights.linear(hidden, HEAD, config.vocab),
-    ...own,
-  };
-}
+/** How a layer is put together. */
+export type Block = (x: Tensor, parts: LayerParts) => Tensor;
 
-/** What a decoder of Llama's form says beside its sizes. */
-interface PreNormOptions {
-  /** How layer `n` attends, heads aside. */
-  attention(n: number): Omit<AttentionOptions, keyof Heads>;
-  readonly biasedMlp?: boolean;
-}
+/** Llama's: a norm before each part. */
+export const preNormBlock: Block = (x, { norm, attend, mlp }) => {
+  const attended = add(x, attend(norm(x, 'input_layernorm')));
+  return add(attended, mlp(norm(attended, 'post_attention_layernorm')));
+};
 
-/**
- * Llama's form, and that of its many heirs: x + attention(norm(x)), then x + mlp(norm(x)), with RMSNorm and SiLU.
- * @param headDim of each head where config.json does not say; default: hidden_size / num_attention_heads.
- */
-export function preNormDecoder(
-  json: ModelConfig,
-  file: string,
-  own: (read: ConfigReader, sizes: Omit<DecoderConfig, 'ropes'>) => PreNormOptions,
-  headDim?: number,
-): Decoder {
-  const read = configReader(json, file);
-  read.expect('hidden_act', 'silu');
-  const sizes = decoderSizes(read, { tied: false, headDim });
-  const config = { ...sizes, ropes: [inverseFrequencies(json, sizes.headDim, file)] };
-  const { attention: attentionOf, biasedMlp = false } = own(read, sizes);
-  const attention = Array.from({ length: config.layers }, (_, n) => ({ ...sizes, ...attentionOf(n) }));
-  const norm = rmsNormOf(config.epsilon);
-  const mlp = { intermediate: config.intermediate, activation: silu, biased: biasedMlp };
-  return decoderOf(config, norm, { attention, layer: preNormLayer(norm, attention, mlp) });
-}
+/** Gemma 2's: a norm before and after each part. */
+export const sandwichBlock: Block = (x, { norm, attend, mlp }) => {
+  const mixed = attend(norm(x, 'input_layernorm'));
+  const attended = add(x, norm(mixed, 'post_attention_layernorm'));
+  const inner = mlp(norm(attended, 'pre_feedforward_layernorm'));
+  return add(attended, norm(inner, 'post_feedforward_layernorm'));
+};
 
-function preNormLayer(norm: Norm, attention: readonly AttentionOptions[], mlp: MlpOptions): Decoder['layer'] {
-  return (all, x, n, pass) => {
-    const weights = layerOf(all, n);
-    const normed = norm(weights, x, 'input_layernorm');
-    const attended = add(x, attend(within(weights, 'self_attn'), normed, attention[n] as AttentionOptions, pass));
-    const inner = norm(weights, attended, 'post_attention_layernorm');
-    return add(attended, gatedMlp(within(weights, 'mlp'), inner, mlp));
-  };
-}
-
-/** Start values as transformers gives them: norms 1, biases 0, everything else random. */
-export function usualStart(name: string, shape: readonly number[]): number | 'normal' {
-  if (name.endsWith('.bias')) return 0;
-  return shape.length === 1 ? 1 : 'normal';
-}
+/** Phi's: attention and MLP beside each other, behind one norm. */
+export const parallelBlock: Block = (x, { norm, attend, mlp }) => {
+  const normed = norm(x, 'input_layernorm');
+  return add(add(attend(normed), mlp(normed)), x);
+};

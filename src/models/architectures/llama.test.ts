@@ -1,5 +1,6 @@
 // Sizes in a Llama's config.json: absurd ones are refused by file and key.
 import { expect, it } from 'vitest';
+import { decoderOf } from './form.ts';
 import { llama } from './llama.ts';
 
 const CONFIG = {
@@ -14,18 +15,20 @@ const KEYS = [...Object.keys(CONFIG), 'num_key_value_heads', 'head_dim'];
 const ABSURD = [0, -1, 1.5, 1e12, 1e300, Number.NaN, Number.POSITIVE_INFINITY, '48', '', true, [48], { a: 1 }];
 
 it('sound sizes are read, and what is absent is derived', () => {
-  expect(llama.decoder(CONFIG).config).toMatchObject({
+  expect(decoderOf(llama, CONFIG).config).toMatchObject({
     headDim: 12,
     kvHeads: 4,
     epsilon: 1e-6,
     tied: false,
     layers: 4,
   });
-  expect(llama.decoder({ ...CONFIG, head_dim: null, num_key_value_heads: null }).config).toMatchObject({ headDim: 12 });
+  expect(decoderOf(llama, { ...CONFIG, head_dim: null, num_key_value_heads: null }).config).toMatchObject({
+    headDim: 12,
+  });
 });
 
 it.each(KEYS.flatMap((key) => ABSURD.map((value) => [key, value] as const)))('%s %j', (key, value) => {
-  expect(() => llama.decoder({ ...CONFIG, [key]: value }, 'here/config.json')).toThrow(
+  expect(() => decoderOf(llama, { ...CONFIG, [key]: value }, 'here/config.json')).toThrow(
     expect.objectContaining({
       code: 'bad-input',
       message: expect.stringMatching(/^Expected \w+ in here\/config.json to be /),
@@ -47,5 +50,5 @@ it.each<[Record<string, unknown>, string]>([
   [{ hidden_act: 'gelu' }, 'hidden_act'],
   [{ hidden_act: null }, 'hidden_act'],
 ])('%j', (change, key) => {
-  expect(() => llama.decoder({ ...CONFIG, ...change })).toThrow(`Expected ${key}`);
+  expect(() => decoderOf(llama, { ...CONFIG, ...change })).toThrow(`Expected ${key}`);
 });

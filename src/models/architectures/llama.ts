@@ -1,10 +1,19 @@
 // The Llama family: Llama 2 and 3, TinyLlama, SmolLM2.
+import { silu } from '../../engine/build.ts';
 import type { Architecture } from './architecture.ts';
-import type { Projection } from './attention.ts';
-import { GGUF_NAMES, ggufSizes, headRows, type Undo } from './gguf-layout.ts';
-import { preNormDecoder, usualStart } from './layers.ts';
+import { PROJECTIONS } from './attention.ts';
+import type { Form } from './form.ts';
+import { GGUF_NAMES, headRows, type Undo } from './gguf-layout.ts';
+import { gatedMlp, preNormBlock, RMS_NORM } from './layers.ts';
 
-const ALL: readonly Projection[] = ['q_proj', 'k_proj', 'v_proj', 'o_proj'];
+/** That of many heirs. */
+export const LLAMA_FORM: Form = {
+  activation: { key: 'hidden_act', name: 'silu', of: silu },
+  norm: RMS_NORM,
+  mlp: gatedMlp,
+  block: preNormBlock,
+  tied: false,
+};
 
 /** GGUF stores rows of queries and keys by RoPE pairs. */
 const BY_PAIRS: Readonly<Record<string, Undo>> = {
@@ -15,22 +24,18 @@ const BY_PAIRS: Readonly<Record<string, Undo>> = {
 export const llama: Architecture = {
   modelType: 'llama',
   family: 'Llama',
-  defaults: { hidden_act: 'silu' },
-  tied: false,
-  decoder: (json, file = 'config.json') =>
-    preNormDecoder(json, file, (read) => {
-      const biased = read.boolean('attention_bias', false) ? ALL : [];
+  form: {
+    ...LLAMA_FORM,
+    own: (read) => {
+      const biased = read.boolean('attention_bias', false) ? PROJECTIONS : [];
       return { attention: () => ({ biased }), biasedMlp: read.boolean('mlp_bias', false) };
-    }),
-  start: usualStart,
+    },
+  },
   gguf: {
     architecture: 'llama',
-    config: (meta) => ({
-      hidden_act: 'silu',
-      rms_norm_eps: meta.number('attention.layer_norm_rms_epsilon'),
-      attention_bias: meta.hasTensor('blk.0.attn_q.bias') && meta.hasTensor('blk.0.attn_output.bias'),
+    config: ({ gguf: { tensors } }) => ({
+      attention_bias: tensors.has('blk.0.attn_q.bias') && tensors.has('blk.0.attn_output.bias'),
       mlp_bias: false,
-      ...ggufSizes(meta),
     }),
     names: GGUF_NAMES,
     undo: (stored) => BY_PAIRS[stored.split('.').at(-2) ?? ''],

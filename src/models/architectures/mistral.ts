@@ -1,7 +1,6 @@
 // Mistral: Llama's form with a window. GGUF files call it llama, and have no window.
 import type { Architecture } from './architecture.ts';
-import { preNormDecoder } from './layers.ts';
-import { llama } from './llama.ts';
+import { LLAMA_FORM, llama } from './llama.ts';
 import { slidingWindow } from './sizes.ts';
 
 /** transformers' default. */
@@ -11,9 +10,11 @@ export const mistral: Architecture = {
   ...llama,
   modelType: 'mistral',
   family: 'Mistral',
-  decoder: (json, file = 'config.json') =>
-    preNormDecoder(json, file, (read) => {
-      const window = json['sliding_window'] === null ? undefined : slidingWindow(read, WINDOW);
+  form: {
+    ...LLAMA_FORM,
+    own: (read) => {
+      const window = read.config['sliding_window'] === null ? undefined : slidingWindow(read, WINDOW);
       return { attention: () => ({ window }) };
-    }),
+    },
+  },
 };

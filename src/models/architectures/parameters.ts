@@ -4,26 +4,34 @@ import type { Graph, Tensor, WeightSlice } from '../../engine/graph.ts';
 import { SipfError } from '../../errors.ts';
 
 /** Where model code gets its weights, by Hugging Face names. */
-export interface Parameters {
-  readonly graph: Graph;
-  has(name: string): boolean;
+export abstract class Parameters {
+  abstract readonly graph: Graph;
+  abstract has(name: string): boolean;
   /** The tensor `name`, checked to have `shape`. */
-  weight(name: string, shape: readonly number[]): Tensor;
+  abstract weight(name: string, shape: readonly number[]): Tensor;
+
   /** `x [..., width]` -> `[..., out]` through the matrix `name [out, width]`. */
-  product(x: Tensor, name: string, out: number): Tensor;
+  product(x: Tensor, name: string, out: number): Tensor {
+    return matmul(x, this.weight(name, [out, Number(x.shape.at(-1))]), { transB: true });
+  }
+
   /**
    * `x [..., width]` -> `[..., out]` through `MODULE.weight [out, width]` and `MODULE.bias [out]`.
    * @param biased the bias must be there; else it is used where there is one.
    */
-  linear(x: Tensor, module: string, out: number, biased?: boolean): Tensor;
+  linear(x: Tensor, module: string, out: number, biased = false): Tensor {
+    const y = this.product(x, `${module}.weight`, out);
+    return biased || this.has(`${module}.bias`) ? add(y, this.weight(`${module}.bias`, [out])) : y;
+  }
 }
 
 /** Weights read from disk, never trained. */
-export class FrozenParameters implements Parameters {
+export class FrozenParameters extends Parameters {
   readonly graph: Graph;
   readonly #slices: ReadonlyMap<string, WeightSlice>;
 
   constructor(graph: Graph, slices: ReadonlyMap<string, WeightSlice>) {
+    super();
     this.graph = graph;
     this.#slices = slices;
   }
@@ -34,28 +42,20 @@ export class FrozenParameters implements Parameters {
 
   weight(name: string, shape: readonly number[]): Tensor {
     const slice = this.#slices.get(name);
-    if (!slice) throw missing(name, shape);
-    checkShape(name, slice.shape, shape);
-    return this.graph.weight(name, slice);
-  }
-
-  product(x: Tensor, name: string, out: number): Tensor {
-    return product(this, x, name, out);
-  }
-
-  linear(x: Tensor, module: string, out: number, biased?: boolean): Tensor {
-    return linear(this, x, module, out, biased);
+    checkShape(name, slice?.shape, shape);
+    return this.graph.weight(name, slice as WeightSlice);
   }
 }
 
 /** Weights fed at every run: because they are trained, or so that one session serves all weights of these shapes. */
-export class FedParameters implements Parameters {
+export class FedParameters extends Parameters {
   readonly graph: Graph;
   /** Inputs by name, in the order asked for. */
   readonly inputs = new Map<string, Tensor>();
   readonly #shapes: ReadonlyMap<string, readonly number[]>;
 
   constructor(graph: Graph, shapes: ReadonlyMap<string, readonly number[]>) {
+    super();
     this.graph = graph;
     this.#shapes = shapes;
   }
@@ -65,20 +65,10 @@ export class FedParameters implements Parameters {
   }
 
   weight(name: string, shape: readonly number[]): Tensor {
-    const found = this.#shapes.get(name);
-    if (!found) throw missing(name, shape);
-    checkShape(name, found, shape);
+    checkShape(name, this.#shapes.get(name), shape);
     const known = this.inputs.get(name) ?? this.graph.input(name, 'float32', shape);
     this.inputs.set(name, known);
     return known;
-  }
-
-  product(x: Tensor, name: string, out: number): Tensor {
-    return product(this, x, name, out);
-  }
-
-  linear(x: Tensor, module: string, out: number, biased?: boolean): Tensor {
-    return linear(this, x, module, out, biased);
   }
 }
 
@@ -87,11 +77,12 @@ export class FedParameters implements Parameters {
  * second operand into a layout of its own in every run; here that is the rows, which are small. So a decode step takes about as long as over
  * pre-packed weights.
  */
-export class WeightsFirst implements Parameters {
+export class WeightsFirst extends Parameters {
   readonly graph: Graph;
   readonly #inner: Parameters;
 
   constructor(inner: Parameters) {
+    super();
     this.graph = inner.graph;
     this.#inner = inner;
   }
@@ -104,42 +95,19 @@ export class WeightsFirst implements Parameters {
     return this.#inner.weight(name, shape);
   }
 
-  product(x: Tensor, name: string, out: number): Tensor {
+  override product(x: Tensor, name: string, out: number): Tensor {
     const weight = this.weight(name, [out, Number(x.shape.at(-1))]);
     const y = transpose(matmul(weight, flatten(x), { transB: true }), [1, 0]);
     return reshape(y, [...x.shape.slice(0, -1), out]);
   }
-
-  linear(x: Tensor, module: string, out: number, biased?: boolean): Tensor {
-    return linear(this, x, module, out, biased);
-  }
 }
 
-/** x Wᵀ over any source of weights. */
-export function product(parameters: Pick<Parameters, 'weight'>, x: Tensor, name: string, out: number): Tensor {
-  return matmul(x, parameters.weight(name, [out, Number(x.shape.at(-1))]), { transB: true });
-}
-
-/** The plain linear layer over any source of weights. */
-export function linear(
-  parameters: Pick<Parameters, 'has' | 'weight' | 'product'>,
-  x: Tensor,
-  module: string,
-  out: number,
-  biased = false,
-): Tensor {
-  const y = parameters.product(x, `${module}.weight`, out);
-  return biased || parameters.has(`${module}.bias`) ? add(y, parameters.weight(`${module}.bias`, [out])) : y;
-}
-
-function missing(name: string, shape: readonly number[]): SipfError {
-  return new SipfError(
-    'bad-input',
-    `Expected a weight ${name} [${shape.join(', ')}], got none. The weight files do not match config.json.`,
-  );
-}
-
-function checkShape(name: string, found: readonly number[], expected: readonly number[]): void {
+function checkShape(name: string, found: readonly number[] | undefined, expected: readonly number[]): void {
+  if (!found)
+    throw new SipfError(
+      'bad-input',
+      `Expected a weight ${name} [${expected.join(', ')}], got none. The weight files do not match config.json.`,
+    );
   if (found.length === expected.length && found.every((size, axis) => size === expected[axis])) return;
   throw new SipfError(
     'bad-input',

@@ -1,19 +1,16 @@
 // A model's RoPE settings -> inverse frequencies, and tables of cosines and sines by position.
 import { isDeepStrictEqual } from 'node:util';
 import { SipfError, shown } from '../../errors.ts';
-import { configReader } from './config-reader.ts';
+import { ConfigReader } from './config-reader.ts';
 import { llama3Factors } from './rope-factors.ts';
 
 type Settings = Readonly<Record<string, unknown>>;
 
-/** What a scaling may read: its own settings, checked one by one. */
+/** What a scaling may read: its own settings, and what was read before. */
 interface ScalingArgs {
   readonly theta: number;
   readonly dim: number;
-  readonly settings: Settings;
-  /** A number of the settings; an error names the key where it is missing or out of range. */
-  readonly number: (key: string, min: number) => number;
-  readonly bad: (key: string, expected: string) => SipfError;
+  readonly read: ConfigReader;
 }
 
 /** Where the settings stand: now, and before transformers 5. */
@@ -24,31 +21,40 @@ const MIN_FACTOR = 1e-6;
 const MAX_FACTOR = 1e9;
 const MAX_THETA = 1e15;
 
+const factor = (read: ConfigReader, key: string, min: number): number => read.number(key, { min, max: MAX_FACTOR });
+
 /** `rope_type` -> what each inverse frequency is divided by, `[dim / 2]`. */
 const SCALING: Readonly<Record<string, (args: ScalingArgs) => readonly number[]>> = {
   default: ({ dim }) => Array<number>(dim / 2).fill(1),
-  linear: ({ dim, number }) => Array<number>(dim / 2).fill(number('factor', 1)),
-  llama3: ({ theta, dim, number, bad }) => {
+  linear: ({ dim, read }) => Array<number>(dim / 2).fill(factor(read, 'factor', 1)),
+  llama3: ({ theta, dim, read }) => {
     const scaling = {
-      factor: number('factor', 1),
-      low_freq_factor: number('low_freq_factor', MIN_FACTOR),
-      high_freq_factor: number('high_freq_factor', MIN_FACTOR),
-      [ORIGINAL]: number(ORIGINAL, 1),
+      factor: factor(read, 'factor', 1),
+      low_freq_factor: factor(read, 'low_freq_factor', MIN_FACTOR),
+      high_freq_factor: factor(read, 'high_freq_factor', MIN_FACTOR),
+      [ORIGINAL]: factor(read, ORIGINAL, 1),
     };
     if (scaling.high_freq_factor > scaling.low_freq_factor) return llama3Factors(theta, dim, scaling);
-    throw bad('high_freq_factor', `more than low_freq_factor ${scaling.low_freq_factor}`);
+    throw read.bad('high_freq_factor', `more than low_freq_factor ${scaling.low_freq_factor}`);
   },
-  freq_factors: ({ dim, settings, bad }) => {
-    const factors = settings['freq_factors'];
+  freq_factors: ({ dim, read }) => {
+    const factors = read.config['freq_factors'];
     const isComplete = Array.isArray(factors) && factors.length === dim / 2;
-    if (isComplete && factors.every((factor) => typeof factor === 'number' && factor > 0 && factor <= MAX_FACTOR))
+    if (isComplete && factors.every((value) => typeof value === 'number' && value > 0 && value <= MAX_FACTOR))
       return factors as number[];
-    throw bad('freq_factors', `${dim / 2} positive numbers`);
+    throw read.bad('freq_factors', `${dim / 2} positive numbers`);
   },
 };
 
 /** Those a config.json may name; freq_factors is our own name for what GGUF files store. */
 const SUPPORTED = Object.keys(SCALING).filter((type) => type !== 'freq_factors');
+
+/** Where the settings do not say. */
+interface RopeDefaults {
+  readonly theta?: number;
+  /** The share of each head that is rotated; absent: all of it, whatever the settings say. */
+  readonly partial?: number;
+}
 
 /**
  * Inverse frequencies `[dim / 2]` from a Hugging Face config: `rope_parameters` (transformers 5), or `rope_scaling` with `rope_theta` beside it.
@@ -57,9 +63,9 @@ const SUPPORTED = Object.keys(SCALING).filter((type) => type !== 'freq_factors')
  */
 export function inverseFrequencies(
   config: Settings,
-  dim: number,
+  headDim: number,
   file = 'config.json',
-  defaultTheta = 10_000,
+  { theta: usual = 10_000, partial }: RopeDefaults = {},
 ): Float32Array {
   const [name, stated] = ropeSettings(config, file);
   const settings: Settings = {
@@ -68,9 +74,9 @@ export function inverseFrequencies(
     partial_rotary_factor: stated['partial_rotary_factor'] ?? config['partial_rotary_factor'],
     [ORIGINAL]: config[ORIGINAL] ?? stated[ORIGINAL],
   };
-  const read = configReader(settings, `${name} of ${file}`);
-  if ((settings['partial_rotary_factor'] ?? 1) !== 1) throw partial(file, settings['partial_rotary_factor']);
-  const theta = read.number('rope_theta', { fallback: defaultTheta, min: 1, max: MAX_THETA });
+  const read = new ConfigReader(settings, `${name} of ${file}`);
+  const dim = rotatedOf(read, headDim, partial);
+  const theta = read.number('rope_theta', { fallback: usual, min: 1, max: MAX_THETA });
   const type = settings['rope_type'] ?? 'default';
   const factors = typeof type === 'string' && Object.hasOwn(SCALING, type) ? SCALING[type] : undefined;
   if (!factors) {
@@ -79,8 +85,7 @@ export function inverseFrequencies(
       `Expected rope_type ${SUPPORTED.join(', ')} in ${name} of ${file}, got ${shown(type)}. Use another model.`,
     );
   }
-  const number: ScalingArgs['number'] = (key, min) => read.number(key, { min, max: MAX_FACTOR });
-  const divisors = factors({ theta, dim, settings, number, bad: read.bad });
+  const divisors = factors({ theta, dim, read });
   return Float32Array.from({ length: dim / 2 }, (_, i) => 1 / theta ** ((2 * i) / dim) / (divisors[i] as number));
 }
 
@@ -108,12 +113,12 @@ function withOneType(settings: Settings | null): Settings | null {
 function settingsAt(config: Settings, name: string, file: string): Settings | null {
   const value = config[name] ?? null;
   if (value === null) return null;
-  const { bad } = configReader(config, file);
-  if (!isRecord(value)) throw bad(name, 'an object');
+  const read = new ConfigReader(config, file);
+  if (!isRecord(value)) throw read.bad(name, 'an object');
   const layers = Object.entries(value).filter(([key]) => key.endsWith('_attention'));
   const [first] = layers;
   if (!first) return value;
-  if (!isRecord(first[1])) throw bad(name, 'an object by layer type');
+  if (!isRecord(first[1])) throw read.bad(name, 'an object by layer type');
   if (layers.every(([, settings]) => isDeepStrictEqual(settings, first[1]))) return first[1];
   throw new SipfError(
     'unsupported',
@@ -125,10 +130,16 @@ function isRecord(value: unknown): value is Settings {
   return value !== null && typeof value === 'object' && !Array.isArray(value);
 }
 
-function partial(file: string, factor: unknown): SipfError {
-  return new SipfError(
+/** How many dimensions of each head are rotated. */
+function rotatedOf(read: ConfigReader, headDim: number, usual: number | undefined): number {
+  const factor = read.config['partial_rotary_factor'] ?? usual ?? 1;
+  const dim = Math.floor(headDim * Number(factor));
+  if (factor === 1 || (usual !== undefined && dim >= 2 && dim <= headDim && dim % 2 === 0)) return dim;
+  if (usual !== undefined)
+    throw read.bad('partial_rotary_factor', `an even part of the ${headDim} dimensions of a head`);
+  throw new SipfError(
     'unsupported',
-    `Expected partial_rotary_factor 1 in ${file} (all of each head is rotated), got ${shown(factor)}. Use another model.`,
+    `Expected partial_rotary_factor 1 in ${read.file} (all of each head is rotated), got ${shown(factor)}. Use another model.`,
   );
 }
 

@@ -2,6 +2,7 @@
 import { SipfError, shown } from '../../errors.ts';
 import type { DecoderConfig } from './architecture.ts';
 import type { ConfigReader } from './config-reader.ts';
+import type { Form } from './form.ts';
 
 /** Far above any model there is, and far below what would not fit an array. */
 const MAX_WIDTH = 1 << 20;
@@ -10,17 +11,12 @@ const MAX_LAYERS = 10_000;
 const MAX_POSITIONS = 1e9;
 const MAX_HEAD = 1 << 14;
 
-interface SizeDefaults {
-  readonly tied: boolean;
-  /** Default: hidden_size / num_attention_heads. */
-  readonly headDim?: number | undefined;
-}
-
 /** @throws SipfError 'bad-input' naming the file and its key. */
-export function decoderSizes(read: ConfigReader, defaults: SizeDefaults): Omit<DecoderConfig, 'ropes'> {
+export function decoderSizes(read: ConfigReader, form: Form): Omit<DecoderConfig, 'ropes'> {
   const hidden = read.integer('hidden_size', { max: MAX_WIDTH });
   const heads = read.integer('num_attention_heads', { max: MAX_WIDTH });
-  const headDim = headDimension(read, defaults.headDim ?? hidden / heads);
+  const headDim = headDimension(read, form.headDim ?? hidden / heads);
+  const { key, fallback } = form.norm.epsilon;
   return {
     vocab: read.integer('vocab_size', { max: MAX_ROWS }),
     hidden,
@@ -30,8 +26,8 @@ export function decoderSizes(read: ConfigReader, defaults: SizeDefaults): Omit<D
     kvHeads: read.divisor('num_key_value_heads', heads),
     headDim,
     contextLength: read.integer('max_position_embeddings', { max: MAX_POSITIONS }),
-    epsilon: read.number('rms_norm_eps', { fallback: 1e-6, min: 0, max: 1 }),
-    tied: read.boolean('tie_word_embeddings', defaults.tied),
+    epsilon: read.number(key, { fallback, min: 0, max: 1 }),
+    tied: read.boolean('tie_word_embeddings', form.tied),
   };
 }
 
@@ -64,21 +60,13 @@ export type LayerType = 'full_attention' | 'sliding_attention';
  * `layer_types`, checked; where it is absent, as `usual` says.
  * @throws SipfError 'unsupported' for layers that attend in another way, 'bad-input' where it is no list of them.
  */
-export function layerTypes(
-  config: Readonly<Record<string, unknown>>,
-  file: string,
-  layers: number,
-  usual: (n: number) => LayerType,
-): LayerType[] {
-  const stated = config['layer_types'] ?? null;
+export function layerTypes(read: ConfigReader, layers: number, usual: (n: number) => LayerType): LayerType[] {
+  const stated = read.config['layer_types'] ?? null;
+  const wrong = (code: 'bad-input' | 'unsupported', expected: string, got: unknown) =>
+    new SipfError(code, `Expected ${expected} in layer_types of ${read.file}, got ${shown(got)}. Use another model.`);
   if (stated === null) return Array.from({ length: layers }, (_, n) => usual(n));
-  if (!Array.isArray(stated) || stated.length !== layers)
-    throw wrong(file, `${layers} layer types`, stated, 'bad-input');
+  if (!Array.isArray(stated) || stated.length !== layers) throw wrong('bad-input', `${layers} layer types`, stated);
   const other = stated.find((type) => type !== 'full_attention' && type !== 'sliding_attention');
   if (other === undefined) return stated as LayerType[];
-  throw wrong(file, 'full_attention and sliding_attention only', other, 'unsupported');
-}
-
-function wrong(file: string, expected: string, got: unknown, code: 'bad-input' | 'unsupported'): SipfError {
-  return new SipfError(code, `Expected ${expected} in layer_types of ${file}, got ${shown(got)}. Use another model.`);
+  throw wrong('unsupported', 'full_attention and sliding_attention only', other);
 }

@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { SipfError, shown } from '../../errors.ts';
 import { exists, readJsonObjectIfThere, readText } from '../../io/file-bytes.ts';
-import type { TokenizerSettings } from '../tokenizer/gguf-tokenizer.ts';
-import { type NamedJson, specialTokens } from '../tokenizer/special-tokens.ts';
-import { highestId, type Json } from '../tokenizer/tokenizer-json.ts';
+import { type NamedJson, specialTokens, type TokenizerSettings } from '../tokenizer/special-tokens.ts';
+import { highestId } from '../tokenizer/tokenizer-json.ts';
+import type { Json } from '../tokenizer/tokenizer-schema.ts';
 
 /** Files of tokenizers in other forms. */
 const OTHER_TOKENIZERS = ['tokenizer.model', 'vocab.json', 'tekken.json', 'vocab.txt'];

@@ -9,6 +9,12 @@ type Signs = readonly (readonly [pattern: RegExp, code: 'unsupported' | 'not-fou
 
 const GGUF: Signs[number] = [/\.gguf$/, 'not-found', '{}. Give that file itself: {path}.'];
 
+const MLX_ADAPTER: Signs[number] = [
+  /^adapters\.(safetensors|npz)$/,
+  'unsupported',
+  '{}: an adapter of MLX. Train it with PEFT or sipf.',
+];
+
 /** Weights that we do not read. */
 const FOREIGN: Signs = [
   [
@@ -45,7 +51,7 @@ const NO_CONFIG: Signs = [
     'not-found',
     'adapter_config.json: it holds a PEFT adapter, and its base is not where that file says. Give the base as the model and this folder as the adapter.',
   ],
-  [/^adapters\.(safetensors|npz)$/, 'unsupported', '{}: an adapter of MLX. Train it with PEFT or sipf.'],
+  MLX_ADAPTER,
   GGUF,
   [/^params\.json$/, 'unsupported', '{}: a model in its original format. Use the Hugging Face version.'],
   [/^model_index\.json$/, 'unsupported', '{}: a diffusion model. Use a language model.'],
@@ -89,23 +95,19 @@ async function signOf(path: string, signs: Signs, expected: string, none: string
 }
 
 /** Adapters in other forms. */
-const ADAPTERS: readonly (readonly [pattern: RegExp, what: string])[] = [
-  [/^adapters\.(safetensors|npz)$/, 'an adapter of MLX. Train it with PEFT or sipf.'],
-  [/\.gguf$/, 'a LoRA as GGUF. Use the safetensors that it was made from.'],
+const OTHER_ADAPTERS: Signs = [
+  MLX_ADAPTER,
+  [/\.gguf$/, 'unsupported', '{}: a LoRA as GGUF. Use the safetensors that it was made from.'],
   [
     /^adapter.*\.(bin|pt|pth|ckpt)$/,
-    "PyTorch's own format, which can run code when it is read. " +
+    'unsupported',
+    "{}: PyTorch's own format, which can run code when it is read. " +
       'Save the adapter again with PEFT (PeftModel.from_pretrained(BASE, DIR).save_pretrained(OUT)).',
   ],
 ];
 
 /** The error about an adapter folder without adapter_model.safetensors. */
 export async function noAdapterWeights(folder: string): Promise<SipfError> {
-  const wanted = `Expected adapter_model.safetensors in the adapter folder ${folder}, got`;
-  const names = (await readdir(folder)).sort();
-  for (const [pattern, what] of ADAPTERS) {
-    const found = names.find((name) => pattern.test(name));
-    if (found !== undefined) return new SipfError('unsupported', `${wanted} ${found}: ${what}`);
-  }
-  return new SipfError('not-found', `${wanted} none. Save the adapter again, or download it again.`);
+  const text = 'none. Save the adapter again, or download it again.';
+  return signOf(folder, OTHER_ADAPTERS, 'adapter_model.safetensors in the adapter folder', text);
 }

@@ -2,21 +2,15 @@
 import { printable, SipfError } from '../../errors.ts';
 import type { Architecture, ModelConfig } from '../architectures/architecture.ts';
 import { ggufArchitecture } from '../architectures/architectures.ts';
-import { GgufMetadata } from '../architectures/gguf-layout.ts';
+import { GgufMetadata, ggufSizes } from '../architectures/gguf-layout.ts';
 import { ropeFromFactors } from '../architectures/rope-factors.ts';
 import { type GgufFile, type GgufTensor, readGgufPieces, readGgufTensor } from './gguf.ts';
 import { refuseOtherKinds } from './gguf-kinds.ts';
-
-/** A tensor of the model under its Hugging Face name. */
-export interface GgufWeight {
-  readonly name: string;
-  readonly shape: readonly number[];
-  readonly pieces: () => AsyncIterable<Float32Array>;
-}
+import type { TensorToWrite } from './safetensors.ts';
 
 interface GgufModel {
   readonly config: ModelConfig;
-  readonly weights: readonly GgufWeight[];
+  readonly weights: readonly TensorToWrite[];
 }
 
 /**
@@ -28,45 +22,63 @@ export async function ggufModel(gguf: GgufFile): Promise<GgufModel> {
   refuseOtherKinds(gguf);
   const meta = new GgufMetadata(gguf);
   const architecture = ggufArchitecture(meta.architecture, gguf.file);
-  const { family, modelType, gguf: layout } = architecture;
+  const { family, modelType, form, gguf: layout } = architecture;
+  const usual = ggufSizes(meta);
   const config: Record<string, unknown> = {
     model_type: modelType,
     architectures: [`${family}ForCausalLM`],
-    ...layout.config(meta),
+    [form.activation.key]: form.activation.name,
+    [form.norm.epsilon.key]: meta.number(form.norm.epsilon.gguf),
+    ...usual,
+    ...layout.config?.(meta, usual),
   };
   const factors = gguf.tensors.get(layout.ropeFactors ?? '');
   if (factors) {
     const values = [...(await readGgufTensor(gguf.file, factors))];
     config.rope_parameters = ropeFromFactors(Number(config.rope_theta), values);
   }
-  const weights = [...gguf.tensors].filter(([, tensor]) => tensor !== factors);
-  return { config, weights: weights.map(([stored, tensor]) => weightOf(gguf, architecture, config, stored, tensor)) };
+  const stored = [...gguf.tensors].filter(([, tensor]) => tensor !== factors);
+  return { config, weights: stored.flatMap(([name, tensor]) => weightsOf(gguf, architecture, config, name, tensor)) };
 }
 
-function weightOf(
+/** The weight that `stored` holds, or the weights that it holds below each other. */
+function weightsOf(
   { file }: GgufFile,
   { modelType, gguf }: Architecture,
   config: ModelConfig,
   stored: string,
   tensor: GgufTensor,
-): GgufWeight {
-  const layer = /^blk\.(\d+)\./.exec(stored)?.[1];
-  const name = gguf.names[layer === undefined ? stored : stored.replace(`blk.${layer}.`, 'blk.{n}.')];
-  if (name === undefined) {
+): TensorToWrite[] {
+  const layer = /^blk\.(\d+)\./.exec(stored)?.[1] ?? '';
+  const found = gguf.names[stored.replace(`blk.${layer}.`, 'blk.{n}.')];
+  if (found === undefined) {
     throw new SipfError(
       'unsupported',
       `Expected only the tensors of a ${modelType} model in ${file}, got ${printable(stored)}. Use another model.`,
     );
   }
+  const names = [found].flat();
   const undo = gguf.undo?.(stored);
-  const { shape } = tensor;
-  async function* undone() {
+  const [rows = 0, ...rest] = tensor.shape;
+  const heights = names.length === 1 ? [rows] : shared(rows, gguf.parts?.(config) ?? []);
+  const values = async function* (from: number, to: number) {
     const data = await readGgufTensor(file, tensor);
-    yield undo ? undo(data, shape, config) : data;
-  }
-  return {
-    name: name.replace('{n}', layer ?? ''),
-    shape,
-    pieces: () => (undo ? undone() : readGgufPieces(file, tensor)),
+    const width = data.length / rows;
+    yield (undo ? undo(data, tensor.shape, config) : data).subarray(from * width, to * width);
   };
+  return names.map((name, n) => {
+    const height = heights[n] as number;
+    const from = heights.slice(0, n).reduce((sum, above) => sum + above, 0);
+    const whole = names.length === 1 && !undo;
+    return {
+      name: name.replace('{n}', layer),
+      shape: [height, ...rest],
+      data: () => (whole ? readGgufPieces(file, tensor) : values(from, from + height)),
+    };
+  });
+}
+
+function shared(rows: number, parts: readonly number[]): number[] {
+  const total = parts.reduce((sum, part) => sum + part, 0);
+  return parts.map((part) => (rows * part) / total);
 }

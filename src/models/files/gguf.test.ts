@@ -7,6 +7,7 @@ import { ggufBytes, type TestTensor, type TestValue } from '../../../test/fixtur
 import { deinterleaveHeads } from '../architectures/gguf-layout.ts';
 import { readGguf, readGgufTensor } from './gguf.ts';
 import { ggufModel } from './gguf-model.ts';
+import { piecesOf } from './safetensors.ts';
 
 let folder: string;
 beforeAll(async () => {
@@ -148,8 +149,8 @@ describe('ggufModel', () => {
     );
     expect(config).toMatchObject({ model_type: 'gemma3_text', query_pre_attn_scalar: 4, sliding_window: 4 });
     const values = [];
-    for (const { name, pieces } of weights.slice(1))
-      for await (const piece of pieces()) values.push([name, piece.slice(0, 3)]);
+    for (const weight of weights.slice(1))
+      for await (const piece of piecesOf(weight)) values.push([weight.name, piece.slice(0, 3)]);
     expect(values).toEqual([
       ['model.layers.0.pre_feedforward_layernorm.weight', Float32Array.of(-1, 0, 1)],
       ['model.layers.0.mlp.up_proj.weight', Float32Array.of(0, 1, 2)],

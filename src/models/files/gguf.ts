@@ -1,11 +1,11 @@
 // A GGUF file -> metadata, tensor positions, and tensors as float32.
 // The hub's own reader drops a leading BOM of vocabulary entries.
-import type { FileHandle } from 'node:fs/promises';
 import { printable, SipfError } from '../../errors.ts';
 import { readExactly, withFile } from '../../io/file-bytes.ts';
 import { foreignFile } from '../../io/foreign-file.ts';
 import { BLOCK_TYPES, type BlockType, blockTypeName } from './gguf-blocks.ts';
 import { refusePart } from './gguf-kinds.ts';
+import { joined } from './safetensors.ts';
 
 export type GgufValue = string | number | boolean | readonly GgufValue[];
 
@@ -28,10 +28,15 @@ const MAX_HEADER = 1 << 29;
 const VALUES_PER_PIECE = 1 << 22;
 /** Twice what GGML itself takes. */
 const MAX_NAME = 128;
-/** Thrown inside this file: the buffer ended before the header did. */
-class NeedMoreBytes extends Error {}
-/** Thrown inside this file: the header says that it is longer than the file. */
-class EndOfFile extends Error {}
+/** Thrown inside this file: the header goes on behind what was read, or, as it says itself, behind the end of the file. */
+class HeaderEnd extends Error {
+  readonly ofFile: boolean;
+
+  constructor(ofFile: boolean) {
+    super();
+    this.ofFile = ofFile;
+  }
+}
 
 /**
  * Reads the header of `file`.
@@ -40,25 +45,16 @@ class EndOfFile extends Error {}
 export async function readGguf(file: string): Promise<GgufFile> {
   return withFile(file, async (handle, size) => {
     for (let length = Math.min(FIRST_READ, size); ; length = Math.min(length * 4, size)) {
-      const parsed = await tryHeader(handle, file, size, length);
-      if (parsed) return parsed;
-      if (length >= size || length >= MAX_HEADER) throw endsEarly(file, size);
+      const cursor = new Cursor(await readExactly(handle, file, 0, length), size);
+      try {
+        return parseHeader(cursor, file, size);
+      } catch (thrown) {
+        if (!(thrown instanceof HeaderEnd)) throw thrown;
+        if (thrown.ofFile || length >= size || length >= MAX_HEADER)
+          throw corrupt(file, 'a complete header', `the end of the file after ${size} bytes`);
+      }
     }
   });
-}
-
-async function tryHeader(handle: FileHandle, file: string, size: number, length: number): Promise<GgufFile | null> {
-  const cursor = new Cursor(await readExactly(handle, file, 0, length), size);
-  try {
-    return parseHeader(cursor, file, size);
-  } catch (thrown) {
-    if (thrown instanceof NeedMoreBytes) return null;
-    throw thrown instanceof EndOfFile ? endsEarly(file, size) : thrown;
-  }
-}
-
-function endsEarly(file: string, size: number): SipfError {
-  return corrupt(file, 'a complete header', `the end of the file after ${size} bytes`);
 }
 
 function corrupt(file: string, expected: string, got: string): SipfError {
@@ -67,6 +63,23 @@ function corrupt(file: string, expected: string, got: string): SipfError {
     `Expected ${printable(expected)} in the GGUF file ${file}, got ${printable(got)}. The file is truncated or corrupt: download it again.`,
   );
 }
+
+/** Keeps a leading BOM: it is a vocabulary entry of its own. */
+const TEXT = new TextDecoder('utf-8', { ignoreBOM: true });
+const [BOOLEAN, STRING, ARRAY] = [7, 8, 9];
+/** By value type: bytes, and how they are read. */
+const NUMBERS: Readonly<Record<number, readonly [bytes: number, read: (view: DataView, at: number) => number]>> = {
+  0: [1, (view, at) => view.getUint8(at)],
+  1: [1, (view, at) => view.getInt8(at)],
+  2: [2, (view, at) => view.getUint16(at, true)],
+  3: [2, (view, at) => view.getInt16(at, true)],
+  4: [4, (view, at) => view.getUint32(at, true)],
+  5: [4, (view, at) => view.getInt32(at, true)],
+  6: [4, (view, at) => view.getFloat32(at, true)],
+  10: [8, (view, at) => Number(view.getBigUint64(at, true))],
+  11: [8, (view, at) => Number(view.getBigInt64(at, true))],
+  12: [8, (view, at) => view.getFloat64(at, true)],
+};
 
 class Cursor {
   readonly #bytes: Uint8Array;
@@ -86,45 +99,28 @@ class Cursor {
 
   /** Moves `n` bytes on and returns where they begin. */
   #take(n: number): number {
-    if (this.at + n > this.#size) throw new EndOfFile();
-    if (this.at + n > this.#bytes.byteLength) throw new NeedMoreBytes();
+    const end = this.at + n;
+    if (end > this.#bytes.byteLength) throw new HeaderEnd(end > this.#size);
     this.at += n;
     return this.at - n;
   }
-  u8 = (): number => this.#view.getUint8(this.#take(1));
-  i8 = (): number => this.#view.getInt8(this.#take(1));
-  u16 = (): number => this.#view.getUint16(this.#take(2), true);
-  i16 = (): number => this.#view.getInt16(this.#take(2), true);
-  u32 = (): number => this.#view.getUint32(this.#take(4), true);
-  i32 = (): number => this.#view.getInt32(this.#take(4), true);
-  f32 = (): number => this.#view.getFloat32(this.#take(4), true);
-  f64 = (): number => this.#view.getFloat64(this.#take(8), true);
-  u64 = (): number => Number(this.#view.getBigUint64(this.#take(8), true));
-  i64 = (): number => Number(this.#view.getBigInt64(this.#take(8), true));
-  text = (): string => {
+
+  /** undefined: there is no such type of number. */
+  number(type: number): number | undefined {
+    const [bytes, read] = NUMBERS[type] ?? [];
+    return bytes && read?.(this.#view, this.#take(bytes));
+  }
+
+  u8 = (): number => this.number(0) as number;
+  u32 = (): number => this.number(4) as number;
+  u64 = (): number => this.number(10) as number;
+
+  text(): string {
     const length = this.u64();
     const begin = this.#take(length);
     return TEXT.decode(this.#bytes.subarray(begin, begin + length));
-  };
+  }
 }
-
-/** Keeps a leading BOM: it is a vocabulary entry of its own. */
-const TEXT = new TextDecoder('utf-8', { ignoreBOM: true });
-const ARRAY = 9;
-const SCALARS: Readonly<Record<number, (cursor: Cursor) => GgufValue>> = {
-  0: (c) => c.u8(),
-  1: (c) => c.i8(),
-  2: (c) => c.u16(),
-  3: (c) => c.i16(),
-  4: (c) => c.u32(),
-  5: (c) => c.i32(),
-  6: (c) => c.f32(),
-  7: (c) => c.u8() !== 0,
-  8: (c) => c.text(),
-  10: (c) => c.u64(),
-  11: (c) => c.i64(),
-  12: (c) => c.f64(),
-};
 
 function readValue(cursor: Cursor, file: string, key: string, type: number, depth = 0): GgufValue {
   if (type === ARRAY && depth < 4) {
@@ -134,9 +130,11 @@ function readValue(cursor: Cursor, file: string, key: string, type: number, dept
     for (let i = 0; i < count; i++) values.push(readValue(cursor, file, key, elementType, depth + 1));
     return values;
   }
-  const read = SCALARS[type];
-  if (!read) throw corrupt(file, `a known value type of ${key}`, `${type}`);
-  return read(cursor);
+  if (type === STRING) return cursor.text();
+  if (type === BOOLEAN) return cursor.u8() !== 0;
+  const number = cursor.number(type);
+  if (number === undefined) throw corrupt(file, `a known value type of ${key}`, `${type}`);
+  return number;
 }
 
 function parseHeader(cursor: Cursor, file: string, size: number): GgufFile {
@@ -232,12 +230,5 @@ export async function* readGgufPieces(file: string, tensor: GgufTensor): AsyncGe
 }
 
 /** All values of one tensor. */
-export async function readGgufTensor(file: string, tensor: GgufTensor): Promise<Float32Array> {
-  const data = new Float32Array(tensor.shape.reduce((product, n) => product * n, 1));
-  let at = 0;
-  for await (const piece of readGgufPieces(file, tensor)) {
-    data.set(piece, at);
-    at += piece.length;
-  }
-  return data;
-}
+export const readGgufTensor = (file: string, tensor: GgufTensor): Promise<Float32Array> =>
+  joined(tensor.shape, readGgufPieces(file, tensor));

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ggufBytes } from '../../../test/fixtures/gguf-bytes.ts';
-import { openModelFiles, type WeightSlice } from './model-files.ts';
-import { writeSafetensors } from './safetensors.ts';
+import { openModelFiles } from './model-files.ts';
+import { type TensorEntry, writeSafetensors } from './safetensors.ts';
 
 let root: string;
 let cache: string;
@@ -25,7 +25,7 @@ async function modelFolder(label: string, config: unknown = CONFIG): Promise<str
   return folder;
 }
 
-async function valuesOf(slice: WeightSlice | undefined): Promise<number[]> {
+async function valuesOf(slice: TensorEntry | undefined): Promise<number[]> {
   if (!slice) throw new Error('no slice');
   const bytes = (await readFile(slice.file)).subarray(slice.offset, slice.offset + slice.length);
   return [...new Float32Array(new Uint8Array(bytes).buffer)];

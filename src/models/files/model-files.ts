@@ -6,16 +6,13 @@ import { contentHash } from '../../io/file-hashes.ts';
 import type { ModelConfig } from '../architectures/architecture.ts';
 import { tiesByDefault } from '../architectures/architectures.ts';
 import { settleOutputHead } from '../architectures/output-head.ts';
-import { ggufWeights, safetensorsWeights, type WeightSlice } from '../weights/weight-cache.ts';
+import { cachedEntries, float32Entries } from '../weights/weight-cache.ts';
 import { noConfig, noWeights } from './foreign-models.ts';
 import { readGguf } from './gguf.ts';
 import { ggufModel } from './gguf-model.ts';
 import { resolveSource } from './model-source.ts';
 import { refuseQuantisedConfig, refuseQuantisedTensors } from './quantised.ts';
-import { readSafetensorsHeader } from './safetensors.ts';
-
-export type { CacheOptions } from '../../io/cache.ts';
-export type { WeightSlice } from '../weights/weight-cache.ts';
+import { readSafetensorsHeader, type TensorEntry } from './safetensors.ts';
 
 export interface ModelFiles {
   /** As the user gave it. */
@@ -33,8 +30,8 @@ export interface ModelFiles {
   readonly hash: string;
   /** Shapes by Hugging Face name (`model.layers.0.self_attn.q_proj.weight`). */
   readonly shapes: ReadonlyMap<string, readonly number[]>;
-  /** Float32 slices by the same names; the first call may convert into the cache. */
-  weights(): Promise<Map<string, WeightSlice>>;
+  /** Float32 tensors by the same names; the first call may convert into the cache. */
+  weights(): Promise<ReadonlyMap<string, TensorEntry>>;
 }
 
 /**
@@ -58,7 +55,7 @@ async function openGguf(source: string, path: string, options: CacheOptions): Pr
     warnings: [],
     hash,
     shapes: new Map(weights.map(({ name, shape }) => [name, shape])),
-    weights: () => ggufWeights(weights, path, hash, options),
+    weights: () => cachedEntries(weights, () => path, hash, options),
   };
 }
 
@@ -81,7 +78,7 @@ async function openFolder(source: string, path: string, options: CacheOptions): 
     warnings,
     hash,
     shapes: new Map([...entries].map(([name, { shape }]) => [name, shape])),
-    weights: () => safetensorsWeights(entries, hash, options),
+    weights: () => float32Entries(entries, hash, options),
   };
 }
 

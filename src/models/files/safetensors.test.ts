@@ -77,33 +77,24 @@ describe('writeSafetensors', () => {
 });
 
 describe('reading', () => {
-  it('reads F16, BF16, I32 and I64', async () => {
-    const data = Buffer.alloc(24);
+  it('reads F16 and BF16', async () => {
+    const data = Buffer.alloc(6);
     data.writeUInt16LE(0x3c00, 0);
     data.writeUInt16LE(0xbf80, 4);
-    data.writeInt32LE(-9, 8);
-    data.writeBigInt64LE(512n, 16);
     const header = {
       h: entry('F16', [1], 0, 2),
       b: entry('BF16', [1], 4, 6),
-      i: entry('I32', [1], 8, 12),
-      l: entry('I64', [1, 1], 16, 24),
     };
     const tensors = await readSafetensors(await fileWith('types.safetensors', header, data));
     expect([...tensors].map(([name, { data: values }]) => [name, values[0]])).toEqual([
       ['h', 1],
       ['b', -1],
-      ['i', -9],
-      ['l', 512],
     ]);
   });
 
-  it('does not round integers that float32 cannot hold', async () => {
-    const data = Buffer.alloc(8);
-    data.writeBigInt64LE(16777217n);
-    await expect(
-      readSafetensors(await fileWith('big-int.safetensors', { l: entry('I64', [1], 0, 8) }, data)),
-    ).rejects.toMatchObject({ code: 'unsupported' });
+  it('refuses a type that float32 does not hold', async () => {
+    const file = await fileWith('integers.safetensors', { l: entry('I64', [1], 0, 8) }, Buffer.alloc(8));
+    await expect(readSafetensors(file)).rejects.toThrow('Expected tensor l of');
   });
 
   it('reads beyond 2 GiB and 4 GiB of one file', async () => {

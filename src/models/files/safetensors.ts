@@ -7,13 +7,15 @@ import { foreignFile } from '../../io/foreign-file.ts';
 import { parseJsonText } from '../../io/json-text.ts';
 import { decodeBf16, decodeF16, decodeF32 } from '../weights/half.ts';
 
-/** Where one tensor is: `length` bytes from `offset` of `file`. */
+/** Where one tensor is: `length` row-major little-endian bytes from `offset` of `file`. */
 export interface TensorEntry {
   readonly dtype: string;
   readonly shape: readonly number[];
   readonly file: string;
   readonly offset: number;
   readonly length: number;
+  /** Where the values come from, in words, where `file` is a copy of ours. */
+  readonly from?: string;
 }
 
 export interface Tensor {
@@ -162,35 +164,12 @@ function checkOverlap(file: string, entries: ReadonlyMap<string, TensorEntry>): 
   }
 }
 
-/** The raw bytes of a tensor. */
-export async function readTensorBytes(entry: TensorEntry): Promise<Uint8Array> {
-  return withFile(entry.file, (handle) => readExactly(handle, entry.file, entry.offset, entry.length));
-}
-
-/** Values of dtypes that float32 holds or that are checked to fit. */
+/** Values of dtypes that float32 holds. */
 const DECODERS: Readonly<Record<string, (bytes: Uint8Array, out: Float32Array) => void>> = {
   F32: decodeF32,
   F16: decodeF16,
   BF16: decodeBf16,
-  I32: (bytes, out) =>
-    decodeIntegers(new DataView(bytes.buffer, bytes.byteOffset), out, (view, i) => view.getInt32(4 * i, true)),
-  I64: (bytes, out) =>
-    decodeIntegers(new DataView(bytes.buffer, bytes.byteOffset), out, (view, i) =>
-      Number(view.getBigInt64(8 * i, true)),
-    ),
 };
-
-function decodeIntegers(view: DataView, out: Float32Array, at: (view: DataView, i: number) => number): void {
-  for (let i = 0; i < out.length; i++) {
-    const value = at(view, i);
-    out[i] = value;
-    if (out[i] !== value)
-      throw new SipfError(
-        'unsupported',
-        `Expected integers that float32 holds exactly, got ${value}. Read the tensor's bytes instead.`,
-      );
-  }
-}
 
 /**
  * The tensor's values as float32 pieces of at most 16 MiB, in order.
@@ -217,15 +196,23 @@ export async function* readTensorPieces(name: string, entry: TensorEntry): Async
   }
 }
 
-/** One tensor in float32 (from F32, F16, BF16; I32 and I64 where exact). */
+/** One whole tensor. @throws SipfError 'unsupported' for another dtype than F32, F16, BF16. */
 export async function readTensor(name: string, entry: TensorEntry): Promise<Tensor> {
-  const data = new Float32Array(entry.shape.reduce((product, n) => product * n, 1));
+  return { shape: entry.shape, data: await joined(entry.shape, readTensorPieces(name, entry)) };
+}
+
+/** A tensor's values in one array. */
+export async function joined(
+  shape: readonly number[],
+  pieces: AsyncIterable<Float32Array>,
+): Promise<Float32Array<ArrayBuffer>> {
+  const data = new Float32Array(sizeOf(shape));
   let at = 0;
-  for await (const piece of readTensorPieces(name, entry)) {
+  for await (const piece of pieces) {
     data.set(piece, at);
     at += piece.length;
   }
-  return { shape: entry.shape, data };
+  return data;
 }
 
 /** All tensors of a small file, in float32. */
@@ -268,11 +255,15 @@ export async function writeSafetensors(
   await writeFileAtomically(file, bytesOf(tensors, makeHeader(tensors, metadata)));
 }
 
+/** The values of a tensor to write, in order. */
+export const piecesOf = ({ data }: TensorToWrite) => (data instanceof Float32Array ? [data] : data());
+
 async function* bytesOf(tensors: readonly TensorToWrite[], header: Uint8Array): AsyncGenerator<Uint8Array> {
   yield header;
-  for (const { name, shape, data } of tensors) {
+  for (const tensor of tensors) {
+    const { name, shape } = tensor;
     let written = 0;
-    for await (const piece of data instanceof Float32Array ? [data] : data()) {
+    for await (const piece of piecesOf(tensor)) {
       yield new Uint8Array(piece.buffer, piece.byteOffset, piece.byteLength);
       written += piece.length;
     }

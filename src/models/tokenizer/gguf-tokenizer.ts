@@ -1,20 +1,9 @@
 // GGUF tokenizer metadata -> a tokenizer.json and its settings.
 import { SipfError, shown } from '../../errors.ts';
 import type { GgufFile, GgufValue } from '../files/gguf.ts';
-import { BYTES, CONTROL, GPT2_PATTERN, isolate, type Json, sequence } from './tokenizer-json.ts';
-
-/** Everything a tokenizer needs apart from its text rules. */
-export interface TokenizerSettings {
-  readonly bosId: number | null;
-  /** The tokenizer's own end token first. */
-  readonly eosIds: readonly number[];
-  readonly padId: number | null;
-  /** null: as the post-processor says. */
-  readonly addBos: boolean | null;
-  readonly chatTemplate: string | null;
-  /** What the user should know of where these come from. */
-  readonly warnings?: readonly string[];
-}
+import type { TokenizerSettings } from './special-tokens.ts';
+import { BYTES, CONTROL, GPT2_PATTERN, isolate, sequence } from './tokenizer-json.ts';
+import type { Json } from './tokenizer-schema.ts';
 
 const LLAMA3_PATTERN =
   "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";

@@ -1,6 +1,7 @@
 // What a model's files say of BOS, EOS and padding -> their ids, checked.
 import { SipfError, shown } from '../../errors.ts';
-import { addedTokens, type Json } from './tokenizer-json.ts';
+import { addedTokens } from './tokenizer-json.ts';
+import type { Json } from './tokenizer-schema.ts';
 
 /** A file's content under the name that errors and warnings give it. */
 export interface NamedJson {
@@ -19,16 +20,21 @@ interface SpecialTokenFiles {
   readonly rows: number;
 }
 
-interface SpecialTokens {
+/** Everything a tokenizer needs apart from its text rules. */
+export interface TokenizerSettings {
   readonly bosId: number | null;
   /** The tokenizer's own end token first; a completion ends at any of them. */
   readonly eosIds: readonly number[];
   readonly padId: number | null;
-  readonly warnings: readonly string[];
+  /** null: as the post-processor says. */
+  readonly addBos: boolean | null;
+  readonly chatTemplate: string | null;
+  /** What the user should know of where these come from. */
+  readonly warnings?: readonly string[];
 }
 
 type Warn = (text: string) => void;
-/** Nothing depends on a token of these roles that is not there. */
+/** Nothing depends on such a token. */
 const IGNORE: Warn = () => {};
 
 /**
@@ -36,7 +42,7 @@ const IGNORE: Warn = () => {};
  * left out with a warning, or without a word where it is negative, as old files say that there is none.
  * @throws SipfError 'bad-input' where an id is no whole number.
  */
-export function specialTokens(files: SpecialTokenFiles): SpecialTokens {
+export function specialTokens(files: SpecialTokenFiles): Omit<TokenizerSettings, 'addBos' | 'chatTemplate'> {
   const warnings: string[] = [];
   const all = (role: string, warn: Warn): number[] => [
     ...new Set([...textId(files, role, warn), ...ids(files, role, warn)]),

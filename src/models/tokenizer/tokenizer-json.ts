@@ -1,15 +1,19 @@
 // A checked tokenizer.json -> one that the tokenizer library reads exactly.
+import { z } from 'zod';
 import { printable, SipfError, shown } from '../../errors.ts';
 import {
-  checkAddedTokens,
-  checkComponent,
-  checkList,
+  AddedTokens,
+  character,
+  check,
   checkTokenModel,
-  componentType,
+  flag,
+  id,
+  type Json,
+  List,
   type Place,
+  pattern,
+  text,
 } from './tokenizer-schema.ts';
-
-export type Json = Readonly<Record<string, unknown>>;
 
 /** GPT-2's pattern. Unlike the library's built-in, a Split compiles `\s` as Unicode white space (with U+0085, without U+FEFF). */
 export const GPT2_PATTERN = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
@@ -26,25 +30,51 @@ export function sequence(pretokenizers: readonly Json[]): Json {
   return { type: 'Sequence', pretokenizers };
 }
 
-type Rewrite = (component: Json, place: Place) => Json;
-const same: Rewrite = (component) => component;
+/** A type of component: the fields that are read of it, and what the library is given instead. */
+interface Rule {
+  readonly fields?: z.ZodRawShape;
+  readonly rewrite?: (component: Json, place: Place) => Json;
+}
+type Rules = Readonly<Record<string, Rule>>;
+
+const METASPACE = {
+  replacement: character.nullish(),
+  prepend_scheme: z.enum(['always', 'first', 'never']).nullish(),
+  add_prefix_space: flag,
+  split: flag,
+};
 
 /** Puts a space before a text that does not begin with one (an empty match would also be found inside surrogate pairs). */
 const PREFIX_SPACE: Json = { type: 'Replace', pattern: { Regex: '\\A[^ ]' }, content: ' $&' };
 
-const PRE_TOKENIZERS: Readonly<Record<string, Rewrite>> = {
-  Sequence: (c, place) => sequence(rewriteAll('pre_tokenizer', c, 'pretokenizers', place)),
-  // The library's Digits knows ASCII digits only; Hugging Face's means every \p{N}.
-  Digits: (c) => isolate(c.individual_digits === true ? '\\p{N}' : '\\p{N}+'),
-  ByteLevel: (c) =>
-    sequence([
-      ...(c.add_prefix_space === true ? [PREFIX_SPACE] : []),
-      ...(c.use_regex === false ? [] : [isolate(GPT2_PATTERN)]),
-      BYTES,
-    ]),
-  Split: rewriteSplit,
-  Metaspace: rewriteMetaspace,
-  WhitespaceSplit: () => ({ type: 'Split', pattern: { Regex: '\\S+' }, behavior: 'Removed', invert: true }),
+const PRE_TOKENIZERS: Rules = {
+  Sequence: { rewrite: (c, place) => sequence(rewriteAll('pre_tokenizer', c, 'pretokenizers', place)) },
+  Digits: {
+    fields: { individual_digits: flag },
+    // The library's Digits knows ASCII digits only; Hugging Face's means every \p{N}.
+    rewrite: (c) => isolate(c.individual_digits === true ? '\\p{N}' : '\\p{N}+'),
+  },
+  ByteLevel: {
+    fields: { add_prefix_space: flag, use_regex: flag },
+    rewrite: (c) =>
+      sequence([
+        ...(c.add_prefix_space === true ? [PREFIX_SPACE] : []),
+        ...(c.use_regex === false ? [] : [isolate(GPT2_PATTERN)]),
+        BYTES,
+      ]),
+  },
+  Split: {
+    fields: {
+      pattern,
+      behavior: z.enum(['Removed', 'Isolated', 'MergedWithPrevious', 'MergedWithNext', 'Contiguous']),
+      invert: flag,
+    },
+    rewrite: rewriteSplit,
+  },
+  Metaspace: { fields: METASPACE, rewrite: rewriteMetaspace },
+  WhitespaceSplit: {
+    rewrite: () => ({ type: 'Split', pattern: { Regex: '\\S+' }, behavior: 'Removed', invert: true }),
+  },
 };
 
 /** The library reads `$` in the replacement as JavaScript does; Hugging Face's takes it as it is. */
@@ -71,29 +101,32 @@ function rewriteMetaspace(component: Json): Json {
     : sequence([metaspace, isolate(`${replacement}?[^${replacement}]+|${replacement}`)]);
 }
 
-const NORMALIZERS: Readonly<Record<string, Rewrite>> = {
-  Sequence: (c, place) => ({ ...c, normalizers: rewriteAll('normalizer', c, 'normalizers', place) }),
-  NFC: same,
-  NFD: same,
-  NFKC: same,
-  NFKD: same,
-  Replace: literalContent,
-  Prepend: same,
-  Strip: same,
-  Lowercase: same,
+const NORMALIZERS: Rules = {
+  Sequence: { rewrite: (c, place) => ({ ...c, normalizers: rewriteAll('normalizer', c, 'normalizers', place) }) },
+  NFC: {},
+  NFD: {},
+  NFKC: {},
+  NFKD: {},
+  Replace: { fields: { pattern, content: text }, rewrite: literalContent },
+  Prepend: { fields: { prepend: text } },
+  Strip: { fields: { strip_left: flag, strip_right: flag } },
+  Lowercase: {},
 };
 
-const DECODERS: Readonly<Record<string, Rewrite>> = {
-  Sequence: (c, place) => ({ ...c, decoders: rewriteAll('decoder', c, 'decoders', place) }),
-  Metaspace: (c) =>
-    c.prepend_scheme === 'never' || c.add_prefix_space === false
-      ? { type: 'Replace', pattern: { String: c.replacement ?? '▁' }, content: ' ' }
-      : c,
-  ByteLevel: same,
-  ByteFallback: same,
-  Fuse: same,
-  Replace: literalContent,
-  Strip: same,
+const DECODERS: Rules = {
+  Sequence: { rewrite: (c, place) => ({ ...c, decoders: rewriteAll('decoder', c, 'decoders', place) }) },
+  Metaspace: {
+    fields: METASPACE,
+    rewrite: (c) =>
+      c.prepend_scheme === 'never' || c.add_prefix_space === false
+        ? { type: 'Replace', pattern: { String: c.replacement ?? '▁' }, content: ' ' }
+        : c,
+  },
+  ByteLevel: {},
+  ByteFallback: {},
+  Fuse: {},
+  Replace: { fields: { pattern, content: text }, rewrite: literalContent },
+  Strip: { fields: { content: character, start: z.int().min(0).max(1000), stop: z.int().min(0).max(1000) } },
 };
 
 const TABLES = { normalizer: NORMALIZERS, pre_tokenizer: PRE_TOKENIZERS, decoder: DECODERS } as const;
@@ -110,19 +143,19 @@ function unsupported(file: string, what: string): SipfError {
   );
 }
 
+const Component = z.looseObject({ type: text });
+
 function rewrite(part: keyof typeof TABLES, value: unknown, place: Place): Json {
-  const type = componentType(value, place);
-  const component = value as Json;
-  const rule = Object.hasOwn(TABLES[part], type) ? TABLES[part][type] : undefined;
-  if (!rule) throw unsupported(place.file, `${part} ${type}`);
-  checkComponent(part, component, place);
-  return rule(component, place);
+  const component = check(Component, value, place);
+  const rule = Object.hasOwn(TABLES[part], component.type) ? TABLES[part][component.type] : undefined;
+  if (!rule) throw unsupported(place.file, `${part} ${component.type}`);
+  if (rule.fields) check(z.looseObject(rule.fields), component, place);
+  return rule.rewrite?.(component, place) ?? component;
 }
 
 function rewriteAll(part: keyof typeof TABLES, component: Json, key: string, { file, path }: Place): Json[] {
-  const inner = component[key];
-  checkList(inner, { file, path: `${path}.${key}` });
-  return (inner as Json[]).map((value, n) => rewrite(part, value, { file, path: `${path}.${key}.${n}` }));
+  const inner = check(List, component[key], { file, path: `${path}.${key}` });
+  return inner.map((value, n) => rewrite(part, value, { file, path: `${path}.${key}.${n}` }));
 }
 
 /**
@@ -134,7 +167,7 @@ export function exactTokenizerJson(json: Json, file: string): Json {
     const component = json[kind];
     return component === null || component === undefined ? null : rewrite(kind, component, { file, path: kind });
   };
-  checkAddedTokens(json.added_tokens, file);
+  check(AddedTokens, json.added_tokens, { file, path: 'added_tokens' });
   for (const token of addedTokens(json)) {
     if (token.single_word === true)
       throw unsupported(file, `added token ${JSON.stringify(token.content)} with single_word`);
@@ -211,25 +244,27 @@ function dropPrefix(component: unknown, inner: string): Json | null {
  */
 export function leadingIds(value: unknown, file: string, path = 'post_processor'): number[] {
   if (value === null || value === undefined) return [];
-  const type = componentType(value, { file, path });
-  const component = value as Json;
-  checkComponent('post_processor', component, { file, path });
-  if (type === 'ByteLevel') return [];
-  if (type === 'TemplateProcessing') return templateIds(component, file);
-  if (type !== 'Sequence') throw unsupported(file, `post_processor ${type}`);
-  const inner = component.processors;
-  checkList(inner, { file, path: `${path}.processors` });
-  return (inner as unknown[])
+  const component = check(Component, value, { file, path });
+  if (component.type === 'ByteLevel') return [];
+  if (component.type === 'TemplateProcessing') return templateIds(check(Template, component, { file, path }), file);
+  if (component.type !== 'Sequence') throw unsupported(file, `post_processor ${component.type}`);
+  const inner = check(List, component['processors'], { file, path: `${path}.processors` });
+  return inner
     .map((processor, n) => leadingIds(processor, file, `${path}.processors.${n}`))
     .reverse()
     .flat();
 }
 
-function templateIds(component: Json, file: string): number[] {
+const Template = z.looseObject({
+  single: z.array(
+    z.union([z.looseObject({ SpecialToken: z.looseObject({ id: text }) }), z.looseObject({ Sequence: z.unknown() })]),
+  ),
+  special_tokens: z.record(text, z.looseObject({ ids: z.array(id) })),
+});
+
+function templateIds({ single, special_tokens: known }: z.infer<typeof Template>, file: string): number[] {
   const ids: number[] = [];
-  const known = component.special_tokens as Readonly<Record<string, { readonly ids: readonly number[] }>>;
-  for (const item of component.single as readonly Json[]) {
-    const special = item.SpecialToken as { readonly id: string } | undefined;
+  for (const { SpecialToken: special } of single as readonly { SpecialToken?: { id: string } }[]) {
     if (!special) break;
     const token = Object.hasOwn(known, special.id) ? known[special.id] : undefined;
     if (!token) {

@@ -3,14 +3,14 @@ import { Tokenizer as Library } from '@huggingface/tokenizers';
 import { z } from 'zod';
 import { messageOf, SipfError, shown } from '../../errors.ts';
 
-type Json = Readonly<Record<string, unknown>>;
+export type Json = Readonly<Record<string, unknown>>;
 
 /** Ids beyond this belong to no model. */
 const MAX_ID = 1 << 24;
-const id = z.int().min(0).max(MAX_ID);
-const flag = z.boolean().nullish();
-const text = z.string();
-const character = z.string().refine((value) => [...value].length === 1, 'expected one character');
+export const id = z.int().min(0).max(MAX_ID);
+export const flag = z.boolean().nullish();
+export const text = z.string();
+export const character = z.string().refine((value) => [...value].length === 1, 'expected one character');
 
 /** The library compiles a pattern where a component is made of it, and only whole tokenizers can be made. */
 const EMPTY = {
@@ -21,63 +21,19 @@ const EMPTY = {
   decoder: null,
 };
 
-const pattern = z.union([z.looseObject({ Regex: text }), z.looseObject({ String: text })]).superRefine((value, ctx) => {
-  try {
-    new Library({ ...EMPTY, normalizer: { type: 'Replace', pattern: value, content: '' } }, {});
-  } catch (thrown) {
-    ctx.addIssue({ code: 'custom', message: messageOf(thrown) });
-  }
-});
+export const pattern = z
+  .union([z.looseObject({ Regex: text }), z.looseObject({ String: text })])
+  .superRefine((value, ctx) => {
+    try {
+      new Library({ ...EMPTY, normalizer: { type: 'Replace', pattern: value, content: '' } }, {});
+    } catch (thrown) {
+      ctx.addIssue({ code: 'custom', message: messageOf(thrown) });
+    }
+  });
 
-/** The fields of a component that the library or its rewriting reads, by type; types that are not listed are refused elsewhere. */
-type Fields = Readonly<Record<string, z.ZodRawShape>>;
+export const List = z.array(z.unknown());
 
-const metaspace = {
-  replacement: character.nullish(),
-  prepend_scheme: z.enum(['always', 'first', 'never']).nullish(),
-  add_prefix_space: flag,
-  split: flag,
-};
-const NORMALIZERS: Fields = {
-  Replace: { pattern, content: text },
-  Prepend: { prepend: text },
-  Strip: { strip_left: flag, strip_right: flag },
-};
-const PRE_TOKENIZERS: Fields = {
-  Digits: { individual_digits: flag },
-  ByteLevel: { add_prefix_space: flag, use_regex: flag },
-  Split: {
-    pattern,
-    behavior: z.enum(['Removed', 'Isolated', 'MergedWithPrevious', 'MergedWithNext', 'Contiguous']),
-    invert: flag,
-  },
-  Metaspace: metaspace,
-};
-const DECODERS: Fields = {
-  Replace: { pattern, content: text },
-  Strip: { content: character, start: z.int().min(0).max(1000), stop: z.int().min(0).max(1000) },
-  Metaspace: metaspace,
-};
-const POST_PROCESSORS: Fields = {
-  TemplateProcessing: {
-    single: z.array(
-      z.union([z.looseObject({ SpecialToken: z.looseObject({ id: text }) }), z.looseObject({ Sequence: z.unknown() })]),
-    ),
-    special_tokens: z.record(text, z.looseObject({ ids: z.array(id) })),
-  },
-};
-
-const FIELDS = {
-  normalizer: NORMALIZERS,
-  pre_tokenizer: PRE_TOKENIZERS,
-  decoder: DECODERS,
-  post_processor: POST_PROCESSORS,
-} as const;
-
-/** The parts of a tokenizer.json that are made of components. */
-export type Part = keyof typeof FIELDS;
-
-const AddedTokens = z
+export const AddedTokens = z
   .array(
     z.looseObject({
       id,
@@ -107,9 +63,10 @@ export interface Place {
   readonly path: string;
 }
 
-function check(schema: z.ZodType, value: unknown, { file, path }: Place): void {
+/** `value`, found to be as `schema` says. @throws SipfError 'bad-input' naming the first field that is not. */
+export function check<T>(schema: z.ZodType<T>, value: unknown, { file, path }: Place): T {
   const parsed = schema.safeParse(value);
-  if (parsed.success) return;
+  if (parsed.success) return value as T;
   const [issue] = parsed.error.issues;
   const keys = issue?.path ?? [];
   const found = keys.reduce<unknown>((inner, key) => (inner as Json | null)?.[String(key)], value);
@@ -123,37 +80,14 @@ function badField(file: string, field: string, why: string, got: unknown): SipfE
   );
 }
 
-/** The component's type. @throws SipfError 'bad-input' where it is no component. */
-export function componentType(value: unknown, place: Place): string {
-  check(z.looseObject({ type: text }), value, place);
-  return (value as { readonly type: string }).type;
-}
-
-/** @throws SipfError 'bad-input' naming the first field of a component of a known type that is not as it should be. */
-export function checkComponent(part: Part, component: Json, place: Place): void {
-  const type = String(component.type);
-  const fields = Object.hasOwn(FIELDS[part], type) ? FIELDS[part][type] : undefined;
-  if (fields) check(z.looseObject(fields), component, place);
-}
-
-/** @throws SipfError 'bad-input' naming the field that holds no list. */
-export function checkList(value: unknown, place: Place): void {
-  check(z.array(z.unknown()), value, place);
-}
-
-/** @throws SipfError 'bad-input' naming the first field of an added token that is not as it should be. */
-export function checkAddedTokens(value: unknown, file: string): void {
-  check(AddedTokens, value, { file, path: 'added_tokens' });
-}
-
 /** Vocabulary, merges and what goes with them. @throws SipfError 'bad-input' naming the field. */
 export function checkTokenModel(model: Json, file: string): void {
   const place = { file, path: 'model' };
   const { vocab } = model;
   if (model['type'] === 'Unigram') {
-    checkList(vocab, { file, path: 'model.vocab' });
+    const pieces = check(List, vocab, { file, path: 'model.vocab' });
     check(UnigramFields, model, place);
-    checkPieces(vocab as readonly unknown[], model['unk_id'] as number | null | undefined, file);
+    checkPieces(pieces, model['unk_id'] as number | null | undefined, file);
     return;
   }
   check(z.looseObject({}), vocab, { file, path: 'model.vocab' });

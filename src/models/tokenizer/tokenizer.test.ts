@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ggufBytes } from '../../../test/fixtures/gguf-bytes.ts';
-import type { TokenizerSettings } from './gguf-tokenizer.ts';
+import type { TokenizerSettings } from './special-tokens.ts';
 import { checkVocabulary, loadTokenizer, makeTokenizer, type Tokenizer } from './tokenizer.ts';
-import type { Json } from './tokenizer-json.ts';
+import type { Json } from './tokenizer-schema.ts';
 
 const fixture = join(import.meta.dirname, '../../../test/fixtures/tokenizer');
 const NONE: TokenizerSettings = { bosId: null, eosIds: [], padId: null, addBos: null, chatTemplate: null };

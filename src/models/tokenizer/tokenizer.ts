@@ -7,16 +7,17 @@ import { exists, readJsonObject } from '../../io/file-bytes.ts';
 import { folderSettings, noTokenizer } from '../files/folder-settings.ts';
 import { readGguf } from '../files/gguf.ts';
 import { resolveSource } from '../files/model-source.ts';
-import { ggufTokenizerJson, ggufTokenizerSettings, type TokenizerSettings } from './gguf-tokenizer.ts';
+import { ggufTokenizerJson, ggufTokenizerSettings } from './gguf-tokenizer.ts';
+import type { TokenizerSettings } from './special-tokens.ts';
 import {
   addedTokens,
   exactTokenizerJson,
   highestId,
   isControl,
-  type Json,
   leadingIds,
   withoutPrefixSpace,
 } from './tokenizer-json.ts';
+import type { Json } from './tokenizer-schema.ts';
 
 interface EncodeOptions {
   /** Read special tokens' texts (`<|im_end|>`) as those tokens; default true, as Hugging Face does. false: as ordinary text. */

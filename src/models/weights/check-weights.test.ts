@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { architectureOf } from '../architectures/architectures.ts';
+import { decoderOf } from '../architectures/form.ts';
 import { openModelFiles } from '../files/model-files.ts';
 import { checkWeights } from './check-weights.ts';
 
@@ -16,7 +17,7 @@ async function check(
   const architecture = architectureOf(files.config);
   const shapes = new Map(files.shapes);
   weights(shapes);
-  checkWeights(architecture.decoder({ ...files.config, ...change }), { ...files, shapes });
+  checkWeights(decoderOf(architecture, { ...files.config, ...change }), { ...files, shapes });
 }
 
 test.each(['models/llama', 'models/llama-tied', 'models/llama-3.2', 'prm'])('%s fits its config.json', (folder) =>

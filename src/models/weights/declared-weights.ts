@@ -1,11 +1,11 @@
 // A decoder -> the weights that its configuration asks for, and which are linear layers.
 import { Graph, type Tensor } from '../../engine/graph.ts';
 import { type Decoder, decode } from '../architectures/architecture.ts';
-import { linear, type Parameters, product } from '../architectures/parameters.ts';
+import { Parameters } from '../architectures/parameters.ts';
 import { declareInputs } from '../pass-inputs.ts';
 
 /** Answers every question for a weight with a new input, and so learns which weights a model has. */
-class DeclaredWeights implements Parameters {
+class DeclaredWeights extends Parameters {
   readonly graph = new Graph();
   readonly declared = new Map<string, Tensor>();
   readonly modules: string[] = [];
@@ -21,13 +21,9 @@ class DeclaredWeights implements Parameters {
     return known;
   }
 
-  product(x: Tensor, name: string, out: number): Tensor {
-    return product(this, x, name, out);
-  }
-
-  linear(x: Tensor, module: string, out: number, biased?: boolean): Tensor {
+  override linear(x: Tensor, module: string, out: number, biased?: boolean): Tensor {
     this.modules.push(module);
-    return linear(this, x, module, out, biased);
+    return super.linear(x, module, out, biased);
   }
 }
 
@@ -36,6 +32,11 @@ interface WeightList {
   /** Linear layers, which LoRA may adapt, in the graph's order. */
   readonly modules: readonly string[];
 }
+
+/** Last parts of the names of its linear layers, each once. */
+export const linearLayers = (decoder: Decoder): string[] => [
+  ...new Set(declaredWeights(decoder).modules.map((module) => module.slice(module.lastIndexOf('.') + 1))),
+];
 
 /** Every weight of a new model of these sizes, in the order in which its graph asks for them. */
 export function declaredWeights(decoder: Decoder): WeightList {

@@ -1,9 +1,9 @@
 // A model's weights on disk -> the parameters of a graph, and what its runs are fed for them.
-import type { Graph, WeightSlice } from '../../engine/graph.ts';
+import type { Graph } from '../../engine/graph.ts';
 import { PlacedArrays } from '../../engine/placed-arrays.ts';
 import type { Engine, Feeds, Provider, Value } from '../../engine/runtime/session.ts';
 import { FedParameters, FrozenParameters, type Parameters } from '../architectures/parameters.ts';
-import { readTensor } from '../files/safetensors.ts';
+import { readTensor, type TensorEntry } from '../files/safetensors.ts';
 
 /**
  * How graphs get a model's weights. fed: read into memory once and fed at every run, in inference and training alike, so that one session serves
@@ -19,7 +19,7 @@ export type Feeding = 'fed' | 'placed' | 'mapped';
 const FED_BYTES = 16 << 20;
 
 /** On a device all sessions share one copy. */
-export function feedingFor(provider: Provider, slices: ReadonlyMap<string, WeightSlice>): Feeding {
+export function feedingFor(provider: Provider, slices: ReadonlyMap<string, TensorEntry>): Feeding {
   if (provider !== 'cpu') return 'placed';
   const bytes = [...slices.values()].reduce((sum, { length }) => sum + length, 0);
   return bytes <= FED_BYTES ? 'fed' : 'mapped';
@@ -34,11 +34,11 @@ export interface BoundWeights {
 
 /** A model's weights, each read at most once. */
 export class GraphWeights implements Disposable {
-  readonly slices: ReadonlyMap<string, WeightSlice>;
+  readonly slices: ReadonlyMap<string, TensorEntry>;
   readonly feeding: Feeding;
   readonly #placed: PlacedArrays;
 
-  constructor(engine: Pick<Engine, 'place'>, slices: ReadonlyMap<string, WeightSlice>, feeding: Feeding) {
+  constructor(engine: Pick<Engine, 'place'>, slices: ReadonlyMap<string, TensorEntry>, feeding: Feeding) {
     this.slices = slices;
     this.feeding = feeding;
     this.#placed = new PlacedArrays(engine);
@@ -60,7 +60,7 @@ export class GraphWeights implements Disposable {
   }
 
   #read(name: string) {
-    return readTensor(name, { dtype: 'F32', ...(this.slices.get(name) as WeightSlice) });
+    return readTensor(name, this.slices.get(name) as TensorEntry);
   }
 
   [Symbol.dispose](): void {

@@ -7,9 +7,11 @@ import { makeFolders, writeJson } from '../../io/files.ts';
 import { createRandom } from '../../random.ts';
 import type { Architecture, Decoder } from '../architectures/architecture.ts';
 import { architectureOf } from '../architectures/architectures.ts';
+import { decoderOf } from '../architectures/form.ts';
 import { writeModelFolder } from '../files/model-writer.ts';
 import { makeTokenizer } from '../tokenizer/tokenizer.ts';
-import { addedTokens, type Json } from '../tokenizer/tokenizer-json.ts';
+import { addedTokens } from '../tokenizer/tokenizer-json.ts';
+import type { Json } from '../tokenizer/tokenizer-schema.ts';
 import { declaredWeights } from './declared-weights.ts';
 
 interface InitModelArgs {
@@ -46,11 +48,12 @@ export async function initModelFolder(folder: string, args: InitModelArgs, optio
   const architecture = architectureOf({ model_type: DEFAULT_TYPE, ...args.config }, PLACE);
   const config = completeConfig(architecture, args.config, tokenizer, names);
   const std = Number(config['initializer_range'] ?? DEFAULT_STD);
-  const tensors = [...weightShapes(architecture.decoder(config, PLACE))].map(([name, shape]) => ({
-    name,
-    shape,
-    data: initialValues(shape, architecture.start(name, shape), `init/${args.seed}/${name}`, std),
-  }));
+  const tensors = [...weightShapes(decoderOf(architecture, config, PLACE))].map(([name, shape]) => {
+    const zeros = new Float32Array(sizeOf(shape));
+    const constant = name.endsWith('.bias') ? 0 : architecture.form.norm.start;
+    const data = shape.length > 1 ? fillNormal(zeros, `init/${args.seed}/${name}`, std) : zeros.fill(constant);
+    return { name, shape, data };
+  });
   await makeFolders(folder);
   await writeJson(join(folder, 'tokenizer.json'), tokenizer);
   await writeJson(join(folder, 'tokenizer_config.json'), args.tokenizerConfig ?? namedTokens(names));
@@ -81,7 +84,7 @@ function namedTokens(names: Readonly<Record<string, { text: string }>>): Json {
 }
 
 function completeConfig(
-  { family, modelType, defaults }: Architecture,
+  { family, modelType, form: { activation } }: Architecture,
   given: Readonly<Record<string, unknown>>,
   tokenizer: Json,
   names: Readonly<Record<string, { id: number }>>,
@@ -95,7 +98,7 @@ function completeConfig(
   const config: Record<string, unknown> = {
     architectures: [`${family}ForCausalLM`],
     model_type: modelType,
-    ...defaults,
+    [activation.key]: activation.name,
     vocab_size: vocabSize,
     ...Object.fromEntries(ids),
     ...given,
@@ -111,8 +114,7 @@ function completeConfig(
 /** @throws SipfError 'bad-config' where the model is too large to make. */
 function weightShapes(decoder: Decoder): ReadonlyMap<string, readonly number[]> {
   const { shapes } = declaredWeights(decoder);
-  const sizes = [...shapes.values()].map((shape) => shape.reduce((product, size) => product * size, 1));
-  const total = sizes.reduce((sum, size) => sum + size, 0);
+  const total = [...shapes.values()].reduce((sum, shape) => sum + sizeOf(shape), 0);
   if (total <= MAX_PARAMETERS) return shapes;
   throw new SipfError(
     'bad-config',
@@ -125,10 +127,7 @@ const PLACE = 'model.init';
 /** A model of 4 GiB: a larger one learns nothing from nothing here. */
 const MAX_PARAMETERS = 2 ** 30;
 
-function initialValues(shape: readonly number[], start: number | 'normal', key: string, std: number): Float32Array {
-  const values = new Float32Array(shape.reduce((product, size) => product * size, 1));
-  return start === 'normal' ? fillNormal(values, key, std) : values.fill(start);
-}
+const sizeOf = (shape: readonly number[]): number => shape.reduce((product, size) => product * size, 1);
 
 /** Normal numbers of mean 0 (Box and Muller 1958). */
 export function fillNormal(values: Float32Array, key: string, std: number): Float32Array {

@@ -2,7 +2,7 @@
 import { add, cast, floor, greater, matmul, mul, sin, sub } from '../../engine/build.ts';
 import type { Graph, Tensor } from '../../engine/graph.ts';
 import { HEAD } from '../architectures/output-head.ts';
-import type { Parameters } from '../architectures/parameters.ts';
+import { Parameters } from '../architectures/parameters.ts';
 import { PRM_HEAD } from '../architectures/prm-head.ts';
 
 interface LoraShape {
@@ -16,7 +16,7 @@ interface LoraShape {
 }
 
 /** y = x Wᵀ + scale · (dropout(x) Aᵀ) Bᵀ. A `[rank, in]` and B `[out, rank]` are inputs named as PEFT names them. */
-export class LoraParameters implements Parameters {
+export class LoraParameters extends Parameters {
   readonly graph: Graph;
   /** The factors' inputs by name (`model.layers.0.self_attn.q_proj.lora_A.weight`), in the order asked for. */
   readonly inputs = new Map<string, Tensor>();
@@ -26,6 +26,7 @@ export class LoraParameters implements Parameters {
 
   /** @param rows needed where dropout is not 0. */
   constructor(base: Parameters, shape: LoraShape, rows?: DropoutRows) {
+    super();
     this.graph = base.graph;
     this.#base = base;
     this.#shape = shape;
@@ -40,11 +41,7 @@ export class LoraParameters implements Parameters {
     return this.#base.weight(name, shape);
   }
 
-  product(x: Tensor, name: string, out: number): Tensor {
-    return this.#base.product(x, name, out);
-  }
-
-  linear(x: Tensor, module: string, out: number, biased?: boolean): Tensor {
+  override linear(x: Tensor, module: string, out: number, biased?: boolean): Tensor {
     const y = this.#base.linear(x, module, out, biased);
     if (!isTarget(module, this.#shape.targets)) return y;
     const { rank, scale, dropout } = this.#shape;

@@ -5,16 +5,14 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { Engine } from '../../engine/runtime/session.ts';
 import { readAdapter, writeAdapter } from '../files/adapter-files.ts';
-import { readTensor } from '../files/safetensors.ts';
+import { readTensor, type TensorEntry } from '../files/safetensors.ts';
 import { openModel } from '../open-model.ts';
 import { mergeWeights } from './merged-weights.ts';
-import type { WeightSlice } from './weight-cache.ts';
 
 const folder = join(import.meta.dirname, '../../../test/fixtures/models/llama');
 const adapter = join(folder, 'adapter');
 const engine = new Engine({ provider: 'cpu', threads: 1 });
-const read = async (slice: WeightSlice | undefined) =>
-  (await readTensor('x', { dtype: 'F32', ...(slice as WeightSlice) })).data;
+const read = async (slice: TensorEntry | undefined) => (await readTensor('x', slice as TensorEntry)).data;
 
 /** W + scale · B A, one element after another. */
 function addProduct(

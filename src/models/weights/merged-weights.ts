@@ -11,12 +11,18 @@ import { type CacheOptions, cacheFolder } from '../../io/cache.ts';
 import { isAlive, makeFolders } from '../../io/files.ts';
 import type { ModelSource } from '../../records.ts';
 import { type AdapterFiles, adapterScale, type LoraFactors } from '../files/adapter-files.ts';
-import type { ModelFiles, WeightSlice } from '../files/model-files.ts';
-import { readSafetensorsHeader, readTensor, type TensorToWrite, writeSafetensors } from '../files/safetensors.ts';
+import type { ModelFiles } from '../files/model-files.ts';
+import {
+  readSafetensorsHeader,
+  readTensor,
+  type TensorEntry,
+  type TensorToWrite,
+  writeSafetensors,
+} from '../files/safetensors.ts';
 
 /** Weights ready for a session; disposing deletes what was written for them, once no session needs it. */
 interface MergedWeights extends AsyncDisposable {
-  readonly slices: ReadonlyMap<string, WeightSlice>;
+  readonly slices: ReadonlyMap<string, TensorEntry>;
 }
 
 /** A model, and an adapter that belongs to it: the folder is that of `source`. */
@@ -54,9 +60,8 @@ export async function mergeWeights(
     ].filter(({ name }, n, all) => all.findLastIndex((other) => other.name === name) === n);
     const file = join(folder, 'merged.safetensors');
     await writeSafetensors(file, tensors);
-    const from = (name: string) => originOf(name, base, merge.of);
     const entries = [...(await readSafetensorsHeader(file))].map(
-      ([name, { file, offset, length, shape }]) => [name, { file, offset, length, shape, from: from(name) }] as const,
+      ([name, entry]) => [name, { ...entry, from: originOf(name, base, merge.of) }] as const,
     );
     return { slices: new Map([...base, ...entries]), [Symbol.asyncDispose]: remove };
   } catch (thrown) {
@@ -79,7 +84,7 @@ function compileMerge(engine: Engine): Promise<Program> {
 }
 
 interface Merge {
-  readonly base: ReadonlyMap<string, WeightSlice>;
+  readonly base: ReadonlyMap<string, TensorEntry>;
   readonly adapter: AdapterFiles;
   /** The adapter's folder. */
   readonly of: string;
@@ -91,14 +96,14 @@ function tensorToWrite(
   { base, adapter, of, merger }: Merge,
   signal: AbortSignal | undefined,
 ): TensorToWrite {
-  const slice = base.get(name) as WeightSlice;
+  const slice = base.get(name) as TensorEntry;
   const factors = adapter.tensors.get(name.replace(/\.weight$/, ''));
   return {
     name,
     shape: slice.shape,
     data: async function* () {
       throwIfAborted(signal);
-      const { data } = await readTensor(name, { dtype: 'F32', ...slice });
+      const { data } = await readTensor(name, slice);
       if (!factors) {
         yield data;
         return;
@@ -118,7 +123,7 @@ function overflow(name: string, folder: string, adapter: AdapterFiles): SipfErro
 }
 
 /** In words: the file of the base, the adapter, or both. */
-function originOf(name: string, base: ReadonlyMap<string, WeightSlice>, folder: string): string {
+function originOf(name: string, base: ReadonlyMap<string, TensorEntry>, folder: string): string {
   const slice = base.get(name);
   return slice ? `${slice.from ?? slice.file} with the adapter ${folder}` : `the adapter ${folder}`;
 }
@@ -140,7 +145,7 @@ async function merged(
   return result.floats('merged');
 }
 
-async function onOneDisk(folder: string, base: ReadonlyMap<string, WeightSlice>): Promise<boolean> {
+async function onOneDisk(folder: string, base: ReadonlyMap<string, TensorEntry>): Promise<boolean> {
   const { dev } = await stat(folder);
   for (const file of new Set([...base.values()].map((slice) => slice.file))) {
     if ((await stat(file)).dev !== dev) return false;

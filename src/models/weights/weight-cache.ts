@@ -3,8 +3,8 @@ import { dirname, join } from 'node:path';
 import { SipfError, throwIfAborted } from '../../errors.ts';
 import { type CacheOptions, cacheFolder } from '../../io/cache.ts';
 import { exists } from '../../io/file-bytes.ts';
-import type { GgufWeight } from '../files/gguf-model.ts';
 import {
+  piecesOf,
   readSafetensorsHeader,
   readTensorPieces,
   type TensorEntry,
@@ -12,69 +12,41 @@ import {
   writeSafetensors,
 } from '../files/safetensors.ts';
 
-/** Row-major little-endian float32 values: `length` bytes from `offset` of `file`. */
-export interface WeightSlice {
-  readonly file: string;
-  readonly offset: number;
-  readonly length: number;
-  readonly shape: readonly number[];
-  /** Where the values come from, in words, where `file` is a copy of ours. */
-  readonly from?: string;
-}
-
 /** Raised when the conversion changes, so that old files are not read. */
 const FORMAT = 'f32-1';
 
-/** Slices of safetensors tensors; converted under `hash` unless all of them are aligned F32. */
-export async function safetensorsWeights(
+/** Float32 tensors of these entries; converted under `hash` unless all of them are aligned F32. */
+export async function float32Entries(
   entries: ReadonlyMap<string, TensorEntry>,
   hash: string,
   options: CacheOptions,
-): Promise<Map<string, WeightSlice>> {
-  const inPlace = [...entries.values()].every((entry) => entry.dtype === 'F32' && entry.offset % 4 === 0);
-  if (inPlace) return slicesOf(entries);
+): Promise<ReadonlyMap<string, TensorEntry>> {
+  if ([...entries.values()].every(({ dtype, offset }) => dtype === 'F32' && offset % 4 === 0)) return entries;
   const tensors = [...entries].map(
     ([name, entry]): TensorToWrite => ({ name, shape: entry.shape, data: () => readTensorPieces(name, entry) }),
   );
-  return converted(tensors, (name) => (entries.get(name) as TensorEntry).file, hash, options);
+  return cachedEntries(tensors, (name) => (entries.get(name) as TensorEntry).file, hash, options);
 }
 
-/** Slices of GGUF weights of `path`, converted under `hash`. */
-export function ggufWeights(
-  weights: readonly GgufWeight[],
-  path: string,
-  hash: string,
-  options: CacheOptions,
-): Promise<Map<string, WeightSlice>> {
-  return converted(
-    weights.map(({ name, shape, pieces }) => ({ name, shape, data: pieces })),
-    () => path,
-    hash,
-    options,
-  );
-}
-
-async function converted(
+/** `tensors` in a file of the cache, written under `hash` where they are not there. @param fileOf where a tensor comes from. */
+export async function cachedEntries(
   tensors: readonly TensorToWrite[],
   fileOf: (name: string) => string,
   hash: string,
   options: CacheOptions,
-): Promise<Map<string, WeightSlice>> {
+): Promise<ReadonlyMap<string, TensorEntry>> {
   const file = join(cacheFolder(options), 'weights', `${hash}.${FORMAT}.safetensors`);
   if (!(await exists(file))) await convert(file, tensors, options.signal);
-  const entries = await readSafetensorsHeader(file);
-  const wanted = new Map<string, TensorEntry>();
-  for (const { name, shape } of tensors) {
-    const entry = entries.get(name);
-    if (!entry || String(entry.shape) !== String(shape)) {
-      throw new SipfError(
-        'bad-input',
-        `Expected tensor ${name} [${shape}] in the cached ${file}, got [${entry?.shape}]. Delete that file.`,
-      );
-    }
-    wanted.set(name, entry);
-  }
-  return new Map([...slicesOf(wanted)].map(([name, slice]) => [name, { ...slice, from: fileOf(name) }]));
+  const stored = await readSafetensorsHeader(file);
+  const found = tensors.map(({ name, shape }) => {
+    const entry = stored.get(name);
+    if (entry && String(entry.shape) === String(shape)) return [name, { ...entry, from: fileOf(name) }] as const;
+    throw new SipfError(
+      'bad-input',
+      `Expected tensor ${name} [${shape}] in the cached ${file}, got [${entry?.shape}]. Delete that file.`,
+    );
+  });
+  return new Map(found);
 }
 
 async function convert(
@@ -83,11 +55,10 @@ async function convert(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const stoppable = tensors.map(
-    ({ name, shape, data }): TensorToWrite => ({
-      name,
-      shape,
+    (tensor): TensorToWrite => ({
+      ...tensor,
       data: async function* () {
-        for await (const piece of data instanceof Float32Array ? [data] : data()) {
+        for await (const piece of piecesOf(tensor)) {
           throwIfAborted(signal);
           yield piece;
         }
@@ -104,10 +75,4 @@ async function convert(
       { cause: thrown },
     );
   }
-}
-
-function slicesOf(entries: ReadonlyMap<string, TensorEntry>): Map<string, WeightSlice> {
-  return new Map(
-    [...entries].map(([name, { file, offset, length, shape }]) => [name, { file, offset, length, shape }]),
-  );
 }

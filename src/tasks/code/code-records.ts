@@ -159,18 +159,14 @@ function used(
   entryPoint: string | null,
 ): Pick<CodeTests, 'entryPoint' | 'names'> {
   const read = namesIn(tests);
-  const others = [...definitionsIn(code), ...givenIn(code)].flatMap(({ name }) =>
-    name !== entryPoint && read.has(name) ? [name] : [],
-  );
+  const defined = [...definitionsIn(code).map(({ name }) => name), ...givenIn(code)];
+  const others = defined.filter((name) => name !== entryPoint && read.has(name));
   return others.length === 0 ? { entryPoint } : { entryPoint, names: [...new Set(others)] };
 }
 
 function namesIn(texts: readonly string[]): Set<string> {
-  return new Set(
-    texts.flatMap((text) =>
-      tokenize(text).flatMap(({ kind, start, end }) => (kind === 'name' ? [text.slice(start, end)] : [])),
-    ),
-  );
+  const names = texts.flatMap(tokenize).filter(({ kind }) => kind === 'name');
+  return new Set(names.map(({ text }) => text));
 }
 
 /** Functions and classes at the margin. */
@@ -180,13 +176,13 @@ function definitionsIn(code: string): { name: string; fn: boolean }[] {
 }
 
 /** Imports and values at the margin: tests that read them expect them of the program. */
-function givenIn(code: string): { name: string }[] {
+function givenIn(code: string): string[] {
   const imports = code.matchAll(/^(?:from[ \t]+[\w.]+[ \t]+)?import[ \t]+([^\n#]+)/gm);
   const values = code.matchAll(/^(\w+)[ \t]*(?::[^=\n]*)?=(?!=)/gm);
   return [
     ...[...imports].flatMap(([, list = '']) => list.match(/\w+/g) ?? []),
     ...[...values].map(([, name = '']) => name),
-  ].map((name) => ({ name }));
+  ];
 }
 
 function definesFunction(code: string, name: string): boolean {
@@ -240,11 +236,8 @@ function wholeTests(tests: string[], { place }: DataRecord, field: string): stri
 function isWhole(text: string): boolean {
   const tokens = tokenize(`${text}\n`);
   const last = tokens.at(-1);
-  const open = tokens.some(({ kind, start, end }) => kind === 'string' && !/(?:"|')$/.test(text.slice(start, end)));
-  const lone = tokens.some(
-    ({ kind, start, end }) => kind === 'string' && /^[a-zA-Z]*["']$/.test(text.slice(start, end)),
-  );
-  return last?.kind === 'newline' && last.depth === 0 && !open && !lone;
+  const broken = tokens.some((token) => token.kind === 'string' && /[^"']$|^[a-zA-Z]*["']$/.test(token.text));
+  return last?.kind === 'newline' && last.depth === 0 && !broken;
 }
 
 /** As `textField`, spaces and line ends kept. */

@@ -2,6 +2,7 @@
 import { SipfError, sipfCommand } from '../../errors.ts';
 import type { Question } from '../../records.ts';
 import type { Sandbox, Verdict } from '../../sandbox.ts';
+import { lazySandbox } from '../../sandboxes/lazy.ts';
 import {
   type BrokenReference,
   type CheckOptions,
@@ -36,17 +37,9 @@ const STOP_STRINGS: readonly string[] = [
 
 /** What every task with programs shares, with data of any form. Disposing it disposes the sandbox. */
 export function codeFormat(makeSandbox: () => Sandbox) {
-  let opened: Sandbox | null = null;
-  const sandbox = (): Sandbox => {
-    opened ??= makeSandbox();
-    return opened;
-  };
-  const grade = (
-    question: Question,
-    completion: string,
-    finishReason: 'stop' | 'length',
-    options?: GradeOptions,
-  ): Promise<Graded> => gradeCode(sandbox, question, { completion, finishReason }, options);
+  const sandbox = lazySandbox(makeSandbox);
+  const grade: Task['grade'] = (question, completion, finishReason, options) =>
+    gradeCode(sandbox, question, { completion, finishReason }, options);
   return {
     maxTokens: MAX_TOKENS,
     gradedBy: 'tests',
@@ -60,9 +53,7 @@ export function codeFormat(makeSandbox: () => Sandbox) {
     distinct: distinctPrograms,
     hasFalseEquation: () => false,
     async [Symbol.asyncDispose]() {
-      const own = opened;
-      opened = null;
-      await own?.[Symbol.asyncDispose]();
+      await sandbox[Symbol.asyncDispose]();
     },
   } satisfies Omit<Task, 'name' | 'load'>;
 }
@@ -79,7 +70,7 @@ function splitProgram(completion: string): string[] {
 
 /** The program in the completion, graded by the question's tests. A text cut at the token limit is right or `truncated`. */
 async function gradeCode(
-  sandbox: () => Sandbox,
+  sandbox: Sandbox,
   { id, tests, prefix }: Question,
   { completion, finishReason }: { completion: string; finishReason: 'stop' | 'length' },
   { signal }: GradeOptions = {},
@@ -98,7 +89,7 @@ async function gradeCode(
     ...(entryPoint === null ? {} : { entryPoint }),
     ...(names === undefined ? {} : { names }),
   };
-  const verdict = await sandbox().grade(program, { signal });
+  const verdict = await sandbox.grade(program, { signal });
   return { extracted: code, outcome: outcomeOf(verdict, isCut) };
 }
 

@@ -1,0 +1,36 @@
+// Gemma 1: Llama's form with norms of 1 + weight, a scaled embedding, and GELU.
+import { geluTanh } from '../../engine/build.ts';
+import type { Architecture } from './architecture.ts';
+import type { ConfigReader } from './config-reader.ts';
+import type { Form } from './form.ts';
+import { GGUF_NAMES, lessOne, type Undo } from './gguf-layout.ts';
+import { gatedMlp, preNormBlock, rmsNormKind } from './layers.ts';
+
+/** That of all versions. */
+export const GEMMA_FORM: Form = {
+  // Older files have null here, or hidden_act "gelu" alone, and mean this.
+  activation: { key: 'hidden_activation', name: 'gelu_pytorch_tanh', orNull: true, of: geluTanh },
+  norm: rmsNormKind(1),
+  mlp: gatedMlp,
+  block: preNormBlock,
+  headDim: 256,
+  tied: true,
+  scaledEmbedding: true,
+  own: causal,
+};
+
+/** @throws SipfError 'bad-input' where tokens see those behind them. */
+export function causal(read: ConfigReader): Record<string, never> {
+  if (read.boolean('use_bidirectional_attention', false)) throw read.bad('use_bidirectional_attention', 'false');
+  return {};
+}
+
+/** Norms are stored as 1 + weight. */
+export const undoGemma = (stored: string): Undo | undefined => (stored.endsWith('norm.weight') ? lessOne : undefined);
+
+export const gemma: Architecture = {
+  modelType: 'gemma',
+  family: 'Gemma',
+  form: GEMMA_FORM,
+  gguf: { architecture: 'gemma', names: GGUF_NAMES, undo: undoGemma },
+};
