@@ -1,5 +1,4 @@
 // A stage's training section of the configuration -> the backend's TrainOptions.
-
 import { z } from 'zod';
 import type { TrainExample, TrainOptions } from '../backend.ts';
 import { described } from '../described.ts';
