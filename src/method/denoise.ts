@@ -12,7 +12,7 @@ export const DenoiseOptions = z.strictObject({
   ),
   distance: described(
     z.number().int().min(0).default(1),
-    'Steps so near to the first wrong label learn their share of right rollouts instead of 0 or 1, as rollouts often find the first error too late. 0: that step alone. Raise it for long paths.',
+    'Steps so near to the first wrong label learn their share of right rollouts instead of 0 or 1: rollouts often find the first error too late. 0: that step alone. Raise it for long paths.',
   ),
 });
 export type DenoiseOptions = z.infer<typeof DenoiseOptions>;
