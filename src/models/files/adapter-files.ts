@@ -86,10 +86,7 @@ const AdapterConfig = z.object({
 /** Keys whose values may be anything of their kind: a wrong one is no other kind of adapter. */
 const VALUES = ['base_model_name_or_path', 'r', 'lora_alpha', 'lora_dropout', 'use_rslora', 'target_modules'];
 
-/**
- * Reads an adapter folder as PEFT writes it.
- * @throws SipfError where files are missing or corrupt, a feature is not supported (named), or shapes disagree with the rank.
- */
+/** @throws SipfError where files are missing or corrupt, a feature is not supported (named), or shapes disagree with the rank. */
 export async function readAdapter(folder: string): Promise<AdapterFiles> {
   const configFile = join(folder, CONFIG);
   if (!(await exists(configFile))) {

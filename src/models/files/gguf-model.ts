@@ -50,7 +50,8 @@ function weightsOf(
   tensor: GgufTensor,
 ): TensorToWrite[] {
   const layer = /^blk\.(\d+)\./.exec(stored)?.[1] ?? '';
-  const found = gguf.names[stored.replace(`blk.${layer}.`, 'blk.{n}.')];
+  const [, module = '', kind] = /^(.+)\.(weight|bias)$/.exec(stored.replace(`blk.${layer}.`, 'blk.{n}.')) ?? [];
+  const found = gguf.names[module];
   if (found === undefined) {
     throw new SipfError(
       'unsupported',
@@ -71,7 +72,7 @@ function weightsOf(
     const from = heights.slice(0, n).reduce((sum, above) => sum + above, 0);
     const whole = names.length === 1 && !undo;
     return {
-      name: name.replace('{n}', layer),
+      name: `${name.replace('{n}', layer)}.${kind}`,
       shape: [height, ...rest],
       data: () => (whole ? readGgufPieces(file, tensor) : values(from, from + height)),
     };

@@ -171,10 +171,7 @@ const DECODERS: Readonly<Record<string, (bytes: Uint8Array, out: Float32Array) =
   BF16: decodeBf16,
 };
 
-/**
- * The tensor's values as float32 pieces of at most 16 MiB, in order.
- * @throws SipfError 'unsupported' for another dtype.
- */
+/** The values in order, at most 16 MiB a piece. @throws SipfError 'unsupported' for another dtype than F32, F16, BF16. */
 export async function* readTensorPieces(name: string, entry: TensorEntry): AsyncGenerator<Float32Array<ArrayBuffer>> {
   const decode = DECODERS[entry.dtype];
   if (!decode) {
@@ -196,7 +193,7 @@ export async function* readTensorPieces(name: string, entry: TensorEntry): Async
   }
 }
 
-/** One whole tensor. @throws SipfError 'unsupported' for another dtype than F32, F16, BF16. */
+/** @throws SipfError 'unsupported' for another dtype than F32, F16, BF16. */
 export async function readTensor(name: string, entry: TensorEntry): Promise<Tensor> {
   return { shape: entry.shape, data: await joined(entry.shape, readTensorPieces(name, entry)) };
 }

@@ -44,10 +44,7 @@ const CONTROL_LOOKING = new Set([
 ]);
 const TYPE = { unknown: 2, control: 3, userDefined: 4, unused: 5 } as const;
 
-/**
- * A tokenizer.json equal to the tokenizer in `gguf`.
- * @throws SipfError 'unsupported' for a tokenizer that is no BPE.
- */
+/** @throws SipfError 'unsupported' for a tokenizer that is no BPE. */
 export function ggufTokenizerJson(gguf: GgufFile): Json {
   const tokens = strings(gguf, 'tokenizer.ggml.tokens');
   const types = numbers(gguf, 'tokenizer.ggml.token_type', tokens.length);
@@ -170,10 +167,7 @@ function scoredMerges(tokens: readonly string[], scores: readonly number[]): [st
     .map(({ left, right }) => [tokens[left] as string, tokens[right] as string]);
 }
 
-/**
- * Ids and rules beside the text rules.
- * @throws SipfError 'bad-input' for an id that is none.
- */
+/** @throws SipfError 'bad-input' for an id that is none. */
 export function ggufTokenizerSettings(gguf: GgufFile): TokenizerSettings {
   const tokens = strings(gguf, 'tokenizer.ggml.tokens').length;
   const warnings: string[] = [];

@@ -58,10 +58,7 @@ export interface Tokenizer {
   readonly warnings: readonly string[];
 }
 
-/**
- * The tokenizer of a Hugging Face folder, .gguf file or hub id.
- * @throws SipfError where there is none, or where it cannot be reproduced exactly.
- */
+/** @throws SipfError where `source` has no tokenizer, or one that cannot be reproduced exactly. */
 export async function loadTokenizer(source: string, options: CacheOptions = {}): Promise<Tokenizer> {
   const { path, kind } = await resolveSource(source, options);
   if (kind === 'gguf') {
@@ -220,10 +217,7 @@ function makeStream(decode: (ids: readonly number[]) => string, isByte: (id: num
   };
 }
 
-/**
- * Checks that every id of the tokenizer has a row in the embedding (more rows than ids are padding, and fine).
- * @throws SipfError 'bad-input' where the two do not belong together.
- */
+/** @throws SipfError 'bad-input' where an id has no row in the embedding; more rows than ids are padding. */
 export function checkVocabulary(tokenizer: Pick<Tokenizer, 'vocabSize'>, embeddingRows: number): void {
   if (tokenizer.vocabSize <= embeddingRows) return;
   throw new SipfError(
