@@ -3,8 +3,7 @@
 import { setImmediate as nextEvents } from 'node:timers/promises';
 import type { LogpsItem } from '../backend.ts';
 import { SipfError, throwIfAborted } from '../errors.ts';
-import { endId } from '../models/tokenizer/end-id.ts';
-import type { Tokenizer } from '../models/tokenizer/tokenizer.ts';
+import { endId, type Tokenizer } from '../models/tokenizer/tokenizer.ts';
 import { ContextEncoder, type ContextTokenizer } from './context.ts';
 import type { LanguageModel } from './language-model.ts';
 import { type PackOptions, packRows } from './packed-rows.ts';

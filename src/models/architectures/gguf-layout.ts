@@ -129,28 +129,25 @@ function ropeParameters(meta: GgufMetadata, theta: number): Record<string, unkno
 /** Norms that are stored as 1 + weight. */
 export const lessOne: Undo = (data) => data.map((value) => value - 1);
 
-/** Rows that are stored with RoPE pairs side by side within each head. @param heads their count's key in config.json. */
-export const headRows =
-  (heads: string): Undo =>
-  (data, shape, config) =>
-    deinterleaveHeads(data, shape, Number(config[heads]));
-
 /**
  * Rows `[heads, dim / 2, 2]` (RoPE pairs side by side) -> `[heads, 2, dim / 2]` (halves, Hugging Face): undoes llama.cpp's permute().
+ * @param key the count of heads in config.json.
  * @throws SipfError 'bad-input' where the rows are not whole heads of an even size.
  */
-export function deinterleaveHeads(data: Float32Array, shape: readonly number[], heads: number): Float32Array {
-  const rows = shape[0] ?? 0;
-  const width = data.length / rows;
-  const half = rows / heads / 2;
-  if (!Number.isInteger(half))
-    throw new SipfError('bad-input', `Expected rows in ${heads} even heads, got ${rows}. Download the file again.`);
-  const out = new Float32Array(data.length);
-  for (let row = 0; row < rows; row++) {
-    const head = Math.floor(row / (2 * half));
-    const within = row % (2 * half);
-    const from = head * 2 * half + (within % half) * 2 + Math.floor(within / half);
-    out.set(data.subarray(from * width, (from + 1) * width), row * width);
-  }
-  return out;
-}
+export const headRows =
+  (key: string): Undo =>
+  (data, [rows = 0], config) => {
+    const heads = Number(config[key]);
+    const width = data.length / rows;
+    const half = rows / heads / 2;
+    if (!Number.isInteger(half))
+      throw new SipfError('bad-input', `Expected rows in ${heads} even heads, got ${rows}. Download the file again.`);
+    const out = new Float32Array(data.length);
+    for (let row = 0; row < rows; row++) {
+      const head = Math.floor(row / (2 * half));
+      const within = row % (2 * half);
+      const from = head * 2 * half + (within % half) * 2 + Math.floor(within / half);
+      out.set(data.subarray(from * width, (from + 1) * width), row * width);
+    }
+    return out;
+  };

@@ -8,17 +8,12 @@ import { type GgufFile, type GgufTensor, readGgufPieces, readGgufTensor } from '
 import { refuseOtherKinds } from './gguf-kinds.ts';
 import type { TensorToWrite } from './safetensors.ts';
 
-interface GgufModel {
-  readonly config: ModelConfig;
-  readonly weights: readonly TensorToWrite[];
-}
-
 /**
  * Configuration and weights of a GGUF model as Hugging Face names them. Llama 3's RoPE scaling, stored as the tensor rope_freqs.weight, becomes
  * `rope_parameters` (see ropeFromFactors).
  * @throws SipfError 'unsupported' for other kinds of files, architectures and tensors; 'bad-input' where metadata is missing.
  */
-export async function ggufModel(gguf: GgufFile): Promise<GgufModel> {
+export async function ggufModel(gguf: GgufFile): Promise<{ config: ModelConfig; weights: readonly TensorToWrite[] }> {
   refuseOtherKinds(gguf);
   const meta = new GgufMetadata(gguf);
   const architecture = ggufArchitecture(meta.architecture, gguf.file);

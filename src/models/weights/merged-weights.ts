@@ -8,9 +8,7 @@ import type { Engine, Program } from '../../engine/runtime/session.ts';
 import { printable, SipfError, throwIfAborted } from '../../errors.ts';
 import { type CacheOptions, cacheFolder } from '../../io/cache.ts';
 import { isAlive, makeFolders } from '../../io/files.ts';
-import type { ModelSource } from '../../records.ts';
 import { type AdapterFiles, adapterScale, type LoraFactors } from '../files/adapter-files.ts';
-import type { ModelFiles } from '../files/model-files.ts';
 import {
   readSafetensorsHeader,
   readTensor,
@@ -18,28 +16,18 @@ import {
   type TensorToWrite,
   writeSafetensors,
 } from '../files/safetensors.ts';
-
-/** Weights ready for a session; disposing deletes what was written for them, once no session needs it. */
-interface MergedWeights extends AsyncDisposable {
-  readonly slices: ReadonlyMap<string, TensorEntry>;
-}
-
-/** A model, and an adapter that belongs to it: the folder is that of `source`. */
-interface AdaptedModel {
-  readonly source: ModelSource;
-  readonly files: ModelFiles;
-  readonly adapter: AdapterFiles | null;
-}
+import type { OpenModel } from '../open-model.ts';
 
 /**
- * The weights of `files`, with W + scale · B A for every module of the adapter, and its fully trained heads.
+ * The weights of `files`, ready for a session: with W + scale · B A for every module of the adapter, and its fully trained heads.
+ * Disposing deletes what was written for them, once no session needs it.
  * @throws SipfError 'bad-input' where a sum is no number, 'write-failed' where the disk refuses.
  */
 export async function mergeWeights(
   engine: Engine,
-  { source, files, adapter }: AdaptedModel,
+  { source, files, adapter }: Pick<OpenModel, 'source' | 'files' | 'adapter'>,
   options: CacheOptions = {},
-): Promise<MergedWeights> {
+): Promise<AsyncDisposable & { readonly slices: ReadonlyMap<string, TensorEntry> }> {
   const base = await files.weights();
   if (adapter === null) return { slices: base, [Symbol.asyncDispose]: async () => {} };
   const parent = join(cacheFolder(options), 'merged');
