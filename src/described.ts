@@ -40,21 +40,12 @@ interface Node {
   readonly exclusiveMaximum?: number;
 }
 
-/** The JSON Schema of a configuration file, for editors. */
-export function jsonSchemaOf(schema: z.ZodType): Record<string, unknown> {
-  const { properties = {}, ...rest } = toJson(schema);
-  const own = { $schema: { type: 'string', description: 'Where an editor finds the words of each key.' } };
-  return { ...rest, properties: { ...own, ...properties } };
-}
+/** What users write, in the draft that every editor reads. */
+export const JSON_SCHEMA = { io: 'input', target: 'draft-7' } as const;
 
 /** Every section and setting of `schema`, each section before what it holds. */
 export function settingsOf(schema: z.ZodType): Setting[] {
-  return settingsIn(toJson(schema) as Node, '');
-}
-
-/** Draft 7 is what every editor reads. */
-function toJson(schema: z.ZodType) {
-  return z.toJSONSchema(schema, { io: 'input', target: 'draft-7' });
+  return settingsIn(z.toJSONSchema(schema, JSON_SCHEMA) as Node, '');
 }
 
 function settingsIn(node: Node, prefix: string): Setting[] {
@@ -67,7 +58,7 @@ function settingsIn(node: Node, prefix: string): Setting[] {
       takes: takesOf(value),
       fallback: value.default,
       isSection: inner.length > 0 && !alternativesOf(value).some(isPlain),
-      hasKinds: value.oneOf !== undefined,
+      hasKinds: hasKinds(value),
       elements: alternativesOf(value).flatMap(({ items = [] }) =>
         [items].flat().flatMap((item) => settingsIn(item, '')),
       ),
@@ -79,10 +70,12 @@ function settingsIn(node: Node, prefix: string): Setting[] {
 /** Properties of an object, or of every object that may stand there. */
 function propertiesOf(node: Node): Readonly<Record<string, Node>> {
   const found: Record<string, Node> = {};
-  for (const { properties = {} } of alternativesOf(node)) {
-    const kind = node.oneOf === undefined ? undefined : properties['kind']?.const;
+  const objects = alternativesOf(node).flatMap(({ properties }) => (properties === undefined ? [] : [properties]));
+  for (const properties of objects) {
+    const kind = hasKinds(node) ? properties['kind']?.const : undefined;
     for (const [name, value] of Object.entries(properties)) {
-      const own = kind === undefined ? value : { ...value, description: `${kind}: ${value.description}` };
+      const isShared = objects.every((object) => object[name]?.description === value.description);
+      const own = kind === undefined || isShared ? value : { ...value, description: `${kind}: ${value.description}` };
       const other = found[name];
       found[name] = other === undefined ? own : either(other, own);
     }
@@ -90,17 +83,21 @@ function propertiesOf(node: Node): Readonly<Record<string, Node>> {
   return found;
 }
 
+function hasKinds({ oneOf, anyOf = [] }: Node): boolean {
+  return oneOf !== undefined || anyOf.some(hasKinds);
+}
+
 /** A property that several objects have. */
 function either(a: Node, b: Node): Node {
   return {
     anyOf: [...alternativesOf(a), b],
-    description: `${a.description} ${b.description}`,
+    description: [...new Set([a.description, b.description])].join(' '),
     default: a.default ?? b.default,
   };
 }
 
 function alternativesOf(node: Node): readonly Node[] {
-  return node.anyOf ?? node.oneOf ?? [node];
+  return (node.anyOf ?? node.oneOf)?.flatMap(alternativesOf) ?? [node];
 }
 
 function isPlain({ properties, type }: Node): boolean {
@@ -108,9 +105,10 @@ function isPlain({ properties, type }: Node): boolean {
 }
 
 function takesOf(node: Node): string {
-  const { anyOf, type, items, format } = node;
+  const { anyOf, oneOf, type, items, format } = node;
   const separator = anyOf?.every((one) => one.const !== undefined) ? ', ' : ', or ';
   if (anyOf !== undefined) return [...new Set(anyOf.map(takesOf))].join(separator);
+  if (oneOf !== undefined) return 'object';
   if (Array.isArray(type)) return type.map((one) => takesOf({ ...node, type: one })).join(', or ');
   if (node.enum !== undefined) return node.enum.join(', ');
   if (node.const !== undefined) return String(node.const);

@@ -34,7 +34,6 @@ export {
 export { type LoopResult, type RunLoopOptions, runLoop } from './pipeline/run-loop.ts';
 export {
   configOfRun,
-  type FinalReport,
   type QuestionView,
   type RoundSummary,
   type RunView,
@@ -42,6 +41,7 @@ export {
 } from './pipeline/run-reader.ts';
 export { loadShots } from './pipeline/shots.ts';
 export * from './records.ts';
+export type { FinalReport } from './reports.ts';
 export type { Log, LogEvent, OnProgress, ProgressEvent } from './run/events.ts';
 export type { Program, Sandbox, Verdict, WrongReason } from './sandbox.ts';
 export { createPyodideSandbox, type PyodideSandboxOptions } from './sandboxes/embedded.ts';

@@ -1,6 +1,6 @@
 // The random streams -> checks of range, evenness, independence and values that never change.
 import { expect, test } from 'vitest';
-import { createRandom, hash32, keyedUniform, uniform } from './random.ts';
+import { createRandom, hash32, keyedUniform } from './random.ts';
 
 test('uniform is a pure function of key and position, exact in float32 and below 1', () => {
   const draw = keyedUniform('seed 1');
@@ -12,12 +12,12 @@ test('uniform is a pure function of key and position, exact in float32 and below
     seen.add(u);
   }
   expect(seen.size).toBeGreaterThan(9_980); // birthday collisions among 2^24 values: about 3
-  expect(uniform('seed 1', 77)).toBe(draw(77));
+  expect(keyedUniform('seed 1')(77)).toBe(draw(77));
   expect(draw(2 ** 32 + 5)).not.toBe(draw(5));
 });
 
 test('values are pinned: a change would silently change every recorded run', () => {
-  expect([0, 1, 2].map((i) => uniform('a', i) * 2 ** 24)).toEqual([14413204, 14463693, 15341963]);
+  expect([0, 1, 2].map((i) => keyedUniform('a')(i) * 2 ** 24)).toEqual([14413204, 14463693, 15341963]);
   expect(hash32('a')).toBe(0xca978112); // SHA-256("a") = ca978112...
   const random = createRandom('a');
   expect([random.int(0, 999), random.int(0, 999), random.int(0, 999)]).toEqual([182, 208, 980]);
@@ -29,7 +29,7 @@ test.each(['positions', 'keys', 'sfc32'])(
     const stream = createRandom('chi');
     const draw = keyedUniform('chi');
     const value = (i: number): number =>
-      kind === 'positions' ? draw(i) : kind === 'keys' ? uniform(`k${i}`, 0) : stream.next();
+      kind === 'positions' ? draw(i) : kind === 'keys' ? keyedUniform(`k${i}`)(0) : stream.next();
     const n = 20_000;
     const cells = new Float64Array(64);
     const values = Array.from({ length: n }, (_, i) => value(i));

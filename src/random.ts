@@ -48,11 +48,6 @@ export function keyedUniform(key: string): (position: number) => number {
   };
 }
 
-/** One number of `keyedUniform`, for callers that need a single position. */
-export function uniform(key: string, position: number): number {
-  return keyedUniform(key)(position);
-}
-
 /**
  * sfc32 (Chris Doty-Humphrey, PractRand: 128 bits of state, period about 2^127) seeded by the SHA-256 of `key`.
  * @throws RangeError, from pick, where there is no item.

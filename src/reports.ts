@@ -18,10 +18,16 @@ export const Trained = z.object({
 });
 export type Trained = z.infer<typeof Trained>;
 
+/** Lower and upper end. */
 const Interval = z.tuple([z.number(), z.number()]);
+export type Interval = z.infer<typeof Interval>;
 
-/** A figure with its 95 % interval over questions, or null where there was too little to compute it. */
-export const Estimate = z.object({ value: z.number(), ci95: Interval, n: z.number().int() }).nullable();
+/** A figure with its 95 % interval; `n` is what the interval is over (questions, unless said otherwise). */
+const Figure = z.object({ value: z.number(), ci95: Interval, n: z.number().int() });
+export type Figure = z.infer<typeof Figure>;
+
+/** A figure, or null where there was too little to compute it. */
+export const Estimate = Figure.nullable();
 export type Estimate = z.infer<typeof Estimate>;
 
 const Aucs = z.object({ scores: Estimate, tallies: Estimate, meanLogp: Estimate, shortness: Estimate });
@@ -58,7 +64,9 @@ export const ScoreFigures = z.object({
 });
 export type ScoreFigures = z.infer<typeof ScoreFigures>;
 
-const Paired = z.object({
+/** Two policies on the same questions. */
+const PairedDifference = z.object({
+  /** Accuracy of the first minus that of the second. */
   difference: z.number(),
   ci95: Interval,
   /** Exact McNemar. */
@@ -68,6 +76,7 @@ const Paired = z.object({
   better: z.number().int(),
   worse: z.number().int(),
 });
+export type PairedDifference = z.infer<typeof PairedDifference>;
 
 /** Accuracy on a set, and the paired difference to an earlier policy's answers to the same questions. Errors are no answers: they leave n. */
 export const SetReport = z.object({
@@ -79,7 +88,7 @@ export const SetReport = z.object({
   ci95: Interval,
   truncated: z.number().int(),
   errors: z.number().int(),
-  paired: Paired.nullable(),
+  paired: PairedDifference.nullable(),
 });
 export type SetReport = z.infer<typeof SetReport>;
 

@@ -33,6 +33,13 @@ export interface Graded {
   readonly outcome: Outcome;
 }
 
+export function wrong(
+  reason: Extract<Outcome, { kind: 'wrong' }>['reason'],
+  extracted: Graded['extracted'] = null,
+): Graded {
+  return { extracted, outcome: { kind: 'wrong', reason } };
+}
+
 /** Anything that says which task it is of. */
 export interface OfTask {
   readonly task?: string | undefined;

@@ -2,9 +2,9 @@
 import { describe, expect, it } from 'vitest';
 import { NO_COST } from '#sipf/pipeline/estimate.js';
 import { createRandom } from '#sipf/random.js';
-import { stratifiedMean } from '#sipf/statistics/intervals.js';
 import type { ArmRound, ArmSummary } from './arm-summary.ts';
 import { compareArms, tokensForEqualFlops } from './comparison.ts';
+import { stratifiedMean } from './stratified-mean.ts';
 
 interface Made {
   readonly arm: string;

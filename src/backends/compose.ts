@@ -1,6 +1,14 @@
 // A sampler, a scorer, a trainer and a store, each from where it is -> one Backend.
 import type { Backend, ModelStore, Sampler, Scorer, Trainer } from '../backend.ts';
 
+/** The methods of a backend by name. The compiler refuses a list in which one is missing. */
+const METHODS = { openPolicy: true, openPrm: true, train: true, describe: true, initModel: true } satisfies Record<
+  Method,
+  true
+>;
+type Method = Extract<keyof Backend, string>;
+export const BACKEND_METHODS = Object.keys(METHODS) as Method[];
+
 export interface BackendParts {
   readonly sampler: Sampler;
   readonly scorer: Scorer;

@@ -3,26 +3,17 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
-import type { z } from 'zod';
-import type { Backend, Sampler } from '../backend.ts';
-import { type EngineSettings, OpenAiSettings } from '../engine-settings.ts';
+import type { Backend } from '../backend.ts';
+import type { EngineOptions } from '../engine-settings.ts';
 import { messageOf, SipfError } from '../errors.ts';
 import { checkCount, MOST, MOST_THREADS } from '../limits.ts';
-import { composeBackends } from './compose.ts';
-import { PORT } from './local/port-table.ts';
+import { openSampler } from '../samplers/samplers.ts';
+import { BACKEND_METHODS, composeBackends } from './compose.ts';
 import { createWorkerBackend } from './local/worker-client.ts';
-import { createOpenAiSampler, type OpenAiOptions } from './openai.ts';
 
+export type { EngineOptions } from '../engine-settings.ts';
 export { type BackendParts, composeBackends } from './compose.ts';
 export { createScriptedBackend, type ScriptedOptions, type WriteArgs } from './scripted.ts';
-
-/** A server to draw from; the settings that are absent have their defaults. */
-export type SamplerOptions = Pick<OpenAiOptions, 'url' | 'model' | 'serves'> &
-  Partial<Omit<z.input<typeof OpenAiSettings>, 'serves'>>;
-
-export interface OpenBackendOptions extends Partial<Omit<EngineSettings, 'sampler'>> {
-  readonly sampler?: SamplerOptions | null;
-}
 
 export interface OpenBackendParts {
   /** Told where a model is drawn from, where that may surprise. */
@@ -32,7 +23,7 @@ export interface OpenBackendParts {
 }
 
 /** What a module that `engine.module` names has as its default export. */
-export type MakeBackend = (options: OpenBackendOptions) => Backend | Promise<Backend>;
+export type MakeBackend = (options: EngineOptions) => Backend | Promise<Backend>;
 
 /**
  * Opens what executes models: the engine of this package, on a thread of its own, or the backend that a module makes; with a server that draws.
@@ -41,46 +32,22 @@ export type MakeBackend = (options: OpenBackendOptions) => Backend | Promise<Bac
  * @example
  * await using backend = await openBackend({ provider: 'cpu', threads: 2 });
  */
-export async function openBackend(options: OpenBackendOptions = {}, parts: OpenBackendParts = {}): Promise<Backend> {
+export async function openBackend(options: EngineOptions = {}, parts: OpenBackendParts = {}): Promise<Backend> {
   const { sampler } = options;
   const local = await openLocal(options);
   if (!sampler) return local;
+  const { log = () => {}, env = process.env } = parts;
+  const wait = (ms: number, signal: AbortSignal) => setTimeout(ms, undefined, { signal });
   try {
-    return composeBackends({
-      sampler: openSampler(sampler, local, parts),
-      scorer: local,
-      trainer: local,
-      store: local,
-    });
+    const elsewhere = openSampler(sampler, { local, log, env, wait, random: Math.random, now: Date.now });
+    return composeBackends({ sampler: elsewhere, scorer: local, trainer: local, store: local });
   } catch (error) {
     await local[Symbol.asyncDispose]();
     throw error;
   }
 }
 
-function openSampler({ serves, ...rest }: SamplerOptions, local: Backend, parts: OpenBackendParts): Sampler {
-  const { log = () => {}, env = process.env } = parts;
-  const parsed = OpenAiSettings.omit({ serves: true }).safeParse({ kind: 'openai', ...rest });
-  if (!parsed.success) {
-    const [issue] = parsed.error.issues;
-    throw new SipfError(
-      'bad-input',
-      `Expected settings of a server as sampler, got ${issue?.path.join('.')}: ${issue?.message}. Correct them.`,
-    );
-  }
-  const { apiKeyFrom, ...settings } = parsed.data;
-  const apiKey = apiKeyFrom === null ? null : env[apiKeyFrom];
-  if (apiKey === undefined || apiKey === '') {
-    throw new SipfError(
-      'bad-config',
-      `Expected an API key in the environment variable ${apiKeyFrom} (engine.sampler.apiKeyFrom), got none. Set that variable.`,
-    );
-  }
-  const wait = (ms: number, signal: AbortSignal) => setTimeout(ms, undefined, { signal });
-  return createOpenAiSampler({ ...settings, serves }, { local, apiKey, log, wait, random: Math.random, now: Date.now });
-}
-
-async function openLocal(options: OpenBackendOptions): Promise<Backend> {
+async function openLocal(options: EngineOptions): Promise<Backend> {
   const { module, provider = 'cpu', threads, slots } = options;
   if (module) return madeBy(module, options);
   checkCount('threads', threads ?? undefined, MOST_THREADS);
@@ -88,7 +55,7 @@ async function openLocal(options: OpenBackendOptions): Promise<Backend> {
   return createWorkerBackend({ provider, ...(threads ? { threads } : {}), ...(slots ? { slots } : {}) });
 }
 
-async function madeBy(module: string, options: OpenBackendOptions): Promise<Backend> {
+async function madeBy(module: string, options: EngineOptions): Promise<Backend> {
   const path = resolve(module);
   if (!existsSync(path))
     throw new SipfError(
@@ -102,12 +69,11 @@ async function madeBy(module: string, options: OpenBackendOptions): Promise<Back
       `Expected ${module} to have a function that makes a backend as its default export, got ${typeof make}. Add \`export default () => backend\`.`,
     );
   const backend = await own(module, async () => (make as MakeBackend)(options));
-  const methods = Object.keys(PORT.backend);
-  const missing = methods.find((name) => typeof Reflect.get(Object(backend), name) !== 'function');
+  const missing = BACKEND_METHODS.find((name) => typeof Reflect.get(Object(backend), name) !== 'function');
   if (missing === undefined) return backend;
   throw new SipfError(
     'bad-input',
-    `Expected a backend from the default export of ${module}, got one without ${missing}. A backend has ${methods.join(', ')}.`,
+    `Expected a backend from the default export of ${module}, got one without ${missing}. A backend has ${BACKEND_METHODS.join(', ')}.`,
   );
 }
 

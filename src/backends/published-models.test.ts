@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type FolderChanges, makeModelFolder, safetensorsBytes } from '../../test/model-folder.ts';
 import { fixtures } from '../../test/tiny-model.ts';
 import type { Completion, TrainOptions } from '../backend.ts';
-import { tellingWarnings } from '../cli/model-warnings.ts';
+import { tellingWarnings } from '../cli/engine.ts';
 import { Engine } from '../engine/runtime/session.ts';
 import { readSafetensors, type Tensor } from '../models/files/safetensors.ts';
 import type { ModelSource } from '../records.ts';
@@ -173,6 +173,7 @@ const TRAIN: TrainOptions = {
   batchSize: 1,
   epochs: 1,
   tokensPerPass: 64,
+  activationsGiB: 8,
   maxLength: 64,
   seed: 0,
   shuffle: false,

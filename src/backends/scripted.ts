@@ -122,17 +122,20 @@ class ScriptedModel implements OpenedModel {
   }
 }
 
+/** A slot of the batch: `left` decode steps until the completion is told. */
+interface Running {
+  readonly completion: Completion;
+  left: number;
+}
+
 class ScriptedPolicy extends ScriptedModel implements Policy {
-  async generate(requests: readonly GenerateRequest[], onFinished: OnFinished, call: DrawOptions = {}) {
+  async generate(requests: readonly GenerateRequest[], onFinished: OnFinished, { signal, onText }: DrawOptions = {}) {
     this.requireOpen();
     const queue = [...requests];
-    const slots: ({ completion: Completion; left: number } | null)[] = Array.from(
-      { length: this.options.slots ?? 8 },
-      () => null,
-    );
+    const slots = Array.from({ length: this.options.slots ?? 8 }, (): Running | null => null);
     const stats = { promptTokens: 0, generatedTokens: 0 };
     while (queue.length > 0 || slots.some((slot) => slot !== null)) {
-      throwIfAborted(call.signal);
+      throwIfAborted(signal);
       for (const [at, slot] of slots.entries()) {
         const request = slot === null ? queue.shift() : undefined;
         if (request === undefined) continue;
@@ -141,16 +144,12 @@ class ScriptedPolicy extends ScriptedModel implements Policy {
         stats.generatedTokens += completion.tokens;
         slots[at] = { completion, left: Math.max(1, completion.tokens) };
       }
-      const soonest = Math.min(...slots.filter((slot) => slot !== null).map(({ left }) => left));
-      const finished: Completion[] = [];
-      for (const [at, slot] of slots.entries()) {
-        if (slot === null) continue;
-        slot.left -= soonest;
-        if (slot.left > 0) continue;
-        finished.push(slot.completion);
-        slots[at] = null;
-      }
-      call.onText?.(finished.map(({ id, text }) => ({ id, text })));
+      const running = slots.filter((slot) => slot !== null);
+      const soonest = Math.min(...running.map(({ left }) => left));
+      for (const slot of running) slot.left -= soonest;
+      const finished = running.filter(({ left }) => left === 0).map(({ completion }) => completion);
+      for (const [at, slot] of slots.entries()) if (slot?.left === 0) slots[at] = null;
+      onText?.(finished.map(({ id, text }) => ({ id, text })));
       queue.push(...(await onFinished(finished)));
     }
     return stats;
@@ -179,16 +178,11 @@ class ScriptedPolicy extends ScriptedModel implements Policy {
   #write({ id, context, key, sampling }: GenerateRequest): Completion {
     this.options.onWork?.(`completion ${key}`);
     const { temperature, maxTokens, stopStrings = [] } = sampling;
-    const [prompt = '', ...rest] = context;
-    const greedy = temperature === 0;
-    const random = createRandom(greedy ? `greedy ${this.hash} ${textOf(context)}` : key);
-    const whole = this.options.write({
-      prompt: textOf([prompt]),
-      prefix: textOf(rest),
-      random,
-      temperature,
-      skill: this.skill,
-    });
+    const { skill } = this;
+    const [first = '', ...rest] = context;
+    const [prompt, prefix] = [textOf([first]), textOf(rest)];
+    const random = createRandom(temperature === 0 ? `greedy ${this.hash} ${textOf(context)}` : key);
+    const whole = this.options.write({ prompt, prefix, random, temperature, skill });
     const cut = Math.min(whole.length, ...stopStrings.map((stop) => whole.indexOf(stop)).filter((at) => at !== -1));
     const text = whole.slice(0, Math.min(cut, maxTokens));
     const number = keyedUniform(`logp ${key}`);
@@ -224,13 +218,13 @@ async function train(
   call: CallOptions = {},
 ): Promise<TrainResult> {
   const { source, examples, options, out } = job;
+  const { lora, learningRate, batchSize, epochs, maxSteps, seed } = options;
   const parent = storedOf(source);
   const lengths = examples.map((example) => JSON.stringify(example).length);
   const dropped = lengths.flatMap((length, index) => (length > options.maxLength * 40 ? [index] : []));
   const kept = examples.length - dropped.length;
-  const steps = options.maxSteps ?? Math.max(1, Math.ceil((kept * options.epochs) / options.batchSize));
+  const steps = maxSteps ?? Math.max(1, Math.ceil((kept * epochs) / batchSize));
   // Of the options what every trainer has: a new option leaves the scripted models as they are.
-  const { lora, learningRate, batchSize, epochs, maxSteps, seed } = options;
   const hash = sha256(JSON.stringify({ parent, examples, lora, learningRate, batchSize, epochs, maxSteps, seed }));
   const number = keyedUniform(hash);
   const all = Array.from({ length: steps }, (_, i) => ({
@@ -238,16 +232,13 @@ async function train(
     steps,
     loss: 1 / (i + 1) + 0.01 * number(i),
     gradNorm: number(i),
-    learningRate: options.learningRate,
-    tokens: 10 * options.batchSize,
+    learningRate,
+    tokens: 10 * batchSize,
     metrics: {},
   }));
   await disk.makeFolder(out);
   const checkpoint = join(out, 'checkpoint.json');
-  const from = existsSync(checkpoint)
-    ? (JSON.parse(readFileSync(checkpoint, 'utf8')) as { hash: string; step: number })
-    : null;
-  for (const step of all.slice(from?.hash === hash ? from.step : 0)) {
+  for (const step of all.slice(stepsDone(checkpoint, hash))) {
     throwIfAborted(call.signal);
     onWork?.(`step ${step.step + 1}`);
     onStep(step);
@@ -256,8 +247,15 @@ async function train(
   }
   await replaceFile(disk, join(out, 'scripted.json'), [JSON.stringify({ hash, skill: parent.skill + 1 })]);
   await disk.remove(checkpoint);
-  const result = options.lora === null ? { model: out } : { model: source.model, adapter: out };
+  const result = lora === null ? { model: out } : { model: source.model, adapter: out };
   return { source: result, hash, steps: all, dropped, tokens: all.reduce((sum, { tokens }) => sum + tokens, 0) };
+}
+
+/** Of a training that was stopped; one with other inputs counts for nothing. */
+function stepsDone(checkpoint: string, hash: string): number {
+  if (!existsSync(checkpoint)) return 0;
+  const from = JSON.parse(readFileSync(checkpoint, 'utf8')) as { hash: string; step: number };
+  return from.hash === hash ? from.step : 0;
 }
 
 async function initModel(out: string, init: ModelInit, disk: Disk): Promise<ModelDescription> {

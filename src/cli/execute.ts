@@ -20,7 +20,7 @@ export async function execute(
 ): Promise<never> {
   // A library that prints must not spoil stdout, which holds results only.
   globalThis.console = new Console(process.stderr, process.stderr);
-  const interrupts = listenForInterrupts((line) => process.stderr.write(`${line}\n`));
+  const interrupts = listenForInterrupts();
   const code = await codeOf(name, run, interrupts);
   // What is still in a pipe goes out first; worker threads need no farewell.
   await new Promise<void>((resolve) => process.stdout.write('', () => resolve()));

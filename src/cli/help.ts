@@ -32,13 +32,8 @@ export function helpCommand(program: Command): Command {
       if (name === undefined) program.help();
       const command = program.commands.find((candidate) => candidate.name() === name);
       if (command !== undefined) command.help();
-      write(
-        program,
-        helpOn(
-          name,
-          program.commands.map((candidate) => candidate.name()),
-        ),
-      );
+      const names = program.commands.map((candidate) => candidate.name());
+      write(program, helpOn(name, names));
     });
 }
 

@@ -17,10 +17,8 @@ interface Range {
 
 /** A parser of decimal numbers within a range. */
 export function number(range: Range = {}): (text: string) => number {
-  return (text) => {
-    const value = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text.trim()) ? Number(text) : Number.NaN;
-    return within(value, text, 'a number', range);
-  };
+  const form = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
+  return (text) => within(form.test(text.trim()) ? Number(text) : Number.NaN, text, 'a number', range);
 }
 
 /** A parser of integers within a range. */
@@ -107,8 +105,8 @@ export function withModel(command: Command): Command {
 }
 
 /** The model that the options name. */
-export function modelSource(options: Pick<ModelOptions, 'model' | 'adapter'>): ModelSource {
-  return options.adapter === undefined ? { model: options.model } : { model: options.model, adapter: options.adapter };
+export function modelSource({ model, adapter }: Pick<ModelOptions, 'model' | 'adapter'>): ModelSource {
+  return { model, adapter };
 }
 
 export interface SamplingFlags {

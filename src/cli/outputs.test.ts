@@ -96,7 +96,7 @@ const terminal = {
   print: async () => undefined,
   log: () => undefined,
   warn: () => undefined,
-  progress: () => ({ update: () => undefined, end: () => undefined }),
+  progress: () => ({ update: () => undefined, end: () => undefined, [Symbol.dispose]: () => undefined }),
   stages: () => ({ onProgress: () => undefined, end: () => undefined }),
   resumes: () => undefined,
   colors: picocolors.createColors(false),

@@ -5,13 +5,13 @@ import type { Config } from '../config/schema.ts';
 import { checkOutFile, checkOutModel, checkOutRun } from '../pipeline/out-paths.ts';
 
 /** Fields of the records that each command writes. */
-const FIELDS = {
+const FIELDS: Readonly<Record<string, readonly string[]>> = {
   sample: ['id', 'questionId', 'source', 'policy', 'finishReason', 'outcome'],
   label: ['sampleId', 'questionId', 'simulator', 'K', 'steps'],
   score: ['sampleId', 'questionId', 'scorer', 'scores'],
   pair: ['questionId', 'question', 'chosen', 'rejected'],
   eval: ['questionId', 'question', 'reference', 'completion', 'outcome'],
-} as const;
+};
 
 /** Options that name what is read, whichever command has them. */
 const OPTIONS: Readonly<Record<string, ReadPath['kind']>> = {
@@ -25,34 +25,32 @@ const OPTIONS: Readonly<Record<string, ReadPath['kind']>> = {
   model: 'model',
   adapter: 'model',
   prm: 'model',
-  simulator: 'model',
-  verifier: 'model',
   fromRun: 'model',
 };
 
-type RecordsCommand = keyof typeof FIELDS;
-
 /** Whether a command writes records; else it writes a model. */
-export function isOfRecords(command: string): command is RecordsCommand {
+export function isOfRecords(command: string): boolean {
   return command in FIELDS;
 }
 
-/** @throws SipfError 'bad-input' where the records of `command` must not go to `--out`. */
-export function checkRecordsOut(command: RecordsCommand, options: object & { readonly out: string }, config?: Config) {
-  checkOutFile({ command, out: options.out, reads: reads(options, config), fields: FIELDS[command] });
-}
-
-/** @throws SipfError 'bad-input' where a model that `command` trains must not go to `--out`. */
-export function checkModelOut(command: string, options: object & { readonly out: string }, config: Config): void {
-  checkOutModel(command, options.out, reads(options, config));
+/** @throws SipfError 'bad-input' where what `command` writes must not go to `--out`. */
+export async function checkOut(
+  command: string,
+  options: object & { readonly out: string },
+  config?: Config,
+): Promise<void> {
+  const fields = FIELDS[command];
+  const [out, reads] = [options.out, readsIn(options, config)];
+  if (fields === undefined) await checkOutModel(command, out, reads);
+  else await checkOutFile({ command, out, reads, fields });
 }
 
 /** The same for the folder of a run, before its configuration is read: --out may hold one that says more. */
-export async function checkRunOut(options: object, out: string): Promise<void> {
-  await checkOutRun(out, reads(options, undefined));
+export function checkRunOut(options: object, out: string): Promise<void> {
+  return checkOutRun(out, readsIn(options));
 }
 
-function reads(options: object, config: Config | undefined): ReadPath[] {
+function readsIn(options: object, config?: Config): ReadPath[] {
   const named = Object.entries(options).flatMap(([option, path]): ReadPath[] => {
     const kind = OPTIONS[option];
     const flag = `--${option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;

@@ -1,4 +1,5 @@
 // Counts of finished work -> one live line with rate and ETA on a terminal, plain lines elsewhere.
+import type { OnProgress, ProgressEvent } from '../run/events.ts';
 
 interface ProgressSink {
   write(text: string): unknown;
@@ -15,7 +16,8 @@ export interface ProgressOptions {
   readonly total?: number | undefined;
 }
 
-export interface Progress {
+/** Disposing it ends its line. */
+export interface Progress extends Disposable {
   /** `done` items are finished, of `total` where that is known better now; `detail` is shown behind the figures. */
   update(done: number, detail?: string, total?: number): void;
   /** Ends the line: keeps what was reached. */
@@ -34,44 +36,66 @@ const SETTLE_MS = 3_000;
 export function startProgress(sink: ProgressSink, options: ProgressOptions, now: () => number): Progress {
   const live = sink.isTTY === true;
   const started = now();
-  const marks: { time: number; done: number }[] = [{ time: started, done: 0 }];
-  let done = 0;
-  let total = options.total;
-  let detail = '';
+  const state = { ...options, done: 0, detail: '', started, marks: [{ time: started, done: 0 }] };
   let drawn = Number.NEGATIVE_INFINITY;
   let ended = false;
   let first = true;
-
   let last = '';
   let lastDone = -1;
   const draw = (time: number) => {
     drawn = time;
-    const line = describeProgress({ ...options, total, done, detail, marks, time, started });
+    const line = describeProgress(state, time);
     if (!live && line === last) return;
     last = line;
-    lastDone = done;
+    lastDone = state.done;
     if (live) sink.write(`\r\u001b[2K${clip(line, (sink.columns ?? 80) - 1)}`);
     else sink.write(`${line}\n`);
   };
+  const end = () => {
+    if (ended) return;
+    ended = true;
+    // Off a terminal, the same count again would be the same line with another rate.
+    if (live || state.done !== lastDone) draw(now());
+    if (live) sink.write('\n');
+  };
   return {
-    update(nextDone, nextDetail, nextTotal) {
+    end,
+    [Symbol.dispose]: end,
+    update(done, detail = state.detail, total = state.total) {
       if (ended) return;
       const time = now();
       // Work that a resumed run finds finished says nothing about the rate.
-      if (first && nextDone > 0 && time - started < 50) marks[0] = { time, done: nextDone };
+      if (first && done > 0 && time - started < 50) state.marks[0] = { time, done };
       first = false;
-      done = nextDone;
-      if (nextDetail !== undefined) detail = nextDetail;
-      if (nextTotal !== undefined) total = nextTotal;
-      remember(marks, time, done);
+      Object.assign(state, { done, detail, total });
+      remember(state.marks, time, done);
       if (time - drawn >= (live ? LIVE_MS : PLAIN_MS)) draw(time);
     },
-    end() {
-      if (ended) return;
-      ended = true;
-      // Off a terminal, the same count again would be the same line with another rate.
-      if (live || done !== lastDone) draw(now());
-      if (live) sink.write('\n');
+  };
+}
+
+/** A line for each title and unit of a stream of events, one after the other; `end` and disposing end the last one. */
+export function progressLines(
+  start: (options: ProgressOptions) => Progress,
+  titleOf: (event: ProgressEvent) => string,
+): Disposable & { readonly onProgress: OnProgress; end(): void } {
+  let line: (ProgressOptions & { readonly progress: Progress }) | null = null;
+  const end = () => {
+    line?.progress.end();
+    line = null;
+  };
+  return {
+    end,
+    [Symbol.dispose]: end,
+    onProgress(event) {
+      const { done, total, unit, detail } = event;
+      const title = titleOf(event);
+      // What a stage does first may count other things than its work.
+      if (line?.title !== title || line.unit !== unit) {
+        end();
+        line = { title, unit, progress: start({ title, unit, total }) };
+      }
+      line.progress.update(done, detail, total);
     },
   };
 }
@@ -84,16 +108,15 @@ function remember(marks: { time: number; done: number }[], time: number, done: n
     marks.splice(1, marks.length - 2, ...marks.slice(1, -1).filter((_, index) => index % 2 === 0));
 }
 
-interface Snapshot extends ProgressOptions {
+interface State extends ProgressOptions {
   readonly done: number;
   readonly detail: string;
   readonly marks: readonly { time: number; done: number }[];
-  readonly time: number;
   readonly started: number;
 }
 
-function describeProgress(state: Snapshot): string {
-  const { title, unit, total, done, detail, marks, time, started } = state;
+function describeProgress(state: State, time: number): string {
+  const { title, unit, total, done, detail, marks, started } = state;
   const from = marks[0]!;
   const span = time - from.time;
   const rate = span > 0 ? ((done - from.done) * 1000) / span : 0;

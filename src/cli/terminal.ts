@@ -2,7 +2,6 @@
 import { once } from 'node:events';
 import picocolors from 'picocolors';
 import { SipfError } from '../errors.ts';
-import { type OnProgress, stageTitle } from '../run/events.ts';
 import { type Progress, type ProgressOptions, startProgress } from './progress.ts';
 
 export type Colors = ReturnType<typeof picocolors.createColors>;
@@ -19,8 +18,6 @@ export interface Terminal {
   /** What the user should know and look at. */
   warn(message: string): void;
   progress(options: ProgressOptions): Progress;
-  /** Draws the stages of a long call one after the other; `end` closes the last. */
-  stages(): { readonly onProgress: OnProgress; end(): void };
   /** Off where stdout is no terminal or NO_COLOR is set. */
   readonly colors: Colors;
   /** Width of stdout in characters; 100 where it is no terminal. */
@@ -59,7 +56,7 @@ function stopListening(): void {
 }
 
 /** The first SIGINT or SIGTERM fires the signal; a second one of either ends the process at once. */
-export function listenForInterrupts(log: (line: string) => void): Interrupts {
+export function listenForInterrupts(): Interrupts {
   const controller = new AbortController();
   let first: { readonly time: number; readonly name: NodeJS.Signals } | null = null;
   let code: number | null = null;
@@ -68,7 +65,7 @@ export function listenForInterrupts(log: (line: string) => void): Interrupts {
     if (first === null) {
       first = { time, name };
       code = name === 'SIGINT' ? 130 : 143;
-      log('\nStopping cleanly. Press Ctrl-C again to stop at once.');
+      process.stderr.write('\nStopping cleanly. Press Ctrl-C again to stop at once.\n');
       controller.abort(new SipfError('aborted', 'Stopped on request.'));
     } else if (name !== first.name || time - first.time > SAME_SIGNAL_MS) {
       // The signal's own effect: process.exit would wait for the engine's thread.
@@ -99,7 +96,6 @@ export function openTerminal(signal: AbortSignal): ProcessTerminal {
   const clearLine = () => {
     if (stderr.isTTY) stderr.write('\r\u001b[2K');
   };
-  const progress = (options: ProgressOptions) => startProgress(stderr, options, () => performance.now());
   const color = stdout.isTTY === true && !process.env.NO_COLOR && process.env.TERM !== 'dumb';
   const log = (line: string): void => {
     clearLine();
@@ -116,8 +112,7 @@ export function openTerminal(signal: AbortSignal): ProcessTerminal {
     },
     log,
     warn: (message) => log(`Warning: ${message}`),
-    progress,
-    stages: () => drawStages(progress),
+    progress: (options) => startProgress(stderr, options, () => performance.now()),
     colors: picocolors.createColors(color),
     columns: stdout.isTTY ? stdout.columns : 100,
     now: () => Date.now(),
@@ -125,30 +120,5 @@ export function openTerminal(signal: AbortSignal): ProcessTerminal {
       advice = text;
     },
     stopAdvice: () => advice,
-  };
-}
-
-/** Shows each (stage, iteration) of a stream of progress events in a display of its own. */
-function drawStages(progress: (options: ProgressOptions) => Progress): {
-  readonly onProgress: OnProgress;
-  end(): void;
-} {
-  let title = '';
-  let display: Progress | null = null;
-  return {
-    onProgress(event) {
-      const next = stageTitle(event.stage, event.iteration);
-      if (next !== title || display === null) {
-        display?.end();
-        title = next;
-        display = progress({ title, unit: event.unit, total: event.total });
-      }
-      display.update(event.done, undefined, event.total);
-    },
-    end() {
-      display?.end();
-      display = null;
-      title = '';
-    },
   };
 }

@@ -1,13 +1,8 @@
 // A configuration -> where its models execute, as a backend is opened.
 
-import type { EngineSettings, OpenAiSettings } from '../engine-settings.ts';
+import type { EngineOptions } from '../engine-settings.ts';
 import { SipfError } from '../errors.ts';
-import type { ModelSource } from '../records.ts';
 import type { Config } from './schema.ts';
-
-export interface Engine extends Omit<EngineSettings, 'sampler'> {
-  readonly sampler: (Omit<OpenAiSettings, 'serves'> & { readonly serves: ModelSource }) | null;
-}
 
 /**
  * The engine of a configuration, as `openBackend` takes it: a server's model by its files.
@@ -15,7 +10,7 @@ export interface Engine extends Omit<EngineSettings, 'sampler'> {
  * await using backend = await openBackend(engineOf(config));
  * @throws SipfError 'bad-config' where a server is to serve a model that has no files of its own.
  */
-export function engineOf({ engine, model, adapter, simulator }: Config): Engine {
+export function engineOf({ engine, model, adapter, simulator }: Config): EngineOptions {
   const { sampler, ...rest } = engine;
   if (sampler === null) return { ...rest, sampler };
   const served = sampler.serves === 'simulator' ? simulator : { model, adapter };

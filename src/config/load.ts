@@ -30,7 +30,7 @@ export async function loadConfig({ preset, file, flags = {} }: ConfigSources): P
   const names = (typeof preset === 'string' ? [preset] : [...(preset ?? [])]).flatMap((name) => name.split('+'));
   const over = file === undefined ? {} : await readTree(file);
   const task = flags['task.name'] ?? (isTree(over.task) ? over.task.name : undefined);
-  const layers = names.map((name) => presetFor(name, typeof task === 'string' ? task : null) as Tree);
+  const layers = names.map((name) => presetFor(name, typeof task === 'string' ? task : null));
   const given = Object.entries(flags).map(([key, value]) => ({ key, value: parseFlag(key, value) }));
   // A section's kind comes before the settings of that kind.
   const ordered = [...given].sort((a, b) => flagOrder(a.key) - flagOrder(b.key));
@@ -145,7 +145,8 @@ async function readTree(file: string): Promise<Tree> {
   }
   try {
     const tree = parseJsonText(text);
-    if (isTree(tree)) return withoutSchema(tree);
+    // `$schema` is the editor's: it says where the words of each key are.
+    if (isTree(tree)) return Object.fromEntries(Object.entries(tree).filter(([key]) => key !== '$schema'));
   } catch (cause) {
     throw new SipfError(
       'bad-config',
@@ -157,11 +158,6 @@ async function readTree(file: string): Promise<Tree> {
     'bad-config',
     `Expected a JSON object in ${file}, got ${text.trim().slice(0, 40) || 'an empty file'}. Fix the file.`,
   );
-}
-
-/** `$schema` is the editor's: it says where the words of each key are. */
-function withoutSchema({ $schema: _schema, ...tree }: Tree): Tree {
-  return tree;
 }
 
 function explain(issue: z.core.$ZodIssue, tree: unknown): string[] {

@@ -67,32 +67,36 @@ const quickstart: ConfigInput = {
 const quickstartCode: ConfigInput = {
   ...quickstart,
   task: { name: 'mini-code', limit: 6000, solutions: 2500 },
-  sampling: { questions: 1500, rotate: true, samples: 4, temperature: 0.8, gold: false, unit: 64 },
+  sampling: { ...quickstart.sampling, questions: 1500 },
   labels: { K: 4, paths: 800 },
-  evaluate: {
-    sets: [{ split: 'valid', limit: 300 }],
-    final: [{ split: 'test', limit: 1500 }],
-    control: 'continued-sft',
-    unit: 256,
-  },
+  evaluate: { ...quickstart.evaluate, final: [{ split: 'test', limit: 1500 }] },
 };
 
 const lora = { rank: 16, alpha: 32, dropout: 0, targets: 'all-linear' } as const;
 
+/** How long a stage trains. */
+type Amount = { readonly tokens: number } | { readonly epochs: number };
+
+/** Two rounds with LoRA, for a model of the size of SmolLM2-135M. */
+const loraRounds = (maxTokens: number, amounts: Readonly<Record<'sft' | 'prm' | 'align', Amount>>) =>
+  ({
+    iterations: 2,
+    sft: { train: { lora, ...amounts.sft, learningRate: 1e-3, schedule: 'linear', batchSize: 16 } },
+    sampling: { questions: 220, rotate: true, samples: 8, temperature: 0.8, maxTokens, gold: false, unit: 32 },
+    labels: { K: 4, paths: 250, maxTokens, unit: 128 },
+    prm: { train: { lora, ...amounts.prm, learningRate: 5e-4 } },
+    pairs: { eta: 0.05, perQuestion: 4, total: 300 },
+    align: {
+      start: 'previous',
+      loss: { kind: 'orpo', lambda: 0.1 },
+      gold: 0.5,
+      train: { lora, ...amounts.align, learningRate: 5e-4, batchSize: 16 },
+    },
+  }) satisfies ConfigInput;
+
 const gsm8kSmollm2: ConfigInput = {
   task: { name: 'gsm8k', maxGoldSteps: 3 },
-  iterations: 2,
-  sft: { train: { lora, tokens: 200_000, learningRate: 1e-3, schedule: 'linear', batchSize: 16 } },
-  sampling: { questions: 220, rotate: true, samples: 8, temperature: 0.8, maxTokens: 160, gold: false, unit: 32 },
-  labels: { K: 4, paths: 250, maxTokens: 160, unit: 128 },
-  prm: { train: { lora, tokens: 50_000, learningRate: 5e-4 } },
-  pairs: { eta: 0.05, perQuestion: 4, total: 300 },
-  align: {
-    start: 'previous',
-    loss: { kind: 'orpo', lambda: 0.1 },
-    gold: 0.5,
-    train: { lora, tokens: 70_000, learningRate: 5e-4, batchSize: 16 },
-  },
+  ...loraRounds(160, { sft: { tokens: 200_000 }, prm: { tokens: 50_000 }, align: { tokens: 70_000 } }),
   evaluate: {
     sets: [{ split: 'valid', limit: 200 }],
     final: [
@@ -109,18 +113,7 @@ const gsm8kSmollm2: ConfigInput = {
 /** Amounts follow the file (epochs, not tokens), so that thirty questions are enough to try it. */
 const ownData: ConfigInput = {
   task: { name: 'jsonl' },
-  iterations: 2,
-  sft: { train: { lora, epochs: 3, learningRate: 1e-3, schedule: 'linear', batchSize: 16 } },
-  sampling: { questions: 220, rotate: true, samples: 8, temperature: 0.8, maxTokens: 256, gold: false, unit: 32 },
-  labels: { K: 4, paths: 250, maxTokens: 256, unit: 128 },
-  prm: { train: { lora, epochs: 2, learningRate: 5e-4 } },
-  pairs: { eta: 0.05, perQuestion: 4, total: 300 },
-  align: {
-    start: 'previous',
-    loss: { kind: 'orpo', lambda: 0.1 },
-    gold: 0.5,
-    train: { lora, epochs: 2, learningRate: 5e-4, batchSize: 16 },
-  },
+  ...loraRounds(256, { sft: { epochs: 3 }, prm: { epochs: 2 }, align: { epochs: 2 } }),
   evaluate: {
     sets: [{ split: 'valid', limit: 200 }],
     final: [{ split: 'test', limit: 500 }],
@@ -146,9 +139,8 @@ const mbppSmollm2: ConfigInput = {
   },
 };
 
-const paperLora = { rank: 256, alpha: 128, dropout: 0.05, targets: 'all-linear' } as const;
 const paperTrain = {
-  lora: paperLora,
+  lora: { rank: 256, alpha: 128, dropout: 0.05, targets: 'all-linear' },
   schedule: 'linear',
   warmup: 0.1,
   clip: 0.3,
@@ -171,7 +163,7 @@ const paper: ConfigInput = {
     targets: 'hard',
     gold: true,
     train: {
-      lora: { rank: 16, alpha: 32, dropout: 0, targets: 'all-linear' },
+      lora,
       learningRate: 5e-5,
       epochs: 10,
       weightDecay: 0.01,
@@ -232,20 +224,17 @@ export function presetNamed(name: string): ConfigInput {
 }
 
 /** The preset without what is meant for its own task alone, where another `task` is named: its questions, and the sets of third tasks. */
-export function presetFor(name: string, task: string | null): ConfigInput {
+export function presetFor(name: string, task: string | null): Readonly<Record<string, unknown>> {
   const preset = presetNamed(name);
   const own = preset.task?.name;
   if (own === undefined || task === null || task.split('+').includes(own)) return preset;
-  const { task: _task, evaluate, ...rest } = preset;
-  const ofAny = <T extends { name?: string | null | undefined }>(sets: readonly T[]) =>
-    sets.filter((set) => (set.name ?? null) === null);
-  const { sets, final } = evaluate ?? {};
-  const kept = {
-    ...evaluate,
-    ...(sets === undefined ? {} : { sets: ofAny(sets) }),
-    ...(final === undefined ? {} : { final: ofAny(final) }),
-  };
-  return { ...rest, ...(evaluate === undefined ? {} : { evaluate: kept }) };
+  const { task: _task, evaluate = {}, ...rest } = preset;
+  const ofAny = (set: { readonly name?: string | null | undefined }) => (set.name ?? null) === null;
+  const kept = Object.entries(evaluate).map(([key, value]) => [
+    key,
+    Array.isArray(value) ? value.filter(ofAny) : value,
+  ]);
+  return { ...rest, evaluate: Object.fromEntries(kept) };
 }
 
 /** Whether a configuration is (a variant of) smoke: a run of it shows that things run, and its figures mean nothing. */

@@ -100,14 +100,15 @@ function copiesOf(nodes: readonly Node[], needed: Set<Tensor>, derivative: Map<T
 }
 
 function propagate(node: Node, needed: ReadonlySet<Tensor>, derivative: Map<Tensor, Tensor>): void {
-  const dy = derivative.get(node.outputs[0] as Tensor);
+  const [y, other] = node.outputs as readonly [Tensor, Tensor];
+  const dy = derivative.get(y);
   if (!dy || !node.inputs.some((input) => needed.has(input))) return;
   if (node.outputs.slice(1).some((output) => derivative.has(output))) {
     throw new Error(`${node.op}: only its first output can be differentiated`);
   }
   const rule = GRADIENTS[node.op];
   if (!rule) throw new Error(`${node.op}: no gradient rule. Add one to gradients.ts.`);
-  const parts = rule(node, dy);
+  const parts = rule({ dy, y, other, attributes: node.attributes }, ...node.inputs);
   node.inputs.forEach((input, index) => {
     const part = parts[index];
     if (!part || !needed.has(input)) return;

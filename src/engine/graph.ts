@@ -4,6 +4,7 @@ import type { Shape } from './dims.ts';
 export type DType = 'float32' | 'int64' | 'bool';
 
 export type Attribute = number | string | boolean | readonly number[];
+export type Attributes = Readonly<Record<string, Attribute>>;
 
 /** An edge of the graph. Compared by identity. */
 export interface Tensor {
@@ -17,11 +18,11 @@ export interface Tensor {
 }
 
 /** One application of an op of the table in ops.ts. */
-export interface Node {
+export interface Node<Inputs extends readonly Tensor[] = readonly Tensor[], Given = Attributes> {
   readonly op: string;
-  readonly inputs: readonly Tensor[];
+  readonly inputs: Inputs;
   readonly outputs: readonly Tensor[];
-  readonly attributes: Readonly<Record<string, Attribute>>;
+  readonly attributes: Given;
 }
 
 /** Where a frozen float32 tensor is on disk, little-endian, row-major. */
@@ -118,7 +119,7 @@ export class Graph {
   append(
     op: string,
     inputs: readonly Tensor[],
-    attributes: Readonly<Record<string, Attribute>>,
+    attributes: Attributes,
     outputs: readonly { dtype: DType; shape: Shape }[],
   ): Node {
     for (const input of inputs) {
@@ -130,6 +131,17 @@ export class Graph {
     );
     this.nodes.push(node);
     return node;
+  }
+
+  /** The nodes that `outputs` depend on, in order, and all tensors that these read or that are wanted. */
+  needed(outputs: readonly Tensor[]): { nodes: Node[]; used: Set<Tensor> } {
+    const used = new Set(outputs);
+    const nodes = this.nodes.toReversed().filter((node) => {
+      const wanted = node.outputs.some((output) => used.has(output));
+      if (wanted) for (const input of node.inputs) used.add(input);
+      return wanted;
+    });
+    return { nodes: nodes.reverse(), used };
   }
 
   /** Prefixes the names of nodes built by `body`, so that a profile or an error says where it is. */

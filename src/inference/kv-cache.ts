@@ -18,32 +18,49 @@ export interface PastFeeds extends Disposable {
 }
 
 /**
- * The cache port. Live slots are `0 ... live - 1`; each holds a sequence of its own length. Rows of handles and slots are `[2·layers, kvHeads,
+ * The cache port. Live slots are `0 ... live - 1`; each holds a sequence of its own length. Rows of handles and slots are `[2·layers·kvHeads,
  * tokens, headDim]`: of each layer first the keys, then the values.
  */
-export interface KvCache extends Disposable {
+export abstract class KvCache implements Disposable {
   readonly slots: number;
-  length(slot: number): number;
+  protected readonly shape: CacheShape;
+  /** Tokens by slot. */
+  protected readonly lengths: number[];
+
+  constructor(shape: CacheShape, slots: number) {
+    this.slots = slots;
+    this.shape = shape;
+    this.lengths = Array<number>(slots).fill(0);
+  }
+
+  length(slot: number): number {
+    return this.lengths[slot] as number;
+  }
+
+  release(slot: number): void {
+    this.lengths[slot] = 0;
+  }
+
   /** Takes the first `lengths[n]` tokens of each row of `rows [batch, 2·layers·kvHeads, seq, headDim]`, and `rows` with them. */
-  keep(rows: DeviceArray, lengths: readonly number[]): Promise<KvRows[]>;
+  abstract keep(rows: DeviceArray, lengths: readonly number[]): Promise<KvRows[]>;
   /** The first `at` tokens and the others, in place of `rows`. */
-  split(rows: KvRows, at: number): [KvRows, KvRows];
-  drop(rows: KvRows): void;
+  abstract split(rows: KvRows, at: number): [KvRows, KvRows];
+  abstract drop(rows: KvRows): void;
   /** Inputs `past.N.keys` and `past.N.values` `[prefixes, kvHeads, past, headDim]` of a pass behind prefixes, given as consecutive rows each. */
-  pastOf(prefixes: readonly (readonly KvRows[])[], past: number): Promise<PastFeeds>;
+  abstract pastOf(prefixes: readonly (readonly KvRows[])[], past: number): Promise<PastFeeds>;
   /** Fills a slot with a copy of a prefix, given as consecutive rows; what the slot had is gone. */
-  fork(slot: number, prefix: readonly KvRows[]): Promise<void>;
+  abstract fork(slot: number, prefix: readonly KvRows[]): Promise<void>;
   /** Adds one token to each of the slots 0 ... live - 1, and takes `rows [width(live), 2·layers·kvHeads, 1, headDim]`. */
-  append(rows: DeviceArray, live: number): Promise<void>;
+  abstract append(rows: DeviceArray, live: number): Promise<void>;
   /** A copy of a slot's tokens [from, to). */
-  copyOut(slot: number, from: number, to: number): Promise<KvRows>;
+  abstract copyOut(slot: number, from: number, to: number): Promise<KvRows>;
   /** Puts the sequence of one slot into another; the first is empty then. */
-  move(from: number, to: number): Promise<void>;
-  release(slot: number): void;
+  abstract move(from: number, to: number): Promise<void>;
   /** Rows that a decode step over `live` slots has; those past `live` belong to no sequence. */
-  width(live: number): number;
+  abstract width(live: number): number;
   /** Inputs `past.N.*` `[width(live), kvHeads, past, headDim]` and `columns [past]`, which counts from 0; valid until the cache changes. */
-  feeds(live: number): Feeds;
+  abstract feeds(live: number): Feeds;
+  abstract [Symbol.dispose](): void;
 }
 
 /** Cached tokens are padded to a multiple of this, so that few shapes occur. */
@@ -56,7 +73,11 @@ export const pastInput = (part: number): string => `past.${part >> 1}.${part % 2
 /** 0, 1, 2 ... */
 export const countTo = (length: number): Float32Array => Float32Array.from({ length }, (_, n) => n);
 
+export const rowsOf = ({ layers, kvHeads }: CacheShape): number => 2 * layers * kvHeads;
+
 /** Bytes that one cached token takes. */
-export const bytesPerToken = ({ layers, kvHeads, headDim }: CacheShape): number => 2 * layers * kvHeads * headDim * 4;
+export const bytesPerToken = (shape: CacheShape): number => rowsOf(shape) * shape.headDim * 4;
+
+export const tokensOf = (prefix: readonly KvRows[]): number => prefix.reduce((sum, { tokens }) => sum + tokens, 0);
 
 export const roundUp = (tokens: number): number => Math.ceil(tokens / BLOCK) * BLOCK;

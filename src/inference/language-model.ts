@@ -1,14 +1,14 @@
 // Weights -> token-level calls: prefill, decode step, log-probabilities; owns the programs.
-import type { Engine, HostArray } from '../engine/runtime/session.ts';
-import { SipfError } from '../errors.ts';
+import { int64, vector } from '../engine/host-arrays.ts';
+import type { Engine, HostArray, Program } from '../engine/runtime/session.ts';
 import type { DecoderConfig } from '../models/architectures/architecture.ts';
 import type { ModelWeights } from '../models/open-model.ts';
-import { type PassShape, type Placed, passInputs, RopeTables, stepInputs } from '../models/pass-inputs.ts';
-import { whyNotNumbers } from '../models/weights/not-numbers.ts';
+import { passInputs, RopeTables, stepInputs } from '../models/pass-inputs.ts';
 import { type KvCache, type KvRows, pastInput } from './kv-cache.ts';
 import { DeviceKvCache } from './kv-caches/device.ts';
 import { HostKvCache } from './kv-caches/host.ts';
-import { compileDecode, compilePrefill, compileTokenLogps, type ModelProgram } from './passes.ts';
+import type { TokenPass } from './packed-rows.ts';
+import { compileDecode, compilePrefill, compileTokenLogps, notNumbers } from './passes.ts';
 import type { SamplerFeatures } from './sampling.ts';
 
 /** One row of a decode step. */
@@ -33,13 +33,6 @@ export interface PrefillRow {
   readonly tokens: readonly number[];
 }
 
-/** Tokens of a pass without a past, and the flat places (row · seq + column) to read. */
-interface TokenPass {
-  readonly shape: PassShape;
-  readonly rows: readonly Placed[];
-  readonly at: BigInt64Array;
-}
-
 /** A pass's lengths are padded to these, so that few shapes occur. */
 const SEQ_BLOCK = 16;
 const PAST_BLOCK = 64;
@@ -53,9 +46,9 @@ export class LanguageModel implements AsyncDisposable {
   readonly #weights: ModelWeights;
   readonly #endIds: readonly number[];
   readonly #ropes: RopeTables;
-  #prefill: ModelProgram | undefined;
-  #tokenLogps: ModelProgram | undefined;
-  #decode: ModelProgram | undefined;
+  #prefill: Program | undefined;
+  #tokenLogps: Program | undefined;
+  #decode: Program | undefined;
   #features: SamplerFeatures = { truncate: false, suppress: false };
   /** Least length of a pass's past, all of it hidden where there is none: on WebGPU no product may sum over nothing. */
   readonly #leastPast: number;
@@ -93,7 +86,7 @@ export class LanguageModel implements AsyncDisposable {
       ),
       ...(await this.#ropes.upTo(seq, Math.max(...pasts))),
       ...earlier.feeds,
-      at: { data: BigInt64Array.of(0n), shape: [1] },
+      at: vector(BigInt64Array.of(0n)),
     });
     return cache.keep(
       result.device('rows'),
@@ -125,7 +118,7 @@ export class LanguageModel implements AsyncDisposable {
     });
     await cache.append(result.device('rows'), rows.length);
     const logps = [...result.floats('logps').subarray(0, rows.length)];
-    if (!logps.every(Number.isFinite)) throw await this.#notANumber();
+    if (!logps.every(Number.isFinite)) throw await notNumbers('the model', this.#weights);
     return { tokens: Array.from(result.integers('tokens').subarray(0, rows.length), Number), logps };
   }
 
@@ -138,7 +131,7 @@ export class LanguageModel implements AsyncDisposable {
       ...passInputs({ ...shape, past }, rows),
       ...(await this.#ropes.upTo(shape.seq)),
       ...noPast(shape.batch, past, this.config),
-      at: { data: at, shape: [at.length] },
+      at: vector(at),
     });
     read.device('rows')[Symbol.dispose]();
     const hidden = read.floats('hidden');
@@ -146,25 +139,18 @@ export class LanguageModel implements AsyncDisposable {
     const width = this.config.hidden;
     const chunk = Math.max(1, Math.floor(LOGITS_BYTES / 4 / this.config.vocab));
     for (let from = 0; from < targets.length; from += chunk) {
-      const ids = BigInt64Array.from(targets.slice(from, from + chunk), BigInt);
-      const states = {
-        data: hidden.subarray(from * width, (from + ids.length) * width),
-        shape: [ids.length, width],
-      };
-      const result = await this.#tokenLogps.run({ hidden: states, targets: { data: ids, shape: [ids.length] } });
+      const ids = int64(targets.slice(from, from + chunk));
+      const data = hidden.subarray(from * width, (from + ids.length) * width);
+      const states = { data, shape: [ids.length, width] };
+      const result = await this.#tokenLogps.run({ hidden: states, targets: vector(ids) });
       logps.push(...result.floats('logps'));
     }
-    if (!logps.every(Number.isFinite)) throw await this.#notANumber();
+    if (!logps.every(Number.isFinite)) throw await notNumbers('the model', this.#weights);
     return logps;
   }
 
-  async #notANumber(): Promise<SipfError> {
-    const why = await whyNotNumbers(this.#weights.values.slices, this.config);
-    return new SipfError('diverged', `Expected numbers from the model, got NaN or infinity. ${why}`);
-  }
-
   /** The decode program; made anew where rows ask for more than it can do. */
-  async #decoder(rows: readonly StepRow[]): Promise<ModelProgram> {
+  async #decoder(rows: readonly StepRow[]): Promise<Program> {
     const { truncate, suppress } = this.#features;
     const features = {
       truncate: truncate || rows.some(({ topK, topP, temperature }) => temperature > 0 && (topK > 0 || topP < 1)),

@@ -1,12 +1,10 @@
 // Contexts and completions -> log-probabilities of the completions' tokens (teacher forcing).
-
-import { setImmediate as nextEvents } from 'node:timers/promises';
 import type { LogpsItem } from '../backend.ts';
-import { SipfError, throwIfAborted } from '../errors.ts';
+import { SipfError } from '../errors.ts';
 import { endId, type Tokenizer } from '../models/tokenizer/tokenizer.ts';
 import { ContextEncoder, type ContextTokenizer } from './context.ts';
 import type { LanguageModel } from './language-model.ts';
-import { type PackOptions, packRows } from './packed-rows.ts';
+import { type PackOptions, readPacked } from './packed-rows.ts';
 
 type EndTokenizer = Pick<Tokenizer, 'eosIds'>;
 
@@ -17,37 +15,25 @@ type EndTokenizer = Pick<Tokenizer, 'eosIds'>;
 export async function completionLogps(
   { model, tokenizer }: { readonly model: LanguageModel; readonly tokenizer: ContextTokenizer & EndTokenizer },
   items: readonly LogpsItem[],
-  { signal, ...options }: PackOptions & { readonly signal?: AbortSignal | undefined } = {},
+  options: PackOptions & { readonly signal?: AbortSignal | undefined } = {},
 ): Promise<number[][]> {
   const encoder = new ContextEncoder(tokenizer, model.config.vocab);
   const encoded = items.map(({ context, completion: given, ended = false }, n) => {
     const completion = [...encoder.continuation(given), ...(ended ? [endId(tokenizer)] : [])];
-    const item = { context: encoder.encode(context), completion };
-    checkLength(n, item.context.length, item.completion.length, model.config.contextLength);
-    return item;
+    const prefix = encoder.encode(context);
+    checkLength(n, prefix.length, completion.length, model.config.contextLength);
+    // The last token of a completion is never fed: nothing is read behind it.
+    return { prefix, completion, continuation: completion.slice(0, -1) };
   });
-  // The last token of a completion is never fed: nothing is read behind it.
-  const packed = packRows(
-    encoded.map(({ context, completion }) => ({ prefix: context, continuation: completion.slice(0, -1) })),
+  return readPacked(
+    encoded,
+    (item) => encoded[item]?.completion.map((_, n) => (encoded[item]?.prefix.length ?? 0) - 1 + n) ?? [],
+    (pass, reads) => {
+      const targets = reads.map(({ item, n }) => encoded[item]?.completion[n] as number);
+      return model.tokenLogps(pass, targets);
+    },
     options,
   );
-  const logps: number[][] = items.map(() => []);
-  for (const { shape, rows, items: placed } of packed) {
-    throwIfAborted(signal);
-    const reads = placed.flatMap(({ item, place }) => {
-      const { context, completion } = encoded[item] as (typeof encoded)[number];
-      return completion.map((target, n) => ({ item, target, place: place(context.length - 1 + n) }));
-    });
-    if (reads.length === 0) continue;
-    const at = BigInt64Array.from(reads, ({ place }) => BigInt(place));
-    const values = await model.tokenLogps(
-      { shape, rows, at },
-      reads.map(({ target }) => target),
-    );
-    for (const [n, { item }] of reads.entries()) logps[item]?.push(values[n] as number);
-    await nextEvents();
-  }
-  return logps;
 }
 
 function checkLength(n: number, context: number, completion: number, limit: number): void {

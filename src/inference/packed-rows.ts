@@ -1,4 +1,7 @@
 // Prefixes and continuations -> few passes: continuations of one prefix share a row.
+import { setImmediate as nextEvents } from 'node:timers/promises';
+import { int64 } from '../engine/host-arrays.ts';
+import { throwIfAborted } from '../errors.ts';
 import type { PassShape, Placed } from '../models/pass-inputs.ts';
 
 interface PackItem {
@@ -32,6 +35,43 @@ interface Row {
   readonly prefix: readonly number[];
   readonly branches: { readonly item: number; readonly tokens: readonly number[] }[];
   length: number;
+}
+
+/** Tokens of a pass without a past, and the flat places to read. */
+export interface TokenPass {
+  readonly shape: PassShape;
+  readonly rows: readonly Placed[];
+  readonly at: BigInt64Array;
+}
+
+/** The `n`-th number that is read of an item. */
+interface Read {
+  readonly item: number;
+  readonly n: number;
+}
+
+/**
+ * Numbers `[those of tokensOf(item)]` of each item, in order.
+ * @param tokensOf the tokens of prefix and continuation to read at.
+ * @param run a pass, and what is read at its places -> the numbers there.
+ * @throws SipfError 'aborted' between two passes.
+ */
+export async function readPacked(
+  items: readonly PackItem[],
+  tokensOf: (item: number) => readonly number[],
+  run: (pass: TokenPass, reads: readonly Read[]) => Promise<ArrayLike<number>>,
+  { signal, ...options }: PackOptions & { readonly signal?: AbortSignal | undefined },
+): Promise<number[][]> {
+  const found: number[][] = items.map(() => []);
+  for (const { shape, rows, items: placed } of packRows(items, options)) {
+    throwIfAborted(signal);
+    const reads = placed.flatMap(({ item, place }) => tokensOf(item).map((at, n) => ({ item, n, place: place(at) })));
+    if (reads.length === 0) continue;
+    const values = await run({ shape, rows, at: int64(reads.map(({ place }) => place)) }, reads);
+    for (const [index, { item }] of reads.entries()) found[item]?.push(values[index] as number);
+    await nextEvents();
+  }
+  return found;
 }
 
 /** Packs all items; rows of a pass are of similar length. The result depends on the items and their order only. */

@@ -1,38 +1,18 @@
 // A model's weights -> the programs of inference: prefill, decode, log-probabilities, step scores.
 import { concat, flatten, tokenLogp } from '../engine/build.ts';
 import { Graph, type Tensor } from '../engine/graph.ts';
-import type { Engine, Feeds, Program, Results } from '../engine/runtime/session.ts';
-import { decode, rowsAt } from '../models/architectures/architecture.ts';
+import type { Engine, Program } from '../engine/runtime/session.ts';
+import { SipfError } from '../errors.ts';
+import { type Decoder, decode, rowsAt } from '../models/architectures/architecture.ts';
 import type { KeyValue } from '../models/architectures/attention.ts';
-import { WeightsFirst } from '../models/architectures/parameters.ts';
+import { type Parameters, WeightsFirst } from '../models/architectures/parameters.ts';
 import { stepProbability } from '../models/architectures/prm-head.ts';
 import type { ModelWeights } from '../models/open-model.ts';
 import { declareInputs, declareStep } from '../models/pass-inputs.ts';
-import type { BoundWeights } from '../models/weights/graph-weights.ts';
+import { whyNotNumbers } from '../models/weights/not-numbers.ts';
 import { type SamplerFeatures, sampleTokens } from './sampling.ts';
 
-/** A compiled graph of a model, fed with its weights where they are not in the session. */
-export class ModelProgram implements AsyncDisposable {
-  readonly #program: Program;
-  readonly #weights: Feeds;
-
-  constructor(program: Program, weights: Feeds) {
-    this.#program = program;
-    this.#weights = weights;
-  }
-
-  run(feeds: Feeds): Promise<Results> {
-    return this.#program.run({ ...this.#weights, ...feeds });
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.#program[Symbol.asyncDispose]();
-  }
-}
-
 interface Built {
-  readonly graph: Graph;
-  readonly bound: BoundWeights;
   readonly outputs: Readonly<Record<string, Tensor>>;
   readonly prepack?: boolean;
   readonly stay?: readonly string[];
@@ -41,33 +21,31 @@ interface Built {
 /** A session that is kept where the weights are fed, else over the mapped file. */
 async function compile(
   engine: Engine,
-  { values }: ModelWeights,
-  { graph, bound, outputs, prepack = false, stay = [] }: Built,
-): Promise<ModelProgram> {
-  const program = await engine.compile(graph, outputs, { prepack, stay, keep: values.feeding === 'fed' });
-  return new ModelProgram(program, await bound.feeds());
+  { decoder, values }: ModelWeights,
+  build: (graph: Graph, parameters: Parameters, decoder: Decoder) => Built,
+): Promise<Program> {
+  const graph = new Graph();
+  const bound = values.bind(graph);
+  const { outputs, prepack = false, stay = [] } = build(graph, bound.parameters, decoder);
+  return engine.compile(graph, outputs, { prepack, stay, keep: values.feeding === 'fed', fixed: await bound.feeds() });
 }
 
 /** `[batch, 2·layers·kvHeads, seq, headDim]`: one output is fetched in less time than one a layer. */
-const joined = (present: readonly KeyValue[]) =>
-  concat(
-    present.flatMap(({ keys, values }) => [keys, values]),
-    1,
-  );
+function joined(present: readonly KeyValue[]): Tensor {
+  const all = present.flatMap(({ keys, values }) => [keys, values]);
+  return concat(all, 1);
+}
 
 /**
  * Any number of tokens behind a cached past (possibly of length 0): declareInputs and `at [n]` (row · seq + column)
  * -> `rows [batch, 2·layers·kvHeads, seq, headDim]`, which stay, and the final hidden states `hidden [n, hidden]` there.
  */
-export function compilePrefill(engine: Engine, weights: ModelWeights): Promise<ModelProgram> {
-  const { decoder, values } = weights;
-  const graph = new Graph();
-  const bound = values.bind(graph);
-  const { parameters } = bound;
-  const { hidden, present } = decode(decoder, parameters, declareInputs(graph, decoder.config, { past: true }));
-  const at = graph.input('at', 'int64', ['n']);
-  const outputs = { rows: joined(present), hidden: rowsAt(hidden, at) };
-  return compile(engine, weights, { graph, bound, outputs, stay: ['rows'] });
+export function compilePrefill(engine: Engine, weights: ModelWeights): Promise<Program> {
+  return compile(engine, weights, (graph, parameters, decoder) => {
+    const { hidden, present } = decode(decoder, parameters, declareInputs(graph, decoder.config, { past: true }));
+    const at = graph.input('at', 'int64', ['n']);
+    return { outputs: { rows: joined(present), hidden: rowsAt(hidden, at) }, stay: ['rows'] };
+  });
 }
 
 /**
@@ -79,36 +57,36 @@ export function compileDecode(
   weights: ModelWeights,
   endIds: readonly number[],
   features: SamplerFeatures,
-): Promise<ModelProgram> {
-  const { decoder, values } = weights;
-  const graph = new Graph();
-  const bound = values.bind(graph);
-  const parameters = values.feeding === 'fed' ? new WeightsFirst(bound.parameters) : bound.parameters;
-  const { hidden, present } = decode(decoder, parameters, declareStep(graph, decoder.config));
-  const logits = flatten(decoder.logits(parameters, hidden));
-  const { tokens, logps } = sampleTokens(logits, endIds, features);
-  const outputs = { rows: joined(present), tokens, logps };
-  return compile(engine, weights, { graph, bound, outputs, prepack: true, stay: ['rows'] });
+): Promise<Program> {
+  return compile(engine, weights, (graph, bound, decoder) => {
+    const parameters = weights.values.feeding === 'fed' ? new WeightsFirst(bound) : bound;
+    const { hidden, present } = decode(decoder, parameters, declareStep(graph, decoder.config));
+    const logits = flatten(decoder.logits(parameters, hidden));
+    const { tokens, logps } = sampleTokens(logits, endIds, features);
+    return { outputs: { rows: joined(present), tokens, logps }, prepack: true, stay: ['rows'] };
+  });
 }
 
 /** `hidden [n, hidden]` and `targets [n]` -> `logps [n]`. */
-export function compileTokenLogps(engine: Engine, weights: ModelWeights): Promise<ModelProgram> {
-  const { decoder, values } = weights;
-  const graph = new Graph();
-  const bound = values.bind(graph);
-  const hidden = graph.input('hidden', 'float32', ['n', decoder.config.hidden]);
-  const logits = decoder.logits(bound.parameters, hidden);
-  const logps = tokenLogp(logits, graph.input('targets', 'int64', ['n']));
-  return compile(engine, weights, { graph, bound, outputs: { logps } });
+export function compileTokenLogps(engine: Engine, weights: ModelWeights): Promise<Program> {
+  return compile(engine, weights, (graph, parameters, decoder) => {
+    const hidden = graph.input('hidden', 'float32', ['n', decoder.config.hidden]);
+    const logits = decoder.logits(parameters, hidden);
+    return { outputs: { logps: tokenLogp(logits, graph.input('targets', 'int64', ['n'])) } };
+  });
 }
 
 /** Tokens without a past: declareInputs and `at [n]` -> `probabilities [n]` that the step ending there is correct. */
-export function compileStepScores(engine: Engine, weights: ModelWeights): Promise<ModelProgram> {
-  const { decoder, values } = weights;
-  const graph = new Graph();
-  const bound = values.bind(graph);
-  const { parameters } = bound;
-  const { hidden } = decode(decoder, parameters, declareInputs(graph, decoder.config));
-  const probabilities = stepProbability(parameters, rowsAt(hidden, graph.input('at', 'int64', ['n'])));
-  return compile(engine, weights, { graph, bound, outputs: { probabilities } });
+export function compileStepScores(engine: Engine, weights: ModelWeights): Promise<Program> {
+  return compile(engine, weights, (graph, parameters, decoder) => {
+    const { hidden } = decode(decoder, parameters, declareInputs(graph, decoder.config));
+    const ends = rowsAt(hidden, graph.input('at', 'int64', ['n']));
+    return { outputs: { probabilities: stepProbability(parameters, ends) } };
+  });
+}
+
+/** 'diverged': what is to blame where `what` has computed NaN or infinity. */
+export async function notNumbers(what: string, { decoder, values }: ModelWeights): Promise<SipfError> {
+  const why = await whyNotNumbers(values.slices, decoder.config);
+  return new SipfError('diverged', `Expected numbers from ${what}, got NaN or infinity. ${why}`);
 }

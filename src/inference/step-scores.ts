@@ -1,13 +1,11 @@
 // Prompts and steps as token ids -> P(step correct) at each step's last token.
-
-import { setImmediate as nextEvents } from 'node:timers/promises';
-import type { Engine } from '../engine/runtime/session.ts';
-import { SipfError, throwIfAborted } from '../errors.ts';
+import { vector } from '../engine/host-arrays.ts';
+import type { Engine, Program } from '../engine/runtime/session.ts';
+import { SipfError } from '../errors.ts';
 import type { ModelWeights } from '../models/open-model.ts';
 import { passInputs, RopeTables } from '../models/pass-inputs.ts';
-import { whyNotNumbers } from '../models/weights/not-numbers.ts';
-import { type PackOptions, packRows } from './packed-rows.ts';
-import { compileStepScores, type ModelProgram } from './passes.ts';
+import { type PackOptions, readPacked, type TokenPass } from './packed-rows.ts';
+import { compileStepScores, notNumbers } from './passes.ts';
 
 /** A path in token ids. */
 interface TokenPath {
@@ -20,7 +18,7 @@ export class StepScorer implements AsyncDisposable {
   readonly #engine: Engine;
   readonly #weights: ModelWeights;
   readonly #ropes: RopeTables;
-  #program: ModelProgram | undefined;
+  #program: Program | undefined;
 
   constructor(engine: Engine, weights: ModelWeights) {
     this.#engine = engine;
@@ -34,35 +32,28 @@ export class StepScorer implements AsyncDisposable {
    */
   async score(
     paths: readonly TokenPath[],
-    { signal, ...options }: PackOptions & { readonly signal?: AbortSignal | undefined } = {},
+    options: PackOptions & { readonly signal?: AbortSignal | undefined } = {},
   ): Promise<number[][]> {
     for (const [n, path] of paths.entries()) checkPath(path, n, this.#weights.decoder.config.contextLength);
     const items = paths.map(({ prompt, steps }) => ({ prefix: prompt, continuation: steps.flat() }));
-    const scores: number[][] = paths.map(() => []);
-    for (const { shape, rows, items: placed } of packRows(items, options)) {
-      throwIfAborted(signal);
-      const reads = placed.flatMap(({ item, place }) =>
-        stepEnds(paths[item] as TokenPath).map((end) => ({ item, place: BigInt(place(end)) })),
-      );
-      if (reads.length === 0) continue;
-      this.#program ??= await compileStepScores(this.#engine, this.#weights);
-      const at = BigInt64Array.from(reads, ({ place }) => place);
-      const result = await this.#program.run({
-        ...passInputs(shape, rows),
-        ...(await this.#ropes.upTo(shape.seq)),
-        at: { data: at, shape: [at.length] },
-      });
-      const probabilities = result.floats('probabilities');
-      if (!probabilities.every(Number.isFinite)) throw await this.#notANumber();
-      for (const [n, { item }] of reads.entries()) scores[item]?.push(probabilities[n] as number);
-      await nextEvents();
-    }
-    return scores;
+    return readPacked(
+      items,
+      (item) => stepEnds(paths[item] as TokenPath),
+      (pass) => this.#run(pass),
+      options,
+    );
   }
 
-  async #notANumber(): Promise<SipfError> {
-    const why = await whyNotNumbers(this.#weights.values.slices, this.#weights.decoder.config);
-    return new SipfError('diverged', `Expected numbers from the process reward model, got NaN or infinity. ${why}`);
+  async #run({ shape, rows, at }: TokenPass): Promise<Float32Array> {
+    this.#program ??= await compileStepScores(this.#engine, this.#weights);
+    const result = await this.#program.run({
+      ...passInputs(shape, rows),
+      ...(await this.#ropes.upTo(shape.seq)),
+      at: vector(at),
+    });
+    const probabilities = result.floats('probabilities');
+    if (probabilities.every(Number.isFinite)) return probabilities;
+    throw await notNumbers('the process reward model', this.#weights);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,15 +1,16 @@
 // Stage 6 and the warm-up: preference pairs and worked solutions -> the rows that train a policy.
 import { z } from 'zod';
-import type { PreferenceExample, SftExample, TrainExample } from '../backend.ts';
+import type { PreferenceExample, SftExample } from '../backend.ts';
 import { described } from '../described.ts';
 import { SipfError } from '../errors.ts';
 import { keyedOrder } from '../hashing.ts';
 import { OBJECTIVES, type Objective, PairLoss } from '../objectives/objectives.ts';
 import type { PreferencePair, Question } from '../records.ts';
-import { type Task, taskOf } from '../task.ts';
+import { taskOf } from '../task.ts';
+import { TrainSettings } from '../train-settings.ts';
+import type { ReadContext } from './context-length.ts';
 import type { Method } from './methods.ts';
-import type { BuildPrompt } from './prompt.ts';
-import { TrainSettings } from './train-settings.ts';
+import type { TrainRows } from './train-options.ts';
 
 /** The supervised warm-up M_0 = SFT(base, D_org). */
 export const SftOptions = z.strictObject({
@@ -41,11 +42,6 @@ export const AlignOptions = z.strictObject({
 });
 export type AlignOptions = z.infer<typeof AlignOptions>;
 
-interface RowContext {
-  readonly task: Task;
-  readonly prompt: BuildPrompt;
-}
-
 /**
  * Worked solutions as SFT rows: all in the order of `questions`, or `rows` of them in an order that depends on `key`.
  * @example
@@ -55,7 +51,7 @@ export function goldRows(
   questions: readonly Question[],
   rows: number | null,
   key: string,
-  context: RowContext,
+  context: ReadContext,
 ): SftExample[] {
   const solved = questions.filter(({ solution }) => solution !== undefined && solution.length > 0);
   const chosen =
@@ -67,17 +63,13 @@ export function goldRows(
   }));
 }
 
-/** What a round trains on. */
-interface AlignRows {
-  readonly examples: readonly TrainExample[];
-  readonly objective: Objective;
-  /** What it trains on, and rows that the loss cannot use. */
-  readonly counts: { pairs: number; nllRows: number; gold: number; unpaired?: number };
+/** What a round trains on. Of `counts`, `unpaired` are rows that the loss cannot use. */
+interface AlignRows extends TrainRows {
   readonly warnings: readonly string[];
 }
 
 /** What the rows of a round depend on. `key` draws the worked solutions among them. */
-interface AlignArgs extends RowContext {
+interface AlignArgs extends ReadContext {
   readonly method: Method;
   readonly pairs: readonly PreferencePair[];
   readonly questions: readonly Question[];
@@ -128,7 +120,7 @@ export function alignRows({ method, pairs, questions, options, scope, key, task,
   return { examples, objective, counts: { pairs: counts.pairs, nllRows: 0, gold: 0, unpaired }, warnings };
 }
 
-function preferenceRow(pair: PreferencePair, { task, prompt }: RowContext): PreferenceExample {
+function preferenceRow(pair: PreferencePair, { task, prompt }: ReadContext): PreferenceExample {
   const own = taskOf(task, pair);
   const { chosen, rejected } = pair;
   return {
@@ -139,7 +131,7 @@ function preferenceRow(pair: PreferencePair, { task, prompt }: RowContext): Pref
   };
 }
 
-function sftRow(pair: PreferencePair, { task, prompt }: RowContext): SftExample {
+function sftRow(pair: PreferencePair, { task, prompt }: ReadContext): SftExample {
   return { kind: 'sft', prompt: prompt(pair), completion: taskOf(task, pair).pieces(pair.chosen.steps) };
 }
 

@@ -1,23 +1,31 @@
 // Paths and the models that read them -> which can be read, and how many tokens are read.
-import type { Policy, ProcessRewardModel } from '../backend.ts';
+import type { Policy, ProcessRewardModel, StepPath } from '../backend.ts';
 import type { Question, Sample } from '../records.ts';
 import { type Task, taskOf } from '../task.ts';
 import type { BuildPrompt } from './prompt.ts';
 
-/** A model that reads paths. */
 export type Reader = Policy | ProcessRewardModel;
 
-/** How paths are put to a model. */
 export interface ReadContext {
   readonly task: Task;
   readonly prompt: BuildPrompt;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** A question and paths of it. */
 export interface QuestionPaths {
   readonly question: Question;
   readonly samples: readonly Sample[];
+}
+
+/** Paths as models read them: a prompt, then steps that are tokenised one by one. */
+export function textsOf(
+  paths: readonly { readonly question: Question; readonly sample: Pick<Sample, 'steps'> }[],
+  { task, prompt }: ReadContext,
+): StepPath[] {
+  return paths.map(({ question, sample }) => ({
+    prompt: prompt(question),
+    steps: taskOf(task, question).pieces(sample.steps),
+  }));
 }
 
 /** True for a path without text: a wrong answer with no step to label, to score or to learn from. */
@@ -46,16 +54,13 @@ export async function withinContext(
 export async function withoutUnreadable<T extends QuestionPaths>(
   items: readonly T[],
   models: readonly Reader[],
-  { task, prompt }: ReadContext,
+  context: ReadContext,
 ): Promise<{ readable: readonly T[]; tooLong: ReadonlySet<Sample> }> {
   const written = items.map((item) => ({ ...item, samples: item.samples.filter((sample) => !isEmptyPath(sample)) }));
   const paths = written.flatMap(({ question, samples }) => samples.map((sample) => ({ question, sample })));
+  const texts = textsOf(paths, context).map(({ prompt, steps }) => [prompt, ...steps]);
   const tooLong = new Set<Sample>();
   for (const model of models) {
-    const texts = paths.map(({ question, sample }) => [
-      prompt(question),
-      ...taskOf(task, question).pieces(sample.steps),
-    ]);
     for (const [n, within] of (await withinContext(model, texts)).entries()) if (!within) tooLong.add(paths[n]!.sample);
   }
   const readable = written.map((item) => ({ ...item, samples: item.samples.filter((sample) => !tooLong.has(sample)) }));

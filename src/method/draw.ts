@@ -4,10 +4,10 @@ import { type DrawKey, drawKey } from '../hashing.ts';
 import type { Question } from '../records.ts';
 import type { Counts } from '../reports.ts';
 import { type Graded, gradeWithRetries, type Task, taskOf } from '../task.ts';
+import type { ReadContext } from './context-length.ts';
 
 /** A text that completions continue: a question's prompt, or the prompt and the first steps of a path. */
 export interface Prefix {
-  /** The question's own task. */
   readonly task: Task;
   readonly question: Question;
   readonly prompt: string;
@@ -24,7 +24,6 @@ export interface Draw<P extends Prefix> {
   readonly index: number;
 }
 
-/** A completion with its grade. */
 export interface Drawn<P extends Prefix> extends Draw<P> {
   readonly completion: Completion;
   readonly graded: Graded;
@@ -35,18 +34,34 @@ type DrawSampling = Pick<SamplingOptions, 'temperature' | 'topP' | 'topK'> & {
   readonly maxTokens: number | null;
 };
 
-/** What drawing depends on besides the prefixes. */
 export interface DrawContext {
   readonly policy: Policy;
   /** What the random numbers depend on, besides the prefix and the index. */
   readonly key: Pick<DrawKey, 'seed' | 'stage' | 'iteration'>;
   readonly sampling: DrawSampling;
-  /** How often a completion is graded again after an error. */
   readonly gradeRetries: number;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** What a stage does with completions. */
+/** What a stage that draws for units of questions depends on. */
+export interface UnitContext<Options> extends ReadContext {
+  readonly options: Options;
+  readonly seed: number;
+  readonly iteration: number;
+  /** Called with how much of the unit is done. */
+  readonly onDone?: ((done: number) => void) | undefined;
+}
+
+/** How such a stage draws from `policy`: by its own settings, with random numbers of its own. */
+export function drawing(
+  stage: string,
+  policy: Policy,
+  { options, seed, iteration, signal }: UnitContext<DrawSampling & Pick<DrawContext, 'gradeRetries'>>,
+): DrawContext {
+  const { gradeRetries } = options;
+  return { policy, key: { seed, stage, iteration }, sampling: options, gradeRetries, signal };
+}
+
 interface DrawUses<P extends Prefix> {
   /** Receives each graded completion, in the order in which the completions ended. */
   readonly take: (drawn: Drawn<P>) => void;

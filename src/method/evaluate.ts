@@ -6,10 +6,11 @@ import { MOST } from '../limits.ts';
 import type { Answer, PreferencePair, Question } from '../records.ts';
 import type { SetReport } from '../reports.ts';
 import type { StageOutput } from '../run/units.ts';
-import { pairedDifference, wilson } from '../statistics/intervals.ts';
+import { mean, pairedDifference, wilson } from '../statistics/intervals.ts';
 import type { FigurePath } from '../statistics/prm-figures.ts';
 import { type Graded, SPLITS, type Task, taskOf } from '../task.ts';
-import { ask, type DrawContext, drawAndGrade, type Prefix, prefixOf } from './draw.ts';
+import type { ReadContext } from './context-length.ts';
+import { ask, drawAndGrade, type Prefix, prefixOf } from './draw.ts';
 import type { BuildPrompt } from './prompt.ts';
 import { CHEAP_RANKS } from './scorers.ts';
 import {
@@ -21,7 +22,6 @@ import {
   pathScore,
 } from './step-labels.ts';
 
-/** One question set to evaluate on. */
 export const EvaluationSet = z.strictObject({
   name: described(z.string().nullable().default(null), "A task. null: the run's own."),
   data: described(
@@ -77,7 +77,6 @@ export interface OpenSet {
   readonly questions: readonly Question[];
 }
 
-/** A question to answer, of its set. */
 export interface AnswerItem {
   readonly set: OpenSet;
   readonly question: Question;
@@ -93,7 +92,6 @@ interface SampledAnswers {
   readonly seed: number;
 }
 
-/** What answers depend on. */
 interface AnswerContext {
   readonly policy: Policy;
   readonly options: Pick<EvaluateOptions, 'maxTokens' | 'gradeRetries'>;
@@ -104,7 +102,6 @@ interface AnswerContext {
   readonly onDone?: ((done: number) => void) | undefined;
 }
 
-/** A question that was put to the policy. */
 interface Asked extends Prefix {
   readonly item: AnswerItem;
   readonly answers: Answer[];
@@ -119,8 +116,11 @@ export async function answerUnit(
     const { set, question } = item;
     return { ...prefixOf(set.task, question, set.prompt(question)), item, answers: [] };
   });
-  const draws = asked.flatMap((prefix) => ask(prefix, sampled?.count ?? 1));
-  const context = { policy, ...drawingOf(options, sampled), signal };
+  const { maxTokens, gradeRetries } = options;
+  const { count, seed, ...sampling } = sampled ?? { count: 1, seed: 0, temperature: 0 };
+  const key = { seed, stage: sampled === undefined ? 'evaluate' : 'pass-at', iteration: 0 };
+  const context = { policy, key, sampling: { ...sampling, maxTokens }, gradeRetries, signal };
+  const draws = asked.flatMap((prefix) => ask(prefix, count));
   const tokens = await drawAndGrade(draws, context, {
     take: ({ prefix, index, completion, graded }) => {
       const answer = answerOf(prefix.item, completion, graded);
@@ -131,18 +131,6 @@ export async function answerUnit(
   const records = asked.flatMap(({ answers }) => answers);
   const errors = records.filter(({ outcome }) => outcome.kind === 'error').length;
   return { records, counts: { ...tokens, errors } };
-}
-
-function drawingOf(
-  { maxTokens, gradeRetries }: AnswerContext['options'],
-  sampled: SampledAnswers | undefined,
-): Pick<DrawContext, 'key' | 'sampling' | 'gradeRetries'> {
-  if (sampled === undefined) {
-    const key = { seed: 0, stage: 'evaluate', iteration: 0 };
-    return { key, sampling: { temperature: 0, maxTokens }, gradeRetries };
-  }
-  const { count: _count, seed, ...sampling } = sampled;
-  return { key: { seed, stage: 'pass-at', iteration: 0 }, sampling: { ...sampling, maxTokens }, gradeRetries };
 }
 
 function answerOf({ set, question }: AnswerItem, completion: Completion, { extracted, outcome }: Graded): Answer {
@@ -207,16 +195,14 @@ function paired(before: Correct, after: Correct): SetReport['paired'] {
   const ids = [...after.keys()].filter((id) => before.has(id));
   if (ids.length === 0) return null;
   const right = (answers: Correct) => ids.map((id) => answers.get(id) === true);
-  const { onlyA, onlyB, ...rest } = pairedDifference(right(after), right(before));
-  return { ...rest, better: onlyA, worse: onlyB };
+  return pairedDifference(right(after), right(before));
 }
 
 /** Mean log-probability (over completion tokens, then over pairs) of both sides under one policy. */
 export async function meanPairLogps(
   policy: Policy,
   pairs: readonly PreferencePair[],
-  { task, prompt }: { task: Task; prompt: BuildPrompt },
-  signal?: AbortSignal,
+  { task, prompt, signal }: ReadContext,
 ): Promise<{ chosen: number; rejected: number }> {
   const items = pairs.flatMap((pair) =>
     [pair.chosen.steps, pair.rejected?.steps ?? []].map((steps) => ({
@@ -224,26 +210,15 @@ export async function meanPairLogps(
       completion: taskOf(task, pair).pieces(steps).join(''),
     })),
   );
-  const means = (await policy.logps(items, { signal })).map(mean);
+  const means = (await policy.logps(items, { signal })).map((logps) => (logps.length === 0 ? 0 : mean(logps)));
   return { chosen: mean(means.filter((_, i) => i % 2 === 0)), rejected: mean(means.filter((_, i) => i % 2 === 1)) };
 }
 
-function mean(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / Math.max(1, values.length);
-}
-
-/** How figures read records: the rule of hard labels, and of path scores. */
-interface FigureRules {
-  readonly task: Task;
-  readonly labels: LabelRule;
-  readonly path: PathScoreRule;
-}
-
-/** The labelled and scored paths of a question, for the figures of a scorer. `scores`: step scores by sample id. */
+/** The labelled and scored paths of a question, for the figures of a scorer. `scores`: step scores by sample id; `path`: how they make a path score. */
 export function figurePaths(
   { question, samples, labels }: LabelledQuestion,
   scores: ReadonlyMap<string, readonly number[]>,
-  rules: FigureRules,
+  rules: { readonly task: Task; readonly labels: LabelRule; readonly path: PathScoreRule },
 ): FigurePath[] {
   const byId = new Map(samples.map((sample) => [sample.id, sample]));
   return [...latestLabels(labels).values()].flatMap((record) => {

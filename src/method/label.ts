@@ -1,5 +1,4 @@
 // Stage 2: samples and a simulator -> Monte-Carlo tallies of every step.
-
 import { z } from 'zod';
 import type { Policy } from '../backend.ts';
 import { described } from '../described.ts';
@@ -8,11 +7,9 @@ import type { Sample, StepLabels, StepTally } from '../records.ts';
 import type { Counts } from '../reports.ts';
 import { countInto, type StageOutput } from '../run/units.ts';
 import { sum } from '../statistics/intervals.ts';
-import type { Task } from '../task.ts';
 import { type QuestionPaths, withinContext } from './context-length.ts';
-import { ask, type Draw, type Drawn, drawAndGrade, type Prefix, prefixOf } from './draw.ts';
-import type { BuildPrompt } from './prompt.ts';
-import { fullTally, scan, stillNeeded } from './tallies.ts';
+import { ask, type Draw, type Drawn, drawAndGrade, drawing, type Prefix, prefixOf, type UnitContext } from './draw.ts';
+import { scan } from './tallies.ts';
 
 /** Stage 2: how steps are labelled. */
 export const LabelOptions = z.strictObject({
@@ -79,17 +76,9 @@ export const LabelOptions = z.strictObject({
 });
 export type LabelOptions = z.infer<typeof LabelOptions>;
 
-/** What labelling depends on. `task`: the run's, which may be a mixture. */
-interface LabelContext {
+/** What labelling depends on; `onDone` counts paths. */
+interface LabelContext extends UnitContext<LabelOptions> {
   readonly simulator: Policy;
-  readonly task: Task;
-  readonly prompt: BuildPrompt;
-  readonly options: LabelOptions;
-  readonly seed: number;
-  readonly iteration: number;
-  readonly signal?: AbortSignal | undefined;
-  /** Called with how many of the unit's paths are labelled. */
-  readonly onDone?: ((done: number) => void) | undefined;
 }
 
 /** A prefix of one question's paths, rolled out once however many paths share it. */
@@ -101,7 +90,6 @@ interface StepPrefix extends Prefix {
   waiting: Path[];
 }
 
-/** A path under labelling. */
 interface Path {
   readonly sample: Sample;
   readonly prefixes: readonly StepPrefix[];
@@ -111,8 +99,7 @@ interface Path {
   failed: boolean;
 }
 
-/** The context, with all paths of the unit. */
-interface UnitContext extends LabelContext {
+interface PathsContext extends LabelContext {
   readonly paths: readonly Path[];
 }
 
@@ -127,24 +114,21 @@ export async function labelUnit(
   items: readonly QuestionPaths[],
   given: LabelContext,
 ): Promise<StageOutput<StepLabels>> {
-  const { simulator, options, seed, iteration, signal, onDone } = given;
+  const { simulator, options, onDone } = given;
   const counts: Record<string, number> = {};
-  const prefixes: StepPrefix[] = [];
-  const paths = items.flatMap((item) => pathsOf(item, prefixes, given));
-  const context: UnitContext = { ...given, paths };
-  await setTooLongAside(paths, context, counts);
+  const paths = items.flatMap((item) => pathsOf(item, given));
+  const context: PathsContext = { ...given, paths };
+  await setTooLongAside(context, counts);
   const first = paths.filter(({ failed }) => !failed).flatMap((path) => advance(path, context));
-  const key = { seed, stage: 'rollout', iteration };
-  const drawContext = { policy: simulator, key, sampling: options, gradeRetries: options.gradeRetries, signal };
-  const tokens = await drawAndGrade(first, drawContext, {
+  const tokens = await drawAndGrade(first, drawing('rollout', simulator, given), {
     take: (drawn) => record(drawn, counts),
     next: (prefix) => (options.mode === 'full' && prefix.pending > 0 ? [] : resume(prefix, context)),
     onEnded: () => onDone?.(paths.filter((path) => !isOpen(path)).length),
   });
   Object.assign(counts, tokens);
-  countVain(prefixes, options, counts);
+  countVain(context, counts);
   const paid = new Set<StepPrefix>();
-  return { records: paths.flatMap((path) => finish(path, context, { counts, paid })), counts };
+  return { records: paths.flatMap((path) => finish(path, context, counts, paid)), counts };
 }
 
 /**
@@ -166,7 +150,7 @@ export async function* labelSteps(
   }
 }
 
-function pathsOf({ question, samples }: QuestionPaths, prefixes: StepPrefix[], { task, prompt }: LabelContext): Path[] {
+function pathsOf({ question, samples }: QuestionPaths, { task, prompt }: LabelContext): Path[] {
   const whole = prefixOf(task, question, prompt(question));
   const byText = new Map<string, StepPrefix>();
   return samples.map((sample) => {
@@ -174,11 +158,8 @@ function pathsOf({ question, samples }: QuestionPaths, prefixes: StepPrefix[], {
     const own = sample.steps.slice(0, -1).map((_, j) => {
       const upTo = pieces.slice(0, j + 1);
       const text = upTo.join('');
-      const known = byText.get(text);
-      if (known !== undefined) return known;
-      const prefix: StepPrefix = { ...whole, pieces: upTo, results: [], tokens: [], waiting: [] };
+      const prefix = byText.get(text) ?? { ...whole, pieces: upTo, results: [], tokens: [], waiting: [] };
       byText.set(text, prefix);
-      prefixes.push(prefix);
       return prefix;
     });
     return { sample, prefixes: own, tallies: own.map(() => null), at: own.length - 1, failed: false };
@@ -186,35 +167,34 @@ function pathsOf({ question, samples }: QuestionPaths, prefixes: StepPrefix[], {
 }
 
 /** A path whose longest prefix leaves the simulator no room for a rollout stays without labels. */
-async function setTooLongAside(
-  paths: readonly Path[],
-  { simulator }: LabelContext,
-  counts: Record<string, number>,
-): Promise<void> {
-  const rolled = paths.flatMap((path) => {
-    const longest = path.prefixes.at(-1);
-    return longest === undefined ? [] : [{ path, text: [longest.prompt, ...longest.pieces] }];
-  });
+async function setTooLongAside({ simulator, paths }: PathsContext, counts: Record<string, number>): Promise<void> {
+  const rolled = paths.filter(({ prefixes }) => prefixes.length > 0);
+  const longest = rolled.map(({ prefixes }) => prefixes.at(-1)!);
   const within = await withinContext(
     simulator,
-    rolled.map(({ text }) => text),
+    longest.map(({ prompt, pieces }) => [prompt, ...pieces]),
   );
-  for (const [n, { path }] of rolled.entries()) {
+  for (const [n, path] of rolled.entries()) {
     if (within[n]) continue;
     path.failed = true;
     countInto(counts, 'pathsTooLong');
   }
 }
 
+/** What has come of a prefix's rollouts. In full mode only all K settle it. */
+function scanned({ results }: StepPrefix, { K, delta, mode }: LabelOptions) {
+  return scan(results, { K, delta: mode === 'full' ? K : delta });
+}
+
 /** The rollouts that the paths waiting for a prefix need next. */
-function resume(prefix: StepPrefix, context: UnitContext): Draw<StepPrefix>[] {
+function resume(prefix: StepPrefix, context: PathsContext): Draw<StepPrefix>[] {
   const { waiting } = prefix;
   prefix.waiting = [];
   return waiting.flatMap((path) => advance(path, context));
 }
 
 /** Settles what is known of a path. Returns the rollouts that it needs next: none when it is done, or waits for those of another path. */
-function advance(path: Path, context: UnitContext): Draw<StepPrefix>[] {
+function advance(path: Path, context: PathsContext): Draw<StepPrefix>[] {
   const { options } = context;
   if (options.ownWitness && path.sample.outcome.kind === 'right') {
     for (const [j, tally] of path.tallies.entries()) path.tallies[j] = tally ?? implied(path.prefixes.length);
@@ -224,7 +204,7 @@ function advance(path: Path, context: UnitContext): Draw<StepPrefix>[] {
   while (path.at >= 0) {
     const prefix = path.prefixes[path.at];
     if (prefix === undefined) return [];
-    const { state, tally } = scan(prefix.results, options);
+    const { state, tally } = scanned(prefix, options);
     if (state === 'open') return waitFor(path, prefix, ahead(prefix, context));
     path.failed = state === 'failed';
     if (path.failed) return [];
@@ -238,16 +218,16 @@ function advance(path: Path, context: UnitContext): Draw<StepPrefix>[] {
   return [];
 }
 
-function advanceFull(path: Path, { K }: LabelOptions): Draw<StepPrefix>[] {
-  const requests: Draw<StepPrefix>[] = [];
-  for (const [j, prefix] of path.prefixes.entries()) {
-    if (path.tallies[j] !== null || prefix.waiting.includes(path)) continue;
-    const need = stillNeeded(prefix.results, K);
-    if (need === 'done') path.tallies[j] = fullTally(prefix.results, K);
-    else if (need === 'failed') path.failed = true;
-    else requests.push(...waitFor(path, prefix, prefix.pending > 0 ? 0 : need));
-  }
-  return requests;
+/** All steps at once: each asks for the rollouts that it still lacks, again where some ended in errors. */
+function advanceFull(path: Path, options: LabelOptions): Draw<StepPrefix>[] {
+  return path.prefixes.flatMap((prefix, j) => {
+    if (path.tallies[j] !== null || prefix.waiting.includes(path)) return [];
+    const { state, tally } = scanned(prefix, options);
+    if (state === 'open') return waitFor(path, prefix, prefix.pending > 0 ? 0 : options.K - tally.run);
+    if (state === 'done') path.tallies[j] = tally;
+    else path.failed = true;
+    return [];
+  });
 }
 
 function waitFor(path: Path, prefix: StepPrefix, count: number): Draw<StepPrefix>[] {
@@ -256,8 +236,8 @@ function waitFor(path: Path, prefix: StepPrefix, count: number): Draw<StepPrefix
 }
 
 /** How many more rollouts a prefix asks for now: its next one, and those that it may need later where few prefixes are under scan. */
-function ahead(prefix: StepPrefix, { options, paths }: UnitContext): number {
-  const { used, tally } = scan(prefix.results, options);
+function ahead(prefix: StepPrefix, { options, paths }: PathsContext): number {
+  const { used, tally } = scanned(prefix, options);
   const share = options.lookahead === 1 ? 1 : Math.floor(options.lookahead / underScan(paths));
   const wanted = Math.min(Math.max(1, share), options.K - tally.run);
   return Math.max(0, wanted - (prefix.asked - used));
@@ -269,10 +249,11 @@ function underScan(paths: readonly Path[]): number {
 }
 
 /** Rollouts that were asked for ahead and not needed, and their tokens. */
-function countVain(prefixes: readonly StepPrefix[], options: LabelOptions, counts: Record<string, number>): void {
+function countVain({ paths, options }: PathsContext, counts: Record<string, number>): void {
   if (options.mode === 'full') return;
-  for (const { results, asked, tokens } of prefixes) {
-    const { used } = scan(results, options);
+  for (const prefix of new Set(paths.flatMap(({ prefixes }) => prefixes))) {
+    const { asked, tokens } = prefix;
+    const { used } = scanned(prefix, options);
     if (asked === used) continue;
     countInto(counts, 'rolloutsInVain', asked - used);
     countInto(counts, 'tokensInVain', sum(tokens.slice(used)));
@@ -292,13 +273,13 @@ function record({ prefix, index, completion, graded }: Drawn<StepPrefix>, counts
   if (completion.finishReason === 'length') countInto(counts, 'rolloutsTruncated');
 }
 
-interface Totals {
-  readonly counts: Record<string, number>;
-  /** Prefixes whose tokens a record has. */
-  readonly paid: Set<StepPrefix>;
-}
-
-function finish(path: Path, { options, simulator }: LabelContext, { counts, paid }: Totals): StepLabels[] {
+/** `paid`: prefixes whose tokens a record has. */
+function finish(
+  path: Path,
+  { options, simulator }: LabelContext,
+  counts: Record<string, number>,
+  paid: Set<StepPrefix>,
+): StepLabels[] {
   const { sample } = path;
   const tallies = path.tallies.filter((tally) => tally !== null);
   if (path.failed || tallies.length < path.tallies.length) {
@@ -311,8 +292,7 @@ function finish(path: Path, { options, simulator }: LabelContext, { counts, paid
   // A prefix's tokens are charged to the first path that it settled a step of: they do not depend on what ran when.
   const own = path.prefixes.filter((prefix, j) => (tallies[j]?.run ?? 0) > 0 && !paid.has(prefix));
   for (const prefix of own) paid.add(prefix);
-  const tokensOf = ({ results, tokens }: StepPrefix): number =>
-    sum(options.mode === 'full' ? tokens : tokens.slice(0, scan(results, options).used));
+  const tokensOf = (prefix: StepPrefix): number => sum(prefix.tokens.slice(0, scanned(prefix, options).used));
   const outcomeRight = sample.outcome.kind === 'right';
   const last: StepTally = { correct: outcomeRight ? 1 : 0, run: 0, stop: 'full', impliedBy: null };
   return [

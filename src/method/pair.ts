@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { described } from '../described.ts';
 import { keyedOrder } from '../hashing.ts';
 import type { PreferencePair, Question, Sample } from '../records.ts';
+import { sum } from '../statistics/intervals.ts';
 
 /** Stage 5: which paths become pairs. */
 export const PairOptions = z.strictObject({
@@ -33,7 +34,6 @@ export const PairOptions = z.strictObject({
 });
 export type PairOptions = z.infer<typeof PairOptions>;
 
-/** A question with its samples so far and their path scores. */
 interface PairItem {
   readonly question: Question;
   readonly samples: readonly Sample[];
@@ -41,7 +41,6 @@ interface PairItem {
   readonly scores: ReadonlyMap<string, number>;
 }
 
-/** The rows of one question. */
 interface QuestionPairs {
   readonly pairs: readonly PreferencePair[];
   /** Right paths without a partner. */
@@ -67,22 +66,19 @@ function mayBeChosen({ kind }: Sample['outcome'], { chosenGate }: Pick<PairOptio
  * const { pairs, nllRows } = pairQuestion({ question, samples, scores }, parseConfig({ pairs: { eta: 0.1 } }).pairs, `${seed}/${iteration}/${question.id}`);
  */
 export function pairQuestion(item: PairItem, options: PairOptions, key: string): QuestionPairs {
-  const { question, samples, scores } = item;
-  const score = (sample: Sample) => scores.get(sample.id) ?? 0;
   const rivals = rivalsOf(item, options, key);
-  const eligible = rivals.reduce((sum, { rejected }) => sum + rejected.length, 0);
+  const eligible = sum(rivals.map(({ rejected }) => rejected.length));
   const limit = Math.min(options.perQuestion ?? eligible, eligible);
   const pairs: PreferencePair[] = [];
   for (let place = 0; pairs.length < limit; place += 1) {
     for (const { chosen, rejected } of rivals) {
       const partner = rejected[place];
-      if (partner === undefined || pairs.length >= limit) continue;
-      pairs.push(rowOf(question, side(chosen, score(chosen)), side(partner, score(partner))));
+      if (partner !== undefined && pairs.length < limit) pairs.push(rowOf(item, chosen, partner));
     }
   }
   const partnered = new Set(rivals.map(({ chosen }) => chosen.id));
-  const alone = samples.filter((sample) => isOwnRight(sample) && !partnered.has(sample.id));
-  return { pairs, nllRows: options.nllRows ? alone.map((sample) => nllRow(item, sample)) : [], eligible };
+  const alone = rightRows(item).filter(({ chosen }) => !partnered.has(chosen.sampleId));
+  return { pairs, nllRows: options.nllRows ? alone : [], eligible };
 }
 
 /** Each path that may be chosen and has partners, with all of them, in the order of the draw. */
@@ -104,26 +100,8 @@ function rivalsOf({ samples, scores }: PairItem, options: PairOptions, key: stri
 
 /** Every right sample of the policy as an NLL-only row (RFT). */
 export function rightRows(item: PairItem): PreferencePair[] {
-  return item.samples.filter(isOwnRight).map((sample) => nllRow(item, sample));
-}
-
-function isOwnRight({ outcome, source }: Sample): boolean {
-  return outcome.kind === 'right' && source === 'policy';
-}
-
-function nllRow({ question, scores }: PairItem, sample: Sample): PreferencePair {
-  return rowOf(question, side(sample, scores.get(sample.id) ?? null), null);
-}
-
-/** What a round counts of its pairs: part of 7-eval.json. */
-interface PairCounts {
-  readonly questions: number;
-  readonly questionsWithPairs: number;
-  readonly pairs: number;
-  readonly eligiblePairs: number;
-  readonly nllRows: number;
-  readonly chosenRight: number;
-  readonly rejectedRight: number;
+  const right = item.samples.filter(({ outcome, source }) => outcome.kind === 'right' && source === 'policy');
+  return right.map((sample) => rowOf(item, sample, null));
 }
 
 /**
@@ -144,28 +122,31 @@ export function capPairs(questions: readonly QuestionPairs[], total: number | nu
   return questions.map((item) => ({ ...item, pairs: item.pairs.filter((pair) => kept.has(pair)) }));
 }
 
-/** Counts of the pairs of a round. `right`: whether each sample is, by its id. */
-export function pairCounts(questions: readonly QuestionPairs[], right: ReadonlyMap<string, boolean>): PairCounts {
+/** What a round counts of its pairs: part of 7-eval.json. `right`: whether each sample is, by its id. */
+export function pairCounts(questions: readonly QuestionPairs[], right: ReadonlyMap<string, boolean>) {
   const pairs = questions.flatMap((item) => item.pairs);
   const isRight = (id: string | undefined) => id !== undefined && right.get(id) === true;
   return {
     questions: questions.length,
     questionsWithPairs: questions.filter((item) => item.pairs.length > 0).length,
     pairs: pairs.length,
-    eligiblePairs: questions.reduce((sum, { eligible }) => sum + eligible, 0),
-    nllRows: questions.reduce((sum, { nllRows }) => sum + nllRows.length, 0),
+    eligiblePairs: sum(questions.map(({ eligible }) => eligible)),
+    nllRows: sum(questions.map(({ nllRows }) => nllRows.length)),
     chosenRight: pairs.filter(({ chosen }) => isRight(chosen.sampleId)).length,
     rejectedRight: pairs.filter(({ rejected }) => isRight(rejected?.sampleId)).length,
   };
 }
 
-type Side = PreferencePair['chosen'];
-
-function side(sample: Sample, score: number | null): Side {
-  return { sampleId: sample.id, steps: sample.steps, score };
-}
-
-function rowOf(question: Question, chosen: Side, rejected: Side | null): PreferencePair {
-  const { id, task, question: text, prefix } = question;
-  return { questionId: id, task, question: text, ...(prefix === undefined ? {} : { prefix }), chosen, rejected };
+/** A pair, or a right path alone (NLL only). */
+function rowOf({ question, scores }: PairItem, chosen: Sample, rejected: Sample | null): PreferencePair {
+  const { id: questionId, task, question: text, prefix } = question;
+  const side = ({ id, steps }: Sample) => ({ sampleId: id, steps, score: scores.get(id) ?? null });
+  return {
+    questionId,
+    task,
+    question: text,
+    ...(prefix === undefined ? {} : { prefix }),
+    chosen: side(chosen),
+    rejected: rejected && side(rejected),
+  };
 }

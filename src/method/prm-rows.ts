@@ -6,11 +6,10 @@ import { SipfError } from '../errors.ts';
 import { isForCalibration, isHeldOut } from '../hashing.ts';
 import type { StepLabels } from '../records.ts';
 import { sum } from '../statistics/intervals.ts';
-import { type Task, taskOf } from '../task.ts';
-import { isEmptyPath } from './context-length.ts';
-import type { BuildPrompt } from './prompt.ts';
+import { taskOf } from '../task.ts';
+import { TrainSettings } from '../train-settings.ts';
+import { isEmptyPath, type ReadContext } from './context-length.ts';
 import { hardLabels, type LabelledQuestion, type LabelRule, latestLabels, softLabels } from './step-labels.ts';
-import { TrainSettings } from './train-settings.ts';
 
 /** Stage 3: what the process reward model learns, and how. */
 export const PrmOptions = z.strictObject({
@@ -26,29 +25,13 @@ export const PrmOptions = z.strictObject({
 });
 export type PrmOptions = z.infer<typeof PrmOptions>;
 
-/** What the rows depend on besides the labels. */
-interface PrmRowsArgs {
-  readonly task: Task;
-  readonly prompt: BuildPrompt;
+interface PrmRowsArgs extends ReadContext {
   readonly targets: PrmOptions['targets'];
   readonly rule: LabelRule;
   readonly gold: boolean;
   readonly heldOut: number;
   /** Leave the questions for calibration out, too. */
   readonly calibrates: boolean;
-}
-
-/** Training rows, with what was counted while they were made. */
-interface PrmRows {
-  readonly examples: readonly PrmExample[];
-  readonly counts: {
-    paths: number;
-    gold: number;
-    heldOutPaths: number;
-    calibrationPaths: number;
-    steps: number;
-    correctSteps: number;
-  };
 }
 
 /**
@@ -60,7 +43,7 @@ interface PrmRows {
 export async function prmRows(
   questions: AsyncIterable<LabelledQuestion> | Iterable<LabelledQuestion>,
   args: PrmRowsArgs,
-): Promise<PrmRows> {
+) {
   const { task, prompt } = args;
   const examples: PrmExample[] = [];
   const counts = { paths: 0, gold: 0, heldOutPaths: 0, calibrationPaths: 0, steps: 0, correctSteps: 0 };
@@ -119,7 +102,7 @@ function taughtPaths(
  * Warnings where nearly all labels are alike.
  * @throws SipfError 'nothing-left' where there is no labelled path to learn from.
  */
-export function checkPrmRows({ examples, counts }: PrmRows): string[] {
+export function checkPrmRows({ examples, counts }: Awaited<ReturnType<typeof prmRows>>): string[] {
   if (counts.paths === 0 || examples.length === 0) {
     throw new SipfError(
       'nothing-left',

@@ -36,7 +36,6 @@ export type PromptOptions = z.infer<typeof PromptOptions>;
 /** A question -> the text before the model's first token. */
 export type BuildPrompt = (question: Prompted) => string;
 
-/** What prompts are made of. */
 export interface PrompterArgs {
   readonly task: Task;
   readonly options: PromptOptions;
@@ -63,7 +62,7 @@ export async function makePrompter({ task, options, shots, openPolicy }: Prompte
     };
   }
   await using policy = await openPolicy();
-  const frames = new Map<Task, Frame>();
+  const frames = new Map<Task, Awaited<ReturnType<typeof chatFrame>>>();
   for (const member of task.members ?? [task]) frames.set(member, await chatFrame(member, options, shots, policy));
   return (question) => {
     const { before, after } = frames.get(taskOf(task, question))!;
@@ -71,18 +70,12 @@ export async function makePrompter({ task, options, shots, openPolicy }: Prompte
   };
 }
 
-/** The text of a chat around its last question. */
-interface Frame {
-  readonly before: string;
-  readonly after: string;
-}
-
 async function chatFrame(
   task: Task,
   { instruction, system }: PromptOptions,
   shots: readonly Shot[],
   policy: Policy,
-): Promise<Frame> {
+): Promise<{ before: string; after: string }> {
   const user = (text: string) => `${instruction ?? task.instruction}\n\n${text}`;
   const messages: { role: 'system' | 'user' | 'assistant'; content: string }[] = [];
   if (system !== null) messages.push({ role: 'system', content: system });

@@ -17,7 +17,6 @@ export type ReferenceLogps = z.infer<typeof ReferenceLogps>;
 /** Rows that are computed and kept at a time. */
 export const REFERENCE_UNIT = 64;
 
-/** A row with two paths. */
 interface PairRow extends PreferenceExample {
   readonly row: number;
   readonly rejected: readonly string[];

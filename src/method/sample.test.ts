@@ -3,7 +3,6 @@ import { expect, test } from 'vitest';
 import { sumQuestion, sumsTask, writeSum } from '../../test/scripted-sums.ts';
 import { createScriptedBackend } from '../backends/scripted.ts';
 import type { Question, Sample } from '../records.ts';
-import { byQuestion } from '../run/units.ts';
 import { chooseQuestions, SampleOptions, samplePaths, sampleUnit } from './sample.ts';
 
 const backend = createScriptedBackend({ write: writeSum });
@@ -51,8 +50,8 @@ test('draws until each question has its quota or its budget', async () => {
     seed: 1,
     iteration: 1,
   });
-  const groups = await collect(byQuestion(records));
-  const unmet = groups.filter(({ records: paths }) => {
+  const groups = questions.map(({ id }) => records.filter(({ questionId }) => questionId === id));
+  const unmet = groups.filter((paths) => {
     const right = paths.filter(({ outcome }) => outcome.kind === 'right').length;
     return right < 1 || paths.length - right < 3;
   });
@@ -60,7 +59,7 @@ test('draws until each question has its quota or its budget', async () => {
   expect(unmet.length).toBeLessThan(10);
   expect(counts.drawn).toBeGreaterThan(120);
   expect(counts.drawn).toBeLessThanOrEqual(600);
-  for (const { records: paths } of unmet) expect(Math.max(...paths.map(({ index }) => index))).toBeLessThan(20);
+  for (const paths of unmet) expect(Math.max(...paths.map(({ index }) => index))).toBeLessThan(20);
 });
 
 test('drops duplicates of its own and of earlier rounds, and counts them', async () => {
@@ -68,8 +67,8 @@ test('drops duplicates of its own and of earlier rounds, and counts them', async
   const context = { policy, task: sumsTask, prompt, options: SampleOptions.parse({}), seed: 1 };
   const items = questions.map((question) => ({ question, known: [] as Sample[], addGold: true }));
   const first = await sampleUnit(items, { ...context, iteration: 1 });
-  const known = new Map((await collect(byQuestion(first.records))).map((group) => [group.questionId, group.records]));
-  const again = items.map(({ question }) => ({ question, known: known.get(question.id) ?? [], addGold: false }));
+  const knownOf = ({ id }: Question) => first.records.filter(({ questionId }) => questionId === id);
+  const again = items.map(({ question }) => ({ question, known: knownOf(question), addGold: false }));
   const second = await sampleUnit(again, { ...context, iteration: 2 });
   const texts = (samples: readonly Sample[]) =>
     samples

@@ -1,5 +1,4 @@
 // Stage 1: questions and a policy -> distinct, graded samples.
-
 import { z } from 'zod';
 import type { Policy } from '../backend.ts';
 import { described } from '../described.ts';
@@ -9,8 +8,7 @@ import type { Question, Sample } from '../records.ts';
 import type { Counts } from '../reports.ts';
 import { countInto, inUnits, type StageOutput } from '../run/units.ts';
 import type { Task } from '../task.ts';
-import { ask, type Drawn, drawAndGrade, type Prefix, prefixOf } from './draw.ts';
-import type { BuildPrompt } from './prompt.ts';
+import { ask, type Drawn, drawAndGrade, drawing, type Prefix, prefixOf, type UnitContext } from './draw.ts';
 
 /** How many distinct right and wrong paths a question should have. */
 const Quota = z.strictObject({
@@ -89,17 +87,9 @@ export const SampleOptions = z.strictObject({
 });
 export type SampleOptions = z.infer<typeof SampleOptions>;
 
-/** What drawing samples depends on. `task`: the run's, which may be a mixture. */
-interface SampleContext {
+/** What drawing samples depends on; `onDone` counts questions. */
+interface SampleContext extends UnitContext<SampleOptions> {
   readonly policy: Policy;
-  readonly task: Task;
-  readonly prompt: BuildPrompt;
-  readonly options: SampleOptions;
-  readonly seed: number;
-  readonly iteration: number;
-  readonly signal?: AbortSignal | undefined;
-  /** Called with how many of the unit's questions have their samples. */
-  readonly onDone?: ((done: number) => void) | undefined;
 }
 
 /** A question to draw for. `known`: its samples of earlier rounds, which new ones must differ from. */
@@ -182,20 +172,19 @@ function keepDistinct(task: Task, known: readonly Sample[], fresh: readonly Samp
  * wrong:REASON, error, promptTokens, generatedTokens, falseEquationsDropped, duplicates, gold, kept, keptRight, quotaUnmet.
  */
 export async function sampleUnit(items: readonly SampleItem[], context: SampleContext): Promise<StageOutput<Sample>> {
-  const { policy, options, seed, iteration, signal, onDone } = context;
+  const { policy, options, onDone } = context;
+  const { samples, quota } = options;
   const counts: Record<string, number> = {};
   const drawings = items.map((item) => drawingOf(item, context));
-  const first = drawings.flatMap((drawing) => ask(drawing, firstDraw(options)));
-  const key = { seed, stage: 'sample', iteration };
-  const drawContext = { policy, key, sampling: options, gradeRetries: options.gradeRetries, signal };
-  const tokens = await drawAndGrade(first, drawContext, {
+  const first = drawings.flatMap((one) => ask(one, quota === null ? samples : Math.min(samples, quota.budget)));
+  const tokens = await drawAndGrade(first, drawing('sample', policy, context), {
     take: (drawn) => take(drawn, context, counts),
     // Only a quota makes further draws depend on outcomes.
-    next: options.quota === null ? undefined : (drawing) => ask(drawing, moreNeeded(drawing, options)),
+    next: quota === null ? undefined : (one) => ask(one, moreNeeded(one, options)),
     onEnded: () => onDone?.(drawings.filter(({ pending }) => pending === 0).length),
   });
   Object.assign(counts, tokens);
-  return { records: drawings.flatMap((drawing) => finish(drawing, options, counts)), counts };
+  return { records: drawings.flatMap((one) => finish(one, options, counts)), counts };
 }
 
 /**
@@ -222,10 +211,6 @@ function drawingOf(item: SampleItem, { task, prompt }: SampleContext): Drawing {
   const gold = item.addGold ? goldSample(item.question) : null;
   const found = gold === null ? [] : [gold];
   return { ...prefixOf(task, item.question, prompt(item.question)), item, found };
-}
-
-function firstDraw({ samples, quota }: SampleOptions): number {
-  return quota === null ? samples : Math.min(samples, quota.budget);
 }
 
 /** How many more samples a question needs for its quota, once all that were asked for have ended. */

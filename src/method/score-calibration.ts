@@ -2,12 +2,18 @@
 import { z } from 'zod';
 import type { Policy, ProcessRewardModel } from '../backend.ts';
 import { isForCalibration } from '../hashing.ts';
-import type { Question, Sample } from '../records.ts';
 import type { Counts } from '../reports.ts';
 import { inUnits } from '../run/units.ts';
-import { taskOf } from '../task.ts';
-import { type ReadContext, tokensRead, withoutUnreadable } from './context-length.ts';
-import { hardLabels, type LabelledQuestion, type LabelRule, latestLabels } from './step-labels.ts';
+import { mean, sum } from '../statistics/intervals.ts';
+import { type ReadContext, textsOf, tokensRead, withoutUnreadable } from './context-length.ts';
+import {
+  hardLabels,
+  type LabelledPath,
+  type LabelledQuestion,
+  type LabelRule,
+  labelledPaths,
+  latestLabels,
+} from './step-labels.ts';
 
 /** What is known of one step before its label: the PRM's P(correct), and the policy's log-probability of each of its tokens. */
 interface StepEvidence {
@@ -35,9 +41,7 @@ const CERTAIN = 1e-6;
 
 function featuresOf({ prm, logps }: StepEvidence): number[] {
   const p = Math.min(1 - CERTAIN, Math.max(CERTAIN, prm));
-  const mean = logps.length === 0 ? 0 : logps.reduce((sum, logp) => sum + logp, 0) / logps.length;
-  const min = logps.reduce((least, logp) => Math.min(least, logp), 0);
-  return [1, Math.log(p / (1 - p)), mean, min];
+  return [1, Math.log(p / (1 - p)), logps.length === 0 ? 0 : mean(logps), Math.min(0, ...logps)];
 }
 
 /** P(step correct) of one step: the logistic function of its weighed evidence. */
@@ -46,7 +50,6 @@ export function calibratedScore(evidence: StepEvidence, calibration: ScoreCalibr
   return sigmoid(dot(featuresOf(evidence), [intercept, prmLogit, meanLogp, minLogp]));
 }
 
-/** One training row of the regression. */
 export interface LabelledStep {
   readonly evidence: StepEvidence;
   readonly correct: boolean;
@@ -59,8 +62,8 @@ export interface LabelledStep {
 export function scoreCalibration(steps: readonly LabelledStep[]): ScoreCalibration {
   const rows = steps.map(({ evidence, correct }) => ({ x: featuresOf(evidence), y: Number(correct) }));
   const loss = (weights: readonly number[]): number =>
-    rows.reduce((sum, { x, y }) => sum + softplus((1 - 2 * y) * dot(x, weights)), 0) +
-    (RIDGE / 2) * weights.reduce((sum, weight, i) => sum + (weight - PRIOR[i]!) ** 2, 0);
+    sum(rows.map(({ x, y }) => softplus((1 - 2 * y) * dot(x, weights)))) +
+    (RIDGE / 2) * sum(weights.map((weight, i) => (weight - PRIOR[i]!) ** 2));
   let weights = [...PRIOR];
   for (let iteration = 0; iteration < 100; iteration += 1) {
     const step = newtonStep(rows, weights);
@@ -71,17 +74,12 @@ export function scoreCalibration(steps: readonly LabelledStep[]): ScoreCalibrati
     if (Math.max(...step.map(Math.abs)) * scale < 1e-10) break;
   }
   const [intercept, prmLogit, meanLogp, minLogp] = weights as [number, number, number, number];
-  const correct = rows.reduce((sum, { y }) => sum + y, 0);
+  const correct = sum(rows.map(({ y }) => y));
   return { steps: rows.length, correct, intercept, prmLogit, meanLogp, minLogp };
 }
 
-interface RegressionRow {
-  readonly x: readonly number[];
-  readonly y: number;
-}
-
 /** Inverse Hessian times gradient. */
-function newtonStep(rows: readonly RegressionRow[], weights: readonly number[]): number[] {
+function newtonStep(rows: readonly { x: readonly number[]; y: number }[], weights: readonly number[]): number[] {
   const gradient = weights.map((weight, i) => RIDGE * (weight - PRIOR[i]!));
   const hessian = weights.map((_, i) => weights.map((__, j) => (i === j ? RIDGE : 0)));
   for (const { x, y } of rows) {
@@ -106,17 +104,15 @@ function solve(a: readonly (readonly number[])[], b: readonly number[]): number[
   const x = b.map(() => 0);
   for (let i = rows.length - 1; i >= 0; i -= 1) {
     const row = rows[i]!;
-    const known = row.slice(i + 1, -1).reduce((sum, value, j) => sum + value * x[i + 1 + j]!, 0);
-    x[i] = (row.at(-1)! - known) / row[i]!;
+    x[i] = (row.at(-1)! - dot(row.slice(i + 1, -1), x.slice(i + 1))) / row[i]!;
   }
   return x;
 }
 
-const dot = (a: readonly number[], b: readonly number[]): number => a.reduce((sum, value, i) => sum + value * b[i]!, 0);
+const dot = (a: readonly number[], b: readonly number[]): number => sum(a.map((value, i) => value * b[i]!));
 const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
 const softplus = (x: number): number => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)));
 
-/** Both models, and how paths are put to them. */
 interface EvidenceContext extends ReadContext {
   readonly prm: ProcessRewardModel;
   readonly policy: Policy;
@@ -124,13 +120,10 @@ interface EvidenceContext extends ReadContext {
 
 /** What both models say of each step, `[path][step]`. Steps are tokenised one by one, as both models were trained to read them. */
 export async function stepEvidence(
-  paths: readonly { readonly question: Question; readonly sample: Pick<Sample, 'steps'> }[],
-  { prm, policy, task, prompt, signal }: EvidenceContext,
+  paths: readonly LabelledPath[],
+  { prm, policy, signal, ...context }: EvidenceContext,
 ): Promise<StepEvidence[][]> {
-  const texts = paths.map(({ question, sample }) => ({
-    prompt: prompt(question),
-    steps: taskOf(task, question).pieces(sample.steps),
-  }));
+  const texts = textsOf(paths, context);
   const scores = await prm.score(texts, { signal });
   const given = texts.map((text) => ({ context: [text.prompt], completion: text.steps }));
   const logps = await policy.logps(given, { signal });
@@ -161,7 +154,6 @@ interface CalibrationContext extends EvidenceContext {
   readonly rule: LabelRule;
   /** labels.heldOut: as many questions are for calibration. */
   readonly heldOut: number;
-  /** Questions of one unit of work. */
   readonly unit: number;
 }
 
@@ -175,13 +167,10 @@ export async function calibrateScores(
   const counts = { paths: 0, scoredTokens: 0 };
   for await (const items of inUnits(calibrationItems(labelled, context.heldOut), unit)) {
     const { readable } = await withoutUnreadable(items, [prm, policy], context);
-    const paths = readable.flatMap(({ question, samples, labels }) => {
-      const latest = latestLabels(labels);
-      return samples.map((sample) => ({ question, sample, record: latest.get(sample.id)! }));
-    });
+    const paths = readable.flatMap(labelledPaths);
     const evidence = await stepEvidence(paths, context);
-    for (const [index, { record }] of paths.entries()) {
-      const correct = hardLabels(record, rule);
+    for (const [index, { labels }] of paths.entries()) {
+      const correct = hardLabels(labels!, rule);
       for (const [j, own] of (evidence[index] ?? []).entries())
         steps.push({ evidence: own, correct: correct[j] === true });
     }
@@ -191,7 +180,6 @@ export async function calibrateScores(
   return { calibration: scoreCalibration(steps), counts };
 }
 
-/** The labelled paths of the questions for calibration. */
 async function* calibrationItems(
   labelled: AsyncIterable<LabelledQuestion> | Iterable<LabelledQuestion>,
   heldOut: number,

@@ -36,9 +36,9 @@ test('prm-logprob with the weights of the PRM alone is the PRM; a weight of the 
   const scored = await score('prm');
   expect(scored.records.map(({ sampleId }) => sampleId)).toEqual(samples.map(({ id }) => id));
   const prior = scoreCalibration([]);
-  const weighed = await score('prm-logprob', { calibration: async () => prior });
+  const weighed = await score('prm-logprob', { calibration: prior });
   expect(weighed.counts.scoredTokens).toBeGreaterThan(1.5 * (scored.counts.scoredTokens ?? 0));
-  const lower = await score('prm-logprob', { calibration: async () => ({ ...prior, minLogp: 2 }) });
+  const lower = await score('prm-logprob', { calibration: { ...prior, minLogp: 2 } });
   for (const [i, { scores }] of weighed.records.entries()) {
     for (const [j, value] of (scores ?? []).entries()) {
       expect(value).toBeCloseTo(scored.records[i]?.scores?.[j] ?? -1, 5);
@@ -75,7 +75,7 @@ test.each(['prm', 'prm-logprob', 'tallies', 'logprob', 'oracle', 'outcome'] as c
       ...item,
       samples: item.samples.map((sample, i) => (i === 1 ? { ...sample, steps: [' '] } : sample)),
     }));
-    const calibration = async () => scoreCalibration([]);
+    const calibration = scoreCalibration([]);
     await using scorer = await openScorer(name, { prm: openPrm, policy: openPolicy, calibration });
     const { records, counts } = await scoreUnit(mute, { scorer, task: sumsTask, prompt });
     expect(records.map(({ sampleId }) => sampleId)).toEqual(

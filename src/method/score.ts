@@ -1,5 +1,4 @@
 // Stage 4: all samples so far and a scorer -> the score of each step.
-
 import { z } from 'zod';
 import { described } from '../described.ts';
 import { SipfError } from '../errors.ts';
@@ -8,8 +7,8 @@ import { MOST } from '../limits.ts';
 import { type Sample, StepScores } from '../records.ts';
 import type { StageOutput } from '../run/units.ts';
 import { type ReadContext, tokensRead, withoutUnreadable } from './context-length.ts';
-import { isConfiguredScorer, type LabelledPath, type Scorer } from './scorers.ts';
-import { type LabelledQuestion, latestLabels } from './step-labels.ts';
+import { isConfiguredScorer, type Scorer } from './scorers.ts';
+import { type LabelledQuestion, labelledPaths } from './step-labels.ts';
 
 /** Stage 4: what scores steps, and how step scores make a path score. */
 export const ScoreOptions = z.strictObject({
@@ -28,7 +27,6 @@ export const ScoreOptions = z.strictObject({
 });
 export type ScoreOptions = z.infer<typeof ScoreOptions>;
 
-/** An open scorer, and how paths are put to its models. */
 export interface ScoreContext extends ReadContext {
   readonly scorer: Scorer;
 }
@@ -47,7 +45,7 @@ export async function scoreUnit(
 ): Promise<StageOutput<StepScores>> {
   const { scorer, prompt } = context;
   const { readable, tooLong } = await withoutUnreadable(items, scorer.models, context);
-  const paths = readable.flatMap(pathsOf);
+  const paths = readable.flatMap(labelledPaths);
   const scores = await scorer.score(paths, context);
   const scored = new Map(paths.map(({ sample }, i) => [sample, scores[i]] as const));
   const samples = items.flatMap((item) => item.samples);
@@ -63,11 +61,6 @@ export async function scoreUnit(
     scoredTokens: await tokensRead(readable, scorer.models, prompt),
   };
   return { records, counts: tooLong.size === 0 ? counts : { ...counts, pathsTooLong: tooLong.size } };
-}
-
-function pathsOf({ question, samples, labels }: LabelledQuestion): LabelledPath[] {
-  const latest = latestLabels(labels);
-  return samples.map((sample) => ({ question, sample, labels: latest.get(sample.id) }));
 }
 
 function recordOf({ id, questionId }: Sample, { name, prm }: Scorer, scores: number[] | null): StepScores {

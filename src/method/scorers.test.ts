@@ -31,10 +31,7 @@ function watched(): { source: Required<ScorerSource>; log: string[] } {
     source: {
       prm: () => noting('prm', backend.openPrm({ model: 'base' })),
       policy: () => noting('policy', backend.openPolicy({ model: 'base' })),
-      calibration: async () => {
-        log.push('calibration');
-        return scoreCalibration([]);
-      },
+      calibration: scoreCalibration([]),
     },
   };
 }
@@ -43,10 +40,9 @@ test.each(NAMES)('%s opens what the table says that it needs, once, and closes i
   const { source, log } = watched();
   const models = (['prm', 'policy'] as const).filter((need) => scorerNeeds(name, need));
   const scorer = await openScorer(name, source);
-  expect(log).toEqual([...models, ...(scorerNeeds(name, 'calibration') ? ['calibration'] : [])]);
+  expect(log).toEqual(models);
   expect(scorer.models).toHaveLength(models.length);
   expect(scorer.prm === null).toBe(!scorerNeeds(name, 'prm'));
-  expect(scorer.calibration === null).toBe(!scorerNeeds(name, 'calibration'));
   await scorer[Symbol.asyncDispose]();
   expect(log.filter((entry) => entry.startsWith('closes'))).toEqual(models.map((model) => `closes ${model}`));
 });
@@ -80,7 +76,13 @@ test.each(NAMES)('%s scores each step of a path between 0 and 1', async (name) =
   for (const score of records[0]?.scores ?? []) expect(score >= 0 && score <= 1).toBe(true);
 });
 
-test('a source that lacks a model is an error that names the scorer', async () => {
+test('a source that lacks a model, or weights, is an error that names the scorer', async () => {
+  const { source, log } = watched();
+  await expect(openScorer('prm-logprob', { ...source, calibration: undefined })).rejects.toMatchObject({
+    code: 'bad-input',
+    message: expect.stringContaining('a calibration for the scorer prm-logprob'),
+  });
+  expect(log).toEqual(['prm', 'policy', 'closes prm', 'closes policy']);
   await expect(openScorer('logprob', {})).rejects.toMatchObject({
     code: 'bad-input',
     message: expect.stringContaining('a policy for the scorer logprob'),

@@ -1,12 +1,12 @@
 // The table of scorers: what each needs, how it opens and scores. A new scorer is one entry.
-import type { Policy, ProcessRewardModel, StepPath } from '../backend.ts';
+import type { Policy, ProcessRewardModel } from '../backend.ts';
 import { SipfError } from '../errors.ts';
-import type { Question, Sample, StepLabels, StepScores } from '../records.ts';
+import type { Sample, StepScores } from '../records.ts';
 import { mean } from '../statistics/intervals.ts';
 import { taskOf } from '../task.ts';
-import type { ReadContext, Reader } from './context-length.ts';
+import { type ReadContext, type Reader, textsOf } from './context-length.ts';
 import { calibratedScore, type ScoreCalibration, stepEvidence } from './score-calibration.ts';
-import { softLabels } from './step-labels.ts';
+import { type LabelledPath, softLabels } from './step-labels.ts';
 
 /** A scorer, by the name that records have. */
 export type ScorerName = StepScores['scorer'];
@@ -15,28 +15,13 @@ export type ScorerName = StepScores['scorer'];
  * What a scorer reads besides paths. `prm`, `policy`: models. `calibration`: weights of both. `tallies`: complete tallies of the paths.
  * `truth`: a task that knows its true steps. `outcome`: each path's own grade.
  */
-type ScorerNeed = 'prm' | 'policy' | 'calibration' | 'tallies' | 'truth' | 'outcome';
+export type ScorerNeed = 'prm' | 'policy' | 'calibration' | 'tallies' | 'truth' | 'outcome';
 
-/** A path to score; `labels`: its latest ones, where there are some. */
-export interface LabelledPath {
-  readonly question: Question;
-  readonly sample: Sample;
-  readonly labels: StepLabels | undefined;
-}
-
-/** `[path][step]` P(step correct); undefined: the scorer knows nothing of that path. */
-type ScorePaths = (
-  paths: readonly LabelledPath[],
-  context: ReadContext,
-) => Promise<readonly (readonly number[] | undefined)[]>;
-
-/** Where a scorer gets what it needs. It calls each at most once; what it does not need may be absent. */
+/** Where a scorer gets what it needs; what it does not need may be absent. */
 export interface ScorerSource {
   readonly prm?: (() => Promise<ProcessRewardModel>) | undefined;
   readonly policy?: (() => Promise<Policy>) | undefined;
-  readonly calibration?:
-    | ((models: { prm: ProcessRewardModel; policy: Policy }) => Promise<ScoreCalibration>)
-    | undefined;
+  readonly calibration?: ScoreCalibration | undefined;
 }
 
 /** A scorer with its models open. Disposing it closes them. */
@@ -46,73 +31,66 @@ export interface Scorer extends AsyncDisposable {
   readonly models: readonly Reader[];
   /** Hash of the PRM among them; null: none. */
   readonly prm: string | null;
-  readonly calibration: ScoreCalibration | null;
-  readonly score: ScorePaths;
+  /** `[path][step]` P(step correct); undefined: the scorer knows nothing of that path. */
+  readonly score: (paths: readonly LabelledPath[], context: ReadContext) => Promise<PathScores>;
 }
 
-/** One row of the table. */
+type PathScores = readonly (readonly number[] | undefined)[];
+
+/** How paths are read, with what a scorer needs; the rest is absent. */
+interface Needed extends ReadContext {
+  readonly prm?: ProcessRewardModel | undefined;
+  readonly policy?: Policy | undefined;
+  readonly calibration?: ScoreCalibration | undefined;
+}
+
 interface ScorerKind {
   /** `config`: `score.scorer` names it. `method`: a method that learns from outcomes has it. */
   readonly chosenBy: 'config' | 'method';
   readonly needs: readonly ScorerNeed[];
-  readonly open: (
-    source: Required<{ [K in keyof ScorerSource]-?: NonNullable<ScorerSource[K]> }>,
-  ) => Promise<ScorePaths>;
+  readonly score: (paths: readonly LabelledPath[], needed: Needed) => Promise<PathScores>;
 }
 
 const SCORERS = {
   prm: {
     chosenBy: 'config',
     needs: ['prm'],
-    open: async (source) => {
-      const prm = await source.prm();
-      return (paths, context) => prm.score(textsOf(paths, context), { signal: context.signal });
-    },
+    score: (paths, { prm, ...context }) => prm!.score(textsOf(paths, context), { signal: context.signal }),
   },
   'prm-logprob': {
     chosenBy: 'config',
     needs: ['prm', 'policy', 'calibration'],
-    open: async (source) => {
-      const models = { prm: await source.prm(), policy: await source.policy() };
-      const calibration = await source.calibration(models);
-      return async (paths, context) => {
-        const evidence = await stepEvidence(paths, { ...context, ...models });
-        return evidence.map((steps) => steps.map((step) => calibratedScore(step, calibration)));
-      };
+    score: async (paths, { prm, policy, calibration, ...context }) => {
+      const evidence = await stepEvidence(paths, { ...context, prm: prm!, policy: policy! });
+      return evidence.map((steps) => steps.map((step) => calibratedScore(step, calibration!)));
     },
   },
   /** tally / K of each step (the last step's is the outcome); a gold path scores 1 throughout. */
   tallies: {
     chosenBy: 'config',
     needs: ['tallies'],
-    open: async () =>
-      each(({ sample, labels }) => (sample.source === 'gold' ? same(sample, 1) : labels && softLabels(labels))),
+    score: each(({ sample, labels }) => (sample.source === 'gold' ? same(sample, 1) : labels && softLabels(labels))),
   },
   /** The geometric mean of the path's token probabilities, at every step. */
   logprob: {
     chosenBy: 'config',
     needs: ['policy'],
-    open: async (source) => {
-      const policy = await source.policy();
-      return async (paths, context) => {
-        const given = textsOf(paths, context).map(({ prompt, steps }) => ({
-          context: [prompt],
-          completion: steps.join(''),
-        }));
-        const logps = await policy.logps(given, { signal: context.signal });
-        return paths.map(({ sample }, i) => same(sample, Math.exp(mean(logps[i] ?? []))));
-      };
+    score: async (paths, { policy, ...context }) => {
+      const texts = textsOf(paths, context);
+      const given = texts.map(({ prompt, steps }) => ({ context: [prompt], completion: steps.join('') }));
+      const logps = await policy!.logps(given, { signal: context.signal });
+      return paths.map(({ sample }, i) => same(sample, Math.exp(mean(logps[i] ?? []))));
     },
   },
   oracle: {
     chosenBy: 'config',
     needs: ['truth'],
-    open: async () => each(truthOf),
+    score: each(truthOf),
   },
   outcome: {
     chosenBy: 'method',
     needs: ['outcome'],
-    open: async () => each(({ sample }) => same(sample, Number(sample.outcome.kind === 'right'))),
+    score: each(({ sample }) => same(sample, Number(sample.outcome.kind === 'right'))),
   },
 } as const satisfies Record<ScorerName, ScorerKind>;
 
@@ -121,12 +99,10 @@ export type ConfiguredScorer = {
   [K in ScorerName]: (typeof SCORERS)[K]['chosenBy'] extends 'config' ? K : never;
 }[ScorerName];
 
-/** True for a scorer that `score.scorer` may name. */
 export function isConfiguredScorer(name: ScorerName): name is ConfiguredScorer {
   return SCORERS[name].chosenBy === 'config';
 }
 
-/** True where the scorer `name` reads `need`. */
 export function scorerNeeds(name: ScorerName, need: ScorerNeed): boolean {
   const { needs }: ScorerKind = SCORERS[name];
   return needs.includes(need);
@@ -141,28 +117,27 @@ export function scorerNeeds(name: ScorerName, need: ScorerNeed): boolean {
  */
 export async function openScorer(name: ScorerName, source: ScorerSource): Promise<Scorer> {
   const models: Reader[] = [];
-  const opened: { prm: string | null; calibration: ScoreCalibration | null } = { prm: null, calibration: null };
   const close = async () => {
     for (const model of models) await model[Symbol.asyncDispose]();
   };
-  const prm = async () => {
-    const model = await given(source.prm, 'a process reward model', name)();
-    models.push(model);
-    opened.prm = model.hash;
-    return model;
-  };
-  const policy = async () => {
-    const model = await given(source.policy, 'a policy', name)();
+  const opened = async <M extends Reader>(open: (() => Promise<M>) | undefined, what: string): Promise<M> => {
+    const model = await given(open, what, name)();
     models.push(model);
     return model;
   };
-  const calibration = async (both: { prm: ProcessRewardModel; policy: Policy }) => {
-    opened.calibration = await given(source.calibration, 'a calibration', name)(both);
-    return opened.calibration;
-  };
+  const { score }: ScorerKind = SCORERS[name];
   try {
-    const score = await SCORERS[name].open({ prm, policy, calibration });
-    return { name, models, ...opened, score, [Symbol.asyncDispose]: close };
+    const prm = scorerNeeds(name, 'prm') ? await opened(source.prm, 'a process reward model') : undefined;
+    const policy = scorerNeeds(name, 'policy') ? await opened(source.policy, 'a policy') : undefined;
+    const weighs = scorerNeeds(name, 'calibration');
+    const calibration = weighs ? given(source.calibration, 'a calibration', name) : undefined;
+    return {
+      name,
+      models,
+      prm: prm?.hash ?? null,
+      score: (paths, context) => score(paths, { ...context, prm, policy, calibration }),
+      [Symbol.asyncDispose]: close,
+    };
   } catch (error) {
     await close();
     throw error;
@@ -174,15 +149,11 @@ function given<T>(value: T | undefined, what: string, name: ScorerName): T {
   throw new SipfError('bad-input', `Expected ${what} for the scorer ${name}, got none. Give one.`);
 }
 
-/** Hashes of the models, and the weights, that a scorer may read. */
-interface ScorerHashes {
-  readonly prm: string | null;
-  readonly policy: string | null;
-  readonly calibration: ScoreCalibration | null;
-}
-
-/** What scores depend on besides the paths: part of a stage's inputs. `model`: that of a scorer with a single one. */
-export function scorerInputs(name: ScorerName, { prm, policy, calibration }: ScorerHashes): Record<string, unknown> {
+/** What scores depend on besides the paths: part of a stage's inputs. Models by hash; `model`: that of a scorer with a single one. */
+export function scorerInputs(
+  name: ScorerName,
+  { prm, policy, calibration }: { prm: string | null; policy: string | null; calibration: ScoreCalibration | null },
+): Record<string, unknown> {
   if (scorerNeeds(name, 'calibration')) return { model: null, prm, policy, calibration };
   return { model: scorerNeeds(name, 'prm') ? prm : scorerNeeds(name, 'policy') ? policy : null };
 }
@@ -201,15 +172,10 @@ export const CHEAP_RANKS = {
   shortness: ({ sample }: LabelledPath): number => -sample.tokens,
 };
 
-function textsOf(paths: readonly LabelledPath[], { task, prompt }: ReadContext): StepPath[] {
-  return paths.map(({ question, sample }) => ({
-    prompt: prompt(question),
-    steps: taskOf(task, question).pieces(sample.steps),
-  }));
-}
-
 /** A scorer that looks at one path at a time. */
-function each(scoresOf: (path: LabelledPath, context: ReadContext) => readonly number[] | undefined): ScorePaths {
+function each(
+  scoresOf: (path: LabelledPath, context: ReadContext) => readonly number[] | undefined,
+): ScorerKind['score'] {
   return async (paths, context) => paths.map((path) => scoresOf(path, context));
 }
 

@@ -5,6 +5,19 @@ import { mean } from '../statistics/intervals.ts';
 import type { LabelOptions } from './label.ts';
 import type { ScoreOptions } from './score.ts';
 
+/** A path; `labels`: its latest ones, where there are some. */
+export interface LabelledPath {
+  readonly question: Question;
+  readonly sample: Sample;
+  readonly labels: StepLabels | undefined;
+}
+
+/** The paths of a question, in the order of its samples. */
+export function labelledPaths({ question, samples, labels }: LabelledQuestion): LabelledPath[] {
+  const latest = latestLabels(labels);
+  return samples.map((sample) => ({ question, sample, labels: latest.get(sample.id) }));
+}
+
 /** How hard labels are derived from tallies. */
 export type LabelRule = Pick<LabelOptions, 'delta' | 'closure' | 'ownWitness'>;
 

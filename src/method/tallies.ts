@@ -1,4 +1,4 @@
-// Results of one prefix's rollouts -> its tally, and how many rollouts it still needs.
+// Results of one prefix's rollouts -> its tally, and how many of them it rests on.
 import type { StepTally } from '../records.ts';
 import type { LabelOptions } from './label.ts';
 
@@ -13,7 +13,10 @@ interface Scan {
   readonly tally: StepTally;
 }
 
-/** Takes results one after another until a step is settled (more than delta right, or K), there are too many errors, or one is still running. */
+/**
+ * Takes results one after another until a step is settled (more than delta right, or K), there are too many errors, or one is still running.
+ * With `delta: K` the tally is complete.
+ */
 export function scan(results: RolloutResults, { K, delta }: Pick<LabelOptions, 'K' | 'delta'>): Scan {
   let [correct, run, used] = [0, 0, 0];
   const after = (state: Scan['state']): Scan => {
@@ -29,22 +32,4 @@ export function scan(results: RolloutResults, { K, delta }: Pick<LabelOptions, '
     if (used - run > K) return after('failed');
   }
   return after('open');
-}
-
-/** Rollouts a prefix still needs in full mode: valid ones count by index, so that scan and full mode settle on the very same ones. */
-export function stillNeeded(results: RolloutResults, K: number): number | 'done' | 'failed' {
-  const valid = validOf(results).length;
-  if (valid >= K) return 'done';
-  if (results.length - valid > K) return 'failed';
-  return K - valid;
-}
-
-/** The tally of the first K valid results. */
-export function fullTally(results: RolloutResults, K: number): StepTally {
-  const valid = validOf(results).slice(0, K);
-  return { correct: valid.filter(Boolean).length, run: valid.length, stop: 'full', impliedBy: null };
-}
-
-function validOf(results: RolloutResults): boolean[] {
-  return results.filter((result) => result === true || result === false);
 }

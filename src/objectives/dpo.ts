@@ -3,19 +3,7 @@ import { z } from 'zod';
 import { described } from '../described.ts';
 import { add, mul, neg, reduceSum, softplus, sub } from '../engine/build.ts';
 import { defineObjective, type Loss, type LossPass, ratio } from './objective.ts';
-import {
-  countNll,
-  countPairs,
-  type PairReading,
-  type PairWeights,
-  pairColumn,
-  pairFeeds,
-  pairFigures,
-  pairPositions,
-  pairReport,
-  pairTensors,
-  shared,
-} from './pairs.ts';
+import * as pairs from './pairs.ts';
 
 const DpoLoss = z.strictObject({
   kind: described(
@@ -32,35 +20,35 @@ const DpoLoss = z.strictObject({
   ),
 });
 
-const READING: PairReading = { withPrompt: false, side: 'sum' };
+const READING: pairs.Reading = { withPrompt: false, side: 'sum' };
 
 /** Equation 7, plus `nllWeight` times the mean NLL of the chosen tokens (Pang et al. 2024). Means are over the optimizer step. */
 function dpoLoss({ beta, nllWeight }: z.output<typeof DpoLoss>): Loss {
-  const weightsOf = ({ step }: LossPass): PairWeights => {
+  const weightsOf = ({ step }: LossPass): pairs.Weights => {
     const all = step.flat();
-    return { token: ratio(1, countNll(all, READING)), pair: ratio(1, countPairs(all)) };
+    return { token: ratio(1, pairs.countNll(all, READING)), pair: ratio(1, pairs.count(all)) };
   };
   return {
     inOrder: false,
     needsPairs: nllWeight === 0,
-    positions: (example) => pairPositions(example, READING),
+    positions: (example) => pairs.positions(example, READING),
     build(context) {
       const { graph } = context;
-      const pairs = pairTensors(context);
-      const chosen = sub(pairs.chosen, graph.input('referenceChosen', 'float32', ['pairs', 1]));
-      const rejected = sub(pairs.rejected, graph.input('referenceRejected', 'float32', ['pairs', 1]));
+      const both = pairs.tensors(context);
+      const chosen = sub(both.chosen, graph.input('referenceChosen', 'float32', ['pairs', 1]));
+      const rejected = sub(both.rejected, graph.input('referenceRejected', 'float32', ['pairs', 1]));
       const losses = softplus(mul(sub(chosen, rejected), -beta));
-      const preference = shared(pairs, losses);
-      const nll = neg(reduceSum(mul(pairs.logps, pairs.weights)));
+      const preference = pairs.shared(both, losses);
+      const nll = neg(reduceSum(mul(both.logps, both.weights)));
       const loss = nllWeight === 0 ? preference : add(preference, mul(nll, nllWeight));
-      return { loss, figures: { ...pairFigures(pairs, { chosen, rejected }), nll } };
+      return { loss, figures: { ...pairs.figures(both, { chosen, rejected }), nll } };
     },
     feeds: (of) => ({
-      ...pairFeeds(of.examples, READING, weightsOf(of)),
-      referenceChosen: pairColumn(of.examples, ({ reference }) => reference[0] ?? 0),
-      referenceRejected: pairColumn(of.examples, ({ reference }) => reference[1] ?? 0),
+      ...pairs.feeds(of.examples, READING, weightsOf(of)),
+      referenceChosen: pairs.column(of.examples, ({ reference }) => reference[0] ?? 0),
+      referenceRejected: pairs.column(of.examples, ({ reference }) => reference[1] ?? 0),
     }),
-    report: (sums, step) => pairReport(sums, step, beta),
+    report: (sums, step) => pairs.report(sums, step, beta),
   };
 }
 

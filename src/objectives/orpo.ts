@@ -4,21 +4,7 @@ import { described } from '../described.ts';
 import { add, greater, log, min, mul, neg, reduceSum, softplus, sub, tanh } from '../engine/build.ts';
 import type { Tensor } from '../engine/graph.ts';
 import { defineObjective, type Figures, type Loss, type LossPass, ratio } from './objective.ts';
-import {
-  countNll,
-  countPairs,
-  meanOver,
-  type PairReading,
-  type PairWeights,
-  pairColumn,
-  pairFeeds,
-  pairFigures,
-  pairPositions,
-  pairReport,
-  pairTensors,
-  shared,
-  trueOfPairs,
-} from './pairs.ts';
+import * as pairs from './pairs.ts';
 
 const OrpoLoss = z.strictObject({
   kind: described(
@@ -49,43 +35,43 @@ const NEARLY_CERTAIN = -(2 ** -24);
 
 /** Equation 6. Means of `normalise: step` are over the optimizer step; of `microbatch`, over each pass, and then over the step's passes (as TRL). */
 function orpoLoss({ lambda, nllScope, normalise, maxLogp }: z.output<typeof OrpoLoss>): Loss {
-  const reading: PairReading = { withPrompt: nllScope === 'all', side: 'mean' };
+  const reading: pairs.Reading = { withPrompt: nllScope === 'all', side: 'mean' };
   const ceiling = maxLogp ?? NEARLY_CERTAIN;
-  const weightsOf = ({ examples, step }: LossPass): PairWeights => {
+  const weightsOf = ({ examples, step }: LossPass): pairs.Weights => {
     const within = normalise === 'step' ? step.flat() : examples;
     const part = normalise === 'step' ? 1 : 1 / step.length;
-    return { token: ratio(part, countNll(within, reading)), pair: ratio(part, countPairs(within)) };
+    return { token: ratio(part, pairs.countNll(within, reading)), pair: ratio(part, pairs.count(within)) };
   };
   return {
     inOrder: normalise === 'microbatch',
     needsPairs: false,
-    positions: (example) => pairPositions(example, reading),
+    positions: (example) => pairs.positions(example, reading),
     build(context) {
-      const pairs = pairTensors(context);
-      const ratios = logOddsRatio(min(pairs.chosen, ceiling), min(pairs.rejected, ceiling));
+      const both = pairs.tensors(context);
+      const ratios = logOddsRatio(min(both.chosen, ceiling), min(both.rejected, ceiling));
       const losses = softplus(neg(ratios));
       const preference = reduceSum(mul(losses, context.graph.input('pairWeights', 'float32', ['pairs', 1])));
-      const nll = neg(reduceSum(mul(pairs.logps, pairs.weights)));
-      const clamped = (side: Tensor): Tensor => reduceSum(trueOfPairs(pairs, greater(side, ceiling)));
+      const nll = neg(reduceSum(mul(both.logps, both.weights)));
+      const clamped = (side: Tensor): Tensor => reduceSum(pairs.trueOf(both, greater(side, ceiling)));
       const figures = {
-        ...pairFigures(pairs, pairs),
+        ...pairs.figures(both, both),
         nll,
-        odds: shared(pairs, ratios),
-        losses: shared(pairs, losses),
-        clamped: add(clamped(pairs.chosen), clamped(pairs.rejected)),
+        odds: pairs.shared(both, ratios),
+        losses: pairs.shared(both, losses),
+        clamped: add(clamped(both.chosen), clamped(both.rejected)),
       };
       return { loss: add(nll, preference), figures };
     },
     feeds(of) {
       const weights = weightsOf(of);
-      const pairWeights = pairColumn(of.examples, () => weights.pair * lambda);
-      return { ...pairFeeds(of.examples, reading, weights), pairWeights };
+      const pairWeights = pairs.column(of.examples, () => weights.pair * lambda);
+      return { ...pairs.feeds(of.examples, reading, weights), pairWeights };
     },
     report(sums, step) {
       const clamped = maxLogp === null ? 0 : (sums['clamped'] ?? 0);
-      const figures: Figures = { ...pairReport(sums, step, lambda), clamped };
+      const figures: Figures = { ...pairs.report(sums, step, lambda), clamped };
       if (figures['pairs'] === 0) return figures;
-      const mean = meanOver(sums);
+      const mean = pairs.meanOver(sums);
       // As in TRL: the mean of log σ(log odds ratio), and that of the ratio itself.
       return { ...figures, log_odds_ratio: -mean('losses'), log_odds_chosen: mean('odds') };
     },
@@ -99,7 +85,8 @@ function logOddsRatio(chosen: Tensor, rejected: Tensor): Tensor {
 
 /**
  * log(1 - e^x) for x < 0 with an absolute error of about 1e-7 over the whole range: with t = tanh(x / 2), 1 - e^x = -2t / (1 - t). Near 0 this is
- * log(-expm1(x)), far from it log1p(-e^x) (Mächler 2012), without a branch whose unused side could turn gradients into NaN.
+ * log(-expm1(x)), far from it log1p(-e^x) (Mächler 2012), without a branch whose unused side could turn gradients into NaN. WebGPU's tanh has an
+ * absolute error, so that there the error is about 2e-7 / |x|: 4e-5 at the default of `maxLogp`.
  */
 export function log1mexp(x: Tensor): Tensor {
   const t = tanh(mul(x, 0.5));

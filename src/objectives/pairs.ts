@@ -5,7 +5,7 @@ import { vector } from '../engine/host-arrays.ts';
 import { type Feeds, type Figures, type LossContext, type PlacedExample, tokenFeeds } from './objective.ts';
 
 /** How a loss reads the two sides of a pair. */
-export interface PairReading {
+export interface Reading {
   /** The NLL term counts the prompt's tokens too. */
   readonly withPrompt: boolean;
   /** A side is the mean of its tokens' log-probabilities, or their sum. */
@@ -13,23 +13,23 @@ export interface PairReading {
 }
 
 /** What one NLL token and one pair weigh in the step's means. */
-export interface PairWeights {
+export interface Weights {
   readonly token: number;
   readonly pair: number;
 }
 
 export const isPair = ({ branches }: PlacedExample): boolean => branches.length === 2;
 
-export const countPairs = (examples: readonly PlacedExample[]): number => examples.filter(isPair).length;
+export const count = (examples: readonly PlacedExample[]): number => examples.filter(isPair).length;
 
 /** Tokens of the NLL term. */
-export function countNll(examples: readonly PlacedExample[], { withPrompt }: Pick<PairReading, 'withPrompt'>): number {
+export function countNll(examples: readonly PlacedExample[], { withPrompt }: Pick<Reading, 'withPrompt'>): number {
   const tokens = ({ prompt, branches }: PlacedExample) => (branches[0]?.length ?? 0) + (withPrompt ? prompt.length : 0);
   return examples.reduce((sum, example) => sum + tokens(example), 0);
 }
 
 /** Positions of an example that need the output head. */
-export function pairPositions(example: PlacedExample, reading: PairReading): number {
+export function positions(example: PlacedExample, reading: Reading): number {
   return countNll([example], reading) + (example.branches[1]?.length ?? 0);
 }
 
@@ -44,7 +44,7 @@ interface PairTensors {
   readonly shares: Tensor;
 }
 
-export function pairTensors({ graph, logps }: LossContext): PairTensors {
+export function tensors({ graph, logps }: LossContext): PairTensors {
   const read = logps();
   const weights = graph.input('weights', 'float32', ['n']);
   const side = (name: string): Tensor => matmul(graph.input(name, 'float32', ['pairs', 'n']), reshape(read, ['n', 1]));
@@ -57,11 +57,11 @@ export function pairTensors({ graph, logps }: LossContext): PairTensors {
   };
 }
 
-/** Feeds of `pairTensors`: tokens in the order prompt (where the NLL term counts it), chosen, rejected. */
-export function pairFeeds(
+/** Feeds of `tensors`: tokens in the order prompt (where the NLL term counts it), chosen, rejected. */
+export function feeds(
   examples: readonly PlacedExample[],
-  { withPrompt, side }: PairReading,
-  { token, pair }: PairWeights,
+  { withPrompt, side }: Reading,
+  { token, pair }: Weights,
 ): Feeds {
   const parts = examples.map(({ prompt, branches: [chosen = [], rejected = []] }) => ({
     nll: withPrompt ? [...prompt, ...chosen] : chosen,
@@ -70,7 +70,7 @@ export function pairFeeds(
   }));
   const tokens = parts.flatMap(({ nll, rejected }) => [...nll, ...rejected]);
   const n = Math.max(1, tokens.length);
-  const pairs = Math.max(1, countPairs(examples));
+  const pairs = Math.max(1, count(examples));
   const weights = new Float32Array(n);
   const sides = { chosen: new Float32Array(pairs * n), rejected: new Float32Array(pairs * n) };
   let [start, p] = [0, 0];
@@ -90,15 +90,12 @@ export function pairFeeds(
     weights: vector(weights),
     chosen: { data: sides.chosen, shape: [pairs, n] },
     rejected: { data: sides.rejected, shape: [pairs, n] },
-    shares: pairColumn(examples, () => pair),
+    shares: column(examples, () => pair),
   };
 }
 
 /** One number a pair `[pairs, 1]`. */
-export function pairColumn(
-  examples: readonly PlacedExample[],
-  value: (example: PlacedExample) => number,
-): Feeds[string] {
+export function column(examples: readonly PlacedExample[], value: (example: PlacedExample) => number): Feeds[string] {
   const { data } = vector(Float32Array.from(examples.filter(isPair), value));
   return { data, shape: [data.length, 1] };
 }
@@ -107,12 +104,12 @@ export function pairColumn(
 export const shared = ({ shares }: PairTensors, x: Tensor): Tensor => reduceSum(mul(x, shares));
 
 /** 1 where the condition holds for a pair, else 0. */
-export function trueOfPairs({ shares }: PairTensors, condition: Tensor): Tensor {
+export function trueOf({ shares }: PairTensors, condition: Tensor): Tensor {
   return mul(cast(condition, 'float32'), cast(greater(shares, 0), 'float32'));
 }
 
-/** Sums for `pairReport`: the two sides, how often the chosen one is ahead, and the shares themselves. */
-export function pairFigures(pairs: PairTensors, reward: { chosen: Tensor; rejected: Tensor }): Record<string, Tensor> {
+/** Sums for `report`: the two sides, how often the chosen one is ahead, and the shares themselves. */
+export function figures(pairs: PairTensors, reward: { chosen: Tensor; rejected: Tensor }): Record<string, Tensor> {
   return {
     share: reduceSum(pairs.shares),
     chosen: shared(pairs, pairs.chosen),
@@ -124,8 +121,8 @@ export function pairFigures(pairs: PairTensors, reward: { chosen: Tensor; reject
 }
 
 /** Figures under TRL's names; those of pairs are absent where a step has none. `scale` makes rewards of the two sides. */
-export function pairReport(sums: Readonly<Figures>, step: readonly PlacedExample[], scale: number): Figures {
-  const pairs = countPairs(step);
+export function report(sums: Readonly<Figures>, step: readonly PlacedExample[], scale: number): Figures {
+  const pairs = count(step);
   const counts = { nll_loss: sums['nll'] ?? 0, pairs, nllRows: step.length - pairs };
   if (pairs === 0) return counts;
   const mean = meanOver(sums);

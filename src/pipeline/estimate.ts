@@ -3,8 +3,10 @@ import type { ModelDescription } from '../backend.ts';
 import type { Config } from '../config/schema.ts';
 import { METHODS, needs, roundsOf, scorerOf } from '../method/methods.ts';
 import { scorerNeeds } from '../method/scorers.ts';
-import { stepsForTokens, type TrainSettings } from '../method/train-settings.ts';
+import { stepsForTokens } from '../method/train-options.ts';
 import { OBJECTIVES } from '../objectives/objectives.ts';
+import { mean, sum } from '../statistics/intervals.ts';
+import type { TrainSettings } from '../train-settings.ts';
 
 /** Tokens of one stage. `forward`: read or written without gradients; `train`: forward and backward. */
 export interface TokenCost {
@@ -45,7 +47,6 @@ export function tokensForFlops(flops: number, parameters: number, lora: boolean)
   return flops / (parameters * (lora ? 4 : 6));
 }
 
-/** Speeds from a short calibration. */
 export interface Calibration {
   readonly generatedTokensPerSecond: number;
   readonly promptTokensPerSecond: number;
@@ -55,32 +56,20 @@ export interface Calibration {
 }
 
 /** What a question and a path look like: measured on the data where possible, else these guesses, which the report names. */
-export interface Typical {
-  readonly promptTokens: number;
-  readonly pathTokens: number;
-  readonly stepsPerPath: number;
-  /** Chance of a rollout to be right. */
-  readonly pRight: number;
-  /** Share of samples that are no duplicates. */
-  readonly distinct: number;
-  readonly trainQuestions: number;
-  /** Train questions whose worked solutions are used. */
-  readonly solvedQuestions: number;
-  /** Parameters of the models that roll out and that a PRM is trained from, as a multiple of the policy's. */
-  readonly simulatorSize: number;
-  readonly verifierSize: number;
-  readonly evalQuestions: number;
-  readonly finalQuestions: number;
-}
+export type Typical = Readonly<typeof TYPICAL>;
 
-export const TYPICAL: Typical = {
+export const TYPICAL = {
   promptTokens: 60,
   pathTokens: 90,
   stepsPerPath: 4,
+  /** Chance of a rollout to be right. */
   pRight: 0.3,
+  /** Share of samples that are no duplicates. */
   distinct: 0.8,
   trainQuestions: 1000,
+  /** Train questions whose worked solutions are used. */
   solvedQuestions: 1000,
+  /** Parameters of the models that roll out and that a PRM is trained from, as a multiple of the policy's. */
   simulatorSize: 1,
   verifierSize: 1,
   evalQuestions: 500,
@@ -102,12 +91,7 @@ export interface StageEstimate extends TokenCost {
 
 export interface RunEstimate {
   readonly stages: readonly StageEstimate[];
-  readonly total: TokenCost & {
-    readonly rollouts: number;
-    readonly trainSteps: number;
-    readonly flops: number;
-    readonly seconds: number | null;
-  };
+  readonly total: Omit<StageEstimate, 'stage' | 'iteration' | 'graded' | 'size'> & { readonly flops: number };
   /** Peak, in bytes. */
   readonly memoryBytes: number;
   readonly assumptions: Typical;
@@ -135,61 +119,54 @@ export function estimate(
   measured: Partial<Typical> = {},
 ): RunEstimate {
   const typical: Typical = { ...TYPICAL, ...measured };
-  const method = METHODS[config.method];
-  const stages: StageEstimate[] = [];
-  const add = (stage: string, iteration: number, cost: Partial<StageEstimate>) => {
-    const tokens = addCosts(NO_COST, cost);
-    stages.push({
-      stage,
-      iteration,
-      rollouts: 0,
-      graded: 0,
-      trainSteps: 0,
-      size: 1,
-      ...cost,
-      ...tokens,
-      seconds: secondsOf({ graded: cost.graded ?? 0, size: cost.size ?? 1, ...tokens }, calibration),
-    });
-  };
-  const evaluation = (questions: number) => ({
-    promptTokens: questions * typical.promptTokens,
-    generatedTokens: questions * typical.pathTokens,
-    graded: questions,
-  });
-  if (config.sft.enabled)
-    add('6-policy', 0, training(config.sft.train, warmUpRows(config, typical), rowTokens(typical, 1)));
-  add('7-eval', 0, evaluation(typical.evalQuestions));
-  for (let k = 1; k <= roundsOf(method, config.iterations); k += 1) {
-    for (const { stage, ...cost } of roundEstimates(config, typical, k)) add(stage, k, cost);
-    add('7-eval', k, evaluation(typical.evalQuestions));
+  const { sft, align, evaluate } = config;
+  const { evalQuestions, finalQuestions, solvedQuestions } = typical;
+  const perRow = rowTokens(typical, 1);
+  const warmUp = training(sft.train, Math.min(sft.rows ?? solvedQuestions, solvedQuestions), perRow);
+  const costs: StageCost[] = sft.enabled ? [{ stage: '6-policy', iteration: 0, ...warmUp }] : [];
+  costs.push({ stage: '7-eval', iteration: 0, ...answering(evalQuestions, typical) });
+  for (let k = 1; k <= roundsOf(METHODS[config.method], config.iterations); k += 1) {
+    costs.push(...roundCosts(config, typical, k).map((cost) => ({ ...cost, iteration: k })));
+    costs.push({ stage: '7-eval', iteration: k, ...answering(evalQuestions, typical) });
   }
-  const policies = config.evaluate.final.length === 0 ? 0 : config.evaluate.control === 'none' ? 2 : 3;
-  if (config.evaluate.control !== 'none') {
-    const tokens = stages
-      .filter(({ stage, iteration }) => stage === '6-policy' && iteration > 0)
-      .reduce((sum, { trainTokens }) => sum + trainTokens, 0);
-    const settings = { ...config.align.train, tokens };
-    add('continued-sft', 0, training(settings, typical.solvedQuestions, rowTokens(typical, 1)));
+  if (evaluate.control !== 'none') {
+    const spent = costs.filter(({ stage, iteration }) => stage === '6-policy' && iteration > 0);
+    const tokens = sum(spent.map(({ trainTokens = 0 }) => trainTokens));
+    const control = training({ ...align.train, tokens }, solvedQuestions, perRow);
+    costs.push({ stage: 'continued-sft', iteration: 0, ...control });
   }
-  if (policies > 0) add('final', 0, evaluation(policies * typical.finalQuestions));
+  if (evaluate.final.length > 0) {
+    const policies = evaluate.control === 'none' ? 2 : 3;
+    costs.push({ stage: 'final', iteration: 0, ...answering(policies * finalQuestions, typical) });
+  }
+  const stages = costs.map((cost) => stageEstimate(cost, calibration));
   return {
     stages,
-    total: totals(stages, config, description, calibration),
+    total: totals(stages, config, description),
     memoryBytes: memory(config, description),
     assumptions: typical,
   };
 }
 
-function warmUpRows({ sft }: Config, { solvedQuestions }: Typical): number {
-  return Math.min(sft.rows ?? solvedQuestions, solvedQuestions);
+/** What is not 0 of a stage, or not the policy's. */
+type StageCost = Pick<StageEstimate, 'stage' | 'iteration'> & Partial<StageEstimate>;
+type RoundCost = Omit<StageCost, 'iteration'>;
+
+function stageEstimate({ stage, iteration, ...cost }: StageCost, calibration: Calibration | undefined): StageEstimate {
+  const none = { rollouts: 0, graded: 0, trainSteps: 0, size: 1 };
+  const whole = { stage, iteration, ...none, ...cost, ...addCosts(NO_COST, cost) };
+  return { ...whole, seconds: calibration === undefined ? null : secondsOf(whole, calibration) };
 }
 
-type RoundCost = Partial<StageEstimate> & { stage: string };
+function answering(questions: number, { promptTokens, pathTokens }: Typical) {
+  return { promptTokens: questions * promptTokens, generatedTokens: questions * pathTokens, graded: questions };
+}
 
-function roundEstimates(config: Config, typical: Typical, k: number): RoundCost[] {
-  const { sampling, labels, prm, score, align } = config;
+function roundCosts(config: Config, typical: Typical, k: number): RoundCost[] {
+  const { sampling, labels, prm, score, align, pairs: pairing } = config;
   const method = METHODS[config.method];
   const costs: RoundCost[] = [];
+  const perRow = rowTokens(typical, 1);
   const questions = Math.min(sampling.questions ?? typical.trainQuestions, typical.trainQuestions);
   const draws = questions * sampling.samples;
   const paths = method.samples ? draws * typical.distinct : 0;
@@ -202,43 +179,33 @@ function roundEstimates(config: Config, typical: Typical, k: number): RoundCost[
     });
   const need = needs(scorerOf(method, score.scorer));
   const labelled = Math.min(labels.paths ?? paths, paths);
-  if (need.labels) costs.push(labelEstimate(config, typical, labelled * (labels.relabel ? k : 1)));
-  if (need.prm)
-    costs.push({
-      stage: '3-prm',
-      size: typical.verifierSize,
-      ...training(prm.train, k * labelled * (1 - labels.heldOut * (need.calibration ? 2 : 1)), rowTokens(typical, 1)),
-    });
-  const readers = [
-    ...(scorerNeeds(score.scorer, 'prm') ? [typical.verifierSize] : []),
-    ...(scorerNeeds(score.scorer, 'policy') ? [1] : []),
-  ];
-  const scorers = readers.length;
-  if (method.feedback === 'process' && scorers > 0) {
+  if (need.labels) costs.push(labelCost(config, typical, labelled * (labels.relabel ? k : 1)));
+  if (need.prm) {
+    const rows = k * labelled * (1 - labels.heldOut * (need.calibration ? 2 : 1));
+    costs.push({ stage: '3-prm', size: typical.verifierSize, ...training(prm.train, rows, perRow) });
+  }
+  const readers = scorerNeeds(score.scorer, 'prm') ? [typical.verifierSize] : [];
+  if (scorerNeeds(score.scorer, 'policy')) readers.push(1);
+  if (method.feedback === 'process' && readers.length > 0) {
     // Paths of one question share its prompt; questions that can give no pair are left out.
-    const pairable = config.pairs.chosenGate === 'none' ? 1 : 1 - (1 - typical.pRight) ** sampling.samples;
-    const scored = scorers * k * pairable * (questions * typical.promptTokens + paths * typical.pathTokens);
-    const size = readers.reduce((total, one) => total + one, 0) / scorers;
-    costs.push({ stage: '4-scores', size, scoredTokens: scored });
+    const pairable = pairing.chosenGate === 'none' ? 1 : 1 - (1 - typical.pRight) ** sampling.samples;
+    const perReader = k * pairable * (questions * typical.promptTokens + paths * typical.pathTokens);
+    costs.push({ stage: '4-scores', size: mean(readers), scoredTokens: readers.length * perReader });
   }
-  const pairs = Math.min(
-    config.pairs.total ?? Number.POSITIVE_INFINITY,
-    questions * Math.min(config.pairs.perQuestion ?? 16, 16) * 0.5,
-  );
-  if (method.align === 'pairs') {
-    const gold = Math.min(align.gold * pairs, typical.solvedQuestions);
-    if (OBJECTIVES[align.loss.kind].needsReference)
-      costs.push({ stage: '6-reference', scoredTokens: pairs * rowTokens(typical, 2) });
-    const mean = (pairs * rowTokens(typical, 2) + gold * rowTokens(typical, 1)) / Math.max(1, pairs + gold);
-    costs.push({ stage: '6-policy', ...training(align.train, pairs + gold, mean) });
-  } else {
+  if (method.align !== 'pairs') {
     const right = method.align === 'right' ? k * paths * typical.pRight : 0;
-    costs.push({ stage: '6-policy', ...training(align.train, typical.solvedQuestions + right, rowTokens(typical, 1)) });
+    return [...costs, { stage: '6-policy', ...training(align.train, typical.solvedQuestions + right, perRow) }];
   }
-  return costs;
+  const most = questions * Math.min(pairing.perQuestion ?? 16, 16) * 0.5;
+  const pairs = Math.min(pairing.total ?? most, most);
+  const gold = Math.min(align.gold * pairs, typical.solvedQuestions);
+  const perPair = rowTokens(typical, 2);
+  if (OBJECTIVES[align.loss.kind].needsReference) costs.push({ stage: '6-reference', scoredTokens: pairs * perPair });
+  const perMixed = (pairs * perPair + gold * perRow) / Math.max(1, pairs + gold);
+  return [...costs, { stage: '6-policy', ...training(align.train, pairs + gold, perMixed) }];
 }
 
-function labelEstimate({ labels }: Config, typical: Typical, paths: number): RoundCost {
+function labelCost({ labels }: Config, typical: Typical, paths: number): RoundCost {
   const rolled = Math.max(0, typical.stepsPerPath - 1);
   // With closure, the scan of a path ends at its first step (from the back) with a success.
   const pass = 1 - (1 - typical.pRight) ** labels.K;
@@ -260,48 +227,34 @@ function rowTokens({ promptTokens, pathTokens }: Typical, completions: number): 
   return promptTokens + completions * pathTokens;
 }
 
-function training(settings: TrainSettings, rows: number, perRow: number): { trainTokens: number; trainSteps: number } {
-  if (settings.tokens !== null) {
-    return {
-      trainTokens: settings.tokens,
-      trainSteps: stepsForTokens(settings.tokens, rows, rows * perRow, settings.batchSize),
-    };
-  }
-  const trainSteps = settings.maxSteps ?? Math.ceil((rows * settings.epochs) / settings.batchSize);
-  return {
-    trainSteps,
-    trainTokens:
-      settings.maxSteps === null ? rows * settings.epochs * perRow : trainSteps * settings.batchSize * perRow,
-  };
+function training(
+  { tokens, maxSteps, epochs, batchSize }: TrainSettings,
+  rows: number,
+  perRow: number,
+): Pick<StageEstimate, 'trainTokens' | 'trainSteps'> {
+  if (tokens !== null)
+    return { trainTokens: tokens, trainSteps: stepsForTokens(tokens, rows, rows * perRow, batchSize) };
+  if (maxSteps !== null) return { trainTokens: maxSteps * batchSize * perRow, trainSteps: maxSteps };
+  return { trainTokens: rows * epochs * perRow, trainSteps: Math.ceil((rows * epochs) / batchSize) };
 }
 
-function secondsOf(
-  cost: TokenCost & Pick<StageEstimate, 'graded' | 'size'>,
-  calibration: Calibration | undefined,
-): number | null {
-  if (calibration === undefined) return null;
-  const read = (cost.promptTokens + cost.scoredTokens) / calibration.promptTokensPerSecond;
+function secondsOf(cost: TokenCost & Pick<StageEstimate, 'graded' | 'size'>, calibration: Calibration): number {
+  const { promptTokensPerSecond, generatedTokensPerSecond, trainTokensPerSecond, secondsPerGrade } = calibration;
   const model =
-    read +
-    cost.generatedTokens / calibration.generatedTokensPerSecond +
-    cost.trainTokens / calibration.trainTokensPerSecond;
-  return cost.size * model + cost.graded * calibration.secondsPerGrade;
+    (cost.promptTokens + cost.scoredTokens) / promptTokensPerSecond +
+    cost.generatedTokens / generatedTokensPerSecond +
+    cost.trainTokens / trainTokensPerSecond;
+  return cost.size * model + cost.graded * secondsPerGrade;
 }
 
-function totals(
-  stages: readonly StageEstimate[],
-  config: Config,
-  description: ModelDescription,
-  calibration: Calibration | undefined,
-): RunEstimate['total'] {
-  const tokens = stages.reduce(addCosts, NO_COST);
-  const sum = (of: (stage: StageEstimate) => number) => stages.reduce((total, stage) => total + of(stage), 0);
+function totals(stages: readonly StageEstimate[], { align }: Config, { parameters }: ModelDescription) {
+  const lora = align.train.lora !== null;
   return {
-    ...tokens,
-    rollouts: sum(({ rollouts }) => rollouts),
-    trainSteps: sum(({ trainSteps }) => trainSteps),
-    flops: sum((stage) => stage.size * flopsOf(stage, description.parameters, config.align.train.lora !== null)),
-    seconds: calibration === undefined ? null : sum(({ seconds }) => seconds ?? 0),
+    ...stages.reduce(addCosts, NO_COST),
+    rollouts: sum(stages.map(({ rollouts }) => rollouts)),
+    trainSteps: sum(stages.map(({ trainSteps }) => trainSteps)),
+    flops: sum(stages.map((stage) => stage.size * flopsOf(stage, parameters, lora))),
+    seconds: stages.some(({ seconds }) => seconds === null) ? null : sum(stages.map(({ seconds }) => seconds ?? 0)),
   };
 }
 

@@ -5,8 +5,9 @@ import { SipfError } from '../errors.ts';
 import { nodeDisk, replaceFile } from '../io/files.ts';
 import type { PreferencePair, Question, Sample, StepLabels, StepScores } from '../records.ts';
 import { Counts } from '../reports.ts';
-import { collectUnits, type UnitProgress } from '../run/collect.ts';
+import { collectUnits } from '../run/collect.ts';
 import type { OnProgress } from '../run/events.ts';
+import { recordsFile } from '../run/marker.ts';
 import { type Models, modelsNamed, type Records, type RecordsName, type Store } from './workspace.ts';
 
 /** Records by question id, and what names the files that they are from. */
@@ -35,7 +36,6 @@ export function fileRecords({ questions, samples, labels, scores, pairs, hashes 
   };
 }
 
-/** Who started the stage. */
 export interface Listener {
   readonly signal: AbortSignal;
   readonly onProgress: OnProgress;
@@ -71,13 +71,11 @@ export function fileStore({ out, isModel, nothing }: FileStoreArgs, listener: Li
       for (const path of kept) await nodeDisk.remove(path);
       return result;
     },
-    async collect({ stage: { name: stage, iteration }, file, inputs, ...work }) {
-      const path = pathOf(file);
+    async collect(work) {
+      const path = pathOf(recordsFile(work.stage));
       const journal = `${path}.journal`;
       await nodeDisk.makeFolder(dirname(path));
-      const onUnit = (progress: UnitProgress) => onProgress({ stage, iteration, ...progress });
-      const place = { disk: nodeDisk, journal, out: path, inputs, signal, onProgress: onUnit };
-      const counts = await collectUnits(work, place);
+      const counts = await collectUnits(work, { disk: nodeDisk, journal, out: path, signal, onProgress });
       if (isModel) kept.push(path, journal);
       else await nodeDisk.remove(journal);
       return counts;

@@ -1,16 +1,14 @@
 // A started run -> its rounds: what each round's stages share, found and cost.
-
 import type { Checkpoint } from '../records.ts';
 import type { Counts, EvalReport } from '../reports.ts';
 import type { Run } from '../run/run.ts';
 import { addCosts, NO_COST, type TokenCost } from './estimate.ts';
-import type { SetOpener } from './open-sets.ts';
+import type { OpenSets } from './open-sets.ts';
 import type { Found, Shared, Work } from './workspace.ts';
 
 interface LoopArgs extends Shared {
   readonly run: Run;
-  readonly sets: SetOpener;
-  /** The model that everything starts from. */
+  readonly openSets: OpenSets;
   readonly base: Checkpoint;
   readonly parameters: number;
   /** What was counted before the first round, by stage. */
@@ -25,7 +23,7 @@ export interface Loop extends LoopArgs {
 }
 
 /** A round of a run, with the report that its evaluation adds. */
-export interface Round extends Work, Pick<LoopArgs, 'run' | 'sets' | 'parameters'> {
+export interface Round extends Work, Pick<LoopArgs, 'run' | 'openSets' | 'parameters'> {
   report: EvalReport | null;
 }
 
@@ -53,11 +51,6 @@ export function policyAfter({ found, policy }: Work): Checkpoint {
 
 /** Tokens of a round's stages, its evaluation apart. */
 export function costOf({ counts, trained, prm }: Found): TokenCost {
-  const all = [...Object.values(counts), trained?.counts ?? {}];
-  const stages = all.reduce<TokenCost>((sum, stage) => addCosts(sum, tokensIn(stage)), NO_COST);
+  const stages = [...Object.values(counts), trained?.counts ?? {}].reduce<TokenCost>(addCosts, NO_COST);
   return addCosts(stages, { trainTokens: (trained?.trainTokens ?? 0) + (prm?.trainTokens ?? 0) });
-}
-
-function tokensIn({ promptTokens = 0, generatedTokens = 0, scoredTokens = 0 }: Counts): Partial<TokenCost> {
-  return { promptTokens, generatedTokens, scoredTokens };
 }

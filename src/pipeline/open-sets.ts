@@ -12,20 +12,12 @@ interface GradedSet extends OpenSet {
   readonly warnings: readonly string[];
 }
 
-/** Opens question sets once a run. */
-export interface SetOpener {
-  open(sets: readonly EvaluationSet[]): Promise<GradedSet[]>;
-}
-
-interface SetOpenerArgs extends RunPrompt {
-  readonly run: Run;
-  readonly loaded: ReadonlyMap<string, LoadedSet>;
-  readonly seen: Seen;
-}
+/** Opens question sets, each once a run. */
+export type OpenSets = (sets: readonly EvaluationSet[]) => Promise<GradedSet[]>;
 
 /** Opens loaded sets; warns at once of all that cannot measure what they should. */
-export function setOpener({ run, loaded, seen, ...prompts }: SetOpenerArgs): SetOpener {
-  const cache = new Map<string, Promise<GradedSet>>();
+export function setOpener(run: Run, loaded: ReadonlyMap<string, LoadedSet>, seen: Seen, prompts: RunPrompt): OpenSets {
+  const opened = new Map<string, Promise<GradedSet>>();
   const warnings = new Map(
     [...loaded].map(([key, one]) => {
       const name = nameOfSet(one);
@@ -42,16 +34,10 @@ export function setOpener({ run, loaded, seen, ...prompts }: SetOpenerArgs): Set
     const prompt = await promptOfSet(found, prompts);
     return { task, split: set.split, prompt, questions, warnings: warnings.get(key) ?? [] };
   };
-  return {
-    open: (sets) =>
-      Promise.all(
-        sets.map((set) => {
-          const key = canonicalJson(set);
-          const opened = cache.get(key) ?? openOne(key);
-          cache.set(key, opened);
-          return opened;
-        }),
-      ),
+  return (sets) => {
+    const keys = sets.map(canonicalJson);
+    for (const key of keys) if (!opened.has(key)) opened.set(key, openOne(key));
+    return Promise.all(keys.map((key) => opened.get(key)!));
   };
 }
 

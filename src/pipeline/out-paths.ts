@@ -1,11 +1,10 @@
 // What a command is to write and what it reads -> a refusal where one would destroy the other.
-
-import { closeSync, openSync, readdirSync, readFileSync, readSync, realpathSync, type Stats, statSync } from 'node:fs';
+import { open, readdir, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { ReadPath } from '../config/paths.ts';
 import { SipfError } from '../errors.ts';
 import { isTemporary } from '../io/files.ts';
-import { isOfRun, isRun } from '../run/no-run.ts';
+import { isRun } from '../run/no-run.ts';
 
 interface OutFile {
   /** `eval`: who asks. */
@@ -26,18 +25,18 @@ const FIRST_LINE = 4 << 20;
  * Looks at where a JSONL file is to go, and the journal beside it.
  * @throws SipfError 'bad-input' where that is an input, inside a model, no regular file, or a file that this command has not written.
  */
-export function checkOutFile({ command, out, reads, fields }: OutFile): void {
-  for (const path of [out, `${out}.journal`]) refuseInputs(command, path, reads);
-  const info = statOf(out);
+export async function checkOutFile({ command, out, reads, fields }: OutFile): Promise<void> {
+  for (const path of [out, `${out}.journal`]) await refuseInputs(command, path, reads);
+  const info = await statOf(out);
   if (info?.isDirectory()) throw refusal(command, 'a file', `${out}, which is a folder`, 'Name a file in it.');
   if ((info !== null && !info.isFile()) || OF_THE_SYSTEM.test(resolve(out)))
     throw refusal(command, 'a file', `${out}, which is a device or a pipe`, 'Name a file, and read that.');
-  if (info !== null && info.size > 0 && !isRecordFile(out, fields)) {
+  if (info !== null && info.size > 0 && !(await isRecordFile(out, fields))) {
     const expected = `a new file or an earlier output of sipf ${command}`;
     throw refusal(command, expected, `${out}, which holds something else`, 'Name another path, or delete that file.');
   }
-  const journal = statOf(`${out}.journal`);
-  if (journal !== null && !(journal.isFile() && '{"journal":1'.startsWith(startOf(`${out}.journal`, 12))))
+  const journal = await statOf(`${out}.journal`);
+  if (journal !== null && !(journal.isFile() && '{"journal":1'.startsWith(await startOf(`${out}.journal`, 12))))
     throw refusal(command, `room for ${out}.journal`, 'something else there', 'Name another path, or move that away.');
 }
 
@@ -48,9 +47,9 @@ const OF_TRAINING = ['training.json', 'checkpoint', 'diverged-batch.json'];
  * Looks at where a trained model is to go.
  * @throws SipfError 'bad-input' where that is an input, around or inside one, a file, or a folder with other things in it.
  */
-export function checkOutModel(command: string, out: string, reads: readonly ReadPath[]): void {
-  refuseInputs(command, out, reads);
-  const names = namesIn(command, out);
+export async function checkOutModel(command: string, out: string, reads: readonly ReadPath[]): Promise<void> {
+  await refuseInputs(command, out, reads);
+  const names = await namesIn(command, out);
   if (names.length === 0 || OF_TRAINING.some((name) => names.includes(name))) return;
   const expected = `a new folder or an earlier output of sipf ${command}`;
   throw refusal(command, expected, `${out} with ${some(names)}`, 'Name another folder.');
@@ -64,56 +63,48 @@ const OF_NO_RUN = new Set(['lock', 'lock.turn', 'events.jsonl', '.gitkeep', '.gi
  * @throws SipfError 'bad-input' where that is an input, around or inside one, a file, or a folder that holds no run but other things.
  */
 export async function checkOutRun(out: string, reads: readonly ReadPath[]): Promise<void> {
-  refuseInputs('run', out, reads);
-  const names = namesIn('run', out).filter((name) => !OF_NO_RUN.has(name) && !isTemporary(name));
+  await refuseInputs('run', out, reads);
+  const names = (await namesIn('run', out)).filter((name) => !OF_NO_RUN.has(name) && !isTemporary(name));
   if (names.length === 0 || (await isRun(out))) return;
   const what = names.includes('config.json') ? 'whose config.json is not of a run' : `with ${some(names)} and no run`;
   throw refusal('run', 'a new folder or a run', `${out} ${what}`, 'Name another folder.');
 }
 
-function refuseInputs(command: string, out: string, reads: readonly ReadPath[]): void {
+async function refuseInputs(command: string, out: string, reads: readonly ReadPath[]): Promise<void> {
   if (out === '') throw refusal(command, 'a path', 'an empty one', 'Name one.');
   for (const { name, path, kind } of reads) {
     if (path === '-') continue;
-    if (isSame(out, path))
+    if (await isSame(out, path))
       throw refusal(command, 'another path than what it reads', `${out}, which is ${name}`, ANOTHER);
-    if (kind === 'model' && above(out).some((folder) => isSame(folder, path)))
-      throw refusal(command, 'a path outside its models', `${out}, which is inside ${name} ${path}`, ANOTHER);
+    for (const folder of kind === 'model' ? await above(out) : [])
+      if (await isSame(folder, path))
+        throw refusal(command, 'a path outside its models', `${out}, which is inside ${name} ${path}`, ANOTHER);
   }
-  const run = runOfStage(out);
+  const run = await runOfStage(out);
   if (run !== null)
     throw refusal(command, 'a path outside the stages of a run', `${out}, which is inside the run ${run}`, ANOTHER);
 }
 
 /** The run in whose stages a path is; null: in none. Their markers hold the hash of everything there. */
-function runOfStage(path: string): string | null {
-  const stage = [realOf(path), ...above(path)].find(
-    (folder) => /^(?:iteration-\d+|final)$/.test(basename(folder)) && holdsRun(dirname(folder)),
-  );
-  return stage === undefined ? null : dirname(stage);
-}
-
-function holdsRun(folder: string): boolean {
-  try {
-    return isOfRun(readFileSync(join(folder, 'config.json'), 'utf8'));
-  } catch {
-    return false;
-  }
+async function runOfStage(path: string): Promise<string | null> {
+  for (const folder of [await realOf(path), ...(await above(path))])
+    if (/^(?:iteration-\d+|final)$/.test(basename(folder)) && (await isRun(dirname(folder)))) return dirname(folder);
+  return null;
 }
 
 const ANOTHER = 'Name another path.';
 
 /** Whether both are one file or folder, by any names: links of both kinds, other letters where the disk takes them for the same. */
-function isSame(a: string, b: string): boolean {
-  const [one, other] = [statOf(a), statOf(b)];
-  if (one === null || other === null) return realOf(a) === realOf(b);
+async function isSame(a: string, b: string): Promise<boolean> {
+  const [one, other] = [await statOf(a), await statOf(b)];
+  if (one === null || other === null) return (await realOf(a)) === (await realOf(b));
   return one.dev === other.dev && one.ino === other.ino;
 }
 
 /** The folders above a path, links followed, whether or not the path itself is there. */
-function above(path: string): string[] {
+async function above(path: string): Promise<string[]> {
   const folders: string[] = [];
-  for (let at = realOf(path), next = dirname(at); next !== at; next = dirname(at)) {
+  for (let at = await realOf(path), next = dirname(at); next !== at; next = dirname(at)) {
     folders.push(next);
     at = next;
   }
@@ -121,34 +112,27 @@ function above(path: string): string[] {
 }
 
 /** The path without links, for as much of it as there is. */
-function realOf(path: string): string {
+async function realOf(path: string): Promise<string> {
   const full = resolve(path);
-  try {
-    return realpathSync(full);
-  } catch {
-    return dirname(full) === full ? full : join(realOf(dirname(full)), basename(full));
-  }
+  const real = await realpath(full).catch(() => null);
+  return real ?? (dirname(full) === full ? full : join(await realOf(dirname(full)), basename(full)));
 }
 
 /** null: nothing there, or nothing that we may look at; the reader that opens it says why. */
-function statOf(path: string): Stats | null {
-  try {
-    return statSync(path);
-  } catch {
-    return null;
-  }
+function statOf(path: string) {
+  return stat(path).catch(() => null);
 }
 
-function namesIn(command: string, folder: string): string[] {
-  const info = statOf(folder);
+async function namesIn(command: string, folder: string): Promise<string[]> {
+  const info = await statOf(folder);
   if (info === null) return [];
   if (!info.isDirectory()) throw refusal(command, 'a folder', `${folder}, which is a file`, ANOTHER);
-  return readdirSync(folder);
+  return readdir(folder);
 }
 
-function isRecordFile(path: string, fields: readonly string[]): boolean {
+async function isRecordFile(path: string, fields: readonly string[]): Promise<boolean> {
   try {
-    const [line = ''] = startOf(path, FIRST_LINE).split('\n');
+    const [line = ''] = (await startOf(path, FIRST_LINE)).split('\n');
     const value: unknown = JSON.parse(line);
     return value !== null && typeof value === 'object' && fields.every((field) => field in value);
   } catch {
@@ -156,14 +140,11 @@ function isRecordFile(path: string, fields: readonly string[]): boolean {
   }
 }
 
-function startOf(path: string, bytes: number): string {
-  const file = openSync(path, 'r');
-  try {
-    const buffer = Buffer.alloc(Math.min(bytes, Math.max(1, statSync(path).size)));
-    return buffer.toString('utf8', 0, readSync(file, buffer, 0, buffer.length, 0));
-  } finally {
-    closeSync(file);
-  }
+async function startOf(path: string, bytes: number): Promise<string> {
+  await using file = await open(path);
+  const { size } = await file.stat();
+  const { buffer, bytesRead } = await file.read(Buffer.alloc(Math.min(bytes, Math.max(1, size))));
+  return buffer.toString('utf8', 0, bytesRead);
 }
 
 function some(names: readonly string[]): string {

@@ -1,5 +1,4 @@
 // A configuration's evaluation sets -> their questions, and what they share with training.
-
 import { existsSync } from 'node:fs';
 import { realpath } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
@@ -8,7 +7,7 @@ import { SipfError } from '../errors.ts';
 import { canonicalJson } from '../hashing.ts';
 import type { EvaluationSet } from '../method/evaluate.ts';
 import type { Question } from '../records.ts';
-import { countShared, questionKey } from '../same-question.ts';
+import { questionKey, sharedWith } from '../same-question.ts';
 import { wilson } from '../statistics/intervals.ts';
 import type { Shot, Task } from '../task.ts';
 import { splitInName } from '../tasks/data/data-files.ts';
@@ -39,19 +38,17 @@ export async function loadSets(
   const loaded = new Map<string, LoadedSet>();
   for (const set of [...sets, ...final]) {
     const key = canonicalJson(set);
-    if (!loaded.has(key)) loaded.set(key, await loadSet(set, { config, task, tasks }));
+    if (!loaded.has(key)) loaded.set(key, await loadSet(set, config, task, tasks));
   }
   return loaded;
 }
 
-interface LoadSetArgs {
-  readonly config: Config;
-  readonly task: Task;
-  readonly tasks: (name: string) => Task;
-}
-
-async function loadSet(set: EvaluationSet, { config, task, tasks }: LoadSetArgs): Promise<LoadedSet> {
-  const { name, data, seed } = config.task;
+async function loadSet(
+  set: EvaluationSet,
+  { task: { name, data, seed } }: Config,
+  task: Task,
+  tasks: (name: string) => Task,
+): Promise<LoadedSet> {
   const own = set.name === null || set.name === name;
   const used = own ? task : tasks(set.name ?? name);
   const from = set.data ?? (own ? data : dataBeside(data, used.name)) ?? undefined;
@@ -90,13 +87,13 @@ export function describeQuestions(train: readonly Question[], sets: ReadonlyMap<
 export interface Seen {
   readonly train: readonly Question[];
   readonly shots: readonly Shot[];
-  /** Of earlier runs that the model comes from. */
+  /** Of earlier runs that the model comes from, by their directories. */
   readonly earlier: readonly { readonly run: string; readonly questions: readonly Question[] }[];
 }
 
 /** One sentence for each way in which a set's figures would measure memory. Each says how many questions. */
 export function sharedWarnings(name: string, questions: readonly Question[], seen: Seen): string[] {
-  const shared = (others: readonly Pick<Question, 'question'>[]) => countShared(questions, others);
+  const shared = (others: readonly Pick<Question, 'question'>[]) => sharedWith(questions, others).length;
   const counts: [number, string][] = [
     [shared(seen.train), 'are train questions, too'],
     [shared(seen.shots), 'are shown as worked examples in the prompt'],
@@ -137,23 +134,16 @@ export function answerWarnings(name: string, questions: readonly Question[]): st
     warnings.push(
       `${long} of ${questions.length} answers of ${name} have more than ${LONG_ANSWER} words: only the very same words are right. Put the result alone into "answer", and the text into "solution".`,
     );
-  const contradicting = contradictions(questions);
-  const [first] = contradicting;
-  if (first !== undefined)
-    warnings.push(
-      `${contradicting.length} questions of ${name} are there more than once with different answers, such as ${JSON.stringify(first.slice(0, 80))}: one of the answers is wrong. Delete the wrong records.`,
-    );
-  return warnings;
-}
-
-/** The questions with more than one answer. */
-function contradictions(questions: readonly Question[]): string[] {
-  const answers = new Map<string, { readonly text: string; readonly answers: Set<string> }>();
+  const answers = new Map<string, Set<string>>();
   for (const question of questions) {
     const key = questionKey(question);
-    const known = answers.get(key) ?? { text: question.question, answers: new Set() };
-    known.answers.add(question.answer);
-    answers.set(key, known);
+    answers.set(key, (answers.get(key) ?? new Set()).add(question.answer));
   }
-  return [...answers.values()].filter((one) => one.answers.size > 1).map(({ text }) => text);
+  const contradicting = [...answers.values()].filter(({ size }) => size > 1).length;
+  const first = questions.find((question) => answers.get(questionKey(question))!.size > 1);
+  if (first !== undefined)
+    warnings.push(
+      `${contradicting} questions of ${name} are there more than once with different answers, such as ${JSON.stringify(first.question.slice(0, 80))}: one of the answers is wrong. Delete the wrong records.`,
+    );
+  return warnings;
 }

@@ -5,22 +5,16 @@ import { canonicalJson, sha256 } from '../hashing.ts';
 import type { Question } from '../records.ts';
 import type { Counts } from '../reports.ts';
 import type { Run } from '../run/run.ts';
-import type { CheckOptions, Task } from '../task.ts';
+import type { BrokenReference, CheckOptions, Task } from '../task.ts';
 
-export const BrokenReference = z.object({ id: z.string(), reason: z.string(), detail: z.string() });
-export type BrokenReference = z.infer<typeof BrokenReference>;
-
-interface Checked {
-  readonly kept: readonly Question[];
-  readonly broken: readonly BrokenReference[];
-}
+const Broken = z.array(z.object({ id: z.string(), reason: z.string(), detail: z.string() }));
 
 /** Runs each reference solution, where the task can. A question with a broken one is left out: it would teach what is wrong, and nobody could answer it. */
 export async function withoutBroken(
   task: Task,
   questions: readonly Question[],
   options: CheckOptions = {},
-): Promise<Checked> {
+): Promise<{ kept: readonly Question[]; broken: readonly BrokenReference[] }> {
   const broken = (await task.brokenReferences?.(questions, options)) ?? [];
   return { kept: leaveOut(questions, broken), broken };
 }
@@ -30,7 +24,6 @@ function leaveOut(questions: readonly Question[], broken: readonly BrokenReferen
   return questions.filter(({ id }) => !ids.has(id));
 }
 
-/** A sentence for people. */
 export function describeBroken(broken: readonly BrokenReference[], total: number): string {
   const shown = broken
     .slice(0, 5)
@@ -66,15 +59,9 @@ function noneUsable({ name }: Task, total: number, advice: string): SipfError {
   );
 }
 
-interface CheckedInRun {
-  readonly kept: readonly Question[];
-  /** null: the task cannot run solutions, and there is no such stage. */
-  readonly counts: Counts | null;
-}
-
 /**
  * Leaves out questions with broken references, once in a run: the result is a stage of its own, `0-references` and what `of` names it after;
- * its file of excluded questions says which and why.
+ * its file of excluded questions says which and why. `counts: null`: the task cannot run solutions, and there is no such stage.
  * @throws SipfError 'nothing-left' where none is left.
  */
 export async function checkReferences(
@@ -82,7 +69,7 @@ export async function checkReferences(
   task: Task,
   questions: readonly Question[],
   of = '',
-): Promise<CheckedInRun> {
+): Promise<{ kept: readonly Question[]; counts: Counts | null }> {
   if (task.brokenReferences === undefined) return { kept: questions, counts: null };
   const stage = { folder: 'iteration-0', name: `0-references${of}`, iteration: 0 };
   const file = `0-excluded${of}.jsonl`;
@@ -95,7 +82,7 @@ export async function checkReferences(
     return [...broken];
   };
   const inputs = { questions: sha256(canonicalJson(questions)) };
-  const broken = await run.once({ stage, inputs, outputs: [file], result: z.array(BrokenReference), body });
+  const broken = await run.once({ stage, inputs, outputs: [file], result: Broken, body });
   const kept = leaveOut(questions, broken);
   if (kept.length > 0) return { kept, counts: { questions: questions.length, excluded: broken.length } };
   throw noneUsable(task, questions.length, `See ${run.path(stage.folder, file)}.`);

@@ -14,7 +14,7 @@ import { nodeDisk } from '../io/files.ts';
 import { METHODS, type MethodName } from '../method/methods.ts';
 import { ScoreCalibration } from '../method/score-calibration.ts';
 import type { LogEvent, ProgressEvent } from '../run/events.ts';
-import { Lock } from '../run/lock.ts';
+import { takeLock } from '../run/lock.ts';
 import type { LoadOptions } from '../task.ts';
 import { runLoop } from './run-loop.ts';
 import { configOfRun, readRun } from './run-reader.ts';
@@ -257,7 +257,7 @@ describe('runLoop', () => {
   it('refuses a second writer', async () => {
     const out = join(folder, 'locked');
     await mkdir(out);
-    await using _lock = await Lock.take(nodeDisk, out);
+    await using _lock = await takeLock(nodeDisk, out);
     await expect(runLoop({ config: configWith(), out, backend, tasks })).rejects.toMatchObject({ code: 'locked' });
   });
 
@@ -294,23 +294,53 @@ describe('runLoop', () => {
     expect(await readFile(join(out, 'events.jsonl'), 'utf8')).toContain('"message":"base is odd."');
   });
 
-  it('continues with another engine, which it says and keeps', async () => {
-    const out = join(folder, 'elsewhere');
-    const config = configWith({ model: 'base', iterations: 0 });
-    const before = await runLoop({ config, out, backend, tasks });
-    const first = JSON.parse(await readFile(join(out, 'config.json'), 'utf8')) as { config: object; engine: object };
+  describe('with another engine', () => {
     const served = { kind: 'openai', url: 'http://localhost:8000/v1', model: 'policy' };
     const { engine } = parseConfig({ engine: { threads: 3, sampler: served } });
-    const warnings: string[] = [];
-    const log = ({ type, message }: LogEvent) => void (type === 'warning' && warnings.push(message ?? ''));
-    expect(await runLoop({ config: { ...config, engine }, out, backend, tasks, log })).toEqual(before);
-    expect(warnings).toContainEqual(expect.stringContaining('engine.threads null and continues with 3'));
-    const now = /engine\.sampler null and continues with \{.*"url":"http:\/\/localhost:8000\/v1"/;
-    expect(warnings).toContainEqual(expect.stringMatching(now));
-    const kept = JSON.parse(await readFile(join(out, 'config.json'), 'utf8')) as object;
-    expect(kept).toEqual({ ...first, engine });
-    expect(first.config).not.toHaveProperty('engine');
-    expect((await configOfRun(out))?.engine).toEqual(engine);
+    const keptIn = async (out: string) =>
+      JSON.parse(await readFile(join(out, 'config.json'), 'utf8')) as { config: object; engine: object };
+
+    async function resume(out: string, config: Config): Promise<string[]> {
+      const warnings: string[] = [];
+      const log = ({ type, message }: LogEvent) => void (type === 'warning' && warnings.push(message ?? ''));
+      await runLoop({ config, out, backend, tasks, log });
+      return warnings;
+    }
+
+    it('continues, says what was drawn by which sampler, and keeps the new one', async () => {
+      const out = join(folder, 'elsewhere');
+      const config = configWith({ model: 'base', iterations: 1 });
+      let stage = '';
+      const log = (event: LogEvent) => {
+        if (event.type === 'stage-start') stage = `iteration-${event.iteration}/${event.stage}`;
+      };
+      const onWork = (what: string) => {
+        if (stage.endsWith('2-step-labels') && what.startsWith('completion')) throw new Error('broken');
+      };
+      const failing = createScriptedBackend({ write: writeSum, score: scoreSum, onWork });
+      await expect(runLoop({ config, out, backend: failing, tasks, log })).rejects.toThrow('broken');
+      const first = await keptIn(out);
+      const warnings = await resume(out, { ...config, engine });
+      expect(warnings).toContainEqual(expect.stringContaining('engine.threads null and continues with 3'));
+      const drawn = warnings.filter((message) => message.includes('engine.sampler'));
+      expect(drawn).toEqual([
+        expect.stringMatching(
+          /^All that is stored up to iteration-1\/2-step-labels was drawn with engine\.sampler null; what follows is drawn with engine\.sampler \{.*"url":"http:\/\/localhost:8000\/v1"/,
+        ),
+      ]);
+      expect(await keptIn(out)).toEqual({ ...first, engine });
+      expect(first.config).not.toHaveProperty('engine');
+      expect((await configOfRun(out))?.engine).toEqual(engine);
+    });
+
+    it('keeps where it was executed when nothing is left to do', async () => {
+      const out = join(folder, 'finished');
+      const config = configWith({ model: 'base', iterations: 0 });
+      await runLoop({ config, out, backend, tasks });
+      const first = await readFile(join(out, 'config.json'), 'utf8');
+      expect(await resume(out, { ...config, engine })).not.toContainEqual(expect.stringContaining('engine'));
+      expect(await readFile(join(out, 'config.json'), 'utf8')).toBe(first);
+    });
   });
 
   it('warns when every sample is wrong', async () => {

@@ -8,20 +8,20 @@ import { keptConfig, withMovedPaths } from '../config/paths.ts';
 import { canonicalJson, sha256 } from '../hashing.ts';
 import type { Disk } from '../io/files.ts';
 import { METHODS, needs, scorerOf } from '../method/methods.ts';
-import type { ModelSource } from '../records.ts';
-import { Checkpoint, type Question } from '../records.ts';
-import type { Counts, EvalReport, FinalReport } from '../reports.ts';
+import { Checkpoint, type ModelSource, type Question } from '../records.ts';
+import type { EvalReport, FinalReport } from '../reports.ts';
 import type { Log, OnProgress } from '../run/events.ts';
 import { Run } from '../run/run.ts';
 import { iterate } from './iterate.ts';
 import { openLoop } from './loop.ts';
 import { checkpointOf, sourceOf } from './models.ts';
 import { setOpener } from './open-sets.ts';
+import { openPrompts } from './prompts.ts';
 import { answerWarnings, describeQuestions } from './question-sets.ts';
 import { checkReferences } from './references.ts';
 import { runWorkspace } from './run-workspace.ts';
 import { evaluateFinal } from './stages/final.ts';
-import { openPrompts, type RunStart, type RunStartOptions, startRun } from './start.ts';
+import { type RunStart, type RunStartOptions, startRun } from './start.ts';
 import { trainedOn } from './trained-questions.ts';
 import { dataHash, settled, stageOf } from './workspace.ts';
 
@@ -65,52 +65,44 @@ export async function runLoop(options: RunLoopOptions): Promise<LoopResult> {
     signal: options.signal,
   });
   try {
-    const { kept: questions, counts } = await checkReferences(run, start.task, start.train);
-    return await runRounds({ run, start, backend, questions, counts });
+    return await runRounds(run, start, backend);
   } catch (error) {
     run.log({ type: 'error', message: error instanceof Error ? `${error.name}: ${error.message}` : String(error) });
     throw error;
   }
 }
 
-interface RoundsArgs {
-  readonly run: Run;
-  readonly start: RunStart;
-  readonly backend: Backend;
-  readonly questions: readonly Question[];
-  /** Of the reference check; null: none was needed. */
-  readonly counts: Counts | null;
-}
-
-async function runRounds({ run, start, backend, questions, counts }: RoundsArgs): Promise<LoopResult> {
+async function runRounds(run: Run, start: RunStart, backend: Backend): Promise<LoopResult> {
   const { task, outside, simulator, verifier } = start;
-  const { checkpoint: base, parameters } = await writeInputs({ run, start, backend, questions });
+  const { kept: questions, counts } = await checkReferences(run, task, start.train);
+  const { checkpoint: base, parameters } = await writeInputs(run, start, backend, questions);
   await run.settlePaths();
   const source = sourceOf(run.dir, outside, base);
-  const { shots, prompt, asked } = await openPrompts(start, questions, source, backend);
+  const openPolicy = () => backend.openPolicy(source);
+  const { shots, prompt, asked } = await openPrompts(start, questions, openPolicy);
   const config = settled(start.config, asked);
   const method = METHODS[config.method];
   const scorer = scorerOf(method, config.score.scorer);
   const earlier = start.init === null ? await trainedOn(start.base) : [];
   run.log({ type: 'questions', message: describeQuestions(asked, start.sets) });
   for (const warning of answerWarnings(task.name, questions)) run.warn(warning);
-  const prompts = { task, prompt, shots, options: config.prompt, openPolicy: () => backend.openPolicy(source) };
+  const prompts = { task, prompt, shots, options: config.prompt, openPolicy };
   const seen = { train: questions, shots, earlier };
   const loop = openLoop({
-    ...runWorkspace({ run, backend, outside, questions: asked }),
+    ...runWorkspace(run, backend, outside, asked),
     run,
     config,
     method,
     task,
     prompt,
     questions: asked,
-    data: dataHash({ config, task, questions, shots }),
+    data: dataHash({ config, task, questions }, shots),
     scorer,
     need: needs(scorer),
     scoresAll: false,
     simulator,
     verifier,
-    sets: setOpener({ ...prompts, run, loaded: start.sets, seen }),
+    openSets: setOpener(run, start.sets, seen, prompts),
     base,
     parameters,
     counts: counts === null ? {} : { '0-references': counts },
@@ -128,7 +120,7 @@ const Base = z.object({ checkpoint: Checkpoint, parameters: z.number(), question
 type Base = z.infer<typeof Base>;
 
 /** Writes the train questions (so that the run explains itself) and the base model where it is made from nothing; records their hashes. */
-async function writeInputs({ run, start, backend, questions }: Omit<RoundsArgs, 'counts'>): Promise<Base> {
+async function writeInputs(run: Run, start: RunStart, backend: Backend, questions: readonly Question[]): Promise<Base> {
   const { config, outside, init, base, description } = start;
   const stage = stageOf(0, '0-inputs');
   for (const warning of start.warnings) run.warn(warning, stage);

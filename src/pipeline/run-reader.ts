@@ -10,13 +10,12 @@ import { SipfError } from '../errors.ts';
 import { readTextFile } from '../io/file-bytes.ts';
 import { readRecords } from '../io/jsonl.ts';
 import { METHODS, roundsOf } from '../method/methods.ts';
+import { latestLabels } from '../method/step-labels.ts';
 import { Answer, PreferencePair, Question, Sample, StepLabels, StepScores } from '../records.ts';
 import { EvalReport, FinalReport, Trained } from '../reports.ts';
 import { stageSeconds } from '../run/events.ts';
-import { parseJson } from '../run/marker.ts';
+import { readJson } from '../run/marker.ts';
 import { isRun, noRunAt, StoredConfig } from '../run/no-run.ts';
-
-export type { FinalReport } from '../reports.ts';
 
 /** One row of the table of rounds. Parts are null where that stage has not run (yet). */
 export interface RoundSummary {
@@ -24,7 +23,6 @@ export interface RoundSummary {
   readonly report: EvalReport | null;
   readonly policy: Trained | null;
   readonly prm: Trained | null;
-  /** Completed stages, by name. */
   readonly stages: readonly string[];
   /** Seconds between the first start and the last end in events.jsonl; null where unknown. */
   readonly seconds: number | null;
@@ -65,8 +63,8 @@ export interface RunView {
  * const config = await configOfRun('runs/first');
  */
 export async function configOfRun(dir: string): Promise<Config | null> {
-  const text = await readTextFile(join(dir, 'config.json'));
-  return text === null ? null : configIn(dir, parseJson(text, join(dir, 'config.json'), StoredConfig));
+  const stored = await readJson(join(dir, 'config.json'), StoredConfig);
+  return stored === null ? null : configIn(dir, stored);
 }
 
 function configIn(dir: string, { config, engine }: z.infer<typeof StoredConfig>): Config {
@@ -87,10 +85,8 @@ function configIn(dir: string, { config, engine }: z.infer<typeof StoredConfig>)
  * for await (const { chosen, rejected } of run.pairs(1)) console.log(chosen.steps, rejected);
  */
 export async function readRun(dir: string): Promise<RunView> {
-  const path = join(dir, 'config.json');
-  const text = await readTextFile(path).catch(() => null);
-  if (text === null || !(await isRun(dir))) throw await noRunAt(dir);
-  const stored = parseJson(text, path, StoredConfig);
+  const stored = (await isRun(dir)) ? await readJson(join(dir, 'config.json'), StoredConfig) : null;
+  if (stored === null) throw await noRunAt(dir);
   const config = configIn(dir, stored);
   const seconds = await secondsByIteration(dir);
   const rounds: RoundSummary[] = [];
@@ -139,46 +135,34 @@ async function questionIds(dir: string, k: number): Promise<string[]> {
 }
 
 async function questionView(dir: string, k: number, id: string): Promise<QuestionView | null> {
-  const question = await firstWhere(
-    recordsIn(dir, 0, '0-questions.jsonl', Question),
-    (candidate) => candidate.id === id,
-  );
-  if (question === null) return null;
-  const own = <T extends { questionId: string }>(all: AsyncIterable<T>) =>
-    allWhere(all, ({ questionId }) => questionId === id);
-  const samples: Sample[] = [];
-  const labels = new Map<string, StepLabels>();
-  for (let i = 1; i <= k; i += 1) {
-    samples.push(...(await own(recordsIn(dir, i, '1-samples.jsonl', Sample))));
-    for (const record of await own(recordsIn(dir, i, '2-step-labels.jsonl', StepLabels)))
-      labels.set(record.sampleId, record);
-  }
-  const scores = new Map(
-    (await own(recordsIn(dir, k, '4-scores.jsonl', StepScores))).map((record) => [record.sampleId, record]),
-  );
+  for await (const question of recordsIn(dir, 0, '0-questions.jsonl', Question))
+    if (question.id === id) return viewOf(dir, k, question);
+  return null;
+}
+
+async function viewOf(dir: string, k: number, question: Question): Promise<QuestionView> {
+  const own = async <T extends { questionId: string }>(from: number, file: string, schema: z.ZodType<T>) => {
+    const records: T[] = [];
+    for (let i = from; i <= k; i += 1)
+      for await (const record of recordsIn(dir, i, file, schema))
+        if (record.questionId === question.id) records.push(record);
+    return records;
+  };
+  const samples = await own(1, '1-samples.jsonl', Sample);
+  const labels = latestLabels(await own(1, '2-step-labels.jsonl', StepLabels));
+  const scores = new Map((await own(k, '4-scores.jsonl', StepScores)).map((record) => [record.sampleId, record]));
   const paths = samples.map((sample) => ({
     sample,
     labels: labels.get(sample.id) ?? null,
     scores: scores.get(sample.id) ?? null,
   }));
-  return { question, paths, pairs: await own(recordsIn(dir, k, '5-pairs.jsonl', PreferencePair)) };
+  return { question, paths, pairs: await own(k, '5-pairs.jsonl', PreferencePair) };
 }
 
 /** Records of a file of round `k`; none where that stage has not run. */
 async function* recordsIn<T>(dir: string, k: number, file: string, schema: z.ZodType<T>): AsyncGenerator<T> {
   const path = join(dir, `iteration-${k}`, file);
   if (existsSync(path)) yield* readRecords(path, schema);
-}
-
-async function allWhere<T>(records: AsyncIterable<T>, keep: (record: T) => boolean): Promise<T[]> {
-  const kept: T[] = [];
-  for await (const record of records) if (keep(record)) kept.push(record);
-  return kept;
-}
-
-async function firstWhere<T>(records: AsyncIterable<T>, wanted: (record: T) => boolean): Promise<T | null> {
-  for await (const record of records) if (wanted(record)) return record;
-  return null;
 }
 
 /** Time spent in stages, by round. The control and the final evaluation are no round's: their stages have no number. */
@@ -189,9 +173,4 @@ async function secondsByIteration(dir: string): Promise<Map<number, number>> {
     if (iteration !== undefined) spent.set(Number(iteration), (spent.get(Number(iteration)) ?? 0) + seconds);
   }
   return spent;
-}
-
-async function readJson<T>(path: string, schema: z.ZodType<T>): Promise<T | null> {
-  const text = await readTextFile(path);
-  return text === null ? null : parseJson(text, path, schema);
 }

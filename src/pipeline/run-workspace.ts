@@ -4,19 +4,17 @@ import type { Backend } from '../backend.ts';
 import { readRecords } from '../io/jsonl.ts';
 import { PreferencePair, type Question, Sample, StepLabels, StepScores } from '../records.ts';
 import type { Run } from '../run/run.ts';
-import { joinQuestions } from '../run/units.ts';
+import { QuestionStream } from '../run/units.ts';
 import { checkpointOf, type OutsideModels, sourceOf } from './models.ts';
 import { type Group, modelsNamed, type Records, type RecordsName, stageOf, type Workspace } from './workspace.ts';
 
-interface RunWorkspaceArgs {
-  readonly run: Run;
-  readonly backend: Backend;
-  readonly outside: OutsideModels;
-  /** Those that are asked, in order. */
-  readonly questions: readonly Question[];
-}
-
-export function runWorkspace({ run, backend, outside, questions }: RunWorkspaceArgs): Workspace {
+/** `questions`: those that are asked, in order. */
+export function runWorkspace(
+  run: Run,
+  backend: Backend,
+  outside: OutsideModels,
+  questions: readonly Question[],
+): Workspace {
   const models = modelsNamed(() => backend, {
     source: (checkpoint) => sourceOf(run.dir, outside, checkpoint),
     checkpoint: (source, hash) => checkpointOf(run.dir, outside, source, hash),
@@ -32,9 +30,9 @@ function recordsOf(run: Run, questions: readonly Question[]): Records {
     groups: ({ from = 1, to, labels, scores }) => {
       const all = rounds(from, to);
       return grouped(questions, {
-        samples: all.map((k) => read('1-samples', k, Sample)),
-        labels: labels ? all.map((k) => read('2-step-labels', k, StepLabels)) : [],
-        scores: scores ? [read('4-scores', to, StepScores)] : [],
+        samples: all.map((k) => new QuestionStream(read('1-samples', k, Sample))),
+        labels: labels ? all.map((k) => new QuestionStream(read('2-step-labels', k, StepLabels))) : [],
+        scores: scores ? [new QuestionStream(read('4-scores', to, StepScores))] : [],
       });
     },
     async pairs(k) {
@@ -47,32 +45,28 @@ function recordsOf(run: Run, questions: readonly Question[]): Records {
   };
 }
 
-/** from .. to */
+interface Streams {
+  readonly samples: readonly QuestionStream<Sample>[];
+  readonly labels: readonly QuestionStream<StepLabels>[];
+  readonly scores: readonly QuestionStream<StepScores>[];
+}
+
 function rounds(from: number, to: number): number[] {
   return Array.from({ length: Math.max(0, to - from + 1) }, (_, i) => from + i);
 }
 
-interface Streams {
-  readonly samples: readonly AsyncIterable<Sample>[];
-  readonly labels: readonly AsyncIterable<StepLabels>[];
-  readonly scores: readonly AsyncIterable<StepScores>[];
-}
-
-/** Reads all streams side by side, so that no stage needs a whole file in memory. */
-async function* grouped(questions: readonly Question[], streams: Streams): AsyncGenerator<Group> {
-  const order = questions.map(({ id }) => id);
-  const samples = joinQuestions(order, streams.samples);
-  const labels = joinQuestions(order, streams.labels);
-  const scores = joinQuestions(order, streams.scores);
-  const flat = <T>(next: IteratorResult<{ groups: T[][] }>) => (next.done === true ? [] : next.value.groups.flat());
+/** Reads all files side by side, so that no stage needs a whole one in memory. */
+async function* grouped(questions: readonly Question[], { samples, labels, scores }: Streams): AsyncGenerator<Group> {
+  const streams = [...samples, ...labels, ...scores];
+  const of = async <T extends { questionId: string }>(some: readonly QuestionStream<T>[], id: string) =>
+    (await Promise.all(some.map((stream) => stream.take(id)))).flat();
   try {
     for (const question of questions) {
-      const [ofSamples, ofLabels, ofScores] = await Promise.all([samples.next(), labels.next(), scores.next()]);
-      yield { question, samples: flat(ofSamples), labels: flat(ofLabels), scores: flat(ofScores) };
+      const { id } = question;
+      yield { question, samples: await of(samples, id), labels: await of(labels, id), scores: await of(scores, id) };
     }
-    // Lets each join check that no record was out of place.
-    await Promise.all([samples.next(), labels.next(), scores.next()]);
+    for (const stream of streams) await stream.end();
   } finally {
-    await Promise.all([samples.return(undefined), labels.return(undefined), scores.return(undefined)]);
+    for (const stream of streams) await stream[Symbol.asyncDispose]();
   }
 }

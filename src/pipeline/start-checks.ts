@@ -4,20 +4,19 @@ import type { Config } from '../config/schema.ts';
 import { SipfError, shown } from '../errors.ts';
 import { isForCalibration, isHeldOut, shareHeldOut } from '../hashing.ts';
 import { goldRows } from '../method/align-rows.ts';
+import type { ReadContext } from '../method/context-length.ts';
 import { METHODS, needs, roundsOf, scorerOf } from '../method/methods.ts';
 import type { BuildPrompt } from '../method/prompt.ts';
 import { chooseQuestions } from '../method/sample.ts';
 import { scorerNeeds } from '../method/scorers.ts';
-import { textsOf } from '../method/train-settings.ts';
+import { textsOf } from '../method/train-options.ts';
 import type { Question } from '../records.ts';
 import type { Task } from '../task.ts';
 
 /** Texts whose tokens are counted in one call. */
 const BATCH = 256;
 
-/**
- * @throws SipfError 'unsupported' where true steps are to score paths and a task does not know them.
- */
+/** @throws SipfError 'unsupported' where true steps are to score paths and a task does not know them. */
 export function checkScorer({ method, score }: Config, task: Task): void {
   const scorer = scorerOf(METHODS[method], score.scorer);
   if (scorer === null || !scorerNeeds(scorer, 'truth')) return;
@@ -57,9 +56,7 @@ export function questionsOfRounds(
   return Array.from({ length: rounds }, (_, i) => chooseQuestions(asked, sampling, seed, i + 1));
 }
 
-/**
- * @throws SipfError 'nothing-left' where no label of the first round's questions may train the PRM.
- */
+/** @throws SipfError 'nothing-left' where no label of the first round's questions may train the PRM. */
 export function checkPrmQuestions(config: Config, questions: readonly Question[]): void {
   const { prm, calibration } = needs(scorerOf(METHODS[config.method], config.score.scorer));
   const heldOut = shareHeldOut(
@@ -79,9 +76,19 @@ export interface PromptedQuestions {
   readonly prompt: BuildPrompt;
 }
 
-/**
- * @throws SipfError 'bad-input' where a prompt leaves no room in the model's context; with `which: any`, where all do. It names a question.
- */
+/** Each of `items` with the tokens of its text. */
+async function* counted<T extends { readonly text: string }>(
+  model: Pick<Policy, 'countTokens'>,
+  items: readonly T[],
+): AsyncGenerator<readonly [T, number]> {
+  for (let at = 0; at < items.length; at += BATCH) {
+    const some = items.slice(at, at + BATCH);
+    const counts = await model.countTokens(some.map(({ text }) => text));
+    for (const [i, item] of some.entries()) yield [item, counts[i] ?? 0];
+  }
+}
+
+/** @throws SipfError 'bad-input' where a prompt leaves no room in the model's context; with `which: any`, where all do. It names a question. */
 export async function checkContexts(
   model: Pick<Policy, 'contextLength' | 'countTokens'>,
   prompted: readonly PromptedQuestions[],
@@ -94,14 +101,9 @@ export async function checkContexts(
     // A token is a byte at least: most prompts are short enough to need no tokenizer.
     const long = texts.filter(({ text }) => Buffer.byteLength(text) >= contextLength);
     if (which === 'any' && long.length < texts.length) return;
-    for (let at = 0; at < long.length; at += BATCH) {
-      const some = long.slice(at, at + BATCH);
-      const counts = await model.countTokens(some.map(({ text }) => text));
-      for (const [i, { question }] of some.entries()) {
-        const tokens = counts[i] ?? 0;
-        if (tokens < contextLength && which === 'any') return;
-        if (tokens >= contextLength && tokens > (longest?.tokens ?? 0)) longest = { question, tokens };
-      }
+    for await (const [{ question }, tokens] of counted(model, long)) {
+      if (tokens < contextLength && which === 'any') return;
+      if (tokens >= contextLength && tokens > (longest?.tokens ?? 0)) longest = { question, tokens };
     }
   }
   if (longest === null) return;
@@ -111,21 +113,13 @@ export async function checkContexts(
   );
 }
 
-interface RowArgs {
-  readonly config: Config;
-  readonly task: Task;
-  readonly prompt: BuildPrompt;
-  readonly asked: readonly Question[];
-}
-
-/**
- * @throws SipfError 'nothing-left' where every worked solution is longer than a stage that trains on nothing else allows.
- */
+/** @throws SipfError 'nothing-left' where every worked solution is longer than a stage that trains on nothing else allows. */
 export async function checkRowLengths(
   model: Pick<Policy, 'countTokens'>,
-  { config, task, prompt, asked }: RowArgs,
+  { sft, align, evaluate, method, iterations }: Config,
+  questions: readonly Question[],
+  context: ReadContext,
 ): Promise<void> {
-  const { sft, align, evaluate, method, iterations } = config;
   const trainsControl = evaluate.control === 'continued-sft' && evaluate.final.length > 0;
   const later = roundsOf(METHODS[method], iterations) > 0 && (METHODS[method].align === 'gold' || trainsControl);
   const limits = [
@@ -135,11 +129,10 @@ export async function checkRowLengths(
   const [strictest] = limits;
   if (strictest === undefined) return;
   const [name, limit] = strictest;
-  const rows = goldRows(asked, null, '', { task, prompt });
+  const rows = goldRows(questions, null, '', context).map((row) => ({ text: textsOf(row).join('') }));
   let shortest = Number.POSITIVE_INFINITY;
-  for (let at = 0; at < rows.length; at += BATCH) {
-    const counts = await model.countTokens(rows.slice(at, at + BATCH).map((row) => textsOf(row).join('')));
-    shortest = Math.min(shortest, ...counts);
+  for await (const [, tokens] of counted(model, rows)) {
+    shortest = Math.min(shortest, tokens);
     if (shortest <= limit) return;
   }
   throw new SipfError(

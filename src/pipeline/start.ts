@@ -7,20 +7,19 @@ import type { Backend, ModelDescription, ModelInit } from '../backend.ts';
 import { keptConfig, readsOf, withMovedPaths } from '../config/paths.ts';
 import type { Config } from '../config/schema.ts';
 import { SipfError, throwIfAborted } from '../errors.ts';
-import { type BuildPrompt, makePrompter, withoutShots } from '../method/prompt.ts';
 import type { Checkpoint, ModelSource, Question } from '../records.ts';
 import { readMarker } from '../run/marker.ts';
 import { isRun, noRunAt } from '../run/no-run.ts';
 import { checkRunFolder } from '../run/run-folder.ts';
 import type { Sandbox } from '../sandbox.ts';
 import { openSandbox } from '../sandboxes/open.ts';
-import type { Shot, Task } from '../task.ts';
+import type { Task } from '../task.ts';
 import { openTasks } from '../tasks/index.ts';
 import { helperOf, initOf, type OutsideModels, outsideModels, sourceOf } from './models.ts';
 import { promptOfSet } from './open-sets.ts';
 import { checkOutRun } from './out-paths.ts';
+import { openPrompts, type Prompts } from './prompts.ts';
 import type { LoadedSet } from './question-sets.ts';
-import { loadShots } from './shots.ts';
 import {
   checkContexts,
   checkLoraTargets,
@@ -68,7 +67,6 @@ export interface RunStart extends AsyncDisposable {
   readonly description: ModelDescription;
   /** Of the train questions, broken ones among them. */
   readonly prompts: Prompts;
-  /** What the user should know of the models' files. */
   readonly warnings: readonly string[];
 }
 
@@ -103,7 +101,9 @@ export async function startRun(options: RunStartOptions): Promise<RunStart> {
     throwIfAborted(signal);
     say('Opening models ...');
     const init = initOf(config, task);
-    const base = init === null ? configuredBase(config) : await madeBase({ out, init, backend, opened, signal });
+    const { model, adapter } = config;
+    const given = { model: String(model), adapter: adapter ?? undefined };
+    const base = init === null ? given : await madeBase(out, init, options, opened);
     const warnings: string[] = [];
     const describe = async (source: ModelSource) => {
       const found = await backend.describe(source);
@@ -120,7 +120,7 @@ export async function startRun(options: RunStartOptions): Promise<RunStart> {
     checkLoraTargets('align', config, description);
     const start = { config, out, task, train, sets, outside, simulator, verifier, init, base, description, warnings };
     say('Checking prompts and lengths ...');
-    const prompts = await openPrompts(start, train, base, backend);
+    const prompts = await openPrompts(start, train, () => backend.openPolicy(base));
     await checkTexts(start, prompts, backend);
     return { ...start, prompts, [Symbol.asyncDispose]: () => disposeAll(opened) };
   } catch (error) {
@@ -133,21 +133,13 @@ async function disposeAll(opened: readonly AsyncDisposable[]): Promise<void> {
   for (const one of opened) await one[Symbol.asyncDispose]();
 }
 
-function configuredBase({ model, adapter }: Config): ModelSource {
-  return { model: String(model), ...(adapter === null ? {} : { adapter }) };
-}
-
-interface MadeBaseArgs {
-  readonly out: string;
-  readonly init: ModelInit;
-  readonly backend: Backend;
-  /** Takes what must go with the start. */
-  readonly opened: AsyncDisposable[];
-  readonly signal: AbortSignal | undefined;
-}
-
-/** The model that an earlier start of the run has made, else one that is as the run will make it, in a folder of its own. */
-async function madeBase({ out, init, backend, opened, signal }: MadeBaseArgs): Promise<ModelSource> {
+/** The model that an earlier start of the run has made, else one that is as the run will make it, in a folder of its own, which `opened` takes. */
+async function madeBase(
+  out: string,
+  init: ModelInit,
+  { backend, signal }: RunStartOptions,
+  opened: AsyncDisposable[],
+): Promise<ModelSource> {
   const stage = stageOf(0, '0-inputs');
   if (existsSync(out) && (await readMarker(out, stage)) !== null) return { model: join(out, stage.folder, '0-model') };
   const folder = await mkdtemp(join(tmpdir(), 'sipf-start-'));
@@ -155,27 +147,6 @@ async function madeBase({ out, init, backend, opened, signal }: MadeBaseArgs): P
   const model = join(folder, 'model');
   await backend.initModel(model, init, { signal });
   return { model };
-}
-
-export interface Prompts {
-  readonly shots: readonly Shot[];
-  readonly prompt: BuildPrompt;
-  /** The questions that the prompt does not show: those of the rounds and of training. */
-  readonly asked: readonly Question[];
-}
-
-/** The worked examples and prompts of a run whose train questions are `questions`, and whose model is `base`. */
-export async function openPrompts(
-  { config, task }: Pick<RunStart, 'config' | 'task'>,
-  questions: readonly Question[],
-  base: ModelSource,
-  backend: Backend,
-): Promise<Prompts> {
-  const { shots: count, shotsFile: file } = config.prompt;
-  const shots = await loadShots({ task, count, file, fallback: questions, data: config.task.data ?? undefined });
-  const openPolicy = () => backend.openPolicy(base);
-  const prompt = await makePrompter({ task, options: config.prompt, shots, openPolicy });
-  return { shots, prompt, asked: withoutShots(questions, shots) };
 }
 
 /** Prompts as the run will have them, against the contexts of its models and the lengths of its training rows. */
@@ -194,7 +165,7 @@ async function checkTexts(
   }
   await using policy = await openPolicy();
   await checkContexts(policy, prompted, 'all');
-  await checkRowLengths(policy, { config, task, prompt, asked });
+  await checkRowLengths(policy, config, asked, { task, prompt });
   if (simulator === null || rounds.length === 0) return;
   await using rolling = await backend.openPolicy(sourceOf('.', outside, simulator));
   await checkContexts(rolling, prompted.slice(0, 1), 'any');

@@ -15,7 +15,6 @@ import type { Shot, Task } from '../task.ts';
 /** The records that stages hand to each other, by the stage that writes them. */
 export type RecordsName = '1-samples' | '2-step-labels' | '4-scores' | '5-pairs';
 
-/** A question with its records. */
 export interface Group {
   readonly question: Question;
   readonly samples: readonly Sample[];
@@ -31,15 +30,12 @@ export interface Want {
   readonly scores?: boolean;
 }
 
-/** Reads records. */
 export interface Records {
   /** Every question in order, with its records; empty lists where there are none. */
   groups(want: Want): AsyncIterable<Group>;
-  /** The pairs of round `k`. */
   pairs(k: number): Promise<readonly PreferencePair[]>;
   /** Hashes of one stage's records of rounds 1 .. `k`. */
   hashes(name: RecordsName, k: number): Promise<readonly string[]>;
-  /** Hash of one stage's records of round `k`. */
   hash(name: RecordsName, k: number): Promise<string | null>;
 }
 
@@ -96,7 +92,6 @@ export interface Shared extends Workspace {
   readonly verifier: Checkpoint | null;
 }
 
-/** One round of stages. */
 export interface Work extends Shared {
   readonly k: number;
   /** M_(k-1); where a command's model stands, it takes all three places. */
@@ -111,7 +106,6 @@ export interface Found {
   readonly counts: Record<string, Counts>;
   prm: Trained | null;
   calibration: ScoreCalibration | null;
-  /** The next policy. */
   trained: Trained | null;
   /** Of the first and of the last optimizer step, where this process has trained. */
   losses: readonly (number | null)[];
@@ -127,15 +121,11 @@ export function settled(config: Config, questions: readonly Question[]): Config 
   return { ...config, labels: { ...config.labels, heldOut: shareHeldOut(ids, config.labels.heldOut) } };
 }
 
-interface DataArgs {
-  readonly config: Config;
-  readonly task: Task;
-  readonly questions: readonly Question[];
-  readonly shots: readonly Shot[];
-}
-
 /** What names the questions, the prompt before them, and how answers to them are graded. */
-export function dataHash({ config, task, questions, shots }: DataArgs): string {
+export function dataHash(
+  { config, task, questions }: Pick<Shared, 'config' | 'task' | 'questions'>,
+  shots: readonly Shot[],
+): string {
   const runsPrograms = (task.members ?? [task]).some(({ gradedBy }) => gradedBy === 'tests');
   const grading = runsPrograms ? { sandbox: config.sandbox } : {};
   return sha256(canonicalJson({ questions, prompt: config.prompt, shots, task: task.name, ...grading }));

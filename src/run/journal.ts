@@ -30,11 +30,7 @@ export class Journal {
   static async open(disk: Disk, path: string, inputs: string, exists: boolean): Promise<Journal> {
     const journal = new Journal(disk, path);
     const header = `${JSON.stringify({ journal: 1, inputs })}\n`;
-    if (!exists || !(await journal.#restore(inputs))) {
-      await replaceFile(disk, path, [header]);
-      journal.#units = 0;
-      journal.#counts = {};
-    }
+    if (!exists || !(await journal.#restore(inputs))) await replaceFile(disk, path, [header]);
     return journal;
   }
 

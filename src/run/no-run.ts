@@ -17,20 +17,13 @@ export const StoredConfig = z.object({
 
 /** True where `dir` holds a run, finished or not. */
 export async function isRun(dir: string): Promise<boolean> {
-  const text = await readTextFile(join(dir, 'config.json')).catch(() => null);
-  return text !== null && isOfRun(text);
-}
-
-/** Whether a config.json's text is that of a run. */
-export function isOfRun(text: string): boolean {
   try {
-    return StoredConfig.safeParse(JSON.parse(text)).success;
+    return StoredConfig.safeParse(JSON.parse((await readTextFile(join(dir, 'config.json'))) ?? '')).success;
   } catch {
     return false;
   }
 }
 
-/** Names that a message lists. */
 const SHOWN = 8;
 
 /** 'not-found', for `throw`. `what` says what was wanted there. */

@@ -2,14 +2,14 @@
 import { join } from 'node:path';
 import type { z } from 'zod';
 import { throwIfAborted } from '../errors.ts';
-import { canonicalJson, jsonDifference } from '../hashing.ts';
+import { canonicalJson, type Difference, jsonDifference } from '../hashing.ts';
 import { hashPath } from '../io/file-hashes.ts';
 import { type Disk, nodeDisk, removeLeftovers, replaceFile } from '../io/files.ts';
 import { Counts } from '../reports.ts';
-import { collectUnits, type UnitProgress, type UnitWork } from './collect.ts';
+import { collectUnits, type UnitWork } from './collect.ts';
 import type { Log, LogEvent, OnProgress } from './events.ts';
-import { Lock } from './lock.ts';
-import { checkMarker, type Marker, markerPath, readMarker, type StageName } from './marker.ts';
+import { takeLock } from './lock.ts';
+import { checkMarker, type Marker, markerPath, readMarker, recordsFile, type StageName } from './marker.ts';
 import { checkStored, type StoredConfiguration } from './run-folder.ts';
 
 interface RunOptions extends StoredConfiguration {
@@ -35,13 +35,6 @@ interface OnceArgs<R> {
   readonly body: () => Promise<R>;
 }
 
-interface CollectArgs<U, C extends AsyncDisposable> extends UnitWork<U, C> {
-  readonly stage: StageName;
-  readonly inputs: Readonly<Record<string, unknown>>;
-  /** JSONL file in the stage's folder. */
-  readonly file: string;
-}
-
 /** One run directory with its lock. Artefacts hold no times and no absolute paths; events.jsonl does. */
 export class Run implements AsyncDisposable {
   readonly dir: string;
@@ -49,14 +42,15 @@ export class Run implements AsyncDisposable {
   readonly onProgress: OnProgress;
   readonly #options: RunOptions;
   readonly #disk: Disk;
-  readonly #lock: Lock;
+  readonly #lock: AsyncDisposable;
   #events: Promise<void> = Promise.resolve();
   #moved = '';
-  /** config.json is to be written again, once the hashes have said that the run reads the same. */
-  #isStale = false;
   #versions: RunOptions['versions'];
+  /** Where what is stored was executed, and what of that is another now: kept and told when the first stage runs. */
+  #engine: unknown;
+  #engines: readonly Difference[] = [];
 
-  private constructor(options: RunOptions, disk: Disk, lock: Lock) {
+  private constructor(options: RunOptions, disk: Disk, lock: AsyncDisposable) {
     this.dir = options.dir;
     this.signal = options.signal;
     this.onProgress = options.onProgress;
@@ -64,6 +58,7 @@ export class Run implements AsyncDisposable {
     this.#disk = disk;
     this.#lock = lock;
     this.#versions = options.versions;
+    this.#engine = options.engine;
   }
 
   /**
@@ -73,7 +68,7 @@ export class Run implements AsyncDisposable {
   static async open(options: RunOptions): Promise<Run> {
     const disk = options.disk ?? nodeDisk;
     await disk.makeFolder(options.dir);
-    const lock = await Lock.take(disk, options.dir);
+    const lock = await takeLock(disk, options.dir);
     const run = new Run(options, disk, lock);
     try {
       await removeLeftovers(disk, options.dir);
@@ -112,14 +107,10 @@ export class Run implements AsyncDisposable {
     });
   }
 
-  /** Keeps where the run executes now, and where one that was moved finds what it reads, once the hashes have said that it is the same. */
+  /** Keeps where a run that was moved finds what it reads, once the hashes have said that it is the same. */
   async settlePaths(): Promise<void> {
-    if (!this.#isStale) return;
-    await replaceFile(this.#disk, this.path('config.json'), [
-      configText({ ...this.#options, versions: this.#versions }),
-    ]);
-    this.#isStale = false;
     if (this.#moved === '') return;
+    await this.#writeConfig();
     this.warn(`Nothing is at the paths that this run was begun with, so it continues with others:\n${this.#moved}`);
     this.#moved = '';
   }
@@ -138,34 +129,34 @@ export class Run implements AsyncDisposable {
       this.log({ type: 'stage-skipped', stage: stage.name, iteration: stage.iteration });
       return result.parse(done.result);
     }
+    await this.#settleEngine(stage);
     this.log({ type: 'stage-start', stage: stage.name, iteration: stage.iteration });
     await this.#disk.makeFolder(this.path(stage.folder, 'done'));
     const value = await body();
-    await this.#complete({ stage, inputs, outputs, value });
+    const hashes = await this.#hashesOf(stage, outputs);
+    await this.#writeMarker(stage, { stage: stage.name, inputs: { ...inputs }, outputs: hashes, result: value });
     this.log({ type: 'stage-end', stage: stage.name, iteration: stage.iteration, data: { result: value } });
     await this.#events;
     return value;
   }
 
   /** `once` for a stage that is a list of units: each is journaled whole, and the file is assembled at the end. Returns the summed counts. */
-  async collect<U, C extends AsyncDisposable>(args: CollectArgs<U, C>): Promise<Counts> {
-    const { stage, inputs, file } = args;
+  async collect<Item, C extends AsyncDisposable>(work: UnitWork<Item, C>): Promise<Counts> {
+    const { stage, inputs } = work;
+    const file = recordsFile(stage);
+    const { signal, onProgress } = this;
     const journal = this.#journalPath(stage);
-    const place = { disk: this.#disk, journal, out: this.path(stage.folder, file) };
-    const onProgress = (progress: UnitProgress) =>
-      this.onProgress({ stage: stage.name, iteration: stage.iteration, ...progress });
-    const body = () => collectUnits(args, { ...place, inputs, signal: this.signal, onProgress });
+    const place = { disk: this.#disk, journal, out: this.path(stage.folder, file), signal, onProgress };
+    const body = () => collectUnits(work, place);
     const counts = await this.once({ stage, inputs, outputs: [file], result: Counts, body });
     await this.#disk.remove(journal);
     return counts;
   }
 
-  /** Replaces a JSON file of a stage. */
   async writeJson(stage: StageName, file: string, value: unknown): Promise<void> {
-    await replaceFile(this.#disk, this.path(stage.folder, file), [`${JSON.stringify(value, null, 2)}\n`]);
+    await replaceFile(this.#disk, this.path(stage.folder, file), [jsonText(value)]);
   }
 
-  /** Replaces a JSONL file of a stage. */
   async writeRecords(
     stage: StageName,
     file: string,
@@ -187,45 +178,62 @@ export class Run implements AsyncDisposable {
     await this.#lock[Symbol.asyncDispose]();
   }
 
-  async #complete(args: {
-    stage: StageName;
-    inputs: Marker['inputs'];
-    outputs: readonly string[];
-    value: unknown;
-  }): Promise<void> {
-    const { stage, inputs, outputs, value } = args;
+  async #hashesOf({ folder, name }: StageName, outputs: readonly string[]): Promise<Marker['outputs']> {
     const hashes: Record<string, string> = {};
     for (const output of outputs) {
-      const hash = await hashPath(this.path(stage.folder, output));
-      if (hash === null) throw new Error(`Expected the stage ${stage.name} to write ${output}, got nothing.`);
+      const hash = await hashPath(this.path(folder, output));
+      if (hash === null) throw new Error(`Expected the stage ${name} to write ${output}, got nothing.`);
       hashes[output] = hash;
     }
-    const marker: Marker = { stage: stage.name, inputs: { ...inputs }, outputs: hashes, result: value };
-    await replaceFile(this.#disk, markerPath(this.dir, stage), [`${JSON.stringify(marker, null, 2)}\n`]);
+    return hashes;
+  }
+
+  async #writeMarker(stage: StageName, marker: Marker): Promise<void> {
+    await replaceFile(this.#disk, markerPath(this.dir, stage), [jsonText(marker)]);
   }
 
   async #checkConfig(): Promise<void> {
-    const path = this.path('config.json');
     const stored = await checkStored(this.#options);
-    if (stored === null) {
-      await replaceFile(this.#disk, path, [configText(this.#options)]);
-      return;
-    }
+    if (stored === null) return this.#writeConfig();
     this.#moved = stored.moved;
     if (stored.changes !== '') {
       // Nothing was finished under the old one, which most likely is why it was changed.
-      await replaceFile(this.#disk, path, [configText(this.#options)]);
+      await this.#writeConfig();
       return this.warn(`No stage had finished: this run takes the new configuration.\n${stored.changes}`);
     }
     const engine: unknown = JSON.parse(JSON.stringify(this.#options.engine ?? null));
-    const engines = stored.engine === undefined ? [] : jsonDifference(stored.engine, engine, 'engine');
-    this.#isStale = stored.moved !== '' || engines.length > 0;
+    this.#engines = stored.engine === undefined ? [] : jsonDifference(stored.engine, engine, 'engine');
+    this.#engine = stored.engine;
     this.#versions = stored.versions;
-    for (const { key, from, to } of [...jsonDifference(stored.versions, this.#options.versions), ...engines]) {
+    for (const change of jsonDifference(stored.versions, this.#options.versions)) this.#warnOf(change);
+  }
+
+  /** Keeps where the run executes now. */
+  async #settleEngine(stage: StageName): Promise<void> {
+    if (this.#engines.length === 0) return;
+    const isDrawing = ({ key }: Difference) => /^engine\.(?:sampler|module)\b/.test(key);
+    const [from, to] = drawnWith(this.#engines.filter(isDrawing));
+    if (from !== '')
       this.warn(
-        `This run was begun with ${key} ${inWords(from)} and continues with ${inWords(to)}: its figures may differ in the last digits.`,
+        `All that is stored up to ${this.nameOf(stage)} was drawn with ${from}; what follows is drawn with ${to}.`,
       );
-    }
+    for (const change of this.#engines) if (!isDrawing(change)) this.#warnOf(change);
+    this.#engines = [];
+    this.#engine = this.#options.engine;
+    // Other paths are kept later, with it.
+    if (this.#moved === '') await this.#writeConfig();
+  }
+
+  #warnOf({ key, from, to }: Difference): void {
+    this.warn(
+      `This run was begun with ${key} ${inWords(from)} and continues with ${inWords(to)}: its figures may differ in the last digits.`,
+    );
+  }
+
+  async #writeConfig(): Promise<void> {
+    const { config } = this.#options;
+    const stored = { config, engine: this.#engine, versions: this.#versions };
+    await replaceFile(this.#disk, this.path('config.json'), [jsonText(stored)]);
   }
 
   async #reuse(stage: StageName, inputs: Marker['inputs']): Promise<Marker | null> {
@@ -239,7 +247,7 @@ export class Run implements AsyncDisposable {
       await this.#disk.remove(this.path(stage.folder, output));
       await this.#disk.copy(join(reuse, stage.folder, output), this.path(stage.folder, output));
     }
-    await replaceFile(this.#disk, markerPath(this.dir, stage), [`${JSON.stringify(marker, null, 2)}\n`]);
+    await this.#writeMarker(stage, marker);
     return marker;
   }
 
@@ -252,8 +260,14 @@ async function* jsonLines(records: AsyncIterable<unknown> | Iterable<unknown>): 
   for await (const record of records) yield `${JSON.stringify(record)}\n`;
 }
 
-function configText({ config, engine, versions }: RunOptions): string {
-  return `${JSON.stringify({ config, engine, versions }, null, 2)}\n`;
+function jsonText(value: unknown): string {
+  return `${JSON.stringify(value, null, 2)}\n`;
+}
+
+/** What drew before and what draws now, each in words. */
+function drawnWith(changes: readonly Difference[]): readonly [string, string] {
+  const words = (side: 'from' | 'to') => changes.map((change) => `${change.key} ${inWords(change[side])}`).join(', ');
+  return [words('from'), words('to')];
 }
 
 function inWords(value: unknown): string {

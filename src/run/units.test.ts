@@ -1,6 +1,6 @@
-// Streams of records -> units, and groups by question.
+// Streams of records -> units, and records by question.
 import { expect, test } from 'vitest';
-import { inUnits, joinQuestions } from './units.ts';
+import { inUnits, QuestionStream } from './units.ts';
 
 async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
   const all: T[] = [];
@@ -8,16 +8,24 @@ async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
   return all;
 }
 
-test('joins by question and notices records out of order', async () => {
-  const rows = (...ids: string[]) => ids.map((questionId) => ({ questionId }));
-  const joined = await collect(joinQuestions(['a', 'b', 'c'], [rows('a', 'a', 'c'), rows('b')]));
-  expect(joined.map(({ groups }) => groups.map(({ length }) => length))).toEqual(
-    [
-      [2, 0],
-      [0, 1],
-      [0, 0],
-    ].map((pair, i) => (i === 2 ? [1, 0] : pair)),
-  );
-  await expect(collect(joinQuestions(['a', 'b'], [rows('b', 'a')]))).rejects.toThrow(/out of place/);
+async function* rows(...ids: string[]) {
+  for (const [n, questionId] of ids.entries()) yield { questionId, n };
+}
+
+test('takes records by question and notices those out of order', async () => {
+  await using stream = new QuestionStream(rows('a', 'a', 'c'));
+  const ids = ['a', 'b', 'c', 'd'];
+  const taken: number[][] = [];
+  for (const id of ids) taken.push((await stream.take(id)).map(({ n }) => n));
+  expect(taken).toEqual([[0, 1], [], [2], []]);
+  await stream.end();
+  await using unordered = new QuestionStream(rows('b', 'a'));
+  expect(await unordered.take('a')).toEqual([]);
+  expect(await unordered.take('b')).toHaveLength(1);
+  await expect(unordered.end()).rejects.toThrow(/a out of place/);
+  await expect(new QuestionStream(rows('a')).end()).rejects.toThrow(/a out of place/);
+});
+
+test('cuts a stream into units', async () => {
   expect(await collect(inUnits([1, 2, 3], 2))).toEqual([[1, 2], [3]]);
 });

@@ -1,9 +1,9 @@
 // Limits -> the embedded sandbox: CPython in WebAssembly (threat model: docs/sandbox.md).
-import { SipfError } from '../errors.ts';
+import { messageOf, SipfError } from '../errors.ts';
 import type { Sandbox } from '../sandbox.ts';
 import { findPyodide, type HostCommand, hostCommand } from './host-command.ts';
 import { HostProcess } from './host-process.ts';
-import { Pool, type PoolOptions, startError } from './pool.ts';
+import { Pool, type PoolOptions } from './pool.ts';
 
 export interface PyodideSandboxOptions extends PoolOptions {
   /** Largest memory of the code's interpreter, and of the tests', in MiB; default 256. */
@@ -45,9 +45,12 @@ export function createPyodideSandbox(options: PyodideSandboxOptions = {}): Sandb
     const found = command();
     try {
       return await HostProcess.start(found, limits);
-    } catch (error) {
-      const advice = 'Run `npm ci` to repair the package pyodide; a sandbox needs about 300 MB of memory a worker.';
-      throw startError('Python in WebAssembly (pyodide)', error, advice);
+    } catch (cause) {
+      throw new SipfError(
+        'unsupported',
+        `Expected Python in WebAssembly (pyodide) to start, got: ${messageOf(cause)}. Run \`npm ci\` to repair the package pyodide; a sandbox needs about 300 MB of memory a worker.`,
+        { cause },
+      );
     }
   };
   return new Pool(start, async () => command().walls, options);

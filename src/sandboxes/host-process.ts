@@ -2,11 +2,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import type { Readable, Writable } from 'node:stream';
-import type { Program, Verdict } from '../sandbox.ts';
+import type { Program } from '../sandbox.ts';
+import { frameOf } from './host/frames.ts';
 import type { HostMessage } from './host/main.ts';
 import type { HostCommand } from './host-command.ts';
-import { FrameReader, frameOf } from './message-frames.ts';
-import type { Ran, Runner } from './pool.ts';
+import { FrameReader } from './message-frames.ts';
+import { type Ran, type Runner, wrong } from './pool.ts';
 
 const START_MS = 120_000;
 const WATCH_MS = 25;
@@ -64,8 +65,7 @@ export class HostProcess implements Runner {
 
   async grade(program: Program, timeoutMs: number): Promise<Ran> {
     this.#hold(true);
-    const { code, setup, tests, entryPoint, names } = program;
-    this.#child.stdin?.write(frameOf(Buffer.from(JSON.stringify({ code, setup, tests, entryPoint, names }))));
+    this.#child.stdin?.write(frameOf(Buffer.from(JSON.stringify(program))));
     let swollen = false;
     const watch = setInterval(() => {
       swollen ||= this.#resident() > this.#limits.residentBytes;
@@ -79,8 +79,8 @@ export class HostProcess implements Runner {
       return { kind: 'verdict', verdict: event.message.verdict };
     }
     this.kill();
-    if (swollen) return verdict('memory', `the program's process took more than ${this.#limits.residentBytes} bytes`);
-    if (!event) return verdict('timeout', `no end after ${timeoutMs} ms`);
+    if (swollen) return wrong('memory', `the program's process took more than ${this.#limits.residentBytes} bytes`);
+    if (!event) return wrong('timeout', `no end after ${timeoutMs} ms`);
     return { kind: 'lost', detail: 'ended' in event ? event.ended : 'it said something else than a verdict' };
   }
 
@@ -128,9 +128,4 @@ export class HostProcess implements Runner {
     const line = this.#stderr.split('\n').find((text) => /\b\w*Error\b/.test(text) && text.length < 500);
     return line ? ` (${line.trim()})` : '';
   }
-}
-
-function verdict(reason: 'memory' | 'timeout', detail: string): Ran {
-  const wrong: Verdict = { kind: 'wrong', reason, detail };
-  return { kind: 'verdict', verdict: wrong };
 }

@@ -1,13 +1,5 @@
-// Chunks of a pipe <-> messages with four bytes of length before each: the parent's side.
-
+// Chunks of a pipe -> messages with four bytes of length before each: the parent's side.
 const MAX_FRAME = 256 * 2 ** 20;
-
-/** A message as it goes into the pipe. */
-export function frameOf(body: Buffer): Buffer {
-  const header = Buffer.alloc(4);
-  header.writeUInt32LE(body.length);
-  return Buffer.concat([header, body]);
-}
 
 /** Collects chunks until messages are whole. */
 export class FrameReader {

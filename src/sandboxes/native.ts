@@ -4,10 +4,11 @@ import { join } from 'node:path';
 import type { Writable } from 'node:stream';
 import { SipfError } from '../errors.ts';
 import { checkCount, MOST } from '../limits.ts';
-import type { Program, Sandbox, Verdict, WrongReason } from '../sandbox.ts';
+import type { Program, Sandbox, Verdict } from '../sandbox.ts';
+import { frameOf } from './host/frames.ts';
 import { hostFolder } from './host-command.ts';
-import { FrameReader, frameOf } from './message-frames.ts';
-import { Pool, type PoolOptions, type Ran, type Runner } from './pool.ts';
+import { FrameReader } from './message-frames.ts';
+import { Pool, type PoolOptions, type Ran, type Runner, wrong } from './pool.ts';
 import { seccompFilter } from './seccomp.ts';
 
 export interface NativeSandboxOptions extends PoolOptions {
@@ -109,8 +110,7 @@ class NativeRunner implements Runner {
       return await new Promise<Ran>((resolve) => {
         this.#connect(resolve);
         setTimeout(resolve, timeoutMs, wrong('timeout', `no end after ${timeoutMs} ms`)).unref();
-        const { code, setup, tests, entryPoint, names } = program;
-        this.#send(1, Buffer.from(JSON.stringify({ code, setup, tests, entryPoint, names })));
+        this.#send(1, Buffer.from(JSON.stringify(program)));
       });
     } finally {
       this.kill();
@@ -158,8 +158,4 @@ class NativeRunner implements Runner {
     if (child === 0) this.#asked = this.#awaited = true;
     this.#children[child].stdin?.write(frameOf(body));
   }
-}
-
-function wrong(reason: WrongReason, detail: string): Ran {
-  return { kind: 'verdict', verdict: { kind: 'wrong', reason, detail } };
 }

@@ -1,14 +1,18 @@
 // Processes that grade one program at a time -> a sandbox with a queue, limits and replacement.
 import { setMaxListeners } from 'node:events';
 import { availableParallelism } from 'node:os';
-import { messageOf, SipfError, throwIfAborted } from '../errors.ts';
+import { SipfError, throwIfAborted } from '../errors.ts';
 import { MOST } from '../limits.ts';
-import { PROGRAM_SECONDS, type Program, type Sandbox, type Verdict } from '../sandbox.ts';
+import { PROGRAM_SECONDS, type Program, type Sandbox, type Verdict, type WrongReason } from '../sandbox.ts';
 
 /** What one process made of one program. `lost`: it ended without a word, and nothing is known of the program. */
 export type Ran =
   | { readonly kind: 'verdict'; readonly verdict: Verdict }
   | { readonly kind: 'lost'; readonly detail: string };
+
+export function wrong(reason: WrongReason, detail: string): Ran {
+  return { kind: 'verdict', verdict: { kind: 'wrong', reason, detail } };
+}
 
 /** One process (or pair) with nothing in it of an earlier program. */
 export interface Runner {
@@ -45,7 +49,7 @@ export class Pool implements Sandbox {
   readonly #describe: () => Promise<readonly string[]>;
   readonly #timeoutMs: number;
   readonly #slots: Slot[];
-  readonly #waiting: Waiting[] = [];
+  readonly #waiting = new Set<Waiting>();
   #closed = false;
 
   constructor(start: () => Promise<Runner>, describe: () => Promise<readonly string[]>, options: PoolOptions) {
@@ -81,7 +85,8 @@ export class Pool implements Sandbox {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
-    for (const { refuse } of this.#waiting.splice(0)) refuse(closedError());
+    for (const { refuse } of this.#waiting) refuse(closedError());
+    this.#waiting.clear();
     await Promise.all(this.#slots.map((slot) => slot.runner?.then((runner) => runner.kill()).catch(() => {})));
   }
 
@@ -126,31 +131,29 @@ export class Pool implements Sandbox {
       free.busy = true;
       return free;
     }
-    return new Promise((resolve, reject) => {
-      const leave = () => {
-        this.#waiting.splice(this.#waiting.indexOf(entry), 1);
-        reject(new SipfError('aborted', 'Stopped on request.'));
-      };
-      const done = () => signal?.removeEventListener('abort', leave);
-      const entry: Waiting = {
-        take: (slot) => {
-          done();
-          resolve(slot);
-        },
-        refuse: (error) => {
-          done();
-          reject(error);
-        },
-      };
-      signal?.addEventListener('abort', leave);
-      this.#waiting.push(entry);
-    });
+    let leave = () => {};
+    try {
+      return await new Promise((take, refuse) => {
+        const entry: Waiting = { take, refuse };
+        leave = () => {
+          this.#waiting.delete(entry);
+          refuse(new SipfError('aborted', 'Stopped on request.'));
+        };
+        signal?.addEventListener('abort', leave);
+        this.#waiting.add(entry);
+      });
+    } finally {
+      signal?.removeEventListener('abort', leave);
+    }
   }
 
   #free(slot: Slot): void {
-    const next = this.#waiting.shift();
-    if (next) next.take(slot);
-    else slot.busy = false;
+    const [next] = this.#waiting;
+    if (next === undefined) slot.busy = false;
+    else {
+      this.#waiting.delete(next);
+      next.take(slot);
+    }
   }
 }
 
@@ -164,11 +167,4 @@ function positive(name: string, value: number, most: number): number {
 
 function closedError(): Error {
   return new SipfError('aborted', 'The sandbox is closed. Open another one to grade programs.');
-}
-
-/** An error of starting a sandbox's process, as the user should see it. */
-export function startError(what: string, reason: unknown, advice: string): SipfError {
-  return new SipfError('unsupported', `Expected ${what} to start, got: ${messageOf(reason)}. ${advice}`, {
-    cause: reason,
-  });
 }

@@ -1,5 +1,6 @@
 // Scores of good and bad paths, by question -> the within-question area under the ROC curve.
-import { type BootstrapOptions, bootstrap, type Figure, sum } from './intervals.ts';
+import type { Figure } from '../reports.ts';
+import { type BootstrapOptions, type Part, pooledShare } from './intervals.ts';
 
 /** A score, and whether what it was given to is good. */
 export interface Scored {
@@ -8,7 +9,7 @@ export interface Scored {
 }
 
 /** Pairs of a positive and a negative within the group, and in how many the positive scores higher (a tie counts half). */
-function orderedPairs(group: readonly Scored[]): { wins: number; pairs: number } {
+function orderedPairs(group: readonly Scored[]): Part {
   const sorted = [...group].sort((a, b) => a.score - b.score);
   let [wins, below, negatives] = [0, 0, 0];
   for (let i = 0; i < sorted.length; ) {
@@ -19,7 +20,7 @@ function orderedPairs(group: readonly Scored[]): { wins: number; pairs: number }
     below += tiedNegative;
     negatives += tiedNegative;
   }
-  return { wins, pairs: negatives * (sorted.length - negatives) };
+  return { part: wins, whole: negatives * (sorted.length - negatives) };
 }
 
 /**
@@ -31,9 +32,5 @@ export function withinGroupAuc(groups: readonly (readonly Scored[])[], options: 
   if (groups.some((group) => group.some(({ score }) => Number.isNaN(score)))) {
     throw new RangeError('Expected scores that are numbers, got NaN.');
   }
-  const counted = groups.map(orderedPairs).filter(({ pairs }) => pairs > 0);
-  const pooled = (chosen: readonly { wins: number; pairs: number }[]): number =>
-    sum(chosen.map(({ wins }) => wins)) / sum(chosen.map(({ pairs }) => pairs));
-  const ci95 = bootstrap(counted, pooled, options);
-  return ci95 === null ? null : { value: pooled(counted), ci95, n: counted.length };
+  return pooledShare(groups.map(orderedPairs), options);
 }

@@ -39,7 +39,7 @@ test('paired difference: the exact sign test by hand', () => {
 
 test('paired difference: sign, size and interval', () => {
   const result = pairedDifference(...pairs(40, 30, 10, 20));
-  expect(result).toMatchObject({ difference: 0.2, onlyA: 30, onlyB: 10, n: 100 });
+  expect(result).toMatchObject({ difference: 0.2, better: 30, worse: 10, n: 100 });
   // Agresti and Min: 20/102 -+ 1.96 sqrt(41 - 400/102) / 102
   expect(result.ci95[0]).toBeCloseTo(20 / 102 - (1.959964 * Math.sqrt(41 - 400 / 102)) / 102, 6);
   expect(result.ci95[1]).toBeCloseTo(20 / 102 + (1.959964 * Math.sqrt(41 - 400 / 102)) / 102, 6);
@@ -53,7 +53,7 @@ test('the bootstrap interval of a mean is about the normal one', () => {
   const draw = createRandom('mean');
   const values = Array.from({ length: 400 }, () => draw.next());
   const mean = (list: readonly number[]) => list.reduce((a, b) => a + b, 0) / list.length;
-  const [lo, hi] = bootstrap(values, mean, { random: random(), resamples: 2000 })!;
+  const [lo, hi] = bootstrap(values, mean, { random: random(), resamples: 2000 })!.ci95;
   const half = 1.96 * Math.sqrt(1 / 12 / 400);
   expect((hi - lo) / 2 / half).toBeGreaterThan(0.88);
   expect((hi - lo) / 2 / half).toBeLessThan(1.12);

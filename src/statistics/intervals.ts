@@ -1,15 +1,6 @@
 // Outcomes of questions -> proportions, differences and means with 95 % intervals.
 import type { Random } from '../random.ts';
-
-/** Lower and upper end. */
-export type Interval = [number, number];
-
-/** A figure with its 95 % interval; `n` is what the interval is over (questions, unless said otherwise). */
-export interface Figure {
-  value: number;
-  ci95: Interval;
-  n: number;
-}
+import type { Figure, Interval, PairedDifference } from '../reports.ts';
 
 /** 97.5 % quantile of the standard normal distribution. */
 const Z = 1.959963984540054;
@@ -41,38 +32,26 @@ function binomialHalfTail(k: number, n: number): number {
   return Math.min(1, total);
 }
 
-/** Two models on the same questions. */
-interface PairedDifference {
-  /** Accuracy of `a` minus accuracy of `b`. */
-  difference: number;
-  /** Agresti and Min 2005: Wald's interval after half an observation is added to each of the four cells. */
-  ci95: Interval;
-  /** Exact McNemar (two-sided sign test over the questions that differ). */
-  pValue: number;
-  onlyA: number;
-  onlyB: number;
-  n: number;
-}
-
 /**
- * The difference of two models on the same questions: `a[i]` and `b[i]` say who is right on question i.
+ * The difference of two models on the same questions: `a[i]` and `b[i]` say who is right on question i. The interval is Wald's after half an
+ * observation is added to each of the four cells (Agresti and Min 2005); p is of the exact McNemar test, two-sided.
  * @throws RangeError where the lengths differ.
  */
 export function pairedDifference(a: readonly boolean[], b: readonly boolean[]): PairedDifference {
   if (a.length !== b.length)
     throw new RangeError(`Expected as many outcomes of both, got ${a.length} and ${b.length}.`);
   const n = a.length;
-  const onlyA = a.filter((right, i) => right && !b[i]).length;
-  const onlyB = b.filter((right, i) => right && !a[i]).length;
-  const adjusted = (onlyA - onlyB) / (n + 2);
-  const half = (Z * Math.sqrt(onlyA + onlyB + 1 - (onlyA - onlyB) ** 2 / (n + 2))) / (n + 2);
+  const better = a.filter((right, i) => right && !b[i]).length;
+  const worse = b.filter((right, i) => right && !a[i]).length;
+  const adjusted = (better - worse) / (n + 2);
+  const half = (Z * Math.sqrt(better + worse + 1 - (better - worse) ** 2 / (n + 2))) / (n + 2);
   return {
-    difference: n === 0 ? 0 : (onlyA - onlyB) / n,
+    difference: n === 0 ? 0 : (better - worse) / n,
     ci95: [Math.max(-1, adjusted - half), Math.min(1, adjusted + half)],
-    pValue: Math.min(1, 2 * binomialHalfTail(Math.min(onlyA, onlyB), onlyA + onlyB)),
-    onlyA,
-    onlyB,
+    pValue: Math.min(1, 2 * binomialHalfTail(Math.min(better, worse), better + worse)),
     n,
+    better,
+    worse,
   };
 }
 
@@ -83,51 +62,42 @@ export interface BootstrapOptions {
 }
 
 /**
- * Percentile bootstrap over groups (questions): 95 % interval of `statistic`. Resamples where the statistic is null are left out;
- * null where fewer than two groups are there or most resamples gave none.
+ * A statistic of groups (questions) with its 95 % interval: a percentile bootstrap over them. Resamples where the statistic is null are left
+ * out. null: the statistic is, or fewer than two groups are there, or most resamples gave none.
  */
 export function bootstrap<T>(
   groups: readonly T[],
   statistic: (resampled: readonly T[]) => number | null,
   { random, resamples = 1000 }: BootstrapOptions,
-): Interval | null {
-  if (groups.length < 2) return null;
+): Figure | null {
+  const value = statistic(groups);
+  if (value === null || groups.length < 2) return null;
   const values: number[] = [];
   for (let round = 0; round < resamples; round++) {
-    const value = statistic(groups.map(() => random.pick(groups)));
-    if (value !== null) values.push(value);
+    const resampled = statistic(groups.map(() => random.pick(groups)));
+    if (resampled !== null) values.push(resampled);
   }
-  if (values.length < resamples / 2) return null;
-  values.sort((a, b) => a - b);
-  return [quantile(values, 0.025), quantile(values, 0.975)];
+  return values.length < resamples / 2 ? null : { value, ci95: middle95(values), n: groups.length };
 }
 
-/**
- * Mean over strata (seeds) of each stratum's mean, with a percentile bootstrap that resamples values (questions) within their stratum.
- * Covers what other questions would give, not what other strata would. null where a stratum has fewer than two values.
- */
-export function stratifiedMean(
-  strata: readonly (readonly number[])[],
-  { random, resamples = 1000 }: BootstrapOptions,
-): Figure | null {
-  if (strata.length === 0 || strata.some(({ length }) => length < 2)) return null;
-  const cells = strata.map((values) => Float64Array.from(values));
-  const means: number[] = [];
-  for (let round = 0; round < resamples; round++) {
-    let total = 0;
-    for (const cell of cells) {
-      let inner = 0;
-      for (let i = 0; i < cell.length; i++) inner += cell[Math.floor(random.next() * cell.length)] ?? 0;
-      total += inner / cell.length;
-    }
-    means.push(total / cells.length);
-  }
-  means.sort((a, b) => a - b);
-  return {
-    value: mean(strata.map(mean)),
-    ci95: [quantile(means, 0.025), quantile(means, 0.975)],
-    n: sum(strata.map(({ length }) => length)),
-  };
+/** What a group adds to a share of all: right steps of its steps, say. */
+export interface Part {
+  readonly part: number;
+  readonly whole: number;
+}
+
+/** The share over all groups together, as `bootstrap` gives it; groups that add nothing do not count. */
+export function pooledShare(groups: readonly Part[], options: BootstrapOptions): Figure | null {
+  const counted = groups.filter(({ whole }) => whole > 0);
+  const share = (chosen: readonly Part[]): number =>
+    sum(chosen.map(({ part }) => part)) / sum(chosen.map(({ whole }) => whole));
+  return bootstrap(counted, share, options);
+}
+
+/** The 2.5 % and 97.5 % quantiles of values in any order, not none. */
+export function middle95(values: readonly number[]): Interval {
+  const sorted = [...values].sort((a, b) => a - b);
+  return [quantile(sorted, 0.025), quantile(sorted, 0.975)];
 }
 
 /** Linear between order statistics. `sorted` is not empty. */

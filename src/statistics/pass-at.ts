@@ -1,7 +1,8 @@
 // How many of each question's samples are right -> pass@k with its interval.
 import { createRandom } from '../random.ts';
 import type { Outcome } from '../records.ts';
-import { bootstrap, type Figure, mean } from './intervals.ts';
+import type { Figure } from '../reports.ts';
+import { bootstrap, mean } from './intervals.ts';
 
 /**
  * Unbiased estimate of the chance that at least one of k samples is right, from n samples of which `correct` are (Chen et al. 2021, eq. 1):
@@ -47,6 +48,5 @@ export interface Tries {
  */
 export function passAtFigure(questions: readonly Tries[], k: number): Figure | null {
   const values = questions.filter(({ n }) => n >= k).map(({ n, correct }) => passAt(n, correct, k));
-  const ci95 = bootstrap(values, mean, { random: createRandom(`pass@${k}`) });
-  return ci95 === null ? null : { value: mean(values), ci95, n: values.length };
+  return bootstrap(values, mean, { random: createRandom(`pass@${k}`) });
 }

@@ -1,25 +1,22 @@
 // Hand-made paths -> checks of step accuracy, first errors and a scorer's figures.
 import { expect, test } from 'vitest';
-import { createRandom } from '../random.ts';
-import {
-  type FigurePath,
-  firstErrorAccuracy,
-  firstErrorAt,
-  firstErrorF1,
-  scoreFigures,
-  stepAccuracy,
-} from './prm-figures.ts';
+import { type FigurePath, firstErrorAccuracy, scoreFigures } from './prm-figures.ts';
 
-const random = () => createRandom('test');
+const path = (scores: readonly number[], labels: readonly boolean[]): FigurePath => ({
+  right: labels.every(Boolean),
+  scores,
+  labels,
+  truth: null,
+  ranks: { scores: 0, tallies: 0, meanLogp: 0, shortness: 0 },
+});
 
-test('step accuracy and first errors', () => {
-  const p = (score: number, positive: boolean) => ({ score, positive });
-  expect(stepAccuracy([[p(0.5, true), p(0.4, true)], [p(0.1, false)], []], { random: random() })?.value).toBeCloseTo(
-    2 / 3,
-  );
-  expect(firstErrorAt([0.9, 0.5, 0.4, 0.1])).toBe(2);
-  expect(firstErrorAt([0.9])).toBe(-1);
-  const paths = [
+test('step accuracy counts a score at the threshold as correct', () => {
+  const figures = scoreFigures([[path([0.5], [true]), path([0.4], [true])], [path([0.1], [false])], []]);
+  expect(figures.stepAccuracy).toMatchObject({ value: 2 / 3, n: 2 });
+});
+
+test('the first error is found in its very place, or where neither scores nor labels have one', () => {
+  const errors = [
     { predicted: 1, label: 1 },
     { predicted: 0, label: 1 },
     { predicted: -1, label: 2 },
@@ -28,17 +25,19 @@ test('step accuracy and first errors', () => {
     { predicted: 2, label: -1 },
     { predicted: -1, label: -1 },
   ];
-  const found = firstErrorAccuracy(paths);
-  expect(found.wrong).toMatchObject({ value: 0.5, n: 4 });
-  expect(found.right).toMatchObject({ value: 2 / 3, n: 3 });
+  const found = firstErrorAccuracy(errors);
+  expect(found).toMatchObject({ wrong: { part: 2, whole: 4 }, right: { part: 2, whole: 3 } });
   expect(found.f1).toBeCloseTo((2 * 0.5 * (2 / 3)) / (0.5 + 2 / 3), 12);
-  expect(firstErrorAccuracy(paths.slice(0, 4)).f1).toBe(null);
-  expect(
-    firstErrorF1(
-      paths.map((path) => [path]),
-      { random: random() },
-    )?.value,
-  ).toBe(found.f1);
+  expect(firstErrorAccuracy(errors.slice(0, 4)).f1).toBe(null);
+  const paths = errors.map(({ predicted, label }) =>
+    path(
+      [0, 1, 2, 3].map((j) => (predicted >= 0 && j >= predicted ? 0.4 : 0.5)),
+      [0, 1, 2, 3].map((j) => j !== label),
+    ),
+  );
+  const figures = scoreFigures(paths.map((one) => [one]));
+  expect(figures.firstErrorAccuracy).toMatchObject({ value: 4 / 7, n: 7 });
+  expect(figures.firstErrorF1?.value).toBe(found.f1);
 });
 
 /** Questions with one right path and one path that is wrong from its second step. */

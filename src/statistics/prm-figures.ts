@@ -1,8 +1,8 @@
 // Step scores, labels and true steps of held-out paths -> how good the scores are.
 import { createRandom } from '../random.ts';
 import type { Estimate, ScoreFigures } from '../reports.ts';
-import { type Scored, withinGroupAuc } from './auc.ts';
-import { type BootstrapOptions, bootstrap, type Figure, type Interval, sum, wilson } from './intervals.ts';
+import { withinGroupAuc } from './auc.ts';
+import { type BootstrapOptions, bootstrap, type Part, pooledShare, sum } from './intervals.ts';
 import { reliability } from './reliability.ts';
 
 /** One labelled path as the figures see it. */
@@ -25,24 +25,19 @@ export function scoreFigures(groups: readonly (readonly FigurePath[])[]): ScoreF
   const paths = questions.flat();
   const steps = paths.flatMap(({ scores, labels }) => scores.map((score, j) => ({ score, target: Number(labels[j]) })));
   const correct = sum(steps.map(({ target }) => target));
-  const { ece, bins } = reliability(steps);
+  const firstErrors = questions.map((own) => own.map(firstErrorOf));
+  const f1 = (chosen: readonly FirstError[][]) => firstErrorAccuracy(chosen.flat()).f1;
   return {
     questions: questions.length,
     paths: paths.length,
     steps: steps.length,
-    stepAccuracy: stepAccuracy(
-      byPath(questions, ({ scores, labels }) => against(scores, labels)),
-      options(),
-    ),
+    stepAccuracy: stepAccuracy(questions, ({ scores, labels }) => areRight(scores, labels)),
     majority: steps.length === 0 ? null : Math.max(correct, steps.length - correct) / steps.length,
-    firstErrorAccuracy: firstErrors(questions),
-    firstErrorF1: firstErrorF1(
-      questions.map((own) => own.map(firstErrorOf)),
-      options(),
-    ),
+    firstErrorAccuracy: pooledShare(firstErrors.map(foundIn), options()),
+    firstErrorF1: bootstrap(firstErrors, f1, options()),
     aucOutcome: aucs(questions, ({ right }) => right),
     ...trueFigures(questions),
-    calibration: { ece, bins: bins.map((bin) => ({ ...bin })) },
+    calibration: reliability(steps),
   };
 }
 
@@ -52,45 +47,72 @@ function trueFigures(questions: readonly (readonly FigurePath[])[]): Pick<ScoreF
     .map((paths) => paths.filter(({ truth }) => truth !== null))
     .filter(({ length }) => length > 0);
   if (known.length === 0) return { aucTrue: null, trueSteps: null };
-  const accuracyOf = (values: (path: FigurePath) => readonly number[]) =>
-    stepAccuracy(
-      byPath(known, (path) => against(values(path), path.truth ?? [])),
-      options(),
-    );
   return {
     aucTrue: aucs(known, ({ truth }) => truth?.every(Boolean) === true),
-    trueSteps: { scores: accuracyOf(({ scores }) => scores), labels: accuracyOf(({ labels }) => labels.map(Number)) },
+    trueSteps: {
+      scores: stepAccuracy(known, ({ scores, truth }) => areRight(scores, truth ?? [])),
+      labels: stepAccuracy(known, ({ labels, truth }) => areRight(labels.map(Number), truth ?? [])),
+    },
   };
 }
 
 /** Intervals come from the same resamples in every run. */
-function options(): BootstrapOptions {
-  return { random: createRandom('prm-figures') };
-}
+const options = (): BootstrapOptions => ({ random: createRandom('prm-figures') });
 
-function byPath(
+const partOf = (outcomes: readonly boolean[]): Part => ({
+  part: outcomes.filter(Boolean).length,
+  whole: outcomes.length,
+});
+
+/** A score of this and more says that the step is correct. */
+const THRESHOLD = 0.5;
+
+/** Whether each score is on the side of what is known of its step. */
+const areRight = (scores: readonly number[], known: readonly boolean[]): boolean[] =>
+  scores.slice(0, known.length).map((score, j) => score >= THRESHOLD === known[j]);
+
+function stepAccuracy(
   questions: readonly (readonly FigurePath[])[],
-  steps: (path: FigurePath) => readonly Scored[],
-): Scored[][] {
-  return questions.map((paths) => paths.flatMap(steps));
+  rightSteps: (path: FigurePath) => readonly boolean[],
+): Estimate {
+  return pooledShare(
+    questions.map((paths) => partOf(paths.flatMap(rightSteps))),
+    options(),
+  );
 }
 
-function against(scores: readonly number[], known: readonly boolean[]): Scored[] {
-  return scores.flatMap((score, j) => (known[j] === undefined ? [] : [{ score, positive: known[j] }]));
+/** Where the first error of one path is, and where it is said to be. */
+export interface FirstError {
+  /** Index of the first step said to be wrong; -1: none. */
+  readonly predicted: number;
+  readonly label: number;
 }
 
 function firstErrorOf({ scores, labels }: FigurePath): FirstError {
-  return { predicted: firstErrorAt(scores), label: labels.indexOf(false) };
+  return { predicted: scores.findIndex((score) => score < THRESHOLD), label: labels.indexOf(false) };
 }
 
-function firstErrors(questions: readonly (readonly FigurePath[])[]): Estimate {
-  const groups = questions.map((paths) => paths.map(firstErrorOf));
-  const share = (chosen: readonly (readonly FirstError[])[]) => {
-    const all = chosen.flat();
-    return all.length === 0 ? null : all.filter(({ predicted, label }) => predicted === label).length / all.length;
-  };
-  const [value, ci95] = [share(groups), bootstrap(groups, share, options())];
-  return value === null || ci95 === null ? null : { value, ci95, n: groups.length };
+function foundIn(errors: readonly FirstError[]): Part {
+  return partOf(errors.map(({ predicted, label }) => predicted === label));
+}
+
+/** How well the first error is found. */
+interface FirstErrorAccuracy {
+  /** Of the paths with an error: those where its very place was found. */
+  readonly wrong: Part;
+  /** Of the paths without: those where none was claimed. */
+  readonly right: Part;
+  /** ProcessBench's F1: the harmonic mean of the two shares (Zheng et al. 2024). null where either kind of path is missing. */
+  readonly f1: number | null;
+}
+
+/** How well the first error is found, as ProcessBench counts it. */
+export function firstErrorAccuracy(errors: readonly FirstError[]): FirstErrorAccuracy {
+  const wrong = foundIn(errors.filter(({ label }) => label >= 0));
+  const right = foundIn(errors.filter(({ label }) => label < 0));
+  if (wrong.whole === 0 || right.whole === 0) return { wrong, right, f1: null };
+  const [a, b] = [wrong.part / wrong.whole, right.part / right.whole];
+  return { wrong, right, f1: a + b === 0 ? 0 : (2 * a * b) / (a + b) };
 }
 
 function aucs(
@@ -108,66 +130,4 @@ function aucs(
     meanLogp: auc('meanLogp'),
     shortness: auc('shortness'),
   };
-}
-
-/** Share of steps whose score is on the label's side of `threshold` (a score at the threshold says correct); interval over groups. */
-export function stepAccuracy(
-  groups: readonly (readonly Scored[])[],
-  { threshold = 0.5, ...options }: BootstrapOptions & { readonly threshold?: number },
-): Figure | null {
-  const counted = groups
-    .filter((group) => group.length > 0)
-    .map((group) => ({
-      hits: group.filter(({ score, positive }) => score >= threshold === positive).length,
-      steps: group.length,
-    }));
-  const pooled = (chosen: readonly { hits: number; steps: number }[]): number =>
-    sum(chosen.map(({ hits }) => hits)) / sum(chosen.map(({ steps }) => steps));
-  const ci95 = bootstrap(counted, pooled, options);
-  return ci95 === null ? null : { value: pooled(counted), ci95, n: counted.length };
-}
-
-/** Index of the first score below `threshold`; -1: none. */
-export function firstErrorAt(scores: readonly number[], threshold = 0.5): number {
-  return scores.findIndex((score) => score < threshold);
-}
-
-/** Where the first error of one path is, and where it is said to be. */
-export interface FirstError {
-  /** Index of the first step said to be wrong; -1: none. */
-  readonly predicted: number;
-  readonly label: number;
-}
-
-/** How well the first error is found. */
-interface FirstErrorAccuracy {
-  /** On paths with an error: the share where its very place was found. null: no such path. */
-  wrong: { value: number; ci95: Interval; n: number } | null;
-  /** On paths without: the share where none was claimed. */
-  right: { value: number; ci95: Interval; n: number } | null;
-  /** ProcessBench's F1: the harmonic mean of the two (Zheng et al. 2024). null where either kind of path is missing. */
-  f1: number | null;
-}
-
-/** How well the first error is found, as ProcessBench counts it. Intervals are Wilson's, over paths. */
-export function firstErrorAccuracy(paths: readonly FirstError[]): FirstErrorAccuracy {
-  const share = (chosen: readonly FirstError[]): FirstErrorAccuracy['wrong'] => {
-    const hits = chosen.filter(({ predicted, label }) => predicted === label).length;
-    return chosen.length === 0
-      ? null
-      : { value: hits / chosen.length, ci95: wilson(hits, chosen.length), n: chosen.length };
-  };
-  const wrong = share(paths.filter(({ label }) => label >= 0));
-  const right = share(paths.filter(({ label }) => label < 0));
-  if (wrong === null || right === null) return { wrong, right, f1: null };
-  const total = wrong.value + right.value;
-  return { wrong, right, f1: total === 0 ? 0 : (2 * wrong.value * right.value) / total };
-}
-
-/** `firstErrorAccuracy`'s F1 with a bootstrap over questions: each group holds the paths of one. */
-export function firstErrorF1(groups: readonly (readonly FirstError[])[], options: BootstrapOptions): Figure | null {
-  const counted = groups.filter((group) => group.length > 0);
-  const value = firstErrorAccuracy(counted.flat()).f1;
-  const ci95 = bootstrap(counted, (chosen) => firstErrorAccuracy(chosen.flat()).f1, options);
-  return value === null || ci95 === null ? null : { value, ci95, n: counted.length };
 }

@@ -9,12 +9,8 @@ import { createCode, createHumanEval, createMbpp } from './code/code-tasks.ts';
 import { createJsonl } from './data/jsonl.ts';
 import { createMini } from './generated/mini.ts';
 import { createMiniCode } from './generated/mini-code.ts';
-import { miniCodeTokenizerJson } from './generated/mini-code-tokenizer.ts';
-import { miniTokenizerJson } from './generated/mini-tokenizer.ts';
-import { wordTokenizerConfig } from './generated/word-tokenizer.ts';
-import { createGsm8k } from './math/gsm8k.ts';
 import { createMath, createMath500 } from './math/math.ts';
-import { createMmluMath, createMultiArith, createSvamp } from './math/word-problems.ts';
+import { createGsm8k, createMmluMath, createMultiArith, createSvamp } from './math/word-problems.ts';
 import { createMixed, MIXTURE_SIGN } from './mixed.ts';
 
 interface TaskParts {
@@ -31,15 +27,11 @@ const MAKERS: Readonly<Record<string, (sandbox: () => Sandbox) => Task>> = {
   math: () => createMath(),
   'math-500': () => createMath500(),
   jsonl: createJsonl,
-  mini: () => ({ ...createMini(), tokenizer: miniTokenizerJson, tokenizerConfig: wordTokenizerConfig }),
+  mini: createMini,
   mbpp: (sandbox) => createMbpp({ sandbox }),
   humaneval: (sandbox) => createHumanEval({ sandbox }),
   code: (sandbox) => createCode({ sandbox }),
-  'mini-code': (sandbox) => ({
-    ...createMiniCode({ sandbox }),
-    tokenizer: miniCodeTokenizerJson,
-    tokenizerConfig: wordTokenizerConfig,
-  }),
+  'mini-code': createMiniCode,
 };
 
 export const TASK_NAMES: readonly string[] = Object.keys(MAKERS);

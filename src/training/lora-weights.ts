@@ -15,8 +15,8 @@ import { declaredWeights, linearLayers } from '../models/weights/declared-weight
 import { GraphWeights } from '../models/weights/graph-weights.ts';
 import { isTarget, LoraParameters } from '../models/weights/lora.ts';
 import { type ScaledFactors, stackFactors } from '../models/weights/stack-factors.ts';
+import { createRandom } from '../random.ts';
 import { freshHead, headShapes, isHead } from './prm-start.ts';
-import { uniformValues } from './random-values.ts';
 import type { NamedValues, Trainee, TraineeArgs } from './trainee.ts';
 
 /** Frozen weights with a head that is fed. */
@@ -167,7 +167,8 @@ function factorValue(name: string, shape: readonly number[], adapter: AdapterFil
   if (adapter) return (adapter.tensors.get(module) as LoraFactors)[half];
   const length = shape.reduce((product, n) => product * n, 1);
   if (half === 'b') return new Float32Array(length);
-  return uniformValues(`lora/${seed}/${name}`, length, 1 / Math.sqrt(shape[1] as number));
+  const [random, bound] = [createRandom(`lora/${seed}/${name}`), 1 / Math.sqrt(shape[1] as number)];
+  return Float32Array.from({ length }, () => bound * (2 * random.next() - 1));
 }
 
 interface AdapterArgs {

@@ -1,5 +1,5 @@
 // A training job -> a trained adapter or model on disk, resumed where there is a checkpoint.
-import type { TrainJob, TrainOptions, TrainResult, TrainStep } from '../backend.ts';
+import type { TrainJob, TrainResult, TrainStep } from '../backend.ts';
 import type { Engine } from '../engine/runtime/session.ts';
 import { SipfError, throwIfAborted } from '../errors.ts';
 import { checkpointHash, sha256 } from '../hashing.ts';
@@ -102,7 +102,8 @@ async function checkedResult(
   );
 }
 
-interface OptimiseArgs {
+/** A training that is not done. */
+interface Training {
   readonly engine: Engine;
   readonly job: TrainJob;
   readonly args: TrainArgs;
@@ -112,11 +113,9 @@ interface OptimiseArgs {
   readonly trainee: Trainee;
 }
 
-/** Default of `activationsGiB`. */
-const ACTIVATIONS_GIB = 8;
-
 /** Runs all steps that are not done yet, and writes the weights. */
-async function optimise({ engine, job, args, model, files, examples, trainee }: OptimiseArgs): Promise<TrainStep[]> {
+async function optimise(training: Training): Promise<TrainStep[]> {
+  const { engine, job, args, model, files, examples, trainee } = training;
   const { options } = job;
   const { decoder } = model;
   await files.begin();
@@ -124,7 +123,7 @@ async function optimise({ engine, job, args, model, files, examples, trainee }: 
   const dropout = (options.lora?.dropout ?? 0) > 0;
   const limits = {
     maxPositions: positionBudget(decoder.config),
-    maxActivationBytes: (options.activationsGiB ?? ACTIVATIONS_GIB) * 2 ** 30,
+    maxActivationBytes: options.activationsGiB * 2 ** 30,
   };
   await using program = await TrainingProgram.compile({ engine, decoder, trainee, loss, dropout, ...limits });
   const { layout } = program;
@@ -134,16 +133,7 @@ async function optimise({ engine, job, args, model, files, examples, trainee }: 
   await using state = await State.open({ engine, layout, options, start });
   const records: TrainStep[] = [...(loaded?.steps ?? [])];
   const total = countSteps(examples.length, options);
-  const runStep = stepRunner({
-    program,
-    state,
-    loss,
-    options,
-    model,
-    examples,
-    total,
-    signal: args.signal,
-  });
+  const runStep = stepRunner({ ...training, program, state, loss, total });
   let saved = records.length;
   const save = async (): Promise<void> => {
     if (records.length > saved) await files.save(records, await state.read());
@@ -151,11 +141,10 @@ async function optimise({ engine, job, args, model, files, examples, trainee }: 
   };
   while (records.length < total) {
     try {
-      const record = await runStep(records.length);
-      records.push(record);
+      records.push(await runStep(records.length));
     } catch (thrown) {
       if (thrown instanceof SipfError && thrown.code === 'aborted') await save();
-      throw thrown instanceof Diverged ? await divergedError(thrown, job, files, model) : thrown;
+      throw thrown;
     }
     args.onStep?.(records.at(-1) as TrainStep);
     if (records.length % options.checkpointEverySteps === 0 && records.length < total) await save();
@@ -188,20 +177,17 @@ function namedValues({ layout }: TrainingProgram, params: Float32Array): NamedVa
   );
 }
 
-interface StepArgs {
+interface RunningTraining extends Training {
   readonly program: TrainingProgram;
   readonly state: TrainingState;
   readonly loss: Loss;
-  readonly options: TrainOptions;
-  readonly model: OpenModel;
-  readonly examples: readonly TokenExample[];
   readonly total: number;
-  readonly signal: AbortSignal | undefined;
 }
 
 /** One optimizer step: its passes, clipping, the update. Stops between passes, and then leaves the state as it was. */
-function stepRunner(args: StepArgs): (step: number) => Promise<TrainStep> {
-  const { state, loss, options, model, examples, total } = args;
+function stepRunner(training: RunningTraining): (step: number) => Promise<TrainStep> {
+  const { state, loss, job, model, examples, total } = training;
+  const { options } = job;
   const examplesAt = stepExamples(examples, options);
   const packing = {
     tokensPerPass: options.tokensPerPass,
@@ -214,9 +200,9 @@ function stepRunner(args: StepArgs): (step: number) => Promise<TrainStep> {
   return async (step) => {
     const batch = examplesAt(step);
     const passes = packStep(batch, packing);
-    const { value, metrics } = await runPasses(args, step, passes);
+    const { value, metrics } = await runPasses(training, step, passes);
     const gradNorm = await state.norm();
-    if (!Number.isFinite(value) || !Number.isFinite(gradNorm)) throw new Diverged(step, value, gradNorm, batch);
+    if (!Number.isFinite(value + gradNorm)) throw await diverged(training, { step, loss: value, gradNorm, batch });
     const rate = learningRate(options, step, total);
     const gradientScale = options.clip === null ? 1 : Math.min(1, options.clip / (gradNorm + 1e-6));
     await state.step({ update: step + 1, learningRate: rate, gradientScale });
@@ -226,7 +212,7 @@ function stepRunner(args: StepArgs): (step: number) => Promise<TrainStep> {
 }
 
 async function runPasses(
-  { program, state, loss, options, signal }: StepArgs,
+  { program, state, loss, job, args }: RunningTraining,
   step: number,
   passes: readonly Pass[],
 ): Promise<{ value: number; metrics: Figures }> {
@@ -234,43 +220,28 @@ async function runPasses(
   const sums: Figures = {};
   let value = 0;
   for (const [n, of] of placed.entries()) {
-    throwIfAborted(signal);
-    const dropoutKey = `dropout/${options.seed}/${step}`;
+    throwIfAborted(args.signal);
+    const dropoutKey = `dropout/${job.options.seed}/${step}`;
     const result = await program.run(of, state, { first: n === 0, dropoutKey });
     value += result.loss;
     for (const [name, [figure = 0]] of Object.entries(result.figures)) sums[name] = (sums[name] ?? 0) + figure;
   }
-  throwIfAborted(signal);
-  return {
-    value,
-    metrics: loss.report(
-      sums,
-      placed.flatMap(({ examples }) => examples),
-    ),
-  };
+  throwIfAborted(args.signal);
+  const examples = placed.flatMap((pass) => pass.examples);
+  return { value, metrics: loss.report(sums, examples) };
 }
 
-/** A loss or gradient that is no number. */
-class Diverged extends Error {
+interface Divergence {
   readonly step: number;
   readonly loss: number;
   readonly gradNorm: number;
   readonly batch: readonly TokenExample[];
-
-  constructor(step: number, loss: number, gradNorm: number, batch: readonly TokenExample[]) {
-    super(`step ${step} diverged`);
-    this.step = step;
-    this.loss = loss;
-    this.gradNorm = gradNorm;
-    this.batch = batch;
-  }
 }
 
-async function divergedError(
-  { step, loss, gradNorm, batch }: Diverged,
-  job: TrainJob,
-  files: CheckpointFiles,
-  model: OpenModel,
+/** A loss or gradient that is no number; keeps the batch. */
+async function diverged(
+  { job, files, model }: Training,
+  { step, loss, gradNorm, batch }: Divergence,
 ): Promise<SipfError> {
   const examples = batch.map(({ index }) => ({ index, ...job.examples[index] }));
   // Before the first update nothing but the source itself, or ORPO's odds, can be to blame.

@@ -6,11 +6,11 @@ import { afterAll, describe, expect, it } from 'vitest';
 import type { Backend, Completion, GenerateRequest, Policy } from '../../src/backend.ts';
 import { composeBackends } from '../../src/backends/compose.ts';
 import { openBackend } from '../../src/backends/index.ts';
-import { createOpenAiSampler, type OpenAiOptions } from '../../src/backends/openai.ts';
 import { createScriptedBackend, type ScriptedOptions } from '../../src/backends/scripted.ts';
 import { parseConfig } from '../../src/config/load.ts';
 import { runLoop } from '../../src/pipeline/run-loop.ts';
 import { hash32 } from '../../src/random.ts';
+import { openSampler, type SamplerOptions } from '../../src/samplers/samplers.ts';
 import { type CompletionServer, type Fault, openCompletionServer, type ServerSettings } from '../completion-server.ts';
 import { scoreSum, sumsTask, writeSum } from '../scripted-sums.ts';
 import { request, samplerContract } from './backend-suite.ts';
@@ -37,7 +37,7 @@ interface Opened extends AsyncDisposable {
 }
 
 interface Opening extends Omit<Partial<ServerSettings>, 'policy'> {
-  readonly options?: Partial<OpenAiOptions>;
+  readonly options?: Partial<SamplerOptions>;
   readonly write?: ScriptedOptions['write'];
   readonly apiKey?: string;
 }
@@ -48,12 +48,13 @@ async function open({ options, write = letters, apiKey, ...settings }: Opening =
   const server = await openCompletionServer({ ...settings, policy: await local.openPolicy(source) });
   const waits: number[] = [];
   const logged: string[] = [];
-  const defaults = { url: server.url, model: 'served', serves: source, others: 'refuse', dialect: 'vllm' } as const;
-  const sampler = createOpenAiSampler(
-    { ...defaults, prompts: 'ids', concurrency: 8, retries: 3, timeout: 10, ...options },
+  const defaults = { kind: 'openai', url: server.url, model: 'served', serves: source } as const;
+  const apiKeyFrom = apiKey === undefined ? null : 'KEY';
+  const sampler = openSampler(
+    { ...defaults, concurrency: 8, retries: 3, timeout: 10, apiKeyFrom, ...options },
     {
       local,
-      apiKey: apiKey ?? null,
+      env: { KEY: apiKey },
       random: () => 0.5,
       now: () => Date.parse('2026-01-01T00:00:00Z'),
       wait: async (ms) => void waits.push(ms),
@@ -153,6 +154,12 @@ const PASSING: readonly (readonly [string, Fault, RegExp])[] = [
     { change: (answer) => ({ ...answer, choices: [{ text: '5', finish_reason: 'abort' }] }) },
     /ended by "abort"/,
   ],
+  [
+    'an error of the server in an answer',
+    { change: () => ({ error: { message: 'no GPU', code: 503 } }) },
+    /code 503: no GPU/,
+  ],
+  ['a limit in an answer', { change: () => ({ error: { message: 'slow down', code: '429' } }) }, /code 429: slow down/],
   ['a completion without an end', { change: (answer) => ({ ...answer, choices: [{ text: '5' }] }) }, /ended by null/],
 ];
 
@@ -178,8 +185,16 @@ describe('an answer that no further try changes', () => {
   it.each<[string, Fault, RegExp]>([
     ['a field that it does not know', { status: 400, body: 'unknown field top_k' }, /unknown field top_k.*dialect/],
     ['a missing key', { status: 401 }, /status 401.*apiKeyFrom/],
+    [
+      'a redirect to itself',
+      { status: 307, headers: { location: '/v1/completions' } },
+      /status 307, .*\/v1\/completions/,
+    ],
+    ['a redirect to nowhere', { status: 302 }, /status 302: not now/],
     ['an unknown model', { status: 404, body: 'no such model' }, /no such model/],
     ['another form', { change: () => ({ content: 'text' }) }, /choices/],
+    ['an error in an answer', { change: () => ({ error: { message: 'too long', code: 400 } }) }, /code 400: too long/],
+    ['an error of other words', { change: () => ({ error: 'no such model' }) }, /got an error: no such model/],
     ['no choice', { change: (answer) => ({ ...answer, choices: [] }) }, /choices/],
   ])('%s', async (_name, fault, message) => {
     await using opened = await open({ faultOf: () => fault });
@@ -277,7 +292,13 @@ describe('another model', () => {
 
 it('needs the key that the settings name', async () => {
   const module = join(import.meta.dirname, '..', 'e2e', 'scripted-model.mjs');
-  const sampler = { url: 'http://localhost:9/v1', model: 'm', serves: source, apiKeyFrom: 'MY_KEY' };
+  const sampler = {
+    kind: 'openai',
+    url: 'http://localhost:9/v1',
+    model: 'm',
+    serves: source,
+    apiKeyFrom: 'MY_KEY',
+  } as const;
   await expect(openBackend({ module, sampler }, { env: {} })).rejects.toMatchObject({
     code: 'bad-config',
     message: expect.stringContaining('MY_KEY'),

@@ -1,8 +1,8 @@
 // The configuration's schema and the presets -> docs/settings.md. `npm run docs` writes it.
-
+import { z } from 'zod';
 import { PRESET_WORDS } from '../../src/config/presets.ts';
-import { configSettings } from '../../src/config/schema.ts';
-import type { Setting } from '../../src/described.ts';
+import { Config, configSettings } from '../../src/config/schema.ts';
+import { JSON_SCHEMA, type Setting } from '../../src/described.ts';
 
 const HEAD = `# Settings
 
@@ -23,6 +23,13 @@ command line. Values are read as JSON where they are JSON: \`--pairs.perQuestion
 \`\`\`
 
 In a checkout the path is \`./docs/config.schema.json\`. The key itself is not a setting: \`--config\` reads past it.`;
+
+/** The JSON Schema of a configuration file, for editors. */
+export function configSchema(): Record<string, unknown> {
+  const { properties = {}, ...rest } = z.toJSONSchema(Config, JSON_SCHEMA);
+  const own = { $schema: { type: 'string', description: 'Where an editor finds the words of each key.' } };
+  return { ...rest, properties: { ...own, ...properties } };
+}
 
 /** The whole document. */
 export function settingsDocument(): string {

@@ -149,7 +149,7 @@ describe('sipf score', () => {
       { id: 'long', scores: null, firstError: null },
       { id: 'b', scores: [0.3, 0.8], firstError: 0 },
     ]);
-    expect(stderr).toContain("1 path is too long for the model's context: scores null.");
+    expect(stderr).toContain("1 path is too long for the model's context, or empty: scores null.");
     expect(stderr).toContain('first error found in 100.0 % of 1 wrong paths');
     expect((await sipf('score --prm prm --task jsonl --in paths.jsonl')).stdout).toContain('long  too long to score');
   });

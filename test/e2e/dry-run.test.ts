@@ -3,8 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { DryRunEstimate } from '../../src/cli/commands/dry-run.ts';
-import { describeSuccess } from '../../src/cli/commands/dry-run-report.ts';
+import { type DryRunEstimate, describeSuccess } from '../../src/cli/commands/dry-run.ts';
 import { parseConfig } from '../../src/config/load.ts';
 import { buildCli, runCli, SCRIPTED } from './run-cli.ts';
 import { sumLines } from './sum-questions.ts';

@@ -49,6 +49,7 @@ describe('engine.sampler', () => {
     [{ url: 'http://me:secret@localhost/v1' }, /engine\.sampler\.url \(an address without user and password/],
     [{ dialect: 'tgi' }, /engine\.sampler\.dialect \(vllm, llama\.cpp, openai\)/],
     [{ apiKeyFrom: 'SIPF_NO_SUCH_KEY' }, /environment variable SIPF_NO_SUCH_KEY/],
+    [{ kind: 'tgi' }, /engine\.sampler\.kind \(openai\), got "tgi"/],
     [{ modle: 'm' }, /engine\.sampler\.modle\. Did you mean engine\.sampler\.model\?/],
   ])('refuses %o', async (more, message) => {
     const { code, stderr } = await generate(...sampler(more));

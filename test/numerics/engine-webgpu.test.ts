@@ -8,25 +8,27 @@ const root = join(import.meta.dirname, '..', '..');
 /** Most of a part is waiting for shaders: parts side by side take a third of the time. */
 const PARTS = 4;
 
-/** What runs wherever a provider keeps its arrays: their own suite, the cache, generation, training. */
+/** What runs wherever a provider keeps its arrays: their own suite, the cache, generation, training, its trajectories and checkpoints. */
 const VALUES = [
   'test/numerics/device-arrays.test.ts',
   'test/contract/kv-cache.test.ts',
   'test/numerics/device-generation.test.ts',
   'test/numerics/device-training.test.ts',
+  'test/numerics/device-resume.test.ts',
+  ...['sft', 'orpo', 'dpo', 'prm'].map((objective) => `test/numerics/${objective}.test.ts`),
 ];
 
 /** Runs test files on WebGPU, in processes of their own. */
-function runOnWebgpu(files: readonly string[], part = '1/1'): Promise<{ failed: boolean; output: string }> {
+function runOnWebgpu(args: readonly string[], part = '1/1'): Promise<{ failed: boolean; output: string }> {
   const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs');
-  const args = [vitest, 'run', '--root', root, '--project', 'suite', '--testTimeout', '600000', ...files];
+  const all = [vitest, 'run', '--root', root, '--project', 'suite', '--testTimeout', '600000', ...args];
   const settings = {
     cwd: root,
     env: { ...env, SIPF_TEST_PROVIDER: 'webgpu', SIPF_TEST_PART: part },
     maxBuffer: 1 << 26,
   };
   return new Promise((resolve) => {
-    execFile(process.execPath, args, settings, (error, stdout, stderr) =>
+    execFile(process.execPath, all, settings, (error, stdout, stderr) =>
       resolve({ failed: error !== null, output: stdout + stderr }),
     );
   });
@@ -49,5 +51,14 @@ describe.skipIf(!env)('on webgpu', () => {
     const { failed, output } = await runOnWebgpu(VALUES);
     expect(failed, output).toBe(false);
     expect(output).toMatch(new RegExp(`Test Files .*${VALUES.length} passed`));
+  });
+
+  it('attention windows end where transformers ends them, with the cache on the device', {
+    timeout: 600_000,
+  }, async () => {
+    const windows = '(gemma3-text|mistral) continues greedily';
+    const { failed, output } = await runOnWebgpu(['test/contract/architectures.test.ts', '-t', windows]);
+    expect(failed, output).toBe(false);
+    expect(output).toMatch(/Tests .*2 passed/);
   });
 });

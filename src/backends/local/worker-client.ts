@@ -3,9 +3,9 @@ import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import type { Backend } from '../../backend.ts';
 import { silenceRuntime } from '../../engine/runtime/telemetry.ts';
-import { RpcClient } from '../rpc.ts';
+import { BACKEND_METHODS } from '../compose.ts';
+import { RpcPeer } from '../rpc.ts';
 import type { InProcessOptions } from './in-process.ts';
-import { PORT } from './port-table.ts';
 
 /** How long a closing thread may take to end by itself, in milliseconds. */
 const CLOSING_MS = 5000;
@@ -20,13 +20,13 @@ export function createWorkerBackend(
 ): Backend {
   silenceRuntime();
   const worker = new Worker(entry, { workerData: options, name: 'sipf-engine' });
-  const client = new RpcClient(worker, PORT);
+  const client = new RpcPeer(worker);
   worker.on('error', (error: Error) => client.break(error));
   worker.on('messageerror', (error: Error) => client.break(error));
   worker.on('exit', (code) =>
     client.break(new Error(`The engine's thread has ended (code ${code}) and answers no more.`)),
   );
-  const backend = client.root<Backend>('backend');
+  const backend = client.root<Backend>(BACKEND_METHODS);
   return { ...backend, [Symbol.asyncDispose]: () => close(worker, backend) };
 }
 

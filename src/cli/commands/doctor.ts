@@ -1,10 +1,13 @@
 // sipf doctor: this machine -> what sipf finds here, each point ok, warn or fail.
 
-import { constants, readFileSync } from 'node:fs';
+import { constants, existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { access, statfs } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { availableParallelism, cpus, freemem, totalmem } from 'node:os';
+import { dirname, join } from 'node:path';
 import { Command } from 'commander';
 import { probeProvider } from '../../engine/runtime/probe.ts';
+import { type TelemetryReport, telemetryReport } from '../../engine/runtime/telemetry-report.ts';
 import type { Provider } from '../../engine-settings.ts';
 import { messageOf } from '../../errors.ts';
 import { cacheFolder } from '../../io/cache.ts';
@@ -12,7 +15,6 @@ import { makeFolders } from '../../io/files.ts';
 import { createPyodideSandbox } from '../../sandboxes/embedded.ts';
 import { finish } from '../options.ts';
 import type { Terminal } from '../terminal.ts';
-import { runtimeFindings, telemetryFinding } from './doctor-runtime.ts';
 
 export interface Finding {
   readonly name: string;
@@ -61,21 +63,61 @@ function describe({ name, state, value, advice }: Finding, { colors }: Terminal)
 
 function node(): Finding {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
-  const enough = major > 20 || (major === 20 && minor >= 19);
   const value = `${process.version} on ${process.platform} ${process.arch}`;
-  return enough
-    ? { name: 'Node.js', state: 'ok', value }
-    : { name: 'Node.js', state: 'fail', value, advice: 'Install Node.js 20.19 or newer.' };
+  if (major > 20 || (major === 20 && minor >= 19)) return { name: 'Node.js', state: 'ok', value };
+  return { name: 'Node.js', state: 'fail', value, advice: 'Install Node.js 20.19 or newer.' };
 }
 
-async function provider(name: Provider): Promise<Finding> {
-  const { available, reason } = await probeProvider(name);
-  if (available) return { name: `provider ${name}`, state: 'ok', value: reason };
+/** The package is found, not loaded: only the engine loads the runtime. */
+export function runtimeFindings(): Finding[] {
+  const name = 'onnxruntime';
+  try {
+    let folder = dirname(createRequire(import.meta.url).resolve('onnxruntime-node'));
+    while (!existsSync(join(folder, 'package.json'))) folder = dirname(folder);
+    const { version } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as { version: string };
+    const binaries = join(folder, 'bin', 'napi-v6', process.platform, process.arch);
+    if (existsSync(join(binaries, 'onnxruntime_binding.node')))
+      return [{ name, state: 'ok', value: version }, cudaFinding(binaries)];
+    const value = `${version}, no binary for ${process.platform} ${process.arch}`;
+    return [{ name, state: 'fail', value, advice: 'Use Linux, macOS or Windows on x64 or arm64.' }];
+  } catch (error) {
+    return [{ name, state: 'fail', value: messageOf(error), advice: 'Run `npm install` again.' }];
+  }
+}
+
+/** What the runtime's install script downloads where it may: hundreds of megabytes that sipf does not load. */
+export function cudaFinding(binaries: string): Finding {
+  const name = 'CUDA libraries';
+  const found = readdirSync(binaries).filter((file) => /providers_(?:cuda|tensorrt|shared)/.test(file));
+  const bytes = found.reduce((sum, file) => sum + statSync(join(binaries, file)).size, 0);
+  if (found.length === 0) return { name, state: 'ok', value: 'none, and none are needed' };
+  const value = `${found.length} files of ${Math.ceil(bytes / 2 ** 20)} MiB in ${binaries}`;
   const advice =
-    name === 'cpu'
-      ? 'Run `npm install` again.'
-      : 'Needed only for --provider webgpu: a GPU with Vulkan, Metal or DirectX 12.';
-  return { name: `provider ${name}`, state: name === 'cpu' ? 'fail' : 'warn', value: reason, advice };
+    "onnxruntime-node's install script downloaded them. sipf does not use them: delete them where space is short.";
+  return { name, state: 'ok', value, advice };
+}
+
+/** Looks at what a session leaves in an empty home folder, and does not trust the switch alone. */
+async function telemetryFinding(): Promise<Finding> {
+  return describeTelemetry(await telemetryReport());
+}
+
+export function describeTelemetry({ setting, files, ran }: TelemetryReport): Finding {
+  const name = 'telemetry';
+  if (!ran) return { name, state: 'warn', value: `unknown: no session could be tried (${setting})` };
+  if (files.length === 0)
+    return { name, state: 'ok', value: `off: ${setting}; a session in an empty home left no file` };
+  const advice = 'ONNX Runtime reports its use to Microsoft. Set ORT_DISABLE_TELEMETRY=1, or leave it unset.';
+  return { name, state: 'warn', value: `on: ${setting}; a session in an empty home left ${files.join(', ')}`, advice };
+}
+
+async function provider(kind: Provider): Promise<Finding> {
+  const name = `provider ${kind}`;
+  const { available, reason: value } = await probeProvider(kind);
+  if (available) return { name, state: 'ok', value };
+  if (kind === 'cpu') return { name, state: 'fail', value, advice: 'Run `npm install` again.' };
+  const advice = 'Needed only for --provider webgpu: a GPU with Vulkan, Metal or DirectX 12.';
+  return { name, state: 'warn', value, advice };
 }
 
 function memory(): Finding {
@@ -101,13 +143,9 @@ function vectorUnits(): Finding {
     return { name, state: 'ok', value: 'unknown on this system' };
   }
   if (/\bavx512f\b/.test(flags)) return { name, state: 'ok', value: 'AVX-512' };
-  const found = /\bavx2\b/.test(flags) ? 'AVX2' : 'neither AVX-512 nor AVX2';
-  return {
-    name,
-    state: 'warn',
-    value: found,
-    advice: 'Matrix products run at half the speed of an AVX-512 machine, or less.',
-  };
+  const value = /\bavx2\b/.test(flags) ? 'AVX2' : 'neither AVX-512 nor AVX2';
+  const advice = 'Matrix products run at half the speed of an AVX-512 machine, or less.';
+  return { name, state: 'warn', value, advice };
 }
 
 /** Runs a program in the embedded sandbox, and tells which of its walls hold here. */

@@ -1,31 +1,32 @@
 // A run's options -> whether it can start, and an estimate of its costs and time, within a minute.
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir, totalmem } from 'node:os';
-import { join } from 'node:path';
-import type { Backend, ModelDescription, Policy } from '../../backend.ts';
+import { totalmem } from 'node:os';
+import type { Backend } from '../../backend.ts';
 import type { Config } from '../../config/schema.ts';
 import { canonicalJson } from '../../hashing.ts';
+import { goldRows } from '../../method/align-rows.ts';
 import { METHODS } from '../../method/methods.ts';
 import { type Calibration, estimate, type RunEstimate, TYPICAL, type Typical } from '../../pipeline/estimate.ts';
 import { sourceOf } from '../../pipeline/models.ts';
 import { requireUsable } from '../../pipeline/references.ts';
 import { type RunStart, startRun } from '../../pipeline/start.ts';
 import type { Checkpoint, Question } from '../../records.ts';
-import { type Interval, wilson } from '../../statistics/intervals.ts';
-import { taskOf } from '../../task.ts';
+import type { Interval } from '../../reports.ts';
+import { mean, sum, wilson } from '../../statistics/intervals.ts';
+import { type GivenText, taskOf } from '../../task.ts';
+import { formatDuration } from '../progress.ts';
 import type { Terminal } from '../terminal.ts';
 import {
   type Graded,
   gradeTexts,
+  MOST_QUESTIONS,
   measureSpeeds,
   measureTraining,
-  type ProbeArgs,
+  type Probe,
   type ProbePath,
   probeQuestions,
-  probeRows,
   samplePaths,
 } from './dry-run-probes.ts';
-import { printEstimate } from './dry-run-report.ts';
+import { renderTable, wrap } from './show-steps.ts';
 
 interface DryRunArgs {
   readonly config: Config;
@@ -36,17 +37,13 @@ interface DryRunArgs {
 }
 
 /** What the rollouts of an estimate rest on: the share of the start model's paths that are right, or an assumption. */
-interface Success {
+interface Success extends Omit<Graded, 'secondsEach'> {
   /** Chance of a rollout to be right, as the estimate uses it. */
   readonly p: number;
-  readonly right: number;
-  readonly n: number;
   /** Wilson's; null: p is assumed. */
   readonly ci95: Interval | null;
   /** Why p is assumed; null: it is measured. */
   readonly assumed: string | null;
-  /** Of the sampled programs. */
-  readonly timedOut: number;
 }
 
 /** An estimate with what its rollouts rest on; `range` is what the ends of p's interval give. */
@@ -60,89 +57,102 @@ export interface DryRunEstimate extends RunEstimate {
  * @throws SipfError of the run's start.
  */
 export async function dryRun({ config, out, fromRun, backend, json }: DryRunArgs, terminal: Terminal): Promise<void> {
-  const say = (what: string) => terminal.log(what);
-  const { signal } = terminal;
+  const { signal, log: say } = terminal;
   await using start = await startRun({ config, out, fromRun, backend, signal, say });
   const { task, train, sets } = start;
   if (task.brokenReferences !== undefined) say('Running reference solutions ...');
   await requireUsable(task, train, { signal });
   for (const set of sets.values()) await requireUsable(set.task, set.questions, { signal });
-  const folder = await mkdtemp(join(tmpdir(), 'sipf-dry-run-'));
-  try {
-    const args = { start, backend, terminal };
-    const { calibration, measured, success } = await measure(args, folder);
-    const result = withRange(start, { calibration, measured, success });
-    if (json) await terminal.print(JSON.stringify({ config, estimate: result, calibration }));
-    else await printEstimate({ config, result, calibration, memory: totalmem() }, terminal);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+  const measured = await measure(start, backend, terminal);
+  const result = estimateFrom(start, measured);
+  const { calibration } = measured;
+  if (json) await terminal.print(JSON.stringify({ config, estimate: result, calibration }));
+  else await printEstimate(config, result, calibration, terminal);
 }
 
 interface Measured {
   readonly calibration: Calibration;
-  readonly measured: Partial<Typical>;
+  readonly typical: Partial<Typical>;
   readonly success: Success;
 }
 
-function withRange({ config, description }: RunStart, { calibration, measured, success }: Measured): DryRunEstimate {
-  const at = (pRight: number) => estimate(config, description, calibration, { ...measured, pRight });
-  const { ci95 } = success;
-  if (ci95 === null) return { ...at(success.p), success, range: null };
+function estimateFrom({ config, description }: RunStart, { calibration, typical, success }: Measured): DryRunEstimate {
+  const at = (pRight: number) => estimate(config, description, calibration, { ...typical, pRight });
+  const likely = at(success.p);
+  if (success.ci95 === null) return { ...likely, success, range: null };
+  const [low, high] = success.ci95;
   // A higher chance means fewer rollouts and more questions that can give pairs: the extremes may be anywhere.
-  const between = Array.from({ length: 11 }, (_, i) => ci95[0] + (i / 10) * (ci95[1] - ci95[0]));
-  const found = [success.p, ...between].map(at);
-  const range = (of: (total: RunEstimate['total']) => number): Interval => {
-    const values = found.map(({ total }) => of(total));
-    return [Math.min(...values), Math.max(...values)];
-  };
-  return {
-    ...at(success.p),
-    success,
-    range: { rollouts: range(({ rollouts }) => rollouts), seconds: range(({ seconds }) => seconds ?? 0) },
-  };
+  const between = Array.from({ length: 11 }, (_, i) => at(low + (i / 10) * (high - low)));
+  const totals = [likely, ...between].map(({ total }) => total);
+  const rangeOf = (values: readonly number[]): Interval => [Math.min(...values), Math.max(...values)];
+  const rollouts = rangeOf(totals.map((total) => total.rollouts));
+  return { ...likely, success, range: { rollouts, seconds: rangeOf(totals.map(({ seconds }) => seconds ?? 0)) } };
 }
 
-async function measure(args: ProbeArgs, folder: string): Promise<Measured> {
-  const { start, backend, terminal } = args;
-  const { prompts } = start;
-  const questions = probeQuestions(start);
+async function measure(start: RunStart, backend: Backend, terminal: Terminal): Promise<Measured> {
+  const { task, prompts } = start;
   const sizes = await helperSizes(start, backend);
   await using policy = await backend.openPolicy(start.base);
+  const probe = { start, backend, policy, terminal, questions: probeQuestions(start) };
   terminal.log('Measuring how fast the model reads and writes ...');
-  const { promptTokens, ...speeds } = await measureSpeeds(policy, questions, args);
-  const speed = speeds.generatedTokensPerSecond / (sizes.simulatorSize ?? 1);
-  const { paths, success, graded } = await probeSuccess(args, { policy, questions, speed });
-  terminal.log('Measuring how fast it trains ...');
-  const readTokensPerSecond = speeds.promptTokensPerSecond;
-  const trained = await measureTraining(policy, { rows: probeRows(args, paths), folder, readTokensPerSecond }, args);
+  const { promptTokens, ...speeds } = await measureSpeeds(probe);
+  const { paths, assumed } = await pathsOrWhyNone(speeds.generatedTokensPerSecond / sizes.simulatorSize, probe);
   const solved = prompts.asked.filter(({ solution }) => solution !== undefined && solution.length > 0);
+  const references = probe.questions.filter((question) => solved.includes(question));
+  const graded = await gradeTexts(assumed === null ? paths : references.map((one) => referenceOf(task, one)), probe);
+  terminal.log('Measuring how fast it trains ...');
+  const gold = goldRows(prompts.asked, 4 * MOST_QUESTIONS, 'dry-run', { task, prompt: prompts.prompt });
+  const own = paths.map(({ question, text }) => ({
+    kind: 'sft' as const,
+    prompt: prompts.prompt(question),
+    completion: [text],
+  }));
+  const trained = await measureTraining(gold.length > 0 ? gold : own, speeds.promptTokensPerSecond, probe);
   return {
     calibration: {
       ...speeds,
       // A backward pass costs twice a forward one.
-      trainTokensPerSecond: trained ?? readTokensPerSecond / 3,
-      secondsPerGrade: graded?.secondsEach ?? (await gradeReferences(args, solved, questions)),
+      trainTokensPerSecond: trained ?? speeds.promptTokensPerSecond / 3,
+      secondsPerGrade: graded.secondsEach,
     },
-    measured: { promptTokens, ...sizes, ...(await typicalOf(args, { policy, paths, solved })) },
-    success,
+    typical: { promptTokens, ...sizes, ...(await pathFigures(probe, paths, solved)), ...questionCounts(start, solved) },
+    success: successOf(graded, assumed),
   };
 }
 
-interface TypicalArgs {
-  readonly policy: Pick<Policy, 'countTokens'>;
-  readonly paths: readonly ProbePath[];
-  readonly solved: readonly Question[];
+/** `speed`: tokens a second that the model which rolls out writes. `assumed`: why there are none, so that their success is assumed. */
+async function pathsOrWhyNone(speed: number, probe: Probe) {
+  const { config, simulator, outside, init } = probe.start;
+  const none = (assumed: string) => ({ paths: [], assumed });
+  if (!METHODS[config.method].samples) return none('this method draws no paths');
+  if (simulator === null && init !== null) return none('the run makes its model, which has learned nothing yet');
+  probe.terminal.log(`Sampling paths of the ${simulator === null ? 'start model' : 'simulator'} ...`);
+  await using rolling = simulator && (await probe.backend.openPolicy(sourceOf('.', outside, simulator)));
+  const paths = await samplePaths(rolling ?? probe.policy, speed, probe);
+  return paths.length > 0
+    ? { paths, assumed: null }
+    : none('the model is too slow here to sample paths from in a few seconds');
 }
 
-/** Figures of the data, and of paths as the rounds will have them: like worked solutions after a warm-up, else like the start model's. */
-async function typicalOf({ start }: ProbeArgs, { policy, paths, solved }: TypicalArgs): Promise<Partial<Typical>> {
-  const { config, sets, task, prompts } = start;
-  const likeGold = config.sft.enabled || paths.length === 0;
+function successOf({ right, n, timedOut }: Graded, assumed: string | null): Success {
+  if (assumed !== null) return { p: TYPICAL.pRight, right: 0, n: 0, ci95: null, assumed, timedOut: 0 };
+  // Half a path more of each kind: no path right is no proof of a chance of zero.
+  return { p: (right + 0.5) / (n + 1), right, n, ci95: wilson(right, n), assumed, timedOut };
+}
+
+/** Parameters of the helper models, as a multiple of the policy's. */
+async function helperSizes({ simulator, verifier, outside, description }: RunStart, backend: Backend) {
+  const sizeOf = async (helper: Checkpoint | null) => {
+    const { parameters } = helper === null ? description : await backend.describe(sourceOf('.', outside, helper));
+    return parameters / description.parameters;
+  };
+  return { simulatorSize: await sizeOf(simulator), verifierSize: await sizeOf(verifier) };
+}
+
+function questionCounts({ config, sets, prompts }: RunStart, solved: readonly Question[]): Partial<Typical> {
   const countOf = (chosen: Config['evaluate']['sets']) =>
-    chosen.reduce((sum, set) => sum + (sets.get(canonicalJson(set))?.questions.length ?? 0), 0);
+    sum(chosen.map((set) => sets.get(canonicalJson(set))?.questions.length ?? 0));
   return {
-    ...(likeGold ? await goldFigures(task, policy, solved) : pathFigures(task, paths)),
     trainQuestions: prompts.asked.length,
     solvedQuestions: solved.length,
     evalQuestions: countOf(config.evaluate.sets),
@@ -150,102 +160,101 @@ async function typicalOf({ start }: ProbeArgs, { policy, paths, solved }: Typica
   };
 }
 
-interface SuccessArgs {
-  readonly policy: Policy;
-  readonly questions: readonly Question[];
-  /** Tokens a second that the model which rolls out writes. */
-  readonly speed: number;
-}
-
-interface FoundSuccess {
-  readonly paths: readonly ProbePath[];
-  readonly success: Success;
-  readonly graded: Graded | null;
-}
-
-async function probeSuccess(args: ProbeArgs, { policy, questions, speed }: SuccessArgs): Promise<FoundSuccess> {
-  const { start, backend, terminal } = args;
-  const { config, simulator, outside } = start;
-  const assume = (assumed: string): FoundSuccess => ({
-    paths: [],
-    success: { p: TYPICAL.pRight, right: 0, n: 0, ci95: null, assumed, timedOut: 0 },
-    graded: null,
-  });
-  if (!METHODS[config.method].samples) return assume('this method draws no paths');
-  if (simulator === null && start.init !== null)
-    return assume('the run makes its model, which has learned nothing yet');
-  terminal.log(`Sampling paths of the ${simulator === null ? 'start model' : 'simulator'} ...`);
-  await using rolling = simulator === null ? null : await backend.openPolicy(sourceOf('.', outside, simulator));
-  const paths = await samplePaths(rolling ?? policy, questions, speed, args);
-  if (paths.length === 0) return assume('the model is too slow here to sample paths from in a few seconds');
-  const texts = paths.map(({ question, completion: { text, finishReason } }) => ({ question, text, finishReason }));
-  const graded = await gradeTexts(texts, args);
-  const { right, n, timedOut } = graded;
-  // Half a path more of each kind: no path right is no proof of a chance of zero.
-  const p = (right + 0.5) / (n + 1);
-  return { paths, success: { p, right, n, ci95: wilson(right, n), assumed: null, timedOut }, graded };
-}
-
-async function helperSizes(
-  { simulator, verifier, outside, description }: RunStart,
-  backend: Backend,
-): Promise<Pick<Partial<Typical>, 'simulatorSize' | 'verifierSize'>> {
-  const size = async (checkpoint: Checkpoint) =>
-    sizeOf(await backend.describe(sourceOf('.', outside, checkpoint)), description);
-  return {
-    ...(simulator === null ? {} : { simulatorSize: await size(simulator) }),
-    ...(verifier === null ? {} : { verifierSize: await size(verifier) }),
-  };
-}
-
-function sizeOf({ parameters }: ModelDescription, policy: ModelDescription): number {
-  return parameters / policy.parameters;
-}
-
-function pathFigures(task: RunStart['task'], paths: readonly ProbePath[]): Partial<Typical> {
-  return {
-    pathTokens: mean(paths.map(({ completion }) => completion.tokens)),
-    stepsPerPath: mean(paths.map(({ question, completion }) => taskOf(task, question).split(completion.text).length)),
-  };
-}
-
-/** None where there are no worked solutions: cost.ts's guesses stay. */
-async function goldFigures(
-  task: RunStart['task'],
-  policy: Pick<Policy, 'countTokens'>,
+/**
+ * Lengths of paths as the rounds will have them: like worked solutions after a warm-up, else like the start model's.
+ * None where there is neither: the guesses of `TYPICAL` stay.
+ */
+async function pathFigures(
+  { start: { config, task }, policy }: Probe,
+  paths: readonly ProbePath[],
   solved: readonly Question[],
 ): Promise<Partial<Typical>> {
+  if (!config.sft.enabled && paths.length > 0) {
+    const steps = paths.map(({ question, text }) => taskOf(task, question).split(text).length);
+    return { pathTokens: mean(paths.map(({ tokens }) => tokens)), stepsPerPath: mean(steps) };
+  }
   const some = solved.slice(0, 256);
   if (some.length === 0) return {};
-  const texts = some.map((question) =>
-    taskOf(task, question)
-      .pieces(question.solution ?? [])
-      .join(''),
+  const counts = await policy.countTokens(some.map((question) => referenceOf(task, question).text));
+  return { pathTokens: mean(counts) + 1, stepsPerPath: mean(some.map(({ solution = [] }) => solution.length)) };
+}
+
+/** A worked solution as a path to grade. */
+function referenceOf(task: RunStart['task'], question: Question): GivenText {
+  const text = taskOf(task, question)
+    .pieces(question.solution ?? [])
+    .join('');
+  return { question, text, finishReason: 'stop' };
+}
+
+const GIB = 2 ** 30;
+const whole = (value: number) => Math.round(value).toLocaleString('en');
+const time = (seconds: number | null) => (seconds === null ? '-' : formatDuration(seconds * 1000));
+const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
+
+/** Prints all of it on stdout; a memory that this machine has not is a warning. */
+async function printEstimate(
+  config: Config,
+  result: DryRunEstimate,
+  calibration: Calibration,
+  terminal: Terminal,
+): Promise<void> {
+  const { colors, columns } = terminal;
+  await terminal.print(JSON.stringify(config, null, 2));
+  for (const line of renderTable(tableOf(result), colors)) await terminal.print(line);
+  const { total, memoryBytes, assumptions } = result;
+  const { generatedTokensPerSecond: written, promptTokensPerSecond: read, trainTokensPerSecond: trained } = calibration;
+  const { secondsPerGrade } = calibration;
+  const graded = secondsPerGrade === 0 ? '' : `, and ${(1 / secondsPerGrade).toFixed(1)} texts/s graded`;
+  await terminal.print(
+    `About ${time(total.seconds)}, ${(memoryBytes / GIB).toFixed(1)} GiB of memory and ${total.flops.toExponential(1)} model FLOPs, ` +
+      `at ${whole(read)} tokens/s read, ${whole(written)} written and ${whole(trained)} trained on this machine${graded}.`,
   );
-  return {
-    pathTokens: mean(await policy.countTokens(texts)) + 1,
-    stepsPerPath: mean(some.map(({ solution = [] }) => solution.length)),
-  };
+  if (total.rollouts > 0) for (const line of wrap(describeSuccess(result, config), columns)) await terminal.print(line);
+  const memory = totalmem();
+  if (memoryBytes > memory)
+    terminal.warn(
+      `The run needs about ${(memoryBytes / GIB).toFixed(1)} GiB of memory, and this machine has ${(memory / GIB).toFixed(1)}. Lower tokensPerPass or activationsGiB of the training sections, or train with lora.`,
+    );
+  const named = Object.entries(assumptions).map(([name, value]) => `${name} ${Number(value.toFixed(2))}`);
+  await terminal.print(colors.dim(`Assumed: ${named.join(', ')}`));
 }
 
-/** Where no path was sampled: seconds that reference programs take. */
-async function gradeReferences(
-  args: ProbeArgs,
-  solved: readonly Question[],
-  questions: readonly Question[],
-): Promise<number> {
-  const known = new Set(solved);
-  const some = questions.filter((question) => known.has(question));
-  const texts = some.map((question) => ({
-    question,
-    text: taskOf(args.start.task, question)
-      .pieces(question.solution ?? [])
-      .join(''),
-    finishReason: 'stop' as const,
-  }));
-  return (await gradeTexts(texts, args)).secondsEach;
+function tableOf({ stages, total }: DryRunEstimate): string[][] {
+  const head = ['round', 'stage', 'read', 'written', 'scored', 'trained', 'rollouts', 'steps', 'time'];
+  const cells = (cost: DryRunEstimate['total']) =>
+    [cost.promptTokens, cost.generatedTokens, cost.scoredTokens, cost.trainTokens, cost.rollouts, cost.trainSteps].map(
+      whole,
+    );
+  const rows = stages.map((stage) => [
+    // The control and the final evaluation are of no round.
+    /^\d-/.test(stage.stage) ? String(stage.iteration) : '',
+    stage.stage,
+    ...cells({ ...stage, flops: 0 }),
+    time(stage.seconds),
+  ]);
+  return [head, ...rows, ['', 'all', ...cells(total), time(total.seconds)]];
 }
 
-function mean(values: readonly number[]): number {
-  return values.length === 0 ? 0 : values.reduce((total, value) => total + value, 0) / values.length;
+/** What the rollouts rest on, and how far they may be off. */
+export function describeSuccess({ success, range, total }: DryRunEstimate, config: Config): string {
+  const { p, right, n, ci95, assumed, timedOut } = success;
+  const alike = 'All questions and steps are taken as alike.';
+  if (assumed !== null || ci95 === null || range === null)
+    return `Rollouts: a chance of ${percent(p)} to be right is assumed, since ${assumed ?? 'none was measured'}. ${alike}`;
+  const who = config.simulator === 'self' ? 'start model' : 'simulator';
+  const later =
+    config.simulator === 'self' && config.sft.enabled
+      ? ' After the warm-up the model is better, so that fewer are needed.'
+      : '';
+  const endless =
+    timedOut === 0
+      ? ''
+      : ` ${timedOut} of these programs did not end within ${config.sandbox.timeout} s (sandbox.timeout).`;
+  const [fewest, most] = range.rollouts;
+  const [shortest, longest] = range.seconds;
+  return (
+    `Rollouts: ${right} of ${n} sampled paths of the ${who} are right, ${percent(right / n)} (95 %: ${ci95.map(percent).join(' to ')}). ` +
+    `That makes ${whole(total.rollouts)} (${whole(fewest)} to ${whole(most)}), and ${time(shortest)} to ${time(longest)} in all.${later}${endless} ${alike}`
+  );
 }

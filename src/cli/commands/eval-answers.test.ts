@@ -51,7 +51,7 @@ async function run(
         ended.done.push(done);
         onDone(done, () => stop.abort());
       },
-      end: () => undefined,
+      [Symbol.dispose]: () => undefined,
     }),
     resumes: (advice: string) => {
       ended.advice = advice;

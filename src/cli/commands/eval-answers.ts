@@ -1,26 +1,27 @@
 // Questions and a model -> graded answers, kept beside --out for a stopped evaluation.
-import { stat } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
 import type { Policy } from '../../backend.ts';
-import type { OpenBackendOptions } from '../../backends/index.ts';
+import type { EngineOptions } from '../../backends/index.ts';
 import { SipfError, throwIfAborted } from '../../errors.ts';
 import { canonicalJson, sha256 } from '../../hashing.ts';
 import { type Disk, replaceFile } from '../../io/files.ts';
 import { type AnswerItem, answerUnit } from '../../method/evaluate.ts';
 import { makePrompter, type PromptOptions } from '../../method/prompt.ts';
-import type { Answer, Question } from '../../records.ts';
+import type { Answer } from '../../records.ts';
 import { Journal } from '../../run/journal.ts';
-import { addCounts, inUnits, type StageOutput } from '../../run/units.ts';
-import { GRADE_RETRIES, type Shot, type Task } from '../../task.ts';
+import { addCounts, type StageOutput } from '../../run/units.ts';
+import { GRADE_RETRIES, type Task } from '../../task.ts';
 import { openEngine } from '../engine.ts';
 import { type ModelOptions, modelSource, type SamplingFlags, type SandboxFlags } from '../options.ts';
 import type { Terminal } from '../terminal.ts';
+import type { Asked } from './eval-questions.ts';
 
 /** Questions that share the slots of the model. */
 const UNIT = 64;
 
 /** The options that answers depend on. */
 export interface AnswerOptions extends ModelOptions, SamplingFlags, Partial<SandboxFlags> {
-  readonly engine: OpenBackendOptions;
+  readonly engine: EngineOptions;
   readonly prompt: PromptOptions;
   readonly maxTokens?: number;
   /** Samples of each question for pass@k; absent: the greedy answer alone. */
@@ -29,11 +30,8 @@ export interface AnswerOptions extends ModelOptions, SamplingFlags, Partial<Sand
   readonly out?: string;
 }
 
-interface AnswerAllArgs {
+interface AnswerAllArgs extends Asked {
   readonly task: Task;
-  readonly split: string;
-  readonly shots: readonly Shot[];
-  readonly questions: readonly Question[];
   readonly options: AnswerOptions;
   readonly disk: Disk;
 }
@@ -54,27 +52,22 @@ export async function answerAll(args: AnswerAllArgs, terminal: Terminal): Promis
   const prompt = await makePrompter({ task, options: options.prompt, shots, openPolicy });
   await using policy = await openPolicy();
   const set = { task, split, prompt, questions };
-  const kept = await KeptUnits.open(args, policy.hash, terminal);
-  const records = await kept.restored();
-  const progress = terminal.progress({ title: `eval ${task.name}`, unit: 'questions', total: questions.length });
+  const kept = await openKept(args, policy.hash, terminal);
+  const records = [...kept.records];
+  using progress = terminal.progress({ title: `eval ${task.name}`, unit: 'questions', total: questions.length });
   const started = terminal.now();
-  let [index, done, tokens] = [0, 0, 0];
-  try {
-    for await (const unit of inUnits(questions, UNIT)) {
-      throwIfAborted(terminal.signal);
-      if (index >= kept.units) {
-        const items = unit.map((question) => ({ set, question }));
-        const output = await answersTo(items, policy, options, terminal.signal);
-        await kept.add(output);
-        records.push(...output.records);
-        tokens += output.counts['generatedTokens'] ?? 0;
-      }
-      index += 1;
-      done += unit.length;
-      progress.update(done, `${records.filter(isRightAndGreedy).length} right`);
+  let tokens = 0;
+  for (let at = 0; at < questions.length; at += UNIT) {
+    throwIfAborted(terminal.signal);
+    const unit = questions.slice(at, at + UNIT);
+    if (at >= UNIT * kept.units) {
+      const items = unit.map((question) => ({ set, question }));
+      const output = await answersTo(items, policy, options, terminal.signal);
+      await kept.add(output);
+      records.push(...output.records);
+      tokens += output.counts['generatedTokens'] ?? 0;
     }
-  } finally {
-    progress.end();
+    progress.update(at + unit.length, `${records.filter(isRightAndGreedy).length} right`);
   }
   return {
     answers: records.filter(isGreedy),
@@ -85,11 +78,8 @@ export async function answerAll(args: AnswerAllArgs, terminal: Terminal): Promis
 
 /** Writes all answers to `out`, the greedy ones first, and drops what was kept beside it. */
 export async function writeAnswers(disk: Disk, out: string, { answers, samples }: Answered): Promise<void> {
-  await replaceFile(
-    disk,
-    out,
-    [...answers, ...samples].map((answer) => `${JSON.stringify(answer)}\n`),
-  );
+  const lines = [...answers, ...samples].map((answer) => `${JSON.stringify(answer)}\n`);
+  await replaceFile(disk, out, lines);
   await disk.remove(journalOf(out));
 }
 
@@ -110,50 +100,37 @@ async function answersTo(
   return { records: [...greedy.records, ...drawn.records], counts: addCounts(greedy.counts, drawn.counts) };
 }
 
-/** Units answered so far. Without --out they are kept nowhere; a disk that refuses one in the middle costs the keeping, not the answers. */
-class KeptUnits {
-  readonly #journal: Journal | null;
-  readonly #terminal: Terminal;
-  /** Restored ones: later ones are not counted. */
+/** Units answered so far, and their answers. */
+interface Kept {
   readonly units: number;
-  #refused = false;
+  readonly records: readonly Answer[];
+  add(output: StageOutput<Answer>): Promise<void>;
+}
 
-  private constructor(journal: Journal | null, terminal: Terminal) {
-    this.#journal = journal;
-    this.#terminal = terminal;
-    this.units = journal?.units ?? 0;
+/** Without --out units are kept nowhere; a disk that refuses one in the middle costs the keeping, not the answers. */
+async function openKept({ disk, ...args }: AnswerAllArgs, policy: string, terminal: Terminal): Promise<Kept> {
+  const { out } = args.options;
+  if (out === undefined) {
+    terminal.resumes('Nothing is kept without --out: the same command starts again.');
+    return { units: 0, records: [], add: async () => {} };
   }
-
-  static async open({ disk, ...args }: AnswerAllArgs, policy: string, terminal: Terminal): Promise<KeptUnits> {
-    const { out } = args.options;
-    if (out === undefined) {
-      terminal.resumes('Nothing is kept without --out: the same command starts again.');
-      return new KeptUnits(null, terminal);
-    }
-    const path = journalOf(out);
-    const exists = (await stat(path).catch(() => null)) !== null;
-    const journal = await Journal.open(disk, path, sha256(canonicalJson(inputsOf(args, policy))), exists);
-    terminal.resumes('Finished answers are kept beside --out: the same command continues.');
-    return new KeptUnits(journal, terminal);
-  }
-
-  async restored(): Promise<Answer[]> {
-    const records: Answer[] = [];
-    if (this.units === 0 || this.#journal === null) return records;
-    for await (const record of this.#journal.records()) records.push(record as Answer);
-    return records;
-  }
-
-  async add(output: StageOutput<Answer>): Promise<void> {
-    if (this.#journal === null || this.#refused) return;
+  const path = journalOf(out);
+  const journal = await Journal.open(disk, path, sha256(canonicalJson(inputsOf(args, policy))), existsSync(path));
+  terminal.resumes('Finished answers are kept beside --out: the same command continues.');
+  const records: Answer[] = [];
+  for await (const record of journal.records()) records.push(record as Answer);
+  let refused = false;
+  const add = async (output: StageOutput<Answer>) => {
+    if (refused) return;
     try {
-      await this.#journal.add(output);
+      await journal.add(output);
     } catch (error) {
       if (!(error instanceof SipfError) || error.code !== 'write-failed') throw error;
-      this.#refused = true;
-      this.#terminal.warn(`${error.message} Meanwhile the evaluation continues without keeping its answers.`);
+      refused = true;
+      terminal.warn(`${error.message} Meanwhile the evaluation continues without keeping its answers.`);
     }
-  }
+  };
+  return { units: journal.units, records, add };
 }
 
 function inputsOf(args: Omit<AnswerAllArgs, 'disk'>, policy: string) {

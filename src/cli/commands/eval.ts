@@ -6,7 +6,7 @@ import { type Disk, nodeDisk } from '../../io/files.ts';
 import { MOST } from '../../limits.ts';
 import { setReports } from '../../method/evaluate.ts';
 import { withoutBrokenOnes } from '../../pipeline/files/questions.ts';
-import { passAtFigure, type Tries, triesOf } from '../../statistics/pass-at.ts';
+import { passAtFigure, triesOf } from '../../statistics/pass-at.ts';
 import { SPLITS, type Split, type Task } from '../../task.ts';
 import type { OpenTasks } from '../../tasks/index.ts';
 import { readModelSettings } from '../engine.ts';
@@ -21,10 +21,11 @@ import {
   withSampling,
   withSandbox,
 } from '../options.ts';
-import { checkRecordsOut } from '../outputs.ts';
+import { checkOut } from '../outputs.ts';
 import type { Terminal } from '../terminal.ts';
 import { type Answered, type AnswerOptions, answerAll, writeAnswers } from './eval-answers.ts';
 import { loadAsked } from './eval-questions.ts';
+import { percent } from './show-rounds.ts';
 import { openOne } from './stage-work.ts';
 
 export interface EvalOptions extends AnswerOptions {
@@ -100,24 +101,19 @@ export async function evaluate(
   checkOptions(options);
   const { out } = options;
   if (out !== undefined) {
-    checkRecordsOut('eval', { ...options, out });
+    await checkOut('eval', { ...options, out });
     // Hours of answers must not end at a path that cannot be written.
     await disk.append(out, '', false);
   }
   const asked = await loadAsked(opened, task, options, terminal);
-  const { split, shots } = asked;
   const questions = await withoutBrokenOnes(task, asked.questions, terminal);
-  const answered = await answerAll({ task, split, shots, questions, options, disk }, terminal);
-  const failure =
-    out === undefined
-      ? null
-      : await writeAnswers(disk, out, answered).then(
-          () => null,
-          (error) => ({ error }),
-        );
-  await report({ task, split, options, ...answered }, terminal);
-  // A full disk does not cost the score.
-  if (failure !== null) throw failure.error;
+  const answered = await answerAll({ ...asked, task, questions, options, disk }, terminal);
+  try {
+    if (out !== undefined) await writeAnswers(disk, out, answered);
+  } finally {
+    // A full disk does not cost the score.
+    await report({ task, split: asked.split, options, ...answered }, terminal);
+  }
 }
 
 function checkOptions({ limit: count, samples, passAt }: EvalOptions): void {
@@ -147,24 +143,20 @@ async function report(
   if (own === undefined) throw new Error('No report came of the answers.');
   const { n, correct, accuracy, ci95, truncated, errors } = own;
   if (errors > 0) terminal.log(`${errors} answers could not be graded and are left out of n.`);
-  const passAt = options.samples === undefined ? null : passAtReport(triesOf(samples), options.passAt);
+  const tries = triesOf(samples);
+  const passAt = options.passAt.map((k) => [String(k), passAtFigure(tries, k)] as const);
+  const sampled = options.samples === undefined ? {} : { passAt: Object.fromEntries(passAt) };
   if (options.json) {
     const figures = { task: task.name, n, correct, accuracy, ci95, truncated, tokensPerSecond };
-    await terminal.print(JSON.stringify({ ...figures, ...(passAt === null ? {} : { passAt }) }));
-    return;
+    return await terminal.print(JSON.stringify({ ...figures, ...sampled }));
   }
-  const percent = (share: number) => (100 * share).toFixed(1);
   const interval = ([low, high]: readonly [number, number]) => `95 % interval ${percent(low)} to ${percent(high)}`;
   await terminal.print(
     `${task.name} ${split}: ${percent(accuracy)} % (${interval(ci95)}), ${correct} of ${n} right, ` +
       `${truncated} truncated, ${Math.round(tokensPerSecond)} tokens/s`,
   );
-  for (const [k, figure] of Object.entries(passAt ?? {})) {
+  for (const [k, figure] of Object.entries(sampled.passAt ?? {})) {
     const text = figure === null ? 'too few questions' : `${percent(figure.value)} % (${interval(figure.ci95)})`;
     await terminal.print(`pass@${k}: ${text}, ${options.samples} samples of each question`);
   }
-}
-
-function passAtReport(tries: readonly Tries[], ks: readonly number[]) {
-  return Object.fromEntries(ks.map((k) => [String(k), passAtFigure(tries, k)]));
 }

@@ -52,13 +52,9 @@ async function generate(command: Command, options: GenerateOptions, terminal: Te
   await using policy = await backend.openPolicy(modelSource(options));
   const context = await contextOf(policy, options);
   if (!options.json) return await printAsDrawn(policy, context, options, terminal);
-  const completions = await draw(policy, context, options, terminal);
-  const rows = completions.map(({ text, tokenIds, logps, finishReason }) => ({
-    text,
-    tokenIds,
-    logps,
-    finishReason,
-  }));
+  const what = { title: 'generate', unit: 'completions' };
+  const completions = await drawAll(policy, requestsOf(context, options), what, terminal);
+  const rows = completions.map(({ text, tokenIds, logps, finishReason }) => ({ text, tokenIds, logps, finishReason }));
   await terminal.print(JSON.stringify({ completions: rows }));
 }
 
@@ -127,23 +123,20 @@ async function contextOf(policy: Policy, options: GenerateOptions): Promise<Cont
   return [[], await policy.chatPrompt([...system, { role: 'user', content: options.prompt }])];
 }
 
-async function draw(
+/** Draws all `requests`, whose ids count up from 0, under a line of progress; completions in their order. */
+export async function drawAll(
   policy: Policy,
-  context: readonly ContextPiece[],
-  options: GenerateOptions,
+  requests: readonly GenerateRequest[],
+  what: { readonly title: string; readonly unit: string },
   terminal: Terminal,
 ): Promise<Completion[]> {
   const completions: Completion[] = [];
-  const progress = terminal.progress({ title: 'generate', unit: 'completions', total: options.n });
+  using progress = terminal.progress({ ...what, total: requests.length });
   const onFinished = (finished: readonly Completion[]) => {
     completions.push(...finished);
     progress.update(completions.length);
     return [];
   };
-  try {
-    await policy.generate(requestsOf(context, options), onFinished, { signal: terminal.signal });
-  } finally {
-    progress.end();
-  }
+  await policy.generate(requests, onFinished, { signal: terminal.signal });
   return completions.sort((a, b) => Number(a.id) - Number(b.id));
 }

@@ -117,23 +117,17 @@ async function gradeAnswer(task: Task, { index, place, value }: Row<AnswerLine>)
   const { choices, options, reference } = value;
   const chosen = choicesOf({ value: { choices, options, reference }, index, place });
   const answer = chosen?.answer ?? answerOf(task, String(reference), place);
-  const question = {
-    id: '',
-    task: task.name,
-    question: '',
-    answer,
-    ...(chosen === null ? {} : { choices: [...chosen.options] }),
-  };
+  const shown = chosen === null ? {} : { choices: [...chosen.options] };
+  const question = { id: '', task: task.name, question: '', answer, ...shown };
   const given = { question, text: value.completion, finishReason: 'stop' } as const;
   const { extracted, outcome } = await gradeWithRetries(task, given);
-  const id = value.id ?? index;
-  const note = extracted ?? '(no answer)';
-  if (outcome.kind === 'error') {
-    const line = { id, extracted, correct: null, error: outcome.reason };
-    return { line, note };
-  }
-  const line = { id, extracted, correct: outcome.kind === 'right' };
-  return { line, note };
+  const line = {
+    id: value.id ?? index,
+    extracted,
+    correct: outcome.kind === 'error' ? null : outcome.kind === 'right',
+  };
+  const error = outcome.kind === 'error' ? { error: outcome.reason } : {};
+  return { line: { ...line, ...error }, note: extracted ?? '(no answer)' };
 }
 
 function answerOf(task: Task, reference: string, place: string): string {

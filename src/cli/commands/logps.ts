@@ -7,6 +7,7 @@ import { SipfError } from '../../errors.ts';
 import { jsonText } from '../../io/exact-json.ts';
 import { namingRow, RecordId, type Row, readRows } from '../../io/jsonl.ts';
 import { inUnits } from '../../run/units.ts';
+import { mean, sum } from '../../statistics/intervals.ts';
 import { openEngine, readEngine } from '../engine.ts';
 import { finish, type ModelOptions, modelSource, withModel } from '../options.ts';
 import type { Terminal } from '../terminal.ts';
@@ -46,33 +47,26 @@ export function logpsCommand(terminal: Terminal): Command {
 async function logps(command: Command, options: LogpsOptions, terminal: Terminal): Promise<void> {
   await using backend = await openEngine(await readEngine(command, options), terminal);
   await using policy = await backend.openPolicy(modelSource(options));
-  const progress = terminal.progress({ title: 'logps', unit: 'rows' });
+  using progress = terminal.progress({ title: 'logps', unit: 'rows' });
   let done = 0;
-  try {
-    for await (const rows of inUnits(readRows(options.in, LogpsLine, terminal.signal), BATCH)) {
-      for (const line of await measure(policy, rows, terminal.signal)) {
-        await terminal.print(
-          options.json
-            ? jsonText(line)
-            : `${line.id}  sum ${line.sum.toFixed(3)}  mean ${line.mean?.toFixed(4) ?? '-'}`,
-        );
-      }
-      done += rows.length;
-      progress.update(done);
+  for await (const rows of inUnits(readRows(options.in, LogpsLine, terminal.signal), BATCH)) {
+    for (const line of await measure(policy, rows, terminal.signal)) {
+      const { id, sum, mean } = line;
+      const text = `${id}  sum ${sum.toFixed(3)}  mean ${mean?.toFixed(4) ?? '-'}`;
+      await terminal.print(options.json ? jsonText(line) : text);
     }
-    if (done === 0)
-      throw new SipfError('bad-input', `Expected completions in ${options.in}, got an empty file. Name another one.`);
-  } finally {
-    progress.end();
+    done += rows.length;
+    progress.update(done);
   }
+  if (done === 0)
+    throw new SipfError('bad-input', `Expected completions in ${options.in}, got an empty file. Name another one.`);
 }
 
 async function measure(policy: Policy, rows: readonly Row<LogpsLine>[], signal: AbortSignal) {
   const values = await namingRow(rows, (some) => policy.logps(some.map(itemOf), { signal }));
   return rows.map(({ index, value }, i) => {
-    const row = values[i] ?? [];
-    const sum = row.reduce((total, logp) => total + logp, 0);
-    return { id: value.id ?? index, logps: row, sum, mean: row.length > 0 ? sum / row.length : null };
+    const logps = values[i] ?? [];
+    return { id: value.id ?? index, logps, sum: sum(logps), mean: logps.length > 0 ? mean(logps) : null };
   });
 }
 

@@ -14,6 +14,7 @@ import { type LogEvent, stageTitle } from '../../run/events.ts';
 import { isRun, noRunAt } from '../../run/no-run.ts';
 import { type ExecutionOptions, finish, withExecution } from '../options.ts';
 import { checkRunOut } from '../outputs.ts';
+import { progressLines } from '../progress.ts';
 import { dottedFlags, readSettings, type SettingsOptions, withSettings } from '../settings.ts';
 import type { Terminal } from '../terminal.ts';
 import { dryRun } from './dry-run.ts';
@@ -66,28 +67,23 @@ async function run(command: Command, options: RunCommandOptions, terminal: Termi
   await using backend = await openBackend(engineOf(config), { log: terminal.log });
   const { fromRun, json = false } = options;
   if (options.dryRun === true) return await dryRun({ config, out, fromRun, backend, json }, terminal);
-  const stages = terminal.stages();
+  using lines = progressLines(terminal.progress, ({ stage, iteration }) => stageTitle(stage, iteration));
   terminal.resumes(`Finished work is kept. Continue with: ${sipfCommand('run', '--out', out)}`);
-  try {
-    const { rounds, final, policy } = await runLoop({
-      config,
-      out,
-      backend,
-      fromRun: options.fromRun,
-      signal: terminal.signal,
-      onProgress: stages.onProgress,
-      log: (event) => {
-        // A stage's progress line ends before the next line of any stage.
-        if (event.type.startsWith('stage-')) stages.end();
-        logEvent(event, terminal);
-      },
-    });
-    stages.end();
-    if (options.json === true) return await terminal.print(JSON.stringify({ out, rounds, final, policy }));
-  } catch (error) {
-    stages.end();
-    throw error;
-  }
+  const { rounds, final, policy } = await runLoop({
+    config,
+    out,
+    backend,
+    fromRun,
+    signal: terminal.signal,
+    onProgress: lines.onProgress,
+    log: (event) => {
+      // A stage's progress line ends before the next line of any stage.
+      if (event.type.startsWith('stage-')) lines.end();
+      logEvent(event, terminal);
+    },
+  });
+  lines.end();
+  if (json) return await terminal.print(JSON.stringify({ out, rounds, final, policy }));
   const view = await readRun(out);
   await printExample(view, 2, terminal);
   await printAll(terminal, [
@@ -122,7 +118,7 @@ function checkPlaces(dir: string, stored: Config, settings: Config): void {
   if (gone === undefined) return;
   throw new SipfError(
     'not-found',
-    `Expected ${gone.path} where the run ${dir} has it (${join(dir, gone.path)}), got nothing there. If one of them was moved, say where it is now: ${gone.option} PATH.`,
+    `Expected ${gone.path} where the run ${dir} has it (${join(dir, gone.path)}), got nothing there. If one of them was moved, say where it is now: --${gone.option} PATH.`,
   );
 }
 

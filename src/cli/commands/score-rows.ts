@@ -4,13 +4,15 @@ import { z } from 'zod';
 import { SipfError } from '../../errors.ts';
 import { jsonText } from '../../io/exact-json.ts';
 import { namingRow, RecordId, type Row, readRows } from '../../io/jsonl.ts';
+import { goldSample } from '../../method/sample.ts';
 import { type ScoreContext, scoreUnit } from '../../method/score.ts';
 import type { LabelledQuestion } from '../../method/step-labels.ts';
-import type { Question, Sample } from '../../records.ts';
 import { inUnits } from '../../run/units.ts';
+import type { Part } from '../../statistics/intervals.ts';
 import { type FirstError, firstErrorAccuracy } from '../../statistics/prm-figures.ts';
 import { type Task, taskOf } from '../../task.ts';
 import type { Terminal } from '../terminal.ts';
+import { percent } from './show-rounds.ts';
 import { formatScores } from './show-steps.ts';
 
 const ScoreLine = z.looseObject({
@@ -30,52 +32,33 @@ type ScoreLine = z.infer<typeof ScoreLine>;
 /** Paths that the model sees in one call. */
 const BATCH = 16;
 
-interface ScoredRow {
-  readonly id: RecordId;
-  /** null: the path is too long for the model, or empty. */
-  readonly scores: readonly number[] | null;
-  readonly firstError: number | null;
-}
-
-interface ScoreRowsOptions {
-  /** Below it a step is wrong. */
-  readonly threshold: number;
-  readonly json: boolean;
-}
-
 /** Prints the scores of every line of a file; given first errors, ProcessBench's F1 on stderr. Returns how many paths have no scores. */
 export async function scoreRows(
   path: string,
   context: ScoreContext,
-  { threshold, json }: ScoreRowsOptions,
+  { threshold, json }: { readonly threshold: number; readonly json: boolean },
   terminal: Terminal,
 ): Promise<number> {
-  const progress = terminal.progress({ title: 'score', unit: 'paths' });
+  using progress = terminal.progress({ title: 'score', unit: 'paths' });
   const graded: FirstError[] = [];
   let [done, unscored] = [0, 0];
-  try {
-    for await (const rows of inUnits(readRows(path, ScoreLine, terminal.signal), BATCH)) {
-      for (const [i, scored] of (await scoreBatch(rows, context, threshold)).entries()) {
-        const { label } = rows[i]!.value;
-        if (scored.firstError === null) unscored += 1;
-        else if (typeof label === 'number') graded.push({ predicted: scored.firstError, label });
-        await terminal.print(json ? jsonText(scored) : `${scored.id}  ${formatScores(scored, terminal.colors)}`);
-      }
-      done += rows.length;
-      progress.update(done);
+  for await (const rows of inUnits(readRows(path, ScoreLine, terminal.signal), BATCH)) {
+    for (const [i, scored] of (await scoreBatch(rows, context, threshold)).entries()) {
+      const { label } = rows[i]!.value;
+      if (scored.firstError === null) unscored += 1;
+      else if (typeof label === 'number') graded.push({ predicted: scored.firstError, label });
+      await terminal.print(json ? jsonText(scored) : `${scored.id}  ${formatScores(scored, terminal.colors)}`);
     }
-  } finally {
-    progress.end();
+    done += rows.length;
+    progress.update(done);
   }
+  progress.end();
   if (graded.length > 0) reportF1(graded, threshold, terminal);
   return unscored;
 }
 
-async function scoreBatch(
-  rows: readonly Row<ScoreLine>[],
-  context: ScoreContext,
-  threshold: number,
-): Promise<ScoredRow[]> {
+/** Scores null: the path is too long for the model, or empty. */
+async function scoreBatch(rows: readonly Row<ScoreLine>[], context: ScoreContext, threshold: number) {
   const records = await namingRow(rows, async (some) => {
     const scored = await scoreUnit(
       some.map((row) => itemOf(row, context.task)),
@@ -83,7 +66,7 @@ async function scoreBatch(
     );
     return scored.records;
   });
-  const byId = new Map(records.map((record) => [record.sampleId, record.scores]));
+  const byId = new Map(records.map(({ questionId, scores }) => [questionId, scores]));
   return rows.map(({ index, value }) => {
     const scores = byId.get(String(index)) ?? null;
     const firstError = scores === null ? null : scores.findIndex((p) => p < threshold);
@@ -91,7 +74,7 @@ async function scoreBatch(
   });
 }
 
-/** A line as a question with one sample; what no scorer of steps reads is left empty. */
+/** A line as a question with its path; what no scorer of steps reads is left empty. */
 function itemOf({ place, index, value }: Row<ScoreLine>, task: Task): LabelledQuestion {
   const { label, steps, prefix } = value;
   const text = value.question ?? value.problem;
@@ -104,39 +87,23 @@ function itemOf({ place, index, value }: Row<ScoreLine>, task: Task): LabelledQu
       `${place}, field "label": Expected -1 or the index of one of ${steps.length} steps, got ${label}. Fix that line.`,
     );
   }
-  // Lines may share an id; their places differ.
-  const id = String(index);
-  const name = taskOf(task, value).name;
-  const question: Question = {
-    id,
-    task: name,
+  const question = {
+    // Lines may share an id; their places differ.
+    id: String(index),
+    task: taskOf(task, value).name,
     question: text,
     answer: '',
+    solution: steps,
     ...(prefix === undefined ? {} : { prefix }),
   };
-  const sample: Sample = {
-    id,
-    questionId: id,
-    source: 'policy',
-    iteration: 0,
-    index: 0,
-    policy: null,
-    steps,
-    finishReason: 'stop',
-    tokens: 0,
-    sumLogp: null,
-    extracted: null,
-    outcome: { kind: 'wrong', reason: 'no-answer' },
-  };
-  return { question, samples: [sample], labels: [] };
+  return { question, samples: [goldSample(question)!], labels: [] };
 }
 
 function reportF1(graded: readonly FirstError[], threshold: number, terminal: Terminal): void {
   const { f1, wrong, right } = firstErrorAccuracy(graded);
-  const percent = (value: number | undefined | null) =>
-    value === undefined || value === null ? '-' : `${(100 * value).toFixed(1)} %`;
+  const inWords = ({ part, whole }: Part) => (whole === 0 ? '-' : `${percent(part / whole)} %`);
   terminal.log(
-    `ProcessBench F1 ${percent(f1)} at threshold ${threshold}: first error found in ${percent(wrong?.value)} of ${wrong?.n ?? 0} wrong paths, ` +
-      `no error found in ${percent(right?.value)} of ${right?.n ?? 0} right paths`,
+    `ProcessBench F1 ${f1 === null ? '-' : `${percent(f1)} %`} at threshold ${threshold}: first error found in ${inWords(wrong)} of ${wrong.whole} wrong paths, ` +
+      `no error found in ${inWords(right)} of ${right.whole} right paths`,
   );
 }

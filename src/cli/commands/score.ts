@@ -1,30 +1,41 @@
 // sipf score: a file of paths, or a run's samples -> step scores by any scorer of the loop.
+import { readFile } from 'node:fs/promises';
 import { Command, Option } from 'commander';
 import { engineOf } from '../../config/engine.ts';
-import { SipfError, sipfCommand } from '../../errors.ts';
-import { openScorer, scorerNeeds } from '../../method/scorers.ts';
+import type { Config } from '../../config/schema.ts';
+import { messageOf, SipfError, sipfCommand } from '../../errors.ts';
+import { check } from '../../io/check.ts';
+import { METHODS, scorerOf } from '../../method/methods.ts';
+import { ScoreCalibration } from '../../method/score-calibration.ts';
+import { isConfiguredScorer, openScorer, type ScorerName, scorerNeeds } from '../../method/scorers.ts';
 import { fileModels, fileRecords, fileStore } from '../../pipeline/file-workspace.ts';
 import { openPrompt } from '../../pipeline/files/prompts.ts';
 import { loadQuestions } from '../../pipeline/files/questions.ts';
+import type { Configured } from '../../pipeline/prompts.ts';
 import { score } from '../../pipeline/stages/score.ts';
 import { type ModelSource, StepScores } from '../../records.ts';
 import { openEngine } from '../engine.ts';
 import { finish, number, withExecution } from '../options.ts';
-import { checkRecordsOut } from '../outputs.ts';
-import { withSettings } from '../settings.ts';
+import { checkOut } from '../outputs.ts';
+import { readSettings, withSettings } from '../settings.ts';
 import type { Terminal } from '../terminal.ts';
-import { missing, readCalibration, type ScorerOptions, scoreConfig, scorerModels } from './score-models.ts';
 import { scoreRows } from './score-rows.ts';
-import { splitOption } from './stage.ts';
-import { readSampled } from './stage-records.ts';
+import { readSampled, type StageOptions, splitOption } from './stage.ts';
 import { KEPT, listenerOf, openConfigured, reportWork, workOf } from './stage-work.ts';
 
-interface ScoreOptions extends ScorerOptions {
-  readonly in?: string;
-  readonly samples?: string;
+interface ScoreFlags extends Partial<Omit<StageOptions, 'known' | 'limit' | 'iteration'>> {
   readonly labels?: string;
-  readonly out?: string;
   readonly threshold: number;
+  readonly scorer?: ScorerName;
+  readonly prm?: string;
+  readonly calibration?: string;
+}
+
+/** What scores, and the task and settings of it. */
+interface Scoring {
+  readonly kind: ScorerName;
+  readonly stage: Configured;
+  readonly options: ScoreFlags;
 }
 
 export function scoreCommand(terminal: Terminal): Command {
@@ -57,26 +68,43 @@ export function scoreCommand(terminal: Terminal): Command {
     'sipf score --prm runs/first/iteration-1/3-prm --in paths.jsonl --json',
     'sipf score --prm prm --samples samples.jsonl --task gsm8k --data gsm8k/train.jsonl --out scores.jsonl',
     'sipf score --scorer prm-logprob --prm prm --model sft --calibration 4-calibration.json --in paths.jsonl',
-  ).action((options: ScoreOptions) => {
+  ).action(async (options: ScoreFlags) => {
     const { in: path, samples } = options;
-    if (path !== undefined && samples === undefined) return scoreFile(path, command, options, terminal);
-    if (path === undefined && samples !== undefined) return scoreSamples(samples, command, options, terminal);
-    throw new SipfError('bad-input', 'Expected either --in or --samples, got both or neither. Give one of them.');
+    if ((path === undefined) === (samples === undefined))
+      throw new SipfError('bad-input', 'Expected either --in or --samples, got both or neither. Give one of them.');
+    const { config, kind } = await scoreConfig(command, options);
+    await using stage = openConfigured(config);
+    if (path !== undefined) await scoreFile(path, { kind, stage, options }, terminal);
+    if (samples !== undefined) await scoreSamples(samples, { kind, stage, options }, terminal);
   });
 }
 
-async function scoreFile(path: string, command: Command, options: ScoreOptions, terminal: Terminal): Promise<void> {
-  const { config, kind } = await scoreConfig(command, options);
-  await using stage = openConfigured(config);
+/** The task is gsm8k where nothing names another. */
+async function scoreConfig(command: Command, options: ScoreFlags): Promise<{ config: Config; kind: ScorerName }> {
+  const { scorer, task, data, prm, model, adapter } = options;
+  const named = options.preset !== undefined || options.config !== undefined;
+  const configured = scorer !== undefined && isConfiguredScorer(scorer) ? scorer : undefined;
+  const own = { 'task.name': task, 'task.data': data, 'score.scorer': configured };
+  const config = await readSettings(command, options, own, named ? null : { 'task.name': 'gsm8k' });
+  const kind = scorer ?? scorerOf(METHODS[config.method], config.score.scorer) ?? config.score.scorer;
+  // A chat template is the policy's, else the PRM's, which was trained from one.
+  const template = {
+    model: model ?? prm ?? '',
+    adapter: (model === undefined || !scorerNeeds(kind, 'prm') ? adapter : undefined) ?? null,
+  };
+  return { config: { ...config, ...template }, kind };
+}
+
+async function scoreFile(path: string, { kind, stage, options }: Scoring, terminal: Terminal): Promise<void> {
   const readsTallies = scorerNeeds(kind, 'tallies');
   if (readsTallies || scorerNeeds(kind, 'outcome'))
     throw new SipfError(
       'bad-input',
       `Expected a scorer of steps for --in, got ${kind}, which reads a run's records. Give --samples${readsTallies ? ' and --labels' : ''}.`,
     );
-  await using backend = await openEngine(engineOf(config), terminal);
+  await using backend = await openEngine(engineOf(stage.config), terminal);
   // Paths bring their questions: others are needed for worked examples only.
-  const { shots: count, shotsFile } = config.prompt;
+  const { shots: count, shotsFile } = stage.config.prompt;
   const questions = count > 0 && shotsFile === null ? await loadQuestions(stage, options) : [];
   const { prompt } = await openPrompt({ stage, options, questions, backend });
   const calibration = await readCalibration(kind, options.calibration, false);
@@ -84,7 +112,7 @@ async function scoreFile(path: string, command: Command, options: ScoreOptions, 
   await using scorer = await openScorer(kind, {
     prm: prm === null ? undefined : () => backend.openPrm(prm),
     policy: policy === null ? undefined : () => backend.openPolicy(policy),
-    calibration: calibration === null ? undefined : async () => calibration,
+    calibration: calibration ?? undefined,
   });
   const context = { scorer, task: stage.task, prompt, signal: terminal.signal };
   const { threshold, json = false } = options;
@@ -92,25 +120,19 @@ async function scoreFile(path: string, command: Command, options: ScoreOptions, 
 }
 
 /** The stage on records of a run: writes the step scores of every sample to --out. */
-async function scoreSamples(path: string, command: Command, options: ScoreOptions, terminal: Terminal): Promise<void> {
+async function scoreSamples(path: string, { kind, stage, options }: Scoring, terminal: Terminal): Promise<void> {
   const { out, labels } = options;
   if (out === undefined)
     throw new SipfError(
       'bad-input',
       `Expected --out, got none. Give it; ${sipfCommand('score', '--help')} has an example.`,
     );
-  const { config, kind } = await scoreConfig(command, options);
-  await using stage = openConfigured(config);
-  checkRecordsOut('score', { ...options, out }, config);
+  await checkOut('score', { ...options, out }, stage.config);
   if (scorerNeeds(kind, 'tallies') && labels === undefined) throw missing('--labels', kind);
   const paths = { '1-samples': [path], ...(labels === undefined ? {} : { '2-step-labels': [labels] }) };
-  const { questions, records } = await readSampled(
-    { paths, graded: scorerNeeds(kind, 'outcome') },
-    stage,
-    options,
-    terminal,
-  );
-  await using backend = await openEngine(engineOf(config), terminal);
+  const sampled = { paths, graded: scorerNeeds(kind, 'outcome') };
+  const { questions, records } = await readSampled(sampled, stage, options, terminal);
+  await using backend = await openEngine(engineOf(stage.config), terminal);
   const { prompt, shots } = await openPrompt({ stage, options, questions, backend });
   using listener = listenerOf(terminal, 'score');
   const models = fileModels(backend);
@@ -135,4 +157,56 @@ function warnOfTooLong(paths: number, terminal: Terminal): void {
   terminal.warn(
     `${paths} ${paths === 1 ? 'path is' : 'paths are'} too long for the model's context, or empty: scores null.`,
   );
+}
+
+/**
+ * The models that a scorer reads.
+ * @throws SipfError 'bad-input' where the option that names one is missing.
+ */
+function scorerModels(kind: ScorerName, { model, prm, adapter }: ScoreFlags) {
+  const readsPrm = scorerNeeds(kind, 'prm');
+  return {
+    // An adapter is the PRM's, where there is one.
+    policy: scorerNeeds(kind, 'policy') ? sourceOf('model', model, kind, readsPrm ? undefined : adapter) : null,
+    prm: readsPrm ? sourceOf('prm', prm, kind, adapter) : null,
+  };
+}
+
+function sourceOf(option: 'prm' | 'model', model: string | undefined, kind: string, adapter?: string): ModelSource {
+  if (model === undefined) throw missing(`--${option}`, kind);
+  return { model, adapter };
+}
+
+/** What a scorer needs and did not get. */
+function missing(option: string, kind: string): SipfError {
+  return new SipfError(
+    'bad-input',
+    `Expected ${option} for --scorer ${kind}, got none. Give it; sipf score --help has an example.`,
+  );
+}
+
+/**
+ * The weights of a scorer that needs some; null: it needs none, or there are labels to fit them on.
+ * @throws SipfError 'bad-input' where there is none, or its file is none.
+ */
+async function readCalibration(
+  kind: ScorerName,
+  path: string | undefined,
+  labelled: boolean,
+): Promise<ScoreCalibration | null> {
+  if (!scorerNeeds(kind, 'calibration')) return null;
+  if (path === undefined) {
+    if (labelled) return null;
+    throw missing("--calibration (a run's 4-calibration.json; with --samples also --labels, to fit it on)", kind);
+  }
+  try {
+    return check(ScoreCalibration, JSON.parse(await readFile(path, 'utf8')), path);
+  } catch (cause) {
+    if (cause instanceof SipfError) throw cause;
+    throw new SipfError(
+      'bad-input',
+      `Expected weights (a run's 4-calibration.json) in ${path}, got: ${messageOf(cause)}. Check the path of --calibration.`,
+      { cause },
+    );
+  }
 }

@@ -1,7 +1,7 @@
 // A run's figures -> tables that a person reads: one row a round, and what test said at the end.
 
 import type { RoundSummary, RunView } from '../../pipeline/run-reader.ts';
-import type { Estimate, SetReport } from '../../reports.ts';
+import type { SetReport } from '../../reports.ts';
 import { formatDuration } from '../progress.ts';
 import { type Look, renderTable, wrap } from './show-steps.ts';
 
@@ -20,76 +20,68 @@ function formatDifference(paired: SetReport['paired']): string {
 
 /** The table of rounds: accuracy with interval, PRM figures beside cheap scorers, pairs, time. */
 export function renderRounds(rounds: readonly RoundSummary[], look: Look): string[] {
-  const sets = [...new Set(rounds.flatMap(({ report }) => report?.sets.map(nameOf) ?? []))];
-  const head = [
-    'round',
-    ...sets.flatMap((name) => [`${name} (95 %)`, 'against before']),
-    'step acc',
-    'AUC',
-    'tallies',
-    'logp',
-    'short',
-    'pairs',
-    'time',
-  ];
-  const rows = rounds.map((round) => rowOf(round, sets));
+  const sets = setsOf(
+    rounds.map(({ report }) => report?.sets ?? []),
+    'against before',
+  );
+  const figures = ['step acc', 'AUC', 'tallies', 'logp', 'short', 'pairs', 'time'];
+  const rows = rounds.map(({ iteration, report, seconds }) => {
+    const auc = report?.scores?.aucOutcome;
+    const estimates = [report?.scores?.stepAccuracy, auc?.scores, auc?.tallies, auc?.meanLogp, auc?.shortness];
+    return [
+      iteration === 0 ? '0 (start)' : String(iteration),
+      ...sets.cells(report?.sets ?? []),
+      ...estimates.map((estimate) => estimate?.value.toFixed(2) ?? '-'),
+      report?.pairs?.pairs === undefined ? '-' : String(report.pairs.pairs),
+      seconds === null ? '-' : formatDuration(seconds * 1000),
+    ];
+  });
   const legend =
     'step acc: accuracy of the scores on step labels. AUC: do the scores rank right paths of one question above wrong ones (0.5: chance); tallies, logp, ' +
     'short: the same for the rollouts themselves, the mean log-probability and shortness. All on questions that never trained a PRM.';
   const hasScores = rounds.some(({ report }) => report?.scores);
-  return [
-    ...renderTable([head, ...rows], look.colors),
-    ...(hasScores ? wrap(legend, look.width).map(look.colors.dim) : []),
-  ];
-}
-
-function rowOf({ iteration, report, seconds }: RoundSummary, sets: readonly string[]): string[] {
-  const scores = report?.scores ?? null;
-  const cells = sets.flatMap((name) => {
-    const set = report?.sets.find((candidate) => nameOf(candidate) === name);
-    return set === undefined ? ['-', '-'] : [formatAccuracy(set), formatDifference(set.paired)];
-  });
-  const auc = scores?.aucOutcome;
-  return [
-    iteration === 0 ? '0 (start)' : String(iteration),
-    ...cells,
-    formatEstimate(scores?.stepAccuracy),
-    formatEstimate(auc?.scores),
-    formatEstimate(auc?.tallies),
-    formatEstimate(auc?.meanLogp),
-    formatEstimate(auc?.shortness),
-    report?.pairs?.pairs === undefined ? '-' : String(report.pairs.pairs),
-    seconds === null ? '-' : formatDuration(seconds * 1000),
-  ];
+  return tableWith([['round', ...sets.head, ...figures], ...rows], hasScores ? legend : null, look);
 }
 
 /** What test said: start, last policy and control, each set with its difference to the start. Empty where the run has not got there. */
 export function renderFinal({ final }: Pick<RunView, 'final'>, look: Look): string[] {
   if (final === null) return [];
-  const sets = [...new Set(final.rows.flatMap((row) => row.sets.map(nameOf)))];
-  const head = [
-    'policy',
-    ...sets.flatMap((name) => [`${name} (95 %)`, 'against start']),
-    'optimizer tokens',
-    'model FLOPs',
-  ];
-  const rows = final.rows.map((row) => [
-    row.name,
-    ...sets.flatMap((name) => {
-      const set = row.sets.find((candidate) => nameOf(candidate) === name);
-      return set === undefined ? ['-', '-'] : [formatAccuracy(set), formatDifference(set.paired)];
-    }),
-    Math.round(row.optimizerTokens).toLocaleString('en'),
-    row.flops === 0 ? '0' : row.flops.toExponential(1),
+  const sets = setsOf(
+    final.rows.map((row) => row.sets),
+    'against start',
+  );
+  const rows = final.rows.map(({ name, sets: own, optimizerTokens, flops }) => [
+    name,
+    ...sets.cells(own),
+    Math.round(optimizerTokens).toLocaleString('en'),
+    flops === 0 ? '0' : flops.toExponential(1),
   ]);
   const note =
     'What the last policy gained is the effect of the loop, not yet of process feedback: continued-sft spent as many optimizer tokens on worked ' +
     'solutions alone. Other methods (--method) and scorers (--scorer) tell more.';
   const hasControl = final.rows.some(({ name }) => name === 'continued-sft');
-  return [
-    ...renderTable([head, ...rows], look.colors),
-    ...(hasControl ? wrap(note, look.width).map(look.colors.dim) : []),
-  ];
+  return tableWith(
+    [['policy', ...sets.head, 'optimizer tokens', 'model FLOPs'], ...rows],
+    hasControl ? note : null,
+    look,
+  );
+}
+
+/** Two columns a set of questions: accuracy, and the difference to what `against` says. */
+function setsOf(reports: readonly (readonly SetReport[])[], against: string) {
+  const names = [...new Set(reports.flat().map(nameOf))];
+  return {
+    head: names.flatMap((name) => [`${name} (95 %)`, against]),
+    cells: (sets: readonly SetReport[]): string[] =>
+      names.flatMap((name) => {
+        const set = sets.find((candidate) => nameOf(candidate) === name);
+        return set === undefined ? ['-', '-'] : [formatAccuracy(set), formatDifference(set.paired)];
+      }),
+  };
+}
+
+function tableWith(rows: readonly string[][], note: string | null, { colors, width }: Look): string[] {
+  return [...renderTable(rows, colors), ...(note === null ? [] : wrap(note, width).map(colors.dim))];
 }
 
 /** Every warning once, with the rounds that gave it (or `final`), and where it is explained. */
@@ -112,10 +104,7 @@ function nameOf({ task, split }: Pick<SetReport, 'task' | 'split'>): string {
   return `${task}/${split}`;
 }
 
-function formatEstimate(estimate: Estimate | undefined): string {
-  return estimate === null || estimate === undefined ? '-' : estimate.value.toFixed(2);
-}
-
-function percent(share: number): string {
+/** `41.2`, of a share. */
+export function percent(share: number): string {
   return (100 * share).toFixed(1);
 }

@@ -1,6 +1,6 @@
 // Paths with their step scores and tallies -> coloured lines that fit a width.
 import { stripVTControlCharacters } from 'node:util';
-import type { Sample, StepLabels, StepTally } from '../../records.ts';
+import type { Sample, StepTally } from '../../records.ts';
 import type { Colors } from '../terminal.ts';
 
 export interface Look {
@@ -83,16 +83,6 @@ export function describeOutcome({ outcome, extracted }: Pick<Sample, 'outcome' |
   const shown = said ?? (extracted?.includes('\n') ? null : extracted);
   const answer = shown === null ? '' : ` (${shown.split('\n')[0]})`;
   return outcome.kind === 'right' ? `right${answer}` : `${outcome.kind}: ${outcome.reason}${answer}`;
-}
-
-/** A sample with its labels and scores, ready to show. */
-export function shownSample(
-  sample: Sample,
-  labels: StepLabels | undefined,
-  scores: readonly number[] | null,
-  title: string,
-): ShownPath {
-  return { title, steps: sample.steps, scores, tallies: labels?.steps ?? null };
 }
 
 /** Rows as columns: texts to the left, what looks like a number to the right. The first row is the head. */

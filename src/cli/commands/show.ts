@@ -8,7 +8,7 @@ import type { PreferencePair } from '../../records.ts';
 import { finish, integer } from '../options.ts';
 import type { Terminal } from '../terminal.ts';
 import { renderFinal, renderRounds, renderWarnings } from './show-rounds.ts';
-import { describeOutcome, type Look, renderPair, renderPath, type ShownPath, shownSample, wrap } from './show-steps.ts';
+import { describeOutcome, type Look, renderPair, renderPath, type ShownPath, wrap } from './show-steps.ts';
 
 interface ShowOptions {
   readonly iteration?: number;
@@ -92,13 +92,8 @@ async function summaryOf(view: RunView, { iteration }: ShowOptions) {
   return { dir, config, versions, finished, rounds, final, ...questions };
 }
 
-async function showQuestion(
-  view: RunView,
-  id: string,
-  { iteration, json }: ShowOptions,
-  terminal: Terminal,
-): Promise<void> {
-  const k = iteration ?? (await requireRoundWithPaths(view));
+async function showQuestion(view: RunView, id: string, options: ShowOptions, terminal: Terminal): Promise<void> {
+  const { json, iteration: k = await requireRoundWithPaths(view) } = options;
   const found = await view.question(k, id);
   if (found === null || found.paths.length === 0) {
     const known = (await view.questionIds(k)).slice(0, 5);
@@ -111,12 +106,8 @@ async function showQuestion(
   await printAll(terminal, questionLines(view, k, found, lookOf(terminal), found.paths.length));
 }
 
-async function showPairs(
-  view: RunView,
-  { iteration, question, limit, json }: ShowOptions,
-  terminal: Terminal,
-): Promise<void> {
-  const k = iteration ?? (await requireRoundWithPaths(view));
+async function showPairs(view: RunView, options: ShowOptions, terminal: Terminal): Promise<void> {
+  const { question, limit, json, iteration: k = await requireRoundWithPaths(view) } = options;
   const look = lookOf(terminal);
   let shown = 0;
   for await (const pair of view.pairs(k)) {
@@ -166,7 +157,7 @@ function questionLines(
     const score =
       scores === null ? '' : own === null ? ', too long to score' : `, score ${pathScore(own, rule).toFixed(2)}`;
     const title = `${sample.source === 'gold' ? 'worked solution' : sample.id}: ${describeOutcome(sample)}${score}`;
-    lines.push('', ...renderPath(shownSample(sample, labels ?? undefined, own, title), look));
+    lines.push('', ...renderPath({ title, steps: sample.steps, scores: own, tallies: labels?.steps ?? null }, look));
   }
   return lines;
 }

@@ -6,14 +6,13 @@ import type { BuildPrompt } from '../../method/prompt.ts';
 import type { ScoreCalibration } from '../../method/score-calibration.ts';
 import type { ScorerName } from '../../method/scorers.ts';
 import type { Listener } from '../../pipeline/file-workspace.ts';
-import type { StagePrompt } from '../../pipeline/files/prompts.ts';
-import type { Configured } from '../../pipeline/files/questions.ts';
+import type { Configured } from '../../pipeline/prompts.ts';
 import { dataHash, settled, type Work, type Workspace } from '../../pipeline/workspace.ts';
 import type { Checkpoint, Question } from '../../records.ts';
 import { openSandbox } from '../../sandboxes/open.ts';
 import type { Shot, Task } from '../../task.ts';
 import { type OpenTasks, openTasks } from '../../tasks/index.ts';
-import type { Progress } from '../progress.ts';
+import { progressLines } from '../progress.ts';
 import type { Terminal } from '../terminal.ts';
 
 /** Opens the task that a configuration names; disposing it disposes what the task holds. */
@@ -38,14 +37,6 @@ export function openOne(tasks: OpenTasks, name: string, command: string): Task {
     `Expected one task for sipf ${command}, got the mixture ${task.name}. Name its tasks one after the other.`,
   );
 }
-
-/** Of a command without a model. */
-export const NO_PROMPT: StagePrompt = {
-  prompt: () => {
-    throw new Error('Expected a command with a model.');
-  },
-  shots: [],
-};
 
 interface WorkArgs extends Configured, Workspace {
   /** All questions, and those that the prompt does not show. */
@@ -76,7 +67,7 @@ export function workOf({ questions, asked, shots, scoring, ...given }: WorkArgs)
     config,
     method,
     questions: asked,
-    data: dataHash({ config, task, questions, shots }),
+    data: dataHash({ config, task, questions }, shots),
     scorer,
     need: needs(scorer),
     scoresAll: true,
@@ -103,22 +94,9 @@ export function listenerOf(
   title: string,
   describeRows?: Listener['describeRows'],
 ): Listener & Disposable {
-  let line: (Progress & { readonly unit: string }) | null = null;
-  return {
-    signal: terminal.signal,
-    onProgress: ({ done, total, unit, detail }) => {
-      // What a stage does first may count other things than its work.
-      if (line?.unit !== unit) {
-        line?.end();
-        line = { ...terminal.progress({ title, unit, total }), unit };
-      }
-      line.update(done, detail, total);
-    },
-    log: terminal.log,
-    warn: terminal.warn,
-    describeRows,
-    [Symbol.dispose]: () => line?.end(),
-  };
+  const { onProgress, end } = progressLines(terminal.progress, () => title);
+  const { signal, log, warn } = terminal;
+  return { signal, onProgress, log, warn, describeRows, [Symbol.dispose]: end };
 }
 
 /** What a stop leaves behind, for `resumes`. */

@@ -26,13 +26,19 @@ import {
   where,
 } from '../build.ts';
 import { type Dim, product } from '../dims.ts';
-import type { Node, Tensor } from '../graph.ts';
+import type { Attributes, Tensor } from '../graph.ts';
 
-/** `dy` has the shape of the node's first output. null: no derivative flows into that input (integers, masks). */
-type GradientRule = (node: Node, dy: Tensor) => (Tensor | null)[];
+/** A node: its outputs, and the derivative by the first of them. */
+interface Reached {
+  readonly dy: Tensor;
+  readonly y: Tensor;
+  /** Its second output; only of nodes that have one. */
+  readonly other: Tensor;
+  readonly attributes: Attributes;
+}
 
-const input = (node: Node, index: number): Tensor => node.inputs[index] as Tensor;
-const output = (node: Node, index = 0): Tensor => node.outputs[index] as Tensor;
+/** null: no derivative flows into that input (integers, masks). */
+type GradientRule = (node: Reached, ...inputs: Tensor[]) => (Tensor | null)[];
 
 /** Sums `dy` over the axes along which `target` was broadcast. */
 function sumTo(dy: Tensor, target: Tensor): Tensor {
@@ -45,15 +51,9 @@ function sumTo(dy: Tensor, target: Tensor): Tensor {
   return extra > 0 ? reshapeLike(summed, target) : summed;
 }
 
-/** A rule for an op of one input, given dy · f'(x). */
-const chain =
-  (derivative: (node: Node, dy: Tensor) => Tensor): GradientRule =>
-  (node, dy) => [derivative(node, dy)];
-
 /** The larger (or smaller) operand takes the derivative; equal ones share it. */
 function selection(pickA: (a: Tensor, b: Tensor) => Tensor, pickB: (a: Tensor, b: Tensor) => Tensor): GradientRule {
-  return (node, dy) => {
-    const [a, b] = [input(node, 0), input(node, 1)];
+  return ({ dy }, a, b) => {
     const half = mul(dy, 0.5);
     const zero = mul(dy, 0);
     const shareA = where(pickA(a, b), dy, where(pickB(a, b), zero, half));
@@ -61,9 +61,8 @@ function selection(pickA: (a: Tensor, b: Tensor) => Tensor, pickB: (a: Tensor, b
   };
 }
 
-const matmul2: GradientRule = (node, dy) => {
-  const { transA, transB, alpha } = node.attributes as { transA: boolean; transB: boolean; alpha: number };
-  const [a, b] = [input(node, 0), input(node, 1)];
+const matmul2: GradientRule = ({ dy, attributes }, a, b) => {
+  const { transA, transB, alpha } = attributes as { transA: boolean; transB: boolean; alpha: number };
   const shared = b.shape.length === 2 && a.shape.length > 2 && !transA;
   // A matrix shared by all leading axes: one flat product instead of a batch of products and a sum.
   if (shared) {
@@ -80,11 +79,11 @@ const matmul2: GradientRule = (node, dy) => {
   return [sumTo(da, a), sumTo(db, b)];
 };
 
-const concatenation: GradientRule = (node, dy) => {
-  const axis = node.attributes['axis'] as number;
+const concatenation: GradientRule = ({ dy, attributes }, ...inputs) => {
+  const axis = attributes['axis'] as number;
   let start = 0;
-  return node.inputs.map((part) => {
-    const size = part.shape[axis];
+  return inputs.map(({ shape }) => {
+    const size = shape[axis];
     if (typeof size !== 'number') throw new Error(`concat: no gradient along the named size ${size}`);
     start += size;
     return slice(dy, axis, start - size, start);
@@ -92,9 +91,7 @@ const concatenation: GradientRule = (node, dy) => {
 };
 
 /** dx = inv (g - x inv² mean(g x)), g = dy · weight (Zhang and Sennrich 2019, eq. 7). */
-const rmsNormRule: GradientRule = (node, dy) => {
-  const [x, weight] = [input(node, 0), input(node, 1)];
-  const inverse = output(node, 1);
+const rmsNormRule: GradientRule = ({ dy, other: inverse }, x, weight) => {
   const normal = mul(x, inverse);
   const g = mul(dy, weight);
   const projection = reduceMean(mul(g, normal), { axes: [-1], keepDims: true });
@@ -103,85 +100,80 @@ const rmsNormRule: GradientRule = (node, dy) => {
   return [dx, reduceSum(mul(dy, normal), { axes: leading })];
 };
 
-const softmaxRule: GradientRule = (node, dy) => {
-  const y = output(node);
+const softmaxRule: GradientRule = ({ dy, y }) => {
   const weighted = mul(dy, y);
   return [sub(weighted, mul(y, reduceSum(weighted, { axes: [-1], keepDims: true })))];
 };
 
-function reduced(node: Node, dy: Tensor): Tensor {
-  const x = input(node, 0);
-  if (node.attributes['keepDims'] || dy.shape.length === 0) return expandLike(dy, x);
+/** `dy` of a reduction of x over the axes, for every element of x. */
+function spread(dy: Tensor, x: Tensor, { axes, keepDims }: Attributes): Tensor {
+  if (keepDims || dy.shape.length === 0) return expandLike(dy, x);
   // Put the dropped axes back as ones: expand a keepDims reduction of x of the same shape.
-  const kept = reduceSum(mul(x, 0), { axes: node.attributes['axes'] as number[], keepDims: true });
+  const kept = reduceSum(mul(x, 0), { axes: axes as readonly number[], keepDims: true });
   return expandLike(reshapeLike(dy, kept), x);
 }
 
-const meanRule: GradientRule = (node, dy) => {
-  const x = input(node, 0);
-  const axes = node.attributes['axes'] as number[];
+const meanRule: GradientRule = ({ dy, attributes }, x) => {
+  const axes = attributes['axes'] as readonly number[];
   const count = product(...axes.map((axis) => x.shape[axis] as Dim));
-  if (typeof count === 'number') return [div(reduced(node, dy), count)];
+  if (typeof count === 'number') return [div(spread(dy, x, attributes), count)];
   const ones = expandLike(x.graph.scalar(1), x);
-  return [div(reduced(node, dy), reduceSum(ones, { axes, keepDims: true }))];
+  return [div(spread(dy, x, attributes), reduceSum(ones, { axes, keepDims: true }))];
 };
 
 /** Derivative rules by op name; an op that is missing here cannot be differentiated. */
 export const GRADIENTS: Readonly<Record<string, GradientRule>> = {
-  neg: chain((_, dy) => neg(dy)),
-  exp: chain((node, dy) => mul(dy, output(node))),
-  log: chain((node, dy) => div(dy, input(node, 0))),
-  sqrt: chain((node, dy) => div(mul(dy, 0.5), output(node))),
-  tanh: chain((node, dy) => mul(dy, sub(1, mul(output(node), output(node))))),
-  sigmoid: chain((node, dy) => mul(dy, mul(output(node), sub(1, output(node))))),
-  softplus: chain((node, dy) => mul(dy, sigmoid(input(node, 0)))),
-  add: (node, dy) => [sumTo(dy, input(node, 0)), sumTo(dy, input(node, 1))],
-  sub: (node, dy) => [sumTo(dy, input(node, 0)), sumTo(neg(dy), input(node, 1))],
-  mul: (node, dy) => [sumTo(mul(dy, input(node, 1)), input(node, 0)), sumTo(mul(dy, input(node, 0)), input(node, 1))],
-  div: (node, dy) => {
-    const [a, b] = [input(node, 0), input(node, 1)];
+  neg: ({ dy }) => [neg(dy)],
+  exp: ({ dy, y }) => [mul(dy, y)],
+  log: ({ dy }, x) => [div(dy, x)],
+  sqrt: ({ dy, y }) => [div(mul(dy, 0.5), y)],
+  tanh: ({ dy, y }) => [mul(dy, sub(1, mul(y, y)))],
+  sigmoid: ({ dy, y }) => [mul(dy, mul(y, sub(1, y)))],
+  softplus: ({ dy }, x) => [mul(dy, sigmoid(x))],
+  add: ({ dy }, a, b) => [sumTo(dy, a), sumTo(dy, b)],
+  sub: ({ dy }, a, b) => [sumTo(dy, a), sumTo(neg(dy), b)],
+  mul: ({ dy }, a, b) => [sumTo(mul(dy, b), a), sumTo(mul(dy, a), b)],
+  div: ({ dy, y }, a, b) => {
     const da = div(dy, b);
-    return [sumTo(da, a), sumTo(neg(mul(da, output(node))), b)];
+    return [sumTo(da, a), sumTo(neg(mul(da, y)), b)];
   },
   min: selection(less, greater),
   max: selection(greater, less),
   matmul: matmul2,
-  reshape: chain((node, dy) => reshapeLike(dy, input(node, 0))),
-  reshapeLike: (node, dy) => [reshapeLike(dy, input(node, 0)), null],
-  expandLike: (node, dy) => [sumTo(dy, input(node, 0)), null],
-  transpose: chain((node, dy) => {
-    const perm = node.attributes['perm'] as readonly number[];
-    return transpose(
-      dy,
-      perm.map((_, axis) => perm.indexOf(axis)),
-    );
-  }),
+  reshape: ({ dy }, x) => [reshapeLike(dy, x)],
+  reshapeLike: ({ dy }, x) => [reshapeLike(dy, x), null],
+  expandLike: ({ dy }, x) => [sumTo(dy, x), null],
+  transpose: ({ dy, attributes }) => {
+    const perm = attributes['perm'] as readonly number[];
+    const back = perm.map((_, axis) => perm.indexOf(axis));
+    return [transpose(dy, back)];
+  },
   concat: concatenation,
-  join: ({ inputs: [, ...parts] }, dy) => [null, ...parts.map((_, i) => part(dy, i, parts.length))],
-  after: ({ inputs }, dy) => [dy, ...inputs.slice(1).map(() => null)],
-  slice: chain((node, dy) => {
-    const { axis, start, end } = node.attributes as { axis: number; start: number; end: number };
-    return padLike(dy, input(node, 0), axis, start, end);
-  }),
-  gather: (node, dy) => {
-    const [data, indices] = [input(node, 0), input(node, 1)];
+  join: ({ dy }, _like, ...parts) => [null, ...parts.map((_, i) => part(dy, i, parts.length))],
+  after: ({ dy }, _x, ...signals) => [dy, ...signals.map(() => null)],
+  slice: ({ dy, attributes }, x) => {
+    const { axis, start, end } = attributes as { axis: number; start: number; end: number };
+    return [padLike(dy, x, axis, start, end)];
+  },
+  gather: ({ dy }, data, indices) => {
     if (data.shape.length !== 2) throw new Error(`gather: the gradient needs a table [n, width], got [${data.shape}]`);
     return [scatterRows(flatten(dy), flatIndices(indices), data), null];
   },
-  tokenLogp: (node, dy) => [tokenLogpGradient(dy, output(node, 1), input(node, 1)), null],
+  tokenLogp: ({ dy, other: table }, _logits, targets) => [tokenLogpGradient(dy, table, targets), null],
   rmsNorm: rmsNormRule,
-  rope: (node, dy) => {
-    const [positions, cos, sin] = [input(node, 1), input(node, 2), input(node, 3)];
-    return [rotate(dy, positions, cos, neg(sin), node.attributes['heads'] as number), null, null, null];
-  },
-  where: (node, dy) => {
-    const [condition, a, b] = [input(node, 0), input(node, 1), input(node, 2)];
+  rope: ({ dy, attributes }, _x, positions, cos, sin) => [
+    rotate(dy, positions, cos, neg(sin), attributes['heads'] as number),
+    null,
+    null,
+    null,
+  ],
+  where: ({ dy }, condition, a, b) => {
     const mask = cast(condition, 'float32');
     const others = cast(not(condition), 'float32');
     return [null, sumTo(mul(dy, mask), a), sumTo(mul(dy, others), b)];
   },
   softmax: softmaxRule,
-  reduceSum: (node, dy) => [reduced(node, dy)],
+  reduceSum: ({ dy, attributes }, x) => [spread(dy, x, attributes)],
   reduceMean: meanRule,
 };
 

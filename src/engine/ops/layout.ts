@@ -1,48 +1,44 @@
 // Ops that move elements or say when they are computed, and matrix products.
 import { type Dim, isName, product, type Shape, sum } from '../dims.ts';
 import type { Tensor } from '../graph.ts';
-import { broadcast, checkTypes, fail, int, ints, MICROSOFT, names, type Op, only } from './op.ts';
+import { type Binary, broadcast, checkTypes, fail, MICROSOFT, type Op, same, sizeOf, type Unary } from './op.ts';
 import * as webgpu from './webgpu.ts';
 
 const TO_END = 2 ** 31 - 1;
 
-function like(opType: 'Reshape' | 'Expand'): Op {
-  return {
-    infer: ([x, target]) => [{ dtype: (x as Tensor).dtype, shape: (target as Tensor).shape }],
-    lower(node, emit) {
-      const shape = emit.fresh('shape');
-      emit.node('Shape', [(node.inputs[1] as Tensor).name], [shape]);
-      emit.node(opType, [(node.inputs[0] as Tensor).name, shape], names(node.outputs));
-    },
-  };
-}
+/** The shape with another size along `axis`. */
+const resized = (shape: Shape, axis: number, size: Dim): Dim[] => shape.map((dim, i) => (i === axis ? size : dim));
+
+const like = (opType: 'Reshape' | 'Expand'): Binary => ({
+  infer: ([{ dtype }, { shape }]) => [{ dtype, shape }],
+  lower: ({ inputs: [x, target], outputs }, emit) => emit.node(opType, [x, emit.value('Shape', [target])], outputs),
+});
 
 /** `alpha · op(a) · op(b)` over the last two axes; leading axes broadcast; a matrix b is shared by all of a's leading axes. */
-const matmul: Op = {
-  infer(inputs, attributes) {
-    const [a, b] = inputs as [Tensor, Tensor];
+const matmul: Binary<{ transA: boolean; transB: boolean; alpha: number }> = {
+  infer(inputs, { transA, transB }) {
+    const [a, b] = inputs;
     checkTypes('matmul', inputs, ['float32']);
     if (a.shape.length < 2 || b.shape.length < 2) fail('matmul', inputs, 'needs matrices');
-    const [m, k] = attributes['transA'] ? a.shape.slice(-2).reverse() : a.shape.slice(-2);
-    const [k2, n] = attributes['transB'] ? b.shape.slice(-2).reverse() : b.shape.slice(-2);
+    const [m, k] = transA ? a.shape.slice(-2).reverse() : a.shape.slice(-2);
+    const [k2, n] = transB ? b.shape.slice(-2).reverse() : b.shape.slice(-2);
     if (k !== k2) fail('matmul', inputs, `inner sizes ${k} and ${k2} differ`);
     const batch = broadcast(
       'matmul',
-      [a, b].map((t) => ({ ...t, shape: t.shape.slice(0, -2) })),
+      inputs.map((t) => ({ ...t, shape: t.shape.slice(0, -2) })),
     );
     return [{ dtype: 'float32', shape: [...batch, m as Dim, n as Dim] }];
   },
-  lower(node, emit) {
-    const [a, b] = node.inputs as [Tensor, Tensor];
-    const options = node.attributes as { transA: boolean; transB: boolean; alpha: number };
+  lower({ inputs: [a, b], outputs, attributes: options }, emit) {
     const { transA, transB, alpha } = options;
     const plain = !transA && !transB && alpha === 1;
+    const onDevice = emit.provider === 'webgpu';
     // Where the inner size is 0, MatMul writes zeros on the CPU; FusedMatMul writes nothing, and WebGPU ends the process.
-    if (!plain || emit.provider === 'webgpu') emit.nonEmpty((transA ? a.shape.at(-2) : a.shape.at(-1)) as Dim);
-    if (emit.provider === 'webgpu') return webgpu.product(a, b, only(node).name, options, emit);
-    if (plain) return emit.node('MatMul', names(node.inputs), names(node.outputs));
-    const attributes = { transA: transA ? 1 : 0, transB: transB ? 1 : 0, alpha: { float: alpha } };
-    emit.node('FusedMatMul', names(node.inputs), names(node.outputs), attributes, MICROSOFT);
+    if (!plain || onDevice) emit.nonEmpty(a.shape.at(transA ? -2 : -1) as Dim);
+    if (plain || onDevice)
+      return emit.node('MatMul', onDevice ? webgpu.operands(a, b, options, emit) : [a, b], outputs);
+    const attributes = { transA, transB, alpha: { float: alpha } };
+    emit.node('FusedMatMul', [a, b], outputs, attributes, MICROSOFT);
   },
 };
 
@@ -58,158 +54,122 @@ function reshapeTarget(x: Tensor, shape: Shape): number[] {
   });
 }
 
-const reshape: Op = {
+/** A shape out of the text that `reshape` has for an attribute. */
+export function shapeOf(text: string): Dim[] {
+  const dims = text.split(',').filter(Boolean);
+  return dims.map((dim) => (/^\d+$/.test(dim) ? Number(dim) : dim));
+}
+
+const reshape: Unary<{ shape: string }> = {
   infer(inputs, attributes) {
-    const [x] = inputs as [Tensor];
-    const shape = (attributes['shape'] as string)
-      .split(',')
-      .filter(Boolean)
-      .map((d) => (/^\d+$/.test(d) ? Number(d) : d));
+    const [x] = inputs;
+    const shape = shapeOf(attributes.shape);
     if (product(...x.shape) !== product(...shape)) fail('reshape', inputs, `cannot become [${shape.join(', ')}]`);
     return [{ dtype: x.dtype, shape }];
   },
-  lower(node, emit) {
-    const target = reshapeTarget(node.inputs[0] as Tensor, only(node).shape);
-    const shape = emit.int64(target);
-    emit.node('Reshape', [(node.inputs[0] as Tensor).name, shape], names(node.outputs));
+  lower({ inputs: [x], outputs, attributes: { shape } }, emit) {
+    emit.node('Reshape', [x, emit.int64(reshapeTarget(x, shapeOf(shape)))], outputs);
   },
 };
 
-const transpose: Op = {
-  infer(inputs, attributes) {
-    const [x] = inputs as [Tensor];
-    const perm = ints(attributes, 'perm');
+const transpose: Unary<{ perm: readonly number[] }> = {
+  infer(inputs, { perm }) {
+    const [x] = inputs;
     if ([...perm].sort().join() !== [...x.shape.keys()].join())
       fail('transpose', inputs, `[${perm}] is no order of its axes`);
     return [{ dtype: x.dtype, shape: perm.map((axis) => x.shape[axis] as Dim) }];
   },
-  lower: (node, emit) =>
-    emit.node('Transpose', names(node.inputs), names(node.outputs), { perm: ints(node.attributes, 'perm') }),
+  lower: same('Transpose', ({ perm }) => ({ perm })),
 };
 
-const concat: Op = {
-  infer(inputs, attributes) {
-    const axis = int(attributes, 'axis');
-    const [first] = inputs as [Tensor];
+const concat: Op<readonly [Tensor, ...Tensor[]], { axis: number }> = {
+  infer(inputs, { axis }) {
+    const [first] = inputs;
     checkTypes('concat', inputs, ['float32', 'int64', 'bool']);
     for (const { shape } of inputs) {
-      const same = shape.length === first.shape.length && shape.every((dim, i) => i === axis || dim === first.shape[i]);
-      if (!same) fail('concat', inputs, `sizes differ beside axis ${axis}`);
+      const fits = shape.length === first.shape.length && shape.every((dim, i) => i === axis || dim === first.shape[i]);
+      if (!fits) fail('concat', inputs, `sizes differ beside axis ${axis}`);
     }
     const joined = sum(...inputs.map((t) => t.shape[axis] as Dim));
-    return [{ dtype: first.dtype, shape: first.shape.map((dim, i) => (i === axis ? joined : dim)) }];
+    return [{ dtype: first.dtype, shape: resized(first.shape, axis, joined) }];
   },
-  lower: (node, emit) =>
-    emit.node('Concat', names(node.inputs), names(node.outputs), { axis: int(node.attributes, 'axis') }),
+  lower: same('Concat', ({ axis }) => ({ axis })),
 };
 
+type Stretch = Readonly<Record<'axis' | 'start' | 'end', number>>;
+
 /** Elements [start, end) of one axis. */
-const slice: Op = {
-  infer(inputs, attributes) {
-    const [x] = inputs as [Tensor];
-    const [axis, start, end] = [int(attributes, 'axis'), int(attributes, 'start'), int(attributes, 'end')];
+const slice: Unary<Stretch> = {
+  infer(inputs, { axis, start, end }) {
+    const [x] = inputs;
     const size = x.shape[axis] as Dim;
     if (typeof size === 'number' && (start < 0 || end > size || end <= start))
       fail('slice', inputs, `[${start}, ${end})`);
-    return [{ dtype: x.dtype, shape: x.shape.map((dim, i) => (i === axis ? end - start : dim)) }];
+    return [{ dtype: x.dtype, shape: resized(x.shape, axis, end - start) }];
   },
-  lower(node, emit) {
-    const { axis, start, end } = node.attributes as { axis: number; start: number; end: number };
-    const bounds = [[start], [end], [axis]].map((v) => emit.int64(v));
-    emit.node('Slice', [(node.inputs[0] as Tensor).name, ...bounds], names(node.outputs));
+  lower({ inputs: [x], outputs, attributes: { axis, start, end } }, emit) {
+    const bounds = [start, end, axis].map((n) => emit.int64([n]));
+    emit.node('Slice', [x, ...bounds], outputs);
   },
 };
 
 /** Gradient of slice: zeros of the second input's shape with the first put at [start, ...). */
-const padLike: Op = {
-  infer: ([, target]) => [{ dtype: 'float32', shape: (target as Tensor).shape }],
-  lower(node, emit) {
-    const [x, target] = node.inputs as [Tensor, Tensor];
-    const { axis, start, end } = node.attributes as { axis: number; start: number; end: number };
-    const [size, after, pads] = ['size', 'after', 'pads'].map((h) => emit.fresh(h)) as [string, string, string];
+const padLike: Binary<Stretch> = {
+  infer: ([, target]) => [target],
+  lower({ inputs: [x, target], outputs, attributes: { axis, start, end } }, emit) {
+    const after = emit.value('Sub', [sizeOf(target, axis, emit), emit.int64([end])]);
     const rank = target.shape.length;
-    emit.node('Shape', [target.name], [size], { start: axis, end: axis + 1 });
-    emit.node('Sub', [size, emit.int64([end])], [after]);
-    const before = [...Array(rank).keys()].map((i) => (i === axis ? start : 0));
+    const before = target.shape.map((_, i) => (i === axis ? start : 0));
     const parts = [emit.int64([...before, ...Array(axis).fill(0)]), after];
     if (axis + 1 < rank) parts.push(emit.int64(Array(rank - axis - 1).fill(0)));
-    emit.node('Concat', parts, [pads], { axis: 0 });
-    emit.node('Pad', [x.name, pads], names(node.outputs));
+    emit.node('Pad', [x, emit.value('Concat', parts, { axis: 0 })], outputs);
   },
 };
 
 /** The part of x along `axis` that is as long as `like` is along `likeAxis`, from x's start or end. */
-const sliceLike: Op = {
-  infer([x, target], attributes) {
-    const { axis, likeAxis } = attributes as { axis: number; likeAxis: number };
-    const size = (target as Tensor).shape[likeAxis] as Dim;
-    return [{ dtype: (x as Tensor).dtype, shape: (x as Tensor).shape.map((dim, i) => (i === axis ? size : dim)) }];
-  },
-  lower(node, emit) {
-    const [x, target] = node.inputs as [Tensor, Tensor];
-    const { axis, likeAxis, fromEnd } = node.attributes as { axis: number; likeAxis: number; fromEnd: boolean };
-    const size = emit.fresh('size');
-    emit.node('Shape', [target.name], [size], { start: likeAxis, end: likeAxis + 1 });
-    let bounds = [emit.int64([0]), size];
-    if (fromEnd) {
-      const [whole, start] = [emit.fresh('whole'), emit.fresh('start')];
-      emit.node('Shape', [x.name], [whole], { start: axis, end: axis + 1 });
-      emit.node('Sub', [whole, size], [start]);
-      bounds = [start, emit.int64([TO_END])];
-    }
-    emit.node('Slice', [x.name, ...bounds, emit.int64([axis])], names(node.outputs));
+const sliceLike: Binary<{ axis: number; likeAxis: number; fromEnd: boolean }> = {
+  infer: ([x, target], { axis, likeAxis }) => [
+    { dtype: x.dtype, shape: resized(x.shape, axis, target.shape[likeAxis] as Dim) },
+  ],
+  lower({ inputs: [x, target], outputs, attributes: { axis, likeAxis, fromEnd } }, emit) {
+    const size = sizeOf(target, likeAxis, emit);
+    const bounds = fromEnd
+      ? [emit.value('Sub', [sizeOf(x, axis, emit), size]), emit.int64([TO_END])]
+      : [emit.int64([0]), size];
+    emit.node('Slice', [x, ...bounds, emit.int64([axis])], outputs);
   },
 };
 
 /** Rows [index · n / count, (index + 1) · n / count) of n. */
-const part: Op = {
-  infer(inputs, attributes) {
-    const [x] = inputs as [Tensor];
-    const [index, count] = [int(attributes, 'index'), int(attributes, 'count')];
+const part: Unary<{ index: number; count: number }> = {
+  infer(inputs, { index, count }) {
+    const [x] = inputs;
     const rows = x.shape[0] as Dim;
     if (typeof rows !== 'number' && !isName(rows)) fail('part', inputs, `cannot name a part of ${rows} rows`);
     const at = (end: number) => Math.floor((Number(rows) * end) / count);
     const size = typeof rows === 'number' ? at(index + 1) - at(index) : `${rows}/${count}#${index}`;
-    return [{ dtype: x.dtype, shape: [size, ...x.shape.slice(1)] }];
+    return [{ dtype: x.dtype, shape: resized(x.shape, 0, size) }];
   },
-  lower(node, emit) {
-    const [x] = names(node.inputs) as [string];
-    const [index, count] = [int(node.attributes, 'index'), emit.int64([int(node.attributes, 'count')])];
-    const rows = emit.fresh('rows');
-    emit.node('Shape', [x], [rows], { start: 0, end: 1 });
-    const bounds = [index, index + 1].map((end) => {
-      const [scaled, bound] = [emit.fresh('scaled'), emit.fresh('bound')];
-      emit.node('Mul', [rows, emit.int64([end])], [scaled]);
-      emit.node('Div', [scaled, count], [bound]);
-      return bound;
-    });
-    emit.node('Slice', [x, ...bounds, emit.int64([0])], names(node.outputs));
+  lower({ inputs: [x], outputs, attributes: { index, count } }, emit) {
+    const rows = sizeOf(x, 0, emit);
+    const at = (end: number) => emit.value('Div', [emit.value('Mul', [rows, emit.int64([end])]), emit.int64([count])]);
+    emit.node('Slice', [x, at(index), at(index + 1), emit.int64([0])], outputs);
   },
 };
 
 /** Inputs: an array with as many rows as the result, then the parts. */
-const join: Op = {
-  infer(inputs) {
-    const [like, first] = inputs as [Tensor, Tensor];
-    return [{ dtype: first.dtype, shape: [like.shape[0] as Dim, ...first.shape.slice(1)] }];
-  },
-  lower: (node, emit) => emit.node('Concat', names(node.inputs.slice(1)), names(node.outputs), { axis: 0 }),
+const join: Op<readonly [like: Tensor, first: Tensor, ...Tensor[]]> = {
+  infer: ([{ shape }, first]) => [{ dtype: first.dtype, shape: resized(first.shape, 0, shape[0] as Dim) }],
+  lower: ({ inputs: [, ...parts], outputs }, emit) => emit.node('Concat', parts, outputs, { axis: 0 }),
 };
 
 /** x plus nothing: 0 times the sum of all that must be known before. The runtime cannot know that it is nothing. */
-const after: Op = {
-  infer: ([x]) => [{ dtype: 'float32', shape: (x as Tensor).shape }],
-  lower(node, emit) {
-    const [x, ...signals] = names(node.inputs) as [string, ...string[]];
-    const sums = signals.map((signal) => {
-      const sum = emit.fresh('sum');
-      emit.node('ReduceSum', [signal], [sum], { keepdims: 0 });
-      return sum;
-    });
-    const [all, nothing] = [emit.fresh('all'), emit.fresh('nothing')];
-    emit.node('Sum', sums, [all]);
-    emit.node('Mul', [all, emit.float32(0)], [nothing]);
-    emit.node('Add', [x, nothing], names(node.outputs));
+const after: Op<readonly [x: Tensor, ...signals: Tensor[]]> = {
+  infer: ([x]) => [x],
+  lower({ inputs: [x, ...signals], outputs }, emit) {
+    const sums = signals.map((signal) => emit.value('ReduceSum', [signal], { keepdims: 0 }));
+    const nothing = emit.value('Mul', [emit.value('Sum', sums), emit.float32(0)]);
+    emit.node('Add', [x, nothing], outputs);
   },
 };
 

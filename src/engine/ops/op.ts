@@ -1,6 +1,6 @@
 // What an op of the table is: a shape rule and its ONNX form, and what these share.
 import type { Dim, Shape } from '../dims.ts';
-import type { Attribute, DType, Node, Tensor } from '../graph.ts';
+import type { Attribute, Attributes, DType, Node, Tensor } from '../graph.ts';
 
 interface OutputType {
   readonly dtype: DType;
@@ -10,6 +10,12 @@ interface OutputType {
 /** What executes a graph. */
 export type Provider = 'cpu' | 'webgpu';
 
+/** A value of the serialised model: a tensor of the graph, or what a lowering has made. */
+export type Value = Tensor | string;
+
+export type LoweredAttribute = Attribute | { readonly float: number };
+export type LoweredAttributes = Readonly<Record<string, LoweredAttribute>>;
+
 /** What a lowering may do; implemented by onnx.ts. */
 export interface Emitter {
   readonly provider: Provider;
@@ -17,38 +23,45 @@ export interface Emitter {
   reads(output: Tensor): boolean;
   node(
     opType: string,
-    inputs: readonly string[],
-    outputs: readonly string[],
-    attributes?: Readonly<Record<string, Attribute | { float: number }>>,
+    inputs: readonly Value[],
+    outputs: readonly Value[],
+    attributes?: LoweredAttributes,
     domain?: string,
   ): void;
-  /** Name of a one-dimensional int64 constant. */
+  /** The one output of a new node. */
+  value(opType: string, inputs: readonly Value[], attributes?: LoweredAttributes): string;
+  /** A one-dimensional int64 constant. */
   int64(values: readonly number[]): string;
   float32(value: number): string;
-  /** A name for an intermediate value. */
-  fresh(hint: string): string;
   /** The provider computes this node wrongly where `dim` is 0. */
   nonEmpty(dim: Dim): void;
 }
 
-export type Attributes = Readonly<Record<string, Attribute>>;
-
-export interface Op {
-  infer(inputs: readonly Tensor[], attributes: Attributes): OutputType[];
-  lower(node: Node, emit: Emitter): void;
+export interface Op<Inputs extends readonly Tensor[] = readonly Tensor[], Given = Attributes> {
+  infer(inputs: Inputs, attributes: Given): readonly OutputType[];
+  lower(node: Node<Inputs, Given>, emit: Emitter): void;
 }
 
+export type Unary<Given = Attributes> = Op<readonly [x: Tensor], Given>;
+export type Binary<Given = Attributes> = Op<readonly [a: Tensor, b: Tensor], Given>;
+export type Ternary<Given = Attributes> = Op<readonly [a: Tensor, b: Tensor, c: Tensor], Given>;
+
 export const MICROSOFT = 'com.microsoft';
+
+/** Lowers to one node of the runtime's with the same inputs and outputs. */
+export function same<Given>(opType: string, attributes: (given: Given) => LoweredAttributes = () => ({}), domain = '') {
+  return ({ inputs, outputs, attributes: given }: Node<readonly Tensor[], Given>, emit: Emitter): void =>
+    emit.node(opType, inputs, outputs, attributes(given), domain);
+}
+
+/** The size of one axis, int64 `[1]`. */
+export const sizeOf = (x: Tensor, axis: number, emit: Emitter): string =>
+  emit.value('Shape', [x], { start: axis, end: axis + 1 });
 
 export function fail(op: string, inputs: readonly Tensor[], why: string): never {
   const shapes = inputs.map((t) => `${t.name}: ${t.dtype}[${t.shape.join(', ')}]`).join('; ');
   throw new Error(`${op}: ${why}. Inputs: ${shapes}`);
 }
-
-export const names = (tensors: readonly Tensor[]) => tensors.map((t) => t.name);
-export const only = (node: Node): Tensor => node.outputs[0] as Tensor;
-export const ints = (attributes: Attributes, key: string) => attributes[key] as readonly number[];
-export const int = (attributes: Attributes, key: string) => attributes[key] as number;
 
 /** Position of a possibly negative axis. */
 export function axisOf(tensor: Tensor, axis: number): number {
@@ -64,9 +77,9 @@ export function checkTypes(op: string, inputs: readonly Tensor[], allowed: reado
   if (inputs.some(({ dtype }) => dtype !== inputs[0]?.dtype)) fail(op, inputs, 'element types differ');
 }
 
-/** Fails unless the indices among the inputs are int64. */
-export function checkIndices(op: string, inputs: readonly Tensor[], place: number): void {
-  if (inputs[place]?.dtype !== 'int64') fail(op, inputs, 'indices must be int64');
+/** Fails unless the second input, the indices, is int64. */
+export function checkIndices(op: string, inputs: readonly Tensor[]): void {
+  if (inputs[1]?.dtype !== 'int64') fail(op, inputs, 'indices must be int64');
 }
 
 /** Shape of a broadcast result; a 1 meets anything, otherwise sizes must be equal by number or by name. */
@@ -83,5 +96,3 @@ export function broadcast(op: string, inputs: readonly Tensor[]): Dim[] {
     return result;
   });
 }
-
-export const NUMBERS = ['float32', 'int64'] as const;

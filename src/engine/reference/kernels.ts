@@ -1,39 +1,37 @@
 // Arrays -> arrays in float64, one plain kernel an op: what each op means, written for reading.
 import type { Dim } from '../dims.ts';
-import type { Attribute } from '../graph.ts';
-import { broadcastShape, count, places, rows, type Values, walk } from './arrays.ts';
+import type { Attributes } from '../graph.ts';
+import { shapeOf } from '../ops/layout.ts';
+import { broadcastShape, count, pick, places, rows, steps, stretch, type Values, walk } from './arrays.ts';
 
-type Attributes = Readonly<Record<string, Attribute>>;
-
-/** `size`: a dimension's value in this run, undefined where nothing that was fed tells. */
-type Kernel = (inputs: readonly Values[], attributes: Attributes, size: (dim: Dim) => number | undefined) => Values[];
-
-function elementwise(inputs: readonly Values[], f: (...values: number[]) => number): Values[] {
-  const shape = broadcastShape(inputs.map((x) => x.shape));
-  const where = inputs.map((x) => places(x.shape, shape));
-  const data = Float64Array.from({ length: count(shape) }, (_, i) =>
-    f(...inputs.map((x, n) => x.data[(where[n] as Int32Array)[i] as number] as number)),
-  );
-  return [{ data, shape }];
+interface Given {
+  readonly attributes: Attributes;
+  /** A dimension's value in this run, undefined where nothing that was fed tells. */
+  size(dim: Dim): number | undefined;
 }
 
-const unary =
-  (f: (x: number) => number): Kernel =>
-  ([x]) => [{ data: (x as Values).data.map(f), shape: (x as Values).shape }];
-const binary =
-  (f: (a: number, b: number) => number): Kernel =>
-  (inputs) =>
-    elementwise(inputs, f as (...v: number[]) => number);
+type Kernel = (given: Given, ...inputs: Values[]) => Values[];
+
+/** A kernel of a function of one element of each input. */
+const each =
+  (f: (...values: number[]) => number): Kernel =>
+  (_, ...inputs) => {
+    const shape = broadcastShape(inputs.map((x) => x.shape));
+    const operands = inputs.map((x) => pick(x.data, places(x.shape, shape)));
+    const data = Float64Array.from({ length: count(shape) }, (_, i) => f(...operands.map((x) => x[i] as number)));
+    return [{ data, shape }];
+  };
+
+const product = each((...values) => values.reduce((a, b) => a * b));
 
 /** Start value, step, and a final step given the number of elements reduced. */
 function reduction(
   start: number,
   f: (sum: number, x: number) => number,
-  finish: (sum: number, n: number) => number,
+  finish: (sum: number, n: number) => number = (sum) => sum,
 ): Kernel {
-  return ([x], attributes) => {
-    const { data, shape } = x as Values;
-    const axes = attributes['axes'] as readonly number[];
+  return ({ attributes }, { data, shape }) => {
+    const { axes, keepDims } = attributes as { axes: readonly number[]; keepDims: boolean };
     const kept = shape.map((size, axis) => (axes.includes(axis) ? 1 : size));
     const out = new Float64Array(count(kept)).fill(start);
     const into = places(kept, shape);
@@ -42,20 +40,20 @@ function reduction(
       out[place] = f(out[place] as number, value);
     });
     const n = count(axes.map((axis) => shape[axis] as number));
-    const result = attributes['keepDims'] ? kept : shape.filter((_, axis) => !axes.includes(axis));
+    const result = keepDims ? kept : shape.filter((_, axis) => !axes.includes(axis));
     return [{ data: out.map((sum) => finish(sum, n)), shape: result }];
   };
 }
 
-function logSumExp(row: Float64Array): number {
+const logSumExp = (row: Float64Array): number => {
   const top = row.reduce((a, b) => Math.max(a, b), -Infinity);
   return top + Math.log(row.reduce((sum, x) => sum + Math.exp(x - top), 0));
-}
+};
 
-const matmul: Kernel = ([a, b], { transA, transB, alpha }) => {
-  const [x, y] = [a as Values, b as Values];
-  const [m, k] = (transA ? [...x.shape.slice(-2)].reverse() : x.shape.slice(-2)) as [number, number];
-  const n = (transB ? y.shape.at(-2) : y.shape.at(-1)) as number;
+const matmul: Kernel = ({ attributes }, x, y) => {
+  const { transA, transB, alpha } = attributes as { transA: boolean; transB: boolean; alpha: number };
+  const [m, k] = (transA ? x.shape.slice(-2).reverse() : x.shape.slice(-2)) as [number, number];
+  const n = y.shape.at(transB ? -2 : -1) as number;
   const batch = broadcastShape([x.shape.slice(0, -2), y.shape.slice(0, -2)]);
   const [fromX, fromY] = [places(x.shape.slice(0, -2), batch), places(y.shape.slice(0, -2), batch)];
   const [xRow, xStep] = transA ? [1, m] : [k, 1];
@@ -67,91 +65,74 @@ const matmul: Kernel = ([a, b], { transA, transB, alpha }) => {
     const startY = (fromY[block] as number) * k * n + column * yColumn;
     let sum = 0;
     for (let i = 0; i < k; i++) sum += (x.data[startX + i * xStep] as number) * (y.data[startY + i * yStep] as number);
-    data[cell] = (alpha as number) * sum;
+    data[cell] = alpha * sum;
   }
   return [{ data, shape: [...batch, m, n] }];
 };
 
-const reshape: Kernel = ([x], attributes, size) => {
-  const { data } = x as Values;
-  const target = (attributes['shape'] as string).split(',').filter(Boolean);
-  const shape = target.map((dim) => (/^\d+$/.test(dim) ? Number(dim) : (size(dim) ?? -1)));
+const reshape: Kernel = ({ attributes, size }, { data }) => {
+  const shape = shapeOf(attributes['shape'] as string).map((dim) => size(dim) ?? -1);
   const known = count(shape.filter((n) => n >= 0));
   return [{ data, shape: shape.map((n) => (n >= 0 ? n : data.length / known)) }];
 };
 
-const transpose: Kernel = ([x], attributes) => {
-  const { data, shape } = x as Values;
+const transpose: Kernel = ({ attributes }, { data, shape }) => {
   const perm = attributes['perm'] as readonly number[];
-  const target = perm.map((axis) => shape[axis] as number);
-  const from = walk(
-    target,
-    perm.map((axis) => count(shape.slice(axis + 1))),
+  const along = (values: readonly number[]) => perm.map((axis) => values[axis] as number);
+  return [{ data: pick(data, walk(along(shape), along(steps(shape)))), shape: along(shape) }];
+};
+
+/** Zeros of `shape` with each part at its place along `axis`, from `start` on. */
+function put(shape: readonly number[], axis: number, start: number, parts: readonly Values[]): Values {
+  const data = new Float64Array(count(shape));
+  let at = start;
+  for (const part of parts) {
+    const length = part.shape[axis] as number;
+    stretch(shape, axis, at, length).offsets.forEach((place, i) => {
+      data[place] = part.data[i] as number;
+    });
+    at += length;
+  }
+  return { data, shape };
+}
+
+function joined(parts: readonly Values[], axis: number): Values[] {
+  const sizes = parts.map(({ shape }) => shape[axis] as number);
+  const shape = (parts[0] as Values).shape.with(
+    axis,
+    sizes.reduce((a, b) => a + b),
   );
-  return [{ data: Float64Array.from(from, (place) => data[place] as number), shape: target }];
-};
-
-const concat: Kernel = (inputs, attributes) => {
-  const axis = attributes['axis'] as number;
-  const first = inputs[0] as Values;
-  const size = inputs.reduce((sum, x) => sum + (x.shape[axis] as number), 0);
-  const shape = first.shape.map((n, i) => (i === axis ? size : n));
-  const data = new Float64Array(count(shape));
-  let at = 0;
-  for (let outer = 0; outer < count(shape.slice(0, axis)); outer++) {
-    for (const x of inputs) {
-      const chunk = count(x.shape.slice(axis));
-      data.set(x.data.subarray(outer * chunk, (outer + 1) * chunk), at);
-      at += chunk;
-    }
-  }
-  return [{ data, shape }];
-};
-
-/** Copies [start, start + length) of `axis` between a whole array and a part of it, in the direction `copy` goes. */
-function part(
-  whole: readonly number[],
-  axis: number,
-  start: number,
-  length: number,
-  copy: (whole: number, part: number) => void,
-) {
-  if (start < 0 || start + length > (whole[axis] as number)) {
-    throw new Error(`[${start}, ${start + length}) of axis ${axis} of [${whole.join(', ')}]`);
-  }
-  const inner = count(whole.slice(axis + 1));
-  for (let outer = 0; outer < count(whole.slice(0, axis)); outer++) {
-    for (let i = 0; i < length * inner; i++) {
-      copy((outer * (whole[axis] as number) + start) * inner + i, outer * length * inner + i);
-    }
-  }
+  return [put(shape, axis, 0, parts)];
 }
 
-function sliceOf({ data, shape }: Values, axis: number, start: number, length: number): Values[] {
-  const result = shape.map((n, i) => (i === axis ? length : n));
-  const out = new Float64Array(count(result));
-  part(shape, axis, start, length, (whole, place) => {
-    out[place] = data[whole] as number;
-  });
-  return [{ data: out, shape: result }];
+function sliceOf(x: Values, axis: number, start: number, end: number): Values[] {
+  const { shape, offsets } = stretch(x.shape, axis, start, end - start);
+  return [{ data: pick(x.data, offsets), shape }];
 }
 
-const slice: Kernel = ([x], { axis, start, end }) =>
-  sliceOf(x as Values, axis as number, start as number, (end as number) - (start as number));
+type Stretch = Record<'axis' | 'start' | 'end', number>;
 
-const sliceLike: Kernel = ([x, like], { axis, likeAxis, fromEnd }) => {
-  const length = (like as Values).shape[likeAxis as number] as number;
-  const whole = (x as Values).shape[axis as number] as number;
-  return sliceOf(x as Values, axis as number, fromEnd ? whole - length : 0, length);
+const slice: Kernel = ({ attributes }, x) => {
+  const { axis, start, end } = attributes as Stretch;
+  return sliceOf(x, axis, start, end);
 };
 
-const padLike: Kernel = ([x, like], { axis, start, end }) => {
-  const { shape } = like as Values;
-  const data = new Float64Array(count(shape));
-  part(shape, axis as number, start as number, (end as number) - (start as number), (whole, place) => {
-    data[whole] = (x as Values).data[place] as number;
-  });
-  return [{ data, shape }];
+const sliceLike: Kernel = ({ attributes }, x, like) => {
+  const { axis, likeAxis, fromEnd } = attributes as { axis: number; likeAxis: number; fromEnd: boolean };
+  const length = like.shape[likeAxis] as number;
+  const start = fromEnd ? (x.shape[axis] as number) - length : 0;
+  return sliceOf(x, axis, start, start + length);
+};
+
+const padLike: Kernel = ({ attributes }, x, { shape }) => {
+  const { axis, start } = attributes as Stretch;
+  return [put(shape, axis, start, [x])];
+};
+
+const part: Kernel = ({ attributes }, x) => {
+  const { index, count: parts } = attributes as { index: number; count: number };
+  const at = (end: number) => Math.floor(((x.shape[0] as number) * end) / parts);
+  return sliceOf(x, 0, at(index), at(index + 1));
 };
 
 function rowAt(index: number, n: number): number {
@@ -159,87 +140,68 @@ function rowAt(index: number, n: number): number {
   return index;
 }
 
-const gather: Kernel = ([data, indices]) => {
-  const table = data as Values;
-  const width = count(table.shape.slice(1));
-  const out = new Float64Array((indices as Values).data.length * width);
-  (indices as Values).data.forEach((index, i) => {
-    const row = rowAt(index, table.shape[0] as number);
-    out.set(table.data.subarray(row * width, (row + 1) * width), i * width);
+const gather: Kernel = (_, table, indices) => {
+  const [n, ...rest] = table.shape as [number, ...number[]];
+  const width = count(rest);
+  const out = new Float64Array(indices.data.length * width);
+  indices.data.forEach((index, i) => {
+    const row = rowAt(index, n) * width;
+    out.set(table.data.subarray(row, row + width), i * width);
   });
-  return [{ data: out, shape: [...(indices as Values).shape, ...table.shape.slice(1)] }];
+  return [{ data: out, shape: [...indices.shape, ...rest] }];
 };
 
-const scatterRows: Kernel = ([updates, indices, like]) => {
-  const { shape } = like as Values;
-  const width = shape[1] as number;
+const scatterRows: Kernel = (_, updates, indices, { shape }) => {
+  const [n, width] = shape as [number, number];
   const data = new Float64Array(count(shape));
-  (updates as Values).data.forEach((value, i) => {
-    const row = rowAt((indices as Values).data[Math.floor(i / width)] as number, shape[0] as number);
-    data[row * width + (i % width)] = (data[row * width + (i % width)] as number) + value;
+  updates.data.forEach((value, i) => {
+    const place = rowAt(indices.data[Math.floor(i / width)] as number, n) * width + (i % width);
+    data[place] = (data[place] as number) + value;
   });
   return [{ data, shape }];
 };
 
-const partOf: Kernel = ([x], attributes) => {
-  const { data, shape } = x as Values;
-  const [n, ...rest] = shape as [number, ...number[]];
-  const { index, count: parts } = attributes as { index: number; count: number };
-  const [from, to] = [index, index + 1].map((end) => Math.floor((n * end) / parts)) as [number, number];
-  return [{ data: data.slice(from * count(rest), to * count(rest)), shape: [to - from, ...rest] }];
+const gatherElements: Kernel = (_, x, { data, shape }) => {
+  const [from, to] = [x.shape.at(-1) as number, shape.at(-1) as number];
+  const found = (index: number, i: number) => x.data[Math.floor(i / to) * from + rowAt(index, from)] as number;
+  return [{ data: data.map(found), shape }];
 };
 
-const join: Kernel = ([, ...parts]) => concat(parts, { axis: 0 }, () => undefined);
-
-const gatherElements: Kernel = ([x, indices]) => {
-  const { data, shape } = indices as Values;
-  const [from, to] = [(x as Values).shape.at(-1) as number, shape.at(-1) as number];
-  const pick = (index: number, i: number) =>
-    (x as Values).data[Math.floor(i / to) * from + rowAt(index, from)] as number;
-  return [{ data: data.map(pick), shape }];
-};
-
-const tokenLogp: Kernel = ([logits, targets]) => {
-  const vocabulary = (logits as Values).shape[1] as number;
-  const table = rows(logits as Values, vocabulary, (row, out) => {
+const tokenLogp: Kernel = (_, logits, { data, shape }) => {
+  const vocabulary = logits.shape[1] as number;
+  const table = rows(logits, vocabulary, (row) => {
     const normaliser = logSumExp(row);
-    out.set(row.map((x) => x - normaliser));
+    return row.map((x) => x - normaliser);
   });
-  const { data, shape } = targets as Values;
   const logp = data.map((target, i) => table.data[i * vocabulary + rowAt(target, vocabulary)] as number);
   return [{ data: logp, shape }, table];
 };
 
-const tokenLogpGradient: Kernel = ([dy, table, targets]) => {
-  const { data, shape } = table as Values;
+const tokenLogpGradient: Kernel = (_, dy, { data, shape }, targets) => {
   const vocabulary = shape[1] as number;
   const at = (logp: number, i: number) => {
     const row = Math.floor(i / vocabulary);
-    const hit = (targets as Values).data[row] === i % vocabulary ? 1 : 0;
-    return ((dy as Values).data[row] as number) * (hit - Math.exp(logp));
+    const hit = targets.data[row] === i % vocabulary ? 1 : 0;
+    return (dy.data[row] as number) * (hit - Math.exp(logp));
   };
   return [{ data: data.map(at), shape }];
 };
 
-const rmsNorm: Kernel = ([x, weight], { epsilon }) => {
-  const inverse = rows(x as Values, 1, (row, out) => {
-    out[0] = 1 / Math.sqrt(row.reduce((sum, v) => sum + v * v, 0) / row.length + (epsilon as number));
-  });
-  return [
-    ...elementwise([x as Values, inverse, weight as Values], (v, scale, w) => v * (scale as number) * (w as number)),
-    inverse,
-  ];
+const rmsNorm: Kernel = (given, x, weight) => {
+  const epsilon = given.attributes['epsilon'] as number;
+  const inverse = rows(x, 1, (row) => [1 / Math.sqrt(row.reduce((sum, v) => sum + v * v, 0) / row.length + epsilon)]);
+  return [...product(given, x, inverse, weight), inverse];
 };
 
-const rope: Kernel = ([x, positions, cos, sin], { heads }) => {
-  const { data, shape } = x as Values;
-  const half = (shape[2] as number) / (heads as number) / 2;
+const rope: Kernel = ({ attributes }, { data, shape }, positions, cos, sin) => {
+  const width = shape[2] as number;
+  const half = width / (attributes['heads'] as number) / 2;
   const out = new Float64Array(data.length);
   for (let start = 0; start < data.length; start += 2 * half) {
-    const position = (positions as Values).data[Math.floor(start / (shape[2] as number))] as number;
-    const row = rowAt(position, (cos as Values).shape[0] as number) * half;
+    const position = positions.data[Math.floor(start / width)] as number;
+    const row = rowAt(position, cos.shape[0] as number) * half;
     for (let i = 0; i < half; i++) {
-      const [c, s] = [(cos as Values).data[row + i] as number, (sin as Values).data[row + i] as number];
+      const [c, s] = [cos.data[row + i] as number, sin.data[row + i] as number];
       const [first, second] = [data[start + i] as number, data[start + half + i] as number];
       out[start + i] = first * c - second * s;
       out[start + half + i] = second * c + first * s;
@@ -248,36 +210,19 @@ const rope: Kernel = ([x, positions, cos, sin], { heads }) => {
   return [{ data: out, shape }];
 };
 
-const softmax: Kernel = ([x]) => {
-  const exponentials = (row: Float64Array, out: Float64Array) => {
-    const normaliser = logSumExp(row);
-    out.set(row.map((v) => Math.exp(v - normaliser)));
-  };
-  return [rows(x as Values, (x as Values).shape.at(-1) as number, exponentials)];
-};
-
-const cumSum: Kernel = ([x]) => {
-  const running = (row: Float64Array, out: Float64Array) => {
-    let sum = 0;
-    row.forEach((v, i) => {
-      sum += v;
-      out[i] = sum;
-    });
-  };
-  return [rows(x as Values, (x as Values).shape.at(-1) as number, running)];
-};
+/** A kernel of a function of a row, as long as the row. */
+const eachRow =
+  (f: (row: Float64Array) => Float64Array): Kernel =>
+  (_, x) => [rows(x, x.shape.at(-1) as number, f)];
 
 /** Places of a row's elements, the largest first, equal ones in their order. */
 const ranking = (row: Float64Array): number[] =>
   [...row.keys()].sort((a, b) => (row[b] as number) - (row[a] as number) || a - b);
 
-const argMax: Kernel = ([x]) => [rows(x as Values, 1, (row, out) => out.set(ranking(row).slice(0, 1)))];
-
-const topK: Kernel = ([x, count], attributes) => {
-  const k = count ? (count.data[0] as number) : (attributes['k'] as number);
-  const pick = (row: Float64Array, out: Float64Array) => out.set(ranking(row).slice(0, k));
-  const indices = rows(x as Values, k, pick);
-  return [...gatherElements([x as Values, indices], {}, () => undefined), indices];
+const topK: Kernel = (given, x, count) => {
+  const k = given.attributes['k'] === undefined ? (count.data[0] as number) : (given.attributes['k'] as number);
+  const indices = rows(x, k, (row) => ranking(row).slice(0, k));
+  return [...gatherElements(given, x, indices), indices];
 };
 
 const CASTS: Readonly<Record<string, (x: number) => number>> = {
@@ -288,54 +233,50 @@ const CASTS: Readonly<Record<string, (x: number) => number>> = {
 
 /** Every op of ops.ts, by name. */
 export const KERNELS: Readonly<Record<string, Kernel>> = {
-  neg: unary((x) => -x),
-  exp: unary(Math.exp),
-  log: unary(Math.log),
-  sqrt: unary(Math.sqrt),
-  sin: unary(Math.sin),
-  floor: unary(Math.floor),
-  tanh: unary(Math.tanh),
-  sigmoid: unary((x) => 1 / (1 + Math.exp(-x))),
-  softplus: unary((x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)))),
-  not: unary((x) => 1 - x),
-  add: binary((a, b) => a + b),
-  sub: binary((a, b) => a - b),
-  mul: binary((a, b) => a * b),
-  div: binary((a, b) => a / b),
-  min: binary(Math.min),
-  max: binary(Math.max),
-  less: binary((a, b) => Number(a < b)),
-  greater: binary((a, b) => Number(a > b)),
-  equal: binary((a, b) => Number(a === b)),
-  and: binary((a, b) => a * b),
-  or: binary(Math.max),
-  reduceSum: reduction(
-    0,
-    (sum, x) => sum + x,
-    (sum) => sum,
-  ),
+  neg: each((x) => -x),
+  exp: each(Math.exp),
+  log: each(Math.log),
+  sqrt: each(Math.sqrt),
+  sin: each(Math.sin),
+  floor: each(Math.floor),
+  tanh: each(Math.tanh),
+  sigmoid: each((x) => 1 / (1 + Math.exp(-x))),
+  softplus: each((x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)))),
+  not: each((x) => 1 - x),
+  add: each((a, b) => a + b),
+  sub: each((a, b) => a - b),
+  mul: product,
+  div: each((a, b) => a / b),
+  min: each(Math.min),
+  max: each(Math.max),
+  less: each((a, b) => Number(a < b)),
+  greater: each((a, b) => Number(a > b)),
+  equal: each((a, b) => Number(a === b)),
+  and: product,
+  or: each(Math.max),
+  where: each((condition, a, b) => (condition ? a : b)),
+  reduceSum: reduction(0, (sum, x) => sum + x),
   reduceMean: reduction(
     0,
     (sum, x) => sum + x,
     (sum, n) => sum / n,
   ),
-  reduceMax: reduction(-Infinity, Math.max, (top) => top),
-  reshapeLike: ([x, like]) => [{ data: (x as Values).data, shape: (like as Values).shape }],
-  expandLike: ([x, like]) => elementwise([x as Values, like as Values], (value) => value as number),
-  where: (inputs) => elementwise(inputs, (condition, a, b) => (condition ? a : b) as number),
-  cast: ([x], { to }) => [
-    { data: (x as Values).data.map(CASTS[to as string] as (x: number) => number), shape: (x as Values).shape },
+  reduceMax: reduction(-Infinity, Math.max),
+  reshapeLike: (_, { data }, { shape }) => [{ data, shape }],
+  expandLike: (_, x, { shape }) => [{ data: pick(x.data, places(x.shape, shape)), shape }],
+  cast: ({ attributes }, { data, shape }) => [
+    { data: data.map(CASTS[attributes['to'] as string] as (x: number) => number), shape },
   ],
   matmul,
   reshape,
   transpose,
-  concat,
+  concat: ({ attributes }, ...parts) => joined(parts, attributes['axis'] as number),
   slice,
   padLike,
   sliceLike,
-  part: partOf,
-  join,
-  after: ([x]) => [x as Values],
+  part,
+  join: (_, _like, ...parts) => joined(parts, 0),
+  after: (_, x) => [x],
   gather,
   scatterRows,
   gatherElements,
@@ -343,8 +284,14 @@ export const KERNELS: Readonly<Record<string, Kernel>> = {
   tokenLogpGradient,
   rmsNorm,
   rope,
-  softmax,
-  cumSum,
-  argMax,
+  softmax: eachRow((row) => {
+    const normaliser = logSumExp(row);
+    return row.map((x) => Math.exp(x - normaliser));
+  }),
+  cumSum: eachRow((row) => {
+    let sum = 0;
+    return row.map((x) => (sum += x));
+  }),
+  argMax: (_, x) => [rows(x, 1, (row) => ranking(row).slice(0, 1))],
   topK,
 };

@@ -2,6 +2,7 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { type Dim, evaluate, isName } from '../dims.ts';
 import type { DType, Graph, Node, Tensor, WeightSlice } from '../graph.ts';
+import type { HostArray } from '../runtime/arrays.ts';
 import { count, type Values } from './arrays.ts';
 import { KERNELS } from './kernels.ts';
 
@@ -12,10 +13,7 @@ export interface ReferenceArray {
 }
 
 /** What is fed: what a program takes, or float64. */
-export interface ReferenceFeed {
-  readonly data: Float32Array | Float64Array | BigInt64Array | Uint8Array;
-  readonly shape: readonly number[];
-}
+export type ReferenceFeed = HostArray | ReferenceArray;
 
 /**
  * Computes `outputs` from `feeds`; weights are read from their files, whole numbers are exact below 2^53.
@@ -40,30 +38,17 @@ export function interpret(
     values.set(tensor, { data: Float64Array.from(data as ArrayLike<number>, Number), shape: tensor.shape as number[] });
   }
   const size = (dim: Dim) => evaluate(dim, bindings);
-  for (const node of needed(graph, Object.values(outputs))) runNode(node, graph, values, size);
+  for (const node of graph.needed(Object.values(outputs)).nodes) runNode(node, graph, values, size);
   return Object.fromEntries(
     Object.entries(outputs).map(([name, tensor]) => [name, typed(tensor.dtype, lookUp(tensor, graph, values))]),
   );
 }
 
-function needed(graph: Graph, outputs: readonly Tensor[]): Node[] {
-  const wanted = new Set(outputs);
-  const nodes = [...graph.nodes].reverse().filter((node) => {
-    const hit = node.outputs.some((output) => wanted.has(output));
-    if (hit) for (const input of node.inputs) wanted.add(input);
-    return hit;
-  });
-  return nodes.reverse();
-}
-
 function runNode(node: Node, graph: Graph, values: Map<Tensor, Values>, size: (dim: Dim) => number | undefined): void {
   const kernel = KERNELS[node.op];
-  if (!kernel) throw new Error(`${node.op}: no reference kernel. Add one to reference-kernels.ts.`);
-  const results = kernel(
-    node.inputs.map((input) => lookUp(input, graph, values)),
-    node.attributes,
-    size,
-  );
+  if (!kernel) throw new Error(`${node.op}: no reference kernel. Add one to kernels.ts.`);
+  const inputs = node.inputs.map((input) => lookUp(input, graph, values));
+  const results = kernel({ attributes: node.attributes, size }, ...inputs);
   node.outputs.forEach((output, index) => {
     const result = results[index] as Values;
     const declared = output.shape.map((dim, axis) => size(dim) ?? result.shape[axis]);

@@ -72,12 +72,9 @@ export class DeviceArrays {
     return tensor;
   }
 
-  send({ data, shape }: HostArray): RuntimeTensor {
-    this.#toDevice += data.byteLength;
-    if (data instanceof Float32Array) return new RuntimeTensor('float32', data, shape);
-    return data instanceof BigInt64Array
-      ? new RuntimeTensor('int64', data, shape)
-      : new RuntimeTensor('bool', data, shape);
+  send(array: HostArray): RuntimeTensor {
+    this.#toDevice += array.data.byteLength;
+    return new RuntimeTensor(typeOf(array), array.data, array.shape);
   }
 
   fetch(tensor: RuntimeTensor): HostArray {

@@ -1,8 +1,8 @@
 // A graph and wanted outputs -> the bytes of an ONNX model; weights stay in their files.
 import { PbfWriter } from 'pbf';
 import type { Dim } from '../dims.ts';
-import type { Attribute, DType, Graph, Node, Tensor, WeightSlice } from '../graph.ts';
-import type { Emitter, Provider } from '../ops/op.ts';
+import type { DType, Graph, Tensor, WeightSlice } from '../graph.ts';
+import type { Emitter, LoweredAttribute, LoweredAttributes, Provider, Value } from '../ops/op.ts';
 import { OPS } from '../ops/ops.ts';
 
 const IR_VERSION = 9;
@@ -10,14 +10,12 @@ const OPSET = 20;
 const ELEMENT = { float32: 1, int64: 7, bool: 9 } as const satisfies Record<DType, number>;
 const ATTRIBUTE = { float: 1, int: 2, string: 3, ints: 7 } as const;
 
-type LoweredAttribute = Attribute | { float: number };
-
 interface LoweredNode {
   readonly opType: string;
   readonly domain: string;
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
-  readonly attributes: Readonly<Record<string, LoweredAttribute>>;
+  readonly attributes: LoweredAttributes;
 }
 
 interface Initializer {
@@ -51,7 +49,7 @@ export function serialise(
   outputs: Readonly<Record<string, Tensor>>,
   { provider, locate }: SerialiseOptions,
 ): Serialised {
-  const { nodes, used } = reachable(graph, Object.values(outputs));
+  const { nodes, used } = graph.needed(Object.values(outputs));
   const lowering = new Lowering(provider, used);
   for (const node of nodes) {
     const op = OPS[node.op];
@@ -59,7 +57,7 @@ export function serialise(
     op.lower(node, lowering);
   }
   for (const [name, tensor] of Object.entries(outputs)) {
-    lowering.node('Identity', [tensor.name], [outputName(name)]);
+    lowering.node('Identity', [tensor], [outputName(name)]);
   }
   const inputs = graph.inputs.filter((input) => used.has(input));
   const initializers = [...lowering.initializers];
@@ -75,17 +73,6 @@ export function serialise(
   const writer = new PbfWriter();
   writeModel({ nodes: lowering.nodes, initializers, inputs, outputs }, writer);
   return { bytes: writer.finish(), inputs, nonEmpty: [...lowering.nonEmptyDims] };
-}
-
-function reachable(graph: Graph, outputs: readonly Tensor[]): { nodes: Node[]; used: Set<Tensor> } {
-  const used = new Set(outputs);
-  const nodes: Node[] = [];
-  for (const node of [...graph.nodes].reverse()) {
-    if (!node.outputs.some((output) => used.has(output))) continue;
-    for (const input of node.inputs) used.add(input);
-    nodes.push(node);
-  }
-  return { nodes: nodes.reverse(), used };
 }
 
 class Lowering implements Emitter {
@@ -108,12 +95,18 @@ class Lowering implements Emitter {
 
   node(
     opType: string,
-    inputs: readonly string[],
-    outputs: readonly string[],
-    attributes: Readonly<Record<string, LoweredAttribute>> = {},
+    inputs: readonly Value[],
+    outputs: readonly Value[],
+    attributes: LoweredAttributes = {},
     domain = '',
   ): void {
-    this.nodes.push({ opType, domain, inputs, outputs, attributes });
+    this.nodes.push({ opType, domain, inputs: inputs.map(nameOf), outputs: outputs.map(nameOf), attributes });
+  }
+
+  value(opType: string, inputs: readonly Value[], attributes: LoweredAttributes = {}): string {
+    const name = this.#fresh(opType);
+    this.node(opType, inputs, [name], attributes);
+    return name;
   }
 
   int64(values: readonly number[]): string {
@@ -128,7 +121,7 @@ class Lowering implements Emitter {
   }
 
   float32(value: number): string {
-    const name = this.fresh('float32');
+    const name = this.#fresh('float32');
     this.initializers.push({ name, dtype: 'float32', shape: [], raw: bytesOf(Float32Array.of(value)) });
     return name;
   }
@@ -137,10 +130,12 @@ class Lowering implements Emitter {
     if (typeof dim === 'string' || dim === 0) this.nonEmptyDims.add(dim);
   }
 
-  fresh(hint: string): string {
+  #fresh(hint: string): string {
     return `lowered:${hint}:${this.#count++}`;
   }
 }
+
+const nameOf = (value: Value): string => (typeof value === 'string' ? value : value.name);
 
 function bytesOf(data: Float32Array | BigInt64Array): Uint8Array {
   return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);

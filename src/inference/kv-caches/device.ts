@@ -1,16 +1,19 @@
 // The cache on a device: small programs write it, and its arrays never leave.
 import { concat, equal, gather, greater, reshape, slice, transpose, where } from '../../engine/build.ts';
 import { Graph, type Tensor } from '../../engine/graph.ts';
+import { int64 } from '../../engine/host-arrays.ts';
 import type { DeviceArray, Engine, Feeds, HostArray, Program, Results } from '../../engine/runtime/session.ts';
 import {
   type CacheShape,
   countTo,
-  type KvCache,
+  KvCache,
   type KvRows,
   type PastFeeds,
   pastInput,
   roundUp,
+  rowsOf,
   SMALLEST_CAPACITY,
+  tokensOf,
 } from '../kv-cache.ts';
 
 /** Some columns of a row of an array that several handles share. */
@@ -48,25 +51,16 @@ interface Shared {
  * One array `[slots, kvHeads, capacity, headDim]` a layer for keys and one for values. A write makes a second set of arrays, and the first is
  * disposed: two sets in turn, of one size until a sequence outgrows it.
  */
-export class DeviceKvCache implements KvCache {
-  readonly slots: number;
+export class DeviceKvCache extends KvCache {
   readonly #engine: Engine;
-  readonly #shape: CacheShape;
-  readonly #lengths: number[];
   readonly #programs = new Map<keyof typeof GRAPHS, Program>();
   #arrays: DeviceArray[] = [];
   #columns: DeviceArray | undefined;
   #capacity = 0;
 
   constructor(engine: Engine, shape: CacheShape, slots: number) {
-    this.slots = slots;
+    super(shape, slots);
     this.#engine = engine;
-    this.#shape = shape;
-    this.#lengths = Array<number>(slots).fill(0);
-  }
-
-  length(slot: number): number {
-    return this.#lengths[slot] as number;
   }
 
   async keep(array: DeviceArray, lengths: readonly number[]): Promise<KvRows[]> {
@@ -96,21 +90,20 @@ export class DeviceKvCache implements KvCache {
   }
 
   async fork(slot: number, prefix: readonly KvRows[]): Promise<void> {
-    this.#lengths[slot] = 0;
-    const total = prefix.reduce((sum, { tokens }) => sum + tokens, 0);
-    await this.#fit(Math.max(1, total));
+    this.lengths[slot] = 0;
+    await this.#fit(Math.max(1, tokensOf(prefix)));
     this.#arrays = await this.#fill(this.#arrays, { row: slot, past: this.#capacity }, prefix);
-    this.#lengths[slot] = total;
+    this.lengths[slot] = tokensOf(prefix);
   }
 
   async append(rows: DeviceArray, live: number): Promise<void> {
     using taken = rows;
-    const at = this.#lengths.map((length, slot) => (slot < live ? length : -1));
+    const at = this.lengths.map((length, slot) => (slot < live ? length : -1));
     await this.#fit(Math.max(0, ...at) + 1);
-    const places = floats(at, [this.slots, 1, 1, 1]);
+    const places = { data: Float32Array.from(at), shape: [this.slots, 1, 1, 1] };
     const columns = this.#columns as DeviceArray;
     this.#arrays = await this.#rewrite('append', this.#arrays, { rows: taken, at: places, columns });
-    for (let slot = 0; slot < live; slot++) (this.#lengths[slot] as number)++;
+    for (let slot = 0; slot < live; slot++) (this.lengths[slot] as number)++;
   }
 
   async copyOut(slot: number, from: number, to: number): Promise<KvRows> {
@@ -121,14 +114,10 @@ export class DeviceKvCache implements KvCache {
   }
 
   async move(from: number, to: number): Promise<void> {
-    const order = integers(this.#lengths.map((_, slot) => (slot === to ? from : slot)));
+    const order = integers(this.lengths.map((_, slot) => (slot === to ? from : slot)));
     this.#arrays = await this.#rewrite('reorder', this.#arrays, { order });
-    this.#lengths[to] = this.#lengths[from] as number;
-    this.#lengths[from] = 0;
-  }
-
-  release(slot: number): void {
-    this.#lengths[slot] = 0;
+    this.lengths[to] = this.length(from);
+    this.lengths[from] = 0;
   }
 
   width(): number {
@@ -160,9 +149,9 @@ export class DeviceKvCache implements KvCache {
 
   /** Arrays of `slots` rows and `past` columns that hold nothing. */
   async #zeros(slots: number, past: number): Promise<DeviceArray[]> {
-    const { headDim } = this.#shape;
-    const source = floats(Array<number>(rowsOf(this.#shape) * headDim).fill(0), [1, rowsOf(this.#shape), 1, headDim]);
-    const inside = floats(Array<number>(slots * past).fill(0), [slots, 1, past, 1]);
+    const [rows, columns] = [rowsOf(this.shape), slots * past];
+    const source = { data: new Float32Array(rows * this.shape.headDim), shape: [1, rows, 1, this.shape.headDim] };
+    const inside = { data: new Float32Array(columns), shape: [slots, 1, past, 1] };
     const feeds = { source, row: integers([0]), at: integers(Array<number>(past).fill(0)), inside };
     return this.#arraysOf(await (await this.#program('start')).run(feeds));
   }
@@ -200,13 +189,13 @@ export class DeviceKvCache implements KvCache {
   }
 
   #arraysOf(written: Results): DeviceArray[] {
-    return range(0, 2 * this.#shape.layers).map((part) => written.device(`next.${part}`));
+    return range(0, 2 * this.shape.layers).map((part) => written.device(`next.${part}`));
   }
 
   async #program(kind: keyof typeof GRAPHS): Promise<Program> {
     const graph = new Graph();
     const known =
-      this.#programs.get(kind) ?? (await compileStaying(this.#engine, graph, GRAPHS[kind](graph, this.#shape)));
+      this.#programs.get(kind) ?? (await compileStaying(this.#engine, graph, GRAPHS[kind](graph, this.shape)));
     this.#programs.set(kind, known);
     return known;
   }
@@ -228,17 +217,7 @@ function disposeAll(arrays: readonly DeviceArray[]): void {
 
 const range = (from: number, to: number): number[] => Array.from({ length: to - from }, (_, n) => from + n);
 
-const integers = (values: readonly number[]): HostArray => ({
-  data: BigInt64Array.from(values, BigInt),
-  shape: [values.length],
-});
-
-const floats = (values: readonly number[], shape: readonly number[]): HostArray => ({
-  data: Float32Array.from(values),
-  shape,
-});
-
-const rowsOf = ({ layers, kvHeads }: CacheShape): number => 2 * layers * kvHeads;
+const integers = (values: readonly number[]): HostArray => ({ data: int64(values), shape: [values.length] });
 
 /** The programs' graphs. Those that write take the arrays `cache.N` and give `next.N`. */
 const GRAPHS = {

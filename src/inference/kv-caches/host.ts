@@ -4,12 +4,14 @@ import {
   BLOCK,
   type CacheShape,
   countTo,
-  type KvCache,
+  KvCache,
   type KvRows,
   type PastFeeds,
   pastInput,
   roundUp,
+  rowsOf,
   SMALLEST_CAPACITY,
+  tokensOf,
 } from '../kv-cache.ts';
 
 class HostRows implements KvRows {
@@ -28,11 +30,8 @@ class HostRows implements KvRows {
 }
 
 /** One array `[slots, kvHeads, past, headDim]` a layer for keys and one for values; its length follows the longest sequence. */
-export class HostKvCache implements KvCache {
-  readonly slots: number;
+export class HostKvCache extends KvCache {
   readonly #engine: Pick<Engine, 'read'>;
-  readonly #shape: CacheShape;
-  readonly #lengths: number[];
   #arrays: Float32Array[];
   /** Tokens a row has room for, now (a multiple of BLOCK) and at most before new arrays are needed. */
   #stride = BLOCK;
@@ -40,152 +39,84 @@ export class HostKvCache implements KvCache {
   #columns = countTo(SMALLEST_CAPACITY);
 
   constructor(engine: Pick<Engine, 'read'>, shape: CacheShape, slots: number) {
-    this.slots = slots;
+    super(shape, slots);
     this.#engine = engine;
-    this.#shape = shape;
-    this.#lengths = Array<number>(slots).fill(0);
-    this.#arrays = this.#allocate();
-  }
-
-  length(slot: number): number {
-    return this.#lengths[slot] as number;
+    this.#arrays = this.#allocate(slots, this.#capacity);
   }
 
   async keep(rows: DeviceArray, lengths: readonly number[]): Promise<KvRows[]> {
-    const { headDim } = this.#shape;
-    const [, , seq] = rows.shape as [number, number, number];
+    const [, parts, seq] = rows.shape as [number, number, number];
     const data = await this.#take(rows);
-    const parts = this.#arrays.length * this.#shape.kvHeads;
-    return lengths.map((tokens, row) => {
-      const kept = new Float32Array(parts * tokens * headDim);
-      for (let part = 0; part < parts; part++) {
-        const from = (row * parts + part) * seq * headDim;
-        kept.set(data.subarray(from, from + tokens * headDim), part * tokens * headDim);
-      }
-      return new HostRows(kept, tokens);
-    });
+    return lengths.map((tokens, n) => this.#copied(tokens, (row) => this.#run(data, (n * parts + row) * seq, tokens)));
   }
 
   split(rows: KvRows, at: number): [KvRows, KvRows] {
-    const { headDim } = this.#shape;
     const data = HostRows.dataOf(rows);
-    const parts = this.#arrays.length * this.#shape.kvHeads;
-    const [first, second] = [at, rows.tokens - at].map((n) => new Float32Array(parts * n * headDim)) as [
-      Float32Array,
-      Float32Array,
-    ];
-    for (let part = 0; part < parts; part++) {
-      const from = part * rows.tokens * headDim;
-      const middle = from + at * headDim;
-      first.set(data.subarray(from, middle), part * at * headDim);
-      second.set(data.subarray(middle, from + rows.tokens * headDim), part * (rows.tokens - at) * headDim);
-    }
-    return [new HostRows(first, at), new HostRows(second, rows.tokens - at)];
+    const part = (from: number, tokens: number) =>
+      this.#copied(tokens, (row) => this.#run(data, row * rows.tokens + from, tokens));
+    return [part(0, at), part(at, rows.tokens - at)];
   }
 
   drop(): void {}
 
   async pastOf(prefixes: readonly (readonly KvRows[])[], past: number): Promise<PastFeeds> {
-    const { kvHeads, headDim } = this.#shape;
-    const shape = [prefixes.length, kvHeads, past, headDim];
-    const feeds: Record<string, HostArray> = {};
-    for (let part = 0; part < this.#arrays.length; part++) {
-      const array = new Float32Array(prefixes.length * kvHeads * past * headDim);
-      for (const [n, prefix] of prefixes.entries()) {
-        for (let head = 0; head < kvHeads; head++) {
-          let to = (n * kvHeads + head) * past * headDim;
-          for (const rows of prefix) {
-            const size = rows.tokens * headDim;
-            const from = (part * kvHeads + head) * size;
-            array.set(HostRows.dataOf(rows).subarray(from, from + size), to);
-            to += size;
-          }
-        }
-      }
-      feeds[pastInput(part)] = { data: array, shape };
-    }
-    return { feeds, [Symbol.dispose]: () => {} };
+    const arrays = this.#allocate(prefixes.length, past);
+    for (const [row, prefix] of prefixes.entries()) this.#write(arrays, { row, past }, prefix);
+    return { feeds: this.#named(arrays, prefixes.length, past), [Symbol.dispose]: () => {} };
   }
 
   async fork(slot: number, prefix: readonly KvRows[]): Promise<void> {
-    const total = prefix.reduce((sum, { tokens }) => sum + tokens, 0);
-    this.#lengths[slot] = 0;
-    this.#fit(total);
-    const { kvHeads, headDim } = this.#shape;
-    let done = 0;
-    for (const piece of prefix) {
-      const data = HostRows.dataOf(piece);
-      const size = piece.tokens * headDim;
-      this.#arrays.forEach((array, part) => {
-        for (let head = 0; head < kvHeads; head++) {
-          const from = (part * kvHeads + head) * size;
-          array.set(data.subarray(from, from + size), this.#at(slot, head, done));
-        }
-      });
-      done += piece.tokens;
-    }
-    this.#lengths[slot] = total;
+    this.lengths[slot] = 0;
+    this.#fit(tokensOf(prefix));
+    this.#write(this.#arrays, { row: slot, past: this.#stride }, prefix);
+    this.lengths[slot] = tokensOf(prefix);
   }
 
   async append(rows: DeviceArray, live: number): Promise<void> {
     const data = await this.#take(rows);
-    this.#fit(Math.max(0, ...this.#lengths.slice(0, live)) + 1);
-    const { kvHeads, headDim } = this.#shape;
+    this.#fit(Math.max(0, ...this.lengths.slice(0, live)) + 1);
+    const { kvHeads, headDim } = this.shape;
     const parts = this.#arrays.length;
     let from = 0;
     for (let slot = 0; slot < live; slot++) {
-      const length = this.#lengths[slot] as number;
+      const length = this.lengths[slot] as number;
       for (let part = 0; part < parts; part++) {
         const array = this.#arrays[part] as Float32Array;
         for (let head = 0; head < kvHeads; head++) {
-          const to = this.#at(slot, head, length);
+          const to = this.#at(slot, head, length) * headDim;
           for (let i = 0; i < headDim; i++) array[to + i] = data[from++] as number;
         }
       }
-      this.#lengths[slot] = length + 1;
+      this.lengths[slot] = length + 1;
     }
   }
 
   async copyOut(slot: number, from: number, to: number): Promise<KvRows> {
-    const { kvHeads, headDim } = this.#shape;
-    const tokens = to - from;
-    const data = new Float32Array(this.#arrays.length * kvHeads * tokens * headDim);
-    this.#arrays.forEach((array, part) => {
-      for (let head = 0; head < kvHeads; head++) {
-        const rows = array.subarray(this.#at(slot, head, from), this.#at(slot, head, to));
-        data.set(rows, (part * kvHeads + head) * tokens * headDim);
-      }
+    const { kvHeads } = this.shape;
+    return this.#copied(to - from, (row) => {
+      const array = this.#arrays[Math.floor(row / kvHeads)] as Float32Array;
+      return this.#run(array, this.#at(slot, row % kvHeads, from), to - from);
     });
-    return new HostRows(data, tokens);
   }
 
   async move(from: number, to: number): Promise<void> {
-    const size = (this.#lengths[from] as number) * this.#shape.headDim;
+    const { kvHeads, headDim } = this.shape;
+    const size = this.length(from) * headDim;
     for (const array of this.#arrays) {
-      for (let head = 0; head < this.#shape.kvHeads; head++) {
-        const source = this.#at(from, head, 0);
-        array.copyWithin(this.#at(to, head, 0), source, source + size);
+      for (let head = 0; head < kvHeads; head++) {
+        const source = this.#at(from, head, 0) * headDim;
+        array.copyWithin(this.#at(to, head, 0) * headDim, source, source + size);
       }
     }
-    this.#lengths[to] = this.#lengths[from] as number;
-    this.#lengths[from] = 0;
-  }
-
-  release(slot: number): void {
-    this.#lengths[slot] = 0;
+    this.lengths[to] = this.length(from);
+    this.lengths[from] = 0;
   }
 
   feeds(live: number): Feeds {
-    const { kvHeads, headDim } = this.#shape;
     const past = this.#past(live);
-    const shape = [live, kvHeads, past, headDim];
-    const size = live * kvHeads * past * headDim;
     if (past > this.#columns.length) this.#columns = countTo(2 * past);
-    const feeds: Record<string, HostArray> = { columns: { data: this.#columns.subarray(0, past), shape: [past] } };
-    for (const [part, array] of this.#arrays.entries()) {
-      feeds[pastInput(part)] = { data: array.subarray(0, size), shape };
-    }
-    return feeds;
+    const columns = { data: this.#columns.subarray(0, past), shape: [past] };
+    return Object.assign(this.#named(this.#arrays, live, past), { columns });
   }
 
   width(live: number): number {
@@ -195,7 +126,7 @@ export class HostKvCache implements KvCache {
   [Symbol.dispose](): void {}
 
   #past(live: number): number {
-    const needed = roundUp(Math.max(1, ...this.#lengths.slice(0, live)));
+    const needed = roundUp(Math.max(1, ...this.lengths.slice(0, live)));
     // A long sequence that has ended leaves columns that nobody needs; one block of slack avoids going to and fro.
     if (needed + BLOCK < this.#stride) this.#restride(needed + BLOCK);
     return this.#stride;
@@ -208,14 +139,58 @@ export class HostKvCache implements KvCache {
     return data as Float32Array;
   }
 
+  /** Where a token of a slot is, in tokens. */
   #at(slot: number, head: number, token: number): number {
-    return ((slot * this.#shape.kvHeads + head) * this.#stride + token) * this.#shape.headDim;
+    return (slot * this.shape.kvHeads + head) * this.#stride + token;
   }
 
-  #allocate(): Float32Array[] {
-    const { layers, kvHeads, headDim } = this.#shape;
-    const size = this.slots * kvHeads * this.#capacity * headDim;
-    return Array.from({ length: 2 * layers }, () => new Float32Array(size));
+  /** A view of consecutive tokens of an array. */
+  #run(data: Float32Array, first: number, tokens: number): Float32Array {
+    const { headDim } = this.shape;
+    return data.subarray(first * headDim, (first + tokens) * headDim);
+  }
+
+  /** A copy of the tokens that `runOf` gives of each row. */
+  #copied(tokens: number, runOf: (row: number) => Float32Array): HostRows {
+    const size = tokens * this.shape.headDim;
+    const data = new Float32Array(rowsOf(this.shape) * size);
+    for (let row = 0; row < rowsOf(this.shape); row++) data.set(runOf(row), row * size);
+    return new HostRows(data, tokens);
+  }
+
+  /** Writes consecutive rows into row `row` of arrays that have `past` columns. */
+  #write(
+    arrays: readonly Float32Array[],
+    { row, past }: { row: number; past: number },
+    prefix: readonly KvRows[],
+  ): void {
+    const { kvHeads, headDim } = this.shape;
+    let done = 0;
+    for (const piece of prefix) {
+      const data = HostRows.dataOf(piece);
+      for (const [part, array] of arrays.entries()) {
+        for (let head = 0; head < kvHeads; head++) {
+          const run = this.#run(data, (part * kvHeads + head) * piece.tokens, piece.tokens);
+          array.set(run, ((row * kvHeads + head) * past + done) * headDim);
+        }
+      }
+      done += piece.tokens;
+    }
+  }
+
+  /** The first `rows` rows of arrays that have `past` columns, as inputs. */
+  #named(arrays: readonly Float32Array[], rows: number, past: number): Record<string, HostArray> {
+    const { kvHeads, headDim } = this.shape;
+    const shape = [rows, kvHeads, past, headDim];
+    const size = rows * kvHeads * past * headDim;
+    const feeds: Record<string, HostArray> = {};
+    for (const [part, array] of arrays.entries()) feeds[pastInput(part)] = { data: array.subarray(0, size), shape };
+    return feeds;
+  }
+
+  #allocate(rows: number, past: number): Float32Array[] {
+    const { layers, kvHeads, headDim } = this.shape;
+    return Array.from({ length: 2 * layers }, () => new Float32Array(rows * kvHeads * past * headDim));
   }
 
   #fit(tokens: number): void {
@@ -228,14 +203,14 @@ export class HostKvCache implements KvCache {
     const grown = stride > this.#capacity;
     if (grown) {
       this.#capacity = Math.max(stride, 2 * this.#capacity);
-      this.#arrays = this.#allocate();
+      this.#arrays = this.#allocate(this.slots, this.#capacity);
     }
-    const { kvHeads, headDim } = this.#shape;
+    const { kvHeads, headDim } = this.shape;
     const rows = this.slots * kvHeads;
     const old = this.#stride;
     for (let n = 0; n < rows; n++) {
       const row = stride > old ? rows - 1 - n : n;
-      const size = (this.#lengths[Math.floor(row / kvHeads)] as number) * headDim;
+      const size = this.length(Math.floor(row / kvHeads)) * headDim;
       if (size === 0) continue;
       const [from, to] = [row * old * headDim, row * stride * headDim];
       this.#arrays.forEach((array, part) => {

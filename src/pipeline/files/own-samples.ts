@@ -7,8 +7,9 @@ import { AnyRecord, RecordId, type Row, readAllRows, TextOrNumber } from '../../
 import { CodeTests, type Outcome, type Question, Sample } from '../../records.ts';
 import { questionKey } from '../../same-question.ts';
 import { gradeWithRetries, type Task, taskOf } from '../../task.ts';
-import { answerText, parseAnswer } from '../../tasks/math/answers.ts';
-import { type Configured, loadQuestions, type QuestionOptions, requireQuestion } from './questions.ts';
+import { answerText, parseAnswer } from '../../tasks/math/answer-values.ts';
+import type { Configured } from '../prompts.ts';
+import { loadQuestions, type QuestionOptions, requireQuestion } from './questions.ts';
 
 /** What a person writes; the rest is found out. */
 const OwnSample = z.looseObject({
@@ -54,54 +55,46 @@ export async function readSamples(
   const rows = await readAllRows(path, AnyRecord, terminal.signal);
   if (rows.length === 0)
     throw new SipfError('bad-input', `Expected samples in ${path}, got an empty file. Name another one.`);
-  for (const row of rows) checkOwn(row);
+  const given = rows.map(givenIn);
   const bringsAll = rows.every(({ value }) => typeof value.question === 'string');
   const isNamed = stage.config.task.data !== null || options.questions !== undefined;
   const questions = bringsAll && !isNamed ? [] : await loadQuestions(stage, options);
   const reader = new SampleReader(args, questions);
   // An answer may stand in one record of a question only.
-  for (const row of rows) reader.note(row);
-  for (const row of rows) await reader.add(row, terminal.signal);
+  for (const { own, place } of given) if (own !== null) reader.questionOf(own, place);
+  for (const one of given) await reader.add(one, terminal.signal);
   if (reader.ungraded > 0 && args.graded === false)
     terminal.log(`${reader.ungraded} of ${rows.length} samples have no known answer: their outcome stays open.`);
   return { questions: [...reader.known.values()], known: reader.known, samples: reader.samples };
 }
 
-/** True for what a run or a stage command wrote: everything is there, or it is damaged. */
-function isOfLoop(value: Readonly<Record<string, unknown>>): boolean {
-  return 'outcome' in value && 'finishReason' in value && 'policy' in value;
+interface Given extends Row<unknown> {
+  /** A record that a person wrote, which names its question in one of two ways; null: of the loop. */
+  readonly own: OwnSample | null;
 }
 
-/** A record that a person wrote; it names its question in one of two ways. */
-function checkOwn({ value, place }: Row<Record<string, unknown>>): OwnSample | null {
-  if (isOfLoop(value)) return null;
+function givenIn(row: Row<Record<string, unknown>>): Given {
+  const { value, place } = row;
+  // What a run or a stage command wrote: everything is there, or it is damaged.
+  if ('outcome' in value && 'finishReason' in value && 'policy' in value) return { ...row, own: null };
   if (value.questionId === undefined) check(z.looseObject({ question: z.string() }), value, place);
-  return check(OwnSample, value, place);
+  return { ...row, own: check(OwnSample, value, place) };
 }
 
 class SampleReader {
-  readonly known: Map<string, Question>;
+  readonly known = new Map<string, Question>();
   readonly samples = new Map<string, Sample[]>();
   ungraded = 0;
   readonly #args: ReadSamplesArgs;
-  readonly #byText: Map<string, Question>;
+  readonly #byText = new Map<string, Question>();
   readonly #places = new Map<string, string>();
 
   constructor(args: ReadSamplesArgs, questions: readonly Question[]) {
     this.#args = args;
-    this.known = new Map(questions.map((question) => [question.id, question]));
-    this.#byText = new Map(questions.map((question) => [questionKey(question), question]));
+    for (const question of questions) this.#keep(question);
   }
 
-  /** Takes up the question of a record that a person wrote. */
-  note(row: Row<Record<string, unknown>>): void {
-    const own = checkOwn(row);
-    if (own !== null) this.#questionOf(own, row.place);
-  }
-
-  async add(row: Row<Record<string, unknown>>, signal: AbortSignal): Promise<void> {
-    const { value, place } = row;
-    const own = checkOwn(row);
+  async add({ value, place, own }: Given, signal: AbortSignal): Promise<void> {
     const sample = own === null ? check(Sample, value, place) : await this.#fill(own, place, signal);
     requireQuestion(this.known, sample.questionId, place);
     const earlier = this.#places.get(sample.id);
@@ -116,7 +109,7 @@ class SampleReader {
   }
 
   async #fill(own: OwnSample, place: string, signal: AbortSignal): Promise<Sample> {
-    const question = this.#questionOf(own, place);
+    const question = this.questionOf(own, place);
     const task = taskOf(this.#args.stage.task, question);
     const steps = typeof own.steps === 'string' ? task.split(own.steps) : own.steps;
     if (steps.every((step) => step.trim() === ''))
@@ -140,7 +133,8 @@ class SampleReader {
     };
   }
 
-  #questionOf(own: OwnSample, place: string): Question {
+  /** The question of a record that a person wrote, taken up where it is new. */
+  questionOf(own: OwnSample, place: string): Question {
     const { questionId: id, question: text, answer, tests, prefix, task: name } = own;
     const byId = id ?? (text !== undefined && this.known.has(text) ? text : undefined);
     if (byId !== undefined && (this.known.has(byId) || text === undefined)) {
@@ -154,16 +148,19 @@ class SampleReader {
     if (same !== undefined && (id === undefined || id === same.id)) return this.#completed(same, own, place);
     const { task } = this.#args.stage;
     const member = task.members === undefined ? task : taskOf(task, { task: name });
-    const question: Question = {
+    return this.#keep({
       id: id ?? `own/${sha256(key).slice(0, 12)}`,
       task: member.name,
       question: text ?? '',
       answer: answer ?? '',
       ...(tests === undefined ? {} : { tests }),
       ...(prefix === undefined ? {} : { prefix }),
-    };
+    });
+  }
+
+  #keep(question: Question): Question {
     this.known.set(question.id, question);
-    this.#byText.set(key, question);
+    this.#byText.set(questionKey(question), question);
     return question;
   }
 
@@ -171,14 +168,11 @@ class SampleReader {
   #completed(question: Question, own: OwnSample, place: string): Question {
     refuseOtherAnswer(question, own, place);
     const { answer, tests } = own;
-    const completed = {
+    return this.#keep({
       ...question,
       ...(question.answer === '' && answer !== undefined ? { answer } : {}),
       ...(question.tests === undefined && tests !== undefined ? { tests } : {}),
-    };
-    this.known.set(question.id, completed);
-    this.#byText.set(questionKey(question), completed);
-    return completed;
+    });
   }
 
   async #grade(

@@ -12,7 +12,6 @@ import {
 import { Answer, type Checkpoint, type StepScores } from '../../records.ts';
 import { type Counts, EvalReport, type PairLogps, type ScoreFigures } from '../../reports.ts';
 import type { StageName } from '../../run/marker.ts';
-import { inUnits } from '../../run/units.ts';
 import { type FigurePath, scoreFigures } from '../../statistics/prm-figures.ts';
 import { figureWarnings, roundWarnings } from '../../statistics/warnings.ts';
 import type { Task } from '../../task.ts';
@@ -32,11 +31,11 @@ function figuresOf(round: Round): { readonly labelled: boolean; readonly scored:
 
 /** Writes the round's report: 7-eval.json. */
 export async function evaluate(round: Round): Promise<void> {
-  const { run, config, sets: opener, k, found } = round;
-  const sets = await opener.open(config.evaluate.sets);
+  const { run, config, k, found } = round;
+  const sets = await round.openSets(config.evaluate.sets);
   // Once is enough: what is said of the sets holds for every round.
   const ofSets = k === 0 ? sets.flatMap(({ warnings }) => warnings) : [];
-  const answers = await answer(round, { stage: stageOf(k, ANSWERS), sets, policy: policyAfter(round) });
+  const answers = await answer(round, stageOf(k, ANSWERS), sets, policyAfter(round));
   const counts = { ...found.counts, [ANSWERS]: answers };
   const stage = stageOf(k, '7-eval');
   const file = `${stage.name}.json`;
@@ -52,14 +51,13 @@ export async function evaluate(round: Round): Promise<void> {
 
 const ANSWERS = '7-answers';
 
-interface AnswerArgs {
-  readonly stage: StageName;
-  readonly sets: readonly OpenSet[];
-  readonly policy: Checkpoint;
-}
-
 /** Greedy answers of a policy to all questions of the sets. */
-export function answer({ run, config, data, models }: Round, { stage, sets, policy }: AnswerArgs): Promise<Counts> {
+export function answer(
+  { run, config, data, models }: Round,
+  stage: StageName,
+  sets: readonly OpenSet[],
+  policy: Checkpoint,
+): Promise<Counts> {
   const { maxTokens, gradeRetries, unit } = config.evaluate;
   const items: AnswerItem[] = sets.flatMap((set) => set.questions.map((question) => ({ set, question })));
   const hashes = sets.map(({ task, split, questions }) => ({
@@ -70,22 +68,19 @@ export function answer({ run, config, data, models }: Round, { stage, sets, poli
   return run.collect({
     stage,
     inputs: { prompt: data, sets: hashes, policy: policy.hash, options: { maxTokens, gradeRetries, unit } },
-    file: `${stage.name}.jsonl`,
-    units: () => ({ total: items.length, units: inUnits(items, unit) }),
-    sizeOf: ({ length }) => length,
-    unit: 'questions',
+    items: () => ({ total: items.length, items }),
+    counted: 'questions',
+    unit,
     open: () => models.openPolicy(policy),
     each: (some, opened, onDone) =>
       answerUnit(some, { policy: opened, options: config.evaluate, signal: run.signal, onDone }),
   });
 }
 
-/** Answers that `answer` wrote. */
 export function answersOf({ run }: Pick<Round, 'run'>, { folder, name }: StageName): AsyncGenerator<Answer> {
   return readRecords(run.path(folder, `${name}.jsonl`), Answer);
 }
 
-/** Hash of what `answer` wrote. */
 export function answersHash({ run }: Pick<Round, 'run'>, stage: StageName): Promise<string> {
   return run.outputHash(stage, `${stage.name}.jsonl`);
 }
@@ -160,7 +155,7 @@ async function pairLogps(round: Round): Promise<PairLogps | null> {
   if (some.length === 0) return null;
   const under = async (checkpoint: Checkpoint) => {
     await using policy = await models.openPolicy(checkpoint);
-    return await meanPairLogps(policy, some, round, store.signal);
+    return await meanPairLogps(policy, some, { ...round, signal: store.signal });
   };
   const [then, now] = [await under(round.policy), await under(policyAfter(round))];
   return {

@@ -7,21 +7,18 @@ import { costOf, type Loop, policyAfter, type Round } from '../loop.ts';
 import { answer, answersHash, answersOf } from './evaluate.ts';
 import { continuedSft } from './warm-up.ts';
 
-interface FinalPolicy {
-  readonly name: FinalReport['rows'][number]['name'];
+interface FinalPolicy extends Omit<FinalReport['rows'][number], 'policy' | 'sets'> {
   readonly policy: Checkpoint;
-  readonly optimizerTokens: number;
-  readonly flops: number;
 }
 
 /** Writes final/eval.json. null: no set is named for it. */
-export async function evaluateFinal({ run, config, sets: opener, rounds }: Loop): Promise<FinalReport | null> {
+export async function evaluateFinal({ run, config, openSets, rounds }: Loop): Promise<FinalReport | null> {
   const [warmUp] = rounds;
   if (warmUp === undefined || config.evaluate.final.length === 0) return null;
   const policies = await finalPolicies(warmUp, rounds.slice(1));
-  const sets = await opener.open(config.evaluate.final);
+  const sets = await openSets(config.evaluate.final);
   const placeOf = (name: string) => ({ folder: 'final', name: `${name}-answers`, iteration: 0 });
-  for (const { name, policy } of policies) await answer(warmUp, { stage: placeOf(name), sets, policy });
+  for (const { name, policy } of policies) await answer(warmUp, placeOf(name), sets, policy);
   const stage = { folder: 'final', name: 'eval', iteration: 0 };
   const read = (name: string) => answersOf(warmUp, placeOf(name));
   const body = async (): Promise<FinalReport> => {

@@ -34,7 +34,7 @@ export const pair = atOnce({
     const capped = capPairs(found, config.pairs.total, `${config.seed}/${k}`);
     return {
       records: capped.flatMap(({ pairs, nllRows }) => [...pairs, ...nllRows]),
-      counts: { ...pairCounts(capped, right) },
+      counts: pairCounts(capped, right),
     };
   },
 });

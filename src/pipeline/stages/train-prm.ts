@@ -15,7 +15,7 @@ export const trainPrm = training({
     const { task, prompt, store, records, k } = work;
     const found = await prmRows(records.groups({ to: k, labels: true }), { task, prompt, ...optionsOf(work) });
     for (const warning of checkPrmRows(found)) store.warn(warning, stageOf(k, '3-prm'));
-    return { examples: found.examples, objective: { kind: 'prm' }, counts: { ...found.counts } };
+    return { examples: found.examples, objective: { kind: 'prm' }, counts: found.counts };
   },
 });
 

@@ -3,28 +3,21 @@ import type { TrainExample, TrainStep } from '../../backend.ts';
 import type { Config } from '../../config/schema.ts';
 import { SipfError } from '../../errors.ts';
 import { keyedSeed } from '../../hashing.ts';
-import { countExampleTokens, stepsForTokens, type TrainSettings, trainOptions } from '../../method/train-settings.ts';
-import type { Objective } from '../../objectives/objectives.ts';
+import { countExampleTokens, stepsForTokens, type TrainRows, trainOptions } from '../../method/train-options.ts';
 import type { Checkpoint } from '../../records.ts';
-import { type Counts, Trained } from '../../reports.ts';
+import { Trained } from '../../reports.ts';
 import type { StageName } from '../../run/marker.ts';
+import type { TrainSettings } from '../../train-settings.ts';
 import type { Found, Work } from '../workspace.ts';
 
-export interface Rows {
-  readonly examples: readonly TrainExample[];
-  readonly objective: Objective;
-  readonly counts: Counts;
-}
-
 export interface TrainStage {
-  /** The folder that it writes. */
   readonly writes: string;
   /** What the model is for the round. */
   readonly finds: keyof Pick<Found, 'prm' | 'trained'>;
   start(work: Work): Checkpoint;
   train(config: Config): TrainSettings;
   /** What is trained on, complete: what a row needs of a model besides its texts is computed here. */
-  rows(work: Work): Promise<Rows>;
+  rows(work: Work): Promise<TrainRows>;
 }
 
 export interface TrainArgs extends Omit<TrainStage, 'finds'> {

@@ -1,10 +1,11 @@
 // 0: M_0 = SFT(base, D_org), and the control that trains M_0 on D_org as long as the rounds.
 import { SipfError } from '../../errors.ts';
 import { goldRows } from '../../method/align-rows.ts';
+import type { TrainRows } from '../../method/train-options.ts';
 import type { Trained } from '../../reports.ts';
 import type { Work } from '../workspace.ts';
 import { training } from './stage.ts';
-import { type Rows, train } from './training.ts';
+import { train } from './training.ts';
 
 export const warmUp = training({
   writes: '6-policy',
@@ -48,7 +49,7 @@ export function continuedSft(work: Work, tokens: number): Promise<Trained> {
   });
 }
 
-function goldOf({ questions, config, ...context }: Work, rows: number | null, key: string): Rows {
+function goldOf({ questions, config, ...context }: Work, rows: number | null, key: string): TrainRows {
   const examples = goldRows(questions, rows, key, context);
   return { examples, objective: { kind: 'sft', scope: config.sft.scope }, counts: { gold: examples.length } };
 }

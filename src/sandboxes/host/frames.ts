@@ -31,11 +31,16 @@ export function readFrame(): Buffer | null {
   return fill(body) ? body : null;
 }
 
+/** A message as it goes into the pipe. */
+export function frameOf(body: Buffer): Buffer<ArrayBuffer> {
+  const header = Buffer.alloc(4);
+  header.writeUInt32LE(body.length);
+  return Buffer.concat([header, body]);
+}
+
 /** Writes a message to standard output. */
 export function writeFrame(body: Buffer): void {
-  const frame = Buffer.alloc(4 + body.length);
-  frame.writeUInt32LE(body.length);
-  body.copy(frame, 4);
+  const frame = frameOf(body);
   for (let offset = 0; offset < frame.length; ) {
     try {
       offset += writeSync(1, frame, offset);

@@ -1,5 +1,6 @@
 // WebAssembly imports -> the same behind a gate. Once it is closed, only listed ones work.
 import { Buffer } from 'node:buffer';
+import { frameOf } from './frames.ts';
 import { Ended, type Imports, type WasmFunction } from './wasm.ts';
 
 /** Error numbers as Emscripten's C library has them. */
@@ -203,7 +204,7 @@ export class Gates {
     if (fd !== ASK_FD && this.#open.has(fd)) return Number(this.#originals.get('fd_read')?.(fd, iovs, count, read));
     let length = 0;
     if (fd === ASK_FD && this.#answer) {
-      if (this.#question.length > 0) this.#reply = this.#ask(Buffer.concat(this.#question));
+      if (this.#question.length > 0) this.#reply = frameOf(this.#answered(Buffer.concat(this.#question)));
       this.#question = [];
       for (const piece of this.#pieces(iovs, count)) {
         const copied = this.#reply.copy(piece);
@@ -215,14 +216,6 @@ export class Gates {
     }
     this.#bytes().writeUInt32LE(length, read >>> 0);
     return 0;
-  }
-
-  #ask(question: Buffer): Buffer<ArrayBuffer> {
-    const reply = this.#answered(question);
-    const framed = Buffer.alloc(4 + reply.length);
-    framed.writeUInt32LE(reply.length);
-    reply.copy(framed, 4);
-    return framed;
   }
 
   #answered(question: Buffer): Buffer {

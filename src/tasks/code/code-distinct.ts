@@ -16,16 +16,14 @@ const MAX_TOKENS = 1000;
 /** The tokens of a program as they count: no comments, docstrings, blank lines or spaces; strings with one kind of quote; blocks by their depth. */
 export function programTokens(program: string): string[] {
   const { start, end } = codeRegion(program);
-  const text = program.slice(start, end);
   const indents: number[] = [];
-  return logicalLines(text).flatMap((line) => {
+  return logicalLines(program.slice(start, end)).flatMap((line) => {
     if (line.blank || isDocstring(line)) return [];
     while ((indents.at(-1) ?? -1) > line.indent) indents.pop();
     if (indents.at(-1) !== line.indent) indents.push(line.indent);
-    const tokens = line.tokens.map(({ kind, start: from, end: to }) => {
-      const token = text.slice(from, to);
-      return kind === 'string' ? token.replace(/^'((?:[^'"\\])*)'$/, '"$1"') : token;
-    });
+    const tokens = line.tokens.map(({ kind, text }) =>
+      kind === 'string' ? text.replace(/^'((?:[^'"\\])*)'$/, '"$1"') : text,
+    );
     return [`\n${indents.length}`, ...tokens];
   });
 }

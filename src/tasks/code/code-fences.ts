@@ -1,7 +1,7 @@
 // A text with fenced blocks, inline code or [PYTHON] markers -> the block with the answer.
 // A fence within a string of the program closes nothing.
 import { isProse } from './code-prose.ts';
-import { type Token, type TokenWalk, tokenWalk } from './python-tokens.ts';
+import { type Token, tokensFrom } from './python-tokens.ts';
 
 export interface Block {
   readonly start: number;
@@ -131,19 +131,10 @@ function plainOf(text: string): Plain {
 }
 
 /** Strings that are closed, and comments. */
-function quotedIn(text: string): CodeSpan[] {
-  const walk = tokenWalk(text, 0);
-  const spans: CodeSpan[] = [];
-  for (let token = walk.next(); token !== null; token = walk.next()) {
-    if (token.kind === 'comment') spans.push(token);
-    if (token.kind === 'string' && isClosed(text.slice(token.start, token.end))) spans.push(token);
-  }
-  return spans;
-}
-
-interface CodeSpan {
-  readonly start: number;
-  readonly end: number;
+function quotedIn(text: string): Token[] {
+  return [...tokensFrom(text)].filter(
+    (token) => token.kind === 'comment' || (token.kind === 'string' && isClosed(token.text)),
+  );
 }
 
 /** A bare fence, with code before it, closes what a prompt opened; at the end of a line of prose it opens: `Solution: \`\`\``. */
@@ -187,13 +178,8 @@ function nextLine(text: string, from: number): number {
   return end < 0 ? text.length : end + 1;
 }
 
-interface Closed extends Block {
-  /** Where to look for the next block. */
-  readonly next: number;
-}
-
 /** The block that begins at `start` and ends before a fence like `run` (or a marker) that is in no string. */
-function blockFrom(text: string, start: number, run: string): Closed {
+function blockFrom(text: string, start: number, run: string): Block & Closing {
   const { end = text.length, next = text.length } = closingOf(text, start, run) ?? {};
   return { start: afterLanguage(text, start, end), end, fenced: true, next };
 }
@@ -206,50 +192,39 @@ function afterLanguage(text: string, start: number, end: number): number {
 
 interface Closing {
   readonly end: number;
+  /** Where to look for the next block. */
   readonly next: number;
 }
 
 /** Steps over the code's tokens, so that strings are whole; one that never ends hides nothing. Null: the block is not closed. */
 function closingOf(text: string, start: number, run: string): Closing | null {
-  const walk: TokenWalk = tokenWalk(text, start);
-  let found = closingLine(text, start, run);
-  for (let token = walk.next(); token !== null && found === null; token = walk.next()) {
-    if (token.kind === 'string' && token.end === text.length && !isClosed(text.slice(token.start)))
+  const first = closingLine(text, start, run);
+  if (first !== null) return first;
+  for (const token of tokensFrom(text, start)) {
+    if (token.kind === 'string' && token.end === text.length && !isClosed(token.text))
       return rawClosing(text, token.start, run);
-    if (token.kind === 'newline') found = closingLine(text, token.end, run);
-    else if (isFence(text, token, run)) {
-      found = closingInLine(text, token.start);
-    } else if (token.kind === 'comment') {
-      const fence = /`{3,}[ \t]*$/.exec(text.slice(token.start, token.end));
-      if (
-        fence !== null &&
-        /^#[^`]*\w[^`]*$/.test(text.slice(token.start, token.start + fence.index)) &&
-        !laterFence(text, token.end)
-      )
-        found = { end: token.start + fence.index, next: token.end };
-    }
+    const found = closingAt(text, token, run);
+    if (found !== null) return found;
   }
-  return found;
-}
-
-/** No Python has three backticks, or ends a line with three tildes. */
-function isFence(text: string, { start, kind }: Omit<Token, 'depth'>, run: string): boolean {
-  if (run[0] === '`') return kind === 'other' && text.startsWith('```', start);
-  return (
-    run[0] === '~' &&
-    text.startsWith('~~~', start) &&
-    /^~+[ \t]*\r?(?:\n|$)/.test(text.slice(start, nextLine(text, start)))
-  );
-}
-
-function laterFence(text: string, from: number): boolean {
-  return text.indexOf('\n```', from) >= 0;
+  return null;
 }
 
 /** After code, what closes is at the end of its line, or has prose after it. */
-function closingInLine(text: string, at: number): Closing {
-  const end = at + (/^(?:`+|~+)/.exec(text.slice(at, at + 40))?.[0].length ?? 3);
-  return { end: at, next: end };
+function closingAt(text: string, token: Token, run: string): Closing | null {
+  if (token.kind === 'newline') return closingLine(text, token.end, run);
+  if (isFence(text, token, run)) {
+    const fence = /^(?:`+|~+)/.exec(text.slice(token.start, token.start + 40));
+    return { end: token.start, next: token.start + (fence?.[0].length ?? 3) };
+  }
+  const ended = token.kind === 'comment' ? /^(#[^`]*\w[^`]*)`{3,}[ \t]*$/.exec(token.text) : null;
+  if (ended === null || text.indexOf('\n```', token.end) >= 0) return null;
+  return { end: token.start + (ended[1]?.length ?? 0), next: token.end };
+}
+
+/** No Python has three backticks, or ends a line with three tildes. */
+function isFence(text: string, { start, kind }: Token, run: string): boolean {
+  if (run[0] === '`') return kind === 'other' && text.startsWith('```', start);
+  return run[0] === '~' && /^~{3,}[ \t]*\r?(?:\n|$)/.test(text.slice(start, nextLine(text, start)));
 }
 
 /** A line that closes. One that names a language as well opens the next block. */

@@ -34,9 +34,8 @@ const SOFT = new Set(['match', 'case', 'type', 'print']);
 /** True for a line that no Python has: words beside each other, question marks, `Explanation:`, a prompt of the interpreter, a tag. */
 export function isProse(line: string): boolean {
   const words = tokenize(line).filter(({ kind }) => kind !== 'space' && kind !== 'newline' && kind !== 'comment');
-  const textOf = (token: Token): string => line.slice(token.start, token.end);
-  const isWord = (token: Token): boolean =>
-    token.kind === 'number' || token.kind === 'string' || (token.kind === 'name' && !KEYWORDS.has(textOf(token)));
+  const isWord = ({ kind, text }: Token): boolean =>
+    kind === 'number' || kind === 'string' || (kind === 'name' && !KEYWORDS.has(text));
   const [first, second] = words;
   if (first === undefined) return false;
   if (
@@ -44,11 +43,11 @@ export function isProse(line: string): boolean {
     words.some(({ kind }) => kind === 'other')
   )
     return true;
-  if (words.length === 2 && isWord(first) && second !== undefined && textOf(second) === ':') return true;
+  if (words.length === 2 && isWord(first) && second?.text === ':') return true;
   return words.some((token, i) => {
     const next = words[i + 1];
     if (next === undefined || !isWord(token) || !isWord(next)) return false;
     if (token.kind === 'string' && next.kind === 'string') return false;
-    return !(i === 0 && SOFT.has(textOf(token)));
+    return !(i === 0 && SOFT.has(token.text));
   });
 }

@@ -5,12 +5,39 @@ import type { CodeTests } from '../../records.ts';
 import { SHOWN_TESTS } from '../../same-question.ts';
 import type { DataRecord } from '../data/data-files.ts';
 import { short } from '../data/data-text.ts';
+import type { ParsedRecord } from '../data/question-set.ts';
 import { ownId } from '../data/record-ids.ts';
 import { textField } from '../math/math-task.ts';
-import { type ParsedProblem, programText } from './code-task.ts';
+import { splitCode } from './code-steps.ts';
 import { preamble } from './code-text.ts';
 import { evalPlusTests, isEvalPlus } from './evalplus.ts';
 import { tokenize } from './python-tokens.ts';
+
+/** One problem, understood. `id` only where the data has its own. */
+interface ParsedProblem {
+  readonly id?: string;
+  readonly question: string;
+  readonly tests: CodeTests;
+  /** The reference solution: a program, or what continues the prefix. */
+  readonly solution?: string | undefined;
+  readonly prefix?: string | undefined;
+}
+
+/** A problem as a record of a question, its solution in steps. */
+export function codeRecord({ solution, tests, prefix, ...own }: ParsedProblem): ParsedRecord {
+  return {
+    ...own,
+    answer: '',
+    ...(solution === undefined ? {} : { solution: splitCode(programText(solution)) }),
+    tests,
+    ...(prefix === undefined ? {} : { prefix }),
+  };
+}
+
+/** Line feeds only, one at the end. */
+function programText(code: string): string {
+  return `${code.replace(/\r\n?/g, '\n').trimEnd()}\n`;
+}
 
 /** A field of MBPP: `text` (in the sanitised set and MBPP+ `prompt`), `code`, `test_list`, `test_setup_code` or `test_imports`. */
 export function mbppProblem(record: DataRecord): ParsedProblem {
@@ -52,7 +79,11 @@ function promptedProblem(record: DataRecord): ParsedProblem {
   const given = value.test === undefined && isEvalPlus(value);
   const tests: CodeTests = given
     ? evalPlusTests(record, { entryPoint, reference: goesOn ? `${prefix}\n${solution}` : solution })
-    : { setup: goesOn ? helpersIn(prefix, entryPoint) : '', cases: [checkOf(record)], entryPoint };
+    : {
+        setup: goesOn ? helpersIn(prefix, entryPoint) : '',
+        cases: wholeTests([lineFeeds(rawText(record, 'test', 'a check function'))], record, 'test'),
+        entryPoint,
+      };
   return {
     question: goesOn ? `Complete the Python function ${entryPoint}.` : prompt.trim(),
     tests,
@@ -65,12 +96,6 @@ function promptedProblem(record: DataRecord): ParsedProblem {
 function helpersIn(prefix: string, entryPoint: string): string {
   const above = preamble(prefix, { entryPoint }).trim();
   return /^(?:async[ \t]+)?(?:def|class)[ \t]/m.test(above) ? above : '';
-}
-
-function checkOf(record: DataRecord): string {
-  const test = lineFeeds(rawText(record, 'test', 'a check function'));
-  wholeTests([test], record, 'test');
-  return test;
 }
 
 /**
@@ -132,18 +157,14 @@ function used(
   entryPoint: string | null,
 ): Pick<CodeTests, 'entryPoint' | 'names'> {
   const read = namesIn(tests);
-  const others = [...definitionsIn(code), ...givenIn(code)].flatMap(({ name }) =>
-    name !== entryPoint && read.has(name) ? [name] : [],
-  );
+  const defined = [...definitionsIn(code).map(({ name }) => name), ...givenIn(code)];
+  const others = defined.filter((name) => name !== entryPoint && read.has(name));
   return others.length === 0 ? { entryPoint } : { entryPoint, names: [...new Set(others)] };
 }
 
 function namesIn(texts: readonly string[]): Set<string> {
-  return new Set(
-    texts.flatMap((text) =>
-      tokenize(text).flatMap(({ kind, start, end }) => (kind === 'name' ? [text.slice(start, end)] : [])),
-    ),
-  );
+  const names = texts.flatMap(tokenize).filter(({ kind }) => kind === 'name');
+  return new Set(names.map(({ text }) => text));
 }
 
 /** Functions and classes at the margin. */
@@ -153,13 +174,13 @@ function definitionsIn(code: string): { name: string; fn: boolean }[] {
 }
 
 /** Imports and values at the margin: tests that read them expect them of the program. */
-function givenIn(code: string): { name: string }[] {
+function givenIn(code: string): string[] {
   const imports = code.matchAll(/^(?:from[ \t]+[\w.]+[ \t]+)?import[ \t]+([^\n#]+)/gm);
   const values = code.matchAll(/^(\w+)[ \t]*(?::[^=\n]*)?=(?!=)/gm);
   return [
     ...[...imports].flatMap(([, list = '']) => list.match(/\w+/g) ?? []),
     ...[...values].map(([, name = '']) => name),
-  ].map((name) => ({ name }));
+  ];
 }
 
 function definesFunction(code: string, name: string): boolean {
@@ -213,11 +234,8 @@ function wholeTests(tests: string[], { place }: DataRecord, field: string): stri
 function isWhole(text: string): boolean {
   const tokens = tokenize(`${text}\n`);
   const last = tokens.at(-1);
-  const open = tokens.some(({ kind, start, end }) => kind === 'string' && !/(?:"|')$/.test(text.slice(start, end)));
-  const lone = tokens.some(
-    ({ kind, start, end }) => kind === 'string' && /^[a-zA-Z]*["']$/.test(text.slice(start, end)),
-  );
-  return last?.kind === 'newline' && last.depth === 0 && !open && !lone;
+  const broken = tokens.some((token) => token.kind === 'string' && /[^"']$|^[a-zA-Z]*["']$/.test(token.text));
+  return last?.kind === 'newline' && last.depth === 0 && !broken;
 }
 
 /** As `textField`, spaces and line ends kept. */

@@ -16,7 +16,7 @@ export function splitCode(text: string): string[] {
   let hasHeader = false;
   for (const line of logicalLines(text)) {
     if (line.blank) continue;
-    if (isHeader(text, line)) {
+    if (isHeader(line)) {
       hasHeader = true;
       continue;
     }
@@ -31,9 +31,6 @@ export function splitCode(text: string): string[] {
 }
 
 /** Opens a block, or is a decorator. */
-function isHeader(text: string, { tokens }: LogicalLine): boolean {
-  const first = tokens[0];
-  const last = tokens.at(-1);
-  if (first === undefined || last === undefined) return false;
-  return text.slice(last.start, last.end) === ':' || text.slice(first.start, first.end) === '@';
+function isHeader({ tokens }: LogicalLine): boolean {
+  return tokens.at(-1)?.text === ':' || tokens[0]?.text === '@';
 }

@@ -1,7 +1,8 @@
 // How a data set's records read -> a Task whose answers are programs, graded by tests.
 import { SipfError, sipfCommand } from '../../errors.ts';
-import type { CodeTests, Question } from '../../records.ts';
+import type { Question } from '../../records.ts';
 import type { Sandbox, Verdict } from '../../sandbox.ts';
+import { lazySandbox } from '../../sandboxes/lazy.ts';
 import {
   type BrokenReference,
   type CheckOptions,
@@ -9,40 +10,14 @@ import {
   type Graded,
   type GradeOptions,
   gradeWithRetries,
-  type LoadOptions,
   type Task,
+  wrong,
 } from '../../task.ts';
-import { type DataRecord, type Layout, locateSplit, readRecords } from '../data/data-files.ts';
-import { type HubOptions, type HubSet, hubSplit } from '../data/hub-data.ts';
-import { settleIds } from '../data/record-ids.ts';
-import { type CutQuestion, partOf } from '../data/splits.ts';
-import { filterQuestions } from '../math/math-task.ts';
+import { loadsSet, type QuestionSet } from '../data/question-set.ts';
 import { promptWith } from '../text/steps.ts';
 import { distinctPrograms } from './code-distinct.ts';
 import { splitCode } from './code-steps.ts';
 import { codeOf, codeRegion } from './code-text.ts';
-
-/** One problem, understood. `id` only where the data has its own. */
-export interface ParsedProblem {
-  readonly id?: string;
-  readonly question: string;
-  readonly tests: CodeTests;
-  /** The reference solution: a program, or what continues the prefix. */
-  readonly solution?: string | undefined;
-  readonly prefix?: string | undefined;
-}
-
-export interface CodeTaskOptions {
-  readonly layout: Layout;
-  readonly hubSet: HubSet | null;
-  readonly hub?: HubOptions | undefined;
-  /** Called before the first program is graded, and never again: no process starts earlier. */
-  readonly sandbox: () => Sandbox;
-  readonly parse: (record: DataRecord) => ParsedProblem;
-  /** Of data whose records say their split: the records of `split`, and what they are for messages. */
-  readonly belongs?: (question: Question, split: LoadOptions['split']) => boolean;
-  readonly splitNames?: Readonly<Record<LoadOptions['split'], string>>;
-}
 
 const MAX_TOKENS = 512;
 const MAX_DETAIL = 200;
@@ -62,17 +37,9 @@ const STOP_STRINGS: readonly string[] = [
 
 /** What every task with programs shares, with data of any form. Disposing it disposes the sandbox. */
 export function codeFormat(makeSandbox: () => Sandbox) {
-  let opened: Sandbox | null = null;
-  const sandbox = (): Sandbox => {
-    opened ??= makeSandbox();
-    return opened;
-  };
-  const grade = (
-    question: Question,
-    completion: string,
-    finishReason: 'stop' | 'length',
-    options?: GradeOptions,
-  ): Promise<Graded> => gradeCode(sandbox, question, { completion, finishReason }, options);
+  const sandbox = lazySandbox(makeSandbox);
+  const grade: Task['grade'] = (question, completion, finishReason, options) =>
+    gradeCode(sandbox, question, { completion, finishReason }, options);
   return {
     maxTokens: MAX_TOKENS,
     gradedBy: 'tests',
@@ -86,9 +53,7 @@ export function codeFormat(makeSandbox: () => Sandbox) {
     distinct: distinctPrograms,
     hasFalseEquation: () => false,
     async [Symbol.asyncDispose]() {
-      const own = opened;
-      opened = null;
-      await own?.[Symbol.asyncDispose]();
+      await sandbox[Symbol.asyncDispose]();
     },
   } satisfies Omit<Task, 'name' | 'load'>;
 }
@@ -105,7 +70,7 @@ function splitProgram(completion: string): string[] {
 
 /** The program in the completion, graded by the question's tests. A text cut at the token limit is right or `truncated`. */
 async function gradeCode(
-  sandbox: () => Sandbox,
+  sandbox: Sandbox,
   { id, tests, prefix }: Question,
   { completion, finishReason }: { completion: string; finishReason: 'stop' | 'length' },
   { signal }: GradeOptions = {},
@@ -116,9 +81,7 @@ async function gradeCode(
   const { setup, cases, entryPoint, names } = tests;
   const isCut = finishReason === 'length';
   const code = codeOf(completion, { entryPoint, prefix, finishReason });
-  if (code === null) {
-    return { extracted: null, outcome: { kind: 'wrong', reason: isCut ? 'truncated' : 'no-answer' } };
-  }
+  if (code === null) return wrong(isCut ? 'truncated' : 'no-answer');
   const program = {
     code,
     tests: cases,
@@ -126,7 +89,7 @@ async function gradeCode(
     ...(entryPoint === null ? {} : { entryPoint }),
     ...(names === undefined ? {} : { names }),
   };
-  const verdict = await sandbox().grade(program, { signal });
+  const verdict = await sandbox.grade(program, { signal });
   return { extracted: code, outcome: outcomeOf(verdict, isCut) };
 }
 
@@ -187,72 +150,7 @@ function refuseIfNoneGraded(solved: number, found: readonly Failed[]): void {
   );
 }
 
-/** A Task over a data set in files or on the hub. */
-export function createCodeTask(options: CodeTaskOptions): Task {
-  const { layout } = options;
-  return {
-    name: layout.name,
-    testOnly: layout.testOnly,
-    ownData: layout.ownData === true,
-    cutsFiles: layout.splitInRecords !== true,
-    ...codeFormat(options.sandbox),
-    load: (wanted) => loadProblems(options, wanted),
-  };
-}
-
-/**
- * The problems of a split, or of the set's own worked examples.
- * @throws SipfError 'bad-input' for a split or data that the set does not have, 'nothing-left' where no problem is left.
- */
-export async function loadProblems(options: CodeTaskOptions, wanted: LoadOptions): Promise<Question[]> {
-  const { layout, hubSet, hub, parse, belongs } = options;
-  const { name } = layout;
-  const { split, data } = wanted;
-  if (layout.testOnly && split !== 'test') {
-    throw new SipfError(
-      'bad-input',
-      `Expected --split test for ${name}, which is a test set only, got ${split}. Train on another task.`,
-    );
-  }
-  if (data === undefined && hubSet === null) {
-    throw new SipfError(
-      'bad-input',
-      `Expected --data for the task ${name}, which is on no hub, got none. Name its file or folder.`,
-    );
-  }
-  const found =
-    data === undefined ? await hubSplit(hubSet!, split, layout, hub) : await locateSplit(data, wanted, layout);
-  const records = await readRecords(found.files);
-  const understood = records.map(parse);
-  const ids = settleIds(
-    understood.map(({ id }) => id),
-    records,
-    ({ index }) => `${name}/${found.holds}/${index}`,
-  );
-  const parsed = understood.map(({ id, question, tests, solution, prefix }, position): CutQuestion => {
-    const own = {
-      id: ids[position] ?? '',
-      task: name,
-      question,
-      answer: '',
-      ...(solution === undefined ? {} : { solution: splitCode(programText(solution)) }),
-      tests: { ...tests, cases: [...tests.cases] },
-      ...(prefix === undefined ? {} : { prefix }),
-    };
-    return { question: own, ownId: id !== undefined };
-  });
-  const part = partOf(parsed, found);
-  const own = belongs === undefined ? part : part.filter((question) => belongs(question, split));
-  if (own.length === 0 && parsed.length > 0) {
-    throw new SipfError(
-      'nothing-left',
-      `Expected ${options.splitNames?.[split] ?? `${split} problems`} in ${data ?? name}, got ${parsed.length} others. Name another --split or --data.`,
-    );
-  }
-  return filterQuestions(own, wanted);
-}
-
-/** Line feeds only, one at the end. */
-export function programText(code: string): string {
-  return `${code.replace(/\r\n?/g, '\n').trimEnd()}\n`;
+/** A Task over a data set whose answers are programs. The sandbox opens before the first of them is graded, and never again. */
+export function createCodeTask(set: QuestionSet, sandbox: () => Sandbox): Task {
+  return { ...codeFormat(sandbox), ...loadsSet(set) };
 }

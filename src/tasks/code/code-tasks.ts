@@ -3,8 +3,9 @@ import type { Question } from '../../records.ts';
 import type { Sandbox } from '../../sandbox.ts';
 import type { Split, Task } from '../../task.ts';
 import type { HubOptions } from '../data/hub-data.ts';
-import { humanEvalProblem, mbppProblem, ownProblem } from './code-records.ts';
-import { type CodeTaskOptions, createCodeTask, loadProblems } from './code-task.ts';
+import { loadQuestions, type QuestionSet } from '../data/question-set.ts';
+import { codeRecord, humanEvalProblem, mbppProblem, ownProblem } from './code-records.ts';
+import { createCodeTask } from './code-task.ts';
 
 interface CodeSource {
   /** Called before the first program is graded. */
@@ -30,7 +31,7 @@ const mbppName = (split: Split): string => `${split} problems of MBPP (task_id $
 
 /** 974 short problems; the split is decided by task_id, for a record of any file. Also the sanitised set and MBPP+. */
 export function createMbpp({ sandbox, hub }: CodeSource): Task {
-  const options: CodeTaskOptions = {
+  const set: QuestionSet = {
     layout: {
       name: 'mbpp',
       wholeSet: ['mbpp.jsonl', 'sanitized-mbpp.json', 'MbppPlus.jsonl'],
@@ -40,21 +41,20 @@ export function createMbpp({ sandbox, hub }: CodeSource): Task {
     },
     hubSet: { repo: 'google-research-datasets/mbpp', folder: 'full' },
     hub,
-    sandbox,
-    parse: mbppProblem,
+    parse: (record) => codeRecord(mbppProblem(record)),
     belongs: isWithin,
     splitNames: { train: mbppName('train'), valid: mbppName('valid'), test: mbppName('test') },
   };
   return {
-    ...createCodeTask(options),
+    ...createCodeTask(set, sandbox),
     examples: ({ data }) =>
-      loadProblems({ ...options, belongs: (question) => isWithin(question, 'prompt') }, { data, split: 'train' }),
+      loadQuestions({ ...set, belongs: (question) => isWithin(question, 'prompt') }, { data, split: 'train' }),
   };
 }
 
 /** 164 functions to complete, a test set only; `prefix` is the prompt that the answer continues. Also HumanEval+. */
 export function createHumanEval({ sandbox, hub }: CodeSource): Task {
-  return createCodeTask({
+  const set: QuestionSet = {
     layout: {
       name: 'humaneval',
       wholeSet: ['HumanEval.jsonl', 'humaneval.jsonl', 'HumanEvalPlus.jsonl'],
@@ -63,17 +63,16 @@ export function createHumanEval({ sandbox, hub }: CodeSource): Task {
     },
     hubSet: { repo: 'openai/openai_humaneval', folder: 'openai_humaneval' },
     hub,
-    sandbox,
-    parse: humanEvalProblem,
-  });
+    parse: (record) => codeRecord(humanEvalProblem(record)),
+  };
+  return createCodeTask(set, sandbox);
 }
 
 /** Any JSONL with prompts and tests: see `ownProblem` for its fields. Splits as in the task jsonl. */
 export function createCode({ sandbox }: Pick<CodeSource, 'sandbox'>): Task {
-  return createCodeTask({
+  const set: QuestionSet = {
     layout: { name: 'code', wholeSet: [], testOnly: false, ownData: true },
-    hubSet: null,
-    sandbox,
-    parse: ownProblem,
-  });
+    parse: (record) => codeRecord(ownProblem(record)),
+  };
+  return createCodeTask(set, sandbox);
 }

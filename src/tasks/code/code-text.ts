@@ -93,7 +93,7 @@ function statements(text: string): Statement[] {
   let decorators: number | null = null;
   for (const line of logicalLines(text)) {
     if (line.blank) continue;
-    const head = text.slice(line.tokens[0]!.start, line.end);
+    const head = headOf(line);
     if (head.startsWith('@') && line.indent === 0) decorators ??= line.start;
     else if (line.indent === 0 && !CLAUSE.test(head)) {
       found.push({ start: decorators ?? line.start, head, line });
@@ -101,6 +101,11 @@ function statements(text: string): Statement[] {
     } else if (found.length === 0) found.push({ start: line.start, head, line });
   }
   return found;
+}
+
+/** A logical line from its first token on. */
+function headOf({ text, start, tokens: [first] }: LogicalLine): string {
+  return first === undefined ? '' : text.slice(first.start - start);
 }
 
 const ANY_DEFINITION = /^(?:async[ \t]+)?(?:def|class)\b/;
@@ -155,7 +160,6 @@ function startsProgram(code: string, { entryPoint, prefix }: CodeTextOptions): b
 }
 
 const RETURNS = new Set(['return', 'yield', 'nonlocal']);
-const DEFINES = /^(?:(?:async[ \t]+)?def|class)\b/;
 
 /** It returns outside its definitions, or no program is indented so: an inner function has the entry point's name. */
 function isBody(code: string): boolean {
@@ -163,23 +167,22 @@ function isBody(code: string): boolean {
   let last = '';
   for (const line of logicalLines(code)) {
     const { blank, indent, tokens } = line;
-    const [first] = tokens;
-    if (blank || first === undefined) continue;
+    if (blank) continue;
     const outer = levels.filter((level) => level.indent <= indent);
     const hasDedent = outer.length < levels.length;
     if (hasDedent && outer.length > 0 && outer.at(-1)?.indent !== indent) return true;
-    const inner = outer.at(-1)?.inner === true || DEFINES.test(last);
+    const inner = outer.at(-1)?.inner === true || ANY_DEFINITION.test(last);
     levels = outer.at(-1)?.indent === indent ? outer : [...outer, { indent, inner }];
-    last = code.slice(first.start, line.end);
-    const returns = RETURNS.has(code.slice(first.start, first.end)) || (!DEFINES.test(last) && hasReturn(code, line));
+    last = headOf(line);
+    const returns = RETURNS.has(tokens[0]!.text) || (!ANY_DEFINITION.test(last) && hasReturn(line));
     if (returns && levels.at(-1)?.inner !== true) return true;
   }
   return false;
 }
 
 /** `if x: return f(x)` */
-function hasReturn(code: string, { tokens }: LogicalLine): boolean {
-  return tokens.some(({ kind, start, end }) => kind === 'name' && code.slice(start, end) === 'return');
+function hasReturn({ tokens }: LogicalLine): boolean {
+  return tokens.some(({ kind, text }) => kind === 'name' && text === 'return');
 }
 
 const FUTURE = /^from[ \t]+__future__[ \t]+import\b/;
@@ -187,16 +190,12 @@ const FUTURE = /^from[ \t]+__future__[ \t]+import\b/;
 /** Imports from __future__ come first, wherever the completion repeats them. */
 function futureFirst(program: string): string {
   const lines = logicalLines(program);
-  const isFuture = ({ start, end, indent }: LogicalLine): boolean =>
-    indent === 0 && FUTURE.test(program.slice(start, end));
+  const isFuture = ({ text, indent }: LogicalLine): boolean => indent === 0 && FUTURE.test(text);
   const future = lines.filter(isFuture);
   const firstOther = lines.findIndex((line) => !line.blank && !isFuture(line));
   if (future.every((line) => firstOther < 0 || lines.indexOf(line) < firstOther)) return program;
-  const text = (line: LogicalLine): string => program.slice(line.start, line.end).replace(/\n?$/, '\n');
-  return [
-    ...new Set(future.map(text)),
-    ...lines.filter((line) => !isFuture(line)).map((line) => program.slice(line.start, line.end)),
-  ].join('');
+  const first = new Set(future.map(({ text }) => text.replace(/\n?$/, '\n')));
+  return [...first, ...lines.filter((line) => !isFuture(line)).map(({ text }) => text)].join('');
 }
 
 /** The prefix without its last definition at the margin: imports and helpers. */
@@ -220,7 +219,9 @@ function dedent(code: string): string {
   const space = code.slice(first.start, first.tokens[0]!.start);
   const shared = others.every((line) => code.startsWith(space, line.start));
   if (!shared || others.length === 0) return code.slice(0, first.start) + code.slice(first.tokens[0]!.start);
-  return linesAt(code, ({ text }) => (text.startsWith(space) ? text.slice(space.length) : text));
+  return logicalLines(code)
+    .map(({ text }) => (text.startsWith(space) ? text.slice(space.length) : text))
+    .join('');
 }
 
 const INDENT = '    ';
@@ -229,11 +230,13 @@ const INDENT = '    ';
 function indentBody(code: string, prefix: string): string {
   const [first, second] = logicalLines(code).filter(({ blank }) => !blank);
   if (first === undefined || first.indent > 0 || /\n[ \t]+$/.test(prefix)) return code;
-  const opens = code.slice(0, first.end).trimEnd().endsWith(':');
+  const opens = first.text.trimEnd().endsWith(':');
   const lostFirst = second !== undefined && second.indent > (opens ? INDENT.length : 0);
   const space = spaceAfter(prefix);
   if (lostFirst) return code.slice(0, first.start) + space + code.slice(first.start);
-  return linesAt(code, ({ text, blank }) => (blank ? text : space + text));
+  return logicalLines(code)
+    .map(({ text, blank }) => (blank ? text : space + text))
+    .join('');
 }
 
 /** The indentation of the statement that follows. */
@@ -241,13 +244,5 @@ function spaceAfter(prefix: string): string {
   const last = logicalLines(prefix).findLast(({ blank }) => !blank);
   if (last === undefined) return INDENT;
   const own = prefix.slice(last.start, last.tokens[0]!.start);
-  const end = last.tokens.at(-1)!;
-  return prefix.slice(end.start, end.end) === ':' ? own + INDENT : own === '' ? INDENT : own;
-}
-
-/** Changes the lines of `code` at which logical lines begin; lines inside strings and brackets stay. */
-function linesAt(code: string, change: (line: { text: string; blank: boolean }) => string): string {
-  return logicalLines(code)
-    .map(({ start, end, blank }) => change({ text: code.slice(start, end), blank }))
-    .join('');
+  return last.tokens.at(-1)?.text === ':' ? own + INDENT : own === '' ? INDENT : own;
 }

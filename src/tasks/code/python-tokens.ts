@@ -4,6 +4,7 @@ type TokenKind = 'name' | 'number' | 'string' | 'operator' | 'comment' | 'newlin
 
 export interface Token {
   readonly kind: TokenKind;
+  readonly text: string;
   readonly start: number;
   readonly end: number;
   /** Brackets open before it. A newline at depth 0 ends a logical line. */
@@ -12,6 +13,7 @@ export interface Token {
 
 /** A statement with everything up to its line end; strings and brackets are whole. `blank`: nothing but white space and comments. */
 export interface LogicalLine {
+  readonly text: string;
   readonly start: number;
   readonly end: number;
   readonly blank: boolean;
@@ -21,15 +23,10 @@ export interface LogicalLine {
   readonly tokens: readonly Token[];
 }
 
-interface Pattern {
-  readonly kind: TokenKind;
-  readonly regex: RegExp;
-}
-
 const STRING_START = /(?:[rR][bBfFtT]?|[bBfFtT][rR]?|[uU])?("""|'''|"|')/y;
 
 /** Tried in turn. A backslash before a line end is white space: it continues the line. */
-const patterns = (): readonly Pattern[] => [
+const PATTERNS: readonly { readonly kind: TokenKind; readonly regex: RegExp }[] = [
   { kind: 'space', regex: /(?:[ \t\f]|\\(?:\r\n|\r|\n))+/y },
   { kind: 'newline', regex: /\r\n|\r|\n/y },
   { kind: 'comment', regex: /#[^\r\n]*/y },
@@ -41,46 +38,32 @@ const patterns = (): readonly Pattern[] => [
   },
 ];
 
-/** The tokens of `text`: joined, they are the text. An unclosed quote ends with its line, an unclosed triple quote or bracket with the text. */
-export function tokenize(text: string): Token[] {
-  const tokens: Token[] = [];
-  const kinds = patterns();
+/**
+ * The tokens of `text` from `start` on, one at a time: joined, they are the text. An unclosed quote ends with its line, an unclosed triple
+ * quote or bracket with the text.
+ */
+export function* tokensFrom(text: string, start = 0): Generator<Token> {
   let depth = 0;
-  for (let start = 0; start < text.length; ) {
-    const { kind, end } = tokenAt(text, start, kinds);
-    const sign = kind === 'operator' && end === start + 1 ? text.charAt(start) : '';
-    if (sign !== '' && ')]}'.includes(sign)) depth = Math.max(0, depth - 1);
-    tokens.push({ kind, start, end, depth });
-    if (sign !== '' && '([{'.includes(sign)) depth += 1;
-    start = end;
+  for (let at = start; at < text.length; ) {
+    const { kind, end } = tokenAt(text, at);
+    const own = text.slice(at, end);
+    const isSign = kind === 'operator' && own.length === 1;
+    if (isSign && ')]}'.includes(own)) depth = Math.max(0, depth - 1);
+    yield { kind, text: own, start: at, end, depth };
+    if (isSign && '([{'.includes(own)) depth += 1;
+    at = end;
   }
-  return tokens;
 }
 
-/** Steps through tokens from somewhere in a text, as far as they are asked for. */
-export interface TokenWalk {
-  /** The next token (its depth is not counted); null at the end. */
-  next(): Omit<Token, 'depth'> | null;
+/** All tokens of `text`. */
+export function tokenize(text: string): Token[] {
+  return [...tokensFrom(text)];
 }
 
-/** The tokens of `text` from `start` on, one at a time: the cost is that of those asked for, where no string runs on to the end. */
-export function tokenWalk(text: string, start: number): TokenWalk {
-  const kinds = patterns();
-  let at = start;
-  return {
-    next() {
-      if (at >= text.length) return null;
-      const token = { ...tokenAt(text, at, kinds), start: at };
-      at = token.end;
-      return token;
-    },
-  };
-}
-
-function tokenAt(text: string, start: number, kinds: readonly Pattern[]): { kind: TokenKind; end: number } {
+function tokenAt(text: string, start: number): { kind: TokenKind; end: number } {
   const string = stringEnd(text, start);
   if (string !== null) return { kind: 'string', end: string };
-  for (const { kind, regex } of kinds) {
+  for (const { kind, regex } of PATTERNS) {
     regex.lastIndex = start;
     if (regex.test(text)) return { kind, end: regex.lastIndex };
   }
@@ -182,11 +165,11 @@ export function logicalLines(text: string): LogicalLine[] {
   const close = (end: number): void => {
     if (end === start) return;
     const indent = columns(text.slice(start, tokens[0]?.start ?? end));
-    lines.push({ start, end, blank: tokens.length === 0, indent, tokens });
+    lines.push({ text: text.slice(start, end), start, end, blank: tokens.length === 0, indent, tokens });
     tokens = [];
     start = end;
   };
-  for (const token of tokenize(text)) {
+  for (const token of tokensFrom(text)) {
     if (token.kind === 'newline' && token.depth === 0) close(token.end);
     else if (token.kind !== 'space' && token.kind !== 'comment' && token.kind !== 'newline') tokens.push(token);
   }

@@ -1,9 +1,9 @@
 // The user's own JSONL (question, answer, solution?) -> a Task. Reads GSM8K's answers, too.
 import { SipfError } from '../../errors.ts';
 import type { Task } from '../../task.ts';
-import { type Choices, choicesOf, letterOf, rightOption, withOptions } from '../math/choices.ts';
-import { splitSolution } from '../math/gsm8k.ts';
-import { createMathTask, goldAnswer, type ParsedRecord, textField } from '../math/math-task.ts';
+import { choiceRecord, choicesOf } from '../math/choices.ts';
+import { createMathTask, goldAnswer, textField } from '../math/math-task.ts';
+import { splitSolution } from '../math/word-problems.ts';
 import { goldSteps } from '../text/steps.ts';
 import type { DataRecord } from './data-files.ts';
 import { short } from './data-text.ts';
@@ -17,10 +17,15 @@ export function createJsonl(): Task {
   return createMathTask({
     layout: { name: 'jsonl', wholeSet: [], testOnly: false, ownData: true },
     maxTokens: 400,
-    hubSet: null,
     parse: (record) => {
       const chosen = choicesOf(record);
-      if (chosen !== null) return choiceRecord(record, chosen);
+      if (chosen !== null) {
+        const { answer } = record.value;
+        const lines = solutionLines(record) ?? (typeof answer === 'string' ? splitSolution(answer)?.lines : undefined);
+        const solution = lines && goldSteps(lines, chosen.letter);
+        const question = textField(record, 'question', 'a question');
+        return { ...ownId(record, 'id'), ...choiceRecord(question, chosen, solution) };
+      }
       const given = textField(record, 'answer', 'an answer');
       const gsm8k = splitSolution(given);
       const answer = goldAnswer(gsm8k?.answer ?? given, record, 'answer', 'any');
@@ -33,19 +38,6 @@ export function createJsonl(): Task {
       };
     },
   });
-}
-
-function choiceRecord(record: DataRecord, { options, answer }: Choices): ParsedRecord {
-  const given = record.value.answer;
-  const lines = solutionLines(record) ?? (typeof given === 'string' ? splitSolution(given)?.lines : undefined);
-  const letter = letterOf(rightOption(options, answer));
-  return {
-    ...ownId(record, 'id'),
-    question: withOptions(textField(record, 'question', 'a question'), options),
-    answer,
-    choices: options,
-    ...(lines === undefined ? {} : { solution: goldSteps(lines, letter) }),
-  };
 }
 
 function solutionLines({ value, place }: DataRecord): string[] | undefined {

@@ -5,14 +5,15 @@ import { pythonSandbox } from '../../../test/python-sandbox.ts';
 import { hasPython } from '../../../test/python3.ts';
 import { sized } from '../../../test/tier.ts';
 import { closing, type Split } from '../../task.ts';
-import { createMiniCode, gradeCodeSteps, miniCodeProblem, miniCodeSplit } from './mini-code.ts';
+import { splitOf } from './generated-task.ts';
+import { createMiniCode, gradeCodeSteps, miniCodeProblem } from './mini-code.ts';
 import { miniCodeTokenizerJson } from './mini-code-tokenizer.ts';
 import { wordTokenizerConfig } from './word-tokenizer.ts';
 
 const none = () => {
   throw new Error('No program is graded here.');
 };
-const task = createMiniCode({ sandbox: none });
+const task = createMiniCode(none);
 
 const many = (split: Split, count: number) => Array.from({ length: count }, (_, i) => miniCodeProblem(1, split, i));
 
@@ -38,7 +39,7 @@ describe('problems', () => {
       (split) => new Set(many(split, sized(200, 800)).map(({ key }) => key)),
     );
     for (const [i, split] of (['train', 'valid', 'test'] as const).entries()) {
-      for (const key of keys[i]!) expect(miniCodeSplit(key)).toBe(split);
+      for (const key of keys[i]!) expect(splitOf('mini-code', key)).toBe(split);
     }
     expect(keys[0]!.size).toBeGreaterThan(sized(195, 790));
   });
@@ -56,20 +57,18 @@ describe('problems', () => {
     }
   });
 
-  test('options: operations, limits and what cannot be', async () => {
-    const short = createMiniCode({ sandbox: none, options: { operations: [1, 4] } });
-    const lengths = (await short.load({ split: 'train', limit: 100 })).map(({ solution }) => solution?.length);
-    expect([...new Set(lengths)].sort()).toEqual([3, 4, 5, 6]);
-    const few = await short.load({ split: 'train', limit: 20, maxGoldSteps: 3 });
-    expect(few.every(({ solution }) => solution?.length === 3)).toBe(true);
+  test('are as short as asked', async () => {
+    const lengths = (await task.load({ split: 'train', limit: 100 })).map(({ solution }) => solution?.length);
+    expect([...new Set(lengths)].sort()).toEqual([4, 5]);
+    const few = await task.load({ split: 'train', limit: 20, maxGoldSteps: 4 });
+    expect(few.every(({ solution }) => solution?.length === 4)).toBe(true);
     await expect(task.load({ split: 'train', maxGoldSteps: 3 })).rejects.toMatchObject({ code: 'nothing-left' });
-    expect(() => createMiniCode({ sandbox: none, options: { operations: [0, 2] } })).toThrow(/from 1 to 4/);
   });
 });
 
 describe.skipIf(!hasPython)('tests', () => {
   test('every reference passes, and hardly any other program does', async () => {
-    const graded = createMiniCode({ sandbox: pythonSandbox() });
+    const graded = createMiniCode(pythonSandbox());
     await using _closing = closing(graded);
     const questions = [
       ...(await graded.load({ split: 'train', limit: sized(40, 300) })),

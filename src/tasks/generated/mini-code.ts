@@ -1,70 +1,50 @@
 // A seed, a split and an index -> a small function to write, its tests, and the Task around it.
-import { SipfError } from '../../errors.ts';
-import { createRandom, hash32, type Random } from '../../random.ts';
-import type { Question } from '../../records.ts';
+import { createRandom, type Random } from '../../random.ts';
 import type { Sandbox } from '../../sandbox.ts';
 import type { Split, Task } from '../../task.ts';
 import { codeFormat } from '../code/code-task.ts';
+import { type GeneratedProblem, generatedTask, splitOf } from './generated-task.ts';
 import { LETTERS, OPERATIONS, type Operation, ORDINALS } from './mini-code-grammar.ts';
+import { miniCodeTokenizerJson } from './mini-code-tokenizer.ts';
 import { PEOPLE, THINGS } from './mini-grammar.ts';
 
-interface MiniCodeOptions {
-  /** Fewest and most operations of a function, 1 to 4. */
-  readonly operations?: readonly [number, number];
-  /** Share of questions whose sentences are not in the order of the operations, 0 to 1. */
-  readonly shuffled?: number;
-}
-
-const MINI_CODE_DEFAULTS: Required<MiniCodeOptions> = { operations: [2, 3], shuffled: 0.5 };
-
-/** Questions of a split where no limit is given. */
-const DEFAULT_COUNT: Readonly<Record<Split, number>> = { train: 4000, valid: 500, test: 1500 };
+/** Fewest and most operations of a function; head and `return` are steps, too. */
+const OPERATIONS_EACH = [2, 3] as const;
+/** Share of questions whose sentences are not in the order of the operations. */
+const SHUFFLED = 0.5;
 /** Calls in each problem's tests. */
 const CASES = 4;
 const MAX_VALUE = 1_000_000;
 
-interface MiniCodeProblem {
-  /** Operations and parameters: decides the split, so that no split holds another's function under other names or in another order. */
-  readonly key: string;
-  readonly question: string;
-  readonly solution: readonly string[];
-  readonly cases: readonly string[];
+/** Generated functions as a Task. Its references are right by construction: nothing checks them. */
+export function createMiniCode(sandbox: () => Sandbox): Task {
+  const { brokenReferences: _unneeded, ...format } = codeFormat(sandbox);
+  return {
+    ...format,
+    maxTokens: 128,
+    ...generatedTask({
+      name: 'mini-code',
+      steps: [OPERATIONS_EACH[0] + 2, OPERATIONS_EACH[1] + 2],
+      counts: { train: 4000, valid: 500, test: 1500 },
+      problem: miniCodeProblem,
+      gradeSteps: (_question, solution, steps) => gradeCodeSteps(solution, steps),
+      tokenizer: miniCodeTokenizerJson,
+    }),
+  };
 }
 
-/** One in ten functions is test, one in ten valid, by a hash that no seed changes. */
-export function miniCodeSplit(key: string): Split {
-  const bucket = hash32(`mini-code/${key}`) % 10;
-  return bucket === 0 ? 'test' : bucket === 1 ? 'valid' : 'train';
-}
-
-/** Problem number `index` of a split, which depends on nothing else. There is no end to them; repeats are rare but possible. */
-export function miniCodeProblem(
-  seed: number,
-  split: Split,
-  index: number,
-  options: MiniCodeOptions = {},
-): MiniCodeProblem {
-  const settings = checked(options);
+/** Problem number `index` of a split. Its key is the operations with their parameters. */
+export function miniCodeProblem(seed: number, split: Split, index: number): GeneratedProblem {
   const random = createRandom(`mini-code/${seed}/${split}/${index}`);
-  const count = random.int(settings.operations[0], settings.operations[1]);
+  const count = random.int(...OPERATIONS_EACH);
   for (;;) {
     const plan = drawPlan(random, count);
     const key = [plan.start, ...plan.steps.map(({ operation, p, q }) => `${operation.id} ${p} ${q}`)].join(', ');
-    const cases = miniCodeSplit(key) === split ? drawCases(random, plan) : null;
+    const cases = splitOf('mini-code', key) === split ? drawCases(random, plan) : null;
     if (cases === null) continue;
-    return { key, question: write(random, plan, settings), solution: program(plan), cases };
+    const question = write(random, plan);
+    return { key, question, answer: '', solution: program(plan), tests: { setup: '', cases, entryPoint: 'f' } };
   }
-}
-
-function checked(options: MiniCodeOptions): Required<MiniCodeOptions> {
-  const settings = { ...MINI_CODE_DEFAULTS, ...options };
-  const [low, high] = settings.operations;
-  if (Number.isInteger(low) && Number.isInteger(high) && low >= 1 && high <= ORDINALS.length && low <= high)
-    return settings;
-  throw new SipfError(
-    'bad-config',
-    `Expected operations of mini-code from 1 to ${ORDINALS.length}, got ${low} to ${high}. Change operations.`,
-  );
 }
 
 interface PlanStep {
@@ -132,7 +112,7 @@ function program({ start, steps, parameters }: Plan): string[] {
   return [`def f(${parameters.join(', ')}):\n    x = ${start}\n`, ...lines, '    return x\n'];
 }
 
-function write(random: Random, { start, steps, parameters }: Plan, { shuffled }: Required<MiniCodeOptions>): string {
+function write(random: Random, { start, steps, parameters }: Plan): string {
   const [person, other] = random.shuffle(PEOPLE);
   const thing = random.pick(THINGS);
   const sentences = steps.map(({ operation, p, q }, i) => {
@@ -143,67 +123,9 @@ function write(random: Random, { start, steps, parameters }: Plan, { shuffled }:
       .replace('{M}', other ?? '');
     return `${ORDINALS[i]} ${person} ${text}.`;
   });
-  const shown = random.next() < shuffled ? random.shuffle(sentences) : sentences;
+  const shown = random.next() < SHUFFLED ? random.shuffle(sentences) : sentences;
   const head = `Write f(${parameters.join(', ')}). ${person} has ${start} ${thing}.`;
   return `${head} ${shown.join(' ')} How many ${thing} does ${person} have now?`;
-}
-
-interface MiniCodeSource {
-  readonly sandbox: () => Sandbox;
-  readonly options?: MiniCodeOptions;
-}
-
-/**
- * Generated functions as a Task; `data` is not read. Seed 1 where none is given. Its references are right by construction: nothing checks them.
- * @throws SipfError 'nothing-left', from load, where no problem is as short as asked.
- */
-export function createMiniCode({ sandbox, options = {} }: MiniCodeSource): Task {
-  const settings = checked(options);
-  const { brokenReferences: _unneeded, ...format } = codeFormat(sandbox);
-  return {
-    name: 'mini-code',
-    generated: true,
-    ...format,
-    maxTokens: 128,
-    async load({ split, limit = DEFAULT_COUNT[split], maxGoldSteps, seed = 1 }) {
-      const most = maxGoldSteps ?? settings.operations[1] + 2;
-      if (most < settings.operations[0] + 2) {
-        throw new SipfError(
-          'nothing-left',
-          `Expected mini-code problems of at most ${maxGoldSteps} steps, got problems of ${settings.operations.map((n) => n + 2).join(' to ')}. Raise maxGoldSteps.`,
-        );
-      }
-      const questions: Question[] = [];
-      for (let index = 0; questions.length < limit; index++) {
-        const problem = miniCodeProblem(seed, split, index, settings);
-        if (problem.solution.length <= most) questions.push(questionOf(`mini-code/${split}/${seed}/${index}`, problem));
-      }
-      return questions;
-    },
-    trueSteps({ id, question, solution }, steps) {
-      const known = solution ?? solutionOf(id, question, settings);
-      return known === null ? null : gradeCodeSteps(known, steps);
-    },
-  };
-}
-
-function questionOf(id: string, { question, solution, cases }: MiniCodeProblem): Question {
-  return {
-    id,
-    task: 'mini-code',
-    question,
-    answer: '',
-    solution: [...solution],
-    tests: { setup: '', cases: [...cases], entryPoint: 'f' },
-  };
-}
-
-/** The solution of a generated problem that is given without one: its id says how to draw it again; null where it is none of ours. */
-function solutionOf(id: string, question: string, settings: Required<MiniCodeOptions>): readonly string[] | null {
-  const [, split, seed, index] = /^mini-code\/(train|valid|test)\/(\d+)\/(\d+)$/.exec(id) ?? [];
-  if (split === undefined) return null;
-  const problem = miniCodeProblem(Number(seed), split as Split, Number(index), settings);
-  return problem.question === question ? problem.solution : null;
 }
 
 const SUMS = OPERATIONS.filter(({ order }) => order === 'sum').map(

@@ -1,15 +1,17 @@
-// A pattern and the pieces it finds -> a Hugging Face tokenizer.json with one token a piece.
+// A pattern and texts -> a Hugging Face tokenizer.json with one token for each piece of them.
 
 /** Special tokens of such models, ids from 0: `</s>` (2) ends a completion. */
 const WORD_SPECIAL = { pad: '<pad>', bos: '<s>', eos: '</s>', unk: '<unk>' } as const;
 
 /**
  * tokenizer.json: a BPE model without merges that takes whole pieces from its vocabulary (`ignore_merges`), isolated by one pattern, and
- * joins them again without spaces. No token is added to a text; a piece that is not in `pieces` is `<unk>`.
+ * joins them again without spaces. The pieces are those of `texts`, then `last`. No token is added to a text; another piece is `<unk>`.
  */
-export function wordTokenizerJson(pattern: string, pieces: readonly string[]): Record<string, unknown> {
+export function wordTokenizerJson(pattern: string, texts: readonly string[], last: readonly string[] = []): object {
   const special = Object.values(WORD_SPECIAL);
-  const vocab = Object.fromEntries([...special, ...pieces].map((piece, id) => [piece, id]));
+  const found = new Set(texts.flatMap((text) => text.match(new RegExp(pattern, 'g')) ?? []));
+  const pieces = [...found].filter((piece) => !last.includes(piece)).sort((a, b) => (a < b ? -1 : 1));
+  const vocab = Object.fromEntries([...special, ...pieces, ...last].map((piece, id) => [piece, id]));
   return {
     version: '1.0',
     truncation: null,
@@ -43,7 +45,7 @@ export function wordTokenizerJson(pattern: string, pieces: readonly string[]): R
 }
 
 /** tokenizer_config.json beside it. */
-export function wordTokenizerConfig(): Record<string, unknown> {
+export function wordTokenizerConfig(): object {
   const { pad, bos, eos, unk } = WORD_SPECIAL;
   return {
     tokenizer_class: 'PreTrainedTokenizerFast',

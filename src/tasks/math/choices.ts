@@ -1,19 +1,22 @@
 // A record with choices (MMLU, ARC, AQuA and similar) -> its options and the right one.
 import { SipfError } from '../../errors.ts';
 import { numberText } from '../../io/exact-json.ts';
+import type { Question } from '../../records.ts';
 import type { DataRecord } from '../data/data-files.ts';
 import { short } from '../data/data-text.ts';
-import { answerText, parseAnswer, sameAnswer } from './answers.ts';
+import { answerText, parseAnswer, sameAnswer } from './answer-values.ts';
 
 export interface Choices {
-  readonly options: readonly string[];
+  readonly options: string[];
   /** What a question's `answer` says of the right one: its number where no other option has it, else its text. */
   readonly answer: string;
+  /** The label of the right one. */
+  readonly letter: string;
 }
 
 interface Given {
   readonly field: string;
-  readonly options: readonly string[];
+  readonly options: string[];
   /** The data's own labels, where they are not A, B, C, ... */
   readonly labels: readonly string[] | null;
   /** The options are JSON numbers. */
@@ -25,6 +28,20 @@ const ANSWER_FIELDS = ['answer', 'answerKey', 'correct', 'reference'];
 /** The label of an option: A, B, C, ... */
 export const letterOf = (index: number): string => String.fromCharCode(65 + index);
 const MAX_OPTIONS = 26;
+
+/** The record of a question with options; a solution ends with the letter of the right one. */
+export function choiceRecord(
+  question: string,
+  { options, answer }: Choices,
+  solution?: string[],
+): Pick<Question, 'question' | 'answer' | 'solution' | 'choices'> {
+  return {
+    question: withOptions(question, options),
+    answer,
+    ...(solution === undefined ? {} : { solution }),
+    choices: options,
+  };
+}
 
 /** The question as a model sees it: each option on a line of its own, unless they stand there already. */
 export function withOptions(question: string, options: readonly string[]): string {
@@ -55,7 +72,7 @@ export function choicesOf(record: DataRecord): Choices | null {
   const right = options[index]!;
   const number = canonical(right);
   const isOnly = options.filter((option) => canonical(option) === number).length === 1;
-  return { options, answer: isOnly && !options.includes(number) ? number : right };
+  return { options, answer: isOnly && !options.includes(number) ? number : right, letter: letterOf(index) };
 }
 
 function canonical(option: string): string {
@@ -104,11 +121,11 @@ function readOptions(record: DataRecord, field: string, given: unknown): Omit<Gi
 
 /** Texts or numbers, or {label, text} each. `A) 4` is the option 4 where all have their letter. */
 function readList(record: DataRecord, field: string, list: readonly unknown[]): Omit<Given, 'field'> {
-  const inner = list.map((one) => (one !== null && typeof one === 'object' && 'text' in one ? one.text : one));
-  const labels = list.map((one) =>
-    one !== null && typeof one === 'object' && 'label' in one ? textOf(one.label) : null,
+  const items = list.map((one): { text?: unknown; label?: unknown } =>
+    one !== null && typeof one === 'object' && 'text' in one ? one : { text: one },
   );
-  const texts = inner.map(textOf);
+  const labels = items.map(({ label }) => textOf(label));
+  const texts = items.map(({ text }) => textOf(text));
   const missing = texts.findIndex((text) => text === null || text === '');
   if (missing >= 0) throw refused(record, `${field}[${missing}]`, 'the text of an option', list[missing]);
   const options = texts as string[];
@@ -116,9 +133,9 @@ function readList(record: DataRecord, field: string, list: readonly unknown[]): 
     (option, i) => new RegExp(`^\\(?${letterOf(i)}[).:]\\s*(.+)$`, 's').exec(option)?.[1] ?? null,
   );
   return {
-    options: lettered.length > 0 && !lettered.includes(null) ? (lettered as string[]) : options,
-    labels: labels.length > 0 && !labels.includes(null) ? (labels as string[]) : null,
-    numbers: inner.length > 0 && inner.every((one) => typeof one !== 'string'),
+    options: lettered.includes(null) ? options : (lettered as string[]),
+    labels: labels.includes(null) ? null : (labels as string[]),
+    numbers: items.every(({ text }) => typeof text !== 'string'),
   };
 }
 
@@ -138,62 +155,64 @@ function checkOptions(record: DataRecord, { field, options }: Given): void {
 }
 
 /** Each reading that is possible; more than one is refused, so that none is guessed. */
-function rightIndex(record: DataRecord, { options, labels, numbers }: Given): number {
+function rightIndex(record: DataRecord, given: Given): number {
   const { value } = record;
+  const { options } = given;
   const field = ANSWER_FIELDS.find((name) => value[name] !== undefined && value[name] !== null) ?? 'answer';
   const expected = `one of the options: its letter (A to ${letterOf(options.length - 1)}), its index (0 to ${options.length - 1}, a number) or its text`;
-  const given = value[field];
-  const digits = numberText(given);
-  if (digits !== null) {
-    const index = /^\d{1,2}$/.test(digits) && Number(digits) < options.length ? Number(digits) : -1;
-    const byText = byValue(options, digits);
-    // Options that are numbers themselves: an index and an option's number look the same.
-    if (index >= 0 && !(numbers && byText >= 0 && byText !== index)) return index;
-    // As large as the number of options: perhaps an index from 1.
-    const isUnclear = digits === String(options.length) && byText !== options.length - 1;
-    if (index < 0 && byText >= 0 && !isUnclear) return byText;
-    throw refused(
-      record,
-      field,
-      index >= 0 ? `${expected}; both an index and an option fit, so give a letter` : expected,
-      given,
-    );
-  }
-  if (typeof given !== 'string' || given.trim() === '') throw refused(record, field, expected, given);
-  const said = (/####\s*([^\n]+)\s*$/.exec(given)?.[1] ?? given).replace(/\s+/g, ' ').trim();
+  const answer = value[field];
+  const unclear = (why = ''): SipfError => refused(record, field, expected + why, answer);
+  const digits = numberText(answer);
+  if (digits !== null) return indexOfNumber(digits, given, unclear);
+  if (typeof answer !== 'string' || answer.trim() === '') throw unclear();
+  const said = (/####\s*([^\n]+)\s*$/.exec(answer)?.[1] ?? answer).replace(/\s+/g, ' ').trim();
   // `B) 8` must be option B, and 8.
   const both = options.includes(said) ? null : /^\(?([A-Z])[).:] ?(.+)$/.exec(said);
   if (both !== null) {
     const index = both[1]!.charCodeAt(0) - 65;
     if (options[index] !== undefined && byValue(options, both[2]!) === index) return index;
-    throw refused(record, field, expected, given);
+    throw unclear();
   }
-  const label = /^\(?([A-Za-z0-9]{1,2})[).:]?$/.exec(said)?.[1];
-  const byLabel =
-    label === undefined
-      ? -1
-      : labels !== null
-        ? labels.indexOf(label)
-        : /^[A-Z]$/.test(label) && label <= letterOf(options.length - 1)
-          ? label.charCodeAt(0) - 65
-          : -1;
+  const byLabel = labelled(said, given);
   const byText = options.includes(said) ? options.indexOf(said) : byLabel >= 0 ? -1 : byValue(options, said);
   if (byLabel >= 0 && byText >= 0 && byLabel !== byText) {
-    throw refused(record, field, `${expected}; both a letter and a text fit, so give the index`, given);
+    throw unclear('; both a letter and a text fit, so give the index');
   }
   const index = Math.max(byLabel, byText);
-  if (index < 0) throw refused(record, field, expected, given);
+  if (index < 0) throw unclear();
   return index;
+}
+
+/** An index from 0, or the number that an option is. */
+function indexOfNumber(digits: string, { options, numbers }: Given, unclear: (why?: string) => SipfError): number {
+  const index = /^\d{1,2}$/.test(digits) && Number(digits) < options.length ? Number(digits) : -1;
+  const byText = byValue(options, digits);
+  // Options that are numbers themselves: an index and an option's number look the same.
+  if (index >= 0 && !(numbers && byText >= 0 && byText !== index)) return index;
+  if (index >= 0) throw unclear('; both an index and an option fit, so give a letter');
+  // As large as the number of options: perhaps an index from 1.
+  if (byText < 0 || (digits === String(options.length) && byText !== options.length - 1)) throw unclear();
+  return byText;
+}
+
+/** The option with this label; -1: none, or no label. */
+function labelled(said: string, { options, labels }: Given): number {
+  const label = /^\(?([A-Za-z0-9]{1,2})[).:]?$/.exec(said)?.[1];
+  if (label === undefined) return -1;
+  return (labels ?? options.map((_, i) => letterOf(i))).indexOf(label);
 }
 
 /** The only option that is this text but for case, or else this number; -1: none, or several. */
 function byValue(options: readonly string[], said: string): number {
-  const indexWhere = (same: (option: string) => boolean): number => {
-    const found = options.flatMap((option, i) => (same(option) ? [i] : []));
-    return found.length === 1 ? found[0]! : -1;
-  };
-  const byCase = indexWhere((option) => option.toLowerCase() === said.toLowerCase());
-  return byCase >= 0 ? byCase : indexWhere((option) => sameAnswer(option, said));
+  const lower = said.toLowerCase();
+  const byCase = onlyOption(options, (option) => option.toLowerCase() === lower);
+  return byCase ?? onlyOption(options, (option) => sameAnswer(option, said)) ?? -1;
+}
+
+/** The index of the one option that is so; null: none, or several. */
+export function onlyOption(options: readonly string[], isSo: (option: string) => boolean): number | null {
+  const [first, ...others] = options.filter(isSo);
+  return first === undefined || others.length > 0 ? null : options.indexOf(first);
 }
 
 /** Options under names of other data sets: without them, an index or a letter would be taken for the answer itself. */

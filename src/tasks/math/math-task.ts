@@ -3,38 +3,16 @@ import { SipfError } from '../../errors.ts';
 import { numberText } from '../../io/exact-json.ts';
 import { renameHint } from '../../io/field-names.ts';
 import type { Question } from '../../records.ts';
-import type { Graded, LoadOptions, Task } from '../../task.ts';
-import { type DataRecord, type Layout, locateSplit, readRecords } from '../data/data-files.ts';
+import { type Graded, type Task, wrong } from '../../task.ts';
+import type { DataRecord } from '../data/data-files.ts';
 import { short } from '../data/data-text.ts';
-import { type HubOptions, type HubSet, hubSplit } from '../data/hub-data.ts';
-import { settleIds } from '../data/record-ids.ts';
-import { type CutQuestion, partOf } from '../data/splits.ts';
+import { loadsSet, type QuestionSet } from '../data/question-set.ts';
 import { questionPrompt, STOP_STRINGS, splitSteps, stepPieces } from '../text/steps.ts';
-import { answerText, type FoundAnswer, findAnswer, parseAnswer, referenceAnswer, sameAnswer } from './answers.ts';
+import { answerText, parseAnswer, sameAnswer } from './answer-values.ts';
+import { type FoundAnswer, findAnswer, referenceAnswer } from './answers.ts';
 import { distinctPaths } from './distinct.ts';
 import { checkEquations } from './equations.ts';
 import { gradeChoice } from './grade-choice.ts';
-
-/** One record, understood. `id` only where the data has its own. */
-export interface ParsedRecord {
-  readonly id?: string;
-  readonly question: string;
-  readonly answer: string;
-  readonly solution?: readonly string[];
-  /** Options that the question shows; `answer` is one of them. */
-  readonly choices?: readonly string[];
-}
-
-interface MathTaskOptions {
-  readonly layout: Layout;
-  readonly maxTokens: number;
-  /** null: on no hub; needs --data. */
-  readonly hubSet: HubSet | null;
-  readonly hub?: HubOptions | undefined;
-  readonly parse: (record: DataRecord) => ParsedRecord;
-  /** Puts records in a fixed order where files may list them in several. */
-  readonly order?: (a: DataRecord, b: DataRecord) => number;
-}
 
 /** What every task with number-like answers shares: format, steps, grading, duplicates. */
 export const mathFormat = {
@@ -60,13 +38,11 @@ export function gradeMath(
 ): Graded {
   if (choices !== undefined) return gradeChoice({ answer, choices }, completion, finishReason);
   const found = findAnswer(completion);
-  if (finishReason === 'length' && (!found?.explicit || mayGoOn(completion, found))) {
-    return { extracted: null, outcome: { kind: 'wrong', reason: 'truncated' } };
-  }
-  if (found === null) return { extracted: null, outcome: { kind: 'wrong', reason: 'no-answer' } };
+  if (finishReason === 'length' && (!found?.explicit || mayGoOn(completion, found))) return wrong('truncated');
+  if (found === null) return wrong('no-answer');
   const extracted = answerText(found.answer);
   const isRight = sameAnswer(extracted, referenceAnswer(answer) ?? '');
-  return { extracted, outcome: isRight ? { kind: 'right' } : { kind: 'wrong', reason: 'other-answer' } };
+  return isRight ? { extracted, outcome: { kind: 'right' } } : wrong('other-answer', extracted);
 }
 
 /** True where the text ends within its answer: the 1 of `The answer is 1` may be the first digit of 18. */
@@ -75,83 +51,9 @@ function mayGoOn(completion: string, { answer }: FoundAnswer): boolean {
   return next === null || answerText(next.answer) !== answerText(answer);
 }
 
-/**
- * A Task over a data set in files or on the hub.
- * @throws SipfError 'bad-input', from load, for a split or data that the set does not have.
- */
-export function createMathTask({ layout, maxTokens, hubSet, hub, parse, order }: MathTaskOptions): Task {
-  const { name } = layout;
-  return {
-    name,
-    maxTokens,
-    testOnly: layout.testOnly,
-    ownData: layout.ownData === true,
-    cutsFiles: true,
-    ...mathFormat,
-    async load(options) {
-      if (layout.testOnly && options.split !== 'test') {
-        throw new SipfError(
-          'bad-input',
-          `Expected --split test for ${name}, which is a test set only, got ${options.split}. Train on another task.`,
-        );
-      }
-      if (options.data === undefined && hubSet === null) {
-        throw new SipfError(
-          'bad-input',
-          `Expected --data for the task ${name}, which is on no hub, got none. Name its file or folder.`,
-        );
-      }
-      const found =
-        options.data === undefined
-          ? await hubSplit(hubSet!, options.split, layout, hub)
-          : await locateSplit(options.data, options, layout);
-      const records = await readRecords(found.files);
-      if (order !== undefined) records.sort(order);
-      const understood = records.map(parse);
-      const ids = settleIds(
-        understood.map(({ id }) => id),
-        records,
-        (record, position) => `${name}/${found.holds}/${order === undefined ? record.index : position}`,
-      );
-      const parsed = understood.map(({ id, question, answer, solution, choices }, position): CutQuestion => {
-        const own = {
-          id: ids[position] ?? '',
-          task: name,
-          question,
-          answer,
-          ...(solution ? { solution: [...solution] } : {}),
-          ...(choices ? { choices: [...choices] } : {}),
-        };
-        return { question: own, ownId: id !== undefined };
-      });
-      return filterQuestions(partOf(parsed, found), options);
-    },
-  };
-}
-
-/**
- * `maxGoldSteps` first, then `limit`.
- * @throws SipfError 'nothing-left' where nothing is left.
- */
-export function filterQuestions(
-  questions: readonly Question[],
-  { maxGoldSteps, limit, split, data }: LoadOptions,
-): Question[] {
-  const short =
-    maxGoldSteps === undefined
-      ? questions
-      : questions.filter(({ solution }) => solution !== undefined && solution.length <= maxGoldSteps);
-  if (short.length === 0) {
-    const isEmpty = questions.length === 0;
-    const got = isEmpty
-      ? 'an empty file'
-      : `${questions.length} questions, none with a worked solution of at most ${maxGoldSteps} steps`;
-    throw new SipfError(
-      'nothing-left',
-      `Expected ${split} questions in ${data ?? 'the data set'}, got ${got}. ${isEmpty ? 'Name' : 'Raise task.maxGoldSteps (null: any number of steps, solutions or none), or name'} other data.`,
-    );
-  }
-  return limit === undefined ? [...short] : short.slice(0, limit);
+/** A Task over a data set whose answers are numbers or short texts. */
+export function createMathTask({ maxTokens, ...set }: QuestionSet & Pick<Task, 'maxTokens'>): Task {
+  return { maxTokens, ...mathFormat, ...loadsSet(set) };
 }
 
 /**

@@ -1,8 +1,9 @@
 // Plain text -> the number that starts at a position: separators, fractions, scales, percent.
 import { add, decimal, divide, multiply, negate, type Rational, rational } from './rational.ts';
+import { POWERS_OF_TEN } from './spellings.ts';
 
 /** What starts at a position: a number, or digits that are no single number (a list, a ratio, a time, a date). */
-interface NumberAt {
+export interface NumberAt {
   readonly end: number;
   /** null: digits, but no single number (or one too long to compute with); `text` then holds them. */
   readonly value: Rational | null;
@@ -33,25 +34,6 @@ const POINT_GROUPED = /^[1-9]\d{0,2}(?:(?:\.\d{3})+,\d{1,2}|(?:\.\d{3}){2,}(?:,\
 const LAKH_GROUPED = /^\d{1,2}(?:,\d{2})+,\d{3}(?:\.\d+)?$/;
 const RUPEES_BEFORE = /(?:₹|\bRs\.?|\bINR) ?-?$/;
 const RUPEES_AFTER = /^ ?(?:rupees?\b|INR\b|Rs\b|₹)/i;
-const SCALES: Readonly<Record<string, bigint>> = {
-  hundred: 100n,
-  thousand: 1_000n,
-  million: 1_000_000n,
-  billion: 1_000_000_000n,
-  trillion: 1_000_000_000_000n,
-  lakh: 100_000n,
-  crore: 10_000_000n,
-  k: 1_000n,
-  m: 1_000_000n,
-  mn: 1_000_000n,
-  mio: 1_000_000n,
-  mil: 1_000_000n,
-  mln: 1_000_000n,
-  b: 1_000_000_000n,
-  bn: 1_000_000_000n,
-  t: 1_000_000_000_000n,
-  tn: 1_000_000_000_000n,
-};
 
 /** The scale behind a number that begins at `start` and ends at `end`. */
 function scaleAt(text: string, start: number, end: number): RegExpExecArray | null {
@@ -95,13 +77,8 @@ function ratioOf(run: string): Rational | null {
   return top === null || bottom === null ? null : divide(top, bottom);
 }
 
-interface Partial {
-  end: number;
-  value: Rational | null;
-}
-
 /** Exponents, powers of ten, a slash apart, the fraction of a mixed number: what may follow the first digits. */
-function extend(text: string, run: string, start: number): Partial {
+function extend(text: string, run: string, start: number): Pick<NumberAt, 'end' | 'value'> {
   const end = start + run.length;
   const exponent = matchAt(EXPONENT, text, end) ?? matchAt(TIMES_POWER, text, end);
   if (exponent !== null) return { end: end + exponent[0].length, value: literal(run, Number(exponent[1])) };
@@ -151,7 +128,8 @@ export function numberAt(text: string, start: number): NumberAt | null {
     const scale = scaleAt(text, start, end);
     if (scale === null) break;
     end += scale[0].length;
-    value = multiply(value, { num: SCALES[(scale[1] ?? '').toLowerCase()]!, den: 1n });
+    const power = POWERS_OF_TEN.get((scale[1] ?? '').toLowerCase())!;
+    value = multiply(value, { num: 10n ** BigInt(power), den: 1n });
   }
   const percent = matchAt(PERCENT, text, end);
   if (percent !== null) end += percent[0].length;

@@ -1,73 +1,40 @@
 // Text with LaTeX, Markdown, HTML and typographic signs -> plain characters: `\frac12` -> `1/2`.
-
-const VULGAR: Readonly<Record<string, string>> = {
-  '½': '1/2',
-  '⅓': '1/3',
-  '⅔': '2/3',
-  '¼': '1/4',
-  '¾': '3/4',
-  '⅕': '1/5',
-  '⅖': '2/5',
-  '⅗': '3/5',
-  '⅘': '4/5',
-  '⅙': '1/6',
-  '⅚': '5/6',
-  '⅛': '1/8',
-  '⅜': '3/8',
-  '⅝': '5/8',
-  '⅞': '7/8',
-  '⅐': '1/7',
-  '⅑': '1/9',
-  '⅒': '1/10',
-};
+import { byName, halfWidth, SIGNS } from './spellings.ts';
 
 /** LaTeX commands by what they become. A command that is not here keeps its backslash, so that it is no word and no unit. */
-const COMMANDS: Readonly<Record<string, string>> = Object.fromEntries(
-  Object.entries({
-    '': 'left right bigl bigr Bigl Bigr biggl biggr big Big bigg Bigg displaystyle textstyle limits boxed fbox large Large normalsize nolimits rm bf it',
-    ' ': 'quad qquad text textbf textit textrm textsf texttt textnormal mathrm mathbf mathit mathsf mathtt mathnormal mbox hbox underline emph operatorname bm boldsymbol ensuremath space',
-    '×': 'times',
-    '·': 'cdot',
-    '÷': 'div',
-    '/': 'over',
-    '±': 'pm',
-    '∓': 'mp',
-    '°': 'circ degree textdegree',
-    '≈': 'approx',
-    '≤': 'le leq leqslant',
-    '≥': 'ge geq geqslant',
-    '≠': 'ne neq',
-    '<': 'lt',
-    '>': 'gt',
-    '∞': 'infty',
-    '∪': 'cup',
-    '∩': 'cap',
-    '∈': 'in',
-    '∅': 'emptyset varnothing',
-    '→': 'to rightarrow',
-    '∠': 'angle',
-    '…': 'ldots dots cdots',
-    '‾': 'overline bar',
-    '|': 'vert lvert rvert mid',
-    '%': 'percent',
-    '£': 'pounds textsterling',
-    '€': 'euro texteuro',
-    π: 'pi',
-    α: 'alpha',
-    β: 'beta',
-    γ: 'gamma',
-    δ: 'delta',
-    θ: 'theta',
-    λ: 'lambda',
-    μ: 'mu',
-    ρ: 'rho',
-    σ: 'sigma',
-    φ: 'phi varphi',
-    ω: 'omega',
-    Δ: 'Delta',
-    Ω: 'Omega',
-  }).flatMap(([sign, names]) => names.split(' ').map((name) => [name, sign])),
-);
+const COMMANDS = byName([
+  ...SIGNS,
+  [
+    '',
+    'left right bigl bigr Bigl Bigr biggl biggr big Big bigg Bigg displaystyle textstyle limits boxed fbox large Large normalsize nolimits rm bf it',
+  ],
+  [
+    ' ',
+    'quad qquad text textbf textit textrm textsf texttt textnormal mathrm mathbf mathit mathsf mathtt mathnormal mbox hbox underline emph operatorname bm boldsymbol ensuremath space',
+  ],
+  ['/', 'over'],
+  ['<', 'lt'],
+  ['>', 'gt'],
+  ['→', 'to rightarrow'],
+  ['…', 'ldots dots cdots'],
+  ['‾', 'overline bar'],
+  ['|', 'vert lvert rvert mid'],
+  ['%', 'percent'],
+  ['£', 'pounds textsterling'],
+  ['€', 'euro texteuro'],
+  ['α', 'alpha'],
+  ['β', 'beta'],
+  ['γ', 'gamma'],
+  ['δ', 'delta'],
+  ['λ', 'lambda'],
+  ['μ', 'mu'],
+  ['ρ', 'rho'],
+  ['σ', 'sigma'],
+  ['φ', 'phi varphi'],
+  ['ω', 'omega'],
+  ['Δ', 'Delta'],
+  ['Ω', 'Omega'],
+]);
 
 /** Stands for a dollar sign that is money, while the dollars around math are taken out. */
 const MONEY = '\uE000';
@@ -92,11 +59,12 @@ const UNIT_FRACTION = new RegExp(
   'gu',
 );
 
-const RAISED = '⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻';
-const LOWERED = '0123456789+-';
-
 /** `³` as `^3`. */
-const power = (raised: string): string => `^${[...raised].map((sign) => LOWERED[RAISED.indexOf(sign)]).join('')}`;
+const power = (raised: string): string => `^${raised.normalize('NFKC').replace('\u2212', '-')}`;
+
+/** `½` as `1/2`; after a digit it is the fraction of a mixed number. */
+const vulgar = (_all: string, before: string, sign: string): string =>
+  `${before}${before === '' ? '' : ' '}${sign.normalize('NFKC').replace('\u2044', '/')}`;
 
 const BARE = /^(?:[-+]?[\d.,]+|[√∛]?(?:\d{1,30}|\p{L}))$/u;
 const grouped = (part: string): string => (BARE.test(part) ? part : `(${part})`);
@@ -133,7 +101,7 @@ function withoutLatex(text: string): string {
     .replace(/\\(?:left|right) ?\.(?!\d)/g, '')
     .replace(UNIT_FRACTION, ' $1/$2')
     .replace(IN_TEXT, (_all, inside: string) => (/^[kKMB]$/.test(inside) ? inside : ` ${inside}`))
-    .replace(/\\([A-Za-z]{1,20}) ?/g, (all, name: string) => (Object.hasOwn(COMMANDS, name) ? COMMANDS[name]! : all));
+    .replace(/\\([A-Za-z]{1,20}) ?/g, (all, name: string) => COMMANDS.get(name) ?? all);
   for (let depth = 0; depth < 3 && /\\(?:[a-z]{0,4}frac|sqrt)/.test(out); depth++) {
     out = out.replace(ROOT, root).replace(FRACTION, fraction);
   }
@@ -150,8 +118,7 @@ function withoutLatex(text: string): string {
  * Linear time: every pattern is of bounded length, the rest are single characters.
  */
 export function plainText(text: string): string {
-  const plain = text
-    .replace(/[\uFF01-\uFF5E]/g, (wide) => String.fromCharCode(wide.charCodeAt(0) - 0xfee0))
+  const plain = halfWidth(text)
     .replace(/ ?[\u2014\u2015] ?/g, ' -- ')
     .replace(/[\u2010-\u2013\u2212\uFE63]/g, '-')
     .replace(/[\u2044\u2215]/g, '/')
@@ -163,9 +130,7 @@ export function plainText(text: string): string {
     .replace(/(?<=[\d,]000) (?=000(?!\d))/g, ',')
     .replace(/(?<=\d)~|~(?=[\p{L}\\])/gu, ' ')
     .replace(/[\u00A0\u2000-\u200B\u202F\u3000]/g, ' ')
-    .replace(/(\d?)([½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞⅐⅑⅒])/g, (_all, before: string, sign: string) =>
-      before === '' ? (VULGAR[sign] ?? sign) : `${before} ${VULGAR[sign] ?? sign}`,
-    )
+    .replace(/(\d?)([½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞⅐⅑⅒])/g, vulgar)
     .replace(/[⁺⁻]?[⁰¹²³⁴⁵⁶⁷⁸⁹]{1,12}/g, power)
     .replace(/\*\*(?= ?[({]?[-+]?\d)(?<=\d ?\*\*)/g, '^')
     .replace(/<<[^<>\n]{0,200}>>/g, '')

@@ -26,6 +26,7 @@ export type MathAnswer =
   /** Neighbouring sides with the sign between them. */
   | { readonly kind: 'relation'; readonly sides: readonly string[]; readonly signs: readonly Sign[] };
 
+export type Relation = Extract<MathAnswer, { kind: 'relation' }>;
 export type Sign = '=' | '<' | '>' | '\\le' | '\\ge' | '\\ne' | '\\approx' | '\\in';
 
 /** Deeper than any answer; keeps hostile nests out. */
@@ -258,6 +259,12 @@ function plusMinusOf(text: string, depth: number): MathAnswer | null {
   return { kind: 'list', items };
 }
 
+/** The same relation, read from right to left. */
+export function reversed({ sides, signs }: Relation): Relation {
+  const other: Readonly<Record<string, Sign>> = { '<': '>', '>': '<', '\\le': '\\ge', '\\ge': '\\le' };
+  return { kind: 'relation', sides: [...sides].reverse(), signs: signs.map((sign) => other[sign] ?? sign).reverse() };
+}
+
 /** A relation of one symbol with numbers as an interval (`x < 3`, `0 \le x < 5`), an interval as itself; null: neither. */
 export function asInterval(answer: MathAnswer): MathAnswer | null {
   if (answer.kind === 'interval') return answer;
@@ -268,19 +275,17 @@ export function asInterval(answer: MathAnswer): MathAnswer | null {
   const { sides, signs } = answer;
   const [a, b, c] = sides;
   if (signs.every((sign) => sign === '>' || sign === '\\ge') && a !== undefined) {
-    const turned = signs.map((sign): Sign => (sign === '>' ? '<' : '\\le')).reverse();
-    return asInterval({ kind: 'relation', sides: [...sides].reverse(), signs: turned });
+    return asInterval(reversed(answer));
   }
   if (!signs.every((sign) => sign === '<' || sign === '\\le') || a === undefined || b === undefined) return null;
   const value = (text: string): MathAnswer => parseMath(text, 1);
-  if (c !== undefined && sides.length === 3 && isName(b)) {
-    return { kind: 'interval', open: [signs[0] === '<', signs[1] === '<'], ends: [value(a), value(c)] };
-  }
-  if (sides.length !== 2) return null;
   const infinite = (text: string): MathAnswer => ({ kind: 'expression', text });
-  if (isName(a) && !isName(b))
-    return { kind: 'interval', open: [true, signs[0] === '<'], ends: [infinite('-\\infty'), value(b)] };
-  if (isName(b) && !isName(a))
-    return { kind: 'interval', open: [signs[0] === '<', true], ends: [value(a), infinite('\\infty')] };
-  return null;
+  const isOpen = signs.map((sign) => sign === '<') as [boolean, boolean];
+  if (c !== undefined && sides.length === 3 && isName(b)) {
+    return { kind: 'interval', open: isOpen, ends: [value(a), value(c)] };
+  }
+  if (sides.length !== 2 || isName(a) === isName(b)) return null;
+  return isName(a)
+    ? { kind: 'interval', open: [true, isOpen[0]], ends: [infinite('-\\infty'), value(b)] }
+    : { kind: 'interval', open: [isOpen[0], true], ends: [value(a), infinite('\\infty')] };
 }

@@ -1,80 +1,48 @@
 // An answer in LaTeX, Unicode or plain text -> LaTeX with one spelling and no decoration.
 
-const WIDE: Readonly<Record<string, string>> = {
-  '−': '-',
-  '–': '-',
-  '×': '\\times ',
-  '·': '\\cdot ',
-  '⋅': '\\cdot ',
-  '∙': '\\cdot ',
-  '∕': '/',
-  '⁄': '/',
-  '∠': '\\angle ',
-  ℝ: '\\mathbb{R}',
-  '÷': '\\div ',
-  '±': '\\pm ',
-  '∓': '\\mp ',
-  '≤': '\\le ',
-  '≥': '\\ge ',
-  '⩽': '\\le ',
-  '⩾': '\\ge ',
-  '≠': '\\ne ',
-  '≈': '\\approx ',
-  '∈': '\\in ',
-  '∪': '\\cup ',
-  '∩': '\\cap ',
-  '∞': '\\infty ',
-  '∅': '\\emptyset ',
-  π: '\\pi ',
-  θ: '\\theta ',
-  '°': '^\\circ ',
-  '²': '^2',
-  '³': '^3',
-  '“': '"',
-  '”': '"',
-};
+import { byName, halfWidth, POWERS_OF_TEN, SIGNS } from '../spellings.ts';
 
-/** Commands that mean the same. */
-const SAME: Readonly<Record<string, string>> = {
-  dfrac: 'frac',
-  tfrac: 'frac',
-  cfrac: 'frac',
-  leq: 'le',
-  leqslant: 'le',
-  leqq: 'le',
-  geq: 'ge',
-  geqslant: 'ge',
-  geqq: 'ge',
-  neq: 'ne',
-  simeq: 'approx',
-  varnothing: 'emptyset',
-  bigcup: 'cup',
-  degree: 'circ',
-  textdegree: 'circ',
-  lbrace: '{',
-  rbrace: '}',
-  lbrack: '[',
-  rbrack: ']',
-  ast: 'cdot',
-  arcsinh: 'arsinh',
-  setminus: 'setminus',
-  backslash: 'setminus',
-};
-const NOTHING: ReadonlySet<string> = new Set(
-  'left right big Big bigg Bigg bigl bigr Bigl Bigr biggl biggr Biggl Biggr displaystyle textstyle limits nolimits middle mathstrut rm bf it cal boldsymbol bm boxed fbox'.split(
-    ' ',
-  ),
-);
-const SPACE: ReadonlySet<string> = new Set('quad qquad enspace thinspace medspace space hfill newline'.split(' '));
-const SIGNS: Readonly<Record<string, string>> = {
-  lt: '<',
-  gt: '>',
-  textdollar: '',
-  dollar: '',
-  euro: '',
-  pounds: '',
-  colon: ':',
-};
+/** Signs that are read as commands; those that are not here stay. */
+const UNICODE = byName([
+  ...SIGNS.map(([sign, commands]) => [`\\${commands.split(' ')[0]} `, sign] as const),
+  ['\\cdot ', '⋅ ∙'],
+  ['\\le ', '⩽'],
+  ['\\ge ', '⩾'],
+  ['^\\circ ', '°'],
+  ['\\mathbb{R}', 'ℝ'],
+  ['^2', '²'],
+  ['^3', '³'],
+  ['-', '− –'],
+  ['/', '∕ ⁄'],
+  ['"', '“ ”'],
+]);
+const UNICODE_SIGN = new RegExp(`[${[...UNICODE.keys()].join('')}]`, 'g');
+
+/** Commands that others mean, that are spaces, or that make no difference. */
+const COMMANDS = byName([
+  ['\\frac', 'dfrac tfrac cfrac'],
+  ['\\le', 'leq leqslant leqq'],
+  ['\\ge', 'geq geqslant geqq'],
+  ['\\ne', 'neq'],
+  ['\\approx', 'simeq'],
+  ['\\cup', 'bigcup'],
+  ['\\emptyset', 'varnothing'],
+  ['\\circ', 'degree textdegree'],
+  ['\\cdot', 'ast'],
+  ['\\setminus', 'backslash'],
+  ['\\arsinh', 'arcsinh'],
+  ['\\{', 'lbrace'],
+  ['\\}', 'rbrace'],
+  ['[', 'lbrack'],
+  [']', 'rbrack'],
+  ['<', 'lt'],
+  ['>', 'gt'],
+  [':', 'colon'],
+  ['', 'textdollar dollar euro pounds'],
+  [' ', 'quad qquad enspace thinspace medspace space hfill newline left right big Big bigg Bigg bigl bigr Bigl Bigr'],
+  [' ', 'biggl biggr Biggl Biggr displaystyle textstyle limits nolimits middle mathstrut rm bf it cal boldsymbol bm'],
+  [' ', 'boxed fbox'],
+]);
 
 /** Text in LaTeX's text commands. One level of braces inside. */
 const TEXT =
@@ -86,34 +54,20 @@ const SCALE =
 /** `\$2.5M`, `\$10\text{k}`; without a currency the letter is a symbol. */
 const MONEY_SCALE =
   /(?:\\\$|\\textdollar ?|[€£₹]|^\$(?=[^$]*$)) ?(\d[\d.,]*) ?(?:\\text ?\{ ?)?([kKmMbB]|bn)\}?(?![A-Za-z])/g;
-const EXPONENTS: Readonly<Record<string, number>> = {
-  hundred: 2,
-  thousand: 3,
-  k: 3,
-  lakh: 5,
-  million: 6,
-  m: 6,
-  crore: 7,
-  billion: 9,
-  b: 9,
-  bn: 9,
-  trillion: 12,
-};
 
 /** `hundred thousand` takes two passes. */
 const scale = (_all: string, name: string, unit = ''): string =>
   powerOfTen(name) + (unit.trim() === '' ? '' : ` \\text{${unit}}`);
 
-const powerOfTen = (name: string): string => `\\times 10^{${EXPONENTS[name.toLowerCase()]}}`;
+const powerOfTen = (name: string): string => `\\times 10^{${POWERS_OF_TEN.get(name.toLowerCase())}}`;
 
 /** Between the rows of a matrix, in place of `\\\\`. */
 export const ROW = '\u0001';
 
 /** `text` in one spelling; text commands keep theirs as `\text{...}` where they hold words. */
 export function cleanLatex(text: string): string {
-  return text
-    .replace(/[\uFF01-\uFF5E]/g, (wide) => String.fromCharCode(wide.charCodeAt(0) - 0xfee0))
-    .replace(/[−–×·⋅∙∕⁄∠ℝ÷±∓≤≥⩽⩾≠≈∈∪∩∞∅πθ°²³“”]/g, (sign) => WIDE[sign] ?? sign)
+  return halfWidth(text)
+    .replace(UNICODE_SIGN, (sign) => UNICODE.get(sign)!)
     .replace(/(?<=\d\.\d{1,300})(?:\.{3}|…)/g, '\\ldots ')
     .replace(/√\s*\(/g, '\\sqrt(')
     .replace(/√\s*(\d+(?:\.\d+)?|[a-zA-Z])/g, '\\sqrt{$1}')
@@ -126,7 +80,7 @@ export function cleanLatex(text: string): string {
     .replace(/\\[!,;:>]|\\(?= )|~/g, ' ')
     .replace(/\\\$|[$€£¥₹]/g, ' ')
     .replace(/\\[()]|\\\[|\\\]/g, ' ')
-    .replace(/\\([a-zA-Z]+)\*?/g, command)
+    .replace(/\\([a-zA-Z]+)\*?/g, (all, name: string) => COMMANDS.get(name) ?? all)
     .replace(TEXT, textCommand)
     .replace(/(?<=\d) ?(?:percent(?:age)?|pct|per cent)(?![a-z])/gi, '\\%')
     .replace(SCALE, scale)
@@ -151,15 +105,6 @@ export function cleanLatex(text: string): string {
     .replace(/\s+/g, ' ')
     .replace(/^[\s.,;:]+(?!\d)|[\s.,;:]+$/g, '')
     .trim();
-}
-
-function command(all: string, name: string): string {
-  if (NOTHING.has(name)) return ' ';
-  if (SPACE.has(name)) return ' ';
-  if (SIGNS[name] !== undefined) return SIGNS[name] ?? '';
-  const same = SAME[name];
-  if (same === undefined) return all;
-  return /^[a-z]/i.test(same) ? `\\${same}` : `${same === '{' || same === '}' ? '\\' : ''}${same}`;
 }
 
 /** `\text{ and }` and commas join; letters are themselves; words stay marked. */

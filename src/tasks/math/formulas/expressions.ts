@@ -4,11 +4,6 @@ import { Rewriter } from './rewrite.ts';
 
 type Json = MathJsonExpression;
 
-/** What is asked of two expressions: that they are equal, or the sign of their constant ratio (0: no such). */
-export type Question =
-  | { readonly kind: 'equal'; readonly a: string; readonly b: string }
-  | { readonly kind: 'ratio'; readonly a: string; readonly b: string };
-
 /** Digits that are computed, and how far numbers may differ; more where large and small ones stand beside each other. */
 const USUAL = { digits: 100, tolerance: 1e-60 };
 const FINE = { digits: 420, tolerance: 1e-300 };

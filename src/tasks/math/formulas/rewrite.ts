@@ -1,6 +1,6 @@
 // A parsed expression and values of its symbols -> MathJSON of numbers alone, or null.
 import type { MathJsonExpression } from '@cortex-js/compute-engine';
-import { decimal, type Rational } from '../rational.ts';
+import { decimal, type Rational, rational } from '../rational.ts';
 
 type Json = MathJsonExpression;
 
@@ -14,7 +14,7 @@ const ARITHMETIC: ReadonlySet<string> = new Set(
   ),
 );
 /** The same under other names. */
-const RENAMED: Readonly<Record<string, string>> = { Square: 'Power', Ceiling: 'Ceil', Choose: 'Binomial' };
+const RENAMED: Readonly<Record<string, string>> = { Ceiling: 'Ceil', Choose: 'Binomial' };
 const CONSTANTS: Readonly<Record<string, Json>> = {
   Pi: 'Pi',
   e: 'ExponentialE',
@@ -202,11 +202,27 @@ function oddRoot(exponent: Json): { num: Json; den: Json } | null {
   }
   if ((head !== 'Divide' && head !== 'Rational') || typeof top !== 'number' || typeof bottom !== 'number') return null;
   if (!Number.isInteger(top) || !Number.isInteger(bottom) || bottom < 2) return null;
-  let [a, b] = [Math.abs(top), bottom];
-  while (b !== 0) [a, b] = [b, a % b];
-  const den = bottom / a;
-  return den > 1 && den % 2 === 1 ? { num: top / a, den } : null;
+  const lowest = rational(BigInt(top), BigInt(bottom));
+  if (lowest === null || lowest.den === 1n || lowest.den % 2n === 0n) return null;
+  return { num: integer(lowest.num), den: integer(lowest.den) };
 }
+
+const factorialSize = (a: number): number => (a > 170 ? Infinity : Math.abs(a) ** Math.abs(a));
+
+/** How large a call is about, by its operands. */
+const SIZES: Readonly<Record<string, (a: number, b: number) => number>> = {
+  Subtract: (a, b) => a - b,
+  Divide: (a, b) => a / b,
+  Rational: (a, b) => a / b,
+  Negate: (a) => -a,
+  Power: (a, b) => a ** b,
+  Factorial: factorialSize,
+  Factorial2: factorialSize,
+  Exp: Math.exp,
+  Abs: Math.abs,
+  Sqrt: Math.abs,
+  Root: Math.abs,
+};
 
 /** About what a rewritten expression is worth: enough to see that an exponent is too large. NaN: unknown. */
 function estimate(json: Json): number {
@@ -215,31 +231,8 @@ function estimate(json: Json): number {
   if (!Array.isArray(json)) return 'num' in json ? Number(json.num) : Number.NaN;
   const [head, ...rest] = json as readonly [string, ...Json[]];
   const values = rest.map(estimate);
+  if (head === 'Add') return values.reduce((sum, one) => sum + one, 0);
+  if (head === 'Multiply') return values.reduce((product, one) => product * one, 1);
   const [a = Number.NaN, b = Number.NaN] = values;
-  switch (head) {
-    case 'Add':
-      return values.reduce((sum, one) => sum + one, 0);
-    case 'Multiply':
-      return values.reduce((product, one) => product * one, 1);
-    case 'Subtract':
-      return a - b;
-    case 'Divide':
-    case 'Rational':
-      return a / b;
-    case 'Negate':
-      return -a;
-    case 'Power':
-      return a ** b;
-    case 'Factorial':
-    case 'Factorial2':
-      return a > 170 ? Infinity : Math.abs(a) ** Math.abs(a);
-    case 'Exp':
-      return Math.exp(a);
-    case 'Abs':
-    case 'Sqrt':
-    case 'Root':
-      return Math.abs(a);
-    default:
-      return Number.NaN;
-  }
+  return SIZES[head]?.(a, b) ?? Number.NaN;
 }

@@ -1,6 +1,14 @@
 // Two answers -> whether they are the same: exact numbers, structures part by part.
-import { parseAnswer, sameAnswer } from '../answers.ts';
-import { asInterval, type MathAnswer, parseMath, type Sign, withoutName } from './answer-tree.ts';
+import { parseAnswer, sameAnswer } from '../answer-values.ts';
+import {
+  asInterval,
+  type MathAnswer,
+  parseMath,
+  type Relation,
+  reversed,
+  type Sign,
+  withoutName,
+} from './answer-tree.ts';
 import { bareText, cleanLatex } from './clean-latex.ts';
 
 /** Decides about expressions: `ratio` is the sign of the constant `a / b`, 0 where there is none. */
@@ -88,28 +96,22 @@ class Comparison {
   }
 
   #inOrder(a: readonly MathAnswer[], b: readonly MathAnswer[]): boolean {
-    if (a.length !== b.length) return false;
-    for (const [i, one] of a.entries()) if (!this.same(one, b[i]!)) return false;
-    return true;
+    return a.length === b.length && a.every((one, i) => this.same(one, b[i]!));
   }
 
   /** Each of `a` has one of `b` to itself. */
   #inAnyOrder(a: readonly MathAnswer[], b: readonly MathAnswer[]): boolean {
     if (a.length !== b.length) return false;
     const left = [...b];
-    for (const one of a) {
-      let found = -1;
-      for (let i = 0; i < left.length && found < 0; i++) if (this.same(one, left[i]!)) found = i;
-      if (found < 0) return false;
-      left.splice(found, 1);
-    }
-    return true;
+    return a.every((one) => {
+      const found = left.findIndex((other) => this.same(one, other));
+      if (found >= 0) left.splice(found, 1);
+      return found >= 0;
+    });
   }
 
   #sameMatrix(a: readonly (readonly MathAnswer[])[], b: readonly (readonly MathAnswer[])[]): boolean {
-    if (a.length !== b.length) return false;
-    for (const [i, row] of a.entries()) if (!this.#inOrder(row, b[i]!)) return false;
-    return true;
+    return a.length === b.length && a.every((row, i) => this.#inOrder(row, b[i]!));
   }
 
   /** `l < r` is `l - r < 0`: two of them are one where the differences are so but for a positive factor; equations but for any. */
@@ -126,9 +128,8 @@ class Comparison {
 
   #sameChain(a: Relation, b: Relation): boolean {
     const turned = direction(a.signs[0]!) === direction(b.signs[0]!) ? b : reversed(b);
-    if (!a.signs.every((sign, i) => sign === turned.signs[i])) return false;
-    for (const [i, side] of a.sides.entries()) if (!this.#sameExpression(side, turned.sides[i]!)) return false;
-    return true;
+    const isSameChain = a.signs.every((sign, i) => sign === turned.signs[i]);
+    return isSameChain && a.sides.every((side, i) => this.#sameExpression(side, turned.sides[i]!));
   }
 
   #sameExpression(a: string, b: string): boolean {
@@ -158,8 +159,6 @@ function withPoint(text: string): string {
   return /^-?(?:\d+,\d{1,2}|\d{4,},\d+|0,\d+|\d+,\d{4,})$/.test(text) ? text.replace(',', '.') : text;
 }
 
-type Relation = Extract<MathAnswer, { kind: 'relation' }>;
-
 function asRelation(answer: MathAnswer): Relation {
   if (answer.kind === 'relation') return answer;
   if (answer.kind === 'named') return { kind: 'relation', sides: answer.sides, signs: ['='] };
@@ -170,11 +169,6 @@ const difference = ({ sides: [a = '', b = ''] }: Relation): string => `(${a})-($
 const isStrict = (sign: Sign): boolean => sign === '<' || sign === '>';
 const direction = (sign: Sign): -1 | 0 | 1 =>
   sign === '<' || sign === '\\le' ? -1 : sign === '>' || sign === '\\ge' ? 1 : 0;
-
-function reversed({ sides, signs }: Relation): Relation {
-  const other: Readonly<Record<string, Sign>> = { '<': '>', '>': '<', '\\le': '\\ge', '\\ge': '\\le' };
-  return { kind: 'relation', sides: [...sides].reverse(), signs: signs.map((sign) => other[sign] ?? sign).reverse() };
-}
 
 function sameWords(a: MathAnswer, b: MathAnswer): boolean {
   const text = (one: MathAnswer): string | null =>

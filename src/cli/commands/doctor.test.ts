@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { cudaFinding, describeTelemetry, runtimeFindings } from './doctor-runtime.ts';
+import { cudaFinding, describeTelemetry, runtimeFindings } from './doctor.ts';
 
 it('finds the installed runtime and what its install script downloaded', () => {
   const [runtime, cuda] = runtimeFindings();

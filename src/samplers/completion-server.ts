@@ -1,19 +1,20 @@
-// A request for a completion -> a server's checked answer: a limit, timeouts and further tries.
+// A request for a completion -> a server's checked answer: timeouts and further tries.
 import { z } from 'zod';
-import type { OpenAiSettings } from '../engine-settings.ts';
 import { messageOf, printable, SipfError, throwIfAborted } from '../errors.ts';
+import type { SamplerParts } from './sampler.ts';
 
-export type ServerOptions = Pick<OpenAiSettings, 'url' | 'model' | 'concurrency' | 'retries' | 'timeout'>;
+interface ServerOptions {
+  /** Up to and with the version. */
+  readonly url: string;
+  readonly model: string;
+  readonly retries: number;
+  /** Seconds. */
+  readonly timeout: number;
+}
 
-export interface ServerParts {
+interface ServerParts extends Pick<SamplerParts, 'random' | 'wait' | 'now'> {
   /** Sent as a bearer token; null: none. */
   readonly apiKey: string | null;
-  /** In [0, 1): spreads the waits. */
-  readonly random: () => number;
-  /** Resolves after some milliseconds, or rejects when the signal fires. */
-  readonly wait: (ms: number, signal: AbortSignal) => Promise<unknown>;
-  /** Milliseconds since 1970. */
-  readonly now: () => number;
 }
 
 const Count = z.number().int().min(0);
@@ -37,6 +38,14 @@ const Answer = z.object({
 });
 export type Answer = z.infer<typeof Answer>;
 
+/** An error that came as an answer, with status 200. */
+const Failure = z.object({
+  error: z.union([
+    z.string().transform((message) => ({ message, code: null })),
+    z.object({ message: z.string(), code: z.union([z.string(), z.number()]).nullish() }),
+  ]),
+});
+
 /** A request's outcome: an answer, or a problem that another try may not have. */
 type Tried = { readonly answer: Answer } | { readonly problem: string; readonly retryAfterMs: number };
 
@@ -46,34 +55,20 @@ const LONGEST_WAIT = 30_000;
 /** A server's own Retry-After is heard up to an hour. */
 const LONGEST_ASKED = 3_600_000;
 
-/** Sends requests, at most `concurrency` at a time, in the order in which they come. */
+/** Sends each request until it has an answer, or no try is left. */
 export class CompletionServer {
   readonly #options: ServerOptions;
   readonly #parts: ServerParts;
-  readonly #waiting: (() => void)[] = [];
-  #free: number;
 
   constructor(options: ServerOptions, parts: ServerParts) {
     this.#options = options;
     this.#parts = parts;
-    this.#free = options.concurrency;
   }
 
   /** @throws SipfError 'unreachable' when the last try failed; 'bad-config' where the server refuses the request; 'aborted'. */
-  async complete(body: object, signal: AbortSignal): Promise<Answer> {
-    if (this.#free === 0) await new Promise<void>((free) => this.#waiting.push(free));
-    else this.#free -= 1;
-    try {
-      return await this.#send(JSON.stringify({ model: this.#options.model, ...body }), signal);
-    } finally {
-      const next = this.#waiting.shift();
-      if (next === undefined) this.#free += 1;
-      else next();
-    }
-  }
-
-  async #send(body: string, signal: AbortSignal): Promise<Answer> {
-    const { retries, url } = this.#options;
+  async complete(request: object, signal: AbortSignal): Promise<Answer> {
+    const { retries, url, model } = this.#options;
+    const body = JSON.stringify({ model, ...request });
     for (let retry = 0; ; retry += 1) {
       throwIfAborted(signal);
       const tried = await this.#try(body, signal);
@@ -105,6 +100,7 @@ export class CompletionServer {
           ...(apiKey === null ? {} : { authorization: `Bearer ${apiKey}` }),
         },
         body,
+        redirect: 'manual',
         signal: controller.signal,
       });
       return this.#read(response, await response.text());
@@ -121,14 +117,25 @@ export class CompletionServer {
 
   #read({ status, ok, headers }: Response, text: string): Tried {
     const said = printable(text.trim());
-    if (status === 429 || status === 408 || status >= 500)
-      return { problem: `status ${status}: ${said}`, retryAfterMs: this.#retryAfter(headers.get('retry-after')) };
-    if (!ok) throw this.#refusal(`status ${status}: ${said}`);
+    const retryAfterMs = this.#retryAfter(headers.get('retry-after'));
+    if (mayPass(status)) return { problem: `status ${status}: ${said}`, retryAfterMs };
+    const location = headers.get('location');
+    if (!ok)
+      throw this.#refusal(
+        `status ${status}${location === null ? `: ${said}` : `, a redirect to ${printable(location)}`}`,
+      );
     let value: unknown;
     try {
       value = JSON.parse(text);
     } catch {
       return { problem: `text that is not JSON: ${said}`, retryAfterMs: 0 };
+    }
+    const failed = Failure.safeParse(value);
+    if (failed.success) {
+      const { message, code } = failed.data.error;
+      const problem = `an error${code == null ? '' : ` of code ${code}`}: ${printable(message)}`;
+      if (mayPass(Number(code))) return { problem, retryAfterMs };
+      throw this.#refusal(problem);
     }
     const parsed = Answer.safeParse(value);
     if (!parsed.success) {
@@ -154,6 +161,11 @@ export class CompletionServer {
     const ms = /^\d+$/.test(text.trim()) ? 1000 * Number(text) : Date.parse(text) - this.#parts.now();
     return Number.isFinite(ms) ? Math.min(Math.max(0, ms), LONGEST_ASKED) : 0;
   }
+}
+
+/** Whether another try may end better, by a status of HTTP. */
+function mayPass(status: number): boolean {
+  return status === 429 || status === 408 || status >= 500;
 }
 
 function whyFailed(thrown: unknown): string {

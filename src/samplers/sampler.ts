@@ -1,0 +1,90 @@
+// What a kind of sampler elsewhere is: settings of `engine.sampler`, and how it draws a completion.
+import { z } from 'zod';
+import type { Backend, Completion, GenerateRequest } from '../backend.ts';
+import { described } from '../described.ts';
+import { SipfError } from '../errors.ts';
+import { MOST } from '../limits.ts';
+import type { ModelSource } from '../records.ts';
+
+/** Settings that every kind has: which models it draws from, and how many completions at a time. */
+export const SERVING = {
+  serves: described(
+    z.enum(['model', 'simulator']).default('model'),
+    'Which model of the configuration the server has: its files are here, too, for lengths, templates and training. Set simulator where it only rolls out steps.',
+  ),
+  others: described(
+    z.enum(['refuse', 'local']).default('refuse'),
+    'What happens where another model is to draw, such as one trained here. Set local to draw from it in the own engine.',
+  ),
+  concurrency: described(
+    z.number().int().positive().max(MOST.slots).default(32),
+    'Requests at a time. Raise it to what the server batches.',
+  ),
+};
+
+/** Settings of a kind. */
+export type Kind = z.ZodObject<typeof SERVING & { readonly kind: z.ZodLiteral<string> }, z.core.$ZodObjectConfig>;
+
+/** What a sampler has of the place where it is opened. */
+export interface SamplerParts {
+  /** Has the model's files: its tokenizer, lengths, templates, log-probabilities of given texts; and other models. */
+  readonly local: Backend;
+  /** Told once of each model that is not served. */
+  readonly log: (message: string) => void;
+  /** Where API keys are. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** In [0, 1): spreads the waits. */
+  readonly random: () => number;
+  /** Resolves after some milliseconds, or rejects when the signal fires. */
+  readonly wait: (ms: number, signal: AbortSignal) => Promise<unknown>;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+}
+
+/** A completion with what its prompt cost. */
+export interface Drawn {
+  readonly completion: Completion;
+  readonly promptTokens: number;
+}
+
+/** A model elsewhere. */
+export interface ServedModel {
+  /** Where it is, as messages name it. */
+  readonly place: string;
+  /** `ids` is the request's context; `maxTokens` fits behind it. A failure is an error, never a completion. */
+  draw(request: GenerateRequest, ids: readonly number[], signal: AbortSignal): Promise<Drawn>;
+}
+
+/** A kind of sampler: what a file of this folder says of it. */
+interface SamplerFile<Settings extends Kind> {
+  readonly settings: Settings;
+  readonly open: (settings: z.output<Settings>, parts: SamplerParts) => ServedModel;
+}
+
+/** Settings as a library gives them: those that are absent have their defaults, and the model is named by its files. */
+export type Given<Settings> = Settings extends z.ZodType
+  ? Omit<z.input<Settings>, 'serves'> & { readonly serves: ModelSource }
+  : never;
+
+/** A kind as the list has it. */
+export interface SamplerKind<Settings extends Kind> {
+  readonly settings: Settings;
+  /** @throws SipfError 'bad-input' where a setting is none of this kind's, and of the kind itself. */
+  open(given: unknown, parts: SamplerParts): { readonly settings: z.output<Kind>; readonly served: ServedModel };
+}
+
+/** A kind whose `open` checks settings of unknown origin. */
+export function defineSampler<Settings extends Kind>({ settings, open }: SamplerFile<Settings>): SamplerKind<Settings> {
+  return {
+    settings,
+    open(given, parts) {
+      const parsed = settings.safeParse(given);
+      if (parsed.success) return { settings: parsed.data, served: open(parsed.data, parts) };
+      const [issue] = parsed.error.issues;
+      throw new SipfError(
+        'bad-input',
+        `Expected settings of a server as sampler, got ${issue?.path.join('.')}: ${issue?.message}. Correct them.`,
+      );
+    },
+  };
+}

@@ -1,0 +1,43 @@
+// The one list of samplers elsewhere: the settings of `engine.sampler` and what opens them follow.
+import { z } from 'zod';
+import type { Sampler } from '../backend.ts';
+import { SipfError, shown } from '../errors.ts';
+import { openai } from './openai.ts';
+import type { Given, Kind, SamplerKind, SamplerParts } from './sampler.ts';
+import { servingSampler } from './serving-sampler.ts';
+
+/** Settings and opening of one sampler out of several kinds. */
+export function samplersOf<Settings extends readonly [Kind, ...Kind[]]>(
+  ...kinds: { readonly [I in keyof Settings]: SamplerKind<Settings[I]> }
+) {
+  const all: readonly SamplerKind<Kind>[] = kinds;
+  const nameOf = ({ settings }: SamplerKind<Kind>) => settings.shape.kind.value;
+  // `map` forgets which kind is where.
+  const settings = all.map((kind) => kind.settings) as readonly Kind[] as Settings;
+  return {
+    settings: z.discriminatedUnion('kind', settings),
+    /** @throws SipfError 'bad-input' where kind or settings are unknown, and of the kind itself. */
+    open({ serves, ...given }: Given<Settings[number]>, parts: SamplerParts): Sampler {
+      const found = all.find((kind) => nameOf(kind) === given.kind);
+      if (found !== undefined) {
+        const { settings, served } = found.open(given, parts);
+        return servingSampler({ ...settings, serves }, served, parts);
+      }
+      throw new SipfError(
+        'bad-input',
+        `Expected a kind of sampler (${all.map(nameOf).join(', ')}), got ${shown(given.kind)}. Name one of them.`,
+      );
+    },
+  };
+}
+
+/** Every kind. A further one is a file, and a name here. */
+const SAMPLERS = samplersOf(openai);
+
+export const SamplerSettings = SAMPLERS.settings;
+
+/** A sampler elsewhere, as a library names it. */
+export type SamplerOptions = Parameters<typeof SAMPLERS.open>[0];
+
+/** @throws SipfError 'bad-input' where kind or settings are unknown, 'bad-config' where an API key is not there. */
+export const openSampler = SAMPLERS.open;
