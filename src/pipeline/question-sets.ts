@@ -1,5 +1,4 @@
 // A configuration's evaluation sets -> their questions, and what they share with training.
-
 import { existsSync } from 'node:fs';
 import { realpath } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
@@ -88,7 +87,7 @@ export function describeQuestions(train: readonly Question[], sets: ReadonlyMap<
 export interface Seen {
   readonly train: readonly Question[];
   readonly shots: readonly Shot[];
-  /** Of earlier runs that the model comes from. */
+  /** Of earlier runs that the model comes from, by their directories. */
   readonly earlier: readonly { readonly run: string; readonly questions: readonly Question[] }[];
 }
 
