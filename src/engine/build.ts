@@ -23,6 +23,11 @@ const binary = (op: string) => (a: Tensor | number, b: Tensor | number) => {
   return first(op, [lift(a), lift(b)]);
 };
 
+/**
+ * Functions of one tensor, element by element; softmax, cumSum and argMax go along the last axis.
+ * @example
+ * const p = sigmoid(neg(x)); // like x
+ */
 export const neg = unary('neg');
 export const exp = unary('exp');
 export const log = unary('log');
@@ -37,6 +42,11 @@ export const not = unary('not');
 export const softmax = unary('softmax');
 export const cumSum = unary('cumSum');
 export const argMax = unary('argMax');
+/**
+ * Functions of two tensors that broadcast as in NumPy, or of a tensor and a number.
+ * @example
+ * const y = add(mul(x, 2), bias); // x [batch, 8], bias [8]
+ */
 export const add = binary('add');
 export const sub = binary('sub');
 export const mul = binary('mul');
@@ -59,7 +69,11 @@ export function geluTanh(x: Tensor): Tensor {
   return mul(mul(x, 0.5), add(tanh(inner), 1));
 }
 
-/** `alpha · op(a) · op(b)`; op transposes the last two axes. */
+/**
+ * `alpha · op(a) · op(b)`; op transposes the last two axes.
+ * @example
+ * const y = matmul(x, w, { transB: true }); // x [batch, seq, in], w [out, in] -> [batch, seq, out]
+ */
 export function matmul(
   a: Tensor,
   b: Tensor,
@@ -73,9 +87,12 @@ export function reshape(x: Tensor, shape: Shape): Tensor {
   return first('reshape', [x], { shape: shape.join(',') });
 }
 
-/** x with the shape of `like`, with any names. */
+/**
+ * x with the shape of `like`, with any names; `expandLike` broadcasts x to it.
+ * @example
+ * const heads = reshapeLike(reshape(x, ['batch*seq', 8]), x); // x again
+ */
 export const reshapeLike = (x: Tensor, like: Tensor): Tensor => first('reshapeLike', [x, like]);
-/** x broadcast to the shape of `like`. */
 export const expandLike = (x: Tensor, like: Tensor): Tensor => first('expandLike', [x, like]);
 
 /** `[..., n]` -> `[product of the rest, n]`. */
@@ -86,6 +103,11 @@ export function flatten(x: Tensor): Tensor {
 
 export const transpose = (x: Tensor, perm: readonly number[]): Tensor => first('transpose', [x], { perm });
 
+/**
+ * Tensors joined along an axis; `slice` takes [start, end) of one.
+ * @example
+ * const pair = concat([slice(x, 1, 0, 4), slice(x, 1, 4, 8)], 1); // x [batch, 8] again
+ */
 export const concat = (inputs: readonly Tensor[], axis: number): Tensor =>
   first('concat', inputs, { axis: axisOf(inputs[0] as Tensor, axis) });
 
@@ -108,13 +130,21 @@ export const padLike = (x: Tensor, like: Tensor, axis: number, start: number, en
 export const sliceLike = (x: Tensor, like: Tensor, axis: number, likeAxis: number, from: 'start' | 'end'): Tensor =>
   first('sliceLike', [x, like], { axis: axisOf(x, axis), likeAxis: axisOf(like, likeAxis), fromEnd: from === 'end' });
 
-/** Rows of `data [n, ...]` at `indices`. */
+/**
+ * Rows of `data [n, ...]` at `indices`; `scatterRows` adds rows to zeros like `data`, `gatherElements` picks within rows.
+ * @example
+ * const embedded = gather(table, ids); // table [vocab, hidden], ids [batch, seq] -> [batch, seq, hidden]
+ */
 export const gather = (data: Tensor, indices: Tensor): Tensor => first('gather', [data, indices]);
 export const scatterRows = (updates: Tensor, indices: Tensor, data: Tensor): Tensor =>
   first('scatterRows', [updates, indices, data]);
 export const gatherElements = (x: Tensor, indices: Tensor): Tensor => first('gatherElements', [x, indices]);
 
-/** log softmax(logits)[target]: `[n, vocab]`, `[n]` -> `[n]`. */
+/**
+ * log softmax(logits)[target]: `[n, vocab]`, `[n]` -> `[n]`.
+ * @example
+ * const nll = neg(reduceMean(tokenLogp(logits, targets)));
+ */
 export const tokenLogp = (logits: Tensor, targets: Tensor): Tensor => first('tokenLogp', [logits, targets]);
 export const tokenLogpGradient = (dy: Tensor, table: Tensor, targets: Tensor): Tensor =>
   first('tokenLogpGradient', [dy, table, targets]);
@@ -136,11 +166,20 @@ const reduce =
   (op: string) =>
   (x: Tensor, { axes, keepDims = false }: ReduceOptions = {}) =>
     first(op, [x], { axes: axes?.map((a) => axisOf(x, a)) ?? [...x.shape.keys()], keepDims });
-/** Over all axes unless given. */
+/**
+ * Over all axes unless given.
+ * @example
+ * const means = reduceMean(x, { axes: [-1], keepDims: true }); // [batch, 8] -> [batch, 1]
+ */
 export const reduceSum = reduce('reduceSum');
 export const reduceMean = reduce('reduceMean');
 export const reduceMax = reduce('reduceMax');
 
+/**
+ * The k largest of the last axis in descending order, and their places.
+ * @example
+ * const { values, indices } = topK(logits, 5); // [n, vocab] -> [n, 5] each
+ */
 export function topK(x: Tensor, k: number): { values: Tensor; indices: Tensor } {
   const [values, indices] = apply('topK', [x], { k }) as [Tensor, Tensor];
   return { values, indices };

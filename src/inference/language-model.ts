@@ -1,6 +1,6 @@
 // Weights -> token-level calls: prefill, decode step, log-probabilities; owns the programs.
 import { int64, vector } from '../engine/host-arrays.ts';
-import type { Engine, HostArray } from '../engine/runtime/session.ts';
+import type { Engine, HostArray, Program } from '../engine/runtime/session.ts';
 import type { DecoderConfig } from '../models/architectures/architecture.ts';
 import type { ModelWeights } from '../models/open-model.ts';
 import { passInputs, RopeTables, stepInputs } from '../models/pass-inputs.ts';
@@ -8,7 +8,7 @@ import { type KvCache, type KvRows, pastInput } from './kv-cache.ts';
 import { DeviceKvCache } from './kv-caches/device.ts';
 import { HostKvCache } from './kv-caches/host.ts';
 import type { TokenPass } from './packed-rows.ts';
-import { compileDecode, compilePrefill, compileTokenLogps, type ModelProgram, notNumbers } from './passes.ts';
+import { compileDecode, compilePrefill, compileTokenLogps, notNumbers } from './passes.ts';
 import type { SamplerFeatures } from './sampling.ts';
 
 /** One row of a decode step. */
@@ -46,9 +46,9 @@ export class LanguageModel implements AsyncDisposable {
   readonly #weights: ModelWeights;
   readonly #endIds: readonly number[];
   readonly #ropes: RopeTables;
-  #prefill: ModelProgram | undefined;
-  #tokenLogps: ModelProgram | undefined;
-  #decode: ModelProgram | undefined;
+  #prefill: Program | undefined;
+  #tokenLogps: Program | undefined;
+  #decode: Program | undefined;
   #features: SamplerFeatures = { truncate: false, suppress: false };
   /** Least length of a pass's past, all of it hidden where there is none: on WebGPU no product may sum over nothing. */
   readonly #leastPast: number;
@@ -150,7 +150,7 @@ export class LanguageModel implements AsyncDisposable {
   }
 
   /** The decode program; made anew where rows ask for more than it can do. */
-  async #decoder(rows: readonly StepRow[]): Promise<ModelProgram> {
+  async #decoder(rows: readonly StepRow[]): Promise<Program> {
     const { truncate, suppress } = this.#features;
     const features = {
       truncate: truncate || rows.some(({ topK, topP, temperature }) => temperature > 0 && (topK > 0 || topP < 1)),

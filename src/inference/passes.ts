@@ -1,7 +1,7 @@
 // A model's weights -> the programs of inference: prefill, decode, log-probabilities, step scores.
 import { concat, flatten, tokenLogp } from '../engine/build.ts';
 import { Graph, type Tensor } from '../engine/graph.ts';
-import type { Engine, Feeds, Program, Results } from '../engine/runtime/session.ts';
+import type { Engine, Program } from '../engine/runtime/session.ts';
 import { SipfError } from '../errors.ts';
 import { type Decoder, decode, rowsAt } from '../models/architectures/architecture.ts';
 import type { KeyValue } from '../models/architectures/attention.ts';
@@ -11,25 +11,6 @@ import type { ModelWeights } from '../models/open-model.ts';
 import { declareInputs, declareStep } from '../models/pass-inputs.ts';
 import { whyNotNumbers } from '../models/weights/not-numbers.ts';
 import { type SamplerFeatures, sampleTokens } from './sampling.ts';
-
-/** A compiled graph of a model, fed with its weights where they are not in the session. */
-export class ModelProgram implements AsyncDisposable {
-  readonly #program: Program;
-  readonly #weights: Feeds;
-
-  constructor(program: Program, weights: Feeds) {
-    this.#program = program;
-    this.#weights = weights;
-  }
-
-  run(feeds: Feeds): Promise<Results> {
-    return this.#program.run({ ...this.#weights, ...feeds });
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.#program[Symbol.asyncDispose]();
-  }
-}
 
 interface Built {
   readonly outputs: Readonly<Record<string, Tensor>>;
@@ -42,12 +23,11 @@ async function compile(
   engine: Engine,
   { decoder, values }: ModelWeights,
   build: (graph: Graph, parameters: Parameters, decoder: Decoder) => Built,
-): Promise<ModelProgram> {
+): Promise<Program> {
   const graph = new Graph();
   const bound = values.bind(graph);
   const { outputs, prepack = false, stay = [] } = build(graph, bound.parameters, decoder);
-  const program = await engine.compile(graph, outputs, { prepack, stay, keep: values.feeding === 'fed' });
-  return new ModelProgram(program, await bound.feeds());
+  return engine.compile(graph, outputs, { prepack, stay, keep: values.feeding === 'fed', fixed: await bound.feeds() });
 }
 
 /** `[batch, 2·layers·kvHeads, seq, headDim]`: one output is fetched in less time than one a layer. */
@@ -60,7 +40,7 @@ function joined(present: readonly KeyValue[]): Tensor {
  * Any number of tokens behind a cached past (possibly of length 0): declareInputs and `at [n]` (row · seq + column)
  * -> `rows [batch, 2·layers·kvHeads, seq, headDim]`, which stay, and the final hidden states `hidden [n, hidden]` there.
  */
-export function compilePrefill(engine: Engine, weights: ModelWeights): Promise<ModelProgram> {
+export function compilePrefill(engine: Engine, weights: ModelWeights): Promise<Program> {
   return compile(engine, weights, (graph, parameters, decoder) => {
     const { hidden, present } = decode(decoder, parameters, declareInputs(graph, decoder.config, { past: true }));
     const at = graph.input('at', 'int64', ['n']);
@@ -77,7 +57,7 @@ export function compileDecode(
   weights: ModelWeights,
   endIds: readonly number[],
   features: SamplerFeatures,
-): Promise<ModelProgram> {
+): Promise<Program> {
   return compile(engine, weights, (graph, bound, decoder) => {
     const parameters = weights.values.feeding === 'fed' ? new WeightsFirst(bound) : bound;
     const { hidden, present } = decode(decoder, parameters, declareStep(graph, decoder.config));
@@ -88,7 +68,7 @@ export function compileDecode(
 }
 
 /** `hidden [n, hidden]` and `targets [n]` -> `logps [n]`. */
-export function compileTokenLogps(engine: Engine, weights: ModelWeights): Promise<ModelProgram> {
+export function compileTokenLogps(engine: Engine, weights: ModelWeights): Promise<Program> {
   return compile(engine, weights, (graph, parameters, decoder) => {
     const hidden = graph.input('hidden', 'float32', ['n', decoder.config.hidden]);
     const logits = decoder.logits(parameters, hidden);
@@ -97,7 +77,7 @@ export function compileTokenLogps(engine: Engine, weights: ModelWeights): Promis
 }
 
 /** Tokens without a past: declareInputs and `at [n]` -> `probabilities [n]` that the step ending there is correct. */
-export function compileStepScores(engine: Engine, weights: ModelWeights): Promise<ModelProgram> {
+export function compileStepScores(engine: Engine, weights: ModelWeights): Promise<Program> {
   return compile(engine, weights, (graph, parameters, decoder) => {
     const { hidden } = decode(decoder, parameters, declareInputs(graph, decoder.config));
     const ends = rowsAt(hidden, graph.input('at', 'int64', ['n']));

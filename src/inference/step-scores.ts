@@ -1,11 +1,11 @@
 // Prompts and steps as token ids -> P(step correct) at each step's last token.
 import { vector } from '../engine/host-arrays.ts';
-import type { Engine } from '../engine/runtime/session.ts';
+import type { Engine, Program } from '../engine/runtime/session.ts';
 import { SipfError } from '../errors.ts';
 import type { ModelWeights } from '../models/open-model.ts';
 import { passInputs, RopeTables } from '../models/pass-inputs.ts';
 import { type PackOptions, readPacked, type TokenPass } from './packed-rows.ts';
-import { compileStepScores, type ModelProgram, notNumbers } from './passes.ts';
+import { compileStepScores, notNumbers } from './passes.ts';
 
 /** A path in token ids. */
 interface TokenPath {
@@ -18,7 +18,7 @@ export class StepScorer implements AsyncDisposable {
   readonly #engine: Engine;
   readonly #weights: ModelWeights;
   readonly #ropes: RopeTables;
-  #program: ModelProgram | undefined;
+  #program: Program | undefined;
 
   constructor(engine: Engine, weights: ModelWeights) {
     this.#engine = engine;

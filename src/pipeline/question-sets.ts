@@ -7,7 +7,7 @@ import { SipfError } from '../errors.ts';
 import { canonicalJson } from '../hashing.ts';
 import type { EvaluationSet } from '../method/evaluate.ts';
 import type { Question } from '../records.ts';
-import { countShared, questionKey } from '../same-question.ts';
+import { questionKey, sharedWith } from '../same-question.ts';
 import { wilson } from '../statistics/intervals.ts';
 import type { Shot, Task } from '../task.ts';
 import { splitInName } from '../tasks/data/data-files.ts';
@@ -93,7 +93,7 @@ export interface Seen {
 
 /** One sentence for each way in which a set's figures would measure memory. Each says how many questions. */
 export function sharedWarnings(name: string, questions: readonly Question[], seen: Seen): string[] {
-  const shared = (others: readonly Pick<Question, 'question'>[]) => countShared(questions, others);
+  const shared = (others: readonly Pick<Question, 'question'>[]) => sharedWith(questions, others).length;
   const counts: [number, string][] = [
     [shared(seen.train), 'are train questions, too'],
     [shared(seen.shots), 'are shown as worked examples in the prompt'],

@@ -9,7 +9,7 @@ import { METHODS, needs, roundsOf, scorerOf } from '../method/methods.ts';
 import type { BuildPrompt } from '../method/prompt.ts';
 import { chooseQuestions } from '../method/sample.ts';
 import { scorerNeeds } from '../method/scorers.ts';
-import { textsOf } from '../method/train-settings.ts';
+import { textsOf } from '../method/train-options.ts';
 import type { Question } from '../records.ts';
 import type { Task } from '../task.ts';
 

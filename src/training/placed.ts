@@ -22,22 +22,18 @@ export function positionsOf(loss: Loss): (example: TokenExample) => number {
 function placed({ example, row, offset }: Placement, seq: number): PlacedExample {
   const { prompt, branches, stepEnds, reference } = example;
   const start = row * seq + offset;
-  const last = start + prompt.length - 1;
-  let first = last + 1;
-  const starts = branches.map(({ length }) => {
-    first += length;
-    return first - length;
+  const end = start + prompt.length;
+  let next = end;
+  const predictions = branches.map((ids) => {
+    const first = next;
+    next += ids.length;
+    // A branch's first token is predicted at the prompt's last one.
+    return ids.map((target, u): Prediction => ({ row: (u > 0 ? first + u : end) - 1, target }));
   });
-  const predictions = branches.map((ids, n) => branchPredictions(ids, starts[n] as number, last));
   return {
     prompt: prompt.slice(1).map((target, t) => ({ row: start + t, target })),
     branches: prompt.length > 0 ? predictions : predictions.map((branch) => branch.slice(1)),
-    stepEnds: stepEnds.map(({ at, target }) => ({ row: (starts[0] as number) + at, target })),
+    stepEnds: stepEnds.map(({ at, target }) => ({ row: end + at, target })),
     reference,
   };
-}
-
-/** A branch's first token is predicted at `before`, the prompt's last one. */
-function branchPredictions(ids: readonly number[], first: number, before: number): Prediction[] {
-  return ids.map((target, u) => ({ row: u > 0 ? first + u - 1 : before, target }));
 }

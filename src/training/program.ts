@@ -1,7 +1,7 @@
 // A trainee and an objective -> one graph of a whole pass: loss, figures, gradients.
 import { gradients } from '../engine/backward.ts';
 import { Graph, type Tensor } from '../engine/graph.ts';
-import type { Engine, Feeds, HostArray, Program } from '../engine/runtime/session.ts';
+import type { Engine, HostArray, Program } from '../engine/runtime/session.ts';
 import { type Decoder, decode } from '../models/architectures/architecture.ts';
 import { declareInputs, passInputs, RopeTables } from '../models/pass-inputs.ts';
 import type { Loss } from '../objectives/objective.ts';
@@ -39,7 +39,6 @@ interface CompiledPass {
   /** Trained inputs' names in the graph, in the layout's order. */
   readonly inputs: readonly string[];
   readonly figures: readonly string[];
-  readonly fixed: Feeds;
 }
 
 /** How a pass saves memory. */
@@ -66,23 +65,17 @@ async function compilePass(
   const trained = bound.trained();
   const layout = new FlatLayout(new Map([...trained].map(([name, { shape }]) => [name, shape])));
   const tensors = layout.tensors.map(({ name }) => trained.get(name) as Tensor);
-  const derivatives = gradients(built.loss, tensors);
-  const outputs = {
-    loss: built.loss,
-    ...named('gradient', derivatives),
-    ...named('figure', Object.values(built.figures)),
-  };
+  const derivatives = gradients(built.loss, tensors).map((tensor, n) => [`gradient.${n}`, tensor] as const);
+  const figures = Object.entries(built.figures).map(([name, tensor]) => [`figure.${name}`, tensor] as const);
+  const outputs = { loss: built.loss, ...Object.fromEntries([...derivatives, ...figures]) };
   const program = await engine.compile(graph, outputs, {
     prepack: false,
     keep: trainee.keep,
-    stay: derivatives.map((_, n) => `gradient.${n}`),
+    stay: derivatives.map(([name]) => name),
+    fixed: await bound.fixed(),
   });
-  const figures = Object.keys(built.figures);
-  return { program, layout, inputs: tensors.map(({ name }) => name), figures, fixed: await bound.fixed() };
+  return { program, layout, inputs: tensors.map(({ name }) => name), figures: Object.keys(built.figures) };
 }
-
-const named = (name: string, tensors: readonly Tensor[]) =>
-  Object.fromEntries(tensors.map((tensor, n) => [`${name}.${n}`, tensor]));
 
 /** Forward and backward of one pass in one session, for every shape of a pass; very large passes have sessions of their own, which save memory. */
 export class TrainingProgram implements AsyncDisposable {
@@ -131,10 +124,9 @@ export class TrainingProgram implements AsyncDisposable {
     { first, dropoutKey }: { first: boolean; dropoutKey: string },
   ): Promise<PassResult> {
     const { loss: objective, dropout } = this.#args;
-    const { program, layout, inputs, figures, fixed } = await this.#passFor(of);
+    const { program, layout, inputs, figures } = await this.#passFor(of);
     const placements = of.pass.placements.map(({ example, row, offset }) => ({ ...example, row, offset }));
     const results = await program.run({
-      ...fixed,
       ...passInputs(of.pass, placements),
       ...(await this.#ropes.upTo(of.pass.seq)),
       ...objective.feeds(of),
@@ -147,7 +139,7 @@ export class TrainingProgram implements AsyncDisposable {
     );
     return {
       loss: results.floats('loss')[0] as number,
-      figures: Object.fromEntries(figures.map((name, n) => [name, results.floats(`figure.${n}`)])),
+      figures: Object.fromEntries(figures.map((name) => [name, results.floats(`figure.${name}`)])),
     };
   }
 

@@ -135,12 +135,16 @@ describe('log1mexp', () => {
     if (!slope) throw new Error('no gradient');
     await using program = await engine.compile(graph, { y, slope }, { prepack: true });
     const found = await program.run({ x: { data: xs, shape: [xs.length] } });
+    // WebGPU computes tanh by an exponential near 1, so that its error is absolute.
+    const nearZero = engine.provider === 'cpu' ? 0 : 2.5e-7;
     xs.forEach((value, i) => {
       const exact = value < -Math.LN2 ? Math.log1p(-Math.exp(value)) : Math.log(-Math.expm1(value));
       const exactSlope = -Math.exp(value) / -Math.expm1(value);
       const [y1, slope1] = [found.floats('y')[i] as number, found.floats('slope')[i] as number];
-      expect(Math.abs(y1 - exact), `value at ${value}`).toBeLessThan(2e-6 + 1e-6 * Math.abs(exact));
-      expect(Math.abs(slope1 - exactSlope), `slope at ${value}`).toBeLessThan(2e-6 + 1e-5 * Math.abs(exactSlope));
+      expect(Math.abs(y1 - exact), `value at ${value}`).toBeLessThan(2e-6 + 1e-6 * Math.abs(exact) + nearZero / -value);
+      expect(Math.abs(slope1 - exactSlope), `slope at ${value}`).toBeLessThan(
+        2e-6 + (1e-5 + nearZero / -value) * Math.abs(exactSlope),
+      );
     });
   });
 });

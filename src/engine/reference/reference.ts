@@ -2,6 +2,7 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { type Dim, evaluate, isName } from '../dims.ts';
 import type { DType, Graph, Node, Tensor, WeightSlice } from '../graph.ts';
+import type { HostArray } from '../runtime/arrays.ts';
 import { count, type Values } from './arrays.ts';
 import { KERNELS } from './kernels.ts';
 
@@ -12,10 +13,7 @@ export interface ReferenceArray {
 }
 
 /** What is fed: what a program takes, or float64. */
-export interface ReferenceFeed {
-  readonly data: Float32Array | Float64Array | BigInt64Array | Uint8Array;
-  readonly shape: readonly number[];
-}
+export type ReferenceFeed = HostArray | ReferenceArray;
 
 /**
  * Computes `outputs` from `feeds`; weights are read from their files, whole numbers are exact below 2^53.

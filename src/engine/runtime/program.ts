@@ -19,10 +19,13 @@ export interface ProgramParts {
 /** A compiled graph. Runs block the thread they are called on. */
 export class Program implements AsyncDisposable {
   readonly #parts: ProgramParts;
+  readonly #fixed: Feeds;
   #disposed = false;
 
-  constructor(parts: ProgramParts) {
+  /** @param fixed what every run is fed besides. */
+  constructor(parts: ProgramParts, fixed: Feeds) {
     this.#parts = parts;
+    this.#fixed = fixed;
   }
 
   /**
@@ -31,7 +34,7 @@ export class Program implements AsyncDisposable {
    */
   async run(feeds: Feeds): Promise<Results> {
     const { session, arrays, outputs, stay } = this.#parts;
-    const found = await session.run(this.#given(feeds));
+    const found = await session.run(this.#given({ ...this.#fixed, ...feeds }));
     const values = outputs.map((name): [string, Value] => {
       const tensor = found[outputName(name)] as RuntimeTensor;
       return [name, stay.includes(name) ? arrays.own(tensor) : arrays.fetch(tensor)];

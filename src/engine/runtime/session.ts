@@ -7,7 +7,7 @@ import { messageOf, SipfError, sipfCommand } from '../../errors.ts';
 import { sha256 } from '../../hashing.ts';
 import { type DType, Graph, type Tensor } from '../graph.ts';
 import type { Provider } from '../ops/op.ts';
-import { type DeviceArray, DeviceArrays, type HostArray, type Traffic, typeOf } from './arrays.ts';
+import { type DeviceArray, DeviceArrays, type Feeds, type HostArray, type Traffic, typeOf } from './arrays.ts';
 import { outputName, serialise } from './onnx.ts';
 import { Program, type ProgramParts } from './program.ts';
 import { silenceRuntime } from './telemetry.ts';
@@ -35,6 +35,8 @@ interface CompileOptions {
   readonly keep?: boolean;
   /** Names of outputs that stay where they are computed: a run returns them as device arrays, which its caller disposes. */
   readonly stay?: readonly string[];
+  /** What every run is fed besides: weights that are no part of the session. */
+  readonly fixed?: Feeds;
 }
 
 /** What a message of the runtime says, in one line: what comes before is a place in its source. */
@@ -128,9 +130,9 @@ export class Engine implements AsyncDisposable {
   async compile(
     graph: Graph,
     outputs: Readonly<Record<string, Tensor>>,
-    { prepack, keep = false, stay = [] }: CompileOptions,
+    { prepack, keep = false, stay = [], fixed = {} }: CompileOptions,
   ): Promise<Program> {
-    if (!keep) return new Program(await this.#create(graph, outputs, prepack, stay));
+    if (!keep) return new Program(await this.#create(graph, outputs, prepack, stay), fixed);
     if (graph.weights.size > 0) throw new Error('A session that holds frozen weights is not kept: feed them');
     const names = Object.keys(outputs).join();
     const { bytes } = serialise(graph, outputs, { provider: this.provider, locate: () => '' });
@@ -138,7 +140,7 @@ export class Engine implements AsyncDisposable {
     const known = this.#kept.get(key) ?? this.#create(graph, outputs, prepack, stay);
     this.#kept.set(key, known);
     try {
-      return new Program({ ...(await known), release: async () => {} });
+      return new Program({ ...(await known), release: async () => {} }, fixed);
     } catch (thrown) {
       this.#kept.delete(key);
       throw thrown;

@@ -8,7 +8,7 @@ import {
   rowsToCompare,
   withReferences,
 } from '../../method/reference-logps.ts';
-import type { TrainRows } from '../../method/train-settings.ts';
+import type { TrainRows } from '../../method/train-options.ts';
 import type { Checkpoint } from '../../records.ts';
 import { recordsFile } from '../../run/marker.ts';
 import { stageOf, type Work } from '../workspace.ts';
