@@ -1,4 +1,4 @@
-// A training killed and continued on a provider, or begun on the CPU -> the result of an unbroken one.
+// Trainings killed and resumed on a device, from its checkpoint or the CPU -> unbroken ones.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
