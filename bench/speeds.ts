@@ -2,10 +2,11 @@
 import { join } from 'node:path';
 import type { Backend, PreferenceExample, SftExample, TrainExample } from '#sipf/backend.js';
 import type { Engine } from '#sipf/engine/runtime/session.js';
-import { TrainSettings, trainOptions } from '#sipf/method/train-settings.js';
+import { trainOptions } from '#sipf/method/train-options.js';
 import type { Objective } from '#sipf/objectives/objectives.js';
 import { createRandom } from '#sipf/random.js';
 import type { ModelSource } from '#sipf/records.js';
+import { TrainSettings } from '#sipf/train-settings.js';
 import { measureGemmPeak } from './gemm-peak.ts';
 
 export interface Speed {

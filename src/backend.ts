@@ -2,6 +2,7 @@
 
 import type { Objective } from './objectives/objectives.ts';
 import type { ModelSource } from './records.ts';
+import type { TrainSettings } from './train-settings.ts';
 
 /** Text is tokenised piece by piece (the first piece with the tokenizer's BOS rule, the others as continuations); ids are used as given. */
 export type ContextPiece = string | readonly number[];
@@ -139,44 +140,17 @@ export interface PreferenceExample {
 }
 export type TrainExample = SftExample | PrmExample | PreferenceExample;
 
-export interface LoraOptions {
-  readonly rank: number;
-  readonly alpha: number;
-  readonly dropout: number;
-  /** Module names (q_proj ...) or 'all-linear'. */
-  readonly targets: readonly string[] | 'all-linear';
-}
+export type LoraOptions = NonNullable<TrainSettings['lora']>;
 
-export interface TrainOptions {
+/** As a stage's section of the configuration, but for what ends the training: `epochs`, or optimizer steps where given. */
+export interface TrainOptions extends Omit<TrainSettings, 'tokens' | 'maxSteps'> {
   readonly objective: Objective;
-  /** null: full fine-tuning. */
-  readonly lora: LoraOptions | null;
-  readonly learningRate: number;
-  readonly schedule: 'linear' | 'cosine' | 'constant';
-  /** Steps (>= 1) or a fraction of all steps (< 1). */
-  readonly warmup: number;
-  readonly weightDecay: number;
-  /** Global gradient norm; null: off. */
-  readonly clip: number | null;
-  readonly betas: readonly [number, number];
-  readonly eps: number;
-  /** Examples of one optimizer step. */
-  readonly batchSize: number;
-  /** End by epochs, or by optimizer steps where given. */
-  readonly epochs: number;
   readonly maxSteps?: number | undefined;
-  /** Tokens of one forward pass; longer steps are accumulated over several. */
-  readonly tokensPerPass: number;
-  /** GiB that a pass may keep for its backward pass (default 8); a larger one computes each layer again there, for time instead of memory. */
-  readonly activationsGiB?: number;
   /** Examples of one forward pass, in order, of any length: the microbatch of ORPO's `normalise: microbatch`. Absent: as many as fit. */
   readonly examplesPerPass?: number | undefined;
-  /** Examples longer than this are dropped, counted and reported. */
-  readonly maxLength: number;
   readonly seed: number;
-  /** Keep the order as listed (parity tests). */
+  /** false: the order as listed (parity tests). */
   readonly shuffle: boolean;
-  readonly checkpointEverySteps: number;
 }
 
 export interface TrainJob {

@@ -17,12 +17,7 @@ export function countDuplicates(questions: readonly Asked[]): number {
   return questions.length - new Set(questions.map(questionKey)).size;
 }
 
-/** How many of `questions` are in `others`, too: a test set should share none with train. */
-export function countShared(questions: readonly Asked[], others: readonly Asked[]): number {
-  return sharedWith(questions, others).length;
-}
-
-/** Those of `questions` that are in `others`, too. */
+/** Those of `questions` that are in `others`, too: a test set should share none with train. */
 export function sharedWith<T extends Asked>(questions: readonly T[], others: readonly Asked[]): T[] {
   const known = new Set(others.map(questionKey));
   return questions.filter((question) => known.has(questionKey(question)));

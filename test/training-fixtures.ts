@@ -72,6 +72,7 @@ export const OPTIONS: TrainOptions = {
   batchSize: 4,
   epochs: 1,
   tokensPerPass: 512,
+  activationsGiB: 8,
   maxLength: 128,
   seed: 1,
   shuffle: false,

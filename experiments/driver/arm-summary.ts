@@ -12,6 +12,7 @@ import { Answer } from '#sipf/records.js';
 import type { ScoreFigures } from '#sipf/reports.js';
 import { stageSeconds } from '#sipf/run/events.js';
 import { readMarker } from '#sipf/run/marker.js';
+import { sum } from '#sipf/statistics/intervals.js';
 
 export interface ArmRound {
   readonly iteration: number;
@@ -154,8 +155,4 @@ async function secondsOfRuns(dirs: readonly string[]): Promise<Map<string, numbe
       if (!all.has(stage)) all.set(stage, seconds);
   }
   return all;
-}
-
-function sum(values: readonly number[]): number {
-  return values.reduce((total, value) => total + value, 0);
 }

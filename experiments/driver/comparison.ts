@@ -3,7 +3,7 @@
 import { flopsOf, NO_COST, tokensForFlops } from '#sipf/pipeline/estimate.js';
 import { createRandom } from '#sipf/random.js';
 import type { Interval } from '#sipf/reports.js';
-import { pairedDifference, sum } from '#sipf/statistics/intervals.js';
+import { mean, pairedDifference, sum } from '#sipf/statistics/intervals.js';
 import type { ArmSummary } from './arm-summary.ts';
 import { stratifiedMean } from './stratified-mean.ts';
 
@@ -179,8 +179,4 @@ export function tokensForEqualFlops(sipf: ArmSummary, arm: ArmSummary): number |
   const left = sipf.total.flops - (total.flops - trained);
   if (left <= 1.02 * trained || rounds.length === 0) return null;
   return Math.round(tokensForFlops(left, parameters, lora) / rounds.length);
-}
-
-function mean(values: readonly number[]): number {
-  return sum(values) / Math.max(1, values.length);
 }

@@ -5,21 +5,18 @@ import { keptConfig } from '#sipf/config/paths.js';
 import type { Config } from '#sipf/config/schema.js';
 import { SipfError } from '#sipf/errors.js';
 import { jsonDifference } from '#sipf/hashing.js';
-import { readTextFile } from '#sipf/io/file-bytes.js';
 import { readRun } from '#sipf/pipeline/run-reader.js';
-import { changesOf, parseJson } from '#sipf/run/marker.js';
+import { changesOf, readJson } from '#sipf/run/marker.js';
 
 /**
  * False where there is none or it has not come to its end.
  * @throws SipfError 'config-changed' (with the keys) where a run of other settings is there.
  */
 export async function isFinished(dir: string, config: Config): Promise<boolean> {
-  const path = join(dir, 'config.json');
-  const text = await readTextFile(path);
-  if (text === null) return false;
-  const stored = parseJson(text, path, z.object({ config: z.unknown() })).config;
+  const stored = await readJson(join(dir, 'config.json'), z.object({ config: z.unknown() }));
+  if (stored === null) return false;
   const wanted: unknown = JSON.parse(JSON.stringify(keptConfig(resolve(dir), config).config));
-  const changes = jsonDifference(stored, wanted);
+  const changes = jsonDifference(stored.config, wanted);
   if (changes.length > 0) {
     throw new SipfError(
       'config-changed',

@@ -173,6 +173,7 @@ const TRAIN: TrainOptions = {
   batchSize: 1,
   epochs: 1,
   tokensPerPass: 64,
+  activationsGiB: 8,
   maxLength: 64,
   seed: 0,
   shuffle: false,

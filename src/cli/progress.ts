@@ -74,16 +74,11 @@ export function startProgress(sink: ProgressSink, options: ProgressOptions, now:
   };
 }
 
-interface ProgressLines extends Disposable {
-  readonly onProgress: OnProgress;
-  end(): void;
-}
-
 /** A line for each title and unit of a stream of events, one after the other; `end` and disposing end the last one. */
 export function progressLines(
   start: (options: ProgressOptions) => Progress,
   titleOf: (event: ProgressEvent) => string,
-): ProgressLines {
+): Disposable & { readonly onProgress: OnProgress; end(): void } {
   let line: (ProgressOptions & { readonly progress: Progress }) | null = null;
   const end = () => {
     line?.progress.end();

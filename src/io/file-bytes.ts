@@ -133,11 +133,9 @@ export async function readJsonObjectIfThere(file: string): Promise<Record<string
  */
 export async function readTextFile(path: string): Promise<string | null> {
   try {
-    return await readFile(path, 'utf8');
+    return await readText(path);
   } catch (error) {
-    if (codeOf(error) === 'ENOENT') return null;
-    throw new SipfError('bad-input', `Expected to read ${path}, got ${codeOf(error)}. Check its permissions.`, {
-      cause: error,
-    });
+    if (error instanceof SipfError && error.code === 'not-found') return null;
+    throw error;
   }
 }

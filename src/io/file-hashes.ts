@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path';
 import { throwIfAborted } from '../errors.ts';
 import { sha256 } from '../hashing.ts';
 import { type CacheOptions, cacheFolder } from './cache.ts';
-import { exists, readExactly, readText, withFile } from './file-bytes.ts';
+import { exists, readExactly, readTextFile, withFile } from './file-bytes.ts';
 import { isTemporary, writeFileAtomically } from './files.ts';
 
 const HASH_CHUNK = 1 << 24;
@@ -47,10 +47,8 @@ async function cachedFileHash(file: string, options: CacheOptions): Promise<stri
   const key = [resolve(file), info.size, info.ino, info.mtimeNs, info.ctimeNs].join('\n');
   if (info.size < SMALL) return sha256File(file, options.signal);
   const entry = join(cacheFolder(options), 'hashes', sha256(key));
-  if (await exists(entry)) {
-    const known = (await readText(entry)).trim();
-    if (/^[0-9a-f]{64}$/.test(known)) return known;
-  }
+  const known = (await readTextFile(entry))?.trim() ?? '';
+  if (/^[0-9a-f]{64}$/.test(known)) return known;
   const hash = await sha256File(file, options.signal);
   await writeFileAtomically(entry, [`${hash}\n`]);
   return hash;

@@ -37,21 +37,9 @@ export interface Disk {
   copy(from: string, to: string): Promise<void>;
 }
 
-const REFUSALS = new Set([
-  'ENOENT',
-  'ELOOP',
-  'ENAMETOOLONG',
-  'ENOSPC',
-  'EDQUOT',
-  'EACCES',
-  'EPERM',
-  'EROFS',
-  'EIO',
-  'ENOTDIR',
-  'EISDIR',
-  'EFBIG',
-  'EMFILE',
-]);
+/** How a system refuses a path, and how it refuses to write there. */
+const PATH_REFUSALS = ['ENOENT', 'ENOTDIR', 'EISDIR', 'ELOOP', 'ENAMETOOLONG'];
+const DISK_REFUSALS = ['ENOSPC', 'EDQUOT', 'EACCES', 'EPERM', 'EROFS', 'EIO', 'EFBIG', 'EMFILE'];
 
 /** The file system of this machine. */
 export const nodeDisk: Disk = {
@@ -145,8 +133,9 @@ async function guarded<T>(path: string, write: () => Promise<T>): Promise<T> {
     return await write();
   } catch (error) {
     const code = codeOf(error);
-    if (!REFUSALS.has(code)) throw error;
-    const remedy = ['ENOENT', 'ENOTDIR', 'EISDIR', 'ELOOP', 'ENAMETOOLONG'].includes(code)
+    const isPath = PATH_REFUSALS.includes(code);
+    if (!isPath && !DISK_REFUSALS.includes(code)) throw error;
+    const remedy = isPath
       ? 'Make its folder, or name another path.'
       : 'Free disk space or fix the permissions, then run the same command again: finished work is kept.';
     throw new SipfError('write-failed', `Expected to write ${targetOf(path)}, got ${codeInWords(code)}. ${remedy}`, {

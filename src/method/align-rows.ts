@@ -7,9 +7,10 @@ import { keyedOrder } from '../hashing.ts';
 import { OBJECTIVES, type Objective, PairLoss } from '../objectives/objectives.ts';
 import type { PreferencePair, Question } from '../records.ts';
 import { taskOf } from '../task.ts';
+import { TrainSettings } from '../train-settings.ts';
 import type { ReadContext } from './context-length.ts';
 import type { Method } from './methods.ts';
-import { type TrainRows, TrainSettings } from './train-settings.ts';
+import type { TrainRows } from './train-options.ts';
 
 /** The supervised warm-up M_0 = SFT(base, D_org). */
 export const SftOptions = z.strictObject({

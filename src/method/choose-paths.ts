@@ -1,5 +1,4 @@
 // Samples and a budget -> which of them get step labels.
-
 import { keyedNumber, keyedOrder } from '../hashing.ts';
 import type { Sample } from '../records.ts';
 

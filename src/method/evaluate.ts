@@ -9,6 +9,7 @@ import type { StageOutput } from '../run/units.ts';
 import { mean, pairedDifference, wilson } from '../statistics/intervals.ts';
 import type { FigurePath } from '../statistics/prm-figures.ts';
 import { type Graded, SPLITS, type Task, taskOf } from '../task.ts';
+import type { ReadContext } from './context-length.ts';
 import { ask, drawAndGrade, type Prefix, prefixOf } from './draw.ts';
 import type { BuildPrompt } from './prompt.ts';
 import { CHEAP_RANKS } from './scorers.ts';
@@ -201,8 +202,7 @@ function paired(before: Correct, after: Correct): SetReport['paired'] {
 export async function meanPairLogps(
   policy: Policy,
   pairs: readonly PreferencePair[],
-  { task, prompt }: { task: Task; prompt: BuildPrompt },
-  signal?: AbortSignal,
+  { task, prompt, signal }: ReadContext,
 ): Promise<{ chosen: number; rejected: number }> {
   const items = pairs.flatMap((pair) =>
     [pair.chosen.steps, pair.rejected?.steps ?? []].map((steps) => ({

@@ -1,5 +1,4 @@
 // Stage 2: samples and a simulator -> Monte-Carlo tallies of every step.
-
 import { z } from 'zod';
 import type { Policy } from '../backend.ts';
 import { described } from '../described.ts';

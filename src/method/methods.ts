@@ -1,6 +1,6 @@
 // A method's name -> settings of the same stages (docs/method.md, section 3).
 import { z } from 'zod';
-import { type ConfiguredScorer, type ScorerName, scorerNeeds } from './scorers.ts';
+import { type ConfiguredScorer, type ScorerName, type ScorerNeed, scorerNeeds } from './scorers.ts';
 
 export const MethodName = z.enum(['sipf', 'siof', 'random-pairs', 'online-rft', 'rft', 'continued-sft', 'sft']);
 export type MethodName = z.infer<typeof MethodName>;
@@ -46,15 +46,10 @@ export function scorerOf({ feedback }: Method, configured: ConfiguredScorer): Sc
   return feedback === 'outcome' ? 'outcome' : configured;
 }
 
-export interface Needs {
-  readonly labels: boolean;
-  readonly prm: boolean;
-  readonly calibration: boolean;
-}
+export type Needs = Readonly<ReturnType<typeof needs>>;
 
 /** What a scorer needs to be computed first; null: nothing is scored. */
-export function needs(scorer: ScorerName | null): Needs {
-  if (scorer === null) return { labels: false, prm: false, calibration: false };
-  const prm = scorerNeeds(scorer, 'prm');
-  return { labels: prm || scorerNeeds(scorer, 'tallies'), prm, calibration: scorerNeeds(scorer, 'calibration') };
+export function needs(scorer: ScorerName | null) {
+  const reads = (need: ScorerNeed) => scorer !== null && scorerNeeds(scorer, need);
+  return { labels: reads('prm') || reads('tallies'), prm: reads('prm'), calibration: reads('calibration') };
 }

@@ -7,9 +7,9 @@ import { isForCalibration, isHeldOut } from '../hashing.ts';
 import type { StepLabels } from '../records.ts';
 import { sum } from '../statistics/intervals.ts';
 import { taskOf } from '../task.ts';
+import { TrainSettings } from '../train-settings.ts';
 import { isEmptyPath, type ReadContext } from './context-length.ts';
 import { hardLabels, type LabelledQuestion, type LabelRule, latestLabels, softLabels } from './step-labels.ts';
-import { TrainSettings } from './train-settings.ts';
 
 /** Stage 3: what the process reward model learns, and how. */
 export const PrmOptions = z.strictObject({

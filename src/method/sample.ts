@@ -1,5 +1,4 @@
 // Stage 1: questions and a policy -> distinct, graded samples.
-
 import { z } from 'zod';
 import type { Policy } from '../backend.ts';
 import { described } from '../described.ts';

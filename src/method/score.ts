@@ -1,5 +1,4 @@
 // Stage 4: all samples so far and a scorer -> the score of each step.
-
 import { z } from 'zod';
 import { described } from '../described.ts';
 import { SipfError } from '../errors.ts';

@@ -15,7 +15,7 @@ export type ScorerName = StepScores['scorer'];
  * What a scorer reads besides paths. `prm`, `policy`: models. `calibration`: weights of both. `tallies`: complete tallies of the paths.
  * `truth`: a task that knows its true steps. `outcome`: each path's own grade.
  */
-type ScorerNeed = 'prm' | 'policy' | 'calibration' | 'tallies' | 'truth' | 'outcome';
+export type ScorerNeed = 'prm' | 'policy' | 'calibration' | 'tallies' | 'truth' | 'outcome';
 
 /** Where a scorer gets what it needs; what it does not need may be absent. */
 export interface ScorerSource {

@@ -3,9 +3,10 @@ import type { ModelDescription } from '../backend.ts';
 import type { Config } from '../config/schema.ts';
 import { METHODS, needs, roundsOf, scorerOf } from '../method/methods.ts';
 import { scorerNeeds } from '../method/scorers.ts';
-import { stepsForTokens, type TrainSettings } from '../method/train-settings.ts';
+import { stepsForTokens } from '../method/train-options.ts';
 import { OBJECTIVES } from '../objectives/objectives.ts';
 import { mean, sum } from '../statistics/intervals.ts';
+import type { TrainSettings } from '../train-settings.ts';
 
 /** Tokens of one stage. `forward`: read or written without gradients; `train`: forward and backward. */
 export interface TokenCost {

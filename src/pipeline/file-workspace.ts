@@ -7,6 +7,7 @@ import type { PreferencePair, Question, Sample, StepLabels, StepScores } from '.
 import { Counts } from '../reports.ts';
 import { collectUnits } from '../run/collect.ts';
 import type { OnProgress } from '../run/events.ts';
+import { recordsFile } from '../run/marker.ts';
 import { type Models, modelsNamed, type Records, type RecordsName, type Store } from './workspace.ts';
 
 /** Records by question id, and what names the files that they are from. */
@@ -71,7 +72,7 @@ export function fileStore({ out, isModel, nothing }: FileStoreArgs, listener: Li
       return result;
     },
     async collect(work) {
-      const path = pathOf(work.file);
+      const path = pathOf(recordsFile(work.stage));
       const journal = `${path}.journal`;
       await nodeDisk.makeFolder(dirname(path));
       const counts = await collectUnits(work, { disk: nodeDisk, journal, out: path, signal, onProgress });

@@ -1,5 +1,4 @@
 // A started run -> its rounds: what each round's stages share, found and cost.
-
 import type { Checkpoint } from '../records.ts';
 import type { Counts, EvalReport } from '../reports.ts';
 import type { Run } from '../run/run.ts';
@@ -52,11 +51,6 @@ export function policyAfter({ found, policy }: Work): Checkpoint {
 
 /** Tokens of a round's stages, its evaluation apart. */
 export function costOf({ counts, trained, prm }: Found): TokenCost {
-  const all = [...Object.values(counts), trained?.counts ?? {}];
-  const stages = all.reduce<TokenCost>((sum, stage) => addCosts(sum, tokensIn(stage)), NO_COST);
+  const stages = [...Object.values(counts), trained?.counts ?? {}].reduce<TokenCost>(addCosts, NO_COST);
   return addCosts(stages, { trainTokens: (trained?.trainTokens ?? 0) + (prm?.trainTokens ?? 0) });
-}
-
-function tokensIn({ promptTokens = 0, generatedTokens = 0, scoredTokens = 0 }: Counts): Partial<TokenCost> {
-  return { promptTokens, generatedTokens, scoredTokens };
 }

@@ -1,5 +1,4 @@
 // What a command is to write and what it reads -> a refusal where one would destroy the other.
-
 import { open, readdir, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { ReadPath } from '../config/paths.ts';

@@ -1,5 +1,4 @@
 // A configuration's evaluation sets -> their questions, and what they share with training.
-
 import { existsSync } from 'node:fs';
 import { realpath } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
@@ -8,7 +7,7 @@ import { SipfError } from '../errors.ts';
 import { canonicalJson } from '../hashing.ts';
 import type { EvaluationSet } from '../method/evaluate.ts';
 import type { Question } from '../records.ts';
-import { countShared, questionKey } from '../same-question.ts';
+import { questionKey, sharedWith } from '../same-question.ts';
 import { wilson } from '../statistics/intervals.ts';
 import type { Shot, Task } from '../task.ts';
 import { splitInName } from '../tasks/data/data-files.ts';
@@ -88,13 +87,13 @@ export function describeQuestions(train: readonly Question[], sets: ReadonlyMap<
 export interface Seen {
   readonly train: readonly Question[];
   readonly shots: readonly Shot[];
-  /** Of earlier runs that the model comes from. */
+  /** Of earlier runs that the model comes from, by their directories. */
   readonly earlier: readonly { readonly run: string; readonly questions: readonly Question[] }[];
 }
 
 /** One sentence for each way in which a set's figures would measure memory. Each says how many questions. */
 export function sharedWarnings(name: string, questions: readonly Question[], seen: Seen): string[] {
-  const shared = (others: readonly Pick<Question, 'question'>[]) => countShared(questions, others);
+  const shared = (others: readonly Pick<Question, 'question'>[]) => sharedWith(questions, others).length;
   const counts: [number, string][] = [
     [shared(seen.train), 'are train questions, too'],
     [shared(seen.shots), 'are shown as worked examples in the prompt'],

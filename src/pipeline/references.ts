@@ -5,10 +5,9 @@ import { canonicalJson, sha256 } from '../hashing.ts';
 import type { Question } from '../records.ts';
 import type { Counts } from '../reports.ts';
 import type { Run } from '../run/run.ts';
-import type { CheckOptions, Task } from '../task.ts';
+import type { BrokenReference, CheckOptions, Task } from '../task.ts';
 
-export const BrokenReference = z.object({ id: z.string(), reason: z.string(), detail: z.string() });
-export type BrokenReference = z.infer<typeof BrokenReference>;
+const Broken = z.array(z.object({ id: z.string(), reason: z.string(), detail: z.string() }));
 
 /** Runs each reference solution, where the task can. A question with a broken one is left out: it would teach what is wrong, and nobody could answer it. */
 export async function withoutBroken(
@@ -83,7 +82,7 @@ export async function checkReferences(
     return [...broken];
   };
   const inputs = { questions: sha256(canonicalJson(questions)) };
-  const broken = await run.once({ stage, inputs, outputs: [file], result: z.array(BrokenReference), body });
+  const broken = await run.once({ stage, inputs, outputs: [file], result: Broken, body });
   const kept = leaveOut(questions, broken);
   if (kept.length > 0) return { kept, counts: { questions: questions.length, excluded: broken.length } };
   throw noneUsable(task, questions.length, `See ${run.path(stage.folder, file)}.`);

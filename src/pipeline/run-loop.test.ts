@@ -14,7 +14,7 @@ import { nodeDisk } from '../io/files.ts';
 import { METHODS, type MethodName } from '../method/methods.ts';
 import { ScoreCalibration } from '../method/score-calibration.ts';
 import type { LogEvent, ProgressEvent } from '../run/events.ts';
-import { Lock } from '../run/lock.ts';
+import { takeLock } from '../run/lock.ts';
 import type { LoadOptions } from '../task.ts';
 import { runLoop } from './run-loop.ts';
 import { configOfRun, readRun } from './run-reader.ts';
@@ -257,7 +257,7 @@ describe('runLoop', () => {
   it('refuses a second writer', async () => {
     const out = join(folder, 'locked');
     await mkdir(out);
-    await using _lock = await Lock.take(nodeDisk, out);
+    await using _lock = await takeLock(nodeDisk, out);
     await expect(runLoop({ config: configWith(), out, backend, tasks })).rejects.toMatchObject({ code: 'locked' });
   });
 

@@ -16,11 +16,12 @@ import { iterate } from './iterate.ts';
 import { openLoop } from './loop.ts';
 import { checkpointOf, sourceOf } from './models.ts';
 import { setOpener } from './open-sets.ts';
+import { openPrompts } from './prompts.ts';
 import { answerWarnings, describeQuestions } from './question-sets.ts';
 import { checkReferences } from './references.ts';
 import { runWorkspace } from './run-workspace.ts';
 import { evaluateFinal } from './stages/final.ts';
-import { openPrompts, type RunStart, type RunStartOptions, startRun } from './start.ts';
+import { type RunStart, type RunStartOptions, startRun } from './start.ts';
 import { trainedOn } from './trained-questions.ts';
 import { dataHash, settled, stageOf } from './workspace.ts';
 
@@ -77,14 +78,15 @@ async function runRounds(run: Run, start: RunStart, backend: Backend): Promise<L
   const { checkpoint: base, parameters } = await writeInputs(run, start, backend, questions);
   await run.settlePaths();
   const source = sourceOf(run.dir, outside, base);
-  const { shots, prompt, asked } = await openPrompts(start, questions, source, backend);
+  const openPolicy = () => backend.openPolicy(source);
+  const { shots, prompt, asked } = await openPrompts(start, questions, openPolicy);
   const config = settled(start.config, asked);
   const method = METHODS[config.method];
   const scorer = scorerOf(method, config.score.scorer);
   const earlier = start.init === null ? await trainedOn(start.base) : [];
   run.log({ type: 'questions', message: describeQuestions(asked, start.sets) });
   for (const warning of answerWarnings(task.name, questions)) run.warn(warning);
-  const prompts = { task, prompt, shots, options: config.prompt, openPolicy: () => backend.openPolicy(source) };
+  const prompts = { task, prompt, shots, options: config.prompt, openPolicy };
   const seen = { train: questions, shots, earlier };
   const loop = openLoop({
     ...runWorkspace(run, backend, outside, asked),

@@ -14,7 +14,7 @@ import { latestLabels } from '../method/step-labels.ts';
 import { Answer, PreferencePair, Question, Sample, StepLabels, StepScores } from '../records.ts';
 import { EvalReport, FinalReport, Trained } from '../reports.ts';
 import { stageSeconds } from '../run/events.ts';
-import { parseJson } from '../run/marker.ts';
+import { readJson } from '../run/marker.ts';
 import { isRun, noRunAt, StoredConfig } from '../run/no-run.ts';
 
 /** One row of the table of rounds. Parts are null where that stage has not run (yet). */
@@ -63,8 +63,8 @@ export interface RunView {
  * const config = await configOfRun('runs/first');
  */
 export async function configOfRun(dir: string): Promise<Config | null> {
-  const text = await readTextFile(join(dir, 'config.json'));
-  return text === null ? null : configIn(dir, parseJson(text, join(dir, 'config.json'), StoredConfig));
+  const stored = await readJson(join(dir, 'config.json'), StoredConfig);
+  return stored === null ? null : configIn(dir, stored);
 }
 
 function configIn(dir: string, { config, engine }: z.infer<typeof StoredConfig>): Config {
@@ -85,10 +85,8 @@ function configIn(dir: string, { config, engine }: z.infer<typeof StoredConfig>)
  * for await (const { chosen, rejected } of run.pairs(1)) console.log(chosen.steps, rejected);
  */
 export async function readRun(dir: string): Promise<RunView> {
-  const path = join(dir, 'config.json');
-  const text = await readTextFile(path).catch(() => null);
-  if (text === null || !(await isRun(dir))) throw await noRunAt(dir);
-  const stored = parseJson(text, path, StoredConfig);
+  const stored = (await isRun(dir)) ? await readJson(join(dir, 'config.json'), StoredConfig) : null;
+  if (stored === null) throw await noRunAt(dir);
   const config = configIn(dir, stored);
   const seconds = await secondsByIteration(dir);
   const rounds: RoundSummary[] = [];
@@ -175,9 +173,4 @@ async function secondsByIteration(dir: string): Promise<Map<number, number>> {
     if (iteration !== undefined) spent.set(Number(iteration), (spent.get(Number(iteration)) ?? 0) + seconds);
   }
   return spent;
-}
-
-async function readJson<T>(path: string, schema: z.ZodType<T>): Promise<T | null> {
-  const text = await readTextFile(path);
-  return text === null ? null : parseJson(text, path, schema);
 }

@@ -9,16 +9,14 @@ import { METHODS, needs, roundsOf, scorerOf } from '../method/methods.ts';
 import type { BuildPrompt } from '../method/prompt.ts';
 import { chooseQuestions } from '../method/sample.ts';
 import { scorerNeeds } from '../method/scorers.ts';
-import { textsOf } from '../method/train-settings.ts';
+import { textsOf } from '../method/train-options.ts';
 import type { Question } from '../records.ts';
 import type { Task } from '../task.ts';
 
 /** Texts whose tokens are counted in one call. */
 const BATCH = 256;
 
-/**
- * @throws SipfError 'unsupported' where true steps are to score paths and a task does not know them.
- */
+/** @throws SipfError 'unsupported' where true steps are to score paths and a task does not know them. */
 export function checkScorer({ method, score }: Config, task: Task): void {
   const scorer = scorerOf(METHODS[method], score.scorer);
   if (scorer === null || !scorerNeeds(scorer, 'truth')) return;
@@ -58,9 +56,7 @@ export function questionsOfRounds(
   return Array.from({ length: rounds }, (_, i) => chooseQuestions(asked, sampling, seed, i + 1));
 }
 
-/**
- * @throws SipfError 'nothing-left' where no label of the first round's questions may train the PRM.
- */
+/** @throws SipfError 'nothing-left' where no label of the first round's questions may train the PRM. */
 export function checkPrmQuestions(config: Config, questions: readonly Question[]): void {
   const { prm, calibration } = needs(scorerOf(METHODS[config.method], config.score.scorer));
   const heldOut = shareHeldOut(
@@ -92,9 +88,7 @@ async function* counted<T extends { readonly text: string }>(
   }
 }
 
-/**
- * @throws SipfError 'bad-input' where a prompt leaves no room in the model's context; with `which: any`, where all do. It names a question.
- */
+/** @throws SipfError 'bad-input' where a prompt leaves no room in the model's context; with `which: any`, where all do. It names a question. */
 export async function checkContexts(
   model: Pick<Policy, 'contextLength' | 'countTokens'>,
   prompted: readonly PromptedQuestions[],
@@ -119,9 +113,7 @@ export async function checkContexts(
   );
 }
 
-/**
- * @throws SipfError 'nothing-left' where every worked solution is longer than a stage that trains on nothing else allows.
- */
+/** @throws SipfError 'nothing-left' where every worked solution is longer than a stage that trains on nothing else allows. */
 export async function checkRowLengths(
   model: Pick<Policy, 'countTokens'>,
   { sft, align, evaluate, method, iterations }: Config,

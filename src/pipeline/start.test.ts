@@ -10,7 +10,7 @@ import { parseConfig } from '../config/load.ts';
 import type { ConfigInput } from '../config/schema.ts';
 import { SipfError } from '../errors.ts';
 import { nodeDisk } from '../io/files.ts';
-import { Lock } from '../run/lock.ts';
+import { takeLock } from '../run/lock.ts';
 import type { Task } from '../task.ts';
 import { runLoop } from './run-loop.ts';
 import { startRun } from './start.ts';
@@ -232,7 +232,7 @@ describe('startRun', () => {
     expect(readdirSync(out, { recursive: true })).toEqual(before);
     const busy = join(folder, 'busy');
     mkdirSync(busy);
-    await using _lock = await Lock.take(nodeDisk, busy);
+    await using _lock = await takeLock(nodeDisk, busy);
     await expect(startRun({ ...plain(), out: busy })).rejects.toMatchObject({ code: 'locked' });
     const file = join(folder, 'broken.jsonl');
     await expect(startRun({ ...plain(), out: file })).rejects.toBeInstanceOf(SipfError);

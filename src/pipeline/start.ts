@@ -7,20 +7,19 @@ import type { Backend, ModelDescription, ModelInit } from '../backend.ts';
 import { keptConfig, readsOf, withMovedPaths } from '../config/paths.ts';
 import type { Config } from '../config/schema.ts';
 import { SipfError, throwIfAborted } from '../errors.ts';
-import { type BuildPrompt, makePrompter, withoutShots } from '../method/prompt.ts';
 import type { Checkpoint, ModelSource, Question } from '../records.ts';
 import { readMarker } from '../run/marker.ts';
 import { isRun, noRunAt } from '../run/no-run.ts';
 import { checkRunFolder } from '../run/run-folder.ts';
 import type { Sandbox } from '../sandbox.ts';
 import { openSandbox } from '../sandboxes/open.ts';
-import type { Shot, Task } from '../task.ts';
+import type { Task } from '../task.ts';
 import { openTasks } from '../tasks/index.ts';
 import { helperOf, initOf, type OutsideModels, outsideModels, sourceOf } from './models.ts';
 import { promptOfSet } from './open-sets.ts';
 import { checkOutRun } from './out-paths.ts';
+import { openPrompts, type Prompts } from './prompts.ts';
 import type { LoadedSet } from './question-sets.ts';
-import { loadShots } from './shots.ts';
 import {
   checkContexts,
   checkLoraTargets,
@@ -121,7 +120,7 @@ export async function startRun(options: RunStartOptions): Promise<RunStart> {
     checkLoraTargets('align', config, description);
     const start = { config, out, task, train, sets, outside, simulator, verifier, init, base, description, warnings };
     say('Checking prompts and lengths ...');
-    const prompts = await openPrompts(start, train, base, backend);
+    const prompts = await openPrompts(start, train, () => backend.openPolicy(base));
     await checkTexts(start, prompts, backend);
     return { ...start, prompts, [Symbol.asyncDispose]: () => disposeAll(opened) };
   } catch (error) {
@@ -148,27 +147,6 @@ async function madeBase(
   const model = join(folder, 'model');
   await backend.initModel(model, init, { signal });
   return { model };
-}
-
-export interface Prompts {
-  readonly shots: readonly Shot[];
-  readonly prompt: BuildPrompt;
-  /** The questions that the prompt does not show: those of the rounds and of training. */
-  readonly asked: readonly Question[];
-}
-
-/** The worked examples and prompts of a run whose train questions are `questions`, and whose model is `base`. */
-export async function openPrompts(
-  { config, task }: Pick<RunStart, 'config' | 'task'>,
-  questions: readonly Question[],
-  base: ModelSource,
-  backend: Backend,
-): Promise<Prompts> {
-  const { shots: count, shotsFile: file } = config.prompt;
-  const shots = await loadShots({ task, count, file, fallback: questions, data: config.task.data ?? undefined });
-  const openPolicy = () => backend.openPolicy(base);
-  const prompt = await makePrompter({ task, options: config.prompt, shots, openPolicy });
-  return { shots, prompt, asked: withoutShots(questions, shots) };
 }
 
 /** Prompts as the run will have them, against the contexts of its models and the lengths of its training rows. */

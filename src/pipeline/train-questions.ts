@@ -5,8 +5,8 @@ import { METHODS } from '../method/methods.ts';
 import type { Question } from '../records.ts';
 import { sharedWith } from '../same-question.ts';
 import { requireReader, type Task } from '../task.ts';
+import { shotsOf } from './prompts.ts';
 import { type LoadedSet, loadSets } from './question-sets.ts';
-import { loadShots } from './shots.ts';
 
 /**
  * Train questions and evaluation sets.
@@ -23,8 +23,7 @@ export async function loadRunQuestions(
     config.task.data,
   );
   const train = await loadTrain(task, config);
-  const { shots: count, shotsFile: file } = config.prompt;
-  const shots = await loadShots({ task, count, file, fallback: train, data: config.task.data ?? undefined });
+  const shots = await shotsOf({ config, task }, train);
   const shown = new Set(sharedWith(train, shots));
   requireSolutions(
     config,
@@ -33,9 +32,7 @@ export async function loadRunQuestions(
   return { train, sets: await loadSets(config, task, tasks) };
 }
 
-/**
- * @throws SipfError 'nothing-left' where there are no questions besides the worked examples, or no solutions for a stage that trains on them.
- */
+/** @throws SipfError 'nothing-left' where there are no questions besides the worked examples, or no solutions for a stage that trains on them. */
 function requireSolutions({ sft, evaluate, method, task }: Config, questions: readonly Question[]): void {
   const place = task.data ?? task.name;
   if (questions.length === 0) {
@@ -65,32 +62,42 @@ function requireSolutions({ sft, evaluate, method, task }: Config, questions: re
  * @throws SipfError 'bad-input' where two share an id, 'nothing-left' where filters leave none.
  */
 async function loadTrain(task: Task, { task: options }: Config): Promise<Question[]> {
-  const { data, limit, maxGoldSteps, solutions, seed } = options;
-  const questions = await task.load({
-    data: data ?? undefined,
-    split: 'train',
-    limit: limit ?? undefined,
-    maxGoldSteps: maxGoldSteps ?? undefined,
-    seed,
-  });
+  const questions = await loadTrainSplit(task, options);
   const seen = new Set<string>();
   for (const { id } of questions) {
     if (seen.has(id))
       throw new SipfError(
         'bad-input',
-        `Expected question ids that differ, got ${id} twice in ${data ?? task.name}. Give each question its own id.`,
+        `Expected question ids that differ, got ${id} twice in ${options.data ?? task.name}. Give each question its own id.`,
       );
     seen.add(id);
   }
-  if (questions.length > 0) return withSolutions(questions, solutions);
+  if (questions.length > 0) return questions;
   throw new SipfError(
     'nothing-left',
     `Expected train questions of ${task.name}, got none after filtering. Check task.data, task.limit and task.maxGoldSteps.`,
   );
 }
 
+/** As the settings choose and shorten it. `whole`: of all splits of a file. */
+export async function loadTrainSplit(
+  task: Task,
+  { data, limit, maxGoldSteps, solutions, seed }: Config['task'],
+  whole = false,
+): Promise<Question[]> {
+  const loaded = await task.load({
+    data: data ?? undefined,
+    split: 'train',
+    whole,
+    limit: limit ?? undefined,
+    maxGoldSteps: maxGoldSteps ?? undefined,
+    seed,
+  });
+  return withSolutions(loaded, solutions);
+}
+
 /** The questions, worked solutions kept on the first `count` (of each task of a mixture) only. */
-export function withSolutions(questions: readonly Question[], count: number | null): Question[] {
+function withSolutions(questions: readonly Question[], count: number | null): Question[] {
   if (count === null) return [...questions];
   const seen = new Map<string, number>();
   return questions.map(({ solution, ...rest }) => {

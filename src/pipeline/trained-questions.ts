@@ -2,17 +2,14 @@
 import { existsSync } from 'node:fs';
 import { realpath } from 'node:fs/promises';
 import { dirname, join, relative, resolve, sep } from 'node:path';
-import { readTextFile } from '../io/file-bytes.ts';
 import { readRecords } from '../io/jsonl.ts';
 import type { ModelSource } from '../records.ts';
 import { Question } from '../records.ts';
-import { parseJson } from '../run/marker.ts';
+import { readJson } from '../run/marker.ts';
 import { isRun, StoredConfig } from '../run/no-run.ts';
+import type { Seen } from './question-sets.ts';
 
-interface TrainedOn {
-  readonly run: string;
-  readonly questions: readonly Question[];
-}
+type TrainedOn = Seen['earlier'][number];
 
 /** Empty for a model that no run made, and for one that a run made from nothing and has not trained. */
 export async function trainedOn({ model, adapter }: ModelSource): Promise<TrainedOn[]> {
@@ -32,9 +29,10 @@ export async function trainedOn({ model, adapter }: ModelSource): Promise<Traine
 
 /** What a run started from, whatever version wrote the rest of its configuration. */
 async function startOf(run: string): Promise<string[]> {
-  const place = join(run, 'config.json');
-  const { config } = parseJson((await readTextFile(place)) ?? '', place, StoredConfig);
-  const paths = [config.model, config.adapter].map((path) => (typeof path === 'string' ? resolve(run, path) : ''));
+  const stored = await readJson(join(run, 'config.json'), StoredConfig);
+  const paths = [stored?.config.model, stored?.config.adapter].map((path) =>
+    typeof path === 'string' ? resolve(run, path) : '',
+  );
   return paths.filter(existsSync);
 }
 

@@ -7,28 +7,29 @@ import type { Counts } from '../reports.ts';
 import type { OnProgress } from './events.ts';
 import { Journal } from './journal.ts';
 import type { StageName } from './marker.ts';
-import type { StageOutput } from './units.ts';
+import { inUnits, type StageOutput } from './units.ts';
 
-/** Units of work, fixed by configuration and inputs, and how much there is of it in all. */
-interface Units<U> {
+/** Items, fixed by configuration and inputs, and how much there is of them in all. */
+export interface Items<Item> {
   readonly total: number;
-  readonly units: AsyncIterable<U> | Iterable<U>;
+  readonly items: AsyncIterable<Item> | Iterable<Item>;
 }
 
-/** A stage of units. `C`: what is opened for them, when the first unit that is not done yet begins. */
-export interface UnitWork<U, C extends AsyncDisposable> {
+/** A stage of items, worked on in units. `C`: what is opened for them, when the first unit that is not done yet begins. */
+export interface UnitWork<Item, C extends AsyncDisposable> {
   readonly stage: StageName;
   /** Everything the records depend on: a journal of other inputs is dropped. */
   readonly inputs: Readonly<Record<string, unknown>>;
-  /** JSONL file in the stage's folder. */
-  readonly file: string;
-  readonly units: () => Promise<Units<U>> | Units<U>;
-  readonly sizeOf: (unit: U) => number;
-  /** What `sizeOf` and `total` count. */
-  readonly unit: string;
+  readonly items: () => Promise<Items<Item>> | Items<Item>;
+  /** How much of `total` an item is; absent: 1. */
+  readonly sizeOf?: ((item: Item) => number) | undefined;
+  /** What `total` counts. */
+  readonly counted: string;
+  /** Items of a unit. */
+  readonly unit: number;
   readonly open: () => Promise<C>;
   /** Calls `onDone` with how much of the unit is done. */
-  readonly each: (unit: U, opened: C, onDone: (done: number) => void) => Promise<StageOutput<unknown>>;
+  readonly each: (unit: readonly Item[], opened: C, onDone: (done: number) => void) => Promise<StageOutput<unknown>>;
 }
 
 interface CollectPlace {
@@ -41,8 +42,8 @@ interface CollectPlace {
 }
 
 /** Runs the units that the journal lacks, then writes the records of all. Returns the summed counts. */
-export async function collectUnits<U, C extends AsyncDisposable>(
-  work: UnitWork<U, C>,
+export async function collectUnits<Item, C extends AsyncDisposable>(
+  work: UnitWork<Item, C>,
   place: CollectPlace,
 ): Promise<Counts> {
   const { disk, journal: path, out } = place;
@@ -59,25 +60,25 @@ export async function collectUnits<U, C extends AsyncDisposable>(
   return { ...journal.counts };
 }
 
-async function runUnits<U, C extends AsyncDisposable>(
-  { stage: { name: stage, iteration }, units: unitsOf, sizeOf, unit: counted, open, each }: UnitWork<U, C>,
+async function runUnits<Item, C extends AsyncDisposable>(
+  { stage: { name: stage, iteration }, sizeOf = () => 1, counted, ...work }: UnitWork<Item, C>,
   journal: Journal,
   { out, signal, onProgress }: Pick<CollectPlace, 'out' | 'signal' | 'onProgress'>,
 ): Promise<void> {
   const already = journal.units;
-  const { total, units } = await unitsOf();
+  const { total, items } = await work.items();
   let opened: C | null = null;
   let [index, finished] = [0, 0];
   const report = (done: number) => onProgress({ stage, iteration, done: finished + done, total, unit: counted });
   try {
-    for await (const unit of units) {
+    for await (const unit of inUnits(items, work.unit)) {
       throwIfAborted(signal);
       if (index >= already) {
-        opened ??= await open();
-        await journal.add(await each(unit, opened, report));
+        opened ??= await work.open();
+        await journal.add(await work.each(unit, opened, report));
       }
       index += 1;
-      finished += sizeOf(unit);
+      for (const item of unit) finished += sizeOf(item);
       report(0);
     }
   } finally {

@@ -10,7 +10,7 @@ import { hashPath } from '../io/file-hashes.ts';
 import { nodeDisk } from '../io/files.ts';
 import { readRecords } from '../io/jsonl.ts';
 import { Journal } from './journal.ts';
-import { Lock } from './lock.ts';
+import { takeLock } from './lock.ts';
 
 let folder = '';
 beforeAll(async () => {
@@ -75,14 +75,14 @@ describe('readRecords', () => {
   });
 });
 
-describe('Lock', () => {
+describe('takeLock', () => {
   it('keeps a second writer out until it is released', async () => {
     const dir = join(folder, 'lock');
     await mkdir(dir);
-    const lock = await Lock.take(nodeDisk, dir);
-    await expect(Lock.take(nodeDisk, dir)).rejects.toMatchObject({ code: 'locked' });
+    const lock = await takeLock(nodeDisk, dir);
+    await expect(takeLock(nodeDisk, dir)).rejects.toMatchObject({ code: 'locked' });
     await lock[Symbol.asyncDispose]();
-    await (await Lock.take(nodeDisk, dir))[Symbol.asyncDispose]();
+    await (await takeLock(nodeDisk, dir))[Symbol.asyncDispose]();
   });
 
   it.each([
@@ -94,11 +94,11 @@ describe('Lock', () => {
     ['a process that died while writing it', () => '{"pid":'],
   ])('takes over from %s', async (_name, change) => {
     const dir = await mkdtemp(join(folder, 'stale-'));
-    await Lock.take(nodeDisk, dir);
+    await takeLock(nodeDisk, dir);
     const holder = JSON.parse(await readFile(join(dir, 'lock'), 'utf8')) as object;
     await writeFile(join(dir, 'lock'), change(holder));
-    const lock = await Lock.take(nodeDisk, dir);
-    await expect(Lock.take(nodeDisk, dir)).rejects.toMatchObject({ code: 'locked' });
+    const lock = await takeLock(nodeDisk, dir);
+    await expect(takeLock(nodeDisk, dir)).rejects.toMatchObject({ code: 'locked' });
     await lock[Symbol.asyncDispose]();
     expect(await stat(join(dir, 'lock')).catch(() => null)).toBeNull();
   });
@@ -108,18 +108,18 @@ describe('Lock', () => {
     const parent = spawn('sh', ['-c', 'sleep 60 & echo $!; exec sleep 60']);
     const [line] = (await once(parent.stdout, 'data')) as [Buffer];
     const pid = Number(line);
-    await Lock.take(nodeDisk, dir, pid);
-    await expect(Lock.take(nodeDisk, dir)).rejects.toMatchObject({ code: 'locked' });
+    await takeLock(nodeDisk, dir, pid);
+    await expect(takeLock(nodeDisk, dir)).rejects.toMatchObject({ code: 'locked' });
     process.kill(pid, 'SIGKILL');
     await vi.waitFor(async () => expect(await readFile(`/proc/${pid}/stat`, 'utf8')).toContain(') Z '));
-    await (await Lock.take(nodeDisk, dir))[Symbol.asyncDispose]();
+    await (await takeLock(nodeDisk, dir))[Symbol.asyncDispose]();
     parent.kill('SIGKILL');
   });
 
   it('does not take over from another machine', async () => {
     const dir = await mkdtemp(join(folder, 'host-'));
     await writeFile(join(dir, 'lock'), JSON.stringify({ pid: 1, started: null, host: 'elsewhere', token: 't' }));
-    await expect(Lock.take(nodeDisk, dir)).rejects.toThrow(/on elsewhere/);
+    await expect(takeLock(nodeDisk, dir)).rejects.toThrow(/on elsewhere/);
   });
 
   it('lets one of many starters in', async () => {
@@ -128,7 +128,7 @@ describe('Lock', () => {
       join(dir, 'lock'),
       JSON.stringify({ pid: 2 ** 22 + 1, started: null, host: (await import('node:os')).hostname(), token: 't' }),
     );
-    const takers = await Promise.allSettled(Array.from({ length: 12 }, () => Lock.take(nodeDisk, dir)));
+    const takers = await Promise.allSettled(Array.from({ length: 12 }, () => takeLock(nodeDisk, dir)));
     expect(takers.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
   });
 });

@@ -21,58 +21,43 @@ const Holder = z.object({
 });
 type Holder = z.infer<typeof Holder>;
 
-/** Taken while a process writes into a run directory; a holder that is gone (kill -9) is recognised by its pid and start time. */
-export class Lock implements AsyncDisposable {
-  readonly #disk: Disk;
-  readonly #path: string;
-  readonly #token: string;
-
-  private constructor(disk: Disk, path: string, token: string) {
-    this.#disk = disk;
-    this.#path = path;
-    this.#token = token;
+/**
+ * The lock of a run directory, taken while a process writes there; a holder that is gone (kill -9) is recognised by its pid and start time.
+ * @throws SipfError 'locked' while another live process (or this one) has it.
+ */
+export async function takeLock(disk: Disk, dir: string, pid: number = process.pid): Promise<AsyncDisposable> {
+  const path = join(dir, 'lock');
+  const place = await placeOf(dir);
+  const mine: Holder = { pid, started: await startOf(pid), host: hostname(), token: randomUUID(), place };
+  for (let attempt = 0; attempt < 50; attempt += 1) {
+    if (await disk.create(path, JSON.stringify(mine)))
+      return { [Symbol.asyncDispose]: () => release(disk, path, mine.token) };
+    const text = await settledText(path);
+    if (text === null) continue;
+    const holder = parseHolder(text);
+    if (holder !== null && (await isTaken(holder, place))) throw locked(dir, holder);
+    await removeStale(disk, path, text, mine);
   }
+  throw new SipfError(
+    'locked',
+    `Expected to be the only writer of ${dir}, got others starting at the same time. Try again.`,
+  );
+}
 
-  /**
-   * Takes the lock of a run directory.
-   * @throws SipfError 'locked' while another live process (or this one) has it.
-   */
-  static async take(disk: Disk, dir: string, pid: number = process.pid): Promise<Lock> {
-    const path = join(dir, 'lock');
-    const place = await placeOf(dir);
-    const mine: Holder = { pid, started: await startOf(pid), host: hostname(), token: randomUUID(), place };
-    for (let attempt = 0; attempt < 50; attempt += 1) {
-      if (await disk.create(path, JSON.stringify(mine))) return new Lock(disk, path, mine.token);
-      const text = await settledText(path);
-      if (text === null) continue;
-      const holder = parseHolder(text);
-      if (holder !== null && (await isTaken(holder, place))) throw locked(dir, holder);
-      await removeStale(disk, path, text, mine);
-    }
-    throw new SipfError(
-      'locked',
-      `Expected to be the only writer of ${dir}, got others starting at the same time. Try again.`,
-    );
-  }
+/** @throws SipfError 'locked' where `takeLock` would now. */
+export async function checkLock(dir: string): Promise<void> {
+  const text = await settledText(join(dir, 'lock'));
+  const holder = text === null ? null : parseHolder(text);
+  if (holder !== null && (await isTaken(holder, await placeOf(dir)))) throw locked(dir, holder);
+}
 
-  /**
-   * Takes nothing.
-   * @throws SipfError 'locked' where `take` would now.
-   */
-  static async check(dir: string): Promise<void> {
-    const text = await settledText(join(dir, 'lock'));
-    const holder = text === null ? null : parseHolder(text);
-    if (holder !== null && (await isTaken(holder, await placeOf(dir)))) throw locked(dir, holder);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    const text = await readTextFile(this.#path);
-    if (text === null || parseHolder(text)?.token !== this.#token) return;
-    // On a disk that refuses this too, the lock stays: the next run sees that this process is gone.
-    await this.#disk.remove(this.#path).catch((error: unknown) => {
-      if (!(error instanceof SipfError)) throw error;
-    });
-  }
+async function release(disk: Disk, path: string, token: string): Promise<void> {
+  const text = await readTextFile(path);
+  if (text === null || parseHolder(text)?.token !== token) return;
+  // On a disk that refuses this too, the lock stays: the next run sees that this process is gone.
+  await disk.remove(path).catch((error: unknown) => {
+    if (!(error instanceof SipfError)) throw error;
+  });
 }
 
 /** The lock's text; one that is not whole yet may be in the middle of being written, so it gets a moment. */

@@ -14,6 +14,11 @@ export interface StageName {
   readonly iteration: number;
 }
 
+/** The file of a stage's records. */
+export function recordsFile({ name }: StageName): string {
+  return `${name}.jsonl`;
+}
+
 /** What a stage read and wrote, by hash, and its figures. `inputs` are kept whole, so that a difference can be named. */
 export const Marker = z.object({
   stage: z.string(),
@@ -34,10 +39,8 @@ export async function hasMarkers(dir: string): Promise<boolean> {
 }
 
 /** null: the stage is not complete. */
-export async function readMarker(dir: string, stage: StageName): Promise<Marker | null> {
-  const path = markerPath(dir, stage);
-  const text = await readTextFile(path);
-  return text === null ? null : parseJson(text, path, Marker);
+export function readMarker(dir: string, stage: StageName): Promise<Marker | null> {
+  return readJson(markerPath(dir, stage), Marker);
 }
 
 /**
@@ -75,10 +78,12 @@ export function changesOf(changes: readonly Difference[]): string {
 }
 
 /**
- * A file this program wrote.
- * @throws SipfError 'bad-input' naming it where it is not.
+ * A file this program wrote; null: it is not there.
+ * @throws SipfError 'bad-input' naming it where it is none.
  */
-export function parseJson<T>(text: string, path: string, schema: z.ZodType<T>): T {
+export async function readJson<T>(path: string, schema: z.ZodType<T>): Promise<T | null> {
+  const text = await readTextFile(path);
+  if (text === null) return null;
   try {
     return schema.parse(JSON.parse(text));
   } catch (cause) {

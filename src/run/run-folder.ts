@@ -3,10 +3,9 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SipfError } from '../errors.ts';
 import { type Difference, jsonDifference } from '../hashing.ts';
-import { readTextFile } from '../io/file-bytes.ts';
 import { checkCanWrite } from '../io/files.ts';
-import { Lock } from './lock.ts';
-import { changesOf, hasMarkers, parseJson } from './marker.ts';
+import { checkLock } from './lock.ts';
+import { changesOf, hasMarkers, readJson } from './marker.ts';
 import { StoredConfig } from './no-run.ts';
 
 /** A run directory with the configuration that a run is to have there. */
@@ -30,7 +29,7 @@ export async function checkRunFolder(wanted: StoredConfiguration): Promise<void>
   const { dir } = wanted;
   await checkCanWrite(dir);
   if ((await stat(dir).catch(() => null)) === null) return;
-  await Lock.check(dir);
+  await checkLock(dir);
   await checkStored(wanted);
 }
 
@@ -48,10 +47,8 @@ interface StoredRun {
  * @throws SipfError 'config-changed' where it has finished stages of another configuration.
  */
 export async function checkStored({ dir, config, settle }: StoredConfiguration): Promise<StoredRun | null> {
-  const path = join(dir, 'config.json');
-  const text = await readTextFile(path);
-  if (text === null) return null;
-  const old = parseJson(text, path, StoredConfig);
+  const old = await readJson(join(dir, 'config.json'), StoredConfig);
+  if (old === null) return null;
   const now: unknown = JSON.parse(JSON.stringify(config));
   const settled = settle(dir, old.config, now);
   const moved = changesOf(settled.paths);

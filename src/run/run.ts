@@ -8,8 +8,8 @@ import { type Disk, nodeDisk, removeLeftovers, replaceFile } from '../io/files.t
 import { Counts } from '../reports.ts';
 import { collectUnits, type UnitWork } from './collect.ts';
 import type { Log, LogEvent, OnProgress } from './events.ts';
-import { Lock } from './lock.ts';
-import { checkMarker, type Marker, markerPath, readMarker, type StageName } from './marker.ts';
+import { takeLock } from './lock.ts';
+import { checkMarker, type Marker, markerPath, readMarker, recordsFile, type StageName } from './marker.ts';
 import { checkStored, type StoredConfiguration } from './run-folder.ts';
 
 interface RunOptions extends StoredConfiguration {
@@ -42,7 +42,7 @@ export class Run implements AsyncDisposable {
   readonly onProgress: OnProgress;
   readonly #options: RunOptions;
   readonly #disk: Disk;
-  readonly #lock: Lock;
+  readonly #lock: AsyncDisposable;
   #events: Promise<void> = Promise.resolve();
   #moved = '';
   #versions: RunOptions['versions'];
@@ -50,7 +50,7 @@ export class Run implements AsyncDisposable {
   #engine: unknown;
   #engines: readonly Difference[] = [];
 
-  private constructor(options: RunOptions, disk: Disk, lock: Lock) {
+  private constructor(options: RunOptions, disk: Disk, lock: AsyncDisposable) {
     this.dir = options.dir;
     this.signal = options.signal;
     this.onProgress = options.onProgress;
@@ -68,7 +68,7 @@ export class Run implements AsyncDisposable {
   static async open(options: RunOptions): Promise<Run> {
     const disk = options.disk ?? nodeDisk;
     await disk.makeFolder(options.dir);
-    const lock = await Lock.take(disk, options.dir);
+    const lock = await takeLock(disk, options.dir);
     const run = new Run(options, disk, lock);
     try {
       await removeLeftovers(disk, options.dir);
@@ -141,8 +141,9 @@ export class Run implements AsyncDisposable {
   }
 
   /** `once` for a stage that is a list of units: each is journaled whole, and the file is assembled at the end. Returns the summed counts. */
-  async collect<U, C extends AsyncDisposable>(work: UnitWork<U, C>): Promise<Counts> {
-    const { stage, inputs, file } = work;
+  async collect<Item, C extends AsyncDisposable>(work: UnitWork<Item, C>): Promise<Counts> {
+    const { stage, inputs } = work;
+    const file = recordsFile(stage);
     const { signal, onProgress } = this;
     const journal = this.#journalPath(stage);
     const place = { disk: this.#disk, journal, out: this.path(stage.folder, file), signal, onProgress };

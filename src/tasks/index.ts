@@ -9,9 +9,8 @@ import { createCode, createHumanEval, createMbpp } from './code/code-tasks.ts';
 import { createJsonl } from './data/jsonl.ts';
 import { createMini } from './generated/mini.ts';
 import { createMiniCode } from './generated/mini-code.ts';
-import { createGsm8k } from './math/gsm8k.ts';
 import { createMath, createMath500 } from './math/math.ts';
-import { createMmluMath, createMultiArith, createSvamp } from './math/word-problems.ts';
+import { createGsm8k, createMmluMath, createMultiArith, createSvamp } from './math/word-problems.ts';
 import { createMixed, MIXTURE_SIGN } from './mixed.ts';
 
 interface TaskParts {

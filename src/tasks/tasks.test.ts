@@ -8,12 +8,11 @@ import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { countDuplicates, countShared } from '../same-question.ts';
+import { countDuplicates, sharedWith } from '../same-question.ts';
 import { isCutForValid } from './data/splits.ts';
 import { TASK_NAMES, taskNamed } from './index.ts';
-import { createGsm8k } from './math/gsm8k.ts';
 import { gradeMath } from './math/math-task.ts';
-import { createMultiArith, createSvamp } from './math/word-problems.ts';
+import { createGsm8k, createMultiArith, createSvamp } from './math/word-problems.ts';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
 const shared = join(root, '../shared/data');
@@ -250,7 +249,7 @@ describe('jsonl', () => {
 test('repeated and shared questions are counted', () => {
   const of = (...texts: string[]) => texts.map((question) => ({ question }));
   expect(countDuplicates(of('a b', 'A  b ', 'c', 'c', 'c'))).toBe(3);
-  expect(countShared(of('a b', 'c'), of('A B'))).toBe(1);
+  expect(sharedWith(of('a b', 'c'), of('A B'))).toHaveLength(1);
 });
 
 test.each(TASK_NAMES)('%s: pieces and split agree, and prompts show shots in the same format', async (name) => {
@@ -334,7 +333,7 @@ describe.skipIf(!hasShared)('the real data sets', () => {
     expect(valid!.length).toBeGreaterThan(450);
     expect(valid!.length).toBeLessThan(550);
     expect(countDuplicates([...train!, ...valid!])).toBe(0);
-    expect(countShared(other!, [...train!, ...valid!])).toBe(0);
+    expect(sharedWith(other!, [...train!, ...valid!])).toEqual([]);
     for (const question of [...train!, ...valid!, ...other!]) {
       const completion = task.pieces(question.solution!).join('');
       expect(task.split(completion)).toEqual(question.solution);

@@ -113,9 +113,6 @@ interface Training {
   readonly trainee: Trainee;
 }
 
-/** Default of `activationsGiB`. */
-const ACTIVATIONS_GIB = 8;
-
 /** Runs all steps that are not done yet, and writes the weights. */
 async function optimise(training: Training): Promise<TrainStep[]> {
   const { engine, job, args, model, files, examples, trainee } = training;
@@ -126,7 +123,7 @@ async function optimise(training: Training): Promise<TrainStep[]> {
   const dropout = (options.lora?.dropout ?? 0) > 0;
   const limits = {
     maxPositions: positionBudget(decoder.config),
-    maxActivationBytes: (options.activationsGiB ?? ACTIVATIONS_GIB) * 2 ** 30,
+    maxActivationBytes: options.activationsGiB * 2 ** 30,
   };
   await using program = await TrainingProgram.compile({ engine, decoder, trainee, loss, dropout, ...limits });
   const { layout } = program;

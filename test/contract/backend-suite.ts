@@ -228,6 +228,7 @@ const OPTIONS: TrainJob['options'] = {
   epochs: 1,
   maxSteps: 6,
   tokensPerPass: 64,
+  activationsGiB: 8,
   maxLength: 64,
   seed: 1,
   shuffle: true,

@@ -1,4 +1,4 @@
-// Trainings killed and resumed on a device, from its checkpoint or the CPU -> unbroken ones.
+// A training killed and continued on a provider, or begun on the CPU -> the unbroken one's result.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';

@@ -1,5 +1,5 @@
 // The engine of this thread -> a Backend: inference, training and new models.
-import type { Backend, CallOptions, ModelDescription } from '../../backend.ts';
+import type { Backend, ModelDescription } from '../../backend.ts';
 import { Engine, type EngineOptions } from '../../engine/runtime/session.ts';
 import { openModel } from '../../models/open-model.ts';
 import { linearLayers } from '../../models/weights/declared-weights.ts';
@@ -22,20 +22,17 @@ export function createInProcessBackend(
     openPolicy: (source) => openInProcessPolicy(engine, source, options),
     openPrm: (source) => openInProcessPrm(engine, source, options),
     train: (job, onStep, call) => train(engine, job, { onStep, signal: call?.signal, cache }),
-    describe: (source) => descriptionOf(source, { cache }),
+    describe: (source) => descriptionOf(source, options),
     async initModel(out, init, call) {
       await initModelFolder(out, init, { cache, signal: call?.signal });
-      return descriptionOf({ model: out }, { cache });
+      return descriptionOf({ model: out }, options);
     },
     [Symbol.asyncDispose]: () => engine[Symbol.asyncDispose](),
   };
 }
 
-async function descriptionOf(
-  source: ModelSource,
-  options: { cache?: string | undefined } & CallOptions,
-): Promise<ModelDescription> {
-  const { files, architecture, decoder, tokenizer, hash, warnings } = await openModel(source, options);
+async function descriptionOf(source: ModelSource, { cache }: ModelOptions): Promise<ModelDescription> {
+  const { files, architecture, decoder, tokenizer, hash, warnings } = await openModel(source, { cache });
   return {
     hash,
     architecture: architecture.modelType,

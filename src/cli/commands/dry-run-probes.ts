@@ -6,7 +6,7 @@ import type { Backend, Policy, SftExample } from '../../backend.ts';
 import { SipfError } from '../../errors.ts';
 import { keyedOrder } from '../../hashing.ts';
 import { samplingOf } from '../../method/draw.ts';
-import { textsOf, trainOptions } from '../../method/train-settings.ts';
+import { textsOf, trainOptions } from '../../method/train-options.ts';
 import type { RunStart } from '../../pipeline/start.ts';
 import type { Outcome, Question } from '../../records.ts';
 import { sum } from '../../statistics/intervals.ts';

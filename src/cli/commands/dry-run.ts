@@ -67,7 +67,7 @@ export async function dryRun({ config, out, fromRun, backend, json }: DryRunArgs
   const result = estimateFrom(start, measured);
   const { calibration } = measured;
   if (json) await terminal.print(JSON.stringify({ config, estimate: result, calibration }));
-  else await printEstimate({ config, result, calibration, memory: totalmem() }, terminal);
+  else await printEstimate(config, result, calibration, terminal);
 }
 
 interface Measured {
@@ -187,22 +187,18 @@ function referenceOf(task: RunStart['task'], question: Question): GivenText {
   return { question, text, finishReason: 'stop' };
 }
 
-interface PrintArgs {
-  readonly config: Config;
-  readonly result: DryRunEstimate;
-  readonly calibration: Calibration;
-  /** This machine's, in bytes. */
-  readonly memory: number;
-}
-
 const GIB = 2 ** 30;
 const whole = (value: number) => Math.round(value).toLocaleString('en');
 const time = (seconds: number | null) => (seconds === null ? '-' : formatDuration(seconds * 1000));
 const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
 
 /** Prints all of it on stdout; a memory that this machine has not is a warning. */
-async function printEstimate(args: PrintArgs, terminal: Terminal): Promise<void> {
-  const { config, result, calibration, memory } = args;
+async function printEstimate(
+  config: Config,
+  result: DryRunEstimate,
+  calibration: Calibration,
+  terminal: Terminal,
+): Promise<void> {
   const { colors, columns } = terminal;
   await terminal.print(JSON.stringify(config, null, 2));
   for (const line of renderTable(tableOf(result), colors)) await terminal.print(line);
@@ -215,6 +211,7 @@ async function printEstimate(args: PrintArgs, terminal: Terminal): Promise<void>
       `at ${whole(read)} tokens/s read, ${whole(written)} written and ${whole(trained)} trained on this machine${graded}.`,
   );
   if (total.rollouts > 0) for (const line of wrap(describeSuccess(result, config), columns)) await terminal.print(line);
+  const memory = totalmem();
   if (memoryBytes > memory)
     terminal.warn(
       `The run needs about ${(memoryBytes / GIB).toFixed(1)} GiB of memory, and this machine has ${(memory / GIB).toFixed(1)}. Lower tokensPerPass or activationsGiB of the training sections, or train with lora.`,

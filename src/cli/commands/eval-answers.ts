@@ -7,13 +7,14 @@ import { canonicalJson, sha256 } from '../../hashing.ts';
 import { type Disk, replaceFile } from '../../io/files.ts';
 import { type AnswerItem, answerUnit } from '../../method/evaluate.ts';
 import { makePrompter, type PromptOptions } from '../../method/prompt.ts';
-import type { Answer, Question } from '../../records.ts';
+import type { Answer } from '../../records.ts';
 import { Journal } from '../../run/journal.ts';
 import { addCounts, type StageOutput } from '../../run/units.ts';
-import { GRADE_RETRIES, type Shot, type Task } from '../../task.ts';
+import { GRADE_RETRIES, type Task } from '../../task.ts';
 import { openEngine } from '../engine.ts';
 import { type ModelOptions, modelSource, type SamplingFlags, type SandboxFlags } from '../options.ts';
 import type { Terminal } from '../terminal.ts';
+import type { Asked } from './eval-questions.ts';
 
 /** Questions that share the slots of the model. */
 const UNIT = 64;
@@ -29,11 +30,8 @@ export interface AnswerOptions extends ModelOptions, SamplingFlags, Partial<Sand
   readonly out?: string;
 }
 
-interface AnswerAllArgs {
+interface AnswerAllArgs extends Asked {
   readonly task: Task;
-  readonly split: string;
-  readonly shots: readonly Shot[];
-  readonly questions: readonly Question[];
   readonly options: AnswerOptions;
   readonly disk: Disk;
 }

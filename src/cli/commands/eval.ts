@@ -106,14 +106,13 @@ export async function evaluate(
     await disk.append(out, '', false);
   }
   const asked = await loadAsked(opened, task, options, terminal);
-  const { split, shots } = asked;
   const questions = await withoutBrokenOnes(task, asked.questions, terminal);
-  const answered = await answerAll({ task, split, shots, questions, options, disk }, terminal);
+  const answered = await answerAll({ ...asked, task, questions, options, disk }, terminal);
   try {
     if (out !== undefined) await writeAnswers(disk, out, answered);
   } finally {
     // A full disk does not cost the score.
-    await report({ task, split, options, ...answered }, terminal);
+    await report({ task, split: asked.split, options, ...answered }, terminal);
   }
 }
 

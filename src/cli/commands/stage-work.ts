@@ -6,7 +6,7 @@ import type { BuildPrompt } from '../../method/prompt.ts';
 import type { ScoreCalibration } from '../../method/score-calibration.ts';
 import type { ScorerName } from '../../method/scorers.ts';
 import type { Listener } from '../../pipeline/file-workspace.ts';
-import type { Configured } from '../../pipeline/files/questions.ts';
+import type { Configured } from '../../pipeline/prompts.ts';
 import { dataHash, settled, type Work, type Workspace } from '../../pipeline/workspace.ts';
 import type { Checkpoint, Question } from '../../records.ts';
 import { openSandbox } from '../../sandboxes/open.ts';

@@ -10,13 +10,13 @@ import { readPairs } from '../../pipeline/files/own-pairs.ts';
 import { readSamples } from '../../pipeline/files/own-samples.ts';
 import { askedOf, openPrompt, requireModel } from '../../pipeline/files/prompts.ts';
 import {
-  type Configured,
   fileInput,
   loadQuestions,
   requireSample,
   rowsByQuestion,
   withoutBrokenOnes,
 } from '../../pipeline/files/questions.ts';
+import type { Configured } from '../../pipeline/prompts.ts';
 import type { Stage } from '../../pipeline/stages/stage.ts';
 import type { RecordsName } from '../../pipeline/workspace.ts';
 import { type PreferencePair, type Question, Sample, StepLabels, StepScores } from '../../records.ts';

@@ -7,8 +7,9 @@ import { AnyRecord, RecordId, type Row, readAllRows, TextOrNumber } from '../../
 import { CodeTests, type Outcome, type Question, Sample } from '../../records.ts';
 import { questionKey } from '../../same-question.ts';
 import { gradeWithRetries, type Task, taskOf } from '../../task.ts';
-import { answerText, parseAnswer } from '../../tasks/math/answers.ts';
-import { type Configured, loadQuestions, type QuestionOptions, requireQuestion } from './questions.ts';
+import { answerText, parseAnswer } from '../../tasks/math/answer-values.ts';
+import type { Configured } from '../prompts.ts';
+import { loadQuestions, type QuestionOptions, requireQuestion } from './questions.ts';
 
 /** What a person writes; the rest is found out. */
 const OwnSample = z.looseObject({

@@ -2,12 +2,12 @@
 import type { Backend } from '../../backend.ts';
 import type { Config } from '../../config/schema.ts';
 import { SipfError } from '../../errors.ts';
-import { type BuildPrompt, makePrompter, withoutShots } from '../../method/prompt.ts';
+import { withoutShots } from '../../method/prompt.ts';
 import type { ModelSource, Question } from '../../records.ts';
 import type { Shot } from '../../task.ts';
+import { type Configured, openPrompts, type Prompts } from '../prompts.ts';
 import { withoutBroken } from '../references.ts';
-import { loadShots } from '../shots.ts';
-import { type Configured, loadQuestions, type QuestionOptions } from './questions.ts';
+import { loadQuestions, type QuestionOptions } from './questions.ts';
 
 /**
  * The model that --model (or the configuration) names.
@@ -25,18 +25,11 @@ interface PromptArgs {
   readonly backend: Backend;
 }
 
-export interface StagePrompt {
-  readonly prompt: BuildPrompt;
-  readonly shots: readonly Shot[];
-}
-
 /** The prompt function of sampling and training, with the configured shots or chat template. */
-export async function openPrompt(args: PromptArgs): Promise<StagePrompt> {
+export async function openPrompt(args: PromptArgs): Promise<Prompts> {
   const { stage, backend } = args;
-  const { config, task } = stage;
-  const shots = await shotsOf(args);
-  const openPolicy = () => backend.openPolicy(requireModel(config));
-  return { prompt: await makePrompter({ task, options: config.prompt, shots, openPolicy }), shots };
+  const openPolicy = async () => backend.openPolicy(requireModel(stage.config));
+  return openPrompts(stage, await shownOf(args), openPolicy);
 }
 
 /**
@@ -61,15 +54,12 @@ export function askedOf(
   return asked;
 }
 
-/** As a run has them: those of the train split, with any split asked. */
-async function shotsOf({ stage, options, questions }: PromptArgs): Promise<Shot[]> {
+/** What worked examples are taken from, as a run takes them: the train split, with any split asked. */
+async function shownOf({ stage, options, questions }: PromptArgs): Promise<readonly Question[]> {
   const { config, task } = stage;
-  const { shots: count, shotsFile: file } = config.prompt;
-  const data = config.task.data ?? undefined;
-  if (count === 0 || file !== null || task.examples !== undefined)
-    return loadShots({ task, count, file, fallback: questions, data });
+  const { shots, shotsFile } = config.prompt;
+  if (shots === 0 || shotsFile !== null || task.examples !== undefined) return questions;
   const own = options.questions !== undefined || (options.split ?? 'train') === 'train';
   const train = own ? questions : await loadQuestions(stage, { split: 'train' });
-  const { kept } = await withoutBroken(task, train);
-  return loadShots({ task, count, file, fallback: kept, data });
+  return (await withoutBroken(task, train)).kept;
 }

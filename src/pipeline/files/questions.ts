@@ -1,6 +1,5 @@
 // A command's --questions, or --data and --split -> questions; files -> records by question.
 import { z } from 'zod';
-import type { Config } from '../../config/schema.ts';
 import { SipfError } from '../../errors.ts';
 import { hashPath } from '../../io/file-hashes.ts';
 import { ExactNumberValue, RecordId, type Row, readAllRows, readRows } from '../../io/jsonl.ts';
@@ -9,14 +8,10 @@ import { requireReader, type Split, type Task, taskOf } from '../../task.ts';
 import { settleIds } from '../../tasks/data/record-ids.ts';
 import { choicesOf, withOptions } from '../../tasks/math/choices.ts';
 import { goldSteps } from '../../tasks/text/steps.ts';
+import type { Configured } from '../prompts.ts';
 import { describeBroken, withoutBroken } from '../references.ts';
-import { withSolutions } from '../train-questions.ts';
+import { loadTrainSplit } from '../train-questions.ts';
 import { isWholeForStages } from './own-file.ts';
-
-export interface Configured {
-  readonly config: Config;
-  readonly task: Task;
-}
 
 export interface QuestionOptions {
   /** JSONL of questions, in place of the task's data. */
@@ -59,24 +54,17 @@ export async function loadQuestions(
 ): Promise<Question[]> {
   if (options.questions === undefined) {
     requireReader([task], config.task.data);
-    const { data, limit: configured, maxGoldSteps, solutions, seed } = config.task;
+    const { data, seed } = config.task;
     const whole = options.split === undefined && (await isWholeForStages(task, data));
-    const { split = 'train', limit } = options;
+    const { split = 'train', limit = config.task.limit } = options;
     // The settings of task choose train questions: a run's other splits are whole, too.
-    if (split !== 'train') return task.load({ data: data ?? undefined, split, limit, seed });
-    const loaded = await task.load({
-      data: data ?? undefined,
-      split,
-      whole,
-      limit: limit ?? configured ?? undefined,
-      maxGoldSteps: maxGoldSteps ?? undefined,
-      seed,
-    });
+    if (split !== 'train') return task.load({ data: data ?? undefined, split, limit: options.limit, seed });
+    const loaded = await loadTrainSplit(task, { ...config.task, limit }, whole);
     if (whole)
       log(
         `Reads ${loaded.length} questions of ${data}, of all its parts. --split train reads the part that a run trains on.`,
       );
-    return withSolutions(loaded, solutions);
+    return loaded;
   }
   const rows = await readAllRows(options.questions, QuestionLine);
   const ids = settleIds(
@@ -141,9 +129,7 @@ export async function rowsByQuestion<T extends { readonly questionId: string }>(
   return groups;
 }
 
-/**
- * @throws SipfError 'bad-input' where no such question is known; it names the line.
- */
+/** @throws SipfError 'bad-input' where no such question is known; it names the line. */
 export function requireQuestion(known: ReadonlyMap<string, Question>, id: string, place: Row<unknown>['place']): void {
   if (known.has(id)) return;
   throw new SipfError(

@@ -12,7 +12,6 @@ import {
 import { Answer, type Checkpoint, type StepScores } from '../../records.ts';
 import { type Counts, EvalReport, type PairLogps, type ScoreFigures } from '../../reports.ts';
 import type { StageName } from '../../run/marker.ts';
-import { inUnits } from '../../run/units.ts';
 import { type FigurePath, scoreFigures } from '../../statistics/prm-figures.ts';
 import { figureWarnings, roundWarnings } from '../../statistics/warnings.ts';
 import type { Task } from '../../task.ts';
@@ -69,10 +68,9 @@ export function answer(
   return run.collect({
     stage,
     inputs: { prompt: data, sets: hashes, policy: policy.hash, options: { maxTokens, gradeRetries, unit } },
-    file: `${stage.name}.jsonl`,
-    units: () => ({ total: items.length, units: inUnits(items, unit) }),
-    sizeOf: ({ length }) => length,
-    unit: 'questions',
+    items: () => ({ total: items.length, items }),
+    counted: 'questions',
+    unit,
     open: () => models.openPolicy(policy),
     each: (some, opened, onDone) =>
       answerUnit(some, { policy: opened, options: config.evaluate, signal: run.signal, onDone }),
@@ -157,7 +155,7 @@ async function pairLogps(round: Round): Promise<PairLogps | null> {
   if (some.length === 0) return null;
   const under = async (checkpoint: Checkpoint) => {
     await using policy = await models.openPolicy(checkpoint);
-    return await meanPairLogps(policy, some, round, store.signal);
+    return await meanPairLogps(policy, some, { ...round, signal: store.signal });
   };
   const [then, now] = [await under(round.policy), await under(policyAfter(round))];
   return {

@@ -8,9 +8,9 @@ import {
   rowsToCompare,
   withReferences,
 } from '../../method/reference-logps.ts';
-import type { TrainRows } from '../../method/train-settings.ts';
+import type { TrainRows } from '../../method/train-options.ts';
 import type { Checkpoint } from '../../records.ts';
-import { inUnits } from '../../run/units.ts';
+import { recordsFile } from '../../run/marker.ts';
 import { stageOf, type Work } from '../workspace.ts';
 
 /** TrainRows as the loss needs them. The numbers are kept, so that a training that was stopped continues with the same ones. */
@@ -23,14 +23,12 @@ export async function withReference(
   if (rows.length === 0) return whole;
   const stage = stageOf(k, '6-reference');
   await using policy = await models.openPolicy(start);
-  const file = `${stage.name}.jsonl`;
   const counts = await store.collect({
     stage,
-    file,
     inputs: { policy: policy.hash, unit: REFERENCE_UNIT, rows: sha256(canonicalJson(rows)) },
-    units: () => ({ total: rows.length, units: inUnits(rows, REFERENCE_UNIT) }),
-    sizeOf: (unit) => unit.length,
-    unit: 'pairs',
+    items: () => ({ total: rows.length, items: rows }),
+    counted: 'pairs',
+    unit: REFERENCE_UNIT,
     open: async () => ({ [Symbol.asyncDispose]: async () => undefined }),
     each: (unit) => referenceUnit(unit, policy, store.signal),
   });
@@ -41,7 +39,8 @@ export async function withReference(
       stage,
     );
   const logps: ReferenceLogps[] = [];
-  for await (const record of readRecords(store.path(stage.folder, file), ReferenceLogps)) logps.push(record);
+  for await (const record of readRecords(store.path(stage.folder, recordsFile(stage)), ReferenceLogps))
+    logps.push(record);
   const examples = withReferences(whole.examples, logps);
   return { ...whole, examples, counts: { ...whole.counts, scoredTokens } };
 }

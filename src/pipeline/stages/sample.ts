@@ -21,7 +21,6 @@ export const sample = inUnitsOf<SampleItem, Policy>({
     const chosen = chooseQuestions(work.questions, work.config.sampling, work.config.seed, work.k);
     return { total: chosen.length, items: itemsOf(work, chosen) };
   },
-  sizeOf: () => 1,
   unit: ({ sampling }) => sampling.unit,
   open: ({ models, policy }) => models.openPolicy(policy),
   each: (unit, policy, { config, task, prompt, store, k }, onDone) => {

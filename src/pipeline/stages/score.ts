@@ -1,7 +1,7 @@
 // 4: the paths so far, scored by the PRM, the tallies, the policy's log-probability or the outcome.
 import { canPair } from '../../method/pair.ts';
 import { scoreUnit } from '../../method/score.ts';
-import { openScorer, type Scorer, type ScorerName, scorerInputs } from '../../method/scorers.ts';
+import { openScorer, type Scorer, scorerInputs } from '../../method/scorers.ts';
 import type { LabelledQuestion } from '../../method/step-labels.ts';
 import type { Group, Work } from '../workspace.ts';
 import { calibrate } from './calibrate.ts';
@@ -22,7 +22,7 @@ export const score = inUnitsOf<LabelledQuestion, Scorer>({
       scorer,
       unit: config.score.unit,
       pairs: { chosenGate, gold },
-      ...scorerInputs(named(scorer), { prm, policy: policy.hash, calibration: found.calibration }),
+      ...scorerInputs(scorer!, { prm, policy: policy.hash, calibration: found.calibration }),
       ...(work.need.labels ? await labelInputs(work) : { samples: await records.hashes('1-samples', k) }),
     };
   },
@@ -56,14 +56,9 @@ async function countPaths(work: Work): Promise<number> {
 
 function open({ scorer, policy, models, found }: Work): Promise<Scorer> {
   const { prm, calibration } = found;
-  return openScorer(named(scorer), {
+  return openScorer(scorer!, {
     prm: prm === null ? undefined : () => models.openPrm(prm.checkpoint),
     policy: () => models.openPolicy(policy),
     calibration: calibration ?? undefined,
   });
-}
-
-function named(scorer: ScorerName | null): ScorerName {
-  if (scorer === null) throw new Error('Expected a method that scores paths.');
-  return scorer;
 }

@@ -2,7 +2,8 @@
 import type { Config } from '../../config/schema.ts';
 import type { Checkpoint } from '../../records.ts';
 import { Counts } from '../../reports.ts';
-import { inUnits, type StageOutput } from '../../run/units.ts';
+import type { Items } from '../../run/collect.ts';
+import type { StageOutput } from '../../run/units.ts';
 import { type RecordsName, stageOf, type Work } from '../workspace.ts';
 import { type TrainStage, train } from './training.ts';
 
@@ -27,8 +28,9 @@ export interface Stage<R = void> extends Said {
 interface UnitStage<Item, C extends AsyncDisposable> extends Said {
   readonly writes: RecordsName;
   readonly counted: 'questions' | 'paths';
-  items(work: Work): Promise<{ readonly total: number; readonly items: AsyncIterable<Item> | Iterable<Item> }>;
-  sizeOf(item: Item): number;
+  items(work: Work): Promise<Items<Item>>;
+  /** How much of the total an item is; absent: 1. */
+  sizeOf?(item: Item): number;
   unit(config: Config): number;
   open(work: Work): Promise<C>;
   each(unit: readonly Item[], opened: C, work: Work, onDone: (done: number) => void): Promise<StageOutput<unknown>>;
@@ -36,16 +38,13 @@ interface UnitStage<Item, C extends AsyncDisposable> extends Said {
 
 export function inUnitsOf<Item, C extends AsyncDisposable>(said: UnitStage<Item, C>): Stage {
   const perform = async (work: Work): Promise<void> => {
-    work.found.counts[said.writes] = await work.store.collect<readonly Item[], C>({
+    work.found.counts[said.writes] = await work.store.collect<Item, C>({
       stage: stageOf(work.k, said.writes),
-      file: `${said.writes}.jsonl`,
       inputs: await said.inputs(work),
-      units: async () => {
-        const { total, items } = await said.items(work);
-        return { total, units: inUnits(items, said.unit(work.config)) };
-      },
-      sizeOf: (unit) => unit.reduce((sum, item) => sum + said.sizeOf(item), 0),
-      unit: said.counted,
+      items: () => said.items(work),
+      sizeOf: said.sizeOf,
+      counted: said.counted,
+      unit: said.unit(work.config),
       open: () => said.open(work),
       each: (unit, opened, onDone) => said.each(unit, opened, work, onDone),
     });
@@ -92,6 +91,5 @@ function stageDone<R>(
   without: (work: Work) => R,
 ): Stage<R> {
   const call = async (round: Work): Promise<R> => (said.needed(round) ? perform(round) : without(round));
-  const { settings, needed, inputs, writes } = said;
-  return Object.assign(call, { settings, needed, inputs, writes, perform });
+  return Object.assign(call, said, { perform });
 }

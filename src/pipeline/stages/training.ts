@@ -3,16 +3,11 @@ import type { TrainExample, TrainStep } from '../../backend.ts';
 import type { Config } from '../../config/schema.ts';
 import { SipfError } from '../../errors.ts';
 import { keyedSeed } from '../../hashing.ts';
-import {
-  countExampleTokens,
-  stepsForTokens,
-  type TrainRows,
-  type TrainSettings,
-  trainOptions,
-} from '../../method/train-settings.ts';
+import { countExampleTokens, stepsForTokens, type TrainRows, trainOptions } from '../../method/train-options.ts';
 import type { Checkpoint } from '../../records.ts';
 import { Trained } from '../../reports.ts';
 import type { StageName } from '../../run/marker.ts';
+import type { TrainSettings } from '../../train-settings.ts';
 import type { Found, Work } from '../workspace.ts';
 
 export interface TrainStage {

@@ -1,7 +1,7 @@
 // 0: M_0 = SFT(base, D_org), and the control that trains M_0 on D_org as long as the rounds.
 import { SipfError } from '../../errors.ts';
 import { goldRows } from '../../method/align-rows.ts';
-import type { TrainRows } from '../../method/train-settings.ts';
+import type { TrainRows } from '../../method/train-options.ts';
 import type { Trained } from '../../reports.ts';
 import type { Work } from '../workspace.ts';
 import { training } from './stage.ts';

@@ -12,6 +12,9 @@ const PAGE = 16384;
 const MAX_CLEARED = 32 * 2 ** 20;
 const MAX_ANSWER = 64 * 2 ** 20;
 
+/** Our own Python files, in the order in which they are loaded. */
+const SOURCES = 'values candidate raised remote checks link cases faults grader embedded'.split(' ');
+
 interface InterpreterOptions {
   /** Folder of our own Python files. */
   readonly python: string;
@@ -50,18 +53,7 @@ export class Interpreter {
   static async open(loader: Loader, options: InterpreterOptions): Promise<Interpreter> {
     const parts = await loader.boot(options.limits, options.answer);
     const source = (name: string) => readFileSync(join(options.python, `${name}.py`), 'utf8');
-    const sources = [
-      'values',
-      'candidate',
-      'raised',
-      'remote',
-      'checks',
-      'link',
-      'cases',
-      'faults',
-      'grader',
-      'embedded',
-    ].map((name) => [name, source(name)]);
+    const sources = SOURCES.map((name) => [name, source(name)]);
     const { exports, memory } = parts;
     const text = (value: string) => {
       const bytes = Buffer.from(`${value}\0`);

@@ -67,12 +67,9 @@ class Pair {
 
   /** Both interpreters as they were at `start`. */
   reset(): void {
-    this.#each((interpreter) => interpreter.reset());
-    Interpreter.restorePages(this.#tests ? [this.#code, this.#tests] : [this.#code]);
-  }
-
-  #each(act: (interpreter: Interpreter) => unknown): void {
-    for (const interpreter of [this.#code, this.#tests]) if (interpreter) act(interpreter);
+    const both = this.#tests ? [this.#code, this.#tests] : [this.#code];
+    for (const interpreter of both) interpreter.reset();
+    Interpreter.restorePages(both);
   }
 
   #answer(question: Buffer): Buffer {

@@ -46,21 +46,8 @@ export function removeNetwork(): void {
   refuseAll(net.Server.prototype);
   refuseAll(dgram.Socket.prototype);
   refuseAll(dns.Resolver.prototype);
-  for (const module of [
-    net,
-    tls,
-    dgram,
-    dns,
-    dns.promises,
-    http,
-    https,
-    http2,
-    childProcess,
-    cluster,
-    inspector,
-    workers,
-  ])
-    refuseAll(module);
+  const sockets = [net, tls, dgram, dns, dns.promises, http, https, http2];
+  for (const module of [...sockets, childProcess, cluster, inspector, workers]) refuseAll(module);
   syncBuiltinESMExports();
   drop(globalThis, REACHING);
   drop(process, OF_PROCESS);

@@ -178,13 +178,8 @@ function nextLine(text: string, from: number): number {
   return end < 0 ? text.length : end + 1;
 }
 
-interface Closed extends Block {
-  /** Where to look for the next block. */
-  readonly next: number;
-}
-
 /** The block that begins at `start` and ends before a fence like `run` (or a marker) that is in no string. */
-function blockFrom(text: string, start: number, run: string): Closed {
+function blockFrom(text: string, start: number, run: string): Block & Closing {
   const { end = text.length, next = text.length } = closingOf(text, start, run) ?? {};
   return { start: afterLanguage(text, start, end), end, fenced: true, next };
 }
@@ -197,6 +192,7 @@ function afterLanguage(text: string, start: number, end: number): number {
 
 interface Closing {
   readonly end: number;
+  /** Where to look for the next block. */
   readonly next: number;
 }
 

@@ -79,7 +79,11 @@ function promptedProblem(record: DataRecord): ParsedProblem {
   const given = value.test === undefined && isEvalPlus(value);
   const tests: CodeTests = given
     ? evalPlusTests(record, { entryPoint, reference: goesOn ? `${prefix}\n${solution}` : solution })
-    : { setup: goesOn ? helpersIn(prefix, entryPoint) : '', cases: [checkOf(record)], entryPoint };
+    : {
+        setup: goesOn ? helpersIn(prefix, entryPoint) : '',
+        cases: wholeTests([lineFeeds(rawText(record, 'test', 'a check function'))], record, 'test'),
+        entryPoint,
+      };
   return {
     question: goesOn ? `Complete the Python function ${entryPoint}.` : prompt.trim(),
     tests,
@@ -92,12 +96,6 @@ function promptedProblem(record: DataRecord): ParsedProblem {
 function helpersIn(prefix: string, entryPoint: string): string {
   const above = preamble(prefix, { entryPoint }).trim();
   return /^(?:async[ \t]+)?(?:def|class)[ \t]/m.test(above) ? above : '';
-}
-
-function checkOf(record: DataRecord): string {
-  const test = lineFeeds(rawText(record, 'test', 'a check function'));
-  wholeTests([test], record, 'test');
-  return test;
 }
 
 /**

@@ -72,7 +72,6 @@ export function createHumanEval({ sandbox, hub }: CodeSource): Task {
 export function createCode({ sandbox }: Pick<CodeSource, 'sandbox'>): Task {
   const set: QuestionSet = {
     layout: { name: 'code', wholeSet: [], testOnly: false, ownData: true },
-    hubSet: null,
     parse: (record) => codeRecord(ownProblem(record)),
   };
   return createCodeTask(set, sandbox);

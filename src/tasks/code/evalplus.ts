@@ -33,10 +33,8 @@ export function evalPlusTests({ value }: DataRecord, { entryPoint, reference }: 
   return { setup: '', cases: [test('base_input'), ...(hasMore ? [test('plus_input')] : [])], entryPoint };
 }
 
-interface Comparison {
+interface Comparison extends Reference {
   readonly json: string;
-  readonly reference: string;
-  readonly entryPoint: string;
   readonly tolerance: number;
 }
 

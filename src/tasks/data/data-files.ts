@@ -69,10 +69,6 @@ function kindOfFile(name: string): string {
 
 const GZIPPED = /\.gz$/i;
 
-function splitNames(names: readonly string[], split: Split): string[] {
-  return namesOf(names, SPLIT_FILE[split]);
-}
-
 /** Of several spellings of one split, those of the first kind present: shards of one format, never the same data twice. */
 function namesOf(names: readonly string[], pattern: RegExp): string[] {
   const found = names.filter((name) => pattern.test(basename(name)));
@@ -83,27 +79,31 @@ function namesOf(names: readonly string[], pattern: RegExp): string[] {
   return (kinds.find((files) => files.length > 0) ?? []).sort();
 }
 
-/** Which of a folder's (or repository's) files hold `split`; null: none. Names may contain folders. */
-export function chooseFiles(names: readonly string[], split: Split, layout: Layout): SplitFiles | null {
-  const whole = names
-    .filter((name) => layout.wholeSet.includes(basename(name).replace(GZIPPED, '')))
+/** Which of a folder's (or repository's) files hold `split`; null: none. Names are in `folder` and may contain folders. */
+export function chooseFiles(folder: string, names: readonly string[], split: Split, layout: Layout): SplitFiles | null {
+  const paths = (files: readonly string[]): string[] => files.map((name) => join(folder, name));
+  const [train = [], valid = [], test = []] = SPLITS.map((one) => namesOf(names, SPLIT_FILE[one]));
+  const holds = wholeName(layout);
+  if (holds !== null) {
     // An unpacked copy beside the gzipped file is the same data.
-    .sort((a, b) => Number(GZIPPED.test(a)) - Number(GZIPPED.test(b)));
-  if (layout.splitInRecords === true) {
-    const files = whole.length > 0 ? whole.slice(0, 1) : namesOf(names, ANY_SPLIT_FILE);
-    return files.length === 0 ? null : wholeFiles(files, layout.name);
+    const [whole] = names
+      .filter((name) => layout.wholeSet.includes(basename(name).replace(GZIPPED, '')))
+      .sort((a, b) => Number(GZIPPED.test(a)) - Number(GZIPPED.test(b)));
+    const parts = layout.testOnly ? [...train, ...valid, ...test] : namesOf(names, ANY_SPLIT_FILE);
+    const files = whole === undefined ? parts : [whole];
+    return files.length === 0 ? null : wholeFiles(paths(files), holds);
   }
-  if (layout.testOnly) {
-    const parts = [...splitNames(names, 'train'), ...splitNames(names, 'valid'), ...splitNames(names, 'test')];
-    const files = whole.length > 0 ? whole.slice(0, 1) : parts;
-    return files.length === 0 ? null : wholeFiles(files, 'test');
-  }
-  const [train, valid, test] = SPLITS.map((one) => splitNames(names, one));
-  const own = { train, valid, test }[split] ?? [];
-  if (own.length > 0 && (split !== 'train' || valid?.length !== 0)) return wholeFiles(own, split);
-  if (train === undefined || train.length === 0 || valid?.length !== 0) return null;
-  const ways = layout.ownData === true && test?.length === 0 ? 3 : 2;
-  return split === 'test' && ways === 2 ? null : { files: train, holds: 'train', part: split, ways };
+  const own = { train, valid, test }[split];
+  if (own.length > 0 && (split !== 'train' || valid.length > 0)) return wholeFiles(paths(own), split);
+  if (train.length === 0 || valid.length > 0) return null;
+  const ways = layout.ownData === true && test.length === 0 ? 3 : 2;
+  return split === 'test' && ways === 2 ? null : { files: paths(train), holds: 'train', part: split, ways };
+}
+
+/** What files of such a set hold, all of which are read for any split; null: they hold splits. */
+function wholeName({ name, testOnly, splitInRecords = false }: Layout): string | null {
+  if (splitInRecords) return name;
+  return testOnly ? 'test' : null;
 }
 
 function wholeFiles(files: readonly string[], holds: string): SplitFiles {
@@ -127,8 +127,8 @@ export async function locateSplit(data: string, { split, whole }: Wanted, layout
   const folders = [join(data, layout.name), join(data, layout.name.replaceAll('-', '_')), data];
   for (const folder of folders) {
     const names = await listFolder(folder, layout);
-    const chosen = chooseFiles(names, split, layout);
-    if (chosen !== null) return { ...chosen, files: chosen.files.map((name) => join(folder, name)) };
+    const chosen = chooseFiles(folder, names, split, layout);
+    if (chosen !== null) return chosen;
   }
   const expected = [...layout.wholeSet, ...(layout.testOnly ? [] : [`${split}.jsonl`])].join(' or ');
   throw new SipfError(
@@ -153,8 +153,8 @@ export function splitInName(file: string): Split | undefined {
 function fileSplit(file: string, { split, whole }: Wanted, layout: Layout): SplitFiles {
   refuseOtherFormats(file);
   const named = splitInName(file);
-  if (layout.splitInRecords === true) return wholeFiles([file], layout.name);
-  if (layout.testOnly) return wholeFiles([file], 'test');
+  const ofSet = wholeName(layout);
+  if (ofSet !== null) return wholeFiles([file], ofSet);
   const unpacked = file.replace(GZIPPED, '');
   const holds = named ?? basename(unpacked, extname(unpacked)).replace(/[^\w.-]/g, '_');
   if (whole === true || (named === split && split !== 'train')) return wholeFiles([file], holds);
@@ -216,7 +216,7 @@ async function listFolder(folder: string, { folder: inHub = 'main', nested = fal
 export async function readRecords(files: readonly string[]): Promise<DataRecord[]> {
   const records: DataRecord[] = [];
   for (const file of files) {
-    const start = records.length === 0 ? 0 : (records.at(-1)?.index ?? -1) + 1;
+    const start = (records.at(-1)?.index ?? -1) + 1;
     const bytes = await readBytes(file);
     const kind = kindOfFile(file);
     const values = kind === '.parquet' ? await readParquet(file, bytes) : await readText(file, kind, bytes);

@@ -38,11 +38,11 @@ export async function hubSplit(
     const repo = { type: 'dataset', name: set.repo, hubUrl: options.hubUrl } as const;
     const files = await hubFiles(repo, set.folder);
     const names = files.map(({ path }) => path);
-    const chosen = chooseFiles(names, split, layout);
+    const chosen = chooseFiles(folder, names, split, layout);
     if (chosen === null) throw new Error(`no ${split} file among ${names.slice(0, 10).join(', ')}`);
     for (const file of files) if (isDataFile(file.path)) await fetchHubFile(repo, file, folder);
     await writeFile(join(folder, MARKER), '');
-    return { ...chosen, files: chosen.files.map((name) => join(folder, name)) };
+    return chosen;
   } catch (cause) {
     throw new SipfError(
       'not-found',
@@ -57,6 +57,5 @@ const MARKER = 'complete';
 /** All data files come down together, the marker last: a broken download is never taken for the whole. */
 async function chooseCached(folder: string, split: Split, layout: Layout): Promise<SplitFiles | null> {
   const names = await readdir(folder, { recursive: true }).catch((): string[] => []);
-  const chosen = names.includes(MARKER) ? chooseFiles(names.filter(isDataFile).sort(), split, layout) : null;
-  return chosen === null ? null : { ...chosen, files: chosen.files.map((name) => join(folder, name)) };
+  return names.includes(MARKER) ? chooseFiles(folder, names.filter(isDataFile).sort(), split, layout) : null;
 }

@@ -2,8 +2,8 @@
 import { SipfError } from '../../errors.ts';
 import type { Task } from '../../task.ts';
 import { choiceRecord, choicesOf } from '../math/choices.ts';
-import { splitSolution } from '../math/gsm8k.ts';
 import { createMathTask, goldAnswer, textField } from '../math/math-task.ts';
+import { splitSolution } from '../math/word-problems.ts';
 import { goldSteps } from '../text/steps.ts';
 import type { DataRecord } from './data-files.ts';
 import { short } from './data-text.ts';
@@ -17,7 +17,6 @@ export function createJsonl(): Task {
   return createMathTask({
     layout: { name: 'jsonl', wholeSet: [], testOnly: false, ownData: true },
     maxTokens: 400,
-    hubSet: null,
     parse: (record) => {
       const chosen = choicesOf(record);
       if (chosen !== null) {

@@ -12,8 +12,8 @@ export type ParsedRecord = Omit<Question, 'id' | 'task'> & { readonly id?: strin
 
 export interface QuestionSet {
   readonly layout: Layout;
-  /** null: on no hub; needs --data. */
-  readonly hubSet: HubSet | null;
+  /** Absent: on no hub; needs --data. */
+  readonly hubSet?: HubSet;
   readonly hub?: HubOptions | undefined;
   readonly parse: (record: DataRecord) => ParsedRecord;
   /** Puts records in a fixed order where files may list them in several. */
@@ -59,7 +59,7 @@ function locate({ layout, hubSet, hub }: QuestionSet, wanted: LoadOptions): Prom
     );
   }
   if (data !== undefined) return locateSplit(data, wanted, layout);
-  if (hubSet !== null) return hubSplit(hubSet, split, layout, hub);
+  if (hubSet !== undefined) return hubSplit(hubSet, split, layout, hub);
   throw new SipfError(
     'bad-input',
     `Expected --data for the task ${name}, which is on no hub, got none. Name its file or folder.`,

@@ -11,7 +11,6 @@ import { gradeSteps } from './true-steps.ts';
 /** Fewest and most steps of a solution. */
 const STEPS = [2, 3] as const;
 
-/** Generated word problems as a Task. */
 export function createMini(): Task {
   return {
     maxTokens: 96,

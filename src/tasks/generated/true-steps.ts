@@ -1,5 +1,6 @@
 // A generated question with its solution, and a model's steps -> which steps are truly correct.
-import { answerText, findAnswer, sameAnswer } from '../math/answers.ts';
+import { answerText, sameAnswer } from '../math/answer-values.ts';
+import { findAnswer } from '../math/answers.ts';
 import { type Algebra, annotations, checkEquation, equations, evaluateIn } from '../math/equations.ts';
 import { isAnswerLine } from '../text/steps.ts';
 import { isPartOf, isSame, minus, opposite, over, type Polynomial, plus, symbol, times } from './polynomial.ts';
@@ -19,10 +20,7 @@ function readings(known: Known): Algebra<readonly Polynomial[]> {
     };
   return {
     number: (digits) => known.get(Number(digits)) ?? null,
-    add: pairwise(plus),
-    subtract: pairwise(minus),
-    multiply: pairwise(times),
-    divide: pairwise(over),
+    operators: { '+': pairwise(plus), '-': pairwise(minus), '*': pairwise(times), '/': pairwise(over) },
     negate: (a) => a.map(opposite),
     percent: () => null,
   };

@@ -1,5 +1,5 @@
 // The text of an answer alone -> a number or a text, and whether two are equal.
-import { numberAt } from './number-text.ts';
+import { type NumberAt, numberAt } from './number-text.ts';
 import { plainText } from './plain-text.ts';
 import { equal, negate, type Rational, rational, rationalText } from './rational.ts';
 
@@ -22,29 +22,21 @@ const UNIT_WORD = String.raw`(?:\p{L}[\p{L}'’.\-]{0,30}|[°'"″′¢])(?:\^\{
 /** Up to six words of unit, joined by spaces, slashes or `per`: `apples`, `km/h`, `square feet`, `cm^2`. */
 const UNITS = new RegExp(String.raw`^(?:\s?-?\s?(?:${CURRENCY})|(?:[ \-/·]|, )?${UNIT_WORD}){0,6}$`, 'iu');
 /** Words behind a number that make it another one, or no single one. */
-const NO_UNIT =
+export const NO_UNIT =
   /^(?:or|nor|tens|mil|mio|bil|squared|cubed|factorial|plus|minus|a?r?c?(?:sin|cos|tan|cot|csc)h?|log|ln|exp|mod|sqrt|infinity)$/i;
 /** `1 half`, `2 thirds`, `1 third of it`, `5 and two thirds`: fractions in words, which are not read; `7 and up`, which is a range. */
-const FRACTION_WORDS =
+export const FRACTION_WORDS =
   /^ ?-?(?:half|halves|(?:third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|hundredth|thousandth|millionth|billionth)(?:s\b| of\b|$))|\band (?:an? |one |two |three |four |five |half|quarter)|\band (?:up|upwards?|above|over|beyond|below|under|more|higher|lower)$/i;
 /** Letters that stand for a number: `2xy`, `5n`, `2/3 of x`. Letters of units (m, g, L, s, h, A, V, W, N, J, K, C, F) are none. */
-const VARIABLE =
+export const VARIABLE =
   /^(?:[abcdeijknopqrtuvwxyzBDEGHIMOPQRSTUXYZ]|[abc]{2,3}|[xyz]{2,3}|ABC?|BC|CD|XYZ?|pi|mn|pqr?|qr|rs|uv|[nkr][xyk]|\p{Script=Greek}{1,3})$/u;
 /** `1 000`, `12 345`: plain spaces between thousands, read where a text starts with them as its answer. */
 const SPACED_THOUSANDS = /^([-+$€£¥₹ ]{0,4}\d{1,3})((?: \d{3}){1,100})(?![\d/:^-]| ?[x×*+/=])/;
 /** `3:4`, `2,2,4`: digits that are no single number. */
 export const LIST = /^\(?-?[\d.]+(?:[:,]-?[\d.]+)+\)?$/;
 
-interface LeadingNumber {
-  /** null: digits that are no single number. */
-  readonly value: Rational | null;
-  readonly text: string;
-  readonly end: number;
-  readonly percent: boolean;
-}
-
 /** `- $5 apples` -> sign and where the digits end; null where no number starts the text. */
-export function leadingNumber(text: string): LeadingNumber | null {
+export function leadingNumber(text: string): NumberAt | null {
   const sign = SIGNED.exec(text);
   if (sign === null) return null;
   const number = numberAt(text, sign[0].length);
@@ -75,23 +67,14 @@ export function leadless(text: string): string {
   return out.replace(SPACED_THOUSANDS, (_all, first: string, rest: string) => first + rest.replaceAll(' ', ','));
 }
 
-/** True for a word that stands for a number, or that makes one out of the number before it. */
-export const isVariable = (word: string): boolean => VARIABLE.test(word);
-
-/** True for a word right behind a number that makes it another one. */
-export const changesNumber = (word: string): boolean => NO_UNIT.test(word);
-
-/** True where words behind a number make a fraction of it. */
-export const isFraction = (rest: string): boolean => FRACTION_WORDS.test(rest);
-
 /** What may stand behind a number and leave it as it is. */
 function isUnit(rest: string): boolean {
-  if (!UNITS.test(rest) || isFraction(rest)) return false;
+  if (!UNITS.test(rest) || FRACTION_WORDS.test(rest)) return false;
   const words = rest.match(/[\p{L}'’]+(?:-[\p{L}'’]+)*/gu) ?? [];
   return words.every((word, i) => {
     if (NO_UNIT.test(word)) return false;
     const isArticle = word === 'a' && i < words.length - 1;
-    return isArticle || !word.split('-').every(isVariable);
+    return isArticle || !word.split('-').every((part) => VARIABLE.test(part));
   });
 }
 

@@ -1,6 +1,7 @@
 // Completions as models write them, each with a reference -> right or wrong.
 import { expect, test } from 'vitest';
-import { answerText, findAnswer, parseAnswer, referenceAnswer } from './answers.ts';
+import { answerText, parseAnswer } from './answer-values.ts';
+import { findAnswer, referenceAnswer } from './answers.ts';
 import { gradeMath } from './math-task.ts';
 
 /** [completion, reference]; by kind. */

@@ -1,6 +1,7 @@
 // Answers in the spellings people and models use -> what is found, in linear time.
 import { expect, test } from 'vitest';
-import { answerText, findAnswer, parseAnswer, referenceAnswer, sameAnswer } from './answers.ts';
+import { answerText, parseAnswer, sameAnswer } from './answer-values.ts';
+import { findAnswer, referenceAnswer } from './answers.ts';
 
 /** The canonical text of the answer that `text` states; null: none. */
 function extractAnswer(text: string): string | null {

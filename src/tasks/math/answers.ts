@@ -14,8 +14,6 @@ import { isAmbiguous, isOperand, isOperated, numbersIn, readClause, readExact, s
 import { plainText } from './plain-text.ts';
 import { endsInEmpty, MAX_CHARACTERS, ownText, type Stated, statements } from './stated-text.ts';
 
-export { type Answer, answerText, parseAnswer, sameAnswer } from './answer-values.ts';
-
 /** `explicit`: the text says that this is its answer (boxed, `####`, "the answer is"); else it is merely the last number in it. */
 export interface FoundAnswer {
   readonly answer: Answer;

@@ -4,7 +4,7 @@ import { numberText } from '../../io/exact-json.ts';
 import type { Question } from '../../records.ts';
 import type { DataRecord } from '../data/data-files.ts';
 import { short } from '../data/data-text.ts';
-import { answerText, parseAnswer, sameAnswer } from './answers.ts';
+import { answerText, parseAnswer, sameAnswer } from './answer-values.ts';
 
 export interface Choices {
   readonly options: string[];
@@ -121,11 +121,11 @@ function readOptions(record: DataRecord, field: string, given: unknown): Omit<Gi
 
 /** Texts or numbers, or {label, text} each. `A) 4` is the option 4 where all have their letter. */
 function readList(record: DataRecord, field: string, list: readonly unknown[]): Omit<Given, 'field'> {
-  const inner = list.map((one) => (one !== null && typeof one === 'object' && 'text' in one ? one.text : one));
-  const labels = list.map((one) =>
-    one !== null && typeof one === 'object' && 'label' in one ? textOf(one.label) : null,
+  const items = list.map((one): { text?: unknown; label?: unknown } =>
+    one !== null && typeof one === 'object' && 'text' in one ? one : { text: one },
   );
-  const texts = inner.map(textOf);
+  const labels = items.map(({ label }) => textOf(label));
+  const texts = items.map(({ text }) => textOf(text));
   const missing = texts.findIndex((text) => text === null || text === '');
   if (missing >= 0) throw refused(record, `${field}[${missing}]`, 'the text of an option', list[missing]);
   const options = texts as string[];
@@ -133,9 +133,9 @@ function readList(record: DataRecord, field: string, list: readonly unknown[]): 
     (option, i) => new RegExp(`^\\(?${letterOf(i)}[).:]\\s*(.+)$`, 's').exec(option)?.[1] ?? null,
   );
   return {
-    options: lettered.length > 0 && !lettered.includes(null) ? (lettered as string[]) : options,
-    labels: labels.length > 0 && !labels.includes(null) ? (labels as string[]) : null,
-    numbers: inner.length > 0 && inner.every((one) => typeof one !== 'string'),
+    options: lettered.includes(null) ? options : (lettered as string[]),
+    labels: labels.includes(null) ? null : (labels as string[]),
+    numbers: items.every(({ text }) => typeof text !== 'string'),
   };
 }
 
@@ -155,52 +155,51 @@ function checkOptions(record: DataRecord, { field, options }: Given): void {
 }
 
 /** Each reading that is possible; more than one is refused, so that none is guessed. */
-function rightIndex(record: DataRecord, { options, labels, numbers }: Given): number {
+function rightIndex(record: DataRecord, given: Given): number {
   const { value } = record;
+  const { options } = given;
   const field = ANSWER_FIELDS.find((name) => value[name] !== undefined && value[name] !== null) ?? 'answer';
   const expected = `one of the options: its letter (A to ${letterOf(options.length - 1)}), its index (0 to ${options.length - 1}, a number) or its text`;
-  const given = value[field];
-  const digits = numberText(given);
-  if (digits !== null) {
-    const index = /^\d{1,2}$/.test(digits) && Number(digits) < options.length ? Number(digits) : -1;
-    const byText = byValue(options, digits);
-    // Options that are numbers themselves: an index and an option's number look the same.
-    if (index >= 0 && !(numbers && byText >= 0 && byText !== index)) return index;
-    // As large as the number of options: perhaps an index from 1.
-    const isUnclear = digits === String(options.length) && byText !== options.length - 1;
-    if (index < 0 && byText >= 0 && !isUnclear) return byText;
-    throw refused(
-      record,
-      field,
-      index >= 0 ? `${expected}; both an index and an option fit, so give a letter` : expected,
-      given,
-    );
-  }
-  if (typeof given !== 'string' || given.trim() === '') throw refused(record, field, expected, given);
-  const said = (/####\s*([^\n]+)\s*$/.exec(given)?.[1] ?? given).replace(/\s+/g, ' ').trim();
+  const answer = value[field];
+  const unclear = (why = ''): SipfError => refused(record, field, expected + why, answer);
+  const digits = numberText(answer);
+  if (digits !== null) return indexOfNumber(digits, given, unclear);
+  if (typeof answer !== 'string' || answer.trim() === '') throw unclear();
+  const said = (/####\s*([^\n]+)\s*$/.exec(answer)?.[1] ?? answer).replace(/\s+/g, ' ').trim();
   // `B) 8` must be option B, and 8.
   const both = options.includes(said) ? null : /^\(?([A-Z])[).:] ?(.+)$/.exec(said);
   if (both !== null) {
     const index = both[1]!.charCodeAt(0) - 65;
     if (options[index] !== undefined && byValue(options, both[2]!) === index) return index;
-    throw refused(record, field, expected, given);
+    throw unclear();
   }
-  const label = /^\(?([A-Za-z0-9]{1,2})[).:]?$/.exec(said)?.[1];
-  const byLabel =
-    label === undefined
-      ? -1
-      : labels !== null
-        ? labels.indexOf(label)
-        : /^[A-Z]$/.test(label) && label <= letterOf(options.length - 1)
-          ? label.charCodeAt(0) - 65
-          : -1;
+  const byLabel = labelled(said, given);
   const byText = options.includes(said) ? options.indexOf(said) : byLabel >= 0 ? -1 : byValue(options, said);
   if (byLabel >= 0 && byText >= 0 && byLabel !== byText) {
-    throw refused(record, field, `${expected}; both a letter and a text fit, so give the index`, given);
+    throw unclear('; both a letter and a text fit, so give the index');
   }
   const index = Math.max(byLabel, byText);
-  if (index < 0) throw refused(record, field, expected, given);
+  if (index < 0) throw unclear();
   return index;
+}
+
+/** An index from 0, or the number that an option is. */
+function indexOfNumber(digits: string, { options, numbers }: Given, unclear: (why?: string) => SipfError): number {
+  const index = /^\d{1,2}$/.test(digits) && Number(digits) < options.length ? Number(digits) : -1;
+  const byText = byValue(options, digits);
+  // Options that are numbers themselves: an index and an option's number look the same.
+  if (index >= 0 && !(numbers && byText >= 0 && byText !== index)) return index;
+  if (index >= 0) throw unclear('; both an index and an option fit, so give a letter');
+  // As large as the number of options: perhaps an index from 1.
+  if (byText < 0 || (digits === String(options.length) && byText !== options.length - 1)) throw unclear();
+  return byText;
+}
+
+/** The option with this label; -1: none, or no label. */
+function labelled(said: string, { options, labels }: Given): number {
+  const label = /^\(?([A-Za-z0-9]{1,2})[).:]?$/.exec(said)?.[1];
+  if (label === undefined) return -1;
+  return (labels ?? options.map((_, i) => letterOf(i))).indexOf(label);
 }
 
 /** The only option that is this text but for case, or else this number; -1: none, or several. */

@@ -1,18 +1,18 @@
 // A sentence that states an answer (`he pays 29 dollars for 2 subs`) -> its one number, or text.
 import {
   type Answer,
-  changesNumber,
-  isFraction,
-  isVariable,
+  FRACTION_WORDS,
   LIST,
   leadingNumber,
   leadless,
+  NO_UNIT,
   strip,
   textAnswer,
+  VARIABLE,
   wholeNumber,
 } from './answer-values.ts';
-import { numberAt } from './number-text.ts';
-import { add, divide, negate, type Rational, rational } from './rational.ts';
+import { type NumberAt, numberAt } from './number-text.ts';
+import { add, divide, negate, rational } from './rational.ts';
 
 /** Up to the end of the sentence, or a dash that is no minus; a point between digits or in an abbreviation does not end it. */
 export function sentence(text: string): string {
@@ -43,23 +43,21 @@ const RANGE = /\b(?:between|either|neither|from)\b[^.]{0,80}?\d[^.]{0,80}?\b(?:a
 function hasVariable(rest: string): boolean {
   const word = /^ ?(?:(?:times|of|more than|less than) )?(\p{L}{1,20})(?![\p{L}'’]|-\p{L})/u.exec(rest)?.[1];
   if (word === 'a') return /^ ?a(?! ?\p{L})/u.test(rest);
-  return word !== undefined && word !== 'I' && (isVariable(word) || changesNumber(word));
+  return word !== undefined && word !== 'I' && (VARIABLE.test(word) || NO_UNIT.test(word));
 }
 
 /** True where the number before `rest` is part of an expression or one of several. */
 function isPart(rest: string): boolean {
-  return [EXPRESSION, SECOND, AND].some((pattern) => pattern.test(rest)) || isFraction(rest) || hasVariable(rest);
+  return (
+    [EXPRESSION, SECOND, AND].some((pattern) => pattern.test(rest)) || FRACTION_WORDS.test(rest) || hasVariable(rest)
+  );
 }
 
 /** `3 (2 blue, 1 white)`: what is in the brackets explains the number, unless it is `(or 4)`. */
 const withoutNote = (rest: string): string => rest.replace(/^ \((?!(?:or|and|mod|base)\b)[^()]*\)/, '');
 
-interface Found {
+interface Found extends NumberAt {
   readonly start: number;
-  readonly end: number;
-  readonly value: Rational | null;
-  readonly text: string;
-  readonly percent: boolean;
 }
 
 /** The numbers of a plain text, in order, with their signs. Linear: each digit is read a bounded number of times. */
@@ -162,7 +160,7 @@ function isDefined(side: string): boolean {
   const isComputed = /[-+*/×÷·^]/.test(left.replace(/(?<=\p{L})-(?=\p{L})/gu, ''));
   return letters.every(
     (word) =>
-      !isVariable(word) ||
+      !VARIABLE.test(word) ||
       word === 'a' ||
       (!isComputed && /^\p{Lu}+$/u.test(word)) ||
       (word === 'x' && /\d ?x ?[\d(]/.test(left)),

@@ -101,10 +101,7 @@ function balanced(equation: string): string {
 /** What an expression is made of; null: no value (division by zero, unknown number, too long to compute). */
 export interface Algebra<V> {
   number(digits: string): V | null;
-  add(a: V, b: V): V | null;
-  subtract(a: V, b: V): V | null;
-  multiply(a: V, b: V): V | null;
-  divide(a: V, b: V): V | null;
+  readonly operators: Readonly<Record<'+' | '-' | '*' | '/', (a: V, b: V) => V | null>>;
   negate(a: V): V | null;
   /** A percent sign after `a`. */
   percent(a: V): V | null;
@@ -112,10 +109,7 @@ export interface Algebra<V> {
 
 const EXACT: Algebra<Rational> = {
   number: (digits) => decimal(digits),
-  add,
-  subtract,
-  multiply,
-  divide,
+  operators: { '+': add, '-': subtract, '*': multiply, '/': divide },
   negate,
   percent: (a) => divide(a, { num: 100n, den: 1n }),
 };
@@ -140,17 +134,16 @@ class Reader<V> {
     return this.#at === this.#text.length ? value : undefined;
   }
 
-  #take(signs: string): string | null {
-    const sign = this.#text.charAt(this.#at);
-    if (sign === '' || !signs.includes(sign)) return null;
-    this.#at += 1;
+  #take<S extends string>(...signs: readonly S[]): S | null {
+    const sign = signs.find((one) => one === this.#text.charAt(this.#at)) ?? null;
+    if (sign !== null) this.#at += 1;
     return sign;
   }
 
   #sum(): Value<V> {
     let left = this.#product();
-    for (let sign = this.#take('+-'); sign !== null; sign = this.#take('+-')) {
-      left = combine(left, this.#product(), sign === '+' ? this.#algebra.add : this.#algebra.subtract);
+    for (let sign = this.#take('+', '-'); sign !== null; sign = this.#take('+', '-')) {
+      left = combine(left, this.#product(), this.#algebra.operators[sign]);
     }
     return left;
   }
@@ -159,15 +152,15 @@ class Reader<V> {
     let left = this.#signed();
     for (;;) {
       // `3(10)` and `(1/2)(20)` multiply.
-      const sign = this.#text.charAt(this.#at) === '(' ? '*' : this.#take('*/');
+      const sign = this.#text.charAt(this.#at) === '(' ? '*' : this.#take('*', '/');
       if (sign === null) return left;
-      left = combine(left, this.#signed(), sign === '*' ? this.#algebra.multiply : this.#algebra.divide);
+      left = combine(left, this.#signed(), this.#algebra.operators[sign]);
     }
   }
 
   #signed(): Value<V> {
     let minus = false;
-    for (let sign = this.#take('+-'); sign !== null; sign = this.#take('+-')) minus = minus !== (sign === '-');
+    for (let sign = this.#take('+', '-'); sign !== null; sign = this.#take('+', '-')) minus = minus !== (sign === '-');
     let value = this.#primary();
     while (this.#take('%') !== null) if (value) value = this.#algebra.percent(value);
     return minus && value ? this.#algebra.negate(value) : value;

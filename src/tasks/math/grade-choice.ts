@@ -1,7 +1,7 @@
 // A completion and a question's options -> the one option that it picks, if any.
 
 import { type Graded, wrong } from '../../task.ts';
-import { sameAnswer } from './answers.ts';
+import { sameAnswer } from './answer-values.ts';
 import { letterOf, onlyOption, rightOption } from './choices.ts';
 import { statedMath } from './formulas/stated-math.ts';
 import { ownText } from './stated-text.ts';
@@ -21,13 +21,14 @@ export function gradeChoice(
   if (finishReason === 'length' && !picked?.explicit) return wrong('truncated');
   if (picked === null) return wrong('no-answer');
   const right = rightOption(choices, answer);
-  const extracted = picked.index === null ? picked.said : letterOf(picked.index);
+  const extracted = typeof picked.index === 'number' ? letterOf(picked.index) : picked.said;
   return picked.index === right ? { extracted, outcome: { kind: 'right' } } : wrong('other-answer', extracted);
 }
 
 interface Picked {
   readonly said: string;
-  readonly index: number | null;
+  /** The option; null: none; `unclear`: its letter and its text are of two. */
+  readonly index: number | 'unclear' | null;
   readonly explicit: boolean;
 }
 
@@ -35,13 +36,11 @@ const CORRECT = /\bcorrect (?:option|choice|answer|letter)(?: is|:)\s*([^\n]{1,2
 
 function pickIn(completion: string, choices: readonly string[]): Picked | null {
   const text = ownText(completion).trim();
+  const picked = (said: string, explicit: boolean): Picked => ({ said, index: optionSaid(said, choices), explicit });
   const stated = statedMath(text);
-  if (stated?.explicit) return { said: stated.text, index: indexOf(optionSaid(stated.text, choices)), explicit: true };
+  if (stated?.explicit) return picked(stated.text, true);
   const correct = [...text.matchAll(CORRECT)].at(-1)?.[1];
-  if (correct !== undefined) {
-    const said = correct.replace(/[.!](?:\s.*)?$/s, '');
-    return { said, index: indexOf(optionSaid(said, choices)), explicit: true };
-  }
+  if (correct !== undefined) return picked(correct.replace(/[.!](?:\s.*)?$/s, ''), true);
   // A completion that is a pick and nothing else, or begins or ends with a line that is.
   const lines = text.split('\n');
   for (const line of [text, lines.at(-1) ?? '', lines[0] ?? '']) {
@@ -49,17 +48,13 @@ function pickIn(completion: string, choices: readonly string[]): Picked | null {
     if (index === null) continue;
     // Of a text that was cut, a last `C` may be the beginning of a word.
     const isWhole = line !== lines.at(-1) || /^\(?[A-Za-z][).:]/.test(line);
-    return { said: line, index: indexOf(index), explicit: isWhole };
+    return { said: line, index, explicit: isWhole };
   }
-  return stated === null
-    ? null
-    : { said: stated.text, index: indexOf(optionSaid(stated.text, choices)), explicit: false };
+  return stated === null ? null : picked(stated.text, false);
 }
 
-const indexOf = (pick: number | 'unclear' | null): number | null => (pick === 'unclear' ? null : pick);
-
-/** The option that `said` names; null: none; `unclear`: its letter and its text are of two. `alone`: it must say nothing else. */
-function optionSaid(said: string, choices: readonly string[], alone = false): number | 'unclear' | null {
+/** The option that `said` names. `alone`: it must say nothing else. */
+function optionSaid(said: string, choices: readonly string[], alone = false): Picked['index'] {
   const text = bare(said);
   const byText = optionWith(text, choices);
   const lettered =

@@ -3,7 +3,7 @@ import { add, decimal, divide, multiply, negate, type Rational, rational } from 
 import { POWERS_OF_TEN } from './spellings.ts';
 
 /** What starts at a position: a number, or digits that are no single number (a list, a ratio, a time, a date). */
-interface NumberAt {
+export interface NumberAt {
   readonly end: number;
   /** null: digits, but no single number (or one too long to compute with); `text` then holds them. */
   readonly value: Rational | null;
@@ -77,13 +77,8 @@ function ratioOf(run: string): Rational | null {
   return top === null || bottom === null ? null : divide(top, bottom);
 }
 
-interface Partial {
-  end: number;
-  value: Rational | null;
-}
-
 /** Exponents, powers of ten, a slash apart, the fraction of a mixed number: what may follow the first digits. */
-function extend(text: string, run: string, start: number): Partial {
+function extend(text: string, run: string, start: number): Pick<NumberAt, 'end' | 'value'> {
   const end = start + run.length;
   const exponent = matchAt(EXPONENT, text, end) ?? matchAt(TIMES_POWER, text, end);
   if (exponent !== null) return { end: end + exponent[0].length, value: literal(run, Number(exponent[1])) };

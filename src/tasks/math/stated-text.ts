@@ -182,14 +182,8 @@ function segmentAt(text: string, at: number): Segment {
 }
 
 /** The last MAX_MARKERS matches of a global pattern, last first. */
-function lastMatches(text: string, pattern: RegExp): RegExpExecArray[] {
-  const matches: RegExpExecArray[] = [];
-  for (const match of text.matchAll(pattern)) {
-    matches.push(match);
-    if (matches.length > MAX_MARKERS) matches.shift();
-  }
-  return matches.reverse();
-}
+const lastMatches = (text: string, pattern: RegExp): RegExpExecArray[] =>
+  [...text.matchAll(pattern)].slice(-MAX_MARKERS).reverse();
 
 const HASHES = /####+/g;
 const MARKER = new RegExp(

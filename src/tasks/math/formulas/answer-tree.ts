@@ -279,14 +279,13 @@ export function asInterval(answer: MathAnswer): MathAnswer | null {
   }
   if (!signs.every((sign) => sign === '<' || sign === '\\le') || a === undefined || b === undefined) return null;
   const value = (text: string): MathAnswer => parseMath(text, 1);
-  if (c !== undefined && sides.length === 3 && isName(b)) {
-    return { kind: 'interval', open: [signs[0] === '<', signs[1] === '<'], ends: [value(a), value(c)] };
-  }
-  if (sides.length !== 2) return null;
   const infinite = (text: string): MathAnswer => ({ kind: 'expression', text });
-  if (isName(a) && !isName(b))
-    return { kind: 'interval', open: [true, signs[0] === '<'], ends: [infinite('-\\infty'), value(b)] };
-  if (isName(b) && !isName(a))
-    return { kind: 'interval', open: [signs[0] === '<', true], ends: [value(a), infinite('\\infty')] };
-  return null;
+  const isOpen = signs.map((sign) => sign === '<') as [boolean, boolean];
+  if (c !== undefined && sides.length === 3 && isName(b)) {
+    return { kind: 'interval', open: isOpen, ends: [value(a), value(c)] };
+  }
+  if (sides.length !== 2 || isName(a) === isName(b)) return null;
+  return isName(a)
+    ? { kind: 'interval', open: [true, isOpen[0]], ends: [infinite('-\\infty'), value(b)] }
+    : { kind: 'interval', open: [isOpen[0], true], ends: [value(a), infinite('\\infty')] };
 }

@@ -1,4 +1,5 @@
 // Two formulas -> right, wrong, or out of time, compared in a thread that can be ended.
+import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { SipfError } from '../../../errors.ts';
 import { type ExpressionTests, sameMath } from './same-math.ts';
@@ -17,7 +18,6 @@ export class MathComparer implements AsyncDisposable {
   readonly #limitMs: number;
   #worker: Promise<Worker> | null = null;
   #queue: Promise<unknown> = Promise.resolve();
-  #asked = 0;
 
   constructor({ limitMs = LIMIT_MS }: { limitMs?: number } = {}) {
     this.#limitMs = limitMs;
@@ -48,14 +48,12 @@ export class MathComparer implements AsyncDisposable {
       this.#worker = null;
       throw error;
     });
-    const id = this.#asked++;
-    const asked: Asked = { id, wanted, given };
     worker.ref();
-    worker.postMessage(asked);
+    worker.postMessage({ wanted, given } satisfies Asked);
     const told = await answerOf(worker, this.#limitMs);
     // Waiting for the next comparison keeps no process alive.
     worker.unref();
-    if (told !== null && 'id' in told && told.id === id) return told.same ? 'same' : 'different';
+    if (told === 'same' || told === 'different') return told;
     this.#worker = null;
     await worker.terminate();
     return 'timeout';
@@ -63,14 +61,10 @@ export class MathComparer implements AsyncDisposable {
 }
 
 const NEEDS_LIBRARY = new Error('This comparison needs the library.');
-const unavailable: ExpressionTests = {
-  equal() {
-    throw NEEDS_LIBRARY;
-  },
-  ratio() {
-    throw NEEDS_LIBRARY;
-  },
+const refuse = (): never => {
+  throw NEEDS_LIBRARY;
 };
+const unavailable: ExpressionTests = { equal: refuse, ratio: refuse };
 
 /** Beside this file in a package, in dist/ when this file is a source. */
 const IN_DIST = import.meta.url.endsWith('.ts') ? '../../../../dist/tasks/math/formulas' : '.';
@@ -94,18 +88,9 @@ async function start(): Promise<Worker> {
   );
 }
 
-/** The next message; null where the thread ends or `limitMs` pass first. */
-function answerOf(worker: Worker, limitMs: number): Promise<Told | null> {
-  return new Promise((resolve) => {
-    const settle = (told: Told | null): void => {
-      clearTimeout(timer);
-      worker.off('message', settle);
-      worker.off('exit', ended);
-      resolve(told);
-    };
-    const ended = (): void => settle(null);
-    const timer = setTimeout(ended, limitMs);
-    worker.on('message', settle);
-    worker.on('exit', ended);
-  });
+/** The next message; null where the thread fails or `limitMs` pass first. */
+async function answerOf(worker: Worker, limitMs: number): Promise<Told | null> {
+  const signal = AbortSignal.timeout(limitMs);
+  const [told] = await once(worker, 'message', { signal }).catch(() => [null]);
+  return told as Told | null;
 }

@@ -1,5 +1,5 @@
 // Two answers -> whether they are the same: exact numbers, structures part by part.
-import { parseAnswer, sameAnswer } from '../answers.ts';
+import { parseAnswer, sameAnswer } from '../answer-values.ts';
 import {
   asInterval,
   type MathAnswer,

@@ -1,5 +1,6 @@
 // A completion -> the mathematical answer that it states, as it is written.
-import { answerText, findAnswer, undenied } from '../answers.ts';
+import { answerText } from '../answer-values.ts';
+import { findAnswer, undenied } from '../answers.ts';
 import { ownText, type Stated, statements } from '../stated-text.ts';
 
 interface StatedMath {
@@ -23,10 +24,9 @@ export function statedMath(completion: string): StatedMath | null {
   if (open !== null) return { text: open, explicit: false };
   if (boxed !== null) {
     // After a box, "the final answer is" alone states another answer.
-    const end = boxEnd(text);
-    const final = firstIn(
-      stated.filter((one) => (one.kind === 'final' || one.kind === 'tag') && one.end - one.text.length >= end),
-    );
+    const end = boxesIn(text).at(-1)?.end ?? 0;
+    const after = stated.filter(({ kind, text: said, end: at }) => /final|tag/.test(kind) && at - said.length >= end);
+    const final = firstIn(after);
     return { text: final ?? boxed, explicit: true };
   }
   const declared = firstIn(stated);
@@ -51,8 +51,6 @@ function singleBackslashes(text: string): string {
     ? text.replaceAll('\\\\', '\\')
     : text;
 }
-
-const boxEnd = (text: string): number => boxesIn(text).at(-1)?.end ?? 0;
 
 /** The contents of the last \boxed{...}, and of those right before it in one line, as a list; null: there is no box. */
 export function lastBoxes(text: string): string | null {

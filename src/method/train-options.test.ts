@@ -1,6 +1,6 @@
 // Budgets in optimizer tokens -> steps: what makes methods with other rows comparable.
 import { describe, expect, it } from 'vitest';
-import { stepsForTokens } from './train-settings.ts';
+import { stepsForTokens } from './train-options.ts';
 
 describe('stepsForTokens', () => {
   it('counts the smaller last step of each epoch', () => {
