@@ -31,7 +31,11 @@ export function isHopeless(samples: readonly Sample[], { minRight }: DenoiseOpti
  */
 export function denoisedTargets(
   record: StepLabels,
-  { rule, targets, distance }: { readonly rule: LabelRule; readonly targets: 'hard' | 'soft' } & Pick<DenoiseOptions, 'distance'>,
+  {
+    rule,
+    targets,
+    distance,
+  }: { readonly rule: LabelRule; readonly targets: 'hard' | 'soft' } & Pick<DenoiseOptions, 'distance'>,
 ): number[] {
   const hard = hardLabels(record, { ...rule, ownWitness: true }).map(Number);
   if (record.outcomeRight) return hard;

@@ -311,5 +311,7 @@ function finish(
   const own = path.prefixes.filter((prefix, j) => (tallies[j]?.run ?? 0) > 0 && !paid.has(prefix));
   for (const prefix of own) paid.add(prefix);
   const tokensOf = (prefix: StepPrefix): number => sum(prefix.tokens.slice(0, scanned(prefix, options).used));
-  return [labelRecord(path, tallies, { simulator: simulator.hash, K: options.K, rolloutTokens: sum(own.map(tokensOf)) })];
+  return [
+    labelRecord(path, tallies, { simulator: simulator.hash, K: options.K, rolloutTokens: sum(own.map(tokensOf)) }),
+  ];
 }
