@@ -1,4 +1,4 @@
-// Labels of a question's paths -> targets that trust less of them: what rollouts get wrong is left out.
+// Labels of a question's paths -> targets of a PRM that trusts fewer of them.
 import { z } from 'zod';
 import { described } from '../described.ts';
 import type { Sample, StepLabels } from '../records.ts';

@@ -103,10 +103,11 @@ it('complete tallies with settled steps are soft labels, 0 where they are settle
 it('by likelihood: the mean log-probability of the answer alone behind each prefix, which is read once', async () => {
   await using simulator = await openSimulator();
   const asked: LogpsItem[] = [];
-  const watching = {
-    ...watched(simulator),
-    logps: (some: readonly LogpsItem[]) => simulator.logps((asked.push(...some), some)),
+  const logps = (some: readonly LogpsItem[]) => {
+    asked.push(...some);
+    return simulator.logps(some);
   };
+  const watching = watched(simulator, { logps });
   const { records, counts } = await labelled({ mode: 'gold-likelihood', exactChecks: true }, watching);
   expect(new Set(asked.map((item) => JSON.stringify(item))).size).toBe(asked.length);
   expect(counts.stepsRead).toBe(asked.length);
@@ -133,13 +134,10 @@ it('by likelihood: the mean log-probability of the answer alone behind each pref
   }
 });
 
-/** The methods of a class instance, bound. */
-function watched(policy: Policy): Policy {
-  const bound = ['generate', 'encode', 'logps', 'chatPrompt', 'countTokens'] as const;
-  return Object.assign(
-    Object.create(policy),
-    Object.fromEntries(bound.map((name) => [name, policy[name].bind(policy)])),
-  );
+/** `policy` with other methods in place of some of its own. */
+function watched(policy: Policy, own: Partial<Policy>): Policy {
+  const { countTokens } = policy;
+  return Object.assign(Object.create(policy), { countTokens: countTokens.bind(policy), ...own });
 }
 
 it('a path that leaves no room for the line of the answer has no labels, and its neighbours keep theirs', async () => {
