@@ -62,9 +62,29 @@ export function renderPath(path: ShownPath, look: Look): string[] {
   return lines;
 }
 
-/** Two paths beside each other where each gets 48 characters, else under each other. */
-export function renderPair(chosen: ShownPath, rejected: ShownPath | null, look: Look): string[] {
+/** A pair; `shared`: steps that both paths begin with. */
+interface ShownPair {
+  readonly chosen: ShownPath;
+  readonly rejected: ShownPath | null;
+  readonly shared: number;
+}
+
+/** The shared steps once, then how each path continues. */
+export function renderPair({ chosen, rejected, shared }: ShownPair, look: Look): string[] {
   if (rejected === null) return renderPath(chosen, look);
+  if (shared === 0) return renderSides(chosen, rejected, look);
+  const start = { ...cut(chosen, 0, shared), title: 'Both paths begin with (no loss here):' };
+  return [...renderPath(start, look), '', ...renderSides(cut(chosen, shared), cut(rejected, shared), look)];
+}
+
+function cut(path: ShownPath, from: number, to?: number): ShownPath {
+  const { title, steps, scores, tallies } = path;
+  const part = { steps: steps.slice(from, to), scores: scores?.slice(from, to) ?? null };
+  return { title, ...part, tallies: tallies?.slice(from, to) ?? null };
+}
+
+/** Two paths beside each other where each gets 48 characters, else under each other. */
+function renderSides(chosen: ShownPath, rejected: ShownPath, look: Look): string[] {
   const gap = 3;
   const half = Math.floor((look.width - gap) / 2);
   if (half < 48) return [...renderPath(chosen, look), '', ...renderPath(rejected, look)];
