@@ -50,7 +50,7 @@ export function formatTally({ correct, run, stop, impliedBy, settledBy }: StepTa
 
 /** What labels each step; null: nothing does. */
 export function formatTallies(labels: Pick<StepLabels, 'steps' | 'answerLogps'> | null): string[] | null {
-  return labels && labels.steps.map((tally, j) => formatTally(tally, labels.answerLogps?.[j + 1]));
+  return labels?.steps.map((tally, j) => formatTally(tally, labels.answerLogps?.[j + 1])) ?? null;
 }
 
 /** One path: its title, then each step behind its PRM score and tally. */
@@ -59,6 +59,7 @@ export function renderPath(path: ShownPath, look: Look): string[] {
   const lines = wrap(path.title, width).map((line) => colors.bold(line));
   for (const [j, step] of path.steps.entries()) {
     const score = path.scores?.[j];
+    const mark = score === undefined ? '' : `[${score.toFixed(2)}] `;
     const rollouts = path.tallies === null ? '' : `${(path.tallies[j] ?? '').padEnd(5)} `;
     const paint: Paint = score === undefined ? (text) => text : paintOf(score, colors);
     const indent = mark.length + rollouts.length;
