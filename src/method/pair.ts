@@ -27,8 +27,8 @@ export const PairOptions = z.strictObject({
     'Kind step: a step is bad, too, where its score is below this. null: only by its drop. Take null where scores are chances of success (tallies), which are low in a hard question from the start.',
   ),
   chosenGate: described(
-    z.enum(['right', 'none']).default('right'),
-    "Which paths may be chosen. right: only those with a right answer. none: every path (the paper's rule). Take none only where right paths are very rare.",
+    z.enum(['right', 'exact', 'sound', 'none']).default('right'),
+    "Which paths may be chosen, or trained on by themselves. right: those with a right answer. exact: of these, those without a false equation. sound: of these, those without a false step, by true steps where the task knows them (mini, mini-code: what a real task cannot know), else as exact. none: every path (the paper's rule). Take exact where right answers come of wrong steps, none only where right paths are very rare.",
   ),
   perQuestion: described(
     z.number().int().positive().nullable().default(4),
@@ -56,6 +56,8 @@ interface PairItem {
   readonly scores: ReadonlyMap<string, number>;
   /** Step scores by sample id: pairs of kind step need them. */
   readonly stepScores?: ReadonlyMap<string, readonly number[]>;
+  /** Ids of samples that may not be chosen, though their answer may be right (see `refusedByGate`). */
+  readonly refused?: ReadonlySet<string> | undefined;
 }
 
 interface QuestionPairs {
@@ -80,11 +82,12 @@ function mayBeChosen({ kind }: Sample['outcome'], { chosenGate }: Pick<PairOptio
  * All (w, l) with r(w) - r(l) >= eta (docs/method.md, section 1, step 5), of which at most `perQuestion` are drawn. Every eligible chosen path
  * comes before any comes again, each time with another rejected one. The draw depends on `key` and the ids alone. `kind: step`: all (w, l) of
  * `forkOf`.
- * @throws SipfError 'bad-input' where pairs of kind step lack step scores.
+ * @throws SipfError 'bad-input' where pairs of kind step lack step scores, or the gate checks steps and the item does not say which samples it refuses.
  * @example
  * const { pairs, nllRows } = pairQuestion({ question, samples, scores }, parseConfig({ pairs: { eta: 0.1 } }).pairs, `${seed}/${iteration}/${question.id}`);
  */
 export function pairQuestion(item: PairItem, options: PairOptions, key: string): QuestionPairs {
+  requireRefused(item, options);
   const rivals = rivalsOf(item, options, key);
   const eligible = sum(rivals.map(({ rejected }) => rejected.length));
   const limit = Math.min(options.perQuestion ?? eligible, eligible);
@@ -100,13 +103,21 @@ export function pairQuestion(item: PairItem, options: PairOptions, key: string):
   return { pairs, nllRows: options.nllRows ? alone : [], eligible };
 }
 
+function requireRefused({ refused }: PairItem, { chosenGate }: PairOptions): void {
+  if (refused !== undefined || chosenGate === 'right' || chosenGate === 'none') return;
+  throw new SipfError(
+    'bad-input',
+    `Expected the refused samples of each question for pairs.chosenGate ${chosenGate}, got none. Give what refusedByGate returns.`,
+  );
+}
+
 /** Each path that may be chosen and has partners, with all of them, in the order of the draw. */
 function rivalsOf(item: PairItem, options: PairOptions, key: string) {
   const scored = item.samples.filter(
     ({ id, outcome, source }) => item.scores.has(id) && outcome.kind !== 'error' && (options.gold || source !== 'gold'),
   );
   const compare = options.kind === 'step' ? byStep(item, options) : byPath(item, options);
-  const candidates = scored.filter(({ outcome }) => mayBeChosen(outcome, options));
+  const candidates = scored.filter(({ id, outcome }) => mayBeChosen(outcome, options) && !item.refused?.has(id));
   return keyedOrder(candidates, `chosen/${key}`, ({ id }) => id)
     .map((chosen) => {
       const below = scored.flatMap((sample) => {
@@ -151,9 +162,11 @@ function byStep({ samples, stepScores }: PairItem, { eta, drop, below }: PairOpt
   };
 }
 
-/** Every right sample of the policy as an NLL-only row (RFT). */
+/** Every right sample of the policy that the gate does not refuse as an NLL-only row (RFT). */
 export function rightRows(item: PairItem): PreferencePair[] {
-  const right = item.samples.filter(({ outcome, source }) => outcome.kind === 'right' && source === 'policy');
+  const right = item.samples.filter(
+    ({ id, outcome, source }) => outcome.kind === 'right' && source === 'policy' && !item.refused?.has(id),
+  );
   return right.map((sample) => rowOf(item, sample, null));
 }
 

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { scoreSum, sumsTask, writeSum } from '../../test/scripted-sums.ts';
 import type { Backend } from '../backend.ts';
-import { createScriptedBackend } from '../backends/scripted.ts';
+import { createScriptedBackend, type WriteArgs } from '../backends/scripted.ts';
 import { parseConfig } from '../config/load.ts';
 import type { Config, ConfigInput } from '../config/schema.ts';
 import { SipfError } from '../errors.ts';
@@ -147,23 +147,26 @@ describe('runLoop', () => {
     expect(warnings.filter((text) => /rows without a rejected path are left out/.test(text))).toHaveLength(1);
   });
 
-  it.each(['prm-logprob', 'tallies', 'logprob', 'oracle'] as const)('runs with the scorer %s', async (scorer) => {
-    const config = configWith({
-      iterations: 1,
-      score: { scorer },
-      pairs: { eta: 0.01 },
-      labels: { K: 4, heldOut: 0.3 },
-    });
-    const out = join(folder, `scorer-${scorer}`);
-    const { rounds } = await runLoop({ config, out, backend, tasks });
-    expect(rounds[1]?.pairs?.pairs).toBeGreaterThan(0);
-    const file = join(out, 'iteration-1', '4-calibration.json');
-    expect(existsSync(file)).toBe(scorer === 'prm-logprob');
-    if (!existsSync(file)) return;
-    expect(ScoreCalibration.parse(JSON.parse(readFileSync(file, 'utf8'))).steps).toBeGreaterThan(10);
-    expect(rounds[1]?.counts['4-calibration']?.scoredTokens).toBeGreaterThan(0);
-    expect(rounds[1]?.scores?.questions).toBeGreaterThan(0);
-  });
+  it.each(['prm-logprob', 'tallies', 'logprob', 'equations', 'likelihood', 'oracle'] as const)(
+    'runs with the scorer %s',
+    async (scorer) => {
+      const config = configWith({
+        iterations: 1,
+        score: { scorer },
+        pairs: { eta: 0.01 },
+        labels: { K: 4, heldOut: 0.3 },
+      });
+      const out = join(folder, `scorer-${scorer}`);
+      const { rounds } = await runLoop({ config, out, backend, tasks });
+      expect(rounds[1]?.pairs?.pairs).toBeGreaterThan(0);
+      const file = join(out, 'iteration-1', '4-calibration.json');
+      expect(existsSync(file)).toBe(scorer === 'prm-logprob');
+      if (!existsSync(file)) return;
+      expect(ScoreCalibration.parse(JSON.parse(readFileSync(file, 'utf8'))).steps).toBeGreaterThan(10);
+      expect(rounds[1]?.counts['4-calibration']?.scoredTokens).toBeGreaterThan(0);
+      expect(rounds[1]?.scores?.questions).toBeGreaterThan(0);
+    },
+  );
 
   it.each([
     ['oracle', { kind: 'orpo' }],
@@ -194,7 +197,7 @@ describe('runLoop', () => {
     for (const { shared, chosen, rejected } of forks) {
       const wrong = rejected.steps[shared] ?? '';
       expect(chosen.steps.slice(0, shared)).toEqual(rejected.steps.slice(0, shared));
-      if (scorer === 'oracle') expect(sumsTask.hasFalseEquation([wrong])).toBe(true);
+      if (scorer === 'oracle') expect(sumsTask.equationsHold(wrong)).toBe(false);
     }
     expect(await runLoop({ config, out, backend, tasks })).toMatchObject({ rounds: [{}, { pairs: { pairs } }] });
   });
@@ -239,6 +242,39 @@ describe('runLoop', () => {
     const { rounds } = await runLoop({ config, out: join(folder, 'paper'), backend, tasks });
     expect(rounds[2]?.counts['1-samples']?.drawn).toBeGreaterThan(48);
     expect(rounds[2]?.pairs?.questions).toBeGreaterThan(12);
+  });
+
+  it.each([
+    ['sipf', { labels: { mode: 'gold-likelihood', exactChecks: true }, pairs: { chosenGate: 'exact', eta: 0.01 } }],
+    ['online-rft', { pairs: { chosenGate: 'sound' } }],
+  ] as const)('learns from no path with a false equation: %s with %o', async (method, signals) => {
+    // Some right answers stand below a false equation.
+    const write = (args: WriteArgs) => {
+      const beside = args.prefix === '' && args.random.next() < 0.3 ? '1+1=3\n' : '';
+      return beside + writeSum(args);
+    };
+    const slipping = createScriptedBackend({ write, score: scoreSum });
+    const out = join(folder, `signals-${method}`);
+    const config = configWith({ ...signals, method, iterations: 1 });
+    const { rounds } = await runLoop({ config, out, backend: slipping, tasks });
+    expect(rounds[1]?.pairs?.refusedRight).toBeGreaterThan(0);
+    let rows = 0;
+    for await (const { chosen } of (await readRun(out)).pairs(1)) {
+      rows += 1;
+      for (const step of chosen.steps) expect(sumsTask.equationsHold(step)).not.toBe(false);
+    }
+    expect(rows).toBeGreaterThan(0);
+  });
+
+  it('trains a PRM on denoised labels, with exact checks', async () => {
+    const labels = { K: 4, exactChecks: true, ownWitness: true };
+    const config = configWith({ iterations: 1, labels, prm: { denoise: {} } });
+    const out = join(folder, 'denoised');
+    const { rounds } = await runLoop({ config, out, backend, tasks });
+    const counts = rounds[1]?.counts['2-step-labels'];
+    expect(counts?.stepsSettled).toBeGreaterThan(0);
+    expect(counts?.rolloutsSaved).toBeGreaterThan(0);
+    expect((await readRun(out)).rounds[1]?.prm?.counts).toHaveProperty('hopelessPaths');
   });
 
   it('refuses a changed configuration, naming the keys, and copies unchanged stages on request', async () => {

@@ -1,4 +1,5 @@
 // 5: all (w, l) of a question with r(w) - r(l) >= eta, or that fork at a first bad step.
+import { refusedByGate } from '../../method/exact-checks.ts';
 import { capPairs, pairCounts, pairInputs, pairQuestion, rightRows } from '../../method/pair.ts';
 import { pathScores, ruleInputs, stepScoresById } from '../../method/path-score.ts';
 import { shuffleScores } from '../../method/score.ts';
@@ -26,26 +27,31 @@ export const pair = atOnce({
     const { config, records, k } = work;
     const right = new Map<string, boolean>();
     const found = [];
+    let refusedRight = 0;
     for await (const group of records.groups({ to: k, scores: score.needed(work) })) {
       if (group.samples.length === 0) continue;
-      for (const { id, outcome } of group.samples) right.set(id, outcome.kind === 'right');
-      found.push(pairsOf(work, group));
+      const refused = refusedByGate(config.pairs.chosenGate, work.task, group);
+      for (const { id, outcome } of group.samples) {
+        right.set(id, outcome.kind === 'right');
+        if (outcome.kind === 'right' && refused.has(id)) refusedRight += 1;
+      }
+      found.push(pairsOf(work, group, refused));
     }
     const capped = capPairs(found, config.pairs.total, `${config.seed}/${k}`);
     return {
       records: capped.flatMap(({ pairs, nllRows }) => [...pairs, ...nllRows]),
-      counts: pairCounts(capped, right, config.pairs),
+      counts: { ...pairCounts(capped, right, config.pairs), ...(refusedRight === 0 ? {} : { refusedRight }) },
     };
   },
 });
 
-function pairsOf(work: Work, { question, samples, scores: records }: Group) {
+function pairsOf(work: Work, { question, samples, scores: records }: Group, refused: ReadonlySet<string>) {
   const { config, method, k } = work;
   const stepScores = stepScoresById(records);
   const own = pathScores(stepScores, config.score, samples);
   const key = `${config.seed}/${k}/${question.id}`;
   const scores = method.shuffleScores ? shuffleScores(own, samples, `shuffle/${key}`) : own;
-  const item = { question, samples, scores, stepScores };
+  const item = { question, samples, scores, stepScores, refused };
   return score.needed(work)
     ? pairQuestion(item, config.pairs, key)
     : { pairs: [], nllRows: rightRows(item), eligible: 0 };
