@@ -78,7 +78,10 @@ const PairedDifference = z.object({
 });
 export type PairedDifference = z.infer<typeof PairedDifference>;
 
-/** Accuracy on a set, and the paired difference to an earlier policy's answers to the same questions. Errors are no answers: they leave n. */
+/**
+ * Accuracy and sound answers on a set, and the paired differences to an earlier policy's answers to the same questions. Errors are no
+ * answers: they leave n.
+ */
 export const SetReport = z.object({
   task: z.string(),
   split: z.string(),
@@ -89,6 +92,11 @@ export const SetReport = z.object({
   truncated: z.number().int(),
   errors: z.number().int(),
   paired: PairedDifference.nullable(),
+  /** Of all answers: those that are right and have no false step. null: no step can be checked, or the file is older. */
+  sound: Estimate.default(null),
+  pairedSound: PairedDifference.nullable().default(null),
+  /** Of the right answers with a step that can be checked (n): those with a false step. */
+  falseAmongRight: Estimate.default(null),
 });
 export type SetReport = z.infer<typeof SetReport>;
 

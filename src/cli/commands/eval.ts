@@ -4,7 +4,7 @@ import { engineOf } from '../../config/engine.ts';
 import { SipfError } from '../../errors.ts';
 import { type Disk, nodeDisk } from '../../io/files.ts';
 import { MOST } from '../../limits.ts';
-import { setReports } from '../../method/evaluate.ts';
+import { setReports } from '../../method/set-reports.ts';
 import { withoutBrokenOnes } from '../../pipeline/files/questions.ts';
 import { passAtFigure, triesOf } from '../../statistics/pass-at.ts';
 import { SPLITS, type Split, type Task } from '../../task.ts';

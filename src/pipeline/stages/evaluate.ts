@@ -7,8 +7,8 @@ import {
   figurePaths,
   meanPairLogps,
   type OpenSet,
-  setReports,
 } from '../../method/evaluate.ts';
+import { setReports } from '../../method/set-reports.ts';
 import { Answer, type Checkpoint, type StepScores } from '../../records.ts';
 import { type Counts, EvalReport, type PairLogps, type ScoreFigures } from '../../reports.ts';
 import type { StageName } from '../../run/marker.ts';
@@ -103,7 +103,7 @@ async function inputsOf(round: Round, counts: EvalReport['counts']): Promise<Rec
 }
 
 async function reportOf(round: Round, counts: EvalReport['counts'], ofSets: readonly string[]): Promise<EvalReport> {
-  const { config, k, found, task, parameters } = round;
+  const { config, method, k, found, task, parameters } = round;
   const { labelled, scored, paired } = figuresOf(round);
   const scores = labelled && scored ? await heldOutFigures(round) : null;
   const scoresByTask = labelled && scored && task.members ? await figuresByTask(round, task.members) : null;
@@ -120,7 +120,8 @@ async function reportOf(round: Round, counts: EvalReport['counts'], ofSets: read
     counts,
     cost: { ...cost, flops: flopsOf(cost, parameters, config.align.train.lora !== null) },
   };
-  const ofRound = roundWarnings(report, task.members?.length);
+  const rules = { ownSets: task.members?.length ?? 1, makesPairs: method.align === 'pairs' };
+  const ofRound = roundWarnings(report, rules);
   return { ...report, warnings: [...ofSets, ...ofRound, ...(scores === null ? [] : figureWarnings(scores))] };
 }
 

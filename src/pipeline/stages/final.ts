@@ -1,5 +1,5 @@
 // The end, once: start, last policy and control on the final sets; the only reading of test.
-import { setReports } from '../../method/evaluate.ts';
+import { setReports } from '../../method/set-reports.ts';
 import type { Checkpoint } from '../../records.ts';
 import { FinalReport } from '../../reports.ts';
 import { flopsOf, NO_COST } from '../estimate.ts';
