@@ -100,6 +100,31 @@ export const SetReport = z.object({
 });
 export type SetReport = z.infer<typeof SetReport>;
 
+/**
+ * Answers chosen among N samples of each question. Rules: `greedy` (the answer at temperature 0), `random` (a sample by chance: the mean of
+ * all), `majority` (the commonest answer), a scorer's name (the sample with the best score), `any` (one sample at least is right: pass@N).
+ * Intervals are bootstraps over questions.
+ */
+export const BestOfReport = z.object({
+  task: z.string(),
+  split: z.string(),
+  /** Those with a graded greedy answer and N graded samples. */
+  questions: z.number().int(),
+  samples: z.number().int(),
+  rules: z.array(
+    z.object({
+      rule: z.string(),
+      accuracy: Estimate,
+      /** Right and without a false step; null: no step can be checked. */
+      sound: Estimate,
+      /** Differences in accuracy on the same questions; null of the rule itself, and where there is no vote. */
+      againstGreedy: Estimate,
+      againstMajority: Estimate,
+    }),
+  ),
+});
+export type BestOfReport = z.infer<typeof BestOfReport>;
+
 /** Mean log-probability of chosen and rejected completions under the policies before and after an alignment. */
 export const PairLogps = z.object({
   n: z.number().int(),
@@ -142,6 +167,8 @@ export const FinalReport = z.object({
       optimizerTokens: z.number(),
       flops: z.number(),
       sets: z.array(SetReport),
+      /** With evaluate.samples: of each set. */
+      bestOf: z.array(BestOfReport).optional(),
     }),
   ),
   /** What the figures must be read with: few questions, or some that were trained on. */

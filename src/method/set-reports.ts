@@ -2,7 +2,7 @@
 import type { Answer } from '../records.ts';
 import type { PairedDifference, SetReport } from '../reports.ts';
 import { pairedDifference, wilson } from '../statistics/intervals.ts';
-import { isSound, type StepTruth } from './step-truth.ts';
+import { isSound } from './step-truth.ts';
 
 type Answers = AsyncIterable<Answer> | Iterable<Answer>;
 
@@ -10,7 +10,7 @@ type Answers = AsyncIterable<Answer> | Iterable<Answer>;
 export interface Grade {
   readonly isRight: boolean;
   /** Absent: the file is older than step truth. */
-  readonly truth: readonly StepTruth[] | undefined;
+  readonly truth: Answer['truth'];
   /** The question and its reference: what the answer was graded by. */
   readonly asked: string;
 }
@@ -41,8 +41,8 @@ export async function answeredSets(answers: Answers): Promise<AnsweredSet[]> {
 }
 
 /** True where soundness says something: the truth of every answer is known, and some step could be checked. */
-export function checksSteps(grades: Iterable<Pick<Grade, 'truth'>>): boolean {
-  const truths = [...grades].map(({ truth }) => truth);
+export function checksSteps(grades: Iterable<Pick<Answer, 'truth'>>): boolean {
+  const truths = Array.from(grades, ({ truth }) => truth);
   return !truths.includes(undefined) && truths.some((truth) => truth?.some((one) => one !== null) === true);
 }
 

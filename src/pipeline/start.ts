@@ -25,6 +25,7 @@ import {
   checkLoraTargets,
   checkPrmQuestions,
   checkRowLengths,
+  checkSamples,
   checkScorer,
   type PromptedQuestions,
   questionsOfRounds,
@@ -96,6 +97,7 @@ export async function startRun(options: RunStartOptions): Promise<RunStart> {
     opened.push(tasks);
     const task = tasks.named(config.task.name);
     checkScorer(config, task);
+    checkSamples(config);
     say('Reading questions ...');
     const { train, sets } = await loadRunQuestions(config, task, tasks.named);
     throwIfAborted(signal);

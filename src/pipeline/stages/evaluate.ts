@@ -7,6 +7,7 @@ import {
   figurePaths,
   meanPairLogps,
   type OpenSet,
+  type SampledAnswers,
 } from '../../method/evaluate.ts';
 import { setReports } from '../../method/set-reports.ts';
 import { Answer, type Checkpoint, type StepScores } from '../../records.ts';
@@ -35,7 +36,7 @@ export async function evaluate(round: Round): Promise<void> {
   const sets = await round.openSets(config.evaluate.sets);
   // Once is enough: what is said of the sets holds for every round.
   const ofSets = k === 0 ? sets.flatMap(({ warnings }) => warnings) : [];
-  const answers = await answer(round, stageOf(k, ANSWERS), sets, policyAfter(round));
+  const answers = await answer(round, { stage: stageOf(k, ANSWERS), sets, policy: policyAfter(round) });
   const counts = { ...found.counts, [ANSWERS]: answers };
   const stage = stageOf(k, '7-eval');
   const file = `${stage.name}.json`;
@@ -51,12 +52,18 @@ export async function evaluate(round: Round): Promise<void> {
 
 const ANSWERS = '7-answers';
 
-/** Greedy answers of a policy to all questions of the sets. */
+interface AnswerStage {
+  readonly stage: StageName;
+  readonly sets: readonly OpenSet[];
+  readonly policy: Checkpoint;
+  /** Absent: one greedy answer to each question. */
+  readonly sampled?: SampledAnswers;
+}
+
+/** What a policy answers to all questions of the sets. */
 export function answer(
   { run, config, data, models }: Round,
-  stage: StageName,
-  sets: readonly OpenSet[],
-  policy: Checkpoint,
+  { stage, sets, policy, sampled }: AnswerStage,
 ): Promise<Counts> {
   const { maxTokens, gradeRetries, unit } = config.evaluate;
   const items: AnswerItem[] = sets.flatMap((set) => set.questions.map((question) => ({ set, question })));
@@ -67,13 +74,19 @@ export function answer(
   }));
   return run.collect({
     stage,
-    inputs: { prompt: data, sets: hashes, policy: policy.hash, options: { maxTokens, gradeRetries, unit } },
+    inputs: {
+      prompt: data,
+      sets: hashes,
+      policy: policy.hash,
+      options: { maxTokens, gradeRetries, unit },
+      ...(sampled === undefined ? {} : { sampled }),
+    },
     items: () => ({ total: items.length, items }),
     counted: 'questions',
     unit,
     open: () => models.openPolicy(policy),
     each: (some, opened, onDone) =>
-      answerUnit(some, { policy: opened, options: config.evaluate, signal: run.signal, onDone }),
+      answerUnit(some, { policy: opened, options: config.evaluate, sampled, signal: run.signal, onDone }),
   });
 }
 
