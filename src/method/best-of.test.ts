@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { createRandom } from '../random.ts';
 import type { Answer } from '../records.ts';
+import type { Estimate } from '../reports.ts';
 import { bootstrap, mean } from '../statistics/intervals.ts';
 import { passAt } from '../statistics/pass-at.ts';
 import { sameAnswer } from '../tasks/math/answer-values.ts';
@@ -66,7 +67,12 @@ const answerOf = (id: number, { right, truth = [true], answer, error, sumLogp = 
 
 const task = { sameAnswer };
 
-function question(id: number, greedy: Drawn, drawn: readonly Drawn[], prm: readonly (number | null)[]): SampledQuestion {
+function question(
+  id: number,
+  greedy: Drawn,
+  drawn: readonly Drawn[],
+  prm: readonly (number | null)[],
+): SampledQuestion {
   const samples = drawn.map((one) => answerOf(id, one));
   return { task, greedy: answerOf(id, greedy), samples, scores: { prm } };
 }
@@ -83,12 +89,11 @@ test('a report by hand', async () => {
   ];
   const [report] = await bestOfReports(questions, 3);
   expect(report).toMatchObject({ task: 'mini', split: 'test', questions: 3, samples: 3 });
-  const values = report?.rules.map(({ rule, accuracy, sound, againstGreedy, againstMajority }) =>
-    [accuracy, sound, againstGreedy, againstMajority].reduce<unknown[]>(
-      (row, figure) => [...row, figure === null ? null : Math.round(3 * figure.value * 1000) / 1000],
-      [rule],
-    ),
-  );
+  const thirds = (figure: Estimate) => (figure === null ? null : Math.round(3000 * figure.value) / 1000);
+  const values = report?.rules.map(({ rule, accuracy, sound, againstGreedy, againstMajority }) => [
+    rule,
+    ...[accuracy, sound, againstGreedy, againstMajority].map(thirds),
+  ]);
   // Thirds of a question: accuracy, sound, against greedy, against majority.
   expect(values).toEqual([
     ['greedy', 1, 1, null, 0],
@@ -103,12 +108,19 @@ test('figures are bootstraps over questions; any is pass@N, random pass@1', asyn
   const random = createRandom('report');
   const questions = Array.from({ length: 40 }, (_, id) => {
     const drawn = Array.from({ length: 4 }, () => ({ right: random.next() < 0.4 }));
-    return question(id, { right: random.next() < 0.5 }, drawn, drawn.map(() => random.next()));
+    return question(
+      id,
+      { right: random.next() < 0.5 },
+      drawn,
+      drawn.map(() => random.next()),
+    );
   });
   const [report] = await bestOfReports(questions, 4);
   const right = (answer: Answer | undefined) => Number(answer?.outcome.kind === 'right');
   const counts = questions.map(({ samples }) => samples.filter((one) => right(one) === 1).length);
-  const best = questions.map(({ samples, scores }) => right(samples[scores.prm!.indexOf(Math.max(...(scores.prm as number[])))]));
+  const best = questions.map(({ samples, scores }) =>
+    right(samples[scores.prm!.indexOf(Math.max(...(scores.prm as number[])))]),
+  );
   const greedy = questions.map((one) => right(one.greedy));
   const slow = (values: readonly number[]) => bootstrap(values, mean, { random: createRandom('best-of') })!;
   const rule = (name: string) => report!.rules.find((one) => one.rule === name)!;

@@ -23,7 +23,10 @@ export interface SampledQuestion {
 }
 
 /** An answer as the path that scorers read. */
-export function pathOf(answer: Answer, { task, question }: { readonly task: Task; readonly question: Question }): Sample {
+export function pathOf(
+  answer: Answer,
+  { task, question }: { readonly task: Task; readonly question: Question },
+): Sample {
   const { questionId, completion, finishReason, tokens, sumLogp = null, extracted, outcome, sample = 0 } = answer;
   const steps = taskOf(task, question).split(completion);
   const known = { questionId, steps, finishReason, tokens, sumLogp, extracted, outcome };

@@ -177,8 +177,7 @@ export const CHEAP_RANKS = {
       .map(({ correct, run, impliedBy }) => (impliedBy !== null ? 1 : run === 0 ? 0 : correct / run));
     return before.length === 0 ? 0.5 : mean(before);
   },
-  meanLogp: ({ sample }: Drawn): number =>
-    sample.sumLogp === null ? 0 : sample.sumLogp / Math.max(1, sample.tokens),
+  meanLogp: ({ sample }: Drawn): number => (sample.sumLogp === null ? 0 : sample.sumLogp / Math.max(1, sample.tokens)),
   shortness: ({ sample }: Drawn): number => -sample.tokens,
 };
 

@@ -7,12 +7,27 @@ const question = { id: 'q', task: 'gsm8k', question: 'Two and two, twice?', answ
 
 describe('exact equations, where the task knows no true steps', () => {
   test.each([
-    [['<<2+2=4>>4', '<<4*2=8>>8\nThe answer is 8'], [true, true]],
-    [['<<2+2=5>>5 and <<1+1=2>>2', 'The answer is 8'], [false, null]],
-    [['1/3=0.33', '2+2=4'], [false, true]],
-    [['<<2+=4>>', ''], [null, null]],
+    [
+      ['<<2+2=4>>4', '<<4*2=8>>8\nThe answer is 8'],
+      [true, true],
+    ],
+    [
+      ['<<2+2=5>>5 and <<1+1=2>>2', 'The answer is 8'],
+      [false, null],
+    ],
+    [
+      ['1/3=0.33', '2+2=4'],
+      [false, true],
+    ],
+    [
+      ['<<2+=4>>', ''],
+      [null, null],
+    ],
     // A step is read by itself: the annotation of the first does not hide the sum of the second.
-    [['<<2+2=4>>4', 'so 4*2=9'], [true, false]],
+    [
+      ['<<2+2=4>>4', 'so 4*2=9'],
+      [true, false],
+    ],
   ])('%j: %j', (steps, truth) => {
     expect(stepTruth(taskNamed('gsm8k'), question, steps)).toEqual(truth);
   });

@@ -120,7 +120,7 @@ export function estimate(
 ): RunEstimate {
   const typical: Typical = { ...TYPICAL, ...measured };
   const { sft, align, evaluate } = config;
-  const { evalQuestions, finalQuestions, solvedQuestions } = typical;
+  const { evalQuestions, solvedQuestions } = typical;
   const perRow = rowTokens(typical, 1);
   const warmUp = training(sft.train, Math.min(sft.rows ?? solvedQuestions, solvedQuestions), perRow);
   const costs: StageCost[] = sft.enabled ? [{ stage: '6-policy', iteration: 0, ...warmUp }] : [];

@@ -23,7 +23,11 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 const backend = createScriptedBackend({ write: writeSum, score: scoreSum });
 const SAMPLES = 4;
 
-function run(name: string, change: ConfigInput = {}, { task = sumsTask, samples = SAMPLES }: { task?: Task; samples?: number } = {}) {
+function run(
+  name: string,
+  change: ConfigInput = {},
+  { task = sumsTask, samples = SAMPLES }: { task?: Task; samples?: number } = {},
+) {
   const config = parseConfig({
     model: { init: {} },
     task: { name: 'sums', limit: 24 },
@@ -32,7 +36,10 @@ function run(name: string, change: ConfigInput = {}, { task = sumsTask, samples 
     labels: { K: 2, heldOut: 0.3, unit: 8 },
     evaluate: {
       sets: [{ split: 'valid', limit: 8 }],
-      final: [{ split: 'test', limit: 40 }, { split: 'valid', limit: 8 }],
+      final: [
+        { split: 'test', limit: 40 },
+        { split: 'valid', limit: 8 },
+      ],
       samples,
       unit: 16,
     },
@@ -67,7 +74,9 @@ it('draws, scores and chooses: each figure follows from the records', async () =
     expect(scores.map(({ sampleId }) => sampleId)).toEqual(samples.map((one) => `${one.questionId}/${one.sample}`));
     const test = samples.slice(0, 40 * SAMPLES);
     const right = test.map(({ outcome }) => outcome.kind === 'right');
-    const byScore = test.map((_, i) => scores[i]!.scores!.reduce((sum, one) => sum + one, 0) / scores[i]!.scores!.length);
+    const byScore = test.map(
+      (_, i) => scores[i]!.scores!.reduce((sum, one) => sum + one, 0) / scores[i]!.scores!.length,
+    );
     const byLogp = test.map(({ sumLogp, tokens }) => sumLogp! / tokens);
     const chosen = (values: readonly number[]) =>
       Array.from({ length: 40 }, (_, q) => {
@@ -112,7 +121,9 @@ it.each([
 
 it('refuses samples without a final set', async () => {
   const evaluate = { sets: [], final: [], samples: 4 };
-  await expect(run('none', { evaluate }).done).rejects.toThrow(/Expected a question set in evaluate.final .* 4, got none/);
+  await expect(run('none', { evaluate }).done).rejects.toThrow(
+    /Expected a question set in evaluate.final .* 4, got none/,
+  );
 });
 
 it('continues a run whose configuration is older than a setting', async () => {

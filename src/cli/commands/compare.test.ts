@@ -85,12 +85,17 @@ it('tells differences, wins and losses as the answers have them', async () => {
 it('compares what both answered, and tells what only one did', async () => {
   const { printed, logged } = await compare(at('rft'), at('longer'), '--json');
   expect(JSON.parse(printed[0]!).rows[0]).toMatchObject({ accuracy: { n: 60 }, onlyFirst: 0, onlySecond: 10 });
-  expect(logged).toEqual([expect.stringContaining('0 questions were answered by the first run only, 10 by the second')]);
+  expect(logged).toEqual([
+    expect.stringContaining('0 questions were answered by the first run only, 10 by the second'),
+  ]);
 });
 
 it('takes the last rounds where a run has no final sets', async () => {
   const { printed } = await compare(at('rft'), at('rounds'), '--json');
-  expect(JSON.parse(printed[0]!)).toMatchObject({ of: 'last round', rows: [{ split: 'valid', accuracy: { n: 30 } }, {}, {}, {}] });
+  expect(JSON.parse(printed[0]!)).toMatchObject({
+    of: 'last round',
+    rows: [{ split: 'valid', accuracy: { n: 30 } }, {}, {}, {}],
+  });
 });
 
 it('leaves out questions with one id and two texts, and says so', async () => {
@@ -101,7 +106,9 @@ it('leaves out questions with one id and two texts, and says so', async () => {
   }
   const { printed, warned } = await compare(at('rft'), at('changed'), '--json');
   expect(JSON.parse(printed[0]!).rows[0]).toMatchObject({ accuracy: { n: 59 }, different: 1 });
-  expect(warned).toEqual([expect.stringMatching(/^1 questions of sums\/test have one id in both runs and another text/)]);
+  expect(warned).toEqual([
+    expect.stringMatching(/^1 questions of sums\/test have one id in both runs and another text/),
+  ]);
 });
 
 it('refuses what cannot be compared', async () => {

@@ -92,9 +92,13 @@ function nothingInCommon(
 
 function tellOfQuestions({ task, split, onlyFirst, onlySecond, different }: Row, terminal: Terminal): void {
   if (onlyFirst + onlySecond > 0)
-    terminal.log(`Of ${task}/${split}, ${onlyFirst} questions were answered by the first run only, ${onlySecond} by the second only.`);
+    terminal.log(
+      `Of ${task}/${split}, ${onlyFirst} questions were answered by the first run only, ${onlySecond} by the second only.`,
+    );
   if (different > 0)
-    terminal.warn(`${different} questions of ${task}/${split} have one id in both runs and another text or answer: they are left out.`);
+    terminal.warn(
+      `${different} questions of ${task}/${split} have one id in both runs and another text or answer: they are left out.`,
+    );
 }
 
 function render(rows: readonly Row[], [first, second]: readonly [string, string], of: string, look: Look): string[] {

@@ -156,7 +156,9 @@ it('chooses the best of the first N samples by each scorer, and draws no other a
   expect(best.error).toBeNull();
   const plain = await run({ samples: 4, out: at('plain.jsonl') });
   expect(read('best.jsonl')).toBe(read('plain.jsonl'));
-  const { bestOf, ...figures } = best.printed[0] as { bestOf: { rules: { rule: string; accuracy: { value: number } }[] } };
+  const { bestOf, ...figures } = best.printed[0] as {
+    bestOf: { rules: { rule: string; accuracy: { value: number } }[] };
+  };
   expect({ ...figures, tokensPerSecond: 0 }).toEqual({ ...plain.printed[0], tokensPerSecond: 0 });
   expect(bestOf).toMatchObject({ questions: 150, samples: 3 });
   const value = Object.fromEntries(bestOf.rules.map(({ rule, accuracy }) => [rule, accuracy.value]));
@@ -177,8 +179,14 @@ it.each([
   [{ bestOf: 3 }, /Expected at least 3 --samples for --best-of 3, got 2/],
   [{ bestOf: 2, scorer: ['prm'] as const }, /Expected --prm .* for --scorer prm, got none/],
   [{ bestOf: 2, scorer: ['prm-logprob'] as const, prm: 'prm' }, /Expected --calibration/],
-  [{ bestOf: 2, scorer: ['logprob'] as const, prm: 'prm' }, /Expected --scorer prm or prm-logprob for --prm, got logprob/],
-  [{ bestOf: 2, scorer: ['oracle'] as const }, /Expected a task that knows its true steps for --scorer oracle, got jsonl/],
+  [
+    { bestOf: 2, scorer: ['logprob'] as const, prm: 'prm' },
+    /Expected --scorer prm or prm-logprob for --prm, got logprob/,
+  ],
+  [
+    { bestOf: 2, scorer: ['oracle'] as const },
+    /Expected a task that knows its true steps for --scorer oracle, got jsonl/,
+  ],
 ])('refuses %j before it answers anything', async (own, message) => {
   const { error, done } = await run(own);
   expect(error).toMatchObject({ code: 'bad-input', message: expect.stringMatching(message) });

@@ -127,7 +127,11 @@ interface Kept {
 }
 
 /** Without --out units are kept nowhere; a disk that refuses one in the middle costs the keeping, not the answers. */
-async function openKept({ disk, calibration: _unread, ...args }: AnswerAllArgs, policy: string, terminal: Terminal): Promise<Kept> {
+async function openKept(
+  { disk, calibration: _unread, ...args }: AnswerAllArgs,
+  policy: string,
+  terminal: Terminal,
+): Promise<Kept> {
   const { out } = args.options;
   if (out === undefined) {
     terminal.resumes('Nothing is kept without --out: the same command starts again.');
