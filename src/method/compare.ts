@@ -1,11 +1,14 @@
 // The answers of two policies to one question set -> paired differences of accuracy and soundness.
 import type { PairedDifference } from '../reports.ts';
+import { mean } from '../statistics/intervals.ts';
 import { type AnsweredSet, type Grade, pairedGrades } from './set-reports.ts';
 
 /** Two policies on the questions that both answered. Differences are the first minus the second. */
 export interface SetComparison {
   readonly task: string;
   readonly split: string;
+  /** Accuracies of the first and of the second on these questions, and their difference. */
+  readonly accuracies: readonly [number, number];
   readonly accuracy: PairedDifference;
   /** null: no step can be checked. */
   readonly sound: PairedDifference | null;
@@ -29,11 +32,13 @@ function compareSet({ task, split, grades }: AnsweredSet, second: AnsweredSet): 
   const ids = [...grades.keys()].filter((id) => second.grades.has(id));
   const same = new Set(ids.filter((id) => grades.get(id)?.asked === second.grades.get(id)?.asked));
   const common = (all: AnsweredSet['grades']): Map<string, Grade> => new Map([...all].filter(([id]) => same.has(id)));
-  const { accuracy, sound } = pairedGrades(common(grades), common(second.grades));
+  const [own, other] = [common(grades), common(second.grades)];
+  const { accuracy, sound } = pairedGrades(own, other);
   if (accuracy === null) return null;
   return {
     task,
     split,
+    accuracies: [accuracyOf(own), accuracyOf(other)],
     accuracy,
     sound,
     onlyFirst: grades.size - ids.length,
@@ -41,3 +46,6 @@ function compareSet({ task, split, grades }: AnsweredSet, second: AnsweredSet): 
     different: ids.length - same.size,
   };
 }
+
+const accuracyOf = (grades: AnsweredSet['grades']): number =>
+  mean([...grades.values()].map(({ isRight }) => Number(isRight)));

@@ -75,6 +75,8 @@ it('tells differences, wins and losses as the answers have them', async () => {
   const [a, b] = [await rightIn('sipf', 'final/last-answers.jsonl'), await rightIn('rft', 'final/last-answers.jsonl')];
   const won = a.filter((right, i) => right && !b[i]).length;
   const lost = a.filter((right, i) => !right && b[i]).length;
+  const share = (right: boolean[]) => right.filter(Boolean).length / 60;
+  expect(rows[0].accuracies).toEqual([share(a), share(b)]);
   expect(rows[0].accuracy).toMatchObject({ n: 60, better: won, worse: lost, difference: (won - lost) / 60 });
   // Both starts are one policy.
   expect(rows[1]).toMatchObject({ accuracy: { difference: 0, pValue: 1 }, sound: { n: 60, difference: 0 } });

@@ -8,7 +8,7 @@ import type { PairedDifference } from '../../reports.ts';
 import { finish } from '../options.ts';
 import type { Terminal } from '../terminal.ts';
 import { lookOf, printAll } from './show.ts';
-import { formatPoints } from './show-rounds.ts';
+import { formatPoints, percent } from './show-rounds.ts';
 import { type Look, renderTable, wrap } from './show-steps.ts';
 
 export function compareCommand(terminal: Terminal): Command {
@@ -20,7 +20,7 @@ export function compareCommand(terminal: Terminal): Command {
     .argument('<second>', 'run directory; differences are the first run minus the second');
   return finish(
     command,
-    'print {first, second, of, rows: [{compared, task, split, accuracy, sound, onlyFirst, onlySecond, different}]}',
+    'print {first, second, of, rows: [{compared, task, split, accuracies, accuracy, sound, onlyFirst, onlySecond, different}]}',
     'sipf compare runs/sipf runs/online-rft',
     'sipf compare runs/sipf runs/online-rft --json',
   ).action((first: string, second: string, options: { readonly json?: boolean }) =>
@@ -102,15 +102,16 @@ function tellOfQuestions({ task, split, onlyFirst, onlySecond, different }: Row,
 }
 
 function render(rows: readonly Row[], [first, second]: readonly [string, string], of: string, look: Look): string[] {
-  const head = ['compared', 'questions', 'right', 'p', 'won', 'lost', 'sound', 'p', 'won', 'lost'];
-  const cells = rows.map(({ compared, task, split, accuracy, sound }) => [
+  const head = ['compared', 'questions', 'first', 'second', 'right', 'p', 'won', 'lost', 'sound', 'p', 'won', 'lost'];
+  const cells = rows.map(({ compared, task, split, accuracies, accuracy, sound }) => [
     compared,
     `${task}/${split} (${accuracy.n})`,
+    ...accuracies.map((share) => `${percent(share)} %`),
     ...differenceCells(accuracy),
     ...differenceCells(sound),
   ]);
   const legend =
-    'right, sound: points by which the two differ on the same questions, with a 95 % interval (Agresti and Min). p: exact McNemar. ' +
+    'first, second: accuracies. right, sound: points by which the two differ on the same questions, with a 95 % interval (Agresti and Min). p: exact McNemar. ' +
     'won, lost: questions that only the first, or only the second, has right (sound). sound: right, and no step is false.';
   return [
     ...wrap(`first: ${first}; second: ${second}; answers of the ${of === 'final' ? 'final sets' : of}`, look.width),
