@@ -35,7 +35,7 @@ test('sound answers have a table of their own, of the sets whose steps can be ch
   expect(lines[0]).toMatch(/^round +mini\/valid \(95 %\) +against before +mbpp\/valid \(95 %\)/);
   const table = lines.slice(lines.indexOf('') + 1);
   expect(table[0]).toMatch(/^round +mini\/valid sound \(95 %\) +against before +false steps in right \(95 %\)$/);
-  expect(table[1]).toMatch(/^1 +40\.0 % \(30\.0-50\.0\) +\+10\.0 \(-5\.0 to 40\.0\) +20\.0 % \(10\.0-30\.0\)$/);
+  expect(table[1]).toMatch(/^ +1 +40\.0 % \(30\.0-50\.0\) +\+10\.0 \(-5\.0 to 40\.0\) +20\.0 % \(10\.0-30\.0\)$/);
   expect(table[2]).toMatch(/^sound: right, and no step is false/);
 });
 
