@@ -26,7 +26,7 @@ import {
   checkPrmQuestions,
   checkRowLengths,
   checkSamples,
-  checkScorer,
+  checkSignals,
   type PromptedQuestions,
   questionsOfRounds,
 } from './start-checks.ts';
@@ -96,8 +96,8 @@ export async function startRun(options: RunStartOptions): Promise<RunStart> {
     const tasks = openTasks({ make: options.tasks, sandbox });
     opened.push(tasks);
     const task = tasks.named(config.task.name);
-    checkScorer(config, task);
     checkSamples(config);
+    checkSignals(config, task);
     say('Reading questions ...');
     const { train, sets } = await loadRunQuestions(config, task, tasks.named);
     throwIfAborted(signal);
