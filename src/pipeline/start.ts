@@ -25,6 +25,7 @@ import {
   checkLoraTargets,
   checkPrmQuestions,
   checkRowLengths,
+  checkSamples,
   checkSignals,
   type PromptedQuestions,
   questionsOfRounds,
@@ -95,6 +96,7 @@ export async function startRun(options: RunStartOptions): Promise<RunStart> {
     const tasks = openTasks({ make: options.tasks, sandbox });
     opened.push(tasks);
     const task = tasks.named(config.task.name);
+    checkSamples(config);
     checkSignals(config, task);
     say('Reading questions ...');
     const { train, sets } = await loadRunQuestions(config, task, tasks.named);
