@@ -2,7 +2,7 @@
 import type { ModelDescription } from '../backend.ts';
 import type { Config } from '../config/schema.ts';
 import { METHODS, needs, roundsOf, scorerOf } from '../method/methods.ts';
-import { scorerNeeds } from '../method/scorers.ts';
+import { scorerNeeds, scorerPasses } from '../method/scorers.ts';
 import { stepsForTokens } from '../method/train-options.ts';
 import { OBJECTIVES } from '../objectives/objectives.ts';
 import { mean, sum } from '../statistics/intervals.ts';
@@ -184,13 +184,18 @@ function roundCosts(config: Config, typical: Typical, k: number): RoundCost[] {
     const rows = k * labelled * (1 - labels.heldOut * (need.calibration ? 2 : 1));
     costs.push({ stage: '3-prm', size: typical.verifierSize, ...training(prm.train, rows, perRow) });
   }
+  const passes = scorerPasses(score.scorer);
+  if (need.probe) {
+    const scoredTokens = passes * k * labelled * (1 - labels.heldOut) * perRow;
+    costs.push({ stage: '3-probe', size: typical.verifierSize, scoredTokens });
+  }
   const readers = scorerNeeds(score.scorer, 'prm') ? [typical.verifierSize] : [];
-  if (scorerNeeds(score.scorer, 'policy')) readers.push(1);
+  if (scorerNeeds(score.scorer, 'policy')) readers.push(need.probe ? typical.verifierSize : 1);
   if (method.feedback === 'process' && readers.length > 0) {
     // Paths of one question share its prompt; questions that can give no pair are left out.
     const pairable = pairing.chosenGate === 'none' ? 1 : 1 - (1 - typical.pRight) ** sampling.samples;
     const perReader = k * pairable * (questions * typical.promptTokens + paths * typical.pathTokens);
-    costs.push({ stage: '4-scores', size: mean(readers), scoredTokens: readers.length * perReader });
+    costs.push({ stage: '4-scores', size: mean(readers), scoredTokens: passes * readers.length * perReader });
   }
   if (method.align !== 'pairs') {
     const right = method.align === 'right' ? k * paths * typical.pRight : 0;

@@ -34,7 +34,7 @@ export function openLoop(args: LoopArgs): Loop {
     rounds,
     round(k, policy) {
       const counts = k === 0 ? { ...args.counts } : {};
-      const found: Found = { counts, prm: null, calibration: null, trained: null, losses: [] };
+      const found: Found = { counts, prm: null, calibration: null, probe: null, trained: null, losses: [] };
       const [warmUp] = rounds;
       const sft = warmUp === undefined ? args.base : policyAfter(warmUp);
       const round: Round = { ...args, k, policy, sft, found, report: null };

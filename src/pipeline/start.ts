@@ -24,6 +24,7 @@ import {
   checkContexts,
   checkLoraTargets,
   checkPrmQuestions,
+  checkProbe,
   checkRowLengths,
   checkScorer,
   type PromptedQuestions,
@@ -151,7 +152,7 @@ async function madeBase(
 
 /** Prompts as the run will have them, against the contexts of its models and the lengths of its training rows. */
 async function checkTexts(
-  { config, task, sets, base, outside, simulator }: Omit<RunStart, 'prompts' | keyof AsyncDisposable>,
+  { config, task, sets, base, outside, simulator, verifier }: Omit<RunStart, 'prompts' | keyof AsyncDisposable>,
   { shots, prompt, asked }: Prompts,
   backend: Backend,
 ): Promise<void> {
@@ -166,6 +167,7 @@ async function checkTexts(
   await using policy = await openPolicy();
   await checkContexts(policy, prompted, 'all');
   await checkRowLengths(policy, config, asked, { task, prompt });
+  await checkProbe(config, () => backend.openPolicy(verifier === null ? base : sourceOf('.', outside, verifier)));
   if (simulator === null || rounds.length === 0) return;
   await using rolling = await backend.openPolicy(sourceOf('.', outside, simulator));
   await checkContexts(rolling, prompted.slice(0, 1), 'any');

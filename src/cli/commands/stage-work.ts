@@ -3,6 +3,7 @@ import type { Config } from '../../config/schema.ts';
 import { SipfError } from '../../errors.ts';
 import { METHODS, needs, scorerOf } from '../../method/methods.ts';
 import type { BuildPrompt } from '../../method/prompt.ts';
+import type { Probe } from '../../method/probe.ts';
 import type { ScoreCalibration } from '../../method/score-calibration.ts';
 import type { ScorerName } from '../../method/scorers.ts';
 import type { Listener } from '../../pipeline/file-workspace.ts';
@@ -52,6 +53,7 @@ interface WorkArgs extends Configured, Workspace {
     readonly scorer: ScorerName;
     readonly prm: Checkpoint | null;
     readonly calibration: ScoreCalibration | null;
+    readonly probe: Probe | null;
   };
 }
 
@@ -82,6 +84,7 @@ export function workOf({ questions, asked, shots, scoring, ...given }: WorkArgs)
         ? { checkpoint: scoring.prm, steps: 0, trainTokens: 0, examples: 0, dropped: 0, counts: {} }
         : null,
       calibration: scoring?.calibration ?? null,
+      probe: scoring?.probe ?? null,
       trained: null,
       losses: [],
     },

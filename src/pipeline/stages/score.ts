@@ -3,10 +3,11 @@ import { canPair } from '../../method/pair.ts';
 import { scoreUnit } from '../../method/score.ts';
 import { openScorer, type Scorer, scorerInputs } from '../../method/scorers.ts';
 import type { LabelledQuestion } from '../../method/step-labels.ts';
+import type { Checkpoint } from '../../records.ts';
 import type { Group, Work } from '../workspace.ts';
 import { calibrate } from './calibrate.ts';
 import { inUnitsOf } from './stage.ts';
-import { labelInputs } from './train-prm.ts';
+import { labelInputs, verifierOf } from './train-prm.ts';
 
 export const score = inUnitsOf<LabelledQuestion, Scorer>({
   writes: '4-scores',
@@ -14,7 +15,7 @@ export const score = inUnitsOf<LabelledQuestion, Scorer>({
   needed: ({ method }) => method.feedback !== 'none',
   inputs: async (work) => {
     await calibrate(work);
-    const { config, data, scorer, policy, records, k, found } = work;
+    const { config, data, scorer, records, k, found } = work;
     const { chosenGate, gold } = config.pairs;
     const prm = found.prm?.checkpoint.hash ?? null;
     return {
@@ -22,7 +23,7 @@ export const score = inUnitsOf<LabelledQuestion, Scorer>({
       scorer,
       unit: config.score.unit,
       pairs: { chosenGate, gold },
-      ...scorerInputs(scorer!, { prm, policy: policy.hash, calibration: found.calibration }),
+      ...scorerInputs(scorer!, { ...found, prm, policy: readerOf(work).hash }),
       ...(work.need.labels ? await labelInputs(work) : { samples: await records.hashes('1-samples', k) }),
     };
   },
@@ -54,11 +55,18 @@ async function countPaths(work: Work): Promise<number> {
   return paths;
 }
 
-function open({ scorer, policy, models, found }: Work): Promise<Scorer> {
-  const { prm, calibration } = found;
+/** The model whose log-probabilities or hidden states score. */
+function readerOf(work: Work): Checkpoint {
+  return work.need.probe ? verifierOf(work) : work.policy;
+}
+
+function open(work: Work): Promise<Scorer> {
+  const { scorer, models, found } = work;
+  const { prm, calibration, probe } = found;
   return openScorer(scorer!, {
     prm: prm === null ? undefined : () => models.openPrm(prm.checkpoint),
-    policy: () => models.openPolicy(policy),
+    policy: () => models.openPolicy(readerOf(work)),
     calibration: calibration ?? undefined,
+    probe: probe ?? undefined,
   });
 }

@@ -1,5 +1,6 @@
 // 3: R, a process reward model, from all labels so far; from the policy or the verifier.
 import { checkPrmRows, prmRows } from '../../method/prm-rows.ts';
+import type { Checkpoint } from '../../records.ts';
 import { stageOf, type Work } from '../workspace.ts';
 import { training } from './stage.ts';
 
@@ -9,7 +10,7 @@ export const trainPrm = training({
   settings: ['task', 'prompt', 'labels', 'prm', 'score'],
   needed: ({ need }) => need.prm,
   inputs: async (work) => ({ data: work.data, options: optionsOf(work), ...(await labelInputs(work)) }),
-  start: ({ verifier, policy }) => verifier ?? policy,
+  start: verifierOf,
   train: ({ prm }) => prm.train,
   rows: async (work) => {
     const { task, prompt, store, records, k } = work;
@@ -18,6 +19,11 @@ export const trainPrm = training({
     return { examples: found.examples, objective: { kind: 'prm' }, counts: found.counts };
   },
 });
+
+/** What learns the step labels, or is read for them. */
+export function verifierOf({ verifier, policy }: Work): Checkpoint {
+  return verifier ?? policy;
+}
 
 function optionsOf({ config, need }: Work) {
   const { labels, prm } = config;
