@@ -106,11 +106,7 @@ export interface Policy extends OpenedModel {
    * Hidden states at each step's last token, `[path][step]` with those of `layers` in that order, `[layers · hidden]`: what leaves a layer,
    * the last one behind the final norm. A path beyond the context length is an error naming its index.
    */
-  stepStates?(
-    paths: readonly StepPath[],
-    layers: readonly number[],
-    options?: CallOptions,
-  ): Promise<Float32Array[][]>;
+  stepStates?(paths: readonly StepPath[], layers: readonly number[], options?: CallOptions): Promise<Float32Array[][]>;
   /** The prompt text of a conversation in the model's own chat template, ending where the assistant begins. */
   chatPrompt(messages: readonly { role: 'system' | 'user' | 'assistant'; content: string }[]): Promise<string>;
 }

@@ -161,7 +161,10 @@ export const Config = z.strictObject({
     'The model that the PRM starts from, or whose hidden states the probe reads. self: the current policy. Give a larger one where the scores do not rank paths better than chance.',
   ),
   prm: described(PrmOptions.prefault({}), 'Stage 3: a process reward model learns the step labels.'),
-  probe: described(ProbeOptions.prefault({}), 'Stage 3 of the scorer probe, in place of a PRM; it learns the targets that prm names.'),
+  probe: described(
+    ProbeOptions.prefault({}),
+    'Stage 3 of the scorer probe, in place of a PRM; it learns the targets that prm names.',
+  ),
   score: described(ScoreOptions.prefault({}), 'Stage 4: step scores, and the score of a path made of them.'),
   pairs: described(PairOptions.prefault({}), 'Stage 5: preference pairs of paths of one question.'),
   align: described(AlignOptions.prefault({}), 'Stage 6: a preference loss trains the next policy on the pairs.'),

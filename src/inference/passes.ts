@@ -86,11 +86,7 @@ export function compileStepScores(engine: Engine, weights: ModelWeights): Promis
 }
 
 /** Tokens without a past: declareInputs and `at [n]` -> `values [n, layers · hidden]`, what leaves each of `layers` there. */
-export function compileStepStates(
-  engine: Engine,
-  weights: ModelWeights,
-  layers: readonly number[],
-): Promise<Program> {
+export function compileStepStates(engine: Engine, weights: ModelWeights, layers: readonly number[]): Promise<Program> {
   return compile(engine, weights, (graph, parameters, decoder) => {
     const { states } = decode(decoder, parameters, declareInputs(graph, decoder.config));
     const at = graph.input('at', 'int64', ['n']);

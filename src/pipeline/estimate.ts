@@ -2,7 +2,7 @@
 import type { ModelDescription } from '../backend.ts';
 import type { Config } from '../config/schema.ts';
 import { METHODS, needs, roundsOf, scorerOf } from '../method/methods.ts';
-import { scorerNeeds, scorerPasses } from '../method/scorers.ts';
+import { type ScorerName, scorerNeeds, scorerPasses } from '../method/scorers.ts';
 import { stepsForTokens } from '../method/train-options.ts';
 import { OBJECTIVES } from '../objectives/objectives.ts';
 import { mean, sum } from '../statistics/intervals.ts';
@@ -36,6 +36,20 @@ export function addCosts(a: TokenCost, b: Partial<TokenCost>): TokenCost {
 export function flopsOf(cost: TokenCost, parameters: number, lora: boolean): number {
   const forward = cost.promptTokens + cost.generatedTokens + cost.scoredTokens;
   return parameters * (2 * forward + (lora ? 4 : 6) * cost.trainTokens);
+}
+
+/** Parameters of the models, or how large they are beside the policy. Without a helper its size is the policy's. */
+export interface ModelSizes {
+  readonly policy: number;
+  readonly simulator: number;
+  readonly verifier: number;
+}
+
+/** Sizes of the models that score. */
+export function readersOf(scorer: ScorerName, { policy, verifier }: Pick<ModelSizes, 'policy' | 'verifier'>): number[] {
+  const ofPrm = scorerNeeds(scorer, 'prm') ? [verifier] : [];
+  const own = scorerNeeds(scorer, 'probe') ? verifier : policy;
+  return scorerNeeds(scorer, 'policy') ? [...ofPrm, own] : ofPrm;
 }
 
 /**
@@ -189,8 +203,7 @@ function roundCosts(config: Config, typical: Typical, k: number): RoundCost[] {
     const scoredTokens = passes * k * labelled * (1 - labels.heldOut) * perRow;
     costs.push({ stage: '3-probe', size: typical.verifierSize, scoredTokens });
   }
-  const readers = scorerNeeds(score.scorer, 'prm') ? [typical.verifierSize] : [];
-  if (scorerNeeds(score.scorer, 'policy')) readers.push(need.probe ? typical.verifierSize : 1);
+  const readers = readersOf(score.scorer, { policy: 1, verifier: typical.verifierSize });
   if (method.feedback === 'process' && readers.length > 0) {
     // Paths of one question share its prompt; questions that can give no pair are left out.
     const pairable = pairing.chosenGate === 'none' ? 1 : 1 - (1 - typical.pRight) ** sampling.samples;

@@ -78,6 +78,8 @@ export interface Shared extends Workspace {
   readonly method: Method;
   readonly task: Task;
   readonly prompt: BuildPrompt;
+  /** What the simulator reads: its own chat template, where prompts are a chat. */
+  readonly simulatorPrompt: BuildPrompt;
   /** In order, without those that the prompt shows as worked examples. */
   readonly questions: readonly Question[];
   /** Hash of the questions and of the prompt format: part of every stage's inputs. */

@@ -31,8 +31,14 @@ export function standardOf({ width, values, targets }: TargetRows): Standard {
     for (let i = 0; i < values.length; i += 1) sums[i % width]! += of(values[i]!, i % width);
     return sums;
   };
-  const means = Array.from(total((value) => value), (sum) => sum / count);
-  const scales = Array.from(total((value, j) => (value - means[j]!) ** 2), (sum) => Math.sqrt(sum / count));
+  const means = Array.from(
+    total((value) => value),
+    (sum) => sum / count,
+  );
+  const scales = Array.from(
+    total((value, j) => (value - means[j]!) ** 2),
+    (sum) => Math.sqrt(sum / count),
+  );
   return { means, scales: scales.map((scale, j) => (scale > ROUNDING * Math.abs(means[j]!) ? scale : 1)) };
 }
 
@@ -85,7 +91,8 @@ export function logisticLoss({ width, values, targets }: TargetRows, ridge: numb
  * @param from where the search starts, such as the weights of another ridge.
  */
 export function logisticRegression(rows: TargetRows, ridge: number, from?: Logistic): Logistic {
-  const start = from === undefined ? new Float64Array(rows.width + 1) : Float64Array.of(...from.weights, from.intercept);
+  const start =
+    from === undefined ? new Float64Array(rows.width + 1) : Float64Array.of(...from.weights, from.intercept);
   const found = minimise(logisticLoss(rows, ridge), start);
   return { weights: Array.from(found.subarray(0, rows.width)), intercept: found[rows.width]! };
 }

@@ -2,8 +2,8 @@
 import type { Config } from '../../config/schema.ts';
 import { SipfError } from '../../errors.ts';
 import { METHODS, needs, scorerOf } from '../../method/methods.ts';
-import type { BuildPrompt } from '../../method/prompt.ts';
 import type { Probe } from '../../method/probe.ts';
+import type { BuildPrompt } from '../../method/prompt.ts';
 import type { ScoreCalibration } from '../../method/score-calibration.ts';
 import type { ScorerName } from '../../method/scorers.ts';
 import type { Listener } from '../../pipeline/file-workspace.ts';
@@ -72,6 +72,7 @@ export function workOf({ questions, asked, shots, scoring, ...given }: WorkArgs)
     data: dataHash({ config, task, questions }, shots),
     scorer,
     need: needs(scorer),
+    simulatorPrompt: given.prompt,
     scoresAll: true,
     simulator: null,
     verifier: null,

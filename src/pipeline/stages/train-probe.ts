@@ -33,7 +33,7 @@ async function perform(work: Work): Promise<void> {
   const stage = stageOf(k, WRITES);
   const file = `${WRITES}.json`;
   const body = async () => {
-    const { probe, counts, warnings } = await fit(work);
+    const { probe, counts, warnings } = await trained(work);
     for (const warning of warnings) store.warn(warning, stage);
     await store.writeRecords(stage, file, [probe]);
     return counts;
@@ -44,7 +44,7 @@ async function perform(work: Work): Promise<void> {
   found.probe = check(Probe, JSON.parse(await readFile(path, 'utf8')), path);
 }
 
-async function fit(work: Work) {
+async function trained(work: Work) {
   const { config, task, prompt, store, records, models, k } = work;
   await using model = await models.openPolicy(verifierOf(work));
   const reader = stateReader(model);
