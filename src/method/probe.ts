@@ -20,23 +20,28 @@ export type ProbeOptions = z.infer<typeof ProbeOptions>;
  * A logistic regression on a frozen model (ReProbe, arXiv 2511.06209). Lists are by feature: the states of `layers` in order, then the mean
  * and the least log-probability of the step's tokens. logit P(step correct) = intercept + sum of weights · (feature - mean) / scale.
  */
-export const Probe = z.object({
-  /** Checkpoint hash of the model that it reads: the states of another one mean nothing to it. */
-  model: z.string(),
-  layers: z.array(z.number().int()).min(1),
-  means: z.array(z.number()),
-  scales: z.array(z.number().positive()),
-  weights: z.array(z.number()),
-  intercept: z.number(),
-  /** Weight of the penalty on the weights, which was chosen on the questions for calibration. */
-  ridge: z.number(),
-  /** Steps that it was trained on, and the sum of their targets. */
-  steps: z.number().int(),
-  correct: z.number(),
-  /** Steps that chose the ridge, and their mean cross-entropy under the probe; null: there was none. */
-  calibrationSteps: z.number().int(),
-  calibrationLoss: z.number().nullable(),
-});
+export const Probe = z
+  .object({
+    /** Checkpoint hash of the model that it reads: the states of another one mean nothing to it. */
+    model: z.string(),
+    layers: z.array(z.number().int()).min(1),
+    means: z.array(z.number()),
+    scales: z.array(z.number().positive()),
+    weights: z.array(z.number()),
+    intercept: z.number(),
+    /** Weight of the penalty on the weights, which was chosen on the questions for calibration. */
+    ridge: z.number(),
+    /** Steps that it was trained on, and the sum of their targets. */
+    steps: z.number().int(),
+    correct: z.number(),
+    /** Steps that chose the ridge, and their mean cross-entropy under the probe; null: there was none. */
+    calibrationSteps: z.number().int(),
+    calibrationLoss: z.number().nullable(),
+  })
+  .refine(
+    ({ means, scales, weights }) => means.length === weights.length && scales.length === weights.length,
+    'as many means and scales as weights',
+  );
 export type Probe = z.infer<typeof Probe>;
 
 /** Numbers of one step: hidden states, then the mean and the least log-probability of its tokens. */
@@ -48,6 +53,9 @@ export type StateReader = Policy & Required<Pick<Policy, 'stepStates'>> & { read
 /**
  * `model` as one that tells hidden states.
  * @throws SipfError 'unsupported' where its engine tells none.
+ * @example
+ * await using model = await backend.openPolicy({ model: './SmolLM2-135M' });
+ * stateReader(model).layers; // 30
  */
 export function stateReader(model: Policy): StateReader {
   if (isStateReader(model)) return model;
@@ -69,6 +77,8 @@ const LAYERS_READ = 4;
 /**
  * The layers to read of a model with `count`.
  * @throws SipfError 'bad-config' where it has no such layer, or one is named twice.
+ * @example
+ * probeLayers({ layers: null }, 30); // [8, 15, 23, 30]
  */
 export function probeLayers({ layers }: ProbeOptions, count: number): readonly number[] {
   if (layers === null) {

@@ -48,6 +48,11 @@ const FEW = 100;
  * Trains a probe on the labels that would train a PRM. The questions for calibration train nothing: they choose the penalty.
  * @param questions the labelled questions, each time that it is called.
  * @throws SipfError 'nothing-left' where no labelled path is there to learn from, or all steps are alike; what the model throws.
+ * @example
+ * await using model = stateReader(await backend.openPolicy({ model: 'runs/first/iteration-0/6-policy' }));
+ * const { labels: rule, prm } = config;
+ * const options = { ...prm, rule, heldOut: 0.1, unit: 32 };
+ * const { probe } = await trainProbe(() => labelled, { model, layers: probeLayers(config.probe, model.layers), task, prompt, ...options });
  */
 export async function trainProbe(
   questions: () => AsyncIterable<LabelledQuestion> | Iterable<LabelledQuestion>,
