@@ -41,7 +41,7 @@ function withWrongLabels(chosen: (id: string) => boolean): LabelledQuestion[] {
 
 async function train(of: readonly LabelledQuestion[], change: Partial<Parameters<typeof trainProbe>[1]> = {}) {
   await using policy = await sumsBackend.openPolicy({ model: 'base' });
-  return trainProbe(() => of, {
+  return await trainProbe(() => of, {
     model: stateReader(policy),
     layers: [1, 4],
     task: sumsTask,
@@ -126,8 +126,9 @@ describe('trainProbe', () => {
     );
     const model = Object.assign(stateReader(policy), { contextLength: Math.max(...lengths) });
     const { counts, probe } = await train(questions, { model, gold: false, heldOut: 0 });
-    expect(counts.pathsTooLong).toBeGreaterThan(0);
-    expect(counts.pathsTooLong).toBeLessThan(lengths.length / 2);
+    const tooLong = lengths.filter((length) => length + 2 >= model.contextLength).length;
+    expect(counts.pathsTooLong).toBe(tooLong);
+    expect(tooLong).toBeLessThan(lengths.length);
     expect(probe.steps).toBeLessThan(counts.steps!);
   });
 

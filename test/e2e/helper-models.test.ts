@@ -1,4 +1,4 @@
-// A run whose simulator and verifier are other models: architecture, width and tokenizer of their own.
+// A run whose simulator and verifier have other architectures, widths and tokenizers -> it works.
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-// Hidden states at step ends -> transformers' logits behind the last layer, and cut models' below it.
+// Hidden states at step ends -> transformers' logits; below the last layer, those of cut models.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
