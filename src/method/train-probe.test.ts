@@ -48,6 +48,7 @@ async function train(of: readonly LabelledQuestion[], change: Partial<Parameters
     prompt: sumPrompt,
     targets: 'hard',
     gold: true,
+    denoise: null,
     rule: { delta: 0, closure: 'monotone', ownWitness: false },
     heldOut: HELD_OUT,
     unit: 7,

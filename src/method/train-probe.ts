@@ -18,7 +18,7 @@ import { PASSES, type Probe, type StateReader, type StepFeatures, stepFeatures }
 import { calibrationItems } from './score-calibration.ts';
 import type { LabelledQuestion, LabelRule } from './step-labels.ts';
 
-interface ProbeContext extends ReadContext, Pick<PrmOptions, 'targets' | 'gold'> {
+interface ProbeContext extends ReadContext, Pick<PrmOptions, 'targets' | 'gold' | 'denoise'> {
   readonly model: StateReader;
   readonly layers: readonly number[];
   readonly rule: LabelRule;
@@ -62,7 +62,7 @@ export async function trainProbe(
   const found = await prmRows(questions(), { ...context, calibrates: true });
   const warnings = checkPrmRows(found, 'probe');
   const apart = calibrationItems(questions(), heldOut);
-  const chosen = await prmRows(apart, { ...context, gold: false, heldOut: 0, calibrates: false });
+  const chosen = await prmRows(apart, { ...context, gold: false, denoise: null, heldOut: 0, calibrates: false });
   const total = found.examples.length + chosen.examples.length;
   const train = await readRows(found.examples, context, (done) => onDone(done, total));
   const calibration = await readRows(chosen.examples, context, (done) => onDone(found.examples.length + done, total));

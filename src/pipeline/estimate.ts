@@ -224,6 +224,10 @@ function roundCosts(config: Config, typical: Typical, k: number): RoundCost[] {
 }
 
 function labelCost({ labels }: Config, typical: Typical, paths: number): RoundCost {
+  if (labels.mode === 'gold-likelihood') {
+    const scoredTokens = paths * (typical.promptTokens + typical.pathTokens);
+    return { stage: '2-step-labels', size: typical.simulatorSize, scoredTokens };
+  }
   const rolled = Math.max(0, typical.stepsPerPath - 1);
   // With closure, the scan of a path ends at its first step (from the back) with a success.
   const pass = 1 - (1 - typical.pRight) ** labels.K;

@@ -27,7 +27,7 @@ import {
   checkPrmQuestions,
   checkProbe,
   checkRowLengths,
-  checkScorer,
+  checkSignals,
   type PromptedQuestions,
   questionsOfRounds,
 } from './start-checks.ts';
@@ -99,7 +99,7 @@ export async function startRun(options: RunStartOptions): Promise<RunStart> {
     const tasks = openTasks({ make: options.tasks, sandbox });
     opened.push(tasks);
     const task = tasks.named(config.task.name);
-    checkScorer(config, task);
+    checkSignals(config, task);
     say('Reading questions ...');
     const { train, sets } = await loadRunQuestions(config, task, tasks.named);
     throwIfAborted(signal);

@@ -9,12 +9,12 @@ export const trainPrm = training({
   finds: 'prm',
   settings: ['task', 'prompt', 'labels', 'prm', 'score'],
   needed: ({ need }) => need.prm,
-  inputs: async (work) => ({ data: work.data, options: optionsOf(work), ...(await labelInputs(work)) }),
+  inputs: async (work) => ({ data: work.data, options: rowOptions(work), ...(await labelInputs(work)) }),
   start: verifierOf,
   train: ({ prm }) => prm.train,
   rows: async (work) => {
     const { task, prompt, store, records, k } = work;
-    const found = await prmRows(records.groups({ to: k, labels: true }), { task, prompt, ...optionsOf(work) });
+    const found = await prmRows(records.groups({ to: k, labels: true }), { task, prompt, ...rowOptions(work) });
     for (const warning of checkPrmRows(found)) store.warn(warning, stageOf(k, '3-prm'));
     return { examples: found.examples, objective: { kind: 'prm' }, counts: found.counts };
   },
@@ -25,10 +25,18 @@ export function verifierOf({ verifier, policy }: Work): Checkpoint {
   return verifier ?? policy;
 }
 
-function optionsOf({ config, need }: Work) {
+/** How labels become rows to learn from. */
+export function rowOptions({ config, need }: Work) {
   const { labels, prm } = config;
   const rule = { delta: labels.delta, closure: labels.closure, ownWitness: labels.ownWitness };
-  return { targets: prm.targets, gold: prm.gold, heldOut: labels.heldOut, calibrates: need.calibration, rule };
+  return {
+    targets: prm.targets,
+    gold: prm.gold,
+    denoise: prm.denoise,
+    heldOut: labels.heldOut,
+    calibrates: need.calibration,
+    rule,
+  };
 }
 
 /** What the labels of rounds 1 .. k are: part of the inputs of all that reads them. */

@@ -6,7 +6,7 @@ import { trainProbe as train } from '../../method/train-probe.ts';
 import { Counts } from '../../reports.ts';
 import { stageOf, type Work } from '../workspace.ts';
 import { type Stage, stageDone } from './stage.ts';
-import { labelInputs, verifierOf } from './train-prm.ts';
+import { labelInputs, rowOptions, verifierOf } from './train-prm.ts';
 
 const WRITES = '3-probe';
 
@@ -20,7 +20,8 @@ export const trainProbe: Stage = stageDone(
       data: work.data,
       model: verifierOf(work).hash,
       layers: work.config.probe.layers,
-      options: optionsOf(work),
+      options: rowOptions(work),
+      unit: work.config.score.unit,
       ...(await labelInputs(work)),
     }),
   },
@@ -50,15 +51,9 @@ async function trained(work: Work) {
   const reader = stateReader(model);
   const { signal } = store;
   return await train(() => records.groups({ to: k, labels: true }), {
-    ...{ task, prompt, signal, ...optionsOf(work) },
+    ...{ task, prompt, signal, unit: config.score.unit, ...rowOptions(work) },
     model: reader,
     layers: probeLayers(config.probe, reader.layers),
     onDone: (done, total) => store.onProgress({ stage: WRITES, iteration: k, done, total, unit: 'paths' }),
   });
-}
-
-function optionsOf({ config }: Work) {
-  const { delta, closure, ownWitness, heldOut } = config.labels;
-  const { targets, gold } = config.prm;
-  return { targets, gold, rule: { delta, closure, ownWitness }, heldOut, unit: config.score.unit };
 }
