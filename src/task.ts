@@ -100,6 +100,8 @@ export interface Task {
     finishReason: 'stop' | 'length',
     options?: GradeOptions,
   ): Promise<Graded> | Graded;
+  /** True where two answers that `grade` extracted are one, as it compares them: what a vote counts. Absent: answers are programs. */
+  sameAnswer?(a: string, b: string): Promise<boolean> | boolean;
   /** Which of the questions' own solutions fail their tests, where solutions can be run: such questions can teach and measure nothing. */
   brokenReferences?(questions: readonly Question[], options?: CheckOptions): Promise<BrokenReference[]>;
   /** Drops duplicates among the paths of one question; returns the indices kept, in order. */

@@ -57,6 +57,7 @@ export const sumsTask: Task = {
     const reason = finishReason === 'length' ? 'truncated' : extracted === null ? 'no-answer' : 'other-answer';
     return { extracted, outcome: { kind: 'wrong', reason } };
   },
+  sameAnswer: (a, b) => a === b,
   distinct: (paths) => {
     const texts = paths.map((steps) => steps.join('\n'));
     return texts.flatMap((text, i) => (texts.indexOf(text) === i ? [i] : []));

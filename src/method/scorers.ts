@@ -4,7 +4,7 @@ import { SipfError } from '../errors.ts';
 import { canonicalJson, sha256 } from '../hashing.ts';
 import type { Sample, StepScores, StepTally } from '../records.ts';
 import { mean } from '../statistics/intervals.ts';
-import { taskOf } from '../task.ts';
+import { type Task, taskOf } from '../task.ts';
 import { type AnswerChain, answerLogps, answersFit, requireAnswerText } from './answer-likelihood.ts';
 import { type ReadContext, type Reader, textsOf } from './context-length.ts';
 import { requireEquations, spoiledSteps } from './exact-checks.ts';
@@ -157,6 +157,19 @@ export function scorerNeeds(name: ScorerName, need: ScorerNeed): boolean {
   return needs.includes(need);
 }
 
+/** True for a scorer that can score paths of no round: it reads neither rollouts nor the path's own grade. */
+export function readsNewPaths(name: ScorerName): boolean {
+  return !scorerNeeds(name, 'tallies') && !scorerNeeds(name, 'outcome');
+}
+
+/** True where every task of `task` has what the scorer reads in its texts: equations, or true steps. */
+export function scorerReads(name: ScorerName, task: Task): boolean {
+  const hasSigns = ({ gradedBy, trueSteps }: Task) =>
+    (!scorerNeeds(name, 'equations') || gradedBy !== 'tests') &&
+    (!scorerNeeds(name, 'truth') || trueSteps !== undefined);
+  return (task.members ?? [task]).every(hasSigns);
+}
+
 /**
  * Opens the scorer `name` with the models that it needs.
  * @throws SipfError 'bad-input' where `source` lacks one of them, and what `source` throws; no model stays open then.
@@ -217,6 +230,11 @@ export function scorerInputs(
   return { model: scorerNeeds(name, 'prm') ? prm : scorerNeeds(name, 'policy') ? policy : null };
 }
 
+/** What is known of a path when it is drawn. */
+interface Drawn {
+  readonly sample: Pick<Sample, 'sumLogp' | 'tokens'>;
+}
+
 /** What ranks paths without a model that was trained to: figures show each beside the scores. */
 export const CHEAP_RANKS = {
   /**
@@ -227,9 +245,8 @@ export const CHEAP_RANKS = {
     const before = (labels?.steps ?? []).slice(0, -1).map((tally, j) => readShare(tally, labels?.answerLogps?.[j + 1]));
     return before.length === 0 ? 0.5 : mean(before);
   },
-  meanLogp: ({ sample }: LabelledPath): number =>
-    sample.sumLogp === null ? 0 : sample.sumLogp / Math.max(1, sample.tokens),
-  shortness: ({ sample }: LabelledPath): number => -sample.tokens,
+  meanLogp: ({ sample }: Drawn): number => (sample.sumLogp === null ? 0 : sample.sumLogp / Math.max(1, sample.tokens)),
+  shortness: ({ sample }: Drawn): number => -sample.tokens,
 };
 
 function readShare({ correct, run, impliedBy, settledBy }: StepTally, answerLogp: number | undefined): number {

@@ -2,7 +2,7 @@
 import type { ModelDescription } from '../backend.ts';
 import type { Config } from '../config/schema.ts';
 import { METHODS, needs, roundsOf, scorerOf } from '../method/methods.ts';
-import { type ScorerName, scorerNeeds, scorerPasses } from '../method/scorers.ts';
+import { readsNewPaths, type ScorerName, scorerNeeds, scorerPasses } from '../method/scorers.ts';
 import { stepsForTokens } from '../method/train-options.ts';
 import { OBJECTIVES } from '../objectives/objectives.ts';
 import { mean, sum } from '../statistics/intervals.ts';
@@ -45,11 +45,12 @@ export interface ModelSizes {
   readonly verifier: number;
 }
 
-/** Sizes of the models that score. */
+/** Sizes of the models that score, once for each time that they read a path. */
 export function readersOf(scorer: ScorerName, { policy, verifier }: Pick<ModelSizes, 'policy' | 'verifier'>): number[] {
   const ofPrm = scorerNeeds(scorer, 'prm') ? [verifier] : [];
   const own = scorerNeeds(scorer, 'probe') ? verifier : policy;
-  return scorerNeeds(scorer, 'policy') ? [...ofPrm, own] : ofPrm;
+  const readers = scorerNeeds(scorer, 'policy') ? [...ofPrm, own] : ofPrm;
+  return Array.from({ length: scorerPasses(scorer) }, () => readers).flat();
 }
 
 /**
@@ -134,7 +135,7 @@ export function estimate(
 ): RunEstimate {
   const typical: Typical = { ...TYPICAL, ...measured };
   const { sft, align, evaluate } = config;
-  const { evalQuestions, finalQuestions, solvedQuestions } = typical;
+  const { evalQuestions, solvedQuestions } = typical;
   const perRow = rowTokens(typical, 1);
   const warmUp = training(sft.train, Math.min(sft.rows ?? solvedQuestions, solvedQuestions), perRow);
   const costs: StageCost[] = sft.enabled ? [{ stage: '6-policy', iteration: 0, ...warmUp }] : [];
@@ -149,10 +150,7 @@ export function estimate(
     const control = training({ ...align.train, tokens }, solvedQuestions, perRow);
     costs.push({ stage: 'continued-sft', iteration: 0, ...control });
   }
-  if (evaluate.final.length > 0) {
-    const policies = evaluate.control === 'none' ? 2 : 3;
-    costs.push({ stage: 'final', iteration: 0, ...answering(policies * finalQuestions, typical) });
-  }
+  if (evaluate.final.length > 0) costs.push(finalCost(config, typical));
   const stages = costs.map((cost) => stageEstimate(cost, calibration));
   return {
     stages,
@@ -174,6 +172,30 @@ function stageEstimate({ stage, iteration, ...cost }: StageCost, calibration: Ca
 
 function answering(questions: number, { promptTokens, pathTokens }: Typical) {
   return { promptTokens: questions * promptTokens, generatedTokens: questions * pathTokens, graded: questions };
+}
+
+/** Start, last policy and control, each with its greedy answer to a question and its scored samples. */
+function finalCost({ evaluate, method, score }: Config, typical: Typical): StageCost {
+  const questions = (evaluate.control === 'none' ? 2 : 3) * typical.finalQuestions;
+  const greedy = { stage: 'final', iteration: 0, ...answering(questions, typical) };
+  if (evaluate.samples === 0) return greedy;
+  const samples = questions * evaluate.samples;
+  const scorer = scorerOf(METHODS[method], score.scorer);
+  const readers =
+    scorer !== null && scorer !== 'logprob' && readsNewPaths(scorer) ? typicalReaders(scorer, typical) : [];
+  const paths = samples * typical.pathTokens;
+  return {
+    ...greedy,
+    promptTokens: 2 * greedy.promptTokens,
+    generatedTokens: greedy.generatedTokens + paths,
+    graded: greedy.graded + samples,
+    scoredTokens: sum(readers) * (greedy.promptTokens + paths),
+  };
+}
+
+/** The same of a typical run, beside the policy's size. */
+function typicalReaders(scorer: ScorerName, { verifierSize }: Typical): number[] {
+  return readersOf(scorer, { policy: 1, verifier: verifierSize });
 }
 
 function roundCosts(config: Config, typical: Typical, k: number): RoundCost[] {
@@ -198,17 +220,16 @@ function roundCosts(config: Config, typical: Typical, k: number): RoundCost[] {
     const rows = k * labelled * (1 - labels.heldOut * (need.calibration ? 2 : 1));
     costs.push({ stage: '3-prm', size: typical.verifierSize, ...training(prm.train, rows, perRow) });
   }
-  const passes = scorerPasses(score.scorer);
   if (need.probe) {
-    const scoredTokens = passes * k * labelled * (1 - labels.heldOut) * perRow;
+    const scoredTokens = scorerPasses(score.scorer) * k * labelled * (1 - labels.heldOut) * perRow;
     costs.push({ stage: '3-probe', size: typical.verifierSize, scoredTokens });
   }
-  const readers = readersOf(score.scorer, { policy: 1, verifier: typical.verifierSize });
+  const readers = typicalReaders(score.scorer, typical);
   if (method.feedback === 'process' && readers.length > 0) {
     // Paths of one question share its prompt; questions that can give no pair are left out.
     const pairable = pairing.chosenGate === 'none' ? 1 : 1 - (1 - typical.pRight) ** sampling.samples;
     const perReader = k * pairable * (questions * typical.promptTokens + paths * typical.pathTokens);
-    costs.push({ stage: '4-scores', size: mean(readers), scoredTokens: passes * readers.length * perReader });
+    costs.push({ stage: '4-scores', size: mean(readers), scoredTokens: readers.length * perReader });
   }
   if (method.align !== 'pairs') {
     const right = method.align === 'right' ? k * paths * typical.pRight : 0;

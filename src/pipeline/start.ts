@@ -27,6 +27,7 @@ import {
   checkPrmQuestions,
   checkProbe,
   checkRowLengths,
+  checkSamples,
   checkSignals,
   type PromptedQuestions,
   questionsOfRounds,
@@ -99,6 +100,7 @@ export async function startRun(options: RunStartOptions): Promise<RunStart> {
     const tasks = openTasks({ make: options.tasks, sandbox });
     opened.push(tasks);
     const task = tasks.named(config.task.name);
+    checkSamples(config);
     checkSignals(config, task);
     say('Reading questions ...');
     const { train, sets } = await loadRunQuestions(config, task, tasks.named);

@@ -6,7 +6,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { buildCli, root, runCli, startCli } from './run-cli.ts';
 
 const COMMANDS =
-  'run sample label train-prm train-probe score pair align sft eval generate logps grade show doctor'.split(' ');
+  'run sample label train-prm train-probe score pair align sft eval generate logps grade show compare doctor'.split(
+    ' ',
+  );
 
 let folder = '';
 beforeAll(() => {

@@ -207,7 +207,7 @@ async function readWeights(kind: ScorerName, { calibration, probe }: ScoreFlags,
 }
 
 /** @throws SipfError 'bad-input' where the option that names the file is missing, or the file has no such weights. */
-async function readIfNeeded<T>(
+export async function readIfNeeded<T>(
   kind: ScorerName,
   option: keyof typeof WEIGHTS,
   path: string | undefined,

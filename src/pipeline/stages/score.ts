@@ -15,15 +15,14 @@ export const score = inUnitsOf<LabelledQuestion, Scorer>({
   needed: ({ method }) => method.feedback !== 'none',
   inputs: async (work) => {
     await calibrate(work);
-    const { config, data, scorer, records, k, found } = work;
+    const { config, data, scorer, records, k } = work;
     const { chosenGate, gold } = config.pairs;
-    const prm = found.prm?.checkpoint.hash ?? null;
     return {
       data,
       scorer,
       unit: config.score.unit,
       pairs: { chosenGate, gold },
-      ...scorerInputs(scorer!, { ...found, prm, policy: readerOf(work).hash }),
+      ...scorerInputsOf(work),
       ...(work.need.labels ? await labelInputs(work) : { samples: await records.hashes('1-samples', k) }),
     };
   },
@@ -31,9 +30,16 @@ export const score = inUnitsOf<LabelledQuestion, Scorer>({
   items: async (work) => ({ total: await countPaths(work), items: itemsOf(work) }),
   sizeOf: ({ samples }) => samples.length,
   unit: (config) => config.score.unit,
-  open,
+  open: openScorerOf,
   each: (unit, scorer, { task, prompt, store }) => scoreUnit(unit, { scorer, task, prompt, signal: store.signal }),
 });
+
+/** What the scorer of a round is made of. */
+export function scorerInputsOf(work: Work): Record<string, unknown> {
+  const { scorer, found } = work;
+  const prm = found.prm?.checkpoint.hash ?? null;
+  return scorerInputs(scorer!, { ...found, prm, policy: readerOf(work).hash });
+}
 
 async function* itemsOf(work: Work): AsyncGenerator<LabelledQuestion> {
   for await (const group of work.records.groups({ to: work.k, labels: work.need.labels })) {
@@ -60,7 +66,8 @@ function readerOf(work: Work): Checkpoint {
   return work.need.probe ? verifierOf(work) : work.policy;
 }
 
-function open(work: Work): Promise<Scorer> {
+/** The scorer of a round, with the models that its round scored by. */
+export function openScorerOf(work: Work): Promise<Scorer> {
   const { scorer, models, found } = work;
   const { prm, calibration, probe } = found;
   return openScorer(scorer!, {

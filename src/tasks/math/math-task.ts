@@ -24,6 +24,7 @@ export const mathFormat = {
   gradedBy: 'answer',
   instruction: 'Solve the problem step by step, one step per line. End with a line "The answer is N".',
   grade: gradeMath,
+  sameAnswer,
   distinct: distinctPaths,
   equationsHold,
   answerLine: statedAnswer,
