@@ -58,11 +58,12 @@ export const Outcome = z.discriminatedUnion('kind', [
 ]);
 export type Outcome = z.infer<typeof Outcome>;
 
-/** One full reasoning path. `id` is unique in a run: questionId/iteration/index, or questionId/gold. */
+/** One full reasoning path. `id` is unique in a run: questionId/iteration/index, questionId/gold, or of a rollout sampleId/iteration.step.index. */
 export const Sample = z.object({
   id: z.string(),
   questionId: z.string(),
-  source: z.enum(['policy', 'gold']),
+  /** rollout: kept by labels.keepRollouts, a continuation of another path. */
+  source: z.enum(['policy', 'gold', 'rollout']),
   iteration: z.number().int(),
   index: z.number().int(),
   /** Checkpoint hash of the policy that wrote it; null for gold and for the user's own samples. */
@@ -75,6 +76,8 @@ export const Sample = z.object({
   sumLogp: z.number().nullable(),
   extracted: z.string().nullable(),
   outcome: Outcome,
+  /** The prompt told the answer (sampling.hint). Absent: it did not. */
+  hinted: z.literal(true).optional(),
 });
 export type Sample = z.infer<typeof Sample>;
 
@@ -88,6 +91,8 @@ export const StepTally = z.object({
   run: z.number().int(),
   stop: z.enum(['full', 'first-success']),
   impliedBy: z.number().int().nullable(),
+  /** labels.mode verify: whether the step is correct, from the steps that were rolled out (run is then 0). Absent: it has rollouts, or is implied. */
+  assumed: z.boolean().optional(),
 });
 export type StepTally = z.infer<typeof StepTally>;
 
@@ -103,6 +108,8 @@ export const StepLabels = z.object({
   outcomeRight: z.boolean(),
   /** Model tokens of the rollouts that these labels rest on; a prefix's count once, for the first path that they settle a step of. */
   rolloutTokens: z.number().int(),
+  /** labels.keepRollouts: the paths of these rollouts. Absent: not kept. */
+  rollouts: z.array(Sample).optional(),
 });
 export type StepLabels = z.infer<typeof StepLabels>;
 

@@ -1,6 +1,6 @@
 // Stage 2: samples and a simulator -> Monte-Carlo tallies of every step.
 import { z } from 'zod';
-import type { Policy } from '../backend.ts';
+import type { Policy, ProcessRewardModel } from '../backend.ts';
 import { described } from '../described.ts';
 import { MOST } from '../limits.ts';
 import type { Sample, StepLabels, StepTally } from '../records.ts';
@@ -9,7 +9,9 @@ import { countInto, type StageOutput } from '../run/units.ts';
 import { sum } from '../statistics/intervals.ts';
 import { type QuestionPaths, withinContext } from './context-length.ts';
 import { ask, type Draw, type Drawn, drawAndGrade, drawing, type Prefix, prefixOf, type UnitContext } from './draw.ts';
+import { rolloutPaths } from './rollout-paths.ts';
 import { scan } from './tallies.ts';
+import { assumedCorrect, proposeErrors } from './verify-labels.ts';
 
 /** Stage 2: how steps are labelled. */
 export const LabelOptions = z.strictObject({
@@ -22,8 +24,12 @@ export const LabelOptions = z.strictObject({
     'A step is correct when more than this many of its rollouts are right. Raise it where lucky answers make wrong steps correct.',
   ),
   mode: described(
-    z.enum(['auto', 'first-success', 'full']).default('auto'),
-    'first-success: stops a step at its first right rollout; hard labels stay exact. full: all K rollouts, for soft labels and the tallies scorer. auto: what the configuration needs. Set full to keep complete tallies.',
+    z.enum(['auto', 'first-success', 'full', 'verify']).default('auto'),
+    'first-success: stops a step at its first right rollout; hard labels stay exact. full: all K rollouts, for soft labels and the tallies scorer. verify: only the step with the largest drop of the last round\'s PRM scores, and the one before it (SAPO). auto: what the configuration needs. Set full to keep complete tallies, verify for a half to a third of the rollouts.',
+  ),
+  keepRollouts: described(
+    z.boolean().optional(),
+    'Rollouts are kept as paths, which later stages score, pair and train on (SAPO). Absent: false. Set it true for more paths without more draws.',
   ),
   closure: described(
     z.enum(['monotone', 'none']).default('monotone'),
@@ -79,14 +85,17 @@ export type LabelOptions = z.infer<typeof LabelOptions>;
 /** What labelling depends on; `onDone` counts paths. */
 interface LabelContext extends UnitContext<LabelOptions> {
   readonly simulator: Policy;
+  /** Proposes first errors in the mode verify; without it that mode is first-success. */
+  readonly prm?: ProcessRewardModel | null | undefined;
 }
 
 /** A prefix of one question's paths, rolled out once however many paths share it. */
 interface StepPrefix extends Prefix {
   /** Outcome by rollout index; null: an infrastructure error; a hole: still running. */
   readonly results: (boolean | null | undefined)[];
-  /** Length by rollout index. */
+  /** Length by rollout index, and the rollouts themselves. */
   readonly tokens: number[];
+  readonly rollouts: Drawn<StepPrefix>[];
   waiting: Path[];
 }
 
@@ -94,8 +103,11 @@ interface Path {
   readonly sample: Sample;
   readonly prefixes: readonly StepPrefix[];
   readonly tallies: (StepTally | null)[];
-  /** The step under scan. */
+  /** The step under scan, and the last one to scan. */
   at: number;
+  readonly from: number;
+  /** The step that may be the first error; null: every step is scanned. */
+  readonly proposed: number | null;
   failed: boolean;
 }
 
@@ -116,7 +128,8 @@ export async function labelUnit(
 ): Promise<StageOutput<StepLabels>> {
   const { simulator, options, onDone } = given;
   const counts: Record<string, number> = {};
-  const paths = items.flatMap((item) => pathsOf(item, given));
+  const proposed = await proposals(items, given, counts);
+  const paths = items.flatMap((item) => pathsOf(item, given, proposed));
   const context: PathsContext = { ...given, paths };
   await setTooLongAside(context, counts);
   const first = paths.filter(({ failed }) => !failed).flatMap((path) => advance(path, context));
@@ -150,7 +163,22 @@ export async function* labelSteps(
   }
 }
 
-function pathsOf({ question, samples }: QuestionPaths, { task, prompt }: LabelContext): Path[] {
+async function proposals(
+  items: readonly QuestionPaths[],
+  { prm = null, options, ...context }: LabelContext,
+  counts: Record<string, number>,
+): Promise<ReadonlyMap<string, number>> {
+  if (options.mode !== 'verify' || prm === null) return new Map();
+  const { proposed, scoredTokens } = await proposeErrors(items, prm, context);
+  countInto(counts, 'scoredTokens', scoredTokens);
+  return proposed;
+}
+
+function pathsOf(
+  { question, samples }: QuestionPaths,
+  { task, prompt }: LabelContext,
+  proposals: ReadonlyMap<string, number>,
+): Path[] {
   const whole = prefixOf(task, question, prompt(question));
   const byText = new Map<string, StepPrefix>();
   return samples.map((sample) => {
@@ -158,11 +186,13 @@ function pathsOf({ question, samples }: QuestionPaths, { task, prompt }: LabelCo
     const own = sample.steps.slice(0, -1).map((_, j) => {
       const upTo = pieces.slice(0, j + 1);
       const text = upTo.join('');
-      const prefix = byText.get(text) ?? { ...whole, pieces: upTo, results: [], tokens: [], waiting: [] };
+      const prefix = byText.get(text) ?? { ...whole, pieces: upTo, results: [], tokens: [], rollouts: [], waiting: [] };
       byText.set(text, prefix);
       return prefix;
     });
-    return { sample, prefixes: own, tallies: own.map(() => null), at: own.length - 1, failed: false };
+    const proposed = proposals.get(sample.id) ?? null;
+    const scan = { at: Math.min(proposed ?? own.length, own.length - 1), from: Math.max(0, (proposed ?? 0) - 1), proposed };
+    return { sample, prefixes: own, tallies: own.map(() => null), ...scan, failed: false };
   });
 }
 
@@ -201,7 +231,7 @@ function advance(path: Path, context: PathsContext): Draw<StepPrefix>[] {
     return [];
   }
   if (options.mode === 'full') return advanceFull(path, options);
-  while (path.at >= 0) {
+  while (path.at >= path.from) {
     const prefix = path.prefixes[path.at];
     if (prefix === undefined) return [];
     const { state, tally } = scanned(prefix, options);
@@ -215,7 +245,16 @@ function advance(path: Path, context: PathsContext): Draw<StepPrefix>[] {
     }
     path.at -= 1;
   }
+  assumeOthers(path, options);
   return [];
+}
+
+/** Settles the steps that were not verified. */
+function assumeOthers({ sample, proposed, tallies }: Path, { delta }: LabelOptions): void {
+  if (proposed === null) return;
+  const isCorrect = (tallies[proposed]?.correct ?? 0) > delta;
+  for (const [j, tally] of tallies.entries())
+    tallies[j] = tally ?? { ...implied(null), assumed: assumedCorrect(j, proposed, isCorrect, sample.outcome) };
 }
 
 /** All steps at once: each asks for the rollouts that it still lacks, again where some ended in errors. */
@@ -260,14 +299,16 @@ function countVain({ paths, options }: PathsContext, counts: Record<string, numb
   }
 }
 
-function implied(by: number): StepTally {
+function implied(by: StepTally['impliedBy']): StepTally {
   return { correct: 0, run: 0, stop: 'first-success', impliedBy: by };
 }
 
-function record({ prefix, index, completion, graded }: Drawn<StepPrefix>, counts: Record<string, number>): void {
+function record(drawn: Drawn<StepPrefix>, counts: Record<string, number>): void {
+  const { prefix, index, completion, graded } = drawn;
   const { kind } = graded.outcome;
   prefix.results[index] = kind === 'error' ? null : kind === 'right';
   prefix.tokens[index] = completion.tokens;
+  prefix.rollouts[index] = drawn;
   countInto(counts, 'rollouts');
   countInto(counts, kind === 'error' ? 'rolloutErrors' : `rollouts:${kind}`);
   if (completion.finishReason === 'length') countInto(counts, 'rolloutsTruncated');
@@ -276,10 +317,11 @@ function record({ prefix, index, completion, graded }: Drawn<StepPrefix>, counts
 /** `paid`: prefixes whose tokens a record has. */
 function finish(
   path: Path,
-  { options, simulator }: LabelContext,
+  given: LabelContext,
   counts: Record<string, number>,
   paid: Set<StepPrefix>,
 ): StepLabels[] {
+  const { options, simulator } = given;
   const { sample } = path;
   const tallies = path.tallies.filter((tally) => tally !== null);
   if (path.failed || tallies.length < path.tallies.length) {
@@ -289,10 +331,15 @@ function finish(
   countInto(counts, 'paths');
   countInto(counts, 'stepsRolledOut', tallies.filter(({ run }) => run > 0).length);
   countInto(counts, 'stepsImplied', tallies.filter(({ impliedBy }) => impliedBy !== null).length);
+  if (path.proposed !== null)
+    countInto(counts, 'stepsAssumed', tallies.filter(({ assumed }) => assumed !== undefined).length);
   // A prefix's tokens are charged to the first path that it settled a step of: they do not depend on what ran when.
   const own = path.prefixes.filter((prefix, j) => (tallies[j]?.run ?? 0) > 0 && !paid.has(prefix));
   for (const prefix of own) paid.add(prefix);
   const tokensOf = (prefix: StepPrefix): number => sum(prefix.tokens.slice(0, scanned(prefix, options).used));
+  // Not those that were asked for ahead: which these are depends on what ran when.
+  const keptOf = (prefix: StepPrefix): Sample[] =>
+    rolloutPaths(sample, prefix.rollouts.slice(0, scanned(prefix, options).used), given);
   const outcomeRight = sample.outcome.kind === 'right';
   const last: StepTally = { correct: outcomeRight ? 1 : 0, run: 0, stop: 'full', impliedBy: null };
   return [
@@ -305,6 +352,7 @@ function finish(
       steps: [...tallies, last],
       outcomeRight,
       rolloutTokens: sum(own.map(tokensOf)),
+      ...(options.keepRollouts === true ? { rollouts: own.flatMap(keptOf) } : {}),
     },
   ];
 }

@@ -98,9 +98,14 @@ function rivalsOf({ samples, scores }: PairItem, options: PairOptions, key: stri
     .filter(({ rejected }) => rejected.length > 0);
 }
 
-/** Every right sample of the policy as an NLL-only row (RFT). */
+/** Every path that a pair could choose, once and alone: the samples that scores choose for SFT (pRFT). */
+export function chosenRows(item: PairItem, options: PairOptions, key: string): PreferencePair[] {
+  return rivalsOf(item, options, key).map(({ chosen }) => rowOf(item, chosen, null));
+}
+
+/** Every right sample but worked solutions as an NLL-only row (RFT). */
 export function rightRows(item: PairItem): PreferencePair[] {
-  const right = item.samples.filter(({ outcome, source }) => outcome.kind === 'right' && source === 'policy');
+  const right = item.samples.filter(({ outcome, source }) => outcome.kind === 'right' && source !== 'gold');
   return right.map((sample) => rowOf(item, sample, null));
 }
 

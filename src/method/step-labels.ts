@@ -53,11 +53,12 @@ export function hardLabels(record: StepLabels, { delta, closure, ownWitness }: L
 
 function isCorrect(
   record: StepLabels,
-  { correct, run, stop, impliedBy }: StepTally,
+  { correct, run, stop, impliedBy, assumed }: StepTally,
   j: number,
   delta: number,
   closure: LabelRule['closure'],
 ): boolean {
+  if (assumed !== undefined) return assumed;
   if (impliedBy !== null) {
     if (closure === 'monotone' || impliedBy === record.steps.length - 1) return true;
     throw new SipfError(

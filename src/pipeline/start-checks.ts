@@ -5,7 +5,8 @@ import { SipfError, shown } from '../errors.ts';
 import { isForCalibration, isHeldOut, shareHeldOut } from '../hashing.ts';
 import { goldRows } from '../method/align-rows.ts';
 import type { ReadContext } from '../method/context-length.ts';
-import { METHODS, needs, roundsOf, scorerOf } from '../method/methods.ts';
+import { requireAnswers } from '../method/hint.ts';
+import { METHODS, methodIn, needs, roundsOf, scorerOf } from '../method/methods.ts';
 import type { BuildPrompt } from '../method/prompt.ts';
 import { chooseQuestions } from '../method/sample.ts';
 import { scorerNeeds } from '../method/scorers.ts';
@@ -26,6 +27,11 @@ export function checkScorer({ method, score }: Config, task: Task): void {
     'unsupported',
     `Expected a task that knows which steps are true for score.scorer ${scorer}, got ${blind.name}. Choose another score.scorer.`,
   );
+}
+
+/** @throws SipfError 'unsupported' where the answer is to be a hint and there is none. */
+export function checkHints({ method, sampling }: Config, task: Task): void {
+  if (METHODS[method].samples && sampling.hint === true) requireAnswers(task);
 }
 
 /**
@@ -58,7 +64,7 @@ export function questionsOfRounds(
 
 /** @throws SipfError 'nothing-left' where no label of the first round's questions may train the PRM. */
 export function checkPrmQuestions(config: Config, questions: readonly Question[]): void {
-  const { prm, calibration } = needs(scorerOf(METHODS[config.method], config.score.scorer));
+  const { prm, calibration } = needs(scorerOf(methodIn(METHODS[config.method], 1), config.score.scorer));
   const heldOut = shareHeldOut(
     questions.map(({ id }) => id),
     config.labels.heldOut,

@@ -22,6 +22,7 @@ import { openPrompts, type Prompts } from './prompts.ts';
 import type { LoadedSet } from './question-sets.ts';
 import {
   checkContexts,
+  checkHints,
   checkLoraTargets,
   checkPrmQuestions,
   checkRowLengths,
@@ -96,6 +97,7 @@ export async function startRun(options: RunStartOptions): Promise<RunStart> {
     opened.push(tasks);
     const task = tasks.named(config.task.name);
     checkScorer(config, task);
+    checkHints(config, task);
     say('Reading questions ...');
     const { train, sets } = await loadRunQuestions(config, task, tasks.named);
     throwIfAborted(signal);
