@@ -1,9 +1,9 @@
 // The backward walk: what it adds up, what it skips, and how it refuses.
 import { describe, expect, it } from 'vitest';
+import { interpret } from '../../test/reference/reference.ts';
 import { gradients } from './backward.ts';
 import { add, argMax, cast, concat, exp, gather, matmul, mul, reduceSum, reshape, sub, topK } from './build.ts';
 import { Graph, type Tensor } from './graph.ts';
-import { interpret } from './reference/reference.ts';
 import { serialise } from './runtime/onnx.ts';
 
 const vector = (graph: Graph, name: string, size: number | string = 3) => graph.input(name, 'float32', [size]);

@@ -1,8 +1,7 @@
 // Contexts and completions -> log-probabilities of the completions' tokens (teacher forcing).
 import type { LogpsItem } from '../backend.ts';
 import { SipfError } from '../errors.ts';
-import { endId } from '../models/tokenizer/end-id.ts';
-import type { Tokenizer } from '../models/tokenizer/tokenizer.ts';
+import { endId, type Tokenizer } from '../models/tokenizer/tokenizer.ts';
 import { ContextEncoder, type ContextTokenizer } from './context.ts';
 import type { LanguageModel } from './language-model.ts';
 import { type PackOptions, readPacked } from './packed-rows.ts';

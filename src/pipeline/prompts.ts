@@ -1,4 +1,4 @@
-// A configuration and questions -> worked examples, prompts, and the questions that those do not show.
+// A configuration and questions -> worked examples, prompts, and the questions not shown there.
 import type { Policy } from '../backend.ts';
 import type { Config } from '../config/schema.ts';
 import { type BuildPrompt, makePrompter, withoutShots } from '../method/prompt.ts';

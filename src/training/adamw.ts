@@ -1,4 +1,4 @@
-// AdamW in a graph: parameters, moments, a gradient -> those one step later (Loshchilov, Hutter 2019).
+// AdamW in a graph: parameters, moments, gradient -> one step later (Loshchilov, Hutter 2019).
 import { add, div, mul, sqrt, sub } from '../engine/build.ts';
 import type { Graph, Tensor } from '../engine/graph.ts';
 import type { HostArray } from '../engine/runtime/session.ts';

@@ -1,8 +1,7 @@
 // Training examples as texts -> token ids, each a prompt and the branches that continue it.
 import type { TrainExample } from '../backend.ts';
 import { SipfError } from '../errors.ts';
-import { endId } from '../models/tokenizer/end-id.ts';
-import type { Tokenizer } from '../models/tokenizer/tokenizer.ts';
+import { endId, type Tokenizer } from '../models/tokenizer/tokenizer.ts';
 import { OBJECTIVES, type Objective } from '../objectives/objectives.ts';
 
 /** A step's last token in a PRM example and what the model should say there. */

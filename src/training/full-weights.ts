@@ -1,12 +1,17 @@
 // Full fine-tuning: every weight is trained and the result is a Hugging Face folder.
 import type { CacheOptions } from '../io/cache.ts';
-import type { ModelConfig } from '../models/architectures/architecture.ts';
 import { FedParameters } from '../models/architectures/parameters.ts';
 import { writeModelFolder } from '../models/files/model-writer.ts';
 import { readTensor, type TensorEntry } from '../models/files/safetensors.ts';
-import type { OpenModel } from '../models/open-model.ts';
 import { freshHead, headShapes, isHead } from './prm-start.ts';
 import type { Trainee, TraineeArgs } from './trainee.ts';
+
+/** What the classes of a PRM's head mean. */
+const STEP_LABELS = {
+  num_labels: 2,
+  id2label: { 0: 'incorrect', 1: 'correct' },
+  label2id: { incorrect: 0, correct: 1 },
+};
 
 /**
  * Everything but what the objective does not use (a head of the other kind).
@@ -17,7 +22,7 @@ export function fullTrainee(
   weights: ReadonlyMap<string, TensorEntry>,
   cache: CacheOptions,
 ): Trainee {
-  const { files } = model;
+  const { files, architecture } = model;
   const prm = objective === 'prm';
   const shapes = new Map([...files.shapes].filter(([name]) => !isHead(name)));
   if (prm) for (const [name, shape] of headShapes(model)) shapes.set(name, shape);
@@ -33,23 +38,10 @@ export function fullTrainee(
     },
     write(folder, values) {
       const tensors = [...values].map(([name, { shape, data }]) => ({ name, shape, data }));
-      const config = prm ? classifierConfig(model) : policyConfig(model);
+      const architectures = [`${architecture.family}For${prm ? 'TokenClassification' : 'CausalLM'}`];
+      const config = { ...files.config, architectures, ...(prm ? STEP_LABELS : {}) };
       return writeModelFolder(folder, { config, tensors, tokenizerFrom: files.path }, cache);
     },
     async [Symbol.asyncDispose]() {},
-  };
-}
-
-function policyConfig({ files, architecture }: OpenModel): ModelConfig {
-  return { ...files.config, architectures: [`${architecture.family}ForCausalLM`] };
-}
-
-function classifierConfig({ files, architecture }: OpenModel): ModelConfig {
-  return {
-    ...files.config,
-    architectures: [`${architecture.family}ForTokenClassification`],
-    num_labels: 2,
-    id2label: { 0: 'incorrect', 1: 'correct' },
-    label2id: { incorrect: 0, correct: 1 },
   };
 }

@@ -72,7 +72,7 @@ export function loraTrainee(
       const head = new FedParameters(graph, prm ? headShapes(model) : new Map());
       const base = prm ? new WithHead(bound.parameters, head) : bound.parameters;
       const inner = below === null ? null : new LoraParameters(base, frozenShape(below));
-      const outer = new LoraParameters(inner ?? base, shape, noise ? { noise } : undefined);
+      const outer = new LoraParameters(inner ?? base, shape, noise);
       return {
         parameters: outer,
         trained: () => new Map([...outer.inputs, ...head.inputs]),

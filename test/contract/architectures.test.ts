@@ -173,6 +173,13 @@ describe.each(readdirSync(models))('%s', (name) => {
       compare(gradients, 'adapter.grad.base_model.model.');
     });
 
+    it('of layers that the model has not: refused with those that it has', async () => {
+      const targets = ['q_proj', 'no_such_layer'];
+      await expect(gradientsOf({ model: model(), objective, lora: { ...lora, targets } })).rejects.toThrow(
+        /among q_proj, k_proj, v_proj, .*, got "no_such_layer"/,
+      );
+    });
+
     it.each([
       ['an adapter below new factors', { ...lora, rank: 2 }],
       ['an adapter merged for full training', null],

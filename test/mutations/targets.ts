@@ -226,7 +226,7 @@ async function openWhole(model: string, cache: string, adapter?: string): Promis
   passInputs({ batch: 1, seq: 8 }, []);
   ropeInputs(decoder.config, 8);
   useTexts(tokenizer);
-  const stored = files.format === 'gguf' ? null : [...(await files.weights()).values()][0]?.file;
+  const stored = files.configFile.endsWith('.gguf') ? null : [...(await files.weights()).values()][0]?.file;
   if (!stored) return;
   const [first] = await readSafetensorsHeader(stored);
   if (first) for await (const _ of readTensorPieces(...first)) break;

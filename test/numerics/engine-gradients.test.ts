@@ -5,8 +5,8 @@ import { reduceMax, reduceSum } from '../../src/engine/build.ts';
 import { Graph } from '../../src/engine/graph.ts';
 import { GRADIENTS } from '../../src/engine/ops/gradients.ts';
 import { OPS } from '../../src/engine/ops/ops.ts';
-import { KERNELS } from '../../src/engine/reference/kernels.ts';
-import { interpret } from '../../src/engine/reference/reference.ts';
+import { KERNELS } from '../reference/kernels.ts';
+import { interpret } from '../reference/reference.ts';
 import { CASES } from './engine-cases.ts';
 import { assemble, finiteDifferences, relativeError, titleOf } from './engine-suite.ts';
 

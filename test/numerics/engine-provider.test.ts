@@ -4,7 +4,6 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { interpret } from '../../src/engine/reference/reference.ts';
 import { Engine, type HostArray, type Provider } from '../../src/engine/runtime/session.ts';
 import {
   type Built,
@@ -16,6 +15,7 @@ import {
   trainingGraph,
   writeWeights,
 } from '../invariant/small-decoder.ts';
+import { interpret } from '../reference/reference.ts';
 import { CASES } from './engine-cases.ts';
 import { assemble, relativeError, titleOf } from './engine-suite.ts';
 

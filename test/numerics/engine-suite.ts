@@ -4,9 +4,9 @@ import { gradients } from '../../src/engine/backward.ts';
 import { mul, reduceSum } from '../../src/engine/build.ts';
 import { Graph, type Tensor } from '../../src/engine/graph.ts';
 import { GRADIENTS } from '../../src/engine/ops/gradients.ts';
-import { interpret, type ReferenceArray, type ReferenceFeed } from '../../src/engine/reference/reference.ts';
 import type { HostArray } from '../../src/engine/runtime/session.ts';
 import { createRandom } from '../../src/random.ts';
+import { interpret, type ReferenceArray, type ReferenceFeed } from '../reference/reference.ts';
 import type { OpCase } from './engine-case.ts';
 
 interface Assembled {

@@ -3,10 +3,10 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { interpret } from '../../../test/reference/reference.ts';
 import { gradients } from '../backward.ts';
 import { add, concat, gather, matmul, mul, reduceSum } from '../build.ts';
 import { Graph, type Tensor } from '../graph.ts';
-import { interpret } from '../reference/reference.ts';
 import { Engine, type Program, threadsFor } from './session.ts';
 
 const engine = new Engine({ provider: 'cpu', threads: 1 });

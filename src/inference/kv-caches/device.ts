@@ -71,12 +71,12 @@ export class DeviceKvCache extends KvCache {
   split(rows: KvRows, at: number): [KvRows, KvRows] {
     const whole = DeviceRows.of(rows);
     const { shared, row, from, tokens } = whole;
-    const halves = [
+    const [first, second] = [
       new DeviceRows(shared, row, from, at),
       new DeviceRows(shared, row, from + at, tokens - at),
-    ] as const;
+    ];
     whole.drop();
-    return [...halves];
+    return [first, second];
   }
 
   drop(rows: KvRows): void {

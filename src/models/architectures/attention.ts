@@ -136,13 +136,11 @@ const inEachRow = (positions: Tensor, like: Tensor): Tensor => add(positions, mu
 export const softcapped = (x: Tensor, cap: number | undefined): Tensor =>
   cap === undefined ? x : mul(tanh(mul(x, 1 / cap)), cap);
 
-type Scores = (queries: Tensor, keys: Tensor) => Tensor;
-
 function mix(queries: Tensor, own: KeyValue, options: AttentionOptions, { past, bias }: LayerPass): Tensor {
   const { scale = options.headDim ** -0.5 } = options;
   const capped = (scores: Tensor) => softcapped(scores, options.softcap);
   if (past && own.keys.shape[2] === 1) return mixOne(mul(queries, scale), own, past, bias, capped);
-  const scores: Scores = (q, k) => capped(matmul(q, k, { transB: true, alpha: scale }));
+  const scores = (q: Tensor, k: Tensor) => capped(matmul(q, k, { transB: true, alpha: scale }));
   const present = scores(queries, own.keys);
   if (!past) return matmul(softmax(add(present, bias)), own.values);
   const weights = softmax(add(concat([scores(queries, past.keys), present], -1), bias));

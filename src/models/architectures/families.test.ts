@@ -1,5 +1,6 @@
 // config.json of each family -> what its own keys mean, and what is refused.
 import { describe, expect, it } from 'vitest';
+import { linearLayers } from '../weights/declared-weights.ts';
 import { architectureOf } from './architectures.ts';
 import { decoderOf } from './form.ts';
 
@@ -82,6 +83,27 @@ describe("Gemma's soft-caps", () => {
   it('and the activation of older Gemma files may be null', () => {
     expect(open('gemma', { hidden_act: 'gelu', hidden_activation: null }).config.tied).toBe(true);
   });
+});
+
+it('LoRA may adapt the linear layers that an architecture has', () => {
+  expect(linearLayers(open('phi', { head_dim: 8 }))).toEqual([
+    'q_proj',
+    'k_proj',
+    'v_proj',
+    'dense',
+    'fc1',
+    'fc2',
+    'lm_head',
+  ]);
+  expect(linearLayers(open('gemma2'))).toEqual([
+    'q_proj',
+    'k_proj',
+    'v_proj',
+    'o_proj',
+    'gate_proj',
+    'up_proj',
+    'down_proj',
+  ]);
 });
 
 describe("Phi's RoPE", () => {

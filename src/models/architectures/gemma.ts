@@ -25,7 +25,6 @@ export function causal(read: ConfigReader): Record<string, never> {
   return {};
 }
 
-/** Norms are stored as 1 + weight. */
 export const undoGemma = (stored: string): Undo | undefined => (stored.endsWith('norm.weight') ? lessOne : undefined);
 
 export const gemma: Architecture = {

@@ -49,9 +49,9 @@ export const ggufScalar = (meta: GgufMetadata, layersOf27B: number, headDim: unk
 
 export const GGUF_GEMMA_NAMES = {
   ...GGUF_NAMES,
-  'blk.{n}.post_attention_norm.weight': 'model.layers.{n}.post_attention_layernorm.weight',
-  'blk.{n}.ffn_norm.weight': 'model.layers.{n}.pre_feedforward_layernorm.weight',
-  'blk.{n}.post_ffw_norm.weight': 'model.layers.{n}.post_feedforward_layernorm.weight',
+  'blk.{n}.post_attention_norm': 'model.layers.{n}.post_attention_layernorm',
+  'blk.{n}.ffn_norm': 'model.layers.{n}.pre_feedforward_layernorm',
+  'blk.{n}.post_ffw_norm': 'model.layers.{n}.post_feedforward_layernorm',
 } as const;
 
 export const gemma2: Architecture = {

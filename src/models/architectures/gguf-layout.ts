@@ -11,7 +11,7 @@ export interface GgufLayout {
   readonly architecture: string;
   /** What config.json has beside `usual`, which every decoder has. */
   config?(meta: GgufMetadata, usual: ModelConfig): ModelConfig;
-  /** Stored name (`{n}`: layer) -> Hugging Face name, or the names of `parts`, which its rows hold in turn. */
+  /** Stored module (`{n}`: layer) -> Hugging Face's, or those of `parts`, which its rows hold in turn. */
   readonly names: Readonly<Record<string, string | readonly string[]>>;
   /** How many rows such parts have, relative to each other. */
   parts?(config: ModelConfig): readonly number[];
@@ -21,30 +21,26 @@ export interface GgufLayout {
   readonly ropeFactors?: string;
 }
 
-/** Names of a decoder with two norms a layer. */
+/** Of a decoder with two norms a layer. */
 export const GGUF_NAMES = {
-  'token_embd.weight': 'model.embed_tokens.weight',
-  'output_norm.weight': 'model.norm.weight',
-  'output.weight': 'lm_head.weight',
-  'blk.{n}.attn_norm.weight': 'model.layers.{n}.input_layernorm.weight',
-  'blk.{n}.attn_q.weight': 'model.layers.{n}.self_attn.q_proj.weight',
-  'blk.{n}.attn_q.bias': 'model.layers.{n}.self_attn.q_proj.bias',
-  'blk.{n}.attn_k.weight': 'model.layers.{n}.self_attn.k_proj.weight',
-  'blk.{n}.attn_k.bias': 'model.layers.{n}.self_attn.k_proj.bias',
-  'blk.{n}.attn_v.weight': 'model.layers.{n}.self_attn.v_proj.weight',
-  'blk.{n}.attn_v.bias': 'model.layers.{n}.self_attn.v_proj.bias',
-  'blk.{n}.attn_output.weight': 'model.layers.{n}.self_attn.o_proj.weight',
-  'blk.{n}.attn_output.bias': 'model.layers.{n}.self_attn.o_proj.bias',
-  'blk.{n}.ffn_norm.weight': 'model.layers.{n}.post_attention_layernorm.weight',
-  'blk.{n}.ffn_gate.weight': 'model.layers.{n}.mlp.gate_proj.weight',
-  'blk.{n}.ffn_up.weight': 'model.layers.{n}.mlp.up_proj.weight',
-  'blk.{n}.ffn_down.weight': 'model.layers.{n}.mlp.down_proj.weight',
+  token_embd: 'model.embed_tokens',
+  output_norm: 'model.norm',
+  output: 'lm_head',
+  'blk.{n}.attn_norm': 'model.layers.{n}.input_layernorm',
+  'blk.{n}.attn_q': 'model.layers.{n}.self_attn.q_proj',
+  'blk.{n}.attn_k': 'model.layers.{n}.self_attn.k_proj',
+  'blk.{n}.attn_v': 'model.layers.{n}.self_attn.v_proj',
+  'blk.{n}.attn_output': 'model.layers.{n}.self_attn.o_proj',
+  'blk.{n}.ffn_norm': 'model.layers.{n}.post_attention_layernorm',
+  'blk.{n}.ffn_gate': 'model.layers.{n}.mlp.gate_proj',
+  'blk.{n}.ffn_up': 'model.layers.{n}.mlp.up_proj',
+  'blk.{n}.ffn_down': 'model.layers.{n}.mlp.down_proj',
 } as const;
 
-/** Names of the norms of queries and keys. */
+/** Of the norms of queries and keys. */
 export const GGUF_QK_NORMS = {
-  'blk.{n}.attn_q_norm.weight': 'model.layers.{n}.self_attn.q_norm.weight',
-  'blk.{n}.attn_k_norm.weight': 'model.layers.{n}.self_attn.k_norm.weight',
+  'blk.{n}.attn_q_norm': 'model.layers.{n}.self_attn.q_norm',
+  'blk.{n}.attn_k_norm': 'model.layers.{n}.self_attn.k_norm',
 } as const;
 
 /** The metadata keys of one file, under their architecture's prefix. */
@@ -133,28 +129,25 @@ function ropeParameters(meta: GgufMetadata, theta: number): Record<string, unkno
 /** Norms that are stored as 1 + weight. */
 export const lessOne: Undo = (data) => data.map((value) => value - 1);
 
-/** Rows that are stored with RoPE pairs side by side within each head. @param heads their count's key in config.json. */
-export const headRows =
-  (heads: string): Undo =>
-  (data, shape, config) =>
-    deinterleaveHeads(data, shape, Number(config[heads]));
-
 /**
  * Rows `[heads, dim / 2, 2]` (RoPE pairs side by side) -> `[heads, 2, dim / 2]` (halves, Hugging Face): undoes llama.cpp's permute().
+ * @param key the count of heads in config.json.
  * @throws SipfError 'bad-input' where the rows are not whole heads of an even size.
  */
-export function deinterleaveHeads(data: Float32Array, shape: readonly number[], heads: number): Float32Array {
-  const rows = shape[0] ?? 0;
-  const width = data.length / rows;
-  const half = rows / heads / 2;
-  if (!Number.isInteger(half))
-    throw new SipfError('bad-input', `Expected rows in ${heads} even heads, got ${rows}. Download the file again.`);
-  const out = new Float32Array(data.length);
-  for (let row = 0; row < rows; row++) {
-    const head = Math.floor(row / (2 * half));
-    const within = row % (2 * half);
-    const from = head * 2 * half + (within % half) * 2 + Math.floor(within / half);
-    out.set(data.subarray(from * width, (from + 1) * width), row * width);
-  }
-  return out;
-}
+export const headRows =
+  (key: string): Undo =>
+  (data, [rows = 0], config) => {
+    const heads = Number(config[key]);
+    const width = data.length / rows;
+    const half = rows / heads / 2;
+    if (!Number.isInteger(half))
+      throw new SipfError('bad-input', `Expected rows in ${heads} even heads, got ${rows}. Download the file again.`);
+    const out = new Float32Array(data.length);
+    for (let row = 0; row < rows; row++) {
+      const head = Math.floor(row / (2 * half));
+      const within = row % (2 * half);
+      const from = head * 2 * half + (within % half) * 2 + Math.floor(within / half);
+      out.set(data.subarray(from * width, (from + 1) * width), row * width);
+    }
+    return out;
+  };

@@ -35,7 +35,7 @@ export const llama: Architecture = {
     architecture: 'llama',
     config: ({ gguf: { tensors } }) => ({
       attention_bias: tensors.has('blk.0.attn_q.bias') && tensors.has('blk.0.attn_output.bias'),
-      mlp_bias: false,
+      mlp_bias: tensors.has('blk.0.ffn_gate.bias'),
     }),
     names: GGUF_NAMES,
     undo: (stored) => BY_PAIRS[stored.split('.').at(-2) ?? ''],

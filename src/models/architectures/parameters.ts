@@ -25,47 +25,38 @@ export abstract class Parameters {
   }
 }
 
-/** Weights read from disk, never trained. */
-export class FrozenParameters extends Parameters {
+/** Weights that a list names. */
+abstract class ListedParameters<T> extends Parameters {
   readonly graph: Graph;
-  readonly #slices: ReadonlyMap<string, WeightSlice>;
+  protected readonly listed: ReadonlyMap<string, T>;
 
-  constructor(graph: Graph, slices: ReadonlyMap<string, WeightSlice>) {
+  constructor(graph: Graph, listed: ReadonlyMap<string, T>) {
     super();
     this.graph = graph;
-    this.#slices = slices;
+    this.listed = listed;
   }
 
   has(name: string): boolean {
-    return this.#slices.has(name);
+    return this.listed.has(name);
   }
+}
 
+/** Weights read from disk, never trained. */
+export class FrozenParameters extends ListedParameters<WeightSlice> {
   weight(name: string, shape: readonly number[]): Tensor {
-    const slice = this.#slices.get(name);
+    const slice = this.listed.get(name);
     checkShape(name, slice?.shape, shape);
     return this.graph.weight(name, slice as WeightSlice);
   }
 }
 
 /** Weights fed at every run: because they are trained, or so that one session serves all weights of these shapes. */
-export class FedParameters extends Parameters {
-  readonly graph: Graph;
+export class FedParameters extends ListedParameters<readonly number[]> {
   /** Inputs by name, in the order asked for. */
   readonly inputs = new Map<string, Tensor>();
-  readonly #shapes: ReadonlyMap<string, readonly number[]>;
-
-  constructor(graph: Graph, shapes: ReadonlyMap<string, readonly number[]>) {
-    super();
-    this.graph = graph;
-    this.#shapes = shapes;
-  }
-
-  has(name: string): boolean {
-    return this.#shapes.has(name);
-  }
 
   weight(name: string, shape: readonly number[]): Tensor {
-    checkShape(name, this.#shapes.get(name), shape);
+    checkShape(name, this.listed.get(name), shape);
     const known = this.inputs.get(name) ?? this.graph.input(name, 'float32', shape);
     this.inputs.set(name, known);
     return known;

@@ -8,9 +8,6 @@ import { inverseFrequencies } from './rope.ts';
 
 const ATTENTION = { biased: PROJECTIONS, names: { o_proj: 'dense' } } as const;
 
-const layer = (own: string): string => `model.layers.{n}.${own}`;
-const fused = (kind: string): string[] => ['q', 'k', 'v'].map((part) => layer(`self_attn.${part}_proj.${kind}`));
-
 export const phi: Architecture = {
   modelType: 'phi',
   family: 'Phi',
@@ -33,18 +30,11 @@ export const phi: Architecture = {
     config: (_, { partial_rotary_factor = 1 }) => ({ partial_rotary_factor }),
     names: {
       ...GGUF_NAMES,
-      'blk.{n}.attn_qkv.weight': fused('weight'),
-      'blk.{n}.attn_qkv.bias': fused('bias'),
-      'blk.{n}.attn_output.weight': layer('self_attn.dense.weight'),
-      'blk.{n}.attn_output.bias': layer('self_attn.dense.bias'),
-      'blk.{n}.attn_norm.bias': layer('input_layernorm.bias'),
-      'blk.{n}.ffn_up.weight': layer('mlp.fc1.weight'),
-      'blk.{n}.ffn_up.bias': layer('mlp.fc1.bias'),
-      'blk.{n}.ffn_down.weight': layer('mlp.fc2.weight'),
-      'blk.{n}.ffn_down.bias': layer('mlp.fc2.bias'),
-      'output_norm.weight': 'model.final_layernorm.weight',
-      'output_norm.bias': 'model.final_layernorm.bias',
-      'output.bias': 'lm_head.bias',
+      output_norm: 'model.final_layernorm',
+      'blk.{n}.attn_qkv': ['q_proj', 'k_proj', 'v_proj'].map((name) => `model.layers.{n}.self_attn.${name}`),
+      'blk.{n}.attn_output': 'model.layers.{n}.self_attn.dense',
+      'blk.{n}.ffn_up': 'model.layers.{n}.mlp.fc1',
+      'blk.{n}.ffn_down': 'model.layers.{n}.mlp.fc2',
     },
     parts: ({ num_attention_heads: queries, num_key_value_heads: keys }) => [queries, keys, keys].map(Number),
   },

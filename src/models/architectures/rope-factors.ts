@@ -3,12 +3,7 @@
 /** Settings that Llama 3.1 to 3.3 were published with; `factor` is read off the factors. */
 const PUBLISHED = { low_freq_factor: 1, high_freq_factor: 4, original_max_position_embeddings: 8192 } as const;
 
-export interface Llama3Scaling {
-  readonly factor: number;
-  readonly low_freq_factor: number;
-  readonly high_freq_factor: number;
-  readonly original_max_position_embeddings: number;
-}
+export type Llama3Scaling = Readonly<Record<keyof typeof PUBLISHED | 'factor', number>>;
 
 /** What Llama 3's scaling divides each inverse frequency theta^(-2i / dim) by, `[dim / 2]` (transformers, `_compute_llama3_parameters`). */
 export function llama3Factors(theta: number, dim: number, scaling: Llama3Scaling): number[] {

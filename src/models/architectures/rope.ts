@@ -6,13 +6,6 @@ import { llama3Factors } from './rope-factors.ts';
 
 type Settings = Readonly<Record<string, unknown>>;
 
-/** What a scaling may read: its own settings, and what was read before. */
-interface ScalingArgs {
-  readonly theta: number;
-  readonly dim: number;
-  readonly read: ConfigReader;
-}
-
 /** Where the settings stand: now, and before transformers 5. */
 const PLACES = ['rope_parameters', 'rope_scaling'] as const;
 const ORIGINAL = 'original_max_position_embeddings';
@@ -23,8 +16,11 @@ const MAX_THETA = 1e15;
 
 const factor = (read: ConfigReader, key: string, min: number): number => read.number(key, { min, max: MAX_FACTOR });
 
-/** `rope_type` -> what each inverse frequency is divided by, `[dim / 2]`. */
-const SCALING: Readonly<Record<string, (args: ScalingArgs) => readonly number[]>> = {
+/** What each inverse frequency is divided by, `[dim / 2]`. */
+type Scaling = (args: { theta: number; dim: number; read: ConfigReader }) => readonly number[];
+
+/** By `rope_type`. */
+const SCALING: Readonly<Record<string, Scaling>> = {
   default: ({ dim }) => Array<number>(dim / 2).fill(1),
   linear: ({ dim, read }) => Array<number>(dim / 2).fill(factor(read, 'factor', 1)),
   llama3: ({ theta, dim, read }) => {

@@ -86,15 +86,13 @@ const AdapterConfig = z.object({
 /** Keys whose values may be anything of their kind: a wrong one is no other kind of adapter. */
 const VALUES = ['base_model_name_or_path', 'r', 'lora_alpha', 'lora_dropout', 'use_rslora', 'target_modules'];
 
-/**
- * Reads an adapter folder as PEFT writes it.
- * @throws SipfError where files are missing or corrupt, a feature is not supported (named), or shapes disagree with the rank.
- */
+/** @throws SipfError where files are missing or corrupt, a feature is not supported (named), or shapes disagree with the rank. */
 export async function readAdapter(folder: string): Promise<AdapterFiles> {
   const configFile = join(folder, CONFIG);
   if (!(await exists(configFile))) {
     const got = await fileInstead(folder);
-    if (got !== null) throw noAdapterFolder(got);
+    if (got !== null)
+      throw new SipfError('unsupported', `Expected an adapter folder (adapter_config.json, ${WEIGHTS}), got ${got}`);
     throw new SipfError(
       'not-found',
       `Expected ${CONFIG} in the adapter folder ${folder}, got none. Give a folder that PEFT or sipf wrote.`,
@@ -124,10 +122,6 @@ async function fileInstead(path: string): Promise<string | null> {
   const head = await withFile(path, (handle, size) => readExactly(handle, path, 0, Math.min(size, 32)));
   if (path.endsWith('.gguf') || Buffer.from(head).toString('latin1').startsWith('GGUF')) return gguf;
   return `${path}: ${foreignFile(head) ?? foreignName(path) ?? 'a file. Give the folder that holds it.'}`;
-}
-
-function noAdapterFolder(got: string): SipfError {
-  return new SipfError('unsupported', `Expected an adapter folder (adapter_config.json, ${WEIGHTS}), got ${got}`);
 }
 
 function parseConfig(file: string, json: unknown): z.infer<typeof AdapterConfig> {

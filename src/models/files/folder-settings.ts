@@ -20,11 +20,7 @@ export async function noTokenizer(path: string): Promise<SipfError> {
   return new SipfError('not-found', `Expected tokenizer.json in ${path}, got none. ${hint}`);
 }
 
-/**
- * What stands beside tokenizer.json.
- * @param json the checked tokenizer.json, `file` its path.
- * @throws SipfError 'bad-input' naming the file and its key.
- */
+/** @param json the checked tokenizer.json. @throws SipfError 'bad-input' naming the file and its key. */
 export async function folderSettings(path: string, json: Json, file: string): Promise<TokenizerSettings> {
   const read = async (name: string): Promise<NamedJson> => ({
     file: join(path, name),

@@ -69,12 +69,8 @@ export function foreignName(path: string): string | null {
 
 /** The error about a folder without config.json. */
 export async function noConfig(path: string): Promise<SipfError> {
-  return signOf(
-    path,
-    NO_CONFIG,
-    'config.json in the model folder',
-    'none. Give a folder with config.json and model.safetensors.',
-  );
+  const text = 'none. Give a folder with config.json and model.safetensors.';
+  return signOf(path, NO_CONFIG, 'config.json in the model folder', text);
 }
 
 /** The error about a folder with config.json and no weights that are read. */

@@ -22,46 +22,30 @@ function blocks(name: string, blockValues: number, blockBytes: number, decodeBlo
   return { name, blockValues, blockBytes, decode };
 }
 
-const q4_0: DecodeBlock = (b, at, out, to) => {
-  const d = half(b, at);
-  for (let j = 0; j < 16; j++) {
-    const byte = b[at + 2 + j] as number;
-    out[to + j] = d * ((byte & 15) - 8);
-    out[to + j + 16] = d * ((byte >> 4) - 8);
-  }
-};
+interface Nibbles {
+  /** A fifth bit each, in four bytes before the nibbles. */
+  readonly fifth?: boolean;
+  /** Added to each value; stored behind the scale. */
+  readonly minimum?: boolean;
+  /** What the bits stand for. */
+  readonly value?: (bits: number) => number;
+}
 
-const q4_1: DecodeBlock = (b, at, out, to) => {
-  const d = half(b, at);
-  const m = half(b, at + 2);
-  for (let j = 0; j < 16; j++) {
-    const byte = b[at + 4 + j] as number;
-    out[to + j] = d * (byte & 15) + m;
-    out[to + j + 16] = d * (byte >> 4) + m;
-  }
-};
-
-/** The fifth bits of 32 values, as four bytes. */
-const fifth = (b: Uint8Array, at: number, j: number): number => (((b[at + (j >> 3)] as number) >> (j & 7)) & 1) << 4;
-
-const q5_0: DecodeBlock = (b, at, out, to) => {
-  const d = half(b, at);
-  for (let j = 0; j < 16; j++) {
-    const byte = b[at + 6 + j] as number;
-    out[to + j] = d * (((byte & 15) | fifth(b, at + 2, j)) - 16);
-    out[to + j + 16] = d * (((byte >> 4) | fifth(b, at + 2, j + 16)) - 16);
-  }
-};
-
-const q5_1: DecodeBlock = (b, at, out, to) => {
-  const d = half(b, at);
-  const m = half(b, at + 2);
-  for (let j = 0; j < 16; j++) {
-    const byte = b[at + 8 + j] as number;
-    out[to + j] = d * ((byte & 15) | fifth(b, at + 4, j)) + m;
-    out[to + j + 16] = d * ((byte >> 4) | fifth(b, at + 4, j + 16)) + m;
-  }
-};
+/** 32 values: those of the low nibbles of 16 bytes, then those of the high ones. */
+function nibbles({ fifth = false, minimum = false, value = (bits) => bits }: Nibbles): DecodeBlock {
+  const fifths = minimum ? 4 : 2;
+  const lows = fifth ? fifths + 4 : fifths;
+  return (b, at, out, to) => {
+    const d = half(b, at);
+    const m = half(b, at + 2);
+    for (let i = 0; i < 32; i++) {
+      const low = ((b[at + lows + (i & 15)] as number) >> (i < 16 ? 0 : 4)) & 15;
+      const high = fifth ? (((b[at + fifths + (i >> 3)] as number) >> (i & 7)) & 1) << 4 : 0;
+      const scaled = d * value(low | high);
+      out[to + i] = minimum ? scaled + m : scaled;
+    }
+  };
+}
 
 const q8_0: DecodeBlock = (b, at, out, to) => {
   const d = half(b, at);
@@ -104,32 +88,23 @@ function k4Min(b: Uint8Array, at: number, k: number): number {
   return ((b[at + k + 4] as number) >> 4) | (((b[at + k] as number) >> 6) << 4);
 }
 
-const q4_k: DecodeBlock = (b, at, out, to) => {
-  const d = half(b, at);
-  const min = half(b, at + 2);
-  for (let k = 0; k < 8; k++) {
-    const scale = Math.fround(d * k4Scale(b, at + 4, k));
-    const m = Math.fround(min * k4Min(b, at + 4, k));
-    for (let j = 0; j < 32; j++) {
-      const q = ((b[at + 16 + (k >> 1) * 32 + j] as number) >> ((k & 1) * 4)) & 15;
-      out[to + k * 32 + j] = Math.fround(scale * q) - m;
+/** Q4_K; Q5_K has fifth bits in 32 bytes before the nibbles. */
+const k4 =
+  (fifth: boolean): DecodeBlock =>
+  (b, at, out, to) => {
+    const d = half(b, at);
+    const min = half(b, at + 2);
+    const lows = at + (fifth ? 48 : 16);
+    for (let k = 0; k < 8; k++) {
+      const scale = Math.fround(d * k4Scale(b, at + 4, k));
+      const m = Math.fround(min * k4Min(b, at + 4, k));
+      for (let j = 0; j < 32; j++) {
+        const low = ((b[lows + (k >> 1) * 32 + j] as number) >> ((k & 1) * 4)) & 15;
+        const high = fifth ? (((b[at + 16 + j] as number) >> k) & 1) << 4 : 0;
+        out[to + k * 32 + j] = Math.fround(scale * (low | high)) - m;
+      }
     }
-  }
-};
-
-const q5_k: DecodeBlock = (b, at, out, to) => {
-  const d = half(b, at);
-  const min = half(b, at + 2);
-  for (let k = 0; k < 8; k++) {
-    const scale = Math.fround(d * k4Scale(b, at + 4, k));
-    const m = Math.fround(min * k4Min(b, at + 4, k));
-    for (let j = 0; j < 32; j++) {
-      const low = ((b[at + 48 + (k >> 1) * 32 + j] as number) >> ((k & 1) * 4)) & 15;
-      const high = ((b[at + 16 + j] as number) >> k) & 1;
-      out[to + k * 32 + j] = Math.fround(scale * (low | (high << 4))) - m;
-    }
-  }
-};
+  };
 
 const q6_k: DecodeBlock = (b, at, out, to) => {
   const d = half(b, at + 208);
@@ -144,15 +119,6 @@ const q6_k: DecodeBlock = (b, at, out, to) => {
 
 const IQ4_VALUES = [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113] as const;
 const iq4 = (nibble: number): number => IQ4_VALUES[nibble] as number;
-
-const iq4_nl: DecodeBlock = (b, at, out, to) => {
-  const d = half(b, at);
-  for (let j = 0; j < 16; j++) {
-    const byte = b[at + 2 + j] as number;
-    out[to + j] = d * iq4(byte & 15);
-    out[to + j + 16] = d * iq4(byte >> 4);
-  }
-};
 
 const iq4_xs: DecodeBlock = (b, at, out, to) => {
   const d = half(b, at);
@@ -172,17 +138,17 @@ const iq4_xs: DecodeBlock = (b, at, out, to) => {
 export const BLOCK_TYPES: ReadonlyMap<number, BlockType> = new Map([
   [0, { name: 'F32', blockValues: 1, blockBytes: 4, decode: decodeF32 }],
   [1, { name: 'F16', blockValues: 1, blockBytes: 2, decode: decodeF16 }],
-  [2, blocks('Q4_0', 32, 18, q4_0)],
-  [3, blocks('Q4_1', 32, 20, q4_1)],
-  [6, blocks('Q5_0', 32, 22, q5_0)],
-  [7, blocks('Q5_1', 32, 24, q5_1)],
+  [2, blocks('Q4_0', 32, 18, nibbles({ value: (bits) => bits - 8 }))],
+  [3, blocks('Q4_1', 32, 20, nibbles({ minimum: true }))],
+  [6, blocks('Q5_0', 32, 22, nibbles({ fifth: true, value: (bits) => bits - 16 }))],
+  [7, blocks('Q5_1', 32, 24, nibbles({ fifth: true, minimum: true }))],
   [8, blocks('Q8_0', 32, 34, q8_0)],
   [10, blocks('Q2_K', 256, 84, q2_k)],
   [11, blocks('Q3_K', 256, 110, q3_k)],
-  [12, blocks('Q4_K', 256, 144, q4_k)],
-  [13, blocks('Q5_K', 256, 176, q5_k)],
+  [12, blocks('Q4_K', 256, 144, k4(false))],
+  [13, blocks('Q5_K', 256, 176, k4(true))],
   [14, blocks('Q6_K', 256, 210, q6_k)],
-  [20, blocks('IQ4_NL', 32, 18, iq4_nl)],
+  [20, blocks('IQ4_NL', 32, 18, nibbles({ value: iq4 }))],
   [23, blocks('IQ4_XS', 256, 136, iq4_xs)],
   [30, { name: 'BF16', blockValues: 1, blockBytes: 2, decode: decodeBf16 }],
 ]);

@@ -8,17 +8,12 @@ import { type GgufFile, type GgufTensor, readGgufPieces, readGgufTensor } from '
 import { refuseOtherKinds } from './gguf-kinds.ts';
 import type { TensorToWrite } from './safetensors.ts';
 
-interface GgufModel {
-  readonly config: ModelConfig;
-  readonly weights: readonly TensorToWrite[];
-}
-
 /**
  * Configuration and weights of a GGUF model as Hugging Face names them. Llama 3's RoPE scaling, stored as the tensor rope_freqs.weight, becomes
  * `rope_parameters` (see ropeFromFactors).
  * @throws SipfError 'unsupported' for other kinds of files, architectures and tensors; 'bad-input' where metadata is missing.
  */
-export async function ggufModel(gguf: GgufFile): Promise<GgufModel> {
+export async function ggufModel(gguf: GgufFile): Promise<{ config: ModelConfig; weights: readonly TensorToWrite[] }> {
   refuseOtherKinds(gguf);
   const meta = new GgufMetadata(gguf);
   const architecture = ggufArchitecture(meta.architecture, gguf.file);
@@ -50,7 +45,8 @@ function weightsOf(
   tensor: GgufTensor,
 ): TensorToWrite[] {
   const layer = /^blk\.(\d+)\./.exec(stored)?.[1] ?? '';
-  const found = gguf.names[stored.replace(`blk.${layer}.`, 'blk.{n}.')];
+  const [, module = '', kind] = /^(.+)\.(weight|bias)$/.exec(stored.replace(`blk.${layer}.`, 'blk.{n}.')) ?? [];
+  const found = gguf.names[module];
   if (found === undefined) {
     throw new SipfError(
       'unsupported',
@@ -71,7 +67,7 @@ function weightsOf(
     const from = heights.slice(0, n).reduce((sum, above) => sum + above, 0);
     const whole = names.length === 1 && !undo;
     return {
-      name: name.replace('{n}', layer),
+      name: `${name.replace('{n}', layer)}.${kind}`,
       shape: [height, ...rest],
       data: () => (whole ? readGgufPieces(file, tensor) : values(from, from + height)),
     };

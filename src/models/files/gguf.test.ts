@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ggufBytes, type TestTensor, type TestValue } from '../../../test/fixtures/gguf-bytes.ts';
-import { deinterleaveHeads } from '../architectures/gguf-layout.ts';
+import { headRows } from '../architectures/gguf-layout.ts';
 import { readGguf, readGgufTensor } from './gguf.ts';
 import { ggufModel } from './gguf-model.ts';
 import { piecesOf } from './safetensors.ts';
@@ -167,7 +167,8 @@ describe('ggufModel', () => {
         for (let j = 0; j < half; j++)
           for (let c = 0; c < columns; c++)
             stored[((h * half + j) * 2 + s) * columns + c] = original[((h * 2 + s) * half + j) * columns + c] as number;
-    expect(deinterleaveHeads(stored, [heads * 2 * half, columns], heads)).toEqual(original);
-    expect(() => deinterleaveHeads(stored, [12, 2], 5)).toThrow('5 even heads');
+    const undo = headRows('heads');
+    expect(undo(stored, [heads * 2 * half, columns], { heads })).toEqual(original);
+    expect(() => undo(stored, [12, 2], { heads: 5 })).toThrow('5 even heads');
   });
 });

@@ -38,10 +38,7 @@ class HeaderEnd extends Error {
   }
 }
 
-/**
- * Reads the header of `file`.
- * @throws SipfError where it is no GGUF file, is truncated or split, or a tensor's type is not supported.
- */
+/** @throws SipfError where `file` is no GGUF file, is truncated or split, or a tensor's type is not supported. */
 export async function readGguf(file: string): Promise<GgufFile> {
   return withFile(file, async (handle, size) => {
     for (let length = Math.min(FIRST_READ, size); ; length = Math.min(length * 4, size)) {

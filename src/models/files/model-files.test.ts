@@ -47,8 +47,7 @@ describe('a Hugging Face folder', () => {
     ]);
     const model = await openModelFiles(folder, { cache });
     expect(model).toMatchObject({
-      source: folder,
-      format: 'safetensors',
+      path: folder,
       config: CONFIG,
       hash: expect.stringMatching(/^[0-9a-f]{64}$/),
     });
@@ -162,7 +161,7 @@ describe('other sources', () => {
     const file = join(root, 'tiny.gguf');
     await writeFile(file, ggufBytes(metadata, [quants, f32('blk.0.attn_q.weight', [4, 1], [0, 2, 1, 3])]));
     const model = await openModelFiles(file, { cache });
-    expect(model).toMatchObject({ format: 'gguf', config: { model_type: 'llama', vocab_size: 1 } });
+    expect(model).toMatchObject({ configFile: file, config: { model_type: 'llama', vocab_size: 1 } });
     const weights = await model.weights();
     expect(await valuesOf(weights.get(name))).toEqual(Array.from({ length: 32 }, (_, i) => i));
     expect(await valuesOf(weights.get('model.layers.0.self_attn.q_proj.weight'))).toEqual([0, 1, 2, 3]);

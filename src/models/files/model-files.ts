@@ -15,9 +15,6 @@ import { refuseQuantisedConfig, refuseQuantisedTensors } from './quantised.ts';
 import { readSafetensorsHeader, type TensorEntry } from './safetensors.ts';
 
 export interface ModelFiles {
-  /** As the user gave it. */
-  readonly source: string;
-  readonly format: 'safetensors' | 'gguf';
   /** Absolute path of the folder or .gguf file. */
   readonly path: string;
   /** As the weights have it: `tie_word_embeddings` is false where another head is stored. */
@@ -40,15 +37,13 @@ export interface ModelFiles {
  */
 export async function openModelFiles(source: string, options: CacheOptions = {}): Promise<ModelFiles> {
   const { path, kind } = await resolveSource(source, options);
-  return kind === 'gguf' ? openGguf(source, path, options) : openFolder(source, path, options);
+  return kind === 'gguf' ? openGguf(path, options) : openFolder(path, options);
 }
 
-async function openGguf(source: string, path: string, options: CacheOptions): Promise<ModelFiles> {
+async function openGguf(path: string, options: CacheOptions): Promise<ModelFiles> {
   const { config, weights } = await ggufModel(await readGguf(path));
   const hash = await contentHash([path], options);
   return {
-    source,
-    format: 'gguf',
     path,
     config,
     configFile: path,
@@ -59,7 +54,7 @@ async function openGguf(source: string, path: string, options: CacheOptions): Pr
   };
 }
 
-async function openFolder(source: string, path: string, options: CacheOptions): Promise<ModelFiles> {
+async function openFolder(path: string, options: CacheOptions): Promise<ModelFiles> {
   const configFile = join(path, 'config.json');
   if (!(await exists(configFile))) throw await noConfig(path);
   const json = await readJsonObject(configFile);
@@ -70,8 +65,6 @@ async function openFolder(source: string, path: string, options: CacheOptions): 
   const files = [...new Set([...stored.values()].map((entry) => entry.file))];
   const hash = await contentHash([configFile, ...files], options);
   return {
-    source,
-    format: 'safetensors',
     path,
     config,
     configFile,

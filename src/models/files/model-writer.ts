@@ -1,5 +1,4 @@
 // Configuration, float32 tensors, a tokenizer's source -> a folder that transformers opens.
-
 import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CacheOptions } from '../../io/cache.ts';

@@ -30,23 +30,14 @@ export interface TensorToWrite {
   readonly data: Float32Array | (() => AsyncIterable<Float32Array>);
 }
 
-const DTYPE_BYTES: Readonly<Record<string, number>> = {
-  BOOL: 1,
-  U8: 1,
-  I8: 1,
-  F8_E5M2: 1,
-  F8_E4M3: 1,
-  I16: 2,
-  U16: 2,
-  F16: 2,
-  BF16: 2,
-  I32: 4,
-  U32: 4,
-  F32: 4,
-  F64: 8,
-  I64: 8,
-  U64: 8,
-};
+/** Bytes of a value, and the dtypes that have so many. */
+const SIZES = [
+  [1, ['BOOL', 'U8', 'I8', 'F8_E5M2', 'F8_E4M3']],
+  [2, ['I16', 'U16', 'F16', 'BF16']],
+  [4, ['I32', 'U32', 'F32']],
+  [8, ['F64', 'I64', 'U64']],
+] as const;
+const DTYPE_BYTES = new Map<string, number>(SIZES.flatMap(([bytes, names]) => names.map((name) => [name, bytes])));
 const MAX_HEADER = 100_000_000;
 /** Data sections start at a multiple of this, so that files can be mapped. */
 const DATA_ALIGNMENT = 4096;
@@ -133,7 +124,7 @@ function parseHeader(file: string, text: string, dataStart: number, size: number
 
 function parseEntry(file: string, name: string, value: unknown, dataStart: number, size: number): TensorEntry {
   const { dtype, shape, data_offsets: offsets } = (value ?? {}) as Record<string, unknown>;
-  const bytes = typeof dtype === 'string' ? DTYPE_BYTES[dtype] : undefined;
+  const bytes = typeof dtype === 'string' ? DTYPE_BYTES.get(dtype) : undefined;
   if (typeof dtype !== 'string' || bytes === undefined) {
     throw new SipfError(
       'unsupported',
@@ -171,10 +162,7 @@ const DECODERS: Readonly<Record<string, (bytes: Uint8Array, out: Float32Array) =
   BF16: decodeBf16,
 };
 
-/**
- * The tensor's values as float32 pieces of at most 16 MiB, in order.
- * @throws SipfError 'unsupported' for another dtype.
- */
+/** The values in order, at most 16 MiB a piece. @throws SipfError 'unsupported' for another dtype than F32, F16, BF16. */
 export async function* readTensorPieces(name: string, entry: TensorEntry): AsyncGenerator<Float32Array<ArrayBuffer>> {
   const decode = DECODERS[entry.dtype];
   if (!decode) {
@@ -183,7 +171,7 @@ export async function* readTensorPieces(name: string, entry: TensorEntry): Async
       `Expected tensor ${printable(name)} of ${entry.file} in ${Object.keys(DECODERS).join(', ')}, got ${entry.dtype}. Convert the file.`,
     );
   }
-  const width = DTYPE_BYTES[entry.dtype] as number;
+  const width = DTYPE_BYTES.get(entry.dtype) as number;
   const count = entry.length / width;
   for (let first = 0; first < count; first += VALUES_PER_PIECE) {
     const out = new Float32Array(Math.min(VALUES_PER_PIECE, count - first));
@@ -196,7 +184,7 @@ export async function* readTensorPieces(name: string, entry: TensorEntry): Async
   }
 }
 
-/** One whole tensor. @throws SipfError 'unsupported' for another dtype than F32, F16, BF16. */
+/** @throws SipfError 'unsupported' for another dtype than F32, F16, BF16. */
 export async function readTensor(name: string, entry: TensorEntry): Promise<Tensor> {
   return { shape: entry.shape, data: await joined(entry.shape, readTensorPieces(name, entry)) };
 }

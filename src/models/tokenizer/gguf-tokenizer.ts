@@ -44,13 +44,10 @@ const CONTROL_LOOKING = new Set([
 ]);
 const TYPE = { unknown: 2, control: 3, userDefined: 4, unused: 5 } as const;
 
-/**
- * A tokenizer.json equal to the tokenizer in `gguf`.
- * @throws SipfError 'unsupported' for a tokenizer that is no BPE.
- */
+/** @throws SipfError 'unsupported' for a tokenizer that is no BPE. */
 export function ggufTokenizerJson(gguf: GgufFile): Json {
-  const tokens = strings(gguf, 'tokenizer.ggml.tokens');
-  const types = numbers(gguf, 'tokenizer.ggml.token_type', tokens.length);
+  const tokens = list(gguf, 'tokenizer.ggml.tokens', 'string');
+  const types = list(gguf, 'tokenizer.ggml.token_type', 'number', tokens.length);
   const model = gguf.metadata.get('tokenizer.ggml.model');
   const base = { version: '1.0', added_tokens: addedTokensOf(tokens, types), post_processor: null };
   if (model === 'gpt2') return { ...base, ...byteLevelParts(gguf, tokens) };
@@ -83,7 +80,7 @@ function addedTokensOf(tokens: readonly string[], types: readonly number[]): Jso
 
 function byteLevelParts(gguf: GgufFile, tokens: readonly string[]): Json {
   const pre = preTokenizer(gguf);
-  const merges = strings(gguf, 'tokenizer.ggml.merges').map((merge) => splitMerge(gguf, merge));
+  const merges = list(gguf, 'tokenizer.ggml.merges', 'string').map((merge) => splitMerge(gguf, merge));
   return {
     normalizer: pre.normalizer ?? null,
     pre_tokenizer: sequence([...pre.patterns.map(isolate), BYTES]),
@@ -128,7 +125,7 @@ function vocabulary(tokens: readonly string[]): Record<string, number> {
 
 /** SentencePiece BPE: the best-scored piece merges first, which is a merge list sorted by score, as Hugging Face converts it. */
 function sentencePieceParts(gguf: GgufFile, tokens: readonly string[], types: readonly number[]): Json {
-  const scores = numbers(gguf, 'tokenizer.ggml.scores', tokens.length);
+  const scores = list(gguf, 'tokenizer.ggml.scores', 'number', tokens.length);
   const prefix = gguf.metadata.get('tokenizer.ggml.add_space_prefix') !== false;
   const unknown = types.indexOf(TYPE.unknown);
   const space = { type: 'Replace', pattern: { String: ' ' }, content: '▁' };
@@ -170,12 +167,9 @@ function scoredMerges(tokens: readonly string[], scores: readonly number[]): [st
     .map(({ left, right }) => [tokens[left] as string, tokens[right] as string]);
 }
 
-/**
- * Ids and rules beside the text rules.
- * @throws SipfError 'bad-input' for an id that is none.
- */
+/** @throws SipfError 'bad-input' for an id that is none. */
 export function ggufTokenizerSettings(gguf: GgufFile): TokenizerSettings {
-  const tokens = strings(gguf, 'tokenizer.ggml.tokens').length;
+  const tokens = list(gguf, 'tokenizer.ggml.tokens', 'string').length;
   const warnings: string[] = [];
   const id = (role: string): number | null => {
     const key = `tokenizer.ggml.${role}_token_id`;
@@ -214,30 +208,19 @@ function addsBos(gguf: GgufFile): boolean {
   return gguf.metadata.get('tokenizer.ggml.model') === 'llama' || (preTokenizer(gguf).addBos ?? false);
 }
 
-function strings(gguf: GgufFile, key: string): readonly string[] {
-  return arrayOf(gguf, key, (value): value is string => typeof value === 'string', 'strings');
-}
+type Kinds = { readonly string: string; readonly number: number };
 
-function numbers(gguf: GgufFile, key: string, length: number): readonly number[] {
-  const values = arrayOf(gguf, key, (value): value is number => typeof value === 'number', 'numbers');
-  if (values.length !== length)
+/** @throws SipfError 'bad-input' where there is no such array, or one of another length. */
+function list<K extends keyof Kinds>(gguf: GgufFile, key: string, kind: K, length?: number): readonly Kinds[K][] {
+  const values = gguf.metadata.get(key);
+  if (!Array.isArray(values) || !values.every((value) => typeof value === kind))
     throw new SipfError(
       'bad-input',
-      `Expected ${length} values of ${key} in ${gguf.file}, got ${values.length}. Download the file again.`,
+      `Expected an array of ${kind}s ${key} in ${gguf.file}, got ${values === undefined ? 'none' : typeof values}. Use a file with its tokenizer.`,
     );
-  return values;
-}
-
-function arrayOf<T extends GgufValue>(
-  gguf: GgufFile,
-  key: string,
-  is: (value: GgufValue) => value is T,
-  what: string,
-): readonly T[] {
-  const values = gguf.metadata.get(key);
-  if (Array.isArray(values) && (values as readonly GgufValue[]).every(is)) return values as readonly T[];
+  if (length === undefined || values.length === length) return values as readonly Kinds[K][];
   throw new SipfError(
     'bad-input',
-    `Expected an array of ${what} ${key} in ${gguf.file}, got ${values === undefined ? 'none' : typeof values}. Use a file with its tokenizer.`,
+    `Expected ${length} values of ${key} in ${gguf.file}, got ${values.length}. Download the file again.`,
   );
 }

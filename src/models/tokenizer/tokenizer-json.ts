@@ -158,10 +158,7 @@ function rewriteAll(part: keyof typeof TABLES, component: Json, key: string, { f
   return inner.map((value, n) => rewrite(part, value, { file, path: `${path}.${key}.${n}` }));
 }
 
-/**
- * `json` with every component checked and rewritten. `file` is for messages.
- * @throws SipfError 'unsupported' naming the component.
- */
+/** `json` with every component checked and rewritten. @throws SipfError 'unsupported' naming the component. */
 export function exactTokenizerJson(json: Json, file: string): Json {
   const part = (kind: keyof typeof TABLES): Json | null => {
     const component = json[kind];

@@ -58,10 +58,7 @@ export interface Tokenizer {
   readonly warnings: readonly string[];
 }
 
-/**
- * The tokenizer of a Hugging Face folder, .gguf file or hub id.
- * @throws SipfError where there is none, or where it cannot be reproduced exactly.
- */
+/** @throws SipfError where `source` has no tokenizer, or one that cannot be reproduced exactly. */
 export async function loadTokenizer(source: string, options: CacheOptions = {}): Promise<Tokenizer> {
   const { path, kind } = await resolveSource(source, options);
   if (kind === 'gguf') {
@@ -84,13 +81,13 @@ export function makeTokenizer(original: Json, settings: TokenizerSettings, file:
 function assemble(original: Json, json: Json, settings: TokenizerSettings, file: string): Tokenizer {
   const main = library(json, file);
   const leading = leadingIdsOf(original, settings, file);
-  const encoders = makeEncoders(json, main, file);
+  const encoder = makeEncoders(json, main, file);
   const decode = (ids: readonly number[]): string => decodeIds(main, ids);
-  const decodeContinuation = makeContinuationDecoder(main, encoders.of({ special: false }, true), decode);
+  const decodeContinuation = makeContinuationDecoder(main, encoder({ special: false }, true), decode);
   return {
     ...settings,
-    encode: (text, options = {}) => [...leading, ...encoders.of(options, false)(text)],
-    encodeContinuation: (text, options = {}) => encoders.of(options, true)(text),
+    encode: (text, options = {}) => [...leading, ...encoder(options, false)(text)],
+    encodeContinuation: (text, options = {}) => encoder(options, true)(text),
     decode,
     decodeContinuation,
     stream: () => makeStream(decodeContinuation, (id) => /^<0x[0-9A-F]{2}>$/.test(main.id_to_token(id) ?? '')),
@@ -102,17 +99,15 @@ function assemble(original: Json, json: Json, settings: TokenizerSettings, file:
 }
 
 function leadingIdsOf(original: Json, { addBos, bosId }: TokenizerSettings, file: string): number[] {
-  if (addBos === null) return checkLeading(leadingIds(original.post_processor, file), highestId(original), file);
-  if (!addBos) return [];
-  if (bosId === null)
+  if (addBos === false) return [];
+  if (addBos && bosId !== null) return [bosId];
+  if (addBos)
     throw new SipfError(
       'bad-input',
       `Expected a BOS token beside ${file}, as add_bos_token is true, got none. Name one as bos_token, or set add_bos_token false.`,
     );
-  return [bosId];
-}
-
-function checkLeading(ids: number[], highest: number, file: string): number[] {
+  const ids = leadingIds(original.post_processor, file);
+  const highest = highestId(original);
   const outside = ids.find((id) => id > highest);
   if (outside === undefined) return ids;
   throw new SipfError(
@@ -136,19 +131,13 @@ function library(json: Json, file: string): Library {
 type Encode = (text: string) => number[];
 
 /** Up to four readings of a text (at the beginning or further on, special tokens or not), all on one vocabulary. */
-function makeEncoders(
-  json: Json,
-  main: Library,
-  file: string,
-): { of(options: EncodeOptions, continuation: boolean): Encode } {
+function makeEncoders(json: Json, main: Library, file: string) {
   const made = new Map<string, Encode>();
-  return {
-    of({ special = true }, continuation) {
-      const key = `${special} ${continuation}`;
-      const encode = made.get(key) ?? makeEncoder(json, main, file, special, continuation);
-      made.set(key, encode);
-      return encode;
-    },
+  return ({ special = true }: EncodeOptions, continuation: boolean): Encode => {
+    const key = `${special} ${continuation}`;
+    const encode = made.get(key) ?? makeEncoder(json, main, file, special, continuation);
+    made.set(key, encode);
+    return encode;
   };
 }
 
@@ -220,14 +209,21 @@ function makeStream(decode: (ids: readonly number[]) => string, isByte: (id: num
   };
 }
 
-/**
- * Checks that every id of the tokenizer has a row in the embedding (more rows than ids are padding, and fine).
- * @throws SipfError 'bad-input' where the two do not belong together.
- */
+/** @throws SipfError 'bad-input' where an id has no row in the embedding; more rows than ids are padding. */
 export function checkVocabulary(tokenizer: Pick<Tokenizer, 'vocabSize'>, embeddingRows: number): void {
   if (tokenizer.vocabSize <= embeddingRows) return;
   throw new SipfError(
     'bad-input',
     `Expected a tokenizer of at most ${embeddingRows} ids (rows of the embedding), got ${tokenizer.vocabSize}. Use the tokenizer that belongs to these weights.`,
+  );
+}
+
+/** The token that ends a completion in training. @throws SipfError 'bad-input' where the tokenizer has no end-of-text token. */
+export function endId({ eosIds }: Pick<Tokenizer, 'eosIds'>): number {
+  const [id] = eosIds;
+  if (id !== undefined) return id;
+  throw new SipfError(
+    'bad-input',
+    'Expected a tokenizer with an end-of-text token, got none, so that no completion could learn to end. Set eos_token in tokenizer_config.json.',
   );
 }

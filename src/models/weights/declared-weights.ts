@@ -27,22 +27,16 @@ class DeclaredWeights extends Parameters {
   }
 }
 
-interface WeightList {
-  readonly shapes: ReadonlyMap<string, readonly number[]>;
-  /** Linear layers, which LoRA may adapt, in the graph's order. */
-  readonly modules: readonly string[];
-}
-
 /** Last parts of the names of its linear layers, each once. */
 export const linearLayers = (decoder: Decoder): string[] => [
   ...new Set(declaredWeights(decoder).modules.map((module) => module.slice(module.lastIndexOf('.') + 1))),
 ];
 
-/** Every weight of a new model of these sizes, in the order in which its graph asks for them. */
-export function declaredWeights(decoder: Decoder): WeightList {
+/** Every weight of a new model of these sizes, in its graph's order, and its linear layers, which LoRA may adapt. */
+export function declaredWeights(decoder: Decoder) {
   const weights = new DeclaredWeights();
   const { hidden } = decode(decoder, weights, declareInputs(weights.graph, decoder.config));
   decoder.logits(weights, hidden);
-  const shapes = new Map([...weights.declared].map(([name, { shape }]) => [name, shape.map(Number)]));
+  const shapes = new Map([...weights.declared].map(([name, { shape }]) => [name, shape.map(Number)] as const));
   return { shapes, modules: weights.modules };
 }

@@ -53,14 +53,10 @@ export class GraphWeights implements Disposable {
     const feeds = async (): Promise<Feeds> => {
       const fed: Record<string, Value> = {};
       for (const [name, input] of parameters.inputs)
-        fed[input.name] = await this.#placed.of(name, () => this.#read(name));
+        fed[input.name] = await this.#placed.of(name, () => readTensor(name, this.slices.get(name) as TensorEntry));
       return fed;
     };
     return { parameters, feeds };
-  }
-
-  #read(name: string) {
-    return readTensor(name, this.slices.get(name) as TensorEntry);
   }
 
   [Symbol.dispose](): void {

@@ -1,13 +1,5 @@
 // 16-bit floats -> 32-bit floats, exactly.
 
-const tables: { half?: Float32Array } = {};
-
-/** All 65,536 half-precision values; a constant, built at its first use. */
-function halfTable(): Float32Array {
-  tables.half ??= Float32Array.from({ length: 0x10000 }, (_, bits) => halfToNumber(bits));
-  return tables.half;
-}
-
 /** IEEE 754 binary16 bits as a number. */
 export function halfToNumber(bits: number): number {
   const sign = bits & 0x8000 ? -1 : 1;
@@ -18,11 +10,12 @@ export function halfToNumber(bits: number): number {
   return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 }
 
+const HALVES = Float32Array.from({ length: 0x10000 }, (_, bits) => halfToNumber(bits));
+
 /** Little-endian float16 `bytes` into `out`, `out.length` values. */
 export function decodeF16(bytes: Uint8Array, out: Float32Array): void {
-  const table = halfTable();
   for (let i = 0; i < out.length; i++) {
-    out[i] = table[(bytes[2 * i] as number) | ((bytes[2 * i + 1] as number) << 8)] as number;
+    out[i] = HALVES[(bytes[2 * i] as number) | ((bytes[2 * i + 1] as number) << 8)] as number;
   }
 }
 

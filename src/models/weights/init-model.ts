@@ -1,5 +1,4 @@
 // A configuration, a tokenizer and a seed -> a Hugging Face folder with random weights.
-
 import { join } from 'node:path';
 import { SipfError } from '../../errors.ts';
 import type { CacheOptions } from '../../io/cache.ts';

@@ -22,15 +22,15 @@ export class LoraParameters extends Parameters {
   readonly inputs = new Map<string, Tensor>();
   readonly #base: Parameters;
   readonly #shape: LoraShape;
-  readonly #rows: DropoutRows | undefined;
+  readonly #noise: Tensor | null;
 
-  /** @param rows needed where dropout is not 0. */
-  constructor(base: Parameters, shape: LoraShape, rows?: DropoutRows) {
+  /** @param noise for dropout, `[batch, seq, 1]`: a number in [0, 1) for each token, fresh in each pass. */
+  constructor(base: Parameters, shape: LoraShape, noise: Tensor | null = null) {
     super();
     this.graph = base.graph;
     this.#base = base;
     this.#shape = shape;
-    this.#rows = rows;
+    this.#noise = noise;
   }
 
   has(name: string): boolean {
@@ -47,7 +47,7 @@ export class LoraParameters extends Parameters {
     const { rank, scale, dropout } = this.#shape;
     const a = this.#input(`${module}.lora_A.weight`, [rank, Number(x.shape.at(-1))]);
     const b = this.#input(`${module}.lora_B.weight`, [out, rank]);
-    const kept = dropout > 0 && this.#rows ? drop(x, this.#rows, this.inputs.size, dropout) : x;
+    const kept = dropout > 0 && this.#noise ? drop(x, this.#noise, this.inputs.size, dropout) : x;
     return add(y, matmul(matmul(kept, a, { transB: true }), b, { transB: true, alpha: scale }));
   }
 
@@ -66,17 +66,11 @@ export function isTarget(module: string, targets: LoraShape['targets']): boolean
     : targets.includes(name) || targets.includes(module);
 }
 
-/** What a dropout mask is computed from in the graph. */
-interface DropoutRows {
-  /** `[batch, seq, 1]`: a number in [0, 1) for each token, fresh in each pass. */
-  readonly noise: Tensor;
-}
-
 /**
  * Inverted dropout from a hash of (token's noise, column, layer): the same mask on a resumed run, nothing large to feed.
  * The hash is the fractional part of a scaled sine; a mask needs no better generator.
  */
-function drop(x: Tensor, { noise }: DropoutRows, salt: number, rate: number): Tensor {
+function drop(x: Tensor, noise: Tensor, salt: number, rate: number): Tensor {
   const width = Number(x.shape.at(-1));
   const columns = Float32Array.from({ length: width }, (_, i) => ((i + 1) * 0.754877666 + salt * 0.569840291) % 1);
   const phase = add(mul(noise, 6283.1853), mul(x.graph.constant(columns, [1, 1, width]), 511.3));

@@ -1,5 +1,4 @@
 // A model's weights and a PEFT adapter -> weights with the adapter merged in.
-
 import { randomUUID } from 'node:crypto';
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -9,9 +8,7 @@ import type { Engine, Program } from '../../engine/runtime/session.ts';
 import { printable, SipfError, throwIfAborted } from '../../errors.ts';
 import { type CacheOptions, cacheFolder } from '../../io/cache.ts';
 import { isAlive, makeFolders } from '../../io/files.ts';
-import type { ModelSource } from '../../records.ts';
 import { type AdapterFiles, adapterScale, type LoraFactors } from '../files/adapter-files.ts';
-import type { ModelFiles } from '../files/model-files.ts';
 import {
   readSafetensorsHeader,
   readTensor,
@@ -19,56 +16,44 @@ import {
   type TensorToWrite,
   writeSafetensors,
 } from '../files/safetensors.ts';
-
-/** Weights ready for a session; disposing deletes what was written for them, once no session needs it. */
-interface MergedWeights extends AsyncDisposable {
-  readonly slices: ReadonlyMap<string, TensorEntry>;
-}
-
-/** A model, and an adapter that belongs to it: the folder is that of `source`. */
-interface AdaptedModel {
-  readonly source: ModelSource;
-  readonly files: ModelFiles;
-  readonly adapter: AdapterFiles | null;
-}
+import type { OpenModel } from '../open-model.ts';
 
 /**
- * The weights of `files`, with W + scale · B A for every module of the adapter, and its fully trained heads.
+ * The weights of `files`, ready for a session: with W + scale · B A for every module of the adapter, and its fully trained heads.
+ * Disposing deletes what was written for them, once no session needs it.
  * @throws SipfError 'bad-input' where a sum is no number, 'write-failed' where the disk refuses.
  */
 export async function mergeWeights(
   engine: Engine,
-  { source, files, adapter }: AdaptedModel,
+  { source, files, adapter }: Pick<OpenModel, 'source' | 'files' | 'adapter'>,
   options: CacheOptions = {},
-): Promise<MergedWeights> {
+): Promise<AsyncDisposable & { readonly slices: ReadonlyMap<string, TensorEntry> }> {
   const base = await files.weights();
   if (adapter === null) return { slices: base, [Symbol.asyncDispose]: async () => {} };
-  const merge = { base, adapter, of: source.adapter ?? 'none' };
   const parent = join(cacheFolder(options), 'merged');
   await removeLeftOvers(parent);
   const folder = join(parent, `${process.pid}-${randomUUID()}`);
   const remove = () => rm(folder, { recursive: true, force: true });
-  const merger = await compileMerge(engine);
+  await using merger = await compileMerge(engine);
+  const merge: Merge = { base, adapter, of: source.adapter ?? 'none', merger };
   try {
     await makeFolders(folder);
     const names = [...adapter.tensors.keys()].map((path) => `${path}.weight`);
     // Sessions need all weight files on one disk: where the originals lie on another, all tensors are written.
     const written = (await onOneDisk(folder, base)) ? names : [...base.keys()];
     const tensors = [
-      ...written.map((name) => tensorToWrite(name, { ...merge, merger }, options.signal)),
+      ...written.filter((name) => !adapter.extra.has(name)).map((name) => tensorToWrite(name, merge, options.signal)),
       ...[...adapter.extra].map(([name, { shape, data }]): TensorToWrite => ({ name, shape, data })),
-    ].filter(({ name }, n, all) => all.findLastIndex((other) => other.name === name) === n);
+    ];
     const file = join(folder, 'merged.safetensors');
     await writeSafetensors(file, tensors);
     const entries = [...(await readSafetensorsHeader(file))].map(
-      ([name, entry]) => [name, { ...entry, from: originOf(name, base, merge.of) }] as const,
+      ([name, entry]) => [name, { ...entry, from: originOf(name, merge) }] as const,
     );
     return { slices: new Map([...base, ...entries]), [Symbol.asyncDispose]: remove };
   } catch (thrown) {
     await remove();
     throw thrown;
-  } finally {
-    await merger[Symbol.asyncDispose]();
   }
 }
 
@@ -123,9 +108,9 @@ function overflow(name: string, folder: string, adapter: AdapterFiles): SipfErro
 }
 
 /** In words: the file of the base, the adapter, or both. */
-function originOf(name: string, base: ReadonlyMap<string, TensorEntry>, folder: string): string {
+function originOf(name: string, { base, of }: Merge): string {
   const slice = base.get(name);
-  return slice ? `${slice.from ?? slice.file} with the adapter ${folder}` : `the adapter ${folder}`;
+  return slice ? `${slice.from ?? slice.file} with the adapter ${of}` : `the adapter ${of}`;
 }
 
 async function merged(

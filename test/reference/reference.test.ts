@@ -1,7 +1,7 @@
 // The oracle itself: values computed by hand, and its refusals.
 import { describe, expect, it } from 'vitest';
-import { add, matmul, mul, reshape, rope, slice, softmax, tokenLogp } from '../build.ts';
-import { Graph } from '../graph.ts';
+import { add, matmul, mul, reshape, rope, slice, softmax, tokenLogp } from '../../src/engine/build.ts';
+import { Graph } from '../../src/engine/graph.ts';
 import { interpret } from './reference.ts';
 
 const array = (shape: readonly number[], ...data: number[]) => ({ data: Float64Array.from(data), shape });

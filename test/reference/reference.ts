@@ -1,8 +1,8 @@
 // A graph and its feeds -> its outputs in float64: the slow oracle that providers must match.
 import { closeSync, openSync, readSync } from 'node:fs';
-import { type Dim, evaluate, isName } from '../dims.ts';
-import type { DType, Graph, Node, Tensor, WeightSlice } from '../graph.ts';
-import type { HostArray } from '../runtime/arrays.ts';
+import { type Dim, evaluate, isName } from '../../src/engine/dims.ts';
+import type { DType, Graph, Node, Tensor, WeightSlice } from '../../src/engine/graph.ts';
+import type { HostArray } from '../../src/engine/runtime/arrays.ts';
 import { count, type Values } from './arrays.ts';
 import { KERNELS } from './kernels.ts';
 

@@ -1,7 +1,7 @@
 // Arrays -> arrays in float64, one plain kernel an op: what each op means, written for reading.
-import type { Dim } from '../dims.ts';
-import type { Attributes } from '../graph.ts';
-import { shapeOf } from '../ops/layout.ts';
+import type { Dim } from '../../src/engine/dims.ts';
+import type { Attributes } from '../../src/engine/graph.ts';
+import { shapeOf } from '../../src/engine/ops/layout.ts';
 import { broadcastShape, count, pick, places, rows, steps, stretch, type Values, walk } from './arrays.ts';
 
 interface Given {
