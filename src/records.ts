@@ -150,6 +150,10 @@ export const Answer = z.object({
   tokens: z.number().int(),
   /** Which of several samples of one question; absent: the greedy answer. */
   sample: z.number().int().optional(),
+  /** As of a sample; absent in older files. */
+  sumLogp: z.number().nullable().optional(),
+  /** Of each step: true, false, or null where nothing can be checked. Absent: no grade, or an older file. */
+  truth: z.array(z.boolean().nullable()).optional(),
 });
 export type Answer = z.infer<typeof Answer>;
 

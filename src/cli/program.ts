@@ -1,6 +1,7 @@
 // A terminal -> the whole command line as commander sees it.
 import { Command } from 'commander';
 import { ownPackage } from './bug-report.ts';
+import { compareCommand } from './commands/compare.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { evalCommand } from './commands/eval.ts';
 import { experimentCommand } from './commands/experiment.ts';
@@ -23,6 +24,7 @@ const COMMANDS = [
   logpsCommand,
   gradeCommand,
   showCommand,
+  compareCommand,
   doctorCommand,
 ];
 

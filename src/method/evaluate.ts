@@ -1,12 +1,11 @@
-// Stage 7: a policy and question sets -> graded answers, accuracies, paired differences.
+// Stage 7: a policy and question sets -> graded answers; pairs and paths -> what figures rest on.
 import { z } from 'zod';
 import type { Completion, Policy } from '../backend.ts';
 import { described } from '../described.ts';
 import { MOST } from '../limits.ts';
 import type { Answer, PreferencePair, Question } from '../records.ts';
-import type { SetReport } from '../reports.ts';
 import type { StageOutput } from '../run/units.ts';
-import { mean, pairedDifference, wilson } from '../statistics/intervals.ts';
+import { mean, sum } from '../statistics/intervals.ts';
 import type { FigurePath } from '../statistics/prm-figures.ts';
 import { type Graded, SPLITS, type Task, taskOf } from '../task.ts';
 import type { ReadContext } from './context-length.ts';
@@ -21,6 +20,7 @@ import {
   type PathScoreRule,
   pathScore,
 } from './step-labels.ts';
+import { stepTruth } from './step-truth.ts';
 
 export const EvaluationSet = z.strictObject({
   name: described(z.string().nullable().default(null), "A task. null: the run's own."),
@@ -49,6 +49,14 @@ export const EvaluateOptions = z.strictObject({
   control: described(
     z.enum(['none', 'continued-sft']).default('none'),
     'continued-sft: the warm-up policy is trained on worked solutions for as many optimizer tokens as the rounds spent, and evaluated with `final`. Use it to see what process feedback adds.',
+  ),
+  samples: described(
+    z.number().int().min(0).max(MOST.samples).default(0),
+    'Samples of each question of `final`, for majority vote, best-of-N by each scorer and pass@N. 0: none. Set it to 8 to see what a scorer is worth.',
+  ),
+  temperature: described(
+    z.number().positive().default(0.8),
+    'Randomness of those samples. Lower it where they are much worse than the greedy answer.',
   ),
   maxTokens: described(
     z.number().int().positive().max(MOST.tokens).nullable().default(null),
@@ -82,8 +90,8 @@ export interface AnswerItem {
   readonly question: Question;
 }
 
-/** How several samples of each question are drawn, for pass@k. */
-interface SampledAnswers {
+/** How several samples of each question are drawn, for pass@k and best-of-N. */
+export interface SampledAnswers {
   readonly count: number;
   readonly temperature: number;
   readonly topP?: number;
@@ -134,9 +142,10 @@ export async function answerUnit(
 }
 
 function answerOf({ set, question }: AnswerItem, completion: Completion, { extracted, outcome }: Graded): Answer {
-  const { text, finishReason, tokens } = completion;
+  const { text, finishReason, tokens, logps } = completion;
+  const task = taskOf(set.task, question);
   return {
-    task: taskOf(set.task, question).name,
+    task: task.name,
     split: set.split,
     questionId: question.id,
     question: question.question,
@@ -146,56 +155,9 @@ function answerOf({ set, question }: AnswerItem, completion: Completion, { extra
     outcome,
     finishReason,
     tokens,
+    sumLogp: logps === null ? null : sum(logps),
+    ...(outcome.kind === 'error' ? {} : { truth: stepTruth(task, question, task.split(text)) }),
   };
-}
-
-type Correct = Map<string, boolean>;
-
-/** Answers, and right or wrong by question id, of each set (task/split). Errors are no answers. */
-async function correctBySet(
-  answers: AsyncIterable<Answer> | Iterable<Answer>,
-): Promise<Map<string, { answers: Answer[]; correct: Correct }>> {
-  const sets = new Map<string, { answers: Answer[]; correct: Correct }>();
-  for await (const answer of answers) {
-    const name = `${answer.task}/${answer.split}`;
-    const set = sets.get(name) ?? { answers: [], correct: new Map<string, boolean>() };
-    sets.set(name, set);
-    set.answers.push({ ...answer, completion: '', question: '' });
-    if (answer.outcome.kind !== 'error') set.correct.set(answer.questionId, answer.outcome.kind === 'right');
-  }
-  return sets;
-}
-
-/** One report a set, in the order of the answers, paired with `before` where it answered the same questions. */
-export async function setReports(
-  answers: AsyncIterable<Answer> | Iterable<Answer>,
-  before: (AsyncIterable<Answer> | Iterable<Answer>) | null,
-): Promise<SetReport[]> {
-  const earlier = before === null ? null : await correctBySet(before);
-  return [...(await correctBySet(answers))].map(([name, set]) => {
-    const n = set.correct.size;
-    const correct = [...set.correct.values()].filter(Boolean).length;
-    const old = earlier?.get(name);
-    return {
-      task: set.answers[0]?.task ?? '',
-      split: set.answers[0]?.split ?? '',
-      n,
-      correct,
-      accuracy: n === 0 ? 0 : correct / n,
-      ci95: wilson(correct, n),
-      truncated: set.answers.filter(({ finishReason }) => finishReason === 'length').length,
-      errors: set.answers.length - n,
-      paired: old === undefined ? null : paired(old.correct, set.correct),
-    };
-  });
-}
-
-/** Over the questions that both answered; null without one. */
-function paired(before: Correct, after: Correct): SetReport['paired'] {
-  const ids = [...after.keys()].filter((id) => before.has(id));
-  if (ids.length === 0) return null;
-  const right = (answers: Correct) => ids.map((id) => answers.get(id) === true);
-  return pairedDifference(right(after), right(before));
 }
 
 /** Mean log-probability (over completion tokens, then over pairs) of both sides under one policy. */

@@ -277,6 +277,9 @@ function take(
   });
 }
 
+const hasFalseEquation = (task: Task, steps: readonly string[]) =>
+  steps.some((step) => task.equationsHold(step) === false);
+
 function finish(
   { task, item, found }: Drawing,
   { dropFalseEquations, distinct, quota }: SampleOptions,
@@ -284,7 +287,7 @@ function finish(
 ): Sample[] {
   const gold = found.filter(({ source }) => source === 'gold');
   const drawn = found.filter(({ source }) => source === 'policy').sort((a, b) => a.index - b.index);
-  const clean = dropFalseEquations ? drawn.filter(({ steps }) => !task.hasFalseEquation(steps)) : drawn;
+  const clean = dropFalseEquations ? drawn.filter(({ steps }) => !hasFalseEquation(task, steps)) : drawn;
   const kept = distinct ? keepDistinct(task, item.known, clean) : clean;
   countInto(counts, 'falseEquationsDropped', drawn.length - clean.length);
   countInto(counts, 'duplicates', clean.length - kept.length);

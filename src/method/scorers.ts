@@ -108,6 +108,11 @@ export function scorerNeeds(name: ScorerName, need: ScorerNeed): boolean {
   return needs.includes(need);
 }
 
+/** True for a scorer that can score paths of no round: it reads neither rollouts nor the path's own grade. */
+export function readsNewPaths(name: ScorerName): boolean {
+  return !scorerNeeds(name, 'tallies') && !scorerNeeds(name, 'outcome');
+}
+
 /**
  * Opens the scorer `name` with the models that it needs.
  * @throws SipfError 'bad-input' where `source` lacks one of them, and what `source` throws; no model stays open then.
@@ -158,6 +163,11 @@ export function scorerInputs(
   return { model: scorerNeeds(name, 'prm') ? prm : scorerNeeds(name, 'policy') ? policy : null };
 }
 
+/** What is known of a path when it is drawn. */
+interface Drawn {
+  readonly sample: Pick<Sample, 'sumLogp' | 'tokens'>;
+}
+
 /** What ranks paths without a model that was trained to: figures show each beside the scores. */
 export const CHEAP_RANKS = {
   /** Mean share of right rollouts over the steps before the last, which is the outcome itself; an implied step counts 1, a path of one step a half. */
@@ -167,9 +177,8 @@ export const CHEAP_RANKS = {
       .map(({ correct, run, impliedBy }) => (impliedBy !== null ? 1 : run === 0 ? 0 : correct / run));
     return before.length === 0 ? 0.5 : mean(before);
   },
-  meanLogp: ({ sample }: LabelledPath): number =>
-    sample.sumLogp === null ? 0 : sample.sumLogp / Math.max(1, sample.tokens),
-  shortness: ({ sample }: LabelledPath): number => -sample.tokens,
+  meanLogp: ({ sample }: Drawn): number => (sample.sumLogp === null ? 0 : sample.sumLogp / Math.max(1, sample.tokens)),
+  shortness: ({ sample }: Drawn): number => -sample.tokens,
 };
 
 /** A scorer that looks at one path at a time. */

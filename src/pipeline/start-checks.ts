@@ -34,6 +34,15 @@ export function checkHints({ method, sampling }: Config, task: Task): void {
   if (METHODS[method].samples && sampling.hint === true) requireAnswers(task);
 }
 
+/** @throws SipfError 'bad-config' where samples are to be drawn of no question. */
+export function checkSamples({ evaluate: { samples, final } }: Config): void {
+  if (samples === 0 || final.length > 0) return;
+  throw new SipfError(
+    'bad-config',
+    `Expected a question set in evaluate.final for evaluate.samples ${samples}, got none. Name one, or leave evaluate.samples out.`,
+  );
+}
+
 /**
  * @throws SipfError 'bad-config' where a section is to adapt a layer that its model has not.
  */

@@ -26,6 +26,7 @@ import {
   checkLoraTargets,
   checkPrmQuestions,
   checkRowLengths,
+  checkSamples,
   checkScorer,
   type PromptedQuestions,
   questionsOfRounds,
@@ -98,6 +99,7 @@ export async function startRun(options: RunStartOptions): Promise<RunStart> {
     const task = tasks.named(config.task.name);
     checkScorer(config, task);
     checkHints(config, task);
+    checkSamples(config);
     say('Reading questions ...');
     const { train, sets } = await loadRunQuestions(config, task, tasks.named);
     throwIfAborted(signal);

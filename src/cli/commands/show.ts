@@ -7,6 +7,7 @@ import { type QuestionView, type RunView, readRun } from '../../pipeline/run-rea
 import type { PreferencePair } from '../../records.ts';
 import { finish, integer } from '../options.ts';
 import type { Terminal } from '../terminal.ts';
+import { type OfPolicy, renderBestOf } from './show-best-of.ts';
 import { renderFinal, renderRounds, renderWarnings } from './show-rounds.ts';
 import { describeOutcome, type Look, renderPair, renderPath, type ShownPath, wrap } from './show-steps.ts';
 
@@ -48,14 +49,22 @@ export function lookOf({ colors, columns }: Terminal): Look {
   return { colors, width: Math.max(60, columns) };
 }
 
-/** The table of rounds, what test said, and the warnings. */
+/** What choosing among samples gave, policy by policy. */
+function bestOfIn({ final }: RunView): OfPolicy[] {
+  const rows = final?.rows ?? [];
+  return rows.flatMap(({ name: policy, bestOf = [] }) => bestOf.map((report) => ({ policy, report })));
+}
+
+/** The tables of rounds, what test said, and the warnings. */
 export function overview(view: RunView, look: Look): string[] {
   const final = renderFinal(view, look);
+  const bestOf = renderBestOf(bestOfIn(view), look);
   const warnings = renderWarnings(view, look);
   const only = 'A check that everything runs (preset smoke): these figures mean nothing.';
   return [
     ...renderRounds(view.rounds, look),
     ...(final.length > 0 ? ['', ...final] : []),
+    ...(bestOf.length > 0 ? ['', ...bestOf] : []),
     ...(warnings.length > 0 ? ['', ...warnings] : []),
     ...(isOnlyCheck(view.config) ? ['', ...wrap(only, look.width)] : []),
   ];

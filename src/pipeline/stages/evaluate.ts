@@ -7,8 +7,9 @@ import {
   figurePaths,
   meanPairLogps,
   type OpenSet,
-  setReports,
+  type SampledAnswers,
 } from '../../method/evaluate.ts';
+import { setReports } from '../../method/set-reports.ts';
 import { Answer, type Checkpoint, type StepScores } from '../../records.ts';
 import { type Counts, EvalReport, type PairLogps, type ScoreFigures } from '../../reports.ts';
 import type { StageName } from '../../run/marker.ts';
@@ -35,7 +36,7 @@ export async function evaluate(round: Round): Promise<void> {
   const sets = await round.openSets(config.evaluate.sets);
   // Once is enough: what is said of the sets holds for every round.
   const ofSets = k === 0 ? sets.flatMap(({ warnings }) => warnings) : [];
-  const answers = await answer(round, stageOf(k, ANSWERS), sets, policyAfter(round));
+  const answers = await answer(round, { stage: stageOf(k, ANSWERS), sets, policy: policyAfter(round) });
   const counts = { ...found.counts, [ANSWERS]: answers };
   const stage = stageOf(k, '7-eval');
   const file = `${stage.name}.json`;
@@ -51,12 +52,18 @@ export async function evaluate(round: Round): Promise<void> {
 
 const ANSWERS = '7-answers';
 
-/** Greedy answers of a policy to all questions of the sets. */
+interface AnswerStage {
+  readonly stage: StageName;
+  readonly sets: readonly OpenSet[];
+  readonly policy: Checkpoint;
+  /** Absent: one greedy answer to each question. */
+  readonly sampled?: SampledAnswers;
+}
+
+/** What a policy answers to all questions of the sets. */
 export function answer(
   { run, config, data, models }: Round,
-  stage: StageName,
-  sets: readonly OpenSet[],
-  policy: Checkpoint,
+  { stage, sets, policy, sampled }: AnswerStage,
 ): Promise<Counts> {
   const { maxTokens, gradeRetries, unit } = config.evaluate;
   const items: AnswerItem[] = sets.flatMap((set) => set.questions.map((question) => ({ set, question })));
@@ -67,13 +74,19 @@ export function answer(
   }));
   return run.collect({
     stage,
-    inputs: { prompt: data, sets: hashes, policy: policy.hash, options: { maxTokens, gradeRetries, unit } },
+    inputs: {
+      prompt: data,
+      sets: hashes,
+      policy: policy.hash,
+      options: { maxTokens, gradeRetries, unit },
+      ...(sampled === undefined ? {} : { sampled }),
+    },
     items: () => ({ total: items.length, items }),
     counted: 'questions',
     unit,
     open: () => models.openPolicy(policy),
     each: (some, opened, onDone) =>
-      answerUnit(some, { policy: opened, options: config.evaluate, signal: run.signal, onDone }),
+      answerUnit(some, { policy: opened, options: config.evaluate, sampled, signal: run.signal, onDone }),
   });
 }
 
@@ -103,7 +116,7 @@ async function inputsOf(round: Round, counts: EvalReport['counts']): Promise<Rec
 }
 
 async function reportOf(round: Round, counts: EvalReport['counts'], ofSets: readonly string[]): Promise<EvalReport> {
-  const { config, k, found, task, parameters } = round;
+  const { config, method, k, found, task, parameters } = round;
   const { labelled, scored, paired } = figuresOf(round);
   const scores = labelled && scored ? await heldOutFigures(round) : null;
   const scoresByTask = labelled && scored && task.members ? await figuresByTask(round, task.members) : null;
@@ -120,7 +133,8 @@ async function reportOf(round: Round, counts: EvalReport['counts'], ofSets: read
     counts,
     cost: { ...cost, flops: flopsOf(cost, parameters, config.align.train.lora !== null) },
   };
-  const ofRound = roundWarnings(report, task.members?.length);
+  const rules = { ownSets: task.members?.length ?? 1, makesPairs: method.align === 'pairs' };
+  const ofRound = roundWarnings(report, rules);
   return { ...report, warnings: [...ofSets, ...ofRound, ...(scores === null ? [] : figureWarnings(scores))] };
 }
 

@@ -11,7 +11,7 @@ import { questionPrompt, STOP_STRINGS, splitSteps, stepPieces } from '../text/st
 import { answerText, parseAnswer, sameAnswer } from './answer-values.ts';
 import { type FoundAnswer, findAnswer, referenceAnswer } from './answers.ts';
 import { distinctPaths } from './distinct.ts';
-import { checkEquations } from './equations.ts';
+import { equationsHold } from './equations.ts';
 import { gradeChoice } from './grade-choice.ts';
 
 /** What every task with number-like answers shares: format, steps, grading, duplicates. */
@@ -23,8 +23,9 @@ export const mathFormat = {
   gradedBy: 'answer',
   instruction: 'Solve the problem step by step, one step per line. End with a line "The answer is N".',
   grade: gradeMath,
+  sameAnswer,
   distinct: distinctPaths,
-  hasFalseEquation: (steps) => checkEquations(steps.join('\n')).some(({ holds }) => holds === false),
+  equationsHold,
 } satisfies Omit<Task, 'name' | 'maxTokens' | 'load'>;
 
 /**
