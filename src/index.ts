@@ -11,6 +11,7 @@ export { jsonDifference } from './hashing.ts';
 export { readRecords } from './io/jsonl.ts';
 export { alignRows, goldRows } from './method/align-rows.ts';
 export { choosePaths } from './method/choose-paths.ts';
+export { refusedByGate } from './method/exact-checks.ts';
 export { labelSteps } from './method/label.ts';
 export { METHODS, MethodName } from './method/methods.ts';
 export { capPairs, pairQuestion } from './method/pair.ts';

@@ -85,6 +85,7 @@ export type Sample = z.infer<typeof Sample>;
  * One step's rollouts. `run` of K planned rollouts were run and `correct` of them reached the answer.
  * `stop: first-success`: the scan stopped early, so correct/run is no estimate of a probability.
  * `impliedBy`: index of a later step whose success settles this one (run is then 0).
+ * `settledBy`: this step or one before it has a false equation (`labels.exactChecks`): it is wrong (run is then 0).
  */
 export const StepTally = z.object({
   correct: z.number().int(),
@@ -93,10 +94,11 @@ export const StepTally = z.object({
   impliedBy: z.number().int().nullable(),
   /** labels.mode verify: whether the step is correct, from the steps that were rolled out (run is then 0). Absent: it has rollouts, or is implied. */
   assumed: z.boolean().optional(),
+  settledBy: z.literal('false-equation').optional(),
 });
 export type StepTally = z.infer<typeof StepTally>;
 
-/** Monte-Carlo labels of one path; the last step's tally is the outcome itself (run 0 or gold: see `impliedBy`). */
+/** What labels the steps of one path: rollouts, or the likelihood of the answer; the last step's tally is the outcome itself (run 0 or gold: see `impliedBy`). */
 export const StepLabels = z.object({
   sampleId: z.string(),
   questionId: z.string(),
@@ -106,10 +108,12 @@ export const StepLabels = z.object({
   steps: z.array(StepTally),
   /** The path's own outcome: the last step's label. */
   outcomeRight: z.boolean(),
-  /** Model tokens of the rollouts that these labels rest on; a prefix's count once, for the first path that they settle a step of. */
+  /** Model tokens that these labels rest on, of rollouts or of texts that were read; a prefix's count once, for the first path that they settle a step of. */
   rolloutTokens: z.number().int(),
   /** labels.keepRollouts: the paths of these rollouts. Absent: not kept. */
   rollouts: z.array(Sample).optional(),
+  /** `labels.mode: gold-likelihood`: mean log-probability of the right answer's tokens after the first 0, 1, ... steps, the last step left out. */
+  answerLogps: z.array(z.number()).optional(),
 });
 export type StepLabels = z.infer<typeof StepLabels>;
 
@@ -117,7 +121,7 @@ export type StepLabels = z.infer<typeof StepLabels>;
 export const StepScores = z.object({
   sampleId: z.string(),
   questionId: z.string(),
-  scorer: z.enum(['prm', 'prm-logprob', 'tallies', 'logprob', 'oracle', 'outcome']),
+  scorer: z.enum(['prm', 'prm-logprob', 'tallies', 'logprob', 'equations', 'likelihood', 'oracle', 'outcome']),
   /** Checkpoint hash of the PRM; null for the scorers without a model. */
   prm: z.string().nullable(),
   scores: z.array(z.number()).nullable(),

@@ -37,6 +37,8 @@ export const ScoreFigures = z.object({
   questions: z.number().int(),
   paths: z.number().int(),
   steps: z.number().int(),
+  /** Model tokens that the labels of a path rest on, on average. Absent in reports of earlier versions. */
+  labelTokens: z.number().nullable().optional(),
   /** Step accuracy at threshold 0.5 against hard labels, and what always saying the commoner label gives. */
   stepAccuracy: Estimate,
   majority: z.number().nullable(),

@@ -108,6 +108,8 @@ export interface Task {
   distinct(paths: readonly (readonly string[])[]): number[];
   /** What the equations of a step say, in exact arithmetic: false where one is false, true where all that can be read hold, null where there is none. */
   equationsHold(step: string): boolean | null;
+  /** The line that states the right answer, in two pieces: what leads to it, and the answer up to the line's end. Absent: answers are no text. */
+  answerLine?(question: Question): readonly [lead: string, answer: string];
   /** The true correctness of each step where the task knows it (generated tasks), else null. */
   trueSteps?(question: Question, steps: readonly string[]): boolean[] | null;
   /** A parsed tokenizer.json that covers the task's texts, for models made from nothing (generated tasks). */

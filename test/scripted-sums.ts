@@ -63,6 +63,7 @@ export const sumsTask: Task = {
     return texts.flatMap((text, i) => (texts.indexOf(text) === i ? [i] : []));
   },
   equationsHold: (step) => (/^\d+\+/.test(step) ? trueLines([step])[0] === true : null),
+  answerLine: ({ answer }) => ['The answer is', ` ${answer}`],
   trueSteps: ({ question }, steps) => {
     const gold = sumSteps(question.split('+').map(Number));
     return steps.map((step, i) => gold.slice(0, i + 1).join() === steps.slice(0, i + 1).join() && step === gold[i]);

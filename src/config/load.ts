@@ -96,7 +96,9 @@ function withLabelMode(config: Config): Config {
     ? `score.scorer ${config.score.scorer}`
     : config.prm.targets === 'soft'
       ? 'prm.targets soft'
-      : null;
+      : config.prm.denoise !== null
+        ? 'prm.denoise'
+        : null;
   if (why !== null && mode !== 'auto' && mode !== 'full') {
     throw new SipfError(
       'bad-config',

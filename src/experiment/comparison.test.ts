@@ -10,6 +10,7 @@ import type { CellRound, CellSummary } from './summary.ts';
 interface Made extends Partial<Cell> {
   readonly method: string;
   readonly right: string;
+  readonly sound?: string;
   readonly questions?: string;
   readonly optimizerTokens?: number;
   readonly flops?: number;
@@ -44,8 +45,8 @@ function summary(made: Made): CellSummary {
     lora: false,
     policies: { start: 'a', last: 'b' },
     sets: [
-      { task: 'mini', split: 'test', questions, right },
-      { task: 'svamp', split: 'test', questions: 'svamp', right: '10' },
+      { task: 'mini', split: 'test', questions, right, sound: made.sound ?? null },
+      { task: 'svamp', split: 'test', questions: 'svamp', right: '10', sound: null },
     ],
     rounds: [round(1, pairs), round(2, pairs)],
     total: { optimizerTokens, flops, seconds: 2 },
@@ -128,6 +129,21 @@ describe('compareCells', () => {
     expect(rows.find(({ name }) => name === 'sipf')?.seeds[0]).toMatchObject({ n: 3 });
     expect(test(tests, 'sipf', 'siof')).toMatchObject({ better: 1, worse: 1, difference: 0 });
     expect(test(tests, 'sipf', 'siof')?.seeds).toHaveLength(1);
+  });
+
+  it('compares sound answers where all rows have them, with a correction of their own', () => {
+    const [sipf, rft] = [
+      summary({ method: 'sipf', right: '1111', sound: '1110' }),
+      summary({ method: 'rft', right: '1111', sound: '0000' }),
+    ];
+    const { rows, tests } = compareCells([sipf, rft], asked);
+    expect(rows.map((row) => row.sound)).toEqual([0.75, 0]);
+    expect(tests.map(({ measure, difference, holm: p }) => [measure, difference, p])).toEqual([
+      ['accuracy', 0, 1],
+      ['sound', 0.75, 0.25],
+    ]);
+    const without = compareCells([sipf, summary({ method: 'rft', right: '1111' })], asked);
+    expect(without.tests.map(({ measure }) => measure)).toEqual(['accuracy']);
   });
 
   it('says how far tokens and FLOPs are from what was asked', () => {

@@ -5,7 +5,7 @@ import { holm } from '../statistics/holm.ts';
 import { mean, middle95, pairedDifference, sum } from '../statistics/intervals.ts';
 import { resampledMeans } from '../statistics/resampled-means.ts';
 import { type Cell, rowName } from './cell.ts';
-import type { CellSummary, SetOutcomes } from './summary.ts';
+import type { CellSummary } from './summary.ts';
 
 /** A method (with a variant's settings) in a column. Figures are means over its seeds. */
 export interface Row extends Omit<Cell, 'seed'> {
@@ -14,6 +14,8 @@ export interface Row extends Omit<Cell, 'seed'> {
   /** On the first set of evaluate.final. */
   readonly accuracy: number;
   readonly seeds: readonly { readonly seed: number; readonly accuracy: number; readonly n: number }[];
+  /** Right and without a false step; null: no step can be checked. */
+  readonly sound: number | null;
   /** On the other sets, by `task/split`. */
   readonly otherSets: Readonly<Record<string, number>>;
   /** null: it makes none. */
@@ -23,8 +25,12 @@ export interface Row extends Omit<Cell, 'seed'> {
   readonly seconds: number | null;
 }
 
-/** Accuracy of row `a` minus that of row `b`, on the first set's questions that every row has a grade for. */
+/** What is compared: right answers, or sound ones. */
+export type Measure = 'accuracy' | 'sound';
+
+/** The share of row `a` minus that of row `b`, on the first set's questions that every row has a grade for. */
 export interface PairedTest {
+  readonly measure: Measure;
   readonly a: string;
   readonly b: string;
   /** Mean over the seeds that both have; the interval resamples seeds, and questions within each. */
@@ -33,7 +39,7 @@ export interface PairedTest {
   readonly seeds: readonly { readonly seed: number; readonly difference: number; readonly ci95: Interval }[];
   /** Standard deviation between seeds (n - 1); null with one seed. */
   readonly deviation: number | null;
-  /** Questions of all seeds together that a alone, and b alone, has right; p of the exact McNemar test, and with Holm's correction for all tests. */
+  /** Questions of all seeds together that a alone, and b alone, answers so; p of the exact McNemar test, and with Holm's correction for all tests of the measure. */
   readonly better: number;
   readonly worse: number;
   readonly pValue: number;
@@ -64,7 +70,7 @@ export function compareCells(summaries: readonly CellSummary[], { tokens, refere
   const matched = summaries.filter(({ column }) => column === 'flops');
   return {
     rows: ordered.map(rowOf),
-    tests: testsOf(ordered),
+    tests: [...testsOf(ordered, 'accuracy'), ...testsOf(ordered, 'sound')],
     unequal: {
       tokens: farthest(trained.map(({ total }) => [total.optimizerTokens, tokens])),
       flops: farthest(matched.map((cell) => [cell.total.flops, flopsOf(cell)])),
@@ -76,11 +82,12 @@ type Group = readonly CellSummary[];
 
 function rowOf(group: Group): Row {
   const [{ method, variant, column, sets }] = group as readonly [CellSummary, ...CellSummary[]];
-  const seeds = group.map((cell) => ({ seed: cell.seed, ...accuracyOf(cell.sets[0]) }));
+  const seeds = group.map((cell) => ({ seed: cell.seed, ...shareOf(cell.sets[0]?.right) }));
+  const sound = group.map((cell) => cell.sets[0]?.sound ?? null);
   const pairs = group.map(({ rounds }) => sum(rounds.map((round) => round.pairs?.pairs ?? 0)));
   const seconds = group.map(({ total }) => total.seconds);
   const others = sets.slice(1).map(({ task, split }, i) => {
-    const accuracies = group.map((cell) => accuracyOf(cell.sets[i + 1]).accuracy);
+    const accuracies = group.map((cell) => shareOf(cell.sets[i + 1]?.right).accuracy);
     return [`${task}/${split}`, mean(accuracies)] as const;
   });
   return {
@@ -90,6 +97,7 @@ function rowOf(group: Group): Row {
     name: rowName({ method, variant, column }),
     accuracy: mean(seeds.map(({ accuracy }) => accuracy)),
     seeds,
+    sound: sound.includes(null) ? null : mean(sound.map((marks) => shareOf(marks ?? undefined).accuracy)),
     otherSets: Object.fromEntries(others),
     pairs: sum(pairs) === 0 ? null : mean(pairs),
     optimizerTokens: mean(group.map(({ total }) => total.optimizerTokens)),
@@ -98,8 +106,8 @@ function rowOf(group: Group): Row {
   };
 }
 
-function accuracyOf(set: SetOutcomes | undefined): { accuracy: number; n: number } {
-  const known = [...(set?.right ?? '')].filter((mark) => mark !== '-');
+function shareOf(marks = ''): { accuracy: number; n: number } {
+  const known = [...marks].filter((mark) => mark !== '-');
   return { accuracy: known.filter((mark) => mark === '1').length / Math.max(1, known.length), n: known.length };
 }
 
@@ -111,19 +119,23 @@ interface Graded {
 
 const placeOf = ({ seed, sets }: CellSummary): string => `${seed} ${sets[0]?.questions ?? ''}`;
 
+/** What is known of a cell's first set; empty: nothing. */
+const marksOf = ({ sets: [first] }: CellSummary, measure: Measure): string =>
+  (measure === 'accuracy' ? first?.right : first?.sound) ?? '';
+
 /** A question that some row of its seed has no grade for counts in none. */
-function gradedRows(groups: readonly Group[]): Graded[] {
+function gradedRows(groups: readonly Group[], measure: Measure): Graded[] {
   const ungraded = new Map<string, Set<number>>();
   for (const cell of groups.flat()) {
     const lost = ungraded.get(placeOf(cell)) ?? new Set<number>();
-    for (const [i, mark] of [...(cell.sets[0]?.right ?? '')].entries()) if (mark === '-') lost.add(i);
+    for (const [i, mark] of [...marksOf(cell, measure)].entries()) if (mark === '-') lost.add(i);
     ungraded.set(placeOf(cell), lost);
   }
   return groups.map((group) => ({
     name: rowName(group[0]!),
     byPlace: new Map(
       group.map((cell) => {
-        const marks = [...(cell.sets[0]?.right ?? '')].filter((_, i) => !ungraded.get(placeOf(cell))?.has(i));
+        const marks = [...marksOf(cell, measure)].filter((_, i) => !ungraded.get(placeOf(cell))?.has(i));
         return [placeOf(cell), { seed: cell.seed, right: marks.map(Number) }];
       }),
     ),
@@ -131,17 +143,17 @@ function gradedRows(groups: readonly Group[]): Graded[] {
 }
 
 /** Every two rows that answered the same questions in a seed at least. */
-function testsOf(groups: readonly Group[]): PairedTest[] {
-  const rows = gradedRows(groups);
+function testsOf(groups: readonly Group[], measure: Measure): PairedTest[] {
+  const rows = gradedRows(groups, measure);
   const resampled = new Map<string, ReadonlyMap<string, Float64Array>>();
   const tests = rows.flatMap((a, i) =>
     rows.slice(i + 1).flatMap((b) => {
-      const common = [...a.byPlace].filter(([key, { right }]) => right.length > 0 && b.byPlace.has(key));
+      const isKnown = (key: string) => (a.byPlace.get(key)?.right.length ?? 0) > 0 && (b.byPlace.get(key)?.right.length ?? 0) > 0;
+      const common = [...a.byPlace.keys()].filter(isKnown);
       if (common.length === 0) return [];
-      const places = common.map(([key]) => key);
-      const drawn = resampled.get(places.join()) ?? resamplesOf(rows, places);
-      resampled.set(places.join(), drawn);
-      return [testOf(a, b, places, drawn)];
+      const drawn = resampled.get(common.join()) ?? resamplesOf(rows, common);
+      resampled.set(common.join(), drawn);
+      return [{ measure, ...testOf(a, b, common, drawn) }];
     }),
   );
   const adjusted = holm(tests.map(({ pValue }) => pValue));
@@ -149,7 +161,7 @@ function testsOf(groups: readonly Group[]): PairedTest[] {
 }
 
 function resamplesOf(rows: readonly Graded[], places: readonly string[]): Map<string, Float64Array> {
-  const having = rows.filter(({ byPlace }) => places.every((place) => byPlace.has(place)));
+  const having = rows.filter(({ byPlace }) => places.every((place) => (byPlace.get(place)?.right.length ?? 0) > 0));
   const values = having.map((row) => places.map((place) => rightIn(row, place)));
   const means = resampledMeans(values, { random: createRandom('comparison'), resamples: 2000 });
   return new Map(having.map(({ name }, i) => [name, means[i]!]));
@@ -160,7 +172,7 @@ function testOf(
   b: Graded,
   places: readonly string[],
   resampled: ReadonlyMap<string, Float64Array>,
-): Omit<PairedTest, 'holm'> {
+): Omit<PairedTest, 'holm' | 'measure'> {
   const outcomes = (row: Graded, place: string) => rightIn(row, place).map((right) => right === 1);
   const seeds = places.map((place) => {
     const { difference, ci95 } = pairedDifference(outcomes(a, place), outcomes(b, place));

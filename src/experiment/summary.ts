@@ -5,6 +5,8 @@ import { SipfError } from '../errors.ts';
 import { canonicalJson, sha256 } from '../hashing.ts';
 import { readTextFile } from '../io/file-bytes.ts';
 import { readRecords } from '../io/jsonl.ts';
+import { checksSteps } from '../method/set-reports.ts';
+import { isSound } from '../method/step-truth.ts';
 import { addCosts, NO_COST, type TokenCost } from '../pipeline/estimate.ts';
 import { type RoundSummary, readRun } from '../pipeline/run-reader.ts';
 import { stageOf } from '../pipeline/workspace.ts';
@@ -36,6 +38,8 @@ export interface SetOutcomes {
   /** Hash of the question ids in order. */
   readonly questions: string;
   readonly right: string;
+  /** Right and without a false step; null: no step of the set can be checked. */
+  readonly sound: string | null;
 }
 
 /** What a cell's run says, small enough to keep under version control; the table can be made from these alone. */
@@ -114,12 +118,16 @@ async function outcomesOf(dir: string, { name, sets }: FinalReport['rows'][numbe
   return sets.map(({ task, split }) => {
     const own = answers.filter((answer) => answer.task === task && answer.split === split);
     const questions = sha256(canonicalJson(own.map(({ questionId }) => questionId)));
-    return { task, split, questions, right: own.map(markOf).join('') };
+    const marks = (holds: (answer: Answer) => boolean) => own.map((answer) => markOf(answer, holds)).join('');
+    const isRight = ({ outcome }: Answer) => outcome.kind === 'right';
+    const isChecked = checksSteps(own.filter(({ outcome }) => outcome.kind !== 'error'));
+    const sound = isChecked ? marks((answer) => isSound(isRight(answer), answer.truth ?? [])) : null;
+    return { task, split, questions, right: marks(isRight), sound };
   });
 }
 
-function markOf({ outcome }: Answer): string {
-  return outcome.kind === 'right' ? '1' : outcome.kind === 'wrong' ? '0' : '-';
+function markOf(answer: Answer, holds: (answer: Answer) => boolean): string {
+  return answer.outcome.kind === 'error' ? '-' : holds(answer) ? '1' : '0';
 }
 
 async function parametersOf(dir: string): Promise<number> {

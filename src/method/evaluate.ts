@@ -192,6 +192,7 @@ export function figurePaths(
       right: sample.outcome.kind === 'right',
       scores: own,
       labels: hardLabels(record, rules.labels),
+      labelTokens: record.rolloutTokens,
       truth: taskOf(rules.task, question).trueSteps?.(question, sample.steps) ?? null,
       ranks: {
         scores: pathScore(own, rules.path),

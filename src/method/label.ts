@@ -1,4 +1,4 @@
-// Stage 2: samples and a simulator -> Monte-Carlo tallies of every step.
+// Stage 2: samples and a simulator -> Monte-Carlo tallies of every step, or likelihoods of the answer.
 import { z } from 'zod';
 import type { Policy, ProcessRewardModel } from '../backend.ts';
 import { described } from '../described.ts';
@@ -9,6 +9,9 @@ import { countInto, type StageOutput } from '../run/units.ts';
 import { sum } from '../statistics/intervals.ts';
 import { type QuestionPaths, withinContext } from './context-length.ts';
 import { ask, type Draw, type Drawn, drawAndGrade, drawing, type Prefix, prefixOf, type UnitContext } from './draw.ts';
+import { requireEquations, spoiledSteps } from './exact-checks.ts';
+import { labelByLikelihood } from './label-likelihood.ts';
+import { type CheckedPath, labelRecord, SETTLED } from './label-record.ts';
 import { rolloutPaths } from './rollout-paths.ts';
 import { scan } from './tallies.ts';
 import { assumedCorrect, proposeErrors } from './verify-labels.ts';
@@ -24,8 +27,8 @@ export const LabelOptions = z.strictObject({
     'A step is correct when more than this many of its rollouts are right. Raise it where lucky answers make wrong steps correct.',
   ),
   mode: described(
-    z.enum(['auto', 'first-success', 'full', 'verify']).default('auto'),
-    'first-success: stops a step at its first right rollout; hard labels stay exact. full: all K rollouts, for soft labels and the tallies scorer. verify: only the step with the largest drop of the last round\'s PRM scores, and the one before it (SAPO). auto: what the configuration needs. Set full to keep complete tallies, verify for a half to a third of the rollouts.',
+    z.enum(['auto', 'first-success', 'full', 'gold-likelihood', 'verify']).default('auto'),
+    'first-success: stops a step at its first right rollout; hard labels stay exact. full: all K rollouts, for soft labels and the tallies scorer. gold-likelihood: no rollouts; how probable the right answer is after each step, for a small part of their time. verify: only the step with the largest drop of the last round\'s PRM scores, and the one before it (SAPO). auto: what the configuration needs. Set full to keep complete tallies, verify or gold-likelihood where rollouts cost too much.',
   ),
   keepRollouts: described(
     z.boolean().optional(),
@@ -38,6 +41,10 @@ export const LabelOptions = z.strictObject({
   ownWitness: described(
     z.boolean().default(false),
     "A right path's own success settles all its steps, without rollouts: an outcome label, and an approximation. Set it true only where rollouts cost too much.",
+  ),
+  exactChecks: described(
+    z.boolean().default(false),
+    'A false equation settles its step and all later ones as wrong, without rollouts. Set it true where steps hold equations: it saves time, and no lucky rollout makes such a step correct.',
   ),
   paths: described(
     z.number().int().positive().nullable().default(null),
@@ -99,8 +106,7 @@ interface StepPrefix extends Prefix {
   waiting: Path[];
 }
 
-interface Path {
-  readonly sample: Sample;
+interface Path extends CheckedPath {
   readonly prefixes: readonly StepPrefix[];
   readonly tallies: (StepTally | null)[];
   /** The step under scan, and the last one to scan. */
@@ -121,16 +127,20 @@ const isOpen = ({ failed, tallies }: Path): boolean => !failed && tallies.includ
  * Labels the paths of one unit of questions (docs/method.md, section 5); their rollouts share the slots of the simulator.
  * Each prefix asks for one rollout at a time, few prefixes for several (all K in full mode).
  * A path without labels (too long, or too many errors) gives no record; counts say how many.
+ * @throws SipfError 'unsupported' where the options read equations, or the text of the answer, and the task has none.
  */
 export async function labelUnit(
   items: readonly QuestionPaths[],
   given: LabelContext,
 ): Promise<StageOutput<StepLabels>> {
-  const { simulator, options, onDone } = given;
+  const { simulator, task, options, onDone } = given;
+  if (options.exactChecks) requireEquations(task, 'labels.exactChecks true');
+  if (options.mode === 'gold-likelihood') return labelByLikelihood(items, given);
   const counts: Record<string, number> = {};
   const proposed = await proposals(items, given, counts);
   const paths = items.flatMap((item) => pathsOf(item, given, proposed));
   const context: PathsContext = { ...given, paths };
+  if (options.exactChecks) countSettled(context, counts);
   await setTooLongAside(context, counts);
   const first = paths.filter(({ failed }) => !failed).flatMap((path) => advance(path, context));
   const tokens = await drawAndGrade(first, drawing('rollout', simulator, given), {
@@ -163,6 +173,14 @@ export async function* labelSteps(
   }
 }
 
+/** Where the scan of a path begins and ends. A step that is settled as wrong is itself the first error, where none before it is proposed. */
+function scanOf(tallies: readonly (StepTally | null)[], proposal: number | null): Pick<Path, 'at' | 'from' | 'proposed'> {
+  const last = tallies.lastIndexOf(null);
+  if (proposal === null) return { at: last, from: 0, proposed: null };
+  const proposed = Math.min(proposal, last === tallies.length - 1 ? proposal : last + 1);
+  return { at: Math.min(proposed, last), from: Math.max(0, proposed - 1), proposed };
+}
+
 async function proposals(
   items: readonly QuestionPaths[],
   { prm = null, options, ...context }: LabelContext,
@@ -176,7 +194,7 @@ async function proposals(
 
 function pathsOf(
   { question, samples }: QuestionPaths,
-  { task, prompt }: LabelContext,
+  { task, prompt, options }: LabelContext,
   proposals: ReadonlyMap<string, number>,
 ): Path[] {
   const whole = prefixOf(task, question, prompt(question));
@@ -190,16 +208,17 @@ function pathsOf(
       byText.set(text, prefix);
       return prefix;
     });
-    const proposed = proposals.get(sample.id) ?? null;
-    const scan = { at: Math.min(proposed ?? own.length, own.length - 1), from: Math.max(0, (proposed ?? 0) - 1), proposed };
-    return { sample, prefixes: own, tallies: own.map(() => null), ...scan, failed: false };
+    const spoiled = options.exactChecks ? spoiledSteps(task, question, sample.steps) : [];
+    const tallies = own.map((_, j) => (spoiled[j] ? SETTLED : null));
+    const scan = scanOf(tallies, proposals.get(sample.id) ?? null);
+    return { sample, spoiled, prefixes: own, tallies, ...scan, failed: false };
   });
 }
 
 /** A path whose longest prefix leaves the simulator no room for a rollout stays without labels. */
 async function setTooLongAside({ simulator, paths }: PathsContext, counts: Record<string, number>): Promise<void> {
-  const rolled = paths.filter(({ prefixes }) => prefixes.length > 0);
-  const longest = rolled.map(({ prefixes }) => prefixes.at(-1)!);
+  const rolled = paths.filter(({ at }) => at >= 0);
+  const longest = rolled.map(({ prefixes, at }) => prefixes[at]!);
   const within = await withinContext(
     simulator,
     longest.map(({ prompt, pieces }) => [prompt, ...pieces]),
@@ -299,6 +318,13 @@ function countVain({ paths, options }: PathsContext, counts: Record<string, numb
   }
 }
 
+/** Steps that exact checks settle, and the rollouts that these would have cost at most: K for each prefix. */
+function countSettled({ paths, options }: PathsContext, counts: Record<string, number>): void {
+  const settled = paths.flatMap(({ prefixes, tallies }) => prefixes.filter((_, j) => tallies[j] !== null));
+  countInto(counts, 'stepsSettled', settled.length);
+  countInto(counts, 'rolloutsSaved', options.K * new Set(settled).size);
+}
+
 function implied(by: StepTally['impliedBy']): StepTally {
   return { correct: 0, run: 0, stop: 'first-success', impliedBy: by };
 }
@@ -322,7 +348,6 @@ function finish(
   paid: Set<StepPrefix>,
 ): StepLabels[] {
   const { options, simulator } = given;
-  const { sample } = path;
   const tallies = path.tallies.filter((tally) => tally !== null);
   if (path.failed || tallies.length < path.tallies.length) {
     countInto(counts, 'pathsUnlabelled');
@@ -339,20 +364,8 @@ function finish(
   const tokensOf = (prefix: StepPrefix): number => sum(prefix.tokens.slice(0, scanned(prefix, options).used));
   // Not those that were asked for ahead: which these are depends on what ran when.
   const keptOf = (prefix: StepPrefix): Sample[] =>
-    rolloutPaths(sample, prefix.rollouts.slice(0, scanned(prefix, options).used), given);
-  const outcomeRight = sample.outcome.kind === 'right';
-  const last: StepTally = { correct: outcomeRight ? 1 : 0, run: 0, stop: 'full', impliedBy: null };
-  return [
-    {
-      sampleId: sample.id,
-      questionId: sample.questionId,
-      iteration: sample.iteration,
-      simulator: simulator.hash,
-      K: options.K,
-      steps: [...tallies, last],
-      outcomeRight,
-      rolloutTokens: sum(own.map(tokensOf)),
-      ...(options.keepRollouts === true ? { rollouts: own.flatMap(keptOf) } : {}),
-    },
-  ];
+    rolloutPaths(path.sample, prefix.rollouts.slice(0, scanned(prefix, options).used), given);
+  const cost = { simulator: simulator.hash, K: options.K, rolloutTokens: sum(own.map(tokensOf)) };
+  const record = labelRecord(path, tallies, cost);
+  return [options.keepRollouts === true ? { ...record, rollouts: own.flatMap(keptOf) } : record];
 }

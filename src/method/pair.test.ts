@@ -124,6 +124,17 @@ describe('pairQuestion', () => {
       [],
     );
   });
+
+  it('chooses no path that the gate refuses, nor trains on it by itself; it may be rejected', () => {
+    const options = PairOptions.parse({ eta: 0, perQuestion: null, chosenGate: 'exact' });
+    const item = { question, samples, scores, refused: new Set(['r1', 'r3']) };
+    const { pairs, nllRows } = pairQuestion(item, options, 'k');
+    expect(new Set(pairs.map(({ chosen }) => chosen.sampleId))).toEqual(new Set(['r2']));
+    expect(pairs.map(({ rejected }) => rejected?.sampleId)).toContain('r3');
+    expect(names(nllRows)).toEqual([]);
+    expect(names(rightRows(item))).toEqual(['r2>undefined']);
+    expect(() => pairQuestion({ question, samples, scores }, options, 'k')).toThrow(/refusedByGate/);
+  });
 });
 
 describe('capPairs', () => {

@@ -1,6 +1,7 @@
 // Stage 5: samples with path scores -> preference pairs and NLL-only rows of each question.
 import { z } from 'zod';
 import { described } from '../described.ts';
+import { SipfError } from '../errors.ts';
 import { keyedOrder } from '../hashing.ts';
 import type { PreferencePair, Question, Sample } from '../records.ts';
 import { sum } from '../statistics/intervals.ts';
@@ -12,8 +13,8 @@ export const PairOptions = z.strictObject({
     "The chosen path's score is at least this much above the rejected one's. Lower it where few questions give pairs; raise it for fewer and clearer pairs.",
   ),
   chosenGate: described(
-    z.enum(['right', 'none']).default('right'),
-    "Which paths may be chosen. right: only those with a right answer. none: every path (the paper's rule). Take none only where right paths are very rare.",
+    z.enum(['right', 'exact', 'sound', 'none']).default('right'),
+    "Which paths may be chosen, or trained on by themselves. right: those with a right answer. exact: of these, those without a false equation. sound: of these, those without a false step, by true steps where the task knows them (mini, mini-code: what a real task cannot know), else as exact. none: every path (the paper's rule). Take exact where right answers come of wrong steps, none only where right paths are very rare.",
   ),
   perQuestion: described(
     z.number().int().positive().nullable().default(4),
@@ -39,6 +40,8 @@ interface PairItem {
   readonly samples: readonly Sample[];
   /** Path scores by sample id; samples without one take no part. */
   readonly scores: ReadonlyMap<string, number>;
+  /** Ids of samples that may not be chosen, though their answer may be right (see `refusedByGate`). */
+  readonly refused?: ReadonlySet<string> | undefined;
 }
 
 interface QuestionPairs {
@@ -62,10 +65,12 @@ function mayBeChosen({ kind }: Sample['outcome'], { chosenGate }: Pick<PairOptio
 /**
  * All (w, l) with r(w) - r(l) >= eta (docs/method.md, section 2, step 5), of which at most `perQuestion` are drawn. Every eligible chosen path
  * comes before any comes again, each time with another rejected one. The draw depends on `key` and the ids alone.
+ * @throws SipfError 'bad-input' where the gate checks steps and the item does not say which samples it refuses.
  * @example
  * const { pairs, nllRows } = pairQuestion({ question, samples, scores }, parseConfig({ pairs: { eta: 0.1 } }).pairs, `${seed}/${iteration}/${question.id}`);
  */
 export function pairQuestion(item: PairItem, options: PairOptions, key: string): QuestionPairs {
+  requireRefused(item, options);
   const rivals = rivalsOf(item, options, key);
   const eligible = sum(rivals.map(({ rejected }) => rejected.length));
   const limit = Math.min(options.perQuestion ?? eligible, eligible);
@@ -81,15 +86,23 @@ export function pairQuestion(item: PairItem, options: PairOptions, key: string):
   return { pairs, nllRows: options.nllRows ? alone : [], eligible };
 }
 
+function requireRefused({ refused }: PairItem, { chosenGate }: PairOptions): void {
+  if (refused !== undefined || chosenGate === 'right' || chosenGate === 'none') return;
+  throw new SipfError(
+    'bad-input',
+    `Expected the refused samples of each question for pairs.chosenGate ${chosenGate}, got none. Give what refusedByGate returns.`,
+  );
+}
+
 /** Each path that may be chosen and has partners, with all of them, in the order of the draw. */
-function rivalsOf({ samples, scores }: PairItem, options: PairOptions, key: string) {
+function rivalsOf({ samples, scores, refused }: PairItem, options: PairOptions, key: string) {
   const score = ({ id }: Sample) => scores.get(id) ?? 0;
   const scored = samples.filter(
     ({ id, outcome, source }) => scores.has(id) && outcome.kind !== 'error' && (options.gold || source !== 'gold'),
   );
   const isBelow = (other: Sample, chosen: Sample) =>
     other !== chosen && score(chosen) - score(other) >= options.eta && score(chosen) > score(other);
-  const candidates = scored.filter(({ outcome }) => mayBeChosen(outcome, options));
+  const candidates = scored.filter(({ id, outcome }) => mayBeChosen(outcome, options) && !refused?.has(id));
   return keyedOrder(candidates, `chosen/${key}`, ({ id }) => id)
     .map((chosen) => {
       const below = scored.filter((other) => isBelow(other, chosen));
@@ -103,9 +116,11 @@ export function chosenRows(item: PairItem, options: PairOptions, key: string): P
   return rivalsOf(item, options, key).map(({ chosen }) => rowOf(item, chosen, null));
 }
 
-/** Every right sample but worked solutions as an NLL-only row (RFT). */
+/** Every right sample but worked solutions that the gate does not refuse as an NLL-only row (RFT). */
 export function rightRows(item: PairItem): PreferencePair[] {
-  const right = item.samples.filter(({ outcome, source }) => outcome.kind === 'right' && source !== 'gold');
+  const right = item.samples.filter(
+    ({ id, outcome, source }) => outcome.kind === 'right' && source !== 'gold' && !item.refused?.has(id),
+  );
   return right.map((sample) => rowOf(item, sample, null));
 }
 

@@ -8,8 +8,9 @@ import type { Question, Sample } from '../records.ts';
 import type { Counts } from '../reports.ts';
 import { countInto, inUnits, type StageOutput } from '../run/units.ts';
 import type { Task } from '../task.ts';
+import { requireAnswerText } from './answer-likelihood.ts';
 import { ask, type Draw, type Drawn, drawAndGrade, drawing, type Prefix, prefixOf, type UnitContext } from './draw.ts';
-import { requireAnswers, withHint } from './hint.ts';
+import { withHint } from './hint.ts';
 
 /** How many distinct right and wrong paths a question should have. */
 const Quota = z.strictObject({
@@ -177,18 +178,18 @@ export function keepDistinct(task: Task, known: readonly Sample[], fresh: readon
 /**
  * Draws, grades and filters the samples of one unit of questions, which share the slots of the policy. Counts drawn, right,
  * wrong:REASON, error, promptTokens, generatedTokens, falseEquationsDropped, duplicates, gold, kept, keptRight, quotaUnmet, hintedRight, hintedWrong.
- * @throws SipfError 'unsupported' where the options give hints and tests decide.
+ * @throws SipfError 'unsupported' where the options give hints and the task has no answers that are texts.
  */
 export async function sampleUnit(items: readonly SampleItem[], context: SampleContext): Promise<StageOutput<Sample>> {
   const { policy, task, options, onDone } = context;
   const { samples, quota, hint = false } = options;
-  if (hint) requireAnswers(task);
+  if (hint) requireAnswerText(task, 'sampling.hint true');
   const counts: Record<string, number> = {};
   const drawings = items.map((item) => drawingOf(item, context));
   const further = (one: Drawing): Draw<Drawing>[] => {
     const more = moreNeeded(one, options);
     if (more > 0 || !needsHint(one, options)) return ask(one, more);
-    const hinted = { ...one, prompt: context.prompt(withHint(one.question)), isHinted: true };
+    const hinted = { ...one, prompt: context.prompt(withHint(one.question, task)), isHinted: true };
     drawings.push(hinted);
     return ask(hinted, one.asked);
   };

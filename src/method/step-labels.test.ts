@@ -47,3 +47,12 @@ test('derives path scores', () => {
     pathScore(scores, 'last'),
   ]).toEqual([1.75 / 3, 0.25, 0.125, 1]);
 });
+
+test('a false equation makes a step wrong, whatever its rollouts, the outcome or the closure say', () => {
+  const settled = { ...step(0, 0), settledBy: 'false-equation' } as const;
+  const checked = record([step(1, 4), settled, settled], true);
+  const whole = { ...checked, steps: [...checked.steps.slice(0, -1), settled] };
+  expect(hardLabels(checked, rule)).toEqual([true, false, false, true]);
+  expect(hardLabels(whole, { ...rule, ownWitness: true })).toEqual([true, false, false, false]);
+  expect(softLabels(whole)).toEqual([0.25, 0, 0, 0]);
+});

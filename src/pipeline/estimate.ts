@@ -229,6 +229,10 @@ function roundCosts(config: Config, typical: Typical, k: number): RoundCost[] {
 }
 
 function labelCost({ labels }: Config, typical: Typical, paths: number, k: number): RoundCost {
+  if (labels.mode === 'gold-likelihood') {
+    const scoredTokens = paths * (typical.promptTokens + typical.pathTokens);
+    return { stage: '2-step-labels', size: typical.simulatorSize, scoredTokens };
+  }
   // With an earlier PRM to propose the first error, two steps are rolled out at most.
   const most = labels.mode === 'verify' && k > 1 ? 2 : typical.stepsPerPath;
   const rolled = Math.max(0, Math.min(most, typical.stepsPerPath - 1));

@@ -146,7 +146,7 @@ describe('runLoop', () => {
     expect(warnings.filter((text) => /rows without a rejected path are left out/.test(text))).toHaveLength(1);
   });
 
-  it.each(['prm-logprob', 'tallies', 'logprob', 'oracle'] as const)('runs with the scorer %s', async (scorer) => {
+  it.each(['prm-logprob', 'tallies', 'logprob', 'equations', 'likelihood', 'oracle'] as const)('runs with the scorer %s', async (scorer) => {
     const config = configWith({
       iterations: 1,
       score: { scorer },
@@ -183,6 +183,26 @@ describe('runLoop', () => {
     const { rounds } = await runLoop({ config, out: join(folder, 'paper'), backend, tasks });
     expect(rounds[2]?.counts['1-samples']?.drawn).toBeGreaterThan(48);
     expect(rounds[2]?.pairs?.questions).toBeGreaterThan(12);
+  });
+
+  it.each([
+    ['sipf', { labels: { K: 4, mode: 'gold-likelihood', exactChecks: true }, pairs: { chosenGate: 'exact' } }],
+    ['sipf', { labels: { K: 4, exactChecks: true, ownWitness: true }, prm: { denoise: {} } }],
+    ['online-rft', { pairs: { chosenGate: 'sound' } }],
+  ] as const)('runs %s with %o', async (method, signals) => {
+    const change = { ...signals, iterations: 1, method, score: { scorer: 'prm' as const } };
+    const out = join(folder, `signals-${method}-${Object.keys(signals).join('-')}`);
+    const { rounds } = await runLoop({ config: configWith(change), out, backend, tasks });
+    const { counts = {}, pairs } = rounds[1] ?? {};
+    if ('labels' in signals) expect(counts['2-step-labels']?.paths).toBeGreaterThan(0);
+    if ('pairs' in signals) {
+      expect(pairs?.refusedRight).toBeGreaterThan(0);
+      const rows = readFileSync(join(out, 'iteration-1', '5-pairs.jsonl'), 'utf8').trim().split('\n');
+      const chosen: string[][] = rows.map((row) => JSON.parse(row).chosen.steps);
+      expect(chosen.length).toBeGreaterThan(0);
+      for (const step of chosen.flat()) expect(sumsTask.equationsHold(step)).not.toBe(false);
+    }
+    if ('prm' in signals) expect(counts['3-prm']).toHaveProperty('hopelessPaths');
   });
 
   it('refuses a changed configuration, naming the keys, and copies unchanged stages on request', async () => {

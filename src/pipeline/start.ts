@@ -22,12 +22,11 @@ import { openPrompts, type Prompts } from './prompts.ts';
 import type { LoadedSet } from './question-sets.ts';
 import {
   checkContexts,
-  checkHints,
   checkLoraTargets,
   checkPrmQuestions,
   checkRowLengths,
   checkSamples,
-  checkScorer,
+  checkSignals,
   type PromptedQuestions,
   questionsOfRounds,
 } from './start-checks.ts';
@@ -97,8 +96,7 @@ export async function startRun(options: RunStartOptions): Promise<RunStart> {
     const tasks = openTasks({ make: options.tasks, sandbox });
     opened.push(tasks);
     const task = tasks.named(config.task.name);
-    checkScorer(config, task);
-    checkHints(config, task);
+    checkSignals(config, task);
     checkSamples(config);
     say('Reading questions ...');
     const { train, sets } = await loadRunQuestions(config, task, tasks.named);

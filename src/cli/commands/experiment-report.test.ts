@@ -8,8 +8,8 @@ import { type ExperimentReport, renderMarkdown, renderText } from './experiment-
 function cell(method: string, right: string, column: CellSummary['column'] = 'tokens'): CellSummary {
   const costs = { cost: { ...NO_COST, flops: 0 }, optimizerTokens: 5, prmTokens: 0 };
   const round = { ...costs, iteration: 1, valid: null, figures: null, warnings: [], seconds: 65, pairs: { pairs: 12 } };
-  const set = { task: 'mini', split: 'test', questions: 'q', right };
-  const other = { task: 'svamp', split: 'test', questions: 's', right: '1110' };
+  const set = { task: 'mini', split: 'test', questions: 'q', right, sound: right };
+  const other = { task: 'svamp', split: 'test', questions: 's', right: '1110', sound: null };
   return {
     method,
     variant: null,
@@ -40,9 +40,9 @@ describe('renderMarkdown', () => {
   const text = renderMarkdown(report).replace(/ +/g, ' ');
 
   it('shows rows with signs, intervals, other sets, costs and times', () => {
-    expect(text).toMatch(/^\| start \| 25\.0 \| 25\.0 \| 75\.0 \| - \| -25\.0 \(/m);
+    expect(text).toMatch(/^\| start \| 25\.0 \| 25\.0 \| 25\.0 \| 75\.0 \| - \| -25\.0 \(/m);
     expect(text).toMatch(
-      /^\| sipf \| 50\.0 \| 50\.0 \| 75\.0 \| \+25\.0 \(-\d+\.\d to \+\d+\.\d\) \| - \| 12 \| 12,345 \| 1\.50e\+9 \| 1m 05s \|$/m,
+      /^\| sipf \| 50\.0 \| 50\.0 \| 50\.0 \| 75\.0 \| \+25\.0 \(-\d+\.\d to \+\d+\.\d\) \| - \| 12 \| 12,345 \| 1\.50e\+9 \| 1m 05s \|$/m,
     );
     expect(text).toMatch(/^\*\*B\.\*\* Equal model FLOPs[\s\S]*^\| siof at equal FLOPs \|/m);
   });

@@ -45,20 +45,25 @@ function partsOf({ comparison, summaries, reference }: ExperimentReport): Part[]
       words: `B. Equal model FLOPs after the warm-up: rollouts, PRM training and scoring are charged to ${reference}, and a row that is cheaper trains longer (largest deviation ${percent(unequal.flops)} %):`,
       table: table(flops),
     });
-  if (tests.length > 0)
-    parts.push({
-      words: `C. Every two rows, paired by question. Won and lost: questions of all seeds together that only the first, or only the second, has right. p: exact McNemar test; beside it with Holm's correction for all ${tests.length} tests:`,
-      table: testTable(tests),
-    });
+  for (const measure of ['accuracy', 'sound'] as const) {
+    const own = tests.filter((test) => test.measure === measure);
+    if (own.length > 0) parts.push({ words: TEST_WORDS[measure](own.length), table: testTable(own) });
+  }
   const figures = figureTable(summaries);
   if (figures.length > 1)
     parts.push({
       words:
-        'D. How well scores rank the paths of one question (within-question AUC for a right answer, 0.5 is chance), on questions that never trained a PRM, beside cheap scorers. Tallies are without the last step, which is the outcome itself; so scores of the scorer tallies are not shown. True steps: the same AUC for "every step is true":',
+        'E. How well scores rank the paths of one question (within-question AUC for a right answer, 0.5 is chance), on questions that never trained a PRM, beside cheap scorers. Tallies are without the last step, which is the outcome itself; so scores of the scorer tallies are not shown. True steps: the same AUC for "every step is true":',
       table: figures,
     });
   return parts;
 }
+
+const TEST_WORDS = {
+  accuracy: (count: number) =>
+    `C. Right answers of every two rows, paired by question. Won and lost: questions of all seeds together that only the first, or only the second, has right. p: exact McNemar test; beside it with Holm's correction for all ${count} tests:`,
+  sound: (count: number) => `D. The same of sound answers, which are right and have no false step (${count} tests):`,
+};
 
 const INTERVALS =
   'Intervals of differences resample seeds, and the questions within each (2,000 resamples, paired by question): they say what other seeds and other questions of this kind would show, as far as so few seeds can. A test over questions takes the trained models as they are. Time is of the stages after the warm-up, evaluation apart, on a machine that other runs may have shared.';
@@ -113,12 +118,13 @@ function rowTable(rows: readonly Row[], { tests }: Comparison, reference: string
   const others = [...new Set(rows.flatMap(({ otherSets }) => Object.keys(otherSets)))];
   const of = (row: Row, method: string) =>
     differenceOf(tests, row.name, rowName({ method, variant: row.variant, column: 'tokens' }));
-  const head = ['row', 'accuracy, %', 'single seeds', ...others, '- start', `- ${reference}`];
+  const head = ['row', 'accuracy, %', 'single seeds', 'sound, %', ...others, '- start', `- ${reference}`];
   const costs = ['pairs', 'optimizer tokens', 'model FLOPs', 'time'];
   const cells = rows.map((row) => [
     row.name,
     percent(row.accuracy),
     row.seeds.map(({ accuracy }) => percent(accuracy)).join(', '),
+    row.sound === null ? '-' : percent(row.sound),
     ...others.map((set) => (row.otherSets[set] === undefined ? '-' : percent(row.otherSets[set]))),
     of(row, START),
     of(row, reference),
@@ -132,9 +138,10 @@ function rowTable(rows: readonly Row[], { tests }: Comparison, reference: string
 
 /** `+3.1 (0.4 to 5.8)`; `-` where both are one row, or there is no test of them. */
 function differenceOf(tests: readonly PairedTest[], of: string, against: string): string {
-  const test = tests.find(({ a, b }) => a === of && b === against);
+  const ofRight = tests.filter(({ measure }) => measure === 'accuracy');
+  const test = ofRight.find(({ a, b }) => a === of && b === against);
   if (test !== undefined) return interval(test.difference, test.ci95);
-  const flipped = tests.find(({ a, b }) => a === against && b === of);
+  const flipped = ofRight.find(({ a, b }) => a === against && b === of);
   if (flipped === undefined) return '-';
   const [low, high] = flipped.ci95;
   return interval(-flipped.difference, [-high, -low]);

@@ -20,7 +20,7 @@ const path: ShownPath = {
   title: 'q1/1/0 right (18)',
   steps: ['16 - 3 - 4 = <<16-3-4=9>>9 eggs a day', '9 * 2 = 18. The answer is 18'],
   scores: [0.93, 0.31],
-  tallies: [tally(3, 4), { correct: 0, run: 0, stop: 'first-success', impliedBy: null }],
+  labels: { steps: [tally(3, 4), { correct: 0, run: 0, stop: 'first-success', impliedBy: null }] },
 };
 
 describe('renderPath', () => {
@@ -50,7 +50,7 @@ describe('renderPath', () => {
 
 it('shows steps of code with their indentation, wrapped or not', () => {
   const steps = ['def f(x):\n    y = x\n', '\n\n    # two\n\tif y:\n        return 1\n'];
-  const code = { title: 'code', steps, scores: null, tallies: null };
+  const code = { title: 'code', steps, scores: null, labels: null };
   expect(renderPath(code, { colors: plain, width: 60 })).toEqual([
     'code',
     'def f(x):',
@@ -74,6 +74,8 @@ it('formatTally tells full, stopped and settled steps apart', () => {
   expect(formatTally(tally(3, 4))).toBe('3/4');
   expect(formatTally({ correct: 1, run: 2, stop: 'first-success', impliedBy: null })).toBe('1/2*');
   expect(formatTally({ correct: 0, run: 0, stop: 'first-success', impliedBy: 2 })).toBe('*');
+  expect(formatTally({ ...tally(0, 0), settledBy: 'false-equation' }, -1)).toBe('=');
+  expect([-0.1, -9, 0].map((logp) => formatTally(tally(0, 0), logp))).toEqual(['.90', '.00', '1.00']);
 });
 
 it('formatScores names the first error from 1', () => {

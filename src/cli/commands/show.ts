@@ -159,14 +159,14 @@ function questionLines(
   const lines = wrap(`Question ${question.id} in round ${k}: ${question.question}`, look.width);
   lines.push(
     `Answer: ${question.answer}`,
-    dim('[P(step correct)]  right/run rollouts (*: ended early, or settled by a later step)'),
+    dim('[P(step correct)]  right/run rollouts (*: ended early, or settled by a later step; =: by a false equation)'),
   );
   for (const { sample, labels, scores } of paths.slice(0, count)) {
     const own = scores?.scores ?? null;
     const score =
       scores === null ? '' : own === null ? ', too long to score' : `, score ${pathScore(own, rule).toFixed(2)}`;
     const title = `${sample.source === 'gold' ? 'worked solution' : sample.id}: ${describeOutcome(sample)}${score}`;
-    lines.push('', ...renderPath({ title, steps: sample.steps, scores: own, tallies: labels?.steps ?? null }, look));
+    lines.push('', ...renderPath({ title, steps: sample.steps, scores: own, labels }, look));
   }
   return lines;
 }
@@ -176,7 +176,7 @@ function pairLines(found: QuestionView | null, pair: PreferencePair, look: Look)
     const path = found?.paths.find(({ sample }) => sample.id === sampleId);
     const outcome = path === undefined ? '' : `, ${describeOutcome(path.sample)}`;
     const title = `${word} ${sampleId}${score === null ? '' : `, score ${score.toFixed(2)}`}${outcome}`;
-    return { title, steps, scores: path?.scores?.scores ?? null, tallies: path?.labels?.steps ?? null };
+    return { title, steps, scores: path?.scores?.scores ?? null, labels: path?.labels ?? null };
   };
   return [
     ...wrap(`Question ${pair.questionId}: ${pair.question}`, look.width),

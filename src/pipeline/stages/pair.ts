@@ -1,4 +1,5 @@
 // 5: all (w, l) of a question with r(w) - r(l) >= eta; or the samples that SFT learns from.
+import { refusedByGate } from '../../method/exact-checks.ts';
 import { type Method, makesPairs } from '../../method/methods.ts';
 import { capPairs, chosenRows, pairCounts, pairQuestion, rightRows } from '../../method/pair.ts';
 import { withRollouts } from '../../method/rollout-paths.ts';
@@ -29,27 +30,32 @@ export const pair = atOnce({
     const { config, records, k, task } = work;
     const right = new Map<string, boolean>();
     const found = [];
+    let refusedRight = 0;
     const labels = config.labels.keepRollouts === true && label.needed(work);
     for await (const read of records.groups({ to: k, labels, scores: score.needed(work) })) {
       if (read.samples.length === 0) continue;
       const group = { ...read, samples: withRollouts(read, task) };
-      for (const { id, outcome } of group.samples) right.set(id, outcome.kind === 'right');
-      found.push(pairsOf(work, group));
+      const refused = refusedByGate(config.pairs.chosenGate, task, group);
+      for (const { id, outcome } of group.samples) {
+        right.set(id, outcome.kind === 'right');
+        if (outcome.kind === 'right' && refused.has(id)) refusedRight += 1;
+      }
+      found.push(pairsOf(work, group, refused));
     }
     const capped = capPairs(found, config.pairs.total, `${config.seed}/${k}`);
     return {
       records: capped.flatMap(({ pairs, nllRows }) => [...pairs, ...nllRows]),
-      counts: pairCounts(capped, right),
+      counts: { ...pairCounts(capped, right), ...(refusedRight === 0 ? {} : { refusedRight }) },
     };
   },
 });
 
-function pairsOf(work: Work, { question, samples, scores: records }: Group) {
+function pairsOf(work: Work, { question, samples, scores: records }: Group, refused: ReadonlySet<string>) {
   const { config, method, k } = work;
   const own = pathScores(records, config.score.path);
   const key = `${config.seed}/${k}/${question.id}`;
   const scores = method.shuffleScores ? shuffleScores(own, samples, `shuffle/${key}`) : own;
-  const item = { question, samples, scores };
+  const item = { question, samples, scores, refused };
   if (makesPairs(method)) return pairQuestion(item, config.pairs, key);
   const nllRows = score.needed(work) ? chosenRows(item, config.pairs, key) : rightRows(item);
   return { pairs: [], nllRows, eligible: 0 };
