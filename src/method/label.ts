@@ -14,7 +14,7 @@ import { labelByLikelihood } from './label-likelihood.ts';
 import { type CheckedPath, labelRecord, SETTLED } from './label-record.ts';
 import { rolloutPaths } from './rollout-paths.ts';
 import { scan } from './tallies.ts';
-import { assumedCorrect, proposeErrors } from './verify-labels.ts';
+import { assumeOthers, proposeErrors, type ScannedPath, scanOf } from './verify-labels.ts';
 
 /** Stage 2: how steps are labelled. */
 export const LabelOptions = z.strictObject({
@@ -100,20 +100,14 @@ interface LabelContext extends UnitContext<LabelOptions> {
 interface StepPrefix extends Prefix {
   /** Outcome by rollout index; null: an infrastructure error; a hole: still running. */
   readonly results: (boolean | null | undefined)[];
-  /** Length by rollout index, and the rollouts themselves. */
+  /** Length by rollout index, and the rollouts themselves where they are kept. */
   readonly tokens: number[];
   readonly rollouts: Drawn<StepPrefix>[];
   waiting: Path[];
 }
 
-interface Path extends CheckedPath {
+interface Path extends CheckedPath, ScannedPath {
   readonly prefixes: readonly StepPrefix[];
-  readonly tallies: (StepTally | null)[];
-  /** The step under scan, and the last one to scan. */
-  at: number;
-  readonly from: number;
-  /** The step that may be the first error; null: every step is scanned. */
-  readonly proposed: number | null;
   failed: boolean;
 }
 
@@ -144,7 +138,10 @@ export async function labelUnit(
   await setTooLongAside(context, counts);
   const first = paths.filter(({ failed }) => !failed).flatMap((path) => advance(path, context));
   const tokens = await drawAndGrade(first, drawing('rollout', simulator, given), {
-    take: (drawn) => record(drawn, counts),
+    take: (drawn) => {
+      if (options.keepRollouts === true) drawn.prefix.rollouts[drawn.index] = drawn;
+      record(drawn, counts);
+    },
     next: (prefix) => (options.mode === 'full' && prefix.pending > 0 ? [] : resume(prefix, context)),
     onEnded: () => onDone?.(paths.filter((path) => !isOpen(path)).length),
   });
@@ -171,14 +168,6 @@ export async function* labelSteps(
     onUnit(counts);
     yield* records;
   }
-}
-
-/** Where the scan of a path begins and ends. A step that is settled as wrong is itself the first error, where none before it is proposed. */
-function scanOf(tallies: readonly (StepTally | null)[], proposal: number | null): Pick<Path, 'at' | 'from' | 'proposed'> {
-  const last = tallies.lastIndexOf(null);
-  if (proposal === null) return { at: last, from: 0, proposed: null };
-  const proposed = Math.min(proposal, last === tallies.length - 1 ? proposal : last + 1);
-  return { at: Math.min(proposed, last), from: Math.max(0, proposed - 1), proposed };
 }
 
 async function proposals(
@@ -264,16 +253,8 @@ function advance(path: Path, context: PathsContext): Draw<StepPrefix>[] {
     }
     path.at -= 1;
   }
-  assumeOthers(path, options);
+  assumeOthers(path, options.delta);
   return [];
-}
-
-/** Settles the steps that were not verified. */
-function assumeOthers({ sample, proposed, tallies }: Path, { delta }: LabelOptions): void {
-  if (proposed === null) return;
-  const isCorrect = (tallies[proposed]?.correct ?? 0) > delta;
-  for (const [j, tally] of tallies.entries())
-    tallies[j] = tally ?? { ...implied(null), assumed: assumedCorrect(j, proposed, isCorrect, sample.outcome) };
 }
 
 /** All steps at once: each asks for the rollouts that it still lacks, again where some ended in errors. */
@@ -325,16 +306,14 @@ function countSettled({ paths, options }: PathsContext, counts: Record<string, n
   countInto(counts, 'rolloutsSaved', options.K * new Set(settled).size);
 }
 
-function implied(by: StepTally['impliedBy']): StepTally {
+function implied(by: number): StepTally {
   return { correct: 0, run: 0, stop: 'first-success', impliedBy: by };
 }
 
-function record(drawn: Drawn<StepPrefix>, counts: Record<string, number>): void {
-  const { prefix, index, completion, graded } = drawn;
+function record({ prefix, index, completion, graded }: Drawn<StepPrefix>, counts: Record<string, number>): void {
   const { kind } = graded.outcome;
   prefix.results[index] = kind === 'error' ? null : kind === 'right';
   prefix.tokens[index] = completion.tokens;
-  prefix.rollouts[index] = drawn;
   countInto(counts, 'rollouts');
   countInto(counts, kind === 'error' ? 'rolloutErrors' : `rollouts:${kind}`);
   if (completion.finishReason === 'length') countInto(counts, 'rolloutsTruncated');

@@ -1,6 +1,6 @@
 // A process reward model's step scores -> the two steps whose rollouts settle a path (SAPO).
 import type { ProcessRewardModel } from '../backend.ts';
-import type { Sample } from '../records.ts';
+import type { Sample, StepTally } from '../records.ts';
 import { type QuestionPaths, type ReadContext, textsOf, tokensRead, withoutUnreadable } from './context-length.ts';
 
 /**
@@ -29,10 +29,39 @@ export async function proposeErrors(
   return { proposed: new Map(proposed), scoredTokens: await tokensRead(readable, [prm], context.prompt) };
 }
 
-/**
- * What two verified steps say of the others: the steps before them are taken as correct. Those after the proposed one are correct only where it is,
- * and the path's answer is right: else the first error is at it, or just after it.
- */
-export function assumedCorrect(j: number, proposed: number, isProposedCorrect: boolean, outcome: Sample['outcome']) {
-  return j < proposed || (isProposedCorrect && outcome.kind === 'right');
+/** A path under scan, from a step towards the first one. */
+export interface ScannedPath {
+  readonly sample: Pick<Sample, 'outcome'>;
+  /** Of all steps but the last; null: not known yet. */
+  readonly tallies: (StepTally | null)[];
+  /** The step under scan, and the last one to scan. */
+  at: number;
+  readonly from: number;
+  /** The step that may be the first error; null: every step is scanned. */
+  readonly proposed: number | null;
 }
+
+/** Where the scan begins and ends. A step that is settled as wrong is itself the first error, unless one before it is proposed. */
+export function scanOf(
+  tallies: ScannedPath['tallies'],
+  proposal: number | null,
+): Pick<ScannedPath, 'at' | 'from' | 'proposed'> {
+  const last = tallies.lastIndexOf(null);
+  if (proposal === null) return { at: last, from: 0, proposed: null };
+  const isSettled = last < tallies.length - 1;
+  const proposed = isSettled ? Math.min(proposal, last + 1) : proposal;
+  return { at: Math.min(proposed, last), from: Math.max(0, proposed - 1), proposed };
+}
+
+/**
+ * Settles the steps that were not verified. Those before are taken as correct. Those after the proposed one are correct only where it is, and the
+ * path's answer is right: else the first error is the proposed step, the one before it, or the one after.
+ */
+export function assumeOthers({ sample, proposed, tallies }: ScannedPath, delta: number): void {
+  if (proposed === null) return;
+  const restIsCorrect = (tallies[proposed]?.correct ?? 0) > delta && sample.outcome.kind === 'right';
+  for (const [j, tally] of tallies.entries())
+    tallies[j] = tally ?? { ...UNKNOWN, assumed: j < proposed || restIsCorrect };
+}
+
+const UNKNOWN = { correct: 0, run: 0, stop: 'first-success', impliedBy: null } as const;
