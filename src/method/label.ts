@@ -11,7 +11,7 @@ import { type QuestionPaths, withinContext } from './context-length.ts';
 import { ask, type Draw, type Drawn, drawAndGrade, drawing, type Prefix, prefixOf, type UnitContext } from './draw.ts';
 import { requireEquations, spoiledSteps } from './exact-checks.ts';
 import { labelByLikelihood } from './label-likelihood.ts';
-import { type CheckedPath, labelRecord, SETTLED } from './label-record.ts';
+import { labelRecord, SETTLED } from './label-record.ts';
 import { rolloutPaths } from './rollout-paths.ts';
 import { scan } from './tallies.ts';
 import { assumeOthers, proposeErrors, type ScannedPath, scanOf } from './verify-labels.ts';
@@ -106,7 +106,7 @@ interface StepPrefix extends Prefix {
   waiting: Path[];
 }
 
-interface Path extends CheckedPath, ScannedPath {
+interface Path extends ScannedPath {
   readonly prefixes: readonly StepPrefix[];
   failed: boolean;
 }

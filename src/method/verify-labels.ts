@@ -1,7 +1,8 @@
 // A process reward model's step scores -> the two steps whose rollouts settle a path (SAPO).
 import type { ProcessRewardModel } from '../backend.ts';
-import type { Sample, StepTally } from '../records.ts';
+import type { StepTally } from '../records.ts';
 import { type QuestionPaths, type ReadContext, textsOf, tokensRead, withoutUnreadable } from './context-length.ts';
+import type { CheckedPath } from './label-record.ts';
 
 /**
  * The step (from 0) that the largest drop between neighbouring scores leads to, the first of equal ones; null: there is one step.
@@ -30,8 +31,7 @@ export async function proposeErrors(
 }
 
 /** A path under scan, from a step towards the first one. */
-export interface ScannedPath {
-  readonly sample: Pick<Sample, 'outcome'>;
+export interface ScannedPath extends CheckedPath {
   /** Of all steps but the last; null: not known yet. */
   readonly tallies: (StepTally | null)[];
   /** The step under scan, and the last one to scan. */
