@@ -148,7 +148,8 @@ function testsOf(groups: readonly Group[], measure: Measure): PairedTest[] {
   const resampled = new Map<string, ReadonlyMap<string, Float64Array>>();
   const tests = rows.flatMap((a, i) =>
     rows.slice(i + 1).flatMap((b) => {
-      const isKnown = (key: string) => (a.byPlace.get(key)?.right.length ?? 0) > 0 && (b.byPlace.get(key)?.right.length ?? 0) > 0;
+      const isKnown = (key: string) =>
+        (a.byPlace.get(key)?.right.length ?? 0) > 0 && (b.byPlace.get(key)?.right.length ?? 0) > 0;
       const common = [...a.byPlace.keys()].filter(isKnown);
       if (common.length === 0) return [];
       const drawn = resampled.get(common.join()) ?? resamplesOf(rows, common);

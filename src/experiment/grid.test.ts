@@ -49,9 +49,9 @@ describe('parseGrid', () => {
 });
 
 it('dotted keys are the leaves of a tree', () => {
-  expect(dotted({ align: { loss: { lambda: 1 }, train: { lora: null, betas: [1, 2] } }, 'pairs.eta': 2, x: {} })).toEqual(
-    { 'align.loss.lambda': 1, 'align.train.lora': null, 'align.train.betas': [1, 2], 'pairs.eta': 2, x: {} },
-  );
+  expect(
+    dotted({ align: { loss: { lambda: 1 }, train: { lora: null, betas: [1, 2] } }, 'pairs.eta': 2, x: {} }),
+  ).toEqual({ 'align.loss.lambda': 1, 'align.train.lora': null, 'align.train.betas': [1, 2], 'pairs.eta': 2, x: {} });
 });
 
 describe('configOf', () => {
@@ -106,7 +106,9 @@ describe('configOf', () => {
     expect(blocksOf(grid)).toEqual([11, 12, 13].map((seed) => ({ seed, variant: 'low' })));
     const config = await configOf({ ...grid, flags: { 'align.loss.beta': 0.4 } }, base);
     expect(config).toMatchObject({ pairs: { eta: 0.3 }, align: { gold: 0, loss: { kind: 'dpo', beta: 0.4 } } });
-    await expect(configOf({ ...grid, flags: { 'align.gold': 1 } }, base)).rejects.toThrow(/align\.gold 0 for the method srf/);
+    await expect(configOf({ ...grid, flags: { 'align.gold': 1 } }, base)).rejects.toThrow(
+      /align\.gold 0 for the method srf/,
+    );
   });
 
   it('refuses to grade nothing', async () => {

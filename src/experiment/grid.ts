@@ -8,8 +8,8 @@ import { parseJsonText } from '../io/json-text.ts';
 import { MethodName } from '../method/methods.ts';
 import { nearest } from '../nearest.ts';
 
-/** Parts of folder names. */
-const Name = z.string().regex(/^[\w.-]+$/, 'a name of letters, digits, dots, hyphens and underscores');
+/** A row or a variant: a part of folder names. */
+const NAME = /^[\w.-]+$/;
 const Seeds = z.array(z.number().int().min(0));
 const Settings = z.record(z.string(), z.unknown());
 
@@ -21,19 +21,22 @@ export const Grid = z.strictObject({
     z.number().int().positive(),
     'Optimizer tokens of each run after the warm-up, all rounds together: what makes the rows of the first table equal.',
   ),
-  seeds: described(Seeds.min(1), 'A seed chooses the weights and draws of its runs, and the problems of a generated task.'),
+  seeds: described(
+    Seeds.min(1),
+    'A seed chooses the weights and draws of its runs, and the problems of a generated task.',
+  ),
   tuningSeeds: described(Seeds.default([]), 'Seeds that settings were chosen on: they are in no table of results.'),
   methods: described(
-    z.union([z.array(Name).min(1), z.record(Name, Settings)]),
+    z.union([z.array(z.string()).min(1), z.record(z.string(), Settings)]),
     'Rows of the table: names of methods; or names of your own, each with its settings, `method` among them.',
   ),
   variants: described(
-    z.record(Name, Settings).default({}),
+    z.record(z.string(), Settings).default({}),
     'Settings that every method is run with, by name: each gives rows of its own. {}: one set of rows.',
   ),
-  reference: described(Name.optional(), 'The row whose cost others are made equal to. Absent: the first.'),
+  reference: described(z.string().optional(), 'The row whose cost others are made equal to. Absent: the first.'),
   equalFlops: described(
-    z.array(Name).default([]),
+    z.array(z.string()).default([]),
     'Rows that run once more, with as many model FLOPs as the reference: what they save on rollouts goes into training.',
   ),
 });
@@ -76,18 +79,31 @@ export function parseGrid(value: unknown, file: string): Grid {
   const methods = methodsOf(parsed.methods, file);
   const names = Object.keys(methods);
   const { reference = names[0] ?? '', equalFlops, seeds, tuningSeeds, settings, variants } = parsed;
+  const odd = [...names, ...Object.keys(variants)].find((name) => !NAME.test(name));
+  if (odd !== undefined)
+    throw refused(
+      file,
+      'names of letters, digits, dots, hyphens and underscores',
+      `${JSON.stringify(odd)}. Rename it.`,
+    );
   for (const name of [reference, ...equalFlops])
     if (!names.includes(name))
       throw refused(file, `one of its methods (${names.join(', ')})`, `${name}. Did you mean ${nearest(name, names)}?`);
   const tuned = seeds.filter((seed) => tuningSeeds.includes(seed));
   if (tuned.length > 0)
-    throw refused(file, 'seeds that settings were not chosen on', `${tuned.join(', ')} in seeds and in tuningSeeds, too. Take others.`);
+    throw refused(
+      file,
+      'seeds that settings were not chosen on',
+      `${tuned.join(', ')} in seeds and in tuningSeeds, too. Take others.`,
+    );
   for (const [place, tree] of Object.entries({ settings, ...variants, ...methods })) checkOwnKeys(tree, place, file);
   return { ...parsed, methods, reference, seeds: [...new Set(seeds)] };
 }
 
 function methodsOf(given: z.infer<typeof Grid>['methods'], file: string): Grid['methods'] {
-  const named = Array.isArray(given) ? Object.fromEntries(given.map((name) => [name, {} as Readonly<Record<string, unknown>>])) : given;
+  const named = Array.isArray(given)
+    ? Object.fromEntries(given.map((name) => [name, {} as Readonly<Record<string, unknown>>]))
+    : given;
   const entries = Object.entries(named).map(([name, own]) => [name, { ...own, method: own.method ?? name }] as const);
   if (entries.length === 0) throw refused(file, 'a method at least', 'none. Add one.');
   for (const [name, { method }] of entries) {
@@ -105,7 +121,11 @@ function methodsOf(given: z.infer<typeof Grid>['methods'], file: string): Grid['
 function checkOwnKeys(tree: Readonly<Record<string, unknown>>, place: string, file: string): void {
   const own = Object.keys(dotted(tree)).find((key) => OWN_KEYS.includes(key));
   if (own === undefined) return;
-  throw refused(file, `settings of ${place} without ${own}, which the experiment gives each run`, 'it. Leave it out; see "seeds" and "tokens".');
+  throw refused(
+    file,
+    `settings of ${place} without ${own}, which the experiment gives each run`,
+    'it. Leave it out; see "seeds" and "tokens".',
+  );
 }
 
 function refused(file: string, expected: string, got: string): SipfError {

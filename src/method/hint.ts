@@ -8,5 +8,7 @@ import { type Task, taskOf } from '../task.ts';
  */
 export function withHint(question: Question, task: Task): Question {
   const line = taskOf(task, question).answerLine?.(question);
-  return line === undefined ? question : { ...question, question: `${question.question.trimEnd()}\n${line.join('').trim()}` };
+  return line === undefined
+    ? question
+    : { ...question, question: `${question.question.trimEnd()}\n${line.join('').trim()}` };
 }

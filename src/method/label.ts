@@ -28,7 +28,7 @@ export const LabelOptions = z.strictObject({
   ),
   mode: described(
     z.enum(['auto', 'first-success', 'full', 'gold-likelihood', 'verify']).default('auto'),
-    'first-success: stops a step at its first right rollout; hard labels stay exact. full: all K rollouts, for soft labels and the tallies scorer. gold-likelihood: no rollouts; how probable the right answer is after each step, for a small part of their time. verify: only the step with the largest drop of the last round\'s PRM scores, and the one before it (SAPO). auto: what the configuration needs. Set full to keep complete tallies, verify or gold-likelihood where rollouts cost too much.',
+    "first-success: stops a step at its first right rollout; hard labels stay exact. full: all K rollouts, for soft labels and the tallies scorer. gold-likelihood: no rollouts; how probable the right answer is after each step, for a small part of their time. verify: only the step with the largest drop of the last round's PRM scores, and the one before it (SAPO). auto: what the configuration needs. Set full to keep complete tallies, verify or gold-likelihood where rollouts cost too much.",
   ),
   keepRollouts: described(
     z.boolean().optional(),
@@ -320,12 +320,7 @@ function record({ prefix, index, completion, graded }: Drawn<StepPrefix>, counts
 }
 
 /** `paid`: prefixes whose tokens a record has. */
-function finish(
-  path: Path,
-  given: LabelContext,
-  counts: Record<string, number>,
-  paid: Set<StepPrefix>,
-): StepLabels[] {
+function finish(path: Path, given: LabelContext, counts: Record<string, number>, paid: Set<StepPrefix>): StepLabels[] {
   const { options, simulator } = given;
   const tallies = path.tallies.filter((tally) => tally !== null);
   if (path.failed || tallies.length < path.tallies.length) {

@@ -240,7 +240,10 @@ function needsHint({ item, found, pending, isHinted }: Drawing, { hint }: Sample
 }
 
 /** How many more samples a question needs for its quota, once all that were asked for have ended. */
-function moreNeeded({ task, item, found, asked, pending, isHinted }: Drawing, { quota, distinct }: SampleOptions): number {
+function moreNeeded(
+  { task, item, found, asked, pending, isHinted }: Drawing,
+  { quota, distinct }: SampleOptions,
+): number {
   if (quota === null || pending > 0 || isHinted) return 0;
   const paths = found.filter(({ source }) => source === 'policy');
   const kept = distinct ? keepDistinct(task, item.known, paths) : paths;

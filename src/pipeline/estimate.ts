@@ -1,7 +1,7 @@
 // Token counts and a configuration -> model FLOPs, and what a run will cost before it starts.
 import type { ModelDescription } from '../backend.ts';
 import type { Config } from '../config/schema.ts';
-import { makesPairs, METHODS, methodIn, needs, roundsOf, scorerOf, trainsOnGold } from '../method/methods.ts';
+import { METHODS, makesPairs, methodIn, needs, roundsOf, scorerOf, trainsOnGold } from '../method/methods.ts';
 import { readsNewPaths, type ScorerName, scorerNeeds } from '../method/scorers.ts';
 import { stepsForTokens } from '../method/train-options.ts';
 import { OBJECTIVES } from '../objectives/objectives.ts';
@@ -223,7 +223,8 @@ function roundCosts(config: Config, typical: Typical, k: number): RoundCost[] {
   const pairs = Math.min(pairing.total ?? most, most);
   const gold = Math.min(align.gold * pairs, typical.solvedQuestions);
   const perPair = rowTokens(typical, method.align === 'pairs' ? 2 : 1);
-  if (method.align === 'pairs' && OBJECTIVES[align.loss.kind].needsReference) costs.push({ stage: '6-reference', scoredTokens: pairs * perPair });
+  if (method.align === 'pairs' && OBJECTIVES[align.loss.kind].needsReference)
+    costs.push({ stage: '6-reference', scoredTokens: pairs * perPair });
   const perMixed = (pairs * perPair + gold * perRow) / Math.max(1, pairs + gold);
   return [...costs, { stage: '6-policy', ...training(align.train, pairs + gold, perMixed) }];
 }

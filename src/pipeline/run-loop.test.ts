@@ -146,23 +146,26 @@ describe('runLoop', () => {
     expect(warnings.filter((text) => /rows without a rejected path are left out/.test(text))).toHaveLength(1);
   });
 
-  it.each(['prm-logprob', 'tallies', 'logprob', 'equations', 'likelihood', 'oracle'] as const)('runs with the scorer %s', async (scorer) => {
-    const config = configWith({
-      iterations: 1,
-      score: { scorer },
-      pairs: { eta: 0.01 },
-      labels: { K: 4, heldOut: 0.3 },
-    });
-    const out = join(folder, `scorer-${scorer}`);
-    const { rounds } = await runLoop({ config, out, backend, tasks });
-    expect(rounds[1]?.pairs?.pairs).toBeGreaterThan(0);
-    const file = join(out, 'iteration-1', '4-calibration.json');
-    expect(existsSync(file)).toBe(scorer === 'prm-logprob');
-    if (!existsSync(file)) return;
-    expect(ScoreCalibration.parse(JSON.parse(readFileSync(file, 'utf8'))).steps).toBeGreaterThan(10);
-    expect(rounds[1]?.counts['4-calibration']?.scoredTokens).toBeGreaterThan(0);
-    expect(rounds[1]?.scores?.questions).toBeGreaterThan(0);
-  });
+  it.each(['prm-logprob', 'tallies', 'logprob', 'equations', 'likelihood', 'oracle'] as const)(
+    'runs with the scorer %s',
+    async (scorer) => {
+      const config = configWith({
+        iterations: 1,
+        score: { scorer },
+        pairs: { eta: 0.01 },
+        labels: { K: 4, heldOut: 0.3 },
+      });
+      const out = join(folder, `scorer-${scorer}`);
+      const { rounds } = await runLoop({ config, out, backend, tasks });
+      expect(rounds[1]?.pairs?.pairs).toBeGreaterThan(0);
+      const file = join(out, 'iteration-1', '4-calibration.json');
+      expect(existsSync(file)).toBe(scorer === 'prm-logprob');
+      if (!existsSync(file)) return;
+      expect(ScoreCalibration.parse(JSON.parse(readFileSync(file, 'utf8'))).steps).toBeGreaterThan(10);
+      expect(rounds[1]?.counts['4-calibration']?.scoredTokens).toBeGreaterThan(0);
+      expect(rounds[1]?.scores?.questions).toBeGreaterThan(0);
+    },
+  );
 
   it('runs the paper rules, relabelling, rotation, quotas, soft labels, chat and shots', async () => {
     const config = configWith({
@@ -197,7 +200,9 @@ describe('runLoop', () => {
     if ('labels' in signals) expect(counts['2-step-labels']?.paths).toBeGreaterThan(0);
     if ('pairs' in signals) {
       expect(pairs?.refusedRight).toBeGreaterThan(0);
-      const rows = readFileSync(join(out, 'iteration-1', '5-pairs.jsonl'), 'utf8').trim().split('\n');
+      const rows = readFileSync(join(out, 'iteration-1', '5-pairs.jsonl'), 'utf8')
+        .trim()
+        .split('\n');
       const chosen: string[][] = rows.map((row) => JSON.parse(row).chosen.steps);
       expect(chosen.length).toBeGreaterThan(0);
       for (const step of chosen.flat()) expect(sumsTask.equationsHold(step)).not.toBe(false);

@@ -25,8 +25,7 @@ export function checkSignals({ method: name, sampling, score, labels, pairs }: C
   const scorer = scorerOf(method, score.scorer);
   if (scorer !== null) checkScorer(scorer, task);
   if (needs(scorer).labels && labels.exactChecks) requireEquations(task, 'labels.exactChecks true');
-  if (needs(scorer).labels && labels.mode === 'gold-likelihood')
-    requireAnswerText(task, 'labels.mode gold-likelihood');
+  if (needs(scorer).labels && labels.mode === 'gold-likelihood') requireAnswerText(task, 'labels.mode gold-likelihood');
   if (method.align !== 'gold') requireChecks(pairs.chosenGate, task);
 }
 

@@ -28,7 +28,8 @@ export function resampledMeans(
 
 function sizesOf([first = [], ...others]: readonly SeededValues[]): number[] {
   const sizes = first.map(({ length }) => length);
-  const isSame = (row: SeededValues) => row.length === sizes.length && row.every(({ length }, i) => length === sizes[i]);
+  const isSame = (row: SeededValues) =>
+    row.length === sizes.length && row.every(({ length }, i) => length === sizes[i]);
   if (sizes.length > 0 && !sizes.includes(0) && others.every(isSame)) return sizes;
   throw new RangeError('Expected as many questions of each seed in every row, and one at least.');
 }

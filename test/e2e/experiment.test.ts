@@ -149,7 +149,10 @@ describe('sipf experiment', () => {
   });
 
   it('has no tuning seeds in a table of results', async () => {
-    for (const args of [['--seeds', '1', '--results', 'kept'], ['--seeds', '1,5']]) {
+    for (const args of [
+      ['--seeds', '1', '--results', 'kept'],
+      ['--seeds', '1,5'],
+    ]) {
       const { code, stderr } = await experiment(words('tuned', ...args));
       expect([code, existsSync(join(folder, 'tuned'))]).toEqual([2, false]);
       expect(stderr).toMatch(/not chosen on, got 1, which are in tuningSeeds of grid\.json/);

@@ -22,7 +22,10 @@ function pathsOf(name: string, questions: number): { question: Question; samples
 }
 
 function pathOf({ id: questionId }: Question, index: number, random: Random): Sample {
-  const steps = Array.from({ length: random.int(1, 6) }, (_, i) => `${index} step ${i} ${random.pick(['good', 'bad'])}`);
+  const steps = Array.from(
+    { length: random.int(1, 6) },
+    (_, i) => `${questionId} ${index} step ${i} ${random.pick(['good', 'bad'])}`,
+  );
   const answer = random.int(0, 1);
   return {
     id: `${questionId}/1/${index}`,
@@ -127,9 +130,9 @@ describe('labels.mode verify', () => {
   it('finds the tallies of the reference where it looks, and its labels where the proposal is the first error', async () => {
     const reference = await labelled(items, { mode: 'full' });
     const firstError = (sample: Sample) => reference.labels.get(sample.id)?.indexOf(false) ?? -1;
-    const byText = new Map(all.map((sample) => [sample.steps.join('|'), sample]));
+    const byText = new Map(all.map((sample) => [sumsTask.pieces(sample.steps).join('').trimEnd(), sample]));
     const oracle: Scores = (steps) => {
-      const at = firstError(byText.get(steps.join('|'))!);
+      const at = firstError(byText.get(steps.join('').trimEnd())!);
       return steps.map((_, i) => (at === -1 || i < at ? 0.9 : 0.2));
     };
     const { records, labels } = await labelled(items, { mode: 'verify' }, oracle);

@@ -64,5 +64,7 @@ it('renderText has the same tables within a width', () => {
   const colors = new Proxy({}, { get: () => plain }) as Parameters<typeof renderText>[1]['colors'];
   const lines = renderText(report, { colors, width: 80 });
   expect(lines.some((line) => /^sipf +50\.0 /.test(line))).toBe(true);
-  expect(lines.filter((line) => /^[A-Z]\. |^Intervals|^Command/.test(line)).every((line) => line.length <= 80)).toBe(true);
+  expect(lines.filter((line) => /^[A-Z]\. |^Intervals|^Command/.test(line)).every((line) => line.length <= 80)).toBe(
+    true,
+  );
 });

@@ -78,7 +78,7 @@ function headOf({ comparison, summaries, command, tuningSeeds }: ExperimentRepor
       ? ''
       : `None of them was used in tuning: that was ${tuningSeeds.join(', ')}.`;
   return `Command: \`${command}\`. Seeds ${seeds.join(', ')}. ${tuning} A seed chooses weights, draws and the problems of a generated task. The rows of a seed share one warm-up (\`start\`) and answer ${questions.join(' / ')} test questions greedily, once.`.replace(
-    /  +/g,
+    / {2,}/g,
     ' ',
   );
 }

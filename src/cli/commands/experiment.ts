@@ -8,7 +8,16 @@ import { compareCells } from '../../experiment/comparison.ts';
 import { isFinished } from '../../experiment/finished.ts';
 import { type Grid, OWN_KEYS, readGrid } from '../../experiment/grid.ts';
 import { type Job, runJobs } from '../../experiment/jobs.ts';
-import { blocksOf, collect, configOf, equalTokens, finished, type Place, type Plan, placeOf } from '../../experiment/plan.ts';
+import {
+  blocksOf,
+  collect,
+  configOf,
+  equalTokens,
+  finished,
+  type Place,
+  type Plan,
+  placeOf,
+} from '../../experiment/plan.ts';
 import { makeFolders, nodeDisk, replaceFile } from '../../io/files.ts';
 import { nearest } from '../../nearest.ts';
 import { type ExecutionOptions, finish, integer, threads, withExecution } from '../options.ts';
@@ -39,7 +48,9 @@ interface Call extends Plan {
 
 export function experimentCommand(terminal: Terminal): Command {
   const command = withExecution(new Command('experiment'))
-    .description('Run methods x variants x seeds of a grid, each seed from one warm-up, and compare them at equal cost.')
+    .description(
+      'Run methods x variants x seeds of a grid, each seed from one warm-up, and compare them at equal cost.',
+    )
     .usage('[options] [--KEY VALUE ...] GRID')
     .argument('<grid>', 'JSON of what is compared (docs/experiment.md)')
     .option('--seeds <list>', "seeds, separated by commas (default: the grid's)", list(integer({ min: 0 })))
