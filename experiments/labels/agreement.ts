@@ -78,7 +78,9 @@ function rowOf(kind: string, { said, counts }: Labelled, { items, task }: Settin
     samples.flatMap(({ id, steps }) => {
       const own = said.get(id);
       const truth = taskOf(task, question).trueSteps?.(question, steps) ?? null;
-      return own === undefined || truth === null || truth.length < 2 ? [] : [{ ...own, truth: truth.slice(0, -1), whole: truth }];
+      return own === undefined || truth === null || truth.length < 2
+        ? []
+        : [{ ...own, truth: truth.slice(0, -1), whole: truth }];
     }),
   );
   const all = paths.flat();

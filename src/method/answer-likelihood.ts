@@ -58,25 +58,29 @@ export async function answerLogps(
   policy: Policy,
   context: ReadContext,
 ): Promise<AnswerLogps[]> {
-  const texts = chains.map((chain) => ({ prompt: context.prompt(chain.question), lines: lineOf(chain, context) }));
+  const texts = chains.map((chain) => ({ prompt: context.prompt(chain.question), line: lineOf(chain, context) }));
   const items = chains.flatMap(({ pieces, after }, i) => {
-    const { prompt, lines } = texts[i]!;
-    return after.map((n) => ({ context: [prompt, ...pieces.slice(0, n)], completion: lines.join('') }));
+    const { prompt, line } = texts[i]!;
+    return after.map((n) => ({ context: [prompt, ...pieces.slice(0, n)], completion: line.join('') }));
   });
-  const found = await policy.logps(items, { signal: context.signal });
-  const parts = chains.map(({ pieces, after }, i) => {
-    const { prompt, lines } = texts[i]!;
-    return [prompt, ...pieces.slice(0, after.at(-1) ?? 0), lines[0], lines.join('')];
+  const found = (await policy.logps(items, { signal: context.signal })).values();
+  const read = chains.map(({ pieces, after }, i) => [texts[i]!.prompt, ...pieces.slice(0, after.at(-1) ?? 0)]);
+  const lines = texts.flatMap(({ line: [lead, answer] }) => [lead, lead + answer]);
+  const count = await counterOf(policy, [...read.flat(), ...lines]);
+  return chains.map(({ after }, i): AnswerLogps => {
+    const [lead, answer] = texts[i]!.line;
+    const line = count(lead + answer);
+    const logps = after.map(() => mean((found.next().value ?? []).slice(-Math.max(1, line - count(lead)))));
+    return { logps, tokens: after.length === 0 ? 0 : sum(read[i]!.map(count)) + after.length * line };
   });
-  const counts = await policy.countTokens(parts.flat());
-  let [item, part] = [0, 0];
-  return chains.map(({ after }, i) => {
-    const lengths = counts.slice(part, (part += parts[i]!.length));
-    const [lead = 0, line = 0] = lengths.slice(-2);
-    const own = found.slice(item, (item += after.length));
-    const logps = own.map((tokens) => mean(tokens.slice(-Math.max(1, line - lead))));
-    return { logps, tokens: after.length === 0 ? 0 : sum(lengths.slice(0, -2)) + after.length * line };
-  });
+}
+
+/** Tokens of each of `texts`, each counted once. */
+async function counterOf(policy: Policy, texts: readonly string[]): Promise<(text: string) => number> {
+  const known = [...new Set(texts)];
+  const counts = await policy.countTokens(known);
+  const tokens = new Map(known.map((text, n) => [text, counts[n] ?? 0]));
+  return (text) => tokens.get(text) ?? 0;
 }
 
 function lineOf({ question }: AnswerChain, { task }: ReadContext): readonly [string, string] {

@@ -32,7 +32,9 @@ test('a right path is correct throughout, whatever its rollouts say, save for fa
 });
 
 test('soft targets stay soft everywhere on a wrong path; scans that stopped early are refused', () => {
-  expect(denoisedTargets(record([2, 3, 0, 0], false), { rule, targets: 'soft', distance: 0 })).toEqual([0.5, 0.75, 0, 0, 0]);
+  expect(denoisedTargets(record([2, 3, 0, 0], false), { rule, targets: 'soft', distance: 0 })).toEqual([
+    0.5, 0.75, 0, 0, 0,
+  ]);
   const cut = record([1, 0], false, { stop: 'first-success' });
   expect(() => denoisedTargets(cut, { rule, targets: 'hard', distance: 0 })).toThrow(/labels\.mode full/);
   expect(parseConfig({ prm: { denoise: {} } }).labels.mode).toBe('full');
@@ -49,7 +51,15 @@ test('questions with too few right samples teach nothing, and are counted', asyn
   const hopeless = labelled.filter(({ samples }) => isHopeless(samples, denoise));
   expect(hopeless).toHaveLength(shares.filter((share) => share < 0.4).length);
   expect(hopeless.length).toBeGreaterThan(0);
-  const args = { task: sumsTask, prompt: sumPrompt, targets: 'hard', rule, gold: true, heldOut: 0, calibrates: false } as const;
+  const args = {
+    task: sumsTask,
+    prompt: sumPrompt,
+    targets: 'hard',
+    rule,
+    gold: true,
+    heldOut: 0,
+    calibrates: false,
+  } as const;
   const [all, kept] = [await prmRows(labelled, args), await prmRows(labelled, { ...args, denoise })];
   const paths = hopeless.flatMap(({ labels }) => labels).length;
   expect(kept.counts).toMatchObject({ hopelessPaths: paths, paths: all.counts.paths - paths });

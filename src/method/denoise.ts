@@ -1,4 +1,4 @@
-// Labels of a question's paths -> targets that trust less of them: what rollouts get wrong is left out.
+// Labels of a question's paths -> targets of a PRM that trusts fewer of them.
 import { z } from 'zod';
 import { described } from '../described.ts';
 import type { Sample, StepLabels } from '../records.ts';
@@ -31,7 +31,11 @@ export function isHopeless(samples: readonly Sample[], { minRight }: DenoiseOpti
  */
 export function denoisedTargets(
   record: StepLabels,
-  { rule, targets, distance }: { readonly rule: LabelRule; readonly targets: 'hard' | 'soft' } & Pick<DenoiseOptions, 'distance'>,
+  {
+    rule,
+    targets,
+    distance,
+  }: { readonly rule: LabelRule; readonly targets: 'hard' | 'soft' } & Pick<DenoiseOptions, 'distance'>,
 ): number[] {
   const hard = hardLabels(record, { ...rule, ownWitness: true }).map(Number);
   if (record.outcomeRight) return hard;

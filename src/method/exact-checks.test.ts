@@ -27,7 +27,14 @@ test('a false equation spoils its step and all later ones; a step without one co
 
 function path(id: string, steps: readonly string[], isRight = true): Sample {
   const outcome = isRight ? ({ kind: 'right' } as const) : ({ kind: 'wrong', reason: 'other-answer' } as const);
-  const given = { questionId: 'q', source: 'policy', iteration: 1, index: 0, policy: null, finishReason: 'stop' } as const;
+  const given = {
+    questionId: 'q',
+    source: 'policy',
+    iteration: 1,
+    index: 0,
+    policy: null,
+    finishReason: 'stop',
+  } as const;
   return { id, ...given, steps: [...steps], tokens: 1, sumLogp: null, extracted: null, outcome };
 }
 

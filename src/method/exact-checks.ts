@@ -54,8 +54,7 @@ export function requireChecks(gate: PairOptions['chosenGate'], task: Task): void
   const setting = `pairs.chosenGate ${gate}`;
   if (gate === 'exact') requireEquations(task, setting);
   if (gate !== 'sound') return;
-  for (const member of task.members ?? [task])
-    if (member.trueSteps === undefined) requireEquations(member, setting);
+  for (const member of task.members ?? [task]) if (member.trueSteps === undefined) requireEquations(member, setting);
 }
 
 type IsRefused = (task: Task, question: Question, steps: readonly string[]) => boolean;

@@ -1,4 +1,4 @@
-// Stage 2: samples and a simulator -> Monte-Carlo tallies of every step, or likelihoods of the answer.
+// Stage 2: samples and a simulator -> what labels every step: Monte-Carlo tallies, or likelihoods.
 import { z } from 'zod';
 import type { Policy, ProcessRewardModel } from '../backend.ts';
 import { described } from '../described.ts';

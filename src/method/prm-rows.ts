@@ -8,8 +8,8 @@ import type { StepLabels } from '../records.ts';
 import { sum } from '../statistics/intervals.ts';
 import { taskOf } from '../task.ts';
 import { TrainSettings } from '../train-settings.ts';
-import { DenoiseOptions, denoisedTargets, isHopeless } from './denoise.ts';
 import { isEmptyPath, type ReadContext } from './context-length.ts';
+import { DenoiseOptions, denoisedTargets, isHopeless } from './denoise.ts';
 import { hardLabels, type LabelledQuestion, type LabelRule, latestLabels, softLabels } from './step-labels.ts';
 
 /** Stage 3: what the process reward model learns, and how. */

@@ -17,15 +17,7 @@ export type ScorerName = StepScores['scorer'];
  * What a scorer reads besides paths. `prm`, `policy`: models. `calibration`: weights of both. `tallies`: complete tallies of the paths.
  * `truth`: a task that knows its true steps. `equations`, `answer`: a task with those in its texts. `outcome`: each path's own grade.
  */
-export type ScorerNeed =
-  | 'prm'
-  | 'policy'
-  | 'calibration'
-  | 'tallies'
-  | 'truth'
-  | 'equations'
-  | 'answer'
-  | 'outcome';
+export type ScorerNeed = 'prm' | 'policy' | 'calibration' | 'tallies' | 'truth' | 'equations' | 'answer' | 'outcome';
 
 /** Where a scorer gets what it needs; what it does not need may be absent. */
 export interface ScorerSource {
@@ -200,9 +192,7 @@ export const CHEAP_RANKS = {
    * counts 1, one that a false equation settles 0, a path of one step a half.
    */
   tallies: ({ labels }: LabelledPath): number => {
-    const before = (labels?.steps ?? [])
-      .slice(0, -1)
-      .map((tally, j) => readShare(tally, labels?.answerLogps?.[j + 1]));
+    const before = (labels?.steps ?? []).slice(0, -1).map((tally, j) => readShare(tally, labels?.answerLogps?.[j + 1]));
     return before.length === 0 ? 0.5 : mean(before);
   },
   meanLogp: ({ sample }: Drawn): number => (sample.sumLogp === null ? 0 : sample.sumLogp / Math.max(1, sample.tokens)),

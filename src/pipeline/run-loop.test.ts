@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { scoreSum, sumsTask, writeSum } from '../../test/scripted-sums.ts';
 import type { Backend } from '../backend.ts';
-import { createScriptedBackend } from '../backends/scripted.ts';
+import { createScriptedBackend, type WriteArgs } from '../backends/scripted.ts';
 import { parseConfig } from '../config/load.ts';
 import type { Config, ConfigInput } from '../config/schema.ts';
 import { SipfError } from '../errors.ts';
@@ -189,25 +189,36 @@ describe('runLoop', () => {
   });
 
   it.each([
-    ['sipf', { labels: { K: 4, mode: 'gold-likelihood', exactChecks: true }, pairs: { chosenGate: 'exact' } }],
-    ['sipf', { labels: { K: 4, exactChecks: true, ownWitness: true }, prm: { denoise: {} } }],
+    ['sipf', { labels: { mode: 'gold-likelihood', exactChecks: true }, pairs: { chosenGate: 'exact', eta: 0.01 } }],
     ['online-rft', { pairs: { chosenGate: 'sound' } }],
-  ] as const)('runs %s with %o', async (method, signals) => {
-    const change = { ...signals, iterations: 1, method, score: { scorer: 'prm' as const } };
-    const out = join(folder, `signals-${method}-${Object.keys(signals).join('-')}`);
-    const { rounds } = await runLoop({ config: configWith(change), out, backend, tasks });
-    const { counts = {}, pairs } = rounds[1] ?? {};
-    if ('labels' in signals) expect(counts['2-step-labels']?.paths).toBeGreaterThan(0);
-    if ('pairs' in signals) {
-      expect(pairs?.refusedRight).toBeGreaterThan(0);
-      const rows = readFileSync(join(out, 'iteration-1', '5-pairs.jsonl'), 'utf8')
-        .trim()
-        .split('\n');
-      const chosen: string[][] = rows.map((row) => JSON.parse(row).chosen.steps);
-      expect(chosen.length).toBeGreaterThan(0);
-      for (const step of chosen.flat()) expect(sumsTask.equationsHold(step)).not.toBe(false);
+  ] as const)('learns from no path with a false equation: %s with %o', async (method, signals) => {
+    // Some right answers stand below a false equation.
+    const write = (args: WriteArgs) => {
+      const beside = args.prefix === '' && args.random.next() < 0.3 ? '1+1=3\n' : '';
+      return beside + writeSum(args);
+    };
+    const slipping = createScriptedBackend({ write, score: scoreSum });
+    const out = join(folder, `signals-${method}`);
+    const config = configWith({ ...signals, method, iterations: 1 });
+    const { rounds } = await runLoop({ config, out, backend: slipping, tasks });
+    expect(rounds[1]?.pairs?.refusedRight).toBeGreaterThan(0);
+    let rows = 0;
+    for await (const { chosen } of (await readRun(out)).pairs(1)) {
+      rows += 1;
+      for (const step of chosen.steps) expect(sumsTask.equationsHold(step)).not.toBe(false);
     }
-    if ('prm' in signals) expect(counts['3-prm']).toHaveProperty('hopelessPaths');
+    expect(rows).toBeGreaterThan(0);
+  });
+
+  it('trains a PRM on denoised labels, with exact checks', async () => {
+    const labels = { K: 4, exactChecks: true, ownWitness: true };
+    const config = configWith({ iterations: 1, labels, prm: { denoise: {} } });
+    const out = join(folder, 'denoised');
+    const { rounds } = await runLoop({ config, out, backend, tasks });
+    const counts = rounds[1]?.counts['2-step-labels'];
+    expect(counts?.stepsSettled).toBeGreaterThan(0);
+    expect(counts?.rolloutsSaved).toBeGreaterThan(0);
+    expect((await readRun(out)).rounds[1]?.prm?.counts).toHaveProperty('hopelessPaths');
   });
 
   it('refuses a changed configuration, naming the keys, and copies unchanged stages on request', async () => {

@@ -10,7 +10,8 @@ it('a setting that is gone has no value', () => {
 
 it('a setting that came after the marker changes nothing where it is off', () => {
   const marker = { stage: '2-step-labels', inputs: { options: { K: 4 }, gone: false }, outputs: {}, result: null };
-  const now = (options: Record<string, unknown>) => inputChanges(marker, { options: { K: 4, ...options }, gone: false });
+  const now = (options: Record<string, unknown>) =>
+    inputChanges(marker, { options: { K: 4, ...options }, gone: false });
   expect(now({ exactChecks: false, denoise: null })).toEqual([]);
   expect(now({ exactChecks: true })).toEqual([{ key: 'options.exactChecks', from: undefined, to: true }]);
   expect(now({ K: 8 })).toEqual([{ key: 'options.K', from: 4, to: 8 }]);

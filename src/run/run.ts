@@ -9,7 +9,15 @@ import { Counts } from '../reports.ts';
 import { collectUnits, type UnitWork } from './collect.ts';
 import type { Log, LogEvent, OnProgress } from './events.ts';
 import { takeLock } from './lock.ts';
-import { checkMarker, inputChanges, type Marker, markerPath, readMarker, recordsFile, type StageName } from './marker.ts';
+import {
+  checkMarker,
+  inputChanges,
+  type Marker,
+  markerPath,
+  readMarker,
+  recordsFile,
+  type StageName,
+} from './marker.ts';
 import { checkStored, type StoredConfiguration } from './run-folder.ts';
 
 interface RunOptions extends StoredConfiguration {

@@ -77,7 +77,9 @@ it.each([
   for (const [i, record] of records.entries()) {
     const { steps } = samples[i]!;
     expect(hardLabels(record, given)).toEqual(slowLabels(full[i]!, steps, given));
-    expect(record.steps.map(({ settledBy }) => settledBy !== undefined)).toEqual(steps.map((_, j) => isSpoiled(steps, j)));
+    expect(record.steps.map(({ settledBy }) => settledBy !== undefined)).toEqual(
+      steps.map((_, j) => isSpoiled(steps, j)),
+    );
   }
   expect(log.filter((prefix) => prefix.includes('1+1=3'))).toEqual([]);
   const settled = samples.flatMap(({ steps }) => steps.slice(0, -1).filter((_, j) => isSpoiled(steps, j)));
@@ -101,7 +103,11 @@ it('complete tallies with settled steps are soft labels, 0 where they are settle
 it('by likelihood: the mean log-probability of the answer alone behind each prefix, which is read once', async () => {
   await using simulator = await openSimulator();
   const asked: LogpsItem[] = [];
-  const watching = { ...watched(simulator), logps: (some: readonly LogpsItem[]) => simulator.logps((asked.push(...some), some)) };
+  const logps = (some: readonly LogpsItem[]) => {
+    asked.push(...some);
+    return simulator.logps(some);
+  };
+  const watching = watched(simulator, { logps });
   const { records, counts } = await labelled({ mode: 'gold-likelihood', exactChecks: true }, watching);
   expect(new Set(asked.map((item) => JSON.stringify(item))).size).toBe(asked.length);
   expect(counts.stepsRead).toBe(asked.length);
@@ -117,15 +123,21 @@ it('by likelihood: the mean log-probability of the answer alone behind each pref
       expect(logp).toBeCloseTo(answer.reduce((sum, one) => sum + one, 0) / answer.length, 12);
     }
     expect(record.answerLogps).toHaveLength(steps.length);
-    const soft = steps.map((_, j) => (isSpoiled(steps, j) ? 0 : j === steps.length - 1 ? Number(record.outcomeRight) : Math.exp(record.answerLogps![j + 1]!)));
+    const soft = steps.map((_, j) =>
+      isSpoiled(steps, j)
+        ? 0
+        : j === steps.length - 1
+          ? Number(record.outcomeRight)
+          : Math.exp(record.answerLogps![j + 1]!),
+    );
     expect(softLabels(record)).toEqual(soft);
   }
 });
 
-/** The methods of a class instance, bound. */
-function watched(policy: Policy): Policy {
-  const bound = ['generate', 'encode', 'logps', 'chatPrompt', 'countTokens'] as const;
-  return Object.assign(Object.create(policy), Object.fromEntries(bound.map((name) => [name, policy[name].bind(policy)])));
+/** `policy` with other methods in place of some of its own. */
+function watched(policy: Policy, own: Partial<Policy>): Policy {
+  const { countTokens } = policy;
+  return Object.assign(Object.create(policy), { countTokens: countTokens.bind(policy), ...own });
 }
 
 it('a path that leaves no room for the line of the answer has no labels, and its neighbours keep theirs', async () => {
