@@ -89,7 +89,7 @@ test('a report by hand', async () => {
   ];
   const [report] = await bestOfReports(questions, 3);
   expect(report).toMatchObject({ task: 'mini', split: 'test', questions: 3, samples: 3 });
-  const thirds = (figure: Estimate) => (figure === null ? null : Math.round(3000 * figure.value) / 1000);
+  const thirds = (figure: Estimate) => (figure === null ? null : Math.round(3000 * figure.value) / 1000 + 0);
   const values = report?.rules.map(({ rule, accuracy, sound, againstGreedy, againstMajority }) => [
     rule,
     ...[accuracy, sound, againstGreedy, againstMajority].map(thirds),

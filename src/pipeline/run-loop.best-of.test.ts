@@ -34,6 +34,7 @@ function run(
     iterations: 1,
     sampling: { samples: 4, unit: 8 },
     labels: { K: 2, heldOut: 0.3, unit: 8 },
+    pairs: { eta: 0.001 },
     evaluate: {
       sets: [{ split: 'valid', limit: 8 }],
       final: [

@@ -95,12 +95,12 @@ export function bootstrapMeans(
   for (let round = 0; round < resamples; round++) {
     for (let draw = 0; draw < n; draw++) {
       const row = random.pick(rows);
-      for (let column = 0; column < columns; column++) drawn[column]![round]! += row[column]! / n;
+      for (let column = 0; column < columns; column++) drawn[column]![round]! += row[column]!;
     }
   }
-  return drawn.map((means, column) => {
+  return drawn.map((sums, column) => {
     const value = mean(rows.map((row) => row[column]!));
-    return { value, ci95: middle95([...means]), n };
+    return { value, ci95: middle95(Array.from(sums, (sum) => sum / n)), n };
   });
 }
 

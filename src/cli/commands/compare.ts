@@ -1,4 +1,4 @@
-// sipf compare: two runs -> the paired difference of their answers to the same questions. Reads only.
+// sipf compare: two runs -> paired differences of their answers to the same questions. Reads only.
 import { Command } from 'commander';
 import { SipfError, sipfCommand } from '../../errors.ts';
 import { compareSets, type SetComparison } from '../../method/compare.ts';

@@ -41,7 +41,7 @@ export function renderRounds(rounds: readonly RoundSummary[], look: Look): strin
   const hasScores = rounds.some(({ report }) => report?.scores);
   return [
     ...tableWith([['round', ...sets.head, ...figures], ...rows], hasScores ? legend : null, look),
-    ...renderSound({ of: 'round', names, reports, against: 'against before' }, look),
+    ...renderSound({ of: 'round', names, reports, against: 'against before', note: SOUND_LEGEND }, look),
   ];
 }
 
@@ -64,7 +64,7 @@ export function renderFinal({ final }: Pick<RunView, 'final'>, look: Look): stri
   const head = ['policy', ...sets.head, 'optimizer tokens', 'model FLOPs'];
   return [
     ...tableWith([head, ...rows], hasControl ? note : null, look),
-    ...renderSound({ of: 'policy', names, reports, against: 'against start' }, look),
+    ...renderSound({ of: 'policy', names, reports, against: 'against start', note: null }, look),
   ];
 }
 
@@ -108,18 +108,21 @@ interface SoundRows {
   readonly names: readonly string[];
   readonly reports: readonly (readonly SetReport[])[];
   readonly against: string;
+  /** What the words mean; null: said above. */
+  readonly note: string | null;
 }
 
+const SOUND_LEGEND =
+  'sound: right, and no step is false (true steps where the task knows them, else exact equations), of all answers. ' +
+  'false steps in right: of the right answers with a step that can be checked, those with a false one.';
+
 /** A table of sound answers; empty where no set has steps that can be checked. */
-function renderSound({ of, names, reports, against }: SoundRows, look: Look): string[] {
+function renderSound({ of, names, reports, against, note }: SoundRows, look: Look): string[] {
   const checked = reports.map((sets) => sets.filter(({ sound }) => sound !== null));
   if (checked.flat().length === 0) return [];
   const { head, cells } = columnsOf(checked, soundColumns(against));
   const rows = checked.map((sets, i) => [names[i] ?? '', ...cells(sets)]);
-  const legend =
-    'sound: right, and no step is false (true steps where the task knows them, else exact equations), of all answers. ' +
-    'false steps in right: of the right answers with a step that can be checked, those with a false one.';
-  return ['', ...tableWith([[of, ...head], ...rows], legend, look)];
+  return ['', ...tableWith([[of, ...head], ...rows], note, look)];
 }
 
 function tableWith(rows: readonly string[][], note: string | null, { colors, width }: Look): string[] {
@@ -148,5 +151,5 @@ function nameOf({ task, split }: Pick<SetReport, 'task' | 'split'>): string {
 
 /** `41.2`, of a share. */
 export function percent(share: number): string {
-  return (100 * share).toFixed(1);
+  return (100 * share).toFixed(1).replace(/^-0\.0$/, '0.0');
 }
