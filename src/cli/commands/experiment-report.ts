@@ -118,13 +118,14 @@ function rowTable(rows: readonly Row[], { tests }: Comparison, reference: string
   const others = [...new Set(rows.flatMap(({ otherSets }) => Object.keys(otherSets)))];
   const of = (row: Row, method: string) =>
     differenceOf(tests, row.name, rowName({ method, variant: row.variant, column: 'tokens' }));
-  const head = ['row', 'accuracy, %', 'single seeds', 'sound, %', ...others, '- start', `- ${reference}`];
+  const sound = rows.some((row) => row.sound !== null) ? ['sound, %'] : [];
+  const head = ['row', 'accuracy, %', 'single seeds', ...sound, ...others, '- start', `- ${reference}`];
   const costs = ['pairs', 'optimizer tokens', 'model FLOPs', 'time'];
   const cells = rows.map((row) => [
     row.name,
     percent(row.accuracy),
     row.seeds.map(({ accuracy }) => percent(accuracy)).join(', '),
-    row.sound === null ? '-' : percent(row.sound),
+    ...sound.map(() => (row.sound === null ? '-' : percent(row.sound))),
     ...others.map((set) => (row.otherSets[set] === undefined ? '-' : percent(row.otherSets[set]))),
     of(row, START),
     of(row, reference),
