@@ -105,7 +105,7 @@ export type SetReport = z.infer<typeof SetReport>;
 /**
  * Answers chosen among N samples of each question. Rules: `greedy` (the answer at temperature 0), `random` (a sample by chance: the mean of
  * all), `majority` (the commonest answer), a scorer's name (the sample with the best score), `any` (one sample at least is right: pass@N).
- * Intervals are bootstraps over questions.
+ * Intervals are Wilson's, of differences Agresti and Min's; of `random` they are bootstraps over questions.
  */
 export const BestOfReport = z.object({
   task: z.string(),

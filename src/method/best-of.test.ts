@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { createRandom } from '../random.ts';
 import type { Answer } from '../records.ts';
 import type { Estimate } from '../reports.ts';
-import { bootstrap, mean } from '../statistics/intervals.ts';
+import { bootstrap, mean, pairedDifference, sum, wilson } from '../statistics/intervals.ts';
 import { passAt } from '../statistics/pass-at.ts';
 import { sameAnswer } from '../tasks/math/answer-values.ts';
 import { bestOf, bestOfReports, cheapScores, majorityOf, type SampledQuestion } from './best-of.ts';
@@ -104,7 +104,7 @@ test('a report by hand', async () => {
   ]);
 });
 
-test('figures are bootstraps over questions; any is pass@N, random pass@1', async () => {
+test('intervals: of yes or no Wilson and Agresti-Min, of means a bootstrap; any is pass@N, random pass@1', async () => {
   const random = createRandom('report');
   const questions = Array.from({ length: 40 }, (_, id) => {
     const drawn = Array.from({ length: 4 }, () => ({ right: random.next() < 0.4 }));
@@ -122,16 +122,22 @@ test('figures are bootstraps over questions; any is pass@N, random pass@1', asyn
     right(samples[scores.prm!.indexOf(Math.max(...(scores.prm as number[])))]),
   );
   const greedy = questions.map((one) => right(one.greedy));
-  const slow = (values: readonly number[]) => bootstrap(values, mean, { random: createRandom('best-of') })!;
   const rule = (name: string) => report!.rules.find((one) => one.rule === name)!;
-  const same = (a: ReturnType<typeof slow> | null, b: ReturnType<typeof slow>) => {
-    expect(a?.value).toBeCloseTo(b.value, 12);
-    for (const end of [0, 1] as const) expect(a?.ci95[end]).toBeCloseTo(b.ci95[end], 12);
-  };
-  same(rule('any').accuracy, slow(counts.map((c) => passAt(4, c, 4))));
-  same(rule('random').accuracy, slow(counts.map((c) => passAt(4, c, 1))));
-  same(rule('prm').accuracy, slow(best));
-  same(rule('prm').againstGreedy, slow(best.map((value, i) => value - greedy[i]!)));
+  const shares = counts.map((c) => passAt(4, c, 1));
+  const slow = (values: readonly number[]) => bootstrap(values, mean, { random: createRandom('best-of') });
+  const share = (values: readonly number[]) => ({ value: mean(values), ci95: wilson(sum(values), 40), n: 40 });
+  expect(rule('any').accuracy).toEqual(share(counts.map((c) => passAt(4, c, 4))));
+  expect(rule('prm').accuracy).toEqual(share(best));
+  expect(rule('random').accuracy).toEqual(slow(shares));
+  const { difference: value, ci95 } = pairedDifference(best.map(Boolean), greedy.map(Boolean));
+  expect(rule('prm').againstGreedy).toEqual({ value, ci95, n: 40 });
+  expect(rule('random').againstGreedy).toEqual(slow(shares.map((one, i) => one - greedy[i]!)));
+  // None right of two is not certain.
+  const [none] = await bestOfReports(
+    [0, 1].map((id) => question(id, no, [no, no], [1, 0])),
+    2,
+  );
+  expect(none?.rules.every(({ accuracy }) => accuracy!.ci95[1] > 0.5)).toBe(true);
 });
 
 test('without votes there is no majority; without checked steps nothing is sound; without log-probabilities no such rank', async () => {

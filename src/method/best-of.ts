@@ -2,7 +2,7 @@
 import { createRandom } from '../random.ts';
 import type { Answer, Question, Sample } from '../records.ts';
 import type { BestOfReport, Estimate } from '../reports.ts';
-import { bootstrapMeans, mean } from '../statistics/intervals.ts';
+import { bootstrap, mean, pairedDifference, sum, wilson } from '../statistics/intervals.ts';
 import { type Task, taskOf } from '../task.ts';
 import { CHEAP_RANKS, type ScorerName } from './scorers.ts';
 import { checksSteps } from './set-reports.ts';
@@ -127,31 +127,45 @@ async function reportOf(questions: readonly SampledQuestion[], samples: number):
   const choices = await Promise.all(questions.map(choicesOf));
   const names = [...(choices[0]?.keys() ?? [])].filter((name) => choices.every((own) => own.has(name)));
   const known = checksSteps(questions.flatMap(({ greedy, samples: drawn }) => [greedy, ...drawn]));
-  const figures = bootstrapMeans(
-    choices.map((own) => names.flatMap((name) => columnsOf(name, own))),
-    { random: createRandom('best-of') },
-  );
-  const column = (rule: number, at: number): Estimate => figures?.[COLUMNS * rule + at] ?? null;
-  const hasVote = names.includes('majority');
+  const right = (rule: string) => choices.map((own) => own.get(rule)?.right ?? 0);
+  const against = (other: string, rule: string): Estimate =>
+    rule === other || !names.includes(other) ? null : differenceOf(right(rule), right(other));
   return {
     task: first?.greedy.task ?? '',
     split: first?.greedy.split ?? '',
     questions: questions.length,
     samples,
-    rules: names.map((rule, i) => ({
+    rules: names.map((rule) => ({
       rule,
-      accuracy: column(i, 0),
-      sound: known ? column(i, 1) : null,
-      againstGreedy: rule === 'greedy' ? null : column(i, 2),
-      againstMajority: rule === 'majority' || !hasVote ? null : column(i, 3),
+      accuracy: shareOf(right(rule)),
+      sound: known ? shareOf(choices.map((own) => own.get(rule)?.sound ?? 0)) : null,
+      againstGreedy: against('greedy', rule),
+      againstMajority: against('majority', rule),
     })),
   };
 }
 
-const COLUMNS = 4;
+const isYesOrNo = (values: readonly number[]): boolean => values.every((value) => value === 0 || value === 1);
 
-function columnsOf(name: string, choices: ReadonlyMap<string, Chosen>): number[] {
-  const { right, sound } = choices.get(name) ?? NOTHING;
-  const to = (other: string) => right - (choices.get(other)?.right ?? 0);
-  return [right, sound, to('greedy'), to('majority')];
+/** Mean over questions. A bootstrap over a handful of right answers says that it is certain, so that it is for means of several samples alone. */
+function shareOf(values: readonly number[]): Estimate {
+  const n = values.length;
+  if (!isYesOrNo(values)) return bootstrap(values, mean, resampling());
+  return { value: mean(values), ci95: wilson(sum(values), n), n };
 }
+
+/** Mean difference over questions. */
+function differenceOf(values: readonly number[], others: readonly number[]): Estimate {
+  const n = values.length;
+  if (!isYesOrNo(values) || !isYesOrNo(others))
+    return bootstrap(
+      values.map((value, i) => value - (others[i] ?? 0)),
+      mean,
+      resampling(),
+    );
+  const { difference, ci95 } = pairedDifference(values.map(Boolean), others.map(Boolean));
+  return { value: difference, ci95, n };
+}
+
+/** The same resamples in every run. */
+const resampling = () => ({ random: createRandom('best-of') });

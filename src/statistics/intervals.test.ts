@@ -1,7 +1,7 @@
 // Textbook and hand-made cases -> checks of intervals and paired tests.
 import { expect, test } from 'vitest';
 import { createRandom } from '../random.ts';
-import { bootstrap, bootstrapMeans, mean, pairedDifference, wilson } from './intervals.ts';
+import { bootstrap, pairedDifference, wilson } from './intervals.ts';
 
 const random = () => createRandom('test');
 
@@ -57,20 +57,6 @@ test('the bootstrap interval of a mean is about the normal one', () => {
   const half = 1.96 * Math.sqrt(1 / 12 / 400);
   expect((hi - lo) / 2 / half).toBeGreaterThan(0.88);
   expect((hi - lo) / 2 / half).toBeLessThan(1.12);
-});
-
-test('means of columns are those of one bootstrap for each, on the same resamples', () => {
-  const draw = createRandom('columns');
-  const rows = Array.from({ length: 60 }, () => [draw.next(), Number(draw.next() < 0.3), draw.next() - 0.5]);
-  const together = bootstrapMeans(rows, { random: random(), resamples: 200 });
-  for (const [column, figure] of together!.entries()) {
-    const values = rows.map((row) => row[column]!);
-    const alone = bootstrap(values, mean, { random: random(), resamples: 200 });
-    expect(figure.value).toBeCloseTo(alone!.value, 12);
-    expect(figure.n).toBe(60);
-    for (const end of [0, 1] as const) expect(figure.ci95[end]).toBeCloseTo(alone!.ci95[end], 12);
-  }
-  expect(bootstrapMeans([[1]], { random: random() })).toBeNull();
 });
 
 test('a paired difference changes its sign, and nothing else, with the order of the models', () => {

@@ -80,30 +80,6 @@ export function bootstrap<T>(
   return values.length < resamples / 2 ? null : { value, ci95: middle95(values), n: groups.length };
 }
 
-/**
- * The mean of each column over rows (questions) with its 95 % interval, `[row][column]`. All columns rest on the same resamples of rows: each is
- * what `bootstrap` gives for its own values. null: fewer than two rows.
- */
-export function bootstrapMeans(
-  rows: readonly (readonly number[])[],
-  { random, resamples = 1000 }: BootstrapOptions,
-): Figure[] | null {
-  const n = rows.length;
-  if (n < 2) return null;
-  const columns = rows[0]?.length ?? 0;
-  const drawn = Array.from({ length: columns }, () => new Float64Array(resamples));
-  for (let round = 0; round < resamples; round++) {
-    for (let draw = 0; draw < n; draw++) {
-      const row = random.pick(rows);
-      for (let column = 0; column < columns; column++) drawn[column]![round]! += row[column]!;
-    }
-  }
-  return drawn.map((sums, column) => {
-    const value = mean(rows.map((row) => row[column]!));
-    return { value, ci95: middle95(Array.from(sums, (sum) => sum / n)), n };
-  });
-}
-
 /** What a group adds to a share of all: right steps of its steps, say. */
 export interface Part {
   readonly part: number;

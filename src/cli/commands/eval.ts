@@ -88,7 +88,7 @@ export function evalCommand(terminal: Terminal): Command {
     .option('--out <file>', 'JSONL to keep every completion with its grade in; a stopped evaluation continues there');
   return finish(
     command,
-    'print {task, n, correct, accuracy, ci95: [lo, hi], sound, falseAmongRight, truncated, tokensPerSecond}; with --samples also passAt: {"1": {value, ci95, n}, ...}; with --best-of also bestOf: {questions, samples, rules}',
+    'print {task, n, correct, accuracy, ci95: [lo, hi], truncated, tokensPerSecond, sound, falseAmongRight}; with --samples also passAt: {"1": {value, ci95, n}, ...}; with --best-of also bestOf: {questions, samples, rules}',
     'sipf eval --model ./SmolLM2-135M --task gsm8k --data gsm8k/ --split test --limit 100 --shots 4 --json',
     'sipf eval --model ./SmolLM2-135M --task humaneval --samples 20 --temperature 0.8 --pass-at 1,10 --json',
     'sipf eval --model runs/first/iteration-2/6-policy --task mini --best-of 8 --scorer prm,logprob --prm runs/first/iteration-2/3-prm',
@@ -186,7 +186,7 @@ async function report(given: ReportArgs, terminal: Terminal): Promise<void> {
   const sampled = samples.length === 0 || passAt.length === 0 ? {} : { passAt: Object.fromEntries(passAt) };
   const bestOf = await bestOfReport(given);
   if (options.json) {
-    const figures = { task: task.name, n, correct, accuracy, ci95, sound, falseAmongRight, truncated, tokensPerSecond };
+    const figures = { task: task.name, n, correct, accuracy, ci95, truncated, tokensPerSecond, sound, falseAmongRight };
     const { task: _task, split: _split, ...chosen } = bestOf ?? {};
     return await terminal.print(JSON.stringify({ ...figures, ...sampled, ...(bestOf && { bestOf: chosen }) }));
   }

@@ -25,7 +25,7 @@ export function renderBestOf(reports: readonly OfPolicy[], look: Look): string[]
     ]),
   );
   const legend =
-    'Intervals are bootstraps over questions, differences on the same questions. Of equally good samples the first drawn is taken. ' +
+    'Differences are on the same questions. Of equally good samples the first drawn is taken. ' +
     'A random sample is what no choice at all gives; any is pass@N, which no choice can exceed.';
   return [...renderTable([head, ...rows], look.colors), ...wrap(legend, look.width).map(look.colors.dim)];
 }
