@@ -128,17 +128,36 @@ export const StepScores = z.object({
 });
 export type StepScores = z.infer<typeof StepScores>;
 
-/** One training row of ORPO: a pair, or a chosen path alone (`rejected: null`, NLL only). Carries its texts, so that it stands alone. */
-export const PreferencePair = z.object({
-  questionId: z.string(),
-  /** The question's task, text and prefix: what its prompt is made of. */
-  task: z.string().optional(),
-  question: z.string(),
-  prefix: z.string().optional(),
-  chosen: z.object({ sampleId: z.string(), steps: z.array(z.string()), score: z.number().nullable() }),
-  rejected: z.object({ sampleId: z.string(), steps: z.array(z.string()), score: z.number().nullable() }).nullable(),
-});
+const PairSide = z.object({ sampleId: z.string(), steps: z.array(z.string()), score: z.number().nullable() });
+
+/**
+ * One training row of a preference loss: a pair, or a chosen path alone (`rejected: null`, NLL only). Carries its texts, so that it stands
+ * alone. `shared`: both paths begin with so many equal steps, which are context; the loss is on what follows. Absent: on whole paths.
+ */
+export const PreferencePair = z
+  .object({
+    questionId: z.string(),
+    /** The question's task, text and prefix: what its prompt is made of. */
+    task: z.string().optional(),
+    question: z.string(),
+    prefix: z.string().optional(),
+    shared: z.number().int().min(0).optional(),
+    chosen: PairSide,
+    rejected: PairSide.nullable(),
+  })
+  .superRefine(({ shared = 0, chosen, rejected }, { addIssue }) => {
+    const most = rejected === null ? 0 : stepsBeforeFork(chosen.steps, rejected.steps);
+    const message = `at most ${most} (equal steps before each path continues in its own way)`;
+    if (shared > most) addIssue({ code: 'custom', path: ['shared'], message });
+  });
 export type PreferencePair = z.infer<typeof PreferencePair>;
+
+/** Equal first steps of two paths, of which each has one more. */
+function stepsBeforeFork(a: readonly string[], b: readonly string[]): number {
+  const most = Math.min(a.length, b.length) - 1;
+  const other = a.slice(0, most).findIndex((step, j) => step !== b[j]);
+  return Math.max(0, other === -1 ? most : other);
+}
 
 /** One completion with its grade: the greedy one, or a sample for pass@k. Carries its question, so that it stands alone. */
 export const Answer = z.object({

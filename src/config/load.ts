@@ -69,7 +69,10 @@ const MOST_ISSUES = 8;
 export function parseConfig(tree: unknown): Config {
   const whole = isTree(tree) ? merge(methodTree(tree.method), tree, sectionsWithKinds()) : tree;
   const parsed = Config.safeParse(whole);
-  if (parsed.success) return withLabelMode(withMethod(parsed.data));
+  if (parsed.success) {
+    checkPairs(parsed.data);
+    return withLabelMode(withMethod(parsed.data));
+  }
   const issues = parsed.error.issues.flatMap((issue) => explain(issue, whole));
   const more = issues.length > MOST_ISSUES ? [`And ${issues.length - MOST_ISSUES} more.`] : [];
   throw new SipfError('bad-config', [...issues.slice(0, MOST_ISSUES), ...more].join('\n'), { cause: parsed.error });
@@ -87,6 +90,15 @@ function withMethod(config: Config): Config {
     );
   }
   return config;
+}
+
+/** Refuses step pairs where path scores are shuffled: there is no first bad step in a path score. */
+function checkPairs({ method, pairs }: Config): void {
+  if (pairs.kind === 'path' || !METHODS[method].shuffleScores) return;
+  throw new SipfError(
+    'bad-config',
+    `Expected pairs.kind path for the method ${method}, which shuffles path scores, got ${pairs.kind}. Change one of them.`,
+  );
 }
 
 /** Settles `labels.mode: auto`, and refuses scans where complete tallies are needed: before any rollout is spent. */

@@ -10,16 +10,10 @@ import type { FigurePath } from '../statistics/prm-figures.ts';
 import { type Graded, SPLITS, type Task, taskOf } from '../task.ts';
 import type { ReadContext } from './context-length.ts';
 import { ask, drawAndGrade, type Prefix, prefixOf } from './draw.ts';
+import { type PathScoreRule, pathScoring } from './path-score.ts';
 import type { BuildPrompt } from './prompt.ts';
 import { CHEAP_RANKS } from './scorers.ts';
-import {
-  hardLabels,
-  type LabelledQuestion,
-  type LabelRule,
-  latestLabels,
-  type PathScoreRule,
-  pathScore,
-} from './step-labels.ts';
+import { hardLabels, type LabelledQuestion, type LabelRule, latestLabels } from './step-labels.ts';
 import { stepTruth } from './step-truth.ts';
 
 export const EvaluationSet = z.strictObject({
@@ -160,29 +154,31 @@ function answerOf({ set, question }: AnswerItem, completion: Completion, { extra
   };
 }
 
-/** Mean log-probability (over completion tokens, then over pairs) of both sides under one policy. */
+/** Mean log-probability (over the tokens after the steps that both share, then over pairs) of both sides under one policy. */
 export async function meanPairLogps(
   policy: Policy,
   pairs: readonly PreferencePair[],
   { task, prompt, signal }: ReadContext,
 ): Promise<{ chosen: number; rejected: number }> {
   const items = pairs.flatMap((pair) =>
-    [pair.chosen.steps, pair.rejected?.steps ?? []].map((steps) => ({
-      context: [prompt(pair)],
-      completion: taskOf(task, pair).pieces(steps).join(''),
-    })),
+    [pair.chosen.steps, pair.rejected?.steps ?? []].map((steps) => {
+      const { shared = 0 } = pair;
+      const pieces = taskOf(task, pair).pieces(steps);
+      return { context: [prompt(pair), ...pieces.slice(0, shared)], completion: pieces.slice(shared).join('') };
+    }),
   );
   const means = (await policy.logps(items, { signal })).map((logps) => (logps.length === 0 ? 0 : mean(logps)));
   return { chosen: mean(means.filter((_, i) => i % 2 === 0)), rejected: mean(means.filter((_, i) => i % 2 === 1)) };
 }
 
-/** The labelled and scored paths of a question, for the figures of a scorer. `scores`: step scores by sample id; `path`: how they make a path score. */
+/** The labelled and scored paths of a question, for the figures of a scorer. `scores`: step scores by sample id. */
 export function figurePaths(
   { question, samples, labels }: LabelledQuestion,
   scores: ReadonlyMap<string, readonly number[]>,
-  rules: { readonly task: Task; readonly labels: LabelRule; readonly path: PathScoreRule },
+  rules: { readonly task: Task; readonly labels: LabelRule; readonly score: PathScoreRule },
 ): FigurePath[] {
   const byId = new Map(samples.map((sample) => [sample.id, sample]));
+  const scoreOf = pathScoring(rules.score, samples);
   return [...latestLabels(labels).values()].flatMap((record) => {
     const sample = byId.get(record.sampleId);
     const own = scores.get(record.sampleId);
@@ -195,7 +191,7 @@ export function figurePaths(
       labelTokens: record.rolloutTokens,
       truth: taskOf(rules.task, question).trueSteps?.(question, sample.steps) ?? null,
       ranks: {
-        scores: pathScore(own, rules.path),
+        scores: scoreOf(own),
         tallies: CHEAP_RANKS.tallies(path),
         meanLogp: CHEAP_RANKS.meanLogp(path),
         shortness: CHEAP_RANKS.shortness(path),

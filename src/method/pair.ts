@@ -4,13 +4,27 @@ import { described } from '../described.ts';
 import { SipfError } from '../errors.ts';
 import { keyedOrder } from '../hashing.ts';
 import type { PreferencePair, Question, Sample } from '../records.ts';
-import { sum } from '../statistics/intervals.ts';
+import { mean, sum } from '../statistics/intervals.ts';
+import { type ForkPath, forkOf, forkPath } from './fork.ts';
+import { questionValue } from './path-score.ts';
 
 /** Stage 5: which paths become pairs. */
 export const PairOptions = z.strictObject({
+  kind: described(
+    z.enum(['path', 'step']).default('path'),
+    'What a pair compares. path: two whole paths by their scores. step: two paths that share their first steps, until the rejected one takes its first bad step; the loss is on what follows. Take step where step scores find first errors.',
+  ),
   eta: described(
     z.number().min(0).default(0.1),
-    "The chosen path's score is at least this much above the rejected one's. Lower it where few questions give pairs; raise it for fewer and clearer pairs.",
+    "The chosen path's score is at least this much above the rejected one's; of kind step: the scores of their steps after the shared ones. Lower it where few questions give pairs; raise it for fewer and clearer pairs.",
+  ),
+  drop: described(
+    z.number().positive().default(0.2),
+    "Kind step: a step is bad where its score is at least this much under that of the step before (of the first step: under the share of the question's right samples). Lower it where few questions give pairs.",
+  ),
+  below: described(
+    z.number().nullable().default(0.5),
+    'Kind step: a step is bad, too, where its score is below this. null: only by its drop. Take null where scores are chances of success (tallies), which are low in a hard question from the start.',
   ),
   chosenGate: described(
     z.enum(['right', 'exact', 'sound', 'none']).default('right'),
@@ -42,6 +56,8 @@ interface PairItem {
   readonly scores: ReadonlyMap<string, number>;
   /** Ids of samples that may not be chosen, though their answer may be right (see `refusedByGate`). */
   readonly refused?: ReadonlySet<string> | undefined;
+  /** Step scores by sample id: pairs of kind step need them. */
+  readonly stepScores?: ReadonlyMap<string, readonly number[]>;
 }
 
 interface QuestionPairs {
@@ -63,9 +79,10 @@ function mayBeChosen({ kind }: Sample['outcome'], { chosenGate }: Pick<PairOptio
 }
 
 /**
- * All (w, l) with r(w) - r(l) >= eta (docs/method.md, section 2, step 5), of which at most `perQuestion` are drawn. Every eligible chosen path
- * comes before any comes again, each time with another rejected one. The draw depends on `key` and the ids alone.
- * @throws SipfError 'bad-input' where the gate checks steps and the item does not say which samples it refuses.
+ * All (w, l) with r(w) - r(l) >= eta (docs/method.md, section 1, step 5), of which at most `perQuestion` are drawn. Every eligible chosen path
+ * comes before any comes again, each time with another rejected one. The draw depends on `key` and the ids alone. `kind: step`: all (w, l) of
+ * `forkOf`.
+ * @throws SipfError 'bad-input' where pairs of kind step lack step scores, or the gate checks steps and the item does not say what it refuses.
  * @example
  * const { pairs, nllRows } = pairQuestion({ question, samples, scores }, parseConfig({ pairs: { eta: 0.1 } }).pairs, `${seed}/${iteration}/${question.id}`);
  */
@@ -78,7 +95,7 @@ export function pairQuestion(item: PairItem, options: PairOptions, key: string):
   for (let place = 0; pairs.length < limit; place += 1) {
     for (const { chosen, rejected } of rivals) {
       const partner = rejected[place];
-      if (partner !== undefined && pairs.length < limit) pairs.push(rowOf(item, chosen, partner));
+      if (partner !== undefined && pairs.length < limit) pairs.push(rowOf(item, chosen, partner.sample, partner.fork));
     }
   }
   const partnered = new Set(rivals.map(({ chosen }) => chosen.id));
@@ -95,18 +112,19 @@ function requireRefused({ refused }: PairItem, { chosenGate }: PairOptions): voi
 }
 
 /** Each path that may be chosen and has partners, with all of them, in the order of the draw. */
-function rivalsOf({ samples, scores, refused }: PairItem, options: PairOptions, key: string) {
-  const score = ({ id }: Sample) => scores.get(id) ?? 0;
-  const scored = samples.filter(
-    ({ id, outcome, source }) => scores.has(id) && outcome.kind !== 'error' && (options.gold || source !== 'gold'),
+function rivalsOf(item: PairItem, options: PairOptions, key: string) {
+  const scored = item.samples.filter(
+    ({ id, outcome, source }) => item.scores.has(id) && outcome.kind !== 'error' && (options.gold || source !== 'gold'),
   );
-  const isBelow = (other: Sample, chosen: Sample) =>
-    other !== chosen && score(chosen) - score(other) >= options.eta && score(chosen) > score(other);
-  const candidates = scored.filter(({ id, outcome }) => mayBeChosen(outcome, options) && !refused?.has(id));
+  const compare = options.kind === 'step' ? byStep(item, options) : byPath(item, options);
+  const candidates = scored.filter(({ id, outcome }) => mayBeChosen(outcome, options) && !item.refused?.has(id));
   return keyedOrder(candidates, `chosen/${key}`, ({ id }) => id)
     .map((chosen) => {
-      const below = scored.filter((other) => isBelow(other, chosen));
-      return { chosen, rejected: keyedOrder(below, `rejected/${key}/${chosen.id}`, ({ id }) => id) };
+      const below = scored.flatMap((sample) => {
+        const fork = compare(chosen, sample);
+        return fork === null ? [] : [{ sample, fork }];
+      });
+      return { chosen, rejected: keyedOrder(below, `rejected/${key}/${chosen.id}`, ({ sample }) => sample.id) };
     })
     .filter(({ rejected }) => rejected.length > 0);
 }
@@ -114,6 +132,39 @@ function rivalsOf({ samples, scores, refused }: PairItem, options: PairOptions, 
 /** Every path that a pair could choose, once and alone: the samples that scores choose for SFT (pRFT). */
 export function chosenRows(item: PairItem, options: PairOptions, key: string): PreferencePair[] {
   return rivalsOf(item, options, key).map(({ chosen }) => rowOf(item, chosen, null));
+}
+
+/** What a pair says of its fork; a pair of whole paths says nothing. */
+type Fork = Pick<PreferencePair, 'shared'>;
+
+/** Whether two paths make a pair; null: they do not. */
+type Compare = (chosen: Sample, rejected: Sample) => Fork | null;
+
+function byPath({ scores }: PairItem, { eta }: PairOptions): Compare {
+  const score = ({ id }: Sample) => scores.get(id) ?? 0;
+  return (chosen, rejected) => {
+    const margin = score(chosen) - score(rejected);
+    return margin > 0 && margin >= eta ? {} : null;
+  };
+}
+
+function byStep({ samples, stepScores }: PairItem, { eta, drop, below }: PairOptions): Compare {
+  if (stepScores === undefined)
+    throw new SipfError(
+      'bad-input',
+      'Expected step scores for pairs of kind step, got none. Give them as stepScores, or take pairs.kind path.',
+    );
+  const rule = { drop, below, start: questionValue(samples) };
+  const paths = new Map<Sample, ForkPath>();
+  for (const sample of samples) {
+    const scores = stepScores.get(sample.id);
+    if (scores !== undefined) paths.set(sample, forkPath(sample.steps, scores, rule));
+  }
+  return (chosen, rejected) => {
+    const [good, bad] = [paths.get(chosen), paths.get(rejected)];
+    const shared = good && bad ? forkOf(good, bad, eta) : null;
+    return shared === null ? null : { shared };
+  };
 }
 
 /** Every right sample but worked solutions that the gate does not refuse as an NLL-only row (RFT). */
@@ -142,8 +193,12 @@ export function capPairs(questions: readonly QuestionPairs[], total: number | nu
   return questions.map((item) => ({ ...item, pairs: item.pairs.filter((pair) => kept.has(pair)) }));
 }
 
-/** What a round counts of its pairs: part of 7-eval.json. `right`: whether each sample is, by its id. */
-export function pairCounts(questions: readonly QuestionPairs[], right: ReadonlyMap<string, boolean>) {
+/** What a round counts of its pairs: part of 7-eval.json. `right`: whether each sample is, by its id. `stepPairs`: those that share a step. */
+export function pairCounts(
+  questions: readonly QuestionPairs[],
+  right: ReadonlyMap<string, boolean>,
+  { kind }: Pick<PairOptions, 'kind'>,
+) {
   const pairs = questions.flatMap((item) => item.pairs);
   const isRight = (id: string | undefined) => id !== undefined && right.get(id) === true;
   return {
@@ -154,11 +209,29 @@ export function pairCounts(questions: readonly QuestionPairs[], right: ReadonlyM
     nllRows: sum(questions.map(({ nllRows }) => nllRows.length)),
     chosenRight: pairs.filter(({ chosen }) => isRight(chosen.sampleId)).length,
     rejectedRight: pairs.filter(({ rejected }) => isRight(rejected?.sampleId)).length,
+    ...(kind === 'step' ? forkCounts(pairs.map(({ shared = 0 }) => shared)) : {}),
   };
 }
 
+function forkCounts(shared: readonly number[]) {
+  return {
+    stepPairs: shared.filter((steps) => steps > 0).length,
+    meanSharedSteps: shared.length === 0 ? 0 : mean(shared),
+  };
+}
+
+/** The options among a stage's inputs. Those of step pairs are named for these alone: runs from before there was a choice stand as they are. */
+export function pairInputs({ kind, drop, below, ...ofBoth }: PairOptions): Record<string, unknown> {
+  return kind === 'step' ? { ...ofBoth, kind, drop, below } : ofBoth;
+}
+
 /** A pair, or a right path alone (NLL only). */
-function rowOf({ question, scores }: PairItem, chosen: Sample, rejected: Sample | null): PreferencePair {
+function rowOf(
+  { question, scores }: PairItem,
+  chosen: Sample,
+  rejected: Sample | null,
+  fork: Fork = {},
+): PreferencePair {
   const { id: questionId, task, question: text, prefix } = question;
   const side = ({ id, steps }: Sample) => ({ sampleId: id, steps, score: scores.get(id) ?? null });
   return {
@@ -166,6 +239,7 @@ function rowOf({ question, scores }: PairItem, chosen: Sample, rejected: Sample 
     task,
     question: text,
     ...(prefix === undefined ? {} : { prefix }),
+    ...fork,
     chosen: side(chosen),
     rejected: rejected && side(rejected),
   };

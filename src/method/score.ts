@@ -20,6 +20,10 @@ export const ScoreOptions = z.strictObject({
     z.enum(['mean', 'min', 'product', 'last']).default('mean'),
     "How step scores make a path's score. Take min or product where one wrong step spoils a path.",
   ),
+  value: described(
+    z.enum(['state', 'advantage']).default('state'),
+    "What a step adds to the path's score. state: its own score. advantage: 1 + its change of score against the step before (before the first: the share of the question's right samples). Take advantage, with score.path min, where a path is as bad as its worst step makes it.",
+  ),
   unit: described(
     z.number().int().positive().max(MOST.unit).default(32),
     'Questions that are scored and saved together. Lower it to lose less work at a stop.',

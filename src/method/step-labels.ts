@@ -1,9 +1,7 @@
-// Tallies -> hard or soft step labels, and step scores -> a path score.
+// Monte-Carlo tallies of the steps of a path -> hard or soft step labels.
 import { SipfError } from '../errors.ts';
-import type { Question, Sample, StepLabels, StepScores, StepTally } from '../records.ts';
-import { mean } from '../statistics/intervals.ts';
+import type { Question, Sample, StepLabels, StepTally } from '../records.ts';
 import type { LabelOptions } from './label.ts';
-import type { ScoreOptions } from './score.ts';
 
 /** A path; `labels`: its latest ones, where there are some. */
 export interface LabelledPath {
@@ -108,28 +106,4 @@ export function softLabels(record: StepLabels): number[] {
     }
     return correct / run;
   });
-}
-
-/** How step scores make a path score; the paper takes the mean. */
-export type PathScoreRule = ScoreOptions['path'];
-
-/**
- * r(path) from its step scores.
- * @throws Error where there is no score.
- * @example
- * pathScore([0.5, 0.25, 1], 'min'); // 0.25
- */
-export function pathScore(scores: readonly number[], rule: PathScoreRule): number {
-  if (scores.length === 0) throw new Error('Expected at least one step score, got none.');
-  if (rule === 'min') return Math.min(...scores);
-  if (rule === 'product') return scores.reduce((product, score) => product * score, 1);
-  if (rule === 'last') return scores[scores.length - 1] ?? 0;
-  return mean(scores);
-}
-
-/** Path scores by sample id. A path that was too long to be scored has none. */
-export function pathScores(records: readonly StepScores[], rule: PathScoreRule): Map<string, number> {
-  return new Map(
-    records.flatMap(({ sampleId, scores }) => (scores === null ? [] : [[sampleId, pathScore(scores, rule)] as const])),
-  );
 }

@@ -13,6 +13,7 @@ import { SipfError } from '../errors.ts';
 import { nodeDisk } from '../io/files.ts';
 import { METHODS, type MethodName, roundsOf } from '../method/methods.ts';
 import { ScoreCalibration } from '../method/score-calibration.ts';
+import { PreferencePair } from '../records.ts';
 import type { LogEvent, ProgressEvent } from '../run/events.ts';
 import { takeLock } from '../run/lock.ts';
 import type { LoadOptions } from '../task.ts';
@@ -166,6 +167,61 @@ describe('runLoop', () => {
       expect(rounds[1]?.scores?.questions).toBeGreaterThan(0);
     },
   );
+
+  it.each([
+    ['oracle', { kind: 'orpo' }],
+    ['prm', { kind: 'dpo', nllWeight: 1 }],
+  ] as const)('learns from step pairs with the scorer %s', async (scorer, loss) => {
+    const config = configWith({
+      iterations: 1,
+      score: { scorer },
+      pairs: { kind: 'step' },
+      align: { loss },
+      evaluate: { sets: [{ split: 'valid', limit: 10 }], final: [] },
+    });
+    const out = join(folder, `step-${scorer}`);
+    const { rounds } = await runLoop({ config, out, backend, tasks });
+    const { pairs = 0, stepPairs = 0, meanSharedSteps = 0 } = rounds[1]?.pairs ?? {};
+    expect(pairs).toBeGreaterThan(10);
+    expect(stepPairs).toBeGreaterThan(5);
+    const forks = readFileSync(join(out, 'iteration-1', '5-pairs.jsonl'), 'utf8')
+      .trim()
+      .split('\n')
+      .map((line) => PreferencePair.parse(JSON.parse(line)))
+      .flatMap(({ shared, chosen, rejected }) =>
+        rejected === null ? [] : [{ shared: shared ?? -1, chosen, rejected }],
+      );
+    expect(forks).toHaveLength(pairs);
+    expect(forks.filter(({ shared }) => shared > 0)).toHaveLength(stepPairs);
+    expect(forks.reduce((sum, { shared }) => sum + shared, 0) / pairs).toBeCloseTo(meanSharedSteps, 12);
+    for (const { shared, chosen, rejected } of forks) {
+      const wrong = rejected.steps[shared] ?? '';
+      expect(chosen.steps.slice(0, shared)).toEqual(rejected.steps.slice(0, shared));
+      if (scorer === 'oracle') expect(sumsTask.equationsHold(wrong)).toBe(false);
+    }
+    expect(await runLoop({ config, out, backend, tasks })).toMatchObject({ rounds: [{}, { pairs: { pairs } }] });
+  });
+
+  it('pairs paths by the change of their step scores', async () => {
+    const config = configWith({ iterations: 1, score: { value: 'advantage', path: 'min' } });
+    const { rounds } = await runLoop({ config, out: join(folder, 'advantage'), backend, tasks });
+    expect(rounds[1]?.pairs?.pairs).toBeGreaterThan(20);
+    expect(rounds[1]?.scores?.aucOutcome.scores?.value).toBeGreaterThan(0.8);
+  });
+
+  it('continues a run from before a setting was there', async () => {
+    const out = join(folder, 'before');
+    const config = configWith({ iterations: 1, evaluate: { sets: [{ split: 'valid', limit: 10 }], final: [] } });
+    await runLoop({ config, out, backend, tasks });
+    const file = join(out, 'config.json');
+    const stored = JSON.parse(await readFile(file, 'utf8')) as { config: Config };
+    const { kind: _kind, drop: _drop, below: _below, ...pairs } = stored.config.pairs;
+    const { value: _value, ...score } = stored.config.score;
+    await writeFile(file, JSON.stringify({ ...stored, config: { ...stored.config, pairs, score } }));
+    const events: LogEvent[] = [];
+    await runLoop({ config, out, backend, tasks, log: (event) => events.push(event) });
+    expect(events.filter(({ type }) => type === 'stage-start')).toEqual([]);
+  });
 
   it('runs the paper rules, relabelling, rotation, quotas, soft labels, chat and shots', async () => {
     const config = configWith({

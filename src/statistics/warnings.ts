@@ -55,10 +55,11 @@ function addSampleWarnings(counts: Counts, warnings: string[]): void {
   if (quotaUnmet > 0) warnings.push(`${quotaUnmet} questions did not reach sampling.quota within its budget.`);
 }
 
-function addPairWarning({ questions = 0, questionsWithPairs = 0 }: Counts, warnings: string[]): void {
+function addPairWarning({ questions = 0, questionsWithPairs = 0, stepPairs }: Counts, warnings: string[]): void {
   if (questions === 0 || questionsWithPairs >= 0.05 * questions) return;
+  const settings = stepPairs === undefined ? 'pairs.eta' : 'pairs.eta, pairs.drop';
   warnings.push(
-    `Only ${questionsWithPairs} of ${questions} questions gave pairs. Lower pairs.eta or draw more samples.`,
+    `Only ${questionsWithPairs} of ${questions} questions gave pairs. Lower ${settings} or draw more samples.`,
   );
 }
 

@@ -2,11 +2,11 @@
 import type { Backend } from '../../backend.ts';
 import { SipfError } from '../../errors.ts';
 import { bestOfReports, cheapScores, pathOf, type RankName, type SampleScores } from '../../method/best-of.ts';
+import { type PathScoreRule, pathScores, stepScoresById } from '../../method/path-score.ts';
 import type { BuildPrompt } from '../../method/prompt.ts';
 import { scoreUnit } from '../../method/score.ts';
 import type { ScoreCalibration } from '../../method/score-calibration.ts';
 import { openScorer, type ScorerName, scorerNeeds } from '../../method/scorers.ts';
-import { type PathScoreRule, pathScores } from '../../method/step-labels.ts';
 import type { Answer, ModelSource, Question } from '../../records.ts';
 import type { BestOfReport } from '../../reports.ts';
 import type { Task } from '../../task.ts';
@@ -29,7 +29,7 @@ export interface BestOfOptions {
   readonly prm?: string;
   readonly calibration?: string;
   /** How step scores make a path score. */
-  readonly path?: PathScoreRule;
+  readonly path?: PathScoreRule['path'];
 }
 
 /** What ranks: as --scorer says, else all that costs nothing, and the PRM that is given. */
@@ -121,7 +121,7 @@ async function scoresBy(name: ScorerName, given: ScoredSamples, terminal: Termin
       labels: [],
     }));
     const { records } = await scoreUnit(items, { scorer, task, prompt, signal: terminal.signal });
-    for (const [id, score] of pathScores(records, path)) scores.set(id, score);
+    for (const [id, score] of pathScores(stepScoresById(records), { path, value: 'state' }, [])) scores.set(id, score);
     progress.update(at + items.length);
   }
   return scores;

@@ -14,7 +14,8 @@ export interface ShownPath {
   readonly title: string;
   readonly steps: readonly string[];
   readonly scores: readonly number[] | null;
-  readonly labels: Pick<StepLabels, 'steps' | 'answerLogps'> | null;
+  /** See `formatTallies`. */
+  readonly tallies: readonly string[] | null;
 }
 
 type Paint = (text: string) => string;
@@ -47,16 +48,19 @@ export function formatTally({ correct, run, stop, impliedBy, settledBy }: StepTa
   return `${correct}/${run}${stop === 'first-success' ? '*' : ''}`;
 }
 
+/** What labels each step; null: nothing does. */
+export function formatTallies(labels: Pick<StepLabels, 'steps' | 'answerLogps'> | null): string[] | null {
+  return labels?.steps.map((tally, j) => formatTally(tally, labels.answerLogps?.[j + 1])) ?? null;
+}
+
 /** One path: its title, then each step behind its PRM score and tally. */
 export function renderPath(path: ShownPath, look: Look): string[] {
   const { colors, width } = look;
   const lines = wrap(path.title, width).map((line) => colors.bold(line));
   for (const [j, step] of path.steps.entries()) {
     const score = path.scores?.[j];
-    const tally = path.labels?.steps[j];
     const mark = score === undefined ? '' : `[${score.toFixed(2)}] `;
-    const found = tally ? formatTally(tally, path.labels?.answerLogps?.[j + 1]) : '';
-    const rollouts = path.labels === null ? '' : `${found.padEnd(5)} `;
+    const rollouts = path.tallies === null ? '' : `${(path.tallies[j] ?? '').padEnd(5)} `;
     const paint: Paint = score === undefined ? (text) => text : paintOf(score, colors);
     const indent = mark.length + rollouts.length;
     // Steps of code have line ends and blank lines of their own.
@@ -68,9 +72,29 @@ export function renderPath(path: ShownPath, look: Look): string[] {
   return lines;
 }
 
-/** Two paths beside each other where each gets 48 characters, else under each other. */
-export function renderPair(chosen: ShownPath, rejected: ShownPath | null, look: Look): string[] {
+/** A pair; `shared`: steps that both paths begin with. */
+interface ShownPair {
+  readonly chosen: ShownPath;
+  readonly rejected: ShownPath | null;
+  readonly shared: number;
+}
+
+/** The shared steps once, then how each path continues. */
+export function renderPair({ chosen, rejected, shared }: ShownPair, look: Look): string[] {
   if (rejected === null) return renderPath(chosen, look);
+  if (shared === 0) return renderSides(chosen, rejected, look);
+  const start = { ...cut(chosen, 0, shared), title: 'Both paths begin with (no loss here):' };
+  return [...renderPath(start, look), '', ...renderSides(cut(chosen, shared), cut(rejected, shared), look)];
+}
+
+function cut(path: ShownPath, from: number, to?: number): ShownPath {
+  const { title, steps, scores, tallies } = path;
+  const part = { steps: steps.slice(from, to), scores: scores?.slice(from, to) ?? null };
+  return { title, ...part, tallies: tallies?.slice(from, to) ?? null };
+}
+
+/** Two paths beside each other where each gets 48 characters, else under each other. */
+function renderSides(chosen: ShownPath, rejected: ShownPath, look: Look): string[] {
   const gap = 3;
   const half = Math.floor((look.width - gap) / 2);
   if (half < 48) return [...renderPath(chosen, look), '', ...renderPath(rejected, look)];

@@ -2,14 +2,22 @@
 import { Command } from 'commander';
 import { isOnlyCheck } from '../../config/presets.ts';
 import { SipfError, sipfCommand } from '../../errors.ts';
-import { pathScore } from '../../method/step-labels.ts';
+import { pathScoring } from '../../method/path-score.ts';
 import { type QuestionView, type RunView, readRun } from '../../pipeline/run-reader.ts';
 import type { PreferencePair } from '../../records.ts';
 import { finish, integer } from '../options.ts';
 import type { Terminal } from '../terminal.ts';
 import { type OfPolicy, renderBestOf } from './show-best-of.ts';
 import { renderFinal, renderRounds, renderWarnings } from './show-rounds.ts';
-import { describeOutcome, type Look, renderPair, renderPath, type ShownPath, wrap } from './show-steps.ts';
+import {
+  describeOutcome,
+  formatTallies,
+  type Look,
+  renderPair,
+  renderPath,
+  type ShownPath,
+  wrap,
+} from './show-steps.ts';
 
 interface ShowOptions {
   readonly iteration?: number;
@@ -75,15 +83,18 @@ export async function printExample(view: RunView, paths: number, terminal: Termi
   const k = await lastRoundWithPaths(view);
   if (k === null) return;
   let example: QuestionView | null = null;
+  let count = paths;
   for (const id of (await view.questionIds(k)).slice(0, 200)) {
     const found = await view.question(k, id);
     example ??= found;
     const drawn = found?.paths.filter(({ sample, labels }) => sample.source === 'policy' && labels !== null) ?? [];
     if (found === null || new Set(drawn.map(({ sample }) => sample.outcome.kind)).size < 2) continue;
-    example = { ...found, paths: drawn };
+    const others = found.paths.filter((path) => !drawn.includes(path));
+    example = { ...found, paths: [...drawn, ...others] };
+    count = Math.min(paths, drawn.length);
     break;
   }
-  if (example !== null) await printAll(terminal, questionLines(view, k, example, lookOf(terminal), paths));
+  if (example !== null) await printAll(terminal, questionLines(view, k, example, lookOf(terminal), count));
 }
 
 function header({ dir, config, finished, rounds }: RunView): string[] {
@@ -154,7 +165,10 @@ function questionLines(
   look: Look,
   count: number,
 ): string[] {
-  const rule = view.config.score.path;
+  const scoreOf = pathScoring(
+    view.config.score,
+    paths.map(({ sample }) => sample),
+  );
   const { dim } = look.colors;
   const lines = wrap(`Question ${question.id} in round ${k}: ${question.question}`, look.width);
   lines.push(
@@ -163,10 +177,9 @@ function questionLines(
   );
   for (const { sample, labels, scores } of paths.slice(0, count)) {
     const own = scores?.scores ?? null;
-    const score =
-      scores === null ? '' : own === null ? ', too long to score' : `, score ${pathScore(own, rule).toFixed(2)}`;
+    const score = scores === null ? '' : own === null ? ', too long to score' : `, score ${scoreOf(own).toFixed(2)}`;
     const title = `${sample.source === 'gold' ? 'worked solution' : sample.id}: ${describeOutcome(sample)}${score}`;
-    lines.push('', ...renderPath({ title, steps: sample.steps, scores: own, labels }, look));
+    lines.push('', ...renderPath({ title, steps: sample.steps, scores: own, tallies: formatTallies(labels) }, look));
   }
   return lines;
 }
@@ -176,11 +189,12 @@ function pairLines(found: QuestionView | null, pair: PreferencePair, look: Look)
     const path = found?.paths.find(({ sample }) => sample.id === sampleId);
     const outcome = path === undefined ? '' : `, ${describeOutcome(path.sample)}`;
     const title = `${word} ${sampleId}${score === null ? '' : `, score ${score.toFixed(2)}`}${outcome}`;
-    return { title, steps, scores: path?.scores?.scores ?? null, labels: path?.labels ?? null };
+    return { title, steps, scores: path?.scores?.scores ?? null, tallies: formatTallies(path?.labels ?? null) };
   };
+  const rejected = pair.rejected === null ? null : side('rejected', pair.rejected);
   return [
     ...wrap(`Question ${pair.questionId}: ${pair.question}`, look.width),
-    ...renderPair(side('chosen', pair.chosen), pair.rejected === null ? null : side('rejected', pair.rejected), look),
+    ...renderPair({ chosen: side('chosen', pair.chosen), rejected, shared: pair.shared ?? 0 }, look),
   ];
 }
 

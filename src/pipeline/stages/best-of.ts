@@ -2,9 +2,10 @@
 import { readRecords } from '../../io/jsonl.ts';
 import { bestOfReports, cheapScores, pathOf, type SampledQuestion } from '../../method/best-of.ts';
 import type { AnswerItem, OpenSet } from '../../method/evaluate.ts';
+import { pathScores, stepScoresById } from '../../method/path-score.ts';
 import { scoreUnit } from '../../method/score.ts';
 import { readsNewPaths, type Scorer, scorerNeeds } from '../../method/scorers.ts';
-import { type LabelledQuestion, pathScores } from '../../method/step-labels.ts';
+import type { LabelledQuestion } from '../../method/step-labels.ts';
 import { type Answer, type Checkpoint, StepScores } from '../../records.ts';
 import type { BestOfReport } from '../../reports.ts';
 import type { StageName } from '../../run/marker.ts';
@@ -121,7 +122,8 @@ export async function bestOfFinal(round: Round, final: FinalSamples): Promise<Be
     const answered = await greedy.next();
     if (answered.done === true) throw new Error(`Expected an answer of ${name} to ${question.id}, got none.`);
     const own = scored && scoredBy && canScore(scoredBy, set.task) ? await scored.take(question.id) : null;
-    const byId = own && pathScores(own, config.score.path);
+    // No sample says what the question is worth: its grade is what the choice is judged by.
+    const byId = own && pathScores(stepScoresById(own), config.score, []);
     const ofScorer = byId && samples.map(({ sample }) => byId.get(`${question.id}/${sample}`) ?? null);
     const scores = { ...cheapScores(samples), ...(ofScorer && { [scoredBy!.scorer!]: ofScorer }) };
     const task = taskOf(set.task, question);

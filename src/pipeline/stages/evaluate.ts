@@ -9,8 +9,9 @@ import {
   type OpenSet,
   type SampledAnswers,
 } from '../../method/evaluate.ts';
+import { ruleInputs, stepScoresById } from '../../method/path-score.ts';
 import { setReports } from '../../method/set-reports.ts';
-import { Answer, type Checkpoint, type StepScores } from '../../records.ts';
+import { Answer, type Checkpoint } from '../../records.ts';
 import { type Counts, EvalReport, type PairLogps, type ScoreFigures } from '../../reports.ts';
 import type { StageName } from '../../run/marker.ts';
 import { type FigurePath, scoreFigures } from '../../statistics/prm-figures.ts';
@@ -109,7 +110,7 @@ async function inputsOf(round: Round, counts: EvalReport['counts']): Promise<Rec
     scores: scored ? await records.hash('4-scores', k) : null,
     labels: labelled ? await labelInputs(round) : null,
     rule: config.labels,
-    path: config.score.path,
+    ...ruleInputs(config.score),
     logpPairs: config.evaluate.logpPairs,
     counts,
   };
@@ -146,18 +147,14 @@ async function figuresByTask(work: Work, members: readonly Task[]): Promise<Reco
 
 /** Of all questions, or of those of one task of a mixture. */
 async function heldOutFigures({ config, task, records, k }: Work, only?: string): Promise<ScoreFigures> {
-  const rules = { task, labels: config.labels, path: config.score.path };
+  const rules = { task, labels: config.labels, score: config.score };
   const groups: FigurePath[][] = [];
   for await (const { scores, ...item } of records.groups({ to: k, labels: true, scores: true })) {
     const { id, task: own } = item.question;
     if (item.samples.length === 0 || !isHeldOut(id, config.labels.heldOut) || (only ?? own) !== own) continue;
-    groups.push(figurePaths(item, stepScores(scores), rules));
+    groups.push(figurePaths(item, stepScoresById(scores), rules));
   }
   return scoreFigures(groups);
-}
-
-function stepScores(records: readonly StepScores[]): Map<string, readonly number[]> {
-  return new Map(records.flatMap(({ sampleId, scores }) => (scores === null ? [] : [[sampleId, scores] as const])));
 }
 
 /** Log-probabilities of both sides of some pairs, before and after the round's alignment. */

@@ -1,10 +1,10 @@
-// 5: all (w, l) of a question with r(w) - r(l) >= eta; or the samples that SFT learns from.
+// 5: all (w, l) with r(w) - r(l) >= eta, or that fork at a first bad step; or the rows of SFT.
 import { refusedByGate } from '../../method/exact-checks.ts';
 import { type Method, makesPairs } from '../../method/methods.ts';
-import { capPairs, chosenRows, pairCounts, pairQuestion, rightRows } from '../../method/pair.ts';
+import { capPairs, chosenRows, pairCounts, pairInputs, pairQuestion, rightRows } from '../../method/pair.ts';
+import { pathScores, ruleInputs, stepScoresById } from '../../method/path-score.ts';
 import { withRollouts } from '../../method/rollout-paths.ts';
 import { shuffleScores } from '../../method/score.ts';
-import { pathScores } from '../../method/step-labels.ts';
 import type { Group, Work } from '../workspace.ts';
 import { label } from './label.ts';
 import { score } from './score.ts';
@@ -19,8 +19,8 @@ export const pair = atOnce({
     return {
       data,
       seed: config.seed,
-      options: config.pairs,
-      path: config.score.path,
+      options: pairInputs(config.pairs),
+      ...ruleInputs(config.score),
       method: { feedback: method.feedback, shuffleScores: method.shuffleScores, ...rowsOf(method) },
       samples: await records.hashes('1-samples', k),
       scores: score.needed(work) ? await records.hash('4-scores', k) : null,
@@ -45,17 +45,18 @@ export const pair = atOnce({
     const capped = capPairs(found, config.pairs.total, `${config.seed}/${k}`);
     return {
       records: capped.flatMap(({ pairs, nllRows }) => [...pairs, ...nllRows]),
-      counts: { ...pairCounts(capped, right), ...(refusedRight === 0 ? {} : { refusedRight }) },
+      counts: { ...pairCounts(capped, right, config.pairs), ...(refusedRight === 0 ? {} : { refusedRight }) },
     };
   },
 });
 
 function pairsOf(work: Work, { question, samples, scores: records }: Group, refused: ReadonlySet<string>) {
   const { config, method, k } = work;
-  const own = pathScores(records, config.score.path);
+  const stepScores = stepScoresById(records);
+  const own = pathScores(stepScores, config.score, samples);
   const key = `${config.seed}/${k}/${question.id}`;
   const scores = method.shuffleScores ? shuffleScores(own, samples, `shuffle/${key}`) : own;
-  const item = { question, samples, scores, refused };
+  const item = { question, samples, scores, stepScores, refused };
   if (makesPairs(method)) return pairQuestion(item, config.pairs, key);
   const nllRows = score.needed(work) ? chosenRows(item, config.pairs, key) : rightRows(item);
   return { pairs: [], nllRows, eligible: 0 };
