@@ -97,9 +97,8 @@ export function withMovedPaths(
     const other = paths.shift();
     return other !== undefined && isGone(dir, path) ? other.path : path;
   });
-  const moved = jsonDifference(old.data, settled);
   const { engine: _elsewhere, ...config } = settled;
-  return { config, paths: moved };
+  return { config, paths: jsonDifference(old.data, settled) };
 }
 
 /** What of a run's configuration is not where it was. `config` as `absoluteFrom` gives it. */

@@ -54,10 +54,10 @@ interface PairItem {
   readonly samples: readonly Sample[];
   /** Path scores by sample id; samples without one take no part. */
   readonly scores: ReadonlyMap<string, number>;
-  /** Ids of samples that may not be chosen, though their answer may be right (see `refusedByGate`). */
-  readonly refused?: ReadonlySet<string> | undefined;
   /** Step scores by sample id: pairs of kind step need them. */
   readonly stepScores?: ReadonlyMap<string, readonly number[]>;
+  /** Ids of samples that may not be chosen, though their answer may be right (see `refusedByGate`). */
+  readonly refused?: ReadonlySet<string> | undefined;
 }
 
 interface QuestionPairs {
@@ -82,7 +82,7 @@ function mayBeChosen({ kind }: Sample['outcome'], { chosenGate }: Pick<PairOptio
  * All (w, l) with r(w) - r(l) >= eta (docs/method.md, section 1, step 5), of which at most `perQuestion` are drawn. Every eligible chosen path
  * comes before any comes again, each time with another rejected one. The draw depends on `key` and the ids alone. `kind: step`: all (w, l) of
  * `forkOf`.
- * @throws SipfError 'bad-input' where pairs of kind step lack step scores, or the gate checks steps and the item does not say what it refuses.
+ * @throws SipfError 'bad-input' where pairs of kind step lack step scores, or the gate checks steps and the item does not say which samples it refuses.
  * @example
  * const { pairs, nllRows } = pairQuestion({ question, samples, scores }, parseConfig({ pairs: { eta: 0.1 } }).pairs, `${seed}/${iteration}/${question.id}`);
  */

@@ -3,7 +3,7 @@ import type { Policy, ProcessRewardModel } from '../backend.ts';
 import { SipfError } from '../errors.ts';
 import type { Sample, StepScores, StepTally } from '../records.ts';
 import { mean } from '../statistics/intervals.ts';
-import { taskOf } from '../task.ts';
+import { type Task, taskOf } from '../task.ts';
 import { type AnswerChain, answerLogps, answersFit, requireAnswerText } from './answer-likelihood.ts';
 import { type ReadContext, type Reader, textsOf } from './context-length.ts';
 import { requireEquations, spoiledSteps } from './exact-checks.ts';
@@ -128,6 +128,14 @@ export function scorerNeeds(name: ScorerName, need: ScorerNeed): boolean {
 /** True for a scorer that can score paths of no round: it reads neither rollouts nor the path's own grade. */
 export function readsNewPaths(name: ScorerName): boolean {
   return !scorerNeeds(name, 'tallies') && !scorerNeeds(name, 'outcome');
+}
+
+/** True where every task of `task` has what the scorer reads in its texts: equations, or true steps. */
+export function scorerReads(name: ScorerName, task: Task): boolean {
+  const hasSigns = ({ gradedBy, trueSteps }: Task) =>
+    (!scorerNeeds(name, 'equations') || gradedBy !== 'tests') &&
+    (!scorerNeeds(name, 'truth') || trueSteps !== undefined);
+  return (task.members ?? [task]).every(hasSigns);
 }
 
 /**

@@ -113,6 +113,8 @@ it.each([
   ['tallies', { score: { scorer: 'tallies' } }, []],
   ['logprob', { score: { scorer: 'logprob' } }, []],
   ['oracle', { score: { scorer: 'oracle' } }, ['oracle']],
+  ['equations', { score: { scorer: 'equations' } }, ['equations']],
+  ['likelihood', { score: { scorer: 'likelihood' } }, []],
   ['prm-logprob', { score: { scorer: 'prm-logprob' } }, ['prm-logprob']],
 ] as const)('%s: ranks by what reads new paths', async (name, change, own) => {
   const { final } = await run(name, change).done;

@@ -96,8 +96,8 @@ export async function startRun(options: RunStartOptions): Promise<RunStart> {
     const tasks = openTasks({ make: options.tasks, sandbox });
     opened.push(tasks);
     const task = tasks.named(config.task.name);
-    checkSignals(config, task);
     checkSamples(config);
+    checkSignals(config, task);
     say('Reading questions ...');
     const { train, sets } = await loadRunQuestions(config, task, tasks.named);
     throwIfAborted(signal);

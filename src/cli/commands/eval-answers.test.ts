@@ -151,7 +151,7 @@ it.each([2, 3, 4, 5])(
 );
 
 it('chooses the best of the first N samples by each scorer, and draws no other answers for it', async () => {
-  const scorer = ['prm', 'logprob', 'shortness'] as const;
+  const scorer = ['prm', 'equations', 'logprob', 'shortness'] as const;
   const best = await run({ samples: 4, bestOf: 3, scorer, prm: 'prm', out: at('best.jsonl') });
   expect(best.error).toBeNull();
   const plain = await run({ samples: 4, out: at('plain.jsonl') });
@@ -162,7 +162,16 @@ it('chooses the best of the first N samples by each scorer, and draws no other a
   expect({ ...figures, tokensPerSecond: 0 }).toEqual({ ...plain.printed[0], tokensPerSecond: 0 });
   expect(bestOf).toMatchObject({ questions: 150, samples: 3 });
   const value = Object.fromEntries(bestOf.rules.map(({ rule, accuracy }) => [rule, accuracy.value]));
-  expect(Object.keys(value)).toEqual(['greedy', 'random', 'majority', 'prm', 'logprob', 'shortness', 'any']);
+  expect(Object.keys(value)).toEqual([
+    'greedy',
+    'random',
+    'majority',
+    'prm',
+    'equations',
+    'logprob',
+    'shortness',
+    'any',
+  ]);
   const answers = read('best.jsonl')
     .trim()
     .split('\n')
@@ -183,10 +192,7 @@ it.each([
     { bestOf: 2, scorer: ['logprob'] as const, prm: 'prm' },
     /Expected --scorer prm or prm-logprob for --prm, got logprob/,
   ],
-  [
-    { bestOf: 2, scorer: ['oracle'] as const },
-    /Expected a task that knows its true steps for --scorer oracle, got jsonl/,
-  ],
+  [{ bestOf: 2, scorer: ['oracle'] as const }, /Expected a task with steps that --scorer oracle can check, got jsonl/],
 ])('refuses %j before it answers anything', async (own, message) => {
   const { error, done } = await run(own);
   expect(error).toMatchObject({ code: 'bad-input', message: expect.stringMatching(message) });

@@ -2,19 +2,26 @@
 import type { Backend } from '../../backend.ts';
 import { SipfError } from '../../errors.ts';
 import { bestOfReports, cheapScores, pathOf, type RankName, type SampleScores } from '../../method/best-of.ts';
-import { type PathScoreRule, pathScores, stepScoresById } from '../../method/path-score.ts';
+import { type PathScoreRule, pathScore, stepScoresById } from '../../method/path-score.ts';
 import type { BuildPrompt } from '../../method/prompt.ts';
 import { scoreUnit } from '../../method/score.ts';
 import type { ScoreCalibration } from '../../method/score-calibration.ts';
-import { openScorer, type ScorerName, scorerNeeds } from '../../method/scorers.ts';
+import { openScorer, type ScorerName, scorerNeeds, scorerReads } from '../../method/scorers.ts';
 import type { Answer, ModelSource, Question } from '../../records.ts';
 import type { BestOfReport } from '../../reports.ts';
 import type { Task } from '../../task.ts';
 import type { Terminal } from '../terminal.ts';
 import { readCalibration } from './score.ts';
 
-/** What may rank samples, by the names that --scorer takes. The first two need models, `oracle` a task with true steps. */
-export const RANKS = ['prm', 'prm-logprob', 'oracle', 'logprob', 'shortness'] as const satisfies readonly RankName[];
+/** What may rank samples, by the names that --scorer takes. The first two need models, the next two a task with equations or true steps. */
+export const RANKS = [
+  'prm',
+  'prm-logprob',
+  'equations',
+  'oracle',
+  'logprob',
+  'shortness',
+] as const satisfies readonly RankName[];
 
 export type RankOption = (typeof RANKS)[number];
 
@@ -58,8 +65,9 @@ export async function checkBestOf(
     throw refusal(`--prm (a folder that train-prm wrote) for --scorer ${reader}`, 'none', 'Give it.');
   if (reader === undefined && prm !== undefined)
     throw refusal('--scorer prm or prm-logprob for --prm', ranks.join(','), 'Name one of them, or leave --prm out.');
-  if (ranks.includes('oracle') && task.trueSteps === undefined)
-    throw refusal('a task that knows its true steps for --scorer oracle', task.name, 'Choose another scorer.');
+  const blind = ranks.find((name) => isScorer(name) && !scorerReads(name, task));
+  if (blind !== undefined)
+    throw refusal(`a task with steps that --scorer ${blind} can check`, task.name, 'Choose another scorer.');
   return ranks.includes('prm-logprob') ? await readCalibration('prm-logprob', calibration, false) : null;
 }
 
@@ -121,7 +129,7 @@ async function scoresBy(name: ScorerName, given: ScoredSamples, terminal: Termin
       labels: [],
     }));
     const { records } = await scoreUnit(items, { scorer, task, prompt, signal: terminal.signal });
-    for (const [id, score] of pathScores(stepScoresById(records), { path, value: 'state' }, [])) scores.set(id, score);
+    for (const [id, steps] of stepScoresById(records)) scores.set(id, pathScore(steps, path));
     progress.update(at + items.length);
   }
   return scores;

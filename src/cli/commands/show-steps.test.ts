@@ -20,7 +20,7 @@ const path: ShownPath = {
   title: 'q1/1/0 right (18)',
   steps: ['16 - 3 - 4 = <<16-3-4=9>>9 eggs a day', '9 * 2 = 18. The answer is 18'],
   scores: [0.93, 0.31],
-  tallies: ['3/4', '-'],
+  labels: { steps: [tally(3, 4), { correct: 0, run: 0, stop: 'first-success', impliedBy: null }] },
 };
 
 describe('renderPath', () => {
@@ -50,7 +50,7 @@ describe('renderPath', () => {
 
 it('shows steps of code with their indentation, wrapped or not', () => {
   const steps = ['def f(x):\n    y = x\n', '\n\n    # two\n\tif y:\n        return 1\n'];
-  const code = { title: 'code', steps, scores: null, tallies: null };
+  const code = { title: 'code', steps, scores: null, labels: null };
   expect(renderPath(code, { colors: plain, width: 60 })).toEqual([
     'code',
     'def f(x):',

@@ -14,8 +14,7 @@ export interface ShownPath {
   readonly title: string;
   readonly steps: readonly string[];
   readonly scores: readonly number[] | null;
-  /** See `formatTallies`. */
-  readonly tallies: readonly string[] | null;
+  readonly labels: Pick<StepLabels, 'steps' | 'answerLogps'> | null;
 }
 
 type Paint = (text: string) => string;
@@ -48,19 +47,16 @@ export function formatTally({ correct, run, stop, impliedBy, settledBy }: StepTa
   return `${correct}/${run}${stop === 'first-success' ? '*' : ''}`;
 }
 
-/** What labels each step; null: nothing does. */
-export function formatTallies(labels: Pick<StepLabels, 'steps' | 'answerLogps'> | null): string[] | null {
-  return labels?.steps.map((tally, j) => formatTally(tally, labels.answerLogps?.[j + 1])) ?? null;
-}
-
 /** One path: its title, then each step behind its PRM score and tally. */
 export function renderPath(path: ShownPath, look: Look): string[] {
   const { colors, width } = look;
   const lines = wrap(path.title, width).map((line) => colors.bold(line));
   for (const [j, step] of path.steps.entries()) {
     const score = path.scores?.[j];
+    const tally = path.labels?.steps[j];
     const mark = score === undefined ? '' : `[${score.toFixed(2)}] `;
-    const rollouts = path.tallies === null ? '' : `${(path.tallies[j] ?? '').padEnd(5)} `;
+    const found = tally ? formatTally(tally, path.labels?.answerLogps?.[j + 1]) : '';
+    const rollouts = path.labels === null ? '' : `${found.padEnd(5)} `;
     const paint: Paint = score === undefined ? (text) => text : paintOf(score, colors);
     const indent = mark.length + rollouts.length;
     // Steps of code have line ends and blank lines of their own.
@@ -87,10 +83,12 @@ export function renderPair({ chosen, rejected, shared }: ShownPair, look: Look):
   return [...renderPath(start, look), '', ...renderSides(cut(chosen, shared), cut(rejected, shared), look)];
 }
 
-function cut(path: ShownPath, from: number, to?: number): ShownPath {
-  const { title, steps, scores, tallies } = path;
-  const part = { steps: steps.slice(from, to), scores: scores?.slice(from, to) ?? null };
-  return { title, ...part, tallies: tallies?.slice(from, to) ?? null };
+function cut({ title, steps, scores, labels }: ShownPath, from: number, to?: number): ShownPath {
+  const part = { title, steps: steps.slice(from, to), scores: scores?.slice(from, to) ?? null };
+  if (labels === null) return { ...part, labels };
+  // The first value is that of the prompt.
+  const answerLogps = labels.answerLogps?.slice(from, to === undefined ? to : to + 1);
+  return { ...part, labels: { ...labels, steps: labels.steps.slice(from, to), answerLogps } };
 }
 
 /** Two paths beside each other where each gets 48 characters, else under each other. */

@@ -9,15 +9,7 @@ import { finish, integer } from '../options.ts';
 import type { Terminal } from '../terminal.ts';
 import { type OfPolicy, renderBestOf } from './show-best-of.ts';
 import { renderFinal, renderRounds, renderWarnings } from './show-rounds.ts';
-import {
-  describeOutcome,
-  formatTallies,
-  type Look,
-  renderPair,
-  renderPath,
-  type ShownPath,
-  wrap,
-} from './show-steps.ts';
+import { describeOutcome, type Look, renderPair, renderPath, type ShownPath, wrap } from './show-steps.ts';
 
 interface ShowOptions {
   readonly iteration?: number;
@@ -179,7 +171,7 @@ function questionLines(
     const own = scores?.scores ?? null;
     const score = scores === null ? '' : own === null ? ', too long to score' : `, score ${scoreOf(own).toFixed(2)}`;
     const title = `${sample.source === 'gold' ? 'worked solution' : sample.id}: ${describeOutcome(sample)}${score}`;
-    lines.push('', ...renderPath({ title, steps: sample.steps, scores: own, tallies: formatTallies(labels) }, look));
+    lines.push('', ...renderPath({ title, steps: sample.steps, scores: own, labels }, look));
   }
   return lines;
 }
@@ -189,7 +181,7 @@ function pairLines(found: QuestionView | null, pair: PreferencePair, look: Look)
     const path = found?.paths.find(({ sample }) => sample.id === sampleId);
     const outcome = path === undefined ? '' : `, ${describeOutcome(path.sample)}`;
     const title = `${word} ${sampleId}${score === null ? '' : `, score ${score.toFixed(2)}`}${outcome}`;
-    return { title, steps, scores: path?.scores?.scores ?? null, tallies: formatTallies(path?.labels ?? null) };
+    return { title, steps, scores: path?.scores?.scores ?? null, labels: path?.labels ?? null };
   };
   const rejected = pair.rejected === null ? null : side('rejected', pair.rejected);
   return [

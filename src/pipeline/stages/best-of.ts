@@ -4,7 +4,7 @@ import { bestOfReports, cheapScores, pathOf, type SampledQuestion } from '../../
 import type { AnswerItem, OpenSet } from '../../method/evaluate.ts';
 import { pathScores, stepScoresById } from '../../method/path-score.ts';
 import { scoreUnit } from '../../method/score.ts';
-import { readsNewPaths, type Scorer, scorerNeeds } from '../../method/scorers.ts';
+import { readsNewPaths, type Scorer, scorerReads } from '../../method/scorers.ts';
 import type { LabelledQuestion } from '../../method/step-labels.ts';
 import { type Answer, type Checkpoint, StepScores } from '../../records.ts';
 import type { BestOfReport } from '../../reports.ts';
@@ -37,9 +37,9 @@ export function scoringRound(rounds: readonly Round[]): Round | null {
   return last !== undefined && scorer !== null && scorer !== 'logprob' && readsNewPaths(scorer) ? last : null;
 }
 
-/** True steps can be asked of a task that knows them alone. */
+/** A set of another task may have nothing that the scorer reads. */
 function canScore({ scorer }: Round, task: Task): boolean {
-  return scorer !== null && (!scorerNeeds(scorer, 'truth') || task.trueSteps !== undefined);
+  return scorer !== null && scorerReads(scorer, task);
 }
 
 /** Draws samples of every question and scores them; returns the hashes of what it wrote. */
@@ -122,7 +122,7 @@ export async function bestOfFinal(round: Round, final: FinalSamples): Promise<Be
     const answered = await greedy.next();
     if (answered.done === true) throw new Error(`Expected an answer of ${name} to ${question.id}, got none.`);
     const own = scored && scoredBy && canScore(scoredBy, set.task) ? await scored.take(question.id) : null;
-    // No sample says what the question is worth: its grade is what the choice is judged by.
+    // Whether samples are right is not known where one is to be chosen: the value of the question stays unknown.
     const byId = own && pathScores(stepScoresById(own), config.score, []);
     const ofScorer = byId && samples.map(({ sample }) => byId.get(`${question.id}/${sample}`) ?? null);
     const scores = { ...cheapScores(samples), ...(ofScorer && { [scoredBy!.scorer!]: ofScorer }) };

@@ -1,4 +1,5 @@
 // The end, once: start, last policy and control on the final sets; the only reading of test.
+import { ruleInputs } from '../../method/path-score.ts';
 import { setReports } from '../../method/set-reports.ts';
 import type { Checkpoint } from '../../records.ts';
 import { FinalReport } from '../../reports.ts';
@@ -39,7 +40,7 @@ export async function evaluateFinal({ run, config, openSets, rounds }: Loop): Pr
   };
   const answers = await Promise.all(policies.map(({ name }) => answersHash(warmUp, placeOf(name))));
   const spent = policies.map(({ name, optimizerTokens, flops }) => ({ name, optimizerTokens, flops }));
-  const inputs = { answers, spent, ...(drawn.length === 0 ? {} : { drawn, path: config.score.path }) };
+  const inputs = { answers, spent, ...(drawn.length === 0 ? {} : { drawn, ...ruleInputs(config.score) }) };
   return run.once({ stage, inputs, outputs: ['eval.json'], result: FinalReport, body });
 }
 
