@@ -140,7 +140,12 @@ export function pairCounts(questions: readonly QuestionPairs[], right: ReadonlyM
 /** A pair, or a right path alone (NLL only). */
 function rowOf({ question, scores }: PairItem, chosen: Sample, rejected: Sample | null): PreferencePair {
   const { id: questionId, task, question: text, prefix } = question;
-  const side = ({ id, steps }: Sample) => ({ sampleId: id, steps, score: scores.get(id) ?? null });
+  const side = ({ id, steps, forced }: Sample) => ({
+    sampleId: id,
+    steps,
+    score: scores.get(id) ?? null,
+    ...(forced === undefined ? {} : { forced }),
+  });
   return {
     questionId,
     task,

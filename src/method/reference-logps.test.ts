@@ -33,7 +33,7 @@ it('compares the rows that have two paths, where the loss asks for it', () => {
 });
 
 it('sums both sides with their ends, and leaves out what the context does not hold', async () => {
-  const { records, counts } = await referenceUnit(rowsToCompare(rows, dpo), policy);
+  const { records, counts } = await referenceUnit(rowsToCompare(rows, dpo), { policy, calculatorLoss: true });
   expect(records).toEqual([
     { row: 0, logps: { chosen: -2.5, rejected: -1.5 } },
     { row: 2, logps: null },

@@ -15,7 +15,7 @@ import {
   latestLabels,
 } from './step-labels.ts';
 
-/** What is known of one step before its label: the PRM's P(correct), and the policy's log-probability of each of its tokens. */
+/** What is known of one step before its label: the PRM's P(correct), and the policy's log-probability of each of its drawn tokens. */
 interface StepEvidence {
   readonly prm: number;
   readonly logps: readonly number[];
@@ -125,7 +125,11 @@ export async function stepEvidence(
 ): Promise<StepEvidence[][]> {
   const texts = textsOf(paths, context);
   const scores = await prm.score(texts, { signal });
-  const given = texts.map((text) => ({ context: [text.prompt], completion: text.steps }));
+  const given = texts.map(({ prompt, steps }, i) => ({
+    context: [prompt],
+    completion: steps,
+    calculator: paths[i]?.sample.forced !== undefined,
+  }));
   const logps = await policy.logps(given, { signal });
   const lengths = await policy.countTokens(texts.flatMap(({ steps }) => steps));
   let next = 0;
@@ -133,9 +137,9 @@ export async function stepEvidence(
     let from = 0;
     return steps.map((_, j) => {
       const to = from + (lengths[next++] ?? 0);
-      const own = { prm: scores[index]?.[j] ?? Number.NaN, logps: (logps[index] ?? []).slice(from, to) };
+      const drawn = (logps[index] ?? []).slice(from, to).filter((logp) => logp !== null);
       from = to;
-      return own;
+      return { prm: scores[index]?.[j] ?? Number.NaN, logps: drawn };
     });
   });
 }

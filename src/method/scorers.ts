@@ -71,15 +71,20 @@ const SCORERS = {
     needs: ['tallies'],
     score: each(({ sample, labels }) => (sample.source === 'gold' ? same(sample, 1) : labels && softLabels(labels))),
   },
-  /** The geometric mean of the path's token probabilities, at every step. */
+  /** The geometric mean of the path's drawn tokens' probabilities, at every step. */
   logprob: {
     chosenBy: 'config',
     needs: ['policy'],
     score: async (paths, { policy, ...context }) => {
       const texts = textsOf(paths, context);
-      const given = texts.map(({ prompt, steps }) => ({ context: [prompt], completion: steps.join('') }));
+      const given = texts.map(({ prompt, steps }, i) => ({
+        context: [prompt],
+        completion: steps.join(''),
+        calculator: paths[i]?.sample.forced !== undefined,
+      }));
       const logps = await policy!.logps(given, { signal: context.signal });
-      return paths.map(({ sample }, i) => same(sample, Math.exp(mean(logps[i] ?? []))));
+      const drawn = logps.map((all) => all.filter((logp) => logp !== null));
+      return paths.map(({ sample }, i) => same(sample, Math.exp(mean(drawn[i] ?? []))));
     },
   },
   oracle: {
@@ -168,7 +173,7 @@ export const CHEAP_RANKS = {
     return before.length === 0 ? 0.5 : mean(before);
   },
   meanLogp: ({ sample }: LabelledPath): number =>
-    sample.sumLogp === null ? 0 : sample.sumLogp / Math.max(1, sample.tokens),
+    sample.sumLogp === null ? 0 : sample.sumLogp / Math.max(1, sample.tokens - (sample.forced ?? 0)),
   shortness: ({ sample }: LabelledPath): number => -sample.tokens,
 };
 

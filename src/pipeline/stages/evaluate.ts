@@ -58,7 +58,7 @@ export function answer(
   sets: readonly OpenSet[],
   policy: Checkpoint,
 ): Promise<Counts> {
-  const { maxTokens, gradeRetries, unit } = config.evaluate;
+  const { maxTokens, gradeRetries, calculator, unit } = config.evaluate;
   const items: AnswerItem[] = sets.flatMap((set) => set.questions.map((question) => ({ set, question })));
   const hashes = sets.map(({ task, split, questions }) => ({
     task: task.name,
@@ -67,7 +67,7 @@ export function answer(
   }));
   return run.collect({
     stage,
-    inputs: { prompt: data, sets: hashes, policy: policy.hash, options: { maxTokens, gradeRetries, unit } },
+    inputs: { prompt: data, sets: hashes, policy: policy.hash, options: { maxTokens, gradeRetries, calculator, unit } },
     items: () => ({ total: items.length, items }),
     counted: 'questions',
     unit,
