@@ -7,7 +7,7 @@ const SLOW = [
   'src/backends/local/worker-client.test.ts',
   'src/backends/published-models.test.ts',
   'src/cli/{help,outputs}.test.ts',
-  'src/cli/commands/{eval-answers,grade}.test.ts',
+  'src/cli/commands/{compare,eval-answers,grade}.test.ts',
   'src/inference/sampling.test.ts',
   'src/pipeline/run-loop*.test.ts',
   'src/sandboxes/**/*.test.ts',

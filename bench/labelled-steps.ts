@@ -135,7 +135,7 @@ const traceTask: Task = {
     outcome: text.endsWith('R') ? { kind: 'right' } : { kind: 'wrong', reason: 'other-answer' },
   }),
   distinct: (paths) => paths.map((_, index) => index),
-  hasFalseEquation: () => false,
+  equationsHold: () => null,
 };
 
 async function labelAll({ items, chances }: Trace, mode: LabelOptions['mode']) {

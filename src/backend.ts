@@ -141,6 +141,8 @@ export interface PrmExample {
 export interface PreferenceExample {
   readonly kind: 'preference';
   readonly prompt: string;
+  /** What both sides begin with: context, as the prompt is. */
+  readonly shared?: readonly string[] | undefined;
   readonly chosen: readonly string[];
   /** null: an NLL-only row. */
   readonly rejected: readonly string[] | null;

@@ -11,15 +11,17 @@ export { jsonDifference } from './hashing.ts';
 export { readRecords } from './io/jsonl.ts';
 export { alignRows, goldRows } from './method/align-rows.ts';
 export { choosePaths } from './method/choose-paths.ts';
+export { refusedByGate } from './method/exact-checks.ts';
 export { labelSteps } from './method/label.ts';
 export { METHODS, MethodName } from './method/methods.ts';
 export { capPairs, pairQuestion } from './method/pair.ts';
+export { pathScore } from './method/path-score.ts';
 export { prmRows } from './method/prm-rows.ts';
 export { type BuildPrompt, makePrompter } from './method/prompt.ts';
 export { chooseQuestions, goldSample, samplePaths } from './method/sample.ts';
 export { scoreUnit } from './method/score.ts';
 export { openScorer, type Scorer as PathScorer, type ScorerName, type ScorerSource } from './method/scorers.ts';
-export { hardLabels, pathScore, softLabels } from './method/step-labels.ts';
+export { hardLabels, softLabels } from './method/step-labels.ts';
 export {
   type Calibration,
   estimate,

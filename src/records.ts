@@ -84,16 +84,18 @@ export type Sample = z.infer<typeof Sample>;
  * One step's rollouts. `run` of K planned rollouts were run and `correct` of them reached the answer.
  * `stop: first-success`: the scan stopped early, so correct/run is no estimate of a probability.
  * `impliedBy`: index of a later step whose success settles this one (run is then 0).
+ * `settledBy`: this step or one before it has a false equation (`labels.exactChecks`): it is wrong (run is then 0).
  */
 export const StepTally = z.object({
   correct: z.number().int(),
   run: z.number().int(),
   stop: z.enum(['full', 'first-success']),
   impliedBy: z.number().int().nullable(),
+  settledBy: z.literal('false-equation').optional(),
 });
 export type StepTally = z.infer<typeof StepTally>;
 
-/** Monte-Carlo labels of one path; the last step's tally is the outcome itself (run 0 or gold: see `impliedBy`). */
+/** What labels the steps of one path: rollouts, or the likelihood of the answer; the last step's tally is the outcome itself (run 0 or gold: see `impliedBy`). */
 export const StepLabels = z.object({
   sampleId: z.string(),
   questionId: z.string(),
@@ -103,8 +105,10 @@ export const StepLabels = z.object({
   steps: z.array(StepTally),
   /** The path's own outcome: the last step's label. */
   outcomeRight: z.boolean(),
-  /** Model tokens of the rollouts that these labels rest on; a prefix's count once, for the first path that they settle a step of. */
+  /** Model tokens that these labels rest on, of rollouts or of texts that were read; a prefix's count once, for the first path that they settle a step of. */
   rolloutTokens: z.number().int(),
+  /** `labels.mode: gold-likelihood`: mean log-probability of the right answer's tokens after the first 0, 1, ... steps, the last step left out. */
+  answerLogps: z.array(z.number()).optional(),
 });
 export type StepLabels = z.infer<typeof StepLabels>;
 
@@ -112,7 +116,7 @@ export type StepLabels = z.infer<typeof StepLabels>;
 export const StepScores = z.object({
   sampleId: z.string(),
   questionId: z.string(),
-  scorer: z.enum(['prm', 'prm-logprob', 'tallies', 'logprob', 'oracle', 'outcome']),
+  scorer: z.enum(['prm', 'prm-logprob', 'tallies', 'logprob', 'equations', 'likelihood', 'oracle', 'outcome']),
   /** Checkpoint hash of the PRM; null for the scorers without a model. */
   prm: z.string().nullable(),
   scores: z.array(z.number()).nullable(),
@@ -128,17 +132,34 @@ const PairSide = z.object({
   forced: z.number().int().optional(),
 });
 
-/** One training row of ORPO: a pair, or a chosen path alone (`rejected: null`, NLL only). Carries its texts, so that it stands alone. */
-export const PreferencePair = z.object({
-  questionId: z.string(),
-  /** The question's task, text and prefix: what its prompt is made of. */
-  task: z.string().optional(),
-  question: z.string(),
-  prefix: z.string().optional(),
-  chosen: PairSide,
-  rejected: PairSide.nullable(),
-});
+/**
+ * One training row of a preference loss: a pair, or a chosen path alone (`rejected: null`, NLL only). Carries its texts, so that it stands
+ * alone. `shared`: both paths begin with so many equal steps, which are context; the loss is on what follows. Absent: on whole paths.
+ */
+export const PreferencePair = z
+  .object({
+    questionId: z.string(),
+    /** The question's task, text and prefix: what its prompt is made of. */
+    task: z.string().optional(),
+    question: z.string(),
+    prefix: z.string().optional(),
+    shared: z.number().int().min(0).optional(),
+    chosen: PairSide,
+    rejected: PairSide.nullable(),
+  })
+  .superRefine(({ shared = 0, chosen, rejected }, { addIssue }) => {
+    const most = rejected === null ? 0 : stepsBeforeFork(chosen.steps, rejected.steps);
+    const message = `at most ${most} (equal steps before each path continues in its own way)`;
+    if (shared > most) addIssue({ code: 'custom', path: ['shared'], message });
+  });
 export type PreferencePair = z.infer<typeof PreferencePair>;
+
+/** Equal first steps of two paths, of which each has one more. */
+function stepsBeforeFork(a: readonly string[], b: readonly string[]): number {
+  const most = Math.min(a.length, b.length) - 1;
+  const other = a.slice(0, most).findIndex((step, j) => step !== b[j]);
+  return Math.max(0, other === -1 ? most : other);
+}
 
 /** One completion with its grade: the greedy one, or a sample for pass@k. Carries its question, so that it stands alone. */
 export const Answer = z.object({
@@ -156,6 +177,10 @@ export const Answer = z.object({
   forced: z.number().int().optional(),
   /** Which of several samples of one question; absent: the greedy answer. */
   sample: z.number().int().optional(),
+  /** As of a sample; absent in older files. */
+  sumLogp: z.number().nullable().optional(),
+  /** Of each step: true, false, or null where nothing can be checked. Absent: no grade, or an older file. */
+  truth: z.array(z.boolean().nullable()).optional(),
 });
 export type Answer = z.infer<typeof Answer>;
 

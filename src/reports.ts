@@ -37,6 +37,8 @@ export const ScoreFigures = z.object({
   questions: z.number().int(),
   paths: z.number().int(),
   steps: z.number().int(),
+  /** Model tokens that the labels of a path rest on, on average. Absent in reports of earlier versions. */
+  labelTokens: z.number().nullable().optional(),
   /** Step accuracy at threshold 0.5 against hard labels, and what always saying the commoner label gives. */
   stepAccuracy: Estimate,
   majority: z.number().nullable(),
@@ -78,7 +80,10 @@ const PairedDifference = z.object({
 });
 export type PairedDifference = z.infer<typeof PairedDifference>;
 
-/** Accuracy on a set, and the paired difference to an earlier policy's answers to the same questions. Errors are no answers: they leave n. */
+/**
+ * Accuracy and sound answers on a set, and the paired differences to an earlier policy's answers to the same questions. Errors are no
+ * answers: they leave n.
+ */
 export const SetReport = z.object({
   task: z.string(),
   split: z.string(),
@@ -89,8 +94,38 @@ export const SetReport = z.object({
   truncated: z.number().int(),
   errors: z.number().int(),
   paired: PairedDifference.nullable(),
+  /** Of all answers: those that are right and have no false step. null: no step can be checked, or the file is older. */
+  sound: Estimate.default(null),
+  pairedSound: PairedDifference.nullable().default(null),
+  /** Of the right answers with a step that can be checked (n): those with a false step. */
+  falseAmongRight: Estimate.default(null),
 });
 export type SetReport = z.infer<typeof SetReport>;
+
+/**
+ * Answers chosen among N samples of each question. Rules: `greedy` (the answer at temperature 0), `random` (a sample by chance: the mean of
+ * all), `majority` (the commonest answer), a scorer's name (the sample with the best score), `any` (one sample at least is right: pass@N).
+ * Intervals are Wilson's, of differences Agresti and Min's; of `random` they are bootstraps over questions.
+ */
+export const BestOfReport = z.object({
+  task: z.string(),
+  split: z.string(),
+  /** Those with a graded greedy answer and N graded samples. */
+  questions: z.number().int(),
+  samples: z.number().int(),
+  rules: z.array(
+    z.object({
+      rule: z.string(),
+      accuracy: Estimate,
+      /** Right and without a false step; null: no step can be checked. */
+      sound: Estimate,
+      /** Differences in accuracy on the same questions; null of the rule itself, and where there is no vote. */
+      againstGreedy: Estimate,
+      againstMajority: Estimate,
+    }),
+  ),
+});
+export type BestOfReport = z.infer<typeof BestOfReport>;
 
 /** Mean log-probability of chosen and rejected completions under the policies before and after an alignment. */
 export const PairLogps = z.object({
@@ -134,6 +169,8 @@ export const FinalReport = z.object({
       optimizerTokens: z.number(),
       flops: z.number(),
       sets: z.array(SetReport),
+      /** With evaluate.samples: of each set. */
+      bestOf: z.array(BestOfReport).optional(),
     }),
   ),
   /** What the figures must be read with: few questions, or some that were trained on. */

@@ -100,12 +100,16 @@ export interface Task {
     finishReason: 'stop' | 'length',
     options?: GradeOptions,
   ): Promise<Graded> | Graded;
+  /** True where two answers that `grade` extracted are one, as it compares them: what a vote counts. Absent: answers are programs. */
+  sameAnswer?(a: string, b: string): Promise<boolean> | boolean;
   /** Which of the questions' own solutions fail their tests, where solutions can be run: such questions can teach and measure nothing. */
   brokenReferences?(questions: readonly Question[], options?: CheckOptions): Promise<BrokenReference[]>;
   /** Drops duplicates among the paths of one question; returns the indices kept, in order. */
   distinct(paths: readonly (readonly string[])[]): number[];
-  /** True where a step contains an equation that is false. */
-  hasFalseEquation(steps: readonly string[]): boolean;
+  /** What the equations of a step say, in exact arithmetic: false where one is false, true where all that can be read hold, null where there is none. */
+  equationsHold(step: string): boolean | null;
+  /** The line that states the right answer, in two pieces: what leads to it, and the answer up to the line's end. Absent: answers are no text. */
+  answerLine?(question: Question): readonly [lead: string, answer: string];
   /** The true correctness of each step where the task knows it (generated tasks), else null. */
   trueSteps?(question: Question, steps: readonly string[]): boolean[] | null;
   /** A parsed tokenizer.json that covers the task's texts, for models made from nothing (generated tasks). */

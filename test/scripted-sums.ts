@@ -57,11 +57,13 @@ export const sumsTask: Task = {
     const reason = finishReason === 'length' ? 'truncated' : extracted === null ? 'no-answer' : 'other-answer';
     return { extracted, outcome: { kind: 'wrong', reason } };
   },
+  sameAnswer: (a, b) => a === b,
   distinct: (paths) => {
     const texts = paths.map((steps) => steps.join('\n'));
     return texts.flatMap((text, i) => (texts.indexOf(text) === i ? [i] : []));
   },
-  hasFalseEquation: (steps) => trueLines(steps).includes(false),
+  equationsHold: (step) => (/^\d+\+/.test(step) ? trueLines([step])[0] === true : null),
+  answerLine: ({ answer }) => ['The answer is', ` ${answer}`],
   trueSteps: ({ question }, steps) => {
     const gold = sumSteps(question.split('+').map(Number));
     return steps.map((step, i) => gold.slice(0, i + 1).join() === steps.slice(0, i + 1).join() && step === gold[i]);

@@ -10,7 +10,7 @@ describe('armConfig', () => {
     const sipf = await armConfig({ experiment, arm: 'sipf', seed: 11 });
     const config = await armConfig({ experiment, arm, seed: 11 });
     const settingsOf = (name: ArmName) => Object.keys(experiment.armSettings[name] ?? {});
-    const own = ['method', 'score.scorer', 'labels.mode', ...settingsOf('sipf'), ...settingsOf(arm)];
+    const own = ['method', 'score.scorer', 'labels.mode', 'pairs.kind', ...settingsOf('sipf'), ...settingsOf(arm)];
     expect(jsonDifference(sipf, config).filter(({ key }) => !own.includes(key))).toEqual([]);
     expect(config.align.train.tokens).toBe(sipf.align.train.tokens);
     expect(config.task.seed).toBe(11);

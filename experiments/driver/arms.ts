@@ -36,6 +36,7 @@ export const MINI_EXPERIMENT: Experiment = {
     'random-pairs': { 'pairs.eta': 0.002 },
     // Weighed with log-probabilities, scores spread as widely as the preset's margin expects.
     'prm-logprob': { 'pairs.eta': 0.02 },
+    'prm-logprob-step': { 'pairs.eta': 0.02 },
     logprob: { 'pairs.eta': 0.01 },
   },
 };
@@ -55,11 +56,16 @@ const ARM_SETTINGS = {
   'continued-sft': { method: 'continued-sft' },
   // An upper bound: path scores from the true correctness of each step.
   oracle: { method: 'sipf', 'score.scorer': 'oracle' },
+  // Pairs that share their first steps, up to the first bad one; the loss is on what follows.
+  'oracle-step': { method: 'sipf', 'score.scorer': 'oracle', 'pairs.kind': 'step' },
+  'prm-logprob-step': { method: 'sipf', 'score.scorer': 'prm-logprob', 'pairs.kind': 'step' },
 } as const satisfies Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 
 export type ArmName = keyof typeof ARM_SETTINGS;
 export const ARMS = Object.keys(ARM_SETTINGS) as ArmName[];
-export const DEFAULT_ARMS: readonly ArmName[] = ARMS.filter((name) => name !== 'oracle');
+/** Arms that run only where they are named. */
+const FURTHER_ARMS: readonly ArmName[] = ['oracle', 'oracle-step', 'prm-logprob-step'];
+export const DEFAULT_ARMS: readonly ArmName[] = ARMS.filter((name) => !FURTHER_ARMS.includes(name));
 /** Arms that are run once more at sipf's FLOPs by default. */
 export const DEFAULT_FLOPS_ARMS: readonly ArmName[] = ['continued-sft', 'online-rft'];
 

@@ -25,6 +25,7 @@ const OPTIONS: Readonly<Record<string, ReadPath['kind']>> = {
   model: 'model',
   adapter: 'model',
   prm: 'model',
+  calibration: 'file',
   fromRun: 'model',
 };
 

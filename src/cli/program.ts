@@ -1,6 +1,7 @@
 // A terminal -> the whole command line as commander sees it.
 import { Command } from 'commander';
 import { ownPackage } from './bug-report.ts';
+import { compareCommand } from './commands/compare.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { evalCommand } from './commands/eval.ts';
 import { generateCommand } from './commands/generate.ts';
@@ -21,6 +22,7 @@ const COMMANDS = [
   logpsCommand,
   gradeCommand,
   showCommand,
+  compareCommand,
   doctorCommand,
 ];
 

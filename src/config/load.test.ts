@@ -204,6 +204,13 @@ it('settles labels.mode by what the configuration needs', () => {
   );
 });
 
+it('refuses step pairs where path scores are shuffled', () => {
+  expect(parseConfig({ pairs: { kind: 'step' } }).pairs).toMatchObject({ drop: 0.2, below: 0.5 });
+  expect(() => parseConfig({ method: 'random-pairs', pairs: { kind: 'step' } })).toThrow(
+    /Expected pairs\.kind path for the method random-pairs/,
+  );
+});
+
 describe('a preset with another task than its own', () => {
   it('keeps its settings, and leaves out its questions and the sets of third tasks', async () => {
     const own = await loadConfig({ preset: 'gsm8k-smollm2', flags: { 'task.name': 'jsonl', 'task.data': 'q.jsonl' } });

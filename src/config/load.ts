@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import type { z } from 'zod';
 import { messageOf, printable, SipfError, whyUnread } from '../errors.ts';
 import { parseJsonText } from '../io/json-text.ts';
+import { METHODS } from '../method/methods.ts';
 import { scorerNeeds } from '../method/scorers.ts';
 import { nearest } from '../nearest.ts';
 import { presetFor } from './presets.ts';
@@ -50,10 +51,22 @@ const MOST_ISSUES = 8;
  */
 export function parseConfig(tree: unknown): Config {
   const parsed = Config.safeParse(tree);
-  if (parsed.success) return withLabelMode(parsed.data);
+  if (parsed.success) {
+    checkPairs(parsed.data);
+    return withLabelMode(parsed.data);
+  }
   const issues = parsed.error.issues.flatMap((issue) => explain(issue, tree));
   const more = issues.length > MOST_ISSUES ? [`And ${issues.length - MOST_ISSUES} more.`] : [];
   throw new SipfError('bad-config', [...issues.slice(0, MOST_ISSUES), ...more].join('\n'), { cause: parsed.error });
+}
+
+/** Refuses step pairs where path scores are shuffled: there is no first bad step in a path score. */
+function checkPairs({ method, pairs }: Config): void {
+  if (pairs.kind === 'path' || !METHODS[method].shuffleScores) return;
+  throw new SipfError(
+    'bad-config',
+    `Expected pairs.kind path for the method ${method}, which shuffles path scores, got ${pairs.kind}. Change one of them.`,
+  );
 }
 
 /** Settles `labels.mode: auto`, and refuses scans where complete tallies are needed: before any rollout is spent. */
@@ -63,7 +76,9 @@ function withLabelMode(config: Config): Config {
     ? `score.scorer ${config.score.scorer}`
     : config.prm.targets === 'soft'
       ? 'prm.targets soft'
-      : null;
+      : config.prm.denoise !== null
+        ? 'prm.denoise'
+        : null;
   if (why !== null && mode === 'first-success') {
     throw new SipfError(
       'bad-config',

@@ -81,8 +81,8 @@ function isGone(dir: string, path: string): boolean {
 }
 
 /**
- * A run's stored configuration, its paths taken from `now` wherever nothing is at the stored ones, and the paths that differ: the run or what it
- * reads was moved.
+ * A run's stored configuration, with the defaults of settings that came later, its paths taken from `now` wherever nothing is at the stored
+ * ones, and the paths that differ: the run or what it reads was moved.
  * The hashes in the stages' markers say whether it is the same. A configuration that this version does not know stays as it is.
  */
 export function withMovedPaths(
@@ -97,9 +97,8 @@ export function withMovedPaths(
     const other = paths.shift();
     return other !== undefined && isGone(dir, path) ? other.path : path;
   });
-  const moved = jsonDifference(old.data, settled);
   const { engine: _elsewhere, ...config } = settled;
-  return { config: moved.length === 0 ? stored : config, paths: moved };
+  return { config, paths: jsonDifference(old.data, settled) };
 }
 
 /** What of a run's configuration is not where it was. `config` as `absoluteFrom` gives it. */

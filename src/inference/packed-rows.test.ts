@@ -9,6 +9,11 @@ const items = [
   { prefix: [1, 2, 3], continuation: [12] },
   { prefix: [], continuation: [30] },
   { prefix: [1, 2, 3], continuation: [] },
+  // A path, step by step, then one that shares its first step.
+  { prefix: [6], continuation: [40, 41] },
+  { prefix: [6, 7, 8], continuation: [40, 42] },
+  { prefix: [6, 7], continuation: [43] },
+  { prefix: [6, 7, 9], continuation: [44] },
 ];
 
 it('lets every token see its own prefix and continuation, and nothing else', () => {
@@ -32,17 +37,24 @@ it('lets every token see its own prefix and continuation, and nothing else', () 
       });
     }
   }
-  expect(seen.map((texts) => texts.length)).toEqual([5, 4, 4, 1, 3]);
+  expect(seen.map((texts) => texts.length)).toEqual([5, 4, 4, 1, 3, 3, 5, 3, 4]);
 });
 
 it('shares prefixes up to the length of a row, and keeps passes within their tokens', () => {
-  expect(packRows(items).map(({ shape }) => [shape.batch, shape.seq])).toEqual([[3, 16]]);
+  expect(packRows(items).map(({ shape }) => [shape.batch, shape.seq])).toEqual([[5, 16]]);
   const many = Array.from({ length: 40 }, (_, n) => ({
     prefix: Array<number>(20).fill(n % 4),
     continuation: Array<number>(30).fill(n),
   }));
   const passes = packRows(many, { tokensPerPass: 400, tokensPerRow: 110 });
   for (const { shape } of passes) expect(shape.batch * shape.seq).toBeLessThanOrEqual(448);
+  // The prefixes of a path do not fill its row, their continuations do.
+  const path = Array.from({ length: 8 }, (_, n) => ({
+    prefix: Array.from({ length: 100 * n + 1 }, (_, i) => i),
+    continuation: Array<number>(10).fill(n),
+  }));
+  expect(packRows(path).map(({ shape }) => [shape.batch, shape.seq])).toEqual([[1, 784]]);
+  expect(packRows(path, { tokensPerRow: 40 }).map(({ shape }) => shape.batch)).toEqual([2]);
   // Three of 30 behind one prefix of 20: ten of a kind make four rows.
   expect(passes.reduce((sum, { shape }) => sum + shape.batch, 0)).toBe(16);
   expect(passes.flatMap(({ items: placed }) => placed.map(({ item }) => item)).sort((a, b) => a - b)).toEqual([

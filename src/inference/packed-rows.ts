@@ -1,4 +1,4 @@
-// Prefixes and continuations -> few passes: continuations of one prefix share a row.
+// Prefixes and continuations -> few passes: prefixes that continue each other share a row.
 import { setImmediate as nextEvents } from 'node:timers/promises';
 import { int64 } from '../engine/host-arrays.ts';
 import { throwIfAborted } from '../errors.ts';
@@ -12,7 +12,7 @@ interface PackItem {
 export interface PackOptions {
   /** Tokens of one pass, padding included, unless a single row is longer. */
   readonly tokensPerPass?: number;
-  /** Tokens up to which one row takes further continuations. */
+  /** Tokens up to which one row takes further continuations; those of one path's prefixes do not count. */
   readonly tokensPerRow?: number;
 }
 
@@ -32,10 +32,15 @@ interface PackedPass {
 }
 
 interface Row {
-  readonly prefix: readonly number[];
-  readonly branches: { readonly item: number; readonly tokens: readonly number[] }[];
-  length: number;
+  /** The longest prefix of its items; those of the others are its beginnings. */
+  prefix: readonly number[];
+  /** `fork`: how many of the prefix's tokens the branch follows. */
+  readonly branches: { readonly item: number; readonly tokens: readonly number[]; readonly fork: number }[];
+  /** Tokens of the branches. */
+  branched: number;
 }
+
+const lengthOf = ({ prefix, branched }: Row): number => prefix.length + branched;
 
 /** Tokens of a pass without a past, and the flat places to read. */
 export interface TokenPass {
@@ -77,10 +82,10 @@ export async function readPacked(
 /** Packs all items; rows of a pass are of similar length. The result depends on the items and their order only. */
 export function packRows(items: readonly PackItem[], options: PackOptions = {}): PackedPass[] {
   const { tokensPerPass = 2048, tokensPerRow = 512 } = options;
-  const rows = makeRows(items, tokensPerRow).sort((a, b) => b.length - a.length);
+  const rows = makeRows(items, tokensPerRow).sort((a, b) => lengthOf(b) - lengthOf(a));
   const passes: PackedPass[] = [];
   for (let from = 0; from < rows.length; ) {
-    const longest = (rows[from] as Row).length;
+    const longest = lengthOf(rows[from] as Row);
     const count = Math.max(1, Math.floor(tokensPerPass / longest));
     passes.push(layOut(rows.slice(from, from + count)));
     from += count;
@@ -88,34 +93,52 @@ export function packRows(items: readonly PackItem[], options: PackOptions = {}):
   return passes;
 }
 
+/** An item joins the row of an equal prefix, or the last row where one prefix is the beginning of the other: a path, step by step. */
 function makeRows(items: readonly PackItem[], tokensPerRow: number): Row[] {
   const open = new Map<string, Row>();
   const rows: Row[] = [];
   items.forEach(({ prefix, continuation }, item) => {
     const key = prefix.join(',');
-    let row = open.get(key);
-    if (!row || row.length + continuation.length > tokensPerRow) {
-      row = { prefix, branches: [], length: prefix.length };
-      open.set(key, row);
-      rows.push(row);
-    }
-    row.branches.push({ item, tokens: continuation });
-    row.length += continuation.length;
+    const last = rows.at(-1);
+    const known = open.get(key) ?? (last && isOnePath(last.prefix, prefix) ? last : undefined);
+    const row = known && hasRoom(known, { prefix, continuation }, tokensPerRow) ? known : newRow(rows, prefix);
+    open.set(key, row);
+    if (prefix.length > row.prefix.length) row.prefix = prefix;
+    row.branches.push({ item, tokens: continuation, fork: prefix.length });
+    row.branched += continuation.length;
   });
   return rows;
+}
+
+function newRow(rows: Row[], prefix: readonly number[]): Row {
+  const row: Row = { prefix, branches: [], branched: 0 };
+  rows.push(row);
+  return row;
+}
+
+/** True where one of two prefixes is the beginning of the other. */
+function isOnePath(a: readonly number[], b: readonly number[]): boolean {
+  const [short, long] = a.length < b.length ? [a, b] : [b, a];
+  return short.length > 0 && short.every((token, n) => token === long[n]);
+}
+
+/** A row of one prefix is bounded whole; of a path's prefixes, which would all be computed again elsewhere, the branches alone. */
+function hasRoom({ prefix, branched }: Row, item: PackItem, tokensPerRow: number): boolean {
+  const counted = item.prefix.length === prefix.length ? prefix.length : 0;
+  return counted + branched + item.continuation.length <= tokensPerRow;
 }
 
 /** Rows are padded to a multiple of this, so that few shapes occur. */
 const SEQ_BLOCK = 16;
 
 function layOut(rows: readonly Row[]): PackedPass {
-  const seq = Math.ceil(Math.max(1, ...rows.map(({ length }) => length)) / SEQ_BLOCK) * SEQ_BLOCK;
+  const seq = Math.ceil(Math.max(1, ...rows.map(lengthOf)) / SEQ_BLOCK) * SEQ_BLOCK;
   const items: PlacedItem[] = [];
   for (const [row, { prefix, branches }] of rows.entries()) {
-    let start = row * seq;
-    for (const { item, tokens } of branches) {
-      const shift = start;
-      items.push({ item, place: (n) => (n < prefix.length ? row * seq : shift) + n });
+    let start = row * seq + prefix.length;
+    for (const { item, tokens, fork } of branches) {
+      const shift = start - fork;
+      items.push({ item, place: (n) => (n < fork ? row * seq : shift) + n });
       start += tokens.length;
     }
   }
@@ -126,6 +149,7 @@ function layOut(rows: readonly Row[]): PackedPass {
       offset: 0,
       prompt: prefix,
       branches: branches.map(({ tokens }) => tokens),
+      forks: branches.map(({ fork }) => fork),
     })),
     items,
   };

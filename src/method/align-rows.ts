@@ -101,7 +101,7 @@ export function alignRows({ method, pairs, questions, options, scope, key, task,
   if (usesPairs && counts.pairs === 0) {
     throw new SipfError(
       'nothing-left',
-      `Expected preference pairs to align on, got none (${counts.nllRows} right paths without a partner). Lower pairs.eta, draw more samples (sampling.samples, sampling.quota), let worked solutions be chosen (pairs.gold true), or use easier or harder questions, so that a question has both good and bad paths.`,
+      `Expected preference pairs to align on, got none (${counts.nllRows} right paths without a partner). Lower pairs.eta (of step pairs, pairs.drop too), draw more samples (sampling.samples, sampling.quota), let worked solutions be chosen (pairs.gold true), or use easier or harder questions, so that a question has both good and bad paths.`,
     );
   }
   const own = pairs.map((pair) => (usesPairs ? preferenceRow(pair, context) : sftRow(pair, context)));
@@ -125,13 +125,14 @@ export function alignRows({ method, pairs, questions, options, scope, key, task,
 }
 
 function preferenceRow(pair: PreferencePair, { task, prompt }: ReadContext): PreferenceExample {
-  const own = taskOf(task, pair);
-  const { chosen, rejected } = pair;
+  const { shared = 0, chosen, rejected } = pair;
+  const piecesOf = ({ steps }: PreferencePair['chosen']) => taskOf(task, pair).pieces(steps);
   return {
     kind: 'preference',
     prompt: prompt(pair),
-    chosen: own.pieces(chosen.steps),
-    rejected: rejected === null ? null : own.pieces(rejected.steps),
+    ...(shared === 0 ? {} : { shared: piecesOf(chosen).slice(0, shared) }),
+    chosen: piecesOf(chosen).slice(shared),
+    rejected: rejected === null ? null : piecesOf(rejected).slice(shared),
   };
 }
 

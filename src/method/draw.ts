@@ -1,7 +1,7 @@
 // Texts to continue and a policy -> graded completions: samples, rollouts and answers.
 import type { Completion, GenerateRequest, GenerateStats, Policy, SamplingOptions } from '../backend.ts';
 import { type DrawKey, drawKey } from '../hashing.ts';
-import type { Answer, Question } from '../records.ts';
+import type { Question, Sample } from '../records.ts';
 import type { Counts } from '../reports.ts';
 import { type Graded, gradeWithRetries, type Task, taskOf } from '../task.ts';
 import type { ReadContext } from './context-length.ts';
@@ -134,8 +134,9 @@ export function samplingOf({ maxTokens, ...options }: DrawSampling, task: Task):
 }
 
 /** The tokens of a completion as records have them: `forced` where a calculator wrote some. */
-export function tokensIn({ tokens, forced }: Completion): Pick<Answer, 'tokens' | 'forced'> {
-  return forced === undefined ? { tokens } : { tokens, forced: forced.length };
+export function tokensIn({ tokens, forced, logps }: Completion): Pick<Sample, 'tokens' | 'forced' | 'sumLogp'> {
+  const sumLogp = logps?.reduce<number>((sum, logp) => sum + (logp ?? 0), 0) ?? null;
+  return forced === undefined ? { tokens, sumLogp } : { tokens, forced: forced.length, sumLogp };
 }
 
 function requestOf<P extends Prefix>({ prefix, index }: Draw<P>, place: number, context: DrawContext): GenerateRequest {

@@ -1,26 +1,20 @@
-// Stage 7: a policy and question sets -> graded answers, accuracies, paired differences.
+// Stage 7: a policy and question sets -> graded answers; pairs and paths -> what figures rest on.
 import { z } from 'zod';
 import type { Completion, Policy } from '../backend.ts';
 import { described, traceless } from '../described.ts';
 import { MOST } from '../limits.ts';
 import type { Answer, PreferencePair, Question } from '../records.ts';
-import type { SetReport } from '../reports.ts';
 import type { StageOutput } from '../run/units.ts';
-import { mean, pairedDifference, wilson } from '../statistics/intervals.ts';
+import { mean } from '../statistics/intervals.ts';
 import type { FigurePath } from '../statistics/prm-figures.ts';
 import { type Graded, SPLITS, type Task, taskOf } from '../task.ts';
 import type { ReadContext } from './context-length.ts';
 import { ask, drawAndGrade, type Prefix, prefixOf, tokensIn } from './draw.ts';
+import { type PathScoreRule, pathScoring } from './path-score.ts';
 import type { BuildPrompt } from './prompt.ts';
 import { CHEAP_RANKS } from './scorers.ts';
-import {
-  hardLabels,
-  type LabelledQuestion,
-  type LabelRule,
-  latestLabels,
-  type PathScoreRule,
-  pathScore,
-} from './step-labels.ts';
+import { hardLabels, type LabelledQuestion, type LabelRule, latestLabels } from './step-labels.ts';
+import { stepTruth } from './step-truth.ts';
 
 export const EvaluationSet = z.strictObject({
   name: described(z.string().nullable().default(null), "A task. null: the run's own."),
@@ -49,6 +43,14 @@ export const EvaluateOptions = z.strictObject({
   control: described(
     z.enum(['none', 'continued-sft']).default('none'),
     'continued-sft: the warm-up policy is trained on worked solutions for as many optimizer tokens as the rounds spent, and evaluated with `final`. Use it to see what process feedback adds.',
+  ),
+  samples: described(
+    z.number().int().min(0).max(MOST.samples).default(0),
+    'Samples of each question of `final`, for majority vote, best-of-N by each scorer and pass@N. 0: none. Set it to 8 to see what a scorer is worth.',
+  ),
+  temperature: described(
+    z.number().positive().default(0.8),
+    'Randomness of those samples. Lower it where they are much worse than the greedy answer.',
   ),
   maxTokens: described(
     z.number().int().positive().max(MOST.tokens).nullable().default(null),
@@ -86,8 +88,8 @@ export interface AnswerItem {
   readonly question: Question;
 }
 
-/** How several samples of each question are drawn, for pass@k. */
-interface SampledAnswers {
+/** How several samples of each question are drawn, for pass@k and best-of-N. */
+export interface SampledAnswers {
   readonly count: number;
   readonly temperature: number;
   readonly topP?: number;
@@ -139,8 +141,9 @@ export async function answerUnit(
 
 function answerOf({ set, question }: AnswerItem, completion: Completion, { extracted, outcome }: Graded): Answer {
   const { text, finishReason } = completion;
+  const task = taskOf(set.task, question);
   return {
-    task: taskOf(set.task, question).name,
+    task: task.name,
     split: set.split,
     questionId: question.id,
     question: question.question,
@@ -150,85 +153,40 @@ function answerOf({ set, question }: AnswerItem, completion: Completion, { extra
     outcome,
     finishReason,
     ...tokensIn(completion),
+    ...(outcome.kind === 'error' ? {} : { truth: stepTruth(task, question, task.split(text)) }),
   };
 }
 
-type Correct = Map<string, boolean>;
-
-/** Answers, and right or wrong by question id, of each set (task/split). Errors are no answers. */
-async function correctBySet(
-  answers: AsyncIterable<Answer> | Iterable<Answer>,
-): Promise<Map<string, { answers: Answer[]; correct: Correct }>> {
-  const sets = new Map<string, { answers: Answer[]; correct: Correct }>();
-  for await (const answer of answers) {
-    const name = `${answer.task}/${answer.split}`;
-    const set = sets.get(name) ?? { answers: [], correct: new Map<string, boolean>() };
-    sets.set(name, set);
-    set.answers.push({ ...answer, completion: '', question: '' });
-    if (answer.outcome.kind !== 'error') set.correct.set(answer.questionId, answer.outcome.kind === 'right');
-  }
-  return sets;
-}
-
-/** One report a set, in the order of the answers, paired with `before` where it answered the same questions. */
-export async function setReports(
-  answers: AsyncIterable<Answer> | Iterable<Answer>,
-  before: (AsyncIterable<Answer> | Iterable<Answer>) | null,
-): Promise<SetReport[]> {
-  const earlier = before === null ? null : await correctBySet(before);
-  return [...(await correctBySet(answers))].map(([name, set]) => {
-    const n = set.correct.size;
-    const correct = [...set.correct.values()].filter(Boolean).length;
-    const old = earlier?.get(name);
-    return {
-      task: set.answers[0]?.task ?? '',
-      split: set.answers[0]?.split ?? '',
-      n,
-      correct,
-      accuracy: n === 0 ? 0 : correct / n,
-      ci95: wilson(correct, n),
-      truncated: set.answers.filter(({ finishReason }) => finishReason === 'length').length,
-      errors: set.answers.length - n,
-      paired: old === undefined ? null : paired(old.correct, set.correct),
-    };
-  });
-}
-
-/** Over the questions that both answered; null without one. */
-function paired(before: Correct, after: Correct): SetReport['paired'] {
-  const ids = [...after.keys()].filter((id) => before.has(id));
-  if (ids.length === 0) return null;
-  const right = (answers: Correct) => ids.map((id) => answers.get(id) === true);
-  return pairedDifference(right(after), right(before));
-}
-
-/** Mean log-probability (over drawn tokens, then over pairs) of both sides under one policy. */
+/** Mean log-probability (over the drawn tokens after the steps that both share, then over pairs) of both sides under one policy. */
 export async function meanPairLogps(
   policy: Policy,
   pairs: readonly PreferencePair[],
   { task, prompt, signal }: ReadContext,
 ): Promise<{ chosen: number; rejected: number }> {
   const items = pairs.flatMap((pair) =>
-    [pair.chosen, pair.rejected].map((side) => ({
-      context: [prompt(pair)],
-      completion: taskOf(task, pair)
-        .pieces(side?.steps ?? [])
-        .join(''),
-      calculator: side?.forced !== undefined,
-    })),
+    [pair.chosen, pair.rejected].map((side) => {
+      const { shared = 0 } = pair;
+      const pieces = taskOf(task, pair).pieces(side?.steps ?? []);
+      return {
+        context: [prompt(pair), ...pieces.slice(0, shared)],
+        completion: pieces.slice(shared).join(''),
+        calculator: side?.forced !== undefined,
+      };
+    }),
   );
   const drawn = (await policy.logps(items, { signal })).map((logps) => logps.filter((logp) => logp !== null));
   const means = drawn.map((logps) => (logps.length === 0 ? 0 : mean(logps)));
   return { chosen: mean(means.filter((_, i) => i % 2 === 0)), rejected: mean(means.filter((_, i) => i % 2 === 1)) };
 }
 
-/** The labelled and scored paths of a question, for the figures of a scorer. `scores`: step scores by sample id; `path`: how they make a path score. */
+/** The labelled and scored paths of a question, for the figures of a scorer. `scores`: step scores by sample id. */
 export function figurePaths(
   { question, samples, labels }: LabelledQuestion,
   scores: ReadonlyMap<string, readonly number[]>,
-  rules: { readonly task: Task; readonly labels: LabelRule; readonly path: PathScoreRule },
+  rules: { readonly task: Task; readonly labels: LabelRule; readonly score: PathScoreRule },
 ): FigurePath[] {
   const byId = new Map(samples.map((sample) => [sample.id, sample]));
+  const scoreOf = pathScoring(rules.score, samples);
   return [...latestLabels(labels).values()].flatMap((record) => {
     const sample = byId.get(record.sampleId);
     const own = scores.get(record.sampleId);
@@ -238,9 +196,10 @@ export function figurePaths(
       right: sample.outcome.kind === 'right',
       scores: own,
       labels: hardLabels(record, rules.labels),
+      labelTokens: record.rolloutTokens,
       truth: taskOf(rules.task, question).trueSteps?.(question, sample.steps) ?? null,
       ranks: {
-        scores: pathScore(own, rules.path),
+        scores: scoreOf(own),
         tallies: CHEAP_RANKS.tallies(path),
         meanLogp: CHEAP_RANKS.meanLogp(path),
         shortness: CHEAP_RANKS.shortness(path),

@@ -51,7 +51,7 @@ it('samples count the tokens, and their log-probabilities are sums over the othe
     expect(sample.tokens).toBeGreaterThan(sample.forced ?? 0);
     // A scripted token has a log-probability from -1.05 to -0.05.
     const drawn = sample.tokens - (sample.forced ?? 0);
-    expect(CHEAP_RANKS.meanLogp({ question, sample, labels: undefined })).toBe((sample.sumLogp ?? 0) / drawn);
+    expect(CHEAP_RANKS.meanLogp({ sample })).toBe((sample.sumLogp ?? 0) / drawn);
     expect(sample.sumLogp).toBeLessThan(-0.05 * drawn);
     expect(sample.sumLogp).toBeGreaterThan(-1.05 * drawn);
   }

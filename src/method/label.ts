@@ -1,14 +1,17 @@
-// Stage 2: samples and a simulator -> Monte-Carlo tallies of every step.
+// Stage 2: samples and a simulator -> what labels every step: Monte-Carlo tallies, or likelihoods.
 import { z } from 'zod';
 import type { Policy } from '../backend.ts';
 import { described, traceless } from '../described.ts';
 import { MOST } from '../limits.ts';
-import type { Sample, StepLabels, StepTally } from '../records.ts';
+import type { StepLabels, StepTally } from '../records.ts';
 import type { Counts } from '../reports.ts';
 import { countInto, type StageOutput } from '../run/units.ts';
 import { sum } from '../statistics/intervals.ts';
 import { type QuestionPaths, withinContext } from './context-length.ts';
 import { ask, type Draw, type Drawn, drawAndGrade, drawing, type Prefix, prefixOf, type UnitContext } from './draw.ts';
+import { requireEquations, spoiledSteps } from './exact-checks.ts';
+import { labelByLikelihood } from './label-likelihood.ts';
+import { type CheckedPath, labelRecord, SETTLED } from './label-record.ts';
 import { scan } from './tallies.ts';
 
 /** Stage 2: how steps are labelled. */
@@ -22,8 +25,8 @@ export const LabelOptions = z.strictObject({
     'A step is correct when more than this many of its rollouts are right. Raise it where lucky answers make wrong steps correct.',
   ),
   mode: described(
-    z.enum(['auto', 'first-success', 'full']).default('auto'),
-    'first-success: stops a step at its first right rollout; hard labels stay exact. full: all K rollouts, for soft labels and the tallies scorer. auto: what the configuration needs. Set full to keep complete tallies.',
+    z.enum(['auto', 'first-success', 'full', 'gold-likelihood']).default('auto'),
+    'first-success: stops a step at its first right rollout; hard labels stay exact. full: all K rollouts, for soft labels and the tallies scorer. gold-likelihood: no rollouts; how probable the right answer is after each step, for a small part of their time. auto: what the configuration needs. Set full to keep complete tallies, gold-likelihood where rollouts cost too much.',
   ),
   closure: described(
     z.enum(['monotone', 'none']).default('monotone'),
@@ -32,6 +35,10 @@ export const LabelOptions = z.strictObject({
   ownWitness: described(
     z.boolean().default(false),
     "A right path's own success settles all its steps, without rollouts: an outcome label, and an approximation. Set it true only where rollouts cost too much.",
+  ),
+  exactChecks: described(
+    z.boolean().default(false),
+    'A false equation settles its step and all later ones as wrong, without rollouts. Set it true where steps hold equations: it saves time, and no lucky rollout makes such a step correct.',
   ),
   paths: described(
     z.number().int().positive().nullable().default(null),
@@ -94,8 +101,7 @@ interface StepPrefix extends Prefix {
   waiting: Path[];
 }
 
-interface Path {
-  readonly sample: Sample;
+interface Path extends CheckedPath {
   readonly prefixes: readonly StepPrefix[];
   readonly tallies: (StepTally | null)[];
   /** The step under scan. */
@@ -113,15 +119,19 @@ const isOpen = ({ failed, tallies }: Path): boolean => !failed && tallies.includ
  * Labels the paths of one unit of questions (docs/method.md, section 5); their rollouts share the slots of the simulator.
  * Each prefix asks for one rollout at a time, few prefixes for several (all K in full mode).
  * A path without labels (too long, or too many errors) gives no record; counts say how many.
+ * @throws SipfError 'unsupported' where the options read equations, or the text of the answer, and the task has none.
  */
 export async function labelUnit(
   items: readonly QuestionPaths[],
   given: LabelContext,
 ): Promise<StageOutput<StepLabels>> {
-  const { simulator, options, onDone } = given;
+  const { simulator, task, options, onDone } = given;
+  if (options.exactChecks) requireEquations(task, 'labels.exactChecks true');
+  if (options.mode === 'gold-likelihood') return labelByLikelihood(items, given);
   const counts: Record<string, number> = {};
   const paths = items.flatMap((item) => pathsOf(item, given));
   const context: PathsContext = { ...given, paths };
+  if (options.exactChecks) countSettled(context, counts);
   await setTooLongAside(context, counts);
   const first = paths.filter(({ failed }) => !failed).flatMap((path) => advance(path, context));
   const tokens = await drawAndGrade(first, drawing('rollout', simulator, given), {
@@ -154,7 +164,7 @@ export async function* labelSteps(
   }
 }
 
-function pathsOf({ question, samples }: QuestionPaths, { task, prompt }: LabelContext): Path[] {
+function pathsOf({ question, samples }: QuestionPaths, { task, prompt, options }: LabelContext): Path[] {
   const whole = prefixOf(task, question, prompt(question));
   const byText = new Map<string, StepPrefix>();
   return samples.map((sample) => {
@@ -166,14 +176,16 @@ function pathsOf({ question, samples }: QuestionPaths, { task, prompt }: LabelCo
       byText.set(text, prefix);
       return prefix;
     });
-    return { sample, prefixes: own, tallies: own.map(() => null), at: own.length - 1, failed: false };
+    const spoiled = options.exactChecks ? spoiledSteps(task, question, sample.steps) : [];
+    const tallies = own.map((_, j) => (spoiled[j] ? SETTLED : null));
+    return { sample, spoiled, prefixes: own, tallies, at: tallies.lastIndexOf(null), failed: false };
   });
 }
 
 /** A path whose longest prefix leaves the simulator no room for a rollout stays without labels. */
 async function setTooLongAside({ simulator, paths }: PathsContext, counts: Record<string, number>): Promise<void> {
-  const rolled = paths.filter(({ prefixes }) => prefixes.length > 0);
-  const longest = rolled.map(({ prefixes }) => prefixes.at(-1)!);
+  const rolled = paths.filter(({ at }) => at >= 0);
+  const longest = rolled.map(({ prefixes, at }) => prefixes[at]!);
   const within = await withinContext(
     simulator,
     longest.map(({ prompt, pieces }) => [prompt, ...pieces]),
@@ -264,6 +276,13 @@ function countVain({ paths, options }: PathsContext, counts: Record<string, numb
   }
 }
 
+/** Steps that exact checks settle, and the rollouts that these would have cost at most: K for each prefix. */
+function countSettled({ paths, options }: PathsContext, counts: Record<string, number>): void {
+  const settled = paths.flatMap(({ prefixes, tallies }) => prefixes.filter((_, j) => tallies[j] !== null));
+  countInto(counts, 'stepsSettled', settled.length);
+  countInto(counts, 'rolloutsSaved', options.K * new Set(settled).size);
+}
+
 function implied(by: number): StepTally {
   return { correct: 0, run: 0, stop: 'first-success', impliedBy: by };
 }
@@ -284,7 +303,6 @@ function finish(
   counts: Record<string, number>,
   paid: Set<StepPrefix>,
 ): StepLabels[] {
-  const { sample } = path;
   const tallies = path.tallies.filter((tally) => tally !== null);
   if (path.failed || tallies.length < path.tallies.length) {
     countInto(counts, 'pathsUnlabelled');
@@ -297,18 +315,7 @@ function finish(
   const own = path.prefixes.filter((prefix, j) => (tallies[j]?.run ?? 0) > 0 && !paid.has(prefix));
   for (const prefix of own) paid.add(prefix);
   const tokensOf = (prefix: StepPrefix): number => sum(prefix.tokens.slice(0, scanned(prefix, options).used));
-  const outcomeRight = sample.outcome.kind === 'right';
-  const last: StepTally = { correct: outcomeRight ? 1 : 0, run: 0, stop: 'full', impliedBy: null };
   return [
-    {
-      sampleId: sample.id,
-      questionId: sample.questionId,
-      iteration: sample.iteration,
-      simulator: simulator.hash,
-      K: options.K,
-      steps: [...tallies, last],
-      outcomeRight,
-      rolloutTokens: sum(own.map(tokensOf)),
-    },
+    labelRecord(path, tallies, { simulator: simulator.hash, K: options.K, rolloutTokens: sum(own.map(tokensOf)) }),
   ];
 }

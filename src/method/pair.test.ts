@@ -2,10 +2,10 @@
 import { describe, expect, it } from 'vitest';
 import { sumsTask } from '../../test/scripted-sums.ts';
 import { createRandom } from '../random.ts';
-import type { Question, Sample } from '../records.ts';
+import { PreferencePair, type Question, type Sample } from '../records.ts';
 import { AlignOptions, alignRows } from './align-rows.ts';
 import { METHODS } from './methods.ts';
-import { canPair, capPairs, PairOptions, pairCounts, pairQuestion, rightRows } from './pair.ts';
+import { canPair, capPairs, PairOptions, pairCounts, pairInputs, pairQuestion, rightRows } from './pair.ts';
 
 const question: Question = {
   id: 'q',
@@ -124,6 +124,85 @@ describe('pairQuestion', () => {
       [],
     );
   });
+
+  it('chooses no path that the gate refuses, nor trains on it by itself; it may be rejected', () => {
+    const options = PairOptions.parse({ eta: 0, perQuestion: null, chosenGate: 'exact' });
+    const item = { question, samples, scores, refused: new Set(['r1', 'r3']) };
+    const { pairs, nllRows } = pairQuestion(item, options, 'k');
+    expect(new Set(pairs.map(({ chosen }) => chosen.sampleId))).toEqual(new Set(['r2']));
+    expect(pairs.map(({ rejected }) => rejected?.sampleId)).toContain('r3');
+    expect(names(nllRows)).toEqual([]);
+    expect(names(rightRows(item))).toEqual(['r2>undefined']);
+    expect(() => pairQuestion({ question, samples, scores }, options, 'k')).toThrow(/refusedByGate/);
+  });
+});
+
+describe('pairs of kind step', () => {
+  const stepped = (id: string, right: boolean, steps: string[]): Sample => ({ ...path(id, right), steps });
+  const paths = [
+    stepped('good', true, ['a', 'b', 'c']),
+    stepped('late', false, ['a', 'b', 'x', 'y']),
+    stepped('early', false, ['a', 'z']),
+    stepped('lucky', true, ['a', 'x', 'c']),
+  ];
+  const stepScores = new Map([
+    ['good', [0.9, 0.9, 0.9]],
+    ['late', [0.9, 0.9, 0.2, 0.1]],
+    ['early', [0.9, 0.1]],
+    ['lucky', [0.9, 0.3, 0.9]],
+  ]);
+  const item = { question, samples: paths, scores: new Map([...stepScores.keys()].map((id) => [id, 0.5])), stepScores };
+  const rule = PairOptions.parse({ kind: 'step', perQuestion: null });
+
+  it('fork at the first bad step, whatever the path scores', () => {
+    const { pairs, nllRows, eligible } = pairQuestion(item, rule, 'k');
+    const found = pairs.map(({ chosen, rejected, shared }) => `${chosen.sampleId}>${rejected?.sampleId}@${shared}`);
+    expect(found.sort()).toEqual(['good>early@1', 'good>late@2', 'good>lucky@1']);
+    expect(eligible).toBe(3);
+    expect(nllRows.map(({ chosen, shared }) => [chosen.sampleId, shared])).toEqual([['lucky', undefined]]);
+    expect(pairs.map((pair) => PreferencePair.parse(pair))).toEqual(pairs);
+  });
+
+  it('are drawn and capped as pairs of paths are', () => {
+    const all = pairQuestion(item, rule, 'k').pairs;
+    const few = pairQuestion(item, { ...rule, perQuestion: 2 }, 'k');
+    expect(few.pairs).toEqual(all.slice(0, 2));
+    expect(few.eligible).toBe(3);
+    expect(pairQuestion({ ...item, samples: [...paths].reverse() }, rule, 'k').pairs).toEqual(all);
+    expect(capPairs([few], 1, 'k')[0]?.pairs).toHaveLength(1);
+  });
+
+  it('count their forks, and need step scores', () => {
+    const none = stepped('first', false, ['q']);
+    const more = { ...item, samples: [...paths, none], stepScores: new Map([...stepScores, ['first', [0.1]]]) };
+    const found = pairQuestion({ ...more, scores: new Map([...more.scores, ['first', 0]]) }, rule, 'k');
+    expect(pairCounts([found], new Map(), rule)).toMatchObject({ pairs: 5, stepPairs: 3, meanSharedSteps: 0.8 });
+    expect(pairCounts([], new Map(), rule)).toMatchObject({ pairs: 0, stepPairs: 0, meanSharedSteps: 0 });
+    expect(pairCounts([found], new Map(), { kind: 'path' })).not.toHaveProperty('stepPairs');
+    expect(() => pairQuestion({ question, samples: paths, scores }, rule, 'k')).toThrow(/Expected step scores/);
+  });
+
+  it('become rows whose shared steps are context', () => {
+    const { pairs } = pairQuestion(item, rule, 'k');
+    const args = { questions: [question], scope: 'completion', key: 'k', task: sumsTask } as const;
+    const { examples } = alignRows({
+      ...args,
+      pairs: pairs.filter(({ rejected }) => rejected?.sampleId === 'late'),
+      prompt: sumsTask.prompt,
+      method: METHODS.sipf,
+      options: AlignOptions.parse({}),
+    });
+    const [chosen, rejected] = [['c'], ['x\n', 'y']];
+    expect(examples).toEqual([
+      { kind: 'preference', prompt: 'Q: 1+1\nA:\n', shared: ['a\n', 'b\n'], chosen, rejected },
+    ]);
+  });
+
+  it('leave the inputs of the other kind as they were', () => {
+    const { kind: _kind, drop: _drop, below: _below, ...before } = PairOptions.parse({});
+    expect(pairInputs(PairOptions.parse({ drop: 0.5 }))).toEqual(before);
+    expect(pairInputs(rule)).toEqual(rule);
+  });
 });
 
 describe('capPairs', () => {
@@ -135,7 +214,8 @@ describe('capPairs', () => {
     const capped = capPairs(each, 6, 'k');
     expect(capped.map(({ pairs }) => pairs.length).sort()).toEqual([1, 1, 2, 2]);
     expect(capPairs(each, null, 'k')).toEqual(each);
-    const counts = pairCounts(capped, new Map(samples.map(({ id, outcome }) => [id, outcome.kind === 'right'])));
+    const right = new Map(samples.map(({ id, outcome }) => [id, outcome.kind === 'right']));
+    const counts = pairCounts(capped, right, { kind: 'path' });
     expect(counts).toMatchObject({ questions: 4, questionsWithPairs: 4, pairs: 6, chosenRight: 6 });
   });
 });

@@ -1,19 +1,34 @@
 // Stage 5: samples with path scores -> preference pairs and NLL-only rows of each question.
 import { z } from 'zod';
 import { described } from '../described.ts';
+import { SipfError } from '../errors.ts';
 import { keyedOrder } from '../hashing.ts';
 import type { PreferencePair, Question, Sample } from '../records.ts';
-import { sum } from '../statistics/intervals.ts';
+import { mean, sum } from '../statistics/intervals.ts';
+import { type ForkPath, forkOf, forkPath } from './fork.ts';
+import { questionValue } from './path-score.ts';
 
 /** Stage 5: which paths become pairs. */
 export const PairOptions = z.strictObject({
+  kind: described(
+    z.enum(['path', 'step']).default('path'),
+    'What a pair compares. path: two whole paths by their scores. step: two paths that share their first steps, until the rejected one takes its first bad step; the loss is on what follows. Take step where step scores find first errors.',
+  ),
   eta: described(
     z.number().min(0).default(0.1),
-    "The chosen path's score is at least this much above the rejected one's. Lower it where few questions give pairs; raise it for fewer and clearer pairs.",
+    "The chosen path's score is at least this much above the rejected one's; of kind step: the scores of their steps after the shared ones. Lower it where few questions give pairs; raise it for fewer and clearer pairs.",
+  ),
+  drop: described(
+    z.number().positive().default(0.2),
+    "Kind step: a step is bad where its score is at least this much under that of the step before (of the first step: under the share of the question's right samples). Lower it where few questions give pairs.",
+  ),
+  below: described(
+    z.number().nullable().default(0.5),
+    'Kind step: a step is bad, too, where its score is below this. null: only by its drop. Take null where scores are chances of success (tallies), which are low in a hard question from the start.',
   ),
   chosenGate: described(
-    z.enum(['right', 'none']).default('right'),
-    "Which paths may be chosen. right: only those with a right answer. none: every path (the paper's rule). Take none only where right paths are very rare.",
+    z.enum(['right', 'exact', 'sound', 'none']).default('right'),
+    "Which paths may be chosen, or trained on by themselves. right: those with a right answer. exact: of these, those without a false equation. sound: of these, those without a false step, by true steps where the task knows them (mini, mini-code: what a real task cannot know), else as exact. none: every path (the paper's rule). Take exact where right answers come of wrong steps, none only where right paths are very rare.",
   ),
   perQuestion: described(
     z.number().int().positive().nullable().default(4),
@@ -39,6 +54,10 @@ interface PairItem {
   readonly samples: readonly Sample[];
   /** Path scores by sample id; samples without one take no part. */
   readonly scores: ReadonlyMap<string, number>;
+  /** Step scores by sample id: pairs of kind step need them. */
+  readonly stepScores?: ReadonlyMap<string, readonly number[]>;
+  /** Ids of samples that may not be chosen, though their answer may be right (see `refusedByGate`). */
+  readonly refused?: ReadonlySet<string> | undefined;
 }
 
 interface QuestionPairs {
@@ -60,12 +79,15 @@ function mayBeChosen({ kind }: Sample['outcome'], { chosenGate }: Pick<PairOptio
 }
 
 /**
- * All (w, l) with r(w) - r(l) >= eta (docs/method.md, section 2, step 5), of which at most `perQuestion` are drawn. Every eligible chosen path
- * comes before any comes again, each time with another rejected one. The draw depends on `key` and the ids alone.
+ * All (w, l) with r(w) - r(l) >= eta (docs/method.md, section 1, step 5), of which at most `perQuestion` are drawn. Every eligible chosen path
+ * comes before any comes again, each time with another rejected one. The draw depends on `key` and the ids alone. `kind: step`: all (w, l) of
+ * `forkOf`.
+ * @throws SipfError 'bad-input' where pairs of kind step lack step scores, or the gate checks steps and the item does not say which samples it refuses.
  * @example
  * const { pairs, nllRows } = pairQuestion({ question, samples, scores }, parseConfig({ pairs: { eta: 0.1 } }).pairs, `${seed}/${iteration}/${question.id}`);
  */
 export function pairQuestion(item: PairItem, options: PairOptions, key: string): QuestionPairs {
+  requireRefused(item, options);
   const rivals = rivalsOf(item, options, key);
   const eligible = sum(rivals.map(({ rejected }) => rejected.length));
   const limit = Math.min(options.perQuestion ?? eligible, eligible);
@@ -73,7 +95,7 @@ export function pairQuestion(item: PairItem, options: PairOptions, key: string):
   for (let place = 0; pairs.length < limit; place += 1) {
     for (const { chosen, rejected } of rivals) {
       const partner = rejected[place];
-      if (partner !== undefined && pairs.length < limit) pairs.push(rowOf(item, chosen, partner));
+      if (partner !== undefined && pairs.length < limit) pairs.push(rowOf(item, chosen, partner.sample, partner.fork));
     }
   }
   const partnered = new Set(rivals.map(({ chosen }) => chosen.id));
@@ -81,26 +103,70 @@ export function pairQuestion(item: PairItem, options: PairOptions, key: string):
   return { pairs, nllRows: options.nllRows ? alone : [], eligible };
 }
 
-/** Each path that may be chosen and has partners, with all of them, in the order of the draw. */
-function rivalsOf({ samples, scores }: PairItem, options: PairOptions, key: string) {
-  const score = ({ id }: Sample) => scores.get(id) ?? 0;
-  const scored = samples.filter(
-    ({ id, outcome, source }) => scores.has(id) && outcome.kind !== 'error' && (options.gold || source !== 'gold'),
+function requireRefused({ refused }: PairItem, { chosenGate }: PairOptions): void {
+  if (refused !== undefined || chosenGate === 'right' || chosenGate === 'none') return;
+  throw new SipfError(
+    'bad-input',
+    `Expected the refused samples of each question for pairs.chosenGate ${chosenGate}, got none. Give what refusedByGate returns.`,
   );
-  const isBelow = (other: Sample, chosen: Sample) =>
-    other !== chosen && score(chosen) - score(other) >= options.eta && score(chosen) > score(other);
-  const candidates = scored.filter(({ outcome }) => mayBeChosen(outcome, options));
+}
+
+/** Each path that may be chosen and has partners, with all of them, in the order of the draw. */
+function rivalsOf(item: PairItem, options: PairOptions, key: string) {
+  const scored = item.samples.filter(
+    ({ id, outcome, source }) => item.scores.has(id) && outcome.kind !== 'error' && (options.gold || source !== 'gold'),
+  );
+  const compare = options.kind === 'step' ? byStep(item, options) : byPath(item, options);
+  const candidates = scored.filter(({ id, outcome }) => mayBeChosen(outcome, options) && !item.refused?.has(id));
   return keyedOrder(candidates, `chosen/${key}`, ({ id }) => id)
     .map((chosen) => {
-      const below = scored.filter((other) => isBelow(other, chosen));
-      return { chosen, rejected: keyedOrder(below, `rejected/${key}/${chosen.id}`, ({ id }) => id) };
+      const below = scored.flatMap((sample) => {
+        const fork = compare(chosen, sample);
+        return fork === null ? [] : [{ sample, fork }];
+      });
+      return { chosen, rejected: keyedOrder(below, `rejected/${key}/${chosen.id}`, ({ sample }) => sample.id) };
     })
     .filter(({ rejected }) => rejected.length > 0);
 }
 
-/** Every right sample of the policy as an NLL-only row (RFT). */
+/** What a pair says of its fork; a pair of whole paths says nothing. */
+type Fork = Pick<PreferencePair, 'shared'>;
+
+/** Whether two paths make a pair; null: they do not. */
+type Compare = (chosen: Sample, rejected: Sample) => Fork | null;
+
+function byPath({ scores }: PairItem, { eta }: PairOptions): Compare {
+  const score = ({ id }: Sample) => scores.get(id) ?? 0;
+  return (chosen, rejected) => {
+    const margin = score(chosen) - score(rejected);
+    return margin > 0 && margin >= eta ? {} : null;
+  };
+}
+
+function byStep({ samples, stepScores }: PairItem, { eta, drop, below }: PairOptions): Compare {
+  if (stepScores === undefined)
+    throw new SipfError(
+      'bad-input',
+      'Expected step scores for pairs of kind step, got none. Give them as stepScores, or take pairs.kind path.',
+    );
+  const rule = { drop, below, start: questionValue(samples) };
+  const paths = new Map<Sample, ForkPath>();
+  for (const sample of samples) {
+    const scores = stepScores.get(sample.id);
+    if (scores !== undefined) paths.set(sample, forkPath(sample.steps, scores, rule));
+  }
+  return (chosen, rejected) => {
+    const [good, bad] = [paths.get(chosen), paths.get(rejected)];
+    const shared = good && bad ? forkOf(good, bad, eta) : null;
+    return shared === null ? null : { shared };
+  };
+}
+
+/** Every right sample of the policy that the gate does not refuse as an NLL-only row (RFT). */
 export function rightRows(item: PairItem): PreferencePair[] {
-  const right = item.samples.filter(({ outcome, source }) => outcome.kind === 'right' && source === 'policy');
+  const right = item.samples.filter(
+    ({ id, outcome, source }) => outcome.kind === 'right' && source === 'policy' && !item.refused?.has(id),
+  );
   return right.map((sample) => rowOf(item, sample, null));
 }
 
@@ -122,8 +188,12 @@ export function capPairs(questions: readonly QuestionPairs[], total: number | nu
   return questions.map((item) => ({ ...item, pairs: item.pairs.filter((pair) => kept.has(pair)) }));
 }
 
-/** What a round counts of its pairs: part of 7-eval.json. `right`: whether each sample is, by its id. */
-export function pairCounts(questions: readonly QuestionPairs[], right: ReadonlyMap<string, boolean>) {
+/** What a round counts of its pairs: part of 7-eval.json. `right`: whether each sample is, by its id. `stepPairs`: those that share a step. */
+export function pairCounts(
+  questions: readonly QuestionPairs[],
+  right: ReadonlyMap<string, boolean>,
+  { kind }: Pick<PairOptions, 'kind'>,
+) {
   const pairs = questions.flatMap((item) => item.pairs);
   const isRight = (id: string | undefined) => id !== undefined && right.get(id) === true;
   return {
@@ -134,11 +204,29 @@ export function pairCounts(questions: readonly QuestionPairs[], right: ReadonlyM
     nllRows: sum(questions.map(({ nllRows }) => nllRows.length)),
     chosenRight: pairs.filter(({ chosen }) => isRight(chosen.sampleId)).length,
     rejectedRight: pairs.filter(({ rejected }) => isRight(rejected?.sampleId)).length,
+    ...(kind === 'step' ? forkCounts(pairs.map(({ shared = 0 }) => shared)) : {}),
   };
 }
 
+function forkCounts(shared: readonly number[]) {
+  return {
+    stepPairs: shared.filter((steps) => steps > 0).length,
+    meanSharedSteps: shared.length === 0 ? 0 : mean(shared),
+  };
+}
+
+/** The options among a stage's inputs. Those of step pairs are named for these alone: runs from before there was a choice stand as they are. */
+export function pairInputs({ kind, drop, below, ...ofBoth }: PairOptions): Record<string, unknown> {
+  return kind === 'step' ? { ...ofBoth, kind, drop, below } : ofBoth;
+}
+
 /** A pair, or a right path alone (NLL only). */
-function rowOf({ question, scores }: PairItem, chosen: Sample, rejected: Sample | null): PreferencePair {
+function rowOf(
+  { question, scores }: PairItem,
+  chosen: Sample,
+  rejected: Sample | null,
+  fork: Fork = {},
+): PreferencePair {
   const { id: questionId, task, question: text, prefix } = question;
   const side = ({ id, steps, forced }: Sample) => ({
     sampleId: id,
@@ -151,6 +239,7 @@ function rowOf({ question, scores }: PairItem, chosen: Sample, rejected: Sample 
     task,
     question: text,
     ...(prefix === undefined ? {} : { prefix }),
+    ...fork,
     chosen: side(chosen),
     rejected: rejected && side(rejected),
   };

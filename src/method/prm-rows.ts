@@ -9,6 +9,7 @@ import { sum } from '../statistics/intervals.ts';
 import { taskOf } from '../task.ts';
 import { TrainSettings } from '../train-settings.ts';
 import { isEmptyPath, type ReadContext } from './context-length.ts';
+import { DenoiseOptions, denoisedTargets, isHopeless } from './denoise.ts';
 import { hardLabels, type LabelledQuestion, type LabelRule, latestLabels, softLabels } from './step-labels.ts';
 
 /** Stage 3: what the process reward model learns, and how. */
@@ -21,6 +22,10 @@ export const PrmOptions = z.strictObject({
     z.boolean().default(true),
     "Worked solutions of labelled questions count as paths whose every step is correct. Set it false where solutions are written unlike the model's own paths.",
   ),
+  denoise: described(
+    DenoiseOptions.nullable().default(null),
+    'Learns from the labels that rollouts get right most often: not of near-hopeless questions, of right paths by their outcome, of others softly around their first error. null: all labels as they are. Use it ({}) where step labels often miss the first error; with labels.ownWitness right paths cost no rollouts.',
+  ),
   train: described(TrainSettings.prefault({}), 'How the PRM trains.'),
 });
 export type PrmOptions = z.infer<typeof PrmOptions>;
@@ -29,6 +34,7 @@ interface PrmRowsArgs extends ReadContext {
   readonly targets: PrmOptions['targets'];
   readonly rule: LabelRule;
   readonly gold: boolean;
+  readonly denoise?: PrmOptions['denoise'] | undefined;
   readonly heldOut: number;
   /** Leave the questions for calibration out, too. */
   readonly calibrates: boolean;
@@ -44,15 +50,20 @@ export async function prmRows(
   questions: AsyncIterable<LabelledQuestion> | Iterable<LabelledQuestion>,
   args: PrmRowsArgs,
 ) {
-  const { task, prompt } = args;
+  const { task, prompt, denoise } = args;
   const examples: PrmExample[] = [];
   const counts = { paths: 0, gold: 0, heldOutPaths: 0, calibrationPaths: 0, steps: 0, correctSteps: 0 };
+  const hopeless = { hopelessPaths: 0 };
   for await (const labelled of questions) {
-    const { question } = labelled;
+    const { question, samples } = labelled;
     const latest = latestLabels(labelled.labels);
     const apart = whyApart(question.id, args);
     if (apart !== null) {
       counts[apart] += latest.size;
+      continue;
+    }
+    if (denoise && isHopeless(samples, denoise)) {
+      hopeless.hopelessPaths += latest.size;
       continue;
     }
     for (const { counted, steps, targets } of taughtPaths(labelled, latest, args)) {
@@ -62,7 +73,7 @@ export async function prmRows(
       counts.correctSteps += sum(targets);
     }
   }
-  return { examples, counts };
+  return { examples, counts: denoise ? { ...counts, ...hopeless } : counts };
 }
 
 /** Where the paths of a question that trains no PRM are counted; null: it trains one. */
@@ -84,18 +95,22 @@ interface TaughtPath {
 function taughtPaths(
   { question, samples }: LabelledQuestion,
   latest: ReadonlyMap<string, StepLabels>,
-  { targets, rule, gold }: PrmRowsArgs,
+  args: PrmRowsArgs,
 ): TaughtPath[] {
   const byId = new Map(samples.map((sample) => [sample.id, sample]));
   const paths = [...latest.values()].flatMap((record): TaughtPath[] => {
     const { steps } = byId.get(record.sampleId) ?? missingSample(record);
     if (isEmptyPath({ steps })) return [];
-    const own = targets === 'soft' ? softLabels(record) : hardLabels(record, rule).map(Number);
-    return [{ counted: 'paths', steps, targets: own }];
+    return [{ counted: 'paths', steps, targets: targetsOf(record, args) }];
   });
   const { solution } = question;
-  if (!gold || paths.length === 0 || solution === undefined) return paths;
+  if (!args.gold || paths.length === 0 || solution === undefined) return paths;
   return [...paths, { counted: 'gold', steps: solution, targets: solution.map(() => 1) }];
+}
+
+function targetsOf(record: StepLabels, { targets, rule, denoise }: PrmRowsArgs): number[] {
+  if (denoise) return denoisedTargets(record, { rule, targets, distance: denoise.distance });
+  return targets === 'soft' ? softLabels(record) : hardLabels(record, rule).map(Number);
 }
 
 /**

@@ -32,6 +32,30 @@ it('compares the rows that have two paths, where the loss asks for it', () => {
   expect(rowsToCompare(rows, orpo)).toEqual([]);
 });
 
+it('reads what both sides share as context', async () => {
+  const row: TrainExample = { kind: 'preference', prompt: 'q', shared: ['ab'], chosen: ['c'], rejected: ['de'] };
+  const asked: LogpsItem[] = [];
+  const asks = {
+    ...policy,
+    logps: async (items: readonly LogpsItem[]) => {
+      asked.push(...items);
+      return policy.logps(items);
+    },
+  } as Policy;
+  const { records, counts } = await referenceUnit(rowsToCompare([row], dpo), { policy: asks, calculatorLoss: true });
+  expect(asked.map(({ context }) => context)).toEqual([
+    ['q', 'ab'],
+    ['q', 'ab'],
+  ]);
+  expect(records).toEqual([{ row: 0, logps: { chosen: -1.5, rejected: -2.5 } }]);
+  expect(counts).toEqual({ rows: 1, tooLong: 0, scoredTokens: 8 });
+  const long = { ...row, shared: ['abcdef'] };
+  expect((await referenceUnit(rowsToCompare([long], dpo), { policy, calculatorLoss: true })).counts).toMatchObject({
+    rows: 0,
+    tooLong: 1,
+  });
+});
+
 it('sums both sides with their ends, and leaves out what the context does not hold', async () => {
   const { records, counts } = await referenceUnit(rowsToCompare(rows, dpo), { policy, calculatorLoss: true });
   expect(records).toEqual([

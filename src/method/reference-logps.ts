@@ -43,13 +43,13 @@ export async function referenceUnit(
   rows: readonly PairRow[],
   { policy, calculatorLoss, signal }: ReferenceContext,
 ): Promise<StageOutput<ReferenceLogps>> {
-  const sides = rows.flatMap(({ prompt, chosen, rejected }) => [chosen, rejected].map((side) => [prompt, ...side]));
+  const sides = rows.flatMap((row) => [row.chosen, row.rejected].map((side) => [...contextOf(row), ...side]));
   const within = await withinContext(policy, sides);
   const readable = rows.filter((_, n) => within[2 * n] === true && within[2 * n + 1] === true);
-  const items = readable.flatMap(({ prompt, chosen, rejected }) =>
-    [chosen, rejected].map(
+  const items = readable.flatMap((row) =>
+    [row.chosen, row.rejected].map(
       (completion): LogpsItem => ({
-        context: [prompt],
+        context: contextOf(row),
         completion,
         ended: true,
         calculator: !calculatorLoss,
@@ -59,12 +59,17 @@ export async function referenceUnit(
   const found = await policy.logps(items, { signal });
   const sums = found.map((logps) => sum(logps.map((logp) => logp ?? 0)));
   const known = new Map(readable.map((row, n) => [row, { chosen: sums[2 * n] ?? 0, rejected: sums[2 * n + 1] ?? 0 }]));
-  const prompts = await policy.countTokens(readable.map(({ prompt }) => prompt));
-  const scoredTokens = sum([...prompts, ...found.map(({ length }) => length)]);
+  const contexts = await policy.countTokens(readable.flatMap(contextOf));
+  const scoredTokens = sum([...contexts, ...found.map(({ length }) => length)]);
   return {
     records: rows.map((row) => ({ row: row.row, logps: known.get(row) ?? null })),
     counts: { rows: readable.length, tooLong: rows.length - readable.length, scoredTokens },
   };
+}
+
+/** What both sides of a row continue, in pieces. */
+function contextOf({ prompt, shared = [] }: PairRow): readonly string[] {
+  return [prompt, ...shared];
 }
 
 /** The rows with their references. Those that the policy's context does not hold are left out. */

@@ -232,7 +232,7 @@ function take(
   { policy, iteration }: SampleContext,
   counts: Record<string, number>,
 ): void {
-  const { text, finishReason, logps } = completion;
+  const { text, finishReason } = completion;
   const { question, task, found } = prefix;
   const { extracted, outcome } = graded;
   countInto(counts, 'drawn');
@@ -248,11 +248,13 @@ function take(
     steps: task.split(text),
     finishReason,
     ...tokensIn(completion),
-    sumLogp: logps?.reduce<number>((sum, logp) => sum + (logp ?? 0), 0) ?? null,
     extracted,
     outcome,
   });
 }
+
+const hasFalseEquation = (task: Task, steps: readonly string[]) =>
+  steps.some((step) => task.equationsHold(step) === false);
 
 function finish(
   { task, item, found }: Drawing,
@@ -261,7 +263,7 @@ function finish(
 ): Sample[] {
   const gold = found.filter(({ source }) => source === 'gold');
   const drawn = found.filter(({ source }) => source === 'policy').sort((a, b) => a.index - b.index);
-  const clean = dropFalseEquations ? drawn.filter(({ steps }) => !task.hasFalseEquation(steps)) : drawn;
+  const clean = dropFalseEquations ? drawn.filter(({ steps }) => !hasFalseEquation(task, steps)) : drawn;
   const kept = distinct ? keepDistinct(task, item.known, clean) : clean;
   countInto(counts, 'falseEquationsDropped', drawn.length - clean.length);
   countInto(counts, 'duplicates', clean.length - kept.length);

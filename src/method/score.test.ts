@@ -6,10 +6,10 @@ import type { StepScores } from '../records.ts';
 import { scoreFigures } from '../statistics/prm-figures.ts';
 import { figureWarnings } from '../statistics/warnings.ts';
 import { figurePaths } from './evaluate.ts';
+import { stepScoresById } from './path-score.ts';
 import { scoreUnit, shuffleScores } from './score.ts';
 import { scoreCalibration } from './score-calibration.ts';
 import { openScorer, type ScorerName, type ScorerSource } from './scorers.ts';
-import { pathScores } from './step-labels.ts';
 
 test('shuffles scores among paths of equal outcome only', () => {
   const samples = Array.from({ length: 12 }, (_, i) => ({
@@ -65,7 +65,7 @@ test('a path that is too long for the model has no scores; all others have their
   expect(cut.counts).toMatchObject({ paths: known.length, unscored: cut.counts.pathsTooLong });
   expect(cut.records.map(({ sampleId }) => sampleId)).toEqual(scored.records.map(({ sampleId }) => sampleId));
   expect(scored.records).toEqual(expect.arrayContaining(known));
-  expect(pathScores(cut.records, 'mean').size).toBe(known.length);
+  expect(stepScoresById(cut.records).size).toBe(known.length);
 });
 
 test.each(['prm', 'prm-logprob', 'tallies', 'logprob', 'oracle', 'outcome'] as const)(
@@ -111,7 +111,7 @@ test('good scores have good figures, and noise a warning', async () => {
   const rule = { delta: 0, closure: 'monotone', ownWitness: false } as const;
   const figuresOf = (records: readonly StepScores[]) => {
     const scores = new Map(records.map((one) => [one.sampleId, one.scores ?? []]));
-    const rules = { task: sumsTask, labels: rule, path: 'mean' } as const;
+    const rules = { task: sumsTask, labels: rule, score: { path: 'mean', value: 'state' } } as const;
     return scoreFigures(items.map((item) => figurePaths(item, scores, rules)));
   };
   const { records } = await score('prm');

@@ -14,11 +14,15 @@ import { type LabelledQuestion, labelledPaths } from './step-labels.ts';
 export const ScoreOptions = z.strictObject({
   scorer: described(
     z.enum(StepScores.shape.scorer.options.filter(isConfiguredScorer)).default('prm'),
-    "Where step scores come from. prm: the trained model. prm-logprob: that model weighed with the policy's own log-probabilities by a regression on labelled steps. tallies: the rollouts themselves, of labelled paths only. logprob: the policy's mean log-probability. oracle: true steps, where a task knows them. Try prm-logprob where the PRM alone ranks no better than chance.",
+    "Where step scores come from. prm: the trained model. prm-logprob: that model weighed with the policy's own log-probabilities by a regression on labelled steps. tallies: the rollouts themselves, of labelled paths only. logprob: the policy's mean log-probability. equations: 0 from the first false equation on, else 1. likelihood: how probable the policy finds the right answer after each step. oracle: true steps, where a task knows them. Try prm-logprob where the PRM alone ranks no better than chance.",
   ),
   path: described(
     z.enum(['mean', 'min', 'product', 'last']).default('mean'),
     "How step scores make a path's score. Take min or product where one wrong step spoils a path.",
+  ),
+  value: described(
+    z.enum(['state', 'advantage']).default('state'),
+    "What a step adds to the path's score. state: its own score. advantage: 1 + its change of score against the step before (before the first: the share of the question's right samples). Take advantage, with score.path min, where a path is as bad as its worst step makes it.",
   ),
   unit: described(
     z.number().int().positive().max(MOST.unit).default(32),

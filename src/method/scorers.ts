@@ -1,10 +1,12 @@
 // The table of scorers: what each needs, how it opens and scores. A new scorer is one entry.
 import type { Policy, ProcessRewardModel } from '../backend.ts';
 import { SipfError } from '../errors.ts';
-import type { Sample, StepScores } from '../records.ts';
+import type { Sample, StepScores, StepTally } from '../records.ts';
 import { mean } from '../statistics/intervals.ts';
-import { taskOf } from '../task.ts';
+import { type Task, taskOf } from '../task.ts';
+import { type AnswerChain, answerLogps, answersFit, requireAnswerText } from './answer-likelihood.ts';
 import { type ReadContext, type Reader, textsOf } from './context-length.ts';
+import { requireEquations, spoiledSteps } from './exact-checks.ts';
 import { calibratedScore, type ScoreCalibration, stepEvidence } from './score-calibration.ts';
 import { type LabelledPath, softLabels } from './step-labels.ts';
 
@@ -13,9 +15,9 @@ export type ScorerName = StepScores['scorer'];
 
 /**
  * What a scorer reads besides paths. `prm`, `policy`: models. `calibration`: weights of both. `tallies`: complete tallies of the paths.
- * `truth`: a task that knows its true steps. `outcome`: each path's own grade.
+ * `truth`: a task that knows its true steps. `equations`, `answer`: a task with those in its texts. `outcome`: each path's own grade.
  */
-export type ScorerNeed = 'prm' | 'policy' | 'calibration' | 'tallies' | 'truth' | 'outcome';
+export type ScorerNeed = 'prm' | 'policy' | 'calibration' | 'tallies' | 'truth' | 'equations' | 'answer' | 'outcome';
 
 /** Where a scorer gets what it needs; what it does not need may be absent. */
 export interface ScorerSource {
@@ -87,6 +89,21 @@ const SCORERS = {
       return paths.map(({ sample }, i) => same(sample, Math.exp(mean(drawn[i] ?? []))));
     },
   },
+  /** 0 from the first step with a false equation on, else 1: a step with nothing to check counts as the steps before it. */
+  equations: {
+    chosenBy: 'config',
+    needs: ['equations'],
+    score: each(({ question, sample }, { task }) => {
+      requireEquations(task, 'score.scorer equations');
+      return spoiledSteps(task, question, sample.steps).map((isSpoiled) => Number(!isSpoiled));
+    }),
+  },
+  /** The geometric mean of the right answer's token probabilities after each step; the last step's is the outcome. */
+  likelihood: {
+    chosenBy: 'config',
+    needs: ['policy', 'answer', 'outcome'],
+    score: (paths, { policy, ...context }) => likelihoods(paths, policy!, context),
+  },
   oracle: {
     chosenBy: 'config',
     needs: ['truth'],
@@ -111,6 +128,19 @@ export function isConfiguredScorer(name: ScorerName): name is ConfiguredScorer {
 export function scorerNeeds(name: ScorerName, need: ScorerNeed): boolean {
   const { needs }: ScorerKind = SCORERS[name];
   return needs.includes(need);
+}
+
+/** True for a scorer that can score paths of no round: it reads neither rollouts nor the path's own grade. */
+export function readsNewPaths(name: ScorerName): boolean {
+  return !scorerNeeds(name, 'tallies') && !scorerNeeds(name, 'outcome');
+}
+
+/** True where every task of `task` has what the scorer reads in its texts: equations, or true steps. */
+export function scorerReads(name: ScorerName, task: Task): boolean {
+  const hasSigns = ({ gradedBy, trueSteps }: Task) =>
+    (!scorerNeeds(name, 'equations') || gradedBy !== 'tests') &&
+    (!scorerNeeds(name, 'truth') || trueSteps !== undefined);
+  return (task.members ?? [task]).every(hasSigns);
 }
 
 /**
@@ -163,19 +193,31 @@ export function scorerInputs(
   return { model: scorerNeeds(name, 'prm') ? prm : scorerNeeds(name, 'policy') ? policy : null };
 }
 
+/** What is known of a path when it is drawn. */
+interface Drawn {
+  readonly sample: Pick<Sample, 'sumLogp' | 'tokens' | 'forced'>;
+}
+
 /** What ranks paths without a model that was trained to: figures show each beside the scores. */
 export const CHEAP_RANKS = {
-  /** Mean share of right rollouts over the steps before the last, which is the outcome itself; an implied step counts 1, a path of one step a half. */
+  /**
+   * Mean share of right rollouts, or probability of the answer, over the steps before the last, which is the outcome itself. An implied step
+   * counts 1, one that a false equation settles 0, a path of one step a half.
+   */
   tallies: ({ labels }: LabelledPath): number => {
-    const before = (labels?.steps ?? [])
-      .slice(0, -1)
-      .map(({ correct, run, impliedBy }) => (impliedBy !== null ? 1 : run === 0 ? 0 : correct / run));
+    const before = (labels?.steps ?? []).slice(0, -1).map((tally, j) => readShare(tally, labels?.answerLogps?.[j + 1]));
     return before.length === 0 ? 0.5 : mean(before);
   },
-  meanLogp: ({ sample }: LabelledPath): number =>
+  meanLogp: ({ sample }: Drawn): number =>
     sample.sumLogp === null ? 0 : sample.sumLogp / Math.max(1, sample.tokens - (sample.forced ?? 0)),
-  shortness: ({ sample }: LabelledPath): number => -sample.tokens,
+  shortness: ({ sample }: Drawn): number => -sample.tokens,
 };
+
+function readShare({ correct, run, impliedBy, settledBy }: StepTally, answerLogp: number | undefined): number {
+  if (settledBy !== undefined) return 0;
+  if (answerLogp !== undefined) return Math.exp(answerLogp);
+  return impliedBy !== null ? 1 : run === 0 ? 0 : correct / run;
+}
 
 /** A scorer that looks at one path at a time. */
 function each(
@@ -186,6 +228,26 @@ function each(
 
 function same({ steps }: Sample, score: number): number[] {
   return steps.map(() => score);
+}
+
+/** Undefined for a path that leaves the policy no room for the line of the answer. */
+async function likelihoods(paths: readonly LabelledPath[], policy: Policy, context: ReadContext): Promise<PathScores> {
+  requireAnswerText(context.task, 'score.scorer likelihood');
+  const chains = paths.map((path) => answerChain(path, context));
+  const fit = await answersFit(chains, policy, context);
+  const fitting = chains.filter((_, i) => fit[i]);
+  const read = await answerLogps(fitting, policy, context);
+  let next = 0;
+  return paths.map(({ sample }, i) => {
+    if (!fit[i]) return undefined;
+    return [...read[next++]!.logps.map(Math.exp), Number(sample.outcome.kind === 'right')];
+  });
+}
+
+/** All steps of a path but the last, which holds its own answer. */
+function answerChain({ question, sample }: LabelledPath, { task }: ReadContext): AnswerChain {
+  const pieces = taskOf(task, question).pieces(sample.steps).slice(0, -1);
+  return { question, pieces, after: pieces.map((_, j) => j + 1) };
 }
 
 function truthOf({ question, sample }: LabelledPath, { task }: ReadContext): number[] {

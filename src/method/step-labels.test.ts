@@ -1,7 +1,7 @@
-// Tallies by hand -> hard and soft labels; step scores -> path scores.
+// Tallies by hand -> hard and soft step labels.
 import { expect, test } from 'vitest';
 import type { StepLabels } from '../records.ts';
-import { hardLabels, pathScore, softLabels } from './step-labels.ts';
+import { hardLabels, softLabels } from './step-labels.ts';
 
 const step = (
   correct: number,
@@ -38,12 +38,11 @@ test('refuses what early-stopped records cannot tell', () => {
   expect(() => hardLabels(scanned, { ...rule, delta: 1 })).toThrow(/delta 1/);
 });
 
-test('derives path scores', () => {
-  const scores = [0.5, 0.25, 1];
-  expect([
-    pathScore(scores, 'mean'),
-    pathScore(scores, 'min'),
-    pathScore(scores, 'product'),
-    pathScore(scores, 'last'),
-  ]).toEqual([1.75 / 3, 0.25, 0.125, 1]);
+test('a false equation makes a step wrong, whatever its rollouts, the outcome or the closure say', () => {
+  const settled = { ...step(0, 0), settledBy: 'false-equation' } as const;
+  const checked = record([step(1, 4), settled, settled], true);
+  const whole = { ...checked, steps: [...checked.steps.slice(0, -1), settled] };
+  expect(hardLabels(checked, rule)).toEqual([true, false, false, true]);
+  expect(hardLabels(whole, { ...rule, ownWitness: true })).toEqual([true, false, false, false]);
+  expect(softLabels(whole)).toEqual([0.25, 0, 0, 0]);
 });

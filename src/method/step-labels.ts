@@ -1,9 +1,7 @@
-// Tallies -> hard or soft step labels, and step scores -> a path score.
+// Monte-Carlo tallies of the steps of a path -> hard or soft step labels.
 import { SipfError } from '../errors.ts';
-import type { Question, Sample, StepLabels, StepScores, StepTally } from '../records.ts';
-import { mean } from '../statistics/intervals.ts';
+import type { Question, Sample, StepLabels, StepTally } from '../records.ts';
 import type { LabelOptions } from './label.ts';
-import type { ScoreOptions } from './score.ts';
 
 /** A path; `labels`: its latest ones, where there are some. */
 export interface LabelledPath {
@@ -36,19 +34,30 @@ export function latestLabels(labels: readonly StepLabels[]): Map<string, StepLab
 /**
  * Hard labels c_j = 1 if tally_j > delta, with the last step's label the outcome itself (docs/method.md, sections 1 and 5).
  * `closure: monotone` takes the max over the ROLLOUT labels of later steps: the path's own outcome joins it only with `ownWitness`.
+ * A step that a false equation settles is wrong whatever else says. Labels by likelihood: see `likelihoodLabels`.
  * @throws SipfError 'bad-input' where the record's scan stopped too early to tell.
  * @example
  * const correct = hardLabels(record, { delta: 0, closure: 'monotone', ownWitness: false }); // [step] true or false
  */
 export function hardLabels(record: StepLabels, { delta, closure, ownWitness }: LabelRule): boolean[] {
   const last = record.steps.length - 1;
-  const labels = record.steps.map((tally, j) =>
-    j === last ? record.outcomeRight : isCorrect(record, tally, j, delta, closure),
-  );
-  if (ownWitness && record.outcomeRight) return labels.map(() => true);
-  if (closure === 'none') return labels;
+  const isSettled = ({ settledBy }: StepTally) => settledBy !== undefined;
+  const read = record.answerLogps && likelihoodLabels(record.answerLogps);
+  const labels = record.steps.map((tally, j) => {
+    if (isSettled(tally)) return false;
+    return j === last ? record.outcomeRight : (read?.[j] ?? isCorrect(record, tally, j, delta, closure));
+  });
+  if (ownWitness && record.outcomeRight) return record.steps.map((tally) => !isSettled(tally));
+  if (read !== undefined || closure === 'none') return labels;
   for (let j = last - 2; j >= 0; j -= 1) labels[j] = labels[j] === true || labels[j + 1] === true;
   return labels;
+}
+
+/**
+ * Hard labels of all steps but the last, from the log-probability of the right answer after 0, 1, ... steps.
+ */
+function likelihoodLabels(logps: readonly number[]): boolean[] {
+  return logps.slice(1).map((logp, j) => logp >= logps[j]!);
 }
 
 function isCorrect(
@@ -75,15 +84,19 @@ function isCorrect(
 }
 
 /**
- * Soft labels tally / K, `[step]` in [0, 1]; the last step's is the outcome.
+ * Soft labels tally / K, `[step]` in [0, 1]; the last step's is the outcome. By likelihood: the geometric mean of the right answer's token
+ * probabilities. A step that a false equation settles has 0.
  * @throws SipfError 'bad-input' for a record of an early-stopped scan: correct / run is no probability there.
  * @example
  * const targets = softLabels(record); // [0.25, 0, 1]
  */
 export function softLabels(record: StepLabels): number[] {
   const last = record.steps.length - 1;
-  return record.steps.map(({ correct, run, stop }, j) => {
+  return record.steps.map(({ correct, run, stop, settledBy }, j) => {
+    if (settledBy !== undefined) return 0;
     if (j === last) return record.outcomeRight ? 1 : 0;
+    const logp = record.answerLogps?.[j + 1];
+    if (logp !== undefined) return Math.exp(logp);
     if (stop !== 'full' || run === 0) {
       throw new SipfError(
         'bad-input',
@@ -92,28 +105,4 @@ export function softLabels(record: StepLabels): number[] {
     }
     return correct / run;
   });
-}
-
-/** How step scores make a path score; the paper takes the mean. */
-export type PathScoreRule = ScoreOptions['path'];
-
-/**
- * r(path) from its step scores.
- * @throws Error where there is no score.
- * @example
- * pathScore([0.5, 0.25, 1], 'min'); // 0.25
- */
-export function pathScore(scores: readonly number[], rule: PathScoreRule): number {
-  if (scores.length === 0) throw new Error('Expected at least one step score, got none.');
-  if (rule === 'min') return Math.min(...scores);
-  if (rule === 'product') return scores.reduce((product, score) => product * score, 1);
-  if (rule === 'last') return scores[scores.length - 1] ?? 0;
-  return mean(scores);
-}
-
-/** Path scores by sample id. A path that was too long to be scored has none. */
-export function pathScores(records: readonly StepScores[], rule: PathScoreRule): Map<string, number> {
-  return new Map(
-    records.flatMap(({ sampleId, scores }) => (scores === null ? [] : [[sampleId, pathScore(scores, rule)] as const])),
-  );
 }

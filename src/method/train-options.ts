@@ -14,7 +14,7 @@ export interface TrainRows {
 export function textsOf(example: TrainExample): string[] {
   if (example.kind === 'sft') return [example.prompt, ...example.completion];
   if (example.kind === 'prm') return [example.prompt, ...example.steps];
-  return [example.prompt, ...example.chosen, ...(example.rejected ?? [])];
+  return [example.prompt, ...(example.shared ?? []), ...example.chosen, ...(example.rejected ?? [])];
 }
 
 /** Tokens of all `examples`: their texts, and one EOS a completion. */

@@ -73,7 +73,7 @@ function declareCached(graph: Graph, { kvHeads, headDim, layers }: DecoderConfig
 
 const ropeInput = (kind: 'cos' | 'sin', n: number): string => (n === 0 ? kind : `${kind}.${n}`);
 
-/** A prompt and branches that follow it, in consecutive columns of a row. A token sees its prompt and its own branch up to itself, nothing else. */
+/** A prompt and branches that follow it, or its beginning, in consecutive columns of a row. A token sees what its branch follows, and the branch up to itself. */
 export interface Placed {
   readonly row: number;
   /** Column of the first token. */
@@ -81,8 +81,10 @@ export interface Placed {
   /** Cached tokens of the row, which all of them see and whose positions come first. */
   readonly past?: number;
   readonly prompt: readonly number[];
-  /** Positions of each continue from the prompt's end. */
+  /** Positions of each continue from the prompt's end, or from its fork. */
   readonly branches: readonly (readonly number[])[];
+  /** How many tokens of the prompt each branch follows; absent: all. */
+  readonly forks?: readonly number[];
 }
 
 export interface PassShape {
@@ -102,14 +104,14 @@ export function passInputs({ batch, seq, past = 0 }: PassShape, placed: readonly
   const width = past + seq;
   const bias = new Float32Array(batch * seq * width).fill(HIDDEN);
   for (const { row, offset, past: cached = 0, ...tokens } of placed) {
-    for (const { id, column, position, start } of tokensOf(tokens)) {
+    for (const { id, column, position, start, seen } of tokensOf(tokens)) {
       const token = row * seq + offset + column;
       ids[token] = id;
       positions[token] = cached + position;
       const first = token * width;
       const own = first + past + offset;
       bias.fill(0, first, first + cached);
-      bias.fill(0, own, own + Math.min(tokens.prompt.length, column + 1));
+      bias.fill(0, own, own + seen);
       bias.fill(0, own + start, own + column + 1);
     }
   }
@@ -168,12 +170,13 @@ export class RopeTables implements Disposable {
   }
 }
 
-/** Each token's column and position in its placement, and the column where its own branch starts. */
-function* tokensOf({ prompt, branches }: Pick<Placed, 'prompt' | 'branches'>) {
-  for (const [column, id] of prompt.entries()) yield { id, column, position: column, start: 0 };
+/** Each token's column and position in its placement, the column where its own branch starts, and how much it sees of the prompt. */
+function* tokensOf({ prompt, branches, forks = [] }: Pick<Placed, 'prompt' | 'branches' | 'forks'>) {
+  for (const [column, id] of prompt.entries()) yield { id, column, position: column, start: 0, seen: column + 1 };
   let start = prompt.length;
-  for (const branch of branches) {
-    for (const [n, id] of branch.entries()) yield { id, column: start + n, position: prompt.length + n, start };
+  for (const [b, branch] of branches.entries()) {
+    const seen = forks[b] ?? prompt.length;
+    for (const [n, id] of branch.entries()) yield { id, column: start + n, position: seen + n, start, seen };
     start += branch.length;
   }
 }

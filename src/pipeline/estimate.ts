@@ -2,7 +2,7 @@
 import type { ModelDescription } from '../backend.ts';
 import type { Config } from '../config/schema.ts';
 import { METHODS, needs, roundsOf, scorerOf } from '../method/methods.ts';
-import { scorerNeeds } from '../method/scorers.ts';
+import { readsNewPaths, type ScorerName, scorerNeeds } from '../method/scorers.ts';
 import { stepsForTokens } from '../method/train-options.ts';
 import { OBJECTIVES } from '../objectives/objectives.ts';
 import { mean, sum } from '../statistics/intervals.ts';
@@ -120,7 +120,7 @@ export function estimate(
 ): RunEstimate {
   const typical: Typical = { ...TYPICAL, ...measured };
   const { sft, align, evaluate } = config;
-  const { evalQuestions, finalQuestions, solvedQuestions } = typical;
+  const { evalQuestions, solvedQuestions } = typical;
   const perRow = rowTokens(typical, 1);
   const warmUp = training(sft.train, Math.min(sft.rows ?? solvedQuestions, solvedQuestions), perRow);
   const costs: StageCost[] = sft.enabled ? [{ stage: '6-policy', iteration: 0, ...warmUp }] : [];
@@ -135,10 +135,7 @@ export function estimate(
     const control = training({ ...align.train, tokens }, solvedQuestions, perRow);
     costs.push({ stage: 'continued-sft', iteration: 0, ...control });
   }
-  if (evaluate.final.length > 0) {
-    const policies = evaluate.control === 'none' ? 2 : 3;
-    costs.push({ stage: 'final', iteration: 0, ...answering(policies * finalQuestions, typical) });
-  }
+  if (evaluate.final.length > 0) costs.push(finalCost(config, typical));
   const stages = costs.map((cost) => stageEstimate(cost, calibration));
   return {
     stages,
@@ -160,6 +157,29 @@ function stageEstimate({ stage, iteration, ...cost }: StageCost, calibration: Ca
 
 function answering(questions: number, { promptTokens, pathTokens }: Typical) {
   return { promptTokens: questions * promptTokens, generatedTokens: questions * pathTokens, graded: questions };
+}
+
+/** Start, last policy and control, each with its greedy answer to a question and its scored samples. */
+function finalCost({ evaluate, method, score }: Config, typical: Typical): StageCost {
+  const questions = (evaluate.control === 'none' ? 2 : 3) * typical.finalQuestions;
+  const greedy = { stage: 'final', iteration: 0, ...answering(questions, typical) };
+  if (evaluate.samples === 0) return greedy;
+  const samples = questions * evaluate.samples;
+  const scorer = scorerOf(METHODS[method], score.scorer);
+  const readers = scorer !== null && scorer !== 'logprob' && readsNewPaths(scorer) ? readersOf(scorer, typical) : [];
+  const paths = samples * typical.pathTokens;
+  return {
+    ...greedy,
+    promptTokens: 2 * greedy.promptTokens,
+    generatedTokens: greedy.generatedTokens + paths,
+    graded: greedy.graded + samples,
+    scoredTokens: sum(readers) * (greedy.promptTokens + paths),
+  };
+}
+
+/** The models that read each path for a scorer, by their size. */
+function readersOf(scorer: ScorerName, { verifierSize }: Typical): number[] {
+  return [...(scorerNeeds(scorer, 'prm') ? [verifierSize] : []), ...(scorerNeeds(scorer, 'policy') ? [1] : [])];
 }
 
 function roundCosts(config: Config, typical: Typical, k: number): RoundCost[] {
@@ -184,8 +204,7 @@ function roundCosts(config: Config, typical: Typical, k: number): RoundCost[] {
     const rows = k * labelled * (1 - labels.heldOut * (need.calibration ? 2 : 1));
     costs.push({ stage: '3-prm', size: typical.verifierSize, ...training(prm.train, rows, perRow) });
   }
-  const readers = scorerNeeds(score.scorer, 'prm') ? [typical.verifierSize] : [];
-  if (scorerNeeds(score.scorer, 'policy')) readers.push(1);
+  const readers = readersOf(score.scorer, typical);
   if (method.feedback === 'process' && readers.length > 0) {
     // Paths of one question share its prompt; questions that can give no pair are left out.
     const pairable = pairing.chosenGate === 'none' ? 1 : 1 - (1 - typical.pRight) ** sampling.samples;
@@ -206,6 +225,10 @@ function roundCosts(config: Config, typical: Typical, k: number): RoundCost[] {
 }
 
 function labelCost({ labels }: Config, typical: Typical, paths: number): RoundCost {
+  if (labels.mode === 'gold-likelihood') {
+    const scoredTokens = paths * (typical.promptTokens + typical.pathTokens);
+    return { stage: '2-step-labels', size: typical.simulatorSize, scoredTokens };
+  }
   const rolled = Math.max(0, typical.stepsPerPath - 1);
   // With closure, the scan of a path ends at its first step (from the back) with a success.
   const pass = 1 - (1 - typical.pRight) ** labels.K;

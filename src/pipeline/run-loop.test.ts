@@ -6,13 +6,14 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { scoreSum, sumsTask, writeSum } from '../../test/scripted-sums.ts';
 import type { Backend } from '../backend.ts';
-import { createScriptedBackend } from '../backends/scripted.ts';
+import { createScriptedBackend, type WriteArgs } from '../backends/scripted.ts';
 import { parseConfig } from '../config/load.ts';
 import type { Config, ConfigInput } from '../config/schema.ts';
 import { SipfError } from '../errors.ts';
 import { nodeDisk } from '../io/files.ts';
 import { METHODS, type MethodName } from '../method/methods.ts';
 import { ScoreCalibration } from '../method/score-calibration.ts';
+import { PreferencePair } from '../records.ts';
 import type { LogEvent, ProgressEvent } from '../run/events.ts';
 import { takeLock } from '../run/lock.ts';
 import type { LoadOptions } from '../task.ts';
@@ -146,22 +147,80 @@ describe('runLoop', () => {
     expect(warnings.filter((text) => /rows without a rejected path are left out/.test(text))).toHaveLength(1);
   });
 
-  it.each(['prm-logprob', 'tallies', 'logprob', 'oracle'] as const)('runs with the scorer %s', async (scorer) => {
+  it.each(['prm-logprob', 'tallies', 'logprob', 'equations', 'likelihood', 'oracle'] as const)(
+    'runs with the scorer %s',
+    async (scorer) => {
+      const config = configWith({
+        iterations: 1,
+        score: { scorer },
+        pairs: { eta: 0.01 },
+        labels: { K: 4, heldOut: 0.3 },
+      });
+      const out = join(folder, `scorer-${scorer}`);
+      const { rounds } = await runLoop({ config, out, backend, tasks });
+      expect(rounds[1]?.pairs?.pairs).toBeGreaterThan(0);
+      const file = join(out, 'iteration-1', '4-calibration.json');
+      expect(existsSync(file)).toBe(scorer === 'prm-logprob');
+      if (!existsSync(file)) return;
+      expect(ScoreCalibration.parse(JSON.parse(readFileSync(file, 'utf8'))).steps).toBeGreaterThan(10);
+      expect(rounds[1]?.counts['4-calibration']?.scoredTokens).toBeGreaterThan(0);
+      expect(rounds[1]?.scores?.questions).toBeGreaterThan(0);
+    },
+  );
+
+  it.each([
+    ['oracle', { kind: 'orpo' }],
+    ['prm', { kind: 'dpo', nllWeight: 1 }],
+  ] as const)('learns from step pairs with the scorer %s', async (scorer, loss) => {
     const config = configWith({
       iterations: 1,
       score: { scorer },
-      pairs: { eta: 0.01 },
-      labels: { K: 4, heldOut: 0.3 },
+      pairs: { kind: 'step' },
+      align: { loss },
+      evaluate: { sets: [{ split: 'valid', limit: 10 }], final: [] },
     });
-    const out = join(folder, `scorer-${scorer}`);
+    const out = join(folder, `step-${scorer}`);
     const { rounds } = await runLoop({ config, out, backend, tasks });
-    expect(rounds[1]?.pairs?.pairs).toBeGreaterThan(0);
-    const file = join(out, 'iteration-1', '4-calibration.json');
-    expect(existsSync(file)).toBe(scorer === 'prm-logprob');
-    if (!existsSync(file)) return;
-    expect(ScoreCalibration.parse(JSON.parse(readFileSync(file, 'utf8'))).steps).toBeGreaterThan(10);
-    expect(rounds[1]?.counts['4-calibration']?.scoredTokens).toBeGreaterThan(0);
-    expect(rounds[1]?.scores?.questions).toBeGreaterThan(0);
+    const { pairs = 0, stepPairs = 0, meanSharedSteps = 0 } = rounds[1]?.pairs ?? {};
+    expect(pairs).toBeGreaterThan(10);
+    expect(stepPairs).toBeGreaterThan(5);
+    const forks = readFileSync(join(out, 'iteration-1', '5-pairs.jsonl'), 'utf8')
+      .trim()
+      .split('\n')
+      .map((line) => PreferencePair.parse(JSON.parse(line)))
+      .flatMap(({ shared, chosen, rejected }) =>
+        rejected === null ? [] : [{ shared: shared ?? -1, chosen, rejected }],
+      );
+    expect(forks).toHaveLength(pairs);
+    expect(forks.filter(({ shared }) => shared > 0)).toHaveLength(stepPairs);
+    expect(forks.reduce((sum, { shared }) => sum + shared, 0) / pairs).toBeCloseTo(meanSharedSteps, 12);
+    for (const { shared, chosen, rejected } of forks) {
+      const wrong = rejected.steps[shared] ?? '';
+      expect(chosen.steps.slice(0, shared)).toEqual(rejected.steps.slice(0, shared));
+      if (scorer === 'oracle') expect(sumsTask.equationsHold(wrong)).toBe(false);
+    }
+    expect(await runLoop({ config, out, backend, tasks })).toMatchObject({ rounds: [{}, { pairs: { pairs } }] });
+  });
+
+  it('pairs paths by the change of their step scores', async () => {
+    const config = configWith({ iterations: 1, score: { value: 'advantage', path: 'min' } });
+    const { rounds } = await runLoop({ config, out: join(folder, 'advantage'), backend, tasks });
+    expect(rounds[1]?.pairs?.pairs).toBeGreaterThan(20);
+    expect(rounds[1]?.scores?.aucOutcome.scores?.value).toBeGreaterThan(0.8);
+  });
+
+  it('continues a run from before a setting was there', async () => {
+    const out = join(folder, 'before');
+    const config = configWith({ iterations: 1, evaluate: { sets: [{ split: 'valid', limit: 10 }], final: [] } });
+    await runLoop({ config, out, backend, tasks });
+    const file = join(out, 'config.json');
+    const stored = JSON.parse(await readFile(file, 'utf8')) as { config: Config };
+    const { kind: _kind, drop: _drop, below: _below, ...pairs } = stored.config.pairs;
+    const { value: _value, ...score } = stored.config.score;
+    await writeFile(file, JSON.stringify({ ...stored, config: { ...stored.config, pairs, score } }));
+    const events: LogEvent[] = [];
+    await runLoop({ config, out, backend, tasks, log: (event) => events.push(event) });
+    expect(events.filter(({ type }) => type === 'stage-start')).toEqual([]);
   });
 
   it('runs the paper rules, relabelling, rotation, quotas, soft labels, chat and shots', async () => {
@@ -183,6 +242,39 @@ describe('runLoop', () => {
     const { rounds } = await runLoop({ config, out: join(folder, 'paper'), backend, tasks });
     expect(rounds[2]?.counts['1-samples']?.drawn).toBeGreaterThan(48);
     expect(rounds[2]?.pairs?.questions).toBeGreaterThan(12);
+  });
+
+  it.each([
+    ['sipf', { labels: { mode: 'gold-likelihood', exactChecks: true }, pairs: { chosenGate: 'exact', eta: 0.01 } }],
+    ['online-rft', { pairs: { chosenGate: 'sound' } }],
+  ] as const)('learns from no path with a false equation: %s with %o', async (method, signals) => {
+    // Some right answers stand below a false equation.
+    const write = (args: WriteArgs) => {
+      const beside = args.prefix === '' && args.random.next() < 0.3 ? '1+1=3\n' : '';
+      return beside + writeSum(args);
+    };
+    const slipping = createScriptedBackend({ write, score: scoreSum });
+    const out = join(folder, `signals-${method}`);
+    const config = configWith({ ...signals, method, iterations: 1 });
+    const { rounds } = await runLoop({ config, out, backend: slipping, tasks });
+    expect(rounds[1]?.pairs?.refusedRight).toBeGreaterThan(0);
+    let rows = 0;
+    for await (const { chosen } of (await readRun(out)).pairs(1)) {
+      rows += 1;
+      for (const step of chosen.steps) expect(sumsTask.equationsHold(step)).not.toBe(false);
+    }
+    expect(rows).toBeGreaterThan(0);
+  });
+
+  it('trains a PRM on denoised labels, with exact checks', async () => {
+    const labels = { K: 4, exactChecks: true, ownWitness: true };
+    const config = configWith({ iterations: 1, labels, prm: { denoise: {} } });
+    const out = join(folder, 'denoised');
+    const { rounds } = await runLoop({ config, out, backend, tasks });
+    const counts = rounds[1]?.counts['2-step-labels'];
+    expect(counts?.stepsSettled).toBeGreaterThan(0);
+    expect(counts?.rolloutsSaved).toBeGreaterThan(0);
+    expect((await readRun(out)).rounds[1]?.prm?.counts).toHaveProperty('hopelessPaths');
   });
 
   it('refuses a changed configuration, naming the keys, and copies unchanged stages on request', async () => {

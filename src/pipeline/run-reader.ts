@@ -54,6 +54,8 @@ export interface RunView {
   pairs(k: number): AsyncIterable<PreferencePair>;
   /** Greedy answers of round `k`'s evaluation. */
   answers(k: number): AsyncIterable<Answer>;
+  /** Greedy answers of a policy of the final evaluation. */
+  finalAnswers(policy: FinalReport['rows'][number]['name']): AsyncIterable<Answer>;
 }
 
 /**
@@ -106,6 +108,7 @@ export async function readRun(dir: string): Promise<RunView> {
     question: (k, id) => questionView(dir, k, id),
     pairs: (k) => recordsIn(dir, k, '5-pairs.jsonl', PreferencePair),
     answers: (k) => recordsIn(dir, k, '7-answers.jsonl', Answer),
+    finalAnswers: (policy) => recordsAt(join(dir, 'final', `${policy}-answers.jsonl`), Answer),
   };
 }
 
@@ -160,8 +163,11 @@ async function viewOf(dir: string, k: number, question: Question): Promise<Quest
 }
 
 /** Records of a file of round `k`; none where that stage has not run. */
-async function* recordsIn<T>(dir: string, k: number, file: string, schema: z.ZodType<T>): AsyncGenerator<T> {
-  const path = join(dir, `iteration-${k}`, file);
+function recordsIn<T>(dir: string, k: number, file: string, schema: z.ZodType<T>): AsyncGenerator<T> {
+  return recordsAt(join(dir, `iteration-${k}`, file), schema);
+}
+
+async function* recordsAt<T>(path: string, schema: z.ZodType<T>): AsyncGenerator<T> {
   if (existsSync(path)) yield* readRecords(path, schema);
 }
 

@@ -4,11 +4,13 @@ import type { Config } from '../config/schema.ts';
 import { SipfError, shown } from '../errors.ts';
 import { isForCalibration, isHeldOut, shareHeldOut } from '../hashing.ts';
 import { goldRows } from '../method/align-rows.ts';
+import { requireAnswerText } from '../method/answer-likelihood.ts';
 import type { ReadContext } from '../method/context-length.ts';
+import { requireChecks, requireEquations } from '../method/exact-checks.ts';
 import { METHODS, needs, roundsOf, scorerOf } from '../method/methods.ts';
 import type { BuildPrompt } from '../method/prompt.ts';
 import { chooseQuestions } from '../method/sample.ts';
-import { scorerNeeds } from '../method/scorers.ts';
+import { type ScorerName, scorerNeeds } from '../method/scorers.ts';
 import { textsOf } from '../method/train-options.ts';
 import type { Question } from '../records.ts';
 import type { Task } from '../task.ts';
@@ -16,15 +18,34 @@ import type { Task } from '../task.ts';
 /** Texts whose tokens are counted in one call. */
 const BATCH = 256;
 
-/** @throws SipfError 'unsupported' where true steps are to score paths and a task does not know them. */
-export function checkScorer({ method, score }: Config, task: Task): void {
-  const scorer = scorerOf(METHODS[method], score.scorer);
-  if (scorer === null || !scorerNeeds(scorer, 'truth')) return;
+/** @throws SipfError 'unsupported' where scores, labels or the gate of pairs read what a task has not: true steps, equations or answers that are text. */
+export function checkSignals({ method: name, score, labels, pairs }: Config, task: Task): void {
+  const method = METHODS[name];
+  const scorer = scorerOf(method, score.scorer);
+  if (scorer !== null) checkScorer(scorer, task);
+  if (needs(scorer).labels && labels.exactChecks) requireEquations(task, 'labels.exactChecks true');
+  if (needs(scorer).labels && labels.mode === 'gold-likelihood') requireAnswerText(task, 'labels.mode gold-likelihood');
+  if (method.align !== 'gold') requireChecks(pairs.chosenGate, task);
+}
+
+function checkScorer(scorer: ScorerName, task: Task): void {
+  if (scorerNeeds(scorer, 'equations')) requireEquations(task, `score.scorer ${scorer}`);
+  if (scorerNeeds(scorer, 'answer')) requireAnswerText(task, `score.scorer ${scorer}`);
+  if (!scorerNeeds(scorer, 'truth')) return;
   const blind = (task.members ?? [task]).find(({ trueSteps }) => trueSteps === undefined);
   if (blind === undefined) return;
   throw new SipfError(
     'unsupported',
     `Expected a task that knows which steps are true for score.scorer ${scorer}, got ${blind.name}. Choose another score.scorer.`,
+  );
+}
+
+/** @throws SipfError 'bad-config' where samples are to be drawn of no question. */
+export function checkSamples({ evaluate: { samples, final } }: Config): void {
+  if (samples === 0 || final.length > 0) return;
+  throw new SipfError(
+    'bad-config',
+    `Expected a question set in evaluate.final for evaluate.samples ${samples}, got none. Name one, or leave evaluate.samples out.`,
   );
 }
 

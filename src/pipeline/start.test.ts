@@ -55,6 +55,8 @@ const backend: Backend = {
 };
 const blind: Task = { ...sumsTask };
 delete blind.trueSteps;
+const programs: Task = { ...sumsTask, gradedBy: 'tests' };
+delete programs.answerLine;
 const without: Task = { ...sumsTask };
 delete without.tokenizer;
 
@@ -141,6 +143,24 @@ const refusals: Record<string, () => Refusal> = {
     task: blind,
     code: 'unsupported',
     says: /score\.scorer oracle, got sums/,
+  }),
+  'exact checks of a task without equations': () => ({
+    config: { ...sums, labels: { exactChecks: true } },
+    task: programs,
+    code: 'unsupported',
+    says: /labels\.exactChecks true, got sums, whose answers are programs/,
+  }),
+  'a gate that checks equations, of a task without any': () => ({
+    config: { ...sums, method: 'online-rft', pairs: { chosenGate: 'exact' } },
+    task: programs,
+    code: 'unsupported',
+    says: /pairs\.chosenGate exact, got sums/,
+  }),
+  'labels by the likelihood of an answer that is no text': () => ({
+    config: { ...sums, labels: { mode: 'gold-likelihood' } },
+    task: programs,
+    code: 'unsupported',
+    says: /labels\.mode gold-likelihood, got sums/,
   }),
   'labels that all are held out': () => ({
     config: { ...sums, labels: { heldOut: 1 } },

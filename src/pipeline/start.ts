@@ -25,7 +25,8 @@ import {
   checkLoraTargets,
   checkPrmQuestions,
   checkRowLengths,
-  checkScorer,
+  checkSamples,
+  checkSignals,
   type PromptedQuestions,
   questionsOfRounds,
 } from './start-checks.ts';
@@ -95,7 +96,8 @@ export async function startRun(options: RunStartOptions): Promise<RunStart> {
     const tasks = openTasks({ make: options.tasks, sandbox });
     opened.push(tasks);
     const task = tasks.named(config.task.name);
-    checkScorer(config, task);
+    checkSamples(config);
+    checkSignals(config, task);
     say('Reading questions ...');
     const { train, sets } = await loadRunQuestions(config, task, tasks.named);
     throwIfAborted(signal);

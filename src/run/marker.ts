@@ -43,6 +43,12 @@ export function readMarker(dir: string, stage: StageName): Promise<Marker | null
   return readJson(markerPath(dir, stage), Marker);
 }
 
+/** Where a stage's inputs are others than its marker's. A setting that came after the marker and is off (false, null) is none. */
+export function inputChanges(marker: Marker, inputs: Marker['inputs']): Difference[] {
+  const isLater = ({ from, to }: Difference) => from === undefined && (to === false || to === null);
+  return jsonDifference(marker.inputs, JSON.parse(JSON.stringify(inputs))).filter((change) => !isLater(change));
+}
+
 /**
  * Checks that a completed stage still stands.
  * @throws SipfError 'config-changed' where its inputs are others now, 'bad-input' where an output is not what it wrote.
@@ -53,7 +59,7 @@ export async function checkMarker(
   marker: Marker,
   inputs: Marker['inputs'],
 ): Promise<void> {
-  const changes = jsonDifference(marker.inputs, JSON.parse(JSON.stringify(inputs)));
+  const changes = inputChanges(marker, inputs);
   if (changes.length > 0) {
     throw new SipfError(
       'config-changed',

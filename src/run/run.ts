@@ -9,7 +9,15 @@ import { Counts } from '../reports.ts';
 import { collectUnits, type UnitWork } from './collect.ts';
 import type { Log, LogEvent, OnProgress } from './events.ts';
 import { takeLock } from './lock.ts';
-import { checkMarker, type Marker, markerPath, readMarker, recordsFile, type StageName } from './marker.ts';
+import {
+  checkMarker,
+  inputChanges,
+  type Marker,
+  markerPath,
+  readMarker,
+  recordsFile,
+  type StageName,
+} from './marker.ts';
 import { checkStored, type StoredConfiguration } from './run-folder.ts';
 
 interface RunOptions extends StoredConfiguration {
@@ -240,8 +248,7 @@ export class Run implements AsyncDisposable {
     const { reuse } = this.#options;
     if (reuse === undefined) return null;
     const marker = await readMarker(reuse, stage);
-    if (marker === null || canonicalJson(marker.inputs) !== canonicalJson(JSON.parse(JSON.stringify(inputs))))
-      return null;
+    if (marker === null || inputChanges(marker, inputs).length > 0) return null;
     await this.#disk.makeFolder(this.path(stage.folder, 'done'));
     for (const output of Object.keys(marker.outputs)) {
       await this.#disk.remove(this.path(stage.folder, output));

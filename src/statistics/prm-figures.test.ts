@@ -6,6 +6,7 @@ const path = (scores: readonly number[], labels: readonly boolean[]): FigurePath
   right: labels.every(Boolean),
   scores,
   labels,
+  labelTokens: 0,
   truth: null,
   ranks: { scores: 0, tallies: 0, meanLogp: 0, shortness: 0 },
 });
@@ -47,6 +48,7 @@ function questions(scores: (right: boolean) => readonly number[]): FigurePath[][
       right,
       scores: scores(right),
       labels: [true, right, right],
+      labelTokens: right ? 10 : 30,
       truth: [true, right, right],
       ranks: { scores: scores(right)[1] ?? 0, tallies: Number(right), meanLogp: 0, shortness: -Number(right) },
     })),
@@ -55,7 +57,7 @@ function questions(scores: (right: boolean) => readonly number[]): FigurePath[][
 
 test('scores that are the labels have every figure at its best; cheap ranks have their own', () => {
   const figures = scoreFigures(questions((right) => [1, Number(right), Number(right)]));
-  expect(figures).toMatchObject({ questions: 6, paths: 12, steps: 36, majority: 2 / 3 });
+  expect(figures).toMatchObject({ questions: 6, paths: 12, steps: 36, labelTokens: 20, majority: 2 / 3 });
   for (const figure of [figures.stepAccuracy, figures.firstErrorAccuracy, figures.firstErrorF1])
     expect(figure?.value).toBe(1);
   expect(figures.aucOutcome).toMatchObject({
@@ -70,7 +72,13 @@ test('scores that are the labels have every figure at its best; cheap ranks have
 });
 
 test('without paths, or where no task knows the truth, there is no figure', () => {
-  expect(scoreFigures([[], []])).toMatchObject({ questions: 0, stepAccuracy: null, majority: null, aucTrue: null });
+  expect(scoreFigures([[], []])).toMatchObject({
+    questions: 0,
+    labelTokens: null,
+    stepAccuracy: null,
+    majority: null,
+    aucTrue: null,
+  });
   const unknown = questions(() => [0.5, 0.5, 0.5]).map((paths) => paths.map((path) => ({ ...path, truth: null })));
   expect(scoreFigures(unknown)).toMatchObject({
     aucTrue: null,

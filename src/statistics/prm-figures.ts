@@ -2,7 +2,7 @@
 import { createRandom } from '../random.ts';
 import type { Estimate, ScoreFigures } from '../reports.ts';
 import { withinGroupAuc } from './auc.ts';
-import { type BootstrapOptions, bootstrap, type Part, pooledShare, sum } from './intervals.ts';
+import { type BootstrapOptions, bootstrap, mean, type Part, pooledShare, sum } from './intervals.ts';
 import { reliability } from './reliability.ts';
 
 /** One labelled path as the figures see it. */
@@ -13,6 +13,8 @@ export interface FigurePath {
   readonly scores: readonly number[];
   /** `[step]` hard labels. */
   readonly labels: readonly boolean[];
+  /** Model tokens that these labels rest on. */
+  readonly labelTokens: number;
   /** `[step]` null: the task does not know. */
   readonly truth: readonly boolean[] | null;
   /** The path score, and what cheap scorers say of the path. */
@@ -31,6 +33,7 @@ export function scoreFigures(groups: readonly (readonly FigurePath[])[]): ScoreF
     questions: questions.length,
     paths: paths.length,
     steps: steps.length,
+    labelTokens: paths.length === 0 ? null : mean(paths.map(({ labelTokens }) => labelTokens)),
     stepAccuracy: stepAccuracy(questions, ({ scores, labels }) => areRight(scores, labels)),
     majority: steps.length === 0 ? null : Math.max(correct, steps.length - correct) / steps.length,
     firstErrorAccuracy: pooledShare(firstErrors.map(foundIn), options()),

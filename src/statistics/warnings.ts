@@ -1,25 +1,39 @@
 // A round's figures -> warnings where the loop, or the scores, cannot help.
 import type { Counts, Estimate, EvalReport, PairLogps, ScoreFigures, SetReport } from '../reports.ts';
 
-/** Warnings where a round's figures say that the loop cannot help. The first `ownSets` sets are the run's own tasks. */
+/** How a round's figures are to be read. */
+interface WarningRules {
+  /** The first so many sets are the run's own tasks. */
+  readonly ownSets: number;
+  /** The method trains on pairs: false where it takes right paths alone. */
+  readonly makesPairs: boolean;
+}
+
+/** Warnings where a round's figures say that the loop cannot help, or does harm. */
 export function roundWarnings(
   { iteration, sets, pairs, logps, counts }: Pick<EvalReport, 'iteration' | 'sets' | 'pairs' | 'logps' | 'counts'>,
-  ownSets = 1,
+  { ownSets, makesPairs }: WarningRules,
 ): string[] {
   const warnings: string[] = [];
-  if (iteration > 0) for (const set of sets.slice(0, ownSets)) addChangeWarning(set, warnings);
+  if (iteration > 0) for (const [i, set] of sets.entries()) addChangeWarning(set, i < ownSets, warnings);
   addSampleWarnings(counts['1-samples'] ?? {}, warnings);
-  addPairWarning(pairs ?? {}, warnings);
+  if (makesPairs) addPairWarning(pairs ?? {}, warnings);
   if (logps !== null && logps.n > 0) addLogpWarning(logps, warnings);
   return warnings;
 }
 
-function addChangeWarning({ task, split, paired: change }: SetReport, warnings: string[]): void {
-  if (change === null || change.ci95[0] > 0 || change.ci95[1] < 0) return;
+/** A fall is told of every set, the lack of a change of the run's own ones alone. */
+function addChangeWarning({ task, split, paired: change }: SetReport, isOwn: boolean, warnings: string[]): void {
+  if (change === null || change.ci95[0] > 0) return;
   const [by, low, high] = [change.difference, ...change.ci95].map((value) => (100 * value).toFixed(1));
-  warnings.push(
-    `No change shown on ${task}/${split}: ${by} points (${low} to ${high}) against the round before. Evaluate on more questions, or expect little from this round.`,
-  );
+  if (change.ci95[1] < 0)
+    warnings.push(
+      `Accuracy on ${task}/${split} fell: ${by} points (${low} to ${high}) against the round before. Lower the learning rate or the epochs of align.train, or keep the policy of the round before.`,
+    );
+  else if (isOwn)
+    warnings.push(
+      `No change shown on ${task}/${split}: ${by} points (${low} to ${high}) against the round before. Evaluate on more questions, or expect little from this round.`,
+    );
 }
 
 function addSampleWarnings(counts: Counts, warnings: string[]): void {
@@ -41,10 +55,11 @@ function addSampleWarnings(counts: Counts, warnings: string[]): void {
   if (quotaUnmet > 0) warnings.push(`${quotaUnmet} questions did not reach sampling.quota within its budget.`);
 }
 
-function addPairWarning({ questions = 0, questionsWithPairs = 0 }: Counts, warnings: string[]): void {
+function addPairWarning({ questions = 0, questionsWithPairs = 0, stepPairs }: Counts, warnings: string[]): void {
   if (questions === 0 || questionsWithPairs >= 0.05 * questions) return;
+  const settings = stepPairs === undefined ? 'pairs.eta' : 'pairs.eta, pairs.drop';
   warnings.push(
-    `Only ${questionsWithPairs} of ${questions} questions gave pairs. Lower pairs.eta or draw more samples.`,
+    `Only ${questionsWithPairs} of ${questions} questions gave pairs. Lower ${settings} or draw more samples.`,
   );
 }
 

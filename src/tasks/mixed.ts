@@ -52,7 +52,7 @@ export function createMixed(members: readonly Task[]): Task {
     pieces: unclear,
     split: unclear,
     distinct: unclear,
-    hasFalseEquation: unclear,
+    equationsHold: unclear,
     grade: (question, completion, finishReason, options) =>
       memberFor(question).grade(question, completion, finishReason, options),
     trueSteps: (question, steps) => memberFor(question).trueSteps?.(question, steps) ?? null,

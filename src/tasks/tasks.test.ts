@@ -261,8 +261,10 @@ test.each(TASK_NAMES)('%s: pieces and split agree, and prompts show shots in the
     `${task.prompt({ question: 'a?' })}${task.pieces(steps).join('')}\n${task.prompt({ question: 'b?' })}`,
   );
   expect(task.stopStrings.some((stop) => task.prompt({ question: 'x' }).startsWith(stop))).toBe(true);
-  expect(task.hasFalseEquation(['<<1+1=3>>'])).toBe(!isCode);
-  expect(task.hasFalseEquation(['<<1+1=2>>', '<<1+=2>>'])).toBe(false);
+  const said = ['<<1+1=3>> <<2+2=4>>', '<<1+1=2>> <<1+=2>>', '<<1+=2>>', 'two apples'];
+  expect(said.map((step) => task.equationsHold(step))).toEqual(
+    isCode ? [null, null, null, null] : [false, true, null, null],
+  );
 });
 
 describe('the hub', () => {

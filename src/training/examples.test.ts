@@ -31,6 +31,22 @@ test('preferences: both sides end; a row without a rejected side has one branch;
   expect(kept.map(reachOf)).toEqual([5, 4]);
 });
 
+test('preferences: shared steps follow the prompt, in pieces of their own; both sides follow them', () => {
+  const row: TrainExample = { kind: 'preference', prompt: 'a', shared: ['b', 'c'], chosen: ['d'], rejected: ['e'] };
+  const { kept } = tokenise([row], 'orpo', tokenizer, 100);
+  expect(kept).toMatchObject([
+    {
+      prompt: [1, 97, 98, 99],
+      branches: [
+        [100, 2],
+        [101, 2],
+      ],
+    },
+  ]);
+  expect(kept.map(reachOf)).toEqual([6]);
+  expect(kept.map(tokensOf)).toEqual([8]);
+});
+
 test('dpo: references of both sides, asked for after the length is known; a row with one side needs none', () => {
   const pair = { kind: 'preference', prompt: 'a', chosen: ['bc'], rejected: ['d'] } as const;
   const rows: TrainExample[] = [

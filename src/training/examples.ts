@@ -91,15 +91,15 @@ function referenceOf(example: TrainExample, index: number): number[] {
 function tokeniseOne(example: TrainExample, index: number, tokenizer: Encoder): Tokens {
   const prompt = tokenizer.encode(example.prompt);
   if (example.kind === 'prm') return prmExample(example, index, prompt, tokenizer);
-  const texts =
-    example.kind === 'sft'
-      ? [example.completion]
-      : [example.chosen, ...(example.rejected === null ? [] : [example.rejected])];
-  return { index, prompt, branches: texts.map((pieces) => completion(pieces, tokenizer)), stepEnds: [] };
+  const ended = (pieces: readonly string[]) => [...continuation(pieces, tokenizer), endId(tokenizer)];
+  if (example.kind === 'sft') return { index, prompt, branches: [ended(example.completion)], stepEnds: [] };
+  const { shared = [], chosen, rejected } = example;
+  const sides = rejected === null ? [chosen] : [chosen, rejected];
+  return { index, prompt: [...prompt, ...continuation(shared, tokenizer)], branches: sides.map(ended), stepEnds: [] };
 }
 
-function completion(pieces: readonly string[], tokenizer: Encoder): number[] {
-  return [...pieces.flatMap((piece) => tokenizer.encodeContinuation(piece)), endId(tokenizer)];
+function continuation(pieces: readonly string[], tokenizer: Encoder): number[] {
+  return pieces.flatMap((piece) => tokenizer.encodeContinuation(piece));
 }
 
 function prmExample(

@@ -120,6 +120,16 @@ describe.each(readdirSync(models))('%s', (name) => {
     }
   });
 
+  it('has the same log-probabilities of a short suffix behind each beginning of a path, in one row and alone', async () => {
+    const [path = [], other = []] = rows.map(({ ids }) => ids);
+    const items = path.map((_, n) => ({ context: [path.slice(0, n + 1)], completion: other.slice(n % 3, 4) }));
+    const together = await completionLogps(tiny, items);
+    for (const [n, item] of items.entries()) {
+      const [alone = []] = await completionLogps(tiny, [item]);
+      expect(relativeError(drawn(together[n]), drawn(alone))).toBeLessThan(SAME);
+    }
+  });
+
   it('with its adapter merged has the log-probabilities of PEFT', async () => {
     await using adapted = await openTiny(engine, `models/${name}`, { adapter: `models/${name}/adapter` });
     const found = await logpsOf(

@@ -302,7 +302,9 @@ describe('model commands', () => {
     );
     expect(code).toBe(0);
     const report = JSON.parse(stdout) as Record<string, unknown>;
-    expect(Object.keys(report)).toEqual(['task', 'n', 'correct', 'accuracy', 'ci95', 'truncated', 'tokensPerSecond']);
+    expect(Object.keys(report)).toEqual([
+      ...['task', 'n', 'correct', 'accuracy', 'ci95', 'truncated', 'tokensPerSecond', 'sound', 'falseAmongRight'],
+    ]);
     expect(report).toMatchObject({ task: 'jsonl', n: 20, truncated: 0 });
     const answers = readFileSync(join(folder, 'answers.jsonl'), 'utf8').trim().split('\n');
     expect(

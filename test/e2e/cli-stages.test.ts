@@ -84,6 +84,21 @@ describe('the stages one by one, with worked examples in the prompt', () => {
     expect(read('r.jsonl')).toBe(read('random/iteration-1/5-pairs.jsonl'));
   });
 
+  it('pair steps as the run does, show where paths fork, and train on what follows', async () => {
+    const pairing = '--pairs.kind step --pairs.drop 0.02 --pairs.eta 0.001';
+    await sipf(`run --from-run run ${pairing} --iterations 1 --out steps`);
+    const records = `--in ${round}/4-scores.jsonl --samples ${round}/1-samples.jsonl`;
+    await sipf(`pair ${seeded} ${pairing} ${records} --out step-pairs.jsonl`);
+    expect(read('step-pairs.jsonl')).toBe(read('steps/iteration-1/5-pairs.jsonl'));
+    expect(read('step-pairs.jsonl')).toMatch(/"shared":[1-9]/);
+    expect((await sipf('show steps --pairs --limit 100')).stdout).toContain('Both paths begin with (no loss here):');
+    await sipf(`align ${seeded} ${policy} --in step-pairs.jsonl --out step-policy`);
+    expect(read('step-policy/scripted.json')).toBe(read('steps/iteration-1/6-policy/scripted.json'));
+    expect(
+      await refused(`pair ${seeded} --pairs.kind step --pairs.eta 5 --pairs.nllRows false ${records} --out none.jsonl`),
+    ).toMatch(/after the steps that they share, got none in .* Lower --pairs\.eta or --pairs\.drop/);
+  });
+
   it('need no scores for a method without them, and no pairs for one that trains on worked solutions', async () => {
     const start = `${seeded} --model run/iteration-0/6-policy`;
     await sipf(`run --from-run run --method online-rft --iterations 1 --out rft`);

@@ -129,7 +129,9 @@ describe('sipf eval', () => {
     const { code, stdout } = await sipf([...args, '--model', model, '--limit', ...words]);
     expect(code).toBe(0);
     const result = JSON.parse(stdout) as Record<string, unknown>;
-    expect(Object.keys(result)).toEqual(['task', 'n', 'correct', 'accuracy', 'ci95', 'truncated', 'tokensPerSecond']);
+    expect(Object.keys(result)).toEqual([
+      ...['task', 'n', 'correct', 'accuracy', 'ci95', 'truncated', 'tokensPerSecond', 'sound', 'falseAmongRight'],
+    ]);
     expect(result.n).toBe(3);
   });
 

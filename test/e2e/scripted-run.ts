@@ -31,6 +31,7 @@ export const config: Config = parseConfig({
     sets: [{ split: 'valid', limit: 6 }],
     final: [{ split: 'test', limit: 6 }],
     control: 'continued-sft',
+    samples: 3,
     unit: 4,
     logpPairs: 4,
   },

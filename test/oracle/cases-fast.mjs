@@ -105,6 +105,21 @@ export const cases = {
       await print('show/question.json', 'show sipf-prm-logprob/run --iteration 1 --question 0-4 --json');
     },
   },
+  'best-of': {
+    needs: [],
+    async run({ sipf, print }) {
+      await sipf(`run ${sums} --iterations 1 ${final} --evaluate.samples 3 --out best-of/run`);
+      await print('best-of/sipf/show.txt', 'show best-of/run');
+    },
+  },
+  compare: {
+    needs: ['sipf-prm-logprob', 'siof', 'online-rft'],
+    async run({ print }) {
+      await print('compare/final.txt', 'compare sipf-prm-logprob/run siof/run');
+      await print('compare/final.json', 'compare sipf-prm-logprob/run siof/run --json');
+      await print('compare/rounds.json', 'compare siof/run online-rft/run --json');
+    },
+  },
   'kill-run': {
     needs: ['sipf-prm-logprob'],
     async run(world) {
@@ -199,6 +214,8 @@ export const cases = {
       const evaluated = `eval --task jsonl --data sums ${model} --split test --shots 2 --json`;
       await print('answers/eval.txt', `${evaluated} --out answers/eval.jsonl`);
       await print('answers/pass.txt', `${evaluated} --samples 4 --pass-at 1,2 --seed 5 --out answers/pass.jsonl`);
+      const best = `--best-of 4 --seed 5 --prm ${round}/3-prm --calibration ${round}/4-calibration.json`;
+      await print('answers/best.txt', `${evaluated} ${best} --scorer prm,prm-logprob,logprob,shortness`);
       await print('answers/chat.txt', `eval --task jsonl --data sums ${model} --limit 5 --chat --json`);
       await print(
         'answers/generate.txt',

@@ -23,7 +23,7 @@ export const sha256 = (bytes) => createHash('sha256').update(bytes).digest('hex'
 const ENGINE = 'engine.mjs';
 
 /** Commands that run no model. */
-const WITHOUT_MODELS = ['grade', 'pair', 'show'];
+const WITHOUT_MODELS = ['grade', 'pair', 'show', 'compare'];
 
 function engineText(cli) {
   const backends = pathToFileURL(join(dirname(cli), '..', 'backends', 'index.js'));

@@ -150,6 +150,55 @@ it.each([2, 3, 4, 5])(
   },
 );
 
+it('chooses the best of the first N samples by each scorer, and draws no other answers for it', async () => {
+  const scorer = ['prm', 'equations', 'logprob', 'shortness'] as const;
+  const best = await run({ samples: 4, bestOf: 3, scorer, prm: 'prm', out: at('best.jsonl') });
+  expect(best.error).toBeNull();
+  const plain = await run({ samples: 4, out: at('plain.jsonl') });
+  expect(read('best.jsonl')).toBe(read('plain.jsonl'));
+  const { bestOf, ...figures } = best.printed[0] as {
+    bestOf: { rules: { rule: string; accuracy: { value: number } }[] };
+  };
+  expect({ ...figures, tokensPerSecond: 0 }).toEqual({ ...plain.printed[0], tokensPerSecond: 0 });
+  expect(bestOf).toMatchObject({ questions: 150, samples: 3 });
+  const value = Object.fromEntries(bestOf.rules.map(({ rule, accuracy }) => [rule, accuracy.value]));
+  expect(Object.keys(value)).toEqual([
+    'greedy',
+    'random',
+    'majority',
+    'prm',
+    'equations',
+    'logprob',
+    'shortness',
+    'any',
+  ]);
+  const answers = read('best.jsonl')
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as { sample?: number; outcome: { kind: string } });
+  const kept = answers.filter(({ sample = 9 }) => sample < 3).map(({ outcome }) => outcome.kind === 'right');
+  expect(value.random).toBeCloseTo(kept.filter(Boolean).length / 450, 12);
+  expect(value.prm).toBeGreaterThan(value.random!);
+  // The questions have no solutions: steps are checked by their equations.
+  expect(figures).toMatchObject({ sound: { n: 150 } });
+});
+
+it.each([
+  [{ scorer: ['prm'] as const }, /Expected --best-of N with --scorer/],
+  [{ bestOf: 3 }, /Expected at least 3 --samples for --best-of 3, got 2/],
+  [{ bestOf: 2, scorer: ['prm'] as const }, /Expected --prm .* for --scorer prm, got none/],
+  [{ bestOf: 2, scorer: ['prm-logprob'] as const, prm: 'prm' }, /Expected --calibration/],
+  [
+    { bestOf: 2, scorer: ['logprob'] as const, prm: 'prm' },
+    /Expected --scorer prm or prm-logprob for --prm, got logprob/,
+  ],
+  [{ bestOf: 2, scorer: ['oracle'] as const }, /Expected a task with steps that --scorer oracle can check, got jsonl/],
+])('refuses %j before it answers anything', async (own, message) => {
+  const { error, done } = await run(own);
+  expect(error).toMatchObject({ code: 'bad-input', message: expect.stringMatching(message) });
+  expect(done).toEqual([]);
+});
+
 it('is no error where there is room again at the end', async () => {
   const ended = await run({ out: at('freed.jsonl') }, filling(3, 4));
   expect(ended.error).toBeNull();

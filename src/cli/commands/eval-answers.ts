@@ -6,7 +6,8 @@ import { SipfError, throwIfAborted } from '../../errors.ts';
 import { canonicalJson, sha256 } from '../../hashing.ts';
 import { type Disk, replaceFile } from '../../io/files.ts';
 import { type AnswerItem, answerUnit } from '../../method/evaluate.ts';
-import { makePrompter, type PromptOptions } from '../../method/prompt.ts';
+import { type BuildPrompt, makePrompter, type PromptOptions } from '../../method/prompt.ts';
+import type { ScoreCalibration } from '../../method/score-calibration.ts';
 import type { Answer } from '../../records.ts';
 import { Journal } from '../../run/journal.ts';
 import { addCounts, type StageOutput } from '../../run/units.ts';
@@ -14,17 +15,18 @@ import { GRADE_RETRIES, type Task } from '../../task.ts';
 import { openEngine } from '../engine.ts';
 import { type ModelOptions, modelSource, type SamplingFlags, type SandboxFlags } from '../options.ts';
 import type { Terminal } from '../terminal.ts';
+import { type BestOfOptions, type PathScoresBy, scoreSamples } from './eval-best-of.ts';
 import type { Asked } from './eval-questions.ts';
 
 /** Questions that share the slots of the model. */
 const UNIT = 64;
 
-/** The options that answers depend on. */
-export interface AnswerOptions extends ModelOptions, SamplingFlags, Partial<SandboxFlags> {
+/** The options that answers, and the scores of samples, depend on. */
+export interface AnswerOptions extends ModelOptions, SamplingFlags, Partial<SandboxFlags>, BestOfOptions {
   readonly engine: EngineOptions;
   readonly prompt: PromptOptions;
   readonly maxTokens?: number;
-  /** Samples of each question for pass@k; absent: the greedy answer alone. */
+  /** Samples of each question; absent: the greedy answer alone. */
   readonly samples?: number;
   readonly seed: number;
   readonly out?: string;
@@ -33,6 +35,8 @@ export interface AnswerOptions extends ModelOptions, SamplingFlags, Partial<Sand
 interface AnswerAllArgs extends Asked {
   readonly task: Task;
   readonly options: AnswerOptions;
+  /** Weights of prm-logprob, where samples are scored by it. */
+  readonly calibration: ScoreCalibration | null;
   readonly disk: Disk;
 }
 
@@ -40,16 +44,35 @@ export interface Answered {
   /** In the order of the questions. */
   readonly answers: readonly Answer[];
   readonly samples: readonly Answer[];
+  readonly scores: PathScoresBy;
   /** Of this process: what an earlier one answered does not count, nor does opening the model. */
   readonly tokensPerSecond: number;
 }
 
-/** Answers every question that no earlier, stopped call of the same inputs has answered. */
+/** Answers every question that no earlier, stopped call of the same inputs has answered, and scores the samples. */
 export async function answerAll(args: AnswerAllArgs, terminal: Terminal): Promise<Answered> {
-  const { task, split, shots, questions, options } = args;
+  const { task, shots, options } = args;
   await using backend = await openEngine(options.engine, terminal);
-  const openPolicy = () => backend.openPolicy(modelSource(options));
+  const source = modelSource(options);
+  const openPolicy = () => backend.openPolicy(source);
   const prompt = await makePrompter({ task, options: options.prompt, shots, openPolicy });
+  const { records, tokensPerSecond } = await answerUnits({ ...args, prompt, openPolicy }, terminal);
+  const answers = records.filter(isGreedy);
+  const samples = records.filter((answer) => !isGreedy(answer));
+  const scores = await scoreSamples({ ...args, samples, prompt, backend, source }, terminal);
+  return { answers, samples, scores, tokensPerSecond };
+}
+
+interface AnswerUnitsArgs extends AnswerAllArgs {
+  readonly prompt: BuildPrompt;
+  readonly openPolicy: () => Promise<Policy>;
+}
+
+async function answerUnits(
+  { prompt, openPolicy, ...args }: AnswerUnitsArgs,
+  terminal: Terminal,
+): Promise<{ readonly records: readonly Answer[]; readonly tokensPerSecond: number }> {
+  const { task, split, questions, options } = args;
   await using policy = await openPolicy();
   const set = { task, split, prompt, questions };
   const kept = await openKept(args, policy.hash, terminal);
@@ -69,11 +92,7 @@ export async function answerAll(args: AnswerAllArgs, terminal: Terminal): Promis
     }
     progress.update(at + unit.length, `${records.filter(isRightAndGreedy).length} right`);
   }
-  return {
-    answers: records.filter(isGreedy),
-    samples: records.filter((answer) => !isGreedy(answer)),
-    tokensPerSecond: tokens / Math.max(1e-3, (terminal.now() - started) / 1000),
-  };
+  return { records, tokensPerSecond: tokens / Math.max(1e-3, (terminal.now() - started) / 1000) };
 }
 
 /** Writes all answers to `out`, the greedy ones first, and drops what was kept beside it. */
@@ -112,7 +131,11 @@ interface Kept {
 }
 
 /** Without --out units are kept nowhere; a disk that refuses one in the middle costs the keeping, not the answers. */
-async function openKept({ disk, ...args }: AnswerAllArgs, policy: string, terminal: Terminal): Promise<Kept> {
+async function openKept(
+  { disk, calibration: _unread, ...args }: AnswerAllArgs,
+  policy: string,
+  terminal: Terminal,
+): Promise<Kept> {
   const { out } = args.options;
   if (out === undefined) {
     terminal.resumes('Nothing is kept without --out: the same command starts again.');
@@ -137,7 +160,7 @@ async function openKept({ disk, ...args }: AnswerAllArgs, policy: string, termin
   return { units: journal.units, records, add };
 }
 
-function inputsOf(args: Omit<AnswerAllArgs, 'disk'>, policy: string) {
+function inputsOf(args: Omit<AnswerAllArgs, 'disk' | 'calibration'>, policy: string) {
   const { task, split, shots, questions, options } = args;
   const { prompt, maxTokens, calculator, samples, temperature, topP, topK, seed, sandbox, timeout } = options;
   const drawn = samples === undefined ? {} : { samples, temperature, topP, topK, seed };

@@ -189,7 +189,7 @@ function missing(option: string, kind: string): SipfError {
  * The weights of a scorer that needs some; null: it needs none, or there are labels to fit them on.
  * @throws SipfError 'bad-input' where there is none, or its file is none.
  */
-async function readCalibration(
+export async function readCalibration(
   kind: ScorerName,
   path: string | undefined,
   labelled: boolean,

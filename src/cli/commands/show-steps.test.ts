@@ -20,7 +20,7 @@ const path: ShownPath = {
   title: 'q1/1/0 right (18)',
   steps: ['16 - 3 - 4 = <<16-3-4=9>>9 eggs a day', '9 * 2 = 18. The answer is 18'],
   scores: [0.93, 0.31],
-  tallies: [tally(3, 4), { correct: 0, run: 0, stop: 'first-success', impliedBy: null }],
+  labels: { steps: [tally(3, 4), { correct: 0, run: 0, stop: 'first-success', impliedBy: null }] },
 };
 
 describe('renderPath', () => {
@@ -50,7 +50,7 @@ describe('renderPath', () => {
 
 it('shows steps of code with their indentation, wrapped or not', () => {
   const steps = ['def f(x):\n    y = x\n', '\n\n    # two\n\tif y:\n        return 1\n'];
-  const code = { title: 'code', steps, scores: null, tallies: null };
+  const code = { title: 'code', steps, scores: null, labels: null };
   expect(renderPath(code, { colors: plain, width: 60 })).toEqual([
     'code',
     'def f(x):',
@@ -74,6 +74,8 @@ it('formatTally tells full, stopped and settled steps apart', () => {
   expect(formatTally(tally(3, 4))).toBe('3/4');
   expect(formatTally({ correct: 1, run: 2, stop: 'first-success', impliedBy: null })).toBe('1/2*');
   expect(formatTally({ correct: 0, run: 0, stop: 'first-success', impliedBy: 2 })).toBe('*');
+  expect(formatTally({ ...tally(0, 0), settledBy: 'false-equation' }, -1)).toBe('=');
+  expect([-0.1, -9, 0].map((logp) => formatTally(tally(0, 0), logp))).toEqual(['.90', '.00', '1.00']);
 });
 
 it('formatScores names the first error from 1', () => {
@@ -85,15 +87,22 @@ describe('renderPair', () => {
   const other = { ...path, title: 'rejected' };
   it('stands side by side where there is room, with any colours', () => {
     for (const colors of [plain, colored]) {
-      const lines = renderPair(path, other, { colors, width: 140 });
+      const lines = renderPair({ chosen: path, rejected: other, shared: 0 }, { colors, width: 140 });
       expect(lines).toHaveLength(3);
       const borders = lines.map((line) => stripVTControlCharacters(line).indexOf('│'));
       expect(new Set(borders).size).toBe(1);
     }
   });
   it('stands one under the other where there is none', () => {
-    expect(renderPair(path, other, { colors: plain, width: 80 })).toHaveLength(7);
-    expect(renderPair(path, null, { colors: plain, width: 140 })).toHaveLength(3);
+    expect(renderPair({ chosen: path, rejected: other, shared: 0 }, { colors: plain, width: 80 })).toHaveLength(7);
+    expect(renderPair({ chosen: path, rejected: null, shared: 0 }, { colors: plain, width: 140 })).toHaveLength(3);
+  });
+  it('shows once what both begin with', () => {
+    const bad = { ...other, steps: [path.steps[0] ?? '', '4 = 9'], scores: [0.9, 0.1], tallies: null };
+    const lines = renderPair({ chosen: path, rejected: bad, shared: 1 }, { colors: plain, width: 140 });
+    expect(lines[0]).toBe('Both paths begin with (no loss here):');
+    expect(lines.filter((line) => line.includes(path.steps[0] ?? ''))).toHaveLength(1);
+    expect(lines.at(-1)).toMatch(/│ \[0\.10\] 4 = 9$/);
   });
 });
 

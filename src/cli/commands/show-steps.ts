@@ -1,6 +1,6 @@
 // Paths with their step scores and tallies -> coloured lines that fit a width.
 import { stripVTControlCharacters } from 'node:util';
-import type { Sample, StepTally } from '../../records.ts';
+import type { Sample, StepLabels, StepTally } from '../../records.ts';
 import type { Colors } from '../terminal.ts';
 
 export interface Look {
@@ -14,7 +14,7 @@ export interface ShownPath {
   readonly title: string;
   readonly steps: readonly string[];
   readonly scores: readonly number[] | null;
-  readonly tallies: readonly StepTally[] | null;
+  readonly labels: Pick<StepLabels, 'steps' | 'answerLogps'> | null;
 }
 
 type Paint = (text: string) => string;
@@ -35,8 +35,13 @@ export function formatScores(
   return `${row}  ${firstError === -1 ? 'no error' : `first error: step ${firstError + 1}`}`;
 }
 
-/** A step's rollouts: `3/4`; `1/2*` where the scan stopped at a success; `*` where a later step's success settles it; `-` without rollouts. */
-export function formatTally({ correct, run, stop, impliedBy }: StepTally): string {
+/**
+ * A step's rollouts: `3/4`; `1/2*` where the scan stopped at a success; `*` where a later step's success settles it; `=` where a false equation
+ * does; `.83` the probability of the right answer, where that labels; `-` for none of these.
+ */
+export function formatTally({ correct, run, stop, impliedBy, settledBy }: StepTally, answerLogp?: number): string {
+  if (settledBy !== undefined) return '=';
+  if (answerLogp !== undefined) return Math.exp(answerLogp).toFixed(2).replace(/^0/, '');
   if (impliedBy !== null) return '*';
   if (run === 0) return '-';
   return `${correct}/${run}${stop === 'first-success' ? '*' : ''}`;
@@ -48,9 +53,10 @@ export function renderPath(path: ShownPath, look: Look): string[] {
   const lines = wrap(path.title, width).map((line) => colors.bold(line));
   for (const [j, step] of path.steps.entries()) {
     const score = path.scores?.[j];
-    const tally = path.tallies?.[j];
+    const tally = path.labels?.steps[j];
     const mark = score === undefined ? '' : `[${score.toFixed(2)}] `;
-    const rollouts = path.tallies === null ? '' : `${(tally ? formatTally(tally) : '').padEnd(5)} `;
+    const found = tally ? formatTally(tally, path.labels?.answerLogps?.[j + 1]) : '';
+    const rollouts = path.labels === null ? '' : `${found.padEnd(5)} `;
     const paint: Paint = score === undefined ? (text) => text : paintOf(score, colors);
     const indent = mark.length + rollouts.length;
     // Steps of code have line ends and blank lines of their own.
@@ -62,9 +68,31 @@ export function renderPath(path: ShownPath, look: Look): string[] {
   return lines;
 }
 
-/** Two paths beside each other where each gets 48 characters, else under each other. */
-export function renderPair(chosen: ShownPath, rejected: ShownPath | null, look: Look): string[] {
+/** A pair; `shared`: steps that both paths begin with. */
+interface ShownPair {
+  readonly chosen: ShownPath;
+  readonly rejected: ShownPath | null;
+  readonly shared: number;
+}
+
+/** The shared steps once, then how each path continues. */
+export function renderPair({ chosen, rejected, shared }: ShownPair, look: Look): string[] {
   if (rejected === null) return renderPath(chosen, look);
+  if (shared === 0) return renderSides(chosen, rejected, look);
+  const start = { ...cut(chosen, 0, shared), title: 'Both paths begin with (no loss here):' };
+  return [...renderPath(start, look), '', ...renderSides(cut(chosen, shared), cut(rejected, shared), look)];
+}
+
+function cut({ title, steps, scores, labels }: ShownPath, from: number, to?: number): ShownPath {
+  const part = { title, steps: steps.slice(from, to), scores: scores?.slice(from, to) ?? null };
+  if (labels === null) return { ...part, labels };
+  // The first value is that of the prompt.
+  const answerLogps = labels.answerLogps?.slice(from, to === undefined ? to : to + 1);
+  return { ...part, labels: { ...labels, steps: labels.steps.slice(from, to), answerLogps } };
+}
+
+/** Two paths beside each other where each gets 48 characters, else under each other. */
+function renderSides(chosen: ShownPath, rejected: ShownPath, look: Look): string[] {
   const gap = 3;
   const half = Math.floor((look.width - gap) / 2);
   if (half < 48) return [...renderPath(chosen, look), '', ...renderPath(rejected, look)];

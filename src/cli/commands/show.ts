@@ -2,11 +2,12 @@
 import { Command } from 'commander';
 import { isOnlyCheck } from '../../config/presets.ts';
 import { SipfError, sipfCommand } from '../../errors.ts';
-import { pathScore } from '../../method/step-labels.ts';
+import { pathScoring } from '../../method/path-score.ts';
 import { type QuestionView, type RunView, readRun } from '../../pipeline/run-reader.ts';
 import type { PreferencePair } from '../../records.ts';
 import { finish, integer } from '../options.ts';
 import type { Terminal } from '../terminal.ts';
+import { type OfPolicy, renderBestOf } from './show-best-of.ts';
 import { renderFinal, renderRounds, renderWarnings } from './show-rounds.ts';
 import { describeOutcome, type Look, renderPair, renderPath, type ShownPath, wrap } from './show-steps.ts';
 
@@ -48,14 +49,22 @@ export function lookOf({ colors, columns }: Terminal): Look {
   return { colors, width: Math.max(60, columns) };
 }
 
-/** The table of rounds, what test said, and the warnings. */
+/** What choosing among samples gave, policy by policy. */
+function bestOfIn({ final }: RunView): OfPolicy[] {
+  const rows = final?.rows ?? [];
+  return rows.flatMap(({ name: policy, bestOf = [] }) => bestOf.map((report) => ({ policy, report })));
+}
+
+/** The tables of rounds, what test said, and the warnings. */
 export function overview(view: RunView, look: Look): string[] {
   const final = renderFinal(view, look);
+  const bestOf = renderBestOf(bestOfIn(view), look);
   const warnings = renderWarnings(view, look);
   const only = 'A check that everything runs (preset smoke): these figures mean nothing.';
   return [
     ...renderRounds(view.rounds, look),
     ...(final.length > 0 ? ['', ...final] : []),
+    ...(bestOf.length > 0 ? ['', ...bestOf] : []),
     ...(warnings.length > 0 ? ['', ...warnings] : []),
     ...(isOnlyCheck(view.config) ? ['', ...wrap(only, look.width)] : []),
   ];
@@ -66,15 +75,18 @@ export async function printExample(view: RunView, paths: number, terminal: Termi
   const k = await lastRoundWithPaths(view);
   if (k === null) return;
   let example: QuestionView | null = null;
+  let count = paths;
   for (const id of (await view.questionIds(k)).slice(0, 200)) {
     const found = await view.question(k, id);
     example ??= found;
     const drawn = found?.paths.filter(({ sample, labels }) => sample.source === 'policy' && labels !== null) ?? [];
     if (found === null || new Set(drawn.map(({ sample }) => sample.outcome.kind)).size < 2) continue;
-    example = { ...found, paths: drawn };
+    const others = found.paths.filter((path) => !drawn.includes(path));
+    example = { ...found, paths: [...drawn, ...others] };
+    count = Math.min(paths, drawn.length);
     break;
   }
-  if (example !== null) await printAll(terminal, questionLines(view, k, example, lookOf(terminal), paths));
+  if (example !== null) await printAll(terminal, questionLines(view, k, example, lookOf(terminal), count));
 }
 
 function header({ dir, config, finished, rounds }: RunView): string[] {
@@ -145,19 +157,21 @@ function questionLines(
   look: Look,
   count: number,
 ): string[] {
-  const rule = view.config.score.path;
+  const scoreOf = pathScoring(
+    view.config.score,
+    paths.map(({ sample }) => sample),
+  );
   const { dim } = look.colors;
   const lines = wrap(`Question ${question.id} in round ${k}: ${question.question}`, look.width);
   lines.push(
     `Answer: ${question.answer}`,
-    dim('[P(step correct)]  right/run rollouts (*: ended early, or settled by a later step)'),
+    dim('[P(step correct)]  right/run rollouts (*: ended early, or settled by a later step; =: by a false equation)'),
   );
   for (const { sample, labels, scores } of paths.slice(0, count)) {
     const own = scores?.scores ?? null;
-    const score =
-      scores === null ? '' : own === null ? ', too long to score' : `, score ${pathScore(own, rule).toFixed(2)}`;
+    const score = scores === null ? '' : own === null ? ', too long to score' : `, score ${scoreOf(own).toFixed(2)}`;
     const title = `${sample.source === 'gold' ? 'worked solution' : sample.id}: ${describeOutcome(sample)}${score}`;
-    lines.push('', ...renderPath({ title, steps: sample.steps, scores: own, tallies: labels?.steps ?? null }, look));
+    lines.push('', ...renderPath({ title, steps: sample.steps, scores: own, labels }, look));
   }
   return lines;
 }
@@ -167,11 +181,12 @@ function pairLines(found: QuestionView | null, pair: PreferencePair, look: Look)
     const path = found?.paths.find(({ sample }) => sample.id === sampleId);
     const outcome = path === undefined ? '' : `, ${describeOutcome(path.sample)}`;
     const title = `${word} ${sampleId}${score === null ? '' : `, score ${score.toFixed(2)}`}${outcome}`;
-    return { title, steps, scores: path?.scores?.scores ?? null, tallies: path?.labels?.steps ?? null };
+    return { title, steps, scores: path?.scores?.scores ?? null, labels: path?.labels ?? null };
   };
+  const rejected = pair.rejected === null ? null : side('rejected', pair.rejected);
   return [
     ...wrap(`Question ${pair.questionId}: ${pair.question}`, look.width),
-    ...renderPair(side('chosen', pair.chosen), pair.rejected === null ? null : side('rejected', pair.rejected), look),
+    ...renderPair({ chosen: side('chosen', pair.chosen), rejected, shared: pair.shared ?? 0 }, look),
   ];
 }
 

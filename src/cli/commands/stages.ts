@@ -76,8 +76,8 @@ export const STAGES = [
       { option: 'samples', words: 'JSONL of the samples that they score', reads: '1-samples', graded: true },
     ],
     out: 'JSONL of preference pairs to write',
-    nothing: ({ pairs: { eta } }, questions) =>
-      `Expected pairs with scores at least ${eta} apart, got none in ${questions} questions. Lower --pairs.eta, draw more samples, or see whether --in scores the same samples.`,
+    nothing: ({ pairs: { kind, eta } }, questions) =>
+      `Expected pairs with scores at least ${eta} apart${kind === 'step' ? ' after the steps that they share' : ''}, got none in ${questions} questions. Lower --pairs.eta${kind === 'step' ? ' or --pairs.drop' : ''}, draw more samples, or see whether --in scores the same samples.`,
     example: `sipf pair --in scores.jsonl --samples samples.jsonl ${GSM8K} --pairs.eta 0.1 --out pairs.jsonl`,
   }),
   stageCommand({

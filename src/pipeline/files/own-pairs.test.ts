@@ -161,6 +161,23 @@ test.each([
   await expect(read([line])).rejects.toThrow(message);
 });
 
+test('reads how many steps both paths begin with', async () => {
+  const forks = { chosen: ['2+3=5', '5*2=10'], rejected: ['2+3=5', '5*2=12'] };
+  const { pairs } = await read([
+    { question: 'q?', ...forks, shared: 1 },
+    { question: 'q?', ...forks },
+  ]);
+  expect(pairs.map(({ shared }) => shared)).toEqual([1, undefined]);
+  const side = (steps: string[]) => ({ sampleId: 's', steps, score: null });
+  const ofLoop = { questionId: 'q', question: 'q?', chosen: side(forks.chosen), rejected: side(forks.rejected) };
+  expect((await read([{ ...ofLoop, shared: 1 }])).pairs[0]?.shared).toBe(1);
+  const refusal = /line 1, field "shared": Expected at most 1 \(equal steps .*\), got 2/;
+  await expect(read([{ ...ofLoop, shared: 2 }])).rejects.toThrow(refusal);
+  await expect(read([{ question: 'q?', ...forks, shared: 2 }])).rejects.toThrow(refusal);
+  await expect(read([{ ...ofLoop, rejected: null, shared: 1 }])).rejects.toThrow(/Expected at most 0/);
+  await expect(read([{ question: 'q?', ...forks, shared: 0.5 }])).rejects.toThrow(/field "shared"/);
+});
+
 test('names the line', async () => {
   const fine = { prompt: 'q?', chosen: good, rejected: bad };
   await expect(read([fine, fine, { prompt: 'q?' }])).rejects.toThrow(/p\.jsonl, line 3, field "chosen"/);

@@ -48,11 +48,11 @@ interface PairLine {
 }
 
 function pairOf(line: PairLine): PreferencePair {
-  const { questionId, id: ownId, prefix, rejected } = line.value;
+  const { questionId, id: ownId, prefix, rejected, shared } = line.value;
   const question = questionOf(line);
   const task = memberOf(line);
   const id = String(questionId ?? ownId ?? `own/${sha256(question).slice(0, 12)}`);
-  return {
+  const pair = {
     questionId: id,
     task: task.name,
     question,
@@ -60,6 +60,7 @@ function pairOf(line: PairLine): PreferencePair {
     chosen: sideOf(line, 'chosen', task, id),
     rejected: rejected === null ? null : sideOf(line, 'rejected', task, id),
   };
+  return shared === undefined ? pair : check(PreferencePair, { ...pair, shared }, line.place);
 }
 
 /** The text that both sides answer: `prompt` or `question`, or what both chats begin with. */

@@ -7,9 +7,11 @@ import {
   figurePaths,
   meanPairLogps,
   type OpenSet,
-  setReports,
+  type SampledAnswers,
 } from '../../method/evaluate.ts';
-import { Answer, type Checkpoint, type StepScores } from '../../records.ts';
+import { ruleInputs, stepScoresById } from '../../method/path-score.ts';
+import { setReports } from '../../method/set-reports.ts';
+import { Answer, type Checkpoint } from '../../records.ts';
 import { type Counts, EvalReport, type PairLogps, type ScoreFigures } from '../../reports.ts';
 import type { StageName } from '../../run/marker.ts';
 import { type FigurePath, scoreFigures } from '../../statistics/prm-figures.ts';
@@ -35,7 +37,7 @@ export async function evaluate(round: Round): Promise<void> {
   const sets = await round.openSets(config.evaluate.sets);
   // Once is enough: what is said of the sets holds for every round.
   const ofSets = k === 0 ? sets.flatMap(({ warnings }) => warnings) : [];
-  const answers = await answer(round, stageOf(k, ANSWERS), sets, policyAfter(round));
+  const answers = await answer(round, { stage: stageOf(k, ANSWERS), sets, policy: policyAfter(round) });
   const counts = { ...found.counts, [ANSWERS]: answers };
   const stage = stageOf(k, '7-eval');
   const file = `${stage.name}.json`;
@@ -51,12 +53,18 @@ export async function evaluate(round: Round): Promise<void> {
 
 const ANSWERS = '7-answers';
 
-/** Greedy answers of a policy to all questions of the sets. */
+interface AnswerStage {
+  readonly stage: StageName;
+  readonly sets: readonly OpenSet[];
+  readonly policy: Checkpoint;
+  /** Absent: one greedy answer to each question. */
+  readonly sampled?: SampledAnswers;
+}
+
+/** What a policy answers to all questions of the sets. */
 export function answer(
   { run, config, data, models }: Round,
-  stage: StageName,
-  sets: readonly OpenSet[],
-  policy: Checkpoint,
+  { stage, sets, policy, sampled }: AnswerStage,
 ): Promise<Counts> {
   const { maxTokens, gradeRetries, calculator, unit } = config.evaluate;
   const items: AnswerItem[] = sets.flatMap((set) => set.questions.map((question) => ({ set, question })));
@@ -67,13 +75,19 @@ export function answer(
   }));
   return run.collect({
     stage,
-    inputs: { prompt: data, sets: hashes, policy: policy.hash, options: { maxTokens, gradeRetries, calculator, unit } },
+    inputs: {
+      prompt: data,
+      sets: hashes,
+      policy: policy.hash,
+      options: { maxTokens, gradeRetries, calculator, unit },
+      ...(sampled === undefined ? {} : { sampled }),
+    },
     items: () => ({ total: items.length, items }),
     counted: 'questions',
     unit,
     open: () => models.openPolicy(policy),
     each: (some, opened, onDone) =>
-      answerUnit(some, { policy: opened, options: config.evaluate, signal: run.signal, onDone }),
+      answerUnit(some, { policy: opened, options: config.evaluate, sampled, signal: run.signal, onDone }),
   });
 }
 
@@ -96,14 +110,14 @@ async function inputsOf(round: Round, counts: EvalReport['counts']): Promise<Rec
     scores: scored ? await records.hash('4-scores', k) : null,
     labels: labelled ? await labelInputs(round) : null,
     rule: config.labels,
-    path: config.score.path,
+    ...ruleInputs(config.score),
     logpPairs: config.evaluate.logpPairs,
     counts,
   };
 }
 
 async function reportOf(round: Round, counts: EvalReport['counts'], ofSets: readonly string[]): Promise<EvalReport> {
-  const { config, k, found, task, parameters } = round;
+  const { config, method, k, found, task, parameters } = round;
   const { labelled, scored, paired } = figuresOf(round);
   const scores = labelled && scored ? await heldOutFigures(round) : null;
   const scoresByTask = labelled && scored && task.members ? await figuresByTask(round, task.members) : null;
@@ -120,7 +134,8 @@ async function reportOf(round: Round, counts: EvalReport['counts'], ofSets: read
     counts,
     cost: { ...cost, flops: flopsOf(cost, parameters, config.align.train.lora !== null) },
   };
-  const ofRound = roundWarnings(report, task.members?.length);
+  const rules = { ownSets: task.members?.length ?? 1, makesPairs: method.align === 'pairs' };
+  const ofRound = roundWarnings(report, rules);
   return { ...report, warnings: [...ofSets, ...ofRound, ...(scores === null ? [] : figureWarnings(scores))] };
 }
 
@@ -132,18 +147,14 @@ async function figuresByTask(work: Work, members: readonly Task[]): Promise<Reco
 
 /** Of all questions, or of those of one task of a mixture. */
 async function heldOutFigures({ config, task, records, k }: Work, only?: string): Promise<ScoreFigures> {
-  const rules = { task, labels: config.labels, path: config.score.path };
+  const rules = { task, labels: config.labels, score: config.score };
   const groups: FigurePath[][] = [];
   for await (const { scores, ...item } of records.groups({ to: k, labels: true, scores: true })) {
     const { id, task: own } = item.question;
     if (item.samples.length === 0 || !isHeldOut(id, config.labels.heldOut) || (only ?? own) !== own) continue;
-    groups.push(figurePaths(item, stepScores(scores), rules));
+    groups.push(figurePaths(item, stepScoresById(scores), rules));
   }
   return scoreFigures(groups);
-}
-
-function stepScores(records: readonly StepScores[]): Map<string, readonly number[]> {
-  return new Map(records.flatMap(({ sampleId, scores }) => (scores === null ? [] : [[sampleId, scores] as const])));
 }
 
 /** Log-probabilities of both sides of some pairs, before and after the round's alignment. */

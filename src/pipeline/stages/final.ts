@@ -1,9 +1,11 @@
 // The end, once: start, last policy and control on the final sets; the only reading of test.
-import { setReports } from '../../method/evaluate.ts';
+import { ruleInputs } from '../../method/path-score.ts';
+import { setReports } from '../../method/set-reports.ts';
 import type { Checkpoint } from '../../records.ts';
 import { FinalReport } from '../../reports.ts';
 import { flopsOf, NO_COST } from '../estimate.ts';
 import { costOf, type Loop, policyAfter, type Round } from '../loop.ts';
+import { bestOfFinal, drawFinal, finalPlace, scoringRound } from './best-of.ts';
 import { answer, answersHash, answersOf } from './evaluate.ts';
 import { continuedSft } from './warm-up.ts';
 
@@ -17,15 +19,20 @@ export async function evaluateFinal({ run, config, openSets, rounds }: Loop): Pr
   if (warmUp === undefined || config.evaluate.final.length === 0) return null;
   const policies = await finalPolicies(warmUp, rounds.slice(1));
   const sets = await openSets(config.evaluate.final);
-  const placeOf = (name: string) => ({ folder: 'final', name: `${name}-answers`, iteration: 0 });
-  for (const { name, policy } of policies) await answer(warmUp, placeOf(name), sets, policy);
+  const placeOf = (name: string) => finalPlace(name, 'answers');
+  for (const { name, policy } of policies) await answer(warmUp, { stage: placeOf(name), sets, policy });
+  const scoredBy = scoringRound(rounds.slice(1));
+  const sampled = config.evaluate.samples === 0 ? [] : policies.map((one) => ({ ...one, sets, scoredBy }));
+  const drawn: (readonly string[])[] = [];
+  for (const one of sampled) drawn.push(await drawFinal(warmUp, one));
   const stage = { folder: 'final', name: 'eval', iteration: 0 };
   const read = (name: string) => answersOf(warmUp, placeOf(name));
   const body = async (): Promise<FinalReport> => {
     const rows: FinalReport['rows'] = [];
-    for (const { name, policy, optimizerTokens, flops } of policies) {
+    for (const [i, { name, policy, optimizerTokens, flops }] of policies.entries()) {
       const own = await setReports(read(name), name === 'start' ? null : read('start'));
-      rows.push({ name, policy: policy.hash, optimizerTokens, flops, sets: own });
+      const row = { name, policy: policy.hash, optimizerTokens, flops, sets: own };
+      rows.push(sampled[i] === undefined ? row : { ...row, bestOf: await bestOfFinal(warmUp, sampled[i]) });
     }
     const report = { rows, warnings: sets.flatMap(({ warnings }) => warnings) };
     await run.writeJson(stage, 'eval.json', report);
@@ -33,7 +40,8 @@ export async function evaluateFinal({ run, config, openSets, rounds }: Loop): Pr
   };
   const answers = await Promise.all(policies.map(({ name }) => answersHash(warmUp, placeOf(name))));
   const spent = policies.map(({ name, optimizerTokens, flops }) => ({ name, optimizerTokens, flops }));
-  return run.once({ stage, inputs: { answers, spent }, outputs: ['eval.json'], result: FinalReport, body });
+  const inputs = { answers, spent, ...(drawn.length === 0 ? {} : { drawn, ...ruleInputs(config.score) }) };
+  return run.once({ stage, inputs, outputs: ['eval.json'], result: FinalReport, body });
 }
 
 /** The start alone where nothing has changed it; the control trains now. */

@@ -14,15 +14,14 @@ export const score = inUnitsOf<LabelledQuestion, Scorer>({
   needed: ({ method }) => method.feedback !== 'none',
   inputs: async (work) => {
     await calibrate(work);
-    const { config, data, scorer, policy, records, k, found } = work;
+    const { config, data, scorer, records, k } = work;
     const { chosenGate, gold } = config.pairs;
-    const prm = found.prm?.checkpoint.hash ?? null;
     return {
       data,
       scorer,
       unit: config.score.unit,
       pairs: { chosenGate, gold },
-      ...scorerInputs(scorer!, { prm, policy: policy.hash, calibration: found.calibration }),
+      ...scorerInputsOf(work),
       ...(work.need.labels ? await labelInputs(work) : { samples: await records.hashes('1-samples', k) }),
     };
   },
@@ -30,9 +29,15 @@ export const score = inUnitsOf<LabelledQuestion, Scorer>({
   items: async (work) => ({ total: await countPaths(work), items: itemsOf(work) }),
   sizeOf: ({ samples }) => samples.length,
   unit: (config) => config.score.unit,
-  open,
+  open: openScorerOf,
   each: (unit, scorer, { task, prompt, store }) => scoreUnit(unit, { scorer, task, prompt, signal: store.signal }),
 });
+
+/** What the scorer of a round is made of. */
+export function scorerInputsOf({ scorer, policy, found }: Work): Record<string, unknown> {
+  const prm = found.prm?.checkpoint.hash ?? null;
+  return scorerInputs(scorer!, { prm, policy: policy.hash, calibration: found.calibration });
+}
 
 async function* itemsOf(work: Work): AsyncGenerator<LabelledQuestion> {
   for await (const group of work.records.groups({ to: work.k, labels: work.need.labels })) {
@@ -54,7 +59,8 @@ async function countPaths(work: Work): Promise<number> {
   return paths;
 }
 
-function open({ scorer, policy, models, found }: Work): Promise<Scorer> {
+/** The scorer of a round, with the models that its round scored by. */
+export function openScorerOf({ scorer, policy, models, found }: Work): Promise<Scorer> {
   const { prm, calibration } = found;
   return openScorer(scorer!, {
     prm: prm === null ? undefined : () => models.openPrm(prm.checkpoint),

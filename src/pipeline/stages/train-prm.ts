@@ -22,7 +22,14 @@ export const trainPrm = training({
 function optionsOf({ config, need }: Work) {
   const { labels, prm } = config;
   const rule = { delta: labels.delta, closure: labels.closure, ownWitness: labels.ownWitness };
-  return { targets: prm.targets, gold: prm.gold, heldOut: labels.heldOut, calibrates: need.calibration, rule };
+  return {
+    targets: prm.targets,
+    gold: prm.gold,
+    denoise: prm.denoise,
+    heldOut: labels.heldOut,
+    calibrates: need.calibration,
+    rule,
+  };
 }
 
 /** What the labels of rounds 1 .. k are: part of the inputs of all that reads them. */

@@ -51,7 +51,7 @@ export function codeFormat(makeSandbox: () => Sandbox) {
     grade,
     brokenReferences: (questions, options) => brokenReferences(grade, questions, options),
     distinct: distinctPrograms,
-    hasFalseEquation: () => false,
+    equationsHold: () => null,
     async [Symbol.asyncDispose]() {
       await sandbox[Symbol.asyncDispose]();
     },

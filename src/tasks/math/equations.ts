@@ -99,3 +99,9 @@ export function checkEquation(equation: string): CheckedEquation {
 export function checkEquations(text: string): CheckedEquation[] {
   return equations(text).map(checkEquation);
 }
+
+/** What the equations of a text say together: false where one is false, true where all that can be read hold, null where none can be read. */
+export function equationsHold(text: string): boolean | null {
+  const known = checkEquations(text).flatMap(({ holds }) => holds ?? []);
+  return known.length === 0 ? null : !known.includes(false);
+}

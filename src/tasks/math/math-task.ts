@@ -7,11 +7,12 @@ import { type Graded, type Task, wrong } from '../../task.ts';
 import type { DataRecord } from '../data/data-files.ts';
 import { short } from '../data/data-text.ts';
 import { loadsSet, type QuestionSet } from '../data/question-set.ts';
-import { questionPrompt, STOP_STRINGS, splitSteps, stepPieces } from '../text/steps.ts';
+import { answerLine, questionPrompt, STOP_STRINGS, splitSteps, stepPieces } from '../text/steps.ts';
 import { answerText, parseAnswer, sameAnswer } from './answer-values.ts';
 import { type FoundAnswer, findAnswer, referenceAnswer } from './answers.ts';
+import { letterOf, rightOption } from './choices.ts';
 import { distinctPaths } from './distinct.ts';
-import { checkEquations } from './equations.ts';
+import { equationsHold } from './equations.ts';
 import { gradeChoice } from './grade-choice.ts';
 
 /** What every task with number-like answers shares: format, steps, grading, duplicates. */
@@ -23,9 +24,19 @@ export const mathFormat = {
   gradedBy: 'answer',
   instruction: 'Solve the problem step by step, one step per line. End with a line "The answer is N".',
   grade: gradeMath,
+  sameAnswer,
   distinct: distinctPaths,
-  hasFalseEquation: (steps) => checkEquations(steps.join('\n')).some(({ holds }) => holds === false),
+  equationsHold,
+  answerLine: statedAnswer,
 } satisfies Omit<Task, 'name' | 'maxTokens' | 'load'>;
+
+/** As solutions end: `The answer is`, ` 12\n`. Of a question with options, the letter of the right one. */
+function statedAnswer({ answer, choices }: Question): readonly [string, string] {
+  const stated = choices === undefined ? answer : letterOf(rightOption(choices, answer));
+  const line = stepPieces([answerLine(stated)]).join('');
+  const at = line.length - stated.length - 2;
+  return [line.slice(0, at), line.slice(at)];
+}
 
 /**
  * Finds the answer as `findAnswer` says and compares it exactly. A text cut at the token limit counts only if it had stated its answer

@@ -166,8 +166,8 @@ describe('grading', () => {
 });
 
 test('equations of functions are not read as numbers', () => {
-  expect(task.hasFalseEquation(['So $f(2)=3\\cdot2+1=7$.'])).toBe(false);
-  expect(task.hasFalseEquation(['So $3\\cdot2+1=8$.'])).toBe(true);
+  expect(task.equationsHold('So $f(2)=3\\cdot2+1=7$.')).toBe(true);
+  expect(task.equationsHold('So $3\\cdot2+1=8$.')).toBe(false);
 });
 
 describe('time', () => {

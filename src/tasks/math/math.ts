@@ -33,6 +33,7 @@ function formulaTask(layout: Layout, repo: string, hub: HubOptions | undefined):
     instruction: 'Solve the problem step by step, one step per line. Put the final answer in \\boxed{}.',
     reference: referenceFormula,
     grade: (question, completion, finishReason) => gradeFormula(comparer, question, completion, finishReason),
+    sameAnswer: async (a, b) => (await comparer.compare(a, b)) === 'same',
     [Symbol.asyncDispose]: () => comparer[Symbol.asyncDispose](),
   };
 }
