@@ -71,8 +71,10 @@ export const Sample = z.object({
   /** The last step holds the answer line. */
   steps: z.array(z.string()).min(1),
   finishReason: z.enum(['stop', 'length']),
-  /** Completion tokens; sum of raw-model log-probabilities over them (temperature 1), null where unknown. */
+  /** Completion tokens, and how many of them a calculator wrote (absent: none). */
   tokens: z.number().int(),
+  forced: z.number().int().optional(),
+  /** Sum of raw-model log-probabilities over the drawn tokens (temperature 1), null where unknown. */
   sumLogp: z.number().nullable(),
   extracted: z.string().nullable(),
   outcome: Outcome,
@@ -128,7 +130,14 @@ export const StepScores = z.object({
 });
 export type StepScores = z.infer<typeof StepScores>;
 
-const PairSide = z.object({ sampleId: z.string(), steps: z.array(z.string()), score: z.number().nullable() });
+/** A path in a pair. */
+const PairSide = z.object({
+  sampleId: z.string(),
+  steps: z.array(z.string()),
+  score: z.number().nullable(),
+  /** As in its sample. */
+  forced: z.number().int().optional(),
+});
 
 /**
  * One training row of a preference loss: a pair, or a chosen path alone (`rejected: null`, NLL only). Carries its texts, so that it stands
@@ -171,6 +180,8 @@ export const Answer = z.object({
   outcome: Outcome,
   finishReason: z.enum(['stop', 'length']),
   tokens: z.number().int(),
+  /** Tokens of these that a calculator wrote; absent: none. */
+  forced: z.number().int().optional(),
   /** Which of several samples of one question; absent: the greedy answer. */
   sample: z.number().int().optional(),
   /** As of a sample; absent in older files. */

@@ -1,7 +1,7 @@
 // Stage 6 and the warm-up: preference pairs and worked solutions -> the rows that train a policy.
 import { z } from 'zod';
 import type { PreferenceExample, SftExample } from '../backend.ts';
-import { described } from '../described.ts';
+import { described, traceless } from '../described.ts';
 import { SipfError } from '../errors.ts';
 import { keyedOrder } from '../hashing.ts';
 import { OBJECTIVES, type Objective, PairLoss } from '../objectives/objectives.ts';
@@ -19,6 +19,10 @@ export const SftOptions = z.strictObject({
     'Trains on worked solutions before the first round. Set it false where there are none, or where the model answers well already (then give prompt.shots or prompt.style chat).',
   ),
   scope: OBJECTIVES.sft.options.shape.scope,
+  calculatorLoss: described(
+    traceless(true),
+    'In the warm-up and in alignment, results of annotations that sampling.calculator would write carry loss. Set it false where a calculator writes them, so that training is for what the model writes.',
+  ),
   rows: described(
     z.number().int().positive().nullable().default(null),
     'Most worked solutions that are used, drawn by seed. null: all. Lower it for a shorter warm-up.',

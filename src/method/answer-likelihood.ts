@@ -70,7 +70,8 @@ export async function answerLogps(
   return chains.map(({ after }, i): AnswerLogps => {
     const [lead, answer] = texts[i]!.line;
     const line = count(lead + answer);
-    const logps = after.map(() => mean((found.next().value ?? []).slice(-Math.max(1, line - count(lead)))));
+    const lineLogps = () => (found.next().value ?? []).filter((logp) => logp !== null);
+    const logps = after.map(() => mean(lineLogps().slice(-Math.max(1, line - count(lead)))));
     return { logps, tokens: after.length === 0 ? 0 : sum(read[i]!.map(count)) + after.length * line };
   });
 }

@@ -1,7 +1,7 @@
 // Stage 2: samples and a simulator -> what labels every step: Monte-Carlo tallies, or likelihoods.
 import { z } from 'zod';
 import type { Policy, ProcessRewardModel } from '../backend.ts';
-import { described } from '../described.ts';
+import { described, traceless } from '../described.ts';
 import { MOST } from '../limits.ts';
 import type { Sample, StepLabels, StepTally } from '../records.ts';
 import type { Counts } from '../reports.ts';
@@ -74,6 +74,10 @@ export const LabelOptions = z.strictObject({
   maxTokens: described(
     z.number().int().positive().max(MOST.tokens).nullable().default(null),
     "Longest rollout in tokens. null: the task's own limit. Lower it for time, to no less than a path needs.",
+  ),
+  calculator: described(
+    traceless(false),
+    'Results of `<<3*4=` annotations in rollouts are computed and written, not drawn. Keep it as sampling.calculator.',
   ),
   gradeRetries: described(
     z.number().int().min(0).max(MOST.retries).default(2),

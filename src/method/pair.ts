@@ -233,7 +233,12 @@ function rowOf(
   fork: Fork = {},
 ): PreferencePair {
   const { id: questionId, task, question: text, prefix } = question;
-  const side = ({ id, steps }: Sample) => ({ sampleId: id, steps, score: scores.get(id) ?? null });
+  const side = ({ id, steps, forced }: Sample) => ({
+    sampleId: id,
+    steps,
+    score: scores.get(id) ?? null,
+    ...(forced === undefined ? {} : { forced }),
+  });
   return {
     questionId,
     task,

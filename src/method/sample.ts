@@ -1,7 +1,7 @@
 // Stage 1: questions and a policy -> distinct, graded samples.
 import { z } from 'zod';
 import type { Policy } from '../backend.ts';
-import { described } from '../described.ts';
+import { described, traceless } from '../described.ts';
 import { keyedOrder } from '../hashing.ts';
 import { MOST } from '../limits.ts';
 import type { Question, Sample } from '../records.ts';
@@ -9,7 +9,17 @@ import type { Counts } from '../reports.ts';
 import { countInto, inUnits, type StageOutput } from '../run/units.ts';
 import type { Task } from '../task.ts';
 import { requireAnswerText } from './answer-likelihood.ts';
-import { ask, type Draw, type Drawn, drawAndGrade, drawing, type Prefix, prefixOf, type UnitContext } from './draw.ts';
+import {
+  ask,
+  type Draw,
+  type Drawn,
+  drawAndGrade,
+  drawing,
+  type Prefix,
+  prefixOf,
+  tokensIn,
+  type UnitContext,
+} from './draw.ts';
 import { withHint } from './hint.ts';
 
 /** How many distinct right and wrong paths a question should have. */
@@ -61,6 +71,10 @@ export const SampleOptions = z.strictObject({
   maxTokens: described(
     z.number().int().positive().max(MOST.tokens).nullable().default(null),
     "Longest path in tokens. null: the task's own limit. Lower it for time, raise it where many paths are truncated.",
+  ),
+  calculator: described(
+    traceless(false),
+    'Results of `<<3*4=` annotations are computed and written, not drawn. Set it true where paths have annotations and fail at their sums, and with it labels.calculator and evaluate.calculator.',
   ),
   quota: described(
     Quota.nullable().default(null),
@@ -257,7 +271,7 @@ function take(
   { policy, iteration }: SampleContext,
   counts: Record<string, number>,
 ): void {
-  const { text, finishReason, tokens, logps } = completion;
+  const { text, finishReason } = completion;
   const { question, task, found, isHinted } = prefix;
   const { extracted, outcome } = graded;
   countInto(counts, 'drawn');
@@ -273,8 +287,7 @@ function take(
     policy: policy.hash,
     steps: task.split(text),
     finishReason,
-    tokens,
-    sumLogp: logps?.reduce((sum, logp) => sum + logp, 0) ?? null,
+    ...tokensIn(completion),
     extracted,
     outcome,
     ...(isHinted ? { hinted: true as const } : {}),
