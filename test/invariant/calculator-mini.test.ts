@@ -19,12 +19,12 @@ const folder = mkdtempSync(join(tmpdir(), 'sipf-calculator-mini-'));
 const backend = createInProcessBackend({ provider: 'cpu', threads: 1, slots: 32, cache: join(folder, 'cache') });
 const task = createMini();
 const prompt: BuildPrompt = (question) => task.prompt(question);
+const model = join(folder, 'model');
 let questions: readonly Question[] = [];
 let policy: Policy;
 
 beforeAll(async () => {
   questions = await task.load({ split: 'train', seed: 1, limit: 64 });
-  const model = join(folder, 'model');
   await backend.initModel(model, {
     config: {
       hidden_size: 48,
@@ -82,4 +82,18 @@ it('with a calculator all annotations are true, without it some are false', asyn
   expect(plain.all).toBeGreaterThan(50);
   expect(plain.true).toBeLessThan(plain.all);
   expect(plain.forced).toBe(0);
+});
+
+it('training can leave results without loss: two tokens an annotation here', async () => {
+  const examples = goldRows(questions, null, '', { task, prompt });
+  const lossTokens = async (calculatorLoss: boolean) => {
+    const options = { ...OPTIONS, batchSize: examples.length, maxSteps: 1, maxLength: 256, calculatorLoss };
+    const out = join(folder, `loss ${calculatorLoss}`);
+    const { steps, hash } = await backend.train({ source: { model }, examples, out, options }, () => undefined);
+    return { tokens: steps[0]?.metrics['lossTokens'] ?? 0, hash };
+  };
+  const [loud, quiet] = [await lossTokens(true), await lossTokens(false)];
+  const texts = examples.map(({ completion }) => completion.join(''));
+  expect(loud.tokens - quiet.tokens).toBe(2 * (texts.join('').match(/<</g) ?? []).length);
+  expect(quiet.hash).not.toBe(loud.hash);
 });

@@ -41,7 +41,8 @@ export async function train(work: Work, { place, writes, inputs, ...stage }: Tra
     const { examples, objective, counts } = await stage.rows(work);
     store.log({ type: 'counts', stage: name, iteration, data: { ...counts } });
     const maxSteps = await maxStepsFor(work, start, examples, settings);
-    const { calculatorLoss } = config.sft;
+    // A process reward model predicts no token.
+    const calculatorLoss = objective.kind === 'prm' ? undefined : config.sft.calculatorLoss;
     const options = { ...trainOptions(settings, objective, seed, maxSteps), calculatorLoss };
     const job = { source: models.source(start), examples, options, out: store.path(place.folder, writes) };
     const { source, hash, steps, tokens, dropped } = await models.train(job, onStep, { signal: store.signal });
