@@ -58,11 +58,12 @@ export const Outcome = z.discriminatedUnion('kind', [
 ]);
 export type Outcome = z.infer<typeof Outcome>;
 
-/** One full reasoning path. `id` is unique in a run: questionId/iteration/index, or questionId/gold. */
+/** One full reasoning path. `id` is unique in a run: questionId/iteration/index, questionId/gold, or of a rollout sampleId/iteration.step.index. */
 export const Sample = z.object({
   id: z.string(),
   questionId: z.string(),
-  source: z.enum(['policy', 'gold']),
+  /** rollout: kept by labels.keepRollouts, a continuation of another path. */
+  source: z.enum(['policy', 'gold', 'rollout']),
   iteration: z.number().int(),
   index: z.number().int(),
   /** Checkpoint hash of the policy that wrote it; null for gold and for the user's own samples. */
@@ -75,6 +76,8 @@ export const Sample = z.object({
   sumLogp: z.number().nullable(),
   extracted: z.string().nullable(),
   outcome: Outcome,
+  /** The prompt told the answer (sampling.hint). Absent: it did not. */
+  hinted: z.literal(true).optional(),
 });
 export type Sample = z.infer<typeof Sample>;
 
@@ -89,6 +92,8 @@ export const StepTally = z.object({
   run: z.number().int(),
   stop: z.enum(['full', 'first-success']),
   impliedBy: z.number().int().nullable(),
+  /** labels.mode verify: whether the step is correct, from the steps that were rolled out (run is then 0). Absent: it has rollouts, or is implied. */
+  assumed: z.boolean().optional(),
   settledBy: z.literal('false-equation').optional(),
 });
 export type StepTally = z.infer<typeof StepTally>;
@@ -105,6 +110,8 @@ export const StepLabels = z.object({
   outcomeRight: z.boolean(),
   /** Model tokens that these labels rest on, of rollouts or of texts that were read; a prefix's count once, for the first path that they settle a step of. */
   rolloutTokens: z.number().int(),
+  /** labels.keepRollouts: the paths of these rollouts. Absent: not kept. */
+  rollouts: z.array(Sample).optional(),
   /** `labels.mode: gold-likelihood`: mean log-probability of the right answer's tokens after the first 0, 1, ... steps, the last step left out. */
   answerLogps: z.array(z.number()).optional(),
 });
@@ -114,8 +121,8 @@ export type StepLabels = z.infer<typeof StepLabels>;
 export const StepScores = z.object({
   sampleId: z.string(),
   questionId: z.string(),
-  scorer: z.enum(['prm', 'prm-logprob', 'tallies', 'logprob', 'equations', 'likelihood', 'oracle', 'outcome']),
-  /** Checkpoint hash of the PRM; null for the scorers without a model. */
+  scorer: z.enum(['prm', 'prm-logprob', 'probe', 'tallies', 'logprob', 'equations', 'likelihood', 'oracle', 'outcome']),
+  /** Checkpoint hash of the PRM; null for the scorers without one. */
   prm: z.string().nullable(),
   scores: z.array(z.number()).nullable(),
 });

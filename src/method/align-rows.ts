@@ -9,7 +9,7 @@ import type { PreferencePair, Question } from '../records.ts';
 import { taskOf } from '../task.ts';
 import { TrainSettings } from '../train-settings.ts';
 import type { ReadContext } from './context-length.ts';
-import type { Method } from './methods.ts';
+import { type Method, makesPairs, trainsOnGold } from './methods.ts';
 import type { TrainRows } from './train-options.ts';
 
 /** The supervised warm-up M_0 = SFT(base, D_org). */
@@ -87,14 +87,14 @@ interface AlignArgs extends ReadContext {
 export function alignRows({ method, pairs, questions, options, scope, key, task, prompt }: AlignArgs): AlignRows {
   const context = { task, prompt };
   const usesPairs = method.align === 'pairs';
-  const wanted = usesPairs ? Math.round(options.gold * pairs.length) : null;
+  const wanted = goldWanted(method, options, pairs.length);
   const gold = wanted === 0 ? [] : goldRows(questions, wanted, `gold/${key}`, context);
   const counts = {
     pairs: pairs.filter(({ rejected }) => rejected !== null).length,
     nllRows: pairs.filter(({ rejected }) => rejected === null).length,
     gold: gold.length,
   };
-  if (usesPairs && counts.pairs === 0) {
+  if (makesPairs(method) && counts.pairs === 0) {
     throw new SipfError(
       'nothing-left',
       `Expected preference pairs to align on, got none (${counts.nllRows} right paths without a partner). Lower pairs.eta (of step pairs, pairs.drop too), draw more samples (sampling.samples, sampling.quota), let worked solutions be chosen (pairs.gold true), or use easier or harder questions, so that a question has both good and bad paths.`,
@@ -118,6 +118,12 @@ export function alignRows({ method, pairs, questions, options, scope, key, task,
   );
   const examples = all.filter((row) => row.kind !== 'preference' || row.rejected !== null);
   return { examples, objective, counts: { pairs: counts.pairs, nllRows: 0, gold: 0, unpaired }, warnings };
+}
+
+/** Worked solutions among the rows; null: all. */
+function goldWanted(method: Method, { gold }: AlignOptions, pairs: number): number | null {
+  if (trainsOnGold(method)) return null;
+  return makesPairs(method) ? Math.round(gold * pairs) : 0;
 }
 
 function preferenceRow(pair: PreferencePair, { task, prompt }: ReadContext): PreferenceExample {

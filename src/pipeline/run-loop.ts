@@ -7,7 +7,7 @@ import type { Backend } from '../backend.ts';
 import { keptConfig, withMovedPaths } from '../config/paths.ts';
 import { canonicalJson, sha256 } from '../hashing.ts';
 import type { Disk } from '../io/files.ts';
-import { METHODS, needs, scorerOf } from '../method/methods.ts';
+import { METHODS } from '../method/methods.ts';
 import { Checkpoint, type ModelSource, type Question } from '../records.ts';
 import type { EvalReport, FinalReport } from '../reports.ts';
 import type { Log, OnProgress } from '../run/events.ts';
@@ -16,7 +16,7 @@ import { iterate } from './iterate.ts';
 import { openLoop } from './loop.ts';
 import { checkpointOf, sourceOf } from './models.ts';
 import { setOpener } from './open-sets.ts';
-import { openPrompts } from './prompts.ts';
+import { openPrompts, promptOf } from './prompts.ts';
 import { answerWarnings, describeQuestions } from './question-sets.ts';
 import { checkReferences } from './references.ts';
 import { runWorkspace } from './run-workspace.ts';
@@ -80,9 +80,9 @@ async function runRounds(run: Run, start: RunStart, backend: Backend): Promise<L
   const source = sourceOf(run.dir, outside, base);
   const openPolicy = () => backend.openPolicy(source);
   const { shots, prompt, asked } = await openPrompts(start, questions, openPolicy);
+  const openSimulator = () => backend.openPolicy(sourceOf(run.dir, outside, simulator ?? base));
+  const simulatorPrompt = await promptOf(start, shots, openSimulator);
   const config = settled(start.config, asked);
-  const method = METHODS[config.method];
-  const scorer = scorerOf(method, config.score.scorer);
   const earlier = start.init === null ? await trainedOn(start.base) : [];
   run.log({ type: 'questions', message: describeQuestions(asked, start.sets) });
   for (const warning of answerWarnings(task.name, questions)) run.warn(warning);
@@ -92,19 +92,18 @@ async function runRounds(run: Run, start: RunStart, backend: Backend): Promise<L
     ...runWorkspace(run, backend, outside, asked),
     run,
     config,
-    method,
+    method: METHODS[config.method],
     task,
     prompt,
+    simulatorPrompt,
     questions: asked,
     data: dataHash({ config, task, questions }, shots),
-    scorer,
-    need: needs(scorer),
     scoresAll: false,
     simulator,
     verifier,
     openSets: setOpener(run, start.sets, seen, prompts),
     base,
-    parameters,
+    sizes: { ...start.helperSizes, policy: parameters },
     counts: counts === null ? {} : { '0-references': counts },
   });
   const policy = await iterate(loop);

@@ -70,8 +70,9 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
     'objectives',
     'io',
   ],
+  experiment: ['pipeline', 'config', 'method', 'run', 'statistics', 'io'],
   index: PUBLIC,
-  cli: [...PUBLIC, 'engine', 'objectives'],
+  cli: [...PUBLIC, 'experiment', 'engine', 'objectives'],
 };
 
 /** The folder that alone may import the runtime. */

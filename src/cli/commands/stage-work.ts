@@ -1,7 +1,8 @@
 // A command's configuration, questions and models -> the work of a stage, and a report of it.
 import type { Config } from '../../config/schema.ts';
 import { SipfError } from '../../errors.ts';
-import { METHODS, needs, scorerOf } from '../../method/methods.ts';
+import { METHODS, methodIn, needs, scorerOf } from '../../method/methods.ts';
+import type { Probe } from '../../method/probe.ts';
 import type { BuildPrompt } from '../../method/prompt.ts';
 import type { ScoreCalibration } from '../../method/score-calibration.ts';
 import type { ScorerName } from '../../method/scorers.ts';
@@ -52,6 +53,7 @@ interface WorkArgs extends Configured, Workspace {
     readonly scorer: ScorerName;
     readonly prm: Checkpoint | null;
     readonly calibration: ScoreCalibration | null;
+    readonly probe: Probe | null;
   };
 }
 
@@ -60,7 +62,7 @@ export function workOf({ questions, asked, shots, scoring, ...given }: WorkArgs)
   const config = settled(given.config, asked);
   const { task } = given;
   const policy = given.policy ?? { model: '', adapter: null, hash: '' };
-  const method = METHODS[config.method];
+  const method = methodIn(METHODS[config.method], given.k);
   const scorer = scoring?.scorer ?? scorerOf(method, config.score.scorer);
   return {
     ...given,
@@ -70,18 +72,21 @@ export function workOf({ questions, asked, shots, scoring, ...given }: WorkArgs)
     data: dataHash({ config, task, questions }, shots),
     scorer,
     need: needs(scorer),
+    simulatorPrompt: given.prompt,
     scoresAll: true,
     simulator: null,
     verifier: null,
     policy,
     base: policy,
     sft: policy,
+    earlierPrm: null,
     found: {
       counts: {},
       prm: scoring?.prm
         ? { checkpoint: scoring.prm, steps: 0, trainTokens: 0, examples: 0, dropped: 0, counts: {} }
         : null,
       calibration: scoring?.calibration ?? null,
+      probe: scoring?.probe ?? null,
       trained: null,
       losses: [],
     },

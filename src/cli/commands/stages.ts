@@ -1,9 +1,12 @@
 // The stages that are commands: one entry each.
+import type { Config } from '../../config/schema.ts';
+import { SipfError } from '../../errors.ts';
 import { align } from '../../pipeline/stages/align.ts';
 import { label } from '../../pipeline/stages/label.ts';
 import { pair } from '../../pipeline/stages/pair.ts';
 import { sample } from '../../pipeline/stages/sample.ts';
 import { trainPrm } from '../../pipeline/stages/train-prm.ts';
+import { trainProbe } from '../../pipeline/stages/train-probe.ts';
 import { warmUp } from '../../pipeline/stages/warm-up.ts';
 import { scoreCommand } from './score.ts';
 import { stageCommand } from './stage.ts';
@@ -12,6 +15,15 @@ const MODEL = 'Hugging Face folder or .gguf file';
 const START = `where training starts: ${MODEL}`;
 const FOLDER = 'folder of the trained model or adapter; a stopped training continues there';
 const GSM8K = '--task gsm8k --data gsm8k/train.jsonl';
+
+/** @throws SipfError 'unsupported' for labels that rest on the round before. */
+function refuseVerify({ labels: { mode } }: Config): void {
+  if (mode !== 'verify') return;
+  throw new SipfError(
+    'unsupported',
+    'Expected labels.mode first-success or full, got verify, which takes the process reward model of the round before. Use it in sipf run.',
+  );
+}
 
 /** In the order of the help. */
 export const STAGES = [
@@ -44,6 +56,7 @@ export const STAGES = [
       },
     ],
     model: `the simulator: ${MODEL}`,
+    check: refuseVerify,
     out: 'JSONL of step labels to write',
     example: `sipf label --in samples.jsonl --model ./SmolLM2-135M ${GSM8K} --labels.K 4 --out labels.jsonl`,
   }),
@@ -60,6 +73,19 @@ export const STAGES = [
     example: `sipf train-prm --in labels.jsonl --samples samples.jsonl --model ./SmolLM2-135M ${GSM8K} --out prm`,
     describeRows: ({ paths = 0, heldOutPaths = 0, steps = 0, correctSteps = 0 }) =>
       `${paths} labelled paths (${heldOutPaths} more are held out), ${steps} steps, ${Math.round(correctSteps)} of them correct`,
+  }),
+  stageCommand({
+    name: 'train-probe',
+    description: 'Train a probe on the hidden states of a model, in place of a process reward model (stage 3).',
+    stage: trainProbe,
+    inputs: [
+      { option: 'in', words: 'JSONL of step labels', reads: '2-step-labels' },
+      { option: 'samples', words: 'JSONL of the samples that they label', reads: '1-samples' },
+    ],
+    model: `the model that the probe reads: ${MODEL}`,
+    out: 'JSON file of the probe to write',
+    example: `sipf train-probe --in labels.jsonl --samples samples.jsonl --model ./SmolLM2-135M ${GSM8K} --out probe.json`,
+    keepsNothing: true,
   }),
   scoreCommand,
   stageCommand({
