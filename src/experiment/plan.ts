@@ -62,7 +62,10 @@ export async function finished(plan: Plan, place: Place): Promise<boolean> {
   return isFinished(place.dir, await configOf(plan, place));
 }
 
-/** Optimizer tokens at which the method costs what the reference cost; null: it is no cheaper. */
+/**
+ * Optimizer tokens at which the method costs what the reference cost; null: it is no cheaper.
+ * @throws SipfError 'not-found' where one of the two runs is not finished.
+ */
 export async function equalTokens(plan: Plan, cell: Cell): Promise<number | null> {
   const [reference, own] = [placeOf(plan, { ...cell, method: plan.grid.reference }), placeOf(plan, cell)];
   for (const place of [reference, own]) {
@@ -87,7 +90,10 @@ export interface Note {
   readonly text: string;
 }
 
-/** Summaries of all that is finished, and a note for what is not. */
+/**
+ * Summaries of all that is finished, and a note for what is not.
+ * @throws SipfError 'config-changed' where a run of other settings is in a cell's place.
+ */
 export async function collect(plan: Plan): Promise<{ summaries: CellSummary[]; notes: Note[] }> {
   const summaries: CellSummary[] = [];
   const notes: Note[] = [];

@@ -12,6 +12,7 @@ import { ask, type Draw, type Drawn, drawAndGrade, drawing, type Prefix, prefixO
 import { requireEquations, spoiledSteps } from './exact-checks.ts';
 import { labelByLikelihood } from './label-likelihood.ts';
 import { labelRecord, SETTLED } from './label-record.ts';
+import type { BuildPrompt } from './prompt.ts';
 import { rolloutPaths } from './rollout-paths.ts';
 import { scan } from './tallies.ts';
 import { assumeOthers, proposeErrors, type ScannedPath, scanOf } from './verify-labels.ts';
@@ -94,6 +95,8 @@ interface LabelContext extends UnitContext<LabelOptions> {
   readonly simulator: Policy;
   /** Proposes first errors in the mode verify; without it that mode is first-success. */
   readonly prm?: ProcessRewardModel | null | undefined;
+  /** Prompts of the PRM, where the simulator has others. */
+  readonly prmPrompt?: BuildPrompt | undefined;
 }
 
 /** A prefix of one question's paths, rolled out once however many paths share it. */
@@ -176,7 +179,10 @@ async function proposals(
   counts: Record<string, number>,
 ): Promise<ReadonlyMap<string, number>> {
   if (options.mode !== 'verify' || prm === null) return new Map();
-  const { proposed, scoredTokens } = await proposeErrors(items, prm, context);
+  const { proposed, scoredTokens } = await proposeErrors(items, prm, {
+    ...context,
+    prompt: context.prmPrompt ?? context.prompt,
+  });
   countInto(counts, 'scoredTokens', scoredTokens);
   return proposed;
 }

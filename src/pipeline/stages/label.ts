@@ -33,9 +33,11 @@ export const label = inUnitsOf<QuestionPaths, Labeller>({
   sizeOf: ({ samples }) => samples.length,
   unit: ({ labels }) => labels.unit,
   open,
-  each: (unit, { simulator, prm }, { config, task, simulatorPrompt: prompt, store, k }, onDone) => {
+  each: (unit, { simulator, prm }, work, onDone) => {
+    const { config, task, simulatorPrompt: prompt, prompt: prmPrompt, store, k } = work;
     const { labels: options, seed } = config;
-    return labelUnit(unit, { simulator, prm, task, prompt, options, seed, iteration: k, signal: store.signal, onDone });
+    const models = { simulator, prompt, prm, prmPrompt };
+    return labelUnit(unit, { ...models, task, options, seed, iteration: k, signal: store.signal, onDone });
   },
 });
 
