@@ -100,11 +100,18 @@ export interface Policy extends OpenedModel {
   encode(contexts: readonly (readonly ContextPiece[])[]): Promise<number[][]>;
   /** Raw log-probabilities of given completions, `[completion tokens]` each. */
   logps(items: readonly LogpsItem[], options?: CallOptions): Promise<number[][]>;
+  /** How many layers it has, 1 .. layers. Absent, as `stepStates` is: the engine tells no hidden states. */
+  readonly layers?: number | undefined;
+  /**
+   * Hidden states at each step's last token, `[path][step]` with those of `layers` in that order, `[layers · hidden]`: what leaves a layer,
+   * the last one behind the final norm. A path beyond the context length is an error naming its index.
+   */
+  stepStates?(paths: readonly StepPath[], layers: readonly number[], options?: CallOptions): Promise<Float32Array[][]>;
   /** The prompt text of a conversation in the model's own chat template, ending where the assistant begins. */
   chatPrompt(messages: readonly { role: 'system' | 'user' | 'assistant'; content: string }[]): Promise<string>;
 }
 
-/** A path as a PRM sees it: each step text includes its separator. */
+/** A path as a model reads it step by step: each step text includes its separator. */
 export interface StepPath {
   readonly prompt: string;
   readonly steps: readonly string[];

@@ -17,11 +17,13 @@ export { METHODS, MethodName } from './method/methods.ts';
 export { capPairs, pairQuestion } from './method/pair.ts';
 export { pathScore } from './method/path-score.ts';
 export { prmRows } from './method/prm-rows.ts';
+export { Probe, probeLayers, type StateReader, stateReader } from './method/probe.ts';
 export { type BuildPrompt, makePrompter } from './method/prompt.ts';
 export { chooseQuestions, goldSample, samplePaths } from './method/sample.ts';
 export { scoreUnit } from './method/score.ts';
 export { openScorer, type Scorer as PathScorer, type ScorerName, type ScorerSource } from './method/scorers.ts';
 export { hardLabels, softLabels } from './method/step-labels.ts';
+export { trainProbe } from './method/train-probe.ts';
 export {
   type Calibration,
   estimate,

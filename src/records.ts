@@ -114,8 +114,8 @@ export type StepLabels = z.infer<typeof StepLabels>;
 export const StepScores = z.object({
   sampleId: z.string(),
   questionId: z.string(),
-  scorer: z.enum(['prm', 'prm-logprob', 'tallies', 'logprob', 'equations', 'likelihood', 'oracle', 'outcome']),
-  /** Checkpoint hash of the PRM; null for the scorers without a model. */
+  scorer: z.enum(['prm', 'prm-logprob', 'probe', 'tallies', 'logprob', 'equations', 'likelihood', 'oracle', 'outcome']),
+  /** Checkpoint hash of the PRM; null for the scorers without one. */
   prm: z.string().nullable(),
   scores: z.array(z.number()).nullable(),
 });

@@ -40,7 +40,7 @@ export interface WriteArgs {
 export interface ScriptedOptions {
   /** The rest of the text. */
   readonly write: (args: WriteArgs) => string;
-  /** P(step correct) of each step; absent: 0.5 throughout. */
+  /** P(step correct) of each step; absent: 0.5 throughout. A policy's hidden states hold it, too. */
   readonly score?: ((path: StepPath, skill: number) => number[]) | undefined;
   /** Requests that run at once; decides which completions finish together. */
   readonly slots?: number | undefined;
@@ -55,6 +55,9 @@ interface Stored {
 }
 
 const CONTEXT = 4096;
+const LAYERS = 4;
+/** Numbers of a hidden state. */
+const WIDTH = 4;
 
 /**
  * A Backend whose texts, scores and weights are functions of their inputs: for tests, and to see the loop without a model. One character is one token.
@@ -129,6 +132,8 @@ interface Running {
 }
 
 class ScriptedPolicy extends ScriptedModel implements Policy {
+  readonly layers = LAYERS;
+
   async generate(requests: readonly GenerateRequest[], onFinished: OnFinished, { signal, onText }: DrawOptions = {}) {
     this.requireOpen();
     const queue = [...requests];
@@ -166,6 +171,22 @@ class ScriptedPolicy extends ScriptedModel implements Policy {
     });
   }
 
+  /** The first number of a layer is the step's score, the others are noise that depends on the text. */
+  async stepStates(paths: readonly StepPath[], layers: readonly number[]): Promise<Float32Array[][]> {
+    this.requireOpen();
+    this.options.onWork?.('states');
+    return paths.map((path) =>
+      scoresOf(path, this).map((score, j) => {
+        const text = path.prompt + path.steps.slice(0, j + 1).join('');
+        const ofLayer = (layer: number) => {
+          const number = keyedUniform(`${this.hash} ${layer} ${text}`);
+          return [score, ...Array.from({ length: WIDTH - 1 }, (_, i) => number(i))];
+        };
+        return Float32Array.from(layers.flatMap(ofLayer));
+      }),
+    );
+  }
+
   async encode(contexts: readonly (readonly ContextPiece[])[]): Promise<number[][]> {
     this.requireOpen();
     return contexts.map((pieces) => idsOf(textOf(pieces)));
@@ -197,8 +218,12 @@ class ScriptedPrm extends ScriptedModel implements ProcessRewardModel {
   async score(paths: readonly StepPath[]): Promise<number[][]> {
     this.requireOpen();
     this.options.onWork?.('score');
-    return paths.map((path) => this.options.score?.(path, this.skill) ?? path.steps.map(() => 0.5));
+    return paths.map((path) => scoresOf(path, this));
   }
+}
+
+function scoresOf(path: StepPath, { options, skill }: ScriptedModel): number[] {
+  return options.score?.(path, skill) ?? path.steps.map(() => 0.5);
 }
 
 /** One character is one token. */

@@ -8,6 +8,7 @@ import { checkOutFile, checkOutModel, checkOutRun } from '../pipeline/out-paths.
 const FIELDS: Readonly<Record<string, readonly string[]>> = {
   sample: ['id', 'questionId', 'source', 'policy', 'finishReason', 'outcome'],
   label: ['sampleId', 'questionId', 'simulator', 'K', 'steps'],
+  'train-probe': ['model', 'layers', 'weights'],
   score: ['sampleId', 'questionId', 'scorer', 'scores'],
   pair: ['questionId', 'question', 'chosen', 'rejected'],
   eval: ['questionId', 'question', 'reference', 'completion', 'outcome'],
@@ -26,6 +27,7 @@ const OPTIONS: Readonly<Record<string, ReadPath['kind']>> = {
   adapter: 'model',
   prm: 'model',
   calibration: 'file',
+  probe: 'file',
   fromRun: 'model',
 };
 

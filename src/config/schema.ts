@@ -9,6 +9,7 @@ import { LabelOptions } from '../method/label.ts';
 import { MethodName } from '../method/methods.ts';
 import { PairOptions } from '../method/pair.ts';
 import { PrmOptions } from '../method/prm-rows.ts';
+import { ProbeOptions } from '../method/probe.ts';
 import { PromptOptions } from '../method/prompt.ts';
 import { SampleOptions } from '../method/sample.ts';
 import { ScoreOptions } from '../method/score.ts';
@@ -157,9 +158,13 @@ export const Config = z.strictObject({
   labels: described(LabelOptions.prefault({}), 'Stage 2: Monte-Carlo rollouts label the steps of each path.'),
   verifier: described(
     Helper.prefault('self'),
-    'The model that the PRM starts from. self: the current policy. Give a larger one where the scores do not rank paths better than chance.',
+    'The model that the PRM starts from, or whose hidden states the probe reads. self: the current policy. Give a larger one where the scores do not rank paths better than chance.',
   ),
   prm: described(PrmOptions.prefault({}), 'Stage 3: a process reward model learns the step labels.'),
+  probe: described(
+    ProbeOptions.prefault({}),
+    'Stage 3 of the scorer probe, in place of a PRM; it learns the targets that prm names.',
+  ),
   score: described(ScoreOptions.prefault({}), 'Stage 4: step scores, and the score of a path made of them.'),
   pairs: described(PairOptions.prefault({}), 'Stage 5: preference pairs of paths of one question.'),
   align: described(AlignOptions.prefault({}), 'Stage 6: a preference loss trains the next policy on the pairs.'),

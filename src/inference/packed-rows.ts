@@ -49,31 +49,31 @@ export interface TokenPass {
   readonly at: BigInt64Array;
 }
 
-/** The `n`-th number that is read of an item. */
+/** The `n`-th value that is read of an item. */
 interface Read {
   readonly item: number;
   readonly n: number;
 }
 
 /**
- * Numbers `[those of tokensOf(item)]` of each item, in order.
+ * Values `[those of tokensOf(item)]` of each item, in order.
  * @param tokensOf the tokens of prefix and continuation to read at.
- * @param run a pass, and what is read at its places -> the numbers there.
+ * @param run a pass, and what is read at its places -> the values there.
  * @throws SipfError 'aborted' between two passes.
  */
-export async function readPacked(
+export async function readPacked<T>(
   items: readonly PackItem[],
   tokensOf: (item: number) => readonly number[],
-  run: (pass: TokenPass, reads: readonly Read[]) => Promise<ArrayLike<number>>,
+  run: (pass: TokenPass, reads: readonly Read[]) => Promise<readonly T[]>,
   { signal, ...options }: PackOptions & { readonly signal?: AbortSignal | undefined },
-): Promise<number[][]> {
-  const found: number[][] = items.map(() => []);
+): Promise<T[][]> {
+  const found: T[][] = items.map(() => []);
   for (const { shape, rows, items: placed } of packRows(items, options)) {
     throwIfAborted(signal);
     const reads = placed.flatMap(({ item, place }) => tokensOf(item).map((at, n) => ({ item, n, place: place(at) })));
     if (reads.length === 0) continue;
     const values = await run({ shape, rows, at: int64(reads.map(({ place }) => place)) }, reads);
-    for (const [index, { item }] of reads.entries()) found[item]?.push(values[index] as number);
+    for (const [index, { item }] of reads.entries()) found[item]?.push(values[index] as T);
     await nextEvents();
   }
   return found;

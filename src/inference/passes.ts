@@ -1,4 +1,4 @@
-// A model's weights -> the programs of inference: prefill, decode, log-probabilities, step scores.
+// A model's weights -> the programs of inference: prefill, decode, log-probabilities, steps.
 import { concat, flatten, tokenLogp } from '../engine/build.ts';
 import { Graph, type Tensor } from '../engine/graph.ts';
 import type { Engine, Program } from '../engine/runtime/session.ts';
@@ -76,12 +76,22 @@ export function compileTokenLogps(engine: Engine, weights: ModelWeights): Promis
   });
 }
 
-/** Tokens without a past: declareInputs and `at [n]` -> `probabilities [n]` that the step ending there is correct. */
+/** Tokens without a past: declareInputs and `at [n]` -> `values [n]`, the probability that the step ending there is correct. */
 export function compileStepScores(engine: Engine, weights: ModelWeights): Promise<Program> {
   return compile(engine, weights, (graph, parameters, decoder) => {
     const { hidden } = decode(decoder, parameters, declareInputs(graph, decoder.config));
     const ends = rowsAt(hidden, graph.input('at', 'int64', ['n']));
-    return { outputs: { probabilities: stepProbability(parameters, ends) } };
+    return { outputs: { values: stepProbability(parameters, ends) } };
+  });
+}
+
+/** Tokens without a past: declareInputs and `at [n]` -> `values [n, layers · hidden]`, what leaves each of `layers` there. */
+export function compileStepStates(engine: Engine, weights: ModelWeights, layers: readonly number[]): Promise<Program> {
+  return compile(engine, weights, (graph, parameters, decoder) => {
+    const { states } = decode(decoder, parameters, declareInputs(graph, decoder.config));
+    const at = graph.input('at', 'int64', ['n']);
+    const ends = layers.map((layer) => rowsAt(states[layer] as Tensor, at));
+    return { outputs: { values: concat(ends, 1) } };
   });
 }
 

@@ -51,5 +51,6 @@ export type Needs = Readonly<ReturnType<typeof needs>>;
 /** What a scorer needs to be computed first; null: nothing is scored. */
 export function needs(scorer: ScorerName | null) {
   const reads = (need: ScorerNeed) => scorer !== null && scorerNeeds(scorer, need);
-  return { labels: reads('prm') || reads('tallies'), prm: reads('prm'), calibration: reads('calibration') };
+  const [prm, probe] = [reads('prm'), reads('probe')];
+  return { labels: prm || probe || reads('tallies'), prm, probe, calibration: reads('calibration') };
 }

@@ -76,6 +76,8 @@ export async function prmRows(
   return { examples, counts: denoise ? { ...counts, ...hopeless } : counts };
 }
 
+export type PrmRows = Awaited<ReturnType<typeof prmRows>>;
+
 /** Where the paths of a question that trains no PRM are counted; null: it trains one. */
 function whyApart(
   questionId: string,
@@ -114,25 +116,25 @@ function targetsOf(record: StepLabels, { targets, rule, denoise }: PrmRowsArgs):
 }
 
 /**
- * Warnings where nearly all labels are alike.
+ * Warnings where nearly all labels are alike. `learner`: what learns them.
  * @throws SipfError 'nothing-left' where there is no labelled path to learn from.
  */
-export function checkPrmRows({ examples, counts }: Awaited<ReturnType<typeof prmRows>>): string[] {
+export function checkPrmRows({ examples, counts }: PrmRows, learner = 'PRM'): string[] {
   if (counts.paths === 0 || examples.length === 0) {
     throw new SipfError(
       'nothing-left',
-      'Expected labelled paths to train the PRM, got none. Raise labels.paths or sampling.samples, or lower labels.heldOut.',
+      `Expected labelled paths to train the ${learner}, got none. Raise labels.paths or sampling.samples, or lower labels.heldOut.`,
     );
   }
   const warnings: string[] = [];
   const share = counts.correctSteps / Math.max(1, counts.steps);
   if (share < 0.02)
     warnings.push(
-      `Only ${percent(share)} of the step labels are correct: the PRM has next to nothing to tell apart. Use easier questions, a stronger simulator or a longer warm-up.`,
+      `Only ${percent(share)} of the step labels are correct: the ${learner} has next to nothing to tell apart. Use easier questions, a stronger simulator or a longer warm-up.`,
     );
   if (share > 0.98)
     warnings.push(
-      `${percent(share)} of the step labels are correct: the PRM has next to nothing to tell apart. Use harder questions or a higher sampling.temperature.`,
+      `${percent(share)} of the step labels are correct: the ${learner} has next to nothing to tell apart. Use harder questions or a higher sampling.temperature.`,
     );
   return warnings;
 }

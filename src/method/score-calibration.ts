@@ -4,7 +4,7 @@ import type { Policy, ProcessRewardModel } from '../backend.ts';
 import { isForCalibration } from '../hashing.ts';
 import type { Counts } from '../reports.ts';
 import { inUnits } from '../run/units.ts';
-import { mean, sum } from '../statistics/intervals.ts';
+import { sum } from '../statistics/intervals.ts';
 import { type ReadContext, textsOf, tokensRead, withoutUnreadable } from './context-length.ts';
 import {
   hardLabels,
@@ -14,6 +14,7 @@ import {
   labelledPaths,
   latestLabels,
 } from './step-labels.ts';
+import { logpFigures, stepLogps } from './step-logps.ts';
 
 /** What is known of one step before its label: the PRM's P(correct), and the policy's log-probability of each of its tokens. */
 interface StepEvidence {
@@ -41,7 +42,7 @@ const CERTAIN = 1e-6;
 
 function featuresOf({ prm, logps }: StepEvidence): number[] {
   const p = Math.min(1 - CERTAIN, Math.max(CERTAIN, prm));
-  return [1, Math.log(p / (1 - p)), logps.length === 0 ? 0 : mean(logps), Math.min(0, ...logps)];
+  return [1, Math.log(p / (1 - p)), ...logpFigures(logps)];
 }
 
 /** P(step correct) of one step: the logistic function of its weighed evidence. */
@@ -118,26 +119,15 @@ interface EvidenceContext extends ReadContext {
   readonly policy: Policy;
 }
 
-/** What both models say of each step, `[path][step]`. Steps are tokenised one by one, as both models were trained to read them. */
+/** What both models say of each step, `[path][step]`. */
 export async function stepEvidence(
   paths: readonly LabelledPath[],
   { prm, policy, signal, ...context }: EvidenceContext,
 ): Promise<StepEvidence[][]> {
   const texts = textsOf(paths, context);
   const scores = await prm.score(texts, { signal });
-  const given = texts.map((text) => ({ context: [text.prompt], completion: text.steps }));
-  const logps = await policy.logps(given, { signal });
-  const lengths = await policy.countTokens(texts.flatMap(({ steps }) => steps));
-  let next = 0;
-  return texts.map(({ steps }, index) => {
-    let from = 0;
-    return steps.map((_, j) => {
-      const to = from + (lengths[next++] ?? 0);
-      const own = { prm: scores[index]?.[j] ?? Number.NaN, logps: (logps[index] ?? []).slice(from, to) };
-      from = to;
-      return own;
-    });
-  });
+  const logps = await stepLogps(texts, policy, signal);
+  return logps.map((steps, index) => steps.map((own, j) => ({ prm: scores[index]?.[j] ?? Number.NaN, logps: own })));
 }
 
 /** With fewer labelled steps than this the PRM's own scores outweigh what they say. */
@@ -180,7 +170,8 @@ export async function calibrateScores(
   return { calibration: scoreCalibration(steps), counts };
 }
 
-async function* calibrationItems(
+/** The questions that are for calibration, with the paths of theirs that are labelled. */
+export async function* calibrationItems(
   labelled: AsyncIterable<LabelledQuestion> | Iterable<LabelledQuestion>,
   heldOut: number,
 ): AsyncGenerator<LabelledQuestion> {

@@ -14,7 +14,7 @@ import { type LabelledQuestion, labelledPaths } from './step-labels.ts';
 export const ScoreOptions = z.strictObject({
   scorer: described(
     z.enum(StepScores.shape.scorer.options.filter(isConfiguredScorer)).default('prm'),
-    "Where step scores come from. prm: the trained model. prm-logprob: that model weighed with the policy's own log-probabilities by a regression on labelled steps. tallies: the rollouts themselves, of labelled paths only. logprob: the policy's mean log-probability. equations: 0 from the first false equation on, else 1. likelihood: how probable the policy finds the right answer after each step. oracle: true steps, where a task knows them. Try prm-logprob where the PRM alone ranks no better than chance.",
+    "Where step scores come from. prm: the trained model. prm-logprob: that model weighed with the policy's own log-probabilities by a regression on labelled steps. probe: a regression on the policy's hidden states, without a PRM, trained in seconds. tallies: the rollouts themselves, of labelled paths only. logprob: the policy's mean log-probability. equations: 0 from the first false equation on, else 1. likelihood: how probable the policy finds the right answer after each step. oracle: true steps, where a task knows them. Try prm-logprob or probe where the PRM alone ranks no better than chance.",
   ),
   path: described(
     z.enum(['mean', 'min', 'product', 'last']).default('mean'),
@@ -62,7 +62,7 @@ export async function scoreUnit(
   const counts = {
     paths: scoredPaths,
     unscored: samples.length - scoredPaths,
-    scoredTokens: await tokensRead(readable, scorer.models, prompt),
+    scoredTokens: scorer.passes * (await tokensRead(readable, scorer.models, prompt)),
   };
   return { records, counts: tooLong.size === 0 ? counts : { ...counts, pathsTooLong: tooLong.size } };
 }

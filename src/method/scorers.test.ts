@@ -5,12 +5,28 @@ import { createScriptedBackend } from '../backends/scripted.ts';
 import { parseConfig } from '../config/load.ts';
 import { type Sample, StepScores } from '../records.ts';
 import { METHODS, needs, scorerOf } from './methods.ts';
+import type { Probe } from './probe.ts';
 import { scoreUnit } from './score.ts';
 import { scoreCalibration } from './score-calibration.ts';
 import { isConfiguredScorer, openScorer, type ScorerSource, scorerInputs, scorerNeeds } from './scorers.ts';
 
 const NAMES = StepScores.shape.scorer.options;
 const backend = createScriptedBackend({ write: writeSum, score: scoreSum });
+const { hash: model } = await backend.openPolicy({ model: 'base' });
+/** Reads what the scripted model knows of a step: the first number of its state. */
+const probe: Probe = {
+  model,
+  layers: [2],
+  means: [0.5, 0, 0, 0, 0, 0],
+  scales: [0.25, 1, 1, 1, 1, 1],
+  weights: [2, 0, 0, 0, 0, 0],
+  intercept: 0,
+  ridge: 0.1,
+  steps: 9,
+  correct: 5,
+  calibrationSteps: 0,
+  calibrationLoss: null,
+};
 
 /** A source that notes what is opened and closed. */
 function watched(): { source: Required<ScorerSource>; log: string[] } {
@@ -32,6 +48,7 @@ function watched(): { source: Required<ScorerSource>; log: string[] } {
       prm: () => noting('prm', backend.openPrm({ model: 'base' })),
       policy: () => noting('policy', backend.openPolicy({ model: 'base' })),
       calibration: scoreCalibration([]),
+      probe,
     },
   };
 }
@@ -47,7 +64,8 @@ test.each(NAMES)('%s opens what the table says that it needs, once, and closes i
   expect(log.filter((entry) => entry.startsWith('closes'))).toEqual(models.map((model) => `closes ${model}`));
 });
 
-test.each(NAMES)('%s scores each step of a path between 0 and 1', async (name) => {
+/** A question with its worked solution. */
+function goldPath() {
   const question = sumQuestion('train', 3);
   const sample: Sample = {
     id: 's',
@@ -63,6 +81,11 @@ test.each(NAMES)('%s scores each step of a path between 0 and 1', async (name) =
     extracted: question.answer,
     outcome: { kind: 'right' },
   };
+  return { question, sample };
+}
+
+test.each(NAMES)('%s scores each step of a path between 0 and 1', async (name) => {
+  const { question, sample } = goldPath();
   await using scorer = await openScorer(name, watched().source);
   const prompt = sumsTask.prompt;
   const { records } = await scoreUnit([{ question, samples: [sample], labels: [] }], {
@@ -74,6 +97,15 @@ test.each(NAMES)('%s scores each step of a path between 0 and 1', async (name) =
   expect(records[0]).toMatchObject({ sampleId: 's', scorer: name, prm: scorer.prm });
   expect(records[0]?.scores).toHaveLength(sample.steps.length);
   for (const score of records[0]?.scores ?? []) expect(score >= 0 && score <= 1).toBe(true);
+});
+
+test('the probe scores the model alone that it was trained on', async () => {
+  const other = { ...probe, model: 'other' };
+  await using scorer = await openScorer('probe', { ...watched().source, probe: other });
+  const { question, sample } = goldPath();
+  await expect(
+    scorer.score([{ question, sample, labels: undefined }], { task: sumsTask, prompt: sumsTask.prompt }),
+  ).rejects.toThrow(/Expected the model that the probe was trained on \(other\)/);
 });
 
 test('a source that lacks a model, or weights, is an error that names the scorer', async () => {
@@ -111,14 +143,16 @@ test('a method needs what its scorer reads', () => {
   expect(scorerOf(METHODS.sipf, 'prm')).toBe('prm');
   expect(scorerOf(METHODS.siof, 'prm')).toBe('outcome');
   expect(scorerOf(METHODS.rft, 'prm')).toBe(null);
-  expect(needs(scorerOf(METHODS.sipf, 'prm-logprob'))).toEqual({ labels: true, prm: true, calibration: true });
-  expect(needs(scorerOf(METHODS.sipf, 'tallies'))).toEqual({ labels: true, prm: false, calibration: false });
-  expect(needs(scorerOf(METHODS.sipf, 'logprob'))).toEqual({ labels: false, prm: false, calibration: false });
-  expect(needs(scorerOf(METHODS.siof, 'prm-logprob'))).toEqual({ labels: false, prm: false, calibration: false });
+  const none = { labels: false, prm: false, probe: false, calibration: false };
+  expect(needs(scorerOf(METHODS.sipf, 'prm-logprob'))).toEqual({ ...none, labels: true, prm: true, calibration: true });
+  expect(needs(scorerOf(METHODS.sipf, 'probe'))).toEqual({ ...none, labels: true, probe: true });
+  expect(needs(scorerOf(METHODS.sipf, 'tallies'))).toEqual({ ...none, labels: true });
+  expect(needs(scorerOf(METHODS.sipf, 'logprob'))).toEqual(none);
+  expect(needs(scorerOf(METHODS.siof, 'prm-logprob'))).toEqual(none);
 });
 
 test("a stage's inputs name the models that a scorer reads, and no others", () => {
-  const hashes = { prm: 'p', policy: 'q', calibration: null };
+  const hashes = { prm: 'p', policy: 'q', calibration: null, probe: null };
   expect(scorerInputs('prm', hashes)).toEqual({ model: 'p' });
   expect(scorerInputs('logprob', hashes)).toEqual({ model: 'q' });
   expect(scorerInputs('tallies', hashes)).toEqual({ model: null });

@@ -1,12 +1,14 @@
 // The table of scorers: what each needs, how it opens and scores. A new scorer is one entry.
 import type { Policy, ProcessRewardModel } from '../backend.ts';
 import { SipfError } from '../errors.ts';
+import { canonicalJson, sha256 } from '../hashing.ts';
 import type { Sample, StepScores, StepTally } from '../records.ts';
 import { mean } from '../statistics/intervals.ts';
 import { type Task, taskOf } from '../task.ts';
 import { type AnswerChain, answerLogps, answersFit, requireAnswerText } from './answer-likelihood.ts';
 import { type ReadContext, type Reader, textsOf } from './context-length.ts';
 import { requireEquations, spoiledSteps } from './exact-checks.ts';
+import { PASSES, type Probe, probeScores } from './probe.ts';
 import { calibratedScore, type ScoreCalibration, stepEvidence } from './score-calibration.ts';
 import { type LabelledPath, softLabels } from './step-labels.ts';
 
@@ -14,16 +16,28 @@ import { type LabelledPath, softLabels } from './step-labels.ts';
 export type ScorerName = StepScores['scorer'];
 
 /**
- * What a scorer reads besides paths. `prm`, `policy`: models. `calibration`: weights of both. `tallies`: complete tallies of the paths.
- * `truth`: a task that knows its true steps. `equations`, `answer`: a task with those in its texts. `outcome`: each path's own grade.
+ * What a scorer reads besides paths. `prm`, `policy`: models. `calibration`: weights of both. `probe`: weights of the policy's hidden states.
+ * `tallies`: complete tallies of the paths. `truth`: a task that knows its true steps. `equations`, `answer`: a task with those in its texts.
+ * `outcome`: each path's own grade.
  */
-export type ScorerNeed = 'prm' | 'policy' | 'calibration' | 'tallies' | 'truth' | 'equations' | 'answer' | 'outcome';
+export type ScorerNeed =
+  | 'prm'
+  | 'policy'
+  | 'calibration'
+  | 'probe'
+  | 'tallies'
+  | 'truth'
+  | 'equations'
+  | 'answer'
+  | 'outcome';
 
 /** Where a scorer gets what it needs; what it does not need may be absent. */
 export interface ScorerSource {
   readonly prm?: (() => Promise<ProcessRewardModel>) | undefined;
+  /** Of the scorer probe: the model that the probe was trained on. */
   readonly policy?: (() => Promise<Policy>) | undefined;
   readonly calibration?: ScoreCalibration | undefined;
+  readonly probe?: Probe | undefined;
 }
 
 /** A scorer with its models open. Disposing it closes them. */
@@ -31,6 +45,8 @@ export interface Scorer extends AsyncDisposable {
   readonly name: ScorerName;
   /** The models that read every path. */
   readonly models: readonly Reader[];
+  /** How often each of them reads a path. */
+  readonly passes: number;
   /** Hash of the PRM among them; null: none. */
   readonly prm: string | null;
   /** `[path][step]` P(step correct); undefined: the scorer knows nothing of that path. */
@@ -44,12 +60,15 @@ interface Needed extends ReadContext {
   readonly prm?: ProcessRewardModel | undefined;
   readonly policy?: Policy | undefined;
   readonly calibration?: ScoreCalibration | undefined;
+  readonly probe?: Probe | undefined;
 }
 
 interface ScorerKind {
   /** `config`: `score.scorer` names it. `method`: a method that learns from outcomes has it. */
   readonly chosenBy: 'config' | 'method';
   readonly needs: readonly ScorerNeed[];
+  /** How often its models read a path; absent: once. */
+  readonly passes?: number;
   readonly score: (paths: readonly LabelledPath[], needed: Needed) => Promise<PathScores>;
 }
 
@@ -66,6 +85,13 @@ const SCORERS = {
       const evidence = await stepEvidence(paths, { ...context, prm: prm!, policy: policy! });
       return evidence.map((steps) => steps.map((step) => calibratedScore(step, calibration!)));
     },
+  },
+  probe: {
+    chosenBy: 'config',
+    needs: ['policy', 'probe'],
+    passes: PASSES,
+    score: (paths, { policy, probe, ...context }) =>
+      probeScores(textsOf(paths, context), policy!, { probe: probe!, signal: context.signal }),
   },
   /** tally / K of each step (the last step's is the outcome); a gold path scores 1 throughout. */
   tallies: {
@@ -120,6 +146,12 @@ export function isConfiguredScorer(name: ScorerName): name is ConfiguredScorer {
   return SCORERS[name].chosenBy === 'config';
 }
 
+/** How often a scorer's models read a path. */
+export function scorerPasses(name: ScorerName): number {
+  const { passes = 1 }: ScorerKind = SCORERS[name];
+  return passes;
+}
+
 export function scorerNeeds(name: ScorerName, need: ScorerNeed): boolean {
   const { needs }: ScorerKind = SCORERS[name];
   return needs.includes(need);
@@ -155,17 +187,19 @@ export async function openScorer(name: ScorerName, source: ScorerSource): Promis
     models.push(model);
     return model;
   };
-  const { score }: ScorerKind = SCORERS[name];
+  const { score, passes = 1 }: ScorerKind = SCORERS[name];
   try {
     const prm = scorerNeeds(name, 'prm') ? await opened(source.prm, 'a process reward model') : undefined;
     const policy = scorerNeeds(name, 'policy') ? await opened(source.policy, 'a policy') : undefined;
     const weighs = scorerNeeds(name, 'calibration');
     const calibration = weighs ? given(source.calibration, 'a calibration', name) : undefined;
+    const probe = scorerNeeds(name, 'probe') ? given(source.probe, 'a probe', name) : undefined;
     return {
       name,
       models,
+      passes,
       prm: prm?.hash ?? null,
-      score: (paths, context) => score(paths, { ...context, prm, policy, calibration }),
+      score: (paths, context) => score(paths, { ...context, prm, policy, calibration, probe }),
       [Symbol.asyncDispose]: close,
     };
   } catch (error) {
@@ -179,11 +213,19 @@ function given<T>(value: T | undefined, what: string, name: ScorerName): T {
   throw new SipfError('bad-input', `Expected ${what} for the scorer ${name}, got none. Give one.`);
 }
 
+interface ScorerHashes {
+  readonly prm: string | null;
+  readonly policy: string | null;
+  readonly calibration: ScoreCalibration | null;
+  readonly probe: Probe | null;
+}
+
 /** What scores depend on besides the paths: part of a stage's inputs. Models by hash; `model`: that of a scorer with a single one. */
 export function scorerInputs(
   name: ScorerName,
-  { prm, policy, calibration }: { prm: string | null; policy: string | null; calibration: ScoreCalibration | null },
+  { prm, policy, calibration, probe }: ScorerHashes,
 ): Record<string, unknown> {
+  if (scorerNeeds(name, 'probe')) return { model: null, policy, probe: probe && sha256(canonicalJson(probe)) };
   if (scorerNeeds(name, 'calibration')) return { model: null, prm, policy, calibration };
   return { model: scorerNeeds(name, 'prm') ? prm : scorerNeeds(name, 'policy') ? policy : null };
 }

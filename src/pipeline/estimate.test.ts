@@ -51,6 +51,19 @@ describe('estimate', () => {
     ).toEqual([0, 0]);
   });
 
+  it('charges a probe what the model reads twice, and no training of a PRM', () => {
+    const of = (scorer: 'prm' | 'probe') => {
+      const { stages } = estimate(parseConfig({ model: 'm', iterations: 1, score: { scorer } }), description);
+      return new Map(stages.filter(({ iteration }) => iteration === 1).map((stage) => [stage.stage, stage]));
+    };
+    const [prm, probe] = [of('prm'), of('probe')];
+    expect([prm.has('3-prm'), prm.has('3-probe'), probe.has('3-prm')]).toEqual([true, false, false]);
+    expect(probe.get('3-probe')?.scoredTokens).toBeGreaterThan(0);
+    expect(probe.get('3-probe')?.trainTokens).toBe(0);
+    expect(probe.get('4-scores')?.scoredTokens).toBe(2 * prm.get('4-scores')!.scoredTokens);
+    expect(probe.get('2-step-labels')).toEqual(prm.get('2-step-labels'));
+  });
+
   it('counts 2 FLOPs a parameter forward, 6 in training, 4 with LoRA', () => {
     const cost = { promptTokens: 1, generatedTokens: 2, scoredTokens: 3, trainTokens: 10 };
     expect(flopsOf(cost, 100, false)).toBe(100 * (12 + 60));

@@ -2,7 +2,7 @@
 import type { ModelDescription } from '../backend.ts';
 import type { Config } from '../config/schema.ts';
 import { METHODS, needs, roundsOf, scorerOf } from '../method/methods.ts';
-import { readsNewPaths, type ScorerName, scorerNeeds } from '../method/scorers.ts';
+import { readsNewPaths, type ScorerName, scorerNeeds, scorerPasses } from '../method/scorers.ts';
 import { stepsForTokens } from '../method/train-options.ts';
 import { OBJECTIVES } from '../objectives/objectives.ts';
 import { mean, sum } from '../statistics/intervals.ts';
@@ -36,6 +36,21 @@ export function addCosts(a: TokenCost, b: Partial<TokenCost>): TokenCost {
 export function flopsOf(cost: TokenCost, parameters: number, lora: boolean): number {
   const forward = cost.promptTokens + cost.generatedTokens + cost.scoredTokens;
   return parameters * (2 * forward + (lora ? 4 : 6) * cost.trainTokens);
+}
+
+/** Parameters of the models, or how large they are beside the policy. Without a helper its size is the policy's. */
+export interface ModelSizes {
+  readonly policy: number;
+  readonly simulator: number;
+  readonly verifier: number;
+}
+
+/** Sizes of the models that score, once for each time that they read a path. */
+export function readersOf(scorer: ScorerName, { policy, verifier }: Pick<ModelSizes, 'policy' | 'verifier'>): number[] {
+  const ofPrm = scorerNeeds(scorer, 'prm') ? [verifier] : [];
+  const own = scorerNeeds(scorer, 'probe') ? verifier : policy;
+  const readers = scorerNeeds(scorer, 'policy') ? [...ofPrm, own] : ofPrm;
+  return Array.from({ length: scorerPasses(scorer) }, () => readers).flat();
 }
 
 /**
@@ -166,7 +181,8 @@ function finalCost({ evaluate, method, score }: Config, typical: Typical): Stage
   if (evaluate.samples === 0) return greedy;
   const samples = questions * evaluate.samples;
   const scorer = scorerOf(METHODS[method], score.scorer);
-  const readers = scorer !== null && scorer !== 'logprob' && readsNewPaths(scorer) ? readersOf(scorer, typical) : [];
+  const readers =
+    scorer !== null && scorer !== 'logprob' && readsNewPaths(scorer) ? typicalReaders(scorer, typical) : [];
   const paths = samples * typical.pathTokens;
   return {
     ...greedy,
@@ -177,9 +193,9 @@ function finalCost({ evaluate, method, score }: Config, typical: Typical): Stage
   };
 }
 
-/** The models that read each path for a scorer, by their size. */
-function readersOf(scorer: ScorerName, { verifierSize }: Typical): number[] {
-  return [...(scorerNeeds(scorer, 'prm') ? [verifierSize] : []), ...(scorerNeeds(scorer, 'policy') ? [1] : [])];
+/** The same of a typical run, beside the policy's size. */
+function typicalReaders(scorer: ScorerName, { verifierSize }: Typical): number[] {
+  return readersOf(scorer, { policy: 1, verifier: verifierSize });
 }
 
 function roundCosts(config: Config, typical: Typical, k: number): RoundCost[] {
@@ -204,7 +220,11 @@ function roundCosts(config: Config, typical: Typical, k: number): RoundCost[] {
     const rows = k * labelled * (1 - labels.heldOut * (need.calibration ? 2 : 1));
     costs.push({ stage: '3-prm', size: typical.verifierSize, ...training(prm.train, rows, perRow) });
   }
-  const readers = readersOf(score.scorer, typical);
+  if (need.probe) {
+    const scoredTokens = scorerPasses(score.scorer) * k * labelled * (1 - labels.heldOut) * perRow;
+    costs.push({ stage: '3-probe', size: typical.verifierSize, scoredTokens });
+  }
+  const readers = typicalReaders(score.scorer, typical);
   if (method.feedback === 'process' && readers.length > 0) {
     // Paths of one question share its prompt; questions that can give no pair are left out.
     const pairable = pairing.chosenGate === 'none' ? 1 : 1 - (1 - typical.pRight) ** sampling.samples;

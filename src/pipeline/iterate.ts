@@ -9,6 +9,7 @@ import { pair } from './stages/pair.ts';
 import { sample } from './stages/sample.ts';
 import { score } from './stages/score.ts';
 import { trainPrm } from './stages/train-prm.ts';
+import { trainProbe } from './stages/train-probe.ts';
 import { warmUp } from './stages/warm-up.ts';
 
 /**
@@ -27,6 +28,7 @@ export async function iterate(run: Loop): Promise<Checkpoint> {
     await sample(round);
     await label(round);
     await trainPrm(round);
+    await trainProbe(round);
     await score(round);
     await pair(round);
     policy = await align(round);

@@ -2,7 +2,8 @@
 import type { Checkpoint } from '../records.ts';
 import type { Counts, EvalReport } from '../reports.ts';
 import type { Run } from '../run/run.ts';
-import { addCosts, NO_COST, type TokenCost } from './estimate.ts';
+import { mean, sum } from '../statistics/intervals.ts';
+import { addCosts, flopsOf, type ModelSizes, NO_COST, readersOf, type TokenCost } from './estimate.ts';
 import type { OpenSets } from './open-sets.ts';
 import type { Found, Shared, Work } from './workspace.ts';
 
@@ -10,7 +11,7 @@ interface LoopArgs extends Shared {
   readonly run: Run;
   readonly openSets: OpenSets;
   readonly base: Checkpoint;
-  readonly parameters: number;
+  readonly sizes: ModelSizes;
   /** What was counted before the first round, by stage. */
   readonly counts: Readonly<Record<string, Counts>>;
 }
@@ -23,7 +24,7 @@ export interface Loop extends LoopArgs {
 }
 
 /** A round of a run, with the report that its evaluation adds. */
-export interface Round extends Work, Pick<LoopArgs, 'run' | 'openSets' | 'parameters'> {
+export interface Round extends Work, Pick<LoopArgs, 'run' | 'openSets' | 'sizes'> {
   report: EvalReport | null;
 }
 
@@ -34,7 +35,7 @@ export function openLoop(args: LoopArgs): Loop {
     rounds,
     round(k, policy) {
       const counts = k === 0 ? { ...args.counts } : {};
-      const found: Found = { counts, prm: null, calibration: null, trained: null, losses: [] };
+      const found: Found = { counts, prm: null, calibration: null, probe: null, trained: null, losses: [] };
       const [warmUp] = rounds;
       const sft = warmUp === undefined ? args.base : policyAfter(warmUp);
       const round: Round = { ...args, k, policy, sft, found, report: null };
@@ -53,4 +54,23 @@ export function policyAfter({ found, policy }: Work): Checkpoint {
 export function costOf({ counts, trained, prm }: Found): TokenCost {
   const stages = [...Object.values(counts), trained?.counts ?? {}].reduce<TokenCost>(addCosts, NO_COST);
   return addCosts(stages, { trainTokens: (trained?.trainTokens ?? 0) + (prm?.trainTokens ?? 0) });
+}
+
+/** Model FLOPs of a round's stages, its evaluation apart: each at the size of the models that it ran. */
+export function roundFlops({ found, config, scorer, sizes }: Round): number {
+  const { counts, trained, prm } = found;
+  const readers = scorer === null ? [] : readersOf(scorer, sizes);
+  const sizeOf: Readonly<Record<string, number>> = {
+    '2-step-labels': sizes.simulator,
+    '3-probe': sizes.verifier,
+    '4-calibration': mean([sizes.verifier, sizes.policy]),
+    '4-scores': readers.length === 0 ? sizes.policy : mean(readers),
+  };
+  const stages = [...Object.entries(counts), ['6-policy', trained?.counts ?? {}] as const];
+  const read = stages.map(([name, cost]) => flopsOf(addCosts(NO_COST, cost), sizeOf[name] ?? sizes.policy, false));
+  return sum([
+    ...read,
+    flopsOf({ ...NO_COST, trainTokens: trained?.trainTokens ?? 0 }, sizes.policy, config.align.train.lora !== null),
+    flopsOf({ ...NO_COST, trainTokens: prm?.trainTokens ?? 0 }, sizes.verifier, config.prm.train.lora !== null),
+  ]);
 }

@@ -31,8 +31,16 @@ export async function openPrompts(
   questions: readonly Question[],
   openPolicy: () => Promise<Policy>,
 ): Promise<Prompts> {
-  const { config, task } = configured;
   const shots = await shotsOf(configured, questions);
-  const prompt = await makePrompter({ task, options: config.prompt, shots, openPolicy });
+  const prompt = await promptOf(configured, shots, openPolicy);
   return { shots, prompt, asked: withoutShots(questions, shots) };
+}
+
+/** The prompts as the model that `openPolicy` opens reads them. */
+export function promptOf(
+  { config, task }: Configured,
+  shots: readonly Shot[],
+  openPolicy: () => Promise<Policy>,
+): Promise<BuildPrompt> {
+  return makePrompter({ task, options: config.prompt, shots, openPolicy });
 }

@@ -12,6 +12,7 @@ import type { Config, ConfigInput } from '../config/schema.ts';
 import { SipfError } from '../errors.ts';
 import { nodeDisk } from '../io/files.ts';
 import { METHODS, type MethodName } from '../method/methods.ts';
+import { Probe } from '../method/probe.ts';
 import { ScoreCalibration } from '../method/score-calibration.ts';
 import { PreferencePair } from '../records.ts';
 import type { LogEvent, ProgressEvent } from '../run/events.ts';
@@ -242,6 +243,73 @@ describe('runLoop', () => {
     const { rounds } = await runLoop({ config, out: join(folder, 'paper'), backend, tasks });
     expect(rounds[2]?.counts['1-samples']?.drawn).toBeGreaterThan(48);
     expect(rounds[2]?.pairs?.questions).toBeGreaterThan(12);
+  });
+
+  it('asks the simulator in its own chat template', async () => {
+    const asked = new Map<string, Set<string>>();
+    const chatting: Backend = {
+      ...backend,
+      openPolicy: async (source) => {
+        const policy = await backend.openPolicy(source);
+        const generate = policy.generate.bind(policy);
+        const name = source.model === 'helper' ? 'helper' : 'own';
+        return Object.assign(policy, {
+          chatPrompt: async (messages: readonly { readonly content: string }[]) =>
+            `<${name}>Q: ${messages.at(-1)?.content.split('\n').at(-1)}\nA:\n`,
+          generate: (...[requests, ...rest]: Parameters<typeof generate>) => {
+            const starts = asked.get(name) ?? new Set();
+            for (const { context } of requests) starts.add(String(context[0]).slice(0, 4));
+            asked.set(name, starts);
+            return generate(requests, ...rest);
+          },
+        });
+      },
+    };
+    const config = configWith({ model: 'base', simulator: 'helper', prompt: { style: 'chat' }, iterations: 1 });
+    const { rounds } = await runLoop({ config, out: join(folder, 'chat-helper'), backend: chatting, tasks });
+    expect(rounds[1]?.counts['2-step-labels']?.['rollouts:right']).toBeGreaterThan(0);
+    expect([...(asked.get('helper') ?? [])]).toEqual(['<hel']);
+    expect([...(asked.get('own') ?? [])]).toEqual(['<own']);
+  });
+
+  it('scores by a probe in place of a PRM, keeps it, and copies it to another run', async () => {
+    const out = join(folder, 'probe');
+    const config = configWith({ iterations: 1, score: { scorer: 'probe' }, probe: { layers: [2, 4] } });
+    const seen: ProgressEvent[] = [];
+    const onProgress = (event: ProgressEvent) => event.stage === '3-probe' && seen.push(event);
+    const { rounds } = await runLoop({ config, out, backend, tasks, onProgress });
+    const round = join(out, 'iteration-1');
+    expect(existsSync(join(round, '3-prm'))).toBe(false);
+    const probe = Probe.parse(JSON.parse(readFileSync(join(round, '3-probe.json'), 'utf8')));
+    expect(probe).toMatchObject({ layers: [2, 4], model: rounds[0]?.policy });
+    const [, first] = rounds;
+    expect(first?.scores?.aucOutcome.scores?.value).toBeGreaterThan(0.8);
+    expect(first?.pairs?.pairs).toBeGreaterThan(0);
+    expect(first?.counts['3-probe']?.steps).toBe(probe.steps);
+    const read = ['3-probe', '4-scores'].map((stage) => first?.counts[stage]?.scoredTokens ?? 0);
+    expect(Math.min(...read)).toBeGreaterThan(0);
+    expect(first?.cost.scoredTokens).toBe(read[0]! + read[1]!);
+    expect(seen.at(-1)?.done).toBe(seen[0]?.total);
+    const begun = async (where: string, change: ConfigInput, fromRun?: string) => {
+      const events: LogEvent[] = [];
+      const log = (event: LogEvent) => events.push(event);
+      await runLoop({ config: parseConfig({ ...config, ...change }), out: where, fromRun, backend, tasks, log });
+      return events.filter(({ type }) => type === 'stage-start').map(({ stage, iteration }) => `${iteration}/${stage}`);
+    };
+    expect(await begun(out, {})).toEqual([]);
+    const other = join(folder, 'probe-copied');
+    expect((await begun(other, { pairs: { eta: 0.05 } }, out))[0]).toBe('1/5-pairs');
+    expect(readFileSync(join(other, 'iteration-1', '3-probe.json'))).toEqual(readFileSync(join(round, '3-probe.json')));
+    expect((await begun(join(folder, 'probe-layer'), { probe: { layers: [1] } }, out))[0]).toBe('1/3-probe');
+  });
+
+  it('probes the verifier where there is one', async () => {
+    const out = join(folder, 'probe-verifier');
+    const config = configWith({ iterations: 1, score: { scorer: 'probe' }, verifier: 'larger' });
+    await runLoop({ config, out, backend, tasks });
+    const { hash } = await backend.describe({ model: 'larger' });
+    const probe = Probe.parse(JSON.parse(readFileSync(join(out, 'iteration-1', '3-probe.json'), 'utf8')));
+    expect(probe.model).toBe(hash);
   });
 
   it.each([

@@ -16,7 +16,7 @@ import { iterate } from './iterate.ts';
 import { openLoop } from './loop.ts';
 import { checkpointOf, sourceOf } from './models.ts';
 import { setOpener } from './open-sets.ts';
-import { openPrompts } from './prompts.ts';
+import { openPrompts, promptOf } from './prompts.ts';
 import { answerWarnings, describeQuestions } from './question-sets.ts';
 import { checkReferences } from './references.ts';
 import { runWorkspace } from './run-workspace.ts';
@@ -80,6 +80,8 @@ async function runRounds(run: Run, start: RunStart, backend: Backend): Promise<L
   const source = sourceOf(run.dir, outside, base);
   const openPolicy = () => backend.openPolicy(source);
   const { shots, prompt, asked } = await openPrompts(start, questions, openPolicy);
+  const openSimulator = () => backend.openPolicy(sourceOf(run.dir, outside, simulator ?? base));
+  const simulatorPrompt = await promptOf(start, shots, openSimulator);
   const config = settled(start.config, asked);
   const method = METHODS[config.method];
   const scorer = scorerOf(method, config.score.scorer);
@@ -95,6 +97,7 @@ async function runRounds(run: Run, start: RunStart, backend: Backend): Promise<L
     method,
     task,
     prompt,
+    simulatorPrompt,
     questions: asked,
     data: dataHash({ config, task, questions }, shots),
     scorer,
@@ -104,7 +107,7 @@ async function runRounds(run: Run, start: RunStart, backend: Backend): Promise<L
     verifier,
     openSets: setOpener(run, start.sets, seen, prompts),
     base,
-    parameters,
+    sizes: { ...start.helperSizes, policy: parameters },
     counts: counts === null ? {} : { '0-references': counts },
   });
   const policy = await iterate(loop);

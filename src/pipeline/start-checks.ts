@@ -8,6 +8,7 @@ import { requireAnswerText } from '../method/answer-likelihood.ts';
 import type { ReadContext } from '../method/context-length.ts';
 import { requireChecks, requireEquations } from '../method/exact-checks.ts';
 import { METHODS, needs, roundsOf, scorerOf } from '../method/methods.ts';
+import { probeLayers, stateReader } from '../method/probe.ts';
 import type { BuildPrompt } from '../method/prompt.ts';
 import { chooseQuestions } from '../method/sample.ts';
 import { type ScorerName, scorerNeeds } from '../method/scorers.ts';
@@ -77,19 +78,30 @@ export function questionsOfRounds(
   return Array.from({ length: rounds }, (_, i) => chooseQuestions(asked, sampling, seed, i + 1));
 }
 
-/** @throws SipfError 'nothing-left' where no label of the first round's questions may train the PRM. */
+/** @throws SipfError 'nothing-left' where no label of the first round's questions may train the PRM, or the probe. */
 export function checkPrmQuestions(config: Config, questions: readonly Question[]): void {
-  const { prm, calibration } = needs(scorerOf(METHODS[config.method], config.score.scorer));
+  const { prm, probe, calibration } = needs(scorerOf(METHODS[config.method], config.score.scorer));
+  const isSplit = probe || calibration;
   const heldOut = shareHeldOut(
     questions.map(({ id }) => id),
     config.labels.heldOut,
   );
-  const trains = ({ id }: Question) => !isHeldOut(id, heldOut) && !(calibration && isForCalibration(id, heldOut));
-  if (!prm || questions.length === 0 || questions.some(trains)) return;
+  const trains = ({ id }: Question) => !isHeldOut(id, heldOut) && !(isSplit && isForCalibration(id, heldOut));
+  if (!(prm || probe) || questions.length === 0 || questions.some(trains)) return;
   throw new SipfError(
     'nothing-left',
-    `Expected train questions whose labels train the PRM, got none: labels.heldOut ${config.labels.heldOut} keeps all ${questions.length} of the first round apart${calibration ? ' (prm-logprob: twice that share)' : ''}. Lower labels.heldOut, or give more questions.`,
+    `Expected train questions whose labels train the ${probe ? 'probe' : 'PRM'}, got none: labels.heldOut ${config.labels.heldOut} keeps all ${questions.length} of the first round apart${isSplit ? ` (${config.score.scorer}: twice that share)` : ''}. Lower labels.heldOut, or give more questions.`,
   );
+}
+
+/**
+ * Looks at the model that a probe is to read, where the run has one.
+ * @throws SipfError 'unsupported' where its engine tells no hidden states, 'bad-config' where it has not the layers.
+ */
+export async function checkProbe({ method, score, probe }: Config, open: () => Promise<Policy>): Promise<void> {
+  if (!needs(scorerOf(METHODS[method], score.scorer)).probe) return;
+  await using model = await open();
+  probeLayers(probe, stateReader(model).layers);
 }
 
 export interface PromptedQuestions {

@@ -40,7 +40,8 @@ const onWork = () => {
 const scripted = createScriptedBackend({ write: writeSum, score: scoreSum, onWork });
 const missing = (what: string) =>
   Promise.reject(new SipfError('not-found', `Expected a model at ${what}, got nothing. Check the path.`));
-/** Folders called `missing` are no models; adapters called `other` fit none; `bare` has no chat template; `tiny` holds 60 characters. */
+/** Folders called `missing` are no models; adapters called `other` fit none; `bare` has no chat template; `tiny` holds 60 characters; `silent`
+ * tells no hidden states. */
 const backend: Backend = {
   ...scripted,
   describe: (source) => (source.model.includes('missing') ? missing(source.model) : scripted.describe(source)),
@@ -50,6 +51,7 @@ const backend: Backend = {
     const policy = await scripted.openPolicy(source);
     if (source.model === 'bare')
       policy.chatPrompt = () => Promise.reject(new SipfError('unsupported', 'Expected a chat template, got none.'));
+    if (source.model === 'silent') Object.assign(policy, { layers: undefined, stepStates: undefined });
     return source.model === 'tiny' ? Object.assign(policy, { contextLength: 60 }) : policy;
   },
 };
@@ -101,6 +103,21 @@ const refusals: Record<string, () => Refusal> = {
     config: { ...sums, verifier: { model: 'missing-verifier' } },
     code: 'not-found',
     says: /missing-verifier/,
+  }),
+  'a probe of an engine that tells no hidden states': () => ({
+    config: { ...sums, model: 'silent', score: { scorer: 'probe' } },
+    code: 'unsupported',
+    says: /engine that tells hidden states for the scorer probe/,
+  }),
+  'layers for a probe that the verifier has not': () => ({
+    config: { ...sums, verifier: 'larger', score: { scorer: 'probe' }, probe: { layers: [2, 9] } },
+    code: 'bad-config',
+    says: /from 1 to 4 in probe\.layers/,
+  }),
+  'a probe without questions to train on': () => ({
+    config: { ...sums, score: { scorer: 'probe' }, labels: { heldOut: 0.5 } },
+    code: 'nothing-left',
+    says: /labels train the probe.*\(probe: twice that share\)/,
   }),
   'a simulator without room for any prompt': () => ({
     config: { ...sums, simulator: 'tiny', prompt: { shots: 4 } },

@@ -15,15 +15,17 @@ import type { Sandbox } from '../sandbox.ts';
 import { openSandbox } from '../sandboxes/open.ts';
 import type { Task } from '../task.ts';
 import { openTasks } from '../tasks/index.ts';
+import type { ModelSizes } from './estimate.ts';
 import { helperOf, initOf, type OutsideModels, outsideModels, sourceOf } from './models.ts';
 import { promptOfSet } from './open-sets.ts';
 import { checkOutRun } from './out-paths.ts';
-import { openPrompts, type Prompts } from './prompts.ts';
+import { openPrompts, type Prompts, promptOf } from './prompts.ts';
 import type { LoadedSet } from './question-sets.ts';
 import {
   checkContexts,
   checkLoraTargets,
   checkPrmQuestions,
+  checkProbe,
   checkRowLengths,
   checkSamples,
   checkSignals,
@@ -66,6 +68,8 @@ export interface RunStart extends AsyncDisposable {
   /** The model that training starts from: the configured one, or a copy of the one that the run makes. */
   readonly base: ModelSource;
   readonly description: ModelDescription;
+  /** Parameters of the models that roll out, and that a PRM starts from. */
+  readonly helperSizes: Omit<ModelSizes, 'policy'>;
   /** Of the train questions, broken ones among them. */
   readonly prompts: Prompts;
   readonly warnings: readonly string[];
@@ -116,11 +120,15 @@ export async function startRun(options: RunStartOptions): Promise<RunStart> {
     const outside = outsideModels(config);
     const simulator = await helperOf(describe, outside, '@simulator');
     const verifier = await helperOf(describe, outside, '@verifier');
-    const prmBase = verifier === null ? description : await describe(sourceOf('.', outside, verifier));
+    const ofHelper = async (helper: Checkpoint | null) =>
+      helper === null ? description : await describe(sourceOf('.', outside, helper));
+    const [rolling, prmBase] = [await ofHelper(simulator), await ofHelper(verifier)];
+    const helperSizes = { simulator: rolling.parameters, verifier: prmBase.parameters };
     checkLoraTargets('sft', config, description);
     checkLoraTargets('prm', config, prmBase);
     checkLoraTargets('align', config, description);
-    const start = { config, out, task, train, sets, outside, simulator, verifier, init, base, description, warnings };
+    const models = { outside, simulator, verifier, init, base, description, helperSizes };
+    const start = { config, out, task, train, sets, ...models, warnings };
     say('Checking prompts and lengths ...');
     const prompts = await openPrompts(start, train, () => backend.openPolicy(base));
     await checkTexts(start, prompts, backend);
@@ -153,10 +161,11 @@ async function madeBase(
 
 /** Prompts as the run will have them, against the contexts of its models and the lengths of its training rows. */
 async function checkTexts(
-  { config, task, sets, base, outside, simulator }: Omit<RunStart, 'prompts' | keyof AsyncDisposable>,
+  start: Omit<RunStart, 'prompts' | keyof AsyncDisposable>,
   { shots, prompt, asked }: Prompts,
   backend: Backend,
 ): Promise<void> {
+  const { config, task, sets, base, outside, simulator, verifier } = start;
   const rounds = questionsOfRounds(config, asked);
   checkPrmQuestions(config, rounds[0] ?? []);
   const openPolicy = () => backend.openPolicy(base);
@@ -168,7 +177,10 @@ async function checkTexts(
   await using policy = await openPolicy();
   await checkContexts(policy, prompted, 'all');
   await checkRowLengths(policy, config, asked, { task, prompt });
+  await checkProbe(config, () => backend.openPolicy(verifier === null ? base : sourceOf('.', outside, verifier)));
   if (simulator === null || rounds.length === 0) return;
-  await using rolling = await backend.openPolicy(sourceOf('.', outside, simulator));
-  await checkContexts(rolling, prompted.slice(0, 1), 'any');
+  const openSimulator = () => backend.openPolicy(sourceOf('.', outside, simulator));
+  await using rolling = await openSimulator();
+  const own = { questions: rounds.flat(), prompt: await promptOf(start, shots, openSimulator) };
+  await checkContexts(rolling, [own], 'any');
 }

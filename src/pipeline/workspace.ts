@@ -3,6 +3,7 @@ import type { Backend, Policy, ProcessRewardModel } from '../backend.ts';
 import type { Config } from '../config/schema.ts';
 import { canonicalJson, sha256, shareHeldOut } from '../hashing.ts';
 import type { Method, Needs } from '../method/methods.ts';
+import type { Probe } from '../method/probe.ts';
 import type { BuildPrompt } from '../method/prompt.ts';
 import type { ScoreCalibration } from '../method/score-calibration.ts';
 import type { ScorerName } from '../method/scorers.ts';
@@ -77,6 +78,8 @@ export interface Shared extends Workspace {
   readonly method: Method;
   readonly task: Task;
   readonly prompt: BuildPrompt;
+  /** What the simulator reads: its own chat template, where prompts are a chat. */
+  readonly simulatorPrompt: BuildPrompt;
   /** In order, without those that the prompt shows as worked examples. */
   readonly questions: readonly Question[];
   /** Hash of the questions and of the prompt format: part of every stage's inputs. */
@@ -106,6 +109,7 @@ export interface Found {
   readonly counts: Record<string, Counts>;
   prm: Trained | null;
   calibration: ScoreCalibration | null;
+  probe: Probe | null;
   trained: Trained | null;
   /** Of the first and of the last optimizer step, where this process has trained. */
   losses: readonly (number | null)[];

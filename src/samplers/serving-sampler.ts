@@ -82,6 +82,8 @@ function servedPolicy(here: Policy, drawer: Drawer): Policy {
     generate: (requests, onFinished, options) => drawInOrder({ here, drawer, requests, onFinished }, options),
     encode: (contexts) => here.encode(contexts),
     logps: (items, options) => here.logps(items, options),
+    layers: here.layers,
+    ...(here.stepStates && { stepStates: (...args) => here.stepStates!(...args) }),
     chatPrompt: (messages) => here.chatPrompt(messages),
     countTokens: (texts) => here.countTokens(texts),
     [Symbol.asyncDispose]: () => here[Symbol.asyncDispose](),

@@ -196,6 +196,21 @@ export function samplerContract(name: string, open: () => Promise<OpenSampler>):
       await expect(closed.generate([request('a')], () => [])).rejects.toThrow();
     });
 
+    it('tells hidden states of its layers at step ends, or has no layers to tell of', async () => {
+      if (policy.stepStates === undefined) return expect(policy.layers).toBeUndefined();
+      expect(policy.layers).toBeGreaterThanOrEqual(1);
+      const path = { prompt: 'one plus one', steps: [' one', ' two two', ' three'] };
+      const short = { ...path, steps: path.steps.slice(0, 2) };
+      const last = policy.layers!;
+      const [whole = [], cut = []] = await policy.stepStates([path, short], [last]);
+      expect([whole.length, cut.length]).toEqual([3, 2]);
+      for (const [j, state] of cut.entries())
+        for (const [i, value] of state.entries()) expect(value).toBeCloseTo(whole[j]![i]!, 4);
+      const [twice = []] = await policy.stepStates([short], [last, last]);
+      expect(twice[0]?.length).toBe(2 * whole[0]!.length);
+      expect(new Set(whole.map(String)).size).toBe(3);
+    });
+
     it('gives log-probabilities of given completions, and counts tokens', async () => {
       const counts = await policy.countTokens([' two', ' two two']);
       const logps = await policy.logps([

@@ -39,8 +39,8 @@ beforeAll(async () => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 /** The lines of `file` that the run has too: the loop leaves out scores that no later stage reads. */
-function sharedLines(file: string): string {
-  const known = new Set(read(`${round}/4-scores.jsonl`).split('\n'));
+function sharedLines(file: string, of = round): string {
+  const known = new Set(read(`${of}/4-scores.jsonl`).split('\n'));
   return read(file)
     .split('\n')
     .filter((line) => known.has(line))
@@ -72,6 +72,31 @@ describe('the stages one by one, with worked examples in the prompt', () => {
     expect(read('p.jsonl')).toBe(read(`${round}/5-pairs.jsonl`));
     await sipf(`align ${seeded} ${policy} --in p.jsonl --out next`);
     expect(read('next/scripted.json')).toBe(read(`${round}/6-policy/scripted.json`));
+  });
+
+  it('train the probe of a run and score by it', async () => {
+    const probed = `${task} --seed 3 --score.scorer probe`;
+    const settings = '--iterations 1 --sampling.samples 6 --pairs.eta 0.001';
+    await sipf(`run ${probed} ${labels} --model base ${settings} --from-run run --out probed`);
+    const own = 'probed/iteration-1';
+    const records = `--samples ${own}/1-samples.jsonl`;
+    const { stdout } = await sipf(
+      `train-probe ${probed} ${policy} ${labels} --in ${own}/2-step-labels.jsonl ${records} --out probe.json --json`,
+    );
+    expect(read('probe.json')).toBe(read(`${own}/3-probe.json`));
+    const { steps, correct } = JSON.parse(read('probe.json')) as { steps: number; correct: number };
+    expect(JSON.parse(stdout)).toMatchObject({ out: 'probe.json', counts: { steps, correctSteps: correct } });
+    await sipf(`score ${probed} ${policy} ${records} --probe probe.json --out probe-scores.jsonl`);
+    expect(sharedLines('probe-scores.jsonl', own)).toBe(read(`${own}/4-scores.jsonl`));
+    const scored = `score --scorer probe --model run/iteration-0/6-policy --task jsonl --in ${own}/1-samples.jsonl`;
+    expect(await refused(`${scored}`)).toMatch(/Expected --probe \(a run's 3-probe\.json, or what train-probe wrote\)/);
+    expect(await refused(`score ${probed} --model base ${records} --probe probe.json --out none.jsonl`)).toMatch(
+      /Expected the model that the probe was trained on/,
+    );
+    expect(await refused(`${scored} --probe ${own}/7-eval.json`)).toMatch(/7-eval\.json, field "model"/);
+    expect(await refused(`score ${probed} ${policy} ${records} --probe probe.json --out probe.json`)).toMatch(
+      /which is --probe/,
+    );
   });
 
   it('draw for a later round what the run drew, and pair shuffled scores as random-pairs does', async () => {

@@ -5,9 +5,10 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { buildCli, root, runCli, startCli } from './run-cli.ts';
 
-const COMMANDS = 'run sample label train-prm score pair align sft eval generate logps grade show compare doctor'.split(
-  ' ',
-);
+const COMMANDS =
+  'run sample label train-prm train-probe score pair align sft eval generate logps grade show compare doctor'.split(
+    ' ',
+  );
 
 let folder = '';
 beforeAll(() => {

@@ -1,4 +1,4 @@
-// A model in this process -> a Policy: texts, token ids and log-probabilities out.
+// A model in this process -> a Policy: texts, token ids, log-probabilities and states out.
 import type { Policy } from '../../backend.ts';
 import type { Engine } from '../../engine/runtime/session.ts';
 import { ContextEncoder } from '../../inference/context.ts';
@@ -6,6 +6,8 @@ import { generate } from '../../inference/generate.ts';
 import type { KvCache } from '../../inference/kv-cache.ts';
 import { LanguageModel } from '../../inference/language-model.ts';
 import { completionLogps } from '../../inference/logps.ts';
+import { encodePaths } from '../../inference/step-reader.ts';
+import { StepStates } from '../../inference/step-states.ts';
 import { openModel, openWeights } from '../../models/open-model.ts';
 import { renderChat } from '../../models/tokenizer/chat-template.ts';
 import type { ModelSource } from '../../records.ts';
@@ -25,6 +27,7 @@ export async function openInProcessPolicy(
   const weights = await openWeights(engine, opened, { cache: folder });
   const { tokenizer, decoder } = opened;
   const model = new LanguageModel(engine, weights, tokenizer.eosIds);
+  const states = new StepStates(engine, weights);
   const calls = new CallQueue();
   let cache: KvCache | undefined;
   return {
@@ -35,6 +38,11 @@ export async function openInProcessPolicy(
         return generate({ model, cache, tokenizer }, requests, onFinished, options);
       }),
     logps: (items, options = {}) => calls.take(() => completionLogps({ model, tokenizer }, items, options)),
+    layers: decoder.config.layers,
+    async stepStates(paths, layers, options = {}) {
+      const read = encodePaths(paths, tokenizer, decoder.config.vocab);
+      return calls.take(() => states.read(read, layers, options));
+    },
     async encode(contexts) {
       const encoder = new ContextEncoder(tokenizer, decoder.config.vocab);
       return contexts.map((pieces) => encoder.encode(pieces));
@@ -43,6 +51,7 @@ export async function openInProcessPolicy(
     [Symbol.asyncDispose]: () =>
       calls.close(async () => {
         cache?.[Symbol.dispose]();
+        await states[Symbol.asyncDispose]();
         await model[Symbol.asyncDispose]();
         await weights[Symbol.asyncDispose]();
       }),

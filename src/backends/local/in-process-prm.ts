@@ -2,7 +2,7 @@
 import type { ProcessRewardModel } from '../../backend.ts';
 import type { Engine } from '../../engine/runtime/session.ts';
 import { SipfError, sipfCommand } from '../../errors.ts';
-import { ContextEncoder } from '../../inference/context.ts';
+import { encodePaths } from '../../inference/step-reader.ts';
 import { StepScorer } from '../../inference/step-scores.ts';
 import { PRM_HEAD } from '../../models/architectures/prm-head.ts';
 import { type OpenModel, openModel, openWeights } from '../../models/open-model.ts';
@@ -24,12 +24,8 @@ export async function openInProcessPrm(
   return {
     ...aboutModel(opened),
     async score(paths, options = {}) {
-      const encoder = new ContextEncoder(opened.tokenizer, opened.decoder.config.vocab);
-      const tokenPaths = paths.map(({ prompt, steps }) => ({
-        prompt: encoder.piece(prompt, true),
-        steps: steps.map((step) => encoder.piece(step, false)),
-      }));
-      return calls.take(() => scorer.score(tokenPaths, options));
+      const read = encodePaths(paths, opened.tokenizer, opened.decoder.config.vocab);
+      return calls.take(() => scorer.score(read, options));
     },
     [Symbol.asyncDispose]: () =>
       calls.close(async () => {

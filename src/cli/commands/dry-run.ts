@@ -9,7 +9,7 @@ import { type Calibration, estimate, type RunEstimate, TYPICAL, type Typical } f
 import { sourceOf } from '../../pipeline/models.ts';
 import { requireUsable } from '../../pipeline/references.ts';
 import { type RunStart, startRun } from '../../pipeline/start.ts';
-import type { Checkpoint, Question } from '../../records.ts';
+import type { Question } from '../../records.ts';
 import type { Interval } from '../../reports.ts';
 import { mean, sum, wilson } from '../../statistics/intervals.ts';
 import { type GivenText, taskOf } from '../../task.ts';
@@ -91,7 +91,7 @@ function estimateFrom({ config, description }: RunStart, { calibration, typical,
 
 async function measure(start: RunStart, backend: Backend, terminal: Terminal): Promise<Measured> {
   const { task, prompts } = start;
-  const sizes = await helperSizes(start, backend);
+  const sizes = relativeSizes(start);
   await using policy = await backend.openPolicy(start.base);
   const probe = { start, backend, policy, terminal, questions: probeQuestions(start) };
   terminal.log('Measuring how fast the model reads and writes ...');
@@ -141,12 +141,8 @@ function successOf({ right, n, timedOut }: Graded, assumed: string | null): Succ
 }
 
 /** Parameters of the helper models, as a multiple of the policy's. */
-async function helperSizes({ simulator, verifier, outside, description }: RunStart, backend: Backend) {
-  const sizeOf = async (helper: Checkpoint | null) => {
-    const { parameters } = helper === null ? description : await backend.describe(sourceOf('.', outside, helper));
-    return parameters / description.parameters;
-  };
-  return { simulatorSize: await sizeOf(simulator), verifierSize: await sizeOf(verifier) };
+function relativeSizes({ helperSizes: { simulator, verifier }, description: { parameters } }: RunStart) {
+  return { simulatorSize: simulator / parameters, verifierSize: verifier / parameters };
 }
 
 function questionCounts({ config, sets, prompts }: RunStart, solved: readonly Question[]): Partial<Typical> {

@@ -5,13 +5,13 @@ import { bestOfReports, cheapScores, pathOf, type RankName, type SampleScores } 
 import { type PathScoreRule, pathScore, stepScoresById } from '../../method/path-score.ts';
 import type { BuildPrompt } from '../../method/prompt.ts';
 import { scoreUnit } from '../../method/score.ts';
-import type { ScoreCalibration } from '../../method/score-calibration.ts';
+import { ScoreCalibration } from '../../method/score-calibration.ts';
 import { openScorer, type ScorerName, scorerNeeds, scorerReads } from '../../method/scorers.ts';
 import type { Answer, ModelSource, Question } from '../../records.ts';
 import type { BestOfReport } from '../../reports.ts';
 import type { Task } from '../../task.ts';
 import type { Terminal } from '../terminal.ts';
-import { readCalibration } from './score.ts';
+import { readIfNeeded } from './score.ts';
 
 /** What may rank samples, by the names that --scorer takes. The first two need models, the next two a task with equations or true steps. */
 export const RANKS = [
@@ -68,7 +68,9 @@ export async function checkBestOf(
   const blind = ranks.find((name) => isScorer(name) && !scorerReads(name, task));
   if (blind !== undefined)
     throw refusal(`a task with steps that --scorer ${blind} can check`, task.name, 'Choose another scorer.');
-  return ranks.includes('prm-logprob') ? await readCalibration('prm-logprob', calibration, false) : null;
+  return ranks.includes('prm-logprob')
+    ? await readIfNeeded('prm-logprob', 'calibration', calibration, ScoreCalibration)
+    : null;
 }
 
 function refusal(expected: string, got: string, fix: string): SipfError {

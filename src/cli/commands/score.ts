@@ -1,11 +1,13 @@
 // sipf score: a file of paths, or a run's samples -> step scores by any scorer of the loop.
 import { readFile } from 'node:fs/promises';
 import { Command, Option } from 'commander';
+import type { z } from 'zod';
 import { engineOf } from '../../config/engine.ts';
 import type { Config } from '../../config/schema.ts';
 import { messageOf, SipfError, sipfCommand } from '../../errors.ts';
 import { check } from '../../io/check.ts';
 import { METHODS, scorerOf } from '../../method/methods.ts';
+import { Probe } from '../../method/probe.ts';
 import { ScoreCalibration } from '../../method/score-calibration.ts';
 import { isConfiguredScorer, openScorer, type ScorerName, scorerNeeds } from '../../method/scorers.ts';
 import { fileModels, fileRecords, fileStore } from '../../pipeline/file-workspace.ts';
@@ -29,6 +31,7 @@ interface ScoreFlags extends Partial<Omit<StageOptions, 'known' | 'limit' | 'ite
   readonly scorer?: ScorerName;
   readonly prm?: string;
   readonly calibration?: string;
+  readonly probe?: string;
 }
 
 /** What scores, and the task and settings of it. */
@@ -44,8 +47,8 @@ export function scoreCommand(terminal: Terminal): Command {
   );
   const command = withSettings(withExecution(described), score.settings)
     .option('--prm <dir>', 'process reward model: a folder that train-prm wrote')
-    .option('--model <path>', 'policy, for the scorers logprob and prm-logprob')
-    .option('--adapter <dir>', 'PEFT adapter folder of --prm, or of --model for logprob')
+    .option('--model <path>', 'policy, for the scorers logprob, prm-logprob and probe')
+    .option('--adapter <dir>', 'PEFT adapter folder of --prm, or of --model for logprob and probe')
     .option('--in <file>', 'JSONL of {id?, question or problem, steps, label?}; - is stdin')
     .option('--task <name>', 'whose prompt and step format to use (default: gsm8k)')
     .option('--threshold <p>', 'a step below this score is wrong', number({ min: 0, max: 1 }), 0.5)
@@ -55,6 +58,7 @@ export function scoreCommand(terminal: Terminal): Command {
       ),
     )
     .option('--calibration <file>', "weights of prm-logprob: a run's 4-calibration.json")
+    .option('--probe <file>', "the probe: a run's 3-probe.json, or what train-probe wrote")
     .optionsGroup("A run's records instead of --in:")
     .option('--samples <file>', 'JSONL of samples')
     .option('--out <file>', 'JSONL of step scores to write')
@@ -68,6 +72,7 @@ export function scoreCommand(terminal: Terminal): Command {
     'sipf score --prm runs/first/iteration-1/3-prm --in paths.jsonl --json',
     'sipf score --prm prm --samples samples.jsonl --task gsm8k --data gsm8k/train.jsonl --out scores.jsonl',
     'sipf score --scorer prm-logprob --prm prm --model sft --calibration 4-calibration.json --in paths.jsonl',
+    'sipf score --scorer probe --probe probe.json --model sft --in paths.jsonl',
   ).action(async (options: ScoreFlags) => {
     const { in: path, samples } = options;
     if ((path === undefined) === (samples === undefined))
@@ -107,12 +112,13 @@ async function scoreFile(path: string, { kind, stage, options }: Scoring, termin
   const { shots: count, shotsFile } = stage.config.prompt;
   const questions = count > 0 && shotsFile === null ? await loadQuestions(stage, options) : [];
   const { prompt } = await openPrompt({ stage, options, questions, backend });
-  const calibration = await readCalibration(kind, options.calibration, false);
+  const { calibration, probe } = await readWeights(kind, options, false);
   const { prm, policy } = scorerModels(kind, options);
   await using scorer = await openScorer(kind, {
     prm: prm === null ? undefined : () => backend.openPrm(prm),
     policy: policy === null ? undefined : () => backend.openPolicy(policy),
     calibration: calibration ?? undefined,
+    probe: probe ?? undefined,
   });
   const context = { scorer, task: stage.task, prompt, signal: terminal.signal };
   const { threshold, json = false } = options;
@@ -136,12 +142,12 @@ async function scoreSamples(path: string, { kind, stage, options }: Scoring, ter
   const { prompt, shots } = await openPrompt({ stage, options, questions, backend });
   using listener = listenerOf(terminal, 'score');
   const models = fileModels(backend);
-  const calibration = await readCalibration(kind, options.calibration, labels !== undefined);
+  const weights = await readWeights(kind, options, labels !== undefined);
   const sources = scorerModels(kind, options);
   const at = async (source: ModelSource) => models.checkpoint(source, (await backend.describe(source)).hash);
   const prm = sources.prm && (await at(sources.prm));
   const policy = sources.policy && (await at(sources.policy));
-  const scoring = { scorer: kind, prm, calibration };
+  const scoring = { scorer: kind, prm, ...weights };
   const space = { store: fileStore({ out, isModel: false }, listener), records: fileRecords(records), models };
   const work = workOf({ ...stage, ...space, questions, asked: questions, prompt, shots, policy, k: 1, scoring });
   terminal.resumes(KEPT);
@@ -185,27 +191,37 @@ function missing(option: string, kind: string): SipfError {
   );
 }
 
-/**
- * The weights of a scorer that needs some; null: it needs none, or there are labels to fit them on.
- * @throws SipfError 'bad-input' where there is none, or its file is none.
- */
-export async function readCalibration(
+/** Which files have the weights of scorers. */
+const WEIGHTS = {
+  calibration: "a run's 4-calibration.json; with --samples also --labels, to fit it on",
+  probe: "a run's 3-probe.json, or what train-probe wrote",
+} as const;
+
+/** The weights of a scorer that needs some; null: it needs none, or there are labels to fit a calibration on. */
+async function readWeights(kind: ScorerName, { calibration, probe }: ScoreFlags, labelled: boolean) {
+  const fits = labelled && calibration === undefined;
+  return {
+    calibration: fits ? null : await readIfNeeded(kind, 'calibration', calibration, ScoreCalibration),
+    probe: await readIfNeeded(kind, 'probe', probe, Probe),
+  };
+}
+
+/** @throws SipfError 'bad-input' where the option that names the file is missing, or the file has no such weights. */
+export async function readIfNeeded<T>(
   kind: ScorerName,
+  option: keyof typeof WEIGHTS,
   path: string | undefined,
-  labelled: boolean,
-): Promise<ScoreCalibration | null> {
-  if (!scorerNeeds(kind, 'calibration')) return null;
-  if (path === undefined) {
-    if (labelled) return null;
-    throw missing("--calibration (a run's 4-calibration.json; with --samples also --labels, to fit it on)", kind);
-  }
+  schema: z.ZodType<T>,
+): Promise<T | null> {
+  if (!scorerNeeds(kind, option)) return null;
+  if (path === undefined) throw missing(`--${option} (${WEIGHTS[option]})`, kind);
   try {
-    return check(ScoreCalibration, JSON.parse(await readFile(path, 'utf8')), path);
+    return check(schema, JSON.parse(await readFile(path, 'utf8')), path);
   } catch (cause) {
     if (cause instanceof SipfError) throw cause;
     throw new SipfError(
       'bad-input',
-      `Expected weights (a run's 4-calibration.json) in ${path}, got: ${messageOf(cause)}. Check the path of --calibration.`,
+      `Expected weights (${WEIGHTS[option]}) in ${path}, got: ${messageOf(cause)}. Check the path of --${option}.`,
       { cause },
     );
   }

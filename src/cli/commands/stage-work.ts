@@ -2,6 +2,7 @@
 import type { Config } from '../../config/schema.ts';
 import { SipfError } from '../../errors.ts';
 import { METHODS, needs, scorerOf } from '../../method/methods.ts';
+import type { Probe } from '../../method/probe.ts';
 import type { BuildPrompt } from '../../method/prompt.ts';
 import type { ScoreCalibration } from '../../method/score-calibration.ts';
 import type { ScorerName } from '../../method/scorers.ts';
@@ -52,6 +53,7 @@ interface WorkArgs extends Configured, Workspace {
     readonly scorer: ScorerName;
     readonly prm: Checkpoint | null;
     readonly calibration: ScoreCalibration | null;
+    readonly probe: Probe | null;
   };
 }
 
@@ -70,6 +72,7 @@ export function workOf({ questions, asked, shots, scoring, ...given }: WorkArgs)
     data: dataHash({ config, task, questions }, shots),
     scorer,
     need: needs(scorer),
+    simulatorPrompt: given.prompt,
     scoresAll: true,
     simulator: null,
     verifier: null,
@@ -82,6 +85,7 @@ export function workOf({ questions, asked, shots, scoring, ...given }: WorkArgs)
         ? { checkpoint: scoring.prm, steps: 0, trainTokens: 0, examples: 0, dropped: 0, counts: {} }
         : null,
       calibration: scoring?.calibration ?? null,
+      probe: scoring?.probe ?? null,
       trained: null,
       losses: [],
     },

@@ -57,6 +57,8 @@ export interface StageCommand {
   readonly round?: 0;
   /** What to say where no record came. */
   readonly nothing?: (config: Config, questions: number) => string;
+  /** Done all at once: a stop leaves nothing to continue from. */
+  readonly keepsNothing?: true;
   /** What a training trains on. */
   readonly describeRows?: (rows: Counts) => string;
 }
@@ -153,7 +155,7 @@ async function runStage(
   const policy = backend && source && models.checkpoint(source, (await backend.describe(source)).hash);
   const place = { store, records: fileRecords(ofAsked), models, k: entry.round ?? options.iteration };
   const work = workOf({ ...opened, ...place, questions, asked, prompt, shots, policy });
-  if (source !== null) terminal.resumes(isModel ? CHECKPOINT : KEPT);
+  if (source !== null && !entry.keepsNothing) terminal.resumes(isModel ? CHECKPOINT : KEPT);
   await stage.perform(work);
   listener[Symbol.dispose]();
   await reportWork(work, stage.writes, options, terminal);

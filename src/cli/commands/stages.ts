@@ -4,6 +4,7 @@ import { label } from '../../pipeline/stages/label.ts';
 import { pair } from '../../pipeline/stages/pair.ts';
 import { sample } from '../../pipeline/stages/sample.ts';
 import { trainPrm } from '../../pipeline/stages/train-prm.ts';
+import { trainProbe } from '../../pipeline/stages/train-probe.ts';
 import { warmUp } from '../../pipeline/stages/warm-up.ts';
 import { scoreCommand } from './score.ts';
 import { stageCommand } from './stage.ts';
@@ -60,6 +61,19 @@ export const STAGES = [
     example: `sipf train-prm --in labels.jsonl --samples samples.jsonl --model ./SmolLM2-135M ${GSM8K} --out prm`,
     describeRows: ({ paths = 0, heldOutPaths = 0, steps = 0, correctSteps = 0 }) =>
       `${paths} labelled paths (${heldOutPaths} more are held out), ${steps} steps, ${Math.round(correctSteps)} of them correct`,
+  }),
+  stageCommand({
+    name: 'train-probe',
+    description: 'Train a probe on the hidden states of a model, in place of a process reward model (stage 3).',
+    stage: trainProbe,
+    inputs: [
+      { option: 'in', words: 'JSONL of step labels', reads: '2-step-labels' },
+      { option: 'samples', words: 'JSONL of the samples that they label', reads: '1-samples' },
+    ],
+    model: `the model that the probe reads: ${MODEL}`,
+    out: 'JSON file of the probe to write',
+    example: `sipf train-probe --in labels.jsonl --samples samples.jsonl --model ./SmolLM2-135M ${GSM8K} --out probe.json`,
+    keepsNothing: true,
   }),
   scoreCommand,
   stageCommand({

@@ -57,18 +57,22 @@ export interface Architecture {
   readonly gguf: GgufLayout;
 }
 
-/** The whole stack: ids -> final hidden states `[batch, seq, hidden]`, and this pass's keys and values by layer. */
+/**
+ * The whole stack: ids -> final hidden states `[batch, seq, hidden]`, and this pass's keys and values by layer.
+ * `states[n]` is what leaves layer n of 1 .. layers, the last one behind the final norm; `states[0]` is the embedding (transformers' hidden_states).
+ */
 export function decode(
   decoder: Decoder,
   weights: Parameters,
   inputs: PassTensors,
   { recompute = false }: { readonly recompute?: boolean } = {},
-): { hidden: Tensor; present: KeyValue[] } {
+): { hidden: Tensor; present: KeyValue[]; states: readonly Tensor[] } {
   const { graph } = weights;
   const present: KeyValue[] = [];
   const windows = new Set(decoder.attention.map(({ window }) => window));
   const biases = new Map([...windows].map((window) => [window, biasFor(decoder.config, inputs, window)]));
   let x = decoder.embed(weights, inputs.ids);
+  const below: Tensor[] = [];
   for (const [n, { window }] of decoder.attention.entries()) {
     const pass: LayerPass = {
       positions: inputs.positions,
@@ -77,10 +81,12 @@ export function decode(
       past: inputs.cached?.layers[n],
       keep: (own) => present.push(own),
     };
+    below.push(x);
     const layer = () => decoder.layer(weights, x, n, pass);
     x = graph.scope(`layer${n}`, () => (recompute ? graph.recompute(layer) : layer()));
   }
-  return { hidden: decoder.finish(weights, x), present };
+  const hidden = decoder.finish(weights, x);
+  return { hidden, present, states: [...below, hidden] };
 }
 
 /** Rows of `hidden [batch, seq, hidden]` at flat indices `[n]` (row · seq + column) -> `[n, hidden]`. */

@@ -17,8 +17,7 @@ import type { StageName } from '../../run/marker.ts';
 import { type FigurePath, scoreFigures } from '../../statistics/prm-figures.ts';
 import { figureWarnings, roundWarnings } from '../../statistics/warnings.ts';
 import type { Task } from '../../task.ts';
-import { flopsOf } from '../estimate.ts';
-import { costOf, policyAfter, type Round } from '../loop.ts';
+import { costOf, policyAfter, type Round, roundFlops } from '../loop.ts';
 import { stageOf, type Work } from '../workspace.ts';
 import { label } from './label.ts';
 import { pair } from './pair.ts';
@@ -117,7 +116,7 @@ async function inputsOf(round: Round, counts: EvalReport['counts']): Promise<Rec
 }
 
 async function reportOf(round: Round, counts: EvalReport['counts'], ofSets: readonly string[]): Promise<EvalReport> {
-  const { config, method, k, found, task, parameters } = round;
+  const { method, k, found, task } = round;
   const { labelled, scored, paired } = figuresOf(round);
   const scores = labelled && scored ? await heldOutFigures(round) : null;
   const scoresByTask = labelled && scored && task.members ? await figuresByTask(round, task.members) : null;
@@ -132,7 +131,7 @@ async function reportOf(round: Round, counts: EvalReport['counts'], ofSets: read
     pairs: paired ? (found.counts['5-pairs'] ?? null) : null,
     logps: paired ? await pairLogps(round) : null,
     counts,
-    cost: { ...cost, flops: flopsOf(cost, parameters, config.align.train.lora !== null) },
+    cost: { ...cost, flops: roundFlops(round) },
   };
   const rules = { ownSets: task.members?.length ?? 1, makesPairs: method.align === 'pairs' };
   const ofRound = roundWarnings(report, rules);

@@ -3,8 +3,9 @@ import { ruleInputs } from '../../method/path-score.ts';
 import { setReports } from '../../method/set-reports.ts';
 import type { Checkpoint } from '../../records.ts';
 import { FinalReport } from '../../reports.ts';
+import { sum } from '../../statistics/intervals.ts';
 import { flopsOf, NO_COST } from '../estimate.ts';
-import { costOf, type Loop, policyAfter, type Round } from '../loop.ts';
+import { type Loop, policyAfter, type Round, roundFlops } from '../loop.ts';
 import { bestOfFinal, drawFinal, finalPlace, scoringRound } from './best-of.ts';
 import { answer, answersHash, answersOf } from './evaluate.ts';
 import { continuedSft } from './warm-up.ts';
@@ -46,16 +47,15 @@ export async function evaluateFinal({ run, config, openSets, rounds }: Loop): Pr
 
 /** The start alone where nothing has changed it; the control trains now. */
 async function finalPolicies(warmUp: Round, rounds: readonly Round[]): Promise<FinalPolicy[]> {
-  const { config, parameters } = warmUp;
-  const lora = config.align.train.lora !== null;
+  const { config, sizes } = warmUp;
   const first = { name: 'start', policy: policyAfter(warmUp), optimizerTokens: 0, flops: 0 } as const;
   const lastRound = rounds.at(-1);
   if (lastRound === undefined || policyAfter(lastRound).hash === first.policy.hash) return [first];
-  const spent = rounds.reduce((sum, { found }) => sum + (found.trained?.trainTokens ?? 0), 0);
-  const flops = rounds.reduce((sum, { found }) => sum + flopsOf(costOf(found), parameters, lora), 0);
+  const spent = sum(rounds.map(({ found }) => found.trained?.trainTokens ?? 0));
+  const flops = sum(rounds.map(roundFlops));
   const last = { name: 'last', policy: policyAfter(lastRound), optimizerTokens: spent, flops } as const;
   if (config.evaluate.control === 'none') return [first, last];
   const { checkpoint, trainTokens } = await continuedSft(lastRound, spent);
-  const cost = flopsOf({ ...NO_COST, trainTokens }, parameters, lora);
+  const cost = flopsOf({ ...NO_COST, trainTokens }, sizes.policy, config.align.train.lora !== null);
   return [first, last, { name: 'continued-sft', policy: checkpoint, optimizerTokens: trainTokens, flops: cost }];
 }

@@ -26,7 +26,7 @@ export const label = inUnitsOf<QuestionPaths, Policy>({
   sizeOf: ({ samples }) => samples.length,
   unit: ({ labels }) => labels.unit,
   open: (work) => work.models.openPolicy(simulatorOf(work)),
-  each: (unit, simulator, { config, task, prompt, store, k }, onDone) => {
+  each: (unit, simulator, { config, task, simulatorPrompt: prompt, store, k }, onDone) => {
     const { labels: options, seed } = config;
     return labelUnit(unit, { simulator, task, prompt, options, seed, iteration: k, signal: store.signal, onDone });
   },

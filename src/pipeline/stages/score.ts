@@ -3,10 +3,11 @@ import { canPair } from '../../method/pair.ts';
 import { scoreUnit } from '../../method/score.ts';
 import { openScorer, type Scorer, scorerInputs } from '../../method/scorers.ts';
 import type { LabelledQuestion } from '../../method/step-labels.ts';
+import type { Checkpoint } from '../../records.ts';
 import type { Group, Work } from '../workspace.ts';
 import { calibrate } from './calibrate.ts';
 import { inUnitsOf } from './stage.ts';
-import { labelInputs } from './train-prm.ts';
+import { labelInputs, verifierOf } from './train-prm.ts';
 
 export const score = inUnitsOf<LabelledQuestion, Scorer>({
   writes: '4-scores',
@@ -34,9 +35,10 @@ export const score = inUnitsOf<LabelledQuestion, Scorer>({
 });
 
 /** What the scorer of a round is made of. */
-export function scorerInputsOf({ scorer, policy, found }: Work): Record<string, unknown> {
+export function scorerInputsOf(work: Work): Record<string, unknown> {
+  const { scorer, found } = work;
   const prm = found.prm?.checkpoint.hash ?? null;
-  return scorerInputs(scorer!, { prm, policy: policy.hash, calibration: found.calibration });
+  return scorerInputs(scorer!, { ...found, prm, policy: readerOf(work).hash });
 }
 
 async function* itemsOf(work: Work): AsyncGenerator<LabelledQuestion> {
@@ -59,12 +61,19 @@ async function countPaths(work: Work): Promise<number> {
   return paths;
 }
 
+/** The model whose log-probabilities or hidden states score. */
+function readerOf(work: Work): Checkpoint {
+  return work.need.probe ? verifierOf(work) : work.policy;
+}
+
 /** The scorer of a round, with the models that its round scored by. */
-export function openScorerOf({ scorer, policy, models, found }: Work): Promise<Scorer> {
-  const { prm, calibration } = found;
+export function openScorerOf(work: Work): Promise<Scorer> {
+  const { scorer, models, found } = work;
+  const { prm, calibration, probe } = found;
   return openScorer(scorer!, {
     prm: prm === null ? undefined : () => models.openPrm(prm.checkpoint),
-    policy: () => models.openPolicy(policy),
+    policy: () => models.openPolicy(readerOf(work)),
     calibration: calibration ?? undefined,
+    probe: probe ?? undefined,
   });
 }

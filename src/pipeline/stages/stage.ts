@@ -85,7 +85,8 @@ export function training(said: TrainStage & Said): Stage<Checkpoint> {
   return stageDone(said, perform, ({ policy }) => policy);
 }
 
-function stageDone<R>(
+/** A stage of `perform`, done where it is needed; `without`: its result where it is not. */
+export function stageDone<R>(
   said: Said & { readonly writes: string },
   perform: (work: Work) => Promise<R>,
   without: (work: Work) => R,

@@ -1,5 +1,6 @@
 // 3: R, a process reward model, from all labels so far; from the policy or the verifier.
 import { checkPrmRows, prmRows } from '../../method/prm-rows.ts';
+import type { Checkpoint } from '../../records.ts';
 import { stageOf, type Work } from '../workspace.ts';
 import { training } from './stage.ts';
 
@@ -8,18 +9,24 @@ export const trainPrm = training({
   finds: 'prm',
   settings: ['task', 'prompt', 'labels', 'prm', 'score'],
   needed: ({ need }) => need.prm,
-  inputs: async (work) => ({ data: work.data, options: optionsOf(work), ...(await labelInputs(work)) }),
-  start: ({ verifier, policy }) => verifier ?? policy,
+  inputs: async (work) => ({ data: work.data, options: rowOptions(work), ...(await labelInputs(work)) }),
+  start: verifierOf,
   train: ({ prm }) => prm.train,
   rows: async (work) => {
     const { task, prompt, store, records, k } = work;
-    const found = await prmRows(records.groups({ to: k, labels: true }), { task, prompt, ...optionsOf(work) });
+    const found = await prmRows(records.groups({ to: k, labels: true }), { task, prompt, ...rowOptions(work) });
     for (const warning of checkPrmRows(found)) store.warn(warning, stageOf(k, '3-prm'));
     return { examples: found.examples, objective: { kind: 'prm' }, counts: found.counts };
   },
 });
 
-function optionsOf({ config, need }: Work) {
+/** What learns the step labels, or is read for them. */
+export function verifierOf({ verifier, policy }: Work): Checkpoint {
+  return verifier ?? policy;
+}
+
+/** How labels become rows to learn from. */
+export function rowOptions({ config, need }: Work) {
   const { labels, prm } = config;
   const rule = { delta: labels.delta, closure: labels.closure, ownWitness: labels.ownWitness };
   return {
