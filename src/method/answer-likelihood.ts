@@ -59,7 +59,8 @@ export async function answerLogps(
   const count = await counterOf(policy, [...lines.map(([lead]) => lead), ...lines.map((line) => line.join(''))]);
   return chains.map(({ after }, i) => {
     const length = Math.max(1, count(lines[i]!.join('')) - count(lines[i]![0]));
-    return after.map(() => mean((found.next().value ?? []).slice(-length)));
+    const lineLogps = () => (found.next().value ?? []).filter((logp) => logp !== null);
+    return after.map(() => mean(lineLogps().slice(-length)));
   });
 }
 

@@ -1,11 +1,11 @@
 // A model's hidden states and log-probabilities at step ends -> P(step correct), by a linear probe.
 import { z } from 'zod';
-import type { Policy, StepPath } from '../backend.ts';
+import type { Policy } from '../backend.ts';
 import { described } from '../described.ts';
 import { SipfError } from '../errors.ts';
 import { MOST } from '../limits.ts';
 import { probability } from '../statistics/logistic-regression.ts';
-import { logpFigures, stepLogps } from './step-logps.ts';
+import { logpFigures, stepLogps, type WrittenPath } from './step-logps.ts';
 
 /** Stage 3 of the scorer probe: what it reads. */
 export const ProbeOptions = z.strictObject({
@@ -95,7 +95,7 @@ export function probeLayers({ layers }: ProbeOptions, count: number): readonly n
 
 /** `[path][step]` what a probe reads of each step. */
 export async function stepFeatures(
-  texts: readonly StepPath[],
+  texts: readonly WrittenPath[],
   model: StateReader,
   { layers, signal }: { readonly layers: readonly number[]; readonly signal?: AbortSignal | undefined },
 ): Promise<StepFeatures[][]> {
@@ -116,7 +116,7 @@ function joined(state: Float32Array, figures: readonly number[]): StepFeatures {
  * @throws SipfError 'bad-input' where the probe is of another model.
  */
 export async function probeScores(
-  texts: readonly StepPath[],
+  texts: readonly WrittenPath[],
   model: Policy,
   { probe, signal }: { readonly probe: Probe; readonly signal?: AbortSignal | undefined },
 ): Promise<number[][]> {

@@ -102,15 +102,20 @@ const SCORERS = {
     needs: ['tallies'],
     score: each(({ sample, labels }) => (sample.source === 'gold' ? same(sample, 1) : labels && softLabels(labels))),
   },
-  /** The geometric mean of the path's token probabilities, at every step. */
+  /** The geometric mean of the path's drawn tokens' probabilities, at every step. */
   logprob: {
     chosenBy: 'config',
     needs: ['policy'],
     score: async (paths, { policy, ...context }) => {
       const texts = textsOf(paths, context);
-      const given = texts.map(({ prompt, steps }) => ({ context: [prompt], completion: steps.join('') }));
+      const given = texts.map(({ prompt, steps }, i) => ({
+        context: [prompt],
+        completion: steps.join(''),
+        calculator: paths[i]?.sample.forced !== undefined,
+      }));
       const logps = await policy!.logps(given, { signal: context.signal });
-      return paths.map(({ sample }, i) => same(sample, Math.exp(mean(logps[i] ?? []))));
+      const drawn = logps.map((all) => all.filter((logp) => logp !== null));
+      return paths.map(({ sample }, i) => same(sample, Math.exp(mean(drawn[i] ?? []))));
     },
   },
   /** 0 from the first step with a false equation on, else 1: a step with nothing to check counts as the steps before it. */
@@ -240,7 +245,7 @@ export function scorerInputs(
 
 /** What is known of a path when it is drawn. */
 interface Drawn {
-  readonly sample: Pick<Sample, 'sumLogp' | 'tokens'>;
+  readonly sample: Pick<Sample, 'sumLogp' | 'tokens' | 'forced'>;
 }
 
 /** What ranks paths without a model that was trained to: figures show each beside the scores. */
@@ -253,7 +258,8 @@ export const CHEAP_RANKS = {
     const before = (labels?.steps ?? []).slice(0, -1).map((tally, j) => readShare(tally, labels?.answerLogps?.[j + 1]));
     return before.length === 0 ? 0.5 : mean(before);
   },
-  meanLogp: ({ sample }: Drawn): number => (sample.sumLogp === null ? 0 : sample.sumLogp / Math.max(1, sample.tokens)),
+  meanLogp: ({ sample }: Drawn): number =>
+    sample.sumLogp === null ? 0 : sample.sumLogp / Math.max(1, sample.tokens - (sample.forced ?? 0)),
   shortness: ({ sample }: Drawn): number => -sample.tokens,
 };
 
