@@ -3,9 +3,9 @@ import type { Policy, ProcessRewardModel } from '../backend.ts';
 import { SipfError } from '../errors.ts';
 import { canonicalJson, sha256 } from '../hashing.ts';
 import type { Sample, StepScores, StepTally } from '../records.ts';
-import { mean } from '../statistics/intervals.ts';
+import { mean, sum } from '../statistics/intervals.ts';
 import { type Task, taskOf } from '../task.ts';
-import { type AnswerChain, answerLogps, answersFit, requireAnswerText } from './answer-likelihood.ts';
+import { type AnswerChain, answerLogps, answersFit, chainTokens, requireAnswerText } from './answer-likelihood.ts';
 import { type ReadContext, type Reader, textsOf } from './context-length.ts';
 import { requireEquations, spoiledSteps } from './exact-checks.ts';
 import { PASSES, type Probe, probeScores } from './probe.ts';
@@ -47,6 +47,8 @@ export interface Scorer extends AsyncDisposable {
   readonly models: readonly Reader[];
   /** How often each of them reads a path. */
   readonly passes: number;
+  /** Tokens that they read; absent: of each pass, those of each question's prompt once and of its paths. */
+  readonly tokens?: ((paths: readonly LabelledPath[], context: ReadContext) => Promise<number>) | undefined;
   /** Hash of the PRM among them; null: none. */
   readonly prm: string | null;
   /** `[path][step]` P(step correct); undefined: the scorer knows nothing of that path. */
@@ -69,6 +71,7 @@ interface ScorerKind {
   readonly needs: readonly ScorerNeed[];
   /** How often its models read a path; absent: once. */
   readonly passes?: number;
+  readonly tokens?: (paths: readonly LabelledPath[], needed: Needed) => Promise<number>;
   readonly score: (paths: readonly LabelledPath[], needed: Needed) => Promise<PathScores>;
 }
 
@@ -128,6 +131,10 @@ const SCORERS = {
   likelihood: {
     chosenBy: 'config',
     needs: ['policy', 'answer', 'outcome'],
+    tokens: async (paths, { policy, ...context }) => {
+      const { fitting } = await answerChains(paths, policy!, context);
+      return sum(await chainTokens(fitting, policy!, context));
+    },
     score: (paths, { policy, ...context }) => likelihoods(paths, policy!, context),
   },
   oracle: {
@@ -192,7 +199,7 @@ export async function openScorer(name: ScorerName, source: ScorerSource): Promis
     models.push(model);
     return model;
   };
-  const { score, passes = 1 }: ScorerKind = SCORERS[name];
+  const { score, tokens, passes = 1 }: ScorerKind = SCORERS[name];
   try {
     const prm = scorerNeeds(name, 'prm') ? await opened(source.prm, 'a process reward model') : undefined;
     const policy = scorerNeeds(name, 'policy') ? await opened(source.policy, 'a policy') : undefined;
@@ -204,6 +211,7 @@ export async function openScorer(name: ScorerName, source: ScorerSource): Promis
       models,
       passes,
       prm: prm?.hash ?? null,
+      tokens: tokens && ((paths, context) => tokens(paths, { ...context, policy })),
       score: (paths, context) => score(paths, { ...context, prm, policy, calibration, probe }),
       [Symbol.asyncDispose]: close,
     };
@@ -274,16 +282,20 @@ function same({ steps }: Sample, score: number): number[] {
 
 /** Undefined for a path that leaves the policy no room for the line of the answer. */
 async function likelihoods(paths: readonly LabelledPath[], policy: Policy, context: ReadContext): Promise<PathScores> {
+  const { fit, fitting } = await answerChains(paths, policy, context);
+  const read = (await answerLogps(fitting, policy, context)).values();
+  return paths.map(({ sample }, i) => {
+    if (!fit[i]) return undefined;
+    return [...(read.next().value ?? []).map(Math.exp), Number(sample.outcome.kind === 'right')];
+  });
+}
+
+/** Which of the paths fit, and their chains. */
+async function answerChains(paths: readonly LabelledPath[], policy: Policy, context: ReadContext) {
   requireAnswerText(context.task, 'score.scorer likelihood');
   const chains = paths.map((path) => answerChain(path, context));
   const fit = await answersFit(chains, policy, context);
-  const fitting = chains.filter((_, i) => fit[i]);
-  const read = await answerLogps(fitting, policy, context);
-  let next = 0;
-  return paths.map(({ sample }, i) => {
-    if (!fit[i]) return undefined;
-    return [...read[next++]!.logps.map(Math.exp), Number(sample.outcome.kind === 'right')];
-  });
+  return { fit, fitting: chains.filter((_, i) => fit[i]) };
 }
 
 /** All steps of a path but the last, which holds its own answer. */
