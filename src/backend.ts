@@ -16,6 +16,8 @@ export interface LogpsItem {
   readonly completion: GivenCompletion;
   /** An end-of-text token follows and counts too, as in training. */
   readonly ended?: boolean | undefined;
+  /** Results that a calculator would write were not drawn: their tokens have null. */
+  readonly calculator?: boolean | undefined;
 }
 
 export interface SamplingOptions {
@@ -30,6 +32,8 @@ export interface SamplingOptions {
   readonly stopStrings?: readonly string[];
   /** Do not stop at EOS (for parity tests). */
   readonly ignoreEos?: boolean;
+  /** Behind `<<EXPRESSION=` in the completion its result and `>>` are written, not drawn (docs/method.md). A policy that cannot throws SipfError 'unsupported'. */
+  readonly calculator?: boolean;
 }
 
 /** One completion to draw. Requests with equal leading context share its computation inside one call. */
@@ -42,16 +46,21 @@ export interface GenerateRequest {
   readonly sampling: SamplingOptions;
 }
 
+/** Log-probabilities of tokens in order; null: a calculator wrote that token. */
+export type TokenLogps = readonly (number | null)[];
+
 export interface Completion {
   readonly id: string;
   /** Stop strings and special tokens removed. */
   readonly text: string;
-  /** Tokens that were drawn; the one that ended the text counts. */
+  /** Tokens that were drawn or written by a calculator; the one that ended the text counts. */
   readonly tokens: number;
   /** null: the engine does not tell them. */
   readonly tokenIds: readonly number[] | null;
-  /** log P(token) under the raw model (temperature 1, no truncation of the distribution). null: the engine does not tell them. */
-  readonly logps: readonly number[] | null;
+  /** log P(token) under the raw model (temperature 1, no truncation of the distribution), null for a token that a calculator wrote. null: the engine does not tell them. */
+  readonly logps: TokenLogps | null;
+  /** Places of the tokens that a calculator wrote; absent: none. */
+  readonly forced?: readonly number[] | undefined;
   readonly finishReason: 'stop' | 'length';
 }
 
@@ -99,7 +108,7 @@ export interface Policy extends OpenedModel {
   /** Token ids of contexts, as `generate` reads them. */
   encode(contexts: readonly (readonly ContextPiece[])[]): Promise<number[][]>;
   /** Raw log-probabilities of given completions, `[completion tokens]` each. */
-  logps(items: readonly LogpsItem[], options?: CallOptions): Promise<number[][]>;
+  logps(items: readonly LogpsItem[], options?: CallOptions): Promise<TokenLogps[]>;
   /** How many layers it has, 1 .. layers. Absent, as `stepStates` is: the engine tells no hidden states. */
   readonly layers?: number | undefined;
   /**
@@ -154,6 +163,8 @@ export type LoraOptions = NonNullable<TrainSettings['lora']>;
 /** As a stage's section of the configuration, but for what ends the training: `epochs`, or optimizer steps where given. */
 export interface TrainOptions extends Omit<TrainSettings, 'tokens' | 'maxSteps'> {
   readonly objective: Objective;
+  /** false: in completions, tokens of results that a calculator would write carry no loss. Absent: they do. */
+  readonly calculatorLoss?: boolean | undefined;
   readonly maxSteps?: number | undefined;
   /** Examples of one forward pass, in order, of any length: the microbatch of ORPO's `normalise: microbatch`. Absent: as many as fit. */
   readonly examplesPerPass?: number | undefined;

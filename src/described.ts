@@ -6,6 +6,17 @@ export function described<S extends z.ZodType>(schema: S, words: string): S {
   return schema.describe(words);
 }
 
+/**
+ * true or false, with a default that leaves no trace: a configuration has `undefined` for it. So the configurations of versions that did not
+ * know the setting, and the runs made of them, stay as they are.
+ */
+export function traceless(fallback: boolean) {
+  return z
+    .boolean()
+    .default(fallback)
+    .transform((value) => (value === fallback ? undefined : value));
+}
+
 /** A key of the configuration. A section (`sampling`, `sft.train.lora`) holds settings of its own. */
 export interface Setting {
   readonly key: string;

@@ -58,11 +58,12 @@ export const Outcome = z.discriminatedUnion('kind', [
 ]);
 export type Outcome = z.infer<typeof Outcome>;
 
-/** One full reasoning path. `id` is unique in a run: questionId/iteration/index, or questionId/gold. */
+/** One full reasoning path. `id` is unique in a run: questionId/iteration/index, questionId/gold, or of a rollout sampleId/iteration.step.index. */
 export const Sample = z.object({
   id: z.string(),
   questionId: z.string(),
-  source: z.enum(['policy', 'gold']),
+  /** rollout: kept by labels.keepRollouts, a continuation of another path. */
+  source: z.enum(['policy', 'gold', 'rollout']),
   iteration: z.number().int(),
   index: z.number().int(),
   /** Checkpoint hash of the policy that wrote it; null for gold and for the user's own samples. */
@@ -70,11 +71,15 @@ export const Sample = z.object({
   /** The last step holds the answer line. */
   steps: z.array(z.string()).min(1),
   finishReason: z.enum(['stop', 'length']),
-  /** Completion tokens; sum of raw-model log-probabilities over them (temperature 1), null where unknown. */
+  /** Completion tokens, and how many of them a calculator wrote (absent: none). */
   tokens: z.number().int(),
+  forced: z.number().int().optional(),
+  /** Sum of raw-model log-probabilities over the drawn tokens (temperature 1), null where unknown. */
   sumLogp: z.number().nullable(),
   extracted: z.string().nullable(),
   outcome: Outcome,
+  /** The prompt told the answer (sampling.hint). Absent: it did not. */
+  hinted: z.literal(true).optional(),
 });
 export type Sample = z.infer<typeof Sample>;
 
@@ -89,6 +94,8 @@ export const StepTally = z.object({
   run: z.number().int(),
   stop: z.enum(['full', 'first-success']),
   impliedBy: z.number().int().nullable(),
+  /** labels.mode verify: whether the step is correct, from the steps that were rolled out (run is then 0). Absent: it has rollouts, or is implied. */
+  assumed: z.boolean().optional(),
   settledBy: z.literal('false-equation').optional(),
 });
 export type StepTally = z.infer<typeof StepTally>;
@@ -105,6 +112,8 @@ export const StepLabels = z.object({
   outcomeRight: z.boolean(),
   /** Model tokens that these labels rest on, of rollouts or of texts that were read; a prefix's count once, for the first path that they settle a step of. */
   rolloutTokens: z.number().int(),
+  /** labels.keepRollouts: the paths of these rollouts. Absent: not kept. */
+  rollouts: z.array(Sample).optional(),
   /** `labels.mode: gold-likelihood`: mean log-probability of the right answer's tokens after the first 0, 1, ... steps, the last step left out. */
   answerLogps: z.array(z.number()).optional(),
 });
@@ -121,7 +130,14 @@ export const StepScores = z.object({
 });
 export type StepScores = z.infer<typeof StepScores>;
 
-const PairSide = z.object({ sampleId: z.string(), steps: z.array(z.string()), score: z.number().nullable() });
+/** A path in a pair. */
+const PairSide = z.object({
+  sampleId: z.string(),
+  steps: z.array(z.string()),
+  score: z.number().nullable(),
+  /** As in its sample. */
+  forced: z.number().int().optional(),
+});
 
 /**
  * One training row of a preference loss: a pair, or a chosen path alone (`rejected: null`, NLL only). Carries its texts, so that it stands
@@ -164,6 +180,8 @@ export const Answer = z.object({
   outcome: Outcome,
   finishReason: z.enum(['stop', 'length']),
   tokens: z.number().int(),
+  /** Tokens of these that a calculator wrote; absent: none. */
+  forced: z.number().int().optional(),
   /** Which of several samples of one question; absent: the greedy answer. */
   sample: z.number().int().optional(),
   /** As of a sample; absent in older files. */

@@ -1,6 +1,7 @@
 // Functions of text and key -> a Backend without models, deterministic and resumable.
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { resultSpans, writtenBehind } from '../arithmetic/calculator.ts';
 import type {
   Backend,
   CallOptions,
@@ -16,6 +17,7 @@ import type {
   Policy,
   ProcessRewardModel,
   StepPath,
+  TokenLogps,
   TrainJob,
   TrainResult,
   TrainStep,
@@ -160,14 +162,15 @@ class ScriptedPolicy extends ScriptedModel implements Policy {
     return stats;
   }
 
-  async logps(items: readonly LogpsItem[]): Promise<number[][]> {
+  async logps(items: readonly LogpsItem[]): Promise<TokenLogps[]> {
     this.requireOpen();
     this.options.onWork?.('logps');
-    return items.map(({ context, completion, ended = false }) => {
+    return items.map(({ context, completion, ended = false, calculator = false }) => {
       const pieces = typeof completion === 'string' ? [completion] : completion;
       const text = pieces.map((piece) => textOf([typeof piece === 'string' ? piece : [piece]])).join('');
       const number = keyedUniform(`${this.hash} ${textOf(context)} ${text}`);
-      return Array.from(ended ? `${text}\n` : text, (_, i) => -0.05 - number(i));
+      const logps = Array.from(ended ? `${text}\n` : text, (_, i) => -0.05 - number(i));
+      return calculator ? withoutResults(logps, text) : logps;
     });
   }
 
@@ -198,19 +201,30 @@ class ScriptedPolicy extends ScriptedModel implements Policy {
 
   #write({ id, context, key, sampling }: GenerateRequest): Completion {
     this.options.onWork?.(`completion ${key}`);
-    const { temperature, maxTokens, stopStrings = [] } = sampling;
+    const { temperature, maxTokens, stopStrings = [], calculator = false } = sampling;
     const { skill } = this;
     const [first = '', ...rest] = context;
     const [prompt, prefix] = [textOf([first]), textOf(rest)];
     const random = createRandom(temperature === 0 ? `greedy ${this.hash} ${textOf(context)}` : key);
-    const whole = this.options.write({ prompt, prefix, random, temperature, skill });
+    const written = this.options.write({ prompt, prefix, random, temperature, skill });
+    const whole = calculator ? withResults(written) : written;
     const cut = Math.min(whole.length, ...stopStrings.map((stop) => whole.indexOf(stop)).filter((at) => at !== -1));
     const text = whole.slice(0, Math.min(cut, maxTokens));
     const number = keyedUniform(`logp ${key}`);
     const tokenIds = idsOf(text);
-    const logps = tokenIds.map((_, i) => -0.05 - number(i));
+    const drawn = tokenIds.map((_, i) => -0.05 - number(i));
+    const logps = calculator ? withoutResults(drawn, text) : drawn;
+    const forced = logps.flatMap((logp, place) => (logp === null ? [place] : []));
     const finishReason = text.length < cut ? 'length' : 'stop';
-    return { id, text, tokens: tokenIds.length, tokenIds, logps, finishReason };
+    return {
+      id,
+      text,
+      tokens: tokenIds.length,
+      tokenIds,
+      logps,
+      ...(forced.length === 0 ? {} : { forced }),
+      finishReason,
+    };
   }
 }
 
@@ -224,6 +238,26 @@ class ScriptedPrm extends ScriptedModel implements ProcessRewardModel {
 
 function scoresOf(path: StepPath, { options, skill }: ScriptedModel): number[] {
   return options.score?.(path, skill) ?? path.steps.map(() => 0.5);
+}
+
+/** The text with each result as the calculator writes it, in place of what the script has up to `>>`. */
+function withResults(script: string): string {
+  let text = '';
+  for (let at = 0; at < script.length; at += 1) {
+    text += script.charAt(at);
+    const result = writtenBehind(text);
+    if (result === null) continue;
+    text += result;
+    const [replaced = ''] = /^[^<>\n]*>>/.exec(script.slice(at + 1)) ?? [];
+    at += replaced.length;
+  }
+  return text;
+}
+
+/** null for the characters that the calculator wrote. */
+function withoutResults(logps: readonly number[], text: string): TokenLogps {
+  const spans = resultSpans(text);
+  return logps.map((logp, at) => (spans.some(({ start, end }) => start <= at && at < end) ? null : logp));
 }
 
 /** One character is one token. */

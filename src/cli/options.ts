@@ -113,14 +113,16 @@ export interface SamplingFlags {
   readonly temperature: number;
   readonly topP: number;
   readonly topK: number;
+  readonly calculator?: boolean;
 }
 
-/** Adds --temperature, --top-p and --top-k. */
+/** Adds --temperature, --top-p, --top-k and --calculator. */
 export function withSampling(command: Command, temperature: number): Command {
   return command
     .option('--temperature <t>', '0 is greedy', number({ min: 0 }), temperature)
     .option('--top-p <p>', 'nucleus sampling; 1 is off', number({ min: 0, max: 1 }), 1)
-    .option('--top-k <k>', 'only the k likeliest tokens; 0 is off', integer({ min: 0 }), 0);
+    .option('--top-k <k>', 'only the k likeliest tokens; 0 is off', integer({ min: 0 }), 0)
+    .option('--calculator', 'compute the results of <<3*4= annotations and write them, instead of drawing them');
 }
 
 /** How the programs of code tasks are run by a command without a configuration. */

@@ -4,6 +4,7 @@ import { ownPackage } from './bug-report.ts';
 import { compareCommand } from './commands/compare.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { evalCommand } from './commands/eval.ts';
+import { experimentCommand } from './commands/experiment.ts';
 import { generateCommand } from './commands/generate.ts';
 import { gradeCommand } from './commands/grade.ts';
 import { logpsCommand } from './commands/logps.ts';
@@ -16,6 +17,7 @@ import type { Terminal } from './terminal.ts';
 /** In the order of the help. */
 const COMMANDS = [
   runCommand,
+  experimentCommand,
   ...STAGES,
   evalCommand,
   generateCommand,

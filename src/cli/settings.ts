@@ -33,8 +33,8 @@ export function withSettings(command: Command, sections?: readonly string[]): Co
 }
 
 /**
- * Defaults < presets < file < `base` (another run's whole configuration, or a command's own defaults) < dotted flags < `own`, the command's own options by configuration
- * key (undefined: not given).
+ * Defaults < presets < `base` (another run's whole configuration, or a command's own defaults) < file < dotted flags < `own`, the command's own options by
+ * configuration key (undefined: not given).
  * @throws SipfError 'bad-config' for an unknown key with the nearest one.
  */
 export function readSettings(
@@ -46,8 +46,8 @@ export function readSettings(
 ): Promise<Config> {
   const all = { ...own, seed, 'engine.provider': provider, 'engine.threads': threads, 'engine.slots': slots };
   const given = Object.entries(all).filter(([, value]) => value !== undefined);
-  const flags = { ...base, ...dottedFlags(command, 0, sections), ...Object.fromEntries(given) };
-  return loadConfig({ preset, file, flags });
+  const flags = { ...dottedFlags(command, 0, sections), ...Object.fromEntries(given) };
+  return loadConfig({ preset, base: base ?? undefined, file, flags });
 }
 
 /**

@@ -87,7 +87,7 @@ describe('loadConfig', () => {
     [{ 'align.train.lr': '1' }, /Did you mean align\.train\./],
     [{ 'labels.K': '"many"' }, /labels\.K/],
     [{ 'model.init.hidden': '3' }, /model\.init\.hidden.*Did you mean model\.init\.hidden_size\?/],
-    [{ method: 'sapo' }, /method/],
+    [{ method: 'sapa' }, /method/],
     ...['foo', '[]', '[3]'].map((targets): [Record<string, string>, RegExp] => [
       { 'align.train.lora.targets': targets },
       /value for align\.train\.lora\.targets \(.*list of .*texts.*, or all-linear\), got .*\. Change/,
@@ -147,6 +147,48 @@ describe('a section whose settings depend on its kind', () => {
     [{ 'align.maxLogp': 'null' }, /got align\.maxLogp\. Did you mean align\.loss\.maxLogp\?/],
   ])('refuses %j', async (flags, message) => {
     await expect(loadConfig({ flags })).rejects.toThrow(message);
+  });
+});
+
+describe('a method that stands for more than itself', () => {
+  it.each([
+    ['srf', { align: { loss: { kind: 'dpo', nllWeight: 0 }, gold: 0 }, pairs: { nllRows: false } }],
+    ['rpo', { align: { loss: { kind: 'dpo', nllWeight: 1 }, gold: 1 }, pairs: { nllRows: true } }],
+    ['sapo', { score: { scorer: 'prm' }, labels: { mode: 'verify', keepRollouts: true } }],
+    ['star', { sampling: { hint: true, questions: 2000 } }],
+    ['cot', { sft: { enabled: false }, prompt: { shots: 8 } }],
+    ['rft-dpo', { iterations: 2, align: { loss: { kind: 'dpo' } } }],
+  ])('%s is over a preset and over what another run had', async (method, settings) => {
+    expect(await loadConfig({ preset: 'quickstart', flags: { method } })).toMatchObject(settings);
+    const base = { ...(await loadConfig({ preset: 'quickstart' })) };
+    expect(await loadConfig({ base, flags: { method } })).toMatchObject(settings);
+    const stored = await loadConfig({ preset: 'quickstart', flags: { method } });
+    expect(parseConfig(JSON.parse(JSON.stringify(stored)))).toEqual(stored);
+  });
+
+  it('keeps its own settings and lets the rest be changed', async () => {
+    const flags = { method: 'rpo', 'align.loss.beta': '0.3' };
+    expect((await loadConfig({ preset: 'quickstart', flags })).align.loss).toMatchObject({ beta: 0.3, nllWeight: 1 });
+    const shots = await loadConfig({ flags: { method: 'cot', 'prompt.shots': '2' } });
+    expect(shots.prompt.shots).toBe(2);
+  });
+
+  it.each([
+    [{ method: 'srf', 'align.loss.kind': 'orpo' }, /align\.loss\.kind dpo for the method srf, got "orpo"/],
+    [{ method: 'srf', 'align.loss.nllWeight': '1' }, /align\.loss\.nllWeight 0 for the method srf, got 1/],
+    [{ method: 'sapo', 'score.scorer': 'logprob' }, /score\.scorer prm for the method sapo/],
+    [{ method: 'sapo', 'prm.targets': 'soft' }, /labels\.mode full \(or auto\) for prm\.targets soft, got verify/],
+    [{ method: 'star', 'sampling.hint': 'false' }, /sampling\.hint true for the method star/],
+    [{ method: 'rft-dpo', iterations: '1' }, /iterations 2 for the method rft-dpo/],
+    [{ method: 'srf', 'align.loss.lambda': '1' }, /setting of align\.loss\.kind dpo, got align\.loss\.lambda/],
+  ])('refuses %j', async (flags, message) => {
+    await expect(loadConfig({ preset: 'quickstart', flags })).rejects.toThrow(message);
+    await expect(loadConfig({ flags })).rejects.toMatchObject({ code: 'bad-config' });
+  });
+
+  it('refuses a file that says otherwise', async () => {
+    const file = fileWith('{"method": "psrf", "align": {"loss": {"kind": "orpo"}}}');
+    await expect(loadConfig({ preset: 'quickstart', file })).rejects.toThrow(/for the method psrf/);
   });
 });
 

@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import type { z } from 'zod';
 import { messageOf, printable, SipfError, whyUnread } from '../errors.ts';
 import { parseJsonText } from '../io/json-text.ts';
-import { METHODS } from '../method/methods.ts';
+import { METHODS, type Method, MethodName } from '../method/methods.ts';
 import { scorerNeeds } from '../method/scorers.ts';
 import { nearest } from '../nearest.ts';
 import { presetFor } from './presets.ts';
@@ -13,6 +13,8 @@ import { Config, configKeys, configSettings } from './schema.ts';
 export interface ConfigSources {
   /** One name, or several joined by '+' or in a list; later ones win: `paper` goes with another. */
   readonly preset?: string | readonly string[] | undefined;
+  /** Keys, dotted or whole sections, over the presets: another run's settings, or those that several runs share. */
+  readonly base?: Readonly<Record<string, unknown>> | undefined;
   /** A JSON file. */
   readonly file?: string | undefined;
   /** Dotted keys, e.g. {'sampling.temperature': '1.2'}. Text is read as JSON where it is JSON. */
@@ -22,22 +24,37 @@ export interface ConfigSources {
 type Tree = { [key: string]: unknown };
 
 /**
- * Defaults < presets (without what is meant for another task than the named one) < file < flags.
+ * Defaults < presets (without what is meant for another task than the named one) < base < what the method stands for < file < flags.
  * @throws SipfError 'bad-config' naming the key (and the nearest one, where it is unknown), 'not-found' for the file.
  * @example
  * const config = await loadConfig({ preset: 'smoke', flags: { 'labels.K': 4 } });
  */
-export async function loadConfig({ preset, file, flags = {} }: ConfigSources): Promise<Config> {
+export async function loadConfig({ preset, base = {}, file, flags = {} }: ConfigSources): Promise<Config> {
   const names = (typeof preset === 'string' ? [preset] : [...(preset ?? [])]).flatMap((name) => name.split('+'));
   const over = file === undefined ? {} : await readTree(file);
-  const task = flags['task.name'] ?? (isTree(over.task) ? over.task.name : undefined);
-  const layers = names.map((name) => presetFor(name, typeof task === 'string' ? task : null));
-  const given = Object.entries(flags).map(([key, value]) => ({ key, value: parseFlag(key, value) }));
-  // A section's kind comes before the settings of that kind.
-  const ordered = [...given].sort((a, b) => flagOrder(a.key) - flagOrder(b.key));
-  const all = [...layers, over, ...ordered.map(({ key, value }) => nest(key, value))];
   const kinds = sectionsWithKinds();
-  return parseConfig(all.reduce((tree, layer) => merge(tree, layer, kinds), {}));
+  const joined = (trees: readonly Tree[]) => trees.reduce((tree, layer) => merge(tree, layer, kinds), {});
+  const shared = treesOf(base);
+  const own = [over, ...treesOf(flags)];
+  const { task } = joined([...shared, ...own]);
+  const name = isTree(task) && typeof task.name === 'string' ? task.name : null;
+  const below = [...names.map((preset) => presetFor(preset, name)), ...shared];
+  const { method } = joined([...below, ...own]);
+  return parseConfig(joined([...below, methodTree(method), ...own]));
+}
+
+/** A tree for each key. A section's kind comes before the settings of that kind. */
+function treesOf(keys: Readonly<Record<string, unknown>>): Tree[] {
+  const given = Object.entries(keys).map(([key, value]) => ({ key, value: parseFlag(key, value) }));
+  return given.sort((a, b) => flagOrder(a.key) - flagOrder(b.key)).map(({ key, value }) => nest(key, value));
+}
+
+/** What a method fixes and begins with; nothing for one that is not known. */
+function methodTree(name: unknown): Tree {
+  const { success, data } = MethodName.default('sipf').safeParse(name);
+  if (!success) return {};
+  const { fixes, begins }: Method = METHODS[data];
+  return treesOf({ ...begins, ...fixes }).reduce((tree, layer) => merge(tree, layer, new Map()), {});
 }
 
 /** A message names no more of them. */
@@ -50,14 +67,29 @@ const MOST_ISSUES = 8;
  * const config = parseConfig({ model: './SmolLM2-135M', task: { name: 'gsm8k' } });
  */
 export function parseConfig(tree: unknown): Config {
-  const parsed = Config.safeParse(tree);
+  const whole = isTree(tree) ? merge(methodTree(tree.method), tree, sectionsWithKinds()) : tree;
+  const parsed = Config.safeParse(whole);
   if (parsed.success) {
     checkPairs(parsed.data);
-    return withLabelMode(parsed.data);
+    return withLabelMode(withMethod(parsed.data));
   }
-  const issues = parsed.error.issues.flatMap((issue) => explain(issue, tree));
+  const issues = parsed.error.issues.flatMap((issue) => explain(issue, whole));
   const more = issues.length > MOST_ISSUES ? [`And ${issues.length - MOST_ISSUES} more.`] : [];
   throw new SipfError('bad-config', [...issues.slice(0, MOST_ISSUES), ...more].join('\n'), { cause: parsed.error });
+}
+
+/** @throws SipfError 'bad-config' for a setting that is none of the method's. */
+function withMethod(config: Config): Config {
+  const { fixes }: Method = METHODS[config.method];
+  for (const [key, value] of Object.entries(fixes)) {
+    const got = valueAt(key.split('.'), config);
+    if (got === value) continue;
+    throw new SipfError(
+      'bad-config',
+      `Expected ${key} ${value} for the method ${config.method}, got ${JSON.stringify(got)}. Leave it out, or choose another method.`,
+    );
+  }
+  return config;
 }
 
 /** Refuses step pairs where path scores are shuffled: there is no first bad step in a path score. */
@@ -79,10 +111,10 @@ function withLabelMode(config: Config): Config {
       : config.prm.denoise !== null
         ? 'prm.denoise'
         : null;
-  if (why !== null && mode === 'first-success') {
+  if (why !== null && mode !== 'auto' && mode !== 'full') {
     throw new SipfError(
       'bad-config',
-      `Expected labels.mode full (or auto) for ${why}, got first-success. Change one of them.`,
+      `Expected labels.mode full (or auto) for ${why}, got ${mode}. Change one of them.`,
     );
   }
   const settled = mode !== 'auto' ? mode : why === null ? 'first-success' : 'full';

@@ -157,8 +157,9 @@ const paper: ConfigInput = {
     temperature: 1,
     quota: { right: 4, wrong: 4, round: 4, budget: 64 },
     gold: true,
+    calculator: false,
   },
-  labels: { K: 8, delta: 0, mode: 'full', closure: 'none', ownWitness: false, paths: null },
+  labels: { K: 8, delta: 0, mode: 'full', closure: 'none', ownWitness: false, paths: null, calculator: false },
   prm: {
     targets: 'hard',
     gold: true,
@@ -178,6 +179,7 @@ const paper: ConfigInput = {
     gold: 0,
     train: { ...paperTrain, learningRate: 8e-5, tokens: null },
   },
+  evaluate: { calculator: false },
 };
 
 const presets = {

@@ -119,7 +119,7 @@ const Helper = z.union([
 export const Config = z.strictObject({
   method: described(
     MethodName.default('sipf'),
-    'What each round does. sipf: pairs by step scores. siof: pairs by the final answer alone. random-pairs: sipf with shuffled scores. online-rft: SFT on worked solutions and right samples. rft: one such round. continued-sft: SFT on worked solutions. sft: the warm-up alone. Change it to compare methods.',
+    'What each round does (docs/method.md, section 3). sipf: pairs by step scores. siof: pairs by the final answer alone. random-pairs: sipf with shuffled scores. wo-or, wo-pfor: SFT on the chosen sides of the pairs of sipf, or siof. sapo: sipf with two steps of a path rolled out. online-rft: SFT on worked solutions and right samples. rft: one such round. prft: rft on paths chosen by step scores. star: SFT on right samples, some drawn with a hint. srf, psrf: one round of DPO on pairs by the final answer, or step scores. rpo: DPO with NLL in each round. rft-dpo: rft, then DPO. continued-sft: SFT on worked solutions. sft: the warm-up alone. cot: worked examples in the prompt alone. Change it to compare methods.',
   ),
   iterations: described(
     z.number().int().min(0).max(MOST.rounds).default(2),

@@ -1,22 +1,24 @@
 // Contexts and completions -> log-probabilities of the completions' tokens (teacher forcing).
-import type { LogpsItem } from '../backend.ts';
+import type { LogpsItem, TokenLogps } from '../backend.ts';
 import { SipfError } from '../errors.ts';
+import { resultTokens } from '../models/tokenizer/result-tokens.ts';
 import { endId, type Tokenizer } from '../models/tokenizer/tokenizer.ts';
 import { ContextEncoder, type ContextTokenizer } from './context.ts';
 import type { LanguageModel } from './language-model.ts';
 import { type PackOptions, readPacked } from './packed-rows.ts';
 
-type EndTokenizer = Pick<Tokenizer, 'eosIds'>;
+/** What log-probabilities need of the tokenizer. */
+type LogpsTokenizer = ContextTokenizer & Pick<Tokenizer, 'eosIds' | 'stream'>;
 
 /**
- * `[completion tokens]` of each item, in order; contexts that are equal are computed once a row of several completions.
+ * `[completion tokens]` of each item, in order, null for tokens that a calculator wrote; contexts that are equal are computed once a row of several completions.
  * @throws SipfError 'bad-input' naming the item whose context is empty or which is longer than the model's context, or without an end-of-text token.
  */
 export async function completionLogps(
-  { model, tokenizer }: { readonly model: LanguageModel; readonly tokenizer: ContextTokenizer & EndTokenizer },
+  { model, tokenizer }: { readonly model: LanguageModel; readonly tokenizer: LogpsTokenizer },
   items: readonly LogpsItem[],
   options: PackOptions & { readonly signal?: AbortSignal | undefined } = {},
-): Promise<number[][]> {
+): Promise<TokenLogps[]> {
   const encoder = new ContextEncoder(tokenizer, model.config.vocab);
   const encoded = items.map(({ context, completion: given, ended = false }, n) => {
     const completion = [...encoder.continuation(given), ...(ended ? [endId(tokenizer)] : [])];
@@ -25,7 +27,7 @@ export async function completionLogps(
     // The last token of a completion is never fed: nothing is read behind it.
     return { prefix, completion, continuation: completion.slice(0, -1) };
   });
-  return readPacked(
+  const found = await readPacked(
     encoded,
     (item) => encoded[item]?.completion.map((_, n) => (encoded[item]?.prefix.length ?? 0) - 1 + n) ?? [],
     (pass, reads) => {
@@ -34,6 +36,11 @@ export async function completionLogps(
     },
     options,
   );
+  return found.map((logps, n) => {
+    const ids = encoded[n]?.completion ?? [];
+    const isResult = items[n]?.calculator ? resultTokens(ids, tokenizer) : [];
+    return logps.map((logp, place) => (isResult[place] ? null : logp));
+  });
 }
 
 function checkLength(n: number, context: number, completion: number, limit: number): void {

@@ -6,7 +6,7 @@ import { ContextEncoder, type ContextTokenizer } from './context.ts';
 import { bytesPerToken, type KvCache, type KvRows } from './kv-cache.ts';
 import type { LanguageModel, PrefillRow } from './language-model.ts';
 import { type PrefixNode, PrefixTree } from './prefix-tree.ts';
-import { type CompletionTokenizer, checkSampling, Sequence } from './sequence.ts';
+import { type AddedToken, type CompletionTokenizer, checkSampling, Sequence } from './sequence.ts';
 
 export interface SchedulerOptions {
   /** Tokens of one prefill pass, padding included. */
@@ -21,11 +21,9 @@ export interface Generator {
   readonly tokenizer: CompletionTokenizer & ContextTokenizer;
 }
 
-/** What one decode step drew for one request. */
-export interface DrawnToken {
+/** What one decode step added to one request. */
+export interface DrawnToken extends AddedToken {
   readonly id: string;
-  readonly token: number;
-  readonly logp: number;
   /** Text that no stop string will take back; it may come some tokens later, and is empty until then. */
   readonly text: string;
 }
@@ -138,9 +136,8 @@ export class Scheduler implements Disposable {
     const { tokens, logps } = await model.step(cache, rows);
     this.#generatedTokens += tokens.length;
     for (const [slot, { sequence, onToken }] of this.#live.entries()) {
-      const [token, logp] = [tokens[slot] as number, logps[slot] as number];
-      sequence.push(token, logp);
-      onToken?.({ id: sequence.request.id, token, logp, text: sequence.drawn() });
+      const added = sequence.push(tokens[slot] as number, logps[slot] as number);
+      onToken?.({ id: sequence.request.id, ...added, text: sequence.drawn() });
     }
     return this.#live.filter(({ sequence }) => sequence.finished).map(({ sequence }) => sequence.completion());
   }

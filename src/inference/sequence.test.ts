@@ -1,6 +1,6 @@
 // Tokens of one sequence -> its text, where it ends, and why.
 import { join } from 'node:path';
-import { beforeAll, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import type { SamplingOptions } from '../backend.ts';
 import { loadTokenizer, type Tokenizer } from '../models/tokenizer/tokenizer.ts';
 import { keyedUniform } from '../random.ts';
@@ -97,4 +97,82 @@ it.each([
   }
   expect(given).toBe(sequence.completion().text);
   expect(sequence.drawn()).toBe('');
+});
+
+describe('with a calculator', () => {
+  /** A sequence that has drawn `text`, and then draws `9` whatever comes. */
+  function calculating(text: string, sampling: Partial<SamplingOptions> = {}, own: Partial<Tokenizer> = {}): Sequence {
+    const key = { id: 'r', context: [[5]], key: 'k' };
+    const request = { ...key, sampling: { temperature: 1, maxTokens: 100, calculator: true, ...sampling } };
+    const sequence = new Sequence(request, [5], { ...tokenizer, ...own }, 1000);
+    write(sequence, text);
+    const [nine = 0] = tokenizer.encodeContinuation('9');
+    for (let n = 0; n < 20 && !sequence.finished; n++) sequence.push(nine, -1);
+    return sequence;
+  }
+  const OPEN = 'is <<3*4=';
+  const forcedIds = () => tokenizer.encodeContinuation('12>>');
+  const opened = () => tokenizer.encodeContinuation(OPEN).length;
+
+  it('writes the result of an annotation in place of what is drawn, and says which tokens those are', () => {
+    const { text, tokenIds, logps, forced } = calculating(OPEN).completion();
+    expect(text).toMatch(/^is <<3\*4=12>>9+$/);
+    const places = forcedIds().map((_, n) => opened() + n);
+    expect(forced).toEqual(places);
+    expect(places.map((place) => tokenIds?.[place])).toEqual(forcedIds());
+    expect(logps?.map((logp) => logp === null)).toEqual(tokenIds?.map((_, place) => places.includes(place)));
+  });
+
+  it.each(['is <<1/3=', 'is 3*4=', 'is <<3*x='])('leaves %j to the model', (text) => {
+    const { text: whole, logps, ...rest } = calculating(text).completion();
+    expect(whole.slice(text.length)).toMatch(/^9+$/);
+    expect(logps).not.toContain(null);
+    expect(rest).not.toHaveProperty('forced');
+  });
+
+  it('leaves a result that the vocabulary lacks to the model', () => {
+    expect(calculating(OPEN, {}, { encodeContinuation: () => [9] }).completion().text).toMatch(/=9+$/);
+  });
+
+  it('asks for the random number of each position, as without', () => {
+    const sequence = start({ calculator: true });
+    const uniform = keyedUniform('k');
+    for (const [n, id] of tokenizer.encodeContinuation(`${OPEN}99999`).entries()) {
+      expect(sequence.row().uniform).toBe(uniform(n));
+      sequence.push(id, -1);
+    }
+  });
+
+  it('ends within a result at the length that is asked for', () => {
+    const { tokens, finishReason, forced, text } = calculating(OPEN, { maxTokens: opened() + 1 }).completion();
+    expect({ tokens, finishReason, forced }).toEqual({
+      tokens: opened() + 1,
+      finishReason: 'length',
+      forced: [opened()],
+    });
+    expect('is <<3*4=12>>'.startsWith(text)).toBe(true);
+  });
+
+  it('ends before a stop string within a result', () => {
+    const { text, finishReason } = calculating(OPEN, { stopStrings: ['2>'] }).completion();
+    expect({ text, finishReason }).toEqual({ text: 'is <<3*4=1', finishReason: 'stop' });
+  });
+
+  it('ends at an end-of-text token within a result', () => {
+    const eosIds = [forcedIds()[0] as number];
+    const { text, tokens, finishReason } = calculating(OPEN, {}, { eosIds }).completion();
+    expect({ tokens, finishReason }).toEqual({ tokens: opened() + 1, finishReason: 'stop' });
+    expect(text.startsWith(OPEN)).toBe(true);
+  });
+
+  it('tells its text as it comes', () => {
+    const sequence = start({ calculator: true });
+    let told = '';
+    for (const id of tokenizer.encodeContinuation(`${OPEN}999999999`)) {
+      sequence.push(id, -1);
+      told += sequence.drawn();
+    }
+    expect(told).toBe(sequence.completion().text);
+    expect(told).toContain('<<3*4=12>>');
+  });
 });

@@ -1,4 +1,5 @@
 // The tokens drawn for one request, one at a time -> its completion: where it stops, its text.
+import { writtenBehind } from '../arithmetic/calculator.ts';
 import type { Completion, GenerateRequest, SamplingOptions } from '../backend.ts';
 import { SipfError } from '../errors.ts';
 import type { TextStream, Tokenizer } from '../models/tokenizer/tokenizer.ts';
@@ -6,12 +7,18 @@ import { keyedUniform } from '../random.ts';
 import type { StepRow } from './language-model.ts';
 
 /** What a sequence needs of the tokenizer. */
-export type CompletionTokenizer = Pick<Tokenizer, 'stream' | 'eosIds'>;
+export type CompletionTokenizer = Pick<Tokenizer, 'stream' | 'eosIds' | 'encodeContinuation' | 'decodeContinuation'>;
+
+/** A token of a completion; `logp` is null where a calculator wrote it. */
+export interface AddedToken {
+  readonly token: number;
+  readonly logp: number | null;
+}
 
 /** A request in a slot. */
 export class Sequence {
   readonly request: GenerateRequest;
-  /** The context's tokens and those drawn; all but the last are in the cache. */
+  /** The context's tokens and those of the completion; all but the last are in the cache. */
   readonly tokens: number[];
   readonly #contextLength: number;
   readonly #limit: number;
@@ -19,8 +26,11 @@ export class Sequence {
   readonly #stops: readonly string[];
   readonly #longestStop: number;
   readonly #uniform: (position: number) => number;
+  readonly #tokenizer: CompletionTokenizer;
   readonly #stream: TextStream;
-  readonly #logps: number[] = [];
+  readonly #logps: (number | null)[] = [];
+  /** Tokens of a result that come next, whatever is drawn. */
+  #due: number[] = [];
   #text = '';
   /** Characters that `drawn` has given. */
   #given = 0;
@@ -37,6 +47,7 @@ export class Sequence {
     this.#stops = (sampling.stopStrings ?? []).filter((text) => text !== '');
     this.#longestStop = Math.max(0, ...this.#stops.map((text) => text.length));
     this.#uniform = keyedUniform(request.key);
+    this.#tokenizer = tokenizer;
     this.#stream = tokenizer.stream();
   }
 
@@ -51,15 +62,15 @@ export class Sequence {
     return { token: this.tokens.at(-1) as number, temperature, uniform, topK, topP, ignoreEnd: ignoreEos };
   }
 
-  push(token: number, logp: number): void {
-    this.tokens.push(token);
-    this.#logps.push(logp);
-    if (this.#endIds.includes(token)) {
-      this.#finish('stop');
-      return;
-    }
-    this.#add(this.#stream.push(token));
-    if (!this.#finished && this.tokens.length >= this.#limit) this.#finish('length');
+  /** Adds the drawn token, or in its place the next token of a result that a calculator writes. */
+  push(token: number, logp: number): AddedToken {
+    const due = this.#due.shift();
+    const added = due === undefined ? { token, logp } : { token: due, logp: null };
+    this.tokens.push(added.token);
+    this.#logps.push(added.logp);
+    if (this.#endIds.includes(added.token)) this.#finish('stop');
+    else this.#read(added);
+    return added;
   }
 
   /** Ends it where it is. */
@@ -76,14 +87,30 @@ export class Sequence {
   }
 
   completion(): Completion {
+    const forced = this.#logps.flatMap((logp, place) => (logp === null ? [place] : []));
     return {
       id: this.request.id,
       text: this.#text,
       tokens: this.tokens.length - this.#contextLength,
       tokenIds: this.tokens.slice(this.#contextLength),
       logps: this.#logps,
+      ...(forced.length === 0 ? {} : { forced }),
       finishReason: this.#finished ?? 'length',
     };
+  }
+
+  #read({ token, logp }: AddedToken): void {
+    this.#add(this.#stream.push(token));
+    if (logp !== null && this.request.sampling.calculator) this.#due = this.#result();
+    if (!this.#finished && this.tokens.length >= this.#limit) this.#finish('length');
+  }
+
+  /** Tokens that a calculator writes behind the text. A result that the vocabulary lacks is left to the model. */
+  #result(): number[] {
+    const written = writtenBehind(this.#text);
+    if (written === null) return [];
+    const ids = this.#tokenizer.encodeContinuation(written);
+    return this.#tokenizer.decodeContinuation(ids) === written ? ids : [];
   }
 
   /** Adds text and ends the sequence before the first stop string in it. */

@@ -1,7 +1,7 @@
 // Stage 6 and the warm-up: preference pairs and worked solutions -> the rows that train a policy.
 import { z } from 'zod';
 import type { PreferenceExample, SftExample } from '../backend.ts';
-import { described } from '../described.ts';
+import { described, traceless } from '../described.ts';
 import { SipfError } from '../errors.ts';
 import { keyedOrder } from '../hashing.ts';
 import { OBJECTIVES, type Objective, PairLoss } from '../objectives/objectives.ts';
@@ -9,7 +9,7 @@ import type { PreferencePair, Question } from '../records.ts';
 import { taskOf } from '../task.ts';
 import { TrainSettings } from '../train-settings.ts';
 import type { ReadContext } from './context-length.ts';
-import type { Method } from './methods.ts';
+import { type Method, makesPairs, trainsOnGold } from './methods.ts';
 import type { TrainRows } from './train-options.ts';
 
 /** The supervised warm-up M_0 = SFT(base, D_org). */
@@ -19,6 +19,10 @@ export const SftOptions = z.strictObject({
     'Trains on worked solutions before the first round. Set it false where there are none, or where the model answers well already (then give prompt.shots or prompt.style chat).',
   ),
   scope: OBJECTIVES.sft.options.shape.scope,
+  calculatorLoss: described(
+    traceless(true),
+    'In the warm-up and in alignment, results of annotations that sampling.calculator would write carry loss. Set it false where a calculator writes them, so that training is for what the model writes.',
+  ),
   rows: described(
     z.number().int().positive().nullable().default(null),
     'Most worked solutions that are used, drawn by seed. null: all. Lower it for a shorter warm-up.',
@@ -87,14 +91,14 @@ interface AlignArgs extends ReadContext {
 export function alignRows({ method, pairs, questions, options, scope, key, task, prompt }: AlignArgs): AlignRows {
   const context = { task, prompt };
   const usesPairs = method.align === 'pairs';
-  const wanted = usesPairs ? Math.round(options.gold * pairs.length) : null;
+  const wanted = goldWanted(method, options, pairs.length);
   const gold = wanted === 0 ? [] : goldRows(questions, wanted, `gold/${key}`, context);
   const counts = {
     pairs: pairs.filter(({ rejected }) => rejected !== null).length,
     nllRows: pairs.filter(({ rejected }) => rejected === null).length,
     gold: gold.length,
   };
-  if (usesPairs && counts.pairs === 0) {
+  if (makesPairs(method) && counts.pairs === 0) {
     throw new SipfError(
       'nothing-left',
       `Expected preference pairs to align on, got none (${counts.nllRows} right paths without a partner). Lower pairs.eta (of step pairs, pairs.drop too), draw more samples (sampling.samples, sampling.quota), let worked solutions be chosen (pairs.gold true), or use easier or harder questions, so that a question has both good and bad paths.`,
@@ -118,6 +122,12 @@ export function alignRows({ method, pairs, questions, options, scope, key, task,
   );
   const examples = all.filter((row) => row.kind !== 'preference' || row.rejected !== null);
   return { examples, objective, counts: { pairs: counts.pairs, nllRows: 0, gold: 0, unpaired }, warnings };
+}
+
+/** Worked solutions among the rows; null: all. */
+function goldWanted(method: Method, { gold }: AlignOptions, pairs: number): number | null {
+  if (trainsOnGold(method)) return null;
+  return makesPairs(method) ? Math.round(gold * pairs) : 0;
 }
 
 function preferenceRow(pair: PreferencePair, { task, prompt }: ReadContext): PreferenceExample {

@@ -15,14 +15,6 @@ export interface AnswerChain {
   readonly after: readonly number[];
 }
 
-/** What comes of a chain. */
-export interface AnswerLogps {
-  /** `[after]` mean log-probability of the right answer's tokens, given the prompt, the steps and the words that lead to the answer. */
-  readonly logps: readonly number[];
-  /** Tokens that were read: the prompt and the steps once, and a line for each of `after`. */
-  readonly tokens: number;
-}
-
 /**
  * Refuses tasks whose answers are no text.
  * @throws SipfError 'unsupported' naming `setting`.
@@ -49,30 +41,43 @@ export function answersFit(
 }
 
 /**
- * How probable the right answer is after each of the chain's steps (PACR, arXiv 2510.22255). The line of the answer is read as one short suffix;
- * only its answer counts. Chains whose steps continue each other share their computation.
+ * `[chain][after]`: mean log-probability of the right answer's tokens, given the prompt, the steps and the words that lead to the answer (PACR,
+ * arXiv 2510.22255). The line of the answer is read as one short suffix. Suffixes of one chain share one row of a pass.
  * @throws SipfError 'bad-input' where a chain does not fit (see `answersFit`).
  */
 export async function answerLogps(
   chains: readonly AnswerChain[],
   policy: Policy,
   context: ReadContext,
-): Promise<AnswerLogps[]> {
-  const texts = chains.map((chain) => ({ prompt: context.prompt(chain.question), line: lineOf(chain, context) }));
-  const items = chains.flatMap(({ pieces, after }, i) => {
-    const { prompt, line } = texts[i]!;
-    return after.map((n) => ({ context: [prompt, ...pieces.slice(0, n)], completion: line.join('') }));
+): Promise<number[][]> {
+  const lines = chains.map((chain) => lineOf(chain, context));
+  const items = chains.flatMap(({ question, pieces, after }, i) => {
+    const [prompt, completion] = [context.prompt(question), lines[i]!.join('')];
+    return after.map((n) => ({ context: [prompt, ...pieces.slice(0, n)], completion }));
   });
   const found = (await policy.logps(items, { signal: context.signal })).values();
-  const read = chains.map(({ pieces, after }, i) => [texts[i]!.prompt, ...pieces.slice(0, after.at(-1) ?? 0)]);
-  const lines = texts.flatMap(({ line: [lead, answer] }) => [lead, lead + answer]);
-  const count = await counterOf(policy, [...read.flat(), ...lines]);
-  return chains.map(({ after }, i): AnswerLogps => {
-    const [lead, answer] = texts[i]!.line;
-    const line = count(lead + answer);
-    const logps = after.map(() => mean((found.next().value ?? []).slice(-Math.max(1, line - count(lead)))));
-    return { logps, tokens: after.length === 0 ? 0 : sum(read[i]!.map(count)) + after.length * line };
+  const count = await counterOf(policy, [...lines.map(([lead]) => lead), ...lines.map((line) => line.join(''))]);
+  return chains.map(({ after }, i) => {
+    const length = Math.max(1, count(lines[i]!.join('')) - count(lines[i]![0]));
+    const lineLogps = () => (found.next().value ?? []).filter((logp) => logp !== null);
+    return after.map(() => mean(lineLogps().slice(-length)));
   });
+}
+
+/** `[chain]`: tokens that `answerLogps` reads: the prompt and the steps once, and a line for each of `after`. */
+export async function chainTokens(
+  chains: readonly AnswerChain[],
+  policy: Policy,
+  context: ReadContext,
+): Promise<number[]> {
+  const read = chains.map((chain) => {
+    const { question, pieces, after } = chain;
+    const line = lineOf(chain, context).join('');
+    const trunk = after.length === 0 ? [] : [context.prompt(question), ...pieces.slice(0, after.at(-1))];
+    return [...trunk, ...after.map(() => line)];
+  });
+  const count = await counterOf(policy, read.flat());
+  return read.map((texts) => sum(texts.map(count)));
 }
 
 /** Tokens of each of `texts`, each counted once. */

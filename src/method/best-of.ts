@@ -27,15 +27,25 @@ export function pathOf(
   answer: Answer,
   { task, question }: { readonly task: Task; readonly question: Question },
 ): Sample {
-  const { questionId, completion, finishReason, tokens, sumLogp = null, extracted, outcome, sample = 0 } = answer;
+  const {
+    questionId,
+    completion,
+    finishReason,
+    tokens,
+    forced,
+    sumLogp = null,
+    extracted,
+    outcome,
+    sample = 0,
+  } = answer;
   const steps = taskOf(task, question).split(completion);
-  const known = { questionId, steps, finishReason, tokens, sumLogp, extracted, outcome };
+  const known = { questionId, steps, finishReason, tokens, forced, sumLogp, extracted, outcome };
   return { id: `${questionId}/${sample}`, source: 'policy', iteration: 0, index: sample, policy: null, ...known };
 }
 
 /** Ranks of samples that need no model. There is no `logprob` where the place that drew the samples tells no log-probabilities. */
 export function cheapScores(samples: readonly Answer[]): SampleScores {
-  const ranked = samples.map(({ sumLogp = null, tokens }) => ({ sample: { sumLogp, tokens } }));
+  const ranked = samples.map(({ sumLogp = null, tokens, forced }) => ({ sample: { sumLogp, tokens, forced } }));
   const isTold = ranked.every(({ sample }) => sample.sumLogp !== null);
   const shortness = ranked.map(CHEAP_RANKS.shortness);
   return isTold ? { logprob: ranked.map(CHEAP_RANKS.meanLogp), shortness } : { shortness };

@@ -1,8 +1,9 @@
 // Paths and the models that read them -> which can be read, and how many tokens are read.
-import type { Policy, ProcessRewardModel, StepPath } from '../backend.ts';
+import type { Policy, ProcessRewardModel } from '../backend.ts';
 import type { Question, Sample } from '../records.ts';
 import { type Task, taskOf } from '../task.ts';
 import type { BuildPrompt } from './prompt.ts';
+import type { WrittenPath } from './step-logps.ts';
 
 export type Reader = Policy | ProcessRewardModel;
 
@@ -19,12 +20,13 @@ export interface QuestionPaths {
 
 /** Paths as models read them: a prompt, then steps that are tokenised one by one. */
 export function textsOf(
-  paths: readonly { readonly question: Question; readonly sample: Pick<Sample, 'steps'> }[],
+  paths: readonly { readonly question: Question; readonly sample: Pick<Sample, 'steps' | 'forced'> }[],
   { task, prompt }: ReadContext,
-): StepPath[] {
+): WrittenPath[] {
   return paths.map(({ question, sample }) => ({
     prompt: prompt(question),
     steps: taskOf(task, question).pieces(sample.steps),
+    ...(sample.forced === undefined ? {} : { calculator: true }),
   }));
 }
 

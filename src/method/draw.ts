@@ -1,7 +1,7 @@
 // Texts to continue and a policy -> graded completions: samples, rollouts and answers.
 import type { Completion, GenerateRequest, GenerateStats, Policy, SamplingOptions } from '../backend.ts';
 import { type DrawKey, drawKey } from '../hashing.ts';
-import type { Question } from '../records.ts';
+import type { Question, Sample } from '../records.ts';
 import type { Counts } from '../reports.ts';
 import { type Graded, gradeWithRetries, type Task, taskOf } from '../task.ts';
 import type { ReadContext } from './context-length.ts';
@@ -32,6 +32,7 @@ export interface Drawn<P extends Prefix> extends Draw<P> {
 /** How completions are drawn, as the settings of a stage say it. `maxTokens: null`: the task's own limit. */
 type DrawSampling = Pick<SamplingOptions, 'temperature' | 'topP' | 'topK'> & {
   readonly maxTokens: number | null;
+  readonly calculator?: boolean | undefined;
 };
 
 export interface DrawContext {
@@ -127,8 +128,15 @@ export async function drawAndGrade<P extends Prefix>(
 
 /** The sampling options of one request: those of a stage, with the task's limit and stop strings. */
 export function samplingOf({ maxTokens, ...options }: DrawSampling, task: Task): SamplingOptions {
-  const { temperature, topP = 1, topK = 0 } = options;
-  return { temperature, topP, topK, maxTokens: maxTokens ?? task.maxTokens, stopStrings: task.stopStrings };
+  const { temperature, topP = 1, topK = 0, calculator = false } = options;
+  const own = { temperature, topP, topK, maxTokens: maxTokens ?? task.maxTokens, stopStrings: task.stopStrings };
+  return calculator ? { ...own, calculator } : own;
+}
+
+/** The tokens of a completion as records have them: `forced` where a calculator wrote some. */
+export function tokensIn({ tokens, forced, logps }: Completion): Pick<Sample, 'tokens' | 'forced' | 'sumLogp'> {
+  const sumLogp = logps?.reduce<number>((sum, logp) => sum + (logp ?? 0), 0) ?? null;
+  return forced === undefined ? { tokens, sumLogp } : { tokens, forced: forced.length, sumLogp };
 }
 
 function requestOf<P extends Prefix>({ prefix, index }: Draw<P>, place: number, context: DrawContext): GenerateRequest {

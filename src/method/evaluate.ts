@@ -1,15 +1,15 @@
 // Stage 7: a policy and question sets -> graded answers; pairs and paths -> what figures rest on.
 import { z } from 'zod';
 import type { Completion, Policy } from '../backend.ts';
-import { described } from '../described.ts';
+import { described, traceless } from '../described.ts';
 import { MOST } from '../limits.ts';
 import type { Answer, PreferencePair, Question } from '../records.ts';
 import type { StageOutput } from '../run/units.ts';
-import { mean, sum } from '../statistics/intervals.ts';
+import { mean } from '../statistics/intervals.ts';
 import type { FigurePath } from '../statistics/prm-figures.ts';
 import { type Graded, SPLITS, type Task, taskOf } from '../task.ts';
 import type { ReadContext } from './context-length.ts';
-import { ask, drawAndGrade, type Prefix, prefixOf } from './draw.ts';
+import { ask, drawAndGrade, type Prefix, prefixOf, tokensIn } from './draw.ts';
 import { type PathScoreRule, pathScoring } from './path-score.ts';
 import type { BuildPrompt } from './prompt.ts';
 import { CHEAP_RANKS } from './scorers.ts';
@@ -56,6 +56,10 @@ export const EvaluateOptions = z.strictObject({
     z.number().int().positive().max(MOST.tokens).nullable().default(null),
     "Longest answer in tokens. null: the task's own limit. Lower it for time, raise it where many answers are truncated.",
   ),
+  calculator: described(
+    traceless(false),
+    'Results of `<<3*4=` annotations in answers are computed and written, not drawn. Keep it as sampling.calculator.',
+  ),
   logpPairs: described(
     z.number().int().min(0).default(64),
     'Pairs of each round whose log-probability is measured before and after alignment. 0: none. Raise it for closer figures.',
@@ -96,7 +100,7 @@ export interface SampledAnswers {
 
 interface AnswerContext {
   readonly policy: Policy;
-  readonly options: Pick<EvaluateOptions, 'maxTokens' | 'gradeRetries'>;
+  readonly options: Pick<EvaluateOptions, 'maxTokens' | 'gradeRetries'> & { readonly calculator?: boolean | undefined };
   /** Absent: one greedy answer to each question. */
   readonly sampled?: SampledAnswers | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -118,10 +122,10 @@ export async function answerUnit(
     const { set, question } = item;
     return { ...prefixOf(set.task, question, set.prompt(question)), item, answers: [] };
   });
-  const { maxTokens, gradeRetries } = options;
+  const { maxTokens, gradeRetries, calculator } = options;
   const { count, seed, ...sampling } = sampled ?? { count: 1, seed: 0, temperature: 0 };
   const key = { seed, stage: sampled === undefined ? 'evaluate' : 'pass-at', iteration: 0 };
-  const context = { policy, key, sampling: { ...sampling, maxTokens }, gradeRetries, signal };
+  const context = { policy, key, sampling: { ...sampling, maxTokens, calculator }, gradeRetries, signal };
   const draws = asked.flatMap((prefix) => ask(prefix, count));
   const tokens = await drawAndGrade(draws, context, {
     take: ({ prefix, index, completion, graded }) => {
@@ -136,7 +140,7 @@ export async function answerUnit(
 }
 
 function answerOf({ set, question }: AnswerItem, completion: Completion, { extracted, outcome }: Graded): Answer {
-  const { text, finishReason, tokens, logps } = completion;
+  const { text, finishReason } = completion;
   const task = taskOf(set.task, question);
   return {
     task: task.name,
@@ -148,26 +152,30 @@ function answerOf({ set, question }: AnswerItem, completion: Completion, { extra
     extracted,
     outcome,
     finishReason,
-    tokens,
-    sumLogp: logps === null ? null : sum(logps),
+    ...tokensIn(completion),
     ...(outcome.kind === 'error' ? {} : { truth: stepTruth(task, question, task.split(text)) }),
   };
 }
 
-/** Mean log-probability (over the tokens after the steps that both share, then over pairs) of both sides under one policy. */
+/** Mean log-probability (over the drawn tokens after the steps that both share, then over pairs) of both sides under one policy. */
 export async function meanPairLogps(
   policy: Policy,
   pairs: readonly PreferencePair[],
   { task, prompt, signal }: ReadContext,
 ): Promise<{ chosen: number; rejected: number }> {
   const items = pairs.flatMap((pair) =>
-    [pair.chosen.steps, pair.rejected?.steps ?? []].map((steps) => {
+    [pair.chosen, pair.rejected].map((side) => {
       const { shared = 0 } = pair;
-      const pieces = taskOf(task, pair).pieces(steps);
-      return { context: [prompt(pair), ...pieces.slice(0, shared)], completion: pieces.slice(shared).join('') };
+      const pieces = taskOf(task, pair).pieces(side?.steps ?? []);
+      return {
+        context: [prompt(pair), ...pieces.slice(0, shared)],
+        completion: pieces.slice(shared).join(''),
+        calculator: side?.forced !== undefined,
+      };
     }),
   );
-  const means = (await policy.logps(items, { signal })).map((logps) => (logps.length === 0 ? 0 : mean(logps)));
+  const drawn = (await policy.logps(items, { signal })).map((logps) => logps.filter((logp) => logp !== null));
+  const means = drawn.map((logps) => (logps.length === 0 ? 0 : mean(logps)));
   return { chosen: mean(means.filter((_, i) => i % 2 === 0)), rejected: mean(means.filter((_, i) => i % 2 === 1)) };
 }
 

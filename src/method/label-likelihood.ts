@@ -3,7 +3,7 @@ import type { Policy } from '../backend.ts';
 import type { StepLabels, StepTally } from '../records.ts';
 import { countInto, type StageOutput } from '../run/units.ts';
 import { taskOf } from '../task.ts';
-import { type AnswerChain, answerLogps, answersFit, requireAnswerText } from './answer-likelihood.ts';
+import { type AnswerChain, answerLogps, answersFit, chainTokens, requireAnswerText } from './answer-likelihood.ts';
 import type { QuestionPaths } from './context-length.ts';
 import type { UnitContext } from './draw.ts';
 import { spoiledSteps } from './exact-checks.ts';
@@ -45,11 +45,12 @@ export async function labelByLikelihood(
     if (paths.length < all.length) countInto(counts, name, all.length - paths.length);
   const fresh = firstReads(paths);
   const read = await answerLogps(fresh, simulator, context);
+  const tokens = await chainTokens(fresh, simulator, context);
   const known = new Map<string, number>();
   for (const [i, { after, ...chain }] of fresh.entries())
-    for (const [n, length] of after.entries()) known.set(keyOf(chain, length), read[i]!.logps[n]!);
+    for (const [n, length] of after.entries()) known.set(keyOf(chain, length), read[i]![n]!);
   const records = paths.map((path, i): StepLabels => {
-    const cost = { simulator: simulator.hash, K: 0, rolloutTokens: read[i]!.tokens };
+    const cost = { simulator: simulator.hash, K: 0, rolloutTokens: tokens[i]! };
     const tallies = path.chain.pieces.map((_, j) => (path.spoiled[j] ? SETTLED : NONE));
     countInto(counts, 'paths');
     countInto(counts, 'stepsRead', fresh[i]!.after.length);

@@ -1,9 +1,9 @@
 // Stage 2: samples and a simulator -> what labels every step: Monte-Carlo tallies, or likelihoods.
 import { z } from 'zod';
-import type { Policy } from '../backend.ts';
-import { described } from '../described.ts';
+import type { Policy, ProcessRewardModel } from '../backend.ts';
+import { described, traceless } from '../described.ts';
 import { MOST } from '../limits.ts';
-import type { StepLabels, StepTally } from '../records.ts';
+import type { Sample, StepLabels, StepTally } from '../records.ts';
 import type { Counts } from '../reports.ts';
 import { countInto, type StageOutput } from '../run/units.ts';
 import { sum } from '../statistics/intervals.ts';
@@ -11,8 +11,11 @@ import { type QuestionPaths, withinContext } from './context-length.ts';
 import { ask, type Draw, type Drawn, drawAndGrade, drawing, type Prefix, prefixOf, type UnitContext } from './draw.ts';
 import { requireEquations, spoiledSteps } from './exact-checks.ts';
 import { labelByLikelihood } from './label-likelihood.ts';
-import { type CheckedPath, labelRecord, SETTLED } from './label-record.ts';
+import { labelRecord, SETTLED } from './label-record.ts';
+import type { BuildPrompt } from './prompt.ts';
+import { rolloutPaths } from './rollout-paths.ts';
 import { scan } from './tallies.ts';
+import { assumeOthers, proposeErrors, type ScannedPath, scanOf } from './verify-labels.ts';
 
 /** Stage 2: how steps are labelled. */
 export const LabelOptions = z.strictObject({
@@ -25,8 +28,12 @@ export const LabelOptions = z.strictObject({
     'A step is correct when more than this many of its rollouts are right. Raise it where lucky answers make wrong steps correct.',
   ),
   mode: described(
-    z.enum(['auto', 'first-success', 'full', 'gold-likelihood']).default('auto'),
-    'first-success: stops a step at its first right rollout; hard labels stay exact. full: all K rollouts, for soft labels and the tallies scorer. gold-likelihood: no rollouts; how probable the right answer is after each step, for a small part of their time. auto: what the configuration needs. Set full to keep complete tallies, gold-likelihood where rollouts cost too much.',
+    z.enum(['auto', 'first-success', 'full', 'gold-likelihood', 'verify']).default('auto'),
+    "first-success: stops a step at its first right rollout; hard labels stay exact. full: all K rollouts, for soft labels and the tallies scorer. gold-likelihood: no rollouts; how probable the right answer is after each step, for a small part of their time. verify: only the step with the largest drop of the last round's PRM scores, and the one before it (SAPO). auto: what the configuration needs. Set full to keep complete tallies, verify or gold-likelihood where rollouts cost too much.",
+  ),
+  keepRollouts: described(
+    z.boolean().optional(),
+    'Rollouts are kept as paths, which later stages score, pair and train on (SAPO). Absent: false. Set it true for more paths without more draws.',
   ),
   closure: described(
     z.enum(['monotone', 'none']).default('monotone'),
@@ -68,6 +75,10 @@ export const LabelOptions = z.strictObject({
     z.number().int().positive().max(MOST.tokens).nullable().default(null),
     "Longest rollout in tokens. null: the task's own limit. Lower it for time, to no less than a path needs.",
   ),
+  calculator: described(
+    traceless(false),
+    'Results of `<<3*4=` annotations in rollouts are computed and written, not drawn. Keep it as sampling.calculator.',
+  ),
   gradeRetries: described(
     z.number().int().min(0).max(MOST.retries).default(2),
     'How often a rollout is graded again after an error of the grading itself. Raise it on a machine that is short of memory.',
@@ -86,22 +97,24 @@ export type LabelOptions = z.infer<typeof LabelOptions>;
 /** What labelling depends on; `onDone` counts paths. */
 interface LabelContext extends UnitContext<LabelOptions> {
   readonly simulator: Policy;
+  /** Proposes first errors in the mode verify; without it that mode is first-success. */
+  readonly prm?: ProcessRewardModel | null | undefined;
+  /** Prompts of the PRM, where the simulator has others. */
+  readonly prmPrompt?: BuildPrompt | undefined;
 }
 
 /** A prefix of one question's paths, rolled out once however many paths share it. */
 interface StepPrefix extends Prefix {
   /** Outcome by rollout index; null: an infrastructure error; a hole: still running. */
   readonly results: (boolean | null | undefined)[];
-  /** Length by rollout index. */
+  /** Length by rollout index, and the rollouts themselves where they are kept. */
   readonly tokens: number[];
+  readonly rollouts: Drawn<StepPrefix>[];
   waiting: Path[];
 }
 
-interface Path extends CheckedPath {
+interface Path extends ScannedPath {
   readonly prefixes: readonly StepPrefix[];
-  readonly tallies: (StepTally | null)[];
-  /** The step under scan. */
-  at: number;
   failed: boolean;
 }
 
@@ -125,13 +138,17 @@ export async function labelUnit(
   if (options.exactChecks) requireEquations(task, 'labels.exactChecks true');
   if (options.mode === 'gold-likelihood') return labelByLikelihood(items, given);
   const counts: Record<string, number> = {};
-  const paths = items.flatMap((item) => pathsOf(item, given));
+  const proposed = await proposals(items, given, counts);
+  const paths = items.flatMap((item) => pathsOf(item, given, proposed));
   const context: PathsContext = { ...given, paths };
   if (options.exactChecks) countSettled(context, counts);
   await setTooLongAside(context, counts);
   const first = paths.filter(({ failed }) => !failed).flatMap((path) => advance(path, context));
   const tokens = await drawAndGrade(first, drawing('rollout', simulator, given), {
-    take: (drawn) => record(drawn, counts),
+    take: (drawn) => {
+      if (options.keepRollouts === true) drawn.prefix.rollouts[drawn.index] = drawn;
+      record(drawn, counts);
+    },
     next: (prefix) => (options.mode === 'full' && prefix.pending > 0 ? [] : resume(prefix, context)),
     onEnded: () => onDone?.(paths.filter((path) => !isOpen(path)).length),
   });
@@ -160,7 +177,25 @@ export async function* labelSteps(
   }
 }
 
-function pathsOf({ question, samples }: QuestionPaths, { task, prompt, options }: LabelContext): Path[] {
+async function proposals(
+  items: readonly QuestionPaths[],
+  { prm = null, options, ...context }: LabelContext,
+  counts: Record<string, number>,
+): Promise<ReadonlyMap<string, number>> {
+  if (options.mode !== 'verify' || prm === null) return new Map();
+  const { proposed, scoredTokens } = await proposeErrors(items, prm, {
+    ...context,
+    prompt: context.prmPrompt ?? context.prompt,
+  });
+  countInto(counts, 'scoredTokens', scoredTokens);
+  return proposed;
+}
+
+function pathsOf(
+  { question, samples }: QuestionPaths,
+  { task, prompt, options }: LabelContext,
+  proposals: ReadonlyMap<string, number>,
+): Path[] {
   const whole = prefixOf(task, question, prompt(question));
   const byText = new Map<string, StepPrefix>();
   return samples.map((sample) => {
@@ -168,13 +203,14 @@ function pathsOf({ question, samples }: QuestionPaths, { task, prompt, options }
     const own = sample.steps.slice(0, -1).map((_, j) => {
       const upTo = pieces.slice(0, j + 1);
       const text = upTo.join('');
-      const prefix = byText.get(text) ?? { ...whole, pieces: upTo, results: [], tokens: [], waiting: [] };
+      const prefix = byText.get(text) ?? { ...whole, pieces: upTo, results: [], tokens: [], rollouts: [], waiting: [] };
       byText.set(text, prefix);
       return prefix;
     });
     const spoiled = options.exactChecks ? spoiledSteps(task, question, sample.steps) : [];
     const tallies = own.map((_, j) => (spoiled[j] ? SETTLED : null));
-    return { sample, spoiled, prefixes: own, tallies, at: tallies.lastIndexOf(null), failed: false };
+    const scan = scanOf(tallies, proposals.get(sample.id) ?? null);
+    return { sample, spoiled, prefixes: own, tallies, ...scan, failed: false };
   });
 }
 
@@ -213,7 +249,7 @@ function advance(path: Path, context: PathsContext): Draw<StepPrefix>[] {
     return [];
   }
   if (options.mode === 'full') return advanceFull(path, options);
-  while (path.at >= 0) {
+  while (path.at >= path.from) {
     const prefix = path.prefixes[path.at];
     if (prefix === undefined) return [];
     const { state, tally } = scanned(prefix, options);
@@ -227,6 +263,7 @@ function advance(path: Path, context: PathsContext): Draw<StepPrefix>[] {
     }
     path.at -= 1;
   }
+  assumeOthers(path, options.delta);
   return [];
 }
 
@@ -293,12 +330,8 @@ function record({ prefix, index, completion, graded }: Drawn<StepPrefix>, counts
 }
 
 /** `paid`: prefixes whose tokens a record has. */
-function finish(
-  path: Path,
-  { options, simulator }: LabelContext,
-  counts: Record<string, number>,
-  paid: Set<StepPrefix>,
-): StepLabels[] {
+function finish(path: Path, given: LabelContext, counts: Record<string, number>, paid: Set<StepPrefix>): StepLabels[] {
+  const { options, simulator } = given;
   const tallies = path.tallies.filter((tally) => tally !== null);
   if (path.failed || tallies.length < path.tallies.length) {
     countInto(counts, 'pathsUnlabelled');
@@ -307,11 +340,16 @@ function finish(
   countInto(counts, 'paths');
   countInto(counts, 'stepsRolledOut', tallies.filter(({ run }) => run > 0).length);
   countInto(counts, 'stepsImplied', tallies.filter(({ impliedBy }) => impliedBy !== null).length);
+  if (path.proposed !== null)
+    countInto(counts, 'stepsAssumed', tallies.filter(({ assumed }) => assumed !== undefined).length);
   // A prefix's tokens are charged to the first path that it settled a step of: they do not depend on what ran when.
   const own = path.prefixes.filter((prefix, j) => (tallies[j]?.run ?? 0) > 0 && !paid.has(prefix));
   for (const prefix of own) paid.add(prefix);
   const tokensOf = (prefix: StepPrefix): number => sum(prefix.tokens.slice(0, scanned(prefix, options).used));
-  return [
-    labelRecord(path, tallies, { simulator: simulator.hash, K: options.K, rolloutTokens: sum(own.map(tokensOf)) }),
-  ];
+  // Not those that were asked for ahead: which these are depends on what ran when.
+  const keptOf = (prefix: StepPrefix): Sample[] =>
+    rolloutPaths(path.sample, prefix.rollouts.slice(0, scanned(prefix, options).used), given);
+  const cost = { simulator: simulator.hash, K: options.K, rolloutTokens: sum(own.map(tokensOf)) };
+  const record = labelRecord(path, tallies, cost);
+  return [options.keepRollouts === true ? { ...record, rollouts: own.flatMap(keptOf) } : record];
 }

@@ -2,42 +2,99 @@
 import { z } from 'zod';
 import { type ConfiguredScorer, type ScorerName, type ScorerNeed, scorerNeeds } from './scorers.ts';
 
-export const MethodName = z.enum(['sipf', 'siof', 'random-pairs', 'online-rft', 'rft', 'continued-sft', 'sft']);
-export type MethodName = z.infer<typeof MethodName>;
+/** Settings by dotted key. */
+export type MethodSettings = Readonly<Record<string, string | number | boolean>>;
 
 export interface Method {
   /** Rounds after the warm-up: as configured, or at most this many. */
   readonly maxRounds: number | null;
   readonly samples: boolean;
-  /** Where path scores come from. process: the configured scorer; outcome: 1 or 0 by the final answer; none: no pairs. */
+  /** Where path scores come from. process: the configured scorer; outcome: 1 or 0 by the final answer; none: nothing is scored. */
   readonly feedback: 'process' | 'outcome' | 'none';
   /** Scores are shuffled among paths of equal outcome of a question before pairing. */
   readonly shuffleScores: boolean;
-  /** pairs: ORPO on pairs; right: SFT on gold rows and distinct right samples; gold: SFT on gold rows alone. */
-  readonly align: 'pairs' | 'right' | 'gold';
+  /**
+   * What a round trains on. pairs: a preference loss on pairs. SFT for the others. chosen: the chosen sides of the same pairs. right: gold rows
+   * and distinct right samples (with process feedback: those that could be chosen). samples: right samples alone. gold: gold rows alone.
+   */
+  readonly align: 'pairs' | 'chosen' | 'right' | 'samples' | 'gold';
+  /** What the first round does instead; null: the same. */
+  readonly first: Method | null;
+  /** What else makes the method what it is: over presets. The configuration refuses a file or flag that says otherwise. */
+  readonly fixes: MethodSettings;
+  /** What it begins with: over presets, under files and flags. */
+  readonly begins: MethodSettings;
 }
 
-const full: Method = { maxRounds: null, samples: true, feedback: 'process', shuffleScores: false, align: 'pairs' };
-const onlineRft: Method = { ...full, feedback: 'none', align: 'right' };
+const sipf: Method = {
+  maxRounds: null,
+  samples: true,
+  feedback: 'process',
+  shuffleScores: false,
+  align: 'pairs',
+  first: null,
+  fixes: {},
+  begins: {},
+};
+const siof: Method = { ...sipf, feedback: 'outcome' };
+const onlineRft: Method = { ...sipf, feedback: 'none', align: 'right' };
+const continuedSft: Method = { ...onlineRft, samples: false, align: 'gold' };
+const sft: Method = { ...continuedSft, maxRounds: 0 };
+
+/** DPO has no term for a row without a rejected path. */
+const DPO_ALONE: MethodSettings = {
+  'align.loss.kind': 'dpo',
+  'align.loss.nllWeight': 0,
+  'align.gold': 0,
+  'pairs.nllRows': false,
+};
 
 /**
  * Each method as settings of the same loop. Nothing else knows methods by name.
  * @example
  * METHODS['online-rft'].align; // 'right'
  */
-export const METHODS: Readonly<Record<MethodName, Method>> = {
-  sipf: full,
-  siof: { ...full, feedback: 'outcome' },
-  'random-pairs': { ...full, shuffleScores: true },
+export const METHODS = {
+  sipf,
+  siof,
+  'random-pairs': { ...sipf, shuffleScores: true },
+  'wo-or': { ...sipf, align: 'chosen' },
+  'wo-pfor': { ...siof, align: 'chosen' },
+  sapo: { ...sipf, fixes: { 'score.scorer': 'prm', 'labels.mode': 'verify', 'labels.keepRollouts': true } },
   'online-rft': onlineRft,
   rft: { ...onlineRft, maxRounds: 1 },
-  'continued-sft': { ...full, samples: false, feedback: 'none', align: 'gold' },
-  sft: { ...full, maxRounds: 0, samples: false, feedback: 'none', align: 'gold' },
-};
+  prft: { ...sipf, align: 'right', maxRounds: 1 },
+  star: { ...onlineRft, align: 'samples', fixes: { 'sampling.hint': true } },
+  srf: { ...siof, maxRounds: 1, fixes: DPO_ALONE },
+  psrf: { ...sipf, maxRounds: 1, fixes: DPO_ALONE },
+  rpo: { ...siof, fixes: { 'align.loss.kind': 'dpo', 'align.loss.nllWeight': 1 } },
+  'rft-dpo': { ...siof, first: onlineRft, fixes: { ...DPO_ALONE, iterations: 2 } },
+  'continued-sft': continuedSft,
+  sft,
+  cot: { ...sft, fixes: { 'sft.enabled': false }, begins: { 'prompt.shots': 8 } },
+} satisfies Readonly<Record<string, Method>>;
+
+export type MethodName = keyof typeof METHODS;
+export const MethodName = z.enum(Object.keys(METHODS) as [MethodName, ...MethodName[]]);
+
+/** What `method` does in round `k`. */
+export function methodIn(method: Method, k: number): Method {
+  return k === 1 ? (method.first ?? method) : method;
+}
 
 /** Rounds that `method` runs when `configured` are asked for. */
 export function roundsOf(method: Method, configured: number): number {
   return method.maxRounds === null ? configured : Math.min(configured, method.maxRounds);
+}
+
+/** Whether a round's pair stage makes pairs. */
+export function makesPairs({ align }: Method): boolean {
+  return align === 'pairs' || align === 'chosen';
+}
+
+/** Whether a round trains on every worked solution. */
+export function trainsOnGold({ align }: Method): boolean {
+  return align === 'right' || align === 'gold';
 }
 
 /** What scores the paths of a method; null: nothing. */

@@ -129,6 +129,11 @@ function rivalsOf(item: PairItem, options: PairOptions, key: string) {
     .filter(({ rejected }) => rejected.length > 0);
 }
 
+/** Every path that a pair could choose, once and alone: the samples that scores choose for SFT (pRFT). */
+export function chosenRows(item: PairItem, options: PairOptions, key: string): PreferencePair[] {
+  return rivalsOf(item, options, key).map(({ chosen }) => rowOf(item, chosen, null));
+}
+
 /** What a pair says of its fork; a pair of whole paths says nothing. */
 type Fork = Pick<PreferencePair, 'shared'>;
 
@@ -162,10 +167,10 @@ function byStep({ samples, stepScores }: PairItem, { eta, drop, below }: PairOpt
   };
 }
 
-/** Every right sample of the policy that the gate does not refuse as an NLL-only row (RFT). */
+/** Every right sample but worked solutions that the gate does not refuse as an NLL-only row (RFT). */
 export function rightRows(item: PairItem): PreferencePair[] {
   const right = item.samples.filter(
-    ({ id, outcome, source }) => outcome.kind === 'right' && source === 'policy' && !item.refused?.has(id),
+    ({ id, outcome, source }) => outcome.kind === 'right' && source !== 'gold' && !item.refused?.has(id),
   );
   return right.map((sample) => rowOf(item, sample, null));
 }
@@ -228,7 +233,12 @@ function rowOf(
   fork: Fork = {},
 ): PreferencePair {
   const { id: questionId, task, question: text, prefix } = question;
-  const side = ({ id, steps }: Sample) => ({ sampleId: id, steps, score: scores.get(id) ?? null });
+  const side = ({ id, steps, forced }: Sample) => ({
+    sampleId: id,
+    steps,
+    score: scores.get(id) ?? null,
+    ...(forced === undefined ? {} : { forced }),
+  });
   return {
     questionId,
     task,

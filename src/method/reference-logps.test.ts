@@ -42,7 +42,7 @@ it('reads what both sides share as context', async () => {
       return policy.logps(items);
     },
   } as Policy;
-  const { records, counts } = await referenceUnit(rowsToCompare([row], dpo), asks);
+  const { records, counts } = await referenceUnit(rowsToCompare([row], dpo), { policy: asks, calculatorLoss: true });
   expect(asked.map(({ context }) => context)).toEqual([
     ['q', 'ab'],
     ['q', 'ab'],
@@ -50,11 +50,14 @@ it('reads what both sides share as context', async () => {
   expect(records).toEqual([{ row: 0, logps: { chosen: -1.5, rejected: -2.5 } }]);
   expect(counts).toEqual({ rows: 1, tooLong: 0, scoredTokens: 8 });
   const long = { ...row, shared: ['abcdef'] };
-  expect((await referenceUnit(rowsToCompare([long], dpo), policy)).counts).toMatchObject({ rows: 0, tooLong: 1 });
+  expect((await referenceUnit(rowsToCompare([long], dpo), { policy, calculatorLoss: true })).counts).toMatchObject({
+    rows: 0,
+    tooLong: 1,
+  });
 });
 
 it('sums both sides with their ends, and leaves out what the context does not hold', async () => {
-  const { records, counts } = await referenceUnit(rowsToCompare(rows, dpo), policy);
+  const { records, counts } = await referenceUnit(rowsToCompare(rows, dpo), { policy, calculatorLoss: true });
   expect(records).toEqual([
     { row: 0, logps: { chosen: -2.5, rejected: -1.5 } },
     { row: 2, logps: null },

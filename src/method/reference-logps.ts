@@ -31,20 +31,33 @@ export function rowsToCompare(examples: readonly TrainExample[], { kind }: Objec
   });
 }
 
+interface ReferenceContext {
+  readonly policy: Policy;
+  /** Whether results that a calculator would write count: as training counts them. */
+  readonly calculatorLoss: boolean;
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** The sums of `logps` over each side's tokens, pieces and end as training reads them: log π_ref of DPO's equation 7. */
 export async function referenceUnit(
   rows: readonly PairRow[],
-  policy: Policy,
-  signal?: AbortSignal,
+  { policy, calculatorLoss, signal }: ReferenceContext,
 ): Promise<StageOutput<ReferenceLogps>> {
   const sides = rows.flatMap((row) => [row.chosen, row.rejected].map((side) => [...contextOf(row), ...side]));
   const within = await withinContext(policy, sides);
   const readable = rows.filter((_, n) => within[2 * n] === true && within[2 * n + 1] === true);
   const items = readable.flatMap((row) =>
-    [row.chosen, row.rejected].map((completion): LogpsItem => ({ context: contextOf(row), completion, ended: true })),
+    [row.chosen, row.rejected].map(
+      (completion): LogpsItem => ({
+        context: contextOf(row),
+        completion,
+        ended: true,
+        calculator: !calculatorLoss,
+      }),
+    ),
   );
   const found = await policy.logps(items, { signal });
-  const sums = found.map(sum);
+  const sums = found.map((logps) => sum(logps.map((logp) => logp ?? 0)));
   const known = new Map(readable.map((row, n) => [row, { chosen: sums[2 * n] ?? 0, rejected: sums[2 * n + 1] ?? 0 }]));
   const contexts = await policy.countTokens(readable.flatMap(contextOf));
   const scoredTokens = sum([...contexts, ...found.map(({ length }) => length)]);

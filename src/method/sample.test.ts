@@ -1,7 +1,7 @@
 // Scripted samples -> checks of quotas, of duplicates, and of what the questions of a round are.
 import { expect, test } from 'vitest';
 import { sumQuestion, sumsTask, writeSum } from '../../test/scripted-sums.ts';
-import { createScriptedBackend } from '../backends/scripted.ts';
+import { createScriptedBackend, type WriteArgs } from '../backends/scripted.ts';
 import type { Question, Sample } from '../records.ts';
 import { chooseQuestions, SampleOptions, samplePaths, sampleUnit } from './sample.ts';
 
@@ -105,4 +105,51 @@ test('rotates questions through the rounds without repeating before all were see
   expect(chooseQuestions(questions, options, 1, 4)).toEqual(chooseQuestions(questions, options, 1, 1));
   const same = { questions: 10, rotate: false };
   expect(chooseQuestions(questions, same, 1, 2)).toEqual(chooseQuestions(questions, same, 1, 1));
+});
+
+test('asks a question without a right path again, with its answer as a hint', async () => {
+  const prompts: string[] = [];
+  // Right only where the prompt tells the answer, or for questions of three numbers.
+  const write = ({ prompt: given, prefix, random, ...rest }: WriteArgs) => {
+    prompts.push(given);
+    const numbers = given.slice(3).split('\n')[0]?.split('+').length ?? 0;
+    const text = writeSum({ prompt: given, prefix, random, ...rest, skill: 1000 });
+    return given.includes('The answer is') || numbers === 3 ? text : text.replace(/is (\d+)/, 'is 1$1');
+  };
+  await using policy = await createScriptedBackend({ write }).openPolicy({ model: 'base' });
+  const options = SampleOptions.parse({ samples: 3, hint: true, distinct: false });
+  const items = questions.map((question) => ({ question, known: [] as Sample[], addGold: true }));
+  const context = { policy, task: sumsTask, prompt, options, seed: 1, iteration: 1 };
+  const { records, counts } = await sampleUnit(items, context);
+  const hard = questions.filter(({ question }) => question.split('+').length > 3);
+  expect(hard.length).toBeGreaterThan(5);
+  const hinted = prompts.filter((text) => text.includes('The answer is'));
+  const wanted = hard.flatMap(({ question, answer }) => {
+    const text = `Q: ${question}\nThe answer is ${answer}\nA:\n`;
+    return [text, text, text];
+  });
+  expect(hinted.sort()).toEqual(wanted.sort());
+  expect(prompts).toHaveLength(3 * questions.length + 3 * hard.length);
+  expect(counts).toMatchObject({ drawn: prompts.length, hintedRight: 3 * hard.length });
+  for (const { id } of questions) {
+    const own = records.filter(({ questionId, source }) => questionId === id && source === 'policy');
+    const isHard = hard.some((question) => question.id === id);
+    expect(own.map(({ index }) => index)).toEqual(isHard ? [0, 1, 2, 3, 4, 5] : [0, 1, 2]);
+    expect(own.map((sample) => sample.hinted === true)).toEqual(own.map(({ index }) => index > 2));
+    expect(own.slice(3).every(({ outcome }) => outcome.kind === 'right')).toBe(true);
+  }
+  // What was right before needs no hint.
+  prompts.length = 0;
+  const knownOf = ({ id }: Question) => records.filter(({ questionId }) => questionId === id);
+  const again = items.map(({ question }) => ({ question, known: knownOf(question), addGold: false }));
+  await sampleUnit(again, { ...context, iteration: 2 });
+  expect(prompts).toHaveLength(3 * questions.length);
+});
+
+test('hints need answers to tell', async () => {
+  await using policy = await backend.openPolicy({ model: 'base' });
+  const { answerLine: _none, ...task } = sumsTask;
+  const options = SampleOptions.parse({ hint: true });
+  const given = { policy, task, prompt, options, seed: 1, iteration: 1 };
+  await expect(sampleUnit([], given)).rejects.toMatchObject({ code: 'unsupported' });
 });

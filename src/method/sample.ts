@@ -1,14 +1,26 @@
 // Stage 1: questions and a policy -> distinct, graded samples.
 import { z } from 'zod';
 import type { Policy } from '../backend.ts';
-import { described } from '../described.ts';
+import { described, traceless } from '../described.ts';
 import { keyedOrder } from '../hashing.ts';
 import { MOST } from '../limits.ts';
 import type { Question, Sample } from '../records.ts';
 import type { Counts } from '../reports.ts';
 import { countInto, inUnits, type StageOutput } from '../run/units.ts';
 import type { Task } from '../task.ts';
-import { ask, type Drawn, drawAndGrade, drawing, type Prefix, prefixOf, type UnitContext } from './draw.ts';
+import { requireAnswerText } from './answer-likelihood.ts';
+import {
+  ask,
+  type Draw,
+  type Drawn,
+  drawAndGrade,
+  drawing,
+  type Prefix,
+  prefixOf,
+  tokensIn,
+  type UnitContext,
+} from './draw.ts';
+import { withHint } from './hint.ts';
 
 /** How many distinct right and wrong paths a question should have. */
 const Quota = z.strictObject({
@@ -60,9 +72,17 @@ export const SampleOptions = z.strictObject({
     z.number().int().positive().max(MOST.tokens).nullable().default(null),
     "Longest path in tokens. null: the task's own limit. Lower it for time, raise it where many paths are truncated.",
   ),
+  calculator: described(
+    traceless(false),
+    'Results of `<<3*4=` annotations are computed and written, not drawn. Set it true where paths have annotations and fail at their sums, and with it labels.calculator and evaluate.calculator.',
+  ),
   quota: described(
     Quota.nullable().default(null),
     'After the first `samples`, draws more until each question has enough distinct right and wrong paths. null: off. Use it where some questions are much harder than others.',
+  ),
+  hint: described(
+    z.boolean().optional(),
+    'A question without a right path is asked again with its answer as a hint (STaR), as often as before. Training sees the question alone. Absent: false. Set it true where the policy is hardly ever right.',
   ),
   gold: described(
     z.boolean().default(true),
@@ -104,6 +124,8 @@ export interface SampleItem {
 interface Drawing extends Prefix {
   readonly item: SampleItem;
   readonly found: Sample[];
+  /** The prompt tells the answer. */
+  readonly isHinted: boolean;
 }
 
 /**
@@ -151,7 +173,7 @@ export function goldSample(question: Question): Sample | null {
  * Drops paths that repeat another one of equal outcome, of this round or a known one. Gold does not count: a policy's own right path
  * stays, also where it says what the solution says, or there would be nothing left to choose.
  */
-function keepDistinct(task: Task, known: readonly Sample[], fresh: readonly Sample[]): Sample[] {
+export function keepDistinct(task: Task, known: readonly Sample[], fresh: readonly Sample[]): Sample[] {
   const kept = new Set<Sample>();
   for (const right of [true, false]) {
     const ofClass = (sample: Sample) => (sample.outcome.kind === 'right') === right;
@@ -169,22 +191,32 @@ function keepDistinct(task: Task, known: readonly Sample[], fresh: readonly Samp
 
 /**
  * Draws, grades and filters the samples of one unit of questions, which share the slots of the policy. Counts drawn, right,
- * wrong:REASON, error, promptTokens, generatedTokens, falseEquationsDropped, duplicates, gold, kept, keptRight, quotaUnmet.
+ * wrong:REASON, error, promptTokens, generatedTokens, falseEquationsDropped, duplicates, gold, kept, keptRight, quotaUnmet, hintedRight, hintedWrong.
+ * @throws SipfError 'unsupported' where the options give hints and the task has no answers that are texts.
  */
 export async function sampleUnit(items: readonly SampleItem[], context: SampleContext): Promise<StageOutput<Sample>> {
-  const { policy, options, onDone } = context;
-  const { samples, quota } = options;
+  const { policy, task, options, onDone } = context;
+  const { samples, quota, hint = false } = options;
+  if (hint) requireAnswerText(task, 'sampling.hint true');
   const counts: Record<string, number> = {};
   const drawings = items.map((item) => drawingOf(item, context));
-  const first = drawings.flatMap((one) => ask(one, quota === null ? samples : Math.min(samples, quota.budget)));
-  const tokens = await drawAndGrade(first, drawing('sample', policy, context), {
+  const further = (one: Drawing): Draw<Drawing>[] => {
+    const more = moreNeeded(one, options);
+    if (more > 0 || !needsHint(one, options)) return ask(one, more);
+    const hinted = { ...one, prompt: context.prompt(withHint(one.question, task)), isHinted: true };
+    drawings.push(hinted);
+    return ask(hinted, one.asked);
+  };
+  const asked = drawings.flatMap((one) => ask(one, quota === null ? samples : Math.min(samples, quota.budget)));
+  const tokens = await drawAndGrade(asked, drawing('sample', policy, context), {
     take: (drawn) => take(drawn, context, counts),
-    // Only a quota makes further draws depend on outcomes.
-    next: quota === null ? undefined : (one) => ask(one, moreNeeded(one, options)),
-    onEnded: () => onDone?.(drawings.filter(({ pending }) => pending === 0).length),
+    // Only a quota and hints make further draws depend on outcomes.
+    next: quota === null && !hint ? undefined : further,
+    onEnded: () => onDone?.(items.length - new Set(drawings.filter(isOpen).map(({ item }) => item)).size),
   });
   Object.assign(counts, tokens);
-  return { records: drawings.flatMap((one) => finish(one, options, counts)), counts };
+  const first = drawings.slice(0, items.length);
+  return { records: first.flatMap((one) => finish(one, options, counts)), counts };
 }
 
 /**
@@ -210,12 +242,23 @@ export async function* samplePaths(
 function drawingOf(item: SampleItem, { task, prompt }: SampleContext): Drawing {
   const gold = item.addGold ? goldSample(item.question) : null;
   const found = gold === null ? [] : [gold];
-  return { ...prefixOf(task, item.question, prompt(item.question)), item, found };
+  return { ...prefixOf(task, item.question, prompt(item.question)), item, found, isHinted: false };
+}
+
+const isOpen = ({ pending }: Drawing): boolean => pending > 0;
+
+/** No path of this round or before is right, and all that were asked for have ended. */
+function needsHint({ item, found, pending, isHinted }: Drawing, { hint }: SampleOptions): boolean {
+  if (hint !== true || isHinted || pending > 0) return false;
+  return ![...item.known, ...found].some(({ source, outcome }) => source === 'policy' && outcome.kind === 'right');
 }
 
 /** How many more samples a question needs for its quota, once all that were asked for have ended. */
-function moreNeeded({ task, item, found, asked, pending }: Drawing, { quota, distinct }: SampleOptions): number {
-  if (quota === null || pending > 0) return 0;
+function moreNeeded(
+  { task, item, found, asked, pending, isHinted }: Drawing,
+  { quota, distinct }: SampleOptions,
+): number {
+  if (quota === null || pending > 0 || isHinted) return 0;
   const paths = found.filter(({ source }) => source === 'policy');
   const kept = distinct ? keepDistinct(task, item.known, paths) : paths;
   const right = kept.filter(({ outcome }) => outcome.kind === 'right').length;
@@ -228,10 +271,11 @@ function take(
   { policy, iteration }: SampleContext,
   counts: Record<string, number>,
 ): void {
-  const { text, finishReason, tokens, logps } = completion;
-  const { question, task, found } = prefix;
+  const { text, finishReason } = completion;
+  const { question, task, found, isHinted } = prefix;
   const { extracted, outcome } = graded;
   countInto(counts, 'drawn');
+  if (isHinted) countInto(counts, outcome.kind === 'right' ? 'hintedRight' : 'hintedWrong');
   countInto(counts, outcome.kind === 'wrong' ? `wrong:${outcome.reason}` : outcome.kind);
   if (outcome.kind === 'error') return;
   found.push({
@@ -243,10 +287,10 @@ function take(
     policy: policy.hash,
     steps: task.split(text),
     finishReason,
-    tokens,
-    sumLogp: logps?.reduce((sum, logp) => sum + logp, 0) ?? null,
+    ...tokensIn(completion),
     extracted,
     outcome,
+    ...(isHinted ? { hinted: true as const } : {}),
   });
 }
 

@@ -16,7 +16,7 @@ import {
 } from './step-labels.ts';
 import { logpFigures, stepLogps } from './step-logps.ts';
 
-/** What is known of one step before its label: the PRM's P(correct), and the policy's log-probability of each of its tokens. */
+/** What is known of one step before its label: the PRM's P(correct), and the policy's log-probability of each of its drawn tokens. */
 interface StepEvidence {
   readonly prm: number;
   readonly logps: readonly number[];

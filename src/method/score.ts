@@ -47,7 +47,7 @@ export async function scoreUnit(
   items: readonly LabelledQuestion[],
   context: ScoreContext,
 ): Promise<StageOutput<StepScores>> {
-  const { scorer, prompt } = context;
+  const { scorer } = context;
   const { readable, tooLong } = await withoutUnreadable(items, scorer.models, context);
   const paths = readable.flatMap(labelledPaths);
   const scores = await scorer.score(paths, context);
@@ -62,7 +62,9 @@ export async function scoreUnit(
   const counts = {
     paths: scoredPaths,
     unscored: samples.length - scoredPaths,
-    scoredTokens: scorer.passes * (await tokensRead(readable, scorer.models, prompt)),
+    scoredTokens: scorer.tokens
+      ? await scorer.tokens(paths, context)
+      : scorer.passes * (await tokensRead(readable, scorer.models, context.prompt)),
   };
   return { records, counts: tooLong.size === 0 ? counts : { ...counts, pathsTooLong: tooLong.size } };
 }

@@ -158,3 +158,40 @@ test("a stage's inputs name the models that a scorer reads, and no others", () =
   expect(scorerInputs('tallies', hashes)).toEqual({ model: null });
   expect(scorerInputs('prm-logprob', hashes)).toEqual({ model: null, prm: 'p', policy: 'q', calibration: null });
 });
+
+test('likelihood counts what it reads: the prompt and the steps once, and the line of the answer for each', async () => {
+  const [question, other] = [sumQuestion('train', 3), sumQuestion('train', 4)];
+  const samples = [question, other].map(({ id, solution = [], answer }): Sample => {
+    const given = {
+      questionId: id,
+      source: 'policy',
+      iteration: 1,
+      index: 0,
+      policy: null,
+      finishReason: 'stop',
+    } as const;
+    return {
+      id: `${id}/1/0`,
+      ...given,
+      steps: solution,
+      tokens: 1,
+      sumLogp: null,
+      extracted: answer,
+      outcome: { kind: 'right' },
+    };
+  });
+  await using scorer = await openScorer('likelihood', watched().source);
+  const items = [question, other].map((one, i) => ({ question: one, samples: [samples[i]!], labels: [] }));
+  const { records, counts } = await scoreUnit(items, { scorer, task: sumsTask, prompt: sumsTask.prompt });
+  // The scripted model's tokens are characters.
+  const read = items.map(({ question: { question: text, answer, solution = [] } }) => {
+    const before = solution.slice(0, -1);
+    return (
+      sumsTask.prompt({ question: text }).length +
+      `${before.join('\n')}\n`.length +
+      before.length * `The answer is ${answer}`.length
+    );
+  });
+  expect(counts.scoredTokens).toBe(read.reduce((sum, one) => sum + one, 0));
+  expect(records.map(({ scores }) => scores?.at(-1))).toEqual([1, 1]);
+});

@@ -3,9 +3,9 @@ import type { Policy, ProcessRewardModel } from '../backend.ts';
 import { SipfError } from '../errors.ts';
 import { canonicalJson, sha256 } from '../hashing.ts';
 import type { Sample, StepScores, StepTally } from '../records.ts';
-import { mean } from '../statistics/intervals.ts';
+import { mean, sum } from '../statistics/intervals.ts';
 import { type Task, taskOf } from '../task.ts';
-import { type AnswerChain, answerLogps, answersFit, requireAnswerText } from './answer-likelihood.ts';
+import { type AnswerChain, answerLogps, answersFit, chainTokens, requireAnswerText } from './answer-likelihood.ts';
 import { type ReadContext, type Reader, textsOf } from './context-length.ts';
 import { requireEquations, spoiledSteps } from './exact-checks.ts';
 import { PASSES, type Probe, probeScores } from './probe.ts';
@@ -47,6 +47,8 @@ export interface Scorer extends AsyncDisposable {
   readonly models: readonly Reader[];
   /** How often each of them reads a path. */
   readonly passes: number;
+  /** Tokens that they read; absent: of each pass, those of each question's prompt once and of its paths. */
+  readonly tokens?: ((paths: readonly LabelledPath[], context: ReadContext) => Promise<number>) | undefined;
   /** Hash of the PRM among them; null: none. */
   readonly prm: string | null;
   /** `[path][step]` P(step correct); undefined: the scorer knows nothing of that path. */
@@ -69,6 +71,7 @@ interface ScorerKind {
   readonly needs: readonly ScorerNeed[];
   /** How often its models read a path; absent: once. */
   readonly passes?: number;
+  readonly tokens?: (paths: readonly LabelledPath[], needed: Needed) => Promise<number>;
   readonly score: (paths: readonly LabelledPath[], needed: Needed) => Promise<PathScores>;
 }
 
@@ -99,15 +102,20 @@ const SCORERS = {
     needs: ['tallies'],
     score: each(({ sample, labels }) => (sample.source === 'gold' ? same(sample, 1) : labels && softLabels(labels))),
   },
-  /** The geometric mean of the path's token probabilities, at every step. */
+  /** The geometric mean of the path's drawn tokens' probabilities, at every step. */
   logprob: {
     chosenBy: 'config',
     needs: ['policy'],
     score: async (paths, { policy, ...context }) => {
       const texts = textsOf(paths, context);
-      const given = texts.map(({ prompt, steps }) => ({ context: [prompt], completion: steps.join('') }));
+      const given = texts.map(({ prompt, steps }, i) => ({
+        context: [prompt],
+        completion: steps.join(''),
+        calculator: paths[i]?.sample.forced !== undefined,
+      }));
       const logps = await policy!.logps(given, { signal: context.signal });
-      return paths.map(({ sample }, i) => same(sample, Math.exp(mean(logps[i] ?? []))));
+      const drawn = logps.map((all) => all.filter((logp) => logp !== null));
+      return paths.map(({ sample }, i) => same(sample, Math.exp(mean(drawn[i] ?? []))));
     },
   },
   /** 0 from the first step with a false equation on, else 1: a step with nothing to check counts as the steps before it. */
@@ -123,6 +131,10 @@ const SCORERS = {
   likelihood: {
     chosenBy: 'config',
     needs: ['policy', 'answer', 'outcome'],
+    tokens: async (paths, { policy, ...context }) => {
+      const { fitting } = await answerChains(paths, policy!, context);
+      return sum(await chainTokens(fitting, policy!, context));
+    },
     score: (paths, { policy, ...context }) => likelihoods(paths, policy!, context),
   },
   oracle: {
@@ -187,7 +199,7 @@ export async function openScorer(name: ScorerName, source: ScorerSource): Promis
     models.push(model);
     return model;
   };
-  const { score, passes = 1 }: ScorerKind = SCORERS[name];
+  const { score, tokens, passes = 1 }: ScorerKind = SCORERS[name];
   try {
     const prm = scorerNeeds(name, 'prm') ? await opened(source.prm, 'a process reward model') : undefined;
     const policy = scorerNeeds(name, 'policy') ? await opened(source.policy, 'a policy') : undefined;
@@ -199,6 +211,7 @@ export async function openScorer(name: ScorerName, source: ScorerSource): Promis
       models,
       passes,
       prm: prm?.hash ?? null,
+      tokens: tokens && ((paths, context) => tokens(paths, { ...context, policy })),
       score: (paths, context) => score(paths, { ...context, prm, policy, calibration, probe }),
       [Symbol.asyncDispose]: close,
     };
@@ -232,7 +245,7 @@ export function scorerInputs(
 
 /** What is known of a path when it is drawn. */
 interface Drawn {
-  readonly sample: Pick<Sample, 'sumLogp' | 'tokens'>;
+  readonly sample: Pick<Sample, 'sumLogp' | 'tokens' | 'forced'>;
 }
 
 /** What ranks paths without a model that was trained to: figures show each beside the scores. */
@@ -245,7 +258,8 @@ export const CHEAP_RANKS = {
     const before = (labels?.steps ?? []).slice(0, -1).map((tally, j) => readShare(tally, labels?.answerLogps?.[j + 1]));
     return before.length === 0 ? 0.5 : mean(before);
   },
-  meanLogp: ({ sample }: Drawn): number => (sample.sumLogp === null ? 0 : sample.sumLogp / Math.max(1, sample.tokens)),
+  meanLogp: ({ sample }: Drawn): number =>
+    sample.sumLogp === null ? 0 : sample.sumLogp / Math.max(1, sample.tokens - (sample.forced ?? 0)),
   shortness: ({ sample }: Drawn): number => -sample.tokens,
 };
 
@@ -268,16 +282,20 @@ function same({ steps }: Sample, score: number): number[] {
 
 /** Undefined for a path that leaves the policy no room for the line of the answer. */
 async function likelihoods(paths: readonly LabelledPath[], policy: Policy, context: ReadContext): Promise<PathScores> {
+  const { fit, fitting } = await answerChains(paths, policy, context);
+  const read = (await answerLogps(fitting, policy, context)).values();
+  return paths.map(({ sample }, i) => {
+    if (!fit[i]) return undefined;
+    return [...(read.next().value ?? []).map(Math.exp), Number(sample.outcome.kind === 'right')];
+  });
+}
+
+/** Which of the paths fit, and their chains. */
+async function answerChains(paths: readonly LabelledPath[], policy: Policy, context: ReadContext) {
   requireAnswerText(context.task, 'score.scorer likelihood');
   const chains = paths.map((path) => answerChain(path, context));
   const fit = await answersFit(chains, policy, context);
-  const fitting = chains.filter((_, i) => fit[i]);
-  const read = await answerLogps(fitting, policy, context);
-  let next = 0;
-  return paths.map(({ sample }, i) => {
-    if (!fit[i]) return undefined;
-    return [...read[next++]!.logps.map(Math.exp), Number(sample.outcome.kind === 'right')];
-  });
+  return { fit, fitting: chains.filter((_, i) => fit[i]) };
 }
 
 /** All steps of a path but the last, which holds its own answer. */

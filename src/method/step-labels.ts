@@ -62,11 +62,12 @@ function likelihoodLabels(logps: readonly number[]): boolean[] {
 
 function isCorrect(
   record: StepLabels,
-  { correct, run, stop, impliedBy }: StepTally,
+  { correct, run, stop, impliedBy, assumed }: StepTally,
   j: number,
   delta: number,
   closure: LabelRule['closure'],
 ): boolean {
+  if (assumed !== undefined) return assumed;
   if (impliedBy !== null) {
     if (closure === 'monotone' || impliedBy === record.steps.length - 1) return true;
     throw new SipfError(

@@ -2,13 +2,18 @@
 import type { Policy, StepPath } from '../backend.ts';
 import { mean } from '../statistics/intervals.ts';
 
-/** `[path][step]` the log-probabilities of a step's tokens. Steps are tokenised one by one, as models are trained to read them. */
+/** A path to read; `calculator`: the calculator wrote its results, which have no log-probability. */
+export interface WrittenPath extends StepPath {
+  readonly calculator?: boolean;
+}
+
+/** `[path][step]` the log-probabilities of a step's drawn tokens. Steps are tokenised one by one, as models are trained to read them. */
 export async function stepLogps(
-  texts: readonly StepPath[],
+  texts: readonly WrittenPath[],
   policy: Pick<Policy, 'logps' | 'countTokens'>,
   signal?: AbortSignal,
 ): Promise<number[][][]> {
-  const given = texts.map((text) => ({ context: [text.prompt], completion: text.steps }));
+  const given = texts.map(({ prompt, steps, calculator }) => ({ context: [prompt], completion: steps, calculator }));
   const logps = await policy.logps(given, { signal });
   const lengths = await policy.countTokens(texts.flatMap(({ steps }) => steps));
   let next = 0;
@@ -16,7 +21,7 @@ export async function stepLogps(
     let from = 0;
     return steps.map(() => {
       const to = from + (lengths[next++] ?? 0);
-      const own = (logps[index] ?? []).slice(from, to);
+      const own = (logps[index] ?? []).slice(from, to).filter((logp) => logp !== null);
       from = to;
       return own;
     });

@@ -1,7 +1,7 @@
 // Token counts and a configuration -> model FLOPs, and what a run will cost before it starts.
 import type { ModelDescription } from '../backend.ts';
 import type { Config } from '../config/schema.ts';
-import { METHODS, needs, roundsOf, scorerOf } from '../method/methods.ts';
+import { METHODS, makesPairs, methodIn, needs, roundsOf, scorerOf, trainsOnGold } from '../method/methods.ts';
 import { readsNewPaths, type ScorerName, scorerNeeds, scorerPasses } from '../method/scorers.ts';
 import { stepsForTokens } from '../method/train-options.ts';
 import { OBJECTIVES } from '../objectives/objectives.ts';
@@ -200,11 +200,12 @@ function typicalReaders(scorer: ScorerName, { verifierSize }: Typical): number[]
 
 function roundCosts(config: Config, typical: Typical, k: number): RoundCost[] {
   const { sampling, labels, prm, score, align, pairs: pairing } = config;
-  const method = METHODS[config.method];
+  const method = methodIn(METHODS[config.method], k);
   const costs: RoundCost[] = [];
   const perRow = rowTokens(typical, 1);
   const questions = Math.min(sampling.questions ?? typical.trainQuestions, typical.trainQuestions);
-  const draws = questions * sampling.samples;
+  const noneRight = (1 - typical.pRight) ** sampling.samples;
+  const draws = questions * sampling.samples * (sampling.hint === true ? 1 + noneRight : 1);
   const paths = method.samples ? draws * typical.distinct : 0;
   if (method.samples)
     costs.push({
@@ -215,7 +216,8 @@ function roundCosts(config: Config, typical: Typical, k: number): RoundCost[] {
     });
   const need = needs(scorerOf(method, score.scorer));
   const labelled = Math.min(labels.paths ?? paths, paths);
-  if (need.labels) costs.push(labelCost(config, typical, labelled * (labels.relabel ? k : 1)));
+  const labelling = need.labels ? [labelCost(config, typical, labelled * (labels.relabel ? k : 1), k)] : [];
+  costs.push(...labelling);
   if (need.prm) {
     const rows = k * labelled * (1 - labels.heldOut * (need.calibration ? 2 : 1));
     costs.push({ stage: '3-prm', size: typical.verifierSize, ...training(prm.train, rows, perRow) });
@@ -227,29 +229,34 @@ function roundCosts(config: Config, typical: Typical, k: number): RoundCost[] {
   const readers = typicalReaders(score.scorer, typical);
   if (method.feedback === 'process' && readers.length > 0) {
     // Paths of one question share its prompt; questions that can give no pair are left out.
-    const pairable = pairing.chosenGate === 'none' ? 1 : 1 - (1 - typical.pRight) ** sampling.samples;
-    const perReader = k * pairable * (questions * typical.promptTokens + paths * typical.pathTokens);
+    const pairable = pairing.chosenGate === 'none' ? 1 : 1 - noneRight;
+    const kept = labels.keepRollouts === true ? sum(labelling.map(({ rollouts = 0 }) => rollouts)) : 0;
+    const perReader = k * pairable * (questions * typical.promptTokens + (paths + kept) * typical.pathTokens);
     costs.push({ stage: '4-scores', size: mean(readers), scoredTokens: readers.length * perReader });
   }
-  if (method.align !== 'pairs') {
-    const right = method.align === 'right' ? k * paths * typical.pRight : 0;
-    return [...costs, { stage: '6-policy', ...training(align.train, typical.solvedQuestions + right, perRow) }];
+  if (!makesPairs(method)) {
+    const right = method.align === 'gold' ? 0 : k * paths * typical.pRight;
+    const solved = trainsOnGold(method) ? typical.solvedQuestions : 0;
+    return [...costs, { stage: '6-policy', ...training(align.train, solved + right, perRow) }];
   }
   const most = questions * Math.min(pairing.perQuestion ?? 16, 16) * 0.5;
   const pairs = Math.min(pairing.total ?? most, most);
   const gold = Math.min(align.gold * pairs, typical.solvedQuestions);
-  const perPair = rowTokens(typical, 2);
-  if (OBJECTIVES[align.loss.kind].needsReference) costs.push({ stage: '6-reference', scoredTokens: pairs * perPair });
+  const perPair = rowTokens(typical, method.align === 'pairs' ? 2 : 1);
+  if (method.align === 'pairs' && OBJECTIVES[align.loss.kind].needsReference)
+    costs.push({ stage: '6-reference', scoredTokens: pairs * perPair });
   const perMixed = (pairs * perPair + gold * perRow) / Math.max(1, pairs + gold);
   return [...costs, { stage: '6-policy', ...training(align.train, pairs + gold, perMixed) }];
 }
 
-function labelCost({ labels }: Config, typical: Typical, paths: number): RoundCost {
+function labelCost({ labels }: Config, typical: Typical, paths: number, k: number): RoundCost {
   if (labels.mode === 'gold-likelihood') {
     const scoredTokens = paths * (typical.promptTokens + typical.pathTokens);
     return { stage: '2-step-labels', size: typical.simulatorSize, scoredTokens };
   }
-  const rolled = Math.max(0, typical.stepsPerPath - 1);
+  // With an earlier PRM to propose the first error, two steps are rolled out at most.
+  const most = labels.mode === 'verify' && k > 1 ? 2 : typical.stepsPerPath;
+  const rolled = Math.max(0, Math.min(most, typical.stepsPerPath - 1));
   // With closure, the scan of a path ends at its first step (from the back) with a success.
   const pass = 1 - (1 - typical.pRight) ** labels.K;
   const reached = labels.closure === 'monotone' ? expectedRollouts(pass, rolled) : rolled;

@@ -1,4 +1,5 @@
 // A started run -> its rounds: what each round's stages share, found and cost.
+import { methodIn, needs, scorerOf } from '../method/methods.ts';
 import type { Checkpoint } from '../records.ts';
 import type { Counts, EvalReport } from '../reports.ts';
 import type { Run } from '../run/run.ts';
@@ -7,7 +8,8 @@ import { addCosts, flopsOf, type ModelSizes, NO_COST, readersOf, type TokenCost 
 import type { OpenSets } from './open-sets.ts';
 import type { Found, Shared, Work } from './workspace.ts';
 
-interface LoopArgs extends Shared {
+/** Of `method`, what a round does follows: another one may come first. */
+interface LoopArgs extends Omit<Shared, 'scorer' | 'need'> {
   readonly run: Run;
   readonly openSets: OpenSets;
   readonly base: Checkpoint;
@@ -38,7 +40,11 @@ export function openLoop(args: LoopArgs): Loop {
       const found: Found = { counts, prm: null, calibration: null, probe: null, trained: null, losses: [] };
       const [warmUp] = rounds;
       const sft = warmUp === undefined ? args.base : policyAfter(warmUp);
-      const round: Round = { ...args, k, policy, sft, found, report: null };
+      const earlierPrm = rounds.at(-1)?.found.prm?.checkpoint ?? null;
+      const method = methodIn(args.method, k);
+      const scorer = scorerOf(method, args.config.score.scorer);
+      const own = { method, scorer, need: needs(scorer), k, policy, sft, earlierPrm };
+      const round: Round = { ...args, ...own, found, report: null };
       rounds.push(round);
       return round;
     },

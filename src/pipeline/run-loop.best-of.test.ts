@@ -114,6 +114,7 @@ it.each([
   ['logprob', { score: { scorer: 'logprob' } }, []],
   ['oracle', { score: { scorer: 'oracle' } }, ['oracle']],
   ['equations', { score: { scorer: 'equations' } }, ['equations']],
+  ['probe', { score: { scorer: 'probe' } }, ['probe']],
   ['likelihood', { score: { scorer: 'likelihood' } }, []],
   ['prm-logprob', { score: { scorer: 'prm-logprob' } }, ['prm-logprob']],
 ] as const)('%s: ranks by what reads new paths', async (name, change, own) => {

@@ -11,7 +11,7 @@ import { parseConfig } from '../config/load.ts';
 import type { Config, ConfigInput } from '../config/schema.ts';
 import { SipfError } from '../errors.ts';
 import { nodeDisk } from '../io/files.ts';
-import { METHODS, type MethodName } from '../method/methods.ts';
+import { METHODS, type MethodName, roundsOf } from '../method/methods.ts';
 import { Probe } from '../method/probe.ts';
 import { ScoreCalibration } from '../method/score-calibration.ts';
 import { PreferencePair } from '../records.ts';
@@ -117,11 +117,11 @@ describe('runLoop', () => {
   it.each(Object.keys(METHODS) as MethodName[])('runs the method %s', async (method) => {
     const config = configWith({
       method,
-      iterations: 1,
+      iterations: method === 'rft-dpo' ? 2 : 1,
       evaluate: { sets: [{ split: 'valid', limit: 10 }], final: [] },
     });
     const { rounds } = await runLoop({ config, out: join(folder, `method-${method}`), backend, tasks });
-    expect(rounds).toHaveLength(method === 'sft' ? 1 : 2);
+    expect(rounds).toHaveLength(1 + roundsOf(METHODS[method], config.iterations));
     if (method === 'siof') expect(rounds[1]?.pairs?.pairs).toBeGreaterThan(0);
     if (method === 'rft') expect(rounds[1]?.pairs).toMatchObject({ pairs: 0 });
   });

@@ -7,7 +7,7 @@ import type { Backend } from '../backend.ts';
 import { keptConfig, withMovedPaths } from '../config/paths.ts';
 import { canonicalJson, sha256 } from '../hashing.ts';
 import type { Disk } from '../io/files.ts';
-import { METHODS, needs, scorerOf } from '../method/methods.ts';
+import { METHODS } from '../method/methods.ts';
 import { Checkpoint, type ModelSource, type Question } from '../records.ts';
 import type { EvalReport, FinalReport } from '../reports.ts';
 import type { Log, OnProgress } from '../run/events.ts';
@@ -83,8 +83,6 @@ async function runRounds(run: Run, start: RunStart, backend: Backend): Promise<L
   const openSimulator = () => backend.openPolicy(sourceOf(run.dir, outside, simulator ?? base));
   const simulatorPrompt = await promptOf(start, shots, openSimulator);
   const config = settled(start.config, asked);
-  const method = METHODS[config.method];
-  const scorer = scorerOf(method, config.score.scorer);
   const earlier = start.init === null ? await trainedOn(start.base) : [];
   run.log({ type: 'questions', message: describeQuestions(asked, start.sets) });
   for (const warning of answerWarnings(task.name, questions)) run.warn(warning);
@@ -94,14 +92,12 @@ async function runRounds(run: Run, start: RunStart, backend: Backend): Promise<L
     ...runWorkspace(run, backend, outside, asked),
     run,
     config,
-    method,
+    method: METHODS[config.method],
     task,
     prompt,
     simulatorPrompt,
     questions: asked,
     data: dataHash({ config, task, questions }, shots),
-    scorer,
-    need: needs(scorer),
     scoresAll: false,
     simulator,
     verifier,

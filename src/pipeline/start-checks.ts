@@ -7,7 +7,7 @@ import { goldRows } from '../method/align-rows.ts';
 import { requireAnswerText } from '../method/answer-likelihood.ts';
 import type { ReadContext } from '../method/context-length.ts';
 import { requireChecks, requireEquations } from '../method/exact-checks.ts';
-import { METHODS, needs, roundsOf, scorerOf } from '../method/methods.ts';
+import { METHODS, methodIn, needs, roundsOf, scorerOf } from '../method/methods.ts';
 import { probeLayers, stateReader } from '../method/probe.ts';
 import type { BuildPrompt } from '../method/prompt.ts';
 import { chooseQuestions } from '../method/sample.ts';
@@ -20,8 +20,9 @@ import type { Task } from '../task.ts';
 const BATCH = 256;
 
 /** @throws SipfError 'unsupported' where scores, labels or the gate of pairs read what a task has not: true steps, equations or answers that are text. */
-export function checkSignals({ method: name, score, labels, pairs }: Config, task: Task): void {
+export function checkSignals({ method: name, sampling, score, labels, pairs }: Config, task: Task): void {
   const method = METHODS[name];
+  if (method.samples && sampling.hint === true) requireAnswerText(task, 'sampling.hint true');
   const scorer = scorerOf(method, score.scorer);
   if (scorer !== null) checkScorer(scorer, task);
   if (needs(scorer).labels && labels.exactChecks) requireEquations(task, 'labels.exactChecks true');
@@ -80,7 +81,7 @@ export function questionsOfRounds(
 
 /** @throws SipfError 'nothing-left' where no label of the first round's questions may train the PRM, or the probe. */
 export function checkPrmQuestions(config: Config, questions: readonly Question[]): void {
-  const { prm, probe, calibration } = needs(scorerOf(METHODS[config.method], config.score.scorer));
+  const { prm, probe, calibration } = needs(scorerOf(methodIn(METHODS[config.method], 1), config.score.scorer));
   const isSplit = probe || calibration;
   const heldOut = shareHeldOut(
     questions.map(({ id }) => id),

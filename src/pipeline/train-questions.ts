@@ -1,7 +1,7 @@
 // A configuration -> the questions of a run, checked before anything is computed.
 import type { Config } from '../config/schema.ts';
 import { SipfError } from '../errors.ts';
-import { METHODS } from '../method/methods.ts';
+import { METHODS, roundsOf } from '../method/methods.ts';
 import type { Question } from '../records.ts';
 import { sharedWith } from '../same-question.ts';
 import { requireReader, type Task } from '../task.ts';
@@ -33,7 +33,7 @@ export async function loadRunQuestions(
 }
 
 /** @throws SipfError 'nothing-left' where there are no questions besides the worked examples, or no solutions for a stage that trains on them. */
-function requireSolutions({ sft, evaluate, method, task }: Config, questions: readonly Question[]): void {
+function requireSolutions({ sft, evaluate, method, task, iterations }: Config, questions: readonly Question[]): void {
   const place = task.data ?? task.name;
   if (questions.length === 0) {
     throw new SipfError(
@@ -52,6 +52,8 @@ function requireSolutions({ sft, evaluate, method, task }: Config, questions: re
       'the warm-up (sft)',
       'set sft.enabled false and show the model what to do with prompt.shots, prompt.shotsFile or prompt.style chat',
     );
+  // The warm-up's policy is all that there is then.
+  if (roundsOf(METHODS[method], iterations) === 0) return;
   if (METHODS[method].align === 'gold') throw needed(`the method ${method}`, 'choose another method');
   if (evaluate.control === 'continued-sft' && evaluate.final.length > 0)
     throw needed('the control continued-sft', 'set evaluate.control none');

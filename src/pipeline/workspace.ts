@@ -101,6 +101,8 @@ export interface Work extends Shared {
   readonly policy: Checkpoint;
   readonly base: Checkpoint;
   readonly sft: Checkpoint;
+  /** The process reward model of the round before; null: none was trained. */
+  readonly earlierPrm: Checkpoint | null;
   readonly found: Found;
 }
 

@@ -137,6 +137,7 @@ async function start(
   signal: AbortSignal,
 ): Promise<Promise<Drawn>[]> {
   if (requests.length === 0) return [];
+  for (const request of requests) checkCalculator(request);
   const contexts = await here.encode(requests.map(({ context }) => context));
   return requests.map((request, i) => {
     const ids = contexts[i] ?? [];
@@ -145,6 +146,14 @@ async function start(
     drawn.catch(() => undefined);
     return drawn;
   });
+}
+
+function checkCalculator({ id, sampling }: GenerateRequest): void {
+  if (!sampling.calculator) return;
+  throw new SipfError(
+    'unsupported',
+    `Expected an engine that stops at each token for a calculator, got a server in request ${id}. Draw without the calculator, or on this machine (engine.sampler null).`,
+  );
 }
 
 /** The request with no more tokens asked for than have a place. */

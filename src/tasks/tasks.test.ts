@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { countDuplicates, sharedWith } from '../same-question.ts';
+import { closing } from '../task.ts';
 import { isCutForValid } from './data/splits.ts';
 import { TASK_NAMES, taskNamed } from './index.ts';
 import { gradeMath } from './math/math-task.ts';
@@ -265,6 +266,23 @@ test.each(TASK_NAMES)('%s: pieces and split agree, and prompts show shots in the
   expect(said.map((step) => task.equationsHold(step))).toEqual(
     isCode ? [null, null, null, null] : [false, true, null, null],
   );
+});
+
+test.each(TASK_NAMES)('%s: the line of the right answer is one of its texts, and is graded right', async (name) => {
+  const task = taskNamed(name);
+  await using _closing = closing(task);
+  const plain = { id: 'q', task: name, question: 'How many?', answer: '12' };
+  const questions = [plain, { ...plain, answer: '12', choices: ['10', '12', '14'] }, { ...plain, answer: '-3/4' }];
+  for (const question of questions) {
+    const line = task.answerLine?.(question);
+    expect(line === undefined).toBe(task.gradedBy === 'tests');
+    if (line === undefined) continue;
+    const [lead, answer] = line;
+    expect(answer).toMatch(/^ \S+\n$/);
+    expect(task.pieces([(lead + answer).trimEnd()]).join('')).toBe(lead + answer);
+    const { outcome } = await task.grade(question, `So it is.\n${lead}${answer}`, 'stop');
+    expect([question, outcome.kind]).toEqual([question, 'right']);
+  }
 });
 
 describe('the hub', () => {

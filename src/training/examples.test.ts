@@ -1,11 +1,13 @@
 // Texts -> ids: pieces on their own, EOS where it belongs, bad rows refused by number.
 import { expect, test } from 'vitest';
 import type { TrainExample } from '../backend.ts';
-import { reachOf, tokenise, tokensOf } from './examples.ts';
+import { reachOf, tokenise, tokensOf, withoutResults } from './examples.ts';
 
 /** One id a character; the beginning of a text gets id 1 before it. */
 const codes = (text: string): number[] => [...text].map((c) => c.charCodeAt(0));
-const tokenizer = { encode: (text: string) => [1, ...codes(text)], encodeContinuation: codes, eosIds: [2, 3] };
+const text = (id: number) => (id < 4 ? '' : String.fromCharCode(id));
+const stream = () => ({ push: text, end: () => '' });
+const tokenizer = { encode: (text: string) => [1, ...codes(text)], encodeContinuation: codes, eosIds: [2, 3], stream };
 
 test('sft: the first EOS id ends the completion', () => {
   const { kept } = tokenise([{ kind: 'sft', prompt: 'ab', completion: ['c', 'd'] }], 'sft', tokenizer, 100);
@@ -90,4 +92,16 @@ test('bad rows are named', () => {
   expect(() =>
     tokenise([{ kind: 'sft', prompt: 'a', completion: ['b'] }], 'sft', { ...tokenizer, eosIds: [] }, 9),
   ).toThrow(/eos_token/);
+});
+
+test('results that a calculator would write are silent in every completion, false ones are not', () => {
+  const pair = { chosen: ['a <<1+2=3>>3\n', '<<3/4=.75>>'], rejected: ['<<1+2=4>>4'] };
+  const rows: TrainExample[] = [{ kind: 'preference', prompt: '<<1+2=3>>', ...pair }];
+  const { kept } = tokenise(rows, 'orpo', tokenizer, 100);
+  const [{ silent = [], branches } = kept[0]!] = withoutResults(kept, tokenizer);
+  const textOf = (branch: number, wanted: boolean) =>
+    (branches[branch] ?? []).map((id, n) => (silent[branch]?.[n] === wanted ? text(id) : '_')).join('');
+  expect(textOf(0, true)).toBe(`${'_'.repeat(8)}3>>${'_'.repeat(8)}.75>>_`);
+  expect(textOf(1, true)).toMatch(/^_*$/);
+  expect(silent[0]).toHaveLength(branches[0]?.length ?? 0);
 });

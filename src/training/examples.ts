@@ -1,6 +1,7 @@
 // Training examples as texts -> token ids, each a prompt and the branches that continue it.
 import type { TrainExample } from '../backend.ts';
 import { SipfError } from '../errors.ts';
+import { resultTokens } from '../models/tokenizer/result-tokens.ts';
 import { endId, type Tokenizer } from '../models/tokenizer/tokenizer.ts';
 import { OBJECTIVES, type Objective } from '../objectives/objectives.ts';
 
@@ -19,6 +20,8 @@ export interface TokenExample {
   readonly prompt: readonly number[];
   /** SFT: the completion. Preferences: chosen, and rejected where there is one. PRM: the path. */
   readonly branches: readonly (readonly number[])[];
+  /** By branch and token: it carries no loss. Absent: each carries it. */
+  readonly silent?: readonly (readonly boolean[])[];
   /** PRM only: steps with a target. */
   readonly stepEnds: readonly StepEnd[];
   /** The reference policy's log-probability of each branch; empty where the objective needs none. */
@@ -28,6 +31,17 @@ export interface TokenExample {
 type Tokens = Omit<TokenExample, 'reference'>;
 
 type Encoder = Pick<Tokenizer, 'encode' | 'encodeContinuation' | 'eosIds'>;
+
+/** The examples with no loss on results that a calculator would write. */
+export function withoutResults(
+  examples: readonly TokenExample[],
+  tokenizer: Pick<Tokenizer, 'stream'>,
+): TokenExample[] {
+  return examples.map((example) => ({
+    ...example,
+    silent: example.branches.map((ids) => resultTokens(ids, tokenizer)),
+  }));
+}
 
 /** Tokens that are run: the prompt once. */
 export function tokensOf({ prompt, branches }: Tokens): number {

@@ -20,19 +20,22 @@ export function positionsOf(loss: Loss): (example: TokenExample) => number {
 }
 
 function placed({ example, row, offset }: Placement, seq: number): PlacedExample {
-  const { prompt, branches, stepEnds, reference } = example;
+  const { prompt, branches, silent, stepEnds, reference } = example;
   const start = row * seq + offset;
   const end = start + prompt.length;
   let next = end;
-  const predictions = branches.map((ids) => {
+  const predictions = branches.map((ids, branch) => {
     const first = next;
     next += ids.length;
-    // A branch's first token is predicted at the prompt's last one.
-    return ids.map((target, u): Prediction => ({ row: (u > 0 ? first + u : end) - 1, target }));
+    return ids.flatMap((target, u): Prediction[] => {
+      if (silent?.[branch]?.[u] || (u === 0 && prompt.length === 0)) return [];
+      // A branch's first token is predicted at the prompt's last one.
+      return [{ row: (u > 0 ? first + u : end) - 1, target }];
+    });
   });
   return {
     prompt: prompt.slice(1).map((target, t) => ({ row: start + t, target })),
-    branches: prompt.length > 0 ? predictions : predictions.map((branch) => branch.slice(1)),
+    branches: predictions,
     stepEnds: stepEnds.map(({ at, target }) => ({ row: end + at, target })),
     reference,
   };

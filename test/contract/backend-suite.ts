@@ -140,6 +140,15 @@ export function samplerContract(name: string, open: () => Promise<OpenSampler>):
       expect(cut.finishReason).toBe('stop');
     });
 
+    it('draws with a calculator, or refuses', async () => {
+      const { text } = await drawOne(policy, request('a'));
+      // Nothing here is to be computed.
+      await drawOne(policy, request('a', { calculator: true })).then(
+        (drawn) => expect(drawn.text).toBe(text),
+        (refused) => expect(refused).toMatchObject({ code: 'unsupported' }),
+      );
+    });
+
     it('tells all of a text before it is finished', async () => {
       const told = new Map<string, string>();
       const onText = (drawn: readonly { id: string; text: string }[]) => {

@@ -55,7 +55,7 @@ describe('commands', () => {
     const [name = '', ...rest] = words.split(' ');
     const command = program.commands.find((candidate) => candidate.name() === name);
     expect(names).toContain(name);
-    const takesSettings = command?.options.some(({ long }) => long === '--preset') === true;
+    const takesSettings = command?.usage().includes('[--KEY VALUE') === true;
     const own = command?.options.map(({ long }) => long) ?? [];
     for (const [, option = ''] of rest.join(' ').matchAll(/(?:^| )--([A-Za-z][\w.-]*)/g)) {
       if (option === 'KEY') continue;

@@ -60,7 +60,7 @@ describe('docs/config.schema.json', () => {
     { sampling: { temprature: 1 } },
     { seed: 'one' },
     { labels: { K: 0 } },
-    { method: 'sapo' },
+    { method: 'sapa' },
     { pairs: { eta: -1 } },
     { evaluate: { sets: [{ splits: 'test' }] } },
   ])('refuses %o', (file) => {

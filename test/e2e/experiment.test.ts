@@ -1,80 +1,87 @@
-// npm run experiment on a scripted model: arms, table, resume, refusals, Ctrl-C, arms that fail.
+// sipf experiment on a scripted model: rows, table, resume, refusals, Ctrl-C, runs that fail.
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { ArmSummary } from '../../experiments/driver/arm-summary.ts';
-import type { Comparison } from '../../experiments/driver/comparison.ts';
-import { buildTool, type CliResult, root, runCli, SCRIPTED, startCli } from './run-cli.ts';
+import type { Comparison } from '../../src/experiment/comparison.ts';
+import type { CellSummary } from '../../src/experiment/summary.ts';
+import { buildCli, type CliResult, runCli, SCRIPTED, startCli } from './run-cli.ts';
 import { sumLines } from './sum-questions.ts';
 
-const DOCUMENT = '# Results\n\nBefore.\n\n<!-- experiment:mini -->\nSTALE\n<!-- /experiment:mini -->\n\nAfter.\n';
-
-const program = join(root, '.cache', 'tools', 'experiments', 'driver', 'experiment.js');
 let folder = '';
 let first: CliResult;
 
-const settings = (out: string, ...more: string[]) => [
-  ...'mini --seeds 5,6 --methods continued-sft,sipf,siof --flops-methods continued-sft --jobs 2'.split(' '),
-  ...'--task.name jsonl --task.data data --model base --align.train.tokens 4000'.split(' '),
-  ...'--sampling.samples 4 --labels.K 4 --labels.heldOut 0.3'.split(' '),
-  ...['--out', out, ...more],
-];
-const experiment = (args: readonly string[], engine = SCRIPTED) => runCli(args, { engine, cwd: folder, program });
+const grid = {
+  preset: 'quickstart',
+  settings: {
+    model: 'base',
+    task: { name: 'jsonl', data: 'data' },
+    iterations: 1,
+    sampling: { samples: 4 },
+    labels: { K: 4, heldOut: 0.3 },
+    evaluate: { final: [{ split: 'test' }] },
+  },
+  tokens: 4000,
+  seeds: [5, 6],
+  tuningSeeds: [1],
+  methods: { 'continued-sft': {}, sipf: {}, srf: { 'align.loss.beta': 0.2 } },
+  reference: 'sipf',
+  equalFlops: ['continued-sft'],
+};
+
+const words = (out: string, ...more: string[]) => ['experiment', 'grid.json', '--jobs', '2', '--out', out, ...more];
+const experiment = (args: readonly string[], engine = SCRIPTED) => runCli(args, { engine, cwd: folder });
 const read = (...path: string[]) => readFileSync(join(folder, ...path), 'utf8');
-const summary = (out: string, name: string) => JSON.parse(read(out, 'results', `${name}.json`)) as ArmSummary;
+const summary = (out: string, name: string) => JSON.parse(read(out, 'results', `${name}.json`)) as CellSummary;
 
 beforeAll(async () => {
-  buildTool('experiments/driver/experiment');
+  buildCli();
   folder = mkdtempSync(join(tmpdir(), 'sipf-experiment-'));
   mkdirSync(join(folder, 'data'));
   for (const [offset, name] of ['train', 'valid', 'test'].entries())
     writeFileSync(join(folder, 'data', `${name}.jsonl`), sumLines(name === 'train' ? 30 : 40, offset));
-  writeFileSync(join(folder, 'RESULTS.md'), DOCUMENT);
-  first = await experiment(settings('whole', '--report', 'RESULTS.md', '--json'));
+  writeFileSync(join(folder, 'grid.json'), JSON.stringify(grid));
+  const oracle = { ...grid, methods: { ...grid.methods, oracle: { method: 'sipf', 'score.scorer': 'oracle' } } };
+  writeFileSync(join(folder, 'oracle.json'), JSON.stringify(oracle));
+  first = await experiment(words('whole', '--results', 'kept', '--json'));
   expect({ code: first.code, stderr: first.code === 0 ? '' : first.stderr }).toEqual({ code: 0, stderr: '' });
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-describe('npm run experiment', () => {
-  it('gives a row to each arm, whose accuracy is that of its answers to test', () => {
-    const { rows } = JSON.parse(first.stdout) as Comparison;
-    expect(rows.map(({ arm, column }) => `${column} ${arm}`)).toEqual([
-      'tokens start',
-      'tokens sipf',
-      'tokens continued-sft',
-      'tokens siof',
-      'flops continued-sft',
-    ]);
-    for (const { arm, column, seeds } of rows.slice(1)) {
+describe('sipf experiment', () => {
+  it('gives each method a row, whose accuracy is that of its answers to test', () => {
+    const { rows, tests } = JSON.parse(first.stdout) as Comparison;
+    const names = ['start', 'sipf', 'continued-sft', 'srf', 'continued-sft at equal FLOPs'];
+    expect(rows.map(({ name }) => name)).toEqual(names);
+    expect(tests.filter(({ measure }) => measure === 'accuracy')).toHaveLength(10);
+    for (const { method, column, seeds } of rows) {
       for (const { seed, accuracy, n } of seeds) {
-        const place = column === 'flops' ? `${arm}-equal-flops` : arm;
-        const lines = read('whole', `seed-${seed}`, place, 'final', 'last-answers.jsonl').trim().split('\n');
+        const place = column === 'flops' ? `${method}-equal-flops` : method;
+        const file = method === 'start' ? 'start-answers.jsonl' : 'last-answers.jsonl';
+        const lines = read('whole', `seed-${seed}`, place, 'final', file).trim().split('\n');
         const right = lines.filter((line) => line.includes('"outcome":{"kind":"right"}')).length;
         expect([n, accuracy]).toEqual([40, right / 40]);
       }
     }
   });
 
-  it('starts every arm of a seed from the same warm-up and shares what is the same', () => {
+  it('starts every method of a seed from the same warm-up and shares what is the same', () => {
     for (const seed of [5, 6]) {
-      const names = ['sipf', 'siof', 'continued-sft', 'continued-sft-equal-flops'];
+      const names = ['start', 'sipf', 'srf', 'continued-sft', 'continued-sft-equal-flops'];
       const starts = names.map((name) => summary('whole', `seed-${seed}-${name}`).policies.start);
       expect(new Set(starts).size).toBe(1);
       const samples = (name: string) => read('whole', `seed-${seed}`, name, 'iteration-1', '1-samples.jsonl');
-      expect(samples('siof')).toBe(samples('sipf'));
+      expect(samples('srf')).toBe(samples('sipf'));
     }
     expect(summary('whole', 'seed-5-sipf').policies.start).not.toBe(summary('whole', 'seed-6-sipf').policies.start);
-    expect(first.stderr).toContain('seed 5 siof | round 1 1-samples: done before');
-    expect(summary('whole', 'seed-5-siof').total.seconds).not.toBeNull();
+    expect(first.stderr).toContain('seed 5 srf | round 1 1-samples: done before');
+    expect(summary('whole', 'seed-5-srf').total.seconds).not.toBeNull();
   });
 
-  it('spends the rest of the FLOPs of sipf on training in the second column', () => {
-    const [equal, own] = [
-      summary('whole', 'seed-5-continued-sft-equal-flops'),
-      summary('whole', 'seed-5-continued-sft'),
-    ];
-    const sipf = summary('whole', 'seed-5-sipf');
+  it('spends the rest of the FLOPs of the reference on training in the second column', () => {
+    const [equal, own, sipf] = ['continued-sft-equal-flops', 'continued-sft', 'sipf'].map((name) =>
+      summary('whole', `seed-5-${name}`),
+    ) as [CellSummary, CellSummary, CellSummary];
     expect(own.total.flops).toBeLessThan(sipf.total.flops);
     const { config } = JSON.parse(read('whole', 'seed-5', 'continued-sft-equal-flops', 'config.json')) as {
       config: { iterations: number; align: { train: { tokens: number } } };
@@ -84,41 +91,31 @@ describe('npm run experiment', () => {
     expect(equal.total.optimizerTokens).toBeGreaterThan(own.total.optimizerTokens);
   });
 
-  it('writes the table between the markers and nothing else', () => {
-    const text = read('RESULTS.md');
-    const [before, rest = ''] = text.split('<!-- experiment:mini -->');
-    const [body = '', after] = rest.split('<!-- /experiment:mini -->');
-    expect([before, after]).toEqual(['# Results\n\nBefore.\n\n', '\n\nAfter.\n']);
-    expect(body).toMatch(/^\| siof /m);
-    expect(body).not.toContain('STALE');
-    expect(body.trim()).toBe(read('whole', 'results', 'table.md').trim());
-    expect(body).not.toContain(folder);
+  it('keeps the table and one file a run where --results says', () => {
+    expect(readdirSync(join(folder, 'kept')).sort()).toEqual(readdirSync(join(folder, 'whole', 'results')).sort());
+    expect(read('kept', 'table.md')).toMatch(/^\| srf /m);
+    expect(JSON.parse(read('kept', 'results.json'))).toEqual(JSON.parse(first.stdout));
+    expect(read('kept', 'table.md')).not.toContain(folder);
   });
 
   it('does nothing again, and needs no model for the table alone', async () => {
-    const again = await experiment(settings('whole', '--json'));
+    const again = await experiment(words('whole', '--json'));
     expect([again.code, again.stdout]).toEqual([0, first.stdout]);
     expect(again.stderr).not.toContain('begins');
-    const table = await experiment(settings('whole', '--table-only'), 'nowhere.mjs');
+    const table = await experiment(words('whole', '--table', '--markdown'), 'nowhere.mjs');
     expect([table.code, table.stdout.trim()]).toEqual([0, read('whole', 'results', 'table.md').trim()]);
-    expect(existsSync(join(folder, 'docs'))).toBe(false);
-    expect(existsSync(join(folder, 'experiments'))).toBe(false);
+    expect((await experiment(words('whole', '--table'))).stdout).toMatch(/^srf +\d/m);
   });
 
   it('refuses other settings on old runs, naming them, before anything runs', async () => {
-    const { code, stderr } = await experiment(settings('whole', '--align.loss.lambda', '0.3'));
+    const { code, stderr } = await experiment(words('whole', '--pairs.eta', '0.3'));
     expect(code).toBe(2);
-    expect(stderr).toMatch(/seed-5.start was made with[\s\S]*align\.loss\.lambda: 0\.02 -> 0\.3/);
+    expect(stderr).toMatch(/seed-5.start was made with[\s\S]*pairs\.eta: 0\.02 -> 0\.3/);
     expect(stderr).not.toContain('begins');
   });
 
   it('stops on Ctrl-C and continues to the same figures', async () => {
-    const child = startCli(settings('stopped'), {
-      engine: SCRIPTED,
-      env: { SIPF_SLOW_MS: '15' },
-      cwd: folder,
-      program,
-    });
+    const child = startCli(words('stopped'), { engine: SCRIPTED, env: { SIPF_SLOW_MS: '15' }, cwd: folder });
     let stderr = '';
     child.stderr?.on('data', (chunk: Buffer) => {
       const before = stderr.includes('sipf | round 1 1-samples: begins');
@@ -128,45 +125,51 @@ describe('npm run experiment', () => {
     expect(await new Promise((resolve) => child.on('close', resolve))).toBe(130);
     expect(stderr).not.toMatch(/^\s+at /m);
     const locks = ['seed-5', 'seed-6'].flatMap((seed) =>
-      readdirSync(join(folder, 'stopped', seed)).filter((arm) =>
-        existsSync(join(folder, 'stopped', seed, arm, 'lock')),
+      readdirSync(join(folder, 'stopped', seed)).filter((name) =>
+        existsSync(join(folder, 'stopped', seed, name, 'lock')),
       ),
     );
     expect(locks).toEqual([]);
-    expect((await experiment(settings('stopped'))).code).toBe(0);
-    const plain = ({ test, policies, rounds }: ArmSummary) => ({
-      test,
+    expect((await experiment(words('stopped'))).code).toBe(0);
+    const plain = ({ sets, policies, rounds }: CellSummary) => ({
+      sets,
       policies,
       rounds: rounds.map(({ seconds: _, ...round }) => round),
     });
-    for (const name of ['seed-5-sipf', 'seed-6-siof', 'seed-6-continued-sft-equal-flops'])
+    for (const name of ['seed-5-sipf', 'seed-6-srf', 'seed-6-continued-sft-equal-flops'])
       expect(plain(summary('stopped', name))).toEqual(plain(summary('whole', name)));
   });
 
-  it('keeps the other arms where one fails, and says which', async () => {
-    const { code, stderr, stdout } = await experiment(settings('whole', '--oracle'));
+  it('keeps the other rows where one fails, and says which', async () => {
+    const { code, stderr, stdout } = await experiment(['experiment', 'oracle.json', '--out', 'whole']);
     expect(code).toBe(2);
     expect(stderr).toContain('seed 5 oracle: failed: Expected a task that knows which steps are true');
-    expect(stdout).toMatch(/^\| siof /m);
-    expect(stdout).toContain('- seed 6 oracle failed:');
+    expect(stdout).toMatch(/^srf /m);
+    expect(stdout).toContain('seed 6 oracle failed:');
+  });
+
+  it('has no tuning seeds in a table of results', async () => {
+    for (const args of [
+      ['--seeds', '1', '--results', 'kept'],
+      ['--seeds', '1,5'],
+    ]) {
+      const { code, stderr } = await experiment(words('tuned', ...args));
+      expect([code, existsSync(join(folder, 'tuned'))]).toEqual([2, false]);
+      expect(stderr).toMatch(/not chosen on, got 1, which are in tuningSeeds of grid\.json/);
+    }
   });
 
   it.each([
-    [['mini', '--seeds', '1x'], /integer/],
-    [['mini', '--methods', 'sipff'], /sipf, prm-logprob, tallies/],
-    [['other'], /mini/],
-    [['mini', '--algn.lambda', '1'], /align\.loss\.lambda/],
-    [['mini', '--table-only', '--out', 'nowhere'], /finished arm/],
+    [['grid.json', '--seeds', '1x'], /integer/],
+    [['grid.json', '--methods', 'sipff'], /sipf, srf.*Did you mean sipf\?/],
+    [['other.json'], /other\.json/],
+    [['grid.json', '--algn.lambda', '1'], /align\.loss\.lambda/],
+    [['grid.json', '--method', 'siof'], /--method/],
+    [['grid.json', '--table', '--out', 'nowhere'], /finished run/],
   ])('says what is wrong with %j', async (args, message) => {
-    const { code, stderr } = await experiment(args);
+    const { code, stderr } = await experiment(['experiment', ...args]);
     expect(code).toBe(2);
     expect(stderr).toMatch(message);
     expect(stderr).not.toMatch(/^\s+at /m);
-  });
-
-  it('shows its options and an example', async () => {
-    const { code, stdout } = await experiment(['--help']);
-    expect(code).toBe(0);
-    expect(stdout).toMatch(/--flops-methods[\s\S]*\$ npm run experiment -- mini --jobs 2/);
   });
 });

@@ -10,8 +10,11 @@ import { artefacts } from './run-files.ts';
 
 let folder = '';
 let env: Record<string, string> = {};
+const calculator = ['sampling', 'labels', 'evaluate'].map((section) => `--${section}.calculator true`).join(' ');
 const smoke = (out: string, seed = 5) =>
-  `run --preset smoke --seed ${seed} --threads 1 --out ${join(folder, out)}`.split(' ');
+  `run --preset smoke --seed ${seed} --threads 1 ${calculator} --sft.calculatorLoss false --out ${join(folder, out)}`.split(
+    ' ',
+  );
 
 beforeAll(async () => {
   buildCli();

@@ -48,7 +48,9 @@ function expectSame(actual: Completion | undefined, expected: Completion | undef
   expect(actual?.tokenIds).toEqual(expected?.tokenIds);
   expect(actual?.text).toBe(expected?.text);
   expect(actual?.finishReason).toBe(expected?.finishReason);
-  const differences = (actual?.logps ?? []).map((logp, n) => Math.abs(logp - (expected?.logps?.[n] as number)));
+  const differences = (actual?.logps ?? []).map((logp, n) =>
+    Math.abs((logp as number) - (expected?.logps?.[n] as number)),
+  );
   expect(Math.max(...differences)).toBeLessThan(1e-4);
 }
 

@@ -120,7 +120,7 @@ it('by likelihood: the mean log-probability of the answer alone behind each pref
       const context = [`Q: ${question.question}\n`, ...before.slice(0, n)];
       const [line = []] = await simulator.logps([{ context, completion: 'The answer is 1' }]);
       const answer = line.slice('The answer is'.length);
-      expect(logp).toBeCloseTo(answer.reduce((sum, one) => sum + one, 0) / answer.length, 12);
+      expect(logp).toBeCloseTo(answer.reduce<number>((sum, one) => sum + (one ?? Number.NaN), 0) / answer.length, 12);
     }
     expect(record.answerLogps).toHaveLength(steps.length);
     const soft = steps.map((_, j) =>

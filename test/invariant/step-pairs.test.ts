@@ -1,6 +1,6 @@
 // Pairs that share first steps -> the loss of pairs whose prompt has them, by training and by hand.
 import { expect, test } from 'vitest';
-import type { Policy, PreferenceExample } from '../../src/backend.ts';
+import type { Policy, PreferenceExample, TokenLogps } from '../../src/backend.ts';
 import { openInProcessPolicy } from '../../src/backends/local/in-process-policy.ts';
 import { referenceUnit, rowsToCompare, withReferences } from '../../src/method/reference-logps.ts';
 import { loadTokenizer } from '../../src/models/tokenizer/tokenizer.ts';
@@ -27,7 +27,7 @@ const dpo: Objective = { kind: 'dpo', beta: 0.1, nllWeight: 0.5 };
 async function trained(examples: readonly PreferenceExample[], objective: Objective) {
   await using policy = await openInProcessPolicy(engine, { model }, { cache });
   const compared = rowsToCompare(examples, objective);
-  const { records } = await referenceUnit(compared, policy);
+  const { records } = await referenceUnit(compared, { policy, calculatorLoss: true });
   const { kept } = tokenise(withReferences(examples, records), objective.kind, tokenizer, 512);
   await using gradients = await gradientsOf({ model, objective });
   const moved = gradients.params.map((value, i) => value * (1 + 0.05 * Math.sin(i)));
@@ -51,10 +51,10 @@ test.each([
 async function logpsAfterFork(policy: Policy, { prompt, shared = [] }: PreferenceExample, side: readonly string[]) {
   const [whole = []] = await policy.logps([{ context: [prompt], completion: [...shared, ...side], ended: true }]);
   const before = shared.flatMap((piece) => tokenizer.encodeContinuation(piece)).length;
-  return whole.slice(before);
+  return whole.slice(before).map(Number);
 }
 
-const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
+const sum = (values: TokenLogps): number => values.reduce<number>((total, value) => total + (value ?? Number.NaN), 0);
 const mean = (values: readonly number[]): number => sum(values) / values.length;
 const logOdds = (logp: number): number => logp - Math.log(1 - Math.exp(logp));
 
@@ -77,7 +77,7 @@ test('orpo: the loss is that of the tokens after the fork, in float64', async ()
 
 test('dpo: the reference is log P of a whole path less that of the steps it shares', async () => {
   await using policy = await openInProcessPolicy(engine, { model }, { cache });
-  const { records } = await referenceUnit(rowsToCompare(rows, dpo), policy);
+  const { records } = await referenceUnit(rowsToCompare(rows, dpo), { policy, calculatorLoss: true });
   for (const [n, row] of rows.entries()) {
     const { prompt, shared = [], chosen, rejected } = row;
     const whole = [chosen, rejected ?? []].map((side) => ({

@@ -60,12 +60,22 @@ const paths = lengths.map(([p, c], index) =>
   ),
 );
 
+/** No loss on the second token of a completion, and on its last one. */
+const silenced = (examples: readonly TokenExample[]): TokenExample[] =>
+  examples.map((example) => ({
+    ...example,
+    silent: example.branches.map((ids) => ids.map((_, u) => u === 1 || u === ids.length - 1)),
+  }));
+
 const CASES: readonly (readonly [string, Objective, readonly TokenExample[]])[] = [
   ['sft on completions', sft, singles],
+  ['sft with silent tokens', sft, silenced(singles)],
   ['sft on everything', full, singles],
   ['orpo', orpo, pairs],
+  ['orpo with silent tokens', orpo, silenced(pairs)],
   ['orpo with the prompt in the likelihood', { ...orpo, nllScope: 'all' }, pairs],
   ['dpo', dpo, pairs],
+  ['dpo with silent tokens', { ...dpo, nllWeight: 0.5 }, silenced(pairs)],
   ['dpo with the likelihood of the chosen path', { ...dpo, nllWeight: 0.5 }, pairs],
   ['prm', prm, paths],
 ];
@@ -223,4 +233,36 @@ test('the loss falls along its gradient as the gradient says (finite differences
     const slope = ((await at(1)) - (await at(-1))) / (2 * step);
     expect(Math.abs(slope / norm2 - 1), name).toBeLessThan(1e-2);
   }
+});
+
+describe('silent tokens', () => {
+  const silent = { sft: silenced(singles), orpo: silenced(pairs), dpo: silenced(pairs) };
+  const otherEnds = (examples: readonly TokenExample[]): TokenExample[] =>
+    examples.map((example) => ({
+      ...example,
+      branches: example.branches.map((ids) => ids.map((id, u) => (u === ids.length - 1 ? 514 - id : id))),
+    }));
+
+  test.each([
+    ['sft', sft, silent.sft, singles],
+    ['orpo', orpo, silent.orpo, pairs],
+    ['dpo', { ...dpo, nllWeight: 0.5 }, silent.dpo, pairs],
+  ] as const)('%s: what they are changes neither loss nor gradient', async (_, objective, examples, loud) => {
+    await using model = await gradientsOf({ model: modelWithTokenizer('models/llama'), adapter, objective, lora });
+    const run = (some: readonly TokenExample[]) => model.run([rowEach(some, longest(some))]);
+    const [found, expected] = [await run(otherEnds(examples)), await run(examples)];
+    expect(found.loss).toBe(expected.loss);
+    expect(found.gradients).toEqual(expected.gradients);
+    expect((await run(otherEnds(loud))).loss).not.toBe((await run(loud)).loss);
+  });
+
+  test('the mean is over the other tokens', async () => {
+    await using model = await gradientsOf({ model: modelWithTokenizer('models/llama'), adapter, objective: sft, lora });
+    const { perPosition } = await model.run([rowEach(singles, longest(singles))]);
+    const heard = silent.sft.flatMap((example) => example.silent?.[0]?.map((isSilent) => !isSilent) ?? []);
+    const logps = [...(perPosition[0] as Float32Array)].filter((_, n) => heard[n]);
+    const { loss } = await model.run([rowEach(silent.sft, longest(silent.sft))]);
+    expect(logps).toHaveLength(heard.filter(Boolean).length);
+    expect(loss).toBeCloseTo(-logps.reduce((sum, logp) => sum + logp, 0) / logps.length, 5);
+  });
 });

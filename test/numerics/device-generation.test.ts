@@ -65,7 +65,7 @@ describe(`with the cache on the device, on ${provider}`, () => {
     );
     for (const [n, { logps }] of found.entries()) {
       for (const [i, logp] of (logps ?? []).entries())
-        expect(Math.abs(logp - (expected[n]?.logps?.[i] as number))).toBeLessThan(1e-4);
+        expect(Math.abs((logp as number) - (expected[n]?.logps?.[i] as number))).toBeLessThan(1e-4);
     }
     const items = found.map(({ id, tokenIds }) => ({
       context: requests[Number.parseInt(id, 10)]?.context ?? [],
@@ -73,7 +73,7 @@ describe(`with the cache on the device, on ${provider}`, () => {
     }));
     const [first] = await completionLogps(tiny, items);
     for (const [i, logp] of (first ?? []).entries())
-      expect(Math.abs(logp - (found[0]?.logps?.[i] as number))).toBeLessThan(1e-4);
+      expect(Math.abs((logp as number) - (found[0]?.logps?.[i] as number))).toBeLessThan(1e-4);
   });
 
   it('token ids, places and uniforms go to it in a decode step, and token ids and log-probabilities come from it', async () => {

@@ -118,7 +118,7 @@ test('the reference of the policy that training starts from: a margin of 0 and a
     return { kind: 'preference', prompt, chosen: [chosen.slice(0, 20), chosen.slice(20)], rejected: [rejected] };
   });
   await using policy = await openInProcessPolicy(engine, source, { cache });
-  const { records } = await referenceUnit(rowsToCompare(rows, objective), policy);
+  const { records } = await referenceUnit(rowsToCompare(rows, objective), { policy, calculatorLoss: true });
   const options = { ...OPTIONS, objective, lora, batchSize: 8, maxLength: 1024 };
   const job = { source, examples: withReferences(rows, records), out: join(scratch, 'start-out'), options };
   const [first] = (await train(engine, job, { cache })).steps;

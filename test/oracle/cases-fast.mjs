@@ -14,6 +14,10 @@ const dpoRun = `run ${sums} --iterations 2 --score.scorer prm ${dpoLoss} ${dpoTr
 const dpoAlign =
   `align --task jsonl --data sums --seed 3 --model dpo/run/iteration-0/6-policy --in dpo/run/iteration-1/5-pairs.jsonl ` +
   `${dpoLoss} ${dpoTrain} --json`;
+const mini = `--task mini --task.limit 16 --sampling.samples 4 ${small} --evaluate.sets [{"split":"valid","limit":4}]`;
+const calculated =
+  `run ${mini} --evaluate.final [] --iterations 2 --score.scorer prm-logprob ${dpoLoss} --sft.calculatorLoss false ` +
+  '--sampling.calculator true --labels.calculator true --evaluate.calculator true --sampling.distinct false --pairs.chosenGate none';
 const round = 'shots/run/iteration-1';
 const stage = `--task jsonl --data sums --prompt.shots 2 --seed 3`;
 const policy = '--model shots/run/iteration-0/6-policy';
@@ -65,8 +69,8 @@ export const cases = {
   'mini-oracle': {
     needs: [],
     async run(world) {
-      const mini = `run --task mini --task.limit 16 --sampling.samples 4 ${small} --evaluate.sets [{"split":"valid","limit":4}] --evaluate.final []`;
-      await world.sipf(`${mini} --method sft --out mini-oracle/questions`);
+      const run = `run ${mini} --evaluate.final []`;
+      await world.sipf(`${run} --method sft --out mini-oracle/questions`);
       const rows = world
         .read('mini-oracle/questions/iteration-0/0-questions.jsonl')
         .trim()
@@ -76,7 +80,16 @@ export const cases = {
         'solutions.json',
         JSON.stringify(Object.fromEntries(rows.map(({ question, solution }) => [question, solution.join('\n')]))),
       );
-      await world.sipf(`${mini} --iterations 1 --score.scorer oracle --out mini-oracle/run`);
+      await world.sipf(`${run} --iterations 1 --score.scorer oracle --out mini-oracle/run`);
+    },
+  },
+  // mini-oracle has written the solutions that the scripted model knows.
+  calculator: runOf(calculated, 'mini-oracle'),
+  'kill-calculator': {
+    needs: ['calculator'],
+    async run(world) {
+      await world.killed(`${calculated} --out kill-calculator/run`, 150);
+      expectSame(world, 'kill-calculator', 'calculator');
     },
   },
   'from-run': runOf(`run --from-run sipf-prm-logprob/run --method random-pairs --iterations 1`, 'sipf-prm-logprob'),

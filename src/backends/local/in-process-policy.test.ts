@@ -61,7 +61,7 @@ it('draws, scores and counts texts', async () => {
   expect(stats.promptTokens).toBe((first as number) + (second as number) - 1);
   const logps = await policy.logps(finished.map(({ tokenIds }) => ({ context, completion: tokenIds ?? [] })));
   finished.forEach((completion, n) => {
-    for (const [i, logp] of (completion.logps ?? []).entries()) expect(logps[n]?.[i]).toBeCloseTo(logp, 4);
+    for (const [i, logp] of (completion.logps ?? []).entries()) expect(logps[n]?.[i]).toBeCloseTo(logp as number, 4);
   });
   expect(
     await policy.logps([
@@ -74,7 +74,8 @@ it('draws, scores and counts texts', async () => {
   const [head] = await policy.logps([{ context: ['How many?'], completion: '2 apples ' }]);
   const [tail] = await policy.logps([{ context: ['How many?', '2 apples '], completion: 'are left.\n' }]);
   expect(whole).toHaveLength((await policy.countTokens(pieces)).reduce((sum, count) => sum + count, 0));
-  for (const [i, logp] of [...(head ?? []), ...(tail ?? [])].entries()) expect(whole?.[i]).toBeCloseTo(logp, 4);
+  for (const [i, logp] of [...(head ?? []), ...(tail ?? [])].entries())
+    expect(whole?.[i]).toBeCloseTo(logp as number, 4);
   await expect(policy.logps([{ context: [''], completion: 'x' }])).rejects.toThrow('item 0');
   expect(await policy.chatPrompt([{ role: 'user', content: 'hello' }])).toContain('hello');
   await policy[Symbol.asyncDispose]();

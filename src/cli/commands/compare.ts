@@ -86,7 +86,7 @@ function nothingInCommon(
     sets.map(({ task, split, grades }) => `${grades.size} of ${task}/${split}`).join(', ') || 'none';
   return new SipfError(
     'bad-input',
-    `Expected questions that both runs answered, got none: ${first} has ${named(a)}; ${second} has ${named(b)}. Compare runs with the same evaluate.final and data.`,
+    `Expected questions that both runs answered, got none: ${first} has ${named(a)}; ${second} has ${named(b)}. Compare runs with the same evaluate.final, data and task.seed.`,
   );
 }
 

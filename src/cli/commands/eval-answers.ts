@@ -109,10 +109,14 @@ const journalOf = (out: string) => `${out}.journal`;
 async function answersTo(
   items: readonly AnswerItem[],
   policy: Policy,
-  { maxTokens = undefined, samples, temperature, topP, topK, seed }: AnswerOptions,
+  { maxTokens, calculator, samples, temperature, topP, topK, seed }: AnswerOptions,
   signal: AbortSignal,
 ): Promise<StageOutput<Answer>> {
-  const context = { policy, signal, options: { maxTokens: maxTokens ?? null, gradeRetries: GRADE_RETRIES } };
+  const context = {
+    policy,
+    signal,
+    options: { maxTokens: maxTokens ?? null, calculator, gradeRetries: GRADE_RETRIES },
+  };
   const greedy = await answerUnit(items, context);
   if (samples === undefined) return greedy;
   const drawn = await answerUnit(items, { ...context, sampled: { count: samples, temperature, topP, topK, seed } });
@@ -158,8 +162,9 @@ async function openKept(
 
 function inputsOf(args: Omit<AnswerAllArgs, 'disk' | 'calibration'>, policy: string) {
   const { task, split, shots, questions, options } = args;
-  const { prompt, maxTokens, samples, temperature, topP, topK, seed, sandbox, timeout } = options;
+  const { prompt, maxTokens, calculator, samples, temperature, topP, topK, seed, sandbox, timeout } = options;
   const drawn = samples === undefined ? {} : { samples, temperature, topP, topK, seed };
   const grading = task.gradedBy === 'tests' ? { sandbox, timeout } : {};
-  return { stage: 'eval', policy, task: task.name, split, shots, questions, prompt, maxTokens, ...drawn, ...grading };
+  const answered = { prompt, maxTokens, calculator, ...drawn, ...grading };
+  return { stage: 'eval', policy, task: task.name, split, shots, questions, ...answered };
 }

@@ -195,8 +195,7 @@ async function report(given: ReportArgs, terminal: Terminal): Promise<void> {
     const text = figure === null ? 'too few questions' : withInterval(figure);
     await terminal.print(`pass@${k}: ${text}, ${options.samples} samples of each question`);
   }
-  if (bestOf !== null)
-    await printAll(terminal, renderBestOf([{ policy: options.model, report: bestOf }], lookOf(terminal)));
+  if (bestOf !== null) await printAll(terminal, renderBestOf([{ policy: 'model', report: bestOf }], lookOf(terminal)));
 }
 
 /** Accuracy, and soundness where steps can be checked. */

@@ -42,7 +42,7 @@ export function generateCommand(terminal: Terminal): Command {
   );
   return finish(
     command,
-    'print {completions: [{text, tokenIds, logps, finishReason}]}',
+    'print {completions: [{text, tokenIds, logps, finishReason}]}; logps are null where --calculator wrote a token',
     'sipf generate --model ./SmolLM2-135M --prompt "The capital of France is" --temperature 0 --max-tokens 20 --json',
   ).action((options: GenerateOptions) => generate(command, options, terminal));
 }
@@ -106,8 +106,8 @@ async function printAsDrawn(
 }
 
 function requestsOf(context: readonly ContextPiece[], options: GenerateOptions): GenerateRequest[] {
-  const { temperature, topP, topK, maxTokens, stop = [], ignoreEos = false, n, seed } = options;
-  const sampling: SamplingOptions = { temperature, topP, topK, maxTokens, stopStrings: stop, ignoreEos };
+  const { temperature, topP, topK, maxTokens, stop = [], ignoreEos = false, calculator = false, n, seed } = options;
+  const sampling: SamplingOptions = { temperature, topP, topK, maxTokens, stopStrings: stop, ignoreEos, calculator };
   return Array.from({ length: n }, (_, index) => ({
     id: String(index),
     context,

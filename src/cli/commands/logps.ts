@@ -65,7 +65,7 @@ async function logps(command: Command, options: LogpsOptions, terminal: Terminal
 async function measure(policy: Policy, rows: readonly Row<LogpsLine>[], signal: AbortSignal) {
   const values = await namingRow(rows, (some) => policy.logps(some.map(itemOf), { signal }));
   return rows.map(({ index, value }, i) => {
-    const logps = values[i] ?? [];
+    const logps = (values[i] ?? []).filter((logp) => logp !== null);
     return { id: value.id ?? index, logps, sum: sum(logps), mean: logps.length > 0 ? mean(logps) : null };
   });
 }

@@ -98,7 +98,7 @@ describe('renderPair', () => {
     expect(renderPair({ chosen: path, rejected: null, shared: 0 }, { colors: plain, width: 140 })).toHaveLength(3);
   });
   it('shows once what both begin with', () => {
-    const bad = { ...other, steps: [path.steps[0] ?? '', '4 = 9'], scores: [0.9, 0.1], tallies: null };
+    const bad = { ...other, steps: [path.steps[0] ?? '', '4 = 9'], scores: [0.9, 0.1], labels: null };
     const lines = renderPair({ chosen: path, rejected: bad, shared: 1 }, { colors: plain, width: 140 });
     expect(lines[0]).toBe('Both paths begin with (no loss here):');
     expect(lines.filter((line) => line.includes(path.steps[0] ?? ''))).toHaveLength(1);

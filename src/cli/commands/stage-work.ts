@@ -1,7 +1,7 @@
 // A command's configuration, questions and models -> the work of a stage, and a report of it.
 import type { Config } from '../../config/schema.ts';
 import { SipfError } from '../../errors.ts';
-import { METHODS, needs, scorerOf } from '../../method/methods.ts';
+import { METHODS, methodIn, needs, scorerOf } from '../../method/methods.ts';
 import type { Probe } from '../../method/probe.ts';
 import type { BuildPrompt } from '../../method/prompt.ts';
 import type { ScoreCalibration } from '../../method/score-calibration.ts';
@@ -62,7 +62,7 @@ export function workOf({ questions, asked, shots, scoring, ...given }: WorkArgs)
   const config = settled(given.config, asked);
   const { task } = given;
   const policy = given.policy ?? { model: '', adapter: null, hash: '' };
-  const method = METHODS[config.method];
+  const method = methodIn(METHODS[config.method], given.k);
   const scorer = scoring?.scorer ?? scorerOf(method, config.score.scorer);
   return {
     ...given,
@@ -79,6 +79,7 @@ export function workOf({ questions, asked, shots, scoring, ...given }: WorkArgs)
     policy,
     base: policy,
     sft: policy,
+    earlierPrm: null,
     found: {
       counts: {},
       prm: scoring?.prm

@@ -4,7 +4,7 @@ import { engineOf } from '../../config/engine.ts';
 import type { Config } from '../../config/schema.ts';
 import { SipfError } from '../../errors.ts';
 import { MOST } from '../../limits.ts';
-import { METHODS, type Method } from '../../method/methods.ts';
+import { METHODS, type Method, makesPairs, trainsOnGold } from '../../method/methods.ts';
 import { type FileRecords, fileModels, fileRecords, fileStore } from '../../pipeline/file-workspace.ts';
 import { readPairs } from '../../pipeline/files/own-pairs.ts';
 import { readSamples } from '../../pipeline/files/own-samples.ts';
@@ -59,6 +59,8 @@ export interface StageCommand {
   readonly nothing?: (config: Config, questions: number) => string;
   /** Done all at once: a stop leaves nothing to continue from. */
   readonly keepsNothing?: true;
+  /** @throws SipfError for settings that only a run can follow. */
+  readonly check?: (config: Config) => void;
   /** What a training trains on. */
   readonly describeRows?: (rows: Counts) => string;
 }
@@ -136,6 +138,7 @@ async function runStage(
   const { name, stage, model } = entry;
   await using opened = openConfigured(await readSettings(command, options, ownSettings(options)));
   const { config, task } = opened;
+  entry.check?.(config);
   const isModel = !isOfRecords(name);
   await checkOut(name, options, config);
   const source = model === undefined ? null : requireModel(config);
@@ -234,7 +237,7 @@ async function readBesideQuestions(
   const pairs = pairsOf === undefined ? undefined : await readPairsOf(pairsOf, opened, terminal);
   // Pairs carry their texts: questions are needed only for worked solutions, as rows or in the prompt.
   const { align, prompt, method } = opened.config;
-  const rows = METHODS[method].align !== 'pairs' || align.gold > 0;
+  const rows = trainsOnGold(METHODS[method]) || (makesPairs(METHODS[method]) && align.gold > 0);
   const needed = pairs === undefined || rows || (prompt.shots > 0 && prompt.shotsFile === null);
   const loaded = needed ? await loadQuestions(opened, options, pairs === undefined ? terminal.log : undefined) : [];
   const questions = await withoutBrokenOnes(opened.task, loaded, terminal);
@@ -245,7 +248,7 @@ async function readBesideQuestions(
 
 async function readPairsOf(path: string, { config, task }: Configured, terminal: Terminal): Promise<PreferencePair[]> {
   const pairs = await readPairs(path, task, terminal);
-  if (pairs.length > 0 || METHODS[config.method].align !== 'pairs') return pairs;
+  if (pairs.length > 0 || !makesPairs(METHODS[config.method])) return pairs;
   throw new SipfError(
     'nothing-left',
     `Expected preference pairs in ${path}, got none with two different texts. Add some, or name another file.`,

@@ -1,4 +1,6 @@
 // The stages that are commands: one entry each.
+import type { Config } from '../../config/schema.ts';
+import { SipfError } from '../../errors.ts';
 import { align } from '../../pipeline/stages/align.ts';
 import { label } from '../../pipeline/stages/label.ts';
 import { pair } from '../../pipeline/stages/pair.ts';
@@ -13,6 +15,15 @@ const MODEL = 'Hugging Face folder or .gguf file';
 const START = `where training starts: ${MODEL}`;
 const FOLDER = 'folder of the trained model or adapter; a stopped training continues there';
 const GSM8K = '--task gsm8k --data gsm8k/train.jsonl';
+
+/** @throws SipfError 'unsupported' for labels that rest on the round before. */
+function refuseVerify({ labels: { mode } }: Config): void {
+  if (mode !== 'verify') return;
+  throw new SipfError(
+    'unsupported',
+    'Expected labels.mode first-success or full, got verify, which takes the process reward model of the round before. Use it in sipf run.',
+  );
+}
 
 /** In the order of the help. */
 export const STAGES = [
@@ -45,6 +56,7 @@ export const STAGES = [
       },
     ],
     model: `the simulator: ${MODEL}`,
+    check: refuseVerify,
     out: 'JSONL of step labels to write',
     example: `sipf label --in samples.jsonl --model ./SmolLM2-135M ${GSM8K} --labels.K 4 --out labels.jsonl`,
   }),

@@ -17,9 +17,10 @@ export const align = training({
   inputs: async (work) => {
     const { data, config, method, records, k } = work;
     const { train: _train, start: _start, ...options } = config.align;
+    const { scope, calculatorLoss } = config.sft;
     return {
       data,
-      options: { ...options, scope: config.sft.scope, align: method.align },
+      options: { ...options, scope, calculatorLoss, align: method.align },
       pairs: pair.needed(work) ? await records.hash('5-pairs', k) : null,
     };
   },

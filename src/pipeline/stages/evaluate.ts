@@ -65,7 +65,7 @@ export function answer(
   { run, config, data, models }: Round,
   { stage, sets, policy, sampled }: AnswerStage,
 ): Promise<Counts> {
-  const { maxTokens, gradeRetries, unit } = config.evaluate;
+  const { maxTokens, gradeRetries, calculator, unit } = config.evaluate;
   const items: AnswerItem[] = sets.flatMap((set) => set.questions.map((question) => ({ set, question })));
   const hashes = sets.map(({ task, split, questions }) => ({
     task: task.name,
@@ -78,7 +78,7 @@ export function answer(
       prompt: data,
       sets: hashes,
       policy: policy.hash,
-      options: { maxTokens, gradeRetries, unit },
+      options: { maxTokens, gradeRetries, calculator, unit },
       ...(sampled === undefined ? {} : { sampled }),
     },
     items: () => ({ total: items.length, items }),

@@ -1,5 +1,5 @@
-// 2: K rollouts from each step of the chosen paths of M_(k-1): tally_j.
-import type { Policy } from '../../backend.ts';
+// 2: K rollouts from each step of chosen paths of M_(k-1), or from the two that SAPO verifies.
+import type { Policy, ProcessRewardModel } from '../../backend.ts';
 import { choosePaths } from '../../method/choose-paths.ts';
 import { isEmptyPath, type QuestionPaths } from '../../method/context-length.ts';
 import { labelUnit } from '../../method/label.ts';
@@ -7,7 +7,13 @@ import type { Checkpoint, Sample } from '../../records.ts';
 import type { Want, Work } from '../workspace.ts';
 import { inUnitsOf } from './stage.ts';
 
-export const label = inUnitsOf<QuestionPaths, Policy>({
+/** The models that label. Disposing it closes them. */
+interface Labeller extends AsyncDisposable {
+  readonly simulator: Policy;
+  readonly prm: ProcessRewardModel | null;
+}
+
+export const label = inUnitsOf<QuestionPaths, Labeller>({
   writes: '2-step-labels',
   settings: ['task', 'prompt', 'labels'],
   needed: ({ need }) => need.labels,
@@ -17,6 +23,7 @@ export const label = inUnitsOf<QuestionPaths, Policy>({
     options: work.config.labels,
     simulator: simulatorOf(work).hash,
     samples: await work.records.hashes('1-samples', work.k),
+    ...(verifierOf(work) === null ? {} : { prm: verifierOf(work)?.hash }),
   }),
   counted: 'paths',
   items: async (work) => {
@@ -25,12 +32,38 @@ export const label = inUnitsOf<QuestionPaths, Policy>({
   },
   sizeOf: ({ samples }) => samples.length,
   unit: ({ labels }) => labels.unit,
-  open: (work) => work.models.openPolicy(simulatorOf(work)),
-  each: (unit, simulator, { config, task, simulatorPrompt: prompt, store, k }, onDone) => {
+  open,
+  each: (unit, { simulator, prm }, work, onDone) => {
+    const { config, task, simulatorPrompt: prompt, prompt: prmPrompt, store, k } = work;
     const { labels: options, seed } = config;
-    return labelUnit(unit, { simulator, task, prompt, options, seed, iteration: k, signal: store.signal, onDone });
+    const models = { simulator, prompt, prm, prmPrompt };
+    return labelUnit(unit, { ...models, task, options, seed, iteration: k, signal: store.signal, onDone });
   },
 });
+
+async function open(work: Work): Promise<Labeller> {
+  const simulator = await work.models.openPolicy(simulatorOf(work));
+  const verifier = verifierOf(work);
+  try {
+    const prm = verifier === null ? null : await work.models.openPrm(verifier);
+    return {
+      simulator,
+      prm,
+      [Symbol.asyncDispose]: async () => {
+        await prm?.[Symbol.asyncDispose]();
+        await simulator[Symbol.asyncDispose]();
+      },
+    };
+  } catch (error) {
+    await simulator[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/** What proposes first errors; null: every step is scanned, as in the first round. */
+function verifierOf({ config, earlierPrm }: Work): Checkpoint | null {
+  return config.labels.mode === 'verify' ? earlierPrm : null;
+}
 
 function simulatorOf({ simulator, policy }: Work): Checkpoint {
   return simulator ?? policy;

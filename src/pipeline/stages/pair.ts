@@ -1,9 +1,12 @@
-// 5: all (w, l) of a question with r(w) - r(l) >= eta, or that fork at a first bad step.
+// 5: all (w, l) with r(w) - r(l) >= eta, or that fork at a first bad step; or the rows of SFT.
 import { refusedByGate } from '../../method/exact-checks.ts';
-import { capPairs, pairCounts, pairInputs, pairQuestion, rightRows } from '../../method/pair.ts';
+import { type Method, makesPairs } from '../../method/methods.ts';
+import { capPairs, chosenRows, pairCounts, pairInputs, pairQuestion, rightRows } from '../../method/pair.ts';
 import { pathScores, ruleInputs, stepScoresById } from '../../method/path-score.ts';
+import { withRollouts } from '../../method/rollout-paths.ts';
 import { shuffleScores } from '../../method/score.ts';
 import type { Group, Work } from '../workspace.ts';
+import { label } from './label.ts';
 import { score } from './score.ts';
 import { atOnce } from './stage.ts';
 
@@ -18,19 +21,21 @@ export const pair = atOnce({
       seed: config.seed,
       options: pairInputs(config.pairs),
       ...ruleInputs(config.score),
-      method: { feedback: method.feedback, shuffleScores: method.shuffleScores },
+      method: { feedback: method.feedback, shuffleScores: method.shuffleScores, ...rowsOf(method) },
       samples: await records.hashes('1-samples', k),
       scores: score.needed(work) ? await records.hash('4-scores', k) : null,
     };
   },
   all: async (work) => {
-    const { config, records, k } = work;
+    const { config, records, k, task } = work;
     const right = new Map<string, boolean>();
     const found = [];
     let refusedRight = 0;
-    for await (const group of records.groups({ to: k, scores: score.needed(work) })) {
-      if (group.samples.length === 0) continue;
-      const refused = refusedByGate(config.pairs.chosenGate, work.task, group);
+    const labels = config.labels.keepRollouts === true && label.needed(work);
+    for await (const read of records.groups({ to: k, labels, scores: score.needed(work) })) {
+      if (read.samples.length === 0) continue;
+      const group = { ...read, samples: withRollouts(read, task) };
+      const refused = refusedByGate(config.pairs.chosenGate, task, group);
       for (const { id, outcome } of group.samples) {
         right.set(id, outcome.kind === 'right');
         if (outcome.kind === 'right' && refused.has(id)) refusedRight += 1;
@@ -52,7 +57,12 @@ function pairsOf(work: Work, { question, samples, scores: records }: Group, refu
   const key = `${config.seed}/${k}/${question.id}`;
   const scores = method.shuffleScores ? shuffleScores(own, samples, `shuffle/${key}`) : own;
   const item = { question, samples, scores, stepScores, refused };
-  return score.needed(work)
-    ? pairQuestion(item, config.pairs, key)
-    : { pairs: [], nllRows: rightRows(item), eligible: 0 };
+  if (makesPairs(method)) return pairQuestion(item, config.pairs, key);
+  const nllRows = score.needed(work) ? chosenRows(item, config.pairs, key) : rightRows(item);
+  return { pairs: [], nllRows, eligible: 0 };
+}
+
+/** Part of the inputs where scores choose rows and make no pairs. */
+function rowsOf(method: Method): { readonly rows?: 'chosen' } {
+  return method.feedback === 'none' || makesPairs(method) ? {} : { rows: 'chosen' };
 }

@@ -15,22 +15,23 @@ import { stageOf, type Work } from '../workspace.ts';
 
 /** TrainRows as the loss needs them. The numbers are kept, so that a training that was stopped continues with the same ones. */
 export async function withReference(
-  { store, models, k }: Work,
+  { store, models, config, k }: Work,
   start: Checkpoint,
   whole: TrainRows,
 ): Promise<TrainRows> {
   const rows = rowsToCompare(whole.examples, whole.objective);
   if (rows.length === 0) return whole;
   const stage = stageOf(k, '6-reference');
+  const { calculatorLoss } = config.sft;
   await using policy = await models.openPolicy(start);
   const counts = await store.collect({
     stage,
-    inputs: { policy: policy.hash, unit: REFERENCE_UNIT, rows: sha256(canonicalJson(rows)) },
+    inputs: { policy: policy.hash, unit: REFERENCE_UNIT, rows: sha256(canonicalJson(rows)), calculatorLoss },
     items: () => ({ total: rows.length, items: rows }),
     counted: 'pairs',
     unit: REFERENCE_UNIT,
     open: async () => ({ [Symbol.asyncDispose]: async () => undefined }),
-    each: (unit) => referenceUnit(unit, policy, store.signal),
+    each: (unit) => referenceUnit(unit, { policy, calculatorLoss: calculatorLoss ?? true, signal: store.signal }),
   });
   const { tooLong = 0, scoredTokens = 0 } = counts;
   if (tooLong > 0)

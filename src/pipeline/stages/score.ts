@@ -1,5 +1,6 @@
 // 4: the paths so far, scored by the PRM, the tallies, the policy's log-probability or the outcome.
 import { canPair } from '../../method/pair.ts';
+import { withRollouts } from '../../method/rollout-paths.ts';
 import { scoreUnit } from '../../method/score.ts';
 import { openScorer, type Scorer, scorerInputs } from '../../method/scorers.ts';
 import type { LabelledQuestion } from '../../method/step-labels.ts';
@@ -43,7 +44,8 @@ export function scorerInputsOf(work: Work): Record<string, unknown> {
 
 async function* itemsOf(work: Work): AsyncGenerator<LabelledQuestion> {
   for await (const group of work.records.groups({ to: work.k, labels: work.need.labels })) {
-    const samples = scoredOf(work, group);
+    const whole = { ...group, samples: withRollouts(group, work.task) };
+    const samples = scoredOf(work, whole);
     if (samples.length > 0) yield { ...group, samples };
   }
 }

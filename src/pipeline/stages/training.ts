@@ -40,7 +40,10 @@ export async function train(work: Work, { place, writes, inputs, ...stage }: Tra
   const body = async (): Promise<Trained> => {
     const { examples, objective, counts } = await stage.rows(work);
     store.log({ type: 'counts', stage: name, iteration, data: { ...counts } });
-    const options = trainOptions(settings, objective, seed, await maxStepsFor(work, start, examples, settings));
+    const maxSteps = await maxStepsFor(work, start, examples, settings);
+    // A process reward model predicts no token.
+    const calculatorLoss = objective.kind === 'prm' ? undefined : config.sft.calculatorLoss;
+    const options = { ...trainOptions(settings, objective, seed, maxSteps), calculatorLoss };
     const job = { source: models.source(start), examples, options, out: store.path(place.folder, writes) };
     const { source, hash, steps, tokens, dropped } = await models.train(job, onStep, { signal: store.signal });
     if (hash === start.hash) throw unchanged(store.nameOf(place));

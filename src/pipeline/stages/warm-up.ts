@@ -12,7 +12,10 @@ export const warmUp = training({
   finds: 'trained',
   settings: ['task', 'prompt', 'sft'],
   needed: ({ config }) => config.sft.enabled,
-  inputs: async ({ data, config: { sft } }) => ({ data, options: { rows: sft.rows, scope: sft.scope } }),
+  inputs: async ({ data, config: { sft } }) => {
+    const { rows, scope, calculatorLoss } = sft;
+    return { data, options: { rows, scope, calculatorLoss } };
+  },
   start: ({ base }) => base,
   train: ({ sft }) => sft.train,
   rows: async (work) => {
@@ -32,10 +35,11 @@ export const warmUp = training({
  */
 export function continuedSft(work: Work, tokens: number): Promise<Trained> {
   const { config, data } = work;
+  const { scope, calculatorLoss } = config.sft;
   return train(work, {
     place: { folder: 'final', name: 'continued-sft', iteration: 0 },
     writes: 'continued-sft',
-    inputs: { data, options: { scope: config.sft.scope } },
+    inputs: { data, options: { scope, calculatorLoss } },
     start: ({ sft }) => sft,
     train: ({ align }) => ({ ...align.train, tokens }),
     rows: async () => {

@@ -1,7 +1,8 @@
 // A generated question with its solution, and a model's steps -> which steps are truly correct.
+import { type Algebra, evaluateIn } from '../../arithmetic/expressions.ts';
 import { answerText, sameAnswer } from '../math/answer-values.ts';
 import { findAnswer } from '../math/answers.ts';
-import { type Algebra, annotations, checkEquation, equations, evaluateIn } from '../math/equations.ts';
+import { annotations, checkEquation, equations } from '../math/equations.ts';
 import { isAnswerLine } from '../text/steps.ts';
 import { isPartOf, isSame, minus, opposite, over, type Polynomial, plus, symbol, times } from './polynomial.ts';
 

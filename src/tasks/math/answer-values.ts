@@ -1,7 +1,8 @@
 // The text of an answer alone -> a number or a text, and whether two are equal.
+
+import { equal, negate, type Rational, rational, rationalText } from '../../arithmetic/rational.ts';
 import { type NumberAt, numberAt } from './number-text.ts';
 import { plainText } from './plain-text.ts';
-import { equal, negate, type Rational, rational, rationalText } from './rational.ts';
 
 /**
  * A parsed answer. Numbers are exact. Text is what is no single number (`3:4`, `10:30`, `2,2,4`, `5√5`): lower case, without spaces around

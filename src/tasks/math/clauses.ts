@@ -1,4 +1,6 @@
 // A sentence that states an answer (`he pays 29 dollars for 2 subs`) -> its one number, or text.
+
+import { add, divide, negate, rational } from '../../arithmetic/rational.ts';
 import {
   type Answer,
   FRACTION_WORDS,
@@ -12,7 +14,6 @@ import {
   wholeNumber,
 } from './answer-values.ts';
 import { type NumberAt, numberAt } from './number-text.ts';
-import { add, divide, negate, rational } from './rational.ts';
 
 /** Up to the end of the sentence, or a dash that is no minus; a point between digits or in an abbreviation does not end it. */
 export function sentence(text: string): string {

@@ -1,5 +1,5 @@
 // Plain text -> the number that starts at a position: separators, fractions, scales, percent.
-import { add, decimal, divide, multiply, negate, type Rational, rational } from './rational.ts';
+import { add, decimal, divide, multiply, negate, type Rational, rational } from '../../arithmetic/rational.ts';
 import { POWERS_OF_TEN } from './spellings.ts';
 
 /** What starts at a position: a number, or digits that are no single number (a list, a ratio, a time, a date). */

@@ -1,6 +1,6 @@
 // A parsed expression and values of its symbols -> MathJSON of numbers alone, or null.
 import type { MathJsonExpression } from '@cortex-js/compute-engine';
-import { decimal, type Rational, rational } from '../rational.ts';
+import { decimal, type Rational, rational } from '../../../arithmetic/rational.ts';
 
 type Json = MathJsonExpression;
 

@@ -1,6 +1,6 @@
 // Jobs run in the order of what they wait for; neither a failure nor a stop loses the others.
 import { describe, expect, it } from 'vitest';
-import { SipfError } from '#sipf/errors.js';
+import { SipfError } from '../errors.ts';
 import { type Job, runJobs } from './jobs.ts';
 
 interface Made {

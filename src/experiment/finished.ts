@@ -1,12 +1,12 @@
 // A run directory and a configuration -> whether that very run is finished there. Reads only.
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
-import { keptConfig } from '#sipf/config/paths.js';
-import type { Config } from '#sipf/config/schema.js';
-import { SipfError } from '#sipf/errors.js';
-import { jsonDifference } from '#sipf/hashing.js';
-import { readRun } from '#sipf/pipeline/run-reader.js';
-import { changesOf, readJson } from '#sipf/run/marker.js';
+import { keptConfig } from '../config/paths.ts';
+import type { Config } from '../config/schema.ts';
+import { SipfError } from '../errors.ts';
+import { jsonDifference } from '../hashing.ts';
+import { readRun } from '../pipeline/run-reader.ts';
+import { changesOf, readJson } from '../run/marker.ts';
 
 /**
  * False where there is none or it has not come to its end.

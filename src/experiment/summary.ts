@@ -1,20 +1,23 @@
-// A finished run directory -> one arm of an experiment: outcomes, costs, figures.
+// A finished run directory -> one cell of an experiment: outcomes, costs, figures.
 import { join } from 'node:path';
 import { z } from 'zod';
-import { SipfError } from '#sipf/errors.js';
-import { canonicalJson, sha256 } from '#sipf/hashing.js';
-import { readTextFile } from '#sipf/io/file-bytes.js';
-import { readRecords } from '#sipf/io/jsonl.js';
-import { addCosts, NO_COST, type TokenCost } from '#sipf/pipeline/estimate.js';
-import { type RoundSummary, type RunView, readRun } from '#sipf/pipeline/run-reader.js';
-import { stageOf } from '#sipf/pipeline/workspace.js';
-import { Answer } from '#sipf/records.js';
-import type { ScoreFigures } from '#sipf/reports.js';
-import { stageSeconds } from '#sipf/run/events.js';
-import { readMarker } from '#sipf/run/marker.js';
-import { sum } from '#sipf/statistics/intervals.js';
+import { SipfError } from '../errors.ts';
+import { canonicalJson, sha256 } from '../hashing.ts';
+import { readTextFile } from '../io/file-bytes.ts';
+import { readRecords } from '../io/jsonl.ts';
+import { checksSteps } from '../method/set-reports.ts';
+import { isSound } from '../method/step-truth.ts';
+import { addCosts, NO_COST, type TokenCost } from '../pipeline/estimate.ts';
+import { type RoundSummary, readRun } from '../pipeline/run-reader.ts';
+import { stageOf } from '../pipeline/workspace.ts';
+import { Answer } from '../records.ts';
+import type { FinalReport, ScoreFigures } from '../reports.ts';
+import { stageSeconds } from '../run/events.ts';
+import { readMarker } from '../run/marker.ts';
+import { sum } from '../statistics/intervals.ts';
+import type { Cell } from './cell.ts';
 
-export interface ArmRound {
+export interface CellRound {
   readonly iteration: number;
   /** Accuracy on the first of evaluate.sets (valid); null without one. */
   readonly valid: number | null;
@@ -28,42 +31,39 @@ export interface ArmRound {
   readonly seconds: number | null;
 }
 
-/** What an arm's run says, small enough to keep under version control; the table can be made from these alone. */
-export interface ArmSummary {
-  readonly arm: string;
-  /** What was made equal: the alignment's optimizer tokens, or all model FLOPs after the warm-up. */
-  readonly column: 'tokens' | 'flops';
-  readonly seed: number;
-  readonly method: string;
+/** The last policy's answers to one set of evaluate.final. One character a question: 1 yes, 0 no, - not graded. */
+export interface SetOutcomes {
+  readonly task: string;
+  readonly split: string;
+  /** Hash of the question ids in order. */
+  readonly questions: string;
+  readonly right: string;
+  /** Right and without a false step; null: no step of the set can be checked. */
+  readonly sound: string | null;
+}
+
+/** What a cell's run says, small enough to keep under version control; the table can be made from these alone. */
+export interface CellSummary extends Cell {
+  /** The name of what it runs: `method` may be a name of the grid's own. */
+  readonly runs: string;
   readonly scorer: string;
   readonly parameters: number;
   readonly lora: boolean;
   /** Checkpoint hashes of the warm-up and of the last policy. */
   readonly policies: { readonly start: string; readonly last: string };
-  readonly test: {
-    readonly task: string;
-    readonly split: string;
-    /** Hash of the question ids in order. */
-    readonly questions: string;
-    /** One character a question: 1 right, 0 wrong, - not graded. */
-    readonly start: string;
-    readonly last: string;
-  };
-  readonly rounds: readonly ArmRound[];
+  readonly sets: readonly SetOutcomes[];
+  readonly rounds: readonly CellRound[];
   readonly total: { readonly optimizerTokens: number; readonly flops: number; readonly seconds: number | null };
 }
 
-interface ReadArmArgs {
+interface ReadCellArgs extends Cell {
   readonly dir: string;
-  readonly arm: string;
-  readonly column: ArmSummary['column'];
-  readonly seed: number;
   /** Runs that this one's stages were copied from: where their times are. */
   readonly copiedFrom: readonly string[];
 }
 
 /** Reads a finished run. @throws SipfError 'not-found' where there is none, 'bad-input' where it is not finished. */
-export async function readArm({ dir, arm, column, seed, copiedFrom }: ReadArmArgs): Promise<ArmSummary> {
+export async function readCell({ dir, copiedFrom, ...cell }: ReadCellArgs): Promise<CellSummary> {
   const view = await readRun(dir);
   const { final, config } = view;
   const [start] = final?.rows ?? [];
@@ -74,17 +74,15 @@ export async function readArm({ dir, arm, column, seed, copiedFrom }: ReadArmArg
       `Expected a finished run with evaluate.final in ${dir}, got one that is not. Run it to its end.`,
     );
   const seconds = await secondsOfRuns([dir, ...copiedFrom]);
-  const rounds = view.rounds.filter(({ iteration }) => iteration > 0).map((round) => armRound(round, seconds));
+  const rounds = view.rounds.filter(({ iteration }) => iteration > 0).map((round) => cellRound(round, seconds));
   return {
-    arm,
-    column,
-    seed,
-    method: config.method,
+    ...cell,
+    runs: config.method,
     scorer: config.score.scorer,
     parameters: await parametersOf(dir),
     lora: config.align.train.lora !== null,
     policies: { start: start.policy, last: last.policy },
-    test: await testOf(view),
+    sets: await outcomesOf(dir, last),
     rounds,
     total: {
       optimizerTokens: last.optimizerTokens,
@@ -94,10 +92,10 @@ export async function readArm({ dir, arm, column, seed, copiedFrom }: ReadArmArg
   };
 }
 
-function armRound(
+function cellRound(
   { iteration, report, policy, prm, stages }: RoundSummary,
   seconds: ReadonlyMap<string, number>,
-): ArmRound {
+): CellRound {
   const own = stages.filter((name) => !name.startsWith('7-')).map((name) => seconds.get(`${iteration}/${name}`));
   const { flops = 0, ...cost } = report?.cost ?? { ...NO_COST, flops: 0 };
   return {
@@ -113,33 +111,23 @@ function armRound(
   };
 }
 
-/** Outcomes on the first set of evaluate.final. */
-async function testOf({ dir, final }: RunView): Promise<ArmSummary['test']> {
-  const set = final?.rows[0]?.sets[0];
-  if (set === undefined)
-    throw new SipfError(
-      'bad-input',
-      `Expected answers to a test set in ${dir}/final, got none. Name a set in evaluate.final.`,
-    );
-  const read = async (name: string) => {
-    const answers: Answer[] = [];
-    for await (const answer of readRecords(join(dir, 'final', `${name}-answers.jsonl`), Answer))
-      if (answer.task === set.task && answer.split === set.split) answers.push(answer);
-    return { ids: answers.map(({ questionId }) => questionId), outcomes: answers.map(markOf).join('') };
-  };
-  const start = await read('start');
-  const last = (final?.rows.length ?? 0) > 1 ? await read('last') : start;
-  return {
-    task: set.task,
-    split: set.split,
-    questions: sha256(canonicalJson(start.ids)),
-    start: start.outcomes,
-    last: last.outcomes,
-  };
+/** Greedy answers of a final policy to each of its sets. */
+async function outcomesOf(dir: string, { name, sets }: FinalReport['rows'][number]): Promise<SetOutcomes[]> {
+  const answers: Answer[] = [];
+  for await (const answer of readRecords(join(dir, 'final', `${name}-answers.jsonl`), Answer)) answers.push(answer);
+  return sets.map(({ task, split }) => {
+    const own = answers.filter((answer) => answer.task === task && answer.split === split);
+    const questions = sha256(canonicalJson(own.map(({ questionId }) => questionId)));
+    const marks = (holds: (answer: Answer) => boolean) => own.map((answer) => markOf(answer, holds)).join('');
+    const isRight = ({ outcome }: Answer) => outcome.kind === 'right';
+    const isChecked = checksSteps(own.filter(({ outcome }) => outcome.kind !== 'error'));
+    const sound = isChecked ? marks((answer) => isSound(isRight(answer), answer.truth ?? [])) : null;
+    return { task, split, questions, right: marks(isRight), sound };
+  });
 }
 
-function markOf({ outcome }: Answer): string {
-  return outcome.kind === 'right' ? '1' : outcome.kind === 'wrong' ? '0' : '-';
+function markOf(answer: Answer, holds: (answer: Answer) => boolean): string {
+  return answer.outcome.kind === 'error' ? '-' : holds(answer) ? '1' : '0';
 }
 
 async function parametersOf(dir: string): Promise<number> {

@@ -1,0 +1,47 @@
+// Configurations with a server -> the engine that they name, or why there is none.
+import { expect, it } from 'vitest';
+import { engineOf } from './engine.ts';
+import { parseConfig } from './load.ts';
+import type { ConfigInput } from './schema.ts';
+
+const given = (serves: 'model' | 'simulator', more: ConfigInput = {}): ConfigInput => ({
+  model: './small',
+  engine: { sampler: { kind: 'openai', url: 'http://localhost:8000/v1', model: 'served', serves } },
+  ...more,
+});
+
+const on = { calculator: true };
+
+it.each<[string, ConfigInput]>([
+  ['sampling.calculator', given('model', { sampling: on })],
+  ['labels.calculator', given('model', { labels: on })],
+  ['evaluate.calculator', given('model', { evaluate: on })],
+  ['labels.calculator', given('simulator', { simulator: './large', labels: on })],
+])('refuses %s where a server draws', (setting, config) => {
+  expect(() => engineOf(parseConfig(config))).toThrow(`Expected ${setting} false for a server`);
+});
+
+it.each<[string, ConfigInput]>([
+  [
+    'a calculator for rollouts of another model than the server has',
+    given('model', { simulator: './large', labels: on }),
+  ],
+  [
+    'a calculator for samples and answers where the server rolls out',
+    given('simulator', { simulator: './large', sampling: on, evaluate: on }),
+  ],
+  ['no calculator', given('model', { sampling: { calculator: false } })],
+])('takes %s', (_, config) => {
+  expect(engineOf(parseConfig(config)).sampler?.kind).toBe('openai');
+});
+
+it('a setting at its default leaves no trace', () => {
+  const config = parseConfig({
+    sampling: { calculator: false },
+    labels: { calculator: false },
+    evaluate: { calculator: false },
+    sft: { calculatorLoss: true },
+  });
+  expect(JSON.stringify(config)).toBe(JSON.stringify(parseConfig({})));
+  expect(JSON.stringify(config)).not.toContain('calculator');
+});
