@@ -11,7 +11,7 @@ import { logpFigures, stepLogps, type WrittenPath } from './step-logps.ts';
 export const ProbeOptions = z.strictObject({
   layers: described(
     z.array(z.number().int().positive().max(MOST.layers)).min(1).nullable().default(null),
-    'Layers whose hidden states the probe reads, from 1 on, as JSON. null: four, evenly spread, the last among them. Name fewer where labelled steps are few.',
+    'Layers whose hidden states the probe reads, from 1 on, as JSON. null: one, at three quarters of the depth. Name several where labelled steps are many.',
   ),
 });
 export type ProbeOptions = z.infer<typeof ProbeOptions>;
@@ -71,20 +71,17 @@ function isStateReader(model: Policy): model is StateReader {
 
 /** How often the model reads a path: for states, and for log-probabilities. */
 export const PASSES = 2;
-/** Layers that are read where none are named. */
-const LAYERS_READ = 4;
+/** Where the layer is that is read if none is named: on mini one ranks steps as well as four together, and better where labels are few. */
+const DEPTH = 0.75;
 
 /**
  * The layers to read of a model with `count`.
  * @throws SipfError 'bad-config' where it has no such layer, or one is named twice.
  * @example
- * probeLayers({ layers: null }, 30); // [8, 15, 23, 30]
+ * probeLayers({ layers: null }, 30); // [23]
  */
 export function probeLayers({ layers }: ProbeOptions, count: number): readonly number[] {
-  if (layers === null) {
-    const spread = Array.from({ length: LAYERS_READ }, (_, i) => Math.round(((i + 1) * count) / LAYERS_READ));
-    return [...new Set(spread.map((layer) => Math.max(1, layer)))];
-  }
+  if (layers === null) return [Math.max(1, Math.round(DEPTH * count))];
   const bad = layers.find((layer, i) => layer > count || layers.indexOf(layer) < i);
   if (bad === undefined) return layers;
   throw new SipfError(

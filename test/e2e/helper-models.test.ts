@@ -138,7 +138,7 @@ describe('a simulator and a verifier that are other models', () => {
     const { rounds } = await run('probed', { score: { scorer: 'probe' } }, 'helped');
     const probe = Probe.parse(JSON.parse(readFileSync(path('probed/iteration-1/3-probe.json'), 'utf8')));
     expect(probe.model).toBe(sizes.verifier.hash);
-    expect(probe.weights).toHaveLength(2 * 80 + 2);
+    expect(probe.weights).toHaveLength(80 + 2);
     expect(rounds[1]?.counts['4-scores']?.paths).toBeGreaterThan(10);
   });
 });
