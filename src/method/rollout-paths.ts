@@ -1,7 +1,7 @@
 // Rollouts of a path's prefixes -> paths that later stages score, pair and train on (SAPO).
 import type { Sample } from '../records.ts';
 import { type Task, taskOf } from '../task.ts';
-import type { Drawn, Prefix } from './draw.ts';
+import { type Drawn, type Prefix, tokensIn } from './draw.ts';
 import { keepDistinct } from './sample.ts';
 import type { LabelledQuestion } from './step-labels.ts';
 
@@ -18,7 +18,7 @@ export function rolloutPaths(
 ): Sample[] {
   return rollouts.flatMap(({ prefix, index, completion, graded }): Sample[] => {
     const { task, pieces } = prefix;
-    const { text, finishReason, tokens } = completion;
+    const { text, finishReason } = completion;
     const { extracted, outcome } = graded;
     if (outcome.kind === 'error') return [];
     return [
@@ -31,7 +31,7 @@ export function rolloutPaths(
         policy: simulator.hash,
         steps: task.split(pieces.join('') + text),
         finishReason,
-        tokens,
+        ...tokensIn(completion),
         sumLogp: null,
         extracted,
         outcome,
