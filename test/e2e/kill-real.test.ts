@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { sized } from '../tier.ts';
 import { buildCli, runCli, startCli } from './run-cli.ts';
 import { artefacts } from './run-files.ts';
 
@@ -67,7 +68,7 @@ describe('smoke runs', () => {
   it('killed again and again, in most stages, end as an uninterrupted one', async () => {
     const stages: string[] = [];
     for (let n = 0; n < 60; n++) {
-      const stage = await killed('killed', 1 + (n % 2), [0, 40, 100, 200, 400][n % 5] as number);
+      const stage = await killed('killed', 1 + (n % sized(3, 2)), [0, 40, 100, 200, 400][n % 5] as number);
       if (stage === null) break;
       stages.push(stage);
     }
