@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Comparison } from '../../src/experiment/comparison.ts';
 import type { CellSummary } from '../../src/experiment/summary.ts';
-import { buildCli, type CliResult, runCli, SCRIPTED, startCli } from './run-cli.ts';
+import { askCli, buildCli, type CliResult, SCRIPTED, startCli } from './run-cli.ts';
 import { sumLines } from './sum-questions.ts';
 
 let folder = '';
@@ -30,7 +30,7 @@ const grid = {
 };
 
 const words = (out: string, ...more: string[]) => ['experiment', 'grid.json', '--jobs', '2', '--out', out, ...more];
-const experiment = (args: readonly string[], engine = SCRIPTED) => runCli(args, { engine, cwd: folder });
+const experiment = (args: readonly string[], engine = SCRIPTED) => askCli(args, { engine, cwd: folder });
 const read = (...path: string[]) => readFileSync(join(folder, ...path), 'utf8');
 const summary = (out: string, name: string) => JSON.parse(read(out, 'results', `${name}.json`)) as CellSummary;
 
