@@ -77,7 +77,7 @@ describe('a run that dies at its n-th write', () => {
       const operations = counting.operations();
       expect(operations).toBeGreaterThan(100);
       // SIPF_KILL_EVERY=1 kills at every operation in every way (minutes); the default takes turns over the four ways.
-      const every = Number(process.env.SIPF_KILL_EVERY ?? sized(24, 4));
+      const every = Number(process.env.SIPF_KILL_EVERY ?? sized(48, 4));
       const first = every === 1 ? 1 : 1 + 4 * ['before', 'torn', 'after', 'full'].indexOf(death);
       let rejected = 0;
       let runs = 0;
@@ -180,7 +180,7 @@ describe('a process that is killed', () => {
     let finished = false;
     for (let kill = 0; !finished && kill < 60; kill += 1) {
       const running = start(out, 1);
-      const seen = await lines(running, (line, number) => number >= 25 + 3 * kill && line !== 'finished');
+      const seen = await lines(running, (line, number) => number >= 25 + sized(12, 3) * kill && line !== 'finished');
       finished = seen.includes('finished');
     }
     expect(finished).toBe(true);
