@@ -1,4 +1,4 @@
-// Command lines of a build -> what each printed and its exit code, in few processes that run one command after the other.
+// Command lines of a build -> what each printed and its exit code, in processes that take many.
 import { fork } from 'node:child_process';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
