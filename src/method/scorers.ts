@@ -69,6 +69,8 @@ interface ScorerKind {
   /** `config`: `score.scorer` names it. `method`: a method that learns from outcomes has it. */
   readonly chosenBy: 'config' | 'method';
   readonly needs: readonly ScorerNeed[];
+  /** True where all steps of a path have one score. */
+  readonly ofPath?: boolean;
   /** How often its models read a path; absent: once. */
   readonly passes?: number;
   readonly tokens?: (paths: readonly LabelledPath[], needed: Needed) => Promise<number>;
@@ -106,6 +108,7 @@ const SCORERS = {
   logprob: {
     chosenBy: 'config',
     needs: ['policy'],
+    ofPath: true,
     score: async (paths, { policy, ...context }) => {
       const texts = textsOf(paths, context);
       const given = texts.map(({ prompt, steps }, i) => ({
@@ -145,6 +148,7 @@ const SCORERS = {
   outcome: {
     chosenBy: 'method',
     needs: ['outcome'],
+    ofPath: true,
     score: each(({ sample }) => same(sample, Number(sample.outcome.kind === 'right'))),
   },
 } as const satisfies Record<ScorerName, ScorerKind>;
@@ -156,6 +160,12 @@ export type ConfiguredScorer = {
 
 export function isConfiguredScorer(name: ScorerName): name is ConfiguredScorer {
   return SCORERS[name].chosenBy === 'config';
+}
+
+/** Whether the steps of a path have scores of their own. */
+export function scoresSteps(name: ScorerName): boolean {
+  const { ofPath = false }: ScorerKind = SCORERS[name];
+  return !ofPath;
 }
 
 /** How often a scorer's models read a path. */
