@@ -8,7 +8,7 @@ import { type Task, taskOf } from '../task.ts';
 import { type AnswerChain, answerLogps, answersFit, chainTokens, requireAnswerText } from './answer-likelihood.ts';
 import { type ReadContext, type Reader, textsOf } from './context-length.ts';
 import { requireEquations, spoiledSteps } from './exact-checks.ts';
-import { PASSES, type Probe, probeScores } from './probe.ts';
+import { checkProbe, PASSES, type Probe, probeScores } from './probe.ts';
 import { calibratedScore, type ScoreCalibration, stepEvidence } from './score-calibration.ts';
 import { type LabelledPath, softLabels } from './step-labels.ts';
 
@@ -194,7 +194,7 @@ export function scorerReads(name: ScorerName, task: Task): boolean {
 
 /**
  * Opens the scorer `name` with the models that it needs.
- * @throws SipfError 'bad-input' where `source` lacks one of them, and what `source` throws; no model stays open then.
+ * @throws SipfError 'bad-input' where `source` lacks one of them or its probe is of another model, and what `source` throws; no model stays open then.
  * @example
  * await using scorer = await openScorer('prm', { prm: () => backend.openPrm({ model: 'runs/first/iteration-1/3-prm' }) });
  * const { records } = await scoreUnit(items, { scorer, task, prompt });
@@ -216,6 +216,7 @@ export async function openScorer(name: ScorerName, source: ScorerSource): Promis
     const weighs = scorerNeeds(name, 'calibration');
     const calibration = weighs ? given(source.calibration, 'a calibration', name) : undefined;
     const probe = scorerNeeds(name, 'probe') ? given(source.probe, 'a probe', name) : undefined;
+    if (probe !== undefined) checkProbe(probe, policy!);
     return {
       name,
       models,
