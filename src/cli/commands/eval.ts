@@ -4,6 +4,7 @@ import { engineOf } from '../../config/engine.ts';
 import { SipfError } from '../../errors.ts';
 import { type Disk, nodeDisk } from '../../io/files.ts';
 import { MOST } from '../../limits.ts';
+import { requireTexts } from '../../method/exact-checks.ts';
 import { ScoreOptions } from '../../method/score.ts';
 import { setReports } from '../../method/set-reports.ts';
 import { withoutBrokenOnes } from '../../pipeline/files/questions.ts';
@@ -139,6 +140,7 @@ export async function evaluate(
   await using opened = tasks;
   const task = openOne(opened, options.task, 'eval');
   checkOptions(options);
+  if (options.calculator === true) requireTexts(task, '--calculator');
   const weights = await checkBestOf(options, task);
   const { out } = options;
   if (out !== undefined) {
