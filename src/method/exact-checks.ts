@@ -33,6 +33,15 @@ export function requireEquations(task: Task, setting: string): void {
 }
 
 /**
+ * Refuses a calculator where no answer is a text: it writes into texts alone, and in a mixture leaves programs as they are.
+ * @throws SipfError 'unsupported' naming `setting`.
+ */
+export function requireTexts(task: Task, setting: string): void {
+  const texts = (task.members ?? [task]).find(({ gradedBy }) => gradedBy === 'answer');
+  requireEquations(texts ?? task, setting);
+}
+
+/**
  * The samples of a question that `gate` does not let be chosen or trained on, though they may be right.
  * @throws SipfError 'unsupported' where the gate checks steps and the task has nothing to check.
  * @example

@@ -9,7 +9,7 @@ import { countInto, type StageOutput } from '../run/units.ts';
 import { sum } from '../statistics/intervals.ts';
 import { type QuestionPaths, withinContext } from './context-length.ts';
 import { ask, type Draw, type Drawn, drawAndGrade, drawing, type Prefix, prefixOf, type UnitContext } from './draw.ts';
-import { requireEquations, spoiledSteps } from './exact-checks.ts';
+import { requireEquations, requireTexts, spoiledSteps } from './exact-checks.ts';
 import { labelByLikelihood } from './label-likelihood.ts';
 import { labelRecord, SETTLED } from './label-record.ts';
 import type { BuildPrompt } from './prompt.ts';
@@ -136,6 +136,7 @@ export async function labelUnit(
 ): Promise<StageOutput<StepLabels>> {
   const { simulator, task, options, onDone } = given;
   if (options.exactChecks) requireEquations(task, 'labels.exactChecks true');
+  if (options.calculator === true) requireTexts(task, 'labels.calculator true');
   if (options.mode === 'gold-likelihood') return labelByLikelihood(items, given);
   const counts: Record<string, number> = {};
   const proposed = await proposals(items, given, counts);

@@ -20,6 +20,7 @@ import {
   tokensIn,
   type UnitContext,
 } from './draw.ts';
+import { requireTexts } from './exact-checks.ts';
 import { withHint } from './hint.ts';
 
 /** How many distinct right and wrong paths a question should have. */
@@ -192,12 +193,13 @@ export function keepDistinct(task: Task, known: readonly Sample[], fresh: readon
 /**
  * Draws, grades and filters the samples of one unit of questions, which share the slots of the policy. Counts drawn, right,
  * wrong:REASON, error, promptTokens, generatedTokens, falseEquationsDropped, duplicates, gold, kept, keptRight, quotaUnmet, hintedRight, hintedWrong.
- * @throws SipfError 'unsupported' where the options give hints and the task has no answers that are texts.
+ * @throws SipfError 'unsupported' where the options give hints or have a calculator, and the task has no answers that are texts.
  */
 export async function sampleUnit(items: readonly SampleItem[], context: SampleContext): Promise<StageOutput<Sample>> {
   const { policy, task, options, onDone } = context;
   const { samples, quota, hint = false } = options;
   if (hint) requireAnswerText(task, 'sampling.hint true');
+  if (options.calculator === true) requireTexts(task, 'sampling.calculator true');
   const counts: Record<string, number> = {};
   const drawings = items.map((item) => drawingOf(item, context));
   const further = (one: Drawing): Draw<Drawing>[] => {

@@ -6,7 +6,7 @@ import { isForCalibration, isHeldOut, shareHeldOut } from '../hashing.ts';
 import { goldRows } from '../method/align-rows.ts';
 import { requireAnswerText } from '../method/answer-likelihood.ts';
 import type { ReadContext } from '../method/context-length.ts';
-import { requireChecks, requireEquations } from '../method/exact-checks.ts';
+import { requireChecks, requireEquations, requireTexts } from '../method/exact-checks.ts';
 import { METHODS, methodIn, needs, roundsOf, scorerOf } from '../method/methods.ts';
 import { probeLayers, stateReader } from '../method/probe.ts';
 import type { BuildPrompt } from '../method/prompt.ts';
@@ -20,9 +20,12 @@ import type { Task } from '../task.ts';
 const BATCH = 256;
 
 /** @throws SipfError 'unsupported' where scores, labels or the gate of pairs read what a task has not: true steps, equations or answers that are text. */
-export function checkSignals({ method: name, sampling, score, labels, pairs }: Config, task: Task): void {
+export function checkSignals({ method: name, sampling, score, labels, pairs, sft }: Config, task: Task): void {
   const method = METHODS[name];
   if (method.samples && sampling.hint === true) requireAnswerText(task, 'sampling.hint true');
+  if (method.samples && sampling.calculator === true) requireTexts(task, 'sampling.calculator true');
+  if (method.samples && labels.calculator === true) requireTexts(task, 'labels.calculator true');
+  if (sft.calculatorLoss === false) requireTexts(task, 'sft.calculatorLoss false');
   const scorer = scorerOf(method, score.scorer);
   if (scorer !== null) checkScorer(scorer, task);
   if (needs(scorer).labels && labels.exactChecks) requireEquations(task, 'labels.exactChecks true');
