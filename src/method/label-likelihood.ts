@@ -7,7 +7,7 @@ import { type AnswerChain, answerLogps, answersFit, chainTokens, requireAnswerTe
 import type { QuestionPaths } from './context-length.ts';
 import type { UnitContext } from './draw.ts';
 import { spoiledSteps } from './exact-checks.ts';
-import type { LabelOptions } from './label.ts';
+import type { LabelOptions } from './label-options.ts';
 import { type CheckedPath, labelRecord, SETTLED } from './label-record.ts';
 
 /** What it depends on; `onDone` counts paths. */

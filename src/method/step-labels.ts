@@ -1,7 +1,7 @@
 // Monte-Carlo tallies of the steps of a path -> hard or soft step labels.
 import { SipfError } from '../errors.ts';
 import type { Question, Sample, StepLabels, StepTally } from '../records.ts';
-import type { LabelOptions } from './label.ts';
+import type { LabelOptions } from './label-options.ts';
 
 /** A path; `labels`: its latest ones, where there are some. */
 export interface LabelledPath {

@@ -1,6 +1,6 @@
 // Results of one prefix's rollouts -> its tally, and how many of them it rests on.
 import type { StepTally } from '../records.ts';
-import type { LabelOptions } from './label.ts';
+import type { LabelOptions } from './label-options.ts';
 
 /** By rollout index: right, wrong, null for an infrastructure error, undefined while it runs. */
 export type RolloutResults = readonly (boolean | null | undefined)[];

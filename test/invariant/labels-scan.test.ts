@@ -1,7 +1,8 @@
 // Step labels with shortcuts -> the hard labels of every rollout of every step, for fewer rollouts.
 import { describe, expect, it } from 'vitest';
 import { createScriptedBackend } from '../../src/backends/scripted.ts';
-import { LabelOptions, labelUnit } from '../../src/method/label.ts';
+import { labelUnit } from '../../src/method/label.ts';
+import { LabelOptions } from '../../src/method/label-options.ts';
 import { hardLabels, softLabels } from '../../src/method/step-labels.ts';
 import { expectedRollouts } from '../../src/pipeline/estimate.ts';
 import { createRandom } from '../../src/random.ts';
