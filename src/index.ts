@@ -11,7 +11,7 @@ export { jsonDifference } from './hashing.ts';
 export { readRecords } from './io/jsonl.ts';
 export { alignRows, goldRows } from './method/align-rows.ts';
 export { choosePaths } from './method/choose-paths.ts';
-export { refusedByGate } from './method/exact-checks.ts';
+export { refusedByGate } from './method/chosen-gate.ts';
 export { labelSteps } from './method/label.ts';
 export { METHODS, MethodName } from './method/methods.ts';
 export { capPairs, pairQuestion } from './method/pair.ts';
@@ -24,16 +24,14 @@ export { scoreUnit } from './method/score.ts';
 export { openScorer, type Scorer as PathScorer, type ScorerName, type ScorerSource } from './method/scorers.ts';
 export { hardLabels, softLabels } from './method/step-labels.ts';
 export { trainProbe } from './method/train-probe.ts';
+export { flopsOf, type TokenCost, tokensForFlops } from './pipeline/cost.ts';
 export {
   type Calibration,
   estimate,
   expectedRollouts,
-  flopsOf,
   type RunEstimate,
   type StageEstimate,
-  type TokenCost,
   type Typical,
-  tokensForFlops,
 } from './pipeline/estimate.ts';
 export { type LoopResult, type RunLoopOptions, runLoop } from './pipeline/run-loop.ts';
 export {

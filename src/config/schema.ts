@@ -11,7 +11,7 @@ import { PairOptions } from '../method/pair.ts';
 import { PrmOptions } from '../method/prm-rows.ts';
 import { ProbeOptions } from '../method/probe.ts';
 import { PromptOptions } from '../method/prompt.ts';
-import { SampleOptions } from '../method/sample.ts';
+import { SampleOptions } from '../method/sample-options.ts';
 import { ScoreOptions } from '../method/score.ts';
 import { SandboxOptions } from '../sandboxes/open.ts';
 

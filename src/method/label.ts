@@ -3,9 +3,9 @@ import type { StepLabels } from '../records.ts';
 import type { Counts } from '../reports.ts';
 import type { StageOutput } from '../run/units.ts';
 import type { QuestionPaths } from './context-length.ts';
-import { requireEquations } from './exact-checks.ts';
 import { labelByLikelihood } from './label-likelihood.ts';
 import { type LabelContext, labelByRollouts } from './label-rollouts.ts';
+import { requireSignal } from './task-signals.ts';
 
 /**
  * Labels the paths of one unit of questions as `labels.mode` says (docs/method.md, section 5).
@@ -16,7 +16,7 @@ export async function labelUnit(
   context: LabelContext,
 ): Promise<StageOutput<StepLabels>> {
   const { exactChecks, mode } = context.options;
-  if (exactChecks) requireEquations(context.task, 'labels.exactChecks true');
+  if (exactChecks) requireSignal(context.task, 'equations', 'labels.exactChecks true');
   return mode === 'gold-likelihood' ? labelByLikelihood(items, context) : labelByRollouts(items, context);
 }
 

@@ -1,9 +1,9 @@
-// Paths under labelling and results of their rollouts -> settled steps, and the rollouts to draw next.
+// Paths under labelling and results of rollouts -> settled steps, and the rollouts to draw next.
 import type { StepTally } from '../records.ts';
 import { ask, type Draw, type Drawn, type Prefix } from './draw.ts';
 import type { LabelOptions } from './label-options.ts';
 import type { CheckedPath } from './label-record.ts';
-import { scan } from './tallies.ts';
+import { type Scan, scan } from './tallies.ts';
 import { assumeOthers } from './verify-labels.ts';
 
 /** A prefix of one question's paths, rolled out once however many paths share it. */
@@ -40,7 +40,7 @@ interface ScanContext {
 export const isOpen = ({ failed, tallies }: ScannedPath): boolean => !failed && tallies.includes(null);
 
 /** What has come of a prefix's rollouts. In full mode only all K settle it. */
-export function scanned({ results }: StepPrefix, { K, delta, mode }: LabelOptions) {
+export function scanned({ results }: StepPrefix, { K, delta, mode }: LabelOptions): Scan {
   return scan(results, { K, delta: mode === 'full' ? K : delta });
 }
 

@@ -5,7 +5,7 @@ import { sumsTask } from '../../test/scripted-sums.ts';
 import type { StepScores } from '../records.ts';
 import { scoreFigures } from '../statistics/prm-figures.ts';
 import { figureWarnings } from '../statistics/warnings.ts';
-import { figurePaths } from './evaluate.ts';
+import { figurePaths } from './figure-paths.ts';
 import { stepScoresById } from './path-score.ts';
 import { scoreUnit, shuffleScores } from './score.ts';
 import { scoreCalibration } from './score-calibration.ts';

@@ -19,6 +19,11 @@ export function labelledPaths({ question, samples, labels }: LabelledQuestion): 
 /** How hard labels are derived from tallies. */
 export type LabelRule = Pick<LabelOptions, 'delta' | 'closure' | 'ownWitness'>;
 
+/** The rule alone, as part of a stage's inputs. */
+export function labelRule({ delta, closure, ownWitness }: LabelRule): LabelRule {
+  return { delta, closure, ownWitness };
+}
+
 /** A question with its samples so far, and their labels, latest last. */
 export interface LabelledQuestion {
   readonly question: Question;

@@ -6,7 +6,7 @@ import type { LabelOptions } from './label-options.ts';
 export type RolloutResults = readonly (boolean | null | undefined)[];
 
 /** A prefix's results so far, taken one after another. */
-interface Scan {
+export interface Scan {
   readonly state: 'done' | 'failed' | 'open';
   /** Results looked at, in the order of their indices: those that asking for one at a time would have asked for so far. */
   readonly used: number;

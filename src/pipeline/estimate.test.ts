@@ -1,7 +1,8 @@
 // Configurations and speeds -> checks of what a run is expected to cost.
 import { describe, expect, it } from 'vitest';
 import { loadConfig, parseConfig } from '../config/load.ts';
-import { estimate, flopsOf } from './estimate.ts';
+import { flopsOf } from './cost.ts';
+import { estimate } from './estimate.ts';
 
 describe('estimate', () => {
   const description = {

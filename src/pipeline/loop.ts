@@ -4,7 +4,7 @@ import type { Checkpoint } from '../records.ts';
 import type { Counts, EvalReport } from '../reports.ts';
 import type { Run } from '../run/run.ts';
 import { mean, sum } from '../statistics/intervals.ts';
-import { addCosts, flopsOf, type ModelSizes, NO_COST, readersOf, type TokenCost } from './estimate.ts';
+import { addCosts, flopsOf, type ModelSizes, NO_COST, readersOf, type TokenCost } from './cost.ts';
 import type { OpenSets } from './open-sets.ts';
 import type { Found, Shared, Work } from './workspace.ts';
 
