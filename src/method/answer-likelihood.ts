@@ -3,7 +3,7 @@ import type { Policy } from '../backend.ts';
 import type { Question, Sample } from '../records.ts';
 import { mean, sum } from '../statistics/intervals.ts';
 import { taskOf } from '../task.ts';
-import { type ReadContext, withinContext } from './context-length.ts';
+import { type ReadContext, tokenCounter, withinContext } from './context-length.ts';
 
 /** What a policy says of the right answer along one path. */
 export interface AnswerLikelihood {
@@ -88,7 +88,7 @@ async function answerLogps(chains: readonly Chain[], policy: Policy, context: Re
     after.map((n) => ({ context: [context.prompt(question), ...pieces.slice(0, n)], completion: line.join('') })),
   );
   const found = (await policy.logps(items, { signal: context.signal })).values();
-  const count = await counterOf(
+  const count = await tokenCounter(
     policy,
     chains.flatMap(({ line }) => [line[0], line.join('')]),
   );
@@ -105,14 +105,6 @@ async function chainTokens(chains: readonly Chain[], policy: Policy, { prompt }:
     const trunk = after.length === 0 ? [] : [prompt(question), ...pieces.slice(0, after.at(-1))];
     return [...trunk, ...after.map(() => line.join(''))];
   });
-  const count = await counterOf(policy, read.flat());
+  const count = await tokenCounter(policy, read.flat());
   return read.map((texts) => sum(texts.map(count)));
-}
-
-/** Tokens of each of `texts`, each counted once. */
-async function counterOf(policy: Policy, texts: readonly string[]): Promise<(text: string) => number> {
-  const known = [...new Set(texts)];
-  const counts = await policy.countTokens(known);
-  const tokens = new Map(known.map((text, n) => [text, counts[n] ?? 0]));
-  return (text) => tokens.get(text) ?? 0;
 }

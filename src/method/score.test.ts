@@ -47,6 +47,20 @@ test('prm-logprob with the weights of the PRM alone is the PRM; a weight of the 
   }
 });
 
+test('what a model reads is charged by its texts, whatever records say: prompts once, rollouts with the steps they continue', async () => {
+  const [item] = items;
+  const [drawn] = item!.samples;
+  const rollout = { ...drawn!, id: `${drawn!.id}/1.0.0`, source: 'rollout' as const, tokens: 1 };
+  const own = { ...drawn!, id: 'own', tokens: 0 };
+  const empty = { ...items[1]!, samples: [{ ...items[1]!.samples[0]!, steps: [''] }] };
+  await using scorer = await openScorer('prm', { prm: openPrm });
+  const given = [{ ...item!, samples: [drawn!, rollout, own] }, empty];
+  const { counts } = await scoreUnit(given, { scorer, task: sumsTask, prompt });
+  // The scripted model's tokens are characters.
+  const path = sumsTask.pieces(drawn!.steps).join('').length;
+  expect(counts['scoredTokens']).toBe(prompt(item!.question).length + 3 * path);
+});
+
 test('a path that is too long for the model has no scores; all others have theirs', async () => {
   const lengths = items.flatMap((item) =>
     item.samples.map(({ steps }) => prompt(item.question).length + sumsTask.pieces(steps).join('').length),

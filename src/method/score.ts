@@ -62,7 +62,7 @@ export async function scoreUnit(
   const counts = {
     paths: scoredPaths,
     unscored: samples.length - scoredPaths,
-    scoredTokens: tokens ?? scorer.passes * (await tokensRead(readable, scorer.models, context.prompt)),
+    scoredTokens: tokens ?? scorer.passes * (await tokensRead(readable, scorer.models, context)),
   };
   return { records, counts: tooLong.size === 0 ? counts : { ...counts, pathsTooLong: tooLong.size } };
 }

@@ -26,7 +26,7 @@ export async function proposeErrors(
     const step = proposedError(scores[i] ?? []);
     return step === null ? [] : [[sample.id, step]];
   });
-  return { proposed: new Map(proposed), scoredTokens: await tokensRead(readable, [prm], context.prompt) };
+  return { proposed: new Map(proposed), scoredTokens: await tokensRead(readable, [prm], context) };
 }
 
 /** Where the scan begins and ends. A step that is settled as wrong is itself the first error, unless one before it is proposed. */
