@@ -25,14 +25,8 @@ export { openScorer, type Scorer as PathScorer, type ScorerName, type ScorerSour
 export { hardLabels, softLabels } from './method/step-labels.ts';
 export { trainProbe } from './method/train-probe.ts';
 export { flopsOf, type TokenCost, tokensForFlops } from './pipeline/cost.ts';
-export {
-  type Calibration,
-  estimate,
-  expectedRollouts,
-  type RunEstimate,
-  type StageEstimate,
-  type Typical,
-} from './pipeline/estimate.ts';
+export { type Calibration, estimate, type RunEstimate } from './pipeline/estimate.ts';
+export { expectedRollouts, type StageEstimate, type Typical } from './pipeline/round-costs.ts';
 export { type LoopResult, type RunLoopOptions, runLoop } from './pipeline/run-loop.ts';
 export {
   configOfRun,

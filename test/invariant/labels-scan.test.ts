@@ -4,7 +4,7 @@ import { createScriptedBackend } from '../../src/backends/scripted.ts';
 import { labelUnit } from '../../src/method/label.ts';
 import { LabelOptions } from '../../src/method/label-options.ts';
 import { hardLabels, softLabels } from '../../src/method/step-labels.ts';
-import { expectedRollouts } from '../../src/pipeline/estimate.ts';
+import { expectedRollouts } from '../../src/pipeline/round-costs.ts';
 import { createRandom } from '../../src/random.ts';
 import type { Question, Sample, StepLabels } from '../../src/records.ts';
 import { sumsTask } from '../scripted-sums.ts';
