@@ -39,7 +39,7 @@ export const LabelOptions = z.strictObject({
   ),
   heldOut: described(
     z.number().min(0).max(1).default(0.1),
-    'Share of questions whose labels never train a PRM: all figures of the PRM come from them. Raise it where a warning says that nothing tells how good the PRM is.',
+    'Share of questions whose labels never train a PRM or a probe: all figures of scores come from them. Raise it where a warning says that nothing tells how good the scores are.',
   ),
   relabel: described(
     z.boolean().default(false),

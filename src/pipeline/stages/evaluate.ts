@@ -1,6 +1,7 @@
 // 7: greedy accuracy of M_k and its difference to M_(k-1), and figures of the PRM.
 import { isHeldOut, keyedOrder } from '../../hashing.ts';
 import { figurePaths } from '../../method/figure-paths.ts';
+import { makesPairs } from '../../method/methods.ts';
 import { meanPairLogps } from '../../method/pair-logps.ts';
 import { ruleInputs, stepScoresById } from '../../method/path-score.ts';
 import { setReports } from '../../method/set-reports.ts';
@@ -80,7 +81,7 @@ async function reportOf(round: Round, counts: EvalReport['counts'], ofSets: read
     counts,
     cost: { ...cost, flops: roundFlops(round) },
   };
-  const rules = { ownSets: task.members?.length ?? 1, makesPairs: method.align === 'pairs' };
+  const rules = { ownSets: task.members?.length ?? 1, makesPairs: makesPairs(method) };
   const ofRound = roundWarnings(report, rules);
   return { ...report, warnings: [...ofSets, ...ofRound, ...(scores === null ? [] : figureWarnings(scores))] };
 }
