@@ -1,4 +1,5 @@
 // A run's policy and samples of a task with true steps -> what each kind of labels says of them.
+import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import type { Policy } from '#sipf/backend.js';
 import { openBackend, parseConfig, readRecords, taskOf } from '#sipf/index.js';
@@ -18,7 +19,7 @@ import { openTasks } from '#sipf/tasks/index.js';
 
 const USE = `Use: node scripts/tool.mjs experiments/labels/agreement --run RUN [--paths N] [--task mini] [--threads N]
 
-Labels the paths of a run's first round in several ways, with the policy that drew them, and compares each with the true steps.`;
+Labels the paths of a run's first round in several ways, with the policy that drew them (and its calculator), and compares each with the true steps.`;
 
 /** How steps are labelled: by stage 2 with these settings, or without any model. */
 const KINDS: Readonly<Record<string, Partial<LabelOptions> | 'equations' | 'outcome'>> = {
@@ -44,12 +45,13 @@ interface Labelled {
 }
 
 interface Setting {
+  readonly calculator: boolean;
   readonly items: readonly QuestionPaths[];
   readonly task: Task;
   readonly policy: Policy;
 }
 
-async function labelled(kind: string, { items, task, policy }: Setting): Promise<Labelled> {
+async function labelled(kind: string, { calculator, items, task, policy }: Setting): Promise<Labelled> {
   const change = KINDS[kind]!;
   if (typeof change === 'string') {
     const said = new Map<string, Said>();
@@ -62,7 +64,7 @@ async function labelled(kind: string, { items, task, policy }: Setting): Promise
       }
     return { said, counts: {} };
   }
-  const { labels } = parseConfig({ labels: { ...change, lookahead: 1 } });
+  const { labels } = parseConfig({ labels: { ...change, calculator, lookahead: 1 } });
   const context = { simulator: policy, task, prompt: task.prompt, options: labels, seed: 0, iteration: 1 };
   const { records, counts } = await labelUnit(items, context);
   const said = records.map((record) => {
@@ -140,7 +142,8 @@ async function main(): Promise<void> {
   const task = tasks.named(name);
   await using backend = await openBackend({ threads: Number(threads) });
   await using policy = await backend.openPolicy({ model: `${run}/iteration-0/6-policy` });
-  const setting = { items: await pathsOf(run, Number(paths)), task, policy };
+  const { calculator = false } = parseConfig(JSON.parse(readFileSync(`${run}/config.json`, 'utf8'))).labels;
+  const setting = { calculator, items: await pathsOf(run, Number(paths)), task, policy };
   console.log('| labels | step agreement | first error | step AUC | path AUC | read tokens a path | drawn |');
   console.log('| --- | --- | --- | --- | --- | --- | --- |');
   for (const kind of Object.keys(KINDS)) console.log(rowOf(kind, await labelled(kind, setting), setting));

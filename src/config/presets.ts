@@ -46,11 +46,12 @@ const quickstart: ConfigInput = {
       initializer_range: 0.05,
     },
   },
-  task: { name: 'mini', limit: 8000, solutions: 3000 },
+  // Few worked solutions, many questions with answers alone: what the method is for.
+  task: { name: 'mini', limit: 6000, solutions: 300 },
   iterations: 2,
-  sft: { train: { ...tiny, epochs: 4, learningRate: 4e-3 } },
-  sampling: { questions: 2000, rotate: true, samples: 4, temperature: 0.8, gold: false, unit: 64 },
-  labels: { K: 4, paths: 1000 },
+  sft: { train: { ...tiny, epochs: 16, learningRate: 4e-3 } },
+  sampling: { questions: 1500, rotate: true, samples: 4, temperature: 0.8, gold: false, calculator: true, unit: 64 },
+  labels: { K: 4, paths: 600, calculator: true },
   prm: { train: { ...tiny, batchSize: 32, epochs: 2, learningRate: 2e-3 } },
   pairs: { eta: 0.02, perQuestion: 2 },
   score: { scorer: 'prm-logprob' },
@@ -58,7 +59,8 @@ const quickstart: ConfigInput = {
   align: { loss: { kind: 'orpo', lambda: 0.02 }, gold: 1, train: { ...tiny, epochs: 2, learningRate: 2e-3 } },
   evaluate: {
     sets: [{ split: 'valid', limit: 300 }],
-    final: [{ split: 'test', limit: 4000 }],
+    final: [{ split: 'test', limit: 2000 }],
+    calculator: true,
     control: 'continued-sft',
     unit: 256,
   },
@@ -67,9 +69,10 @@ const quickstart: ConfigInput = {
 const quickstartCode: ConfigInput = {
   ...quickstart,
   task: { name: 'mini-code', limit: 6000, solutions: 2500 },
-  sampling: { ...quickstart.sampling, questions: 1500 },
+  sft: { train: { ...quickstart.sft?.train, epochs: 4 } },
+  sampling: { ...quickstart.sampling, calculator: false },
   labels: { K: 4, paths: 800 },
-  evaluate: { ...quickstart.evaluate, final: [{ split: 'test', limit: 1500 }] },
+  evaluate: { ...quickstart.evaluate, calculator: false, final: [{ split: 'test', limit: 1500 }] },
 };
 
 const lora = { rank: 16, alpha: 32, dropout: 0, targets: 'all-linear' } as const;
