@@ -28,11 +28,11 @@ export type EvaluationSet = z.infer<typeof EvaluationSet>;
 export const EvaluateOptions = z.strictObject({
   sets: described(
     z.array(EvaluationSet).default([{ name: null, data: null, split: 'valid', limit: null }]),
-    'Question sets that every round is evaluated on, as JSON. Give a limit for shorter rounds; a few hundred questions show changes of five points or more.',
+    'Question sets that every round is evaluated on, as JSON, each of another task or split. Give a limit for shorter rounds; a few hundred questions show changes of five points or more.',
   ),
   final: described(
     z.array(EvaluationSet).default([]),
-    'Question sets for the start, the last policy and the control, once, after the last round: the only place where test is read. Name one before you report a result.',
+    'Question sets for the start, the last policy and the control, once, after the last round: the only place where test is read; each of another task or split. Name one before you report a result.',
   ),
   control: described(
     z.enum(['none', 'continued-sft']).default('none'),
