@@ -1,4 +1,4 @@
-// ProcessBench or verify-then-generate as published -> JSONL of {id, problem, steps, label} for `sipf score --in`.
+// ProcessBench or verify-then-generate as published -> JSONL for `sipf score --in`.
 //
 //   node experiments/first-errors/data.mjs FILE.json > paths.jsonl
 //

@@ -1,4 +1,4 @@
-// Paths with known first errors, and the step scores that scorers gave them -> how well each finds the error.
+// Known first errors of paths, and step scores -> how well each scorer finds the error.
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { createRandom, type Random } from '#sipf/random.js';

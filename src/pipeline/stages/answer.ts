@@ -1,4 +1,4 @@
-// A policy and question sets -> its answers to them, greedy ones or samples, kept in a stage's file.
+// A policy and question sets -> its answers to them, greedy ones or samples, in a stage's file.
 import { canonicalJson, sha256 } from '../../hashing.ts';
 import { readRecords } from '../../io/jsonl.ts';
 import { type AnswerItem, answerUnit, type OpenSet, type SampledAnswers } from '../../method/evaluate.ts';
