@@ -23,6 +23,7 @@ export { chooseQuestions, goldSample, samplePaths } from './method/sample.ts';
 export { scoreUnit } from './method/score.ts';
 export { openScorer, type Scorer as PathScorer, type ScorerName, type ScorerSource } from './method/scorers.ts';
 export { hardLabels, softLabels } from './method/step-labels.ts';
+export { isSound, type StepTruth, stepTruth } from './method/step-truth.ts';
 export { trainProbe } from './method/train-probe.ts';
 export { flopsOf, type TokenCost, tokensForFlops } from './pipeline/cost.ts';
 export { type Calibration, estimate, type RunEstimate } from './pipeline/estimate.ts';

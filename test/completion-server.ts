@@ -39,8 +39,6 @@ export interface CompletionServer extends AsyncDisposable {
   readonly answered: readonly Asked[];
   /** The most that were open at a time. */
   readonly most: number;
-  /** Requests whose caller left before the answer. */
-  readonly left: number;
 }
 
 /** What the policy writes for a request: its random numbers depend on the request's seed alone. */
@@ -70,9 +68,14 @@ function answerOf(
   return { choices: [{ ...choice, token_ids: tokenIds, logprobs: { token_logprobs: logps } }], usage };
 }
 
-async function bodyOf(request: IncomingMessage): Promise<Asked> {
+/** What was sent; null where the caller left before its end. */
+async function bodyOf(request: IncomingMessage): Promise<Asked | null> {
   const chunks: Buffer[] = [];
-  for await (const chunk of request) chunks.push(chunk as Buffer);
+  try {
+    for await (const chunk of request) chunks.push(chunk as Buffer);
+  } catch {
+    return null;
+  }
   return JSON.parse(Buffer.concat(chunks).toString('utf8')) as Asked;
 }
 
@@ -83,7 +86,7 @@ export async function openCompletionServer({
   faultOf,
 }: ServerSettings): Promise<CompletionServer> {
   const seen = { asked: [] as Asked[], answered: [] as Asked[], headers: [] as IncomingMessage['headers'][] };
-  const figures = { open: 0, most: 0, left: 0 };
+  const figures = { open: 0, most: 0 };
   const answer = async (asked: Asked, fault: Fault | null, response: ServerResponse): Promise<void> => {
     if (delay > 0) await new Promise((resolve) => setTimeout(resolve, delay));
     if (fault === 'mute') return;
@@ -104,9 +107,9 @@ export async function openCompletionServer({
     figures.most = Math.max(figures.most, figures.open);
     response.on('close', () => {
       figures.open -= 1;
-      if (!response.writableEnded && !response.destroyed) figures.left += 1;
     });
     const asked = await bodyOf(request);
+    if (asked === null) return;
     seen.asked.push(asked);
     seen.headers.push(request.headers);
     await answer(asked, faultOf?.(seen.asked.length, asked) ?? null, response);
@@ -117,9 +120,6 @@ export async function openCompletionServer({
     ...seen,
     get most() {
       return figures.most;
-    },
-    get left() {
-      return figures.left;
     },
     async [Symbol.asyncDispose]() {
       server.closeAllConnections();

@@ -1,7 +1,8 @@
-// ProcessBench or verify-then-generate as published -> JSONL for `sipf score --in`.
+// ProcessBench or verify-then-generate as published -> JSONL that `sipf score --in` reads.
 //
 //   node experiments/first-errors/data.mjs FILE.json > paths.jsonl
 //
+// A row is {id, problem, steps, label}.
 // Of verify-then-generate (students' wrong solutions) the reference solutions are the right paths.
 import { readFileSync } from 'node:fs';
 

@@ -1,4 +1,4 @@
-// Known first errors of paths, and step scores -> how well each scorer finds the error.
+// Paths with known first errors, and scores of their steps -> how well each scorer finds the error.
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { createRandom, type Random } from '#sipf/random.js';

@@ -142,7 +142,8 @@ async function main(): Promise<void> {
   const task = tasks.named(name);
   await using backend = await openBackend({ threads: Number(threads) });
   await using policy = await backend.openPolicy({ model: `${run}/iteration-0/6-policy` });
-  const { calculator = false } = parseConfig(JSON.parse(readFileSync(`${run}/config.json`, 'utf8'))).labels;
+  const stored = JSON.parse(readFileSync(`${run}/config.json`, 'utf8')) as { config: object };
+  const { calculator = false } = parseConfig(stored.config).labels;
   const setting = { calculator, items: await pathsOf(run, Number(paths)), task, policy };
   console.log('| labels | step agreement | first error | step AUC | path AUC | read tokens a path | drawn |');
   console.log('| --- | --- | --- | --- | --- | --- | --- |');

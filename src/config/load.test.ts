@@ -268,11 +268,34 @@ it('settles labels.mode by what the configuration needs', () => {
   );
 });
 
-it('refuses step pairs where path scores are shuffled', () => {
+it('says what a section takes', () => {
+  expect(() => parseConfig({ prm: { denoise: true } })).toThrow(
+    'Expected a valid value for prm.denoise (an object, such as {} or one with minRight, or null), got true.',
+  );
+  expect(() => parseConfig({ sampling: 3 })).toThrow(
+    'Expected a valid value for sampling (an object, such as {} or one with questions), got 3.',
+  );
+});
+
+it('refuses to keep rollouts where there are none', () => {
+  expect(() => parseConfig({ labels: { mode: 'gold-likelihood', keepRollouts: true } })).toThrow(
+    /labels\.mode with rollouts for labels\.keepRollouts true, got gold-likelihood/,
+  );
+});
+
+it('refuses step pairs where steps have no scores of their own', () => {
   expect(parseConfig({ pairs: { kind: 'step' } }).pairs).toMatchObject({ drop: 0.2, below: 0.5 });
   expect(() => parseConfig({ method: 'random-pairs', pairs: { kind: 'step' } })).toThrow(
-    /Expected pairs\.kind path for the method random-pairs/,
+    /Expected pairs\.kind path for the method random-pairs, which shuffles path scores/,
   );
+  expect(() => parseConfig({ method: 'siof', pairs: { kind: 'step' } })).toThrow(
+    /Expected pairs\.kind path for the method siof, which scores whole paths, got step/,
+  );
+  expect(() => parseConfig({ score: { scorer: 'logprob' }, pairs: { kind: 'step' } })).toThrow(
+    /Expected pairs\.kind path for score\.scorer logprob, which scores whole paths/,
+  );
+  const unread = { method: 'online-rft', score: { scorer: 'logprob' }, pairs: { kind: 'step' } };
+  expect(parseConfig(unread).pairs.kind).toBe('step');
 });
 
 describe('a preset with another task than its own', () => {

@@ -5,8 +5,8 @@ import type { z } from 'zod';
 import type { Setting } from '../described.ts';
 import { messageOf, printable, SipfError, whyUnread } from '../errors.ts';
 import { parseJsonText } from '../io/json-text.ts';
-import { METHODS, type Method, MethodName } from '../method/methods.ts';
-import { scorerNeeds } from '../method/scorers.ts';
+import { METHODS, type Method, MethodName, scorerOf } from '../method/methods.ts';
+import { type ConfiguredScorer, scorerNeeds, scoresSteps } from '../method/scorers.ts';
 import { nearest } from '../nearest.ts';
 import { presetFor } from './presets.ts';
 import { Config, configKeys, configSettings } from './schema.ts';
@@ -102,13 +102,20 @@ function withMethod(config: Config): Config {
   return config;
 }
 
-/** Refuses step pairs where path scores are shuffled: there is no first bad step in a path score. */
-function checkPairs({ method, pairs }: Config): void {
-  if (pairs.kind === 'path' || !METHODS[method].shuffleScores) return;
-  throw new SipfError(
-    'bad-config',
-    `Expected pairs.kind path for the method ${method}, which shuffles path scores, got ${pairs.kind}. Change one of them.`,
-  );
+/** Refuses step pairs where nothing says which step of a path is the first bad one. */
+function checkPairs({ method, pairs, score }: Config): void {
+  if (pairs.kind === 'path') return;
+  const why = withoutStepScores(method, score.scorer);
+  if (why === null) return;
+  throw new SipfError('bad-config', `Expected pairs.kind path for ${why}, got ${pairs.kind}. Change one of them.`);
+}
+
+function withoutStepScores(method: MethodName, configured: ConfiguredScorer): string | null {
+  if (METHODS[method].shuffleScores) return `the method ${method}, which shuffles path scores`;
+  const scorer = scorerOf(METHODS[method], configured);
+  if (scorer === null || scoresSteps(scorer)) return null;
+  const what = scorer === configured ? `score.scorer ${scorer}` : `the method ${method}`;
+  return `${what}, which scores whole paths`;
 }
 
 /** Settles `labels.mode: auto`, and refuses scans where complete tallies are needed: before any rollout is spent. */
@@ -125,6 +132,12 @@ function withLabelMode(config: Config): Config {
     throw new SipfError(
       'bad-config',
       `Expected labels.mode full (or auto) for ${why}, got ${mode}. Change one of them.`,
+    );
+  }
+  if (config.labels.keepRollouts === true && mode === 'gold-likelihood') {
+    throw new SipfError(
+      'bad-config',
+      `Expected a labels.mode with rollouts for labels.keepRollouts true, got ${mode}. Change one of them.`,
     );
   }
   const settled = mode !== 'auto' ? mode : why === null ? 'first-success' : 'full';
@@ -223,13 +236,17 @@ function explain(issue: z.core.$ZodIssue, tree: unknown): string[] {
   }
   const got = valueAt(issue.path, tree);
   // What a schema checks by a rule of its own it also says in its own words.
-  const takes =
-    issue.code === 'custom'
-      ? undefined
-      : configSettings().find(({ key, isSection }) => key === at && !isSection)?.takes;
+  const setting = issue.code === 'custom' ? undefined : configSettings().find(({ key }) => key === at);
+  const takes = setting?.isSection ? sectionTakes(setting) : setting?.takes;
   return [
     `Expected a valid value for ${at === '' ? 'the configuration' : at} (${takes ?? issue.message}), got ${printable(JSON.stringify(got) ?? 'none', 80)}. Change that value.`,
   ];
+}
+
+/** `an object, such as {} or one with minRight, or null`. */
+function sectionTakes({ key, fallback }: Setting): string {
+  const [inner = ''] = configKeys().filter((one) => one.startsWith(`${key}.`));
+  return `an object, such as {} or one with ${inner.slice(key.length + 1)}${fallback === null ? ', or null' : ''}`;
 }
 
 function valueAt(path: readonly PropertyKey[], tree: unknown): unknown {

@@ -13,6 +13,9 @@ export interface Cell {
 /** The warm-up that all methods of a seed and a variant share, as if it were one of them. */
 export const START = 'start';
 
+/** How the folder of a run at equal FLOPs ends. */
+export const EQUAL_FLOPS = '-equal-flops';
+
 /** `sipf`, `sipf+few`, `sipf at equal FLOPs`: a row of the table. */
 export function rowName({ method, variant, column }: Omit<Cell, 'seed'>): string {
   const name = variant === null ? method : `${method}+${variant}`;
@@ -26,5 +29,5 @@ export function nameOf(cell: Cell): string {
 
 /** The folder of a run within that of its seed. */
 export function folderOf(cell: Cell): string {
-  return rowName(cell).replace(' at equal FLOPs', '-equal-flops');
+  return rowName(cell).replace(' at equal FLOPs', EQUAL_FLOPS);
 }

@@ -28,14 +28,17 @@ describe('parseGrid', () => {
     [{ ...few, reference: 'rft' }, /one of its methods \(sipf, siof\), got rft\. Did you mean/],
     [{ ...few, equalFlops: ['online-rft'] }, /one of its methods/],
     [{ ...few, tuningSeeds: [4, 5] }, /not chosen on, got 5 in seeds and in tuningSeeds/],
-    [{ ...few, seeds: [] }, /field "seeds": Expected at least 1 items/],
+    [{ ...few, seeds: [] }, /field "seeds": Expected at least 1 item, got an empty array\. Fix the file\./],
     [{ ...few, seeds: [1.5] }, /field "seeds\[0\]"/],
-    [{ ...few, tokens: 0 }, /field "tokens"/],
     [{ seeds: [5], methods: ['sipf'] }, /field "tokens"/],
-    [{ ...few, token: 3 }, /token/],
+    [{ ...few, tokens: 0 }, /field "tokens": Expected more than 0, got 0/],
+    [{ ...few, token: 3 }, /g\.json: Expected no field "token", got an object/],
     [{ ...few, settings: { align: { train: { tokens: 3 } } } }, /settings of settings without align\.train\.tokens/],
     [{ ...few, variants: { a: { seed: 3 } } }, /settings of a without seed/],
     [{ ...few, methods: { 'a/b': { method: 'sipf' } } }, /letters, digits/],
+    [{ ...few, methods: { '..': { method: 'sipf' } } }, /the first one no dot, got "\.\."/],
+    [{ ...few, methods: { start: { method: 'sipf' } } }, /other than start \(the warm-up\).*got start/],
+    [{ ...few, variants: { 'a-equal-flops': {} } }, /not end with -equal-flops, got a-equal-flops/],
   ])('refuses %j', (value, message) => {
     expect(() => parseGrid(value, 'g.json')).toThrow(message);
   });

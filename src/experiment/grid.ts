@@ -7,9 +7,12 @@ import { readTextFile } from '../io/file-bytes.ts';
 import { parseJsonText } from '../io/json-text.ts';
 import { MethodName } from '../method/methods.ts';
 import { nearest } from '../nearest.ts';
+import { EQUAL_FLOPS, START } from './cell.ts';
 
 /** A row or a variant: a part of folder names. */
-const NAME = /^[\w.-]+$/;
+const NAME = /^[\w-][\w.-]*$/;
+/** What folders of the experiment's own are called, or end with. */
+const RESERVED = new RegExp(`^${START}$|${EQUAL_FLOPS}$`);
 const Seeds = z.array(z.number().int().min(0));
 const Settings = z.record(z.string(), z.unknown());
 
@@ -75,17 +78,11 @@ function jsonIn(text: string, file: string): unknown {
 
 /** `file` is for messages. @throws SipfError 'bad-input' naming file and field. */
 export function parseGrid(value: unknown, file: string): Grid {
-  const parsed = check(Grid, value, file);
+  const parsed = check(Grid, value, file, 'Fix the file.');
   const methods = methodsOf(parsed.methods, file);
   const names = Object.keys(methods);
   const { reference = names[0] ?? '', equalFlops, seeds, tuningSeeds, settings, variants } = parsed;
-  const odd = [...names, ...Object.keys(variants)].find((name) => !NAME.test(name));
-  if (odd !== undefined)
-    throw refused(
-      file,
-      'names of letters, digits, dots, hyphens and underscores',
-      `${JSON.stringify(odd)}. Rename it.`,
-    );
+  checkNames([...names, ...Object.keys(variants)], file);
   for (const name of [reference, ...equalFlops])
     if (!names.includes(name))
       throw refused(file, `one of its methods (${names.join(', ')})`, `${name}. Did you mean ${nearest(name, names)}?`);
@@ -98,6 +95,23 @@ export function parseGrid(value: unknown, file: string): Grid {
     );
   for (const [place, tree] of Object.entries({ settings, ...variants, ...methods })) checkOwnKeys(tree, place, file);
   return { ...parsed, methods, reference, seeds: [...new Set(seeds)] };
+}
+
+function checkNames(names: readonly string[], file: string): void {
+  const odd = names.find((name) => !NAME.test(name));
+  if (odd !== undefined)
+    throw refused(
+      file,
+      'names of letters, digits, dots, hyphens and underscores, the first one no dot',
+      `${JSON.stringify(odd)}. Rename it.`,
+    );
+  const taken = names.find((name) => RESERVED.test(name));
+  if (taken !== undefined)
+    throw refused(
+      file,
+      `names other than ${START} (the warm-up), which do not end with ${EQUAL_FLOPS}`,
+      `${taken}. Rename it.`,
+    );
 }
 
 function methodsOf(given: z.infer<typeof Grid>['methods'], file: string): Grid['methods'] {

@@ -5,10 +5,10 @@ import { isExactNumber, jsonText } from './exact-json.ts';
 import { renameHint } from './field-names.ts';
 
 /**
- * `value` through `schema`.
+ * `value` through `schema`. `remedy`: what the message asks for.
  * @throws SipfError 'bad-input' naming `place` and the first wrong field.
  */
-export function check<T>(schema: z.ZodType<T>, value: unknown, place: string): T {
+export function check<T>(schema: z.ZodType<T>, value: unknown, place: string, remedy = 'Fix that line.'): T {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
   const issue = deepest(parsed.error.issues[0]!);
@@ -18,7 +18,7 @@ export function check<T>(schema: z.ZodType<T>, value: unknown, place: string): T
   );
   const got = describe(at(value, issue.path));
   const where = field === '' ? place : `${place}, field "${field}"`;
-  const fix = missingHint(value, issue) || ' Fix that line.';
+  const fix = missingHint(value, issue) || ` ${remedy}`;
   throw new SipfError('bad-input', `${where}: Expected ${expectation(issue)}, got ${got}.${fix}`);
 }
 
@@ -46,9 +46,12 @@ function expectation(issue: z.core.$ZodIssue): string {
     const kinds = issue.errors.flatMap((branch) => branch.slice(0, 1).map(expectation));
     return kinds.length > 0 ? [...new Set(kinds)].join(' or ') : issue.message;
   }
-  if (issue.code === 'too_small')
-    return issue.origin === 'array' ? `at least ${issue.minimum} items` : `at least ${issue.minimum}`;
-  if (issue.code === 'too_big') return `at most ${issue.maximum}`;
+  if (issue.code === 'unrecognized_keys') return `no field ${issue.keys.map((key) => JSON.stringify(key)).join(', ')}`;
+  if (issue.code === 'too_small') {
+    if (issue.origin === 'array') return `at least ${issue.minimum} item${issue.minimum === 1 ? '' : 's'}`;
+    return `${issue.inclusive === false ? 'more than' : 'at least'} ${issue.minimum}`;
+  }
+  if (issue.code === 'too_big') return `${issue.inclusive === false ? 'less than' : 'at most'} ${issue.maximum}`;
   return issue.message.replace(/^Invalid input: expected /, '').replace(/\.$/, '');
 }
 

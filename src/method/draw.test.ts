@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { sumQuestion, sumsTask, writeSum } from '../../test/scripted-sums.ts';
 import { createScriptedBackend } from '../backends/scripted.ts';
 import type { Graded, Task } from '../task.ts';
-import { ask, type Drawn, drawAndGrade, gradeBeside, type Prefix, prefixOf } from './draw.ts';
+import { ask, type Drawn, drawAndGrade, gradeBeside, type Prefix, prefixOf, samplingOf } from './draw.ts';
 
 test('grades come in the order they were handed over, whichever ends first', async () => {
   const late = async (ms: number) => {
@@ -125,4 +125,10 @@ test.each([0, 4])('a grade that throws ends the unit (%s draws that outcomes ask
 
 test('nothing to draw calls no policy and counts nothing', async () => {
   expect(await drawn(0)).toMatchObject({ taken: [], tokens: {}, left: [] });
+});
+
+test('programs are drawn without a calculator, which would write into a shift and a comparison', () => {
+  const sampling = { temperature: 1, maxTokens: 9, calculator: true };
+  expect(samplingOf(sampling, sumsTask)).toMatchObject({ calculator: true });
+  expect(samplingOf(sampling, { ...sumsTask, gradedBy: 'tests' })).not.toHaveProperty('calculator');
 });

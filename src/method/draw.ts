@@ -126,11 +126,11 @@ export async function drawAndGrade<P extends Prefix>(
   return { promptTokens, generatedTokens };
 }
 
-/** The sampling options of one request: those of a stage, with the task's limit and stop strings. */
+/** The sampling options of one request: those of a stage, with the task's limit and stop strings. Programs are no text for a calculator. */
 export function samplingOf({ maxTokens, ...options }: DrawSampling, task: Task): SamplingOptions {
   const { temperature, topP = 1, topK = 0, calculator = false } = options;
   const own = { temperature, topP, topK, maxTokens: maxTokens ?? task.maxTokens, stopStrings: task.stopStrings };
-  return calculator ? { ...own, calculator } : own;
+  return calculator && task.gradedBy === 'answer' ? { ...own, calculator } : own;
 }
 
 /** The tokens of a completion as records have them: `forced` where a calculator wrote some. */

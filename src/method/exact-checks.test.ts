@@ -6,7 +6,7 @@ import type { Task } from '../task.ts';
 import { taskNamed } from '../tasks/index.ts';
 import { refusedByGate } from './chosen-gate.ts';
 import { spoiledSteps } from './exact-checks.ts';
-import { requireSignal } from './task-signals.ts';
+import { requireSignal, requireTexts } from './task-signals.ts';
 
 const question: Question = { id: 'q', task: 'gsm8k', question: 'How many?', answer: '9' };
 
@@ -69,4 +69,13 @@ test('programs hold no equations: what would check nothing is refused', () => {
   expect(gate('exact', mini)).toThrow(/pairs\.chosenGate exact, got mini-code/);
   expect(gate('sound', code)).toThrow(/pairs\.chosenGate sound, got code/);
   expect(gate('sound', mini)()).toEqual(new Set());
+});
+
+test('a calculator needs a task of texts, alone or in a mixture', () => {
+  expect(() => requireTexts(taskNamed('mini-code'), 'sampling.calculator true')).toThrow(
+    /sampling\.calculator true, got mini-code, whose answers are programs/,
+  );
+  expect(() => requireTexts(taskNamed('mini'), 'x')).not.toThrow();
+  const mixture = { ...taskNamed('mini'), members: [taskNamed('mini-code'), taskNamed('mini')] };
+  expect(() => requireTexts(mixture, 'x')).not.toThrow();
 });

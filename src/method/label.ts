@@ -5,7 +5,7 @@ import type { StageOutput } from '../run/units.ts';
 import type { QuestionPaths } from './context-length.ts';
 import { labelByLikelihood } from './label-likelihood.ts';
 import { type LabelContext, labelByRollouts } from './label-rollouts.ts';
-import { requireSignal } from './task-signals.ts';
+import { requireSignal, requireTexts } from './task-signals.ts';
 
 /**
  * Labels the paths of one unit of questions as `labels.mode` says (docs/method.md, section 5).
@@ -15,8 +15,9 @@ export async function labelUnit(
   items: readonly QuestionPaths[],
   context: LabelContext,
 ): Promise<StageOutput<StepLabels>> {
-  const { exactChecks, mode } = context.options;
+  const { exactChecks, calculator, mode } = context.options;
   if (exactChecks) requireSignal(context.task, 'equations', 'labels.exactChecks true');
+  if (calculator === true) requireTexts(context.task, 'labels.calculator true');
   return mode === 'gold-likelihood' ? labelByLikelihood(items, context) : labelByRollouts(items, context);
 }
 

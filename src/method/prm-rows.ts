@@ -121,9 +121,12 @@ function targetsOf(record: StepLabels, { targets, rule, denoise }: PrmRowsArgs):
  */
 export function checkPrmRows({ examples, counts }: PrmRows, learner = 'PRM'): string[] {
   if (counts.paths === 0 || examples.length === 0) {
+    const hopeless = 'hopelessPaths' in counts ? counts.hopelessPaths : 0;
+    const got = hopeless === 0 ? 'none' : `none but ${hopeless} of near-hopeless questions`;
+    const fix = hopeless === 0 ? '' : 'Lower prm.denoise.minRight. ';
     throw new SipfError(
       'nothing-left',
-      `Expected labelled paths to train the ${learner}, got none. Raise labels.paths or sampling.samples, or lower labels.heldOut.`,
+      `Expected labelled paths to train the ${learner}, got ${got}. ${fix}Raise labels.paths or sampling.samples, or lower labels.heldOut.`,
     );
   }
   const warnings: string[] = [];

@@ -108,25 +108,32 @@ function joined(state: Float32Array, figures: readonly number[]): StepFeatures {
   return features;
 }
 
-/**
- * P(step correct) of each step of the paths.
- * @throws SipfError 'bad-input' where the probe is of another model.
- */
+/** P(step correct) of each step of the paths. `model`: one that `checkProbe` let pass. */
 export async function probeScores(
   texts: readonly WrittenPath[],
   model: Policy,
   { probe, signal }: { readonly probe: Probe; readonly signal?: AbortSignal | undefined },
 ): Promise<number[][]> {
-  checkModel(probe, model);
   const { layers } = probe;
   const features = await stepFeatures(texts, stateReader(model), { layers, signal });
   return features.map((steps) => steps.map((step) => probability(step, probe)));
 }
 
-function checkModel(probe: Probe, { hash }: Policy): void {
-  if (probe.model === hash) return;
-  throw new SipfError(
-    'bad-input',
-    `Expected the model that the probe was trained on (${probe.model.slice(0, 12)}), got ${hash.slice(0, 12)}. Give that model, or train a probe on this one.`,
-  );
+/**
+ * Looks whether the probe can read `model`.
+ * @throws SipfError 'bad-input' where the probe is of another model or reads a layer that it has not, 'unsupported' where its engine tells no hidden states.
+ */
+export function checkProbe({ model, layers }: Probe, policy: Policy): void {
+  if (model !== policy.hash)
+    throw new SipfError(
+      'bad-input',
+      `Expected the model that the probe was trained on (${model.slice(0, 12)}), got ${policy.hash.slice(0, 12)}. Give that model, or train a probe on this one.`,
+    );
+  const { layers: count } = stateReader(policy);
+  const bad = layers.find((layer) => layer < 1 || layer > count);
+  if (bad !== undefined)
+    throw new SipfError(
+      'bad-input',
+      `Expected layers from 1 to ${count} in the probe, got ${bad}. Train a probe on this model.`,
+    );
 }

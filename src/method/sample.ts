@@ -19,7 +19,7 @@ import {
 import { hasFalseEquation } from './exact-checks.ts';
 import { withHint } from './hint.ts';
 import type { SampleOptions } from './sample-options.ts';
-import { requireSignal } from './task-signals.ts';
+import { requireSignal, requireTexts } from './task-signals.ts';
 
 /** What drawing samples depends on; `onDone` counts questions. */
 interface SampleContext extends UnitContext<SampleOptions> {
@@ -106,12 +106,13 @@ export function keepDistinct(task: Task, known: readonly Sample[], fresh: readon
 /**
  * Draws, grades and filters the samples of one unit of questions, which share the slots of the policy. Counts drawn, right,
  * wrong:REASON, error, promptTokens, generatedTokens, falseEquationsDropped, duplicates, gold, kept, keptRight, quotaUnmet, hintedRight, hintedWrong.
- * @throws SipfError 'unsupported' where the options give hints and the task has no answers that are texts.
+ * @throws SipfError 'unsupported' where the options give hints or have a calculator, and the task has no answers that are texts.
  */
 export async function sampleUnit(items: readonly SampleItem[], context: SampleContext): Promise<StageOutput<Sample>> {
   const { policy, task, options, onDone } = context;
   const { samples, quota, hint = false } = options;
   if (hint) requireSignal(task, 'answer', 'sampling.hint true');
+  if (options.calculator === true) requireTexts(task, 'sampling.calculator true');
   const counts: Record<string, number> = {};
   const drawings = items.map((item) => drawingOf(item, context));
   const further = (one: Drawing): Draw<Drawing>[] => {

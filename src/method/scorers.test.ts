@@ -99,13 +99,15 @@ test.each(NAMES)('%s scores each step of a path between 0 and 1', async (name) =
   for (const score of records[0]?.scores ?? []) expect(score >= 0 && score <= 1).toBe(true);
 });
 
-test('the probe scores the model alone that it was trained on', async () => {
-  const other = { ...probe, model: 'other' };
-  await using scorer = await openScorer('probe', { ...watched().source, probe: other });
-  const { question, sample } = goldPath();
-  await expect(
-    scorer.score([{ question, sample, labels: undefined }], { task: sumsTask, prompt: sumsTask.prompt }),
-  ).rejects.toThrow(/Expected the model that the probe was trained on \(other\)/);
+test('a probe opens on the model alone that it was trained on, with its layers', async () => {
+  const { source, log } = watched();
+  await expect(openScorer('probe', { ...source, probe: { ...probe, model: 'other' } })).rejects.toThrow(
+    /^Expected the model that the probe was trained on \(other\)/,
+  );
+  expect(log).toEqual(['policy', 'closes policy']);
+  await expect(openScorer('probe', { ...source, probe: { ...probe, layers: [9] } })).rejects.toThrow(
+    /^Expected layers from 1 to 4 in the probe, got 9\./,
+  );
 });
 
 test('a source that lacks a model, or weights, is an error that names the scorer', async () => {

@@ -8,7 +8,7 @@ import { type Task, taskOf } from '../task.ts';
 import { answerLikelihoods } from './answer-likelihood.ts';
 import { type ReadContext, type Reader, textsOf } from './context-length.ts';
 import { spoiledSteps } from './exact-checks.ts';
-import { PASSES, type Probe, probeScores } from './probe.ts';
+import { checkProbe, PASSES, type Probe, probeScores } from './probe.ts';
 import { calibratedScore, type ScoreCalibration, stepEvidence } from './score-calibration.ts';
 import { type LabelledPath, softLabels } from './step-labels.ts';
 import { hasSignal, requireSignal, type TaskSignal } from './task-signals.ts';
@@ -64,6 +64,8 @@ interface ScorerKind {
   /** `config`: `score.scorer` names it. `method`: a method that learns from outcomes has it. */
   readonly chosenBy: 'config' | 'method';
   readonly needs: readonly ScorerNeed[];
+  /** True where all steps of a path have one score. */
+  readonly ofPath?: boolean;
   /** How often its models read a path; absent: once. */
   readonly passes?: number;
   readonly score: (paths: readonly LabelledPath[], needed: Needed) => Promise<ScoredPaths>;
@@ -103,6 +105,7 @@ const SCORERS = {
   logprob: {
     chosenBy: 'config',
     needs: ['policy'],
+    ofPath: true,
     score: async (paths, { policy, ...context }) => {
       const texts = textsOf(paths, context);
       const given = texts.map(({ prompt, steps }, i) => ({
@@ -144,6 +147,7 @@ const SCORERS = {
   outcome: {
     chosenBy: 'method',
     needs: ['outcome'],
+    ofPath: true,
     score: each(({ sample }) => same(sample, Number(sample.outcome.kind === 'right'))),
   },
 } as const satisfies Record<ScorerName, ScorerKind>;
@@ -155,6 +159,12 @@ export type ConfiguredScorer = {
 
 export function isConfiguredScorer(name: ScorerName): name is ConfiguredScorer {
   return SCORERS[name].chosenBy === 'config';
+}
+
+/** Whether the steps of a path have scores of their own. */
+export function scoresSteps(name: ScorerName): boolean {
+  const { ofPath = false }: ScorerKind = SCORERS[name];
+  return !ofPath;
 }
 
 /** How often a scorer's models read a path. */
@@ -191,7 +201,7 @@ const TASK_SIGNALS = ['equations', 'truth', 'answer'] as const;
 
 /**
  * Opens the scorer `name` with the models that it needs.
- * @throws SipfError 'bad-input' where `source` lacks one of them, and what `source` throws; no model stays open then.
+ * @throws SipfError 'bad-input' where `source` lacks one of them or its probe is of another model, and what `source` throws; no model stays open then.
  * @example
  * await using scorer = await openScorer('prm', { prm: () => backend.openPrm({ model: 'runs/first/iteration-1/3-prm' }) });
  * const { records } = await scoreUnit(items, { scorer, task, prompt });
@@ -213,6 +223,7 @@ export async function openScorer(name: ScorerName, source: ScorerSource): Promis
     const weighs = scorerNeeds(name, 'calibration');
     const calibration = weighs ? given(source.calibration, 'a calibration', name) : undefined;
     const probe = scorerNeeds(name, 'probe') ? given(source.probe, 'a probe', name) : undefined;
+    if (probe !== undefined) checkProbe(probe, policy!);
     return {
       name,
       models,

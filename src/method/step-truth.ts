@@ -16,7 +16,11 @@ export function stepTruth(task: Task, question: Question, steps: readonly string
   return own.trueSteps?.(question, steps) ?? steps.map((step) => own.equationsHold(step));
 }
 
-/** True for a right answer of which no step is false. */
+/**
+ * True for a right answer of which no step is false.
+ * @example
+ * isSound(sample.outcome.kind === 'right', stepTruth(task, question, sample.steps));
+ */
 export function isSound(isRight: boolean, truth: readonly StepTruth[]): boolean {
   return isRight && !truth.includes(false);
 }

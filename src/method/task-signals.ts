@@ -40,3 +40,12 @@ export function requireSignal(task: Task, signal: TaskSignal, setting: string): 
     `Expected a task ${words} for ${setting}, got ${lacking.name}${without}. Change that setting.`,
   );
 }
+
+/**
+ * Refuses a calculator where no answer is a text: it writes into texts alone, and in a mixture leaves programs as they are.
+ * @throws SipfError 'unsupported' naming `setting`.
+ */
+export function requireTexts(task: Task, setting: string): void {
+  const texts = (task.members ?? [task]).find(({ gradedBy }) => gradedBy === 'answer');
+  requireSignal(texts ?? task, 'equations', setting);
+}

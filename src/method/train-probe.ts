@@ -70,6 +70,10 @@ export async function trainProbe(
   const fit = await fitRows(train.rows, calibration.rows, signal);
   const [steps, calibrationSteps] = [train.rows.targets.length, calibration.rows.targets.length];
   const correct = sum([...train.rows.targets]);
+  if (calibrationSteps < FEW)
+    warnings.push(
+      `Only ${calibrationSteps} labelled steps choose how strongly the weights of the probe are held back. Raise labels.paths or labels.heldOut.`,
+    );
   return {
     probe: { model: model.hash, layers: [...layers], ...fit, steps, correct, calibrationSteps },
     counts: {
@@ -78,7 +82,7 @@ export async function trainProbe(
       scoredTokens: train.scoredTokens + calibration.scoredTokens,
       pathsTooLong: train.pathsTooLong + calibration.pathsTooLong,
     },
-    warnings: [...warnings, ...fewSteps(calibrationSteps)],
+    warnings,
   };
 }
 
@@ -150,11 +154,4 @@ async function fitRows(train: TargetRows, calibration: TargetRows, signal: Abort
     await nextEvents();
   }
   return { means: [...means], scales: [...scales], ...best!, weights: [...best!.weights] };
-}
-
-function fewSteps(steps: number): string[] {
-  if (steps >= FEW) return [];
-  return [
-    `Only ${steps} labelled steps choose how strongly the weights of the probe are held back. Raise labels.paths or labels.heldOut.`,
-  ];
 }

@@ -11,7 +11,7 @@ import { probeLayers, stateReader } from '../method/probe.ts';
 import type { BuildPrompt } from '../method/prompt.ts';
 import { chooseQuestions } from '../method/sample.ts';
 import { requireScorerSignals } from '../method/scorers.ts';
-import { requireSignal } from '../method/task-signals.ts';
+import { requireSignal, requireTexts } from '../method/task-signals.ts';
 import { textsOf } from '../method/train-options.ts';
 import type { Question } from '../records.ts';
 import type { Task } from '../task.ts';
@@ -20,9 +20,12 @@ import type { Task } from '../task.ts';
 const BATCH = 256;
 
 /** @throws SipfError 'unsupported' where scores, labels or the gate of pairs read what a task has not: true steps, equations or answers that are text. */
-export function checkSignals({ method: name, sampling, score, labels, pairs }: Config, task: Task): void {
+export function checkSignals({ method: name, sampling, score, labels, pairs, sft }: Config, task: Task): void {
   const method = METHODS[name];
   if (method.samples && sampling.hint === true) requireSignal(task, 'answer', 'sampling.hint true');
+  if (method.samples && sampling.calculator === true) requireTexts(task, 'sampling.calculator true');
+  if (method.samples && labels.calculator === true) requireTexts(task, 'labels.calculator true');
+  if (sft.calculatorLoss === false) requireTexts(task, 'sft.calculatorLoss false');
   const scorer = scorerOf(method, score.scorer);
   if (scorer !== null) requireScorerSignals(scorer, task);
   if (needs(scorer).labels && labels.exactChecks) requireSignal(task, 'equations', 'labels.exactChecks true');

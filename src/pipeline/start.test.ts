@@ -180,6 +180,24 @@ const refusals: Record<string, () => Refusal> = {
     code: 'unsupported',
     says: /labels\.exactChecks true, got sums, whose answers are programs/,
   }),
+  'a calculator for programs': () => ({
+    config: { ...sums, sampling: { calculator: true } },
+    task: programs,
+    code: 'unsupported',
+    says: /sampling\.calculator true, got sums, whose answers are programs/,
+  }),
+  'a calculator in rollouts of programs': () => ({
+    config: { ...sums, labels: { calculator: true } },
+    task: programs,
+    code: 'unsupported',
+    says: /labels\.calculator true, got sums/,
+  }),
+  'a loss that minds a calculator in programs': () => ({
+    config: { ...sums, sft: { calculatorLoss: false } },
+    task: programs,
+    code: 'unsupported',
+    says: /sft\.calculatorLoss false, got sums/,
+  }),
   'a gate that checks equations, of a task without any': () => ({
     config: { ...sums, method: 'online-rft', pairs: { chosenGate: 'exact' } },
     task: programs,

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { messageOf, SipfError } from '../errors.ts';
 import { type Difference, jsonDifference } from '../hashing.ts';
+import { check } from '../io/check.ts';
 import { readTextFile } from '../io/file-bytes.ts';
 import { hashPath } from '../io/file-hashes.ts';
 
@@ -90,12 +91,18 @@ export function changesOf(changes: readonly Difference[]): string {
 export async function readJson<T>(path: string, schema: z.ZodType<T>): Promise<T | null> {
   const text = await readTextFile(path);
   if (text === null) return null;
+  return check(schema, jsonOf(text, path), path, RESTORE);
+}
+
+const RESTORE = 'Restore it or start another run directory.';
+
+function jsonOf(text: string, path: string): unknown {
   try {
-    return schema.parse(JSON.parse(text));
+    return JSON.parse(text);
   } catch (cause) {
     throw new SipfError(
       'bad-input',
-      `Expected a file of this program at ${path}, got ${messageOf(cause).slice(0, 200)}. Restore it or start another run directory.`,
+      `Expected a file of this program at ${path}, got text that is not JSON (${messageOf(cause)}). ${RESTORE}`,
       { cause },
     );
   }

@@ -90,7 +90,8 @@ export class CompletionServer {
     const { apiKey } = this.#parts;
     const controller = new AbortController();
     const abort = () => controller.abort();
-    const timer = setTimeout(abort, timeout * 1000);
+    const answered = new AbortController();
+    this.#parts.wait(timeout * 1000, answered.signal).then(abort, () => undefined);
     signal.addEventListener('abort', abort);
     try {
       const response = await fetch(`${url.replace(/\/+$/, '')}/completions`, {
@@ -110,7 +111,7 @@ export class CompletionServer {
       const problem = controller.signal.aborted ? `none within ${timeout} s` : whyFailed(thrown);
       return { problem, retryAfterMs: 0 };
     } finally {
-      clearTimeout(timer);
+      answered.abort();
       signal.removeEventListener('abort', abort);
     }
   }

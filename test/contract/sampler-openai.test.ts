@@ -33,6 +33,8 @@ interface Opened extends AsyncDisposable {
   readonly policy: Policy;
   /** The waits between tries, in milliseconds; none takes time. */
   readonly waits: readonly number[];
+  /** Ends the time that the request sent last has for its answer; it ends in no other way. */
+  readonly expire: () => void;
   readonly logged: readonly string[];
 }
 
@@ -42,22 +44,30 @@ interface Opening extends Omit<Partial<ServerSettings>, 'policy'> {
   readonly apiKey?: string;
 }
 
+/** Seconds that a request has for its answer: no wait between two tries is as long. */
+const TIMEOUT = 100;
+
 /** A scripted backend whose texts come from a server of the same script. */
 async function open({ options, write = letters, apiKey, ...settings }: Opening = {}): Promise<Opened> {
   const local = createScriptedBackend({ write, score: scoreSum });
   const server = await openCompletionServer({ ...settings, policy: await local.openPolicy(source) });
   const waits: number[] = [];
+  let expire = () => {};
+  const wait = async (ms: number) => {
+    if (ms !== 1000 * TIMEOUT) waits.push(ms);
+    else await new Promise<void>((resolve) => (expire = resolve));
+  };
   const logged: string[] = [];
   const defaults = { kind: 'openai', url: server.url, model: 'served', serves: source } as const;
   const apiKeyFrom = apiKey === undefined ? null : 'KEY';
   const sampler = openSampler(
-    { ...defaults, concurrency: 8, retries: 3, timeout: 10, apiKeyFrom, ...options },
+    { ...defaults, concurrency: 8, retries: 3, timeout: TIMEOUT, apiKeyFrom, ...options },
     {
       local,
       env: { KEY: apiKey },
       random: () => 0.5,
       now: () => Date.parse('2026-01-01T00:00:00Z'),
-      wait: async (ms) => void waits.push(ms),
+      wait,
       log: (message) => void logged.push(message),
     },
   );
@@ -68,6 +78,7 @@ async function open({ options, write = letters, apiKey, ...settings }: Opening =
     backend,
     policy,
     waits,
+    expire: () => expire(),
     logged,
     async [Symbol.asyncDispose]() {
       await policy[Symbol.asyncDispose]();
@@ -238,7 +249,12 @@ describe('time', () => {
   });
 
   it('a request without an answer is sent again', async () => {
-    await using opened = await open({ options: { timeout: 0.1 }, faultOf: (n) => (n === 1 ? 'mute' : null) });
+    const faultOf = (n: number) => {
+      if (n > 1) return null;
+      opened.expire();
+      return 'mute';
+    };
+    await using opened = await open({ faultOf });
     expect(await draw(opened.policy, [request('a')])).toHaveLength(1);
     expect(opened.server.asked).toHaveLength(2);
   });
@@ -264,9 +280,12 @@ describe('time', () => {
 
   it('stops requests that are open', async () => {
     const controller = new AbortController();
-    await using opened = await open({ faultOf: () => 'mute' });
+    const faultOf = (n: number) => {
+      if (n === 2) controller.abort();
+      return 'mute' as const;
+    };
+    await using opened = await open({ faultOf });
     const waiting = draw(opened.policy, [request('a'), request('b')], controller.signal);
-    setTimeout(() => controller.abort(), 50);
     await expect(waiting).rejects.toMatchObject({ code: 'aborted' });
   });
 });

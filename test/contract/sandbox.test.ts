@@ -4,12 +4,15 @@ import { createPyodideSandbox } from '../../src/sandboxes/embedded.ts';
 import { createNativeSandbox, nativeSandboxProblem } from '../../src/sandboxes/native.ts';
 import { sandboxContract } from './sandbox-suite.ts';
 
-sandboxContract('the embedded sandbox', () => createPyodideSandbox({ workers: 1 }));
+/** Programs that say no time of their own end by themselves, on a busy machine too. */
+const LIMITS = { workers: 1, timeoutMs: 120_000 };
+
+sandboxContract('the embedded sandbox', () => createPyodideSandbox(LIMITS));
 
 const problem = nativeSandboxProblem();
 if (problem) {
   console.warn(`The native sandbox is not tested: ${problem}.`);
   describe('the native sandbox', () => it.skip(`is not tested: ${problem}`, () => {}));
 } else {
-  sandboxContract('the native sandbox', () => createNativeSandbox({ workers: 1 }));
+  sandboxContract('the native sandbox', () => createNativeSandbox(LIMITS));
 }

@@ -3,12 +3,12 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { buildCli, runCli, SCRIPTED, startCli } from './run-cli.ts';
+import { askCli, buildCli, runCli, SCRIPTED, startCli } from './run-cli.ts';
 import { sumLines } from './sum-questions.ts';
 
 let folder = '';
 let run = '';
-const sipf = (...args: string[]) => runCli(args, { engine: SCRIPTED, cwd: folder });
+const sipf = (...args: string[]) => askCli(args, { engine: SCRIPTED, cwd: folder });
 const settings = (out: string) =>
   `run --task jsonl --data data --model base --iterations 2 --seed 3 --out ${out} --sampling.samples 6 --sampling.unit 4 --labels.K 4 --labels.unit 4 --labels.heldOut 0.3`.split(
     ' ',

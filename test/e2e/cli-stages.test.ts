@@ -3,19 +3,19 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { buildCli, runCli, SCRIPTED } from './run-cli.ts';
+import { askCli, buildCli, SCRIPTED } from './run-cli.ts';
 import { sumLines } from './sum-questions.ts';
 
 let folder = '';
 /** Runs the command, which must end well. */
 async function sipf(words: string, files: Readonly<Record<string, string>> = {}) {
   const args = [...words.split(' '), ...Object.entries(files).flatMap(([name, path]) => [`--${name}`, path])];
-  const { code, stdout, stderr } = await runCli(args, { engine: SCRIPTED, cwd: folder });
+  const { code, stdout, stderr } = await askCli(args, { engine: SCRIPTED, cwd: folder });
   expect({ words, code, stderr: code === 0 ? '' : stderr }).toEqual({ words, code: 0, stderr: '' });
   return { stdout, stderr };
 }
 const refused = async (words: string) => {
-  const { code, stderr } = await runCli(words.split(' '), { engine: SCRIPTED, cwd: folder });
+  const { code, stderr } = await askCli(words.split(' '), { engine: SCRIPTED, cwd: folder });
   expect(code).toBe(2);
   return stderr;
 };

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { buildCli, root, runCli, startCli } from './run-cli.ts';
+import { askCli, buildCli, root, runCli, startCli } from './run-cli.ts';
 
 const COMMANDS =
   'run sample label train-prm train-probe score pair align sft eval generate logps grade show compare doctor'.split(
@@ -31,7 +31,7 @@ const jsonLines = (text: string) =>
 
 describe('the program', () => {
   it.each(COMMANDS)('sipf %s --help shows an example and ends with 0', async (name) => {
-    const { code, stdout, stderr } = await runCli([name, '--help']);
+    const { code, stdout, stderr } = await askCli([name, '--help']);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(stdout).toMatch(new RegExp(`^Usage: sipf ${name} `));
     expect(stdout).toMatch(new RegExp(`Examples?:\\n.*sipf (-- )?${name}`));
@@ -39,7 +39,7 @@ describe('the program', () => {
   });
 
   it('lists every command', async () => {
-    const { stdout } = await runCli(['--help']);
+    const { stdout } = await askCli(['--help']);
     for (const name of COMMANDS) expect(stdout).toMatch(new RegExp(`^  ${name} `, 'm'));
   });
 
@@ -67,7 +67,7 @@ describe('the program', () => {
     [['show', 'no/such/run'], /no\/such\/run/],
     [[], /Usage: sipf/],
   ])("%j is the user's error: exit code 2, no stack, nothing on stdout", async (args, message) => {
-    const { code, stdout, stderr } = await runCli(args);
+    const { code, stdout, stderr } = await askCli(args);
     expect(stderr).toMatch(message);
     expect(stderr).not.toMatch(/^\s+at /m);
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
@@ -87,7 +87,10 @@ describe('the program', () => {
 });
 
 describe('sipf grade', () => {
-  const grade = (path: string, stdin = '') => runCli(['grade', '--task', 'gsm8k', '--in', path, '--json'], { stdin });
+  const grade = (path: string, stdin?: string) => {
+    const args = ['grade', '--task', 'gsm8k', '--in', path, '--json'];
+    return stdin === undefined ? askCli(args) : runCli(args, { stdin });
+  };
 
   it('prints {id, extracted, correct} in the order of its input', async () => {
     const path = file(

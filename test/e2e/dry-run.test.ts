@@ -5,11 +5,11 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type DryRunEstimate, describeSuccess } from '../../src/cli/commands/dry-run.ts';
 import { parseConfig } from '../../src/config/load.ts';
-import { buildCli, runCli, SCRIPTED } from './run-cli.ts';
+import { askCli, buildCli, SCRIPTED } from './run-cli.ts';
 import { sumLines } from './sum-questions.ts';
 
 let folder = '';
-const sipf = (words: string, engine = SCRIPTED) => runCli(words.split(' '), { engine, cwd: folder });
+const sipf = (words: string, engine = SCRIPTED) => askCli(words.split(' '), { engine, cwd: folder });
 async function estimateOf(words: string, script?: string) {
   const { code, stdout, stderr } = await sipf(`run ${words} --out dry --dry-run --json`, script);
   expect({ code, stderr: code === 0 ? '' : stderr }).toEqual({ code: 0, stderr: '' });

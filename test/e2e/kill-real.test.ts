@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { sized } from '../tier.ts';
+import { isFull, sized } from '../tier.ts';
 import { buildCli, runCli, startCli } from './run-cli.ts';
 import { artefacts } from './run-files.ts';
 
@@ -59,8 +59,11 @@ const same = async (a: string, b: string) =>
 
 describe('smoke runs', () => {
   it('with one seed write the same bytes, with another seed others', async () => {
-    await finish('again');
-    await same('again', 'whole');
+    // `npm test` sees the same bytes from the run that is killed.
+    if (isFull) {
+      await finish('again');
+      await same('again', 'whole');
+    }
     await finish('other', 6);
     expect(await artefacts(join(folder, 'other'))).not.toEqual(await artefacts(join(folder, 'whole')));
   }, 300_000);

@@ -1,5 +1,5 @@
 // kill -9 in every stage and at every write, then resume -> byte-identical artefacts.
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { appendFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -77,7 +77,7 @@ describe('a run that dies at its n-th write', () => {
       const operations = counting.operations();
       expect(operations).toBeGreaterThan(100);
       // SIPF_KILL_EVERY=1 kills at every operation in every way (minutes); the default takes turns over the four ways.
-      const every = Number(process.env.SIPF_KILL_EVERY ?? sized(24, 4));
+      const every = Number(process.env.SIPF_KILL_EVERY ?? sized(48, 4));
       const first = every === 1 ? 1 : 1 + 4 * ['before', 'torn', 'after', 'full'].indexOf(death);
       let rejected = 0;
       let runs = 0;
@@ -142,33 +142,27 @@ describe('a process that is killed', () => {
   });
   afterAll(() => child.remove());
 
-  const start = (out: string, delay = 0) =>
-    spawn(process.execPath, [child.program, out, String(delay)], { stdio: ['ignore', 'pipe', 'inherit'] });
-
-  async function lines(running: ChildProcess, upTo: (line: string, number: number) => boolean): Promise<string[]> {
-    const seen: string[] = [];
-    if (running.stdout === null) throw new Error('Expected a pipe.');
-    for await (const line of createInterface({ input: running.stdout })) {
-      seen.push(line);
-      if (upTo(line, seen.length - 1)) running.kill('SIGKILL');
-    }
-    return seen;
+  /** The lines of a run, which is killed at the line `end` or at the `end`-th; and the signal that ended it. */
+  async function run(out: string, end: string | number = ''): Promise<{ lines: string[]; signal: string | null }> {
+    const running = spawn(process.execPath, [child.program, out, String(end)], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const closed = once(running, 'close');
+    const lines: string[] = [];
+    for await (const line of createInterface({ input: running.stdout })) lines.push(line);
+    const [, signal] = (await closed) as [number | null, string | null];
+    return { lines, signal };
   }
 
   it('in any stage leaves a run that resumes to the same bytes', async () => {
-    const whole = start(join(folder, 'child-whole'));
-    const all = await lines(whole, () => false);
+    const whole = await run(join(folder, 'child-whole'));
     expect(await artefacts(join(folder, 'child-whole'))).toEqual(reference);
-    const stages = [...new Set(all.filter((line) => line.startsWith('stage-start')))];
+    const stages = [...new Set(whole.lines.filter((line) => line.startsWith('stage-start')))];
     expect(stages.length).toBeGreaterThan(20);
     for (const [index, stage] of stages.entries()) {
       if (index % sized(2, 1) !== 0) continue;
       const out = join(folder, `child-${index}`);
-      const killed = start(out, 1);
-      const exited = once(killed, 'exit');
-      const seen = await lines(killed, (line) => line === stage);
-      const [, signal] = (await exited) as [number | null, string | null];
-      expect(signal, `${stage} was over before it could be killed: ${seen.at(-1)}`).toBe('SIGKILL');
+      expect(await run(out, stage)).toMatchObject({ signal: 'SIGKILL' });
       await scriptedRun({ out });
       expect(await artefacts(out), `killed at ${stage}`).toEqual(reference);
       await rm(out, { recursive: true });
@@ -177,13 +171,11 @@ describe('a process that is killed', () => {
 
   it('and killed again and again still ends with the same bytes', async () => {
     const out = join(folder, 'child-again');
-    let finished = false;
-    for (let kill = 0; !finished && kill < 60; kill += 1) {
-      const running = start(out, 1);
-      const seen = await lines(running, (line, number) => number >= 25 + 3 * kill && line !== 'finished');
-      finished = seen.includes('finished');
-    }
-    expect(finished).toBe(true);
+    const signals: (string | null)[] = [];
+    while (signals.at(-1) !== null && signals.length < 60)
+      signals.push((await run(out, 25 + sized(12, 3) * signals.length)).signal);
+    expect(signals.length).toBeGreaterThan(4);
+    expect(signals.at(-1)).toBeNull();
     expect(await artefacts(out)).toEqual(reference);
   }, 600_000);
 });

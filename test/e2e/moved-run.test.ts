@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { isTemporary } from '../../src/io/files.ts';
-import { buildCli, runCli, SCRIPTED, startCli } from './run-cli.ts';
+import { askCli, buildCli, SCRIPTED, startCli } from './run-cli.ts';
 import { artefacts } from './run-files.ts';
 
 const SETTINGS =
@@ -14,7 +14,7 @@ const SETTINGS =
 
 let folder = '';
 let whole = new Map<string, string>();
-const sipf = (cwd: string, ...args: string[]) => runCli(args, { engine: SCRIPTED, cwd: join(folder, cwd) });
+const sipf = (cwd: string, ...args: string[]) => askCli(args, { engine: SCRIPTED, cwd: join(folder, cwd) });
 
 beforeAll(async () => {
   buildCli();

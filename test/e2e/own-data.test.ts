@@ -3,10 +3,10 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { buildCli, runCli, SCRIPTED } from './run-cli.ts';
+import { askCli, buildCli, SCRIPTED } from './run-cli.ts';
 
 let folder = '';
-const sipf = (...args: string[]) => runCli(args, { engine: SCRIPTED, cwd: folder });
+const sipf = (...args: string[]) => askCli(args, { engine: SCRIPTED, cwd: folder });
 const lines = (file: string) => readFileSync(join(folder, file), 'utf8').trim().split('\n');
 
 /** Sums of three numbers, with their partial sums where `solved`. */

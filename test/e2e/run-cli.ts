@@ -2,9 +2,13 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+// biome-ignore lint/correctness/useImportExtensions: the rule sees the file of types only.
+import { openCommandPool } from '../command-pool.mjs';
 
 export const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 const main = process.env.SIPF_TEST_CLI ?? join(root, 'dist', 'cli', 'main.js');
+/** It starts no process before the first command; they end with the test file's. */
+const pool = openCommandPool({ cli: main, env: { ...process.env, NO_COLOR: '1' } });
 
 export interface CliResult {
   readonly code: number | null;
@@ -53,7 +57,19 @@ export function startCli(args: readonly string[], { env = {}, cwd, program, engi
   return spawn(process.execPath, [program ?? main, ...words], { cwd, env: { ...process.env, NO_COLOR: '1', ...env } });
 }
 
-/** Runs the program to its end. */
+/**
+ * As `runCli`, in a process that runs one command after the other: to load the program takes longer than most commands.
+ * For commands whose process is not the point, and that run no model of the own engine.
+ */
+export async function askCli(
+  args: readonly string[],
+  { cwd = root, engine }: Pick<CliOptions, 'cwd' | 'engine'> = {},
+): Promise<CliResult> {
+  const { code, stdout, stderr } = await pool.run(engine === undefined ? args : withEngine(args, engine), cwd);
+  return { code, stdout, stderr };
+}
+
+/** Runs the program to its end, in a process of its own. */
 export function runCli(args: readonly string[], options: CliOptions = {}): Promise<CliResult> {
   return new Promise((resolve, reject) => {
     const child = startCli(args, options);

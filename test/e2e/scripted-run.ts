@@ -1,5 +1,6 @@
-// The small run that the kill tests interrupt, also as a program: OUT [ms a completion].
-// It prints one line for each event.
+// The small run that the kill tests interrupt, also as a program: OUT [LINE].
+// It prints one line for each event, and is killed at the line LINE, or at the LINE-th.
+import { writeSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { createScriptedBackend } from '../../src/backends/scripted.ts';
 import { parseConfig } from '../../src/config/load.ts';
@@ -43,13 +44,16 @@ export function scriptedRun({ out, disk, onWork, onProgress, log }: ScriptedRun)
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const [, , out = '', delay = '0'] = process.argv;
-  const wait = new Int32Array(new SharedArrayBuffer(4));
-  const say = (line: string) => process.stdout.write(`${line}\n`);
+  const [, , out = '', end = ''] = process.argv;
+  let lines = 0;
+  const say = (line: string) => {
+    writeSync(1, `${line}\n`);
+    lines += 1;
+    if (line === end || String(lines) === end) process.kill(process.pid, 'SIGKILL');
+  };
   await scriptedRun({
     out,
     onWork: (what) => {
-      Atomics.wait(wait, 0, 0, Number(delay));
       if (what.startsWith('step')) say(`work ${what}`);
     },
     onProgress: ({ stage, iteration, done }) => say(`progress ${iteration}/${stage} ${done}`),

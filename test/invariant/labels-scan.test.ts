@@ -8,6 +8,7 @@ import { expectedRollouts } from '../../src/pipeline/round-costs.ts';
 import { createRandom } from '../../src/random.ts';
 import type { Question, Sample, StepLabels } from '../../src/records.ts';
 import { sumsTask } from '../scripted-sums.ts';
+import { sized } from '../tier.ts';
 
 /** Questions whose paths share prefixes: each step is one of two texts. A rollout is right with chance `p`, by its key alone. */
 function randomCase(name: string, questions: number): { question: Question; samples: Sample[] }[] {
@@ -86,7 +87,7 @@ it('a path that leaves the simulator no room stays without labels and is counted
 const RATES = [0.02, 0.1, 0.3, 0.5, 0.9];
 
 describe.each(RATES)('labels at p = %d', (p) => {
-  const items = randomCase(`case-${p}`, 40);
+  const items = randomCase(`case-${p}`, sized(16, 40));
 
   it.each([
     { closure: 'monotone', delta: 0 },
@@ -160,7 +161,7 @@ describe('expected rollouts of a labelled step at K = 8', () => {
   ])('p = %d: %d', async (p, expected) => {
     expect(expectedRollouts(p, 8)).toBeCloseTo(expected, 1);
     // One path a question, so that no prefix is shared.
-    const items = randomCase(`rate-${p}`, 2500).map(({ question, samples }) => ({
+    const items = randomCase(`rate-${p}`, sized(1000, 2500)).map(({ question, samples }) => ({
       question,
       samples: samples.slice(0, 1),
     }));

@@ -7,12 +7,14 @@
 // - `config` in the output of `sipf show --json`.
 // - times that commands print: `seconds` and `tokensPerSecond` in JSON, the last column of `sipf show`.
 // - the folder itself and the path of the build, where output names them.
-import { fork, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join, relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+// biome-ignore lint/correctness/useImportExtensions: the rule sees the file of types only.
+import { openCommandPool } from '../command-pool.mjs';
 import { writeData } from './data.mjs';
 
 export const here = dirname(fileURLToPath(import.meta.url));
@@ -72,32 +74,13 @@ export function openWorld({ cli, isScripted }) {
     });
   }
 
-  const servers = { idle: [], all: [] };
-
-  /** A process that runs one command after the other. */
-  async function ask(args) {
-    const server = servers.idle.pop() ?? openServer();
-    const { promise, resolve } = withResolvers();
-    const ended = (code, signal) => resolve({ stdout: '', stderr: 'The process ended.', code: code ?? 1, signal });
-    server.once('message', resolve).once('exit', ended).send(wordsOf(args));
-    const result = await promise;
-    server.removeListener('exit', ended);
-    if (server.exitCode === null) servers.idle.push(server);
-    return result;
-  }
-
-  function openServer() {
-    const options = { cwd: folder, env: base, silent: true };
-    const server = fork(join(here, 'command-server.mjs'), [cli], options);
-    servers.all.push(server);
-    return server;
-  }
+  const pool = openCommandPool({ cli, env: base });
 
   /** Runs `words` (split at spaces) and `more`, which must end well. */
   async function sipf(words, { more = [], ...options } = {}) {
     const args = [...words.split(' '), ...more];
     const own = !isScripted || options.stdin !== undefined;
-    const result = own ? await start(args, options) : await ask(args);
+    const result = own ? await start(args, options) : await pool.run(wordsOf(args), folder);
     if (result.code !== 0)
       throw new Error(
         `Expected sipf ${args.join(' ')} to end with 0, got ${result.code ?? result.signal}:\n${result.stderr}`,
@@ -134,18 +117,10 @@ export function openWorld({ cli, isScripted }) {
     /** Path within the case -> bytes as they are hashed, of every file of a case. `configs` gets the configurations. */
     artefacts: (name, configs = {}) => artefacts(join(folder, name), configs),
     close() {
-      for (const server of servers.all) server.kill();
+      pool.close();
       rmSync(folder, { recursive: true, force: true });
     },
   };
-}
-
-function withResolvers() {
-  const all = {};
-  all.promise = new Promise((resolve) => {
-    all.resolve = resolve;
-  });
-  return all;
 }
 
 function artefacts(dir, configs) {

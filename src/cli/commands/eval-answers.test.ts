@@ -4,12 +4,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import picocolors from 'picocolors';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { openBackend } from '../../backends/index.ts';
 import { SipfError } from '../../errors.ts';
 import { type Disk, nodeDisk } from '../../io/files.ts';
+import type { Probe } from '../../method/probe.ts';
 import { PromptOptions } from '../../method/prompt.ts';
 import { openTasks } from '../../tasks/index.ts';
 import type { Terminal } from '../terminal.ts';
 import { type EvalOptions, evaluate } from './eval.ts';
+
+const MODULE = join(import.meta.dirname, '..', '..', '..', 'test', 'e2e', 'scripted-model.mjs');
 
 let folder = '';
 beforeAll(() => {
@@ -60,7 +64,7 @@ async function run(
     now: () => Date.now(),
   } as unknown as Terminal;
   const options: EvalOptions = {
-    engine: { module: join(import.meta.dirname, '..', '..', '..', 'test', 'e2e', 'scripted-model.mjs') },
+    engine: { module: MODULE },
     model: 'base',
     task: 'jsonl',
     data: join(folder, 'q.jsonl'),
@@ -183,8 +187,43 @@ it('chooses the best of the first N samples by each scorer, and draws no other a
   expect(figures).toMatchObject({ sound: { n: 150 } });
 });
 
+it('chooses by a probe of the very model', async () => {
+  await using backend = await openBackend({ module: MODULE });
+  await using policy = await backend.openPolicy({ model: 'base' });
+  writeFileSync(at('probe.json'), JSON.stringify(probeOf(policy.hash)));
+  const best = await run({ bestOf: 2, scorer: ['probe'], probe: at('probe.json') });
+  expect(best.error).toBeNull();
+  const { bestOf } = best.printed[0] as { bestOf: { rules: { rule: string; accuracy: { value: number } }[] } };
+  const value = Object.fromEntries(bestOf.rules.map(({ rule, accuracy }) => [rule, accuracy.value]));
+  expect(value.probe).toBeGreaterThan(value.random!);
+});
+
+/** A probe that reads what the scripted model knows of a step: the first of its 4 states. */
+function probeOf(model: string): Probe {
+  const [means, scales] = [
+    [0, 0, 0, 0, 0, 0],
+    [1, 1, 1, 1, 1, 1],
+  ];
+  const weights = [4, 0, 0, 0, 0, 0];
+  const trained = { ridge: 1, steps: 9, correct: 4, calibrationSteps: 0, calibrationLoss: null };
+  return { model, layers: [1], means, scales, weights, intercept: -2, ...trained };
+}
+
+it('opens what scores before it answers anything', async () => {
+  writeFileSync(at('other.json'), JSON.stringify(probeOf('0123456789abcdef')));
+  const other = await run({ bestOf: 2, scorer: ['probe'], probe: at('other.json') });
+  expect(other.error).toMatchObject({
+    message: expect.stringMatching(/^Expected the model that the probe was trained on \(0123456789ab\), got/),
+  });
+  expect(other.done).toEqual([]);
+});
+
 it.each([
   [{ scorer: ['prm'] as const }, /Expected --best-of N with --scorer/],
+  [{ path: 'min' as const }, /Expected --best-of N with --path, got none/],
+  [{ bestOf: 2, temperature: 0 }, /Expected a --temperature above 0 for --best-of, got 0/],
+  [{ bestOf: 2, calibration: 'c.json' }, /Expected --scorer prm-logprob for --calibration, got logprob,shortness/],
+  [{ bestOf: 2, scorer: ['probe'] as const }, /Expected --probe .* for --scorer probe, got none/],
   [{ bestOf: 3 }, /Expected at least 3 --samples for --best-of 3, got 2/],
   [{ bestOf: 2, scorer: ['prm'] as const }, /Expected --prm .* for --scorer prm, got none/],
   [{ bestOf: 2, scorer: ['prm-logprob'] as const, prm: 'prm' }, /Expected --calibration/],

@@ -7,7 +7,6 @@ import { canonicalJson, sha256 } from '../../hashing.ts';
 import { type Disk, replaceFile } from '../../io/files.ts';
 import { type AnswerItem, answerUnit } from '../../method/evaluate.ts';
 import { type BuildPrompt, makePrompter, type PromptOptions } from '../../method/prompt.ts';
-import type { ScoreCalibration } from '../../method/score-calibration.ts';
 import type { Answer } from '../../records.ts';
 import { Journal } from '../../run/journal.ts';
 import { addCounts, type StageOutput } from '../../run/units.ts';
@@ -15,7 +14,7 @@ import { GRADE_RETRIES, type Task } from '../../task.ts';
 import { openEngine } from '../engine.ts';
 import { type ModelOptions, modelSource, type SamplingFlags, type SandboxFlags } from '../options.ts';
 import type { Terminal } from '../terminal.ts';
-import { type BestOfOptions, type PathScoresBy, scoreSamples } from './eval-best-of.ts';
+import { type BestOfOptions, checkScorers, type PathScoresBy, type RankWeights, scoreSamples } from './eval-best-of.ts';
 import type { Asked } from './eval-questions.ts';
 
 /** Questions that share the slots of the model. */
@@ -35,8 +34,8 @@ export interface AnswerOptions extends ModelOptions, SamplingFlags, Partial<Sand
 interface AnswerAllArgs extends Asked {
   readonly task: Task;
   readonly options: AnswerOptions;
-  /** Weights of prm-logprob, where samples are scored by it. */
-  readonly calibration: ScoreCalibration | null;
+  /** Of the scorers of samples. */
+  readonly weights: RankWeights;
   readonly disk: Disk;
 }
 
@@ -55,6 +54,7 @@ export async function answerAll(args: AnswerAllArgs, terminal: Terminal): Promis
   await using backend = await openEngine(options.engine, terminal);
   const source = modelSource(options);
   const openPolicy = () => backend.openPolicy(source);
+  await checkScorers({ ...args, backend, source });
   const prompt = await makePrompter({ task, options: options.prompt, shots, openPolicy });
   const { records, tokensPerSecond } = await answerUnits({ ...args, prompt, openPolicy }, terminal);
   const answers = records.filter(isGreedy);
@@ -132,7 +132,7 @@ interface Kept {
 
 /** Without --out units are kept nowhere; a disk that refuses one in the middle costs the keeping, not the answers. */
 async function openKept(
-  { disk, calibration: _unread, ...args }: AnswerAllArgs,
+  { disk, weights: _unread, ...args }: AnswerAllArgs,
   policy: string,
   terminal: Terminal,
 ): Promise<Kept> {
@@ -160,7 +160,7 @@ async function openKept(
   return { units: journal.units, records, add };
 }
 
-function inputsOf(args: Omit<AnswerAllArgs, 'disk' | 'calibration'>, policy: string) {
+function inputsOf(args: Omit<AnswerAllArgs, 'disk' | 'weights'>, policy: string) {
   const { task, split, shots, questions, options } = args;
   const { prompt, maxTokens, calculator, samples, temperature, topP, topK, seed, sandbox, timeout } = options;
   const drawn = samples === undefined ? {} : { samples, temperature, topP, topK, seed };

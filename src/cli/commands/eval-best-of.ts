@@ -3,20 +3,22 @@ import type { Backend } from '../../backend.ts';
 import { SipfError } from '../../errors.ts';
 import { bestOfReports, cheapScores, pathOf, type RankName, type SampleScores } from '../../method/best-of.ts';
 import { type PathScoreRule, pathScore, stepScoresById } from '../../method/path-score.ts';
+import { Probe } from '../../method/probe.ts';
 import type { BuildPrompt } from '../../method/prompt.ts';
 import { scoreUnit } from '../../method/score.ts';
 import { ScoreCalibration } from '../../method/score-calibration.ts';
-import { openScorer, type ScorerName, scorerNeeds, scorerReads } from '../../method/scorers.ts';
+import { openScorer, type Scorer, type ScorerName, scorerNeeds, scorerReads } from '../../method/scorers.ts';
 import type { Answer, ModelSource, Question } from '../../records.ts';
 import type { BestOfReport } from '../../reports.ts';
 import type { Task } from '../../task.ts';
 import type { Terminal } from '../terminal.ts';
 import { readIfNeeded } from './score.ts';
 
-/** What may rank samples, by the names that --scorer takes. The first two need models, the next two a task with equations or true steps. */
+/** What may rank samples, by the names that --scorer takes. The first three need weights, the next two a task with equations or true steps. */
 export const RANKS = [
   'prm',
   'prm-logprob',
+  'probe',
   'equations',
   'oracle',
   'logprob',
@@ -35,8 +37,15 @@ export interface BestOfOptions {
   readonly scorer?: readonly RankOption[];
   readonly prm?: string;
   readonly calibration?: string;
+  readonly probe?: string;
   /** How step scores make a path score. */
   readonly path?: PathScoreRule['path'];
+}
+
+/** Weights of scorers, as their files have them; null: none is needed. */
+export interface RankWeights {
+  readonly calibration: ScoreCalibration | null;
+  readonly probe: Probe | null;
 }
 
 /** What ranks: as --scorer says, else all that costs nothing, and the PRM that is given. */
@@ -45,32 +54,58 @@ export function ranksOf({ scorer, prm }: BestOfOptions): readonly RankOption[] {
 }
 
 /**
- * The weights of prm-logprob, where it is asked for.
+ * The weights of the scorers that are asked for.
  * @throws SipfError 'bad-input' where options of best-of do not belong together or something that a scorer needs is missing.
  */
 export async function checkBestOf(
-  options: BestOfOptions & { readonly samples?: number },
+  options: BestOfOptions & { readonly samples?: number; readonly temperature: number },
   task: Task,
-): Promise<ScoreCalibration | null> {
-  const { bestOf, scorer, prm, calibration, samples } = options;
-  if (bestOf === undefined) {
-    if (scorer === undefined && prm === undefined && calibration === undefined) return null;
-    throw refusal('--best-of N with --scorer, --prm or --calibration', 'none', 'Give it: --best-of 8.');
-  }
+): Promise<RankWeights> {
+  const { bestOf, samples, temperature } = options;
+  if (bestOf === undefined) return withoutBestOf(options);
   if ((samples ?? bestOf) < bestOf)
     throw refusal(`at least ${bestOf} --samples for --best-of ${bestOf}`, String(samples), 'Draw more.');
-  const ranks = ranksOf(options);
-  const reader = ranks.find((name) => isScorer(name) && scorerNeeds(name, 'prm'));
-  if (reader !== undefined && prm === undefined)
-    throw refusal(`--prm (a folder that train-prm wrote) for --scorer ${reader}`, 'none', 'Give it.');
-  if (reader === undefined && prm !== undefined)
-    throw refusal('--scorer prm or prm-logprob for --prm', ranks.join(','), 'Name one of them, or leave --prm out.');
-  const blind = ranks.find((name) => isScorer(name) && !scorerReads(name, task));
+  if (temperature === 0)
+    throw refusal('a --temperature above 0 for --best-of', '0, which draws one text again and again', 'Raise it.');
+  checkFiles(options);
+  const blind = ranksOf(options).find((name) => isScorer(name) && !scorerReads(name, task));
   if (blind !== undefined)
     throw refusal(`a task with steps that --scorer ${blind} can check`, task.name, 'Choose another scorer.');
-  return ranks.includes('prm-logprob')
-    ? await readIfNeeded('prm-logprob', 'calibration', calibration, ScoreCalibration)
-    : null;
+  return readWeights(options);
+}
+
+function withoutBestOf(options: BestOfOptions): RankWeights {
+  const given = (['scorer', 'prm', 'calibration', 'probe', 'path'] as const).find((key) => options[key] !== undefined);
+  if (given === undefined) return { calibration: null, probe: null };
+  throw refusal(`--best-of N with --${given}`, 'none', 'Give it: --best-of 8.');
+}
+
+/** What options name, as scorers need it. */
+const FILES = ['prm', 'calibration', 'probe'] as const;
+
+/** The first scorer asked for that needs it; undefined: none does. */
+function readerOf(options: BestOfOptions, need: (typeof FILES)[number]): ScorerName | undefined {
+  for (const name of ranksOf(options)) if (isScorer(name) && scorerNeeds(name, need)) return name;
+  return undefined;
+}
+
+function checkFiles(options: BestOfOptions): void {
+  const reader = readerOf(options, 'prm');
+  if (reader !== undefined && options.prm === undefined)
+    throw refusal(`--prm (a folder that train-prm wrote) for --scorer ${reader}`, 'none', 'Give it.');
+  const unread = FILES.find((file) => options[file] !== undefined && readerOf(options, file) === undefined);
+  if (unread === undefined) return;
+  const readers = RANKS.filter((name) => isScorer(name) && scorerNeeds(name, unread)).join(' or ');
+  const got = ranksOf(options).join(',');
+  throw refusal(`--scorer ${readers} for --${unread}`, got, `Name it, or leave --${unread} out.`);
+}
+
+async function readWeights(options: BestOfOptions): Promise<RankWeights> {
+  const [weighs, probes] = [readerOf(options, 'calibration'), readerOf(options, 'probe')];
+  return {
+    calibration: weighs ? await readIfNeeded(weighs, 'calibration', options.calibration, ScoreCalibration) : null,
+    probe: probes ? await readIfNeeded(probes, 'probe', options.probe, Probe) : null,
+  };
 }
 
 function refusal(expected: string, got: string, fix: string): SipfError {
@@ -79,17 +114,39 @@ function refusal(expected: string, got: string, fix: string): SipfError {
 
 const isScorer = (name: RankName): name is ScorerName => name !== 'shortness';
 
-interface ScoredSamples {
+interface RankModels {
+  readonly backend: Backend;
+  /** The policy that is evaluated: prm-logprob and probe read with it. */
+  readonly source: ModelSource;
+  readonly options: BestOfOptions;
+  readonly weights: RankWeights;
+}
+
+interface ScoredSamples extends RankModels {
   readonly task: Task;
   readonly questions: readonly Question[];
   /** In the order of the questions. */
   readonly samples: readonly Answer[];
   readonly prompt: BuildPrompt;
-  readonly backend: Backend;
-  /** The policy that is evaluated: prm-logprob reads with it. */
-  readonly source: ModelSource;
-  readonly options: BestOfOptions;
-  readonly calibration: ScoreCalibration | null;
+}
+
+/**
+ * Opens the models that will score, once, and closes them: hours of answers must not end at a PRM that is none.
+ * @throws SipfError what opening them throws.
+ */
+export async function checkScorers(given: RankModels): Promise<void> {
+  if (given.options.bestOf === undefined) return;
+  const readers = new Set([readerOf(given.options, 'prm'), readerOf(given.options, 'probe')]);
+  for (const name of readers) if (name !== undefined) await (await openRank(name, given))[Symbol.asyncDispose]();
+}
+
+function openRank(name: ScorerName, { backend, source, options: { prm }, weights }: RankModels): Promise<Scorer> {
+  return openScorer(name, {
+    prm: prm === undefined ? undefined : () => backend.openPrm({ model: prm }),
+    policy: () => backend.openPolicy(source),
+    calibration: weights.calibration ?? undefined,
+    probe: weights.probe ?? undefined,
+  });
 }
 
 /** The samples to choose from, `[question][sample]`: the first N of each question. */
@@ -114,13 +171,9 @@ export async function scoreSamples(given: ScoredSamples, terminal: Terminal): Pr
 const UNIT = 32;
 
 async function scoresBy(name: ScorerName, given: ScoredSamples, terminal: Terminal): Promise<Map<string, number>> {
-  const { task, questions, prompt, backend, source, options, calibration } = given;
-  const { prm, path = 'mean' } = options;
-  await using scorer = await openScorer(name, {
-    prm: prm === undefined ? undefined : () => backend.openPrm({ model: prm }),
-    policy: () => backend.openPolicy(source),
-    calibration: calibration ?? undefined,
-  });
+  const { task, questions, prompt, options } = given;
+  const { path = 'mean' } = options;
+  await using scorer = await openRank(name, given);
   const samples = candidates(given.samples, options);
   using progress = terminal.progress({ title: `score ${name}`, unit: 'questions', total: questions.length });
   const scores = new Map<string, number>();

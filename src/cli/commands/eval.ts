@@ -6,6 +6,7 @@ import { type Disk, nodeDisk } from '../../io/files.ts';
 import { MOST } from '../../limits.ts';
 import { ScoreOptions } from '../../method/score.ts';
 import { setReports } from '../../method/set-reports.ts';
+import { requireTexts } from '../../method/task-signals.ts';
 import { withoutBrokenOnes } from '../../pipeline/files/questions.ts';
 import type { Figure, SetReport } from '../../reports.ts';
 import { passAtFigure, triesOf } from '../../statistics/pass-at.ts';
@@ -79,6 +80,7 @@ export function evalCommand(terminal: Terminal): Command {
     .option('--scorer <name,...>', `scorers for --best-of: ${RANKS.join(', ')} (default: what costs nothing)`, ranks)
     .option('--prm <dir>', 'process reward model for the scorers prm and prm-logprob')
     .option('--calibration <file>', "weights of prm-logprob: a run's 4-calibration.json")
+    .option('--probe <file>', "the probe: a run's 3-probe.json, or what train-probe wrote, of this very model")
     .addOption(
       new Option('--path <rule>', 'how step scores make a path score (default: mean)').choices(
         ScoreOptions.shape.path.unwrap().options,
@@ -138,7 +140,8 @@ export async function evaluate(
   await using opened = tasks;
   const task = openOne(opened, options.task, 'eval');
   checkOptions(options);
-  const calibration = await checkBestOf(options, task);
+  if (options.calculator === true) requireTexts(task, '--calculator');
+  const weights = await checkBestOf(options, task);
   const { out } = options;
   if (out !== undefined) {
     await checkOut('eval', { ...options, out });
@@ -147,7 +150,7 @@ export async function evaluate(
   }
   const asked = await loadAsked(opened, task, options, terminal);
   const questions = await withoutBrokenOnes(task, asked.questions, terminal);
-  const answered = await answerAll({ ...asked, task, questions, options, calibration, disk }, terminal);
+  const answered = await answerAll({ ...asked, task, questions, options, weights, disk }, terminal);
   try {
     if (out !== undefined) await writeAnswers(disk, out, answered);
   } finally {

@@ -187,13 +187,13 @@ function sourceOf(option: 'prm' | 'model', model: string | undefined, kind: stri
 function missing(option: string, kind: string): SipfError {
   return new SipfError(
     'bad-input',
-    `Expected ${option} for --scorer ${kind}, got none. Give it; sipf score --help has an example.`,
+    `Expected ${option} for --scorer ${kind}, got none. Give it; --help has an example.`,
   );
 }
 
 /** Which files have the weights of scorers. */
 const WEIGHTS = {
-  calibration: "a run's 4-calibration.json; with --samples also --labels, to fit it on",
+  calibration: "a run's 4-calibration.json; with --samples, sipf score fits one on --labels",
   probe: "a run's 3-probe.json, or what train-probe wrote",
 } as const;
 

@@ -30,7 +30,7 @@ export function renderChat(
   if (tokenizer.chatTemplate === null) {
     throw new SipfError(
       'unsupported',
-      `Expected a chat template in ${model}, got none. Leave out --chat, or use an instruction-tuned model.`,
+      `Expected a chat template in ${model}, got none. Leave out prompt.style chat (--chat), or use an instruction-tuned model.`,
     );
   }
   const textOf = (id: number | null | undefined): string =>
@@ -53,7 +53,7 @@ function render(template: string, model: string, variables: Record<string, unkno
   } catch (thrown) {
     throw new SipfError(
       'unsupported',
-      `Expected a chat template that can be read in ${model}, got: ${reasonOf(thrown)}. Leave out --chat.`,
+      `Expected a chat template that can be read in ${model}, got: ${reasonOf(thrown)}. Leave out prompt.style chat (--chat).`,
       { cause: thrown },
     );
   }

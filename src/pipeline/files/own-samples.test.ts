@@ -162,7 +162,7 @@ test('one answer may be written in several ways', async () => {
 
 test.each([
   [[{ question: '2+3?' }], /line 1, field "steps": Expected .*got nothing/],
-  [[{ question: '2+3?', steps: [] }], /line 1, field "steps": Expected at least 1 items/],
+  [[{ question: '2+3?', steps: [] }], /line 1, field "steps": Expected at least 1 item, got/],
   [[{ question: '2+3?', steps: '' }], /line 1, field "steps": Expected steps with text/],
   [[{ question: '2+3?', steps: [' '] }], /line 1, field "steps": Expected steps with text/],
   [[{ question: '2+3?', steps: [1] }], /line 1, field "steps/],

@@ -70,7 +70,7 @@ test('the distance within its diagonals is the distance', () => {
 
 test('a hundred long programs take a moment', () => {
   const paths = Array.from({ length: 100 }, (_, i) => [program(150, ` + ${'z'.repeat(i % 7)}${i}`)]);
-  const started = performance.now();
+  const started = process.cpuUsage();
   expect(distinctPrograms(paths)).toHaveLength(1);
-  expect(performance.now() - started).toBeLessThan(6000);
+  expect(process.cpuUsage(started).user / 1000).toBeLessThan(6000);
 });

@@ -104,7 +104,7 @@ test.each([
   ['f"""{"""'],
 ])('100,000 characters of %j take linear time', (part) => {
   const text = part.repeat(100_000 / part.length);
-  const started = performance.now();
+  const started = process.cpuUsage();
   expect(splitCode(text).join('')).toBe(text);
-  expect(performance.now() - started).toBeLessThan(2000);
+  expect(process.cpuUsage(started).user / 1000).toBeLessThan(2000);
 });

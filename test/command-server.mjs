@@ -3,16 +3,21 @@
 import { pathToFileURL } from 'node:url';
 
 const [, , cli] = process.argv;
+const end = process.exit.bind(process);
 let commands = 0;
 
-process.on('message', async (args) => {
+process.on('disconnect', () => end(0));
+process.on('message', async ({ args, cwd }) => {
   const result = { stdout: '', stderr: '' };
-  for (const name of ['stdout', 'stderr'])
+  for (const name of ['stdout', 'stderr']) {
+    process[name].removeAllListeners('error');
     process[name].write = (text, ...more) => {
       result[name] += text;
       more.find((one) => typeof one === 'function')?.();
       return true;
     };
+  }
+  process.chdir(cwd);
   process.argv = [process.execPath, cli, ...args];
   process.exitCode = undefined;
   process.exit = (code) => {
