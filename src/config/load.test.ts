@@ -294,6 +294,9 @@ it('refuses step pairs where steps have no scores of their own', () => {
   expect(() => parseConfig({ score: { scorer: 'logprob' }, pairs: { kind: 'step' } })).toThrow(
     /Expected pairs\.kind path for score\.scorer logprob, which scores whole paths/,
   );
+  expect(() => parseConfig({ pairs: { below: 2 } })).toThrow(
+    /pairs\.below \(number of at least 0 and at most 1, or null\)/,
+  );
   const unread = { method: 'online-rft', score: { scorer: 'logprob' }, pairs: { kind: 'step' } };
   expect(parseConfig(unread).pairs.kind).toBe('step');
 });
