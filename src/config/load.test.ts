@@ -29,6 +29,28 @@ describe('loadConfig', () => {
     expect(config.task.data).toBe('123');
   });
 
+  it('keeps a text that looks like a number or an object where a setting takes any text', async () => {
+    const sampler = { kind: 'openai', url: 'http://localhost:8000/v1', model: '7', apiKeyFrom: '1' };
+    const keys = Object.entries(sampler).map(([key, value]) => [`engine.sampler.${key}`, value]);
+    const flags = {
+      ...Object.fromEntries(keys),
+      'prompt.system': '{"a": 1}',
+      model: '7',
+      simulator: '8',
+      adapter: 'null',
+    };
+    const config = await loadConfig({ flags });
+    expect(config.engine.sampler).toMatchObject(sampler);
+    expect(config).toMatchObject({
+      model: '7',
+      simulator: { model: '8' },
+      adapter: null,
+      prompt: { system: '{"a": 1}' },
+    });
+    const made = await loadConfig({ flags: { model: '{"init": {"hidden_size": 64}}', 'labels.K': '4' } });
+    expect(made).toMatchObject({ model: { init: { hidden_size: 64 } }, labels: { K: 4 } });
+  });
+
   it('shows no character of a file that would move the cursor', () => {
     const refused = (tree: object) => {
       try {
