@@ -177,7 +177,7 @@ describe('a method that stands for more than itself', () => {
     ['srf', { align: { loss: { kind: 'dpo', nllWeight: 0 }, gold: 0 }, pairs: { nllRows: false } }],
     ['rpo', { align: { loss: { kind: 'dpo', nllWeight: 1 }, gold: 1 }, pairs: { nllRows: true } }],
     ['sapo', { score: { scorer: 'prm' }, labels: { mode: 'verify', keepRollouts: true } }],
-    ['star', { sampling: { hint: true, questions: 1500 } }],
+    ['star', { sampling: { hint: true, questions: 1200 } }],
     ['cot', { sft: { enabled: false }, prompt: { shots: 8 } }],
     ['rft-dpo', { iterations: 2, align: { loss: { kind: 'dpo' } } }],
   ])('%s is over a preset and over what another run had', async (method, settings) => {
