@@ -22,7 +22,7 @@ describe('README.md', () => {
     const tables = renderFinal({ final }, { colors, width: 100 }).filter((line) =>
       /^(policy|start|last|cont)/.test(line),
     );
-    expect(tables.length).toBe(8);
+    expect(tables.length).toBe(9);
     for (const line of tables) expect(flat(readme)).toContain(flat(line));
   });
 
