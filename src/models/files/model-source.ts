@@ -1,17 +1,16 @@
 // A folder, file or hub id as given -> a local path, downloaded where it must be.
-import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { modelInfo } from '@huggingface/hub';
 import { messageOf, SipfError } from '../../errors.ts';
-import { type CacheOptions, cacheFolder, huggingFaceCache } from '../../io/cache.ts';
+import { type CacheOptions, huggingFaceCache } from '../../io/cache.ts';
 import { exists, isFolder } from '../../io/file-bytes.ts';
-import { writeFileAtomically } from '../../io/files.ts';
-import { fetchHubFile, hubAccess, hubFiles } from '../../io/hub.ts';
+import { type HubFile, isOffline } from '../../io/hub.ts';
+import { cachedSnapshot, downloadSnapshot } from '../../io/hub-snapshot.ts';
 import { foreignName } from './foreign-models.ts';
+import { readShardIndex } from './shard-index.ts';
 
 const HUB_ID = /^[A-Za-z0-9][\w.-]*\/[A-Za-z0-9][\w.-]*$/;
 const WANTED =
-  /^(config|generation_config|tokenizer|tokenizer_config|special_tokens_map|adapter_config)\.json$|^chat_template\.jinja$|^[^/]*\.safetensors(\.index\.json)?$/;
+  /^(config|generation_config|tokenizer|tokenizer_config|special_tokens_map|adapter_config)\.json$|^chat_template\.jinja$|^(?!consolidated)[^/]*\.safetensors(\.index\.json)?$/;
 
 interface LocalSource {
   readonly path: string;
@@ -39,36 +38,51 @@ export async function resolveSource(source: string, options: CacheOptions = {}):
 }
 
 async function hubFolder(id: string, options: CacheOptions): Promise<string> {
-  const own = join(cacheFolder(options), 'hub', `models--${id.replace('/', '--')}`);
-  for (const folder of [huggingFaceCache(id), own]) {
-    const found = await snapshotIn(folder);
-    if (found) return found;
+  const snapshot = await cachedSnapshot(id);
+  const missing = snapshot === null ? 'config.json' : await missingIn(snapshot);
+  if (snapshot !== null && missing === null) return snapshot;
+  if (isOffline()) {
+    throw new SipfError(
+      'not-found',
+      `Expected the model ${id} whole in ${huggingFaceCache(id)}, as HF_HUB_OFFLINE is set, got no ${missing}. Run once without HF_HUB_OFFLINE, or name a folder.`,
+    );
   }
   try {
-    return await download(id, own, options);
+    return await downloadSnapshot(id, (files) => wantedFiles(id, files), options);
   } catch (thrown) {
     if (thrown instanceof SipfError) throw thrown;
     throw new SipfError(
       'not-found',
-      `Expected a folder ${id}, got none here, and no such model from the hub: ${messageOf(thrown)}. Check the path, or the id and the network, or download it elsewhere ` +
-        `(hf download ${id} --local-dir DIR) and give that folder. Gated models need HF_TOKEN.`,
+      `Expected a folder ${id}, got none here, and from the hub: ${messageOf(thrown)}. Check the path, or the id and the network. The same command continues a download. Or download it elsewhere ` +
+        `(hf download ${id} --local-dir DIR) and give that folder.`,
       { cause: thrown },
     );
   }
 }
 
-/** The snapshot that refs/main names, where it is complete. */
-async function snapshotIn(folder: string): Promise<string | null> {
-  const ref = join(folder, 'refs', 'main');
-  if (!(await exists(ref))) return null;
-  const snapshot = join(folder, 'snapshots', (await readFile(ref, 'utf8')).trim());
-  const weights = ['model.safetensors', 'model.safetensors.index.json'].map((name) => exists(join(snapshot, name)));
-  return (await exists(join(snapshot, 'config.json'))) && (await Promise.all(weights)).some(Boolean) ? snapshot : null;
+/** The first file that a snapshot lacks: other tools download the files that they need. */
+async function missingIn(snapshot: string): Promise<string | null> {
+  const weights = 'model.safetensors';
+  const index = `${weights}.index.json`;
+  const isSharded = !(await exists(join(snapshot, weights))) && (await exists(join(snapshot, index)));
+  const shards = isSharded ? new Set((await readShardIndex(join(snapshot, index))).values()) : [weights];
+  for (const name of ['config.json', 'tokenizer.json', ...shards])
+    if (!(await exists(join(snapshot, name)))) return name;
+  return null;
+}
+
+/** @throws SipfError 'unsupported' where the model is in another form: none of its weights would come. */
+function wantedFiles(id: string, files: readonly HubFile[]): HubFile[] {
+  checkListed(
+    id,
+    files.map(({ path }) => path),
+  );
+  return files.filter(({ path }) => WANTED.test(path));
 }
 
 /** Before anything is downloaded: a model in another form has no weights that would come. */
 function checkListed(id: string, paths: readonly string[]): void {
-  if (paths.some((path) => /^[^/]*\.safetensors$/.test(path))) return;
+  if (paths.some((path) => WANTED.test(path) && path.endsWith('.safetensors'))) return;
   const gguf = paths.find((path) => path.endsWith('.gguf'));
   const other = paths.find((path) => foreignName(path) !== null);
   const got = gguf
@@ -77,18 +91,4 @@ function checkListed(id: string, paths: readonly string[]): void {
       ? `${other}: ${foreignName(other)}`
       : 'none. Check the id.';
   throw new SipfError('unsupported', `Expected model.safetensors in the hub model ${id}, got ${got}`);
-}
-
-async function download(id: string, folder: string, options: CacheOptions): Promise<string> {
-  const { sha } = await modelInfo({ name: id, additionalFields: ['sha'], ...hubAccess() });
-  const repo = { type: 'model', name: id, revision: sha } as const;
-  const files = await hubFiles(repo);
-  checkListed(
-    id,
-    files.map(({ path }) => path),
-  );
-  const snapshot = join(folder, 'snapshots', sha);
-  for (const file of files) if (WANTED.test(file.path)) await fetchHubFile(repo, file, snapshot, options);
-  await writeFileAtomically(join(folder, 'refs', 'main'), [sha]);
-  return snapshot;
 }
