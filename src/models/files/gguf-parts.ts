@@ -16,17 +16,20 @@ export function partFiles(file: string, metadata: ReadonlyMap<string, GgufValue>
   if (count === 0 || count === 1) return [file];
   if (typeof count !== 'number' || !Number.isInteger(count) || count < 0 || count > MOST_PARTS)
     throw wrong(file, 'split.count', `a number of parts up to ${MOST_PARTS}`, shown(count));
-  const [, stem, , total] = PART.exec(basename(file)) ?? [];
-  if (stem === undefined || Number(total) !== count) {
-    const example = `NAME-00001-of-${padded(count)}.gguf`;
-    throw new SipfError(
-      'bad-input',
-      `Expected a part of ${count} to be named as ${example}, got ${printable(basename(file))}. Give each part its own name again.`,
-    );
-  }
-  return Array.from({ length: count }, (_, n) =>
-    join(dirname(file), `${stem}-${padded(n + 1)}-of-${padded(count)}.gguf`),
+  const names = partNames(basename(file));
+  if (names.length === count) return names.map((name) => join(dirname(file), name));
+  throw new SipfError(
+    'bad-input',
+    `Expected a part of ${count} to be named as NAME-00001-of-${padded(count)}.gguf, got ${printable(basename(file))}. Give each part its own name again.`,
   );
+}
+
+/** The names of all parts of a file that is named as a part, in order; its own name alone where it is not. */
+export function partNames(name: string): readonly string[] {
+  const [, stem, , total] = PART.exec(name) ?? [];
+  const count = Number(total ?? 0);
+  if (stem === undefined || count < 2 || count > MOST_PARTS) return [name];
+  return Array.from({ length: count }, (_, n) => `${stem}-${padded(n + 1)}-of-${padded(count)}.gguf`);
 }
 
 const padded = (n: number): string => String(n).padStart(5, '0');

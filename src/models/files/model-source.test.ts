@@ -121,13 +121,29 @@ describe('resolveSource', () => {
   it.each([
     [['config.json', 'pytorch_model.bin'], "pytorch_model.bin: PyTorch's own format"],
     [['config.json', 'consolidated.safetensors'], 'by their original names'],
-    [['config.json', 'model.Q4_K_M.gguf', 'model.Q8_0.gguf'], 'hf download someone/tiny model.Q4_K_M.gguf'],
+    [['config.json', 'model.Q4_K_M.gguf', 'model.Q8_0.gguf'], 'as someone/tiny/model.Q4_K_M.gguf'],
     [['config.json', 'model.onnx'], 'an ONNX export'],
     [['README.md'], 'got none. Check the id'],
   ])('downloads nothing of %j', async (names, what) => {
     server.models['someone/tiny'] = Object.fromEntries(names.map((name) => [name, Buffer.from('x')]));
     await expect(resolveSource('someone/tiny')).rejects.toThrow(what);
     expect(server.requests.filter(({ path }) => path.includes('/resolve/'))).toEqual([]);
+  });
+
+  it('downloads one GGUF file, with its parts, and says which there are', async () => {
+    const names = ['a.gguf', 'q/b-00001-of-00002.gguf', 'q/b-00002-of-00002.gguf', 'c-00001-of-00002.gguf'];
+    server.models['someone/tiny'] = Object.fromEntries(names.map((name) => [name, Buffer.from(name)]));
+    const snapshot = join(folder, 'snapshots', COMMIT);
+    expect(await resolveSource('someone/tiny/a.gguf')).toEqual({ path: join(snapshot, 'a.gguf'), kind: 'gguf' });
+    const { path } = await resolveSource('someone/tiny/q/b-00002-of-00002.gguf');
+    expect(await readFile(path, 'utf8')).toBe('q/b-00002-of-00002.gguf');
+    expect((await readdir(join(snapshot, 'q'))).sort()).toEqual(['b-00001-of-00002.gguf', 'b-00002-of-00002.gguf']);
+    await expect(resolveSource('someone/tiny/c-00001-of-00002.gguf')).rejects.toThrow(
+      'Expected c-00002-of-00002.gguf in the hub model someone/tiny, got a.gguf, q/b-00001',
+    );
+    process.env.HF_HUB_OFFLINE = '1';
+    expect((await resolveSource('someone/tiny/a.gguf')).kind).toBe('gguf');
+    await expect(resolveSource('someone/tiny/d.gguf')).rejects.toThrow('got no d.gguf');
   });
 
   it('stops on request', async () => {
