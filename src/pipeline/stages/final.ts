@@ -30,9 +30,11 @@ export async function evaluateFinal({ run, config, openSets, rounds }: Loop): Pr
   const read = (name: string) => answersOf(warmUp, placeOf(name));
   const body = async (): Promise<FinalReport> => {
     const rows: FinalReport['rows'] = [];
+    const hasControl = policies.some(({ name }) => name === 'continued-sft');
     for (const [i, { name, policy, optimizerTokens, flops }] of policies.entries()) {
       const own = await setReports(read(name), name === 'start' ? null : read('start'));
-      const row = { name, policy: policy.hash, optimizerTokens, flops, sets: own };
+      const control = name === 'last' && hasControl ? { againstControl: await againstControl(read) } : {};
+      const row = { name, policy: policy.hash, optimizerTokens, flops, sets: own, ...control };
       rows.push(sampled[i] === undefined ? row : { ...row, bestOf: await bestOfFinal(warmUp, sampled[i]) });
     }
     const report = { rows, warnings: sets.flatMap(({ warnings }) => warnings) };
@@ -43,6 +45,11 @@ export async function evaluateFinal({ run, config, openSets, rounds }: Loop): Pr
   const spent = policies.map(({ name, optimizerTokens, flops }) => ({ name, optimizerTokens, flops }));
   const inputs = { answers, spent, ...(drawn.length === 0 ? {} : { drawn, ...ruleInputs(config.score) }) };
   return run.once({ stage, inputs, outputs: ['eval.json'], result: FinalReport, body });
+}
+
+async function againstControl(read: (name: string) => Parameters<typeof setReports>[0]) {
+  const sets = await setReports(read('last'), read('continued-sft'));
+  return sets.map(({ task, split, paired, pairedSound }) => ({ task, split, paired, pairedSound }));
 }
 
 /** The start alone where nothing has changed it; the control trains now. */
