@@ -1,4 +1,4 @@
-// Model folders whose parts do not belong together -> an error that names the file and what is wrong.
+// Model folders whose parts do not belong together -> an error that names the file and the fault.
 import { mkdtemp, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-// A model of 400 MB in float32, in shards and in GGUF parts -> the peak of memory while it is loaded.
+// A model of 400 MB in float32, in shards and GGUF parts -> the peak of memory while it is loaded.
 // In `npm run test:all` alone: a minute, 1 GB of disk.
 import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

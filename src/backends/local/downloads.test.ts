@@ -1,4 +1,4 @@
-// Downloads -> lines that tell how far they are; a model of the hub -> downloaded before it is opened.
+// Downloads -> lines about them; a model of the hub -> downloaded before it is opened.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
