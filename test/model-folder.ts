@@ -45,7 +45,7 @@ async function writeWeights(from: string, to: string, change: FolderChanges['wei
 
 /** Bytes of a safetensors file of tensors whose values do not matter. */
 export function safetensorsBytes(
-  tensors: Readonly<Record<string, readonly [dtype: string, shape: number[], bytes: number]>>,
+  tensors: Readonly<Record<string, readonly [dtype: string, shape: readonly number[], bytes: number]>>,
 ): Buffer {
   let offset = 0;
   const header: Record<string, unknown> = {};

@@ -9,6 +9,7 @@ import { messageOf, SipfError } from '../errors.ts';
 import { checkCount, MOST, MOST_THREADS } from '../limits.ts';
 import { openSampler } from '../samplers/samplers.ts';
 import { BACKEND_METHODS, composeBackends } from './compose.ts';
+import { downloadingFirst } from './local/downloads.ts';
 import { createWorkerBackend } from './local/worker-client.ts';
 
 export type { EngineOptions } from '../engine-settings.ts';
@@ -16,7 +17,7 @@ export { type BackendParts, composeBackends } from './compose.ts';
 export { createScriptedBackend, type ScriptedOptions, type WriteArgs } from './scripted.ts';
 
 export interface OpenBackendParts {
-  /** Told where a model is drawn from, where that may surprise. */
+  /** Told where a model is drawn from, where that may surprise, and how far the download of one is. */
   readonly log?: (message: string) => void;
   /** Where API keys are. */
   readonly env?: Readonly<Record<string, string | undefined>>;
@@ -34,9 +35,9 @@ export type MakeBackend = (options: EngineOptions) => Backend | Promise<Backend>
  */
 export async function openBackend(options: EngineOptions = {}, parts: OpenBackendParts = {}): Promise<Backend> {
   const { sampler } = options;
-  const local = await openLocal(options);
-  if (!sampler) return local;
   const { log = () => {}, env = process.env } = parts;
+  const local = await openLocal(options, log);
+  if (!sampler) return local;
   const wait = (ms: number, signal: AbortSignal) => setTimeout(ms, undefined, { signal });
   try {
     const elsewhere = openSampler(sampler, { local, log, env, wait, random: Math.random, now: Date.now });
@@ -47,12 +48,13 @@ export async function openBackend(options: EngineOptions = {}, parts: OpenBacken
   }
 }
 
-async function openLocal(options: EngineOptions): Promise<Backend> {
+async function openLocal(options: EngineOptions, log: (message: string) => void): Promise<Backend> {
   const { module, provider = 'cpu', threads, slots } = options;
   if (module) return madeBy(module, options);
   checkCount('threads', threads ?? undefined, MOST_THREADS);
   checkCount('slots', slots ?? undefined, MOST.slots);
-  return createWorkerBackend({ provider, ...(threads ? { threads } : {}), ...(slots ? { slots } : {}) });
+  const engine = createWorkerBackend({ provider, ...(threads ? { threads } : {}), ...(slots ? { slots } : {}) });
+  return downloadingFirst(engine, { log, now: Date.now });
 }
 
 async function madeBy(module: string, options: EngineOptions): Promise<Backend> {

@@ -1,13 +1,14 @@
 // Options and environment -> the folder of converted weights, hashes and downloads.
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
+import type { DownloadProgress } from './hub-download.ts';
 
 export interface CacheOptions {
   /** Cache folder; default: $SIPF_CACHE or ~/.cache/sipf. */
   readonly cache?: string | undefined;
   readonly signal?: AbortSignal | undefined;
-  /** Told about each hub file before its download. */
-  readonly onDownload?: ((file: string, bytes: number) => void) | undefined;
+  /** Told how far the download of a hub file is. */
+  readonly onDownload?: ((progress: DownloadProgress) => void) | undefined;
 }
 
 /** Where converted weights, hashes and downloads are kept. */
@@ -15,8 +16,8 @@ export function cacheFolder({ cache }: CacheOptions = {}): string {
   return resolve(cache ?? process.env.SIPF_CACHE ?? join(homedir(), '.cache', 'sipf'));
 }
 
-/** The folder where Hugging Face's own tools keep this model. */
+/** The folder where Hugging Face's own tools keep a model, and ours: `models--owner--name`. */
 export function huggingFaceCache(id: string): string {
-  const home = process.env.HF_HOME ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'huggingface');
-  return join(process.env.HF_HUB_CACHE ?? join(home, 'hub'), `models--${id.replace('/', '--')}`);
+  const home = process.env.HF_HOME || join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'huggingface');
+  return resolve(process.env.HF_HUB_CACHE || join(home, 'hub'), `models--${id.replace('/', '--')}`);
 }

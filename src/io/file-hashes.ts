@@ -1,5 +1,5 @@
 // Files and folders -> SHA-256 of their contents; a large file is read again only where it changed.
-import { createHash } from 'node:crypto';
+import { createHash, type Hash } from 'node:crypto';
 import { readdir, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { throwIfAborted } from '../errors.ts';
@@ -11,9 +11,15 @@ import { isTemporary, writeFileAtomically } from './files.ts';
 const HASH_CHUNK = 1 << 24;
 
 /** Hexadecimal sha256 of a file's content. */
-async function sha256File(file: string, signal?: AbortSignal): Promise<string> {
+const sha256File = (file: string, signal?: AbortSignal): Promise<string> =>
+  digestFile(createHash('sha256'), file, signal);
+
+/**
+ * `hash` with a file's content behind what it has, in hexadecimal.
+ * @throws SipfError 'not-found', 'bad-input' where the file cannot be read; 'aborted'.
+ */
+export async function digestFile(hash: Hash, file: string, signal?: AbortSignal): Promise<string> {
   return withFile(file, async (handle, size) => {
-    const hash = createHash('sha256');
     for (let offset = 0; offset < size; offset += HASH_CHUNK) {
       throwIfAborted(signal);
       hash.update(await readExactly(handle, file, offset, Math.min(HASH_CHUNK, size - offset)));

@@ -152,20 +152,44 @@ function targetOf(path: string): string {
 async function writeWhole(path: string, mode: 'w' | 'a', chunks: Chunks, durable: boolean): Promise<void> {
   const file = await open(path, mode);
   try {
-    for await (const chunk of chunks) await appendAll(file, typeof chunk === 'string' ? Buffer.from(chunk) : chunk);
+    for await (const chunk of chunks)
+      await writeAll(file, typeof chunk === 'string' ? Buffer.from(chunk) : chunk, null);
     if (durable) await file.sync();
   } finally {
     await file.close();
   }
 }
 
+/**
+ * Writes `chunks` into a file from byte `at` on, as they come, and waits until they are on the disk. What is before stays; the file is made
+ * where it is missing.
+ * @throws SipfError 'write-failed' where the disk refuses; what `chunks` throws, after what came before it is written.
+ */
+export async function writeFrom(path: string, at: number, chunks: AsyncIterable<Uint8Array> | readonly Uint8Array[]) {
+  await guarded(path, async () => {
+    const file = await open(path, constants.O_CREAT | constants.O_WRONLY);
+    let position = at;
+    try {
+      for await (const chunk of chunks) {
+        await writeAll(file, chunk, position);
+        position += chunk.byteLength;
+      }
+    } finally {
+      await file.sync();
+      await file.close();
+    }
+  });
+}
+
 /** One write ends at 2^31-1 bytes. */
 const MOST_WRITTEN = 1 << 30;
 
-async function appendAll(file: FileHandle, bytes: Uint8Array): Promise<void> {
+/** @param at the place in the file; null: where the last write ended. */
+async function writeAll(file: FileHandle, bytes: Uint8Array, at: number | null): Promise<void> {
   let done = 0;
   while (done < bytes.byteLength) {
-    const { bytesWritten } = await file.write(bytes, done, Math.min(MOST_WRITTEN, bytes.byteLength - done));
+    const length = Math.min(MOST_WRITTEN, bytes.byteLength - done);
+    const { bytesWritten } = await file.write(bytes, done, length, at === null ? null : at + done);
     done += bytesWritten;
   }
 }

@@ -38,7 +38,7 @@ export async function openModel(given: ModelSource, options: CacheOptions = {}):
   const decoder = decoderOf(architecture, files.config, files.configFile);
   checkWeights(decoder, files);
   const tokenizer = await tokenizerOf(source.model, options);
-  checkVocabulary(tokenizer, decoder.config.vocab);
+  const padding = checkVocabulary(tokenizer, decoder.config.vocab, files.path);
   const adapter = source.adapter === undefined ? null : await readAdapter(source.adapter);
   if (adapter) checkAdapter(adapter, files, source.adapter as string);
   const adapted = source.adapter === undefined ? null : await adapterHash(source.adapter, options);
@@ -50,7 +50,7 @@ export async function openModel(given: ModelSource, options: CacheOptions = {}):
     decoder,
     tokenizer,
     hash: checkpointHash(files.hash, adapted),
-    warnings: [...files.warnings, ...tokenizer.warnings],
+    warnings: [...files.warnings, ...tokenizer.warnings, ...padding],
   };
 }
 

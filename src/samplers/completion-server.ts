@@ -1,6 +1,7 @@
 // A request for a completion -> a server's checked answer: timeouts and further tries.
 import { z } from 'zod';
-import { messageOf, printable, SipfError, throwIfAborted } from '../errors.ts';
+import { printable, SipfError, throwIfAborted } from '../errors.ts';
+import { mayPass, retryAfterMs, waitBefore, whyFailed } from '../retries.ts';
 import type { SamplerParts } from './sampler.ts';
 
 interface ServerOptions {
@@ -49,12 +50,6 @@ const Failure = z.object({
 /** A request's outcome: an answer, or a problem that another try may not have. */
 type Tried = { readonly answer: Answer } | { readonly problem: string; readonly retryAfterMs: number };
 
-/** First wait between two tries, and the longest, in milliseconds. */
-const FIRST_WAIT = 500;
-const LONGEST_WAIT = 30_000;
-/** A server's own Retry-After is heard up to an hour. */
-const LONGEST_ASKED = 3_600_000;
-
 /** Sends each request until it has an answer, or no try is left. */
 export class CompletionServer {
   readonly #options: ServerOptions;
@@ -79,8 +74,7 @@ export class CompletionServer {
           `Expected an answer of ${url}/completions, got ${tried.problem} (${retries + 1} tries). Start the server or correct engine.sampler.url; what is stored stays, and the same command continues.`,
         );
       }
-      const longest = Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** retry);
-      const ms = Math.max(tried.retryAfterMs, longest * (0.5 + this.#parts.random() / 2));
+      const ms = waitBefore(retry, this.#parts.random(), tried.retryAfterMs);
       await this.#parts.wait(ms, signal).catch(() => throwIfAborted(signal));
     }
   }
@@ -118,8 +112,8 @@ export class CompletionServer {
 
   #read({ status, ok, headers }: Response, text: string): Tried {
     const said = printable(text.trim());
-    const retryAfterMs = this.#retryAfter(headers.get('retry-after'));
-    if (mayPass(status)) return { problem: `status ${status}: ${said}`, retryAfterMs };
+    const askedMs = retryAfterMs(headers.get('retry-after'), this.#parts.now());
+    if (mayPass(status)) return { problem: `status ${status}: ${said}`, retryAfterMs: askedMs };
     const location = headers.get('location');
     if (!ok)
       throw this.#refusal(
@@ -135,7 +129,7 @@ export class CompletionServer {
     if (failed.success) {
       const { message, code } = failed.data.error;
       const problem = `an error${code == null ? '' : ` of code ${code}`}: ${printable(message)}`;
-      if (mayPass(Number(code))) return { problem, retryAfterMs };
+      if (mayPass(Number(code))) return { problem, retryAfterMs: askedMs };
       throw this.#refusal(problem);
     }
     const parsed = Answer.safeParse(value);
@@ -155,21 +149,4 @@ export class CompletionServer {
       `Expected ${url}/completions to complete a prompt by ${model}, got ${got}. Compare url, model, dialect, prompts and apiKeyFrom of engine.sampler with the server.`,
     );
   }
-
-  /** A Retry-After header (seconds, or a date) in milliseconds. */
-  #retryAfter(text: string | null): number {
-    if (text === null) return 0;
-    const ms = /^\d+$/.test(text.trim()) ? 1000 * Number(text) : Date.parse(text) - this.#parts.now();
-    return Number.isFinite(ms) ? Math.min(Math.max(0, ms), LONGEST_ASKED) : 0;
-  }
-}
-
-/** Whether another try may end better, by a status of HTTP. */
-function mayPass(status: number): boolean {
-  return status === 429 || status === 408 || status >= 500;
-}
-
-function whyFailed(thrown: unknown): string {
-  const cause = thrown instanceof Error && thrown.cause !== undefined ? thrown.cause : thrown;
-  return messageOf(cause);
 }

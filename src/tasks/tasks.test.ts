@@ -1,4 +1,5 @@
 // Data files good and broken, and a small hub -> what each task loads, grades and refuses.
+import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
@@ -291,6 +292,7 @@ describe('the hub', () => {
   const requests: string[] = [];
   beforeAll(async () => {
     const parquet = await readFile(fixture);
+    const oid = createHash('sha1').update(`blob ${parquet.length}\0`).update(parquet).digest('hex');
     const files: Record<string, Buffer> = {
       '/datasets/openai/gsm8k/resolve/main/main/train-00000-of-00001.parquet': parquet,
       '/datasets/openai/gsm8k/resolve/main/main/test-00000-of-00001.parquet': parquet,
@@ -301,9 +303,7 @@ describe('the hub', () => {
       if (path === '/api/datasets/openai/gsm8k/tree/main/main') {
         const entries = ['main/README.md', 'main/train-00000-of-00001.parquet', 'main/test-00000-of-00001.parquet'];
         response.setHeader('content-type', 'application/json');
-        response.end(
-          JSON.stringify(entries.map((name) => ({ type: 'file', path: name, size: parquet.length, oid: 'a' }))),
-        );
+        response.end(JSON.stringify(entries.map((name) => ({ type: 'file', path: name, size: parquet.length, oid }))));
         return;
       }
       const body = files[path];

@@ -7,7 +7,18 @@ import { describe, expect, it } from 'vitest';
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..', 'src');
 
 /** Files of src/ that everything may import: they hold types, errors and pure functions. */
-const GROUND = ['errors', 'random', 'limits', 'hashing', 'nearest', 'described', 'records', 'same-question', 'reports'];
+const GROUND = [
+  'errors',
+  'random',
+  'limits',
+  'hashing',
+  'nearest',
+  'described',
+  'retries',
+  'records',
+  'same-question',
+  'reports',
+];
 
 /** What the library is made of; the command line has it, too. */
 const PUBLIC = [
@@ -34,6 +45,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   hashing: [],
   nearest: [],
   described: [],
+  retries: [],
   records: [],
   'same-question': [],
   reports: [],

@@ -1,27 +1,36 @@
 // Damaged files of every kind -> each opens or is refused, soon and in little memory.
 // SIPF_MUTATIONS=100000 runs more of them; SIPF_MUTATION="config 17" runs one, and shows its damage.
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { SipfError } from '../../src/errors.ts';
 import { createRandom } from '../../src/random.ts';
 import { collect } from '../memory-in-use.ts';
-import { makeTargets, type Target } from '../mutations/targets.ts';
+import { makeHeaderTargets, makeTargets, type Target } from '../mutations/targets.ts';
 import { sized } from '../tier.ts';
 
-const TOTAL = Number(process.env.SIPF_MUTATIONS ?? sized(1300, 10_000));
+/** Of whole models, and of headers alone. */
+const TOTALS = {
+  whole: Number(process.env.SIPF_MUTATIONS ?? sized(1300, 10_000)),
+  headers: Number(process.env.SIPF_MUTATIONS ?? sized(3000, 100_000)),
+} as const;
+type Set = keyof typeof TOTALS;
 const ONE = process.env.SIPF_MUTATION;
 /** Of processor time: other processes do not count. */
 const SLOW_MS = 1000;
-/** Of objects and buffers after a garbage collection, and of the whole process, whose size moves by tens of MiB for nothing. */
-const GROWTH = { held: 16 << 20, resident: 192 << 20 } as const;
+/** Of objects and buffers after a garbage collection; of the whole process, whose size moves by tens of MiB for nothing; and of its peak. */
+const GROWTH = { held: 16 << 20, resident: 192 << 20, peak: 256 << 20 } as const;
 
 let root: string;
-let targets: Target[];
+let targets: Record<Set, Target[]>;
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), 'sipf-mutations-'));
-  targets = await makeTargets(root, join(import.meta.dirname, '../fixtures'));
+  for (const name of Object.keys(TOTALS)) await mkdir(join(root, name));
+  targets = {
+    whole: await makeTargets(join(root, 'whole'), join(import.meta.dirname, '../fixtures')),
+    headers: await makeHeaderTargets(join(root, 'headers')),
+  };
 });
 afterAll(() => rm(root, { recursive: true }));
 
@@ -78,7 +87,9 @@ async function run(target: Target, sound: Buffer, n: number): Promise<{ outcome:
 
 it.skipIf(ONE === undefined)('one mutation', async () => {
   const [, name, n] = /^(.*) (\d+)$/.exec(ONE ?? '') ?? [];
-  const target = targets.find((candidate) => candidate.name === name);
+  const target = Object.values(targets)
+    .flat()
+    .find((candidate) => candidate.name === name);
   if (!target) throw new Error(`no target ${name}`);
   const { outcome, fault } = await run(target, await readFile(target.file), Number(n));
   console.log(outcome, fault, (await readFile(target.file)).toString('latin1').slice(0, 3000));
@@ -103,31 +114,32 @@ interface Totals {
   readonly faults: string[];
 }
 
-function memory(): { readonly held: number; readonly resident: number } {
+function memory(): Record<keyof typeof GROWTH, number> {
   collect();
   const { heapUsed, external, rss } = process.memoryUsage();
-  return { held: heapUsed + external, resident: rss };
+  return { held: heapUsed + external, resident: rss, peak: 1024 * process.resourceUsage().maxRSS };
 }
 
 /** In the first of them code is compiled and caches are filled. */
 const ROUNDS = 10;
 
-it.skipIf(ONE !== undefined)(
-  `${TOTAL} damaged files are opened or refused`,
-  async () => {
+it.skipIf(ONE !== undefined).each<Set>(['whole', 'headers'])(
+  'damaged files are opened or refused: %s',
+  async (set) => {
+    const own = targets[set];
     const totals: Totals = { counts: {}, faults: [] };
-    const each = Math.ceil(TOTAL / targets.length / ROUNDS);
+    const each = Math.ceil(TOTALS[set] / own.length / ROUNDS);
     let before = memory();
     for (let n = 0; n < ROUNDS; n++) {
-      for (const target of targets) await round(target, n * each, (n + 1) * each, totals);
+      for (const target of own) await round(target, n * each, (n + 1) * each, totals);
       if (n === 0) before = memory();
       if (process.env.SIPF_MUTATIONS) console.log(n + 1, before, memory(), totals);
     }
     const after = memory();
     expect(totals.faults.slice(0, 20), `${totals.faults.length} faults`).toEqual([]);
     for (const [name, { refused }] of Object.entries(totals.counts)) expect(refused, name).toBeGreaterThan(0);
-    expect(after.held - before.held).toBeLessThan(GROWTH.held);
-    expect(after.resident - before.resident).toBeLessThan(GROWTH.resident);
+    for (const kind of ['held', 'resident', 'peak'] as const)
+      expect(after[kind] - before[kind], kind).toBeLessThan(GROWTH[kind]);
   },
   7_200_000,
 );

@@ -117,6 +117,43 @@ export async function makeTargets(root: string, fixtures: string): Promise<Targe
   ];
 }
 
+/** Headers alone of files with weights: thousands of them a second. */
+export async function makeHeaderTargets(root: string): Promise<Target[]> {
+  const safetensors = join(await makeModel(join(root, 'model')), 'model.safetensors');
+  const gguf = join(root, 'model.gguf');
+  await writeFile(gguf, makeGguf());
+  const parts = await makeParts(join(root, 'parts'));
+  const openParts = async (file: string) => ggufModel(await readGguf(file));
+  return [
+    {
+      name: 'header of safetensors',
+      file: safetensors,
+      mutate: mutateSafetensors,
+      use: () => readSafetensorsHeader(safetensors),
+    },
+    { name: 'header of GGUF', file: gguf, mutate: mutateBytes, use: () => openParts(gguf) },
+    ...parts.map((file, n) => ({
+      name: `header of GGUF part ${n + 1}`,
+      file,
+      mutate: mutateBytes,
+      use: () => openParts(file),
+    })),
+  ];
+}
+
+/** A split file: metadata with one tensor, then the other tensors. */
+async function makeParts(folder: string): Promise<string[]> {
+  await mkdir(folder);
+  const names = [1, 2].map((n) => join(folder, `m-0000${n}-of-00002.gguf`));
+  const { metadata, tensors } = ggufContents();
+  for (const [n, name] of names.entries()) {
+    const split = { 'split.no': n, 'split.count': 2, 'split.tensors.count': tensors.length };
+    const own = n === 0 ? tensors.slice(0, 1) : tensors.slice(1);
+    await writeFile(name, ggufBytes({ ...(n === 0 ? metadata : {}), ...split }, own));
+  }
+  return names;
+}
+
 async function makeModel(folder: string): Promise<string> {
   await mkdir(folder);
   await initModelFolder(folder, { config: CONFIG, tokenizer: PIECES, seed: 1 });
@@ -179,6 +216,11 @@ async function makeTokenizerFolder(folder: string, fixtures: string): Promise<st
 }
 
 function makeGguf(): Buffer {
+  const { metadata, tensors } = ggufContents();
+  return ggufBytes(metadata, tensors);
+}
+
+function ggufContents() {
   const tokens = Object.keys(PIECES.model.vocab);
   const metadata = {
     'general.architecture': 'llama',
@@ -204,7 +246,7 @@ function makeGguf(): Buffer {
     const values = shape.reduce((product, n) => product * n, 1);
     return { name, shape, type, bytes: new Uint8Array(type === 0 ? 4 * values : (values / 32) * 34).fill(1) };
   };
-  return ggufBytes(metadata, [
+  const tensors = [
     tensor('token_embd.weight', [tokens.length, 32], 8),
     tensor('output_norm.weight', [32], 0),
     tensor('rope_freqs.weight', [4], 0),
@@ -217,7 +259,8 @@ function makeGguf(): Buffer {
     tensor('blk.0.ffn_gate.weight', [32, 32], 8),
     tensor('blk.0.ffn_up.weight', [32, 32], 8),
     tensor('blk.0.ffn_down.weight', [32, 32], 8),
-  ]);
+  ];
+  return { metadata, tensors };
 }
 
 /** Everything that training and inference do before a session: configuration, shapes, tokenizer, adapter, a tensor's values. */

@@ -27,41 +27,61 @@ function rowsOf(path: string): Row[] {
 }
 
 const gguf = 'models/SmolLM2-135M-Instruct.Q4_1.gguf';
-const expected = 'fixtures/tokenizers/smollm2-135m-instruct.jsonl';
-
-describe.skipIf(!available(gguf) || !available(expected))('SmolLM2 from GGUF metadata', () => {
-  let tokenizer: Tokenizer;
-  beforeAll(async () => {
-    tokenizer = await loadTokenizer(at(gguf));
-  });
-
-  it('gives the ids of llama.cpp on every text, with and without special tokens', () => {
-    const rows = rowsOf(expected);
-    expect(rows.length).toBe(188);
-    for (const { text, ids, ids_with_special: special } of rows) {
-      expect(tokenizer.encode(text, { special: false }), JSON.stringify(text)).toEqual(ids);
-      expect(tokenizer.encode(text), JSON.stringify(text)).toEqual(special);
-      expect(tokenizer.encodeContinuation(text)).toEqual(special);
-    }
-  });
-
-  it('decodes back to the text, at once and token by token', () => {
-    for (const { text, ids } of rowsOf(expected)) {
-      const stream = tokenizer.stream();
-      expect(tokenizer.decode(ids), JSON.stringify(text)).toBe(text);
-      expect(ids.map((id) => stream.push(id)).join('') + stream.end()).toBe(text);
-    }
-  });
-
-  it('knows its special ids and adds no BOS', () => {
-    expect(tokenizer).toMatchObject({ bosId: 1, eosIds: [2], padId: 2, vocabSize: 49152, leadingIds: [] });
-    expect(tokenizer.decode([1, 19556, 2])).toBe('Hello');
-  });
-});
-
-const neox = 'data/tokenizers/gpt-neox-20b.tokenizer.json';
 const train = 'data/gsm8k/train.jsonl';
 
+const GGUF = [
+  {
+    name: 'SmolLM2, byte-level BPE',
+    file: gguf,
+    expected: 'fixtures/tokenizers/smollm2-135m-instruct.jsonl',
+    settings: { bosId: 1, eosIds: [2], padId: 2, vocabSize: 49152, leadingIds: [] },
+    greeting: [[1, 19556, 2], 'Hello'],
+  },
+  {
+    name: 'Gemma 3, SentencePiece',
+    file: 'models/gemma-3-270m-q4_k_m.gguf',
+    expected: 'fixtures/tokenizers/gemma-3-270m.jsonl',
+    settings: { bosId: 2, eosIds: [1], padId: 0, vocabSize: 262144, leadingIds: [2] },
+    greeting: [[2, 9259, 1], 'Hello'],
+  },
+] as const;
+
+describe.each(GGUF.filter(({ file, expected }) => available(file) && available(expected)))(
+  '$name from GGUF metadata',
+  ({ file, expected, settings, greeting }) => {
+    let tokenizer: Tokenizer;
+    beforeAll(async () => {
+      tokenizer = await loadTokenizer(at(file));
+    });
+
+    it('gives the ids of llama.cpp on every text, with and without special tokens', () => {
+      const rows = rowsOf(expected);
+      expect(rows.length).toBe(188);
+      for (const { text, ids, ids_with_special: special } of rows) {
+        const begun = settings.leadingIds;
+        expect(tokenizer.encode(text, { special: false }), JSON.stringify(text)).toEqual([...begun, ...ids]);
+        expect(tokenizer.encode(text), JSON.stringify(text)).toEqual([...begun, ...special]);
+        expect(tokenizer.encodeContinuation(text, { special: false })).toEqual(ids);
+        expect(tokenizer.encodeContinuation(text)).toEqual(special);
+      }
+    });
+
+    it('decodes back to the text, at once and token by token', () => {
+      for (const { text, ids } of rowsOf(expected)) {
+        const stream = tokenizer.stream();
+        expect(tokenizer.decode(ids), JSON.stringify(text)).toBe(text);
+        expect(ids.map((id) => stream.push(id)).join('') + stream.end()).toBe(text);
+      }
+    });
+
+    it('knows its special ids', () => {
+      expect(tokenizer).toMatchObject(settings);
+      expect(tokenizer.decode(greeting[0])).toBe(greeting[1]);
+    });
+  },
+);
+
+const neox = 'data/tokenizers/gpt-neox-20b.tokenizer.json';
 describe.skipIf(!available(neox) || !available(train))('gpt-neox-20b from tokenizer.json', () => {
   it('round-trips questions and answers', () => {
     const json = JSON.parse(readFileSync(at(neox), 'utf8')) as Record<string, unknown>;

@@ -29,15 +29,34 @@ export abstract class Parameters {
 abstract class ListedParameters<T> extends Parameters {
   readonly graph: Graph;
   protected readonly listed: ReadonlyMap<string, T>;
+  readonly #place: string;
 
-  constructor(graph: Graph, listed: ReadonlyMap<string, T>) {
+  /** @param place where the weights are, for messages. */
+  constructor(graph: Graph, listed: ReadonlyMap<string, T>, place = 'the weight files') {
     super();
     this.graph = graph;
     this.listed = listed;
+    this.#place = place;
   }
 
   has(name: string): boolean {
     return this.listed.has(name);
+  }
+
+  /** @throws SipfError 'bad-input' where the weight is missing or has another shape. */
+  protected checkShape(name: string, found: readonly number[] | undefined, expected: readonly number[]): void {
+    const wanted = `[${expected.join(', ')}]`;
+    if (!found) {
+      throw new SipfError(
+        'bad-input',
+        `Expected a weight ${name} ${wanted} in ${this.#place}, got none. Use the weights that belong to this configuration.`,
+      );
+    }
+    if (found.length === expected.length && found.every((size, axis) => size === expected[axis])) return;
+    throw new SipfError(
+      'bad-input',
+      `Expected ${name} in ${this.#place} to be ${wanted} by its configuration, got [${found.join(', ')}]. Use matching files.`,
+    );
   }
 }
 
@@ -45,7 +64,7 @@ abstract class ListedParameters<T> extends Parameters {
 export class FrozenParameters extends ListedParameters<WeightSlice> {
   weight(name: string, shape: readonly number[]): Tensor {
     const slice = this.listed.get(name);
-    checkShape(name, slice?.shape, shape);
+    this.checkShape(name, slice?.shape, shape);
     return this.graph.weight(name, slice as WeightSlice);
   }
 }
@@ -56,7 +75,7 @@ export class FedParameters extends ListedParameters<readonly number[]> {
   readonly inputs = new Map<string, Tensor>();
 
   weight(name: string, shape: readonly number[]): Tensor {
-    checkShape(name, this.listed.get(name), shape);
+    this.checkShape(name, this.listed.get(name), shape);
     const known = this.inputs.get(name) ?? this.graph.input(name, 'float32', shape);
     this.inputs.set(name, known);
     return known;
@@ -91,17 +110,4 @@ export class WeightsFirst extends Parameters {
     const y = transpose(matmul(weight, flatten(x), { transB: true }), [1, 0]);
     return reshape(y, [...x.shape.slice(0, -1), out]);
   }
-}
-
-function checkShape(name: string, found: readonly number[] | undefined, expected: readonly number[]): void {
-  if (!found)
-    throw new SipfError(
-      'bad-input',
-      `Expected a weight ${name} [${expected.join(', ')}], got none. The weight files do not match config.json.`,
-    );
-  if (found.length === expected.length && found.every((size, axis) => size === expected[axis])) return;
-  throw new SipfError(
-    'bad-input',
-    `Expected ${name} to be [${expected.join(', ')}] by config.json, got [${found.join(', ')}] in the weight file. Use matching files.`,
-  );
 }

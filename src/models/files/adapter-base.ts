@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import { exists } from '../../io/file-bytes.ts';
 import type { ModelSource } from '../../records.ts';
 import { readAdapter } from './adapter-files.ts';
+import { hubName } from './hub-model.ts';
 
 /**
  * An adapter's folder given as a model opens with its base: `base_model_name_or_path` as a path from that folder (as `sipf` writes it) or
@@ -18,7 +19,7 @@ export async function withBase(source: ModelSource): Promise<ModelSource> {
     if (await exists(path)) return { model: path, adapter: model };
   }
   // A path that leads nowhere is no hub id: opening the folder itself says what is missing.
-  return /^[\w-][\w.-]*\/[\w-][\w.-]*$/.test(baseModel) ? { model: baseModel, adapter: model } : source;
+  return hubName(baseModel) !== null ? { model: baseModel, adapter: model } : source;
 }
 
 async function isAdapterFolder(path: string): Promise<boolean> {

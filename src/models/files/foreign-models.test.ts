@@ -202,8 +202,6 @@ describe('a GGUF file', () => {
     [{ 'general.architecture': 'controlvector' }, ['direction.1'], 'a control vector'],
     [{ 'general.type': 'vocab' }, [], 'a vocabulary without weights'],
     [{}, [], 'a vocabulary without weights'],
-    [{ 'split.no': 1, 'split.count': 3 }, ['token_embd.weight'], 'part 2 of 3'],
-    [{ 'split.count': 3 }, ['token_embd.weight'], 'one part of 3'],
   ])('%j %j', async (metadata, names, what) => {
     await expect(openGguf(metadata, names)).rejects.toMatchObject({
       code: 'unsupported',

@@ -21,15 +21,3 @@ function kindOf(metadata: ReadonlyMap<string, GgufValue>, tensors: readonly stri
   if (type === 'vocab' || tensors.length === 0) return 'a vocabulary without weights. Give the whole model.';
   return null;
 }
-
-/** @throws SipfError 'unsupported' where `metadata` says that the file is one of several. */
-export function refusePart(file: string, metadata: ReadonlyMap<string, GgufValue>): void {
-  const parts = metadata.get('split.count');
-  if (typeof parts !== 'number' || parts <= 1) return;
-  const number = metadata.get('split.no');
-  const which = typeof number === 'number' ? `part ${number + 1} of ${parts}` : `one part of ${parts}`;
-  throw new SipfError(
-    'unsupported',
-    `Expected one whole GGUF file, got ${which} in ${file}. Merge the parts (llama-gguf-split --merge), then give the whole file.`,
-  );
-}

@@ -29,7 +29,7 @@ export async function ggufModel(gguf: GgufFile): Promise<{ config: ModelConfig; 
   };
   const factors = gguf.tensors.get(layout.ropeFactors ?? '');
   if (factors) {
-    const values = [...(await readGgufTensor(gguf.file, factors))];
+    const values = [...(await readGgufTensor(factors))];
     config.rope_parameters = ropeFromFactors(Number(config.rope_theta), values);
   }
   const stored = [...gguf.tensors].filter(([, tensor]) => tensor !== factors);
@@ -58,7 +58,7 @@ function weightsOf(
   const [rows = 0, ...rest] = tensor.shape;
   const heights = names.length === 1 ? [rows] : shared(rows, gguf.parts?.(config) ?? []);
   const values = async function* (from: number, to: number) {
-    const data = await readGgufTensor(file, tensor);
+    const data = await readGgufTensor(tensor);
     const width = data.length / rows;
     yield (undo ? undo(data, tensor.shape, config) : data).subarray(from * width, to * width);
   };
@@ -69,7 +69,7 @@ function weightsOf(
     return {
       name: `${name.replace('{n}', layer)}.${kind}`,
       shape: [height, ...rest],
-      data: () => (whole ? readGgufPieces(file, tensor) : values(from, from + height)),
+      data: () => (whole ? readGgufPieces(tensor) : values(from, from + height)),
     };
   });
 }

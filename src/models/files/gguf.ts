@@ -4,12 +4,16 @@ import { printable, SipfError } from '../../errors.ts';
 import { readExactly, withFile } from '../../io/file-bytes.ts';
 import { foreignFile } from '../../io/foreign-file.ts';
 import { BLOCK_TYPES, type BlockType, blockTypeName } from './gguf-blocks.ts';
-import { refusePart } from './gguf-kinds.ts';
+import { joinParts, partFiles } from './gguf-parts.ts';
+import { overlapping } from './placed-tensors.ts';
 import { joined } from './safetensors.ts';
 
-export type GgufValue = string | number | boolean | readonly GgufValue[];
+type GgufScalar = string | number | boolean;
+export type GgufValue = GgufScalar | readonly GgufScalar[];
 
 export interface GgufTensor {
+  /** The file, or the part of it, that has the tensor. */
+  readonly file: string;
   readonly type: BlockType;
   /** Row-major, as in Hugging Face files: `[rows, columns]`. */
   readonly shape: readonly number[];
@@ -18,13 +22,19 @@ export interface GgufTensor {
 }
 
 export interface GgufFile {
+  /** The file, or the first of its parts. */
   readonly file: string;
+  /** All parts in order; one where the file is whole. */
+  readonly files: readonly string[];
   readonly metadata: ReadonlyMap<string, GgufValue>;
   readonly tensors: ReadonlyMap<string, GgufTensor>;
 }
 
 const FIRST_READ = 1 << 23;
-const MAX_HEADER = 1 << 29;
+/** Of what a lying header could make us hold: real ones have some ten MiB, of a few hundred thousand texts. */
+const MAX_HEADER = 1 << 27;
+const MAX_ELEMENTS = 1 << 24;
+const MAX_TENSORS = 1 << 17;
 const VALUES_PER_PIECE = 1 << 22;
 /** Twice what GGML itself takes. */
 const MAX_NAME = 128;
@@ -38,8 +48,21 @@ class HeaderEnd extends Error {
   }
 }
 
-/** @throws SipfError where `file` is no GGUF file, is truncated or split, or a tensor's type is not supported. */
+/**
+ * The metadata and tensors of a GGUF file, or of all parts of one that is split; `file` is any of them.
+ * @throws SipfError 'not-found' where a part is missing; 'bad-input' where a file is none, or is truncated or corrupt; 'unsupported' where a
+ * tensor's type is not read.
+ */
 export async function readGguf(file: string): Promise<GgufFile> {
+  const given = await readPart(file);
+  const files = partFiles(file, given.metadata);
+  if (files.length === 1) return given;
+  const parts: GgufFile[] = [];
+  for (const part of files) parts.push(part === file ? given : await readPart(part));
+  return joinParts(parts);
+}
+
+async function readPart(file: string): Promise<GgufFile> {
   return withFile(file, async (handle, size) => {
     for (let length = Math.min(FIRST_READ, size); ; length = Math.min(length * 4, size)) {
       const cursor = new Cursor(await readExactly(handle, file, 0, length), size);
@@ -48,7 +71,7 @@ export async function readGguf(file: string): Promise<GgufFile> {
       } catch (thrown) {
         if (!(thrown instanceof HeaderEnd)) throw thrown;
         if (thrown.ofFile || length >= size || length >= MAX_HEADER)
-          throw corrupt(file, 'a complete header', `the end of the file after ${size} bytes`);
+          throw corrupt(file, 'a complete header', `none in the first ${length} of ${size} bytes`);
       }
     }
   });
@@ -119,14 +142,20 @@ class Cursor {
   }
 }
 
-function readValue(cursor: Cursor, file: string, key: string, type: number, depth = 0): GgufValue {
-  if (type === ARRAY && depth < 4) {
-    const elementType = cursor.u32();
-    const count = cursor.u64();
-    const values: GgufValue[] = [];
-    for (let i = 0; i < count; i++) values.push(readValue(cursor, file, key, elementType, depth + 1));
-    return values;
-  }
+function readValue(cursor: Cursor, file: string, key: string, type: number): GgufValue {
+  return type === ARRAY ? readArray(cursor, file, key) : readScalar(cursor, file, key, type);
+}
+
+function readArray(cursor: Cursor, file: string, key: string): GgufScalar[] {
+  const type = cursor.u32();
+  const count = cursor.u64();
+  if (count > MAX_ELEMENTS) throw corrupt(file, `at most ${MAX_ELEMENTS} values of ${key}`, `${count}`);
+  const values: GgufScalar[] = [];
+  for (let i = 0; i < count; i++) values.push(readScalar(cursor, file, key, type));
+  return values;
+}
+
+function readScalar(cursor: Cursor, file: string, key: string, type: number): GgufScalar {
   if (type === STRING) return cursor.text();
   if (type === BOOLEAN) return cursor.u8() !== 0;
   const number = cursor.number(type);
@@ -143,7 +172,7 @@ function parseHeader(cursor: Cursor, file: string, size: number): GgufFile {
     const key = cursor.text();
     metadata.set(key, readValue(cursor, file, key, cursor.u32()));
   }
-  refusePart(file, metadata);
+  if (tensorCount > MAX_TENSORS) throw corrupt(file, `at most ${MAX_TENSORS} tensors`, `${tensorCount}`);
   const infos: { name: string; dims: number[]; type: number; offset: number }[] = [];
   for (let i = 0; i < tensorCount; i++) infos.push(readTensorInfo(cursor, file));
   const alignment = metadata.get('general.alignment') ?? 32;
@@ -155,7 +184,9 @@ function parseHeader(cursor: Cursor, file: string, size: number): GgufFile {
     if (tensors.has(info.name)) throw corrupt(file, `one tensor ${info.name}`, 'two');
     tensors.set(info.name, placeTensor(file, info, dataStart, size));
   }
-  return { file, metadata, tensors };
+  const shared = overlapping(tensors);
+  if (shared) throw corrupt(file, 'tensors apart', `${shared[0]} and ${shared[1]} overlapping`);
+  return { file, files: [file], metadata, tensors };
 }
 
 function checkVersion(cursor: Cursor, file: string, size: number): void {
@@ -207,12 +238,12 @@ function placeTensor(
   const offset = dataStart + info.offset;
   if (!Number.isSafeInteger(length) || offset + length > size)
     throw corrupt(file, `${offset + length} bytes (tensor ${name} ends there)`, `${size}`);
-  return { type, shape: [...dims].reverse(), offset, length };
+  return { file, type, shape: [...dims].reverse(), offset, length };
 }
 
 /** The tensor's values as float32 pieces, in order. */
-export async function* readGgufPieces(file: string, tensor: GgufTensor): AsyncGenerator<Float32Array<ArrayBuffer>> {
-  const { type } = tensor;
+export async function* readGgufPieces(tensor: GgufTensor): AsyncGenerator<Float32Array<ArrayBuffer>> {
+  const { file, type } = tensor;
   const count = tensor.length / type.blockBytes;
   const step = Math.max(1, Math.floor(VALUES_PER_PIECE / type.blockValues));
   for (let first = 0; first < count; first += step) {
@@ -227,5 +258,5 @@ export async function* readGgufPieces(file: string, tensor: GgufTensor): AsyncGe
 }
 
 /** All values of one tensor. */
-export const readGgufTensor = (file: string, tensor: GgufTensor): Promise<Float32Array> =>
-  joined(tensor.shape, readGgufPieces(file, tensor));
+export const readGgufTensor = (tensor: GgufTensor): Promise<Float32Array> =>
+  joined(tensor.shape, readGgufPieces(tensor));

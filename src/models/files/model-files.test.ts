@@ -166,16 +166,4 @@ describe('other sources', () => {
     expect(await valuesOf(weights.get(name))).toEqual(Array.from({ length: 32 }, (_, i) => i));
     expect(await valuesOf(weights.get('model.layers.0.self_attn.q_proj.weight'))).toEqual([0, 1, 2, 3]);
   });
-
-  it('finds a hub id in the cache without the network', async () => {
-    const folder = join(cache, 'hub', 'models--someone--tiny');
-    const snapshot = join(folder, 'snapshots', 'abc');
-    await mkdir(join(folder, 'refs'), { recursive: true });
-    await writeFile(join(folder, 'refs', 'main'), 'abc\n');
-    await mkdir(snapshot, { recursive: true });
-    await writeFile(join(snapshot, 'config.json'), JSON.stringify(CONFIG));
-    await writeSafetensors(join(snapshot, 'model.safetensors'), [{ name, shape: [1], data: Float32Array.of(5) }]);
-    const model = await openModelFiles('someone/tiny', { cache });
-    expect(model.path).toBe(snapshot);
-  });
 });

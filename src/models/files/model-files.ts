@@ -41,8 +41,9 @@ export async function openModelFiles(source: string, options: CacheOptions = {})
 }
 
 async function openGguf(path: string, options: CacheOptions): Promise<ModelFiles> {
-  const { config, weights } = await ggufModel(await readGguf(path));
-  const hash = await contentHash([path], options);
+  const gguf = await readGguf(path);
+  const { config, weights } = await ggufModel(gguf);
+  const hash = await contentHash(gguf.files, options);
   return {
     path,
     config,

@@ -78,12 +78,12 @@ describe('writeSafetensors', () => {
 
 describe('reading', () => {
   it('reads F16 and BF16', async () => {
-    const data = Buffer.alloc(6);
+    const data = Buffer.alloc(4);
     data.writeUInt16LE(0x3c00, 0);
-    data.writeUInt16LE(0xbf80, 4);
+    data.writeUInt16LE(0xbf80, 2);
     const header = {
       h: entry('F16', [1], 0, 2),
-      b: entry('BF16', [1], 4, 6),
+      b: entry('BF16', [1], 2, 4),
     };
     const tensors = await readSafetensors(await fileWith('types.safetensors', header, data));
     expect([...tensors].map(([name, { data: values }]) => [name, values[0]])).toEqual([
@@ -143,6 +143,13 @@ describe('corrupt files', () => {
     ['data that ends early', { w: entry('F32', [4], 0, 16) }, 12, 'tensor w ends there'],
     ['a size that is not the shape', { w: entry('F32', [4], 0, 12) }, 16, '16 bytes for tensor w F32 [4] in'],
     ['overlapping tensors', { a: entry('F32', [2], 0, 8), b: entry('F32', [2], 4, 12) }, 12, 'a and b overlapping'],
+    ['a file that is longer than its tensors', { w: entry('F32', [1], 0, 4) }, 5, 'bytes, as its tensors have'],
+    [
+      'a hole between tensors',
+      { a: entry('F32', [1], 0, 4), b: entry('F32', [1], 8, 12) },
+      12,
+      'bytes, as its tensors have',
+    ],
     ['negative shapes', { w: entry('F32', [-1], 0, 4) }, 4, 'a shape of tensor w'],
     ['offsets backwards', { w: entry('F32', [1], 4, 0) }, 4, '4 bytes for tensor w'],
     ['no offsets', { w: { dtype: 'F32', shape: [1] } }, 4, 'two data_offsets of tensor w'],

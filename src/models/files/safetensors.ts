@@ -1,11 +1,13 @@
 // A safetensors file <-> checked tensor positions and float32 values.
 import { dirname, join } from 'node:path';
 import { printable, SipfError, shown } from '../../errors.ts';
-import { readExactly, readJsonObject, withFile } from '../../io/file-bytes.ts';
+import { exists, readExactly, withFile } from '../../io/file-bytes.ts';
 import { writeFileAtomically } from '../../io/files.ts';
 import { foreignFile } from '../../io/foreign-file.ts';
 import { parseJsonText } from '../../io/json-text.ts';
 import { decodeBf16, decodeF16, decodeF32 } from '../weights/half.ts';
+import { overlapping } from './placed-tensors.ts';
+import { readShardIndex } from './shard-index.ts';
 
 /** Where one tensor is: `length` row-major little-endian bytes from `offset` of `file`. */
 export interface TensorEntry {
@@ -53,23 +55,10 @@ export async function readSafetensorsHeader(file: string): Promise<Map<string, T
 }
 
 async function readIndex(file: string): Promise<Map<string, TensorEntry>> {
-  const { weight_map: weightMap } = await readJsonObject(file);
-  if (weightMap === null || typeof weightMap !== 'object') {
-    throw new SipfError(
-      'bad-input',
-      `Expected an object "weight_map" in ${file}, got ${typeof weightMap}. Restore the file.`,
-    );
-  }
   const shards = new Map<string, Map<string, TensorEntry>>();
   const entries = new Map<string, TensorEntry>();
-  for (const [name, shard] of Object.entries(weightMap)) {
-    if (typeof shard !== 'string' || shard.length > 255 || /[\\/\p{Cc}]/u.test(shard)) {
-      throw new SipfError(
-        'bad-input',
-        `Expected a file name for ${printable(name)} in ${file}, got ${shown(shard)}. Restore the file.`,
-      );
-    }
-    const header = shards.get(shard) ?? (await readOneHeader(join(dirname(file), shard)));
+  for (const [name, shard] of await readShardIndex(file)) {
+    const header = shards.get(shard) ?? (await readShard(file, shard, name));
     shards.set(shard, header);
     const entry = header.get(name);
     if (!entry) {
@@ -81,6 +70,15 @@ async function readIndex(file: string): Promise<Map<string, TensorEntry>> {
     entries.set(name, entry);
   }
   return entries;
+}
+
+async function readShard(index: string, shard: string, tensor: string): Promise<Map<string, TensorEntry>> {
+  const file = join(dirname(index), shard);
+  if (await exists(file)) return readOneHeader(file);
+  throw new SipfError(
+    'not-found',
+    `Expected ${file} with ${printable(tensor)}, as ${index} says, got nothing there. Download the missing file.`,
+  );
 }
 
 async function readOneHeader(file: string): Promise<Map<string, TensorEntry>> {
@@ -118,7 +116,7 @@ function parseHeader(file: string, text: string, dataStart: number, size: number
   for (const [name, value] of Object.entries(header)) {
     if (name !== '__metadata__') entries.set(name, parseEntry(file, name, value, dataStart, size));
   }
-  checkOverlap(file, entries);
+  checkPlaces(file, entries, dataStart, size);
   return entries;
 }
 
@@ -146,13 +144,12 @@ function isCounts(value: unknown): value is number[] {
   return Array.isArray(value) && value.every((n) => Number.isSafeInteger(n) && n >= 0);
 }
 
-function checkOverlap(file: string, entries: ReadonlyMap<string, TensorEntry>): void {
-  const sorted = [...entries].sort((a, b) => a[1].offset - b[1].offset || a[1].length - b[1].length);
-  for (let i = 1; i < sorted.length; i++) {
-    const [before, a] = sorted[i - 1] as [string, TensorEntry];
-    const [name, b] = sorted[i] as [string, TensorEntry];
-    if (a.offset + a.length > b.offset) throw corrupt(file, `tensors apart`, `${before} and ${name} overlapping`);
-  }
+/** The data section holds the tensors and no more: a file that is longer is not the one that its header describes. */
+function checkPlaces(file: string, entries: ReadonlyMap<string, TensorEntry>, dataStart: number, size: number): void {
+  const shared = overlapping(entries);
+  if (shared) throw corrupt(file, 'tensors apart', `${shared[0]} and ${shared[1]} overlapping`);
+  const used = [...entries.values()].reduce((sum, { length }) => sum + length, dataStart);
+  if (used !== size) throw corrupt(file, `${used} bytes, as its tensors have`, `${size}`);
 }
 
 /** Values of dtypes that float32 holds. */

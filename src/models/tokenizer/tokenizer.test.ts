@@ -244,9 +244,10 @@ describe('what cannot be reproduced', () => {
 });
 
 describe('checkVocabulary', () => {
-  it('lets padded embeddings pass and refuses small ones', () => {
-    expect(() => checkVocabulary(small, 512)).not.toThrow();
-    expect(() => checkVocabulary(small, 576)).not.toThrow();
-    expect(() => checkVocabulary(small, 511)).toThrow('at most 511 ids (rows of the embedding), got 512');
+  it('lets padded embeddings pass, warns of much larger ones and refuses small ones', () => {
+    for (const rows of [512, 576, 1536]) expect(checkVocabulary(small, rows, 'dir')).toEqual([]);
+    expect(checkVocabulary(small, 1537, 'dir')).toEqual([expect.stringMatching(/dir has 512 ids, .* 1537 rows/)]);
+    expect(checkVocabulary({ vocabSize: 0 }, 9000, 'dir')).toEqual([]);
+    expect(() => checkVocabulary(small, 511, 'dir')).toThrow('511 ids (rows of the embedding) in dir, got 512');
   });
 });

@@ -209,13 +209,25 @@ function makeStream(decode: (ids: readonly number[]) => string, isByte: (id: num
   };
 }
 
-/** @throws SipfError 'bad-input' where an id has no row in the embedding; more rows than ids are padding. */
-export function checkVocabulary(tokenizer: Pick<Tokenizer, 'vocabSize'>, embeddingRows: number): void {
-  if (tokenizer.vocabSize <= embeddingRows) return;
-  throw new SipfError(
-    'bad-input',
-    `Expected a tokenizer of at most ${embeddingRows} ids (rows of the embedding), got ${tokenizer.vocabSize}. Use the tokenizer that belongs to these weights.`,
-  );
+/** Published models pad their embeddings by up to 905 rows (Phi 2). */
+const MOST_PADDING = 1024;
+
+/**
+ * What the user should know of a tokenizer beside an embedding of `rows` rows; a tokenizer without text has nothing to say.
+ * @param source the model, for messages.
+ * @throws SipfError 'bad-input' where an id has no row.
+ */
+export function checkVocabulary({ vocabSize }: Pick<Tokenizer, 'vocabSize'>, rows: number, source: string): string[] {
+  if (vocabSize > rows) {
+    throw new SipfError(
+      'bad-input',
+      `Expected a tokenizer of at most ${rows} ids (rows of the embedding) in ${source}, got ${vocabSize}. Use the tokenizer that belongs to these weights.`,
+    );
+  }
+  if (vocabSize === 0 || rows - vocabSize <= MOST_PADDING) return [];
+  return [
+    `The tokenizer in ${source} has ${vocabSize} ids, and the embedding ${rows} rows: check that they belong together.`,
+  ];
 }
 
 /** The token that ends a completion in training. @throws SipfError 'bad-input' where the tokenizer has no end-of-text token. */

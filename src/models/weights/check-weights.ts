@@ -14,13 +14,13 @@ const RECOMPUTED = /\.rotary_emb\.inv_freq$/;
 /**
  * Checks that the weights are those that config.json describes: none missing, none of another shape, and none left over, since a model
  * without some of its layers would answer, but nonsense.
- * @throws SipfError 'bad-input' naming the first weight.
+ * @throws SipfError 'bad-input' naming the first weight and `path`.
  */
 export function checkWeights(decoder: Decoder, { path, shapes }: Pick<ModelFiles, 'path' | 'shapes'>): void {
   // Without the embedding as well, the names are other ones altogether.
   if (!decoder.config.tied && hasVocabularyHead(shapes) && !shapes.has(OUTPUT_HEAD) && shapes.has(EMBEDDING))
     throw headless(path);
-  const parameters = new FedParameters(new Graph(), shapes);
+  const parameters = new FedParameters(new Graph(), shapes, path);
   const { hidden } = decode(decoder, parameters, declareInputs(parameters.graph, decoder.config));
   if (hasVocabularyHead(shapes)) decoder.logits(parameters, hidden);
   for (const name of shapes.keys()) {

@@ -3,7 +3,8 @@ import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf, SipfError } from '../../errors.ts';
 import { cacheFolder } from '../../io/cache.ts';
-import { fetchHubFile, hubFiles } from '../../io/hub.ts';
+import { hubFiles, isOffline } from '../../io/hub.ts';
+import { downloadHubFile } from '../../io/hub-download.ts';
 import type { Split } from '../../task.ts';
 import { chooseFiles, isDataFile, type Layout, type SplitFiles } from './data-files.ts';
 
@@ -35,12 +36,13 @@ export async function hubSplit(
   const cached = await chooseCached(folder, split, layout);
   if (cached !== null) return cached;
   try {
+    if (isOffline()) throw new Error('no network, as HF_HUB_OFFLINE is set');
     const repo = { type: 'dataset', name: set.repo, hubUrl: options.hubUrl } as const;
     const files = await hubFiles(repo, set.folder);
     const names = files.map(({ path }) => path);
     const chosen = chooseFiles(folder, names, split, layout);
     if (chosen === null) throw new Error(`no ${split} file among ${names.slice(0, 10).join(', ')}`);
-    for (const file of files) if (isDataFile(file.path)) await fetchHubFile(repo, file, folder);
+    for (const file of files) if (isDataFile(file.path)) await downloadHubFile(repo, file, join(folder, file.path));
     await writeFile(join(folder, MARKER), '');
     return chosen;
   } catch (cause) {

@@ -1,0 +1,106 @@
+// A name on the hub -> the model's local path: from the cache, or downloaded.
+import { join } from 'node:path';
+import { messageOf, SipfError } from '../../errors.ts';
+import { type CacheOptions, huggingFaceCache } from '../../io/cache.ts';
+import { exists } from '../../io/file-bytes.ts';
+import { type HubFile, isOffline } from '../../io/hub.ts';
+import { cachedSnapshot, downloadSnapshot } from '../../io/hub-snapshot.ts';
+import { foreignName } from './foreign-models.ts';
+import { partNames } from './gguf-parts.ts';
+import { readShardIndex } from './shard-index.ts';
+
+/** What a name on the hub means: a model's folder, or one of its GGUF files. */
+export interface HubName {
+  /** `owner/name`. */
+  readonly id: string;
+  /** Path of a .gguf file in it; null: the model is a folder of safetensors. */
+  readonly gguf: string | null;
+}
+
+const HUB_NAME = /^([A-Za-z0-9][\w.-]*\/[A-Za-z0-9][\w.-]*?)(?:\/((?:[\w-][\w.-]*\/)*[\w-][\w.-]*\.gguf))?$/;
+const WANTED =
+  /^(config|generation_config|tokenizer|tokenizer_config|special_tokens_map|adapter_config)\.json$|^chat_template\.jinja$|^(?!consolidated)[^/]*\.safetensors(\.index\.json)?$/;
+
+/** `owner/name` or `owner/name/FILE.gguf`; null: the text is no name on the hub. */
+export function hubName(text: string): HubName | null {
+  const [, id, gguf = null] = HUB_NAME.exec(text) ?? [];
+  return id === undefined || id.endsWith('.gguf') ? null : { id, gguf };
+}
+
+/**
+ * The local folder or .gguf file of a model of the hub.
+ * @throws SipfError 'not-found' saying what to do, also offline; 'unsupported' where the model is in another form; 'aborted'; 'write-failed'.
+ */
+export async function hubModel({ id, gguf }: HubName, options: CacheOptions): Promise<string> {
+  const missingIn = gguf === null ? missingInFolder : (snapshot: string) => missingOf(snapshot, partNames(gguf));
+  const choose = (files: readonly HubFile[]) => (gguf === null ? folderFiles(id, files) : ggufFiles(id, gguf, files));
+  const snapshot = await cachedSnapshot(id);
+  const missing = snapshot === null ? (gguf ?? 'config.json') : await missingIn(snapshot);
+  const found = snapshot !== null && missing === null ? snapshot : await download(id, missing, choose, options);
+  return gguf === null ? found : join(found, gguf);
+}
+
+async function download(
+  id: string,
+  missing: string | null,
+  choose: (files: readonly HubFile[]) => readonly HubFile[],
+  options: CacheOptions,
+): Promise<string> {
+  if (isOffline()) {
+    throw new SipfError(
+      'not-found',
+      `Expected the model ${id} whole in ${huggingFaceCache(id)}, as HF_HUB_OFFLINE is set, got no ${missing}. Run once without HF_HUB_OFFLINE, or name a folder.`,
+    );
+  }
+  try {
+    return await downloadSnapshot(id, choose, options);
+  } catch (thrown) {
+    if (thrown instanceof SipfError) throw thrown;
+    throw new SipfError(
+      'not-found',
+      `Expected a folder ${id}, got none here, and from the hub: ${messageOf(thrown)}. Check the path, or the id and the network. The same command continues a download. Or download it elsewhere ` +
+        `(hf download ${id} --local-dir DIR) and give that folder.`,
+      { cause: thrown },
+    );
+  }
+}
+
+/** The first file that a snapshot lacks: other tools download the files that they need. */
+async function missingInFolder(snapshot: string): Promise<string | null> {
+  const weights = 'model.safetensors';
+  const index = `${weights}.index.json`;
+  const isSharded = !(await exists(join(snapshot, weights))) && (await exists(join(snapshot, index)));
+  const shards = isSharded ? new Set((await readShardIndex(join(snapshot, index))).values()) : [weights];
+  return missingOf(snapshot, ['config.json', 'tokenizer.json', ...shards]);
+}
+
+async function missingOf(snapshot: string, names: readonly string[]): Promise<string | null> {
+  for (const name of names) if (!(await exists(join(snapshot, name)))) return name;
+  return null;
+}
+
+/** @throws SipfError 'unsupported' where the model is in another form: none of its weights would come. */
+function folderFiles(id: string, files: readonly HubFile[]): HubFile[] {
+  const wanted = files.filter(({ path }) => WANTED.test(path));
+  if (wanted.some(({ path }) => path.endsWith('.safetensors'))) return wanted;
+  const gguf = files.find(({ path }) => path.endsWith('.gguf'));
+  const other = files.find(({ path }) => foreignName(path) !== null);
+  const got = gguf
+    ? `${gguf.path}. Name the file that you want, as ${id}/${gguf.path}.`
+    : other
+      ? `${other.path}: ${foreignName(other.path)}`
+      : 'none. Check the id.';
+  throw new SipfError('unsupported', `Expected model.safetensors in the hub model ${id}, got ${got}`);
+}
+
+/** A GGUF file with its other parts. @throws SipfError 'not-found' naming those that are there. */
+function ggufFiles(id: string, gguf: string, files: readonly HubFile[]): HubFile[] {
+  const names = partNames(gguf);
+  const missing = names.find((name) => files.every(({ path }) => path !== name));
+  if (missing === undefined) return files.filter(({ path }) => names.includes(path));
+  const there = files.map(({ path }) => path).filter((path) => path.endsWith('.gguf'));
+  throw new SipfError(
+    'not-found',
+    `Expected ${missing} in the hub model ${id}, got ${there.slice(0, 20).join(', ') || 'no .gguf file'}. Name a file that is there.`,
+  );
+}
