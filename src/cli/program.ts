@@ -5,6 +5,7 @@ import { compareCommand } from './commands/compare.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { evalCommand } from './commands/eval.ts';
 import { experimentCommand } from './commands/experiment.ts';
+import { exportCommand } from './commands/export.ts';
 import { generateCommand } from './commands/generate.ts';
 import { gradeCommand } from './commands/grade.ts';
 import { logpsCommand } from './commands/logps.ts';
@@ -23,6 +24,7 @@ const COMMANDS = [
   generateCommand,
   logpsCommand,
   gradeCommand,
+  exportCommand,
   showCommand,
   compareCommand,
   doctorCommand,

@@ -1,17 +1,11 @@
 // Full fine-tuning: every weight is trained and the result is a Hugging Face folder.
 import type { CacheOptions } from '../io/cache.ts';
 import { FedParameters } from '../models/architectures/parameters.ts';
+import { STEP_LABELS } from '../models/architectures/prm-head.ts';
 import { writeModelFolder } from '../models/files/model-writer.ts';
 import { readTensor, type TensorEntry } from '../models/files/safetensors.ts';
 import { freshHead, headShapes, isHead } from './prm-start.ts';
 import type { Trainee, TraineeArgs } from './trainee.ts';
-
-/** What the classes of a PRM's head mean. */
-const STEP_LABELS = {
-  num_labels: 2,
-  id2label: { 0: 'incorrect', 1: 'correct' },
-  label2id: { incorrect: 0, correct: 1 },
-};
 
 /**
  * Everything but what the objective does not use (a head of the other kind).
