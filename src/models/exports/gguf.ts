@@ -16,7 +16,7 @@ export async function exportGguf({ engine, model, job, options }: ExportArgs): P
   const weights = tensorsOf(merged.slices);
   const { config, configFile } = files;
   const written = { name: nameOf(job.out), architecture, decoder, config, configFile, weights, vocabulary };
-  return writeGgufModel(job.out, written, job.dtype);
+  return await writeGgufModel(job.out, written, job.dtype);
 }
 
 /** The error about a process reward model where a policy belongs. */
