@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Backend, ModelExport } from '../../src/backend.ts';
+import type { Backend, ModelExport, TrainOptions } from '../../src/backend.ts';
 import { createInProcessBackend } from '../../src/backends/local/in-process.ts';
 import { type AdapterFiles, readAdapter, writeAdapter } from '../../src/models/files/adapter-files.ts';
 import { readGguf, readGgufTensor } from '../../src/models/files/gguf.ts';
@@ -11,6 +11,7 @@ import { openModelFiles } from '../../src/models/files/model-files.ts';
 import { readSafetensors, readTensor } from '../../src/models/files/safetensors.ts';
 import { loadTokenizer } from '../../src/models/tokenizer/tokenizer.ts';
 import type { ModelSource } from '../../src/records.ts';
+import { TrainSettings } from '../../src/train-settings.ts';
 import { makeModelFolder } from '../model-folder.ts';
 import { fixtures } from '../tiny-model.ts';
 import { relativeError } from '../training-fixtures.ts';
@@ -133,13 +134,6 @@ describe('prm-lm', () => {
     prompt: 'Question: how many?\nAnswer:\n',
     steps: ['3*4=12 apples.\n', '12-2=10 left\n', 'The answer is 10\n'],
   };
-  const withoutBias = (name: string, config = {}) =>
-    makeModelFolder(scratch, {
-      from: name,
-      config,
-      weights: (tensors) => void tensors.get('score.bias')?.data.fill(0.5),
-    });
-
   it.each([
     ['the output head is the embedding', { tie_word_embeddings: true }],
     ['it is not', { tie_word_embeddings: false }],
@@ -154,9 +148,34 @@ describe('prm-lm', () => {
         else tensors.set('lm_head.weight', { ...embedding, data: embedding.data.map((value) => 2 * value) });
       },
     });
-    await using prm = await backend.openPrm({ model });
+    await compareScores({ model });
+  });
+
+  it.each([
+    ['full', null],
+    ['LoRA', { rank: 2, alpha: 4, dropout: 0, targets: 'all-linear' as const }],
+  ])('so they are of a PRM that was trained without a bias (%s)', async (kind, lora) => {
+    const model = await makeModelFolder(scratch);
+    const options: TrainOptions = {
+      ...TrainSettings.parse({ lora, learningRate: 0.01, batchSize: 1 }),
+      objective: { kind: 'prm', headBias: false },
+      maxSteps: 3,
+      seed: 1,
+      shuffle: false,
+    };
+    const examples = [{ kind: 'prm' as const, ...path, targets: [1, 1, 0] }];
+    const { source } = await backend.train(
+      { source: { model }, examples, options, out: join(scratch, kind) },
+      () => {},
+    );
+    await compareScores(source);
+  });
+
+  /** Ours, and those that a causal LM's logits at the tags give. */
+  async function compareScores(source: ModelSource): Promise<void> {
+    await using prm = await backend.openPrm(source);
     const [scores = []] = await prm.score([path]);
-    const out = await exported({ model }, { to: 'prm-lm' });
+    const out = await exported(source, { to: 'prm-lm' });
     const { step_tag_id: tag, returned_token_ids: ids } = JSON.parse(
       readFileSync(join(out, 'step_scores.json'), 'utf8'),
     ) as { step_tag_id: number; returned_token_ids: [number, number] };
@@ -174,10 +193,13 @@ describe('prm-lm', () => {
       read.push(good! / (good! + bad!));
     }
     expect(relativeError(read, scores)).toBeLessThan(1e-4);
-  });
+  }
 
   it('a head with a bias, a policy, and a tokenizer that joins line feeds are refused by name', async () => {
-    const model = await withoutBias('prm', {});
+    const model = await makeModelFolder(scratch, {
+      from: 'prm',
+      weights: (tensors) => tensors.get('score.bias')?.data.fill(0.5),
+    });
     const biased = await makeModelFolder(scratch, {
       from: 'prm',
       weights: (tensors) => tensors.get('score.bias')?.data.set([0, 0.1]),

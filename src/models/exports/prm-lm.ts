@@ -93,9 +93,10 @@ async function enlarged(
   const [b0 = 0, b1 = 0] = head.bias;
   if (!form.biasedHead && Math.abs(b1 - b0) > MOST_BIAS) throw biased(b1 - b0, source.adapter ?? source.model);
   const table = async (name: string, width: number, place: (data: Float32Array) => void): Promise<TensorToWrite> => {
-    const { data } = await readTensor(name, slices.get(name) as TensorEntry);
+    const slice = slices.get(name);
     const more = new Float32Array(rows * width);
-    more.set(data);
+    // A token classifier has no output head: all other tokens are as likely.
+    if (slice) more.set((await readTensor(name, slice)).data);
     place(more);
     return { name, shape: width === 1 ? [rows] : [rows, width], data: more };
   };
