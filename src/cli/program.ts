@@ -8,6 +8,7 @@ import { experimentCommand } from './commands/experiment.ts';
 import { exportCommand } from './commands/export.ts';
 import { generateCommand } from './commands/generate.ts';
 import { gradeCommand } from './commands/grade.ts';
+import { importCommand } from './commands/import.ts';
 import { logpsCommand } from './commands/logps.ts';
 import { runCommand } from './commands/run.ts';
 import { showCommand } from './commands/show.ts';
@@ -25,6 +26,7 @@ const COMMANDS = [
   logpsCommand,
   gradeCommand,
   exportCommand,
+  importCommand,
   showCommand,
   compareCommand,
   doctorCommand,
