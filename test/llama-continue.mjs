@@ -1,4 +1,4 @@
-// MODEL LORA IDS N: a GGUF file, a LoRA file or '', token ids -> N greedy token ids by llama.cpp, as JSON.
+// MODEL LORA IDS N: a GGUF file, a LoRA file or "", token ids -> N greedy ids by llama.cpp.
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -22,5 +22,7 @@ for await (const token of sequence.evaluate(JSON.parse(ids), { temperature: 0, y
   if (tokens.length >= Number(count)) break;
 }
 const { eos, bos } = model.tokens;
-process.stdout.write(`${JSON.stringify({ tokens, eos, bos, addsBos: model.tokens.shouldPrependBosToken, template: model.fileInfo.metadata.tokenizer?.chat_template ?? null, text: model.tokenize('Tom has 3 bags.\n12-2=10', true) })}\n`);
+process.stdout.write(
+  `${JSON.stringify({ tokens, eos, bos, addsBos: model.tokens.shouldPrependBosToken, template: model.fileInfo.metadata.tokenizer?.chat_template ?? null, text: model.tokenize('Tom has 3 bags.\n12-2=10', true) })}\n`,
+);
 process.exit(0);

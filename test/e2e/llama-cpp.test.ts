@@ -19,6 +19,13 @@ const IDS = [1, 54, 338, 336, 223];
 /** What test/llama-continue.mjs reads. */
 const TEXT = 'Tom has 3 bags.\n12-2=10';
 
+/** What llama.cpp takes from the sizes, and windows that it lacks. */
+const AS_LLAMA_CPP: Readonly<Record<string, Record<string, unknown>>> = {
+  gemma2: { query_pre_attn_scalar: 16 },
+  'gemma3-text': { query_pre_attn_scalar: 16 },
+  mistral: { sliding_window: null },
+};
+
 interface Continued {
   readonly tokens: readonly number[];
   readonly eos: number;
@@ -74,8 +81,7 @@ describe.skipIf(wanted === '')('llama.cpp', () => {
   it.each(['llama', 'llama-3.2', 'mistral', 'qwen2', 'qwen3', 'gemma', 'gemma2', 'gemma3-text', 'phi'])(
     '%s: base, merged and with the LoRA beside it, continues greedily with our tokens',
     async (name) => {
-      const scalar = name === 'gemma2' || name === 'gemma3-text' ? { query_pre_attn_scalar: 16 } : {};
-      const model = await makeModelFolder(scratch, { from: `models/${name}`, config: scalar });
+      const model = await makeModelFolder(scratch, { from: `models/${name}`, config: AS_LLAMA_CPP[name] ?? {} });
       const adapted = { model, adapter: join(fixtures, 'models', name, 'adapter') };
       const base = await exported({ model }, 'gguf');
       const alone = byLlama(base);

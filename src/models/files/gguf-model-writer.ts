@@ -1,4 +1,4 @@
-// A model in Hugging Face's form -> a GGUF file that llama.cpp runs: the inverse of gguf-model.ts.
+// A model in Hugging Face's form -> a GGUF file: the inverse of gguf-model.ts.
 import { rm } from 'node:fs/promises';
 import { printable, SipfError } from '../../errors.ts';
 import type { Architecture, Decoder, ModelConfig } from '../architectures/architecture.ts';

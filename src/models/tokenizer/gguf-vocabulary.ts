@@ -1,4 +1,4 @@
-// A model's tokenizer -> the `tokenizer.*` metadata of a GGUF file: the inverse of gguf-tokenizer.ts.
+// A tokenizer -> the `tokenizer.*` metadata of a GGUF file: the inverse of gguf-tokenizer.ts.
 import { join } from 'node:path';
 import { SipfError } from '../../errors.ts';
 import type { CacheOptions } from '../../io/cache.ts';

@@ -51,7 +51,13 @@ it('reads rows as they are published', () => {
     question: { problem: 'p', ground_truth_answer: '4' },
     label: {
       steps: [
-        { completions: [{ text: 'no', rating: -1 }, { text: 'yes', rating: 0 }], chosen_completion: 1 },
+        {
+          completions: [
+            { text: 'no', rating: -1 },
+            { text: 'yes', rating: 0 },
+          ],
+          chosen_completion: 1,
+        },
         { completions: null, human_completion: { text: 'by hand' }, chosen_completion: null },
         { ...step('last', -1), chosen_completion: null },
       ],

@@ -1,4 +1,4 @@
-// Rows of a data set with labelled steps -> samples and labels, as label, score and train-prm read them.
+// Rows of a data set with labelled steps -> samples and labels, as the stages read them.
 import { SipfError } from '../../errors.ts';
 import { sha256 } from '../../hashing.ts';
 import { AnyRecord, type Row, readAllRows } from '../../io/jsonl.ts';
