@@ -159,13 +159,13 @@ describe('questions that were seen before', () => {
     const copy = file('copy.jsonl', [...sums(4), ...sums(60, 900)]);
     const { events, out, warnings } = await run({
       task: { data: join(folder, 'shared') },
-      evaluate: { sets: [{ split: 'valid' }], final: [{ split: 'test' }, { split: 'test', data: copy }] },
+      evaluate: { sets: [{ split: 'valid' }], final: [{ split: 'test' }, { split: 'valid', data: copy }] },
     });
     const shared = warnings.filter((text) => text.includes('are train questions, too'));
     expect(shared.map((text) => text.slice(0, text.indexOf(' are')))).toEqual([
       '2 of 62 questions of jsonl/valid',
       '5 of 60 questions of jsonl/test',
-      '4 of 64 questions of jsonl/test',
+      '4 of 64 questions of jsonl/valid',
     ]);
     const firstWork = events.findIndex(({ type, stage }) => type === 'stage-start' && stage !== '0-inputs');
     expect(events.findLastIndex(({ message }) => message?.includes('train questions'))).toBeLessThan(firstWork);
