@@ -106,9 +106,9 @@ export function ggufSizes(meta: GgufMetadata): Record<string, unknown> {
   const { metadata, tensors } = meta.gguf;
   const embedding = tensors.get('token_embd.weight');
   if (!embedding) throw meta.missing('tensor token_embd.weight');
+  const heads = meta.number(GGUF_SIZES.num_attention_heads);
+  const headDim = meta.optional('attention.key_length') ?? headSize(meta, meta.number(GGUF_SIZES.hidden_size), heads);
   const sizes = Object.fromEntries(Object.entries(GGUF_SIZES).map(([name, key]) => [name, meta.number(key)]));
-  const { hidden_size: hidden = 0, num_attention_heads: heads = 0 } = sizes;
-  const headDim = meta.optional('attention.key_length') ?? headSize(meta, hidden, heads);
   const theta = meta.optional('rope.freq_base') ?? 10_000;
   const rotated = meta.optional('rope.dimension_count') ?? headDim;
   return {
