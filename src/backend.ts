@@ -230,6 +230,22 @@ export interface ModelInit {
   readonly seed: number;
 }
 
+/** Forms of a model that other programs read: a PEFT adapter, one Hugging Face folder, llama.cpp's files, and a process reward model as a causal LM. */
+export const EXPORT_KINDS = ['peft', 'merged', 'gguf', 'gguf-lora', 'prm-lm'] as const;
+
+/** A model in another form. */
+export interface ModelExport {
+  readonly to: (typeof EXPORT_KINDS)[number];
+  /** The folder to write, or the file (gguf, gguf-lora). */
+  readonly out: string;
+  /** How a PEFT adapter names its base: a hub id or a path; absent: the model's own hub id. */
+  readonly base?: string | undefined;
+  /** How a GGUF file stores matrices. */
+  readonly dtype: 'f32' | 'f16' | 'q8_0';
+  /** Text of a folder's README.md. */
+  readonly card: string;
+}
+
 /** Opens models that write. */
 export interface Sampler extends AsyncDisposable {
   openPolicy(source: ModelSource): Promise<Policy>;
@@ -250,6 +266,8 @@ export interface ModelStore extends AsyncDisposable {
   describe(source: ModelSource): Promise<ModelDescription>;
   /** Writes a Hugging Face folder (config.json, model.safetensors, tokenizer.json) to `out`. */
   initModel(out: string, init: ModelInit, options?: CallOptions): Promise<ModelDescription>;
+  /** Writes a model in another form. Gives what the user should know of it. */
+  exportModel(source: ModelSource, job: ModelExport, options?: CallOptions): Promise<readonly string[]>;
 }
 
 /** What a run needs: this process, a worker thread, or parts that `composeBackends` takes from several places. */

@@ -109,7 +109,7 @@ export async function gradientsOf(args: GradientArgs) {
     maxActivationBytes = 1e12,
   } = args;
   const model = await openModel({ model: path, adapter }, { cache });
-  const traineeArgs = { engine, model, objective: objective.kind, feeding, options: { lora, seed: 1 } };
+  const traineeArgs = { engine, model, objective, feeding, options: { lora, seed: 1 } };
   await using merged = await mergeWeights(engine, lora === null ? model : { ...model, adapter: null }, { cache });
   const trainee =
     lora === null ? fullTrainee(traineeArgs, merged.slices, { cache }) : loraTrainee(traineeArgs, lora, merged.slices);

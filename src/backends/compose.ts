@@ -2,10 +2,14 @@
 import type { Backend, ModelStore, Sampler, Scorer, Trainer } from '../backend.ts';
 
 /** The methods of a backend by name. The compiler refuses a list in which one is missing. */
-const METHODS = { openPolicy: true, openPrm: true, train: true, describe: true, initModel: true } satisfies Record<
-  Method,
-  true
->;
+const METHODS = {
+  openPolicy: true,
+  openPrm: true,
+  train: true,
+  describe: true,
+  initModel: true,
+  exportModel: true,
+} satisfies Record<Method, true>;
 type Method = Extract<keyof Backend, string>;
 export const BACKEND_METHODS = Object.keys(METHODS) as Method[];
 
@@ -29,6 +33,7 @@ export function composeBackends({ sampler, scorer, trainer, store }: BackendPart
     train: (job, onStep, options) => trainer.train(job, onStep, options),
     describe: (source) => store.describe(source),
     initModel: (out, init, options) => store.initModel(out, init, options),
+    exportModel: (source, job, options) => store.exportModel(source, job, options),
     async [Symbol.asyncDispose]() {
       const parts = new Set<AsyncDisposable>([sampler, scorer, trainer, store]);
       const ended = await Promise.allSettled([...parts].map((part) => part[Symbol.asyncDispose]()));

@@ -74,6 +74,9 @@ export function createScriptedBackend(options: ScriptedOptions): Backend {
     train: (job, onStep, call) => train(job, onStep, options, disk, call),
     describe: async (source) => descriptionOf(storedOf(source)),
     initModel: (out, init) => initModel(out, init, disk),
+    async exportModel({ model }) {
+      throw new SipfError('unsupported', `Expected a model with weights, got the scripted ${model}. Use a real model.`);
+    },
     [Symbol.asyncDispose]: async () => undefined,
   };
 }

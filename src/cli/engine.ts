@@ -48,6 +48,10 @@ export function tellingWarnings(backend: Backend, warn: (message: string) => voi
     },
     describe,
     initModel: (out, init, call) => backend.initModel(out, init, call),
+    async exportModel(source, job, call) {
+      const warnings = await backend.exportModel(source, job, call);
+      return tell({ warnings }).warnings;
+    },
     [Symbol.asyncDispose]: () => backend[Symbol.asyncDispose](),
   };
 }

@@ -5,8 +5,10 @@ import { compareCommand } from './commands/compare.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { evalCommand } from './commands/eval.ts';
 import { experimentCommand } from './commands/experiment.ts';
+import { exportCommand } from './commands/export.ts';
 import { generateCommand } from './commands/generate.ts';
 import { gradeCommand } from './commands/grade.ts';
+import { importCommand } from './commands/import.ts';
 import { logpsCommand } from './commands/logps.ts';
 import { runCommand } from './commands/run.ts';
 import { showCommand } from './commands/show.ts';
@@ -23,6 +25,8 @@ const COMMANDS = [
   generateCommand,
   logpsCommand,
   gradeCommand,
+  exportCommand,
+  importCommand,
   showCommand,
   compareCommand,
   doctorCommand,

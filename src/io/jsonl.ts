@@ -1,10 +1,11 @@
-// Bytes of JSONL, a .json array or stdin -> records in order, each with its place.
+// Bytes of JSONL, a .json array, Parquet or stdin -> records in order, each with its place.
 import { createReadStream } from 'node:fs';
 import { addAbortSignal, type Readable } from 'node:stream';
 import { z } from 'zod';
 import { codeOf, messageOf, SipfError, throwIfAborted } from '../errors.ts';
 import { check } from './check.ts';
-import { type ExactNumber, isExactNumber, parseRecords } from './exact-json.ts';
+import { type ExactNumber, isExactNumber, jsonText, parseRecords } from './exact-json.ts';
+import { parquetRows } from './parquet.ts';
 
 /** A record's own id, given back exactly as it came; absent (or null): the 0-based line. */
 export type RecordId = string | number | ExactNumber;
@@ -185,19 +186,19 @@ export async function* readRecords<T>(path: string, schema: z.ZodType<T>): Async
 
 /**
  * Reads a user's file `path` (`-`: stdin) record by record. CRLF, a byte order mark and blank lines at the end are fine; a name that ends
- * in `.json` may hold one array. Numbers keep their digits in the fields that are compared as texts or given back.
+ * in `.json` may hold one array, one that ends in `.parquet` a table. Numbers keep their digits in the fields that are compared as texts or given back.
  * @throws SipfError 'not-found' or 'bad-input' naming file, 1-based line and field.
  */
 export async function* readRows<T>(path: string, schema: z.ZodType<T>, signal?: AbortSignal): AsyncGenerator<Row<T>> {
   const name = path === '-' ? '<stdin>' : path;
-  if (/\.(?:gz|zst|xz|bz2|zip|parquet)$/i.test(path)) {
+  if (/\.(?:gz|zst|xz|bz2|zip)$/i.test(path)) {
     throw new SipfError(
       'bad-input',
-      `${path}: Expected JSONL or a .json array as plain text, got a packed file. Unpack it first (of data sets, --data reads .gz and .parquet).`,
+      `${path}: Expected JSONL or a .json array as plain text, or .parquet, got a packed file. Unpack it first (of data sets, --data reads .gz).`,
     );
   }
   const parse = (text: string) => parseRecords(text, EXACT_FIELDS);
-  const array = path.endsWith('.json') ? await arrayIn(path, parse, signal) : null;
+  const array = await arrayIn(path, parse, signal);
   let index = 0;
   for await (const { value, place } of array ?? valuesOf(bytesOf(path, signal), { name, parse, blank: 'refuse' })) {
     yield { index, place, value: check(schema, value, place) };
@@ -205,16 +206,29 @@ export async function* readRows<T>(path: string, schema: z.ZodType<T>, signal?: 
   }
 }
 
-/** The rows of a file that holds one array; null: it holds lines. */
+/** The rows of a file that holds one array or table; null: it holds lines. */
 async function arrayIn(
   path: string,
   parse: (text: string) => unknown,
   signal: AbortSignal | undefined,
 ): Promise<Row<unknown>[] | null> {
+  const kind = /\.(json|parquet)$/i.exec(path)?.[1]?.toLowerCase();
+  if (kind === undefined) return null;
   const chunks: Buffer[] = [];
   for await (const chunk of bytesOf(path, signal)) chunks.push(chunk);
-  const text = textOf(Buffer.concat(chunks), path);
+  const bytes = Buffer.concat(chunks);
+  if (kind === 'parquet') return tableIn(bytes, path, parse);
+  const text = textOf(bytes, path);
   return text.trimStart().startsWith('[') ? itemsOf(text, path, parse) : null;
+}
+
+/** The rows of a table, as their JSON has them. */
+async function tableIn(bytes: Buffer, path: string, parse: (text: string) => unknown): Promise<Row<unknown>[]> {
+  const rows = await parquetRows(bytes).catch((cause: unknown) => {
+    const got = `${path}: Expected a Parquet file, got ${messageOf(cause).slice(0, 120)}. Check the file.`;
+    throw new SipfError('bad-input', got, { cause });
+  });
+  return rows.map((row, index) => ({ index, place: `${path}, row ${index + 1}`, value: parse(jsonText(row)) }));
 }
 
 /**

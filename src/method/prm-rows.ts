@@ -1,7 +1,7 @@
 // Stage 3: step labels and their paths -> the rows that train a process reward model.
 import { z } from 'zod';
 import type { PrmExample } from '../backend.ts';
-import { described } from '../described.ts';
+import { described, traceless } from '../described.ts';
 import { SipfError } from '../errors.ts';
 import { isForCalibration, isHeldOut } from '../hashing.ts';
 import type { StepLabels } from '../records.ts';
@@ -25,6 +25,10 @@ export const PrmOptions = z.strictObject({
   denoise: described(
     DenoiseOptions.nullable().default(null),
     'Learns from the labels that rollouts get right most often: not of near-hopeless questions, of right paths by their outcome, of others softly around their first error. null: all labels as they are. Use it ({}) where step labels often miss the first error; with labels.ownWitness right paths cost no rollouts.',
+  ),
+  headBias: described(
+    traceless(true),
+    "The PRM's head has a bias. Set it false where the PRM is to be exported as a causal LM (sipf export --to prm-lm): output heads have none.",
   ),
   train: described(TrainSettings.prefault({}), 'How the PRM trains.'),
 });

@@ -4,7 +4,11 @@ import { cast, equal, greater, mul, reduceSum, softplus, sub } from '../engine/b
 import { int64, vector } from '../engine/host-arrays.ts';
 import { defineObjective, type Loss, type PlacedExample, ratio } from './objective.ts';
 
-const PrmLoss = z.strictObject({ kind: z.literal('prm') });
+const PrmLoss = z.strictObject({
+  kind: z.literal('prm'),
+  /** false: the head has no bias. Absent: it has one. */
+  headBias: z.boolean().optional(),
+});
 
 const ends = (examples: readonly PlacedExample[]) => examples.flatMap(({ stepEnds }) => stepEnds);
 

@@ -55,6 +55,17 @@ export async function checkOutModel(command: string, out: string, reads: readonl
   throw refusal(command, expected, `${out} with ${some(names)}`, 'Name another folder.');
 }
 
+/**
+ * Looks at where a command is to write something that was not there.
+ * @throws SipfError 'bad-input' where something is there, or where that is inside one of `models`.
+ */
+export async function checkOutNew(command: string, out: string, models: readonly string[]): Promise<void> {
+  const reads = models.map((path): ReadPath => ({ name: 'the model', path, kind: 'model' }));
+  await refuseInputs(command, out, reads);
+  if ((await statOf(out)) !== null)
+    throw refusal(command, 'a new path', `${out}, which is there`, 'Name another path, or delete that.');
+}
+
 /** What a run that was killed in its first moments may leave, and what says nothing about a folder. */
 const OF_NO_RUN = new Set(['lock', 'lock.turn', 'events.jsonl', '.gitkeep', '.gitignore', '.DS_Store']);
 

@@ -51,6 +51,11 @@ export interface RunView {
   questionIds(k: number): Promise<string[]>;
   /** null: no such question. */
   question(k: number, id: string): Promise<QuestionView | null>;
+  /** The train questions, in order. */
+  questions(): AsyncIterable<Question>;
+  /** New paths of round `k`, and new labels. */
+  samples(k: number): AsyncIterable<Sample>;
+  labels(k: number): AsyncIterable<StepLabels>;
   pairs(k: number): AsyncIterable<PreferencePair>;
   /** Greedy answers of round `k`'s evaluation. */
   answers(k: number): AsyncIterable<Answer>;
@@ -106,6 +111,9 @@ export async function readRun(dir: string): Promise<RunView> {
     final,
     questionIds: (k) => questionIds(dir, k),
     question: (k, id) => questionView(dir, k, id),
+    questions: () => recordsIn(dir, 0, '0-questions.jsonl', Question),
+    samples: (k) => recordsIn(dir, k, '1-samples.jsonl', Sample),
+    labels: (k) => recordsIn(dir, k, '2-step-labels.jsonl', StepLabels),
     pairs: (k) => recordsIn(dir, k, '5-pairs.jsonl', PreferencePair),
     answers: (k) => recordsIn(dir, k, '7-answers.jsonl', Answer),
     finalAnswers: (policy) => recordsAt(join(dir, 'final', `${policy}-answers.jsonl`), Answer),

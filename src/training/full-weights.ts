@@ -1,17 +1,11 @@
 // Full fine-tuning: every weight is trained and the result is a Hugging Face folder.
 import type { CacheOptions } from '../io/cache.ts';
 import { FedParameters } from '../models/architectures/parameters.ts';
+import { STEP_LABELS } from '../models/architectures/prm-head.ts';
 import { writeModelFolder } from '../models/files/model-writer.ts';
 import { readTensor, type TensorEntry } from '../models/files/safetensors.ts';
-import { freshHead, headShapes, isHead } from './prm-start.ts';
+import { freshHead, headShapes, isHead, withHeadBias } from './prm-start.ts';
 import type { Trainee, TraineeArgs } from './trainee.ts';
-
-/** What the classes of a PRM's head mean. */
-const STEP_LABELS = {
-  num_labels: 2,
-  id2label: { 0: 'incorrect', 1: 'correct' },
-  label2id: { incorrect: 0, correct: 1 },
-};
 
 /**
  * Everything but what the objective does not use (a head of the other kind).
@@ -23,9 +17,9 @@ export function fullTrainee(
   cache: CacheOptions,
 ): Trainee {
   const { files, architecture } = model;
-  const prm = objective === 'prm';
+  const prm = objective.kind === 'prm';
   const shapes = new Map([...files.shapes].filter(([name]) => !isHead(name)));
-  if (prm) for (const [name, shape] of headShapes(model)) shapes.set(name, shape);
+  if (prm) for (const [name, shape] of headShapes(model, objective)) shapes.set(name, shape);
   return {
     keep: feeding === 'fed',
     bind(graph) {
@@ -37,7 +31,7 @@ export function fullTrainee(
       return slice ? (await readTensor(name, slice)).data : freshHead(name, shape, seed);
     },
     write(folder, values) {
-      const tensors = [...values].map(([name, { shape, data }]) => ({ name, shape, data }));
+      const tensors = [...withHeadBias(values)].map(([name, { shape, data }]) => ({ name, shape, data }));
       const architectures = [`${architecture.family}For${prm ? 'TokenClassification' : 'CausalLM'}`];
       const config = { ...files.config, architectures, ...(prm ? STEP_LABELS : {}) };
       return writeModelFolder(folder, { config, tensors, tokenizerFrom: files.path }, cache);

@@ -16,7 +16,7 @@ import { GraphWeights } from '../models/weights/graph-weights.ts';
 import { isTarget, LoraParameters } from '../models/weights/lora.ts';
 import { type ScaledFactors, stackFactors } from '../models/weights/stack-factors.ts';
 import { createRandom } from '../random.ts';
-import { freshHead, headShapes, isHead } from './prm-start.ts';
+import { freshHead, headShapes, isHead, withHeadBias } from './prm-start.ts';
 import type { NamedValues, Trainee, TraineeArgs } from './trainee.ts';
 
 /** Frozen weights with a head that is fed. */
@@ -55,7 +55,7 @@ export function loraTrainee(
   lora: LoraOptions,
   weights: ReadonlyMap<string, TensorEntry>,
 ): Trainee {
-  const prm = objective === 'prm';
+  const prm = objective.kind === 'prm';
   const { adapter } = model;
   if (!prm && adapter && adapter.extra.size > 0) throw headOnPolicy(adapter);
   const modules = targetModules(model, lora);
@@ -69,7 +69,7 @@ export function loraTrainee(
     keep: feeding === 'fed',
     bind(graph, noise) {
       const bound = frozen.bind(graph);
-      const head = new FedParameters(graph, prm ? headShapes(model) : new Map());
+      const head = new FedParameters(graph, prm ? headShapes(model, objective) : new Map());
       const base = prm ? new WithHead(bound.parameters, head) : bound.parameters;
       const inner = below === null ? null : new LoraParameters(base, frozenShape(below));
       const outer = new LoraParameters(inner ?? base, shape, noise);
@@ -181,7 +181,7 @@ interface AdapterArgs {
 function adapterOf(values: NamedValues, { baseModel, lora, below, prm }: AdapterArgs): AdapterFiles {
   const trained = new Map<string, { a: Float32Array; b: Float32Array }>();
   const extra = new Map<string, { shape: readonly number[]; data: Float32Array }>();
-  for (const [name, value] of values) {
+  for (const [name, value] of withHeadBias(values)) {
     if (isHead(name)) {
       extra.set(name, value);
       continue;

@@ -3,22 +3,41 @@
 import { PRM_HEAD } from '../models/architectures/prm-head.ts';
 import type { OpenModel } from '../models/open-model.ts';
 import { fillNormal } from '../models/weights/init-model.ts';
+import type { Objective } from '../objectives/objectives.ts';
+import type { NamedValues } from './trainee.ts';
 
 /** Standard deviation of fresh head weights: Hugging Face's default for new heads. */
 const HEAD_STD = 0.02;
 
 export const isHead = (name: string): boolean => name.startsWith(`${PRM_HEAD}.`);
 
-/** Shapes of the head's tensors: as the source has them, or a new head of two labels with a bias. */
-export function headShapes({ adapter, files, decoder }: OpenModel): Map<string, readonly number[]> {
+const [WEIGHT, BIAS] = [`${PRM_HEAD}.weight`, `${PRM_HEAD}.bias`] as const;
+
+/** Shapes of the head's trained tensors: as the source has them, or a new head of two labels; with a bias unless the objective has none. */
+export function headShapes(
+  model: OpenModel,
+  objective: Extract<Objective, { kind: 'prm' }>,
+): Map<string, readonly number[]> {
+  const shapes = storedHead(model);
+  if (objective.headBias === false) shapes.delete(BIAS);
+  return shapes;
+}
+
+function storedHead({ adapter, files, decoder }: OpenModel): Map<string, readonly number[]> {
   const found = new Map<string, readonly number[]>();
   for (const [name, shape] of files.shapes) if (isHead(name)) found.set(name, shape);
   for (const [name, { shape }] of adapter?.extra ?? []) if (isHead(name)) found.set(name, shape);
   if (found.size > 0) return found;
   return new Map([
-    [`${PRM_HEAD}.weight`, [2, decoder.config.hidden]],
-    [`${PRM_HEAD}.bias`, [2]],
+    [WEIGHT, [2, decoder.config.hidden]],
+    [BIAS, [2]],
   ]);
+}
+
+/** A head that was trained without a bias is written with zeros, as token classifiers have one. */
+export function withHeadBias(values: NamedValues): NamedValues {
+  if (!values.has(WEIGHT) || values.has(BIAS)) return values;
+  return new Map([...values, [BIAS, { shape: [2], data: new Float32Array(2) }]]);
 }
 
 /** First value of one of a new head's tensors: normal weights, zero bias. */

@@ -59,7 +59,7 @@ async function traineeOf(engine: Engine, job: TrainJob, model: OpenModel, args: 
   const { lora, objective } = job.options;
   const weights = await model.files.weights();
   const feeding = feedingFor(engine.provider, weights);
-  const traineeArgs = { engine, model, objective: objective.kind, feeding, options: job.options };
+  const traineeArgs = { engine, model, objective, feeding, options: job.options };
   if (lora !== null) return loraTrainee(traineeArgs, lora, weights);
   const merged = await mergeWeights(engine, model, args);
   return {

@@ -32,7 +32,7 @@ export interface Trainee extends AsyncDisposable {
 export interface TraineeArgs {
   readonly engine: Engine;
   readonly model: OpenModel;
-  readonly objective: Objective['kind'];
+  readonly objective: Objective;
   readonly feeding: Feeding;
   readonly options: Pick<TrainOptions, 'lora' | 'seed'>;
 }

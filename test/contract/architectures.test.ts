@@ -10,8 +10,9 @@ import { completionLogps } from '../../src/inference/logps.ts';
 import { decode, type ModelConfig } from '../../src/models/architectures/architecture.ts';
 import { ARCHITECTURES, architectureOf } from '../../src/models/architectures/architectures.ts';
 import { decoderOf } from '../../src/models/architectures/form.ts';
+import { type GgufModelToWrite, writeGgufModel } from '../../src/models/files/gguf-model-writer.ts';
 import { openModelFiles } from '../../src/models/files/model-files.ts';
-import { readSafetensors, readTensor } from '../../src/models/files/safetensors.ts';
+import { readSafetensors, readTensor, type Tensor } from '../../src/models/files/safetensors.ts';
 import { declareInputs, passInputs, ropeInputs } from '../../src/models/pass-inputs.ts';
 import { declaredWeights } from '../../src/models/weights/declared-weights.ts';
 import { initModelFolder } from '../../src/models/weights/init-model.ts';
@@ -236,6 +237,43 @@ describe.each(readdirSync(models))('%s', (name) => {
     },
   );
 
+  it.each(['f32', 'f16', 'q8_0'] as const)(
+    'comes back exactly from a GGUF file that is written here (%s)',
+    async (dtype) => {
+      const file = join(scratch, `${name}-${dtype}.gguf`);
+      const original = await readSafetensors(join(folder, 'model.safetensors'));
+      await writeGgufModel(file, toGguf(original, asLlamaCpp(config)), dtype);
+      const files = await openModelFiles(file, { cache: scratch });
+      const weights = await files.weights();
+      expect([...weights.keys()].sort()).toEqual([...original.keys()].sort());
+      const { offset } = { offset: String(config['model_type']).startsWith('gemma') ? 1 : 0 };
+      for (const [weight, slice] of weights) {
+        const [{ data }, given] = [await readTensor(weight, slice), original.get(weight)?.data ?? new Float32Array()];
+        const exact = dtype === 'f32' || slice.shape.length < 2;
+        // Gemma's norms are used as 1 + weight, and stored so.
+        const used = (values: Float32Array) =>
+          weight.endsWith('norm.weight') ? values.map((v) => v + offset) : values;
+        if (exact) expect(used(data), weight).toEqual(used(given));
+        else expect(relativeError(data, given), weight).toBeLessThan(dtype === 'f16' ? 2 ** -11 : 1 / 127);
+      }
+      const once = readFileSync(file);
+      const again = new Map<string, Tensor>();
+      for (const [weight, slice] of weights) again.set(weight, await readTensor(weight, slice));
+      await writeGgufModel(file, toGguf(again, files.config), dtype);
+      expect(readFileSync(file).equals(once)).toBe(true);
+    },
+  );
+
+  const toGguf = (weights: ReadonlyMap<string, Tensor>, of: ModelConfig): GgufModelToWrite => ({
+    name,
+    architecture: architectureOf(of),
+    decoder: decoderOf(architectureOf(of), of),
+    config: of,
+    configFile: 'config.json',
+    weights: [...weights].map(([weight, tensor]) => ({ name: weight, ...tensor })),
+    vocabulary: new Map(),
+  });
+
   it('starts from nothing with norms that change nothing', async () => {
     const to = join(scratch, `${name}-new`);
     const tokenizer = json(join(fixtures, 'tokenizer/tokenizer.json'));
@@ -252,6 +290,11 @@ describe.each(readdirSync(models))('%s', (name) => {
     expect(existsSync(join(to, 'tokenizer.json'))).toBe(true);
   });
 });
+
+/** The configuration with the scale of attention that llama.cpp takes from the sizes. */
+function asLlamaCpp(config: ModelConfig): ModelConfig {
+  return 'query_pre_attn_scalar' in config ? { ...config, query_pre_attn_scalar: config['head_dim'] } : config;
+}
 
 /** Whether GGUF files of the architecture may hold several weights below each other. */
 function hasFused(config: ModelConfig): boolean {

@@ -1,6 +1,7 @@
 // The engine of this thread -> a Backend: inference, training and new models.
 import type { Backend, ModelDescription } from '../../backend.ts';
 import { Engine, type EngineOptions } from '../../engine/runtime/session.ts';
+import { exportModel } from '../../models/exports/export-model.ts';
 import { openModel } from '../../models/open-model.ts';
 import { linearLayers } from '../../models/weights/declared-weights.ts';
 import { initModelFolder } from '../../models/weights/init-model.ts';
@@ -27,6 +28,7 @@ export function createInProcessBackend(
       await initModelFolder(out, init, { cache, signal: call?.signal });
       return descriptionOf({ model: out }, options);
     },
+    exportModel: (source, job, call) => exportModel(engine, source, job, { cache, signal: call?.signal }),
     [Symbol.asyncDispose]: () => engine[Symbol.asyncDispose](),
   };
 }

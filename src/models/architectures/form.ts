@@ -7,7 +7,7 @@ import { ConfigReader } from './config-reader.ts';
 import { type Block, type Mlp, type NormKind, within } from './layers.ts';
 import { EMBEDDING, HEAD } from './output-head.ts';
 import type { Parameters } from './parameters.ts';
-import { inverseFrequencies } from './rope.ts';
+import { inverseFrequencies, type RopeDefaults } from './rope.ts';
 import { decoderSizes } from './sizes.ts';
 
 /** What all models of a family have in common. */
@@ -28,6 +28,8 @@ export interface Form {
   readonly scaledEmbedding?: boolean;
   /** The output head has a bias. */
   readonly biasedHead?: boolean;
+  /** What holds of RoPE where config.json does not say. */
+  readonly rope?: RopeDefaults;
   /** What else a configuration says. */
   own?(read: ConfigReader, sizes: Omit<DecoderConfig, 'ropes'>): OwnForm;
 }
@@ -59,7 +61,7 @@ export function decoderOf({ form }: Architecture, json: ModelConfig, file = 'con
   read.expect(activation.key, activation.name, activation.orNull);
   const sizes = decoderSizes(read, form);
   const { attention: own, biasedMlp: biased = false, ropes, softcap } = form.own?.(read, sizes) ?? {};
-  const config = { ...sizes, ropes: ropes ?? [inverseFrequencies(json, sizes.headDim, file)] };
+  const config = { ...sizes, ropes: ropes ?? [inverseFrequencies(json, sizes.headDim, file, form.rope)] };
   const { intermediate, hidden, layers } = config;
   const norm = form.norm.of(config.epsilon);
   const usual = { ...sizes, qkNorm: form.qkNorm ? norm : undefined };

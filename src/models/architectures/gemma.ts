@@ -3,7 +3,7 @@ import { geluTanh } from '../../engine/build.ts';
 import type { Architecture } from './architecture.ts';
 import type { ConfigReader } from './config-reader.ts';
 import type { Form } from './form.ts';
-import { GGUF_NAMES, lessOne, type Undo } from './gguf-layout.ts';
+import { type Change, GGUF_NAMES, ONE_MORE } from './gguf-layout.ts';
 import { gatedMlp, preNormBlock, rmsNormKind } from './layers.ts';
 
 /** That of all versions. */
@@ -25,11 +25,12 @@ export function causal(read: ConfigReader): Record<string, never> {
   return {};
 }
 
-export const undoGemma = (stored: string): Undo | undefined => (stored.endsWith('norm.weight') ? lessOne : undefined);
+export const gemmaNorms = (stored: string): Change | undefined =>
+  stored.endsWith('norm.weight') ? ONE_MORE : undefined;
 
 export const gemma: Architecture = {
   modelType: 'gemma',
   family: 'Gemma',
   form: GEMMA_FORM,
-  gguf: { architecture: 'gemma', names: GGUF_NAMES, undo: undoGemma },
+  gguf: { architecture: 'gemma', names: GGUF_NAMES, change: gemmaNorms },
 };

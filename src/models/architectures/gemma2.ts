@@ -3,8 +3,8 @@ import type { Architecture } from './architecture.ts';
 import type { AttentionOptions } from './attention.ts';
 import type { ConfigReader } from './config-reader.ts';
 import type { OwnForm } from './form.ts';
-import { causal, GEMMA_FORM, undoGemma } from './gemma.ts';
-import { GGUF_NAMES, type GgufMetadata } from './gguf-layout.ts';
+import { causal, GEMMA_FORM, gemmaNorms } from './gemma.ts';
+import { GGUF_NAMES, type GgufKeys, type GgufMetadata } from './gguf-layout.ts';
 import { sandwichBlock } from './layers.ts';
 import { layerTypes, slidingWindow } from './sizes.ts';
 
@@ -54,6 +54,8 @@ export const GGUF_GEMMA_NAMES = {
   'blk.{n}.post_ffw_norm': 'model.layers.{n}.post_feedforward_layernorm',
 } as const;
 
+export const GGUF_WINDOW: GgufKeys = { sliding_window: { key: 'attention.sliding_window', type: 'u32' } };
+
 export const gemma2: Architecture = {
   modelType: 'gemma2',
   family: 'Gemma2',
@@ -64,13 +66,13 @@ export const gemma2: Architecture = {
   },
   gguf: {
     architecture: 'gemma2',
-    config: (meta, { head_dim }) => ({
-      query_pre_attn_scalar: ggufScalar(meta, 46, head_dim),
-      sliding_window: meta.number('attention.sliding_window'),
-      attn_logit_softcapping: meta.optional('attn_logit_softcapping'),
-      final_logit_softcapping: meta.optional('final_logit_softcapping'),
-    }),
+    keys: {
+      ...GGUF_WINDOW,
+      attn_logit_softcapping: { key: 'attn_logit_softcapping', type: 'f32' },
+      final_logit_softcapping: { key: 'final_logit_softcapping', type: 'f32' },
+    },
+    config: (meta, { head_dim }) => ({ query_pre_attn_scalar: ggufScalar(meta, 46, head_dim) }),
     names: GGUF_GEMMA_NAMES,
-    undo: undoGemma,
+    change: gemmaNorms,
   },
 };

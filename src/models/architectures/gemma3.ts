@@ -1,7 +1,7 @@
 // Gemma 3's text model: Gemma 2 with norms of queries and keys, and a second RoPE table.
 import type { Architecture, ModelConfig } from './architecture.ts';
-import { GEMMA_FORM, undoGemma } from './gemma.ts';
-import { GGUF_GEMMA_NAMES, gemmaLayers, ggufScalar } from './gemma2.ts';
+import { GEMMA_FORM, gemmaNorms } from './gemma.ts';
+import { GGUF_GEMMA_NAMES, GGUF_WINDOW, gemmaLayers, ggufScalar } from './gemma2.ts';
 import { GGUF_QK_NORMS } from './gguf-layout.ts';
 import { sandwichBlock } from './layers.ts';
 import { inverseFrequencies } from './rope.ts';
@@ -18,6 +18,7 @@ export const gemma3: Architecture = {
     ...GEMMA_FORM,
     block: sandwichBlock,
     qkNorm: true,
+    rope: { theta: THETA.full_attention },
     own(read, { layers, headDim }) {
       const { config, file } = read;
       const period = layerCount(read, periodKey(config), PERIOD);
@@ -31,17 +32,17 @@ export const gemma3: Architecture = {
   },
   gguf: {
     architecture: 'gemma3',
+    keys: { ...GGUF_WINDOW, sliding_window_pattern: { key: 'attention.sliding_window_pattern', type: 'u32' } },
     config: (meta, { head_dim, rope_parameters }) => ({
       query_pre_attn_scalar: ggufScalar(meta, 62, head_dim),
-      sliding_window: meta.number('attention.sliding_window'),
-      sliding_window_pattern: meta.optional('attention.sliding_window_pattern') ?? PERIOD,
       rope_parameters: {
         full_attention: rope_parameters,
         sliding_attention: { rope_type: 'default', rope_theta: THETA.sliding_attention },
       },
     }),
     names: { ...GGUF_GEMMA_NAMES, ...GGUF_QK_NORMS },
-    undo: undoGemma,
+    change: gemmaNorms,
+    rope: (config) => ropeOf(config, 'full_attention'),
   },
 };
 

@@ -1,22 +1,36 @@
-// An architecture's GGUF form -> Hugging Face's: metadata, names and stored values.
+// What an architecture's GGUF form and Hugging Face's have in common: keys, names, stored values.
 import { SipfError } from '../../errors.ts';
 import type { GgufFile } from '../files/gguf.ts';
 import type { ModelConfig } from './architecture.ts';
 
-/** What a GGUF file stores otherwise than Hugging Face does, undone. */
-export type Undo = (data: Float32Array, shape: readonly number[], config: ModelConfig) => Float32Array;
+type Values = (data: Float32Array, shape: readonly number[], config: ModelConfig) => Float32Array;
+
+/** How a GGUF file stores values otherwise than Hugging Face does. */
+export interface Change {
+  /** Stored values -> Hugging Face's. */
+  readonly read: Values;
+  /** The inverse. */
+  readonly write: Values;
+}
+
+/** Keys of config.json, each with the metadata key (below the architecture's prefix) of the same number, and its type. */
+export type GgufKeys = Readonly<Record<string, { readonly key: string; readonly type: 'u32' | 'f32' }>>;
 
 export interface GgufLayout {
   /** `general.architecture`. */
   readonly architecture: string;
-  /** What config.json has beside `usual`, which every decoder has. */
+  /** Numbers beside those that every decoder has. */
+  readonly keys?: GgufKeys;
+  /** What else config.json has beside `usual`, which every decoder has. */
   config?(meta: GgufMetadata, usual: ModelConfig): ModelConfig;
   /** Stored module (`{n}`: layer) -> Hugging Face's, or those of `parts`, which its rows hold in turn. */
   readonly names: Readonly<Record<string, string | readonly string[]>>;
   /** How many rows such parts have, relative to each other. */
   parts?(config: ModelConfig): readonly number[];
   /** How the values of the stored name differ; absent, or undefined: not at all. */
-  undo?(stored: string): Undo | undefined;
+  change?(stored: string): Change | undefined;
+  /** Where config.json has the RoPE settings of the metadata; default: at its top. */
+  rope?(config: ModelConfig): ModelConfig;
   /** Tensor of RoPE factors, which belongs in the configuration. */
   readonly ropeFactors?: string;
 }
@@ -41,6 +55,15 @@ export const GGUF_NAMES = {
 export const GGUF_QK_NORMS = {
   'blk.{n}.attn_q_norm': 'model.layers.{n}.self_attn.q_norm',
   'blk.{n}.attn_k_norm': 'model.layers.{n}.self_attn.k_norm',
+} as const;
+
+/** Sizes of every decoder. */
+export const GGUF_SIZES = {
+  hidden_size: 'embedding_length',
+  intermediate_size: 'feed_forward_length',
+  num_hidden_layers: 'block_count',
+  num_attention_heads: 'attention.head_count',
+  max_position_embeddings: 'context_length',
 } as const;
 
 /** The metadata keys of one file, under their architecture's prefix. */
@@ -83,22 +106,18 @@ export function ggufSizes(meta: GgufMetadata): Record<string, unknown> {
   const { metadata, tensors } = meta.gguf;
   const embedding = tensors.get('token_embd.weight');
   if (!embedding) throw meta.missing('tensor token_embd.weight');
-  const heads = meta.number('attention.head_count');
-  const hidden = meta.number('embedding_length');
-  const headDim = meta.optional('attention.key_length') ?? headSize(meta, hidden, heads);
+  const heads = meta.number(GGUF_SIZES.num_attention_heads);
+  const headDim = meta.optional('attention.key_length') ?? headSize(meta, meta.number(GGUF_SIZES.hidden_size), heads);
+  const sizes = Object.fromEntries(Object.entries(GGUF_SIZES).map(([name, key]) => [name, meta.number(key)]));
   const theta = meta.optional('rope.freq_base') ?? 10_000;
   const rotated = meta.optional('rope.dimension_count') ?? headDim;
   return {
-    hidden_size: hidden,
-    intermediate_size: meta.number('feed_forward_length'),
-    num_hidden_layers: meta.number('block_count'),
-    num_attention_heads: heads,
+    ...sizes,
     num_key_value_heads: meta.optional('attention.head_count_kv') ?? heads,
     head_dim: headDim,
     rope_theta: theta,
     rope_parameters: ropeParameters(meta, theta),
     ...(rotated === headDim ? {} : { partial_rotary_factor: rotated / headDim }),
-    max_position_embeddings: meta.number('context_length'),
     vocab_size: embedding.shape[0],
     tie_word_embeddings: !tensors.has('output.weight'),
     bos_token_id: metadata.get('tokenizer.ggml.bos_token_id') ?? null,
@@ -127,27 +146,39 @@ function ropeParameters(meta: GgufMetadata, theta: number): Record<string, unkno
 }
 
 /** Norms that are stored as 1 + weight. */
-export const lessOne: Undo = (data) => data.map((value) => value - 1);
+export const ONE_MORE: Change = {
+  read: (data) => data.map((value) => value - 1),
+  write: (data) => data.map((value) => value + 1),
+};
 
 /**
- * Rows `[heads, dim / 2, 2]` (RoPE pairs side by side) -> `[heads, 2, dim / 2]` (halves, Hugging Face): undoes llama.cpp's permute().
+ * Rows stored as `[heads, dim / 2, 2]` (RoPE pairs side by side, llama.cpp's permute()), `[heads, 2, dim / 2]` in Hugging Face's form (halves).
  * @param key the count of heads in config.json.
- * @throws SipfError 'bad-input' where the rows are not whole heads of an even size.
+ * @throws SipfError 'bad-input', from both ways, where the rows are not whole heads of an even size.
  */
-export const headRows =
-  (key: string): Undo =>
-  (data, [rows = 0], config) => {
-    const heads = Number(config[key]);
-    const width = data.length / rows;
-    const half = rows / heads / 2;
-    if (!Number.isInteger(half))
-      throw new SipfError('bad-input', `Expected rows in ${heads} even heads, got ${rows}. Download the file again.`);
-    const out = new Float32Array(data.length);
-    for (let row = 0; row < rows; row++) {
-      const head = Math.floor(row / (2 * half));
-      const within = row % (2 * half);
-      const from = head * 2 * half + (within % half) * 2 + Math.floor(within / half);
-      out.set(data.subarray(from * width, (from + 1) * width), row * width);
-    }
-    return out;
-  };
+export const headRows = (key: string): Change => ({
+  read: (data, [rows = 0], config) => gathered(data, pairRows(rows, Number(config[key]))),
+  write(data, [rows = 0], config) {
+    const inverse = new Int32Array(rows);
+    for (const [row, from] of pairRows(rows, Number(config[key])).entries()) inverse[from] = row;
+    return gathered(data, inverse);
+  },
+});
+
+/** Where each row of Hugging Face's form is stored. */
+function pairRows(rows: number, heads: number): Int32Array {
+  const half = rows / heads / 2;
+  if (!Number.isInteger(half))
+    throw new SipfError('bad-input', `Expected rows in ${heads} even heads, got ${rows}. Download the file again.`);
+  return Int32Array.from({ length: rows }, (_, row) => {
+    const within = row % (2 * half);
+    return row - within + (within % half) * 2 + Math.floor(within / half);
+  });
+}
+
+function gathered(data: Float32Array, from: Int32Array): Float32Array {
+  const width = data.length / from.length;
+  const out = new Float32Array(data.length);
+  for (const [row, place] of from.entries()) out.set(data.subarray(place * width, (place + 1) * width), row * width);
+  return out;
+}

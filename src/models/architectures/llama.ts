@@ -3,7 +3,7 @@ import { silu } from '../../engine/build.ts';
 import type { Architecture } from './architecture.ts';
 import { PROJECTIONS } from './attention.ts';
 import type { Form } from './form.ts';
-import { GGUF_NAMES, headRows, type Undo } from './gguf-layout.ts';
+import { type Change, GGUF_NAMES, headRows } from './gguf-layout.ts';
 import { gatedMlp, preNormBlock, RMS_NORM } from './layers.ts';
 
 /** That of many heirs. */
@@ -16,7 +16,7 @@ export const LLAMA_FORM: Form = {
 };
 
 /** GGUF stores rows of queries and keys by RoPE pairs. */
-const BY_PAIRS: Readonly<Record<string, Undo>> = {
+const BY_PAIRS: Readonly<Record<string, Change>> = {
   attn_q: headRows('num_attention_heads'),
   attn_k: headRows('num_key_value_heads'),
 };
@@ -38,7 +38,7 @@ export const llama: Architecture = {
       mlp_bias: tensors.has('blk.0.ffn_gate.bias'),
     }),
     names: GGUF_NAMES,
-    undo: (stored) => BY_PAIRS[stored.split('.').at(-2) ?? ''],
+    change: (stored) => BY_PAIRS[stored.split('.').at(-2) ?? ''],
     ropeFactors: 'rope_freqs.weight',
   },
 };

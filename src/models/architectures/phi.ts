@@ -4,7 +4,6 @@ import type { Architecture } from './architecture.ts';
 import { PROJECTIONS } from './attention.ts';
 import { GGUF_NAMES } from './gguf-layout.ts';
 import { LAYER_NORM, parallelBlock, plainMlp } from './layers.ts';
-import { inverseFrequencies } from './rope.ts';
 
 const ATTENTION = { biased: PROJECTIONS, names: { o_proj: 'dense' } } as const;
 
@@ -19,10 +18,10 @@ export const phi: Architecture = {
     block: parallelBlock,
     tied: false,
     biasedHead: true,
-    own(read, { headDim }) {
+    rope: { partial: 0.5 },
+    own(read) {
       if (read.boolean('qk_layernorm', false)) throw read.bad('qk_layernorm', 'false');
-      const ropes = [inverseFrequencies(read.config, headDim, read.file, { partial: 0.5 })];
-      return { attention: () => ATTENTION, biasedMlp: true, ropes };
+      return { attention: () => ATTENTION, biasedMlp: true };
     },
   },
   gguf: {

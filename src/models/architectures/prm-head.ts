@@ -6,6 +6,13 @@ import type { Parameters } from './parameters.ts';
 /** Module of the head: `score.weight [2, hidden]`, `score.bias [2]`; label 1 is "correct". */
 export const PRM_HEAD = 'score';
 
+/** What its classes mean, in config.json. */
+export const STEP_LABELS = {
+  num_labels: 2,
+  id2label: { 0: 'incorrect', 1: 'correct' },
+  label2id: { incorrect: 0, correct: 1 },
+};
+
 /** `rows [n, hidden]` -> log-odds of "correct" `[n]`: the difference of the two labels' logits. */
 export function stepLogOdds(parameters: Parameters, rows: Tensor): Tensor {
   const logits = parameters.linear(flatten(rows), PRM_HEAD, 2);

@@ -46,23 +46,43 @@ const SCALING: Readonly<Record<string, Scaling>> = {
 const SUPPORTED = Object.keys(SCALING).filter((type) => type !== 'freq_factors');
 
 /** Where the settings do not say. */
-interface RopeDefaults {
+export interface RopeDefaults {
   readonly theta?: number;
   /** The share of each head that is rotated; absent: all of it, whatever the settings say. */
   readonly partial?: number;
 }
 
+/** Inverse frequency i is theta^(-2i / dim) / divisors[i], `[dim / 2]`. */
+interface RopeScaling {
+  readonly theta: number;
+  readonly divisors: readonly number[];
+}
+
 /**
- * Inverse frequencies `[dim / 2]` from a Hugging Face config: `rope_parameters` (transformers 5), or `rope_scaling` with `rope_theta` beside it.
- * Values are looked for in both places, as transformers does: theta within the settings first, `original_max_position_embeddings` beside them first.
- * @throws SipfError 'unsupported' naming a scaling this version does not know, 'bad-input' naming a key that is missing or out of range.
+ * Inverse frequencies `[dim / 2]` of a Hugging Face config.
+ * @throws SipfError as `ropeScaling` does.
  */
 export function inverseFrequencies(
   config: Settings,
   headDim: number,
   file = 'config.json',
-  { theta: usual = 10_000, partial }: RopeDefaults = {},
+  defaults: RopeDefaults = {},
 ): Float32Array {
+  const { theta, divisors } = ropeScaling(config, headDim, file, defaults);
+  return Float32Array.from(divisors, (divisor, i) => 1 / theta ** (i / divisors.length) / divisor);
+}
+
+/**
+ * What a Hugging Face config says of RoPE: `rope_parameters` (transformers 5), or `rope_scaling` with `rope_theta` beside it.
+ * Values are looked for in both places, as transformers does: theta within the settings first, `original_max_position_embeddings` beside them first.
+ * @throws SipfError 'unsupported' naming a scaling this version does not know, 'bad-input' naming a key that is missing or out of range.
+ */
+export function ropeScaling(
+  config: Settings,
+  headDim: number,
+  file: string,
+  { theta: usual = 10_000, partial }: RopeDefaults,
+): RopeScaling {
   const [name, stated] = ropeSettings(config, file);
   const settings: Settings = {
     ...stated,
@@ -81,8 +101,7 @@ export function inverseFrequencies(
       `Expected rope_type ${SUPPORTED.join(', ')} in ${name} of ${file}, got ${shown(type)}. Use another model.`,
     );
   }
-  const divisors = factors({ theta, dim, read });
-  return Float32Array.from({ length: dim / 2 }, (_, i) => 1 / theta ** ((2 * i) / dim) / (divisors[i] as number));
+  return { theta, divisors: factors({ theta, dim, read }) };
 }
 
 /** The settings' place in the file, and the settings; those by layer type where all are alike. */

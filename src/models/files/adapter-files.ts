@@ -198,8 +198,12 @@ function checkedFactors(
   return { a: a.data, b: b.data };
 }
 
-/** Writes an adapter folder that PEFT loads, and that readAdapter reads back. */
-export async function writeAdapter(folder: string, adapter: AdapterFiles): Promise<void> {
+/** Writes an adapter folder that PEFT loads, and that readAdapter reads back. @param more keys of its configuration. */
+export async function writeAdapter(
+  folder: string,
+  adapter: AdapterFiles,
+  more: Readonly<Record<string, unknown>> = {},
+): Promise<void> {
   const tensors: TensorToWrite[] = [];
   for (const [path, { a, b }] of adapter.tensors) {
     tensors.push({ name: `${PREFIX}${path}.lora_A.weight`, shape: [adapter.rank, a.length / adapter.rank], data: a });
@@ -208,7 +212,7 @@ export async function writeAdapter(folder: string, adapter: AdapterFiles): Promi
   for (const [name, { shape, data }] of adapter.extra) tensors.push({ name: PREFIX + name, shape, data });
   tensors.sort((x, y) => (x.name < y.name ? -1 : 1));
   await writeSafetensors(join(folder, WEIGHTS), tensors);
-  await writeJson(join(folder, CONFIG), peftConfig(adapter));
+  await writeJson(join(folder, CONFIG), { ...peftConfig(adapter), ...more });
 }
 
 function peftConfig(adapter: AdapterFiles): Record<string, unknown> {

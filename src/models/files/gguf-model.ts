@@ -2,7 +2,7 @@
 import { printable, SipfError } from '../../errors.ts';
 import type { Architecture, ModelConfig } from '../architectures/architecture.ts';
 import { ggufArchitecture } from '../architectures/architectures.ts';
-import { GgufMetadata, ggufSizes } from '../architectures/gguf-layout.ts';
+import { type GgufKeys, GgufMetadata, ggufSizes } from '../architectures/gguf-layout.ts';
 import { ropeFromFactors } from '../architectures/rope-factors.ts';
 import { type GgufFile, type GgufTensor, readGgufPieces, readGgufTensor } from './gguf.ts';
 import { refuseOtherKinds } from './gguf-kinds.ts';
@@ -25,6 +25,7 @@ export async function ggufModel(gguf: GgufFile): Promise<{ config: ModelConfig; 
     [form.activation.key]: form.activation.name,
     [form.norm.epsilon.key]: meta.number(form.norm.epsilon.gguf),
     ...usual,
+    ...ownNumbers(meta, layout.keys),
     ...layout.config?.(meta, usual),
   };
   const factors = gguf.tensors.get(layout.ropeFactors ?? '');
@@ -34,6 +35,10 @@ export async function ggufModel(gguf: GgufFile): Promise<{ config: ModelConfig; 
   }
   const stored = [...gguf.tensors].filter(([, tensor]) => tensor !== factors);
   return { config, weights: stored.flatMap(([name, tensor]) => weightsOf(gguf, architecture, config, name, tensor)) };
+}
+
+function ownNumbers(meta: GgufMetadata, keys: GgufKeys = {}): ModelConfig {
+  return Object.fromEntries(Object.entries(keys).map(([name, { key }]) => [name, meta.optional(key)]));
 }
 
 /** The weight that `stored` holds, or the weights that it holds below each other. */
@@ -54,18 +59,18 @@ function weightsOf(
     );
   }
   const names = [found].flat();
-  const undo = gguf.undo?.(stored);
+  const change = gguf.change?.(stored);
   const [rows = 0, ...rest] = tensor.shape;
   const heights = names.length === 1 ? [rows] : shared(rows, gguf.parts?.(config) ?? []);
   const values = async function* (from: number, to: number) {
     const data = await readGgufTensor(tensor);
     const width = data.length / rows;
-    yield (undo ? undo(data, tensor.shape, config) : data).subarray(from * width, to * width);
+    yield (change ? change.read(data, tensor.shape, config) : data).subarray(from * width, to * width);
   };
   return names.map((name, n) => {
     const height = heights[n] as number;
     const from = heights.slice(0, n).reduce((sum, above) => sum + above, 0);
-    const whole = names.length === 1 && !undo;
+    const whole = names.length === 1 && !change;
     return {
       name: `${name.replace('{n}', layer)}.${kind}`,
       shape: [height, ...rest],

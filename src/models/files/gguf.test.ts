@@ -204,8 +204,9 @@ describe('ggufModel', () => {
         for (let j = 0; j < half; j++)
           for (let c = 0; c < columns; c++)
             stored[((h * half + j) * 2 + s) * columns + c] = original[((h * 2 + s) * half + j) * columns + c] as number;
-    const undo = headRows('heads');
+    const { read: undo, write } = headRows('heads');
     expect(undo(stored, [heads * 2 * half, columns], { heads })).toEqual(original);
+    expect(write(original, [heads * 2 * half, columns], { heads })).toEqual(stored);
     expect(() => undo(stored, [12, 2], { heads: 5 })).toThrow('5 even heads');
   });
 });

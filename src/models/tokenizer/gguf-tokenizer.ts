@@ -21,7 +21,7 @@ const LLAMA3: PreTokenizer = { patterns: [LLAMA3_PATTERN], ignoreMerges: true, a
 const GPT2: PreTokenizer = { patterns: [GPT2_PATTERN] };
 
 /** By `tokenizer.ggml.pre`, as llama.cpp reads it. */
-const PRE_TOKENIZERS: Readonly<Record<string, PreTokenizer>> = {
+export const PRE_TOKENIZERS: Readonly<Record<string, PreTokenizer>> = {
   smollm: { patterns: ['\\p{N}', GPT2_PATTERN] },
   'gpt-2': GPT2,
   'phi-2': GPT2,
@@ -42,7 +42,8 @@ const CONTROL_LOOKING = new Set([
   '<end_of_turn>',
   '<EOT>',
 ]);
-const TYPE = { unknown: 2, control: 3, userDefined: 4, unused: 5 } as const;
+/** By `tokenizer.ggml.token_type`. */
+export const TYPE = { normal: 1, unknown: 2, control: 3, userDefined: 4, unused: 5, byte: 6 } as const;
 
 /** @throws SipfError 'unsupported' for a tokenizer that is no BPE. */
 export function ggufTokenizerJson(gguf: GgufFile): Json {

@@ -1,4 +1,4 @@
-// 16-bit floats -> 32-bit floats, exactly.
+// 16-bit floats -> 32-bit floats, exactly; and back, rounded to the nearest, ties to even.
 
 /** IEEE 754 binary16 bits as a number. */
 export function halfToNumber(bits: number): number {
@@ -30,4 +30,41 @@ export function decodeBf16(bytes: Uint8Array, out: Float32Array): void {
 /** Little-endian float32 `bytes` (at any alignment) into `out`, `out.length` values. */
 export function decodeF32(bytes: Uint8Array, out: Float32Array): void {
   new Uint8Array(out.buffer, out.byteOffset, out.byteLength).set(bytes.subarray(0, out.byteLength));
+}
+
+/** From here on a number rounds to infinity in float16. */
+export const HALF_OVERFLOW = 65520;
+
+/** IEEE 754 binary16 bits of a number given as its binary32 bits. */
+function halfBits(bits: number): number {
+  const sign = (bits >>> 16) & 0x8000;
+  const magnitude = bits & 0x7fffffff;
+  if (magnitude > 0x7f800000) return sign | 0x7e00;
+  if (magnitude >= 0x47800000) return sign | 0x7c00;
+  if (magnitude >= 0x38800000) return sign | ((magnitude - 0x38000000 + 0xfff + ((magnitude >> 13) & 1)) >> 13);
+  // Below 2^-14: so many steps of 2^-24.
+  const shift = 126 - (magnitude >>> 23);
+  if (shift > 24) return sign;
+  const whole = (magnitude & 0x7fffff) | 0x800000;
+  const kept = whole >> shift;
+  const rest = whole - (kept << shift);
+  const tie = 1 << (shift - 1);
+  return sign | (rest > tie || (rest === tie && kept % 2 === 1) ? kept + 1 : kept);
+}
+
+/** `values` as little-endian float16 bytes. */
+export function encodeF16(values: Float32Array): Uint8Array {
+  const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
+  const bytes = new Uint8Array(2 * values.length);
+  for (let i = 0; i < bits.length; i++) {
+    const half = halfBits(bits[i] as number);
+    bytes[2 * i] = half & 0xff;
+    bytes[2 * i + 1] = half >> 8;
+  }
+  return bytes;
+}
+
+/** `values` as little-endian float32 bytes. */
+export function encodeF32(values: Float32Array): Uint8Array {
+  return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
 }

@@ -14,10 +14,12 @@ export const trainPrm = training({
   start: verifierOf,
   train: ({ prm }) => prm.train,
   rows: async (work) => {
-    const { task, prompt, store, records, k } = work;
+    const { task, prompt, store, records, k, config } = work;
     const found = await prmRows(records.groups({ to: k, labels: true }), { task, prompt, ...rowOptions(work) });
     for (const warning of checkPrmRows(found)) store.warn(warning, stageOf(k, '3-prm'));
-    return { examples: found.examples, objective: { kind: 'prm' }, counts: found.counts };
+    const { headBias } = config.prm;
+    const objective = { kind: 'prm', ...(headBias === undefined ? {} : { headBias }) } as const;
+    return { examples: found.examples, objective, counts: found.counts };
   },
 });
 

@@ -5,9 +5,9 @@ import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { messageOf, SipfError, whyUnread } from '../../errors.ts';
 import type { Row } from '../../io/jsonl.ts';
+import { parquetRows } from '../../io/parquet.ts';
 import { SPLITS, type Split } from '../../task.ts';
 import { readText, short } from './data-text.ts';
-import { parquetRows } from './parquet.ts';
 
 /** One record as read; numbers that a double would change are exact (`numberText` reads any). */
 export interface DataRecord {

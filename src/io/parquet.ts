@@ -1,6 +1,6 @@
 // A Parquet file's bytes -> its rows, with exact integers, decimals and JSON columns.
 import { type FileMetaData, parquetMetadata, parquetReadObjects } from 'hyparquet';
-import { exactNumber, parseJson } from '../../io/exact-json.ts';
+import { exactNumber, parseJson } from './exact-json.ts';
 
 /**
  * Rows of an uncompressed or Snappy file.

@@ -1,0 +1,151 @@
+// A tokenizer -> the `tokenizer.*` metadata of a GGUF file: the inverse of gguf-tokenizer.ts.
+import { join } from 'node:path';
+import { SipfError } from '../../errors.ts';
+import type { CacheOptions } from '../../io/cache.ts';
+import { readJsonObject } from '../../io/file-bytes.ts';
+import { type GgufValue, readGguf } from '../files/gguf.ts';
+import type { GgufEntries, GgufEntry, GgufType } from '../files/gguf-writer.ts';
+import { resolveSource } from '../files/model-source.ts';
+import { ggufTokenizerJson, ggufTokenizerSettings, PRE_TOKENIZERS, TYPE } from './gguf-tokenizer.ts';
+import { loadTokenizer, makeTokenizer, type Tokenizer } from './tokenizer.ts';
+import { addedTokens } from './tokenizer-json.ts';
+import type { Json } from './tokenizer-schema.ts';
+
+/** Of each key below `tokenizer.`, the type that readers expect. */
+const TYPES: Readonly<Record<string, GgufType>> = {
+  'ggml.model': 'text',
+  'ggml.pre': 'text',
+  'ggml.tokens': 'text',
+  'ggml.token_type': 'i32',
+  'ggml.scores': 'f32',
+  'ggml.merges': 'text',
+  'ggml.bos_token_id': 'u32',
+  'ggml.eos_token_id': 'u32',
+  'ggml.eot_token_id': 'u32',
+  'ggml.eom_token_id': 'u32',
+  'ggml.unknown_token_id': 'u32',
+  'ggml.padding_token_id': 'u32',
+  'ggml.add_bos_token': 'bool',
+  'ggml.add_eos_token': 'bool',
+  'ggml.add_space_prefix': 'bool',
+  chat_template: 'text',
+};
+
+type Metadata = Readonly<Record<string, GgufValue | undefined>>;
+
+/**
+ * The metadata of the tokenizer of `source`, with `rows` tokens. That of a GGUF file is taken over. That of a folder is read back, and must give
+ * the same ids for texts of every kind.
+ * @throws SipfError 'not-found' where there is no tokenizer, 'unsupported' where llama.cpp knows none like it.
+ */
+export async function ggufVocabulary(source: string, rows: number, options: CacheOptions = {}): Promise<GgufEntries> {
+  const { path, kind } = await resolveSource(source, options);
+  if (kind === 'folder') return folderVocabulary(path, rows, options);
+  const { metadata } = await readGguf(path);
+  return entriesOf(Object.fromEntries(Object.keys(TYPES).map((key) => [key, metadata.get(`tokenizer.${key}`)])));
+}
+
+async function folderVocabulary(path: string, rows: number, options: CacheOptions): Promise<GgufEntries> {
+  const tokenizer = await loadTokenizer(path, options);
+  const file = join(path, 'tokenizer.json');
+  const json = await readJsonObject(file);
+  for (const candidate of candidates(json, rows)) {
+    const entries = entriesOf({ ...candidate, ...settingsOf(tokenizer) });
+    if (readsAlike(tokenizer, entries, file)) return entries;
+  }
+  throw new SipfError(
+    'unsupported',
+    `Expected a tokenizer that llama.cpp knows (${Object.keys(PRE_TOKENIZERS).join(', ')}, or SentencePiece BPE), got another one in ${file}. Use --to merged or --to peft.`,
+  );
+}
+
+function entriesOf(metadata: Metadata): GgufEntries {
+  const stated = Object.entries(metadata).flatMap(([key, value]): [string, GgufEntry][] =>
+    value === undefined ? [] : [[`tokenizer.${key}`, { type: TYPES[key] as GgufType, value }]],
+  );
+  return new Map(stated);
+}
+
+/** Special tokens, when BOS is added, and the chat template. A GGUF file has three places for tokens that end a text. */
+function settingsOf({ bosId, eosIds, padId, leadingIds, chatTemplate }: Tokenizer): Metadata {
+  const [eos, eot, eom] = eosIds;
+  return {
+    'ggml.bos_token_id': bosId ?? undefined,
+    'ggml.eos_token_id': eos,
+    'ggml.eot_token_id': eot,
+    'ggml.eom_token_id': eom,
+    'ggml.padding_token_id': padId ?? undefined,
+    'ggml.add_bos_token': leadingIds.length > 0,
+    'ggml.add_eos_token': false,
+    chat_template: chatTemplate ?? undefined,
+  };
+}
+
+/** What the files of one tokenizer may say: the first one that reads like it is right. */
+function* candidates(json: Json, rows: number): Generator<Metadata> {
+  const model = (json['model'] ?? {}) as Json;
+  const vocabulary = (model['vocab'] ?? {}) as Readonly<Record<string, number>>;
+  if (model['type'] === 'Unigram' || Array.isArray(vocabulary)) return;
+  const merges = ((model['merges'] ?? []) as (string | [string, string])[]).map((merge): [string, string] =>
+    typeof merge === 'string' ? (merge.split(' ') as [string, string]) : merge,
+  );
+  const isByteLevel = JSON.stringify([json['pre_tokenizer'], json['decoder']]).includes('"ByteLevel"');
+  const unknown = typeof model['unk_token'] === 'string' ? vocabulary[model['unk_token']] : undefined;
+  const tokens = tokensOf(json, vocabulary, rows, { unknown, hasBytes: !isByteLevel });
+  if (isByteLevel) {
+    const known = { ...tokens, 'ggml.model': 'gpt2', 'ggml.merges': merges.map((merge) => merge.join(' ')) };
+    for (const pre of Object.keys(PRE_TOKENIZERS)) yield { ...known, 'ggml.pre': pre };
+    return;
+  }
+  const scores = scoresOf(tokens['ggml.tokens'], merges);
+  const known = { ...tokens, 'ggml.model': 'llama', 'ggml.scores': scores, 'ggml.unknown_token_id': unknown };
+  for (const prefix of [true, false]) yield { ...known, 'ggml.add_space_prefix': prefix };
+}
+
+/** Every id's text and type; ids that the embedding has and the tokenizer has not are unused. */
+function tokensOf(
+  json: Json,
+  vocabulary: Readonly<Record<string, number>>,
+  rows: number,
+  { unknown, hasBytes }: { readonly unknown: number | undefined; readonly hasBytes: boolean },
+) {
+  const tokens = Array.from({ length: rows }, (_, id) => `[PAD${id}]`);
+  const types = Array<number>(rows).fill(TYPE.unused);
+  for (const [text, id] of Object.entries(vocabulary)) {
+    tokens[id] = text;
+    types[id] = hasBytes && /^<0x[0-9A-F]{2}>$/.test(text) ? TYPE.byte : TYPE.normal;
+  }
+  for (const token of addedTokens(json)) {
+    tokens[Number(token['id'])] = String(token['content']);
+    types[Number(token['id'])] = token['special'] === true ? TYPE.control : TYPE.userDefined;
+  }
+  if (unknown !== undefined) types[unknown] = TYPE.unknown;
+  return { 'ggml.tokens': tokens, 'ggml.token_type': types };
+}
+
+/** A token that merges earlier has a higher score. One that no merge gives has the lowest: it is never merged to. */
+function scoresOf(tokens: readonly string[], merges: readonly (readonly [string, string])[]): number[] {
+  const rank = new Map<string, number>();
+  for (const [n, merge] of merges.entries()) if (!rank.has(merge.join(''))) rank.set(merge.join(''), n);
+  return tokens.map((token) => -(rank.get(token) ?? merges.length));
+}
+
+/** Texts on which tokenizers differ: runs of digits, spaces and lines, contractions, case, scripts, marks, code. */
+const PROBES = [
+  'Hello World! 3 33 333 3333 33333 1,234.50 <<3*4=12>>12 apples.\n12-2=10 are left.\nThe answer is 10',
+  "I'm, you're, WE'VE, can't; 'quoted' \"text\" ... ?!?! -- #### 42\n\n\n\tdef f(x):\n\t\treturn x**2  # ok\r\n",
+  ' leading and   several    spaces, trailing   ',
+  'Größe, naïve café, Ωμέγα, привет мир, こんにちは世界, 你好, 한국어, שלום, ٣٤٥, x² ½ ⅷ',
+  '🚀 (normal) 😶\u200d🌫️ (joined) ✅ 🦙🦙 e\u0301 = é \u00a0\u2003wide',
+  'https://a.b/c?d=1&e=[2]{3}|4;$x_1=\\frac{1}{2}$ ===== ++--*/ ~`^%@',
+] as const;
+
+/** Whether the metadata, read back, gives the tokenizer's ids at the start of a text and further on. */
+function readsAlike(tokenizer: Tokenizer, entries: GgufEntries, file: string): boolean {
+  const metadata = new Map([...entries].map(([key, { value }]) => [key, value]));
+  const gguf = { file, metadata, tensors: new Map() };
+  const back = makeTokenizer(ggufTokenizerJson(gguf), ggufTokenizerSettings(gguf), file);
+  const read = ({ encode, encodeContinuation }: Tokenizer) =>
+    JSON.stringify(PROBES.map((text) => [encode(text), encodeContinuation(text)]));
+  return read(back) === read(tokenizer);
+}

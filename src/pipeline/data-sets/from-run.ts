@@ -1,0 +1,120 @@
+// A run's records -> the rows of a data set that other trainers read.
+import { SipfError } from '../../errors.ts';
+import type { PlainRow } from '../../io/rows-writer.ts';
+import { hardLabels, latestLabels } from '../../method/step-labels.ts';
+import type { PreferencePair, Question, Sample, StepLabels } from '../../records.ts';
+import { type Task, taskOf } from '../../task.ts';
+import type { RunView } from '../run-reader.ts';
+import { STEP_FORMS, type StepFormName } from './step-data.ts';
+
+/** TRL's columns, and those of data sets with labelled steps. */
+export const DATA_FORMS = [
+  'sft',
+  'preference',
+  'unpaired',
+  'stepwise',
+  'math-shepherd',
+  'prm800k',
+  'processbench',
+] as const;
+export type DataForm = (typeof DATA_FORMS)[number];
+
+interface Paths {
+  readonly task: Task;
+  readonly questions: ReadonlyMap<string, Question>;
+  readonly samples: readonly Sample[];
+  readonly labels: ReadonlyMap<string, StepLabels>;
+  readonly pairs: readonly PreferencePair[];
+}
+
+/**
+ * Rows of a form: of the paths of rounds 1 .. `iteration`, or of the pairs of that round; absent: of the last round that has any.
+ * @throws SipfError 'nothing-left' where there are none.
+ * @example
+ * const rows = await dataSetOf(await readRun('runs/first'), 'preference', taskNamed('mini'));
+ */
+export async function dataSetOf(
+  view: RunView,
+  form: DataForm,
+  task: Task,
+  iteration = view.rounds.length - 1,
+): Promise<PlainRow[]> {
+  const rows = ROWS[form](await pathsOf(view, task, iteration), view);
+  if (rows.length > 0) return rows;
+  throw new SipfError(
+    'nothing-left',
+    `Expected records for --to ${form} in round ${iteration} of ${view.dir}, got none. Name a round with samples, labels or pairs, or let the run go on.`,
+  );
+}
+
+async function pathsOf(view: RunView, task: Task, iteration: number): Promise<Paths> {
+  const questions = new Map<string, Question>();
+  for await (const question of view.questions()) questions.set(question.id, question);
+  const [samples, labels]: [Sample[], StepLabels[]] = [[], []];
+  for (let k = 1; k <= iteration; k += 1) {
+    for await (const sample of view.samples(k)) samples.push(sample);
+    for await (const record of view.labels(k)) labels.push(record);
+  }
+  const pairs: PreferencePair[] = [];
+  for await (const pair of view.pairs(iteration)) pairs.push(pair);
+  return { task, questions, samples, labels: latestLabels(labels), pairs };
+}
+
+type MakeRows = (paths: Paths, view: RunView) => PlainRow[];
+
+/** The question begins a line of its own; a completion is its text as the task joins its steps. */
+const promptOf = ({ question, prefix = '' }: Pick<Question, 'question' | 'prefix'>): string => `${question}\n${prefix}`;
+const completionOf = (task: Task, of: { readonly task?: string | undefined }, steps: readonly string[]): string =>
+  taskOf(task, of).pieces(steps).join('');
+
+/** Worked solutions and right samples. */
+const sft: MakeRows = (paths) =>
+  unpairedRows(paths)
+    .filter(({ label }) => label)
+    .map(({ label: _, ...row }) => row);
+
+const preference: MakeRows = ({ task, pairs }) =>
+  pairs.flatMap((pair) => {
+    if (pair.rejected === null) return [];
+    const [chosen, rejected] = [pair.chosen, pair.rejected].map(({ steps }) => completionOf(task, pair, steps));
+    return [{ prompt: promptOf(pair), chosen, rejected }];
+  });
+
+function unpairedRows({ task, questions, samples }: Paths) {
+  return samples.flatMap((sample) => {
+    const question = questions.get(sample.questionId);
+    if (question === undefined || sample.hinted) return [];
+    const completion = completionOf(task, question, sample.steps);
+    return [{ prompt: promptOf(question), completion, label: sample.outcome.kind === 'right' }];
+  });
+}
+
+/** Paths with step labels, as the run's own rule makes them of its tallies. */
+const stepRows =
+  (form: StepFormName): MakeRows =>
+  ({ questions, samples, labels }, { config }) =>
+    samples.flatMap((sample) => {
+      const [question, record] = [questions.get(sample.questionId), labels.get(sample.id)];
+      if (question === undefined || record === undefined) return [];
+      const { id, steps } = sample;
+      const row = STEP_FORMS[form].write({
+        id,
+        task: question.task,
+        question: question.question,
+        answer: question.answer,
+        steps,
+        labels: hardLabels(record, config.labels),
+        right: record.outcomeRight,
+      });
+      return [row];
+    });
+
+const ROWS: Readonly<Record<DataForm, MakeRows>> = {
+  sft,
+  preference,
+  unpaired: unpairedRows,
+  stepwise: stepRows('stepwise'),
+  'math-shepherd': stepRows('math-shepherd'),
+  prm800k: stepRows('prm800k'),
+  processbench: stepRows('processbench'),
+};

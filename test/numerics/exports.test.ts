@@ -1,0 +1,221 @@
+// Models in the forms of other programs -> the same numbers when they are read back.
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Backend, ModelExport, TrainOptions } from '../../src/backend.ts';
+import { createInProcessBackend } from '../../src/backends/local/in-process.ts';
+import { type AdapterFiles, readAdapter, writeAdapter } from '../../src/models/files/adapter-files.ts';
+import { readGguf, readGgufTensor } from '../../src/models/files/gguf.ts';
+import { openModelFiles } from '../../src/models/files/model-files.ts';
+import { readSafetensors, readTensor } from '../../src/models/files/safetensors.ts';
+import { loadTokenizer } from '../../src/models/tokenizer/tokenizer.ts';
+import type { ModelSource } from '../../src/records.ts';
+import { TrainSettings } from '../../src/train-settings.ts';
+import { makeModelFolder } from '../model-folder.ts';
+import { fixtures } from '../tiny-model.ts';
+import { relativeError } from '../training-fixtures.ts';
+
+const scratch = mkdtempSync(join(tmpdir(), 'sipf-exports-'));
+let backend: Backend;
+beforeAll(() => {
+  backend = createInProcessBackend({ provider: 'cpu', threads: 1, cache: join(scratch, 'cache') });
+});
+afterAll(async () => {
+  await backend[Symbol.asyncDispose]();
+  rmSync(scratch, { recursive: true });
+});
+
+const TEXT = 'Tom has 3 bags of 4 apples.\n3*4=<<3*4=12>>12 apples.\nThe answer is 12\n';
+let count = 0;
+
+/** Writes `source` in a form, to a place of its own. */
+async function exported(source: ModelSource, job: Partial<ModelExport> & Pick<ModelExport, 'to'>): Promise<string> {
+  count += 1;
+  const out = join(scratch, `${count}${job.to.startsWith('gguf') ? '.gguf' : ''}`);
+  await backend.exportModel(source, { out, dtype: 'f32', card: '# A card\n', ...job });
+  return out;
+}
+
+async function logpsOf(source: ModelSource): Promise<number[]> {
+  await using policy = await backend.openPolicy(source);
+  const [logps = []] = await policy.logps([{ context: ['Question: '], completion: TEXT }]);
+  return logps.filter((logp) => logp !== null);
+}
+
+const settings = { rope_parameters: { rope_theta: 10000, rope_type: 'default' } };
+
+describe.each(['llama', 'gemma3-text', 'phi'])('%s', (name) => {
+  const adapter = join(fixtures, 'models', name, 'adapter');
+  let model: string;
+  beforeAll(async () => {
+    const config = name.startsWith('gemma') ? { query_pre_attn_scalar: 16 } : name === 'llama' ? settings : {};
+    model = await makeModelFolder(scratch, { from: `models/${name}`, config });
+  });
+
+  it('merged: has the log-probabilities of base and adapter, and says when to stop', async () => {
+    const out = await exported({ model, adapter }, { to: 'merged' });
+    expect(await logpsOf({ model: out })).toEqual(await logpsOf({ model, adapter }));
+    const generation = JSON.parse(readFileSync(join(out, 'generation_config.json'), 'utf8')) as unknown;
+    expect(generation).toMatchObject({ eos_token_id: (await loadTokenizer(model)).eosIds });
+    expect(readFileSync(join(out, 'README.md'), 'utf8')).toBe('# A card\n');
+  });
+
+  it('gguf: has their weights, tokens, special tokens and chat template', async () => {
+    const file = await exported({ model, adapter }, { to: 'gguf' });
+    const merged = await exported({ model, adapter }, { to: 'merged' });
+    const expected = await readSafetensors(join(merged, 'model.safetensors'));
+    const weights = await (await openModelFiles(file, { cache: scratch })).weights();
+    expect([...weights.keys()].sort()).toEqual([...expected.keys()].sort());
+    for (const [weight, slice] of weights)
+      expect(relativeError((await readTensor(weight, slice)).data, expected.get(weight)?.data ?? [])).toBeLessThan(
+        1e-6,
+      );
+    const [own, original] = [await loadTokenizer(file), await loadTokenizer(model)];
+    expect(own.encode(TEXT)).toEqual(original.encode(TEXT));
+    for (const key of ['bosId', 'eosIds', 'padId', 'leadingIds', 'chatTemplate'] as const)
+      expect(own[key], key).toEqual(original[key]);
+    expect(relativeError(await logpsOf({ model: file }), await logpsOf({ model, adapter }))).toBeLessThan(1e-4);
+  });
+
+  it.each([false, true])('gguf-lora: base + alpha / rank B A is the merged file (rsLoRA: %s)', async (useRslora) => {
+    const own = join(scratch, `${name}-${useRslora}`);
+    await writeAdapter(own, { ...(await readAdapter(adapter)), useRslora });
+    const [lora, base, merged] = await Promise.all([
+      exported({ model, adapter: own }, { to: 'gguf-lora' }).then(tensorsIn),
+      exported({ model }, { to: 'gguf' }).then(tensorsIn),
+      exported({ model, adapter: own }, { to: 'gguf' }).then(tensorsIn),
+    ]);
+    const layers = [...lora.tensors.keys()].filter((key) => key.endsWith('.lora_a')).map((key) => key.slice(0, -7));
+    expect(layers.length).toBeGreaterThan(20);
+    const alpha = Number(lora.metadata.get('adapter.lora.alpha'));
+    for (const layer of layers) {
+      const [a, b] = [lora.tensors.get(`${layer}.lora_a`), lora.tensors.get(`${layer}.lora_b`)].map((found) => found!);
+      const sum = added(base.tensors.get(layer)!, a!, b!, alpha / a!.shape[0]!);
+      expect(relativeError(sum, merged.tensors.get(layer)!.data), layer).toBeLessThan(1e-5);
+    }
+  });
+
+  it('peft: keeps the factors, and names the base as the user does', async () => {
+    const out = await exported({ model, adapter }, { to: 'peft', base: 'owner/base' });
+    const expected: AdapterFiles = { ...(await readAdapter(adapter)), baseModel: 'owner/base' };
+    expect(await readAdapter(out)).toEqual(expected);
+    await expect(exported({ model, adapter }, { to: 'peft' })).rejects.toThrow('Expected --base');
+  });
+});
+
+interface Stored {
+  readonly shape: readonly number[];
+  readonly data: Float32Array;
+}
+
+async function tensorsIn(file: string) {
+  const { metadata, tensors } = await readGguf(file);
+  const stored = new Map<string, Stored>();
+  for (const [name, tensor] of tensors)
+    stored.set(name, { shape: tensor.shape, data: await readGgufTensor(file, tensor) });
+  return { metadata, tensors: stored };
+}
+
+/** `W + scale B A`, element by element. */
+function added({ data, shape }: Stored, a: Stored, b: Stored, scale: number): number[] {
+  const [, width = 0] = shape;
+  const rank = a.shape[0] as number;
+  return Array.from(data, (value, at) => {
+    const [row, column] = [Math.floor(at / width), at % width];
+    let product = 0;
+    for (let r = 0; r < rank; r++) product += Number(b.data[row * rank + r]) * Number(a.data[r * width + column]);
+    return value + scale * product;
+  });
+}
+
+describe('prm-lm', () => {
+  const path = {
+    prompt: 'Question: how many?\nAnswer:\n',
+    steps: ['3*4=12 apples.\n', '12-2=10 left\n', 'The answer is 10\n'],
+  };
+  it.each([
+    ['the output head is the embedding', { tie_word_embeddings: true }],
+    ['it is not', { tie_word_embeddings: false }],
+  ])('softmax(good, bad) at the tags are the scores of the steps, where %s', async (_what, config) => {
+    const model = await makeModelFolder(scratch, {
+      from: 'prm',
+      config,
+      weights(tensors) {
+        tensors.get('score.bias')?.data.fill(0.5);
+        const embedding = tensors.get('model.embed_tokens.weight')!;
+        if (config.tie_word_embeddings) tensors.delete('lm_head.weight');
+        else tensors.set('lm_head.weight', { ...embedding, data: embedding.data.map((value) => 2 * value) });
+      },
+    });
+    await compareScores({ model });
+  });
+
+  it.each([
+    ['full', null],
+    ['LoRA', { rank: 2, alpha: 4, dropout: 0, targets: 'all-linear' as const }],
+  ])('so they are of a PRM that was trained without a bias (%s)', async (kind, lora) => {
+    const model = await makeModelFolder(scratch);
+    const options: TrainOptions = {
+      ...TrainSettings.parse({ lora, learningRate: 0.01, batchSize: 1 }),
+      objective: { kind: 'prm', headBias: false },
+      maxSteps: 3,
+      seed: 1,
+      shuffle: false,
+    };
+    const examples = [{ kind: 'prm' as const, ...path, targets: [1, 1, 0] }];
+    const { source } = await backend.train(
+      { source: { model }, examples, options, out: join(scratch, kind) },
+      () => {},
+    );
+    await compareScores(source);
+  });
+
+  /** Ours, and those that a causal LM's logits at the tags give. */
+  async function compareScores(source: ModelSource): Promise<void> {
+    await using prm = await backend.openPrm(source);
+    const [scores = []] = await prm.score([path]);
+    const out = await exported(source, { to: 'prm-lm' });
+    const { step_tag_id: tag, returned_token_ids: ids } = JSON.parse(
+      readFileSync(join(out, 'step_scores.json'), 'utf8'),
+    ) as { step_tag_id: number; returned_token_ids: [number, number] };
+    await using policy = await backend.openPolicy({ model: out });
+    const read: number[] = [];
+    for (const n of path.steps.keys()) {
+      const text = `${path.prompt}${path.steps
+        .slice(0, n + 1)
+        .join('')
+        .replaceAll('\n', '<|step|>')}`;
+      const [context = []] = await policy.encode([[text]]);
+      expect(context.at(-1)).toBe(tag);
+      const items = ids.map((id) => ({ context: [context], completion: [id] }));
+      const [good, bad] = (await policy.logps(items)).map(([logp]) => Math.exp(Number(logp)));
+      read.push(good! / (good! + bad!));
+    }
+    expect(relativeError(read, scores)).toBeLessThan(1e-4);
+  }
+
+  it('a head with a bias, a policy, and a tokenizer that joins line feeds are refused by name', async () => {
+    const model = await makeModelFolder(scratch, {
+      from: 'prm',
+      weights: (tensors) => tensors.get('score.bias')?.data.fill(0.5),
+    });
+    const biased = await makeModelFolder(scratch, {
+      from: 'prm',
+      weights: (tensors) => tensors.get('score.bias')?.data.set([0, 0.1]),
+    });
+    await expect(exported({ model: biased }, { to: 'prm-lm' })).rejects.toThrow(/score.bias.*headBias false/);
+    await expect(exported({ model }, { to: 'gguf' })).rejects.toThrow('Use --to prm-lm');
+    const policy = await makeModelFolder(scratch);
+    await expect(exported({ model: policy }, { to: 'prm-lm' })).rejects.toThrow('score.weight');
+  });
+});
+
+it('leaves nothing behind where GGUF files cannot hold the model', async () => {
+  const model = await makeModelFolder(scratch, { from: 'models/gemma2' });
+  const out = join(scratch, 'none.gguf');
+  await expect(exported({ model }, { to: 'gguf', out })).rejects.toThrow(
+    /the scale or soft-cap of attention in .*config\.json/,
+  );
+  expect(existsSync(out)).toBe(false);
+});
