@@ -48,11 +48,11 @@ export async function openBackend(options: EngineOptions = {}, parts: OpenBacken
 }
 
 async function openLocal(options: EngineOptions): Promise<Backend> {
-  const { module, provider = 'cpu', threads, slots } = options;
+  const { module, provider = 'cpu', threads, slots, quantisation = null } = options;
   if (module) return madeBy(module, options);
   checkCount('threads', threads ?? undefined, MOST_THREADS);
   checkCount('slots', slots ?? undefined, MOST.slots);
-  return createWorkerBackend({ provider, ...(threads ? { threads } : {}), ...(slots ? { slots } : {}) });
+  return createWorkerBackend({ provider, quantisation, ...(threads ? { threads } : {}), ...(slots ? { slots } : {}) });
 }
 
 async function madeBy(module: string, options: EngineOptions): Promise<Backend> {

@@ -1,6 +1,6 @@
 // Builders of nodes: tensors in, tensors out. The op table checks shapes.
 import { type Dim, product, type Shape } from './dims.ts';
-import type { Attributes, DType, Tensor } from './graph.ts';
+import type { Attributes, Tensor } from './graph.ts';
 import { axisOf } from './ops/op.ts';
 import { OPS } from './ops/ops.ts';
 import type { Packing } from './ops/quantised.ts';

@@ -45,6 +45,21 @@ function checkScorer(scorer: ScorerName, task: Task): void {
   );
 }
 
+/** @throws SipfError 'bad-config' where all weights of a base that stays frozen are to be trained. */
+export function checkQuantised(config: Config): void {
+  const { method, score, engine } = config;
+  if (engine.quantisation === null) return;
+  const trained = needs(scorerOf(METHODS[method], score.scorer)).prm
+    ? (['sft', 'prm', 'align'] as const)
+    : (['sft', 'align'] as const);
+  const full = trained.find((section) => config[section].train.lora === null);
+  if (full === undefined) return;
+  throw new SipfError(
+    'bad-config',
+    `Expected LoRA in ${full}.train.lora for engine.quantisation ${engine.quantisation}, got null: training of all weights. Set ${full}.train.lora, or engine.quantisation null.`,
+  );
+}
+
 /** @throws SipfError 'bad-config' where samples are to be drawn of no question. */
 export function checkSamples({ evaluate: { samples, final } }: Config): void {
   if (samples === 0 || final.length > 0) return;
