@@ -1,4 +1,4 @@
-// A product with a frozen matrix of 4 or 8 bits a weight -> kernels that unpack it for this product alone.
+// A product with a frozen matrix of 4 or 8 bits a weight -> kernels that unpack it for the product.
 import { checkTypes, type Emitter, fail, MICROSOFT, nothingAfter, type Op, type Ternary, type Value } from './op.ts';
 
 /**
