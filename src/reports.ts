@@ -169,6 +169,8 @@ export const FinalReport = z.object({
       optimizerTokens: z.number(),
       flops: z.number(),
       sets: z.array(SetReport),
+      /** Of the last policy: its paired differences to the control on each set. Absent without a control, and in older files. */
+      againstControl: z.array(SetReport.pick({ task: true, split: true, paired: true, pairedSound: true })).optional(),
       /** With evaluate.samples: of each set. */
       bestOf: z.array(BestOfReport).optional(),
     }),

@@ -47,11 +47,11 @@ const quickstart: ConfigInput = {
     },
   },
   // Few worked solutions, many questions with answers alone: what the method is for.
-  task: { name: 'mini', limit: 6000, solutions: 300 },
+  task: { name: 'mini', limit: 6000, solutions: 500 },
   iterations: 2,
-  sft: { train: { ...tiny, epochs: 16, learningRate: 4e-3 } },
-  sampling: { questions: 1500, rotate: true, samples: 4, temperature: 0.8, gold: false, calculator: true, unit: 64 },
-  labels: { K: 4, paths: 600, calculator: true },
+  sft: { train: { ...tiny, epochs: 12, learningRate: 4e-3 } },
+  sampling: { questions: 1200, rotate: true, samples: 4, temperature: 0.8, gold: false, calculator: true, unit: 64 },
+  labels: { K: 4, paths: 500, calculator: true },
   prm: { train: { ...tiny, batchSize: 32, epochs: 2, learningRate: 2e-3 } },
   pairs: { eta: 0.02, perQuestion: 2 },
   score: { scorer: 'prm-logprob' },
@@ -59,7 +59,7 @@ const quickstart: ConfigInput = {
   align: { loss: { kind: 'orpo', lambda: 0.02 }, gold: 1, train: { ...tiny, epochs: 2, learningRate: 2e-3 } },
   evaluate: {
     sets: [{ split: 'valid', limit: 300 }],
-    final: [{ split: 'test', limit: 2000 }],
+    final: [{ split: 'test', limit: 1500 }],
     calculator: true,
     control: 'continued-sft',
     unit: 256,
@@ -70,9 +70,9 @@ const quickstartCode: ConfigInput = {
   ...quickstart,
   task: { name: 'mini-code', limit: 6000, solutions: 2500 },
   sft: { train: { ...quickstart.sft?.train, epochs: 4 } },
-  sampling: { ...quickstart.sampling, calculator: false },
+  sampling: { ...quickstart.sampling, questions: 1500, calculator: false },
   labels: { K: 4, paths: 800 },
-  evaluate: { ...quickstart.evaluate, calculator: false, final: [{ split: 'test', limit: 1500 }] },
+  evaluate: { ...quickstart.evaluate, calculator: false },
 };
 
 const lora = { rank: 16, alpha: 32, dropout: 0, targets: 'all-linear' } as const;

@@ -63,6 +63,10 @@ describe('runLoop', () => {
     // Equal optimizer tokens up to rounding to whole steps of the control (one scripted step is 160 tokens).
     expect(control?.optimizerTokens).toBeGreaterThan(0);
     expect(last?.flops).toBeGreaterThan(control?.flops ?? 0);
+    const correct = (row: typeof last) => row?.sets[0]?.correct ?? Number.NaN;
+    const n = last?.sets[0]?.n ?? 0;
+    expect(last?.againstControl?.map(({ paired }) => paired?.n)).toEqual([n]);
+    expect((last?.againstControl?.[0]?.paired?.difference ?? 0) * n).toBeCloseTo(correct(last) - correct(control));
 
     const view = await readRun(out);
     expect(view.finished).toBe(true);

@@ -1,5 +1,5 @@
 // Figures in README.md and docs/ are those of the committed result files.
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
@@ -15,12 +15,15 @@ const flat = (text: string) => text.replace(/\s+/g, ' ');
 const share = (value: number) => `${(100 * value).toFixed(0)} %`;
 
 describe('README.md', () => {
-  it('has the quickstart that seed 11 printed', () => {
-    const final = FinalReport.parse(json('quickstart/seed-11-final.json'));
+  it('has the quickstart that seed 41 printed', () => {
+    const final = FinalReport.parse(json('quickstart/seed-41-final.json'));
     const plain = (text: string) => text;
     const colors = new Proxy({}, { get: () => plain }) as Parameters<typeof renderFinal>[1]['colors'];
-    for (const line of renderFinal({ final }, { colors, width: 100 }).slice(0, 4))
-      expect(flat(readme)).toContain(flat(line));
+    const tables = renderFinal({ final }, { colors, width: 100 }).filter((line) =>
+      /^(policy|start|last|cont)/.test(line),
+    );
+    expect(tables.length).toBe(8);
+    for (const line of tables) expect(flat(readme)).toContain(flat(line));
   });
 
   it('has the shares of peak that the bench measured', () => {
@@ -55,7 +58,7 @@ describe('README.md', () => {
   });
 });
 
-describe.each(['quickstart', 'quickstart-code'])('docs/results.md, %s', (name) => {
+describe.each(['quickstart-3000', 'quickstart-code'])('docs/results.md, %s', (name) => {
   it.each([11, 12, 13])('seed %i', (seed) => {
     const { rows } = FinalReport.parse(json(`${name}/seed-${seed}-final.json`));
     const [start, last, control] = rows.map((row) => {
@@ -82,10 +85,40 @@ describe.each(['quickstart', 'quickstart-code'])('docs/results.md, %s', (name) =
   });
 });
 
-it('docs/results.md has tables of the experiment as they were made', () => {
-  const [, section = ''] = /<!-- experiment:mini -->([\s\S]*)<!-- \/experiment:mini -->/.exec(results) ?? [];
+it.each([
+  ['mini', 20],
+  ['few', 5],
+])('docs/results.md has tables of the experiment %s as they were made', (name, most) => {
+  const [, section = ''] =
+    new RegExp(`<!-- experiment:${name} -->([\\s\\S]*)<!-- /experiment:${name} -->`).exec(results) ?? [];
   const lines = section.split('\n').filter((line) => line.startsWith('| '));
-  expect(lines.length).toBeGreaterThan(20);
-  const table = read('experiments/mini/table.md');
+  expect(lines.length).toBeGreaterThan(most);
+  const table = read(`experiments/${name}/table.md`);
   for (const line of lines) expect(table).toContain(line);
+});
+
+it('docs/results.md has what choosing among samples gave', () => {
+  const signed = (value: number) => `${value < 0 ? '-' : '+'}${Math.abs(100 * value).toFixed(1)}`;
+  const seeds = readdirSync(join(root, 'experiments/few')).filter((name) => name.startsWith('best-of-'));
+  expect(seeds.length).toBeGreaterThan(1);
+  for (const name of seeds) {
+    const { bestOf } = json(`few/${name}`);
+    for (const { rule, againstMajority } of bestOf.rules) {
+      if (!['prm', 'prm-logprob', 'logprob', 'oracle'].includes(rule)) continue;
+      const [lo, hi] = againstMajority.ci95;
+      expect(results, rule).toContain(`${signed(againstMajority.value)} (${signed(lo)} to ${signed(hi)})`);
+    }
+  }
+});
+
+it('docs/results.md has the agreement of labels that was measured', () => {
+  for (const file of ['seed-1', 'seed-2', 'seed-1-calculator'])
+    for (const row of read(`experiments/labels/${file}.md`)
+      .split('\n')
+      .slice(2)
+      .filter((line) => line !== '')) {
+      const [, , agreement = '', , stepAuc = ''] = row.split('|').map((cell) => cell.trim());
+      expect(results).toContain(agreement);
+      expect(results).toContain(stepAuc.split(' ')[0] ?? '');
+    }
 });

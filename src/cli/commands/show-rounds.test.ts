@@ -46,6 +46,24 @@ test('without steps that can be checked there is no such table', () => {
   expect(renderFinal({ final: { rows, warnings: [] } }, look)).toHaveLength(2);
 });
 
+test('the last policy is compared with the control, set by set', () => {
+  const row = { policy: 'p', optimizerTokens: 1, flops: 1, sets: [setOf('mini')] };
+  const pairedSound = { ...paired, difference: 0.1 };
+  const againstControl = [
+    { task: 'mini', split: 'test', paired, pairedSound },
+    { task: 'mbpp', split: 'test', paired, pairedSound: null },
+  ];
+  const rows = [
+    { ...row, name: 'start' as const },
+    { ...row, name: 'last' as const, againstControl },
+    { ...row, name: 'continued-sft' as const },
+  ];
+  expect(renderFinal({ final: { rows, warnings: [] } }, look).slice(4, 6)).toEqual([
+    'last - continued-sft, mini/test: +20.0 (-5.0 to 40.0), sound +10.0 (-5.0 to 40.0)',
+    'last - continued-sft, mbpp/test: +20.0 (-5.0 to 40.0)',
+  ]);
+});
+
 test('each way to choose is a row', () => {
   const none = { accuracy: figure(0.5), sound: null, againstGreedy: null, againstMajority: null };
   const rules: BestOfReport['rules'] = [

@@ -63,9 +63,21 @@ export function renderFinal({ final }: Pick<RunView, 'final'>, look: Look): stri
   const names = final.rows.map(({ name }) => name);
   const head = ['policy', ...sets.head, 'optimizer tokens', 'model FLOPs'];
   return [
-    ...tableWith([head, ...rows], hasControl ? note : null, look),
+    ...tableWith([head, ...rows], null, look),
+    ...controlLines(final.rows),
+    ...(hasControl ? wrap(note, look.width).map(look.colors.dim) : []),
     ...renderSound({ of: 'policy', names, reports, against: 'against start', note: null }, look),
   ];
+}
+
+/** The last policy's paired differences to the control, a line each set. */
+function controlLines(rows: NonNullable<RunView['final']>['rows']): string[] {
+  return rows.flatMap(({ againstControl = [] }) =>
+    againstControl.map((set) => {
+      const sound = set.pairedSound === null ? '' : `, sound ${formatDifference(set.pairedSound)}`;
+      return `last - continued-sft, ${nameOf(set)}: ${formatDifference(set.paired)}${sound}`;
+    }),
+  );
 }
 
 /** What a table says of a set of questions. */

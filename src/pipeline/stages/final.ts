@@ -4,10 +4,10 @@ import { setReports } from '../../method/set-reports.ts';
 import type { Checkpoint } from '../../records.ts';
 import { FinalReport } from '../../reports.ts';
 import { sum } from '../../statistics/intervals.ts';
-import { flopsOf, NO_COST } from '../estimate.ts';
+import { flopsOf, NO_COST } from '../cost.ts';
 import { type Loop, policyAfter, type Round, roundFlops } from '../loop.ts';
+import { answer, answersHash, answersOf } from './answer.ts';
 import { bestOfFinal, drawFinal, finalPlace, scoringRound } from './best-of.ts';
-import { answer, answersHash, answersOf } from './evaluate.ts';
 import { continuedSft } from './warm-up.ts';
 
 interface FinalPolicy extends Omit<FinalReport['rows'][number], 'policy' | 'sets'> {
@@ -30,9 +30,11 @@ export async function evaluateFinal({ run, config, openSets, rounds }: Loop): Pr
   const read = (name: string) => answersOf(warmUp, placeOf(name));
   const body = async (): Promise<FinalReport> => {
     const rows: FinalReport['rows'] = [];
+    const hasControl = policies.some(({ name }) => name === 'continued-sft');
     for (const [i, { name, policy, optimizerTokens, flops }] of policies.entries()) {
       const own = await setReports(read(name), name === 'start' ? null : read('start'));
-      const row = { name, policy: policy.hash, optimizerTokens, flops, sets: own };
+      const control = name === 'last' && hasControl ? { againstControl: await againstControl(read) } : {};
+      const row = { name, policy: policy.hash, optimizerTokens, flops, sets: own, ...control };
       rows.push(sampled[i] === undefined ? row : { ...row, bestOf: await bestOfFinal(warmUp, sampled[i]) });
     }
     const report = { rows, warnings: sets.flatMap(({ warnings }) => warnings) };
@@ -43,6 +45,11 @@ export async function evaluateFinal({ run, config, openSets, rounds }: Loop): Pr
   const spent = policies.map(({ name, optimizerTokens, flops }) => ({ name, optimizerTokens, flops }));
   const inputs = { answers, spent, ...(drawn.length === 0 ? {} : { drawn, ...ruleInputs(config.score) }) };
   return run.once({ stage, inputs, outputs: ['eval.json'], result: FinalReport, body });
+}
+
+async function againstControl(read: (name: string) => Parameters<typeof setReports>[0]) {
+  const sets = await setReports(read('last'), read('continued-sft'));
+  return sets.map(({ task, split, paired, pairedSound }) => ({ task, split, paired, pairedSound }));
 }
 
 /** The start alone where nothing has changed it; the control trains now. */
