@@ -44,6 +44,7 @@ async function rowsOf(model: string, items: readonly LogpsItem[], threads: numbe
   const rows: Row[] = [];
   let whole: readonly (readonly number[])[] = [];
   for (const kind of KINDS) {
+    console.error(`${kind ?? 'float32'} ...`);
     const { weightBytes, logps } = await read(model, items, threads, kind);
     if (kind === null) whole = logps;
     const flat = whole.flat();

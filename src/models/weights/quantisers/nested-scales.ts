@@ -10,10 +10,12 @@ const BLOCK = 256;
 export function nestedScales(scales: Float32Array): Float32Array<ArrayBuffer> {
   const offset = Math.fround(scales.reduce((sum, scale) => sum + scale, 0) / scales.length);
   const centred = scales.map((scale) => scale - offset);
+  const largest = Array.from({ length: Math.ceil(scales.length / BLOCK) }, (_, block) =>
+    centred.subarray(block * BLOCK, (block + 1) * BLOCK).reduce((most, value) => Math.max(most, Math.abs(value)), 0),
+  );
   return Float32Array.from(centred, (value, at) => {
-    const start = at - (at % BLOCK);
-    const largest = centred.subarray(start, start + BLOCK).reduce((most, other) => Math.max(most, Math.abs(other)), 0);
-    return largest === 0 ? offset : Math.fround(largest * nearest(value / largest)) + offset;
+    const unit = largest[Math.floor(at / BLOCK)] as number;
+    return unit === 0 ? offset : Math.fround(unit * nearest(value / unit)) + offset;
   });
 }
 
