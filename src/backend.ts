@@ -211,6 +211,8 @@ export interface ModelDescription {
   readonly hash: string;
   readonly architecture: string;
   readonly parameters: number;
+  /** Bytes of its weights in memory. Absent: four a parameter. */
+  readonly weightBytes?: number;
   readonly contextLength: number;
   readonly hasChatTemplate: boolean;
   /** Last parts of the names of its linear layers: what `lora.targets` may name. */

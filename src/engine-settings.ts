@@ -8,6 +8,10 @@ import { type SamplerOptions, SamplerSettings } from './samplers/samplers.ts';
 export const Provider = z.enum(['cpu', 'webgpu']);
 export type Provider = z.infer<typeof Provider>;
 
+/** How the matrices of a frozen base are stored. */
+export const Quantisation = z.enum(['nf4', 'nf4-double', 'int8']);
+export type Quantisation = z.infer<typeof Quantisation>;
+
 export const EngineSettings = z.strictObject({
   module: described(
     z.string().min(1).nullable().default(null),
@@ -24,6 +28,10 @@ export const EngineSettings = z.strictObject({
   slots: described(
     z.number().int().positive().max(MOST.slots).nullable().default(null),
     'Sequences that are decoded together. null: 64. Lower it where memory is short, raise it on a GPU.',
+  ),
+  quantisation: described(
+    Quantisation.nullable().default(null),
+    'How the linear layers of every model are held, with LoRA beside them (QLoRA): nf4 (4 bits, as bitsandbytes), nf4-double (its scales in 8 bits, too) or int8. It trains with lora alone. null: float32. Take nf4 where memory is short; the results change.',
   ),
   sampler: described(
     SamplerSettings.nullable().default(null),

@@ -7,9 +7,10 @@ import type { TrainOptions } from '../src/backend.ts';
 import type { Tensor } from '../src/engine/graph.ts';
 import { Engine, type Provider } from '../src/engine/runtime/session.ts';
 import type { AdapterFiles } from '../src/models/files/adapter-files.ts';
-import { openModel } from '../src/models/open-model.ts';
-import type { Feeding } from '../src/models/weights/graph-weights.ts';
+import { openBase, openModel } from '../src/models/open-model.ts';
+import { type Feeding, GraphWeights } from '../src/models/weights/graph-weights.ts';
 import { mergeWeights } from '../src/models/weights/merged-weights.ts';
+import type { Quantisation } from '../src/models/weights/quantisers/quantisers.ts';
 import type { Loss } from '../src/objectives/objective.ts';
 import { OBJECTIVES, type Objective } from '../src/objectives/objectives.ts';
 import type { Pass } from '../src/training/batches.ts';
@@ -85,6 +86,7 @@ interface GradientArgs {
   readonly objective: Objective;
   readonly lora?: TrainOptions['lora'];
   readonly feeding?: Feeding;
+  readonly quantisation?: Quantisation | null;
   /** Positions whose logits are computed at once. */
   readonly maxPositions?: number;
   readonly maxActivationBytes?: number;
@@ -105,14 +107,17 @@ export async function gradientsOf(args: GradientArgs) {
     objective,
     lora = null,
     feeding = 'fed',
+    quantisation = null,
     maxPositions = 1e6,
     maxActivationBytes = 1e12,
   } = args;
-  const model = await openModel({ model: path, adapter }, { cache });
+  const model = await openModel({ model: path, adapter }, { cache, quantisation });
   const traineeArgs = { engine, model, objective, feeding, options: { lora, seed: 1 } };
   await using merged = await mergeWeights(engine, lora === null ? model : { ...model, adapter: null }, { cache });
+  const base =
+    quantisation === null ? new GraphWeights(engine, merged.slices, feeding) : await openBase(engine, model, { cache });
   const trainee =
-    lora === null ? fullTrainee(traineeArgs, merged.slices, { cache }) : loraTrainee(traineeArgs, lora, merged.slices);
+    lora === null ? fullTrainee(traineeArgs, merged.slices, { cache }) : loraTrainee(traineeArgs, lora, base);
   const loss = withReads(lossOf(objective));
   const program = await TrainingProgram.compile({
     engine,

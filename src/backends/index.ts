@@ -49,12 +49,12 @@ export async function openBackend(options: EngineOptions = {}, parts: OpenBacken
 }
 
 async function openLocal(options: EngineOptions, log: (message: string) => void): Promise<Backend> {
-  const { module, provider = 'cpu', threads, slots } = options;
+  const { module, provider = 'cpu', threads, slots, quantisation = null } = options;
   if (module) return madeBy(module, options);
   checkCount('threads', threads ?? undefined, MOST_THREADS);
   checkCount('slots', slots ?? undefined, MOST.slots);
-  const engine = createWorkerBackend({ provider, ...(threads ? { threads } : {}), ...(slots ? { slots } : {}) });
-  return downloadingFirst(engine, { log, now: Date.now });
+  const sizes = { ...(threads ? { threads } : {}), ...(slots ? { slots } : {}) };
+  return downloadingFirst(createWorkerBackend({ provider, quantisation, ...sizes }), { log, now: Date.now });
 }
 
 async function madeBy(module: string, options: EngineOptions): Promise<Backend> {

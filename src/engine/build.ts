@@ -1,8 +1,9 @@
 // Builders of nodes: tensors in, tensors out. The op table checks shapes.
 import { type Dim, product, type Shape } from './dims.ts';
-import type { Attributes, DType, Tensor } from './graph.ts';
+import type { Attributes, Tensor } from './graph.ts';
 import { axisOf } from './ops/op.ts';
 import { OPS } from './ops/ops.ts';
+import type { Packing } from './ops/quantised.ts';
 
 function apply(op: string, inputs: readonly Tensor[], attributes: Attributes = {}): Tensor[] {
   const definition = OPS[op];
@@ -81,6 +82,27 @@ export function matmul(
 ): Tensor {
   const { transA = false, transB = false, alpha = 1 } = options;
   return first('matmul', [a, b], { transA, transB, alpha });
+}
+
+/** A frozen matrix `[rows, columns]` of few bits a weight: its bytes, and the numbers that scale them. */
+export interface QuantisedMatrix {
+  readonly packing: Packing;
+  readonly shape: readonly [rows: number, columns: number];
+  readonly packed: Tensor;
+  readonly scales: Tensor;
+}
+
+/**
+ * `x · op(matrix)` in float32, the matrix unpacked for the product alone; op transposes it.
+ * @example
+ * const y = quantisedMatmul(x, w, { transB: true }); // x [batch, seq, columns] -> [batch, seq, rows]
+ */
+export function quantisedMatmul(
+  x: Tensor,
+  { packing, shape: [rows, columns], packed, scales }: QuantisedMatrix,
+  { transB }: { readonly transB: boolean },
+): Tensor {
+  return first('quantisedMatmul', [x, packed, scales], { packing, rows, columns, transB });
 }
 
 export function reshape(x: Tensor, shape: Shape): Tensor {
@@ -191,4 +213,4 @@ export function topKOf(x: Tensor, count: Tensor, size: string): { values: Tensor
   return { values, indices };
 }
 
-export const cast = (x: Tensor, to: DType): Tensor => first('cast', [x], { to });
+export const cast = (x: Tensor, to: 'float32' | 'int64' | 'bool'): Tensor => first('cast', [x], { to });

@@ -1,7 +1,8 @@
 // Nodes with named, checked dimensions -> a graph to differentiate, serialise and run.
 import type { Shape } from './dims.ts';
 
-export type DType = 'float32' | 'int64' | 'bool';
+/** uint8 and int8 are packed weights alone: `quantisedMatmul` reads them. */
+export type DType = 'float32' | 'int64' | 'bool' | 'uint8' | 'int8';
 
 export type Attribute = number | string | boolean | readonly number[];
 export type Attributes = Readonly<Record<string, Attribute>>;
@@ -25,7 +26,7 @@ export interface Node<Inputs extends readonly Tensor[] = readonly Tensor[], Give
   readonly attributes: Given;
 }
 
-/** Where a frozen float32 tensor is on disk, little-endian, row-major. */
+/** Where a frozen tensor is on disk, little-endian, row-major. */
 export interface WeightSlice {
   readonly file: string;
   readonly offset: number;
@@ -38,6 +39,9 @@ interface Constant {
   readonly tensor: Tensor;
   readonly data: Float32Array | BigInt64Array;
 }
+
+/** Bytes of one element. */
+const ELEMENT_BYTES: Readonly<Record<DType, number>> = { float32: 4, int64: 8, bool: 1, uint8: 1, int8: 1 };
 
 /** Bytes a constant may have: large ones would bloat the serialised model (protobuf ends at 2 GiB). */
 const LARGEST_CONSTANT = 1 << 20;
@@ -70,15 +74,15 @@ export class Graph {
   }
 
   /** A frozen tensor read from disk when a session is created; asked for twice it is the same tensor. */
-  weight(name: string, slice: WeightSlice): Tensor {
+  weight(name: string, slice: WeightSlice, dtype: DType = 'float32'): Tensor {
     const known = this.weights.get(name);
     if (known) return known.tensor;
-    const bytes = 4 * slice.shape.reduce((a, b) => a * b, 1);
+    const bytes = ELEMENT_BYTES[dtype] * slice.shape.reduce((a, b) => a * b, 1);
     if (slice.length !== bytes)
       throw new Error(
         `Weight ${name} [${slice.shape}]: ${bytes} bytes, but its slice of ${slice.file} has ${slice.length}`,
       );
-    const tensor = this.#tensor(this.#claim(name), 'float32', slice.shape, null);
+    const tensor = this.#tensor(this.#claim(name), dtype, slice.shape, null);
     this.weights.set(name, { tensor, slice });
     return tensor;
   }

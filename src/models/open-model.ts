@@ -1,7 +1,7 @@
 // A model source -> files, tokenizer, decoder, adapter, checked together; then weights for graphs.
 import type { Engine } from '../engine/runtime/session.ts';
 import { printable, SipfError } from '../errors.ts';
-import { checkpointHash } from '../hashing.ts';
+import { checkpointHash, sha256 } from '../hashing.ts';
 import type { CacheOptions } from '../io/cache.ts';
 import type { ModelSource } from '../records.ts';
 import type { Architecture, Decoder } from './architectures/architecture.ts';
@@ -11,9 +11,12 @@ import { withBase } from './files/adapter-base.ts';
 import { type AdapterFiles, adapterHash, readAdapter } from './files/adapter-files.ts';
 import { type ModelFiles, openModelFiles } from './files/model-files.ts';
 import { checkVocabulary, loadTokenizer, type Tokenizer } from './tokenizer/tokenizer.ts';
+import { AdaptedWeights } from './weights/adapted-weights.ts';
 import { checkWeights } from './weights/check-weights.ts';
-import { feedingFor, GraphWeights } from './weights/graph-weights.ts';
+import { feedingFor, GraphWeights, type ModelValues } from './weights/graph-weights.ts';
 import { mergeWeights } from './weights/merged-weights.ts';
+import { quantisedWeights } from './weights/quantised-weights.ts';
+import type { Quantisation } from './weights/quantisers/quantisers.ts';
 
 /** A model whose weights are not read yet. */
 export interface OpenModel {
@@ -24,14 +27,24 @@ export interface OpenModel {
   readonly architecture: Architecture;
   readonly decoder: Decoder;
   readonly tokenizer: Tokenizer;
+  /** How its frozen matrices are stored; null: as they are, in float32. */
+  readonly quantisation: Quantisation | null;
+  /** Of the weights, as they are stored. */
+  readonly baseHash: string;
   /** Of weights and adapter. */
   readonly hash: string;
   /** What the user should know of the model's files, though they can be used. */
   readonly warnings: readonly string[];
 }
 
+export interface OpenModelOptions extends CacheOptions {
+  /** How its frozen matrices are stored. Absent or null: in float32. */
+  readonly quantisation?: Quantisation | null | undefined;
+}
+
 /** @throws SipfError where files are missing, do not belong together, or are not supported. */
-export async function openModel(given: ModelSource, options: CacheOptions = {}): Promise<OpenModel> {
+export async function openModel(given: ModelSource, options: OpenModelOptions = {}): Promise<OpenModel> {
+  const { quantisation = null } = options;
   const source = await withBase(given);
   const files = await openModelFiles(source.model, options);
   const architecture = architectureOf(files.config, files.configFile);
@@ -42,6 +55,7 @@ export async function openModel(given: ModelSource, options: CacheOptions = {}):
   const adapter = source.adapter === undefined ? null : await readAdapter(source.adapter);
   if (adapter) checkAdapter(adapter, files, source.adapter as string);
   const adapted = source.adapter === undefined ? null : await adapterHash(source.adapter, options);
+  const baseHash = quantisation === null ? files.hash : sha256(`${files.hash}\n${quantisation}`);
   return {
     source,
     files,
@@ -49,7 +63,9 @@ export async function openModel(given: ModelSource, options: CacheOptions = {}):
     architecture,
     decoder,
     tokenizer,
-    hash: checkpointHash(files.hash, adapted),
+    quantisation,
+    baseHash,
+    hash: checkpointHash(baseHash, adapted),
     warnings: [...files.warnings, ...tokenizer.warnings, ...padding],
   };
 }
@@ -57,11 +73,32 @@ export async function openModel(given: ModelSource, options: CacheOptions = {}):
 /** A model's graph and its weights. Disposing deletes merged weights: programs made of them go first. */
 export interface ModelWeights extends AsyncDisposable {
   readonly decoder: Decoder;
-  readonly values: GraphWeights;
+  readonly values: ModelValues;
 }
 
-/** Weights with the adapter merged in. @throws SipfError where the sum is no number, or the disk refuses. */
+/**
+ * Weights without the adapter, which nothing changes; its matrices as the model stores them.
+ * @throws SipfError 'write-failed' where the disk refuses what has to be converted.
+ */
+export async function openBase(
+  engine: Engine,
+  { files, decoder, quantisation }: OpenModel,
+  options: CacheOptions = {},
+): Promise<ModelValues> {
+  if (quantisation === null) {
+    const slices = await files.weights();
+    return new GraphWeights(engine, slices, feedingFor(engine.provider, slices));
+  }
+  const { slices, quantised } = await quantisedWeights(decoder, files, quantisation, options);
+  return new GraphWeights(engine, slices, 'mapped', quantised);
+}
+
+/**
+ * Weights with the adapter merged in; beside them where they are quantised.
+ * @throws SipfError where the sum is no number, or the disk refuses.
+ */
 export async function openWeights(engine: Engine, model: OpenModel, options: CacheOptions = {}): Promise<ModelWeights> {
+  if (model.quantisation !== null) return besideQuantised(engine, model, options);
   const merged = await mergeWeights(engine, model, options);
   const values = new GraphWeights(engine, merged.slices, feedingFor(engine.provider, merged.slices));
   return {
@@ -72,6 +109,12 @@ export async function openWeights(engine: Engine, model: OpenModel, options: Cac
       await merged[Symbol.asyncDispose]();
     },
   };
+}
+
+async function besideQuantised(engine: Engine, model: OpenModel, options: CacheOptions): Promise<ModelWeights> {
+  const base = await openBase(engine, model, options);
+  const values = model.adapter === null ? base : new AdaptedWeights(engine, base, model.adapter);
+  return { decoder: model.decoder, values, [Symbol.asyncDispose]: async () => values[Symbol.dispose]() };
 }
 
 function checkAdapter({ tensors, rank }: AdapterFiles, { shapes }: ModelFiles, folder: string): void {

@@ -41,6 +41,13 @@ describe('estimate', () => {
     expect(timed.memoryBytes).toBeLessThan(8e9);
   });
 
+  it('counts the memory of weights as they are held', async () => {
+    const config = await loadConfig({ preset: 'gsm8k-smollm2', flags: { model: 'm' } });
+    const of = (weightBytes: number) => estimate(config, { ...description, weightBytes }).memoryBytes;
+    expect(of(540e6)).toBe(estimate(config, description).memoryBytes);
+    expect(of(540e6) - of(180e6)).toBe(360e6);
+  });
+
   it('charges scans less than full tallies and nothing that a method does not do', () => {
     const rollouts = (labels: object, method: 'sipf' | 'siof' | 'sft' = 'sipf') =>
       estimate(parseConfig({ model: 'm', method, labels }), description).total.rollouts;

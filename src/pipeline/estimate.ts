@@ -121,14 +121,14 @@ function totals(stages: readonly StageEstimate[], { align }: Config, { parameter
 }
 
 /**
- * fp32 weights, two moments and a gradient for each trained weight, and 32 kB of activations for each token of a pass and million parameters
+ * Weights as they are held, two moments and a gradient for each trained weight, and 32 kB of activations for each token of a pass and million parameters
  * (fitted to LoRA training at 135M parameters and 1,024 tokens), of which no more are kept than the settings allow.
  */
-function memory({ sft, align, prm }: Config, { parameters }: ModelDescription): number {
+function memory({ sft, align, prm }: Config, { parameters, weightBytes = 4 * parameters }: ModelDescription): number {
   const peaks = [sft.train, align.train, prm.train].map(({ lora, tokensPerPass, activationsGiB }) => {
     const trained = lora === null ? parameters : 0.05 * parameters;
     const activations = 32_000 * tokensPerPass * (parameters / 1e6);
-    return 4 * parameters + 12 * trained + Math.min(activations, activationsGiB * 2 ** 30);
+    return weightBytes + 12 * trained + Math.min(activations, activationsGiB * 2 ** 30);
   });
   return Math.max(...peaks);
 }

@@ -34,6 +34,26 @@ export function checkSignals({ method: name, sampling, score, labels, pairs, sft
   if (method.align !== 'gold') requireChecks(pairs.chosenGate, task);
 }
 
+/** @throws SipfError 'bad-config' where all weights of a base that stays frozen are to be trained. */
+export function checkQuantised(config: Config): void {
+  const { quantisation } = config.engine;
+  if (quantisation === null) return;
+  const full = trainingSections(config).find((section) => config[section].train.lora === null);
+  if (full === undefined) return;
+  throw new SipfError(
+    'bad-config',
+    `Expected LoRA in ${full}.train.lora for engine.quantisation ${quantisation}, got null: training of all weights. Set ${full}.train.lora, or engine.quantisation null.`,
+  );
+}
+
+function trainingSections({ method: name, iterations, sft, score }: Config): ('sft' | 'prm' | 'align')[] {
+  const method = METHODS[name];
+  const warmUp = sft.enabled ? (['sft'] as const) : [];
+  if (roundsOf(method, iterations) === 0) return [...warmUp];
+  const prm = needs(scorerOf(method, score.scorer)).prm ? (['prm'] as const) : [];
+  return [...warmUp, ...prm, 'align'];
+}
+
 /** @throws SipfError 'bad-config' where samples are to be drawn of no question. */
 export function checkSamples({ evaluate: { samples, final } }: Config): void {
   if (samples === 0 || final.length > 0) return;

@@ -89,6 +89,16 @@ const refusals: Record<string, () => Refusal> = {
     code: 'bad-config',
     says: /\(q_proj, .*, lm_head\) in align\.train\.lora\.targets, got "fc1"/,
   }),
+  'a warm-up of all weights on a quantised base': () => ({
+    config: { ...sums, engine: { quantisation: 'nf4' } },
+    code: 'bad-config',
+    says: /LoRA in sft\.train\.lora for engine\.quantisation nf4, got null/,
+  }),
+  'an alignment of all weights on a quantised base': () => ({
+    config: { ...sums, method: 'siof', engine: { quantisation: 'int8' }, sft: { train: { lora: {} } } },
+    code: 'bad-config',
+    says: /LoRA in align\.train\.lora for engine\.quantisation int8/,
+  }),
   'an adapter that does not fit': () => ({
     config: { ...sums, adapter: join(folder, 'other') },
     code: 'bad-input',
@@ -317,6 +327,7 @@ describe('startRun', () => {
       { ...sums, iterations: 0, labels: { heldOut: 1 } },
       { ...sums, method: 'siof', labels: { heldOut: 1 }, score: { scorer: 'oracle' } },
       { ...sums, method: 'continued-sft', simulator: 'tiny' },
+      { ...sums, method: 'sft', engine: { quantisation: 'nf4' }, sft: { train: { lora: {} } } },
       own({ evaluate: { control: 'continued-sft' } }),
     ];
     for (const input of idle) {

@@ -26,6 +26,7 @@ import {
   checkLoraTargets,
   checkPrmQuestions,
   checkProbe,
+  checkQuantised,
   checkRowLengths,
   checkSamples,
   checkSignals,
@@ -100,6 +101,7 @@ export async function startRun(options: RunStartOptions): Promise<RunStart> {
     const tasks = openTasks({ make: options.tasks, sandbox });
     opened.push(tasks);
     const task = tasks.named(config.task.name);
+    checkQuantised(config);
     checkSamples(config);
     checkSignals(config, task);
     say('Reading questions ...');

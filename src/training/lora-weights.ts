@@ -1,59 +1,33 @@
 // LoRA training: factors beside frozen weights (and a PRM's head), written as a PEFT adapter.
 import { relative, resolve } from 'node:path';
 import type { LoraOptions } from '../backend.ts';
-import type { Graph, Tensor } from '../engine/graph.ts';
 import { PlacedArrays } from '../engine/placed-arrays.ts';
-import type { Feeds, Value } from '../engine/runtime/session.ts';
 import { SipfError, shown } from '../errors.ts';
 import { exists } from '../io/file-bytes.ts';
 import { HEAD } from '../models/architectures/output-head.ts';
-import { FedParameters, Parameters } from '../models/architectures/parameters.ts';
+import { FedParameters } from '../models/architectures/parameters.ts';
 import { type AdapterFiles, adapterScale, type LoraFactors, writeAdapter } from '../models/files/adapter-files.ts';
-import { readTensor, type TensorEntry } from '../models/files/safetensors.ts';
+import { readTensor } from '../models/files/safetensors.ts';
 import type { OpenModel } from '../models/open-model.ts';
+import { adapted, factorFeeds, factorOf, Overlaid } from '../models/weights/adapted-weights.ts';
 import { declaredWeights, linearLayers } from '../models/weights/declared-weights.ts';
-import { GraphWeights } from '../models/weights/graph-weights.ts';
+import type { ModelValues } from '../models/weights/graph-weights.ts';
 import { isTarget, LoraParameters } from '../models/weights/lora.ts';
 import { type ScaledFactors, stackFactors } from '../models/weights/stack-factors.ts';
 import { createRandom } from '../random.ts';
 import { freshHead, headShapes, isHead, withHeadBias } from './prm-start.ts';
 import type { NamedValues, Trainee, TraineeArgs } from './trainee.ts';
 
-/** Frozen weights with a head that is fed. */
-class WithHead extends Parameters {
-  readonly graph: Graph;
-  readonly #body: Parameters;
-  readonly #head: Parameters;
-
-  constructor(body: Parameters, head: Parameters) {
-    super();
-    this.graph = body.graph;
-    this.#body = body;
-    this.#head = head;
-  }
-
-  #of(name: string): Parameters {
-    return isHead(name) ? this.#head : this.#body;
-  }
-
-  has(name: string): boolean {
-    return this.#of(name).has(name);
-  }
-
-  weight(name: string, shape: readonly number[]): Tensor {
-    return this.#of(name).weight(name, shape);
-  }
-}
-
 /**
  * Factors of `lora`'s shape. An adapter of that very shape is trained further; one of another shape stays as it is below the new factors,
  * and the result is one adapter that holds both (rank: the sum; scale: 1).
+ * @param frozen the base; disposed with the trainee.
  * @throws SipfError 'bad-input' for an adapter or options that do not belong to the model and the objective.
  */
 export function loraTrainee(
-  { engine, model, objective, feeding, options: { seed } }: TraineeArgs,
+  { engine, model, objective, options: { seed } }: Omit<TraineeArgs, 'feeding'>,
   lora: LoraOptions,
-  weights: ReadonlyMap<string, TensorEntry>,
+  frozen: ModelValues,
 ): Trainee {
   const prm = objective.kind === 'prm';
   const { adapter } = model;
@@ -63,29 +37,28 @@ export function loraTrainee(
   const sameShape = adapter !== null && isShape(adapter, lora, modules);
   const below = sameShape ? null : adapter;
   const shape = { rank: lora.rank, scale: lora.alpha / lora.rank, targets: lora.targets, dropout: lora.dropout };
-  const frozen = new GraphWeights(engine, weights, feeding);
   const placed = new PlacedArrays(engine);
   return {
-    keep: feeding === 'fed',
+    keep: frozen.feeding === 'fed',
     bind(graph, noise) {
       const bound = frozen.bind(graph);
-      const head = new FedParameters(graph, prm ? headShapes(model, objective) : new Map());
-      const base = prm ? new WithHead(bound.parameters, head) : bound.parameters;
-      const inner = below === null ? null : new LoraParameters(base, frozenShape(below));
+      const head = new FedParameters(graph, objective.kind === 'prm' ? headShapes(model, objective) : new Map());
+      const base = new Overlaid(head, bound.parameters, isHead);
+      const inner = below === null ? null : adapted(base, below);
       const outer = new LoraParameters(inner ?? base, shape, noise);
       return {
         parameters: outer,
         trained: () => new Map([...outer.inputs, ...head.inputs]),
         fixed: async () => ({
           ...(await bound.feeds()),
-          ...(inner && below ? await fixedFeeds(inner, below, placed) : {}),
+          ...(inner && below ? await factorFeeds(inner, below, placed) : {}),
         }),
       };
     },
     async initial(name, tensorShape) {
       if (isHead(name)) {
         const inAdapter = adapter?.extra.get(name);
-        const slice = weights.get(name);
+        const slice = frozen.slices.get(name);
         if (inAdapter) return inAdapter.data;
         return slice ? (await readTensor(name, slice)).data : freshHead(name, tensorShape, seed);
       }
@@ -138,32 +111,9 @@ function headDropout(): SipfError {
   );
 }
 
-/** The exact modules of an adapter as a shape without dropout. */
-function frozenShape(adapter: AdapterFiles) {
-  return { rank: adapter.rank, scale: adapterScale(adapter), targets: [...adapter.tensors.keys()], dropout: 0 };
-}
-
-const FACTOR = /^(.+)\.lora_([AB])\.weight$/;
-
-function factorsOf(name: string): [module: string, half: 'a' | 'b'] {
-  const [, module, half] = FACTOR.exec(name) ?? [];
-  if (module === undefined) throw new Error(`${name} is no LoRA factor`);
-  return [module, half === 'A' ? 'a' : 'b'];
-}
-
-async function fixedFeeds(inner: LoraParameters, adapter: AdapterFiles, placed: PlacedArrays): Promise<Feeds> {
-  const feeds: Record<string, Value> = {};
-  for (const [name, input] of inner.inputs) {
-    const [module, half] = factorsOf(name);
-    const data = (adapter.tensors.get(module) as LoraFactors)[half];
-    feeds[input.name] = await placed.of(name, () => ({ data, shape: input.shape.map(Number) }));
-  }
-  return feeds;
-}
-
 /** PEFT's start: A uniform in +-1 / sqrt(in) (kaiming_uniform with a = sqrt 5), B zero. */
 function factorValue(name: string, shape: readonly number[], adapter: AdapterFiles | null, seed: number): Float32Array {
-  const [module, half] = factorsOf(name);
+  const [module, half] = factorOf(name);
   if (adapter) return (adapter.tensors.get(module) as LoraFactors)[half];
   const length = shape.reduce((product, n) => product * n, 1);
   if (half === 'b') return new Float32Array(length);
@@ -186,7 +136,7 @@ function adapterOf(values: NamedValues, { baseModel, lora, below, prm }: Adapter
       extra.set(name, value);
       continue;
     }
-    const [module, half] = factorsOf(name);
+    const [module, half] = factorOf(name);
     const known = trained.get(module) ?? { a: value.data, b: value.data };
     trained.set(module, { ...known, [half]: value.data });
   }

@@ -5,10 +5,11 @@ import { SipfError, throwIfAborted } from '../errors.ts';
 import { checkpointHash, sha256 } from '../hashing.ts';
 import { adapterHash } from '../models/files/adapter-files.ts';
 import { openModelFiles } from '../models/files/model-files.ts';
-import { type OpenModel, openModel } from '../models/open-model.ts';
+import { type OpenModel, openBase, openModel } from '../models/open-model.ts';
 import { feedingFor } from '../models/weights/graph-weights.ts';
 import { mergeWeights } from '../models/weights/merged-weights.ts';
 import { whyNotNumbers } from '../models/weights/not-numbers.ts';
+import type { Quantisation } from '../models/weights/quantisers/quantisers.ts';
 import type { Figures, Loss } from '../objectives/objective.ts';
 import { OBJECTIVES } from '../objectives/objectives.ts';
 import { countSteps, type Pass, packStep, stepExamples } from './batches.ts';
@@ -31,6 +32,8 @@ export interface TrainArgs {
   readonly signal?: AbortSignal | undefined;
   /** Cache folder of converted weights. */
   readonly cache?: string | undefined;
+  /** How the base's frozen matrices are stored. */
+  readonly quantisation?: Quantisation | null | undefined;
 }
 
 /**
@@ -39,6 +42,7 @@ export interface TrainArgs {
  */
 export async function train(engine: Engine, job: TrainJob, args: TrainArgs = {}): Promise<TrainResult> {
   const model = await openModel(job.source, args);
+  if (model.quantisation !== null && job.options.lora === null) throw onlyLora(model.quantisation);
   const files = new CheckpointFiles(job.out, jobHash(job, model));
   const finished = await files.finished();
   if (finished) return resultOf(job, model, await checkedResult(finished, job, model, args));
@@ -54,16 +58,22 @@ export async function train(engine: Engine, job: TrainJob, args: TrainArgs = {})
   return resultOf(job, model, result);
 }
 
+function onlyLora(quantisation: string): SipfError {
+  return new SipfError(
+    'unsupported',
+    `Expected lora with engine.quantisation ${quantisation}, whose weights stay frozen, got lora null: training of all weights. Set lora of this training, or engine.quantisation null.`,
+  );
+}
+
 /** What is trained; disposing deletes what was merged for it. */
 async function traineeOf(engine: Engine, job: TrainJob, model: OpenModel, args: TrainArgs): Promise<Trainee> {
   const { lora, objective } = job.options;
-  const weights = await model.files.weights();
-  const feeding = feedingFor(engine.provider, weights);
-  const traineeArgs = { engine, model, objective, feeding, options: job.options };
-  if (lora !== null) return loraTrainee(traineeArgs, lora, weights);
+  const traineeArgs = { engine, model, objective, options: job.options };
+  if (lora !== null) return loraTrainee(traineeArgs, lora, await openBase(engine, model, args));
+  const feeding = feedingFor(engine.provider, await model.files.weights());
   const merged = await mergeWeights(engine, model, args);
   return {
-    ...fullTrainee(traineeArgs, merged.slices, args),
+    ...fullTrainee({ ...traineeArgs, feeding }, merged.slices, args),
     [Symbol.asyncDispose]: () => merged[Symbol.asyncDispose](),
   };
 }
@@ -85,7 +95,7 @@ function resultOf(
 
 async function writtenHash({ options, out }: TrainJob, model: OpenModel, args: TrainArgs): Promise<string> {
   if (options.lora === null) return (await openModelFiles(out, args)).hash;
-  return checkpointHash(model.files.hash, await adapterHash(out, args));
+  return checkpointHash(model.baseHash, await adapterHash(out, args));
 }
 
 /** The stored result, if the weights beside it are still those it speaks of. */

@@ -1,8 +1,7 @@
 // Training state on the device -> the values of that in main memory, and what a step crosses.
 import { afterAll, describe, expect, it } from 'vitest';
 import type { HostArray, Traffic } from '../../src/engine/runtime/session.ts';
-import { openModel } from '../../src/models/open-model.ts';
-import { feedingFor } from '../../src/models/weights/graph-weights.ts';
+import { openBase, openModel } from '../../src/models/open-model.ts';
 import { createRandom } from '../../src/random.ts';
 import { FlatLayout, type FlatState } from '../../src/training/flat-weights.ts';
 import { loraTrainee } from '../../src/training/lora-weights.ts';
@@ -107,10 +106,9 @@ describe(`a training step on ${engine.provider}`, () => {
 
   it('sends tokens and weights of the loss, and brings the loss, its figures and the norm', async () => {
     const model = await openModel({ model: modelWithTokenizer('models/llama') }, { cache });
-    const weights = await model.files.weights();
     const objective = { kind: 'sft', scope: 'completion' } as const;
     const traineeArgs = { engine, model, objective, options: { lora, seed: 1 } };
-    await using trainee = loraTrainee({ ...traineeArgs, feeding: feedingFor(engine.provider, weights) }, lora, weights);
+    await using trainee = loraTrainee(traineeArgs, lora, await openBase(engine, model, { cache }));
     const limits = { dropout: false, maxPositions: 1e6, maxActivationBytes: 1e12 };
     const args = { engine, decoder: model.decoder, trainee, loss: lossOf(objective), ...limits };
     await using program = await TrainingProgram.compile(args);

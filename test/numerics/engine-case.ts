@@ -1,6 +1,7 @@
 // What a case of the op suite is, and short makers of cases and of their inputs.
 import type { Shape } from '../../src/engine/dims.ts';
 import type { DType, Graph, Tensor } from '../../src/engine/graph.ts';
+import type { HostArray } from '../../src/engine/runtime/arrays.ts';
 import { createRandom } from '../../src/random.ts';
 
 /** One input of a case. */
@@ -10,7 +11,7 @@ export interface CaseInput {
   /** Values of the names in `shape`, in this order of axes; default: the numbers of `shape`. */
   readonly sizes: readonly number[];
   readonly dtype: DType;
-  readonly data: Float32Array | BigInt64Array | Uint8Array;
+  readonly data: HostArray['data'];
   /** Whether the loss is differentiated by it. */
   readonly differentiate: boolean;
 }
@@ -63,6 +64,14 @@ export const b = (sizes: readonly number[], values: readonly number[], shape: Sh
   data: Uint8Array.from(values),
   differentiate: false,
 });
+
+/** Random bytes of a packed matrix. */
+export function bytes(dtype: 'uint8' | 'int8', sizes: readonly number[]): CaseInput {
+  const random = createRandom(`engine-cases ${dtype} ${sizes.join('x')}`);
+  const drawn = Array.from({ length: count(sizes) }, () => Math.floor(256 * random.next()));
+  const data = dtype === 'uint8' ? Uint8Array.from(drawn) : Int8Array.from(drawn, (value) => value - 128);
+  return { shape: sizes, sizes, dtype, data, differentiate: false };
+}
 
 type Builder = OpCase['build'];
 export const one = (

@@ -1,7 +1,7 @@
 // Cases of matrix products and of ops that move elements, empty axes among them.
 import * as build from '../../src/engine/build.ts';
 import type { Shape } from '../../src/engine/dims.ts';
-import { f, fixed, i, type OpCase, one, x } from './engine-case.ts';
+import { bytes, f, fixed, i, type OpCase, one, x } from './engine-case.ts';
 
 /** Batch axes of a and b. */
 const PRODUCTS: readonly (readonly [string, readonly number[], readonly number[], Shape?, Shape?])[] = [
@@ -29,6 +29,31 @@ const matmulCases = PRODUCTS.flatMap(([variant, batchA, batchB, shapeA = batchA,
         return one('matmul', name, inputs, (t) => build.matmul(x(t), x(t, 'y'), { transA, transB, alpha }));
       }),
     ),
+  ),
+);
+
+/** Blocks of several rows, of parts of rows, and of one row. */
+const quantisedCases = [
+  [8, 24],
+  [24, 8],
+  [5, 64],
+  [3, 128],
+].flatMap(([rows = 0, columns = 0]) =>
+  (['nf4', 'int8'] as const).flatMap((packing) =>
+    [false, true].map((transB) => {
+      const inputs = {
+        x: f([2, 3, transB ? columns : rows], { shape: ['batch', 3, transB ? columns : rows] }),
+        packed: packing === 'nf4' ? bytes('uint8', [(rows * columns) / 2]) : bytes('int8', [rows, columns]),
+        scales: fixed([packing === 'nf4' ? (rows * columns) / 64 : rows], { low: 0.01, high: 0.1 }),
+      };
+      return one('quantisedMatmul', `${packing} [${rows}, ${columns}]${transB ? ', bᵀ' : ''}`, inputs, (t) =>
+        build.quantisedMatmul(
+          x(t),
+          { packing, shape: [rows, columns], packed: x(t, 'packed'), scales: x(t, 'scales') },
+          { transB },
+        ),
+      );
+    }),
   ),
 );
 
@@ -191,4 +216,4 @@ const layoutCases = [
   ),
 ];
 
-export const LAYOUT: readonly OpCase[] = [...matmulCases, ...emptyCases, ...layoutCases];
+export const LAYOUT: readonly OpCase[] = [...matmulCases, ...quantisedCases, ...emptyCases, ...layoutCases];

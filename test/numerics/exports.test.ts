@@ -113,7 +113,7 @@ async function tensorsIn(file: string) {
   const { metadata, tensors } = await readGguf(file);
   const stored = new Map<string, Stored>();
   for (const [name, tensor] of tensors)
-    stored.set(name, { shape: tensor.shape, data: await readGgufTensor(file, tensor) });
+    stored.set(name, { shape: tensor.shape, data: await readGgufTensor(tensor) });
   return { metadata, tensors: stored };
 }
 

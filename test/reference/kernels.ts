@@ -2,6 +2,7 @@
 import type { Dim } from '../../src/engine/dims.ts';
 import type { Attributes } from '../../src/engine/graph.ts';
 import { shapeOf } from '../../src/engine/ops/layout.ts';
+import type { QuantisedAttributes } from '../../src/engine/ops/quantised.ts';
 import { broadcastShape, count, pick, places, rows, steps, stretch, type Values, walk } from './arrays.ts';
 
 interface Given {
@@ -68,6 +69,32 @@ const matmul: Kernel = ({ attributes }, x, y) => {
     data[cell] = alpha * sum;
   }
   return [{ data, shape: [...batch, m, n] }];
+};
+
+/** The 16 levels of NF4 (Dettmers et al. 2023, appendix E). */
+const NF4 = [
+  -1, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453, -0.28444138169288635, -0.18477343022823334,
+  -0.09105003625154495, 0, 0.07958029955625534, 0.16093020141124725, 0.24611230194568634, 0.33791524171829224,
+  0.44070982933044434, 0.5626170039176941, 0.7229568362236023, 1,
+];
+
+/** A packed matrix, weight by weight: of NF4 the upper half of a byte is the first of its two. */
+const unpacked = (
+  { packing, rows: height, columns }: QuantisedAttributes,
+  packed: Values,
+  scales: Values,
+): Float64Array =>
+  Float64Array.from({ length: height * columns }, (_, i) => {
+    if (packing === 'int8') return (packed.data[i] as number) * (scales.data[Math.floor(i / columns)] as number);
+    const byte = packed.data[i >> 1] as number;
+    return (NF4[i % 2 === 0 ? byte >> 4 : byte & 15] as number) * (scales.data[Math.floor(i / 64)] as number);
+  });
+
+const quantisedMatmul: Kernel = (given, x, packed, scales) => {
+  const attributes = given.attributes as QuantisedAttributes;
+  const matrix = { data: unpacked(attributes, packed, scales), shape: [attributes.rows, attributes.columns] };
+  const product = { transA: false, transB: attributes.transB, alpha: 1 };
+  return matmul({ ...given, attributes: product }, x, matrix);
 };
 
 const reshape: Kernel = ({ attributes, size }, { data }) => {
@@ -268,6 +295,7 @@ export const KERNELS: Readonly<Record<string, Kernel>> = {
     { data: data.map(CASTS[attributes['to'] as string] as (x: number) => number), shape },
   ],
   matmul,
+  quantisedMatmul,
   reshape,
   transpose,
   concat: ({ attributes }, ...parts) => joined(parts, attributes['axis'] as number),

@@ -36,6 +36,10 @@ export function downloadingFirst(backend: Backend, { log, now }: DownloadPlace):
       await fetched(source);
       return backend.describe(source);
     },
+    async exportModel(source, job, call) {
+      await fetched(source, call?.signal);
+      return backend.exportModel(source, job, call);
+    },
     initModel: (out, init, call) => backend.initModel(out, init, call),
     [Symbol.asyncDispose]: () => backend[Symbol.asyncDispose](),
   };

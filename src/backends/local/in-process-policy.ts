@@ -21,9 +21,9 @@ const SLOTS = 64;
 export async function openInProcessPolicy(
   engine: Engine,
   source: ModelSource,
-  { cache: folder, slots = SLOTS }: ModelOptions = {},
+  { cache: folder, slots = SLOTS, quantisation }: ModelOptions = {},
 ): Promise<Policy> {
-  const opened = await openModel(source, { cache: folder });
+  const opened = await openModel(source, { cache: folder, quantisation });
   const weights = await openWeights(engine, opened, { cache: folder });
   const { tokenizer, decoder } = opened;
   const model = new LanguageModel(engine, weights, tokenizer.eosIds);

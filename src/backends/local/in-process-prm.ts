@@ -14,9 +14,9 @@ import { aboutModel, type ModelOptions } from './model-options.ts';
 export async function openInProcessPrm(
   engine: Engine,
   source: ModelSource,
-  { cache }: ModelOptions = {},
+  { cache, quantisation }: ModelOptions = {},
 ): Promise<ProcessRewardModel> {
-  const opened = await openModel(source, { cache });
+  const opened = await openModel(source, { cache, quantisation });
   checkHead(opened);
   const weights = await openWeights(engine, opened, { cache });
   const scorer = new StepScorer(engine, weights);

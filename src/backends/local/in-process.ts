@@ -5,6 +5,7 @@ import { exportModel } from '../../models/exports/export-model.ts';
 import { openModel } from '../../models/open-model.ts';
 import { linearLayers } from '../../models/weights/declared-weights.ts';
 import { initModelFolder } from '../../models/weights/init-model.ts';
+import { weightBytes } from '../../models/weights/quantised-weights.ts';
 import type { ModelSource } from '../../records.ts';
 import { train } from '../../training/train.ts';
 import { openInProcessPolicy } from './in-process-policy.ts';
@@ -15,14 +16,14 @@ export interface InProcessOptions extends EngineOptions, ModelOptions {}
 
 /** Models run on the calling thread, which each call blocks for as long as one execution takes. */
 export function createInProcessBackend(
-  { cache, slots, ...engineOptions }: InProcessOptions,
+  { cache, slots, quantisation, ...engineOptions }: InProcessOptions,
   engine = new Engine(engineOptions),
 ): Backend {
-  const options = { cache, slots };
+  const options = { cache, slots, quantisation };
   return {
     openPolicy: (source) => openInProcessPolicy(engine, source, options),
     openPrm: (source) => openInProcessPrm(engine, source, options),
-    train: (job, onStep, call) => train(engine, job, { onStep, signal: call?.signal, cache }),
+    train: (job, onStep, call) => train(engine, job, { onStep, signal: call?.signal, cache, quantisation }),
     describe: (source) => descriptionOf(source, options),
     async initModel(out, init, call) {
       await initModelFolder(out, init, { cache, signal: call?.signal });
@@ -33,12 +34,13 @@ export function createInProcessBackend(
   };
 }
 
-async function descriptionOf(source: ModelSource, { cache }: ModelOptions): Promise<ModelDescription> {
-  const { files, architecture, decoder, tokenizer, hash, warnings } = await openModel(source, { cache });
+async function descriptionOf(source: ModelSource, options: ModelOptions): Promise<ModelDescription> {
+  const { files, architecture, decoder, tokenizer, quantisation, hash, warnings } = await openModel(source, options);
   return {
     hash,
     architecture: architecture.modelType,
     parameters: [...files.shapes].reduce((sum, [, shape]) => sum + shape.reduce((product, n) => product * n, 1), 0),
+    weightBytes: weightBytes(decoder, files, quantisation),
     contextLength: decoder.config.contextLength,
     hasChatTemplate: tokenizer.chatTemplate !== null,
     linearLayers: linearLayers(decoder),

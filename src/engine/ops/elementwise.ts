@@ -43,9 +43,10 @@ const where: Ternary = {
   lower: same('Where'),
 };
 
+/** Packed weights are no numbers to cast. */
 const ONNX_DTYPE = { float32: 1, int64: 7, bool: 9 } as const;
 
-const cast: Unary<{ to: DType }> = {
+const cast: Unary<{ to: keyof typeof ONNX_DTYPE }> = {
   infer: ([{ shape }], { to }) => [{ dtype: to, shape }],
   lower: same('Cast', ({ to }) => ({ to: ONNX_DTYPE[to] })),
 };

@@ -12,6 +12,7 @@ import {
   not,
   padLike,
   part,
+  quantisedMatmul,
   reduceMean,
   reduceSum,
   reshape,
@@ -27,6 +28,7 @@ import {
 } from '../build.ts';
 import { type Dim, product } from '../dims.ts';
 import type { Attributes, Tensor } from '../graph.ts';
+import type { QuantisedAttributes } from './quantised.ts';
 
 /** A node: its outputs, and the derivative by the first of them. */
 interface Reached {
@@ -77,6 +79,13 @@ const matmul2: GradientRule = ({ dy, attributes }, a, b) => {
     ? matmul(dy, a, { transA: true, transB: transA, alpha })
     : matmul(a, dy, { transA: !transA, alpha });
   return [sumTo(da, a), sumTo(db, b)];
+};
+
+/** The matrix is frozen: no derivative flows into it. */
+const quantisedRule: GradientRule = ({ dy, attributes }, _x, packed, scales) => {
+  const { packing, rows, columns, transB } = attributes as QuantisedAttributes;
+  const matrix = { packing, shape: [rows, columns] as const, packed: packed as Tensor, scales: scales as Tensor };
+  return [quantisedMatmul(dy, matrix, { transB: !transB }), null, null];
 };
 
 const concatenation: GradientRule = ({ dy, attributes }, ...inputs) => {
@@ -140,6 +149,7 @@ export const GRADIENTS: Readonly<Record<string, GradientRule>> = {
   min: selection(less, greater),
   max: selection(greater, less),
   matmul: matmul2,
+  quantisedMatmul: quantisedRule,
   reshape: ({ dy }, x) => [reshapeLike(dy, x)],
   reshapeLike: ({ dy }, x) => [reshapeLike(dy, x), null],
   expandLike: ({ dy }, x) => [sumTo(dy, x), null],

@@ -1,7 +1,18 @@
 // Ops that move elements or say when they are computed, and matrix products.
 import { type Dim, isName, product, type Shape, sum } from '../dims.ts';
 import type { Tensor } from '../graph.ts';
-import { type Binary, broadcast, checkTypes, fail, MICROSOFT, type Op, same, sizeOf, type Unary } from './op.ts';
+import {
+  type Binary,
+  broadcast,
+  checkTypes,
+  fail,
+  MICROSOFT,
+  nothingAfter,
+  type Op,
+  same,
+  sizeOf,
+  type Unary,
+} from './op.ts';
 import * as webgpu from './webgpu.ts';
 
 const TO_END = 2 ** 31 - 1;
@@ -167,9 +178,7 @@ const join: Op<readonly [like: Tensor, first: Tensor, ...Tensor[]]> = {
 const after: Op<readonly [x: Tensor, ...signals: Tensor[]]> = {
   infer: ([x]) => [x],
   lower({ inputs: [x, ...signals], outputs }, emit) {
-    const sums = signals.map((signal) => emit.value('ReduceSum', [signal], { keepdims: 0 }));
-    const nothing = emit.value('Mul', [emit.value('Sum', sums), emit.float32(0)]);
-    emit.node('Add', [x, nothing], outputs);
+    emit.node('Add', [x, nothingAfter(signals, emit)], outputs);
   },
 };
 

@@ -33,6 +33,8 @@ export interface Emitter {
   /** A one-dimensional int64 constant. */
   int64(values: readonly number[]): string;
   float32(value: number): string;
+  /** A constant; equal ones are one. */
+  floats(values: readonly number[], shape: readonly number[]): string;
   /** The provider computes this node wrongly where `dim` is 0. */
   nonEmpty(dim: Dim): void;
 }
@@ -57,6 +59,12 @@ export function same<Given>(opType: string, attributes: (given: Given) => Lowere
 /** The size of one axis, int64 `[1]`. */
 export const sizeOf = (x: Tensor, axis: number, emit: Emitter): string =>
   emit.value('Shape', [x], { start: axis, end: axis + 1 });
+
+/** A scalar 0 that is not known before all of `signals` are. */
+export function nothingAfter(signals: readonly Value[], emit: Emitter): string {
+  const sums = signals.map((signal) => emit.value('ReduceSum', [signal], { keepdims: 0 }));
+  return emit.value('Mul', [emit.value('Sum', sums), emit.float32(0)]);
+}
 
 export function fail(op: string, inputs: readonly Tensor[], why: string): never {
   const shapes = inputs.map((t) => `${t.name}: ${t.dtype}[${t.shape.join(', ')}]`).join('; ');

@@ -2,10 +2,10 @@
 import { Tensor as RuntimeTensor } from 'onnxruntime-node';
 import type { DType } from '../graph.ts';
 
-/** A dense row-major array. float32: Float32Array; int64: BigInt64Array; bool: Uint8Array. */
-export interface HostArray<
-  Data extends Float32Array | BigInt64Array | Uint8Array = Float32Array | BigInt64Array | Uint8Array,
-> {
+type HostData = Float32Array | BigInt64Array | Uint8Array | Int8Array;
+
+/** A dense row-major array. float32: Float32Array; int64: BigInt64Array; bool and uint8: Uint8Array; int8: Int8Array. */
+export interface HostArray<Data extends HostData = HostData> {
   readonly data: Data;
   readonly shape: readonly number[];
 }
@@ -72,9 +72,9 @@ export class DeviceArrays {
     return tensor;
   }
 
-  send(array: HostArray): RuntimeTensor {
+  send(array: HostArray, dtype = typeOf(array)): RuntimeTensor {
     this.#toDevice += array.data.byteLength;
-    return new RuntimeTensor(typeOf(array), array.data, array.shape);
+    return new RuntimeTensor(dtype, array.data, array.shape);
   }
 
   fetch(tensor: RuntimeTensor): HostArray {
@@ -84,9 +84,11 @@ export class DeviceArrays {
   }
 }
 
-/** The type that host data is of. */
-export function typeOf({ data }: HostArray): DType {
+/** The type that host data is of; bytes are bool unless uint8 is `wanted`. */
+export function typeOf({ data }: HostArray, wanted?: DType): DType {
   if (data instanceof Float32Array) return 'float32';
+  if (data instanceof Int8Array) return 'int8';
+  if (data instanceof Uint8Array && wanted === 'uint8') return wanted;
   return data instanceof BigInt64Array ? 'int64' : 'bool';
 }
 

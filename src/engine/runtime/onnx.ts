@@ -7,7 +7,7 @@ import { OPS } from '../ops/ops.ts';
 
 const IR_VERSION = 9;
 const OPSET = 20;
-const ELEMENT = { float32: 1, int64: 7, bool: 9 } as const satisfies Record<DType, number>;
+const ELEMENT = { float32: 1, uint8: 2, int8: 3, int64: 7, bool: 9 } as const satisfies Record<DType, number>;
 const ATTRIBUTE = { float: 1, int: 2, string: 3, ints: 7 } as const;
 
 interface LoweredNode {
@@ -68,7 +68,7 @@ export function serialise(
   for (const { tensor, slice } of graph.weights.values()) {
     if (!used.has(tensor)) continue;
     const external = { location: locate(slice), offset: slice.offset, length: slice.length };
-    initializers.push({ name: tensor.name, dtype: 'float32', shape: slice.shape, external });
+    initializers.push({ name: tensor.name, dtype: tensor.dtype, shape: slice.shape, external });
   }
   const writer = new PbfWriter();
   writeModel({ nodes: lowering.nodes, initializers, inputs, outputs }, writer);
@@ -82,6 +82,7 @@ class Lowering implements Emitter {
   readonly initializers: Initializer[] = [];
   readonly nonEmptyDims = new Set<Dim>();
   readonly #integers = new Map<string, string>();
+  readonly #floats = new Map<string, string>();
   #count = 0;
 
   constructor(provider: Provider, used: ReadonlySet<Tensor>) {
@@ -123,6 +124,16 @@ class Lowering implements Emitter {
   float32(value: number): string {
     const name = this.#fresh('float32');
     this.initializers.push({ name, dtype: 'float32', shape: [], raw: bytesOf(Float32Array.of(value)) });
+    return name;
+  }
+
+  floats(values: readonly number[], shape: readonly number[]): string {
+    const key = `float32:[${values.join(',')}]:[${shape.join(',')}]`;
+    const known = this.#floats.get(key);
+    if (known) return known;
+    const name = this.#fresh('float32');
+    this.#floats.set(key, name);
+    this.initializers.push({ name, dtype: 'float32', shape, raw: bytesOf(Float32Array.from(values)) });
     return name;
   }
 

@@ -54,7 +54,7 @@ export class Program implements AsyncDisposable {
     for (const input of inputs) {
       const value = feeds[input.name] as Value;
       check(input, value, bindings);
-      given[input.name] = value instanceof DeviceArray ? arrays.tensorOf(value) : arrays.send(value);
+      given[input.name] = value instanceof DeviceArray ? arrays.tensorOf(value) : arrays.send(value, input.dtype);
     }
     const empty = nonEmpty.find((dim) => evaluate(dim, bindings) === 0);
     if (empty === undefined) return given;
@@ -80,7 +80,7 @@ function check(input: Tensor, value: Value, bindings: ReadonlyMap<string, number
     const expected = evaluate(dim, bindings);
     if (expected !== undefined && expected !== value.shape[axis]) mismatch(input, value, `${dim} is ${expected} here`);
   });
-  const dtype = value instanceof DeviceArray ? value.dtype : typeOf(value);
+  const dtype = value instanceof DeviceArray ? value.dtype : typeOf(value, input.dtype);
   if (dtype !== input.dtype) throw new Error(`Input ${input.name}: expected ${input.dtype} data, got ${dtype}`);
   if (value instanceof DeviceArray) return;
   const elements = value.shape.reduce((a, b) => a * b, 1);

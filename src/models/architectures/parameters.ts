@@ -1,6 +1,7 @@
 // Names of weights -> tensors of a graph. Model code does not know which are trained.
-import { add, flatten, matmul, reshape, transpose } from '../../engine/build.ts';
+import { add, flatten, matmul, quantisedMatmul, reshape, transpose } from '../../engine/build.ts';
 import type { Graph, Tensor, WeightSlice } from '../../engine/graph.ts';
+import type { Packing } from '../../engine/ops/quantised.ts';
 import { SipfError } from '../../errors.ts';
 
 /** Where model code gets its weights, by Hugging Face names. */
@@ -60,8 +61,36 @@ abstract class ListedParameters<T> extends Parameters {
   }
 }
 
-/** Weights read from disk, never trained. */
+/** A matrix on disk in few bits. */
+export interface QuantisedSlices {
+  readonly packing: Packing;
+  readonly shape: readonly [rows: number, columns: number];
+  readonly packed: WeightSlice;
+  readonly scales: WeightSlice;
+}
+
+/** Weights read from disk, never trained; those that are quantised serve products alone. */
 export class FrozenParameters extends ListedParameters<WeightSlice> {
+  readonly #quantised: ReadonlyMap<string, QuantisedSlices>;
+
+  constructor(
+    graph: Graph,
+    listed: ReadonlyMap<string, WeightSlice>,
+    quantised: ReadonlyMap<string, QuantisedSlices> = new Map(),
+  ) {
+    super(graph, listed);
+    this.#quantised = quantised;
+  }
+
+  override product(x: Tensor, name: string, out: number): Tensor {
+    const found = this.#quantised.get(name);
+    if (!found) return super.product(x, name, out);
+    this.checkShape(name, found.shape, [out, Number(x.shape.at(-1))]);
+    const packed = this.graph.weight(name, found.packed, found.packing === 'nf4' ? 'uint8' : 'int8');
+    const scales = this.graph.weight(`${name}.scales`, found.scales);
+    return quantisedMatmul(x, { packing: found.packing, shape: found.shape, packed, scales }, { transB: true });
+  }
+
   weight(name: string, shape: readonly number[]): Tensor {
     const slice = this.listed.get(name);
     this.checkShape(name, slice?.shape, shape);

@@ -6,7 +6,7 @@ import { contentHash } from '../../io/file-hashes.ts';
 import type { ModelConfig } from '../architectures/architecture.ts';
 import { tiesByDefault } from '../architectures/architectures.ts';
 import { settleOutputHead } from '../architectures/output-head.ts';
-import { cachedEntries, float32Entries } from '../weights/weight-cache.ts';
+import { areMappable, cachedEntries, FLOAT32, type StoredTensors, storedTensors } from '../weights/weight-cache.ts';
 import { noConfig, noWeights } from './foreign-models.ts';
 import { readGguf } from './gguf.ts';
 import { ggufModel } from './gguf-model.ts';
@@ -27,6 +27,8 @@ export interface ModelFiles {
   readonly hash: string;
   /** Shapes by Hugging Face name (`model.layers.0.self_attn.q_proj.weight`). */
   readonly shapes: ReadonlyMap<string, readonly number[]>;
+  /** The tensors as they are stored, read in float32. */
+  readonly stored: StoredTensors;
   /** Float32 tensors by the same names; the first call may convert into the cache. */
   weights(): Promise<ReadonlyMap<string, TensorEntry>>;
 }
@@ -44,6 +46,7 @@ async function openGguf(path: string, options: CacheOptions): Promise<ModelFiles
   const gguf = await readGguf(path);
   const { config, weights } = await ggufModel(gguf);
   const hash = await contentHash(gguf.files, options);
+  const stored: StoredTensors = { tensors: weights, fileOf: () => path };
   return {
     path,
     config,
@@ -51,7 +54,8 @@ async function openGguf(path: string, options: CacheOptions): Promise<ModelFiles
     warnings: [],
     hash,
     shapes: new Map(weights.map(({ name, shape }) => [name, shape])),
-    weights: () => cachedEntries(weights, () => path, hash, options),
+    stored,
+    weights: () => cachedEntries(stored, `${hash}.${FLOAT32}`, options),
   };
 }
 
@@ -72,7 +76,9 @@ async function openFolder(path: string, options: CacheOptions): Promise<ModelFil
     warnings,
     hash,
     shapes: new Map([...entries].map(([name, { shape }]) => [name, shape])),
-    weights: () => float32Entries(entries, hash, options),
+    stored: storedTensors(entries),
+    weights: async () =>
+      areMappable(entries) ? entries : cachedEntries(storedTensors(entries), `${hash}.${FLOAT32}`, options),
   };
 }
 

@@ -25,12 +25,21 @@ export interface Tensor {
   readonly data: Float32Array;
 }
 
+/** Element types that are written; F32 is float32, the others are bytes of packed weights. */
+type WrittenType = 'F32' | 'U8' | 'I8';
+type WrittenData = Float32Array | Uint8Array | Int8Array;
+
 /** A tensor to write: `data` whole, or piece by piece (for tensors too large to hold). */
-export interface TensorToWrite {
+export interface TensorToWrite<Data extends WrittenData = Float32Array> {
   readonly name: string;
   readonly shape: readonly number[];
-  readonly data: Float32Array | (() => AsyncIterable<Float32Array>);
+  /** Absent: F32. */
+  readonly dtype?: WrittenType;
+  readonly data: Data | (() => AsyncIterable<Data>);
 }
+
+/** Of any type. */
+export type AnyTensorToWrite = TensorToWrite<WrittenData>;
 
 /** Bytes of a value, and the dtypes that have so many. */
 const SIZES = [
@@ -212,12 +221,12 @@ function sizeOf(shape: readonly number[]): number {
 }
 
 /** Header bytes: length, JSON, spaces up to the next multiple of DATA_ALIGNMENT. */
-function makeHeader(tensors: readonly TensorToWrite[], metadata: Readonly<Record<string, string>>): Uint8Array {
+function makeHeader(tensors: readonly AnyTensorToWrite[], metadata: Readonly<Record<string, string>>): Uint8Array {
   let offset = 0;
-  const entries: [string, unknown][] = tensors.map(({ name, shape }) => {
+  const entries: [string, unknown][] = tensors.map(({ name, shape, dtype = 'F32' }) => {
     const begin = offset;
-    offset += 4 * sizeOf(shape);
-    return [name, { dtype: 'F32', shape, data_offsets: [begin, offset] }];
+    offset += (DTYPE_BYTES.get(dtype) as number) * sizeOf(shape);
+    return [name, { dtype, shape, data_offsets: [begin, offset] }];
   });
   const json = Buffer.from(JSON.stringify(Object.fromEntries([['__metadata__', metadata], ...entries])));
   const header = Buffer.alloc(Math.ceil((8 + json.length) / DATA_ALIGNMENT) * DATA_ALIGNMENT, ' ');
@@ -227,12 +236,12 @@ function makeHeader(tensors: readonly TensorToWrite[], metadata: Readonly<Record
 }
 
 /**
- * Writes float32 tensors one after another, in the order given, the data section at a multiple of 4096 bytes; atomically.
+ * Writes tensors one after another, in the order given, the data section at a multiple of 4096 bytes; atomically.
  * @throws SipfError 'write-failed' where the disk refuses; Error where data and shape disagree.
  */
 export async function writeSafetensors(
   file: string,
-  tensors: readonly TensorToWrite[],
+  tensors: readonly AnyTensorToWrite[],
   metadata: Readonly<Record<string, string>> = { format: 'pt' },
 ): Promise<void> {
   if (new Set(tensors.map((tensor) => tensor.name)).size !== tensors.length)
@@ -241,9 +250,10 @@ export async function writeSafetensors(
 }
 
 /** The values of a tensor to write, in order. */
-export const piecesOf = ({ data }: TensorToWrite) => (data instanceof Float32Array ? [data] : data());
+export const piecesOf = <Data extends WrittenData>({ data }: TensorToWrite<Data>): AsyncIterable<Data> | Data[] =>
+  typeof data === 'function' ? data() : [data];
 
-async function* bytesOf(tensors: readonly TensorToWrite[], header: Uint8Array): AsyncGenerator<Uint8Array> {
+async function* bytesOf(tensors: readonly AnyTensorToWrite[], header: Uint8Array): AsyncGenerator<Uint8Array> {
   yield header;
   for (const tensor of tensors) {
     const { name, shape } = tensor;

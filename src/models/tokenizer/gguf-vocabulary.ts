@@ -143,7 +143,7 @@ const PROBES = [
 /** Whether the metadata, read back, gives the tokenizer's ids at the start of a text and further on. */
 function readsAlike(tokenizer: Tokenizer, entries: GgufEntries, file: string): boolean {
   const metadata = new Map([...entries].map(([key, { value }]) => [key, value]));
-  const gguf = { file, metadata, tensors: new Map() };
+  const gguf = { file, files: [file], metadata, tensors: new Map() };
   const back = makeTokenizer(ggufTokenizerJson(gguf), ggufTokenizerSettings(gguf), file);
   const read = ({ encode, encodeContinuation }: Tokenizer) =>
     JSON.stringify(PROBES.map((text) => [encode(text), encodeContinuation(text)]));

@@ -2,7 +2,7 @@
 import type { Graph } from '../../engine/graph.ts';
 import { PlacedArrays } from '../../engine/placed-arrays.ts';
 import type { Engine, Feeds, Provider, Value } from '../../engine/runtime/session.ts';
-import { FedParameters, FrozenParameters, type Parameters } from '../architectures/parameters.ts';
+import { FedParameters, FrozenParameters, type Parameters, type QuantisedSlices } from '../architectures/parameters.ts';
 import { readTensor, type TensorEntry } from '../files/safetensors.ts';
 
 /**
@@ -32,21 +32,37 @@ export interface BoundWeights {
   feeds(): Promise<Feeds>;
 }
 
-/** A model's weights, each read at most once. */
-export class GraphWeights implements Disposable {
+/** A model's weights for any number of graphs. */
+export interface ModelValues extends Disposable {
+  /** Those in float32, by name. */
   readonly slices: ReadonlyMap<string, TensorEntry>;
   readonly feeding: Feeding;
+  bind(graph: Graph): BoundWeights;
+}
+
+/** Weights as files have them, each read at most once. */
+export class GraphWeights implements ModelValues {
+  readonly slices: ReadonlyMap<string, TensorEntry>;
+  readonly feeding: Feeding;
+  readonly #quantised: ReadonlyMap<string, QuantisedSlices>;
   readonly #placed: PlacedArrays;
 
-  constructor(engine: Pick<Engine, 'place'>, slices: ReadonlyMap<string, TensorEntry>, feeding: Feeding) {
+  /** @param quantised matrices in few bits: their model is mapped. */
+  constructor(
+    engine: Pick<Engine, 'place'>,
+    slices: ReadonlyMap<string, TensorEntry>,
+    feeding: Feeding,
+    quantised: ReadonlyMap<string, QuantisedSlices> = new Map(),
+  ) {
     this.slices = slices;
     this.feeding = feeding;
+    this.#quantised = quantised;
     this.#placed = new PlacedArrays(engine);
   }
 
   bind(graph: Graph): BoundWeights {
     if (this.feeding === 'mapped') {
-      return { parameters: new FrozenParameters(graph, this.slices), feeds: async () => ({}) };
+      return { parameters: new FrozenParameters(graph, this.slices, this.#quantised), feeds: async () => ({}) };
     }
     const shapes = new Map([...this.slices].map(([name, { shape }]) => [name, shape]));
     const parameters = new FedParameters(graph, shapes);

@@ -41,6 +41,10 @@ export class LoraParameters extends Parameters {
     return this.#base.weight(name, shape);
   }
 
+  override product(x: Tensor, name: string, out: number): Tensor {
+    return this.#base.product(x, name, out);
+  }
+
   override linear(x: Tensor, module: string, out: number, biased?: boolean): Tensor {
     const y = this.#base.linear(x, module, out, biased);
     if (!isTarget(module, this.#shape.targets)) return y;

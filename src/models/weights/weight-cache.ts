@@ -1,9 +1,10 @@
-// Weights of any kind -> float32 slices of files that can be memory-mapped.
+// Weights of any kind -> slices of a file in the cache that can be memory-mapped.
 import { dirname, join } from 'node:path';
 import { SipfError, throwIfAborted } from '../../errors.ts';
 import { type CacheOptions, cacheFolder } from '../../io/cache.ts';
 import { exists } from '../../io/file-bytes.ts';
 import {
+  type AnyTensorToWrite,
   piecesOf,
   readSafetensorsHeader,
   readTensorPieces,
@@ -13,29 +14,38 @@ import {
 } from '../files/safetensors.ts';
 
 /** Raised when the conversion changes, so that old files are not read. */
-const FORMAT = 'f32-1';
+export const FLOAT32 = 'f32-1';
 
-/** Float32 tensors of these entries; converted under `hash` unless all of them are aligned F32. */
-export async function float32Entries(
-  entries: ReadonlyMap<string, TensorEntry>,
-  hash: string,
-  options: CacheOptions,
-): Promise<ReadonlyMap<string, TensorEntry>> {
-  if ([...entries.values()].every(({ dtype, offset }) => dtype === 'F32' && offset % 4 === 0)) return entries;
-  const tensors = [...entries].map(
-    ([name, entry]): TensorToWrite => ({ name, shape: entry.shape, data: () => readTensorPieces(name, entry) }),
-  );
-  return cachedEntries(tensors, (name) => (entries.get(name) as TensorEntry).file, hash, options);
+/** A model's tensors as its files have them, read in float32, and where each comes from. */
+export interface StoredTensors {
+  readonly tensors: readonly TensorToWrite[];
+  fileOf(name: string): string;
 }
 
-/** `tensors` in a file of the cache, written under `hash` where they are not there. @param fileOf where a tensor comes from. */
+export const storedTensors = (entries: ReadonlyMap<string, TensorEntry>): StoredTensors => ({
+  tensors: [...entries].map(([name, entry]) => ({
+    name,
+    shape: entry.shape,
+    data: () => readTensorPieces(name, entry),
+  })),
+  fileOf: (name) => (entries.get(name) as TensorEntry).file,
+});
+
+/** Whether sessions can map these tensors where they are. */
+export const areMappable = (entries: ReadonlyMap<string, TensorEntry>): boolean =>
+  [...entries.values()].every(({ dtype, offset }) => dtype === 'F32' && offset % 4 === 0);
+
+/**
+ * Tensors in a file of the cache, written under `key` where they are not there.
+ * @param fileOf where a tensor comes from.
+ * @throws SipfError 'write-failed' where the disk refuses, 'bad-input' where the file of the cache holds others.
+ */
 export async function cachedEntries(
-  tensors: readonly TensorToWrite[],
-  fileOf: (name: string) => string,
-  hash: string,
+  { tensors, fileOf }: { readonly tensors: readonly AnyTensorToWrite[]; fileOf(name: string): string },
+  key: string,
   options: CacheOptions,
 ): Promise<ReadonlyMap<string, TensorEntry>> {
-  const file = join(cacheFolder(options), 'weights', `${hash}.${FORMAT}.safetensors`);
+  const file = join(cacheFolder(options), 'weights', `${key}.safetensors`);
   if (!(await exists(file))) await convert(file, tensors, options.signal);
   const stored = await readSafetensorsHeader(file);
   const found = tensors.map(({ name, shape }) => {
@@ -51,27 +61,25 @@ export async function cachedEntries(
 
 async function convert(
   file: string,
-  tensors: readonly TensorToWrite[],
+  tensors: readonly AnyTensorToWrite[],
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const stoppable = tensors.map(
-    (tensor): TensorToWrite => ({
-      ...tensor,
-      data: async function* () {
-        for await (const piece of piecesOf(tensor)) {
-          throwIfAborted(signal);
-          yield piece;
-        }
-      },
-    }),
-  );
+  const stoppable = tensors.map((tensor) => ({
+    ...tensor,
+    data: async function* () {
+      for await (const piece of piecesOf(tensor)) {
+        throwIfAborted(signal);
+        yield piece;
+      }
+    },
+  }));
   try {
     await writeSafetensors(file, stoppable);
   } catch (thrown) {
     if (!(thrown instanceof SipfError) || thrown.code !== 'write-failed') throw thrown;
     throw new SipfError(
       'write-failed',
-      `${thrown.message} The float32 copy of the weights goes there; $SIPF_CACHE moves it (now ${dirname(dirname(file))}).`,
+      `${thrown.message} The converted copy of the weights goes there; $SIPF_CACHE moves it (now ${dirname(dirname(file))}).`,
       { cause: thrown },
     );
   }
