@@ -16,7 +16,11 @@ const lines = (name) =>
     .split('\n')
     .filter((line) => line !== '')
     .map((line) => JSON.parse(line));
-const keyOf = ({ question }) => question.toLowerCase().replace(/[^a-z0-9]+/g, ' ').trim();
+const keyOf = ({ question }) =>
+  question
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, ' ')
+    .trim();
 
 /** The first of each question that `taken` does not hold; `taken` grows. */
 function fresh(rows, taken) {

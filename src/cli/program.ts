@@ -9,6 +9,7 @@ import { generateCommand } from './commands/generate.ts';
 import { gradeCommand } from './commands/grade.ts';
 import { logpsCommand } from './commands/logps.ts';
 import { runCommand } from './commands/run.ts';
+import { serveCommand } from './commands/serve.ts';
 import { showCommand } from './commands/show.ts';
 import { STAGES } from './commands/stages.ts';
 import { helpCommand, inThisPlace } from './help.ts';
@@ -22,6 +23,7 @@ const COMMANDS = [
   evalCommand,
   generateCommand,
   logpsCommand,
+  serveCommand,
   gradeCommand,
   showCommand,
   compareCommand,
