@@ -6,6 +6,8 @@ import { MOST } from '../limits.ts';
 const MOST_CHOICES = 512;
 const MOST_STOPS = 16;
 const LONGEST_STOP = 256;
+/** A colder temperature leaves float32; 0 is greedy. */
+const COLDEST = 1e-6;
 
 const Flag = z.boolean().nullish();
 
@@ -44,7 +46,11 @@ const DRAWN = {
   model: z.string().nullish(),
   n: z.int().min(1).max(MOST_CHOICES).nullish(),
   seed: z.int().nullish(),
-  temperature: z.number().min(0).max(100).nullish(),
+  temperature: z
+    .number()
+    .max(100)
+    .refine((value) => value === 0 || value >= COLDEST, `0 or at least ${COLDEST}`)
+    .nullish(),
   top_p: z.number().gt(0).max(1).nullish(),
   top_k: z.int().min(-1).nullish(),
   max_tokens: z.int().min(0).max(MOST.tokens).nullish(),

@@ -6,20 +6,23 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { ScriptedOptions } from '../../src/backends/scripted.ts';
 import { createScriptedBackend } from '../../src/backends/scripted.ts';
+import { createRandom } from '../../src/random.ts';
 import { serve } from '../../src/server/serve.ts';
 import { letters, type Served, serveScripted } from '../serve-scripted.ts';
+import { sized } from '../tier.ts';
 
 const portOf = ({ server }: Served) => Number(new URL(server.url).port);
 
 /** Sends bytes as they are; what comes back until the connection ends. */
-async function sendBytes(served: Served, bytes: string | Buffer): Promise<string> {
+async function sendBytes(served: Served, bytes: string | Buffer, isAll = false): Promise<string> {
   const socket = connect(portOf(served), '127.0.0.1');
   let text = '';
   socket.setEncoding('utf8').on('data', (data) => {
     text += data;
   });
   socket.on('error', () => {});
-  socket.write(bytes);
+  if (isAll) socket.end(bytes);
+  else socket.write(bytes);
   await once(socket, 'close');
   return text;
 }
@@ -87,29 +90,27 @@ describe('who may ask', () => {
 });
 
 describe('malformed requests', () => {
+  const post = 'POST /v1/completions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json';
   it.each([
-    ['GARBAGE\r\n\r\n', '400'],
-    ['GET / HTTP/9.9\r\n\r\n', '400'],
-    ['GET /v1/models HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\nx: \u0000\r\n\r\n', '400'],
-    [`GET /v1/models HTTP/1.1\r\nhost: localhost\r\nx: ${'y'.repeat(40_000)}\r\n\r\n`, '400'],
-    ['POST /v1/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nx', '400'],
-    [
-      'POST /v1/completions HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\ncontent-type: application/json\r\n\r\nzz\r\n',
-      '400',
-    ],
-  ])('%j: status %s', async (bytes, status) => {
+    ['no HTTP', 'GARBAGE\r\n\r\n'],
+    ['an unknown version', 'GET / HTTP/9.9\r\n\r\n'],
+    ['a header with a zero', 'GET /v1/models HTTP/1.1\r\nhost: localhost\r\nx: \u0000\r\n\r\n'],
+    ['a header too long', `GET /v1/models HTTP/1.1\r\nhost: localhost\r\nx: ${'y'.repeat(40_000)}\r\n\r\n`],
+    ['two lengths', `${post}\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nx`],
+    ['a chunk without a length', `${post}\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n`],
+  ])('of %s have status 400', async (_name, bytes) => {
     await using served = await serveScripted();
     const text = await sendBytes(served, bytes);
-    expect(text.split('\r\n', 1)[0]).toContain(status);
+    expect(text.split('\r\n', 1)[0]).toContain('400');
     expect((await served.ask('/v1/models')).status).toBe(200);
   });
 
   it.each([
-    ['{"prompt": ', {}, 400],
-    [Buffer.from([0x22, 0xff, 0x22]).toString('latin1'), {}, 400],
-    ['{}', { 'content-type': 'text/plain' }, 415],
-    [JSON.stringify({ prompt: 'x'.repeat(2000) }), {}, 413],
-  ])('a body %s with %j: status %i', async (body, headers, status) => {
+    ['half JSON', '{"prompt": ', {}, 400],
+    ['an unfinished text', '"\ud800', {}, 400],
+    ['another type', '{}', { 'content-type': 'text/plain' }, 415],
+    ['too many bytes', JSON.stringify({ prompt: 'x'.repeat(2000) }), {}, 413],
+  ])('refuse a body of %s', async (_name, body, headers, status) => {
     await using served = await serveScripted({ limits: { body: 1000 } });
     const answer = await served.ask('/v1/completions', body, headers);
     expect(answer.status).toBe(status);
@@ -134,6 +135,75 @@ describe('malformed requests', () => {
   });
 });
 
+describe('random requests', () => {
+  it('get an answer or a refusal, whatever their fields are', async () => {
+    await using served = await serveScripted({ prm: 'judge' });
+    const random = createRandom('fields of requests');
+    const pick = <T>(list: readonly T[]): T => list[random.int(0, list.length - 1)]!;
+    const bodies = {
+      '/v1/completions': {
+        prompt: 'x',
+        max_tokens: 2,
+        n: 1,
+        stop: 'a',
+        logprobs: 1,
+        echo: true,
+        seed: 1,
+        model: 'base',
+      },
+      '/v1/chat/completions': {
+        messages: [{ role: 'user', content: 'x' }],
+        max_tokens: 2,
+        top_logprobs: 1,
+        logprobs: true,
+      },
+      '/tokenize': { prompt: 'x', add_special_tokens: false },
+      '/detokenize': { tokens: [97] },
+      '/pooling': { input: { prompt: 'x', steps: ['y'] } },
+      '/v1/load_lora_adapter': { lora_name: 'a', lora_path: 'b' },
+      '/v1/unload_lora_adapter': { lora_name: 'a' },
+    };
+    const values = [null, true, -1, 0, 1, 3, 1e9, 0.5, 1e300, '', 'x', '\ud800', [], ['x'], [1], [[1], [2]], [[]], {}];
+    const others = [
+      'stream',
+      'temperature',
+      'top_p',
+      'top_k',
+      'stream_options',
+      'return_token_ids',
+      '__proto__',
+      'tools',
+    ];
+    const seen = new Set<number>();
+    for (let round = 0; round < sized(300, 5000); round += 1) {
+      const [path, body] = pick(Object.entries(bodies));
+      const changed = new Map<string, unknown>(Object.entries(body));
+      for (let n = random.int(1, 2); n > 0; n -= 1) changed.set(pick([...Object.keys(body), ...others]), pick(values));
+      const text = `{${[...changed].map(([key, value]) => `${JSON.stringify(key)}: ${JSON.stringify(value)}`).join()}}`;
+      const { status } = await served.ask(path, text);
+      seen.add(status);
+      expect([200, 400, 403, 404], `${path} ${text}`).toContain(status);
+    }
+    expect([...seen]).toEqual(expect.arrayContaining([200, 400, 404]));
+    expect(served.logged).toEqual([]);
+  });
+
+  it('of bytes that are no HTTP harm nobody', async () => {
+    await using served = await serveScripted();
+    const random = createRandom('bytes of requests');
+    const text = JSON.stringify({ prompt: 'x', max_tokens: 2 });
+    const head = 'POST /v1/completions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json';
+    const whole = Buffer.from(`${head}\r\ncontent-length: ${text.length}\r\n\r\n${text}`);
+    for (let round = 0; round < sized(100, 2000); round += 1) {
+      const bytes = Buffer.from(whole.subarray(0, random.int(1, whole.length)));
+      for (let n = random.int(0, 3); n > 0; n -= 1) bytes[random.int(0, bytes.length - 1)] = random.int(0, 255);
+      await sendBytes(served, bytes, true);
+    }
+    expect((await served.ask('/v1/completions', { prompt: 'x' })).status).toBe(200);
+    expect(served.logged).toEqual([]);
+  });
+});
+
 describe('clients', () => {
   it('that leave free what they had, and others have their answers', async () => {
     await using served = await serveScripted({ limits: { requests: 2 } }, { write: long });
@@ -146,18 +216,26 @@ describe('clients', () => {
   });
 
   it('that read nothing hold up nobody, and are cut off when their time is over', async () => {
-    await using served = await serveScripted({ limits: { seconds: 1 } }, { write: long });
-    const slow = await beginStream(served, { prompt: 'x', n: 64, max_tokens: 4000 });
+    await using served = await serveScripted({ limits: { seconds: 2 } }, { write: long });
+    // More than the buffers of a connection hold.
+    const many = { n: 96, logprobs: 1, return_token_ids: true };
+    const slow = await beginStream(served, { prompt: 'x', max_tokens: 4000, ...many });
     const { status, json } = await served.ask('/v1/completions', { prompt: 'x', max_tokens: 3 });
     expect([status, (json['choices'] as { text: string }[])[0]?.text]).toEqual([200, 'xxx']);
-    slow.on('error', () => {});
-    await once(slow.resume(), 'close');
+    await delay(3500);
+    let text = '';
+    slow.on('error', () => {}).setEncoding('latin1');
+    slow.on('data', (data) => {
+      text = text.slice(-100) + data;
+    });
+    await once(slow, 'close');
+    expect(text).not.toContain('[DONE]');
   });
 
   it('are told when their time is over', async () => {
     const slow: Partial<ScriptedOptions> = { write: long };
     await using served = await serveScripted({ limits: { seconds: 0.05 } }, slow);
-    const { status, json } = await served.ask('/v1/completions', { prompt: 'x', n: 512, max_tokens: 4000 });
+    const { status, json } = await served.ask('/v1/completions', { prompt: 'x', n: 16, max_tokens: 4000 });
     expect(status).toBe(504);
     expect(json['error']).toMatchObject({ type: 'server_error' });
   });
