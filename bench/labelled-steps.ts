@@ -2,7 +2,8 @@
 import type { Completion, ContextPiece, GenerateRequest, GenerateStats, OnFinished, Policy } from '#sipf/backend.js';
 import { keyedNumber } from '#sipf/hashing.js';
 import type { QuestionPaths } from '#sipf/method/context-length.js';
-import { type LabelOptions, labelUnit, LabelOptions as Options } from '#sipf/method/label.js';
+import { labelUnit } from '#sipf/method/label.js';
+import { LabelOptions } from '#sipf/method/label-options.js';
 import { hardLabels } from '#sipf/method/step-labels.js';
 import { createRandom } from '#sipf/random.js';
 import type { Question, Sample, StepLabels } from '#sipf/records.js';
@@ -144,7 +145,7 @@ async function labelAll({ items, chances }: Trace, mode: LabelOptions['mode']) {
     simulator: policy,
     task: traceTask,
     prompt: traceTask.prompt,
-    options: Options.parse({ K, mode, lookahead: 1 }),
+    options: LabelOptions.parse({ K, mode, lookahead: 1 }),
     seed: 0,
     iteration: 1,
   };

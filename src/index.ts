@@ -11,7 +11,7 @@ export { jsonDifference } from './hashing.ts';
 export { readRecords } from './io/jsonl.ts';
 export { alignRows, goldRows } from './method/align-rows.ts';
 export { choosePaths } from './method/choose-paths.ts';
-export { refusedByGate } from './method/exact-checks.ts';
+export { refusedByGate } from './method/chosen-gate.ts';
 export { labelSteps } from './method/label.ts';
 export { METHODS, MethodName } from './method/methods.ts';
 export { capPairs, pairQuestion } from './method/pair.ts';
@@ -25,17 +25,9 @@ export { openScorer, type Scorer as PathScorer, type ScorerName, type ScorerSour
 export { hardLabels, softLabels } from './method/step-labels.ts';
 export { isSound, type StepTruth, stepTruth } from './method/step-truth.ts';
 export { trainProbe } from './method/train-probe.ts';
-export {
-  type Calibration,
-  estimate,
-  expectedRollouts,
-  flopsOf,
-  type RunEstimate,
-  type StageEstimate,
-  type TokenCost,
-  type Typical,
-  tokensForFlops,
-} from './pipeline/estimate.ts';
+export { flopsOf, type TokenCost, tokensForFlops } from './pipeline/cost.ts';
+export { type Calibration, estimate, type RunEstimate } from './pipeline/estimate.ts';
+export { expectedRollouts, type StageEstimate, type Typical } from './pipeline/round-costs.ts';
 export { type LoopResult, type RunLoopOptions, runLoop } from './pipeline/run-loop.ts';
 export {
   configOfRun,

@@ -1,6 +1,7 @@
 // Questions of sums -> samples of the scripted policy, with labels of half right rollouts.
 import { createScriptedBackend } from '../src/backends/scripted.ts';
-import { SampleOptions, samplePaths } from '../src/method/sample.ts';
+import { samplePaths } from '../src/method/sample.ts';
+import { SampleOptions } from '../src/method/sample-options.ts';
 import type { LabelledQuestion } from '../src/method/step-labels.ts';
 import type { Sample, StepLabels } from '../src/records.ts';
 import { scoreSum, sumQuestion, sumsTask, writeSum } from './scripted-sums.ts';

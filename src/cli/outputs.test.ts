@@ -121,10 +121,12 @@ const RECORDS: readonly (readonly [string, string])[] = [
   ['eval --task jsonl --model base --data data --shots 1 --shots-file q.jsonl', 'q'],
   ['sample --task jsonl --model base --data q.jsonl', 'q'],
   ['sample --task jsonl --model base --questions q.jsonl', 'q'],
+  ['sample --task jsonl --model base --data data --known label.jsonl --known sample.jsonl', 'sample'],
   ['label --task jsonl --model base --data data --in sample.jsonl', 'sample'],
   ['label --task jsonl --model base --questions q.jsonl --in sample.jsonl', 'q'],
   ['score --task jsonl --prm base --data data --samples sample.jsonl', 'sample'],
   ['score --task jsonl --scorer tallies --data data --samples sample.jsonl --labels label.jsonl', 'label'],
+  ['train-probe --task jsonl --model base --data data --in label.jsonl --samples sample.jsonl', 'label'],
   ['pair --task jsonl --data data --samples sample.jsonl --in score.jsonl', 'sample'],
   ['pair --task jsonl --data data --samples sample.jsonl --in score.jsonl', 'score'],
 ];
@@ -139,7 +141,9 @@ const NAMES: readonly ((name: string) => string)[] = [
 
 describe.each(RECORDS)('sipf %s', (words, input) => {
   it.each(NAMES.map((name) => name(input)))('--out %s is what it reads', async (out) => {
-    expect(await refused(`${words} --out ${out}`)).toMatch(/^SipfError: Expected --out of sipf \w+ to be another path/);
+    expect(await refused(`${words} --out ${out}`)).toMatch(
+      /^SipfError: Expected --out of sipf [\w-]+ to be another path/,
+    );
   });
 
   it.each([

@@ -19,6 +19,7 @@ const OPTIONS: Readonly<Record<string, ReadPath['kind']>> = {
   in: 'file',
   samples: 'file',
   labels: 'file',
+  known: 'file',
   questions: 'file',
   config: 'file',
   shotsFile: 'file',
@@ -54,10 +55,11 @@ export function checkRunOut(options: object, out: string): Promise<void> {
 }
 
 function readsIn(options: object, config?: Config): ReadPath[] {
-  const named = Object.entries(options).flatMap(([option, path]): ReadPath[] => {
+  const named = Object.entries(options).flatMap(([option, given]): ReadPath[] => {
     const kind = OPTIONS[option];
-    const flag = `--${option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
-    return kind === undefined || typeof path !== 'string' ? [] : [{ name: flag, path, kind }];
+    const name = `--${option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+    if (kind === undefined) return [];
+    return [given].flat().flatMap((path) => (typeof path === 'string' ? [{ name, path, kind }] : []));
   });
   return [...named, ...(config === undefined ? [] : readsOf(config))];
 }

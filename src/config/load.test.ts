@@ -29,6 +29,28 @@ describe('loadConfig', () => {
     expect(config.task.data).toBe('123');
   });
 
+  it('keeps a text that looks like a number or an object where a setting takes any text', async () => {
+    const sampler = { kind: 'openai', url: 'http://localhost:8000/v1', model: '7', apiKeyFrom: '1' };
+    const keys = Object.entries(sampler).map(([key, value]) => [`engine.sampler.${key}`, value]);
+    const flags = {
+      ...Object.fromEntries(keys),
+      'prompt.system': '{"a": 1}',
+      model: '7',
+      simulator: '8',
+      adapter: 'null',
+    };
+    const config = await loadConfig({ flags });
+    expect(config.engine.sampler).toMatchObject(sampler);
+    expect(config).toMatchObject({
+      model: '7',
+      simulator: { model: '8' },
+      adapter: null,
+      prompt: { system: '{"a": 1}' },
+    });
+    const made = await loadConfig({ flags: { model: '{"init": {"hidden_size": 64}}', 'labels.K': '4' } });
+    expect(made).toMatchObject({ model: { init: { hidden_size: 64 } }, labels: { K: 4 } });
+  });
+
   it('shows no character of a file that would move the cursor', () => {
     const refused = (tree: object) => {
       try {
@@ -155,7 +177,7 @@ describe('a method that stands for more than itself', () => {
     ['srf', { align: { loss: { kind: 'dpo', nllWeight: 0 }, gold: 0 }, pairs: { nllRows: false } }],
     ['rpo', { align: { loss: { kind: 'dpo', nllWeight: 1 }, gold: 1 }, pairs: { nllRows: true } }],
     ['sapo', { score: { scorer: 'prm' }, labels: { mode: 'verify', keepRollouts: true } }],
-    ['star', { sampling: { hint: true, questions: 1500 } }],
+    ['star', { sampling: { hint: true, questions: 1200 } }],
     ['cot', { sft: { enabled: false }, prompt: { shots: 8 } }],
     ['rft-dpo', { iterations: 2, align: { loss: { kind: 'dpo' } } }],
   ])('%s is over a preset and over what another run had', async (method, settings) => {
@@ -271,6 +293,9 @@ it('refuses step pairs where steps have no scores of their own', () => {
   );
   expect(() => parseConfig({ score: { scorer: 'logprob' }, pairs: { kind: 'step' } })).toThrow(
     /Expected pairs\.kind path for score\.scorer logprob, which scores whole paths/,
+  );
+  expect(() => parseConfig({ pairs: { below: 2 } })).toThrow(
+    /pairs\.below \(number of at least 0 and at most 1, or null\)/,
   );
   const unread = { method: 'online-rft', score: { scorer: 'logprob' }, pairs: { kind: 'step' } };
   expect(parseConfig(unread).pairs.kind).toBe('step');

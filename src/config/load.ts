@@ -33,10 +33,11 @@ type Tree = { [key: string]: unknown };
 export async function loadConfig({ preset, base = {}, file, flags = {} }: ConfigSources): Promise<Config> {
   const names = (typeof preset === 'string' ? [preset] : [...(preset ?? [])]).flatMap((name) => name.split('+'));
   const over = file === undefined ? {} : await readTree(file);
-  const kinds = sectionsWithKinds();
+  const settings = configSettings();
+  const kinds = sectionsWithKinds(settings);
   const joined = (trees: readonly Tree[]) => trees.reduce((tree, layer) => merge(tree, layer, kinds), {});
-  const shared = treesOf(base);
-  const own = [over, ...treesOf(flags)];
+  const shared = treesOf(parsed(base, settings));
+  const own = [over, ...treesOf(parsed(flags, settings))];
   const { task } = joined([...shared, ...own]);
   const name = isTree(task) && typeof task.name === 'string' ? task.name : null;
   const below = [...names.map((preset) => presetFor(preset, name)), ...shared];
@@ -44,10 +45,18 @@ export async function loadConfig({ preset, base = {}, file, flags = {} }: Config
   return parseConfig(joined([...below, methodTree(method), ...own]));
 }
 
+type Keys = Readonly<Record<string, unknown>>;
+
 /** A tree for each key. A section's kind comes before the settings of that kind. */
-function treesOf(keys: Readonly<Record<string, unknown>>): Tree[] {
-  const given = Object.entries(keys).map(([key, value]) => ({ key, value: parseFlag(key, value) }));
-  return given.sort((a, b) => flagOrder(a.key) - flagOrder(b.key)).map(({ key, value }) => nest(key, value));
+function treesOf(keys: Keys): Tree[] {
+  const given = Object.entries(keys).sort(([a], [b]) => flagOrder(a) - flagOrder(b));
+  return given.map(([key, value]) => nest(key, value));
+}
+
+/** Values of flags: what each text says. */
+function parsed(keys: Keys, settings: readonly Setting[]): Keys {
+  const takes = new Map(settings.map((setting) => [setting.key, setting.takes.split(', or ')]));
+  return Object.fromEntries(Object.entries(keys).map(([key, value]) => [key, parseFlag(value, takes.get(key) ?? [])]));
 }
 
 /** What a method fixes and begins with; nothing for one that is not known. */
@@ -68,7 +77,7 @@ const MOST_ISSUES = 8;
  * const config = parseConfig({ model: './SmolLM2-135M', task: { name: 'gsm8k' } });
  */
 export function parseConfig(tree: unknown): Config {
-  const whole = isTree(tree) ? merge(methodTree(tree.method), tree, sectionsWithKinds()) : tree;
+  const whole = isTree(tree) ? merge(methodTree(tree.method), tree, sectionsWithKinds(configSettings())) : tree;
   const parsed = Config.safeParse(whole);
   if (parsed.success) {
     checkPairs(parsed.data);
@@ -136,8 +145,7 @@ function withLabelMode(config: Config): Config {
 }
 
 /** Sections whose settings depend on their kind, with the kind that they have where none is named. */
-function sectionsWithKinds(): ReadonlyMap<string, unknown> {
-  const all = configSettings();
+function sectionsWithKinds(all: readonly Setting[]): ReadonlyMap<string, unknown> {
   const fallbackOf = (section: string) => all.find(({ key }) => key === `${section}.kind`)?.fallback;
   return new Map(all.filter(({ hasKinds }) => hasKinds).map(({ key }) => [key, fallbackOf(key)]));
 }
@@ -171,26 +179,16 @@ function nest(key: string, value: unknown): Tree {
   return key.split('.').reduceRight<unknown>((inner, part) => ({ [part]: inner }), value) as Tree;
 }
 
-function parseFlag(key: string, value: unknown): unknown {
-  if (typeof value !== 'string' || isTextKey(key)) return value === 'null' ? null : value;
+/** What takes any text (a path, a name) stays text, even where it looks like a number. */
+function parseFlag(value: unknown, takes: readonly string[]): unknown {
+  if (typeof value !== 'string') return value;
+  const isText = takes.includes('text') && !(takes.includes('object') && value.startsWith('{'));
+  if (isText) return value === 'null' ? null : value;
   try {
     return JSON.parse(value);
   } catch {
     return value;
   }
-}
-
-/** Keys whose value is a path or a name, and stays text even where it looks like a number. */
-function isTextKey(key: string): boolean {
-  return [
-    'adapter',
-    'task.data',
-    'task.name',
-    'prompt.shotsFile',
-    'prompt.system',
-    'prompt.instruction',
-    'engine.module',
-  ].includes(key);
 }
 
 async function readTree(file: string): Promise<Tree> {
@@ -259,5 +257,5 @@ function valueAt(path: readonly PropertyKey[], tree: unknown): unknown {
 }
 
 function kindAt(path: readonly PropertyKey[], tree: unknown): unknown {
-  return valueAt([...path, 'kind'], tree) ?? sectionsWithKinds().get(path.join('.'));
+  return valueAt([...path, 'kind'], tree) ?? sectionsWithKinds(configSettings()).get(path.join('.'));
 }

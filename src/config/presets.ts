@@ -47,19 +47,19 @@ const quickstart: ConfigInput = {
     },
   },
   // Few worked solutions, many questions with answers alone: what the method is for.
-  task: { name: 'mini', limit: 6000, solutions: 300 },
+  task: { name: 'mini', limit: 6000, solutions: 500 },
   iterations: 2,
-  sft: { train: { ...tiny, epochs: 16, learningRate: 4e-3 } },
-  sampling: { questions: 1500, rotate: true, samples: 4, temperature: 0.8, gold: false, calculator: true, unit: 64 },
-  labels: { K: 4, paths: 600, calculator: true },
+  sft: { train: { ...tiny, epochs: 12, learningRate: 4e-3 } },
+  sampling: { questions: 1200, rotate: true, samples: 4, temperature: 0.8, gold: false, calculator: true, unit: 64 },
+  labels: { K: 4, paths: 500, calculator: true },
   prm: { train: { ...tiny, batchSize: 32, epochs: 2, learningRate: 2e-3 } },
   pairs: { eta: 0.02, perQuestion: 2 },
   score: { scorer: 'prm-logprob' },
-  // The paths of a pair differ in a digit or two here: at the paper's 0.1 pairs undo what the rows teach (docs/RESULTS.md).
+  // The paths of a pair differ in a digit or two here: at the paper's 0.1 pairs undo what the rows teach (docs/results.md).
   align: { loss: { kind: 'orpo', lambda: 0.02 }, gold: 1, train: { ...tiny, epochs: 2, learningRate: 2e-3 } },
   evaluate: {
     sets: [{ split: 'valid', limit: 300 }],
-    final: [{ split: 'test', limit: 2000 }],
+    final: [{ split: 'test', limit: 1500 }],
     calculator: true,
     control: 'continued-sft',
     unit: 256,
@@ -70,9 +70,9 @@ const quickstartCode: ConfigInput = {
   ...quickstart,
   task: { name: 'mini-code', limit: 6000, solutions: 2500 },
   sft: { train: { ...quickstart.sft?.train, epochs: 4 } },
-  sampling: { ...quickstart.sampling, calculator: false },
+  sampling: { ...quickstart.sampling, questions: 1500, calculator: false },
   labels: { K: 4, paths: 800 },
-  evaluate: { ...quickstart.evaluate, calculator: false, final: [{ split: 'test', limit: 1500 }] },
+  evaluate: { ...quickstart.evaluate, calculator: false },
 };
 
 const lora = { rank: 16, alpha: 32, dropout: 0, targets: 'all-linear' } as const;
@@ -202,17 +202,17 @@ export const PRESET_WORDS: Readonly<Record<keyof typeof presets, string>> = {
   smoke:
     'A check that everything runs: all stages with a tiny model from nothing, two very short rounds. Its figures mean nothing.',
   quickstart:
-    'A tiny model from nothing learns generated word problems: 3,000 with worked solutions, 5,000 with answers only. Two rounds, then 4,000 test problems beside continued SFT. About 9 minutes on 2 cores (docs/RESULTS.md), no network.',
+    'A tiny model from nothing learns generated word problems: 3,000 with worked solutions, 5,000 with answers only. Two rounds, then 4,000 test problems beside continued SFT. About 9 minutes on 2 cores (docs/results.md), no network.',
   'gsm8k-smollm2':
-    'SmolLM2-135M on GSM8K with LoRA, two rounds; SVAMP and MultiArith beside it at the end. Needs --model FILE.gguf and --data DIR. 107 minutes on 2 cores (docs/RESULTS.md); raise sampling.questions, labels.paths and sft.train.tokens on a faster machine.',
+    'SmolLM2-135M on GSM8K with LoRA, two rounds; SVAMP and MultiArith beside it at the end. Needs --model FILE.gguf and --data DIR. 107 minutes on 2 cores (docs/results.md); raise sampling.questions, labels.paths and sft.train.tokens on a faster machine.',
   'own-data':
     'Own questions with LoRA, for a model of the size of SmolLM2-135M, two rounds. Needs --model and --data questions.jsonl; thirty questions are enough to try it. Its control needs worked solutions and is off: --evaluate.control continued-sft.',
   paper:
     "The paper's rules, on top of another preset: gsm8k-smollm2+paper. Quotas of right and wrong samples, all K rollouts, high LoRA rank, every round from the base model. Costs far more: ask --dry-run first.",
   'quickstart-code':
-    'The quickstart with small functions to write, graded by their tests in the sandbox. 11 to 13 minutes on 2 cores, two runs at once (docs/RESULTS.md), no network.',
+    'The quickstart with small functions to write, graded by their tests in the sandbox. 11 to 13 minutes on 2 cores, two runs at once (docs/results.md), no network.',
   'mbpp-smollm2':
-    'SmolLM2-135M on MBPP with LoRA, HumanEval beside it after every round. Needs --model FILE.gguf and --data DIR with mbpp/ and humaneval/. A slice of it took 2 hours on 2 cores (docs/RESULTS.md); ask --dry-run for the whole.',
+    'SmolLM2-135M on MBPP with LoRA, HumanEval beside it after every round. Needs --model FILE.gguf and --data DIR with mbpp/ and humaneval/. A slice of it took 2 hours on 2 cores (docs/results.md); ask --dry-run for the whole.',
 };
 
 /**

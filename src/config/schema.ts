@@ -5,13 +5,13 @@ import { EngineSettings } from '../engine-settings.ts';
 import { MOST } from '../limits.ts';
 import { AlignOptions, SftOptions } from '../method/align-rows.ts';
 import { EvaluateOptions } from '../method/evaluate.ts';
-import { LabelOptions } from '../method/label.ts';
+import { LabelOptions } from '../method/label-options.ts';
 import { MethodName } from '../method/methods.ts';
 import { PairOptions } from '../method/pair.ts';
 import { PrmOptions } from '../method/prm-rows.ts';
 import { ProbeOptions } from '../method/probe.ts';
 import { PromptOptions } from '../method/prompt.ts';
-import { SampleOptions } from '../method/sample.ts';
+import { SampleOptions } from '../method/sample-options.ts';
 import { ScoreOptions } from '../method/score.ts';
 import { SandboxOptions } from '../sandboxes/open.ts';
 

@@ -1,6 +1,6 @@
 // Summaries written by hand -> rows, paired tests of every two, budgets of equal FLOPs.
 import { describe, expect, it } from 'vitest';
-import { NO_COST } from '../pipeline/estimate.ts';
+import { NO_COST } from '../pipeline/cost.ts';
 import { createRandom } from '../random.ts';
 import type { Cell } from './cell.ts';
 import { compareCells, type PairedTest } from './comparison.ts';

@@ -1,5 +1,5 @@
 // Two finished cells -> how many optimizer tokens make one cost as much as the other.
-import { flopsOf, NO_COST, tokensForFlops } from '../pipeline/estimate.ts';
+import { flopsOf, NO_COST, tokensForFlops } from '../pipeline/cost.ts';
 import type { CellSummary } from './summary.ts';
 
 type Costs = Pick<CellSummary, 'parameters' | 'lora' | 'total' | 'rounds'>;

@@ -7,7 +7,7 @@ import { readTextFile } from '../io/file-bytes.ts';
 import { readRecords } from '../io/jsonl.ts';
 import { checksSteps } from '../method/set-reports.ts';
 import { isSound } from '../method/step-truth.ts';
-import { addCosts, NO_COST, type TokenCost } from '../pipeline/estimate.ts';
+import { addCosts, NO_COST, type TokenCost } from '../pipeline/cost.ts';
 import { type RoundSummary, readRun } from '../pipeline/run-reader.ts';
 import { stageOf } from '../pipeline/workspace.ts';
 import { Answer } from '../records.ts';

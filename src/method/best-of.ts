@@ -4,7 +4,8 @@ import type { Answer, Question, Sample } from '../records.ts';
 import type { BestOfReport, Estimate } from '../reports.ts';
 import { bootstrap, mean, pairedDifference, sum, wilson } from '../statistics/intervals.ts';
 import { type Task, taskOf } from '../task.ts';
-import { CHEAP_RANKS, type ScorerName } from './scorers.ts';
+import { CHEAP_RANKS } from './cheap-ranks.ts';
+import type { ScorerName } from './scorers.ts';
 import { checksSteps } from './set-reports.ts';
 import { isSound } from './step-truth.ts';
 

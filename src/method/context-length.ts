@@ -1,6 +1,7 @@
 // Paths and the models that read them -> which can be read, and how many tokens are read.
 import type { Policy, ProcessRewardModel } from '../backend.ts';
 import type { Question, Sample } from '../records.ts';
+import { sum } from '../statistics/intervals.ts';
 import { type Task, taskOf } from '../task.ts';
 import type { BuildPrompt } from './prompt.ts';
 import type { WrittenPath } from './step-logps.ts';
@@ -46,10 +47,8 @@ export async function withinContext(
   model: Pick<Policy, 'contextLength' | 'countTokens'>,
   texts: readonly (readonly string[])[],
 ): Promise<boolean[]> {
-  const pieces = [...new Set(texts.flat())];
-  const counts = await model.countTokens(pieces);
-  const tokens = new Map(pieces.map((piece, n) => [piece, counts[n] ?? 0]));
-  return texts.map((text) => text.reduce((sum, piece) => sum + (tokens.get(piece) ?? 0), MARGIN) < model.contextLength);
+  const count = await tokenCounter(model, texts.flat());
+  return texts.map((pieces) => MARGIN + sum(pieces.map(count)) < model.contextLength);
 }
 
 /** Sets aside the paths without text, and those that the context of one of the models does not hold. */
@@ -69,17 +68,31 @@ export async function withoutUnreadable<T extends QuestionPaths>(
   return { readable, tooLong };
 }
 
-/** What each scoring model reads: a question's prompt once, and its paths. */
+/** What the models read together, each with its own tokens: a question's prompt once, and all steps of its paths. */
 export async function tokensRead(
   items: readonly QuestionPaths[],
   models: readonly Pick<Reader, 'countTokens'>[],
-  prompt: BuildPrompt,
+  context: ReadContext,
 ): Promise<number> {
+  const texts = items.flatMap(({ question, samples }) => {
+    const paths = textsOf(
+      samples.map((sample) => ({ question, sample })),
+      context,
+    );
+    return paths.length === 0 ? [] : [context.prompt(question), ...paths.flatMap(({ steps }) => steps)];
+  });
   let read = 0;
-  for (const model of models) {
-    const prompts = await model.countTokens(items.map(({ question }) => prompt(question)));
-    const paths = items.flatMap((item) => item.samples.map(({ tokens }) => tokens));
-    read += [...prompts, ...paths].reduce((sum, tokens) => sum + tokens, 0);
-  }
+  for (const model of models) read += sum(texts.map(await tokenCounter(model, texts)));
   return read;
+}
+
+/** Tokens of each of `texts`, each counted once. */
+export async function tokenCounter(
+  model: Pick<Reader, 'countTokens'>,
+  texts: readonly string[],
+): Promise<(text: string) => number> {
+  const known = [...new Set(texts)];
+  const counts = await model.countTokens(known);
+  const tokens = new Map(known.map((text, n) => [text, counts[n] ?? 0]));
+  return (text) => tokens.get(text) ?? 0;
 }

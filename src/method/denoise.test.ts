@@ -51,6 +51,8 @@ test('questions with too few right samples teach nothing, and are counted', asyn
   const hopeless = labelled.filter(({ samples }) => isHopeless(samples, denoise));
   expect(hopeless).toHaveLength(shares.filter((share) => share < 0.4).length);
   expect(hopeless.length).toBeGreaterThan(0);
+  const told = hopeless[0]!.samples.map((one) => ({ ...one, outcome: { kind: 'right' }, hinted: true }) as const);
+  expect(isHopeless([...hopeless[0]!.samples, ...told], denoise)).toBe(true);
   const args = {
     task: sumsTask,
     prompt: sumPrompt,

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { described } from '../described.ts';
 import type { Sample, StepLabels } from '../records.ts';
+import { questionValue } from './path-score.ts';
 import { hardLabels, type LabelRule, softLabels } from './step-labels.ts';
 
 /** Which labels the PRM trusts (after SCAN, arXiv 2509.16548). */
@@ -17,11 +18,10 @@ export const DenoiseOptions = z.strictObject({
 });
 export type DenoiseOptions = z.infer<typeof DenoiseOptions>;
 
-/** True where too few samples of a question are right. Worked solutions do not count. */
+/** True where the value of a question is too low; a question without one is not hopeless. */
 export function isHopeless(samples: readonly Sample[], { minRight }: DenoiseOptions): boolean {
-  const drawn = samples.filter(({ source }) => source === 'policy');
-  const right = drawn.filter(({ outcome }) => outcome.kind === 'right').length;
-  return right < minRight * drawn.length;
+  const value = questionValue(samples);
+  return value !== null && value < minRight;
 }
 
 /**

@@ -1,19 +1,13 @@
-// Stage 7: a policy and question sets -> graded answers; pairs and paths -> what figures rest on.
+// Stage 7: a policy and question sets -> graded answers.
 import { z } from 'zod';
 import type { Completion, Policy } from '../backend.ts';
 import { described, traceless } from '../described.ts';
 import { MOST } from '../limits.ts';
-import type { Answer, PreferencePair, Question } from '../records.ts';
+import type { Answer, Question } from '../records.ts';
 import type { StageOutput } from '../run/units.ts';
-import { mean } from '../statistics/intervals.ts';
-import type { FigurePath } from '../statistics/prm-figures.ts';
 import { type Graded, SPLITS, type Task, taskOf } from '../task.ts';
-import type { ReadContext } from './context-length.ts';
 import { ask, drawAndGrade, type Prefix, prefixOf, tokensIn } from './draw.ts';
-import { type PathScoreRule, pathScoring } from './path-score.ts';
 import type { BuildPrompt } from './prompt.ts';
-import { CHEAP_RANKS } from './scorers.ts';
-import { hardLabels, type LabelledQuestion, type LabelRule, latestLabels } from './step-labels.ts';
 import { stepTruth } from './step-truth.ts';
 
 export const EvaluationSet = z.strictObject({
@@ -34,11 +28,11 @@ export type EvaluationSet = z.infer<typeof EvaluationSet>;
 export const EvaluateOptions = z.strictObject({
   sets: described(
     z.array(EvaluationSet).default([{ name: null, data: null, split: 'valid', limit: null }]),
-    'Question sets that every round is evaluated on, as JSON. Give a limit for shorter rounds; a few hundred questions show changes of five points or more.',
+    'Question sets that every round is evaluated on, as JSON, each of another task or split. Give a limit for shorter rounds; a few hundred questions show changes of five points or more.',
   ),
   final: described(
     z.array(EvaluationSet).default([]),
-    'Question sets for the start, the last policy and the control, once, after the last round: the only place where test is read. Name one before you report a result.',
+    'Question sets for the start, the last policy and the control, once, after the last round: the only place where test is read; each of another task or split. Name one before you report a result.',
   ),
   control: described(
     z.enum(['none', 'continued-sft']).default('none'),
@@ -155,55 +149,4 @@ function answerOf({ set, question }: AnswerItem, completion: Completion, { extra
     ...tokensIn(completion),
     ...(outcome.kind === 'error' ? {} : { truth: stepTruth(task, question, task.split(text)) }),
   };
-}
-
-/** Mean log-probability (over the drawn tokens after the steps that both share, then over pairs) of both sides under one policy. */
-export async function meanPairLogps(
-  policy: Policy,
-  pairs: readonly PreferencePair[],
-  { task, prompt, signal }: ReadContext,
-): Promise<{ chosen: number; rejected: number }> {
-  const items = pairs.flatMap((pair) =>
-    [pair.chosen, pair.rejected].map((side) => {
-      const { shared = 0 } = pair;
-      const pieces = taskOf(task, pair).pieces(side?.steps ?? []);
-      return {
-        context: [prompt(pair), ...pieces.slice(0, shared)],
-        completion: pieces.slice(shared).join(''),
-        calculator: side?.forced !== undefined,
-      };
-    }),
-  );
-  const drawn = (await policy.logps(items, { signal })).map((logps) => logps.filter((logp) => logp !== null));
-  const means = drawn.map((logps) => (logps.length === 0 ? 0 : mean(logps)));
-  return { chosen: mean(means.filter((_, i) => i % 2 === 0)), rejected: mean(means.filter((_, i) => i % 2 === 1)) };
-}
-
-/** The labelled and scored paths of a question, for the figures of a scorer. `scores`: step scores by sample id. */
-export function figurePaths(
-  { question, samples, labels }: LabelledQuestion,
-  scores: ReadonlyMap<string, readonly number[]>,
-  rules: { readonly task: Task; readonly labels: LabelRule; readonly score: PathScoreRule },
-): FigurePath[] {
-  const byId = new Map(samples.map((sample) => [sample.id, sample]));
-  const scoreOf = pathScoring(rules.score, samples);
-  return [...latestLabels(labels).values()].flatMap((record) => {
-    const sample = byId.get(record.sampleId);
-    const own = scores.get(record.sampleId);
-    if (sample === undefined || own === undefined) return [];
-    const path = { question, sample, labels: record };
-    return {
-      right: sample.outcome.kind === 'right',
-      scores: own,
-      labels: hardLabels(record, rules.labels),
-      labelTokens: record.rolloutTokens,
-      truth: taskOf(rules.task, question).trueSteps?.(question, sample.steps) ?? null,
-      ranks: {
-        scores: scoreOf(own),
-        tallies: CHEAP_RANKS.tallies(path),
-        meanLogp: CHEAP_RANKS.meanLogp(path),
-        shortness: CHEAP_RANKS.shortness(path),
-      },
-    };
-  });
 }

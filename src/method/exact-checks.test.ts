@@ -4,7 +4,9 @@ import { sumQuestion, sumsTask } from '../../test/scripted-sums.ts';
 import type { Question, Sample } from '../records.ts';
 import type { Task } from '../task.ts';
 import { taskNamed } from '../tasks/index.ts';
-import { refusedByGate, requireEquations, requireTexts, spoiledSteps } from './exact-checks.ts';
+import { refusedByGate } from './chosen-gate.ts';
+import { spoiledSteps } from './exact-checks.ts';
+import { requireSignal, requireTexts } from './task-signals.ts';
 
 const question: Question = { id: 'q', task: 'gsm8k', question: 'How many?', answer: '9' };
 
@@ -61,7 +63,9 @@ test('gates: exact looks at equations alone, sound at true steps where the task 
 test('programs hold no equations: what would check nothing is refused', () => {
   const [code, mini] = [taskNamed('code'), taskNamed('mini-code')];
   const gate = (name: 'exact' | 'sound', task: Task) => () => refusedByGate(name, task, { question, samples: [] });
-  expect(() => requireEquations(code, 'labels.exactChecks true')).toThrow(/labels\.exactChecks true, got code/);
+  expect(() => requireSignal(code, 'equations', 'labels.exactChecks true')).toThrow(
+    /labels\.exactChecks true, got code/,
+  );
   expect(gate('exact', mini)).toThrow(/pairs\.chosenGate exact, got mini-code/);
   expect(gate('sound', code)).toThrow(/pairs\.chosenGate sound, got code/);
   expect(gate('sound', mini)()).toEqual(new Set());

@@ -4,14 +4,16 @@ import { scoreSum, sumQuestion, sumSteps, sumsTask } from '../../test/scripted-s
 import { createScriptedBackend, type WriteArgs } from '../backends/scripted.ts';
 import { parseConfig } from '../config/load.ts';
 import type { PreferencePair, Sample } from '../records.ts';
-import { answerUnit, meanPairLogps } from './evaluate.ts';
+import { CHEAP_RANKS } from './cheap-ranks.ts';
+import { answerUnit } from './evaluate.ts';
 import { labelUnit } from './label.ts';
 import { pairQuestion } from './pair.ts';
+import { meanPairLogps } from './pair-logps.ts';
 import { referenceUnit, rowsToCompare } from './reference-logps.ts';
 import { sampleUnit } from './sample.ts';
 import { scoreUnit } from './score.ts';
 import { stepEvidence } from './score-calibration.ts';
-import { CHEAP_RANKS, openScorer } from './scorers.ts';
+import { openScorer } from './scorers.ts';
 
 /** Steps of the sum with annotations, each result ten times too large but for the calculator. */
 function annotate(steps: readonly string[]): string[] {

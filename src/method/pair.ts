@@ -23,7 +23,7 @@ export const PairOptions = z.strictObject({
     "Kind step: a step is bad where its score is at least this much under that of the step before (of the first step: under the share of the question's right samples). Lower it where few questions give pairs.",
   ),
   below: described(
-    z.number().nullable().default(0.5),
+    z.number().min(0).max(1).nullable().default(0.5),
     'Kind step: a step is bad, too, where its score is below this. null: only by its drop. Take null where scores are chances of success (tallies), which are low in a hard question from the start.',
   ),
   chosenGate: described(

@@ -25,6 +25,9 @@ it('takes the share of right samples of the policy as the value of a question', 
     1 / 3,
   );
   expect(questionValue([gold, sample('d', error)])).toBeNull();
+  // A path that was told the answer says nothing of the policy's chance.
+  const hinted = { ...sample('h', right), hinted: true as const };
+  expect(questionValue([sample('b', wrong), hinted, sample('r', right, 'rollout')])).toBe(0);
 });
 
 describe('progress', () => {

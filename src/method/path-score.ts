@@ -25,9 +25,11 @@ export function pathScore(scores: readonly number[], path: PathScoreRule['path']
   return mean(scores);
 }
 
-/** V(question): the share of right ones among its samples of the policy; null where none was graded. */
-export function questionValue(samples: readonly Pick<Sample, 'source' | 'outcome'>[]): number | null {
-  const graded = samples.filter(({ source, outcome }) => source === 'policy' && outcome.kind !== 'error');
+/** V(question): the share of right ones among the samples that the policy drew without a hint; null where none was graded. */
+export function questionValue(samples: readonly Pick<Sample, 'source' | 'outcome' | 'hinted'>[]): number | null {
+  const graded = samples.filter(
+    ({ source, outcome, hinted }) => source === 'policy' && outcome.kind !== 'error' && hinted === undefined,
+  );
   return graded.length === 0 ? null : graded.filter(({ outcome }) => outcome.kind === 'right').length / graded.length;
 }
 

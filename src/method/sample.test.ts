@@ -3,7 +3,8 @@ import { expect, test } from 'vitest';
 import { sumQuestion, sumsTask, writeSum } from '../../test/scripted-sums.ts';
 import { createScriptedBackend, type WriteArgs } from '../backends/scripted.ts';
 import type { Question, Sample } from '../records.ts';
-import { chooseQuestions, SampleOptions, samplePaths, sampleUnit } from './sample.ts';
+import { chooseQuestions, samplePaths, sampleUnit } from './sample.ts';
+import { SampleOptions } from './sample-options.ts';
 
 const backend = createScriptedBackend({ write: writeSum });
 const questions = Array.from({ length: 30 }, (_, i) => sumQuestion('train', i));

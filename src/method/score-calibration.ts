@@ -152,7 +152,7 @@ export async function calibrateScores(
   labelled: AsyncIterable<LabelledQuestion> | Iterable<LabelledQuestion>,
   context: CalibrationContext,
 ): Promise<{ calibration: ScoreCalibration; counts: Counts }> {
-  const { prm, policy, prompt, rule, unit } = context;
+  const { prm, policy, rule, unit } = context;
   const steps: LabelledStep[] = [];
   const counts = { paths: 0, scoredTokens: 0 };
   for await (const items of inUnits(calibrationItems(labelled, context.heldOut), unit)) {
@@ -165,7 +165,7 @@ export async function calibrateScores(
         steps.push({ evidence: own, correct: correct[j] === true });
     }
     counts.paths += paths.length;
-    counts.scoredTokens += await tokensRead(readable, [prm, policy], prompt);
+    counts.scoredTokens += await tokensRead(readable, [prm, policy], context);
   }
   return { calibration: scoreCalibration(steps), counts };
 }

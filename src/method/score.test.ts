@@ -5,7 +5,7 @@ import { sumsTask } from '../../test/scripted-sums.ts';
 import type { StepScores } from '../records.ts';
 import { scoreFigures } from '../statistics/prm-figures.ts';
 import { figureWarnings } from '../statistics/warnings.ts';
-import { figurePaths } from './evaluate.ts';
+import { figurePaths } from './figure-paths.ts';
 import { stepScoresById } from './path-score.ts';
 import { scoreUnit, shuffleScores } from './score.ts';
 import { scoreCalibration } from './score-calibration.ts';
@@ -45,6 +45,20 @@ test('prm-logprob with the weights of the PRM alone is the PRM; a weight of the 
       expect(lower.records[i]?.scores?.[j]).toBeLessThan(value);
     }
   }
+});
+
+test('what a model reads is charged by its texts, whatever records say: prompts once, rollouts with the steps they continue', async () => {
+  const [item] = items;
+  const [drawn] = item!.samples;
+  const rollout = { ...drawn!, id: `${drawn!.id}/1.0.0`, source: 'rollout' as const, tokens: 1 };
+  const own = { ...drawn!, id: 'own', tokens: 0 };
+  const empty = { ...items[1]!, samples: [{ ...items[1]!.samples[0]!, steps: [''] }] };
+  await using scorer = await openScorer('prm', { prm: openPrm });
+  const given = [{ ...item!, samples: [drawn!, rollout, own] }, empty];
+  const { counts } = await scoreUnit(given, { scorer, task: sumsTask, prompt });
+  // The scripted model's tokens are characters.
+  const path = sumsTask.pieces(drawn!.steps).join('').length;
+  expect(counts['scoredTokens']).toBe(prompt(item!.question).length + 3 * path);
 });
 
 test('a path that is too long for the model has no scores; all others have theirs', async () => {

@@ -50,7 +50,7 @@ export async function scoreUnit(
   const { scorer } = context;
   const { readable, tooLong } = await withoutUnreadable(items, scorer.models, context);
   const paths = readable.flatMap(labelledPaths);
-  const scores = await scorer.score(paths, context);
+  const { scores, tokens } = await scorer.score(paths, context);
   const scored = new Map(paths.map(({ sample }, i) => [sample, scores[i]] as const));
   const samples = items.flatMap((item) => item.samples);
   const records = samples.flatMap((sample) => {
@@ -62,9 +62,7 @@ export async function scoreUnit(
   const counts = {
     paths: scoredPaths,
     unscored: samples.length - scoredPaths,
-    scoredTokens: scorer.tokens
-      ? await scorer.tokens(paths, context)
-      : scorer.passes * (await tokensRead(readable, scorer.models, context.prompt)),
+    scoredTokens: tokens ?? scorer.passes * (await tokensRead(readable, scorer.models, context)),
   };
   return { records, counts: tooLong.size === 0 ? counts : { ...counts, pathsTooLong: tooLong.size } };
 }

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { scoreSum, sumQuestion, sumsTask, writeSum } from '../../test/scripted-sums.ts';
 import { createScriptedBackend } from '../backends/scripted.ts';
 import { parseConfig } from '../config/load.ts';
-import { type Sample, StepScores } from '../records.ts';
+import { type Question, type Sample, StepScores } from '../records.ts';
 import { METHODS, needs, scorerOf } from './methods.ts';
 import type { Probe } from './probe.ts';
 import { scoreUnit } from './score.ts';
@@ -161,27 +161,25 @@ test("a stage's inputs name the models that a scorer reads, and no others", () =
   expect(scorerInputs('prm-logprob', hashes)).toEqual({ model: null, prm: 'p', policy: 'q', calibration: null });
 });
 
+/** A right path with these steps. */
+const rightPath = ({ id, answer }: Question, steps: readonly string[], index = 0): Sample => ({
+  id: `${id}/1/${index}`,
+  questionId: id,
+  source: 'policy',
+  iteration: 1,
+  index,
+  policy: null,
+  steps: [...steps],
+  finishReason: 'stop',
+  tokens: 1,
+  sumLogp: null,
+  extracted: answer,
+  outcome: { kind: 'right' },
+});
+
 test('likelihood counts what it reads: the prompt and the steps once, and the line of the answer for each', async () => {
   const [question, other] = [sumQuestion('train', 3), sumQuestion('train', 4)];
-  const samples = [question, other].map(({ id, solution = [], answer }): Sample => {
-    const given = {
-      questionId: id,
-      source: 'policy',
-      iteration: 1,
-      index: 0,
-      policy: null,
-      finishReason: 'stop',
-    } as const;
-    return {
-      id: `${id}/1/0`,
-      ...given,
-      steps: solution,
-      tokens: 1,
-      sumLogp: null,
-      extracted: answer,
-      outcome: { kind: 'right' },
-    };
-  });
+  const samples = [question, other].map((one) => rightPath(one, one.solution ?? []));
   await using scorer = await openScorer('likelihood', watched().source);
   const items = [question, other].map((one, i) => ({ question: one, samples: [samples[i]!], labels: [] }));
   const { records, counts } = await scoreUnit(items, { scorer, task: sumsTask, prompt: sumsTask.prompt });
@@ -196,4 +194,23 @@ test('likelihood counts what it reads: the prompt and the steps once, and the li
   });
   expect(counts.scoredTokens).toBe(read.reduce((sum, one) => sum + one, 0));
   expect(records.map(({ scores }) => scores?.at(-1))).toEqual([1, 1]);
+});
+
+test('likelihood reads the steps that paths of a question share once, and scores each as if it were alone', async () => {
+  const question = sumQuestion('train', 3);
+  const [first = '', ...rest] = question.solution ?? [];
+  const paths = [
+    [first, ...rest],
+    [first, 'Another way.', ...rest],
+  ].map((steps, i) => rightPath(question, steps, i));
+  await using scorer = await openScorer('likelihood', watched().source);
+  const scored = (samples: readonly Sample[]) =>
+    scoreUnit([{ question, samples, labels: [] }], { scorer, task: sumsTask, prompt: sumsTask.prompt });
+  const [together, alone] = [await scored(paths), [await scored(paths.slice(0, 1)), await scored(paths.slice(1))]];
+  expect(together.records).toEqual(alone.flatMap(({ records }) => records));
+  // One read less after the first step: the line of the answer. The second path is read from its prompt for the other places.
+  const line = `The answer is ${question.answer}`.length;
+  expect(together.counts['scoredTokens']).toBe(
+    alone.reduce((sum, { counts }) => sum + (counts['scoredTokens'] ?? 0), 0) - line,
+  );
 });

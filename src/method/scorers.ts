@@ -2,34 +2,25 @@
 import type { Policy, ProcessRewardModel } from '../backend.ts';
 import { SipfError } from '../errors.ts';
 import { canonicalJson, sha256 } from '../hashing.ts';
-import type { Sample, StepScores, StepTally } from '../records.ts';
+import type { Sample, StepScores } from '../records.ts';
 import { mean, sum } from '../statistics/intervals.ts';
 import { type Task, taskOf } from '../task.ts';
-import { type AnswerChain, answerLogps, answersFit, chainTokens, requireAnswerText } from './answer-likelihood.ts';
+import { answerLikelihoods } from './answer-likelihood.ts';
 import { type ReadContext, type Reader, textsOf } from './context-length.ts';
-import { requireEquations, spoiledSteps } from './exact-checks.ts';
+import { spoiledSteps } from './exact-checks.ts';
 import { checkProbe, PASSES, type Probe, probeScores } from './probe.ts';
 import { calibratedScore, type ScoreCalibration, stepEvidence } from './score-calibration.ts';
 import { type LabelledPath, softLabels } from './step-labels.ts';
+import { hasSignal, requireSignal, type TaskSignal } from './task-signals.ts';
 
 /** A scorer, by the name that records have. */
 export type ScorerName = StepScores['scorer'];
 
 /**
- * What a scorer reads besides paths. `prm`, `policy`: models. `calibration`: weights of both. `probe`: weights of the policy's hidden states.
- * `tallies`: complete tallies of the paths. `truth`: a task that knows its true steps. `equations`, `answer`: a task with those in its texts.
- * `outcome`: each path's own grade.
+ * What a scorer reads besides paths: signals of their task, and more. `prm`, `policy`: models. `calibration`: weights of both. `probe`: weights of
+ * the policy's hidden states. `tallies`: complete tallies of the paths. `outcome`: each path's own grade.
  */
-export type ScorerNeed =
-  | 'prm'
-  | 'policy'
-  | 'calibration'
-  | 'probe'
-  | 'tallies'
-  | 'truth'
-  | 'equations'
-  | 'answer'
-  | 'outcome';
+export type ScorerNeed = TaskSignal | 'prm' | 'policy' | 'calibration' | 'probe' | 'tallies' | 'outcome';
 
 /** Where a scorer gets what it needs; what it does not need may be absent. */
 export interface ScorerSource {
@@ -47,15 +38,19 @@ export interface Scorer extends AsyncDisposable {
   readonly models: readonly Reader[];
   /** How often each of them reads a path. */
   readonly passes: number;
-  /** Tokens that they read; absent: of each pass, those of each question's prompt once and of its paths. */
-  readonly tokens?: ((paths: readonly LabelledPath[], context: ReadContext) => Promise<number>) | undefined;
   /** Hash of the PRM among them; null: none. */
   readonly prm: string | null;
-  /** `[path][step]` P(step correct); undefined: the scorer knows nothing of that path. */
-  readonly score: (paths: readonly LabelledPath[], context: ReadContext) => Promise<PathScores>;
+  readonly score: (paths: readonly LabelledPath[], context: ReadContext) => Promise<ScoredPaths>;
 }
 
+/** `[path][step]` P(step correct); undefined: the scorer knows nothing of that path. */
 type PathScores = readonly (readonly number[] | undefined)[];
+
+interface ScoredPaths {
+  readonly scores: PathScores;
+  /** Tokens that the models read; absent: of each pass, those of each question's prompt once and of its paths. */
+  readonly tokens?: number;
+}
 
 /** How paths are read, with what a scorer needs; the rest is absent. */
 interface Needed extends ReadContext {
@@ -73,30 +68,32 @@ interface ScorerKind {
   readonly ofPath?: boolean;
   /** How often its models read a path; absent: once. */
   readonly passes?: number;
-  readonly tokens?: (paths: readonly LabelledPath[], needed: Needed) => Promise<number>;
-  readonly score: (paths: readonly LabelledPath[], needed: Needed) => Promise<PathScores>;
+  readonly score: (paths: readonly LabelledPath[], needed: Needed) => Promise<ScoredPaths>;
 }
 
 const SCORERS = {
   prm: {
     chosenBy: 'config',
     needs: ['prm'],
-    score: (paths, { prm, ...context }) => prm!.score(textsOf(paths, context), { signal: context.signal }),
+    score: async (paths, { prm, ...context }) => ({
+      scores: await prm!.score(textsOf(paths, context), { signal: context.signal }),
+    }),
   },
   'prm-logprob': {
     chosenBy: 'config',
     needs: ['prm', 'policy', 'calibration'],
     score: async (paths, { prm, policy, calibration, ...context }) => {
       const evidence = await stepEvidence(paths, { ...context, prm: prm!, policy: policy! });
-      return evidence.map((steps) => steps.map((step) => calibratedScore(step, calibration!)));
+      return { scores: evidence.map((steps) => steps.map((step) => calibratedScore(step, calibration!))) };
     },
   },
   probe: {
     chosenBy: 'config',
     needs: ['policy', 'probe'],
     passes: PASSES,
-    score: (paths, { policy, probe, ...context }) =>
-      probeScores(textsOf(paths, context), policy!, { probe: probe!, signal: context.signal }),
+    score: async (paths, { policy, probe, ...context }) => ({
+      scores: await probeScores(textsOf(paths, context), policy!, { probe: probe!, signal: context.signal }),
+    }),
   },
   /** tally / K of each step (the last step's is the outcome); a gold path scores 1 throughout. */
   tallies: {
@@ -118,27 +115,29 @@ const SCORERS = {
       }));
       const logps = await policy!.logps(given, { signal: context.signal });
       const drawn = logps.map((all) => all.filter((logp) => logp !== null));
-      return paths.map(({ sample }, i) => same(sample, Math.exp(mean(drawn[i] ?? []))));
+      return { scores: paths.map(({ sample }, i) => same(sample, Math.exp(mean(drawn[i] ?? [])))) };
     },
   },
   /** 0 from the first step with a false equation on, else 1: a step with nothing to check counts as the steps before it. */
   equations: {
     chosenBy: 'config',
     needs: ['equations'],
-    score: each(({ question, sample }, { task }) => {
-      requireEquations(task, 'score.scorer equations');
-      return spoiledSteps(task, question, sample.steps).map((isSpoiled) => Number(!isSpoiled));
-    }),
+    score: each(({ question, sample }, { task }) =>
+      spoiledSteps(task, question, sample.steps).map((isSpoiled) => Number(!isSpoiled)),
+    ),
   },
   /** The geometric mean of the right answer's token probabilities after each step; the last step's is the outcome. */
   likelihood: {
     chosenBy: 'config',
     needs: ['policy', 'answer', 'outcome'],
-    tokens: async (paths, { policy, ...context }) => {
-      const { fitting } = await answerChains(paths, policy!, context);
-      return sum(await chainTokens(fitting, policy!, context));
+    score: async (paths, { policy, ...context }) => {
+      const read = await answerLikelihoods(paths, policy!, { ...context, from: 1 });
+      const endOf = ({ sample }: LabelledPath) => Number(sample.outcome.kind === 'right');
+      return {
+        scores: read.map((one, i) => one?.logps.map(Math.exp).concat(endOf(paths[i]!))),
+        tokens: sum(read.map((one) => one?.tokens ?? 0)),
+      };
     },
-    score: (paths, { policy, ...context }) => likelihoods(paths, policy!, context),
   },
   oracle: {
     chosenBy: 'config',
@@ -184,13 +183,21 @@ export function readsNewPaths(name: ScorerName): boolean {
   return !scorerNeeds(name, 'tallies') && !scorerNeeds(name, 'outcome');
 }
 
-/** True where every task of `task` has what the scorer reads in its texts: equations, or true steps. */
+/** True where every task of `task` has what the scorer reads of it beside models. */
 export function scorerReads(name: ScorerName, task: Task): boolean {
-  const hasSigns = ({ gradedBy, trueSteps }: Task) =>
-    (!scorerNeeds(name, 'equations') || gradedBy !== 'tests') &&
-    (!scorerNeeds(name, 'truth') || trueSteps !== undefined);
-  return (task.members ?? [task]).every(hasSigns);
+  return signalsOf(name).every((signal) => hasSignal(task, signal));
 }
+
+/** @throws SipfError 'unsupported' where a task lacks what the scorer reads of it. */
+export function requireScorerSignals(name: ScorerName, task: Task): void {
+  for (const signal of signalsOf(name)) requireSignal(task, signal, `score.scorer ${name}`);
+}
+
+function signalsOf(name: ScorerName): TaskSignal[] {
+  return TASK_SIGNALS.filter((signal) => scorerNeeds(name, signal));
+}
+
+const TASK_SIGNALS = ['equations', 'truth', 'answer'] as const;
 
 /**
  * Opens the scorer `name` with the models that it needs.
@@ -209,7 +216,7 @@ export async function openScorer(name: ScorerName, source: ScorerSource): Promis
     models.push(model);
     return model;
   };
-  const { score, tokens, passes = 1 }: ScorerKind = SCORERS[name];
+  const { score, passes = 1 }: ScorerKind = SCORERS[name];
   try {
     const prm = scorerNeeds(name, 'prm') ? await opened(source.prm, 'a process reward model') : undefined;
     const policy = scorerNeeds(name, 'policy') ? await opened(source.policy, 'a policy') : undefined;
@@ -222,8 +229,10 @@ export async function openScorer(name: ScorerName, source: ScorerSource): Promis
       models,
       passes,
       prm: prm?.hash ?? null,
-      tokens: tokens && ((paths, context) => tokens(paths, { ...context, policy })),
-      score: (paths, context) => score(paths, { ...context, prm, policy, calibration, probe }),
+      score: async (paths, context) => {
+        requireScorerSignals(name, context.task);
+        return score(paths, { ...context, prm, policy, calibration, probe });
+      },
       [Symbol.asyncDispose]: close,
     };
   } catch (error) {
@@ -254,65 +263,15 @@ export function scorerInputs(
   return { model: scorerNeeds(name, 'prm') ? prm : scorerNeeds(name, 'policy') ? policy : null };
 }
 
-/** What is known of a path when it is drawn. */
-interface Drawn {
-  readonly sample: Pick<Sample, 'sumLogp' | 'tokens' | 'forced'>;
-}
-
-/** What ranks paths without a model that was trained to: figures show each beside the scores. */
-export const CHEAP_RANKS = {
-  /**
-   * Mean share of right rollouts, or probability of the answer, over the steps before the last, which is the outcome itself. An implied step
-   * counts 1, one that a false equation settles 0, a path of one step a half.
-   */
-  tallies: ({ labels }: LabelledPath): number => {
-    const before = (labels?.steps ?? []).slice(0, -1).map((tally, j) => readShare(tally, labels?.answerLogps?.[j + 1]));
-    return before.length === 0 ? 0.5 : mean(before);
-  },
-  meanLogp: ({ sample }: Drawn): number =>
-    sample.sumLogp === null ? 0 : sample.sumLogp / Math.max(1, sample.tokens - (sample.forced ?? 0)),
-  shortness: ({ sample }: Drawn): number => -sample.tokens,
-};
-
-function readShare({ correct, run, impliedBy, settledBy }: StepTally, answerLogp: number | undefined): number {
-  if (settledBy !== undefined) return 0;
-  if (answerLogp !== undefined) return Math.exp(answerLogp);
-  return impliedBy !== null ? 1 : run === 0 ? 0 : correct / run;
-}
-
 /** A scorer that looks at one path at a time. */
 function each(
   scoresOf: (path: LabelledPath, context: ReadContext) => readonly number[] | undefined,
 ): ScorerKind['score'] {
-  return async (paths, context) => paths.map((path) => scoresOf(path, context));
+  return async (paths, context) => ({ scores: paths.map((path) => scoresOf(path, context)) });
 }
 
 function same({ steps }: Sample, score: number): number[] {
   return steps.map(() => score);
-}
-
-/** Undefined for a path that leaves the policy no room for the line of the answer. */
-async function likelihoods(paths: readonly LabelledPath[], policy: Policy, context: ReadContext): Promise<PathScores> {
-  const { fit, fitting } = await answerChains(paths, policy, context);
-  const read = (await answerLogps(fitting, policy, context)).values();
-  return paths.map(({ sample }, i) => {
-    if (!fit[i]) return undefined;
-    return [...(read.next().value ?? []).map(Math.exp), Number(sample.outcome.kind === 'right')];
-  });
-}
-
-/** Which of the paths fit, and their chains. */
-async function answerChains(paths: readonly LabelledPath[], policy: Policy, context: ReadContext) {
-  requireAnswerText(context.task, 'score.scorer likelihood');
-  const chains = paths.map((path) => answerChain(path, context));
-  const fit = await answersFit(chains, policy, context);
-  return { fit, fitting: chains.filter((_, i) => fit[i]) };
-}
-
-/** All steps of a path but the last, which holds its own answer. */
-function answerChain({ question, sample }: LabelledPath, { task }: ReadContext): AnswerChain {
-  const pieces = taskOf(task, question).pieces(sample.steps).slice(0, -1);
-  return { question, pieces, after: pieces.map((_, j) => j + 1) };
 }
 
 function truthOf({ question, sample }: LabelledPath, { task }: ReadContext): number[] {
@@ -320,6 +279,6 @@ function truthOf({ question, sample }: LabelledPath, { task }: ReadContext): num
   if (truth !== null) return truth.map(Number);
   throw new SipfError(
     'unsupported',
-    `Expected a task that knows which steps are true for the scorer oracle, got ${task.name}. Choose another score.scorer.`,
+    `Expected a question whose true steps are known for score.scorer oracle, got ${question.id}. Leave it out, or choose another score.scorer.`,
   );
 }

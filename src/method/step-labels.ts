@@ -1,7 +1,7 @@
 // Monte-Carlo tallies of the steps of a path -> hard or soft step labels.
 import { SipfError } from '../errors.ts';
 import type { Question, Sample, StepLabels, StepTally } from '../records.ts';
-import type { LabelOptions } from './label.ts';
+import type { LabelOptions } from './label-options.ts';
 
 /** A path; `labels`: its latest ones, where there are some. */
 export interface LabelledPath {
@@ -18,6 +18,11 @@ export function labelledPaths({ question, samples, labels }: LabelledQuestion): 
 
 /** How hard labels are derived from tallies. */
 export type LabelRule = Pick<LabelOptions, 'delta' | 'closure' | 'ownWitness'>;
+
+/** The rule alone, as part of a stage's inputs. */
+export function labelRule({ delta, closure, ownWitness }: LabelRule): LabelRule {
+  return { delta, closure, ownWitness };
+}
 
 /** A question with its samples so far, and their labels, latest last. */
 export interface LabelledQuestion {

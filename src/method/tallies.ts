@@ -1,12 +1,12 @@
 // Results of one prefix's rollouts -> its tally, and how many of them it rests on.
 import type { StepTally } from '../records.ts';
-import type { LabelOptions } from './label.ts';
+import type { LabelOptions } from './label-options.ts';
 
 /** By rollout index: right, wrong, null for an infrastructure error, undefined while it runs. */
 export type RolloutResults = readonly (boolean | null | undefined)[];
 
 /** A prefix's results so far, taken one after another. */
-interface Scan {
+export interface Scan {
   readonly state: 'done' | 'failed' | 'open';
   /** Results looked at, in the order of their indices: those that asking for one at a time would have asked for so far. */
   readonly used: number;

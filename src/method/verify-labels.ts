@@ -1,8 +1,7 @@
 // A process reward model's step scores -> the two steps whose rollouts settle a path (SAPO).
 import type { ProcessRewardModel } from '../backend.ts';
-import type { StepTally } from '../records.ts';
 import { type QuestionPaths, type ReadContext, textsOf, tokensRead, withoutUnreadable } from './context-length.ts';
-import type { CheckedPath } from './label-record.ts';
+import type { ScannedPath } from './path-scan.ts';
 
 /**
  * The step (from 0) that the largest drop between neighbouring scores leads to, the first of equal ones; null: there is one step.
@@ -27,18 +26,7 @@ export async function proposeErrors(
     const step = proposedError(scores[i] ?? []);
     return step === null ? [] : [[sample.id, step]];
   });
-  return { proposed: new Map(proposed), scoredTokens: await tokensRead(readable, [prm], context.prompt) };
-}
-
-/** A path under scan, from a step towards the first one. */
-export interface ScannedPath extends CheckedPath {
-  /** Of all steps but the last; null: not known yet. */
-  readonly tallies: (StepTally | null)[];
-  /** The step under scan, and the last one to scan. */
-  at: number;
-  readonly from: number;
-  /** The step that may be the first error; null: every step is scanned. */
-  readonly proposed: number | null;
+  return { proposed: new Map(proposed), scoredTokens: await tokensRead(readable, [prm], context) };
 }
 
 /** Where the scan begins and ends. A step that is settled as wrong is itself the first error, unless one before it is proposed. */

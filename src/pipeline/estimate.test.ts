@@ -1,7 +1,9 @@
 // Configurations and speeds -> checks of what a run is expected to cost.
 import { describe, expect, it } from 'vitest';
 import { loadConfig, parseConfig } from '../config/load.ts';
-import { estimate, flopsOf } from './estimate.ts';
+import type { ConfigInput } from '../config/schema.ts';
+import { flopsOf } from './cost.ts';
+import { estimate } from './estimate.ts';
 
 describe('estimate', () => {
   const description = {
@@ -62,6 +64,60 @@ describe('estimate', () => {
     expect(probe.get('3-probe')?.trainTokens).toBe(0);
     expect(probe.get('4-scores')?.scoredTokens).toBe(2 * prm.get('4-scores')!.scoredTokens);
     expect(probe.get('2-step-labels')).toEqual(prm.get('2-step-labels'));
+  });
+
+  describe('of a typical run by hand', () => {
+    // 10 questions of 100 tokens; paths of 4 steps and 80 tokens, half of them right; the answer's line has 5.
+    const typical = {
+      ...{ promptTokens: 100, pathTokens: 80, stepsPerPath: 4, answerTokens: 5, pRight: 0.5, distinct: 1 },
+      ...{ trainQuestions: 10, solvedQuestions: 10, simulatorSize: 3, verifierSize: 5 },
+    };
+    const stagesOf = (settings: ConfigInput, k = 1) => {
+      const common = { model: 'm', iterations: k, sampling: { samples: 2 }, align: { train: { epochs: 1 } } };
+      const { stages } = estimate(parseConfig({ ...common, ...settings }), description, undefined, typical);
+      return new Map(stages.filter(({ iteration }) => iteration === k).map((stage) => [stage.stage, stage]));
+    };
+
+    it('reads a path, and the line of the answer before each of its steps, for labels by likelihood', () => {
+      const labels = stagesOf({ labels: { mode: 'gold-likelihood' } }).get('2-step-labels');
+      expect(labels).toMatchObject({ rollouts: 0, size: 3, scoredTokens: 20 * (100 + 80 + 4 * 5) });
+      const scores = stagesOf({ score: { scorer: 'likelihood' }, pairs: { chosenGate: 'none' } }).get('4-scores');
+      expect(scores).toMatchObject({ size: 1, scoredTokens: 20 * (100 + 80 + 3 * 5) });
+    });
+
+    it('has the shared half of a step pair once, in training and for the reference', () => {
+      const stages = stagesOf({
+        pairs: { kind: 'step', total: 8 },
+        align: { loss: { kind: 'dpo' }, train: { epochs: 1 } },
+      });
+      expect(stages.get('6-reference')?.scoredTokens).toBe(8 * (100 + 40 + 2 * 40));
+      expect(stages.get('6-policy')?.trainTokens).toBe(8 * (100 + 40 + 2 * 40));
+      expect(stagesOf({ pairs: { total: 8 } }).get('6-policy')?.trainTokens).toBe(8 * (100 + 2 * 80));
+    });
+
+    it('asks again with a hint where no sample is right', () => {
+      const drawn = stagesOf({ method: 'star' }).get('1-samples');
+      // A quarter of the questions: neither of two samples is right.
+      expect(drawn).toMatchObject({ promptTokens: 12.5 * 100, generatedTokens: 12.5 * 2 * 80, graded: 25 });
+    });
+
+    it('lets the verifier propose first errors from the second round on', () => {
+      expect(stagesOf({ method: 'sapo' }).has('2-proposals')).toBe(false);
+      expect(stagesOf({ method: 'sapo' }, 2).get('2-proposals')).toMatchObject({ size: 5, scoredTokens: 20 * 180 });
+    });
+
+    it('rolls out wrong paths alone where right ones are their own witness', () => {
+      const rollouts = (labels: ConfigInput['labels']) =>
+        stagesOf({ labels: { mode: 'full', K: 4, ...labels } }).get('2-step-labels')?.rollouts;
+      expect(rollouts({})).toBe(20 * 3 * 4);
+      expect(rollouts({ ownWitness: true })).toBe(10 * 3 * 4);
+      expect(rollouts({ ownWitness: true, paths: 4 })).toBe(2 * 3 * 4);
+    });
+
+    it('reads the questions for calibration with the verifier and the policy', () => {
+      const stages = stagesOf({ score: { scorer: 'prm-logprob' }, labels: { heldOut: 0.25 } });
+      expect(stages.get('4-calibration')).toMatchObject({ size: 3, scoredTokens: 2 * 5 * 180 });
+    });
   });
 
   it('counts 2 FLOPs a parameter forward, 6 in training, 4 with LoRA', () => {

@@ -4,7 +4,7 @@ import type { Checkpoint } from '../records.ts';
 import type { Counts, EvalReport } from '../reports.ts';
 import type { Run } from '../run/run.ts';
 import { mean, sum } from '../statistics/intervals.ts';
-import { addCosts, flopsOf, type ModelSizes, NO_COST, readersOf, type TokenCost } from './estimate.ts';
+import { addCosts, flopsOf, type ModelSizes, NO_COST, readersOf, type TokenCost } from './cost.ts';
 import type { OpenSets } from './open-sets.ts';
 import type { Found, Shared, Work } from './workspace.ts';
 
@@ -63,20 +63,42 @@ export function costOf({ counts, trained, prm }: Found): TokenCost {
 }
 
 /** Model FLOPs of a round's stages, its evaluation apart: each at the size of the models that it ran. */
-export function roundFlops({ found, config, scorer, sizes }: Round): number {
+export function roundFlops({
+  found,
+  config,
+  scorer,
+  sizes,
+}: Pick<Round, 'found' | 'config' | 'scorer' | 'sizes'>): number {
   const { counts, trained, prm } = found;
-  const readers = scorer === null ? [] : readersOf(scorer, sizes);
-  const sizeOf: Readonly<Record<string, number>> = {
-    '2-step-labels': sizes.simulator,
-    '3-probe': sizes.verifier,
-    '4-calibration': mean([sizes.verifier, sizes.policy]),
-    '4-scores': readers.length === 0 ? sizes.policy : mean(readers),
-  };
+  const scoring = scoringSizes(config, scorer, sizes);
   const stages = [...Object.entries(counts), ['6-policy', trained?.counts ?? {}] as const];
-  const read = stages.map(([name, cost]) => flopsOf(addCosts(NO_COST, cost), sizeOf[name] ?? sizes.policy, false));
+  const read = stages.flatMap(([name, cost]) => {
+    const { scoredTokens, ...drawn } = addCosts(NO_COST, cost);
+    const drawing = name === '2-step-labels' ? sizes.simulator : sizes.policy;
+    return [
+      flopsOf({ ...drawn, scoredTokens: 0 }, drawing, false),
+      flopsOf({ ...NO_COST, scoredTokens }, scoring[name] ?? sizes.policy, false),
+    ];
+  });
   return sum([
     ...read,
     flopsOf({ ...NO_COST, trainTokens: trained?.trainTokens ?? 0 }, sizes.policy, config.align.train.lora !== null),
     flopsOf({ ...NO_COST, trainTokens: prm?.trainTokens ?? 0 }, sizes.verifier, config.prm.train.lora !== null),
   ]);
+}
+
+/** Sizes of the models that score, by stage; the policy's where a stage is not named. */
+function scoringSizes(
+  { labels }: Round['config'],
+  scorer: Round['scorer'],
+  sizes: ModelSizes,
+): Readonly<Record<string, number>> {
+  const readers = scorer === null ? [] : readersOf(scorer, sizes);
+  return {
+    // In the mode verify a process reward model proposes first errors.
+    '2-step-labels': labels.mode === 'verify' ? sizes.verifier : sizes.simulator,
+    '3-probe': sizes.verifier,
+    '4-calibration': mean([sizes.verifier, sizes.policy]),
+    '4-scores': readers.length === 0 ? sizes.policy : mean(readers),
+  };
 }

@@ -27,7 +27,7 @@ export function nameOfSet({ set, task }: Pick<LoadedSet, 'set' | 'task'>): strin
 
 /**
  * Every set of the rounds and of the end, each once, by `canonicalJson`. A set that cannot be read costs no round.
- * @throws SipfError of the code that the task gives where a set cannot be read.
+ * @throws SipfError of the code that the task gives where a set cannot be read, 'bad-config' where answers could not be told apart.
  */
 export async function loadSets(
   config: Config,
@@ -35,12 +35,31 @@ export async function loadSets(
   tasks: (name: string) => Task,
 ): Promise<Map<string, LoadedSet>> {
   const { sets, final } = config.evaluate;
+  for (const key of ['sets', 'final'] as const)
+    checkNames(`evaluate.${key}`, config.evaluate[key], ({ name }) => (name === null ? task : tasks(name)));
   const loaded = new Map<string, LoadedSet>();
   for (const set of [...sets, ...final]) {
     const key = canonicalJson(set);
     if (!loaded.has(key)) loaded.set(key, await loadSet(set, config, task, tasks));
   }
   return loaded;
+}
+
+/** Answers and reports name a set by its task and split alone. */
+function checkNames(key: string, sets: readonly EvaluationSet[], taskOfSet: (set: EvaluationSet) => Task): void {
+  const names = new Set<string>();
+  for (const set of sets) {
+    const task = taskOfSet(set);
+    for (const member of task.members ?? [task]) {
+      const name = nameOfSet({ set, task: member });
+      if (names.has(name))
+        throw new SipfError(
+          'bad-config',
+          `Expected sets of different tasks or splits in ${key}, got ${name} twice: their answers could not be told apart. Put their questions into one file, or leave one to sipf eval.`,
+        );
+      names.add(name);
+    }
+  }
 }
 
 async function loadSet(

@@ -4,14 +4,14 @@ import type { Config } from '../config/schema.ts';
 import { SipfError, shown } from '../errors.ts';
 import { isForCalibration, isHeldOut, shareHeldOut } from '../hashing.ts';
 import { goldRows } from '../method/align-rows.ts';
-import { requireAnswerText } from '../method/answer-likelihood.ts';
+import { requireChecks } from '../method/chosen-gate.ts';
 import type { ReadContext } from '../method/context-length.ts';
-import { requireChecks, requireEquations, requireTexts } from '../method/exact-checks.ts';
 import { METHODS, methodIn, needs, roundsOf, scorerOf } from '../method/methods.ts';
 import { probeLayers, stateReader } from '../method/probe.ts';
 import type { BuildPrompt } from '../method/prompt.ts';
 import { chooseQuestions } from '../method/sample.ts';
-import { type ScorerName, scorerNeeds } from '../method/scorers.ts';
+import { requireScorerSignals } from '../method/scorers.ts';
+import { requireSignal, requireTexts } from '../method/task-signals.ts';
 import { textsOf } from '../method/train-options.ts';
 import type { Question } from '../records.ts';
 import type { Task } from '../task.ts';
@@ -22,27 +22,16 @@ const BATCH = 256;
 /** @throws SipfError 'unsupported' where scores, labels or the gate of pairs read what a task has not: true steps, equations or answers that are text. */
 export function checkSignals({ method: name, sampling, score, labels, pairs, sft }: Config, task: Task): void {
   const method = METHODS[name];
-  if (method.samples && sampling.hint === true) requireAnswerText(task, 'sampling.hint true');
+  if (method.samples && sampling.hint === true) requireSignal(task, 'answer', 'sampling.hint true');
   if (method.samples && sampling.calculator === true) requireTexts(task, 'sampling.calculator true');
   if (method.samples && labels.calculator === true) requireTexts(task, 'labels.calculator true');
   if (sft.calculatorLoss === false) requireTexts(task, 'sft.calculatorLoss false');
   const scorer = scorerOf(method, score.scorer);
-  if (scorer !== null) checkScorer(scorer, task);
-  if (needs(scorer).labels && labels.exactChecks) requireEquations(task, 'labels.exactChecks true');
-  if (needs(scorer).labels && labels.mode === 'gold-likelihood') requireAnswerText(task, 'labels.mode gold-likelihood');
+  if (scorer !== null) requireScorerSignals(scorer, task);
+  if (needs(scorer).labels && labels.exactChecks) requireSignal(task, 'equations', 'labels.exactChecks true');
+  if (needs(scorer).labels && labels.mode === 'gold-likelihood')
+    requireSignal(task, 'answer', 'labels.mode gold-likelihood');
   if (method.align !== 'gold') requireChecks(pairs.chosenGate, task);
-}
-
-function checkScorer(scorer: ScorerName, task: Task): void {
-  if (scorerNeeds(scorer, 'equations')) requireEquations(task, `score.scorer ${scorer}`);
-  if (scorerNeeds(scorer, 'answer')) requireAnswerText(task, `score.scorer ${scorer}`);
-  if (!scorerNeeds(scorer, 'truth')) return;
-  const blind = (task.members ?? [task]).find(({ trueSteps }) => trueSteps === undefined);
-  if (blind === undefined) return;
-  throw new SipfError(
-    'unsupported',
-    `Expected a task that knows which steps are true for score.scorer ${scorer}, got ${blind.name}. Choose another score.scorer.`,
-  );
 }
 
 /** @throws SipfError 'bad-config' where samples are to be drawn of no question. */

@@ -94,6 +94,19 @@ const refusals: Record<string, () => Refusal> = {
     code: 'bad-input',
     says: /adapter of this model/,
   }),
+  'two sets whose answers have one name': () => ({
+    config: {
+      ...sums,
+      evaluate: {
+        final: [
+          { split: 'test', limit: 2 },
+          { split: 'test', data: 'other.jsonl' },
+        ],
+      },
+    },
+    code: 'bad-config',
+    says: /different tasks or splits in evaluate\.final, got sums\/test twice/,
+  }),
   'a simulator that is not there': () => ({
     config: { ...sums, simulator: 'missing-simulator' },
     code: 'not-found',

@@ -15,7 +15,7 @@ import type { Sandbox } from '../sandbox.ts';
 import { openSandbox } from '../sandboxes/open.ts';
 import type { Task } from '../task.ts';
 import { openTasks } from '../tasks/index.ts';
-import type { ModelSizes } from './estimate.ts';
+import type { ModelSizes } from './cost.ts';
 import { helperOf, initOf, type OutsideModels, outsideModels, sourceOf } from './models.ts';
 import { promptOfSet } from './open-sets.ts';
 import { checkOutRun } from './out-paths.ts';

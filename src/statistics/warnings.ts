@@ -5,7 +5,7 @@ import type { Counts, Estimate, EvalReport, PairLogps, ScoreFigures, SetReport }
 interface WarningRules {
   /** The first so many sets are the run's own tasks. */
   readonly ownSets: number;
-  /** The method trains on pairs: false where it takes right paths alone. */
+  /** The round makes pairs, of which it trains on both sides or on the chosen ones. */
   readonly makesPairs: boolean;
 }
 
@@ -74,7 +74,7 @@ export function figureWarnings({ questions, aucOutcome, stepAccuracy, majority }
   const warnings: string[] = [];
   if (questions === 0)
     warnings.push(
-      'No held-out question has labelled paths: nothing tells how good the PRM is. Raise labels.paths or labels.heldOut.',
+      'No held-out question has labelled paths: nothing tells how good the scores are. Raise labels.paths or labels.heldOut.',
     );
   else if (scores === null)
     warnings.push(
@@ -83,12 +83,12 @@ export function figureWarnings({ questions, aucOutcome, stepAccuracy, majority }
   if (questions === 0 || scores === null) return warnings;
   if (scores.ci95[0] <= 0.5)
     warnings.push(
-      `The scores do not rank the paths of a question better than chance: within-question AUC ${range(scores)}. Label more paths, or use a larger verifier.`,
+      `The scores do not rank the paths of a question better than chance: within-question AUC ${range(scores)}. Label more paths, use a larger verifier, or try another scorer.`,
     );
   for (const [name, cheap] of Object.entries({ 'mean log-probability': meanLogp, shortness })) {
     if (cheap === null || scores.value > cheap.value) continue;
     warnings.push(
-      `The scores rank paths no better than their ${name}: within-question AUC ${range(scores)} against ${range(cheap)}. Compare with --scorer logprob before trusting the PRM.`,
+      `The scores rank paths no better than their ${name}: within-question AUC ${range(scores)} against ${range(cheap)}. Compare with --scorer logprob before you trust the scores.`,
     );
   }
   if (stepAccuracy !== null && majority !== null && stepAccuracy.value <= majority)

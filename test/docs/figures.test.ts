@@ -9,7 +9,7 @@ import { FinalReport } from '../../src/reports.ts';
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 const read = (path: string) => readFileSync(join(root, path), 'utf8');
 const json = (path: string) => JSON.parse(read(join('experiments', path)));
-const [readme, results, sandboxPage] = [read('README.md'), read('docs/RESULTS.md'), read('docs/sandbox.md')];
+const [readme, results, sandboxPage] = [read('README.md'), read('docs/results.md'), read('docs/sandbox.md')];
 /** Line ends and the padding of tables do not matter. */
 const flat = (text: string) => text.replace(/\s+/g, ' ');
 const share = (value: number) => `${(100 * value).toFixed(0)} %`;
@@ -55,7 +55,7 @@ describe('README.md', () => {
   });
 });
 
-describe.each(['quickstart', 'quickstart-code'])('docs/RESULTS.md, %s', (name) => {
+describe.each(['quickstart', 'quickstart-code'])('docs/results.md, %s', (name) => {
   it.each([11, 12, 13])('seed %i', (seed) => {
     const { rows } = FinalReport.parse(json(`${name}/seed-${seed}-final.json`));
     const [start, last, control] = rows.map((row) => {
@@ -82,7 +82,7 @@ describe.each(['quickstart', 'quickstart-code'])('docs/RESULTS.md, %s', (name) =
   });
 });
 
-it('docs/RESULTS.md has tables of the experiment as they were made', () => {
+it('docs/results.md has tables of the experiment as they were made', () => {
   const [, section = ''] = /<!-- experiment:mini -->([\s\S]*)<!-- \/experiment:mini -->/.exec(results) ?? [];
   const lines = section.split('\n').filter((line) => line.startsWith('| '));
   expect(lines.length).toBeGreaterThan(20);

@@ -56,7 +56,7 @@ export function sizesDocument(): string {
       [`NVIDIA H200 by WebGPU, ${gpu.gemmPeakGflops.toFixed(0)} GFLOPS`, gpu],
     ]),
     '## Measured: whole runs',
-    'On 2 cores, each with its command in [RESULTS.md](RESULTS.md).',
+    'On 2 cores, each with its command in [results.md](results.md).',
     table(
       ['preset', 'model', 'time'],
       [
@@ -73,7 +73,7 @@ export function sizesDocument(): string {
     `The preset \`gsm8k-smollm2\` with another model, on 2 cores with a GEMM peak of ${peak} GFLOPS. Speeds of the larger models are those of 135M, divided by the size: the same share of the peak is assumed, not measured. Of these only SmolLM2-135M has been run through the loop. Hours fall as the peak that \`npm run bench\` prints rises.`,
     hours(cpu),
     assumptions(cpu),
-    'Longer texts, a larger `sampling.questions`, `labels.paths` or `labels.K` cost in proportion. Labels cost more where fewer rollouts are right: at 3 % instead of 30 % two to three times as much ([RESULTS.md](RESULTS.md)).',
+    'Longer texts, a larger `sampling.questions`, `labels.paths` or `labels.K` cost in proportion. Labels cost more where fewer rollouts are right: at 3 % instead of 30 % two to three times as much ([results.md](results.md)).',
   ].join('\n\n')}\n`;
 }
 

@@ -8,7 +8,7 @@ import { createInProcessBackend } from '../../src/backends/local/in-process.ts';
 import { parseConfig } from '../../src/config/load.ts';
 import type { ConfigInput } from '../../src/config/schema.ts';
 import { Probe } from '../../src/method/probe.ts';
-import { flopsOf } from '../../src/pipeline/estimate.ts';
+import { flopsOf } from '../../src/pipeline/cost.ts';
 import { type LoopResult, runLoop } from '../../src/pipeline/run-loop.ts';
 import type { Question } from '../../src/records.ts';
 import { StepLabels } from '../../src/records.ts';

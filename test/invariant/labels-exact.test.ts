@@ -2,7 +2,8 @@
 import { expect, it } from 'vitest';
 import type { LogpsItem, Policy } from '../../src/backend.ts';
 import { createScriptedBackend, type WriteArgs } from '../../src/backends/scripted.ts';
-import { LabelOptions, labelUnit } from '../../src/method/label.ts';
+import { labelUnit } from '../../src/method/label.ts';
+import { LabelOptions } from '../../src/method/label-options.ts';
 import { hardLabels, type LabelRule, softLabels } from '../../src/method/step-labels.ts';
 import { createRandom } from '../../src/random.ts';
 import type { Question, Sample, StepLabels } from '../../src/records.ts';

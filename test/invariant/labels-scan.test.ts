@@ -1,9 +1,10 @@
 // Step labels with shortcuts -> the hard labels of every rollout of every step, for fewer rollouts.
 import { describe, expect, it } from 'vitest';
 import { createScriptedBackend } from '../../src/backends/scripted.ts';
-import { LabelOptions, labelUnit } from '../../src/method/label.ts';
+import { labelUnit } from '../../src/method/label.ts';
+import { LabelOptions } from '../../src/method/label-options.ts';
 import { hardLabels, softLabels } from '../../src/method/step-labels.ts';
-import { expectedRollouts } from '../../src/pipeline/estimate.ts';
+import { expectedRollouts } from '../../src/pipeline/round-costs.ts';
 import { createRandom } from '../../src/random.ts';
 import type { Question, Sample, StepLabels } from '../../src/records.ts';
 import { sumsTask } from '../scripted-sums.ts';

@@ -1,7 +1,8 @@
 // SAPO's two verified positions -> which rollouts are asked for, and which labels come of them.
 import { describe, expect, it } from 'vitest';
 import { createScriptedBackend } from '../../src/backends/scripted.ts';
-import { LabelOptions, labelUnit } from '../../src/method/label.ts';
+import { labelUnit } from '../../src/method/label.ts';
+import { LabelOptions } from '../../src/method/label-options.ts';
 import { withRollouts } from '../../src/method/rollout-paths.ts';
 import { hardLabels } from '../../src/method/step-labels.ts';
 import { proposedError } from '../../src/method/verify-labels.ts';

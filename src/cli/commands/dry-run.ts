@@ -5,9 +5,10 @@ import type { Config } from '../../config/schema.ts';
 import { canonicalJson } from '../../hashing.ts';
 import { goldRows } from '../../method/align-rows.ts';
 import { METHODS } from '../../method/methods.ts';
-import { type Calibration, estimate, type RunEstimate, TYPICAL, type Typical } from '../../pipeline/estimate.ts';
+import { type Calibration, estimate, type RunEstimate } from '../../pipeline/estimate.ts';
 import { sourceOf } from '../../pipeline/models.ts';
 import { requireUsable } from '../../pipeline/references.ts';
+import { TYPICAL, type Typical } from '../../pipeline/round-costs.ts';
 import { type RunStart, startRun } from '../../pipeline/start.ts';
 import type { Question } from '../../records.ts';
 import type { Interval } from '../../reports.ts';
@@ -115,7 +116,11 @@ async function measure(start: RunStart, backend: Backend, terminal: Terminal): P
       trainTokensPerSecond: trained ?? speeds.promptTokensPerSecond / 3,
       secondsPerGrade: graded.secondsEach,
     },
-    typical: { promptTokens, ...sizes, ...(await pathFigures(probe, paths, solved)), ...questionCounts(start, solved) },
+    typical: {
+      ...{ promptTokens, ...sizes, ...questionCounts(start, solved) },
+      ...(await pathFigures(probe, paths, solved)),
+      ...(await answerFigures(probe)),
+    },
     success: successOf(graded, assumed),
   };
 }
@@ -173,6 +178,12 @@ async function pathFigures(
   if (some.length === 0) return {};
   const counts = await policy.countTokens(some.map((question) => referenceOf(task, question).text));
   return { pathTokens: mean(counts) + 1, stepsPerPath: mean(some.map(({ solution = [] }) => solution.length)) };
+}
+
+/** The length of the line that states the right answer; none where answers are programs. */
+async function answerFigures({ start: { task }, policy, questions }: Probe): Promise<Partial<Typical>> {
+  const lines = questions.flatMap((question) => taskOf(task, question).answerLine?.(question).join('') ?? []);
+  return lines.length === 0 ? {} : { answerTokens: mean(await policy.countTokens(lines)) };
 }
 
 /** A worked solution as a path to grade. */

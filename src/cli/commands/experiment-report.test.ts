@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { compareCells } from '../../experiment/comparison.ts';
 import type { CellSummary } from '../../experiment/summary.ts';
-import { NO_COST } from '../../pipeline/estimate.ts';
+import { NO_COST } from '../../pipeline/cost.ts';
 import { type ExperimentReport, renderMarkdown, renderText } from './experiment-report.ts';
 
 function cell(method: string, right: string, column: CellSummary['column'] = 'tokens'): CellSummary {

@@ -12,7 +12,7 @@ import type { StageName } from '../../run/marker.ts';
 import { addCounts, inUnits, QuestionStream, type StageOutput } from '../../run/units.ts';
 import { type Task, taskOf } from '../../task.ts';
 import type { Round } from '../loop.ts';
-import { answer, answersHash, answersOf } from './evaluate.ts';
+import { answer, answersHash, answersOf } from './answer.ts';
 import { openScorerOf, scorerInputsOf } from './score.ts';
 
 /** A policy of the final evaluation. */

@@ -1,7 +1,7 @@
 // Between 3 and 4: labelled steps that trained no PRM -> the weights of the scorer prm-logprob.
 import { z } from 'zod';
 import { calibrateScores, fewSteps, ScoreCalibration } from '../../method/score-calibration.ts';
-import type { LabelRule } from '../../method/step-labels.ts';
+import { type LabelRule, labelRule } from '../../method/step-labels.ts';
 import { Counts } from '../../reports.ts';
 import { stageOf, type Work } from '../workspace.ts';
 import { labelInputs } from './train-prm.ts';
@@ -13,8 +13,7 @@ type Calibrated = z.infer<typeof Calibrated>;
 export async function calibrate(work: Work): Promise<void> {
   const { config, need, data, policy, store, k, found } = work;
   if (found.calibration !== null || !need.calibration) return;
-  const { delta, closure, ownWitness, heldOut } = config.labels;
-  const options = { rule: { delta, closure, ownWitness }, heldOut };
+  const options = { rule: labelRule(config.labels), heldOut: config.labels.heldOut };
   const stage = stageOf(k, '4-calibration');
   const file = `${stage.name}.json`;
   const body = async (): Promise<Calibrated> => {

@@ -1,24 +1,18 @@
 // 7: greedy accuracy of M_k and its difference to M_(k-1), and figures of the PRM.
-import { canonicalJson, isHeldOut, keyedOrder, sha256 } from '../../hashing.ts';
-import { readRecords } from '../../io/jsonl.ts';
-import {
-  type AnswerItem,
-  answerUnit,
-  figurePaths,
-  meanPairLogps,
-  type OpenSet,
-  type SampledAnswers,
-} from '../../method/evaluate.ts';
+import { isHeldOut, keyedOrder } from '../../hashing.ts';
+import { figurePaths } from '../../method/figure-paths.ts';
+import { makesPairs } from '../../method/methods.ts';
+import { meanPairLogps } from '../../method/pair-logps.ts';
 import { ruleInputs, stepScoresById } from '../../method/path-score.ts';
 import { setReports } from '../../method/set-reports.ts';
-import { Answer, type Checkpoint } from '../../records.ts';
-import { type Counts, EvalReport, type PairLogps, type ScoreFigures } from '../../reports.ts';
-import type { StageName } from '../../run/marker.ts';
+import type { Checkpoint } from '../../records.ts';
+import { EvalReport, type PairLogps, type ScoreFigures } from '../../reports.ts';
 import { type FigurePath, scoreFigures } from '../../statistics/prm-figures.ts';
 import { figureWarnings, roundWarnings } from '../../statistics/warnings.ts';
 import type { Task } from '../../task.ts';
 import { costOf, policyAfter, type Round, roundFlops } from '../loop.ts';
 import { stageOf, type Work } from '../workspace.ts';
+import { answer, answersHash, answersOf } from './answer.ts';
 import { label } from './label.ts';
 import { pair } from './pair.ts';
 import { score } from './score.ts';
@@ -51,52 +45,6 @@ export async function evaluate(round: Round): Promise<void> {
 }
 
 const ANSWERS = '7-answers';
-
-interface AnswerStage {
-  readonly stage: StageName;
-  readonly sets: readonly OpenSet[];
-  readonly policy: Checkpoint;
-  /** Absent: one greedy answer to each question. */
-  readonly sampled?: SampledAnswers;
-}
-
-/** What a policy answers to all questions of the sets. */
-export function answer(
-  { run, config, data, models }: Round,
-  { stage, sets, policy, sampled }: AnswerStage,
-): Promise<Counts> {
-  const { maxTokens, gradeRetries, calculator, unit } = config.evaluate;
-  const items: AnswerItem[] = sets.flatMap((set) => set.questions.map((question) => ({ set, question })));
-  const hashes = sets.map(({ task, split, questions }) => ({
-    task: task.name,
-    split,
-    questions: sha256(canonicalJson(questions)),
-  }));
-  return run.collect({
-    stage,
-    inputs: {
-      prompt: data,
-      sets: hashes,
-      policy: policy.hash,
-      options: { maxTokens, gradeRetries, calculator, unit },
-      ...(sampled === undefined ? {} : { sampled }),
-    },
-    items: () => ({ total: items.length, items }),
-    counted: 'questions',
-    unit,
-    open: () => models.openPolicy(policy),
-    each: (some, opened, onDone) =>
-      answerUnit(some, { policy: opened, options: config.evaluate, sampled, signal: run.signal, onDone }),
-  });
-}
-
-export function answersOf({ run }: Pick<Round, 'run'>, { folder, name }: StageName): AsyncGenerator<Answer> {
-  return readRecords(run.path(folder, `${name}.jsonl`), Answer);
-}
-
-export function answersHash({ run }: Pick<Round, 'run'>, stage: StageName): Promise<string> {
-  return run.outputHash(stage, `${stage.name}.jsonl`);
-}
 
 async function inputsOf(round: Round, counts: EvalReport['counts']): Promise<Record<string, unknown>> {
   const { config, records, k, policy } = round;
@@ -133,7 +81,7 @@ async function reportOf(round: Round, counts: EvalReport['counts'], ofSets: read
     counts,
     cost: { ...cost, flops: roundFlops(round) },
   };
-  const rules = { ownSets: task.members?.length ?? 1, makesPairs: method.align === 'pairs' };
+  const rules = { ownSets: task.members?.length ?? 1, makesPairs: makesPairs(method) };
   const ofRound = roundWarnings(report, rules);
   return { ...report, warnings: [...ofSets, ...ofRound, ...(scores === null ? [] : figureWarnings(scores))] };
 }

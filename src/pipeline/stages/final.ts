@@ -4,10 +4,10 @@ import { setReports } from '../../method/set-reports.ts';
 import type { Checkpoint } from '../../records.ts';
 import { FinalReport } from '../../reports.ts';
 import { sum } from '../../statistics/intervals.ts';
-import { flopsOf, NO_COST } from '../estimate.ts';
+import { flopsOf, NO_COST } from '../cost.ts';
 import { type Loop, policyAfter, type Round, roundFlops } from '../loop.ts';
+import { answer, answersHash, answersOf } from './answer.ts';
 import { bestOfFinal, drawFinal, finalPlace, scoringRound } from './best-of.ts';
-import { answer, answersHash, answersOf } from './evaluate.ts';
 import { continuedSft } from './warm-up.ts';
 
 interface FinalPolicy extends Omit<FinalReport['rows'][number], 'policy' | 'sets'> {

@@ -1,5 +1,5 @@
 // 5: all (w, l) with r(w) - r(l) >= eta, or that fork at a first bad step; or the rows of SFT.
-import { refusedByGate } from '../../method/exact-checks.ts';
+import { refusedByGate } from '../../method/chosen-gate.ts';
 import { type Method, makesPairs } from '../../method/methods.ts';
 import { capPairs, chosenRows, pairCounts, pairInputs, pairQuestion, rightRows } from '../../method/pair.ts';
 import { pathScores, ruleInputs, stepScoresById } from '../../method/path-score.ts';

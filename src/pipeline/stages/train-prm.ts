@@ -1,5 +1,6 @@
 // 3: R, a process reward model, from all labels so far; from the policy or the verifier.
 import { checkPrmRows, prmRows } from '../../method/prm-rows.ts';
+import { labelRule } from '../../method/step-labels.ts';
 import type { Checkpoint } from '../../records.ts';
 import { stageOf, type Work } from '../workspace.ts';
 import { training } from './stage.ts';
@@ -28,14 +29,13 @@ export function verifierOf({ verifier, policy }: Work): Checkpoint {
 /** How labels become rows to learn from. */
 export function rowOptions({ config, need }: Work) {
   const { labels, prm } = config;
-  const rule = { delta: labels.delta, closure: labels.closure, ownWitness: labels.ownWitness };
   return {
     targets: prm.targets,
     gold: prm.gold,
     denoise: prm.denoise,
     heldOut: labels.heldOut,
     calibrates: need.calibration,
-    rule,
+    rule: labelRule(labels),
   };
 }
 
