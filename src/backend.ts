@@ -144,7 +144,7 @@ export interface Vocabulary {
 
 /** What a policy has for many callers at a time. */
 export interface Serving {
-  readonly vocabulary: Vocabulary;
+  vocabulary(): Promise<Vocabulary>;
   /** The text of each list of ids, as a continuation. */
   decode(ids: readonly (readonly number[])[]): Promise<string[]>;
   /**

@@ -27,6 +27,7 @@ import type {
   TrainJob,
   TrainResult,
   TrainStep,
+  Vocabulary,
 } from '../backend.ts';
 import { SipfError, throwIfAborted } from '../errors.ts';
 import { sha256 } from '../hashing.ts';
@@ -141,14 +142,18 @@ interface Running {
 
 class ScriptedPolicy extends ScriptedModel implements Policy, Serving {
   readonly layers = LAYERS;
-  readonly vocabulary = {
-    size: 0x110000,
-    bos: null,
-    eos: '\n',
-    pad: null,
-    leading: [],
-    chatTemplate: '{{ messages }}',
-  };
+
+  async vocabulary(): Promise<Vocabulary> {
+    this.requireOpen();
+    return {
+      size: 0x110000,
+      bos: null,
+      eos: '\n',
+      pad: null,
+      leading: [],
+      chatTemplate: '{{ messages }}',
+    };
+  }
 
   async decode(ids: readonly (readonly number[])[]): Promise<string[]> {
     this.requireOpen();

@@ -1,6 +1,8 @@
-// A request's bytes, as they come -> its JSON, or a refusal once there are too many.
+// A request's bytes, as they come -> its JSON, as an endpoint takes it, or a refusal.
 import type { IncomingMessage } from 'node:http';
+import type { z } from 'zod';
 import { messageOf } from '../errors.ts';
+import { check } from '../io/check.ts';
 import { ApiError } from './api-error.ts';
 
 /** @throws ApiError 400, 413 or 415. */
@@ -14,6 +16,14 @@ export async function readBody(request: IncomingMessage, limit: number): Promise
   } catch (thrown) {
     throw new ApiError(400, `Expected JSON in UTF-8 as the body, got: ${messageOf(thrown)}. Correct the body.`);
   }
+}
+
+/**
+ * A body as an endpoint takes it.
+ * @throws SipfError 'bad-input' naming the field.
+ */
+export function bodyAs<T>(schema: z.ZodType<T>, body: unknown): T {
+  return check(schema, body, 'The request', 'Correct the request.');
 }
 
 async function bytesOf(request: IncomingMessage, limit: number): Promise<Buffer> {

@@ -1,7 +1,7 @@
 // POST /v1/chat/completions -> the assistant's messages, whole or as they are drawn.
 import type { Completion } from '../backend.ts';
-import { check } from '../io/check.ts';
 import { ApiError } from './api-error.ts';
+import { bodyAs } from './body.ts';
 import {
   type Asked,
   checkAsked,
@@ -26,7 +26,7 @@ interface Chatting extends Asked {
 }
 
 export const chat: Endpoint = async (exchange) => {
-  const request = check(ChatRequest, exchange.body, 'The request', 'Correct the request.');
+  const request = bodyAs(ChatRequest, exchange.body);
   const chatting = await prepare(request, exchange.lease(request.model), exchange);
   return request.stream ? { events: chunks(chatting, exchange) } : { json: await whole(chatting, exchange) };
 };

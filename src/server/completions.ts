@@ -1,7 +1,7 @@
 // POST /v1/completions -> choices, whole or as they are drawn, behind their prompts with echo.
 import type { Completion } from '../backend.ts';
-import { check } from '../io/check.ts';
 import { ApiError } from './api-error.ts';
+import { bodyAs } from './body.ts';
 import { type Asked, checkAsked, checkText, drawAll, drawPieces, samplingOf, seedOf, usageOf } from './drawing.ts';
 import type { Endpoint, Exchange } from './exchange.ts';
 import { completionLogprobs, type SeenToken, seenDrawn, seenTokens } from './logprobs.ts';
@@ -26,7 +26,7 @@ interface Completing extends Asked {
 }
 
 export const completions: Endpoint = async (exchange) => {
-  const request = check(CompletionRequest, exchange.body, 'The request', 'Correct the request.');
+  const request = bodyAs(CompletionRequest, exchange.body);
   const completing = await prepare(request, exchange.lease(request.model), exchange);
   return request.stream ? { events: chunks(completing, exchange) } : { json: await whole(completing, exchange) };
 };
@@ -64,7 +64,8 @@ async function idsOf(
 ): Promise<readonly number[]> {
   if (typeof prompt === 'string') checkText(prompt, policy);
   const [ids = []] = await policy.encode([[prompt]]);
-  return typeof prompt === 'string' && add_special_tokens === false ? ids.slice(policy.vocabulary.leading.length) : ids;
+  if (typeof prompt !== 'string' || add_special_tokens !== false) return ids;
+  return ids.slice((await policy.vocabulary()).leading.length);
 }
 
 async function echoOf(
@@ -104,15 +105,11 @@ async function choiceOf(completing: Completing, completion: Completion, index: n
 }
 
 async function* chunks(completing: Completing, exchange: Exchange): AsyncGenerator<object> {
-  const { head, request, n, prompts, echoes } = completing;
-  const chunk = (choice: object) => ({ ...head, choices: [{ logprobs: null, finish_reason: null, ...choice }] });
+  const { head, request } = completing;
   const lengths = new Map<number, number>();
-  for (let index = 0; index < prompts.length * n; index += 1) {
-    const { text, tokens } = echoes[Math.floor(index / n)]!;
-    if (!request.echo && !request.return_token_ids) continue;
-    const ids = request.return_token_ids ? { prompt_token_ids: prompts[Math.floor(index / n)], token_ids: [] } : {};
+  const chunk = (choice: object) => ({ ...head, choices: [{ logprobs: null, finish_reason: null, ...choice }] });
+  for (const { index, text, tokens, ids } of beginnings(completing))
     yield chunk({ index, text, ...(await logprobsOf(completing, tokens, index, lengths)), ...ids });
-  }
   const pieces = drawPieces(completing, exchange);
   let next = await pieces.next();
   for (; !next.done; next = await pieces.next()) {
@@ -124,6 +121,15 @@ async function* chunks(completing: Completing, exchange: Exchange): AsyncGenerat
   for (const { id, finishReason } of next.value)
     yield chunk({ index: Number(id), text: '', finish_reason: finishReason });
   if (request.stream_options?.include_usage) yield { ...head, choices: [], usage: usageOf(completing, next.value) };
+}
+
+/** What each choice begins with, where the request asks for the prompt or its ids. */
+function beginnings({ request, prompts, echoes, n }: Completing) {
+  if (!request.echo && !request.return_token_ids) return [];
+  return prompts.flatMap((prompt, p) => {
+    const ids = request.return_token_ids ? { prompt_token_ids: prompt, token_ids: [] } : {};
+    return Array.from({ length: n }, (_, i) => ({ index: p * n + i, ...echoes[p]!, ids }));
+  });
 }
 
 /** `lengths`: characters of each choice's tokens so far, which these add to. */

@@ -1,13 +1,9 @@
 // A checked request -> the port's requests; and what is drawn, as it comes.
 import type { Completion, DrawnToken, GenerateRequest, SamplingOptions } from '../backend.ts';
-import { MOST } from '../limits.ts';
 import { ApiError } from './api-error.ts';
 import type { Exchange } from './exchange.ts';
-import type { ChatRequest, CompletionRequest } from './requests.ts';
+import { type ChatRequest, type CompletionRequest, MOST_CHOICES } from './requests.ts';
 import type { ServedPolicy } from './served-models.ts';
-
-/** Choices of one request, those of all its prompts. */
-const MOST_CHOICES = 512;
 
 /** What is asked of a model. */
 export interface Asked {
@@ -132,7 +128,7 @@ export function seedOf({ seed }: { readonly seed?: number | null | undefined }, 
   return seed ?? randomSeed();
 }
 
-/** The most tokens that a completion of `ids` can have. */
+/** The most tokens that a completion of `ids` can have; at least 1, which a prompt that is too long is refused for. */
 export function roomFor(ids: readonly number[], { contextLength }: ServedPolicy): number {
-  return Math.min(MOST.tokens, Math.max(1, contextLength - ids.length));
+  return Math.max(1, contextLength - ids.length);
 }

@@ -20,4 +20,5 @@ export interface Exchange {
 /** `events` are read one by one, as the client takes them. */
 export type Reply = { readonly json: object } | { readonly text: string } | { readonly events: AsyncIterable<object> };
 
+/** @throws ApiError, or SipfError 'bad-input' naming the field: what the client is told. */
 export type Endpoint = (exchange: Exchange) => Promise<Reply>;

@@ -1,5 +1,5 @@
 // /v1/models, adapters that come and go as in vLLM, and step scores at /pooling.
-import { check } from '../io/check.ts';
+import { bodyAs } from './body.ts';
 import type { Endpoint } from './exchange.ts';
 import { LoadRequest, PoolingRequest, UnloadRequest } from './requests.ts';
 
@@ -9,20 +9,20 @@ export const listModels: Endpoint = async ({ models, now }) => {
 };
 
 export const loadAdapter: Endpoint = async ({ body, models }) => {
-  const { lora_name: name, lora_path: path } = check(LoadRequest, body, 'The request', 'Correct the request.');
+  const { lora_name: name, lora_path: path } = bodyAs(LoadRequest, body);
   await models.load(name, path);
   return { text: `Success: LoRA adapter '${name}' added successfully.` };
 };
 
 export const unloadAdapter: Endpoint = async ({ body, models }) => {
-  const { lora_name: name } = check(UnloadRequest, body, 'The request', 'Correct the request.');
+  const { lora_name: name } = bodyAs(UnloadRequest, body);
   models.unload(name);
   return { text: `Success: LoRA adapter '${name}' removed successfully.` };
 };
 
 /** `data[i].data[j]`: P(step j of path i is correct). */
 export const pooling: Endpoint = async ({ body, models, signal, caller, now }) => {
-  const { model, input } = check(PoolingRequest, body, 'The request', 'Correct the request.');
+  const { model, input } = bodyAs(PoolingRequest, body);
   const { name, prm } = models.prm(model);
   const scores = await prm.score(input, { signal });
   const counts = await prm.countTokens(input.map(({ prompt, steps }) => prompt + steps.join('')));

@@ -2,8 +2,8 @@
 import { z } from 'zod';
 import { MOST } from '../limits.ts';
 
-/** Choices of one request. */
-const MOST_CHOICES = 512;
+/** Choices of one request, those of all its prompts. */
+export const MOST_CHOICES = 512;
 const MOST_STOPS = 16;
 const LONGEST_STOP = 256;
 /** A colder temperature leaves float32; 0 is greedy. */

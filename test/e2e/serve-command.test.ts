@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { makeModelFolder } from '../model-folder.ts';
-import { ask } from '../serve-scripted.ts';
+import { ask, eventsOf } from '../serve-scripted.ts';
 import { fixtures } from '../tiny-model.ts';
 import { buildCli, runCli, startCli } from './run-cli.ts';
 
@@ -113,10 +113,13 @@ describe('64 clients at a time', () => {
 });
 
 it('ends on a signal', async () => {
-  const running = complete({ prompt: 'one', max_tokens: 40, ignore_eos: true, seed: 1 });
-  await new Promise((resolve) => setTimeout(resolve, 20));
+  const begun = await fetch(`${url}/v1/completions`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ prompt: 'one', max_tokens: 40, ignore_eos: true, seed: 1, stream: true }),
+  });
   const ended = once(server, 'exit');
   server.kill('SIGTERM');
-  expect(await running).toHaveLength(1);
+  expect(eventsOf(await begun.text()).at(-1)).toMatchObject({ choices: [{ finish_reason: 'length' }] });
   expect(await ended).toEqual([143, null]);
 });

@@ -241,9 +241,11 @@ describe('clients', () => {
   });
 
   it('have their answers when the server stops, and nobody after that', async () => {
-    const served = await serveScripted({}, { write: long });
+    let begin = () => {};
+    const begun = new Promise<void>((resolve) => (begin = resolve));
+    const served = await serveScripted({}, { write: long, onWork: () => begin() });
     const running = served.ask('/v1/completions', { prompt: 'x', max_tokens: 500, seed: 1 });
-    await delay(50);
+    await begun;
     await served[Symbol.asyncDispose]();
     expect((await running).status).toBe(200);
     await expect(served.ask('/v1/models')).rejects.toThrow('fetch failed');

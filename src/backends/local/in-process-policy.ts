@@ -48,7 +48,7 @@ export async function openInProcessPolicy(
         return generate({ model, cache, tokenizer }, requests, onFinished, options);
       }),
     logps: (items, options = {}) => calls.take(() => completionLogps({ model, tokenizer }, items, options)),
-    vocabulary: vocabularyOf(tokenizer),
+    vocabulary: async () => vocabularyOf(tokenizer),
     decode: async (ids) => ids.map((some) => tokenizer.decodeContinuation(some)),
     draw: (requests, options) => shared.draw(requests, options),
     readTokens: (items, options) => calls.take(() => completionTokens({ model, tokenizer }, items, options)),
