@@ -1,4 +1,4 @@
-// A model and a number of clients -> tokens a second by `generate`, and by a server on the same requests.
+// A model and clients -> tokens a second by generate, and by a server on the same requests.
 import { Command } from 'commander';
 import type { Completion, GenerateRequest, Policy } from '#sipf/backend.js';
 import { openEngine, readEngine } from '#sipf/cli/engine.js';

@@ -1,4 +1,4 @@
-// lm-evaluation-harness on `sipf serve` -> the scores that sipf itself gives. SIPF_TEST_LM_EVAL=FOLDER asks for it.
+// lm-evaluation-harness on `sipf serve` -> the scores of sipf. SIPF_TEST_LM_EVAL=FOLDER asks for it.
 import { type ChildProcess, execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
