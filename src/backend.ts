@@ -34,6 +34,8 @@ export interface SamplingOptions {
   readonly ignoreEos?: boolean;
   /** Behind `<<EXPRESSION=` in the completion its result and `>>` are written, not drawn (docs/method.md). A policy that cannot throws SipfError 'unsupported'. */
   readonly calculator?: boolean;
+  /** How many of the likeliest tokens are told with each token, at most `MOST.likeliest`. 0 is off. An engine that cannot tell them leaves them out. */
+  readonly likeliest?: number;
 }
 
 /** One completion to draw. Requests with equal leading context share its computation inside one call. */
@@ -49,6 +51,12 @@ export interface GenerateRequest {
 /** Log-probabilities of tokens in order; null: a calculator wrote that token. */
 export type TokenLogps = readonly (number | null)[];
 
+/** A token that may stand at a place, and log P(token) there under the raw model. */
+export interface LikelyToken {
+  readonly token: number;
+  readonly logp: number;
+}
+
 export interface Completion {
   readonly id: string;
   /** Stop strings and special tokens removed. */
@@ -61,6 +69,8 @@ export interface Completion {
   readonly logps: TokenLogps | null;
   /** Places of the tokens that a calculator wrote; absent: none. */
   readonly forced?: readonly number[] | undefined;
+  /** The likeliest tokens at each place, the best first. Absent: not asked for. */
+  readonly likeliest?: readonly (readonly LikelyToken[])[] | undefined;
   readonly finishReason: 'stop' | 'length';
 }
 
@@ -95,14 +105,65 @@ export interface DrawOptions extends CallOptions {
   readonly onText?: ((drawn: readonly DrawnText[]) => void) | undefined;
 }
 
+/** What one decode step added to a completion: a token, and the text that no stop string will take back. */
+export interface DrawnToken extends DrawnText {
+  readonly token: number;
+  /** null: a calculator wrote the token. */
+  readonly logp: number | null;
+  readonly likeliest?: readonly LikelyToken[] | undefined;
+}
+
+export interface SharedDrawOptions extends CallOptions {
+  /** Whose requests these are: callers share the slots evenly. */
+  readonly caller?: string | undefined;
+  /** Told after each decode step what it added to these requests. */
+  readonly onTokens?: ((drawn: readonly DrawnToken[]) => void) | undefined;
+}
+
+/** A token of a given text. */
+export interface ReadToken extends LikelyToken {
+  /** The best first; as many as were asked for. */
+  readonly likeliest: readonly LikelyToken[];
+}
+
+export interface ReadOptions extends CallOptions {
+  /** How many of the likeliest tokens are told at each place. */
+  readonly likeliest: number;
+}
+
+/** What a tokenizer says of itself. Texts are null where it has no such token. */
+export interface Vocabulary {
+  readonly size: number;
+  readonly bos: string | null;
+  readonly eos: string | null;
+  readonly pad: string | null;
+  /** Ids that stand before the beginning of a text. */
+  readonly leading: readonly number[];
+  readonly chatTemplate: string | null;
+}
+
+/** What a policy has for many callers at a time. */
+export interface Serving {
+  vocabulary(): Promise<Vocabulary>;
+  /** The text of each list of ids, as a continuation. */
+  decode(ids: readonly (readonly number[])[]): Promise<string[]>;
+  /**
+   * Draws these requests together with those of other calls, which come at any time; completions in the order of the requests. The signal ends
+   * this call alone.
+   */
+  draw(requests: readonly GenerateRequest[], options?: SharedDrawOptions): Promise<Completion[]>;
+  /** As `logps`, with the likeliest tokens at each place. */
+  readTokens(items: readonly Pick<LogpsItem, 'context' | 'completion'>[], options: ReadOptions): Promise<ReadToken[][]>;
+}
+
 /** What every open model says of itself. */
 export interface OpenedModel extends AsyncDisposable, Pick<ModelDescription, 'hash' | 'contextLength' | 'warnings'> {
   /** Token counts of texts (continuations, no BOS). */
   countTokens(texts: readonly string[]): Promise<number[]>;
 }
 
-/** A model that writes. */
-export interface Policy extends OpenedModel {
+/** A model that writes. An engine that serves one caller at a time has nothing of `Serving`. */
+export interface Policy extends OpenedModel, Partial<Serving> {
   /** One unit of work: starts with empty slots, ends when no request is left. */
   generate(requests: readonly GenerateRequest[], onFinished: OnFinished, options?: DrawOptions): Promise<GenerateStats>;
   /** Token ids of contexts, as `generate` reads them. */

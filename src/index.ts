@@ -43,6 +43,7 @@ export type { Log, LogEvent, OnProgress, ProgressEvent } from './run/events.ts';
 export type { Program, Sandbox, Verdict, WrongReason } from './sandbox.ts';
 export { createPyodideSandbox, type PyodideSandboxOptions } from './sandboxes/embedded.ts';
 export { createNativeSandbox, type NativeSandboxOptions } from './sandboxes/native.ts';
+export { type ModelServer, type ServeOptions, serve } from './server/serve.ts';
 export { passAt, passAtFigure } from './statistics/pass-at.ts';
 export type * from './task.ts';
 export { closing, taskOf } from './task.ts';

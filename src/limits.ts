@@ -18,6 +18,8 @@ export const MOST = {
   shots: 1000,
   rounds: 10_000,
   retries: 100,
+  /** Tokens that are told beside the one that stands at a place. */
+  likeliest: 20,
   /** Seconds of a program: a day. */
   seconds: 86_400,
   workers: 1024,

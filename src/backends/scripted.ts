@@ -1,12 +1,14 @@
 // Functions of text and key -> a Backend without models, deterministic and resumable.
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setImmediate as nextEvents } from 'node:timers/promises';
 import { resultSpans, writtenBehind } from '../arithmetic/calculator.ts';
 import type {
   Backend,
   CallOptions,
   Completion,
   ContextPiece,
+  DrawnToken,
   DrawOptions,
   GenerateRequest,
   LogpsItem,
@@ -16,11 +18,16 @@ import type {
   OpenedModel,
   Policy,
   ProcessRewardModel,
+  ReadOptions,
+  ReadToken,
+  Serving,
+  SharedDrawOptions,
   StepPath,
   TokenLogps,
   TrainJob,
   TrainResult,
   TrainStep,
+  Vocabulary,
 } from '../backend.ts';
 import { SipfError, throwIfAborted } from '../errors.ts';
 import { sha256 } from '../hashing.ts';
@@ -136,8 +143,52 @@ interface Running {
   left: number;
 }
 
-class ScriptedPolicy extends ScriptedModel implements Policy {
+class ScriptedPolicy extends ScriptedModel implements Policy, Serving {
   readonly layers = LAYERS;
+
+  async vocabulary(): Promise<Vocabulary> {
+    this.requireOpen();
+    return {
+      size: 0x110000,
+      bos: null,
+      eos: '\n',
+      pad: null,
+      leading: [],
+      chatTemplate: '{{ messages }}',
+    };
+  }
+
+  async decode(ids: readonly (readonly number[])[]): Promise<string[]> {
+    this.requireOpen();
+    return ids.map((some) => textOf([some]));
+  }
+
+  /** One character of each request a turn of the event loop. */
+  async draw(requests: readonly GenerateRequest[], { signal, onTokens }: SharedDrawOptions = {}) {
+    this.requireOpen();
+    const completions = requests.map((request) => this.#write(request));
+    for (let step = 0; step < Math.max(...completions.map(({ tokens }) => tokens)); step += 1) {
+      await nextEvents();
+      throwIfAborted(signal);
+      onTokens?.(completions.flatMap((completion) => drawnAt(completion, step)));
+    }
+    return completions;
+  }
+
+  async readTokens(
+    items: readonly Pick<LogpsItem, 'context' | 'completion'>[],
+    { likeliest }: ReadOptions,
+  ): Promise<ReadToken[][]> {
+    const logps = await this.logps(items);
+    return items.map(({ completion }, n) => {
+      const pieces = typeof completion === 'string' ? [completion] : completion;
+      const ids = pieces.flatMap((piece) => (typeof piece === 'string' ? idsOf(piece) : [piece]));
+      return ids.map((token, place) => {
+        const own = { token, logp: logps[n]?.[place] ?? 0 };
+        return { ...own, likeliest: likeliest > 0 ? [own] : [] };
+      });
+    });
+  }
 
   async generate(requests: readonly GenerateRequest[], onFinished: OnFinished, { signal, onText }: DrawOptions = {}) {
     this.requireOpen();
@@ -204,7 +255,7 @@ class ScriptedPolicy extends ScriptedModel implements Policy {
 
   #write({ id, context, key, sampling }: GenerateRequest): Completion {
     this.options.onWork?.(`completion ${key}`);
-    const { temperature, maxTokens, stopStrings = [], calculator = false } = sampling;
+    const { temperature, maxTokens, stopStrings = [], calculator = false, likeliest = 0 } = sampling;
     const { skill } = this;
     const [first = '', ...rest] = context;
     const [prompt, prefix] = [textOf([first]), textOf(rest)];
@@ -226,6 +277,7 @@ class ScriptedPolicy extends ScriptedModel implements Policy {
       tokenIds,
       logps,
       ...(forced.length === 0 ? {} : { forced }),
+      ...(likeliest === 0 ? {} : { likeliest: tokenIds.map((token, i) => [{ token, logp: drawn[i] ?? 0 }]) }),
       finishReason,
     };
   }
@@ -237,6 +289,13 @@ class ScriptedPrm extends ScriptedModel implements ProcessRewardModel {
     this.options.onWork?.('score');
     return paths.map((path) => scoresOf(path, this));
   }
+}
+
+/** What a completion's token at one place adds. */
+function drawnAt({ id, tokenIds, logps, likeliest }: Completion, place: number): DrawnToken[] {
+  const token = tokenIds?.[place];
+  if (token === undefined) return [];
+  return [{ id, token, logp: logps?.[place] ?? null, text: textOf([[token]]), likeliest: likeliest?.[place] }];
 }
 
 function scoresOf(path: StepPath, { options, skill }: ScriptedModel): number[] {

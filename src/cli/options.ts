@@ -92,16 +92,20 @@ export interface ModelOptions extends ExecutionOptions {
   readonly adapter?: string;
 }
 
-/** Adds --model (required), --adapter, where models run and the dotted keys of `engine`. */
-export function withModel(command: Command): Command {
+/** Adds --model (required), where models run and the dotted keys of `engine`. */
+export function withBaseModel(command: Command): Command {
   return withExecution(
     command
       .usage('[options] [--engine.KEY VALUE ...]')
       .allowUnknownOption()
       .allowExcessArguments()
-      .requiredOption('--model <path>', 'Hugging Face folder or .gguf file')
-      .option('--adapter <dir>', 'PEFT adapter folder'),
+      .requiredOption('--model <path>', 'Hugging Face folder or .gguf file'),
   );
+}
+
+/** As `withBaseModel`, with --adapter. */
+export function withModel(command: Command): Command {
+  return withBaseModel(command).option('--adapter <dir>', 'PEFT adapter folder');
 }
 
 /** The model that the options name. */

@@ -11,6 +11,7 @@ import { gradeCommand } from './commands/grade.ts';
 import { importCommand } from './commands/import.ts';
 import { logpsCommand } from './commands/logps.ts';
 import { runCommand } from './commands/run.ts';
+import { serveCommand } from './commands/serve.ts';
 import { showCommand } from './commands/show.ts';
 import { STAGES } from './commands/stages.ts';
 import { helpCommand, inThisPlace } from './help.ts';
@@ -24,6 +25,7 @@ const COMMANDS = [
   evalCommand,
   generateCommand,
   logpsCommand,
+  serveCommand,
   gradeCommand,
   exportCommand,
   importCommand,

@@ -3,12 +3,16 @@ import type { ContextPiece, GivenCompletion } from '../backend.ts';
 import { SipfError } from '../errors.ts';
 import type { Tokenizer } from '../models/tokenizer/tokenizer.ts';
 
+/** Texts whose ids are kept. */
+const MOST_KNOWN = 2 ** 14;
+
 export type ContextTokenizer = Pick<Tokenizer, 'encode' | 'encodeContinuation'>;
 
 /** Tokenises pieces on their own, each text once: the first with the tokenizer's BOS rule, the others as continuations; ids as given. */
 export class ContextEncoder {
   readonly #tokenizer: ContextTokenizer;
   readonly #vocab: number;
+  /** The texts that came last: a server's never end. */
   readonly #known = new Map<string, readonly number[]>();
 
   /** @param vocab rows of the embedding. */
@@ -33,6 +37,7 @@ export class ContextEncoder {
     const known = this.#known.get(key);
     if (known) return known;
     const ids = first ? this.#tokenizer.encode(piece) : this.#tokenizer.encodeContinuation(piece);
+    if (this.#known.size >= MOST_KNOWN) this.#known.clear();
     this.#known.set(key, ids);
     return ids;
   }

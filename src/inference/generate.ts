@@ -1,7 +1,7 @@
 // Requests -> completions: one unit of work on a scheduler of its own.
 import { setImmediate as nextEvents } from 'node:timers/promises';
-import type { DrawnText, DrawOptions, GenerateRequest, GenerateStats, OnFinished } from '../backend.ts';
-import { type DrawnToken, type Generator, Scheduler, type SchedulerOptions } from './scheduler.ts';
+import type { DrawnText, DrawnToken, DrawOptions, GenerateRequest, GenerateStats, OnFinished } from '../backend.ts';
+import { type Generator, Scheduler, type SchedulerOptions } from './scheduler.ts';
 
 export type { Generator };
 

@@ -1,4 +1,5 @@
 // Weights -> token-level calls: prefill, decode step, log-probabilities; owns the programs.
+import type { ReadToken } from '../backend.ts';
 import { int64, vector } from '../engine/host-arrays.ts';
 import type { Engine, HostArray, Program } from '../engine/runtime/session.ts';
 import type { DecoderConfig } from '../models/architectures/architecture.ts';
@@ -7,6 +8,7 @@ import { passInputs, RopeTables, stepInputs } from '../models/pass-inputs.ts';
 import { type KvCache, type KvRows, pastInput } from './kv-cache.ts';
 import { DeviceKvCache } from './kv-caches/device.ts';
 import { HostKvCache } from './kv-caches/host.ts';
+import { withLikeliest } from './likeliest.ts';
 import type { TokenPass } from './packed-rows.ts';
 import { compileDecode, compilePrefill, compileTokenLogps, notNumbers } from './passes.ts';
 import type { SamplerFeatures } from './sampling.ts';
@@ -22,10 +24,12 @@ export interface StepRow {
   /** 1 is off. */
   readonly topP: number;
   readonly ignoreEnd: boolean;
+  /** How many of the likeliest tokens are told. */
+  readonly likeliest: number;
 }
 
 /** A row that belongs to no sequence. */
-const IDLE: StepRow = { token: 0, temperature: 0, uniform: 0, topK: 0, topP: 1, ignoreEnd: false };
+const IDLE: StepRow = { token: 0, temperature: 0, uniform: 0, topK: 0, topP: 1, ignoreEnd: false, likeliest: 0 };
 
 /** One row of a prefill pass: tokens behind cached ones. */
 export interface PrefillRow {
@@ -48,8 +52,9 @@ export class LanguageModel implements AsyncDisposable {
   readonly #ropes: RopeTables;
   #prefill: Program | undefined;
   #tokenLogps: Program | undefined;
+  #likeliest: Program | undefined;
   #decode: Program | undefined;
-  #features: SamplerFeatures = { truncate: false, suppress: false };
+  #features: SamplerFeatures = { truncate: false, suppress: false, likeliest: false };
   /** Least length of a pass's past, all of it hidden where there is none: on WebGPU no product may sum over nothing. */
   readonly #leastPast: number;
 
@@ -98,7 +103,7 @@ export class LanguageModel implements AsyncDisposable {
    * Feeds one token to each of the slots 0 ... rows.length - 1, adds it to the cache and draws the next.
    * @throws SipfError 'diverged' when a log-probability is not a number.
    */
-  async step(cache: KvCache, rows: readonly StepRow[]): Promise<{ tokens: number[]; logps: number[] }> {
+  async step(cache: KvCache, rows: readonly StepRow[]): Promise<readonly ReadToken[]> {
     const program = await this.#decoder(rows);
     const width = cache.width(rows.length);
     const all = Array.from({ length: width }, (_, slot) => rows[slot] ?? IDLE);
@@ -119,44 +124,66 @@ export class LanguageModel implements AsyncDisposable {
     await cache.append(result.device('rows'), rows.length);
     const logps = [...result.floats('logps').subarray(0, rows.length)];
     if (!logps.every(Number.isFinite)) throw await notNumbers('the model', this.#weights);
-    return { tokens: Array.from(result.integers('tokens').subarray(0, rows.length), Number), logps };
+    const drawn = result.integers('tokens');
+    const own = logps.map((logp, slot) => ({ token: Number(drawn[slot]), logp }));
+    return withLikeliest(
+      result,
+      own,
+      rows.map(({ likeliest }) => likeliest),
+    );
   }
 
-  /** log P(target) at the places `at` of a pass. */
-  async tokenLogps({ shape, rows, at }: TokenPass, targets: readonly number[]): Promise<number[]> {
+  /** The targets at the places `at` of a pass: log P, and the `likeliest` best tokens there. */
+  async readTokens(pass: TokenPass, targets: readonly number[], likeliest: number): Promise<readonly ReadToken[]> {
+    const { shape, rows, at } = pass;
     this.#prefill ??= await compilePrefill(this.#engine, this.#weights);
-    this.#tokenLogps ??= await compileTokenLogps(this.#engine, this.#weights);
+    const program = await this.#reader(likeliest > 0);
     const past = this.#leastPast;
-    const read = await this.#prefill.run({
+    const states = await this.#prefill.run({
       ...passInputs({ ...shape, past }, rows),
       ...(await this.#ropes.upTo(shape.seq)),
       ...noPast(shape.batch, past, this.config),
       at: vector(at),
     });
-    read.device('rows')[Symbol.dispose]();
-    const hidden = read.floats('hidden');
-    const logps: number[] = [];
+    states.device('rows')[Symbol.dispose]();
+    const hidden = states.floats('hidden');
+    const read: ReadToken[] = [];
     const width = this.config.hidden;
     const chunk = Math.max(1, Math.floor(LOGITS_BYTES / 4 / this.config.vocab));
     for (let from = 0; from < targets.length; from += chunk) {
-      const ids = int64(targets.slice(from, from + chunk));
+      const ids = targets.slice(from, from + chunk);
       const data = hidden.subarray(from * width, (from + ids.length) * width);
-      const states = { data, shape: [ids.length, width] };
-      const result = await this.#tokenLogps.run({ hidden: states, targets: vector(ids) });
-      logps.push(...result.floats('logps'));
+      const rows = { data, shape: [ids.length, width] };
+      const result = await program.run({ hidden: rows, targets: vector(int64(ids)) });
+      const logps = result.floats('logps');
+      const own = ids.map((token, n) => ({ token, logp: Number(logps[n]) }));
+      read.push(...withLikeliest(result, own, Array<number>(ids.length).fill(likeliest)));
     }
-    if (!logps.every(Number.isFinite)) throw await notNumbers('the model', this.#weights);
-    return logps;
+    if (!read.every(({ logp }) => Number.isFinite(logp))) throw await notNumbers('the model', this.#weights);
+    return read;
+  }
+
+  /** Log-probabilities of hidden states' next tokens: one program with the likeliest tokens, one without. */
+  async #reader(likeliest: boolean): Promise<Program> {
+    if (!likeliest) {
+      this.#tokenLogps ??= await compileTokenLogps(this.#engine, this.#weights, false);
+      return this.#tokenLogps;
+    }
+    this.#likeliest ??= await compileTokenLogps(this.#engine, this.#weights, true);
+    return this.#likeliest;
   }
 
   /** The decode program; made anew where rows ask for more than it can do. */
   async #decoder(rows: readonly StepRow[]): Promise<Program> {
-    const { truncate, suppress } = this.#features;
+    const { truncate, suppress, likeliest } = this.#features;
     const features = {
       truncate: truncate || rows.some(({ topK, topP, temperature }) => temperature > 0 && (topK > 0 || topP < 1)),
       suppress: suppress || rows.some(({ ignoreEnd }) => ignoreEnd),
+      likeliest: likeliest || rows.some((row) => row.likeliest > 0),
     };
-    if (this.#decode && features.truncate === truncate && features.suppress === suppress) return this.#decode;
+    const isEnough =
+      features.truncate === truncate && features.suppress === suppress && features.likeliest === likeliest;
+    if (this.#decode && isEnough) return this.#decode;
     await this.#decode?.[Symbol.asyncDispose]();
     this.#features = features;
     this.#decode = await compileDecode(this.#engine, this.#weights, this.#endIds, features);
@@ -164,8 +191,9 @@ export class LanguageModel implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const program of [this.#prefill, this.#tokenLogps, this.#decode]) await program?.[Symbol.asyncDispose]();
-    this.#prefill = this.#tokenLogps = this.#decode = undefined;
+    const programs = [this.#prefill, this.#tokenLogps, this.#likeliest, this.#decode];
+    for (const program of programs) await program?.[Symbol.asyncDispose]();
+    this.#prefill = this.#tokenLogps = this.#likeliest = this.#decode = undefined;
     this.#ropes[Symbol.dispose]();
   }
 }

@@ -1,5 +1,5 @@
 // Contexts and completions -> log-probabilities of the completions' tokens (teacher forcing).
-import type { LogpsItem, TokenLogps } from '../backend.ts';
+import type { LogpsItem, ReadToken, TokenLogps } from '../backend.ts';
 import { SipfError } from '../errors.ts';
 import { resultTokens } from '../models/tokenizer/result-tokens.ts';
 import { endId, type Tokenizer } from '../models/tokenizer/tokenizer.ts';
@@ -10,15 +10,41 @@ import { type PackOptions, readPacked } from './packed-rows.ts';
 /** What log-probabilities need of the tokenizer. */
 type LogpsTokenizer = ContextTokenizer & Pick<Tokenizer, 'eosIds' | 'stream'>;
 
+interface Reader {
+  readonly model: LanguageModel;
+  readonly tokenizer: LogpsTokenizer;
+}
+
+interface LogpsOptions extends PackOptions {
+  readonly signal?: AbortSignal | undefined;
+}
+
 /**
  * `[completion tokens]` of each item, in order, null for tokens that a calculator wrote; contexts that are equal are computed once a row of several completions.
  * @throws SipfError 'bad-input' naming the item whose context is empty or which is longer than the model's context, or without an end-of-text token.
  */
 export async function completionLogps(
-  { model, tokenizer }: { readonly model: LanguageModel; readonly tokenizer: LogpsTokenizer },
+  reader: Reader,
   items: readonly LogpsItem[],
-  options: PackOptions & { readonly signal?: AbortSignal | undefined } = {},
+  options: LogpsOptions = {},
 ): Promise<TokenLogps[]> {
+  const found = await completionTokens(reader, items, { ...options, likeliest: 0 });
+  return found.map((tokens, n) => {
+    const ids = tokens.map(({ token }) => token);
+    const isResult = items[n]?.calculator ? resultTokens(ids, reader.tokenizer) : [];
+    return tokens.map(({ logp }, place) => (isResult[place] ? null : logp));
+  });
+}
+
+/**
+ * `[completion tokens]` of each item, in order, with the `likeliest` best tokens at each place.
+ * @throws SipfError as `completionLogps` does.
+ */
+export async function completionTokens(
+  { model, tokenizer }: Reader,
+  items: readonly Pick<LogpsItem, 'context' | 'completion' | 'ended'>[],
+  { likeliest, ...options }: LogpsOptions & { readonly likeliest: number },
+): Promise<ReadToken[][]> {
   const encoder = new ContextEncoder(tokenizer, model.config.vocab);
   const encoded = items.map(({ context, completion: given, ended = false }, n) => {
     const completion = [...encoder.continuation(given), ...(ended ? [endId(tokenizer)] : [])];
@@ -27,20 +53,15 @@ export async function completionLogps(
     // The last token of a completion is never fed: nothing is read behind it.
     return { prefix, completion, continuation: completion.slice(0, -1) };
   });
-  const found = await readPacked(
+  return readPacked(
     encoded,
     (item) => encoded[item]?.completion.map((_, n) => (encoded[item]?.prefix.length ?? 0) - 1 + n) ?? [],
     (pass, reads) => {
       const targets = reads.map(({ item, n }) => encoded[item]?.completion[n] as number);
-      return model.tokenLogps(pass, targets);
+      return model.readTokens(pass, targets, likeliest);
     },
     options,
   );
-  return found.map((logps, n) => {
-    const ids = encoded[n]?.completion ?? [];
-    const isResult = items[n]?.calculator ? resultTokens(ids, tokenizer) : [];
-    return logps.map((logp, place) => (isResult[place] ? null : logp));
-  });
 }
 
 function checkLength(n: number, context: number, completion: number, limit: number): void {

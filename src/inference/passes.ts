@@ -10,6 +10,7 @@ import { stepProbability } from '../models/architectures/prm-head.ts';
 import type { ModelWeights } from '../models/open-model.ts';
 import { declareInputs, declareStep } from '../models/pass-inputs.ts';
 import { whyNotNumbers } from '../models/weights/not-numbers.ts';
+import { likeliestTokens } from './likeliest.ts';
 import { type SamplerFeatures, sampleTokens } from './sampling.ts';
 
 interface Built {
@@ -50,7 +51,7 @@ export function compilePrefill(engine: Engine, weights: ModelWeights): Promise<P
 
 /**
  * One token a row behind the cache, weights pre-packed where they are not fed: declareStep and the sampler's
- * -> `rows [batch, 2·layers·kvHeads, 1, headDim]`, which stay, `tokens [batch]`, `logps [batch]`.
+ * -> `rows [batch, 2·layers·kvHeads, 1, headDim]`, which stay, `tokens [batch]`, `logps [batch]`, and the likeliest where asked for.
  */
 export function compileDecode(
   engine: Engine,
@@ -62,17 +63,19 @@ export function compileDecode(
     const parameters = weights.values.feeding === 'fed' ? new WeightsFirst(bound) : bound;
     const { hidden, present } = decode(decoder, parameters, declareStep(graph, decoder.config));
     const logits = flatten(decoder.logits(parameters, hidden));
-    const { tokens, logps } = sampleTokens(logits, endIds, features);
-    return { outputs: { rows: joined(present), tokens, logps }, prepack: true, stay: ['rows'] };
+    const sampled = sampleTokens(logits, endIds, features);
+    return { outputs: { rows: joined(present), ...sampled }, prepack: true, stay: ['rows'] };
   });
 }
 
-/** `hidden [n, hidden]` and `targets [n]` -> `logps [n]`. */
-export function compileTokenLogps(engine: Engine, weights: ModelWeights): Promise<Program> {
+/** `hidden [n, hidden]` and `targets [n]` -> `logps [n]`, with `likeliest` also what `likeliestTokens` gives. */
+export function compileTokenLogps(engine: Engine, weights: ModelWeights, likeliest: boolean): Promise<Program> {
   return compile(engine, weights, (graph, parameters, decoder) => {
     const hidden = graph.input('hidden', 'float32', ['n', decoder.config.hidden]);
     const logits = decoder.logits(parameters, hidden);
-    return { outputs: { logps: tokenLogp(logits, graph.input('targets', 'int64', ['n'])) } };
+    const targets = graph.input('targets', 'int64', ['n']);
+    const logps = tokenLogp(logits, targets);
+    return { outputs: { logps, ...(likeliest ? likeliestTokens(logits, targets, logps) : {}) } };
   });
 }
 

@@ -20,7 +20,7 @@ interface Row {
 async function makeSampler(vocab: number, truncate: boolean, suppress: boolean): Promise<Program> {
   const graph = new Graph();
   const logits = graph.input('logits', 'float32', ['batch', vocab]);
-  const { tokens, logps } = sampleTokens(logits, ENDS, { truncate, suppress });
+  const { tokens, logps } = sampleTokens(logits, ENDS, { truncate, suppress, likeliest: false });
   return engine.compile(graph, { tokens, logps }, { prepack: false });
 }
 

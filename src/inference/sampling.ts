@@ -30,6 +30,7 @@ import {
   where,
 } from '../engine/build.ts';
 import type { Tensor } from '../engine/graph.ts';
+import { likeliestTokens } from './likeliest.ts';
 
 /** What a sampler must be able to do besides temperature; each costs time in every step. */
 export interface SamplerFeatures {
@@ -37,14 +38,12 @@ export interface SamplerFeatures {
   readonly truncate: boolean;
   /** Rows that must not end. */
   readonly suppress: boolean;
+  /** The likeliest tokens of each row. */
+  readonly likeliest: boolean;
 }
 
-interface SampledTokens {
-  /** int64 `[batch]`. */
-  readonly tokens: Tensor;
-  /** log P(token) under the raw logits `[batch]`. */
-  readonly logps: Tensor;
-}
+/** int64 `tokens [batch]`, `logps [batch]` under the raw logits, and where they are asked for what `likeliestTokens` gives. */
+type SampledTokens = Readonly<Record<'tokens' | 'logps', Tensor>> & Partial<ReturnType<typeof likeliestTokens>>;
 
 const LARGE = 1e30;
 /** The largest float32 below 1: a bound that stays below the sum it multiplies. */
@@ -70,7 +69,8 @@ export function sampleTokens(logits: Tensor, endIds: readonly number[], features
   const drawn = categorical(weights, uniform);
   const best = argMax(allowed);
   const tokens = reshape(where(random, drawn, best), ['batch']);
-  return { tokens, logps: tokenLogp(logits, tokens) };
+  const logps = tokenLogp(logits, tokens);
+  return { tokens, logps, ...(features.likeliest ? likeliestTokens(logits, tokens, logps) : {}) };
 }
 
 function exclude(logits: Tensor, endIds: readonly number[], suppress: Tensor): Tensor {

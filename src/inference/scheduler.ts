@@ -1,12 +1,12 @@
 // Requests of any callers, at any time -> completions, one decode step at a time.
 import { setImmediate as nextEvents } from 'node:timers/promises';
-import type { Completion, GenerateRequest, GenerateStats } from '../backend.ts';
+import type { Completion, DrawnToken, GenerateRequest, GenerateStats, ReadToken } from '../backend.ts';
 import { SipfError, throwIfAborted } from '../errors.ts';
 import { ContextEncoder, type ContextTokenizer } from './context.ts';
 import { bytesPerToken, type KvCache, type KvRows } from './kv-cache.ts';
 import type { LanguageModel, PrefillRow } from './language-model.ts';
 import { type PrefixNode, PrefixTree } from './prefix-tree.ts';
-import { type AddedToken, type CompletionTokenizer, checkSampling, Sequence } from './sequence.ts';
+import { type CompletionTokenizer, checkSampling, Sequence } from './sequence.ts';
 
 export interface SchedulerOptions {
   /** Tokens of one prefill pass, padding included. */
@@ -19,13 +19,6 @@ export interface Generator {
   readonly model: LanguageModel;
   readonly cache: KvCache;
   readonly tokenizer: CompletionTokenizer & ContextTokenizer;
-}
-
-/** What one decode step added to one request. */
-export interface DrawnToken extends AddedToken {
-  readonly id: string;
-  /** Text that no stop string will take back; it may come some tokens later, and is empty until then. */
-  readonly text: string;
 }
 
 interface SubmitOptions {
@@ -133,10 +126,11 @@ export class Scheduler implements Disposable {
   async #draw(): Promise<Completion[]> {
     const { model, cache } = this.#generator;
     const rows = this.#live.map(({ sequence }) => sequence.row());
-    const { tokens, logps } = await model.step(cache, rows);
-    this.#generatedTokens += tokens.length;
+    const drawn = await model.step(cache, rows);
+    this.#generatedTokens += drawn.length;
     for (const [slot, { sequence, onToken }] of this.#live.entries()) {
-      const added = sequence.push(tokens[slot] as number, logps[slot] as number);
+      const { token, logp, likeliest } = drawn[slot] as ReadToken;
+      const added = sequence.push(token, logp, likeliest);
       onToken?.({ id: sequence.request.id, ...added, text: sequence.drawn() });
     }
     return this.#live.filter(({ sequence }) => sequence.finished).map(({ sequence }) => sequence.completion());

@@ -1,7 +1,8 @@
 // The tokens drawn for one request, one at a time -> its completion: where it stops, its text.
 import { writtenBehind } from '../arithmetic/calculator.ts';
-import type { Completion, GenerateRequest, SamplingOptions } from '../backend.ts';
+import type { Completion, DrawnText, DrawnToken, GenerateRequest, LikelyToken, SamplingOptions } from '../backend.ts';
 import { SipfError } from '../errors.ts';
+import { MOST } from '../limits.ts';
 import type { TextStream, Tokenizer } from '../models/tokenizer/tokenizer.ts';
 import { keyedUniform } from '../random.ts';
 import type { StepRow } from './language-model.ts';
@@ -9,11 +10,7 @@ import type { StepRow } from './language-model.ts';
 /** What a sequence needs of the tokenizer. */
 export type CompletionTokenizer = Pick<Tokenizer, 'stream' | 'eosIds' | 'encodeContinuation' | 'decodeContinuation'>;
 
-/** A token of a completion; `logp` is null where a calculator wrote it. */
-export interface AddedToken {
-  readonly token: number;
-  readonly logp: number | null;
-}
+type AddedToken = Omit<DrawnToken, keyof DrawnText>;
 
 /** A request in a slot. */
 export class Sequence {
@@ -29,6 +26,7 @@ export class Sequence {
   readonly #tokenizer: CompletionTokenizer;
   readonly #stream: TextStream;
   readonly #logps: (number | null)[] = [];
+  readonly #likeliest: (readonly LikelyToken[])[] = [];
   /** Tokens of a result that come next, whatever is drawn. */
   #due: number[] = [];
   #text = '';
@@ -57,17 +55,20 @@ export class Sequence {
 
   /** What the next decode step needs. */
   row(): StepRow {
-    const { temperature, topK = 0, topP = 1, ignoreEos = false } = this.request.sampling;
+    const { temperature, topK = 0, topP = 1, ignoreEos = false, likeliest = 0 } = this.request.sampling;
     const uniform = this.#uniform(this.tokens.length - this.#contextLength);
-    return { token: this.tokens.at(-1) as number, temperature, uniform, topK, topP, ignoreEnd: ignoreEos };
+    const token = this.tokens.at(-1) as number;
+    return { token, temperature, uniform, topK, topP, ignoreEnd: ignoreEos, likeliest };
   }
 
   /** Adds the drawn token, or in its place the next token of a result that a calculator writes. */
-  push(token: number, logp: number): AddedToken {
+  push(token: number, logp: number, likeliest: readonly LikelyToken[] = []): AddedToken {
     const due = this.#due.shift();
-    const added = due === undefined ? { token, logp } : { token: due, logp: null };
+    const chosen = due === undefined ? { token, logp } : { token: due, logp: null };
+    const added = likeliest.length === 0 ? chosen : { ...chosen, likeliest };
     this.tokens.push(added.token);
     this.#logps.push(added.logp);
+    if (likeliest.length > 0) this.#likeliest.push(likeliest);
     if (this.#endIds.includes(added.token)) this.#finish('stop');
     else this.#read(added);
     return added;
@@ -95,6 +96,7 @@ export class Sequence {
       tokenIds: this.tokens.slice(this.#contextLength),
       logps: this.#logps,
       ...(forced.length === 0 ? {} : { forced }),
+      ...(this.#likeliest.length === 0 ? {} : { likeliest: this.#likeliest }),
       finishReason: this.#finished ?? 'length',
     };
   }
@@ -142,12 +144,14 @@ function startedStop(text: string, stops: readonly string[]): number {
 
 /** @throws SipfError 'bad-input' naming the request where its sampling options are out of range. */
 export function checkSampling(id: string, sampling: SamplingOptions): void {
-  const { temperature, topP = 1, topK = 0, maxTokens } = sampling;
+  const { temperature, topP = 1, topK = 0, maxTokens, likeliest = 0 } = sampling;
   const bad = (what: string, value: number): never => {
     throw new SipfError('bad-input', `Expected ${what} of request ${id}, got ${value}. Change the sampling options.`);
   };
   if (!(temperature >= 0 && Number.isFinite(temperature))) bad('a temperature of 0 or more', temperature);
   if (!(topP > 0 && topP <= 1)) bad('top-p above 0 and at most 1', topP);
   if (!Number.isInteger(topK) || topK < 0) bad('a whole top-k of 0 or more', topK);
+  if (!Number.isInteger(likeliest) || likeliest < 0 || likeliest > MOST.likeliest)
+    bad(`0 to ${MOST.likeliest} likeliest tokens`, likeliest);
   if (!Number.isInteger(maxTokens) || maxTokens < 1) bad('a whole number of tokens of at least 1', maxTokens);
 }

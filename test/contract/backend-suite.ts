@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type {
   Backend,
   Completion,
+  DrawnToken,
   GenerateRequest,
   ModelInit,
   Policy,
@@ -197,6 +198,46 @@ export function samplerContract(name: string, open: () => Promise<OpenSampler>):
       await expect(policy.generate([request('a')], () => [], { signal: AbortSignal.abort() })).rejects.toMatchObject({
         code: 'aborted',
       });
+    });
+
+    it('draws for several callers at a time what each gets alone, or serves one caller', async () => {
+      if (policy.draw === undefined) return expect(policy.vocabulary).toBeUndefined();
+      const told = new Map<string, string>();
+      const onTokens = (drawn: readonly DrawnToken[]) => {
+        for (const { id, text } of drawn) told.set(id, (told.get(id) ?? '') + text);
+      };
+      const calls = ['ab', 'c', 'de'].map((keys) => [...keys].map((key) => request(key)));
+      const stop = new AbortController();
+      const stopped = policy.draw!([request('f', { maxTokens: 60 })], {
+        signal: stop.signal,
+        onTokens: () => stop.abort(),
+      });
+      const refused = expect(stopped).rejects.toMatchObject({ code: 'aborted' });
+      const drawn = await Promise.all(calls.map((some, n) => policy.draw!(some, { caller: String(n), onTokens })));
+      await refused;
+      for (const { id, text } of drawn.flat()) {
+        expect(text).toBe((await drawOne(policy, request(id))).text);
+        expect(told.get(id)).toBe(text);
+      }
+      expect(drawn.flat().map(({ id }) => id)).toEqual([...'abcde']);
+    });
+
+    it('tells what a text is made of to a server, or serves one caller', async () => {
+      if (policy.vocabulary === undefined) return expect(policy.readTokens).toBeUndefined();
+      const vocabulary = await policy.vocabulary();
+      const completion = ' two two';
+      const item = { context: ['one plus one is'], completion };
+      const [read = []] = await policy.readTokens!([item], { likeliest: 1 });
+      const [logps = []] = await policy.logps([item]);
+      for (const [n, { token, logp, likeliest }] of read.entries()) {
+        expect(token).toBeLessThan(vocabulary.size);
+        expect(logp).toBeCloseTo(logps[n]!, 4);
+        expect(likeliest).toHaveLength(1);
+        expect(likeliest[0]!.logp).toBeGreaterThanOrEqual(logp);
+      }
+      expect(await policy.decode!([read.map(({ token }) => token), []])).toEqual([completion, '']);
+      const { likeliest, logps: drawn } = await drawOne(policy, request('a', { temperature: 0, likeliest: 1 }));
+      expect(likeliest?.map(([best]) => best?.logp)).toEqual(drawn);
     });
 
     it('draws nothing once it is closed', async () => {

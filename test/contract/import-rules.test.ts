@@ -33,6 +33,7 @@ const PUBLIC = [
   'sandbox',
   'backends',
   'backend',
+  'server',
   'engine-settings',
   'io',
 ];
@@ -68,6 +69,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   statistics: [],
   run: ['io'],
   method: ['backend', 'train-settings', 'objectives', 'task', 'statistics', 'run'],
+  server: ['backend', 'io'],
   config: ['method', 'backend', 'engine-settings', 'sandboxes', 'io'],
   pipeline: [
     'method',

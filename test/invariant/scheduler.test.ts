@@ -1,10 +1,10 @@
 // One queue over slots -> the same texts whenever requests come and whatever is cancelled.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Completion, GenerateRequest, SamplingOptions } from '../../src/backend.ts';
+import type { Completion, DrawnToken, GenerateRequest, SamplingOptions } from '../../src/backend.ts';
 import { Engine } from '../../src/engine/runtime/session.ts';
 import { generate } from '../../src/inference/generate.ts';
 import type { KvCache } from '../../src/inference/kv-cache.ts';
-import { type DrawnToken, Scheduler } from '../../src/inference/scheduler.ts';
+import { Scheduler } from '../../src/inference/scheduler.ts';
 import { openTiny, type TinyModel } from '../tiny-model.ts';
 
 const engine = new Engine({ provider: 'cpu', threads: 1 });

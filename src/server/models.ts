@@ -1,0 +1,40 @@
+// /v1/models, adapters that come and go as in vLLM, and step scores at /pooling.
+import { bodyAs } from './body.ts';
+import type { Endpoint } from './exchange.ts';
+import { LoadRequest, PoolingRequest, UnloadRequest } from './requests.ts';
+
+export const listModels: Endpoint = async ({ models, now }) => {
+  const data = models.cards.map((card) => ({ ...card, object: 'model', created: now(), owned_by: 'sipf' }));
+  return { json: { object: 'list', data } };
+};
+
+export const loadAdapter: Endpoint = async ({ body, models }) => {
+  const { lora_name: name, lora_path: path } = bodyAs(LoadRequest, body);
+  await models.load(name, path);
+  return { text: `Success: LoRA adapter '${name}' added successfully.` };
+};
+
+export const unloadAdapter: Endpoint = async ({ body, models }) => {
+  const { lora_name: name } = bodyAs(UnloadRequest, body);
+  models.unload(name);
+  return { text: `Success: LoRA adapter '${name}' removed successfully.` };
+};
+
+/** `data[i].data[j]`: P(step j of path i is correct). */
+export const pooling: Endpoint = async ({ body, models, signal, caller, now }) => {
+  const { model, input } = bodyAs(PoolingRequest, body);
+  const { name, prm } = models.prm(model);
+  const scores = await prm.score(input, { signal });
+  const counts = await prm.countTokens(input.map(({ prompt, steps }) => prompt + steps.join('')));
+  const tokens = counts.reduce((sum, count) => sum + count, 0);
+  return {
+    json: {
+      id: `pool-${caller}`,
+      object: 'list',
+      created: now(),
+      model: name,
+      data: scores.map((data, index) => ({ index, object: 'pooling', data })),
+      usage: { prompt_tokens: tokens, completion_tokens: 0, total_tokens: tokens },
+    },
+  };
+};
