@@ -112,8 +112,7 @@ interface Stored {
 async function tensorsIn(file: string) {
   const { metadata, tensors } = await readGguf(file);
   const stored = new Map<string, Stored>();
-  for (const [name, tensor] of tensors)
-    stored.set(name, { shape: tensor.shape, data: await readGgufTensor(tensor) });
+  for (const [name, tensor] of tensors) stored.set(name, { shape: tensor.shape, data: await readGgufTensor(tensor) });
   return { metadata, tensors: stored };
 }
 
