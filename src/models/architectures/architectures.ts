@@ -6,11 +6,24 @@ import { gemma2 } from './gemma2.ts';
 import { gemma3 } from './gemma3.ts';
 import { llama } from './llama.ts';
 import { mistral } from './mistral.ts';
+import { olmo2 } from './olmo2.ts';
 import { phi } from './phi.ts';
 import { qwen2 } from './qwen2.ts';
 import { qwen3 } from './qwen3.ts';
+import { smollm3 } from './smollm3.ts';
 
-export const ARCHITECTURES: readonly Architecture[] = [llama, mistral, qwen2, qwen3, gemma, gemma2, gemma3, phi];
+export const ARCHITECTURES: readonly Architecture[] = [
+  llama,
+  mistral,
+  smollm3,
+  qwen2,
+  qwen3,
+  gemma,
+  gemma2,
+  gemma3,
+  phi,
+  olmo2,
+];
 
 /** @throws SipfError 'unsupported' naming the model types there are. */
 export function architectureOf(config: ModelConfig, file = 'config.json'): Architecture {
