@@ -146,6 +146,7 @@ describe('refused', () => {
     ['gemma3_text', { final_logit_softcapping: -1 }, 'bad-input', 'final_logit_softcapping'],
     ['gemma3_text', { rope_parameters: { sliding_attention: 5 } }, 'bad-input', 'rope_parameters'],
     ['gemma', { use_bidirectional_attention: true }, 'bad-input', 'use_bidirectional_attention'],
+    ['gemma', { hidden_act: 'silu' }, 'unsupported', 'hidden_act'],
     ['gemma2', { attn_logit_softcapping: 0 }, 'bad-input', 'attn_logit_softcapping'],
     ['phi', { hidden_act: 'gelu' }, 'unsupported', 'hidden_act'],
     ['smollm3', { no_rope_layers: [1, 1, 1] }, 'bad-input', 'a list of 7 numbers'],
