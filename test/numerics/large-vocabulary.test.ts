@@ -27,8 +27,8 @@ const CONFIG = {
   sliding_window: 3,
   sliding_window_pattern: 2,
   max_position_embeddings: 64,
-  // Wide enough that a few tokens have most of the probability, so that draws can be told apart.
-  initializer_range: 1.5,
+  // Narrow enough that gradients are no small differences of large numbers.
+  initializer_range: 0.7,
 };
 /** The ends of the vocabulary, and both sides of 2^18. */
 const IDS = [262_207, 0, 262_144, 5, 262_143, 131_072, 262_150, 262_206];
@@ -80,11 +80,12 @@ it.each([
 });
 
 it('draws, greedy, at a temperature and cut', async () => {
+  // Cold, so that a few of the many tokens have most of the probability, and draws can be told apart.
   const samplings = [
     { temperature: 0 },
-    { temperature: 1 },
-    { temperature: 0.7, topK: 5 },
-    { temperature: 1, topP: 0.6 },
+    { temperature: 0.3 },
+    { temperature: 0.5, topK: 5 },
+    { temperature: 0.3, topP: 0.6 },
   ];
   const requests = samplings.map((sampling, n): GenerateRequest => {
     return {
