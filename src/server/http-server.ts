@@ -32,8 +32,11 @@ export interface HttpOptions extends Access {
 /** What every exchange has beside its request. */
 export type World = Pick<Exchange, 'models' | 'now' | 'randomSeed'>;
 
-/** Milliseconds for a request's headers and its whole body, and between two requests of a connection. */
-const TIMES = { headersTimeout: 10_000, requestTimeout: 60_000, keepAliveTimeout: 5_000 };
+/**
+ * Milliseconds for a request's headers and its whole body, and between two requests of a connection: longer than clients keep one, so that it is they
+ * who close it, and no request meets a connection that is just being closed.
+ */
+const TIMES = { headersTimeout: 10_000, requestTimeout: 60_000, keepAliveTimeout: 75_000 };
 /** Connections for each request that may run: others wait for nothing. */
 const CONNECTIONS = 4;
 /** Seconds that running requests have to end when the server stops. */
