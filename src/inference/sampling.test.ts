@@ -17,10 +17,10 @@ interface Row {
   readonly suppress?: boolean;
 }
 
-async function makeSampler(vocab: number, truncate: boolean, suppress: boolean): Promise<Program> {
+async function makeSampler(vocab: number, truncate: boolean, suppress: boolean, ends = ENDS): Promise<Program> {
   const graph = new Graph();
   const logits = graph.input('logits', 'float32', ['batch', vocab]);
-  const { tokens, logps } = sampleTokens(logits, ENDS, { truncate, suppress, likeliest: false });
+  const { tokens, logps } = sampleTokens(logits, ends, { truncate, suppress, likeliest: false });
   return engine.compile(graph, { tokens, logps }, { prepack: false });
 }
 
@@ -143,6 +143,22 @@ describe('a draw', () => {
     expect((await draw(plain, extremes)).tokens).toEqual([500, 500, 500]);
   });
 
+  it.each([[[]], [[VOCAB, VOCAB + 7]], [[0]], [[VOCAB - 1, 4, 3, 4]]])(
+    'excludes the ends %j and nothing else',
+    async (ends) => {
+      await using sampler = await makeSampler(VOCAB, false, true, ends);
+      const rows = [...Array(20).keys()].flatMap((n) => {
+        const logits = logitsOf(400 + n).map((x, i) => (ends.includes(i) ? 30 : x));
+        const uniform = keyedUniform('ends')(n);
+        return [true, false].map((suppress) => ({ logits, uniform, temperature: n % 2, suppress }));
+      });
+      const plainRows = rows.map((row) => {
+        return { ...row, logits: row.logits.map((x, i) => (row.suppress && ends.includes(i) ? -1e30 : x)) };
+      });
+      expect((await draw(sampler, rows)).tokens).toEqual((await draw(plain, plainRows)).tokens);
+    },
+  );
+
   it('keeps equals at a cut, and takes the first of equals when greedy', async () => {
     const logits = Array.from({ length: VOCAB }, (_, i) => (i >= 10 && i < 14 ? 5 : 0));
     const rows = [0.1, 0.3, 0.6, 0.9].map((uniform) => ({ logits, uniform, topK: 1 }));
@@ -217,7 +233,7 @@ it('works for any vocabulary', async () => {
       if (margin > 1e-5) expect(tokens[n]).toBe(token);
     });
   }
-  for (const n of [1, 2, 7, 97, 512, 32_000, 49_152, 151_936, 262_144]) {
+  for (const n of [1, 2, 7, 97, 512, 32_000, 49_152, 151_936, 262_144, 262_208]) {
     const { size, blocks } = blocksOf(n);
     expect(size * blocks).toBeGreaterThanOrEqual(n);
     expect(size * blocks - n).toBeLessThan(size);

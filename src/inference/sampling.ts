@@ -73,10 +73,17 @@ export function sampleTokens(logits: Tensor, endIds: readonly number[], features
   return { tokens, logps, ...(features.likeliest ? likeliestTokens(logits, tokens, logps) : {}) };
 }
 
+/** The columns of `endIds`, lowered in rows to suppress, between those of the other tokens: no constant is as wide as a vocabulary. */
 function exclude(logits: Tensor, endIds: readonly number[], suppress: Tensor): Tensor {
-  const penalty = new Float32Array(Number(logits.shape[1]));
-  for (const id of endIds) if (id < penalty.length) penalty[id] = -LARGE;
-  return add(logits, mul(suppress, logits.graph.constant(penalty, [1, penalty.length])));
+  const vocab = Number(logits.shape[1]);
+  const ids = [...new Set(endIds)].filter((id) => id < vocab).sort((a, b) => a - b);
+  const penalty = mul(suppress, -LARGE);
+  const columns = (from: number, to: number) => (from < to ? [slice(logits, 1, from, to)] : []);
+  const pieces = ids.flatMap((id, n) => [
+    ...columns((ids[n - 1] ?? -1) + 1, id),
+    ...columns(id, id + 1).map((column) => add(column, penalty)),
+  ]);
+  return ids.length === 0 ? logits : concat([...pieces, ...columns((ids.at(-1) as number) + 1, vocab)], 1);
 }
 
 /** Tokens that are sorted at first. */

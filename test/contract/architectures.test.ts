@@ -1,66 +1,61 @@
 // Each folder of test/fixtures/models -> the numbers of transformers and PEFT, in every way of use.
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Completion, GenerateRequest, TokenLogps } from '../../src/backend.ts';
-import { Graph } from '../../src/engine/graph.ts';
 import { generate } from '../../src/inference/generate.ts';
 import { completionLogps } from '../../src/inference/logps.ts';
-import { decode, type ModelConfig } from '../../src/models/architectures/architecture.ts';
+import type { ModelConfig } from '../../src/models/architectures/architecture.ts';
 import { ARCHITECTURES, architectureOf } from '../../src/models/architectures/architectures.ts';
 import type { AttentionOptions } from '../../src/models/architectures/attention.ts';
 import { decoderOf } from '../../src/models/architectures/form.ts';
+import { readAdapter } from '../../src/models/files/adapter-files.ts';
 import { type GgufModelToWrite, writeGgufModel } from '../../src/models/files/gguf-model-writer.ts';
 import { openModelFiles } from '../../src/models/files/model-files.ts';
 import { readSafetensors, readTensor, type Tensor } from '../../src/models/files/safetensors.ts';
-import { declareInputs, passInputs, ropeInputs } from '../../src/models/pass-inputs.ts';
 import { declaredWeights } from '../../src/models/weights/declared-weights.ts';
 import { initModelFolder } from '../../src/models/weights/init-model.ts';
+import { logitsOf, MODEL_FIXTURES, modelFixture, type Row, readReference, rowOf } from '../architecture-fixture.ts';
 import { ggufOf } from '../fixtures/gguf-model.ts';
-import { fixtures, openTiny, type TinyModel } from '../tiny-model.ts';
-import { engine, gradientsOf, modelWithTokenizer, relativeError, rowEach, tokenExample } from '../training-fixtures.ts';
+import { interpretGreedy, interpretPass } from '../reference/decoder.ts';
+import { isFull } from '../tier.ts';
+import { openTiny, type TinyModel } from '../tiny-model.ts';
+import {
+  engine,
+  gradientsOf,
+  modelWithTokenizer,
+  readJson,
+  relativeError,
+  rowEach,
+  tokenExample,
+} from '../training-fixtures.ts';
 
 /** What transformers and PEFT computed agrees within this share of the largest number. */
 const TOLERANCE = 1e-4;
+/** The fixtures' end token, which their greedy continuations never choose. */
+const EOS = 2;
+/** Folders that `npm test` interprets, too: the interpreter takes seconds for each. */
+const INTERPRETED = ['smollm3', 'olmo2'];
 /** Ways to the same number here. */
 const SAME = 1e-5;
 
-const models = join(fixtures, 'models');
 const scratch = mkdtempSync(join(tmpdir(), 'sipf-architectures-'));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
-const json = (file: string) => JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown>;
-
 it('every architecture has a folder', () => {
-  const types = readdirSync(models).map((name) => json(join(models, name, 'config.json'))['model_type']);
+  const types = MODEL_FIXTURES.map((name) => modelFixture(name).config['model_type']);
   expect([...new Set(types)].sort()).toEqual(ARCHITECTURES.map(({ modelType }) => modelType).sort());
 });
 
-describe.each(readdirSync(models))('%s', (name) => {
-  const folder = join(models, name);
-  const config = json(join(folder, 'config.json'));
-  const reference = json(join(folder, 'reference.json')) as {
-    readonly completion_loss: number;
-    readonly adapter_completion_loss: number;
-    readonly greedy_prompt: number[];
-    readonly greedy_continuation: number[];
-  };
-  let tensors: Awaited<ReturnType<typeof readSafetensors>>;
+describe.each(MODEL_FIXTURES)('%s', (name) => {
+  const { folder, config, reference } = modelFixture(name);
+  let tensors: Map<string, Tensor>;
+  let rows: readonly Row[];
   let tiny: TinyModel;
-  /** The two rows of the fixture without padding, and where their completions start. */
-  let rows: { readonly ids: number[]; readonly start: number }[];
   beforeAll(async () => {
-    tensors = await readSafetensors(join(folder, 'reference.safetensors'));
+    ({ tensors, rows } = await readReference(name));
     tiny = await openTiny(engine, `models/${name}`);
-    rows = [0, 1].map((row) => {
-      const of = (key: string) => {
-        const { data, shape } = tensors.get(key) as { data: Float32Array; shape: readonly number[] };
-        return [...data.subarray(row * Number(shape[1]), (row + 1) * Number(shape[1]))];
-      };
-      const length = of('attention_mask').reduce((a, b) => a + b);
-      return { ids: of('input_ids').slice(0, length), start: of('completion_mask').indexOf(1) };
-    });
   });
   afterAll(() => tiny[Symbol.asyncDispose]());
 
@@ -72,10 +67,9 @@ describe.each(readdirSync(models))('%s', (name) => {
   };
 
   function compareLogps(found: readonly (readonly number[])[], key: string): void {
-    const { shape, data } = tensors.get(key) as { shape: readonly number[]; data: Float32Array };
     for (const [row, { ids }] of rows.entries()) {
-      const from = row * Number(shape[1]);
-      expect(relativeError(found[row] ?? [], data.subarray(from + 1, from + ids.length))).toBeLessThan(TOLERANCE);
+      const [, ...expected] = rowOf(tensors.get(key) as Tensor, row, ids.length);
+      expect(relativeError(found[row] ?? [], expected)).toBeLessThan(TOLERANCE);
     }
   }
 
@@ -86,24 +80,11 @@ describe.each(readdirSync(models))('%s', (name) => {
   });
 
   it('has the logits of transformers', async () => {
-    const { decoder, values } = tiny.weights;
-    const graph = new Graph();
-    const { parameters, feeds } = values.bind(graph);
-    const { hidden } = decode(decoder, parameters, declareInputs(graph, decoder.config));
-    await using program = await engine.compile(
-      graph,
-      { logits: decoder.logits(parameters, hidden) },
-      { prepack: false },
-    );
-    const { shape, data } = tensors.get('logits') as { shape: readonly number[]; data: Float32Array };
-    const [batch, seq, vocab] = shape as [number, number, number];
-    const placed = rows.map(({ ids }, row) => ({ row, offset: 0, prompt: ids, branches: [] }));
-    const inputs = { ...passInputs({ batch, seq }, placed), ...ropeInputs(decoder.config, seq) };
-    const found = (await program.run({ ...(await feeds()), ...inputs })).floats('logits');
-    for (const [row, { ids }] of rows.entries()) {
-      const [from, to] = [row * seq * vocab, (row * seq + ids.length) * vocab];
-      expect(relativeError(found.subarray(from, to), data.subarray(from, to))).toBeLessThan(TOLERANCE);
-    }
+    const found = await logitsOf(engine, tiny.weights, rows);
+    for (const [row, logits] of found.entries())
+      expect(relativeError(logits, rowOf(tensors.get('logits') as Tensor, row, rows[row]?.ids.length))).toBeLessThan(
+        TOLERANCE,
+      );
   });
 
   it('has the log-probabilities of transformers, each row alone and rows behind one prefix', async () => {
@@ -206,11 +187,55 @@ describe.each(readdirSync(models))('%s', (name) => {
       const expected = [...tensors].filter(([key]) => key.startsWith(prefix));
       expect(found.size).toBe(expected.length);
       expect(expected.length).toBeGreaterThan(30);
+      expect(expected.filter(([, { data }]) => data.every((value) => value === 0))).toEqual([]);
       const errors = expected.map(([key, { data }]) => {
         return [key, relativeError(found.get(key.slice(prefix.length)) ?? [], data)] as const;
       });
       expect(errors.filter(([, error]) => !(error <= TOLERANCE))).toEqual([]);
     }
+  });
+
+  describe.runIf(isFull || INTERPRETED.includes(name))('on the float64 interpreter', () => {
+    const close = (found: ArrayLike<number>, expected: ArrayLike<number>, what: string) =>
+      expect(relativeError(found, expected), what).toBeLessThan(TOLERANCE);
+
+    function compare(found: ReturnType<typeof interpretPass>, prefix: string, loss: number): void {
+      compareLogps(
+        found.logps.map((logps) => [...logps]),
+        `${prefix}token_logps`,
+      );
+      expect(Math.abs(found.loss / loss - 1)).toBeLessThan(SAME);
+      const grad = prefix === '' ? 'grad.' : `${prefix}grad.base_model.model.`;
+      const expected = [...tensors].filter(([key]) => key.startsWith(grad));
+      expect(found.gradients.size).toBe(expected.length);
+      for (const [key, { data }] of expected) close(found.gradients.get(key.slice(grad.length)) ?? [], data, key);
+    }
+
+    it('logits, log-probabilities and all gradients', async () => {
+      const values = await readSafetensors(join(folder, 'model.safetensors'));
+      const found = interpretPass(tiny.weights.decoder, { values }, rows);
+      for (const [row, logits] of found.logits.entries())
+        close(logits, rowOf(tensors.get('logits') as Tensor, row, rows[row]?.ids.length), 'logits');
+      compare(found, '', reference.completion_loss);
+    });
+
+    it('log-probabilities and gradients of the adapter', async () => {
+      const { rank, alpha, tensors: factors } = await readAdapter(join(folder, 'adapter'));
+      const values = new Map<string, Tensor>();
+      for (const [module, { a, b }] of factors) {
+        values.set(`${module}.lora_A.weight`, { data: a, shape: [rank, a.length / rank] });
+        values.set(`${module}.lora_B.weight`, { data: b, shape: [b.length / rank, rank] });
+      }
+      const adapter = { rank, scale: alpha / rank, frozen: tiny.weights.values.slices };
+      const found = interpretPass(tiny.weights.decoder, { values, adapter }, rows);
+      compare(found, 'adapter.', reference.adapter_completion_loss);
+    });
+
+    it('continues greedily with a cache', () => {
+      const { greedy_prompt: prompt, greedy_continuation: expected } = reference;
+      const model = { decoder: tiny.weights.decoder, weights: tiny.weights.values.slices };
+      expect(interpretGreedy(model, prompt, expected.length, EOS)).toEqual(expected);
+    });
   });
 
   it.each(hasFused(config) ? [false, true] : [false])(
@@ -276,7 +301,7 @@ describe.each(readdirSync(models))('%s', (name) => {
 
   it('starts from nothing with norms that change nothing', async () => {
     const to = join(scratch, `${name}-new`);
-    const tokenizer = json(join(fixtures, 'tokenizer/tokenizer.json'));
+    const tokenizer = readJson<object>('tokenizer/tokenizer.json');
     await initModelFolder(to, { config: { ...config, initializer_range: 0.1 }, tokenizer, seed: 1 }, {});
     const { config: written } = await openModelFiles(to, { cache: scratch });
     expect(written['architectures']).toEqual(config['architectures']);

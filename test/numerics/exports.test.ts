@@ -210,11 +210,13 @@ describe('prm-lm', () => {
   });
 });
 
-it('leaves nothing behind where GGUF files cannot hold the model', async () => {
-  const model = await makeModelFolder(scratch, { from: 'models/gemma2' });
+it.each<[string, Record<string, unknown>, string]>([
+  ['gemma2', {}, 'the scale or soft-cap of attention'],
+  ['smollm3', { no_rope_layers: [1, 1, 0, 1, 1] }, 'which layers have RoPE'],
+  ['smollm3', { no_rope_layers: null, no_rope_layer_interval: 2 }, 'which layers have RoPE'],
+])('leaves nothing behind where GGUF files cannot hold the model (%s %j)', async (name, config, what) => {
+  const model = await makeModelFolder(scratch, { from: `models/${name}`, config });
   const out = join(scratch, 'none.gguf');
-  await expect(exported({ model }, { to: 'gguf', out })).rejects.toThrow(
-    /the scale or soft-cap of attention in .*config\.json/,
-  );
+  await expect(exported({ model }, { to: 'gguf', out })).rejects.toThrow(`got another value of ${what} in ${model}`);
   expect(existsSync(out)).toBe(false);
 });
