@@ -41,20 +41,13 @@ function program(terminal: Terminal): Command {
 
 async function bench(command: Command, options: BenchOptions, terminal: Terminal): Promise<void> {
   const { model, rounds, clients } = options;
-  const work = Array.from({ length: options.requests }, (_, seed): Work => {
-    const prompt = `Question ${seed}: a box holds ${3 + (seed % 17)} pens. How many pens do ${2 + (seed % 9)} boxes hold?\n`;
-    return {
-      prompt,
-      seed,
-      maxTokens: Math.max(1, options.maxTokens - (seed % 8) * Math.floor(options.maxTokens / 16)),
-    };
-  });
   await using backend = await openEngine(await readEngine(command, options), terminal);
   await using policy = await backend.openPolicy({ model });
   await using server = await serve(backend, { model, port: 0, limits: { requests: clients } });
   const speeds = { generate: [] as number[], serve: [] as number[] };
   // The first round of each compiles and is not counted.
   for (let round = 0; round <= rounds; round += 1) {
+    const work = workOf(round, options);
     const direct = await speedOf(() => generateAll(policy, work));
     const served = await speedOf(() => serveAll(server.url, work, clients));
     terminal.log(`round ${round}: generate ${direct.toFixed(0)}, serve ${served.toFixed(0)} tokens/s`);
@@ -69,6 +62,18 @@ async function bench(command: Command, options: BenchOptions, terminal: Terminal
       ? JSON.stringify(report)
       : `generate ${direct.toFixed(0)}, serve ${served.toFixed(0)} tokens/s: ${report.ratio.toFixed(2)}x`,
   );
+}
+
+/** Other prompts in each round: a server keeps the prompts that it has computed. */
+function workOf(round: number, { requests, maxTokens }: BenchOptions): Work[] {
+  return Array.from({ length: requests }, (_, n) => {
+    const seed = round * requests + n;
+    return {
+      prompt: `${seed} boxes hold ${3 + (seed % 17)} pens each. How many pens do ${2 + (seed % 9)} of them hold?\n`,
+      seed,
+      maxTokens: Math.max(1, maxTokens - (seed % 8) * Math.floor(maxTokens / 16)),
+    };
+  });
 }
 
 async function speedOf(run: () => Promise<number>): Promise<number> {

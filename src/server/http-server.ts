@@ -41,6 +41,7 @@ const TIMES = { headersTimeout: 10_000, requestTimeout: 60_000, keepAliveTimeout
 const CONNECTIONS = 4;
 /** Seconds that running requests have to end when the server stops. */
 const GRACE = 5;
+const STOPPING = 'Expected a server that runs, got one that stops. Ask again once it runs.';
 
 export class HttpServer implements AsyncDisposable {
   readonly #options: HttpOptions;
@@ -110,7 +111,7 @@ export class HttpServer implements AsyncDisposable {
   /** `leases`: where the models are noted that the reply needs. */
   async #reply(request: IncomingMessage, signal: AbortSignal, leases: Lease[]): Promise<Reply> {
     const { limits } = this.#options;
-    if (this.#isStopping) throw new ApiError(503, 'Expected a server that runs, got one that is stopping.');
+    if (this.#isStopping) throw new ApiError(503, STOPPING);
     const refusal = refusalOf(request.headers, this.#options);
     if (refusal !== null) throw refusal;
     if (this.#running.size > limits.requests)
@@ -139,7 +140,7 @@ export class HttpServer implements AsyncDisposable {
     this.#server.closeIdleConnections();
     const until = Date.now() + 1000 * GRACE;
     while (this.#running.size > 0 && Date.now() < until) await delay(20);
-    for (const controller of this.#running) controller.abort(new ApiError(503, 'The server stops.'));
+    for (const controller of this.#running) controller.abort(new ApiError(503, STOPPING));
     for (let waits = 0; this.#running.size > 0 && waits < 50; waits += 1) await delay(20);
     this.#server.closeAllConnections();
     await closed;

@@ -43,7 +43,8 @@ function statusOf(served: Served, headers: Readonly<Record<string, string>>): Pr
 async function beginStream(served: Served, body: object): Promise<Socket> {
   const socket = connect(portOf(served), '127.0.0.1');
   const text = JSON.stringify({ stream: true, ...body });
-  const head = 'POST /v1/completions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json';
+  const head =
+    'POST /v1/completions HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: application/json';
   socket.write(`${head}\r\ncontent-length: ${Buffer.byteLength(text)}\r\n\r\n${text}`);
   await once(socket, 'readable');
   return socket;
