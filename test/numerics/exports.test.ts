@@ -8,7 +8,7 @@ import { createInProcessBackend } from '../../src/backends/local/in-process.ts';
 import { type AdapterFiles, readAdapter, writeAdapter } from '../../src/models/files/adapter-files.ts';
 import { readGguf, readGgufTensor } from '../../src/models/files/gguf.ts';
 import { openModelFiles } from '../../src/models/files/model-files.ts';
-import { readSafetensors, readTensor } from '../../src/models/files/safetensors.ts';
+import { readSafetensors, readSafetensorsHeader, readTensor } from '../../src/models/files/safetensors.ts';
 import { loadTokenizer } from '../../src/models/tokenizer/tokenizer.ts';
 import type { ModelSource } from '../../src/records.ts';
 import { TrainSettings } from '../../src/train-settings.ts';
@@ -208,6 +208,44 @@ describe('prm-lm', () => {
     const policy = await makeModelFolder(scratch);
     await expect(exported({ model: policy }, { to: 'prm-lm' })).rejects.toThrow('score.weight');
   });
+});
+
+it.each([
+  ['f16', undefined, 'float16', 2 ** -11],
+  ['bf16', undefined, 'bfloat16', 2 ** -8],
+  [undefined, 'bfloat16', 'bfloat16', 2 ** -8],
+] as const)(
+  'merged: weights as they are asked for (%s), or as the model states (%s)',
+  async (dtype, stated, found, most) => {
+    const adapter = join(fixtures, 'models/llama/adapter');
+    const config = stated === undefined ? settings : { ...settings, dtype: stated };
+    const model = await makeModelFolder(scratch, { from: 'models/llama', config });
+    const [exact, rounded] = await Promise.all(
+      [
+        await exported({ model, adapter }, { to: 'merged', dtype: 'f32' }),
+        await exported({ model, adapter }, { to: 'merged', dtype }),
+      ].map((folder) => readSafetensors(join(folder, 'model.safetensors'))),
+    );
+    const folder = join(scratch, String(count));
+    expect(JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8'))).toMatchObject({ dtype: found });
+    const types = [...(await readSafetensorsHeader(join(folder, 'model.safetensors'))).values()].map(
+      (entry) => entry.dtype,
+    );
+    expect(new Set(types)).toEqual(new Set([found === 'float16' ? 'F16' : 'BF16']));
+    for (const [name, { data }] of rounded!) {
+      const far = exact!
+        .get(name)!
+        .data.filter((value, i) => Math.abs(data[i]! - value) > most * Math.abs(value) + 2 ** -25);
+      expect(far.length, name).toBe(0);
+    }
+  },
+);
+
+it('refuses number types that a form does not have', async () => {
+  const model = await makeModelFolder(scratch, { from: 'models/llama', config: settings });
+  const adapter = join(fixtures, 'models/llama/adapter');
+  await expect(exported({ model }, { to: 'merged', dtype: 'q8_0' })).rejects.toThrow('Expected --dtype f32, f16');
+  await expect(exported({ model, adapter }, { to: 'peft', dtype: 'f16' })).rejects.toThrow('no --dtype but f32');
 });
 
 it('leaves nothing behind where GGUF files cannot hold the model', async () => {

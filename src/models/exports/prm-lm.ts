@@ -12,7 +12,7 @@ import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import { addedTokens } from '../tokenizer/tokenizer-json.ts';
 import { mergeWeights } from '../weights/merged-weights.ts';
 import type { ExportArgs } from './export-model.ts';
-import { tensorsOf, writeGeneration } from './merged.ts';
+import { floatOf, tensorsOf, writeGeneration } from './merged.ts';
 
 /** The tokens that are added, in the order of their ids. */
 const TOKENS = ['<|step|>', '<|good|>', '<|bad|>'] as const;
@@ -28,6 +28,7 @@ const MOST_BIAS = 4e-4;
  */
 export async function exportPrmLm({ engine, model, job, options }: ExportArgs): Promise<string[]> {
   const { architecture, decoder, files, tokenizer, source } = model;
+  const dtype = floatOf(job, 'f32');
   const lineFeed = lineFeedId(tokenizer, source.model);
   await using merged = await mergeWeights(engine, model, options);
   const head = await headOf(merged.slices, source.adapter ?? source.model);
@@ -35,7 +36,7 @@ export async function exportPrmLm({ engine, model, job, options }: ExportArgs): 
   const added = { first, rows: Math.max(decoder.config.vocab, first + TOKENS.length), lineFeed, head };
   const tables = await enlarged(merged.slices, added, model);
   const others = tensorsOf(merged.slices).filter(({ name }) => !tables.has(name) && !name.startsWith(`${PRM_HEAD}.`));
-  const { id2label: _, label2id: __, num_labels: ___, ...rest } = files.config;
+  const { id2label: _, label2id: __, num_labels: ___, torch_dtype: ____, ...rest } = files.config;
   const config = {
     ...rest,
     architectures: [`${architecture.family}ForCausalLM`],
@@ -45,7 +46,8 @@ export async function exportPrmLm({ engine, model, job, options }: ExportArgs): 
   };
   await writeTokenizer(job.out, files.path, options);
   await addTokens(job.out, first);
-  await writeModelFolder(job.out, { config, tensors: [...others, ...tables.values()], tokenizerFrom: null }, options);
+  const tensors = [...others, ...tables.values()];
+  await writeModelFolder(job.out, { config, tensors, dtype, tokenizerFrom: null }, options);
   await writeGeneration(job.out, model);
   await writeJson(join(job.out, 'step_scores.json'), {
     step_tag: TOKENS[0],
