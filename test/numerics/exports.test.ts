@@ -170,6 +170,40 @@ describe('prm-lm', () => {
     await compareScores(source);
   });
 
+  it('so they are where the tokenizer joins a line feed with the marks before it, as those of Llama 3 and Qwen', async () => {
+    const model = await makeModelFolder(scratch, {
+      from: 'prm',
+      files: { 'tokenizer.json': joiningTokenizer() },
+      weights: (tensors) => tensors.get('score.bias')?.data.fill(0.5),
+    });
+    const tokenizer = await loadTokenizer(model);
+    const [end = 0] = tokenizer.encodeContinuation('.\n').slice(-1);
+    expect(tokenizer.token(end)).toBe('.Ċ');
+    await compareScores({ model });
+  });
+
+  /** The fixtures' tokenizer with Llama 3's rule for line feeds, and a token that it gives. */
+  function joiningTokenizer(): unknown {
+    const json = JSON.parse(readFileSync(join(fixtures, 'tokenizer/tokenizer.json'), 'utf8')) as {
+      model: { vocab: Record<string, number>; merges: unknown[] };
+    };
+    const { vocab, merges } = json.model;
+    const [[last, id]] = Object.entries(vocab).sort((a, b) => b[1] - a[1]) as [[string, number]];
+    const { [last]: _, ...others } = vocab;
+    const split = {
+      type: 'Split',
+      pattern: { Regex: '[^\\s\\p{L}\\p{N}]+[\\r\\n]*' },
+      behavior: 'Isolated',
+      invert: false,
+    };
+    const bytes = { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: false };
+    return {
+      ...json,
+      pre_tokenizer: { type: 'Sequence', pretokenizers: [split, bytes] },
+      model: { ...json.model, vocab: { ...others, '.Ċ': id }, merges: [['.', 'Ċ'], ...merges.slice(0, -1)] },
+    };
+  }
+
   /** Ours, and those that a causal LM's logits at the tags give. */
   async function compareScores(source: ModelSource): Promise<void> {
     await using prm = await backend.openPrm(source);
@@ -194,7 +228,7 @@ describe('prm-lm', () => {
     expect(relativeError(read, scores)).toBeLessThan(1e-4);
   }
 
-  it('a head with a bias, a policy, and a tokenizer that joins line feeds are refused by name', async () => {
+  it('a head with a bias, and a policy, are refused by name', async () => {
     const model = await makeModelFolder(scratch, {
       from: 'prm',
       weights: (tensors) => tensors.get('score.bias')?.data.fill(0.5),
