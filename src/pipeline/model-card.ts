@@ -149,7 +149,7 @@ function provenance({ config, versions, iteration, hash }: CardRun): string {
   const made = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
   const facts = [
     `Method: ${method}, round ${iteration} of ${rounds} (Self-Iterative Process Feedback, arXiv 2412.08393).`,
-    `Data: task ${task.name}${task.data === null ? '' : ', from files'}; tested on ${tests.join(', ') || 'nothing'}.`,
+    `Data: task ${task.name}${task.data === null ? '' : ', from files'}; test sets: ${tests.join(', ') || 'none'}.`,
     `Seed: ${seed}. Hash of the weights: ${hash}.`,
     `Made with ${made.join(', ')}.`,
   ];

@@ -7,18 +7,6 @@ import { type Task, taskOf } from '../../task.ts';
 import type { RunView } from '../run-reader.ts';
 import { STEP_FORMS, type StepFormName } from './step-data.ts';
 
-/** TRL's columns, and those of data sets with labelled steps. */
-export const DATA_FORMS = [
-  'sft',
-  'preference',
-  'unpaired',
-  'stepwise',
-  'math-shepherd',
-  'prm800k',
-  'processbench',
-] as const;
-export type DataForm = (typeof DATA_FORMS)[number];
-
 interface Paths {
   readonly task: Task;
   readonly questions: ReadonlyMap<string, Question>;
@@ -39,7 +27,8 @@ export async function dataSetOf(
   task: Task,
   iteration = view.rounds.length - 1,
 ): Promise<PlainRow[]> {
-  const rows = ROWS[form](await pathsOf(view, task, iteration), view);
+  const make: MakeRows = ROWS[form];
+  const rows = make(await pathsOf(view, task, iteration), view);
   if (rows.length > 0) return rows;
   throw new SipfError(
     'nothing-left',
@@ -67,11 +56,16 @@ const promptOf = ({ question, prefix = '' }: Pick<Question, 'question' | 'prefix
 const completionOf = (task: Task, of: { readonly task?: string | undefined }, steps: readonly string[]): string =>
   taskOf(task, of).pieces(steps).join('');
 
-/** Worked solutions and right samples. */
-const sft: MakeRows = (paths) =>
-  unpairedRows(paths)
-    .filter(({ label }) => label)
-    .map(({ label: _, ...row }) => row);
+/** Worked solutions, then the right samples. */
+const sft: MakeRows = (paths) => {
+  const { task, questions, samples } = paths;
+  const solved = [...questions.values()].flatMap((question) => {
+    const { solution } = question;
+    return solution ? [{ prompt: promptOf(question), completion: completionOf(task, question, solution) }] : [];
+  });
+  const drawn = unpairedRows({ ...paths, samples: samples.filter(({ source }) => source !== 'gold') });
+  return [...solved, ...drawn.filter(({ label }) => label).map(({ label: _, ...row }) => row)];
+};
 
 const preference: MakeRows = ({ task, pairs }) =>
   pairs.flatMap((pair) => {
@@ -85,6 +79,8 @@ function unpairedRows({ task, questions, samples }: Paths) {
     const question = questions.get(sample.questionId);
     if (question === undefined || sample.hinted) return [];
     const completion = completionOf(task, question, sample.steps);
+    // An empty path teaches nothing.
+    if (completion.trim() === '') return [];
     return [{ prompt: promptOf(question), completion, label: sample.outcome.kind === 'right' }];
   });
 }
@@ -109,7 +105,8 @@ const stepRows =
       return [row];
     });
 
-const ROWS: Readonly<Record<DataForm, MakeRows>> = {
+/** TRL's columns, and those of data sets with labelled steps. */
+const ROWS = {
   sft,
   preference,
   unpaired: unpairedRows,
@@ -117,4 +114,6 @@ const ROWS: Readonly<Record<DataForm, MakeRows>> = {
   'math-shepherd': stepRows('math-shepherd'),
   prm800k: stepRows('prm800k'),
   processbench: stepRows('processbench'),
-};
+} as const satisfies Record<string, MakeRows>;
+export type DataForm = keyof typeof ROWS;
+export const DATA_FORMS = Object.keys(ROWS) as readonly DataForm[];
