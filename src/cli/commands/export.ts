@@ -69,9 +69,23 @@ export function exportCommand(terminal: Terminal): Command {
   ).action((run: string | undefined, options: ExportOptions) => exportAny(run, options, terminal));
 }
 
+/** Options that some forms alone take. */
+const TAKEN: readonly (readonly [option: keyof ExportOptions, by: readonly ExportOptions['to'][]])[] = [
+  ['model', EXPORT_KINDS],
+  ['adapter', EXPORT_KINDS],
+  ['prm', EXPORT_KINDS],
+  ['dtype', EXPORT_KINDS],
+  ['provider', EXPORT_KINDS],
+  ['base', ['peft', 'merged', 'prm-lm']],
+  ['license', ['peft', 'merged', 'prm-lm']],
+];
+
 /** @throws SipfError 'bad-input' where --out or another option does not suit the form. */
 async function exportAny(run: string | undefined, options: ExportOptions, terminal: Terminal): Promise<void> {
   const { to } = options;
+  const idle = TAKEN.find(([option, by]) => options[option] !== undefined && !by.includes(to));
+  if (idle !== undefined)
+    throw new SipfError('bad-input', `Expected no --${idle[0]} for --to ${to}, got it. Leave it out.`);
   if (isDataForm(to)) await exportData(run, to, options, terminal);
   else await exportModel(run, to, options, terminal);
 }

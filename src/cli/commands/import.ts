@@ -45,7 +45,9 @@ async function importData({ from, in: file, out, json }: ImportOptions, terminal
       );
   });
   if (unlabelled > 0)
-    terminal.warn(`${unlabelled} of ${lists.samples.length} rows have steps without a label: they have no labels here.`);
+    terminal.warn(
+      `${unlabelled} of ${lists.samples.length} rows have steps without a label: they have no labels here.`,
+    );
   const counts = Object.fromEntries(Object.entries(lists).map(([name, records]) => [name, records.length]));
   if (json) await terminal.print(JSON.stringify({ ...counts, unlabelled }));
   else terminal.log(`Wrote ${written.map(([name, records]) => `${records.length} ${name}`).join(' and ')} to ${out}.`);

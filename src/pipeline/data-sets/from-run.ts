@@ -21,31 +21,29 @@ interface Paths {
  * @example
  * const rows = await dataSetOf(await readRun('runs/first'), 'preference', taskNamed('mini'));
  */
-export async function dataSetOf(
-  view: RunView,
-  form: DataForm,
-  task: Task,
-  iteration = view.rounds.length - 1,
-): Promise<PlainRow[]> {
+export async function dataSetOf(view: RunView, form: DataForm, task: Task, iteration?: number): Promise<PlainRow[]> {
   const make: MakeRows = ROWS[form];
   const rows = make(await pathsOf(view, task, iteration), view);
   if (rows.length > 0) return rows;
+  const place = iteration === undefined ? view.dir : `round ${iteration} of ${view.dir}`;
   throw new SipfError(
     'nothing-left',
-    `Expected records for --to ${form} in round ${iteration} of ${view.dir}, got none. Name a round with samples, labels or pairs, or let the run go on.`,
+    `Expected records for --to ${form} in ${place}, got none. Name a round with samples, labels or pairs, or let the run go on.`,
   );
 }
 
-async function pathsOf(view: RunView, task: Task, iteration: number): Promise<Paths> {
+async function pathsOf(view: RunView, task: Task, iteration?: number): Promise<Paths> {
   const questions = new Map<string, Question>();
   for await (const question of view.questions()) questions.set(question.id, question);
   const [samples, labels]: [Sample[], StepLabels[]] = [[], []];
-  for (let k = 1; k <= iteration; k += 1) {
+  const last = iteration ?? view.rounds.length - 1;
+  for (let k = 1; k <= last; k += 1) {
     for await (const sample of view.samples(k)) samples.push(sample);
     for await (const record of view.labels(k)) labels.push(record);
   }
   const pairs: PreferencePair[] = [];
-  for await (const pair of view.pairs(iteration)) pairs.push(pair);
+  for (let k = last; k >= (iteration ?? 1) && pairs.length === 0; k -= 1)
+    for await (const pair of view.pairs(k)) pairs.push(pair);
   return { task, questions, samples, labels: latestLabels(labels), pairs };
 }
 

@@ -12,8 +12,7 @@ export interface TextData {
 
 const Message = <R extends string>(role: R) => z.looseObject({ role: z.literal(role), content: z.string() });
 /** One side: its text, or a chat of one message. */
-const Said = (role: string) =>
-  z.union([z.string(), z.tuple([Message(role)]).transform(([{ content }]) => content)]);
+const Said = (role: string) => z.union([z.string(), z.tuple([Message(role)]).transform(([{ content }]) => content)]);
 const Sides = z.looseObject({ prompt: Said('user'), completion: Said('assistant') });
 const Turns = z
   .looseObject({ messages: z.tuple([Message('user'), Message('assistant')]) })
