@@ -1,4 +1,4 @@
-// sipf export and sipf import on the command line: data sets of a scripted run, weights of a tiny model.
+// sipf export and import as commands: data sets of a scripted run, weights of a tiny model.
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-// A row of TRL's SFT or unpaired data, as texts or chats -> a question and its right or wrong answer.
+// A row of TRL's SFT or unpaired data, as texts or chats -> a question and its graded answer.
 import { z } from 'zod';
 import { SipfError } from '../../errors.ts';
 import { check } from '../../io/check.ts';
