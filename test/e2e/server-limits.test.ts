@@ -234,7 +234,7 @@ describe('clients', () => {
 
   it('are told when their time is over', async () => {
     const slow: Partial<ScriptedOptions> = { write: long };
-    await using served = await serveScripted({ limits: { seconds: 0.05 } }, slow);
+    await using served = await serveScripted({ limits: { seconds: 0.001 } }, slow);
     const { status, json } = await served.ask('/v1/completions', { prompt: 'x', n: 16, max_tokens: 4000 });
     expect(status).toBe(504);
     expect(json['error']).toMatchObject({ type: 'server_error' });
