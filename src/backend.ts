@@ -299,16 +299,22 @@ export interface ModelInit {
 /** Forms of a model that other programs read: a PEFT adapter, one Hugging Face folder, llama.cpp's files, and a process reward model as a causal LM. */
 export const EXPORT_KINDS = ['peft', 'merged', 'gguf', 'gguf-lora', 'prm-lm'] as const;
 
+/** Number types of exported weights. */
+export const EXPORT_DTYPES = ['f32', 'f16', 'bf16', 'q8_0'] as const;
+
 /** A model in another form. */
 export interface ModelExport {
   readonly to: (typeof EXPORT_KINDS)[number];
-  /** The folder to write, or the file (gguf, gguf-lora). */
+  /** The folder to write, or the file (gguf, gguf-lora): there once it is whole. */
   readonly out: string;
   /** How a PEFT adapter names its base: a hub id or a path; absent: the model's own hub id. */
   readonly base?: string | undefined;
-  /** How a GGUF file stores matrices. */
-  readonly dtype: 'f32' | 'f16' | 'q8_0';
-  /** Text of a folder's README.md. */
+  /**
+   * How weights are stored; q8_0 in GGUF files alone. Absent: f16 in a GGUF file, f32 of a process reward model, else as the model's
+   * configuration says.
+   */
+  readonly dtype?: (typeof EXPORT_DTYPES)[number] | undefined;
+  /** Text of README.md, where the form is a folder. */
   readonly card: string;
 }
 

@@ -67,6 +67,8 @@ export interface BrokenReference {
 /** Tasks that run programs own a process: what makes one disposes it (`closing`). */
 export interface Task {
   readonly name: string;
+  /** Its data set on the hub, `owner/name`, where there is one. */
+  readonly hubName?: string | undefined;
   /** Default generation limit in tokens. */
   readonly maxTokens: number;
   /** There are no train and valid splits. */

@@ -2,6 +2,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { Provider } from '../engine-settings.ts';
 import { MOST, MOST_THREADS } from '../limits.ts';
+import { nearest } from '../nearest.ts';
 import type { ModelSource } from '../records.ts';
 import { PROGRAM_SECONDS } from '../sandbox.ts';
 import { openSandbox, SandboxKind, type SandboxOptions } from '../sandboxes/open.ts';
@@ -157,8 +158,20 @@ export function tasksWith({ sandbox: kind, timeout }: SandboxFlags): OpenTasks {
   return openTasks({ sandbox: () => openSandbox({ kind, timeout }) });
 }
 
-/** Adds --json, whose stdout is nothing but JSON, and an example below the help. */
+/** A wrong word for an option with choices is answered with the nearest one. */
+function suggestChoices(option: Option): void {
+  const { argChoices } = option;
+  if (argChoices === undefined) return;
+  option.argParser((text) => {
+    if (argChoices.includes(text)) return text;
+    const meant = nearest(text, argChoices);
+    throw new InvalidArgumentError(`Allowed choices are ${argChoices.join(', ')}. Did you mean ${meant}?`);
+  });
+}
+
+/** Adds --json, whose stdout is nothing but JSON, and an example below the help. Options with choices tell the nearest one. */
 export function finish(command: Command, json: string, ...examples: readonly string[]): Command {
+  command.options.forEach(suggestChoices);
   const text = examples.map((example) => `  $ ${inThisPlace(example)}`).join('\n');
   return command
     .option('--json', json)

@@ -5,6 +5,7 @@ import type { Engine, Program } from '../engine/runtime/session.ts';
 import { SipfError } from '../errors.ts';
 import type { ModelWeights } from '../models/open-model.ts';
 import { passInputs, RopeTables } from '../models/pass-inputs.ts';
+import { stepTokens } from '../models/tokenizer/step-tokens.ts';
 import { ContextEncoder, type ContextTokenizer } from './context.ts';
 import { type PackOptions, readPacked, type TokenPass } from './packed-rows.ts';
 import { notNumbers } from './passes.ts';
@@ -79,7 +80,7 @@ export function encodePaths(paths: readonly StepPath[], tokenizer: ContextTokeni
   const encoder = new ContextEncoder(tokenizer, vocab);
   return paths.map(({ prompt, steps }) => ({
     prompt: encoder.piece(prompt, true),
-    steps: steps.map((step) => encoder.piece(step, false)),
+    steps: steps.map((step) => stepTokens(step, (text) => encoder.piece(text, false))),
   }));
 }
 

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { SipfError } from '../errors.ts';
 import { hashPath } from './file-hashes.ts';
-import { makeFolders, nodeDisk, removeLeftovers, replaceFile } from './files.ts';
+import { makeFolders, nodeDisk, removeLeftovers, replaceFile, writeFileAtomically, writeNew } from './files.ts';
 
 /** No process has it: beyond what kernels give out. */
 const GONE = 4_194_305;
@@ -56,6 +56,28 @@ it('leaves no half-written draft where the disk refuses', async () => {
   };
   await expect(replaceFile(disk, path, ['x'])).rejects.toBe(full);
   expect((await readdir(folder)).filter((name) => name.includes('out.jsonl'))).toEqual([]);
+});
+
+it('shows a new folder once it is whole, and nothing of one that failed', async () => {
+  const path = join(folder, 'models', 'new');
+  const write = (end: () => unknown) =>
+    writeNew(path, async (draft) => {
+      await writeFileAtomically(join(draft, 'weights'), ['w']);
+      expect(existsSync(path)).toBe(false);
+      await end();
+    });
+  const broken = new Error('broken');
+  await expect(write(() => Promise.reject(broken))).rejects.toBe(broken);
+  expect(await readdir(join(folder, 'models'))).toEqual([]);
+  await write(() => {});
+  expect([await readdir(join(folder, 'models')), await readdir(path)]).toEqual([['new'], ['weights']]);
+  await expect(write(() => {})).rejects.toThrow(`Expected a new path, got ${path}, which is there.`);
+});
+
+it('names what a draft is to become', async () => {
+  const path = join(folder, 'models', 'newer');
+  const inFile = (draft: string) => nodeDisk.write(join(draft, 'no', 'weights'), ['w']);
+  await expect(writeNew(path, inFile)).rejects.toThrow(`Expected to write ${join(path, 'no', 'weights')}, got`);
 });
 
 it('replaces what a link names, and keeps the link', async () => {

@@ -13,7 +13,7 @@ import {
   stat,
   truncate,
 } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { codeInWords, codeOf, SipfError } from '../errors.ts';
 
 /** What a file is made of, piece by piece. */
@@ -65,7 +65,7 @@ export const nodeDisk: Disk = {
 export async function replaceFile(disk: Disk, path: string, chunks: Chunks): Promise<void> {
   const target = await realpath(path).catch(() => path);
   await removeStale(disk, target);
-  const draft = join(dirname(target), `.${basename(target)}.${process.pid}.${process.hrtime.bigint()}.tmp`);
+  const draft = draftOf(target);
   try {
     await disk.write(draft, chunks);
     await disk.rename(draft, target);
@@ -73,6 +73,34 @@ export async function replaceFile(disk: Disk, path: string, chunks: Chunks): Pro
     // Half a draft would hold the space that the next try needs.
     await disk.remove(draft).catch(() => undefined);
     throw thrown;
+  }
+}
+
+/** A new name beside `target` for what is to become it. */
+function draftOf(target: string): string {
+  return join(dirname(target), `.${basename(target)}.${process.pid}.${process.hrtime.bigint()}.tmp`);
+}
+
+/**
+ * A new file or folder that `write` makes under another name: it is at `path` once it is whole, or never.
+ * @throws SipfError 'bad-input' where something is there, 'write-failed' where the disk refuses; and what `write` throws.
+ */
+export async function writeNew<T>(path: string, write: (draft: string) => Promise<T>): Promise<T> {
+  const target = resolve(path);
+  if ((await stat(target).catch(() => null)) !== null)
+    throw new SipfError(
+      'bad-input',
+      `Expected a new path, got ${path}, which is there. Name another one, or delete it.`,
+    );
+  await makeFolders(dirname(target));
+  await removeStale(nodeDisk, target);
+  const draft = draftOf(target);
+  try {
+    const result = await write(draft);
+    await nodeDisk.rename(draft, target);
+    return result;
+  } finally {
+    await nodeDisk.remove(draft);
   }
 }
 
@@ -144,9 +172,9 @@ async function guarded<T>(path: string, write: () => Promise<T>): Promise<T> {
   }
 }
 
-/** The file that a draft is to become. */
+/** The path of what a draft, or something in one, is to become. */
 function targetOf(path: string): string {
-  return join(dirname(path), basename(path).replace(/^\.(.+)\.\d+\.\d+\.tmp$/s, '$1'));
+  return path.replace(/(?<=^|[\\/])\.([^\\/]+)\.\d+\.\d+\.tmp(?=$|[\\/])/g, '$1');
 }
 
 async function writeWhole(path: string, mode: 'w' | 'a', chunks: Chunks, durable: boolean): Promise<void> {
@@ -234,7 +262,7 @@ function cannotMake(path: string, error: unknown): SipfError {
   const { code = String(error) } = error as NodeJS.ErrnoException;
   return new SipfError(
     'write-failed',
-    `Expected to make the folder ${path}, got ${code === 'EEXIST' ? 'a file there' : codeInWords(code)}. Name another path, or fix what is in the way.`,
+    `Expected to make the folder ${targetOf(path)}, got ${code === 'EEXIST' ? 'a file there' : codeInWords(code)}. Name another path, or fix what is in the way.`,
     { cause: error },
   );
 }

@@ -64,6 +64,8 @@ function elementsOf(name: string, values: readonly unknown[]): SchemaElement[] {
   }
   if (stated.some((value) => typeof value === 'boolean')) return [{ name, type: 'BOOLEAN', repetition_type }];
   if (stated.some((value) => typeof value === 'number'))
-    return [{ name, type: stated.every(Number.isInteger) ? 'INT32' : 'DOUBLE', repetition_type }];
+    return [{ name, type: stated.every(isInt32) ? 'INT32' : 'DOUBLE', repetition_type }];
   return [{ name, type: 'BYTE_ARRAY', converted_type: 'UTF8', repetition_type }];
 }
+
+const isInt32 = (value: unknown): boolean => typeof value === 'number' && value === (value | 0);

@@ -2,6 +2,7 @@
 import type { TrainExample } from '../backend.ts';
 import { SipfError } from '../errors.ts';
 import { resultTokens } from '../models/tokenizer/result-tokens.ts';
+import { stepTokens } from '../models/tokenizer/step-tokens.ts';
 import { endId, type Tokenizer } from '../models/tokenizer/tokenizer.ts';
 import { OBJECTIVES, type Objective } from '../objectives/objectives.ts';
 
@@ -118,7 +119,7 @@ function prmExample(
   const branch: number[] = [];
   const stepEnds: StepEnd[] = [];
   steps.forEach((step, n) => {
-    const ids = tokenizer.encodeContinuation(step);
+    const ids = stepTokens(step, tokenizer.encodeContinuation);
     const target = targets[n] ?? null;
     if (ids.length === 0) throw bad(index, `text in step ${n}`, JSON.stringify(step), 'Leave empty steps out');
     branch.push(...ids);

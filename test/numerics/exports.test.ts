@@ -8,7 +8,7 @@ import { createInProcessBackend } from '../../src/backends/local/in-process.ts';
 import { type AdapterFiles, readAdapter, writeAdapter } from '../../src/models/files/adapter-files.ts';
 import { readGguf, readGgufTensor } from '../../src/models/files/gguf.ts';
 import { openModelFiles } from '../../src/models/files/model-files.ts';
-import { readSafetensors, readTensor } from '../../src/models/files/safetensors.ts';
+import { readSafetensors, readSafetensorsHeader, readTensor } from '../../src/models/files/safetensors.ts';
 import { loadTokenizer } from '../../src/models/tokenizer/tokenizer.ts';
 import type { ModelSource } from '../../src/records.ts';
 import { TrainSettings } from '../../src/train-settings.ts';
@@ -170,6 +170,40 @@ describe('prm-lm', () => {
     await compareScores(source);
   });
 
+  it('so they are where the tokenizer joins a line feed with the marks before it, as those of Llama 3 and Qwen', async () => {
+    const model = await makeModelFolder(scratch, {
+      from: 'prm',
+      files: { 'tokenizer.json': joiningTokenizer() },
+      weights: (tensors) => tensors.get('score.bias')?.data.fill(0.5),
+    });
+    const tokenizer = await loadTokenizer(model);
+    const [end = 0] = tokenizer.encodeContinuation('.\n').slice(-1);
+    expect(tokenizer.token(end)).toBe('.Ċ');
+    await compareScores({ model });
+  });
+
+  /** The fixtures' tokenizer with Llama 3's rule for line feeds, and a token that it gives. */
+  function joiningTokenizer(): unknown {
+    const json = JSON.parse(readFileSync(join(fixtures, 'tokenizer/tokenizer.json'), 'utf8')) as {
+      model: { vocab: Record<string, number>; merges: unknown[] };
+    };
+    const { vocab, merges } = json.model;
+    const [[last, id]] = Object.entries(vocab).sort((a, b) => b[1] - a[1]) as [[string, number]];
+    const { [last]: _, ...others } = vocab;
+    const split = {
+      type: 'Split',
+      pattern: { Regex: '[^\\s\\p{L}\\p{N}]+[\\r\\n]*' },
+      behavior: 'Isolated',
+      invert: false,
+    };
+    const bytes = { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: false };
+    return {
+      ...json,
+      pre_tokenizer: { type: 'Sequence', pretokenizers: [split, bytes] },
+      model: { ...json.model, vocab: { ...others, '.Ċ': id }, merges: [['.', 'Ċ'], ...merges.slice(0, -1)] },
+    };
+  }
+
   /** Ours, and those that a causal LM's logits at the tags give. */
   async function compareScores(source: ModelSource): Promise<void> {
     await using prm = await backend.openPrm(source);
@@ -194,7 +228,7 @@ describe('prm-lm', () => {
     expect(relativeError(read, scores)).toBeLessThan(1e-4);
   }
 
-  it('a head with a bias, a policy, and a tokenizer that joins line feeds are refused by name', async () => {
+  it('a head with a bias, and a policy, are refused by name', async () => {
     const model = await makeModelFolder(scratch, {
       from: 'prm',
       weights: (tensors) => tensors.get('score.bias')?.data.fill(0.5),
@@ -208,6 +242,44 @@ describe('prm-lm', () => {
     const policy = await makeModelFolder(scratch);
     await expect(exported({ model: policy }, { to: 'prm-lm' })).rejects.toThrow('score.weight');
   });
+});
+
+it.each([
+  ['f16', undefined, 'float16', 2 ** -11],
+  ['bf16', undefined, 'bfloat16', 2 ** -8],
+  [undefined, 'bfloat16', 'bfloat16', 2 ** -8],
+] as const)(
+  'merged: weights as they are asked for (%s), or as the model states (%s)',
+  async (dtype, stated, found, most) => {
+    const adapter = join(fixtures, 'models/llama/adapter');
+    const config = stated === undefined ? settings : { ...settings, dtype: stated };
+    const model = await makeModelFolder(scratch, { from: 'models/llama', config });
+    const [exact, rounded] = await Promise.all(
+      [
+        await exported({ model, adapter }, { to: 'merged', dtype: 'f32' }),
+        await exported({ model, adapter }, { to: 'merged', dtype }),
+      ].map((folder) => readSafetensors(join(folder, 'model.safetensors'))),
+    );
+    const folder = join(scratch, String(count));
+    expect(JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8'))).toMatchObject({ dtype: found });
+    const types = [...(await readSafetensorsHeader(join(folder, 'model.safetensors'))).values()].map(
+      (entry) => entry.dtype,
+    );
+    expect(new Set(types)).toEqual(new Set([found === 'float16' ? 'F16' : 'BF16']));
+    for (const [name, { data }] of rounded!) {
+      const far = exact!
+        .get(name)!
+        .data.filter((value, i) => Math.abs(data[i]! - value) > most * Math.abs(value) + 2 ** -25);
+      expect(far.length, name).toBe(0);
+    }
+  },
+);
+
+it('refuses number types that a form does not have', async () => {
+  const model = await makeModelFolder(scratch, { from: 'models/llama', config: settings });
+  const adapter = join(fixtures, 'models/llama/adapter');
+  await expect(exported({ model }, { to: 'merged', dtype: 'q8_0' })).rejects.toThrow('Expected --dtype f32, f16');
+  await expect(exported({ model, adapter }, { to: 'peft', dtype: 'f16' })).rejects.toThrow('no --dtype but f32');
 });
 
 it.each<[string, Record<string, unknown>, string]>([

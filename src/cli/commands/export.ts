@@ -1,9 +1,10 @@
 // sipf export: a run, or a model -> weights and data sets in the forms that other programs read.
 import { basename, resolve } from 'node:path';
 import { Command, Option } from 'commander';
-import { EXPORT_KINDS, type ModelExport } from '../../backend.ts';
+import { EXPORT_DTYPES, EXPORT_KINDS, type ModelExport } from '../../backend.ts';
 import { Provider } from '../../engine-settings.ts';
 import { SipfError } from '../../errors.ts';
+import { publicId } from '../../io/hub-name.ts';
 import { checkRowsFile, writeRows } from '../../io/rows-writer.ts';
 import { DATA_FORMS, type DataForm, dataSetOf } from '../../pipeline/data-sets/from-run.ts';
 import { modelCard } from '../../pipeline/model-card.ts';
@@ -24,7 +25,8 @@ interface ExportOptions {
   readonly prm?: boolean;
   readonly iteration?: number;
   readonly base?: string;
-  readonly dtype: ModelExport['dtype'];
+  readonly license?: string;
+  readonly dtype?: NonNullable<ModelExport['dtype']>;
   readonly provider?: Provider;
   readonly json?: boolean;
 }
@@ -48,9 +50,13 @@ export function exportCommand(terminal: Terminal): Command {
     .option('--prm', "the round's process reward model (always with prm-lm)")
     .option('--model <path>', 'a model instead of a run: folder, .gguf file or hub id')
     .option('--adapter <dir>', 'PEFT adapter folder, with --model')
-    .option('--base <name>', 'hub id or path by which others find the base of a PEFT adapter')
+    .option('--base <name>', 'hub id or path by which others find the base (default: its own hub id)')
+    .option('--license <id>', "license in the front matter of README.md, by the hub's name of it")
     .addOption(
-      new Option('--dtype <type>', 'how a GGUF file stores matrices').choices(['f32', 'f16', 'q8_0']).default('f16'),
+      new Option(
+        '--dtype <type>',
+        'number type of the weights: merged (default: as the model has them), prm-lm (f32), gguf (f16)',
+      ).choices(EXPORT_DTYPES),
     )
     .addOption(new Option('--provider <name>', 'where an adapter is added to its base').choices(Provider.options));
   return finish(
@@ -63,9 +69,23 @@ export function exportCommand(terminal: Terminal): Command {
   ).action((run: string | undefined, options: ExportOptions) => exportAny(run, options, terminal));
 }
 
+/** Options that some forms alone take. */
+const TAKEN: readonly (readonly [option: keyof ExportOptions, by: readonly ExportOptions['to'][]])[] = [
+  ['model', EXPORT_KINDS],
+  ['adapter', EXPORT_KINDS],
+  ['prm', EXPORT_KINDS],
+  ['dtype', EXPORT_KINDS],
+  ['provider', EXPORT_KINDS],
+  ['base', ['peft', 'merged', 'prm-lm']],
+  ['license', ['peft', 'merged', 'prm-lm']],
+];
+
 /** @throws SipfError 'bad-input' where --out or another option does not suit the form. */
 async function exportAny(run: string | undefined, options: ExportOptions, terminal: Terminal): Promise<void> {
   const { to } = options;
+  const idle = TAKEN.find(([option, by]) => options[option] !== undefined && !by.includes(to));
+  if (idle !== undefined)
+    throw new SipfError('bad-input', `Expected no --${idle[0]} for --to ${to}, got it. Leave it out.`);
   if (isDataForm(to)) await exportData(run, to, options, terminal);
   else await exportModel(run, to, options, terminal);
 }
@@ -98,7 +118,7 @@ async function exportModel(
   options: ExportOptions,
   terminal: Terminal,
 ): Promise<void> {
-  const { out, base, dtype, provider } = options;
+  const { out, dtype, provider, license = null } = options;
   const isFile = to === 'gguf' || to === 'gguf-lora';
   if (isFile !== out.endsWith('.gguf'))
     throw new SipfError(
@@ -106,15 +126,19 @@ async function exportModel(
       `Expected ${isFile ? 'a .gguf file' : 'a folder'} as --out for --to ${to}, got ${out}. Name one.`,
     );
   const isPrm = options.prm === true || to === 'prm-lm';
-  const { source, from, iteration } = await sourceOf(run, options, isPrm);
+  const { source, from, iteration, start } = await sourceOf(run, options, isPrm);
   await checkOutNew(
     'export',
     out,
     [source.model, source.adapter].filter((path) => path !== undefined),
   );
+  const base = options.base ?? (start === null ? null : await publicId(start));
+  await using tasks = openTasks();
+  const title = basename(resolve(out));
+  const card = modelCard({ title, to, isPrm, base, license, from: from && { ...from, tasks } });
   await using backend = await openEngine(provider === undefined ? {} : { provider }, terminal);
-  const card = modelCard({ title: basename(resolve(out)), base: base ?? null, isAdapter: to === 'peft', isPrm, from });
-  const warnings = await backend.exportModel(source, { to, out, base, dtype, card }, { signal: terminal.signal });
+  const job = { to, out, dtype, base: base ?? undefined, card };
+  const warnings = await backend.exportModel(source, job, { signal: terminal.signal });
   if (options.json) await terminal.print(JSON.stringify({ to, out, ...source, iteration, warnings }));
   else
     terminal.log(
@@ -122,20 +146,26 @@ async function exportModel(
     );
 }
 
-/** @throws SipfError 'bad-input' where there is neither a run nor a model, or both. */
+/**
+ * What is exported, and what it was trained from: `start`, null where that was made by the run.
+ * @throws SipfError 'bad-input' where there is neither a run nor a model, or both.
+ */
 async function sourceOf(run: string | undefined, { model, adapter, iteration }: ExportOptions, isPrm: boolean) {
-  if ((run === undefined) === (model === undefined))
+  if (run === undefined && model !== undefined) {
+    const source: ModelSource = { model, ...(adapter === undefined ? {} : { adapter }) };
+    return { source, from: null, iteration: null, start: model };
+  }
+  if (run === undefined || model !== undefined)
     throw new SipfError(
       'bad-input',
       `Expected a run or --model, got ${run === undefined ? 'neither' : 'both'}. Give one of them.`,
     );
-  if (run === undefined) {
-    const source: ModelSource = { model: model as string, ...(adapter === undefined ? {} : { adapter }) };
-    return { source, from: null, iteration: null };
-  }
   if (adapter !== undefined)
     throw new SipfError('bad-input', 'Expected --adapter with --model, got it with a run. Leave it out.');
   const view = await readRun(run);
   const found = modelOfRun(view, isPrm ? 'prm' : 'policy', iteration);
-  return { source: found.source, from: { ...view, ...found }, iteration: found.iteration };
+  const { verifier } = view.config;
+  const configured = isPrm && verifier !== 'self' ? verifier.model : view.config.model;
+  const start = typeof configured === 'string' ? configured : null;
+  return { source: found.source, from: { ...view, ...found }, iteration: found.iteration, start };
 }

@@ -1,15 +1,15 @@
-// sipf import: a data set with labelled steps -> samples and labels that the stages read.
+// sipf import: a data set -> the questions, or the samples and labels, that other commands read.
 import { join } from 'node:path';
 import { Command, Option } from 'commander';
+import { writeNew } from '../../io/files.ts';
 import { writeRows } from '../../io/rows-writer.ts';
-import { STEP_FORMS, type StepFormName } from '../../pipeline/data-sets/step-data.ts';
-import { importSteps } from '../../pipeline/data-sets/to-records.ts';
+import { IMPORT_FORMS, type ImportForm, importRows } from '../../pipeline/data-sets/to-records.ts';
 import { checkOutNew } from '../../pipeline/out-paths.ts';
 import { finish } from '../options.ts';
 import type { Terminal } from '../terminal.ts';
 
 interface ImportOptions {
-  readonly from: StepFormName;
+  readonly from: ImportForm;
   readonly in: string;
   readonly out: string;
   readonly json?: boolean;
@@ -17,15 +17,17 @@ interface ImportOptions {
 
 export function importCommand(terminal: Terminal): Command {
   const command = new Command('import')
-    .description('Read a data set whose steps have labels, and write its samples.jsonl and labels.jsonl.')
+    .description('Read a data set, and write its questions.jsonl, or its samples.jsonl and labels.jsonl.')
     .addOption(
-      new Option('--from <form>', 'how the rows are written').choices(Object.keys(STEP_FORMS)).makeOptionMandatory(),
+      new Option('--from <form>', 'how the rows are written (docs/export.md)')
+        .choices([...IMPORT_FORMS])
+        .makeOptionMandatory(),
     )
     .requiredOption('--in <file>', 'JSONL, a .json array, or Parquet')
     .requiredOption('--out <dir>', 'a new folder');
   return finish(
     command,
-    'print {samples, labels, unlabelled}',
+    'print {questions, samples, labels, unlabelled}',
     'sipf import --from processbench --in gsm8k.parquet --out processbench',
     'sipf train-prm --task math --in processbench/labels.jsonl --samples processbench/samples.jsonl --model M --labels.closure none --out prm',
   ).action((options: ImportOptions) => importData(options, terminal));
@@ -33,14 +35,20 @@ export function importCommand(terminal: Terminal): Command {
 
 async function importData({ from, in: file, out, json }: ImportOptions, terminal: Terminal): Promise<void> {
   await checkOutNew('import', out, []);
-  const { samples, labels, unlabelled } = await importSteps(file, from, terminal.signal);
-  await writeRows(join(out, 'samples.jsonl'), samples);
-  await writeRows(
-    join(out, 'labels.jsonl'),
-    labels.map((record) => ({ ...record })),
-  );
+  const { unlabelled, ...lists } = await importRows(file, from, terminal.signal);
+  const written = Object.entries(lists).filter(([, records]) => records.length > 0);
+  await writeNew(out, async (folder) => {
+    for (const [name, records] of written)
+      await writeRows(
+        join(folder, `${name}.jsonl`),
+        records.map((record) => ({ ...record })),
+      );
+  });
   if (unlabelled > 0)
-    terminal.warn(`${unlabelled} of ${samples.length} rows have steps without a label: they have no labels here.`);
-  if (json) await terminal.print(JSON.stringify({ samples: samples.length, labels: labels.length, unlabelled }));
-  else terminal.log(`Wrote ${samples.length} samples and ${labels.length} records of labels to ${out}.`);
+    terminal.warn(
+      `${unlabelled} of ${lists.samples.length} rows have steps without a label: they have no labels here.`,
+    );
+  const counts = Object.fromEntries(Object.entries(lists).map(([name, records]) => [name, records.length]));
+  if (json) await terminal.print(JSON.stringify({ ...counts, unlabelled }));
+  else terminal.log(`Wrote ${written.map(([name, records]) => `${records.length} ${name}`).join(' and ')} to ${out}.`);
 }

@@ -1,10 +1,11 @@
 // A model source -> the files of it that other programs read, by the kind that is asked for.
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { Engine } from '../../engine/runtime/session.ts';
 import type { CacheOptions } from '../../io/cache.ts';
-import { writeFileAtomically } from '../../io/files.ts';
+import { isFolder } from '../../io/file-bytes.ts';
+import { writeFileAtomically, writeNew } from '../../io/files.ts';
 import type { ModelSource } from '../../records.ts';
-import type { WrittenTypeName } from '../files/gguf-blocks.ts';
+import type { WrittenTypeName } from '../files/written-types.ts';
 import { type OpenModel, openModel } from '../open-model.ts';
 import { exportGguf } from './gguf.ts';
 import { exportGgufLora } from './gguf-lora.ts';
@@ -18,20 +19,23 @@ export interface ExportJob {
   readonly out: string;
   /** How a PEFT adapter names its base; absent: as the source does. */
   readonly base?: string | undefined;
-  /** Of the matrices of a GGUF file. */
-  readonly dtype: WrittenTypeName;
-  /** Text of a folder's README.md. */
+  /** How weights are stored; absent: as is usual for the form. */
+  readonly dtype?: WrittenTypeName | undefined;
+  /** Text of README.md, where the form is a folder. */
   readonly card: string;
 }
 
 export interface ExportArgs {
   readonly engine: Engine;
   readonly model: OpenModel;
+  /** `out` is a draft, which moves where the user wants it once it is whole. */
   readonly job: ExportJob;
+  /** What people see as the model's name. */
+  readonly name: string;
   readonly options: CacheOptions;
 }
 
-/** Each writes `job.out` and gives what the user should know. */
+/** Each writes its form and gives what the user should know. */
 const EXPORTS = {
   peft: exportPeft,
   merged: exportMerged,
@@ -41,13 +45,11 @@ const EXPORTS = {
 } as const satisfies Record<string, (args: ExportArgs) => Promise<string[]>>;
 export type ExportKind = keyof typeof EXPORTS;
 
-/** Kinds whose output is one file; the others are folders with a README.md. */
-const FILES: readonly ExportKind[] = ['gguf', 'gguf-lora'];
-
 /**
- * Writes a model in another form.
+ * Writes a model in another form. `job.out` is there once it is whole.
  * @returns what the user should know of it.
- * @throws SipfError 'bad-input' or 'unsupported' where the model has no such form, naming file and tensor or field; 'write-failed'.
+ * @throws SipfError 'bad-input' where `job.out` is there; 'bad-input' or 'unsupported' where the model has no such form, naming file and
+ * tensor or field; 'write-failed'.
  */
 export async function exportModel(
   engine: Engine,
@@ -56,7 +58,11 @@ export async function exportModel(
   options: CacheOptions = {},
 ): Promise<string[]> {
   const model = await openModel(source, options);
-  const warnings = await EXPORTS[job.to]({ engine, model, job, options });
-  if (!FILES.includes(job.to)) await writeFileAtomically(join(job.out, 'README.md'), [job.card]);
+  const name = basename(job.out, '.gguf');
+  const warnings = await writeNew(job.out, async (out) => {
+    const found = await EXPORTS[job.to]({ engine, model, job: { ...job, out }, name, options });
+    if (await isFolder(out)) await writeFileAtomically(join(out, 'README.md'), [job.card]);
+    return found;
+  });
   return [...model.warnings, ...warnings];
 }

@@ -1,16 +1,16 @@
 // An adapter -> a LoRA file of llama.cpp, which it applies beside a GGUF file of the base.
 import { SipfError } from '../../errors.ts';
 import { adapterScale, type LoraFactors } from '../files/adapter-files.ts';
-import { WRITTEN_TYPES } from '../files/gguf-blocks.ts';
 import { storedName } from '../files/gguf-model-writer.ts';
 import { type GgufEntry, type GgufTensorToWrite, writeGguf } from '../files/gguf-writer.ts';
+import { WRITTEN_TYPES } from '../files/written-types.ts';
 import type { ExportArgs } from './export-model.ts';
 import { noPolicy } from './gguf.ts';
 import { requireAdapter } from './peft.ts';
 
 /** @throws SipfError 'bad-input' where there is no adapter, or a process reward model's; 'unsupported' naming a layer that GGUF files lack. */
 export async function exportGgufLora({ model, job }: ExportArgs): Promise<string[]> {
-  const adapter = requireAdapter(model, job.to);
+  const adapter = requireAdapter(model, job);
   if (adapter.extra.size > 0) throw noPolicy(model.source.adapter as string, job.to);
   const entries = new Map<string, GgufEntry>([
     ['general.architecture', { type: 'text', value: model.architecture.gguf.architecture }],

@@ -8,15 +8,15 @@ import type { ExportArgs } from './export-model.ts';
 import { tensorsOf } from './merged.ts';
 
 /** @throws SipfError 'bad-input' for a process reward model; 'unsupported' where GGUF files cannot hold the model or its tokenizer. */
-export async function exportGguf({ engine, model, job, options }: ExportArgs): Promise<string[]> {
+export async function exportGguf({ engine, model, job, name, options }: ExportArgs): Promise<string[]> {
   const { architecture, decoder, files, source } = model;
   const vocabulary = await ggufVocabulary(files.path, decoder.config.vocab, options);
   await using merged = await mergeWeights(engine, model, options);
   if (merged.slices.has(`${PRM_HEAD}.weight`)) throw noPolicy(source.adapter ?? source.model, job.to);
   const weights = tensorsOf(merged.slices);
   const { config, configFile } = files;
-  const written = { name: nameOf(job.out), architecture, decoder, config, configFile, weights, vocabulary };
-  return await writeGgufModel(job.out, written, job.dtype);
+  const written = { name, architecture, decoder, config, configFile, weights, vocabulary };
+  return await writeGgufModel(job.out, written, job.dtype ?? 'f16');
 }
 
 /** The error about a process reward model where a policy belongs. */
@@ -26,5 +26,3 @@ export function noPolicy(path: string, to: string): SipfError {
     `Expected a policy for --to ${to}, got the process reward model ${path}. Use --to prm-lm, then export that folder as a GGUF file.`,
   );
 }
-
-const nameOf = (file: string): string => file.replace(/^.*[\\/]/, '').replace(/\.gguf$/i, '');

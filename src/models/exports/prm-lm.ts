@@ -12,7 +12,7 @@ import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import { addedTokens } from '../tokenizer/tokenizer-json.ts';
 import { mergeWeights } from '../weights/merged-weights.ts';
 import type { ExportArgs } from './export-model.ts';
-import { tensorsOf, writeGeneration } from './merged.ts';
+import { floatOf, tensorsOf, writeGeneration } from './merged.ts';
 
 /** The tokens that are added, in the order of their ids. */
 const TOKENS = ['<|step|>', '<|good|>', '<|bad|>'] as const;
@@ -24,10 +24,11 @@ const MOST_BIAS = 4e-4;
  * Writes the folder. The tag is read as the line feed that ends a step, so the hidden state there is the one that the head reads. The rows of
  * the other two tokens are the head's: softmax(good, bad) at a tag is P(step correct).
  * @throws SipfError 'bad-input' for a model without such a head; 'unsupported' for one with a bias that a causal LM cannot have, or a tokenizer
- * that joins a line feed with what is before it.
+ * without a token for the line feed.
  */
 export async function exportPrmLm({ engine, model, job, options }: ExportArgs): Promise<string[]> {
   const { architecture, decoder, files, tokenizer, source } = model;
+  const dtype = floatOf(job, 'f32');
   const lineFeed = lineFeedId(tokenizer, source.model);
   await using merged = await mergeWeights(engine, model, options);
   const head = await headOf(merged.slices, source.adapter ?? source.model);
@@ -35,7 +36,7 @@ export async function exportPrmLm({ engine, model, job, options }: ExportArgs): 
   const added = { first, rows: Math.max(decoder.config.vocab, first + TOKENS.length), lineFeed, head };
   const tables = await enlarged(merged.slices, added, model);
   const others = tensorsOf(merged.slices).filter(({ name }) => !tables.has(name) && !name.startsWith(`${PRM_HEAD}.`));
-  const { id2label: _, label2id: __, num_labels: ___, ...rest } = files.config;
+  const { id2label: _, label2id: __, num_labels: ___, torch_dtype: ____, ...rest } = files.config;
   const config = {
     ...rest,
     architectures: [`${architecture.family}ForCausalLM`],
@@ -45,7 +46,8 @@ export async function exportPrmLm({ engine, model, job, options }: ExportArgs): 
   };
   await writeTokenizer(job.out, files.path, options);
   await addTokens(job.out, first);
-  await writeModelFolder(job.out, { config, tensors: [...others, ...tables.values()], tokenizerFrom: null }, options);
+  const tensors = [...others, ...tables.values()];
+  await writeModelFolder(job.out, { config, tensors, dtype, tokenizerFrom: null }, options);
   await writeGeneration(job.out, model);
   await writeJson(join(job.out, 'step_scores.json'), {
     step_tag: TOKENS[0],
@@ -121,21 +123,14 @@ function biased(bias: number, path: string): SipfError {
   );
 }
 
-/** Ends of lines in texts of steps. */
-const ENDINGS = ['apples.', '>>12', '(b)', 'x=', 'is 10', "it's", '?"', '5%', 'word'] as const;
-
-/** @throws SipfError 'unsupported' where a step's last token is not always the line feed itself. */
+/** @throws SipfError 'unsupported' where a line feed is several tokens: the tag could not stand for all of them. */
 function lineFeedId(tokenizer: Tokenizer, model: string): number {
-  const [id = -1] = tokenizer.encodeContinuation('\n');
-  for (const ending of ENDINGS) {
-    const [apart, joined] = [tokenizer.encodeContinuation(ending), tokenizer.encodeContinuation(`${ending}\n`)];
-    if (JSON.stringify([...apart, id]) === JSON.stringify(joined)) continue;
-    throw new SipfError(
-      'unsupported',
-      `Expected a tokenizer that keeps a line feed apart, got ${model}, which joins it with the end of ${shown(ending)}: no tag can stand for it. Use --to merged.`,
-    );
-  }
-  return id;
+  const [id, ...more] = tokenizer.encodeContinuation('\n');
+  if (id !== undefined && more.length === 0) return id;
+  throw new SipfError(
+    'unsupported',
+    `Expected a tokenizer with a token for the line feed, got ${model}, which writes it with ${more.length + 1}: no tag can stand for it. Use --to merged.`,
+  );
 }
 
 /** Special tokens at the end of the vocabulary. */

@@ -1,9 +1,9 @@
 // A folder that holds an adapter alone -> the base that it was trained on, with the adapter.
 import { join, resolve } from 'node:path';
 import { exists } from '../../io/file-bytes.ts';
+import { hubName } from '../../io/hub-name.ts';
 import type { ModelSource } from '../../records.ts';
 import { readAdapter } from './adapter-files.ts';
-import { hubName } from './hub-model.ts';
 
 /**
  * An adapter's folder given as a model opens with its base: `base_model_name_or_path` as a path from that folder (as `sipf` writes it) or

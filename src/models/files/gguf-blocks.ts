@@ -1,13 +1,5 @@
-// Raw blocks of a GGUF tensor <-> float32 values, bit for bit as gguf-py.
-import {
-  decodeBf16,
-  decodeF16,
-  decodeF32,
-  encodeF16,
-  encodeF32,
-  HALF_OVERFLOW,
-  halfToNumber,
-} from '../weights/half.ts';
+// Raw blocks of a GGUF tensor -> float32 values, bit for bit as gguf-py.
+import { decodeBf16, decodeF16, decodeF32, halfToNumber } from '../weights/half.ts';
 
 /** How `blockValues` values are stored in `blockBytes` bytes; `decode` fills `out` (a whole number of blocks). */
 export interface BlockType {
@@ -142,53 +134,15 @@ const iq4_xs: DecodeBlock = (b, at, out, to) => {
   }
 };
 
-/** 32 values each: the largest is 127 steps of the block's scale (llama.cpp's quantize_row_q8_0_ref). */
-function encodeQ8_0(values: Float32Array): Uint8Array {
-  const bytes = new Uint8Array((values.length / 32) * 34);
-  for (let block = 0; block < values.length / 32; block++) {
-    const own = values.subarray(block * 32, (block + 1) * 32);
-    const largest = own.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-    const scale = Math.fround(largest / 127);
-    const inverse = scale === 0 ? 0 : Math.fround(1 / scale);
-    bytes.set(encodeF16(Float32Array.of(scale)), block * 34);
-    for (const [j, value] of own.entries()) bytes[block * 34 + 2 + j] = rounded(Math.fround(value * inverse));
-  }
-  return bytes;
-}
-
-/** Halves go away from zero, as C's roundf. */
-const rounded = (value: number): number => Math.sign(value) * Math.floor(Math.abs(value) + 0.5);
-
-/** A type that is written. */
-export interface WrittenType extends BlockType {
-  /** Its GGML number. */
-  readonly id: number;
-  /** Values from here on do not fit. */
-  readonly overflow: number;
-  readonly encode: (values: Float32Array) => Uint8Array;
-}
-
-const F32: BlockType = { name: 'F32', blockValues: 1, blockBytes: 4, decode: decodeF32 };
-const F16: BlockType = { name: 'F16', blockValues: 1, blockBytes: 2, decode: decodeF16 };
-const Q8_0 = blocks('Q8_0', 32, 34, q8_0);
-
-/** The types of tensors that are written, by their names in options. */
-export const WRITTEN_TYPES = {
-  f32: { ...F32, id: 0, overflow: Number.POSITIVE_INFINITY, encode: encodeF32 },
-  f16: { ...F16, id: 1, overflow: HALF_OVERFLOW, encode: encodeF16 },
-  q8_0: { ...Q8_0, id: 8, overflow: 127 * HALF_OVERFLOW, encode: encodeQ8_0 },
-} as const satisfies Record<string, WrittenType>;
-export type WrittenTypeName = keyof typeof WRITTEN_TYPES;
-
 /** Readable block types by their GGML number: one entry each. */
 export const BLOCK_TYPES: ReadonlyMap<number, BlockType> = new Map([
-  [0, F32],
-  [1, F16],
+  [0, { name: 'F32', blockValues: 1, blockBytes: 4, decode: decodeF32 }],
+  [1, { name: 'F16', blockValues: 1, blockBytes: 2, decode: decodeF16 }],
   [2, blocks('Q4_0', 32, 18, nibbles({ value: (bits) => bits - 8 }))],
   [3, blocks('Q4_1', 32, 20, nibbles({ minimum: true }))],
   [6, blocks('Q5_0', 32, 22, nibbles({ fifth: true, value: (bits) => bits - 16 }))],
   [7, blocks('Q5_1', 32, 24, nibbles({ fifth: true, minimum: true }))],
-  [8, Q8_0],
+  [8, blocks('Q8_0', 32, 34, q8_0)],
   [10, blocks('Q2_K', 256, 84, q2_k)],
   [11, blocks('Q3_K', 256, 110, q3_k)],
   [12, blocks('Q4_K', 256, 144, k4(false))],

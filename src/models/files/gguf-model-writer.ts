@@ -1,5 +1,4 @@
 // A model in Hugging Face's form -> a GGUF file: the inverse of gguf-model.ts.
-import { rm } from 'node:fs/promises';
 import { printable, SipfError } from '../../errors.ts';
 import type { Architecture, Decoder, ModelConfig } from '../architectures/architecture.ts';
 import { architectureOf } from '../architectures/architectures.ts';
@@ -8,10 +7,10 @@ import { decoderOf } from '../architectures/form.ts';
 import { GGUF_SIZES, type GgufKeys, type GgufLayout } from '../architectures/gguf-layout.ts';
 import { ropeScaling } from '../architectures/rope.ts';
 import { readGguf } from './gguf.ts';
-import { WRITTEN_TYPES, type WrittenType, type WrittenTypeName } from './gguf-blocks.ts';
 import { ggufModel } from './gguf-model.ts';
 import { type GgufEntries, type GgufEntry, type GgufTensorToWrite, writeGguf } from './gguf-writer.ts';
 import { joined, type TensorToWrite } from './safetensors.ts';
+import { WRITTEN_TYPES, type WrittenType, type WrittenTypeName } from './written-types.ts';
 
 export interface GgufModelToWrite {
   /** What people see as its name. */
@@ -28,10 +27,10 @@ export interface GgufModelToWrite {
 }
 
 /** `general.file_type` by the type of most tensors. */
-const FILE_TYPES: Readonly<Record<WrittenTypeName, number>> = { f32: 0, f16: 1, q8_0: 7 };
+const FILE_TYPES: Readonly<Record<WrittenTypeName, number>> = { f32: 0, f16: 1, q8_0: 7, bf16: 32 };
 
 /**
- * Writes a model. Norms, biases and RoPE factors are float32, as llama.cpp's converter has them.
+ * Writes a model, and reads it back. Norms, biases and RoPE factors are float32, as llama.cpp's converter has them.
  * @returns what the user should know: GGUF files have no windows for some architectures.
  * @throws SipfError 'unsupported' naming what GGUF files of the architecture cannot hold; as `writeGguf` does.
  */
@@ -49,12 +48,7 @@ export async function writeGgufModel(file: string, model: GgufModelToWrite, dtyp
     ...model.vocabulary,
   ]);
   await writeGguf(file, entries, [...factors, ...tensors]);
-  try {
-    return await lostIn(file, model);
-  } catch (thrown) {
-    await rm(file);
-    throw thrown;
-  }
+  return lostIn(file, model);
 }
 
 /** The numbers of the configuration under their keys. */

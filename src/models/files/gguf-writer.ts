@@ -1,9 +1,8 @@
 // Metadata and tensors -> a GGUF file, version 3, written piece by piece.
-import { printable, SipfError } from '../../errors.ts';
 import { writeFileAtomically } from '../../io/files.ts';
 import type { GgufValue } from './gguf.ts';
-import type { WrittenType } from './gguf-blocks.ts';
 import { piecesOf, type TensorToWrite } from './safetensors.ts';
+import { encoded, type WrittenType } from './written-types.ts';
 
 /** How a scalar is stored: its number in the format, and its bytes. */
 const SCALARS = {
@@ -56,8 +55,7 @@ async function* bytesOf(
   for (const tensor of tensors) {
     let written = 0;
     for await (const piece of piecesOf(tensor)) {
-      checkFits(file, tensor, piece);
-      const bytes = tensor.type.encode(piece);
+      const bytes = encoded(file, tensor.name, tensor.type, piece);
       written += bytes.length;
       yield bytes;
     }
@@ -87,15 +85,6 @@ function valueBytes({ type, value }: GgufEntry): Buffer {
 
 function lengthOf({ shape, type }: GgufTensorToWrite): number {
   return (shape.reduce((product, n) => product * n, 1) / type.blockValues) * type.blockBytes;
-}
-
-function checkFits(file: string, { name, type }: GgufTensorToWrite, piece: Float32Array): void {
-  const wrong = piece.find((value) => !(Math.abs(value) < type.overflow));
-  if (wrong === undefined) return;
-  throw new SipfError(
-    'bad-input',
-    `Expected values below ${type.overflow} (type ${type.name}) in tensor ${printable(name)} for ${file}, got ${wrong}. Give --dtype f32, or another model.`,
-  );
 }
 
 const u32 = (n: number): Buffer => word(Uint32Array.of(n));

@@ -4,28 +4,14 @@ import { messageOf, SipfError } from '../../errors.ts';
 import { type CacheOptions, huggingFaceCache } from '../../io/cache.ts';
 import { exists } from '../../io/file-bytes.ts';
 import { type HubFile, isOffline } from '../../io/hub.ts';
+import type { HubName } from '../../io/hub-name.ts';
 import { cachedSnapshot, downloadSnapshot } from '../../io/hub-snapshot.ts';
 import { foreignName } from './foreign-models.ts';
 import { partNames } from './gguf-parts.ts';
 import { readShardIndex } from './shard-index.ts';
 
-/** What a name on the hub means: a model's folder, or one of its GGUF files. */
-export interface HubName {
-  /** `owner/name`. */
-  readonly id: string;
-  /** Path of a .gguf file in it; null: the model is a folder of safetensors. */
-  readonly gguf: string | null;
-}
-
-const HUB_NAME = /^([A-Za-z0-9][\w.-]*\/[A-Za-z0-9][\w.-]*?)(?:\/((?:[\w-][\w.-]*\/)*[\w-][\w.-]*\.gguf))?$/;
 const WANTED =
   /^(config|generation_config|tokenizer|tokenizer_config|special_tokens_map|adapter_config)\.json$|^chat_template\.jinja$|^(?!consolidated)[^/]*\.safetensors(\.index\.json)?$/;
-
-/** `owner/name` or `owner/name/FILE.gguf`; null: the text is no name on the hub. */
-export function hubName(text: string): HubName | null {
-  const [, id, gguf = null] = HUB_NAME.exec(text) ?? [];
-  return id === undefined || id.endsWith('.gguf') ? null : { id, gguf };
-}
 
 /**
  * The local folder or .gguf file of a model of the hub.

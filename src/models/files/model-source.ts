@@ -3,8 +3,9 @@ import { resolve } from 'node:path';
 import { SipfError } from '../../errors.ts';
 import type { CacheOptions } from '../../io/cache.ts';
 import { exists, isFolder } from '../../io/file-bytes.ts';
+import { hubName } from '../../io/hub-name.ts';
 import { foreignName } from './foreign-models.ts';
-import { hubModel, hubName } from './hub-model.ts';
+import { hubModel } from './hub-model.ts';
 
 interface LocalSource {
   readonly path: string;

@@ -1,4 +1,4 @@
-// Configuration, float32 tensors, a tokenizer's source -> a folder that transformers opens.
+// Configuration, tensors, a tokenizer's source -> a folder that transformers opens.
 import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CacheOptions } from '../../io/cache.ts';
@@ -10,14 +10,29 @@ import { addedTokens, CONTROL } from '../tokenizer/tokenizer-json.ts';
 import type { Json } from '../tokenizer/tokenizer-schema.ts';
 import { readGguf } from './gguf.ts';
 import { resolveSource } from './model-source.ts';
-import { type TensorToWrite, writeSafetensors } from './safetensors.ts';
+import { type AnyTensorToWrite, piecesOf, type TensorToWrite, writeSafetensors } from './safetensors.ts';
+import { encoded, WRITTEN_TYPES } from './written-types.ts';
 
 interface ModelToWrite {
-  /** config.json; `dtype` is set to float32. */
+  /** config.json; its `dtype` is set. */
   readonly config: ModelConfig;
   readonly tensors: readonly TensorToWrite[];
+  /** Number type of the file; absent: float32. */
+  readonly dtype?: FloatName | undefined;
   /** Model whose tokenizer goes along (folder, .gguf or hub id); null: none. */
   readonly tokenizerFrom: string | null;
+}
+
+/** What a number type is called in config.json and in safetensors files. */
+const FLOATS = { f32: ['float32', 'F32'], f16: ['float16', 'F16'], bf16: ['bfloat16', 'BF16'] } as const;
+export type FloatName = keyof typeof FLOATS;
+
+export const isFloat = (name: string): name is FloatName => Object.hasOwn(FLOATS, name);
+
+/** The number type that a configuration states; float32 where it states none. */
+export function statedFloat({ dtype, torch_dtype: older }: ModelConfig): FloatName {
+  const found = Object.entries(FLOATS).find(([, [name]]) => name === (dtype ?? older));
+  return (found?.[0] ?? 'f32') as FloatName;
 }
 
 const TOKENIZER_FILES = [
@@ -31,12 +46,21 @@ const TOKENIZER_FILES = [
 /** Writes `folder`, weights last, so that a folder with weights is whole. */
 export async function writeModelFolder(
   folder: string,
-  { config, tensors, tokenizerFrom }: ModelToWrite,
+  { config, tensors, dtype = 'f32', tokenizerFrom }: ModelToWrite,
   options: CacheOptions = {},
 ): Promise<void> {
   if (tokenizerFrom !== null) await writeTokenizer(folder, tokenizerFrom, options);
-  await writeJson(join(folder, 'config.json'), { ...config, dtype: 'float32' });
-  await writeSafetensors(join(folder, 'model.safetensors'), tensors);
+  await writeJson(join(folder, 'config.json'), { ...config, dtype: FLOATS[dtype][0] });
+  const file = join(folder, 'model.safetensors');
+  await writeSafetensors(file, dtype === 'f32' ? tensors : tensors.map((tensor) => stored(tensor, dtype, file)));
+}
+
+function stored(tensor: TensorToWrite, dtype: FloatName, file: string): AnyTensorToWrite {
+  const { name, shape } = tensor;
+  const data = async function* () {
+    for await (const piece of piecesOf(tensor)) yield encoded(file, name, WRITTEN_TYPES[dtype], piece);
+  };
+  return { name, shape, dtype: FLOATS[dtype][1], data };
 }
 
 /** Puts the tokenizer of `source` into `folder`: its files copied, or made from GGUF metadata. */

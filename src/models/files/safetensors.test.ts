@@ -63,7 +63,7 @@ describe('writeSafetensors', () => {
     const file = join(folder, 'keep.safetensors');
     await writeSafetensors(file, [{ name: 'a', shape: [1], data: Float32Array.of(7) }]);
     await expect(writeSafetensors(file, [{ name: 'a', shape: [2], data: Float32Array.of(1) }])).rejects.toThrow(
-      'tensor a [2] has 1 values',
+      'tensor a F32 [2] has 4 bytes',
     );
     expect((await readSafetensors(file)).get('a')?.data[0]).toBe(7);
     expect((await readdir(folder)).filter((name) => name.endsWith('.tmp'))).toEqual([]);

@@ -25,8 +25,8 @@ export interface Tensor {
   readonly data: Float32Array;
 }
 
-/** Element types that are written; F32 is float32, the others are bytes of packed weights. */
-type WrittenType = 'F32' | 'U8' | 'I8';
+/** Element types that are written; F32 is float32, the others are bytes of their values. */
+type WrittenType = 'F32' | 'F16' | 'BF16' | 'U8' | 'I8';
 type WrittenData = Float32Array | Uint8Array | Int8Array;
 
 /** A tensor to write: `data` whole, or piece by piece (for tensors too large to hold). */
@@ -256,12 +256,13 @@ export const piecesOf = <Data extends WrittenData>({ data }: TensorToWrite<Data>
 async function* bytesOf(tensors: readonly AnyTensorToWrite[], header: Uint8Array): AsyncGenerator<Uint8Array> {
   yield header;
   for (const tensor of tensors) {
-    const { name, shape } = tensor;
+    const { name, shape, dtype = 'F32' } = tensor;
     let written = 0;
     for await (const piece of piecesOf(tensor)) {
       yield new Uint8Array(piece.buffer, piece.byteOffset, piece.byteLength);
-      written += piece.length;
+      written += piece.byteLength;
     }
-    if (written !== sizeOf(shape)) throw new Error(`tensor ${name} [${shape}] has ${written} values`);
+    if (written !== sizeOf(shape) * (DTYPE_BYTES.get(dtype) as number))
+      throw new Error(`tensor ${name} ${dtype} [${shape}] has ${written} bytes`);
   }
 }

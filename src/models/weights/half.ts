@@ -64,6 +64,23 @@ export function encodeF16(values: Float32Array): Uint8Array {
   return bytes;
 }
 
+/** From here on a number rounds to infinity in bfloat16: half a step above its largest, (2 - 2^-7) 2^127. */
+export const BF16_OVERFLOW = (2 - 2 ** -8) * 2 ** 127;
+
+/** `values` as little-endian bfloat16 bytes: the upper halves of their float32 bits, rounded. */
+export function encodeBf16(values: Float32Array): Uint8Array {
+  const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
+  const bytes = new Uint8Array(2 * values.length);
+  for (let i = 0; i < bits.length; i++) {
+    const word = bits[i] as number;
+    const isNan = (word & 0x7fffffff) > 0x7f800000;
+    const upper = isNan ? (word >>> 16) | 0x40 : (word + 0x7fff + ((word >>> 16) & 1)) >>> 16;
+    bytes[2 * i] = upper & 0xff;
+    bytes[2 * i + 1] = (upper >>> 8) & 0xff;
+  }
+  return bytes;
+}
+
 /** `values` as little-endian float32 bytes. */
 export function encodeF32(values: Float32Array): Uint8Array {
   return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);

@@ -7,18 +7,6 @@ import { type Task, taskOf } from '../../task.ts';
 import type { RunView } from '../run-reader.ts';
 import { STEP_FORMS, type StepFormName } from './step-data.ts';
 
-/** TRL's columns, and those of data sets with labelled steps. */
-export const DATA_FORMS = [
-  'sft',
-  'preference',
-  'unpaired',
-  'stepwise',
-  'math-shepherd',
-  'prm800k',
-  'processbench',
-] as const;
-export type DataForm = (typeof DATA_FORMS)[number];
-
 interface Paths {
   readonly task: Task;
   readonly questions: ReadonlyMap<string, Question>;
@@ -33,30 +21,29 @@ interface Paths {
  * @example
  * const rows = await dataSetOf(await readRun('runs/first'), 'preference', taskNamed('mini'));
  */
-export async function dataSetOf(
-  view: RunView,
-  form: DataForm,
-  task: Task,
-  iteration = view.rounds.length - 1,
-): Promise<PlainRow[]> {
-  const rows = ROWS[form](await pathsOf(view, task, iteration), view);
+export async function dataSetOf(view: RunView, form: DataForm, task: Task, iteration?: number): Promise<PlainRow[]> {
+  const make: MakeRows = ROWS[form];
+  const rows = make(await pathsOf(view, task, iteration), view);
   if (rows.length > 0) return rows;
+  const place = iteration === undefined ? view.dir : `round ${iteration} of ${view.dir}`;
   throw new SipfError(
     'nothing-left',
-    `Expected records for --to ${form} in round ${iteration} of ${view.dir}, got none. Name a round with samples, labels or pairs, or let the run go on.`,
+    `Expected records for --to ${form} in ${place}, got none. Name a round with samples, labels or pairs, or let the run go on.`,
   );
 }
 
-async function pathsOf(view: RunView, task: Task, iteration: number): Promise<Paths> {
+async function pathsOf(view: RunView, task: Task, iteration?: number): Promise<Paths> {
   const questions = new Map<string, Question>();
   for await (const question of view.questions()) questions.set(question.id, question);
   const [samples, labels]: [Sample[], StepLabels[]] = [[], []];
-  for (let k = 1; k <= iteration; k += 1) {
+  const last = iteration ?? view.rounds.length - 1;
+  for (let k = 1; k <= last; k += 1) {
     for await (const sample of view.samples(k)) samples.push(sample);
     for await (const record of view.labels(k)) labels.push(record);
   }
   const pairs: PreferencePair[] = [];
-  for await (const pair of view.pairs(iteration)) pairs.push(pair);
+  for (let k = last; k >= (iteration ?? 1) && pairs.length === 0; k -= 1)
+    for await (const pair of view.pairs(k)) pairs.push(pair);
   return { task, questions, samples, labels: latestLabels(labels), pairs };
 }
 
@@ -67,11 +54,16 @@ const promptOf = ({ question, prefix = '' }: Pick<Question, 'question' | 'prefix
 const completionOf = (task: Task, of: { readonly task?: string | undefined }, steps: readonly string[]): string =>
   taskOf(task, of).pieces(steps).join('');
 
-/** Worked solutions and right samples. */
-const sft: MakeRows = (paths) =>
-  unpairedRows(paths)
-    .filter(({ label }) => label)
-    .map(({ label: _, ...row }) => row);
+/** Worked solutions, then the right samples. */
+const sft: MakeRows = (paths) => {
+  const { task, questions, samples } = paths;
+  const solved = [...questions.values()].flatMap((question) => {
+    const { solution } = question;
+    return solution ? [{ prompt: promptOf(question), completion: completionOf(task, question, solution) }] : [];
+  });
+  const drawn = unpairedRows({ ...paths, samples: samples.filter(({ source }) => source !== 'gold') });
+  return [...solved, ...drawn.filter(({ label }) => label).map(({ label: _, ...row }) => row)];
+};
 
 const preference: MakeRows = ({ task, pairs }) =>
   pairs.flatMap((pair) => {
@@ -85,6 +77,8 @@ function unpairedRows({ task, questions, samples }: Paths) {
     const question = questions.get(sample.questionId);
     if (question === undefined || sample.hinted) return [];
     const completion = completionOf(task, question, sample.steps);
+    // An empty path teaches nothing.
+    if (completion.trim() === '') return [];
     return [{ prompt: promptOf(question), completion, label: sample.outcome.kind === 'right' }];
   });
 }
@@ -109,7 +103,8 @@ const stepRows =
       return [row];
     });
 
-const ROWS: Readonly<Record<DataForm, MakeRows>> = {
+/** TRL's columns, and those of data sets with labelled steps. */
+const ROWS = {
   sft,
   preference,
   unpaired: unpairedRows,
@@ -117,4 +112,6 @@ const ROWS: Readonly<Record<DataForm, MakeRows>> = {
   'math-shepherd': stepRows('math-shepherd'),
   prm800k: stepRows('prm800k'),
   processbench: stepRows('processbench'),
-};
+} as const satisfies Record<string, MakeRows>;
+export type DataForm = keyof typeof ROWS;
+export const DATA_FORMS = Object.keys(ROWS) as readonly DataForm[];

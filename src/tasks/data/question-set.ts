@@ -23,10 +23,13 @@ export interface QuestionSet {
   readonly splitNames?: Readonly<Record<Split, string>>;
 }
 
+type LoadingKey = 'name' | 'hubName' | 'testOnly' | 'ownData' | 'cutsFiles' | 'load';
+
 /** What a Task says of the set that it loads. */
-export function loadsSet(set: QuestionSet): Pick<Task, 'name' | 'testOnly' | 'ownData' | 'cutsFiles' | 'load'> {
+export function loadsSet(set: QuestionSet): Pick<Task, LoadingKey> {
   const { name, testOnly, ownData = false, splitInRecords = false } = set.layout;
-  return { name, testOnly, ownData, cutsFiles: !splitInRecords, load: (wanted) => loadQuestions(set, wanted) };
+  const load: Task['load'] = (wanted) => loadQuestions(set, wanted);
+  return { name, hubName: set.hubSet?.repo, testOnly, ownData, cutsFiles: !splitInRecords, load };
 }
 
 /**
