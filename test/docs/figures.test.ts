@@ -88,6 +88,7 @@ describe.each(['quickstart-3000', 'quickstart-code'])('docs/results.md, %s', (na
 it.each([
   ['mini', 20],
   ['few', 5],
+  ['easy', 4],
 ])('docs/results.md has tables of the experiment %s as they were made', (name, most) => {
   const [, section = ''] =
     new RegExp(`<!-- experiment:${name} -->([\\s\\S]*)<!-- /experiment:${name} -->`).exec(results) ?? [];
