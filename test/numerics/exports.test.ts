@@ -170,6 +170,30 @@ describe('prm-lm', () => {
     await compareScores(source);
   });
 
+  it('a PRM trained without a bias does not read the one that its start has', async () => {
+    const losses = await Promise.all(
+      [0, 5].map(async (bias) => {
+        const model = await makeModelFolder(scratch, {
+          from: 'prm',
+          weights: (tensors) => tensors.get('score.bias')?.data.set([0, bias]),
+        });
+        const options: TrainOptions = {
+          ...TrainSettings.parse({ lora: { rank: 2, alpha: 4, targets: 'all-linear' }, batchSize: 1 }),
+          objective: { kind: 'prm', headBias: false },
+          maxSteps: 1,
+          seed: 1,
+          shuffle: false,
+        };
+        const examples = [{ kind: 'prm' as const, ...path, targets: [1, 1, 0] }];
+        const job = { source: { model }, examples, options, out: join(scratch, `bias-${bias}`) };
+        const { steps } = await backend.train(job, () => {});
+        return steps[0]?.loss;
+      }),
+    );
+    expect(losses[0]).toBeGreaterThan(0);
+    expect(losses[1]).toBe(losses[0]);
+  });
+
   it('so they are where the tokenizer joins a line feed with the marks before it, as those of Llama 3 and Qwen', async () => {
     const model = await makeModelFolder(scratch, {
       from: 'prm',
