@@ -1,10 +1,11 @@
-// A preset's configuration -> what a run of it is expected to cost, before there is a model or data.
+// A preset's configuration -> what a run of it is expected to cost, without model or data.
 import { hubModelSize } from '../config/presets/hub-models.ts';
 import type { Config } from '../config/schema.ts';
 import { sum } from '../statistics/intervals.ts';
 import { estimate, type RunEstimate } from './estimate.ts';
 import type { Typical } from './round-costs.ts';
 
+type ModelInitSizes = Readonly<Record<'hidden_size' | 'intermediate_size' | 'num_hidden_layers', number>>;
 type Counts = Readonly<Partial<Record<'train' | 'valid' | 'test', number>>>;
 
 /** Questions of each split. */
@@ -50,10 +51,13 @@ export function presetCost(config: Config, sizedFor: string | null): RunEstimate
   });
 }
 
-/** Of a model that the run makes: its layers alone, which are nearly all of it. */
 function policySize({ model, engine }: Config, sizedFor: string | null) {
   if (typeof model === 'string') return hubModelSize(model === '' ? (sizedFor ?? '') : model, engine.quantisation);
-  const { hidden_size: width, intermediate_size: inner, num_hidden_layers: layers } = model.init;
+  return initSize(model.init);
+}
+
+/** Of a model that the run makes: its layers alone, which are nearly all of it. */
+export function initSize({ hidden_size: width, intermediate_size: inner, num_hidden_layers: layers }: ModelInitSizes) {
   const parameters = layers * (4 * width ** 2 + 3 * width * inner);
   return { parameters, weightBytes: 4 * parameters };
 }

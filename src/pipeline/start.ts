@@ -104,7 +104,7 @@ export async function startQuestions(options: Omit<RunStartOptions, 'backend'>):
   if (config.model === '') {
     throw new SipfError(
       'bad-config',
-      'Expected a model (a Hugging Face folder or a .gguf file), got none. Give --model, or a preset that makes one.',
+      'Expected a model (a Hugging Face folder or a .gguf file), got none. Give --model, or a preset that has one (sipf presets).',
     );
   }
   const out = resolve(options.out);

@@ -28,7 +28,7 @@ In a checkout the path is \`./docs/config.schema.json\`. The key itself is not a
 const PRESETS_END = `\`paper\` and \`gpu\` go on top of another preset (\`gsm8k-qwen2.5-0.5b+gpu\`); the later one wins. A model that a preset names comes from the hub
 ([models.md](models.md)); \`--model\` takes another one. The presets of the paper's models cite a source for each value: the paper's abstract and algorithm as in
 [method.md](method.md), the authors' repository (github.com/ChenKy23/SIPF) by file, a review, or sipf's own choice with its reason.
-sipf has not run these four: they say what the paper did, and what it would cost here.
+None of these four has been run here: they say what the paper did, and what it costs.
 
 \`--dry-run\` of a preset whose model is not on this machine downloads nothing. It estimates from the model's known size and says so, without a time.`;
 

@@ -1,4 +1,4 @@
-// A dry run, then the run itself, on scripted models of known success -> how close the labels' tokens are.
+// A dry run, then the run, on scripted models of known success -> how close label tokens are.
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -104,7 +104,7 @@ describe('sipf run --dry-run', () => {
     expect(estimate.assumptions.promptTokens).not.toBe(60);
     for (const what of ['Measuring', 'Sampling', 'Labelling']) expect(stderr).not.toContain(what);
     const { stdout } = await sipf(`run ${own} --out dry --dry-run --no-measure`);
-    expect(stdout).toMatch(/No time is estimated, since nothing was to be measured/);
+    expect(stdout).toMatch(/No time is estimated, since\s+nothing\s+was\s+to\s+be\s+measured/);
     expect(stdout).toMatch(/a chance of 30\.0 % to be right is assumed/);
   });
 

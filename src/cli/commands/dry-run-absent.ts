@@ -5,6 +5,7 @@ import { hubModelSize } from '../../config/presets/hub-models.ts';
 import type { Config } from '../../config/schema.ts';
 import { withoutShots } from '../../method/prompt.ts';
 import { estimate, type RunEstimate } from '../../pipeline/estimate.ts';
+import { initSize } from '../../pipeline/preset-cost.ts';
 import { promptOf, shotsOf } from '../../pipeline/prompts.ts';
 import type { Typical } from '../../pipeline/round-costs.ts';
 import { type StartQuestions, startQuestions } from '../../pipeline/start.ts';
@@ -49,16 +50,17 @@ export async function estimateAbsent(args: DryRunArgs, { signal, log: say }: Ter
   return estimate(config, policy, undefined, typical);
 }
 
+type Source = { readonly model: string; readonly adapter: string | null };
 type Size = Pick<ModelDescription, 'parameters' | 'weightBytes'>;
 
 async function sizesOf({ config, backend }: DryRunArgs) {
   const { simulator, verifier, engine } = config;
-  const given = { model: String(config.model), adapter: config.adapter };
-  const sizeOf = async ({ model, adapter }: typeof given): Promise<Size> =>
-    (await isToDownload(model))
-      ? (hubModelSize(model, engine.quantisation) ?? { parameters: Number.NaN })
-      : await backend.describe({ model, adapter: adapter ?? undefined });
-  const policy = await sizeOf(given);
+  const sizeOf = async ({ model, adapter }: Source): Promise<Size> => {
+    const known = (await isToDownload(model)) ? hubModelSize(model, engine.quantisation) : null;
+    return known ?? (await backend.describe({ model, adapter: adapter ?? undefined }));
+  };
+  const { model, adapter } = config;
+  const policy = typeof model === 'string' ? await sizeOf({ model, adapter }) : initSize(model.init);
   const sizeBeside = async (helper: Config['simulator']) =>
     helper === 'self' ? 1 : (await sizeOf(helper)).parameters / policy.parameters;
   return {

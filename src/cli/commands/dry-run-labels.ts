@@ -1,4 +1,4 @@
-// Kept paths of a few questions -> what their labels cost, by labelling some of them as the run does.
+// Kept paths of a few questions -> what labels cost, by labelling some as the run does.
 import type { Policy } from '../../backend.ts';
 import { choosePaths } from '../../method/choose-paths.ts';
 import { isEmptyPath, type QuestionPaths } from '../../method/context-length.ts';

@@ -1,4 +1,4 @@
-// An open start model -> graded paths of a few questions: how often they are right, and how often they differ.
+// A start model -> graded paths of a few questions: how often they are right, and differ.
 import { availableParallelism } from 'node:os';
 import { SipfError } from '../../errors.ts';
 import { samplingOf } from '../../method/draw.ts';

@@ -1,4 +1,4 @@
-// A dry run's estimate -> the configuration, a table of stages, and sentences that say what it rests on.
+// A dry run's estimate -> configuration, table of stages, and what the estimate rests on.
 import { totalmem } from 'node:os';
 import type { Config } from '../../config/schema.ts';
 import type { Calibration } from '../../pipeline/estimate.ts';

@@ -1,4 +1,4 @@
-// The paper's settings, as a layer and as whole presets for its models; each value cites its source.
+// The settings of the paper, as a layer and as presets for its models; each cites its source.
 // "repository": github.com/ChenKy23/SIPF at f08b7a8, by file. "method": docs/method.md. "ours": neither says.
 import type { ConfigInput } from '../schema.ts';
 import type { Preset, Sources } from './preset.ts';

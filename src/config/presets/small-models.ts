@@ -1,4 +1,4 @@
-// Presets of small language models with LoRA: a budget for two cores, and one for a GPU on top of it.
+// Presets of small models with LoRA: a budget for two cores, and a layer for a GPU.
 import type { ConfigInput } from '../schema.ts';
 import type { Preset } from './preset.ts';
 
