@@ -17,6 +17,8 @@ const PATH_QUESTIONS = 32;
 /** Fewer paths than this say nothing of a success rate. */
 const FEWEST_PATHS = 16;
 const PATHS_MS = 24_000;
+/** A slow model has so long for the fewest: without them its success would be a guess. */
+const FEWEST_PATHS_MS = 120_000;
 const GRADE_MS = 8_000;
 /** Comparing numbers takes less than this many seconds, which no estimate need count. */
 const NO_TIME = 5e-3;
@@ -30,7 +32,8 @@ export interface ProbePath extends GivenText {
 export async function samplePaths(speed: number, probe: Probe): Promise<ProbePath[]> {
   const { config, task, prompts } = probe.start;
   const longest = config.sampling.maxTokens ?? task.maxTokens;
-  const affordable = Math.floor((PATHS_MS / 1000) * (speed / longest));
+  const within = (ms: number) => Math.floor((ms / 1000) * (speed / longest));
+  const affordable = Math.max(within(PATHS_MS), Math.min(FEWEST_PATHS, within(FEWEST_PATHS_MS)));
   const most = Math.min(PATH_QUESTIONS, probe.questions.length);
   const samples = Math.max(1, Math.min(config.sampling.samples, Math.floor(affordable / most)));
   const questions = probe.questions.slice(0, Math.min(most, Math.floor(affordable / samples)));
