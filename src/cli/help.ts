@@ -69,11 +69,16 @@ function settingsNamed(name: string, all: readonly Setting[]): Setting[] {
   return exact === undefined ? all.filter((one) => one.key.endsWith(`.${key}`)) : [exact];
 }
 
-function presetInFull(name: keyof typeof PRESET_WORDS, width: number): string[] {
-  return [name, ...indented(PRESET_WORDS[name], width), '', ...JSON.stringify(PRESETS[name], null, 2).split('\n')];
+function presetInFull(name: string, width: number): string[] {
+  return [
+    name,
+    ...indented(PRESET_WORDS[name] ?? '', width),
+    '',
+    ...JSON.stringify(PRESETS[name], null, 2).split('\n'),
+  ];
 }
 
-function isPreset(name: string): name is keyof typeof PRESET_WORDS {
+function isPreset(name: string): boolean {
   return Object.hasOwn(PRESET_WORDS, name);
 }
 

@@ -10,6 +10,7 @@ import { generateCommand } from './commands/generate.ts';
 import { gradeCommand } from './commands/grade.ts';
 import { importCommand } from './commands/import.ts';
 import { logpsCommand } from './commands/logps.ts';
+import { presetsCommand } from './commands/presets.ts';
 import { runCommand } from './commands/run.ts';
 import { serveCommand } from './commands/serve.ts';
 import { showCommand } from './commands/show.ts';
@@ -20,6 +21,7 @@ import type { Terminal } from './terminal.ts';
 /** In the order of the help. */
 const COMMANDS = [
   runCommand,
+  presetsCommand,
   experimentCommand,
   ...STAGES,
   evalCommand,
@@ -42,7 +44,7 @@ export function buildProgram(terminal: Terminal): Command {
     .addHelpText(
       'after',
       inThisPlace(
-        '\nExamples:\n  $ sipf run --preset smoke --out runs/first\n  $ sipf show runs/first\n  $ sipf help presets                what each preset does\n  $ sipf help sampling.temperature   what a setting means',
+        '\nExamples:\n  $ sipf run --preset smoke --out runs/first\n  $ sipf show runs/first\n  $ sipf presets                     what there is, and what it costs\n  $ sipf help sampling.temperature   what a setting means',
       ),
     );
   for (const build of COMMANDS) program.addCommand(build(terminal));

@@ -219,7 +219,8 @@ describe('a method that stands for more than itself', () => {
 
 describe('presets', () => {
   it.each(Object.keys(PRESETS))('%s is valid', async (preset) => {
-    expect((await loadConfig({ preset })).iterations).toBe(2);
+    // One that is wrong throws; none turns the rounds off.
+    expect((await loadConfig({ preset })).iterations).toBeGreaterThanOrEqual(2);
   });
 
   it('only smoke and what varies it is no more than a check', async () => {

@@ -76,7 +76,8 @@ describe('estimate', () => {
   describe('of a typical run by hand', () => {
     // 10 questions of 100 tokens; paths of 4 steps and 80 tokens, half of them right; the answer's line has 5.
     const typical = {
-      ...{ promptTokens: 100, pathTokens: 80, stepsPerPath: 4, answerTokens: 5, pRight: 0.5, distinct: 1 },
+      ...{ promptTokens: 100, pathTokens: 80, stepsPerPath: 4, answerTokens: 5, pRight: 0.5 },
+      ...{ distinctRight: 1, distinctWrong: 1 },
       ...{ trainQuestions: 10, solvedQuestions: 10, simulatorSize: 3, verifierSize: 5 },
     };
     const stagesOf = (settings: ConfigInput, k = 1) => {

@@ -1,9 +1,10 @@
 // A configuration and what its data look like -> what a run will cost before it starts.
 import type { ModelDescription } from '../backend.ts';
 import type { Config } from '../config/schema.ts';
-import { METHODS, roundsOf, scorerOf } from '../method/methods.ts';
+import { METHODS, needs, roundsOf, scorerOf } from '../method/methods.ts';
 import { readsNewPaths } from '../method/scorers.ts';
 import { sum } from '../statistics/intervals.ts';
+import type { TrainSettings } from '../train-settings.ts';
 import { addCosts, flopsOf, NO_COST, type TokenCost } from './cost.ts';
 import {
   roundCosts,
@@ -40,7 +41,7 @@ export interface RunEstimate {
  */
 export function estimate(
   config: Config,
-  description: ModelDescription,
+  description: Pick<ModelDescription, 'parameters' | 'weightBytes'>,
   calibration?: Calibration,
   measured: Partial<Typical> = {},
 ): RunEstimate {
@@ -66,7 +67,7 @@ export function estimate(
   return {
     stages,
     total: totals(stages, config, description),
-    memoryBytes: memory(config, description),
+    memoryBytes: memory(config, description, typical),
     assumptions: typical,
   };
 }
@@ -109,7 +110,7 @@ function secondsOf(cost: TokenCost & Pick<StageEstimate, 'graded' | 'size'>, cal
   return cost.size * model + cost.graded * secondsPerGrade;
 }
 
-function totals(stages: readonly StageEstimate[], { align }: Config, { parameters }: ModelDescription) {
+function totals(stages: readonly StageEstimate[], { align }: Config, { parameters }: { readonly parameters: number }) {
   const lora = align.train.lora !== null;
   return {
     ...stages.reduce(addCosts, NO_COST),
@@ -121,14 +122,26 @@ function totals(stages: readonly StageEstimate[], { align }: Config, { parameter
 }
 
 /**
- * Weights as they are held, two moments and a gradient for each trained weight, and 32 kB of activations for each token of a pass and million parameters
- * (fitted to LoRA training at 135M parameters and 1,024 tokens), of which no more are kept than the settings allow.
+ * Of the training that needs most: weights as they are held, two moments and a gradient for each trained weight, and 32 kB of activations for each
+ * token of a pass and million parameters (fitted to LoRA training at 135M parameters and 1,024 tokens), of which no more are kept than the settings
+ * allow. A PRM is trained from the verifier. Helper models are held as the policy is.
  */
-function memory({ sft, align, prm }: Config, { parameters, weightBytes = 4 * parameters }: ModelDescription): number {
-  const peaks = [sft.train, align.train, prm.train].map(({ lora, tokensPerPass, activationsGiB }) => {
-    const trained = lora === null ? parameters : 0.05 * parameters;
-    const activations = 32_000 * tokensPerPass * (parameters / 1e6);
-    return weightBytes + 12 * trained + Math.min(activations, activationsGiB * 2 ** 30);
-  });
-  return Math.max(...peaks);
+function memory(
+  { method, score, sft, align, prm }: Config,
+  { parameters, weightBytes = 4 * parameters }: Pick<ModelDescription, 'parameters' | 'weightBytes'>,
+  { simulatorSize, verifierSize }: Typical,
+): number {
+  const peak = ({ lora, tokensPerPass, activationsGiB }: TrainSettings, size: number) => {
+    const own = size * parameters;
+    const trained = lora === null ? own : loraParameters(lora.rank, own);
+    const activations = 32_000 * tokensPerPass * (own / 1e6);
+    return size * weightBytes + 12 * trained + Math.min(activations, activationsGiB * 2 ** 30);
+  };
+  const ofPrm = needs(scorerOf(METHODS[method], score.scorer)).prm ? [peak(prm.train, verifierSize)] : [];
+  return Math.max(peak(sft.train, 1), peak(align.train, 1), ...ofPrm, simulatorSize * weightBytes);
+}
+
+/** Of all linear layers: they grow with a model's width, the model with its square. At rank 16 and 135M parameters they are 4 % of it. */
+function loraParameters(rank: number, parameters: number): number {
+  return (rank / 16) * 0.04 * Math.sqrt(135e6 * parameters);
 }

@@ -16,6 +16,7 @@ import { OBJECTIVES } from '../objectives/objectives.ts';
 import { mean, sum } from '../statistics/intervals.ts';
 import type { TrainSettings } from '../train-settings.ts';
 import { readersOf, type TokenCost } from './cost.ts';
+import { expectedSamples } from './expected-samples.ts';
 
 /** What a question and a path look like: measured on the data where possible, else these guesses, which the report names. */
 export type Typical = Readonly<typeof TYPICAL>;
@@ -26,10 +27,16 @@ export const TYPICAL = {
   stepsPerPath: 4,
   /** Of the line that states the right answer. */
   answerTokens: 8,
-  /** Chance of a rollout to be right. */
+  /** Chance of a sample to be right, and of a rollout. */
   pRight: 0.3,
-  /** Share of samples that are no duplicates. */
-  distinct: 0.8,
+  /** Shares of right and of wrong samples that are no duplicates. */
+  distinctRight: 0.8,
+  distinctWrong: 0.8,
+  /** Rollouts that the labels of a right and of a wrong path take, as multiples of what `pRight` alone says. */
+  rightEffort: 1,
+  wrongEffort: 1,
+  /** Length of a rollout, as a share of a path's. */
+  rolloutLength: 0.5,
   trainQuestions: 1000,
   /** Train questions whose worked solutions are used. */
   solvedQuestions: 1000,
@@ -74,9 +81,11 @@ interface RoundArgs {
   readonly typical: Typical;
   readonly k: number;
   readonly questions: number;
-  /** Distinct paths that the round adds, and those of them that get labels. */
+  /** Distinct paths that the round adds, and right ones among them; those that get labels, and right ones among these. */
   readonly paths: number;
+  readonly right: number;
   readonly labelled: number;
+  readonly labelledRight: number;
 }
 
 /** What round `k` will cost, stage by stage. */
@@ -85,10 +94,13 @@ export function roundCosts(config: Config, typical: Typical, k: number): RoundCo
   const method = methodIn(METHODS[config.method], k);
   const questions = Math.min(sampling.questions ?? typical.trainQuestions, typical.trainQuestions);
   const sampled = samplingCost(sampling, typical, questions);
-  const paths = method.samples ? sampled.graded * typical.distinct : 0;
+  const [right, wrong] = distinctPaths(method.samples ? sampled.graded : 0, typical);
+  const paths = right + wrong;
   const labelled = Math.min(labels.paths ?? paths, paths);
+  // Half of them, where there are enough (see `choosePaths`).
+  const labelledRight = Math.min(right, Math.max(labelled / 2, labelled - wrong));
   const need = needs(scorerOf(method, score.scorer));
-  const round: RoundArgs = { config, method, need, typical, k, questions, paths, labelled };
+  const round: RoundArgs = { config, method, need, typical, k, questions, paths, right, labelled, labelledRight };
   const labelling = need.labels ? labelCosts(round) : [];
   const rollouts = sum(labelling.map(({ rollouts = 0 }) => rollouts));
   return [
@@ -100,15 +112,21 @@ export function roundCosts(config: Config, typical: Typical, k: number): RoundCo
   ];
 }
 
+/** Distinct right and wrong paths among `drawn`. */
+function distinctPaths(drawn: number, { pRight, distinctRight, distinctWrong }: Typical): [number, number] {
+  return [drawn * pRight * distinctRight, drawn * (1 - pRight) * distinctWrong];
+}
+
 /** Chance that none of a question's samples is right. */
-function noneRight({ sampling }: Config, { pRight }: Typical): number {
-  return (1 - pRight) ** sampling.samples;
+function noneRight({ sampling }: Config, typical: Typical): number {
+  return (1 - typical.pRight) ** expectedSamples(sampling, typical);
 }
 
 /** A question without a right path is asked again with a hint, where that is on: its prompt and all samples. */
-function samplingCost({ samples, hint }: Config['sampling'], typical: Typical, questions: number) {
+function samplingCost(options: Config['sampling'], typical: Typical, questions: number) {
   const { promptTokens, pathTokens, pRight } = typical;
-  const asked = questions * (hint === true ? 1 + (1 - pRight) ** samples : 1);
+  const samples = expectedSamples(options, typical);
+  const asked = questions * (options.hint === true ? 1 + (1 - pRight) ** samples : 1);
   return {
     promptTokens: asked * promptTokens,
     generatedTokens: asked * samples * pathTokens,
@@ -117,32 +135,33 @@ function samplingCost({ samples, hint }: Config['sampling'], typical: Typical, q
 }
 
 function labelCosts(round: RoundArgs): RoundCost[] {
-  const { config, typical, k, labelled } = round;
+  const { config, typical, k, labelled, labelledRight } = round;
   const { labels } = config;
   const [stage, size] = ['2-step-labels', typical.simulatorSize];
-  const paths = labelled * (labels.relabel ? k : 1);
+  const rounds = labels.relabel ? k : 1;
+  const paths = labelled * rounds;
   const whole = paths * rowTokens(typical, 1);
   if (labels.mode === 'gold-likelihood')
     return [{ stage, size, scoredTokens: whole + paths * typical.stepsPerPath * typical.answerTokens }];
-  const rolled = labels.ownWitness ? paths * wrongShare(round) : paths;
-  const rollouts = rolled * rolloutsPerPath(labels, typical, k);
+  const right = labels.ownWitness ? 0 : labelledRight * rounds;
+  const wrong = paths - labelledRight * rounds;
+  const effort = right * typical.rightEffort + wrong * typical.wrongEffort;
+  const rollouts = effort * rolloutsPerPath(labels, typical, k);
   const cost = {
     ...{ stage, size, rollouts, graded: rollouts },
-    promptTokens: rolled * rowTokens(typical, 1),
-    generatedTokens: (rollouts * typical.pathTokens) / 2,
+    promptTokens: (right + wrong) * rowTokens(typical, 1),
+    generatedTokens: rollouts * typical.pathTokens * typical.rolloutLength,
   };
   const proposes = labels.mode === 'verify' && k > 1;
   return proposes ? [{ stage: '2-proposals', size: typical.verifierSize, scoredTokens: whole }, cost] : [cost];
 }
 
-/** Of the labelled paths: half of them, where there are enough (see `choosePaths`). */
-function wrongShare({ labelled, paths, typical }: RoundArgs): number {
-  const wrong = paths * (1 - typical.pRight);
-  const right = Math.min(paths - wrong, Math.max(labelled / 2, labelled - wrong));
-  return labelled === 0 ? 0 : 1 - right / labelled;
-}
-
-function rolloutsPerPath({ mode, K, closure }: Config['labels'], { pRight, stepsPerPath }: Typical, k: number): number {
+/** Rollouts of the labels of one path in round `k`, where every step has the same chance. */
+export function rolloutsPerPath(
+  { mode, K, closure }: Config['labels'],
+  { pRight, stepsPerPath }: Pick<Typical, 'pRight' | 'stepsPerPath'>,
+  k: number,
+): number {
   // With an earlier PRM to propose the first error, two steps are rolled out at most.
   const most = mode === 'verify' && k > 1 ? 2 : stepsPerPath;
   const rolled = Math.max(0, Math.min(most, stepsPerPath - 1));
@@ -189,11 +208,11 @@ function scoringCosts({ config, method, typical, k, questions, paths }: RoundArg
   return [{ stage: '4-scores', size: mean(readers), scoredTokens: readers.length * k * pairable * perReader }];
 }
 
-function alignmentCosts({ config, method, typical, k, questions, paths }: RoundArgs): RoundCost[] {
+function alignmentCosts({ config, method, typical, k, questions, right: rightPaths }: RoundArgs): RoundCost[] {
   const { align, pairs: pairing } = config;
   const perRow = rowTokens(typical, 1);
   if (!makesPairs(method)) {
-    const right = method.align === 'gold' ? 0 : k * paths * typical.pRight;
+    const right = method.align === 'gold' ? 0 : k * rightPaths;
     const solved = trainsOnGold(method) ? typical.solvedQuestions : 0;
     return [{ stage: '6-policy', ...training(align.train, solved + right, perRow) }];
   }

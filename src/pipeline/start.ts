@@ -53,14 +53,18 @@ export interface RunStartOptions {
   readonly say?: ((what: string) => void) | undefined;
 }
 
-/** A run that nothing speaks against. Disposing it disposes its tasks and what was made to check it. */
-export interface RunStart extends AsyncDisposable {
+/** What a run is asked, before any model is opened. Disposing it disposes its tasks. */
+export interface StartQuestions extends AsyncDisposable {
   readonly config: Config;
   /** Absolute. */
   readonly out: string;
   readonly task: Task;
   readonly train: readonly Question[];
   readonly sets: ReadonlyMap<string, LoadedSet>;
+}
+
+/** A run that nothing speaks against. Disposing it disposes its tasks and what was made to check it. */
+export interface RunStart extends StartQuestions {
   readonly outside: OutsideModels;
   readonly simulator: Checkpoint | null;
   readonly verifier: Checkpoint | null;
@@ -81,11 +85,26 @@ export interface RunStart extends AsyncDisposable {
  * @throws SipfError of the code with which the run would end later.
  */
 export async function startRun(options: RunStartOptions): Promise<RunStart> {
-  const { config, backend, signal, say = () => {} } = options;
+  const questions = await startQuestions(options);
+  const opened: AsyncDisposable[] = [questions];
+  try {
+    return await startModels(questions, options, opened);
+  } catch (error) {
+    await disposeAll(opened);
+    throw error;
+  }
+}
+
+/**
+ * Checks the settings and the run directory, and reads the questions: the first part of a start, which needs no model.
+ * @throws SipfError of the code with which the run would end later.
+ */
+export async function startQuestions(options: Omit<RunStartOptions, 'backend'>): Promise<StartQuestions> {
+  const { config, signal, say = () => {} } = options;
   if (config.model === '') {
     throw new SipfError(
       'bad-config',
-      'Expected a model (a Hugging Face folder or a .gguf file), got none. Give --model, or a preset that makes one.',
+      'Expected a model (a Hugging Face folder or a .gguf file), got none. Give --model, or a preset that has one (sipf presets).',
     );
   }
   const out = resolve(options.out);
@@ -95,11 +114,9 @@ export async function startRun(options: RunStartOptions): Promise<RunStart> {
     options.fromRun === undefined ? [] : [{ name: '--from-run', path: options.fromRun, kind: 'model' as const }];
   await checkOutRun(out, [...readsOf(config), ...from]);
   await checkRunFolder({ dir: out, config: keptConfig(out, config).config, settle: withMovedPaths });
-  const opened: AsyncDisposable[] = [];
+  const sandbox = options.sandbox ?? (() => openSandbox(config.sandbox));
+  const tasks = openTasks({ make: options.tasks, sandbox });
   try {
-    const sandbox = options.sandbox ?? (() => openSandbox(config.sandbox));
-    const tasks = openTasks({ make: options.tasks, sandbox });
-    opened.push(tasks);
     const task = tasks.named(config.task.name);
     checkQuantised(config);
     checkSamples(config);
@@ -107,38 +124,48 @@ export async function startRun(options: RunStartOptions): Promise<RunStart> {
     say('Reading questions ...');
     const { train, sets } = await loadRunQuestions(config, task, tasks.named);
     throwIfAborted(signal);
-    say('Opening models ...');
-    const init = initOf(config, task);
-    const { model, adapter } = config;
-    const given = { model: String(model), adapter: adapter ?? undefined };
-    const base = init === null ? given : await madeBase(out, init, options, opened);
-    const warnings: string[] = [];
-    const describe = async (source: ModelSource) => {
-      const found = await backend.describe(source);
-      warnings.push(...found.warnings.filter((warning) => !warnings.includes(warning)));
-      return found;
-    };
-    const description = await describe(base);
-    const outside = outsideModels(config);
-    const simulator = await helperOf(describe, outside, '@simulator');
-    const verifier = await helperOf(describe, outside, '@verifier');
-    const ofHelper = async (helper: Checkpoint | null) =>
-      helper === null ? description : await describe(sourceOf('.', outside, helper));
-    const [rolling, prmBase] = [await ofHelper(simulator), await ofHelper(verifier)];
-    const helperSizes = { simulator: rolling.parameters, verifier: prmBase.parameters };
-    checkLoraTargets('sft', config, description);
-    checkLoraTargets('prm', config, prmBase);
-    checkLoraTargets('align', config, description);
-    const models = { outside, simulator, verifier, init, base, description, helperSizes };
-    const start = { config, out, task, train, sets, ...models, warnings };
-    say('Checking prompts and lengths ...');
-    const prompts = await openPrompts(start, train, () => backend.openPolicy(base));
-    await checkTexts(start, prompts, backend);
-    return { ...start, prompts, [Symbol.asyncDispose]: () => disposeAll(opened) };
+    return { config, out, task, train, sets, [Symbol.asyncDispose]: () => tasks[Symbol.asyncDispose]() };
   } catch (error) {
-    await disposeAll(opened);
+    await tasks[Symbol.asyncDispose]();
     throw error;
   }
+}
+
+/** `opened` takes what is made to check the models. */
+async function startModels(
+  { config, out, task, train, sets }: StartQuestions,
+  options: RunStartOptions,
+  opened: AsyncDisposable[],
+): Promise<RunStart> {
+  const { backend, say = () => {} } = options;
+  say('Opening models ...');
+  const init = initOf(config, task);
+  const { model, adapter } = config;
+  const given = { model: String(model), adapter: adapter ?? undefined };
+  const base = init === null ? given : await madeBase(out, init, options, opened);
+  const warnings: string[] = [];
+  const describe = async (source: ModelSource) => {
+    const found = await backend.describe(source);
+    warnings.push(...found.warnings.filter((warning) => !warnings.includes(warning)));
+    return found;
+  };
+  const description = await describe(base);
+  const outside = outsideModels(config);
+  const simulator = await helperOf(describe, outside, '@simulator');
+  const verifier = await helperOf(describe, outside, '@verifier');
+  const ofHelper = async (helper: Checkpoint | null) =>
+    helper === null ? description : await describe(sourceOf('.', outside, helper));
+  const [rolling, prmBase] = [await ofHelper(simulator), await ofHelper(verifier)];
+  const helperSizes = { simulator: rolling.parameters, verifier: prmBase.parameters };
+  checkLoraTargets('sft', config, description);
+  checkLoraTargets('prm', config, prmBase);
+  checkLoraTargets('align', config, description);
+  const models = { outside, simulator, verifier, init, base, description, helperSizes };
+  const start = { config, out, task, train, sets, ...models, warnings };
+  say('Checking prompts and lengths ...');
+  const prompts = await openPrompts(start, train, () => backend.openPolicy(base));
+  await checkTexts(start, prompts, backend);
+  return { ...start, prompts, [Symbol.asyncDispose]: () => disposeAll(opened) };
 }
 
 async function disposeAll(opened: readonly AsyncDisposable[]): Promise<void> {

@@ -14,7 +14,8 @@ command line. Values are read as JSON where they are JSON: \`--pairs.perQuestion
     sipf run --preset quickstart --sampling.temperature 0.9 --dry-run     what would run, and what it costs
     sipf run --help sampling.temperature                                   one setting, also: sipf help KEY
     sipf run --help align                                                  a section
-    sipf help presets                                                      the presets
+    sipf presets                                                           the presets: model, task, needs, memory and cost of each
+    sipf presets gsm8k-gemma-2b                                            one preset: every setting with the source of its value
 
 [config.schema.json](config.schema.json) has the same words for editors. VS Code shows them while you write, where the file begins like this:
 
@@ -23,6 +24,13 @@ command line. Values are read as JSON where they are JSON: \`--pairs.perQuestion
 \`\`\`
 
 In a checkout the path is \`./docs/config.schema.json\`. The key itself is not a setting: \`--config\` reads past it.`;
+
+const PRESETS_END = `\`paper\` and \`gpu\` go on top of another preset (\`gsm8k-qwen2.5-0.5b+gpu\`); the later one wins. A model that a preset names comes from the hub
+([models.md](models.md)); \`--model\` takes another one. The presets of the paper's models cite a source for each value: the paper's abstract and algorithm as in
+[method.md](method.md), the authors' repository (github.com/ChenKy23/SIPF) by file, a review, or sipf's own choice with its reason.
+None of these four has been run here: they say what the paper did, and what it costs.
+
+\`--dry-run\` of a preset whose model is not on this machine downloads nothing. It estimates from the model's known size and says so, without a time.`;
 
 /** The JSON Schema of a configuration file, for editors. */
 export function configSchema(): Record<string, unknown> {
@@ -41,6 +49,7 @@ export function settingsDocument(): string {
       ['preset', 'what it does'],
       presets.map(([name, words]) => [`\`${name}\``, words ?? '']),
     ),
+    PRESETS_END,
   ];
   for (const { sections, settings } of groups(configSettings())) {
     const names = sections.map(({ key }) => (key === '' ? 'The whole run' : `\`${key}\``)).join(', ');

@@ -67,13 +67,13 @@ export function sizesDocument(): string {
       ],
     ),
     '## Estimated: memory',
-    'GiB at the peak of training with `tokensPerPass` 1,024, for `activationsGiB` 8 (the default) and 2, which trades time for memory. Weights are held as 32-bit numbers, whatever the file holds. LoRA: 5 % of the weights are trained.',
+    'GiB at the peak of training with `tokensPerPass` 1,024, for `activationsGiB` 8 (the default) and 2, which trades time for memory. Weights are held as 32-bit numbers, whatever the file holds. LoRA has rank 16.',
     memory(),
     '## Estimated: hours',
     `The preset \`gsm8k-smollm2\` with another model, on 2 cores with a GEMM peak of ${peak} GFLOPS. Speeds of the larger models are those of 135M, divided by the size: the same share of the peak is assumed, not measured. Of these only SmolLM2-135M has been run through the loop. Hours fall as the peak that \`npm run bench\` prints rises.`,
     hours(cpu),
     assumptions(cpu),
-    'Longer texts, a larger `sampling.questions`, `labels.paths` or `labels.K` cost in proportion. Labels cost more where fewer rollouts are right: at 3 % instead of 30 % two to three times as much ([results.md](results.md)).',
+    'Longer texts, a larger `sampling.questions`, `labels.paths` or `labels.K` cost in proportion. Labels cost more where fewer rollouts are right: at 3 % instead of 30 % two to three times as much ([results.md](results.md)). So `--dry-run` samples paths of 32 questions and labels some of them: its tokens of labels are within a quarter of what scripted models then spend (`test/e2e/dry-run-labels.test.ts`).',
   ].join('\n\n')}\n`;
 }
 

@@ -3,7 +3,8 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type DryRunEstimate, describeSuccess } from '../../src/cli/commands/dry-run.ts';
+import type { DryRunEstimate } from '../../src/cli/commands/dry-run.ts';
+import { describeSuccess } from '../../src/cli/commands/dry-run-print.ts';
 import { parseConfig } from '../../src/config/load.ts';
 import { askCli, buildCli, SCRIPTED } from './run-cli.ts';
 import { sumLines } from './sum-questions.ts';
@@ -16,7 +17,7 @@ async function estimateOf(words: string, script?: string) {
   expect(existsSync(join(folder, 'dry'))).toBe(false);
   const { estimate, calibration } = JSON.parse(stdout) as {
     estimate: DryRunEstimate;
-    calibration: { secondsPerGrade: number };
+    calibration: { secondsPerGrade: number } | null;
   };
   return { estimate, calibration, stderr };
 }
@@ -67,18 +68,44 @@ describe('sipf run --dry-run', () => {
   it('estimates labels from sampled paths, and says how far they may be off', async () => {
     const { estimate, stderr } = await estimateOf(`${own} --sampling.questions 20`);
     const { success, range, total } = estimate;
-    expect(success).toMatchObject({ n: 40, assumed: null, timedOut: 0 });
-    expect(success.p).toBeCloseTo((success.right + 0.5) / 41, 10);
-    expect(success.ci95?.[0]).toBeLessThan(success.right / 40);
+    // Of 32 questions as many paths as the run draws, where there is time for them.
+    expect(success).toMatchObject({ n: 256, questions: 32, assumed: null, timedOut: 0 });
+    expect(success.p).toBeCloseTo((success.right + 0.5) / 257, 10);
+    expect(success.ci95?.[0]).toBeLessThan(success.right / 256);
+    expect(success.labelled?.paths).toBeGreaterThan(20);
+    expect(estimate.unmeasured).toBeNull();
     expect(range?.rollouts[0]).toBeLessThan(total.rollouts);
     expect(range?.rollouts[1]).toBeGreaterThan(total.rollouts);
     expect(range?.seconds[0]).toBeLessThanOrEqual(total.seconds ?? 0);
     expect(range?.seconds[1]).toBeGreaterThanOrEqual(total.seconds ?? 0);
-    for (const what of ['Reading questions', 'Opening models', 'Checking prompts', 'Measuring', 'Sampling paths'])
+    for (const what of [
+      'Reading questions',
+      'Opening models',
+      'Checking prompts',
+      'Measuring',
+      'Sampling paths',
+      'Labelling',
+    ])
       expect(stderr).toContain(what);
     const { stdout } = await sipf(`run ${own} --out dry --dry-run`);
-    expect(stdout).toMatch(/Rollouts: \d+ of 40 sampled paths of the start model are right, [\d.]+ % \(95 %: /);
+    expect(stdout).toMatch(
+      /Rollouts: \d+ of 256 sampled paths of the start model are right \(32 questions\), [\d.]+ % \(95 %: /,
+    );
     expect(stdout).toContain('After the warm-up the model is better');
+  });
+
+  it('measures nothing with --no-measure, and says what it assumes', async () => {
+    const { estimate, calibration, stderr } = await estimateOf(`${own} --no-measure`);
+    expect(estimate.success).toMatchObject({ p: 0.3, n: 0, ci95: null });
+    expect(estimate.unmeasured).toMatch(/--no-measure/);
+    expect([calibration, estimate.total.seconds, estimate.range]).toEqual([null, null, null]);
+    expect(estimate.total.rollouts).toBeGreaterThan(0);
+    // Lengths are counted: that is no measuring.
+    expect(estimate.assumptions.promptTokens).not.toBe(60);
+    for (const what of ['Measuring', 'Sampling', 'Labelling']) expect(stderr).not.toContain(what);
+    const { stdout } = await sipf(`run ${own} --out dry --dry-run --no-measure`);
+    expect(stdout).toMatch(/No time is estimated, since\s+nothing\s+was\s+to\s+be\s+measured/);
+    expect(stdout).toMatch(/a chance of 30\.0 % to be right is assumed/);
   });
 
   it('counts worked solutions as the run has them, and the questions of the sets', async () => {
@@ -104,7 +131,7 @@ describe('sipf run --dry-run', () => {
     const { n, timedOut } = estimate.success;
     // How many programs there is time for depends on the machine.
     expect(timedOut).toBeGreaterThan(0);
-    expect(calibration.secondsPerGrade).toBeGreaterThanOrEqual((2 * timedOut) / n / availableParallelism());
+    expect(calibration?.secondsPerGrade).toBeGreaterThanOrEqual((2 * timedOut) / n / availableParallelism());
     expect(describeSuccess(estimate, parseConfig({ sandbox: { timeout: 2 } }))).toContain(
       `${timedOut} of these programs did not end within 2 s (sandbox.timeout)`,
     );

@@ -2,8 +2,10 @@
 import type { Backend } from '../../backend.ts';
 import type { DownloadProgress } from '../../io/hub-download.ts';
 import { withBase } from '../../models/files/adapter-base.ts';
-import { resolveSource } from '../../models/files/model-source.ts';
+import { isToDownload, resolveSource } from '../../models/files/model-source.ts';
 import type { ModelSource } from '../../records.ts';
+
+export { isToDownload };
 
 interface DownloadPlace {
   /** Told in lines how far each file is. */

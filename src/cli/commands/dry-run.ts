@@ -1,74 +1,123 @@
-// A run's options -> whether it can start, and an estimate of its costs and time, within a minute.
-import { totalmem } from 'node:os';
+// A run's options -> whether it can start, and an estimate of its costs and time, in about a minute.
 import type { Backend } from '../../backend.ts';
 import type { Config } from '../../config/schema.ts';
-import { canonicalJson } from '../../hashing.ts';
-import { goldRows } from '../../method/align-rows.ts';
-import { METHODS } from '../../method/methods.ts';
+import { METHODS, needs, scorerOf } from '../../method/methods.ts';
 import { type Calibration, estimate, type RunEstimate } from '../../pipeline/estimate.ts';
 import { sourceOf } from '../../pipeline/models.ts';
+import { promptOf } from '../../pipeline/prompts.ts';
 import { requireUsable } from '../../pipeline/references.ts';
 import { TYPICAL, type Typical } from '../../pipeline/round-costs.ts';
 import { type RunStart, startRun } from '../../pipeline/start.ts';
-import type { Question } from '../../records.ts';
 import type { Interval } from '../../reports.ts';
-import { mean, sum, wilson } from '../../statistics/intervals.ts';
-import { type GivenText, taskOf } from '../../task.ts';
-import { formatDuration } from '../progress.ts';
+import { mean } from '../../statistics/intervals.ts';
+import type { GivenText } from '../../task.ts';
 import type { Terminal } from '../terminal.ts';
+import { absentModels, estimateAbsent } from './dry-run-absent.ts';
+import { answerFigures, pathFigures, questionCounts, referencesOf, relativeSizes, rowsOf } from './dry-run-figures.ts';
+import { type LabelEffort, measureLabels } from './dry-run-labels.ts';
 import {
+  distinctShares,
   type Graded,
   gradeTexts,
-  MOST_QUESTIONS,
-  measureSpeeds,
-  measureTraining,
-  type Probe,
+  keptSamples,
+  type PathSuccess,
   type ProbePath,
-  probeQuestions,
+  pathSuccess,
   samplePaths,
-} from './dry-run-probes.ts';
-import { renderTable, wrap } from './show-steps.ts';
+} from './dry-run-paths.ts';
+import { printEstimate } from './dry-run-print.ts';
+import { measureSpeeds, measureTraining, type Probe, probeQuestions } from './dry-run-probes.ts';
 
-interface DryRunArgs {
+export interface DryRunArgs {
   readonly config: Config;
   readonly out: string;
   readonly fromRun: string | undefined;
   readonly backend: Backend;
   readonly json: boolean;
+  /** false: nothing is measured, and the estimate says what it assumes. */
+  readonly measure: boolean;
 }
 
-/** What the rollouts of an estimate rest on: the share of the start model's paths that are right, or an assumption. */
-interface Success extends Omit<Graded, 'secondsEach'> {
+/** What the rollouts of an estimate rest on: the start model's paths, or an assumption. */
+interface Success extends Pick<PathSuccess, 'right' | 'n' | 'questions'> {
   /** Chance of a rollout to be right, as the estimate uses it. */
   readonly p: number;
-  /** Wilson's; null: p is assumed. */
+  /** null: p is assumed. */
   readonly ci95: Interval | null;
   /** Why p is assumed; null: it is measured. */
   readonly assumed: string | null;
+  /** Programs that ran into sandbox.timeout. */
+  readonly timedOut: number;
+  /** Paths that were labelled for a try; null: the success of paths alone says what labels cost. */
+  readonly labelled: Pick<LabelEffort, 'paths' | 'rollouts'> | null;
 }
 
 /** An estimate with what its rollouts rest on; `range` is what the ends of p's interval give. */
 export interface DryRunEstimate extends RunEstimate {
   readonly success: Success;
   readonly range: { readonly rollouts: Interval; readonly seconds: Interval } | null;
+  /** Why nothing was measured; null: it was. */
+  readonly unmeasured: string | null;
 }
 
 /**
- * Starts as the run would, then measures and prints. Writes nothing into the run directory.
+ * Starts as the run would, then measures and prints. Writes nothing into the run directory. A preset's model that is still on the hub is not
+ * downloaded: its size is known.
  * @throws SipfError of the run's start.
  */
-export async function dryRun({ config, out, fromRun, backend, json }: DryRunArgs, terminal: Terminal): Promise<void> {
+export async function dryRun(args: DryRunArgs, terminal: Terminal): Promise<void> {
+  const { config, json } = args;
+  const absent = await absentModels(config);
+  const { result, calibration } =
+    absent.length === 0 ? await started(args, terminal) : await unstarted(args, absent, terminal);
+  if (json) await terminal.print(JSON.stringify({ config, estimate: result, calibration }));
+  else await printEstimate(config, result, calibration, terminal);
+}
+
+interface DryRunResult {
+  readonly result: DryRunEstimate;
+  /** null: nothing was measured. */
+  readonly calibration: Calibration | null;
+}
+
+async function unstarted(args: DryRunArgs, absent: readonly string[], terminal: Terminal): Promise<DryRunResult> {
+  const unmeasured = `${absent.join(' and ')} ${absent.length === 1 ? 'is' : 'are'} not on this machine`;
+  const result = await estimateAbsent(args, terminal);
+  return { result: { ...result, success: assumedSuccess(unmeasured), range: null, unmeasured }, calibration: null };
+}
+
+async function started({ measure, ...options }: DryRunArgs, terminal: Terminal): Promise<DryRunResult> {
   const { signal, log: say } = terminal;
-  await using start = await startRun({ config, out, fromRun, backend, signal, say });
+  await using start = await startRun({ ...options, signal, say });
   const { task, train, sets } = start;
   if (task.brokenReferences !== undefined) say('Running reference solutions ...');
   await requireUsable(task, train, { signal });
   for (const set of sets.values()) await requireUsable(set.task, set.questions, { signal });
-  const measured = await measure(start, backend, terminal);
-  const result = estimateFrom(start, measured);
-  const { calibration } = measured;
-  if (json) await terminal.print(JSON.stringify({ config, estimate: result, calibration }));
-  else await printEstimate(config, result, calibration, terminal);
+  await using policy = await options.backend.openPolicy(start.base);
+  const probe = { start, backend: options.backend, policy, terminal, questions: probeQuestions(start) };
+  if (!measure) return await unmeasured(probe);
+  const began = performance.now();
+  const found = await measureAll(probe);
+  say(`Measured in ${((performance.now() - began) / 1000).toFixed(0)} s.`);
+  return { result: estimateFrom(start, found), calibration: found.calibration };
+}
+
+async function unmeasured(probe: Probe): Promise<DryRunResult> {
+  const { config, description } = probe.start;
+  const why = 'nothing was to be measured (--no-measure)';
+  const result = estimate(config, description, undefined, await figuresOf(probe, []));
+  return { result: { ...result, success: assumedSuccess(why), range: null, unmeasured: why }, calibration: null };
+}
+
+/** Sizes and lengths, which need no measuring. */
+async function figuresOf(probe: Probe, paths: readonly ProbePath[]): Promise<Partial<Typical>> {
+  const { start, policy, questions } = probe;
+  const counts = await policy.countTokens(questions.map(start.prompts.prompt));
+  return {
+    ...{ promptTokens: mean(counts), ...relativeSizes(start), ...questionCounts(start, start.prompts.asked) },
+    ...(await pathFigures(probe, paths)),
+    ...(await answerFigures(probe)),
+  };
 }
 
 interface Measured {
@@ -79,36 +128,28 @@ interface Measured {
 
 function estimateFrom({ config, description }: RunStart, { calibration, typical, success }: Measured): DryRunEstimate {
   const at = (pRight: number) => estimate(config, description, calibration, { ...typical, pRight });
-  const likely = at(success.p);
-  if (success.ci95 === null) return { ...likely, success, range: null };
+  const likely = { ...at(success.p), success, unmeasured: null };
+  if (success.ci95 === null) return { ...likely, range: null };
   const [low, high] = success.ci95;
   // A higher chance means fewer rollouts and more questions that can give pairs: the extremes may be anywhere.
   const between = Array.from({ length: 11 }, (_, i) => at(low + (i / 10) * (high - low)));
   const totals = [likely, ...between].map(({ total }) => total);
   const rangeOf = (values: readonly number[]): Interval => [Math.min(...values), Math.max(...values)];
   const rollouts = rangeOf(totals.map((total) => total.rollouts));
-  return { ...likely, success, range: { rollouts, seconds: rangeOf(totals.map(({ seconds }) => seconds ?? 0)) } };
+  return { ...likely, range: { rollouts, seconds: rangeOf(totals.map(({ seconds }) => seconds ?? 0)) } };
 }
 
-async function measure(start: RunStart, backend: Backend, terminal: Terminal): Promise<Measured> {
-  const { task, prompts } = start;
-  const sizes = relativeSizes(start);
-  await using policy = await backend.openPolicy(start.base);
-  const probe = { start, backend, policy, terminal, questions: probeQuestions(start) };
+async function measureAll(probe: Probe): Promise<Measured> {
+  const { start, terminal } = probe;
   terminal.log('Measuring how fast the model reads and writes ...');
-  const { promptTokens, ...speeds } = await measureSpeeds(probe);
-  const { paths, assumed } = await pathsOrWhyNone(speeds.generatedTokensPerSecond / sizes.simulatorSize, probe);
-  const solved = prompts.asked.filter(({ solution }) => solution !== undefined && solution.length > 0);
-  const references = probe.questions.filter((question) => solved.includes(question));
-  const graded = await gradeTexts(assumed === null ? paths : references.map((one) => referenceOf(task, one)), probe);
+  const speeds = await measureSpeeds(probe);
+  const { paths, assumed } = await pathsOrWhyNone(speeds.generatedTokensPerSecond, probe);
+  const drawn = await gradeTexts(paths, probe);
+  const graded = assumed === null ? drawn : await gradeTexts(referencesOf(probe.questions, start.task), probe);
+  const figures = await figuresOf(probe, paths);
+  const labels = await labelsOf(drawn, speeds.generatedTokensPerSecond / relativeSizes(start).simulatorSize, probe);
   terminal.log('Measuring how fast it trains ...');
-  const gold = goldRows(prompts.asked, 4 * MOST_QUESTIONS, 'dry-run', { task, prompt: prompts.prompt });
-  const own = paths.map(({ question, text }) => ({
-    kind: 'sft' as const,
-    prompt: prompts.prompt(question),
-    completion: [text],
-  }));
-  const trained = await measureTraining(gold.length > 0 ? gold : own, speeds.promptTokensPerSecond, probe);
+  const trained = await measureTraining(rowsOf(paths, probe), speeds.promptTokensPerSecond, probe);
   return {
     calibration: {
       ...speeds,
@@ -116,152 +157,49 @@ async function measure(start: RunStart, backend: Backend, terminal: Terminal): P
       trainTokensPerSecond: trained ?? speeds.promptTokensPerSecond / 3,
       secondsPerGrade: graded.secondsEach,
     },
-    typical: {
-      ...{ promptTokens, ...sizes, ...questionCounts(start, solved) },
-      ...(await pathFigures(probe, paths, solved)),
-      ...(await answerFigures(probe)),
-    },
-    success: successOf(graded, assumed),
+    typical: { ...figures, ...distinctShares(drawn.texts, keptSamples(drawn.texts, probe)), ...labels?.typical },
+    success: assumed === null ? measuredSuccess(drawn, labels) : assumedSuccess(assumed),
   };
 }
 
-/** `speed`: tokens a second that the model which rolls out writes. `assumed`: why there are none, so that their success is assumed. */
+/** `speed`: tokens a second that the start model writes. `assumed`: why there are none, so that their success is assumed. */
 async function pathsOrWhyNone(speed: number, probe: Probe) {
-  const { config, simulator, outside, init } = probe.start;
+  const { config, init } = probe.start;
   const none = (assumed: string) => ({ paths: [], assumed });
   if (!METHODS[config.method].samples) return none('this method draws no paths');
-  if (simulator === null && init !== null) return none('the run makes its model, which has learned nothing yet');
-  probe.terminal.log(`Sampling paths of the ${simulator === null ? 'start model' : 'simulator'} ...`);
-  await using rolling = simulator && (await probe.backend.openPolicy(sourceOf('.', outside, simulator)));
-  const paths = await samplePaths(rolling ?? probe.policy, speed, probe);
+  if (init !== null) return none('the run makes its model, which has learned nothing yet');
+  probe.terminal.log('Sampling paths of the start model ...');
+  const paths = await samplePaths(speed, probe);
   return paths.length > 0
     ? { paths, assumed: null }
     : none('the model is too slow here to sample paths from in a few seconds');
 }
 
-function successOf({ right, n, timedOut }: Graded, assumed: string | null): Success {
-  if (assumed !== null) return { p: TYPICAL.pRight, right: 0, n: 0, ci95: null, assumed, timedOut: 0 };
-  // Half a path more of each kind: no path right is no proof of a chance of zero.
-  return { p: (right + 0.5) / (n + 1), right, n, ci95: wilson(right, n), assumed, timedOut };
+/** What labels cost; null where there are none, no time for them, or programs to run for them. `speed`: tokens a second that the simulator writes. */
+async function labelsOf({ texts }: Graded<ProbePath>, speed: number, probe: Probe): Promise<LabelEffort | null> {
+  const { config, task, simulator, outside, prompts } = probe.start;
+  const method = METHODS[config.method];
+  const rollsOut = needs(scorerOf(method, config.score.scorer)).labels && config.labels.mode !== 'gold-likelihood';
+  if (!rollsOut || texts.length === 0 || task.gradedBy === 'tests') return null;
+  probe.terminal.log('Labelling some of them ...');
+  const open = simulator && (() => probe.backend.openPolicy(sourceOf('.', outside, simulator)));
+  await using rolling = open && (await open());
+  const prompt = open === null ? prompts.prompt : await promptOf(probe.start, prompts.shots, open);
+  const { right, n } = pathSuccess(texts);
+  const model = { simulator: rolling ?? probe.policy, prompt, speed };
+  return measureLabels(keptSamples(texts, probe), shareOf(right, n), model, probe);
 }
 
-/** Parameters of the helper models, as a multiple of the policy's. */
-function relativeSizes({ helperSizes: { simulator, verifier }, description: { parameters } }: RunStart) {
-  return { simulatorSize: simulator / parameters, verifierSize: verifier / parameters };
+/** Half a path more of each kind: no path right is no proof of a chance of zero. */
+const shareOf = (right: number, n: number): number => (right + 0.5) / (n + 1);
+
+function measuredSuccess({ texts, timedOut }: Graded<GivenText>, labels: LabelEffort | null): Success {
+  const { right, n, questions, ci95 } = pathSuccess(texts);
+  const labelled = labels === null ? null : { paths: labels.paths, rollouts: labels.rollouts };
+  return { p: shareOf(right, n), right, n, questions, ci95, assumed: null, timedOut, labelled };
 }
 
-function questionCounts({ config, sets, prompts }: RunStart, solved: readonly Question[]): Partial<Typical> {
-  const countOf = (chosen: Config['evaluate']['sets']) =>
-    sum(chosen.map((set) => sets.get(canonicalJson(set))?.questions.length ?? 0));
-  return {
-    trainQuestions: prompts.asked.length,
-    solvedQuestions: solved.length,
-    evalQuestions: countOf(config.evaluate.sets),
-    finalQuestions: countOf(config.evaluate.final),
-  };
-}
-
-/**
- * Lengths of paths as the rounds will have them: like worked solutions after a warm-up, else like the start model's.
- * None where there is neither: the guesses of `TYPICAL` stay.
- */
-async function pathFigures(
-  { start: { config, task }, policy }: Probe,
-  paths: readonly ProbePath[],
-  solved: readonly Question[],
-): Promise<Partial<Typical>> {
-  if (!config.sft.enabled && paths.length > 0) {
-    const steps = paths.map(({ question, text }) => taskOf(task, question).split(text).length);
-    return { pathTokens: mean(paths.map(({ tokens }) => tokens)), stepsPerPath: mean(steps) };
-  }
-  const some = solved.slice(0, 256);
-  if (some.length === 0) return {};
-  const counts = await policy.countTokens(some.map((question) => referenceOf(task, question).text));
-  return { pathTokens: mean(counts) + 1, stepsPerPath: mean(some.map(({ solution = [] }) => solution.length)) };
-}
-
-/** The length of the line that states the right answer; none where answers are programs. */
-async function answerFigures({ start: { task }, policy, questions }: Probe): Promise<Partial<Typical>> {
-  const lines = questions.flatMap((question) => taskOf(task, question).answerLine?.(question).join('') ?? []);
-  return lines.length === 0 ? {} : { answerTokens: mean(await policy.countTokens(lines)) };
-}
-
-/** A worked solution as a path to grade. */
-function referenceOf(task: RunStart['task'], question: Question): GivenText {
-  const text = taskOf(task, question)
-    .pieces(question.solution ?? [])
-    .join('');
-  return { question, text, finishReason: 'stop' };
-}
-
-const GIB = 2 ** 30;
-const whole = (value: number) => Math.round(value).toLocaleString('en');
-const time = (seconds: number | null) => (seconds === null ? '-' : formatDuration(seconds * 1000));
-const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
-
-/** Prints all of it on stdout; a memory that this machine has not is a warning. */
-async function printEstimate(
-  config: Config,
-  result: DryRunEstimate,
-  calibration: Calibration,
-  terminal: Terminal,
-): Promise<void> {
-  const { colors, columns } = terminal;
-  await terminal.print(JSON.stringify(config, null, 2));
-  for (const line of renderTable(tableOf(result), colors)) await terminal.print(line);
-  const { total, memoryBytes, assumptions } = result;
-  const { generatedTokensPerSecond: written, promptTokensPerSecond: read, trainTokensPerSecond: trained } = calibration;
-  const { secondsPerGrade } = calibration;
-  const graded = secondsPerGrade === 0 ? '' : `, and ${(1 / secondsPerGrade).toFixed(1)} texts/s graded`;
-  await terminal.print(
-    `About ${time(total.seconds)}, ${(memoryBytes / GIB).toFixed(1)} GiB of memory and ${total.flops.toExponential(1)} model FLOPs, ` +
-      `at ${whole(read)} tokens/s read, ${whole(written)} written and ${whole(trained)} trained on this machine${graded}.`,
-  );
-  if (total.rollouts > 0) for (const line of wrap(describeSuccess(result, config), columns)) await terminal.print(line);
-  const memory = totalmem();
-  if (memoryBytes > memory)
-    terminal.warn(
-      `The run needs about ${(memoryBytes / GIB).toFixed(1)} GiB of memory, and this machine has ${(memory / GIB).toFixed(1)}. Lower tokensPerPass or activationsGiB of the training sections, or train with lora.`,
-    );
-  const named = Object.entries(assumptions).map(([name, value]) => `${name} ${Number(value.toFixed(2))}`);
-  await terminal.print(colors.dim(`Assumed: ${named.join(', ')}`));
-}
-
-function tableOf({ stages, total }: DryRunEstimate): string[][] {
-  const head = ['round', 'stage', 'read', 'written', 'scored', 'trained', 'rollouts', 'steps', 'time'];
-  const cells = (cost: DryRunEstimate['total']) =>
-    [cost.promptTokens, cost.generatedTokens, cost.scoredTokens, cost.trainTokens, cost.rollouts, cost.trainSteps].map(
-      whole,
-    );
-  const rows = stages.map((stage) => [
-    // The control and the final evaluation are of no round.
-    /^\d-/.test(stage.stage) ? String(stage.iteration) : '',
-    stage.stage,
-    ...cells({ ...stage, flops: 0 }),
-    time(stage.seconds),
-  ]);
-  return [head, ...rows, ['', 'all', ...cells(total), time(total.seconds)]];
-}
-
-/** What the rollouts rest on, and how far they may be off. */
-export function describeSuccess({ success, range, total }: DryRunEstimate, config: Config): string {
-  const { p, right, n, ci95, assumed, timedOut } = success;
-  const alike = 'All questions and steps are taken as alike.';
-  if (assumed !== null || ci95 === null || range === null)
-    return `Rollouts: a chance of ${percent(p)} to be right is assumed, since ${assumed ?? 'none was measured'}. ${alike}`;
-  const who = config.simulator === 'self' ? 'start model' : 'simulator';
-  const later =
-    config.simulator === 'self' && config.sft.enabled
-      ? ' After the warm-up the model is better, so that fewer are needed.'
-      : '';
-  const endless =
-    timedOut === 0
-      ? ''
-      : ` ${timedOut} of these programs did not end within ${config.sandbox.timeout} s (sandbox.timeout).`;
-  const [fewest, most] = range.rollouts;
-  const [shortest, longest] = range.seconds;
-  return (
-    `Rollouts: ${right} of ${n} sampled paths of the ${who} are right, ${percent(right / n)} (95 %: ${ci95.map(percent).join(' to ')}). ` +
-    `That makes ${whole(total.rollouts)} (${whole(fewest)} to ${whole(most)}), and ${time(shortest)} to ${time(longest)} in all.${later}${endless} ${alike}`
-  );
+function assumedSuccess(assumed: string): Success {
+  const none = { right: 0, n: 0, questions: 0, timedOut: 0, labelled: null };
+  return { p: TYPICAL.pRight, ...none, ci95: null, assumed };
 }

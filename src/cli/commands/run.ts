@@ -30,6 +30,7 @@ interface RunCommandOptions extends SettingsOptions, ExecutionOptions {
   readonly scorer?: string;
   readonly fromRun?: string;
   readonly dryRun?: boolean;
+  readonly measure: boolean;
   readonly json?: boolean;
 }
 
@@ -49,7 +50,8 @@ export function runCommand(terminal: Terminal): Command {
         ),
       )
       .option('--from-run <dir>', 'a new run that copies the stages of this one which did not change')
-      .option('--dry-run', 'print the configuration and what it will cost, and stop'),
+      .option('--dry-run', 'print the configuration and what it will cost, from a probe of about a minute, and stop')
+      .option('--no-measure', 'with --dry-run: no probe; it says what it assumes instead'),
   );
   return finish(
     command,
@@ -66,7 +68,8 @@ async function run(command: Command, options: RunCommandOptions, terminal: Termi
   const config = await resolveConfig(command, options, out);
   await using backend = await openBackend(engineOf(config), { log: terminal.log });
   const { fromRun, json = false } = options;
-  if (options.dryRun === true) return await dryRun({ config, out, fromRun, backend, json }, terminal);
+  if (options.dryRun === true)
+    return await dryRun({ config, out, fromRun, backend, json, measure: options.measure }, terminal);
   using lines = progressLines(terminal.progress, ({ stage, iteration }) => stageTitle(stage, iteration));
   terminal.resumes(`Finished work is kept. Continue with: ${sipfCommand('run', '--out', out)}`);
   const { rounds, final, policy } = await runLoop({

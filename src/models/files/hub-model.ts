@@ -18,12 +18,21 @@ const WANTED =
  * @throws SipfError 'not-found' saying what to do, also offline; 'unsupported' where the model is in another form; 'aborted'; 'write-failed'.
  */
 export async function hubModel({ id, gguf }: HubName, options: CacheOptions): Promise<string> {
-  const missingIn = gguf === null ? missingInFolder : (snapshot: string) => missingOf(snapshot, partNames(gguf));
   const choose = (files: readonly HubFile[]) => (gguf === null ? folderFiles(id, files) : ggufFiles(id, gguf, files));
   const snapshot = await cachedSnapshot(id);
-  const missing = snapshot === null ? (gguf ?? 'config.json') : await missingIn(snapshot);
+  const missing = await missingFrom(snapshot, gguf);
   const found = snapshot !== null && missing === null ? snapshot : await download(id, missing, choose, options);
   return gguf === null ? found : join(found, gguf);
+}
+
+/** Whether the whole model is in the cache, so that it opens without a request. */
+export async function isCached({ id, gguf }: HubName): Promise<boolean> {
+  return (await missingFrom(await cachedSnapshot(id), gguf)) === null;
+}
+
+async function missingFrom(snapshot: string | null, gguf: string | null): Promise<string | null> {
+  if (snapshot === null) return gguf ?? 'config.json';
+  return gguf === null ? missingInFolder(snapshot) : missingOf(snapshot, partNames(gguf));
 }
 
 async function download(

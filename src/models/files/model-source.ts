@@ -5,7 +5,7 @@ import type { CacheOptions } from '../../io/cache.ts';
 import { exists, isFolder } from '../../io/file-bytes.ts';
 import { hubName } from '../../io/hub-name.ts';
 import { foreignName } from './foreign-models.ts';
-import { hubModel } from './hub-model.ts';
+import { hubModel, isCached } from './hub-model.ts';
 
 interface LocalSource {
   readonly path: string;
@@ -31,4 +31,10 @@ export async function resolveSource(source: string, options: CacheOptions = {}):
     'not-found',
     `Expected a model folder, a .gguf file or a hub id (owner/name, owner/name/FILE.gguf), got ${JSON.stringify(source)}, which is not there. Check the path.`,
   );
+}
+
+/** Whether `source` names a model of the hub that is not, or not whole, on this machine. */
+export async function isToDownload(source: string): Promise<boolean> {
+  const name = hubName(source);
+  return name !== null && !(await exists(resolve(source))) && !(await isCached(name));
 }
