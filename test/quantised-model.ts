@@ -5,8 +5,8 @@ import type { WeightSlice } from '../src/engine/graph.ts';
 import type { QuantisedSlices } from '../src/models/architectures/parameters.ts';
 import { readTensor, writeSafetensors } from '../src/models/files/safetensors.ts';
 import { openModel } from '../src/models/open-model.ts';
-import { quantisedWeights } from '../src/models/weights/quantised-weights.ts';
 import { halfToNumber } from '../src/models/weights/half.ts';
+import { quantisedWeights } from '../src/models/weights/quantised-weights.ts';
 import type { Quantisation } from '../src/models/weights/quantisers/quantisers.ts';
 
 const LEVELS = [
