@@ -177,7 +177,10 @@ export interface Policy extends OpenedModel, Partial<Serving> {
    * the last one behind the final norm. A path beyond the context length is an error naming its index.
    */
   stepStates?(paths: readonly StepPath[], layers: readonly number[], options?: CallOptions): Promise<Float32Array[][]>;
-  /** The prompt text of a conversation in the model's own chat template, ending where the assistant begins. */
+  /**
+   * The prompt text of a conversation in the model's own chat template, ending where the assistant begins: the first piece of a context. A BOS that
+   * the tokenizer writes before such a piece is left out.
+   */
   chatPrompt(messages: readonly { role: 'system' | 'user' | 'assistant'; content: string }[]): Promise<string>;
 }
 

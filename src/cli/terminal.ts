@@ -35,6 +35,9 @@ export interface ProcessTerminal extends Terminal {
 /** Of commands that keep nothing when they are stopped. */
 const STARTS_AGAIN = 'Nothing is kept of it: the same command starts again.';
 
+/** In the environment of a child: it stops when its channel closes, since the parent was killed. */
+export const WITH_PARENT = 'SIPF_STOP_WITH_PARENT';
+
 /** A second Ctrl-C sooner than this is the same one: npm passes on what the terminal has sent already. */
 const SAME_SIGNAL_MS = 400;
 
@@ -75,6 +78,10 @@ export function listenForInterrupts(): Interrupts {
   };
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);
+  if (process.env[WITH_PARENT] !== undefined) {
+    process.once('disconnect', () => onSignal('SIGTERM'));
+    process.channel?.unref();
+  }
   return { signal: controller.signal, exitCode: () => code };
 }
 

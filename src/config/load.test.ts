@@ -199,7 +199,10 @@ describe('a method that stands for more than itself', () => {
     [{ method: 'srf', 'align.loss.kind': 'orpo' }, /align\.loss\.kind dpo for the method srf, got "orpo"/],
     [{ method: 'srf', 'align.loss.nllWeight': '1' }, /align\.loss\.nllWeight 0 for the method srf, got 1/],
     [{ method: 'sapo', 'score.scorer': 'logprob' }, /score\.scorer prm for the method sapo/],
-    [{ method: 'sapo', 'prm.targets': 'soft' }, /labels\.mode full \(or auto\) for prm\.targets soft, got verify/],
+    [
+      { method: 'sapo', 'prm.targets': 'soft' },
+      /labels\.mode full or gold-likelihood \(or auto\) for prm\.targets soft, got verify/,
+    ],
     [{ method: 'star', 'sampling.hint': 'false' }, /sampling\.hint true for the method star/],
     [{ method: 'rft-dpo', iterations: '1' }, /iterations 2 for the method rft-dpo/],
     [{ method: 'srf', 'align.loss.lambda': '1' }, /setting of align\.loss\.kind dpo, got align\.loss\.lambda/],
@@ -264,7 +267,12 @@ it('settles labels.mode by what the configuration needs', () => {
   expect(parseConfig({ score: { scorer: 'tallies' } }).labels.mode).toBe('full');
   expect(parseConfig({ prm: { targets: 'soft' } }).labels.mode).toBe('full');
   expect(() => parseConfig({ prm: { targets: 'soft' }, labels: { mode: 'first-success' } })).toThrow(
-    /labels\.mode full/,
+    /labels\.mode full or gold-likelihood \(or auto\) for prm\.targets soft, got first-success/,
+  );
+  const likelihood = { mode: 'gold-likelihood' };
+  expect(parseConfig({ prm: { targets: 'soft' }, labels: likelihood }).labels.mode).toBe('gold-likelihood');
+  expect(() => parseConfig({ score: { scorer: 'tallies' }, labels: likelihood })).toThrow(
+    /labels\.mode full \(or auto\) for score\.scorer tallies/,
   );
 });
 

@@ -121,17 +121,13 @@ function withoutStepScores(method: MethodName, configured: ConfiguredScorer): st
 /** Settles `labels.mode: auto`, and refuses scans where complete tallies are needed: before any rollout is spent. */
 function withLabelMode(config: Config): Config {
   const { mode } = config.labels;
-  const why = scorerNeeds(config.score.scorer, 'tallies')
-    ? `score.scorer ${config.score.scorer}`
-    : config.prm.targets === 'soft'
-      ? 'prm.targets soft'
-      : config.prm.denoise !== null
-        ? 'prm.denoise'
-        : null;
-  if (why !== null && mode !== 'auto' && mode !== 'full') {
+  const readsTallies = scorerNeeds(config.score.scorer, 'tallies');
+  const why = readsTallies ? `score.scorer ${config.score.scorer}` : withSoftLabels(config);
+  const modes = readsTallies ? ['full'] : ['full', 'gold-likelihood'];
+  if (why !== null && !['auto', ...modes].includes(mode)) {
     throw new SipfError(
       'bad-config',
-      `Expected labels.mode full (or auto) for ${why}, got ${mode}. Change one of them.`,
+      `Expected labels.mode ${modes.join(' or ')} (or auto) for ${why}, got ${mode}. Change one of them.`,
     );
   }
   if (config.labels.keepRollouts === true && mode === 'gold-likelihood') {
@@ -142,6 +138,12 @@ function withLabelMode(config: Config): Config {
   }
   const settled = mode !== 'auto' ? mode : why === null ? 'first-success' : 'full';
   return { ...config, labels: { ...config.labels, mode: settled } };
+}
+
+/** What trains on soft labels; null: nothing does. */
+function withSoftLabels({ prm }: Config): string | null {
+  if (prm.targets === 'soft') return 'prm.targets soft';
+  return prm.denoise === null ? null : 'prm.denoise';
 }
 
 /** Sections whose settings depend on their kind, with the kind that they have where none is named. */

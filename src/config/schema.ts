@@ -47,7 +47,7 @@ const TaskOptions = z.strictObject({
 const ModelInitOptions = z.strictObject({
   model_type: described(
     z.string().optional(),
-    'Its architecture: llama, mistral, qwen2, qwen3, gemma, gemma2, gemma3_text or phi. Absent: llama. Change it to try another one.',
+    'Its architecture: llama, mistral, smollm3, qwen2, qwen3, gemma, gemma2, gemma3_text, phi or olmo2. Absent: llama. Change it to try another one.',
   ),
   hidden_size: described(
     z.number().int().positive().max(MOST.width).default(96),

@@ -40,6 +40,7 @@ export class SharedDraws implements Disposable {
   async draw(requests: readonly GenerateRequest[], options: SharedDrawOptions = {}): Promise<Completion[]> {
     const { signal, caller = '' } = options;
     throwIfAborted(signal);
+    if (requests.length === 0) return [];
     this.#scheduler ??= new Scheduler(this.#open());
     const scheduler = this.#scheduler;
     const named = new Map(requests.map((request) => [`${this.#requests++}`, request]));

@@ -16,7 +16,9 @@ export function check<T>(schema: z.ZodType<T>, value: unknown, place: string, re
     (text, key) => (typeof key === 'number' ? `${text}[${key}]` : text === '' ? String(key) : `${text}.${String(key)}`),
     '',
   );
-  const got = describe(at(value, issue.path));
+  const got = describe(
+    at(value, [...issue.path, ...(issue.code === 'unrecognized_keys' ? issue.keys.slice(0, 1) : [])]),
+  );
   const where = field === '' ? place : `${place}, field "${field}"`;
   const fix = missingHint(value, issue) || ` ${remedy}`;
   throw new SipfError('bad-input', `${where}: Expected ${expectation(issue)}, got ${got}.${fix}`);
@@ -47,12 +49,17 @@ function expectation(issue: z.core.$ZodIssue): string {
     return kinds.length > 0 ? [...new Set(kinds)].join(' or ') : issue.message;
   }
   if (issue.code === 'unrecognized_keys') return `no field ${issue.keys.map((key) => JSON.stringify(key)).join(', ')}`;
-  if (issue.code === 'too_small') {
-    if (issue.origin === 'array') return `at least ${issue.minimum} item${issue.minimum === 1 ? '' : 's'}`;
-    return `${issue.inclusive === false ? 'more than' : 'at least'} ${issue.minimum}`;
-  }
-  if (issue.code === 'too_big') return `${issue.inclusive === false ? 'less than' : 'at most'} ${issue.maximum}`;
-  return issue.message.replace(/^Invalid input: expected /, '').replace(/\.$/, '');
+  if (issue.code === 'too_small')
+    return `${issue.inclusive === false ? 'more than' : 'at least'} ${counted(issue.minimum, issue.origin)}`;
+  if (issue.code === 'too_big')
+    return `${issue.inclusive === false ? 'less than' : 'at most'} ${counted(issue.maximum, issue.origin)}`;
+  return issue.message.replace(/^Invalid (input|option): expected /, '').replace(/\.$/, '');
+}
+
+/** A bound of a list's items, a text's characters, or a number. */
+function counted(bound: number | bigint, origin: string): string {
+  const unit = origin === 'array' ? 'item' : origin === 'string' ? 'character' : '';
+  return unit === '' ? String(bound) : `${bound} ${unit}${bound === 1 ? '' : 's'}`;
 }
 
 function article(kind: string): string {

@@ -3,7 +3,7 @@ import { open, readdir, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { ReadPath } from '../config/paths.ts';
 import { SipfError } from '../errors.ts';
-import { isTemporary } from '../io/files.ts';
+import { checkCanWrite, isTemporary } from '../io/files.ts';
 import { isRun } from '../run/no-run.ts';
 
 interface OutFile {
@@ -23,7 +23,8 @@ const FIRST_LINE = 4 << 20;
 
 /**
  * Looks at where a JSONL file is to go, and the journal beside it.
- * @throws SipfError 'bad-input' where that is an input, inside a model, no regular file, or a file that this command has not written.
+ * @throws SipfError 'bad-input' where that is an input, inside a model, no regular file, or a file that this command has not written;
+ *   'write-failed' where its folder takes none.
  */
 export async function checkOutFile({ command, out, reads, fields }: OutFile): Promise<void> {
   for (const path of [out, `${out}.journal`]) await refuseInputs(command, path, reads);
@@ -38,6 +39,7 @@ export async function checkOutFile({ command, out, reads, fields }: OutFile): Pr
   const journal = await statOf(`${out}.journal`);
   if (journal !== null && !(journal.isFile() && '{"journal":1'.startsWith(await startOf(`${out}.journal`, 12))))
     throw refusal(command, `room for ${out}.journal`, 'something else there', 'Name another path, or move that away.');
+  await checkCanWrite(dirname(resolve(out)));
 }
 
 /** Names that a training leaves in its folder: with one of them it is an earlier output, which the training itself looks at closely. */

@@ -113,7 +113,7 @@ function textOf(context: readonly ContextPiece[]): string {
   if (texts.length === context.length) return texts.join('');
   throw new SipfError(
     'unsupported',
-    'Expected prompts of text for engine.sampler.prompts text, got token ids, as chat templates need them. Set engine.sampler.prompts ids.',
+    'Expected prompts of text for engine.sampler.prompts text, got token ids. Set engine.sampler.prompts ids.',
   );
 }
 

@@ -1,16 +1,18 @@
 // A request's bytes, as they come -> its JSON, as an endpoint takes it, or a refusal.
+import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import type { z } from 'zod';
-import { messageOf } from '../errors.ts';
+import { messageOf, shown } from '../errors.ts';
 import { check } from '../io/check.ts';
 import { ApiError } from './api-error.ts';
 
-/** @throws ApiError 400, 413 or 415. */
-export async function readBody(request: IncomingMessage, limit: number): Promise<unknown> {
+/** @throws ApiError 400, 413 or 415; the signal's reason where it fires before the end of the body. */
+export async function readBody(request: IncomingMessage, limit: number, signal: AbortSignal): Promise<unknown> {
   const [type = ''] = (request.headers['content-type'] ?? '').split(';');
   if (type.trim().toLowerCase() !== 'application/json')
-    throw new ApiError(415, `Expected Content-Type application/json, got ${JSON.stringify(type)}. Send JSON.`);
-  const bytes = await bytesOf(request, limit);
+    throw new ApiError(415, `Expected Content-Type application/json, got ${shown(type)}. Send JSON with that header.`);
+  const stopped = once(signal, 'abort').then(() => Promise.reject(signal.reason));
+  const bytes = await Promise.race([bytesOf(request, limit), stopped]);
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch (thrown) {
@@ -31,7 +33,7 @@ async function bytesOf(request: IncomingMessage, limit: number): Promise<Buffer>
   if (Number(request.headers['content-length'] ?? 0) > limit) throw tooLong();
   const chunks: Buffer[] = [];
   let length = 0;
-  // A reader that stops early leaves the connection open for the answer.
+  // Who stops reading early leaves the connection open for the answer.
   const read: AsyncIterable<Buffer> = request.iterator({ destroyOnReturn: false });
   for await (const chunk of read) {
     length += chunk.length;

@@ -2,21 +2,12 @@
 import type { Completion } from '../backend.ts';
 import { ApiError } from './api-error.ts';
 import { bodyAs } from './body.ts';
-import {
-  type Asked,
-  checkAsked,
-  checkText,
-  drawAll,
-  drawPieces,
-  roomFor,
-  samplingOf,
-  seedOf,
-  usageOf,
-} from './drawing.ts';
+import { type Asked, checkAsked, drawAll, drawPieces, roomFor, samplingOf, seedOf, usageOf } from './drawing.ts';
 import type { Endpoint, Exchange } from './exchange.ts';
 import { chatLogprobs, seenDrawn, seenTokens } from './logprobs.ts';
+import { chatIds } from './prompts.ts';
 import { ChatRequest } from './requests.ts';
-import type { Lease, ServedPolicy } from './served-models.ts';
+import type { Lease } from './served-models.ts';
 
 interface Chatting extends Asked {
   readonly request: ChatRequest;
@@ -34,7 +25,7 @@ export const chat: Endpoint = async (exchange) => {
 async function prepare(request: ChatRequest, { name, policy }: Lease, exchange: Exchange): Promise<Chatting> {
   if (request.max_tokens === 0)
     throw new ApiError(400, 'Expected max_tokens of at least 1, got 0. Raise it, or leave it out.');
-  const ids = await chatIds(policy, request.messages);
+  const ids = await chatIds(request.messages, policy);
   const asked: Asked = {
     policy,
     prompts: [ids],
@@ -48,14 +39,6 @@ async function prepare(request: ChatRequest, { name, policy }: Lease, exchange: 
   };
   checkAsked(asked);
   return { ...asked, request, ids, head: { id: `chatcmpl-${exchange.caller}`, created: exchange.now(), model: name } };
-}
-
-/** Token ids of a conversation in the model's own template, ending where the assistant begins. */
-export async function chatIds(policy: ServedPolicy, messages: ChatRequest['messages']): Promise<readonly number[]> {
-  for (const { content } of messages) checkText(content, policy);
-  // The template leaves BOS to the tokenizer where that adds one.
-  const [ids = []] = await policy.encode([[await policy.chatPrompt(messages)]]);
-  return ids;
 }
 
 async function whole(chatting: Chatting, exchange: Exchange): Promise<object> {

@@ -2,9 +2,10 @@
 import type { Completion } from '../backend.ts';
 import { ApiError } from './api-error.ts';
 import { bodyAs } from './body.ts';
-import { type Asked, checkAsked, checkText, drawAll, drawPieces, samplingOf, seedOf, usageOf } from './drawing.ts';
+import { type Asked, checkAsked, drawAll, drawPieces, samplingOf, seedOf, usageOf } from './drawing.ts';
 import type { Endpoint, Exchange } from './exchange.ts';
 import { completionLogprobs, type SeenToken, seenDrawn, seenTokens } from './logprobs.ts';
+import { type Prompt, promptIds } from './prompts.ts';
 import { CompletionRequest } from './requests.ts';
 import type { Lease, ServedPolicy } from './served-models.ts';
 
@@ -33,7 +34,7 @@ export const completions: Endpoint = async (exchange) => {
 
 async function prepare(request: CompletionRequest, { name, policy }: Lease, exchange: Exchange): Promise<Completing> {
   checkRequest(request);
-  const prompts = await Promise.all(request.prompt.map((prompt) => idsOf(prompt, request, policy)));
+  const prompts = await promptIds(request.prompt, policy, { special: request.add_special_tokens });
   const asked: Asked = {
     policy,
     prompts,
@@ -57,19 +58,8 @@ function checkRequest({ best_of, n, max_tokens, echo, stream }: CompletionReques
     throw new ApiError(400, 'Expected max_tokens of at least 1, or 0 with echo and without stream, got 0. Raise it.');
 }
 
-async function idsOf(
-  prompt: string | number[],
-  { add_special_tokens }: CompletionRequest,
-  policy: ServedPolicy,
-): Promise<readonly number[]> {
-  if (typeof prompt === 'string') checkText(prompt, policy);
-  const [ids = []] = await policy.encode([[prompt]]);
-  if (typeof prompt !== 'string' || add_special_tokens !== false) return ids;
-  return ids.slice((await policy.vocabulary()).leading.length);
-}
-
 async function echoOf(
-  prompt: string | number[],
+  prompt: Prompt,
   ids: readonly number[],
   { echo, logprobs }: CompletionRequest,
   policy: ServedPolicy,

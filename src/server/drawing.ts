@@ -32,16 +32,6 @@ export function samplingOf(
   };
 }
 
-/** Characters of a text that can fit: no token is longer than this. A longer text is not worth tokenising. */
-const LONGEST_TOKEN = 128;
-
-/** @throws ApiError 400 where a text is longer than any that fits into the model's context. */
-export function checkText(text: string, { contextLength }: ServedPolicy): void {
-  const most = LONGEST_TOKEN * contextLength;
-  if (text.length <= most) return;
-  throw new ApiError(400, `Expected a text of at most ${most} characters, got ${text.length}. Shorten it.`);
-}
-
 /** @throws ApiError 400 where a prompt has no place in the context, or there are too many choices: before anything is drawn. */
 export function checkAsked({ policy, prompts, n, sampling }: Asked): void {
   if (prompts.length * n > MOST_CHOICES)
@@ -54,7 +44,7 @@ export function checkAsked({ policy, prompts, n, sampling }: Asked): void {
     if (ids.length >= 1 && ids.length <= room) continue;
     throw new ApiError(
       400,
-      `Expected a prompt of 1 to ${room} tokens, got ${ids.length} (prompt ${index}). Shorten it.`,
+      `Expected a prompt of 1 to ${room} tokens, got ${ids.length} (prompt ${index}). Change its length.`,
     );
   }
 }

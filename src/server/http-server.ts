@@ -1,9 +1,9 @@
 // Endpoints -> a running HTTP server with limits, which ends without losing what it can finish.
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
-import { messageOf, SipfError } from '../errors.ts';
+import { codeOf, messageOf, SipfError } from '../errors.ts';
 import { ApiError, apiErrorOf, errorBody } from './api-error.ts';
 import { readBody } from './body.ts';
 import type { Exchange, Reply } from './exchange.ts';
@@ -32,8 +32,11 @@ export interface HttpOptions extends Access {
 /** What every exchange has beside its request. */
 export type World = Pick<Exchange, 'models' | 'now' | 'randomSeed'>;
 
-/** Milliseconds for a request's headers and its whole body, and between two requests of a connection. */
-const TIMES = { headersTimeout: 10_000, requestTimeout: 60_000, keepAliveTimeout: 5_000 };
+/**
+ * Milliseconds for a request's headers and its whole body, and between two requests of a connection: longer than clients keep one, so that it is they
+ * who close it, and no request meets a connection that is just being closed.
+ */
+const TIMES = { headersTimeout: 10_000, requestTimeout: 60_000, keepAliveTimeout: 75_000 };
 /** Connections for each request that may run: others wait for nothing. */
 const CONNECTIONS = 4;
 /** Seconds that running requests have to end when the server stops. */
@@ -51,9 +54,11 @@ export class HttpServer implements AsyncDisposable {
   private constructor(options: HttpOptions, world: World) {
     this.#options = options;
     this.#world = world;
-    this.#server = createServer({ ...TIMES, connectionsCheckingInterval: 2000 });
+    // The guards look at Host.
+    this.#server = createServer({ ...TIMES, connectionsCheckingInterval: 2000, requireHostHeader: false });
     this.#server.maxConnections = CONNECTIONS * options.limits.requests;
-    this.#server.on('request', (request, response) => void this.#answer(request, response));
+    const answer = (request: IncomingMessage, response: ServerResponse) => void this.#answer(request, response);
+    this.#server.on('request', answer).on('checkExpectation', answer);
     this.#server.on('clientError', (error, socket) => refuseBytes(error, socket as Socket));
   }
 
@@ -90,20 +95,20 @@ export class HttpServer implements AsyncDisposable {
     response.on('close', () => controller.abort());
     response.on('error', () => controller.abort());
     this.#running.add(controller);
-    const held: Lease[] = [];
+    const leases: Lease[] = [];
     try {
-      await sendReply(response, await this.#reply(request, signal, held), signal);
+      await sendReply(response, await this.#reply(request, signal, leases), signal);
     } catch (thrown) {
       await this.#fail(response, signal.reason instanceof ApiError ? signal.reason : thrown);
     } finally {
       clearTimeout(timer);
-      for (const lease of held) lease[Symbol.dispose]();
+      for (const lease of leases) lease[Symbol.dispose]();
       this.#running.delete(controller);
     }
   }
 
-  /** `held`: where models are noted that the reply needs. */
-  async #reply(request: IncomingMessage, signal: AbortSignal, held: Lease[]): Promise<Reply> {
+  /** `leases`: where the models are noted that the reply needs. */
+  async #reply(request: IncomingMessage, signal: AbortSignal, leases: Lease[]): Promise<Reply> {
     const { limits } = this.#options;
     if (this.#isStopping) throw new ApiError(503, 'Expected a server that runs, got one that is stopping.');
     const refusal = refusalOf(request.headers, this.#options);
@@ -111,11 +116,11 @@ export class HttpServer implements AsyncDisposable {
     if (this.#running.size > limits.requests)
       throw new ApiError(429, `Expected at most ${limits.requests} requests at a time, got one more. Try again later.`);
     const endpoint = endpointOf(request.method ?? '', request.url ?? '');
-    const body = request.method === 'POST' ? await readBody(request, limits.body) : undefined;
+    const body = request.method === 'POST' ? await readBody(request, limits.body, signal) : undefined;
     this.#requests += 1;
     const lease: Exchange['lease'] = (name) => {
-      held.push(this.#world.models.lease(name));
-      return held.at(-1)!;
+      leases.push(this.#world.models.lease(name));
+      return leases.at(-1)!;
     };
     return endpoint({ ...this.#world, lease, body, signal, caller: String(this.#requests) });
   }
@@ -141,10 +146,17 @@ export class HttpServer implements AsyncDisposable {
   }
 }
 
+/** What the parser refuses for another reason than its form. */
+const REFUSALS: ReadonlyMap<string, number> = new Map([
+  ['ERR_HTTP_REQUEST_TIMEOUT', 408],
+  ['HPE_HEADER_OVERFLOW', 431],
+]);
+
 /** What is no HTTP is answered in OpenAI's shape, too, and its connection ends. */
 function refuseBytes(error: Error, socket: Socket): void {
   if (!socket.writable) return void socket.destroy();
-  const text = JSON.stringify(errorBody(new ApiError(400, `Expected a request of HTTP, got: ${error.message}.`)));
-  const head = `HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\nconnection: close`;
+  const status = REFUSALS.get(codeOf(error)) ?? 400;
+  const text = JSON.stringify(errorBody(new ApiError(status, `Expected a request of HTTP, got: ${error.message}.`)));
+  const head = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\ncontent-type: application/json\r\nconnection: close`;
   socket.end(`${head}\r\ncontent-length: ${Buffer.byteLength(text)}\r\n\r\n${text}`);
 }

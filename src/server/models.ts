@@ -1,6 +1,7 @@
 // /v1/models, adapters that come and go as in vLLM, and step scores at /pooling.
 import { bodyAs } from './body.ts';
 import type { Endpoint } from './exchange.ts';
+import { checkSize } from './prompts.ts';
 import { LoadRequest, PoolingRequest, UnloadRequest } from './requests.ts';
 
 export const listModels: Endpoint = async ({ models, now }) => {
@@ -23,9 +24,12 @@ export const unloadAdapter: Endpoint = async ({ body, models }) => {
 /** `data[i].data[j]`: P(step j of path i is correct). */
 export const pooling: Endpoint = async ({ body, models, signal, caller, now }) => {
   const { model, input } = bodyAs(PoolingRequest, body);
-  const { name, prm } = models.prm(model);
+  const { name, prm } = models.scorer(model);
+  // As it reads them: each piece on its own.
+  const pieces = input.flatMap(({ prompt, steps }) => [prompt, ...steps]);
+  for (const piece of pieces) checkSize(piece, prm);
   const scores = await prm.score(input, { signal });
-  const counts = await prm.countTokens(input.map(({ prompt, steps }) => prompt + steps.join('')));
+  const counts = await prm.countTokens(pieces);
   const tokens = counts.reduce((sum, count) => sum + count, 0);
   return {
     json: {

@@ -4,13 +4,16 @@ import type { ServerResponse } from 'node:http';
 import { type ApiError, errorBody } from './api-error.ts';
 import type { Reply } from './exchange.ts';
 
-/** Sends all of a reply. A client that is gone is no error: its signal ends the work. */
+/** Sends all of a reply. @throws the signal's reason where it fires meanwhile: the client is gone, its time is over or the server stops. */
 export async function sendReply(response: ServerResponse, reply: Reply, signal: AbortSignal): Promise<void> {
   if ('json' in reply) return await sendText(response, 200, 'application/json', JSON.stringify(reply.json));
   if ('text' in reply) return await sendText(response, 200, 'text/plain; charset=utf-8', reply.text);
   response.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-cache' });
   response.flushHeaders();
-  for await (const event of reply.events) await write(response, event, signal);
+  for await (const event of reply.events) {
+    signal.throwIfAborted();
+    await write(response, event, signal);
+  }
   await finish(response, 'data: [DONE]\n\n');
 }
 
@@ -20,8 +23,8 @@ export async function sendError(response: ServerResponse, error: ApiError): Prom
   if (response.headersSent) return await finish(response, `data: ${text}\n\n`);
   if (error.status === 401) response.setHeader('www-authenticate', 'Bearer');
   if (error.status === 429) response.setHeader('retry-after', '1');
-  // What is left of the request's body is not read.
-  if (error.status === 413 || error.status === 415) response.setHeader('connection', 'close');
+  // A client reads its answer once its body is sent. What is left of that is thrown away.
+  response.req.resume();
   await sendText(response, error.status, 'application/json', text);
 }
 
@@ -31,8 +34,7 @@ async function sendText(response: ServerResponse, status: number, type: string, 
 }
 
 async function write(response: ServerResponse, event: object, signal: AbortSignal): Promise<void> {
-  if (response.destroyed || response.write(`data: ${JSON.stringify(event)}\n\n`)) return;
-  // The signal fires when the client leaves, or its time is over.
+  if (response.write(`data: ${JSON.stringify(event)}\n\n`)) return;
   await once(response, 'drain', { signal }).catch(() => undefined);
 }
 

@@ -1,6 +1,7 @@
 // What a client may send to each endpoint: OpenAI's fields, and vLLM's beside them.
 import { z } from 'zod';
 import { MOST } from '../limits.ts';
+import type { Prompt } from './prompts.ts';
 
 /** Choices of one request, those of all its prompts. */
 export const MOST_CHOICES = 512;
@@ -11,25 +12,24 @@ const COLDEST = 1e-6;
 
 const Flag = z.boolean().nullish();
 
-const isIds = (value: unknown): value is number[] =>
-  Array.isArray(value) && value.length > 0 && value.every((id) => Number.isSafeInteger(id) && id >= 0);
+const isPrompt = (value: unknown): value is Prompt =>
+  typeof value === 'string' ||
+  (Array.isArray(value) && value.length > 0 && value.every((id) => Number.isSafeInteger(id) && id >= 0));
 
 /** Checked by hand: a list of ids may be long, and a schema would make an issue of each. */
 const Prompts = z
-  .custom<string | readonly number[] | readonly (string | readonly number[])[]>(
+  .custom<Prompt | readonly Prompt[]>(
     (value) =>
-      typeof value === 'string' ||
-      isIds(value) ||
-      (Array.isArray(value) &&
-        value.length > 0 &&
-        value.length <= MOST_CHOICES &&
-        value.every((one) => typeof one === 'string' || isIds(one))),
+      isPrompt(value) ||
+      (Array.isArray(value) && value.length > 0 && value.length <= MOST_CHOICES && value.every(isPrompt)),
     `a text, a list of token ids, or a list of at most ${MOST_CHOICES} of these`,
   )
-  .transform((value) => (typeof value === 'string' || isIds(value) ? [value] : [...value]) as (string | number[])[]);
+  .transform((value) => (isPrompt(value) ? [value] : value));
 
 /** A field that has one meaning here. Another value would be ignored without a word. */
 const only = <T extends string | number | boolean>(value: T) => z.literal(value).nullish();
+
+const Stop = z.string().min(1).max(LONGEST_STOP);
 
 /** Fields that clients send and that change no text. */
 const UNUSED = {
@@ -55,7 +55,7 @@ const DRAWN = {
   top_k: z.int().min(-1).nullish(),
   max_tokens: z.int().min(0).max(MOST.tokens).nullish(),
   stop: z
-    .union([z.string().max(LONGEST_STOP), z.array(z.string().max(LONGEST_STOP)).max(MOST_STOPS)])
+    .union([Stop, z.array(Stop).max(MOST_STOPS)])
     .nullish()
     .transform((stop) => (typeof stop === 'string' ? [stop] : (stop ?? []))),
   stream: Flag,
@@ -91,16 +91,23 @@ const Message = z.strictObject({
     .enum(['system', 'developer', 'user', 'assistant'])
     .transform((role) => (role === 'developer' ? 'system' : role)),
   content: Content,
+  /** An answer has it, and clients send answers back. */
+  refusal: z.null().optional(),
 });
 
-export const ChatRequest = z.strictObject({
-  ...DRAWN,
-  messages: z.array(Message).min(1),
-  max_completion_tokens: z.int().min(1).max(MOST.tokens).nullish(),
-  logprobs: Flag,
-  top_logprobs: z.int().min(0).max(MOST.likeliest).nullish(),
-  response_format: z.strictObject({ type: z.literal('text') }).nullish(),
-});
+export const ChatRequest = z
+  .strictObject({
+    ...DRAWN,
+    messages: z.array(Message).min(1),
+    max_completion_tokens: z.int().min(1).max(MOST.tokens).nullish(),
+    logprobs: Flag,
+    top_logprobs: z.int().min(0).max(MOST.likeliest).nullish(),
+    response_format: z.strictObject({ type: z.literal('text') }).nullish(),
+  })
+  .refine(({ logprobs, top_logprobs }) => logprobs || !top_logprobs, {
+    path: ['top_logprobs'],
+    message: '0 or nothing without logprobs true',
+  });
 export type ChatRequest = z.infer<typeof ChatRequest>;
 
 const Model = z.string().nullish();

@@ -1,5 +1,5 @@
 // A base model, adapters and a PRM -> open models by name; adapters come and go while others draw.
-import { realpath } from 'node:fs/promises';
+import { realpath, stat } from 'node:fs/promises';
 import { resolve, sep } from 'node:path';
 import type { Backend, Policy, ProcessRewardModel, Serving } from '../backend.ts';
 import { messageOf, SipfError, shown } from '../errors.ts';
@@ -30,6 +30,12 @@ interface Entry {
   isGone: boolean;
 }
 
+/** The process reward model, by the name that clients give. */
+interface NamedPrm {
+  readonly name: string;
+  readonly prm: ProcessRewardModel;
+}
+
 /** A model that stays open until this is disposed. */
 export interface Lease extends Disposable {
   readonly name: string;
@@ -50,7 +56,7 @@ export class ServedModels implements AsyncDisposable {
   readonly #log: (message: string) => void;
   readonly #closing: Promise<void>[] = [];
   readonly #loading = new Set<string>();
-  #prm: ProcessRewardModel | null = null;
+  #scorer: NamedPrm | null = null;
 
   private constructor(backend: Backend, served: Served, log: (message: string) => void) {
     this.#backend = backend;
@@ -58,13 +64,17 @@ export class ServedModels implements AsyncDisposable {
     this.#log = log;
   }
 
-  /** @throws SipfError where a model cannot be opened, 'unsupported' where its engine serves one caller only, 'bad-input' for a name that is taken. */
+  /**
+   * @throws SipfError where a model cannot be opened, 'unsupported' where its engine serves one caller only, 'bad-input' for a name that is taken,
+   * 'not-found' where there is no folder for adapters.
+   */
   static async open(backend: Backend, served: Served, log: (message: string) => void): Promise<ServedModels> {
+    if (served.adapterRoot !== null) await checkFolder(served.adapterRoot);
     const models = new ServedModels(backend, served, log);
     try {
       await models.#open(served.model);
       for (const [name, adapter] of served.adapters) await models.#open(name, adapter);
-      if (served.prm !== null) models.#prm = await backend.openPrm({ model: served.prm });
+      if (served.prm !== null) models.#scorer = { name: served.prm, prm: await backend.openPrm({ model: served.prm }) };
       return models;
     } catch (error) {
       await models[Symbol.asyncDispose]();
@@ -74,14 +84,15 @@ export class ServedModels implements AsyncDisposable {
 
   /** The base model first. */
   get cards(): ModelCard[] {
-    const { model, prm } = this.#served;
-    const policies = [...this.#entries].map(([id, { policy }]) => ({
+    const { model } = this.#served;
+    const cards = [...this.#entries].map(([id, { policy }]) => ({
       id,
       parent: id === model ? null : model,
       max_model_len: policy.contextLength,
     }));
-    const scorer = { id: prm ?? '', parent: null, max_model_len: this.#prm?.contextLength ?? 0 };
-    return this.#prm === null ? policies : [...policies, scorer];
+    if (this.#scorer === null) return cards;
+    const { name, prm } = this.#scorer;
+    return [...cards, { id: name, parent: null, max_model_len: prm.contextLength }];
   }
 
   /**
@@ -101,12 +112,11 @@ export class ServedModels implements AsyncDisposable {
   }
 
   /** @throws ApiError 404 where no process reward model is served, or none of that name. */
-  prm(name: string | null | undefined): { readonly name: string; readonly prm: ProcessRewardModel } {
-    const { prm: own } = this.#served;
-    if (own === null || this.#prm === null)
+  scorer(name: string | null | undefined): NamedPrm {
+    if (this.#scorer === null)
       throw new ApiError(404, 'Expected a server with a process reward model, got one without. Start it with --prm.');
-    if (name != null && name !== own) throw this.#unknown(name, [own]);
-    return { name: own, prm: this.#prm };
+    if (name != null && name !== this.#scorer.name) throw this.#unknown(name, [this.#scorer.name]);
+    return this.#scorer;
   }
 
   /** @throws ApiError where the name is taken, there are too many, or `path` is not below the folder of adapters; SipfError where it does not fit. */
@@ -133,8 +143,9 @@ export class ServedModels implements AsyncDisposable {
     this.#loading.add(name);
     try {
       const policy = await this.#backend.openPolicy({ model: this.#served.model, adapter });
-      if (isServing(policy)) this.#entries.set(name, { policy, uses: 0, isGone: false });
-      else throw new SipfError('unsupported', SERVES_ONE);
+      if (isServing(policy)) return void this.#entries.set(name, { policy, uses: 0, isGone: false });
+      await policy[Symbol.asyncDispose]();
+      throw new SipfError('unsupported', SERVES_ONE);
     } finally {
       this.#loading.delete(name);
     }
@@ -171,9 +182,19 @@ export class ServedModels implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     for (const { policy } of this.#entries.values()) await policy[Symbol.asyncDispose]();
     this.#entries.clear();
-    await this.#prm?.[Symbol.asyncDispose]();
+    await this.#scorer?.prm[Symbol.asyncDispose]();
     await Promise.all(this.#closing);
   }
+}
+
+async function checkFolder(path: string): Promise<void> {
+  const found = await stat(path).catch(() => null);
+  if (found?.isDirectory()) return;
+  const got = found === null ? 'nothing there' : 'a file';
+  throw new SipfError(
+    'not-found',
+    `Expected a folder of adapters (--adapter-root), got ${path}: ${got}. Name a folder.`,
+  );
 }
 
 function isServing(policy: Policy): policy is ServedPolicy {

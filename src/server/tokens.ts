@@ -1,21 +1,17 @@
 // /tokenize, /detokenize and /tokenizer_info, as vLLM has them.
 import { ApiError } from './api-error.ts';
 import { bodyAs } from './body.ts';
-import { chatIds } from './chat.ts';
-import { checkText } from './drawing.ts';
 import type { Endpoint } from './exchange.ts';
+import { chatIds, checkSize, promptIds } from './prompts.ts';
 import { DetokenizeRequest, TokenizeRequest } from './requests.ts';
 
 export const tokenize: Endpoint = async ({ body, lease }) => {
   const request = bodyAs(TokenizeRequest, body);
   const { policy } = lease(request.model);
-  let ids: readonly number[];
-  if ('messages' in request) ids = await chatIds(policy, request.messages);
-  else {
-    checkText(request.prompt, policy);
-    const [all = []] = await policy.encode([[request.prompt]]);
-    ids = request.add_special_tokens === false ? all.slice((await policy.vocabulary()).leading.length) : all;
-  }
+  const [ids = []] =
+    'messages' in request
+      ? [await chatIds(request.messages, policy)]
+      : await promptIds([request.prompt], policy, { special: request.add_special_tokens });
   const strings = request.return_token_strs ? await policy.decode(ids.map((id) => [id])) : null;
   return { json: { count: ids.length, max_model_len: policy.contextLength, tokens: ids, token_strs: strings } };
 };
@@ -23,6 +19,7 @@ export const tokenize: Endpoint = async ({ body, lease }) => {
 export const detokenize: Endpoint = async ({ body, lease }) => {
   const { model, tokens } = bodyAs(DetokenizeRequest, body);
   const { policy } = lease(model);
+  checkSize(tokens, policy);
   const { size } = await policy.vocabulary();
   const bad = tokens.find((id) => id >= size);
   if (bad !== undefined) throw new ApiError(400, `Expected token ids below ${size}, got ${bad}. Correct tokens.`);

@@ -9,6 +9,7 @@ import { generate } from '../../src/inference/generate.ts';
 import { completionLogps } from '../../src/inference/logps.ts';
 import { decode, type ModelConfig } from '../../src/models/architectures/architecture.ts';
 import { ARCHITECTURES, architectureOf } from '../../src/models/architectures/architectures.ts';
+import type { AttentionOptions } from '../../src/models/architectures/attention.ts';
 import { decoderOf } from '../../src/models/architectures/form.ts';
 import { type GgufModelToWrite, writeGgufModel } from '../../src/models/files/gguf-model-writer.ts';
 import { openModelFiles } from '../../src/models/files/model-files.ts';
@@ -222,9 +223,8 @@ describe.each(readdirSync(models))('%s', (name) => {
       const { ropes, epsilon, ...expected } = tiny.weights.decoder.config;
       expect(sizes).toMatchObject(expected);
       expect(sizes.epsilon).toBeCloseTo(epsilon, 12);
-      expect(attention.map(({ softcap }) => softcap)).toEqual(
-        tiny.weights.decoder.attention.map(({ softcap }) => softcap),
-      );
+      const own = ({ softcap, rope }: AttentionOptions) => ({ softcap, rope });
+      expect(attention.map(own)).toEqual(tiny.weights.decoder.attention.map(own));
       for (const [n, table] of ropes.entries()) expect(relativeError(sizes.ropes[n] ?? [], table)).toBeLessThan(1e-6);
       const weights = await files.weights();
       const original = await readSafetensors(join(folder, 'model.safetensors'));

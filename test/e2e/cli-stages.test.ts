@@ -194,6 +194,11 @@ describe('sipf score', () => {
     expect((await sipf('score --prm prm --task jsonl --in paths.jsonl')).stdout).toContain('long  too long to score');
   });
 
+  it('says that a file has no path', async () => {
+    writeFileSync(join(folder, 'empty.jsonl'), '\n');
+    expect(await refused('score --prm prm --task jsonl --in empty.jsonl')).toContain('paths in empty.jsonl, got none.');
+  });
+
   it('writes null scores into records, which pair passes over', async () => {
     const [first = ''] = read(`${round}/1-samples.jsonl`).split('\n').slice(1);
     const sample = JSON.parse(first) as { id: string; steps: string[] };

@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Comparison } from '../../src/experiment/comparison.ts';
 import type { CellSummary } from '../../src/experiment/summary.ts';
 import { askCli, buildCli, type CliResult, SCRIPTED, startCli } from './run-cli.ts';
@@ -114,8 +114,12 @@ describe('sipf experiment', () => {
     expect(stderr).not.toContain('begins');
   });
 
-  it('stops on Ctrl-C and continues to the same figures', async () => {
-    const child = startCli(words('stopped', '--seeds', '5'), {
+  it.each([
+    ['SIGINT', 130],
+    ['SIGKILL', null],
+  ] as const)('stops on %s, its runs, too, and continues to the same figures', async (signal, exitCode) => {
+    const out = `stopped-${signal}`;
+    const child = startCli(words(out, '--seeds', '5'), {
       engine: SCRIPTED,
       env: { SIPF_SLOW_MS: '15' },
       cwd: folder,
@@ -124,20 +128,21 @@ describe('sipf experiment', () => {
     child.stderr?.on('data', (chunk: Buffer) => {
       const before = stderr.includes('sipf | round 1 1-samples: begins');
       stderr += chunk.toString();
-      if (!before && stderr.includes('sipf | round 1 1-samples: begins')) child.kill('SIGINT');
+      if (!before && stderr.includes('sipf | round 1 1-samples: begins')) child.kill(signal);
     });
-    expect(await new Promise((resolve) => child.on('close', resolve))).toBe(130);
+    expect(await new Promise((resolve) => child.on('close', resolve))).toBe(exitCode);
     expect(stderr).not.toMatch(/^\s+at /m);
-    const places = readdirSync(join(folder, 'stopped', 'seed-5'));
-    expect(places.filter((name) => existsSync(join(folder, 'stopped', 'seed-5', name, 'lock')))).toEqual([]);
-    expect((await experiment(words('stopped', '--seeds', '5'))).code).toBe(0);
+    const places = readdirSync(join(folder, out, 'seed-5'));
+    const locked = () => places.filter((name) => existsSync(join(folder, out, 'seed-5', name, 'lock')));
+    await vi.waitFor(() => expect(locked()).toEqual([]), { timeout: 10_000 });
+    expect((await experiment(words(out, '--seeds', '5'))).code).toBe(0);
     const plain = ({ sets, policies, rounds }: CellSummary) => ({
       sets,
       policies,
       rounds: rounds.map(({ seconds: _, ...round }) => round),
     });
     for (const name of ['seed-5-sipf', 'seed-5-srf', 'seed-5-continued-sft-equal-flops'])
-      expect(plain(summary('stopped', name))).toEqual(plain(summary('whole', name)));
+      expect(plain(summary(out, name))).toEqual(plain(summary('whole', name)));
   });
 
   it('keeps the other rows where one fails, and says which', async () => {

@@ -1,7 +1,7 @@
 // GGUF files that are written here -> llama.cpp reads the same tokens and continues as we do.
 // Only with SIPF_TEST_LLAMA_CPP: a folder where node-llama-cpp is installed, or 1 to install it in a temporary one.
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -78,7 +78,7 @@ describe.skipIf(wanted === '')('llama.cpp', () => {
     return found[0]?.tokenIds ?? [];
   }
 
-  it.each(['llama', 'llama-3.2', 'mistral', 'qwen2', 'qwen3', 'gemma', 'gemma2', 'gemma3-text', 'phi'])(
+  it.each(readdirSync(join(fixtures, 'models')))(
     '%s: base, merged and with the LoRA beside it, continues greedily with our tokens',
     async (name) => {
       const model = await makeModelFolder(scratch, { from: `models/${name}`, config: AS_LLAMA_CPP[name] ?? {} });

@@ -92,16 +92,19 @@ describe('who may ask', () => {
 describe('malformed requests', () => {
   const post = 'POST /v1/completions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json';
   it.each([
-    ['no HTTP', 'GARBAGE\r\n\r\n'],
-    ['an unknown version', 'GET / HTTP/9.9\r\n\r\n'],
-    ['a header with a zero', 'GET /v1/models HTTP/1.1\r\nhost: localhost\r\nx: \u0000\r\n\r\n'],
-    ['a header too long', `GET /v1/models HTTP/1.1\r\nhost: localhost\r\nx: ${'y'.repeat(40_000)}\r\n\r\n`],
-    ['two lengths', `${post}\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nx`],
-    ['a chunk without a length', `${post}\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n`],
-  ])('of %s have status 400', async (_name, bytes) => {
+    ['no HTTP', 'GARBAGE\r\n\r\n', 400],
+    ['an unknown version', 'GET / HTTP/9.9\r\n\r\n', 400],
+    ['a header with a zero', 'GET /v1/models HTTP/1.1\r\nhost: localhost\r\nx: \u0000\r\n\r\n', 400],
+    ['a header too long', `GET /v1/models HTTP/1.1\r\nhost: localhost\r\nx: ${'y'.repeat(40_000)}\r\n\r\n`, 431],
+    ['two lengths', `${post}\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nx`, 400],
+    ['a chunk without a length', `${post}\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n`, 400],
+    ['no host', 'GET /v1/models HTTP/1.1\r\nconnection: close\r\n\r\n', 403],
+    ['an odd expectation', `${post}\r\nexpect: odd\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{}`, 400],
+  ])('of %s are refused in the form of the interface', async (_name, bytes, status) => {
     await using served = await serveScripted();
-    const text = await sendBytes(served, bytes);
-    expect(text.split('\r\n', 1)[0]).toContain('400');
+    const [head = '', body = ''] = (await sendBytes(served, bytes)).split('\r\n\r\n');
+    expect(head).toMatch(`HTTP/1.1 ${status} `);
+    expect(JSON.parse(body)).toMatchObject({ error: { code: status, message: expect.stringContaining('Expected') } });
     expect((await served.ask('/v1/models')).status).toBe(200);
   });
 
@@ -119,12 +122,22 @@ describe('malformed requests', () => {
 
   it('refuses a body that grows beyond the limit without a length', async () => {
     await using served = await serveScripted({ limits: { body: 1000 } });
-    const head = 'POST /v1/completions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json';
-    const text = await sendBytes(
-      served,
-      `${head}\r\ntransfer-encoding: chunked\r\n\r\n800\r\n${'x'.repeat(0x800)}\r\n`,
-    );
+    const head = `${post}\r\nconnection: close\r\ntransfer-encoding: chunked`;
+    const text = await sendBytes(served, `${head}\r\n\r\n800\r\n${'x'.repeat(0x800)}\r\n`);
     expect(text).toMatch(/^HTTP\/1.1 413 /);
+  });
+
+  it('lets a client that sends far too much read why', async () => {
+    await using served = await serveScripted({ limits: { body: 1000 } });
+    const body = JSON.stringify({ prompt: 'x'.repeat(8 << 20) });
+    for (let n = 0; n < 5; n += 1) expect((await served.ask('/v1/completions', body)).status).toBe(413);
+  });
+
+  it('tells a client whose body does not end when its time is over', async () => {
+    await using served = await serveScripted({ limits: { seconds: 0.2 } });
+    const text = await sendBytes(served, `${post}\r\nconnection: close\r\ncontent-length: 99\r\n\r\n{`);
+    expect(text).toMatch(/^HTTP\/1.1 504 /);
+    expect(served.logged).toEqual([]);
   });
 
   it('knows its addresses and their methods', async () => {
@@ -234,7 +247,7 @@ describe('clients', () => {
 
   it('are told when their time is over', async () => {
     const slow: Partial<ScriptedOptions> = { write: long };
-    await using served = await serveScripted({ limits: { seconds: 0.05 } }, slow);
+    await using served = await serveScripted({ limits: { seconds: 0.001 } }, slow);
     const { status, json } = await served.ask('/v1/completions', { prompt: 'x', n: 16, max_tokens: 4000 });
     expect(status).toBe(504);
     expect(json['error']).toMatchObject({ type: 'server_error' });

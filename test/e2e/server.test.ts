@@ -85,6 +85,16 @@ describe('the official client', () => {
     expect(streamed).toBe(message.content);
   });
 
+  it('sends an answer back as it came', async () => {
+    await using served = await serveScripted();
+    const client = clientOf(served);
+    const messages: OpenAI.ChatCompletionMessageParam[] = [{ role: 'user', content: 'Hello' }];
+    const { choices } = await client.chat.completions.create({ model: 'base', messages });
+    messages.push(choices[0]!.message, { role: 'user', content: 'And then?' });
+    const { usage } = await client.chat.completions.create({ model: 'base', messages, max_tokens: 3 });
+    expect(usage?.completion_tokens).toBe(3);
+  });
+
   it('lists models, and reads errors', async () => {
     await using served = await serveScripted();
     const client = clientOf(served);
@@ -158,6 +168,9 @@ describe('/v1/completions', () => {
     [{ prompt: 'x', max_tokens: 0 }, 'max_tokens'],
     [{ prompt: [1, -2] }, '"prompt"'],
     [{ prompt: '' }, 'got 0'],
+    [{ prompt: 'x', stop: '' }, 'at least 1 character'],
+    [{ prompt: 'x', stop: Array(17).fill('y') }, 'at most 16 items'],
+    [{ prompt: 'x', stop: 'y'.repeat(300) }, 'at most 256 characters'],
     [{ prompt: 'x'.repeat(5000) }, 'got 5000'],
     [{ prompt: 'x', n: 500, best_of: 501 }, 'best_of'],
     [{ prompt: Array(100).fill('x'), n: 100 }, '512 choices'],
@@ -191,6 +204,23 @@ describe('/v1/completions', () => {
   });
 });
 
+describe('/v1/chat/completions', () => {
+  const messages = [{ role: 'user', content: 'x' }];
+  it.each([
+    [{ messages: [] }, 'at least 1 item'],
+    [{ messages: [{ role: 'tool', content: 'x' }] }, 'Expected one of "system"'],
+    [{ messages: [{ role: 'user', content: 'x', name: 'Bob' }] }, 'no field "name", got "Bob"'],
+    [{ messages: [{ role: 'user', content: [{ type: 'image_url', image_url: {} }] }] }, 'Expected "text"'],
+    [{ messages, max_tokens: 0 }, 'max_tokens'],
+    [{ messages, top_logprobs: 3 }, 'without logprobs true'],
+  ])('refuses %j by name', async (body, name) => {
+    await using served = await serveScripted();
+    const { status, json } = await served.ask('/v1/chat/completions', body);
+    expect(status).toBe(400);
+    expect(json['error']).toMatchObject({ message: expect.stringContaining(name) });
+  });
+});
+
 describe('other endpoints', () => {
   it('turn texts into ids and back, and say what the tokenizer is', async () => {
     await using served = await serveScripted();
@@ -201,6 +231,20 @@ describe('other endpoints', () => {
     expect((await served.ask('/detokenize', { tokens: ids('two') })).json).toEqual({ prompt: 'two' });
     expect((await served.ask('/detokenize', { tokens: [2 ** 31] })).status).toBe(400);
     expect((await served.ask('/tokenizer_info')).json).toMatchObject({ eos_token: '\n', bos_token: null });
+  });
+
+  it.each([
+    ['/v1/completions', { prompt: ['x', 'x'.repeat(70_000)] }],
+    ['/v1/completions', { prompt: Array(70_000).fill(1) }],
+    ['/v1/chat/completions', { messages: [{ role: 'user', content: 'x'.repeat(70_000) }] }],
+    ['/tokenize', { prompt: 'x'.repeat(70_000) }],
+    ['/detokenize', { tokens: Array(70_000).fill(1) }],
+    ['/pooling', { input: { prompt: 'q', steps: ['x'.repeat(70_000)] } }],
+  ])('%s refuses what no context has place for before anybody reads it', async (path, body) => {
+    await using served = await serveScripted({ prm: 'judge' });
+    const { status, json } = await served.ask(path, body);
+    expect(status).toBe(400);
+    expect(json['error']).toMatchObject({ message: expect.stringMatching(/at most 65536 (characters|token ids)/) });
   });
 
   it('score steps with a process reward model', async () => {
@@ -256,6 +300,7 @@ describe('other endpoints', () => {
     expect(eventsOf((await running).text).at(-1)).toMatchObject({ choices: [{ finish_reason: 'length' }] });
     expect((await served.ask('/v1/completions', { model: 'a', prompt: 'x' })).status).toBe(404);
     expect((await served.ask('/v1/unload_lora_adapter', { lora_name: 'base' })).status).toBe(404);
+    await expect(serveScripted({ adapterRoot: join(folder, 'nowhere') })).rejects.toThrow('nothing there');
     await using closed = await serveScripted();
     expect((await closed.ask('/v1/load_lora_adapter', { lora_name: 'a', lora_path: root })).status).toBe(403);
   });

@@ -77,6 +77,11 @@ describe('calls at the same time', () => {
     expect((await shared.draw([request('d')]))[0]?.text).toBe((await alone(request('d'))).text);
   });
 
+  it('end at once without a request', async () => {
+    using shared = open(2);
+    expect(await shared.draw([])).toEqual([]);
+  });
+
   it('refuse a bad request, and the others continue', async () => {
     using shared = open(2);
     const [good, bad] = await Promise.allSettled([

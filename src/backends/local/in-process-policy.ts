@@ -1,4 +1,5 @@
 // A model in this process -> a Policy: texts, token ids, log-probabilities and states out.
+import { setImmediate as nextEvents } from 'node:timers/promises';
 import type { Policy, Serving, Vocabulary } from '../../backend.ts';
 import type { Engine } from '../../engine/runtime/session.ts';
 import { ContextEncoder } from '../../inference/context.ts';
@@ -59,7 +60,13 @@ export async function openInProcessPolicy(
     },
     async encode(contexts) {
       const encoder = new ContextEncoder(tokenizer, decoder.config.vocab);
-      return contexts.map((pieces) => encoder.encode(pieces));
+      const ids: number[][] = [];
+      for (const pieces of contexts) {
+        ids.push(encoder.encode(pieces));
+        // Others draw between two texts.
+        await nextEvents();
+      }
+      return ids;
     },
     chatPrompt: async (messages) => renderChat(tokenizer, messages, { model: opened.source.model }),
     [Symbol.asyncDispose]: () =>

@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { SipfError, throwIfAborted } from '../../errors.ts';
+import { WITH_PARENT } from '../terminal.ts';
 
 interface ChildRunArgs {
   readonly out: string;
@@ -18,7 +19,9 @@ export async function runInChild({ out, config, fromRun, signal, onLine }: Child
   const main = fileURLToPath(new URL('../main.js', import.meta.url));
   const args = [main, 'run', '--out', out, '--config', config];
   if (fromRun !== undefined) args.push('--from-run', fromRun);
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+  // The channel says nothing: when this process is killed it closes, and the child stops.
+  const env = { ...process.env, [WITH_PARENT]: '1' };
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe', 'ipc'], env });
   // On a terminal the child has had the Ctrl-C itself, and takes this for the same one.
   const stop = () => child.kill('SIGINT');
   signal.addEventListener('abort', stop);
@@ -29,7 +32,7 @@ export async function runInChild({ out, config, fromRun, signal, onLine }: Child
       child.on('error', reject);
       child.on('close', (code, by) => resolve({ code, by }));
     });
-    createInterface({ input: child.stderr }).on('line', (line) => {
+    createInterface({ input: child.stderr! }).on('line', (line) => {
       if (line.trim() === '') return;
       last.push(line);
       if (last.length > 30) last.shift();

@@ -116,11 +116,10 @@ function requestsOf(context: readonly ContextPiece[], options: GenerateOptions):
   }));
 }
 
-/** A chat template writes its own BOS, so its text goes in as a continuation of nothing. */
 async function contextOf(policy: Policy, options: GenerateOptions): Promise<ContextPiece[]> {
   if (!options.chat) return [options.prompt];
   const system = options.system === undefined ? [] : [{ role: 'system' as const, content: options.system }];
-  return [[], await policy.chatPrompt([...system, { role: 'user', content: options.prompt }])];
+  return [await policy.chatPrompt([...system, { role: 'user', content: options.prompt }])];
 }
 
 /** Draws all `requests`, whose ids count up from 0, under a line of progress; completions in their order. */

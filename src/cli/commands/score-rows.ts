@@ -32,7 +32,10 @@ type ScoreLine = z.infer<typeof ScoreLine>;
 /** Paths that the model sees in one call. */
 const BATCH = 16;
 
-/** Prints the scores of every line of a file; given first errors, ProcessBench's F1 on stderr. Returns how many paths have no scores. */
+/**
+ * Prints the scores of every line of a file; given first errors, ProcessBench's F1 on stderr. Returns how many paths have no scores.
+ * @throws SipfError 'nothing-left' where the file has no line; 'bad-input' naming a line.
+ */
 export async function scoreRows(
   path: string,
   context: ScoreContext,
@@ -53,6 +56,8 @@ export async function scoreRows(
     progress.update(done);
   }
   progress.end();
+  if (done === 0)
+    throw new SipfError('nothing-left', `Expected paths in ${path}, got none. Give a line {question, steps} a path.`);
   if (graded.length > 0) reportF1(graded, threshold, terminal);
   return unscored;
 }

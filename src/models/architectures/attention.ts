@@ -57,6 +57,12 @@ export interface Heads {
 export const PROJECTIONS = ['q_proj', 'k_proj', 'v_proj', 'o_proj'] as const;
 export type Projection = (typeof PROJECTIONS)[number];
 
+/** A norm of each head by itself, or of all heads together. */
+export interface QkNorm {
+  readonly norm: Norm;
+  readonly over: 'head' | 'projection';
+}
+
 /** How a layer attends. */
 export interface AttentionOptions extends Heads {
   /** What products of queries and keys are multiplied with; default: 1 / sqrt(headDim). */
@@ -65,10 +71,12 @@ export interface AttentionOptions extends Heads {
   readonly softcap?: number | undefined;
   /** Tokens that a query sees, itself included; absent: all before it. */
   readonly window?: number | undefined;
-  /** Which of DecoderConfig.ropes turns queries and keys; default: the first. A narrow table turns the first part of each head. */
-  readonly rope?: number | undefined;
-  /** Norm of each head's queries (`q_norm`) and keys (`k_norm`) before they are turned. */
-  readonly qkNorm?: Norm | undefined;
+  /**
+   * Which of DecoderConfig.ropes turns queries and keys; null: none does; default: the first. A narrow table turns the first part of each head.
+   */
+  readonly rope?: number | null | undefined;
+  /** Norms of queries (`q_norm`) and keys (`k_norm`) before they are turned. */
+  readonly qkNorm?: QkNorm | undefined;
   /** Projections that must have a bias; others have one where the weights do. */
   readonly biased?: readonly Projection[] | undefined;
   /** Modules of projections, below that of the attention, where they have other names. */
@@ -77,13 +85,12 @@ export interface AttentionOptions extends Heads {
 
 /** Grouped-query self-attention with rotary positions; the query heads of a group are rows of one product. */
 export function attend(weights: Parameters, x: Tensor, options: AttentionOptions, pass: LayerPass): Tensor {
-  const { heads, kvHeads, headDim, biased = [], names = {}, qkNorm } = options;
+  const { heads, kvHeads, headDim, biased = [], names = {} } = options;
   const project = (states: Tensor, name: Projection, width: number) =>
     weights.linear(states, names[name] ?? name, width, biased.includes(name));
   const turned = (name: 'q' | 'k', count: number) => {
     const states = project(x, `${name}_proj`, count * headDim);
-    const norm = (apart: Tensor) => (qkNorm as Norm)(weights, apart, `${name}_norm`);
-    return turn(qkNorm ? perHead(states, count, headDim, norm) : states, options, pass, count);
+    return turn(normed(weights, states, `${name}_norm`, options), options, pass, count);
   };
   const queries = groupQueries(turned('q', heads), options);
   const keys = splitHeads(turned('k', kvHeads), options);
@@ -93,6 +100,13 @@ export function attend(weights: Parameters, x: Tensor, options: AttentionOptions
   return project(mixed, 'o_proj', Number(x.shape.at(-1)));
 }
 
+/** `[batch, seq, heads·headDim]` through the norm MODULE, where there is one. */
+function normed(weights: Parameters, x: Tensor, module: string, { qkNorm, headDim }: AttentionOptions): Tensor {
+  if (!qkNorm) return x;
+  const norm = (states: Tensor) => qkNorm.norm(weights, states, module);
+  return qkNorm.over === 'projection' ? norm(x) : perHead(x, Number(x.shape.at(-1)) / headDim, headDim, norm);
+}
+
 /** Rotary positions, for the first dimensions of each head: as many as the table has. */
 function turn(
   x: Tensor,
@@ -100,6 +114,7 @@ function turn(
   { positions, ropes }: LayerPass,
   heads: number,
 ): Tensor {
+  if (table === null) return x;
   const { cos, sin } = ropes[table] as RopeTable;
   const rotated = 2 * Number(cos.shape[1]);
   if (rotated === headDim) return rope(x, positions, cos, sin, heads);

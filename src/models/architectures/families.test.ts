@@ -38,21 +38,41 @@ describe('windows', () => {
     ['gemma3_text', { sliding_window: 8 }, [8, 8, 8, 8, 8, undefined, 8]],
     ['gemma3_text', { sliding_window: 8, sliding_window_pattern: 2 }, [8, undefined, 8, undefined, 8, undefined, 8]],
     ['gemma3_text', { layer_types: Array(7).fill('full_attention') }, Array(7).fill(undefined)],
+    ['smollm3', { sliding_window: 8 }, Array(7).fill(undefined)],
+    [
+      'smollm3',
+      { sliding_window: 8, use_sliding_window: true },
+      [undefined, undefined, undefined, 8, undefined, undefined, undefined],
+    ],
+    ['olmo2', { sliding_window: 8 }, Array(7).fill(undefined)],
   ])('%s %j', (type, change, expected) => expect(windows(type, change)).toEqual(expected));
+});
+
+describe("SmolLM 3's layers without RoPE", () => {
+  const without = (change: Record<string, unknown>) =>
+    open('smollm3', change).attention.flatMap(({ rope }, n) => (rope === null ? [n] : []));
+
+  it.each<[Record<string, unknown>, number[]]>([
+    [{}, [3]],
+    [{ no_rope_layer_interval: 2 }, [1, 3, 5]],
+    [{ no_rope_layers: null, no_rope_layer_interval: 7 }, [6]],
+    [{ no_rope_layers: [0, 1, 1, 1, 1, 1, 0], no_rope_layer_interval: 2 }, [0, 6]],
+    [{ no_rope_layers: Array(9).fill(1) }, []],
+  ])('%j', (change, expected) => expect(without(change)).toEqual(expected));
 });
 
 describe('sizes', () => {
   it('of heads, where config.json does not say', () => {
-    const sizes = ['llama', 'mistral', 'qwen2', 'phi', 'qwen3', 'gemma', 'gemma2', 'gemma3_text'].map(
-      (type) => open(type, { partial_rotary_factor: type === 'phi' ? 1 : undefined }).config.headDim,
-    );
-    expect(sizes).toEqual([12, 12, 12, 12, 128, 256, 256, 256]);
+    const types = ['llama', 'mistral', 'smollm3', 'qwen2', 'phi', 'olmo2', 'qwen3', 'gemma', 'gemma2', 'gemma3_text'];
+    const sizes = types.map((type) => open(type).config.headDim);
+    expect(sizes).toEqual([12, 12, 12, 12, 12, 12, 128, 256, 256, 256]);
   });
 
   it('Gemma ties its embeddings and scales by query_pre_attn_scalar', () => {
     const { config, attention } = open('gemma3_text', { query_pre_attn_scalar: 16, attn_logit_softcapping: 50 });
     expect([config.tied, attention[0]?.scale, attention[5]?.softcap]).toEqual([true, 0.25, 50]);
     expect(open('qwen2').config.tied).toBe(false);
+    expect([open('smollm3').config.tied, open('olmo2').config.tied]).toEqual([true, false]);
   });
 });
 
@@ -126,14 +146,20 @@ describe('refused', () => {
     ['gemma3_text', { final_logit_softcapping: -1 }, 'bad-input', 'final_logit_softcapping'],
     ['gemma3_text', { rope_parameters: { sliding_attention: 5 } }, 'bad-input', 'rope_parameters'],
     ['gemma', { use_bidirectional_attention: true }, 'bad-input', 'use_bidirectional_attention'],
+    ['gemma', { hidden_act: 'silu' }, 'unsupported', 'hidden_act'],
     ['gemma2', { attn_logit_softcapping: 0 }, 'bad-input', 'attn_logit_softcapping'],
     ['phi', { hidden_act: 'gelu' }, 'unsupported', 'hidden_act'],
+    ['smollm3', { no_rope_layers: [1, 1, 1] }, 'bad-input', 'a list of 7 numbers'],
+    ['smollm3', { no_rope_layers: Array(7).fill(true) }, 'bad-input', 'no_rope_layers'],
+    ['smollm3', { no_rope_layer_interval: 0 }, 'bad-input', 'no_rope_layer_interval'],
+    ['smollm3', { use_sliding_window: true }, 'bad-input', 'sliding_window'],
+    ['olmo2', { hidden_act: 'gelu' }, 'unsupported', 'hidden_act'],
     ['phi', { qk_layernorm: true }, 'bad-input', 'qk_layernorm'],
     ['phi', { partial_rotary_factor: 0.4, head_dim: 8 }, 'bad-input', 'an even part of the 8 dimensions'],
     ['phi', { rope_parameters: { partial_rotary_factor: 'half' } }, 'bad-input', 'partial_rotary_factor'],
     ['llama', { partial_rotary_factor: 0.5 }, 'unsupported', 'partial_rotary_factor 1'],
     ['gemma3', { text_config: { model_type: 'gemma3_text' } }, 'unsupported', '"gemma3" with a text_config'],
-    ['mamba', {}, 'unsupported', 'llama, mistral, qwen2, qwen3, gemma, gemma2, gemma3_text, phi'],
+    ['mamba', {}, 'unsupported', 'llama, mistral, smollm3, qwen2, qwen3, gemma, gemma2, gemma3_text, phi, olmo2'],
   ])('%s %j', (type, change, code, message) => {
     expect(() => open(type, change)).toThrow(
       expect.objectContaining({ code, message: expect.stringContaining(message) }),

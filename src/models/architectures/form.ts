@@ -2,7 +2,7 @@
 import { add, gather, mul } from '../../engine/build.ts';
 import type { Tensor } from '../../engine/graph.ts';
 import type { Architecture, Decoder, DecoderConfig, ModelConfig } from './architecture.ts';
-import { type AttentionOptions, attend, softcapped } from './attention.ts';
+import { type AttentionOptions, attend, type QkNorm, softcapped } from './attention.ts';
 import { ConfigReader } from './config-reader.ts';
 import { type Block, type Mlp, type NormKind, within } from './layers.ts';
 import { EMBEDDING, HEAD } from './output-head.ts';
@@ -18,8 +18,8 @@ export interface Form {
   readonly lastNorm?: string;
   readonly mlp: Mlp;
   readonly block: Block;
-  /** Queries and keys of each head have norms. */
-  readonly qkNorm?: boolean;
+  /** Queries and keys have norms. */
+  readonly qkNorm?: QkNorm['over'];
   /** Of each head where config.json does not say; default: hidden_size / num_attention_heads. */
   readonly headDim?: number;
   /** Whether the output head is the embedding where config.json does not say. */
@@ -64,7 +64,7 @@ export function decoderOf({ form }: Architecture, json: ModelConfig, file = 'con
   const config = { ...sizes, ropes: ropes ?? [inverseFrequencies(json, sizes.headDim, file, form.rope)] };
   const { intermediate, hidden, layers } = config;
   const norm = form.norm.of(config.epsilon);
-  const usual = { ...sizes, qkNorm: form.qkNorm ? norm : undefined };
+  const usual = { ...sizes, qkNorm: form.qkNorm && { norm, over: form.qkNorm } };
   const attention = Array.from({ length: layers }, (_, n): AttentionOptions => ({ ...usual, ...own?.(n) }));
   return {
     config,

@@ -6,7 +6,7 @@ import type { Form } from './form.ts';
 import { type Change, GGUF_NAMES, ONE_MORE } from './gguf-layout.ts';
 import { gatedMlp, preNormBlock, rmsNormKind } from './layers.ts';
 
-/** That of all versions. */
+/** What all versions share. */
 export const GEMMA_FORM: Form = {
   // Older files have null here, or hidden_act "gelu" alone, and mean this.
   activation: { key: 'hidden_activation', name: 'gelu_pytorch_tanh', orNull: true, of: geluTanh },
@@ -16,8 +16,10 @@ export const GEMMA_FORM: Form = {
   headDim: 256,
   tied: true,
   scaledEmbedding: true,
-  own: causal,
 };
+
+/** `hidden_act` of the first releases; GELU's other form is meant. */
+const LEGACY = 'gelu';
 
 /** @throws SipfError 'bad-input' where tokens see those behind them. */
 export function causal(read: ConfigReader): Record<string, never> {
@@ -31,6 +33,12 @@ export const gemmaNorms = (stored: string): Change | undefined =>
 export const gemma: Architecture = {
   modelType: 'gemma',
   family: 'Gemma',
-  form: GEMMA_FORM,
+  form: {
+    ...GEMMA_FORM,
+    own(read) {
+      if (read.config['hidden_act'] !== LEGACY) read.expect('hidden_act', GEMMA_FORM.activation.name, true);
+      return causal(read);
+    },
+  },
   gguf: { architecture: 'gemma', names: GGUF_NAMES, change: gemmaNorms },
 };

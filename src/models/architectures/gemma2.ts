@@ -4,7 +4,7 @@ import type { AttentionOptions } from './attention.ts';
 import type { ConfigReader } from './config-reader.ts';
 import type { OwnForm } from './form.ts';
 import { causal, GEMMA_FORM, gemmaNorms } from './gemma.ts';
-import { GGUF_NAMES, type GgufKeys, type GgufMetadata } from './gguf-layout.ts';
+import { GGUF_NAMES, GGUF_POST_NORMS, type GgufKeys, type GgufMetadata } from './gguf-layout.ts';
 import { sandwichBlock } from './layers.ts';
 import { layerTypes, slidingWindow } from './sizes.ts';
 
@@ -47,13 +47,6 @@ export const ggufScalar = (meta: GgufMetadata, layersOf27B: number, headDim: unk
     ? meta.number('embedding_length') / meta.number('attention.head_count')
     : headDim;
 
-export const GGUF_GEMMA_NAMES = {
-  ...GGUF_NAMES,
-  'blk.{n}.post_attention_norm': 'model.layers.{n}.post_attention_layernorm',
-  'blk.{n}.ffn_norm': 'model.layers.{n}.pre_feedforward_layernorm',
-  'blk.{n}.post_ffw_norm': 'model.layers.{n}.post_feedforward_layernorm',
-} as const;
-
 export const GGUF_WINDOW: GgufKeys = { sliding_window: { key: 'attention.sliding_window', type: 'u32' } };
 
 export const gemma2: Architecture = {
@@ -72,7 +65,7 @@ export const gemma2: Architecture = {
       final_logit_softcapping: { key: 'final_logit_softcapping', type: 'f32' },
     },
     config: (meta, { head_dim }) => ({ query_pre_attn_scalar: ggufScalar(meta, 46, head_dim) }),
-    names: GGUF_GEMMA_NAMES,
+    names: { ...GGUF_NAMES, ...GGUF_POST_NORMS },
     change: gemmaNorms,
   },
 };

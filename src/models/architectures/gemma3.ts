@@ -1,8 +1,8 @@
 // Gemma 3's text model: Gemma 2 with norms of queries and keys, and a second RoPE table.
 import type { Architecture, ModelConfig } from './architecture.ts';
 import { GEMMA_FORM, gemmaNorms } from './gemma.ts';
-import { GGUF_GEMMA_NAMES, GGUF_WINDOW, gemmaLayers, ggufScalar } from './gemma2.ts';
-import { GGUF_QK_NORMS } from './gguf-layout.ts';
+import { GGUF_WINDOW, gemmaLayers, ggufScalar } from './gemma2.ts';
+import { GGUF_NAMES, GGUF_POST_NORMS, GGUF_QK_NORMS } from './gguf-layout.ts';
 import { sandwichBlock } from './layers.ts';
 import { inverseFrequencies } from './rope.ts';
 import { type LayerType, layerCount } from './sizes.ts';
@@ -17,7 +17,7 @@ export const gemma3: Architecture = {
   form: {
     ...GEMMA_FORM,
     block: sandwichBlock,
-    qkNorm: true,
+    qkNorm: 'head',
     rope: { theta: THETA.full_attention },
     own(read, { layers, headDim }) {
       const { config, file } = read;
@@ -40,7 +40,7 @@ export const gemma3: Architecture = {
         sliding_attention: { rope_type: 'default', rope_theta: THETA.sliding_attention },
       },
     }),
-    names: { ...GGUF_GEMMA_NAMES, ...GGUF_QK_NORMS },
+    names: { ...GGUF_NAMES, ...GGUF_POST_NORMS, ...GGUF_QK_NORMS },
     change: gemmaNorms,
     rope: (config) => ropeOf(config, 'full_attention'),
   },

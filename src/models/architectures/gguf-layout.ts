@@ -51,6 +51,13 @@ export const GGUF_NAMES = {
   'blk.{n}.ffn_down': 'model.layers.{n}.mlp.down_proj',
 } as const;
 
+/** Of the norms behind attention and MLP, and that before the MLP where there are three or four. */
+export const GGUF_POST_NORMS = {
+  'blk.{n}.post_attention_norm': 'model.layers.{n}.post_attention_layernorm',
+  'blk.{n}.ffn_norm': 'model.layers.{n}.pre_feedforward_layernorm',
+  'blk.{n}.post_ffw_norm': 'model.layers.{n}.post_feedforward_layernorm',
+} as const;
+
 /** Of the norms of queries and keys. */
 export const GGUF_QK_NORMS = {
   'blk.{n}.attn_q_norm': 'model.layers.{n}.self_attn.q_norm',

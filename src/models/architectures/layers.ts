@@ -25,9 +25,9 @@ export interface NormKind {
   of(epsilon: number): Norm;
 }
 
-/** RMSNorm (Zhang and Sennrich 2019). @param offset is added to the stored weight: 1 in Gemma. */
-export const rmsNormKind = (offset: 0 | 1): NormKind => ({
-  epsilon: { key: 'rms_norm_eps', gguf: 'attention.layer_norm_rms_epsilon', fallback: 1e-6 },
+/** RMSNorm (Zhang and Sennrich 2019). @param offset is added to the stored weight: 1 in Gemma. @param fallback epsilon where config.json has none. */
+export const rmsNormKind = (offset: 0 | 1, fallback = 1e-6): NormKind => ({
+  epsilon: { key: 'rms_norm_eps', gguf: 'attention.layer_norm_rms_epsilon', fallback },
   start: 1 - offset,
   of: (epsilon) => (weights, x, module) => {
     const weight = weights.weight(`${module}.weight`, [Number(x.shape.at(-1))]);
@@ -90,6 +90,12 @@ export const sandwichBlock: Block = (x, { norm, attend, mlp }) => {
   const attended = add(x, norm(mixed, 'post_attention_layernorm'));
   const inner = mlp(norm(attended, 'pre_feedforward_layernorm'));
   return add(attended, norm(inner, 'post_feedforward_layernorm'));
+};
+
+/** OLMo 2's: a norm behind each part. */
+export const postNormBlock: Block = (x, { norm, attend, mlp }) => {
+  const attended = add(x, norm(attend(x), 'post_attention_layernorm'));
+  return add(attended, norm(mlp(attended), 'post_feedforward_layernorm'));
 };
 
 /** Phi's: attention and MLP beside each other, behind one norm. */

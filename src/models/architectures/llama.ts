@@ -1,10 +1,10 @@
 // The Llama family: Llama 2 and 3, TinyLlama, SmolLM2.
 import { silu } from '../../engine/build.ts';
 import type { Architecture } from './architecture.ts';
-import { PROJECTIONS } from './attention.ts';
 import type { Form } from './form.ts';
 import { type Change, GGUF_NAMES, headRows } from './gguf-layout.ts';
 import { gatedMlp, preNormBlock, RMS_NORM } from './layers.ts';
+import { biasedProjections } from './sizes.ts';
 
 /** That of many heirs. */
 export const LLAMA_FORM: Form = {
@@ -27,7 +27,7 @@ export const llama: Architecture = {
   form: {
     ...LLAMA_FORM,
     own: (read) => {
-      const biased = read.boolean('attention_bias', false) ? PROJECTIONS : [];
+      const biased = biasedProjections(read);
       return { attention: () => ({ biased }), biasedMlp: read.boolean('mlp_bias', false) };
     },
   },

@@ -1,6 +1,7 @@
 // The keys of config.json that every decoder has -> sizes within bounds, and the layers' types.
 import { SipfError, shown } from '../../errors.ts';
 import type { DecoderConfig } from './architecture.ts';
+import { PROJECTIONS, type Projection } from './attention.ts';
 import type { ConfigReader } from './config-reader.ts';
 import type { Form } from './form.ts';
 
@@ -45,13 +46,21 @@ function headDimension(read: ConfigReader, derived: number): number {
   );
 }
 
+/** `attention_bias`: the projections that must have one. */
+export const biasedProjections = (read: ConfigReader): readonly Projection[] =>
+  read.boolean('attention_bias', false) ? PROJECTIONS : [];
+
 /** `sliding_window`: tokens that a layer with a window sees. */
-export const slidingWindow = (read: ConfigReader, fallback: number): number =>
+export const slidingWindow = (read: ConfigReader, fallback?: number): number =>
   read.integer('sliding_window', { fallback, max: MAX_POSITIONS });
 
 /** A count of layers, possibly 0. */
 export const layerCount = (read: ConfigReader, key: string, fallback: number): number =>
   read.integer(key, { fallback, min: 0, max: MAX_LAYERS });
+
+/** A count of layers after which something comes again. */
+export const layerInterval = (read: ConfigReader, key: string, fallback: number): number =>
+  read.integer(key, { fallback, max: MAX_LAYERS });
 
 /** Whether a layer sees all tokens before it, or those of a window. */
 export type LayerType = 'full_attention' | 'sliding_attention';

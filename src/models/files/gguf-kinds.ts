@@ -2,7 +2,7 @@
 import { SipfError } from '../../errors.ts';
 import type { GgufFile, GgufValue } from './gguf.ts';
 
-/** @throws SipfError 'unsupported' for a LoRA, a projector, a vocabulary and other files that go beside a model. */
+/** @throws SipfError 'unsupported' for a LoRA, a projector, a vocabulary, other files that go beside a model, and models with experts or without a causal mask. */
 export function refuseOtherKinds({ file, metadata, tensors }: GgufFile): void {
   const kind = kindOf(metadata, [...tensors.keys()]);
   if (kind === null) return;
@@ -18,6 +18,10 @@ function kindOf(metadata: ReadonlyMap<string, GgufValue>, tensors: readonly stri
     return 'a projector for images or sound (mmproj). Give the language model that it goes with.';
   if (type === 'imatrix') return 'an importance matrix. Give a model that was made with it.';
   if (architecture === 'controlvector') return 'a control vector. Give the model that it goes with.';
+  const experts = Number(metadata.get(`${architecture}.expert_count`) ?? 0);
+  if (experts > 0) return `a mixture of ${experts} experts (${architecture}.expert_count). Use a dense model.`;
+  if (metadata.get(`${architecture}.attention.causal`) === false)
+    return `one whose tokens see those behind them (${architecture}.attention.causal false). Use a causal model.`;
   if (type === 'vocab' || tensors.length === 0) return 'a vocabulary without weights. Give the whole model.';
   return null;
 }

@@ -174,6 +174,9 @@ async function lostIn(file: string, { decoder, configFile, architecture }: GgufM
   const scale = ({ scale = 0, softcap = 0 }: AttentionOptions) => [scale, softcap];
   if (!pairs.every(([own, other]) => isNear(scale(own), scale(other))))
     throw lost('the scale or soft-cap of attention', configFile, architecture.gguf);
+  const rope = ({ rope: table = 0 }: AttentionOptions) => table;
+  if (!pairs.every(([own, other]) => rope(own) === rope(other)))
+    throw lost('which layers have RoPE', configFile, architecture.gguf);
   const windows = pairs.filter(([own, other]) => own.window !== other.window).map(([own]) => own.window);
   if (windows.length === 0) return [];
   if (back.attention.some(({ window }) => window !== undefined))

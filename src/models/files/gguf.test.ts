@@ -171,6 +171,18 @@ describe('ggufModel', () => {
     await expect(open(without, [EMBEDDING])).rejects.toThrow('llama.embedding_length');
   });
 
+  it.each<[string, Record<string, TestValue>, string]>([
+    ['experts', { 'llama.expert_count': 8 }, 'a mixture of 8 experts (llama.expert_count)'],
+    ['no causal mask', { 'llama.attention.causal': false }, 'tokens see those behind them'],
+    ['OLMo 3', { 'general.architecture': 'olmo2', 'olmo2.attention.sliding_window': 4096 }, 'an OLMo 3 model?'],
+  ])('refuses a variant under the name of a supported architecture: %s', async (_what, extra, message) => {
+    const name = String(extra['general.architecture'] ?? 'llama');
+    const own = Object.entries(LLAMA).map(([key, value]) => [key.replace('llama.', `${name}.`), value]);
+    const file = await save(ggufBytes({ ...Object.fromEntries(own), ...extra }, [EMBEDDING]));
+    const opened = readGguf(file).then(ggufModel);
+    await expect(opened).rejects.toMatchObject({ code: 'unsupported', message: expect.stringContaining(message) });
+  });
+
   it("takes one off Gemma's norms, which llama.cpp stores as 1 + weight", async () => {
     const metadata = Object.fromEntries(
       Object.entries(LLAMA).map(([key, value]) => [key.replace('llama.', 'gemma3.'), value]),
