@@ -5,6 +5,7 @@ import type { WeightSlice } from '../src/engine/graph.ts';
 import type { QuantisedSlices } from '../src/models/architectures/parameters.ts';
 import { readTensor, writeSafetensors } from '../src/models/files/safetensors.ts';
 import { openModel } from '../src/models/open-model.ts';
+import { halfToNumber } from '../src/models/weights/half.ts';
 import { quantisedWeights } from '../src/models/weights/quantised-weights.ts';
 import type { Quantisation } from '../src/models/weights/quantisers/quantisers.ts';
 
@@ -22,7 +23,9 @@ export function restored({ packing, shape: [rows, columns], packed, scales }: Qu
   const scale = (n: number) => units.readFloatLE(4 * n);
   return Float32Array.from({ length: rows * columns }, (_, i) => {
     if (packing === 'int8') return bytes.readInt8(i) * scale(Math.floor(i / columns));
+    if (packing === 'float16') return halfToNumber(bytes.readUInt16LE(2 * i)) * scale(Math.floor(i / columns));
     const byte = bytes[i >> 1] as number;
+    if (packing === 'int4') return ((i % 2 === 0 ? byte & 15 : byte >> 4) - 8) * scale(i >> 5);
     return (LEVELS[i % 2 === 0 ? byte >> 4 : byte & 15] as number) * scale(Math.floor(i / 64));
   });
 }

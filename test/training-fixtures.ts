@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll } from 'vitest';
 import type { TrainOptions } from '../src/backend.ts';
 import type { Tensor } from '../src/engine/graph.ts';
-import { Engine, type Provider } from '../src/engine/runtime/session.ts';
+import { Engine, type Precision, type Provider } from '../src/engine/runtime/session.ts';
 import type { AdapterFiles } from '../src/models/files/adapter-files.ts';
 import { openBase, openModel } from '../src/models/open-model.ts';
 import { type Feeding, GraphWeights } from '../src/models/weights/graph-weights.ts';
@@ -25,8 +25,12 @@ export const fixtures = join(import.meta.dirname, 'fixtures');
 export const scratch = mkdtempSync(join(tmpdir(), 'sipf-training-'));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
-/** The CPU, or what SIPF_TEST_PROVIDER names. */
-export const engine = new Engine({ provider: (process.env['SIPF_TEST_PROVIDER'] ?? 'cpu') as Provider, threads: 1 });
+/** The CPU in float32, or what SIPF_TEST_PROVIDER and SIPF_TEST_PRECISION name. */
+export const engine = new Engine({
+  provider: (process.env['SIPF_TEST_PROVIDER'] ?? 'cpu') as Provider,
+  precision: (process.env['SIPF_TEST_PRECISION'] ?? 'float32') as Precision,
+  threads: 1,
+});
 export const cache = join(scratch, 'cache');
 
 /**

@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import type { Backend } from '../backend.ts';
+import { checkPrecision } from '../engine/runtime/precision.ts';
 import type { EngineOptions } from '../engine-settings.ts';
 import { messageOf, SipfError } from '../errors.ts';
 import { checkCount, MOST, MOST_THREADS } from '../limits.ts';
@@ -29,7 +30,7 @@ export type MakeBackend = (options: EngineOptions) => Backend | Promise<Backend>
 /**
  * Opens what executes models: the engine of this package, on a thread of its own, or the backend that a module makes; with a server that draws.
  * @throws SipfError 'bad-input' where a setting is out of range, or the module makes no backend; 'not-found' where there is no module;
- * 'bad-config' where an API key is not there.
+ * 'bad-config' where an API key is not there; 'unsupported' for half precision on the CPU.
  * @example
  * await using backend = await openBackend({ provider: 'cpu', threads: 2 });
  */
@@ -49,12 +50,13 @@ export async function openBackend(options: EngineOptions = {}, parts: OpenBacken
 }
 
 async function openLocal(options: EngineOptions, log: (message: string) => void): Promise<Backend> {
-  const { module, provider = 'cpu', threads, slots, quantisation = null } = options;
+  const { module, provider = 'cpu', threads, slots, quantisation = null, precision = 'float32' } = options;
   if (module) return madeBy(module, options);
+  checkPrecision(provider, precision);
   checkCount('threads', threads ?? undefined, MOST_THREADS);
   checkCount('slots', slots ?? undefined, MOST.slots);
   const sizes = { ...(threads ? { threads } : {}), ...(slots ? { slots } : {}) };
-  return downloadingFirst(createWorkerBackend({ provider, quantisation, ...sizes }), { log, now: Date.now });
+  return downloadingFirst(createWorkerBackend({ provider, quantisation, precision, ...sizes }), { log, now: Date.now });
 }
 
 async function madeBy(module: string, options: EngineOptions): Promise<Backend> {

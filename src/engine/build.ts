@@ -213,4 +213,6 @@ export function topKOf(x: Tensor, count: Tensor, size: string): { values: Tensor
   return { values, indices };
 }
 
-export const cast = (x: Tensor, to: 'float32' | 'int64' | 'bool'): Tensor => first('cast', [x], { to });
+/** x itself where it is of that type. */
+export const cast = (x: Tensor, to: 'float32' | 'int64' | 'bool' | 'float16'): Tensor =>
+  x.dtype === to ? x : first('cast', [x], { to });

@@ -1,8 +1,8 @@
 // Nodes with named, checked dimensions -> a graph to differentiate, serialise and run.
 import type { Shape } from './dims.ts';
 
-/** uint8 and int8 are packed weights alone: `quantisedMatmul` reads them. */
-export type DType = 'float32' | 'int64' | 'bool' | 'uint8' | 'int8';
+/** uint8 and int8 are packed weights alone: `quantisedMatmul` reads them. float16 is moved and cast; products make it themselves. */
+export type DType = 'float32' | 'int64' | 'bool' | 'uint8' | 'int8' | 'float16';
 
 export type Attribute = number | string | boolean | readonly number[];
 export type Attributes = Readonly<Record<string, Attribute>>;
@@ -41,7 +41,14 @@ interface Constant {
 }
 
 /** Bytes of one element. */
-const ELEMENT_BYTES: Readonly<Record<DType, number>> = { float32: 4, int64: 8, bool: 1, uint8: 1, int8: 1 };
+export const ELEMENT_BYTES: Readonly<Record<DType, number>> = {
+  float32: 4,
+  int64: 8,
+  bool: 1,
+  uint8: 1,
+  int8: 1,
+  float16: 2,
+};
 
 /** Bytes a constant may have: large ones would bloat the serialised model (protobuf ends at 2 GiB). */
 const LARGEST_CONSTANT = 1 << 20;

@@ -1,5 +1,5 @@
 // Numbers -> the arrays that programs are fed.
-import type { HostArray } from './runtime/session.ts';
+import type { HostArray, Precision } from './runtime/session.ts';
 
 /** Whole numbers below 2^32 as int64, without a BigInt each. */
 export function int64(values: ArrayLike<number>): BigInt64Array {
@@ -7,6 +7,11 @@ export function int64(values: ArrayLike<number>): BigInt64Array {
   const words = new Uint32Array(out.buffer);
   for (let i = 0; i < values.length; i++) words[2 * i] = values[i] as number;
   return out;
+}
+
+export function zerosOf(precision: Precision, shape: readonly number[]): HostArray {
+  const size = shape.reduce((product, n) => product * n, 1);
+  return { data: precision === 'float32' ? new Float32Array(size) : new Uint16Array(size), shape };
 }
 
 /** A one-dimensional array; an empty one becomes a single zero, since no tensor may be empty. */

@@ -1,7 +1,7 @@
 // Weights -> token-level calls: prefill, decode step, log-probabilities; owns the programs.
 import type { ReadToken } from '../backend.ts';
-import { int64, vector } from '../engine/host-arrays.ts';
-import type { Engine, HostArray, Program } from '../engine/runtime/session.ts';
+import { int64, vector, zerosOf } from '../engine/host-arrays.ts';
+import type { Engine, HostArray, Precision, Program } from '../engine/runtime/session.ts';
 import type { DecoderConfig } from '../models/architectures/architecture.ts';
 import type { ModelWeights } from '../models/open-model.ts';
 import { passInputs, RopeTables, stepInputs } from '../models/pass-inputs.ts';
@@ -142,7 +142,7 @@ export class LanguageModel implements AsyncDisposable {
     const states = await this.#prefill.run({
       ...passInputs({ ...shape, past }, rows),
       ...(await this.#ropes.upTo(shape.seq)),
-      ...noPast(shape.batch, past, this.config),
+      ...noPast(shape.batch, past, this.config, this.#engine.precision),
       at: vector(at),
     });
     states.device('rows')[Symbol.dispose]();
@@ -201,7 +201,12 @@ export class LanguageModel implements AsyncDisposable {
 const roundUp = (n: number, block: number): number => Math.ceil(n / block) * block;
 
 /** Inputs `past.N.*` `[batch, kvHeads, past, headDim]` of zeros, which a pass hides. */
-function noPast(batch: number, past: number, { layers, kvHeads, headDim }: DecoderConfig): Record<string, HostArray> {
-  const zeros = { data: new Float32Array(batch * kvHeads * past * headDim), shape: [batch, kvHeads, past, headDim] };
+function noPast(
+  batch: number,
+  past: number,
+  { layers, kvHeads, headDim }: DecoderConfig,
+  precision: Precision,
+): Record<string, HostArray> {
+  const zeros = zerosOf(precision, [batch, kvHeads, past, headDim]);
   return Object.fromEntries(Array.from({ length: 2 * layers }, (_, part) => [pastInput(part), zeros]));
 }

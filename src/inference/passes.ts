@@ -1,7 +1,7 @@
 // A model's weights -> the programs of inference: prefill, decode, log-probabilities, steps.
-import { concat, flatten, tokenLogp } from '../engine/build.ts';
+import { cast, concat, flatten, tokenLogp } from '../engine/build.ts';
 import { Graph, type Tensor } from '../engine/graph.ts';
-import type { Engine, Program } from '../engine/runtime/session.ts';
+import type { Engine, Precision, Program } from '../engine/runtime/session.ts';
 import { SipfError } from '../errors.ts';
 import { type Decoder, decode, rowsAt } from '../models/architectures/architecture.ts';
 import type { KeyValue } from '../models/architectures/attention.ts';
@@ -31,10 +31,10 @@ async function compile(
   return engine.compile(graph, outputs, { prepack, stay, keep: values.feeding === 'fed', fixed: await bound.feeds() });
 }
 
-/** `[batch, 2·layers·kvHeads, seq, headDim]`: one output is fetched in less time than one a layer. */
-function joined(present: readonly KeyValue[]): Tensor {
+/** `[batch, 2·layers·kvHeads, seq, headDim]`, as the cache keeps them: one output is fetched in less time than one a layer. */
+function joined(present: readonly KeyValue[], precision: Precision): Tensor {
   const all = present.flatMap(({ keys, values }) => [keys, values]);
-  return concat(all, 1);
+  return cast(concat(all, 1), precision);
 }
 
 /**
@@ -42,10 +42,11 @@ function joined(present: readonly KeyValue[]): Tensor {
  * -> `rows [batch, 2·layers·kvHeads, seq, headDim]`, which stay, and the final hidden states `hidden [n, hidden]` there.
  */
 export function compilePrefill(engine: Engine, weights: ModelWeights): Promise<Program> {
+  const { precision } = engine;
   return compile(engine, weights, (graph, parameters, decoder) => {
-    const { hidden, present } = decode(decoder, parameters, declareInputs(graph, decoder.config, { past: true }));
+    const { hidden, present } = decode(decoder, parameters, declareInputs(graph, decoder.config, { past: precision }));
     const at = graph.input('at', 'int64', ['n']);
-    return { outputs: { rows: joined(present), hidden: rowsAt(hidden, at) }, stay: ['rows'] };
+    return { outputs: { rows: joined(present, precision), hidden: rowsAt(hidden, at) }, stay: ['rows'] };
   });
 }
 
@@ -59,12 +60,13 @@ export function compileDecode(
   endIds: readonly number[],
   features: SamplerFeatures,
 ): Promise<Program> {
+  const { precision } = engine;
   return compile(engine, weights, (graph, bound, decoder) => {
     const parameters = weights.values.feeding === 'fed' ? new WeightsFirst(bound) : bound;
-    const { hidden, present } = decode(decoder, parameters, declareStep(graph, decoder.config));
+    const { hidden, present } = decode(decoder, parameters, declareStep(graph, decoder.config, precision));
     const logits = flatten(decoder.logits(parameters, hidden));
     const sampled = sampleTokens(logits, endIds, features);
-    return { outputs: { rows: joined(present), ...sampled }, prepack: true, stay: ['rows'] };
+    return { outputs: { rows: joined(present, precision), ...sampled }, prepack: true, stay: ['rows'] };
   });
 }
 

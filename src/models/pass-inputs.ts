@@ -3,7 +3,7 @@ import { cast, concat, less, mul, reshape, where } from '../engine/build.ts';
 import type { Graph, Tensor } from '../engine/graph.ts';
 import { int64 } from '../engine/host-arrays.ts';
 import { PlacedArrays } from '../engine/placed-arrays.ts';
-import type { Engine, Feeds, HostArray } from '../engine/runtime/session.ts';
+import type { Engine, Feeds, HostArray, Precision } from '../engine/runtime/session.ts';
 import type { DecoderConfig } from './architectures/architecture.ts';
 import { HIDDEN, type KeyValue, type RopeTable } from './architectures/attention.ts';
 import { ropeTables } from './architectures/rope.ts';
@@ -30,23 +30,26 @@ interface CachedTensors {
   readonly layers: readonly KeyValue[];
 }
 
-/** Declares `ids`, `positions`, `bias`, `cos`, `sin` (`cos.1` ... of further tables), and with a past also `past.N.keys`, `past.N.values` and `columns`. */
+/**
+ * Declares `ids`, `positions`, `bias`, `cos`, `sin` (`cos.1` ... of further tables), and with a past also `past.N.keys`, `past.N.values` and `columns`.
+ * @param past numbers that the cache is kept in; absent: there is none.
+ */
 export function declareInputs(
   graph: Graph,
   config: DecoderConfig,
-  { past = false }: { readonly past?: boolean } = {},
+  { past }: { readonly past?: Precision } = {},
 ): PassTensors {
   const inputs = {
     ...declareTokens(graph, config, 'seq'),
     bias: graph.input('bias', 'float32', ['batch', 1, 'seq', past ? '(past+seq)' : 'seq']),
   };
-  return past ? { ...inputs, cached: declareCached(graph, config) } : inputs;
+  return past ? { ...inputs, cached: declareCached(graph, config, past) } : inputs;
 }
 
 /** The inputs of one token a row behind cached ones; what it sees follows from its position. */
-export function declareStep(graph: Graph, config: DecoderConfig): PassTensors {
+export function declareStep(graph: Graph, config: DecoderConfig, past: Precision = 'float32'): PassTensors {
   const inputs = declareTokens(graph, config, 1);
-  const cached = declareCached(graph, config);
+  const cached = declareCached(graph, config, past);
   const lengths = cast(reshape(inputs.positions, ['batch', 1, 1, 1]), 'float32');
   const seen = where(less(cached.positions, lengths), graph.scalar(0), graph.scalar(HIDDEN));
   return { ...inputs, bias: concat([seen, mul(lengths, 0)], -1), cached };
@@ -62,9 +65,9 @@ function declareTokens(graph: Graph, { ropes }: DecoderConfig, seq: number | 'se
   };
 }
 
-function declareCached(graph: Graph, { kvHeads, headDim, layers }: DecoderConfig): CachedTensors {
+function declareCached(graph: Graph, { kvHeads, headDim, layers }: DecoderConfig, dtype: Precision): CachedTensors {
   const array = (n: number, kind: 'keys' | 'values') =>
-    graph.input(`past.${n}.${kind}`, 'float32', ['batch', kvHeads, 'past', headDim]);
+    cast(graph.input(`past.${n}.${kind}`, dtype, ['batch', kvHeads, 'past', headDim]), 'float32');
   return {
     positions: reshape(graph.input('columns', 'float32', ['past']), [1, 1, 1, 'past']),
     layers: Array.from({ length: layers }, (_, n) => ({ keys: array(n, 'keys'), values: array(n, 'values') })),

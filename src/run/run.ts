@@ -219,7 +219,7 @@ export class Run implements AsyncDisposable {
   /** Keeps where the run executes now. */
   async #settleEngine(stage: StageName): Promise<void> {
     if (this.#engines.length === 0) return;
-    const isDrawing = ({ key }: Difference) => /^engine\.(?:sampler|module|quantisation)\b/.test(key);
+    const isDrawing = ({ key }: Difference) => /^engine\.(?:sampler|module|quantisation|precision)\b/.test(key);
     const [from, to] = drawnWith(this.#engines.filter(isDrawing));
     if (from !== '')
       this.warn(

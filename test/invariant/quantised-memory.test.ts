@@ -6,6 +6,7 @@ import { afterAll, expect, it } from 'vitest';
 import { gradients } from '../../src/engine/backward.ts';
 import { mul, quantisedMatmul, reduceSum, tanh } from '../../src/engine/build.ts';
 import { Graph, type Tensor } from '../../src/engine/graph.ts';
+import { PACKINGS, type Packing } from '../../src/engine/ops/quantised.ts';
 import { Engine } from '../../src/engine/runtime/session.ts';
 import { memoryInUse } from '../memory-in-use.ts';
 
@@ -17,9 +18,10 @@ const [LAYERS, WIDTH] = [24, 1024];
 const FLOAT32_BYTES = LAYERS * WIDTH * WIDTH * 4;
 
 /** A matrix in a file of its own, as the runtime takes equal weights for one. */
-function matrixIn(graph: Graph, packing: 'nf4' | 'int8', layer: number) {
-  const bytes = packing === 'nf4' ? WIDTH ** 2 / 2 : WIDTH ** 2;
-  const units = packing === 'nf4' ? WIDTH ** 2 / 64 : WIDTH;
+function matrixIn(graph: Graph, packing: Packing, layer: number) {
+  const { dtype, packed: bytesOf, scales: scalesOf } = PACKINGS[packing];
+  const [shape, units] = [bytesOf(WIDTH, WIDTH), Number(scalesOf(WIDTH, WIDTH)[0])];
+  const bytes = shape.reduce((product, n) => product * n, dtype === 'float16' ? 2 : 1);
   const file = join(folder, `${packing}-${layer}.bin`);
   writeFileSync(
     file,
@@ -28,17 +30,16 @@ function matrixIn(graph: Graph, packing: 'nf4' | 'int8', layer: number) {
       Buffer.alloc(bytes, layer + 1),
     ]),
   );
-  const shape = packing === 'nf4' ? [bytes] : [WIDTH, WIDTH];
   const packed = { file, offset: 4 * units, length: bytes, shape };
   return {
     packing,
     shape: [WIDTH, WIDTH],
-    packed: graph.weight(`packed${layer}`, packed, packing === 'nf4' ? 'uint8' : 'int8'),
+    packed: graph.weight(`packed${layer}`, packed, dtype),
     scales: graph.weight(`scales${layer}`, { file, offset: 0, length: 4 * units, shape: [units] }),
   } as const;
 }
 
-it.each(['nf4', 'int8'] as const)('%s', async (packing) => {
+it.each(Object.keys(PACKINGS) as Packing[])('%s', async (packing) => {
   const graph = new Graph();
   const x = graph.input('x', 'float32', ['rows', WIDTH]);
   let y: Tensor = x;

@@ -65,11 +65,15 @@ export const b = (sizes: readonly number[], values: readonly number[], shape: Sh
   differentiate: false,
 });
 
-/** Random bytes of a packed matrix. */
-export function bytes(dtype: 'uint8' | 'int8', sizes: readonly number[]): CaseInput {
+/** Random bytes of a packed matrix; of float16 numbers below 1. */
+export function bytes(dtype: 'uint8' | 'int8' | 'float16', sizes: readonly number[]): CaseInput {
   const random = createRandom(`engine-cases ${dtype} ${sizes.join('x')}`);
   const drawn = Array.from({ length: count(sizes) }, () => Math.floor(256 * random.next()));
-  const data = dtype === 'uint8' ? Uint8Array.from(drawn) : Int8Array.from(drawn, (value) => value - 128);
+  const data = {
+    uint8: () => Uint8Array.from(drawn),
+    int8: () => Int8Array.from(drawn, (value) => value - 128),
+    float16: () => Uint16Array.from(drawn, (value) => (value & 1) * 0x8000 + 60 * value),
+  }[dtype]();
   return { shape: sizes, sizes, dtype, data, differentiate: false };
 }
 

@@ -1,6 +1,7 @@
 // Cases of matrix products and of ops that move elements, empty axes among them.
 import * as build from '../../src/engine/build.ts';
 import type { Shape } from '../../src/engine/dims.ts';
+import { PACKINGS, type Packing } from '../../src/engine/ops/quantised.ts';
 import { bytes, f, fixed, i, type OpCase, one, x } from './engine-case.ts';
 
 /** Batch axes of a and b. */
@@ -39,22 +40,24 @@ const quantisedCases = [
   [5, 64],
   [3, 128],
 ].flatMap(([rows = 0, columns = 0]) =>
-  (['nf4', 'int8'] as const).flatMap((packing) =>
-    [false, true].map((transB) => {
-      const inputs = {
-        x: f([2, 3, transB ? columns : rows], { shape: ['batch', 3, transB ? columns : rows] }),
-        packed: packing === 'nf4' ? bytes('uint8', [(rows * columns) / 2]) : bytes('int8', [rows, columns]),
-        scales: fixed([packing === 'nf4' ? (rows * columns) / 64 : rows], { low: 0.01, high: 0.1 }),
-      };
-      return one('quantisedMatmul', `${packing} [${rows}, ${columns}]${transB ? ', bᵀ' : ''}`, inputs, (t) =>
-        build.quantisedMatmul(
-          x(t),
-          { packing, shape: [rows, columns], packed: x(t, 'packed'), scales: x(t, 'scales') },
-          { transB },
-        ),
-      );
-    }),
-  ),
+  (Object.keys(PACKINGS) as Packing[])
+    .filter((packing) => packing !== 'int4' || columns % 32 === 0)
+    .flatMap((packing) =>
+      [false, true].map((transB) => {
+        const inputs = {
+          x: f([2, 3, transB ? columns : rows], { shape: ['batch', 3, transB ? columns : rows] }),
+          packed: bytes(PACKINGS[packing].dtype, PACKINGS[packing].packed(rows, columns)),
+          scales: fixed(PACKINGS[packing].scales(rows, columns), { low: 0.01, high: 0.1 }),
+        };
+        return one('quantisedMatmul', `${packing} [${rows}, ${columns}]${transB ? ', bᵀ' : ''}`, inputs, (t) =>
+          build.quantisedMatmul(
+            x(t),
+            { packing, shape: [rows, columns], packed: x(t, 'packed'), scales: x(t, 'scales') },
+            { transB },
+          ),
+        );
+      }),
+    ),
 );
 
 const emptyCases = [

@@ -1,10 +1,12 @@
 // Every op and its gradient on the provider (SIPF_TEST_PROVIDER) -> the float64 reference.
-// SIPF_TEST_PROVIDER names another provider than cpu; SIPF_TEST_PART takes a part of the cases.
+// SIPF_TEST_PROVIDER and SIPF_TEST_PRECISION: other than cpu and float32; SIPF_TEST_PART: some cases.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { Engine, type HostArray, type Provider } from '../../src/engine/runtime/session.ts';
+import { cast } from '../../src/engine/build.ts';
+import { Graph } from '../../src/engine/graph.ts';
+import { Engine, type HostArray, type Precision, type Provider } from '../../src/engine/runtime/session.ts';
 import {
   type Built,
   generationFeeds,
@@ -20,6 +22,7 @@ import { CASES } from './engine-cases.ts';
 import { assemble, relativeError, titleOf } from './engine-suite.ts';
 
 const provider = (process.env['SIPF_TEST_PROVIDER'] ?? 'cpu') as Provider;
+const precision = (process.env['SIPF_TEST_PRECISION'] ?? 'float32') as Precision;
 /** WGSL promises 2^-11 for sines; only dropout's hash uses them. */
 const TOLERANCE: Readonly<Record<Provider, (op: string) => number>> = {
   cpu: () => 1e-5,
@@ -31,18 +34,38 @@ const REFUSED: Readonly<Record<Provider, Readonly<Record<string, string>>>> = {
   webgpu: { 'matmul: no inner size': 'Size past is 0' },
 };
 
+/** Of products in half precision: 11 bits, and sums in it. */
+const HALF_TOLERANCE = 1e-2;
+
+const toleranceOf = (op: string): number =>
+  op === 'quantisedMatmul' && precision === 'float16' ? HALF_TOLERANCE : TOLERANCE[provider](op);
+
+/** Whether the device computes in half precision; SwiftShader does not, Mesa's lavapipe does. */
+async function hasHalves(engine: Engine): Promise<boolean> {
+  const graph = new Graph();
+  const x = graph.input('x', 'float32', ['n']);
+  const y = cast(cast(x, 'float16'), 'float32');
+  await using program = await engine.compile(graph, { y }, { prepack: false });
+  const run = program.run({ x: { data: Float32Array.of(1), shape: [1] } });
+  return await run.then(
+    () => true,
+    () => false,
+  );
+}
+
 /** `1/4`: the first of four parts. */
 const [part, parts] = (process.env['SIPF_TEST_PART'] ?? '1/1').split('/').map(Number) as [number, number];
 const cases = CASES.filter((_, n) => n % parts === part - 1);
 
 describe(`ops on ${provider}`, () => {
-  const engine = new Engine({ provider, threads: 1 });
+  const engine = new Engine({ provider, precision, threads: 1 });
 
   it.each(cases.map((each) => [titleOf(each), each] as const))('%s', async (title, each) => {
     const { graph, outputs, feeds } = assemble(each);
     const expected = interpret(graph, outputs, feeds);
     await using program = await engine.compile(graph, outputs, { prepack: false });
-    const refusal = REFUSED[provider][title];
+    const lacksHalves = title.startsWith('quantisedMatmul: float16') && !(await hasHalves(engine));
+    const refusal = lacksHalves ? 'got one that does not' : REFUSED[provider][title];
     if (refusal) return expect(program.run(feeds)).rejects.toThrow(refusal);
     const found = await program.run(feeds);
     for (const [name, { data, shape }] of Object.entries(expected)) {
@@ -54,7 +77,7 @@ describe(`ops on ${provider}`, () => {
         expect(
           relativeError(result, data, name === 'loss' ? 1 : 1e-3),
           `${name}: ${result} against ${data}`,
-        ).toBeLessThan(TOLERANCE[provider](each.op));
+        ).toBeLessThan(toleranceOf(each.op));
       } else {
         expect(result, name).toEqual(data);
       }

@@ -78,15 +78,24 @@ const NF4 = [
   0.44070982933044434, 0.5626170039176941, 0.7229568362236023, 1,
 ];
 
-/** A packed matrix, weight by weight: of NF4 the upper half of a byte is the first of its two. */
+/** IEEE 754 binary16. */
+function half(bits: number): number {
+  const [sign, exponent, fraction] = [bits >> 15 ? -1 : 1, (bits >> 10) & 31, bits & 1023];
+  return sign * (exponent === 0 ? fraction * 2 ** -24 : (1 + fraction / 1024) * 2 ** (exponent - 15));
+}
+
+/** A packed matrix, weight by weight: the upper half of a byte is the first of its two in NF4, the second in int4. */
 const unpacked = (
   { packing, rows: height, columns }: QuantisedAttributes,
   packed: Values,
   scales: Values,
 ): Float64Array =>
   Float64Array.from({ length: height * columns }, (_, i) => {
-    if (packing === 'int8') return (packed.data[i] as number) * (scales.data[Math.floor(i / columns)] as number);
-    const byte = packed.data[i >> 1] as number;
+    const [whole, byte] = [packed.data[i] as number, packed.data[i >> 1] as number];
+    const row = scales.data[Math.floor(i / columns)] as number;
+    if (packing === 'int8') return whole * row;
+    if (packing === 'float16') return half(whole) * row;
+    if (packing === 'int4') return ((i % 2 === 0 ? byte & 15 : byte >> 4) - 8) * (scales.data[i >> 5] as number);
     return (NF4[i % 2 === 0 ? byte >> 4 : byte & 15] as number) * (scales.data[Math.floor(i / 64)] as number);
   });
 

@@ -1,6 +1,6 @@
 // Ops that work element by element, and reductions of axes.
 import type { DType, Tensor } from '../graph.ts';
-import { broadcast, checkTypes, fail, type Op, same, type Ternary, type Unary } from './op.ts';
+import { broadcast, checkTypes, fail, ONNX_DTYPE, type Op, same, type Ternary, type Unary } from './op.ts';
 
 const FLOAT = ['float32'] as const;
 const NUMBERS = ['float32', 'int64'] as const;
@@ -43,10 +43,7 @@ const where: Ternary = {
   lower: same('Where'),
 };
 
-/** Packed weights are no numbers to cast. */
-const ONNX_DTYPE = { float32: 1, int64: 7, bool: 9 } as const;
-
-const cast: Unary<{ to: keyof typeof ONNX_DTYPE }> = {
+const cast: Unary<{ to: Exclude<DType, 'uint8' | 'int8'> }> = {
   infer: ([{ shape }], { to }) => [{ dtype: to, shape }],
   lower: same('Cast', ({ to }) => ({ to: ONNX_DTYPE[to] })),
 };

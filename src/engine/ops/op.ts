@@ -10,6 +10,9 @@ interface OutputType {
 /** What executes a graph. */
 export type Provider = 'cpu' | 'webgpu';
 
+/** The numbers in which products with packed matrices multiply, and a cache is kept. */
+export type Precision = 'float32' | 'float16';
+
 /** A value of the serialised model: a tensor of the graph, or what a lowering has made. */
 export type Value = Tensor | string;
 
@@ -19,6 +22,7 @@ export type LoweredAttributes = Readonly<Record<string, LoweredAttribute>>;
 /** What a lowering may do; implemented by onnx.ts. */
 export interface Emitter {
   readonly provider: Provider;
+  readonly precision: Precision;
   /** Whether anything reads this output. */
   reads(output: Tensor): boolean;
   node(
@@ -29,7 +33,7 @@ export interface Emitter {
     domain?: string,
   ): void;
   /** The one output of a new node. */
-  value(opType: string, inputs: readonly Value[], attributes?: LoweredAttributes): string;
+  value(opType: string, inputs: readonly Value[], attributes?: LoweredAttributes, domain?: string): string;
   /** A one-dimensional int64 constant. */
   int64(values: readonly number[]): string;
   float32(value: number): string;
@@ -49,6 +53,9 @@ export type Binary<Given = Attributes> = Op<readonly [a: Tensor, b: Tensor], Giv
 export type Ternary<Given = Attributes> = Op<readonly [a: Tensor, b: Tensor, c: Tensor], Given>;
 
 export const MICROSOFT = 'com.microsoft';
+
+/** Numbers of element types in attributes and files (onnx.proto). */
+export const ONNX_DTYPE = { float32: 1, uint8: 2, int8: 3, int32: 6, int64: 7, bool: 9, float16: 10 } as const;
 
 /** Lowers to one node of the runtime's with the same inputs and outputs. */
 export function same<Given>(opType: string, attributes: (given: Given) => LoweredAttributes = () => ({}), domain = '') {

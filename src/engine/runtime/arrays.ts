@@ -2,9 +2,9 @@
 import { Tensor as RuntimeTensor } from 'onnxruntime-node';
 import type { DType } from '../graph.ts';
 
-type HostData = Float32Array | BigInt64Array | Uint8Array | Int8Array;
+type HostData = Float32Array | BigInt64Array | Uint8Array | Int8Array | Uint16Array;
 
-/** A dense row-major array. float32: Float32Array; int64: BigInt64Array; bool and uint8: Uint8Array; int8: Int8Array. */
+/** A dense row-major array. float32: Float32Array; int64: BigInt64Array; bool and uint8: Uint8Array; int8: Int8Array; float16: the bits in a Uint16Array. */
 export interface HostArray<Data extends HostData = HostData> {
   readonly data: Data;
   readonly shape: readonly number[];
@@ -88,6 +88,7 @@ export class DeviceArrays {
 export function typeOf({ data }: HostArray, wanted?: DType): DType {
   if (data instanceof Float32Array) return 'float32';
   if (data instanceof Int8Array) return 'int8';
+  if (data instanceof Uint16Array) return 'float16';
   if (data instanceof Uint8Array && wanted === 'uint8') return wanted;
   return data instanceof BigInt64Array ? 'int64' : 'bool';
 }

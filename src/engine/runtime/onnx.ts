@@ -2,12 +2,19 @@
 import { PbfWriter } from 'pbf';
 import type { Dim } from '../dims.ts';
 import type { DType, Graph, Tensor, WeightSlice } from '../graph.ts';
-import type { Emitter, LoweredAttribute, LoweredAttributes, Provider, Value } from '../ops/op.ts';
+import {
+  type Emitter,
+  type LoweredAttribute,
+  type LoweredAttributes,
+  ONNX_DTYPE,
+  type Precision,
+  type Provider,
+  type Value,
+} from '../ops/op.ts';
 import { OPS } from '../ops/ops.ts';
 
 const IR_VERSION = 9;
 const OPSET = 20;
-const ELEMENT = { float32: 1, uint8: 2, int8: 3, int64: 7, bool: 9 } as const satisfies Record<DType, number>;
 const ATTRIBUTE = { float: 1, int: 2, string: 3, ints: 7 } as const;
 
 interface LoweredNode {
@@ -39,6 +46,8 @@ export const outputName = (name: string): string => `output:${name}`;
 
 interface SerialiseOptions {
   readonly provider: Provider;
+  /** Default: float32. */
+  readonly precision?: Precision;
   /** Path of a weight file as the model shall name it, relative to the model's folder. */
   locate(slice: WeightSlice): string;
 }
@@ -47,10 +56,10 @@ interface SerialiseOptions {
 export function serialise(
   graph: Graph,
   outputs: Readonly<Record<string, Tensor>>,
-  { provider, locate }: SerialiseOptions,
+  { provider, precision = 'float32', locate }: SerialiseOptions,
 ): Serialised {
   const { nodes, used } = graph.needed(Object.values(outputs));
-  const lowering = new Lowering(provider, used);
+  const lowering = new Lowering(provider, precision, used);
   for (const node of nodes) {
     const op = OPS[node.op];
     if (!op) throw new Error(`No op is called ${node.op}`);
@@ -77,6 +86,7 @@ export function serialise(
 
 class Lowering implements Emitter {
   readonly provider: Provider;
+  readonly precision: Precision;
   readonly #used: ReadonlySet<Tensor>;
   readonly nodes: LoweredNode[] = [];
   readonly initializers: Initializer[] = [];
@@ -85,8 +95,9 @@ class Lowering implements Emitter {
   readonly #floats = new Map<string, string>();
   #count = 0;
 
-  constructor(provider: Provider, used: ReadonlySet<Tensor>) {
+  constructor(provider: Provider, precision: Precision, used: ReadonlySet<Tensor>) {
     this.provider = provider;
+    this.precision = precision;
     this.#used = used;
   }
 
@@ -104,9 +115,9 @@ class Lowering implements Emitter {
     this.nodes.push({ opType, domain, inputs: inputs.map(nameOf), outputs: outputs.map(nameOf), attributes });
   }
 
-  value(opType: string, inputs: readonly Value[], attributes: LoweredAttributes = {}): string {
+  value(opType: string, inputs: readonly Value[], attributes: LoweredAttributes = {}, domain = ''): string {
     const name = this.#fresh(opType);
-    this.node(opType, inputs, [name], attributes);
+    this.node(opType, inputs, [name], attributes, domain);
     return name;
   }
 
@@ -212,7 +223,7 @@ function writeAttribute({ name, value }: { name: string; value: LoweredAttribute
 
 function writeInitializer({ name, dtype, shape, raw, external }: Initializer, pbf: PbfWriter): void {
   for (const size of shape) pbf.writeVarintField(1, size);
-  pbf.writeVarintField(2, ELEMENT[dtype]);
+  pbf.writeVarintField(2, ONNX_DTYPE[dtype]);
   pbf.writeStringField(8, name);
   if (raw) pbf.writeBytesField(9, raw);
   if (!external) return;
@@ -235,7 +246,7 @@ function writeType(type: Pick<Tensor, 'dtype' | 'shape'>, pbf: PbfWriter): void 
 }
 
 function writeTensorType({ dtype, shape }: Pick<Tensor, 'dtype' | 'shape'>, pbf: PbfWriter): void {
-  pbf.writeVarintField(1, ELEMENT[dtype]);
+  pbf.writeVarintField(1, ONNX_DTYPE[dtype]);
   pbf.writeMessage(2, writeShape, shape);
 }
 

@@ -4,6 +4,7 @@ import { type Dim, evaluate, isName } from '../dims.ts';
 import type { Tensor } from '../graph.ts';
 import { DeviceArray, type DeviceArrays, type Feeds, Results, typeOf, type Value } from './arrays.ts';
 import { outputName } from './onnx.ts';
+import { orWithoutHalves } from './precision.ts';
 
 export interface ProgramParts {
   readonly session: InferenceSession;
@@ -31,15 +32,24 @@ export class Program implements AsyncDisposable {
   /**
    * Computes all outputs. Feeds that nothing needs are ignored.
    * @throws Error naming the input whose type or sizes do not fit the graph or the other inputs.
+   * @throws SipfError 'unsupported' where the graph computes in half precision and the device does not.
    */
   async run(feeds: Feeds): Promise<Results> {
-    const { session, arrays, outputs, stay } = this.#parts;
-    const found = await session.run(this.#given({ ...this.#fixed, ...feeds }));
+    const { arrays, outputs, stay } = this.#parts;
+    const found = await this.#outputs(this.#given({ ...this.#fixed, ...feeds }));
     const values = outputs.map((name): [string, Value] => {
       const tensor = found[outputName(name)] as RuntimeTensor;
       return [name, stay.includes(name) ? arrays.own(tensor) : arrays.fetch(tensor)];
     });
     return new Results(new Map(values));
+  }
+
+  async #outputs(given: Record<string, RuntimeTensor>): Promise<InferenceSession.ReturnType> {
+    try {
+      return await this.#parts.session.run(given);
+    } catch (thrown) {
+      throw orWithoutHalves(thrown);
+    }
   }
 
   #given(feeds: Feeds): Record<string, RuntimeTensor> {

@@ -6,18 +6,21 @@ import { InferenceSession } from 'onnxruntime-node';
 import { messageOf, SipfError, sipfCommand } from '../../errors.ts';
 import { sha256 } from '../../hashing.ts';
 import { type DType, Graph, type Tensor } from '../graph.ts';
-import type { Provider } from '../ops/op.ts';
+import type { Precision, Provider } from '../ops/op.ts';
 import { type DeviceArray, DeviceArrays, type Feeds, type HostArray, type Traffic, typeOf } from './arrays.ts';
 import { outputName, serialise } from './onnx.ts';
+import { checkPrecision, orWithoutHalves } from './precision.ts';
 import { Program, type ProgramParts } from './program.ts';
 import { silenceRuntime } from './telemetry.ts';
 import { linkWeights } from './weight-links.ts';
 
 export type { DeviceArray, Feeds, HostArray, Results, Traffic, Value } from './arrays.ts';
-export type { Program, Provider };
+export type { Precision, Program, Provider };
 
 export interface EngineOptions {
   readonly provider: Provider;
+  /** Default: float32. float16 is for GPUs. */
+  readonly precision?: Precision | undefined;
   /** Threads of one operator; default: one for graphs of small operators, else the runtime's choice (one a physical core). */
   readonly threads?: number | undefined;
 }
@@ -72,6 +75,7 @@ export function threadsFor({ nodes, weights, inputs }: Graph): number | undefine
  */
 export class Engine implements AsyncDisposable {
   readonly provider: Provider;
+  readonly precision: Precision;
   readonly #threads: number | undefined;
   /** By the hash of the model's bytes and how it is compiled. */
   readonly #kept = new Map<string, Promise<ProgramParts>>();
@@ -79,9 +83,12 @@ export class Engine implements AsyncDisposable {
   #live = 0;
   #created = 0;
 
-  constructor({ provider, threads }: EngineOptions) {
+  /** @throws SipfError 'unsupported' where the provider has not the precision. */
+  constructor({ provider, precision = 'float32', threads }: EngineOptions) {
+    checkPrecision(provider, precision);
     silenceRuntime();
     this.provider = provider;
+    this.precision = precision;
     this.#threads = threads;
   }
 
@@ -135,7 +142,8 @@ export class Engine implements AsyncDisposable {
     if (!keep) return new Program(await this.#create(graph, outputs, prepack, stay), fixed);
     if (graph.weights.size > 0) throw new Error('A session that holds frozen weights is not kept: feed them');
     const names = Object.keys(outputs).join();
-    const { bytes } = serialise(graph, outputs, { provider: this.provider, locate: () => '' });
+    const { provider, precision } = this;
+    const { bytes } = serialise(graph, outputs, { provider, precision, locate: () => '' });
     const key = sha256(bytes, `${names}/${prepack}/${threadsFor(graph)}/${stay}`);
     const known = this.#kept.get(key) ?? this.#create(graph, outputs, prepack, stay);
     this.#kept.set(key, known);
@@ -164,6 +172,7 @@ export class Engine implements AsyncDisposable {
     try {
       const { bytes, inputs, nonEmpty } = serialise(graph, outputs, {
         provider: this.provider,
+        precision: this.precision,
         locate: ({ file }) => links.get(file) as string,
       });
       const model = join(folder, 'model.onnx');
@@ -217,7 +226,7 @@ export class Engine implements AsyncDisposable {
     }
     const unavailable =
       this.provider !== 'cpu' && /no available backend|WebGpuContext|adapter|RequestDevice/i.test(message);
-    if (!unavailable) return thrown;
+    if (!unavailable) return orWithoutHalves(thrown);
     return new SipfError(
       'provider-unavailable',
       `Expected execution provider ${this.provider} to start here, got: ${plainReason(message)}. Use --provider cpu, or see \`${sipfCommand('doctor')}\`.`,

@@ -1,8 +1,16 @@
 // The cache on a device: small programs write it, and its arrays never leave.
-import { concat, equal, gather, greater, reshape, slice, transpose, where } from '../../engine/build.ts';
+import { cast, concat, equal, gather, greater, reshape, slice, transpose, where } from '../../engine/build.ts';
 import { Graph, type Tensor } from '../../engine/graph.ts';
-import { int64 } from '../../engine/host-arrays.ts';
-import type { DeviceArray, Engine, Feeds, HostArray, Program, Results } from '../../engine/runtime/session.ts';
+import { int64, zerosOf } from '../../engine/host-arrays.ts';
+import type {
+  DeviceArray,
+  Engine,
+  Feeds,
+  HostArray,
+  Precision,
+  Program,
+  Results,
+} from '../../engine/runtime/session.ts';
 import {
   type CacheShape,
   countTo,
@@ -48,7 +56,7 @@ interface Shared {
 }
 
 /**
- * One array `[slots, kvHeads, capacity, headDim]` a layer for keys and one for values. A write makes a second set of arrays, and the first is
+ * One array `[slots, kvHeads, capacity, headDim]` of the engine's precision a layer for keys and one for values. A write makes a second set of arrays, and the first is
  * disposed: two sets in turn, of one size until a sequence outgrows it.
  */
 export class DeviceKvCache extends KvCache {
@@ -150,7 +158,7 @@ export class DeviceKvCache extends KvCache {
   /** Arrays of `slots` rows and `past` columns that hold nothing. */
   async #zeros(slots: number, past: number): Promise<DeviceArray[]> {
     const [rows, columns] = [rowsOf(this.shape), slots * past];
-    const source = { data: new Float32Array(rows * this.shape.headDim), shape: [1, rows, 1, this.shape.headDim] };
+    const source = zerosOf(this.#engine.precision, [1, rows, 1, this.shape.headDim]);
     const inside = { data: new Float32Array(columns), shape: [slots, 1, past, 1] };
     const feeds = { source, row: integers([0]), at: integers(Array<number>(past).fill(0)), inside };
     return this.#arraysOf(await (await this.#program('start')).run(feeds));
@@ -195,7 +203,12 @@ export class DeviceKvCache extends KvCache {
   async #program(kind: keyof typeof GRAPHS): Promise<Program> {
     const graph = new Graph();
     const known =
-      this.#programs.get(kind) ?? (await compileStaying(this.#engine, graph, GRAPHS[kind](graph, this.shape)));
+      this.#programs.get(kind) ??
+      (await compileStaying(
+        this.#engine,
+        graph,
+        GRAPHS[kind](graph, { ...this.shape, dtype: this.#engine.precision }),
+      ));
     this.#programs.set(kind, known);
     return known;
   }
@@ -203,6 +216,11 @@ export class DeviceKvCache extends KvCache {
 
 function compileStaying(engine: Engine, graph: Graph, outputs: Readonly<Record<string, Tensor>>): Promise<Program> {
   return engine.compile(graph, outputs, { prepack: false, keep: true, stay: Object.keys(outputs) });
+}
+
+/** A cache's shape, and the type of its numbers. */
+interface ArrayShape extends CacheShape {
+  readonly dtype: Precision;
 }
 
 const cacheInput = (part: number): string => `cache.${part}`;
@@ -223,7 +241,7 @@ const integers = (values: readonly number[]): HostArray => ({ data: int64(values
 const GRAPHS = {
   /** One token a slot, at the column `at`; none where that is -1. */
   append: writer((graph, shape) => {
-    const rows = graph.input('rows', 'float32', ['slots', rowsOf(shape), 1, shape.headDim]);
+    const rows = graph.input('rows', shape.dtype, ['slots', rowsOf(shape), 1, shape.headDim]);
     const columns = reshape(graph.input('columns', 'float32', ['past']), [1, 1, 'past', 1]);
     const here = equal(columns, graph.input('at', 'float32', ['slots', 1, 1, 1]));
     return (part) => where(here, headsOf(rows, part, shape), cacheOf(graph, part, shape));
@@ -231,7 +249,8 @@ const GRAPHS = {
   /** Tokens of `source` in the columns `inside`, and zeros. */
   start: writer((graph, shape) => {
     const { inside, tokens } = moved(graph, shape);
-    return (part) => where(inside, headsOf(tokens, part, shape), graph.scalar(0));
+    const nothing = cast(graph.scalar(0), shape.dtype);
+    return (part) => where(inside, headsOf(tokens, part, shape), nothing);
   }),
   /** Tokens of `source` in the columns `inside`, and what is there already. */
   write: writer((graph, shape) => {
@@ -247,7 +266,7 @@ const GRAPHS = {
     return (part) => gather(cacheOf(graph, part, shape), order);
   }),
   /** Columns `at` of a slot: `rows [1, 2·layers·kvHeads, n, headDim]`. */
-  copyOut(graph: Graph, shape: CacheShape): Readonly<Record<string, Tensor>> {
+  copyOut(graph: Graph, shape: ArrayShape): Readonly<Record<string, Tensor>> {
     const slot = graph.input('slot', 'int64', [1]);
     const parts = range(0, 2 * shape.layers).map((part) => gather(cacheOf(graph, part, shape), slot));
     return { rows: columnsAt(concat(parts, 1), graph.input('at', 'int64', ['n'])) };
@@ -255,15 +274,15 @@ const GRAPHS = {
 };
 
 /** @param build what the program shares among the arrays -> the new value of each. */
-function writer(build: (graph: Graph, shape: CacheShape) => (part: number) => Tensor) {
-  return (graph: Graph, shape: CacheShape): Readonly<Record<string, Tensor>> => {
+function writer(build: (graph: Graph, shape: ArrayShape) => (part: number) => Tensor) {
+  return (graph: Graph, shape: ArrayShape): Readonly<Record<string, Tensor>> => {
     const next = build(graph, shape);
     return Object.fromEntries(range(0, 2 * shape.layers).map((part) => [`next.${part}`, next(part)]));
   };
 }
 
-function cacheOf(graph: Graph, part: number, { kvHeads, headDim }: CacheShape): Tensor {
-  return graph.input(cacheInput(part), 'float32', ['slots', kvHeads, 'past', headDim]);
+function cacheOf(graph: Graph, part: number, { kvHeads, headDim, dtype }: ArrayShape): Tensor {
+  return graph.input(cacheInput(part), dtype, ['slots', kvHeads, 'past', headDim]);
 }
 
 function headsOf(rows: Tensor, part: number, { kvHeads }: CacheShape): Tensor {
@@ -276,8 +295,8 @@ function columnsAt(x: Tensor, at: Tensor): Tensor {
 }
 
 /** Tokens `at [past]` of row `row` of an array, and the columns where they go. */
-function moved(graph: Graph, shape: CacheShape): { inside: Tensor; tokens: Tensor } {
-  const source = graph.input('source', 'float32', ['batch', rowsOf(shape), 'seq', shape.headDim]);
+function moved(graph: Graph, shape: ArrayShape): { inside: Tensor; tokens: Tensor } {
+  const source = graph.input('source', shape.dtype, ['batch', rowsOf(shape), 'seq', shape.headDim]);
   const row = gather(source, graph.input('row', 'int64', [1]));
   const tokens = columnsAt(row, graph.input('at', 'int64', ['past']));
   return { inside: greater(graph.input('inside', 'float32', ['slots', 1, 'past', 1]), 0), tokens };

@@ -1,7 +1,7 @@
 // Names of weights -> tensors of a graph. Model code does not know which are trained.
 import { add, flatten, matmul, quantisedMatmul, reshape, transpose } from '../../engine/build.ts';
 import type { Graph, Tensor, WeightSlice } from '../../engine/graph.ts';
-import type { Packing } from '../../engine/ops/quantised.ts';
+import { PACKINGS, type Packing } from '../../engine/ops/quantised.ts';
 import { SipfError } from '../../errors.ts';
 
 /** Where model code gets its weights, by Hugging Face names. */
@@ -86,7 +86,7 @@ export class FrozenParameters extends ListedParameters<WeightSlice> {
     const found = this.#quantised.get(name);
     if (!found) return super.product(x, name, out);
     this.checkShape(name, found.shape, [out, Number(x.shape.at(-1))]);
-    const packed = this.graph.weight(name, found.packed, found.packing === 'nf4' ? 'uint8' : 'int8');
+    const packed = this.graph.weight(name, found.packed, PACKINGS[found.packing].dtype);
     const scales = this.graph.weight(`${name}.scales`, found.scales);
     return quantisedMatmul(x, { packing: found.packing, shape: found.shape, packed, scales }, { transB: true });
   }

@@ -25,9 +25,9 @@ export interface Tensor {
   readonly data: Float32Array;
 }
 
-/** Element types that are written; F32 is float32, the others are bytes of their values. */
+/** Element types that are written; F32 is float32, the others are bytes of their values, or bits of half precision. */
 type WrittenType = 'F32' | 'F16' | 'BF16' | 'U8' | 'I8';
-type WrittenData = Float32Array | Uint8Array | Int8Array;
+type WrittenData = Float32Array | Uint8Array | Int8Array | Uint16Array;
 
 /** A tensor to write: `data` whole, or piece by piece (for tensors too large to hold). */
 export interface TensorToWrite<Data extends WrittenData = Float32Array> {

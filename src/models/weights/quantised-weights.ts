@@ -1,4 +1,7 @@
 // A model's files -> its linear layers in few bits in the cache, and all other weights in float32.
+import { ELEMENT_BYTES } from '../../engine/graph.ts';
+import { PACKINGS } from '../../engine/ops/quantised.ts';
+import { SipfError } from '../../errors.ts';
 import type { CacheOptions } from '../../io/cache.ts';
 import type { Decoder } from '../architectures/architecture.ts';
 import { HEAD } from '../architectures/output-head.ts';
@@ -19,7 +22,7 @@ const VERSION = 1;
 
 /**
  * Reads and writes one matrix at a time.
- * @throws SipfError 'write-failed' where the disk refuses.
+ * @throws SipfError 'write-failed' where the disk refuses, 'unsupported' where no matrix can be stored so.
  */
 export async function quantisedWeights(
   decoder: Decoder,
@@ -28,20 +31,22 @@ export async function quantisedWeights(
   options: CacheOptions,
 ): Promise<QuantisedWeights> {
   const quantiser = QUANTISERS[quantisation];
+  const sizes = PACKINGS[quantiser.packing];
   const isChosen = quantisedBy(decoder, quantiser);
   const chosen = stored.tensors.filter(isChosen);
+  if (chosen.length === 0) throw nothingFits(quantisation);
   const scales = (name: string) => `${name}.scales`;
   const tensors: AnyTensorToWrite[] = [
     ...stored.tensors.filter((tensor) => !isChosen(tensor)),
     ...chosen.map((tensor) => ({
       name: scales(tensor.name),
-      shape: quantiser.scalesShape(matrixShape(tensor.shape)),
+      shape: sizes.scales(...matrixShape(tensor.shape)),
       data: whole(tensor, quantiser.scales),
     })),
     // Last, so that float32 values begin at multiples of four bytes.
     ...chosen.map((tensor) => ({
       name: tensor.name,
-      shape: quantiser.packedShape(matrixShape(tensor.shape)),
+      shape: sizes.packed(...matrixShape(tensor.shape)),
       dtype: quantiser.dtype,
       data: whole(tensor, quantiser.pack),
     })),
@@ -60,6 +65,13 @@ export async function quantisedWeights(
   return { slices: new Map([...entries].filter(([, { dtype }]) => dtype === 'F32')), quantised: new Map(quantised) };
 }
 
+function nothingFits(quantisation: Quantisation): SipfError {
+  return new SipfError(
+    'unsupported',
+    `Expected a linear layer that ${quantisation} can store (int4: rows of a multiple of 32 weights; nf4: 64 weights in all), got none. Set engine.quantisation nf4, int8 or null.`,
+  );
+}
+
 /** Bytes of a model's weights in memory. @param quantisation null: all are float32. */
 export function weightBytes(
   decoder: Decoder,
@@ -70,8 +82,9 @@ export function weightBytes(
   const isChosen = quantiser === null ? () => false : quantisedBy(decoder, quantiser);
   const bytesOf = (tensor: Pick<TensorToWrite, 'name' | 'shape'>): number => {
     if (quantiser === null || !isChosen(tensor)) return 4 * sizeOf(tensor.shape);
+    const { dtype, packed, scales } = PACKINGS[quantiser.packing];
     const shape = matrixShape(tensor.shape);
-    return sizeOf(quantiser.packedShape(shape)) + 4 * sizeOf(quantiser.scalesShape(shape));
+    return ELEMENT_BYTES[dtype] * sizeOf(packed(...shape)) + 4 * sizeOf(scales(...shape));
   };
   return stored.tensors.reduce((sum, tensor) => sum + bytesOf(tensor), 0);
 }

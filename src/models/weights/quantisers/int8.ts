@@ -17,9 +17,12 @@ export const rowScales = (values: Float32Array, columns: number): Float32Array<A
 /** The nearest whole number of each row's scale, in float32 as there. */
 export function packInt8(values: Float32Array, columns: number): Int8Array<ArrayBuffer> {
   const inverse = largestOfRows(values, columns).map((largest) => (largest === 0 ? 0 : 127 / largest));
-  return Int8Array.from(values, (value, at) =>
-    roundHalfEven(Math.fround(value * (inverse[Math.floor(at / columns)] as number))),
-  );
+  const packed = new Int8Array(values.length);
+  for (let at = 0; at < packed.length; at++) {
+    const unit = inverse[Math.floor(at / columns)] as number;
+    packed[at] = roundHalfEven(Math.fround((values[at] as number) * unit));
+  }
+  return packed;
 }
 
 function roundHalfEven(value: number): number {
