@@ -56,12 +56,11 @@ export function sizesDocument(): string {
       [`NVIDIA H200 by WebGPU, ${gpu.gemmPeakGflops.toFixed(0)} GFLOPS`, gpu],
     ]),
     '## Measured: whole runs',
-    'On 2 cores, each with its command in [results.md](results.md).',
+    'On 2 cores, each with its command in [results.md](results.md) or the README.',
     table(
       ['preset', 'model', 'time'],
       [
-        ['`quickstart`', '0.5M parameters, from nothing', '8 min 28 s'],
-        ['`quickstart-code`', '0.5M parameters, from nothing', '11 to 13 min, two runs at once'],
+        ['`quickstart`', '0.5M parameters, from nothing', 'three and a half minutes (README)'],
         ['`gsm8k-smollm2`', 'SmolLM2-135M, LoRA', '1 h 47 min'],
         ['a slice of `mbpp-smollm2`', 'SmolLM2-135M, LoRA', '1 h 58 min'],
       ],

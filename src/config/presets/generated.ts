@@ -82,11 +82,11 @@ export const SMOKE: Preset = {
 export const QUICKSTART: Preset = {
   config: quickstart,
   words:
-    'A tiny model from nothing learns generated word problems: 3,000 with worked solutions, 5,000 with answers only. Two rounds, then 4,000 test problems beside continued SFT. About 9 minutes on 2 cores (docs/results.md), no network.',
+    'A tiny model from nothing learns generated word problems: 500 with worked solutions, 5,500 with answers only. Two rounds, then 1,500 test problems beside continued SFT. About four minutes on 2 cores (README), no network.',
 };
 
 export const QUICKSTART_CODE: Preset = {
   config: quickstartCode,
   words:
-    'The quickstart with small functions to write, graded by their tests in the sandbox. 11 to 13 minutes on 2 cores, two runs at once (docs/results.md), no network.',
+    'The quickstart with small functions to write, graded by their tests in the sandbox. It takes longer (--dry-run), and no network.',
 };

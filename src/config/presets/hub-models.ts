@@ -21,8 +21,14 @@ export const HUB_MODELS: Readonly<Record<string, HubModel>> = {
   'deepseek-ai/deepseek-coder-6.7b-instruct': { parameters: 6_740_512_768, linear: 6_476_005_376 },
 };
 
-/** Bytes of a packed weight, with its share of a scale. */
-const PACKED_BYTES: Readonly<Record<Quantisation, number>> = { nf4: 0.5625, 'nf4-double': 0.5625, int8: 1 };
+/** Bytes of a packed weight, with its share of a scale for each block; int8 and float16 have one for each row, too little to count. */
+const PACKED_BYTES: Readonly<Record<Quantisation, number>> = {
+  nf4: 0.5625,
+  'nf4-double': 0.5625,
+  int4: 0.625,
+  int8: 1,
+  float16: 2,
+};
 
 /** Size of a model as `backend.describe` would tell it; null: no preset names it. */
 export function hubModelSize(
