@@ -1,4 +1,4 @@
-// What the local page is told: the types of every answer, shared by the server and the page. Types alone.
+// What the page and the report are told: the types of every answer. Types alone.
 import type { Answer, Outcome, PreferencePair, Question, Sample, StepLabels, StepScores } from '../records.ts';
 import type { Estimate, EvalReport, FinalReport, PairedDifference } from '../reports.ts';
 
