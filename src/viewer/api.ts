@@ -111,7 +111,7 @@ export interface QuestionsReply {
   /** How many fit; null: a text search that has not read all yet. */
   readonly total: number | null;
   readonly questions: readonly QuestionRow[];
-  /** Of a text search that ran out of time: ask again with `from` this. null: there is no more. */
+  /** Of a text search that ran out of time: ask again with `from` this for what comes after. null: there is no more. */
   readonly next: string | null;
 }
 
@@ -138,7 +138,8 @@ export interface PathView {
 export interface QuestionReply {
   readonly question: Question;
   readonly paths: readonly PathView[];
-  readonly pairs: readonly PreferencePair[];
+  /** With their places in the round's pairs. */
+  readonly pairs: readonly { readonly index: number; readonly pair: PreferencePair }[];
   /** Rounds that have paths of it. */
   readonly rounds: readonly number[];
 }
@@ -285,6 +286,16 @@ export interface LabelReply {
 /** What a failed request says. */
 export interface ErrorReply {
   readonly error: string;
+}
+
+/**
+ * What a report holds in place of a server, as JSON in `<script type="application/json" id="sipf-report">`. A key of `answers` is a
+ * request as the page writes it: `api/rounds?run=0`, with the query's names sorted.
+ */
+export interface ReportData {
+  readonly answers: Readonly<Record<string, unknown>>;
+  /** Paths shown as examples; their questions are among the answers. */
+  readonly samples: readonly { readonly run: number; readonly round: number; readonly id: string; readonly path: string }[];
 }
 
 export type { Answer, Outcome, PreferencePair, Question, Sample };
