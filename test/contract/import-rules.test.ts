@@ -34,6 +34,7 @@ const PUBLIC = [
   'backends',
   'backend',
   'server',
+  'viewer',
   'engine-settings',
   'io',
 ];
@@ -69,7 +70,8 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   statistics: [],
   run: ['io'],
   method: ['backend', 'train-settings', 'objectives', 'task', 'statistics', 'run'],
-  server: ['backend', 'io'],
+  http: ['io'],
+  server: ['backend', 'http', 'io'],
   config: ['method', 'backend', 'engine-settings', 'sandboxes', 'io'],
   pipeline: [
     'method',
@@ -85,6 +87,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
     'objectives',
     'io',
   ],
+  viewer: ['pipeline', 'method', 'config', 'run', 'statistics', 'tasks', 'task', 'backend', 'http', 'io'],
   experiment: ['pipeline', 'config', 'method', 'run', 'statistics', 'io'],
   index: PUBLIC,
   cli: [...PUBLIC, 'experiment', 'engine', 'objectives'],

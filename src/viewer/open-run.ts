@@ -1,0 +1,65 @@
+// What the index of one run answers, and what the server and the report ask of it. Types alone.
+import type { RunView } from '../pipeline/run-reader.ts';
+import type { Question, Sample, StepLabels, StepScores } from '../records.ts';
+import type {
+  HumanLabel,
+  LabelReply,
+  PairReply,
+  PairsReply,
+  PathFilter,
+  QuestionReply,
+  QuestionsReply,
+  RolloutsReply,
+  RunHead,
+  TokensReply,
+} from './api.ts';
+
+/** A part of a list. */
+export interface Page {
+  readonly offset: number;
+  readonly limit: number;
+}
+
+export type QuestionSort = 'file' | 'score' | 'spread' | 'right' | 'paths' | 'tokens';
+
+export interface QuestionsAsk extends PathFilter, Page {
+  readonly round: number;
+  readonly sort: QuestionSort;
+  readonly descending: boolean;
+  /** Where a text search continues: `next` of the answer before. */
+  readonly from?: string;
+}
+
+/** A question with its records up to a round. */
+export interface RecordGroup {
+  readonly question: Question;
+  readonly samples: readonly Sample[];
+  readonly labels: readonly StepLabels[];
+  /** Of that round. */
+  readonly scores: readonly StepScores[];
+}
+
+/** A run whose records can be asked for; each answer is of the files as `head` found them last. */
+export interface OpenRun extends AsyncDisposable {
+  readonly dir: string;
+  /** Reads what is new. */
+  head(): Promise<RunHead>;
+  /** As `readRun` gives it. */
+  view(): Promise<RunView>;
+  questions(ask: QuestionsAsk): Promise<QuestionsReply>;
+  /** @throws SipfError 'not-found' for a question without paths in this round. */
+  question(ask: { readonly round: number; readonly id: string }): Promise<QuestionReply>;
+  /** @throws SipfError 'not-found' for an unknown sample or step. */
+  rollouts(ask: { readonly round: number; readonly sample: string; readonly step: number }): Promise<RolloutsReply>;
+  /** @throws SipfError 'not-found' for an unknown sample. */
+  tokens(ask: { readonly round: number; readonly sample: string }): Promise<TokensReply>;
+  pairs(ask: Page & { readonly round: number }): Promise<PairsReply>;
+  /** @throws SipfError 'not-found' for an index beyond the pairs. */
+  pair(ask: { readonly round: number; readonly index: number }): Promise<PairReply>;
+  /** The questions that `isWanted` accepts, in the order of the run, each read on its own. */
+  groups(round: number, isWanted: (questionId: string) => boolean): AsyncIterable<RecordGroup>;
+  /** Appends a label by hand. @throws SipfError 'not-found' for an unknown sample or step. */
+  label(given: Omit<HumanLabel, 'time'>): Promise<LabelReply>;
+  /** The last label of each step that has one, those taken back apart. */
+  humanLabels(): Promise<readonly HumanLabel[]>;
+}
