@@ -31,6 +31,8 @@ const BUNDLED = ['preact', '@preact/signals', '@preact/signals-core', 'uplot', '
 
 /** Their licences, which must go where their code goes. */
 export function licences(root) {
-  const texts = BUNDLED.map((name) => `${name}\n\n${readFileSync(join(root, 'node_modules', name, 'LICENSE'), 'utf8')}`);
+  const texts = BUNDLED.map(
+    (name) => `${name}\n\n${readFileSync(join(root, 'node_modules', name, 'LICENSE'), 'utf8')}`,
+  );
   return `page.html holds code of these packages.\n\n${texts.join('\n\n')}`;
 }

@@ -1,8 +1,6 @@
 // The state of the page -> its frame: skip link, runs, pages, rounds, what happens now, theme, help; and the page inside.
 import { useEffect } from 'preact/hooks';
 import type { RunHead } from '../src/viewer/api.ts';
-import { Help } from './parts/help.tsx';
-import { Note } from './parts/marks.tsx';
 import { ComparePage } from './pages/compare.tsx';
 import { Choice } from './pages/filters.tsx';
 import { PairPage } from './pages/pair.tsx';
@@ -13,6 +11,8 @@ import { ReportPage } from './pages/report.tsx';
 import { RoundsPage } from './pages/rounds.tsx';
 import { ScoresPage } from './pages/scores.tsx';
 import { TrainingPage } from './pages/training.tsx';
+import { Help } from './parts/help.tsx';
+import { Note } from './parts/marks.tsx';
 import { useApp, useKeys, useRound, useRun } from './state/app.ts';
 import { changed, hrefOf, keepScroll, type PageName, scrollOf } from './state/route.ts';
 import { count } from './text/format.ts';
@@ -33,9 +33,9 @@ export function Shell() {
   const { report } = server;
   return (
     <>
-      <a class="skip" href="#main" onClick={focusMain}>
+      <button type="button" class="skip" onClick={focusMain}>
         Skip to the content
-      </a>
+      </button>
       {report === null && <Top />}
       <main id="main" tabIndex={-1}>
         {report === null ? <Inside /> : <ReportPage report={report} />}
@@ -49,8 +49,7 @@ export function Shell() {
   );
 }
 
-function focusMain(event: Event): void {
-  event.preventDefault();
+function focusMain(): void {
   document.getElementById('main')?.focus();
 }
 
@@ -128,14 +127,24 @@ function Top() {
       <RunChoice runs={live.runs.value ?? []} />
       <nav aria-label="Pages">
         {LINKS.map(([to, words, inside]) => (
-          <a key={to} href={hrefOf({ page: to, query: kept })} aria-current={to === page || inside.includes(page) ? 'page' : undefined}>
+          <a
+            key={to}
+            href={hrefOf({ page: to, query: kept })}
+            aria-current={to === page || inside.includes(page) ? 'page' : undefined}
+          >
             {words}
           </a>
         ))}
       </nav>
       <RoundChoice />
       <Now />
-      <button type="button" class="quiet" onClick={() => theme.next()} aria-label={`Colours: ${scheme.value}`} title={`Colours: ${scheme.value}`}>
+      <button
+        type="button"
+        class="quiet"
+        onClick={() => theme.next()}
+        aria-label={`Colours: ${scheme.value}`}
+        title={`Colours: ${scheme.value}`}
+      >
         {{ auto: '◐', light: '○', dark: '●' }[scheme.value]}
       </button>
       <button
@@ -160,7 +169,14 @@ function RunChoice({ runs }: { readonly runs: readonly RunHead[] }) {
   const options = runs.map(({ name }, i) => [String(i), name] as const);
   const list: PageName = page === 'question' ? 'questions' : page === 'pair' ? 'pairs' : page;
   return (
-    <Choice label="Run" value={place} options={options} onChoice={(to) => router.go({ page: list, query: changed(query, { run: to, round: null, id: null, at: null, index: null }) })} />
+    <Choice
+      label="Run"
+      value={place}
+      options={options}
+      onChoice={(to) =>
+        router.go({ page: list, query: changed(query, { run: to, round: null, id: null, at: null, index: null }) })
+      }
+    />
   );
 }
 
@@ -172,13 +188,21 @@ function RoundChoice() {
   const { run } = useRun();
   const round = useRound();
   if (run === null || !WITH_ROUND.includes(page)) return null;
-  const options = Array.from({ length: Math.max(1, run.rounds) }, (_, i) => [String(i), i === 0 ? '0 (start)' : String(i)] as const);
+  const options = Array.from(
+    { length: Math.max(1, run.rounds) },
+    (_, i) => [String(i), i === 0 ? '0 (start)' : String(i)] as const,
+  );
   return (
     <Choice
       label="Round"
       value={String(round)}
       options={options.length > 1 ? options.slice(1) : options}
-      onChoice={(to) => router.go({ page: page === 'pair' ? 'pairs' : page, query: changed(query, { round: to, index: null, at: page === 'pair' ? null : query['at'] }) })}
+      onChoice={(to) =>
+        router.go({
+          page: page === 'pair' ? 'pairs' : page,
+          query: changed(query, { round: to, index: null, at: page === 'pair' ? null : query['at'] }),
+        })
+      }
     />
   );
 }
@@ -188,7 +212,8 @@ function Now() {
   const { run } = useRun();
   if (run === null) return null;
   const { now, finished, indexed } = run;
-  if (indexed.bytes < indexed.of) return <span class="now">reading {Math.floor((100 * indexed.bytes) / Math.max(1, indexed.of))} %</span>;
+  if (indexed.bytes < indexed.of)
+    return <span class="now">reading {Math.floor((100 * indexed.bytes) / Math.max(1, indexed.of))} %</span>;
   if (now === null) return finished ? null : <span class="now dim">not finished, nothing runs</span>;
   const { stage, iteration, done, total } = now;
   return (
@@ -206,7 +231,9 @@ function useWindowScroll(page: PageName): void {
   const key = `${page} ${query['run']} ${query['round']} ${query['id']} ${query['index']}`;
   useEffect(() => {
     const wanted = scrollOf(window);
-    const tries = [0, 50, 200, 600].map((ms) => setTimeout(() => page !== 'questions' && page !== 'pairs' && window.scrollTo(0, wanted), ms));
+    const tries = [0, 50, 200, 600].map((ms) =>
+      setTimeout(() => page !== 'questions' && page !== 'pairs' && window.scrollTo(0, wanted), ms),
+    );
     const stop = (): void => tries.forEach(clearTimeout);
     window.addEventListener('wheel', stop, { once: true, passive: true });
     window.addEventListener('keydown', stop, { once: true });
@@ -232,14 +259,17 @@ function useWindowScroll(page: PageName): void {
 
 export function useFrameKeys(): void {
   const { helpIsOpen, router } = useApp();
-  useKeys({
-    '?': () => {
-      helpIsOpen.value = true;
+  useKeys(
+    {
+      '?': () => {
+        helpIsOpen.value = true;
+      },
+      '/': () => {
+        const { query } = router.route.peek();
+        router.go({ page: 'questions', query: changed({}, { run: query['run'], round: query['round'] }) });
+        setTimeout(() => document.querySelector<HTMLInputElement>('input[type=search]')?.focus(), 50);
+      },
     },
-    '/': () => {
-      const { query } = router.route.peek();
-      router.go({ page: 'questions', query: changed({}, { run: query['run'], round: query['round'] }) });
-      setTimeout(() => document.querySelector<HTMLInputElement>('input[type=search]')?.focus(), 50);
-    },
-  }, false);
+    false,
+  );
 }

@@ -2,6 +2,7 @@
 import { useState } from 'preact/hooks';
 import type { FinalReport } from '../../src/reports.ts';
 import type { ComparedAnswer, CompareReply, RoundsReply, RunHead } from '../../src/viewer/api.ts';
+import { Cell, type Columns, HeadCells, WaitingCell } from '../parts/cells.tsx';
 import { Diff } from '../parts/diff.tsx';
 import { Loaded } from '../parts/loaded.tsx';
 import { Note, OutcomeMark, OutcomeWords } from '../parts/marks.tsx';
@@ -20,7 +21,8 @@ export function ComparePage() {
   const runs = live.runs.value ?? [];
   const first = query['first'] ?? defaultSide(runs, 0);
   const second = query['second'] ?? defaultSide(runs, 1);
-  const set = (changes: Query): void => router.replace({ page: 'compare', query: changed(query, { first, second, ...changes }) });
+  const set = (changes: Query): void =>
+    router.replace({ page: 'compare', query: changed(query, { first, second, ...changes }) });
   return (
     <>
       <h1 class="unseen-name">Two policies side by side</h1>
@@ -35,7 +37,8 @@ export function ComparePage() {
 
 /** The latest rounds of the first two runs; of one run, its last round and its start. */
 function defaultSide(runs: readonly RunHead[], side: 0 | 1): string {
-  const latest = (run: number): string => `${run}:${Math.max(0, (runs[run]?.rounds ?? 1) - (runs[run]?.finished === false ? 2 : 1))}`;
+  const latest = (run: number): string =>
+    `${run}:${Math.max(0, (runs[run]?.rounds ?? 1) - (runs[run]?.finished === false ? 2 : 1))}`;
   if (side === 0) return latest(0);
   return runs.length > 1 ? latest(1) : '0:0';
 }
@@ -54,9 +57,19 @@ function SideChoice({ label, value, onChoice }: SideChoiceProps) {
     <fieldset class="side-choice">
       <legend>{label}</legend>
       {runs.length > 1 && (
-        <Choice label="Run" value={run} options={runs.map(({ name }, i) => [String(i), name])} onChoice={(to) => onChoice(`${to}:${policy}`)} />
+        <Choice
+          label="Run"
+          value={run}
+          options={runs.map(({ name }, i) => [String(i), name])}
+          onChoice={(to) => onChoice(`${to}:${policy}`)}
+        />
       )}
-      <Choice label="Policy" value={policy} options={policiesOf(rounds.data)} onChoice={(to) => onChoice(`${run}:${to}`)} />
+      <Choice
+        label="Policy"
+        value={policy}
+        options={policiesOf(rounds.data)}
+        onChoice={(to) => onChoice(`${run}:${to}`)}
+      />
     </fieldset>
   );
 }
@@ -64,7 +77,10 @@ function SideChoice({ label, value, onChoice }: SideChoiceProps) {
 function policiesOf(rounds: RoundsReply | null): readonly (readonly [string, string])[] {
   if (rounds === null) return [];
   const own = rounds.rounds.filter(({ report }) => report !== null);
-  return [...own.map(({ iteration }) => [String(iteration), iteration === 0 ? 'start' : `round ${iteration}`] as const), ...finalsOf(rounds.final)];
+  return [
+    ...own.map(({ iteration }) => [String(iteration), iteration === 0 ? 'start' : `round ${iteration}`] as const),
+    ...finalsOf(rounds.final),
+  ];
 }
 
 function finalsOf(final: FinalReport | null): readonly (readonly [string, string])[] {
@@ -99,7 +115,9 @@ function Compared({ sides }: { readonly sides: Sides }) {
                 type="button"
                 key={words}
                 aria-pressed={(query['change'] ?? '') === value}
-                onClick={() => router.replace({ page: 'compare', query: changed(query, { ...sides, change: value, at: null }) })}
+                onClick={() =>
+                  router.replace({ page: 'compare', query: changed(query, { ...sides, change: value, at: null }) })
+                }
               >
                 {words}
               </button>
@@ -172,7 +190,7 @@ function Answers({ asked }: { readonly asked: Query }) {
         </p>
         <VirtualList
           label="Answers"
-          head={<Head />}
+          head={<HeadCells columns={COLUMNS} />}
           rows={rows.total ?? 0}
           rowHeight={30}
           current={current}
@@ -185,43 +203,29 @@ function Answers({ asked }: { readonly asked: Query }) {
   );
 }
 
-function Head() {
-  return (
-    <>
-      <span role="columnheader" class="c-side">
-        first
-      </span>
-      <span role="columnheader" class="c-side">
-        second
-      </span>
-      <span role="columnheader" class="c-question">
-        question
-      </span>
-    </>
-  );
-}
+const COLUMNS: Columns = [
+  ['c-side', 'first'],
+  ['c-side', 'second'],
+  ['c-question', 'question'],
+];
 
 function Row({ answer, onChoice }: { readonly answer: ComparedAnswer | null; readonly onChoice: () => void }) {
   if (answer === null) {
-    return (
-      <span role="cell" class="c-question dim">
-        …
-      </span>
-    );
+    return <WaitingCell />;
   }
   return (
     <>
-      <span role="cell" class="c-side">
+      <Cell of="c-side">
         <OutcomeMark outcome={answer.first.outcome} />
-      </span>
-      <span role="cell" class="c-side">
+      </Cell>
+      <Cell of="c-side">
         <OutcomeMark outcome={answer.second.outcome} />
-      </span>
-      <span role="cell" class="c-question">
+      </Cell>
+      <Cell of="c-question">
         <button type="button" class="link" onClick={onChoice}>
           <Plain text={answer.first.question} />
         </button>
-      </span>
+      </Cell>
     </>
   );
 }
@@ -246,7 +250,8 @@ function Answer({ answer: { questionId, first, second } }: { readonly answer: Co
       <div class="sides">
         {[first, second].map((side, i) => (
           <p class="facts" key={i === 0 ? 'first' : 'second'}>
-            <b>{i === 0 ? 'first' : 'second'}</b> <OutcomeWords outcome={side.outcome} /> <Plain text={side.extracted ?? 'no answer'} />
+            <b>{i === 0 ? 'first' : 'second'}</b> <OutcomeWords outcome={side.outcome} />{' '}
+            <Plain text={side.extracted ?? 'no answer'} />
           </p>
         ))}
       </div>

@@ -1,6 +1,7 @@
 // Reports of rounds and figures of scores -> the curves that the pages draw, with their bands.
-import type { RoundRow, ScorerFigures, ScoresReply, TrainingReply } from '../../src/viewer/api.ts';
+
 import type { Estimate, EvalReport, SetReport } from '../../src/reports.ts';
+import type { RoundRow, ScorerFigures, ScoresReply, TrainingReply } from '../../src/viewer/api.ts';
 import type { PlotProps, Series } from '../parts/plot.tsx';
 
 /** A line of estimates; its band is their intervals. */
@@ -38,23 +39,45 @@ export function roundCurves(rounds: readonly RoundRow[], trainings: TrainingRepl
   const shared = { x, xNames, xLabel: 'round' };
   const names = setNames(rounds);
   const ofSets = (pick: (set: SetReport | null) => Estimate): Series[] =>
-    names.map((name) => lineOf(name, reports.map((report) => pick(setOf(report, name))), 100));
+    names.map((name) =>
+      lineOf(
+        name,
+        reports.map((report) => pick(setOf(report, name))),
+        100,
+      ),
+    );
   const aucs = (key: keyof EvalScores['aucOutcome']): readonly Estimate[] =>
     reports.map((report) => report?.scores?.aucOutcome[key] ?? null);
   return [
-    { ...shared, title: 'Accuracy, %', digits: 1, series: ofSets((set) => (set === null ? null : { ...set, value: set.accuracy })) },
+    {
+      ...shared,
+      title: 'Accuracy, %',
+      digits: 1,
+      series: ofSets((set) => (set === null ? null : { ...set, value: set.accuracy })),
+    },
     { ...shared, title: 'Sound answers, %', digits: 1, series: ofSets((set) => set?.sound ?? null) },
     {
       ...shared,
       title: 'AUC within questions',
-      series: [lineOf('scores', aucs('scores')), lineOf('tallies', aucs('tallies')), lineOf('mean log P', aucs('meanLogp')), lineOf('shortness', aucs('shortness'))],
+      series: [
+        lineOf('scores', aucs('scores')),
+        lineOf('tallies', aucs('tallies')),
+        lineOf('mean log P', aucs('meanLogp')),
+        lineOf('shortness', aucs('shortness')),
+      ],
     },
     {
       ...shared,
       title: 'Step accuracy of scores',
       series: [
-        lineOf('scores', reports.map((report) => report?.scores?.stepAccuracy)),
-        plainLine('commoner label', reports.map((report) => report?.scores?.majority)),
+        lineOf(
+          'scores',
+          reports.map((report) => report?.scores?.stepAccuracy),
+        ),
+        plainLine(
+          'commoner label',
+          reports.map((report) => report?.scores?.majority),
+        ),
       ],
     },
     {
@@ -62,13 +85,39 @@ export function roundCurves(rounds: readonly RoundRow[], trainings: TrainingRepl
       title: 'Mean log P of a token in pairs, after training',
       digits: 3,
       series: [
-        plainLine('chosen', reports.map((report) => report?.logps?.chosen.after)),
-        plainLine('rejected', reports.map((report) => report?.logps?.rejected.after)),
-        plainLine('chosen, before', reports.map((report) => report?.logps?.chosen.before)),
-        plainLine('rejected, before', reports.map((report) => report?.logps?.rejected.before)),
+        plainLine(
+          'chosen',
+          reports.map((report) => report?.logps?.chosen.after),
+        ),
+        plainLine(
+          'rejected',
+          reports.map((report) => report?.logps?.rejected.after),
+        ),
+        plainLine(
+          'chosen, before',
+          reports.map((report) => report?.logps?.chosen.before),
+        ),
+        plainLine(
+          'rejected, before',
+          reports.map((report) => report?.logps?.rejected.before),
+        ),
       ],
     },
-    { ...shared, title: 'Pairs', digits: 0, series: [plainLine('pairs', reports.map((report) => report?.pairs?.['pairs'])), plainLine('paths alone', reports.map((report) => report?.pairs?.['nllRows']))] },
+    {
+      ...shared,
+      title: 'Pairs',
+      digits: 0,
+      series: [
+        plainLine(
+          'pairs',
+          reports.map((report) => report?.pairs?.['pairs']),
+        ),
+        plainLine(
+          'paths alone',
+          reports.map((report) => report?.pairs?.['nllRows']),
+        ),
+      ],
+    },
     { ...shared, title: 'Loss, mean of the last tenth of a training', digits: 3, series: lossSeries(x, trainings) },
   ];
 }
@@ -78,7 +127,10 @@ type EvalScores = NonNullable<EvalReport['scores']>;
 function lossSeries(x: readonly number[], trainings: TrainingReply['trainings']): Series[] {
   const stages = [...new Set(trainings.map(({ stage }) => stage))];
   return stages.map((stage) =>
-    plainLine(stage, x.map((round) => lastLoss(trainings.find((t) => t.stage === stage && t.iteration === round)?.series ?? []))),
+    plainLine(
+      stage,
+      x.map((round) => lastLoss(trainings.find((t) => t.stage === stage && t.iteration === round)?.series ?? [])),
+    ),
   );
 }
 
@@ -95,6 +147,7 @@ export function calibrationSeries(figures: ScoresReply['figures']): PlotProps {
     title: 'Calibration: labelled right by score',
     xLabel: 'mean score of the bin',
     x: bins.map(({ score, from }) => score ?? from),
+    xRange: [0, 1],
     yRange: [0, 1],
     diagonal: true,
     series: [

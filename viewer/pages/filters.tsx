@@ -23,13 +23,19 @@ export const FILTERS = [
 
 export function filterOf(query: Query): Query {
   const entries = FILTERS.map((name) => [name, query[name]] as const);
-  return Object.fromEntries(entries.filter((entry): entry is [(typeof FILTERS)[number], string] => entry[1] !== undefined));
+  return Object.fromEntries(
+    entries.filter((entry): entry is [(typeof FILTERS)[number], string] => entry[1] !== undefined),
+  );
 }
 
 type ListName = NonNullable<PathFilter['list']>;
 
 const LISTS: readonly { readonly name: ListName; readonly label: string; readonly title: string }[] = [
-  { name: 'false-step', label: 'Right, false step', title: 'The answer is right, and an exact check finds a false step' },
+  {
+    name: 'false-step',
+    label: 'Right, false step',
+    title: 'The answer is right, and an exact check finds a false step',
+  },
   { name: 'high-wrong', label: 'High score, wrong', title: 'The path score is high, and the answer is wrong' },
   { name: 'low-right', label: 'Low score, right', title: 'The path score is low, and the answer is right' },
   { name: 'disagree', label: 'Score ≠ label', title: 'A step whose score and hard label say different things' },
@@ -100,13 +106,43 @@ export function Filters({ rounds }: { readonly rounds: number }) {
     <search class="filters">
       <SearchField text={query['text'] ?? ''} onText={(text) => set({ text })} />
       <Choice label="Sort" value={query['sort']} options={SORTS} onChoice={(sort) => set({ sort })} />
-      <Choice label="Outcome" value={query['outcome']} options={OUTCOMES} onChoice={(outcome) => set({ outcome, reason: null })} />
-      <Choice label="Reason" value={query['reason']} options={REASON_OPTIONS} onChoice={(reason) => set({ reason })} />
-      <Bounds label="Score" names={['scoreFrom', 'scoreTo']} step="0.05" query={query} onBound={set} />
-      <Bounds label="Tokens" names={['tokensFrom', 'tokensTo']} step="1" query={query} onBound={set} />
-      <Choice label="New in" value={query['drawnIn']} options={roundOptions(rounds)} onChoice={(drawnIn) => set({ drawnIn })} />
-      <Choice label="Cut off" value={query['truncated']} options={YES_NO} onChoice={(truncated) => set({ truncated })} />
-      <Choice label="Duplicate" value={query['duplicate']} options={YES_NO} onChoice={(duplicate) => set({ duplicate })} />
+      <details class="more" open={isWide() || isSet}>
+        <summary>More filters</summary>
+        <div>
+          <Choice
+            label="Outcome"
+            value={query['outcome']}
+            options={OUTCOMES}
+            onChoice={(outcome) => set({ outcome, reason: null })}
+          />
+          <Choice
+            label="Reason"
+            value={query['reason']}
+            options={REASON_OPTIONS}
+            onChoice={(reason) => set({ reason })}
+          />
+          <Bounds label="Score" names={['scoreFrom', 'scoreTo']} step="0.05" query={query} onBound={set} />
+          <Bounds label="Tokens" names={['tokensFrom', 'tokensTo']} step="1" query={query} onBound={set} />
+          <Choice
+            label="New in"
+            value={query['drawnIn']}
+            options={roundOptions(rounds)}
+            onChoice={(drawnIn) => set({ drawnIn })}
+          />
+          <Choice
+            label="Cut off"
+            value={query['truncated']}
+            options={YES_NO}
+            onChoice={(truncated) => set({ truncated })}
+          />
+          <Choice
+            label="Duplicate"
+            value={query['duplicate']}
+            options={YES_NO}
+            onChoice={(duplicate) => set({ duplicate })}
+          />
+        </div>
+      </details>
       {isSet && (
         <button type="button" onClick={() => set(Object.fromEntries(FILTERS.map((name) => [name, null])))}>
           Clear
@@ -116,13 +152,21 @@ export function Filters({ rounds }: { readonly rounds: number }) {
   );
 }
 
+/** As the style has it: narrower windows fold the filters away. */
+function isWide(): boolean {
+  return window.matchMedia('(min-width: 701px)').matches;
+}
+
 const ANY = ['', 'any'] as const;
 const OUTCOMES = [ANY, ['right', 'right'], ['wrong', 'wrong'], ['error', 'error']] as const;
 const REASON_OPTIONS = [ANY, ...REASONS.map((reason) => [reason, reason] as const)];
 const YES_NO = [ANY, ['true', 'yes'], ['false', 'no']] as const;
 
 function roundOptions(rounds: number): readonly (readonly [string, string])[] {
-  return [['', 'any round'], ...Array.from({ length: Math.max(0, rounds - 1) }, (_, i) => [`${i + 1}`, `round ${i + 1}`] as const)];
+  return [
+    ['', 'any round'],
+    ...Array.from({ length: Math.max(0, rounds - 1) }, (_, i) => [`${i + 1}`, `round ${i + 1}`] as const),
+  ];
 }
 
 interface ChoiceProps {
@@ -134,7 +178,7 @@ interface ChoiceProps {
 
 export function Choice({ label, value = '', options, onChoice }: ChoiceProps) {
   return (
-    <label class={value === '' ? 'field' : 'field set'}>
+    <label class={value !== '' && options[0]?.[0] === '' ? 'field set' : 'field'}>
       <span>{label}</span>
       <select value={value} onChange={(event) => onChoice(event.currentTarget.value)}>
         {options.map(([own, words]) => (
@@ -204,7 +248,7 @@ function SearchField({ text, onText }: { readonly text: string; readonly onText:
         onInput={(event) => setTyped(event.currentTarget.value)}
         onKeyDown={(event) => event.key === 'Escape' && field.current?.blur()}
       />
-      <kbd aria-hidden="true">/</kbd>
+      <kbd>/</kbd>
     </label>
   );
 }

@@ -1,7 +1,7 @@
 // The final evaluation -> the policies on each set with their paired tests, and answers chosen among several.
 import type { BestOfReport, FinalReport, SetReport } from '../../src/reports.ts';
 import { EstimateShare, Share } from '../parts/marks.tsx';
-import { NOTHING, paired, points, percentRange, short } from '../text/format.ts';
+import { NOTHING, paired, percentRange, points, short } from '../text/format.ts';
 import { nameOf } from './curves.ts';
 
 export function Final({ final }: { readonly final: FinalReport | null }) {
@@ -14,7 +14,9 @@ export function Final({ final }: { readonly final: FinalReport | null }) {
           <thead>
             <tr>
               <th scope="col">policy</th>
-              <th scope="col">set</th>
+              <th scope="col" class="left">
+                set
+              </th>
               <th scope="col">right (95 %)</th>
               <th scope="col">against the start</th>
               <th scope="col">against the control</th>
@@ -23,10 +25,16 @@ export function Final({ final }: { readonly final: FinalReport | null }) {
               <th scope="col">FLOP</th>
             </tr>
           </thead>
-          <tbody>{final.rows.flatMap((row) => row.sets.map((set) => <FinalRow key={`${row.name} ${nameOf(set)}`} row={row} set={set} />))}</tbody>
+          <tbody>
+            {final.rows.flatMap((row) =>
+              row.sets.map((set) => <FinalRow key={`${row.name} ${nameOf(set)}`} row={row} set={set} />),
+            )}
+          </tbody>
         </table>
       </div>
-      {final.rows.flatMap(({ name, bestOf = [] }) => bestOf.map((report) => <BestOf key={`${name} ${nameOf(report)}`} policy={name} report={report} />))}
+      {final.rows.flatMap(({ name, bestOf = [] }) =>
+        bestOf.map((report) => <BestOf key={`${name} ${nameOf(report)}`} policy={name} report={report} />),
+      )}
     </section>
   );
 }

@@ -16,7 +16,8 @@ export function PairPage() {
   const index = Number(app.router.route.value.query['index'] ?? 0);
   useTitle(`Pair ${index + 1}`);
   const reply = useReply<PairReply>('api/pair', { ...asked, index: String(index) });
-  const to = (at: number): void => app.router.replace({ page: 'pair', query: { ...asked, index: String(Math.max(0, at)) } });
+  const to = (at: number): void =>
+    app.router.replace({ page: 'pair', query: { ...asked, index: String(Math.max(0, at)) } });
   useKeys({
     j: () => to(index + 1),
     k: () => to(index - 1),
@@ -61,9 +62,11 @@ function Pair({ data, asked }: { readonly data: PairReply; readonly asked: Asked
             </b>
           </span>
         )}
-        <span>
-          margin <b class="figure">{fixed(margin, 3)}</b>
-        </span>
+        {margin !== null && (
+          <span>
+            margin <b class="figure">{fixed(margin, 3)}</b>
+          </span>
+        )}
         {pair.shared !== undefined && <span>first {pair.shared} steps are context</span>}
       </p>
       <Sides chosen={chosen} rejected={rejected} pair={pair} />
@@ -92,7 +95,15 @@ function Alone({ steps, isCode }: { readonly steps: readonly string[]; readonly 
 
 type Pair = PairReply['pair'];
 
-function Sides({ chosen, rejected, pair }: { readonly chosen: PathView | null; readonly rejected: PathView | null; readonly pair: Pair }) {
+function Sides({
+  chosen,
+  rejected,
+  pair,
+}: {
+  readonly chosen: PathView | null;
+  readonly rejected: PathView | null;
+  readonly pair: Pair;
+}) {
   return (
     <div class="sides">
       <SideFacts name="chosen" path={chosen} side={pair.chosen} />
@@ -101,7 +112,15 @@ function Sides({ chosen, rejected, pair }: { readonly chosen: PathView | null; r
   );
 }
 
-function SideFacts({ name, path, side }: { readonly name: string; readonly path: PathView | null; readonly side: Pair['chosen'] }) {
+function SideFacts({
+  name,
+  path,
+  side,
+}: {
+  readonly name: string;
+  readonly path: PathView | null;
+  readonly side: Pair['chosen'];
+}) {
   return (
     <p class="facts">
       <b>{name}</b>
@@ -124,7 +143,8 @@ function Moved({ data: { own, logps } }: { readonly data: PairReply }) {
       <h2 id="moved">Log-probabilities in training</h2>
       {own === null && (
         <Note>
-          Those of this pair were not measured. Set <Setting name="evaluate.logpPairs" /> to the number of pairs in the next run.
+          Those of this pair were not measured. Set <Setting name="evaluate.logpPairs" /> to the number of pairs in the
+          next run.
         </Note>
       )}
       {(own !== null || logps !== null) && (
@@ -154,7 +174,13 @@ function Moved({ data: { own, logps } }: { readonly data: PairReply }) {
   );
 }
 
-function MovedRow({ name, values: [before, after] }: { readonly name: string; readonly values: readonly [number, number] }) {
+function MovedRow({
+  name,
+  values: [before, after],
+}: {
+  readonly name: string;
+  readonly values: readonly [number, number];
+}) {
   const change = after - before;
   return (
     <tr>

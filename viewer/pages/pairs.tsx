@@ -1,8 +1,9 @@
 // The pairs of a round -> a list of any length.
 import { useState } from 'preact/hooks';
 import type { PairsReply } from '../../src/viewer/api.ts';
+import { Cell, type Columns, HeadCells, WaitingCell } from '../parts/cells.tsx';
 import { Mark, Note } from '../parts/marks.tsx';
-import { VirtualList } from '../parts/virtual-list.tsx';
+import { rowHeightOf, VirtualList } from '../parts/virtual-list.tsx';
 import { useApp, useKeys, useRound, useRun, useTitle } from '../state/app.ts';
 import { changed, hrefOf, type Query } from '../state/route.ts';
 import { useRows } from '../state/rows.ts';
@@ -47,9 +48,9 @@ export function PairsPage() {
       </p>
       <VirtualList
         label="Pairs"
-        head={<Head />}
+        head={<HeadCells columns={COLUMNS} />}
         rows={rows.total ?? 0}
-        rowHeight={window.matchMedia('(max-width: 700px)').matches ? 52 : 30}
+        rowHeight={rowHeightOf(window)}
         current={current}
         onDrawn={rows.onDrawn}
         row={(index) => <Row row={rows.at(index)} asked={asked} onFocus={() => move(index)} />}
@@ -58,58 +59,44 @@ export function PairsPage() {
   );
 }
 
-const COLUMNS = [
+const COLUMNS: Columns = [
   ['c-number', 'no.'],
   ['c-question', 'question'],
   ['c-margin', 'margin'],
   ['c-side', 'chosen'],
   ['c-side', 'rejected'],
   ['c-shared', 'shared steps'],
-] as const;
+];
 
-function Head() {
-  return (
-    <>
-      {COLUMNS.map(([name, words]) => (
-        <span role="columnheader" key={words} class={name}>
-          {words}
-        </span>
-      ))}
-    </>
-  );
-}
-
-function Row({ row, asked, onFocus }: { readonly row: PairRow | null; readonly asked: Query; readonly onFocus: () => void }) {
+function Row({
+  row,
+  asked,
+  onFocus,
+}: {
+  readonly row: PairRow | null;
+  readonly asked: Query;
+  readonly onFocus: () => void;
+}) {
   if (row === null) {
-    return (
-      <span role="cell" class="c-question dim">
-        …
-      </span>
-    );
+    return <WaitingCell />;
   }
   const { index, question, margin, shared, rightChosen, rightRejected } = row;
   return (
     <>
-      <span role="cell" class="c-number dim">
-        {count(index + 1)}
-      </span>
-      <span role="cell" class="c-question">
+      <Cell of="c-number dim">{count(index + 1)}</Cell>
+      <Cell of="c-question">
         <a href={hrefOf({ page: 'pair', query: { ...asked, index: String(index) } })} onFocus={onFocus}>
           <Plain text={question} />
         </a>
-      </span>
-      <span role="cell" class="c-margin figure">
-        {margin === null ? <span class="dim">alone</span> : fixed(margin, 3)}
-      </span>
-      <span role="cell" class="c-side">
+      </Cell>
+      <Cell of="c-margin figure">{margin === null ? <span class="dim">alone</span> : fixed(margin, 3)}</Cell>
+      <Cell of="c-side">
         <Mark is={rightChosen} yes="chosen is right" no="chosen is wrong" />
-      </span>
-      <span role="cell" class="c-side">
+      </Cell>
+      <Cell of="c-side">
         <Mark is={rightRejected} yes="rejected is right" no="rejected is wrong" />
-      </span>
-      <span role="cell" class="c-shared dim">
-        {shared}
-      </span>
+      </Cell>
+      <Cell of="c-shared dim">{shared}</Cell>
     </>
   );
 }

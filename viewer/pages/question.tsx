@@ -194,7 +194,11 @@ function listOf(app: App, asked: Asked) {
   return { page: 'questions', query: changed(filterOf(query), { ...asked, at: query['at'] ?? null }) } as const;
 }
 
-async function labelHere(app: App, { tree, place, asked }: Moving, label: 'good' | 'bad' | 'unsure' | null): Promise<void> {
+async function labelHere(
+  app: App,
+  { tree, place, asked }: Moving,
+  label: 'good' | 'bad' | 'unsure' | null,
+): Promise<void> {
   const path = tree.paths[place.row];
   if (app.labels.set === null) return;
   if (path === undefined) app.said.value = 'No step is chosen. Press j first.';
@@ -210,8 +214,12 @@ function toError(app: App, moving: Moving, change: 1 | -1): void {
   const { tree, place } = moving;
   const isBeyond = (row: number, step: number): boolean => (row - place.row || step - place.step) * change > 0;
   const errors = errorsIn(tree.paths);
-  const to = change === 1 ? errors.find((e) => isBeyond(e.row, e.step)) : errors.findLast((e) => isBeyond(e.row, e.step));
-  if (to === undefined) return toQuestion(app, moving, change, change === 1 ? { seek: 'error' } : {});
+  const to =
+    change === 1 ? errors.find((e) => isBeyond(e.row, e.step)) : errors.findLast((e) => isBeyond(e.row, e.step));
+  if (to === undefined) {
+    toQuestion(app, moving, change, change === 1 ? { seek: 'error' } : {});
+    return;
+  }
   place.move(to.row, to.step);
   const path = tree.paths[to.row];
   if (path !== undefined) app.said.value = `Step ${to.step + 1} of path ${shortId(path)}`;

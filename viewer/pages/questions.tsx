@@ -1,8 +1,9 @@
 // The questions of a run up to a round -> a list of any length with filters, a search and ready-made lists.
 import { useEffect, useState } from 'preact/hooks';
 import type { QuestionRow, QuestionsReply } from '../../src/viewer/api.ts';
+import { Cell, type Columns, HeadCells, WaitingCell } from '../parts/cells.tsx';
 import { Note, Span } from '../parts/marks.tsx';
-import { VirtualList } from '../parts/virtual-list.tsx';
+import { rowHeightOf, VirtualList } from '../parts/virtual-list.tsx';
 import { useApp, useKeys, useRound, useRun, useTitle } from '../state/app.ts';
 import { changed, hrefOf, type Query, type Route } from '../state/route.ts';
 import { type Piece, type Rows, useRows, useSearch } from '../state/rows.ts';
@@ -12,10 +13,10 @@ import { type Asked, FILTERS, Filters, filterOf, Lists } from './filters.tsx';
 
 const read = ({ total, questions, next }: QuestionsReply): Piece<QuestionRow> => ({ total, rows: questions, next });
 
-/** Rows of the list that the address asks for: by place, or by a search. */
+/** Rows of the list that the address asks for: by place, or where the server reads the paths themselves, by a search. */
 export function useQuestions(asked: Asked, query: Query): Rows<QuestionRow> {
   const filter = { ...asked, ...filterOf(query) };
-  const isSearch = query['text'] !== undefined;
+  const isSearch = query['text'] !== undefined || query['list'] === 'false-step';
   const rows = useRows('api/questions', isSearch ? null : filter, read);
   const found = useSearch('api/questions', isSearch ? filter : null, read);
   return isSearch ? found : rows;
@@ -57,20 +58,21 @@ export function QuestionsPage() {
       <Found rows={rows} query={query} />
       <VirtualList
         label="Questions"
-        head={<Head />}
+        head={<HeadCells columns={COLUMNS} />}
         rows={rows.total ?? 0}
-        rowHeight={rowHeight()}
+        rowHeight={rowHeightOf(window)}
         current={current}
         onDrawn={rows.onDrawn}
-        row={(index) => <Row row={rows.at(index)} route={(id) => questionRoute(query, asked, id, index)} onFocus={() => setCurrent(index)} />}
+        row={(index) => (
+          <Row
+            row={rows.at(index)}
+            route={(id) => questionRoute(query, asked, id, index)}
+            onFocus={() => setCurrent(index)}
+          />
+        )}
       />
     </div>
   );
-}
-
-/** As `--row` of the style has it: two lines on a phone. */
-function rowHeight(): number {
-  return window.matchMedia('(max-width: 700px)').matches ? 52 : 30;
 }
 
 /** The current row is in the address, so that back returns to it. */
@@ -106,36 +108,16 @@ function Found({ rows, query }: { readonly rows: Rows<QuestionRow>; readonly que
   );
 }
 
-function Head() {
-  return (
-    <>
-      <span role="columnheader" class="c-question">
-        question
-      </span>
-      <span role="columnheader" class="c-answer">
-        answer
-      </span>
-      <span role="columnheader" class="c-fits">
-        fit
-      </span>
-      <span role="columnheader" class="c-right">
-        right of paths
-      </span>
-      <span role="columnheader" class="c-scores">
-        path scores, 0 to 1
-      </span>
-      <span role="columnheader" class="c-labelled">
-        labelled
-      </span>
-      <span role="columnheader" class="c-pairs">
-        pairs
-      </span>
-      <span role="columnheader" class="c-id">
-        id
-      </span>
-    </>
-  );
-}
+const COLUMNS: Columns = [
+  ['c-question', 'question'],
+  ['c-answer', 'answer'],
+  ['c-fits', 'fit'],
+  ['c-right', 'right of paths'],
+  ['c-scores', 'path scores, 0 to 1'],
+  ['c-labelled', 'labelled'],
+  ['c-pairs', 'pairs'],
+  ['c-id', 'id'],
+];
 
 interface RowProps {
   readonly row: QuestionRow | null;
@@ -145,42 +127,32 @@ interface RowProps {
 
 function Row({ row, route, onFocus }: RowProps) {
   if (row === null) {
-    return (
-      <span role="cell" class="c-question dim">
-        …
-      </span>
-    );
+    return <WaitingCell />;
   }
   const { fits, paths, right, scores, labelled, pairs } = row;
   return (
     <>
-      <span role="cell" class="c-question">
+      <Cell of="c-question">
         <a href={hrefOf(route(row.id))} onFocus={onFocus}>
           <Plain text={row.question === '' ? '(empty)' : row.question} />
         </a>
-      </span>
-      <span role="cell" class="c-answer">
+      </Cell>
+      <Cell of="c-answer">
         <Plain text={row.answer} />
-      </span>
-      <span role="cell" class="c-fits">
-        {count(fits)}
-      </span>
-      <span role="cell" class="c-right">
+      </Cell>
+      <Cell of="c-fits">{count(fits)}</Cell>
+      <Cell of="c-right">
         <RightOf right={right} paths={paths} />
-      </span>
-      <span role="cell" class="c-scores" title={scores === null ? 'no path has a score' : undefined}>
+      </Cell>
+      <Cell of="c-scores" title={scores === null ? 'no path has a score' : undefined}>
         {scores !== null && <Span low={scores[0]} high={scores[1]} />}
         <span class="figure">{scores === null ? NOTHING : `${fixed(scores[0], 2)}–${fixed(scores[1], 2)}`}</span>
-      </span>
-      <span role="cell" class="c-labelled">
-        {labelled === 0 ? NOTHING : count(labelled)}
-      </span>
-      <span role="cell" class="c-pairs">
-        {pairs === 0 ? NOTHING : count(pairs)}
-      </span>
-      <span role="cell" class="c-id dim">
+      </Cell>
+      <Cell of="c-labelled">{labelled === 0 ? NOTHING : count(labelled)}</Cell>
+      <Cell of="c-pairs">{pairs === 0 ? NOTHING : count(pairs)}</Cell>
+      <Cell of="c-id dim">
         <Plain text={row.id} />
-      </span>
+      </Cell>
     </>
   );
 }

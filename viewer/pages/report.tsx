@@ -1,5 +1,13 @@
 // A report's data -> every page of its runs below each other, and some paths; it needs no server.
-import type { CompareReply, QuestionReply, ReportData, RoundsReply, RunHead, ScoresReply, TrainingReply } from '../../src/viewer/api.ts';
+import type {
+  CompareReply,
+  QuestionReply,
+  ReportData,
+  RoundsReply,
+  RunHead,
+  ScoresReply,
+  TrainingReply,
+} from '../../src/viewer/api.ts';
 import { Path } from '../paths/path.tsx';
 import { useApp, useTitle } from '../state/app.ts';
 import { ModelText } from '../text/model-text.tsx';

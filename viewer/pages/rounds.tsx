@@ -17,7 +17,9 @@ export function RoundsPage() {
   return (
     <>
       <h1 class="unseen-name">Rounds of {run?.name}</h1>
-      <Loaded reply={rounds}>{(data) => <Rounds data={data} trainings={training.data?.trainings ?? []} place={place} />}</Loaded>
+      <Loaded reply={rounds}>
+        {(data) => <Rounds data={data} trainings={training.data?.trainings ?? []} place={place} />}
+      </Loaded>
     </>
   );
 }
@@ -122,10 +124,16 @@ function Round({ row: { iteration, report, seconds }, sets, hasSound, place }: R
   return (
     <tr>
       <th scope="row">
-        {isLink ? <a href={hrefOf({ page: 'questions', query: { run: place, round: String(iteration) } })}>{name}</a> : name}
+        {isLink ? (
+          <a href={hrefOf({ page: 'questions', query: { run: place, round: String(iteration) } })}>{name}</a>
+        ) : (
+          name
+        )}
       </th>
       {own.map((set, i) => (
-        <td key={sets[i]}>{set === null ? <span class="dim">{NOTHING}</span> : <Share value={set.accuracy} ci95={set.ci95} />}</td>
+        <td key={sets[i]}>
+          {set === null ? <span class="dim">{NOTHING}</span> : <Share value={set.accuracy} ci95={set.ci95} />}
+        </td>
       ))}
       {own.map((set, i) => (
         <td key={sets[i]}>{set?.paired == null ? <span class="dim">{NOTHING}</span> : paired(set.paired)}</td>
@@ -157,7 +165,9 @@ function Costs({ rounds }: { readonly rounds: readonly RoundRow[] }) {
           <thead>
             <tr>
               <th scope="col">round</th>
-              <th scope="col">stage</th>
+              <th scope="col" class="left">
+                stage
+              </th>
               <th scope="col" colSpan={2}>
                 time
               </th>

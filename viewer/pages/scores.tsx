@@ -22,7 +22,8 @@ export function ScoresPage() {
 
 export function Scores({ data }: { readonly data: ScoresReply }) {
   const { figures, scorers, byPosition, byLength, human } = data;
-  if (figures === null && scorers.length === 0) return <Note>This round has no scores of labelled, held-out paths.</Note>;
+  if (figures === null && scorers.length === 0)
+    return <Note>This round has no scores of labelled, held-out paths.</Note>;
   return (
     <>
       {figures !== null && <Evidence figures={figures} />}
@@ -50,8 +51,8 @@ function Evidence({ figures }: { readonly figures: NonNullable<ScoresReply['figu
   return (
     <>
       <p class="dim">
-        On {plural(paths, 'labelled path')} ({plural(steps, 'step')}) of {plural(questions, 'question')} that never trained a PRM. Intervals are over
-        questions.
+        On {plural(paths, 'labelled path')} ({plural(steps, 'step')}) of {plural(questions, 'question')} that never
+        trained a PRM. Intervals are over questions.
       </p>
       <dl class="figures">
         {rows.map(([name, words]) => (
@@ -85,7 +86,11 @@ function Scorers({ scorers }: { readonly scorers: ScoresReply['scorers'] }) {
             <tr key={name}>
               <th scope="row">{name}</th>
               <td>{estimate(auc)}</td>
-              <td>{auc !== null && <Span low={auc.ci95[0]} high={auc.ci95[1]} at={auc.value} from={0.4} to={1} line={0.5} />}</td>
+              <td>
+                {auc !== null && (
+                  <Span low={auc.ci95[0]} high={auc.ci95[1]} at={auc.value} from={0.4} to={1} line={0.5} />
+                )}
+              </td>
               <td>{estimate(stepAccuracy)}</td>
               <td>{auc === null && stepAccuracy === null ? NOTHING : count((auc ?? stepAccuracy)?.n ?? 0)}</td>
             </tr>

@@ -20,7 +20,11 @@ export function TrainingPage() {
 
 type Training = TrainingReply['trainings'][number];
 
-const WORDS: Readonly<Record<string, string>> = { '3-prm': 'Process reward model', '6-policy': 'Policy', final: 'Control' };
+const WORDS: Readonly<Record<string, string>> = {
+  '3-prm': 'Process reward model',
+  '6-policy': 'Policy',
+  final: 'Control',
+};
 
 export function Trainings({ data: { trainings } }: { readonly data: TrainingReply }) {
   if (trainings.length === 0) return <Note>Nothing was trained yet.</Note>;
@@ -30,7 +34,10 @@ export function Trainings({ data: { trainings } }: { readonly data: TrainingRepl
       {[...groups].map(([name, own]) => (
         <section key={name} aria-label={name}>
           <h2>
-            {name} <small class="dim">{own.map(({ iteration, steps }) => `round ${iteration}: ${plural(steps, 'step')}`).join(' · ')}</small>
+            {name}{' '}
+            <small class="dim">
+              {own.map(({ iteration, steps }) => `round ${iteration}: ${plural(steps, 'step')}`).join(' · ')}
+            </small>
           </h2>
           <div class="plots">
             {plotsOf(own).map((plot) => (

@@ -23,7 +23,6 @@ const WORDS: readonly (readonly [word: string, words: string])[] = [
   ['log P', 'least log-probability of the step’s tokens'],
   ['hand', 'a label by hand: + good, − bad, ? unsure'],
   ['≠', 'score and label or check say different things, at the threshold 0.5'],
-  ['⑂', 'paths part after this step; filled where some then are right and some wrong'],
 ];
 
 export function Help() {
@@ -38,7 +37,13 @@ export function Help() {
     helpIsOpen.value = false;
   };
   return (
-    <dialog ref={dialog} class="help" aria-labelledby="help" onClose={onClose} onKeyDown={(event) => event.stopPropagation()}>
+    <dialog
+      ref={dialog}
+      class="help"
+      aria-labelledby="help"
+      onClose={onClose}
+      onKeyDown={(event) => event.stopPropagation()}
+    >
       {isOpen && (
         <>
           <h2 id="help">Keys and words</h2>

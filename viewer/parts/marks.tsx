@@ -1,9 +1,9 @@
 // Small marks that tables and paths share: outcomes, scores as a shade, intervals on a common scale.
 import type { ComponentChildren } from 'preact';
-import type { Outcome } from '../../src/viewer/api.ts';
 import type { Estimate } from '../../src/reports.ts';
-import { Plain } from '../text/model-text.tsx';
+import type { Outcome } from '../../src/viewer/api.ts';
 import { fixed, NOTHING, OUTCOME_MARKS, outcomeWords, percent, percentRange } from '../text/format.ts';
+import { Plain } from '../text/model-text.tsx';
 
 export function OutcomeMark({ outcome }: { readonly outcome: Outcome }) {
   return (

@@ -1,6 +1,5 @@
 // A plot's series and the page's colours -> what uPlot needs: lines told apart by dash and point, bands, whiskers.
 import type uPlot from 'uplot';
-import { fixed } from '../text/format.ts';
 import type { PlotProps, Series } from './plot.tsx';
 
 export interface Colours {
@@ -41,7 +40,7 @@ export function optionsOf(props: PlotProps, colours: Colours, onPoint: (index: n
     legend: { show: false },
     cursor: { y: false, drag: { x: false, y: false }, points: { size: 5 } },
     padding: [8, 8, 0, 0],
-    scales: { x: { time: false, range: xRange(isFew) }, y: yScale(props) },
+    scales: { x: { time: false, range: xRange(props) }, y: yScale(props) },
     series: [{}, ...lines, ...extra],
     bands: isFew ? [] : bandsOf(series, colours),
     axes: [xAxis(props, colours), yAxis(colours)],
@@ -52,8 +51,10 @@ export function optionsOf(props: PlotProps, colours: Colours, onPoint: (index: n
   };
 }
 
-function xRange(isFew: boolean): uPlot.Range.Function {
-  return (_, low, high) => (isFew ? [low - 0.3, high + 0.3] : [low, high]);
+function xRange({ xRange: fixedRange, x }: PlotProps): uPlot.Range.Function {
+  if (fixedRange !== undefined) return () => [fixedRange[0], fixedRange[1]];
+  const spare = x.length <= FEW ? 0.3 : 0;
+  return (_, low, high) => [low - spare, high + spare];
 }
 
 function yScale({ yRange }: PlotProps): uPlot.Scale {
@@ -120,14 +121,20 @@ function drawWhiskers(plot: uPlot, series: readonly Series[], { lines }: Colours
 const FONT = '11px system-ui, sans-serif';
 
 function xAxis({ x, xNames, xLabel }: PlotProps, { text, grid }: Colours): uPlot.Axis {
-  const shared = { stroke: text, font: FONT, grid: { show: false }, ticks: { stroke: grid, width: 1, size: 4 }, gap: 2 };
+  const shared = {
+    stroke: text,
+    font: FONT,
+    grid: { show: false },
+    ticks: { stroke: grid, width: 1, size: 4 },
+    gap: 2,
+  };
   const label = { label: xLabel, labelSize: 16, labelFont: FONT, labelGap: 0, size: 26 };
   if (xNames === undefined) return { ...shared, ...label, values: (_, splits) => splits.map(numberOf) };
   return { ...shared, ...label, splits: x.slice(), values: () => xNames.slice() };
 }
 
 function numberOf(value: number): string {
-  return Number.isInteger(value) || Math.abs(value) < 1 ? String(Number(value.toFixed(3))) : '';
+  return Number.isInteger(value) || Math.abs(value) < 1 ? fixedShort(value) : '';
 }
 
 function yAxis({ text, grid }: Colours): uPlot.Axis {
@@ -142,8 +149,9 @@ function yAxis({ text, grid }: Colours): uPlot.Axis {
   };
 }
 
+/** As few digits as tell the ticks apart. */
 function fixedShort(value: number): string {
-  if (value !== 0 && Math.abs(value) < 0.001) return value.toExponential(0);
-  if (Math.abs(value) >= 10_000) return `${Math.round(value / 1000)}k`;
-  return fixed(value, 3).replace(/(\.\d*?)0+$/, '$1').replace(/\.$/, '');
+  if (value !== 0 && Math.abs(value) < 0.0001) return value.toExponential(0);
+  const [scaled, unit] = Math.abs(value) >= 10_000 ? [value / 1000, 'k'] : [value, ''];
+  return `${String(Number(scaled.toFixed(4))).replace('-', '−')}${unit}`;
 }

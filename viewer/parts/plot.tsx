@@ -22,6 +22,7 @@ export interface PlotProps {
   readonly series: readonly Series[];
   /** Of the numbers shown. */
   readonly digits?: number | undefined;
+  readonly xRange?: readonly [number, number] | undefined;
   readonly yRange?: readonly [number, number] | undefined;
   /** Draws y = x, where a curve should be. */
   readonly diagonal?: boolean | undefined;
@@ -34,7 +35,7 @@ export function Plot(props: PlotProps) {
   return <Drawn {...props} series={drawn} />;
 }
 
-const HEIGHT = 190;
+const HEIGHT = 180;
 
 function Drawn(props: PlotProps) {
   const { theme } = useApp();
@@ -93,7 +94,8 @@ function Legend({ props, at }: { readonly props: PlotProps; readonly at: number 
           <svg class={`swatch line-${i % LINES}`} viewBox="0 0 24 8" aria-hidden="true">
             <line x1="0" x2="24" y1="4" y2="4" />
           </svg>
-          {label} <span class="figure">{fixed(at === null ? values.findLast((v) => v !== null) : values[at], digits)}</span>
+          {label}{' '}
+          <span class="figure">{fixed(at === null ? values.findLast((v) => v !== null) : values[at], digits)}</span>
         </li>
       ))}
     </ul>

@@ -2,6 +2,7 @@
 import type { ComponentChildren, RefObject } from 'preact';
 import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { keepScroll, scrollOf } from '../state/route.ts';
+import { ROWS, rowAt, tableOf } from './cells.tsx';
 import { heightOf, offsetToSee, type Place, rowsAt, type Sizes, scrollAt, scrolled } from './virtual-window.ts';
 
 interface VirtualListProps {
@@ -17,12 +18,17 @@ interface VirtualListProps {
   readonly onDrawn: (first: number, end: number) => void;
 }
 
+/** Two lines on a phone, as the style has them. */
+export function rowHeightOf(window: Window): number {
+  return window.matchMedia('(max-width: 700px)').matches ? 52 : 30;
+}
+
 const SPARE = 12;
 const REST_MS = 120;
 const HEAD_HEIGHT = 28;
 
 export function VirtualList({ label, head, rows, rowHeight, current, row, onDrawn }: VirtualListProps) {
-  const element = useRef<HTMLDivElement>(null);
+  const element = useRef<HTMLElement>(null);
   const list = useScrolling(element, { rows, rowHeight });
   const { place, sizes } = list;
   useRestored(rows, list.moveTo);
@@ -32,18 +38,17 @@ export function VirtualList({ label, head, rows, rowHeight, current, row, onDraw
   const drawn = Array.from({ length: end - first }, (_, i) => first + i);
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keyboard
-    <div class="scroller" ref={element} tabIndex={0} role="group" aria-label={label}>
-      <div role="table" aria-label={label} aria-rowcount={rows + 1}>
-        <div role="rowgroup" class="list-head">
-          <div role="row" class="row" aria-rowindex={1} style={{ height: `${HEAD_HEIGHT}px` }}>
+    <section class="scroller" ref={element} tabIndex={0} aria-label={label}>
+      <div {...tableOf(label, rows)}>
+        <div {...ROWS} class="list-head">
+          <div {...rowAt(1)} class="row" style={{ height: `${HEAD_HEIGHT}px` }}>
             {head}
           </div>
         </div>
-        <div role="rowgroup" class="rows" style={{ height: `${heightOf(sizes)}px` }}>
+        <div {...ROWS} class="rows" style={{ height: `${heightOf(sizes)}px` }}>
           {drawn.map((index) => (
             <div
-              role="row"
-              aria-rowindex={index + 2}
+              {...rowAt(index + 2)}
               key={index}
               class={index === current ? 'row current' : 'row'}
               aria-current={index === current ? 'true' : undefined}
@@ -54,7 +59,7 @@ export function VirtualList({ label, head, rows, rowHeight, current, row, onDraw
           ))}
         </div>
       </div>
-    </div>
+    </section>
   );
 }
 
@@ -69,7 +74,7 @@ interface Scrolling {
 }
 
 /** Where the list is: follows its element, and moves it. */
-function useScrolling(element: RefObject<HTMLDivElement | null>, { rows, rowHeight }: Omit<Sizes, 'viewport'>): Scrolling {
+function useScrolling(element: RefObject<HTMLElement | null>, { rows, rowHeight }: Omit<Sizes, 'viewport'>): Scrolling {
   const [viewport, setViewport] = useState(600);
   const [place, setPlace] = useState<Place>({ scroll: 0, offset: 0 });
   const sizes: Sizes = { rows, rowHeight, viewport };

@@ -29,16 +29,22 @@ function mostScroll(sizes: Sizes): number {
   return Math.max(0, heightOf(sizes) - sizes.viewport);
 }
 
+function isScaled({ rows, rowHeight }: Sizes): boolean {
+  return rows * rowHeight > MOST_PIXELS;
+}
+
 /** The offset that belongs to a scroll position at rest. */
 export function offsetAt(scroll: number, sizes: Sizes): number {
   const most = mostScroll(sizes);
-  return most === 0 ? 0 : (Math.min(scroll, most) / most) * mostOffset(sizes);
+  const share = isScaled(sizes) ? mostOffset(sizes) / most : 1;
+  return Math.min(scroll, most) * share;
 }
 
 /** The scroll position that belongs to an offset. */
 export function scrollAt(offset: number, sizes: Sizes): number {
   const most = mostOffset(sizes);
-  return most === 0 ? 0 : Math.round((Math.min(offset, most) / most) * mostScroll(sizes));
+  const share = isScaled(sizes) ? mostScroll(sizes) / most : 1;
+  return Math.round(Math.min(offset, most) * share);
 }
 
 /**
@@ -47,9 +53,9 @@ export function scrollAt(offset: number, sizes: Sizes): number {
  */
 export function scrolled(before: Place, scroll: number, sizes: Sizes): Place {
   const move = scroll - before.scroll;
-  const isScaled = mostOffset(sizes) > mostScroll(sizes);
   const isEnd = scroll <= 0 || scroll >= mostScroll(sizes);
-  if (!isScaled || isEnd || Math.abs(move) > 2 * sizes.viewport) return { scroll, offset: offsetAt(scroll, sizes) };
+  if (!isScaled(sizes) || isEnd || Math.abs(move) > 2 * sizes.viewport)
+    return { scroll, offset: offsetAt(scroll, sizes) };
   return { scroll, offset: Math.min(mostOffset(sizes), Math.max(0, before.offset + move)) };
 }
 

@@ -30,4 +30,3 @@ export function PairLinks({ path, where, pairs }: PairLinksProps) {
     </>
   );
 }
-

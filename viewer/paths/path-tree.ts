@@ -8,7 +8,7 @@ export interface Cell {
   /** First row of the paths that share it, and how many they are. */
   readonly row: number;
   readonly span: number;
-  /** Any of the paths: the first. */
+  /** The first of the paths that has labels, else the first: what is known of the step is read there. */
   readonly path: PathView;
   readonly text: string;
   /** Paths continue in several ways after it. */
@@ -57,7 +57,7 @@ function branchesOf(group: readonly PathView[], step: number): readonly (readonl
 }
 
 function cellOf(branch: readonly PathView[], step: number, row: number): Cell {
-  const [path] = branch as readonly [PathView];
+  const path = branch.find(({ labels }) => labels !== null) ?? (branch[0] as PathView);
   const rights = branch.filter(({ sample }) => sample.outcome.kind === 'right').length;
   const isFork = new Set(branch.map(({ sample }) => sample.steps[step + 1])).size > 1;
   return {

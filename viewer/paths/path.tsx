@@ -26,14 +26,22 @@ export function Path(props: PathProps) {
   const { path, where, pairs, current, isOpen } = props;
   const facts = factsOf(path);
   return (
-    <section class={`path ${path.sample.outcome.kind}`} aria-label={`Path ${shortId(path)}`}>
+    <section class="path" aria-label={`Path ${shortId(path)}`}>
       <PathHead path={path} where={where} pairs={pairs} />
       <ol class="steps">
         {facts.map((fact, j) => (
           <li key={j} class={j === current ? 'step current' : 'step'}>
-            <Chip facts={fact} number={j + 1} isCurrent={j === current} isOpen={isOpen && j === current} onOpen={openerOf(props, j)} />
+            <Chip
+              facts={fact}
+              number={j + 1}
+              isCurrent={j === current}
+              isOpen={isOpen && j === current}
+              onOpen={openerOf(props, j)}
+            />
             <div class="step-text">{props.isCode ? <Code text={fact.text} /> : <ModelText text={fact.text} />}</div>
-            {isOpen && j === current && <StepDetail path={path} step={j} facts={fact} where={where} pairs={pairs} isCode={props.isCode} />}
+            {isOpen && j === current && (
+              <StepDetail path={path} step={j} facts={fact} where={where} pairs={pairs} isCode={props.isCode} />
+            )}
           </li>
         ))}
       </ol>
@@ -53,7 +61,7 @@ function PathHead({ path, where, pairs }: Pick<PathProps, 'path' | 'where' | 'pa
       <h3>
         <OutcomeWords outcome={sample.outcome} />
         <span class="path-answer">
-          <Plain text={sample.extracted ?? 'no answer'} />
+          <Plain text={answerText(sample.extracted)} />
         </span>
       </h3>
       <p class="facts">
@@ -74,6 +82,12 @@ function PathHead({ path, where, pairs }: Pick<PathProps, 'path' | 'where' | 'pa
       </p>
     </header>
   );
+}
+
+/** Of a program: nothing, its steps are the program. */
+function answerText(extracted: string | null): string {
+  if (extracted === null) return 'no answer';
+  return extracted.includes('\n') ? '' : extracted;
 }
 
 function wordsOfSample({ sample, duplicateOf, scores, labels }: PathView): string[] {

@@ -8,6 +8,7 @@ import { fixed, plural } from '../text/format.ts';
 import { ModelText, Plain } from '../text/model-text.tsx';
 import { PairLinks, type PairsOfQuestion, type Where } from './pair-links.tsx';
 import { type StepFacts, shortId } from './step-facts.ts';
+import { tokensOf } from './step-tokens.ts';
 
 interface StepDetailProps {
   readonly path: PathView;
@@ -52,8 +53,8 @@ function HandButtons({ path, step, facts, where }: StepDetailProps) {
   const { set } = labels;
   if (set === null) return null;
   return (
-    <p class="hand-buttons" role="group" aria-label="Label this step by hand">
-      <span class="dim">By hand:</span>
+    <fieldset class="hand-buttons">
+      <legend>By hand</legend>
       {CHOICES.map(([key, label, words]) => (
         <button
           key={key}
@@ -63,10 +64,10 @@ function HandButtons({ path, step, facts, where }: StepDetailProps) {
             said.value = await set(where.run, path.sample.id, step, label);
           }}
         >
-          {words} <kbd aria-hidden="true">{key}</kbd>
+          {words} <kbd>{key}</kbd>
         </button>
       ))}
-    </p>
+    </fieldset>
   );
 }
 
@@ -110,23 +111,6 @@ function Token({ token: { text, logp } }: { readonly token: TokenView }) {
   );
 }
 
-/** Tokens that overlap a step's text; tokens join to the whole text, in which steps follow each other. */
-export function tokensOf(tokens: readonly TokenView[], steps: readonly string[], step: number): readonly TokenView[] {
-  const whole = tokens.map(({ text }) => text).join('');
-  let from = 0;
-  let end = 0;
-  for (const text of steps.slice(0, step + 1)) {
-    from = Math.max(end, whole.indexOf(text, end));
-    end = from + text.length;
-  }
-  let at = 0;
-  return tokens.filter(({ text }) => {
-    const start = at;
-    at += text.length;
-    return at > from && start < end;
-  });
-}
-
 function Rollouts({ path, step, facts, where, isCode }: StepDetailProps) {
   const query = facts.rollouts === 0 ? null : { ...where, sample: path.sample.id, step: String(step) };
   const reply = useReply<RolloutsReply>('api/rollouts', query);
@@ -156,7 +140,8 @@ function whyNoRollouts({ tally }: StepFacts) {
   if (tally.run === 0) return 'This step was not rolled out.';
   return (
     <>
-      The texts of {plural(tally.run, 'rollout')} were not kept. Set <Setting name="labels.keepRollouts true" /> in the next run.
+      The texts of {plural(tally.run, 'rollout')} were not kept. Set <Setting name="labels.keepRollouts true" /> in the
+      next run.
     </>
   );
 }

@@ -1,6 +1,7 @@
 // A path -> what is known of each of its steps, side by side, and which steps are disputed.
-import type { HumanLabel, PathView } from '../../src/viewer/api.ts';
+
 import type { StepTally } from '../../src/records.ts';
+import type { HumanLabel, PathView } from '../../src/viewer/api.ts';
 
 export interface StepFacts {
   readonly text: string;
@@ -56,13 +57,16 @@ export function tallyWords({ tally, isLast, hard }: StepFacts): TallyWords | nul
   if (impliedBy !== null) {
     return { text: `by ${impliedBy + 1}`, title: `right: a right rollout of step ${impliedBy + 1} settles this label` };
   }
-  if (run > 0 && stop === 'full') return { text: `${correct}/${run}`, title: `${correct} of ${run} rollouts are right` };
+  if (run > 0 && stop === 'full')
+    return { text: `${correct}/${run}`, title: `${correct} of ${run} rollouts are right` };
   if (run > 0) {
     const title = `${correct} of ${run} rollouts are right; the scan stopped there, so this is no estimate of a probability`;
     return { text: `${correct}/${run}…`, title };
   }
-  if (assumed !== undefined) return { text: 'assumed', title: `assumed ${assumed ? 'right' : 'wrong'}: other steps were rolled out` };
-  if (isLast) return { text: 'outcome', title: `the last step's label is the outcome: ${hard === true ? 'right' : 'wrong'}` };
+  if (assumed !== undefined)
+    return { text: 'assumed', title: `assumed ${assumed ? 'right' : 'wrong'}: other steps were rolled out` };
+  if (isLast)
+    return { text: 'outcome', title: `the last step's label is the outcome: ${hard === true ? 'right' : 'wrong'}` };
   return null;
 }
 

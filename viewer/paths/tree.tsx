@@ -21,13 +21,16 @@ export function Tree({ tree, current, onStep }: TreeProps) {
   const facts = useMemo(() => new Map(tree.paths.map((path) => [path.sample.id, factsOf(path)])), [tree]);
   return (
     <section class="tree-box" aria-label="Prefix tree">
-      <div class="tree" style={{ gridTemplateColumns: `repeat(${tree.depth}, minmax(var(--cell), 1fr)) max-content` }}>
+      <div
+        class="tree"
+        style={{ gridTemplateColumns: `repeat(${tree.depth}, minmax(var(--cell), 1fr)) minmax(70px, max-content)` }}
+      >
         {Array.from({ length: tree.depth }, (_, i) => (
           <span key={i} class="tree-head" style={{ gridColumn: `${i + 1}`, gridRow: '1' }}>
             step {i + 1}
           </span>
         ))}
-        <span class="tree-head" style={{ gridColumn: `${tree.depth + 1}`, gridRow: '1' }}>
+        <span class="tree-head last" style={{ gridColumn: `${tree.depth + 1}`, gridRow: '1' }}>
           answer
         </span>
         {tree.cells.map((cell) => (
@@ -43,6 +46,10 @@ export function Tree({ tree, current, onStep }: TreeProps) {
           <Ending key={path.sample.id} path={path} row={row} depth={tree.depth} />
         ))}
       </div>
+      <p class="dim tree-legend" aria-hidden="true">
+        <span class="fork-mark decisive" /> paths part here, into right and wrong ones <span class="fork-mark" /> paths
+        part here <span class="dispute">≠</span> disputed; the darker, the lower the score
+      </p>
     </section>
   );
 }
@@ -57,7 +64,7 @@ interface TreeCellProps {
 function TreeCell({ cell, facts, isCurrent, onStep }: TreeCellProps) {
   if (facts === null) return null;
   const { step, row, span, text, isFork, isDecisive } = cell;
-  const names = ['cell', isCurrent && 'current', isDisputed(facts) && 'disputed', isFork && 'fork', isDecisive && 'decisive'];
+  const names = ['cell', isCurrent && 'current', isFork && 'fork', isDecisive && 'decisive'];
   const shares = span === 1 ? '' : `; shared by ${plural(span, 'path')}`;
   const parts = isFork ? `; paths part after it${isDecisive ? ', into right and wrong ones' : ''}` : '';
   const tally = tallyWords(facts);

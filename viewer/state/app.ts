@@ -81,4 +81,3 @@ export function useTitle(title: string): void {
     document.title = `${title} · sipf`;
   }, [title]);
 }
-

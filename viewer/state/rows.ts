@@ -63,9 +63,15 @@ function piecesBetween(first: number, end: number): readonly number[] {
 }
 
 /** A search that the server does piece by piece: it reads on while the reader is near the end of what it found. null: no search. */
-export function useSearch<Reply, Row>(path: string, query: Query | null, read: (reply: Reply) => Piece<Row>): Rows<Row> {
+export function useSearch<Reply, Row>(
+  path: string,
+  query: Query | null,
+  read: (reply: Reply) => Piece<Row>,
+): Rows<Row> {
   const { server } = useApp();
-  const [found, setFound] = useState<{ rows: readonly Row[]; next: string | null; error: string | null }>(NOTHING_FOUND);
+  const [found, setFound] = useState<{ rows: readonly Row[]; next: string | null; error: string | null }>(
+    NOTHING_FOUND,
+  );
   const [end, setEnd] = useState(0);
   const key = query === null ? null : keyOf(path, query);
   useEffect(() => setFound(NOTHING_FOUND), [key]);

@@ -51,6 +51,8 @@ function changedStep(left: string | undefined, right: string | undefined): Align
   }
   const changes = diffWordsWithSpace(left, right);
   const side = (skip: 'added' | 'removed'): readonly Part[] =>
-    changes.filter((change) => !change[skip]).map(({ value, added, removed }) => ({ text: value, isOwn: added || removed }));
+    changes
+      .filter((change) => !change[skip])
+      .map(({ value, added, removed }) => ({ text: value, isOwn: added || removed }));
   return { kind: 'changed', left: side('added'), right: side('removed') };
 }

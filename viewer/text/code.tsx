@@ -30,7 +30,7 @@ const LONGEST = 20_000;
 
 function Highlighted({ text }: { readonly text: string }) {
   const tree = useMemo(() => (text.length > LONGEST ? null : treeOf(text)), [text]);
-  return tree === null ? <Plain text={text} /> : <>{childrenOf(tree)}</>;
+  return tree === null ? <Plain text={text} /> : childrenOf(tree);
 }
 
 function treeOf(text: string): TokenNode | null {

@@ -1,6 +1,7 @@
 // Numbers -> the words that the tables show: percent, points, intervals, times. A dash stands for nothing.
-import type { Answer, Outcome } from '../../src/viewer/api.ts';
+
 import type { Estimate, PairedDifference } from '../../src/reports.ts';
+import type { Answer, Outcome } from '../../src/viewer/api.ts';
 
 export const NOTHING = '–';
 
@@ -45,6 +46,9 @@ export function count(value: number): string {
 }
 
 const UNITS = [
+  [1e18, 'E'],
+  [1e15, 'P'],
+  [1e12, 'T'],
   [1e9, 'G'],
   [1e6, 'M'],
   [1e3, 'k'],
