@@ -175,6 +175,7 @@ function useStepKeys(moving: Moving): void {
   useKeys({
     j: () => by(1),
     k: () => by(-1),
+    Enter: () => place.row !== -1 && place.open(place.row, place.step),
     J: () => byPath(1),
     K: () => byPath(-1),
     n: () => toError(app, moving, 1),

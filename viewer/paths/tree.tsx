@@ -78,10 +78,10 @@ function TreeCell({ cell, facts, isCurrent, onStep }: TreeCellProps) {
         gridRow: `${row + 2} / span ${span}`,
         '--doubt': facts.score === null ? '0' : doubt(facts.score),
       }}
-      aria-label={`${factWords(facts, step + 1)}${shares}${parts}`}
       onClick={() => onStep(row, step)}
     >
-      <span class="cell-facts">
+      <span class="unseen-name">{`${factWords(facts, step + 1)}${shares}${parts}`}</span>
+      <span class="cell-facts" aria-hidden="true">
         <b>{fixed(facts.score, 2)}</b>
         {tally !== null && <span>{tally.text}</span>}
         {facts.truth !== null && <span class={facts.truth ? 'right' : 'wrong'}>{facts.truth ? '✓' : '✗'}</span>}
