@@ -51,7 +51,9 @@ export async function violationsOf(page: Page): Promise<readonly string[]> {
   await page.evaluate(axe.source);
   const found: unknown = await page.evaluate('axe.run(document, { resultTypes: ["violations"] })');
   const { violations } = found as axe.AxeResults;
-  return violations.flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => `${id}: ${html}\n${failureSummary}`));
+  return violations.flatMap(({ id, nodes }) =>
+    nodes.map(({ html, failureSummary }) => `${id}: ${html}\n${failureSummary}`),
+  );
 }
 
 const artefacts = join(dirname(fileURLToPath(import.meta.url)), 'artefacts');

@@ -43,7 +43,10 @@ function fakePath(steps: readonly string[], index: number): PathView {
       tokens: 10,
       sumLogp: -2,
       extracted: '1',
-      outcome: index % 2 === 0 ? { kind: 'right' } : { kind: 'wrong', reason: 'other-answer', detail: steps[0]?.slice(0, 200) ?? '' },
+      outcome:
+        index % 2 === 0
+          ? { kind: 'right' }
+          : { kind: 'wrong', reason: 'other-answer', detail: steps[0]?.slice(0, 200) ?? '' },
     },
     pathScore: 0.5,
     scores: { ...ids, scorer: 'prm', prm: null, scores: steps.map((_, j) => 0.9 / (j + 1)) },
@@ -66,7 +69,15 @@ function fakePath(steps: readonly string[], index: number): PathView {
 }
 
 /** What the fake run answers; requests that it does not know fail. */
-export function fakeAnswers({ head, question, paths = [['1+1=2', '2+1=3'], ['1+1=2', '2+1=4']], questions = 1 }: FakeRun = {}): Answers {
+export function fakeAnswers({
+  head,
+  question,
+  paths = [
+    ['1+1=2', '2+1=3'],
+    ['1+1=2', '2+1=4'],
+  ],
+  questions = 1,
+}: FakeRun = {}): Answers {
   const own: Question = { id: 'q', task: 'sums', question: '1+1+1', answer: '3', ...question };
   const reply: QuestionReply = { question: own, paths: paths.map(fakePath), pairs: [], rounds: [1] };
   const row = (i: number): QuestionRow => ({
@@ -88,7 +99,9 @@ export function fakeAnswers({ head, question, paths = [['1+1=2', '2+1=3'], ['1+1
       case 'questions':
         return {
           total: questions,
-          questions: Array.from({ length: Math.max(0, Math.min(limit, questions - offset)) }, (_, i) => row(offset + i)),
+          questions: Array.from({ length: Math.max(0, Math.min(limit, questions - offset)) }, (_, i) =>
+            row(offset + i),
+          ),
           next: null,
         };
       case 'question':

@@ -32,7 +32,11 @@ export async function serveFake(answers: Answers, html = pageText()): Promise<Fa
       return;
     }
     asked.push(url.pathname + url.search);
-    const reply = answers(url.pathname.replace('/t/api/', ''), Object.fromEntries(url.searchParams), await bodyOf(request));
+    const reply = answers(
+      url.pathname.replace('/t/api/', ''),
+      Object.fromEntries(url.searchParams),
+      await bodyOf(request),
+    );
     response.statusCode = reply instanceof Error ? 400 : 200;
     response.setHeader('content-type', 'application/json');
     response.end(JSON.stringify(reply instanceof Error ? { error: reply.message } : reply));

@@ -5,7 +5,8 @@ import { launch, violationsOf, watchedPage, whyNoChromium } from './chromium.ts'
 import { fakeAnswers } from './fake-run.ts';
 import { serveFake } from './fake-server.ts';
 
-const MARKUP = '<img src=x onerror="window.pwned=1"><script>window.pwned=1</script><svg onload=window.pwned=1>&lt;b&gt;';
+const MARKUP =
+  '<img src=x onerror="window.pwned=1"><script>window.pwned=1</script><svg onload=window.pwned=1>&lt;b&gt;';
 const HOSTILE = [
   MARKUP,
   '\u001B[31mred\u001B[0m \u001B]8;;http://evil.example\u0007link\u001B]8;;\u0007',
@@ -24,7 +25,10 @@ describe.skipIf(whyNoChromium !== null)(`hostile texts (${whyNoChromium ?? 'in C
   afterAll(() => browser.close());
 
   it('are text alone, with marks for what is not seen', async () => {
-    const run = { question: { question: HOSTILE.join('\n'), answer: MARKUP }, paths: [HOSTILE, [...HOSTILE].reverse()] };
+    const run = {
+      question: { question: HOSTILE.join('\n'), answer: MARKUP },
+      paths: [HOSTILE, [...HOSTILE].reverse()],
+    };
     await using server = await serveFake(fakeAnswers(run));
     const { page, requests, errors } = await watchedPage(browser);
     await page.goto(`${server.url}#/questions`);
@@ -77,7 +81,9 @@ describe.skipIf(whyNoChromium !== null)(`hostile texts (${whyNoChromium ?? 'in C
 
   it('in ids, faults and errors of the server are text, too', async () => {
     const answers = fakeAnswers({ head: { name: MARKUP, faults: [MARKUP] } });
-    await using server = await serveFake((path, query, body) => (path === 'question' ? new Error(MARKUP) : answers(path, query, body)));
+    await using server = await serveFake((path, query, body) =>
+      path === 'question' ? new Error(MARKUP) : answers(path, query, body),
+    );
     const { page } = await watchedPage(browser);
     await page.goto(`${server.url}#/question?id=${encodeURIComponent(MARKUP)}&round=1&run=0&at=0`);
     await page.getByRole('alert').filter({ hasText: MARKUP }).first().waitFor();
