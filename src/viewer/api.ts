@@ -295,7 +295,12 @@ export interface ErrorReply {
 export interface ReportData {
   readonly answers: Readonly<Record<string, unknown>>;
   /** Paths shown as examples; their questions are among the answers. */
-  readonly samples: readonly { readonly run: number; readonly round: number; readonly id: string; readonly path: string }[];
+  readonly samples: readonly {
+    readonly run: number;
+    readonly round: number;
+    readonly id: string;
+    readonly path: string;
+  }[];
 }
 
 export type { Answer, Outcome, PreferencePair, Question, Sample };
