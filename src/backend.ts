@@ -36,6 +36,8 @@ export interface SamplingOptions {
   readonly calculator?: boolean;
   /** How many of the likeliest tokens are told with each token, at most `MOST.likeliest`. 0 is off. An engine that cannot tell them leaves them out. */
   readonly likeliest?: number;
+  /** Tell where each token's text ends. An engine that cannot leaves it out. */
+  readonly ends?: boolean;
 }
 
 /** One completion to draw. Requests with equal leading context share its computation inside one call. */
@@ -71,6 +73,8 @@ export interface Completion {
   readonly forced?: readonly number[] | undefined;
   /** The likeliest tokens at each place, the best first. Absent: not asked for. */
   readonly likeliest?: readonly (readonly LikelyToken[])[] | undefined;
+  /** Length of the text behind each token: a character of several tokens is the last one's, and what ended the text has none. Absent: not asked for. */
+  readonly ends?: readonly number[] | undefined;
   readonly finishReason: 'stop' | 'length';
 }
 

@@ -58,6 +58,16 @@ export const Outcome = z.discriminatedUnion('kind', [
 ]);
 export type Outcome = z.infer<typeof Outcome>;
 
+/**
+ * The tokens of a drawn text: how many characters (UTF-16) each has, and its raw log-probability to three places; null: a calculator wrote it.
+ * `text`: what they make up; absent: the steps, joined by line feeds, or without where that has their length.
+ */
+const DrawnTokens = z.object({
+  lengths: z.array(z.number().int()),
+  logps: z.array(z.number().nullable()),
+  text: z.string().optional(),
+});
+
 /** One full reasoning path. `id` is unique in a run: questionId/iteration/index, questionId/gold, or of a rollout sampleId/iteration.step.index. */
 export const Sample = z.object({
   id: z.string(),
@@ -80,6 +90,8 @@ export const Sample = z.object({
   outcome: Outcome,
   /** The prompt told the answer (sampling.hint). Absent: it did not. */
   hinted: z.literal(true).optional(),
+  /** sampling.keepLogps. Absent: not kept. */
+  drawn: DrawnTokens.optional(),
 });
 export type Sample = z.infer<typeof Sample>;
 

@@ -255,7 +255,7 @@ class ScriptedPolicy extends ScriptedModel implements Policy, Serving {
 
   #write({ id, context, key, sampling }: GenerateRequest): Completion {
     this.options.onWork?.(`completion ${key}`);
-    const { temperature, maxTokens, stopStrings = [], calculator = false, likeliest = 0 } = sampling;
+    const { temperature, maxTokens, stopStrings = [], calculator = false, likeliest = 0, ends = false } = sampling;
     const { skill } = this;
     const [first = '', ...rest] = context;
     const [prompt, prefix] = [textOf([first]), textOf(rest)];
@@ -278,6 +278,7 @@ class ScriptedPolicy extends ScriptedModel implements Policy, Serving {
       logps,
       ...(forced.length === 0 ? {} : { forced }),
       ...(likeliest === 0 ? {} : { likeliest: tokenIds.map((token, i) => [{ token, logp: drawn[i] ?? 0 }]) }),
+      ...(ends ? { ends: endsOf(text) } : {}),
       finishReason,
     };
   }
@@ -320,6 +321,12 @@ function withResults(script: string): string {
 function withoutResults(logps: readonly number[], text: string): TokenLogps {
   const spans = resultSpans(text);
   return logps.map((logp, at) => (spans.some(({ start, end }) => start <= at && at < end) ? null : logp));
+}
+
+/** Of a character beyond 16 bits the length is 2. */
+function endsOf(text: string): number[] {
+  let end = 0;
+  return Array.from(text, (character) => (end += character.length));
 }
 
 /** One character is one token. */

@@ -17,6 +17,7 @@ it.each<[string, ConfigInput]>([
   ['labels.calculator', given('model', { labels: on })],
   ['evaluate.calculator', given('model', { evaluate: on })],
   ['labels.calculator', given('simulator', { simulator: './large', labels: on })],
+  ['sampling.keepLogps', given('model', { sampling: { keepLogps: true } })],
 ])('refuses %s where a server draws', (setting, config) => {
   expect(() => engineOf(parseConfig(config))).toThrow(`Expected ${setting} false for a server`);
 });
@@ -29,6 +30,10 @@ it.each<[string, ConfigInput]>([
   [
     'a calculator for samples and answers where the server rolls out',
     given('simulator', { simulator: './large', sampling: on, evaluate: on }),
+  ],
+  [
+    'tokens of samples that are drawn here',
+    given('simulator', { simulator: './large', sampling: { keepLogps: true } }),
   ],
   ['no calculator', given('model', { sampling: { calculator: false } })],
 ])('takes %s', (_, config) => {

@@ -8,13 +8,13 @@ import type { Config } from './schema.ts';
  * The engine of a configuration, as `openBackend` takes it: a server's model by its files.
  * @example
  * await using backend = await openBackend(engineOf(config));
- * @throws SipfError 'bad-config' where a server is to serve a model that has no files of its own, or to draw with a calculator.
+ * @throws SipfError 'bad-config' where a server is to serve a model that has no files of its own, or to draw what it cannot.
  */
 export function engineOf(config: Config): EngineOptions {
   const { engine, model, adapter, simulator } = config;
   const { sampler, ...rest } = engine;
   if (sampler === null) return { ...rest, sampler };
-  checkCalculator(config, sampler.serves);
+  checkDrawn(config, sampler.serves);
   const served = sampler.serves === 'simulator' ? simulator : { model, adapter };
   if (served !== 'self' && typeof served.model === 'string' && served.model !== '')
     return { ...rest, sampler: { ...sampler, serves: { model: served.model, adapter: served.adapter ?? undefined } } };
@@ -24,15 +24,17 @@ export function engineOf(config: Config): EngineOptions {
   );
 }
 
-/** A server draws whole completions: it cannot stop where a calculator writes. */
-function checkCalculator(config: Config, serves: 'model' | 'simulator'): void {
+/** A server draws whole completions: it cannot stop where a calculator writes, and does not tell where tokens end. */
+function checkDrawn(config: Config, serves: 'model' | 'simulator'): void {
   const ofModel =
     config.simulator === 'self' ? (['sampling', 'labels', 'evaluate'] as const) : (['sampling', 'evaluate'] as const);
   const drawn = serves === 'model' ? ofModel : (['labels'] as const);
-  const asked = drawn.find((section) => config[section].calculator);
-  if (asked === undefined) return;
+  const calculator = drawn.find((section) => config[section].calculator);
+  const keeps = serves === 'model' && config.sampling.keepLogps === true;
+  const asked = calculator !== undefined ? `${calculator}.calculator` : keeps ? 'sampling.keepLogps' : null;
+  if (asked === null) return;
   throw new SipfError(
     'bad-config',
-    `Expected ${asked}.calculator false for a server as engine.sampler, got true. Set it false, or engine.sampler null.`,
+    `Expected ${asked} false for a server as engine.sampler, got true. Set it false, or engine.sampler null.`,
   );
 }

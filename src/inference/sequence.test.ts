@@ -99,6 +99,24 @@ it.each([
   expect(sequence.drawn()).toBe('');
 });
 
+it.each([
+  ['Tom has three apples. 🙂 naïve', []],
+  ['日本語🙂🙃', ['🙃']],
+  ['ab\n\nQuestion: x', ['\n\nQ']],
+])('says where the text of each token of %j ends with stops %j', (text, stopStrings) => {
+  const sequence = start({ stopStrings, ends: true });
+  write(sequence, text);
+  if (!sequence.finished) sequence.push(2, -1);
+  const { text: whole, ends = [], tokenIds } = sequence.completion();
+  expect([ends.length, ends.at(-1)]).toEqual([tokenIds?.length, whole.length]);
+  const texts = ends.map((end, n) => whole.slice(ends[n - 1] ?? 0, end));
+  expect(texts.join('')).toBe(whole);
+  // Half a character is nobody's: the token that ends it has the whole.
+  for (const own of texts) expect(Buffer.from(own).toString()).toBe(own);
+  // Where all of a token's text was drawn, it is what the tokenizer says of it.
+  expect(texts[0]).toBe(tokenizer.decodeContinuation(tokenIds?.slice(0, 1) ?? []).replace('\uFFFD', ''));
+});
+
 describe('with a calculator', () => {
   /** A sequence that has drawn `text`, and then draws `9` whatever comes. */
   function calculating(text: string, sampling: Partial<SamplingOptions> = {}, own: Partial<Tokenizer> = {}): Sequence {

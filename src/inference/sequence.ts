@@ -27,6 +27,8 @@ export class Sequence {
   readonly #stream: TextStream;
   readonly #logps: (number | null)[] = [];
   readonly #likeliest: (readonly LikelyToken[])[] = [];
+  /** Length of the text behind each token, before a stop string cut it. */
+  readonly #ends: number[] = [];
   /** Tokens of a result that come next, whatever is drawn. */
   #due: number[] = [];
   #text = '';
@@ -71,6 +73,7 @@ export class Sequence {
     if (likeliest.length > 0) this.#likeliest.push(likeliest);
     if (this.#endIds.includes(added.token)) this.#finish('stop');
     else this.#read(added);
+    this.#ends.push(this.#text.length);
     return added;
   }
 
@@ -97,6 +100,7 @@ export class Sequence {
       logps: this.#logps,
       ...(forced.length === 0 ? {} : { forced }),
       ...(this.#likeliest.length === 0 ? {} : { likeliest: this.#likeliest }),
+      ...(this.request.sampling.ends ? { ends: this.#ends.map((end) => Math.min(end, this.#text.length)) } : {}),
       finishReason: this.#finished ?? 'length',
     };
   }

@@ -33,6 +33,7 @@ export interface Drawn<P extends Prefix> extends Draw<P> {
 type DrawSampling = Pick<SamplingOptions, 'temperature' | 'topP' | 'topK'> & {
   readonly maxTokens: number | null;
   readonly calculator?: boolean | undefined;
+  readonly keepLogps?: boolean | undefined;
 };
 
 export interface DrawContext {
@@ -128,9 +129,10 @@ export async function drawAndGrade<P extends Prefix>(
 
 /** The sampling options of one request: those of a stage, with the task's limit and stop strings. Programs are no text for a calculator. */
 export function samplingOf({ maxTokens, ...options }: DrawSampling, task: Task): SamplingOptions {
-  const { temperature, topP = 1, topK = 0, calculator = false } = options;
+  const { temperature, topP = 1, topK = 0, calculator = false, keepLogps = false } = options;
   const own = { temperature, topP, topK, maxTokens: maxTokens ?? task.maxTokens, stopStrings: task.stopStrings };
-  return calculator && task.gradedBy === 'answer' ? { ...own, calculator } : own;
+  const ends = keepLogps ? { ends: true } : {};
+  return calculator && task.gradedBy === 'answer' ? { ...own, ...ends, calculator } : { ...own, ...ends };
 }
 
 /** The tokens of a completion as records have them: `forced` where a calculator wrote some. */

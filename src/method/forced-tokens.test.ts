@@ -5,6 +5,7 @@ import { createScriptedBackend, type WriteArgs } from '../backends/scripted.ts';
 import { parseConfig } from '../config/load.ts';
 import type { PreferencePair, Sample } from '../records.ts';
 import { CHEAP_RANKS } from './cheap-ranks.ts';
+import { tokensOf } from './drawn-tokens.ts';
 import { answerUnit } from './evaluate.ts';
 import { labelUnit } from './label.ts';
 import { pairQuestion } from './pair.ts';
@@ -34,15 +35,19 @@ const prompt = task.prompt;
 const question = sumQuestion('train', 3);
 const context = { task, prompt, seed: 1, iteration: 1 };
 
-async function samplesWith(calculator: boolean): Promise<readonly Sample[]> {
-  const options = parseConfig({ sampling: { calculator, samples: 12, gold: false, distinct: false } }).sampling;
+async function samplesWith(calculator: boolean, keepLogps = false): Promise<readonly Sample[]> {
+  const sampling = { calculator, keepLogps, samples: 12, gold: false, distinct: false };
+  const options = parseConfig({ sampling }).sampling;
   const items = [{ question, known: [], addGold: false }];
   return (await sampleUnit(items, { ...context, policy, options })).records;
 }
 
-/** Characters between `=` and the end of its annotation: as many tokens. */
-const resultsOf = (steps: readonly string[]): number =>
-  [...steps.join('\n').matchAll(/=(\d+>>)/g)].reduce((sum, [, result = '']) => sum + result.length, 0);
+/** What is between `=` and the end of its annotation. */
+const resultTexts = (steps: readonly string[]): string[] =>
+  [...steps.join('\n').matchAll(/=(\d+>>)/g)].map(([, result = '']) => result);
+
+/** As many tokens. */
+const resultsOf = (steps: readonly string[]): number => resultTexts(steps).join('').length;
 
 it('samples count the tokens, and their log-probabilities are sums over the others', async () => {
   const [plain, calculated] = [await samplesWith(false), await samplesWith(true)];
@@ -56,6 +61,14 @@ it('samples count the tokens, and their log-probabilities are sums over the othe
     expect(CHEAP_RANKS.meanLogp({ sample })).toBe((sample.sumLogp ?? 0) / drawn);
     expect(sample.sumLogp).toBeLessThan(-0.05 * drawn);
     expect(sample.sumLogp).toBeGreaterThan(-1.05 * drawn);
+  }
+});
+
+it('samples that keep their tokens have null for them', async () => {
+  for (const sample of await samplesWith(true, true)) {
+    const written = (tokensOf(sample) ?? []).flatMap(({ text, logp }) => (logp === null ? [text] : []));
+    expect(written).toHaveLength(sample.forced ?? 0);
+    expect(written.join('')).toBe(resultTexts(sample.steps).join(''));
   }
 });
 

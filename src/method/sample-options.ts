@@ -65,6 +65,10 @@ export const SampleOptions = z.strictObject({
     z.boolean().optional(),
     'A question without a right path is asked again with its answer as a hint (STaR), as often as before. Training sees the question alone. Absent: false. Set it true where the policy is hardly ever right.',
   ),
+  keepLogps: described(
+    z.boolean().optional(),
+    "Each sample keeps its tokens with their log-probabilities, for a person to look at (`sipf view`). Absent: false. Set it true to see where the policy was unsure; a sample's line grows about threefold.",
+  ),
   gold: described(
     z.boolean().default(true),
     "Worked solutions count as samples too. Set it false to learn from the policy's own paths alone.",

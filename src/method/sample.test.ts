@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { sumQuestion, sumsTask, writeSum } from '../../test/scripted-sums.ts';
 import { createScriptedBackend, type WriteArgs } from '../backends/scripted.ts';
 import type { Question, Sample } from '../records.ts';
+import { tokensOf } from './drawn-tokens.ts';
 import { chooseQuestions, samplePaths, sampleUnit } from './sample.ts';
 import { SampleOptions } from './sample-options.ts';
 
@@ -33,6 +34,21 @@ test('gives the same samples for any units and slots', async () => {
   expect(await samplesWith({ unit: 1 })).toEqual(reference);
   expect(await samplesWith({ unit: 7 }, { slots: 3 })).toEqual(reference);
   expect(await samplesWith({ unit: 16 }, { iteration: 2 })).not.toEqual(reference);
+});
+
+test('keeps the tokens of what it drew, of nothing else, and changes nothing else', async () => {
+  const plain = await samplesWith({});
+  const kept = await samplesWith({ keepLogps: true });
+  expect(kept.map(({ drawn: _, ...sample }) => sample)).toEqual(plain);
+  for (const sample of kept) {
+    const tokens = tokensOf(sample);
+    expect(tokens === null).toBe(sample.source === 'gold');
+    if (tokens === null) continue;
+    expect(tokens).toHaveLength(sample.tokens);
+    expect(tokens.map(({ text }) => text).join('')).toBe(sample.steps.join('\n'));
+    const sum = tokens.reduce((total, { logp }) => total + (logp ?? 0), 0);
+    expect(Math.abs(sum - (sample.sumLogp ?? 0))).toBeLessThan(0.0005 * tokens.length);
+  }
 });
 
 test('draws until each question has its quota or its budget', async () => {

@@ -16,6 +16,7 @@ import {
   tokensIn,
   type UnitContext,
 } from './draw.ts';
+import { drawnTokens } from './drawn-tokens.ts';
 import { hasFalseEquation } from './exact-checks.ts';
 import { withHint } from './hint.ts';
 import type { SampleOptions } from './sample-options.ts';
@@ -183,7 +184,7 @@ function moreNeeded(
 
 function take(
   { prefix, index, completion, graded }: Drawn<Drawing>,
-  { policy, iteration }: SampleContext,
+  { policy, iteration, options }: SampleContext,
   counts: Record<string, number>,
 ): void {
   const { text, finishReason } = completion;
@@ -193,6 +194,7 @@ function take(
   if (isHinted) countInto(counts, outcome.kind === 'right' ? 'hintedRight' : 'hintedWrong');
   countInto(counts, outcome.kind === 'wrong' ? `wrong:${outcome.reason}` : outcome.kind);
   if (outcome.kind === 'error') return;
+  const steps = task.split(text);
   found.push({
     id: `${question.id}/${iteration}/${index}`,
     questionId: question.id,
@@ -200,12 +202,13 @@ function take(
     iteration,
     index,
     policy: policy.hash,
-    steps: task.split(text),
+    steps,
     finishReason,
     ...tokensIn(completion),
     extracted,
     outcome,
     ...(isHinted ? { hinted: true as const } : {}),
+    ...(options.keepLogps === true ? { drawn: drawnTokens(completion, steps) } : {}),
   });
 }
 

@@ -1,7 +1,7 @@
 // POST /v1/completions -> choices, whole or as they are drawn, behind their prompts with echo.
 import type { Completion } from '../backend.ts';
-import { ApiError } from './api-error.ts';
-import { bodyAs } from './body.ts';
+import { ApiError } from '../http/api-error.ts';
+import { bodyAs } from '../http/body.ts';
 import { type Asked, checkAsked, drawAll, drawPieces, samplingOf, seedOf, usageOf } from './drawing.ts';
 import type { Endpoint, Exchange } from './exchange.ts';
 import { completionLogprobs, type SeenToken, seenDrawn, seenTokens } from './logprobs.ts';

@@ -1,6 +1,6 @@
 // A checked request -> the port's requests; and what is drawn, as it comes.
 import type { Completion, DrawnToken, GenerateRequest, SamplingOptions } from '../backend.ts';
-import { ApiError } from './api-error.ts';
+import { ApiError } from '../http/api-error.ts';
 import type { Exchange } from './exchange.ts';
 import { type ChatRequest, type CompletionRequest, MOST_CHOICES } from './requests.ts';
 import type { ServedPolicy } from './served-models.ts';

@@ -1,4 +1,5 @@
-// What an endpoint is given, and what it gives back: one answer, or events as they come.
+// What an endpoint is given, and what it gives back.
+import type { Reply } from '../http/replies.ts';
 import type { Lease, ServedModels } from './served-models.ts';
 
 export interface Exchange {
@@ -16,9 +17,6 @@ export interface Exchange {
   /** A seed for a request without one. */
   readonly randomSeed: () => number;
 }
-
-/** `events` are read one by one, as the client takes them. */
-export type Reply = { readonly json: object } | { readonly text: string } | { readonly events: AsyncIterable<object> };
 
 /** @throws ApiError, or SipfError 'bad-input' naming the field: what the client is told. */
 export type Endpoint = (exchange: Exchange) => Promise<Reply>;

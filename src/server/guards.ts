@@ -1,9 +1,8 @@
 // The headers of a request -> a refusal, or null: whose name, which page, which token.
-import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
-import { isIP } from 'node:net';
 import { SipfError, shown } from '../errors.ts';
-import { ApiError } from './api-error.ts';
+import { ApiError } from '../http/api-error.ts';
+import { foreignHost, isLoopback, isSecret } from '../http/own-machine.ts';
 
 export interface Access {
   /** The address that the server listens on. */
@@ -29,29 +28,14 @@ export function checkAccess({ host, token }: Access): void {
 export function refusalOf(headers: IncomingHttpHeaders, { host, token }: Access): ApiError | null {
   if (headers.origin !== undefined)
     return new ApiError(403, `Expected a request that no web page sent, got Origin ${shown(headers.origin)}.`);
-  if (isLoopback(host) && !isLoopback(nameIn(headers.host)))
-    return new ApiError(403, `Expected Host localhost or 127.0.0.1, got ${shown(headers.host)}. Use that name.`);
-  if (token === null || isToken(headers.authorization, token)) return null;
-  return new ApiError(401, 'Expected the token of this server (Authorization: Bearer TOKEN), got none or another one.');
+  const foreign = isLoopback(host) ? foreignHost(headers) : null;
+  if (foreign !== null) return foreign;
+  if (token === null || isSecret(bearerOf(headers), token)) return null;
+  const message = 'Expected the token of this server (Authorization: Bearer TOKEN), got none or another one.';
+  return new ApiError(401, message, { 'www-authenticate': 'Bearer' });
 }
 
-/** The name in `name:port`, where an IPv6 address has brackets. */
-function nameIn(host: string | undefined): string {
-  return (
-    /^(?:\[([^\]]+)\]|([^:]+))(?::\d+)?$/
-      .exec(host ?? '')
-      ?.slice(1)
-      .find(Boolean) ?? ''
-  );
-}
-
-export function isLoopback(host: string): boolean {
-  return host.toLowerCase() === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
-}
-
-/** Compares hashes, so that the time tells nothing of the token. */
-function isToken(header: string | undefined, token: string): boolean {
-  const [, given = ''] = /^Bearer (.+)$/i.exec(header ?? '') ?? [];
-  const hash = (text: string) => createHash('sha256').update(text).digest();
-  return timingSafeEqual(hash(given), hash(token));
+function bearerOf({ authorization }: IncomingHttpHeaders): string {
+  const [, given = ''] = /^Bearer (.+)$/i.exec(authorization ?? '') ?? [];
+  return given;
 }

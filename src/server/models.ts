@@ -1,5 +1,5 @@
 // /v1/models, adapters that come and go as in vLLM, and step scores at /pooling.
-import { bodyAs } from './body.ts';
+import { bodyAs } from '../http/body.ts';
 import type { Endpoint } from './exchange.ts';
 import { checkSize } from './prompts.ts';
 import { LoadRequest, PoolingRequest, UnloadRequest } from './requests.ts';

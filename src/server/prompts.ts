@@ -1,6 +1,6 @@
 // Texts and token ids of a request -> token ids as a model reads them, none too long to look at.
 import type { Policy } from '../backend.ts';
-import { ApiError } from './api-error.ts';
+import { ApiError } from '../http/api-error.ts';
 import type { ServedPolicy } from './served-models.ts';
 
 /** A text, or token ids. */

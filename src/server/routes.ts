@@ -1,6 +1,6 @@
 // A method and a path -> the endpoint that answers.
 import { shown } from '../errors.ts';
-import { ApiError } from './api-error.ts';
+import { ApiError } from '../http/api-error.ts';
 import { chat } from './chat.ts';
 import { completions } from './completions.ts';
 import type { Endpoint } from './exchange.ts';
@@ -29,5 +29,6 @@ export function endpointOf(method: string, url: string): Endpoint {
       `Expected one of ${[...ROUTES.keys()].join(', ')}, got ${shown(path)}. Correct the address.`,
     );
   if (route.method === method) return route.endpoint;
-  throw new ApiError(405, `Expected ${route.method} ${path}, got ${shown(method)}. Use that method.`);
+  const message = `Expected ${route.method} ${path}, got ${shown(method)}. Use that method.`;
+  throw new ApiError(405, message, { allow: route.method });
 }

@@ -1,8 +1,12 @@
 // An open backend and which models to serve -> a server with OpenAI's interface.
 import { randomInt } from 'node:crypto';
 import type { Backend } from '../backend.ts';
-import { checkAccess } from './guards.ts';
-import { HttpServer, type Limits } from './http-server.ts';
+import { HttpServer, type Incoming, type Limits } from '../http/http-server.ts';
+import type { Reply } from '../http/replies.ts';
+import { errorBody } from './error-body.ts';
+import type { Exchange } from './exchange.ts';
+import { checkAccess, refusalOf } from './guards.ts';
+import { endpointOf } from './routes.ts';
 import { type Served, ServedModels } from './served-models.ts';
 
 export interface ServeOptions extends Partial<Served> {
@@ -42,7 +46,14 @@ export async function serve(backend: Backend, options: ServeOptions): Promise<Mo
   const world = { models, now: () => Math.floor(Date.now() / 1000), randomSeed: () => randomInt(2 ** 31) };
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
   try {
-    const http = await HttpServer.open({ host, port, token, limits, log }, world);
+    const http = await HttpServer.open(
+      { host, port, limits, log },
+      {
+        refusalOf: (headers) => refusalOf(headers, { host, token }),
+        answer: (incoming) => answer(incoming, world),
+        errorBody,
+      },
+    );
     return {
       url: http.url,
       models: models.cards.map(({ id }) => id),
@@ -55,4 +66,16 @@ export async function serve(backend: Backend, options: ServeOptions): Promise<Mo
     await models[Symbol.asyncDispose]();
     throw error;
   }
+}
+
+async function answer(incoming: Incoming, world: Pick<Exchange, 'models' | 'now' | 'randomSeed'>): Promise<Reply> {
+  const { method, url, signal, leases, number } = incoming;
+  const endpoint = endpointOf(method, url);
+  const body = method === 'POST' ? await incoming.body() : undefined;
+  const lease: Exchange['lease'] = (name) => {
+    const own = world.models.lease(name);
+    leases.push(own);
+    return own;
+  };
+  return endpoint({ ...world, lease, body, signal, caller: String(number) });
 }

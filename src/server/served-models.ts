@@ -3,7 +3,7 @@ import { realpath, stat } from 'node:fs/promises';
 import { resolve, sep } from 'node:path';
 import type { Backend, Policy, ProcessRewardModel, Serving } from '../backend.ts';
 import { messageOf, SipfError, shown } from '../errors.ts';
-import { ApiError } from './api-error.ts';
+import { ApiError } from '../http/api-error.ts';
 
 export type ServedPolicy = Policy & Serving;
 

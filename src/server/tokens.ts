@@ -1,6 +1,6 @@
 // /tokenize, /detokenize and /tokenizer_info, as vLLM has them.
-import { ApiError } from './api-error.ts';
-import { bodyAs } from './body.ts';
+import { ApiError } from '../http/api-error.ts';
+import { bodyAs } from '../http/body.ts';
 import type { Endpoint } from './exchange.ts';
 import { chatIds, checkSize, promptIds } from './prompts.ts';
 import { DetokenizeRequest, TokenizeRequest } from './requests.ts';

@@ -1,4 +1,4 @@
-// What the local page is told: the types of every answer, shared by the server and the page. Types alone.
+// What the page and the report are told: the types of every answer. Types alone.
 import type { Answer, Outcome, PreferencePair, Question, Sample, StepLabels, StepScores } from '../records.ts';
 import type { Estimate, EvalReport, FinalReport, PairedDifference } from '../reports.ts';
 
@@ -127,8 +127,8 @@ export interface PathView {
   readonly truth: readonly (boolean | null)[];
   /** By hand. */
   readonly human: readonly (HumanLabel | null)[];
-  /** Least log-probability of each step's tokens; null: not kept (`sampling.keepLogps`). */
-  readonly leastLogps: readonly number[] | null;
+  /** Least log-probability of each step's tokens, null where none was drawn there; null of all: not kept (`sampling.keepLogps`). */
+  readonly leastLogps: readonly (number | null)[] | null;
   /** Kept rollouts of each step. */
   readonly rollouts: readonly number[];
   readonly duplicateOf: string | null;

@@ -128,6 +128,18 @@ export function samplerContract(name: string, open: () => Promise<OpenSampler>):
       for (const logp of logps ?? []) expect(logp).toBeLessThanOrEqual(0);
     });
 
+    it('tells where the text of each token ends, or leaves that out', async () => {
+      const whole = await drawOne(policy, request('a'));
+      expect(whole.ends).toBeUndefined();
+      const stop = whole.text.slice(4, 6);
+      for (const stopStrings of [[], [stop]]) {
+        const { text, ends, tokens } = await drawOne(policy, request('a', { ends: true, stopStrings }));
+        if (ends === undefined) continue;
+        expect([ends.length, ends.at(-1)]).toEqual([tokens, text.length]);
+        expect(ends).toEqual([...ends].sort((a, b) => a - b));
+      }
+    });
+
     it('ends at the length that is asked for', async () => {
       const { tokens, finishReason } = await drawOne(policy, request('a', { maxTokens: 3 }));
       expect({ tokens, finishReason }).toEqual({ tokens: 3, finishReason: 'length' });

@@ -1,16 +1,19 @@
-// Endpoints -> a running HTTP server with limits, which ends without losing what it can finish.
+// What answers requests -> a running HTTP server with limits, which ends what it can finish first.
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http';
+import {
+  createServer,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+  STATUS_CODES,
+} from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { codeOf, messageOf, SipfError } from '../errors.ts';
-import { ApiError, apiErrorOf, errorBody } from './api-error.ts';
+import { ApiError, apiErrorOf } from './api-error.ts';
 import { readBody } from './body.ts';
-import type { Exchange, Reply } from './exchange.ts';
-import { type Access, refusalOf } from './guards.ts';
-import { sendError, sendReply } from './replies.ts';
-import { endpointOf } from './routes.ts';
-import type { Lease } from './served-models.ts';
+import { type Reply, sendError, sendReply } from './replies.ts';
 
 export interface Limits {
   /** Bytes of a request's body. */
@@ -21,22 +24,56 @@ export interface Limits {
   readonly seconds: number;
 }
 
-export interface HttpOptions extends Access {
+/** A request that was not refused. */
+export interface Incoming {
+  readonly method: string;
+  /** As it came: path and query. */
+  readonly url: string;
+  readonly headers: IncomingHttpHeaders;
+  /** Its JSON, which nobody has checked. @throws ApiError 400, 413 or 415. */
+  readonly body: () => Promise<unknown>;
+  /** Fires when the client is gone, its time is over or the server stops. */
+  readonly signal: AbortSignal;
+  /** Which request it is, from 1. */
+  readonly number: number;
+  /** What is closed once its answer is sent. */
+  readonly leases: Disposable[];
+}
+
+/** What one server is, besides its address and limits. */
+export interface Service {
+  /** Looks at the headers before a byte of the body is read. */
+  readonly refusalOf: (headers: IncomingHttpHeaders) => ApiError | null;
+  /** @throws ApiError, or SipfError 'bad-input' naming the field: what the client is told. */
+  readonly answer: (incoming: Incoming) => Promise<Reply>;
+  /** The body of an answer that is an error. */
+  readonly errorBody: (error: ApiError) => object;
+  /** Headers of every answer. */
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+export interface HttpOptions {
+  /** The address to listen on. */
+  readonly host: string;
   /** 0: one that is free. */
   readonly port: number;
   readonly limits: Limits;
+  /** Milliseconds; absent: those of `TIMES`. */
+  readonly times?: Partial<typeof TIMES> | undefined;
   /** Told of faults that the client is not told of. */
   readonly log: (message: string) => void;
 }
-
-/** What every exchange has beside its request. */
-export type World = Pick<Exchange, 'models' | 'now' | 'randomSeed'>;
 
 /**
  * Milliseconds for a request's headers and its whole body, and between two requests of a connection: longer than clients keep one, so that it is they
  * who close it, and no request meets a connection that is just being closed.
  */
-const TIMES = { headersTimeout: 10_000, requestTimeout: 60_000, keepAliveTimeout: 75_000 };
+const TIMES = {
+  headersTimeout: 10_000,
+  requestTimeout: 60_000,
+  keepAliveTimeout: 75_000,
+  connectionsCheckingInterval: 2000,
+};
 /** Connections for each request that may run: others wait for nothing. */
 const CONNECTIONS = 4;
 /** Seconds that running requests have to end when the server stops. */
@@ -45,27 +82,27 @@ const STOPPING = 'Expected a server that runs, got one that stops. Ask again onc
 
 export class HttpServer implements AsyncDisposable {
   readonly #options: HttpOptions;
-  readonly #world: World;
+  readonly #service: Service;
   readonly #server: Server;
   /** One a running request. */
   readonly #running = new Set<AbortController>();
   #requests = 0;
   #isStopping = false;
 
-  private constructor(options: HttpOptions, world: World) {
+  private constructor(options: HttpOptions, service: Service) {
     this.#options = options;
-    this.#world = world;
+    this.#service = service;
     // The guards look at Host.
-    this.#server = createServer({ ...TIMES, connectionsCheckingInterval: 2000, requireHostHeader: false });
+    this.#server = createServer({ ...TIMES, ...options.times, requireHostHeader: false });
     this.#server.maxConnections = CONNECTIONS * options.limits.requests;
     const answer = (request: IncomingMessage, response: ServerResponse) => void this.#answer(request, response);
     this.#server.on('request', answer).on('checkExpectation', answer);
-    this.#server.on('clientError', (error, socket) => refuseBytes(error, socket as Socket));
+    this.#server.on('clientError', (error, socket) => this.#refuseBytes(error, socket as Socket));
   }
 
   /** @throws SipfError 'bad-input' where the address is not this machine's or in use. */
-  static async open(options: HttpOptions, world: World): Promise<HttpServer> {
-    const own = new HttpServer(options, world);
+  static async open(options: HttpOptions, service: Service): Promise<HttpServer> {
+    const own = new HttpServer(options, service);
     const { host, port } = options;
     own.#server.listen(port, host);
     try {
@@ -96,7 +133,8 @@ export class HttpServer implements AsyncDisposable {
     response.on('close', () => controller.abort());
     response.on('error', () => controller.abort());
     this.#running.add(controller);
-    const leases: Lease[] = [];
+    const leases: Disposable[] = [];
+    for (const [name, value] of Object.entries(this.#service.headers ?? {})) response.setHeader(name, value);
     try {
       await sendReply(response, await this.#reply(request, signal, leases), signal);
     } catch (thrown) {
@@ -108,29 +146,36 @@ export class HttpServer implements AsyncDisposable {
     }
   }
 
-  /** `leases`: where the models are noted that the reply needs. */
-  async #reply(request: IncomingMessage, signal: AbortSignal, leases: Lease[]): Promise<Reply> {
+  async #reply(request: IncomingMessage, signal: AbortSignal, leases: Disposable[]): Promise<Reply> {
     const { limits } = this.#options;
     if (this.#isStopping) throw new ApiError(503, STOPPING);
-    const refusal = refusalOf(request.headers, this.#options);
+    const refusal = this.#service.refusalOf(request.headers);
     if (refusal !== null) throw refusal;
-    if (this.#running.size > limits.requests)
-      throw new ApiError(429, `Expected at most ${limits.requests} requests at a time, got one more. Try again later.`);
-    const endpoint = endpointOf(request.method ?? '', request.url ?? '');
-    const body = request.method === 'POST' ? await readBody(request, limits.body, signal) : undefined;
+    if (this.#running.size > limits.requests) throw tooMany(limits.requests);
     this.#requests += 1;
-    const lease: Exchange['lease'] = (name) => {
-      leases.push(this.#world.models.lease(name));
-      return leases.at(-1)!;
-    };
-    return endpoint({ ...this.#world, lease, body, signal, caller: String(this.#requests) });
+    const { method = '', url = '', headers } = request;
+    const body = () => readBody(request, limits.body, signal);
+    return await this.#service.answer({ method, url, headers, body, signal, number: this.#requests, leases });
   }
 
   async #fail(response: ServerResponse, thrown: unknown): Promise<void> {
     if (response.destroyed) return;
     const error = apiErrorOf(thrown);
     if (error === null) this.#options.log(`A request failed: ${thrown instanceof Error ? thrown.stack : thrown}`);
-    await sendError(response, error ?? new ApiError(500, 'The server failed. Its own messages say why.'));
+    const told = error ?? new ApiError(500, 'The server failed. Its own messages say why.');
+    await sendError(response, told, this.#service.errorBody(told));
+  }
+
+  /** What is no HTTP is answered in the shape of the service, too, and its connection ends. */
+  #refuseBytes(error: Error, socket: Socket): void {
+    if (!socket.writable) return void socket.destroy();
+    const status = REFUSALS.get(codeOf(error)) ?? 400;
+    const told = new ApiError(status, `Expected a request of HTTP, got: ${error.message}.`);
+    const text = JSON.stringify(this.#service.errorBody(told));
+    const length = String(Buffer.byteLength(text));
+    const own = { 'content-type': 'application/json', connection: 'close', 'content-length': length };
+    const headers = Object.entries({ ...this.#service.headers, ...own }).map(([name, value]) => `${name}: ${value}`);
+    socket.end([`HTTP/1.1 ${status} ${STATUS_CODES[status]}`, ...headers, '', text].join('\r\n'));
   }
 
   /** Takes no further request, waits a while for those that run, then ends them. */
@@ -153,11 +198,7 @@ const REFUSALS: ReadonlyMap<string, number> = new Map([
   ['HPE_HEADER_OVERFLOW', 431],
 ]);
 
-/** What is no HTTP is answered in OpenAI's shape, too, and its connection ends. */
-function refuseBytes(error: Error, socket: Socket): void {
-  if (!socket.writable) return void socket.destroy();
-  const status = REFUSALS.get(codeOf(error)) ?? 400;
-  const text = JSON.stringify(errorBody(new ApiError(status, `Expected a request of HTTP, got: ${error.message}.`)));
-  const head = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\ncontent-type: application/json\r\nconnection: close`;
-  socket.end(`${head}\r\ncontent-length: ${Buffer.byteLength(text)}\r\n\r\n${text}`);
+function tooMany(most: number): ApiError {
+  const message = `Expected at most ${most} requests at a time, got one more. Try again later.`;
+  return new ApiError(429, message, { 'retry-after': '1' });
 }
