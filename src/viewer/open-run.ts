@@ -1,6 +1,7 @@
 // What the index of one run answers, and what the server and the report ask of it. Types alone.
 import type { RunView } from '../pipeline/run-reader.ts';
 import type { Question, Sample, StepLabels, StepScores } from '../records.ts';
+import type { Task } from '../task.ts';
 import type {
   HumanLabel,
   LabelReply,
@@ -42,6 +43,7 @@ export interface RecordGroup {
 /** A run whose records can be asked for; each answer is of the files as `head` found them last. */
 export interface OpenRun extends AsyncDisposable {
   readonly dir: string;
+  readonly task: Task;
   /** Reads what is new. */
   head(): Promise<RunHead>;
   /** As `readRun` gives it. */
