@@ -8,7 +8,8 @@ import { type PathScoreRule, pathScoring } from './path-score.ts';
 import { hardLabels, type LabelledQuestion, type LabelRule, latestLabels } from './step-labels.ts';
 
 export interface FigureRules {
-  readonly task: Task;
+  /** null: no step can be checked. */
+  readonly task: Task | null;
   readonly labels: LabelRule;
   readonly score: PathScoreRule;
 }
@@ -26,7 +27,7 @@ export function figurePaths(
 export function sampledFigurePaths(
   { question, samples, labels }: LabelledQuestion,
   scores: ReadonlyMap<string, readonly number[]>,
-  rules: FigureRules,
+  { task, ...rules }: FigureRules,
 ): { readonly sample: Sample; readonly figure: FigurePath }[] {
   const byId = new Map(samples.map((sample) => [sample.id, sample]));
   const scoreOf = pathScoring(rules.score, samples);
@@ -40,7 +41,7 @@ export function sampledFigurePaths(
       scores: own,
       labels: hardLabels(record, rules.labels),
       labelTokens: record.rolloutTokens,
-      truth: taskOf(rules.task, question).trueSteps?.(question, sample.steps) ?? null,
+      truth: (task && taskOf(task, question).trueSteps?.(question, sample.steps)) ?? null,
       ranks: {
         scores: scoreOf(own),
         tallies: CHEAP_RANKS.tallies(path),

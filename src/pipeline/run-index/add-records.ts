@@ -16,6 +16,8 @@ export interface IndexRules {
   readonly score: PathScoreRule;
 }
 
+/** Takes in one record of a question. */
+type Add = (record: Fields, question: number) => void;
 type Fields = Readonly<Record<string, unknown>>;
 
 /** Steps scores below this say that the step is wrong, as in the figures of a report. */
@@ -39,21 +41,24 @@ export class RecordAdder {
   /** Takes the records of one file. @throws SipfError 'bad-input' (the taker) for a record without what is read of it. */
   takerOf(into: FileTables): (value: unknown, place: Place) => void {
     const { kind, round } = into.file;
-    const add = this.#adders(round, into)[kind]();
+    const add = kind === '0-questions' ? () => {} : this.#adders(round, into)[kind]();
+    const { questions } = this.#tables;
     return (value, place) => {
       const record = fieldsOf(value);
-      add(record);
-      // After it: what is refused has no place.
+      if (kind === '0-questions') this.#addQuestion(record);
       const id = textOf(record, kind === '0-questions' ? 'id' : 'questionId');
-      addPlace(into, this.#tables.questions.add(id), place, kind === '5-pairs');
+      const question = questions.find(id);
+      if (question === -1) throw expected('a question of the run', id);
+      add(record, question);
+      // After it: what is refused has no place.
+      addPlace(into, question, place, kind === '5-pairs');
     };
   }
 
-  #adders(round: number, into: FileTables): Readonly<Record<RecordsKind, () => (record: Fields) => void>> {
+  #adders(round: number, into: FileTables): Readonly<Record<Exclude<RecordsKind, '0-questions'>, () => Add>> {
     return {
-      '0-questions': () => (record) => this.#addQuestion(record),
-      '1-samples': () => (record) => this.#addPath(record, round),
-      '2-step-labels': () => (record) => this.#addLabels(record, round),
+      '1-samples': () => (record, question) => this.#addPath(record, question, round),
+      '2-step-labels': () => (record, question) => this.#addLabels(record, question, round),
       '4-scores': () => {
         this.#extendFlags(into);
         into.scores.score.extend(this.#tables.ids.size, Number.NaN);
@@ -72,11 +77,12 @@ export class RecordAdder {
     const id = textOf(record, 'id');
     textOf(record, 'question');
     if (questions.find(id) !== -1) throw expected('a new id', id);
+    questions.add(id);
   }
 
-  #addPath(record: Fields, round: number): void {
-    const { questions, ids, paths } = this.#tables;
-    const [id, question] = [textOf(record, 'id'), textOf(record, 'questionId')];
+  #addPath(record: Fields, question: number, round: number): void {
+    const { ids, paths } = this.#tables;
+    const id = textOf(record, 'id');
     const steps = listOf(record, 'steps');
     const tokens = numberOf(record, 'tokens');
     const { kind, reason } = fieldsOf(record['outcome']);
@@ -85,7 +91,7 @@ export class RecordAdder {
     if (!steps.every((step): step is string => typeof step === 'string')) throw expected('steps as texts', steps);
     if (ids.find(id) !== -1) throw expected('a new id', id);
     ids.add(id);
-    paths.question.push(questions.add(question));
+    paths.question.push(question);
     paths.round.push(round);
     paths.outcome.push(outcome);
     paths.flags.push(flagsOf(record));
@@ -99,7 +105,7 @@ export class RecordAdder {
     this.#twins.add(paths.twin.length - 1);
   }
 
-  #addLabels(record: Fields, round: number): void {
+  #addLabels(record: Fields, question: number, round: number): void {
     const { paths, hard } = this.#tables;
     const row = this.#rowOf(record);
     const tallies = listOf(record, 'steps');
@@ -110,7 +116,7 @@ export class RecordAdder {
     for (const label of labels ?? []) hard.hard.push(Number(label));
     if (labels !== null) hard.hard.push(END_OF_LABELS);
     const rollouts = record['rollouts'];
-    if (Array.isArray(rollouts)) for (const rollout of rollouts) this.#addPath(fieldsOf(rollout), round);
+    if (Array.isArray(rollouts)) for (const rollout of rollouts) this.#addPath(fieldsOf(rollout), question, round);
   }
 
   #addScores(record: Fields, { scores }: FileTables, values: Float64Array | null): void {
@@ -147,7 +153,6 @@ export class RecordAdder {
 
   #addPair(record: Fields, { pairs, scores }: FileTables): void {
     const [chosen, rejected] = [fieldsOf(record['chosen']), record['rejected']];
-    textOf(record, 'questionId');
     const other = rejected === null ? null : fieldsOf(rejected);
     const rows = [chosen, other].map((side) => (side === null ? -1 : this.#tables.ids.find(textOf(side, 'sampleId'))));
     const [better, worse] = [chosen['score'], other?.['score']];
@@ -160,7 +165,6 @@ export class RecordAdder {
   }
 
   #rowOf(record: Fields): number {
-    textOf(record, 'questionId');
     const id = textOf(record, 'sampleId');
     const row = this.#tables.ids.find(id);
     if (row === -1) throw expected('a path of the samples', id);

@@ -8,7 +8,7 @@ import { type CacheOptions, cacheFolder } from '../../io/cache.ts';
 import { labelRule } from '../../method/step-labels.ts';
 import { type IndexRules, RecordAdder } from './add-records.ts';
 import { PlacesByQuestion } from './places.ts';
-import { isSame, type RecordFile, type RecordsKind, recordFilesOf } from './record-files.ts';
+import { fileName, isSame, type RecordFile, type RecordsKind, recordFilesOf } from './record-files.ts';
 import { scanLines } from './record-lines.ts';
 import { storedTables, storeTables } from './stored.ts';
 import { type FileTables, newFileTables, newRunTables, type RunTables, tablesOf } from './tables.ts';
@@ -58,8 +58,15 @@ export class RunIndex {
 
   /** What is wrong with the records, with file and line. */
   get faults(): readonly string[] {
-    const { faults, moreFaults } = this.#tables;
-    return moreFaults === 0 ? faults : [...faults, `${moreFaults} more lines of record files are wrong, too.`];
+    const { faults, moreFaults, files } = this.#tables;
+    const isUnnamed = files.length > 0 && this.fileOf('0-questions', 0) === null;
+    return [
+      ...(isUnnamed
+        ? [`${fileName(0, '0-questions')}: Expected the questions of the records, got no file there.`]
+        : []),
+      ...faults,
+      ...(moreFaults === 0 ? [] : [`${moreFaults} more lines of record files are wrong, too.`]),
+    ];
   }
 
   /**

@@ -2,13 +2,14 @@
 import { isHeldOut, shareHeldOut } from '../../hashing.ts';
 import { type FigureRules, sampledFigurePaths } from '../../method/figure-paths.ts';
 import { stepScoresById } from '../../method/path-score.ts';
+import type { RecordGroup } from '../../pipeline/run-index/read-records.ts';
 import { createRandom } from '../../random.ts';
 import type { Estimate } from '../../reports.ts';
 import { mean, type Part, pooledShare } from '../../statistics/intervals.ts';
 import { type FigurePath, scoreFigures, THRESHOLD } from '../../statistics/prm-figures.ts';
 import { withinGroupRoc } from '../../statistics/roc.ts';
 import type { ScorerFigures, ScoresReply, StepGroup } from '../api.ts';
-import type { OpenRun, RecordGroup } from '../open-run.ts';
+import type { OpenRun } from '../open-run.ts';
 
 type Figures = Omit<ScoresReply, 'human'>;
 
