@@ -11,11 +11,13 @@ import { readTextFile } from '../io/file-bytes.ts';
 import { readRecords } from '../io/jsonl.ts';
 import { METHODS, roundsOf } from '../method/methods.ts';
 import { latestLabels } from '../method/step-labels.ts';
-import { Answer, PreferencePair, Question, Sample, StepLabels, StepScores } from '../records.ts';
+import { Answer, PreferencePair, Question, Sample, StepLabels, type StepScores } from '../records.ts';
 import { EvalReport, FinalReport, Trained } from '../reports.ts';
 import { stageSeconds } from '../run/events.ts';
 import { readJson } from '../run/marker.ts';
 import { isRun, noRunAt, StoredConfig } from '../run/no-run.ts';
+import { RecordReader } from './run-index/read-records.ts';
+import { RunIndex } from './run-index/run-index.ts';
 
 /** One row of the table of rounds. Parts are null where that stage has not run (yet). */
 export interface RoundSummary {
@@ -101,6 +103,7 @@ export async function readRun(dir: string): Promise<RunView> {
     rounds.push(await summary(dir, k, seconds.get(k) ?? null));
   const final = await readJson(join(dir, 'final', 'eval.json'), FinalReport);
   const expected = roundsOf(METHODS[config.method], config.iterations);
+  const index = openedOnce(dir, config);
   const graded = rounds.length > expected && rounds[expected]?.report !== null;
   return {
     dir,
@@ -109,8 +112,8 @@ export async function readRun(dir: string): Promise<RunView> {
     finished: graded && (final !== null || config.evaluate.final.length === 0),
     rounds,
     final,
-    questionIds: (k) => questionIds(dir, k),
-    question: (k, id) => questionView(dir, k, id),
+    questionIds: async (k) => questionIds(await index(), k),
+    question: async (k, id) => questionView(await index(), k, id),
     questions: () => recordsIn(dir, 0, '0-questions.jsonl', Question),
     samples: (k) => recordsIn(dir, k, '1-samples.jsonl', Sample),
     labels: (k) => recordsIn(dir, k, '2-step-labels.jsonl', StepLabels),
@@ -139,35 +142,40 @@ async function summary(dir: string, k: number, seconds: number | null): Promise<
   };
 }
 
-async function questionIds(dir: string, k: number): Promise<string[]> {
-  const ids = new Set<string>();
-  for await (const { questionId } of recordsIn(dir, k, '1-samples.jsonl', Sample)) ids.add(questionId);
-  return [...ids];
-}
-
-async function questionView(dir: string, k: number, id: string): Promise<QuestionView | null> {
-  for await (const question of recordsIn(dir, 0, '0-questions.jsonl', Question))
-    if (question.id === id) return viewOf(dir, k, question);
-  return null;
-}
-
-async function viewOf(dir: string, k: number, question: Question): Promise<QuestionView> {
-  const own = async <T extends { questionId: string }>(from: number, file: string, schema: z.ZodType<T>) => {
-    const records: T[] = [];
-    for (let i = from; i <= k; i += 1)
-      for await (const record of recordsIn(dir, i, file, schema))
-        if (record.questionId === question.id) records.push(record);
-    return records;
+/** The index of a run's records, made when it is asked for first. */
+function openedOnce(dir: string, config: Config): () => Promise<RunIndex> {
+  let opened: Promise<RunIndex> | null = null;
+  const open = async (): Promise<RunIndex> => {
+    const index = new RunIndex(dir, config);
+    await index.refresh();
+    const [fault] = index.faults;
+    if (fault !== undefined) throw new SipfError('bad-input', `${join(dir, fault)} Fix or delete that line.`);
+    return index;
   };
-  const samples = await own(1, '1-samples.jsonl', Sample);
-  const labels = latestLabels(await own(1, '2-step-labels.jsonl', StepLabels));
-  const scores = new Map((await own(k, '4-scores.jsonl', StepScores)).map((record) => [record.sampleId, record]));
-  const paths = samples.map((sample) => ({
+  return () => {
+    opened ??= open();
+    return opened;
+  };
+}
+
+function questionIds(index: RunIndex, k: number): string[] {
+  const { length, values } = index.fileOf('1-samples', k)?.places.question ?? { length: 0, values: [] };
+  return [...new Set(values.slice(0, length))].map((question) => index.tables.questions.text(question));
+}
+
+function questionView(index: RunIndex, k: number, id: string): QuestionView | null {
+  const number = index.tables.questions.find(id);
+  using reader = new RecordReader(index);
+  const group = reader.group(number, k);
+  if (group === null) return null;
+  const labels = latestLabels(group.labels);
+  const scores = new Map(group.scores.map((record) => [record.sampleId, record]));
+  const paths = group.samples.map((sample) => ({
     sample,
     labels: labels.get(sample.id) ?? null,
     scores: scores.get(sample.id) ?? null,
   }));
-  return { question, paths, pairs: await own(k, '5-pairs.jsonl', PreferencePair) };
+  return { question: group.question, paths, pairs: reader.pairs(k, number).map(({ pair }) => pair) };
 }
 
 /** Records of a file of round `k`; none where that stage has not run. */

@@ -85,7 +85,11 @@ export interface PathFilter {
   readonly truncated?: boolean;
   /** Equal to another path of its question. */
   readonly duplicate?: boolean;
-  /** Right with a false step; right, though the score is low; wrong, though it is high; a step where score and hard label differ; no answer, cut off, or too long to score. */
+  /**
+   * false-step: right, with a step that exact checks find false. low-right: right, with a path score in the round's lowest quarter. high-wrong:
+   * wrong, with one in the highest quarter. disagree: a step's score (0.5 and more says correct) and its hard label differ. unscorable: no
+   * answer, cut off, or too long to score.
+   */
   readonly list?: 'false-step' | 'low-right' | 'high-wrong' | 'disagree' | 'unscorable';
   /** In the question, the answer, a step, the extracted answer or the outcome's detail; as it is, without regard to case. */
   readonly text?: string;
@@ -100,7 +104,7 @@ export interface QuestionRow {
   readonly fits: number;
   readonly paths: number;
   readonly right: number;
-  /** Least and largest path score. */
+  /** Least and largest path score of its paths, whether they fit or not. */
   readonly scores: readonly [number, number] | null;
   readonly labelled: number;
   readonly pairs: number;
@@ -108,10 +112,10 @@ export interface QuestionRow {
 
 /** GET api/questions?run&round&offset&limit&sort, and the fields of PathFilter. `sort`: file (default), score, spread, right, paths, tokens; a leading - turns it round. */
 export interface QuestionsReply {
-  /** How many fit; null: a text search that has not read all yet. */
+  /** How many fit; null: a search of texts (`text`, or the list false-step) that has not read all yet. */
   readonly total: number | null;
   readonly questions: readonly QuestionRow[];
-  /** Of a text search that ran out of time: ask again with `from` this for what comes after. null: there is no more. */
+  /** Of a search of texts: ask again with `from` this for what comes after; it continues where it stopped. null: there is no more. */
   readonly next: string | null;
 }
 

@@ -1,6 +1,7 @@
 // What the index of one run answers, and what the server and the report ask of it. Types alone.
+import type { RecordGroup } from '../pipeline/run-index/read-records.ts';
 import type { RunView } from '../pipeline/run-reader.ts';
-import type { Question, Sample, StepLabels, StepScores } from '../records.ts';
+import type { Task } from '../task.ts';
 import type {
   HumanLabel,
   LabelReply,
@@ -20,30 +21,29 @@ export interface Page {
   readonly limit: number;
 }
 
+/** `score`: the mean path score. `spread`: largest less least. `right`: the share of right paths. `tokens`: a path, on average. */
 export type QuestionSort = 'file' | 'score' | 'spread' | 'right' | 'paths' | 'tokens';
 
 export interface QuestionsAsk extends PathFilter, Page {
   readonly round: number;
   readonly sort: QuestionSort;
   readonly descending: boolean;
-  /** Where a text search continues: `next` of the answer before. */
+  /** Where a search continues: `next` of the answer before. */
   readonly from?: string;
 }
 
-/** A question with its records up to a round. */
-export interface RecordGroup {
-  readonly question: Question;
-  readonly samples: readonly Sample[];
-  readonly labels: readonly StepLabels[];
-  /** Of that round. */
-  readonly scores: readonly StepScores[];
-}
-
-/** A run whose records can be asked for; each answer is of the files as `head` found them last. */
+/**
+ * A run whose records can be asked for. Each answer is of the files as `head` found them last. Answers wait until the records that were there
+ * when the run was opened are read; those that came later are read behind them.
+ */
 export interface OpenRun extends AsyncDisposable {
   readonly dir: string;
-  /** Reads what is new. */
+  /** null: this machine cannot open it, and steps are not checked. */
+  readonly task: Task | null;
+  /** Looks at what is new, and does not wait until it is read. */
   head(): Promise<RunHead>;
+  /** Looks at what is new, and waits until all of it is read. */
+  ready(): Promise<void>;
   /** As `readRun` gives it. */
   view(): Promise<RunView>;
   questions(ask: QuestionsAsk): Promise<QuestionsReply>;

@@ -1,0 +1,244 @@
+// A run directory -> the run that the server and the report ask, by the index of its records.
+import { basename, resolve } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
+import { messageOf, SipfError } from '../errors.ts';
+import type { CacheOptions } from '../io/cache.ts';
+import { type RecordGroup, RecordReader } from '../pipeline/run-index/read-records.ts';
+import { RunIndex } from '../pipeline/run-index/run-index.ts';
+import { type RunView, readRun } from '../pipeline/run-reader.ts';
+import type { Task } from '../task.ts';
+import { type OpenTasks, openTasks } from '../tasks/index.ts';
+import type {
+  HumanLabel,
+  LabelReply,
+  PairReply,
+  PairsReply,
+  QuestionReply,
+  QuestionsReply,
+  RolloutsReply,
+  RunHead,
+  TokensReply,
+} from './api.ts';
+import { HumanLabels } from './human-labels.ts';
+import type { OpenRun, Page, QuestionsAsk } from './open-run.ts';
+import { PathQueries } from './queries/path-queries.ts';
+import { PathTruth } from './queries/path-truth.ts';
+import { QuestionLists } from './queries/question-lists.ts';
+import { runSignature } from './run-signature.ts';
+import { WorkNow } from './work-now.ts';
+
+export interface OpenRunOptions extends Pick<CacheOptions, 'cache'> {
+  /** A task by name, which checks steps; absent: the tasks of this package. */
+  readonly tasks?: ((name: string) => Task) | undefined;
+  /** When a label is given by hand. */
+  readonly clock?: (() => Date) | undefined;
+}
+
+/**
+ * Opens a run, finished or not, and begins to read its records.
+ * @throws SipfError 'not-found' where there is none; 'bad-config' naming the file and each key that another version had.
+ */
+export async function openRun(dir: string, options: OpenRunOptions = {}): Promise<OpenRun> {
+  const path = resolve(dir);
+  const signature = await runSignature(path);
+  const run = new IndexedRun(await readRun(path), signature, options);
+  await run.head();
+  return run;
+}
+
+class IndexedRun implements OpenRun {
+  readonly dir: string;
+  readonly task: Task | null;
+  readonly #stop = new AbortController();
+  readonly #clock: () => Date;
+  readonly #tasks: OpenTasks;
+  readonly #index: RunIndex;
+  readonly #human: HumanLabels;
+  readonly #now: WorkNow;
+  readonly #truth: PathTruth;
+  readonly #lists: QuestionLists;
+  readonly #faults: string[] = [];
+  #view: RunView;
+  #signature: string;
+  #viewFault: string | null = null;
+  /** Grows with what is no record: reports, events, labels by hand. */
+  #changes = 0;
+  #looking: Promise<void> = Promise.resolve();
+  #reading: Promise<void>;
+  readonly #firstReading: Promise<void>;
+
+  constructor(view: RunView, signature: string, { cache, tasks, clock = () => new Date() }: OpenRunOptions) {
+    this.dir = view.dir;
+    this.#view = view;
+    this.#signature = signature;
+    this.#clock = clock;
+    this.#tasks = openTasks({ make: tasks });
+    this.#index = new RunIndex(view.dir, view.config, { cache, signal: this.#stop.signal });
+    this.#human = new HumanLabels(view.dir);
+    this.#now = new WorkNow(view.dir);
+    this.task = this.#openTask();
+    this.#truth = new PathTruth(this.#index, this.task);
+    this.#lists = new QuestionLists(this.#index, this.#truth, () => performance.now());
+    this.#reading = this.#index.refresh();
+    this.#firstReading = this.#reading;
+    // Whoever waits for it is told.
+    this.#reading.catch(() => undefined);
+  }
+
+  async head(): Promise<RunHead> {
+    await this.#look();
+    const { config, rounds, finished } = this.#view;
+    const { method, task, model, seed, iterations } = config;
+    const { read, of } = this.#index.bytes;
+    return {
+      name: basename(this.dir),
+      dir: this.dir,
+      method,
+      task: task.name,
+      model: typeof model === 'string' ? model : 'made from nothing',
+      seed,
+      iterations,
+      rounds: rounds.length,
+      finished,
+      version: this.#changes + this.#index.version,
+      now: await this.#now.read(config, this.#index.tables.questions.size),
+      indexed: { bytes: Math.min(read, of), of },
+      faults: [...this.#index.faults, ...this.#human.faults, ...this.#faults, this.#viewFault ?? []].flat(),
+    };
+  }
+
+  async ready(): Promise<void> {
+    await this.#look();
+    await this.#reading;
+  }
+
+  view(): Promise<RunView> {
+    return Promise.resolve(this.#view);
+  }
+
+  async questions(ask: QuestionsAsk): Promise<QuestionsReply> {
+    await this.#atRound(ask.round);
+    return this.#lists.reply(ask);
+  }
+
+  async question(ask: { readonly round: number; readonly id: string }): Promise<QuestionReply> {
+    await this.#atRound(ask.round);
+    return this.#paths().question(ask);
+  }
+
+  async rollouts(ask: {
+    readonly round: number;
+    readonly sample: string;
+    readonly step: number;
+  }): Promise<RolloutsReply> {
+    await this.#atRound(ask.round);
+    return this.#paths().rollouts(ask);
+  }
+
+  async tokens(ask: { readonly round: number; readonly sample: string }): Promise<TokensReply> {
+    await this.#atRound(ask.round);
+    return this.#paths().tokens(ask);
+  }
+
+  async pairs(ask: Page & { readonly round: number }): Promise<PairsReply> {
+    await this.#atRound(ask.round);
+    return this.#paths().pairs(ask);
+  }
+
+  async pair(ask: { readonly round: number; readonly index: number }): Promise<PairReply> {
+    await this.#atRound(ask.round);
+    const logps = this.#view.rounds[ask.round]?.report?.logps ?? null;
+    return { ...this.#paths().pair(ask), logps, own: null };
+  }
+
+  async *groups(round: number, isWanted: (questionId: string) => boolean): AsyncGenerator<RecordGroup> {
+    await this.#atRound(round);
+    const { tables } = this.#index;
+    using reader = new RecordReader(this.#index);
+    for (let number = 0; number < tables.questions.size; number += 1) {
+      if (!isWanted(tables.questions.text(number))) continue;
+      const group = reader.group(number, round);
+      if (group !== null) yield group;
+      // Others have their turn between two questions.
+      await setImmediate();
+      if (this.#index.tables !== tables) throw changed(this.dir);
+    }
+  }
+
+  async label(given: Omit<HumanLabel, 'time'>): Promise<LabelReply> {
+    await this.#firstReading;
+    const steps = this.#paths().stepsOf(given.sampleId);
+    if (!Number.isInteger(given.step) || given.step < 0 || given.step >= steps)
+      throw new SipfError('not-found', `Expected a step of ${given.sampleId}, 0 to ${steps - 1}, got ${given.step}.`);
+    const label = { ...given, time: this.#clock().toISOString() };
+    await this.#human.add(label);
+    this.#changes += 1;
+    return { label };
+  }
+
+  async humanLabels(): Promise<readonly HumanLabel[]> {
+    await this.#human.refresh();
+    return this.#human.all();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort();
+    await this.#looking.catch(() => undefined);
+    await this.#reading.catch(() => undefined);
+    await this.#tasks[Symbol.asyncDispose]();
+  }
+
+  #paths(): PathQueries {
+    return new PathQueries({
+      index: this.#index,
+      config: this.#view.config,
+      truth: this.#truth,
+      human: this.#human,
+    });
+  }
+
+  /** One look at a time: each knows what the one before has seen. */
+  #look(): Promise<void> {
+    this.#looking = this.#looking.catch(() => undefined).then(() => this.#lookNow());
+    return this.#looking;
+  }
+
+  async #lookNow(): Promise<void> {
+    if (await this.#human.refresh()) this.#changes += 1;
+    const signature = await runSignature(this.dir);
+    if (signature === this.#signature) return;
+    this.#signature = signature;
+    this.#changes += 1;
+    try {
+      this.#view = await readRun(this.dir);
+      this.#viewFault = null;
+    } catch (error) {
+      if (!(error instanceof SipfError)) throw error;
+      this.#viewFault = error.message;
+    }
+    this.#reading = this.#reading.then(() => this.#index.refresh());
+    this.#reading.catch(() => undefined);
+  }
+
+  /** Waits for the records of what was there first. */
+  async #atRound(round: number): Promise<void> {
+    await this.#firstReading;
+    const last = this.#view.rounds.length - 1;
+    if (Number.isInteger(round) && round >= 0 && round <= last) return;
+    throw new SipfError('not-found', `Expected a round of ${this.dir}, 0 to ${last}, got ${round}.`);
+  }
+
+  #openTask(): Task | null {
+    const { name } = this.#view.config.task;
+    try {
+      return this.#tasks.named(name);
+    } catch (error) {
+      this.#faults.push(`Steps are not checked: ${messageOf(error)}`);
+      return null;
+    }
+  }
+}
+
+function changed(dir: string): SipfError {
+  return new SipfError('bad-input', `Expected the records of ${dir} as they were, got others. Ask again.`);
+}

@@ -1,0 +1,67 @@
+// A filter and a sort -> the questions that fit, in order, and how many of their paths do.
+import type { PathFilter } from '../api.ts';
+import type { QuestionSort } from '../open-run.ts';
+import { pathFilter } from './path-filter.ts';
+import type { RoundColumns } from './round-columns.ts';
+
+export interface QuestionOrder {
+  readonly columns: RoundColumns;
+  /** By what the index knows, texts apart. */
+  readonly fits: (row: number) => boolean;
+  /** Numbers of the questions, in order. */
+  readonly questions: Uint32Array;
+  /** Paths that fit, by question number. */
+  readonly counts: Uint32Array;
+}
+
+interface OrderAsk {
+  readonly filter: PathFilter;
+  readonly sort: QuestionSort;
+  readonly descending: boolean;
+}
+
+/** Questions with a path that fits. Those without what they are sorted by come last, either way round. */
+export function questionOrder(columns: RoundColumns, { filter, sort, descending }: OrderAsk): QuestionOrder {
+  const { index, rows } = columns;
+  const { question } = index.tables.paths;
+  const fits = pathFilter(filter, columns);
+  const counts = new Uint32Array(index.tables.questions.size);
+  for (const row of rows) if (fits(row)) counts[question.values[row]!]! += 1;
+  const questions = Uint32Array.from(counts.keys()).filter((question) => counts[question] !== 0);
+  return { columns, fits, counts, questions: sorted(questions, keyOf(sort, columns), descending) };
+}
+
+/** NaN: it has none. */
+function keyOf(sort: QuestionSort, { questions }: RoundColumns): (question: number) => number {
+  const { paths, right, tokens, scored, total, least, largest } = questions;
+  switch (sort) {
+    case 'file':
+      return (question) => question;
+    case 'score':
+      return (question) => total[question]! / scored[question]!;
+    case 'spread':
+      return (question) => (scored[question] === 0 ? Number.NaN : largest[question]! - least[question]!);
+    case 'right':
+      return (question) => right[question]! / paths[question]!;
+    case 'paths':
+      return (question) => paths[question]!;
+    case 'tokens':
+      return (question) => tokens[question]! / paths[question]!;
+  }
+}
+
+/** Equal ones stay in the order of the file, whichever way round. */
+function sorted(questions: Uint32Array, keyOf: (question: number) => number, descending: boolean): Uint32Array {
+  const sign = descending ? -1 : 1;
+  const keys = Float64Array.from(questions, (question) => {
+    const key = keyOf(question);
+    return Number.isNaN(key) ? Number.POSITIVE_INFINITY : sign * key;
+  });
+  const places = Uint32Array.from(questions, (_, place) => place).sort((a, b) => compare(keys[a]!, keys[b]!) || a - b);
+  return places.map((place) => questions[place]!);
+}
+
+/** Infinities, too. */
+function compare(a: number, b: number): number {
+  return a < b ? -1 : Number(a > b);
+}

@@ -1,0 +1,91 @@
+// events.jsonl and the journals of a run -> what it does now and how far that is, read on as they grow.
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import type { Config } from '../config/schema.ts';
+import { SipfError } from '../errors.ts';
+import { checkLock } from '../run/lock.ts';
+import type { RunHead } from './api.ts';
+import { Tail } from './tail.ts';
+
+type NowConfig = Pick<Config, 'sampling' | 'prompt'>;
+type Now = NonNullable<RunHead['now']>;
+
+const Logged = z.object({
+  type: z.string(),
+  iteration: z.number().default(0),
+  stage: z.string().optional(),
+  data: z.object({ step: z.number(), steps: z.number() }).partial().catch({}).optional(),
+});
+type Logged = z.infer<typeof Logged>;
+
+/** What a run that has a writer is at. */
+export class WorkNow {
+  readonly #dir: string;
+  readonly #events: Tail;
+  #now: Now | null = null;
+  #journal: { readonly tail: Tail; readonly path: string } | null = null;
+
+  constructor(dir: string) {
+    this.#dir = dir;
+    this.#events = new Tail(join(dir, 'events.jsonl'));
+  }
+
+  /** null: nothing runs. `questions`: how many the run asks. */
+  async read(config: NowConfig, questions: number): Promise<Now | null> {
+    const { lines, isNew } = await this.#events.lines();
+    if (isNew) this.#now = null;
+    for (const line of lines) this.#take(line);
+    if (this.#now === null || !(await isAtWork(this.#dir))) return null;
+    // A training counts its steps itself.
+    if (this.#now.total !== null) return this.#now;
+    const { iteration, stage } = this.#now;
+    // Numbered stages are a round's.
+    const folder = /^\d-/.test(stage) ? `iteration-${iteration}` : 'final';
+    const done = await this.#units(join(this.#dir, folder, 'done', `${stage}.journal.jsonl`));
+    return { stage, iteration, done, total: stage === '1-samples' ? unitsOfSamples(config, questions) : null };
+  }
+
+  #take(line: string): void {
+    const event = eventIn(line);
+    if (event === null) return;
+    const { type, stage, iteration, data } = event;
+    if (type === 'run' || type === 'stage-end' || type === 'error') this.#now = null;
+    if (stage === undefined) return;
+    if (type === 'stage-start') this.#now = { stage, iteration, done: null, total: null };
+    if (type === 'train-step' && data?.step !== undefined)
+      this.#now = { stage, iteration, done: data.step + 1, total: data.steps ?? null };
+  }
+
+  /** Units in a journal, its first line apart; null: there is none. */
+  async #units(path: string): Promise<number | null> {
+    if ((await stat(path).catch(() => null)) === null) return null;
+    if (this.#journal?.path !== path) this.#journal = { tail: new Tail(path), path };
+    return Math.max(0, (await this.#journal.tail.count()) - 1);
+  }
+}
+
+/** null: questions that the prompt shows as examples are not asked, and the index does not know them. */
+function unitsOfSamples({ sampling, prompt }: NowConfig, questions: number): number | null {
+  const asked = Math.min(sampling.questions ?? questions, questions);
+  return prompt.shots === 0 ? Math.ceil(asked / sampling.unit) : null;
+}
+
+function eventIn(line: string): Logged | null {
+  try {
+    return Logged.parse(JSON.parse(line));
+  } catch {
+    // Cut short by a kill.
+    return null;
+  }
+}
+
+async function isAtWork(dir: string): Promise<boolean> {
+  try {
+    await checkLock(dir);
+    return false;
+  } catch (error) {
+    if (error instanceof SipfError && error.code === 'locked') return true;
+    throw error;
+  }
+}
