@@ -1,4 +1,4 @@
-// The Chromium of this machine -> pages to test in, which note what they asked for and what went wrong.
+// The Chromium of this machine -> pages that note what they asked for and what went wrong.
 import { accessSync, constants, mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';

@@ -1,4 +1,4 @@
-// Texts of steps -> a run of one round with one question and its paths, as the server would tell it.
+// Texts of steps -> a run of one round and one question, as the server would tell it.
 import type { PathView, Question, QuestionReply, QuestionRow, RunHead } from '../../src/viewer/api.ts';
 import type { Answers } from './fake-server.ts';
 

@@ -1,4 +1,4 @@
-// Answers made by a test -> a server on loopback that gives them to the page, under the policy of the real server.
+// Answers made by a test -> a server that gives them to the page, under the real policy.
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage } from 'node:http';

@@ -1,4 +1,4 @@
-// Hostile texts of a model in every place of the page -> nothing runs, nothing hides, nothing leaves the server.
+// Hostile texts of a model -> nothing runs, nothing hides, nothing leaves the server.
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { launch, violationsOf, watchedPage, whyNoChromium } from './chromium.ts';

@@ -1,4 +1,4 @@
-// Keys, history and live runs on a run made by hand -> where the reader is, what was posted, what stays in place.
+// Keys, history and live runs -> where the reader is, what was posted, what stays in place.
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { launch, watchedPage, whyNoChromium } from './chromium.ts';

@@ -1,4 +1,4 @@
-// Scroll positions of a list of any length -> which rows are seen, and where: browsers limit the height of an element.
+// Scroll positions -> the rows that are seen; browsers limit the height of an element.
 
 /** Higher elements are not reliable (Firefox ends near 17.8 million pixels, Chromium near 33.5 million). */
 export const MOST_PIXELS = 8_000_000;

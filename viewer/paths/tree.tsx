@@ -1,4 +1,4 @@
-// The prefix tree of a question's paths -> a grid: a column a step, a row a path, one cell for steps that paths share.
+// The tree of paths -> a grid: a column a step, a row a path, shared steps in one cell.
 import { useMemo } from 'preact/hooks';
 import type { PathView } from '../../src/viewer/api.ts';
 import { doubt, OutcomeMark } from '../parts/marks.tsx';
