@@ -1,6 +1,16 @@
-// src/ -> dist/ with tsc and copied Python files; `--if-stale` builds where a source is newer.
+// src/ and viewer/ -> dist/ with tsc, esbuild and copied Python files; `--if-stale` builds where a source is newer.
 import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, readdirSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -22,7 +32,7 @@ function isFresh() {
   const marker = join(dist, '.built');
   if (!existsSync(marker)) return false;
   const times = settings.map((name) => statSync(join(root, name)).mtimeMs);
-  return statSync(marker).mtimeMs >= Math.max(newest(join(root, 'src')), ...times);
+  return statSync(marker).mtimeMs >= Math.max(newest(join(root, 'src')), newest(join(root, 'viewer')), ...times);
 }
 
 /** Puts `built` in the place of dist; another build may be doing the same at this moment. */
@@ -41,7 +51,7 @@ function swapIn(built) {
   rmSync(old, { recursive: true, force: true });
 }
 
-function build() {
+async function build() {
   const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
   if (!existsSync(tsc)) {
     console.error('The compiler is not installed. Run `npm ci` first.');
@@ -59,6 +69,10 @@ function build() {
   // The compiler leaves out the sandbox's Python.
   const python = join('sandboxes', 'python');
   cpSync(join(root, 'src', python), join(out, python), { recursive: true });
+  mkdirSync(join(out, 'viewer'), { recursive: true });
+  const { buildPage, licences } = await import('./build-page.mjs');
+  writeFileSync(join(out, 'viewer', 'page.html'), await buildPage(root));
+  writeFileSync(join(out, 'viewer', 'LICENSES.txt'), licences(root));
   const marker = join(out, '.built');
   writeFileSync(marker, '');
   // The start, not the end: a source saved during the build is newer.
@@ -66,4 +80,4 @@ function build() {
   swapIn(out);
 }
 
-if (!process.argv.includes('--if-stale') || !isFresh()) build();
+if (!process.argv.includes('--if-stale') || !isFresh()) await build();

@@ -180,6 +180,13 @@ function stepsBeforeFork(a: readonly string[], b: readonly string[]): number {
   return Math.max(0, other === -1 ? most : other);
 }
 
+/** Mean log-probability of a text's drawn tokens under the policies before and after an alignment. */
+const Shift = z.object({ before: z.number(), after: z.number() });
+
+/** How a pair's log-probabilities moved in the round's alignment. `row`: its place in 5-pairs.jsonl, from 0. */
+export const PairShift = z.object({ row: z.number().int(), chosen: Shift, rejected: Shift });
+export type PairShift = z.infer<typeof PairShift>;
+
 /** One completion with its grade: the greedy one, or a sample for pass@k. Carries its question, so that it stands alone. */
 export const Answer = z.object({
   task: z.string(),

@@ -9,7 +9,7 @@ import { tokensOf } from './drawn-tokens.ts';
 import { answerUnit } from './evaluate.ts';
 import { labelUnit } from './label.ts';
 import { pairQuestion } from './pair.ts';
-import { meanPairLogps } from './pair-logps.ts';
+import { pairLogps } from './pair-logps.ts';
 import { referenceUnit, rowsToCompare } from './reference-logps.ts';
 import { sampleUnit } from './sample.ts';
 import { scoreUnit } from './score.ts';
@@ -129,8 +129,8 @@ it('pairs carry the count, and their figures leave the tokens out', async () => 
     { context: [prompt(question)], completion: task.pieces(pair.chosen.steps).join(''), calculator: true },
   ]);
   const drawn = logps.filter((logp) => logp !== null);
-  const { chosen } = await meanPairLogps(policy, [pair], { task, prompt });
-  expect(chosen).toBeCloseTo(drawn.reduce((sum, logp) => sum + logp, 0) / drawn.length, 12);
+  const [own] = await pairLogps(policy, [pair], { task, prompt });
+  expect(own?.chosen).toBeCloseTo(drawn.reduce((sum, logp) => sum + logp, 0) / drawn.length, 12);
 });
 
 it('a reference counts results where training does', async () => {

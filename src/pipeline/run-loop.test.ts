@@ -14,9 +14,10 @@ import { nodeDisk } from '../io/files.ts';
 import { METHODS, type MethodName, roundsOf } from '../method/methods.ts';
 import { Probe } from '../method/probe.ts';
 import { ScoreCalibration } from '../method/score-calibration.ts';
-import { PreferencePair } from '../records.ts';
+import { PairShift, PreferencePair } from '../records.ts';
 import type { LogEvent, ProgressEvent } from '../run/events.ts';
 import { takeLock } from '../run/lock.ts';
+import { mean } from '../statistics/intervals.ts';
 import type { LoadOptions } from '../task.ts';
 import { runLoop } from './run-loop.ts';
 import { configOfRun, readRun } from './run-reader.ts';
@@ -108,6 +109,23 @@ describe('runLoop', () => {
       expect(text).not.toContain(folder);
       expect(text).not.toMatch(/20\d\d-\d\d-\d\dT/);
     }
+  });
+
+  it('keeps how the log-probabilities of single pairs moved', async () => {
+    const { rounds, ...view } = await readRun(join(folder, 'sipf'));
+    const rows = [];
+    for await (const pair of view.pairs(1)) rows.push(pair);
+    const file = join(folder, 'sipf', 'iteration-1', '7-pair-logps.jsonl');
+    const shifts = readFileSync(file, 'utf8').trim().split('\n');
+    const kept = shifts.map((line) => PairShift.parse(JSON.parse(line)));
+    expect(kept.map(({ row }) => row)).toEqual([...new Set(kept.map(({ row }) => row))].sort((a, b) => a - b));
+    for (const { row } of kept) expect(rows[row]?.rejected ?? null).not.toBeNull();
+    const logps = rounds[1]?.report?.logps;
+    expect(kept).toHaveLength(logps?.n ?? 0);
+    for (const side of ['chosen', 'rejected'] as const)
+      for (const when of ['before', 'after'] as const)
+        expect(mean(kept.map((shift) => shift[side][when]))).toBeCloseTo(logps?.[side][when] ?? 0, 12);
+    expect(existsSync(join(folder, 'sipf', 'iteration-0', '7-pair-logps.jsonl'))).toBe(false);
   });
 
   it('skips every stage of a finished run and gives the same result', async () => {

@@ -43,7 +43,9 @@ const Logged = z.object({
   type: z.string(),
   iteration: z.number().default(0),
   stage: z.string().optional(),
+  data: z.unknown(),
 });
+export type LoggedEvent = z.infer<typeof Logged>;
 
 /**
  * Seconds by `iteration/stage` from the text of an events.jsonl. Unfinished stages count too: they were begun again later. One that was
@@ -67,8 +69,8 @@ export function stageSeconds(events: string): Map<string, number> {
   return spent;
 }
 
-/** Lines that a kill cut short are passed over. */
-function eventsIn(text: string): z.infer<typeof Logged>[] {
+/** The events of an events.jsonl. Lines that a kill cut short are passed over. */
+export function eventsIn(text: string): LoggedEvent[] {
   return text.split('\n').flatMap((line) => {
     try {
       return [Logged.parse(JSON.parse(line))];

@@ -68,7 +68,7 @@ const partOf = (outcomes: readonly boolean[]): Part => ({
 });
 
 /** A score of this and more says that the step is correct. */
-const THRESHOLD = 0.5;
+export const THRESHOLD = 0.5;
 
 /** Whether each score is on the side of what is known of its step. */
 const areRight = (scores: readonly number[], known: readonly boolean[]): boolean[] =>

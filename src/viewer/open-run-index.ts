@@ -48,6 +48,7 @@ export async function openRun(dir: string, options: OpenRunOptions = {}): Promis
 
 class IndexedRun implements OpenRun {
   readonly dir: string;
+  readonly task: Task | null;
   readonly #stop = new AbortController();
   readonly #clock: () => Date;
   readonly #tasks: OpenTasks;
@@ -75,7 +76,8 @@ class IndexedRun implements OpenRun {
     this.#index = new RunIndex(view.dir, view.config, { cache, signal: this.#stop.signal });
     this.#human = new HumanLabels(view.dir);
     this.#now = new WorkNow(view.dir);
-    this.#truth = new PathTruth(this.#index, this.#task());
+    this.task = this.#openTask();
+    this.#truth = new PathTruth(this.#index, this.task);
     this.#lists = new QuestionLists(this.#index, this.#truth, () => performance.now());
     this.#reading = this.#index.refresh();
     this.#firstReading = this.#reading;
@@ -226,7 +228,7 @@ class IndexedRun implements OpenRun {
     throw new SipfError('not-found', `Expected a round of ${this.dir}, 0 to ${last}, got ${round}.`);
   }
 
-  #task(): Task | null {
+  #openTask(): Task | null {
     const { name } = this.#view.config.task;
     try {
       return this.#tasks.named(name);

@@ -1,6 +1,7 @@
 // What the index of one run answers, and what the server and the report ask of it. Types alone.
 import type { RecordGroup } from '../pipeline/run-index/read-records.ts';
 import type { RunView } from '../pipeline/run-reader.ts';
+import type { Task } from '../task.ts';
 import type {
   HumanLabel,
   LabelReply,
@@ -37,6 +38,8 @@ export interface QuestionsAsk extends PathFilter, Page {
  */
 export interface OpenRun extends AsyncDisposable {
   readonly dir: string;
+  /** null: this machine cannot open it, and steps are not checked. */
+  readonly task: Task | null;
   /** Looks at what is new, and does not wait until it is read. */
   head(): Promise<RunHead>;
   /** Looks at what is new, and waits until all of it is read. */

@@ -7,10 +7,10 @@ import * as library from '../../src/index.ts';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 
-const files = ['src', 'bench', 'experiments', 'examples', 'test'].flatMap((folder) =>
+const files = ['src', 'viewer', 'bench', 'experiments', 'examples', 'test'].flatMap((folder) =>
   readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
     .map((file) => join(folder, file))
-    .filter((file) => /\.(ts|mjs|py)$/.test(file)),
+    .filter((file) => /\.(tsx?|mjs|py)$/.test(file)),
 );
 
 const texts = new Map(files.map((file) => [file, readFileSync(join(root, file), 'utf8')]));

@@ -1,6 +1,7 @@
 // A run's figures -> tables that a person reads: one row a round, and what test said at the end.
 import type { RoundSummary, RunView } from '../../pipeline/run-reader.ts';
 import type { Estimate, PairedDifference, SetReport } from '../../reports.ts';
+import { warningsOf } from '../../viewer/queries/rounds.ts';
 import { formatDuration } from '../progress.ts';
 import { type Look, renderTable, wrap } from './show-steps.ts';
 
@@ -142,14 +143,8 @@ function tableWith(rows: readonly string[][], note: string | null, { colors, wid
 }
 
 /** Every warning once, with the rounds that gave it (or `final`), and where it is explained. */
-export function renderWarnings({ rounds, final }: Pick<RunView, 'rounds' | 'final'>, look: Look): string[] {
-  const given = new Map<string, string[]>();
-  const add = (where: string, texts: readonly string[] = []) => {
-    for (const text of texts) given.set(text, [...(given.get(text) ?? []), where]);
-  };
-  for (const { iteration, report } of rounds) add(String(iteration), report?.warnings);
-  add('final', final?.warnings);
-  const lines = [...given].flatMap(([text, of]) => {
+export function renderWarnings(view: Pick<RunView, 'rounds' | 'final'>, look: Look): string[] {
+  const lines = warningsOf(view).flatMap(({ text, where: of }) => {
     const where =
       of.length === 1 && of[0] === 'final' ? 'final' : `${of.length > 1 ? 'rounds' : 'round'} ${of.join(', ')}`;
     return wrap(`${where}: ${text}`, look.width).map(look.colors.yellow);

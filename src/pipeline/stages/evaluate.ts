@@ -2,11 +2,11 @@
 import { isHeldOut, keyedOrder } from '../../hashing.ts';
 import { figurePaths } from '../../method/figure-paths.ts';
 import { makesPairs } from '../../method/methods.ts';
-import { meanPairLogps } from '../../method/pair-logps.ts';
+import { meanShift, pairLogps, pairShifts } from '../../method/pair-logps.ts';
 import { ruleInputs, stepScoresById } from '../../method/path-score.ts';
 import { setReports } from '../../method/set-reports.ts';
-import type { Checkpoint } from '../../records.ts';
-import { EvalReport, type PairLogps, type ScoreFigures } from '../../reports.ts';
+import type { Checkpoint, PairShift } from '../../records.ts';
+import { EvalReport, type ScoreFigures } from '../../reports.ts';
 import { type FigurePath, scoreFigures } from '../../statistics/prm-figures.ts';
 import { figureWarnings, roundWarnings } from '../../statistics/warnings.ts';
 import type { Task } from '../../task.ts';
@@ -34,17 +34,30 @@ export async function evaluate(round: Round): Promise<void> {
   const counts = { ...found.counts, [ANSWERS]: answers };
   const stage = stageOf(k, '7-eval');
   const file = `${stage.name}.json`;
+  const moves = hasPairs(round);
   const body = async (): Promise<EvalReport> => {
-    const report = await reportOf(round, counts, ofSets);
+    const shifts = moves ? await shiftsOf(round) : [];
+    const inOrder = [...shifts].sort((a, b) => a.row - b.row);
+    if (moves) await run.writeRecords(stage, SHIFTS, inOrder);
+    const report = await reportOf(round, counts, ofSets, shifts);
     await run.writeJson(stage, file, report);
     return report;
   };
   const inputs = await inputsOf(round, counts);
-  round.report = await run.once({ stage, inputs, outputs: [file], result: EvalReport, body });
+  const outputs = moves ? [file, SHIFTS] : [file];
+  round.report = await run.once({ stage, inputs, outputs, result: EvalReport, body });
   for (const warning of round.report.warnings) if (!ofSets.includes(warning)) run.warn(warning, stage);
 }
 
 const ANSWERS = '7-answers';
+/** How the log-probabilities of single pairs moved. */
+const SHIFTS = '7-pair-logps.jsonl';
+
+/** Whether the log-probabilities of some pairs are measured. */
+function hasPairs(round: Round): boolean {
+  const { pairs = 0 } = round.found.counts['5-pairs'] ?? {};
+  return figuresOf(round).paired && pairs > 0 && round.config.evaluate.logpPairs > 0;
+}
 
 async function inputsOf(round: Round, counts: EvalReport['counts']): Promise<Record<string, unknown>> {
   const { config, records, k, policy } = round;
@@ -63,7 +76,12 @@ async function inputsOf(round: Round, counts: EvalReport['counts']): Promise<Rec
   };
 }
 
-async function reportOf(round: Round, counts: EvalReport['counts'], ofSets: readonly string[]): Promise<EvalReport> {
+async function reportOf(
+  round: Round,
+  counts: EvalReport['counts'],
+  ofSets: readonly string[],
+  shifts: readonly PairShift[],
+): Promise<EvalReport> {
   const { method, k, found, task } = round;
   const { labelled, scored, paired } = figuresOf(round);
   const scores = labelled && scored ? await heldOutFigures(round) : null;
@@ -77,7 +95,7 @@ async function reportOf(round: Round, counts: EvalReport['counts'], ofSets: read
     scores,
     ...(scoresByTask === null ? {} : { scoresByTask }),
     pairs: paired ? (found.counts['5-pairs'] ?? null) : null,
-    logps: paired ? await pairLogps(round) : null,
+    logps: meanShift(shifts),
     counts,
     cost: { ...cost, flops: roundFlops(round) },
   };
@@ -104,21 +122,25 @@ async function heldOutFigures({ config, task, records, k }: Work, only?: string)
   return scoreFigures(groups);
 }
 
-/** Log-probabilities of both sides of some pairs, before and after the round's alignment. */
-async function pairLogps(round: Round): Promise<PairLogps | null> {
+/** Log-probabilities of both sides of some pairs, before and after the round's alignment; in the order in which they were chosen. */
+async function shiftsOf(round: Round): Promise<PairShift[]> {
   const { config, store, records, models, k } = round;
-  const pairs = (await records.pairs(k)).filter(({ rejected }) => rejected !== null);
-  const order = keyedOrder(pairs, 'logps', ({ chosen, rejected }) => `${chosen.sampleId} ${rejected?.sampleId}`);
+  const rows = (await records.pairs(k)).map((pair, row) => ({ pair, row }));
+  const pairs = rows.filter(({ pair }) => pair.rejected !== null);
+  const order = keyedOrder(pairs, 'logps', ({ pair }) => `${pair.chosen.sampleId} ${pair.rejected?.sampleId}`);
   const some = order.slice(0, config.evaluate.logpPairs);
-  if (some.length === 0) return null;
   const under = async (checkpoint: Checkpoint) => {
     await using policy = await models.openPolicy(checkpoint);
-    return await meanPairLogps(policy, some, { ...round, signal: store.signal });
+    return await pairLogps(
+      policy,
+      some.map(({ pair }) => pair),
+      { ...round, signal: store.signal },
+    );
   };
-  const [then, now] = [await under(round.policy), await under(policyAfter(round))];
-  return {
-    n: some.length,
-    chosen: { before: then.chosen, after: now.chosen },
-    rejected: { before: then.rejected, after: now.rejected },
-  };
+  const [before, after] = [await under(round.policy), await under(policyAfter(round))];
+  return pairShifts(
+    some.map(({ row }) => row),
+    before,
+    after,
+  );
 }

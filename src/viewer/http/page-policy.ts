@@ -1,0 +1,38 @@
+// An HTML page -> the headers that keep it to itself: its own script and style, no other place.
+import { createHash } from 'node:crypto';
+
+/** Scripts and styles of the page by their hashes; it asks the server that sent it, and nothing else. */
+export function contentPolicy(html: string): string {
+  const own = (tag: 'script' | 'style') => blocksOf(html, tag).map((text) => `'sha256-${hashOf(text)}'`);
+  return [
+    "default-src 'none'",
+    `script-src ${own('script').join(' ') || "'none'"}`,
+    `style-src ${own('style').join(' ') || "'none'"}`,
+    "connect-src 'self'",
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+  ].join('; ');
+}
+
+/** Headers of every answer. */
+export function pageHeaders(html: string): Record<string, string> {
+  return {
+    'content-security-policy': contentPolicy(html),
+    'x-content-type-options': 'nosniff',
+    'referrer-policy': 'no-referrer',
+    'cross-origin-resource-policy': 'same-origin',
+    'cross-origin-opener-policy': 'same-origin',
+    'x-frame-options': 'DENY',
+    'cache-control': 'no-store',
+  };
+}
+
+/** The texts between `<tag ...>` and `</tag>`, as a browser hashes them. */
+function blocksOf(html: string, tag: string): string[] {
+  return [...html.matchAll(new RegExp(`<${tag}\\b[^>]*>([\\s\\S]*?)</${tag}>`, 'gi'))].map(([, text = '']) => text);
+}
+
+function hashOf(text: string): string {
+  return createHash('sha256').update(text.replaceAll(/\r\n?/g, '\n')).digest('base64');
+}

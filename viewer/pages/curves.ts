@@ -1,0 +1,194 @@
+// Reports of rounds and figures of scores -> the curves that the pages draw, with their bands.
+
+import type { Estimate, EvalReport, SetReport } from '../../src/reports.ts';
+import type { RoundRow, ScorerFigures, ScoresReply, TrainingReply } from '../../src/viewer/api.ts';
+import type { PlotProps, Series } from '../parts/plot.tsx';
+
+/** A line of estimates; its band is their intervals. */
+function lineOf(label: string, figures: readonly (Estimate | undefined)[], scale = 1): Series {
+  return {
+    label,
+    values: figures.map((figure) => (figure == null ? null : scale * figure.value)),
+    low: figures.map((figure) => (figure == null ? null : scale * figure.ci95[0])),
+    high: figures.map((figure) => (figure == null ? null : scale * figure.ci95[1])),
+  };
+}
+
+function plainLine(label: string, values: readonly (number | null | undefined)[]): Series {
+  return { label, values: values.map((value) => value ?? null) };
+}
+
+/** Names of all sets that a report has, in their order. */
+export function setNames(rounds: readonly RoundRow[]): string[] {
+  return [...new Set(rounds.flatMap(({ report }) => report?.sets.map(nameOf) ?? []))];
+}
+
+export function nameOf({ task, split }: Pick<SetReport, 'task' | 'split'>): string {
+  return `${task}/${split}`;
+}
+
+export function setOf(report: EvalReport | null, name: string): SetReport | null {
+  return report?.sets.find((set) => nameOf(set) === name) ?? null;
+}
+
+/** The curves of the page of rounds. Those without numbers draw nothing. */
+export function roundCurves(rounds: readonly RoundRow[], trainings: TrainingReply['trainings']): readonly PlotProps[] {
+  const x = rounds.map(({ iteration }) => iteration);
+  const xNames = x.map((iteration) => (iteration === 0 ? 'start' : String(iteration)));
+  const reports = rounds.map(({ report }) => report);
+  const shared = { x, xNames, xLabel: 'round' };
+  const names = setNames(rounds);
+  const ofSets = (pick: (set: SetReport | null) => Estimate): Series[] =>
+    names.map((name) =>
+      lineOf(
+        name,
+        reports.map((report) => pick(setOf(report, name))),
+        100,
+      ),
+    );
+  const aucs = (key: keyof EvalScores['aucOutcome']): readonly Estimate[] =>
+    reports.map((report) => report?.scores?.aucOutcome[key] ?? null);
+  return [
+    {
+      ...shared,
+      title: 'Accuracy, %',
+      digits: 1,
+      series: ofSets((set) => (set === null ? null : { ...set, value: set.accuracy })),
+    },
+    { ...shared, title: 'Sound answers, %', digits: 1, series: ofSets((set) => set?.sound ?? null) },
+    {
+      ...shared,
+      title: 'AUC within questions',
+      series: [
+        lineOf('scores', aucs('scores')),
+        lineOf('tallies', aucs('tallies')),
+        lineOf('mean log P', aucs('meanLogp')),
+        lineOf('shortness', aucs('shortness')),
+      ],
+    },
+    {
+      ...shared,
+      title: 'Step accuracy of scores',
+      series: [
+        lineOf(
+          'scores',
+          reports.map((report) => report?.scores?.stepAccuracy),
+        ),
+        plainLine(
+          'commoner label',
+          reports.map((report) => report?.scores?.majority),
+        ),
+      ],
+    },
+    {
+      ...shared,
+      title: 'Mean log P of a token in pairs, after training',
+      digits: 3,
+      series: [
+        plainLine(
+          'chosen',
+          reports.map((report) => report?.logps?.chosen.after),
+        ),
+        plainLine(
+          'rejected',
+          reports.map((report) => report?.logps?.rejected.after),
+        ),
+        plainLine(
+          'chosen, before',
+          reports.map((report) => report?.logps?.chosen.before),
+        ),
+        plainLine(
+          'rejected, before',
+          reports.map((report) => report?.logps?.rejected.before),
+        ),
+      ],
+    },
+    {
+      ...shared,
+      title: 'Pairs',
+      digits: 0,
+      series: [
+        plainLine(
+          'pairs',
+          reports.map((report) => report?.pairs?.['pairs']),
+        ),
+        plainLine(
+          'paths alone',
+          reports.map((report) => report?.pairs?.['nllRows']),
+        ),
+      ],
+    },
+    { ...shared, title: 'Loss, mean of the last tenth of a training', digits: 3, series: lossSeries(x, trainings) },
+  ];
+}
+
+type EvalScores = NonNullable<EvalReport['scores']>;
+
+function lossSeries(x: readonly number[], trainings: TrainingReply['trainings']): Series[] {
+  const stages = [...new Set(trainings.map(({ stage }) => stage))];
+  return stages.map((stage) =>
+    plainLine(
+      stage,
+      x.map((round) => lastLoss(trainings.find((t) => t.stage === stage && t.iteration === round)?.series ?? [])),
+    ),
+  );
+}
+
+function lastLoss(series: readonly { readonly loss: number }[]): number | null {
+  const last = series.slice(-Math.max(1, Math.ceil(series.length / 10)));
+  return last.length === 0 ? null : last.reduce((sum, { loss }) => sum + loss, 0) / last.length;
+}
+
+/** Share of steps labelled right by score, with Wilson's intervals; a calibrated scorer is on the diagonal. */
+export function calibrationSeries(figures: ScoresReply['figures']): PlotProps {
+  const bins = (figures?.calibration.bins ?? []).filter(({ n }) => n > 0);
+  const intervals = bins.map(({ frequency, n }) => wilson(frequency ?? 0, n));
+  return {
+    title: 'Calibration: labelled right by score',
+    xLabel: 'mean score of the bin',
+    x: bins.map(({ score, from }) => score ?? from),
+    xRange: [0, 1],
+    yRange: [0, 1],
+    diagonal: true,
+    series: [
+      {
+        label: `labelled right (n ${bins.map(({ n }) => n).join(', ')})`,
+        values: bins.map(({ frequency }) => frequency),
+        low: intervals.map(([low]) => low),
+        high: intervals.map(([, high]) => high),
+      },
+    ],
+  };
+}
+
+/** 95 %. */
+function wilson(share: number, n: number): readonly [number, number] {
+  const z2 = 1.96 ** 2;
+  const middle = (share + z2 / (2 * n)) / (1 + z2 / n);
+  const half = (Math.sqrt((share * (1 - share)) / n + z2 / (4 * n * n)) * 1.96) / (1 + z2 / n);
+  return [Math.max(0, middle - half), Math.min(1, middle + half)];
+}
+
+/** Points of a ROC on one grid of false positives, so that all curves share their x. */
+const GRID = Array.from({ length: 101 }, (_, i) => i / 100);
+
+export function rocSeries(scorers: readonly ScorerFigures[]): PlotProps {
+  return {
+    title: 'ROC within questions',
+    xLabel: 'wrong paths above',
+    x: GRID,
+    yRange: [0, 1],
+    diagonal: true,
+    series: scorers
+      .filter(({ roc }) => roc.length > 0)
+      .map(({ name, roc }) => ({ label: name, values: GRID.map((x) => truePositiveAt(roc, x)) })),
+  };
+}
+
+/** Linear between the points; of several at one place, the highest. */
+function truePositiveAt(roc: ScorerFigures['roc'], x: number): number {
+  const before = roc.findLast(([fp]) => fp <= x) ?? [0, 0];
+  const after = roc.find(([fp]) => fp > x) ?? [1, 1];
+  const share = after[0] === before[0] ? 0 : (x - before[0]) / (after[0] - before[0]);
+  return before[1] + share * (after[1] - before[1]);
+}

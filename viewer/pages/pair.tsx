@@ -1,0 +1,196 @@
+// One pair -> both paths side by side, the first difference, the margin, and how log-probabilities moved in training.
+import type { PairReply, PathView } from '../../src/viewer/api.ts';
+import { Diff } from '../parts/diff.tsx';
+import { Loaded } from '../parts/loaded.tsx';
+import { Note, OutcomeWords, Score, Setting } from '../parts/marks.tsx';
+import { useApp, useKeys, useReply, useRound, useRun, useTitle } from '../state/app.ts';
+import { hrefOf } from '../state/route.ts';
+import { Code } from '../text/code.tsx';
+import { count, fixed } from '../text/format.ts';
+import { ModelText, Plain } from '../text/model-text.tsx';
+
+export function PairPage() {
+  const app = useApp();
+  const { place } = useRun();
+  const asked = { run: place, round: String(useRound()) };
+  const index = Number(app.router.route.value.query['index'] ?? 0);
+  useTitle(`Pair ${index + 1}`);
+  const reply = useReply<PairReply>('api/pair', { ...asked, index: String(index) });
+  const to = (at: number): void =>
+    app.router.replace({ page: 'pair', query: { ...asked, index: String(Math.max(0, at)) } });
+  useKeys({
+    j: () => to(index + 1),
+    k: () => to(index - 1),
+    Escape: () => app.router.go({ page: 'pairs', query: { ...asked, at: String(index) } }),
+  });
+  return (
+    <>
+      <nav class="crumbs" aria-label="Place in the list">
+        <a href={hrefOf({ page: 'pairs', query: { ...asked, at: String(index) } })}>Pairs</a>
+        <span class="dim">{count(index + 1)}</span>
+        {index > 0 && <a href={hrefOf({ page: 'pair', query: { ...asked, index: String(index - 1) } })}>← before</a>}
+        <a href={hrefOf({ page: 'pair', query: { ...asked, index: String(index + 1) } })}>next →</a>
+      </nav>
+      <Loaded reply={reply}>{(data) => <Pair data={data} asked={asked} />}</Loaded>
+    </>
+  );
+}
+
+interface Asked {
+  readonly run: string;
+  readonly round: string;
+}
+
+function Pair({ data, asked }: { readonly data: PairReply; readonly asked: Asked }) {
+  const { pair, question, chosen, rejected } = data;
+  const margin = pair.rejected === null ? null : marginOf(pair.chosen.score, pair.rejected.score);
+  return (
+    <>
+      <h1 class="unseen-name">Pair of {pair.questionId}</h1>
+      <div class="question-body">
+        <ModelText text={pair.question} />
+      </div>
+      <p class="facts">
+        <a href={hrefOf({ page: 'question', query: { ...asked, id: pair.questionId } })}>
+          <Plain text={pair.questionId} />
+        </a>
+        {question !== null && question.tests === undefined && (
+          <span>
+            answer{' '}
+            <b>
+              <Plain text={question.answer} />
+            </b>
+          </span>
+        )}
+        {margin !== null && (
+          <span>
+            margin <b class="figure">{fixed(margin, 3)}</b>
+          </span>
+        )}
+        {pair.shared !== undefined && <span>first {pair.shared} steps are context</span>}
+      </p>
+      <Sides chosen={chosen} rejected={rejected} pair={pair} />
+      {pair.rejected === null ? (
+        <Alone steps={pair.chosen.steps} isCode={question?.tests !== undefined} />
+      ) : (
+        <Diff left={pair.chosen.steps} right={pair.rejected.steps} heads={['chosen', 'rejected']} />
+      )}
+      <Moved data={data} />
+    </>
+  );
+}
+
+function marginOf(chosen: number | null, rejected: number | null): number | null {
+  return chosen === null || rejected === null ? null : chosen - rejected;
+}
+
+function Alone({ steps, isCode }: { readonly steps: readonly string[]; readonly isCode: boolean }) {
+  return (
+    <>
+      <Note>A right path without a partner: it trains by its likelihood alone.</Note>
+      {isCode ? <Code text={steps.join('')} /> : <ModelText text={steps.join('\n')} />}
+    </>
+  );
+}
+
+type Pair = PairReply['pair'];
+
+function Sides({
+  chosen,
+  rejected,
+  pair,
+}: {
+  readonly chosen: PathView | null;
+  readonly rejected: PathView | null;
+  readonly pair: Pair;
+}) {
+  return (
+    <div class="sides">
+      <SideFacts name="chosen" path={chosen} side={pair.chosen} />
+      {pair.rejected !== null && <SideFacts name="rejected" path={rejected} side={pair.rejected} />}
+    </div>
+  );
+}
+
+function SideFacts({
+  name,
+  path,
+  side,
+}: {
+  readonly name: string;
+  readonly path: PathView | null;
+  readonly side: Pair['chosen'];
+}) {
+  return (
+    <p class="facts">
+      <b>{name}</b>
+      {path !== null && <OutcomeWords outcome={path.sample.outcome} />}
+      {path !== null && <Plain text={path.sample.extracted ?? 'no answer'} />}
+      <span>
+        path score <Score value={side.score} digits={3} />
+      </span>
+      <span class="dim">
+        <Plain text={side.sampleId} />
+      </span>
+    </p>
+  );
+}
+
+/** Before and after the alignment: of this pair, and of the round's measured pairs. */
+function Moved({ data: { own, logps } }: { readonly data: PairReply }) {
+  return (
+    <section aria-labelledby="moved">
+      <h2 id="moved">Log-probabilities in training</h2>
+      {own === null && (
+        <Note>
+          Those of this pair were not measured. Set <Setting name="evaluate.logpPairs" /> to the number of pairs in the
+          next run.
+        </Note>
+      )}
+      {(own !== null || logps !== null) && (
+        <table>
+          <caption class="unseen-name">Mean log-probability of a token, before and after the alignment</caption>
+          <thead>
+            <tr>
+              <th scope="col">mean log P of a token</th>
+              <th scope="col">before</th>
+              <th scope="col">after</th>
+              <th scope="col">change</th>
+            </tr>
+          </thead>
+          <tbody>
+            {own !== null && <MovedRow name="chosen, this pair" values={own.chosen} />}
+            {own !== null && own.rejected !== null && <MovedRow name="rejected, this pair" values={own.rejected} />}
+            {logps !== null && (
+              <>
+                <MovedRow name={`chosen, ${logps.n} pairs`} values={[logps.chosen.before, logps.chosen.after]} />
+                <MovedRow name={`rejected, ${logps.n} pairs`} values={[logps.rejected.before, logps.rejected.after]} />
+              </>
+            )}
+          </tbody>
+        </table>
+      )}
+    </section>
+  );
+}
+
+function MovedRow({
+  name,
+  values: [before, after],
+}: {
+  readonly name: string;
+  readonly values: readonly [number, number];
+}) {
+  const change = after - before;
+  return (
+    <tr>
+      <th scope="row">{name}</th>
+      <td>{fixed(before, 3)}</td>
+      <td>{fixed(after, 3)}</td>
+      <td>
+        {change > 0 ? '▲ +' : '▼ '}
+        {fixed(change, 3)}
+      </td>
+    </tr>
+  );
+}

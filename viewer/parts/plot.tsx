@@ -1,0 +1,152 @@
+// Series of numbers -> a uPlot chart with bands, its legend, and a table of the same numbers.
+import { useEffect, useRef, useState } from 'preact/hooks';
+import uPlot from 'uplot';
+import { useApp } from '../state/app.ts';
+import { fixed, NOTHING } from '../text/format.ts';
+import { coloursOf, LINES, optionsOf } from './plot-options.ts';
+
+/** One line; `low` and `high` are its band. Lists run parallel to the plot's `x`. */
+export interface Series {
+  readonly label: string;
+  readonly values: readonly (number | null)[];
+  readonly low?: readonly (number | null)[] | undefined;
+  readonly high?: readonly (number | null)[] | undefined;
+}
+
+export interface PlotProps {
+  readonly title: string;
+  readonly xLabel: string;
+  readonly x: readonly number[];
+  /** In place of the numbers of x: names of rounds, groups. */
+  readonly xNames?: readonly string[] | undefined;
+  readonly series: readonly Series[];
+  /** Of the numbers shown. */
+  readonly digits?: number | undefined;
+  readonly xRange?: readonly [number, number] | undefined;
+  readonly yRange?: readonly [number, number] | undefined;
+  /** Draws y = x, where a curve should be. */
+  readonly diagonal?: boolean | undefined;
+}
+
+/** Nothing without a number. */
+export function Plot(props: PlotProps) {
+  const drawn = props.series.filter(({ values }) => values.some((value) => value !== null));
+  if (drawn.length === 0) return null;
+  return <Drawn {...props} series={drawn} />;
+}
+
+const HEIGHT = 180;
+
+function Drawn(props: PlotProps) {
+  const { theme } = useApp();
+  const box = useRef<HTMLDivElement>(null);
+  const [at, setAt] = useState<number | null>(null);
+  const [isTable, setTable] = useState(false);
+  const state = JSON.stringify([props.x, props.series]);
+  const colours = theme.drawn.value;
+  useEffect(() => {
+    const element = box.current;
+    if (element === null) return;
+    const width = (): number => Math.max(200, element.clientWidth);
+    const size = { width: width(), height: HEIGHT };
+    const plot = new uPlot({ ...optionsOf(props, coloursOf(element), setAt), ...size }, dataOf(props), element);
+    const observer = new ResizeObserver(() => plot.setSize({ width: width(), height: HEIGHT }));
+    observer.observe(element);
+    return () => {
+      observer.disconnect();
+      plot.destroy();
+    };
+  }, [state, colours]);
+  return (
+    <figure class="plot">
+      <figcaption>
+        {props.title}
+        <button type="button" class="quiet" aria-pressed={isTable} onClick={() => setTable(!isTable)}>
+          numbers<span class="unseen-name"> of {props.title}</span>
+        </button>
+      </figcaption>
+      <div ref={box} role="img" aria-label={`Curve: ${props.title}. A table of its numbers follows.`} class="canvas" />
+      <Legend props={props} at={at} />
+      <div class={isTable ? 'numbers' : 'numbers off-screen'}>
+        <NumberTable {...props} />
+      </div>
+    </figure>
+  );
+}
+
+function dataOf({ x, series, diagonal }: PlotProps): uPlot.AlignedData {
+  const lines = series.flatMap(({ values, low, high }) => {
+    const own = [values.slice()];
+    if (low !== undefined && high !== undefined) own.push(low.slice(), high.slice());
+    return own;
+  });
+  return [x.slice(), ...lines, ...(diagonal === true ? [x.slice()] : [])];
+}
+
+/** What the lines are, with their numbers at the pointer, else the last ones. */
+function Legend({ props, at }: { readonly props: PlotProps; readonly at: number | null }) {
+  const { series, digits = 2 } = props;
+  return (
+    <ul class="legend">
+      {at !== null && <li class="dim">{xName(props, at)}</li>}
+      {series.map(({ label, values }, i) => (
+        <li key={label}>
+          <svg class={`swatch line-${i % LINES}`} viewBox="0 0 24 8" aria-hidden="true">
+            <line x1="0" x2="24" y1="4" y2="4" />
+          </svg>
+          {label}{' '}
+          <span class="figure">{fixed(at === null ? values.findLast((v) => v !== null) : values[at], digits)}</span>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+function xName({ x, xNames, xLabel }: PlotProps, at: number): string {
+  return xNames?.[at] ?? `${xLabel} ${x[at] ?? ''}`;
+}
+
+/** Rows of the table of numbers; of longer series some, evenly chosen. */
+const MOST_ROWS = 60;
+
+function NumberTable(props: PlotProps) {
+  const { x, series, title, xLabel, digits = 2 } = props;
+  const every = Math.ceil(x.length / MOST_ROWS);
+  const rows = x.map((_, i) => i).filter((i) => i % every === 0 || i === x.length - 1);
+  return (
+    <table>
+      <caption>
+        {title}
+        {every > 1 && ` (one of ${every} points)`}
+      </caption>
+      <thead>
+        <tr>
+          <th scope="col">{xLabel}</th>
+          {series.map(({ label }) => (
+            <th scope="col" key={label}>
+              {label}
+            </th>
+          ))}
+        </tr>
+      </thead>
+      <tbody>
+        {rows.map((i) => (
+          <tr key={i}>
+            <th scope="row">{props.xNames?.[i] ?? x[i]}</th>
+            {series.map((line) => (
+              <td key={line.label}>{numberAt(line, i, digits)}</td>
+            ))}
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}
+
+function numberAt({ values, low, high }: Series, i: number, digits: number): string {
+  const value = values[i];
+  if (value === null || value === undefined) return NOTHING;
+  const [from, to] = [low?.[i], high?.[i]];
+  if (typeof from !== 'number' || typeof to !== 'number') return fixed(value, digits);
+  return `${fixed(value, digits)} (${fixed(from, digits)} to ${fixed(to, digits)})`;
+}

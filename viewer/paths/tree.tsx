@@ -1,0 +1,114 @@
+// The prefix tree of a question's paths -> a grid: a column a step, a row a path, one cell for steps that paths share.
+import { useMemo } from 'preact/hooks';
+import type { PathView } from '../../src/viewer/api.ts';
+import { doubt, OutcomeMark } from '../parts/marks.tsx';
+import { fixed, plural } from '../text/format.ts';
+import { Plain } from '../text/model-text.tsx';
+import type { Cell, PathTree } from './path-tree.ts';
+import { factsOf, factWords, isDisputed, type StepFacts, tallyWords } from './step-facts.ts';
+
+interface TreeProps {
+  readonly tree: PathTree;
+  /** Row and step that keys act on. */
+  readonly current: { readonly row: number; readonly step: number };
+  readonly onStep: (row: number, step: number) => void;
+}
+
+/** Characters of a step in its cell; the style cuts them to the cell. */
+const SEEN = 80;
+
+export function Tree({ tree, current, onStep }: TreeProps) {
+  const facts = useMemo(() => new Map(tree.paths.map((path) => [path.sample.id, factsOf(path)])), [tree]);
+  return (
+    <section class="tree-box" aria-label="Prefix tree">
+      <div
+        class="tree"
+        style={{ gridTemplateColumns: `repeat(${tree.depth}, minmax(var(--cell), 1fr)) minmax(70px, max-content)` }}
+      >
+        {Array.from({ length: tree.depth }, (_, i) => (
+          <span key={i} class="tree-head" style={{ gridColumn: `${i + 1}`, gridRow: '1' }}>
+            step {i + 1}
+          </span>
+        ))}
+        <span class="tree-head last" style={{ gridColumn: `${tree.depth + 1}`, gridRow: '1' }}>
+          answer
+        </span>
+        {tree.cells.map((cell) => (
+          <TreeCell
+            key={`${cell.path.sample.id} ${cell.step}`}
+            cell={cell}
+            facts={facts.get(cell.path.sample.id)?.[cell.step] ?? null}
+            isCurrent={cell.step === current.step && cell.row <= current.row && current.row < cell.row + cell.span}
+            onStep={onStep}
+          />
+        ))}
+        {tree.paths.map((path, row) => (
+          <Ending key={path.sample.id} path={path} row={row} depth={tree.depth} />
+        ))}
+      </div>
+      <p class="dim tree-legend" aria-hidden="true">
+        <span class="fork-mark decisive" /> paths part here, into right and wrong ones <span class="fork-mark" /> paths
+        part here <span class="dispute">≠</span> disputed; the darker, the lower the score
+      </p>
+    </section>
+  );
+}
+
+interface TreeCellProps {
+  readonly cell: Cell;
+  readonly facts: StepFacts | null;
+  readonly isCurrent: boolean;
+  readonly onStep: (row: number, step: number) => void;
+}
+
+function TreeCell({ cell, facts, isCurrent, onStep }: TreeCellProps) {
+  if (facts === null) return null;
+  const { step, row, span, text, isFork, isDecisive } = cell;
+  const names = ['cell', isCurrent && 'current', isFork && 'fork', isDecisive && 'decisive'];
+  const shares = span === 1 ? '' : `; shared by ${plural(span, 'path')}`;
+  const parts = isFork ? `; paths part after it${isDecisive ? ', into right and wrong ones' : ''}` : '';
+  const tally = tallyWords(facts);
+  return (
+    <button
+      type="button"
+      tabIndex={-1}
+      class={names.filter((name) => name !== false).join(' ')}
+      style={{
+        gridColumn: `${step + 1}`,
+        gridRow: `${row + 2} / span ${span}`,
+        '--doubt': facts.score === null ? '0' : doubt(facts.score),
+      }}
+      aria-label={`${factWords(facts, step + 1)}${shares}${parts}`}
+      onClick={() => onStep(row, step)}
+    >
+      <span class="cell-facts">
+        <b>{fixed(facts.score, 2)}</b>
+        {tally !== null && <span>{tally.text}</span>}
+        {facts.truth !== null && <span class={facts.truth ? 'right' : 'wrong'}>{facts.truth ? '✓' : '✗'}</span>}
+        {isDisputed(facts) && <span class="dispute">≠</span>}
+      </span>
+      <span class="cell-text">
+        <Plain text={text.slice(0, SEEN)} />
+      </span>
+    </button>
+  );
+}
+
+interface EndingProps {
+  readonly path: PathView;
+  readonly row: number;
+  readonly depth: number;
+}
+
+function Ending({ path, row, depth }: EndingProps) {
+  const { sample, pathScore } = path;
+  return (
+    <span class={`ending ${sample.outcome.kind}`} style={{ gridColumn: `${depth + 1}`, gridRow: `${row + 2}` }}>
+      <OutcomeMark outcome={sample.outcome} />
+      <span class="ending-answer">
+        <Plain text={(sample.extracted ?? 'no answer').slice(0, SEEN)} />
+      </span>
+      <span class="figure dim">{pathScore === null ? '' : fixed(pathScore, 2)}</span>
+    </span>
+  );
+}
