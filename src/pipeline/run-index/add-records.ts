@@ -7,7 +7,7 @@ import { ERROR, outcomeNumber, RIGHT } from './outcomes.ts';
 import type { RecordsKind } from './record-files.ts';
 import type { Place } from './record-lines.ts';
 import { END_OF_LABELS, type FileTables, NO_ROUND, NONE, PATH_FLAGS, ROUND_FLAGS, type RunTables } from './tables.ts';
-import { hashOf } from './text-table.ts';
+import { hashesOf } from './text-table.ts';
 import { TwinTable } from './twins.ts';
 
 /** How labels and path scores are derived: from the run's configuration. */
@@ -22,9 +22,6 @@ type Fields = Readonly<Record<string, unknown>>;
 
 /** Steps scores below this say that the step is wrong, as in the figures of a report. */
 const THRESHOLD = 0.5;
-
-/** For a second hash of the same text. */
-const OTHER_FACTOR = 0x9e3779b1;
 
 /** Adds records to the tables of a run, file by file. */
 export class RecordAdder {
@@ -89,8 +86,8 @@ export class RecordAdder {
     const outcome = outcomeNumber(kind, reason);
     if (outcome === -1) throw expected('an outcome', kind === 'wrong' ? reason : kind);
     if (!steps.every((step): step is string => typeof step === 'string')) throw expected('steps as texts', steps);
-    if (ids.find(id) !== -1) throw expected('a new id', id);
-    ids.add(id);
+    const row = ids.size;
+    if (ids.add(id) !== row) throw expected('a new id', id);
     paths.question.push(question);
     paths.round.push(round);
     paths.outcome.push(outcome);
@@ -98,11 +95,11 @@ export class RecordAdder {
     paths.tokens.push(tokens);
     paths.labelled.push(NO_ROUND);
     paths.hard.push(NONE);
-    const text = steps.join('\0');
-    paths.low.push(hashOf(text));
-    paths.high.push(hashOf(text, OTHER_FACTOR));
+    const [low, high] = hashesOf(steps);
+    paths.low.push(low);
+    paths.high.push(high);
     paths.twin.push(NO_ROUND);
-    this.#twins.add(paths.twin.length - 1);
+    this.#twins.add(row);
   }
 
   #addLabels(record: Fields, question: number, round: number): void {

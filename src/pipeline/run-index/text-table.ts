@@ -12,6 +12,8 @@ export class TextTable {
   readonly columns: TextColumns;
   /** Number + 1 of the text whose hash leads here; 0: none. */
   #slots: Uint32Array;
+  /** Found last: records come in the order of the texts, mostly. */
+  #last = 0;
 
   constructor(columns: TextColumns = newTable(TEXT_KINDS)) {
     this.columns = columns;
@@ -24,7 +26,13 @@ export class TextTable {
 
   /** -1: it is not there. */
   find(text: string): number {
-    return this.#slots[this.#slotOf(text, hashOf(text))]! - 1;
+    if (!this.#isText(this.#last, text)) {
+      const isNext = this.#isText(this.#last + 1, text);
+      const found = isNext ? this.#last + 1 : this.#slots[this.#slotOf(text, hashOf(text))]! - 1;
+      if (found === -1) return -1;
+      this.#last = found;
+    }
+    return this.#last;
   }
 
   /** The number of `text`, which is `size` before the call where it is new. */
@@ -34,7 +42,10 @@ export class TextTable {
     const known = this.#slots[slot]!;
     if (known !== 0) return known - 1;
     const { codes, ends, hashes } = this.columns;
-    for (let i = 0; i < text.length; i += 1) codes.push(text.charCodeAt(i));
+    const from = codes.length;
+    codes.extend(from + text.length, 0);
+    const { values } = codes;
+    for (let i = 0; i < text.length; i += 1) values[from + i] = text.charCodeAt(i);
     ends.push(codes.length);
     hashes.push(hash);
     if (2 * this.size > this.#slots.length) this.#slots = slotsFor(hashes);
@@ -61,9 +72,12 @@ export class TextTable {
 
   #isText(number: number, text: string): boolean {
     const { ends, codes } = this.columns;
+    if (number >= ends.length) return false;
     const from = number === 0 ? 0 : ends.at(number - 1);
     if (ends.at(number) - from !== text.length) return false;
-    for (let i = 0; i < text.length; i += 1) if (codes.values[from + i] !== text.charCodeAt(i)) return false;
+    const { values } = codes;
+    // From the end: ids differ there.
+    for (let i = text.length - 1; i >= 0; i -= 1) if (values[from + i] !== text.charCodeAt(i)) return false;
     return true;
   }
 }
@@ -80,11 +94,27 @@ function slotsFor(hashes: Column): Uint32Array {
   return slots;
 }
 
-/** 32 bits of a text, spread well in the low ones (FNV-1a by code unit, then the end of MurmurHash3). Another odd `factor` gives another hash. */
-export function hashOf(text: string, factor = 0x01000193): number {
+/** 32 bits of a text, spread well in the low ones (FNV-1a by code unit, then the end of MurmurHash3). */
+function hashOf(text: string): number {
   let hash = 0x811c9dc5;
-  for (let i = 0; i < text.length; i += 1) hash = Math.imul(hash ^ text.charCodeAt(i), factor);
+  for (let i = 0; i < text.length; i += 1) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
   return spread(hash);
+}
+
+/** Two such hashes of a list of texts, by two factors. */
+export function hashesOf(texts: readonly string[]): readonly [number, number] {
+  let [low, high] = [0x811c9dc5, 0x811c9dc5];
+  for (const text of texts) {
+    for (let i = 0; i < text.length; i += 1) {
+      const unit = text.charCodeAt(i);
+      low = Math.imul(low ^ unit, 0x01000193);
+      high = Math.imul(high ^ unit, 0x9e3779b1);
+    }
+    // Ends a text: no code unit is so large.
+    low = Math.imul(low ^ 0x10000, 0x01000193);
+    high = Math.imul(high ^ 0x10000, 0x9e3779b1);
+  }
+  return [spread(low), spread(high)];
 }
 
 /** 32 bits from 32 bits: close ones become far ones. */
