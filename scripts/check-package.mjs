@@ -32,7 +32,8 @@ expect(
   files.includes('docs/config.schema.json'),
   'docs/config.schema.json, which configuration files name, is missing',
 );
-const stray = files.filter((path) => /\.test\.|^src\/|^test\/|node_modules|\.tmp/.test(path));
+expect(files.includes('dist/viewer/page.html'), 'dist/viewer/page.html, the page of sipf view, is missing');
+const stray = files.filter((path) => /\.test\.|^src\/|^viewer\/|^test\/|node_modules|\.tmp/.test(path));
 expect(stray.length === 0, `files that do not belong there: ${stray.join(', ')}`);
 
 const user = join(folder, 'user');

@@ -1,4 +1,4 @@
-// The state of the page -> its frame: skip link, runs, pages, rounds, what happens now, theme, help; and the page inside.
+// The state of the page -> its frame: runs, pages, rounds, what happens now; and the page.
 import { useEffect } from 'preact/hooks';
 import type { RunHead } from '../src/viewer/api.ts';
 import { ComparePage } from './pages/compare.tsx';

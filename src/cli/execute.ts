@@ -31,7 +31,8 @@ async function codeOf(name: string, run: Parameters<typeof execute>[1], interrup
   const terminal = openTerminal(interrupts.signal);
   try {
     await run(terminal, process.argv.slice(2));
-    return interrupts.exitCode() ?? Number(process.exitCode ?? 0);
+    const interrupted = terminal.isStopTheEnd() ? null : interrupts.exitCode();
+    return interrupted ?? Number(process.exitCode ?? 0);
   } catch (error) {
     return report(name, error, interrupts.exitCode(), terminal);
   }

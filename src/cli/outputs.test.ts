@@ -99,6 +99,7 @@ const terminal = {
   progress: () => ({ update: () => undefined, end: () => undefined, [Symbol.dispose]: () => undefined }),
   stages: () => ({ onProgress: () => undefined, end: () => undefined }),
   resumes: () => undefined,
+  endsByStop: () => undefined,
   colors: picocolors.createColors(false),
   now: () => 0,
 } as unknown as Terminal;

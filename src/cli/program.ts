@@ -11,10 +11,12 @@ import { gradeCommand } from './commands/grade.ts';
 import { importCommand } from './commands/import.ts';
 import { logpsCommand } from './commands/logps.ts';
 import { presetsCommand } from './commands/presets.ts';
+import { reportCommand } from './commands/report.ts';
 import { runCommand } from './commands/run.ts';
 import { serveCommand } from './commands/serve.ts';
 import { showCommand } from './commands/show.ts';
 import { STAGES } from './commands/stages.ts';
+import { viewCommand } from './commands/view.ts';
 import { helpCommand, inThisPlace } from './help.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -32,7 +34,9 @@ const COMMANDS = [
   exportCommand,
   importCommand,
   showCommand,
+  viewCommand,
   compareCommand,
+  reportCommand,
   doctorCommand,
 ];
 

@@ -25,11 +25,15 @@ export interface Terminal {
   now(): number;
   /** Says what a stop leaves behind; without it, that the same command starts again. */
   resumes(advice: string): void;
+  /** Says that a stop is how this command ends: then it is no interruption, and the exit code is 0. */
+  endsByStop(): void;
 }
 
 export interface ProcessTerminal extends Terminal {
   /** What `resumes` was told last. */
   stopAdvice(): string;
+  /** Whether `endsByStop` was called. */
+  isStopTheEnd(): boolean;
 }
 
 /** Of commands that keep nothing when they are stopped. */
@@ -99,6 +103,7 @@ export function openTerminal(signal: AbortSignal): ProcessTerminal {
   });
   stderr.on('error', () => {});
   let advice = STARTS_AGAIN;
+  let isStopTheEnd = false;
   // A live progress line gives way to every other line.
   const clearLine = () => {
     if (stderr.isTTY) stderr.write('\r\u001b[2K');
@@ -127,5 +132,9 @@ export function openTerminal(signal: AbortSignal): ProcessTerminal {
       advice = text;
     },
     stopAdvice: () => advice,
+    endsByStop() {
+      isStopTheEnd = true;
+    },
+    isStopTheEnd: () => isStopTheEnd,
   };
 }

@@ -1,18 +1,17 @@
 // A request's bytes, as they come -> its JSON, as an endpoint takes it, or a refusal.
-import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import type { z } from 'zod';
 import { messageOf, shown } from '../errors.ts';
 import { check } from '../io/check.ts';
 import { ApiError } from './api-error.ts';
+import { beforeAbort } from './before-abort.ts';
 
 /** @throws ApiError 400, 413 or 415; the signal's reason where it fires before the end of the body. */
 export async function readBody(request: IncomingMessage, limit: number, signal: AbortSignal): Promise<unknown> {
   const [type = ''] = (request.headers['content-type'] ?? '').split(';');
   if (type.trim().toLowerCase() !== 'application/json')
     throw new ApiError(415, `Expected Content-Type application/json, got ${shown(type)}. Send JSON with that header.`);
-  const stopped = once(signal, 'abort').then(() => Promise.reject(signal.reason));
-  const bytes = await Promise.race([bytesOf(request, limit), stopped]);
+  const bytes = await beforeAbort(bytesOf(request, limit), signal);
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch (thrown) {

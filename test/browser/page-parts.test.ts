@@ -1,4 +1,4 @@
-// The page's pure parts -> windows of long lists, trees of paths, marks in texts, diffs, addresses: by hand and by chance.
+// The page's pure parts -> long lists, trees, marks, diffs, addresses: by hand and by chance.
 import { describe, expect, it } from 'vitest';
 import { createRandom } from '../../src/random.ts';
 import type { PathView } from '../../src/viewer/api.ts';

@@ -84,6 +84,7 @@ function quietTerminal(printed: string[]): Terminal {
     columns: 100,
     now: () => 0,
     resumes: () => {},
+    endsByStop: () => {},
   };
 }
 

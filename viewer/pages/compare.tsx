@@ -1,4 +1,4 @@
-// Two policies (of two runs, or two rounds of one) on the same questions -> paired tests, and which answers changed.
+// Two policies on the same questions -> paired tests, and which answers changed.
 import { useState } from 'preact/hooks';
 import type { FinalReport } from '../../src/reports.ts';
 import type { ComparedAnswer, CompareReply, RoundsReply, RunHead } from '../../src/viewer/api.ts';

@@ -1,4 +1,4 @@
-// The final evaluation -> the policies on each set with their paired tests, and answers chosen among several.
+// The final evaluation -> its policies with their paired tests, and chosen answers.
 import type { BestOfReport, FinalReport, SetReport } from '../../src/reports.ts';
 import { EstimateShare, Share } from '../parts/marks.tsx';
 import { NOTHING, paired, percentRange, points, short } from '../text/format.ts';

@@ -1,4 +1,4 @@
-// One pair -> both paths side by side, the first difference, the margin, and how log-probabilities moved in training.
+// One pair -> both paths side by side, its margin, and how log-probabilities moved.
 import type { PairReply, PathView } from '../../src/viewer/api.ts';
 import { Diff } from '../parts/diff.tsx';
 import { Loaded } from '../parts/loaded.tsx';

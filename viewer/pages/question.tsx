@@ -1,4 +1,4 @@
-// One question -> its text, the tree of its paths, and each path with its steps; keys go from step to step.
+// One question -> its text, the tree of its paths, and their steps, walked by keys.
 import { useEffect, useMemo } from 'preact/hooks';
 import type { PathView, QuestionReply } from '../../src/viewer/api.ts';
 import { Loaded } from '../parts/loaded.tsx';
@@ -175,6 +175,7 @@ function useStepKeys(moving: Moving): void {
   useKeys({
     j: () => by(1),
     k: () => by(-1),
+    Enter: () => place.row !== -1 && place.open(place.row, place.step),
     J: () => byPath(1),
     K: () => byPath(-1),
     n: () => toError(app, moving, 1),

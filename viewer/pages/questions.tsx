@@ -1,4 +1,4 @@
-// The questions of a run up to a round -> a list of any length with filters, a search and ready-made lists.
+// The questions of a run -> a list of any length with filters and a search.
 import { useEffect, useState } from 'preact/hooks';
 import type { QuestionRow, QuestionsReply } from '../../src/viewer/api.ts';
 import { Cell, type Columns, HeadCells, WaitingCell } from '../parts/cells.tsx';

@@ -1,4 +1,4 @@
-// The rounds of a run -> warnings, a table with intervals and paired tests, curves, the final policies, cost by stage.
+// The rounds of a run -> warnings, a table with intervals, curves, the cost of each stage.
 import type { RoundRow, RoundsReply, TrainingReply, Warning } from '../../src/viewer/api.ts';
 import { Loaded } from '../parts/loaded.tsx';
 import { EstimateShare, Note, Share } from '../parts/marks.tsx';

@@ -1,4 +1,4 @@
-// The figures of a round's scores -> calibration, ROC within questions, reliability by step, and what they beat.
+// A round's scores -> calibration, ROC within questions, reliability, and what they beat.
 import type { ScoresReply, StepGroup } from '../../src/viewer/api.ts';
 import { Loaded } from '../parts/loaded.tsx';
 import { Note, Span } from '../parts/marks.tsx';

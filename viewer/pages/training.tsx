@@ -1,4 +1,4 @@
-// The trainings of a run -> loss, gradient norm, learning rate and tokens a second of each, rounds over each other.
+// The trainings of a run -> loss, gradient norm, learning rate and speed, rounds together.
 import type { TrainingReply, TrainingStep } from '../../src/viewer/api.ts';
 import { Loaded } from '../parts/loaded.tsx';
 import { Note } from '../parts/marks.tsx';

@@ -1,4 +1,4 @@
-// Cells of a list whose rows are placed by hand, which the elements of tables do not allow: their roles make the table.
+// Roles of tables for rows that are placed by hand, which table elements do not allow.
 import type { ComponentChildren } from 'preact';
 
 const ROLES = { cell: 'cell', head: 'columnheader' } as const;

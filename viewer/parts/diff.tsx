@@ -1,4 +1,4 @@
-// Two lists of steps -> a table of two columns, equal steps side by side, the first difference marked.
+// Two lists of steps -> a table with equal steps side by side and differences marked.
 import { type AlignedStep, alignSteps, type Part } from '../text/aligned.ts';
 import { Cut, Plain } from '../text/model-text.tsx';
 

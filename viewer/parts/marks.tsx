@@ -1,4 +1,4 @@
-// Small marks that tables and paths share: outcomes, scores as a shade, intervals on a common scale.
+// Outcomes, scores, intervals -> the small marks that tables and paths share.
 import type { ComponentChildren } from 'preact';
 import type { Estimate } from '../../src/reports.ts';
 import type { Outcome } from '../../src/viewer/api.ts';

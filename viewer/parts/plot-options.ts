@@ -1,4 +1,4 @@
-// A plot's series and the page's colours -> what uPlot needs: lines told apart by dash and point, bands, whiskers.
+// A plot's series and the page's colours -> what uPlot draws: lines, bands, whiskers.
 import type uPlot from 'uplot';
 import type { PlotProps, Series } from './plot.tsx';
 

@@ -1,7 +1,10 @@
-// Scroll positions of a list of any length -> which rows are seen, and where: browsers limit the height of an element.
+// Scroll positions -> the rows that are seen; browsers limit the height of an element.
 
 /** Higher elements are not reliable (Firefox ends near 17.8 million pixels, Chromium near 33.5 million). */
 export const MOST_PIXELS = 8_000_000;
+
+/** A pixel of the scroll bar of such an element is more than this, a turn of a wheel less. */
+const JUMP = 10_000;
 
 export interface Sizes {
   readonly rows: number;
@@ -54,8 +57,7 @@ export function scrollAt(offset: number, sizes: Sizes): number {
 export function scrolled(before: Place, scroll: number, sizes: Sizes): Place {
   const move = scroll - before.scroll;
   const isEnd = scroll <= 0 || scroll >= mostScroll(sizes);
-  if (!isScaled(sizes) || isEnd || Math.abs(move) > 2 * sizes.viewport)
-    return { scroll, offset: offsetAt(scroll, sizes) };
+  if (!isScaled(sizes) || isEnd || Math.abs(move) > JUMP) return { scroll, offset: offsetAt(scroll, sizes) };
   return { scroll, offset: Math.min(mostOffset(sizes), Math.max(0, before.offset + move)) };
 }
 

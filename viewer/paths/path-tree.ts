@@ -1,4 +1,4 @@
-// The paths of a question -> a tree of their steps: equal first steps are one cell, and forks say where answers part.
+// The paths of a question -> a tree: equal first steps are one cell, forks are marked.
 import type { PathView } from '../../src/viewer/api.ts';
 
 /** A step that one or more paths share, together with all steps before it. */

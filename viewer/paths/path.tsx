@@ -146,12 +146,14 @@ function Chip({ facts, number, isCurrent, isOpen, onOpen }: ChipProps) {
       ref={button}
       type="button"
       class={names}
-      aria-label={words}
       aria-expanded={isOpen}
       tabIndex={isCurrent ? 0 : -1}
       onClick={onOpen}
     >
-      {inside}
+      <span class="unseen-name">{words}</span>
+      <span class="as-children" aria-hidden="true">
+        {inside}
+      </span>
     </button>
   );
 }

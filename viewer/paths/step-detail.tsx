@@ -1,4 +1,4 @@
-// The step that the reader opened -> its tokens, its rollouts, the pairs of its path, and buttons to label it.
+// An open step -> its tokens, its rollouts, the pairs of its path, buttons to label it.
 import type { HumanLabel, PathView, RolloutsReply, TokensReply, TokenView } from '../../src/viewer/api.ts';
 import { Loaded } from '../parts/loaded.tsx';
 import { Note, OutcomeWords, Setting } from '../parts/marks.tsx';

@@ -1,4 +1,4 @@
-// The prefix tree of a question's paths -> a grid: a column a step, a row a path, one cell for steps that paths share.
+// The tree of paths -> a grid: a column a step, a row a path, shared steps in one cell.
 import { useMemo } from 'preact/hooks';
 import type { PathView } from '../../src/viewer/api.ts';
 import { doubt, OutcomeMark } from '../parts/marks.tsx';
@@ -78,10 +78,10 @@ function TreeCell({ cell, facts, isCurrent, onStep }: TreeCellProps) {
         gridRow: `${row + 2} / span ${span}`,
         '--doubt': facts.score === null ? '0' : doubt(facts.score),
       }}
-      aria-label={`${factWords(facts, step + 1)}${shares}${parts}`}
       onClick={() => onStep(row, step)}
     >
-      <span class="cell-facts">
+      <span class="unseen-name">{`${factWords(facts, step + 1)}${shares}${parts}`}</span>
+      <span class="cell-facts" aria-hidden="true">
         <b>{fixed(facts.score, 2)}</b>
         {tally !== null && <span>{tally.text}</span>}
         {facts.truth !== null && <span class={facts.truth ? 'right' : 'wrong'}>{facts.truth ? '✓' : '✗'}</span>}

@@ -62,6 +62,7 @@ export function useKeys(keys: Keys, isInside = true): void {
     const listen = (event: KeyboardEvent): void => {
       if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || helpIsOpen.peek()) return;
       if (isTypedInto(event.target) && event.key !== 'Escape') return;
+      if (event.key === 'Enter' && isPressed(event.target)) return;
       if (!Object.hasOwn(latest.current, event.key)) return;
       event.preventDefault();
       latest.current[event.key]?.(event);
@@ -69,6 +70,11 @@ export function useKeys(keys: Keys, isInside = true): void {
     document.addEventListener('keydown', listen, isInside);
     return () => document.removeEventListener('keydown', listen, isInside);
   }, []);
+}
+
+/** What Enter presses by itself. */
+function isPressed(target: EventTarget | null): boolean {
+  return target instanceof HTMLElement && /^(a|button|summary)$/i.test(target.tagName);
 }
 
 function isTypedInto(target: EventTarget | null): boolean {

@@ -1,4 +1,4 @@
-// A long list on the server -> its rows by index: pieces are asked for where the reader stops, and kept.
+// A long list on the server -> its rows by index, asked for where the reader stops.
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { useApp } from './app.ts';
 import type { Query } from './route.ts';

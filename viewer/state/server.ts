@@ -1,4 +1,4 @@
-// Requests of the page -> replies as signals, kept while they hold; in a report the answers are in the page itself.
+// Requests -> replies as signals, kept while they hold; a report has them in the page.
 import { type Signal, signal } from '@preact/signals';
 import type { HumanLabel, LabelReply, ReportData } from '../../src/viewer/api.ts';
 import { type Query, writeQuery } from './route.ts';

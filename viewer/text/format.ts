@@ -1,4 +1,4 @@
-// Numbers -> the words that the tables show: percent, points, intervals, times. A dash stands for nothing.
+// Numbers -> the words of the tables: percent, points, intervals, times.
 
 import type { Estimate, PairedDifference } from '../../src/reports.ts';
 import type { Answer, Outcome } from '../../src/viewer/api.ts';

@@ -1,4 +1,4 @@
-// Text that a model wrote -> pieces: what is seen, and characters that are not seen or change what is seen.
+// Text of a model -> pieces: what is seen, and marks for what is not.
 
 /** `name` of a mark is shown in its place; `count` equal ones in a row are one mark. */
 export type Piece =

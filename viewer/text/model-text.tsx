@@ -1,4 +1,4 @@
-// A model's text -> text nodes in an isolate: nothing of it is markup, and what is not seen has a mark.
+// Text of a model -> text nodes in an isolate, with marks for what is not seen.
 import type { ComponentChildren } from 'preact';
 import { useMemo, useState } from 'preact/hooks';
 import { piecesOf, sizeOf } from './marks.ts';

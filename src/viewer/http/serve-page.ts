@@ -1,5 +1,6 @@
 // Answers and the page's HTML -> a server of this machine alone, with a secret in its address.
 import { randomBytes } from 'node:crypto';
+import { beforeAbort } from '../../http/before-abort.ts';
 import { HttpServer, type Limits } from '../../http/http-server.ts';
 import type { Answers } from '../answers.ts';
 import { refusalOf } from './page-guards.ts';
@@ -39,7 +40,7 @@ export async function servePage(answers: Answers, options: PageOptions): Promise
     { host: '127.0.0.1', port, limits, times, log },
     {
       refusalOf,
-      answer: (incoming) => replyOf(incoming, { answers, token, html }),
+      answer: (incoming) => beforeAbort(replyOf(incoming, { answers, token, html }), incoming.signal),
       errorBody: ({ message }) => ({ error: message }),
       headers: pageHeaders(html),
     },
