@@ -127,7 +127,7 @@ function sampleOf(random: Random, { id, questionId, k, index, source }: SampleAr
     index,
     policy: null,
     // Of the size of a whole block of a file.
-    steps: random.next() < 0.003 ? [...steps, 'x'.repeat(1 << 20)] : steps,
+    steps: random.next() < 0.0007 ? [...steps, 'x'.repeat(1 << 20)] : steps,
     finishReason: random.next() < 0.8 ? 'stop' : 'length',
     tokens: random.int(1, 50),
     sumLogp: -random.int(1, 9),

@@ -1,11 +1,14 @@
 // A run directory -> the run that the server and the report ask, by the index of its records.
-import { basename, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { messageOf, SipfError } from '../errors.ts';
 import type { CacheOptions } from '../io/cache.ts';
+import { exists } from '../io/file-bytes.ts';
+import { readRecords } from '../io/jsonl.ts';
 import { type RecordGroup, RecordReader } from '../pipeline/run-index/read-records.ts';
 import { RunIndex } from '../pipeline/run-index/run-index.ts';
 import { type RunView, readRun } from '../pipeline/run-reader.ts';
+import { PairShift } from '../records.ts';
 import type { Task } from '../task.ts';
 import { type OpenTasks, openTasks } from '../tasks/index.ts';
 import type {
@@ -17,10 +20,12 @@ import type {
   QuestionsReply,
   RolloutsReply,
   RunHead,
+  ScoresReply,
   TokensReply,
 } from './api.ts';
 import { HumanLabels } from './human-labels.ts';
 import type { OpenRun, Page, QuestionsAsk } from './open-run.ts';
+import { humanAgreement } from './queries/human-agreement.ts';
 import { PathQueries } from './queries/path-queries.ts';
 import { PathTruth } from './queries/path-truth.ts';
 import { QuestionLists } from './queries/question-lists.ts';
@@ -148,7 +153,13 @@ class IndexedRun implements OpenRun {
   async pair(ask: { readonly round: number; readonly index: number }): Promise<PairReply> {
     await this.#atRound(ask.round);
     const logps = this.#view.rounds[ask.round]?.report?.logps ?? null;
-    return { ...this.#paths().pair(ask), logps, own: null };
+    return { ...this.#paths().pair(ask), logps, own: await this.#shiftOf(ask) };
+  }
+
+  async humanAgreement(round: number): Promise<ScoresReply['human']> {
+    await this.#atRound(round);
+    await this.#human.refresh();
+    return humanAgreement(this.#paths().labelledByHand(round));
   }
 
   async *groups(round: number, isWanted: (questionId: string) => boolean): AsyncGenerator<RecordGroup> {
@@ -186,6 +197,15 @@ class IndexedRun implements OpenRun {
     await this.#looking.catch(() => undefined);
     await this.#reading.catch(() => undefined);
     await this.#tasks[Symbol.asyncDispose]();
+  }
+
+  /** null: the round did not measure this pair. */
+  async #shiftOf({ round, index }: { readonly round: number; readonly index: number }): Promise<PairReply['own']> {
+    const path = join(this.dir, `iteration-${round}`, '7-pair-logps.jsonl');
+    if (!(await exists(path))) return null;
+    for await (const { row, chosen, rejected } of readRecords(path, PairShift))
+      if (row === index) return { chosen: [chosen.before, chosen.after], rejected: [rejected.before, rejected.after] };
+    return null;
   }
 
   #paths(): PathQueries {

@@ -12,6 +12,7 @@ import type {
   QuestionsReply,
   RolloutsReply,
   RunHead,
+  ScoresReply,
   TokensReply,
 } from './api.ts';
 
@@ -62,4 +63,6 @@ export interface OpenRun extends AsyncDisposable {
   label(given: Omit<HumanLabel, 'time'>): Promise<LabelReply>;
   /** The last label of each step that has one, those taken back apart. */
   humanLabels(): Promise<readonly HumanLabel[]>;
+  /** How often a round's scores, tallies and exact checks say what these labels do. */
+  humanAgreement(round: number): Promise<ScoresReply['human']>;
 }

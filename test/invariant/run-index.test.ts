@@ -3,11 +3,14 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readRun } from '../../src/pipeline/run-reader.ts';
 import { createRandom, type Random } from '../../src/random.ts';
 import type { Task } from '../../src/task.ts';
 import type { PathFilter, QuestionRow } from '../../src/viewer/api.ts';
 import type { OpenRun, QuestionSort } from '../../src/viewer/open-run.ts';
 import { openRun } from '../../src/viewer/open-run-index.ts';
+import { artefacts } from '../e2e/run-files.ts';
+import { scriptedRun } from '../e2e/scripted-run.ts';
 import { type RandomRun, randomRun, writeRun } from '../random-run.ts';
 import { sumsTask } from '../scripted-sums.ts';
 import { slowPaths, slowQuestions, slowTruth } from '../slow-run.ts';
@@ -142,6 +145,48 @@ async function expectPairs(run: OpenRun, { rounds, questions }: RandomRun, round
     expect(view.rejected?.sample.id).toBe(pair.rejected?.sampleId);
   }
 }
+
+describe('a run of the loop', () => {
+  it('is read as it is, and goes on beside labels by hand', async () => {
+    const dir = join(folder, 'loop');
+    await scriptedRun({ out: dir });
+    const before = await artefacts(dir);
+    {
+      await using run = await openRun(dir, { cache: folder, tasks: () => sumsTask });
+      await run.ready();
+      const head = await run.head();
+      expect(head).toMatchObject({ finished: true, now: null, faults: [], task: 'sums' });
+      const round = head.rounds - 1;
+      const { questions, total } = await run.questions({
+        round,
+        sort: 'file',
+        descending: false,
+        offset: 0,
+        limit: 99,
+      });
+      expect(questions).toHaveLength(total ?? -1);
+      const view = await readRun(dir);
+      for (const { id, paths } of questions) {
+        const shown = await view.question(round, id);
+        const { paths: views } = await run.question({ round, id });
+        expect(views.map(({ sample, scores }) => ({ sample, scores }))).toEqual(
+          shown?.paths.map(({ sample, scores }) => ({ sample, scores })),
+        );
+        expect(views).toHaveLength(paths);
+        await run.label({ sampleId: views[0]!.sample.id, step: 0, label: 'good' });
+      }
+      const pairs = await run.pairs({ round, offset: 0, limit: 99 });
+      const measured = await Promise.all(pairs.pairs.map(({ index }) => run.pair({ round, index })));
+      expect(measured.filter(({ own }) => own !== null)).toHaveLength(measured[0]?.logps?.n ?? -1);
+      const [ofScores] = await run.humanAgreement(round);
+      expect(ofScores?.agreement?.n).toBeGreaterThan(0);
+    }
+    await scriptedRun({ out: dir });
+    const after = await artefacts(dir);
+    expect(after.delete('human-labels.jsonl')).toBe(true);
+    expect(after).toEqual(before);
+  });
+});
 
 describe.each(Array.from({ length: sized(12, 200) }, (_, i) => i))('random run %i', (seed) => {
   const value = seed % 3 === 0 ? 'advantage' : 'state';

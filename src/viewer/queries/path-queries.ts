@@ -111,6 +111,20 @@ export class PathQueries {
     };
   }
 
+  /** The paths of a round that have labels by hand. */
+  labelledByHand(round: number): PathView[] {
+    const { index, human } = this.#parts;
+    using reader = new RecordReader(index);
+    const ids = new Set(human.all().map(({ sampleId }) => sampleId));
+    const rows = [...ids].map((id) => index.tables.ids.find(id)).filter((row) => row !== -1);
+    const questions = [...new Set(rows.map((row) => this.#questionAt(row)))];
+    return questions.flatMap((number) => {
+      const group = reader.group(number, round);
+      const views = group === null ? [] : this.#views(group, reader.pairs(round, number));
+      return views.filter(({ sample }) => ids.has(sample.id));
+    });
+  }
+
   #views(group: RecordGroup, pairs: readonly PlacedPair[]): PathView[] {
     const { config, truth, human } = this.#parts;
     return pathViews(group, pairs, {

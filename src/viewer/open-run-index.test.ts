@@ -1,0 +1,330 @@
+// A run directory that grows, breaks, is cached or has labels by hand -> what an open run says of it.
+import { appendFile, mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type RandomRun, randomRun, writeRound, writeRun } from '../../test/random-run.ts';
+import { sumsTask } from '../../test/scripted-sums.ts';
+import { slowQuestions } from '../../test/slow-run.ts';
+import { nodeDisk } from '../io/files.ts';
+import { readRun } from '../pipeline/run-reader.ts';
+import { takeLock } from '../run/lock.ts';
+import type { OpenRun } from './open-run.ts';
+import { openRun } from './open-run-index.ts';
+
+let folder = '';
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'sipf-open-run-'));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+const open = (dir: string): Promise<OpenRun> => openRun(dir, { cache: folder, tasks: () => sumsTask });
+const LIST = { sort: 'file', descending: false, offset: 0, limit: 99 } as const;
+const slowList = (run: RandomRun, round: number) =>
+  slowQuestions(run, { round, filter: {}, sort: 'file', descending: false });
+
+/** A run of two rounds at least, with all their stages. */
+function wholeRun(key: string): RandomRun {
+  for (let i = 0; ; i += 1) {
+    const run = randomRun(`${key}/${i}`);
+    const isWhole = run.rounds.every(
+      ({ labels, scores, pairs }) => labels !== null && scores !== null && pairs?.length,
+    );
+    if (run.rounds.length >= 2 && isWhole) return run;
+  }
+}
+
+describe('a run that goes on', () => {
+  it('reads a new round, and its version grows', async () => {
+    const run = wholeRun('live');
+    const dir = join(folder, 'live');
+    const [first] = run.rounds;
+    await writeRun(dir, { ...run, rounds: [first!] });
+    await using opened = await open(dir);
+    await opened.ready();
+    const before = await opened.head();
+    expect((await opened.questions({ round: 1, ...LIST })).questions).toEqual(slowList(run, 1));
+    expect((await opened.head()).version).toBe(before.version);
+    await writeRound(dir, 2, run.rounds[1]!);
+    await opened.ready();
+    const after = await opened.head();
+    expect(after.version).toBeGreaterThan(before.version);
+    expect(after.indexed.bytes).toBe(after.indexed.of);
+    expect((await opened.questions({ round: 2, ...LIST })).questions).toEqual(slowList(run, 2));
+  });
+
+  it('reads all again where a file is another', async () => {
+    const run = wholeRun('again');
+    const other = { ...run, rounds: [...run.rounds.slice(1, 2), ...run.rounds.slice(1)] };
+    const dir = join(folder, 'again');
+    await writeRun(dir, run);
+    await using opened = await open(dir);
+    await opened.ready();
+    const renamed = run.rounds[0]!.samples.map((sample) => ({
+      ...sample,
+      tokens: sample.tokens + 1,
+      id: `new ${sample.id}`,
+    }));
+    const changed = { ...other, rounds: [{ samples: renamed, labels: null, scores: null, pairs: null }] };
+    await rm(dir, { recursive: true });
+    await writeRun(dir, changed);
+    await opened.ready();
+    expect((await opened.questions({ round: 1, ...LIST })).questions).toEqual(slowList(changed, 1));
+    expect((await opened.head()).faults).toEqual([]);
+  });
+
+  it('says what it does, by its lock, its events and its journal', async () => {
+    const run = wholeRun('now');
+    const dir = join(folder, 'now');
+    await writeRun(dir, run);
+    const k = run.rounds.length + 1;
+    const event = (type: string, stage: string, data = {}) =>
+      `${JSON.stringify({ time: '', type, stage, iteration: k, data })}\n`;
+    await writeFile(join(dir, 'events.jsonl'), event('stage-start', '1-samples'));
+    await using opened = await open(dir);
+    await opened.ready();
+    expect((await opened.head()).now).toBeNull();
+    await using _lock = await takeLock(nodeDisk, dir);
+    const { version, now } = await opened.head();
+    const total = Math.ceil(run.questions.length / run.config.sampling.unit);
+    expect(now).toEqual({ stage: '1-samples', iteration: k, done: 1, total });
+    await appendFile(join(dir, `iteration-${k}`, 'done', '1-samples.journal.jsonl'), 'ords":[],"counts":{}}\n{');
+    expect(await opened.head()).toMatchObject({ version, now: { done: 2 } });
+    const more = event('stage-end', '1-samples') + event('stage-start', '3-prm');
+    await appendFile(
+      join(dir, 'events.jsonl'),
+      `${more}${event('train-step', '3-prm', { step: 4, steps: 9 })}{"type":"sta`,
+    );
+    const later = await opened.head();
+    expect(later.now).toEqual({ stage: '3-prm', iteration: k, done: 5, total: 9 });
+    expect(later.version).toBeGreaterThan(version);
+    await appendFile(join(dir, 'events.jsonl'), `ge"}\n${event('error', '3-prm')}`);
+    expect((await opened.head()).now).toBeNull();
+  });
+});
+
+describe('a broken run', () => {
+  it('names file and line of what is wrong, and shows the rest', async () => {
+    const run = wholeRun('broken');
+    const dir = join(folder, 'broken');
+    await writeRun(dir, run);
+    const file = join(dir, 'iteration-1', '1-samples.jsonl');
+    const lines = (await readFile(file, 'utf8')).trimEnd().split('\n');
+    const wrong = [
+      '{"id":',
+      '[]',
+      '{"id":"x","questionId":"nobody"}',
+      '\ufffe',
+      '{"id":"y","questionId":"__proto__","tokens":1,"steps":[1]}',
+    ];
+    await writeFile(
+      file,
+      Buffer.concat([
+        Buffer.from(`${[...lines, ...wrong].join('\n')}\n`),
+        Buffer.from([0xff, 0x0a]),
+        Buffer.from('{"torn":"li'),
+      ]),
+    );
+    await using opened = await open(dir);
+    await opened.ready();
+    const { faults } = await opened.head();
+    for (const [i, said] of [
+      'one JSON object',
+      'an object',
+      'a question of the run',
+      'one JSON object',
+      'an outcome|an object',
+      'UTF-8',
+      'one JSON object',
+    ].entries())
+      expect(faults[i]).toMatch(
+        new RegExp(`^iteration-1/1-samples\\.jsonl, line ${lines.length + 1 + i}: Expected (${said})`),
+      );
+    expect(faults).toHaveLength(7);
+    expect((await opened.questions({ round: 1, ...LIST })).questions).toEqual(slowList(run, 1));
+    const view = await readRun(dir);
+    await expect(view.questionIds(1)).rejects.toThrow(/1-samples\.jsonl, line \d+: Expected one JSON object/);
+  });
+
+  it('keeps the first of many faults, and counts the others', async () => {
+    const run = wholeRun('many');
+    const dir = join(folder, 'many');
+    await writeRun(dir, run);
+    await writeFile(join(dir, 'iteration-1', '2-step-labels.jsonl'), 'x\n'.repeat(50));
+    await using opened = await open(dir);
+    await opened.ready();
+    const { faults } = await opened.head();
+    expect(faults).toHaveLength(21);
+    // Those of the rollouts that these labels had, too.
+    expect(Number(/^(\d+) more lines/.exec(faults[20]!)?.[1])).toBeGreaterThanOrEqual(30);
+  });
+
+  it('refuses to answer from a file that was changed in place', async () => {
+    const run = wholeRun('changed');
+    const dir = join(folder, 'changed');
+    await writeRun(dir, run);
+    await using opened = await open(dir);
+    await opened.ready();
+    const { id } = run.questions.find((question) =>
+      run.rounds[0]!.samples.some(({ questionId }) => questionId === question.id),
+    )!;
+    await writeFile(join(dir, 'iteration-1', '1-samples.jsonl'), 'x');
+    await expect(opened.question({ round: 1, id })).rejects.toThrow(
+      /1-samples\.jsonl, line \d+: Expected the record that was there/,
+    );
+  });
+
+  it('is shown with a report that is no JSON', async () => {
+    const run = wholeRun('report');
+    const dir = join(folder, 'report');
+    await writeRun(dir, run);
+    await using opened = await open(dir);
+    await writeFile(join(dir, 'iteration-1', '7-eval.json'), '{');
+    const { faults } = await opened.head();
+    expect(faults.join()).toMatch(/7-eval\.json/);
+    await rm(join(dir, 'iteration-1', '7-eval.json'));
+    expect((await opened.head()).faults).toEqual([]);
+  });
+
+  it('has no task of that name: steps are not checked, and it says so', async () => {
+    const run = randomRun('task', { task: { name: 'unheard-of' } });
+    const dir = join(folder, 'task');
+    await writeRun(dir, run);
+    await using opened = await openRun(dir, { cache: folder });
+    expect((await opened.head()).faults.join()).toMatch(/^Steps are not checked: Expected a task/);
+  });
+});
+
+describe('unknown names', () => {
+  it.each(['../../etc/passwd', '__proto__/9', 'toString', 'q\n0', '\0', ''])('are not found: %j', async (name) => {
+    const run = randomRun('names');
+    const dir = join(folder, 'names');
+    await writeRun(dir, run);
+    await using opened = await open(dir);
+    const missing = { code: 'not-found' };
+    if (!run.questions.some(({ id }) => id === name))
+      await expect(opened.question({ round: 1, id: name })).rejects.toMatchObject(missing);
+    await expect(opened.rollouts({ round: 1, sample: name, step: 0 })).rejects.toMatchObject(missing);
+    await expect(opened.tokens({ round: 1, sample: name })).rejects.toMatchObject(missing);
+    await expect(opened.label({ sampleId: name, step: 0, label: 'good' })).rejects.toMatchObject(missing);
+    await expect(opened.pair({ round: 1, index: 9999 })).rejects.toMatchObject(missing);
+    await expect(opened.pair({ round: 1, index: -1 })).rejects.toMatchObject(missing);
+    await expect(opened.pairs({ round: 99, offset: 0, limit: 1 })).rejects.toMatchObject(missing);
+    await expect(opened.questions({ round: -1, ...LIST })).rejects.toMatchObject(missing);
+  });
+});
+
+describe('rollouts', () => {
+  it('are those of a step of the latest labels', async () => {
+    const run = wholeRun('rollouts');
+    const dir = join(folder, 'rollouts');
+    await writeRun(dir, run);
+    await using opened = await open(dir);
+    for (const { sampleId, rollouts = [], steps } of run.rounds[0]!.labels ?? []) {
+      for (const step of steps.keys()) {
+        const own = rollouts.filter(({ id }) => id.startsWith(`${sampleId}/1.${step}.`));
+        expect((await opened.rollouts({ round: 1, sample: sampleId, step })).rollouts).toEqual(own);
+      }
+      const beyond = opened.rollouts({ round: 1, sample: sampleId, step: steps.length });
+      await expect(beyond).rejects.toMatchObject({ code: 'not-found' });
+    }
+  });
+});
+
+describe('labels by hand', () => {
+  it('are appended, read by every process, taken back, and no part of the run', async () => {
+    const run = wholeRun('human');
+    const dir = join(folder, 'human');
+    await writeRun(dir, run);
+    await using one = await open(dir);
+    await using other = await open(dir);
+    const [{ id: sampleId, questionId } = { id: '', questionId: '' }] = run.rounds[0]!.samples;
+    const { version } = await other.head();
+    const { label } = await one.label({ sampleId, step: 0, label: 'good', note: 'line\nfeed' });
+    // A process was killed in the middle of a line.
+    await appendFile(join(dir, 'human-labels.jsonl'), '{"sampleId":"to');
+    await Promise.all([one, other].map((opened) => opened.label({ sampleId, step: 0, label: 'bad' })));
+    expect(await one.humanLabels()).toMatchObject([{ sampleId, step: 0, label: 'bad' }]);
+    const head = await other.head();
+    expect(head.version).toBeGreaterThan(version);
+    expect(head.faults).toEqual([expect.stringMatching(/^human-labels\.jsonl, line 2: Expected/)]);
+    const { paths } = await other.question({ round: 1, id: questionId });
+    expect(paths.find(({ sample }) => sample.id === sampleId)?.human[0]).toMatchObject({ label: 'bad' });
+    const agreement = await other.humanAgreement(1);
+    expect(agreement.map((one) => one.with)).toEqual(['scores', 'tallies', 'exact checks']);
+    await other.label({ sampleId, step: 0, label: null });
+    expect(await one.humanLabels()).toEqual([]);
+    expect(label).toMatchObject({ sampleId, step: 0, label: 'good', note: 'line\nfeed' });
+    await expect(one.label({ sampleId, step: 99, label: 'good' })).rejects.toMatchObject({ code: 'not-found' });
+    await expect(one.label({ sampleId, step: 0, label: 'good', note: 'x'.repeat(3000) })).rejects.toMatchObject({
+      code: 'bad-input',
+    });
+  });
+});
+
+describe('the cache', () => {
+  /** With a question of 17 MB: smaller runs are not cached. */
+  async function largeRun(name: string): Promise<{ run: RandomRun; dir: string; cache: string }> {
+    const run = wholeRun(name);
+    const dir = join(folder, name);
+    const large = { ...run.questions[0]!, id: 'large', question: 'x'.repeat(17 << 20) };
+    const whole = { ...run, questions: [...run.questions, large] };
+    await writeRun(dir, whole);
+    return { run: whole, dir, cache: join(folder, `${name}-cache`) };
+  }
+  const openWith = async (dir: string, cache: string) => {
+    const opened = await openRun(dir, { cache, tasks: () => sumsTask });
+    await opened.ready();
+    return opened;
+  };
+
+  it('gives the same answers, and makes itself anew where it is damaged, older or of other records', async () => {
+    const { run, dir, cache } = await largeRun('cache');
+    const expected = slowList(run, 2);
+    const list = async () => {
+      await using opened = await openWith(dir, cache);
+      return (await opened.questions({ round: 2, ...LIST })).questions;
+    };
+    expect(await list()).toEqual(expected);
+    const [name = ''] = await readdir(join(cache, 'runs'));
+    const path = join(cache, 'runs', name);
+    const stored = await readFile(path);
+    expect(await list()).toEqual(expected);
+    const flipped = Buffer.from(stored);
+    flipped[flipped.length >> 1]! ^= 1;
+    for (const damaged of [flipped, stored.subarray(0, 1000), Buffer.alloc(0), Buffer.from('no index')]) {
+      await writeFile(path, damaged);
+      expect(await list()).toEqual(expected);
+      expect(await readFile(path)).toEqual(stored);
+    }
+  });
+
+  it('is read where it is whole: records that are as they were are not read again', async () => {
+    const { run, dir, cache } = await largeRun('kept');
+    await (await openWith(dir, cache))[Symbol.asyncDispose]();
+    // The same size and time: only reading it would tell.
+    const file = join(dir, 'iteration-0', '0-questions.jsonl');
+    const time = new Date(1e12);
+    await utimes(file, time, time);
+    await (await openWith(dir, cache))[Symbol.asyncDispose]();
+    const text = await readFile(file, 'utf8');
+    await writeFile(file, text.replace('"id":"large"', '"id":"LARGE"'));
+    await utimes(file, time, time);
+    await using opened = await openWith(dir, cache);
+    expect((await opened.questions({ round: 1, ...LIST })).questions).toEqual(slowList(run, 1));
+    expect((await opened.head()).faults).toEqual([]);
+    await rm(join(cache, 'runs'), { recursive: true });
+    await using anew = await openWith(dir, cache);
+    const found = anew.question({ round: 1, id: 'large' });
+    await expect(found).rejects.toMatchObject({ code: 'not-found' });
+  });
+
+  it('may be written by two at once', async () => {
+    const { run, dir, cache } = await largeRun('two');
+    const both = await Promise.all([openWith(dir, cache), openWith(dir, cache)]);
+    for (const opened of [...both, await openWith(dir, cache)]) {
+      expect((await opened.questions({ round: 2, ...LIST })).questions).toEqual(slowList(run, 2));
+      await opened[Symbol.asyncDispose]();
+    }
+  });
+});
