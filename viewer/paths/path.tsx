@@ -26,7 +26,7 @@ export function Path(props: PathProps) {
   const { path, where, pairs, current, isOpen } = props;
   const facts = factsOf(path);
   return (
-    <section class="path" aria-label={`Path ${shortId(path)}`}>
+    <article class="path" aria-label={`Path ${shortId(path)}`}>
       <PathHead path={path} where={where} pairs={pairs} />
       <ol class="steps">
         {facts.map((fact, j) => (
@@ -45,7 +45,7 @@ export function Path(props: PathProps) {
           </li>
         ))}
       </ol>
-    </section>
+    </article>
   );
 }
 
