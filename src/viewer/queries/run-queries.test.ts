@@ -1,4 +1,4 @@
-// A scripted run -> rounds, scores, training and comparison, each as a slow reading of its files says.
+// A scripted run -> rounds, scores, training and comparison, each as a slow reading says.
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
