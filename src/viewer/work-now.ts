@@ -1,4 +1,4 @@
-// events.jsonl and the journals of a run -> what it does now and how far that is, read on as they grow.
+// events.jsonl and the journals of a run -> what it does now, and how far that is.
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
