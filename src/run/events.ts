@@ -43,7 +43,7 @@ const Logged = z.object({
   type: z.string(),
   iteration: z.number().default(0),
   stage: z.string().optional(),
-  data: z.unknown(),
+  data: z.unknown().optional(),
 });
 export type LoggedEvent = z.infer<typeof Logged>;
 
