@@ -1,4 +1,4 @@
-// Completions with the ends of their tokens -> kept tokens that join to the text, and least log-probabilities.
+// Completions with the ends of their tokens -> kept tokens that join to the text.
 import { expect, it } from 'vitest';
 import type { Completion } from '../backend.ts';
 import { createRandom } from '../random.ts';

@@ -1,4 +1,4 @@
-// A completion -> its tokens, as its sample keeps them; a sample -> their texts, and its steps' least.
+// A completion -> its tokens as a sample keeps them; a sample -> their texts, each step's least.
 import type { Completion } from '../backend.ts';
 import { SipfError } from '../errors.ts';
 import type { Sample } from '../records.ts';

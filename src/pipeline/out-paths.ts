@@ -28,18 +28,32 @@ const FIRST_LINE = 4 << 20;
  */
 export async function checkOutFile({ command, out, reads, fields }: OutFile): Promise<void> {
   for (const path of [out, `${out}.journal`]) await refuseInputs(command, path, reads);
-  const info = await statOf(out);
-  if (info?.isDirectory()) throw refusal(command, 'a file', `${out}, which is a folder`, 'Name a file in it.');
-  if ((info !== null && !info.isFile()) || OF_THE_SYSTEM.test(resolve(out)))
-    throw refusal(command, 'a file', `${out}, which is a device or a pipe`, 'Name a file, and read that.');
-  if (info !== null && info.size > 0 && !(await isRecordFile(out, fields))) {
-    const expected = `a new file or an earlier output of sipf ${command}`;
-    throw refusal(command, expected, `${out}, which holds something else`, 'Name another path, or delete that file.');
-  }
+  await refuseOther(command, out, () => isRecordFile(out, fields));
   const journal = await statOf(`${out}.journal`);
   if (journal !== null && !(journal.isFile() && '{"journal":1'.startsWith(await startOf(`${out}.journal`, 12))))
     throw refusal(command, `room for ${out}.journal`, 'something else there', 'Name another path, or move that away.');
   await checkCanWrite(dirname(resolve(out)));
+}
+
+/**
+ * Looks at where a text file is to go; an earlier output has `mark` in it, near its beginning.
+ * @throws SipfError 'bad-input' where that is inside the stages of a run, no regular file, or a file that this command has not written;
+ *   'write-failed' where its folder takes none.
+ */
+export async function checkOutText(command: string, out: string, mark: string): Promise<void> {
+  await refuseInputs(command, out, []);
+  await refuseOther(command, out, async () => (await startOf(out, FIRST_LINE)).includes(mark));
+  await checkCanWrite(dirname(resolve(out)));
+}
+
+async function refuseOther(command: string, out: string, isOwn: () => Promise<boolean>): Promise<void> {
+  const info = await statOf(out);
+  if (info?.isDirectory()) throw refusal(command, 'a file', `${out}, which is a folder`, 'Name a file in it.');
+  if ((info !== null && !info.isFile()) || OF_THE_SYSTEM.test(resolve(out)))
+    throw refusal(command, 'a file', `${out}, which is a device or a pipe`, 'Name a file, and read that.');
+  if (info === null || info.size === 0 || (await isOwn())) return;
+  const expected = `a new file or an earlier output of sipf ${command}`;
+  throw refusal(command, expected, `${out}, which holds something else`, 'Name another path, or delete that file.');
 }
 
 /** Names that a training leaves in its folder: with one of them it is an earlier output, which the training itself looks at closely. */

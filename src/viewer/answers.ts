@@ -95,5 +95,5 @@ async function scoresOf(run: OpenRun, round: number): Promise<ScoresReply> {
   const { config } = await run.view();
   const groups = await heldOutGroups(run, round, config.labels.heldOut);
   const rules = { task: run.task, labels: config.labels, score: config.score };
-  return { ...scoresReply(groups, rules), human: [] };
+  return { ...scoresReply(groups, rules), human: await run.humanAgreement(round) };
 }

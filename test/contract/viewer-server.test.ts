@@ -1,4 +1,4 @@
-// Strangers, odd addresses, malformed bytes and slow clients -> refusals; the page's own requests -> replies.
+// Strangers, odd addresses, slow clients -> refusals; the page's own requests -> replies.
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { connect } from 'node:net';

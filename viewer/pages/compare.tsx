@@ -7,6 +7,7 @@ import { Diff } from '../parts/diff.tsx';
 import { Loaded } from '../parts/loaded.tsx';
 import { Note, OutcomeMark, OutcomeWords } from '../parts/marks.tsx';
 import { VirtualList } from '../parts/virtual-list.tsx';
+import { Wide } from '../parts/wide.tsx';
 import { useApp, useKeys, useReply, useTitle } from '../state/app.ts';
 import { changed, type Query } from '../state/route.ts';
 import { useRows } from '../state/rows.ts';
@@ -133,7 +134,7 @@ function Compared({ sides }: { readonly sides: Sides }) {
 export function Sets({ sets }: Pick<CompareReply, 'sets'>) {
   if (sets.length === 0) return <Note>These two have no set of questions in common.</Note>;
   return (
-    <div class="wide">
+    <Wide label="Table of sets">
       <table>
         <caption>On the same questions; differences are first minus second</caption>
         <thead>
@@ -165,7 +166,7 @@ export function Sets({ sets }: Pick<CompareReply, 'sets'>) {
           ))}
         </tbody>
       </table>
-    </div>
+    </Wide>
   );
 }
 

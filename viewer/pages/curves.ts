@@ -3,6 +3,7 @@
 import type { Estimate, EvalReport, SetReport } from '../../src/reports.ts';
 import type { RoundRow, ScorerFigures, ScoresReply, TrainingReply } from '../../src/viewer/api.ts';
 import type { PlotProps, Series } from '../parts/plot.tsx';
+import { fixed } from '../text/format.ts';
 
 /** A line of estimates; its band is their intervals. */
 function lineOf(label: string, figures: readonly (Estimate | undefined)[], scale = 1): Series {
@@ -68,7 +69,7 @@ export function roundCurves(rounds: readonly RoundRow[], trainings: TrainingRepl
     },
     {
       ...shared,
-      title: 'Step accuracy of scores',
+      title: 'Step accuracy',
       series: [
         lineOf(
           'scores',
@@ -82,15 +83,15 @@ export function roundCurves(rounds: readonly RoundRow[], trainings: TrainingRepl
     },
     {
       ...shared,
-      title: 'Mean log P of a token in pairs, after training',
+      title: 'Mean log P in pairs',
       digits: 3,
       series: [
         plainLine(
-          'chosen',
+          'chosen, after',
           reports.map((report) => report?.logps?.chosen.after),
         ),
         plainLine(
-          'rejected',
+          'rejected, after',
           reports.map((report) => report?.logps?.rejected.after),
         ),
         plainLine(
@@ -118,14 +119,15 @@ export function roundCurves(rounds: readonly RoundRow[], trainings: TrainingRepl
         ),
       ],
     },
-    { ...shared, title: 'Loss, mean of the last tenth of a training', digits: 3, series: lossSeries(x, trainings) },
+    { ...shared, title: 'Loss, last tenth', digits: 3, series: lossSeries(x, trainings) },
   ];
 }
 
 type EvalScores = NonNullable<EvalReport['scores']>;
 
 function lossSeries(x: readonly number[], trainings: TrainingReply['trainings']): Series[] {
-  const stages = [...new Set(trainings.map(({ stage }) => stage))];
+  // The control's training belongs to no round.
+  const stages = [...new Set(trainings.map(({ stage }) => stage))].filter((stage) => /^\d/.test(stage));
   return stages.map((stage) =>
     plainLine(
       stage,
@@ -144,15 +146,16 @@ export function calibrationSeries(figures: ScoresReply['figures']): PlotProps {
   const bins = (figures?.calibration.bins ?? []).filter(({ n }) => n > 0);
   const intervals = bins.map(({ frequency, n }) => wilson(frequency ?? 0, n));
   return {
-    title: 'Calibration: labelled right by score',
+    title: 'Calibration',
     xLabel: 'mean score of the bin',
     x: bins.map(({ score, from }) => score ?? from),
+    rowNames: bins.map(({ score, n }) => `${fixed(score, 2)} (n ${n})`),
     xRange: [0, 1],
     yRange: [0, 1],
     diagonal: true,
     series: [
       {
-        label: `labelled right (n ${bins.map(({ n }) => n).join(', ')})`,
+        label: 'labelled right',
         values: bins.map(({ frequency }) => frequency),
         low: intervals.map(([low]) => low),
         high: intervals.map(([, high]) => high),

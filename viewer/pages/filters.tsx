@@ -69,7 +69,8 @@ export function Lists({ asked }: { readonly asked: Asked }) {
 
 function ListCount({ asked, list }: { readonly asked: Asked; readonly list: ListName }) {
   const { data } = useReply<QuestionsReply>('api/questions', { ...asked, list, limit: '0', offset: '0' });
-  return <span class="count">{data === null || data.total === null ? '…' : count(data.total)}</span>;
+  // Where the server must read the paths themselves, the open list alone counts them.
+  return data === null || data.total === null ? null : <span class="count">{count(data.total)}</span>;
 }
 
 const REASONS = [
@@ -106,7 +107,7 @@ export function Filters({ rounds }: { readonly rounds: number }) {
     <search class="filters">
       <SearchField text={query['text'] ?? ''} onText={(text) => set({ text })} />
       <Choice label="Sort" value={query['sort']} options={SORTS} onChoice={(sort) => set({ sort })} />
-      <details class="more" open={isWide() || isSet}>
+      <details class="fold" open={isWide() || isSet}>
         <summary>More filters</summary>
         <div>
           <Choice
@@ -241,6 +242,7 @@ function SearchField({ text, onText }: { readonly text: string; readonly onText:
         ref={field}
         type="search"
         name="text"
+        maxLength={1000}
         autocomplete="off"
         spellcheck={false}
         placeholder="in questions, steps, answers"

@@ -1,6 +1,7 @@
 // The final evaluation -> its policies with their paired tests, and chosen answers.
 import type { BestOfReport, FinalReport, SetReport } from '../../src/reports.ts';
 import { EstimateShare, Share } from '../parts/marks.tsx';
+import { Wide } from '../parts/wide.tsx';
 import { NOTHING, paired, percentRange, points, short } from '../text/format.ts';
 import { nameOf } from './curves.ts';
 
@@ -9,7 +10,7 @@ export function Final({ final }: { readonly final: FinalReport | null }) {
   return (
     <section aria-labelledby="final">
       <h2 id="final">Final evaluation</h2>
-      <div class="wide">
+      <Wide label="Table of policies">
         <table>
           <thead>
             <tr>
@@ -31,7 +32,7 @@ export function Final({ final }: { readonly final: FinalReport | null }) {
             )}
           </tbody>
         </table>
-      </div>
+      </Wide>
       {final.rows.flatMap(({ name, bestOf = [] }) =>
         bestOf.map((report) => <BestOf key={`${name} ${nameOf(report)}`} policy={name} report={report} />),
       )}
@@ -65,7 +66,7 @@ function FinalRow({ row, set }: { readonly row: Row; readonly set: SetReport }) 
 
 function BestOf({ policy, report }: { readonly policy: string; readonly report: BestOfReport }) {
   return (
-    <div class="wide">
+    <Wide label="Answers chosen among several">
       <table>
         <caption>
           {policy} on {nameOf(report)}: an answer chosen among {report.samples} samples of {report.questions} questions
@@ -96,6 +97,6 @@ function BestOf({ policy, report }: { readonly policy: string; readonly report: 
           ))}
         </tbody>
       </table>
-    </div>
+    </Wide>
   );
 }

@@ -3,6 +3,7 @@ import type { RoundRow, RoundsReply, TrainingReply, Warning } from '../../src/vi
 import { Loaded } from '../parts/loaded.tsx';
 import { EstimateShare, Note, Share } from '../parts/marks.tsx';
 import { Plot } from '../parts/plot.tsx';
+import { Wide } from '../parts/wide.tsx';
 import { useApp, useReply, useRun, useTitle } from '../state/app.ts';
 import { hrefOf } from '../state/route.ts';
 import { count, duration, estimate, fixed, NOTHING, paired, short } from '../text/format.ts';
@@ -73,7 +74,7 @@ function RoundTable({ rounds, place }: { readonly rounds: readonly RoundRow[]; r
   const sets = setNames(rounds);
   const hasSound = rounds.some(({ report }) => report?.sets.some(({ sound }) => sound !== null));
   return (
-    <div class="wide">
+    <Wide label="Table of rounds">
       <table class="rounds">
         <caption>Rounds: differences are on the same questions, first minus the round before</caption>
         <thead>
@@ -104,7 +105,7 @@ function RoundTable({ rounds, place }: { readonly rounds: readonly RoundRow[]; r
           ))}
         </tbody>
       </table>
-    </div>
+    </Wide>
   );
 }
 
@@ -160,7 +161,7 @@ function Costs({ rounds }: { readonly rounds: readonly RoundRow[] }) {
     <section aria-labelledby="costs">
       <h2 id="costs">Cost and time by stage</h2>
       <p class="dim">Small numbers: what the formulas of --dry-run say of the same stage.</p>
-      <div class="wide">
+      <Wide label="Table of costs">
         <table class="costs">
           <thead>
             <tr>
@@ -181,7 +182,7 @@ function Costs({ rounds }: { readonly rounds: readonly RoundRow[] }) {
             <RoundCosts key={row.iteration} row={row} longest={longest} />
           ))}
         </table>
-      </div>
+      </Wide>
     </section>
   );
 }

@@ -3,6 +3,7 @@ import type { ScoresReply, StepGroup } from '../../src/viewer/api.ts';
 import { Loaded } from '../parts/loaded.tsx';
 import { Note, Span } from '../parts/marks.tsx';
 import { Plot } from '../parts/plot.tsx';
+import { Wide } from '../parts/wide.tsx';
 import { useReply, useRound, useRun, useTitle } from '../state/app.ts';
 import { count, estimate, fixed, NOTHING, plural } from '../text/format.ts';
 import { calibrationSeries, rocSeries } from './curves.ts';
@@ -30,7 +31,7 @@ export function Scores({ data }: { readonly data: ScoresReply }) {
       <Scorers scorers={scorers} />
       <div class="plots">
         <Plot {...calibrationSeries(figures)} />
-        <Plot {...rocSeries(scorers)} />
+        <Plot {...rocSeries(scorers.map((scorer) => ({ ...scorer, name: scorerWords(scorer.name) })))} />
         <GroupPlot title="Reliability by step position" xLabel="step" groups={byPosition} />
         <GroupPlot title="Reliability by step length" xLabel="characters" groups={byLength} />
       </div>
@@ -66,17 +67,23 @@ function Evidence({ figures }: { readonly figures: NonNullable<ScoresReply['figu
   );
 }
 
+const SCORERS: Readonly<Record<string, string>> = { meanLogp: 'mean log P', majority: 'the commoner label' };
+
+function scorerWords(name: string): string {
+  return SCORERS[name] ?? name;
+}
+
 function Scorers({ scorers }: { readonly scorers: ScoresReply['scorers'] }) {
   if (scorers.length === 0) return null;
   return (
-    <div class="wide">
+    <Wide label="Table of scorers">
       <table>
         <caption>Does it rank right paths of one question above wrong ones?</caption>
         <thead>
           <tr>
             <th scope="col">scorer</th>
             <th scope="col">AUC within questions (95 %)</th>
-            <th scope="col">0.5 to 1</th>
+            <th scope="col">0.4 to 1</th>
             <th scope="col">step accuracy (95 %)</th>
             <th scope="col">questions</th>
           </tr>
@@ -84,7 +91,7 @@ function Scorers({ scorers }: { readonly scorers: ScoresReply['scorers'] }) {
         <tbody>
           {scorers.map(({ name, auc, stepAccuracy }) => (
             <tr key={name}>
-              <th scope="row">{name}</th>
+              <th scope="row">{scorerWords(name)}</th>
               <td>{estimate(auc)}</td>
               <td>
                 {auc !== null && (
@@ -97,7 +104,7 @@ function Scorers({ scorers }: { readonly scorers: ScoresReply['scorers'] }) {
           ))}
         </tbody>
       </table>
-    </div>
+    </Wide>
   );
 }
 

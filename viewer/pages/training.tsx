@@ -23,7 +23,7 @@ type Training = TrainingReply['trainings'][number];
 const WORDS: Readonly<Record<string, string>> = {
   '3-prm': 'Process reward model',
   '6-policy': 'Policy',
-  final: 'Control',
+  'continued-sft': 'Control: continued SFT',
 };
 
 export function Trainings({ data: { trainings } }: { readonly data: TrainingReply }) {
@@ -68,7 +68,7 @@ function plotsOf(trainings: readonly Training[]): readonly PlotProps[] {
   return [
     { ...shared, title: 'Loss', digits: 3, series: lines(({ loss }) => loss) },
     { ...shared, title: 'Gradient norm', digits: 2, series: lines(({ gradNorm }) => gradNorm) },
-    { ...shared, title: 'Learning rate', digits: 6, series: lines(({ learningRate }) => learningRate) },
+    { ...shared, title: 'Learning rate', digits: 4, series: lines(({ learningRate }) => learningRate) },
     { ...shared, title: 'Tokens a second', digits: 0, series: lines((_, i, all) => tokensPerSecond(all, i)) },
   ];
 }

@@ -90,7 +90,7 @@ export function Span({ low, high, at, from = 0, to = 1, line }: SpanProps) {
     <svg class="span" viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">
       <line class="axis" x1="0" x2="100" y1="9.5" y2="9.5" />
       {line !== undefined && <line class="line" x1={place(line)} x2={place(line)} y1="0" y2="10" />}
-      <line class="reach" x1={place(low)} x2={Math.max(place(high), place(low) + 1)} y1="5" y2="5" />
+      <line class="reach" x1={place(low)} x2={Math.max(place(high), place(low) + 3)} y1="5" y2="5" />
       {at !== undefined && <line class="at" x1={place(at)} x2={place(at)} y1="1" y2="9" />}
     </svg>
   );

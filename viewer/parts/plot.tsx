@@ -4,6 +4,7 @@ import uPlot from 'uplot';
 import { useApp } from '../state/app.ts';
 import { fixed, NOTHING } from '../text/format.ts';
 import { coloursOf, LINES, optionsOf } from './plot-options.ts';
+import { Wide } from './wide.tsx';
 
 /** One line; `low` and `high` are its band. Lists run parallel to the plot's `x`. */
 export interface Series {
@@ -20,6 +21,8 @@ export interface PlotProps {
   /** In place of the numbers of x: names of rounds, groups. */
   readonly xNames?: readonly string[] | undefined;
   readonly series: readonly Series[];
+  /** The same in the table alone. */
+  readonly rowNames?: readonly string[] | undefined;
   /** Of the numbers shown. */
   readonly digits?: number | undefined;
   readonly xRange?: readonly [number, number] | undefined;
@@ -68,7 +71,9 @@ function Drawn(props: PlotProps) {
       <div ref={box} role="img" aria-label={`Curve: ${props.title}. A table of its numbers follows.`} class="canvas" />
       <Legend props={props} at={at} />
       <div class={isTable ? 'numbers' : 'numbers off-screen'}>
-        <NumberTable {...props} />
+        <Wide label={`Numbers of ${props.title}`}>
+          <NumberTable {...props} />
+        </Wide>
       </div>
     </figure>
   );
@@ -88,22 +93,34 @@ function Legend({ props, at }: { readonly props: PlotProps; readonly at: number 
   const { series, digits = 2 } = props;
   return (
     <ul class="legend">
-      {at !== null && <li class="dim">{xName(props, at)}</li>}
+      {at !== null && (
+        <li class="dim">
+          {props.xLabel} {props.rowNames?.[at] ?? xName(props, at)}
+        </li>
+      )}
       {series.map(({ label, values }, i) => (
         <li key={label}>
           <svg class={`swatch line-${i % LINES}`} viewBox="0 0 24 8" aria-hidden="true">
             <line x1="0" x2="24" y1="4" y2="4" />
           </svg>
           {label}{' '}
-          <span class="figure">{fixed(at === null ? values.findLast((v) => v !== null) : values[at], digits)}</span>
+          <span class="figure">
+            {numberText(at === null ? values.findLast((v) => v !== null) : values[at], digits)}
+          </span>
         </li>
       ))}
     </ul>
   );
 }
 
-function xName({ x, xNames, xLabel }: PlotProps, at: number): string {
-  return xNames?.[at] ?? `${xLabel} ${x[at] ?? ''}`;
+function xName({ x, xNames }: PlotProps, at: number): string {
+  return xNames?.[at] ?? fixed(x[at], Number.isInteger(x[at]) ? 0 : 2);
+}
+
+/** Numbers that all digits would hide have a power of ten. */
+function numberText(value: number | null | undefined, digits: number): string {
+  if (typeof value === 'number' && value !== 0 && Math.abs(value) < 10 ** -digits) return value.toExponential(0);
+  return fixed(value, digits);
 }
 
 /** Rows of the table of numbers; of longer series some, evenly chosen. */
@@ -132,7 +149,7 @@ function NumberTable(props: PlotProps) {
       <tbody>
         {rows.map((i) => (
           <tr key={i}>
-            <th scope="row">{props.xNames?.[i] ?? x[i]}</th>
+            <th scope="row">{props.rowNames?.[i] ?? xName(props, i)}</th>
             {series.map((line) => (
               <td key={line.label}>{numberAt(line, i, digits)}</td>
             ))}
@@ -147,6 +164,6 @@ function numberAt({ values, low, high }: Series, i: number, digits: number): str
   const value = values[i];
   if (value === null || value === undefined) return NOTHING;
   const [from, to] = [low?.[i], high?.[i]];
-  if (typeof from !== 'number' || typeof to !== 'number') return fixed(value, digits);
+  if (typeof from !== 'number' || typeof to !== 'number') return numberText(value, digits);
   return `${fixed(value, digits)} (${fixed(from, digits)} to ${fixed(to, digits)})`;
 }

@@ -1,5 +1,5 @@
 // The tree of paths -> a grid: a column a step, a row a path, shared steps in one cell.
-import { useMemo } from 'preact/hooks';
+import { useLayoutEffect, useMemo, useRef } from 'preact/hooks';
 import type { PathView } from '../../src/viewer/api.ts';
 import { doubt, OutcomeMark } from '../parts/marks.tsx';
 import { fixed, plural } from '../text/format.ts';
@@ -19,8 +19,10 @@ const SEEN = 80;
 
 export function Tree({ tree, current, onStep }: TreeProps) {
   const facts = useMemo(() => new Map(tree.paths.map((path) => [path.sample.id, factsOf(path)])), [tree]);
+  const box = useRef<HTMLElement>(null);
+  useLayoutEffect(() => seeCurrent(box.current), [current.row, current.step]);
   return (
-    <section class="tree-box" aria-label="Prefix tree">
+    <section class="tree-box" aria-label="Prefix tree" ref={box}>
       <div
         class="tree"
         style={{ gridTemplateColumns: `repeat(${tree.depth}, minmax(var(--cell), 1fr)) minmax(70px, max-content)` }}
@@ -52,6 +54,15 @@ export function Tree({ tree, current, onStep }: TreeProps) {
       </p>
     </section>
   );
+}
+
+/** Scrolls the tree alone: the page stays where it is. */
+function seeCurrent(box: HTMLElement | null): void {
+  const cell = box?.querySelector<HTMLElement>('.cell.current');
+  if (box === null || cell === null || cell === undefined) return;
+  const spare = box.querySelector<HTMLElement>('.ending')?.offsetWidth ?? 0;
+  const end = cell.offsetLeft + cell.offsetWidth + spare - box.clientWidth;
+  box.scrollLeft = Math.min(cell.offsetLeft, Math.max(box.scrollLeft, end));
 }
 
 interface TreeCellProps {

@@ -1,18 +1,21 @@
 // An HTML page -> the headers that keep it to itself: its own script and style, no other place.
 import { createHash } from 'node:crypto';
 
-/** Scripts and styles of the page by their hashes; it asks the server that sent it, and nothing else. */
-export function contentPolicy(html: string): string {
+/** Scripts and styles of the page by their hashes; it asks nobody. */
+export function filePolicy(html: string): string {
   const own = (tag: 'script' | 'style') => blocksOf(html, tag).map((text) => `'sha256-${hashOf(text)}'`);
   return [
     "default-src 'none'",
     `script-src ${own('script').join(' ') || "'none'"}`,
     `style-src ${own('style').join(' ') || "'none'"}`,
-    "connect-src 'self'",
     "base-uri 'none'",
     "form-action 'none'",
-    "frame-ancestors 'none'",
   ].join('; ');
+}
+
+/** Of a page that a server sends: it asks that server, and no other page has it inside. */
+export function contentPolicy(html: string): string {
+  return [filePolicy(html), "connect-src 'self'", "frame-ancestors 'none'"].join('; ');
 }
 
 /** Headers of every answer. */
