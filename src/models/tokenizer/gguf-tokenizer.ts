@@ -1,6 +1,8 @@
 // GGUF tokenizer metadata -> a tokenizer.json and its settings.
 import { SipfError, shown } from '../../errors.ts';
 import type { GgufFile, GgufValue } from '../files/gguf.ts';
+import { flagOf, type GgufTokens, ggufTokens, list, TYPE } from './gguf-lists.ts';
+import { SPACE, spacesDecoder, unigramParts } from './gguf-unigram.ts';
 import type { TokenizerSettings } from './special-tokens.ts';
 import { BYTES, CONTROL, GPT2_PATTERN, isolate, sequence } from './tokenizer-json.ts';
 import type { Json } from './tokenizer-schema.ts';
@@ -42,24 +44,24 @@ const CONTROL_LOOKING = new Set([
   '<end_of_turn>',
   '<EOT>',
 ]);
-/** By `tokenizer.ggml.token_type`. */
-export const TYPE = { normal: 1, unknown: 2, control: 3, userDefined: 4, unused: 5, byte: 6 } as const;
-
-/** @throws SipfError 'unsupported' for a tokenizer that is no BPE. */
+/**
+ * @throws SipfError 'unsupported' for a tokenizer that is neither BPE nor Unigram, or whose rules are not known; 'bad-input' naming the key that is
+ * missing or damaged.
+ */
 export function ggufTokenizerJson(gguf: GgufFile): Json {
-  const tokens = list(gguf, 'tokenizer.ggml.tokens', 'string');
-  const types = list(gguf, 'tokenizer.ggml.token_type', 'number', tokens.length);
+  const vocabulary = ggufTokens(gguf);
   const model = gguf.metadata.get('tokenizer.ggml.model');
-  const base = { version: '1.0', added_tokens: addedTokensOf(tokens, types), post_processor: null };
-  if (model === 'gpt2') return { ...base, ...byteLevelParts(gguf, tokens) };
-  if (model === 'llama') return { ...base, ...sentencePieceParts(gguf, tokens, types) };
+  const base = { version: '1.0', added_tokens: addedTokensOf(vocabulary), post_processor: null };
+  if (model === 'gpt2') return { ...base, ...byteLevelParts(gguf, vocabulary.tokens) };
+  if (model === 'llama') return { ...base, ...sentencePieceParts(gguf, vocabulary) };
+  if (model === 't5') return { ...base, ...unigramParts(gguf, vocabulary) };
   throw new SipfError(
     'unsupported',
-    `Expected tokenizer.ggml.model gpt2 or llama in ${gguf.file}, got ${shown(model)}. Use a model whose tokenizer is BPE.`,
+    `Expected tokenizer.ggml.model gpt2, llama or t5 in ${gguf.file}, got ${shown(model)}. Use a model whose tokenizer is BPE or Unigram.`,
   );
 }
 
-function addedTokensOf(tokens: readonly string[], types: readonly number[]): Json[] {
+function addedTokensOf({ tokens, types }: GgufTokens): Json[] {
   return tokens.flatMap((content, id) => {
     const type = types[id];
     if (content === '' || (type !== TYPE.control && type !== TYPE.unknown && type !== TYPE.userDefined)) return [];
@@ -125,20 +127,15 @@ function vocabulary(tokens: readonly string[]): Record<string, number> {
 }
 
 /** SentencePiece BPE: the best-scored piece merges first, which is a merge list sorted by score, as Hugging Face converts it. */
-function sentencePieceParts(gguf: GgufFile, tokens: readonly string[], types: readonly number[]): Json {
+function sentencePieceParts(gguf: GgufFile, { tokens, types }: GgufTokens): Json {
   const scores = list(gguf, 'tokenizer.ggml.scores', 'number', tokens.length);
-  const prefix = gguf.metadata.get('tokenizer.ggml.add_space_prefix') !== false;
+  const prefix = flagOf(gguf, 'tokenizer.ggml.add_space_prefix', true);
   const unknown = types.indexOf(TYPE.unknown);
-  const space = { type: 'Replace', pattern: { String: ' ' }, content: '▁' };
-  const spaces = { type: 'Replace', pattern: { String: '▁' }, content: ' ' };
-  const strip = { type: 'Strip', content: ' ', start: 1, stop: 0 };
+  const space = { type: 'Replace', pattern: { String: ' ' }, content: SPACE };
   return {
-    normalizer: prefix ? { type: 'Sequence', normalizers: [{ type: 'Prepend', prepend: '▁' }, space] } : space,
+    normalizer: prefix ? { type: 'Sequence', normalizers: [{ type: 'Prepend', prepend: SPACE }, space] } : space,
     pre_tokenizer: null,
-    decoder: {
-      type: 'Sequence',
-      decoders: [spaces, { type: 'ByteFallback' }, { type: 'Fuse' }, ...(prefix ? [strip] : [])],
-    },
+    decoder: spacesDecoder(prefix),
     model: {
       type: 'BPE',
       vocab: vocabulary(tokens),
@@ -204,24 +201,7 @@ function noId(gguf: GgufFile, key: string, value: GgufValue): SipfError {
 }
 
 function addsBos(gguf: GgufFile): boolean {
-  const stated = gguf.metadata.get('tokenizer.ggml.add_bos_token');
-  if (typeof stated === 'boolean') return stated;
-  return gguf.metadata.get('tokenizer.ggml.model') === 'llama' || (preTokenizer(gguf).addBos ?? false);
-}
-
-type Kinds = { readonly string: string; readonly number: number };
-
-/** @throws SipfError 'bad-input' where there is no such array, or one of another length. */
-function list<K extends keyof Kinds>(gguf: GgufFile, key: string, kind: K, length?: number): readonly Kinds[K][] {
-  const values = gguf.metadata.get(key);
-  if (!Array.isArray(values) || !values.every((value) => typeof value === kind))
-    throw new SipfError(
-      'bad-input',
-      `Expected an array of ${kind}s ${key} in ${gguf.file}, got ${values === undefined ? 'none' : typeof values}. Use a file with its tokenizer.`,
-    );
-  if (length === undefined || values.length === length) return values as readonly Kinds[K][];
-  throw new SipfError(
-    'bad-input',
-    `Expected ${length} values of ${key} in ${gguf.file}, got ${values.length}. Download the file again.`,
-  );
+  const model = gguf.metadata.get('tokenizer.ggml.model');
+  const usual = model === 'llama' || (model === 'gpt2' && (preTokenizer(gguf).addBos ?? false));
+  return flagOf(gguf, 'tokenizer.ggml.add_bos_token', usual);
 }

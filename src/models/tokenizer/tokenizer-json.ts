@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { printable, SipfError, shown } from '../../errors.ts';
 import {
   AddedTokens,
+  base64,
   character,
   check,
   checkTokenModel,
@@ -116,6 +117,7 @@ const NORMALIZERS: Rules = {
   NFD: {},
   NFKC: {},
   NFKD: {},
+  Precompiled: { fields: { precompiled_charsmap: base64 } },
   Replace: { fields: { pattern, content: text }, rewrite: literalContent },
   // The library's puts it before a text of which other normalizers left nothing, too.
   Prepend: { fields: { prepend: text }, rewrite: (c) => prefixed(String(c.prepend), '[\\s\\S]') },

@@ -8,6 +8,7 @@ import { folderSettings, noTokenizer } from '../files/folder-settings.ts';
 import { readGguf } from '../files/gguf.ts';
 import { resolveSource } from '../files/model-source.ts';
 import { ggufTokenizerJson, ggufTokenizerSettings } from './gguf-tokenizer.ts';
+import { normalizerOf } from './normalizer.ts';
 import type { TokenizerSettings } from './special-tokens.ts';
 import {
   addedTokens,
@@ -156,6 +157,7 @@ function makeEncoder(json: Json, main: Library, file: string, special: boolean, 
   const rules = continuation ? withoutPrefixSpace(json) : json;
   const reader = library({ ...rules, added_tokens: added, model: NO_MODEL }, file);
   reader.model = main.model;
+  reader.normalizer = normalizerOf(rules.normalizer as Json | null, file);
   return (text) =>
     text === ''
       ? []

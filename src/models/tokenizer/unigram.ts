@@ -1,4 +1,4 @@
-// Pieces with scores -> the pieces of a text with the best sum of scores, as Hugging Face's Unigram has them.
+// Pieces with scores -> the pieces of a text with the best sum, as Hugging Face's Unigram has them.
 // The library's own model knows no byte fallback, and reads the text of a special token as that token.
 import { addedTokens, isControl } from './tokenizer-json.ts';
 import type { Json } from './tokenizer-schema.ts';
