@@ -1,4 +1,4 @@
-// A precompiled charsmap of SentencePiece -> text with characters replaced, as Hugging Face does it.
+// A precompiled charsmap of SentencePiece -> text with characters replaced, as Hugging Face has it.
 // The library's own Precompiled guesses the rules that most models have, and does not read the map.
 import { SipfError } from '../../errors.ts';
 

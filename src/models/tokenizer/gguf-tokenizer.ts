@@ -3,35 +3,10 @@ import { SipfError, shown } from '../../errors.ts';
 import type { GgufFile, GgufValue } from '../files/gguf.ts';
 import { flagOf, type GgufTokens, ggufTokens, list, TYPE } from './gguf-lists.ts';
 import { SPACE, spacesDecoder, unigramParts } from './gguf-unigram.ts';
+import { PRE_TOKENIZERS, type PreTokenizer } from './pre-tokenizers.ts';
 import type { TokenizerSettings } from './special-tokens.ts';
-import { BYTES, CONTROL, GPT2_PATTERN, isolate, sequence } from './tokenizer-json.ts';
+import { BYTES, CONTROL, isolate, sequence } from './tokenizer-json.ts';
 import type { Json } from './tokenizer-schema.ts';
-
-const LLAMA3_PATTERN =
-  "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
-const QWEN2_PATTERN = LLAMA3_PATTERN.replace('\\p{N}{1,3}', '\\p{N}');
-
-interface PreTokenizer {
-  readonly patterns: readonly string[];
-  /** A pre-token that is a vocabulary entry is taken whole. */
-  readonly ignoreMerges?: boolean;
-  readonly addBos?: boolean;
-  readonly normalizer?: Json;
-}
-
-const LLAMA3: PreTokenizer = { patterns: [LLAMA3_PATTERN], ignoreMerges: true, addBos: true };
-const GPT2: PreTokenizer = { patterns: [GPT2_PATTERN] };
-
-/** By `tokenizer.ggml.pre`, as llama.cpp reads it. */
-export const PRE_TOKENIZERS: Readonly<Record<string, PreTokenizer>> = {
-  smollm: { patterns: ['\\p{N}', GPT2_PATTERN] },
-  'gpt-2': GPT2,
-  'phi-2': GPT2,
-  'llama-bpe': LLAMA3,
-  llama3: LLAMA3,
-  'llama-v3': LLAMA3,
-  qwen2: { patterns: [QWEN2_PATTERN], normalizer: { type: 'NFC' } },
-};
 
 /** User-defined tokens that llama.cpp takes for control tokens by their text: read only where special tokens are. */
 const CONTROL_LOOKING = new Set([
