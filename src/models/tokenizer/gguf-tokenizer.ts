@@ -8,8 +8,8 @@ import type { TokenizerSettings } from './special-tokens.ts';
 import { BYTES, CONTROL, isolate, sequence } from './tokenizer-json.ts';
 import type { Json } from './tokenizer-schema.ts';
 
-/** User-defined tokens that llama.cpp takes for control tokens by their text: read only where special tokens are. */
-const CONTROL_LOOKING = new Set([
+/** Tokens that llama.cpp knows by their text: each ends a turn or a text, and is read only where special tokens are. */
+const ENDS = new Set([
   '</s>',
   '<|endoftext|>',
   '<|im_end|>',
@@ -50,7 +50,7 @@ function addedTokensOf({ tokens, types }: GgufTokens): Json[] {
         rstrip: false,
         normalized: false,
         special,
-        [CONTROL]: special || CONTROL_LOOKING.has(content),
+        [CONTROL]: special || ENDS.has(content),
       },
     ];
   });
@@ -58,14 +58,15 @@ function addedTokensOf({ tokens, types }: GgufTokens): Json[] {
 
 function byteLevelParts(gguf: GgufFile, tokens: readonly string[]): Json {
   const pre = preTokenizer(gguf);
-  const merges = list(gguf, 'tokenizer.ggml.merges', 'string').map((merge) => splitMerge(gguf, merge));
+  const vocab = vocabulary(tokens);
+  const merges = list(gguf, 'tokenizer.ggml.merges', 'string').map((merge, n) => splitMerge(gguf, vocab, merge, n));
   return {
     normalizer: pre.normalizer ?? null,
     pre_tokenizer: sequence([...pre.patterns.map(isolate), BYTES]),
     decoder: { type: 'ByteLevel', add_prefix_space: true, trim_offsets: true, use_regex: true },
     model: {
       type: 'BPE',
-      vocab: vocabulary(tokens),
+      vocab,
       merges,
       ignore_merges: pre.ignoreMerges ?? false,
       unk_token: null,
@@ -87,14 +88,21 @@ function preTokenizer(gguf: GgufFile): PreTokenizer {
   return found;
 }
 
-function splitMerge(gguf: GgufFile, merge: string): [string, string] {
+function splitMerge(
+  gguf: GgufFile,
+  vocab: Readonly<Record<string, number>>,
+  merge: string,
+  n: number,
+): [string, string] {
   const space = merge.indexOf(' ', 1);
-  if (space < 0)
-    throw new SipfError(
-      'bad-input',
-      `Expected two tokens in a merge of ${gguf.file}, got ${shown(merge)}. Download the file again.`,
-    );
-  return [merge.slice(0, space), merge.slice(space + 1)];
+  const parts: [string, string] = [merge.slice(0, space), merge.slice(space + 1)];
+  const missing = [...parts, parts.join('')].find((token) => !Object.hasOwn(vocab, token));
+  if (space > 0 && missing === undefined) return parts;
+  const why = space > 0 ? `${shown(missing)} is not in tokenizer.ggml.tokens` : 'no space in it';
+  throw new SipfError(
+    'bad-input',
+    `Expected two tokens in merge ${n} of tokenizer.ggml.merges in ${gguf.file}, got ${shown(merge)} (${why}). Download the file again.`,
+  );
 }
 
 function vocabulary(tokens: readonly string[]): Record<string, number> {
@@ -114,7 +122,7 @@ function sentencePieceParts(gguf: GgufFile, { tokens, types }: GgufTokens): Json
     model: {
       type: 'BPE',
       vocab: vocabulary(tokens),
-      merges: scoredMerges(tokens, scores),
+      merges: scoredMerges({ tokens, types }, scores),
       unk_token: unknown < 0 ? null : tokens[unknown],
       fuse_unk: true,
       byte_fallback: true,
@@ -122,10 +130,12 @@ function sentencePieceParts(gguf: GgufFile, { tokens, types }: GgufTokens): Json
   };
 }
 
-function scoredMerges(tokens: readonly string[], scores: readonly number[]): [string, string][] {
+/** No merge gives a special token: the text of one is ordinary where special tokens are not read. */
+function scoredMerges({ tokens, types }: GgufTokens, scores: readonly number[]): [string, string][] {
   const ids = new Map(tokens.map((token, id) => [token, id]));
   const merges: { left: number; right: number; score: number }[] = [];
   tokens.forEach((token, id) => {
+    if (types[id] === TYPE.control || types[id] === TYPE.unknown) return;
     const found: { left: number; right: number; score: number }[] = [];
     const characters = Array.from(token);
     for (let at = 1; at < characters.length; at++) {
@@ -142,7 +152,8 @@ function scoredMerges(tokens: readonly string[], scores: readonly number[]): [st
 
 /** @throws SipfError 'bad-input' for an id that is none. */
 export function ggufTokenizerSettings(gguf: GgufFile): TokenizerSettings {
-  const tokens = list(gguf, 'tokenizer.ggml.tokens', 'string').length;
+  const texts = list(gguf, 'tokenizer.ggml.tokens', 'string');
+  const tokens = texts.length;
   const warnings: string[] = [];
   const id = (role: string): number | null => {
     const key = `tokenizer.ggml.${role}_token_id`;
@@ -154,15 +165,22 @@ export function ggufTokenizerSettings(gguf: GgufFile): TokenizerSettings {
     return null;
   };
   const template = gguf.metadata.get('tokenizer.chat_template');
-  const eosIds = [id('eos'), id('eot'), id('eom')].filter((value) => value !== null);
+  const chatTemplate = typeof template === 'string' ? template : null;
+  const stated = [id('eos'), id('eot'), id('eom')].filter((value) => value !== null);
+  const eosIds = [...stated, ...turnEnds(texts, chatTemplate ?? '')];
   return {
     bosId: id('bos'),
     eosIds: [...new Set(eosIds)],
     padId: id('padding'),
     addBos: addsBos(gguf),
-    chatTemplate: typeof template === 'string' ? template : null,
+    chatTemplate,
     warnings,
   };
+}
+
+/** Converters do not state the token that ends a turn where it is not the one that ends a text (Gemma 3): the chat template has it. */
+function turnEnds(tokens: readonly string[], template: string): number[] {
+  return tokens.flatMap((text, id) => (ENDS.has(text) && template.includes(text) ? [id] : []));
 }
 
 /** llama.cpp's -1, as an unsigned number. */

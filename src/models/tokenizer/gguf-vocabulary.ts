@@ -106,12 +106,20 @@ function candidates(json: Json, rows: number): Iterable<Metadata> {
   const merges = ((model['merges'] ?? []) as (string | [string, string])[]).map((merge): [string, string] =>
     typeof merge === 'string' ? (merge.split(' ') as [string, string]) : merge,
   );
-  return isByteLevel ? byteLevelCandidates(tokens, merges) : pieceCandidates(tokens, merges, unknown);
+  return isByteLevel
+    ? byteLevelCandidates(tokens, merges, model['ignore_merges'] === true)
+    : pieceCandidates(tokens, merges, unknown);
 }
 
-function byteLevelCandidates(tokens: Tokens, merges: readonly [string, string][]): Metadata[] {
+/** First those that take whole pre-tokens from the vocabulary as the tokenizer does: few texts show it. */
+function byteLevelCandidates(tokens: Tokens, merges: readonly [string, string][], ignoreMerges: boolean): Metadata[] {
   const known = { ...tokens, 'ggml.model': 'gpt2', 'ggml.merges': merges.map((merge) => merge.join(' ')) };
-  return Object.keys(PRE_TOKENIZERS).map((pre) => ({ ...known, 'ggml.pre': pre }));
+  const isAlike = (pre: string): boolean => (PRE_TOKENIZERS[pre]?.ignoreMerges ?? false) === ignoreMerges;
+  const names = Object.keys(PRE_TOKENIZERS);
+  return [...names.filter(isAlike), ...names.filter((pre) => !isAlike(pre))].map((pre) => ({
+    ...known,
+    'ggml.pre': pre,
+  }));
 }
 
 function pieceCandidates(tokens: Tokens, merges: readonly [string, string][], unknown: number | undefined): Metadata[] {

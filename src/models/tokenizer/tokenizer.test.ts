@@ -210,7 +210,9 @@ describe('GGUF metadata', () => {
       message: expect.stringContaining('mystery'),
     });
     await expect(fromGguf({ ...BPE, 'tokenizer.ggml.model': 'bert' })).rejects.toThrow('bert');
-    await expect(fromGguf({ ...BPE, 'tokenizer.ggml.merges': ['12'] })).rejects.toThrow('two tokens in a merge');
+    await expect(fromGguf({ ...BPE, 'tokenizer.ggml.merges': ['12'] })).rejects.toThrow(
+      'two tokens in merge 0 of tokenizer.ggml.merges',
+    );
     await expect(fromGguf({ ...BPE, 'tokenizer.ggml.token_type': [1] })).rejects.toThrow('tokenizer.ggml.token_type');
     await expect(fromGguf({})).rejects.toThrow('tokenizer.ggml.tokens');
   });
