@@ -24,5 +24,5 @@ for await (const token of sequence.evaluate(JSON.parse(ids), { temperature: 0, y
 const { eos, bos } = model.tokens;
 process.stdout.write(
   `${JSON.stringify({ tokens, eos, bos, addsBos: model.tokens.shouldPrependBosToken, template: model.fileInfo.metadata.tokenizer?.chat_template ?? null, texts: JSON.parse(texts).map((text) => model.tokenize(text, true)) })}\n`,
+  () => process.exit(0),
 );
-process.exit(0);

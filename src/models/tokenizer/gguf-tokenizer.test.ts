@@ -1,4 +1,4 @@
-// Tokenizers of GGUF files that are damaged or say little -> an error that names file and key, or the right ids.
+// Damaged or terse tokenizers of GGUF files -> an error that names file and key, or the right ids.
 import { describe, expect, it } from 'vitest';
 import { SipfError } from '../../errors.ts';
 import type { GgufValue } from '../files/gguf.ts';
