@@ -2,7 +2,7 @@
 import { SipfError } from '../../errors.ts';
 import { PRM_HEAD } from '../architectures/prm-head.ts';
 import { writeGgufModel } from '../files/gguf-model-writer.ts';
-import { ggufVocabulary } from '../tokenizer/gguf-vocabulary.ts';
+import { ggufVocabulary, vocabularyWarnings } from '../tokenizer/gguf-vocabulary.ts';
 import { mergeWeights } from '../weights/merged-weights.ts';
 import type { ExportArgs } from './export-model.ts';
 import { tensorsOf } from './merged.ts';
@@ -16,7 +16,8 @@ export async function exportGguf({ engine, model, job, name, options }: ExportAr
   const weights = tensorsOf(merged.slices);
   const { config, configFile } = files;
   const written = { name, architecture, decoder, config, configFile, weights, vocabulary };
-  return await writeGgufModel(job.out, written, job.dtype ?? 'f16');
+  const lost = await writeGgufModel(job.out, written, job.dtype ?? 'f16');
+  return [...lost, ...vocabularyWarnings(vocabulary, job.out)];
 }
 
 /** The error about a process reward model where a policy belongs. */

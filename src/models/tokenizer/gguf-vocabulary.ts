@@ -6,7 +6,9 @@ import { readJsonObject } from '../../io/file-bytes.ts';
 import { type GgufValue, readGguf } from '../files/gguf.ts';
 import type { GgufEntries, GgufEntry, GgufType } from '../files/gguf-writer.ts';
 import { resolveSource } from '../files/model-source.ts';
-import { ggufTokenizerJson, ggufTokenizerSettings, PRE_TOKENIZERS, TYPE } from './gguf-tokenizer.ts';
+import { TYPE } from './gguf-lists.ts';
+import { ggufTokenizerJson, ggufTokenizerSettings } from './gguf-tokenizer.ts';
+import { PRE_TOKENIZERS } from './pre-tokenizers.ts';
 import { loadTokenizer, makeTokenizer, type Tokenizer } from './tokenizer.ts';
 import { addedTokens } from './tokenizer-json.ts';
 import type { Json } from './tokenizer-schema.ts';
@@ -28,6 +30,8 @@ const TYPES: Readonly<Record<string, GgufType>> = {
   'ggml.add_bos_token': 'bool',
   'ggml.add_eos_token': 'bool',
   'ggml.add_space_prefix': 'bool',
+  'ggml.remove_extra_whitespaces': 'bool',
+  'ggml.precompiled_charsmap': 'u8',
   chat_template: 'text',
 };
 
@@ -45,6 +49,16 @@ export async function ggufVocabulary(source: string, rows: number, options: Cach
   return entriesOf(Object.fromEntries(Object.keys(TYPES).map((key) => [key, metadata.get(`tokenizer.${key}`)])));
 }
 
+/** What llama.cpp reads otherwise, in words for the user. */
+export function vocabularyWarnings(vocabulary: GgufEntries, file: string): string[] {
+  const value = (key: string): GgufValue | undefined => vocabulary.get(`tokenizer.${key}`)?.value;
+  const types = value('ggml.token_type') as readonly number[] | undefined;
+  if (value('ggml.model') !== 't5' || !types?.includes(TYPE.byte)) return [];
+  return [
+    `llama.cpp reads characters outside the vocabulary of ${file} as the unknown token: of a Unigram tokenizer it does not read the tokens for bytes.`,
+  ];
+}
+
 async function folderVocabulary(path: string, rows: number, options: CacheOptions): Promise<GgufEntries> {
   const tokenizer = await loadTokenizer(path, options);
   const file = join(path, 'tokenizer.json');
@@ -55,7 +69,7 @@ async function folderVocabulary(path: string, rows: number, options: CacheOption
   }
   throw new SipfError(
     'unsupported',
-    `Expected a tokenizer that llama.cpp knows (${Object.keys(PRE_TOKENIZERS).join(', ')}, or SentencePiece BPE), got another one in ${file}. Use --to merged or --to peft.`,
+    `Expected a tokenizer that llama.cpp knows (${Object.keys(PRE_TOKENIZERS).join(', ')}, SentencePiece's BPE or Unigram), got another one in ${file}. Use --to merged or --to peft.`,
   );
 }
 
@@ -82,36 +96,90 @@ function settingsOf({ bosId, eosIds, padId, leadingIds, chatTemplate }: Tokenize
 }
 
 /** What the files of one tokenizer may say: the first one that reads like it is right. */
-function* candidates(json: Json, rows: number): Generator<Metadata> {
-  const model = (json['model'] ?? {}) as Json;
+function candidates(json: Json, rows: number): Iterable<Metadata> {
+  const model = json['model'] as Json;
+  if (Array.isArray(model['vocab'])) return unigramCandidates(json, model, rows);
   const vocabulary = (model['vocab'] ?? {}) as Readonly<Record<string, number>>;
-  if (model['type'] === 'Unigram' || Array.isArray(vocabulary)) return;
+  const isByteLevel = JSON.stringify([json['pre_tokenizer'], json['decoder']]).includes('"ByteLevel"');
+  const unknown = typeof model['unk_token'] === 'string' ? vocabulary[model['unk_token']] : undefined;
+  const tokens = tokensOf(json, Object.entries(vocabulary), rows, { unknown, hasBytes: !isByteLevel });
   const merges = ((model['merges'] ?? []) as (string | [string, string])[]).map((merge): [string, string] =>
     typeof merge === 'string' ? (merge.split(' ') as [string, string]) : merge,
   );
-  const isByteLevel = JSON.stringify([json['pre_tokenizer'], json['decoder']]).includes('"ByteLevel"');
-  const unknown = typeof model['unk_token'] === 'string' ? vocabulary[model['unk_token']] : undefined;
-  const tokens = tokensOf(json, vocabulary, rows, { unknown, hasBytes: !isByteLevel });
-  if (isByteLevel) {
-    const known = { ...tokens, 'ggml.model': 'gpt2', 'ggml.merges': merges.map((merge) => merge.join(' ')) };
-    for (const pre of Object.keys(PRE_TOKENIZERS)) yield { ...known, 'ggml.pre': pre };
-    return;
-  }
+  return isByteLevel
+    ? byteLevelCandidates(tokens, merges, model['ignore_merges'] === true)
+    : pieceCandidates(tokens, merges, unknown);
+}
+
+/** First those that take whole pre-tokens from the vocabulary as the tokenizer does: few texts show it. */
+function byteLevelCandidates(tokens: Tokens, merges: readonly [string, string][], ignoreMerges: boolean): Metadata[] {
+  const known = { ...tokens, 'ggml.model': 'gpt2', 'ggml.merges': merges.map((merge) => merge.join(' ')) };
+  const isAlike = (pre: string): boolean => (PRE_TOKENIZERS[pre]?.ignoreMerges ?? false) === ignoreMerges;
+  const names = Object.keys(PRE_TOKENIZERS);
+  return [...names.filter(isAlike), ...names.filter((pre) => !isAlike(pre))].map((pre) => ({
+    ...known,
+    'ggml.pre': pre,
+  }));
+}
+
+function pieceCandidates(tokens: Tokens, merges: readonly [string, string][], unknown: number | undefined): Metadata[] {
   const scores = scoresOf(tokens['ggml.tokens'], merges);
   const known = { ...tokens, 'ggml.model': 'llama', 'ggml.scores': scores, 'ggml.unknown_token_id': unknown };
-  for (const prefix of [true, false]) yield { ...known, 'ggml.add_space_prefix': prefix };
+  return [true, false].map((prefix) => ({ ...known, 'ggml.add_space_prefix': prefix }));
+}
+
+function unigramCandidates(json: Json, model: Json, rows: number): Metadata[] {
+  const pieces = model['vocab'] as readonly (readonly [string, number])[];
+  const unknown = (model['unk_id'] ?? undefined) as number | undefined;
+  const ids = pieces.map(([text], id): [string, number] => [text, id]);
+  const tokens = tokensOf(json, ids, rows, { unknown, hasBytes: model['byte_fallback'] === true });
+  const known = {
+    ...tokens,
+    'ggml.model': 't5',
+    'ggml.pre': 'default',
+    'ggml.scores': tokens['ggml.tokens'].map((_, id) => Math.fround(pieces[id]?.[1] ?? NO_PIECE)),
+    'ggml.unknown_token_id': unknown,
+    'ggml.precompiled_charsmap': charsmapOf(json['normalizer'] as Json | null | undefined),
+  };
+  const spaces = [
+    [true, true],
+    [true, false],
+    [false, false],
+  ];
+  return spaces.map(([prefix, merge]) => ({
+    ...known,
+    'ggml.add_space_prefix': prefix,
+    'ggml.remove_extra_whitespaces': merge,
+  }));
+}
+
+/** The first charsmap among the normalizers. */
+function charsmapOf(component: Json | null | undefined): readonly number[] | undefined {
+  if (component?.['type'] === 'Precompiled')
+    return [...Buffer.from(String(component['precompiled_charsmap']), 'base64')];
+  if (component?.['type'] !== 'Sequence') return undefined;
+  const inner = (component['normalizers'] as readonly Json[]).map(charsmapOf);
+  return inner.find((bytes) => bytes !== undefined);
+}
+
+/** The score that llama.cpp's converter gives an id without a piece. */
+const NO_PIECE = -1000;
+
+interface Tokens {
+  readonly 'ggml.tokens': readonly string[];
+  readonly 'ggml.token_type': readonly number[];
 }
 
 /** Every id's text and type; ids that the embedding has and the tokenizer has not are unused. */
 function tokensOf(
   json: Json,
-  vocabulary: Readonly<Record<string, number>>,
+  vocabulary: readonly (readonly [text: string, id: number])[],
   rows: number,
   { unknown, hasBytes }: { readonly unknown: number | undefined; readonly hasBytes: boolean },
-) {
+): Tokens {
   const tokens = Array.from({ length: rows }, (_, id) => `[PAD${id}]`);
   const types = Array<number>(rows).fill(TYPE.unused);
-  for (const [text, id] of Object.entries(vocabulary)) {
+  for (const [text, id] of vocabulary) {
     tokens[id] = text;
     types[id] = hasBytes && /^<0x[0-9A-F]{2}>$/.test(text) ? TYPE.byte : TYPE.normal;
   }
