@@ -1,7 +1,7 @@
 // GGUF files that are written here -> llama.cpp reads the same tokens and continues as we do.
 // Only with SIPF_TEST_LLAMA_CPP: a folder where node-llama-cpp is installed, or 1 to install it in a temporary one.
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -9,6 +9,7 @@ import type { Backend, Completion, ModelExport } from '../../src/backend.ts';
 import { createInProcessBackend } from '../../src/backends/local/in-process.ts';
 import { loadTokenizer } from '../../src/models/tokenizer/tokenizer.ts';
 import type { ModelSource } from '../../src/records.ts';
+import { ARCHITECTURE_FIXTURES } from '../architecture-fixture.ts';
 import { makeModelFolder } from '../model-folder.ts';
 import { fixtures } from '../tiny-model.ts';
 
@@ -20,8 +21,8 @@ const TEXT = 'Tom has 3 bags.\n12-2=10';
 
 /** What llama.cpp takes from the sizes, and windows that it lacks. */
 const AS_LLAMA_CPP: Readonly<Record<string, Record<string, unknown>>> = {
-  gemma2: { query_pre_attn_scalar: 16 },
-  'gemma3-text': { query_pre_attn_scalar: 16 },
+  gemma2: { query_pre_attn_scalar: 8 },
+  'gemma3-text': { query_pre_attn_scalar: 8 },
   mistral: { sliding_window: null },
 };
 
@@ -84,11 +85,11 @@ describe.skipIf(wanted === '')('llama.cpp', () => {
     return found[0]?.tokenIds ?? [];
   }
 
-  it.each(readdirSync(join(fixtures, 'models')))(
+  it.each(ARCHITECTURE_FIXTURES)(
     '%s: base, merged and with the LoRA beside it, continues greedily with our tokens',
     async (name) => {
-      const model = await makeModelFolder(scratch, { from: `models/${name}`, config: AS_LLAMA_CPP[name] ?? {} });
-      const adapted = { model, adapter: join(fixtures, 'models', name, 'adapter') };
+      const model = await makeModelFolder(scratch, { from: `architectures/${name}`, config: AS_LLAMA_CPP[name] ?? {} });
+      const adapted = { model, adapter: join(fixtures, 'architectures', name, 'adapter') };
       const base = await exported({ model }, 'gguf');
       const alone = byLlama(base);
       const tokenizer = await loadTokenizer(model);
