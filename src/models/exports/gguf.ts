@@ -2,7 +2,7 @@
 import { SipfError } from '../../errors.ts';
 import { PRM_HEAD } from '../architectures/prm-head.ts';
 import { writeGgufModel } from '../files/gguf-model-writer.ts';
-import { ggufVocabulary, vocabularyWarnings } from '../tokenizer/gguf-vocabulary.ts';
+import { ggufVocabulary } from '../tokenizer/gguf-vocabulary.ts';
 import { mergeWeights } from '../weights/merged-weights.ts';
 import type { ExportArgs } from './export-model.ts';
 import { tensorsOf } from './merged.ts';
@@ -15,9 +15,9 @@ export async function exportGguf({ engine, model, job, name, options }: ExportAr
   if (merged.slices.has(`${PRM_HEAD}.weight`)) throw noPolicy(source.adapter ?? source.model, job.to);
   const weights = tensorsOf(merged.slices);
   const { config, configFile } = files;
-  const written = { name, architecture, decoder, config, configFile, weights, vocabulary };
+  const written = { name, architecture, decoder, config, configFile, weights, vocabulary: vocabulary.entries };
   const lost = await writeGgufModel(job.out, written, job.dtype ?? 'f16');
-  return [...lost, ...vocabularyWarnings(vocabulary, job.out)];
+  return [...lost, ...vocabulary.warnings];
 }
 
 /** The error about a process reward model where a policy belongs. */

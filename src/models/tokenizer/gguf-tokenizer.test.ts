@@ -99,6 +99,21 @@ describe('special tokens', () => {
   });
 });
 
+it('a byte order mark that stands in bytes is text', () => {
+  const bytes = {
+    'ggml.tokens': ['<unk>', '<s>', '<0xEF>', '<0xBB>', '<0xBF>', 'a'],
+    'ggml.token_type': [2, 3, 6, 6, 6, 1],
+  };
+  for (const kind of [PIECES, SCORES]) {
+    const tokenizer = make({ ...kind, ...bytes, 'ggml.scores': [0, 0, 0, 0, 0, -1], 'ggml.add_space_prefix': false });
+    const ids = tokenizer.encodeContinuation('\uFEFFa');
+    expect(ids).toEqual([2, 3, 4, 5]);
+    expect([tokenizer.decode(ids), tokenizer.decodeContinuation(ids)]).toEqual(['\uFEFFa', '\uFEFFa']);
+    const stream = tokenizer.stream();
+    expect(ids.map((id) => stream.push(id)).join('')).toBe('\uFEFFa');
+  }
+});
+
 describe('a Unigram vocabulary', () => {
   const padded = {
     ...SCORES,

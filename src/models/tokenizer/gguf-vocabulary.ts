@@ -10,7 +10,7 @@ import { TYPE } from './gguf-lists.ts';
 import { ggufTokenizerJson, ggufTokenizerSettings } from './gguf-tokenizer.ts';
 import { PRE_TOKENIZERS } from './pre-tokenizers.ts';
 import { loadTokenizer, makeTokenizer, type Tokenizer } from './tokenizer.ts';
-import { addedTokens } from './tokenizer-json.ts';
+import { addedTokens, isControl } from './tokenizer-json.ts';
 import type { Json } from './tokenizer-schema.ts';
 
 /** Of each key below `tokenizer.`, the type that readers expect. */
@@ -37,35 +37,49 @@ const TYPES: Readonly<Record<string, GgufType>> = {
 
 type Metadata = Readonly<Record<string, GgufValue | undefined>>;
 
+export interface GgufVocabulary {
+  readonly entries: GgufEntries;
+  /** What llama.cpp reads otherwise, in words for the user. */
+  readonly warnings: readonly string[];
+}
+
 /**
  * The metadata of the tokenizer of `source`, with `rows` tokens. That of a GGUF file is taken over. That of a folder is read back, and must give
  * the same ids for texts of every kind.
  * @throws SipfError 'not-found' where there is no tokenizer, 'unsupported' where llama.cpp knows none like it.
  */
-export async function ggufVocabulary(source: string, rows: number, options: CacheOptions = {}): Promise<GgufEntries> {
+export async function ggufVocabulary(
+  source: string,
+  rows: number,
+  options: CacheOptions = {},
+): Promise<GgufVocabulary> {
   const { path, kind } = await resolveSource(source, options);
   if (kind === 'folder') return folderVocabulary(path, rows, options);
   const { metadata } = await readGguf(path);
-  return entriesOf(Object.fromEntries(Object.keys(TYPES).map((key) => [key, metadata.get(`tokenizer.${key}`)])));
+  const entries = entriesOf(
+    Object.fromEntries(Object.keys(TYPES).map((key) => [key, metadata.get(`tokenizer.${key}`)])),
+  );
+  return { entries, warnings: lostBytes(entries, path) };
 }
 
-/** What llama.cpp reads otherwise, in words for the user. */
-export function vocabularyWarnings(vocabulary: GgufEntries, file: string): string[] {
-  const value = (key: string): GgufValue | undefined => vocabulary.get(`tokenizer.${key}`)?.value;
+function lostBytes(entries: GgufEntries, source: string): string[] {
+  const value = (key: string): GgufValue | undefined => entries.get(`tokenizer.${key}`)?.value;
   const types = value('ggml.token_type') as readonly number[] | undefined;
   if (value('ggml.model') !== 't5' || !types?.includes(TYPE.byte)) return [];
   return [
-    `llama.cpp reads characters outside the vocabulary of ${file} as the unknown token: of a Unigram tokenizer it does not read the tokens for bytes.`,
+    `llama.cpp reads characters outside the vocabulary of ${source} as the unknown token: of a Unigram tokenizer it does not read the tokens for bytes.`,
   ];
 }
 
-async function folderVocabulary(path: string, rows: number, options: CacheOptions): Promise<GgufEntries> {
+async function folderVocabulary(path: string, rows: number, options: CacheOptions): Promise<GgufVocabulary> {
   const tokenizer = await loadTokenizer(path, options);
   const file = join(path, 'tokenizer.json');
   const json = await readJsonObject(file);
   for (const candidate of candidates(json, rows)) {
     const entries = entriesOf({ ...candidate, ...settingsOf(tokenizer) });
-    if (readsAlike(tokenizer, entries, file)) return entries;
+    const back = readBack(entries, file);
+    if (readAlike(tokenizer, back, PROBES))
+      return { entries, warnings: [...lostBytes(entries, file), ...otherSpaces(json, tokenizer, back, file)] };
   }
   throw new SipfError(
     'unsupported',
@@ -208,12 +222,25 @@ const PROBES = [
   'https://a.b/c?d=1&e=[2]{3}|4;$x_1=\\frac{1}{2}$ ===== ++--*/ ~`^%@',
 ] as const;
 
-/** Whether the metadata, read back, gives the tokenizer's ids at the start of a text and further on. */
-function readsAlike(tokenizer: Tokenizer, entries: GgufEntries, file: string): boolean {
+/** What a reader makes of the metadata. */
+function readBack(entries: GgufEntries, file: string): Tokenizer {
   const metadata = new Map([...entries].map(([key, { value }]) => [key, value]));
   const gguf = { file, files: [file], metadata, tensors: new Map() };
-  const back = makeTokenizer(ggufTokenizerJson(gguf), ggufTokenizerSettings(gguf), file);
+  return makeTokenizer(ggufTokenizerJson(gguf), ggufTokenizerSettings(gguf), file);
+}
+
+/** Whether both give the same ids for the texts, at the start of a text and further on. */
+function readAlike(one: Tokenizer, other: Tokenizer, texts: readonly string[]): boolean {
   const read = ({ encode, encodeContinuation }: Tokenizer) =>
-    JSON.stringify(PROBES.map((text) => [encode(text), encodeContinuation(text)]));
-  return read(back) === read(tokenizer);
+    JSON.stringify(texts.map((text) => [encode(text), encodeContinuation(text)]));
+  return read(one) === read(other);
+}
+
+/** llama.cpp has one rule for the space before a text; newer tokenizers put none where a special token is before the text. */
+function otherSpaces(json: Json, tokenizer: Tokenizer, back: Tokenizer, file: string): string[] {
+  const special = String(addedTokens(json).find(isControl)?.['content'] ?? '');
+  if (readAlike(tokenizer, back, [`a${special}a`, `${special} a`])) return [];
+  return [
+    `llama.cpp puts a space before a text that follows a special token, where the tokenizer of ${file} puts none: chat prompts have other ids there.`,
+  ];
 }

@@ -121,9 +121,15 @@ function leadingIdsOf(original: Json, { addBos, bosId }: TokenizerSettings, file
 /** What the library is given where the model is ours, or another reading's. */
 const NO_MODEL: Json = { type: 'BPE', vocab: {}, merges: [] };
 
+/** The library's own drops U+FEFF where bytes are the text of a token (byte fallback). */
+const BYTES_AS_TEXT = new TextDecoder('utf-8', { ignoreBOM: true });
+
 function library(json: Json, file: string): Library {
   try {
-    return new Library(json, { clean_up_tokenization_spaces: false });
+    const made = new Library(json, { clean_up_tokenization_spaces: false });
+    for (const part of [made.decoder, ...(made.decoder?.decoders ?? [])])
+      if (part && 'text_decoder' in part) part.text_decoder = BYTES_AS_TEXT;
+    return made;
   } catch (thrown) {
     throw new SipfError(
       'unsupported',

@@ -4,8 +4,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { sized } from '../../../test/tier.ts';
 import { ggufTokenizerJson, ggufTokenizerSettings } from './gguf-tokenizer.ts';
-import { ggufVocabulary, vocabularyWarnings } from './gguf-vocabulary.ts';
+import { ggufVocabulary } from './gguf-vocabulary.ts';
 import { makeTokenizer, type Tokenizer } from './tokenizer.ts';
 import type { Json } from './tokenizer-schema.ts';
 
@@ -118,12 +119,12 @@ describe('random Unigram vocabularies', () => {
 
   it('are read from a GGUF file as from tokenizer.json', async () => {
     const parts = [...ALPHABET, ...ALPHABET, ' ', ' ', ...SPECIAL, ...USER, 'x', '\n'];
-    for (let round = 0; round < 40; round++) {
+    for (let round = 0; round < sized(10, 40); round++) {
       const json = randomJson();
       await writeFile(join(root, 'tokenizer.json'), JSON.stringify(json));
-      const entries = await ggufVocabulary(root, 400);
+      const { entries, warnings } = await ggufVocabulary(root, 400);
       const hasBytes = (json['model'] as Json)['byte_fallback'] === true;
-      expect(vocabularyWarnings(entries, 'x.gguf')).toHaveLength(hasBytes ? 1 : 0);
+      expect(warnings).toEqual(hasBytes ? [expect.stringContaining('the tokens for bytes')] : []);
       const metadata = Object.fromEntries([...entries].map(([key, { value }]) => [key, value]));
       const [from, back] = [makeTokenizer(json, NONE, 'x'), fromGguf(metadata as FixtureModel['metadata'])];
       expect(back.vocabSize).toBe(from.vocabSize);
@@ -138,7 +139,8 @@ describe('random Unigram vocabularies', () => {
 
   it('of a published form are written where llama.cpp reads the same, and refused where a line feed at the end is lost', async () => {
     await writeFile(join(root, 'tokenizer.json'), JSON.stringify(jsonOf(fixture.models.rules)));
-    const entries = await ggufVocabulary(root, 512);
+    const { entries, warnings } = await ggufVocabulary(root, 512);
+    expect(warnings).toEqual([]);
     const { metadata } = fixture.models.rules;
     for (const key of ['precompiled_charsmap', 'add_space_prefix', 'remove_extra_whitespaces', 'unknown_token_id'])
       expect(entries.get(`tokenizer.ggml.${key}`)?.value).toEqual(metadata[`tokenizer.ggml.${key}`]);
@@ -149,8 +151,16 @@ describe('random Unigram vocabularies', () => {
     });
   });
 
+  it('are written with a warning where no space comes after a special token', async () => {
+    const json = jsonOf(fixture.models.rules);
+    const rules = { ...(json['pre_tokenizer'] as Json), prepend_scheme: 'first' };
+    await writeFile(join(root, 'tokenizer.json'), JSON.stringify({ ...json, pre_tokenizer: rules }));
+    const { warnings } = await ggufVocabulary(root, 512);
+    expect(warnings).toEqual([expect.stringContaining('puts a space before a text that follows a special token')]);
+  });
+
   it('give the best sum that any way to cut the text has', () => {
-    for (let round = 0; round < 40; round++) {
+    for (let round = 0; round < sized(10, 40); round++) {
       const json = randomJson();
       const pieces = (json['model'] as Json)['vocab'] as readonly [string, number][];
       const tokenizer = makeTokenizer(
