@@ -15,6 +15,7 @@ const SLOW = [
   'src/tasks/generated/*.test.ts',
   'src/tasks/math/{answers,math,formulas/*}.test.ts',
   'src/tasks/tasks.test.ts',
+  'src/viewer/{queries/run-queries,report/report}.test.ts',
   'src/viewer/open-run-index.test.ts',
 ];
 const SUITE = ['test/**/*.test.ts', '{bench,experiments}/**/*.test.ts', ...SLOW];

@@ -1,4 +1,4 @@
-// A folder of test/fixtures/models -> its reference's numbers, and the logits of its weights.
+// A folder of test/fixtures/architectures -> its reference's numbers, and the logits of its weights.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Graph } from '../src/engine/graph.ts';
@@ -9,9 +9,9 @@ import { declareInputs, passInputs, ropeInputs } from '../src/models/pass-inputs
 import type { ModelValues } from '../src/models/weights/graph-weights.ts';
 import { fixtures } from './tiny-model.ts';
 
-const models = join(fixtures, 'models');
+const architectures = join(fixtures, 'architectures');
 
-export const MODEL_FIXTURES: readonly string[] = readdirSync(models);
+export const ARCHITECTURE_FIXTURES: readonly string[] = readdirSync(architectures);
 
 /** Tokens of a row, and where its completion starts. */
 export interface Row {
@@ -26,15 +26,15 @@ interface Reference {
   readonly greedy_continuation: number[];
 }
 
-export function modelFixture(name: string) {
-  const folder = join(models, name);
+export function architectureFixture(name: string) {
+  const folder = join(architectures, name);
   const json = (file: string) => JSON.parse(readFileSync(join(folder, file), 'utf8')) as unknown;
   return { folder, config: json('config.json') as ModelConfig, reference: json('reference.json') as Reference };
 }
 
 /** What transformers and PEFT computed, by name, and the rows that it was computed of, without padding. */
 export async function readReference(name: string): Promise<{ tensors: Map<string, Tensor>; rows: readonly Row[] }> {
-  const tensors = await readSafetensors(join(models, name, 'reference.safetensors'));
+  const tensors = await readSafetensors(join(architectures, name, 'reference.safetensors'));
   const column = (key: string, row: number) => [...rowOf(tensors.get(key) as Tensor, row)];
   const rows = [0, 1].map((row) => {
     const length = column('attention_mask', row).reduce((a, b) => a + b);

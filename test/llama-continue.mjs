@@ -1,4 +1,4 @@
-// MODEL LORA IDS N: a GGUF file, a LoRA file or "", token ids -> N greedy ids by llama.cpp.
+// MODEL LORA IDS N TEXTS: a GGUF file, a LoRA file or "", ids, texts -> greedy ids, ids of texts.
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -7,7 +7,7 @@ import { pathToFileURL } from 'node:url';
 const { resolve } = createRequire(join(process.cwd(), 'package.json'));
 const { getLlama, LlamaLogLevel } = await import(pathToFileURL(resolve('node-llama-cpp')).href);
 
-const [, , modelPath, lora = '', ids = '[]', count = '16'] = process.argv;
+const [, , modelPath, lora = '', ids = '[]', count = '16', texts = '[]'] = process.argv;
 const llama = await getLlama({ gpu: false, build: 'never', logLevel: LlamaLogLevel.error });
 const model = await llama.loadModel({ modelPath, useMmap: false });
 const context = await model.createContext({
@@ -23,6 +23,6 @@ for await (const token of sequence.evaluate(JSON.parse(ids), { temperature: 0, y
 }
 const { eos, bos } = model.tokens;
 process.stdout.write(
-  `${JSON.stringify({ tokens, eos, bos, addsBos: model.tokens.shouldPrependBosToken, template: model.fileInfo.metadata.tokenizer?.chat_template ?? null, text: model.tokenize('Tom has 3 bags.\n12-2=10', true) })}\n`,
+  `${JSON.stringify({ tokens, eos, bos, addsBos: model.tokens.shouldPrependBosToken, template: model.fileInfo.metadata.tokenizer?.chat_template ?? null, texts: JSON.parse(texts).map((text) => model.tokenize(text, true)) })}\n`,
+  () => process.exit(0),
 );
-process.exit(0);

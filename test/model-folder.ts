@@ -1,11 +1,16 @@
-// The fixtures' tiny Llama and their tokenizer with changes -> a model folder, for tests.
+// The fixtures' tiny models and their tokenizer with changes -> a model folder, for tests.
 import { copyFile, mkdir, mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readSafetensors, type Tensor, writeSafetensors } from '../src/models/files/safetensors.ts';
 import { fixtures } from './tiny-model.ts';
 
+/** Ids of the tokenizer. */
+const TOKENS = 512;
+/** Weights with a row for each token. */
+const PER_TOKEN = ['model.embed_tokens.weight', 'lm_head.weight', 'lm_head.bias'] as const;
+
 export interface FolderChanges {
-  /** Model of the fixtures; default: models/llama. */
+  /** Model of the fixtures, which gets a row for each token of the tokenizer; default: models/llama. */
   readonly from?: string;
   /** Keys of config.json; undefined removes one. */
   readonly config?: Readonly<Record<string, unknown>>;
@@ -22,7 +27,7 @@ export async function makeModelFolder(root: string, changes: FolderChanges = {})
   const folder = await mkdtemp(join(root, 'model-'));
   const source = join(fixtures, from);
   const original = JSON.parse(await readFile(join(source, 'config.json'), 'utf8')) as Record<string, unknown>;
-  await writeFile(join(folder, 'config.json'), JSON.stringify({ ...original, ...config }));
+  await writeFile(join(folder, 'config.json'), JSON.stringify({ ...original, vocab_size: TOKENS, ...config }));
   for (const name of ['tokenizer.json', 'tokenizer_config.json', 'chat_template.jinja'])
     await copyFile(join(fixtures, 'tokenizer', name), join(folder, name));
   await writeWeights(join(source, 'model.safetensors'), join(folder, 'model.safetensors'), weights);
@@ -33,10 +38,26 @@ export async function makeModelFolder(root: string, changes: FolderChanges = {})
   return folder;
 }
 
+/** Gives each token a row: those that are there, again and again, each time one place further to the left. */
+function widen(tensors: Map<string, Tensor>): void {
+  for (const name of PER_TOKEN) {
+    const { data, shape } = tensors.get(name) ?? { data: new Float32Array(), shape: [] };
+    const [rows = TOKENS, width = 1] = shape;
+    if (rows === TOKENS) continue;
+    const wide = Float32Array.from({ length: TOKENS * width }, (_, i) => {
+      const [row, column] = [Math.floor(i / width), i % width];
+      const shift = Math.floor(row / rows);
+      return data[(row % rows) * width + ((column + shift) % width)] as number;
+    });
+    tensors.set(name, { shape: [TOKENS, ...shape.slice(1)], data: wide });
+  }
+}
+
 async function writeWeights(from: string, to: string, change: FolderChanges['weights']): Promise<void> {
-  if (!change) return copyFile(from, to);
   const tensors = await readSafetensors(from);
-  change(tensors);
+  if (!change && tensors.get(PER_TOKEN[0])?.shape[0] === TOKENS) return copyFile(from, to);
+  widen(tensors);
+  change?.(tensors);
   await writeSafetensors(
     to,
     [...tensors].map(([name, tensor]) => ({ name, ...tensor })),

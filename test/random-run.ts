@@ -1,4 +1,4 @@
-// A key -> a run directory of random records, valid and as odd as a format allows, and these records.
+// A key -> a run directory of random records, as odd as the format allows, and these records.
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseConfig } from '../src/config/load.ts';

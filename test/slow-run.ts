@@ -38,9 +38,6 @@ export function slowPaths({ config, rounds }: RandomRun, k: number, { id }: Ques
     config.score,
     samples.map(({ sample }) => sample),
   );
-  // Kept rollouts that the round did not take are twins, too: they are in the files.
-  const allRollouts = labels.flatMap(({ record }) => record.rollouts ?? []);
-  const all = [...samples.map(({ sample }) => sample), ...allRollouts];
   return [...samples, ...rollouts].map(({ sample, round }) => {
     const record = labels.findLast((one) => one.record.sampleId === sample.id)?.record ?? null;
     const found = scores.find(({ sampleId }) => sampleId === sample.id) ?? null;
@@ -51,7 +48,9 @@ export function slowPaths({ config, rounds }: RandomRun, k: number, { id }: Ques
       scores: found,
       pathScore: found?.scores ? scoreOf(found.scores) : null,
       hardLabels: record && slowHard(record, config.labels),
-      isDuplicate: all.some((other) => other.id !== sample.id && isEqual(other, sample)),
+      isDuplicate:
+        sample.source !== 'rollout' &&
+        samples.some((other) => other.sample.id !== sample.id && isEqual(other.sample, sample)),
     };
   });
 }

@@ -19,6 +19,9 @@ export function labelledPaths({ question, samples, labels }: LabelledQuestion): 
 /** How hard labels are derived from tallies. */
 export type LabelRule = Pick<LabelOptions, 'delta' | 'closure' | 'ownWitness'>;
 
+/** What hard labels are made of. */
+export type LabelFacts = Pick<StepLabels, 'sampleId' | 'steps' | 'outcomeRight' | 'answerLogps'>;
+
 /** The rule alone, as part of a stage's inputs. */
 export function labelRule({ delta, closure, ownWitness }: LabelRule): LabelRule {
   return { delta, closure, ownWitness };
@@ -44,7 +47,7 @@ export function latestLabels(labels: readonly StepLabels[]): Map<string, StepLab
  * @example
  * const correct = hardLabels(record, { delta: 0, closure: 'monotone', ownWitness: false }); // [step] true or false
  */
-export function hardLabels(record: StepLabels, { delta, closure, ownWitness }: LabelRule): boolean[] {
+export function hardLabels(record: LabelFacts, { delta, closure, ownWitness }: LabelRule): boolean[] {
   const last = record.steps.length - 1;
   const isSettled = ({ settledBy }: StepTally) => settledBy !== undefined;
   const read = record.answerLogps && likelihoodLabels(record.answerLogps);
@@ -66,7 +69,7 @@ function likelihoodLabels(logps: readonly number[]): boolean[] {
 }
 
 function isCorrect(
-  record: StepLabels,
+  record: LabelFacts,
   { correct, run, stop, impliedBy, assumed }: StepTally,
   j: number,
   delta: number,

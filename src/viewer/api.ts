@@ -83,7 +83,7 @@ export interface PathFilter {
   readonly tokensFrom?: number;
   readonly tokensTo?: number;
   readonly truncated?: boolean;
-  /** Equal to another path of its question. */
+  /** The same steps as another sample of its question up to the round. */
   readonly duplicate?: boolean;
   /**
    * false-step: right, with a step that exact checks find false. low-right: right, with a path score in the round's lowest quarter. high-wrong:

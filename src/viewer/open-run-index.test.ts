@@ -1,4 +1,4 @@
-// A run directory that grows, breaks, is cached or has labels by hand -> what an open run says of it.
+// A run that grows, breaks, is cached or has labels by hand -> what an open run says of it.
 import { appendFile, mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,9 +1,10 @@
-// events.jsonl and the journals of a run -> what it does now and how far that is, read on as they grow.
+// events.jsonl and the journals of a run -> what it does now, and how far that is.
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { Config } from '../config/schema.ts';
 import { SipfError } from '../errors.ts';
+import { eventsIn, type LoggedEvent } from '../run/events.ts';
 import { checkLock } from '../run/lock.ts';
 import type { RunHead } from './api.ts';
 import { Tail } from './tail.ts';
@@ -11,13 +12,8 @@ import { Tail } from './tail.ts';
 type NowConfig = Pick<Config, 'sampling' | 'prompt'>;
 type Now = NonNullable<RunHead['now']>;
 
-const Logged = z.object({
-  type: z.string(),
-  iteration: z.number().default(0),
-  stage: z.string().optional(),
-  data: z.object({ step: z.number(), steps: z.number() }).partial().catch({}).optional(),
-});
-type Logged = z.infer<typeof Logged>;
+/** What a training says of one of its steps. */
+const Step = z.object({ step: z.number(), steps: z.number() });
 
 /** What a run that has a writer is at. */
 export class WorkNow {
@@ -35,7 +31,7 @@ export class WorkNow {
   async read(config: NowConfig, questions: number): Promise<Now | null> {
     const { lines, isNew } = await this.#events.lines();
     if (isNew) this.#now = null;
-    for (const line of lines) this.#take(line);
+    for (const event of eventsIn(lines.join('\n'))) this.#take(event);
     if (this.#now === null || !(await isAtWork(this.#dir))) return null;
     // A training counts its steps itself.
     if (this.#now.total !== null) return this.#now;
@@ -46,15 +42,12 @@ export class WorkNow {
     return { stage, iteration, done, total: stage === '1-samples' ? unitsOfSamples(config, questions) : null };
   }
 
-  #take(line: string): void {
-    const event = eventIn(line);
-    if (event === null) return;
-    const { type, stage, iteration, data } = event;
+  #take({ type, stage, iteration, data }: LoggedEvent): void {
     if (type === 'run' || type === 'stage-end' || type === 'error') this.#now = null;
     if (stage === undefined) return;
     if (type === 'stage-start') this.#now = { stage, iteration, done: null, total: null };
-    if (type === 'train-step' && data?.step !== undefined)
-      this.#now = { stage, iteration, done: data.step + 1, total: data.steps ?? null };
+    const step = type === 'train-step' ? Step.safeParse(data) : null;
+    if (step?.success) this.#now = { stage, iteration, done: step.data.step + 1, total: step.data.steps };
   }
 
   /** Units in a journal, its first line apart; null: there is none. */
@@ -69,15 +62,6 @@ export class WorkNow {
 function unitsOfSamples({ sampling, prompt }: NowConfig, questions: number): number | null {
   const asked = Math.min(sampling.questions ?? questions, questions);
   return prompt.shots === 0 ? Math.ceil(asked / sampling.unit) : null;
-}
-
-function eventIn(line: string): Logged | null {
-  try {
-    return Logged.parse(JSON.parse(line));
-  } catch {
-    // Cut short by a kill.
-    return null;
-  }
 }
 
 async function isAtWork(dir: string): Promise<boolean> {

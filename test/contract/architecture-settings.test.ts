@@ -3,7 +3,13 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ModelConfig } from '../../src/models/architectures/architecture.ts';
 import { architectureOf } from '../../src/models/architectures/architectures.ts';
 import { decoderOf } from '../../src/models/architectures/form.ts';
-import { logitsOf, MODEL_FIXTURES, modelFixture, type Row, readReference } from '../architecture-fixture.ts';
+import {
+  ARCHITECTURE_FIXTURES,
+  architectureFixture,
+  logitsOf,
+  type Row,
+  readReference,
+} from '../architecture-fixture.ts';
 import { openTiny, type TinyModel } from '../tiny-model.ts';
 import { engine, relativeError } from '../training-fixtures.ts';
 
@@ -40,7 +46,7 @@ const SETTINGS: Readonly<Record<string, readonly ModelConfig[]>> = {
     { rope_parameters: gemma3Ropes('sliding_attention') },
   ],
   llama: [{ rope_parameters: { rope_theta: 500 } }],
-  'llama-3.2': [{ rope_parameters: { rope_type: 'default', rope_theta: 5e5 } }],
+  'llama-3.2': [{ rope_parameters: { rope_type: 'default', rope_theta: 1e4 } }],
   'llama-tied': [{ rope_parameters: { rope_theta: 1e4 } }],
   mistral: [{ sliding_window: WINDOW - 1 }, { sliding_window: WINDOW + 1 }, { sliding_window: null }],
   olmo2: [{ rope_parameters: { rope_theta: 1e4 } }],
@@ -67,16 +73,16 @@ const WINDOWED: Readonly<Record<string, ModelConfig>> = {
   gemma2: { layer_types: FULL.slice(0, 4) },
 };
 
-it('every folder has settings', () => expect(Object.keys(SETTINGS)).toEqual(MODEL_FIXTURES));
+it('every folder has settings', () => expect(Object.keys(SETTINGS)).toEqual(ARCHITECTURE_FIXTURES));
 
 /** Logits of a folder's weights under its configuration with a change. */
 function opened(name: string) {
-  const { config } = modelFixture(name);
+  const { config } = architectureFixture(name);
   let rows: readonly Row[];
   let tiny: TinyModel;
   beforeAll(async () => {
     ({ rows } = await readReference(name));
-    tiny = await openTiny(engine, `models/${name}`);
+    tiny = await openTiny(engine, `architectures/${name}`);
   });
   afterAll(() => tiny[Symbol.asyncDispose]());
   return (change: ModelConfig): Promise<Float32Array[]> => {

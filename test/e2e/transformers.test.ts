@@ -46,8 +46,8 @@ describe.skipIf(wanted === '')('transformers and PEFT', () => {
   it.each(['llama', 'qwen2', 'gemma3-text', 'phi', 'smollm3', 'olmo2'])(
     '%s: merged, as an adapter, and a PRM as a causal LM',
     async (name) => {
-      const model = await makeModelFolder(scratch, { from: `models/${name}` });
-      const adapted = { model, adapter: join(fixtures, 'models', name, 'adapter') };
+      const model = await makeModelFolder(scratch, { from: `architectures/${name}` });
+      const adapted = { model, adapter: join(fixtures, 'architectures', name, 'adapter') };
       const prm = await makeModelFolder(scratch, {
         from: 'prm',
         weights: (tensors) => tensors.get('score.bias')?.data.fill(0.5),

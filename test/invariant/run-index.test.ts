@@ -104,6 +104,8 @@ async function expectQuestion(run: OpenRun, records: RandomRun, round: number, p
     const view = reply.paths[i]!;
     expect(view.labels).toEqual(path.labels && labels);
     expect(view.rollouts.reduce((sum, n) => sum + n, 0)).toBe(rollouts?.length ?? 0);
+    const twin = paths.findIndex(({ sample }) => JSON.stringify(sample.steps) === JSON.stringify(path.sample.steps));
+    if (path.sample.source !== 'rollout') expect(view.duplicateOf).toBe(twin === i ? null : paths[twin]!.sample.id);
     expect(view.truth).toEqual(slowTruth(path.sample.steps));
     for (const field of ['scores', 'pathScore', 'hardLabels'] as const) expect(view[field]).toEqual(path[field]);
   }

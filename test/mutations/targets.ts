@@ -1,5 +1,5 @@
 // An empty folder -> sound small files of every kind that users bring, and what opens each.
-import { copyFile, mkdir, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { loadConfig } from '../../src/config/load.ts';
 import { presetNamed } from '../../src/config/presets.ts';
@@ -66,6 +66,9 @@ export async function makeTargets(root: string, fixtures: string): Promise<Targe
   const unigram = join(root, 'unigram');
   await mkdir(unigram);
   await writeFile(join(unigram, 'tokenizer.json'), JSON.stringify(UNIGRAM));
+  const ugm = join(root, 'unigram.gguf');
+  const { models } = JSON.parse(await readFile(join(fixtures, 'unigram/models.json'), 'utf8'));
+  await writeFile(ugm, ggufBytes({ 'general.architecture': 'llama', ...models.rules.metadata }));
   const settings = join(root, 'settings.json');
   await writeFile(settings, JSON.stringify(presetNamed('gsm8k-smollm2')));
   const whole = () => openWhole(model, cache);
@@ -100,6 +103,7 @@ export async function makeTargets(root: string, fixtures: string): Promise<Targe
       mutate: json,
       use: () => useTokenizer(unigram),
     },
+    { name: 'gguf of scores', file: ugm, mutate: mutateBytes, use: () => useTokenizer(ugm) },
     {
       name: 'adapter config',
       file: join(adapter, 'adapter_config.json'),

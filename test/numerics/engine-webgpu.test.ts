@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { MODEL_FIXTURES } from '../architecture-fixture.ts';
+import { ARCHITECTURE_FIXTURES } from '../architecture-fixture.ts';
 import { isFull } from '../tier.ts';
 import { findWebgpu } from '../webgpu-environment.ts';
 
@@ -58,7 +58,7 @@ describe.skipIf(!env)('on webgpu', () => {
   it('architectures continue as in transformers, with the cache on the device', {
     timeout: 900_000,
   }, async () => {
-    const names = isFull ? MODEL_FIXTURES : ['gemma3-text', 'mistral'];
+    const names = isFull ? ARCHITECTURE_FIXTURES : ['gemma3-text', 'mistral'];
     const chosen = `^(${names.join('|')}) continues greedily`;
     const { failed, output } = await runOnWebgpu(['test/contract/architectures.test.ts', '-t', chosen]);
     expect(failed, output).toBe(false);

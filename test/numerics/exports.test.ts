@@ -1,7 +1,7 @@
 // Models in the forms of other programs -> the same numbers when they are read back.
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Backend, ModelExport, TrainOptions } from '../../src/backend.ts';
 import { createInProcessBackend } from '../../src/backends/local/in-process.ts';
@@ -45,12 +45,13 @@ async function logpsOf(source: ModelSource): Promise<number[]> {
 
 const settings = { rope_parameters: { rope_theta: 10000, rope_type: 'default' } };
 
-describe.each(['llama', 'gemma3-text', 'phi'])('%s', (name) => {
-  const adapter = join(fixtures, 'models', name, 'adapter');
+describe.each(['models/llama', 'architectures/gemma3-text', 'architectures/phi'])('%s', (from) => {
+  const adapter = join(fixtures, from, 'adapter');
+  const name = basename(from);
   let model: string;
   beforeAll(async () => {
-    const config = name.startsWith('gemma') ? { query_pre_attn_scalar: 16 } : name === 'llama' ? settings : {};
-    model = await makeModelFolder(scratch, { from: `models/${name}`, config });
+    const config = name.startsWith('gemma') ? { query_pre_attn_scalar: 8 } : name === 'llama' ? settings : {};
+    model = await makeModelFolder(scratch, { from, config });
   });
 
   it('merged: has the log-probabilities of base and adapter, and says when to stop', async () => {
@@ -311,7 +312,7 @@ it.each<[string, Record<string, unknown>, string]>([
   ['smollm3', { no_rope_layers: [1, 1, 0, 1, 1] }, 'which layers have RoPE'],
   ['smollm3', { no_rope_layers: null, no_rope_layer_interval: 2 }, 'which layers have RoPE'],
 ])('leaves nothing behind where GGUF files cannot hold the model (%s %j)', async (name, config, what) => {
-  const model = await makeModelFolder(scratch, { from: `models/${name}`, config });
+  const model = await makeModelFolder(scratch, { from: `architectures/${name}`, config });
   const out = join(scratch, 'none.gguf');
   await expect(exported({ model }, { to: 'gguf', out })).rejects.toThrow(`got another value of ${what} in ${model}`);
   expect(existsSync(out)).toBe(false);

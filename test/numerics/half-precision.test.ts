@@ -6,10 +6,15 @@ import type { Completion } from '../../src/backend.ts';
 import { openBackend } from '../../src/backends/index.ts';
 import { openInProcessPolicy } from '../../src/backends/local/in-process-policy.ts';
 import { Engine, type Provider } from '../../src/engine/runtime/session.ts';
-import { cache, fixtures, modelWithTokenizer, relativeError } from '../training-fixtures.ts';
+import { makeModelFolder } from '../model-folder.ts';
+import { cache, fixtures, relativeError, scratch } from '../training-fixtures.ts';
 
 const provider = (process.env['SIPF_TEST_PROVIDER'] ?? 'cpu') as Provider;
-const source = { model: modelWithTokenizer('models/gemma'), adapter: join(fixtures, 'models/gemma/adapter') };
+const gemma = 'architectures/gemma';
+const source = {
+  model: await makeModelFolder(scratch, { from: gemma }),
+  adapter: join(fixtures, gemma, 'adapter'),
+};
 /** 11 bits, and sums in it. */
 const TOLERANCE = 1e-2;
 const reference = new Engine({ provider: 'cpu', threads: 1 });

@@ -5,16 +5,7 @@ import { StepScorer } from '../../src/inference/step-scores.ts';
 import { readSafetensors } from '../../src/models/files/safetensors.ts';
 import type { TokenExample } from '../../src/training/examples.ts';
 import { openTiny } from '../tiny-model.ts';
-import {
-  engine,
-  fixtures,
-  gradientsOf,
-  modelWithTokenizer,
-  readJson,
-  relativeError,
-  rowEach,
-  tokenExample,
-} from '../training-fixtures.ts';
+import { engine, fixtures, gradientsOf, readJson, relativeError, rowEach, tokenExample } from '../training-fixtures.ts';
 
 interface Reference {
   step_end_positions: number[][];
@@ -40,7 +31,7 @@ test.each(['hard', 'soft'] as const)('%s targets', async (kind) => {
     });
     return tokenExample(tokens.slice(0, prompt), [tokens.slice(prompt)], stepEnds, row);
   });
-  await using model = await gradientsOf({ model: modelWithTokenizer('prm'), objective: { kind: 'prm' } });
+  await using model = await gradientsOf({ model: join(fixtures, 'prm'), objective: { kind: 'prm' } });
   const { loss, perPosition, gradients } = await model.run([rowEach(examples, width)]);
   expect(Math.abs(loss / reference[`${kind}_loss`] - 1)).toBeLessThan(1e-5);
   const probabilities = [...(perPosition[0] as Float32Array)].map((z) => 1 / (1 + Math.exp(-z)));

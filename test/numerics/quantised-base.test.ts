@@ -12,6 +12,7 @@ import {
   writeSafetensors,
 } from '../../src/models/files/safetensors.ts';
 import { QUANTISERS, type Quantisation } from '../../src/models/weights/quantisers/quantisers.ts';
+import { makeModelFolder } from '../model-folder.ts';
 import { restoredModel } from '../quantised-model.ts';
 import {
   cache,
@@ -33,9 +34,9 @@ afterAll(async () => {
 /** Of half precision: 11 bits, and sums in it. */
 const TOLERANCE = engine.precision === 'float32' ? 1e-4 : 2e-2;
 const QUANTISATIONS = Object.keys(QUANTISERS) as Quantisation[];
-const model = modelWithTokenizer('models/gemma');
-const adapter = join(fixtures, 'models/gemma/adapter');
-const lora = { rank: 4, alpha: 8, dropout: 0, targets: 'all-linear' } as const;
+const model = await makeModelFolder(scratch, { from: 'architectures/gemma' });
+const adapter = join(fixtures, 'architectures/gemma/adapter');
+const lora = { rank: 2, alpha: 4, dropout: 0, targets: 'all-linear' } as const;
 const objective = { kind: 'orpo', lambda: 0.1, nllScope: 'completion', normalise: 'step', maxLogp: null } as const;
 const pass = rowEach(
   [

@@ -1,6 +1,6 @@
 // The runs of the real oracle, with tiny models on the processor: compare.mjs compares two builds.
 // Their bytes depend on machine and runtime.
-import { cpSync } from 'node:fs';
+import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { here } from './world.mjs';
 
@@ -15,13 +15,26 @@ const code =
   '--sampling.questions 20 --sampling.samples 2 --labels.paths 8 --evaluate.sets [{"split":"valid","limit":10}] --evaluate.final []';
 const lora = (section) => `--${section}.train.lora.rank 4 --${section}.train.lora.dropout 0.1`;
 
+/** Rotary positions as Llama 3.2 has them, for short texts. */
+const SCALED = {
+  rope_type: 'llama3',
+  rope_theta: 500000,
+  factor: 8,
+  low_freq_factor: 1,
+  high_freq_factor: 4,
+  original_max_position_embeddings: 32,
+};
+
 const runOf = (words) => ({ needs: [], run: ({ sipf, name }) => sipf(`${words} --out ${name}/run`) });
 
-/** Copies test/fixtures/models/NAME with the fixtures' tokenizer to models/NAME. */
-function copyModel(folder, name) {
+/** Copies test/fixtures/models/NAME with the fixtures' tokenizer to models/TO; `config`: what it changes in config.json. */
+function copyModel(folder, to, { name, config }) {
   const fixtures = join(here, '..', 'fixtures');
-  for (const from of [join('models', name), 'tokenizer'])
-    cpSync(join(fixtures, from), join(folder, 'models', name), { recursive: true });
+  const copy = join(folder, 'models', to);
+  for (const from of [join('models', name), 'tokenizer']) cpSync(join(fixtures, from), copy, { recursive: true });
+  if (!config) return;
+  const file = join(copy, 'config.json');
+  writeFileSync(file, JSON.stringify({ ...JSON.parse(readFileSync(file, 'utf8')), ...config }));
 }
 
 /** Every stage command in the order of the loop on the smoke run's model. `adapters`: trains LoRA adapters instead of whole models. */
@@ -67,9 +80,9 @@ function stagesOf(adapters) {
 }
 
 /** Generation and log-probabilities of a fixture: grouped queries, tied weights, scaled rotary positions. */
-function answersOf(model) {
+function answersOf(model, source = { name: model }) {
   return async ({ folder, print, name }) => {
-    copyModel(folder, model);
+    copyModel(folder, model, source);
     const opened = `--model models/${model} --threads 1`;
     await print(`${name}/draw.txt`, `generate ${opened} --n 5 --seed 3 --max-tokens 40 --ignore-eos --json`, {
       more: ['--prompt', 'Tom has 3 apples.'],
@@ -99,7 +112,7 @@ export const cases = {
   'smoke-oracle': runOf(`${smoke} --score.scorer oracle --iterations 1`),
   'smoke-lora': runOf(`${smoke} --iterations 1 ${lora('prm')} ${lora('align')} --evaluate.control continued-sft`),
   llama: { needs: [], run: answersOf('llama') },
-  'llama-3.2': { needs: [], run: answersOf('llama-3.2') },
+  'llama-3.2': { needs: [], run: answersOf('llama-3.2', { name: 'llama-tied', config: { rope_parameters: SCALED } }) },
   'llama-tied': { needs: [], run: answersOf('llama-tied') },
   full: { needs: ['smoke'], run: stagesOf(false) },
   adapters: { needs: ['smoke'], run: stagesOf(true) },

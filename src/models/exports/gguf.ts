@@ -15,8 +15,9 @@ export async function exportGguf({ engine, model, job, name, options }: ExportAr
   if (merged.slices.has(`${PRM_HEAD}.weight`)) throw noPolicy(source.adapter ?? source.model, job.to);
   const weights = tensorsOf(merged.slices);
   const { config, configFile } = files;
-  const written = { name, architecture, decoder, config, configFile, weights, vocabulary };
-  return await writeGgufModel(job.out, written, job.dtype ?? 'f16');
+  const written = { name, architecture, decoder, config, configFile, weights, vocabulary: vocabulary.entries };
+  const lost = await writeGgufModel(job.out, written, job.dtype ?? 'f16');
+  return [...lost, ...vocabulary.warnings];
 }
 
 /** The error about a process reward model where a policy belongs. */

@@ -6,6 +6,7 @@ import { encoded, type WrittenType } from './written-types.ts';
 
 /** How a scalar is stored: its number in the format, and its bytes. */
 const SCALARS = {
+  u8: [0, (value: unknown) => Buffer.of(Number(value))],
   u32: [4, (value: unknown) => word(Uint32Array.of(Number(value)))],
   i32: [5, (value: unknown) => word(Int32Array.of(Number(value)))],
   f32: [6, (value: unknown) => word(Float32Array.of(Number(value)))],

@@ -1,38 +1,15 @@
 // GGUF tokenizer metadata -> a tokenizer.json and its settings.
 import { SipfError, shown } from '../../errors.ts';
 import type { GgufFile, GgufValue } from '../files/gguf.ts';
+import { flagOf, type GgufTokens, ggufTokens, list, TYPE } from './gguf-lists.ts';
+import { SPACE, spacesDecoder, unigramParts } from './gguf-unigram.ts';
+import { PRE_TOKENIZERS, type PreTokenizer } from './pre-tokenizers.ts';
 import type { TokenizerSettings } from './special-tokens.ts';
-import { BYTES, CONTROL, GPT2_PATTERN, isolate, sequence } from './tokenizer-json.ts';
+import { BYTES, CONTROL, isolate, sequence } from './tokenizer-json.ts';
 import type { Json } from './tokenizer-schema.ts';
 
-const LLAMA3_PATTERN =
-  "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
-const QWEN2_PATTERN = LLAMA3_PATTERN.replace('\\p{N}{1,3}', '\\p{N}');
-
-interface PreTokenizer {
-  readonly patterns: readonly string[];
-  /** A pre-token that is a vocabulary entry is taken whole. */
-  readonly ignoreMerges?: boolean;
-  readonly addBos?: boolean;
-  readonly normalizer?: Json;
-}
-
-const LLAMA3: PreTokenizer = { patterns: [LLAMA3_PATTERN], ignoreMerges: true, addBos: true };
-const GPT2: PreTokenizer = { patterns: [GPT2_PATTERN] };
-
-/** By `tokenizer.ggml.pre`, as llama.cpp reads it. */
-export const PRE_TOKENIZERS: Readonly<Record<string, PreTokenizer>> = {
-  smollm: { patterns: ['\\p{N}', GPT2_PATTERN] },
-  'gpt-2': GPT2,
-  'phi-2': GPT2,
-  'llama-bpe': LLAMA3,
-  llama3: LLAMA3,
-  'llama-v3': LLAMA3,
-  qwen2: { patterns: [QWEN2_PATTERN], normalizer: { type: 'NFC' } },
-};
-
-/** User-defined tokens that llama.cpp takes for control tokens by their text: read only where special tokens are. */
-const CONTROL_LOOKING = new Set([
+/** Tokens that llama.cpp knows by their text: each ends a turn or a text, and is read only where special tokens are. */
+const ENDS = new Set([
   '</s>',
   '<|endoftext|>',
   '<|im_end|>',
@@ -42,24 +19,24 @@ const CONTROL_LOOKING = new Set([
   '<end_of_turn>',
   '<EOT>',
 ]);
-/** By `tokenizer.ggml.token_type`. */
-export const TYPE = { normal: 1, unknown: 2, control: 3, userDefined: 4, unused: 5, byte: 6 } as const;
-
-/** @throws SipfError 'unsupported' for a tokenizer that is no BPE. */
+/**
+ * @throws SipfError 'unsupported' for a tokenizer that is neither BPE nor Unigram, or whose rules are not known; 'bad-input' naming the key that is
+ * missing or damaged.
+ */
 export function ggufTokenizerJson(gguf: GgufFile): Json {
-  const tokens = list(gguf, 'tokenizer.ggml.tokens', 'string');
-  const types = list(gguf, 'tokenizer.ggml.token_type', 'number', tokens.length);
+  const vocabulary = ggufTokens(gguf);
   const model = gguf.metadata.get('tokenizer.ggml.model');
-  const base = { version: '1.0', added_tokens: addedTokensOf(tokens, types), post_processor: null };
-  if (model === 'gpt2') return { ...base, ...byteLevelParts(gguf, tokens) };
-  if (model === 'llama') return { ...base, ...sentencePieceParts(gguf, tokens, types) };
+  const base = { version: '1.0', added_tokens: addedTokensOf(vocabulary), post_processor: null };
+  if (model === 'gpt2') return { ...base, ...byteLevelParts(gguf, vocabulary.tokens) };
+  if (model === 'llama') return { ...base, ...sentencePieceParts(gguf, vocabulary) };
+  if (model === 't5') return { ...base, ...unigramParts(gguf, vocabulary) };
   throw new SipfError(
     'unsupported',
-    `Expected tokenizer.ggml.model gpt2 or llama in ${gguf.file}, got ${shown(model)}. Use a model whose tokenizer is BPE.`,
+    `Expected tokenizer.ggml.model gpt2, llama or t5 in ${gguf.file}, got ${shown(model)}. Use a model whose tokenizer is BPE or Unigram.`,
   );
 }
 
-function addedTokensOf(tokens: readonly string[], types: readonly number[]): Json[] {
+function addedTokensOf({ tokens, types }: GgufTokens): Json[] {
   return tokens.flatMap((content, id) => {
     const type = types[id];
     if (content === '' || (type !== TYPE.control && type !== TYPE.unknown && type !== TYPE.userDefined)) return [];
@@ -73,7 +50,7 @@ function addedTokensOf(tokens: readonly string[], types: readonly number[]): Jso
         rstrip: false,
         normalized: false,
         special,
-        [CONTROL]: special || CONTROL_LOOKING.has(content),
+        [CONTROL]: special || ENDS.has(content),
       },
     ];
   });
@@ -81,14 +58,15 @@ function addedTokensOf(tokens: readonly string[], types: readonly number[]): Jso
 
 function byteLevelParts(gguf: GgufFile, tokens: readonly string[]): Json {
   const pre = preTokenizer(gguf);
-  const merges = list(gguf, 'tokenizer.ggml.merges', 'string').map((merge) => splitMerge(gguf, merge));
+  const vocab = vocabulary(tokens);
+  const merges = list(gguf, 'tokenizer.ggml.merges', 'string').map((merge, n) => splitMerge(gguf, vocab, merge, n));
   return {
     normalizer: pre.normalizer ?? null,
     pre_tokenizer: sequence([...pre.patterns.map(isolate), BYTES]),
     decoder: { type: 'ByteLevel', add_prefix_space: true, trim_offsets: true, use_regex: true },
     model: {
       type: 'BPE',
-      vocab: vocabulary(tokens),
+      vocab,
       merges,
       ignore_merges: pre.ignoreMerges ?? false,
       unk_token: null,
@@ -110,14 +88,21 @@ function preTokenizer(gguf: GgufFile): PreTokenizer {
   return found;
 }
 
-function splitMerge(gguf: GgufFile, merge: string): [string, string] {
+function splitMerge(
+  gguf: GgufFile,
+  vocab: Readonly<Record<string, number>>,
+  merge: string,
+  n: number,
+): [string, string] {
   const space = merge.indexOf(' ', 1);
-  if (space < 0)
-    throw new SipfError(
-      'bad-input',
-      `Expected two tokens in a merge of ${gguf.file}, got ${shown(merge)}. Download the file again.`,
-    );
-  return [merge.slice(0, space), merge.slice(space + 1)];
+  const parts: [string, string] = [merge.slice(0, space), merge.slice(space + 1)];
+  const missing = [...parts, parts.join('')].find((token) => !Object.hasOwn(vocab, token));
+  if (space > 0 && missing === undefined) return parts;
+  const why = space > 0 ? `${shown(missing)} is not in tokenizer.ggml.tokens` : 'no space in it';
+  throw new SipfError(
+    'bad-input',
+    `Expected two tokens in merge ${n} of tokenizer.ggml.merges in ${gguf.file}, got ${shown(merge)} (${why}). Download the file again.`,
+  );
 }
 
 function vocabulary(tokens: readonly string[]): Record<string, number> {
@@ -125,24 +110,19 @@ function vocabulary(tokens: readonly string[]): Record<string, number> {
 }
 
 /** SentencePiece BPE: the best-scored piece merges first, which is a merge list sorted by score, as Hugging Face converts it. */
-function sentencePieceParts(gguf: GgufFile, tokens: readonly string[], types: readonly number[]): Json {
+function sentencePieceParts(gguf: GgufFile, { tokens, types }: GgufTokens): Json {
   const scores = list(gguf, 'tokenizer.ggml.scores', 'number', tokens.length);
-  const prefix = gguf.metadata.get('tokenizer.ggml.add_space_prefix') !== false;
+  const prefix = flagOf(gguf, 'tokenizer.ggml.add_space_prefix', true);
   const unknown = types.indexOf(TYPE.unknown);
-  const space = { type: 'Replace', pattern: { String: ' ' }, content: '▁' };
-  const spaces = { type: 'Replace', pattern: { String: '▁' }, content: ' ' };
-  const strip = { type: 'Strip', content: ' ', start: 1, stop: 0 };
+  const space = { type: 'Replace', pattern: { String: ' ' }, content: SPACE };
   return {
-    normalizer: prefix ? { type: 'Sequence', normalizers: [{ type: 'Prepend', prepend: '▁' }, space] } : space,
+    normalizer: prefix ? { type: 'Sequence', normalizers: [{ type: 'Prepend', prepend: SPACE }, space] } : space,
     pre_tokenizer: null,
-    decoder: {
-      type: 'Sequence',
-      decoders: [spaces, { type: 'ByteFallback' }, { type: 'Fuse' }, ...(prefix ? [strip] : [])],
-    },
+    decoder: spacesDecoder(prefix),
     model: {
       type: 'BPE',
       vocab: vocabulary(tokens),
-      merges: scoredMerges(tokens, scores),
+      merges: scoredMerges({ tokens, types }, scores),
       unk_token: unknown < 0 ? null : tokens[unknown],
       fuse_unk: true,
       byte_fallback: true,
@@ -150,10 +130,12 @@ function sentencePieceParts(gguf: GgufFile, tokens: readonly string[], types: re
   };
 }
 
-function scoredMerges(tokens: readonly string[], scores: readonly number[]): [string, string][] {
+/** No merge gives a special token: the text of one is ordinary where special tokens are not read. */
+function scoredMerges({ tokens, types }: GgufTokens, scores: readonly number[]): [string, string][] {
   const ids = new Map(tokens.map((token, id) => [token, id]));
   const merges: { left: number; right: number; score: number }[] = [];
   tokens.forEach((token, id) => {
+    if (types[id] === TYPE.control || types[id] === TYPE.unknown) return;
     const found: { left: number; right: number; score: number }[] = [];
     const characters = Array.from(token);
     for (let at = 1; at < characters.length; at++) {
@@ -170,7 +152,8 @@ function scoredMerges(tokens: readonly string[], scores: readonly number[]): [st
 
 /** @throws SipfError 'bad-input' for an id that is none. */
 export function ggufTokenizerSettings(gguf: GgufFile): TokenizerSettings {
-  const tokens = list(gguf, 'tokenizer.ggml.tokens', 'string').length;
+  const texts = list(gguf, 'tokenizer.ggml.tokens', 'string');
+  const tokens = texts.length;
   const warnings: string[] = [];
   const id = (role: string): number | null => {
     const key = `tokenizer.ggml.${role}_token_id`;
@@ -182,15 +165,22 @@ export function ggufTokenizerSettings(gguf: GgufFile): TokenizerSettings {
     return null;
   };
   const template = gguf.metadata.get('tokenizer.chat_template');
-  const eosIds = [id('eos'), id('eot'), id('eom')].filter((value) => value !== null);
+  const chatTemplate = typeof template === 'string' ? template : null;
+  const stated = [id('eos'), id('eot'), id('eom')].filter((value) => value !== null);
+  const eosIds = [...stated, ...turnEnds(texts, chatTemplate ?? '')];
   return {
     bosId: id('bos'),
     eosIds: [...new Set(eosIds)],
     padId: id('padding'),
     addBos: addsBos(gguf),
-    chatTemplate: typeof template === 'string' ? template : null,
+    chatTemplate,
     warnings,
   };
+}
+
+/** Converters do not state the token that ends a turn where it is not the one that ends a text (Gemma 3): the chat template has it. */
+function turnEnds(tokens: readonly string[], template: string): number[] {
+  return tokens.flatMap((text, id) => (ENDS.has(text) && template.includes(text) ? [id] : []));
 }
 
 /** llama.cpp's -1, as an unsigned number. */
@@ -204,24 +194,7 @@ function noId(gguf: GgufFile, key: string, value: GgufValue): SipfError {
 }
 
 function addsBos(gguf: GgufFile): boolean {
-  const stated = gguf.metadata.get('tokenizer.ggml.add_bos_token');
-  if (typeof stated === 'boolean') return stated;
-  return gguf.metadata.get('tokenizer.ggml.model') === 'llama' || (preTokenizer(gguf).addBos ?? false);
-}
-
-type Kinds = { readonly string: string; readonly number: number };
-
-/** @throws SipfError 'bad-input' where there is no such array, or one of another length. */
-function list<K extends keyof Kinds>(gguf: GgufFile, key: string, kind: K, length?: number): readonly Kinds[K][] {
-  const values = gguf.metadata.get(key);
-  if (!Array.isArray(values) || !values.every((value) => typeof value === kind))
-    throw new SipfError(
-      'bad-input',
-      `Expected an array of ${kind}s ${key} in ${gguf.file}, got ${values === undefined ? 'none' : typeof values}. Use a file with its tokenizer.`,
-    );
-  if (length === undefined || values.length === length) return values as readonly Kinds[K][];
-  throw new SipfError(
-    'bad-input',
-    `Expected ${length} values of ${key} in ${gguf.file}, got ${values.length}. Download the file again.`,
-  );
+  const model = gguf.metadata.get('tokenizer.ggml.model');
+  const usual = model === 'llama' || (model === 'gpt2' && (preTokenizer(gguf).addBos ?? false));
+  return flagOf(gguf, 'tokenizer.ggml.add_bos_token', usual);
 }

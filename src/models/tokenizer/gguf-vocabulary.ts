@@ -6,9 +6,11 @@ import { readJsonObject } from '../../io/file-bytes.ts';
 import { type GgufValue, readGguf } from '../files/gguf.ts';
 import type { GgufEntries, GgufEntry, GgufType } from '../files/gguf-writer.ts';
 import { resolveSource } from '../files/model-source.ts';
-import { ggufTokenizerJson, ggufTokenizerSettings, PRE_TOKENIZERS, TYPE } from './gguf-tokenizer.ts';
+import { TYPE } from './gguf-lists.ts';
+import { ggufTokenizerJson, ggufTokenizerSettings } from './gguf-tokenizer.ts';
+import { PRE_TOKENIZERS } from './pre-tokenizers.ts';
 import { loadTokenizer, makeTokenizer, type Tokenizer } from './tokenizer.ts';
-import { addedTokens } from './tokenizer-json.ts';
+import { addedTokens, isControl } from './tokenizer-json.ts';
 import type { Json } from './tokenizer-schema.ts';
 
 /** Of each key below `tokenizer.`, the type that readers expect. */
@@ -28,34 +30,60 @@ const TYPES: Readonly<Record<string, GgufType>> = {
   'ggml.add_bos_token': 'bool',
   'ggml.add_eos_token': 'bool',
   'ggml.add_space_prefix': 'bool',
+  'ggml.remove_extra_whitespaces': 'bool',
+  'ggml.precompiled_charsmap': 'u8',
   chat_template: 'text',
 };
 
 type Metadata = Readonly<Record<string, GgufValue | undefined>>;
+
+export interface GgufVocabulary {
+  readonly entries: GgufEntries;
+  /** What llama.cpp reads otherwise, in words for the user. */
+  readonly warnings: readonly string[];
+}
 
 /**
  * The metadata of the tokenizer of `source`, with `rows` tokens. That of a GGUF file is taken over. That of a folder is read back, and must give
  * the same ids for texts of every kind.
  * @throws SipfError 'not-found' where there is no tokenizer, 'unsupported' where llama.cpp knows none like it.
  */
-export async function ggufVocabulary(source: string, rows: number, options: CacheOptions = {}): Promise<GgufEntries> {
+export async function ggufVocabulary(
+  source: string,
+  rows: number,
+  options: CacheOptions = {},
+): Promise<GgufVocabulary> {
   const { path, kind } = await resolveSource(source, options);
   if (kind === 'folder') return folderVocabulary(path, rows, options);
   const { metadata } = await readGguf(path);
-  return entriesOf(Object.fromEntries(Object.keys(TYPES).map((key) => [key, metadata.get(`tokenizer.${key}`)])));
+  const entries = entriesOf(
+    Object.fromEntries(Object.keys(TYPES).map((key) => [key, metadata.get(`tokenizer.${key}`)])),
+  );
+  return { entries, warnings: lostBytes(entries, path) };
 }
 
-async function folderVocabulary(path: string, rows: number, options: CacheOptions): Promise<GgufEntries> {
+function lostBytes(entries: GgufEntries, source: string): string[] {
+  const value = (key: string): GgufValue | undefined => entries.get(`tokenizer.${key}`)?.value;
+  const types = value('ggml.token_type') as readonly number[] | undefined;
+  if (value('ggml.model') !== 't5' || !types?.includes(TYPE.byte)) return [];
+  return [
+    `llama.cpp reads characters outside the vocabulary of ${source} as the unknown token: of a Unigram tokenizer it does not read the tokens for bytes.`,
+  ];
+}
+
+async function folderVocabulary(path: string, rows: number, options: CacheOptions): Promise<GgufVocabulary> {
   const tokenizer = await loadTokenizer(path, options);
   const file = join(path, 'tokenizer.json');
   const json = await readJsonObject(file);
   for (const candidate of candidates(json, rows)) {
     const entries = entriesOf({ ...candidate, ...settingsOf(tokenizer) });
-    if (readsAlike(tokenizer, entries, file)) return entries;
+    const back = readBack(entries, file);
+    if (readAlike(tokenizer, back, PROBES))
+      return { entries, warnings: [...lostBytes(entries, file), ...otherSpaces(json, tokenizer, back, file)] };
   }
   throw new SipfError(
     'unsupported',
-    `Expected a tokenizer that llama.cpp knows (${Object.keys(PRE_TOKENIZERS).join(', ')}, or SentencePiece BPE), got another one in ${file}. Use --to merged or --to peft.`,
+    `Expected a tokenizer that llama.cpp knows (${Object.keys(PRE_TOKENIZERS).join(', ')}, SentencePiece's BPE or Unigram), got another one in ${file}. Use --to merged or --to peft.`,
   );
 }
 
@@ -82,36 +110,90 @@ function settingsOf({ bosId, eosIds, padId, leadingIds, chatTemplate }: Tokenize
 }
 
 /** What the files of one tokenizer may say: the first one that reads like it is right. */
-function* candidates(json: Json, rows: number): Generator<Metadata> {
-  const model = (json['model'] ?? {}) as Json;
+function candidates(json: Json, rows: number): Iterable<Metadata> {
+  const model = json['model'] as Json;
+  if (Array.isArray(model['vocab'])) return unigramCandidates(json, model, rows);
   const vocabulary = (model['vocab'] ?? {}) as Readonly<Record<string, number>>;
-  if (model['type'] === 'Unigram' || Array.isArray(vocabulary)) return;
+  const isByteLevel = JSON.stringify([json['pre_tokenizer'], json['decoder']]).includes('"ByteLevel"');
+  const unknown = typeof model['unk_token'] === 'string' ? vocabulary[model['unk_token']] : undefined;
+  const tokens = tokensOf(json, Object.entries(vocabulary), rows, { unknown, hasBytes: !isByteLevel });
   const merges = ((model['merges'] ?? []) as (string | [string, string])[]).map((merge): [string, string] =>
     typeof merge === 'string' ? (merge.split(' ') as [string, string]) : merge,
   );
-  const isByteLevel = JSON.stringify([json['pre_tokenizer'], json['decoder']]).includes('"ByteLevel"');
-  const unknown = typeof model['unk_token'] === 'string' ? vocabulary[model['unk_token']] : undefined;
-  const tokens = tokensOf(json, vocabulary, rows, { unknown, hasBytes: !isByteLevel });
-  if (isByteLevel) {
-    const known = { ...tokens, 'ggml.model': 'gpt2', 'ggml.merges': merges.map((merge) => merge.join(' ')) };
-    for (const pre of Object.keys(PRE_TOKENIZERS)) yield { ...known, 'ggml.pre': pre };
-    return;
-  }
+  return isByteLevel
+    ? byteLevelCandidates(tokens, merges, model['ignore_merges'] === true)
+    : pieceCandidates(tokens, merges, unknown);
+}
+
+/** First those that take whole pre-tokens from the vocabulary as the tokenizer does: few texts show it. */
+function byteLevelCandidates(tokens: Tokens, merges: readonly [string, string][], ignoreMerges: boolean): Metadata[] {
+  const known = { ...tokens, 'ggml.model': 'gpt2', 'ggml.merges': merges.map((merge) => merge.join(' ')) };
+  const isAlike = (pre: string): boolean => (PRE_TOKENIZERS[pre]?.ignoreMerges ?? false) === ignoreMerges;
+  const names = Object.keys(PRE_TOKENIZERS);
+  return [...names.filter(isAlike), ...names.filter((pre) => !isAlike(pre))].map((pre) => ({
+    ...known,
+    'ggml.pre': pre,
+  }));
+}
+
+function pieceCandidates(tokens: Tokens, merges: readonly [string, string][], unknown: number | undefined): Metadata[] {
   const scores = scoresOf(tokens['ggml.tokens'], merges);
   const known = { ...tokens, 'ggml.model': 'llama', 'ggml.scores': scores, 'ggml.unknown_token_id': unknown };
-  for (const prefix of [true, false]) yield { ...known, 'ggml.add_space_prefix': prefix };
+  return [true, false].map((prefix) => ({ ...known, 'ggml.add_space_prefix': prefix }));
+}
+
+function unigramCandidates(json: Json, model: Json, rows: number): Metadata[] {
+  const pieces = model['vocab'] as readonly (readonly [string, number])[];
+  const unknown = (model['unk_id'] ?? undefined) as number | undefined;
+  const ids = pieces.map(([text], id): [string, number] => [text, id]);
+  const tokens = tokensOf(json, ids, rows, { unknown, hasBytes: model['byte_fallback'] === true });
+  const known = {
+    ...tokens,
+    'ggml.model': 't5',
+    'ggml.pre': 'default',
+    'ggml.scores': tokens['ggml.tokens'].map((_, id) => Math.fround(pieces[id]?.[1] ?? NO_PIECE)),
+    'ggml.unknown_token_id': unknown,
+    'ggml.precompiled_charsmap': charsmapOf(json['normalizer'] as Json | null | undefined),
+  };
+  const spaces = [
+    [true, true],
+    [true, false],
+    [false, false],
+  ];
+  return spaces.map(([prefix, merge]) => ({
+    ...known,
+    'ggml.add_space_prefix': prefix,
+    'ggml.remove_extra_whitespaces': merge,
+  }));
+}
+
+/** The first charsmap among the normalizers. */
+function charsmapOf(component: Json | null | undefined): readonly number[] | undefined {
+  if (component?.['type'] === 'Precompiled')
+    return [...Buffer.from(String(component['precompiled_charsmap']), 'base64')];
+  if (component?.['type'] !== 'Sequence') return undefined;
+  const inner = (component['normalizers'] as readonly Json[]).map(charsmapOf);
+  return inner.find((bytes) => bytes !== undefined);
+}
+
+/** The score that llama.cpp's converter gives an id without a piece. */
+const NO_PIECE = -1000;
+
+interface Tokens {
+  readonly 'ggml.tokens': readonly string[];
+  readonly 'ggml.token_type': readonly number[];
 }
 
 /** Every id's text and type; ids that the embedding has and the tokenizer has not are unused. */
 function tokensOf(
   json: Json,
-  vocabulary: Readonly<Record<string, number>>,
+  vocabulary: readonly (readonly [text: string, id: number])[],
   rows: number,
   { unknown, hasBytes }: { readonly unknown: number | undefined; readonly hasBytes: boolean },
-) {
+): Tokens {
   const tokens = Array.from({ length: rows }, (_, id) => `[PAD${id}]`);
   const types = Array<number>(rows).fill(TYPE.unused);
-  for (const [text, id] of Object.entries(vocabulary)) {
+  for (const [text, id] of vocabulary) {
     tokens[id] = text;
     types[id] = hasBytes && /^<0x[0-9A-F]{2}>$/.test(text) ? TYPE.byte : TYPE.normal;
   }
@@ -140,12 +222,25 @@ const PROBES = [
   'https://a.b/c?d=1&e=[2]{3}|4;$x_1=\\frac{1}{2}$ ===== ++--*/ ~`^%@',
 ] as const;
 
-/** Whether the metadata, read back, gives the tokenizer's ids at the start of a text and further on. */
-function readsAlike(tokenizer: Tokenizer, entries: GgufEntries, file: string): boolean {
+/** What a reader makes of the metadata. */
+function readBack(entries: GgufEntries, file: string): Tokenizer {
   const metadata = new Map([...entries].map(([key, { value }]) => [key, value]));
   const gguf = { file, files: [file], metadata, tensors: new Map() };
-  const back = makeTokenizer(ggufTokenizerJson(gguf), ggufTokenizerSettings(gguf), file);
+  return makeTokenizer(ggufTokenizerJson(gguf), ggufTokenizerSettings(gguf), file);
+}
+
+/** Whether both give the same ids for the texts, at the start of a text and further on. */
+function readAlike(one: Tokenizer, other: Tokenizer, texts: readonly string[]): boolean {
   const read = ({ encode, encodeContinuation }: Tokenizer) =>
-    JSON.stringify(PROBES.map((text) => [encode(text), encodeContinuation(text)]));
-  return read(back) === read(tokenizer);
+    JSON.stringify(texts.map((text) => [encode(text), encodeContinuation(text)]));
+  return read(one) === read(other);
+}
+
+/** llama.cpp has one rule for the space before a text; newer tokenizers put none where a special token is before the text. */
+function otherSpaces(json: Json, tokenizer: Tokenizer, back: Tokenizer, file: string): string[] {
+  const special = String(addedTokens(json).find(isControl)?.['content'] ?? '');
+  if (readAlike(tokenizer, back, [`a${special}a`, `${special} a`])) return [];
+  return [
+    `llama.cpp puts a space before a text that follows a special token, where the tokenizer of ${file} puts none: chat prompts have other ids there.`,
+  ];
 }

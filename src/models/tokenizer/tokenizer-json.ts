@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { printable, SipfError, shown } from '../../errors.ts';
 import {
   AddedTokens,
+  base64,
   character,
   check,
   checkTokenModel,
@@ -44,8 +45,13 @@ const METASPACE = {
   split: flag,
 };
 
-/** Puts a space before a text that does not begin with one (an empty match would also be found inside surrogate pairs). */
-const PREFIX_SPACE: Json = { type: 'Replace', pattern: { Regex: '\\A[^ ]' }, content: ' $&' };
+/** Our own key of a component that puts text before a beginning: a text that continues another goes without it. */
+const PREFIX = 'sipf_prefix';
+
+/** Puts `text` before a text that begins with a character of `first` (an empty match would also be found inside surrogate pairs). */
+function prefixed(text: string, first: string): Json {
+  return { type: 'Replace', pattern: { Regex: `\\A${first}` }, content: `${literal(text)}$&`, [PREFIX]: true };
+}
 
 const PRE_TOKENIZERS: Rules = {
   Sequence: { rewrite: (c, place) => sequence(rewriteAll('pre_tokenizer', c, 'pretokenizers', place)) },
@@ -58,7 +64,7 @@ const PRE_TOKENIZERS: Rules = {
     fields: { add_prefix_space: flag, use_regex: flag },
     rewrite: (c) =>
       sequence([
-        ...(c.add_prefix_space === true ? [PREFIX_SPACE] : []),
+        ...(c.add_prefix_space === true ? [prefixed(' ', '[^ ]')] : []),
         ...(c.use_regex === false ? [] : [isolate(GPT2_PATTERN)]),
         BYTES,
       ]),
@@ -79,7 +85,11 @@ const PRE_TOKENIZERS: Rules = {
 
 /** The library reads `$` in the replacement as JavaScript does; Hugging Face's takes it as it is. */
 function literalContent(component: Json): Json {
-  return { ...component, content: String(component.content).replaceAll('$', '$$$$') };
+  return { ...component, content: literal(String(component.content)) };
+}
+
+function literal(text: string): string {
+  return text.replaceAll('$', '$$$$');
 }
 
 function rewriteSplit(component: Json, { file }: Place): Json {
@@ -107,8 +117,10 @@ const NORMALIZERS: Rules = {
   NFD: {},
   NFKC: {},
   NFKD: {},
+  Precompiled: { fields: { precompiled_charsmap: base64 } },
   Replace: { fields: { pattern, content: text }, rewrite: literalContent },
-  Prepend: { fields: { prepend: text } },
+  // The library's puts it before a text of which other normalizers left nothing, too.
+  Prepend: { fields: { prepend: text }, rewrite: (c) => prefixed(String(c.prepend), '[\\s\\S]') },
   Strip: { fields: { strip_left: flag, strip_right: flag } },
   Lowercase: {},
 };
@@ -229,7 +241,7 @@ export function withoutPrefixSpace(json: Json): Json {
 function dropPrefix(component: unknown, inner: string): Json | null {
   if (component === null || component === undefined) return null;
   const json = component as Json;
-  if (json.type === 'Prepend' || json === PREFIX_SPACE) return null;
+  if (json[PREFIX] === true) return null;
   if (json.type === 'Metaspace') return { ...json, prepend_scheme: 'never' };
   if (json.type !== 'Sequence') return json;
   return { ...json, [inner]: list(json[inner]).flatMap((part) => dropPrefix(part, inner) ?? []) };

@@ -10,10 +10,11 @@ const MAX_ID = 1 << 24;
 export const id = z.int().min(0).max(MAX_ID);
 export const flag = z.boolean().nullish();
 export const text = z.string();
+export const base64 = z.base64();
 export const character = z.string().refine((value) => [...value].length === 1, 'expected one character');
 
-/** The library compiles a pattern where a component is made of it, and only whole tokenizers can be made. */
-const EMPTY = {
+/** No tokenizer. The library compiles a pattern where a component is made of it, and only whole tokenizers can be made. */
+export const EMPTY = {
   model: { type: 'BPE', vocab: {}, merges: [] },
   added_tokens: [],
   pre_tokenizer: null,

@@ -8,6 +8,7 @@ import { folderSettings, noTokenizer } from '../files/folder-settings.ts';
 import { readGguf } from '../files/gguf.ts';
 import { resolveSource } from '../files/model-source.ts';
 import { ggufTokenizerJson, ggufTokenizerSettings } from './gguf-tokenizer.ts';
+import { normalizerOf } from './normalizer.ts';
 import type { TokenizerSettings } from './special-tokens.ts';
 import {
   addedTokens,
@@ -18,6 +19,7 @@ import {
   withoutPrefixSpace,
 } from './tokenizer-json.ts';
 import type { Json } from './tokenizer-schema.ts';
+import { unigramModel } from './unigram.ts';
 
 interface EncodeOptions {
   /** Read special tokens' texts (`<|im_end|>`) as those tokens; default true, as Hugging Face does. false: as ordinary text. */
@@ -79,7 +81,7 @@ export function makeTokenizer(original: Json, settings: TokenizerSettings, file:
 
 /** @param json exactTokenizerJson of `original`. */
 function assemble(original: Json, json: Json, settings: TokenizerSettings, file: string): Tokenizer {
-  const main = library(json, file);
+  const main = (json.model as Json).type === 'Unigram' ? unigramLibrary(json, file) : library(json, file);
   const leading = leadingIdsOf(original, settings, file);
   const encoder = makeEncoders(json, main, file);
   const decode = (ids: readonly number[]): string => decodeIds(main, ids);
@@ -116,9 +118,18 @@ function leadingIdsOf(original: Json, { addBos, bosId }: TokenizerSettings, file
   );
 }
 
+/** What the library is given where the model is ours, or another reading's. */
+const NO_MODEL: Json = { type: 'BPE', vocab: {}, merges: [] };
+
+/** The library's own drops U+FEFF where bytes are the text of a token (byte fallback). */
+const BYTES_AS_TEXT = new TextDecoder('utf-8', { ignoreBOM: true });
+
 function library(json: Json, file: string): Library {
   try {
-    return new Library(json, { clean_up_tokenization_spaces: false });
+    const made = new Library(json, { clean_up_tokenization_spaces: false });
+    for (const part of [made.decoder, ...(made.decoder?.decoders ?? [])])
+      if (part && 'text_decoder' in part) part.text_decoder = BYTES_AS_TEXT;
+    return made;
   } catch (thrown) {
     throw new SipfError(
       'unsupported',
@@ -126,6 +137,12 @@ function library(json: Json, file: string): Library {
       { cause: thrown },
     );
   }
+}
+
+function unigramLibrary(json: Json, file: string): Library {
+  const main = library({ ...json, model: NO_MODEL }, file);
+  main.model = unigramModel(json);
+  return main;
 }
 
 type Encode = (text: string) => number[];
@@ -144,8 +161,9 @@ function makeEncoders(json: Json, main: Library, file: string) {
 function makeEncoder(json: Json, main: Library, file: string, special: boolean, continuation: boolean): Encode {
   const added = addedTokens(json).filter((token) => special || !isControl(token));
   const rules = continuation ? withoutPrefixSpace(json) : json;
-  const reader = library({ ...rules, added_tokens: added, model: { type: 'BPE', vocab: {}, merges: [] } }, file);
+  const reader = library({ ...rules, added_tokens: added, model: NO_MODEL }, file);
   reader.model = main.model;
+  reader.normalizer = normalizerOf(rules.normalizer as Json | null, file);
   return (text) =>
     text === ''
       ? []

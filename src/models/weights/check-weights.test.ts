@@ -20,8 +20,9 @@ async function check(
   checkWeights(decoderOf(architecture, { ...files.config, ...change }), { ...files, shapes });
 }
 
-test.each(['models/llama', 'models/llama-tied', 'models/llama-3.2', 'prm'])('%s fits its config.json', (folder) =>
-  check(folder),
+test.each(['models/llama', 'models/llama-tied', 'architectures/llama-3.2', 'prm'])(
+  '%s fits its config.json',
+  (folder) => check(folder),
 );
 
 test('what other tools leave in weight files does no harm', () =>

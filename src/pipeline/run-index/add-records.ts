@@ -1,8 +1,8 @@
 // A record of a file -> rows of the index. It checks the fields that it reads, and no others.
 import { SipfError, shown } from '../../errors.ts';
 import { type PathScoreRule, pathScore, progress } from '../../method/path-score.ts';
-import { hardLabels, type LabelRule } from '../../method/step-labels.ts';
-import type { StepLabels } from '../../records.ts';
+import { hardLabels, type LabelFacts, type LabelRule } from '../../method/step-labels.ts';
+import type { StepTally } from '../../records.ts';
 import { ERROR, outcomeNumber, RIGHT } from './outcomes.ts';
 import type { RecordsKind } from './record-files.ts';
 import type { Place } from './record-lines.ts';
@@ -99,16 +99,16 @@ export class RecordAdder {
     paths.low.push(low);
     paths.high.push(high);
     paths.twin.push(NO_ROUND);
-    this.#twins.add(row);
+    // A rollout that is a path repeats none; one that repeats its own path is none.
+    if (record['source'] !== 'rollout') this.#twins.add(row);
   }
 
   #addLabels(record: Fields, question: number, round: number): void {
     const { paths, hard } = this.#tables;
     const row = this.#rowOf(record);
-    const tallies = listOf(record, 'steps');
-    if (tallies.length === 0 || !tallies.every(isObject)) throw expected('steps with tallies', tallies);
+    const facts = labelFactsOf(record);
     if (paths.labelled.at(row) === NO_ROUND) paths.labelled.values[row] = round;
-    const labels = hardLabelsOf(record as unknown as StepLabels, this.#rules.labels);
+    const labels = hardLabelsOf(facts, this.#rules.labels);
     paths.hard.values[row] = labels === null ? NONE : hard.hard.length;
     for (const label of labels ?? []) hard.hard.push(Number(label));
     if (labels !== null) hard.hard.push(END_OF_LABELS);
@@ -216,13 +216,30 @@ function flagsOf({ finishReason, hinted, source }: Fields): number {
 }
 
 /** null: these tallies stopped too early for the run's rule. */
-export function hardLabelsOf(record: StepLabels, rule: LabelRule): boolean[] | null {
+export function hardLabelsOf(record: LabelFacts, rule: LabelRule): boolean[] | null {
   try {
     return hardLabels(record, rule);
   } catch (error) {
     if (error instanceof SipfError) return null;
     throw error;
   }
+}
+
+function labelFactsOf(record: Fields): LabelFacts {
+  const [steps, answerLogps] = [listOf(record, 'steps'), record['answerLogps']];
+  if (steps.length === 0 || !steps.every(isTally)) throw expected('steps with tallies', steps);
+  if (answerLogps !== undefined && !isNumbers(answerLogps)) throw expected('numbers in "answerLogps"', answerLogps);
+  const facts = { sampleId: textOf(record, 'sampleId'), steps, outcomeRight: record['outcomeRight'] === true };
+  return answerLogps === undefined ? facts : { ...facts, answerLogps };
+}
+
+function isTally(value: unknown): value is StepTally {
+  if (!isObject(value)) return false;
+  const { correct, run, stop, impliedBy } = value;
+  const isCounted = typeof correct === 'number' && typeof run === 'number';
+  return (
+    isCounted && (stop === 'full' || stop === 'first-success') && (impliedBy === null || typeof impliedBy === 'number')
+  );
 }
 
 function fieldsOf(value: unknown): Fields {
@@ -250,7 +267,7 @@ function numberOf(record: Fields, field: string): number {
   return value;
 }
 
-function listOf(record: Fields, field: string): readonly unknown[] {
+function listOf(record: Fields, field: string): unknown[] {
   const value = record[field];
   if (!Array.isArray(value)) throw expected(`a list in "${field}"`, value);
   return value;

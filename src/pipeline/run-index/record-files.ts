@@ -1,4 +1,4 @@
-// A run directory -> its record files in the order of their making, each with what tells its content.
+// A run directory -> its record files in the order of their making, and whether one changed.
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isFolder } from '../../io/file-bytes.ts';

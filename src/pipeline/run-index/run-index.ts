@@ -1,4 +1,4 @@
-// A run directory -> its index: made in one pass over the record files, cached, and read on as files come.
+// A run directory -> its index: one pass over the record files, cached, read on as files come.
 import { realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Config } from '../../config/schema.ts';

@@ -1,4 +1,4 @@
-// Texts -> numbers 0, 1, 2, ... in the order in which they come, and back. Exact, lone surrogates too.
+// Texts -> numbers 0, 1, 2, ... in the order in which they come, and back. Exact.
 import { type Column, newTable, type Table } from './columns.ts';
 
 export const TEXT_KINDS = { codes: 'u16', ends: 'u32', hashes: 'u32' } as const;

@@ -1,5 +1,5 @@
-// Paths as they come -> for each the first round in which another of its question has the same steps.
-import { NO_ROUND, type Paths } from './tables.ts';
+// Paths as they come -> for each the first round where another path has the same steps.
+import { NO_ROUND, PATH_FLAGS, type Paths } from './tables.ts';
 import { spread } from './text-table.ts';
 
 const FIRST_SLOTS = 256;
@@ -17,7 +17,8 @@ export class TwinTable {
   /** With the paths that are there. */
   constructor(paths: Paths) {
     this.#paths = paths;
-    for (let row = 0; row < paths.question.length; row += 1) this.#settle(row);
+    for (let row = 0; row < paths.question.length; row += 1)
+      if ((paths.flags.at(row) & PATH_FLAGS.rollout) === 0) this.#settle(row);
   }
 
   /** Sets `twin` of the new path `row`, and of the first one equal to it. */

@@ -1,4 +1,4 @@
-// What the page asks of questions, paths and pairs -> their records, with what is known of each step.
+// What the page asks of questions, paths and pairs -> their records, and what is known of steps.
 import type { Config } from '../../config/schema.ts';
 import { SipfError, shown } from '../../errors.ts';
 import { tokensOf } from '../../method/drawn-tokens.ts';

@@ -3,7 +3,7 @@ import type { Config } from '../../config/schema.ts';
 import { leastLogps } from '../../method/drawn-tokens.ts';
 import { pathScoring } from '../../method/path-score.ts';
 import { latestLabels } from '../../method/step-labels.ts';
-import type { StepTruth } from './../../method/step-truth.ts';
+import type { StepTruth } from '../../method/step-truth.ts';
 import { hardLabelsOf } from '../../pipeline/run-index/add-records.ts';
 import type { PlacedPair, RecordGroup } from '../../pipeline/run-index/read-records.ts';
 import type { Sample, StepLabels } from '../../records.ts';
@@ -24,9 +24,10 @@ export function pathViews(group: RecordGroup, pairs: readonly PlacedPair[], know
   const scoreOf = pathScoring(known.config.score, group.samples);
   const first = new Map<string, string>();
   return pathsOf(group, pairs).map((sample): PathView => {
+    const isRollout = sample.source === 'rollout';
     const text = JSON.stringify(sample.steps);
-    const twin = first.get(text) ?? null;
-    if (twin === null) first.set(text, sample.id);
+    const twin = isRollout ? null : (first.get(text) ?? null);
+    if (!isRollout && twin === null) first.set(text, sample.id);
     const own = scores.get(sample.id) ?? null;
     const record = labels.get(sample.id) ?? null;
     return {

@@ -1,4 +1,4 @@
-// What the page asks of a run's questions -> a part of the list, of orders and searches that are kept.
+// What the page asks of a run's questions -> a part of a list that is filtered and sorted.
 import { RecordReader } from '../../pipeline/run-index/read-records.ts';
 import type { RunIndex } from '../../pipeline/run-index/run-index.ts';
 import type { PathFilter, QuestionRow, QuestionsReply } from '../api.ts';

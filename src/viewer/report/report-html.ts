@@ -1,4 +1,4 @@
-// The page and a report's data -> one HTML file that needs no server, and that no server is asked by.
+// The page and a report's data -> one HTML file that needs no server and asks none.
 import type { ReportData } from '../api.ts';
 import { filePolicy } from '../http/page-policy.ts';
 
