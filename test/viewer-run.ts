@@ -2,7 +2,7 @@
 import { createScriptedBackend } from '../src/backends/scripted.ts';
 import { parseConfig } from '../src/config/load.ts';
 import type { ConfigInput } from '../src/config/schema.ts';
-import { type LoopResult, runLoop } from '../src/pipeline/run-loop.ts';
+import { type LoopResult, type RunLoopOptions, runLoop } from '../src/pipeline/run-loop.ts';
 import type { OpenRun } from '../src/viewer/open-run.ts';
 import { type OpenRunOptions, openRun } from '../src/viewer/open-run-index.ts';
 import { scoreSum, sumsTask, writeSum } from './scripted-sums.ts';
@@ -25,9 +25,13 @@ const kept: ConfigInput = {
 };
 
 /** Runs it to its end; `change` is over what is kept. */
-export function viewerRun(out: string, change: ConfigInput = {}): Promise<LoopResult> {
+export function viewerRun(
+  out: string,
+  change: ConfigInput = {},
+  listener: Pick<RunLoopOptions, 'log' | 'signal'> = {},
+): Promise<LoopResult> {
   const backend = createScriptedBackend({ write: writeSum, score: scoreSum });
-  return runLoop({ config: parseConfig({ ...kept, ...change }), out, backend, tasks: () => sumsTask });
+  return runLoop({ config: parseConfig({ ...kept, ...change }), out, backend, tasks: () => sumsTask, ...listener });
 }
 
 /** Opens it as `sipf view` does, but for its task. */

@@ -67,7 +67,7 @@ export const SampleOptions = z.strictObject({
   ),
   keepLogps: described(
     z.boolean().optional(),
-    "Each sample keeps its tokens with their log-probabilities, for a person to look at (`sipf view`). Absent: false. Set it true to see where the policy was unsure; a sample's line grows about threefold.",
+    "Each sample keeps its tokens with their log-probabilities, for a person to look at (`sipf view`). Absent: false. Set it true to see where the policy was unsure; a sample's line becomes about twice as long.",
   ),
   gold: described(
     z.boolean().default(true),

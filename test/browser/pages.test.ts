@@ -1,5 +1,5 @@
-// Every page of real runs in Chromium -> its content, no violation that axe finds, nothing that leaves the server.
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+// Every page of real runs in Chromium -> its content, axe's violations, what leaves the server.
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { hasPython } from '../python3.ts';
 import { isFull } from '../tier.ts';
 import { keepScreenshot, launch, violationsOf, watchedPage, whyNoChromium } from './chromium.ts';
-import { breakRun, makeCodeRun, makeSumsRun, type Served, serveRuns } from './served-runs.ts';
+import { breakRun, makeCodeRun, makeReport, makeSumsRun, type Served, serveRuns } from './served-runs.ts';
 
 /** Address of each page, and a text that it has once it is there. */
 const PAGES = {
@@ -163,6 +163,27 @@ describe.skipIf(whyNoChromium !== null)(`pages (${whyNoChromium ?? 'in Chromium'
     expect(await page.locator('.top').isVisible()).toBe(false);
   });
 
+  it('a report shows the same without a server', async () => {
+    const file = join(folder, 'report.html');
+    await writeFile(file, await makeReport([first], join(folder, 'cache')));
+    const watched = await watchedPage(browser);
+    const { page, requests } = watched;
+    await page.goto(`file://${file}`);
+    for (const text of [
+      'Cost and time by stage',
+      'Scores of round 2',
+      'Process reward model',
+      'Some paths, chosen by hash',
+    ]) {
+      await page.getByText(text).first().waitFor();
+    }
+    expect(await page.locator('.sample-path .step').count()).toBeGreaterThan(3);
+    expect(await page.locator('.sample-path button.chip, .hand-buttons').count()).toBe(0);
+    await keepScreenshot(page, 'report');
+    await expectSound(watched, 'file://');
+    expect(requests).toEqual([`file://${file}`]);
+  });
+
   it('a broken run says which line is wrong and shows the rest', async () => {
     await using broken = await serveRuns([await breakRun(first)], join(folder, 'cache'));
     const watched = await watchedPage(browser);
@@ -178,7 +199,7 @@ describe.skipIf(whyNoChromium !== null)(`pages (${whyNoChromium ?? 'in Chromium'
     const watched = await watchedPage(browser);
     const { page } = watched;
     await openFirst(page, code.url, '#/questions?outcome=wrong&round=1');
-    await page.locator('.code .code-keyword', { hasText: 'def' }).first().waitFor();
+    await page.locator('.step .code-keyword', { hasText: 'def' }).first().waitFor();
     await page.getByText(/^\d tests$/).click();
     await page.getByText('assert', { exact: false }).first().waitFor();
     expect(await page.locator('.outcome-words.wrong').first().innerText()).toContain('assertion');

@@ -10,6 +10,8 @@ import { answersFrom } from '../../src/viewer/answers.ts';
 import { type PageServer, servePage } from '../../src/viewer/http/serve-page.ts';
 import type { OpenRun } from '../../src/viewer/open-run.ts';
 import { openRun } from '../../src/viewer/open-run-index.ts';
+import { reportData } from '../../src/viewer/report/report-data.ts';
+import { reportHtml } from '../../src/viewer/report/report-html.ts';
 import { pythonSandbox } from '../python-sandbox.ts';
 import { scoreCode, writeCode, writeCodeData } from '../scripted-code.ts';
 import { sumsTask } from '../scripted-sums.ts';
@@ -61,10 +63,23 @@ export interface Served extends AsyncDisposable {
 }
 
 /** Keeps indexes below `cache`. */
-export async function serveRuns(dirs: readonly string[], cache: string): Promise<Served> {
+async function openRuns(dirs: readonly string[], cache: string): Promise<readonly OpenRun[]> {
   const tasks = (name: string) => (name === 'sums' ? sumsTask : codeTask());
   const runs: OpenRun[] = [];
   for (const dir of dirs) runs.push(await openRun(dir, { cache, tasks }));
+  return runs;
+}
+
+/** The HTML of `sipf report`. */
+export async function makeReport(dirs: readonly string[], cache: string): Promise<string> {
+  const runs = await openRuns(dirs, cache);
+  const html = reportHtml(pageText(), await reportData(runs));
+  for (const run of runs) await run[Symbol.asyncDispose]();
+  return html;
+}
+
+export async function serveRuns(dirs: readonly string[], cache: string): Promise<Served> {
+  const runs = await openRuns(dirs, cache);
   const server: PageServer = await servePage(answersFrom(runs), { html: pageText(), port: 0, log: () => undefined });
   return {
     url: server.url,

@@ -6,7 +6,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Sample } from '../../src/records.ts';
 import { type Answers, answersFrom } from '../../src/viewer/answers.ts';
+import type {
+  PairReply,
+  PairsReply,
+  QuestionReply,
+  QuestionsReply,
+  RolloutsReply,
+  TokensReply,
+} from '../../src/viewer/api.ts';
 import { type PageOptions, type PageServer, servePage } from '../../src/viewer/http/serve-page.ts';
 import type { OpenRun } from '../../src/viewer/open-run.ts';
 import { openViewerRun, viewerRun } from '../viewer-run.ts';
@@ -357,6 +366,85 @@ describe('an answer', () => {
     await served[Symbol.asyncDispose]();
     expect(await reply).toMatchObject({ status: 200, body: '{"runs":[]}' });
     await expect(fetch(served.server.url)).rejects.toThrow();
+  });
+});
+
+describe('what is read', () => {
+  const json = async (path: string): Promise<unknown> => {
+    const { status, head, body } = await ask(shared, `/${token}/api/${path}`);
+    expect([status, head]).toEqual([200, expect.stringContaining('content-type: application/json')]);
+    return JSON.parse(body);
+  };
+
+  it('is every record of a path as its file has it', async () => {
+    const view = await run.view();
+    const list = (await json('questions?run=0&round=2&limit=500')) as QuestionsReply;
+    expect(list.total).toBe(24);
+    for (const { id } of list.questions.slice(0, 5)) {
+      const reply = (await json(`question?run=0&round=2&id=${encodeURIComponent(id)}`)) as QuestionReply;
+      const slow = await view.question(2, id);
+      expect(reply.question).toEqual(slow?.question);
+      // Rollouts that are kept are paths, too: later stages score and pair them.
+      const drawn = reply.paths.filter(({ sample }) => sample.source !== 'rollout');
+      const plain = drawn.map(({ sample, scores }) => ({ ...sample, drawn: undefined, scores }));
+      expect(plain).toEqual(slow?.paths.map(({ sample, scores }) => ({ ...sample, drawn: undefined, scores })));
+      for (const [n, path] of drawn.entries()) {
+        const { rollouts = [], ...labels } = slow?.paths[n]?.labels ?? {};
+        expect(path.labels ?? {}).toEqual(labels);
+        for (const list of [path.truth, path.human, path.rollouts]) expect(list).toHaveLength(path.sample.steps.length);
+        expect(path.rollouts.reduce((sum, count) => sum + count, 0)).toBe(rollouts.length);
+      }
+    }
+  });
+
+  it("is a path's tokens and rollouts", async () => {
+    const { questions } = (await json('questions?run=0&round=1&limit=1&outcome=wrong')) as QuestionsReply;
+    const { paths } = (await json(`question?run=0&round=1&id=${questions[0]?.id}`)) as QuestionReply;
+    const path = paths.find(
+      ({ sample, rollouts }) => sample.source === 'policy' && rollouts.some((count) => count > 0),
+    );
+    const step = path?.rollouts.findIndex((count) => count > 0) ?? 0;
+    const of = `run=0&round=1&sample=${encodeURIComponent(path?.sample.id ?? '')}`;
+    const { tokens } = (await json(`tokens?${of}`)) as TokensReply;
+    expect(tokens?.map(({ text }) => text).join('')).toBe(path?.sample.steps.join('\n'));
+    expect(Math.min(...(tokens ?? []).map(({ logp }) => logp ?? 0))).toBe(
+      Math.min(...(path?.leastLogps ?? []).map((logp) => logp ?? 0)),
+    );
+    const { rollouts } = (await json(`rollouts?${of}&step=${step}`)) as RolloutsReply;
+    expect(rollouts).toHaveLength(path?.rollouts[step] ?? 0);
+    for (const rollout of rollouts) {
+      expect(Sample.parse(rollout).source).toBe('rollout');
+      expect(rollout.steps.slice(0, step + 1)).toEqual(path?.sample.steps.slice(0, step + 1));
+    }
+  });
+
+  it('is each pair with both paths, and how its log-probabilities moved', async () => {
+    const { total, pairs } = (await json('pairs?run=0&round=1&limit=500')) as PairsReply;
+    expect(pairs).toHaveLength(total);
+    const replies = await Promise.all(
+      pairs.map(async ({ index }) => (await json(`pair?run=0&round=1&index=${index}`)) as PairReply),
+    );
+    const moved = replies.flatMap(({ own }) => (own === null || own.rejected === null ? [] : [own]));
+    const { logps } = replies[0]!;
+    expect(moved).toHaveLength(logps?.n ?? 0);
+    for (const place of [0, 1] as const) {
+      const name = place === 0 ? 'before' : 'after';
+      const mean = moved.reduce((sum, { chosen }) => sum + chosen[place], 0) / moved.length;
+      expect(mean).toBeCloseTo(logps?.chosen[name] ?? Number.NaN, 10);
+    }
+    for (const { pair, chosen } of replies) expect(chosen?.sample.id).toBe(pair.chosen.sampleId);
+  });
+
+  it('is figures, as the same functions give them', async () => {
+    const same = async (path: string, reply: Promise<object>) =>
+      expect(await json(path)).toEqual(JSON.parse(JSON.stringify(await reply)));
+    await same('runs', answers.runs());
+    await same('rounds?run=0', answers.rounds({ run: 0 }));
+    await same('scores?run=0&round=2', answers.scores({ run: 0, round: 2 }));
+    await same('training?run=0', answers.training({ run: 0 }));
+    const [first, second] = [{ run: 0, policy: 'last' } as const, { run: 0, policy: 'start' } as const];
+    const ask = { first, second, change: 'gained', offset: 0, limit: 50 } as const;
+    await same('compare?first=0:last&second=0:start&change=gained', answers.compare(ask));
   });
 });
 

@@ -8,8 +8,8 @@ import { nameOf } from './curves.ts';
 export function Final({ final }: { readonly final: FinalReport | null }) {
   if (final === null) return null;
   return (
-    <section aria-labelledby="final">
-      <h2 id="final">Final evaluation</h2>
+    <div>
+      <h2>Final evaluation</h2>
       <Wide label="Table of policies">
         <table>
           <thead>
@@ -36,7 +36,7 @@ export function Final({ final }: { readonly final: FinalReport | null }) {
       {final.rows.flatMap(({ name, bestOf = [] }) =>
         bestOf.map((report) => <BestOf key={`${name} ${nameOf(report)}`} policy={name} report={report} />),
       )}
-    </section>
+    </div>
   );
 }
 

@@ -139,8 +139,8 @@ function SideFacts({
 /** Before and after the alignment: of this pair, and of the round's measured pairs. */
 function Moved({ data: { own, logps } }: { readonly data: PairReply }) {
   return (
-    <section aria-labelledby="moved">
-      <h2 id="moved">Log-probabilities in training</h2>
+    <div>
+      <h2>Log-probabilities in training</h2>
       {own === null && (
         <Note>
           Those of this pair were not measured. Set <Setting name="evaluate.logpPairs" /> to the number of pairs in the
@@ -170,7 +170,7 @@ function Moved({ data: { own, logps } }: { readonly data: PairReply }) {
           </tbody>
         </table>
       )}
-    </section>
+    </div>
   );
 }
 

@@ -8,7 +8,7 @@ import type {
   ScoresReply,
   TrainingReply,
 } from '../../src/viewer/api.ts';
-import { Path } from '../paths/path.tsx';
+import { ChipHead, Path } from '../paths/path.tsx';
 import { useApp, useTitle } from '../state/app.ts';
 import { ModelText } from '../text/model-text.tsx';
 import { Sets } from './compare.tsx';
@@ -25,12 +25,12 @@ export function ReportPage({ report }: { readonly report: ReportData }) {
         <RunReport key={run.dir} run={run} place={place} report={report} />
       ))}
       {answersLike<CompareReply>(report, 'api/compare').map(({ query, data }) => (
-        <section key={query.toString()} aria-label="Comparison">
+        <article key={query.toString()}>
           <h1>
             {sideWords(runs, query.get('first'))} and {sideWords(runs, query.get('second'))}
           </h1>
           <Sets sets={data.sets} />
-        </section>
+        </article>
       ))}
     </>
   );
@@ -47,7 +47,7 @@ function RunReport({ run, place, report }: RunReportProps) {
   const trainings = answersLike<TrainingReply>(report, 'api/training').find(isOwn)?.data ?? { trainings: [] };
   const rounds = answersLike<RoundsReply>(report, 'api/rounds').find(isOwn)?.data;
   return (
-    <section aria-label={run.name}>
+    <article>
       <h1>{run.name}</h1>
       <p class="dim">
         {run.method} on {run.task}, {run.model}, seed {run.seed}
@@ -56,16 +56,14 @@ function RunReport({ run, place, report }: RunReportProps) {
       {answersLike<ScoresReply>(report, 'api/scores')
         .filter(isOwn)
         .map(({ query, data }) => (
-          <section key={query.toString()} aria-label={`Scores of round ${query.get('round')}`}>
+          <div key={query.toString()}>
             <h2>Scores of round {query.get('round')}</h2>
             <Scores data={data} />
-          </section>
+          </div>
         ))}
-      <section aria-label="Training">
-        <Trainings data={trainings} />
-      </section>
+      <Trainings data={trainings} />
       <Samples place={place} report={report} />
-    </section>
+    </article>
   );
 }
 
@@ -74,8 +72,9 @@ function Samples({ place, report }: Omit<RunReportProps, 'run'>) {
   if (own.length === 0) return null;
   const questions = answersLike<QuestionReply>(report, 'api/question');
   return (
-    <section aria-label="Some paths">
+    <div>
       <h2>Some paths, chosen by hash</h2>
+      <ChipHead />
       {own.map(({ run, round, id, path }) => {
         const isIts = ({ query }: { readonly query: URLSearchParams }): boolean =>
           query.get('id') === id && query.get('run') === String(run) && query.get('round') === String(round);
@@ -99,7 +98,7 @@ function Samples({ place, report }: Omit<RunReportProps, 'run'>) {
           </article>
         );
       })}
-    </section>
+    </div>
   );
 }
 

@@ -57,8 +57,8 @@ export function Rounds({ data, trainings, place }: RoundsProps) {
 function Warnings({ warnings }: { readonly warnings: readonly Warning[] }) {
   if (warnings.length === 0) return null;
   return (
-    <section aria-labelledby="warnings" class="warnings">
-      <h2 id="warnings">Warnings</h2>
+    <div class="warnings">
+      <h2>Warnings</h2>
       <ul>
         {warnings.map(({ text, where }) => (
           <li key={text}>
@@ -66,7 +66,7 @@ function Warnings({ warnings }: { readonly warnings: readonly Warning[] }) {
           </li>
         ))}
       </ul>
-    </section>
+    </div>
   );
 }
 
@@ -76,7 +76,7 @@ function RoundTable({ rounds, place }: { readonly rounds: readonly RoundRow[]; r
   return (
     <Wide label="Table of rounds">
       <table class="rounds">
-        <caption>Rounds: differences are on the same questions, first minus the round before</caption>
+        <caption>Differences are this round minus the one before, on the same questions</caption>
         <thead>
           <tr>
             <th scope="col">round</th>
@@ -158,8 +158,8 @@ function Costs({ rounds }: { readonly rounds: readonly RoundRow[] }) {
   if (rounds.every(({ stages }) => stages.length === 0)) return null;
   const longest = Math.max(1e-9, ...rounds.flatMap(({ stages }) => stages.map(({ seconds }) => seconds ?? 0)));
   return (
-    <section aria-labelledby="costs">
-      <h2 id="costs">Cost and time by stage</h2>
+    <div>
+      <h2>Cost and time by stage</h2>
       <p class="dim">Small numbers: what the formulas of --dry-run say of the same stage.</p>
       <Wide label="Table of costs">
         <table class="costs">
@@ -183,7 +183,7 @@ function Costs({ rounds }: { readonly rounds: readonly RoundRow[] }) {
           ))}
         </table>
       </Wide>
-    </section>
+    </div>
   );
 }
 

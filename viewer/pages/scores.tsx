@@ -4,7 +4,7 @@ import { Loaded } from '../parts/loaded.tsx';
 import { Note, Span } from '../parts/marks.tsx';
 import { Plot } from '../parts/plot.tsx';
 import { Wide } from '../parts/wide.tsx';
-import { useReply, useRound, useRun, useTitle } from '../state/app.ts';
+import { useApp, useReply, useRound, useRun, useTitle } from '../state/app.ts';
 import { count, estimate, fixed, NOTHING, plural } from '../text/format.ts';
 import { calibrationSeries, rocSeries } from './curves.ts';
 
@@ -137,11 +137,14 @@ function GroupPlot({ title, xLabel, groups }: GroupPlotProps) {
 }
 
 function Human({ human }: { readonly human: ScoresReply['human'] }) {
+  const { labels } = useApp();
+  const isNone = human.every(({ agreement }) => agreement === null);
+  if (isNone && labels.set === null) return null;
   return (
-    <section aria-labelledby="by-hand">
-      <h2 id="by-hand">Labels by hand</h2>
-      {human.length === 0 ? (
-        <Note>None yet. On a step of a question, press g (good), b (bad) or u (unsure).</Note>
+    <div>
+      <h2>Labels by hand</h2>
+      {isNone ? (
+        <Note>None that can be compared. On a step of a question, press g (good), b (bad) or u (unsure).</Note>
       ) : (
         <table>
           <thead>
@@ -162,6 +165,6 @@ function Human({ human }: { readonly human: ScoresReply['human'] }) {
           </tbody>
         </table>
       )}
-    </section>
+    </div>
   );
 }

@@ -32,7 +32,7 @@ export function Trainings({ data: { trainings } }: { readonly data: TrainingRepl
   return (
     <>
       {[...groups].map(([name, own]) => (
-        <section key={name} aria-label={name}>
+        <div key={name}>
           <h2>
             {name}{' '}
             <small class="dim">
@@ -44,7 +44,7 @@ export function Trainings({ data: { trainings } }: { readonly data: TrainingRepl
               <Plot key={plot.title} {...plot} />
             ))}
           </div>
-        </section>
+        </div>
       ))}
     </>
   );

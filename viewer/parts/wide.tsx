@@ -1,4 +1,4 @@
-// A table that may be wider than the window -> a box that scrolls, reached by keyboard where it does.
+// A table that may be too wide -> a box that scrolls, reached by keyboard where it does.
 import type { ComponentChildren } from 'preact';
 import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 
@@ -7,8 +7,13 @@ interface WideProps {
   readonly children: ComponentChildren;
 }
 
+/** A named group is no landmark, of which a page would have too many. */
+function groupOf(label: string) {
+  return { role: 'group', 'aria-label': label } as const;
+}
+
 export function Wide({ label, children }: WideProps) {
-  const box = useRef<HTMLElement>(null);
+  const box = useRef<HTMLDivElement>(null);
   const [isScrolled, setScrolled] = useState(false);
   useLayoutEffect(() => {
     const element = box.current;
@@ -21,8 +26,8 @@ export function Wide({ label, children }: WideProps) {
     return () => observer.disconnect();
   }, []);
   return (
-    <section ref={box} class="wide" aria-label={label} tabIndex={isScrolled ? 0 : undefined}>
+    <div ref={box} class="wide" {...groupOf(label)} tabIndex={isScrolled ? 0 : undefined}>
       {children}
-    </section>
+    </div>
   );
 }

@@ -5,6 +5,11 @@ import type { Answer, Outcome } from '../../src/viewer/api.ts';
 
 export const NOTHING = '–';
 
+/** On one line. */
+function together(text: string): string {
+  return text.replaceAll(' ', '\u00A0');
+}
+
 /** With a true minus. */
 export function fixed(value: number | null | undefined, digits: number): string {
   if (value === null || value === undefined || !Number.isFinite(value)) return NOTHING;
@@ -22,11 +27,11 @@ export function points(value: number): string {
 
 /** Of shares, as `27.6 to 38.2`. */
 export function percentRange([low, high]: readonly [number, number]): string {
-  return `${fixed(100 * low, 1)} to ${fixed(100 * high, 1)}`;
+  return together(`${fixed(100 * low, 1)} to ${fixed(100 * high, 1)}`);
 }
 
 export function range([low, high]: readonly [number, number]): string {
-  return `${fixed(low, 2)} to ${fixed(high, 2)}`;
+  return together(`${fixed(low, 2)} to ${fixed(high, 2)}`);
 }
 
 export function estimate(figure: Estimate | undefined): string {
@@ -34,7 +39,7 @@ export function estimate(figure: Estimate | undefined): string {
 }
 
 export function probability(p: number): string {
-  return p < 0.001 ? 'p < 0.001' : `p ${fixed(p, 3)}`;
+  return together(p < 0.001 ? 'p < 0.001' : `p ${fixed(p, 3)}`);
 }
 
 export function paired({ difference, ci95, pValue }: PairedDifference): string {
@@ -64,6 +69,10 @@ export function short(value: number | null | undefined): string {
 }
 
 export function duration(seconds: number | null | undefined): string {
+  return together(durationWords(seconds));
+}
+
+function durationWords(seconds: number | null | undefined): string {
   if (seconds === null || seconds === undefined) return NOTHING;
   if (seconds < 10) return `${fixed(seconds, 1)} s`;
   const whole = Math.round(seconds);

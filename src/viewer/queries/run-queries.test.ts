@@ -11,6 +11,7 @@ import { answeredSets } from '../../method/set-reports.ts';
 import { hardLabels } from '../../method/step-labels.ts';
 import { type RunView, readRun } from '../../pipeline/run-reader.ts';
 import type { Answer } from '../../records.ts';
+import type { LogEvent } from '../../run/events.ts';
 import { mean } from '../../statistics/intervals.ts';
 import { type Answers, answersFrom } from '../answers.ts';
 import type { OpenRun } from '../open-run.ts';
@@ -228,6 +229,35 @@ describe('a comparison', () => {
     const reply = await answers.compare({ first: side(1), second: side('last'), offset: 0, limit: 9 });
     expect(reply).toEqual({ sets: [], total: 0, answers: [] });
   });
+});
+
+it('follow a run that goes on', async () => {
+  const out = join(folder, 'live');
+  const stop = new AbortController();
+  const log = ({ type, stage, iteration }: LogEvent) => {
+    if (type === 'stage-end' && stage === '2-step-labels' && iteration === 2) stop.abort();
+  };
+  await viewerRun(out, {}, { log, signal: stop.signal }).catch(() => undefined);
+  await using live = await openViewerRun(out, { cache: join(folder, 'cache') });
+  const own = answersFrom([live]);
+  const { runs: before } = await own.runs();
+  expect(before).toMatchObject([{ finished: false, rounds: 3 }]);
+  const begun = await own.rounds({ run: 0 });
+  expect(begun.rounds.map(({ report }) => report !== null)).toEqual([true, true, false]);
+  expect(begun.rounds[2]?.stages.map(({ stage }) => stage)).toEqual(['1-samples', '2-step-labels']);
+  expect(begun.rounds[2]?.estimated.map(({ stage }) => stage)).toEqual(['1-samples', '2-step-labels']);
+  expect((await own.scores({ run: 0, round: 2 })).figures).toBeNull();
+  expect((await own.training({ run: 0 })).trainings).toHaveLength(3);
+  await viewerRun(out);
+  const { runs: after } = await own.runs();
+  expect(after).toMatchObject([{ finished: true }]);
+  expect(after[0]?.version).toBeGreaterThan(before[0]?.version ?? 0);
+  await live.ready();
+  expect((await own.rounds({ run: 0 })).rounds.map(({ report }) => report)).toEqual(
+    (await answers.rounds({ run: 0 })).rounds.map(({ report }) => report),
+  );
+  expect((await own.scores({ run: 0, round: 2 })).figures).toEqual(view.rounds[2]?.report?.scores);
+  expect((await own.training({ run: 0 })).trainings).toHaveLength(6);
 });
 
 it('no reply holds what JSON does not', async () => {
