@@ -32,14 +32,15 @@ const browser = await chromium.launch({
 });
 try {
   mkdirSync(folder, { recursive: true });
-  const page = await browser.newPage({ viewport: { width: 1280, height: 720 }, colorScheme: 'light' });
+  const page = await browser.newPage({ viewport: { width: 1280, height: 860 }, colorScheme: 'light' });
   await page.goto(`${url}#/rounds`);
-  await page.getByText('AUC within questions').waitFor();
+  await page.locator('.plot canvas').first().waitFor();
   await page.waitForTimeout(500);
   await page.screenshot({ path: join(folder, 'view-rounds.png') });
 
-  await page.goto(`${url}#/questions?list=disagree&sort=-paths`);
-  await page.locator('.row .c-question a').first().click();
+  await page.goto(`${url}#/questions?list=disagree&sort=-spread`);
+  const few = page.locator('.row', { has: page.locator('.c-right', { hasText: /^[12]\/[45]$/ }) });
+  await few.locator('.c-question a').first().click();
   await page.locator('.tree .cell').first().waitFor();
   await page.keyboard.press('n');
   await page.keyboard.press('Enter');

@@ -1,4 +1,4 @@
-// Every page of real runs in Chromium -> its content, no violation that axe finds, nothing that leaves the server.
+// Every page of real runs in Chromium -> its content, axe's violations, what leaves the server.
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

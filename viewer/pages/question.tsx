@@ -5,7 +5,7 @@ import { Loaded } from '../parts/loaded.tsx';
 import { Note } from '../parts/marks.tsx';
 import { ChipHead, Path } from '../paths/path.tsx';
 import { type PathTree, treeOf } from '../paths/path-tree.ts';
-import { errorsOf, shortId } from '../paths/step-facts.ts';
+import { errorsOf } from '../paths/step-facts.ts';
 import { Tree } from '../paths/tree.tsx';
 import { type App, useApp, useKeys, useReply, useRound, useRun, useTitle } from '../state/app.ts';
 import { changed, hrefOf, type Query } from '../state/route.ts';
@@ -222,8 +222,6 @@ function toError(app: App, moving: Moving, change: 1 | -1): void {
     return;
   }
   place.move(to.row, to.step);
-  const path = tree.paths[to.row];
-  if (path !== undefined) app.said.value = `Step ${to.step + 1} of path ${shortId(path)}`;
 }
 
 function toQuestion(app: App, { asked, list }: Moving, change: 1 | -1, extra: Query): void {

@@ -76,7 +76,7 @@ function RoundTable({ rounds, place }: { readonly rounds: readonly RoundRow[]; r
   return (
     <Wide label="Table of rounds">
       <table class="rounds">
-        <caption>Rounds: differences are on the same questions, first minus the round before</caption>
+        <caption>Differences are this round minus the one before, on the same questions</caption>
         <thead>
           <tr>
             <th scope="col">round</th>

@@ -1,4 +1,4 @@
-// A table that may be wider than the window -> a box that scrolls, reached by keyboard where it does.
+// A table that may be too wide -> a box that scrolls, reached by keyboard where it does.
 import type { ComponentChildren } from 'preact';
 import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 

@@ -7,7 +7,7 @@ import { fixed, NOTHING, plural } from '../text/format.ts';
 import { ModelText, Plain } from '../text/model-text.tsx';
 import { PairLinks, type PairsOfQuestion, type Where } from './pair-links.tsx';
 import { StepDetail } from './step-detail.tsx';
-import { factsOf, factWords, isDisputed, type StepFacts, shortId, tallyWords } from './step-facts.ts';
+import { answerText, factsOf, factWords, isDisputed, type StepFacts, shortId, tallyWords } from './step-facts.ts';
 
 interface PathProps {
   readonly path: PathView;
@@ -61,7 +61,7 @@ function PathHead({ path, where, pairs }: Pick<PathProps, 'path' | 'where' | 'pa
       <h3>
         <OutcomeWords outcome={sample.outcome} />
         <span class="path-answer">
-          <Plain text={answerText(sample.extracted)} />
+          <Plain text={answerText(sample)} />
         </span>
       </h3>
       <p class="facts">
@@ -71,7 +71,7 @@ function PathHead({ path, where, pairs }: Pick<PathProps, 'path' | 'where' | 'pa
         <span>
           path score <Score value={pathScore} digits={3} />
         </span>
-        <span>{plural(sample.tokens, 'token')}</span>
+        {sample.tokens > 0 && <span>{plural(sample.tokens, 'token')}</span>}
         {sample.sumLogp !== null && drawn > 0 && <span>mean log P {fixed(sample.sumLogp / drawn, 3)}</span>}
         {wordsOfSample(path).map((word) => (
           <span key={word} class="tag">
@@ -82,12 +82,6 @@ function PathHead({ path, where, pairs }: Pick<PathProps, 'path' | 'where' | 'pa
       </p>
     </header>
   );
-}
-
-/** Of a program: nothing, its steps are the program. */
-function answerText(extracted: string | null): string {
-  if (extracted === null) return 'no answer';
-  return extracted.includes('\n') ? '' : extracted;
 }
 
 function wordsOfSample({ sample, duplicateOf, scores, labels }: PathView): string[] {

@@ -1,4 +1,5 @@
 // An open step -> its tokens, its rollouts, the pairs of its path, buttons to label it.
+import { useEffect, useRef } from 'preact/hooks';
 import type { HumanLabel, PathView, RolloutsReply, TokensReply, TokenView } from '../../src/viewer/api.ts';
 import { Loaded } from '../parts/loaded.tsx';
 import { Note, OutcomeWords, Setting } from '../parts/marks.tsx';
@@ -23,8 +24,10 @@ export function StepDetail(props: StepDetailProps) {
   const { path, step, where } = props;
   const sample = path.sample.id;
   const tokens = useReply<TokensReply>('api/tokens', { ...where, sample });
+  const box = useRef<HTMLElement>(null);
+  useEffect(() => box.current?.scrollIntoView({ block: 'nearest' }), [tokens.data === null]);
   return (
-    <section class="detail-box" aria-label={`Step ${step + 1} of path ${shortId(path)}`}>
+    <section ref={box} class="detail-box" aria-label={`Step ${step + 1} of path ${shortId(path)}`}>
       <HandButtons {...props} />
       <h4>Tokens</h4>
       <Loaded reply={tokens}>{(data) => <Tokens tokens={data.tokens} path={path} step={step} />}</Loaded>

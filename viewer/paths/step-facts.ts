@@ -86,6 +86,12 @@ export function factWords(facts: StepFacts, number: number): string {
   return words.filter((word) => word !== null && word !== undefined).join('; ');
 }
 
+/** What a path answers. Of a program nothing: its steps are the program. */
+export function answerText({ extracted }: PathView['sample']): string {
+  if (extracted === null) return 'no answer';
+  return extracted.includes('\n') ? '' : extracted;
+}
+
 /** The sample's id without its question's. */
 export function shortId({ sample }: Pick<PathView, 'sample'>): string {
   const { id, questionId } = sample;

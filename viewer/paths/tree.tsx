@@ -5,7 +5,7 @@ import { doubt, OutcomeMark } from '../parts/marks.tsx';
 import { fixed, plural } from '../text/format.ts';
 import { Plain } from '../text/model-text.tsx';
 import type { Cell, PathTree } from './path-tree.ts';
-import { factsOf, factWords, isDisputed, type StepFacts, tallyWords } from './step-facts.ts';
+import { answerText, factsOf, factWords, isDisputed, type StepFacts, tallyWords } from './step-facts.ts';
 
 interface TreeProps {
   readonly tree: PathTree;
@@ -105,6 +105,12 @@ function TreeCell({ cell, facts, isCurrent, onStep }: TreeCellProps) {
   );
 }
 
+/** A program's ending says why it is wrong. */
+function endingText(sample: PathView['sample']): string {
+  const answer = answerText(sample);
+  return answer === '' && sample.outcome.kind !== 'right' ? sample.outcome.reason : answer;
+}
+
 interface EndingProps {
   readonly path: PathView;
   readonly row: number;
@@ -117,7 +123,7 @@ function Ending({ path, row, depth }: EndingProps) {
     <span class={`ending ${sample.outcome.kind}`} style={{ gridColumn: `${depth + 1}`, gridRow: `${row + 2}` }}>
       <OutcomeMark outcome={sample.outcome} />
       <span class="ending-answer">
-        <Plain text={(sample.extracted ?? 'no answer').slice(0, SEEN)} />
+        <Plain text={endingText(sample).slice(0, SEEN)} />
       </span>
       <span class="figure dim">{pathScore === null ? '' : fixed(pathScore, 2)}</span>
     </span>
