@@ -1,5 +1,7 @@
 // Open runs -> all that a report holds: answers by their addresses, and paths as examples.
 
+import { throwIfAborted } from '../../errors.ts';
+import { beforeAbort } from '../../http/before-abort.ts';
 import type { RunView } from '../../pipeline/run-reader.ts';
 import { hash32 } from '../../random.ts';
 import { type Answers, answersFrom } from '../answers.ts';
@@ -8,8 +10,13 @@ import type { OpenRun } from '../open-run.ts';
 
 type Example = ReportData['samples'][number];
 
-/** Waits until all records are read. @throws SipfError where the files of a run cannot be read. */
-export async function reportData(runs: readonly OpenRun[]): Promise<ReportData> {
+/** Waits until all records are read. @throws SipfError where the files of a run cannot be read; the signal's reason. */
+export function reportData(runs: readonly OpenRun[], signal?: AbortSignal): Promise<ReportData> {
+  const data = dataOf(runs, signal);
+  return signal === undefined ? data : beforeAbort(data, signal);
+}
+
+async function dataOf(runs: readonly OpenRun[], signal: AbortSignal | undefined): Promise<ReportData> {
   for (const run of runs) await run.ready();
   const answers = answersFrom(runs);
   const kept = new Map<string, unknown>();
@@ -17,6 +24,7 @@ export async function reportData(runs: readonly OpenRun[]): Promise<ReportData> 
   kept.set('api/runs', { runs: heads.map(ended) });
   const samples: Example[] = [];
   for (const [place, run] of runs.entries()) {
+    throwIfAborted(signal);
     const view = await run.view();
     kept.set(addressOf('rounds', { run: place }), await answers.rounds({ run: place }));
     kept.set(addressOf('training', { run: place }), await answers.training({ run: place }));
