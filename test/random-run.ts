@@ -44,6 +44,7 @@ const TEXTS = [
   'She said "no" \\ yes/no',
   'tab\tand\nline',
   '\ud83d alone',
+  '😀 smiles',
   '<script>alert(1)</script>',
   'plain words',
   '\u202Eright to left',

@@ -109,41 +109,39 @@ describe('a broken run', () => {
     const dir = join(folder, 'broken');
     await writeRun(dir, run);
     const file = join(dir, 'iteration-1', '1-samples.jsonl');
-    const lines = (await readFile(file, 'utf8')).trimEnd().split('\n');
-    const wrong = [
-      '{"id":',
-      '[]',
-      '{"id":"x","questionId":"nobody"}',
-      '\ufffe',
-      '{"id":"y","questionId":"__proto__","tokens":1,"steps":[1]}',
+    const lines = (await readFile(file, 'utf8'))
+      .trimEnd()
+      .split('\n')
+      .map((line) => Buffer.from(`${line}\n`));
+    const wrong: readonly (readonly [line: string | Buffer, said: string])[] = [
+      ['{"id":\n', 'one JSON object'],
+      ['[]\n', 'an object'],
+      ['{"id":"x","questionId":"nobody"}\n', 'a question of the run'],
+      ['\ufffe\n', 'one JSON object'],
+      [
+        '{"id":"y","questionId":"q/0","tokens":1,"steps":["s"],"outcome":{"kind":"wrong","reason":"__proto__"}}\n',
+        'an outcome',
+      ],
+      [Buffer.from([0xff, 0x0a]), 'UTF-8'],
+      ['{"torn":"li', 'one JSON object'],
     ];
-    await writeFile(
-      file,
-      Buffer.concat([
-        Buffer.from(`${[...lines, ...wrong].join('\n')}\n`),
-        Buffer.from([0xff, 0x0a]),
-        Buffer.from('{"torn":"li'),
-      ]),
-    );
+    // A wrong line behind each of the first ones, and the torn one at the end.
+    const parts = wrong.map(([line]) => Buffer.from(line as string));
+    const torn = parts.pop()!;
+    const mixed = lines.flatMap((line, i) => [line, ...parts.slice(i, i + 1)]);
+    await writeFile(file, Buffer.concat([...mixed, torn]));
     await using opened = await open(dir);
     await opened.ready();
     const { faults } = await opened.head();
-    for (const [i, said] of [
-      'one JSON object',
-      'an object',
-      'a question of the run',
-      'one JSON object',
-      'an outcome|an object',
-      'UTF-8',
-      'one JSON object',
-    ].entries())
-      expect(faults[i]).toMatch(
-        new RegExp(`^iteration-1/1-samples\\.jsonl, line ${lines.length + 1 + i}: Expected (${said})`),
-      );
-    expect(faults).toHaveLength(7);
-    expect((await opened.questions({ round: 1, ...LIST })).questions).toEqual(slowList(run, 1));
+    const places = [2, 4, 6, 8, 10, 12, mixed.length + 1];
+    for (const [i, [, said]] of wrong.entries())
+      expect(faults[i]).toMatch(new RegExp(`^iteration-1/1-samples\\.jsonl, line ${places[i]}: Expected ${said}`));
+    expect(faults).toHaveLength(wrong.length);
+    const { questions } = await opened.questions({ round: 1, ...LIST });
+    expect(questions).toEqual(slowList(run, 1));
+    for (const { id, paths } of questions) expect((await opened.question({ round: 1, id })).paths).toHaveLength(paths);
     const view = await readRun(dir);
-    await expect(view.questionIds(1)).rejects.toThrow(/1-samples\.jsonl, line \d+: Expected one JSON object/);
+    await expect(view.questionIds(1)).rejects.toThrow(/1-samples\.jsonl, line 2: Expected one JSON object/);
   });
 
   it('keeps the first of many faults, and counts the others', async () => {
@@ -317,6 +315,16 @@ describe('the cache', () => {
     await using anew = await openWith(dir, cache);
     const found = anew.question({ round: 1, id: 'large' });
     await expect(found).rejects.toMatchObject({ code: 'not-found' });
+  });
+
+  it('costs time and no answer where its folder is closed', async () => {
+    const { run, dir } = await largeRun('closed');
+    const cache = join(dir, 'config.json');
+    await using opened = await openWith(dir, cache);
+    expect((await opened.questions({ round: 1, ...LIST })).questions).toEqual(slowList(run, 1));
+    expect((await opened.head()).faults.join()).toMatch(
+      /^The index of this run is not kept\. Expected to make the folder/,
+    );
   });
 
   it('may be written by two at once', async () => {

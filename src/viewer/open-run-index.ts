@@ -108,7 +108,7 @@ class IndexedRun implements OpenRun {
       version: this.#changes + this.#index.version,
       now: await this.#now.read(config, this.#index.tables.questions.size),
       indexed: { bytes: Math.min(read, of), of },
-      faults: [...this.#index.faults, ...this.#human.faults, ...this.#faults, this.#viewFault ?? []].flat(),
+      faults: this.#allFaults(),
     };
   }
 
@@ -236,8 +236,14 @@ class IndexedRun implements OpenRun {
       if (!(error instanceof SipfError)) throw error;
       this.#viewFault = error.message;
     }
-    this.#reading = this.#reading.then(() => this.#index.refresh());
+    this.#reading = this.#reading.catch(() => undefined).then(() => this.#index.refresh());
     this.#reading.catch(() => undefined);
+  }
+
+  #allFaults(): string[] {
+    const { faults, cacheFault } = this.#index;
+    const others = [cacheFault, this.#viewFault].filter((fault) => fault !== null);
+    return [...faults, ...this.#human.faults, ...this.#faults, ...others];
   }
 
   /** Waits for the records of what was there first. */

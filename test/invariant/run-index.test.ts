@@ -24,6 +24,7 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 
 const task: Task = { ...sumsTask, trueSteps: (_, steps) => slowTruth(steps) as boolean[] };
 const SORTS: readonly QuestionSort[] = ['file', 'score', 'spread', 'right', 'paths', 'tokens'];
+const LISTS = ['false-step', 'low-right', 'high-wrong', 'disagree', 'unscorable'] as const;
 const PARTS = [
   'σοφος',
   'STRASSE',
@@ -53,7 +54,7 @@ function randomFilter(random: Random): PathFilter {
     tokensTo: random.int(0, 50),
     truncated: random.next() < 0.5,
     duplicate: random.next() < 0.5,
-    list: random.pick(['false-step', 'low-right', 'high-wrong', 'disagree', 'unscorable'] as const),
+    list: random.pick(LISTS),
     text: random.pick(PARTS),
   };
   const share = random.pick([0, 0.1, 0.2]);
@@ -78,8 +79,13 @@ async function wholeList(
   }
 }
 
-async function expectQuestions(run: OpenRun, records: RandomRun, random: Random, round: number): Promise<void> {
-  const filter = randomFilter(random);
+async function expectQuestions(
+  run: OpenRun,
+  records: RandomRun,
+  random: Random,
+  round: number,
+  filter: PathFilter,
+): Promise<void> {
   const ask = { round, filter, sort: random.pick(SORTS), descending: random.next() < 0.5 };
   const expected = slowQuestions(records, ask);
   const rows = await wholeList(run, ask, random.int(1, 5));
@@ -200,7 +206,11 @@ describe.each(Array.from({ length: sized(12, 200) }, (_, i) => i))('random run %
     await writeRun(dir, records, String(seed));
     await using run = await openRun(dir, { cache: folder, tasks: () => task });
     const random = createRandom(`asks/${seed}`);
-    for (let i = 0; i < 40; i += 1) await expectQuestions(run, records, random, random.int(1, records.rounds.length));
+    const last = records.rounds.length;
+    for (let i = 0; i < 40; i += 1)
+      await expectQuestions(run, records, random, random.int(1, last), randomFilter(random));
+    for (const list of LISTS) await expectQuestions(run, records, random, random.int(1, last), { list });
+    for (const text of PARTS) await expectQuestions(run, records, random, last, { text });
     for (let k = 1; k <= records.rounds.length; k += 1) {
       for (let place = 0; place < records.questions.length; place += 1) await expectQuestion(run, records, k, place);
       await expectPairs(run, records, k);

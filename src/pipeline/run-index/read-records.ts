@@ -32,7 +32,10 @@ export interface Lines {
   readonly text: string;
 }
 
-/** Reads records by their places, synchronously: a question's are a few kilobytes. Files that it opened are closed with it. */
+/**
+ * Reads records by their places, synchronously: a question's are a few kilobytes. Files that it opened are closed with it.
+ * @throws SipfError 'bad-input', from each method, for a record that is another than the index saw, or lacks a field, with file and line.
+ */
 export class RecordReader implements Disposable {
   readonly #index: RunIndex;
   readonly #open = new Map<FileTables, number>();

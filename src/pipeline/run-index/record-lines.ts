@@ -25,7 +25,10 @@ interface ScanOptions {
 const BLOCK = 1 << 22;
 const LINE_FEED = 0x0a;
 
-/** Reads `path` block by block; other work has its turn between two blocks. Lines are JSON, blank ones are passed over. */
+/**
+ * Reads `path` block by block; other work has its turn between two blocks. Lines are JSON, blank ones are passed over.
+ * @throws SipfError 'aborted'; the system's error where the file cannot be read.
+ */
 export async function scanLines(path: string, options: ScanOptions): Promise<void> {
   const file = await open(path, 'r');
   try {

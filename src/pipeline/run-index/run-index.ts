@@ -2,7 +2,7 @@
 import { realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Config } from '../../config/schema.ts';
-import { codeInWords, codeOf } from '../../errors.ts';
+import { codeInWords, codeOf, SipfError } from '../../errors.ts';
 import { canonicalJson, sha256 } from '../../hashing.ts';
 import { type CacheOptions, cacheFolder } from '../../io/cache.ts';
 import { labelRule } from '../../method/step-labels.ts';
@@ -31,6 +31,7 @@ export class RunIndex {
   #adder: RecordAdder;
   #version = 0;
   #isLoaded = false;
+  #cacheFault: string | null = null;
   readonly #bytes = { read: 0, of: 0, unstored: 0 };
   readonly #places = new Map<FileTables, PlacesByQuestion>();
 
@@ -54,6 +55,11 @@ export class RunIndex {
   /** Bytes of record files that are read, and that there are. */
   get bytes(): { readonly read: number; readonly of: number } {
     return { read: this.#bytes.read, of: this.#bytes.of };
+  }
+
+  /** Why the index is not kept in the cache folder; null: it is, or the run is small. */
+  get cacheFault(): string | null {
+    return this.#cacheFault;
   }
 
   /** What is wrong with the records, with file and line. */
@@ -161,8 +167,15 @@ export class RunIndex {
     else this.#tables.moreFaults += 1;
   }
 
+  /** A cache that cannot be written costs time, no answer. */
   async #store(): Promise<void> {
-    await storeTables(await this.#cachePath(), this.#tables, this.#rulesText());
+    try {
+      await storeTables(await this.#cachePath(), this.#tables, this.#rulesText());
+      this.#cacheFault = null;
+    } catch (error) {
+      if (!(error instanceof SipfError) || error.code !== 'write-failed') throw error;
+      this.#cacheFault = `The index of this run is not kept. ${error.message}`;
+    }
     this.#bytes.unstored = 0;
   }
 

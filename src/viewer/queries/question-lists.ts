@@ -33,7 +33,7 @@ export class QuestionLists {
     this.#clock = clock;
   }
 
-  /** Nothing changes in the index while it works. */
+  /** Nothing changes in the index while it works. @throws SipfError 'bad-input' for records that are others than the index saw. */
   reply(ask: QuestionsAsk): QuestionsReply {
     this.#forgetOld();
     const { text, list } = ask;

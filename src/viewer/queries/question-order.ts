@@ -57,7 +57,7 @@ function sorted(questions: Uint32Array, keyOf: (question: number) => number, des
     const key = keyOf(question);
     return Number.isNaN(key) ? Number.POSITIVE_INFINITY : sign * key;
   });
-  const places = Uint32Array.from(questions, (_, place) => place).sort((a, b) => compare(keys[a]!, keys[b]!) || a - b);
+  const places = Uint32Array.from(questions, (_, place) => place).sort((a, b) => compare(keys[a]!, keys[b]!));
   return places.map((place) => questions[place]!);
 }
 
