@@ -92,8 +92,9 @@ export function answersFrom(runs: readonly OpenRun[]): Answers {
 }
 
 async function scoresOf(run: OpenRun, round: number): Promise<ScoresReply> {
-  const { config } = await run.view();
+  const { config, rounds } = await run.view();
   const groups = await heldOutGroups(run, round, config.labels.heldOut);
   const rules = { task: run.task, labels: config.labels, score: config.score };
-  return { ...scoresReply(groups, rules), human: await run.humanAgreement(round) };
+  const known = rounds[round]?.report?.scores ?? null;
+  return { ...scoresReply(groups, rules, known), human: await run.humanAgreement(round) };
 }

@@ -39,7 +39,7 @@ async function report(dirs: readonly string[], { out, json }: ReportFlags, termi
     throw new SipfError('bad-input', 'Expected --out FILE or --json, got neither. Name the file to write.');
   if (out !== undefined) await checkOutText('report', out, REPORT_ELEMENT);
   const page = await readPage();
-  const data = await withRuns(dirs, reportData);
+  const data = await withRuns(dirs, (runs) => reportData(runs, terminal.signal));
   if (out !== undefined) {
     await writeFileAtomically(out, [reportHtml(page, data)]);
     terminal.log(`The report is in ${out}. It needs no server: open it in a browser.`);

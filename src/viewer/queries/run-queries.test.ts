@@ -16,6 +16,7 @@ import { mean } from '../../statistics/intervals.ts';
 import { type Answers, answersFrom } from '../answers.ts';
 import type { OpenRun } from '../open-run.ts';
 import { answersOf } from './compare.ts';
+import { heldOutGroups, scoresReply } from './scores.ts';
 
 let folder = '';
 let run: OpenRun;
@@ -59,6 +60,9 @@ describe('scores', () => {
     const report = view.rounds[round]?.report?.scores;
     expect(report?.questions).toBeGreaterThan(1);
     expect(reply.figures).toEqual(report);
+    const rules = { task: sumsTask, labels: view.config.labels, score: view.config.score };
+    const computed = scoresReply(await heldOutGroups(run, round, view.config.labels.heldOut), rules);
+    expect(computed).toEqual({ ...reply, human: undefined });
     expect(reply.scorers.map(({ name, auc }) => [name, auc])).toEqual([
       ['scores', report?.aucOutcome.scores],
       ['tallies', report?.aucOutcome.tallies],

@@ -40,15 +40,19 @@ interface ScoredPath extends FigurePath {
   readonly lengths: readonly number[];
 }
 
-/** Figures of the scores of held-out paths. `figures` is null where no path has labels and scores. */
-export function scoresReply(groups: readonly RecordGroup[], rules: FigureRules): Figures {
+/** Figures of the scores of held-out paths. `known`: those of the round's report, where it has them; null: no path has labels and scores. */
+export function scoresReply(
+  groups: readonly RecordGroup[],
+  rules: FigureRules,
+  known: Figures['figures'] = null,
+): Figures {
   const questions = groups.map((group): ScoredPath[] =>
     sampledFigurePaths(group, stepScoresById(group.scores), rules).map(({ sample, figure }) => ({
       ...figure,
       lengths: sample.steps.map(({ length }) => length),
     })),
   );
-  const figures = questions.some(({ length }) => length > 0) ? scoreFigures(questions) : null;
+  const figures = known ?? (questions.some(({ length }) => length > 0) ? scoreFigures(questions) : null);
   return {
     figures,
     scorers: figures === null ? [] : scorersOf(questions, figures),

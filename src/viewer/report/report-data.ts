@@ -1,5 +1,7 @@
 // Open runs -> all that a report holds: answers by their addresses, and paths as examples.
 
+import { throwIfAborted } from '../../errors.ts';
+import { beforeAbort } from '../../http/before-abort.ts';
 import type { RunView } from '../../pipeline/run-reader.ts';
 import { hash32 } from '../../random.ts';
 import { type Answers, answersFrom } from '../answers.ts';
@@ -8,8 +10,13 @@ import type { OpenRun } from '../open-run.ts';
 
 type Example = ReportData['samples'][number];
 
-/** Waits until all records are read. @throws SipfError where the files of a run cannot be read. */
-export async function reportData(runs: readonly OpenRun[]): Promise<ReportData> {
+/** Waits until all records are read. @throws SipfError where the files of a run cannot be read; the signal's reason. */
+export function reportData(runs: readonly OpenRun[], signal?: AbortSignal): Promise<ReportData> {
+  const data = dataOf(runs, signal);
+  return signal === undefined ? data : beforeAbort(data, signal);
+}
+
+async function dataOf(runs: readonly OpenRun[], signal: AbortSignal | undefined): Promise<ReportData> {
   for (const run of runs) await run.ready();
   const answers = answersFrom(runs);
   const kept = new Map<string, unknown>();
@@ -17,6 +24,7 @@ export async function reportData(runs: readonly OpenRun[]): Promise<ReportData> 
   kept.set('api/runs', { runs: heads.map(ended) });
   const samples: Example[] = [];
   for (const [place, run] of runs.entries()) {
+    throwIfAborted(signal);
     const view = await run.view();
     kept.set(addressOf('rounds', { run: place }), await answers.rounds({ run: place }));
     kept.set(addressOf('training', { run: place }), await answers.training({ run: place }));
@@ -92,15 +100,16 @@ async function endsOf(open: OpenRun, run: number): Promise<Ends> {
   return last === undefined ? { start: null, last: null } : { start: { run, policy: 0 }, last: { run, policy: last } };
 }
 
-/** What examples are chosen by, and how many of each kind there are. */
+/** What examples are chosen by. */
 const KINDS: readonly { readonly filter: PathFilter; readonly fits: (path: PathView) => boolean }[] = [
   { filter: { outcome: 'right' }, fits: ({ sample }) => sample.outcome.kind === 'right' },
   { filter: { outcome: 'wrong' }, fits: ({ sample }) => sample.outcome.kind === 'wrong' },
   { filter: { list: 'disagree' }, fits: disagrees },
 ];
+/** Of each kind, at most. */
 const EXAMPLES = 3;
-/** Questions that are looked at for an example. */
-const TRIES = 8;
+/** Questions that are looked at for them. */
+const TRIES = 24;
 
 function disagrees({ scores, hardLabels }: PathView): boolean {
   return hardLabels?.some((label, j) => (scores?.scores?.[j] ?? Number(label)) >= 0.5 !== label) === true;
@@ -115,19 +124,35 @@ interface Found {
 async function examplesOf(answers: Answers, run: number, { rounds }: RunView): Promise<Found[]> {
   const found: Found[] = [];
   const round = rounds.findLast(({ stages }) => stages.includes('1-samples'))?.iteration;
-  for (const [kind, { filter, fits }] of round === undefined ? [] : KINDS.entries()) {
-    const own = { run, round: round ?? 0, filter };
-    const most = found.length + EXAMPLES;
-    for (const id of await questionsOfKind(answers, own, `report/${kind}`)) {
-      if (found.length === most || found.some(({ example }) => example.id === id)) continue;
-      const reply = await answers.question({ ...own, id });
-      const path = exampleIn(reply.paths.filter(fits));
-      if (path === null) continue;
-      const example = { run, round: own.round, id, path: path.sample.id };
-      found.push({ example, reply: { ...reply, paths: [path], pairs: [] } });
+  if (round === undefined) return [];
+  for (const [kind, { filter, fits }] of KINDS.entries()) {
+    const ids = await questionsOfKind(answers, { run, round, filter }, `report/${kind}`);
+    const some: Found[] = [];
+    for (const id of ids) {
+      if (found.some(({ example }) => example.id === id)) continue;
+      const reply = await answers.question({ run, round, id });
+      some.push(...reply.paths.filter(fits).flatMap((path) => exampleOf(path, { run, round, id }, reply)));
+      if (some.filter(isTold).length >= EXAMPLES) break;
     }
+    found.push(...bestOf(some));
   }
   return found;
+}
+
+/** A drawn path with its question alone. */
+function exampleOf(path: PathView, place: Omit<Example, 'path'>, reply: QuestionReply): Found[] {
+  if (path.sample.source !== 'policy') return [];
+  return [{ example: { ...place, path: path.sample.id }, reply: { ...reply, paths: [path], pairs: [] } }];
+}
+
+const isTold = ({ reply: { paths } }: Found): boolean =>
+  paths.every(({ scores, labels }) => scores !== null && labels !== null);
+
+/** One path of a question, those with scores and labels first. */
+function bestOf(some: readonly Found[]): Found[] {
+  const ranked = [...some.filter(isTold), ...some.filter((one) => !isTold(one))];
+  const first = ranked.filter(({ example }, n) => ranked.findIndex((one) => one.example.id === example.id) === n);
+  return first.slice(0, EXAMPLES);
 }
 
 /** Ids of some questions that a path of a kind is in, in an order that `key` gives. */
@@ -145,10 +170,4 @@ async function questionsOfKind(
     for (const { id } of questions) ids.add(id);
   }
   return [...ids];
-}
-
-/** A drawn one, with scores and labels where some have them. */
-function exampleIn(paths: readonly PathView[]): PathView | null {
-  const drawn = paths.filter(({ sample }) => sample.source === 'policy');
-  return drawn.find(({ scores, labels }) => scores !== null && labels !== null) ?? drawn[0] ?? null;
 }

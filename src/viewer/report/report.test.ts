@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { openViewerRun, viewerRun } from '../../../test/viewer-run.ts';
+import { SipfError } from '../../errors.ts';
 import { answersFrom } from '../answers.ts';
 import type { CompareReply, QuestionReply, ReportData, RoundsReply, RunsReply } from '../api.ts';
 import type { OpenRun } from '../open-run.ts';
@@ -69,6 +70,13 @@ it('shows right and wrong paths and such that scores and labels dispute, the sam
   expect(kinds.slice(3, 6).map(([kind]) => kind)).toEqual(['wrong', 'wrong', 'wrong']);
   expect(kinds.length).toBeGreaterThan(6);
   expect(kinds.slice(6).map(([, isDisputed]) => isDisputed)).not.toContain(false);
+});
+
+it('is given up on request', async () => {
+  const stop = new AbortController();
+  const data = reportData(runs, stop.signal);
+  stop.abort(new SipfError('aborted', 'Stopped on request.'));
+  await expect(data).rejects.toMatchObject({ code: 'aborted' });
 });
 
 it('of two runs has their comparison, too', async () => {
