@@ -42,8 +42,10 @@ try {
   const few = page.locator('.row', { has: page.locator('.c-right', { hasText: /^[12]\/[45]$/ }) });
   await few.locator('.c-question a').first().click();
   await page.locator('.tree .cell').first().waitFor();
-  await page.keyboard.press('n');
-  await page.keyboard.press('Enter');
+  await page
+    .locator('.chip', { has: page.locator('.tally', { hasText: /^\d\/\d/ }) })
+    .first()
+    .click();
   await page.getByRole('heading', { name: 'Tokens' }).waitFor();
   await page.waitForTimeout(500);
   await page.evaluate('document.querySelector(".toast")?.remove(); scrollTo(0, 0)');
