@@ -1,4 +1,4 @@
-// The commands as people type them: a run of a real model, `sipf view` of it -> each page in Chromium.
+// A run of a real model and `sipf view`, as people type them -> each page in Chromium.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -65,7 +65,7 @@ describe.skipIf(whyNoChromium !== null)(`a real run (${whyNoChromium ?? 'in Chro
     }
     await page.goto(`${url}#/questions`);
     await page.locator('.row a').first().click();
-    await page.locator('.chip').first().click();
+    await page.locator('.path', { hasText: 'mean log P' }).first().locator('.chip').first().click();
     await page.locator('.detail-box .token').first().waitFor();
     await keepScreenshot(page, 'real-question');
     expect(errors).toEqual([]);

@@ -74,6 +74,16 @@ function HandButtons({ path, step, facts, where }: StepDetailProps) {
   );
 }
 
+function whyNoTokens({ sample }: PathView) {
+  if (sample.source === 'gold') return 'No policy drew this path.';
+  if (sample.source === 'rollout') return 'Tokens of rollouts are not kept.';
+  return (
+    <>
+      Log-probabilities of tokens were not kept. Set <Setting name="sampling.keepLogps true" /> in the next run.
+    </>
+  );
+}
+
 interface TokensProps {
   readonly tokens: readonly TokenView[] | null;
   readonly path: PathView;
@@ -85,11 +95,7 @@ const MOST_TOKENS = 600;
 
 function Tokens({ tokens, path, step }: TokensProps) {
   if (tokens === null) {
-    return (
-      <Note>
-        Log-probabilities of tokens were not kept. Set <Setting name="sampling.keepLogps true" /> in the next run.
-      </Note>
-    );
+    return <Note>{whyNoTokens(path)}</Note>;
   }
   const own = tokensOf(tokens, path.sample.steps, step);
   return (
