@@ -1,7 +1,7 @@
 // Textbook and hand-made cases -> checks of intervals and paired tests.
 import { expect, test } from 'vitest';
 import { createRandom } from '../random.ts';
-import { bootstrap, pairedDifference, wilson } from './intervals.ts';
+import { bootstrap, type Part, pairedDifference, pooledShare, sum, wilson } from './intervals.ts';
 
 const random = () => createRandom('test');
 
@@ -68,5 +68,20 @@ test('a paired difference changes its sign, and nothing else, with the order of 
     expect(one.ci95[0]).toBeCloseTo(-other.ci95[1], 12);
     expect(one.pValue).toBe(other.pValue);
     expect(one.ci95[0] <= one.difference && one.difference <= one.ci95[1]).toBe(true);
+  }
+});
+
+test('a pooled share is the bootstrap of its groups, to the last digit', () => {
+  const own = random();
+  const share = (groups: readonly Part[]) =>
+    sum(groups.map(({ part }) => part)) / sum(groups.map(({ whole }) => whole));
+  for (let n = 0; n < 40; n += 1) {
+    const groups = Array.from({ length: own.int(0, 12) }, (): Part => {
+      const whole = own.int(0, 5);
+      return { part: whole * own.next(), whole };
+    });
+    const counted = groups.filter(({ whole }) => whole > 0);
+    const expected = bootstrap(counted, share, { random: createRandom(`${n}`), resamples: 50 });
+    expect(pooledShare(groups, { random: createRandom(`${n}`), resamples: 50 })).toEqual(expected);
   }
 });

@@ -87,11 +87,21 @@ export interface Part {
 }
 
 /** The share over all groups together, as `bootstrap` gives it; groups that add nothing do not count. */
-export function pooledShare(groups: readonly Part[], options: BootstrapOptions): Figure | null {
+export function pooledShare(groups: readonly Part[], { random, resamples = 1000 }: BootstrapOptions): Figure | null {
   const counted = groups.filter(({ whole }) => whole > 0);
-  const share = (chosen: readonly Part[]): number =>
-    sum(chosen.map(({ part }) => part)) / sum(chosen.map(({ whole }) => whole));
-  return bootstrap(counted, share, options);
+  if (counted.length < 2) return null;
+  // A resample is added up as it is drawn: `bootstrap` would make a list of it.
+  const resampled = (): number => {
+    let [part, whole] = [0, 0];
+    for (let n = 0; n < counted.length; n += 1) {
+      const drawn = random.pick(counted);
+      part += drawn.part;
+      whole += drawn.whole;
+    }
+    return part / whole;
+  };
+  const value = sum(counted.map(({ part }) => part)) / sum(counted.map(({ whole }) => whole));
+  return { value, ci95: middle95(Array.from({ length: resamples }, resampled)), n: counted.length };
 }
 
 /** The 2.5 % and 97.5 % quantiles of values in any order, not none. */

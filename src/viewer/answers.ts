@@ -96,5 +96,5 @@ async function scoresOf(run: OpenRun, round: number): Promise<ScoresReply> {
   const groups = await heldOutGroups(run, round, config.labels.heldOut);
   const rules = { task: run.task, labels: config.labels, score: config.score };
   const known = rounds[round]?.report?.scores ?? null;
-  return { ...scoresReply(groups, rules, known), human: await run.humanAgreement(round) };
+  return { ...(await scoresReply(groups, rules, known)), human: await run.humanAgreement(round) };
 }

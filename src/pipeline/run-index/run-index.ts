@@ -28,7 +28,8 @@ export class RunIndex {
   readonly #rules: IndexRules;
   readonly #options: RunIndexOptions;
   #tables = newRunTables();
-  #adder: RecordAdder;
+  /** null: nothing was added to the tables since they were loaded. */
+  #adder: RecordAdder | null = null;
   #version = 0;
   #isLoaded = false;
   #cacheFault: string | null = null;
@@ -40,7 +41,6 @@ export class RunIndex {
     this.dir = dir;
     this.#rules = { labels: labelRule(labels), score: { path: score.path, value: score.value } };
     this.#options = options;
-    this.#adder = new RecordAdder(this.#tables, this.#rules);
   }
 
   get tables(): RunTables {
@@ -121,7 +121,7 @@ export class RunIndex {
 
   #reset(): void {
     this.#tables = newRunTables();
-    this.#adder = new RecordAdder(this.#tables, this.#rules);
+    this.#adder = null;
     this.#places.clear();
     this.#bytes.read = 0;
     this.#version += 1;
@@ -132,7 +132,7 @@ export class RunIndex {
     const stored = this.#bytes.of < SMALL ? null : await storedTables(await this.#cachePath(), this.#rulesText());
     if (stored === null) return;
     this.#tables = stored;
-    this.#adder = new RecordAdder(stored, this.#rules);
+    this.#adder = null;
     this.#bytes.read = stored.files.reduce((total, { file }) => total + file.size, 0);
     this.#version += 1;
   }
@@ -142,6 +142,7 @@ export class RunIndex {
     const { onBytes } = this.#options;
     const { signal } = this.#options;
     const path = join(this.dir, file.name);
+    this.#adder ??= new RecordAdder(this.#tables, this.#rules);
     try {
       await scanLines(path, {
         take: this.#adder.takerOf(into),

@@ -4,7 +4,7 @@ import { PATH_FLAGS, ROUND_FLAGS } from '../../pipeline/run-index/tables.ts';
 import type { PathFilter } from '../api.ts';
 import type { RoundColumns } from './round-columns.ts';
 
-type FitsRow = (row: number) => boolean;
+export type FitsRow = (row: number) => boolean;
 
 const OUTCOMES: Readonly<Record<NonNullable<PathFilter['outcome']>, (outcome: number) => boolean>> = {
   right: (outcome) => outcome === RIGHT,
@@ -12,27 +12,31 @@ const OUTCOMES: Readonly<Record<NonNullable<PathFilter['outcome']>, (outcome: nu
   error: (outcome) => outcome === ERROR,
 };
 
-/** Whether a path of the round fits; `text`, and whether a right path has a false step, take its texts and are no part of it. */
-export function pathFilter(filter: PathFilter, columns: RoundColumns): FitsRow {
-  const checks = [...ofPath(filter, columns), ...ofScore(filter, columns), ...listed(filter.list, columns)];
-  return (row) => checks.every((fits) => fits(row));
+/** What a path of the round must be, each by itself; `text`, and whether a right path has a false step, take its texts and are no part of it. */
+export function pathChecks(filter: PathFilter, columns: RoundColumns): FitsRow[] {
+  return [...ofPath(filter, columns), ...ofScore(filter, columns), ...listed(filter.list, columns)];
 }
 
 function ofPath(filter: PathFilter, { index, round }: RoundColumns): FitsRow[] {
+  // The arrays themselves: a million paths are looked at.
   const { paths } = index.tables;
+  const [rounds, outcomes, tokens] = [paths.round.values, paths.outcome.values, paths.tokens.values];
+  const [flags, twins] = [paths.flags.values, paths.twin.values];
   const { drawnIn, outcome, reason, tokensFrom, tokensTo, truncated, duplicate } = filter;
   const checks: FitsRow[] = [];
-  if (drawnIn !== undefined) checks.push((row) => paths.round.values[row] === drawnIn);
-  if (outcome !== undefined) checks.push((row) => OUTCOMES[outcome](paths.outcome.values[row]!));
+  if (drawnIn !== undefined) checks.push((row) => rounds[row] === drawnIn);
+  if (outcome !== undefined) {
+    const isWanted = OUTCOMES[outcome];
+    checks.push((row) => isWanted(outcomes[row]!));
+  }
   if (reason !== undefined) {
     const wanted = reasonNumber(reason);
-    checks.push((row) => paths.outcome.values[row] === wanted);
+    checks.push((row) => outcomes[row] === wanted);
   }
-  if (tokensFrom !== undefined) checks.push((row) => paths.tokens.values[row]! >= tokensFrom);
-  if (tokensTo !== undefined) checks.push((row) => paths.tokens.values[row]! <= tokensTo);
-  if (truncated !== undefined)
-    checks.push((row) => ((paths.flags.values[row]! & PATH_FLAGS.truncated) !== 0) === truncated);
-  if (duplicate !== undefined) checks.push((row) => paths.twin.values[row]! <= round === duplicate);
+  if (tokensFrom !== undefined) checks.push((row) => tokens[row]! >= tokensFrom);
+  if (tokensTo !== undefined) checks.push((row) => tokens[row]! <= tokensTo);
+  if (truncated !== undefined) checks.push((row) => ((flags[row]! & PATH_FLAGS.truncated) !== 0) === truncated);
+  if (duplicate !== undefined) checks.push((row) => twins[row]! <= round === duplicate);
   return checks;
 }
 
@@ -44,9 +48,10 @@ function ofScore({ scoreFrom, scoreTo }: PathFilter, { scores }: RoundColumns): 
 }
 
 function listed(list: PathFilter['list'], columns: RoundColumns): FitsRow[] {
-  const { outcome, flags } = columns.index.tables.paths;
-  const ofRound = columns.flags;
-  const isRight: FitsRow = (row) => outcome.values[row] === RIGHT;
+  const { paths } = columns.index.tables;
+  const [outcomes, flags] = [paths.outcome.values, paths.flags.values];
+  const { flags: ofRound, scores } = columns;
+  const isRight: FitsRow = (row) => outcomes[row] === RIGHT;
   switch (list) {
     case undefined:
       return [];
@@ -54,11 +59,11 @@ function listed(list: PathFilter['list'], columns: RoundColumns): FitsRow[] {
       return [isRight];
     case 'low-right': {
       const [low] = columns.quarters();
-      return [isRight, (row) => columns.score(row) <= low];
+      return [isRight, (row) => (scores[row] ?? Number.NaN) <= low];
     }
     case 'high-wrong': {
       const [, high] = columns.quarters();
-      return [(row) => isWrong(outcome.values[row]!), (row) => columns.score(row) >= high];
+      return [(row) => isWrong(outcomes[row]!), (row) => (scores[row] ?? Number.NaN) >= high];
     }
     case 'disagree':
       return [(row) => (ofRound[row]! & ROUND_FLAGS.disagree) !== 0];
@@ -66,8 +71,8 @@ function listed(list: PathFilter['list'], columns: RoundColumns): FitsRow[] {
       const unanswered = reasonNumber('no-answer');
       return [
         (row) =>
-          outcome.values[row] === unanswered ||
-          (flags.values[row]! & PATH_FLAGS.truncated) !== 0 ||
+          outcomes[row] === unanswered ||
+          (flags[row]! & PATH_FLAGS.truncated) !== 0 ||
           (ofRound[row]! & ROUND_FLAGS.tooLong) !== 0,
       ];
     }

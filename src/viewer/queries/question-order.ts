@@ -1,7 +1,7 @@
 // A filter and a sort -> the questions that fit, in order, and how many of their paths do.
 import type { PathFilter } from '../api.ts';
 import type { QuestionSort } from '../open-run.ts';
-import { pathFilter } from './path-filter.ts';
+import { type FitsRow, pathChecks } from './path-filter.ts';
 import type { RoundColumns } from './round-columns.ts';
 
 export interface QuestionOrder {
@@ -22,21 +22,42 @@ interface OrderAsk {
 
 /** Questions with a path that fits. Those without what they are sorted by come last, either way round. */
 export function questionOrder(columns: RoundColumns, { filter, sort, descending }: OrderAsk): QuestionOrder {
-  const { index, rows } = columns;
-  const { question } = index.tables.paths;
-  const fits = pathFilter(filter, columns);
-  const counts = new Uint32Array(index.tables.questions.size);
-  for (const row of rows) if (fits(row)) counts[question.values[row]!]! += 1;
-  const questions = Uint32Array.from(counts.keys()).filter((question) => counts[question] !== 0);
+  const checks = pathChecks(filter, columns);
+  const fits: FitsRow = (row) => checks.every((check) => check(row));
+  const counts = checks.length === 0 ? columns.questions.paths : countsOf(columns, checks);
+  const questions = passing(
+    new Uint32Array(counts.length).map((_, question) => question),
+    (question) => counts[question] !== 0,
+  );
+  // They are in the order of the file.
+  if (sort === 'file') return { columns, fits, counts, questions: descending ? questions.reverse() : questions };
   return { columns, fits, counts, questions: sorted(questions, keyOf(sort, columns), descending) };
 }
 
+/** Paths that pass all checks, by question. One check after the other: each is a loop of its own, over what is left. */
+function countsOf({ index, rows }: RoundColumns, checks: readonly FitsRow[]): Uint32Array {
+  const { question } = index.tables.paths;
+  const counts = new Uint32Array(index.tables.questions.size);
+  const numbers = question.values;
+  for (const row of checks.reduce(passing, rows)) counts[numbers[row]!]! += 1;
+  return counts;
+}
+
+function passing(numbers: Uint32Array, check: (number: number) => boolean): Uint32Array {
+  const passed = new Uint32Array(numbers.length);
+  let count = 0;
+  for (let place = 0; place < numbers.length; place += 1) {
+    if (!check(numbers[place]!)) continue;
+    passed[count] = numbers[place]!;
+    count += 1;
+  }
+  return passed.subarray(0, count);
+}
+
 /** NaN: it has none. */
-function keyOf(sort: QuestionSort, { questions }: RoundColumns): (question: number) => number {
+function keyOf(sort: Exclude<QuestionSort, 'file'>, { questions }: RoundColumns): (question: number) => number {
   const { paths, right, tokens, scored, total, least, largest } = questions;
   switch (sort) {
-    case 'file':
-      return (question) => question;
     case 'score':
       return (question) => total[question]! / scored[question]!;
     case 'spread':

@@ -88,13 +88,14 @@ export class RoundColumns {
   #questionColumns(): QuestionColumns {
     const { paths, questions } = this.index.tables;
     const columns = emptyColumns(questions.size);
-    const { question, outcome, labelled, tokens } = paths;
+    const [numbers, outcomes] = [paths.question.values, paths.outcome.values];
+    const [labelled, tokens] = [paths.labelled.values, paths.tokens.values];
     for (const row of this.rows) {
-      const own = question.values[row]!;
+      const own = numbers[row]!;
       columns.paths[own]! += 1;
-      if (outcome.values[row] === RIGHT) columns.right[own]! += 1;
-      if (labelled.values[row]! <= this.round) columns.labelled[own]! += 1;
-      columns.tokens[own]! += tokens.values[row]!;
+      if (outcomes[row] === RIGHT) columns.right[own]! += 1;
+      if (labelled[row]! <= this.round) columns.labelled[own]! += 1;
+      columns.tokens[own]! += tokens[row]!;
       if ((this.flags[row]! & ROUND_FLAGS.scored) !== 0) addScore(columns, own, this.score(row));
     }
     this.#countPairs(columns.pairs);
@@ -132,9 +133,15 @@ function addScore({ scored, least, largest, total }: QuestionColumns, question: 
 }
 
 function quartersOf(rows: Uint32Array, scores: ArrayLike<number>): readonly [number, number] {
-  const own = Float64Array.from(rows, (row) => scores[row] ?? Number.NaN)
-    .filter((score) => !Number.isNaN(score))
-    .sort();
-  const at = (place: number): number => own[place] ?? Number.NaN;
-  return [at(Math.ceil(own.length / 4) - 1), at(Math.floor((3 * own.length) / 4))];
+  const own = new Float64Array(rows.length);
+  let count = 0;
+  for (let place = 0; place < rows.length; place += 1) {
+    const score = scores[rows[place]!] ?? Number.NaN;
+    if (Number.isNaN(score)) continue;
+    own[count] = score;
+    count += 1;
+  }
+  const sorted = own.subarray(0, count).sort();
+  const at = (place: number): number => sorted[place] ?? Number.NaN;
+  return [at(Math.ceil(count / 4) - 1), at(Math.floor((3 * count) / 4))];
 }

@@ -61,7 +61,7 @@ describe('scores', () => {
     expect(report?.questions).toBeGreaterThan(1);
     expect(reply.figures).toEqual(report);
     const rules = { task: sumsTask, labels: view.config.labels, score: view.config.score };
-    const computed = scoresReply(await heldOutGroups(run, round, view.config.labels.heldOut), rules);
+    const computed = await scoresReply(await heldOutGroups(run, round, view.config.labels.heldOut), rules);
     expect(computed).toEqual({ ...reply, human: undefined });
     expect(reply.scorers.map(({ name, auc }) => [name, auc])).toEqual([
       ['scores', report?.aucOutcome.scores],

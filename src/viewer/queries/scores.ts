@@ -1,4 +1,5 @@
 // Held-out questions with their labels and scores -> how good the scores are, beside stand-ins.
+import { setImmediate } from 'node:timers/promises';
 import { isHeldOut, shareHeldOut } from '../../hashing.ts';
 import { type FigureRules, sampledFigurePaths } from '../../method/figure-paths.ts';
 import { stepScoresById } from '../../method/path-score.ts';
@@ -41,11 +42,11 @@ interface ScoredPath extends FigurePath {
 }
 
 /** Figures of the scores of held-out paths. `known`: those of the round's report, where it has them; null: no path has labels and scores. */
-export function scoresReply(
+export async function scoresReply(
   groups: readonly RecordGroup[],
   rules: FigureRules,
   known: Figures['figures'] = null,
-): Figures {
+): Promise<Figures> {
   const questions = groups.map((group): ScoredPath[] =>
     sampledFigurePaths(group, stepScoresById(group.scores), rules).map(({ sample, figure }) => ({
       ...figure,
@@ -56,8 +57,8 @@ export function scoresReply(
   return {
     figures,
     scorers: figures === null ? [] : scorersOf(questions, figures),
-    byPosition: groupSteps(questions, (_, j) => Math.min(j, LAST_POSITION), positionLabel),
-    byLength: groupSteps(questions, ({ lengths }, j) => lengthClass(lengths[j] ?? 0), lengthLabel),
+    byPosition: await groupSteps(questions, (_, j) => Math.min(j, LAST_POSITION), positionLabel),
+    byLength: await groupSteps(questions, ({ lengths }, j) => lengthClass(lengths[j] ?? 0), lengthLabel),
   };
 }
 
@@ -119,11 +120,11 @@ interface ScoredStep {
 }
 
 /** Steps by the class that `classOf` gives them, in the order of classes; those that no step is in are left out. */
-function groupSteps(
+async function groupSteps(
   questions: readonly ScoredPath[][],
   classOf: (path: ScoredPath, step: number) => number,
   labelOf: (place: number) => string,
-): StepGroup[] {
+): Promise<StepGroup[]> {
   const classes = new Map<number, ScoredStep[][]>();
   for (const [q, paths] of questions.entries())
     for (const path of paths)
@@ -133,7 +134,13 @@ function groupSteps(
         classes.set(place, own);
         own[q]!.push({ score: path.scores[j]!, label });
       }
-  return [...classes].sort(([a], [b]) => a - b).map(([place, steps]) => groupOf(labelOf(place), steps));
+  const groups: StepGroup[] = [];
+  for (const [place, steps] of [...classes].sort(([a], [b]) => a - b)) {
+    groups.push(groupOf(labelOf(place), steps));
+    // Other requests have their turn between two intervals.
+    await setImmediate();
+  }
+  return groups;
 }
 
 function groupOf(label: string, questions: readonly ScoredStep[][]): StepGroup {
