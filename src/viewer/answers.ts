@@ -17,7 +17,7 @@ import type {
   TrainingReply,
 } from './api.ts';
 import { Memo } from './memo.ts';
-import type { OpenRun, Page, QuestionsAsk } from './open-run.ts';
+import type { OpenRun, PairsAsk, QuestionsAsk } from './open-run.ts';
 import { answersOf, type CompareAsk, compareReply } from './queries/compare.ts';
 import type { QuestionCounts } from './queries/estimated-costs.ts';
 import { countQuestions, roundsReply } from './queries/rounds.ts';
@@ -41,7 +41,7 @@ export interface Answers {
   question(ask: OfRound & { readonly id: string }): Promise<QuestionReply>;
   rollouts(ask: OfRound & { readonly sample: string; readonly step: number }): Promise<RolloutsReply>;
   tokens(ask: OfRound & { readonly sample: string }): Promise<TokensReply>;
-  pairs(ask: OfRound & Page): Promise<PairsReply>;
+  pairs(ask: OfRun & PairsAsk): Promise<PairsReply>;
   pair(ask: OfRound & { readonly index: number }): Promise<PairReply>;
   scores(ask: OfRound): Promise<ScoresReply>;
   training(ask: OfRun): Promise<TrainingReply>;

@@ -164,7 +164,7 @@ export interface TokensReply {
   readonly tokens: readonly TokenView[] | null;
 }
 
-/** GET api/pairs?run&round&offset&limit */
+/** GET api/pairs?run&round&offset&limit&alone. `alone`: true, only paths that train alone; false, only pairs; absent: both. */
 export interface PairsReply {
   readonly total: number;
   readonly pairs: readonly {

@@ -24,7 +24,7 @@ import type {
   TokensReply,
 } from './api.ts';
 import { HumanLabels } from './human-labels.ts';
-import type { OpenRun, Page, QuestionsAsk } from './open-run.ts';
+import type { OpenRun, PairsAsk, QuestionsAsk } from './open-run.ts';
 import { humanAgreement } from './queries/human-agreement.ts';
 import { PathQueries } from './queries/path-queries.ts';
 import { PathTruth } from './queries/path-truth.ts';
@@ -145,7 +145,7 @@ class IndexedRun implements OpenRun {
     return this.#paths().tokens(ask);
   }
 
-  async pairs(ask: Page & { readonly round: number }): Promise<PairsReply> {
+  async pairs(ask: PairsAsk): Promise<PairsReply> {
     await this.#atRound(ask.round);
     return this.#paths().pairs(ask);
   }

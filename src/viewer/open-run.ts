@@ -25,6 +25,12 @@ export interface Page {
 /** `score`: the mean path score. `spread`: largest less least. `right`: the share of right paths. `tokens`: a path, on average. */
 export type QuestionSort = 'file' | 'score' | 'spread' | 'right' | 'paths' | 'tokens';
 
+export interface PairsAsk extends Page {
+  readonly round: number;
+  /** true: only chosen paths that train alone; false: only pairs; absent: both. */
+  readonly alone?: boolean;
+}
+
 export interface QuestionsAsk extends PathFilter, Page {
   readonly round: number;
   readonly sort: QuestionSort;
@@ -54,7 +60,7 @@ export interface OpenRun extends AsyncDisposable {
   rollouts(ask: { readonly round: number; readonly sample: string; readonly step: number }): Promise<RolloutsReply>;
   /** @throws SipfError 'not-found' for an unknown sample. */
   tokens(ask: { readonly round: number; readonly sample: string }): Promise<TokensReply>;
-  pairs(ask: Page & { readonly round: number }): Promise<PairsReply>;
+  pairs(ask: PairsAsk): Promise<PairsReply>;
   /** @throws SipfError 'not-found' for an index beyond the pairs. */
   pair(ask: { readonly round: number; readonly index: number }): Promise<PairReply>;
   /** The questions that `isWanted` accepts, in the order of the run, each read on its own. */

@@ -145,6 +145,12 @@ async function expectPairs(run: OpenRun, { rounds, questions }: RandomRun, round
       rightRejected: isRight(rejected?.sampleId),
     })),
   );
+  for (const alone of [true, false]) {
+    const part = await run.pairs({ round, offset: 0, limit: 1000, alone });
+    const expected = pairs.flatMap(({ rejected }, index) => ((rejected === null) === alone ? [index] : []));
+    expect(part.pairs.map(({ index }) => index)).toEqual(expected);
+    expect(part.total).toBe(expected.length);
+  }
   for (const [index, pair] of pairs.entries()) {
     const view = await run.pair({ round, index });
     expect(view.pair).toEqual(pair);

@@ -74,7 +74,7 @@ export const ASKS = {
   question: z.strictObject({ ...ROUND, id: Id }),
   rollouts: z.strictObject({ ...ROUND, sample: Id, step: Count }),
   tokens: z.strictObject({ ...ROUND, sample: Id }),
-  pairs: z.strictObject({ ...ROUND, ...PAGE }),
+  pairs: z.strictObject({ ...ROUND, ...PAGE, alone: Flag.exactOptional() }),
   pair: z.strictObject({ ...ROUND, index: Count }),
   compare: z.strictObject({ first: Side, second: Side, change: z.enum(['gained', 'lost']).exactOptional(), ...PAGE }),
 };

@@ -10,7 +10,7 @@ import { NONE, PATH_FLAGS } from '../../pipeline/run-index/tables.ts';
 import type { Sample } from '../../records.ts';
 import type { PairReply, PairsReply, PathView, QuestionReply, RolloutsReply, TokensReply } from '../api.ts';
 import type { HumanLabels } from '../human-labels.ts';
-import type { Page } from '../open-run.ts';
+import type { PairsAsk } from '../open-run.ts';
 import type { PathTruth } from './path-truth.ts';
 import { pathViews, rolloutsOf } from './path-views.ts';
 import { shortened } from './question-lists.ts';
@@ -68,18 +68,17 @@ export class PathQueries {
     return this.#sampleAt(reader, this.#rowOf({ round: Number.POSITIVE_INFINITY, sample })).steps.length;
   }
 
-  pairs({ round, offset, limit }: Page & { readonly round: number }): PairsReply {
+  pairs({ round, offset, limit, alone }: PairsAsk): PairsReply {
     const { index } = this.#parts;
     const tables = index.fileOf('5-pairs', round);
     if (tables === null) return { total: 0, pairs: [] };
     const { places, pairs } = tables;
-    const total = places.question.length;
-    const count = Math.max(0, Math.min(limit, total - offset));
+    const all = Uint32Array.from({ length: places.question.length }, (_, place) => place);
+    const listed = alone === undefined ? all : all.filter((place) => (pairs.isPair.at(place) === 0) === alone);
     using reader = new RecordReader(index);
     return {
-      total,
-      pairs: Array.from({ length: count }, (_, i) => {
-        const place = offset + i;
+      total: listed.length,
+      pairs: Array.from(listed.subarray(offset, offset + limit), (place) => {
         const question = places.question.at(place);
         const margin = pairs.margin.at(place);
         return {
