@@ -207,6 +207,11 @@ function RoundChoice() {
   );
 }
 
+/** Numbered stages are a round's, the others come after the last one. */
+function stageWords(stage: string, iteration: number): string {
+  return /^\d-/.test(stage) ? `round ${iteration} ${stage}` : `final ${stage}`;
+}
+
 /** What the run does at this moment. */
 function Now() {
   const { run } = useRun();
@@ -218,7 +223,7 @@ function Now() {
   const { stage, iteration, done, total } = now;
   return (
     <span class="now" title="This run goes on">
-      <span class="pulse" aria-hidden="true" /> round {iteration} {stage}
+      <span class="pulse" aria-hidden="true" /> {stageWords(stage, iteration)}
       {done !== null && total !== null && ` ${count(done)}/${count(total)}`}
     </span>
   );

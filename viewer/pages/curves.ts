@@ -35,91 +35,87 @@ export function setOf(report: EvalReport | null, name: string): SetReport | null
 /** The curves of the page of rounds. Those without numbers draw nothing. */
 export function roundCurves(rounds: readonly RoundRow[], trainings: TrainingReply['trainings']): readonly PlotProps[] {
   const x = rounds.map(({ iteration }) => iteration);
-  const xNames = x.map((iteration) => (iteration === 0 ? 'start' : String(iteration)));
+  const shared = { x, xNames: x.map((round) => (round === 0 ? 'start' : String(round))), xLabel: 'round' };
   const reports = rounds.map(({ report }) => report);
-  const shared = { x, xNames, xLabel: 'round' };
-  const names = setNames(rounds);
-  const ofSets = (pick: (set: SetReport | null) => Estimate): Series[] =>
-    names.map((name) =>
-      lineOf(
+  const curves = [...setCurves(reports, setNames(rounds)), ...scoreCurves(reports), ...pairCurves(reports)];
+  return [...curves, { title: 'Loss, last tenth', digits: 3, series: lossSeries(x, trainings) }].map((curve) => ({
+    ...shared,
+    ...curve,
+  }));
+}
+
+type Reports = readonly (EvalReport | null)[];
+/** Without what all curves of the page share. */
+type Curve = Pick<PlotProps, 'title' | 'digits' | 'series'>;
+
+function setCurves(reports: Reports, names: readonly string[]): readonly Curve[] {
+  const ofSets = (pick: (set: SetReport) => Estimate): Series[] =>
+    names.map((name) => {
+      const sets = reports.map((report) => setOf(report, name));
+      return lineOf(
         name,
-        reports.map((report) => pick(setOf(report, name))),
+        sets.map((set) => (set === null ? null : pick(set))),
         100,
-      ),
+      );
+    });
+  return [
+    { title: 'Accuracy, %', digits: 1, series: ofSets((set) => ({ ...set, value: set.accuracy })) },
+    { title: 'Sound answers, %', digits: 1, series: ofSets((set) => set.sound) },
+  ];
+}
+
+function scoreCurves(reports: Reports): readonly Curve[] {
+  const scores = reports.map((report) => report?.scores ?? null);
+  const auc = (label: string, key: keyof EvalScores['aucOutcome']): Series =>
+    lineOf(
+      label,
+      scores.map((own) => own?.aucOutcome[key]),
     );
-  const aucs = (key: keyof EvalScores['aucOutcome']): readonly Estimate[] =>
-    reports.map((report) => report?.scores?.aucOutcome[key] ?? null);
+  const accuracy = lineOf(
+    'scores',
+    scores.map((own) => own?.stepAccuracy),
+  );
+  const majority = plainLine(
+    'commoner label',
+    scores.map((own) => own?.majority),
+  );
   return [
     {
-      ...shared,
-      title: 'Accuracy, %',
-      digits: 1,
-      series: ofSets((set) => (set === null ? null : { ...set, value: set.accuracy })),
-    },
-    { ...shared, title: 'Sound answers, %', digits: 1, series: ofSets((set) => set?.sound ?? null) },
-    {
-      ...shared,
       title: 'AUC within questions',
       series: [
-        lineOf('scores', aucs('scores')),
-        lineOf('tallies', aucs('tallies')),
-        lineOf('mean log P', aucs('meanLogp')),
-        lineOf('shortness', aucs('shortness')),
+        auc('scores', 'scores'),
+        auc('tallies', 'tallies'),
+        auc('mean log P', 'meanLogp'),
+        auc('shortness', 'shortness'),
       ],
     },
+    { title: 'Step accuracy', series: [accuracy, majority] },
+  ];
+}
+
+function pairCurves(reports: Reports): readonly Curve[] {
+  const logps = (side: 'chosen' | 'rejected', when: 'before' | 'after'): Series =>
+    plainLine(
+      `${side}, ${when}`,
+      reports.map((report) => report?.logps?.[side][when]),
+    );
+  const counted = (label: string, name: string): Series =>
+    plainLine(
+      label,
+      reports.map((report) => report?.pairs?.[name]),
+    );
+  return [
     {
-      ...shared,
-      title: 'Step accuracy',
-      series: [
-        lineOf(
-          'scores',
-          reports.map((report) => report?.scores?.stepAccuracy),
-        ),
-        plainLine(
-          'commoner label',
-          reports.map((report) => report?.scores?.majority),
-        ),
-      ],
-    },
-    {
-      ...shared,
       title: 'Mean log P in pairs',
       digits: 3,
       series: [
-        plainLine(
-          'chosen, after',
-          reports.map((report) => report?.logps?.chosen.after),
-        ),
-        plainLine(
-          'rejected, after',
-          reports.map((report) => report?.logps?.rejected.after),
-        ),
-        plainLine(
-          'chosen, before',
-          reports.map((report) => report?.logps?.chosen.before),
-        ),
-        plainLine(
-          'rejected, before',
-          reports.map((report) => report?.logps?.rejected.before),
-        ),
+        logps('chosen', 'after'),
+        logps('rejected', 'after'),
+        logps('chosen', 'before'),
+        logps('rejected', 'before'),
       ],
     },
-    {
-      ...shared,
-      title: 'Pairs',
-      digits: 0,
-      series: [
-        plainLine(
-          'pairs',
-          reports.map((report) => report?.pairs?.['pairs']),
-        ),
-        plainLine(
-          'paths alone',
-          reports.map((report) => report?.pairs?.['nllRows']),
-        ),
-      ],
-    },
-    { ...shared, title: 'Loss, last tenth', digits: 3, series: lossSeries(x, trainings) },
+    { title: 'Pairs', digits: 0, series: [counted('pairs', 'pairs'), counted('paths alone', 'nllRows')] },
   ];
 }
 

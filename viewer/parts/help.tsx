@@ -16,7 +16,7 @@ const KEYS: readonly (readonly [keys: string, words: string])[] = [
 ];
 
 const WORDS: readonly (readonly [word: string, words: string])[] = [
-  ['score', 'P(step is correct) by the round’s scorer; the darker, the lower'],
+  ['score', 'P(step is correct) by the round’s scorer; the stronger the shade, the lower'],
   ['rollouts', 'right of all continuations from this step; … where the scan stopped early'],
   ['label', 'the hard label that these rollouts give'],
   ['check', 'exact check of the step: true, false, or nothing to check'],

@@ -44,7 +44,7 @@ export function Mark({ is, yes, no }: { readonly is: boolean | null; readonly ye
   );
 }
 
-/** A score from 0 to 1: the darker, the lower. */
+/** A score from 0 to 1: the stronger the shade, the lower. */
 export function Score({ value, digits = 2 }: { readonly value: number | null; readonly digits?: number }) {
   if (value === null) return <span class="dim">{NOTHING}</span>;
   return (

@@ -50,7 +50,7 @@ export function Tree({ tree, current, onStep }: TreeProps) {
       </div>
       <p class="dim tree-legend" aria-hidden="true">
         <span class="fork-mark decisive" /> paths part here, into right and wrong ones <span class="fork-mark" /> paths
-        part here <span class="dispute">≠</span> disputed; the darker, the lower the score
+        part here <span class="dispute">≠</span> disputed; the stronger the shade, the lower the score
       </p>
     </section>
   );

@@ -1,7 +1,7 @@
 // What every part of the page reaches: router, server, runs, theme, announcements; as one context.
 import type { Signal } from '@preact/signals';
 import { createContext } from 'preact';
-import { useContext, useEffect, useRef } from 'preact/hooks';
+import { useContext, useEffect, useLayoutEffect, useRef } from 'preact/hooks';
 import type { RunHead } from '../../src/viewer/api.ts';
 import type { HandLabels } from './hand-labels.ts';
 import type { Live } from './live.ts';
@@ -53,12 +53,12 @@ export function useRound(): number {
 
 export type Keys = Readonly<Record<string, (event: KeyboardEvent) => void>>;
 
-/** Keys that are not typed into a field. Those of the pages inside the frame come before the frame's own. */
+/** Keys that are not typed into a field, from the moment that a part is drawn. Those of the pages inside the frame come before the frame's own. */
 export function useKeys(keys: Keys, isInside = true): void {
   const { helpIsOpen } = useApp();
   const latest = useRef(keys);
   latest.current = keys;
-  useEffect(() => {
+  useLayoutEffect(() => {
     const listen = (event: KeyboardEvent): void => {
       if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || helpIsOpen.peek()) return;
       if (isTypedInto(event.target) && event.key !== 'Escape') return;
