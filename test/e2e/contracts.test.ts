@@ -28,11 +28,12 @@ const sipf = (args: readonly string[], stdin = '') =>
 
 describe('sipf logps', () => {
   it('takes ids exactly as given, and needs no tokenizer for them', async () => {
-    const tensors = await readSafetensors(join(bare, 'reference.safetensors'));
+    const small = join(fixtures, 'architectures', 'llama');
+    const tensors = await readSafetensors(join(small, 'reference.safetensors'));
     const ids = [...(tensors.get('input_ids')?.data ?? [])].slice(0, 40);
     const expected = [...(tensors.get('token_logps')?.data ?? [])].slice(1, 40);
     const line = { promptIds: ids.slice(0, 1), completionIds: ids.slice(1) };
-    const { code, stdout, stderr } = await sipf(['logps', '--model', bare, '--in', '-'], JSON.stringify(line));
+    const { code, stdout, stderr } = await sipf(['logps', '--model', small, '--in', '-'], JSON.stringify(line));
     expect({ code, stderr: code === 0 ? '' : stderr }).toEqual({ code: 0, stderr: '' });
     const result = JSON.parse(stdout) as { id: number; logps: number[]; sum: number; mean: number };
     expect(Object.keys(result)).toEqual(['id', 'logps', 'sum', 'mean']);
