@@ -1,8 +1,9 @@
 // Fixture models -> a policy and a PRM in this process: draws, scores, what is refused.
-import { copyFile, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { makeModelFolder } from '../../../test/model-folder.ts';
 import type { Completion, DrawnText } from '../../backend.ts';
 import { Engine } from '../../engine/runtime/session.ts';
 import { checkpointHash } from '../../hashing.ts';
@@ -16,21 +17,10 @@ let model: string;
 let prm: string;
 const options = () => ({ cache: join(root, 'cache'), slots: 4 });
 
-/** A folder with a fixture's weights and the common tokenizer. */
-async function modelFolder(name: string): Promise<string> {
-  const folder = await mkdtemp(join(root, 'model-'));
-  for (const file of ['config.json', 'model.safetensors'])
-    await copyFile(join(fixtures, name, file), join(folder, file));
-  for (const file of await readdir(join(fixtures, 'tokenizer'))) {
-    await copyFile(join(fixtures, 'tokenizer', file), join(folder, file));
-  }
-  return folder;
-}
-
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), 'sipf-policy-'));
-  model = await modelFolder('models/llama');
-  prm = await modelFolder('prm');
+  model = await makeModelFolder(root, { from: 'models/llama' });
+  prm = await makeModelFolder(root, { from: 'prm' });
 });
 afterAll(() => rm(root, { recursive: true }));
 
