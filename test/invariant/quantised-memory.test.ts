@@ -13,7 +13,7 @@ import { memoryInUse } from '../memory-in-use.ts';
 const folder = mkdtempSync(join(tmpdir(), 'sipf-quantised-memory-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-const [LAYERS, WIDTH] = [24, 1024];
+const [LAYERS, WIDTH] = [48, 1024];
 /** Of all matrices. */
 const FLOAT32_BYTES = LAYERS * WIDTH * WIDTH * 4;
 
