@@ -34,16 +34,23 @@ export function probeQuestions({ config, prompts }: RunStart): readonly Question
   return keyedOrder(prompts.asked, `dry-run/${config.seed}`, ({ id }) => id).slice(0, MOST_QUESTIONS);
 }
 
-/** Does `work` on one item, then on four times as many, as long as that fits `budgetMs`; the result for the most items, the fairest. */
+/**
+ * Does `work` on one item, then on four times as many, as long as that fits `budgetMs`; the result for the most items, the fairest. Four times as many
+ * are expected to take as many times longer as the last ones did: a batch that is decoded together takes little longer than one text.
+ */
 async function growing<T>(items: readonly T[], budgetMs: number, work: (some: readonly T[]) => Promise<number>) {
   const ends = performance.now() + budgetMs;
   // The first call pays for sessions and caches.
   await work(items.slice(0, 1));
+  let factor = 4;
+  let before = Number.NaN;
   for (let size = 1; ; size *= 4) {
     const started = performance.now();
     const found = await work(items.slice(0, size));
     const took = performance.now() - started;
-    if (size >= items.length || performance.now() + 4 * took > ends) return found;
+    if (before > 0) factor = Math.min(4, took / before);
+    before = took;
+    if (size >= items.length || performance.now() + factor * took > ends) return found;
   }
 }
 
