@@ -32,6 +32,8 @@ import { engine, gradientsOf, readJson, relativeError, rowEach, tokenExample } f
 
 /** What transformers and PEFT computed agrees within this share of the largest number. */
 const TOLERANCE = 1e-4;
+/** The references are float32 themselves: so far they are from the truth, which leaves most of the tolerance to what is tested. */
+const REFERENCE = 3e-5;
 /** The fixtures' end token, which their greedy continuations never choose. */
 const EOS = 2;
 /** Folders that `npm test` interprets, too: the interpreter takes seconds for each. */
@@ -196,7 +198,7 @@ describe.each(ARCHITECTURE_FIXTURES)('%s', (name) => {
 
   describe.runIf(isFull || INTERPRETED.includes(name))('on the float64 interpreter', () => {
     const close = (found: ArrayLike<number>, expected: ArrayLike<number>, what: string) =>
-      expect(relativeError(found, expected), what).toBeLessThan(TOLERANCE);
+      expect(relativeError(found, expected), what).toBeLessThan(REFERENCE);
 
     function compare(found: ReturnType<typeof interpretPass>, prefix: string, loss: number): void {
       compareLogps(
