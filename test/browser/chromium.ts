@@ -1,5 +1,5 @@
 // The Chromium of this machine -> pages that note what they asked for and what went wrong.
-import { accessSync, constants, mkdirSync } from 'node:fs';
+import { accessSync, constants, mkdirSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import axe from 'axe-core';
@@ -13,7 +13,7 @@ export const whyNoChromium = canRun(PATH) ? null : `no Chromium at ${PATH} (SIPF
 function canRun(path: string): boolean {
   try {
     accessSync(path, constants.X_OK);
-    return true;
+    return statSync(path).isFile();
   } catch {
     return false;
   }

@@ -1,6 +1,6 @@
 // The filters of the list of questions <-> the address: ready-made lists, a search, and bounds.
 import { useEffect, useRef, useState } from 'preact/hooks';
-import type { PathFilter, QuestionsReply } from '../../src/viewer/api.ts';
+import type { Outcome, PathFilter, QuestionsReply } from '../../src/viewer/api.ts';
 import { useApp, useKeys, useReply } from '../state/app.ts';
 import { changed, hrefOf, type Query } from '../state/route.ts';
 import { count } from '../text/format.ts';
@@ -73,18 +73,21 @@ function ListCount({ asked, list }: { readonly asked: Asked; readonly list: List
   return data === null || data.total === null ? null : <span class="count">{count(data.total)}</span>;
 }
 
-const REASONS = [
-  'other-answer',
-  'no-answer',
-  'truncated',
-  'false-equation',
-  'assertion',
-  'exception',
-  'timeout',
-  'memory',
-  'syntax',
-  'exit',
-];
+type Reason = Extract<Outcome, { readonly kind: 'wrong' }>['reason'];
+
+/** A record, so that none can be forgotten. */
+const REASONS: Readonly<Record<Reason, true>> = {
+  'other-answer': true,
+  'no-answer': true,
+  truncated: true,
+  'false-equation': true,
+  assertion: true,
+  exception: true,
+  timeout: true,
+  memory: true,
+  syntax: true,
+  exit: true,
+};
 
 const SORTS: readonly (readonly [value: string, label: string])[] = [
   ['', 'as in the file'],
@@ -160,7 +163,7 @@ function isWide(): boolean {
 
 const ANY = ['', 'any'] as const;
 const OUTCOMES = [ANY, ['right', 'right'], ['wrong', 'wrong'], ['error', 'error']] as const;
-const REASON_OPTIONS = [ANY, ...REASONS.map((reason) => [reason, reason] as const)];
+const REASON_OPTIONS = [ANY, ...Object.keys(REASONS).map((reason) => [reason, reason] as const)];
 const YES_NO = [ANY, ['true', 'yes'], ['false', 'no']] as const;
 
 function roundOptions(rounds: number): readonly (readonly [string, string])[] {

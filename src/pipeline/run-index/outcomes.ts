@@ -1,7 +1,8 @@
 // Outcomes <-> the numbers that the index has for them: right, error, then each reason to be wrong.
 import { Outcome } from '../../records.ts';
 
-const REASONS: readonly string[] = Outcome.options[1].shape.reason.options;
+/** In the order of their numbers. */
+export const REASONS: readonly string[] = Outcome.options[1].shape.reason.options;
 
 export const RIGHT = 0;
 export const ERROR = 1;

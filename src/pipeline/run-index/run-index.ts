@@ -7,6 +7,7 @@ import { canonicalJson, sha256 } from '../../hashing.ts';
 import { type CacheOptions, cacheFolder } from '../../io/cache.ts';
 import { labelRule } from '../../method/step-labels.ts';
 import { type IndexRules, RecordAdder } from './add-records.ts';
+import { REASONS } from './outcomes.ts';
 import { PlacesByQuestion } from './places.ts';
 import { fileName, isSame, type RecordFile, type RecordsKind, recordFilesOf } from './record-files.ts';
 import { scanLines } from './record-lines.ts';
@@ -184,7 +185,8 @@ export class RunIndex {
     return join(cacheFolder(this.#options), 'runs', `${sha256(await realpath(this.dir)).slice(0, 32)}.index`);
   }
 
+  /** What the stored numbers mean: a version that has other reasons makes the index again. */
   #rulesText(): string {
-    return canonicalJson(this.#rules);
+    return canonicalJson({ ...this.#rules, reasons: REASONS });
   }
 }
