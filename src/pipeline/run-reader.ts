@@ -125,7 +125,7 @@ export async function readRun(dir: string): Promise<RunView> {
 
 async function summary(dir: string, k: number, seconds: number | null): Promise<RoundSummary> {
   const folder = join(dir, `iteration-${k}`);
-  const names = existsSync(join(folder, 'done')) ? await readdir(join(folder, 'done')) : [];
+  const names = await readdir(join(folder, 'done')).catch(() => []);
   const stages = names
     .filter((name) => name.endsWith('.json'))
     .map((name) => name.slice(0, -'.json'.length))

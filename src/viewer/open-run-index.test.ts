@@ -1,5 +1,5 @@
 // A run that grows, breaks, is cached or has labels by hand -> what an open run says of it.
-import { appendFile, mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, mkdtemp, readdir, readFile, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -257,6 +257,26 @@ describe('labels by hand', () => {
     await expect(one.label({ sampleId, step: 0, label: 'good', note: 'x'.repeat(3000) })).rejects.toMatchObject({
       code: 'bad-input',
     });
+  });
+
+  it('are in a file of the run alone: no link leads a writer out of it', async () => {
+    const run = wholeRun('human-link');
+    const dir = join(folder, 'human-link');
+    await writeRun(dir, run);
+    const [{ id: sampleId } = { id: '' }] = run.rounds[0]!.samples;
+    const [path, elsewhere] = [join(dir, 'human-labels.jsonl'), join(folder, 'elsewhere')];
+    await symlink(elsewhere, path);
+    await using opened = await open(dir);
+    const label = () => opened.label({ sampleId, step: 0, label: 'good' });
+    await expect(label()).rejects.toMatchObject({ code: 'write-failed', message: expect.stringContaining(path) });
+    expect(await readdir(folder)).not.toContain('elsewhere');
+    await rm(path);
+    await mkdir(path);
+    await expect(label()).rejects.toMatchObject({ code: 'write-failed' });
+    expect((await opened.head()).faults).toEqual([expect.stringContaining(path)]);
+    await rm(path, { recursive: true });
+    await label();
+    expect((await opened.head()).faults).toEqual([]);
   });
 });
 
