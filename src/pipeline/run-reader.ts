@@ -94,10 +94,18 @@ function configIn(dir: string, { config, engine }: z.infer<typeof StoredConfig>)
  * for await (const { chosen, rejected } of run.pairs(1)) console.log(chosen.steps, rejected);
  */
 export async function readRun(dir: string): Promise<RunView> {
+  return readTimedRun(dir, stageSeconds((await readTextFile(join(dir, 'events.jsonl'))) ?? ''));
+}
+
+/**
+ * As `readRun`, for who has read the events. `stages`: seconds by `iteration/stage`.
+ * @throws SipfError as `readRun` does.
+ */
+export async function readTimedRun(dir: string, stages: ReadonlyMap<string, number>): Promise<RunView> {
   const stored = (await isRun(dir)) ? await readJson(join(dir, 'config.json'), StoredConfig) : null;
   if (stored === null) throw await noRunAt(dir);
   const config = configIn(dir, stored);
-  const seconds = await secondsByIteration(dir);
+  const seconds = secondsByIteration(stages);
   const rounds: RoundSummary[] = [];
   for (let k = 0; existsSync(join(dir, `iteration-${k}`)); k += 1)
     rounds.push(await summary(dir, k, seconds.get(k) ?? null));
@@ -188,9 +196,9 @@ async function* recordsAt<T>(path: string, schema: z.ZodType<T>): AsyncGenerator
 }
 
 /** Time spent in stages, by round. The control and the final evaluation are no round's: their stages have no number. */
-async function secondsByIteration(dir: string): Promise<Map<number, number>> {
+function secondsByIteration(stages: ReadonlyMap<string, number>): Map<number, number> {
   const spent = new Map<number, number>();
-  for (const [key, seconds] of stageSeconds((await readTextFile(join(dir, 'events.jsonl'))) ?? '')) {
+  for (const [key, seconds] of stages) {
     const iteration = /^(\d+)\/\d-/.exec(key)?.[1];
     if (iteration !== undefined) spent.set(Number(iteration), (spent.get(Number(iteration)) ?? 0) + seconds);
   }

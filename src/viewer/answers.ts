@@ -64,7 +64,7 @@ export function answersFrom(runs: readonly OpenRun[]): Answers {
     const view = await run.view();
     // They are written once, before the first round.
     const counts = await questions.get(place, Math.min(1, view.rounds.length), () => countQuestions(view));
-    return roundsReply(view, counts);
+    return roundsReply(view, run.events().seconds, counts);
   };
   return {
     runs: async () => ({ runs: await Promise.all(runs.map((run) => run.head())) }),
@@ -84,7 +84,9 @@ export function answersFrom(runs: readonly OpenRun[]): Answers {
     },
     training: async ({ run: place }) => {
       const run = runAt(place);
-      return trainings.get(place, await versionOf(run), async () => trainingReply(await run.view()));
+      return trainings.get(place, await versionOf(run), async () =>
+        trainingReply(await run.view(), run.events().trainings),
+      );
     },
     compare: async (ask) => compareReply(await policyAnswers(ask.first), await policyAnswers(ask.second), ask),
     label: async ({ run, ...label }) => runAt(run).label(label),

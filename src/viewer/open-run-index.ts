@@ -7,7 +7,7 @@ import { exists } from '../io/file-bytes.ts';
 import { readRecords } from '../io/jsonl.ts';
 import { type RecordGroup, RecordReader } from '../pipeline/run-index/read-records.ts';
 import { RunIndex } from '../pipeline/run-index/run-index.ts';
-import { type RunView, readRun } from '../pipeline/run-reader.ts';
+import { type RunView, readTimedRun } from '../pipeline/run-reader.ts';
 import { PairShift } from '../records.ts';
 import type { Task } from '../task.ts';
 import { type OpenTasks, openTasks } from '../tasks/index.ts';
@@ -29,6 +29,7 @@ import { humanAgreement } from './queries/human-agreement.ts';
 import { PathQueries } from './queries/path-queries.ts';
 import { PathTruth } from './queries/path-truth.ts';
 import { QuestionLists } from './queries/question-lists.ts';
+import { RunEvents } from './run-events.ts';
 import { runSignature } from './run-signature.ts';
 import { WorkNow } from './work-now.ts';
 
@@ -46,7 +47,9 @@ export interface OpenRunOptions extends Pick<CacheOptions, 'cache'> {
 export async function openRun(dir: string, options: OpenRunOptions = {}): Promise<OpenRun> {
   const path = resolve(dir);
   const signature = await runSignature(path);
-  const run = new IndexedRun(await readRun(path), signature, options);
+  const events = new RunEvents(path);
+  await events.refresh();
+  const run = new IndexedRun(await readTimedRun(path, events.seconds), events, signature, options);
   await run.head();
   return run;
 }
@@ -59,6 +62,7 @@ class IndexedRun implements OpenRun {
   readonly #tasks: OpenTasks;
   readonly #index: RunIndex;
   readonly #human: HumanLabels;
+  readonly #events: RunEvents;
   readonly #now: WorkNow;
   readonly #truth: PathTruth;
   readonly #lists: QuestionLists;
@@ -72,9 +76,15 @@ class IndexedRun implements OpenRun {
   #reading: Promise<void>;
   readonly #firstReading: Promise<void>;
 
-  constructor(view: RunView, signature: string, { cache, tasks, clock = () => new Date() }: OpenRunOptions) {
+  constructor(
+    view: RunView,
+    events: RunEvents,
+    signature: string,
+    { cache, tasks, clock = () => new Date() }: OpenRunOptions,
+  ) {
     this.dir = view.dir;
     this.#view = view;
+    this.#events = events;
     this.#signature = signature;
     this.#clock = clock;
     this.#tasks = openTasks({ make: tasks });
@@ -106,7 +116,7 @@ class IndexedRun implements OpenRun {
       rounds: rounds.length,
       finished,
       version: this.#changes + this.#index.version,
-      now: await this.#now.read(config, this.#index.tables.questions.size),
+      now: await this.#now.read(this.#events.now, config, this.#index.tables.questions.size),
       indexed: { bytes: Math.min(read, of), of },
       faults: this.#allFaults(),
     };
@@ -119,6 +129,10 @@ class IndexedRun implements OpenRun {
 
   view(): Promise<RunView> {
     return Promise.resolve(this.#view);
+  }
+
+  events(): Pick<RunEvents, 'seconds' | 'trainings'> {
+    return this.#events;
   }
 
   async questions(ask: QuestionsAsk): Promise<QuestionsReply> {
@@ -230,7 +244,8 @@ class IndexedRun implements OpenRun {
     this.#signature = signature;
     this.#changes += 1;
     try {
-      this.#view = await readRun(this.dir);
+      await this.#events.refresh();
+      this.#view = await readTimedRun(this.dir, this.#events.seconds);
       this.#viewFault = null;
     } catch (error) {
       if (!(error instanceof SipfError)) throw error;

@@ -15,6 +15,7 @@ import type {
   ScoresReply,
   TokensReply,
 } from './api.ts';
+import type { RunEvents } from './run-events.ts';
 
 /** A part of a list. */
 export interface Page {
@@ -53,6 +54,8 @@ export interface OpenRun extends AsyncDisposable {
   ready(): Promise<void>;
   /** As `readRun` gives it. */
   view(): Promise<RunView>;
+  /** What its events have told. */
+  events(): Pick<RunEvents, 'seconds' | 'trainings'>;
   questions(ask: QuestionsAsk): Promise<QuestionsReply>;
   /** @throws SipfError 'not-found' for a question without paths in this round. */
   question(ask: { readonly round: number; readonly id: string }): Promise<QuestionReply>;
