@@ -73,6 +73,25 @@ describe('a run that goes on', () => {
     expect((await opened.head()).faults).toEqual([]);
   });
 
+  it('is another run in the same place, with the path scores and the task of that one', async () => {
+    const run = wholeRun('place');
+    const dir = join(folder, 'place');
+    await writeRun(dir, run);
+    await using opened = await openRun(dir, { cache: folder, tasks: (name) => ({ ...sumsTask, name }) });
+    await opened.ready();
+    const { version } = await opened.head();
+    const config = { ...run.config, score: { ...run.config.score, path: 'product' as const } };
+    const other = { ...run, config: { ...config, task: { ...config.task, name: 'other' } } };
+    await rm(dir, { recursive: true });
+    await writeRun(dir, other);
+    await opened.ready();
+    expect((await opened.head()).version).toBeGreaterThan(version);
+    expect(opened.task?.name).toBe('other');
+    const { questions } = await opened.questions({ round: 1, ...LIST });
+    expect(questions).toEqual(slowList(other, 1));
+    expect(questions).not.toEqual(slowList(run, 1));
+  });
+
   it('says what it does, by its lock, its events and its journal', async () => {
     const run = wholeRun('now');
     const dir = join(folder, 'now');

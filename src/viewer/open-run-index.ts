@@ -1,12 +1,11 @@
 // A run directory -> the run that the server and the report ask, by the index of its records.
 import { basename, join, resolve } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
-import { messageOf, SipfError } from '../errors.ts';
+import { SipfError } from '../errors.ts';
 import type { CacheOptions } from '../io/cache.ts';
 import { exists } from '../io/file-bytes.ts';
 import { readRecords } from '../io/jsonl.ts';
 import { type RecordGroup, RecordReader } from '../pipeline/run-index/read-records.ts';
-import { RunIndex } from '../pipeline/run-index/run-index.ts';
 import { type RunView, readTimedRun } from '../pipeline/run-reader.ts';
 import { PairShift } from '../records.ts';
 import type { Task } from '../task.ts';
@@ -27,9 +26,8 @@ import { HumanLabels } from './human-labels.ts';
 import type { OpenRun, PairsAsk, QuestionsAsk } from './open-run.ts';
 import { humanAgreement } from './queries/human-agreement.ts';
 import { PathQueries } from './queries/path-queries.ts';
-import { PathTruth } from './queries/path-truth.ts';
-import { QuestionLists } from './queries/question-lists.ts';
 import { RunEvents } from './run-events.ts';
+import { RunRecords } from './run-records.ts';
 import { runSignature } from './run-signature.ts';
 import { WorkNow } from './work-now.ts';
 
@@ -56,25 +54,20 @@ export async function openRun(dir: string, options: OpenRunOptions = {}): Promis
 
 class IndexedRun implements OpenRun {
   readonly dir: string;
-  readonly task: Task | null;
   readonly #stop = new AbortController();
+  readonly #cache: OpenRunOptions['cache'];
   readonly #clock: () => Date;
   readonly #tasks: OpenTasks;
-  readonly #index: RunIndex;
   readonly #human: HumanLabels;
   readonly #events: RunEvents;
   readonly #now: WorkNow;
-  readonly #truth: PathTruth;
-  readonly #lists: QuestionLists;
-  readonly #faults: string[] = [];
+  #records: RunRecords;
   #view: RunView;
   #signature: string;
   #viewFault: string | null = null;
-  /** Grows with what is no record: reports, events, labels by hand. */
+  /** Grows with what is no record: reports, events, labels by hand; and with the records of another configuration. */
   #changes = 0;
   #looking: Promise<void> = Promise.resolve();
-  #reading: Promise<void>;
-  readonly #firstReading: Promise<void>;
 
   constructor(
     view: RunView,
@@ -86,25 +79,24 @@ class IndexedRun implements OpenRun {
     this.#view = view;
     this.#events = events;
     this.#signature = signature;
+    this.#cache = cache;
     this.#clock = clock;
     this.#tasks = openTasks({ make: tasks });
-    this.#index = new RunIndex(view.dir, view.config, { cache, signal: this.#stop.signal });
     this.#human = new HumanLabels(view.dir);
     this.#now = new WorkNow(view.dir);
-    this.task = this.#openTask();
-    this.#truth = new PathTruth(this.#index, this.task);
-    this.#lists = new QuestionLists(this.#index, this.#truth, () => performance.now());
-    this.#reading = this.#index.refresh();
-    this.#firstReading = this.#reading;
-    // Whoever waits for it is told.
-    this.#reading.catch(() => undefined);
+    this.#records = this.#recordsOf(view);
+  }
+
+  get task(): Task | null {
+    return this.#records.task;
   }
 
   async head(): Promise<RunHead> {
     await this.#look();
     const { config, rounds, finished } = this.#view;
     const { method, task, model, seed, iterations } = config;
-    const { read, of } = this.#index.bytes;
+    const { index } = this.#records;
+    const { read, of } = index.bytes;
     return {
       name: basename(this.dir),
       dir: this.dir,
@@ -115,8 +107,8 @@ class IndexedRun implements OpenRun {
       iterations,
       rounds: rounds.length,
       finished,
-      version: this.#changes + this.#index.version,
-      now: await this.#now.read(this.#events.now, config, this.#index.tables.questions.size),
+      version: this.#changes + index.version,
+      now: await this.#now.read(this.#events.now, config, index.tables.questions.size),
       indexed: { bytes: Math.min(read, of), of },
       faults: this.#allFaults(),
     };
@@ -124,7 +116,7 @@ class IndexedRun implements OpenRun {
 
   async ready(): Promise<void> {
     await this.#look();
-    await this.#reading;
+    await this.#records.settled();
   }
 
   view(): Promise<RunView> {
@@ -137,7 +129,7 @@ class IndexedRun implements OpenRun {
 
   async questions(ask: QuestionsAsk): Promise<QuestionsReply> {
     await this.#atRound(ask.round);
-    return this.#lists.reply(ask);
+    return this.#records.lists.reply(ask);
   }
 
   async question(ask: { readonly round: number; readonly id: string }): Promise<QuestionReply> {
@@ -178,20 +170,21 @@ class IndexedRun implements OpenRun {
 
   async *groups(round: number, isWanted: (questionId: string) => boolean): AsyncGenerator<RecordGroup> {
     await this.#atRound(round);
-    const { tables } = this.#index;
-    using reader = new RecordReader(this.#index);
+    const { index } = this.#records;
+    const { tables } = index;
+    using reader = new RecordReader(index);
     for (let number = 0; number < tables.questions.size; number += 1) {
       if (!isWanted(tables.questions.text(number))) continue;
       const group = reader.group(number, round);
       if (group !== null) yield group;
       // Others have their turn between two questions.
       await setImmediate();
-      if (this.#index.tables !== tables) throw changed(this.dir);
+      if (index.tables !== tables || index !== this.#records.index) throw changed(this.dir);
     }
   }
 
   async label(given: Omit<HumanLabel, 'time'>): Promise<LabelReply> {
-    await this.#firstReading;
+    await this.#records.first;
     const steps = this.#paths().stepsOf(given.sampleId);
     if (!Number.isInteger(given.step) || given.step < 0 || given.step >= steps)
       throw new SipfError('not-found', `Expected a step of ${given.sampleId}, 0 to ${steps - 1}, got ${given.step}.`);
@@ -209,7 +202,7 @@ class IndexedRun implements OpenRun {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort();
     await this.#looking.catch(() => undefined);
-    await this.#reading.catch(() => undefined);
+    await this.#records.settled().catch(() => undefined);
     await this.#tasks[Symbol.asyncDispose]();
   }
 
@@ -223,12 +216,8 @@ class IndexedRun implements OpenRun {
   }
 
   #paths(): PathQueries {
-    return new PathQueries({
-      index: this.#index,
-      config: this.#view.config,
-      truth: this.#truth,
-      human: this.#human,
-    });
+    const { index, truth } = this.#records;
+    return new PathQueries({ index, config: this.#view.config, truth, human: this.#human });
   }
 
   /** One look at a time: each knows what the one before has seen. */
@@ -245,38 +234,38 @@ class IndexedRun implements OpenRun {
     this.#changes += 1;
     try {
       await this.#events.refresh();
-      this.#view = await readTimedRun(this.dir, this.#events.seconds);
+      this.#settle(await readTimedRun(this.dir, this.#events.seconds));
       this.#viewFault = null;
     } catch (error) {
       if (!(error instanceof SipfError)) throw error;
       this.#viewFault = error.message;
     }
-    this.#reading = this.#reading.catch(() => undefined).then(() => this.#index.refresh());
-    this.#reading.catch(() => undefined);
+    this.#records.refresh();
+  }
+
+  /** A run of another configuration may be in the place of the one that was opened. */
+  #settle(view: RunView): void {
+    this.#view = view;
+    if (this.#records.isOf(view.config)) return;
+    this.#changes += this.#records.index.version;
+    this.#records = this.#recordsOf(view);
+  }
+
+  #recordsOf(view: RunView): RunRecords {
+    return new RunRecords(view, { tasks: this.#tasks, cache: this.#cache, signal: this.#stop.signal });
   }
 
   #allFaults(): string[] {
-    const { faults, cacheFault } = this.#index;
-    const others = [cacheFault, this.#viewFault].filter((fault) => fault !== null);
-    return [...faults, ...this.#human.faults, ...this.#faults, ...others];
+    const others = this.#viewFault === null ? [] : [this.#viewFault];
+    return [...this.#records.faults, ...this.#human.faults, ...others];
   }
 
   /** Waits for the records of what was there first. */
   async #atRound(round: number): Promise<void> {
-    await this.#firstReading;
+    await this.#records.first;
     const last = this.#view.rounds.length - 1;
     if (Number.isInteger(round) && round >= 0 && round <= last) return;
     throw new SipfError('not-found', `Expected a round of ${this.dir}, 0 to ${last}, got ${round}.`);
-  }
-
-  #openTask(): Task | null {
-    const { name } = this.#view.config.task;
-    try {
-      return this.#tasks.named(name);
-    } catch (error) {
-      this.#faults.push(`Steps are not checked: ${messageOf(error)}`);
-      return null;
-    }
   }
 }
 

@@ -1,4 +1,4 @@
-// events.jsonl of a run -> times of stages, steps of trainings, the stage at work; read on as it grows.
+// events.jsonl of a run, read on as it grows -> times of stages, steps of trainings, the stage now.
 import { join } from 'node:path';
 import { eventsIn, StageClock } from '../run/events.ts';
 import { LoggedTrainings } from './queries/training.ts';

@@ -18,10 +18,7 @@ import { type FileTables, newFileTables, newRunTables, type RunTables, tablesOf 
 const SMALL = 1 << 24;
 const MOST_FAULTS = 20;
 
-export interface RunIndexOptions extends CacheOptions {
-  /** Told whenever a part of a file is read. */
-  readonly onBytes?: (() => void) | undefined;
-}
+type RunIndexOptions = Pick<CacheOptions, 'cache' | 'signal'>;
 
 /** What is known of a run's records without their texts. `refresh` reads what is new; between two calls nothing changes. */
 export class RunIndex {
@@ -140,7 +137,6 @@ export class RunIndex {
 
   async #read(file: RecordFile): Promise<void> {
     const into = newFileTables(file);
-    const { onBytes } = this.#options;
     const { signal } = this.#options;
     const path = join(this.dir, file.name);
     this.#adder ??= new RecordAdder(this.#tables, this.#rules);
@@ -151,7 +147,6 @@ export class RunIndex {
         onBytes: (bytes) => {
           this.#bytes.read += bytes;
           this.#bytes.unstored += bytes;
-          onBytes?.();
         },
         signal,
       });
