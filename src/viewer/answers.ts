@@ -1,4 +1,6 @@
 // Open runs -> what the server and the report answer: one function for each address.
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { SipfError } from '../errors.ts';
 import type {
   ComparedSide,
@@ -62,8 +64,9 @@ export function answersFrom(runs: readonly OpenRun[]): Answers {
   const questions = new Memo<QuestionCounts>();
   const roundsOf = async (run: OpenRun, place: number): Promise<RoundsReply> => {
     const view = await run.view();
-    // They are written once, before the first round.
-    const counts = await questions.get(place, Math.min(1, view.rounds.length), () => countQuestions(view));
+    // Its size tells whether they are there, and whose.
+    const { size } = await stat(join(run.dir, 'iteration-0', '0-questions.jsonl')).catch(() => ({ size: 0 }));
+    const counts = await questions.get(place, size, () => countQuestions(view));
     return roundsReply(view, run.events().seconds, counts);
   };
   return {

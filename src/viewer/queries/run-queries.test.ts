@@ -1,5 +1,5 @@
 // A scripted run -> rounds, scores, training and comparison, each as a slow reading says.
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -262,6 +262,19 @@ it('follow a run that goes on', async () => {
   );
   expect((await own.scores({ run: 0, round: 2 })).figures).toEqual(view.rounds[2]?.report?.scores);
   expect((await own.training({ run: 0 })).trainings).toHaveLength(6);
+});
+
+it('estimate a run that was opened before its questions were there', async () => {
+  const [out, early] = [join(folder, 'run'), join(folder, 'early')];
+  const questions = join('iteration-0', '0-questions.jsonl');
+  await cp(out, early, { recursive: true });
+  await rm(join(early, questions));
+  await using opened = await openViewerRun(early, { cache: join(folder, 'cache') });
+  const own = answersFrom([opened]);
+  await own.rounds({ run: 0 });
+  await cp(join(out, questions), join(early, questions));
+  const estimates = async (all: Answers) => (await all.rounds({ run: 0 })).rounds.map(({ estimated }) => estimated);
+  expect(await estimates(own)).toEqual(await estimates(answers));
 });
 
 it('no reply holds what JSON does not', async () => {
