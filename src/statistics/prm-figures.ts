@@ -27,8 +27,7 @@ export function scoreFigures(groups: readonly (readonly FigurePath[])[]): ScoreF
   const paths = questions.flat();
   const steps = paths.flatMap(({ scores, labels }) => scores.map((score, j) => ({ score, target: Number(labels[j]) })));
   const correct = sum(steps.map(({ target }) => target));
-  const firstErrors = questions.map((own) => own.map(firstErrorOf));
-  const f1 = (chosen: readonly FirstError[][]) => firstErrorAccuracy(chosen.flat()).f1;
+  const firstErrors = questions.map((own) => foundErrors(own.map(firstErrorOf)));
   return {
     questions: questions.length,
     paths: paths.length,
@@ -36,8 +35,11 @@ export function scoreFigures(groups: readonly (readonly FigurePath[])[]): ScoreF
     labelTokens: paths.length === 0 ? null : mean(paths.map(({ labelTokens }) => labelTokens)),
     stepAccuracy: stepAccuracy(questions, ({ scores, labels }) => areRight(scores, labels)),
     majority: steps.length === 0 ? null : Math.max(correct, steps.length - correct) / steps.length,
-    firstErrorAccuracy: pooledShare(firstErrors.map(foundIn), options()),
-    firstErrorF1: bootstrap(firstErrors, f1, options()),
+    firstErrorAccuracy: pooledShare(
+      firstErrors.map(({ wrong, right }) => together([wrong, right])),
+      options(),
+    ),
+    firstErrorF1: bootstrap(firstErrors, f1Of, options()),
     aucOutcome: aucs(questions, ({ right }) => right),
     ...trueFigures(questions),
     calibration: reliability(steps),
@@ -99,23 +101,48 @@ function foundIn(errors: readonly FirstError[]): Part {
   return partOf(errors.map(({ predicted, label }) => predicted === label));
 }
 
-/** How well the first error is found. */
-interface FirstErrorAccuracy {
+/** Paths where the first error is found. */
+interface FoundErrors {
   /** Of the paths with an error: those where its very place was found. */
   readonly wrong: Part;
   /** Of the paths without: those where none was claimed. */
   readonly right: Part;
+}
+
+/** How well the first error is found. */
+interface FirstErrorAccuracy extends FoundErrors {
   /** ProcessBench's F1: the harmonic mean of the two shares (Zheng et al. 2024). null where either kind of path is missing. */
   readonly f1: number | null;
 }
 
 /** How well the first error is found, as ProcessBench counts it. */
 export function firstErrorAccuracy(errors: readonly FirstError[]): FirstErrorAccuracy {
-  const wrong = foundIn(errors.filter(({ label }) => label >= 0));
-  const right = foundIn(errors.filter(({ label }) => label < 0));
-  if (wrong.whole === 0 || right.whole === 0) return { wrong, right, f1: null };
+  const found = foundErrors(errors);
+  return { ...found, f1: f1Of([found]) };
+}
+
+function foundErrors(errors: readonly FirstError[]): FoundErrors {
+  return {
+    wrong: foundIn(errors.filter(({ label }) => label >= 0)),
+    right: foundIn(errors.filter(({ label }) => label < 0)),
+  };
+}
+
+/** Of several groups of paths together. */
+function f1Of(groups: readonly FoundErrors[]): number | null {
+  const [wrong, right] = [together(groups.map((one) => one.wrong)), together(groups.map((one) => one.right))];
+  if (wrong.whole === 0 || right.whole === 0) return null;
   const [a, b] = [wrong.part / wrong.whole, right.part / right.whole];
-  return { wrong, right, f1: a + b === 0 ? 0 : (2 * a * b) / (a + b) };
+  return a + b === 0 ? 0 : (2 * a * b) / (a + b);
+}
+
+function together(parts: readonly Part[]): Part {
+  let [part, whole] = [0, 0];
+  for (const own of parts) {
+    part += own.part;
+    whole += own.whole;
+  }
+  return { part, whole };
 }
 
 function aucs(
