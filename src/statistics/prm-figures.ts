@@ -1,4 +1,5 @@
 // Step scores, labels and true steps of held-out paths -> how good the scores are.
+import { setImmediate } from 'node:timers/promises';
 import { createRandom } from '../random.ts';
 import type { Estimate, ScoreFigures } from '../reports.ts';
 import { withinGroupAuc } from './auc.ts';
@@ -21,8 +22,8 @@ export interface FigurePath {
   readonly ranks: Readonly<Record<keyof ScoreFigures['aucOutcome'], number>>;
 }
 
-/** Figures of paths by question, `[question][path]`; questions without paths do not count. */
-export function scoreFigures(groups: readonly (readonly FigurePath[])[]): ScoreFigures {
+/** Figures of paths by question, `[question][path]`; questions without paths do not count. Other work has its turn between two figures. */
+export async function scoreFigures(groups: readonly (readonly FigurePath[])[]): Promise<ScoreFigures> {
   const questions = groups.filter(({ length }) => length > 0);
   const paths = questions.flat();
   const steps = paths.flatMap(({ scores, labels }) => scores.map((score, j) => ({ score, target: Number(labels[j]) })));
@@ -33,30 +34,35 @@ export function scoreFigures(groups: readonly (readonly FigurePath[])[]): ScoreF
     paths: paths.length,
     steps: steps.length,
     labelTokens: paths.length === 0 ? null : mean(paths.map(({ labelTokens }) => labelTokens)),
-    stepAccuracy: stepAccuracy(questions, ({ scores, labels }) => areRight(scores, labels)),
+    stepAccuracy: await stepAccuracy(questions, ({ scores, labels }) => areRight(scores, labels)),
     majority: steps.length === 0 ? null : Math.max(correct, steps.length - correct) / steps.length,
-    firstErrorAccuracy: pooledShare(
-      firstErrors.map(({ wrong, right }) => together([wrong, right])),
-      options(),
-    ),
-    firstErrorF1: bootstrap(firstErrors, f1Of, options()),
-    aucOutcome: aucs(questions, ({ right }) => right),
-    ...trueFigures(questions),
+    firstErrorAccuracy: await inTurn(() => pooledShare(firstErrors.map(foundAmongAll), options())),
+    firstErrorF1: await inTurn(() => bootstrap(firstErrors, f1Of, options())),
+    aucOutcome: await aucs(questions, ({ right }) => right),
+    ...(await trueFigures(questions)),
     calibration: reliability(steps),
   };
 }
 
+/** One interval is computed at once: 1,000 resamples of all questions. */
+async function inTurn<T>(figure: () => T): Promise<T> {
+  await setImmediate();
+  return figure();
+}
+
 /** null where no task knows its true steps. */
-function trueFigures(questions: readonly (readonly FigurePath[])[]): Pick<ScoreFigures, 'aucTrue' | 'trueSteps'> {
+async function trueFigures(
+  questions: readonly (readonly FigurePath[])[],
+): Promise<Pick<ScoreFigures, 'aucTrue' | 'trueSteps'>> {
   const known = questions
     .map((paths) => paths.filter(({ truth }) => truth !== null))
     .filter(({ length }) => length > 0);
   if (known.length === 0) return { aucTrue: null, trueSteps: null };
   return {
-    aucTrue: aucs(known, ({ truth }) => truth?.every(Boolean) === true),
+    aucTrue: await aucs(known, ({ truth }) => truth?.every(Boolean) === true),
     trueSteps: {
-      scores: stepAccuracy(known, ({ scores, truth }) => areRight(scores, truth ?? [])),
-      labels: stepAccuracy(known, ({ labels, truth }) => areRight(labels.map(Number), truth ?? [])),
+      scores: await stepAccuracy(known, ({ scores, truth }) => areRight(scores, truth ?? [])),
+      labels: await stepAccuracy(known, ({ labels, truth }) => areRight(labels.map(Number), truth ?? [])),
     },
   };
 }
@@ -79,10 +85,12 @@ const areRight = (scores: readonly number[], known: readonly boolean[]): boolean
 function stepAccuracy(
   questions: readonly (readonly FigurePath[])[],
   rightSteps: (path: FigurePath) => readonly boolean[],
-): Estimate {
-  return pooledShare(
-    questions.map((paths) => partOf(paths.flatMap(rightSteps))),
-    options(),
+): Promise<Estimate> {
+  return inTurn(() =>
+    pooledShare(
+      questions.map((paths) => partOf(paths.flatMap(rightSteps))),
+      options(),
+    ),
   );
 }
 
@@ -128,6 +136,8 @@ function foundErrors(errors: readonly FirstError[]): FoundErrors {
   };
 }
 
+const foundAmongAll = ({ wrong, right }: FoundErrors): Part => together([wrong, right]);
+
 /** Of several groups of paths together. */
 function f1Of(groups: readonly FoundErrors[]): number | null {
   const [wrong, right] = [together(groups.map((one) => one.wrong)), together(groups.map((one) => one.right))];
@@ -145,19 +155,21 @@ function together(parts: readonly Part[]): Part {
   return { part, whole };
 }
 
-function aucs(
+async function aucs(
   questions: readonly (readonly FigurePath[])[],
   isGood: (path: FigurePath) => boolean,
-): ScoreFigures['aucOutcome'] {
+): Promise<ScoreFigures['aucOutcome']> {
   const auc = (name: keyof FigurePath['ranks']) =>
-    withinGroupAuc(
-      questions.map((paths) => paths.map((path) => ({ score: path.ranks[name], positive: isGood(path) }))),
-      options(),
+    inTurn(() =>
+      withinGroupAuc(
+        questions.map((paths) => paths.map((path) => ({ score: path.ranks[name], positive: isGood(path) }))),
+        options(),
+      ),
     );
   return {
-    scores: auc('scores'),
-    tallies: auc('tallies'),
-    meanLogp: auc('meanLogp'),
-    shortness: auc('shortness'),
+    scores: await auc('scores'),
+    tallies: await auc('tallies'),
+    meanLogp: await auc('meanLogp'),
+    shortness: await auc('shortness'),
   };
 }

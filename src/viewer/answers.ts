@@ -23,7 +23,7 @@ import type { OpenRun, PairsAsk, QuestionsAsk } from './open-run.ts';
 import { answersOf, type CompareAsk, compareReply } from './queries/compare.ts';
 import type { QuestionCounts } from './queries/estimated-costs.ts';
 import { countQuestions, roundsReply } from './queries/rounds.ts';
-import { heldOutGroups, scoresReply } from './queries/scores.ts';
+import { heldOutPaths, scoresReply } from './queries/scores.ts';
 import { trainingReply } from './queries/training.ts';
 
 interface OfRun {
@@ -83,7 +83,7 @@ export function answersFrom(runs: readonly OpenRun[]): Answers {
     pair: async ({ run, ...ask }) => runAt(run).pair(ask),
     scores: async ({ run: place, round }) => {
       const run = runAt(place);
-      return scores.get(`${place} ${round}`, await versionOf(run), () => scoresOf(run, round));
+      return scores.get(`${place} ${round}`, await run.recordsVersion(), () => scoresOf(run, round));
     },
     training: async ({ run: place }) => {
       const run = runAt(place);
@@ -98,8 +98,8 @@ export function answersFrom(runs: readonly OpenRun[]): Answers {
 
 async function scoresOf(run: OpenRun, round: number): Promise<ScoresReply> {
   const { config, rounds } = await run.view();
-  const groups = await heldOutGroups(run, round, config.labels.heldOut);
   const rules = { task: run.task, labels: config.labels, score: config.score };
+  const paths = await heldOutPaths(run, { round, share: config.labels.heldOut, rules });
   const known = rounds[round]?.report?.scores ?? null;
-  return { ...(await scoresReply(groups, rules, known)), human: await run.humanAgreement(round) };
+  return { ...(await scoresReply(paths, known)), human: await run.humanAgreement(round) };
 }

@@ -65,8 +65,10 @@ class IndexedRun implements OpenRun {
   #view: RunView;
   #signature: string;
   #viewFault: string | null = null;
-  /** Grows with what is no record: reports, events, labels by hand; and with the records of another configuration. */
+  /** Grows with what is no record: reports, events. */
   #changes = 0;
+  /** Grows with labels by hand, and with records of another configuration. */
+  #recordChanges = 0;
   #looking: Promise<void> = Promise.resolve();
 
   constructor(
@@ -107,11 +109,16 @@ class IndexedRun implements OpenRun {
       iterations,
       rounds: rounds.length,
       finished,
-      version: this.#changes + index.version,
+      version: this.#changes + this.#recordChanges + index.version,
       now: await this.#now.read(this.#events.now, config, index.tables.questions.size),
       indexed: { bytes: Math.min(read, of), of },
       faults: this.#allFaults(),
     };
+  }
+
+  async recordsVersion(): Promise<number> {
+    await this.#look();
+    return this.#recordChanges + this.#records.index.version;
   }
 
   async ready(): Promise<void> {
@@ -190,7 +197,7 @@ class IndexedRun implements OpenRun {
       throw new SipfError('not-found', `Expected a step of ${given.sampleId}, 0 to ${steps - 1}, got ${given.step}.`);
     const label = { ...given, time: this.#clock().toISOString() };
     await this.#human.add(label);
-    this.#changes += 1;
+    this.#recordChanges += 1;
     return { label };
   }
 
@@ -227,7 +234,7 @@ class IndexedRun implements OpenRun {
   }
 
   async #lookNow(): Promise<void> {
-    if (await this.#human.refresh()) this.#changes += 1;
+    if (await this.#human.refresh()) this.#recordChanges += 1;
     const signature = await runSignature(this.dir);
     if (signature === this.#signature) return;
     this.#signature = signature;
@@ -247,7 +254,7 @@ class IndexedRun implements OpenRun {
   #settle(view: RunView): void {
     this.#view = view;
     if (this.#records.isOf(view.config)) return;
-    this.#changes += this.#records.index.version;
+    this.#recordChanges += this.#records.index.version + 1;
     this.#records = this.#recordsOf(view);
   }
 

@@ -50,6 +50,8 @@ export interface OpenRun extends AsyncDisposable {
   readonly task: Task | null;
   /** Looks at what is new, and does not wait until it is read. */
   head(): Promise<RunHead>;
+  /** Looks at what is new. Grows with what figures of records rest on, labels by hand too; not with events and reports. */
+  recordsVersion(): Promise<number>;
   /** Looks at what is new, and waits until all of it is read. */
   ready(): Promise<void>;
   /** As `readRun` gives it. */
