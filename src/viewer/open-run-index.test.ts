@@ -160,7 +160,8 @@ describe('a broken run', () => {
     expect(questions).toEqual(slowList(run, 1));
     for (const { id, paths } of questions) expect((await opened.question({ round: 1, id })).paths).toHaveLength(paths);
     const view = await readRun(dir);
-    await expect(view.questionIds(1)).rejects.toThrow(/1-samples\.jsonl, line 2: Expected one JSON object/);
+    expect(await view.faults()).toEqual(faults);
+    expect(await view.questionIds(1)).toEqual(questions.map(({ id }) => id));
   });
 
   it('keeps the first of many faults, and counts the others', async () => {
