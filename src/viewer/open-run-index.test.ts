@@ -357,6 +357,23 @@ describe('the cache', () => {
     await expect(found).rejects.toMatchObject({ code: 'not-found' });
   });
 
+  it('of a run that is gone, or of another version, is deleted when one is written', async () => {
+    const [gone, kept] = [await largeRun('gone'), await largeRun('stays')];
+    const folderOf = join(kept.cache, 'runs');
+    for (const { dir } of [gone, kept]) await (await openWith(dir, kept.cache))[Symbol.asyncDispose]();
+    const both = await readdir(folderOf);
+    expect(both).toHaveLength(2);
+    await writeFile(join(folderOf, 'older.index'), 'of an older version');
+    await writeFile(join(folderOf, 'notes.txt'), 'no index');
+    await rm(gone.dir, { recursive: true });
+    await writeRun(kept.dir, kept.run);
+    await (await openWith(kept.dir, kept.cache))[Symbol.asyncDispose]();
+    const names = await readdir(folderOf);
+    expect(names).toHaveLength(2);
+    expect(names).toContain('notes.txt');
+    expect(both).toEqual(expect.arrayContaining(names.filter((name) => name.endsWith('.index'))));
+  });
+
   it('costs time and no answer where its folder is closed', async () => {
     const { run, dir } = await largeRun('closed');
     const cache = join(dir, 'config.json');

@@ -1,6 +1,6 @@
 // A run directory -> its index: one pass over the record files, cached, read on as files come.
 import { realpath } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Config } from '../../config/schema.ts';
 import { codeInWords, codeOf, SipfError } from '../../errors.ts';
 import { canonicalJson, sha256 } from '../../hashing.ts';
@@ -11,7 +11,7 @@ import { REASONS } from './outcomes.ts';
 import { PlacesByQuestion } from './places.ts';
 import { fileName, isSame, type RecordFile, type RecordsKind, recordFilesOf } from './record-files.ts';
 import { scanLines } from './record-lines.ts';
-import { storedTables, storeTables } from './stored.ts';
+import { deleteStale, INDEX, type IndexOf, storedTables, storeTables } from './stored.ts';
 import { type FileTables, newFileTables, newRunTables, type RunTables, tablesOf } from './tables.ts';
 
 /** Record files smaller than this are read again each time: their index is not stored. */
@@ -127,7 +127,7 @@ export class RunIndex {
 
   async #load(): Promise<void> {
     this.#isLoaded = true;
-    const stored = this.#bytes.of < SMALL ? null : await storedTables(await this.#cachePath(), this.#rulesText());
+    const stored = this.#bytes.of < SMALL ? null : await storedTables(...(await this.#stored()));
     if (stored === null) return;
     this.#tables = stored;
     this.#adder = null;
@@ -167,7 +167,9 @@ export class RunIndex {
   /** A cache that cannot be written costs time, no answer. */
   async #store(): Promise<void> {
     try {
-      await storeTables(await this.#cachePath(), this.#tables, this.#rulesText());
+      const [path, of] = await this.#stored();
+      await storeTables(path, this.#tables, of);
+      await deleteStale(dirname(path));
       this.#cacheFault = null;
     } catch (error) {
       if (!(error instanceof SipfError) || error.code !== 'write-failed') throw error;
@@ -176,12 +178,10 @@ export class RunIndex {
     this.#bytes.unstored = 0;
   }
 
-  async #cachePath(): Promise<string> {
-    return join(cacheFolder(this.#options), 'runs', `${sha256(await realpath(this.dir)).slice(0, 32)}.index`);
-  }
-
-  /** What the stored numbers mean: a version that has other reasons makes the index again. */
-  #rulesText(): string {
-    return canonicalJson({ ...this.#rules, reasons: REASONS });
+  /** Its place in the cache folder. Rules are what the stored numbers mean: a version that has other reasons makes the index again. */
+  async #stored(): Promise<[path: string, of: IndexOf]> {
+    const dir = await realpath(this.dir);
+    const path = join(cacheFolder(this.#options), 'runs', `${sha256(dir).slice(0, 32)}${INDEX}`);
+    return [path, { dir, rules: canonicalJson({ ...this.#rules, reasons: REASONS }) }];
   }
 }
