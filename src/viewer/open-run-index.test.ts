@@ -1,13 +1,27 @@
 // A run that grows, breaks, is cached or has labels by hand -> what an open run says of it.
-import { appendFile, mkdir, mkdtemp, readdir, readFile, rm, symlink, utimes, writeFile } from 'node:fs/promises';
+import {
+  appendFile,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  truncate,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type RandomRun, randomRun, writeRound, writeRun } from '../../test/random-run.ts';
+import { type RandomRound, type RandomRun, randomRun, writeRound, writeRun } from '../../test/random-run.ts';
 import { sumsTask } from '../../test/scripted-sums.ts';
-import { slowQuestions } from '../../test/slow-run.ts';
+import { slowPaths, slowQuestions } from '../../test/slow-run.ts';
 import { nodeDisk } from '../io/files.ts';
 import { readRun } from '../pipeline/run-reader.ts';
+import { createRandom } from '../random.ts';
+import { Journal, journalPath } from '../run/journal.ts';
 import { takeLock } from '../run/lock.ts';
 import type { OpenRun } from './open-run.ts';
 import { openRun } from './open-run-index.ts';
@@ -108,7 +122,7 @@ describe('a run that goes on', () => {
     const total = Math.ceil(run.questions.length / run.config.sampling.unit);
     expect(now).toEqual({ stage: '1-samples', iteration: k, done: 1, total });
     await appendFile(join(dir, `iteration-${k}`, 'done', '1-samples.journal.jsonl'), 'ords":[],"counts":{}}\n{');
-    expect(await opened.head()).toMatchObject({ version, now: { done: 2 } });
+    expect(await opened.head()).toMatchObject({ now: { done: 2 } });
     const more = event('stage-end', '1-samples') + event('stage-start', '3-prm');
     await appendFile(
       join(dir, 'events.jsonl'),
@@ -210,6 +224,58 @@ describe('a broken run', () => {
     await writeRun(dir, run);
     await using opened = await openRun(dir, { cache: folder });
     expect((await opened.head()).faults.join()).toMatch(/^Steps are not checked: Expected a task/);
+  });
+});
+
+describe('a stage at work', () => {
+  const KINDS = [
+    ['samples', '1-samples'],
+    ['labels', '2-step-labels'],
+    ['scores', '4-scores'],
+  ] as const;
+
+  it.each([0, 1, 2, 3])('shows what its journal has, then the file that it becomes: run %i', async (seed) => {
+    const random = createRandom(`journal/${seed}`);
+    const run = wholeRun(`journal/${seed}`);
+    const dir = join(folder, `journal-${seed}`);
+    const [first, last] = run.rounds as [RandomRound, RandomRound];
+    await writeRun(dir, { ...run, rounds: [first] });
+    await using opened = await open(dir);
+    let now: RandomRound = { samples: [], labels: null, scores: null, pairs: null };
+    const expectShown = async () => {
+      await opened.ready();
+      const records = { ...run, rounds: [first, now] };
+      expect((await opened.questions({ round: 2, ...LIST })).questions).toEqual(slowList(records, 2));
+      const question = random.pick(run.questions);
+      const paths = slowPaths(records, 2, question);
+      const shown = await opened.question({ round: 2, id: question.id }).catch(() => ({ paths: [] }));
+      expect(shown.paths.map(({ sample, pathScore }) => ({ sample, pathScore }))).toEqual(
+        paths.map(({ sample, pathScore }) => ({ sample, pathScore })),
+      );
+      expect((await opened.head()).faults).toEqual([]);
+    };
+    for (const [field, kind] of KINDS) {
+      const records = last[field] ?? [];
+      const file = join(dir, 'iteration-2', `${kind}.jsonl`);
+      const path = journalPath(dir, { folder: 'iteration-2', name: kind, iteration: 2 });
+      await mkdir(dirname(path), { recursive: true });
+      const journal = await Journal.open(nodeDisk, path, 'inputs', false);
+      for (let at = 0; at < records.length; ) {
+        const unit = records.slice(at, at + random.int(0, 9));
+        await journal.add({ records: unit, counts: {} });
+        at += unit.length;
+        now = { ...now, [field]: records.slice(0, at) };
+        if (random.next() < 0.3) await expectShown();
+      }
+      const size = (await stat(path)).size;
+      await appendFile(path, '{"unit":99,"records":[{"id":');
+      await expectShown();
+      await truncate(path, size);
+      await writeFile(file, records.map((record) => `${JSON.stringify(record)}\n`).join(''));
+      await expectShown();
+      await rm(path);
+      await expectShown();
+    }
   });
 });
 

@@ -1,10 +1,10 @@
 // The events and the journals of a run -> what it does now, and how far that is.
 import { stat } from 'node:fs/promises';
-import { join } from 'node:path';
 import { z } from 'zod';
 import type { Config } from '../config/schema.ts';
 import { SipfError } from '../errors.ts';
 import type { LoggedEvent } from '../run/events.ts';
+import { journalPath } from '../run/journal.ts';
 import { checkLock } from '../run/lock.ts';
 import type { RunHead } from './api.ts';
 import { Tail } from './tail.ts';
@@ -45,7 +45,7 @@ export class WorkNow {
     const { iteration, stage } = begun;
     // Numbered stages are a round's.
     const folder = /^\d-/.test(stage) ? `iteration-${iteration}` : 'final';
-    const done = await this.#units(join(this.#dir, folder, 'done', `${stage}.journal.jsonl`));
+    const done = await this.#units(journalPath(this.#dir, { folder, name: stage, iteration }));
     return { stage, iteration, done, total: stage === '1-samples' ? unitsOfSamples(config, questions) : null };
   }
 

@@ -14,6 +14,7 @@ import {
   PLACE_KINDS,
   type RunTables,
   SCORE_KINDS,
+  START,
 } from './tables.ts';
 import { TEXT_KINDS, TextTable } from './text-table.ts';
 
@@ -38,6 +39,8 @@ const Header = z.object({
       size: z.number(),
       mtimeMs: z.number(),
       hash: z.string().nullable(),
+      /** A journal is not stored. */
+      isJournal: z.literal(false),
     }),
   ),
   faults: z.array(z.string()),
@@ -61,7 +64,7 @@ export interface IndexOf {
 export async function storeTables(path: string, tables: RunTables, of: IndexOf): Promise<void> {
   const columns = columnsOf(tables);
   const { faults, moreFaults } = tables;
-  const files = tables.files.map(({ file }) => file);
+  const files = tables.files.map(({ file }) => ({ ...file, isJournal: false as const }));
   const lengths = columns.map(({ length }) => length);
   const header: Header = { version: VERSION, ...of, files, faults, moreFaults, lengths };
   await writeFileAtomically(
@@ -133,6 +136,7 @@ function tablesIn(bytes: ArrayBuffer, from: number, { files, faults, moreFaults,
     hard: table(HARD_KINDS),
     files: files.map((file) => ({
       file,
+      end: START,
       places: table(PLACE_KINDS),
       scores: table(SCORE_KINDS),
       pairs: table(PAIR_KINDS),
