@@ -20,7 +20,7 @@ import type {
 } from './api.ts';
 import { Memo } from './memo.ts';
 import type { OpenRun, PairsAsk, QuestionsAsk } from './open-run.ts';
-import { answersOf, type CompareAsk, compareReply } from './queries/compare.ts';
+import { answersOf, type CompareAsk, type Comparison, compareReply, comparisonOf } from './queries/compare.ts';
 import type { QuestionCounts } from './queries/estimated-costs.ts';
 import { countQuestions, roundsReply } from './queries/rounds.ts';
 import { heldOutPaths, scoresReply } from './queries/scores.ts';
@@ -62,6 +62,14 @@ export function answersFrom(runs: readonly OpenRun[]): Answers {
   const policyAnswers = async ({ run, policy }: ComparedSide) => answersOf(await runAt(run).view(), policy);
   const [rounds, scores, trainings] = [new Memo<RoundsReply>(), new Memo<ScoresReply>(), new Memo<TrainingReply>()];
   const questions = new Memo<QuestionCounts>();
+  // Answers are long: those of the list that is looked at are kept.
+  const comparisons = new Memo<Comparison>(1);
+  const comparisonFor = async ({ first, second }: Pick<CompareAsk, 'first' | 'second'>): Promise<Comparison> => {
+    const [own, other] = [await versionOf(runAt(first.run)), await versionOf(runAt(second.run))];
+    return comparisons.get(JSON.stringify([first, second]), own + other, async () =>
+      comparisonOf(await policyAnswers(first), await policyAnswers(second)),
+    );
+  };
   const roundsOf = async (run: OpenRun, place: number): Promise<RoundsReply> => {
     const view = await run.view();
     // Its size tells whether they are there, and whose.
@@ -91,7 +99,7 @@ export function answersFrom(runs: readonly OpenRun[]): Answers {
         trainingReply(await run.view(), run.events().trainings),
       );
     },
-    compare: async (ask) => compareReply(await policyAnswers(ask.first), await policyAnswers(ask.second), ask),
+    compare: async (ask) => compareReply(await comparisonFor(ask), ask),
     label: async ({ run, ...label }) => runAt(run).label(label),
   };
 }
