@@ -14,11 +14,13 @@ import {
 } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type RandomRound, type RandomRun, randomRun, writeRound, writeRun } from '../../test/random-run.ts';
 import { sumsTask } from '../../test/scripted-sums.ts';
 import { slowPaths, slowQuestions } from '../../test/slow-run.ts';
 import { nodeDisk } from '../io/files.ts';
+import { RunIndex } from '../pipeline/run-index/run-index.ts';
 import { readRun } from '../pipeline/run-reader.ts';
 import { createRandom } from '../random.ts';
 import { Journal, journalPath } from '../run/journal.ts';
@@ -421,6 +423,22 @@ describe('the cache', () => {
     await using anew = await openWith(dir, cache);
     const found = anew.question({ round: 1, id: 'large' });
     await expect(found).rejects.toMatchObject({ code: 'not-found' });
+  });
+
+  it('is not written by a reading that was stopped', async () => {
+    const { run, dir, cache } = await largeRun('stopped');
+    const [large] = run.questions.slice(-1);
+    const questions = ['one', 'two', 'three'].map((id) => ({ ...large!, id }));
+    await writeRun(dir, { ...run, questions: [...run.questions, ...questions] });
+    const stop = new AbortController();
+    const index = new RunIndex(dir, run.config, { cache, signal: stop.signal });
+    const reading = index.refresh();
+    reading.catch(() => undefined);
+    // As much as is stored, and not all.
+    while (index.bytes.read < 17 << 20) await setImmediate();
+    stop.abort();
+    await expect(reading).rejects.toMatchObject({ code: 'aborted' });
+    await expect(readdir(join(cache, 'runs'))).rejects.toMatchObject({ code: 'ENOENT' });
   });
 
   it('of a run that is gone, or of another version, is deleted when one is written', async () => {

@@ -162,7 +162,8 @@ export class RunIndex {
       });
     } catch (error) {
       const code = codeOf(error);
-      if (code === '') throw error;
+      // What was stopped is not read: no fault of the file.
+      if (error instanceof SipfError || code === '') throw error;
       addFault(tables, `${name}: Expected a file that can be read, got ${codeInWords(code)}.`);
       return into.end;
     }
