@@ -12,12 +12,14 @@ interface Rest {
 }
 
 /**
- * Reads a file on from where it ended. One that became shorter is another file: it is read from its start.
+ * Reads a file on from where it ended. One that became shorter, or was put in its place, is another file: it is read from its start.
  * @throws SipfError 'bad-input', from each method, where it cannot be read.
  */
 export class Tail {
   readonly #path: string;
   #at = 0;
+  /** The file's number on its disk; null: none was read. */
+  #inode: bigint | null = null;
   #lines = 0;
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -65,7 +67,9 @@ export class Tail {
   }
 
   async #restOf(file: FileHandle, size: number): Promise<Rest> {
-    const isNew = size < this.#at && this.#beginAgain();
+    const { ino } = await file.stat({ bigint: true });
+    const isNew = (size < this.#at || ino !== this.#inode) && this.#beginAgain();
+    this.#inode = ino;
     const { buffer, bytesRead } = await file.read(Buffer.alloc(size - this.#at), 0, size - this.#at, this.#at);
     return { bytes: buffer.subarray(0, bytesRead), isNew };
   }
