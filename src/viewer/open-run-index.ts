@@ -5,7 +5,7 @@ import { SipfError } from '../errors.ts';
 import type { CacheOptions } from '../io/cache.ts';
 import { exists } from '../io/file-bytes.ts';
 import { readRecords } from '../io/jsonl.ts';
-import { type RecordGroup, RecordReader } from '../pipeline/run-index/read-records.ts';
+import { ChangedRecords, type RecordGroup, RecordReader } from '../pipeline/run-index/read-records.ts';
 import { type RunView, readTimedRun } from '../pipeline/run-reader.ts';
 import { PairShift } from '../records.ts';
 import type { Task } from '../task.ts';
@@ -134,39 +134,30 @@ class IndexedRun implements OpenRun {
     return this.#events;
   }
 
-  async questions(ask: QuestionsAsk): Promise<QuestionsReply> {
-    await this.#atRound(ask.round);
-    return this.#records.lists.reply(ask);
+  questions(ask: QuestionsAsk): Promise<QuestionsReply> {
+    return this.#answer(ask.round, () => this.#records.lists.reply(ask));
   }
 
-  async question(ask: { readonly round: number; readonly id: string }): Promise<QuestionReply> {
-    await this.#atRound(ask.round);
-    return this.#paths().question(ask);
+  question(ask: { readonly round: number; readonly id: string }): Promise<QuestionReply> {
+    return this.#answer(ask.round, () => this.#paths().question(ask));
   }
 
-  async rollouts(ask: {
-    readonly round: number;
-    readonly sample: string;
-    readonly step: number;
-  }): Promise<RolloutsReply> {
-    await this.#atRound(ask.round);
-    return this.#paths().rollouts(ask);
+  rollouts(ask: { readonly round: number; readonly sample: string; readonly step: number }): Promise<RolloutsReply> {
+    return this.#answer(ask.round, () => this.#paths().rollouts(ask));
   }
 
-  async tokens(ask: { readonly round: number; readonly sample: string }): Promise<TokensReply> {
-    await this.#atRound(ask.round);
-    return this.#paths().tokens(ask);
+  tokens(ask: { readonly round: number; readonly sample: string }): Promise<TokensReply> {
+    return this.#answer(ask.round, () => this.#paths().tokens(ask));
   }
 
-  async pairs(ask: PairsAsk): Promise<PairsReply> {
-    await this.#atRound(ask.round);
-    return this.#paths().pairs(ask);
+  pairs(ask: PairsAsk): Promise<PairsReply> {
+    return this.#answer(ask.round, () => this.#paths().pairs(ask));
   }
 
   async pair(ask: { readonly round: number; readonly index: number }): Promise<PairReply> {
-    await this.#atRound(ask.round);
+    const reply = await this.#answer(ask.round, () => this.#paths().pair(ask));
     const logps = this.#view.rounds[ask.round]?.report?.logps ?? null;
-    return { ...this.#paths().pair(ask), logps, own: await this.#shiftOf(ask) };
+    return { ...reply, logps, own: await this.#shiftOf(ask) };
   }
 
   async humanAgreement(round: number): Promise<ScoresReply['human']> {
@@ -265,6 +256,18 @@ class IndexedRun implements OpenRun {
   #allFaults(): string[] {
     const others = this.#viewFault === null ? [] : [this.#viewFault];
     return [...this.#records.faults, ...this.#human.faults, ...others];
+  }
+
+  /** Asks once more where the files are others than the index knows: a stage has ended, and its journal is gone. */
+  async #answer<T>(round: number, ask: () => T): Promise<T> {
+    await this.#atRound(round);
+    try {
+      return ask();
+    } catch (error) {
+      if (!(error instanceof ChangedRecords)) throw error;
+      await this.ready();
+      return ask();
+    }
   }
 
   /** Waits for the records of what was there first. */

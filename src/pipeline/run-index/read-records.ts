@@ -153,7 +153,10 @@ function parsed(text: string, path: string, line: number): unknown {
   }
 }
 
+/** The records are others than the index saw: it is to be refreshed. Code 'bad-input'. */
+export class ChangedRecords extends SipfError {}
+
 function changed(path: string, line: number): SipfError {
   const got = 'Expected the record that was there, got another: the file was changed. Ask again.';
-  return new SipfError('bad-input', `${path}, line ${line}: ${got}`);
+  return new ChangedRecords('bad-input', `${path}, line ${line}: ${got}`);
 }
