@@ -73,7 +73,7 @@ export function useSearch<Reply, Row>(
     NOTHING_FOUND,
   );
   const [end, setEnd] = useState(0);
-  const key = query === null ? null : keyOf(path, query);
+  const key = query === null ? null : `${server.returns.value} ${keyOf(path, query)}`;
   useEffect(() => setFound(NOTHING_FOUND), [key]);
   const isWanted = query !== null && found.next !== null && found.error === null && found.rows.length < end + PIECE;
   useEffect(() => {
