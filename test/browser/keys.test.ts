@@ -145,6 +145,54 @@ describe.skipIf(whyNoChromium !== null)(`by keyboard (${whyNoChromium ?? 'in Chr
   });
 });
 
+describe.skipIf(whyNoChromium !== null)(`addresses and the server (${whyNoChromium ?? 'in Chromium'})`, () => {
+  let browser: Browser;
+  beforeAll(async () => {
+    browser = await launch();
+  });
+  afterAll(() => browser.close());
+
+  it('] walks on where the list is asked for in pieces', async () => {
+    await using server = await serveFake(fakeAnswers({ questions: 250 }));
+    const { page } = await watchedPage(browser);
+    await page.goto(`${server.url}${QUESTION}&at=80`);
+    await page.locator('.crumbs a', { hasText: 'next' }).waitFor();
+    for (let place = 82; place < 105; place += 1) {
+      await page.keyboard.press(']');
+      await page.locator('.crumbs', { hasText: `${place} of 250` }).waitFor();
+    }
+  });
+
+  it('wrong numbers in an address are as none', async () => {
+    await using server = await serveFake(fakeAnswers({ questions: 5 }));
+    const { page, errors } = await watchedPage(browser);
+    for (const wrong of ['at=x', 'at=99', 'at=-1', 'round=x', 'path=q/1/0&step=x', 'path=q/1/0&step=99&open=1']) {
+      await page.goto('about:blank');
+      await page.goto(`${server.url}#/question?id=q&run=0&${wrong}`);
+      await page.getByText('2 paths, 1 right').waitFor();
+      expect(await page.locator('body').innerText(), wrong).not.toMatch(/NaN|undefined|100 of/);
+      expect(await page.locator('.step.current').count(), wrong).toBe(wrong.startsWith('path') ? 1 : 0);
+    }
+    await page.goto(`${server.url}#/questions?run=7`);
+    await page.getByRole('link', { name: 'Show the first one.' }).click();
+    await page.getByText('5 questions').waitFor();
+    expect(errors).toEqual([]);
+  });
+
+  it('a server that was lost is asked again once it answers', async () => {
+    await using server = await serveFake(fakeAnswers({ questions: 5 }));
+    const { page } = await watchedPage(browser);
+    await page.goto(`${server.url}#/questions`);
+    await page.getByText('5 questions').waitFor();
+    await page.route('**/api/**', (route) => route.abort());
+    await page.keyboard.press('Enter');
+    await page.getByRole('alert').filter({ hasText: 'Is it still running?' }).waitFor();
+    await page.unroute('**/api/**');
+    await page.getByText('2 paths, 1 right').waitFor();
+    await expect.poll(() => page.getByRole('alert').count()).toBe(0);
+  });
+});
+
 describe.skipIf(whyNoChromium !== null)(`a live run (${whyNoChromium ?? 'in Chromium'})`, () => {
   it('is asked for again, keeps place and focus, and rests when it is finished', async () => {
     const browser = await launch();

@@ -95,6 +95,41 @@ describe.skipIf(whyNoChromium !== null)(`pages (${whyNoChromium ?? 'in Chromium'
     });
   });
 
+  it.each([1280, 1000, 800, 700, 360])('lists have room for their question at %i pixels', async (width) => {
+    const { page } = await watchedPage(browser, { viewport: { width, height: 740 } });
+    for (const list of ['questions', 'pairs', 'compare']) {
+      await page.goto(`${served.url}#/${list}`);
+      await page.locator('.rows .c-question :is(a, button)').first().waitFor();
+      const faults = await page.evaluate(`[...document.querySelectorAll('.rows .row')].flatMap((row) => {
+        const box = row.getBoundingClientRect();
+        const cells = [...row.children].map((cell) => [cell.className, cell.getBoundingClientRect()]);
+        const isOut = ([, at]) => at.width > 0 && (at.top < box.top - 1 || at.bottom > box.bottom + 1 || at.right > box.right + 1);
+        const narrow = cells.filter(([name, at]) => name === 'c-question' && at.width < 150);
+        return [...cells.filter(isOut), ...narrow].map(([name, at]) => name + ' ' + JSON.stringify(at));
+      })`);
+      expect(faults, list).toEqual([]);
+    }
+    await page.context().close();
+  });
+
+  it('pairs are walked to the last one', async () => {
+    const { page } = await watchedPage(browser);
+    await page.goto(`${served.url}#/pairs?round=1`);
+    await page.locator('.row a').first().waitFor();
+    const [pairs, alone] = await page.locator('.lists .count').allInnerTexts();
+    expect(await page.locator('.found').innerText()).toBe(`${pairs} pairs that round 1 trains on`);
+    await page.goto(`${served.url}#/pairs?round=1&at=${Number(pairs) - 2}`);
+    await page.locator('.row.current a').waitFor();
+    await page.keyboard.press('Enter');
+    await page.locator('.crumbs', { hasText: `${Number(pairs) - 1} of ${pairs}` }).waitFor();
+    await page.keyboard.press('j');
+    await page.locator('.crumbs', { hasText: `${pairs} of ${pairs}` }).waitFor();
+    await page.keyboard.press('j');
+    await page.getByRole('status').filter({ hasText: 'No further pair in this list.' }).waitFor();
+    await page.goto(`${served.url}#/pairs?round=1&alone=true`);
+    await page.getByText(`${alone} right path`).waitFor();
+  });
+
   it('a step has tokens that join to its text, and as many rollouts as its tally says', async () => {
     const { page } = await watchedPage(browser);
     await openFirst(page, served.url, '#/questions?sort=-paths&round=1');
