@@ -143,14 +143,6 @@ describe.skipIf(whyNoChromium !== null)(`by keyboard (${whyNoChromium ?? 'in Chr
     await pressed(page, 'n', 'Path 1/1 2');
     await page.getByText('No further question in this list.').first().waitFor();
   });
-});
-
-describe.skipIf(whyNoChromium !== null)(`addresses and the server (${whyNoChromium ?? 'in Chromium'})`, () => {
-  let browser: Browser;
-  beforeAll(async () => {
-    browser = await launch();
-  });
-  afterAll(() => browser.close());
 
   it('] walks on where the list is asked for in pieces', async () => {
     await using server = await serveFake(fakeAnswers({ questions: 250 }));
@@ -191,11 +183,8 @@ describe.skipIf(whyNoChromium !== null)(`addresses and the server (${whyNoChromi
     await page.getByText('2 paths, 1 right').waitFor();
     await expect.poll(() => page.getByRole('alert').count()).toBe(0);
   });
-});
 
-describe.skipIf(whyNoChromium !== null)(`a live run (${whyNoChromium ?? 'in Chromium'})`, () => {
-  it('is asked for again, keeps place and focus, and rests when it is finished', async () => {
-    const browser = await launch();
+  it('a live run is asked for again, keeps place and focus, and rests when it is finished', async () => {
     let version = 1;
     let isFinished = false;
     const steps = ['1+1=2', '2+1=3'];
@@ -206,6 +195,7 @@ describe.skipIf(whyNoChromium !== null)(`a live run (${whyNoChromium ?? 'in Chro
       return fakeAnswers({ head, paths })(path, query, body);
     });
     const { page, errors } = await watchedPage(browser);
+    await page.clock.install();
     await page.goto(`${server.url}${QUESTION}`);
     await page.getByRole('heading', { name: '11 paths' }).waitFor();
     await page.getByText('round 1 2-step-labels 1/9').waitFor();
@@ -213,15 +203,17 @@ describe.skipIf(whyNoChromium !== null)(`a live run (${whyNoChromium ?? 'in Chro
     await expect.poll(() => focused(page)).toBe('Path 1/8 1');
     const place = await page.evaluate(TOP);
     version = 2;
+    await page.clock.fastForward(2000);
     await page.getByRole('heading', { name: '12 paths' }).waitFor();
     expect(await focused(page)).toBe('Path 1/8 1');
     expect(await page.evaluate(TOP)).toBe(place);
     isFinished = true;
-    await expect.poll(() => page.locator('.now').count(), { timeout: 10_000 }).toBe(0);
+    await page.clock.fastForward(2000);
+    await expect.poll(() => page.locator('.now').count()).toBe(0);
     const asked = server.asked.length;
-    await page.waitForTimeout(2500);
+    await page.clock.fastForward(60_000);
+    expect(await focused(page)).toBe('Path 1/8 1');
     expect(server.asked.length).toBe(asked);
     expect(errors).toEqual([]);
-    await browser.close();
   });
 });

@@ -1,13 +1,13 @@
 // Every page of real runs in Chromium -> its content, axe's violations, what leaves the server.
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { hasPython } from '../python3.ts';
 import { isFull } from '../tier.ts';
-import { keepScreenshot, launch, violationsOf, watchedPage, whyNoChromium } from './chromium.ts';
-import { breakRun, makeCodeRun, makeReport, makeSumsRun, type Served, serveRuns } from './served-runs.ts';
+import { keepScreenshot, launch, settled, violationsOf, watchedPage, whyNoChromium } from './chromium.ts';
+import { breakRun, makeCodeRun, makeSumsRun, type Served, serveRuns } from './served-runs.ts';
 
 /** Address of each page, and a text that it has once it is there. */
 const PAGES = {
@@ -75,7 +75,7 @@ describe.skipIf(whyNoChromium !== null)(`pages (${whyNoChromium ?? 'in Chromium'
       const watched = await watchedPage(browser, look);
       await watched.page.goto(`${served.url}${hash}`);
       await watched.page.getByText(text).first().waitFor();
-      await watched.page.waitForLoadState('networkidle');
+      await settled(watched.page);
       await keepScreenshot(watched.page, `${own}-${name}`);
       await expectSound(watched, served.url);
       await watched.page.context().close();
@@ -88,7 +88,7 @@ describe.skipIf(whyNoChromium !== null)(`pages (${whyNoChromium ?? 'in Chromium'
       await page.keyboard.press('n');
       await page.keyboard.press('Enter');
       await page.locator('.detail-box .token').first().waitFor();
-      await page.waitForLoadState('networkidle');
+      await settled(page);
       await keepScreenshot(page, `question-${name}`);
       await expectSound(watched, served.url);
       await page.context().close();
@@ -200,27 +200,6 @@ describe.skipIf(whyNoChromium !== null)(`pages (${whyNoChromium ?? 'in Chromium'
         .evaluate((own) => own.getBoundingClientRect().height),
     ).toBeGreaterThan(30);
     expect(await page.locator('.top').isVisible()).toBe(false);
-  });
-
-  it('a report shows the same without a server', async () => {
-    const file = join(folder, 'report.html');
-    await writeFile(file, await makeReport([first], join(folder, 'cache')));
-    const watched = await watchedPage(browser);
-    const { page, requests } = watched;
-    await page.goto(`file://${file}`);
-    for (const text of [
-      'Cost and time by stage',
-      'Scores of round 2',
-      'Process reward model',
-      'Some paths, chosen by hash',
-    ]) {
-      await page.getByText(text).first().waitFor();
-    }
-    expect(await page.locator('.sample-path .step').count()).toBeGreaterThan(3);
-    expect(await page.locator('.sample-path button.chip, .hand-buttons').count()).toBe(0);
-    await keepScreenshot(page, 'report');
-    await expectSound(watched, 'file://');
-    expect(requests).toEqual([`file://${file}`]);
   });
 
   it('a broken run says which line is wrong and shows the rest', async () => {
