@@ -200,6 +200,10 @@ describe.skipIf(whyNoChromium !== null)(`pages (${whyNoChromium ?? 'in Chromium'
         .evaluate((own) => own.getBoundingClientRect().height),
     ).toBeGreaterThan(30);
     expect(await page.locator('.top').isVisible()).toBe(false);
+    await page.goto(`${served.url}#/compare`);
+    await settled(page);
+    const heights = `[...document.querySelectorAll('.rows')].map((rows) => rows.getBoundingClientRect().height / rows.children.length)`;
+    expect(await page.evaluate(heights)).toEqual([expect.closeTo(30, -1)]);
   });
 
   it('a broken run says which line is wrong and shows the rest', async () => {
