@@ -86,7 +86,11 @@ function Inside() {
       )}
       {run !== null && <Faults run={run} />}
       {run !== null && <Page />}
-      {run === null && live.runs.value !== null && <Note kind="fault">There is no such run. Choose one above.</Note>}
+      {run === null && live.runs.value !== null && (
+        <Note kind="fault">
+          The address names a run that is not here. <a href={hrefOf({ page, query: {} })}>Show the first one.</a>
+        </Note>
+      )}
     </>
   );
 }

@@ -14,9 +14,9 @@ import {
 import { treeOf } from '../../viewer/paths/path-tree.ts';
 import { errorsOf } from '../../viewer/paths/step-facts.ts';
 import { tokensOf } from '../../viewer/paths/step-tokens.ts';
-import { hrefOf, parseHash } from '../../viewer/state/route.ts';
+import { hrefOf, parseHash, wholeIn } from '../../viewer/state/route.ts';
 import { alignSteps } from '../../viewer/text/aligned.ts';
-import { piecesOf } from '../../viewer/text/marks.ts';
+import { piecesOf, startOf } from '../../viewer/text/marks.ts';
 
 function pathOf(id: string, steps: readonly string[], isRight: boolean, own: Partial<PathView> = {}): PathView {
   return {
@@ -129,6 +129,8 @@ it('errors are disputed steps and the first false one', () => {
     truth: [null, null, null, true],
   });
   expect(errorsOf(path)).toEqual([1, 3]);
+  // Without labels and checks, the outcome alone catches a score: of the last step.
+  expect(errorsOf({ ...path, hardLabels: null, truth: [null, null, null, null] })).toEqual([3]);
   expect(errorsOf(pathOf('0', ['a'], true))).toEqual([]);
 });
 
@@ -163,6 +165,11 @@ describe('marks in texts of a model', () => {
   it('leave plain text, tabs, line feeds, Arabic, emoji and combining marks alone', () => {
     const text = 'a\tb\nc \u0634\u0643 \u2714\uFE0F \u{1F600} e\u0301 <b>&amp;</b>';
     expect(piecesOf(text)).toEqual([{ kind: 'text', text }]);
+  });
+
+  it('are not made by a cut inside an emoji', () => {
+    expect(startOf('ab\u{1F600}c', 3)).toBe('ab\u{1F600}');
+    expect([startOf('ab\u{1F600}c', 2), startOf('ab\uD83D', 3), startOf('ab', 3)]).toEqual(['ab', 'ab\uD83D', 'ab']);
   });
 
   it('join to the text, and end where there are too many of them', () => {
@@ -215,6 +222,12 @@ describe('addresses', () => {
   it('of nothing known are the first page', () => {
     expect(parseHash('#/no-such-page?x=1').page).toBe('rounds');
     expect(parseHash('')).toEqual({ page: 'rounds', query: {} });
+  });
+
+  it('have whole numbers or none', () => {
+    const numbers = ['12', '', 'abc', '-1', '0.5', '1e9', '99999999999999999999'];
+    expect(numbers.map((at) => wholeIn({ at }, 'at'))).toEqual([12, null, null, null, null, null, null]);
+    expect(wholeIn({}, 'at')).toBeNull();
   });
 
   it('carry a lone surrogate as a replacement character', () => {
