@@ -1,4 +1,4 @@
-// The runs, asked for every two seconds while one goes on, or no server answers, and the page is seen.
+// The runs, asked for every two seconds while one goes on or no server answers.
 import { computed, effect, type ReadonlySignal, signal } from '@preact/signals';
 import type { RunsReply } from '../../src/viewer/api.ts';
 import { type Server, wordsOf } from './server.ts';
