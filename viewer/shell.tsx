@@ -212,7 +212,8 @@ function RoundChoice() {
 }
 
 /** Numbered stages are a round's, the others come after the last one. */
-function stageWords(stage: string, iteration: number): string {
+function stageWords(stage: string | null, iteration: number): string {
+  if (stage === null) return 'between two stages';
   return /^\d-/.test(stage) ? `round ${iteration} ${stage}` : `final ${stage}`;
 }
 

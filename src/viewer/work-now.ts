@@ -11,6 +11,9 @@ import { Tail } from './tail.ts';
 
 type NowConfig = Pick<Config, 'sampling' | 'prompt'>;
 type Now = NonNullable<RunHead['now']>;
+type Begun = Now & { readonly stage: string };
+
+const BETWEEN: Now = { stage: null, iteration: 0, done: null, total: null };
 
 /** What a training says of one of its steps. */
 const Step = z.object({ step: z.number(), steps: z.number() });
@@ -18,7 +21,7 @@ const Step = z.object({ step: z.number(), steps: z.number() });
 /** The stage that events began last and did not end. */
 export class StageNow {
   /** `done` and `total`: of a training, which counts its steps itself. */
-  now: Now | null = null;
+  now: Begun | null = null;
 
   add({ type, stage, iteration, data }: LoggedEvent): void {
     if (type === 'run' || type === 'stage-end' || type === 'error') this.now = null;
@@ -38,9 +41,10 @@ export class WorkNow {
     this.#dir = dir;
   }
 
-  /** null: nothing runs. `begun`: as events tell it. `questions`: how many the run asks. */
-  async read(begun: Now | null, config: NowConfig, questions: number): Promise<Now | null> {
-    if (begun === null || !(await isAtWork(this.#dir))) return null;
+  /** null: nothing runs. `begun`: as events tell it; null: no stage. `questions`: how many the run asks. */
+  async read(begun: Begun | null, config: NowConfig, questions: number): Promise<Now | null> {
+    if (!(await isAtWork(this.#dir))) return null;
+    if (begun === null) return BETWEEN;
     if (begun.total !== null) return begun;
     const { iteration, stage } = begun;
     // Numbered stages are a round's.

@@ -39,6 +39,7 @@ function pathOf(id: string, steps: readonly string[], isRight: boolean, own: Par
     labels: null,
     hardLabels: null,
     truth: steps.map(() => null),
+    knowsSteps: false,
     human: steps.map(() => null),
     leastLogps: null,
     rollouts: steps.map(() => 0),
@@ -126,9 +127,14 @@ it('errors are disputed steps and the first false one', () => {
   const path = pathOf('0', ['a', 'b', 'c', 'd'], false, {
     scores,
     hardLabels: [true, false, false, false],
-    truth: [null, null, null, true],
+    truth: [null, true, null, true],
+    knowsSteps: true,
   });
   expect(errorsOf(path)).toEqual([1, 3]);
+  // A true equation is no claim that the step is right.
+  const equations = { ...path, hardLabels: null, knowsSteps: false, truth: [null, true, null, null] };
+  expect(errorsOf(equations)).toEqual([3]);
+  expect(errorsOf({ ...equations, knowsSteps: true })).toEqual([1, 3]);
   // Without labels and checks, the outcome alone catches a score: of the last step.
   expect(errorsOf({ ...path, hardLabels: null, truth: [null, null, null, null] })).toEqual([3]);
   expect(errorsOf(pathOf('0', ['a'], true))).toEqual([]);

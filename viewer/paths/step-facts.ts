@@ -10,6 +10,8 @@ export interface StepFacts {
   readonly hard: boolean | null;
   /** By exact checks. */
   readonly truth: boolean | null;
+  /** What `truth` claims of the step. A true equation may be the wrong thing to do: it claims nothing. */
+  readonly claim: boolean | null;
   readonly human: HumanLabel['label'];
   readonly leastLogp: number | null;
   readonly rollouts: number;
@@ -24,9 +26,9 @@ export interface StepFacts {
  */
 export function isDisputed(facts: StepFacts | undefined): boolean {
   if (facts === undefined || facts.score === null) return false;
-  const { score, hard, truth, outcome } = facts;
+  const { score, hard, claim, outcome } = facts;
   const says = score >= 0.5;
-  return [hard, truth, outcome].some((other) => other !== null && other !== says);
+  return [hard, claim, outcome].some((other) => other !== null && other !== says);
 }
 
 export function factsOf(path: PathView): readonly StepFacts[] {
@@ -37,6 +39,7 @@ export function factsOf(path: PathView): readonly StepFacts[] {
     tally: path.labels?.steps[j] ?? null,
     hard: path.hardLabels?.[j] ?? null,
     truth: path.truth[j] ?? null,
+    claim: path.truth[j] === true && !path.knowsSteps ? null : (path.truth[j] ?? null),
     human: path.human[j]?.label ?? null,
     leastLogp: path.leastLogps?.[j] ?? null,
     rollouts: path.rollouts[j] ?? 0,
