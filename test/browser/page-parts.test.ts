@@ -14,6 +14,7 @@ import {
 import { treeOf } from '../../viewer/paths/path-tree.ts';
 import { errorsOf } from '../../viewer/paths/step-facts.ts';
 import { tokensOf } from '../../viewer/paths/step-tokens.ts';
+import { whyNoNeighbour } from '../../viewer/state/neighbours.ts';
 import { hrefOf, parseHash, wholeIn } from '../../viewer/state/route.ts';
 import { alignSteps } from '../../viewer/text/aligned.ts';
 import { piecesOf, startOf } from '../../viewer/text/marks.ts';
@@ -217,6 +218,14 @@ it('tokens of a step are those that overlap its text', () => {
   const tokens = ['ab', '\n', 'c', 'd\ne', 'f'].map((text) => ({ text, logp: -1 }));
   const own = (step: number) => tokensOf(tokens, ['ab', 'cd', 'ef'], step).map(({ text }) => text);
   expect([own(0), own(1), own(2)]).toEqual([['ab'], ['c', 'd\ne'], ['d\ne', 'f']]);
+});
+
+it('the end of a list is told from a row that is not here yet', () => {
+  const none = { before: null, after: null };
+  expect(whyNoNeighbour({ at: 4, total: 5, ...none }, 1, 'pair')).toMatch(/^No further pair/);
+  expect(whyNoNeighbour({ at: 0, total: 5, ...none }, -1, 'pair')).toMatch(/^No pair before/);
+  expect(whyNoNeighbour({ at: 3, total: 5, ...none }, 1, 'pair')).toMatch(/not here yet/);
+  expect(whyNoNeighbour({ at: null, total: 5, ...none }, 1, 'pair')).toMatch(/^No list/);
 });
 
 describe('addresses', () => {
