@@ -1,4 +1,4 @@
-// A LoRA training's factors -> which there are, where they start, and the PEFT adapter that holds them.
+// A LoRA training's factors -> which, where they start, and the PEFT adapter that holds them.
 import { relative, resolve } from 'node:path';
 import type { LoraOptions } from '../backend.ts';
 import { SipfError, shown } from '../errors.ts';

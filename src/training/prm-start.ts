@@ -4,7 +4,6 @@ import { joined, piecesOf } from '../models/files/safetensors.ts';
 import type { OpenModel } from '../models/open-model.ts';
 import { fillNormal } from '../models/weights/init-model.ts';
 import type { Objective } from '../objectives/objectives.ts';
-import type { NamedValues } from './trainee.ts';
 
 /** Standard deviation of fresh head weights: Hugging Face's default for new heads. */
 const HEAD_STD = 0.02;
@@ -35,10 +34,13 @@ function storedHead({ adapter, files, decoder }: OpenModel): Map<string, readonl
 }
 
 /** A head that was trained without a bias is written with zeros, as token classifiers have one. */
-export function withHeadBias(values: NamedValues): NamedValues {
+export function withHeadBias<Data>(values: Values<Data>): Values<Data | Float32Array> {
   if (!values.has(WEIGHT) || values.has(BIAS)) return values;
-  return new Map([...values, [BIAS, { shape: [2], data: new Float32Array(2) }]]);
+  const bias = { shape: [2], data: new Float32Array(2) };
+  return new Map<string, { shape: readonly number[]; data: Data | Float32Array }>([...values, [BIAS, bias]]);
 }
+
+type Values<Data> = ReadonlyMap<string, { readonly shape: readonly number[]; readonly data: Data }>;
 
 /** First value of one of the head's tensors: the adapter's, else the model's own, else that of a new head. */
 export async function headStart(

@@ -13,12 +13,13 @@ import type { Figures, Loss } from '../objectives/objective.ts';
 import { OBJECTIVES } from '../objectives/objectives.ts';
 import { countSteps, type Pass, packStep, stepExamples } from './batches.ts';
 import { CheckpointFiles } from './checkpoint.ts';
-import { passCost, positionBudget } from './cost.ts';
+import { positionBudget } from './cost.ts';
 import { type TokenExample, tokenise, tokensOf, withoutResults } from './examples.ts';
 import type { FlatState } from './flat-weights.ts';
 import { fullTrainee } from './full-weights.ts';
 import { loraTrainee } from './lora-weights.ts';
-import { placeStep, positionsOf } from './placed.ts';
+import { packing } from './packing.ts';
+import { placeStep } from './placed.ts';
 import { TrainingProgram } from './program.ts';
 import { learningRate } from './schedule.ts';
 import type { TrainingState } from './state.ts';
@@ -170,17 +171,10 @@ function stepRunner(training: RunningTraining): (step: number) => Promise<TrainS
   const { state, loss, job, model, examples, total } = training;
   const { options } = job;
   const examplesAt = stepExamples(examples, options);
-  const packing = {
-    tokensPerPass: options.tokensPerPass,
-    maxPositions: positionBudget(model.decoder.config),
-    positionsOf: positionsOf(loss),
-    cost: passCost(model.decoder, options.lora !== null),
-    examplesPerPass: options.examplesPerPass,
-    inOrder: loss.inOrder,
-  };
+  const packed = packing(model.decoder, loss, options);
   return async (step) => {
     const batch = examplesAt(step);
-    const passes = packStep(batch, packing);
+    const passes = packStep(batch, packed);
     const { value, metrics } = await runPasses(training, step, passes);
     const gradNorm = await state.norm();
     if (!Number.isFinite(value + gradNorm)) throw await diverged(training, { step, loss: value, gradNorm, batch });
