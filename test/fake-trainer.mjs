@@ -94,7 +94,7 @@ async function train() {
   if (how === 'noise') tell('warning', { message: 'mind the gap' });
   const save = () => write('progress.json', JSON.stringify({ steps }));
   while (steps.length < plan.length) {
-    await wait(how === 'deaf' ? 40 : 4);
+    await wait(how === 'deaf' ? 400 : 4);
     if (stop) return save();
     if (steps.length === 2) ENDS[how]?.();
     const step = { step: steps.length, loss: 1 / (1 + steps.length), gradNorm: 1, figures: FIGURES };

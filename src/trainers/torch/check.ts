@@ -25,12 +25,24 @@ export async function checkTorch(
     const launch = localLaunch({ command, env, threads: null });
     const { how, said } = await launch({ args, folder: null, onLine, signal: new AbortController().signal });
     const [check] = told;
-    if (check) return [python(command, check), packagesFinding(check), deviceFinding(check, device, quantisation)];
+    if (check) return findingsOf(command, check, device, quantisation);
     const value = `${command.join(' ')} ended with ${how}: ${said.at(-1) ?? 'nothing was said'}`;
     return [{ name, state: 'fail', value, advice: 'Correct engine.trainer.command: it runs a Python program.' }];
   } catch (error) {
     return [{ name, state: 'fail', value: messageOf(error) }];
   }
+}
+
+function findingsOf(
+  command: readonly string[],
+  check: Check,
+  device: TorchSettings['device'],
+  quantisation: TorchSettings['quantisation'],
+): TrainerFinding[] {
+  const found = [python(command, check), packagesFinding(check)];
+  // Without its packages nobody knows what torch would find.
+  const isUsable = found.every(({ state }) => state !== 'fail');
+  return isUsable ? [...found, deviceFinding(check, device, quantisation)] : found;
 }
 
 function python(command: readonly string[], { python: version }: Check): TrainerFinding {
