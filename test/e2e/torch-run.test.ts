@@ -1,4 +1,4 @@
-// Smoke runs whose trainings are a program's -> kill -9 and resume; with torch the own engine's figures.
+// Smoke runs trained by a program -> kill -9 and resume; by torch the figures of the own engine.
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
