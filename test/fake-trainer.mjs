@@ -80,7 +80,8 @@ const ENDS = {
   },
   silent: () => process.exit(0),
   child() {
-    spawn(process.execPath, ['-e', 'setTimeout(() => {}, 600000)'], { stdio: 'inherit' });
+    const { pid } = spawn(process.execPath, ['-e', 'setTimeout(() => {}, 600000)'], { stdio: 'inherit' });
+    process.stderr.write(`left ${pid}\n`);
     process.exit(1);
   },
 };
@@ -108,6 +109,17 @@ async function train() {
   tell('finished', { changed: how !== 'unchanged' });
 }
 
-if (folder === undefined) throw new Error('no folder');
-await train();
+/** What is installed, as HOW says: nothing in `bare`, another torch in `older`. */
+function check() {
+  const versions = { bare: [null, null], older: ['2.14.1+cpu', '5.23.0'] }[how] ?? ['2.15.0+cu132', '5.23.0'];
+  const packages = ['torch', 'transformers'].map((name, n) => {
+    return { name, wanted: ['2.15.0', '5.23.0'][n], found: versions[n] };
+  });
+  const devices = how === 'gpu' ? ['NVIDIA H200'] : [];
+  const problem = how === 'broken' ? 'ImportError: libcudart' : null;
+  tell('check', { python: '3.11.7', packages, devices, problem, requirements: '/there/requirements.txt' });
+}
+
+if (folder === '--check') check();
+else await train();
 process.exit(0);

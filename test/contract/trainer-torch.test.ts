@@ -5,12 +5,14 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import type { TrainJob, TrainOptions } from '../../src/backend.ts';
+import { checkEngine } from '../../src/backends/check-engine.ts';
 import { composeBackends } from '../../src/backends/compose.ts';
 import { createInProcessBackend } from '../../src/backends/local/in-process.ts';
 import { startOf } from '../../src/io/processes.ts';
 import { readSafetensors } from '../../src/models/files/safetensors.ts';
 import { loadTokenizer } from '../../src/models/tokenizer/tokenizer.ts';
 import { endOrphan } from '../../src/trainers/torch/launch.ts';
+import type { TrainerOptions } from '../../src/trainers/trainers.ts';
 import { tokenise } from '../../src/training/examples.ts';
 import { progressIn, torchBy, torchPython } from '../torch-python.ts';
 import { cache, engine, fixtures, modelWithTokenizer, OPTIONS, scratch } from '../training-fixtures.ts';
@@ -202,7 +204,6 @@ describe('a failure says what to do', () => {
     ],
     ['killed', 'crashed', /got signal SIGKILL after optimizer step 2:.*short of memory: lower tokensPerPass/s],
     ['silent', 'crashed', /got exit code 0 after optimizer step 2:\n {2}nothing was said/],
-    ['child', 'crashed', /got exit code 1/],
     ['memory', 'crashed', /^Expected enough memory to train, got: CUDA out of memory\. Lower it\.$/],
     [
       'diverged',
@@ -231,6 +232,13 @@ describe('a failure says what to do', () => {
     });
   });
 
+  it('a program that leaves a process behind, which ends with it', async () => {
+    const said = await trainAs('child').catch((error: Error) => error.message);
+    const [, pid = ''] = /left (\d+)/.exec(String(said)) ?? [];
+    expect(pid).not.toBe('');
+    await expect.poll(async () => [null, 'ended'].includes(await startOf(Number(pid)))).toBe(true);
+  });
+
   it('a GGUF file as the model', async () => {
     const out = join(scratch, 'torch.gguf');
     await local.exportModel({ model }, { to: 'gguf', out, card: '' });
@@ -238,5 +246,53 @@ describe('a failure says what to do', () => {
     await expect(trainAs('train', job)).rejects.toThrow(
       /Expected a Hugging Face folder for engine\.trainer torch, got .*sipf export --to merged/,
     );
+  });
+});
+
+describe('sipf doctor --engine', () => {
+  const found = async (how: string, more: Partial<TrainerOptions> = {}) => {
+    const findings = await checkEngine({ trainer: { kind: 'torch', command: fake(how), ...more } }, process.env);
+    return findings.map(({ name, state, value, advice = '' }) => `${state} ${name}: ${value} ${advice}`.trim());
+  };
+  const python = expect.stringMatching(/^ok trainer: torch by .*fake-trainer\.mjs \w+, Python 3\.11\.7$/);
+
+  it.each([
+    ['gpu', {}, ['ok trainer packages: torch 2.15.0+cu132, transformers 5.23.0', 'ok trainer device: NVIDIA H200']],
+    [
+      'older',
+      {},
+      [
+        'warn trainer packages: torch 2.14.1+cpu, transformers 5.23.0; tested with torch 2.15.0 Install them: pip install -r /there/requirements.txt',
+        'ok trainer device: the processor: torch finds no CUDA GPU',
+      ],
+    ],
+    [
+      'bare',
+      {},
+      [
+        'fail trainer packages: missing: torch 2.15.0, transformers 5.23.0 Install them: pip install -r /there/requirements.txt',
+      ],
+    ],
+    ['broken', {}, [expect.stringMatching(/^fail trainer packages: ImportError: libcudart Install them/)]],
+    [
+      'cpu',
+      { device: 'cuda' },
+      [expect.any(String), expect.stringMatching(/^fail trainer device: .*set engine\.trainer\.device auto\.$/)],
+    ],
+    [
+      'cpu',
+      { quantisation: 'nf4' },
+      [expect.any(String), expect.stringMatching(/^fail trainer device: .*set engine\.trainer\.quantisation null\.$/)],
+    ],
+  ] as const)('%s %o', async (how, more, says) => {
+    expect(await found(how, more)).toEqual([python, ...says]);
+  });
+
+  it('says what is wrong with the command, and what there is without one', async () => {
+    const missing = await checkEngine({ trainer: { kind: 'torch', command: ['no-such-python-anywhere'] } });
+    expect(missing).toMatchObject([{ state: 'fail', value: expect.stringContaining('got none of that name') }]);
+    const silent = await checkEngine({ trainer: { kind: 'torch', command: [process.execPath, '-e', '0'] } });
+    expect(silent).toMatchObject([{ state: 'fail', value: expect.stringContaining('ended with exit code 0') }]);
+    expect(await checkEngine({})).toMatchObject([{ state: 'ok' }]);
   });
 });

@@ -1,7 +1,7 @@
 // The torch trainer -> trajectories and end adapters of the references and of the own engine.
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import type {
   PreferenceExample,
   SftExample,
@@ -13,7 +13,9 @@ import type {
 import { readAdapter } from '../../src/models/files/adapter-files.ts';
 import { readSafetensors } from '../../src/models/files/safetensors.ts';
 import { loadTokenizer } from '../../src/models/tokenizer/tokenizer.ts';
+import type { TrainerOptions } from '../../src/trainers/trainers.ts';
 import { train } from '../../src/training/train.ts';
+import { makeModelFolder } from '../model-folder.ts';
 import { torchBy, torchPython } from '../torch-python.ts';
 import {
   adapterDistance,
@@ -245,3 +247,72 @@ describe.skipIf(torchPython === null)('the same training here and by torch', () 
 });
 
 type Named = (by: string) => string;
+
+/** Losses of a few steps of ORPO on a model, by a command with settings; `null`: of the own engine. */
+async function lossesBy(
+  command: readonly string[] | null,
+  name: string,
+  { change = {}, ...more }: Partial<TrainerOptions> & { readonly change?: Partial<TrainOptions> } = {},
+  model = tiedModel(),
+): Promise<number[]> {
+  const out = join(scratch, name);
+  const options = { ...EIGHT, objective: orpo, maxSteps: 4, learningRate: 5e-3, ...change };
+  const job = { source: { model }, examples: pairRows, out, options };
+  const { steps } =
+    command === null
+      ? await train(engine, job, { cache })
+      : await torchBy(command, more).trainer.train(job, () => undefined);
+  return steps.map(({ loss }) => loss);
+}
+
+const differences = (a: readonly number[], b: readonly number[]): number[] =>
+  a.map((loss, n) => Math.abs(loss / (b[n] as number) - 1));
+
+describe.skipIf(torchPython === null)('the same losses', () => {
+  const python = torchPython ?? 'none';
+  let own: number[] = [];
+  beforeAll(async () => {
+    own = await lossesBy(null, 'own losses');
+  });
+
+  test('in two processes that share each step', async () => {
+    const command = [python, '-m', 'torch.distributed.run', '--nproc_per_node', '2'];
+    const two = await lossesBy(command, 'two processes');
+    expect(Math.max(...differences(two, own))).toBeLessThan(1e-4);
+    // One process has no example of a step of one.
+    const change = { batchSize: 1, maxSteps: 2 };
+    const [one, alone] = [await lossesBy(command, 'idle', { change }), await lossesBy(null, 'idle own', { change })];
+    expect(Math.max(...differences(one, alone))).toBeLessThan(1e-4);
+  });
+
+  test('with layers computed again, and with passes of one row', async () => {
+    const again = await lossesBy([python], 'again', { gradientCheckpointing: true });
+    expect(Math.max(...differences(again, own))).toBeLessThan(1e-4);
+    const single = await lossesBy([python], 'single', { change: { tokensPerPass: 1 } });
+    expect(Math.max(...differences(single, own))).toBeLessThan(1e-4);
+  });
+
+  test('in bf16, nearly', async () => {
+    const half = differences(await lossesBy([python], 'bf16', { precision: 'bf16' }), own);
+    expect(Math.max(...half)).toBeLessThan(2e-2);
+    expect(Math.max(...half)).toBeGreaterThan(1e-6);
+    const all = { change: { lora: null, learningRate: 1e-4 } };
+    const full = await lossesBy([python], 'bf16 full', { precision: 'bf16', ...all });
+    expect(Math.max(...differences(full, await lossesBy(null, 'own full', all)))).toBeLessThan(2e-2);
+  });
+
+  test.each(readdirSync(join(fixtures, 'architectures')))('of %s', async (architecture) => {
+    const from = `architectures/${architecture}`;
+    const model = await makeModelFolder(scratch, { from, config: { max_position_embeddings: 1024 } });
+    const there = await lossesBy([python], `torch ${architecture}`, {}, model);
+    const here = await lossesBy(null, `own ${architecture}`, {}, model);
+    expect(Math.max(...differences(there, here))).toBeLessThan(2e-4);
+  });
+
+  test('a device and a base that this machine has not are refused with what to do', async () => {
+    await expect(lossesBy([python], 'cuda', { device: 'cuda' })).rejects.toThrow(/set engine\.trainer\.device cpu/);
+    await expect(lossesBy([python], 'nf4', { quantisation: 'nf4' })).rejects.toThrow(
+      /pip install -r .*requirements-qlora\.txt|Set engine\.trainer\.quantisation null/,
+    );
+  });
+});
