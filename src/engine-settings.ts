@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { described } from './described.ts';
 import { MOST } from './limits.ts';
 import { type SamplerOptions, SamplerSettings } from './samplers/samplers.ts';
+import { type TrainerOptions, TrainerSettings } from './trainers/trainers.ts';
 
 /** What runs the engine of this package. */
 export const Provider = z.enum(['cpu', 'webgpu']);
@@ -45,10 +46,15 @@ export const EngineSettings = z.strictObject({
     SamplerSettings.nullable().default(null),
     'Where paths, rollouts and answers are drawn instead (docs/engines.md). null: where everything else executes. Set it to draw from a server.',
   ),
+  trainer: described(
+    TrainerSettings.nullable().default(null),
+    'What trains instead (docs/engines.md). null: where everything else executes. Set it to train on GPUs with torch.',
+  ),
 });
 export type EngineSettings = z.infer<typeof EngineSettings>;
 
 /** Settings as `openBackend` takes them: those that are absent have their defaults, and the model of a sampler is named by its files. */
-export interface EngineOptions extends Partial<Omit<EngineSettings, 'sampler'>> {
+export interface EngineOptions extends Partial<Omit<EngineSettings, 'sampler' | 'trainer'>> {
   readonly sampler?: SamplerOptions | null;
+  readonly trainer?: TrainerOptions | null;
 }

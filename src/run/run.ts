@@ -211,7 +211,7 @@ export class Run implements AsyncDisposable {
       return this.warn(`No stage had finished: this run takes the new configuration.\n${stored.changes}`);
     }
     const engine: unknown = JSON.parse(JSON.stringify(this.#options.engine ?? null));
-    this.#engines = stored.engine === undefined ? [] : jsonDifference(stored.engine, engine, 'engine');
+    this.#engines = stored.engine === undefined ? [] : jsonDifference(stored.engine, engine, 'engine').filter(isChange);
     this.#engine = stored.engine;
     this.#versions = stored.versions;
     for (const change of jsonDifference(stored.versions, this.#options.versions)) this.#warnOf(change);
@@ -267,6 +267,9 @@ async function* jsonLines(records: AsyncIterable<unknown> | Iterable<unknown>): 
 function jsonText(value: unknown): string {
   return `${JSON.stringify(value, null, 2)}\n`;
 }
+
+/** A setting that a run is older than was not there: as null is, which sets nothing. */
+const isChange = ({ from, to }: Difference): boolean => from !== undefined || to !== null;
 
 /** What drew before and what draws now, each in words. */
 function drawnWith(changes: readonly Difference[]): readonly [string, string] {

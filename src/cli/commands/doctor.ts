@@ -6,6 +6,7 @@ import { createRequire } from 'node:module';
 import { availableParallelism, cpus, freemem, totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
 import { Command } from 'commander';
+import { checkEngine } from '../../backends/index.ts';
 import { probeProvider } from '../../engine/runtime/probe.ts';
 import { type TelemetryReport, telemetryReport } from '../../engine/runtime/telemetry-report.ts';
 import type { Provider } from '../../engine-settings.ts';
@@ -14,6 +15,7 @@ import { cacheFolder } from '../../io/cache.ts';
 import { makeFolders } from '../../io/files.ts';
 import { createPyodideSandbox } from '../../sandboxes/embedded.ts';
 import { finish } from '../options.ts';
+import { readSettings, type SettingsOptions, withSettings } from '../settings.ts';
 import type { Terminal } from '../terminal.ts';
 
 export interface Finding {
@@ -26,18 +28,33 @@ export interface Finding {
 
 const GIB = 2 ** 30;
 
-export function doctorCommand(terminal: Terminal): Command {
-  return finish(
-    new Command('doctor').description(
-      'Check what this machine offers: runtime, telemetry (off), providers, memory, cores, sandbox, disk.',
-    ),
-    'print {ok, findings: [{name, state, value, advice?}]}',
-    'sipf doctor',
-  ).action((options: { json?: boolean }) => doctor(options.json === true, terminal));
+interface DoctorOptions extends SettingsOptions {
+  readonly json?: boolean;
+  readonly engine?: boolean;
 }
 
-async function doctor(json: boolean, terminal: Terminal): Promise<void> {
-  const findings = [
+export function doctorCommand(terminal: Terminal): Command {
+  const command = withSettings(
+    new Command('doctor')
+      .description('Check what this machine offers: runtime, telemetry (off), providers, memory, cores, sandbox, disk.')
+      .option('--engine', 'check what the configured engine needs instead: the program that trains'),
+    ['engine'],
+  );
+  return finish(
+    command,
+    'print {ok, findings: [{name, state, value, advice?}]}',
+    'sipf doctor',
+    'sipf doctor --engine --config run.json',
+  ).action(async (options: DoctorOptions) => {
+    const none = { provider: undefined, threads: undefined, slots: undefined };
+    const { preset, config, seed } = options;
+    const { engine } = await readSettings(command, { ...none, preset, config, seed }, {}, null, ['engine']);
+    await tell(options.engine === true ? await checkEngine(engine) : await machine(), options, terminal);
+  });
+}
+
+async function machine(): Promise<Finding[]> {
+  return [
     node(),
     ...runtimeFindings(),
     await telemetryFinding(),
@@ -50,6 +67,9 @@ async function doctor(json: boolean, terminal: Terminal): Promise<void> {
     await folder('cache folder', cacheFolder()),
     await folder('current folder', process.cwd()),
   ];
+}
+
+async function tell(findings: readonly Finding[], { json = false }: DoctorOptions, terminal: Terminal): Promise<void> {
   const ok = findings.every(({ state }) => state !== 'fail');
   if (json) await terminal.print(JSON.stringify({ ok, findings }));
   else for (const finding of findings) await terminal.print(describe(finding, terminal));
