@@ -149,7 +149,10 @@ describe.skipIf(whyNoChromium !== null)(`by keyboard (${whyNoChromium ?? 'in Chr
     const { page } = await watchedPage(browser);
     await page.goto(`${server.url}${QUESTION}&at=80`);
     for (let place = 81; place < 105; place += 1) {
-      await page.locator('.crumbs', { hasText: `${place} of 250` }).getByText('next').waitFor();
+      await page
+        .locator('.crumbs', { hasText: `${place} of 250` })
+        .getByText('next')
+        .waitFor();
       await page.getByText('2 paths, 1 right').waitFor();
       await page.keyboard.press(']');
     }
