@@ -1,4 +1,4 @@
-// Folders that are written here -> vLLM gives our numbers: a base with its adapter, merged weights, step scores.
+// Folders that are written here -> vLLM gives our numbers: an adapter, merged weights, step scores.
 // Only with SIPF_TEST_VLLM: the program vllm (its build for CPUs is enough).
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
