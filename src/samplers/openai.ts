@@ -1,12 +1,15 @@
 // A server that speaks POST /v1/completions: its settings, and a request -> its completion.
 import { z } from 'zod';
-import type { Completion, ContextPiece, SamplingOptions } from '../backend.ts';
+import type { ContextPiece, Policy } from '../backend.ts';
 import { described } from '../described.ts';
 import { SipfError } from '../errors.ts';
 import { MOST } from '../limits.ts';
 import { hash32 } from '../random.ts';
-import { type Answer, CompletionServer } from './completion-server.ts';
-import { defineSampler, SERVING, type ServedModel } from './sampler.ts';
+import { type Capabilities, PROBE_TEXT, type Probed, probe, refused } from './capabilities.ts';
+import { completionOf, readAnswer } from './completions.ts';
+import { DIALECTS, fieldsOf } from './dialects.ts';
+import { defineSampler, type Place, type SamplerParts, SERVING, type ServedModel } from './sampler.ts';
+import { ServerRequests } from './server-requests.ts';
 
 const Settings = z.strictObject({
   kind: described(
@@ -22,8 +25,8 @@ const Settings = z.strictObject({
   model: described(z.string().min(1), 'The name that the server has for the model. Every server needs one.'),
   ...SERVING,
   dialect: described(
-    z.enum(['vllm', 'llama.cpp', 'openai']).default('vllm'),
-    'Which fields beyond the standard the server knows: token ids, top-k, no penalties. Set openai where it refuses those of the others.',
+    z.enum(['auto', ...DIALECTS]).default('auto'),
+    'Which fields beyond the standard the server knows: token ids, top-k, no penalties. auto: a first request tells. Set one where that guess is wrong.',
   ),
   prompts: described(
     z.enum(['ids', 'text']).default('ids'),
@@ -44,34 +47,57 @@ const Settings = z.strictObject({
 });
 type Settings = z.infer<typeof Settings>;
 
-/** Calls of the model throw SipfError 'unreachable' where the server fails, 'bad-config' where it refuses. */
+/** Calls of the model throw SipfError 'unreachable' where the server fails, 'bad-config' where it refuses or has another model. */
 export const openai = defineSampler({
   settings: Settings,
-  open(settings, { env, ...parts }): ServedModel {
-    const { url, apiKeyFrom, dialect, prompts } = settings;
-    const server = new CompletionServer(settings, { ...parts, apiKey: apiKeyOf(apiKeyFrom, env) });
-    return {
-      place: url,
-      async draw({ id, context, key, sampling }, ids, signal) {
-        const body = {
-          prompt: prompts === 'ids' ? ids : textOf(context),
-          n: 1,
-          seed: hash32(key) >>> 1,
-          temperature: sampling.temperature,
-          top_p: sampling.topP ?? 1,
-          presence_penalty: 0,
-          frequency_penalty: 0,
-          max_tokens: sampling.maxTokens,
-          logprobs: 1,
-          ...(sampling.stopStrings?.length ? { stop: sampling.stopStrings } : {}),
-          ...DIALECTS[dialect](sampling),
-        };
-        const answer = await server.complete(body, signal);
-        return { completion: completionOf(id, answer), promptTokens: answer.usage?.prompt_tokens ?? ids.length };
-      },
-    };
+  open(settings, parts): Place {
+    const server = new OpenAiServer(settings, parts);
+    return { name: settings.url, open: (here) => server.open(here), [Symbol.asyncDispose]: async () => undefined };
   },
 });
+
+class OpenAiServer {
+  readonly #settings: Settings;
+  readonly #requests: ServerRequests;
+  #table: Promise<Capabilities> | null = null;
+
+  constructor(settings: Settings, { env, ...parts }: SamplerParts) {
+    this.#settings = settings;
+    this.#requests = new ServerRequests(settings, { ...parts, apiKey: apiKeyOf(settings.apiKeyFrom, env) });
+  }
+
+  async open(here: Policy): Promise<ServedModel> {
+    const { dialect, contextLength } = await this.#ask(here);
+    const { prompts, model } = this.#settings;
+    return {
+      contextLength: contextLength ?? Number.POSITIVE_INFINITY,
+      draw: async ({ id, context, key, sampling }, ids, signal) => {
+        const prompt = prompts === 'ids' ? ids : textOf(context);
+        const body = { model, prompt, ...fieldsOf(dialect, sampling, hash32(key) >>> 1) };
+        const refusal = (got: string) => refused({ requests: this.#requests, model }, got);
+        const request = { path: '/v1/completions', body };
+        const answer = await this.#requests.send(request, (reply) => readAnswer(reply, refusal), signal);
+        return { completion: completionOf(id, answer), promptTokens: answer.usage?.prompt_tokens ?? ids.length };
+      },
+      [Symbol.asyncDispose]: async () => undefined,
+    };
+  }
+
+  /** Once; again where that failed. */
+  #ask(here: Policy): Promise<Capabilities> {
+    const { model, dialect, prompts } = this.#settings;
+    const probed: Probed = { requests: this.#requests, model, dialect, prompts, signal: new AbortController().signal };
+    const ask = async () => {
+      const [ids = []] = await here.encode([[PROBE_TEXT]]);
+      return probe(probed, ids);
+    };
+    this.#table ??= ask().catch((error: unknown) => {
+      this.#table = null;
+      throw error;
+    });
+    return this.#table;
+  }
+}
 
 function apiKeyOf(name: string | null, env: Readonly<Record<string, string | undefined>>): string | null {
   if (name === null) return null;
@@ -83,58 +109,11 @@ function apiKeyOf(name: string | null, env: Readonly<Record<string, string | und
   );
 }
 
-/** What each kind of server takes beyond the standard, so that it draws from the raw distribution with any defaults of its own. */
-const DIALECTS: Readonly<Record<Settings['dialect'], (sampling: SamplingOptions) => object>> = {
-  vllm: ({ topK = 0, ignoreEos = false }) => ({
-    top_k: topK,
-    min_p: 0,
-    repetition_penalty: 1,
-    ignore_eos: ignoreEos,
-    return_token_ids: true,
-  }),
-  'llama.cpp': ({ topK = 0, ignoreEos = false }) => ({
-    top_k: topK,
-    min_p: 0,
-    repeat_penalty: 1,
-    ignore_eos: ignoreEos,
-    cache_prompt: true,
-  }),
-  openai({ topK = 0, ignoreEos = false }) {
-    if (topK === 0 && !ignoreEos) return {};
-    throw new SipfError(
-      'unsupported',
-      `Expected a server that knows ${topK === 0 ? 'ignore_eos' : 'top_k'}, got engine.sampler.dialect openai. Set the dialect to the server's own, or turn that option off.`,
-    );
-  },
-};
-
 function textOf(context: readonly ContextPiece[]): string {
   const texts = context.filter((piece) => typeof piece === 'string');
   if (texts.length === context.length) return texts.join('');
   throw new SipfError(
     'unsupported',
     'Expected prompts of text for engine.sampler.prompts text, got token ids. Set engine.sampler.prompts ids.',
-  );
-}
-
-function completionOf(id: string, { choices: [choice], usage }: Answer): Completion {
-  const { text, finish_reason: reason, token_ids: ownIds, logprobs } = choice;
-  const { token_logprobs: plain, content } = logprobs ?? {};
-  const ids = ownIds ?? content?.map((token) => token.id);
-  const tokenIds = ids?.every((token) => token !== undefined) ? ids : null;
-  const given = plain ?? content?.map(({ logprob }) => logprob);
-  const logps = given?.every((logp) => logp !== null) ? given : null;
-  if (tokenIds !== null && logps !== null && tokenIds.length !== logps.length) {
-    throw new SipfError(
-      'unsupported',
-      `Expected one log-probability for each token id of a completion, got ${tokenIds.length} and ${logps.length}. Use a server that tells both of the same tokens.`,
-    );
-  }
-  const tokens = tokenIds?.length ?? usage?.completion_tokens ?? logps?.length;
-  if (tokens !== undefined)
-    return { id, text, tokens, tokenIds, logps, finishReason: reason === 'length' ? reason : 'stop' };
-  throw new SipfError(
-    'unsupported',
-    'Expected a completion with usage, token ids or log-probabilities, got none: its length is unknown. Use a server that tells one of them.',
   );
 }

@@ -1,6 +1,6 @@
 // What a kind of sampler elsewhere is: settings of `engine.sampler`, and how it draws a completion.
 import { z } from 'zod';
-import type { Backend, Completion, GenerateRequest } from '../backend.ts';
+import type { Backend, Completion, GenerateRequest, Policy } from '../backend.ts';
 import { described } from '../described.ts';
 import { SipfError } from '../errors.ts';
 import { MOST } from '../limits.ts';
@@ -48,17 +48,25 @@ export interface Drawn {
 }
 
 /** A model elsewhere. */
-export interface ServedModel {
-  /** Where it is, as messages name it. */
-  readonly place: string;
+export interface ServedModel extends AsyncDisposable {
+  /** Tokens; Infinity: as many as the model's files say. */
+  readonly contextLength: number;
   /** `ids` is the request's context; `maxTokens` fits behind it. A failure is an error, never a completion. */
   draw(request: GenerateRequest, ids: readonly number[], signal: AbortSignal): Promise<Drawn>;
+}
+
+/** Where models are. */
+export interface Place extends AsyncDisposable {
+  /** Its name in messages. */
+  readonly name: string;
+  /** `here` is the same model by its files. @throws SipfError where another model or tokenizer is there. */
+  open(here: Policy): Promise<ServedModel>;
 }
 
 /** A kind of sampler: what a file of this folder says of it. */
 interface SamplerFile<Settings extends Kind> {
   readonly settings: Settings;
-  readonly open: (settings: z.output<Settings>, parts: SamplerParts) => ServedModel;
+  readonly open: (settings: z.output<Settings>, parts: SamplerParts) => Place;
 }
 
 /** Settings as a library gives them: those that are absent have their defaults, and the model is named by its files. */
@@ -70,7 +78,7 @@ export type Given<Settings> = Settings extends z.ZodType
 export interface SamplerKind<Settings extends Kind> {
   readonly settings: Settings;
   /** @throws SipfError 'bad-input' where a setting is none of this kind's, and of the kind itself. */
-  open(given: unknown, parts: SamplerParts): { readonly settings: z.output<Kind>; readonly served: ServedModel };
+  open(given: unknown, parts: SamplerParts): { readonly settings: z.output<Kind>; readonly place: Place };
 }
 
 /** A kind whose `open` checks settings of unknown origin. */
@@ -79,7 +87,7 @@ export function defineSampler<Settings extends Kind>({ settings, open }: Sampler
     settings,
     open(given, parts) {
       const parsed = settings.safeParse(given);
-      if (parsed.success) return { settings: parsed.data, served: open(parsed.data, parts) };
+      if (parsed.success) return { settings: parsed.data, place: open(parsed.data, parts) };
       const [issue] = parsed.error.issues;
       throw new SipfError(
         'bad-input',

@@ -20,8 +20,8 @@ export function samplersOf<Settings extends readonly [Kind, ...Kind[]]>(
     open({ serves, ...given }: Given<Settings[number]>, parts: SamplerParts): Sampler {
       const found = all.find((kind) => nameOf(kind) === given.kind);
       if (found !== undefined) {
-        const { settings, served } = found.open(given, parts);
-        return servingSampler({ ...settings, serves }, served, parts);
+        const { settings, place } = found.open(given, parts);
+        return servingSampler({ ...settings, serves }, place, parts);
       }
       throw new SipfError(
         'bad-input',

@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import type { DrawOptions, GenerateRequest, GenerateStats, OnFinished, Policy, Sampler } from '../backend.ts';
 import { SipfError, throwIfAborted } from '../errors.ts';
 import type { ModelSource } from '../records.ts';
-import type { Drawn, SamplerParts, ServedModel } from './sampler.ts';
+import type { Drawn, Place, SamplerParts, ServedModel } from './sampler.ts';
 
 interface ServingOptions {
   /** The files of the model that is elsewhere. */
@@ -14,35 +14,42 @@ interface ServingOptions {
 }
 
 /**
- * Draws from `served` what it has; other models as `others` says. Disposing it leaves `local` open.
- * @throws SipfError 'unsupported', from openPolicy, for a model that is not served.
+ * Draws from `place` what it has; other models as `others` says. Disposing it leaves `local` open.
+ * @throws SipfError 'unsupported', from openPolicy, for a model that is not served; and what the place throws.
  */
 export function servingSampler(
   { serves, others, concurrency }: ServingOptions,
-  served: ServedModel,
+  place: Place,
   { local, log }: Pick<SamplerParts, 'local' | 'log'>,
 ): Sampler {
   const limit = limiter(concurrency);
   const told = new Set<string>();
-  const drawer: Drawer = {
-    draw: (...args) => limit(() => served.draw(...args)),
-    together: Math.max(1, Math.floor(concurrency / 8)),
+  const together = Math.max(1, Math.floor(concurrency / 8));
+  const openServed = async (source: ModelSource) => {
+    const here = await local.openPolicy(source);
+    try {
+      const there = await place.open(here);
+      return servedPolicy(here, there, { draw: (...args) => limit(() => there.draw(...args)), together });
+    } catch (error) {
+      await here[Symbol.asyncDispose]();
+      throw error;
+    }
   };
   return {
     async openPolicy(source) {
       const name = nameOf(source);
-      if (name === nameOf(serves)) return servedPolicy(await local.openPolicy(source), drawer);
+      if (name === nameOf(serves)) return openServed(source);
       if (others === 'refuse') {
         throw new SipfError(
           'unsupported',
-          `Expected a model that ${served.place} serves (${nameOf(serves)}), got ${name}. Set engine.sampler.others local to draw from it here. After a warm-up, which sft.enabled false leaves out, and after each round the policy is another model.`,
+          `Expected a model that ${place.name} serves (${nameOf(serves)}), got ${name}. Set engine.sampler.others local to draw from it here. After a warm-up, which sft.enabled false leaves out, and after each round the policy is another model.`,
         );
       }
-      if (!told.has(name)) log(`${served.place} does not serve ${name}: it draws here.`);
+      if (!told.has(name)) log(`${place.name} does not serve ${name}: it draws here.`);
       told.add(name);
       return local.openPolicy(source);
     },
-    [Symbol.asyncDispose]: async () => undefined,
+    [Symbol.asyncDispose]: () => place[Symbol.asyncDispose](),
   };
 }
 
@@ -73,43 +80,51 @@ interface Drawer {
   readonly together: number;
 }
 
-/** `here` is the same model: it answers all but `generate`. */
-function servedPolicy(here: Policy, drawer: Drawer): Policy {
+/** `here` is the same model: it answers what `there` does not. */
+function servedPolicy(here: Policy, there: ServedModel, drawer: Drawer): Policy {
+  const contextLength = Math.min(here.contextLength, there.contextLength);
+  const drawing: Omit<Drawing, 'requests' | 'onFinished'> = {
+    encode: (contexts) => here.encode(contexts),
+    contextLength,
+    drawer,
+  };
   return {
     hash: here.hash,
-    contextLength: here.contextLength,
+    contextLength,
     warnings: here.warnings,
-    generate: (requests, onFinished, options) => drawInOrder({ here, drawer, requests, onFinished }, options),
+    generate: (requests, onFinished, options) => drawInOrder({ ...drawing, requests, onFinished }, options),
     encode: (contexts) => here.encode(contexts),
     logps: (items, options) => here.logps(items, options),
     layers: here.layers,
     ...(here.stepStates && { stepStates: (...args) => here.stepStates!(...args) }),
     chatPrompt: (messages) => here.chatPrompt(messages),
     countTokens: (texts) => here.countTokens(texts),
-    [Symbol.asyncDispose]: () => here[Symbol.asyncDispose](),
+    async [Symbol.asyncDispose]() {
+      await there[Symbol.asyncDispose]();
+      await here[Symbol.asyncDispose]();
+    },
   };
 }
 
 interface Drawing {
-  readonly here: Policy;
+  readonly encode: Policy['encode'];
+  readonly contextLength: number;
   readonly drawer: Drawer;
   readonly requests: readonly GenerateRequest[];
   readonly onFinished: OnFinished;
 }
 
 /** Completions are handed on in the order of the requests, a fixed number at a time: what is asked for next depends on no network. */
-async function drawInOrder(
-  { here, drawer, requests, onFinished }: Drawing,
-  { signal, onText }: DrawOptions = {},
-): Promise<GenerateStats> {
+async function drawInOrder(drawing: Drawing, { signal, onText }: DrawOptions = {}): Promise<GenerateStats> {
   throwIfAborted(signal);
+  const { drawer, requests, onFinished } = drawing;
   const stop = new AbortController();
   const abort = () => stop.abort();
   signal?.addEventListener('abort', abort);
   const stats = { promptTokens: 0, generatedTokens: 0 };
   const queue: Promise<Drawn>[] = [];
   try {
-    queue.push(...(await start(here, drawer, requests, stop.signal)));
+    queue.push(...(await start(drawing, requests, stop.signal)));
     while (queue.length > 0) {
       const group = await Promise.all(queue.splice(0, drawer.together));
       throwIfAborted(signal);
@@ -119,7 +134,7 @@ async function drawInOrder(
       }
       const finished = group.map(({ completion }) => completion);
       onText?.(finished.map(({ id, text }) => ({ id, text })));
-      queue.push(...(await start(here, drawer, await onFinished(finished), stop.signal)));
+      queue.push(...(await start(drawing, await onFinished(finished), stop.signal)));
     }
     return stats;
   } finally {
@@ -131,17 +146,16 @@ async function drawInOrder(
 
 /** Sends requests; each has a seed of its own, so each is one completion, and the place keeps the prompts that they share. */
 async function start(
-  here: Policy,
-  { draw }: Drawer,
+  { encode, contextLength, drawer: { draw } }: Drawing,
   requests: readonly GenerateRequest[],
   signal: AbortSignal,
 ): Promise<Promise<Drawn>[]> {
   if (requests.length === 0) return [];
   for (const request of requests) checkCalculator(request);
-  const contexts = await here.encode(requests.map(({ context }) => context));
+  const contexts = await encode(requests.map(({ context }) => context));
   return requests.map((request, i) => {
     const ids = contexts[i] ?? [];
-    const drawn = (async () => draw(withinContext(request, ids.length, here.contextLength), ids, signal))();
+    const drawn = (async () => draw(withinContext(request, ids.length, contextLength), ids, signal))();
     // An earlier one that fails ends the wait for this one.
     drawn.catch(() => undefined);
     return drawn;

@@ -30,18 +30,23 @@ const echo = defineSampler({
     ...SERVING,
   }),
   open: ({ name }) => ({
-    place: name,
-    async draw(request) {
-      await using policy = await letters.openPolicy({ model: name });
-      const drawn: Completion[] = [];
-      const { promptTokens } = await policy.generate([request], (finished) => {
-        drawn.push(...finished);
-        return [];
-      });
-      const [completion] = drawn;
-      if (completion === undefined) throw new Error('Nothing was drawn');
-      return { completion, promptTokens };
-    },
+    name,
+    open: async () => ({
+      contextLength: 4096,
+      async draw(request) {
+        await using policy = await letters.openPolicy({ model: name });
+        const drawn: Completion[] = [];
+        const { promptTokens } = await policy.generate([request], (finished) => {
+          drawn.push(...finished);
+          return [];
+        });
+        const [completion] = drawn;
+        if (completion === undefined) throw new Error('Nothing was drawn');
+        return { completion, promptTokens };
+      },
+      [Symbol.asyncDispose]: async () => undefined,
+    }),
+    [Symbol.asyncDispose]: async () => undefined,
   }),
 });
 

@@ -199,7 +199,7 @@ describe('an answer that no further try changes', () => {
     [
       'a redirect to itself',
       { status: 307, headers: { location: '/v1/completions' } },
-      /status 307, .*\/v1\/completions/,
+      /status 307: a redirect to \/v1\/completions/,
     ],
     ['a redirect to nowhere', { status: 302 }, /status 302: not now/],
     ['an unknown model', { status: 404, body: 'no such model' }, /no such model/],
@@ -260,8 +260,8 @@ describe('time', () => {
   });
 
   it('no server at all', async () => {
-    await using opened = await open({ options: { url: 'http://127.0.0.1:9/v1' } });
-    await expect(draw(opened.policy, [request('a')])).rejects.toMatchObject({ code: 'unreachable' });
+    const options = { url: 'http://127.0.0.1:9/v1' };
+    await expect(open({ options })).rejects.toMatchObject({ code: 'unreachable' });
   });
 
   it('at most so many requests are open, and as many', async () => {
