@@ -1,12 +1,20 @@
 // A server that speaks POST /v1/completions: its settings, and a request -> its completion.
 import { z } from 'zod';
-import type { ContextPiece, Policy } from '../backend.ts';
+import type { ContextPiece, GivenTokens, Policy } from '../backend.ts';
 import { described } from '../described.ts';
 import { SipfError } from '../errors.ts';
 import { MOST } from '../limits.ts';
 import { hash32 } from '../random.ts';
-import { type Capabilities, PROBE_TEXT, type Probed, probe, refused } from './capabilities.ts';
-import { completionOf, readAnswer } from './completions.ts';
+import {
+  type Capabilities,
+  type GivenWay,
+  givenLogps,
+  PROBE_TEXT,
+  type Probed,
+  probe,
+  refused,
+} from './capabilities.ts';
+import { type Answer, completionOf, readAnswer } from './completions.ts';
 import { DIALECTS, fieldsOf } from './dialects.ts';
 import { defineSampler, type Place, type SamplerParts, SERVING, type ServedModel } from './sampler.ts';
 import { ServerRequests } from './server-requests.ts';
@@ -67,20 +75,35 @@ class OpenAiServer {
   }
 
   async open(here: Policy): Promise<ServedModel> {
-    const { dialect, contextLength } = await this.#ask(here);
-    const { prompts, model } = this.#settings;
+    const { dialect, contextLength, given } = await this.#ask(here);
+    const { prompts } = this.#settings;
     return {
       contextLength: contextLength ?? Number.POSITIVE_INFINITY,
       draw: async ({ id, context, key, sampling }, ids, signal) => {
         const prompt = prompts === 'ids' ? ids : textOf(context);
-        const body = { model, prompt, ...fieldsOf(dialect, sampling, hash32(key) >>> 1) };
-        const refusal = (got: string) => refused({ requests: this.#requests, model }, got);
-        const request = { path: '/v1/completions', body };
-        const answer = await this.#requests.send(request, (reply) => readAnswer(reply, refusal), signal);
+        const answer = await this.#complete({ prompt, ...fieldsOf(dialect, sampling, hash32(key) >>> 1) }, signal);
         return { completion: completionOf(id, answer), promptTokens: answer.usage?.prompt_tokens ?? ids.length };
       },
+      logps: given && ((tokens, signal) => this.#logps(given, tokens, signal)),
       [Symbol.asyncDispose]: async () => undefined,
     };
+  }
+
+  async #logps(way: GivenWay, { context, completion }: GivenTokens, signal: AbortSignal): Promise<readonly number[]> {
+    const prompt = [...context, ...completion];
+    const answer = await this.#complete({ prompt, temperature: 0, seed: 0, ...way.fields }, signal);
+    const logps = givenLogps(way, answer, prompt);
+    if (logps !== null) return logps.slice(context.length - 1);
+    throw this.#refusal(`log-probabilities of fewer than its ${prompt.length} tokens`);
+  }
+
+  #complete(fields: object, signal: AbortSignal): Promise<Answer> {
+    const request = { path: '/v1/completions', body: { model: this.#settings.model, ...fields } };
+    return this.#requests.send(request, (reply) => readAnswer(reply, (got) => this.#refusal(got)), signal);
+  }
+
+  #refusal(got: string): SipfError {
+    return refused({ requests: this.#requests, model: this.#settings.model }, got);
   }
 
   /** Once; again where that failed. */

@@ -1,6 +1,6 @@
 // What a kind of sampler elsewhere is: settings of `engine.sampler`, and how it draws a completion.
 import { z } from 'zod';
-import type { Backend, Completion, GenerateRequest, Policy } from '../backend.ts';
+import type { Backend, Completion, GenerateRequest, GivenTokens, Policy } from '../backend.ts';
 import { described } from '../described.ts';
 import { SipfError } from '../errors.ts';
 import { MOST } from '../limits.ts';
@@ -15,6 +15,10 @@ export const SERVING = {
   others: described(
     z.enum(['refuse', 'local']).default('refuse'),
     'What happens where another model is to draw, such as one trained here. Set local to draw from it in the own engine.',
+  ),
+  logps: described(
+    z.enum(['server', 'local']).default('server'),
+    'Where log-probabilities of given texts come from, where the server tells them. Set local where it computes in 16 bits and a loss compares them with those of training (DPO).',
   ),
   concurrency: described(
     z.number().int().positive().max(MOST.slots).default(32),
@@ -53,6 +57,8 @@ export interface ServedModel extends AsyncDisposable {
   readonly contextLength: number;
   /** `ids` is the request's context; `maxTokens` fits behind it. A failure is an error, never a completion. */
   draw(request: GenerateRequest, ids: readonly number[], signal: AbortSignal): Promise<Drawn>;
+  /** Log-probabilities of a completion's tokens; null: it does not tell them. */
+  readonly logps: ((given: GivenTokens, signal: AbortSignal) => Promise<readonly number[]>) | null;
 }
 
 /** Where models are. */

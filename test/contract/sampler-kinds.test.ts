@@ -33,6 +33,7 @@ const echo = defineSampler({
     name,
     open: async () => ({
       contextLength: 4096,
+      logps: null,
       async draw(request) {
         await using policy = await letters.openPolicy({ model: name });
         const drawn: Completion[] = [];
@@ -65,7 +66,7 @@ describe('the settings of two kinds', () => {
     const name: string | null = sampler?.kind === 'echo' ? sampler.name : (sampler?.url ?? null);
     expect({ name, sampler }).toEqual({
       name: 'there',
-      sampler: { kind: 'echo', name: 'there', serves: 'model', others: 'refuse', concurrency: 32 },
+      sampler: { kind: 'echo', name: 'there', serves: 'model', others: 'refuse', logps: 'server', concurrency: 32 },
     });
     expect(() => Engine.parse({ sampler: { kind: 'echo', name: 'there', url: 'http://a/v1' } })).toThrow(/url/);
   });

@@ -309,6 +309,14 @@ describe('another model', () => {
   });
 });
 
+it('computes log-probabilities of given texts here where the server tells none, which is told once', async () => {
+  await using opened = await open();
+  await using here = await createScriptedBackend({ write: letters }).openPolicy(source);
+  const items = [{ context: ['Q'], completion: 'one' }];
+  for (let time = 0; time < 2; time += 1) expect(await opened.policy.logps(items)).toEqual(await here.logps(items));
+  expect(opened.logged).toEqual([expect.stringMatching(/tells no log-probabilities .* computed here/)]);
+});
+
 it('needs the key that the settings name', async () => {
   const module = join(import.meta.dirname, '..', 'e2e', 'scripted-model.mjs');
   const sampler = {

@@ -6,7 +6,7 @@ import { ContextEncoder } from '../../inference/context.ts';
 import { generate } from '../../inference/generate.ts';
 import type { KvCache } from '../../inference/kv-cache.ts';
 import { LanguageModel } from '../../inference/language-model.ts';
-import { completionLogps, completionTokens } from '../../inference/logps.ts';
+import { completionLogps, completionTokens, encodeGiven } from '../../inference/logps.ts';
 import { SharedDraws } from '../../inference/shared-draws.ts';
 import { encodePaths } from '../../inference/step-reader.ts';
 import { StepStates } from '../../inference/step-states.ts';
@@ -49,6 +49,7 @@ export async function openInProcessPolicy(
         return generate({ model, cache, tokenizer }, requests, onFinished, options);
       }),
     logps: (items, options = {}) => calls.take(() => completionLogps({ model, tokenizer }, items, options)),
+    encodeGiven: async (items) => encodeGiven({ model, tokenizer }, items),
     vocabulary: async () => vocabularyOf(tokenizer),
     decode: async (ids) => ids.map((some) => tokenizer.decodeContinuation(some)),
     draw: (requests, options) => shared.draw(requests, options),

@@ -1,0 +1,103 @@
+// sipf serve on a tiny model -> what a run draws and reads from it is what it has here.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Backend, Completion, LogpsItem, Policy, Sampler } from '../../src/backend.ts';
+import { createInProcessBackend } from '../../src/backends/local/in-process.ts';
+import { hash32 } from '../../src/random.ts';
+import { openSampler, type SamplerOptions } from '../../src/samplers/samplers.ts';
+import { type ModelServer, serve } from '../../src/server/serve.ts';
+import { request, TINY } from '../contract/backend-suite.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'sipf-remote-'));
+const model = join(folder, 'model');
+let backend: Backend;
+let server: ModelServer;
+beforeAll(async () => {
+  backend = createInProcessBackend({ provider: 'cpu', threads: 1, cache: join(folder, 'cache') });
+  await backend.initModel(model, TINY);
+  server = await serve(backend, { model, port: 0 });
+});
+afterAll(async () => {
+  await server[Symbol.asyncDispose]();
+  await backend[Symbol.asyncDispose]();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const logged: string[] = [];
+
+function remote(options: Partial<SamplerOptions> = {}): Sampler {
+  const url = `${server.url}/v1`;
+  return openSampler(
+    { kind: 'openai', url, model, serves: { model }, retries: 0, ...options },
+    {
+      local: backend,
+      log: (message) => void logged.push(message),
+      env: {},
+      random: () => 0.5,
+      wait: () => new Promise(() => {}),
+      now: () => 0,
+    },
+  );
+}
+
+async function drawn(policy: Policy, keys: readonly string[]): Promise<Completion[]> {
+  const all: Completion[] = [];
+  const requests = keys.map((key) => ({ ...request(key, { stopStrings: ['\n'] }), id: key }));
+  await policy.generate(requests, (finished) => {
+    all.push(...finished);
+    return [];
+  });
+  return keys.map((key) => all.find(({ id }) => id === key)!);
+}
+
+describe('a policy that sipf serve draws', () => {
+  it('has the tokens of the same model here, and its log-probabilities', async () => {
+    await using there = await remote().openPolicy({ model });
+    await using here = await backend.openPolicy({ model });
+    const keys = ['a', 'b', 'c', 'd'];
+    const own = keys.map((key) => `generate/${hash32(key) >>> 1}/0`);
+    const [served, known] = [await drawn(there, keys), await drawn(here, own)];
+    expect(served.map(({ text, tokenIds }) => [text, tokenIds])).toEqual(
+      known.map(({ text, tokenIds }) => [text, tokenIds]),
+    );
+    for (const [n, { logps }] of served.entries())
+      for (const [place, logp] of logps!.entries()) expect(logp).toBeCloseTo(known[n]!.logps![place]!, 4);
+  });
+
+  it('has the log-probabilities of given texts that it has here', async () => {
+    await using there = await remote().openPolicy({ model });
+    await using here = await backend.openPolicy({ model });
+    const items: LogpsItem[] = [
+      { context: ['one plus one'], completion: ' is two\n', ended: true },
+      { context: ['Q: 3*4?\n', [40, 41]], completion: ['3*4=<<3*4=12>>12\n', 'The answer is 12'], calculator: true },
+      { context: ['x'], completion: [50, 51, 52] },
+    ];
+    const [served, known] = [await there.logps(items), await here.logps(items)];
+    expect(served.map((logps) => logps.length)).toEqual(known.map((logps) => logps.length));
+    for (const [n, logps] of known.entries())
+      for (const [place, logp] of logps.entries()) {
+        const told = served[n]?.[place];
+        if (logp === null) expect(told).toBeNull();
+        else expect(told).toBeCloseTo(logp, 4);
+      }
+    expect(known[1]).toContain(null);
+    expect(logged).toEqual([]);
+  });
+
+  it.each<[string, LogpsItem, RegExp]>([
+    ['without a context', { context: [], completion: 'x' }, /in item 0, got 0 \+ /],
+    [
+      'longer than the context',
+      { context: ['x'], completion: Array(128).fill(50) },
+      /at most 128 tokens .*got 1 \+ 128/,
+    ],
+  ])('refuses a given text %s', async (_name, item, message) => {
+    await using there = await remote().openPolicy({ model });
+    await expect(there.logps([item])).rejects.toMatchObject({
+      code: 'bad-input',
+      message: expect.stringMatching(message),
+    });
+  });
+});
