@@ -15,6 +15,15 @@ interface Reader {
   readonly tokenizer: LogpsTokenizer;
 }
 
+/** What token ids of items need. */
+interface GivenReader {
+  readonly tokenizer: LogpsTokenizer;
+  /** Rows of the embedding. */
+  readonly vocab: number;
+}
+
+const encoderOf = ({ model, tokenizer }: Reader): GivenReader => ({ tokenizer, vocab: model.config.vocab });
+
 interface LogpsOptions extends PackOptions {
   readonly signal?: AbortSignal | undefined;
 }
@@ -33,7 +42,7 @@ export async function completionLogps(
   items: readonly LogpsItem[],
   options: LogpsOptions = {},
 ): Promise<TokenLogps[]> {
-  const given = encodeGiven(reader, items);
+  const given = encodeGiven(encoderOf(reader), items);
   const found = await readGiven(reader.model, given, { ...options, likeliest: 0 });
   return found.map((tokens, n) => {
     const isForced = new Set(given[n]?.forced);
@@ -50,15 +59,15 @@ export function completionTokens(
   items: readonly LogpsItem[],
   options: ReadingOptions,
 ): Promise<ReadToken[][]> {
-  return readGiven(reader.model, encodeGiven(reader, items), options);
+  return readGiven(reader.model, encodeGiven(encoderOf(reader), items), options);
 }
 
 /**
  * Token ids of items: each piece is tokenised on its own.
  * @throws SipfError 'bad-input' for ids that are none of the model's, or without an end-of-text token where one is to follow.
  */
-export function encodeGiven({ model, tokenizer }: Reader, items: readonly LogpsItem[]): GivenTokens[] {
-  const encoder = new ContextEncoder(tokenizer, model.config.vocab);
+export function encodeGiven({ tokenizer, vocab }: GivenReader, items: readonly LogpsItem[]): GivenTokens[] {
+  const encoder = new ContextEncoder(tokenizer, vocab);
   return items.map(({ context, completion: given, ended = false, calculator = false }) => {
     const completion = [...encoder.continuation(given), ...(ended ? [endId(tokenizer)] : [])];
     const forced = calculator ? resultTokens(completion, tokenizer).flatMap((is, n) => (is ? [n] : [])) : [];
