@@ -3,7 +3,8 @@ import { z } from 'zod';
 import { SipfError, shown } from '../errors.ts';
 import { Answer, type Choice, drawnTokens, readAnswer } from './completions.ts';
 import { type Dialect, fieldsOf } from './dialects.ts';
-import type { Reply, ServerRequest, ServerRequests } from './server-requests.ts';
+import { type ModelCard, modelCards } from './model-cards.ts';
+import { isBusy, type Reply, type ServerRequest, type ServerRequests } from './server-requests.ts';
 
 /** Numbers, letters of several scripts, spaces and marks: tokenizers differ in one of them. */
 export const PROBE_TEXT = 'Tom has 16 bags.\n3*4=<<3*4=12>>12 apples,  naïve Übung 東京 🙂 ###\n\tx == 1.50';
@@ -59,9 +60,6 @@ const GIVEN_WAYS: readonly GivenWay[] = [
 /** How far the log-probability of one token may be from itself, drawn and given: kernels of 16 bits differ with the batch. */
 const SAME_LOGP = 0.1;
 
-/** What may pass: the server is busy, or a proxy waits for it. An own error of status 500 is an answer to a probe. */
-export const isBusy = (status: number): boolean => [408, 429, 502, 503, 504].includes(status);
-
 /**
  * Asks the server for all of its table. `ids`: `PROBE_TEXT` as the tokenizer of the configuration's model reads it.
  * @throws SipfError 'bad-config' where it has another model or tokenizer, or refuses to draw; 'unreachable' where it does not answer.
@@ -86,23 +84,15 @@ export async function probe(probed: Probed, ids: readonly number[]): Promise<Cap
   };
 }
 
-const Models = z.object({
-  data: z.array(
-    z.object({ id: z.string(), owned_by: z.string().nullish(), max_model_len: z.number().int().positive().nullish() }),
-  ),
-});
-
 interface Listed {
   readonly software: string;
-  readonly models: z.infer<typeof Models>['data'];
+  readonly models: readonly ModelCard[];
 }
 
 async function list(probed: Probed): Promise<Listed | null> {
-  const reply = await tell(probed, { path: '/v1/models' });
+  const { reply, cards } = await modelCards(probed.requests, probed.signal);
   if (reply.status === 401 || reply.status === 403) throw refused(probed, `status ${reply.status}: ${reply.said}`);
-  const parsed = Models.safeParse(reply.value);
-  if (!parsed.success) return null;
-  return { software: parsed.data.data[0]?.owned_by ?? 'unknown', models: parsed.data.data };
+  return cards && { software: cards[0]?.owned_by ?? 'unknown', models: cards };
 }
 
 /** llama.cpp has one model, and hears no name. */

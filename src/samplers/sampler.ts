@@ -13,8 +13,8 @@ export const SERVING = {
     'Which model of the configuration the server has: its files are here, too, for lengths, templates and training. Set simulator where it only rolls out steps.',
   ),
   others: described(
-    z.enum(['refuse', 'local']).default('refuse'),
-    'What happens where another model is to draw, such as one trained here. Set local to draw from it in the own engine.',
+    z.enum(['refuse', 'local', 'adapter']).default('refuse'),
+    'What happens where another model is to draw, such as one trained here. Set local to draw from it in the own engine, adapter to load the adapters of each round at the server.',
   ),
   logps: described(
     z.enum(['server', 'local']).default('server'),
@@ -65,8 +65,11 @@ export interface ServedModel extends AsyncDisposable {
 export interface Place extends AsyncDisposable {
   /** Its name in messages. */
   readonly name: string;
-  /** `here` is the same model by its files. @throws SipfError where another model or tokenizer is there. */
-  open(here: Policy): Promise<ServedModel>;
+  /**
+   * `here` is the same model by its files, `adapter` the folder of an adapter on top of the served one.
+   * @throws SipfError where another model or tokenizer is there; 'unsupported' where it loads no such adapter.
+   */
+  open(here: Policy, adapter: string | null): Promise<ServedModel>;
 }
 
 /** A kind of sampler: what a file of this folder says of it. */

@@ -3,7 +3,7 @@ import { printable, SipfError, throwIfAborted } from '../errors.ts';
 import { mayPass, retryAfterMs, waitBefore, whyFailed } from '../retries.ts';
 import type { SamplerParts } from './sampler.ts';
 
-interface ServerOptions {
+export interface ServerOptions {
   /** Up to and with the version. */
   readonly url: string;
   readonly retries: number;
@@ -11,7 +11,7 @@ interface ServerOptions {
   readonly timeout: number;
 }
 
-interface ServerParts extends Pick<SamplerParts, 'random' | 'wait' | 'now'> {
+export interface ServerParts extends Pick<SamplerParts, 'random' | 'wait' | 'now'> {
   /** Sent as a bearer token; null: none. */
   readonly apiKey: string | null;
 }
@@ -23,7 +23,12 @@ export interface ServerRequest {
   readonly body?: object | undefined;
   /** Which statuses another try may not have. Absent: those of `mayPass`. */
   readonly passes?: (status: number) => boolean;
+  /** Further tries. Absent: those of the settings. */
+  readonly retries?: number | undefined;
 }
+
+/** What may pass where an own error of status 500 is an answer: the server is busy, or a proxy waits for it. */
+export const isBusy = (status: number): boolean => [408, 429, 502, 503, 504].includes(status);
 
 /** An answer whose status no further try changes. */
 export interface Reply {
@@ -51,7 +56,7 @@ export class ServerRequests {
 
   /** @throws SipfError 'unreachable' when the last try failed; 'aborted'; and what `read` throws. */
   async send<T>(request: ServerRequest, read: (reply: Reply) => Tried<T>, signal: AbortSignal): Promise<T> {
-    const { retries } = this.#options;
+    const { retries = this.#options.retries } = request;
     for (let retry = 0; ; retry += 1) {
       throwIfAborted(signal);
       const tried = await this.#try(request, read, signal);

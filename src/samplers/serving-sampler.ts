@@ -9,7 +9,7 @@ import { type Limit, readerOf, servedPolicy } from './served-policy.ts';
 interface ServingOptions {
   /** The files of the model that is elsewhere. */
   readonly serves: ModelSource;
-  readonly others: 'refuse' | 'local';
+  readonly others: 'refuse' | 'local' | 'adapter';
   readonly logps: 'server' | 'local';
   /** Requests at a time, those of all policies together. */
   readonly concurrency: number;
@@ -31,10 +31,10 @@ export function servingSampler(
     told.add(message);
   };
   const together = Math.max(1, Math.floor(concurrency / 8));
-  const openServed = async (source: ModelSource) => {
+  const openServed = async (source: ModelSource, adapter: string | null) => {
     const here = await local.openPolicy(source);
     try {
-      const there = await place.open(here);
+      const there = await place.open(here, adapter);
       const computed: Policy['logps'] = (items, options) => {
         if (logps === 'server') say(`${place.name} tells no log-probabilities of given texts: they are computed here.`);
         return here.logps(items, options);
@@ -49,18 +49,22 @@ export function servingSampler(
   return {
     async openPolicy(source) {
       const name = nameOf(source);
-      if (name === nameOf(serves)) return openServed(source);
-      if (others === 'refuse') {
-        throw new SipfError(
-          'unsupported',
-          `Expected a model that ${place.name} serves (${nameOf(serves)}), got ${name}. Set engine.sampler.others local to draw from it here. After a warm-up, which sft.enabled false leaves out, and after each round the policy is another model.`,
-        );
-      }
+      if (name === nameOf(serves)) return openServed(source, null);
+      if (others === 'adapter' && source.adapter !== undefined && resolve(source.model) === resolve(serves.model))
+        return openServed(source, source.adapter);
+      if (others !== 'local') throw notServed(place, nameOf(serves), name);
       say(`${place.name} does not serve ${name}: it draws here.`);
       return local.openPolicy(source);
     },
     [Symbol.asyncDispose]: () => place[Symbol.asyncDispose](),
   };
+}
+
+function notServed({ name }: Place, served: string, got: string): SipfError {
+  return new SipfError(
+    'unsupported',
+    `Expected a model that ${name} serves (${served}), got ${got}. Set engine.sampler.others adapter to load adapters of that model at the server, or local to draw from others here. After a warm-up, which sft.enabled false leaves out, and after each round the policy is another model.`,
+  );
 }
 
 function nameOf({ model, adapter }: ModelSource): string {

@@ -293,7 +293,9 @@ describe('time', () => {
 describe('another model', () => {
   it('is refused, with what to do', async () => {
     await using opened = await open();
-    await expect(opened.backend.openPolicy({ model: 'trained' })).rejects.toThrow(/engine\.sampler\.others local/);
+    await expect(opened.backend.openPolicy({ model: 'trained' })).rejects.toThrow(
+      /engine\.sampler\.others adapter to load .*, or local to draw/,
+    );
     await expect(opened.backend.openPolicy({ ...source, adapter: 'a' })).rejects.toThrow(
       /serves \(.*base\), got .*base with .*a\./,
     );

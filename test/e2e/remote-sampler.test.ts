@@ -1,5 +1,5 @@
 // sipf serve on a tiny model -> what a run draws and reads from it is what it has here.
-import { mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -9,14 +9,20 @@ import { hash32 } from '../../src/random.ts';
 import { openSampler, type SamplerOptions } from '../../src/samplers/samplers.ts';
 import { type ModelServer, serve } from '../../src/server/serve.ts';
 import { request, TINY } from '../contract/backend-suite.ts';
+import { makeModelFolder } from '../model-folder.ts';
+import { fixtures } from '../tiny-model.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sipf-remote-'));
 const model = join(folder, 'model');
+const adapter = join(folder, 'runs', 'iteration-1', '6-policy');
+let base = '';
 let backend: Backend;
 let server: ModelServer;
 beforeAll(async () => {
   backend = createInProcessBackend({ provider: 'cpu', threads: 1, cache: join(folder, 'cache') });
   await backend.initModel(model, TINY);
+  base = await makeModelFolder(folder, { from: 'models/llama' });
+  cpSync(join(fixtures, 'models/llama/adapter'), adapter, { recursive: true });
   server = await serve(backend, { model, port: 0 });
 });
 afterAll(async () => {
@@ -99,5 +105,91 @@ describe('a policy that sipf serve draws', () => {
       code: 'bad-input',
       message: expect.stringMatching(message),
     });
+  });
+});
+
+describe('adapters of each round', () => {
+  const names = async ({ url }: ModelServer): Promise<string[]> => {
+    const { data } = (await (await fetch(`${url}/v1/models`)).json()) as { data: { id: string }[] };
+    return data.map(({ id }) => id);
+  };
+  const serveBase = (port = 0, adapterRoot: string | null = join(folder, 'runs')) =>
+    serve(backend, { model: base, port, adapterRoot });
+  const options = (url: string, more: Partial<SamplerOptions> = {}): Partial<SamplerOptions> => ({
+    url: `${url}/v1`,
+    model: base,
+    serves: { model: base },
+    others: 'adapter',
+    ...more,
+  });
+
+  it('are loaded under a name of their content, drawn from, and unloaded', async () => {
+    await using served = await serveBase();
+    await using sampler = remote(options(served.url));
+    await using here = await backend.openPolicy({ model: base, adapter });
+    const own = ['a', 'b'].map((key) => `generate/${hash32(key) >>> 1}/0`);
+    const known = (await drawn(here, own)).map(({ text }) => text);
+    const name = `sipf-${here.hash.slice(0, 16)}`;
+    {
+      await using there = await sampler.openPolicy({ model: base, adapter });
+      await using again = await sampler.openPolicy({ model: base, adapter });
+      expect(await names(served)).toEqual([base, name]);
+      expect((await drawn(there, ['a', 'b'])).map(({ text }) => text)).toEqual(known);
+      const items = [{ context: ['x'], completion: 'one two' }];
+      const [[told = []], [read = []]] = [await again.logps(items), await here.logps(items)];
+      for (const [place, logp] of read.entries()) expect(told[place]).toBeCloseTo(logp!, 4);
+    }
+    expect(await names(served)).toEqual([base]);
+  });
+
+  it('that a killed process has left are unloaded by the next start', async () => {
+    await using served = await serveBase();
+    await using killed = remote(options(served.url));
+    await killed.openPolicy({ model: base, adapter });
+    expect(await names(served)).toHaveLength(2);
+    await using next = remote(options(served.url));
+    await using _policy = await next.openPolicy({ model: base });
+    expect(await names(served)).toEqual([base]);
+  });
+
+  it('are loaded again where the server was restarted, once for all requests', async () => {
+    const first = await serveBase();
+    await using sampler = remote(options(first.url, { retries: 2 }));
+    await using there = await sampler.openPolicy({ model: base, adapter });
+    const before = await drawn(there, ['a', 'b', 'c']);
+    await first[Symbol.asyncDispose]();
+    await using second = await serveBase(Number(new URL(first.url).port));
+    expect(await drawn(there, ['a', 'b', 'c'])).toEqual(before);
+    expect(await names(second)).toHaveLength(2);
+  });
+
+  it('are found where the server has another path for them', async () => {
+    const elsewhere = join(folder, 'elsewhere');
+    cpSync(join(folder, 'runs'), elsewhere, { recursive: true });
+    await using served = await serveBase(0, elsewhere);
+    const paths = { from: join(folder, 'runs'), to: elsewhere };
+    await using sampler = remote(options(served.url, { paths }));
+    await using there = await sampler.openPolicy({ model: base, adapter });
+    expect(await drawn(there, ['a'])).toHaveLength(1);
+    await using unmapped = remote(options(served.url));
+    await expect(unmapped.openPolicy({ model: base, adapter })).rejects.toMatchObject({
+      code: 'unsupported',
+      message: expect.stringMatching(/status 404 for the adapter .*6-policy of rank \d+: .*engine\.sampler\.paths/),
+    });
+  });
+
+  it('are refused before anything is drawn where the server loads none', async () => {
+    await using served = await serveBase(0, null);
+    await using sampler = remote(options(served.url));
+    await expect(sampler.openPolicy({ model: base })).rejects.toMatchObject({
+      code: 'unsupported',
+      message: expect.stringMatching(/got status 403.*--enable-lora/),
+    });
+  });
+
+  it('of another base are refused', async () => {
+    await using served = await serveBase();
+    await using sampler = remote(options(served.url));
+    await expect(sampler.openPolicy({ model, adapter })).rejects.toThrow(/Set engine\.sampler\.others adapter/);
   });
 });
