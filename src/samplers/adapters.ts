@@ -7,7 +7,7 @@ import { modelCards } from './model-cards.ts';
 import { isBusy, type Reply, type ServerRequests } from './server-requests.ts';
 
 /** How a server names its endpoints for adapters, and an adapter in a request. */
-interface AdapterWay {
+export interface AdapterWay {
   readonly prefix: string;
   readonly nameOf: (model: string, adapter: string) => string;
 }
@@ -61,11 +61,11 @@ export class ServedAdapters {
   }
 
   /**
-   * Finds how the server loads adapters, and unloads what a killed process has left there. Another process that draws from one loads it again.
+   * How the server loads adapters. Unloads what a killed process has left there; another process that draws from one loads it again.
    * @throws SipfError 'unsupported' where it loads none; 'unreachable'.
    */
   ready(signal: AbortSignal): Promise<AdapterWay> {
-    this.#way ??= this.#find(signal).catch((error: unknown) => {
+    this.#way ??= this.#begin(signal).catch((error: unknown) => {
       this.#way = null;
       throw error;
     });
@@ -115,15 +115,26 @@ export class ServedAdapters {
     entry.uses -= 1;
     if (entry.uses > 0) return;
     this.#entries.delete(entry.name);
-    await this.#unload(entry.name, new AbortController().signal);
+    const { signal } = new AbortController();
+    await this.#unload(entry.name, await this.ready(signal), signal);
   }
 
-  async #find(signal: AbortSignal): Promise<AdapterWay> {
+  /**
+   * How the server loads adapters; nothing there changes.
+   * @throws SipfError 'unsupported' where it loads none; 'unreachable'.
+   */
+  async find(signal: AbortSignal): Promise<AdapterWay> {
     const { cards } = await modelCards(this.#options.requests, signal);
-    const way = cards?.[0]?.owned_by === 'sglang' ? SGLANG : VLLM;
-    if (way === VLLM) await this.#checkLoads(signal);
-    this.#way = Promise.resolve(way);
-    for (const { id } of cards ?? []) if (id.startsWith(PREFIX)) await this.#unload(id, signal);
+    // SGLang says at the first adapter whether it loads any.
+    if (cards?.[0]?.owned_by === 'sglang') return SGLANG;
+    await this.#checkLoads(signal);
+    return VLLM;
+  }
+
+  async #begin(signal: AbortSignal): Promise<AdapterWay> {
+    const way = await this.find(signal);
+    const { cards } = await modelCards(this.#options.requests, signal);
+    for (const { id } of cards ?? []) if (id.startsWith(PREFIX)) await this.#unload(id, way, signal);
     return way;
   }
 
@@ -147,10 +158,10 @@ export class ServedAdapters {
   }
 
   /** Once: what stays there is unloaded by the next start. */
-  async #unload(name: string, signal: AbortSignal): Promise<void> {
+  async #unload(name: string, way: AdapterWay, signal: AbortSignal): Promise<void> {
     const failed = (why: string) => this.#options.log(`The adapter ${name} was not unloaded: ${why}`);
     try {
-      const { status, said } = await this.#post('unload', { lora_name: name }, signal, await this.ready(signal), 0);
+      const { status, said } = await this.#post('unload', { lora_name: name }, signal, way, 0);
       if (status !== 200 && status !== 404) failed(`status ${status}: ${said}`);
     } catch (error) {
       failed(messageOf(error));

@@ -1,6 +1,6 @@
 // A server and the files of its model -> a model that draws there, and reads given texts.
 import type { ContextPiece, GivenTokens, Policy } from '../backend.ts';
-import { SipfError } from '../errors.ts';
+import { messageOf, SipfError } from '../errors.ts';
 import { hash32 } from '../random.ts';
 import { type LoadedAdapter, type PathMapping, ServedAdapters } from './adapters.ts';
 import {
@@ -14,7 +14,7 @@ import {
 } from './capabilities.ts';
 import { type Answer, completionOf, readAnswer } from './completions.ts';
 import { fieldsOf } from './dialects.ts';
-import type { SamplerParts, ServedModel } from './sampler.ts';
+import type { Fact, SamplerParts, ServedModel } from './sampler.ts';
 import { type Reply, type ServerOptions, type ServerParts, ServerRequests, type Tried } from './server-requests.ts';
 
 interface Settings extends ServerOptions, Pick<Probed, 'model' | 'dialect' | 'prompts'> {
@@ -68,6 +68,14 @@ export class OpenAiServer {
     };
   }
 
+  /** @throws SipfError as `open` does. */
+  async table(here: Policy): Promise<readonly Fact[]> {
+    const table = await this.#ask(here);
+    const says = (error: unknown) => messageOf(error).replace(/\. Start .*/s, '');
+    const adapters = await this.#adapters.find(NEVER).then(({ prefix }) => `${prefix}/load_lora_adapter`, says);
+    return factsOf(table, this.#settings.prompts, adapters);
+  }
+
   async #logps(
     named: Named,
     way: GivenWay,
@@ -113,6 +121,20 @@ export class OpenAiServer {
   #refusal(got: string): SipfError {
     return refused({ requests: this.#requests, model: this.#settings.model }, got);
   }
+}
+
+function factsOf(table: Capabilities, prompts: 'ids' | 'text', adapters: string): readonly Fact[] {
+  const { software, models, contextLength, dialect, tokenIds, logps, tokenizer, given } = table;
+  const told = (is: boolean) => (is ? 'told' : 'not told');
+  return [
+    { name: 'server', value: `${software}, asked as ${dialect}, prompts as ${prompts}` },
+    { name: 'models', value: models?.join(', ') ?? 'not listed' },
+    { name: 'context length', value: contextLength === null ? 'not told' : `${contextLength} tokens` },
+    { name: 'tokenizer', value: tokenizer === null ? 'not told' : `equal by ${tokenizer} of a text` },
+    { name: 'drawn tokens', value: `ids ${told(tokenIds)}, log-probabilities ${told(logps)}` },
+    { name: 'given texts', value: given === null ? 'log-probabilities are computed here' : `read by ${given.name}` },
+    { name: 'adapters', value: adapters },
+  ];
 }
 
 /** vLLM and sipf serve say so by 404, SGLang by 400. */

@@ -60,6 +60,7 @@ export const openai = defineSampler({
     return {
       name: settings.url,
       open: (here, adapter) => server.open(here, adapter),
+      table: (here) => server.table(here),
       [Symbol.asyncDispose]: async () => undefined,
     };
   },

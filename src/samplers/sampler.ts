@@ -61,6 +61,12 @@ export interface ServedModel extends AsyncDisposable {
   readonly logps: ((given: GivenTokens, signal: AbortSignal) => Promise<readonly number[]>) | null;
 }
 
+/** A line of what a server can. */
+export interface Fact {
+  readonly name: string;
+  readonly value: string;
+}
+
 /** Where models are. */
 export interface Place extends AsyncDisposable {
   /** Its name in messages. */
@@ -70,6 +76,8 @@ export interface Place extends AsyncDisposable {
    * @throws SipfError where another model or tokenizer is there; 'unsupported' where it loads no such adapter.
    */
   open(here: Policy, adapter: string | null): Promise<ServedModel>;
+  /** What it can, for people. @throws SipfError as `open` does. */
+  table(here: Policy): Promise<readonly Fact[]>;
 }
 
 /** A kind of sampler: what a file of this folder says of it. */

@@ -1,10 +1,9 @@
 // The one list of samplers elsewhere: the settings of `engine.sampler` and what opens them follow.
 import { z } from 'zod';
-import type { Sampler } from '../backend.ts';
 import { SipfError, shown } from '../errors.ts';
 import { openai } from './openai.ts';
 import type { Given, Kind, SamplerKind, SamplerParts } from './sampler.ts';
-import { servingSampler } from './serving-sampler.ts';
+import { type ServingSampler, servingSampler } from './serving-sampler.ts';
 
 /** Settings and opening of one sampler out of several kinds. */
 export function samplersOf<Settings extends readonly [Kind, ...Kind[]]>(
@@ -17,7 +16,7 @@ export function samplersOf<Settings extends readonly [Kind, ...Kind[]]>(
   return {
     settings: z.discriminatedUnion('kind', settings),
     /** @throws SipfError 'bad-input' where kind or settings are unknown, and of the kind itself. */
-    open({ serves, ...given }: Given<Settings[number]>, parts: SamplerParts): Sampler {
+    open({ serves, ...given }: Given<Settings[number]>, parts: SamplerParts): ServingSampler {
       const found = all.find((kind) => nameOf(kind) === given.kind);
       if (found !== undefined) {
         const { settings, place } = found.open(given, parts);
@@ -38,6 +37,8 @@ export const SamplerSettings = SAMPLERS.settings;
 
 /** A sampler elsewhere, as a library names it. */
 export type SamplerOptions = Parameters<typeof SAMPLERS.open>[0];
+
+export type { Fact } from './sampler.ts';
 
 /** @throws SipfError 'bad-input' where kind or settings are unknown, 'bad-config' where an API key is not there. */
 export const openSampler = SAMPLERS.open;

@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import type { Policy, Sampler } from '../backend.ts';
 import { SipfError } from '../errors.ts';
 import type { ModelSource } from '../records.ts';
-import type { Place, SamplerParts } from './sampler.ts';
+import type { Fact, Place, SamplerParts } from './sampler.ts';
 import { type Limit, readerOf, servedPolicy } from './served-policy.ts';
 
 interface ServingOptions {
@@ -15,6 +15,12 @@ interface ServingOptions {
   readonly concurrency: number;
 }
 
+/** A sampler that tells what its server can. */
+export interface ServingSampler extends Sampler {
+  /** @throws SipfError where another model or tokenizer is there; 'unreachable'. */
+  table(): Promise<readonly Fact[]>;
+}
+
 /**
  * Draws from `place` what it has; other models as `others` says. Disposing it leaves `local` open.
  * @throws SipfError 'unsupported', from openPolicy, for a model that is not served; and what the place throws.
@@ -23,7 +29,7 @@ export function servingSampler(
   { serves, others, logps, concurrency }: ServingOptions,
   place: Place,
   { local, log }: Pick<SamplerParts, 'local' | 'log'>,
-): Sampler {
+): ServingSampler {
   const limit = limiter(concurrency);
   const told = new Set<string>();
   const say = (message: string) => {
@@ -55,6 +61,10 @@ export function servingSampler(
       if (others !== 'local') throw notServed(place, nameOf(serves), name);
       say(`${place.name} does not serve ${name}: it draws here.`);
       return local.openPolicy(source);
+    },
+    async table() {
+      await using here = await local.openPolicy(serves);
+      return place.table(here);
     },
     [Symbol.asyncDispose]: () => place[Symbol.asyncDispose](),
   };

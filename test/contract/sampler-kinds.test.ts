@@ -31,6 +31,7 @@ const echo = defineSampler({
   }),
   open: ({ name }) => ({
     name,
+    table: async () => [],
     open: async () => ({
       contextLength: 4096,
       logps: null,

@@ -6,14 +6,18 @@ import { createRequire } from 'node:module';
 import { availableParallelism, cpus, freemem, totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
 import { Command } from 'commander';
+import { samplerTable } from '../../backends/index.ts';
+import { engineOf } from '../../config/engine.ts';
+import type { Config } from '../../config/schema.ts';
 import { probeProvider } from '../../engine/runtime/probe.ts';
 import { type TelemetryReport, telemetryReport } from '../../engine/runtime/telemetry-report.ts';
 import type { Provider } from '../../engine-settings.ts';
-import { messageOf } from '../../errors.ts';
+import { messageOf, SipfError } from '../../errors.ts';
 import { cacheFolder } from '../../io/cache.ts';
 import { makeFolders } from '../../io/files.ts';
 import { createPyodideSandbox } from '../../sandboxes/embedded.ts';
 import { finish } from '../options.ts';
+import { readSettings } from '../settings.ts';
 import type { Terminal } from '../terminal.ts';
 
 export interface Finding {
@@ -27,16 +31,30 @@ export interface Finding {
 const GIB = 2 ** 30;
 
 export function doctorCommand(terminal: Terminal): Command {
+  const command = new Command('doctor')
+    .description('Check what this machine offers: runtime, telemetry (off), providers, memory, cores, sandbox, disk.')
+    .usage('[options] [--engine.KEY VALUE ...]')
+    .allowUnknownOption()
+    .allowExcessArguments()
+    .option('--config <file>', 'a configuration: the server of its engine.sampler is asked what it can')
+    .option('--model <path>', 'the files of the model that the server has');
   return finish(
-    new Command('doctor').description(
-      'Check what this machine offers: runtime, telemetry (off), providers, memory, cores, sandbox, disk.',
-    ),
+    command,
     'print {ok, findings: [{name, state, value, advice?}]}',
     'sipf doctor',
-  ).action((options: { json?: boolean }) => doctor(options.json === true, terminal));
+    'sipf doctor --config run.json',
+  ).action((options: DoctorOptions) => doctor(command, options, terminal));
 }
 
-async function doctor(json: boolean, terminal: Terminal): Promise<void> {
+interface DoctorOptions {
+  readonly json?: boolean;
+  readonly config?: string;
+  readonly model?: string;
+}
+
+async function doctor(command: Command, options: DoctorOptions, terminal: Terminal): Promise<void> {
+  const { json = false, config: file, model } = options;
+  const config = await readSettings(command, { ...NO_SETTINGS, config: file }, { model }, null, ['engine']);
   const findings = [
     node(),
     ...runtimeFindings(),
@@ -49,6 +67,7 @@ async function doctor(json: boolean, terminal: Terminal): Promise<void> {
     await sandbox(),
     await folder('cache folder', cacheFolder()),
     await folder('current folder', process.cwd()),
+    ...(await samplerFindings(config)),
   ];
   const ok = findings.every(({ state }) => state !== 'fail');
   if (json) await terminal.print(JSON.stringify({ ok, findings }));
@@ -56,9 +75,28 @@ async function doctor(json: boolean, terminal: Terminal): Promise<void> {
   if (!ok) process.exitCode = 2;
 }
 
+const NO_SETTINGS = {
+  preset: undefined,
+  seed: undefined,
+  provider: undefined,
+  threads: undefined,
+  slots: undefined,
+};
+
+/** What the server that draws can; nothing where a configuration names none. */
+export async function samplerFindings(config: Config): Promise<Finding[]> {
+  try {
+    const facts = await samplerTable(engineOf(config));
+    return facts.map(({ name, value }) => ({ name: `sampler ${name}`, state: 'ok', value }));
+  } catch (error) {
+    if (!(error instanceof SipfError)) throw error;
+    return [{ name: 'sampler', state: 'fail', value: error.message }];
+  }
+}
+
 function describe({ name, state, value, advice }: Finding, { colors }: Terminal): string {
   const mark = { ok: colors.green('ok  '), warn: colors.yellow('warn'), fail: colors.red('FAIL') }[state];
-  return `${mark} ${name.padEnd(16)} ${value}${advice ? `\n     ${''.padEnd(16)} ${advice}` : ''}`;
+  return `${mark} ${name.padEnd(22)} ${value}${advice ? `\n     ${''.padEnd(22)} ${advice}` : ''}`;
 }
 
 function node(): Finding {
