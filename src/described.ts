@@ -111,8 +111,10 @@ function alternativesOf(node: Node): readonly Node[] {
   return (node.anyOf ?? node.oneOf)?.flatMap(alternativesOf) ?? [node];
 }
 
-function isPlain({ properties, type }: Node): boolean {
-  return properties === undefined && type !== 'null';
+/** Neither an object, nor a list of what may stand there alone. */
+function isPlain({ properties, type, items }: Node): boolean {
+  const isList = [items ?? []].flat().some((item) => hasKinds(item) || item.properties !== undefined);
+  return properties === undefined && type !== 'null' && !isList;
 }
 
 function takesOf(node: Node): string {

@@ -48,7 +48,8 @@ export function checkQuantised(config: Config): void {
 
 /** @throws SipfError 'bad-config' where a server is to load the adapters of a stage that trains all weights. */
 export function checkAdapters(config: Config): void {
-  if (config.engine.sampler?.others !== 'adapter') return;
+  const samplers = [config.engine.sampler ?? []].flat();
+  if (samplers.every(({ others }) => others !== 'adapter')) return;
   const full = trainingSections(config).find((section) => section !== 'prm' && config[section].train.lora === null);
   if (full === undefined) return;
   throw new SipfError(

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { SipfError, shown } from '../errors.ts';
 import { openai } from './openai.ts';
 import type { Given, Kind, SamplerKind, SamplerParts } from './sampler.ts';
-import { type ServingSampler, servingSampler } from './serving-sampler.ts';
+import { type Serving, type ServingSampler, servingSampler } from './serving-sampler.ts';
 
 /** Settings and opening of one sampler out of several kinds. */
 export function samplersOf<Settings extends readonly [Kind, ...Kind[]]>(
@@ -16,11 +16,11 @@ export function samplersOf<Settings extends readonly [Kind, ...Kind[]]>(
   return {
     settings: z.discriminatedUnion('kind', settings),
     /** @throws SipfError 'bad-input' where kind or settings are unknown, and of the kind itself. */
-    open({ serves, ...given }: Given<Settings[number]>, parts: SamplerParts): ServingSampler {
+    open({ serves, ...given }: Given<Settings[number]>, parts: SamplerParts): Serving {
       const found = all.find((kind) => nameOf(kind) === given.kind);
       if (found !== undefined) {
-        const { settings, place } = found.open(given, parts);
-        return servingSampler({ ...settings, serves }, place, parts);
+        const { settings: own, place } = found.open(given, parts);
+        return { ...own, serves, place };
       }
       throw new SipfError(
         'bad-input',
@@ -40,5 +40,11 @@ export type SamplerOptions = Parameters<typeof SAMPLERS.open>[0];
 
 export type { Fact } from './sampler.ts';
 
-/** @throws SipfError 'bad-input' where kind or settings are unknown, 'bad-config' where an API key is not there. */
-export const openSampler = SAMPLERS.open;
+/**
+ * One sampler out of all that are given: each model is drawn where it is.
+ * @throws SipfError 'bad-input' where kind or settings are unknown, 'bad-config' where an API key is not there.
+ */
+export function openSampler(given: SamplerOptions | readonly SamplerOptions[], parts: SamplerParts): ServingSampler {
+  const all = [given].flat().map((one) => SAMPLERS.open(one, parts));
+  return servingSampler(all, parts);
+}

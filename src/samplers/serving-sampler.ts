@@ -1,13 +1,15 @@
 // A model elsewhere, and the same here -> a Sampler that draws there and asks the rest here.
 import { resolve } from 'node:path';
-import type { Policy, Sampler } from '../backend.ts';
+import type { Backend, Policy, Sampler } from '../backend.ts';
 import { SipfError } from '../errors.ts';
 import type { ModelSource } from '../records.ts';
 import type { Fact, Place, SamplerParts } from './sampler.ts';
 import { type Limit, readerOf, servedPolicy } from './served-policy.ts';
 
-interface ServingOptions {
-  /** The files of the model that is elsewhere. */
+/** A place, and what it draws. */
+export interface Serving {
+  readonly place: Place;
+  /** The files of the model that is there. */
   readonly serves: ModelSource;
   readonly others: 'refuse' | 'local' | 'adapter';
   readonly logps: 'server' | 'local';
@@ -22,22 +24,56 @@ export interface ServingSampler extends Sampler {
 }
 
 /**
- * Draws from `place` what it has; other models as `others` says. Disposing it leaves `local` open.
- * @throws SipfError 'unsupported', from openPolicy, for a model that is not served; and what the place throws.
+ * Draws each model from the first place that has it; other models as `others` says. Disposing it leaves `local` open.
+ * @throws SipfError 'unsupported', from openPolicy, for a model that is not served; and what a place throws.
  */
 export function servingSampler(
-  { serves, others, logps, concurrency }: ServingOptions,
-  place: Place,
+  all: readonly Serving[],
   { local, log }: Pick<SamplerParts, 'local' | 'log'>,
 ): ServingSampler {
-  const limit = limiter(concurrency);
   const told = new Set<string>();
   const say = (message: string) => {
     if (!told.has(message)) log(message);
     told.add(message);
   };
+  const opened = all.map((serving) => ({ serving, open: opener(serving, local, say) }));
+  const names = all.map(({ place }) => place.name).join(', ');
+  return {
+    async openPolicy(source) {
+      for (const { serving, open } of opened) {
+        const found = adapterThere(serving, source);
+        if (found !== null) return open(source, found.adapter);
+      }
+      if (all.every(({ others }) => others !== 'local')) throw notServed(names, all, source);
+      say(`${names} does not serve ${nameOf(source)}: it draws here.`);
+      return local.openPolicy(source);
+    },
+    async table() {
+      const tables: Fact[] = [];
+      for (const { place, serves } of all) {
+        await using here = await local.openPolicy(serves);
+        tables.push({ name: 'address', value: place.name }, ...(await place.table(here)));
+      }
+      return tables;
+    },
+    async [Symbol.asyncDispose]() {
+      for (const { place } of all) await place[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** What of a source a place loads on top of its model; null: it does not have that source. */
+function adapterThere({ serves, others }: Serving, source: ModelSource): { readonly adapter: string | null } | null {
+  if (nameOf(source) === nameOf(serves)) return { adapter: null };
+  const isOnTop = others === 'adapter' && resolve(source.model) === resolve(serves.model);
+  return isOnTop && source.adapter !== undefined ? { adapter: source.adapter } : null;
+}
+
+/** Opens what is at a place. */
+function opener({ place, logps, concurrency }: Serving, local: Backend, say: (message: string) => void) {
+  const limit = limiter(concurrency);
   const together = Math.max(1, Math.floor(concurrency / 8));
-  const openServed = async (source: ModelSource, adapter: string | null) => {
+  return async (source: ModelSource, adapter: string | null): Promise<Policy> => {
     const here = await local.openPolicy(source);
     try {
       const there = await place.open(here, adapter);
@@ -52,28 +88,13 @@ export function servingSampler(
       throw error;
     }
   };
-  return {
-    async openPolicy(source) {
-      const name = nameOf(source);
-      if (name === nameOf(serves)) return openServed(source, null);
-      if (others === 'adapter' && source.adapter !== undefined && resolve(source.model) === resolve(serves.model))
-        return openServed(source, source.adapter);
-      if (others !== 'local') throw notServed(place, nameOf(serves), name);
-      say(`${place.name} does not serve ${name}: it draws here.`);
-      return local.openPolicy(source);
-    },
-    async table() {
-      await using here = await local.openPolicy(serves);
-      return place.table(here);
-    },
-    [Symbol.asyncDispose]: () => place[Symbol.asyncDispose](),
-  };
 }
 
-function notServed({ name }: Place, served: string, got: string): SipfError {
+function notServed(names: string, all: readonly Serving[], source: ModelSource): SipfError {
+  const served = all.map(({ serves }) => nameOf(serves)).join(', ');
   return new SipfError(
     'unsupported',
-    `Expected a model that ${name} serves (${served}), got ${got}. Set engine.sampler.others adapter to load adapters of that model at the server, or local to draw from others here. After a warm-up, which sft.enabled false leaves out, and after each round the policy is another model.`,
+    `Expected a model that ${names} serves (${served}), got ${nameOf(source)}. Set engine.sampler.others adapter to load adapters of that model at the server, or local to draw from others here. After a warm-up, which sft.enabled false leaves out, and after each round the policy is another model.`,
   );
 }
 

@@ -7,6 +7,7 @@ import { settingsOf } from '../../src/described.ts';
 import { openai } from '../../src/samplers/openai.ts';
 import { defineSampler, type SamplerParts, SERVING } from '../../src/samplers/sampler.ts';
 import { samplersOf } from '../../src/samplers/samplers.ts';
+import { servingSampler } from '../../src/samplers/serving-sampler.ts';
 import { samplerContract } from './backend-suite.ts';
 
 const letters = createScriptedBackend({
@@ -55,7 +56,7 @@ const echo = defineSampler({
 const SAMPLERS = samplersOf(openai, echo);
 
 samplerContract('a kind that is no product', async () => ({
-  sampler: SAMPLERS.open({ kind: 'echo', name: 'there', serves: source }, parts),
+  sampler: servingSampler([SAMPLERS.open({ kind: 'echo', name: 'there', serves: source }, parts)], parts),
   source,
 }));
 

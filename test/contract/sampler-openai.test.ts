@@ -311,6 +311,27 @@ describe('another model', () => {
   });
 });
 
+it('several servers draw each what they have', async () => {
+  const local = createScriptedBackend({ write: letters });
+  const [first, second] = await Promise.all(
+    ['base', 'large'].map(async (model) => openCompletionServer({ policy: await local.openPolicy({ model }) })),
+  );
+  const common = { kind: 'openai', model: 'served' } as const;
+  const parts = { local, env: {}, random: () => 0, now: () => 0, wait: () => new Promise(() => {}), log: () => {} };
+  await using sampler = openSampler(
+    [
+      { ...common, url: first!.url, serves: source },
+      { ...common, url: second!.url, serves: { model: 'large' } },
+    ],
+    parts,
+  );
+  await draw(await sampler.openPolicy({ model: 'large' }), [request('a'), request('b')]);
+  await draw(await sampler.openPolicy(source), [request('c')]);
+  expect([first!.asked.length, second!.asked.length]).toEqual([1, 2]);
+  await expect(sampler.openPolicy({ model: 'other' })).rejects.toThrow(/serves \(.*base, .*large\), got .*other/);
+  await Promise.all([first, second].map((server) => server?.[Symbol.asyncDispose]()));
+});
+
 it('computes log-probabilities of given texts here where the server tells none, which is told once', async () => {
   await using opened = await open();
   await using here = await createScriptedBackend({ write: letters }).openPolicy(source);
