@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
-import type { Backend } from '../backend.ts';
+import type { Backend, Trainer } from '../backend.ts';
 import { checkPrecision } from '../engine/runtime/precision.ts';
 import type { EngineOptions } from '../engine-settings.ts';
 import { messageOf, SipfError } from '../errors.ts';
@@ -41,7 +41,15 @@ export async function openBackend(options: EngineOptions = {}, parts: OpenBacken
   if (!sampler) return local;
   try {
     const elsewhere = openSampler(sampler, { ...world, local, log, env });
-    return composeBackends({ sampler: elsewhere, scorer: local, trainer: local, store: local });
+    const trainer: Trainer = {
+      async train(...job) {
+        await elsewhere.release();
+        return local.train(...job);
+      },
+      // The scorer, which is `local`, is disposed.
+      [Symbol.asyncDispose]: async () => undefined,
+    };
+    return composeBackends({ sampler: elsewhere, scorer: local, trainer, store: local });
   } catch (error) {
     await local[Symbol.asyncDispose]();
     throw error;

@@ -4,6 +4,7 @@ import { described } from '../described.ts';
 import { SipfError } from '../errors.ts';
 import { MOST } from '../limits.ts';
 import { DIALECTS } from './dialects.ts';
+import { LaunchedServer } from './launched-server.ts';
 import { OpenAiServer } from './openai-server.ts';
 import { defineSampler, type Place, SERVING } from './sampler.ts';
 
@@ -15,8 +16,22 @@ const Settings = z.strictObject({
   url: described(
     z
       .url({ protocol: /^https?$/ })
-      .refine((url) => !/^https?:\/\/[^/]*@/i.test(url), 'an address without user and password'),
-    'Its address up to and with the version, such as http://localhost:8000/v1. Every server needs one.',
+      .refine((url) => !/^https?:\/\/[^/]*@/i.test(url), 'an address without user and password')
+      .nullable()
+      .default(null),
+    'Its address up to and with the version, such as http://localhost:8000/v1. null: the server of `launch`. Every other server needs one.',
+  ),
+  launch: described(
+    z.array(z.string()).min(1).nullable().default(null),
+    'The words of a command that starts the server, in place of `url`: {port} is a free port, {model} the files of the model, {name} its name there. null: the server runs already. Set it where the server shares this machine.',
+  ),
+  release: described(
+    z.enum(['never', 'training']).default('never'),
+    'When a server of `launch` is ended until it is needed again. Set training where both use one GPU.',
+  ),
+  startTimeout: described(
+    z.number().positive().max(86_400).default(900),
+    'Seconds until a server of `launch` answers. Raise it for models that load slowly.',
   ),
   model: described(z.string().min(1), 'The name that the server has for the model. Every server needs one.'),
   ...SERVING,
@@ -56,15 +71,30 @@ const Settings = z.strictObject({
 export const openai = defineSampler({
   settings: Settings,
   open(settings, parts): Place {
-    const server = new OpenAiServer(settings, { ...parts, apiKey: apiKeyOf(settings.apiKeyFrom, parts.env) });
+    const { url, launch, model: name, startTimeout, release, apiKeyFrom } = settings;
+    checkPlace(url, launch);
+    const { model } = parts.source;
+    const launched = launch && new LaunchedServer({ command: launch, model, name, startTimeout }, parts);
+    const locate = async (signal: AbortSignal) => launched?.url(signal) ?? url ?? '';
+    const server = new OpenAiServer({ ...settings, locate }, { ...parts, apiKey: apiKeyOf(apiKeyFrom, parts.env) });
     return {
-      name: settings.url,
+      name: url ?? launch?.[0] ?? '',
       open: (here, adapter) => server.open(here, adapter),
       table: (here) => server.table(here),
-      [Symbol.asyncDispose]: async () => undefined,
+      release: async () => (release === 'training' ? launched?.stop() : undefined),
+      [Symbol.asyncDispose]: async () => launched?.stop(),
     };
   },
 });
+
+function checkPlace(url: string | null, launch: readonly string[] | null): void {
+  if ((url === null) !== (launch === null)) return;
+  const got = url === null ? 'neither' : 'both';
+  throw new SipfError(
+    'bad-config',
+    `Expected engine.sampler.url or engine.sampler.launch, got ${got}. Give the address of a server, or the command that starts one.`,
+  );
+}
 
 function apiKeyOf(name: string | null, env: Readonly<Record<string, string | undefined>>): string | null {
   if (name === null) return null;

@@ -45,6 +45,12 @@ export interface SamplerParts {
   readonly now: () => number;
 }
 
+/** What a kind has, beside that, of the model that it serves. */
+export interface KindParts extends SamplerParts {
+  /** Its files here. */
+  readonly source: ModelSource;
+}
+
 /** A completion with what its prompt cost. */
 export interface Drawn {
   readonly completion: Completion;
@@ -78,12 +84,14 @@ export interface Place extends AsyncDisposable {
   open(here: Policy, adapter: string | null): Promise<ServedModel>;
   /** What it can, for people. @throws SipfError as `open` does. */
   table(here: Policy): Promise<readonly Fact[]>;
+  /** Training begins here: what it can do without, it may give up until it is asked again. */
+  release(): Promise<void>;
 }
 
 /** A kind of sampler: what a file of this folder says of it. */
 interface SamplerFile<Settings extends Kind> {
   readonly settings: Settings;
-  readonly open: (settings: z.output<Settings>, parts: SamplerParts) => Place;
+  readonly open: (settings: z.output<Settings>, parts: KindParts) => Place;
 }
 
 /** Settings as a library gives them: those that are absent have their defaults, and the model is named by its files. */
@@ -95,7 +103,7 @@ export type Given<Settings> = Settings extends z.ZodType
 export interface SamplerKind<Settings extends Kind> {
   readonly settings: Settings;
   /** @throws SipfError 'bad-input' where a setting is none of this kind's, and of the kind itself. */
-  open(given: unknown, parts: SamplerParts): { readonly settings: z.output<Kind>; readonly place: Place };
+  open(given: unknown, parts: KindParts): { readonly settings: z.output<Kind>; readonly place: Place };
 }
 
 /** A kind whose `open` checks settings of unknown origin. */

@@ -19,7 +19,7 @@ export function samplersOf<Settings extends readonly [Kind, ...Kind[]]>(
     open({ serves, ...given }: Given<Settings[number]>, parts: SamplerParts): Serving {
       const found = all.find((kind) => nameOf(kind) === given.kind);
       if (found !== undefined) {
-        const { settings: own, place } = found.open(given, parts);
+        const { settings: own, place } = found.open(given, { ...parts, source: serves });
         return { ...own, serves, place };
       }
       throw new SipfError(

@@ -4,8 +4,8 @@ import { mayPass, retryAfterMs, waitBefore, whyFailed } from '../retries.ts';
 import type { SamplerParts } from './sampler.ts';
 
 export interface ServerOptions {
-  /** Up to and with the version. */
-  readonly url: string;
+  /** Its address up to and with the version; a server of this process may have to be started first. */
+  readonly locate: (signal: AbortSignal) => Promise<string>;
   readonly retries: number;
   /** Seconds. */
   readonly timeout: number;
@@ -48,6 +48,8 @@ export type Tried<T> = { readonly answer: T } | { readonly problem: string; read
 export class ServerRequests {
   readonly #options: ServerOptions;
   readonly #parts: ServerParts;
+  /** Where the last request went. */
+  #url = '';
 
   constructor(options: ServerOptions, parts: ServerParts) {
     this.#options = options;
@@ -59,6 +61,7 @@ export class ServerRequests {
     const { retries = this.#options.retries } = request;
     for (let retry = 0; ; retry += 1) {
       throwIfAborted(signal);
+      this.#url = await this.#options.locate(signal);
       const tried = await this.#try(request, read, signal);
       if ('answer' in tried) return tried.answer;
       if (retry === retries) {
@@ -72,9 +75,9 @@ export class ServerRequests {
     }
   }
 
-  /** `url` ends with a version, which only some paths have. */
+  /** The address of a path at the server that was asked last: it ends with a version, which only some paths have. */
   addressOf(path: string): string {
-    const url = this.#options.url.replace(/\/+$/, '');
+    const url = this.#url.replace(/\/+$/, '');
     return path.startsWith('/v1/') ? url + path.slice('/v1'.length) : url.replace(/\/v\d+$/, '') + path;
   }
 

@@ -21,6 +21,8 @@ export interface Serving {
 export interface ServingSampler extends Sampler {
   /** @throws SipfError where another model or tokenizer is there; 'unreachable'. */
   table(): Promise<readonly Fact[]>;
+  /** Training begins here: places may give up what they can start again. */
+  release(): Promise<void>;
 }
 
 /**
@@ -55,6 +57,9 @@ export function servingSampler(
         tables.push({ name: 'address', value: place.name }, ...(await place.table(here)));
       }
       return tables;
+    },
+    async release() {
+      for (const { place } of all) await place.release();
     },
     async [Symbol.asyncDispose]() {
       for (const { place } of all) await place[Symbol.asyncDispose]();

@@ -33,6 +33,7 @@ const echo = defineSampler({
   open: ({ name }) => ({
     name,
     table: async () => [],
+    release: async () => undefined,
     open: async () => ({
       contextLength: 4096,
       logps: null,

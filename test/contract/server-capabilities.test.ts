@@ -13,7 +13,7 @@ const idsOf = (text: string) => [...text].map((character) => character.codePoint
 function ask(url: string, more: Partial<Probed> = {}, ids = idsOf(PROBE_TEXT)): Promise<Capabilities> {
   const wait = () => new Promise<void>(() => {});
   const requests = new ServerRequests(
-    { url, retries: 0, timeout: 9 },
+    { locate: async () => url, retries: 0, timeout: 9 },
     { apiKey: null, random: () => 0, now: () => 0, wait },
   );
   const { signal } = new AbortController();
