@@ -30,6 +30,8 @@ interface AdaptersOptions {
   readonly model: string;
   readonly paths: PathMapping | null;
   readonly log: (message: string) => void;
+  /** Whether the server is ended for now: it has no adapters then, and nothing is to start it for them. */
+  readonly isEnded: () => boolean;
 }
 
 interface Entry {
@@ -115,6 +117,7 @@ export class ServedAdapters {
     entry.uses -= 1;
     if (entry.uses > 0) return;
     this.#entries.delete(entry.name);
+    if (this.#options.isEnded()) return;
     const { signal } = new AbortController();
     await this.#unload(entry.name, await this.ready(signal), signal);
   }

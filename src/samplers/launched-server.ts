@@ -50,7 +50,7 @@ export class LaunchedServer implements AsyncDisposable {
    * @throws SipfError 'unreachable' with its last lines where it ends before it answers, or does not answer in time; 'aborted'.
    */
   async url(signal: AbortSignal): Promise<string> {
-    if (this.#running !== null && isRunning(this.#running)) return this.#running.url;
+    if (this.#running !== null && this.isRunning) return this.#running.url;
     if (this.#running !== null) this.#parts.log(`The server has ended, and is started again. ${ending(this.#running)}`);
     this.#running = null;
     this.#starting ??= this.#start(signal).finally(() => {
@@ -58,6 +58,10 @@ export class LaunchedServer implements AsyncDisposable {
     });
     this.#running = await this.#starting;
     return this.#running.url;
+  }
+
+  get isRunning(): boolean {
+    return this.#running !== null && isRunning(this.#running);
   }
 
   /** Ends it; the next request starts it again. */

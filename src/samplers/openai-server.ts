@@ -20,6 +20,8 @@ import { type Reply, type ServerOptions, type ServerParts, ServerRequests, type 
 interface Settings extends ServerOptions, Pick<Probed, 'model' | 'dialect' | 'prompts'> {
   readonly others: 'refuse' | 'local' | 'adapter';
   readonly paths: PathMapping | null;
+  /** Whether the server is ended for now. */
+  readonly isEnded: () => boolean;
 }
 
 type Parts = ServerParts & Pick<SamplerParts, 'log'>;
@@ -40,10 +42,10 @@ export class OpenAiServer {
   #table: Promise<Capabilities> | null = null;
 
   constructor(settings: Settings, { log, ...parts }: Parts) {
-    const { model, paths } = settings;
+    const { model, paths, isEnded } = settings;
     this.#settings = settings;
     this.#requests = new ServerRequests(settings, parts);
-    this.#adapters = new ServedAdapters({ requests: this.#requests, model, paths, log });
+    this.#adapters = new ServedAdapters({ requests: this.#requests, model, paths, log, isEnded });
   }
 
   /** @throws SipfError 'bad-config' where it has another model or tokenizer; 'unsupported' where it loads no such adapter; 'unreachable'. */

@@ -76,7 +76,11 @@ export const openai = defineSampler({
     const { model } = parts.source;
     const launched = launch && new LaunchedServer({ command: launch, model, name, startTimeout }, parts);
     const locate = async (signal: AbortSignal) => launched?.url(signal) ?? url ?? '';
-    const server = new OpenAiServer({ ...settings, locate }, { ...parts, apiKey: apiKeyOf(apiKeyFrom, parts.env) });
+    const isEnded = () => launched !== null && !launched.isRunning;
+    const server = new OpenAiServer(
+      { ...settings, locate, isEnded },
+      { ...parts, apiKey: apiKeyOf(apiKeyFrom, parts.env) },
+    );
     return {
       name: url ?? launch?.[0] ?? '',
       open: (here, adapter) => server.open(here, adapter),

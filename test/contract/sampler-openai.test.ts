@@ -206,6 +206,11 @@ describe('an answer that no further try changes', () => {
     ['another form', { change: () => ({ content: 'text' }) }, /choices/],
     ['an error in an answer', { change: () => ({ error: { message: 'too long', code: 400 } }) }, /code 400: too long/],
     ['an error of other words', { change: () => ({ error: 'no such model' }) }, /got an error: no such model/],
+    [
+      'two choices',
+      { change: (answer) => ({ ...answer, choices: [answer.choices, answer.choices].flat() }) },
+      /choices.*Too big/,
+    ],
     ['no choice', { change: (answer) => ({ ...answer, choices: [] }) }, /choices/],
   ])('%s', async (_name, fault, message) => {
     await using opened = await open({ faultOf: () => fault });

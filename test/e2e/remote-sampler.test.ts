@@ -6,7 +6,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Backend, Completion, LogpsItem, Policy, Sampler } from '../../src/backend.ts';
 import { createInProcessBackend } from '../../src/backends/local/in-process.ts';
 import { hash32 } from '../../src/random.ts';
+import { ServedAdapters } from '../../src/samplers/adapters.ts';
 import { openSampler, type SamplerOptions } from '../../src/samplers/samplers.ts';
+import { ServerRequests } from '../../src/samplers/server-requests.ts';
 import { type ModelServer, serve } from '../../src/server/serve.ts';
 import { request, TINY } from '../contract/backend-suite.ts';
 import { makeModelFolder } from '../model-folder.ts';
@@ -185,6 +187,25 @@ describe('adapters of each round', () => {
       code: 'unsupported',
       message: expect.stringMatching(/got status 403.*--enable-lora/),
     });
+  });
+
+  it('start no server that is ended for now', async () => {
+    await using served = await serveBase();
+    let located = 0;
+    let isEnded = false;
+    const locate = async () => {
+      located += 1;
+      return `${served.url}/v1`;
+    };
+    const parts = { apiKey: null, random: () => 0, now: () => 0, wait: () => new Promise(() => {}) };
+    const requests = new ServerRequests({ locate, retries: 0, timeout: 9 }, parts);
+    const own = { requests, model: base, paths: null, log: () => {}, isEnded: () => isEnded };
+    const loaded = await new ServedAdapters(own).open(adapter, 'a'.repeat(64), new AbortController().signal);
+    const before = located;
+    isEnded = true;
+    await loaded[Symbol.asyncDispose]();
+    expect(located).toBe(before);
+    expect(await names(served)).toHaveLength(2);
   });
 
   it('of another base are refused', async () => {
