@@ -56,6 +56,15 @@ it('takes several servers, each with a model of its own', () => {
   );
 });
 
+it('has the base alone at a server that loads adapters', () => {
+  const servedBy = (others: 'adapter' | 'local') => {
+    const sampler = { kind: 'openai', url: 'http://localhost:8000/v1', model: 'served', others } as const;
+    return engineOf(parseConfig({ model: './small', adapter: './tuned', engine: { sampler } })).sampler;
+  };
+  expect(servedBy('local')).toMatchObject([{ serves: { model: './small', adapter: './tuned' } }]);
+  expect(servedBy('adapter')).toMatchObject([{ serves: { model: './small', adapter: undefined } }]);
+});
+
 it('a setting at its default leaves no trace', () => {
   const config = parseConfig({
     sampling: { calculator: false },

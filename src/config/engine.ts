@@ -21,11 +21,14 @@ function servedFiles(
   config: Config,
   sampler: Exclude<EngineSettings['sampler'], readonly unknown[] | null>,
 ): SamplerOptions {
-  const { model, adapter, simulator } = config;
+  const { simulator } = config;
   checkDrawn(config, sampler.serves);
-  const served = sampler.serves === 'simulator' ? simulator : { model, adapter };
-  if (served !== 'self' && typeof served.model === 'string' && served.model !== '')
-    return { ...sampler, serves: { model: served.model, adapter: served.adapter ?? undefined } };
+  const served = sampler.serves === 'simulator' ? simulator : config;
+  if (served !== 'self' && typeof served.model === 'string' && served.model !== '') {
+    // A server that loads adapters has the base, and loads this one as the others.
+    const adapter = sampler.others === 'adapter' ? undefined : (served.adapter ?? undefined);
+    return { ...sampler, serves: { model: served.model, adapter } };
+  }
   throw new SipfError(
     'bad-config',
     `Expected the files of a model at ${sampler.serves} for engine.sampler.serves, got ${JSON.stringify(served === 'self' ? served : served.model)}. Name the model that the server has, or set engine.sampler null.`,
