@@ -66,9 +66,14 @@ async function build() {
     rmSync(out, { recursive: true, force: true });
     process.exit(compiled.status ?? 1);
   }
-  // The compiler leaves out the sandbox's Python.
-  const python = join('sandboxes', 'python');
-  cpSync(join(root, 'src', python), join(out, python), { recursive: true });
+  // The compiler leaves out Python.
+  for (const room of ['sandboxes', 'trainers']) {
+    const python = join(room, 'python');
+    cpSync(join(root, 'src', python), join(out, python), {
+      recursive: true,
+      filter: (path) => !path.endsWith('__pycache__'),
+    });
+  }
   mkdirSync(join(out, 'viewer'), { recursive: true });
   const { buildPage, licences } = await import('./build-page.mjs');
   writeFileSync(join(out, 'viewer', 'page.html'), await buildPage(root));

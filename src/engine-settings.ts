@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { described } from './described.ts';
 import { MOST } from './limits.ts';
 import { type SamplerOptions, SamplerSettings } from './samplers/samplers.ts';
+import { type TrainerOptions, TrainerSettings } from './trainers/trainers.ts';
 
 export type { SamplerOptions };
 
@@ -50,10 +51,15 @@ export const EngineSettings = z.strictObject({
       .default(null),
     'Where paths, rollouts and answers are drawn instead (docs/engines.md). null: where everything else executes. Set it to draw from a server; a list of them, each with its own `serves`, draws rollouts and paths from different ones.',
   ),
+  trainer: described(
+    TrainerSettings.nullable().default(null),
+    'What trains instead (docs/engines.md). null: where everything else executes. Set it to train on GPUs with torch.',
+  ),
 });
 export type EngineSettings = z.infer<typeof EngineSettings>;
 
 /** Settings as `openBackend` takes them: those that are absent have their defaults, and the model of a sampler is named by its files. */
-export interface EngineOptions extends Partial<Omit<EngineSettings, 'sampler'>> {
+export interface EngineOptions extends Partial<Omit<EngineSettings, 'sampler' | 'trainer'>> {
   readonly sampler?: SamplerOptions | readonly SamplerOptions[] | null;
+  readonly trainer?: TrainerOptions | null;
 }

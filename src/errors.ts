@@ -13,6 +13,7 @@ export type SipfErrorCode =
   | 'write-failed' // disk full, no permission
   | 'unsupported' // a model, file type or provider we cannot handle
   | 'provider-unavailable' // the execution provider cannot start here
+  | 'crashed' // a program that works for us ended without its result
   | 'unreachable' // a server gave no answer, however often it was asked
   | 'diverged' // NaN or infinite loss
   | 'no-change' // training left every trainable weight as it was

@@ -3,17 +3,19 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
-import type { Backend, Trainer } from '../backend.ts';
+import type { Backend } from '../backend.ts';
 import { checkPrecision } from '../engine/runtime/precision.ts';
 import type { EngineOptions } from '../engine-settings.ts';
 import { messageOf, SipfError } from '../errors.ts';
 import { checkCount, MOST, MOST_THREADS } from '../limits.ts';
 import { type Fact, openSampler } from '../samplers/samplers.ts';
+import { openTrainer } from '../trainers/trainers.ts';
 import { BACKEND_METHODS, composeBackends } from './compose.ts';
 import { downloadingFirst } from './local/downloads.ts';
 import { createWorkerBackend } from './local/worker-client.ts';
 
 export type { EngineOptions } from '../engine-settings.ts';
+export { checkEngine, type EngineFinding } from './check-engine.ts';
 export { type BackendParts, composeBackends } from './compose.ts';
 export { createScriptedBackend, type ScriptedOptions, type WriteArgs } from './scripted.ts';
 
@@ -28,28 +30,27 @@ export interface OpenBackendParts {
 export type MakeBackend = (options: EngineOptions) => Backend | Promise<Backend>;
 
 /**
- * Opens what executes models: the engine of this package, on a thread of its own, or the backend that a module makes; with a server that draws.
+ * Opens what executes models: the engine of this package, on a thread of its own, or the backend that a module makes; with a server that draws, and a program that trains.
  * @throws SipfError 'bad-input' where a setting is out of range, or the module makes no backend; 'not-found' where there is no module;
  * 'bad-config' where an API key is not there; 'unsupported' for half precision on the CPU.
  * @example
  * await using backend = await openBackend({ provider: 'cpu', threads: 2 });
  */
 export async function openBackend(options: EngineOptions = {}, parts: OpenBackendParts = {}): Promise<Backend> {
-  const { sampler } = options;
+  const { sampler: drawsBy, trainer: trainsBy, threads = null } = options;
   const { log = () => {}, env = process.env } = parts;
   const local = await openLocal(options, log);
-  if (!sampler) return local;
+  if (!drawsBy && !trainsBy) return local;
   try {
-    const elsewhere = openSampler(sampler, { ...world, local, log, env });
-    const trainer: Trainer = {
-      async train(...job) {
-        await elsewhere.release();
-        return local.train(...job);
-      },
-      // The scorer, which is `local`, is disposed.
-      [Symbol.asyncDispose]: async () => undefined,
+    const sampler = drawsBy ? openSampler(drawsBy, { ...world, local, log, env }) : null;
+    const trainer = trainsBy ? await openTrainer(trainsBy, { store: local, log, threads, env }) : local;
+    const backend = composeBackends({ sampler: sampler ?? local, scorer: local, trainer, store: local });
+    if (sampler === null) return backend;
+    const train: Backend['train'] = async (...job) => {
+      await sampler.release();
+      return backend.train(...job);
     };
-    return composeBackends({ sampler: elsewhere, scorer: local, trainer, store: local });
+    return { ...backend, train };
   } catch (error) {
     await local[Symbol.asyncDispose]();
     throw error;

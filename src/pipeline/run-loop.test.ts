@@ -489,9 +489,8 @@ describe('runLoop', () => {
       return warnings;
     }
 
-    it('continues, says what was drawn by which sampler, and keeps the new one', async () => {
-      const out = join(folder, 'elsewhere');
-      const config = configWith({ model: 'base', iterations: 1 });
+    /** A run that ended in its first labels. */
+    async function breakInLabels(out: string, config: Config): Promise<void> {
       let stage = '';
       const log = (event: LogEvent) => {
         if (event.type === 'stage-start') stage = `iteration-${event.iteration}/${event.stage}`;
@@ -501,6 +500,24 @@ describe('runLoop', () => {
       };
       const failing = createScriptedBackend({ write: writeSum, score: scoreSum, onWork });
       await expect(runLoop({ config, out, backend: failing, tasks, log })).rejects.toThrow('broken');
+    }
+
+    it('says nothing of a setting that the run is older than', async () => {
+      const out = join(folder, 'older');
+      const config = configWith({ model: 'base', iterations: 1 });
+      await breakInLabels(out, config);
+      const stored = await keptIn(out);
+      await writeFile(
+        join(out, 'config.json'),
+        JSON.stringify({ ...stored, engine: { ...stored.engine, trainer: undefined } }),
+      );
+      expect(await resume(out, config)).not.toContainEqual(expect.stringContaining('engine'));
+    });
+
+    it('continues, says what was drawn by which sampler, and keeps the new one', async () => {
+      const out = join(folder, 'elsewhere');
+      const config = configWith({ model: 'base', iterations: 1 });
+      await breakInLabels(out, config);
       const first = await keptIn(out);
       const warnings = await resume(out, { ...config, engine });
       expect(warnings).toContainEqual(expect.stringContaining('engine.threads null and continues with 3'));

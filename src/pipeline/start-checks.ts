@@ -36,13 +36,15 @@ export function checkSignals({ method: name, sampling, score, labels, pairs, sft
 
 /** @throws SipfError 'bad-config' where all weights of a base that stays frozen are to be trained. */
 export function checkQuantised(config: Config): void {
-  const { quantisation } = config.engine;
+  const { quantisation: own, trainer } = config.engine;
+  const [key, quantisation] =
+    trainer === null ? ['engine.quantisation', own] : ['engine.trainer.quantisation', trainer.quantisation];
   if (quantisation === null) return;
   const full = trainingSections(config).find((section) => config[section].train.lora === null);
   if (full === undefined) return;
   throw new SipfError(
     'bad-config',
-    `Expected LoRA in ${full}.train.lora for engine.quantisation ${quantisation}, got null: training of all weights. Set ${full}.train.lora, or engine.quantisation null.`,
+    `Expected LoRA in ${full}.train.lora for ${key} ${quantisation}, got null: training of all weights. Set ${full}.train.lora, or ${key} null.`,
   );
 }
 

@@ -94,6 +94,11 @@ const refusals: Record<string, () => Refusal> = {
     code: 'bad-config',
     says: /LoRA in sft\.train\.lora for engine\.quantisation nf4, got null/,
   }),
+  'a warm-up of all weights on a base that the trainer quantises': () => ({
+    config: { ...sums, engine: { trainer: { kind: 'torch', quantisation: 'nf4' } } },
+    code: 'bad-config',
+    says: /LoRA in sft\.train\.lora for engine\.trainer\.quantisation nf4, got null/,
+  }),
   'an alignment of all weights on a quantised base': () => ({
     config: { ...sums, method: 'siof', engine: { quantisation: 'int8' }, sft: { train: { lora: {} } } },
     code: 'bad-config',

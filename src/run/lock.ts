@@ -1,12 +1,13 @@
 // A run directory and this process -> the one writer's lock. Readers need none.
 import { randomUUID } from 'node:crypto';
-import { readFile, realpath, stat } from 'node:fs/promises';
+import { realpath, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { SipfError } from '../errors.ts';
 import { readTextFile } from '../io/file-bytes.ts';
 import { type Disk, isAlive } from '../io/files.ts';
+import { startOf } from '../io/processes.ts';
 
 /** Where a lock was taken: a folder that was copied since, lock and all, is another place. */
 const Place = z.object({ inode: z.string(), path: z.string() });
@@ -104,9 +105,6 @@ function isCopied(taken: Place, here: Place, host: string): boolean {
   return taken.inode !== here.inode && (taken.path !== here.path || host !== hostname());
 }
 
-/** Process states of Linux: zombie, dead. */
-const ENDED = new Set(['Z', 'X']);
-
 async function isTaken({ pid, started, host, place }: Holder, here: Place | undefined): Promise<boolean> {
   if (place !== undefined && here !== undefined && isCopied(place, here, host)) return false;
   // Another machine's processes cannot be seen from here: its lock stands until a person removes it.
@@ -114,21 +112,6 @@ async function isTaken({ pid, started, host, place }: Holder, here: Place | unde
   if (!isAlive(pid)) return false;
   const now = await startOf(pid);
   return started === null || now === null || now === started;
-}
-
-/** Start time of a process in clock ticks since boot, with the boot's id; null where the system does not tell. One that has ended has none. */
-async function startOf(pid: number): Promise<string | null> {
-  try {
-    const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
-    const boot = await readFile('/proc/sys/kernel/random/boot_id', 'utf8');
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    const [state, threads, started] = [fields[0] as string, Number(fields[17]), fields[19]];
-    // Killed, all of it, and not yet collected by its parent, which in a container may never do so.
-    if (ENDED.has(state) && threads <= 1) return 'ended';
-    return `${boot.trim()}/${started}`;
-  } catch {
-    return null;
-  }
 }
 
 function locked(dir: string, { pid, host }: Holder): SipfError {

@@ -8,6 +8,7 @@ import { type Disk, nodeDisk, removeLeftovers, replaceFile } from '../io/files.t
 import { Counts } from '../reports.ts';
 import { collectUnits, type UnitWork } from './collect.ts';
 import type { Log, LogEvent, OnProgress } from './events.ts';
+import { journalPath } from './journal.ts';
 import { takeLock } from './lock.ts';
 import {
   checkMarker,
@@ -133,7 +134,7 @@ export class Run implements AsyncDisposable {
     const done = (await readMarker(this.dir, stage)) ?? (await this.#reuse(stage, inputs));
     if (done !== null) {
       await checkMarker(this.dir, stage, done, inputs);
-      await this.#disk.remove(this.#journalPath(stage));
+      await this.#disk.remove(journalPath(this.dir, stage));
       this.log({ type: 'stage-skipped', stage: stage.name, iteration: stage.iteration });
       return result.parse(done.result);
     }
@@ -153,7 +154,7 @@ export class Run implements AsyncDisposable {
     const { stage, inputs } = work;
     const file = recordsFile(stage);
     const { signal, onProgress } = this;
-    const journal = this.#journalPath(stage);
+    const journal = journalPath(this.dir, stage);
     const place = { disk: this.#disk, journal, out: this.path(stage.folder, file), signal, onProgress };
     const body = () => collectUnits(work, place);
     const counts = await this.once({ stage, inputs, outputs: [file], result: Counts, body });
@@ -210,7 +211,7 @@ export class Run implements AsyncDisposable {
       return this.warn(`No stage had finished: this run takes the new configuration.\n${stored.changes}`);
     }
     const engine: unknown = JSON.parse(JSON.stringify(this.#options.engine ?? null));
-    this.#engines = stored.engine === undefined ? [] : jsonDifference(stored.engine, engine, 'engine');
+    this.#engines = stored.engine === undefined ? [] : jsonDifference(stored.engine, engine, 'engine').filter(isChange);
     this.#engine = stored.engine;
     this.#versions = stored.versions;
     for (const change of jsonDifference(stored.versions, this.#options.versions)) this.#warnOf(change);
@@ -257,10 +258,6 @@ export class Run implements AsyncDisposable {
     await this.#writeMarker(stage, marker);
     return marker;
   }
-
-  #journalPath({ folder, name }: StageName): string {
-    return this.path(folder, 'done', `${name}.journal.jsonl`);
-  }
 }
 
 async function* jsonLines(records: AsyncIterable<unknown> | Iterable<unknown>): AsyncGenerator<string> {
@@ -270,6 +267,9 @@ async function* jsonLines(records: AsyncIterable<unknown> | Iterable<unknown>): 
 function jsonText(value: unknown): string {
   return `${JSON.stringify(value, null, 2)}\n`;
 }
+
+/** A setting that a run is older than was not there: as null is, which sets nothing. */
+const isChange = ({ from, to }: Difference): boolean => from !== undefined || to !== null;
 
 /** What drew before and what draws now, each in words. */
 function drawnWith(changes: readonly Difference[]): readonly [string, string] {

@@ -38,10 +38,13 @@ const RESULT = 'training.json';
 
 /** The files of one training in its output folder. */
 export class CheckpointFiles {
+  /** Where checkpoints are; it goes with the training's end. */
+  readonly folder: string;
   readonly #out: string;
   readonly #job: string;
 
   constructor(out: string, job: string) {
+    this.folder = join(out, FOLDER);
     this.#out = out;
     this.#job = job;
   }
@@ -49,19 +52,19 @@ export class CheckpointFiles {
   /** The result, where this very training has finished here. @throws SipfError 'bad-input' when another one has. */
   async finished(): Promise<StoredResult | null> {
     const stored = await this.#read(join(this.#out, RESULT), Result);
-    if (stored) await rm(join(this.#out, FOLDER), { recursive: true, force: true });
+    if (stored) await rm(this.folder, { recursive: true, force: true });
     return stored;
   }
 
   /** Writes a first small file, so that a folder that takes none is known before any step. @throws SipfError 'write-failed'. */
   async begin(): Promise<void> {
-    await makeFolders(join(this.#out, FOLDER));
+    await makeFolders(this.folder);
     await writeJson(join(this.#out, FOLDER, BEGUN), { job: this.#job });
   }
 
   /** Where to continue, or null at the start. @throws SipfError 'bad-input' when another training stands here. */
   async load(size: number): Promise<{ steps: TrainStep[]; state: FlatState } | null> {
-    const folder = join(this.#out, FOLDER);
+    const { folder } = this;
     const progress = await this.#read(join(folder, PROGRESS), Progress);
     if (!progress) return null;
     const tensors = await readSafetensors(join(folder, stateFile(progress.steps.length)));
@@ -75,7 +78,7 @@ export class CheckpointFiles {
 
   /** Writes the state after `steps`, then forgets older ones. */
   async save(steps: readonly TrainStep[], state: FlatState): Promise<void> {
-    const folder = join(this.#out, FOLDER);
+    const { folder } = this;
     await makeFolders(folder);
     const file = stateFile(steps.length);
     const tensors = (['params', 'm', 'v'] as const).map((name) => ({
@@ -93,7 +96,7 @@ export class CheckpointFiles {
   /** Marks the training as finished; the weights must be written already. */
   async finish(result: Omit<StoredResult, 'job'>): Promise<void> {
     await writeJson(join(this.#out, RESULT), { job: this.#job, ...result });
-    await rm(join(this.#out, FOLDER), { recursive: true, force: true });
+    await rm(this.folder, { recursive: true, force: true });
   }
 
   /** Keeps what broke the training, for a person to look at. Returns the file. */
@@ -107,7 +110,13 @@ export class CheckpointFiles {
     if (!(await exists(file))) return null;
     const parsed = schema.safeParse(await readJsonObject(file));
     if (!parsed.success) throw corrupt(file, 'training records', parsed.error.issues[0]?.message ?? 'others');
-    if (parsed.data.job === this.#job) return parsed.data;
+    this.check(parsed.data.job, file);
+    return parsed.data;
+  }
+
+  /** @throws SipfError 'bad-input' where `file` is of another training than this one. */
+  check(job: string, file: string): void {
+    if (job === this.#job) return;
     throw new SipfError(
       'bad-input',
       `Expected ${this.#out} to be empty or to hold this very training, got ${file} of another model, data or options. Choose another output folder, or delete this one.`,

@@ -16,8 +16,11 @@ export function placeStep(passes: readonly Pass[]): StepPass[] {
 
 /** Positions of an example that need the output head. */
 export function positionsOf(loss: Loss): (example: TokenExample) => number {
-  return (example) => loss.positions(placed({ example, row: 0, offset: 0 }, 0));
+  return (example) => loss.positions(placedAlone(example));
 }
+
+/** An example as if it were alone in a pass. */
+export const placedAlone = (example: TokenExample): PlacedExample => placed({ example, row: 0, offset: 0 }, 0);
 
 function placed({ example, row, offset }: Placement, seq: number): PlacedExample {
   const { prompt, branches, silent, stepEnds, reference } = example;

@@ -1,10 +1,9 @@
 // The process reward model's head when training starts: as the model has it, or fresh numbers.
-
 import { PRM_HEAD } from '../models/architectures/prm-head.ts';
+import { joined, piecesOf } from '../models/files/safetensors.ts';
 import type { OpenModel } from '../models/open-model.ts';
 import { fillNormal } from '../models/weights/init-model.ts';
 import type { Objective } from '../objectives/objectives.ts';
-import type { NamedValues } from './trainee.ts';
 
 /** Standard deviation of fresh head weights: Hugging Face's default for new heads. */
 const HEAD_STD = 0.02;
@@ -35,9 +34,29 @@ function storedHead({ adapter, files, decoder }: OpenModel): Map<string, readonl
 }
 
 /** A head that was trained without a bias is written with zeros, as token classifiers have one. */
-export function withHeadBias(values: NamedValues): NamedValues {
+export function withHeadBias<Data>(values: Values<Data>): Values<Data | Float32Array> {
   if (!values.has(WEIGHT) || values.has(BIAS)) return values;
-  return new Map([...values, [BIAS, { shape: [2], data: new Float32Array(2) }]]);
+  const bias = { shape: [2], data: new Float32Array(2) };
+  return new Map<string, { shape: readonly number[]; data: Data | Float32Array }>([...values, [BIAS, bias]]);
+}
+
+type Values<Data> = ReadonlyMap<string, { readonly shape: readonly number[]; readonly data: Data }>;
+
+/** First value of one of the head's tensors: the adapter's, else the model's own, else that of a new head. */
+export async function headStart(
+  { adapter, files }: OpenModel,
+  name: string,
+  shape: readonly number[],
+  seed: number,
+): Promise<Float32Array> {
+  const inAdapter = adapter?.extra.get(name);
+  if (inAdapter) return inAdapter.data;
+  const stored = files.stored.tensors.find((tensor) => tensor.name === name);
+  if (!stored) return freshHead(name, shape, seed);
+  const pieces = async function* () {
+    yield* piecesOf(stored);
+  };
+  return joined(stored.shape, pieces());
 }
 
 /** First value of one of a new head's tensors: normal weights, zero bias. */

@@ -2,30 +2,31 @@
 import type { TrainJob, TrainResult, TrainStep } from '../backend.ts';
 import type { Engine } from '../engine/runtime/session.ts';
 import { SipfError, throwIfAborted } from '../errors.ts';
-import { checkpointHash, sha256 } from '../hashing.ts';
+import { checkpointHash } from '../hashing.ts';
 import { adapterHash } from '../models/files/adapter-files.ts';
 import { openModelFiles } from '../models/files/model-files.ts';
 import { type OpenModel, openBase, openModel } from '../models/open-model.ts';
 import { feedingFor } from '../models/weights/graph-weights.ts';
 import { mergeWeights } from '../models/weights/merged-weights.ts';
-import { whyNotNumbers } from '../models/weights/not-numbers.ts';
 import type { Quantisation } from '../models/weights/quantisers/quantisers.ts';
 import type { Figures, Loss } from '../objectives/objective.ts';
 import { OBJECTIVES } from '../objectives/objectives.ts';
 import { countSteps, type Pass, packStep, stepExamples } from './batches.ts';
-import { CheckpointFiles, type StoredResult } from './checkpoint.ts';
-import { passCost, positionBudget } from './cost.ts';
+import { CheckpointFiles } from './checkpoint.ts';
+import { positionBudget } from './cost.ts';
 import { type TokenExample, tokenise, tokensOf, withoutResults } from './examples.ts';
 import type { FlatState } from './flat-weights.ts';
 import { fullTrainee } from './full-weights.ts';
 import { loraTrainee } from './lora-weights.ts';
-import { placeStep, positionsOf } from './placed.ts';
+import { packing } from './packing.ts';
+import { placeStep } from './placed.ts';
 import { TrainingProgram } from './program.ts';
 import { learningRate } from './schedule.ts';
 import type { TrainingState } from './state.ts';
 import { DeviceState } from './states/device.ts';
 import { HostState } from './states/host.ts';
 import type { NamedValues, Trainee } from './trainee.ts';
+import { checkedResult, diverged, jobHash, resultOf, unchanged } from './training-job.ts';
 
 export interface TrainArgs {
   readonly onStep?: ((step: TrainStep) => void) | undefined;
@@ -43,9 +44,9 @@ export interface TrainArgs {
 export async function train(engine: Engine, job: TrainJob, args: TrainArgs = {}): Promise<TrainResult> {
   const model = await openModel(job.source, args);
   if (model.quantisation !== null && job.options.lora === null) throw onlyLora(model.quantisation);
-  const files = new CheckpointFiles(job.out, jobHash(job, model));
+  const files = new CheckpointFiles(job.out, jobHash(job, model.hash));
   const finished = await files.finished();
-  if (finished) return resultOf(job, model, await checkedResult(finished, job, model, args));
+  if (finished) return resultOf(job, model.source, checkedResult(finished, job, await writtenHash(job, model, args)));
   const { objective, maxLength, calculatorLoss = true } = job.options;
   const limit = Math.min(maxLength, model.decoder.config.contextLength);
   const { kept, dropped } = tokenise(job.examples, objective.kind, model.tokenizer, limit);
@@ -55,7 +56,7 @@ export async function train(engine: Engine, job: TrainJob, args: TrainArgs = {})
   const tokens = steps.reduce((sum, step) => sum + step.tokens, 0);
   const result = { steps, dropped, tokens, hash: await writtenHash(job, model, args) };
   await files.finish(result);
-  return resultOf(job, model, result);
+  return resultOf(job, model.source, result);
 }
 
 function onlyLora(quantisation: string): SipfError {
@@ -78,39 +79,9 @@ async function traineeOf(engine: Engine, job: TrainJob, model: OpenModel, args: 
   };
 }
 
-/** Everything that decides the trajectory: contents, not paths. How often checkpoints are written does not. */
-function jobHash({ examples, options }: TrainJob, { hash }: OpenModel): string {
-  const { checkpointEverySteps: _, ...deciding } = options;
-  return sha256(JSON.stringify([2, hash, deciding, examples]));
-}
-
-function resultOf(
-  { options: { lora }, out }: TrainJob,
-  { source }: OpenModel,
-  { hash, steps, dropped, tokens }: Omit<StoredResult, 'job'>,
-): TrainResult {
-  const trained = lora === null ? { model: out } : { model: source.model, adapter: out };
-  return { source: trained, hash, steps, dropped, tokens };
-}
-
 async function writtenHash({ options, out }: TrainJob, model: OpenModel, args: TrainArgs): Promise<string> {
   if (options.lora === null) return (await openModelFiles(out, args)).hash;
   return checkpointHash(model.baseHash, await adapterHash(out, args));
-}
-
-/** The stored result, if the weights beside it are still those it speaks of. */
-async function checkedResult(
-  stored: StoredResult,
-  job: TrainJob,
-  model: OpenModel,
-  args: TrainArgs,
-): Promise<StoredResult> {
-  const hash = await writtenHash(job, model, args);
-  if (hash === stored.hash) return stored;
-  throw new SipfError(
-    'bad-input',
-    `Expected the weights ${stored.hash.slice(0, 12)} that training.json in ${job.out} speaks of, got ${hash.slice(0, 12)}. Delete the folder to train again.`,
-  );
 }
 
 /** A training that is not done. */
@@ -200,17 +171,10 @@ function stepRunner(training: RunningTraining): (step: number) => Promise<TrainS
   const { state, loss, job, model, examples, total } = training;
   const { options } = job;
   const examplesAt = stepExamples(examples, options);
-  const packing = {
-    tokensPerPass: options.tokensPerPass,
-    maxPositions: positionBudget(model.decoder.config),
-    positionsOf: positionsOf(loss),
-    cost: passCost(model.decoder, options.lora !== null),
-    examplesPerPass: options.examplesPerPass,
-    inOrder: loss.inOrder,
-  };
+  const packed = packing(model.decoder, loss, options);
   return async (step) => {
     const batch = examplesAt(step);
-    const passes = packStep(batch, packing);
+    const passes = packStep(batch, packed);
     const { value, metrics } = await runPasses(training, step, passes);
     const gradNorm = await state.norm();
     if (!Number.isFinite(value + gradNorm)) throw await diverged(training, { step, loss: value, gradNorm, batch });
@@ -240,37 +204,4 @@ async function runPasses(
   throwIfAborted(args.signal);
   const examples = placed.flatMap((pass) => pass.examples);
   return { value, metrics: loss.report(sums, examples) };
-}
-
-interface Divergence {
-  readonly step: number;
-  readonly loss: number;
-  readonly gradNorm: number;
-  readonly batch: readonly TokenExample[];
-}
-
-/** A loss or gradient that is no number; keeps the batch. */
-async function diverged(
-  { job, files, model }: Training,
-  { step, loss, gradNorm, batch }: Divergence,
-): Promise<SipfError> {
-  const examples = batch.map(({ index }) => ({ index, ...job.examples[index] }));
-  // Before the first update nothing but the source itself, or ORPO's odds, can be to blame.
-  const advice =
-    step > 0
-      ? 'Lower learningRate, set clip, or for ORPO align.loss.maxLogp.'
-      : `${await whyNotNumbers(await model.files.weights(), model.decoder.config)} For ORPO, set align.loss.maxLogp.`;
-  const file = await files.saveDiverged({ step, loss: String(loss), gradNorm: String(gradNorm), examples });
-  return new SipfError(
-    'diverged',
-    `Expected a finite loss and gradient at optimizer step ${step}, got loss ${loss} and gradient norm ${gradNorm}. Its examples are in ${file}. ${advice}`,
-  );
-}
-
-function unchanged(records: readonly TrainStep[]): SipfError {
-  const rates = records.map((record) => record.learningRate);
-  return new SipfError(
-    'no-change',
-    `Expected ${records.length} optimizer steps to change the trained weights, got every one as it was (largest learning rate ${Math.max(0, ...rates)}, largest gradient norm ${Math.max(0, ...records.map(({ gradNorm }) => gradNorm))}). Raise learningRate, or give examples with a loss.`,
-  );
 }

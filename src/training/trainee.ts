@@ -18,15 +18,19 @@ interface BoundParameters {
   fixed(): Promise<Feeds>;
 }
 
-/** Either every weight or an adapter (and a head): one implementation each. Disposing gives up what its graphs are fed. */
-export interface Trainee extends AsyncDisposable {
-  /** Whether the program's session is kept for trainings to come: those of small models. */
-  readonly keep: boolean;
-  bind(graph: Graph, dropoutNoise: Tensor | null): BoundParameters;
+/** Where training starts, and how it ends: the same wherever it executes. */
+export interface TraineeFiles {
   /** First value of a trained tensor. */
   initial(name: string, shape: readonly number[]): Promise<Float32Array>;
   /** Writes model or adapter files to `folder`. */
   write(folder: string, values: NamedValues): Promise<void>;
+}
+
+/** Either every weight or an adapter (and a head): one implementation each. Disposing gives up what its graphs are fed. */
+export interface Trainee extends TraineeFiles, AsyncDisposable {
+  /** Whether the program's session is kept for trainings to come: those of small models. */
+  readonly keep: boolean;
+  bind(graph: Graph, dropoutNoise: Tensor | null): BoundParameters;
 }
 
 export interface TraineeArgs {

@@ -329,6 +329,83 @@ const OPTIONS: TrainJob['options'] = {
   checkpointEverySteps: 2,
 };
 
+interface OpenTrainer {
+  readonly backend: Pick<Backend, 'train' | 'describe' | 'openPolicy'>;
+  /** To train from. */
+  readonly source: ModelSource;
+  /** For what is trained. */
+  readonly folder: string;
+}
+
+/** Registers the tests of a trainer, whose models the rest of the backend opens. */
+export function trainerContract(name: string, open: () => Promise<OpenTrainer>): void {
+  const opened = async () => {
+    const { backend, source, folder } = await open();
+    return { backend, source, folder, job: jobsOf(source, folder) };
+  };
+
+  describe(`${name} keeps the contract of a trainer`, () => {
+    it('tells each step and names what it made', async () => {
+      const { backend, job } = await opened();
+      const steps: TrainStep[] = [];
+      const result = await backend.train(job('sft'), (step) => steps.push(step));
+      expect(steps).toEqual(result.steps);
+      expect(steps.map(({ step }) => step)).toEqual([0, 1, 2, 3, 4, 5]);
+      expect((await backend.describe(result.source)).hash).toBe(result.hash);
+      await using policy = await backend.openPolicy(result.source);
+      expect(policy.hash).toBe(result.hash);
+    });
+
+    it('makes an adapter', async () => {
+      const { backend, source, folder, job } = await opened();
+      const lora = { rank: 2, alpha: 4, dropout: 0, targets: ['q_proj'] };
+      const { source: made, hash } = await backend.train(job('lora', { lora }), () => undefined);
+      expect(made).toEqual({ model: source.model, adapter: join(folder, 'lora') });
+      expect((await backend.describe(made)).hash).toBe(hash);
+    });
+
+    it('continues from its checkpoint to the same result', async () => {
+      const { backend, job } = await opened();
+      const whole = await backend.train(job('whole'), () => undefined);
+      const controller = new AbortController();
+      const stopped = backend.train(job('parts'), ({ step }) => step === 2 && controller.abort(), {
+        signal: controller.signal,
+      });
+      await expect(stopped).rejects.toMatchObject({ code: 'aborted' });
+      const again: number[] = [];
+      const { steps, hash, tokens } = await backend.train(job('parts'), ({ step }) => again.push(step));
+      expect({ steps, hash, tokens }).toEqual({ steps: whole.steps, hash: whole.hash, tokens: whole.tokens });
+      expect(again[0]).toBeGreaterThanOrEqual(2);
+    });
+
+    it('ends with what the caller throws', async () => {
+      const { backend, job } = await opened();
+      const own = new Error('mine');
+      const throwing = backend.train(job('thrown'), () => {
+        throw own;
+      });
+      await expect(throwing).rejects.toBe(own);
+    });
+
+    it('names examples that are too long', async () => {
+      const { backend, job } = await opened();
+      const long = { ...EXAMPLES[0]!, prompt: 'one plus one '.repeat(1000) };
+      const { dropped } = await backend.train({ ...job('long'), examples: [...EXAMPLES, long] }, () => undefined);
+      expect(dropped).toEqual([EXAMPLES.length]);
+    });
+  });
+}
+
+/** Jobs of a few examples by the folder that they write to. */
+const jobsOf =
+  (source: ModelSource, folder: string) =>
+  (out: string, more: Partial<TrainJob['options']> = {}): TrainJob => ({
+    source,
+    examples: EXAMPLES,
+    out: join(folder, out),
+    options: { ...OPTIONS, ...more },
+  });
+
 /** Registers the tests of all four parts. `open` is called once, with a folder for what the backend keeps. */
 export function backendContract(name: string, open: (folder: string) => Promise<Backend>): void {
   const folder = mkdtempSync(join(tmpdir(), 'sipf-backend-'));
@@ -360,59 +437,7 @@ export function backendContract(name: string, open: (folder: string) => Promise<
     });
   });
 
-  const job = (out: string, more: Partial<TrainJob['options']> = {}): TrainJob => ({
-    source,
-    examples: EXAMPLES,
-    out: join(folder, out),
-    options: { ...OPTIONS, ...more },
-  });
-
-  describe(`${name} keeps the contract of a trainer`, () => {
-    it('tells each step and names what it made', async () => {
-      await opened();
-      const steps: TrainStep[] = [];
-      const result = await backend.train(job('sft'), (step) => steps.push(step));
-      expect(steps).toEqual(result.steps);
-      expect(steps.map(({ step }) => step)).toEqual([0, 1, 2, 3, 4, 5]);
-      expect((await backend.describe(result.source)).hash).toBe(result.hash);
-      await using policy = await backend.openPolicy(result.source);
-      expect(policy.hash).toBe(result.hash);
-    });
-
-    it('makes an adapter', async () => {
-      const lora = { rank: 2, alpha: 4, dropout: 0, targets: ['q_proj'] };
-      const { source: made, hash } = await backend.train(job('lora', { lora }), () => undefined);
-      expect(made).toEqual({ model: source.model, adapter: join(folder, 'lora') });
-      expect((await backend.describe(made)).hash).toBe(hash);
-    });
-
-    it('continues from its checkpoint to the same result', async () => {
-      const whole = await backend.train(job('whole'), () => undefined);
-      const controller = new AbortController();
-      const stopped = backend.train(job('parts'), ({ step }) => step === 2 && controller.abort(), {
-        signal: controller.signal,
-      });
-      await expect(stopped).rejects.toMatchObject({ code: 'aborted' });
-      const again: number[] = [];
-      const { steps, hash, tokens } = await backend.train(job('parts'), ({ step }) => again.push(step));
-      expect({ steps, hash, tokens }).toEqual({ steps: whole.steps, hash: whole.hash, tokens: whole.tokens });
-      expect(again[0]).toBeGreaterThanOrEqual(2);
-    });
-
-    it('ends with what the caller throws', async () => {
-      const own = new Error('mine');
-      const throwing = backend.train(job('thrown'), () => {
-        throw own;
-      });
-      await expect(throwing).rejects.toBe(own);
-    });
-
-    it('names examples that are too long', async () => {
-      const long = { ...EXAMPLES[0]!, prompt: 'one plus one '.repeat(1000) };
-      const { dropped } = await backend.train({ ...job('long'), examples: [...EXAMPLES, long] }, () => undefined);
-      expect(dropped).toEqual([EXAMPLES.length]);
-    });
-  });
+  trainerContract(name, async () => ({ backend: await opened(), source, folder }));
 
   describe(`${name} keeps the contract of a scorer`, () => {
     const path = { prompt: 'one plus one', steps: ['one\n', 'two\n', 'three'] };
@@ -420,7 +445,7 @@ export function backendContract(name: string, open: (folder: string) => Promise<
     it('scores each step of a path', async () => {
       await opened();
       const examples = [{ kind: 'prm' as const, ...path, targets: [1, 0, null] }];
-      const prmJob = { ...job('prm', { objective: { kind: 'prm' } }), examples };
+      const prmJob = { ...jobsOf(source, folder)('prm', { objective: { kind: 'prm' } }), examples };
       const { source: made, hash } = await backend.train(prmJob, () => undefined);
       await using prm = await backend.openPrm(made);
       expect(prm.hash).toBe(hash);

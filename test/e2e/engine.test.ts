@@ -58,7 +58,7 @@ describe('engine.sampler', () => {
 });
 
 describe('doctor', () => {
-  const ask = (...args: string[]) => runCli(['doctor', '--json', ...args], { cwd: folder });
+  const ask = (...args: string[]) => runCli(['doctor', '--engine', '--json', ...args], { cwd: folder });
   const found = (stdout: string) =>
     (JSON.parse(stdout) as { findings: { name: string; state: string; value: string }[] }).findings.filter(({ name }) =>
       name.startsWith('sampler'),

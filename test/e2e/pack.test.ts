@@ -1,7 +1,7 @@
 // What `npm pack` ships: every file that dist needs, and nothing else.
 // scripts/check-package.mjs installs and runs it, in CI.
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, posix } from 'node:path';
 import { beforeAll, expect, it } from 'vitest';
 import { buildCli, root } from './run-cli.ts';
@@ -36,6 +36,15 @@ it('ships every file that its files import', () => {
     }
   }
   expect(missing).toEqual([]);
+});
+
+it('ships the program that trains by torch, whole', () => {
+  const python = readdirSync(join(root, 'src', 'trainers', 'python'), { recursive: true, encoding: 'utf8' });
+  const wanted = python.filter((path) => /\.(?:py|txt)$/.test(path)).map((path) => path.replaceAll('\\', '/'));
+  expect(wanted).toContain('train.py');
+  expect(wanted).toContain('requirements.txt');
+  for (const path of wanted) expect(files).toContain(`dist/trainers/python/${path}`);
+  expect(files.filter((path) => /__pycache__|\.pyc$/.test(path))).toEqual([]);
 });
 
 it('ships neither sources nor tests nor fixtures', () => {

@@ -6,7 +6,7 @@ import { createRequire } from 'node:module';
 import { availableParallelism, cpus, freemem, totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
 import { Command } from 'commander';
-import { samplerTable } from '../../backends/index.ts';
+import { checkEngine, samplerTable } from '../../backends/index.ts';
 import { engineOf } from '../../config/engine.ts';
 import type { Config } from '../../config/schema.ts';
 import { probeProvider } from '../../engine/runtime/probe.ts';
@@ -17,7 +17,7 @@ import { cacheFolder } from '../../io/cache.ts';
 import { makeFolders } from '../../io/files.ts';
 import { createPyodideSandbox } from '../../sandboxes/embedded.ts';
 import { finish } from '../options.ts';
-import { readSettings } from '../settings.ts';
+import { readSettings, type SettingsOptions, withSettings } from '../settings.ts';
 import type { Terminal } from '../terminal.ts';
 
 export interface Finding {
@@ -30,32 +30,39 @@ export interface Finding {
 
 const GIB = 2 ** 30;
 
+interface DoctorOptions extends SettingsOptions {
+  readonly json?: boolean;
+  readonly engine?: boolean;
+  readonly model?: string;
+}
+
 export function doctorCommand(terminal: Terminal): Command {
-  const command = new Command('doctor')
-    .description('Check what this machine offers: runtime, telemetry (off), providers, memory, cores, sandbox, disk.')
-    .usage('[options] [--engine.KEY VALUE ...]')
-    .allowUnknownOption()
-    .allowExcessArguments()
-    .option('--config <file>', 'a configuration: the server of its engine.sampler is asked what it can')
-    .option('--model <path>', 'the files of the model that the server has');
+  const command = withSettings(
+    new Command('doctor')
+      .description('Check what this machine offers: runtime, telemetry (off), providers, memory, cores, sandbox, disk.')
+      .option(
+        '--engine',
+        'check what the configured engine needs instead: the program that trains, the servers that draw',
+      )
+      .option('--model <path>', 'with --engine: the files of the model that a server has'),
+    ['engine'],
+  );
   return finish(
     command,
     'print {ok, findings: [{name, state, value, advice?}]}',
     'sipf doctor',
-    'sipf doctor --config run.json',
-  ).action((options: DoctorOptions) => doctor(command, options, terminal));
+    'sipf doctor --engine --config run.json',
+  ).action(async (options: DoctorOptions) => {
+    const none = { provider: undefined, threads: undefined, slots: undefined };
+    const { preset, config: file, seed, model } = options;
+    const config = await readSettings(command, { ...none, preset, config: file, seed }, { model }, null, ['engine']);
+    const engine = async () => [...(await checkEngine(config.engine)), ...(await samplerFindings(config))];
+    await tell(options.engine === true ? await engine() : await machine(), options, terminal);
+  });
 }
 
-interface DoctorOptions {
-  readonly json?: boolean;
-  readonly config?: string;
-  readonly model?: string;
-}
-
-async function doctor(command: Command, options: DoctorOptions, terminal: Terminal): Promise<void> {
-  const { json = false, config: file, model } = options;
-  const config = await readSettings(command, { ...NO_SETTINGS, config: file }, { model }, null, ['engine']);
-  const findings = [
+async function machine(): Promise<Finding[]> {
+  return [
     node(),
     ...runtimeFindings(),
     await telemetryFinding(),
@@ -67,24 +74,18 @@ async function doctor(command: Command, options: DoctorOptions, terminal: Termin
     await sandbox(),
     await folder('cache folder', cacheFolder()),
     await folder('current folder', process.cwd()),
-    ...(await samplerFindings(config)),
   ];
+}
+
+async function tell(findings: readonly Finding[], { json = false }: DoctorOptions, terminal: Terminal): Promise<void> {
   const ok = findings.every(({ state }) => state !== 'fail');
   if (json) await terminal.print(JSON.stringify({ ok, findings }));
   else for (const finding of findings) await terminal.print(describe(finding, terminal));
   if (!ok) process.exitCode = 2;
 }
 
-const NO_SETTINGS = {
-  preset: undefined,
-  seed: undefined,
-  provider: undefined,
-  threads: undefined,
-  slots: undefined,
-};
-
-/** What the server that draws can; nothing where a configuration names none. */
-export async function samplerFindings(config: Config): Promise<Finding[]> {
+/** What the servers that draw can; nothing where a configuration names none. */
+async function samplerFindings(config: Config): Promise<Finding[]> {
   try {
     const facts = await samplerTable(engineOf(config));
     return facts.map(({ name, value }) => ({ name: `sampler ${name}`, state: 'ok', value }));

@@ -1,0 +1,198 @@
+// The Trainer port -> a job in files, the program that trains it, and the model that it leaves.
+import { join } from 'node:path';
+import { z } from 'zod';
+import type { Trainer, TrainJob, TrainResult, TrainStep } from '../../backend.ts';
+import { SipfError, throwIfAborted } from '../../errors.ts';
+import { exists, readJsonObject } from '../../io/file-bytes.ts';
+import { type OpenModel, openModel } from '../../models/open-model.ts';
+import { OBJECTIVES } from '../../objectives/objectives.ts';
+import { CheckpointFiles } from '../../training/checkpoint.ts';
+import { type TokenExample, tokenise, tokensOf, withoutResults } from '../../training/examples.ts';
+import { loraFiles } from '../../training/lora-files.ts';
+import { placedAlone } from '../../training/placed.ts';
+import { checkedResult, diverged, jobHash, resultOf, trainedSource, unchanged } from '../../training/training-job.ts';
+import type { TorchSettings } from '../torch.ts';
+import type { TrainerParts } from '../trainer.ts';
+import { type ProgramEvent, ProgramStep, readEvent } from './events.ts';
+import { type JobFilesArgs, type PlannedStep, planSteps, writeJobFiles } from './job-files.ts';
+import { type Ended, endOrphan, type Launch, localLaunch } from './launch.ts';
+import { writeModel } from './written-model.ts';
+
+interface Place {
+  readonly settings: TorchSettings;
+  readonly parts: TrainerParts;
+  readonly launch: Launch;
+}
+
+/** Trains by the Python program of this package. Each training is a process of its own; nothing stays between two. */
+export function torchTrainer(
+  settings: TorchSettings,
+  parts: TrainerParts,
+  launch: Launch = localLaunch({ ...settings, ...parts }),
+): Trainer {
+  const place = { settings, parts, launch };
+  return {
+    train: (job, onStep, { signal } = {}) => train(place, job, onStep, signal ?? new AbortController().signal),
+    [Symbol.asyncDispose]: async () => undefined,
+  };
+}
+
+async function train(
+  place: Place,
+  job: TrainJob,
+  onStep: (step: TrainStep) => void,
+  signal: AbortSignal,
+): Promise<TrainResult> {
+  throwIfAborted(signal);
+  checkLora(place.settings, job);
+  const { store } = place.parts;
+  // Named as everything else names it, and downloaded where it must be.
+  const { hash: start } = await store.describe(job.source);
+  const model = await openModel(job.source);
+  checkFolder(model);
+  const hash = jobHash(job, start);
+  const files = new CheckpointFiles(job.out, hash);
+  const hashOf = async () => (await store.describe(trainedSource(job, model.source))).hash;
+  const finished = await files.finished();
+  if (finished) return resultOf(job, model.source, checkedResult(finished, job, await hashOf()));
+  const { dropped, ...jobArgs } = await jobFiles(place.settings, { job, hash, model });
+  await files.begin();
+  const training = { ...place, ...jobArgs, files, folder: join(files.folder, 'torch'), onStep, signal };
+  const steps = await runProgram(training);
+  await writeModel(training);
+  const tokens = steps.reduce((sum, step) => sum + step.tokens, 0);
+  const result = { steps, dropped, tokens, hash: await hashOf() };
+  await files.finish(result);
+  return resultOf(job, model.source, result);
+}
+
+function checkLora({ quantisation }: TorchSettings, { options }: TrainJob): void {
+  if (quantisation === null || options.lora !== null) return;
+  throw new SipfError(
+    'unsupported',
+    `Expected lora with engine.trainer.quantisation ${quantisation}, whose weights stay frozen, got lora null: training of all weights. Set lora of this training, or engine.trainer.quantisation null.`,
+  );
+}
+
+function checkFolder({ files: { path } }: OpenModel): void {
+  if (!path.endsWith('.gguf')) return;
+  throw new SipfError(
+    'unsupported',
+    `Expected a Hugging Face folder for engine.trainer torch, got ${path}. Write one: sipf export --to merged --model ${path} --out FOLDER.`,
+  );
+}
+
+/** What the job's files are made of, and which examples are too long. */
+async function jobFiles(settings: TorchSettings, of: Pick<JobFilesArgs, 'job' | 'hash' | 'model'>) {
+  const { job, model } = of;
+  const { objective, maxLength, calculatorLoss = true, lora } = job.options;
+  const limit = Math.min(maxLength, model.decoder.config.contextLength);
+  const { kept, dropped } = tokenise(job.examples, objective.kind, model.tokenizer, limit);
+  const examples = calculatorLoss ? kept : withoutResults(kept, model.tokenizer);
+  const loss = OBJECTIVES[objective.kind].open(objective);
+  const plan = planSteps(job, model, loss, examples);
+  const factors = lora === null ? null : loraFiles({ model, objective, options: job.options }, lora);
+  return { ...of, settings, examples, plan, loss, lora: factors, dropped };
+}
+
+type Training = Place &
+  Omit<Awaited<ReturnType<typeof jobFiles>>, 'dropped'> & {
+    readonly files: CheckpointFiles;
+    /** Of the job and its checkpoint. */
+    readonly folder: string;
+    readonly onStep: (step: TrainStep) => void;
+    readonly signal: AbortSignal;
+  };
+
+/** Runs the program from its checkpoint to its end. Gives all steps, those before it included. */
+async function runProgram(training: Training): Promise<TrainStep[]> {
+  const { folder, parts, launch, signal, onStep } = training;
+  const orphan = await endOrphan(folder);
+  if (orphan !== null)
+    parts.log(`Training: process ${orphan} of a driver that is gone was still at work; it was ended.`);
+  const steps = await storedSteps(training);
+  await writeJobFiles(folder, training);
+  const last: ProgramEvent[] = [];
+  const onLine = (line: string): boolean => {
+    const event = readEvent(line);
+    if (event === null) return false;
+    if (event.event === 'started') parts.log(startedLine(event));
+    else if (event.event === 'warning') parts.log(`Training: ${event.message}`);
+    else if (event.event === 'step') {
+      steps.push(stepOf(training, event));
+      onStep(steps.at(-1) as TrainStep);
+    } else last.push(event);
+    return true;
+  };
+  const ended = await launch({ args: [folder], folder, onLine, signal });
+  const finished = last.find(({ event }) => event === 'finished');
+  if (finished?.event === 'finished' && ended.isWell) {
+    if (finished.changed) return steps;
+    throw unchanged(steps);
+  }
+  throwIfAborted(signal);
+  throw await failureOf(training, ended, last, steps.length);
+}
+
+function startedLine({ step, device, processes }: Extract<ProgramEvent, { event: 'started' }>): string {
+  const by = processes === 1 ? '' : ` in ${processes} processes`;
+  return `Training by torch on ${device}${by}${step === 0 ? '' : `, from optimizer step ${step} on`}.`;
+}
+
+const Progress = z.object({ steps: z.array(ProgramStep) });
+
+/** The steps of the program's checkpoint. @throws SipfError 'bad-input' where it is of another training, or damaged. */
+async function storedSteps(training: Training): Promise<TrainStep[]> {
+  const [job, progress] = ['job.json', 'progress.json'].map((name) => join(training.folder, name)) as [string, string];
+  if (!(await exists(progress))) return [];
+  const { hash } = await readJsonObject(job);
+  training.files.check(String(hash), job);
+  const parsed = Progress.safeParse(await readJsonObject(progress));
+  if (parsed.success) return parsed.data.steps.map((step) => stepOf(training, step));
+  const got = parsed.error.issues[0]?.message ?? 'others';
+  throw new SipfError(
+    'bad-input',
+    `Expected training records in ${progress}, got ${got}. Delete ${training.folder} to train from the start.`,
+  );
+}
+
+function stepOf({ plan, loss }: Pick<Training, 'plan' | 'loss'>, { figures, ...step }: ProgramStep): TrainStep {
+  const { learningRate, examples }: PlannedStep = plan.at(step.step);
+  return {
+    step: step.step,
+    steps: plan.total,
+    loss: step.loss,
+    gradNorm: step.gradNorm,
+    learningRate,
+    tokens: examples.reduce((sum: number, example: TokenExample) => sum + tokensOf(example), 0),
+    metrics: loss.report(figures, examples.map(placedAlone)),
+  };
+}
+
+/** Why there is no model: what the program says of it, or how it ended. */
+async function failureOf(
+  training: Training,
+  { how, said }: Ended,
+  last: readonly ProgramEvent[],
+  steps: number,
+): Promise<SipfError> {
+  for (const event of last) {
+    if (event.event === 'error') return new SipfError(event.code, event.message);
+    if (event.event === 'diverged') {
+      const { step, loss, gradNorm } = event;
+      return diverged(training, {
+        step,
+        loss: Number(loss),
+        gradNorm: Number(gradNorm),
+        batch: training.plan.at(step).examples,
+      });
+    }
+  }
+  const command = training.settings.command.join(' ');
+  const words = said.length === 0 ? 'nothing was said' : said.slice(-12).join('\n  ');
+  const memory = how === 'signal SIGKILL' ? ' The system may have been short of memory: lower tokensPerPass.' : '';
+  return new SipfError(
+    'crashed',
+    `Expected the training program (${command}) to finish, got ${how} after optimizer step ${steps}:\n  ${words}\nCorrect what it names; the same command continues from the last checkpoint.${memory}`,
+  );
+}
