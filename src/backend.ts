@@ -20,6 +20,15 @@ export interface LogpsItem {
   readonly calculator?: boolean | undefined;
 }
 
+/** Token ids of an item, as `logps` reads it. */
+export interface GivenTokens {
+  readonly context: readonly number[];
+  /** With the token that ends the text, where the item is `ended`. */
+  readonly completion: readonly number[];
+  /** Places in the completion that a calculator would write: they have no log-probability. */
+  readonly forced: readonly number[];
+}
+
 export interface SamplingOptions {
   /** 0 is greedy. */
   readonly temperature: number;
@@ -174,6 +183,8 @@ export interface Policy extends OpenedModel, Partial<Serving> {
   encode(contexts: readonly (readonly ContextPiece[])[]): Promise<number[][]>;
   /** Raw log-probabilities of given completions, `[completion tokens]` each. */
   logps(items: readonly LogpsItem[], options?: CallOptions): Promise<TokenLogps[]>;
+  /** Token ids of items, as `logps` reads them: another engine may then compute theirs. Absent: this one alone can. */
+  encodeGiven?(items: readonly LogpsItem[]): Promise<GivenTokens[]>;
   /** How many layers it has, 1 .. layers. Absent, as `stepStates` is: the engine tells no hidden states. */
   readonly layers?: number | undefined;
   /**

@@ -70,12 +70,15 @@ function settingsIn(node: Node, prefix: string): Setting[] {
       fallback: value.default,
       isSection: inner.length > 0 && !alternativesOf(value).some(isPlain),
       hasKinds: hasKinds(value),
-      elements: alternativesOf(value).flatMap(({ items = [] }) =>
-        [items].flat().flatMap((item) => settingsIn(item, '')),
-      ),
+      // A list of what may stand there alone has the same fields.
+      elements: inner.length > 0 ? [] : elementsOf(value),
     };
     return [setting, ...inner];
   });
+}
+
+function elementsOf(node: Node): Setting[] {
+  return alternativesOf(node).flatMap(({ items = [] }) => [items].flat().flatMap((item) => settingsIn(item, '')));
 }
 
 /** Properties of an object, or of every object that may stand there. */
@@ -111,8 +114,10 @@ function alternativesOf(node: Node): readonly Node[] {
   return (node.anyOf ?? node.oneOf)?.flatMap(alternativesOf) ?? [node];
 }
 
-function isPlain({ properties, type }: Node): boolean {
-  return properties === undefined && type !== 'null';
+/** Neither an object, nor a list of what may stand there alone. */
+function isPlain({ properties, type, items }: Node): boolean {
+  const isList = [items ?? []].flat().some((item) => hasKinds(item) || item.properties !== undefined);
+  return properties === undefined && type !== 'null' && !isList;
 }
 
 function takesOf(node: Node): string {
@@ -133,7 +138,7 @@ function takesOf(node: Node): string {
 }
 
 function pluralOf(element: Node | undefined): string {
-  const type = String(element?.type ?? 'value');
+  const type = element !== undefined && hasKinds(element) ? 'object' : String(element?.type ?? 'value');
   return type === 'string' ? 'texts' : `${type}s`;
 }
 

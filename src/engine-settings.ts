@@ -5,6 +5,8 @@ import { MOST } from './limits.ts';
 import { type SamplerOptions, SamplerSettings } from './samplers/samplers.ts';
 import { type TrainerOptions, TrainerSettings } from './trainers/trainers.ts';
 
+export type { SamplerOptions };
+
 /** What runs the engine of this package. */
 export const Provider = z.enum(['cpu', 'webgpu']);
 export type Provider = z.infer<typeof Provider>;
@@ -43,8 +45,11 @@ export const EngineSettings = z.strictObject({
     'The numbers in which a GPU multiplies with quantised matrices, and keeps keys and values. float16 takes half of the memory, and some GPUs multiply faster in it; results change in their third digit. Take it with provider webgpu and a quantisation.',
   ),
   sampler: described(
-    SamplerSettings.nullable().default(null),
-    'Where paths, rollouts and answers are drawn instead (docs/engines.md). null: where everything else executes. Set it to draw from a server.',
+    z
+      .union([SamplerSettings, z.array(SamplerSettings).min(1)])
+      .nullable()
+      .default(null),
+    'Where paths, rollouts and answers are drawn instead (docs/engines.md). null: where everything else executes. Set it to draw from a server; a list of them, each with its own `serves`, draws rollouts and paths from different ones.',
   ),
   trainer: described(
     TrainerSettings.nullable().default(null),
@@ -55,6 +60,6 @@ export type EngineSettings = z.infer<typeof EngineSettings>;
 
 /** Settings as `openBackend` takes them: those that are absent have their defaults, and the model of a sampler is named by its files. */
 export interface EngineOptions extends Partial<Omit<EngineSettings, 'sampler' | 'trainer'>> {
-  readonly sampler?: SamplerOptions | null;
+  readonly sampler?: SamplerOptions | readonly SamplerOptions[] | null;
   readonly trainer?: TrainerOptions | null;
 }

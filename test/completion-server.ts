@@ -26,14 +26,22 @@ export interface ServerSettings {
   readonly form?: 'vllm' | 'llama.cpp' | 'bare';
   /** Milliseconds before an answer. */
   readonly delay?: number;
-  /** The fault of the n-th request (from 1); null: none. */
+  /** The fault of the n-th request (from 1), probes aside; null: none. */
   readonly faultOf?: (n: number, asked: Asked) => Fault | null;
+  /** What `GET /v1/models` lists. Absent: status 404. */
+  readonly models?: readonly object[];
+  /** What `POST /tokenize` makes of a prompt. Absent: status 404. */
+  readonly tokenize?: (prompt: string) => readonly number[];
+  /** How it tells log-probabilities of prompts. Absent: in no way. */
+  readonly given?: 'echo' | 'prompt_logprobs';
 }
 
 export interface CompletionServer extends AsyncDisposable {
   readonly url: string;
-  /** Every request, in the order in which they came. */
+  /** Every request for a completion, in the order in which they came, probes aside. */
   readonly asked: readonly Asked[];
+  /** Requests for one greedy token or none: they ask what the server can, or read a given text. */
+  readonly probed: readonly Asked[];
   readonly headers: readonly IncomingMessage['headers'][];
   /** Requests that were answered whole. */
   readonly answered: readonly Asked[];
@@ -58,7 +66,7 @@ function answerOf(
   asked: Asked,
   form: ServerSettings['form'],
 ) {
-  const usage = { prompt_tokens: asked.prompt.length, completion_tokens: tokens };
+  const usage = { prompt_tokens: [...asked.prompt].length, completion_tokens: tokens };
   const choice = { index: 0, text, finish_reason: finishReason };
   if (form === 'bare') return { choices: [{ ...choice, logprobs: null }], usage };
   if (form === 'llama.cpp') {
@@ -66,6 +74,18 @@ function answerOf(
     return { choices: [{ ...choice, logprobs: { content } }], usage };
   }
   return { choices: [{ ...choice, token_ids: tokenIds, logprobs: { token_logprobs: logps } }], usage };
+}
+
+/** The completion behind its prompt, or beside it, with the prompt's log-probabilities. */
+async function readingOf(policy: Policy, asked: Asked, drawn: Completion, given: 'echo' | 'prompt_logprobs') {
+  const prompt = [...asked.prompt].map(Number);
+  const item = { context: [prompt.slice(0, 1)], completion: prompt.slice(1) };
+  const [read = []] = await policy.logps([item]);
+  const told = [null, ...read];
+  const choice = { index: 0, text: drawn.text, finish_reason: 'length' };
+  const byId = told.map((logprob, n) => (logprob === null ? null : { [prompt[n]!]: { logprob, rank: 1 } }));
+  if (given === 'prompt_logprobs') return { choices: [{ ...choice, prompt_logprobs: byId }] };
+  return { choices: [{ ...choice, logprobs: { token_logprobs: [...told, ...(drawn.logps ?? [])] } }] };
 }
 
 /** What was sent; null where the caller left before its end. */
@@ -84,25 +104,47 @@ export async function openCompletionServer({
   form,
   delay = 0,
   faultOf,
+  models,
+  tokenize,
+  given,
 }: ServerSettings): Promise<CompletionServer> {
-  const seen = { asked: [] as Asked[], answered: [] as Asked[], headers: [] as IncomingMessage['headers'][] };
+  const seen = {
+    asked: [] as Asked[],
+    probed: [] as Asked[],
+    answered: [] as Asked[],
+    headers: [] as IncomingMessage['headers'][],
+  };
   const figures = { open: 0, most: 0 };
+  const completionTo = async (asked: Asked) => {
+    const drawn = await write(policy, asked);
+    const isRead = given === 'echo' ? asked['echo'] === true : asked['prompt_logprobs'] !== undefined;
+    return given !== undefined && isRead ? readingOf(policy, asked, drawn, given) : answerOf(drawn, asked, form);
+  };
   const answer = async (asked: Asked, fault: Fault | null, response: ServerResponse): Promise<void> => {
     if (delay > 0) await new Promise((resolve) => setTimeout(resolve, delay));
     if (fault === 'mute') return;
     if (fault === 'cut') return void response.destroy();
     if (fault !== null && typeof fault === 'object' && 'status' in fault)
       return void response.writeHead(fault.status, fault.headers).end(fault.body ?? 'not now');
-    const own = answerOf(await write(policy, asked), asked, form);
-    const given = fault !== null && typeof fault === 'object' ? fault.change(own) : own;
-    const text = typeof given === 'string' ? given : JSON.stringify(given);
+    const own = await completionTo(asked);
+    const changed = fault !== null && typeof fault === 'object' ? fault.change(own) : own;
+    const text = typeof changed === 'string' ? changed : JSON.stringify(changed);
     response.writeHead(200, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) });
     if (fault === 'cut-within') return void response.write(text.slice(0, 20), () => response.destroy());
     response.end(text);
     seen.answered.push(asked);
   };
+  const aside = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const json = (value: unknown) =>
+      void response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(value));
+    if (request.url === '/v1/models' && models !== undefined) return json({ object: 'list', data: models });
+    const body = request.method === 'POST' ? await bodyOf(request) : null;
+    if (request.url === '/tokenize' && tokenize !== undefined && typeof body?.prompt === 'string')
+      return json({ tokens: tokenize(body.prompt) });
+    response.writeHead(404).end();
+  };
   const server = createServer(async (request, response) => {
-    if (request.method !== 'POST' || request.url !== '/v1/completions') return void response.writeHead(404).end();
+    if (request.method !== 'POST' || request.url !== '/v1/completions') return aside(request, response);
     figures.open += 1;
     figures.most = Math.max(figures.most, figures.open);
     response.on('close', () => {
@@ -110,6 +152,11 @@ export async function openCompletionServer({
     });
     const asked = await bodyOf(request);
     if (asked === null) return;
+    const isProbe = asked.temperature === 0 && asked.max_tokens <= 1;
+    if (isProbe) {
+      seen.probed.push(asked);
+      return answer(asked, null, response);
+    }
     seen.asked.push(asked);
     seen.headers.push(request.headers);
     await answer(asked, faultOf?.(seen.asked.length, asked) ?? null, response);

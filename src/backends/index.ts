@@ -8,7 +8,7 @@ import { checkPrecision } from '../engine/runtime/precision.ts';
 import type { EngineOptions } from '../engine-settings.ts';
 import { messageOf, SipfError } from '../errors.ts';
 import { checkCount, MOST, MOST_THREADS } from '../limits.ts';
-import { openSampler } from '../samplers/samplers.ts';
+import { type Fact, openSampler } from '../samplers/samplers.ts';
 import { openTrainer } from '../trainers/trainers.ts';
 import { BACKEND_METHODS, composeBackends } from './compose.ts';
 import { downloadingFirst } from './local/downloads.ts';
@@ -41,17 +41,41 @@ export async function openBackend(options: EngineOptions = {}, parts: OpenBacken
   const { log = () => {}, env = process.env } = parts;
   const local = await openLocal(options, log);
   if (!drawsBy && !trainsBy) return local;
-  const wait = (ms: number, signal: AbortSignal) => setTimeout(ms, undefined, { signal });
   try {
-    const sampler = drawsBy
-      ? openSampler(drawsBy, { local, log, env, wait, random: Math.random, now: Date.now })
-      : local;
+    const sampler = drawsBy ? openSampler(drawsBy, { ...world, local, log, env }) : null;
     const trainer = trainsBy ? await openTrainer(trainsBy, { store: local, log, threads, env }) : local;
-    return composeBackends({ sampler, scorer: local, trainer, store: local });
+    const backend = composeBackends({ sampler: sampler ?? local, scorer: local, trainer, store: local });
+    if (sampler === null) return backend;
+    const train: Backend['train'] = async (...job) => {
+      await sampler.release();
+      return backend.train(...job);
+    };
+    return { ...backend, train };
   } catch (error) {
     await local[Symbol.asyncDispose]();
     throw error;
   }
+}
+
+const world = {
+  wait: (ms: number, signal: AbortSignal) => setTimeout(ms, undefined, { signal }),
+  random: Math.random,
+  now: Date.now,
+};
+
+/**
+ * What the server of `engine.sampler` can; nothing without one.
+ * @example
+ * for (const { name, value } of await samplerTable(engineOf(config))) console.log(name, value);
+ * @throws SipfError as `openBackend` does, 'bad-config' where the server has another model or tokenizer, 'unreachable' where it does not answer.
+ */
+export async function samplerTable(options: EngineOptions, parts: OpenBackendParts = {}): Promise<readonly Fact[]> {
+  const { sampler } = options;
+  const { log = () => {}, env = process.env } = parts;
+  if (!sampler) return [];
+  await using local = await openLocal(options, log);
+  await using elsewhere = openSampler(sampler, { ...world, local, log, env });
+  return await elsewhere.table();
 }
 
 async function openLocal(options: EngineOptions, log: (message: string) => void): Promise<Backend> {

@@ -11,6 +11,8 @@ import type {
   DrawnToken,
   DrawOptions,
   GenerateRequest,
+  GivenCompletion,
+  GivenTokens,
   LogpsItem,
   ModelDescription,
   ModelInit,
@@ -216,12 +218,26 @@ class ScriptedPolicy extends ScriptedModel implements Policy, Serving {
     return stats;
   }
 
+  async encodeGiven(items: readonly LogpsItem[]): Promise<GivenTokens[]> {
+    this.requireOpen();
+    return items.map(({ context, completion, ended = false, calculator = false }) => {
+      const text = completionText(completion);
+      const logps = calculator
+        ? withoutResults(
+            Array.from(text, () => 0),
+            text,
+          )
+        : [];
+      const forced = logps.flatMap((logp, place) => (logp === null ? [place] : []));
+      return { context: idsOf(textOf(context)), completion: idsOf(ended ? `${text}\n` : text), forced };
+    });
+  }
+
   async logps(items: readonly LogpsItem[]): Promise<TokenLogps[]> {
     this.requireOpen();
     this.options.onWork?.('logps');
     return items.map(({ context, completion, ended = false, calculator = false }) => {
-      const pieces = typeof completion === 'string' ? [completion] : completion;
-      const text = pieces.map((piece) => textOf([typeof piece === 'string' ? piece : [piece]])).join('');
+      const text = completionText(completion);
       const number = keyedUniform(`${this.hash} ${textOf(context)} ${text}`);
       const logps = Array.from(ended ? `${text}\n` : text, (_, i) => -0.05 - number(i));
       return calculator ? withoutResults(logps, text) : logps;
@@ -321,6 +337,11 @@ function withResults(script: string): string {
 function withoutResults(logps: readonly number[], text: string): TokenLogps {
   const spans = resultSpans(text);
   return logps.map((logp, at) => (spans.some(({ start, end }) => start <= at && at < end) ? null : logp));
+}
+
+function completionText(completion: GivenCompletion): string {
+  const pieces = typeof completion === 'string' ? [completion] : completion;
+  return pieces.map((piece) => textOf([typeof piece === 'string' ? piece : [piece]])).join('');
 }
 
 /** Of a character beyond 16 bits the length is 2. */

@@ -37,7 +37,32 @@ it.each<[string, ConfigInput]>([
   ],
   ['no calculator', given('model', { sampling: { calculator: false } })],
 ])('takes %s', (_, config) => {
-  expect(engineOf(parseConfig(config)).sampler?.kind).toBe('openai');
+  expect(engineOf(parseConfig(config)).sampler).toEqual([expect.objectContaining({ kind: 'openai' })]);
+});
+
+it('takes several servers, each with a model of its own', () => {
+  const server = { kind: 'openai', url: 'http://localhost:8000/v1', model: 'served' } as const;
+  const sampler = [server, { ...server, model: 'large', serves: 'simulator' } as const];
+  const config = parseConfig({ model: './small', simulator: { model: './large' }, engine: { sampler } });
+  expect(engineOf(config).sampler).toMatchObject([
+    { model: 'served', serves: { model: './small' } },
+    { model: 'large', serves: { model: './large' } },
+  ]);
+  expect(() => parseConfig({ engine: { sampler: [{ ...server, modle: 'm' }] } as never })).toThrow(
+    /engine\.sampler\.0\.modle\. Did you mean engine\.sampler\.model\?/,
+  );
+  expect(() => parseConfig({ engine: { sampler: [{ ...server, dialect: 'tgi' }] } as never })).toThrow(
+    /engine\.sampler\.0\.dialect/,
+  );
+});
+
+it('has the base alone at a server that loads adapters', () => {
+  const servedBy = (others: 'adapter' | 'local') => {
+    const sampler = { kind: 'openai', url: 'http://localhost:8000/v1', model: 'served', others } as const;
+    return engineOf(parseConfig({ model: './small', adapter: './tuned', engine: { sampler } })).sampler;
+  };
+  expect(servedBy('local')).toMatchObject([{ serves: { model: './small', adapter: './tuned' } }]);
+  expect(servedBy('adapter')).toMatchObject([{ serves: { model: './small', adapter: undefined } }]);
 });
 
 it('a setting at its default leaves no trace', () => {

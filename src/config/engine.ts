@@ -1,6 +1,6 @@
 // A configuration -> where its models execute, as a backend is opened.
 
-import type { EngineOptions } from '../engine-settings.ts';
+import type { EngineOptions, EngineSettings, SamplerOptions } from '../engine-settings.ts';
 import { SipfError } from '../errors.ts';
 import type { Config } from './schema.ts';
 
@@ -11,13 +11,24 @@ import type { Config } from './schema.ts';
  * @throws SipfError 'bad-config' where a server is to serve a model that has no files of its own, or to draw what it cannot.
  */
 export function engineOf(config: Config): EngineOptions {
-  const { engine, model, adapter, simulator } = config;
-  const { sampler, ...rest } = engine;
+  const { sampler, ...rest } = config.engine;
   if (sampler === null) return { ...rest, sampler };
+  return { ...rest, sampler: [sampler].flat().map((one) => servedFiles(config, one)) };
+}
+
+/** A server with the files of its model. */
+function servedFiles(
+  config: Config,
+  sampler: Exclude<EngineSettings['sampler'], readonly unknown[] | null>,
+): SamplerOptions {
+  const { simulator } = config;
   checkDrawn(config, sampler.serves);
-  const served = sampler.serves === 'simulator' ? simulator : { model, adapter };
-  if (served !== 'self' && typeof served.model === 'string' && served.model !== '')
-    return { ...rest, sampler: { ...sampler, serves: { model: served.model, adapter: served.adapter ?? undefined } } };
+  const served = sampler.serves === 'simulator' ? simulator : config;
+  if (served !== 'self' && typeof served.model === 'string' && served.model !== '') {
+    // A server that loads adapters has the base, and loads this one as the others.
+    const adapter = sampler.others === 'adapter' ? undefined : (served.adapter ?? undefined);
+    return { ...sampler, serves: { model: served.model, adapter } };
+  }
   throw new SipfError(
     'bad-config',
     `Expected the files of a model at ${sampler.serves} for engine.sampler.serves, got ${JSON.stringify(served === 'self' ? served : served.model)}. Name the model that the server has, or set engine.sampler null.`,

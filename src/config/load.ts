@@ -233,8 +233,9 @@ function explain(issue: z.core.$ZodIssue, tree: unknown): string[] {
   }
   if (issue.code === 'invalid_union') {
     const inner = issue.errors.flat().filter(({ code }) => code === 'unrecognized_keys');
-    if (inner.length > 0)
-      return inner.flatMap((found) => explain({ ...found, path: [...issue.path, ...found.path] }, tree));
+    const nested = inner.length > 0 ? inner : ofOwnForm(issue);
+    if (nested.length > 0)
+      return nested.flatMap((found) => explain({ ...found, path: [...issue.path, ...found.path] }, tree));
   }
   const got = valueAt(issue.path, tree);
   // What a schema checks by a rule of its own it also says in its own words.
@@ -243,6 +244,12 @@ function explain(issue: z.core.$ZodIssue, tree: unknown): string[] {
   return [
     `Expected a valid value for ${at === '' ? 'the configuration' : at} (${takes ?? issue.message}), got ${printable(JSON.stringify(got) ?? 'none', 80)}. Change that value.`,
   ];
+}
+
+/** Issues within the objects of the one alternative that has the value's own form: an object, or a list of them. */
+function ofOwnForm({ errors }: z.core.$ZodIssueInvalidUnion): readonly z.core.$ZodIssue[] {
+  const inside = errors.filter((issues) => issues.every(({ path }) => path.some((key) => typeof key === 'string')));
+  return inside.length === 1 ? (inside[0] ?? []) : [];
 }
 
 /** `an object, such as {} or one with minRight, or null`. */

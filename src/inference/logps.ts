@@ -1,5 +1,5 @@
 // Contexts and completions -> log-probabilities of the completions' tokens (teacher forcing).
-import type { LogpsItem, ReadToken, TokenLogps } from '../backend.ts';
+import type { GivenTokens, LogpsItem, ReadToken, TokenLogps } from '../backend.ts';
 import { SipfError } from '../errors.ts';
 import { resultTokens } from '../models/tokenizer/result-tokens.ts';
 import { endId, type Tokenizer } from '../models/tokenizer/tokenizer.ts';
@@ -15,8 +15,22 @@ interface Reader {
   readonly tokenizer: LogpsTokenizer;
 }
 
+/** What token ids of items need. */
+interface GivenReader {
+  readonly tokenizer: LogpsTokenizer;
+  /** Rows of the embedding. */
+  readonly vocab: number;
+}
+
+const encoderOf = ({ model, tokenizer }: Reader): GivenReader => ({ tokenizer, vocab: model.config.vocab });
+
 interface LogpsOptions extends PackOptions {
   readonly signal?: AbortSignal | undefined;
+}
+
+interface ReadingOptions extends LogpsOptions {
+  /** How many of the best tokens are told at each place. */
+  readonly likeliest: number;
 }
 
 /**
@@ -28,11 +42,11 @@ export async function completionLogps(
   items: readonly LogpsItem[],
   options: LogpsOptions = {},
 ): Promise<TokenLogps[]> {
-  const found = await completionTokens(reader, items, { ...options, likeliest: 0 });
+  const given = encodeGiven(encoderOf(reader), items);
+  const found = await readGiven(reader.model, given, { ...options, likeliest: 0 });
   return found.map((tokens, n) => {
-    const ids = tokens.map(({ token }) => token);
-    const isResult = items[n]?.calculator ? resultTokens(ids, reader.tokenizer) : [];
-    return tokens.map(({ logp }, place) => (isResult[place] ? null : logp));
+    const isForced = new Set(given[n]?.forced);
+    return tokens.map(({ logp }, place) => (isForced.has(place) ? null : logp));
   });
 }
 
@@ -40,24 +54,42 @@ export async function completionLogps(
  * `[completion tokens]` of each item, in order, with the `likeliest` best tokens at each place.
  * @throws SipfError as `completionLogps` does.
  */
-export async function completionTokens(
-  { model, tokenizer }: Reader,
-  items: readonly Pick<LogpsItem, 'context' | 'completion' | 'ended'>[],
-  { likeliest, ...options }: LogpsOptions & { readonly likeliest: number },
+export function completionTokens(
+  reader: Reader,
+  items: readonly LogpsItem[],
+  options: ReadingOptions,
 ): Promise<ReadToken[][]> {
-  const encoder = new ContextEncoder(tokenizer, model.config.vocab);
-  const encoded = items.map(({ context, completion: given, ended = false }, n) => {
+  return readGiven(reader.model, encodeGiven(encoderOf(reader), items), options);
+}
+
+/**
+ * Token ids of items: each piece is tokenised on its own.
+ * @throws SipfError 'bad-input' for ids that are none of the model's, or without an end-of-text token where one is to follow.
+ */
+export function encodeGiven({ tokenizer, vocab }: GivenReader, items: readonly LogpsItem[]): GivenTokens[] {
+  const encoder = new ContextEncoder(tokenizer, vocab);
+  return items.map(({ context, completion: given, ended = false, calculator = false }) => {
     const completion = [...encoder.continuation(given), ...(ended ? [endId(tokenizer)] : [])];
-    const prefix = encoder.encode(context);
+    const forced = calculator ? resultTokens(completion, tokenizer).flatMap((is, n) => (is ? [n] : [])) : [];
+    return { context: encoder.encode(context), completion, forced };
+  });
+}
+
+function readGiven(
+  model: LanguageModel,
+  given: readonly GivenTokens[],
+  { likeliest, ...options }: ReadingOptions,
+): Promise<ReadToken[][]> {
+  const rows = given.map(({ context: prefix, completion }, n) => {
     checkLength(n, prefix.length, completion.length, model.config.contextLength);
     // The last token of a completion is never fed: nothing is read behind it.
     return { prefix, completion, continuation: completion.slice(0, -1) };
   });
   return readPacked(
-    encoded,
-    (item) => encoded[item]?.completion.map((_, n) => (encoded[item]?.prefix.length ?? 0) - 1 + n) ?? [],
+    rows,
+    (item) => rows[item]?.completion.map((_, n) => (rows[item]?.prefix.length ?? 0) - 1 + n) ?? [],
     (pass, reads) => {
-      const targets = reads.map(({ item, n }) => encoded[item]?.completion[n] as number);
+      const targets = reads.map(({ item, n }) => rows[item]?.completion[n] as number);
       return model.readTokens(pass, targets, likeliest);
     },
     options,

@@ -48,6 +48,18 @@ export function checkQuantised(config: Config): void {
   );
 }
 
+/** @throws SipfError 'bad-config' where a server is to load the adapters of a stage that trains all weights. */
+export function checkAdapters(config: Config): void {
+  const samplers = [config.engine.sampler ?? []].flat();
+  if (samplers.every(({ others }) => others !== 'adapter')) return;
+  const full = trainingSections(config).find((section) => section !== 'prm' && config[section].train.lora === null);
+  if (full === undefined) return;
+  throw new SipfError(
+    'bad-config',
+    `Expected LoRA in ${full}.train.lora for engine.sampler.others adapter, got null: training of all weights, which no adapter holds. Set ${full}.train.lora, or engine.sampler.others local.`,
+  );
+}
+
 function trainingSections({ method: name, iterations, sft, score }: Config): ('sft' | 'prm' | 'align')[] {
   const method = METHODS[name];
   const warmUp = sft.enabled ? (['sft'] as const) : [];

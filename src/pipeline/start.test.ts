@@ -104,6 +104,11 @@ const refusals: Record<string, () => Refusal> = {
     code: 'bad-config',
     says: /LoRA in align\.train\.lora for engine\.quantisation int8/,
   }),
+  'a warm-up of all weights where a server loads adapters': () => ({
+    config: { ...sums, engine: { sampler: { kind: 'openai', url: 'http://a/v1', model: 'm', others: 'adapter' } } },
+    code: 'bad-config',
+    says: /LoRA in sft\.train\.lora for engine\.sampler\.others adapter, got null/,
+  }),
   'an adapter that does not fit': () => ({
     config: { ...sums, adapter: join(folder, 'other') },
     code: 'bad-input',

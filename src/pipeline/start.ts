@@ -22,6 +22,7 @@ import { checkOutRun } from './out-paths.ts';
 import { openPrompts, type Prompts, promptOf } from './prompts.ts';
 import type { LoadedSet } from './question-sets.ts';
 import {
+  checkAdapters,
   checkContexts,
   checkLoraTargets,
   checkPrmQuestions,
@@ -119,6 +120,7 @@ export async function startQuestions(options: Omit<RunStartOptions, 'backend'>):
   try {
     const task = tasks.named(config.task.name);
     checkQuantised(config);
+    checkAdapters(config);
     checkSamples(config);
     checkSignals(config, task);
     say('Reading questions ...');

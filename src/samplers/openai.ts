@@ -1,12 +1,12 @@
-// A server that speaks POST /v1/completions: its settings, and a request -> its completion.
+// A server that speaks POST /v1/completions: its settings -> what draws from it.
 import { z } from 'zod';
-import type { Completion, ContextPiece, SamplingOptions } from '../backend.ts';
 import { described } from '../described.ts';
 import { SipfError } from '../errors.ts';
 import { MOST } from '../limits.ts';
-import { hash32 } from '../random.ts';
-import { type Answer, CompletionServer } from './completion-server.ts';
-import { defineSampler, SERVING, type ServedModel } from './sampler.ts';
+import { DIALECTS } from './dialects.ts';
+import { LaunchedServer } from './launched-server.ts';
+import { OpenAiServer } from './openai-server.ts';
+import { defineSampler, type Place, SERVING } from './sampler.ts';
 
 const Settings = z.strictObject({
   kind: described(
@@ -16,14 +16,28 @@ const Settings = z.strictObject({
   url: described(
     z
       .url({ protocol: /^https?$/ })
-      .refine((url) => !/^https?:\/\/[^/]*@/i.test(url), 'an address without user and password'),
-    'Its address up to and with the version, such as http://localhost:8000/v1. Every server needs one.',
+      .refine((url) => !/^https?:\/\/[^/]*@/i.test(url), 'an address without user and password')
+      .nullable()
+      .default(null),
+    'Its address up to and with the version, such as http://localhost:8000/v1. null: the server of `launch`. Every other server needs one.',
+  ),
+  launch: described(
+    z.array(z.string()).min(1).nullable().default(null),
+    'The words of a command that starts the server, in place of `url`: {port} is a free port, {model} the files of the model, {name} its name there. null: the server runs already. Set it where the server shares this machine.',
+  ),
+  release: described(
+    z.enum(['never', 'training']).default('never'),
+    'When a server of `launch` is ended until it is needed again. Set training where both use one GPU.',
+  ),
+  startTimeout: described(
+    z.number().positive().max(86_400).default(900),
+    'Seconds until a server of `launch` answers. Raise it for models that load slowly.',
   ),
   model: described(z.string().min(1), 'The name that the server has for the model. Every server needs one.'),
   ...SERVING,
   dialect: described(
-    z.enum(['vllm', 'llama.cpp', 'openai']).default('vllm'),
-    'Which fields beyond the standard the server knows: token ids, top-k, no penalties. Set openai where it refuses those of the others.',
+    z.enum(['auto', ...DIALECTS]).default('auto'),
+    'Which fields beyond the standard the server knows: token ids, top-k, no penalties. auto: a first request tells. Set one where that guess is wrong.',
   ),
   prompts: described(
     z.enum(['ids', 'text']).default('ids'),
@@ -37,41 +51,54 @@ const Settings = z.strictObject({
     z.number().positive().max(300).default(300),
     'Seconds until a request without an answer is sent again; Node.js waits at most 300. Lower it where answers are short.',
   ),
+  paths: described(
+    z
+      .strictObject({
+        from: described(z.string().min(1), 'A folder here. Give the one that holds the run.'),
+        to: described(z.string().min(1), 'The same folder, as the server names it. Give its path there.'),
+      })
+      .nullable()
+      .default(null),
+    'Where the server sees the adapters of a run. null: at the same path as this machine. Set it where the server is in a container or on another machine.',
+  ),
   apiKeyFrom: described(
     z.string().min(1).nullable().default(null),
     'The environment variable that holds the API key. null: none is sent. Set it where the server asks for a key, which no file keeps.',
   ),
 });
-type Settings = z.infer<typeof Settings>;
 
-/** Calls of the model throw SipfError 'unreachable' where the server fails, 'bad-config' where it refuses. */
+/** Calls of the model throw SipfError 'unreachable' where the server fails, 'bad-config' where it refuses or has another model. */
 export const openai = defineSampler({
   settings: Settings,
-  open(settings, { env, ...parts }): ServedModel {
-    const { url, apiKeyFrom, dialect, prompts } = settings;
-    const server = new CompletionServer(settings, { ...parts, apiKey: apiKeyOf(apiKeyFrom, env) });
+  open(settings, parts): Place {
+    const { url, launch, model: name, startTimeout, release, apiKeyFrom } = settings;
+    checkPlace(url, launch);
+    const { model } = parts.source;
+    const launched = launch && new LaunchedServer({ command: launch, model, name, startTimeout }, parts);
+    const locate = async (signal: AbortSignal) => launched?.url(signal) ?? url ?? '';
+    const isEnded = () => launched !== null && !launched.isRunning;
+    const server = new OpenAiServer(
+      { ...settings, locate, isEnded },
+      { ...parts, apiKey: apiKeyOf(apiKeyFrom, parts.env) },
+    );
     return {
-      place: url,
-      async draw({ id, context, key, sampling }, ids, signal) {
-        const body = {
-          prompt: prompts === 'ids' ? ids : textOf(context),
-          n: 1,
-          seed: hash32(key) >>> 1,
-          temperature: sampling.temperature,
-          top_p: sampling.topP ?? 1,
-          presence_penalty: 0,
-          frequency_penalty: 0,
-          max_tokens: sampling.maxTokens,
-          logprobs: 1,
-          ...(sampling.stopStrings?.length ? { stop: sampling.stopStrings } : {}),
-          ...DIALECTS[dialect](sampling),
-        };
-        const answer = await server.complete(body, signal);
-        return { completion: completionOf(id, answer), promptTokens: answer.usage?.prompt_tokens ?? ids.length };
-      },
+      name: url ?? launch?.[0] ?? '',
+      open: (here, adapter) => server.open(here, adapter),
+      table: (here) => server.table(here),
+      release: async () => (release === 'training' ? launched?.stop() : undefined),
+      [Symbol.asyncDispose]: async () => launched?.stop(),
     };
   },
 });
+
+function checkPlace(url: string | null, launch: readonly string[] | null): void {
+  if ((url === null) !== (launch === null)) return;
+  const got = url === null ? 'neither' : 'both';
+  throw new SipfError(
+    'bad-config',
+    `Expected engine.sampler.url or engine.sampler.launch, got ${got}. Give the address of a server, or the command that starts one.`,
+  );
+}
 
 function apiKeyOf(name: string | null, env: Readonly<Record<string, string | undefined>>): string | null {
   if (name === null) return null;
@@ -80,61 +107,5 @@ function apiKeyOf(name: string | null, env: Readonly<Record<string, string | und
   throw new SipfError(
     'bad-config',
     `Expected an API key in the environment variable ${name} (engine.sampler.apiKeyFrom), got none. Set that variable.`,
-  );
-}
-
-/** What each kind of server takes beyond the standard, so that it draws from the raw distribution with any defaults of its own. */
-const DIALECTS: Readonly<Record<Settings['dialect'], (sampling: SamplingOptions) => object>> = {
-  vllm: ({ topK = 0, ignoreEos = false }) => ({
-    top_k: topK,
-    min_p: 0,
-    repetition_penalty: 1,
-    ignore_eos: ignoreEos,
-    return_token_ids: true,
-  }),
-  'llama.cpp': ({ topK = 0, ignoreEos = false }) => ({
-    top_k: topK,
-    min_p: 0,
-    repeat_penalty: 1,
-    ignore_eos: ignoreEos,
-    cache_prompt: true,
-  }),
-  openai({ topK = 0, ignoreEos = false }) {
-    if (topK === 0 && !ignoreEos) return {};
-    throw new SipfError(
-      'unsupported',
-      `Expected a server that knows ${topK === 0 ? 'ignore_eos' : 'top_k'}, got engine.sampler.dialect openai. Set the dialect to the server's own, or turn that option off.`,
-    );
-  },
-};
-
-function textOf(context: readonly ContextPiece[]): string {
-  const texts = context.filter((piece) => typeof piece === 'string');
-  if (texts.length === context.length) return texts.join('');
-  throw new SipfError(
-    'unsupported',
-    'Expected prompts of text for engine.sampler.prompts text, got token ids. Set engine.sampler.prompts ids.',
-  );
-}
-
-function completionOf(id: string, { choices: [choice], usage }: Answer): Completion {
-  const { text, finish_reason: reason, token_ids: ownIds, logprobs } = choice;
-  const { token_logprobs: plain, content } = logprobs ?? {};
-  const ids = ownIds ?? content?.map((token) => token.id);
-  const tokenIds = ids?.every((token) => token !== undefined) ? ids : null;
-  const given = plain ?? content?.map(({ logprob }) => logprob);
-  const logps = given?.every((logp) => logp !== null) ? given : null;
-  if (tokenIds !== null && logps !== null && tokenIds.length !== logps.length) {
-    throw new SipfError(
-      'unsupported',
-      `Expected one log-probability for each token id of a completion, got ${tokenIds.length} and ${logps.length}. Use a server that tells both of the same tokens.`,
-    );
-  }
-  const tokens = tokenIds?.length ?? usage?.completion_tokens ?? logps?.length;
-  if (tokens !== undefined)
-    return { id, text, tokens, tokenIds, logps, finishReason: reason === 'length' ? reason : 'stop' };
-  throw new SipfError(
-    'unsupported',
-    'Expected a completion with usage, token ids or log-probabilities, got none: its length is unknown. Use a server that tells one of them.',
   );
 }

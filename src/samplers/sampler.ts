@@ -1,6 +1,6 @@
 // What a kind of sampler elsewhere is: settings of `engine.sampler`, and how it draws a completion.
 import { z } from 'zod';
-import type { Backend, Completion, GenerateRequest } from '../backend.ts';
+import type { Backend, Completion, GenerateRequest, GivenTokens, Policy } from '../backend.ts';
 import { described } from '../described.ts';
 import { SipfError } from '../errors.ts';
 import { MOST } from '../limits.ts';
@@ -13,8 +13,12 @@ export const SERVING = {
     'Which model of the configuration the server has: its files are here, too, for lengths, templates and training. Set simulator where it only rolls out steps.',
   ),
   others: described(
-    z.enum(['refuse', 'local']).default('refuse'),
-    'What happens where another model is to draw, such as one trained here. Set local to draw from it in the own engine.',
+    z.enum(['refuse', 'local', 'adapter']).default('refuse'),
+    'What happens where another model is to draw, such as one trained here. Set local to draw from it in the own engine, adapter to load the adapters of each round at the server.',
+  ),
+  logps: described(
+    z.enum(['server', 'local']).default('server'),
+    'Where log-probabilities of given texts come from, where the server tells them. Set local where it computes in 16 bits and a loss compares them with those of training (DPO).',
   ),
   concurrency: described(
     z.number().int().positive().max(MOST.slots).default(32),
@@ -41,6 +45,12 @@ export interface SamplerParts {
   readonly now: () => number;
 }
 
+/** What a kind has, beside that, of the model that it serves. */
+export interface KindParts extends SamplerParts {
+  /** Its files here. */
+  readonly source: ModelSource;
+}
+
 /** A completion with what its prompt cost. */
 export interface Drawn {
   readonly completion: Completion;
@@ -48,17 +58,40 @@ export interface Drawn {
 }
 
 /** A model elsewhere. */
-export interface ServedModel {
-  /** Where it is, as messages name it. */
-  readonly place: string;
+export interface ServedModel extends AsyncDisposable {
+  /** Tokens; Infinity: as many as the model's files say. */
+  readonly contextLength: number;
   /** `ids` is the request's context; `maxTokens` fits behind it. A failure is an error, never a completion. */
   draw(request: GenerateRequest, ids: readonly number[], signal: AbortSignal): Promise<Drawn>;
+  /** Log-probabilities of a completion's tokens; null: it does not tell them. */
+  readonly logps: ((given: GivenTokens, signal: AbortSignal) => Promise<readonly number[]>) | null;
+}
+
+/** A line of what a server can. */
+export interface Fact {
+  readonly name: string;
+  readonly value: string;
+}
+
+/** Where models are. */
+export interface Place extends AsyncDisposable {
+  /** Its name in messages. */
+  readonly name: string;
+  /**
+   * `here` is the same model by its files, `adapter` the folder of an adapter on top of the served one.
+   * @throws SipfError where another model or tokenizer is there; 'unsupported' where it loads no such adapter.
+   */
+  open(here: Policy, adapter: string | null): Promise<ServedModel>;
+  /** What it can, for people. @throws SipfError as `open` does. */
+  table(here: Policy): Promise<readonly Fact[]>;
+  /** Training begins here: what it can do without, it may give up until it is asked again. */
+  release(): Promise<void>;
 }
 
 /** A kind of sampler: what a file of this folder says of it. */
 interface SamplerFile<Settings extends Kind> {
   readonly settings: Settings;
-  readonly open: (settings: z.output<Settings>, parts: SamplerParts) => ServedModel;
+  readonly open: (settings: z.output<Settings>, parts: KindParts) => Place;
 }
 
 /** Settings as a library gives them: those that are absent have their defaults, and the model is named by its files. */
@@ -70,7 +103,7 @@ export type Given<Settings> = Settings extends z.ZodType
 export interface SamplerKind<Settings extends Kind> {
   readonly settings: Settings;
   /** @throws SipfError 'bad-input' where a setting is none of this kind's, and of the kind itself. */
-  open(given: unknown, parts: SamplerParts): { readonly settings: z.output<Kind>; readonly served: ServedModel };
+  open(given: unknown, parts: KindParts): { readonly settings: z.output<Kind>; readonly place: Place };
 }
 
 /** A kind whose `open` checks settings of unknown origin. */
@@ -79,7 +112,7 @@ export function defineSampler<Settings extends Kind>({ settings, open }: Sampler
     settings,
     open(given, parts) {
       const parsed = settings.safeParse(given);
-      if (parsed.success) return { settings: parsed.data, served: open(parsed.data, parts) };
+      if (parsed.success) return { settings: parsed.data, place: open(parsed.data, parts) };
       const [issue] = parsed.error.issues;
       throw new SipfError(
         'bad-input',

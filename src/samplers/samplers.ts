@@ -1,10 +1,9 @@
 // The one list of samplers elsewhere: the settings of `engine.sampler` and what opens them follow.
 import { z } from 'zod';
-import type { Sampler } from '../backend.ts';
 import { SipfError, shown } from '../errors.ts';
 import { openai } from './openai.ts';
 import type { Given, Kind, SamplerKind, SamplerParts } from './sampler.ts';
-import { servingSampler } from './serving-sampler.ts';
+import { type Serving, type ServingSampler, servingSampler } from './serving-sampler.ts';
 
 /** Settings and opening of one sampler out of several kinds. */
 export function samplersOf<Settings extends readonly [Kind, ...Kind[]]>(
@@ -17,11 +16,11 @@ export function samplersOf<Settings extends readonly [Kind, ...Kind[]]>(
   return {
     settings: z.discriminatedUnion('kind', settings),
     /** @throws SipfError 'bad-input' where kind or settings are unknown, and of the kind itself. */
-    open({ serves, ...given }: Given<Settings[number]>, parts: SamplerParts): Sampler {
+    open({ serves, ...given }: Given<Settings[number]>, parts: SamplerParts): Serving {
       const found = all.find((kind) => nameOf(kind) === given.kind);
       if (found !== undefined) {
-        const { settings, served } = found.open(given, parts);
-        return servingSampler({ ...settings, serves }, served, parts);
+        const { settings: own, place } = found.open(given, { ...parts, source: serves });
+        return { ...own, serves, place };
       }
       throw new SipfError(
         'bad-input',
@@ -39,5 +38,13 @@ export const SamplerSettings = SAMPLERS.settings;
 /** A sampler elsewhere, as a library names it. */
 export type SamplerOptions = Parameters<typeof SAMPLERS.open>[0];
 
-/** @throws SipfError 'bad-input' where kind or settings are unknown, 'bad-config' where an API key is not there. */
-export const openSampler = SAMPLERS.open;
+export type { Fact } from './sampler.ts';
+
+/**
+ * One sampler out of all that are given: each model is drawn where it is.
+ * @throws SipfError 'bad-input' where kind or settings are unknown, 'bad-config' where an API key is not there.
+ */
+export function openSampler(given: SamplerOptions | readonly SamplerOptions[], parts: SamplerParts): ServingSampler {
+  const all = [given].flat().map((one) => SAMPLERS.open(one, parts));
+  return servingSampler(all, parts);
+}

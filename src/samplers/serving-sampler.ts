@@ -1,49 +1,106 @@
 // A model elsewhere, and the same here -> a Sampler that draws there and asks the rest here.
 import { resolve } from 'node:path';
-import type { DrawOptions, GenerateRequest, GenerateStats, OnFinished, Policy, Sampler } from '../backend.ts';
-import { SipfError, throwIfAborted } from '../errors.ts';
+import type { Backend, Policy, Sampler } from '../backend.ts';
+import { SipfError } from '../errors.ts';
 import type { ModelSource } from '../records.ts';
-import type { Drawn, SamplerParts, ServedModel } from './sampler.ts';
+import type { Fact, Place, SamplerParts } from './sampler.ts';
+import { type Limit, readerOf, servedPolicy } from './served-policy.ts';
 
-interface ServingOptions {
-  /** The files of the model that is elsewhere. */
+/** A place, and what it draws. */
+export interface Serving {
+  readonly place: Place;
+  /** The files of the model that is there. */
   readonly serves: ModelSource;
-  readonly others: 'refuse' | 'local';
+  readonly others: 'refuse' | 'local' | 'adapter';
+  readonly logps: 'server' | 'local';
   /** Requests at a time, those of all policies together. */
   readonly concurrency: number;
 }
 
+/** A sampler that tells what its server can. */
+export interface ServingSampler extends Sampler {
+  /** @throws SipfError where another model or tokenizer is there; 'unreachable'. */
+  table(): Promise<readonly Fact[]>;
+  /** Training begins here: places may give up what they can start again. */
+  release(): Promise<void>;
+}
+
 /**
- * Draws from `served` what it has; other models as `others` says. Disposing it leaves `local` open.
- * @throws SipfError 'unsupported', from openPolicy, for a model that is not served.
+ * Draws each model from the first place that has it; other models as `others` says. Disposing it leaves `local` open.
+ * @throws SipfError 'unsupported', from openPolicy, for a model that is not served; and what a place throws.
  */
 export function servingSampler(
-  { serves, others, concurrency }: ServingOptions,
-  served: ServedModel,
+  all: readonly Serving[],
   { local, log }: Pick<SamplerParts, 'local' | 'log'>,
-): Sampler {
-  const limit = limiter(concurrency);
+): ServingSampler {
   const told = new Set<string>();
-  const drawer: Drawer = {
-    draw: (...args) => limit(() => served.draw(...args)),
-    together: Math.max(1, Math.floor(concurrency / 8)),
+  const say = (message: string) => {
+    if (!told.has(message)) log(message);
+    told.add(message);
   };
+  const opened = all.map((serving) => ({ serving, open: opener(serving, local, say) }));
+  const names = all.map(({ place }) => place.name).join(', ');
   return {
     async openPolicy(source) {
-      const name = nameOf(source);
-      if (name === nameOf(serves)) return servedPolicy(await local.openPolicy(source), drawer);
-      if (others === 'refuse') {
-        throw new SipfError(
-          'unsupported',
-          `Expected a model that ${served.place} serves (${nameOf(serves)}), got ${name}. Set engine.sampler.others local to draw from it here. After a warm-up, which sft.enabled false leaves out, and after each round the policy is another model.`,
-        );
+      for (const { serving, open } of opened) {
+        const found = adapterThere(serving, source);
+        if (found !== null) return open(source, found.adapter);
       }
-      if (!told.has(name)) log(`${served.place} does not serve ${name}: it draws here.`);
-      told.add(name);
+      if (all.every(({ others }) => others !== 'local')) throw notServed(names, all, source);
+      say(`${names} does not serve ${nameOf(source)}: it draws here.`);
       return local.openPolicy(source);
     },
-    [Symbol.asyncDispose]: async () => undefined,
+    async table() {
+      const tables: Fact[] = [];
+      for (const { place, serves } of all) {
+        await using here = await local.openPolicy(serves);
+        tables.push({ name: 'address', value: place.name }, ...(await place.table(here)));
+      }
+      return tables;
+    },
+    async release() {
+      for (const { place } of all) await place.release();
+    },
+    async [Symbol.asyncDispose]() {
+      for (const { place } of all) await place[Symbol.asyncDispose]();
+    },
   };
+}
+
+/** What of a source a place loads on top of its model; null: it does not have that source. */
+function adapterThere({ serves, others }: Serving, source: ModelSource): { readonly adapter: string | null } | null {
+  if (nameOf(source) === nameOf(serves)) return { adapter: null };
+  const isOnTop = others === 'adapter' && resolve(source.model) === resolve(serves.model);
+  return isOnTop && source.adapter !== undefined ? { adapter: source.adapter } : null;
+}
+
+/** Opens what is at a place. */
+function opener({ place, logps, concurrency }: Serving, local: Backend, say: (message: string) => void) {
+  const limit = limiter(concurrency);
+  const together = Math.max(1, Math.floor(concurrency / 8));
+  return async (source: ModelSource, adapter: string | null): Promise<Policy> => {
+    const here = await local.openPolicy(source);
+    try {
+      const there = await place.open(here, adapter);
+      const computed: Policy['logps'] = (items, options) => {
+        if (logps === 'server') say(`${place.name} tells no log-probabilities of given texts: they are computed here.`);
+        return here.logps(items, options);
+      };
+      const reader = (logps === 'server' ? readerOf(here, there, limit) : null) ?? computed;
+      return servedPolicy(here, there, { draw: (...args) => limit(() => there.draw(...args)), together, reader });
+    } catch (error) {
+      await here[Symbol.asyncDispose]();
+      throw error;
+    }
+  };
+}
+
+function notServed(names: string, all: readonly Serving[], source: ModelSource): SipfError {
+  const served = all.map(({ serves }) => nameOf(serves)).join(', ');
+  return new SipfError(
+    'unsupported',
+    `Expected a model that ${names} serves (${served}), got ${nameOf(source)}. Set engine.sampler.others adapter to load adapters of that model at the server, or local to draw from others here. After a warm-up, which sft.enabled false leaves out, and after each round the policy is another model.`,
+  );
 }
 
 function nameOf({ model, adapter }: ModelSource): string {
@@ -51,7 +108,7 @@ function nameOf({ model, adapter }: ModelSource): string {
 }
 
 /** At most `most` calls at a time, in the order in which they come. */
-function limiter(most: number): <T>(call: () => Promise<T>) => Promise<T> {
+function limiter(most: number): Limit {
   const waiting: (() => void)[] = [];
   let free = most;
   return async (call) => {
@@ -65,104 +122,4 @@ function limiter(most: number): <T>(call: () => Promise<T>) => Promise<T> {
       else next();
     }
   };
-}
-
-interface Drawer {
-  readonly draw: ServedModel['draw'];
-  /** Completions that are handed on in one group. */
-  readonly together: number;
-}
-
-/** `here` is the same model: it answers all but `generate`. */
-function servedPolicy(here: Policy, drawer: Drawer): Policy {
-  return {
-    hash: here.hash,
-    contextLength: here.contextLength,
-    warnings: here.warnings,
-    generate: (requests, onFinished, options) => drawInOrder({ here, drawer, requests, onFinished }, options),
-    encode: (contexts) => here.encode(contexts),
-    logps: (items, options) => here.logps(items, options),
-    layers: here.layers,
-    ...(here.stepStates && { stepStates: (...args) => here.stepStates!(...args) }),
-    chatPrompt: (messages) => here.chatPrompt(messages),
-    countTokens: (texts) => here.countTokens(texts),
-    [Symbol.asyncDispose]: () => here[Symbol.asyncDispose](),
-  };
-}
-
-interface Drawing {
-  readonly here: Policy;
-  readonly drawer: Drawer;
-  readonly requests: readonly GenerateRequest[];
-  readonly onFinished: OnFinished;
-}
-
-/** Completions are handed on in the order of the requests, a fixed number at a time: what is asked for next depends on no network. */
-async function drawInOrder(
-  { here, drawer, requests, onFinished }: Drawing,
-  { signal, onText }: DrawOptions = {},
-): Promise<GenerateStats> {
-  throwIfAborted(signal);
-  const stop = new AbortController();
-  const abort = () => stop.abort();
-  signal?.addEventListener('abort', abort);
-  const stats = { promptTokens: 0, generatedTokens: 0 };
-  const queue: Promise<Drawn>[] = [];
-  try {
-    queue.push(...(await start(here, drawer, requests, stop.signal)));
-    while (queue.length > 0) {
-      const group = await Promise.all(queue.splice(0, drawer.together));
-      throwIfAborted(signal);
-      for (const { completion, promptTokens } of group) {
-        stats.promptTokens += promptTokens;
-        stats.generatedTokens += completion.tokens;
-      }
-      const finished = group.map(({ completion }) => completion);
-      onText?.(finished.map(({ id, text }) => ({ id, text })));
-      queue.push(...(await start(here, drawer, await onFinished(finished), stop.signal)));
-    }
-    return stats;
-  } finally {
-    signal?.removeEventListener('abort', abort);
-    stop.abort();
-    await Promise.allSettled(queue);
-  }
-}
-
-/** Sends requests; each has a seed of its own, so each is one completion, and the place keeps the prompts that they share. */
-async function start(
-  here: Policy,
-  { draw }: Drawer,
-  requests: readonly GenerateRequest[],
-  signal: AbortSignal,
-): Promise<Promise<Drawn>[]> {
-  if (requests.length === 0) return [];
-  for (const request of requests) checkCalculator(request);
-  const contexts = await here.encode(requests.map(({ context }) => context));
-  return requests.map((request, i) => {
-    const ids = contexts[i] ?? [];
-    const drawn = (async () => draw(withinContext(request, ids.length, here.contextLength), ids, signal))();
-    // An earlier one that fails ends the wait for this one.
-    drawn.catch(() => undefined);
-    return drawn;
-  });
-}
-
-function checkCalculator({ id, sampling }: GenerateRequest): void {
-  if (!sampling.calculator) return;
-  throw new SipfError(
-    'unsupported',
-    `Expected an engine that stops at each token for a calculator, got a server in request ${id}. Draw without the calculator, or on this machine (engine.sampler null).`,
-  );
-}
-
-/** The request with no more tokens asked for than have a place. */
-function withinContext(request: GenerateRequest, length: number, contextLength: number): GenerateRequest {
-  const room = contextLength - length;
-  if (length > 0 && room > 0)
-    return { ...request, sampling: { ...request.sampling, maxTokens: Math.min(request.sampling.maxTokens, room) } };
-  throw new SipfError(
-    'bad-input',
-    `Expected a context of 1 to ${contextLength - 1} tokens (the model's context length) in request ${request.id}, got ${length}. Shorten it, or use fewer examples.`,
-  );
 }

@@ -10,6 +10,8 @@ export const listModels: Endpoint = async ({ models, now }) => {
 };
 
 export const loadAdapter: Endpoint = async ({ body, models }) => {
+  // First: a client learns by it whether adapters can be loaded at all.
+  models.requireAdapterRoot();
   const { lora_name: name, lora_path: path } = bodyAs(LoadRequest, body);
   await models.load(name, path);
   return { text: `Success: LoRA adapter '${name}' added successfully.` };

@@ -151,15 +151,19 @@ export class ServedModels implements AsyncDisposable {
     }
   }
 
+  /** @throws ApiError 403 where clients may load no adapters. */
+  requireAdapterRoot(): string {
+    const { adapterRoot } = this.#served;
+    if (adapterRoot !== null) return adapterRoot;
+    throw new ApiError(
+      403,
+      'Expected a server that loads adapters, got one that does not. Start it with --adapter-root.',
+    );
+  }
+
   /** What is outside and what is not there are told apart to nobody. */
   async #within(path: string): Promise<string> {
-    const { adapterRoot } = this.#served;
-    if (adapterRoot === null)
-      throw new ApiError(
-        403,
-        'Expected a server that loads adapters, got one that does not. Start it with --adapter-root.',
-      );
-    const root = await realpath(adapterRoot);
+    const root = await realpath(this.requireAdapterRoot());
     const found = await realpath(resolve(root, path)).catch(() => '');
     if (found.startsWith(root + sep)) return found;
     throw new ApiError(

@@ -128,6 +128,23 @@ export function samplerContract(name: string, open: () => Promise<OpenSampler>):
       for (const logp of logps ?? []) expect(logp).toBeLessThanOrEqual(0);
     });
 
+    it('tells the tokens of given texts as it reads them, or leaves that out', async () => {
+      const items = [
+        { context: ['Q: 3*4?\n'], completion: ['3*4=<<3*4=12>>12\n', 'so 12'], calculator: true, ended: true },
+        { context: ['one', [50, 51]], completion: [52, 53, 54] },
+      ];
+      const given = await policy.encodeGiven?.(items);
+      if (given === undefined) return;
+      const contexts = await policy.encode(items.map(({ context }) => context));
+      expect(given.map(({ context }) => context)).toEqual(contexts);
+      expect(given[1]).toMatchObject({ completion: [52, 53, 54], forced: [] });
+      for (const [n, logps] of (await policy.logps(items)).entries()) {
+        expect(logps).toHaveLength(given[n]!.completion.length);
+        const none = logps.flatMap((logp, place) => (logp === null ? [place] : []));
+        expect(given[n]?.forced).toEqual(none);
+      }
+    });
+
     it('tells where the text of each token ends, or leaves that out', async () => {
       const whole = await drawOne(policy, request('a'));
       expect(whole.ends).toBeUndefined();

@@ -7,6 +7,7 @@ import { settingsOf } from '../../src/described.ts';
 import { openai } from '../../src/samplers/openai.ts';
 import { defineSampler, type SamplerParts, SERVING } from '../../src/samplers/sampler.ts';
 import { samplersOf } from '../../src/samplers/samplers.ts';
+import { servingSampler } from '../../src/samplers/serving-sampler.ts';
 import { samplerContract } from './backend-suite.ts';
 
 const letters = createScriptedBackend({
@@ -30,25 +31,33 @@ const echo = defineSampler({
     ...SERVING,
   }),
   open: ({ name }) => ({
-    place: name,
-    async draw(request) {
-      await using policy = await letters.openPolicy({ model: name });
-      const drawn: Completion[] = [];
-      const { promptTokens } = await policy.generate([request], (finished) => {
-        drawn.push(...finished);
-        return [];
-      });
-      const [completion] = drawn;
-      if (completion === undefined) throw new Error('Nothing was drawn');
-      return { completion, promptTokens };
-    },
+    name,
+    table: async () => [],
+    release: async () => undefined,
+    open: async () => ({
+      contextLength: 4096,
+      logps: null,
+      async draw(request) {
+        await using policy = await letters.openPolicy({ model: name });
+        const drawn: Completion[] = [];
+        const { promptTokens } = await policy.generate([request], (finished) => {
+          drawn.push(...finished);
+          return [];
+        });
+        const [completion] = drawn;
+        if (completion === undefined) throw new Error('Nothing was drawn');
+        return { completion, promptTokens };
+      },
+      [Symbol.asyncDispose]: async () => undefined,
+    }),
+    [Symbol.asyncDispose]: async () => undefined,
   }),
 });
 
 const SAMPLERS = samplersOf(openai, echo);
 
 samplerContract('a kind that is no product', async () => ({
-  sampler: SAMPLERS.open({ kind: 'echo', name: 'there', serves: source }, parts),
+  sampler: servingSampler([SAMPLERS.open({ kind: 'echo', name: 'there', serves: source }, parts)], parts),
   source,
 }));
 
@@ -60,7 +69,7 @@ describe('the settings of two kinds', () => {
     const name: string | null = sampler?.kind === 'echo' ? sampler.name : (sampler?.url ?? null);
     expect({ name, sampler }).toEqual({
       name: 'there',
-      sampler: { kind: 'echo', name: 'there', serves: 'model', others: 'refuse', concurrency: 32 },
+      sampler: { kind: 'echo', name: 'there', serves: 'model', others: 'refuse', logps: 'server', concurrency: 32 },
     });
     expect(() => Engine.parse({ sampler: { kind: 'echo', name: 'there', url: 'http://a/v1' } })).toThrow(/url/);
   });

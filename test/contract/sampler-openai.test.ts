@@ -199,13 +199,18 @@ describe('an answer that no further try changes', () => {
     [
       'a redirect to itself',
       { status: 307, headers: { location: '/v1/completions' } },
-      /status 307, .*\/v1\/completions/,
+      /status 307: a redirect to \/v1\/completions/,
     ],
     ['a redirect to nowhere', { status: 302 }, /status 302: not now/],
     ['an unknown model', { status: 404, body: 'no such model' }, /no such model/],
     ['another form', { change: () => ({ content: 'text' }) }, /choices/],
     ['an error in an answer', { change: () => ({ error: { message: 'too long', code: 400 } }) }, /code 400: too long/],
     ['an error of other words', { change: () => ({ error: 'no such model' }) }, /got an error: no such model/],
+    [
+      'two choices',
+      { change: (answer) => ({ ...answer, choices: [answer.choices, answer.choices].flat() }) },
+      /choices.*Too big/,
+    ],
     ['no choice', { change: (answer) => ({ ...answer, choices: [] }) }, /choices/],
   ])('%s', async (_name, fault, message) => {
     await using opened = await open({ faultOf: () => fault });
@@ -260,8 +265,8 @@ describe('time', () => {
   });
 
   it('no server at all', async () => {
-    await using opened = await open({ options: { url: 'http://127.0.0.1:9/v1' } });
-    await expect(draw(opened.policy, [request('a')])).rejects.toMatchObject({ code: 'unreachable' });
+    const options = { url: 'http://127.0.0.1:9/v1' };
+    await expect(open({ options })).rejects.toMatchObject({ code: 'unreachable' });
   });
 
   it('at most so many requests are open, and as many', async () => {
@@ -293,7 +298,9 @@ describe('time', () => {
 describe('another model', () => {
   it('is refused, with what to do', async () => {
     await using opened = await open();
-    await expect(opened.backend.openPolicy({ model: 'trained' })).rejects.toThrow(/engine\.sampler\.others local/);
+    await expect(opened.backend.openPolicy({ model: 'trained' })).rejects.toThrow(
+      /engine\.sampler\.others adapter to load .*, or local to draw/,
+    );
     await expect(opened.backend.openPolicy({ ...source, adapter: 'a' })).rejects.toThrow(
       /serves \(.*base\), got .*base with .*a\./,
     );
@@ -307,6 +314,35 @@ describe('another model', () => {
     expect(opened.server.asked).toEqual([]);
     expect(opened.logged).toEqual([expect.stringMatching(/does not serve .*trained: it draws here/)]);
   });
+});
+
+it('several servers draw each what they have', async () => {
+  const local = createScriptedBackend({ write: letters });
+  const [first, second] = await Promise.all(
+    ['base', 'large'].map(async (model) => openCompletionServer({ policy: await local.openPolicy({ model }) })),
+  );
+  const common = { kind: 'openai', model: 'served' } as const;
+  const parts = { local, env: {}, random: () => 0, now: () => 0, wait: () => new Promise(() => {}), log: () => {} };
+  await using sampler = openSampler(
+    [
+      { ...common, url: first!.url, serves: source },
+      { ...common, url: second!.url, serves: { model: 'large' } },
+    ],
+    parts,
+  );
+  await draw(await sampler.openPolicy({ model: 'large' }), [request('a'), request('b')]);
+  await draw(await sampler.openPolicy(source), [request('c')]);
+  expect([first!.asked.length, second!.asked.length]).toEqual([1, 2]);
+  await expect(sampler.openPolicy({ model: 'other' })).rejects.toThrow(/serves \(.*base, .*large\), got .*other/);
+  await Promise.all([first, second].map((server) => server?.[Symbol.asyncDispose]()));
+});
+
+it('computes log-probabilities of given texts here where the server tells none, which is told once', async () => {
+  await using opened = await open();
+  await using here = await createScriptedBackend({ write: letters }).openPolicy(source);
+  const items = [{ context: ['Q'], completion: 'one' }];
+  for (let time = 0; time < 2; time += 1) expect(await opened.policy.logps(items)).toEqual(await here.logps(items));
+  expect(opened.logged).toEqual([expect.stringMatching(/tells no log-probabilities .* computed here/)]);
 });
 
 it('needs the key that the settings name', async () => {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createScriptedBackend } from '../../src/backends/scripted.ts';
 import { type CompletionServer, openCompletionServer } from '../completion-server.ts';
-import { buildCli, runCli, SCRIPTED } from './run-cli.ts';
+import { buildCli, root, runCli, SCRIPTED } from './run-cli.ts';
 
 let folder = '';
 let server: CompletionServer;
@@ -47,13 +47,40 @@ describe('engine.sampler', () => {
     [{ serves: 'simulator' }, /files of a model at simulator for engine\.sampler\.serves, got "self"/],
     [{ url: 'localhost' }, /engine\.sampler\.url \(an address that begins with http/],
     [{ url: 'http://me:secret@localhost/v1' }, /engine\.sampler\.url \(an address without user and password/],
-    [{ dialect: 'tgi' }, /engine\.sampler\.dialect \(vllm, llama\.cpp, openai\)/],
+    [{ dialect: 'tgi' }, /engine\.sampler\.dialect \(auto, vllm, llama\.cpp, openai\)/],
     [{ apiKeyFrom: 'SIPF_NO_SUCH_KEY' }, /environment variable SIPF_NO_SUCH_KEY/],
     [{ kind: 'tgi' }, /engine\.sampler\.kind \(openai\), got "tgi"/],
     [{ modle: 'm' }, /engine\.sampler\.modle\. Did you mean engine\.sampler\.model\?/],
   ])('refuses %o', async (more, message) => {
     const { code, stderr } = await generate(...sampler(more));
     expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringMatching(message) });
+  });
+});
+
+describe('doctor', () => {
+  const ask = (...args: string[]) => runCli(['doctor', '--engine', '--json', ...args], { cwd: folder });
+  const found = (stdout: string) =>
+    (JSON.parse(stdout) as { findings: { name: string; state: string; value: string }[] }).findings.filter(({ name }) =>
+      name.startsWith('sampler'),
+    );
+
+  it('tells what the server can, and fails where it is none', async () => {
+    const module = ['--model', 'base', '--engine.module', join(root, 'test', 'e2e', SCRIPTED)];
+    const { code, stdout } = await ask(...module, ...sampler({}));
+    expect({ code, found: found(stdout) }).toEqual({
+      code: 0,
+      found: expect.arrayContaining([
+        { name: 'sampler server', state: 'ok', value: 'unknown, asked as vllm, prompts as ids' },
+        { name: 'sampler tokenizer', state: 'ok', value: 'equal by length of a text' },
+        { name: 'sampler given texts', state: 'ok', value: 'log-probabilities are computed here' },
+        { name: 'sampler adapters', state: 'ok', value: expect.stringMatching(/got status 404/) },
+      ]),
+    });
+    const gone = await ask(...module, ...sampler({ url: 'http://127.0.0.1:9/v1', retries: 0 }));
+    expect({ code: gone.code, found: found(gone.stdout) }).toEqual({
+      code: 2,
+      found: [{ name: 'sampler', state: 'fail', value: expect.stringContaining('engine.sampler.url') }],
+    });
   });
 });
 

@@ -24,6 +24,17 @@ beforeAll(async () => {
 });
 afterAll(() => rm(root, { recursive: true }));
 
+it('converts no weights and merges no adapter before it computes', async () => {
+  const cache = join(root, 'untouched');
+  const adapter = join(fixtures, 'models/llama/adapter');
+  const policy = await openInProcessPolicy(engine, { model, adapter }, { cache, slots: 4 });
+  expect((await policy.encode([['x'], ['y']])).length + (await policy.countTokens(['x'])).length).toBe(3);
+  const before = await readdir(cache, { recursive: true }).catch(() => []);
+  expect(await policy.logps([{ context: ['x'], completion: [50] }])).toHaveLength(1);
+  expect((await readdir(cache, { recursive: true })).length).toBeGreaterThan(before.length);
+  await policy[Symbol.asyncDispose]();
+});
+
 it('draws, scores and counts texts', async () => {
   const policy = await openInProcessPolicy(engine, { model }, options());
   const finished: Completion[] = [];

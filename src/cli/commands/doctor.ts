@@ -6,11 +6,13 @@ import { createRequire } from 'node:module';
 import { availableParallelism, cpus, freemem, totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
 import { Command } from 'commander';
-import { checkEngine } from '../../backends/index.ts';
+import { checkEngine, samplerTable } from '../../backends/index.ts';
+import { engineOf } from '../../config/engine.ts';
+import type { Config } from '../../config/schema.ts';
 import { probeProvider } from '../../engine/runtime/probe.ts';
 import { type TelemetryReport, telemetryReport } from '../../engine/runtime/telemetry-report.ts';
 import type { Provider } from '../../engine-settings.ts';
-import { messageOf } from '../../errors.ts';
+import { messageOf, SipfError } from '../../errors.ts';
 import { cacheFolder } from '../../io/cache.ts';
 import { makeFolders } from '../../io/files.ts';
 import { createPyodideSandbox } from '../../sandboxes/embedded.ts';
@@ -31,13 +33,18 @@ const GIB = 2 ** 30;
 interface DoctorOptions extends SettingsOptions {
   readonly json?: boolean;
   readonly engine?: boolean;
+  readonly model?: string;
 }
 
 export function doctorCommand(terminal: Terminal): Command {
   const command = withSettings(
     new Command('doctor')
       .description('Check what this machine offers: runtime, telemetry (off), providers, memory, cores, sandbox, disk.')
-      .option('--engine', 'check what the configured engine needs instead: the program that trains'),
+      .option(
+        '--engine',
+        'check what the configured engine needs instead: the program that trains, the servers that draw',
+      )
+      .option('--model <path>', 'with --engine: the files of the model that a server has'),
     ['engine'],
   );
   return finish(
@@ -47,9 +54,10 @@ export function doctorCommand(terminal: Terminal): Command {
     'sipf doctor --engine --config run.json',
   ).action(async (options: DoctorOptions) => {
     const none = { provider: undefined, threads: undefined, slots: undefined };
-    const { preset, config, seed } = options;
-    const { engine } = await readSettings(command, { ...none, preset, config, seed }, {}, null, ['engine']);
-    await tell(options.engine === true ? await checkEngine(engine) : await machine(), options, terminal);
+    const { preset, config: file, seed, model } = options;
+    const config = await readSettings(command, { ...none, preset, config: file, seed }, { model }, null, ['engine']);
+    const engine = async () => [...(await checkEngine(config.engine)), ...(await samplerFindings(config))];
+    await tell(options.engine === true ? await engine() : await machine(), options, terminal);
   });
 }
 
@@ -76,9 +84,20 @@ async function tell(findings: readonly Finding[], { json = false }: DoctorOption
   if (!ok) process.exitCode = 2;
 }
 
+/** What the servers that draw can; nothing where a configuration names none. */
+async function samplerFindings(config: Config): Promise<Finding[]> {
+  try {
+    const facts = await samplerTable(engineOf(config));
+    return facts.map(({ name, value }) => ({ name: `sampler ${name}`, state: 'ok', value }));
+  } catch (error) {
+    if (!(error instanceof SipfError)) throw error;
+    return [{ name: 'sampler', state: 'fail', value: error.message }];
+  }
+}
+
 function describe({ name, state, value, advice }: Finding, { colors }: Terminal): string {
   const mark = { ok: colors.green('ok  '), warn: colors.yellow('warn'), fail: colors.red('FAIL') }[state];
-  return `${mark} ${name.padEnd(16)} ${value}${advice ? `\n     ${''.padEnd(16)} ${advice}` : ''}`;
+  return `${mark} ${name.padEnd(22)} ${value}${advice ? `\n     ${''.padEnd(22)} ${advice}` : ''}`;
 }
 
 function node(): Finding {

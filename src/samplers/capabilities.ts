@@ -1,0 +1,229 @@
+// A server and its model's tokenizer -> a table of what it can, asked once before anything is drawn.
+import { z } from 'zod';
+import { SipfError, shown } from '../errors.ts';
+import { Answer, type Choice, drawnTokens, readAnswer } from './completions.ts';
+import { type Dialect, fieldsOf } from './dialects.ts';
+import { type ModelCard, modelCards } from './model-cards.ts';
+import { isBusy, type Reply, type ServerRequest, type ServerRequests } from './server-requests.ts';
+
+/** Numbers, letters of several scripts, spaces and marks: tokenizers differ in one of them. */
+export const PROBE_TEXT = 'Tom has 16 bags.\n3*4=<<3*4=12>>12 apples,  naïve Übung 東京 🙂 ###\n\tx == 1.50';
+
+/** A server's model, and how it is asked. */
+export interface Probed {
+  readonly requests: ServerRequests;
+  readonly model: string;
+  readonly dialect: Dialect | 'auto';
+  readonly prompts: 'ids' | 'text';
+  readonly signal: AbortSignal;
+}
+
+/** A way in which a server tells the log-probabilities of a prompt. */
+export interface GivenWay {
+  readonly name: string;
+  readonly fields: object;
+  /** One a token of the prompt, null for the first; null: the answer tells none. */
+  readonly read: (choice: Choice, prompt: readonly number[]) => readonly (number | null)[] | null;
+}
+
+export interface Capabilities {
+  /** Whose its models are, as it says. */
+  readonly software: string;
+  /** Names of its models and adapters; null: it does not list them. */
+  readonly models: readonly string[] | null;
+  /** Tokens; null: it does not say. */
+  readonly contextLength: number | null;
+  readonly dialect: Dialect;
+  /** Told of what was drawn. */
+  readonly tokenIds: boolean;
+  readonly logps: boolean;
+  /** What of the tokenizer was compared; null: it tells nothing of it. */
+  readonly tokenizer: 'token ids' | 'length' | null;
+  /** How it tells log-probabilities of given tokens; null: in no way. */
+  readonly given: GivenWay | null;
+}
+
+const plain = (choice: Choice) => choice.logprobs?.token_logprobs ?? null;
+
+/** Tried in this order. A server that only reads (`max_tokens` 0) leaves the whole context to the text. */
+const GIVEN_WAYS: readonly GivenWay[] = [
+  { name: 'echo', fields: { echo: true, logprobs: 1, max_tokens: 0 }, read: plain },
+  { name: 'echo and a token', fields: { echo: true, logprobs: 1, max_tokens: 1 }, read: plain },
+  {
+    name: 'prompt_logprobs',
+    fields: { prompt_logprobs: 0, max_tokens: 1 },
+    read: ({ prompt_logprobs }, prompt) =>
+      prompt_logprobs?.map((found, n) => found?.[prompt[n]!]?.logprob ?? null) ?? null,
+  },
+];
+
+/** How far the log-probability of one token may be from itself, drawn and given: kernels of 16 bits differ with the batch. */
+const SAME_LOGP = 0.1;
+
+/**
+ * Asks the server for all of its table. `ids`: `PROBE_TEXT` as the tokenizer of the configuration's model reads it.
+ * @throws SipfError 'bad-config' where it has another model or tokenizer, or refuses to draw; 'unreachable' where it does not answer.
+ */
+export async function probe(probed: Probed, ids: readonly number[]): Promise<Capabilities> {
+  const listed = await list(probed);
+  checkModel(probed, listed);
+  const { dialect, answer } = await firstDraw(probed, ids, listed?.software ?? '');
+  const tokenizer = await compareTokenizers(probed, ids);
+  const { tokenIds, logps } = drawnTokens(answer.choices[0]);
+  const drawn = tokenIds?.[0] === undefined || logps?.[0] === undefined ? null : { id: tokenIds[0], logp: logps[0]! };
+  const own = listed?.models.find(({ id }) => id === probed.model) ?? listed?.models[0];
+  return {
+    software: listed?.software ?? 'unknown',
+    models: listed?.models.map(({ id }) => id) ?? null,
+    contextLength: own?.max_model_len ?? null,
+    dialect,
+    tokenIds: tokenIds !== null,
+    logps: logps !== null,
+    tokenizer,
+    given: probed.prompts === 'ids' && drawn !== null ? await givenWay(probed, ids, drawn) : null,
+  };
+}
+
+interface Listed {
+  readonly software: string;
+  readonly models: readonly ModelCard[];
+}
+
+async function list(probed: Probed): Promise<Listed | null> {
+  const { reply, cards } = await modelCards(probed.requests, probed.signal);
+  if (reply.status === 401 || reply.status === 403) throw refused(probed, `status ${reply.status}: ${reply.said}`);
+  return cards && { software: cards[0]?.owned_by ?? 'unknown', models: cards };
+}
+
+/** llama.cpp has one model, and hears no name. */
+function checkModel({ requests, model }: Probed, listed: Listed | null): void {
+  if (listed === null || listed.software === 'llamacpp') return;
+  const names = listed.models.map(({ id }) => id);
+  if (names.length === 0 || names.includes(model)) return;
+  throw new SipfError(
+    'bad-config',
+    `Expected a model that ${requests.addressOf('/v1/models')} lists (${names.map(shown).join(', ')}), got ${shown(model)}. Correct engine.sampler.model.`,
+  );
+}
+
+interface FirstDraw {
+  readonly dialect: Dialect;
+  readonly answer: Answer;
+}
+
+/** One greedy token, asked in all words of vLLM; in those of the standard where the server refuses them. */
+async function firstDraw(probed: Probed, ids: readonly number[], software: string): Promise<FirstDraw> {
+  const { dialect, prompts } = probed;
+  const prompt = prompts === 'ids' ? ids : PROBE_TEXT;
+  const draw = (as: Dialect) => completion(probed, { prompt, ...fieldsOf(as, { temperature: 0, maxTokens: 1 }, 0) });
+  if (dialect !== 'auto') return { dialect, answer: await answered(probed, await draw(dialect)) };
+  const reply = await draw('vllm');
+  if (reply.status === 400 || reply.status === 422)
+    return { dialect: 'openai', answer: await answered(probed, await draw('openai')) };
+  const answer = await answered(probed, reply);
+  return { dialect: dialectOf(answer, software), answer };
+}
+
+/** A server that ignores what it does not know tells no token ids: top-k would be lost there without a word. */
+function dialectOf({ choices: [choice] }: Answer, software: string): Dialect {
+  if (choice.logprobs?.content?.some(({ id }) => id !== undefined)) return 'llama.cpp';
+  return choice.token_ids != null || software === 'vllm' || software === 'sglang' ? 'vllm' : 'openai';
+}
+
+const Tokenized = z.object({ tokens: z.array(z.number().int()).min(1) });
+
+/** vLLM, SGLang and sipf serve take a prompt, llama.cpp content. */
+const TOKENIZE: readonly ((model: string) => object)[] = [
+  (model) => ({ model, prompt: PROBE_TEXT }),
+  () => ({ content: PROBE_TEXT, add_special: true }),
+];
+
+async function compareTokenizers(probed: Probed, ids: readonly number[]): Promise<Capabilities['tokenizer']> {
+  for (const bodyOf of TOKENIZE) {
+    const reply = await tell(probed, { path: '/tokenize', body: bodyOf(probed.model) });
+    const parsed = Tokenized.safeParse(reply.value);
+    if (reply.status !== 200 || !parsed.success) continue;
+    checkIds(probed, ids, parsed.data.tokens);
+    return 'token ids';
+  }
+  const reply = await completion(probed, { prompt: PROBE_TEXT, max_tokens: 1, temperature: 0, return_token_ids: true });
+  const plainly = reply.status === 400 || reply.status === 422;
+  const last = plainly ? await completion(probed, { prompt: PROBE_TEXT, max_tokens: 1, temperature: 0 }) : reply;
+  if (last.status !== 200) return null;
+  const { choices, usage } = await answered(probed, last);
+  const told = choices[0].prompt_token_ids;
+  if (told != null) checkIds(probed, ids, told);
+  else if (usage != null) checkLength(probed, ids.length, usage.prompt_tokens);
+  return told != null ? 'token ids' : usage != null ? 'length' : null;
+}
+
+/** Where prompts are sent as ids, the server's own rule for the token that begins a text does not matter. */
+function checkIds(probed: Probed, here: readonly number[], there: readonly number[]): void {
+  const isEqual = (a: readonly number[], b: readonly number[]) =>
+    a.length === b.length && a.every((id, n) => id === b[n]);
+  if (isEqual(here, there)) return;
+  if (probed.prompts === 'ids' && (isEqual(here.slice(1), there) || isEqual(here, there.slice(1)))) return;
+  const place = here.findIndex((id, n) => id !== there[n]);
+  throw otherTokenizer(
+    probed,
+    `${here.length} token ids here and ${there.length} there, which differ from place ${place} on`,
+  );
+}
+
+function checkLength(probed: Probed, here: number, there: number): void {
+  if (Math.abs(here - there) <= (probed.prompts === 'ids' ? 1 : 0)) return;
+  throw otherTokenizer(probed, `${here} tokens here and ${there} there`);
+}
+
+function otherTokenizer({ requests, model }: Probed, got: string): SipfError {
+  return new SipfError(
+    'bad-config',
+    `Expected the tokenizer of the configuration's own model at ${requests.addressOf('/v1/completions')} (${model}), got another one: a text has ${got}. Give the server the same files, or correct engine.sampler.model, url and serves.`,
+  );
+}
+
+/** The first way whose last number is that of the token as it was drawn. */
+async function givenWay(
+  probed: Probed,
+  ids: readonly number[],
+  drawn: { readonly id: number; readonly logp: number },
+): Promise<GivenWay | null> {
+  const prompt = [...ids, drawn.id];
+  for (const way of GIVEN_WAYS) {
+    const reply = await completion(probed, { prompt, temperature: 0, seed: 0, ...way.fields });
+    const parsed = Answer.safeParse(reply.value);
+    const logps = parsed.success ? givenLogps(way, parsed.data, prompt) : null;
+    if (logps !== null && Math.abs(logps.at(-1)! - drawn.logp) <= SAME_LOGP) return way;
+  }
+  return null;
+}
+
+/** Log-probabilities of a prompt's tokens behind the first; null: the answer does not tell them all. */
+export function givenLogps(
+  way: GivenWay,
+  { choices: [choice] }: Answer,
+  prompt: readonly number[],
+): readonly number[] | null {
+  const told = way.read(choice, prompt)?.slice(1, prompt.length) ?? [];
+  return told.length === prompt.length - 1 && told.every((logp) => logp !== null) ? told : null;
+}
+
+const tell = ({ requests, signal }: Probed, request: ServerRequest): Promise<Reply> =>
+  requests.send({ ...request, passes: isBusy }, (reply) => ({ answer: reply }), signal);
+
+const completion = (probed: Probed, body: object): Promise<Reply> =>
+  tell(probed, { path: '/v1/completions', body: { model: probed.model, ...body } });
+
+async function answered(probed: Probed, reply: Reply): Promise<Answer> {
+  const tried = readAnswer(reply, (got) => refused(probed, got));
+  if ('answer' in tried) return tried.answer;
+  throw refused(probed, tried.problem);
+}
+
+/** What the server says of a request that no further try changes. */
+export function refused({ requests, model }: Pick<Probed, 'requests' | 'model'>, got: string): SipfError {
+  return new SipfError(
+    'bad-config',
+    `Expected ${requests.addressOf('/v1/completions')} to complete a prompt by ${model}, got ${got}. Compare url, model, dialect, prompts and apiKeyFrom of engine.sampler with the server.`,
+  );
+}

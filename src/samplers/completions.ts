@@ -1,0 +1,91 @@
+// Answers of POST /v1/completions as servers give them -> checked, and a completion made of one.
+import { z } from 'zod';
+import type { Completion } from '../backend.ts';
+import { printable, SipfError } from '../errors.ts';
+import { mayPass } from '../retries.ts';
+import type { Reply, Tried } from './server-requests.ts';
+
+const Count = z.number().int().min(0);
+
+/** Log-probabilities of a choice: vLLM's and SGLang's form, and llama.cpp's (content). */
+const Logprobs = z.object({
+  token_logprobs: z.array(z.number().nullable()).nullish(),
+  content: z.array(z.object({ id: Count.optional(), logprob: z.number() })).nullish(),
+});
+
+const Choice = z.object({
+  text: z.string(),
+  finish_reason: z.string().nullish(),
+  token_ids: z.array(Count).nullish(),
+  prompt_token_ids: z.array(Count).nullish(),
+  logprobs: Logprobs.nullish(),
+  /** vLLM: of each token of the prompt, log-probabilities by token id. */
+  prompt_logprobs: z.array(z.record(z.string(), z.object({ logprob: z.number() })).nullable()).nullish(),
+});
+export type Choice = z.infer<typeof Choice>;
+
+export const Answer = z.object({
+  choices: z.tuple([Choice]),
+  usage: z.object({ prompt_tokens: Count, completion_tokens: Count }).nullish(),
+});
+export type Answer = z.infer<typeof Answer>;
+
+/** An error that came as an answer, with status 200. */
+const Failure = z.object({
+  error: z.union([
+    z.string().transform((message) => ({ message, code: null })),
+    z.object({ message: z.string(), code: z.union([z.string(), z.number()]).nullish() }),
+  ]),
+});
+
+/**
+ * A whole completion, or a problem that another try may not have.
+ * @throws what `refusal` makes of an answer that no further try changes.
+ */
+export function readAnswer({ status, value, said, askedMs }: Reply, refusal: (got: string) => Error): Tried<Answer> {
+  if (status < 200 || status >= 300) throw refusal(`status ${status}: ${said}`);
+  if (value === undefined) return { problem: `text that is not JSON: ${said}`, askedMs: 0 };
+  const failed = Failure.safeParse(value);
+  if (failed.success) {
+    const { message, code } = failed.data.error;
+    const problem = `an error${code == null ? '' : ` of code ${code}`}: ${printable(message)}`;
+    if (mayPass(Number(code))) return { problem, askedMs };
+    throw refusal(problem);
+  }
+  const parsed = Answer.safeParse(value);
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    throw refusal(`${said}: ${issue?.path.join('.')}: ${issue?.message}`);
+  }
+  const { finish_reason: reason } = parsed.data.choices[0];
+  if (reason === 'stop' || reason === 'length') return { answer: parsed.data };
+  return { problem: `a completion that ended by ${JSON.stringify(reason ?? null)}`, askedMs: 0 };
+}
+
+/** What a server tells of the tokens that it drew; null: nothing. */
+export function drawnTokens({ token_ids: ownIds, logprobs }: Choice): Pick<Completion, 'tokenIds' | 'logps'> {
+  const { token_logprobs: plain, content } = logprobs ?? {};
+  const ids = ownIds ?? content?.map((token) => token.id);
+  const tokenIds = ids?.every((token) => token !== undefined) ? ids : null;
+  const given = plain ?? content?.map(({ logprob }) => logprob);
+  return { tokenIds, logps: given?.every((logp) => logp !== null) ? given : null };
+}
+
+/** @throws SipfError 'unsupported' where token ids and log-probabilities are not of the same tokens, or nothing tells how many there are. */
+export function completionOf(id: string, { choices: [choice], usage }: Answer): Completion {
+  const { text, finish_reason: reason } = choice;
+  const { tokenIds, logps } = drawnTokens(choice);
+  if (tokenIds !== null && logps !== null && tokenIds.length !== logps.length) {
+    throw new SipfError(
+      'unsupported',
+      `Expected one log-probability for each token id of a completion, got ${tokenIds.length} and ${logps.length}. Use a server that tells both of the same tokens.`,
+    );
+  }
+  const tokens = tokenIds?.length ?? usage?.completion_tokens ?? logps?.length;
+  if (tokens !== undefined)
+    return { id, text, tokens, tokenIds, logps, finishReason: reason === 'length' ? reason : 'stop' };
+  throw new SipfError(
+    'unsupported',
+    'Expected a completion with usage, token ids or log-probabilities, got none: its length is unknown. Use a server that tells one of them.',
+  );
+}

@@ -1,0 +1,154 @@
+// A server and the files of its model -> a model that draws there, and reads given texts.
+import type { ContextPiece, GivenTokens, Policy } from '../backend.ts';
+import { messageOf, SipfError } from '../errors.ts';
+import { hash32 } from '../random.ts';
+import { type LoadedAdapter, type PathMapping, ServedAdapters } from './adapters.ts';
+import {
+  type Capabilities,
+  type GivenWay,
+  givenLogps,
+  PROBE_TEXT,
+  type Probed,
+  probe,
+  refused,
+} from './capabilities.ts';
+import { type Answer, completionOf, readAnswer } from './completions.ts';
+import { fieldsOf } from './dialects.ts';
+import type { Fact, SamplerParts, ServedModel } from './sampler.ts';
+import { type Reply, type ServerOptions, type ServerParts, ServerRequests, type Tried } from './server-requests.ts';
+
+interface Settings extends ServerOptions, Pick<Probed, 'model' | 'dialect' | 'prompts'> {
+  readonly others: 'refuse' | 'local' | 'adapter';
+  readonly paths: PathMapping | null;
+  /** Whether the server is ended for now. */
+  readonly isEnded: () => boolean;
+}
+
+type Parts = ServerParts & Pick<SamplerParts, 'log'>;
+
+const NEVER = new AbortController().signal;
+
+/** A model at the server: its name there, and for an adapter how it is loaded. */
+interface Named {
+  readonly model: string;
+  readonly adapter: LoadedAdapter | null;
+}
+
+/** One server, for all models that are drawn from it. */
+export class OpenAiServer {
+  readonly #settings: Settings;
+  readonly #requests: ServerRequests;
+  readonly #adapters: ServedAdapters;
+  #table: Promise<Capabilities> | null = null;
+
+  constructor(settings: Settings, { log, ...parts }: Parts) {
+    const { model, paths, isEnded } = settings;
+    this.#settings = settings;
+    this.#requests = new ServerRequests(settings, parts);
+    this.#adapters = new ServedAdapters({ requests: this.#requests, model, paths, log, isEnded });
+  }
+
+  /** @throws SipfError 'bad-config' where it has another model or tokenizer; 'unsupported' where it loads no such adapter; 'unreachable'. */
+  async open(here: Policy, folder: string | null): Promise<ServedModel> {
+    const { software, dialect, contextLength, given } = await this.#ask(here);
+    const { prompts, others, model } = this.#settings;
+    if (others === 'adapter') await this.#adapters.ready(NEVER);
+    const adapter = folder === null ? null : await this.#adapters.open(folder, here.hash, NEVER);
+    // A request for log-probabilities of a prompt under an adapter ends vLLM 0.32.
+    const reads = adapter !== null && software === 'vllm' ? null : given;
+    const named = { model: adapter?.model ?? model, adapter };
+    return {
+      contextLength: contextLength ?? Number.POSITIVE_INFINITY,
+      draw: async ({ id, context, key, sampling }, ids, signal) => {
+        const prompt = prompts === 'ids' ? ids : textOf(context);
+        const fields = { prompt, ...fieldsOf(dialect, sampling, hash32(key) >>> 1) };
+        const answer = await this.#complete(named, fields, signal);
+        return { completion: completionOf(id, answer), promptTokens: answer.usage?.prompt_tokens ?? ids.length };
+      },
+      logps: reads && ((tokens, signal) => this.#logps(named, reads, tokens, signal)),
+      [Symbol.asyncDispose]: async () => adapter?.[Symbol.asyncDispose](),
+    };
+  }
+
+  /** @throws SipfError as `open` does. */
+  async table(here: Policy): Promise<readonly Fact[]> {
+    const table = await this.#ask(here);
+    const says = (error: unknown) => messageOf(error).replace(/\. Start .*/s, '');
+    const adapters = await this.#adapters.find(NEVER).then(({ prefix }) => `${prefix}/load_lora_adapter`, says);
+    return factsOf(table, this.#settings.prompts, adapters);
+  }
+
+  async #logps(
+    named: Named,
+    way: GivenWay,
+    { context, completion }: GivenTokens,
+    signal: AbortSignal,
+  ): Promise<readonly number[]> {
+    const prompt = [...context, ...completion];
+    const answer = await this.#complete(named, { prompt, temperature: 0, seed: 0, ...way.fields }, signal);
+    const logps = givenLogps(way, answer, prompt);
+    if (logps !== null) return logps.slice(context.length - 1);
+    throw this.#refusal(`log-probabilities of fewer than its ${prompt.length} tokens`);
+  }
+
+  /** A server that was restarted, or that another process took it from, has lost the adapter: it is loaded again. */
+  async #complete({ model, adapter }: Named, fields: object, signal: AbortSignal): Promise<Answer> {
+    const request = { path: '/v1/completions', body: { model, ...fields } };
+    for (let retry = 0; ; retry += 1) {
+      const loads = adapter?.loads ?? 0;
+      const isLost = (reply: Reply) => adapter !== null && retry < this.#settings.retries && hasNoModel(reply);
+      const read = (reply: Reply): Tried<Answer | null> =>
+        isLost(reply) ? { answer: null } : readAnswer(reply, (got) => this.#refusal(got));
+      const answer = await this.#requests.send(request, read, signal);
+      if (answer !== null) return answer;
+      await adapter?.again(loads, signal);
+    }
+  }
+
+  /** Once; again where that failed. */
+  #ask(here: Policy): Promise<Capabilities> {
+    const { model, dialect, prompts } = this.#settings;
+    const probed: Probed = { requests: this.#requests, model, dialect, prompts, signal: NEVER };
+    const ask = async () => {
+      const [ids = []] = await here.encode([[PROBE_TEXT]]);
+      return probe(probed, ids);
+    };
+    this.#table ??= ask().catch((error: unknown) => {
+      this.#table = null;
+      throw error;
+    });
+    return this.#table;
+  }
+
+  #refusal(got: string): SipfError {
+    return refused({ requests: this.#requests, model: this.#settings.model }, got);
+  }
+}
+
+function factsOf(table: Capabilities, prompts: 'ids' | 'text', adapters: string): readonly Fact[] {
+  const { software, models, contextLength, dialect, tokenIds, logps, tokenizer, given } = table;
+  const told = (is: boolean) => (is ? 'told' : 'not told');
+  return [
+    { name: 'server', value: `${software}, asked as ${dialect}, prompts as ${prompts}` },
+    { name: 'models', value: models?.join(', ') ?? 'not listed' },
+    { name: 'context length', value: contextLength === null ? 'not told' : `${contextLength} tokens` },
+    { name: 'tokenizer', value: tokenizer === null ? 'not told' : `equal by ${tokenizer} of a text` },
+    { name: 'drawn tokens', value: `ids ${told(tokenIds)}, log-probabilities ${told(logps)}` },
+    { name: 'given texts', value: given === null ? 'log-probabilities are computed here' : `read by ${given.name}` },
+    { name: 'adapters', value: adapters },
+  ];
+}
+
+/** vLLM and sipf serve say so by 404, SGLang by 400. */
+function hasNoModel({ status, said }: Reply): boolean {
+  return status === 404 || (status === 400 && /lora/i.test(said));
+}
+
+function textOf(context: readonly ContextPiece[]): string {
+  const texts = context.filter((piece) => typeof piece === 'string');
+  if (texts.length === context.length) return texts.join('');
+  throw new SipfError(
+    'unsupported',
+    'Expected prompts of text for engine.sampler.prompts text, got token ids. Set engine.sampler.prompts ids.',
+  );
+}

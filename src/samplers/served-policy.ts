@@ -1,0 +1,159 @@
+// A model elsewhere, and the same here -> a Policy that draws there, and asks the rest here.
+import type { DrawOptions, GenerateRequest, GenerateStats, GivenTokens, OnFinished, Policy } from '../backend.ts';
+import { SipfError, throwIfAborted } from '../errors.ts';
+import type { Drawn, ServedModel } from './sampler.ts';
+
+/** Runs a call when there is room for it. */
+export type Limit = <T>(call: () => Promise<T>) => Promise<T>;
+
+interface Drawer {
+  readonly draw: ServedModel['draw'];
+  /** Completions that are handed on in one group. */
+  readonly together: number;
+  /** Log-probabilities of given texts. */
+  readonly reader: Policy['logps'];
+}
+
+/** `here` is the same model: it answers what `there` does not. */
+export function servedPolicy(here: Policy, there: ServedModel, drawer: Drawer): Policy {
+  const contextLength = Math.min(here.contextLength, there.contextLength);
+  const drawing: Omit<Drawing, 'requests' | 'onFinished'> = {
+    encode: (contexts) => here.encode(contexts),
+    contextLength,
+    drawer,
+  };
+  return {
+    hash: here.hash,
+    contextLength,
+    warnings: here.warnings,
+    generate: (requests, onFinished, options) => drawInOrder({ ...drawing, requests, onFinished }, options),
+    encode: (contexts) => here.encode(contexts),
+    logps: drawer.reader,
+    ...(here.encodeGiven && { encodeGiven: (items) => here.encodeGiven!(items) }),
+    layers: here.layers,
+    ...(here.stepStates && { stepStates: (...args) => here.stepStates!(...args) }),
+    chatPrompt: (messages) => here.chatPrompt(messages),
+    countTokens: (texts) => here.countTokens(texts),
+    async [Symbol.asyncDispose]() {
+      await there[Symbol.asyncDispose]();
+      await here[Symbol.asyncDispose]();
+    },
+  };
+}
+
+interface Drawing {
+  readonly encode: Policy['encode'];
+  readonly contextLength: number;
+  readonly drawer: Drawer;
+  readonly requests: readonly GenerateRequest[];
+  readonly onFinished: OnFinished;
+}
+
+/** Completions are handed on in the order of the requests, a fixed number at a time: what is asked for next depends on no network. */
+async function drawInOrder(drawing: Drawing, { signal, onText }: DrawOptions = {}): Promise<GenerateStats> {
+  throwIfAborted(signal);
+  const { drawer, requests, onFinished } = drawing;
+  const stop = new AbortController();
+  const abort = () => stop.abort();
+  signal?.addEventListener('abort', abort);
+  const stats = { promptTokens: 0, generatedTokens: 0 };
+  const queue: Promise<Drawn>[] = [];
+  try {
+    queue.push(...(await start(drawing, requests, stop.signal)));
+    while (queue.length > 0) {
+      const group = await Promise.all(queue.splice(0, drawer.together));
+      throwIfAborted(signal);
+      for (const { completion, promptTokens } of group) {
+        stats.promptTokens += promptTokens;
+        stats.generatedTokens += completion.tokens;
+      }
+      const finished = group.map(({ completion }) => completion);
+      onText?.(finished.map(({ id, text }) => ({ id, text })));
+      queue.push(...(await start(drawing, await onFinished(finished), stop.signal)));
+    }
+    return stats;
+  } finally {
+    signal?.removeEventListener('abort', abort);
+    stop.abort();
+    await Promise.allSettled(queue);
+  }
+}
+
+/** Sends requests; each has a seed of its own, so each is one completion, and the place keeps the prompts that they share. */
+async function start(
+  { encode, contextLength, drawer: { draw } }: Drawing,
+  requests: readonly GenerateRequest[],
+  signal: AbortSignal,
+): Promise<Promise<Drawn>[]> {
+  if (requests.length === 0) return [];
+  for (const request of requests) checkCalculator(request);
+  const contexts = await encode(requests.map(({ context }) => context));
+  return requests.map((request, i) => {
+    const ids = contexts[i] ?? [];
+    const drawn = (async () => draw(withinContext(request, ids.length, contextLength), ids, signal))();
+    // An earlier one that fails ends the wait for this one.
+    drawn.catch(() => undefined);
+    return drawn;
+  });
+}
+
+function checkCalculator({ id, sampling }: GenerateRequest): void {
+  if (!sampling.calculator) return;
+  throw new SipfError(
+    'unsupported',
+    `Expected an engine that stops at each token for a calculator, got a server in request ${id}. Draw without the calculator, or on this machine (engine.sampler null).`,
+  );
+}
+
+/** The request with no more tokens asked for than have a place. */
+function withinContext(request: GenerateRequest, length: number, contextLength: number): GenerateRequest {
+  const room = contextLength - length;
+  if (length > 0 && room > 0)
+    return { ...request, sampling: { ...request.sampling, maxTokens: Math.min(request.sampling.maxTokens, room) } };
+  throw new SipfError(
+    'bad-input',
+    `Expected a context of 1 to ${contextLength - 1} tokens (the model's context length) in request ${request.id}, got ${length}. Shorten it, or use fewer examples.`,
+  );
+}
+
+/** Log-probabilities by the place, of token ids that the model's own files give; null: the place or the engine here cannot. */
+export function readerOf(here: Policy, { logps, contextLength }: ServedModel, limit: Limit): Policy['logps'] | null {
+  if (logps === null || here.encodeGiven === undefined) return null;
+  return async (items, { signal } = {}) => {
+    const given = await here.encodeGiven!(items);
+    for (const [n, tokens] of given.entries()) checkGiven(n, tokens, Math.min(contextLength, here.contextLength));
+    return allOrNone(signal, given, async (tokens, stopped) => {
+      const isForced = new Set(tokens.forced);
+      const told = await limit(() => logps(tokens, stopped));
+      return told.map((logp, place) => (isForced.has(place) ? null : logp));
+    });
+  };
+}
+
+/** All calls; where one fails the others end. */
+async function allOrNone<T, R>(
+  signal: AbortSignal | undefined,
+  items: readonly T[],
+  call: (item: T, signal: AbortSignal) => Promise<R>,
+): Promise<R[]> {
+  throwIfAborted(signal);
+  const stop = new AbortController();
+  const abort = () => stop.abort();
+  signal?.addEventListener('abort', abort);
+  const calls = items.map((item) => call(item, stop.signal));
+  try {
+    return await Promise.all(calls);
+  } finally {
+    signal?.removeEventListener('abort', abort);
+    stop.abort();
+    await Promise.allSettled(calls);
+  }
+}
+
+function checkGiven(n: number, { context, completion }: GivenTokens, limit: number): void {
+  if (context.length > 0 && context.length + completion.length <= limit) return;
+  throw new SipfError(
+    'bad-input',
+    `Expected a context of at least one token, and at most ${limit} tokens with the completion (the model's context length) in item ${n}, got ${context.length} + ${completion.length}. Shorten it, or give it a prompt.`,
+  );
+}

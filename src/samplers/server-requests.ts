@@ -1,0 +1,136 @@
+// A request to a server -> what it answers: timeouts, further tries, and waits between them.
+import { printable, SipfError, throwIfAborted } from '../errors.ts';
+import { mayPass, retryAfterMs, waitBefore, whyFailed } from '../retries.ts';
+import type { SamplerParts } from './sampler.ts';
+
+export interface ServerOptions {
+  /** Its address up to and with the version; a server of this process may have to be started first. */
+  readonly locate: (signal: AbortSignal) => Promise<string>;
+  readonly retries: number;
+  /** Seconds. */
+  readonly timeout: number;
+}
+
+export interface ServerParts extends Pick<SamplerParts, 'random' | 'wait' | 'now'> {
+  /** Sent as a bearer token; null: none. */
+  readonly apiKey: string | null;
+}
+
+export interface ServerRequest {
+  /** From the root of the server: `/v1/completions`. */
+  readonly path: string;
+  /** Sent as JSON. Absent: a GET. */
+  readonly body?: object | undefined;
+  /** Which statuses another try may not have. Absent: those of `mayPass`. */
+  readonly passes?: (status: number) => boolean;
+  /** Further tries. Absent: those of the settings. */
+  readonly retries?: number | undefined;
+}
+
+/** What may pass where an own error of status 500 is an answer: the server is busy, or a proxy waits for it. */
+export const isBusy = (status: number): boolean => [408, 429, 502, 503, 504].includes(status);
+
+/** An answer whose status no further try changes. */
+export interface Reply {
+  readonly status: number;
+  /** undefined: no JSON. */
+  readonly value: unknown;
+  /** The body, as a message shows it. */
+  readonly said: string;
+  /** How long the server asks to wait, in milliseconds. */
+  readonly askedMs: number;
+}
+
+/** What is read of a reply: an answer, or a problem that another try may not have. */
+export type Tried<T> = { readonly answer: T } | { readonly problem: string; readonly askedMs: number };
+
+/** Sends each request until it has an answer, or no try is left. */
+export class ServerRequests {
+  readonly #options: ServerOptions;
+  readonly #parts: ServerParts;
+  /** Where the last request went. */
+  #url = '';
+
+  constructor(options: ServerOptions, parts: ServerParts) {
+    this.#options = options;
+    this.#parts = parts;
+  }
+
+  /** @throws SipfError 'unreachable' when the last try failed; 'aborted'; and what `read` throws. */
+  async send<T>(request: ServerRequest, read: (reply: Reply) => Tried<T>, signal: AbortSignal): Promise<T> {
+    const { retries = this.#options.retries } = request;
+    for (let retry = 0; ; retry += 1) {
+      throwIfAborted(signal);
+      this.#url = await this.#options.locate(signal);
+      const tried = await this.#try(request, read, signal);
+      if ('answer' in tried) return tried.answer;
+      if (retry === retries) {
+        throw new SipfError(
+          'unreachable',
+          `Expected an answer of ${this.addressOf(request.path)}, got ${tried.problem} (${retries + 1} tries). Start the server or correct engine.sampler.url; what is stored stays, and the same command continues.`,
+        );
+      }
+      const ms = waitBefore(retry, this.#parts.random(), tried.askedMs);
+      await this.#parts.wait(ms, signal).catch(() => throwIfAborted(signal));
+    }
+  }
+
+  /** The address of a path at the server that was asked last: it ends with a version, which only some paths have. */
+  addressOf(path: string): string {
+    const url = this.#url.replace(/\/+$/, '');
+    return path.startsWith('/v1/') ? url + path.slice('/v1'.length) : url.replace(/\/v\d+$/, '') + path;
+  }
+
+  async #try<T>(request: ServerRequest, read: (reply: Reply) => Tried<T>, signal: AbortSignal): Promise<Tried<T>> {
+    const { timeout } = this.#options;
+    const controller = new AbortController();
+    const abort = () => controller.abort();
+    const answered = new AbortController();
+    this.#parts.wait(timeout * 1000, answered.signal).then(abort, () => undefined);
+    signal.addEventListener('abort', abort);
+    try {
+      const response = await this.#fetch(request, controller.signal);
+      return this.#read(response, await response.text(), request, read);
+    } catch (thrown) {
+      if (thrown instanceof SipfError) throw thrown;
+      throwIfAborted(signal);
+      const problem = controller.signal.aborted ? `none within ${timeout} s` : whyFailed(thrown);
+      return { problem, askedMs: 0 };
+    } finally {
+      answered.abort();
+      signal.removeEventListener('abort', abort);
+    }
+  }
+
+  #fetch({ path, body }: ServerRequest, signal: AbortSignal): Promise<Response> {
+    const { apiKey } = this.#parts;
+    const headers = {
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      ...(apiKey === null ? {} : { authorization: `Bearer ${apiKey}` }),
+    };
+    const sent = body === undefined ? {} : { method: 'POST', body: JSON.stringify(body) };
+    return fetch(this.addressOf(path), { ...sent, headers, redirect: 'manual', signal });
+  }
+
+  #read<T>(
+    { status, headers }: Response,
+    text: string,
+    { passes = mayPass }: ServerRequest,
+    read: (reply: Reply) => Tried<T>,
+  ): Tried<T> {
+    const said = printable(text.trim());
+    const askedMs = retryAfterMs(headers.get('retry-after'), this.#parts.now());
+    if (passes(status)) return { problem: `status ${status}: ${said}`, askedMs };
+    const location = headers.get('location');
+    const shown = location === null ? said : `a redirect to ${printable(location)}`;
+    return read({ status, value: jsonOf(text), said: shown, askedMs });
+  }
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
