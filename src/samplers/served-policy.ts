@@ -1,4 +1,5 @@
 // A model elsewhere, and the same here -> a Policy that draws there, and asks the rest here.
+import { setMaxListeners } from 'node:events';
 import type { DrawOptions, GenerateRequest, GenerateStats, GivenTokens, OnFinished, Policy } from '../backend.ts';
 import { SipfError, throwIfAborted } from '../errors.ts';
 import type { Drawn, ServedModel } from './sampler.ts';
@@ -53,7 +54,7 @@ interface Drawing {
 async function drawInOrder(drawing: Drawing, { signal, onText }: DrawOptions = {}): Promise<GenerateStats> {
   throwIfAborted(signal);
   const { drawer, requests, onFinished } = drawing;
-  const stop = new AbortController();
+  const stop = stopper();
   const abort = () => stop.abort();
   signal?.addEventListener('abort', abort);
   const stats = { promptTokens: 0, generatedTokens: 0 };
@@ -130,6 +131,13 @@ export function readerOf(here: Policy, { logps, contextLength }: ServedModel, li
   };
 }
 
+/** Every request that is on its way listens. */
+function stopper(): AbortController {
+  const stop = new AbortController();
+  setMaxListeners(0, stop.signal);
+  return stop;
+}
+
 /** All calls; where one fails the others end. */
 async function allOrNone<T, R>(
   signal: AbortSignal | undefined,
@@ -137,7 +145,7 @@ async function allOrNone<T, R>(
   call: (item: T, signal: AbortSignal) => Promise<R>,
 ): Promise<R[]> {
   throwIfAborted(signal);
-  const stop = new AbortController();
+  const stop = stopper();
   const abort = () => stop.abort();
   signal?.addEventListener('abort', abort);
   const calls = items.map((item) => call(item, stop.signal));
