@@ -119,6 +119,7 @@ async function runProgram(training: Training): Promise<TrainStep[]> {
     if (event.event === 'started') parts.log(startedLine(event));
     else if (event.event === 'warning') parts.log(`Training: ${event.message}`);
     else if (event.event === 'step') {
+      checkTurn(training, event.step, steps.length);
       steps.push(stepOf(training, event));
       onStep(steps.at(-1) as TrainStep);
     } else last.push(event);
@@ -132,6 +133,15 @@ async function runProgram(training: Training): Promise<TrainStep[]> {
   }
   throwIfAborted(signal);
   throw await failureOf(training, ended, last, steps.length);
+}
+
+/** @throws SipfError 'crashed' where two programs do the same work. */
+function checkTurn({ settings }: Training, step: number, next: number): void {
+  if (step === next) return;
+  throw new SipfError(
+    'crashed',
+    `Expected optimizer step ${next} of the training program, got ${step}. Its processes do not know of each other: correct engine.trainer.command (${settings.command.join(' ')}) so that one launcher starts them.`,
+  );
 }
 
 function startedLine({ step, device, processes }: Extract<ProgramEvent, { event: 'started' }>): string {
