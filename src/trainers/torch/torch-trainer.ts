@@ -199,10 +199,20 @@ async function failureOf(
     }
   }
   const command = training.settings.command.join(' ');
-  const words = said.length === 0 ? 'nothing was said' : said.slice(-12).join('\n  ');
+  const words = said.length === 0 ? 'nothing was said' : quoted(said).join('\n  ');
   const memory = how === 'signal SIGKILL' ? ' The system may have been short of memory: lower tokensPerPass.' : '';
   return new SipfError(
     'crashed',
     `Expected the training program (${command}) to finish, got ${how} after optimizer step ${steps}:\n  ${words}\nCorrect what it names; the same command continues from the last checkpoint.${memory}`,
   );
+}
+
+/** Lines that an error quotes, and a cause above them: a launcher says much after what ended its processes. */
+const QUOTED = 12;
+const CAUSE = /^(?:\[rank\d+\]: )?(?!.*ChildFailed)[\w.]*(?:Error|Exception)\b/;
+
+function quoted(said: readonly string[]): string[] {
+  const last = said.slice(-QUOTED);
+  const cause = said.slice(0, -QUOTED).findLast((line) => CAUSE.test(line));
+  return cause === undefined || last.some((line) => CAUSE.test(line)) ? last : [cause, '...', ...last];
 }

@@ -28,6 +28,8 @@ class Group:
         self.local = int(os.environ.get('LOCAL_RANK', 0))
 
     def join(self, device):
+        if device.type == 'cuda':
+            torch.cuda.set_device(device)
         if self.size > 1:
             dist.init_process_group('nccl' if device.type == 'cuda' else 'gloo')
 
