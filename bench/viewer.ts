@@ -13,9 +13,13 @@ import { parseConfig } from '#sipf/config/load.js';
 import { hashPath } from '#sipf/io/file-hashes.js';
 import { createRandom, type Random } from '#sipf/random.js';
 import type { PreferencePair, Question, Sample, StepLabels, StepScores } from '#sipf/records.js';
+import { answersFrom } from '#sipf/viewer/answers.js';
 import type { PathFilter } from '#sipf/viewer/api.js';
+import { readPage } from '#sipf/viewer/http/page-file.js';
+import { servePage } from '#sipf/viewer/http/serve-page.js';
 import type { OpenRun, QuestionSort } from '#sipf/viewer/open-run.js';
 import { openRun } from '#sipf/viewer/open-run-index.js';
+import { type Frames, type FramesMeasured, measureFrames } from './viewer-frames.ts';
 
 /** Samples of a question in each of two rounds. */
 const SAMPLES = 8;
@@ -27,25 +31,32 @@ const OPENINGS = 3;
 interface BenchOptions {
   readonly samples: number;
   readonly requests: number;
+  readonly frames: number;
   readonly json?: boolean;
 }
 
 function program(terminal: Terminal): Command {
   const command = new Command('viewer')
     .description(
-      'Measure the run index: a run of two rounds is written (as records, without a model), indexed, opened and asked. Takes minutes at a million samples; let the machine be idle.',
+      'Measure the run index: a run of two rounds is written (as records, without a model), indexed, opened and asked, and its list is scrolled in Chromium. Takes minutes at a million samples; let the machine be idle.',
     )
     .option('--samples <n>', 'samples of the run', integer({ min: ROUNDS * SAMPLES }), 1_000_000)
-    .option('--requests <n>', 'requests of each kind', integer({ min: 10 }), 250);
+    .option('--requests <n>', 'requests of each kind', integer({ min: 10 }), 250)
+    .option(
+      '--frames <n>',
+      'seconds that the list scrolls in Chromium, if there is one; 0: none',
+      integer({ min: 0 }),
+      5,
+    );
   return finish(
     command,
-    'print {bytes, indexing, opening, requests, memory}',
+    'print {samples, indexing, opening, requests, memoryMB, frames}',
     'node scripts/tool.mjs bench/viewer',
     'node scripts/tool.mjs bench/viewer --samples 100000 --json',
   ).action((options: BenchOptions) => bench(options, terminal));
 }
 
-async function bench({ samples, requests, json }: BenchOptions, terminal: Terminal): Promise<void> {
+async function bench({ samples, requests, frames: scrolling, json }: BenchOptions, terminal: Terminal): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'sipf-bench-viewer-'));
   try {
     const [dir, cache] = [join(folder, 'run'), join(folder, 'cache')];
@@ -58,7 +69,8 @@ async function bench({ samples, requests, json }: BenchOptions, terminal: Termin
     await using run = await openRun(dir, { cache });
     await run.ready();
     const asked = await measureRequests(run, Math.ceil(samples / (ROUNDS * SAMPLES)), requests);
-    const result = { samples, indexing, opening, ...asked };
+    const frames = scrolling === 0 ? null : await framesOf(run, scrolling, terminal);
+    const result = { samples, indexing, opening, ...asked, frames };
     if (json === true) return await terminal.print(JSON.stringify(result));
     const rows = Object.entries(asked.requests).map(([name, { wall, cpu }]) => [
       name,
@@ -78,9 +90,29 @@ async function bench({ samples, requests, json }: BenchOptions, terminal: Termin
     terminal.log(
       `resident memory after each fifth of the requests: ${asked.memoryMB.map((mb) => mb.toFixed(0)).join(', ')} MB`,
     );
+    if (frames !== null) await printFrames(frames, terminal);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+async function framesOf(run: OpenRun, seconds: number, terminal: Terminal): Promise<FramesMeasured | null> {
+  terminal.log('Scrolling ...');
+  const { log } = terminal;
+  await using server = await servePage(answersFrom([run]), { html: await readPage(), port: 0, log });
+  const frames = await measureFrames(server.url, seconds);
+  if (frames === null) log('No Chromium (SIPF_CHROMIUM names one): frames are not measured.');
+  return frames;
+}
+
+async function printFrames({ rows, list, empty }: FramesMeasured, terminal: Terminal): Promise<void> {
+  const row = (name: string, { frames, median, p95, above16, above25 }: Frames) => [
+    name,
+    ...[frames, median.toFixed(1), p95.toFixed(1), above16, above25].map(String),
+  ];
+  const head = ['page', 'frames', 'median ms', '95 % ms', '> 16.7 ms', '> 25 ms'];
+  const table = [head, row(`list of ${rows} rows`, list), row('empty (control)', empty)];
+  for (const line of renderTable(table, terminal.colors)) await terminal.print(line);
 }
 
 const seconds = (since: number): number => (performance.now() - since) / 1000;

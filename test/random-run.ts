@@ -204,7 +204,7 @@ export async function writeRun(dir: string, { config, questions, rounds }: Rando
   for (const [i, round] of rounds.entries()) await writeRound(dir, i + 1, round, key);
   const folder = join(dir, `iteration-${rounds.length + 1}`, 'done');
   await mkdir(folder, { recursive: true });
-  const unit = JSON.stringify({ unit: 0, records: [{ id: 'unfinished' }], counts: {} });
+  const unit = JSON.stringify({ unit: 0, records: [], counts: {} });
   await writeFile(join(folder, '1-samples.journal.jsonl'), `{"journal":1,"inputs":"i"}\n${unit}\n{"unit":1,"rec`);
 }
 

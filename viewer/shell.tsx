@@ -86,7 +86,11 @@ function Inside() {
       )}
       {run !== null && <Faults run={run} />}
       {run !== null && <Page />}
-      {run === null && live.runs.value !== null && <Note kind="fault">There is no such run. Choose one above.</Note>}
+      {run === null && live.runs.value !== null && (
+        <Note kind="fault">
+          The address names a run that is not here. <a href={hrefOf({ page, query: {} })}>Show the first one.</a>
+        </Note>
+      )}
     </>
   );
 }
@@ -208,7 +212,8 @@ function RoundChoice() {
 }
 
 /** Numbered stages are a round's, the others come after the last one. */
-function stageWords(stage: string, iteration: number): string {
+function stageWords(stage: string | null, iteration: number): string {
+  if (stage === null) return 'between two stages';
   return /^\d-/.test(stage) ? `round ${iteration} ${stage}` : `final ${stage}`;
 }
 

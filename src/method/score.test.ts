@@ -129,7 +129,7 @@ test('good scores have good figures, and noise a warning', async () => {
     return scoreFigures(items.map((item) => figurePaths(item, scores, rules)));
   };
   const { records } = await score('prm');
-  const figures = figuresOf(records);
+  const figures = await figuresOf(records);
   expect(figures.aucOutcome.scores?.value).toBeGreaterThan(0.8);
   expect(figures.trueSteps?.scores?.value).toBeGreaterThan(0.9);
   expect(figures.calibration.bins).toHaveLength(10);
@@ -137,5 +137,5 @@ test('good scores have good figures, and noise a warning', async () => {
     ...one,
     scores: (one.scores ?? []).map((_, j) => ((i * 7 + j * 3) % 10) / 10),
   }));
-  expect(figureWarnings(figuresOf(noise)).join('\n')).toMatch(/better than chance/);
+  expect(figureWarnings(await figuresOf(noise)).join('\n')).toMatch(/better than chance/);
 });

@@ -16,6 +16,11 @@ export function stepTruth(task: Task, question: Question, steps: readonly string
   return own.trueSteps?.(question, steps) ?? steps.map((step) => own.equationsHold(step));
 }
 
+/** The task knows the true steps itself: what holds is right, not only a true equation. */
+export function knowsSteps(task: Task, question: Question, steps: readonly string[]): boolean {
+  return (taskOf(task, question).trueSteps?.(question, steps) ?? null) !== null;
+}
+
 /**
  * True for a right answer of which no step is false.
  * @example

@@ -49,6 +49,8 @@ export interface RunView {
   readonly finished: boolean;
   readonly rounds: readonly RoundSummary[];
   readonly final: FinalReport | null;
+  /** What is wrong with lines of its record files, each with its place. `question` and `questionIds` pass over them. */
+  faults(): Promise<readonly string[]>;
   /** Question ids that have paths in round `k`, in order. */
   questionIds(k: number): Promise<string[]>;
   /** null: no such question. */
@@ -94,10 +96,18 @@ function configIn(dir: string, { config, engine }: z.infer<typeof StoredConfig>)
  * for await (const { chosen, rejected } of run.pairs(1)) console.log(chosen.steps, rejected);
  */
 export async function readRun(dir: string): Promise<RunView> {
+  return readTimedRun(dir, stageSeconds((await readTextFile(join(dir, 'events.jsonl'))) ?? ''));
+}
+
+/**
+ * As `readRun`, for who has read the events. `stages`: seconds by `iteration/stage`.
+ * @throws SipfError as `readRun` does.
+ */
+export async function readTimedRun(dir: string, stages: ReadonlyMap<string, number>): Promise<RunView> {
   const stored = (await isRun(dir)) ? await readJson(join(dir, 'config.json'), StoredConfig) : null;
   if (stored === null) throw await noRunAt(dir);
   const config = configIn(dir, stored);
-  const seconds = await secondsByIteration(dir);
+  const seconds = secondsByIteration(stages);
   const rounds: RoundSummary[] = [];
   for (let k = 0; existsSync(join(dir, `iteration-${k}`)); k += 1)
     rounds.push(await summary(dir, k, seconds.get(k) ?? null));
@@ -112,6 +122,7 @@ export async function readRun(dir: string): Promise<RunView> {
     finished: graded && (final !== null || config.evaluate.final.length === 0),
     rounds,
     final,
+    faults: async () => (await index()).faults,
     questionIds: async (k) => questionIds(await index(), k),
     question: async (k, id) => questionView(await index(), k, id),
     questions: () => recordsIn(dir, 0, '0-questions.jsonl', Question),
@@ -125,7 +136,7 @@ export async function readRun(dir: string): Promise<RunView> {
 
 async function summary(dir: string, k: number, seconds: number | null): Promise<RoundSummary> {
   const folder = join(dir, `iteration-${k}`);
-  const names = existsSync(join(folder, 'done')) ? await readdir(join(folder, 'done')) : [];
+  const names = await readdir(join(folder, 'done')).catch(() => []);
   const stages = names
     .filter((name) => name.endsWith('.json'))
     .map((name) => name.slice(0, -'.json'.length))
@@ -148,8 +159,6 @@ function openedOnce(dir: string, config: Config): () => Promise<RunIndex> {
   const open = async (): Promise<RunIndex> => {
     const index = new RunIndex(dir, config);
     await index.refresh();
-    const [fault] = index.faults;
-    if (fault !== undefined) throw new SipfError('bad-input', `${join(dir, fault)} Fix or delete that line.`);
     return index;
   };
   return () => {
@@ -188,9 +197,9 @@ async function* recordsAt<T>(path: string, schema: z.ZodType<T>): AsyncGenerator
 }
 
 /** Time spent in stages, by round. The control and the final evaluation are no round's: their stages have no number. */
-async function secondsByIteration(dir: string): Promise<Map<number, number>> {
+function secondsByIteration(stages: ReadonlyMap<string, number>): Map<number, number> {
   const spent = new Map<number, number>();
-  for (const [key, seconds] of stageSeconds((await readTextFile(join(dir, 'events.jsonl'))) ?? '')) {
+  for (const [key, seconds] of stages) {
     const iteration = /^(\d+)\/\d-/.exec(key)?.[1];
     if (iteration !== undefined) spent.set(Number(iteration), (spent.get(Number(iteration)) ?? 0) + seconds);
   }

@@ -47,26 +47,46 @@ const Logged = z.object({
 });
 export type LoggedEvent = z.infer<typeof Logged>;
 
-/**
- * Seconds by `iteration/stage` from the text of an events.jsonl. Unfinished stages count too: they were begun again later. One that was
- * killed counts until the last event before the next start.
- */
+/** Seconds by `iteration/stage` from the text of an events.jsonl. */
 export function stageSeconds(events: string): Map<string, number> {
-  const spent = new Map<string, number>();
-  let open: { key: string; from: number; last: number } | null = null;
-  const close = () => {
-    if (open !== null) spent.set(open.key, (spent.get(open.key) ?? 0) + (open.last - open.from) / 1000);
-    open = null;
-  };
-  for (const { type, time, iteration, stage } of eventsIn(events)) {
+  const clock = new StageClock();
+  for (const event of eventsIn(events)) clock.add(event);
+  return clock.seconds();
+}
+
+/**
+ * Adds up the times of stages as events come. Unfinished stages count too: they were begun again later. One that was killed counts until the
+ * last event before the next start.
+ */
+export class StageClock {
+  readonly #spent = new Map<string, number>();
+  /** Milliseconds. */
+  #open: { readonly key: string; readonly from: number; last: number } | null = null;
+
+  add({ type, time, iteration, stage }: LoggedEvent): void {
     const at = Date.parse(time);
-    if (type === 'run' || type === 'stage-start') close();
-    if (open !== null) open.last = at;
-    if (type === 'stage-start' && stage !== undefined) open = { key: `${iteration}/${stage}`, from: at, last: at };
-    if (type === 'stage-end') close();
+    if (type === 'run' || type === 'stage-start') this.#close();
+    if (this.#open !== null) this.#open.last = at;
+    if (type === 'stage-start' && stage !== undefined)
+      this.#open = { key: `${iteration}/${stage}`, from: at, last: at };
+    if (type === 'stage-end') this.#close();
   }
-  close();
-  return spent;
+
+  /** By `iteration/stage`; of the open stage those up to its last event. */
+  seconds(): Map<string, number> {
+    const spent = new Map(this.#spent);
+    if (this.#open !== null) spent.set(...this.#withOpen(this.#open));
+    return spent;
+  }
+
+  #close(): void {
+    if (this.#open !== null) this.#spent.set(...this.#withOpen(this.#open));
+    this.#open = null;
+  }
+
+  #withOpen({ key, from, last }: { readonly key: string; readonly from: number; readonly last: number }) {
+    return [key, (this.#spent.get(key) ?? 0) + (last - from) / 1000] as const;
+  }
 }
 
 /** The events of an events.jsonl. Lines that a kill cut short are passed over. */

@@ -9,7 +9,7 @@ import { z } from 'zod';
 import { hashPath } from '../io/file-hashes.ts';
 import { nodeDisk } from '../io/files.ts';
 import { readRecords } from '../io/jsonl.ts';
-import { Journal } from './journal.ts';
+import { Journal, journaledRecords, journalInputs } from './journal.ts';
 import { takeLock } from './lock.ts';
 
 let folder = '';
@@ -150,5 +150,28 @@ describe('nodeDisk', () => {
     await writeFile(join(dir, 'a'), '1');
     expect(await hashPath(dir)).toBe(before);
     expect(await hashPath(join(dir, 'none'))).toBeNull();
+  });
+});
+
+describe('a journal that is read while it grows', () => {
+  it('says where each record is in its line, and what its stage reads', async () => {
+    const path = join(folder, 'read.jsonl');
+    const journal = await Journal.open(nodeDisk, path, 'hash of the inputs', false);
+    const records = [{ id: 'é😀\ud800', steps: ['a\n', '"\\'] }, -0, null, { 2: 1e21, 1: [] }, 'x'.repeat(999)];
+    for (const unit of [records, [], records.slice(1)]) await journal.add({ records: unit, counts: { n: 1 } });
+    expect(await journalInputs(path)).toBe('hash of the inputs');
+    const found = (await readFile(path, 'utf8'))
+      .trimEnd()
+      .split('\n')
+      .map((line) => {
+        const bytes = Buffer.from(line);
+        return journaledRecords(JSON.parse(line)).map(({ record, at, bytes: length }) => {
+          expect(bytes.toString('utf8', at, at + length)).toBe(JSON.stringify(record));
+          return JSON.stringify(record);
+        });
+      });
+    const texts = records.map((record) => JSON.stringify(record));
+    expect(found).toEqual([[], texts, [], texts.slice(1)]);
+    expect(() => journaledRecords({ unit: 0 })).toThrow(/A line of a journal, field "records"/);
   });
 });

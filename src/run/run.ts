@@ -8,6 +8,7 @@ import { type Disk, nodeDisk, removeLeftovers, replaceFile } from '../io/files.t
 import { Counts } from '../reports.ts';
 import { collectUnits, type UnitWork } from './collect.ts';
 import type { Log, LogEvent, OnProgress } from './events.ts';
+import { journalPath } from './journal.ts';
 import { takeLock } from './lock.ts';
 import {
   checkMarker,
@@ -133,7 +134,7 @@ export class Run implements AsyncDisposable {
     const done = (await readMarker(this.dir, stage)) ?? (await this.#reuse(stage, inputs));
     if (done !== null) {
       await checkMarker(this.dir, stage, done, inputs);
-      await this.#disk.remove(this.#journalPath(stage));
+      await this.#disk.remove(journalPath(this.dir, stage));
       this.log({ type: 'stage-skipped', stage: stage.name, iteration: stage.iteration });
       return result.parse(done.result);
     }
@@ -153,7 +154,7 @@ export class Run implements AsyncDisposable {
     const { stage, inputs } = work;
     const file = recordsFile(stage);
     const { signal, onProgress } = this;
-    const journal = this.#journalPath(stage);
+    const journal = journalPath(this.dir, stage);
     const place = { disk: this.#disk, journal, out: this.path(stage.folder, file), signal, onProgress };
     const body = () => collectUnits(work, place);
     const counts = await this.once({ stage, inputs, outputs: [file], result: Counts, body });
@@ -256,10 +257,6 @@ export class Run implements AsyncDisposable {
     }
     await this.#writeMarker(stage, marker);
     return marker;
-  }
-
-  #journalPath({ folder, name }: StageName): string {
-    return this.path(folder, 'done', `${name}.journal.jsonl`);
   }
 }
 

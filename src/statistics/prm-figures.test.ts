@@ -11,12 +11,12 @@ const path = (scores: readonly number[], labels: readonly boolean[]): FigurePath
   ranks: { scores: 0, tallies: 0, meanLogp: 0, shortness: 0 },
 });
 
-test('step accuracy counts a score at the threshold as correct', () => {
-  const figures = scoreFigures([[path([0.5], [true]), path([0.4], [true])], [path([0.1], [false])], []]);
+test('step accuracy counts a score at the threshold as correct', async () => {
+  const figures = await scoreFigures([[path([0.5], [true]), path([0.4], [true])], [path([0.1], [false])], []]);
   expect(figures.stepAccuracy).toMatchObject({ value: 2 / 3, n: 2 });
 });
 
-test('the first error is found in its very place, or where neither scores nor labels have one', () => {
+test('the first error is found in its very place, or where neither scores nor labels have one', async () => {
   const errors = [
     { predicted: 1, label: 1 },
     { predicted: 0, label: 1 },
@@ -36,7 +36,7 @@ test('the first error is found in its very place, or where neither scores nor la
       [0, 1, 2, 3].map((j) => j !== label),
     ),
   );
-  const figures = scoreFigures(paths.map((one) => [one]));
+  const figures = await scoreFigures(paths.map((one) => [one]));
   expect(figures.firstErrorAccuracy).toMatchObject({ value: 4 / 7, n: 7 });
   expect(figures.firstErrorF1?.value).toBe(found.f1);
 });
@@ -55,8 +55,8 @@ function questions(scores: (right: boolean) => readonly number[]): FigurePath[][
   );
 }
 
-test('scores that are the labels have every figure at its best; cheap ranks have their own', () => {
-  const figures = scoreFigures(questions((right) => [1, Number(right), Number(right)]));
+test('scores that are the labels have every figure at its best; cheap ranks have their own', async () => {
+  const figures = await scoreFigures(questions((right) => [1, Number(right), Number(right)]));
   expect(figures).toMatchObject({ questions: 6, paths: 12, steps: 36, labelTokens: 20, majority: 2 / 3 });
   for (const figure of [figures.stepAccuracy, figures.firstErrorAccuracy, figures.firstErrorF1])
     expect(figure?.value).toBe(1);
@@ -71,8 +71,8 @@ test('scores that are the labels have every figure at its best; cheap ranks have
   expect(figures.calibration.ece).toBe(0);
 });
 
-test('without paths, or where no task knows the truth, there is no figure', () => {
-  expect(scoreFigures([[], []])).toMatchObject({
+test('without paths, or where no task knows the truth, there is no figure', async () => {
+  expect(await scoreFigures([[], []])).toMatchObject({
     questions: 0,
     labelTokens: null,
     stepAccuracy: null,
@@ -80,7 +80,7 @@ test('without paths, or where no task knows the truth, there is no figure', () =
     aucTrue: null,
   });
   const unknown = questions(() => [0.5, 0.5, 0.5]).map((paths) => paths.map((path) => ({ ...path, truth: null })));
-  expect(scoreFigures(unknown)).toMatchObject({
+  expect(await scoreFigures(unknown)).toMatchObject({
     aucTrue: null,
     trueSteps: null,
     aucOutcome: { scores: { value: 0.5 } },

@@ -40,19 +40,19 @@ test('few pairs are told where the method makes pairs', () => {
   expect(warning).toMatch(/^Only 0 of 1500 questions gave pairs/);
 });
 
-test('figures speak of the scores, whatever gave them', () => {
+test('figures speak of the scores, whatever gave them', async () => {
   const ranks = { scores: 0.2, tallies: 1, meanLogp: 1, shortness: 1 };
   const path = (right: boolean) => ({
     ...{ right, scores: [right ? 0.2 : 0.8], labels: [right], labelTokens: 1, truth: null },
     ranks: right ? ranks : { scores: 0.8, tallies: 0, meanLogp: 0, shortness: 0 },
   });
-  const warnings = figureWarnings(scoreFigures(Array.from({ length: 3 }, () => [path(true), path(false)])));
-  expect([...warnings, ...figureWarnings(scoreFigures([]))].map((text) => text.split(/[:.]/, 1)[0])).toEqual([
+  const warnings = figureWarnings(await scoreFigures(Array.from({ length: 3 }, () => [path(true), path(false)])));
+  expect([...warnings, ...figureWarnings(await scoreFigures([]))].map((text) => text.split(/[:.]/, 1)[0])).toEqual([
     'The scores do not rank the paths of a question better than chance',
     'The scores rank paths no better than their mean log-probability',
     'The scores rank paths no better than their shortness',
     'Always saying the commoner label is as good as the scores',
     'No held-out question has labelled paths',
   ]);
-  expect([...warnings, ...figureWarnings(scoreFigures([]))].join()).not.toContain('PRM');
+  expect([...warnings, ...figureWarnings(await scoreFigures([]))].join()).not.toContain('PRM');
 });

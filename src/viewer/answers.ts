@@ -1,4 +1,6 @@
 // Open runs -> what the server and the report answer: one function for each address.
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { SipfError } from '../errors.ts';
 import type {
   ComparedSide,
@@ -18,10 +20,10 @@ import type {
 } from './api.ts';
 import { Memo } from './memo.ts';
 import type { OpenRun, PairsAsk, QuestionsAsk } from './open-run.ts';
-import { answersOf, type CompareAsk, compareReply } from './queries/compare.ts';
+import { answersOf, type CompareAsk, type Comparison, compareReply, comparisonOf } from './queries/compare.ts';
 import type { QuestionCounts } from './queries/estimated-costs.ts';
 import { countQuestions, roundsReply } from './queries/rounds.ts';
-import { heldOutGroups, scoresReply } from './queries/scores.ts';
+import { heldOutPaths, scoresReply } from './queries/scores.ts';
 import { trainingReply } from './queries/training.ts';
 
 interface OfRun {
@@ -60,11 +62,20 @@ export function answersFrom(runs: readonly OpenRun[]): Answers {
   const policyAnswers = async ({ run, policy }: ComparedSide) => answersOf(await runAt(run).view(), policy);
   const [rounds, scores, trainings] = [new Memo<RoundsReply>(), new Memo<ScoresReply>(), new Memo<TrainingReply>()];
   const questions = new Memo<QuestionCounts>();
+  // Answers are long: those of the list that is looked at are kept.
+  const comparisons = new Memo<Comparison>(1);
+  const comparisonFor = async ({ first, second }: Pick<CompareAsk, 'first' | 'second'>): Promise<Comparison> => {
+    const [own, other] = [await versionOf(runAt(first.run)), await versionOf(runAt(second.run))];
+    return comparisons.get(JSON.stringify([first, second]), own + other, async () =>
+      comparisonOf(await policyAnswers(first), await policyAnswers(second)),
+    );
+  };
   const roundsOf = async (run: OpenRun, place: number): Promise<RoundsReply> => {
     const view = await run.view();
-    // They are written once, before the first round.
-    const counts = await questions.get(place, Math.min(1, view.rounds.length), () => countQuestions(view));
-    return roundsReply(view, counts);
+    // Its size tells whether they are there, and whose.
+    const { size } = await stat(join(run.dir, 'iteration-0', '0-questions.jsonl')).catch(() => ({ size: 0 }));
+    const counts = await questions.get(place, size, () => countQuestions(view));
+    return roundsReply(view, run.events().seconds, counts);
   };
   return {
     runs: async () => ({ runs: await Promise.all(runs.map((run) => run.head())) }),
@@ -80,21 +91,23 @@ export function answersFrom(runs: readonly OpenRun[]): Answers {
     pair: async ({ run, ...ask }) => runAt(run).pair(ask),
     scores: async ({ run: place, round }) => {
       const run = runAt(place);
-      return scores.get(`${place} ${round}`, await versionOf(run), () => scoresOf(run, round));
+      return scores.get(`${place} ${round}`, await run.recordsVersion(), () => scoresOf(run, round));
     },
     training: async ({ run: place }) => {
       const run = runAt(place);
-      return trainings.get(place, await versionOf(run), async () => trainingReply(await run.view()));
+      return trainings.get(place, await versionOf(run), async () =>
+        trainingReply(await run.view(), run.events().trainings),
+      );
     },
-    compare: async (ask) => compareReply(await policyAnswers(ask.first), await policyAnswers(ask.second), ask),
+    compare: async (ask) => compareReply(await comparisonFor(ask), ask),
     label: async ({ run, ...label }) => runAt(run).label(label),
   };
 }
 
 async function scoresOf(run: OpenRun, round: number): Promise<ScoresReply> {
   const { config, rounds } = await run.view();
-  const groups = await heldOutGroups(run, round, config.labels.heldOut);
   const rules = { task: run.task, labels: config.labels, score: config.score };
+  const paths = await heldOutPaths(run, { round, share: config.labels.heldOut, rules });
   const known = rounds[round]?.report?.scores ?? null;
-  return { ...(await scoresReply(groups, rules, known)), human: await run.humanAgreement(round) };
+  return { ...(await scoresReply(paths, known)), human: await run.humanAgreement(round) };
 }

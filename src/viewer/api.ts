@@ -18,9 +18,9 @@ export interface RunHead {
   readonly finished: boolean;
   /** Grows whenever a file of the run changed: what a page holds of an older one may be stale. */
   readonly version: number;
-  /** What the run does now; null: nothing runs. `done` of `total` units, where the stage tells. */
+  /** What the run does now; null: nothing runs. `stage` null: it is between two. `done` of `total` units, where the stage tells. */
   readonly now: {
-    readonly stage: string;
+    readonly stage: string | null;
     readonly iteration: number;
     readonly done: number | null;
     readonly total: number | null;
@@ -129,6 +129,8 @@ export interface PathView {
   readonly hardLabels: readonly boolean[] | null;
   /** Exact checks: true, false, or null where nothing can be checked. */
   readonly truth: readonly (boolean | null)[];
+  /** The task knows each true step. false: `true` says that equations hold, and they may be of the wrong thing. */
+  readonly knowsSteps: boolean;
   /** By hand. */
   readonly human: readonly (HumanLabel | null)[];
   /** Least log-probability of each step's tokens, null where none was drawn there; null of all: not kept (`sampling.keepLogps`). */

@@ -1,4 +1,5 @@
 // human-labels.jsonl of a run directory <-> labels of steps by hand, read on as they are appended.
+import { lstat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { SipfError } from '../errors.ts';
@@ -6,7 +7,6 @@ import { check } from '../io/check.ts';
 import { exists, readExactly, withFile } from '../io/file-bytes.ts';
 import { nodeDisk } from '../io/files.ts';
 import { jsonOf } from '../io/jsonl.ts';
-
 import type { HumanLabel } from './api.ts';
 import { Tail } from './tail.ts';
 
@@ -30,15 +30,17 @@ export class HumanLabels {
   readonly #tail: Tail;
   readonly #byStep = new Map<string, HumanLabel>();
   readonly #faults: string[] = [];
+  /** Why the file cannot be read; null: it can, or there is none. */
+  #unread: string | null = null;
 
   constructor(dir: string) {
     this.#path = join(dir, HUMAN_LABELS);
     this.#tail = new Tail(this.#path);
   }
 
-  /** Lines that are no label; they are passed over. */
+  /** Lines that are no label, which are passed over; a file that cannot be read. */
   get faults(): readonly string[] {
-    return this.#faults;
+    return this.#unread === null ? this.#faults : [...this.#faults, this.#unread];
   }
 
   /** The last label of each step that has one, those taken back apart. */
@@ -54,7 +56,12 @@ export class HumanLabels {
 
   /** Reads what was appended since. True: there was something. */
   async refresh(): Promise<boolean> {
-    const { lines, first, isNew } = await this.#tail.lines();
+    this.#unread = null;
+    const { lines, first, isNew } = await this.#tail.lines().catch((error: unknown) => {
+      if (!(error instanceof SipfError)) throw error;
+      this.#unread = error.message;
+      return { lines: [], first: 0, isNew: false };
+    });
     if (isNew) this.#forget();
     for (const [i, line] of lines.entries()) this.#take(line, `${HUMAN_LABELS}, line ${first + i}`);
     return isNew || lines.length > 0;
@@ -62,10 +69,11 @@ export class HumanLabels {
 
   /**
    * Appends a label, and waits until it is on the disk.
-   * @throws SipfError 'bad-input' for one that is none, 'write-failed' where the disk refuses.
+   * @throws SipfError 'bad-input' for one that is none; 'write-failed' where the disk refuses, or something else than a file is there.
    */
   async add(label: HumanLabel): Promise<void> {
     const line = `${JSON.stringify(check(Label, label, 'label', `Give a note of ${MOST_NOTE} characters at most.`))}\n`;
+    await refuseOther(this.#path);
     await nodeDisk.append(this.#path, (await endsInLine(this.#path)) ? line : `\n${line}`, true);
     await this.refresh();
   }
@@ -89,6 +97,14 @@ export class HumanLabels {
 
 function keyOf({ sampleId, step }: Pick<HumanLabel, 'sampleId' | 'step'>): string {
   return JSON.stringify([sampleId, step]);
+}
+
+/** A run directory may come from strangers: a link in it would let them choose the file that grows. */
+async function refuseOther(path: string): Promise<void> {
+  const info = await lstat(path).catch(() => null);
+  if (info === null || info.isFile()) return;
+  const got = info.isSymbolicLink() ? 'a link' : 'something else';
+  throw new SipfError('write-failed', `Expected a file at ${path}, got ${got}. Move it away: a new file is made.`);
 }
 
 /** False where a process was killed in the middle of a line. */

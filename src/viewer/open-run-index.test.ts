@@ -1,13 +1,30 @@
 // A run that grows, breaks, is cached or has labels by hand -> what an open run says of it.
-import { appendFile, mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
+import {
+  appendFile,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  truncate,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type RandomRun, randomRun, writeRound, writeRun } from '../../test/random-run.ts';
+import { type RandomRound, type RandomRun, randomRun, writeRound, writeRun } from '../../test/random-run.ts';
 import { sumsTask } from '../../test/scripted-sums.ts';
-import { slowQuestions } from '../../test/slow-run.ts';
+import { slowPaths, slowQuestions } from '../../test/slow-run.ts';
+import { sized } from '../../test/tier.ts';
 import { nodeDisk } from '../io/files.ts';
+import { RunIndex } from '../pipeline/run-index/run-index.ts';
 import { readRun } from '../pipeline/run-reader.ts';
+import { createRandom } from '../random.ts';
+import { Journal, journalPath } from '../run/journal.ts';
 import { takeLock } from '../run/lock.ts';
 import type { OpenRun } from './open-run.ts';
 import { openRun } from './open-run-index.ts';
@@ -73,6 +90,25 @@ describe('a run that goes on', () => {
     expect((await opened.head()).faults).toEqual([]);
   });
 
+  it('is another run in the same place, with the path scores and the task of that one', async () => {
+    const run = wholeRun('place');
+    const dir = join(folder, 'place');
+    await writeRun(dir, run);
+    await using opened = await openRun(dir, { cache: folder, tasks: (name) => ({ ...sumsTask, name }) });
+    await opened.ready();
+    const { version } = await opened.head();
+    const config = { ...run.config, score: { ...run.config.score, path: 'product' as const } };
+    const other = { ...run, config: { ...config, task: { ...config.task, name: 'other' } } };
+    await rm(dir, { recursive: true });
+    await writeRun(dir, other);
+    await opened.ready();
+    expect((await opened.head()).version).toBeGreaterThan(version);
+    expect(opened.task?.name).toBe('other');
+    const { questions } = await opened.questions({ round: 1, ...LIST });
+    expect(questions).toEqual(slowList(other, 1));
+    expect(questions).not.toEqual(slowList(run, 1));
+  });
+
   it('says what it does, by its lock, its events and its journal', async () => {
     const run = wholeRun('now');
     const dir = join(folder, 'now');
@@ -89,7 +125,7 @@ describe('a run that goes on', () => {
     const total = Math.ceil(run.questions.length / run.config.sampling.unit);
     expect(now).toEqual({ stage: '1-samples', iteration: k, done: 1, total });
     await appendFile(join(dir, `iteration-${k}`, 'done', '1-samples.journal.jsonl'), 'ords":[],"counts":{}}\n{');
-    expect(await opened.head()).toMatchObject({ version, now: { done: 2 } });
+    expect(await opened.head()).toMatchObject({ now: { done: 2 } });
     const more = event('stage-end', '1-samples') + event('stage-start', '3-prm');
     await appendFile(
       join(dir, 'events.jsonl'),
@@ -99,7 +135,7 @@ describe('a run that goes on', () => {
     expect(later.now).toEqual({ stage: '3-prm', iteration: k, done: 5, total: 9 });
     expect(later.version).toBeGreaterThan(version);
     await appendFile(join(dir, 'events.jsonl'), `ge"}\n${event('error', '3-prm')}`);
-    expect((await opened.head()).now).toBeNull();
+    expect((await opened.head()).now).toEqual({ stage: null, iteration: 0, done: null, total: null });
   });
 });
 
@@ -141,7 +177,8 @@ describe('a broken run', () => {
     expect(questions).toEqual(slowList(run, 1));
     for (const { id, paths } of questions) expect((await opened.question({ round: 1, id })).paths).toHaveLength(paths);
     const view = await readRun(dir);
-    await expect(view.questionIds(1)).rejects.toThrow(/1-samples\.jsonl, line 2: Expected one JSON object/);
+    expect(await view.faults()).toEqual(faults);
+    expect(await view.questionIds(1)).toEqual(questions.map(({ id }) => id));
   });
 
   it('keeps the first of many faults, and counts the others', async () => {
@@ -157,19 +194,21 @@ describe('a broken run', () => {
     expect(Number(/^(\d+) more lines/.exec(faults[20]!)?.[1])).toBeGreaterThanOrEqual(30);
   });
 
-  it('refuses to answer from a file that was changed in place', async () => {
+  it('answers from a file as it is now, whatever was there', async () => {
     const run = wholeRun('changed');
     const dir = join(folder, 'changed');
     await writeRun(dir, run);
     await using opened = await open(dir);
     await opened.ready();
-    const { id } = run.questions.find((question) =>
-      run.rounds[0]!.samples.some(({ questionId }) => questionId === question.id),
-    )!;
+    const [{ questionId: id, id: sample } = { questionId: '', id: '' }] = run.rounds[0]!.samples;
+    const samples = run.rounds[0]!.samples.map((own) => ({ ...own, extracted: 'changed' }));
+    const rounds = [{ ...run.rounds[0]!, samples }, ...run.rounds.slice(1)];
+    await writeRun(dir, { ...run, rounds }, 'changed');
+    const { paths } = await opened.question({ round: 1, id });
+    expect(paths.find((path) => path.sample.id === sample)?.sample.extracted).toBe('changed');
     await writeFile(join(dir, 'iteration-1', '1-samples.jsonl'), 'x');
-    await expect(opened.question({ round: 1, id })).rejects.toThrow(
-      /1-samples\.jsonl, line \d+: Expected the record that was there/,
-    );
+    await expect(opened.question({ round: 1, id })).rejects.toMatchObject({ code: 'not-found' });
+    expect((await opened.head()).faults[0]).toMatch(/1-samples\.jsonl, line 1: Expected one JSON object/);
   });
 
   it('is shown with a report that is no JSON', async () => {
@@ -191,6 +230,64 @@ describe('a broken run', () => {
     await using opened = await openRun(dir, { cache: folder });
     expect((await opened.head()).faults.join()).toMatch(/^Steps are not checked: Expected a task/);
   });
+});
+
+describe('a stage at work', () => {
+  const KINDS = [
+    ['samples', '1-samples'],
+    ['labels', '2-step-labels'],
+    ['scores', '4-scores'],
+  ] as const;
+
+  it.each(Array.from({ length: sized(3, 40) }, (_, i) => i))(
+    'shows what its journal has, then the file that it becomes: run %i',
+    async (seed) => {
+      const random = createRandom(`journal/${seed}`);
+      const run = wholeRun(`journal/${seed}`);
+      const dir = join(folder, `journal-${seed}`);
+      const [first, last] = run.rounds as [RandomRound, RandomRound];
+      await writeRun(dir, { ...run, rounds: [first] });
+      await using opened = await open(dir);
+      let now: RandomRound = { samples: [], labels: null, scores: null, pairs: null };
+      const expectShown = async () => {
+        await opened.ready();
+        const records = { ...run, rounds: [first, now] };
+        expect((await opened.questions({ round: 2, ...LIST })).questions).toEqual(slowList(records, 2));
+        const question = random.pick(run.questions);
+        const paths = slowPaths(records, 2, question);
+        const shown = await opened.question({ round: 2, id: question.id }).catch(() => ({ paths: [] }));
+        expect(shown.paths.map(({ sample, pathScore }) => ({ sample, pathScore }))).toEqual(
+          paths.map(({ sample, pathScore }) => ({ sample, pathScore })),
+        );
+        expect((await opened.head()).faults).toEqual([]);
+      };
+      for (const [field, kind] of KINDS) {
+        const records = last[field] ?? [];
+        const file = join(dir, 'iteration-2', `${kind}.jsonl`);
+        const path = journalPath(dir, { folder: 'iteration-2', name: kind, iteration: 2 });
+        await mkdir(dirname(path), { recursive: true });
+        const journal = await Journal.open(nodeDisk, path, 'inputs', false);
+        for (let at = 0; at < records.length; ) {
+          const unit = records.slice(at, at + random.int(0, 9));
+          await journal.add({ records: unit, counts: {} });
+          at += unit.length;
+          now = { ...now, [field]: records.slice(0, at) };
+          if (random.next() < 0.3) await expectShown();
+        }
+        const size = (await stat(path)).size;
+        await appendFile(path, '{"unit":99,"records":[{"id":');
+        await expectShown();
+        await truncate(path, size);
+        await writeFile(file, records.map((record) => `${JSON.stringify(record)}\n`).join(''));
+        if (seed % 2 === 1) await expectShown();
+        await rm(path);
+        // Before any look.
+        for (const { id } of run.questions.slice(0, 3))
+          await opened.question({ round: 2, id }).catch((error) => expect(error).toMatchObject({ code: 'not-found' }));
+        await expectShown();
+      }
+    },
+  );
 });
 
 describe('unknown names', () => {
@@ -258,6 +355,26 @@ describe('labels by hand', () => {
       code: 'bad-input',
     });
   });
+
+  it('are in a file of the run alone: no link leads a writer out of it', async () => {
+    const run = wholeRun('human-link');
+    const dir = join(folder, 'human-link');
+    await writeRun(dir, run);
+    const [{ id: sampleId } = { id: '' }] = run.rounds[0]!.samples;
+    const [path, elsewhere] = [join(dir, 'human-labels.jsonl'), join(folder, 'elsewhere')];
+    await symlink(elsewhere, path);
+    await using opened = await open(dir);
+    const label = () => opened.label({ sampleId, step: 0, label: 'good' });
+    await expect(label()).rejects.toMatchObject({ code: 'write-failed', message: expect.stringContaining(path) });
+    expect(await readdir(folder)).not.toContain('elsewhere');
+    await rm(path);
+    await mkdir(path);
+    await expect(label()).rejects.toMatchObject({ code: 'write-failed' });
+    expect((await opened.head()).faults).toEqual([expect.stringContaining(path)]);
+    await rm(path, { recursive: true });
+    await label();
+    expect((await opened.head()).faults).toEqual([]);
+  });
 });
 
 describe('the cache', () => {
@@ -315,6 +432,38 @@ describe('the cache', () => {
     await using anew = await openWith(dir, cache);
     const found = anew.question({ round: 1, id: 'large' });
     await expect(found).rejects.toMatchObject({ code: 'not-found' });
+  });
+
+  it('is not written by a reading that was stopped', async () => {
+    const { run, dir, cache } = await largeRun('stopped');
+    const [large] = run.questions.slice(-1);
+    await writeRun(dir, { ...run, questions: [...run.questions, { ...large!, id: 'as large' }] });
+    const stop = new AbortController();
+    const index = new RunIndex(dir, run.config, { cache, signal: stop.signal });
+    const reading = index.refresh();
+    reading.catch(() => undefined);
+    // As much as is stored, and not all.
+    while (index.bytes.read < 17 << 20) await setImmediate();
+    stop.abort();
+    await expect(reading).rejects.toMatchObject({ code: 'aborted' });
+    await expect(readdir(join(cache, 'runs'))).rejects.toMatchObject({ code: 'ENOENT' });
+  });
+
+  it('of a run that is gone, or of another version, is deleted when one is written', async () => {
+    const [gone, kept] = [await largeRun('gone'), await largeRun('stays')];
+    const folderOf = join(kept.cache, 'runs');
+    for (const { dir } of [gone, kept]) await (await openWith(dir, kept.cache))[Symbol.asyncDispose]();
+    const both = await readdir(folderOf);
+    expect(both).toHaveLength(2);
+    await writeFile(join(folderOf, 'older.index'), 'of an older version');
+    await writeFile(join(folderOf, 'notes.txt'), 'no index');
+    await rm(gone.dir, { recursive: true });
+    await writeRun(kept.dir, kept.run);
+    await (await openWith(kept.dir, kept.cache))[Symbol.asyncDispose]();
+    const names = await readdir(folderOf);
+    expect(names).toHaveLength(2);
+    expect(names).toContain('notes.txt');
+    expect(both).toEqual(expect.arrayContaining(names.filter((name) => name.endsWith('.index'))));
   });
 
   it('costs time and no answer where its folder is closed', async () => {

@@ -1,13 +1,12 @@
 // A run directory -> the run that the server and the report ask, by the index of its records.
 import { basename, join, resolve } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
-import { messageOf, SipfError } from '../errors.ts';
+import { SipfError } from '../errors.ts';
 import type { CacheOptions } from '../io/cache.ts';
 import { exists } from '../io/file-bytes.ts';
 import { readRecords } from '../io/jsonl.ts';
-import { type RecordGroup, RecordReader } from '../pipeline/run-index/read-records.ts';
-import { RunIndex } from '../pipeline/run-index/run-index.ts';
-import { type RunView, readRun } from '../pipeline/run-reader.ts';
+import { ChangedRecords, type RecordGroup, RecordReader } from '../pipeline/run-index/read-records.ts';
+import { type RunView, readTimedRun } from '../pipeline/run-reader.ts';
 import { PairShift } from '../records.ts';
 import type { Task } from '../task.ts';
 import { type OpenTasks, openTasks } from '../tasks/index.ts';
@@ -27,8 +26,8 @@ import { HumanLabels } from './human-labels.ts';
 import type { OpenRun, PairsAsk, QuestionsAsk } from './open-run.ts';
 import { humanAgreement } from './queries/human-agreement.ts';
 import { PathQueries } from './queries/path-queries.ts';
-import { PathTruth } from './queries/path-truth.ts';
-import { QuestionLists } from './queries/question-lists.ts';
+import { RunEvents } from './run-events.ts';
+import { RunRecords } from './run-records.ts';
 import { runSignature } from './run-signature.ts';
 import { WorkNow } from './work-now.ts';
 
@@ -46,55 +45,60 @@ export interface OpenRunOptions extends Pick<CacheOptions, 'cache'> {
 export async function openRun(dir: string, options: OpenRunOptions = {}): Promise<OpenRun> {
   const path = resolve(dir);
   const signature = await runSignature(path);
-  const run = new IndexedRun(await readRun(path), signature, options);
+  const events = new RunEvents(path);
+  await events.refresh();
+  const run = new IndexedRun(await readTimedRun(path, events.seconds), events, signature, options);
   await run.head();
   return run;
 }
 
 class IndexedRun implements OpenRun {
   readonly dir: string;
-  readonly task: Task | null;
   readonly #stop = new AbortController();
+  readonly #cache: OpenRunOptions['cache'];
   readonly #clock: () => Date;
   readonly #tasks: OpenTasks;
-  readonly #index: RunIndex;
   readonly #human: HumanLabels;
+  readonly #events: RunEvents;
   readonly #now: WorkNow;
-  readonly #truth: PathTruth;
-  readonly #lists: QuestionLists;
-  readonly #faults: string[] = [];
+  #records: RunRecords;
   #view: RunView;
   #signature: string;
   #viewFault: string | null = null;
-  /** Grows with what is no record: reports, events, labels by hand. */
+  /** Grows with what is no record: reports, events. */
   #changes = 0;
+  /** Grows with labels by hand, and with records of another configuration. */
+  #recordChanges = 0;
   #looking: Promise<void> = Promise.resolve();
-  #reading: Promise<void>;
-  readonly #firstReading: Promise<void>;
 
-  constructor(view: RunView, signature: string, { cache, tasks, clock = () => new Date() }: OpenRunOptions) {
+  constructor(
+    view: RunView,
+    events: RunEvents,
+    signature: string,
+    { cache, tasks, clock = () => new Date() }: OpenRunOptions,
+  ) {
     this.dir = view.dir;
     this.#view = view;
+    this.#events = events;
     this.#signature = signature;
+    this.#cache = cache;
     this.#clock = clock;
     this.#tasks = openTasks({ make: tasks });
-    this.#index = new RunIndex(view.dir, view.config, { cache, signal: this.#stop.signal });
     this.#human = new HumanLabels(view.dir);
     this.#now = new WorkNow(view.dir);
-    this.task = this.#openTask();
-    this.#truth = new PathTruth(this.#index, this.task);
-    this.#lists = new QuestionLists(this.#index, this.#truth, () => performance.now());
-    this.#reading = this.#index.refresh();
-    this.#firstReading = this.#reading;
-    // Whoever waits for it is told.
-    this.#reading.catch(() => undefined);
+    this.#records = this.#recordsOf(view);
+  }
+
+  get task(): Task | null {
+    return this.#records.task;
   }
 
   async head(): Promise<RunHead> {
     await this.#look();
     const { config, rounds, finished } = this.#view;
     const { method, task, model, seed, iterations } = config;
-    const { read, of } = this.#index.bytes;
+    const { index } = this.#records;
+    const { read, of } = index.bytes;
     return {
       name: basename(this.dir),
       dir: this.dir,
@@ -105,55 +109,55 @@ class IndexedRun implements OpenRun {
       iterations,
       rounds: rounds.length,
       finished,
-      version: this.#changes + this.#index.version,
-      now: await this.#now.read(config, this.#index.tables.questions.size),
+      version: this.#changes + this.#recordChanges + index.version,
+      now: await this.#now.read(this.#events.now, config, index.tables.questions.size),
       indexed: { bytes: Math.min(read, of), of },
       faults: this.#allFaults(),
     };
   }
 
+  async recordsVersion(): Promise<number> {
+    await this.#look();
+    return this.#recordChanges + this.#records.index.version;
+  }
+
   async ready(): Promise<void> {
     await this.#look();
-    await this.#reading;
+    await this.#records.settled();
   }
 
   view(): Promise<RunView> {
     return Promise.resolve(this.#view);
   }
 
-  async questions(ask: QuestionsAsk): Promise<QuestionsReply> {
-    await this.#atRound(ask.round);
-    return this.#lists.reply(ask);
+  events(): Pick<RunEvents, 'seconds' | 'trainings'> {
+    return this.#events;
   }
 
-  async question(ask: { readonly round: number; readonly id: string }): Promise<QuestionReply> {
-    await this.#atRound(ask.round);
-    return this.#paths().question(ask);
+  questions(ask: QuestionsAsk): Promise<QuestionsReply> {
+    return this.#answer(ask.round, () => this.#records.lists.reply(ask));
   }
 
-  async rollouts(ask: {
-    readonly round: number;
-    readonly sample: string;
-    readonly step: number;
-  }): Promise<RolloutsReply> {
-    await this.#atRound(ask.round);
-    return this.#paths().rollouts(ask);
+  question(ask: { readonly round: number; readonly id: string }): Promise<QuestionReply> {
+    return this.#answer(ask.round, () => this.#paths().question(ask));
   }
 
-  async tokens(ask: { readonly round: number; readonly sample: string }): Promise<TokensReply> {
-    await this.#atRound(ask.round);
-    return this.#paths().tokens(ask);
+  rollouts(ask: { readonly round: number; readonly sample: string; readonly step: number }): Promise<RolloutsReply> {
+    return this.#answer(ask.round, () => this.#paths().rollouts(ask));
   }
 
-  async pairs(ask: PairsAsk): Promise<PairsReply> {
-    await this.#atRound(ask.round);
-    return this.#paths().pairs(ask);
+  tokens(ask: { readonly round: number; readonly sample: string }): Promise<TokensReply> {
+    return this.#answer(ask.round, () => this.#paths().tokens(ask));
+  }
+
+  pairs(ask: PairsAsk): Promise<PairsReply> {
+    return this.#answer(ask.round, () => this.#paths().pairs(ask));
   }
 
   async pair(ask: { readonly round: number; readonly index: number }): Promise<PairReply> {
-    await this.#atRound(ask.round);
+    const reply = await this.#answer(ask.round, () => this.#paths().pair(ask));
     const logps = this.#view.rounds[ask.round]?.report?.logps ?? null;
-    return { ...this.#paths().pair(ask), logps, own: await this.#shiftOf(ask) };
+    return { ...reply, logps, own: await this.#shiftOf(ask) };
   }
 
   async humanAgreement(round: number): Promise<ScoresReply['human']> {
@@ -164,26 +168,27 @@ class IndexedRun implements OpenRun {
 
   async *groups(round: number, isWanted: (questionId: string) => boolean): AsyncGenerator<RecordGroup> {
     await this.#atRound(round);
-    const { tables } = this.#index;
-    using reader = new RecordReader(this.#index);
+    const { index } = this.#records;
+    const { tables } = index;
+    using reader = new RecordReader(index);
     for (let number = 0; number < tables.questions.size; number += 1) {
       if (!isWanted(tables.questions.text(number))) continue;
       const group = reader.group(number, round);
       if (group !== null) yield group;
       // Others have their turn between two questions.
       await setImmediate();
-      if (this.#index.tables !== tables) throw changed(this.dir);
+      if (index.tables !== tables || index !== this.#records.index) throw changed(this.dir);
     }
   }
 
   async label(given: Omit<HumanLabel, 'time'>): Promise<LabelReply> {
-    await this.#firstReading;
+    await this.#records.first;
     const steps = this.#paths().stepsOf(given.sampleId);
     if (!Number.isInteger(given.step) || given.step < 0 || given.step >= steps)
       throw new SipfError('not-found', `Expected a step of ${given.sampleId}, 0 to ${steps - 1}, got ${given.step}.`);
     const label = { ...given, time: this.#clock().toISOString() };
     await this.#human.add(label);
-    this.#changes += 1;
+    this.#recordChanges += 1;
     return { label };
   }
 
@@ -195,7 +200,7 @@ class IndexedRun implements OpenRun {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort();
     await this.#looking.catch(() => undefined);
-    await this.#reading.catch(() => undefined);
+    await this.#records.settled().catch(() => undefined);
     await this.#tasks[Symbol.asyncDispose]();
   }
 
@@ -209,12 +214,8 @@ class IndexedRun implements OpenRun {
   }
 
   #paths(): PathQueries {
-    return new PathQueries({
-      index: this.#index,
-      config: this.#view.config,
-      truth: this.#truth,
-      human: this.#human,
-    });
+    const { index, truth } = this.#records;
+    return new PathQueries({ index, config: this.#view.config, truth, human: this.#human });
   }
 
   /** One look at a time: each knows what the one before has seen. */
@@ -224,44 +225,57 @@ class IndexedRun implements OpenRun {
   }
 
   async #lookNow(): Promise<void> {
-    if (await this.#human.refresh()) this.#changes += 1;
+    if (await this.#human.refresh()) this.#recordChanges += 1;
     const signature = await runSignature(this.dir);
     if (signature === this.#signature) return;
     this.#signature = signature;
     this.#changes += 1;
     try {
-      this.#view = await readRun(this.dir);
+      await this.#events.refresh();
+      this.#settle(await readTimedRun(this.dir, this.#events.seconds));
       this.#viewFault = null;
     } catch (error) {
       if (!(error instanceof SipfError)) throw error;
       this.#viewFault = error.message;
     }
-    this.#reading = this.#reading.catch(() => undefined).then(() => this.#index.refresh());
-    this.#reading.catch(() => undefined);
+    this.#records.refresh();
+  }
+
+  /** A run of another configuration may be in the place of the one that was opened. */
+  #settle(view: RunView): void {
+    this.#view = view;
+    if (this.#records.isOf(view.config)) return;
+    this.#recordChanges += this.#records.index.version + 1;
+    this.#records = this.#recordsOf(view);
+  }
+
+  #recordsOf(view: RunView): RunRecords {
+    return new RunRecords(view, { tasks: this.#tasks, cache: this.#cache, signal: this.#stop.signal });
   }
 
   #allFaults(): string[] {
-    const { faults, cacheFault } = this.#index;
-    const others = [cacheFault, this.#viewFault].filter((fault) => fault !== null);
-    return [...faults, ...this.#human.faults, ...this.#faults, ...others];
+    const others = this.#viewFault === null ? [] : [this.#viewFault];
+    return [...this.#records.faults, ...this.#human.faults, ...others];
+  }
+
+  /** Asks once more where the files are others than the index knows: a stage has ended, and its journal is gone. */
+  async #answer<T>(round: number, ask: () => T): Promise<T> {
+    await this.#atRound(round);
+    try {
+      return ask();
+    } catch (error) {
+      if (!(error instanceof ChangedRecords)) throw error;
+      await this.ready();
+      return ask();
+    }
   }
 
   /** Waits for the records of what was there first. */
   async #atRound(round: number): Promise<void> {
-    await this.#firstReading;
+    await this.#records.first;
     const last = this.#view.rounds.length - 1;
     if (Number.isInteger(round) && round >= 0 && round <= last) return;
     throw new SipfError('not-found', `Expected a round of ${this.dir}, 0 to ${last}, got ${round}.`);
-  }
-
-  #openTask(): Task | null {
-    const { name } = this.#view.config.task;
-    try {
-      return this.#tasks.named(name);
-    } catch (error) {
-      this.#faults.push(`Steps are not checked: ${messageOf(error)}`);
-      return null;
-    }
   }
 }
 

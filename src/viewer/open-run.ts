@@ -15,6 +15,7 @@ import type {
   ScoresReply,
   TokensReply,
 } from './api.ts';
+import type { RunEvents } from './run-events.ts';
 
 /** A part of a list. */
 export interface Page {
@@ -49,10 +50,14 @@ export interface OpenRun extends AsyncDisposable {
   readonly task: Task | null;
   /** Looks at what is new, and does not wait until it is read. */
   head(): Promise<RunHead>;
+  /** Looks at what is new. Grows with what figures of records rest on, labels by hand too; not with events and reports. */
+  recordsVersion(): Promise<number>;
   /** Looks at what is new, and waits until all of it is read. */
   ready(): Promise<void>;
   /** As `readRun` gives it. */
   view(): Promise<RunView>;
+  /** What its events have told. */
+  events(): Pick<RunEvents, 'seconds' | 'trainings'>;
   questions(ask: QuestionsAsk): Promise<QuestionsReply>;
   /** @throws SipfError 'not-found' for a question without paths in this round. */
   question(ask: { readonly round: number; readonly id: string }): Promise<QuestionReply>;

@@ -1,4 +1,4 @@
-// A run directory -> a text that changes with its files, but for the journals that only grow.
+// A run directory -> a text that changes with its files.
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -19,7 +19,7 @@ async function namesIn(folder: string): Promise<string[]> {
 }
 
 async function entriesOf(dir: string, folder: string, names: readonly string[]): Promise<string[]> {
-  const told = names.filter((name) => !/\.(?:journal\.jsonl|tmp)$|^lock|^human-labels\.jsonl$/.test(name));
+  const told = names.filter((name) => !/\.tmp$|^lock|^human-labels\.jsonl$/.test(name));
   return Promise.all(told.map((name) => entryOf(dir, join(folder, name))));
 }
 

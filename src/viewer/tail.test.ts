@@ -1,5 +1,5 @@
 // A file that is appended to, cut and removed -> what each look finds new.
-import { appendFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { appendFile, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -22,6 +22,11 @@ test('reads whole lines on, and begins again with another file', async () => {
   await writeFile(path, 'new\n');
   expect(await tail.lines()).toEqual({ lines: ['new'], first: 1, isNew: true });
   expect(await counter.count()).toBe(1);
+  // As editors save: another file, which may be longer.
+  await writeFile(`${path}~`, 'an edited line\nand one more\n');
+  await rename(`${path}~`, path);
+  expect(await tail.lines()).toEqual({ lines: ['an edited line', 'and one more'], first: 1, isNew: true });
+  expect(await counter.count()).toBe(2);
   await rm(folder, { recursive: true });
   expect(await tail.lines()).toEqual({ lines: [], first: 1, isNew: true });
   expect(await counter.count()).toBe(0);

@@ -1,13 +1,25 @@
 // A file that grows -> what came since the last look.
-import { open } from 'node:fs/promises';
-import { codeOf } from '../errors.ts';
+import type { FileHandle } from 'node:fs/promises';
+import { SipfError } from '../errors.ts';
+import { withFile } from '../io/file-bytes.ts';
 
 const LINE_FEED = 0x0a;
 
-/** Reads a file on from where it ended. One that became shorter is another file: it is read from its start. */
+interface Rest {
+  readonly bytes: Buffer;
+  /** The file is another. */
+  readonly isNew: boolean;
+}
+
+/**
+ * Reads a file on from where it ended. One that became shorter, or was put in its place, is another file: it is read from its start.
+ * @throws SipfError 'bad-input', from each method, where it cannot be read.
+ */
 export class Tail {
   readonly #path: string;
   #at = 0;
+  /** The file's number on its disk; null: none was read. */
+  #inode: bigint | null = null;
   #lines = 0;
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -46,23 +58,26 @@ export class Tail {
   }
 
   /** Empty where there is no file. */
-  async #rest(): Promise<{ readonly bytes: Buffer; readonly isNew: boolean }> {
-    try {
-      const file = await open(this.#path, 'r');
-      try {
-        const { size } = await file.stat();
-        const isNew = size < this.#at;
-        if (isNew) [this.#at, this.#lines] = [0, 0];
-        const { buffer, bytesRead } = await file.read(Buffer.alloc(size - this.#at), 0, size - this.#at, this.#at);
-        return { bytes: buffer.subarray(0, bytesRead), isNew };
-      } finally {
-        await file.close();
-      }
-    } catch (error) {
-      if (codeOf(error) !== 'ENOENT') throw error;
-      const isNew = this.#at > 0;
-      [this.#at, this.#lines] = [0, 0];
-      return { bytes: Buffer.alloc(0), isNew };
-    }
+  async #rest(): Promise<Rest> {
+    const rest = await withFile(this.#path, (file, size) => this.#restOf(file, size)).catch((error: unknown) => {
+      if (error instanceof SipfError && error.code === 'not-found') return null;
+      throw error;
+    });
+    return rest ?? { bytes: Buffer.alloc(0), isNew: this.#beginAgain() };
+  }
+
+  async #restOf(file: FileHandle, size: number): Promise<Rest> {
+    const { ino } = await file.stat({ bigint: true });
+    const isNew = (size < this.#at || ino !== this.#inode) && this.#beginAgain();
+    this.#inode = ino;
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(size - this.#at), 0, size - this.#at, this.#at);
+    return { bytes: buffer.subarray(0, bytesRead), isNew };
+  }
+
+  /** Whether something was read before. */
+  #beginAgain(): boolean {
+    const isNew = this.#at > 0;
+    [this.#at, this.#lines] = [0, 0];
+    return isNew;
   }
 }

@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import axe from 'axe-core';
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
+import { expect } from 'vitest';
 
 const PATH = process.env['SIPF_CHROMIUM'] ?? '/usr/bin/chromium';
 
@@ -44,6 +45,13 @@ export async function watchedPage(browser: Browser, options: BrowserContextOptio
     if (message.type() === 'error' && !message.location().url.endsWith('/favicon.ico')) errors.push(message.text());
   });
   return { page, requests, errors };
+}
+
+/** Until no part of the page waits for an answer. */
+export async function settled(page: Page): Promise<void> {
+  const waiting = `[...document.querySelectorAll('.note.waiting, .found, .rows .row')]
+    .filter((part) => part.matches('.waiting') || ['Reading …', '…'].includes(part.textContent)).length`;
+  await expect.poll(() => page.evaluate(waiting)).toBe(0);
 }
 
 /** Violations that axe finds, in words. */

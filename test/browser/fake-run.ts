@@ -61,6 +61,7 @@ function fakePath(steps: readonly string[], index: number): PathView {
     },
     hardLabels: steps.map(() => true),
     truth: steps.map(() => true),
+    knowsSteps: true,
     human: steps.map(() => null),
     leastLogps: steps.map(() => -1),
     rollouts: steps.map(() => 0),

@@ -143,11 +143,52 @@ describe.skipIf(whyNoChromium !== null)(`by keyboard (${whyNoChromium ?? 'in Chr
     await pressed(page, 'n', 'Path 1/1 2');
     await page.getByText('No further question in this list.').first().waitFor();
   });
-});
 
-describe.skipIf(whyNoChromium !== null)(`a live run (${whyNoChromium ?? 'in Chromium'})`, () => {
-  it('is asked for again, keeps place and focus, and rests when it is finished', async () => {
-    const browser = await launch();
+  it('] walks on where the list is asked for in pieces', async () => {
+    await using server = await serveFake(fakeAnswers({ questions: 250 }));
+    const { page } = await watchedPage(browser);
+    await page.goto(`${server.url}${QUESTION}&at=80`);
+    for (let place = 81; place < 105; place += 1) {
+      await page
+        .locator('.crumbs', { hasText: `${place} of 250` })
+        .getByText('next')
+        .waitFor();
+      await page.getByText('2 paths, 1 right').waitFor();
+      await page.keyboard.press(']');
+    }
+    await page.locator('.crumbs', { hasText: '105 of 250' }).waitFor();
+  });
+
+  it('wrong numbers in an address are as none', async () => {
+    await using server = await serveFake(fakeAnswers({ questions: 5 }));
+    const { page, errors } = await watchedPage(browser);
+    for (const wrong of ['at=x', 'at=99', 'at=-1', 'round=x', 'path=q/1/0&step=x', 'path=q/1/0&step=99&open=1']) {
+      await page.goto('about:blank');
+      await page.goto(`${server.url}#/question?id=q&run=0&${wrong}`);
+      await page.getByText('2 paths, 1 right').waitFor();
+      expect(await page.locator('body').innerText(), wrong).not.toMatch(/NaN|undefined|100 of/);
+      expect(await page.locator('.step.current').count(), wrong).toBe(wrong.startsWith('path') ? 1 : 0);
+    }
+    await page.goto(`${server.url}#/questions?run=7`);
+    await page.getByRole('link', { name: 'Show the first one.' }).click();
+    await page.getByText('5 questions').waitFor();
+    expect(errors).toEqual([]);
+  });
+
+  it('a server that was lost is asked again once it answers', async () => {
+    await using server = await serveFake(fakeAnswers({ questions: 5 }));
+    const { page } = await watchedPage(browser);
+    await page.goto(`${server.url}#/questions`);
+    await page.getByText('5 questions').waitFor();
+    await page.route('**/api/**', (route) => route.abort());
+    await page.keyboard.press('Enter');
+    await page.getByRole('alert').filter({ hasText: 'Is it still running?' }).waitFor();
+    await page.unroute('**/api/**');
+    await page.getByText('2 paths, 1 right').waitFor();
+    await expect.poll(() => page.getByRole('alert').count()).toBe(0);
+  });
+
+  it('a live run is asked for again, keeps place and focus, and rests when it is finished', async () => {
     let version = 1;
     let isFinished = false;
     const steps = ['1+1=2', '2+1=3'];
@@ -158,6 +199,7 @@ describe.skipIf(whyNoChromium !== null)(`a live run (${whyNoChromium ?? 'in Chro
       return fakeAnswers({ head, paths })(path, query, body);
     });
     const { page, errors } = await watchedPage(browser);
+    await page.clock.install();
     await page.goto(`${server.url}${QUESTION}`);
     await page.getByRole('heading', { name: '11 paths' }).waitFor();
     await page.getByText('round 1 2-step-labels 1/9').waitFor();
@@ -165,15 +207,17 @@ describe.skipIf(whyNoChromium !== null)(`a live run (${whyNoChromium ?? 'in Chro
     await expect.poll(() => focused(page)).toBe('Path 1/8 1');
     const place = await page.evaluate(TOP);
     version = 2;
+    await page.clock.fastForward(2000);
     await page.getByRole('heading', { name: '12 paths' }).waitFor();
     expect(await focused(page)).toBe('Path 1/8 1');
     expect(await page.evaluate(TOP)).toBe(place);
     isFinished = true;
-    await expect.poll(() => page.locator('.now').count(), { timeout: 10_000 }).toBe(0);
+    await page.clock.fastForward(2000);
+    await expect.poll(() => page.locator('.now').count()).toBe(0);
     const asked = server.asked.length;
-    await page.waitForTimeout(2500);
+    await page.clock.fastForward(60_000);
+    expect(await focused(page)).toBe('Path 1/8 1');
     expect(server.asked.length).toBe(asked);
     expect(errors).toEqual([]);
-    await browser.close();
   });
 });

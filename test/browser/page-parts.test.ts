@@ -14,9 +14,10 @@ import {
 import { treeOf } from '../../viewer/paths/path-tree.ts';
 import { errorsOf } from '../../viewer/paths/step-facts.ts';
 import { tokensOf } from '../../viewer/paths/step-tokens.ts';
-import { hrefOf, parseHash } from '../../viewer/state/route.ts';
+import { whyNoNeighbour } from '../../viewer/state/neighbours.ts';
+import { hrefOf, parseHash, wholeIn } from '../../viewer/state/route.ts';
 import { alignSteps } from '../../viewer/text/aligned.ts';
-import { piecesOf } from '../../viewer/text/marks.ts';
+import { piecesOf, startOf } from '../../viewer/text/marks.ts';
 
 function pathOf(id: string, steps: readonly string[], isRight: boolean, own: Partial<PathView> = {}): PathView {
   return {
@@ -39,6 +40,7 @@ function pathOf(id: string, steps: readonly string[], isRight: boolean, own: Par
     labels: null,
     hardLabels: null,
     truth: steps.map(() => null),
+    knowsSteps: false,
     human: steps.map(() => null),
     leastLogps: null,
     rollouts: steps.map(() => 0),
@@ -126,9 +128,16 @@ it('errors are disputed steps and the first false one', () => {
   const path = pathOf('0', ['a', 'b', 'c', 'd'], false, {
     scores,
     hardLabels: [true, false, false, false],
-    truth: [null, null, null, true],
+    truth: [null, true, null, true],
+    knowsSteps: true,
   });
   expect(errorsOf(path)).toEqual([1, 3]);
+  // A true equation is no claim that the step is right.
+  const equations = { ...path, hardLabels: null, knowsSteps: false, truth: [null, true, null, null] };
+  expect(errorsOf(equations)).toEqual([3]);
+  expect(errorsOf({ ...equations, knowsSteps: true })).toEqual([1, 3]);
+  // Without labels and checks, the outcome alone catches a score: of the last step.
+  expect(errorsOf({ ...path, hardLabels: null, truth: [null, null, null, null] })).toEqual([3]);
   expect(errorsOf(pathOf('0', ['a'], true))).toEqual([]);
 });
 
@@ -163,6 +172,11 @@ describe('marks in texts of a model', () => {
   it('leave plain text, tabs, line feeds, Arabic, emoji and combining marks alone', () => {
     const text = 'a\tb\nc \u0634\u0643 \u2714\uFE0F \u{1F600} e\u0301 <b>&amp;</b>';
     expect(piecesOf(text)).toEqual([{ kind: 'text', text }]);
+  });
+
+  it('are not made by a cut inside an emoji', () => {
+    expect(startOf('ab\u{1F600}c', 3)).toBe('ab\u{1F600}');
+    expect([startOf('ab\u{1F600}c', 2), startOf('ab\uD83D', 3), startOf('ab', 3)]).toEqual(['ab', 'ab\uD83D', 'ab']);
   });
 
   it('join to the text, and end where there are too many of them', () => {
@@ -206,6 +220,14 @@ it('tokens of a step are those that overlap its text', () => {
   expect([own(0), own(1), own(2)]).toEqual([['ab'], ['c', 'd\ne'], ['d\ne', 'f']]);
 });
 
+it('the end of a list is told from a row that is not here yet', () => {
+  const none = { before: null, after: null };
+  expect(whyNoNeighbour({ at: 4, total: 5, ...none }, 1, 'pair')).toMatch(/^No further pair/);
+  expect(whyNoNeighbour({ at: 0, total: 5, ...none }, -1, 'pair')).toMatch(/^No pair before/);
+  expect(whyNoNeighbour({ at: 3, total: 5, ...none }, 1, 'pair')).toMatch(/not here yet/);
+  expect(whyNoNeighbour({ at: null, total: 5, ...none }, 1, 'pair')).toMatch(/^No list/);
+});
+
 describe('addresses', () => {
   it('keep every query, whatever is in it', () => {
     const query = { id: 'a/b?c&d=e #%', text: '<script>\u202E"\n', run: '0' };
@@ -215,6 +237,12 @@ describe('addresses', () => {
   it('of nothing known are the first page', () => {
     expect(parseHash('#/no-such-page?x=1').page).toBe('rounds');
     expect(parseHash('')).toEqual({ page: 'rounds', query: {} });
+  });
+
+  it('have whole numbers or none', () => {
+    const numbers = ['12', '', 'abc', '-1', '0.5', '1e9', '99999999999999999999'];
+    expect(numbers.map((at) => wholeIn({ at }, 'at'))).toEqual([12, null, null, null, null, null, null]);
+    expect(wholeIn({}, 'at')).toBeNull();
   });
 
   it('carry a lone surrogate as a replacement character', () => {

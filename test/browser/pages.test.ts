@@ -1,13 +1,13 @@
 // Every page of real runs in Chromium -> its content, axe's violations, what leaves the server.
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { hasPython } from '../python3.ts';
 import { isFull } from '../tier.ts';
-import { keepScreenshot, launch, violationsOf, watchedPage, whyNoChromium } from './chromium.ts';
-import { breakRun, makeCodeRun, makeReport, makeSumsRun, type Served, serveRuns } from './served-runs.ts';
+import { keepScreenshot, launch, settled, violationsOf, watchedPage, whyNoChromium } from './chromium.ts';
+import { breakRun, makeCodeRun, makeSumsRun, type Served, serveRuns } from './served-runs.ts';
 
 /** Address of each page, and a text that it has once it is there. */
 const PAGES = {
@@ -75,7 +75,7 @@ describe.skipIf(whyNoChromium !== null)(`pages (${whyNoChromium ?? 'in Chromium'
       const watched = await watchedPage(browser, look);
       await watched.page.goto(`${served.url}${hash}`);
       await watched.page.getByText(text).first().waitFor();
-      await watched.page.waitForLoadState('networkidle');
+      await settled(watched.page);
       await keepScreenshot(watched.page, `${own}-${name}`);
       await expectSound(watched, served.url);
       await watched.page.context().close();
@@ -88,11 +88,46 @@ describe.skipIf(whyNoChromium !== null)(`pages (${whyNoChromium ?? 'in Chromium'
       await page.keyboard.press('n');
       await page.keyboard.press('Enter');
       await page.locator('.detail-box .token').first().waitFor();
-      await page.waitForLoadState('networkidle');
+      await settled(page);
       await keepScreenshot(page, `question-${name}`);
       await expectSound(watched, served.url);
       await page.context().close();
     });
+  });
+
+  it.each([1280, 1000, 800, 700, 360])('lists have room for their question at %i pixels', async (width) => {
+    const { page } = await watchedPage(browser, { viewport: { width, height: 740 } });
+    for (const list of ['questions', 'pairs', 'compare']) {
+      await page.goto(`${served.url}#/${list}`);
+      await page.locator('.rows .c-question :is(a, button)').first().waitFor();
+      const faults = await page.evaluate(`[...document.querySelectorAll('.rows .row')].flatMap((row) => {
+        const box = row.getBoundingClientRect();
+        const cells = [...row.children].map((cell) => [cell.className, cell.getBoundingClientRect()]);
+        const isOut = ([, at]) => at.width > 0 && (at.top < box.top - 1 || at.bottom > box.bottom + 1 || at.right > box.right + 1);
+        const narrow = cells.filter(([name, at]) => name === 'c-question' && at.width < 150);
+        return [...cells.filter(isOut), ...narrow].map(([name, at]) => name + ' ' + JSON.stringify(at));
+      })`);
+      expect(faults, list).toEqual([]);
+    }
+    await page.context().close();
+  });
+
+  it('pairs are walked to the last one', async () => {
+    const { page } = await watchedPage(browser);
+    await page.goto(`${served.url}#/pairs?round=1`);
+    await page.locator('.row a').first().waitFor();
+    const [pairs, alone] = await page.locator('.lists .count').allInnerTexts();
+    expect(await page.locator('.found').innerText()).toBe(`${pairs} pairs that round 1 trains on`);
+    await page.goto(`${served.url}#/pairs?round=1&at=${Number(pairs) - 2}`);
+    await page.locator('.row.current a').waitFor();
+    await page.keyboard.press('Enter');
+    await page.locator('.crumbs', { hasText: `${Number(pairs) - 1} of ${pairs}` }).waitFor();
+    await page.keyboard.press('j');
+    await page.locator('.crumbs', { hasText: `${pairs} of ${pairs}` }).waitFor();
+    await page.keyboard.press('j');
+    await page.getByRole('status').filter({ hasText: 'No further pair in this list.' }).waitFor();
+    await page.goto(`${served.url}#/pairs?round=1&alone=true`);
+    await page.getByText(`${alone} right path`).waitFor();
   });
 
   it('a step has tokens that join to its text, and as many rollouts as its tally says', async () => {
@@ -165,27 +200,14 @@ describe.skipIf(whyNoChromium !== null)(`pages (${whyNoChromium ?? 'in Chromium'
         .evaluate((own) => own.getBoundingClientRect().height),
     ).toBeGreaterThan(30);
     expect(await page.locator('.top').isVisible()).toBe(false);
-  });
-
-  it('a report shows the same without a server', async () => {
-    const file = join(folder, 'report.html');
-    await writeFile(file, await makeReport([first], join(folder, 'cache')));
-    const watched = await watchedPage(browser);
-    const { page, requests } = watched;
-    await page.goto(`file://${file}`);
-    for (const text of [
-      'Cost and time by stage',
-      'Scores of round 2',
-      'Process reward model',
-      'Some paths, chosen by hash',
-    ]) {
-      await page.getByText(text).first().waitFor();
-    }
-    expect(await page.locator('.sample-path .step').count()).toBeGreaterThan(3);
-    expect(await page.locator('.sample-path button.chip, .hand-buttons').count()).toBe(0);
-    await keepScreenshot(page, 'report');
-    await expectSound(watched, 'file://');
-    expect(requests).toEqual([`file://${file}`]);
+    await page.goto(`${served.url}#/compare`);
+    await settled(page);
+    const [height = 0, rows = 0] = await page
+      .locator('.rows')
+      .evaluate((list) => [list.getBoundingClientRect().height, list.children.length]);
+    expect(rows).toBeGreaterThan(5);
+    expect(height / rows).toBeGreaterThan(15);
+    expect(height / rows).toBeLessThan(50);
   });
 
   it('a broken run says which line is wrong and shows the rest', async () => {

@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { keepScreenshot, launch, watchedPage, whyNoChromium } from './chromium.ts';
+import { keepScreenshot, launch, settled, watchedPage, whyNoChromium } from './chromium.ts';
 
 const CLI = join(dirname(fileURLToPath(import.meta.url)), '..', '..', 'dist', 'cli', 'main.js');
 /** The smallest run, with all that it can keep. SIPF_TEST_RUN names a run that is there already, such as one of the quickstart. */
@@ -60,7 +60,7 @@ describe.skipIf(whyNoChromium !== null)(`a real run (${whyNoChromium ?? 'in Chro
     for (const [name, text] of Object.entries(PAGES)) {
       await page.goto(`${url}#/${name}`);
       await page.getByText(text).first().waitFor();
-      await page.waitForLoadState('networkidle');
+      await settled(page);
       await keepScreenshot(page, `real-${name}`);
     }
     await page.goto(`${url}#/questions`);

@@ -43,9 +43,17 @@ describe.skipIf(whyNoChromium !== null)(`a report${whyNoChromium === null ? '' :
     await page.getByRole('heading', { name: 'one', exact: true }).waitFor();
     await page.getByRole('heading', { name: 'other', exact: true }).waitFor();
     const text = await page.locator('body').innerText();
-    for (const words of ['Scores of round 2', 'Some paths', 'The answer is']) expect(text).toContain(words);
+    for (const words of [
+      'Cost and time by stage',
+      'Scores of round 2',
+      'Process reward model',
+      'Some paths',
+      'The answer is',
+    ])
+      expect(text).toContain(words);
     expect(await page.getByRole('table').count()).toBeGreaterThan(4);
     expect(await page.locator('.sample-path').count()).toBeGreaterThan(8);
+    expect(await page.locator('button.chip, .hand-buttons, .top').count()).toBe(0);
     expect(requests).toEqual([address]);
     expect(errors).toEqual([]);
     await keepScreenshot(page, 'report');

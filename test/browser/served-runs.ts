@@ -10,8 +10,6 @@ import { answersFrom } from '../../src/viewer/answers.ts';
 import { type PageServer, servePage } from '../../src/viewer/http/serve-page.ts';
 import type { OpenRun } from '../../src/viewer/open-run.ts';
 import { openRun } from '../../src/viewer/open-run-index.ts';
-import { reportData } from '../../src/viewer/report/report-data.ts';
-import { reportHtml } from '../../src/viewer/report/report-html.ts';
 import { pythonSandbox } from '../python-sandbox.ts';
 import { scoreCode, writeCode, writeCodeData } from '../scripted-code.ts';
 import { sumsTask } from '../scripted-sums.ts';
@@ -68,14 +66,6 @@ async function openRuns(dirs: readonly string[], cache: string): Promise<readonl
   const runs: OpenRun[] = [];
   for (const dir of dirs) runs.push(await openRun(dir, { cache, tasks }));
   return runs;
-}
-
-/** The HTML of `sipf report`. */
-export async function makeReport(dirs: readonly string[], cache: string): Promise<string> {
-  const runs = await openRuns(dirs, cache);
-  const html = reportHtml(pageText(), await reportData(runs));
-  for (const run of runs) await run[Symbol.asyncDispose]();
-  return html;
 }
 
 export async function serveRuns(dirs: readonly string[], cache: string): Promise<Served> {

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { SipfError } from '../../src/errors.ts';
 import { Sample } from '../../src/records.ts';
 import { type Answers, answersFrom } from '../../src/viewer/answers.ts';
 import type {
@@ -505,6 +506,14 @@ describe('a label by hand', () => {
     const before = await file();
     expect((await send(served, body)).status).toBe(status);
     expect(await file()).toBe(before);
+  });
+
+  it('says why the disk refuses it', async () => {
+    const refused = new SipfError('write-failed', 'Expected to write a label, got EROFS (the disk is read-only).');
+    await using served = await open({}, { ...answers, label: () => Promise.reject(refused) });
+    const { status, body } = await send(served, { sampleId: 'x', step: 0, label: 'good' });
+    expect([status, JSON.parse(body).error]).toEqual([500, refused.message]);
+    expect(served.logged).toEqual([]);
   });
 
   it('is kept, shown, and taken back', async () => {

@@ -1,6 +1,6 @@
 // sipf view and sipf report -> an address that answers until Ctrl-C, one file, and errors that help.
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { appendFile, cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -101,4 +101,25 @@ describe('sipf report', () => {
     expect(await readFile(notes, 'utf8')).toBe('<p>my notes</p>');
     expect((await askCli(['report', join(folder, 'one')])).stderr).toMatch(/Expected --out FILE or --json/);
   });
+});
+
+it('sipf show shows a question of a run with faulty lines, and names these', async () => {
+  const broken = join(folder, 'broken');
+  await cp(join(folder, 'one'), broken, { recursive: true });
+  const samples = join(broken, 'iteration-1', '1-samples.jsonl');
+  const [first = ''] = (await readFile(samples, 'utf8')).split('\n');
+  const { questionId } = JSON.parse(first) as { questionId: string };
+  await appendFile(samples, '{"id": 1}\n');
+  for (const args of [
+    ['--question', questionId],
+    ['--iteration', '1'],
+    ['--pairs', '--limit', '1'],
+  ]) {
+    const [whole, shown] = await Promise.all([
+      askCli(['show', join(folder, 'one'), ...args]),
+      askCli(['show', broken, ...args]),
+    ]);
+    expect([shown.code, shown.stdout.replaceAll(broken, join(folder, 'one'))]).toEqual([0, whole.stdout]);
+    expect(shown.stderr).toMatch(/Warning: .*1-samples\.jsonl, line \d+: Expected a text in "questionId"/);
+  }
 });

@@ -113,6 +113,7 @@ async function expectQuestion(run: OpenRun, records: RandomRun, round: number, p
     const twin = paths.findIndex(({ sample }) => JSON.stringify(sample.steps) === JSON.stringify(path.sample.steps));
     if (path.sample.source !== 'rollout') expect(view.duplicateOf).toBe(twin === i ? null : paths[twin]!.sample.id);
     expect(view.truth).toEqual(slowTruth(path.sample.steps));
+    expect(view.knowsSteps).toBe(true);
     for (const field of ['scores', 'pathScore', 'hardLabels'] as const) expect(view[field]).toEqual(path[field]);
   }
   const pairs = (records.rounds[round - 1]?.pairs ?? []).map((pair, index) => ({ index, pair }));

@@ -1,10 +1,10 @@
 // A build of the command line -> `sha256  case/path`, a line an artefact, sorted.
 //
-//   node test/oracle/hash.mjs [--tier fast|real] [--cli dist/cli/main.js] [--only CASE ...] [--out FILE] [--keep FOLDER]
+//   node test/oracle/hash.mjs [--help] [--tier fast|real] [--cli dist/cli/main.js] [--only CASE ...] [--out FILE] [--keep FOLDER]
 //
 // fast: the scripted model; its hashes are in fast.txt and oracle.test.ts compares them. real: tiny real models; hashes depend on the machine, so compare.mjs
 // compares two builds. --only runs also what a case needs. --keep copies what was hashed, to look at a difference. world.mjs says what a hash leaves out.
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -88,11 +88,25 @@ function linesOf(world, names, keep) {
   return lines.sort((a, b) => (a.slice(66) < b.slice(66) ? -1 : 1));
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
+/** The comment at the head of this file. */
+function help() {
+  const [head] = readFileSync(fileURLToPath(import.meta.url), 'utf8').split('\nimport ', 1);
+  return `${head.replaceAll(/^\/\/ ?/gm, '')}\n`;
+}
+
+async function main() {
   const text = { type: 'string' };
   const { values } = parseArgs({
-    options: { tier: text, cli: text, out: text, keep: text, only: { ...text, multiple: true } },
+    options: {
+      help: { type: 'boolean' },
+      tier: text,
+      cli: text,
+      out: text,
+      keep: text,
+      only: { ...text, multiple: true },
+    },
   });
+  if (values.help) return process.stdout.write(help());
   const started = Date.now();
   const lines = await hashesOf({ ...values, tell: (line) => console.error(line) });
   const output = `${lines.join('\n')}\n`;
@@ -100,3 +114,5 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   else writeFileSync(values.out, output);
   console.error(`${lines.length} hashes in ${((Date.now() - started) / 1000).toFixed(1)} s`);
 }
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) await main();

@@ -1,14 +1,15 @@
 // Two policies on the same questions -> paired tests, and which answers changed.
-import { useState } from 'preact/hooks';
 import type { FinalReport } from '../../src/reports.ts';
 import type { ComparedAnswer, CompareReply, RoundsReply, RunHead } from '../../src/viewer/api.ts';
 import { Cell, type Columns, HeadCells, WaitingCell } from '../parts/cells.tsx';
 import { Diff } from '../parts/diff.tsx';
+import { Found } from '../parts/found.tsx';
 import { Loaded } from '../parts/loaded.tsx';
 import { Note, OutcomeMark, OutcomeWords } from '../parts/marks.tsx';
 import { VirtualList } from '../parts/virtual-list.tsx';
 import { Wide } from '../parts/wide.tsx';
-import { useApp, useKeys, useReply, useTitle } from '../state/app.ts';
+import { useApp, useReply, useTitle } from '../state/app.ts';
+import { useCurrentRow } from '../state/current-row.ts';
 import { changed, type Query } from '../state/route.ts';
 import { useRows } from '../state/rows.ts';
 import { count, NOTHING, paired, percent, plural } from '../text/format.ts';
@@ -23,7 +24,9 @@ export function ComparePage() {
   const first = query['first'] ?? defaultSide(runs, 0);
   const second = query['second'] ?? defaultSide(runs, 1);
   const set = (changes: Query): void =>
-    router.replace({ page: 'compare', query: changed(query, { first, second, ...changes }) });
+    router.replace({ page: 'compare', query: changed(query, { first, second, ...changes, at: null }) });
+  const own = useReply<RoundsReply>('api/rounds', { run: sideOf(first).run });
+  if (own.data !== null && policiesOf(own.data).length === 0) return <Note>No policy was evaluated yet.</Note>;
   return (
     <>
       <h1 class="unseen-name">Two policies side by side</h1>
@@ -31,9 +34,15 @@ export function ComparePage() {
         <SideChoice label="First" value={first} onChoice={(side) => set({ first: side })} />
         <SideChoice label="Second" value={second} onChoice={(side) => set({ second: side })} />
       </div>
-      <Compared sides={{ first, second }} />
+      {(own.data !== null || own.error !== null) && <Compared sides={{ first, second }} />}
     </>
   );
+}
+
+/** `RUN:POLICY` of the address. */
+function sideOf(side: string): { readonly run: string; readonly policy: string } {
+  const [run = '0', policy = '0'] = side.split(':');
+  return { run, policy };
 }
 
 /** The latest rounds of the first two runs; of one run, its last round and its start. */
@@ -52,7 +61,7 @@ interface SideChoiceProps {
 
 function SideChoice({ label, value, onChoice }: SideChoiceProps) {
   const runs = useApp().live.runs.value ?? [];
-  const [run = '0', policy = '0'] = value.split(':');
+  const { run, policy } = sideOf(value);
   const rounds = useReply<RoundsReply>('api/rounds', { run });
   return (
     <fieldset class="side-choice">
@@ -174,21 +183,12 @@ const read = ({ total, answers }: CompareReply) => ({ total, rows: answers });
 
 function Answers({ asked }: { readonly asked: Query }) {
   const rows = useRows('api/compare', asked, read);
-  const [current, setCurrent] = useState(0);
-  const move = (to: number): void => setCurrent(Math.max(0, Math.min((rows.total ?? 1) - 1, to)));
-  useKeys({
-    j: () => move(current + 1),
-    ArrowDown: () => move(current + 1),
-    k: () => move(current - 1),
-    ArrowUp: () => move(current - 1),
-  });
+  const [current, setCurrent] = useCurrentRow(rows.total);
   const chosen = rows.at(current);
   return (
     <div class="split">
       <div class="filling">
-        <p class="found" role="status">
-          {rows.total === null ? 'Reading …' : plural(rows.total, 'question')}
-        </p>
+        <Found rows={rows}>{(total) => plural(total, 'question')}</Found>
         <VirtualList
           label="Answers"
           head={<HeadCells columns={COLUMNS} />}
@@ -196,7 +196,7 @@ function Answers({ asked }: { readonly asked: Query }) {
           rowHeight={30}
           current={current}
           onDrawn={rows.onDrawn}
-          row={(index) => <Row answer={rows.at(index)} onChoice={() => move(index)} />}
+          row={(index) => <Row answer={rows.at(index)} onChoice={() => setCurrent(index)} />}
         />
       </div>
       {chosen !== null && <Answer answer={chosen} />}

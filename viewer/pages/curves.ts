@@ -35,7 +35,8 @@ export function setOf(report: EvalReport | null, name: string): SetReport | null
 /** The curves of the page of rounds. Those without numbers draw nothing. */
 export function roundCurves(rounds: readonly RoundRow[], trainings: TrainingReply['trainings']): readonly PlotProps[] {
   const x = rounds.map(({ iteration }) => iteration);
-  const shared = { x, xNames: x.map((round) => (round === 0 ? 'start' : String(round))), xLabel: 'round' };
+  const xNames = x.map((round) => (round === 0 ? 'start' : String(round)));
+  const shared = { x, xNames, xLabel: 'round', isCourse: true };
   const reports = rounds.map(({ report }) => report);
   const curves = [...setCurves(reports, setNames(rounds)), ...scoreCurves(reports), ...pairCurves(reports)];
   return [...curves, { title: 'Loss, last tenth', digits: 3, series: lossSeries(x, trainings) }].map((curve) => ({
@@ -143,7 +144,7 @@ export function calibrationSeries(figures: ScoresReply['figures']): PlotProps {
   const intervals = bins.map(({ frequency, n }) => wilson(frequency ?? 0, n));
   return {
     title: 'Calibration',
-    xLabel: 'mean score of the bin',
+    xLabel: 'mean score of the steps in a bin',
     x: bins.map(({ score, from }) => score ?? from),
     rowNames: bins.map(({ score, n }) => `${fixed(score, 2)} (n ${n})`),
     xRange: [0, 1],
@@ -174,7 +175,7 @@ const GRID = Array.from({ length: 101 }, (_, i) => i / 100);
 export function rocSeries(scorers: readonly ScorerFigures[]): PlotProps {
   return {
     title: 'ROC within questions',
-    xLabel: 'wrong paths above',
+    xLabel: 'share of wrong paths above the threshold',
     x: GRID,
     yRange: [0, 1],
     diagonal: true,

@@ -48,16 +48,25 @@ export interface Asked {
   readonly round: string;
 }
 
-export function Lists({ asked }: { readonly asked: Asked }) {
-  const { router } = useApp();
-  const { page, query } = router.route.value;
+interface ListsProps {
+  readonly asked: Asked;
+  /** Of the list that is open; other filters stay. */
+  readonly query: Query;
+  /** First link: to all questions. */
+  readonly all: boolean;
+}
+
+export function Lists({ asked, query, all }: ListsProps) {
   const chosen = query['list'];
-  const to = (list: string | null): string => hrefOf({ page, query: changed(query, { list, at: null }) });
+  const to = (list: string | null): string =>
+    hrefOf({ page: 'questions', query: changed({ ...query, ...asked }, { list, at: null }) });
   return (
     <nav aria-label="Ready-made lists" class="lists">
-      <a href={to(null)} aria-current={chosen === undefined ? 'page' : undefined}>
-        All
-      </a>
+      {all && (
+        <a href={to(null)} aria-current={chosen === undefined ? 'page' : undefined}>
+          All
+        </a>
+      )}
       {LISTS.map(({ name, label, title }) => (
         <a key={name} href={to(name)} title={title} aria-current={chosen === name ? 'page' : undefined}>
           {label} <ListCount asked={asked} list={name} />

@@ -1,47 +1,57 @@
 // One pair -> both paths side by side, its margin, and how log-probabilities moved.
 import type { PairReply, PathView } from '../../src/viewer/api.ts';
+import { Crumbs } from '../parts/crumbs.tsx';
 import { Diff } from '../parts/diff.tsx';
 import { Loaded } from '../parts/loaded.tsx';
 import { Note, OutcomeWords, Score, Setting } from '../parts/marks.tsx';
-import { useApp, useKeys, useReply, useRound, useRun, useTitle } from '../state/app.ts';
-import { hrefOf } from '../state/route.ts';
+import { useApp, useKeys, useReply, useTitle } from '../state/app.ts';
+import { useNeighbours, whyNoNeighbour } from '../state/neighbours.ts';
+import { changed, hrefOf, type Route, wholeIn } from '../state/route.ts';
 import { Code } from '../text/code.tsx';
 import { count, fixed } from '../text/format.ts';
 import { ModelText, Plain } from '../text/model-text.tsx';
+import { type AskedPairs, pairRoute, useAskedPairs, usePairs } from './pairs.tsx';
 
 export function PairPage() {
   const app = useApp();
-  const { place } = useRun();
-  const asked = { run: place, round: String(useRound()) };
-  const index = Number(app.router.route.value.query['index'] ?? 0);
-  useTitle(`Pair ${index + 1}`);
-  const reply = useReply<PairReply>('api/pair', { ...asked, index: String(index) });
-  const to = (at: number): void =>
-    app.router.replace({ page: 'pair', query: { ...asked, index: String(Math.max(0, at)) } });
-  useKeys({
-    j: () => to(index + 1),
-    k: () => to(index - 1),
-    Escape: () => app.router.go({ page: 'pairs', query: { ...asked, at: String(index) } }),
-  });
+  const asked = useAskedPairs();
+  const index = wholeIn(app.router.route.value.query, 'index') ?? 0;
+  useTitle(`Pair ${count(index + 1)}`);
+  const reply = useReply<PairReply>('api/pair', { run: asked.run, round: asked.round, index: String(index) });
+  const list = useNeighbours(usePairs(asked));
+  const up: Route = { page: 'pairs', query: changed({ ...asked }, { at: list.at === null ? null : String(list.at) }) };
+  const neighbour = (change: 1 | -1): Route | null => {
+    const row = change === 1 ? list.after : list.before;
+    return row === null ? null : pairRoute(asked, row, (list.at ?? 0) + change);
+  };
+  const walk = (change: 1 | -1) => (): void => {
+    const to = neighbour(change);
+    if (to === null) app.said.value = whyNoNeighbour(list, change, 'pair');
+    else app.router.replace(to);
+  };
+  useKeys({ j: walk(1), ']': walk(1), k: walk(-1), '[': walk(-1), Escape: () => app.router.go(up) });
   return (
     <>
-      <nav class="crumbs" aria-label="Place in the list">
-        <a href={hrefOf({ page: 'pairs', query: { ...asked, at: String(index) } })}>Pairs</a>
-        <span class="dim">{count(index + 1)}</span>
-        {index > 0 && <a href={hrefOf({ page: 'pair', query: { ...asked, index: String(index - 1) } })}>← before</a>}
-        <a href={hrefOf({ page: 'pair', query: { ...asked, index: String(index + 1) } })}>next →</a>
-      </nav>
-      <Loaded reply={reply}>{(data) => <Pair data={data} asked={asked} />}</Loaded>
+      <Crumbs
+        up={up}
+        words={asked.alone === 'true' ? 'Paths alone' : 'Pairs'}
+        at={list.at}
+        total={list.total}
+        before={neighbour(-1)}
+        after={neighbour(1)}
+      />
+      <Loaded reply={reply}>{(data) => <Pair data={data} index={index} asked={asked} />}</Loaded>
     </>
   );
 }
 
-interface Asked {
-  readonly run: string;
-  readonly round: string;
+interface PairProps {
+  readonly data: PairReply;
+  readonly index: number;
+  readonly asked: AskedPairs;
 }
 
-function Pair({ data, asked }: { readonly data: PairReply; readonly asked: Asked }) {
+function Pair({ data, index, asked: { run, round } }: PairProps) {
   const { pair, question, chosen, rejected } = data;
   const margin = pair.rejected === null ? null : marginOf(pair.chosen.score, pair.rejected.score);
   return (
@@ -51,7 +61,8 @@ function Pair({ data, asked }: { readonly data: PairReply; readonly asked: Asked
         <ModelText text={pair.question} />
       </div>
       <p class="facts">
-        <a href={hrefOf({ page: 'question', query: { ...asked, id: pair.questionId } })}>
+        <span>no. {count(index + 1)}</span>
+        <a href={hrefOf({ page: 'question', query: { run, round, id: pair.questionId } })}>
           <Plain text={pair.questionId} />
         </a>
         {question !== null && question.tests === undefined && (

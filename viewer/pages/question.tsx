@@ -1,6 +1,7 @@
 // One question -> its text, the tree of its paths, and their steps, walked by keys.
 import { useEffect, useMemo } from 'preact/hooks';
-import type { PathView, QuestionReply } from '../../src/viewer/api.ts';
+import type { PathView, QuestionReply, QuestionRow } from '../../src/viewer/api.ts';
+import { Crumbs } from '../parts/crumbs.tsx';
 import { Loaded } from '../parts/loaded.tsx';
 import { Note } from '../parts/marks.tsx';
 import { ChipHead, Path } from '../paths/path.tsx';
@@ -8,8 +9,9 @@ import { type PathTree, treeOf } from '../paths/path-tree.ts';
 import { errorsOf } from '../paths/step-facts.ts';
 import { Tree } from '../paths/tree.tsx';
 import { type App, useApp, useKeys, useReply, useRound, useRun, useTitle } from '../state/app.ts';
-import { changed, hrefOf, type Query } from '../state/route.ts';
-import { count, plural } from '../text/format.ts';
+import { type Neighbours, useNeighbours, whyNoNeighbour } from '../state/neighbours.ts';
+import { changed, type Query, type Route, wholeIn } from '../state/route.ts';
+import { plural } from '../text/format.ts';
 import { type Asked, filterOf } from './filters.tsx';
 import { QuestionText } from './question-text.tsx';
 import { questionRoute, useQuestions } from './questions.tsx';
@@ -22,62 +24,28 @@ export function QuestionPage() {
   const id = query['id'] ?? '';
   useTitle(id);
   const reply = useReply<QuestionReply>('api/question', { ...asked, id });
-  const list = useNeighbours(asked, query);
+  const list = useNeighbours(useQuestions(asked, query));
+  const neighbour = (row: QuestionRow | null, change: 1 | -1) =>
+    row === null ? null : questionRoute(query, asked, row.id, (list.at ?? 0) + change);
   return (
     <>
-      <Crumbs query={query} asked={asked} list={list} />
+      <Crumbs
+        up={listOf(query, asked)}
+        words="Questions"
+        at={list.at}
+        total={list.total}
+        before={neighbour(list.before, -1)}
+        after={neighbour(list.after, 1)}
+      />
       <Loaded reply={reply}>{(data) => <Found data={data} asked={asked} list={list} />}</Loaded>
     </>
-  );
-}
-
-/** The questions before and after this one in the list that it was opened from. */
-interface Neighbours {
-  readonly at: number | null;
-  readonly total: number | null;
-  readonly before: string | null;
-  readonly after: string | null;
-}
-
-function useNeighbours(asked: Asked, query: Query): Neighbours {
-  const rows = useQuestions(asked, query);
-  const at = query['at'] === undefined ? null : Number(query['at']);
-  useEffect(() => {
-    if (at !== null) rows.onDrawn(Math.max(0, at - 1), at + 2);
-  }, [at]);
-  if (at === null) return { at, total: null, before: null, after: null };
-  return { at, total: rows.total, before: rows.at(at - 1)?.id ?? null, after: rows.at(at + 1)?.id ?? null };
-}
-
-interface CrumbsProps {
-  readonly query: Query;
-  readonly asked: Asked;
-  readonly list: Neighbours;
-}
-
-function Crumbs({ query, asked, list: { at, total, before, after } }: CrumbsProps) {
-  const up = hrefOf({ page: 'questions', query: changed(filterOf(query), { ...asked, at: query['at'] ?? null }) });
-  const link = (id: string | null, place: number, words: string) =>
-    id === null ? null : <a href={hrefOf(questionRoute(query, asked, id, place))}>{words}</a>;
-  return (
-    <nav class="crumbs" aria-label="Place in the list">
-      <a href={up}>Questions</a>
-      {at !== null && (
-        <span class="dim">
-          {count(at + 1)}
-          {total !== null && ` of ${count(total)}`}
-        </span>
-      )}
-      {link(before, (at ?? 0) - 1, '← before')}
-      {link(after, (at ?? 0) + 1, 'next →')}
-    </nav>
   );
 }
 
 interface FoundProps {
   readonly data: QuestionReply;
   readonly asked: Asked;
-  readonly list: Neighbours;
+  readonly list: Neighbours<QuestionRow>;
 }
 
 function Found({ data, asked, list }: FoundProps) {
@@ -136,7 +104,8 @@ function usePlace(tree: PathTree): PlaceInTree {
   const { router } = useApp();
   const { query } = router.route.value;
   const row = tree.paths.findIndex((path) => path.sample.id === query['path']);
-  const step = row === -1 ? -1 : Number(query['step'] ?? 0);
+  const most = (tree.paths[row]?.sample.steps.length ?? 0) - 1;
+  const step = Math.min(most, wholeIn(query, 'step') ?? 0);
   const isOpen = query['open'] === '1';
   const put = (changes: Readonly<Record<string, string | null>>): void =>
     router.replace({ page: 'question', query: changed(router.route.peek().query, { seek: null, ...changes }) });
@@ -155,7 +124,7 @@ interface Moving {
   readonly tree: PathTree;
   readonly place: PlaceInTree;
   readonly asked: Asked;
-  readonly list: Neighbours;
+  readonly list: Neighbours<QuestionRow>;
 }
 
 function useStepKeys(moving: Moving): void {
@@ -186,13 +155,12 @@ function useStepKeys(moving: Moving): void {
     b: say('bad'),
     u: say('unsure'),
     x: say(null),
-    Escape: () => (place.isOpen ? place.close() : app.router.go(listOf(app, asked))),
+    Escape: () => (place.isOpen ? place.close() : app.router.go(listOf(app.router.route.peek().query, asked))),
   });
 }
 
-function listOf(app: App, asked: Asked) {
-  const { query } = app.router.route.peek();
-  return { page: 'questions', query: changed(filterOf(query), { ...asked, at: query['at'] ?? null }) } as const;
+function listOf(query: Query, asked: Asked): Route {
+  return { page: 'questions', query: changed(filterOf(query), { ...asked, at: query['at'] ?? null }) };
 }
 
 async function labelHere(
@@ -225,12 +193,12 @@ function toError(app: App, moving: Moving, change: 1 | -1): void {
 }
 
 function toQuestion(app: App, { asked, list }: Moving, change: 1 | -1, extra: Query): void {
-  const id = change === 1 ? list.after : list.before;
-  if (id === null || list.at === null) {
-    app.said.value = change === 1 ? 'No further question in this list.' : 'No question before this one.';
+  const row = change === 1 ? list.after : list.before;
+  if (row === null || list.at === null) {
+    app.said.value = whyNoNeighbour(list, change, 'question');
     return;
   }
-  const to = questionRoute(app.router.route.peek().query, asked, id, list.at + change);
+  const to = questionRoute(app.router.route.peek().query, asked, row.id, list.at + change);
   app.router.replace({ ...to, query: { ...to.query, ...extra } });
 }
 

@@ -1,10 +1,11 @@
 // The questions of a run -> a list of any length with filters and a search.
-import { useEffect, useState } from 'preact/hooks';
 import type { QuestionRow, QuestionsReply } from '../../src/viewer/api.ts';
 import { Cell, type Columns, HeadCells, WaitingCell } from '../parts/cells.tsx';
-import { Note, Span } from '../parts/marks.tsx';
+import { Found } from '../parts/found.tsx';
+import { Span } from '../parts/marks.tsx';
 import { rowHeightOf, VirtualList } from '../parts/virtual-list.tsx';
 import { useApp, useKeys, useRound, useRun, useTitle } from '../state/app.ts';
+import { useCurrentRow } from '../state/current-row.ts';
 import { changed, hrefOf, type Query, type Route } from '../state/route.ts';
 import { type Piece, type Rows, useRows, useSearch } from '../state/rows.ts';
 import { count, fixed, NOTHING, plural } from '../text/format.ts';
@@ -34,7 +35,7 @@ export function QuestionsPage() {
   const asked = { run: place, round: String(useRound()) };
   const { query } = router.route.value;
   const rows = useQuestions(asked, query);
-  const [current, setCurrent] = useCurrent(query, rows.total ?? 0);
+  const [current, setCurrent] = useCurrentRow(rows.total);
   const open = (extra: Query = {}): void => {
     const row = rows.at(current);
     if (row === null) return;
@@ -42,10 +43,6 @@ export function QuestionsPage() {
     router.go({ ...to, query: { ...to.query, ...extra } });
   };
   useKeys({
-    j: () => setCurrent(current + 1),
-    ArrowDown: () => setCurrent(current + 1),
-    k: () => setCurrent(current - 1),
-    ArrowUp: () => setCurrent(current - 1),
     Enter: () => open(),
     n: () => open({ seek: 'error' }),
   });
@@ -53,9 +50,9 @@ export function QuestionsPage() {
   return (
     <div class="filling">
       <h1 class="unseen-name">Questions</h1>
-      <Lists asked={asked} />
+      <Lists asked={asked} query={query} all />
       <Filters rounds={run.rounds} />
-      <Found rows={rows} query={query} />
+      <Found rows={rows}>{(total) => foundWords(total, rows.searching, query)}</Found>
       <VirtualList
         label="Questions"
         head={<HeadCells columns={COLUMNS} />}
@@ -75,37 +72,9 @@ export function QuestionsPage() {
   );
 }
 
-/** The current row is in the address, so that back returns to it. */
-function useCurrent(query: Query, total: number): readonly [number, (to: number) => void] {
-  const { router } = useApp();
-  const [current, setCurrent] = useState(Number(query['at'] ?? 0));
-  const key = FILTERS.map((name) => query[name]).join('\n');
-  useEffect(() => setCurrent(Number(query['at'] ?? 0)), [key]);
-  const set = (to: number): void => {
-    const at = Math.max(0, Math.min(total - 1, to));
-    setCurrent(at);
-    router.replace({ page: 'questions', query: changed(query, { at: at === 0 ? null : String(at) }) });
-  };
-  return [current, set];
-}
-
-function Found({ rows, query }: { readonly rows: Rows<QuestionRow>; readonly query: Query }) {
+function foundWords(total: number, isSearching: boolean, query: Query): string {
   const isNarrowed = FILTERS.some((name) => name !== 'sort' && query[name] !== undefined);
-  if (rows.error !== null) {
-    return (
-      <div role="alert">
-        <Note kind="fault">{rows.error}</Note>
-      </div>
-    );
-  }
-  const words = rows.total === null ? 'Reading …' : plural(rows.total, 'question');
-  return (
-    <p class="found" role="status">
-      {words}
-      {isNarrowed && rows.total !== null && ' with a path that fits'}
-      {rows.searching && rows.total !== null && ' so far; the search goes on'}
-    </p>
-  );
+  return `${plural(total, 'question')}${isNarrowed ? ' with a path that fits' : ''}${isSearching ? ' so far; the search goes on' : ''}`;
 }
 
 const COLUMNS: Columns = [

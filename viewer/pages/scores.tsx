@@ -7,6 +7,7 @@ import { Wide } from '../parts/wide.tsx';
 import { useApp, useReply, useRound, useRun, useTitle } from '../state/app.ts';
 import { count, estimate, fixed, NOTHING, plural } from '../text/format.ts';
 import { calibrationSeries, rocSeries } from './curves.ts';
+import { Lists } from './filters.tsx';
 
 export function ScoresPage() {
   useTitle('Scores');
@@ -17,6 +18,8 @@ export function ScoresPage() {
     <>
       <h1>Scores of round {round}</h1>
       <Loaded reply={reply}>{(data) => <Scores data={data} />}</Loaded>
+      <h2>Questions where scores can be caught</h2>
+      <Lists asked={{ run: place, round: String(round) }} query={{}} all={false} />
     </>
   );
 }
@@ -24,7 +27,7 @@ export function ScoresPage() {
 export function Scores({ data }: { readonly data: ScoresReply }) {
   const { figures, scorers, byPosition, byLength, human } = data;
   if (figures === null && scorers.length === 0)
-    return <Note>This round has no scores of labelled, held-out paths.</Note>;
+    return <Note>This round has no scores of labelled, held-out paths, or none yet.</Note>;
   return (
     <>
       {figures !== null && <Evidence figures={figures} />}
@@ -32,8 +35,8 @@ export function Scores({ data }: { readonly data: ScoresReply }) {
       <div class="plots">
         <Plot {...calibrationSeries(figures)} />
         <Plot {...rocSeries(scorers.map((scorer) => ({ ...scorer, name: scorerWords(scorer.name) })))} />
-        <GroupPlot title="Reliability by step position" xLabel="step" groups={byPosition} />
-        <GroupPlot title="Reliability by step length" xLabel="characters" groups={byLength} />
+        <GroupPlot title="Reliability by step position" xLabel="step (and how many)" groups={byPosition} />
+        <GroupPlot title="Reliability by step length" xLabel="characters (and how many steps)" groups={byLength} />
       </div>
       <Human human={human} />
     </>

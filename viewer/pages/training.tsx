@@ -64,7 +64,7 @@ function plotsOf(trainings: readonly Training[]): readonly PlotProps[] {
       label: `round ${iteration}`,
       values: x.map((_, i) => (series[i] === undefined ? null : pick(series[i], i, series))),
     }));
-  const shared = { x, xLabel: 'optimizer step' };
+  const shared = { x, xLabel: 'optimizer step', isCourse: true };
   return [
     { ...shared, title: 'Loss', digits: 3, series: lines(({ loss }) => loss) },
     { ...shared, title: 'Gradient norm', digits: 2, series: lines(({ gradNorm }) => gradNorm) },

@@ -22,7 +22,7 @@ const WORDS: readonly (readonly [word: string, words: string])[] = [
   ['check', 'exact check of the step: true, false, or nothing to check'],
   ['log P', 'least log-probability of the step’s tokens'],
   ['hand', 'a label by hand: + good, − bad, ? unsure'],
-  ['≠', 'score and label or check say different things, at the threshold 0.5'],
+  ['≠', 'disputed: the score says something else than the label, the check, or (last step) the outcome; threshold 0.5'],
 ];
 
 export function Help() {

@@ -1,5 +1,6 @@
 // A reply that may not be there yet -> its view, or words that say why not.
 import type { ComponentChildren } from 'preact';
+import { useApp } from '../state/app.ts';
 import type { Known } from '../state/server.ts';
 import { Note } from './marks.tsx';
 
@@ -9,11 +10,14 @@ interface LoadedProps<T> {
 }
 
 export function Loaded<T>({ reply: { data, error, waiting }, children }: LoadedProps<T>) {
+  const { live } = useApp();
+  // The frame tells what all requests meet.
+  const own = error === live.error.value ? null : error;
   return (
     <>
-      {error !== null && (
+      {own !== null && (
         <div role="alert">
-          <Note kind="fault">{error}</Note>
+          <Note kind="fault">{own}</Note>
         </div>
       )}
       {data !== null && children(data)}

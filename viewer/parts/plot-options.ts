@@ -100,15 +100,16 @@ function faint(colour: string): string {
 function drawWhiskers(plot: uPlot, series: readonly Series[], { lines }: Colours): void {
   const { ctx } = plot;
   const ratio = devicePixelRatio;
-  series.forEach(({ low, high }, i) => {
-    if (low === undefined || high === undefined) return;
+  const banded = series.filter(({ low }) => low !== undefined);
+  banded.forEach((line, i) => {
+    const { low = [], high = [] } = line;
     ctx.save();
-    ctx.strokeStyle = lines[i % LINES] ?? '';
+    ctx.strokeStyle = lines[series.indexOf(line) % LINES] ?? '';
     ctx.lineWidth = 1.25 * ratio;
     plot.data[0].forEach((x, at) => {
       const [from, to] = [low[at], high[at]];
       if (typeof from !== 'number' || typeof to !== 'number') return;
-      const across = plot.valToPos(x, 'x', true) + (i - (series.length - 1) / 2) * 4 * ratio;
+      const across = plot.valToPos(x, 'x', true) + (i - (banded.length - 1) / 2) * 4 * ratio;
       ctx.beginPath();
       ctx.moveTo(across, plot.valToPos(from, 'y', true));
       ctx.lineTo(across, plot.valToPos(to, 'y', true));

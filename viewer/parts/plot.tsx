@@ -23,6 +23,8 @@ export interface PlotProps {
   readonly series: readonly Series[];
   /** The same in the table alone. */
   readonly rowNames?: readonly string[] | undefined;
+  /** x is a course of rounds or steps, so that the last numbers are the news: the legend has them where no pointer is. */
+  readonly isCourse?: boolean | undefined;
   /** Of the numbers shown. */
   readonly digits?: number | undefined;
   readonly xRange?: readonly [number, number] | undefined;
@@ -88,9 +90,9 @@ function dataOf({ x, series, diagonal }: PlotProps): uPlot.AlignedData {
   return [x.slice(), ...lines, ...(diagonal === true ? [x.slice()] : [])];
 }
 
-/** What the lines are, with their numbers at the pointer, else the last ones. */
+/** What the lines are, with their numbers at the pointer; of a course else the last ones. */
 function Legend({ props, at }: { readonly props: PlotProps; readonly at: number | null }) {
-  const { series, digits = 2 } = props;
+  const { series, digits = 2, isCourse = false } = props;
   return (
     <ul class="legend">
       {at !== null && (
@@ -103,10 +105,13 @@ function Legend({ props, at }: { readonly props: PlotProps; readonly at: number 
           <svg class={`swatch line-${i % LINES}`} viewBox="0 0 24 8" aria-hidden="true">
             <line x1="0" x2="24" y1="4" y2="4" />
           </svg>
-          {label}{' '}
-          <span class="figure">
-            {numberText(at === null ? values.findLast((v) => v !== null) : values[at], digits)}
-          </span>
+          {label}
+          {(at !== null || isCourse) && (
+            <span class="figure">
+              {' '}
+              {numberText(at === null ? values.findLast((value) => value !== null) : values[at], digits)}
+            </span>
+          )}
         </li>
       ))}
     </ul>

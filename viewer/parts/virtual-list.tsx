@@ -1,5 +1,5 @@
 // A number of rows of one height -> the rows that are seen, drawn as they scroll by.
-import type { ComponentChildren, RefObject } from 'preact';
+import { Component, type ComponentChildren, type RefObject } from 'preact';
 import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { keepScroll, scrollOf } from '../state/route.ts';
 import { ROWS, rowAt, tableOf } from './cells.tsx';
@@ -54,13 +54,26 @@ export function VirtualList({ label, head, rows, rowHeight, current, row, onDraw
               aria-current={index === current ? 'true' : undefined}
               style={{ height: `${rowHeight}px`, transform: `translateY(${topOf(index, place, rowHeight)}px)` }}
             >
-              {row(index)}
+              <Kept index={index} row={row} />
             </div>
           ))}
         </div>
       </div>
     </section>
   );
+}
+
+type KeptProps = Pick<VirtualListProps, 'row'> & { readonly index: number };
+
+/** A row's cells, which a scroll does not draw again: the list's owner gives another `row` where they changed. */
+class Kept extends Component<KeptProps> {
+  override shouldComponentUpdate({ row }: KeptProps): boolean {
+    return row !== this.props.row;
+  }
+
+  override render({ index, row }: KeptProps): ComponentChildren {
+    return row(index);
+  }
 }
 
 function topOf(index: number, { scroll, offset }: Place, rowHeight: number): number {

@@ -1,5 +1,5 @@
 // A path and its question's pairs -> links to the pairs that it is a side of.
-import type { PathView, QuestionReply } from '../../src/viewer/api.ts';
+import type { PathView, PreferencePair, QuestionReply } from '../../src/viewer/api.ts';
 import { hrefOf } from '../state/route.ts';
 import { count } from '../text/format.ts';
 
@@ -24,9 +24,14 @@ export function PairLinks({ path, where, pairs }: PairLinksProps) {
     <>
       {own.map(({ index, pair }) => (
         <a key={index} href={hrefOf({ page: 'pair', query: { ...where, index: String(index) } })}>
-          {pair.chosen.sampleId === id ? 'chosen' : 'rejected'} in {count(index + 1)}
+          {sideWords(pair, id)} {count(index + 1)}
         </a>
       ))}
     </>
   );
+}
+
+function sideWords({ chosen, rejected }: PreferencePair, id: string): string {
+  if (rejected === null) return 'trains alone, no.';
+  return chosen.sampleId === id ? 'chosen in pair' : 'rejected in pair';
 }

@@ -10,6 +10,8 @@ export interface Cell {
   readonly span: number;
   /** The first of the paths that has labels, else the first: what is known of the step is read there. */
   readonly path: PathView;
+  /** All that share it. */
+  readonly paths: readonly PathView[];
   readonly text: string;
   /** Paths continue in several ways after it. */
   readonly isFork: boolean;
@@ -65,6 +67,7 @@ function cellOf(branch: readonly PathView[], step: number, row: number): Cell {
     row,
     span: branch.length,
     path,
+    paths: branch,
     text: path.sample.steps[step] ?? '',
     isFork,
     isDecisive: isFork && rights > 0 && rights < branch.length,

@@ -159,7 +159,10 @@ function ChipFacts({ facts, number }: Pick<ChipProps, 'facts' | 'number'>) {
       <span class="chip-number">
         {number}
         {isDisputed(facts) && (
-          <span class="dispute" title="score and label or check say different things">
+          <span
+            class="dispute"
+            title="disputed: the score and the label, the check or the outcome say different things"
+          >
             ≠
           </span>
         )}

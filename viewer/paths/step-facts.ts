@@ -10,30 +10,41 @@ export interface StepFacts {
   readonly hard: boolean | null;
   /** By exact checks. */
   readonly truth: boolean | null;
+  /** What `truth` claims of the step. A true equation may be the wrong thing to do: it claims nothing. */
+  readonly claim: boolean | null;
   readonly human: HumanLabel['label'];
   readonly leastLogp: number | null;
   readonly rollouts: number;
   readonly isLast: boolean;
+  /** Of the last step, as its label would be: whether the path is right. null: of other steps, and where nothing graded it. */
+  readonly outcome: boolean | null;
 }
 
-/** The score says something else than the hard label or the exact check, at the threshold 0.5 of all step accuracies. */
-export function isDisputed({ score, hard, truth }: Pick<StepFacts, 'score' | 'hard' | 'truth'>): boolean {
-  if (score === null) return false;
+/**
+ * The score says something else than the hard label, the exact check, or of the last step the outcome, at the threshold 0.5 of all step
+ * accuracies.
+ */
+export function isDisputed(facts: StepFacts | undefined): boolean {
+  if (facts === undefined || facts.score === null) return false;
+  const { score, hard, claim, outcome } = facts;
   const says = score >= 0.5;
-  return (hard !== null && hard !== says) || (truth !== null && truth !== says);
+  return [hard, claim, outcome].some((other) => other !== null && other !== says);
 }
 
 export function factsOf(path: PathView): readonly StepFacts[] {
-  return path.sample.steps.map((text, j) => ({
+  const { outcome, steps } = path.sample;
+  return steps.map((text, j) => ({
     text,
     score: path.scores?.scores?.[j] ?? null,
     tally: path.labels?.steps[j] ?? null,
     hard: path.hardLabels?.[j] ?? null,
     truth: path.truth[j] ?? null,
+    claim: path.truth[j] === true && !path.knowsSteps ? null : (path.truth[j] ?? null),
     human: path.human[j]?.label ?? null,
     leastLogp: path.leastLogps?.[j] ?? null,
     rollouts: path.rollouts[j] ?? 0,
-    isLast: j === path.sample.steps.length - 1,
+    isLast: j === steps.length - 1,
+    outcome: j < steps.length - 1 || outcome.kind === 'error' ? null : outcome.kind === 'right',
   }));
 }
 

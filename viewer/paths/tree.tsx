@@ -3,6 +3,7 @@ import { useLayoutEffect, useMemo, useRef } from 'preact/hooks';
 import type { PathView } from '../../src/viewer/api.ts';
 import { doubt, OutcomeMark } from '../parts/marks.tsx';
 import { fixed, plural } from '../text/format.ts';
+import { startOf } from '../text/marks.ts';
 import { Plain } from '../text/model-text.tsx';
 import type { Cell, PathTree } from './path-tree.ts';
 import { answerText, factsOf, factWords, isDisputed, type StepFacts, tallyWords } from './step-facts.ts';
@@ -40,6 +41,7 @@ export function Tree({ tree, current, onStep }: TreeProps) {
             key={`${cell.path.sample.id} ${cell.step}`}
             cell={cell}
             facts={facts.get(cell.path.sample.id)?.[cell.step] ?? null}
+            isDisputed={cell.paths.some(({ sample }) => isDisputed(facts.get(sample.id)?.[cell.step]))}
             isCurrent={cell.step === current.step && cell.row <= current.row && current.row < cell.row + cell.span}
             onStep={onStep}
           />
@@ -68,11 +70,13 @@ function seeCurrent(box: HTMLElement | null): void {
 interface TreeCellProps {
   readonly cell: Cell;
   readonly facts: StepFacts | null;
+  /** On one of the paths that share it: each has labels of its own. */
+  readonly isDisputed: boolean;
   readonly isCurrent: boolean;
   readonly onStep: (row: number, step: number) => void;
 }
 
-function TreeCell({ cell, facts, isCurrent, onStep }: TreeCellProps) {
+function TreeCell({ cell, facts, isDisputed: disputed, isCurrent, onStep }: TreeCellProps) {
   if (facts === null) return null;
   const { step, row, span, text, isFork, isDecisive } = cell;
   const names = ['cell', isCurrent && 'current', isFork && 'fork', isDecisive && 'decisive'];
@@ -96,10 +100,10 @@ function TreeCell({ cell, facts, isCurrent, onStep }: TreeCellProps) {
         <b>{fixed(facts.score, 2)}</b>
         {tally !== null && <span>{tally.text}</span>}
         {facts.truth !== null && <span class={facts.truth ? 'right' : 'wrong'}>{facts.truth ? '✓' : '✗'}</span>}
-        {isDisputed(facts) && <span class="dispute">≠</span>}
+        {disputed && <span class="dispute">≠</span>}
       </span>
       <span class="cell-text">
-        <Plain text={text.slice(0, SEEN)} />
+        <Plain text={startOf(text, SEEN)} />
       </span>
     </button>
   );
@@ -123,7 +127,7 @@ function Ending({ path, row, depth }: EndingProps) {
     <span class={`ending ${sample.outcome.kind}`} style={{ gridColumn: `${depth + 1}`, gridRow: `${row + 2}` }}>
       <OutcomeMark outcome={sample.outcome} />
       <span class="ending-answer">
-        <Plain text={endingText(sample).slice(0, SEEN)} />
+        <Plain text={startOf(endingText(sample), SEEN)} />
       </span>
       <span class="figure dim">{pathScore === null ? '' : fixed(pathScore, 2)}</span>
     </span>

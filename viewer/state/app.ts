@@ -5,7 +5,7 @@ import { useContext, useEffect, useLayoutEffect, useRef } from 'preact/hooks';
 import type { RunHead } from '../../src/viewer/api.ts';
 import type { HandLabels } from './hand-labels.ts';
 import type { Live } from './live.ts';
-import type { Query, Router } from './route.ts';
+import { type Query, type Router, wholeIn } from './route.ts';
 import type { Known, Server } from './server.ts';
 import type { Theme } from './theme.ts';
 
@@ -47,8 +47,7 @@ export function useRun(): { readonly run: RunHead | null; readonly place: string
 export function useRound(): number {
   const { router } = useApp();
   const { run } = useRun();
-  const named = router.route.value.query['round'];
-  return named === undefined ? Math.max(0, (run?.rounds ?? 1) - 1) : Number(named);
+  return wholeIn(router.route.value.query, 'round') ?? Math.max(0, (run?.rounds ?? 1) - 1);
 }
 
 export type Keys = Readonly<Record<string, (event: KeyboardEvent) => void>>;
@@ -81,9 +80,11 @@ function isTypedInto(target: EventTarget | null): boolean {
   return target instanceof HTMLElement && /^(input|select|textarea)$/i.test(target.tagName);
 }
 
-/** The window's title, while this part is shown. */
+/** The window's title, while this part is shown: what it is of, and of which run. */
 export function useTitle(title: string): void {
+  const { run } = useRun();
+  const whole = [title, run?.name, 'sipf'].filter((part) => part !== undefined).join(' · ');
   useEffect(() => {
-    document.title = `${title} · sipf`;
-  }, [title]);
+    document.title = whole;
+  }, [whole]);
 }

@@ -1,12 +1,12 @@
-// The runs, asked for every two seconds while one of them goes on and the page is seen.
-import { computed, type ReadonlySignal, signal } from '@preact/signals';
+// The runs, asked for every two seconds while one goes on or no server answers.
+import { computed, effect, type ReadonlySignal, signal } from '@preact/signals';
 import type { RunsReply } from '../../src/viewer/api.ts';
 import { type Server, wordsOf } from './server.ts';
 
 export interface Live {
   /** null: not known yet. */
   readonly runs: ReadonlySignal<RunsReply['runs'] | null>;
-  /** Changes whenever a file of a run did. */
+  /** Changes whenever a file of a run did, and when a lost server answers again. */
   readonly version: ReadonlySignal<string>;
   /** Why the last request failed. */
   readonly error: ReadonlySignal<string | null>;
@@ -17,7 +17,7 @@ const EVERY_MS = 2000;
 export function followRuns(server: Server, document: Document): Live {
   const runs = signal<RunsReply['runs'] | null>(null);
   const error = signal<string | null>(null);
-  const version = computed(() => (runs.value ?? []).map((run) => run.version).join());
+  const version = computed(() => [server.returns.value, ...(runs.value ?? []).map((run) => run.version)].join());
 
   const look = async (): Promise<void> => {
     try {
@@ -29,8 +29,10 @@ export function followRuns(server: Server, document: Document): Live {
     }
   };
   const goesOn = (): boolean => error.peek() !== null || (runs.peek() ?? []).some((run) => !run.finished);
+  let timer: ReturnType<typeof setTimeout> | undefined;
   const again = (): void => {
-    if (server.report === null && goesOn()) setTimeout(() => void turn(), EVERY_MS);
+    clearTimeout(timer);
+    if (server.report === null && goesOn()) timer = setTimeout(() => void turn(), EVERY_MS);
   };
   const turn = async (): Promise<void> => {
     if (document.visibilityState === 'visible') await look();
@@ -40,5 +42,8 @@ export function followRuns(server: Server, document: Document): Live {
     if (server.report === null && document.visibilityState === 'visible') void look();
   });
   void look().then(again);
+  effect(() => {
+    if (server.isLost.value) void turn();
+  });
   return { runs, version, error };
 }

@@ -42,6 +42,12 @@ function splitOnce(text: string, at: string): string[] {
   return index === -1 ? [text] : [text.slice(0, index), text.slice(index + 1)];
 }
 
+/** A whole number of the address; null: it has none, or another text. */
+export function wholeIn(query: Query, name: string): number | null {
+  const text = query[name] ?? '';
+  return /^\d{1,15}$/.test(text) ? Number(text) : null;
+}
+
 /** `query` with some values changed; null takes one out. */
 export function changed(query: Query, changes: Readonly<Record<string, string | null | undefined>>): Query {
   const kept = Object.entries({ ...query, ...changes }).filter(

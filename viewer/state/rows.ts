@@ -1,4 +1,4 @@
-// A long list on the server -> its rows by index, asked for where the reader stops.
+// A long list on the server -> its rows by index, asked for where the reader is.
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { useApp } from './app.ts';
 import type { Query } from './route.ts';
@@ -16,9 +16,9 @@ export interface Rows<Row> {
   readonly searching: boolean;
 }
 
-/** Rows of one request, and how long the list rests before one is made. */
+/** Rows of one request, and how often a list that scrolls makes one. */
 const PIECE = 100;
-const REST_MS = 70;
+const EVERY_MS = 70;
 
 export interface Piece<Row> {
   readonly total: number | null;
@@ -43,9 +43,13 @@ export function useRows<Reply, Row>(path: string, query: Query | null, read: (re
     if (data !== null) pieces.set(piece, read(data as Reply));
     if (error !== null) errors.push(error);
   }
+  const drawn = useRef({ first: 0, end: 0 });
   const onDrawn = useRef((first: number, end: number) => {
-    clearTimeout(timer.current);
-    timer.current = setTimeout(() => setWanted(piecesBetween(first, end)), REST_MS);
+    drawn.current = { first, end };
+    timer.current ??= setTimeout(() => {
+      timer.current = undefined;
+      setWanted(piecesBetween(drawn.current.first, drawn.current.end));
+    }, EVERY_MS);
   });
   return {
     total: pieces.get(0)?.total ?? null,
@@ -73,7 +77,7 @@ export function useSearch<Reply, Row>(
     NOTHING_FOUND,
   );
   const [end, setEnd] = useState(0);
-  const key = query === null ? null : keyOf(path, query);
+  const key = query === null ? null : `${server.returns.value} ${keyOf(path, query)}`;
   useEffect(() => setFound(NOTHING_FOUND), [key]);
   const isWanted = query !== null && found.next !== null && found.error === null && found.rows.length < end + PIECE;
   useEffect(() => {

@@ -1,5 +1,5 @@
 // Requests -> replies as signals, kept while they hold; a report has them in the page.
-import { type Signal, signal } from '@preact/signals';
+import { type ReadonlySignal, type Signal, signal } from '@preact/signals';
 import type { HumanLabel, LabelReply, ReportData } from '../../src/viewer/api.ts';
 import { type Query, writeQuery } from './route.ts';
 
@@ -22,6 +22,10 @@ export interface Server {
   /** One reply, past what is kept. */
   ask<T>(path: string, query: Query, stop?: AbortSignal): Promise<T>;
   label(run: string, label: Pick<HumanLabel, 'sampleId' | 'step' | 'label'>): Promise<HumanLabel>;
+  /** Grows whenever the server answers again after it did not. */
+  readonly returns: ReadonlySignal<number>;
+  /** Whether the last request found no server. */
+  readonly isLost: ReadonlySignal<boolean>;
   /** null: a server answers. */
   readonly report: ReportData | null;
 }
@@ -32,7 +36,8 @@ const KEPT = 300;
 export function createServer(document: Document): Server {
   const report = reportIn(document);
   const entries = new Map<string, Entry>();
-  const ask = report === null ? request : answerOf(report);
+  const line = createLine();
+  const ask = report === null ? requestsOver(line) : answerOf(report);
 
   const fill = async (entry: Entry, path: string, query: Query): Promise<void> => {
     const { version } = entry;
@@ -49,6 +54,8 @@ export function createServer(document: Document): Server {
 
   return {
     report,
+    isLost: line.isLost,
+    returns: line.returns,
     ask,
     entry: (path, query, version) => {
       const key = keyOf(path, query);
@@ -66,7 +73,7 @@ export function createServer(document: Document): Server {
       }
       return entry;
     },
-    label: (run, label) => sendLabel(run, label),
+    label: (run, label) => sendLabel(line, run, label),
   };
 }
 
@@ -88,16 +95,39 @@ function answerOf(report: ReportData): Server['ask'] {
   };
 }
 
-async function request<T>(path: string, query: Query, stop?: AbortSignal): Promise<T> {
-  const reply = await fetch(keyOf(path, query), stop === undefined ? {} : { signal: stop });
-  return readReply<T>(reply);
+/** The line to the server, which may be stopped and started again, or behind a tunnel that breaks. */
+interface Line extends Pick<Server, 'isLost' | 'returns'> {
+  readonly send: (address: string, init: RequestInit) => Promise<Response>;
+}
+
+function createLine(): Line {
+  const isLost = signal(false);
+  const returns = signal(0);
+  const send = async (address: string, init: RequestInit): Promise<Response> => {
+    try {
+      const reply = await fetch(address, init);
+      if (isLost.peek()) returns.value += 1;
+      isLost.value = false;
+      return reply;
+    } catch (error) {
+      if (error instanceof TypeError) isLost.value = true;
+      throw error;
+    }
+  };
+  return { isLost, returns, send };
+}
+
+function requestsOver({ send }: Line): Server['ask'] {
+  return async <T>(path: string, query: Query, stop?: AbortSignal): Promise<T> =>
+    readReply<T>(await send(keyOf(path, query), stop === undefined ? {} : { signal: stop }));
 }
 
 async function sendLabel(
+  { send }: Line,
   run: string,
   label: Pick<HumanLabel, 'sampleId' | 'step' | 'label'>,
 ): Promise<LabelReply['label']> {
-  const reply = await fetch(keyOf('api/labels', { run }), {
+  const reply = await send(keyOf('api/labels', { run }), {
     method: 'POST',
     headers: { 'content-type': 'application/json', 'x-sipf-annotate': '1' },
     body: JSON.stringify(label),

@@ -70,6 +70,12 @@ function markOf(character: string): Piece & { kind: 'mark' } {
   return { kind: 'mark', name, title: name === point ? `character ${point}` : `${name}, character ${point}`, count: 1 };
 }
 
+/** The first characters of a text; a pair of surrogates is not cut in two. */
+export function startOf(text: string, length: number): string {
+  const isCut = /[\uD800-\uDBFF]/.test(text[length - 1] ?? '') && /[\uDC00-\uDFFF]/.test(text[length] ?? '');
+  return text.slice(0, isCut ? length + 1 : length);
+}
+
 /** Length in words: characters, or what they take where there are many. */
 export function sizeOf(text: string): string {
   if (text.length < 10_000) return `${text.length.toLocaleString('en')} characters`;

@@ -1,10 +1,11 @@
 // Text of a model -> text nodes in an isolate, with marks for what is not seen.
 import type { ComponentChildren } from 'preact';
 import { useMemo, useState } from 'preact/hooks';
-import { piecesOf, sizeOf } from './marks.ts';
+import { piecesOf, sizeOf, startOf } from './marks.ts';
 
-/** Longer texts are cut until the reader asks for all. */
-const SHOWN = 4000;
+/** Longer texts are cut until the reader asks for more: a browser lays out a million characters for minutes. */
+const FIRST = 4000;
+const MORE = 20_000;
 
 /** One piece of text without a cut, as it is inside other parts. */
 export function Plain({ text }: { readonly text: string }) {
@@ -30,15 +31,15 @@ interface CutProps {
   readonly show: (shown: string) => ComponentChildren;
 }
 
-/** Shows the first part of a long text, with a button for the rest. */
+/** Shows the first part of a long text, with a button for more of it. */
 export function Cut({ text, show }: CutProps) {
-  const [all, setAll] = useState(false);
-  if (text.length <= SHOWN || all) return <>{show(text)}</>;
+  const [length, setLength] = useState(FIRST);
+  if (text.length <= length) return <>{show(text)}</>;
   return (
     <>
-      {show(text.slice(0, SHOWN))}
-      <button type="button" class="more" onClick={() => setAll(true)}>
-        … show all {sizeOf(text)}
+      {show(startOf(text, length))}
+      <button type="button" class="more" onClick={() => setLength(length + MORE)}>
+        … show more of {sizeOf(text)}
       </button>
     </>
   );

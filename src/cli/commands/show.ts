@@ -38,6 +38,8 @@ export function showCommand(terminal: Terminal): Command {
 
 async function show(dir: string, options: ShowOptions, terminal: Terminal): Promise<void> {
   const view = await readRun(dir);
+  const showsRecords = options.pairs === true || options.question !== undefined || options.iteration !== undefined;
+  if (showsRecords) for (const message of await view.faults()) terminal.warn(message);
   if (options.pairs === true) return await showPairs(view, options, terminal);
   if (options.question !== undefined) return await showQuestion(view, options.question, options, terminal);
   if (options.json === true) return await terminal.print(JSON.stringify(await summaryOf(view, options)));

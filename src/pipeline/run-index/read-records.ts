@@ -30,6 +30,8 @@ export interface Lines {
   /** 1-based, of the first one. */
   readonly first: number;
   readonly text: string;
+  /** They are a part of one line, with commas between them. */
+  readonly isOfJournal: boolean;
 }
 
 /**
@@ -110,10 +112,11 @@ export class RecordReader implements Disposable {
   #linesAt(tables: FileTables, place: number): Lines {
     const { at, bytes, line } = tables.places;
     const found = Buffer.allocUnsafe(bytes.at(place));
-    const path = join(this.#index.dir, tables.file.name);
+    const { name, isJournal } = tables.file;
+    const path = join(this.#index.dir, name);
     const first = line.at(place);
     if (this.#read(tables, path, found, at.at(place)) < found.length) throw changed(path, first);
-    return { path, first, text: textOf(found, `${path}, line ${first}`) };
+    return { path, first, text: textOf(found, `${path}, line ${first}`), isOfJournal: isJournal };
   }
 
   /** How many bytes there were. */
@@ -133,19 +136,27 @@ export class RecordReader implements Disposable {
 }
 
 /** The records of lines that were whole when they were read first. */
-function parseLines<T>({ path, first, text }: Lines, schema: z.ZodType<T>): T[] {
-  return text.split('\n').map((line, i) => {
-    let value: unknown;
-    try {
-      value = JSON.parse(line);
-    } catch {
-      throw changed(path, first + i);
-    }
-    return check(schema, value, `${path}, line ${first + i}`);
+function parseLines<T>({ path, first, text, isOfJournal }: Lines, schema: z.ZodType<T>): T[] {
+  const texts = isOfJournal ? [`[${text}]`] : text.split('\n');
+  return texts.flatMap((part, i) => {
+    const value = parsed(part, path, first + i);
+    const values = isOfJournal && Array.isArray(value) ? value : [value];
+    return values.map((record) => check(schema, record, `${path}, line ${first + i}`));
   });
 }
 
+function parsed(text: string, path: string, line: number): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw changed(path, line);
+  }
+}
+
+/** The records are others than the index saw: it is to be refreshed. Code 'bad-input'. */
+export class ChangedRecords extends SipfError {}
+
 function changed(path: string, line: number): SipfError {
   const got = 'Expected the record that was there, got another: the file was changed. Ask again.';
-  return new SipfError('bad-input', `${path}, line ${line}: ${got}`);
+  return new ChangedRecords('bad-input', `${path}, line ${line}: ${got}`);
 }

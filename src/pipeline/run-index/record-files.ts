@@ -2,6 +2,7 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isFolder } from '../../io/file-bytes.ts';
+import { journalInputs, journalPath } from '../../run/journal.ts';
 import { readMarker } from '../../run/marker.ts';
 import { stageOf } from '../workspace.ts';
 
@@ -18,8 +19,10 @@ export interface RecordFile {
   readonly name: string;
   readonly size: number;
   readonly mtimeMs: number;
-  /** The hash that the stage's marker has of it; null: no marker, so size and time must do. */
+  /** The hash that the stage's marker has of it; null: no marker, so size and time must do. Of a journal that of the stage's inputs. */
   readonly hash: string | null;
+  /** A stage is at work, or was: its journal, which grows, stands for the file that it becomes. */
+  readonly isJournal: boolean;
 }
 
 /** Record files that are there now. */
@@ -39,17 +42,29 @@ export function fileName(round: number, kind: RecordsKind): string {
   return `iteration-${round}/${kind}.jsonl`;
 }
 
+/** The finished file, else the journal of a stage that has not ended. */
 async function fileOf(dir: string, round: number, kind: RecordsKind): Promise<RecordFile | null> {
-  const name = fileName(round, kind);
-  const info = await stat(join(dir, name)).catch(() => null);
-  if (info === null || !info.isFile()) return null;
-  const marker = await readMarker(dir, stageOf(round, kind === '0-questions' ? '0-inputs' : kind)).catch(() => null);
-  const { size, mtimeMs } = info;
-  return { kind, round, name, size, mtimeMs, hash: marker?.outputs[`${kind}.jsonl`] ?? null };
+  const stage = stageOf(round, kind === '0-questions' ? '0-inputs' : kind);
+  const whole = await fileAt(dir, fileName(round, kind));
+  if (whole !== null) {
+    const marker = await readMarker(dir, stage).catch(() => null);
+    return { kind, round, ...whole, hash: marker?.outputs[`${kind}.jsonl`] ?? null, isJournal: false };
+  }
+  const journal = await fileAt(dir, journalPath('', stage));
+  if (journal === null) return null;
+  const inputs = await journalInputs(join(dir, journal.name)).catch(() => null);
+  return inputs === null ? null : { kind, round, ...journal, hash: inputs, isJournal: true };
 }
 
-/** Whether `now` is what was read as `then`. */
+async function fileAt(dir: string, name: string): Promise<Pick<RecordFile, 'name' | 'size' | 'mtimeMs'> | null> {
+  const info = await stat(join(dir, name)).catch(() => null);
+  return info?.isFile() ? { name, size: info.size, mtimeMs: info.mtimeMs } : null;
+}
+
+/** Whether `now` is what was read as `then`; a journal may have grown. */
 export function isSame(then: RecordFile, now: RecordFile): boolean {
-  if (then.name !== now.name || then.size !== now.size) return false;
+  if (then.name !== now.name) return false;
+  if (then.isJournal) return then.hash === now.hash && now.size >= then.size;
+  if (then.size !== now.size) return false;
   return then.hash !== null && now.hash !== null ? then.hash === now.hash : then.mtimeMs === now.mtimeMs;
 }

@@ -12,7 +12,18 @@ export interface Place {
   readonly line: number;
 }
 
+/** Where a reading ended: behind a line. */
+export interface End {
+  readonly at: number;
+  /** Of the line that comes. */
+  readonly line: number;
+}
+
 interface ScanOptions {
+  /** Where the reading before ended; absent: at the start. */
+  readonly from?: End | undefined;
+  /** Something may still be written behind the last line feed: it is no line yet. */
+  readonly isGrowing?: boolean | undefined;
   /** Takes one line's value; what it throws as SipfError is a fault of that line. */
   readonly take: (value: unknown, place: Place) => void;
   /** What is wrong with a line, which is passed over. */
@@ -26,15 +37,15 @@ const BLOCK = 1 << 22;
 const LINE_FEED = 0x0a;
 
 /**
- * Reads `path` block by block; other work has its turn between two blocks. Lines are JSON, blank ones are passed over.
+ * Reads `path` block by block, and says where it ended; other work has its turn between two blocks. Lines are JSON, blank ones are passed over.
  * @throws SipfError 'aborted'; the system's error where the file cannot be read.
  */
-export async function scanLines(path: string, options: ScanOptions): Promise<void> {
+export async function scanLines(path: string, options: ScanOptions): Promise<End> {
   const file = await open(path, 'r');
   try {
     let block = Buffer.allocUnsafeSlow(BLOCK);
     // What `block` begins with, and how much of it is filled: the start of a line whose end is not read yet.
-    const place = { at: 0, line: 1 };
+    const place = { at: 0, line: 1, ...options.from };
     let filled = 0;
     for (;;) {
       throwIfAborted(options.signal);
@@ -43,10 +54,11 @@ export async function scanLines(path: string, options: ScanOptions): Promise<voi
       options.onBytes?.(bytesRead);
       const searched = filled;
       filled += bytesRead;
-      const end = bytesRead === 0 ? filled : endOfLines(block, searched, filled);
-      if (end === 0 && bytesRead > 0) continue;
+      const isLast = bytesRead === 0;
+      const end = isLast && options.isGrowing !== true ? filled : endOfLines(block, searched, filled);
+      if (end === 0 && !isLast) continue;
       takeLines(block.subarray(0, end), place, options);
-      if (bytesRead === 0) return;
+      if (isLast) return place;
       block.copyWithin(0, end, filled);
       filled -= end;
     }

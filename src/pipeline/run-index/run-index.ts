@@ -1,27 +1,28 @@
 // A run directory -> its index: one pass over the record files, cached, read on as files come.
 import { realpath } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Config } from '../../config/schema.ts';
 import { codeInWords, codeOf, SipfError } from '../../errors.ts';
 import { canonicalJson, sha256 } from '../../hashing.ts';
 import { type CacheOptions, cacheFolder } from '../../io/cache.ts';
 import { labelRule } from '../../method/step-labels.ts';
+import { journaledRecords } from '../../run/journal.ts';
 import { type IndexRules, RecordAdder } from './add-records.ts';
 import { REASONS } from './outcomes.ts';
 import { PlacesByQuestion } from './places.ts';
 import { fileName, isSame, type RecordFile, type RecordsKind, recordFilesOf } from './record-files.ts';
-import { scanLines } from './record-lines.ts';
-import { storedTables, storeTables } from './stored.ts';
+import { type End, type Place, scanLines } from './record-lines.ts';
+import { deleteStale, INDEX, type IndexOf, storedTables, storeTables } from './stored.ts';
 import { type FileTables, newFileTables, newRunTables, type RunTables, tablesOf } from './tables.ts';
 
 /** Record files smaller than this are read again each time: their index is not stored. */
 const SMALL = 1 << 24;
 const MOST_FAULTS = 20;
 
-export interface RunIndexOptions extends CacheOptions {
-  /** Told whenever a part of a file is read. */
-  readonly onBytes?: (() => void) | undefined;
-}
+/** Takes a record at its place. @throws SipfError 'bad-input' for one that is none. */
+type Take = (value: unknown, place: Place) => void;
+
+type RunIndexOptions = Pick<CacheOptions, 'cache' | 'signal'>;
 
 /** What is known of a run's records without their texts. `refresh` reads what is new; between two calls nothing changes. */
 export class RunIndex {
@@ -29,10 +30,11 @@ export class RunIndex {
   readonly #rules: IndexRules;
   readonly #options: RunIndexOptions;
   #tables = newRunTables();
-  /** null: nothing was added to the tables since they were loaded. */
+  /** Adds to the tables that are read into; null: nothing was added since they were loaded. */
   #adder: RecordAdder | null = null;
   #version = 0;
-  #isLoaded = false;
+  /** The tables are those of files that were read whole. */
+  #isBegun = false;
   #cacheFault: string | null = null;
   readonly #bytes = { read: 0, of: 0, unstored: 0 };
   readonly #places = new Map<FileTables, PlacesByQuestion>();
@@ -77,24 +79,20 @@ export class RunIndex {
   }
 
   /**
-   * Reads the record files that are new; all of them again where one that was read is another now.
+   * Reads the record files that are new, and what came in a journal; all of them again where one that was read is another now.
    * @throws SipfError 'aborted'.
    */
   async refresh(): Promise<void> {
     const files = await recordFilesOf(this.dir);
     this.#bytes.of = files.reduce((total, { size }) => total + size, 0);
-    if (!this.#isLoaded) await this.#load();
-    if (!this.#isStartOf(files)) this.#reset();
-    // A marker that came since tells more than a time does.
-    for (const [place, tables] of this.#tables.files.entries()) tables.file = files[place]!;
-    try {
-      for (const file of files.slice(this.#tables.files.length)) await this.#read(file);
-    } catch (error) {
-      // Half a file was taken in.
-      this.#reset();
-      throw error;
-    }
-    if (this.#bytes.unstored >= SMALL) await this.#store();
+    const isAnew = !this.#isBegun || !isStart(this.#tables, files);
+    // Nothing is known, or half a file is taken in, until all is read.
+    this.#isBegun = false;
+    const tables = isAnew ? await this.#begin(files) : this.#tables;
+    for (const [place, file] of files.entries()) await this.#readAt(place, file, tables);
+    if (isAnew) this.#show(tables);
+    await this.#storeLarge(tables);
+    this.#isBegun = true;
   }
 
   /** Where the records of a question are in a file, in its order. */
@@ -112,67 +110,72 @@ export class RunIndex {
     return tablesOf(this.#tables, kind, round);
   }
 
-  /** Files come in the order of their making: what was read is the start of what is there. */
-  #isStartOf(files: readonly RecordFile[]): boolean {
-    return this.#tables.files.every(({ file }, place) => {
-      const now = files[place];
-      return now !== undefined && isSame(file, now);
-    });
+  /** The stored tables of the files that are there, or empty ones. What was known stays until these are read. */
+  async #begin(files: readonly RecordFile[]): Promise<RunTables> {
+    this.#adder = null;
+    const stored = this.#bytes.of < SMALL ? null : await storedTables(...(await this.#stored()));
+    const tables = stored !== null && isStart(stored, files) ? stored : newRunTables();
+    this.#bytes.read = tables.files.reduce((total, { file }) => total + file.size, 0);
+    this.#bytes.unstored = 0;
+    return tables;
   }
 
-  #reset(): void {
-    this.#tables = newRunTables();
-    this.#adder = null;
+  #show(tables: RunTables): void {
+    this.#tables = tables;
     this.#places.clear();
-    this.#bytes.read = 0;
     this.#version += 1;
   }
 
-  async #load(): Promise<void> {
-    this.#isLoaded = true;
-    const stored = this.#bytes.of < SMALL ? null : await storedTables(await this.#cachePath(), this.#rulesText());
-    if (stored === null) return;
-    this.#tables = stored;
-    this.#adder = null;
-    this.#bytes.read = stored.files.reduce((total, { file }) => total + file.size, 0);
+  /** Reads a file that is new, or on in a journal. */
+  async #readAt(place: number, file: RecordFile, tables: RunTables): Promise<void> {
+    const known = tables.files[place];
+    // What a stage at work has written so far is not stored: what was there before it is.
+    if (known === undefined && file.isJournal) await this.#storeLarge(tables);
+    const into = known ?? newFileTables(file);
+    // A marker that came since tells more than a time does.
+    into.file = file;
+    if (known !== undefined && !(file.isJournal && file.size > known.end.at)) return;
+    into.end = await this.#read(into, tables);
+    if (known === undefined) tables.files.push(into);
+    this.#places.delete(into);
     this.#version += 1;
   }
 
-  async #read(file: RecordFile): Promise<void> {
-    const into = newFileTables(file);
-    const { onBytes } = this.#options;
+  /** Where it ended. */
+  async #read(into: FileTables, tables: RunTables): Promise<End> {
     const { signal } = this.#options;
-    const path = join(this.dir, file.name);
-    this.#adder ??= new RecordAdder(this.#tables, this.#rules);
+    const { name, isJournal } = into.file;
+    this.#adder ??= new RecordAdder(tables, this.#rules);
+    const take = this.#adder.takerOf(into);
+    const onFault = (message: string, line: number) => addFault(tables, `${name}, line ${line}: ${message}`);
     try {
-      await scanLines(path, {
-        take: this.#adder.takerOf(into),
-        onFault: (message, line) => this.#fault(`${file.name}, line ${line}: ${message}`),
+      return await scanLines(join(this.dir, name), {
+        take: isJournal ? unitTaker(take, onFault) : take,
+        onFault,
         onBytes: (bytes) => {
           this.#bytes.read += bytes;
           this.#bytes.unstored += bytes;
-          onBytes?.();
         },
+        from: into.end,
+        isGrowing: isJournal,
         signal,
       });
     } catch (error) {
       const code = codeOf(error);
-      if (code === '') throw error;
-      this.#fault(`${file.name}: Expected a file that can be read, got ${codeInWords(code)}.`);
+      // What was stopped is not read: no fault of the file.
+      if (error instanceof SipfError || code === '') throw error;
+      addFault(tables, `${name}: Expected a file that can be read, got ${codeInWords(code)}.`);
+      return into.end;
     }
-    this.#tables.files.push(into);
-    this.#version += 1;
   }
 
-  #fault(message: string): void {
-    if (this.#tables.faults.length < MOST_FAULTS) this.#tables.faults.push(message);
-    else this.#tables.moreFaults += 1;
-  }
-
-  /** A cache that cannot be written costs time, no answer. */
-  async #store(): Promise<void> {
+  /** Where much was read. A cache that cannot be written costs time, no answer. */
+  async #storeLarge(tables: RunTables): Promise<void> {
+    if (this.#bytes.unstored < SMALL || tables.files.some(({ file }) => file.isJournal)) return;
     try {
-      await storeTables(await this.#cachePath(), this.#tables, this.#rulesText());
+      const [path, of] = await this.#stored();
+      await storeTables(path, tables, of);
+      await deleteStale(dirname(path));
       this.#cacheFault = null;
     } catch (error) {
       if (!(error instanceof SipfError) || error.code !== 'write-failed') throw error;
@@ -181,12 +184,37 @@ export class RunIndex {
     this.#bytes.unstored = 0;
   }
 
-  async #cachePath(): Promise<string> {
-    return join(cacheFolder(this.#options), 'runs', `${sha256(await realpath(this.dir)).slice(0, 32)}.index`);
+  /** Its place in the cache folder. Rules are what the stored numbers mean: a version that has other reasons makes the index again. */
+  async #stored(): Promise<[path: string, of: IndexOf]> {
+    const dir = await realpath(this.dir);
+    const path = join(cacheFolder(this.#options), 'runs', `${sha256(dir).slice(0, 32)}${INDEX}`);
+    return [path, { dir, rules: canonicalJson({ ...this.#rules, reasons: REASONS }) }];
   }
+}
 
-  /** What the stored numbers mean: a version that has other reasons makes the index again. */
-  #rulesText(): string {
-    return canonicalJson({ ...this.#rules, reasons: REASONS });
-  }
+/** Files come in the order of their making: what was read is the start of what is there. */
+function isStart({ files }: RunTables, now: readonly RecordFile[]): boolean {
+  return files.every(({ file }, place) => {
+    const own = now[place];
+    return own !== undefined && isSame(file, own);
+  });
+}
+
+/** Takes a line of a journal: each record of it, at its place. */
+function unitTaker(take: Take, onFault: (message: string, line: number) => void): Take {
+  return (value, { at: start, line }) => {
+    for (const { record, at, bytes } of journaledRecords(value)) {
+      try {
+        take(record, { at: start + at, bytes, line });
+      } catch (error) {
+        if (!(error instanceof SipfError)) throw error;
+        onFault(error.message, line);
+      }
+    }
+  };
+}
+
+function addFault(tables: RunTables, message: string): void {
+  if (tables.faults.length < MOST_FAULTS) tables.faults.push(message);
+  else tables.moreFaults += 1;
 }

@@ -1,9 +1,10 @@
 // The tables of a run <-> one file in the cache folder, with a version and a hash of its content.
 import { createHash } from 'node:crypto';
-import { stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { z } from 'zod';
-import { readExactly, withFile } from '../../io/file-bytes.ts';
-import { writeFileAtomically } from '../../io/files.ts';
+import { isFolder, readExactly, withFile } from '../../io/file-bytes.ts';
+import { nodeDisk, writeFileAtomically } from '../../io/files.ts';
 import { bytesOfColumn, bytesPerNumber, type Column, columnIn, type Kind, type Table, tableOf } from './columns.ts';
 import {
   HARD_KINDS,
@@ -13,16 +14,21 @@ import {
   PLACE_KINDS,
   type RunTables,
   SCORE_KINDS,
+  START,
 } from './tables.ts';
 import { TEXT_KINDS, TextTable } from './text-table.ts';
 
 /** A change of the tables, or of what is written into them, makes it another. */
-const VERSION = 1;
+const VERSION = 2;
+/** How the names of these files end. */
+export const INDEX = '.index';
 const ALIGNED = 8;
 const HASH_BYTES = 32;
 
 const Header = z.object({
   version: z.literal(VERSION),
+  /** The run directory. */
+  dir: z.string(),
   /** What the run's configuration says of labels and scores. */
   rules: z.string(),
   files: z.array(
@@ -33,6 +39,8 @@ const Header = z.object({
       size: z.number(),
       mtimeMs: z.number(),
       hash: z.string().nullable(),
+      /** A journal is not stored. */
+      isJournal: z.literal(false),
     }),
   ),
   faults: z.array(z.string()),
@@ -42,31 +50,71 @@ const Header = z.object({
 });
 type Header = z.infer<typeof Header>;
 
+/** What a stored index is of. */
+export interface IndexOf {
+  /** As the system resolves it. */
+  readonly dir: string;
+  readonly rules: string;
+}
+
 /**
  * Writes the tables; a reader sees the old file or the new one.
  * @throws SipfError 'write-failed' where the disk refuses.
  */
-export async function storeTables(path: string, tables: RunTables, rules: string): Promise<void> {
+export async function storeTables(path: string, tables: RunTables, of: IndexOf): Promise<void> {
   const columns = columnsOf(tables);
   const { faults, moreFaults } = tables;
-  const files = tables.files.map(({ file }) => file);
+  const files = tables.files.map(({ file }) => ({ ...file, isJournal: false as const }));
   const lengths = columns.map(({ length }) => length);
-  const header: Header = { version: VERSION, rules, files, faults, moreFaults, lengths };
+  const header: Header = { version: VERSION, ...of, files, faults, moreFaults, lengths };
   await writeFileAtomically(
     path,
     hashed([headerBytes(header), ...columns.map((column) => padded(bytesOfColumn(column)))]),
   );
 }
 
-/** The tables in a file of this version and rules; null: there is none, or it is damaged. */
-export async function storedTables(path: string, rules: string): Promise<RunTables | null> {
+/** The tables in a file of this version and of these rules; null: there is none, or it is damaged. */
+export async function storedTables(path: string, { rules }: IndexOf): Promise<RunTables | null> {
   if ((await stat(path).catch(() => null)) === null) return null;
   const bytes = await withFile(path, (handle, size) => readExactly(handle, path, 0, size)).catch(() => null);
   if (bytes === null || !isWhole(bytes)) return null;
-  const headerLength = new DataView(bytes.buffer).getUint32(0, true);
-  const header = Header.safeParse(JSON.parse(new TextDecoder().decode(bytes.subarray(4, 4 + headerLength))));
-  if (!header.success || header.data.rules !== rules) return null;
-  return tablesIn(bytes.buffer as ArrayBuffer, alignedLength(4 + headerLength), header.data);
+  const end = 4 + headerLength(bytes);
+  const header = headerIn(bytes.subarray(4, end));
+  return header?.rules === rules ? tablesIn(bytes.buffer as ArrayBuffer, alignedLength(end), header) : null;
+}
+
+/**
+ * Deletes the indexes in a folder whose run directories are gone, and those of other versions.
+ * @throws SipfError 'write-failed' where the disk refuses.
+ */
+export async function deleteStale(folder: string): Promise<void> {
+  for (const name of await readdir(folder).catch(() => [])) {
+    if (!name.endsWith(INDEX)) continue;
+    const path = join(folder, name);
+    const header = await headerOf(path).catch(() => null);
+    if (header === null || !(await isFolder(header.dir))) await nodeDisk.remove(path);
+  }
+}
+
+/** @throws SipfError for a file that cannot be read or is shorter. */
+function headerOf(path: string): Promise<Header | null> {
+  return withFile(path, async (handle, size) => {
+    const length = headerLength(await readExactly(handle, path, 0, 4));
+    return length > size ? null : headerIn(await readExactly(handle, path, 4, length));
+  });
+}
+
+function headerLength(bytes: Uint8Array): number {
+  return new DataView(bytes.buffer).getUint32(0, true);
+}
+
+/** null: another version's. */
+function headerIn(bytes: Uint8Array): Header | null {
+  try {
+    return Header.parse(JSON.parse(new TextDecoder().decode(bytes)));
+  } catch {
+    return null;
+  }
 }
 
 function tablesIn(bytes: ArrayBuffer, from: number, { files, faults, moreFaults, lengths }: Header): RunTables {
@@ -88,6 +136,7 @@ function tablesIn(bytes: ArrayBuffer, from: number, { files, faults, moreFaults,
     hard: table(HARD_KINDS),
     files: files.map((file) => ({
       file,
+      end: START,
       places: table(PLACE_KINDS),
       scores: table(SCORE_KINDS),
       pairs: table(PAIR_KINDS),

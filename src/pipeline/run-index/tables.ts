@@ -1,6 +1,7 @@
 // What the index keeps of a run: ids, a row for each path, and where the records of a question are.
 import { type Kind, newTable, type Table } from './columns.ts';
 import type { RecordFile } from './record-files.ts';
+import type { End } from './record-lines.ts';
 import { TextTable } from './text-table.ts';
 
 /** No round, no row, no place. */
@@ -53,9 +54,11 @@ export const PAIR_KINDS = {
   isPair: 'u8',
 } as const satisfies Record<string, Kind>;
 
-/** A file that was read whole. */
+/** A file that was read whole; of a journal the lines that were there. */
 export interface FileTables {
   file: RecordFile;
+  /** Where a journal is read on. */
+  end: End;
   readonly places: Table<keyof typeof PLACE_KINDS>;
   /** Of 4-scores and 5-pairs, by path. */
   readonly scores: Table<keyof typeof SCORE_KINDS>;
@@ -63,8 +66,16 @@ export interface FileTables {
   readonly pairs: Table<keyof typeof PAIR_KINDS>;
 }
 
+export const START: End = { at: 0, line: 1 };
+
 export function newFileTables(file: RecordFile): FileTables {
-  return { file, places: newTable(PLACE_KINDS), scores: newTable(SCORE_KINDS), pairs: newTable(PAIR_KINDS) };
+  return {
+    file,
+    end: START,
+    places: newTable(PLACE_KINDS),
+    scores: newTable(SCORE_KINDS),
+    pairs: newTable(PAIR_KINDS),
+  };
 }
 
 export const HARD_KINDS = { hard: 'u8' } as const satisfies Record<string, Kind>;

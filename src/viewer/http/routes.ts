@@ -1,6 +1,6 @@
 // A method, an address and the answers -> the reply: the page, or JSON.
 import type { z } from 'zod';
-import { shown } from '../../errors.ts';
+import { SipfError, shown } from '../../errors.ts';
 import { ApiError } from '../../http/api-error.ts';
 import { bodyAs } from '../../http/body.ts';
 import type { Incoming } from '../../http/http-server.ts';
@@ -73,7 +73,13 @@ async function label(incoming: Incoming, query: string, answers: Answers): Promi
   const refusal = changeRefusal(incoming.headers);
   if (refusal !== null) throw refusal;
   const { run } = askOf(ASKS.run, query);
-  return answers.label({ run, ...bodyAs(GivenLabel, await incoming.body()) });
+  return answers.label({ run, ...bodyAs(GivenLabel, await incoming.body()) }).catch(tellRefusal);
+}
+
+/** Who gives labels is who can free the disk: no fault of the server's own. */
+function tellRefusal(thrown: unknown): never {
+  const isRefused = thrown instanceof SipfError && thrown.code === 'write-failed';
+  throw isRefused ? new ApiError(500, thrown.message) : thrown;
 }
 
 function requireMethod(method: string, allowed: readonly string[]): void {

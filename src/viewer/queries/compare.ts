@@ -24,13 +24,23 @@ export async function answersOf(view: RunView, policy: ComparedSide['policy']): 
   throw new SipfError('not-found', `Expected answers of ${what} in ${view.dir}, got none. Choose another policy.`);
 }
 
-export async function compareReply(
-  first: readonly Answer[],
-  second: readonly Answer[],
-  { change, offset, limit }: Pick<CompareAsk, 'change' | keyof Page>,
-): Promise<CompareReply> {
+/** Two policies on all questions that both answered. */
+export interface Comparison {
+  readonly sets: CompareReply['sets'];
+  readonly answers: readonly ComparedAnswer[];
+}
+
+export async function comparisonOf(first: readonly Answer[], second: readonly Answer[]): Promise<Comparison> {
   const sets = compareSets(await answeredSets(first), await answeredSets(second));
-  const answers = commonAnswers(first, second).filter((pair) => change === undefined || changeOf(pair) === change);
+  return { sets, answers: commonAnswers(first, second) };
+}
+
+/** A part of the answers that `change` leaves. */
+export function compareReply(
+  { sets, answers: all }: Comparison,
+  { change, offset, limit }: Pick<CompareAsk, 'change' | keyof Page>,
+): CompareReply {
+  const answers = all.filter((pair) => change === undefined || changeOf(pair) === change);
   return { sets, total: answers.length, answers: answers.slice(offset, offset + limit) };
 }
 

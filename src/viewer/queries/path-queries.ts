@@ -129,6 +129,7 @@ export class PathQueries {
     return pathViews(group, pairs, {
       config,
       truthOf: (steps) => truth.of(group.question, steps),
+      knowsSteps: (steps) => truth.knowsSteps(group.question, steps),
       humanLabel: (sampleId, step) => human.of(sampleId, step),
     });
   }

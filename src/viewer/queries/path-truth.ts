@@ -1,6 +1,6 @@
 // The steps of a path and its task -> which are true by exact checks; remembered as a byte a path.
 import { SipfError } from '../../errors.ts';
-import { type StepTruth, stepTruth } from '../../method/step-truth.ts';
+import { knowsSteps, type StepTruth, stepTruth } from '../../method/step-truth.ts';
 import type { RunIndex } from '../../pipeline/run-index/run-index.ts';
 import type { Question } from '../../records.ts';
 import type { Task } from '../../task.ts';
@@ -24,12 +24,22 @@ export class PathTruth {
 
   /** Of each step. */
   of(question: Question, steps: readonly string[]): StepTruth[] {
-    if (this.#task === null) return steps.map(() => null);
+    const nothing = steps.map(() => null);
+    return this.#asked((task) => stepTruth(task, question, steps)) ?? nothing;
+  }
+
+  /** Whether the task knows each true step; false: equations alone are checked, or nothing. */
+  knowsSteps(question: Question, steps: readonly string[]): boolean {
+    return this.#asked((task) => knowsSteps(task, question, steps)) ?? false;
+  }
+
+  /** null: there is no task, or the question is another one's, and nothing checks its steps. */
+  #asked<T>(ask: (task: Task) => T): T | null {
+    if (this.#task === null) return null;
     try {
-      return stepTruth(this.#task, question, steps);
+      return ask(this.#task);
     } catch (error) {
-      // A question of another task than the run's: nothing checks its steps.
-      if (error instanceof SipfError) return steps.map(() => null);
+      if (error instanceof SipfError) return null;
       throw error;
     }
   }

@@ -13,6 +13,7 @@ import type { HumanLabel, PathView } from '../api.ts';
 export interface PathKnowledge {
   readonly config: Pick<Config, 'labels' | 'score'>;
   readonly truthOf: (steps: readonly string[]) => readonly StepTruth[];
+  readonly knowsSteps: (steps: readonly string[]) => boolean;
   /** Of a step; null: none, or taken back. */
   readonly humanLabel: (sampleId: string, step: number) => HumanLabel | null;
 }
@@ -37,6 +38,7 @@ export function pathViews(group: RecordGroup, pairs: readonly PlacedPair[], know
       labels: record && withoutRollouts(record),
       hardLabels: record && hardLabelsOf(record, known.config.labels),
       truth: known.truthOf(sample.steps),
+      knowsSteps: known.knowsSteps(sample.steps),
       human: sample.steps.map((_, step) => known.humanLabel(sample.id, step)),
       leastLogps: leastLogps(sample),
       rollouts: sample.steps.map((_, step) => (record === null ? 0 : rolloutsOf(record, step).length)),

@@ -1,16 +1,17 @@
 // A run -> its rounds with figures, costs beside the dry run's formulas, and warnings.
-import { join } from 'node:path';
 import { isOnlyCheck } from '../../config/presets.ts';
-import { readTextFile } from '../../io/file-bytes.ts';
 import type { RunView } from '../../pipeline/run-reader.ts';
-import { stageSeconds } from '../../run/events.ts';
 import type { RoundRow, RoundsReply, Warning } from '../api.ts';
 import { estimatedCosts, type QuestionCounts } from './estimated-costs.ts';
 import { doneStages, stageCosts } from './stage-costs.ts';
 
-export async function roundsReply(view: RunView, questions: QuestionCounts): Promise<RoundsReply> {
+/** `seconds`: of each stage, by `iteration/stage`. */
+export async function roundsReply(
+  view: RunView,
+  seconds: ReadonlyMap<string, number>,
+  questions: QuestionCounts,
+): Promise<RoundsReply> {
   const { dir, config, final } = view;
-  const seconds = stageSeconds((await readTextFile(join(dir, 'events.jsonl'))) ?? '');
   const rounds: RoundRow[] = [];
   for (const { iteration, report, seconds: whole } of view.rounds) {
     const done = await doneStages(dir, iteration);

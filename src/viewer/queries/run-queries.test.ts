@@ -1,7 +1,8 @@
 // A scripted run -> rounds, scores, training and comparison, each as a slow reading says.
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { appendFile, cp, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sumsTask } from '../../../test/scripted-sums.ts';
 import { openViewerRun, viewerRun } from '../../../test/viewer-run.ts';
@@ -16,7 +17,7 @@ import { mean } from '../../statistics/intervals.ts';
 import { type Answers, answersFrom } from '../answers.ts';
 import type { OpenRun } from '../open-run.ts';
 import { answersOf } from './compare.ts';
-import { heldOutGroups, scoresReply } from './scores.ts';
+import { heldOutPaths, scoresReply } from './scores.ts';
 
 let folder = '';
 let run: OpenRun;
@@ -41,7 +42,7 @@ async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
 }
 
 /** The labelled and scored paths of held-out questions, question by question, read the slow way. */
-async function heldOutPaths(round: number) {
+async function slowPaths(round: number) {
   const share = view.config.labels.heldOut;
   const ids = (await all(view.questions())).map(({ id }) => id).filter((id) => isHeldOut(id, share));
   const questions = await Promise.all(ids.map((id) => view.question(round, id)));
@@ -61,7 +62,8 @@ describe('scores', () => {
     expect(report?.questions).toBeGreaterThan(1);
     expect(reply.figures).toEqual(report);
     const rules = { task: sumsTask, labels: view.config.labels, score: view.config.score };
-    const computed = await scoresReply(await heldOutGroups(run, round, view.config.labels.heldOut), rules);
+    const share = view.config.labels.heldOut;
+    const computed = await scoresReply(await heldOutPaths(run, { round, share, rules }));
     expect(computed).toEqual({ ...reply, human: undefined });
     expect(reply.scorers.map(({ name, auc }) => [name, auc])).toEqual([
       ['scores', report?.aucOutcome.scores],
@@ -88,7 +90,7 @@ describe('scores', () => {
 
   it('are grouped by position and by length, each step once', async () => {
     const { figures, byPosition, byLength } = await answers.scores({ run: 0, round: 2 });
-    const paths = (await heldOutPaths(2)).flat();
+    const paths = (await slowPaths(2)).flat();
     const steps = paths.flatMap(({ sample, scores, labels }) =>
       scores.map((score, j) => ({ score, label: labels[j], place: j, length: sample.steps[j]?.length ?? 0 })),
     );
@@ -125,6 +127,26 @@ describe('scores', () => {
     const long = steps.filter(({ length }) => length > 20);
     expect(Math.min(short.length, long.length)).toBeGreaterThan(0);
     expect(plain(byLength)).toEqual([expected('0 to 20', short), expected('21 to 40', long)]);
+  });
+
+  it('give other requests their turn between two figures', async () => {
+    const { config } = view;
+    const rules = { task: sumsTask, labels: config.labels, score: config.score };
+    const paths = await heldOutPaths(run, { round: 2, share: config.labels.heldOut, rules });
+    const reply = scoresReply(paths);
+    let isDone = false;
+    reply.finally(() => {
+      isDone = true;
+    });
+    let turns = 0;
+    while (!isDone) {
+      await setImmediate();
+      turns += 1;
+    }
+    const { scorers, byPosition, byLength } = await reply;
+    const auc = scorers.filter((scorer) => scorer.auc !== null);
+    // Each AUC and each curve, each group, and the two of first errors.
+    expect(turns).toBeGreaterThanOrEqual(2 * auc.length + byPosition.length + byLength.length + 2);
   });
 
   it('are empty where nothing is labelled', async () => {
@@ -251,6 +273,11 @@ it('follow a run that goes on', async () => {
   expect(begun.rounds[2]?.stages.map(({ stage }) => stage)).toEqual(['1-samples', '2-step-labels']);
   expect(begun.rounds[2]?.estimated.map(({ stage }) => stage)).toEqual(['1-samples', '2-step-labels']);
   expect((await own.scores({ run: 0, round: 2 })).figures).toBeNull();
+  const scores = await own.scores({ run: 0, round: 1 });
+  await appendFile(join(out, 'events.jsonl'), '{"time":"2026-11-30T08:00:00.000Z","type":"warning"}\n');
+  expect((await own.runs()).runs[0]?.version).toBeGreaterThan(before[0]?.version ?? 0);
+  // The very same: figures of records are not computed again for an event.
+  expect(await own.scores({ run: 0, round: 1 })).toBe(scores);
   expect((await own.training({ run: 0 })).trainings).toHaveLength(3);
   await viewerRun(out);
   const { runs: after } = await own.runs();
@@ -262,6 +289,19 @@ it('follow a run that goes on', async () => {
   );
   expect((await own.scores({ run: 0, round: 2 })).figures).toEqual(view.rounds[2]?.report?.scores);
   expect((await own.training({ run: 0 })).trainings).toHaveLength(6);
+});
+
+it('estimate a run that was opened before its questions were there', async () => {
+  const [out, early] = [join(folder, 'run'), join(folder, 'early')];
+  const questions = join('iteration-0', '0-questions.jsonl');
+  await cp(out, early, { recursive: true });
+  await rm(join(early, questions));
+  await using opened = await openViewerRun(early, { cache: join(folder, 'cache') });
+  const own = answersFrom([opened]);
+  await own.rounds({ run: 0 });
+  await cp(join(out, questions), join(early, questions));
+  const estimates = async (all: Answers) => (await all.rounds({ run: 0 })).rounds.map(({ estimated }) => estimated);
+  expect(await estimates(own)).toEqual(await estimates(answers));
 });
 
 it('no reply holds what JSON does not', async () => {

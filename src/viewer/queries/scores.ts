@@ -14,49 +14,54 @@ import type { OpenRun } from '../open-run.ts';
 
 type Figures = Omit<ScoresReply, 'human'>;
 
-/** The questions whose labels train nothing, with all that is known of their paths. */
-export async function heldOutGroups(
-  run: Pick<OpenRun, 'groups'>,
-  round: number,
-  share: number,
-): Promise<RecordGroup[]> {
-  const ids: string[] = [];
-  const found = await groupsOf(run, round, (id) => {
-    ids.push(id);
-    return isHeldOut(id, share);
-  });
-  // Of few questions the hash may take none: then those are held out that come next in its order.
-  const settled = shareHeldOut(ids, share);
-  return settled === share ? found : await groupsOf(run, round, (id) => isHeldOut(id, settled));
-}
-
-async function groupsOf(run: Pick<OpenRun, 'groups'>, round: number, isWanted: (id: string) => boolean) {
-  const groups: RecordGroup[] = [];
-  for await (const group of run.groups(round, isWanted)) groups.push(group);
-  return groups;
-}
-
 /** A labelled and scored path, with the lengths of its steps in characters. */
 interface ScoredPath extends FigurePath {
   readonly lengths: readonly number[];
 }
 
+interface HeldOut {
+  readonly round: number;
+  /** Of the questions: their labels train nothing. */
+  readonly share: number;
+  readonly rules: FigureRules;
+}
+
+/** The labelled and scored paths of each held-out question. */
+export async function heldOutPaths(
+  run: Pick<OpenRun, 'groups'>,
+  { round, share, rules }: HeldOut,
+): Promise<ScoredPath[][]> {
+  const ids: string[] = [];
+  const pathsOf = async (isWanted: (id: string) => boolean): Promise<ScoredPath[][]> => {
+    const found: ScoredPath[][] = [];
+    for await (const group of run.groups(round, isWanted)) found.push(scoredPaths(group, rules));
+    return found;
+  };
+  const found = await pathsOf((id) => {
+    ids.push(id);
+    return isHeldOut(id, share);
+  });
+  // Of few questions the hash may take none: then those are held out that come next in its order.
+  const settled = shareHeldOut(ids, share);
+  return settled === share ? found : await pathsOf((id) => isHeldOut(id, settled));
+}
+
+function scoredPaths(group: RecordGroup, rules: FigureRules): ScoredPath[] {
+  return sampledFigurePaths(group, stepScoresById(group.scores), rules).map(({ sample, figure }) => ({
+    ...figure,
+    lengths: sample.steps.map(({ length }) => length),
+  }));
+}
+
 /** Figures of the scores of held-out paths. `known`: those of the round's report, where it has them; null: no path has labels and scores. */
 export async function scoresReply(
-  groups: readonly RecordGroup[],
-  rules: FigureRules,
+  questions: readonly ScoredPath[][],
   known: Figures['figures'] = null,
 ): Promise<Figures> {
-  const questions = groups.map((group): ScoredPath[] =>
-    sampledFigurePaths(group, stepScoresById(group.scores), rules).map(({ sample, figure }) => ({
-      ...figure,
-      lengths: sample.steps.map(({ length }) => length),
-    })),
-  );
-  const figures = known ?? (questions.some(({ length }) => length > 0) ? scoreFigures(questions) : null);
+  const figures = known ?? (questions.some(({ length }) => length > 0) ? await scoreFigures(questions) : null);
   return {
     figures,
-    scorers: figures === null ? [] : scorersOf(questions, figures),
+    scorers: figures === null ? [] : await scorersOf(questions, figures),
     byPosition: await groupSteps(questions, (_, j) => Math.min(j, LAST_POSITION), positionLabel),
     byLength: await groupSteps(questions, ({ lengths }, j) => lengthClass(lengths[j] ?? 0), lengthLabel),
   };
@@ -64,18 +69,23 @@ export async function scoresReply(
 
 const RANKS = ['scores', 'tallies', 'meanLogp', 'shortness'] as const;
 
-function scorersOf(questions: readonly ScoredPath[][], figures: NonNullable<Figures['figures']>): ScorerFigures[] {
-  const rankOf = (name: (typeof RANKS)[number]) =>
-    questions.map((paths) => paths.map(({ ranks, right }) => ({ score: ranks[name], positive: right })));
-  const ranked = RANKS.map(
-    (name): ScorerFigures => ({
+async function scorersOf(
+  questions: readonly ScoredPath[][],
+  figures: NonNullable<Figures['figures']>,
+): Promise<ScorerFigures[]> {
+  const scorers: ScorerFigures[] = [];
+  for (const name of RANKS) {
+    const ranked = questions.map((paths) => paths.map(({ ranks, right }) => ({ score: ranks[name], positive: right })));
+    scorers.push({
       name,
       auc: figures.aucOutcome[name],
       stepAccuracy: name === 'scores' ? figures.stepAccuracy : null,
-      roc: withinGroupRoc(rankOf(name)),
-    }),
-  );
-  return [...ranked, { name: 'majority', auc: null, stepAccuracy: commonerLabel(questions), roc: [] }];
+      roc: withinGroupRoc(ranked),
+    });
+    // Other requests have their turn between two curves.
+    await setImmediate();
+  }
+  return [...scorers, { name: 'majority', auc: null, stepAccuracy: commonerLabel(questions), roc: [] }];
 }
 
 /** Step accuracy of the label that most steps have. */

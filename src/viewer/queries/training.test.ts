@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { RoundSummary } from '../../pipeline/run-reader.ts';
+import { RunEvents } from '../run-events.ts';
 import { trainingReply } from './training.ts';
 
 let dir = '';
@@ -25,7 +26,11 @@ const trained = (second: number, n: number, loss: number) => ({
 });
 
 const round: RoundSummary = { iteration: 1, report: null, policy: null, prm: null, stages: [], seconds: null };
-const read = () => trainingReply({ dir, rounds: [round] });
+const read = async () => {
+  const events = new RunEvents(dir);
+  await events.refresh();
+  return trainingReply({ dir, rounds: [round] }, events.trainings);
+};
 
 async function log(events: readonly object[]): Promise<void> {
   await writeFile(join(dir, 'events.jsonl'), `${events.map((event) => JSON.stringify(event)).join('\n')}\n{"torn`);

@@ -1,9 +1,8 @@
 // The trained folders of a run and its events -> the figures of each optimizer step.
 import { join } from 'node:path';
 import { z } from 'zod';
-import { readTextFile } from '../../io/file-bytes.ts';
 import type { RunView } from '../../pipeline/run-reader.ts';
-import { eventsIn } from '../../run/events.ts';
+import type { LoggedEvent } from '../../run/events.ts';
 import { readJson } from '../../run/marker.ts';
 import type { TrainingReply, TrainingStep } from '../api.ts';
 
@@ -22,12 +21,14 @@ type Step = z.infer<typeof Step>;
 const Stored = z.object({ steps: z.array(Step) });
 
 /** Each training of the run: its steps from its folder, or from the events while it runs; when they ended from the events alone. */
-export async function trainingReply({ dir, rounds }: Pick<RunView, 'dir' | 'rounds'>): Promise<TrainingReply> {
-  const logged = loggedTrainings((await readTextFile(join(dir, 'events.jsonl'))) ?? '');
+export async function trainingReply(
+  { dir, rounds }: Pick<RunView, 'dir' | 'rounds'>,
+  logged: LoggedTrainings,
+): Promise<TrainingReply> {
   const trainings: TrainingReply['trainings'][number][] = [];
   for (const { iteration, stage, folder } of placesOf(rounds)) {
     const stored = await readJson(join(dir, folder, stage, 'training.json'), Stored);
-    const events = logged.get(`${iteration}/${stage}`) ?? new Map<number, LoggedStep>();
+    const events = logged.of(`${iteration}/${stage}`);
     const steps = stored?.steps ?? [...events.values()].map(({ step }) => step).sort((a, b) => a.step - b.step);
     const last = steps.at(-1);
     if (last !== undefined) trainings.push({ iteration, stage, steps: last.steps, series: seriesOf(steps, events) });
@@ -48,21 +49,28 @@ interface LoggedStep {
   readonly seconds: number;
 }
 
-/** By `iteration/stage` and step. A step that a kill undid is there as it was done again. */
-function loggedTrainings(events: string): Map<string, Map<number, LoggedStep>> {
-  const trainings = new Map<string, Map<number, LoggedStep>>();
-  let last = Number.NaN;
-  for (const { type, time, iteration, stage, data } of eventsIn(events)) {
+/** The steps of trainings as events come. A step that a kill undid is there as it was done again. */
+export class LoggedTrainings {
+  readonly #trainings = new Map<string, Map<number, LoggedStep>>();
+  /** When the last one ended, or a stage began. */
+  #last = Number.NaN;
+
+  add({ type, time, iteration, stage, data }: LoggedEvent): void {
     const at = Date.parse(time);
-    if (type === 'stage-start') last = at;
+    if (type === 'stage-start') this.#last = at;
+    if (type !== 'train-step') return;
     const { success, data: step } = Step.safeParse(data);
-    if (type !== 'train-step' || !success) continue;
+    if (!success) return;
     const key = `${iteration}/${stage}`;
-    const own = trainings.get(key) ?? new Map<number, LoggedStep>();
-    trainings.set(key, own.set(step.step, { step, seconds: (at - last) / 1000 }));
-    last = at;
+    const own = this.#trainings.get(key) ?? new Map<number, LoggedStep>();
+    this.#trainings.set(key, own.set(step.step, { step, seconds: (at - this.#last) / 1000 }));
+    this.#last = at;
   }
-  return trainings;
+
+  /** By step. `training`: `iteration/stage`. */
+  of(training: string): ReadonlyMap<number, LoggedStep> {
+    return this.#trainings.get(training) ?? new Map();
+  }
 }
 
 function seriesOf(steps: readonly Step[], events: ReadonlyMap<number, LoggedStep>): TrainingStep[] {
