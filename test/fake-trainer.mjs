@@ -69,6 +69,11 @@ const ENDS = {
     process.stderr.write('Traceback (most recent call last):\n  File "loop.py"\nValueError: no such luck\u001b[2J\n');
     process.exit(1);
   },
+  launched() {
+    const summary = Array.from({ length: 20 }, (_, n) => `summary ${n}`).join('\n');
+    process.stderr.write(`[rank1]: KeyError: 'below'\n${summary}\nelastic.ChildFailedError: train.py FAILED\n`);
+    process.exit(1);
+  },
   killed: () => process.kill(process.pid, 'SIGKILL'),
   memory() {
     tell('error', { code: 'crashed', message: 'Expected enough memory to train, got: CUDA out of memory. Lower it.' });

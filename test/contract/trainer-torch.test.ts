@@ -202,6 +202,11 @@ describe('a failure says what to do', () => {
       'crashed',
       /got exit code 1 after optimizer step 2:\n {2}Traceback.*\n.*\n {2}ValueError: no such luck\?\[2J\nCorrect what it names; the same command continues/,
     ],
+    [
+      'launched',
+      'crashed',
+      /got exit code 1 after optimizer step 2:\n {2}\[rank1\]: KeyError: 'below'\n {2}\.\.\.\n {2}summary 9\n/,
+    ],
     ['killed', 'crashed', /got signal SIGKILL after optimizer step 2:.*short of memory: lower tokensPerPass/s],
     ['silent', 'crashed', /got exit code 0 after optimizer step 2:\n {2}nothing was said/],
     ['memory', 'crashed', /^Expected enough memory to train, got: CUDA out of memory\. Lower it\.$/],

@@ -1,5 +1,5 @@
 // The torch trainer -> trajectories and end adapters of the references and of the own engine.
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type {
@@ -265,6 +265,18 @@ async function lossesBy(
   return steps.map(({ loss }) => loss);
 }
 
+/** Processes of this machine that were started with a path; none where the system does not tell. */
+function processesWith(path: string): string[] {
+  const pids = existsSync('/proc') ? readdirSync('/proc').filter((name) => /^\d+$/.test(name)) : [];
+  return pids.filter((pid) => {
+    try {
+      return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(path);
+    } catch {
+      return false;
+    }
+  });
+}
+
 const differences = (a: readonly number[], b: readonly number[]): number[] =>
   a.map((loss, n) => Math.abs(loss / (b[n] as number) - 1));
 
@@ -279,6 +291,14 @@ describe.skipIf(torchPython === null)('the same losses', () => {
     const command = [python, '-m', 'torch.distributed.run', '--nproc_per_node', '2'];
     const two = await lossesBy(command, 'two processes');
     expect(Math.max(...differences(two, own))).toBeLessThan(1e-4);
+    // Ended at once, with the launcher's processes, which are in groups of their own.
+    const job = { source: { model: tiedModel() }, examples: pairRows, out: join(scratch, 'ended'), options: EIGHT };
+    const mine = new Error('mine');
+    const ended = torchBy(command).trainer.train({ ...job, options: { ...EIGHT, objective: orpo } }, () => {
+      throw mine;
+    });
+    await expect(ended).rejects.toBe(mine);
+    await expect.poll(() => processesWith(job.out)).toEqual([]);
     // One process has no example of a step of one.
     const change = { batchSize: 1, maxSteps: 2 };
     const [one, alone] = [await lossesBy(command, 'idle', { change }), await lossesBy(null, 'idle own', { change })];

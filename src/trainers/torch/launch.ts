@@ -44,6 +44,8 @@ export interface LocalCommand {
 
 /** How long a program may take to write its checkpoint after it was asked to stop, in milliseconds. */
 const STOPPING_MS = 60_000;
+/** In which the processes of a launcher see that it is gone, in milliseconds. */
+const LEAVING_MS = 500;
 /** Lines that an error may quote. */
 const KEPT_LINES = 40;
 
@@ -171,5 +173,6 @@ export async function endOrphan(folder: string): Promise<number | null> {
     signalGroup(data, 'SIGKILL');
     await wait(20);
   }
+  await wait(LEAVING_MS);
   return data.pid;
 }

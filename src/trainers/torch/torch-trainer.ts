@@ -119,6 +119,7 @@ async function runProgram(training: Training): Promise<TrainStep[]> {
     if (event.event === 'started') parts.log(startedLine(event));
     else if (event.event === 'warning') parts.log(`Training: ${event.message}`);
     else if (event.event === 'step') {
+      checkTurn(training, event.step, steps.length);
       steps.push(stepOf(training, event));
       onStep(steps.at(-1) as TrainStep);
     } else last.push(event);
@@ -132,6 +133,15 @@ async function runProgram(training: Training): Promise<TrainStep[]> {
   }
   throwIfAborted(signal);
   throw await failureOf(training, ended, last, steps.length);
+}
+
+/** @throws SipfError 'crashed' where two programs do the same work. */
+function checkTurn({ settings }: Training, step: number, next: number): void {
+  if (step === next) return;
+  throw new SipfError(
+    'crashed',
+    `Expected optimizer step ${next} of the training program, got ${step}. Its processes do not know of each other: correct engine.trainer.command (${settings.command.join(' ')}) so that one launcher starts them.`,
+  );
 }
 
 function startedLine({ step, device, processes }: Extract<ProgramEvent, { event: 'started' }>): string {
@@ -189,10 +199,20 @@ async function failureOf(
     }
   }
   const command = training.settings.command.join(' ');
-  const words = said.length === 0 ? 'nothing was said' : said.slice(-12).join('\n  ');
+  const words = said.length === 0 ? 'nothing was said' : quoted(said).join('\n  ');
   const memory = how === 'signal SIGKILL' ? ' The system may have been short of memory: lower tokensPerPass.' : '';
   return new SipfError(
     'crashed',
     `Expected the training program (${command}) to finish, got ${how} after optimizer step ${steps}:\n  ${words}\nCorrect what it names; the same command continues from the last checkpoint.${memory}`,
   );
+}
+
+/** Lines that an error quotes, and a cause above them: a launcher says much after what ended its processes. */
+const QUOTED = 12;
+const CAUSE = /^(?:\[rank\d+\]: )?(?!.*ChildFailed)[\w.]*(?:Error|Exception)\b/;
+
+function quoted(said: readonly string[]): string[] {
+  const last = said.slice(-QUOTED);
+  const cause = said.slice(0, -QUOTED).findLast((line) => CAUSE.test(line));
+  return cause === undefined || last.some((line) => CAUSE.test(line)) ? last : [cause, '...', ...last];
 }

@@ -14,6 +14,9 @@ from sipf_torch.events import Refusal, tell
 from sipf_torch.losses import Example, objective_of
 from sipf_torch.weights import Model
 
+# Numbers that processes add up in one call.
+BUCKET = 2**25
+
 PROGRESS, TRAINED = 'progress.json', 'trained.safetensors'
 
 
@@ -25,6 +28,8 @@ class Group:
         self.local = int(os.environ.get('LOCAL_RANK', 0))
 
     def join(self, device):
+        if device.type == 'cuda':
+            torch.cuda.set_device(device)
         if self.size > 1:
             dist.init_process_group('nccl' if device.type == 'cuda' else 'gloo')
 
@@ -32,6 +37,15 @@ class Group:
         if self.size > 1:
             dist.all_reduce(tensor)
         return tensor
+
+    def add_up_all(self, tensors):
+        """In few calls: each has a fixed cost."""
+        if self.size == 1:
+            return
+        for bucket in buckets_of(tensors, BUCKET):
+            total = self.add_up(torch.cat([tensor.flatten() for tensor in bucket]))
+            for tensor, part in zip(bucket, total.split([tensor.numel() for tensor in bucket])):
+                tensor.copy_(part.view_as(tensor))
 
     def leave(self):
         if self.size > 1:
@@ -60,8 +74,7 @@ class Training:
         self.job = read_json(self.path('job.json'))
         self.device = device_of(self.job, self.group.local)
         self.group.join(self.device)
-        self.examples = [Example(record) for record in read_lines(self.path('examples.jsonl'))]
-        self.plan = read_lines(self.path('steps.jsonl'))
+        self.examples, self.plan = Lines(self.path('examples.jsonl')), Lines(self.path('steps.jsonl'))
         self.objective = objective_of(self.job['objective'])
         self.model = Model(self.job, folder, self.device)
         self.start = self.model.digest()
@@ -103,7 +116,7 @@ class Training:
     def step(self, number):
         """One update by the gradient of all examples of the step, those of other processes included."""
         plan = self.plan[number]
-        passes = [[self.examples[line] for line in group] for group in plan['passes']]
+        passes = [[Example(self.examples[line]) for line in group] for group in plan['passes']]
         self.objective.weigh(passes)
         self.optimizer.zero_grad()
         torch.manual_seed(seed_of(self.job['seed'], number, self.group.rank))
@@ -142,13 +155,13 @@ class Training:
             raise Stopped
 
     def gradient_norm(self):
-        square = 0.0
         for tensor in self.model.trained.values():
             if tensor.grad is None:
                 tensor.grad = torch.zeros_like(tensor)
-            self.group.add_up(tensor.grad)
-            square = square + tensor.grad.double().square().sum()
-        return math.sqrt(float(square)) if math.isfinite(float(square)) else math.nan
+        gradients = [tensor.grad for tensor in self.model.trained.values()]
+        self.group.add_up_all(gradients)
+        square = float(sum(gradient.double().square().sum() for gradient in gradients))
+        return math.sqrt(square) if math.isfinite(square) else math.nan
 
     def update(self, rate, norm):
         clip = self.job['optimizer']['clip']
@@ -230,6 +243,18 @@ def parts_of(examples, most):
         yield part
 
 
+def buckets_of(tensors, most):
+    bucket, size = [], 0
+    for tensor in tensors:
+        if bucket and size + tensor.numel() > most:
+            yield bucket
+            bucket, size = [], 0
+        bucket.append(tensor)
+        size += tensor.numel()
+    if bucket:
+        yield bucket
+
+
 def seed_of(*parts):
     """Dropout of a step is the same after a resume."""
     return int.from_bytes(hashlib.sha256('/'.join(map(str, parts)).encode()).digest()[:7], 'big')
@@ -240,9 +265,20 @@ def read_json(path):
         return json.load(file)
 
 
-def read_lines(path):
-    with open(path, encoding='utf-8') as file:
-        return [json.loads(line) for line in file]
+class Lines:
+    """The records of a file by their number; they stay in the file."""
+
+    def __init__(self, path):
+        self.file, self.starts = open(path, 'rb'), [0]
+        for line in self.file:
+            self.starts.append(self.starts[-1] + len(line))
+
+    def __len__(self):
+        return len(self.starts) - 1
+
+    def __getitem__(self, number):
+        self.file.seek(self.starts[number])
+        return json.loads(self.file.readline())
 
 
 def write_text(path, text):

@@ -1,6 +1,7 @@
 """A job's model folder and first values -> a model that reads examples; its trained tensors."""
 
 import hashlib
+import json
 import os
 
 import torch
@@ -95,8 +96,17 @@ class Model:
         return found.hexdigest()
 
 
+def config_of(folder):
+    """A JSON of JavaScript has 30 for 30.0, which transformers refuses where it wants a float."""
+    with open(os.path.join(folder, 'config.json'), encoding='utf-8') as file:
+        given = json.load(file)
+    usual = AutoConfig.for_model(given['model_type'])
+    floats = {key: float(value) for key, value in given.items() if type(value) is int and isinstance(getattr(usual, key, None), float)}
+    return AutoConfig.for_model(**{**given, **floats})
+
+
 def load_causal(job, device):
-    config = AutoConfig.from_pretrained(job['model'], local_files_only=True)
+    config = config_of(job['model'])
     if job['tied'] is not None:
         config.tie_word_embeddings = job['tied']
     # sipf's engine has dropout in factors alone.
