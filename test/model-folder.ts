@@ -27,7 +27,9 @@ export async function makeModelFolder(root: string, changes: FolderChanges = {})
   const folder = await mkdtemp(join(root, 'model-'));
   const source = join(fixtures, from);
   const original = JSON.parse(await readFile(join(source, 'config.json'), 'utf8')) as Record<string, unknown>;
-  await writeFile(join(folder, 'config.json'), JSON.stringify({ ...original, vocab_size: TOKENS, ...config }));
+  const text = JSON.stringify({ ...original, vocab_size: TOKENS, ...config });
+  // transformers takes no integer for a soft cap.
+  await writeFile(join(folder, 'config.json'), text.replace(/(softcapping":\d+)(?=[,}])/g, '$1.0'));
   for (const name of ['tokenizer.json', 'tokenizer_config.json', 'chat_template.jinja'])
     await copyFile(join(fixtures, 'tokenizer', name), join(folder, name));
   await writeWeights(join(source, 'model.safetensors'), join(folder, 'model.safetensors'), weights);

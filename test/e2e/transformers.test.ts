@@ -43,7 +43,7 @@ describe.skipIf(wanted === '')('transformers and PEFT', () => {
     return out;
   };
 
-  it.each(['llama', 'qwen2', 'gemma3-text', 'phi', 'smollm3', 'olmo2'])(
+  it.each(['llama', 'qwen2', 'gemma2', 'gemma3-text', 'phi', 'smollm3', 'olmo2'])(
     '%s: merged, as an adapter, and a PRM as a causal LM',
     async (name) => {
       const model = await makeModelFolder(scratch, { from: `architectures/${name}` });

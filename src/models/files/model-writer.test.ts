@@ -34,6 +34,15 @@ describe('writeModelFolder', () => {
     });
   });
 
+  it('writes soft caps as floats, which transformers asks for', async () => {
+    const folder = join(root, 'capped');
+    const config = { model_type: 'gemma2', final_logit_softcapping: 30, attn_logit_softcapping: 12.5, head_dim: 8 };
+    await writeModelFolder(folder, { config, tensors: [], tokenizerFrom: null });
+    const text = await readFile(join(folder, 'config.json'), 'utf8');
+    expect(text).toContain('"final_logit_softcapping": 30.0,');
+    expect(JSON.parse(text)).toEqual({ ...config, dtype: 'float32' });
+  });
+
   it('makes the tokenizer files of a GGUF model, with the same ids', async () => {
     const file = join(root, 'model.gguf');
     const metadata = {

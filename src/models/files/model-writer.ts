@@ -50,9 +50,16 @@ export async function writeModelFolder(
   options: CacheOptions = {},
 ): Promise<void> {
   if (tokenizerFrom !== null) await writeTokenizer(folder, tokenizerFrom, options);
-  await writeJson(join(folder, 'config.json'), { ...config, dtype: FLOATS[dtype][0] });
+  await writeFileAtomically(join(folder, 'config.json'), [configText({ ...config, dtype: FLOATS[dtype][0] })]);
   const file = join(folder, 'model.safetensors');
   await writeSafetensors(file, dtype === 'f32' ? tensors : tensors.map((tensor) => stored(tensor, dtype, file)));
+}
+
+/** JSON.stringify writes 30 for 30.0. transformers takes no integer for these, of all floats of the architectures here. */
+const SOFT_CAPS = /("(?:attn|final)_logit_softcapping": \d+)(?=,?$)/gm;
+
+function configText(config: ModelConfig): string {
+  return `${JSON.stringify(config, null, 2).replace(SOFT_CAPS, '$1.0')}\n`;
 }
 
 function stored(tensor: TensorToWrite, dtype: FloatName, file: string): AnyTensorToWrite {
