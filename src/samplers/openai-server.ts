@@ -54,7 +54,7 @@ export class OpenAiServer {
     const { prompts, others, model } = this.#settings;
     if (others === 'adapter') await this.#adapters.ready(NEVER);
     const adapter = folder === null ? null : await this.#adapters.open(folder, here.hash, NEVER);
-    // A request for log-probabilities of a prompt under an adapter ends vLLM 0.32.
+    // Several requests for log-probabilities of prompts under an adapter at a time end vLLM 0.32 on a processor.
     const reads = adapter !== null && software === 'vllm' ? null : given;
     const named = { model: adapter?.model ?? model, adapter };
     return {
