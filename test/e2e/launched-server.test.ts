@@ -78,7 +78,7 @@ describe('a server of launch', () => {
     const url = await server.url(signal);
     process.kill(await pidAt(url), 'SIGKILL');
     await gone(url);
-    await setTimeout(100);
+    while (server.isRunning) await setTimeout(20);
     expect(await pidAt(await server.url(signal))).toBeGreaterThan(0);
     expect(logged).toContainEqual(expect.stringMatching(/has ended, and is started again/));
   });
