@@ -82,7 +82,7 @@ it('serves adapters that a client names below the root, and no others', async ()
       const { status, text } = await ask(`${url}/v1/load_lora_adapter`, { lora_name: 'one', lora_path });
       return `${status} ${text}`;
     };
-    for (const outside of ['s3://bucket/models/tiny', '../models/tiny', 'https://bucket/runs/a'])
+    for (const outside of ['s3://bucket/models/tiny', '../models/tiny'])
       expect(await load(outside)).toMatch(/^404 .*Expected a folder below the server's --adapter-root/);
     expect(await load('b')).toMatch(/^404 .*adapter_config\.json.* at s3:\/\/bucket\/runs\/b, got no file/);
     expect(await load('a/6-policy')).toMatch(/^200 /);
