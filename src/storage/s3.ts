@@ -1,4 +1,4 @@
-// s3://bucket/path -> a storage, by the client of AWS; keys and the server come from the environment.
+// s3://bucket/path -> a storage, by the client of AWS; keys and server are from the environment.
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import type { ListObjectsV2CommandOutput, S3Client } from '@aws-sdk/client-s3';
