@@ -39,8 +39,9 @@ it('writes a folder and reads it again', async () => {
   const files = { 'a.txt': 'one', 'b.txt': '', 'below/c d&<.txt': 'three', 'below/e.txt': 'four' };
   for (const [name, text] of Object.entries(files)) await writeFile(join(folder, 'from', name), text);
   await writeFile(join(folder, 'from', '.a.txt.1.2.tmp'), 'of a process at work');
-  await upload(storage, join(folder, 'from'), 'run/stage');
+  put('run/stage/half', 'of an upload that was killed');
   put('run/stage-2', 'another');
+  await upload(storage, join(folder, 'from'), 'run/stage');
   expect((await storage.list('run', true)).map(({ path, size }) => [path, size])).toEqual([
     ['run/stage-2', 7],
     ['run/stage/a.txt', 3],
