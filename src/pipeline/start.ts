@@ -33,6 +33,7 @@ import {
   checkRowLengths,
   checkSamples,
   checkSignals,
+  lastTrainings,
   type PromptedQuestions,
   questionsOfRounds,
 } from './start-checks.ts';
@@ -93,7 +94,10 @@ export async function startRun(options: RunStartOptions): Promise<RunStart> {
   const questions = await startQuestions(options);
   const opened: AsyncDisposable[] = [questions];
   try {
-    return await startModels(questions, options, opened);
+    const [models, told] = await Promise.allSettled([startModels(questions, options, opened), checkTraining(options)]);
+    if (models.status === 'rejected') throw models.reason;
+    if (told.status === 'rejected') throw told.reason;
+    return { ...models.value, warnings: [...models.value.warnings, ...told.value] };
   } catch (error) {
     await disposeAll(opened);
     throw error;
@@ -184,6 +188,21 @@ async function startModels(
 
 async function disposeAll(opened: readonly AsyncDisposable[]): Promise<void> {
   for (const one of opened) await one[Symbol.asyncDispose]();
+}
+
+/**
+ * What the user should know of what trains, where a training is left to do.
+ * @throws SipfError 'provider-unavailable' where it would fail.
+ */
+export async function checkTraining({
+  config,
+  out,
+  backend,
+  signal,
+}: Pick<RunStartOptions, 'config' | 'out' | 'backend' | 'signal'>): Promise<readonly string[]> {
+  if (backend.checkTraining === undefined) return [];
+  const left = await Promise.all(lastTrainings(config).map(async (stage) => (await readMarker(out, stage)) === null));
+  return left.includes(true) ? backend.checkTraining({ signal }) : [];
 }
 
 /** The model that an earlier start of the run has made, else one that is as the run will make it, in a folder of its own, which `opened` takes. */
