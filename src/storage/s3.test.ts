@@ -115,6 +115,7 @@ describe('errors', () => {
     [403, 'SignatureDoesNotMatch', 'bad-config', 'Correct AWS_SECRET_ACCESS_KEY'],
     [403, 'AccessDenied', 'bad-config', 's3:ListBucket'],
     [400, 'ExpiredToken', 'bad-config', 'AWS_SESSION_TOKEN'],
+    [403, 'InvalidTokenId', 'bad-config', 'AWS_SESSION_TOKEN'],
     [507, 'XMinioStorageFull', 'write-failed', 'Free some space'],
     [418, 'Teapot', 'bad-config', 'status 418: said Teapot'],
   ])('status %i %s is %s', async (code, name, expected, says) => {
