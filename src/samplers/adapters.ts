@@ -3,8 +3,8 @@ import { readFile } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
 import { z } from 'zod';
 import { messageOf, SipfError } from '../errors.ts';
-import { modelCards } from './model-cards.ts';
-import { isBusy, type Reply, type ServerRequests } from './server-requests.ts';
+import { modelCards } from '../remote/model-cards.ts';
+import { isBusy, type Reply, type ServerRequests } from '../remote/server-requests.ts';
 
 /** How a server names its endpoints for adapters, and an adapter in a request. */
 export interface AdapterWay {

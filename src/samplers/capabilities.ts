@@ -1,10 +1,10 @@
 // A server and its model's tokenizer -> a table of what it can, asked once before anything is drawn.
 import { z } from 'zod';
 import { SipfError, shown } from '../errors.ts';
+import { type ModelCard, modelCards } from '../remote/model-cards.ts';
+import { isBusy, type Reply, type ServerRequest, type ServerRequests } from '../remote/server-requests.ts';
 import { Answer, type Choice, drawnTokens, readAnswer } from './completions.ts';
 import { type Dialect, fieldsOf } from './dialects.ts';
-import { type ModelCard, modelCards } from './model-cards.ts';
-import { isBusy, type Reply, type ServerRequest, type ServerRequests } from './server-requests.ts';
 
 /** Numbers, letters of several scripts, spaces and marks: tokenizers differ in one of them. */
 export const PROBE_TEXT = 'Tom has 16 bags.\n3*4=<<3*4=12>>12 apples,  naïve Übung 東京 🙂 ###\n\tx == 1.50';

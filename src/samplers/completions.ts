@@ -2,8 +2,8 @@
 import { z } from 'zod';
 import type { Completion } from '../backend.ts';
 import { printable, SipfError } from '../errors.ts';
+import type { Reply, Tried } from '../remote/server-requests.ts';
 import { mayPass } from '../retries.ts';
-import type { Reply, Tried } from './server-requests.ts';
 
 const Count = z.number().int().min(0);
 

@@ -2,6 +2,13 @@
 import type { ContextPiece, GivenTokens, Policy } from '../backend.ts';
 import { messageOf, SipfError } from '../errors.ts';
 import { hash32 } from '../random.ts';
+import {
+  type Reply,
+  type ServerOptions,
+  type ServerParts,
+  ServerRequests,
+  type Tried,
+} from '../remote/server-requests.ts';
 import { type LoadedAdapter, type PathMapping, ServedAdapters } from './adapters.ts';
 import {
   type Capabilities,
@@ -15,7 +22,6 @@ import {
 import { type Answer, completionOf, readAnswer } from './completions.ts';
 import { fieldsOf } from './dialects.ts';
 import type { Fact, SamplerParts, ServedModel } from './sampler.ts';
-import { type Reply, type ServerOptions, type ServerParts, ServerRequests, type Tried } from './server-requests.ts';
 
 interface Settings extends ServerOptions, Pick<Probed, 'model' | 'dialect' | 'prompts'> {
   readonly others: 'refuse' | 'local' | 'adapter';

@@ -1,10 +1,9 @@
 // A server that speaks POST /v1/completions: its settings -> what draws from it.
 import { z } from 'zod';
 import { described } from '../described.ts';
-import { SipfError } from '../errors.ts';
-import { MOST } from '../limits.ts';
+import { LaunchedServer } from '../remote/launched-server.ts';
+import { Address, API_KEY_FROM, apiKeyOf, checkPlace, REQUESTS, START_TIMEOUT } from '../remote/server-settings.ts';
 import { DIALECTS } from './dialects.ts';
-import { LaunchedServer } from './launched-server.ts';
 import { OpenAiServer } from './openai-server.ts';
 import { defineSampler, type Place, SERVING } from './sampler.ts';
 
@@ -14,11 +13,7 @@ const Settings = z.strictObject({
     'A server with the OpenAI completions interface. Set it for vLLM, llama.cpp and others that have it.',
   ),
   url: described(
-    z
-      .url({ protocol: /^https?$/ })
-      .refine((url) => !/^https?:\/\/[^/]*@/i.test(url), 'an address without user and password')
-      .nullable()
-      .default(null),
+    Address.nullable().default(null),
     'Its address up to and with the version, such as http://localhost:8000/v1. null: the server of `launch`. Every other server needs one.',
   ),
   launch: described(
@@ -29,10 +24,7 @@ const Settings = z.strictObject({
     z.enum(['never', 'training']).default('never'),
     'When a server of `launch` is ended until it is needed again. Set training where both use one GPU.',
   ),
-  startTimeout: described(
-    z.number().positive().max(86_400).default(900),
-    'Seconds until a server of `launch` answers. Raise it for models that load slowly.',
-  ),
+  startTimeout: START_TIMEOUT,
   model: described(z.string().min(1), 'The name that the server has for the model. Every server needs one.'),
   ...SERVING,
   dialect: described(
@@ -43,14 +35,7 @@ const Settings = z.strictObject({
     z.enum(['ids', 'text']).default('ids'),
     'How prompts are sent. ids: exactly the tokens of the own tokenizer. Set text where the server takes no token ids.',
   ),
-  retries: described(
-    z.number().int().min(0).max(MOST.retries).default(6),
-    'How often a request is sent again that got no answer; the waits double from half a second. Raise it where the server restarts meanwhile.',
-  ),
-  timeout: described(
-    z.number().positive().max(300).default(300),
-    'Seconds until a request without an answer is sent again; Node.js waits at most 300. Lower it where answers are short.',
-  ),
+  ...REQUESTS,
   paths: described(
     z
       .strictObject({
@@ -61,10 +46,7 @@ const Settings = z.strictObject({
       .default(null),
     'Where the server sees the adapters of a run. null: at the same path as this machine. Set it where the server is in a container or on another machine.',
   ),
-  apiKeyFrom: described(
-    z.string().min(1).nullable().default(null),
-    'The environment variable that holds the API key. null: none is sent. Set it where the server asks for a key, which no file keeps.',
-  ),
+  apiKeyFrom: API_KEY_FROM,
 });
 
 /** Calls of the model throw SipfError 'unreachable' where the server fails, 'bad-config' where it refuses or has another model. */
@@ -72,14 +54,16 @@ export const openai = defineSampler({
   settings: Settings,
   open(settings, parts): Place {
     const { url, launch, model: name, startTimeout, release, apiKeyFrom } = settings;
-    checkPlace(url, launch);
+    checkPlace('engine.sampler', url, launch);
     const { model } = parts.source;
-    const launched = launch && new LaunchedServer({ command: launch, model, name, startTimeout }, parts);
+    const launched =
+      launch &&
+      new LaunchedServer({ setting: 'engine.sampler.launch', command: launch, model, name, startTimeout }, parts);
     const locate = async (signal: AbortSignal) => launched?.url(signal) ?? url ?? '';
     const isEnded = () => launched !== null && !launched.isRunning;
     const server = new OpenAiServer(
-      { ...settings, locate, isEnded },
-      { ...parts, apiKey: apiKeyOf(apiKeyFrom, parts.env) },
+      { ...settings, setting: 'engine.sampler', locate, isEnded },
+      { ...parts, apiKey: apiKeyOf('engine.sampler', apiKeyFrom, parts.env) },
     );
     return {
       name: url ?? launch?.[0] ?? '',
@@ -90,22 +74,3 @@ export const openai = defineSampler({
     };
   },
 });
-
-function checkPlace(url: string | null, launch: readonly string[] | null): void {
-  if ((url === null) !== (launch === null)) return;
-  const got = url === null ? 'neither' : 'both';
-  throw new SipfError(
-    'bad-config',
-    `Expected engine.sampler.url or engine.sampler.launch, got ${got}. Give the address of a server, or the command that starts one.`,
-  );
-}
-
-function apiKeyOf(name: string | null, env: Readonly<Record<string, string | undefined>>): string | null {
-  if (name === null) return null;
-  const key = env[name];
-  if (key !== undefined && key !== '') return key;
-  throw new SipfError(
-    'bad-config',
-    `Expected an API key in the environment variable ${name} (engine.sampler.apiKeyFrom), got none. Set that variable.`,
-  );
-}

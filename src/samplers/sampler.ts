@@ -5,6 +5,7 @@ import { described } from '../described.ts';
 import { SipfError } from '../errors.ts';
 import { MOST } from '../limits.ts';
 import type { ModelSource } from '../records.ts';
+import type { Waits } from '../remote/server-requests.ts';
 
 /** Settings that every kind has: which models it draws from, and how many completions at a time. */
 export const SERVING = {
@@ -30,19 +31,13 @@ export const SERVING = {
 export type Kind = z.ZodObject<typeof SERVING & { readonly kind: z.ZodLiteral<string> }, z.core.$ZodObjectConfig>;
 
 /** What a sampler has of the place where it is opened. */
-export interface SamplerParts {
+export interface SamplerParts extends Waits {
   /** Has the model's files: its tokenizer, lengths, templates, log-probabilities of given texts; and other models. */
   readonly local: Backend;
   /** Told once of each model that is not served. */
   readonly log: (message: string) => void;
   /** Where API keys are. */
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** In [0, 1): spreads the waits. */
-  readonly random: () => number;
-  /** Resolves after some milliseconds, or rejects when the signal fires. */
-  readonly wait: (ms: number, signal: AbortSignal) => Promise<unknown>;
-  /** Milliseconds since 1970. */
-  readonly now: () => number;
 }
 
 /** What a kind has, beside that, of the model that it serves. */

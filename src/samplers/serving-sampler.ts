@@ -3,8 +3,9 @@ import { resolve } from 'node:path';
 import type { Backend, Policy, Sampler } from '../backend.ts';
 import { SipfError } from '../errors.ts';
 import type { ModelSource } from '../records.ts';
+import { limiter } from '../remote/limiter.ts';
 import type { Fact, Place, SamplerParts } from './sampler.ts';
-import { type Limit, readerOf, servedPolicy } from './served-policy.ts';
+import { readerOf, servedPolicy } from './served-policy.ts';
 
 /** A place, and what it draws. */
 export interface Serving {
@@ -105,21 +106,4 @@ function notServed(names: string, all: readonly Serving[], source: ModelSource):
 
 function nameOf({ model, adapter }: ModelSource): string {
   return adapter === undefined ? resolve(model) : `${resolve(model)} with ${resolve(adapter)}`;
-}
-
-/** At most `most` calls at a time, in the order in which they come. */
-function limiter(most: number): Limit {
-  const waiting: (() => void)[] = [];
-  let free = most;
-  return async (call) => {
-    if (free === 0) await new Promise<void>((start) => waiting.push(start));
-    else free -= 1;
-    try {
-      return await call();
-    } finally {
-      const next = waiting.shift();
-      if (next === undefined) free += 1;
-      else next();
-    }
-  };
 }

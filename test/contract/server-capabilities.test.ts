@@ -2,8 +2,8 @@
 import { describe, expect, it } from 'vitest';
 import type { Completion, Policy } from '../../src/backend.ts';
 import { createScriptedBackend } from '../../src/backends/scripted.ts';
+import { ServerRequests } from '../../src/remote/server-requests.ts';
 import { type Capabilities, PROBE_TEXT, type Probed, probe } from '../../src/samplers/capabilities.ts';
-import { ServerRequests } from '../../src/samplers/server-requests.ts';
 import { openCompletionServer, type ServerSettings } from '../completion-server.ts';
 import { letters, serveScripted } from '../serve-scripted.ts';
 
@@ -13,7 +13,7 @@ const idsOf = (text: string) => [...text].map((character) => character.codePoint
 function ask(url: string, more: Partial<Probed> = {}, ids = idsOf(PROBE_TEXT)): Promise<Capabilities> {
   const wait = () => new Promise<void>(() => {});
   const requests = new ServerRequests(
-    { locate: async () => url, retries: 0, timeout: 9 },
+    { setting: 'engine.sampler', locate: async () => url, retries: 0, timeout: 9 },
     { apiKey: null, random: () => 0, now: () => 0, wait },
   );
   const { signal } = new AbortController();

@@ -1,9 +1,20 @@
 // A request to a server -> what it answers: timeouts, further tries, and waits between them.
 import { printable, SipfError, throwIfAborted } from '../errors.ts';
 import { mayPass, retryAfterMs, waitBefore, whyFailed } from '../retries.ts';
-import type { SamplerParts } from './sampler.ts';
+
+/** Time and chance, as requests need them. */
+export interface Waits {
+  /** In [0, 1): spreads the waits. */
+  readonly random: () => number;
+  /** Resolves after some milliseconds, or rejects when the signal fires. */
+  readonly wait: (ms: number, signal: AbortSignal) => Promise<unknown>;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+}
 
 export interface ServerOptions {
+  /** The section of the settings that names the server: `engine.sampler`. */
+  readonly setting: string;
   /** Its address up to and with the version; a server of this process may have to be started first. */
   readonly locate: (signal: AbortSignal) => Promise<string>;
   readonly retries: number;
@@ -11,7 +22,7 @@ export interface ServerOptions {
   readonly timeout: number;
 }
 
-export interface ServerParts extends Pick<SamplerParts, 'random' | 'wait' | 'now'> {
+export interface ServerParts extends Waits {
   /** Sent as a bearer token; null: none. */
   readonly apiKey: string | null;
 }
@@ -58,6 +69,7 @@ export class ServerRequests {
 
   /** @throws SipfError 'unreachable' when the last try failed; 'aborted'; and what `read` throws. */
   async send<T>(request: ServerRequest, read: (reply: Reply) => Tried<T>, signal: AbortSignal): Promise<T> {
+    const { setting } = this.#options;
     const { retries = this.#options.retries } = request;
     for (let retry = 0; ; retry += 1) {
       throwIfAborted(signal);
@@ -67,7 +79,7 @@ export class ServerRequests {
       if (retry === retries) {
         throw new SipfError(
           'unreachable',
-          `Expected an answer of ${this.addressOf(request.path)}, got ${tried.problem} (${retries + 1} tries). Start the server or correct engine.sampler.url; what is stored stays, and the same command continues.`,
+          `Expected an answer of ${this.addressOf(request.path)}, got ${tried.problem} (${retries + 1} tries). Start the server or correct ${setting}.url; what is stored stays, and the same command continues.`,
         );
       }
       const ms = waitBefore(retry, this.#parts.random(), tried.askedMs);
