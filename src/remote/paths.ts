@@ -1,0 +1,21 @@
+// A folder of this machine -> the same folder as another machine names it.
+import { join, relative, resolve } from 'node:path';
+import { z } from 'zod';
+import { described } from '../described.ts';
+
+/** Where another machine sees what is below `from` here. */
+export const PathMapping = z.strictObject({
+  from: described(z.string().min(1), 'A folder here. Give the one that holds the run.'),
+  to: described(z.string().min(1), 'The same folder, as the server names it. Give its path there.'),
+});
+export type PathMapping = z.output<typeof PathMapping>;
+
+/** By the first mapping whose folder holds it; a folder of none has the same path there. */
+export function pathThere(mappings: readonly PathMapping[], folder: string): string {
+  const own = resolve(folder);
+  for (const { from, to } of mappings) {
+    const below = relative(resolve(from), own);
+    if (!below.startsWith('..')) return join(to, below);
+  }
+  return own;
+}
