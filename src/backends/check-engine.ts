@@ -2,6 +2,7 @@
 import type { EngineOptions } from '../engine-settings.ts';
 import type { TrainerFinding } from '../trainers/trainer.ts';
 import { checkTrainer } from '../trainers/trainers.ts';
+import { WAITS } from './waits.ts';
 
 export type EngineFinding = TrainerFinding;
 
@@ -16,5 +17,5 @@ export async function checkEngine(
   env: Readonly<Record<string, string | undefined>> = process.env,
 ): Promise<EngineFinding[]> {
   if (!trainer) return [{ name: 'trainer', state: 'ok', value: 'where everything else executes' }];
-  return checkTrainer(trainer, { env });
+  return checkTrainer(trainer, { ...WAITS, env });
 }

@@ -64,7 +64,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   models: ['arithmetic', 'engine', 'io'],
   inference: ['arithmetic', 'models', 'engine', 'backend'],
   training: ['models', 'engine', 'io', 'backend', 'objectives'],
-  trainers: ['backend', 'objectives', 'training', 'models', 'io'],
+  trainers: ['remote', 'backend', 'objectives', 'training', 'models', 'io'],
   'engine-settings': ['samplers', 'trainers'],
   backends: [
     'arithmetic',
@@ -74,6 +74,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
     'engine',
     'io',
     'backend',
+    'remote',
     'samplers',
     'trainers',
     'engine-settings',
