@@ -89,6 +89,8 @@ export class FakeRay implements AsyncDisposable {
     this.asked.push(`${method} ${path}`);
     const fault = this.fault(`${method} ${path}`);
     if (fault !== undefined && fault !== 0) return reply(response, fault, 'Traceback\nKeyError: no agent');
+    if (method !== 'GET' && request.headers['sec-fetch-mode'] !== undefined)
+      return reply(response, 405, `'${method}' method not allowed for browser traffic.`);
     const { token } = this.#options;
     const given = request.headers.authorization;
     if (token !== undefined && given === undefined)

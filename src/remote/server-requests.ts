@@ -1,6 +1,7 @@
 // A request to a server -> what it answers: timeouts, further tries, and waits between them.
 import { printable, SipfError, throwIfAborted } from '../errors.ts';
 import { mayPass, retryAfterMs, waitBefore, whyFailed } from '../retries.ts';
+import type { plainFetch } from './plain-fetch.ts';
 
 /** Time and chance, as requests need them. */
 export interface Waits {
@@ -25,6 +26,8 @@ export interface ServerOptions {
 export interface ServerParts extends Waits {
   /** Sent as a bearer token; null: none. */
   readonly apiKey: string | null;
+  /** What sends. Absent: that of Node.js. */
+  readonly fetch?: typeof plainFetch;
 }
 
 export interface ServerRequest {
@@ -119,7 +122,7 @@ export class ServerRequests {
   }
 
   #fetch({ path, method, body }: ServerRequest, signal: AbortSignal): Promise<Response> {
-    const { apiKey } = this.#parts;
+    const { apiKey, fetch: send = fetch } = this.#parts;
     const isBytes = body instanceof Uint8Array;
     const headers = {
       ...(body === undefined || isBytes ? {} : { 'content-type': 'application/json' }),
@@ -127,7 +130,7 @@ export class ServerRequests {
     };
     const sent = body === undefined ? {} : { body: isBytes ? body : JSON.stringify(body) };
     const verb = method ?? (body === undefined ? 'GET' : 'POST');
-    return fetch(this.addressOf(path), { method: verb, ...sent, headers, redirect: 'manual', signal });
+    return send(this.addressOf(path), { method: verb, ...sent, headers, redirect: 'manual', signal });
   }
 
   #read<T>(

@@ -1,6 +1,7 @@
 // The head of a Ray cluster: its Jobs API over HTTP, and what its refusals mean.
 import { z } from 'zod';
 import { printable, SipfError } from '../../errors.ts';
+import { plainFetch } from '../../remote/plain-fetch.ts';
 import { isBusy, type Reply, type ServerRequest, ServerRequests, type Waits } from '../../remote/server-requests.ts';
 import { apiKeyOf } from '../../remote/server-settings.ts';
 import { mayPass } from '../../retries.ts';
@@ -42,8 +43,9 @@ export class RayHead {
   constructor({ url, apiKeyFrom, retries }: Pick<RaySettings, 'url' | 'apiKeyFrom' | 'retries'>, parts: HeadParts) {
     this.url = url.replace(/\/+$/, '');
     this.#apiKeyFrom = apiKeyFrom;
+    const apiKey = apiKeyOf(SETTING, apiKeyFrom, parts.env);
     const options = { setting: SETTING, locate: async () => this.url, retries, timeout: TIMEOUT };
-    this.#requests = new ServerRequests(options, { ...parts, apiKey: apiKeyOf(SETTING, apiKeyFrom, parts.env) });
+    this.#requests = new ServerRequests(options, { ...parts, apiKey, fetch: plainFetch });
   }
 
   /** The release of Ray. */

@@ -36,7 +36,7 @@ const LONGEST_LOOK_MS = 30_000;
 /** A look may take this share of the time: the whole log comes each time. */
 const LOOK_SHARE = 0.1;
 /** After which a job that does not start is told of, in milliseconds. */
-const WAITING_MS = 10_000;
+const WAITING_MS = 30_000;
 /** How often a stop of a job is asked for where the head does not answer, beyond the first time. */
 const STOP_RETRIES = 3;
 
@@ -139,19 +139,22 @@ async function runJob(
   { id, submit }: Submitted,
   { job, ...heard }: Omit<LaunchArgs, 'args'>,
 ): Promise<Ended> {
-  const { head, parts } = cluster;
+  const { ray, parts } = cluster;
+  // Trainings stay in the list of the cluster, with their logs.
+  const settle = ({ head }: Cluster, signal: AbortSignal) =>
+    job === null ? head.delete(id, signal) : forget(job.folder);
   try {
     await submit?.();
     const ended = await hear(cluster, id, heard);
-    if (job !== null) await forget(job.folder);
-    else await head.delete(id, heard.signal);
+    await settle(cluster, heard.signal);
     return ended;
   } catch (error) {
     // Nobody can end it now; the next start finds it.
     if (error instanceof SipfError && ['unreachable', 'bad-config'].includes(error.code)) throw error;
+    const ending = { ...cluster, head: new RayHead({ ...ray, retries: STOP_RETRIES }, parts) };
     try {
-      await end({ ...cluster, head: new RayHead({ ...cluster.ray, retries: STOP_RETRIES }, parts) }, id);
-      if (job !== null) await forget(job.folder);
+      await end(ending, id);
+      await settle(ending, new AbortController().signal);
     } catch (failed) {
       parts.log(`Training: the Ray job ${id} was not ended (${messageOf(failed)}); the next start does that.`);
     }
