@@ -56,13 +56,13 @@ export function rayLaunch(settings: TorchSettings, ray: RaySettings, parts: RayP
   };
 }
 
-function submissionOf({ settings, ray }: Cluster, args: readonly string[], package_: string): Submission {
+function submissionOf({ settings, ray }: Cluster, args: readonly string[], program: string): Submission {
   const { env_vars: own, ...runtimeEnv } = ray.runtimeEnv;
   // The cluster waits for a checkpoint before it kills.
   const variables = { ...OFFLINE, RAY_JOB_STOP_WAIT_TIME_S: String(STOPPING_MS / 1000) };
   return {
     entrypoint: ['exec', ...[...settings.command, PROGRAM, ...args].map(shellWord)].join(' '),
-    runtime_env: { ...runtimeEnv, working_dir: package_, env_vars: { ...variables, ...Object(own) } },
+    runtime_env: { ...runtimeEnv, working_dir: program, env_vars: { ...variables, ...Object(own) } },
     entrypoint_num_cpus: ray.cpus,
     entrypoint_num_gpus: ray.gpus,
     entrypoint_resources: ray.resources,
