@@ -1,4 +1,4 @@
-// Smoke runs that a Ray cluster trains -> kill -9 of the driver, heard again; the steps of this machine.
+// Smoke runs that a Ray cluster trains -> kill -9 of the driver, and a next one that hears the job.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
