@@ -1,7 +1,6 @@
 // Settings of the engine -> an open Backend; and what backends are made of.
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { setTimeout } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import type { Backend } from '../backend.ts';
 import { checkPrecision } from '../engine/runtime/precision.ts';
@@ -13,6 +12,7 @@ import { openTrainer } from '../trainers/trainers.ts';
 import { BACKEND_METHODS, composeBackends } from './compose.ts';
 import { downloadingFirst } from './local/downloads.ts';
 import { createWorkerBackend } from './local/worker-client.ts';
+import { WAITS } from './waits.ts';
 
 export type { EngineOptions } from '../engine-settings.ts';
 export { checkEngine, type EngineFinding } from './check-engine.ts';
@@ -42,8 +42,8 @@ export async function openBackend(options: EngineOptions = {}, parts: OpenBacken
   const local = await openLocal(options, log);
   if (!drawsBy && !trainsBy) return local;
   try {
-    const sampler = drawsBy ? openSampler(drawsBy, { ...world, local, log, env }) : null;
-    const trainer = trainsBy ? await openTrainer(trainsBy, { store: local, log, threads, env }) : local;
+    const sampler = drawsBy ? openSampler(drawsBy, { ...WAITS, local, log, env }) : null;
+    const trainer = trainsBy ? await openTrainer(trainsBy, { ...WAITS, store: local, log, threads, env }) : local;
     const backend = composeBackends({ sampler: sampler ?? local, scorer: local, trainer, store: local });
     if (sampler === null) return backend;
     const train: Backend['train'] = async (...job) => {
@@ -57,12 +57,6 @@ export async function openBackend(options: EngineOptions = {}, parts: OpenBacken
   }
 }
 
-const world = {
-  wait: (ms: number, signal: AbortSignal) => setTimeout(ms, undefined, { signal }),
-  random: Math.random,
-  now: Date.now,
-};
-
 /**
  * What the server of `engine.sampler` can; nothing without one.
  * @example
@@ -74,7 +68,7 @@ export async function samplerTable(options: EngineOptions, parts: OpenBackendPar
   const { log = () => {}, env = process.env } = parts;
   if (!sampler) return [];
   await using local = await openLocal(options, log);
-  await using elsewhere = openSampler(sampler, { ...world, local, log, env });
+  await using elsewhere = openSampler(sampler, { ...WAITS, local, log, env });
   return await elsewhere.table();
 }
 

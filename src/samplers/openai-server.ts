@@ -2,6 +2,7 @@
 import type { ContextPiece, GivenTokens, Policy } from '../backend.ts';
 import { messageOf, SipfError } from '../errors.ts';
 import { hash32 } from '../random.ts';
+import type { PathMapping } from '../remote/paths.ts';
 import {
   type Reply,
   type ServerOptions,
@@ -9,7 +10,7 @@ import {
   ServerRequests,
   type Tried,
 } from '../remote/server-requests.ts';
-import { type LoadedAdapter, type PathMapping, ServedAdapters } from './adapters.ts';
+import { type LoadedAdapter, ServedAdapters } from './adapters.ts';
 import {
   type Capabilities,
   type GivenWay,

@@ -66,7 +66,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   models: ['arithmetic', 'engine', 'io', 'storage'],
   inference: ['arithmetic', 'models', 'engine', 'backend'],
   training: ['models', 'engine', 'io', 'backend', 'objectives'],
-  trainers: ['backend', 'objectives', 'training', 'models', 'io'],
+  trainers: ['remote', 'backend', 'objectives', 'training', 'models', 'io'],
   'engine-settings': ['samplers', 'trainers'],
   backends: [
     'arithmetic',
@@ -77,6 +77,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
     'io',
     'storage',
     'backend',
+    'remote',
     'samplers',
     'trainers',
     'engine-settings',
