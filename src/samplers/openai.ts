@@ -58,7 +58,10 @@ export const openai = defineSampler({
     const { model } = parts.source;
     const launched =
       launch &&
-      new LaunchedServer({ setting: 'engine.sampler.launch', command: launch, model, name, startTimeout }, parts);
+      new LaunchedServer(
+        { setting: 'engine.sampler.launch', command: launch, places: { model, name }, startTimeout },
+        parts,
+      );
     const locate = async (signal: AbortSignal) => launched?.url(signal) ?? url ?? '';
     const isEnded = () => launched !== null && !launched.isRunning;
     const server = new OpenAiServer(

@@ -74,6 +74,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
     'engine',
     'io',
     'backend',
+    'remote',
     'samplers',
     'trainers',
     'engine-settings',
