@@ -60,6 +60,22 @@ export function checkAdapters(config: Config): void {
   );
 }
 
+/** @throws SipfError 'bad-config' where a server cannot have the process reward models that the rounds train. */
+export function checkScorer(config: Config): void {
+  const { scorer } = config.engine;
+  if (scorer === null || !trainingSections(config).includes('prm')) return;
+  if (scorer.launch === null)
+    throw new SipfError(
+      'bad-config',
+      `Expected engine.scorer.launch, got the server ${scorer.url}, which has one process reward model: each round trains another. Give the command that starts a server, or set engine.scorer null.`,
+    );
+  if (config.prm.headBias === false || !scorer.launch.some((word) => word.includes('{model}'))) return;
+  throw new SipfError(
+    'bad-config',
+    `Expected prm.headBias false for {model} in engine.scorer.launch, got ${config.prm.headBias ?? 'true'}: an output head has no bias. Set prm.headBias false.`,
+  );
+}
+
 function trainingSections({ method: name, iterations, sft, score }: Config): ('sft' | 'prm' | 'align')[] {
   const method = METHODS[name];
   const warmUp = sft.enabled ? (['sft'] as const) : [];

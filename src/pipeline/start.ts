@@ -30,6 +30,7 @@ import {
   checkQuantised,
   checkRowLengths,
   checkSamples,
+  checkScorer,
   checkSignals,
   type PromptedQuestions,
   questionsOfRounds,
@@ -121,6 +122,7 @@ export async function startQuestions(options: Omit<RunStartOptions, 'backend'>):
     const task = tasks.named(config.task.name);
     checkQuantised(config);
     checkAdapters(config);
+    checkScorer(config);
     checkSamples(config);
     checkSignals(config, task);
     say('Reading questions ...');

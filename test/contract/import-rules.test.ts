@@ -64,8 +64,9 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   models: ['arithmetic', 'engine', 'io'],
   inference: ['arithmetic', 'models', 'engine', 'backend'],
   training: ['models', 'engine', 'io', 'backend', 'objectives'],
+  scorers: ['backend', 'remote', 'io'],
   trainers: ['backend', 'objectives', 'training', 'models', 'io'],
-  'engine-settings': ['samplers', 'trainers'],
+  'engine-settings': ['samplers', 'scorers', 'trainers'],
   backends: [
     'arithmetic',
     'inference',
@@ -76,6 +77,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
     'backend',
     'remote',
     'samplers',
+    'scorers',
     'trainers',
     'engine-settings',
   ],
