@@ -1,4 +1,4 @@
-// A name -> a new folder in the cache that is this process's alone; those of killed ones are removed.
+// A name -> a new folder in the cache for this process alone; those of killed ones are removed.
 import { randomUUID } from 'node:crypto';
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -22,7 +22,7 @@ const Settings = z.strictObject({
   ),
   release: described(
     z.enum(['never', 'training']).default('never'),
-    'When a server of `launch` is ended until it is needed again. Set training where both use one GPU.',
+    'When a server of `launch` is ended until it is needed again. Set training where training, or a server of `engine.scorer`, uses the same GPU.',
   ),
   startTimeout: START_TIMEOUT,
   model: described(z.string().min(1), 'The name that the server has for the model. Every server needs one.'),

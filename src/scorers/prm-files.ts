@@ -1,4 +1,4 @@
-// A process reward model and the words of a command -> its files in the forms that these words name.
+// A process reward model, the words of a command -> its files in the forms that the words name.
 import { join, resolve } from 'node:path';
 import type { ModelStore } from '../backend.ts';
 import { SipfError } from '../errors.ts';
