@@ -14,7 +14,9 @@ import { requireScorerSignals } from '../method/scorers.ts';
 import { requireSignal, requireTexts } from '../method/task-signals.ts';
 import { textsOf } from '../method/train-options.ts';
 import type { Question } from '../records.ts';
+import type { StageName } from '../run/marker.ts';
 import type { Task } from '../task.ts';
+import { CONTROL, stageOf } from './workspace.ts';
 
 /** Texts whose tokens are counted in one call. */
 const BATCH = 256;
@@ -74,6 +76,16 @@ export function checkScorer(config: Config): void {
     'bad-config',
     `Expected prm.headBias false for {model} in engine.scorer.launch, got ${config.prm.headBias ?? 'true'}: an output head has no bias. Set prm.headBias false.`,
   );
+}
+
+/** The trainings that a run ends with: where they are done, so is every other. None: nothing trains. */
+export function lastTrainings(config: Config): readonly StageName[] {
+  const { method, iterations, evaluate } = config;
+  if (trainingSections(config).length === 0) return [];
+  const rounds = roundsOf(METHODS[method], iterations);
+  const policy = stageOf(rounds, '6-policy');
+  const hasControl = rounds > 0 && evaluate.control !== 'none' && evaluate.final.length > 0;
+  return hasControl ? [policy, CONTROL] : [policy];
 }
 
 function trainingSections({ method: name, iterations, sft, score }: Config): ('sft' | 'prm' | 'align')[] {

@@ -1,5 +1,5 @@
 // A process reward model, the words of a command -> its files in the forms that the words name.
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import type { ModelStore } from '../backend.ts';
 import { SipfError } from '../errors.ts';
 import { openProcessFolder } from '../io/process-folder.ts';
@@ -20,7 +20,7 @@ export function checkWords(words: readonly string[]): void {
 }
 
 /**
- * `{prm}` is the model's own folder, `{model}` one with the model as a causal LM (docs/export.md), which is written where a word names it.
+ * `{prm}` is the model's own folder as it is named here, `{model}` one with the model as a causal LM (docs/export.md), which is written where a word names it.
  * @throws SipfError 'unsupported' where the model has no such form; 'write-failed'.
  */
 export async function openPrmFiles(
@@ -28,7 +28,7 @@ export async function openPrmFiles(
   words: readonly string[],
   store: Pick<ModelStore, 'exportModel'>,
 ): Promise<PrmFiles> {
-  const prm = resolve(adapter ?? model);
+  const prm = adapter ?? model;
   if (!words.some((word) => word.includes('{model}')))
     return { places: { prm }, [Symbol.asyncDispose]: async () => undefined };
   const folder = await openProcessFolder('served');
