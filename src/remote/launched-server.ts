@@ -132,7 +132,8 @@ async function endOf({ process: child, ended }: Running): Promise<void> {
 async function answers(url: string): Promise<boolean> {
   try {
     const { status } = await fetch(url, { signal: AbortSignal.timeout(5000) });
-    return status < 500;
+    // 503: it still loads its model. Any other answer is one: what it says is read later.
+    return status !== 503;
   } catch {
     return false;
   }

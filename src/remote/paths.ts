@@ -1,5 +1,5 @@
 // A folder of this machine -> the same folder as another machine names it.
-import { join, relative, resolve } from 'node:path';
+import { join, relative, resolve, sep } from 'node:path';
 import { z } from 'zod';
 import { described } from '../described.ts';
 
@@ -10,12 +10,16 @@ export const PathMapping = z.strictObject({
 });
 export type PathMapping = z.output<typeof PathMapping>;
 
-/** By the first mapping whose folder holds it; a folder of none has the same path there. */
+/** By the first mapping whose folder holds it; a folder of none has the same path there, and so has an address. */
 export function pathThere(mappings: readonly PathMapping[], folder: string): string {
+  if (isAddress(folder)) return folder;
   const own = resolve(folder);
   for (const { from, to } of mappings) {
     const below = relative(resolve(from), own);
-    if (!below.startsWith('..')) return join(to, below);
+    if (below.startsWith('..')) continue;
+    return isAddress(to) ? `${to.replace(/\/+$/, '')}/${below.split(sep).join('/')}` : join(to, below);
   }
   return own;
 }
+
+const isAddress = (path: string): boolean => /^\w+:\/\//.test(path);

@@ -71,17 +71,31 @@ export function drawnTokens({ token_ids: ownIds, logprobs }: Choice): Pick<Compl
   return { tokenIds, logps: given?.every((logp) => logp !== null) ? given : null };
 }
 
+/** The text before the first stop string: some servers leave it at the end. */
+function beforeStop(text: string, stopStrings: readonly string[]): string {
+  const places = stopStrings.map((stop) => text.indexOf(stop)).filter((place) => place >= 0);
+  return text.slice(0, Math.min(text.length, ...places));
+}
+
 /** @throws SipfError 'unsupported' where token ids and log-probabilities are not of the same tokens, or nothing tells how many there are. */
-export function completionOf(id: string, { choices: [choice], usage }: Answer): Completion {
-  const { text, finish_reason: reason } = choice;
-  const { tokenIds, logps } = drawnTokens(choice);
-  if (tokenIds !== null && logps !== null && tokenIds.length !== logps.length) {
+export function completionOf(
+  id: string,
+  { choices: [choice], usage }: Answer,
+  stopStrings: readonly string[] = [],
+): Completion {
+  const { finish_reason: reason } = choice;
+  const text = beforeStop(choice.text, stopStrings);
+  const told = drawnTokens(choice);
+  if (told.tokenIds !== null && told.logps !== null && told.tokenIds.length !== told.logps.length) {
     throw new SipfError(
       'unsupported',
-      `Expected one log-probability for each token id of a completion, got ${tokenIds.length} and ${logps.length}. Use a server that tells both of the same tokens.`,
+      `Expected one log-probability for each token id of a completion, got ${told.tokenIds.length} and ${told.logps.length}. Use a server that tells both of the same tokens.`,
     );
   }
-  const tokens = tokenIds?.length ?? usage?.completion_tokens ?? logps?.length;
+  const tokens = usage?.completion_tokens ?? told.tokenIds?.length ?? told.logps?.length;
+  // llama.cpp leaves out tokens that are a part of a character: what it tells is then of other tokens than were drawn.
+  const isWhole = (told.tokenIds ?? told.logps)?.length === tokens;
+  const { tokenIds, logps } = isWhole ? told : { tokenIds: null, logps: null };
   if (tokens !== undefined)
     return { id, text, tokens, tokenIds, logps, finishReason: reason === 'length' ? reason : 'stop' };
   throw new SipfError(

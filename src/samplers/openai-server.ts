@@ -15,10 +15,12 @@ import {
   type Capabilities,
   type GivenWay,
   givenLogps,
+  HOT,
   PROBE_TEXT,
   type Probed,
   probe,
   refused,
+  type SeedUse,
 } from './capabilities.ts';
 import { type Answer, completionOf, readAnswer } from './completions.ts';
 import { fieldsOf } from './dialects.ts';
@@ -46,11 +48,13 @@ export class OpenAiServer {
   readonly #settings: Settings;
   readonly #requests: ServerRequests;
   readonly #adapters: ServedAdapters;
+  readonly #log: Parts['log'];
   #table: Promise<Capabilities> | null = null;
 
   constructor(settings: Settings, { log, ...parts }: Parts) {
     const { model, paths, isEnded } = settings;
     this.#settings = settings;
+    this.#log = log;
     this.#requests = new ServerRequests(settings, parts);
     this.#adapters = new ServedAdapters({ requests: this.#requests, model, paths, log, isEnded });
   }
@@ -70,7 +74,10 @@ export class OpenAiServer {
         const prompt = prompts === 'ids' ? ids : textOf(context);
         const fields = { prompt, ...fieldsOf(dialect, sampling, hash32(key) >>> 1) };
         const answer = await this.#complete(named, fields, signal);
-        return { completion: completionOf(id, answer), promptTokens: answer.usage?.prompt_tokens ?? ids.length };
+        return {
+          completion: completionOf(id, answer, sampling.stopStrings),
+          promptTokens: answer.usage?.prompt_tokens ?? ids.length,
+        };
       },
       logps: reads && ((tokens, signal) => this.#logps(named, reads, tokens, signal)),
       [Symbol.asyncDispose]: async () => adapter?.[Symbol.asyncDispose](),
@@ -118,7 +125,14 @@ export class OpenAiServer {
     const probed: Probed = { requests: this.#requests, model, dialect, prompts, signal: NEVER };
     const ask = async () => {
       const [ids = []] = await here.encode([[PROBE_TEXT]]);
-      return probe(probed, ids);
+      const table = await probe(probed, ids);
+      if (table.seeds === 'one text') {
+        const address = this.#requests.addressOf('/v1/completions');
+        this.#log(
+          `Warning: ${address} gave one text for three seeds at temperature ${HOT.temperature}: samples of a question would be equal.`,
+        );
+      }
+      return table;
     };
     this.#table ??= ask().catch((error: unknown) => {
       this.#table = null;
@@ -132,8 +146,14 @@ export class OpenAiServer {
   }
 }
 
+const SEEDS: Readonly<Record<SeedUse, string>> = {
+  heard: 'a seed gives its text again',
+  'not heard': 'a seed gives another text each time',
+  'one text': 'all seeds give one text: it does not sample',
+};
+
 function factsOf(table: Capabilities, prompts: 'ids' | 'text', adapters: string): readonly Fact[] {
-  const { software, models, contextLength, dialect, tokenIds, logps, tokenizer, given } = table;
+  const { software, models, contextLength, dialect, tokenIds, logps, tokenizer, given, seeds } = table;
   const told = (is: boolean) => (is ? 'told' : 'not told');
   return [
     { name: 'server', value: `${software}, asked as ${dialect}, prompts as ${prompts}` },
@@ -141,6 +161,7 @@ function factsOf(table: Capabilities, prompts: 'ids' | 'text', adapters: string)
     { name: 'context length', value: contextLength === null ? 'not told' : `${contextLength} tokens` },
     { name: 'tokenizer', value: tokenizer === null ? 'not told' : `equal by ${tokenizer} of a text` },
     { name: 'drawn tokens', value: `ids ${told(tokenIds)}, log-probabilities ${told(logps)}` },
+    { name: 'seeds', value: SEEDS[seeds] },
     { name: 'given texts', value: given === null ? 'log-probabilities are computed here' : `read by ${given.name}` },
     { name: 'adapters', value: adapters },
   ];

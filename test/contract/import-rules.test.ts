@@ -37,6 +37,7 @@ const PUBLIC = [
   'viewer',
   'engine-settings',
   'io',
+  'storage',
 ];
 
 /** Room -> the rooms it may import, GROUND aside. A room is a folder of src/, or a file in it. Arrows go down this list only. */
@@ -61,7 +62,8 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   sandbox: [],
   task: [],
   io: [],
-  models: ['arithmetic', 'engine', 'io'],
+  storage: ['io'],
+  models: ['arithmetic', 'engine', 'io', 'storage'],
   inference: ['arithmetic', 'models', 'engine', 'backend'],
   training: ['models', 'engine', 'io', 'backend', 'objectives'],
   trainers: ['remote', 'backend', 'objectives', 'training', 'models', 'io'],
@@ -73,6 +75,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
     'models',
     'engine',
     'io',
+    'storage',
     'backend',
     'remote',
     'samplers',
@@ -82,10 +85,10 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   sandboxes: ['sandbox', 'io'],
   tasks: ['arithmetic', 'task', 'sandbox', 'sandboxes', 'io'],
   statistics: [],
-  run: ['io'],
+  run: ['io', 'storage'],
   method: ['backend', 'train-settings', 'objectives', 'task', 'statistics', 'run'],
   http: ['io'],
-  server: ['backend', 'http', 'io'],
+  server: ['backend', 'http', 'io', 'storage'],
   config: ['method', 'backend', 'engine-settings', 'sandboxes', 'io'],
   pipeline: [
     'method',
@@ -100,6 +103,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
     'train-settings',
     'objectives',
     'io',
+    'storage',
   ],
   viewer: ['pipeline', 'method', 'config', 'run', 'statistics', 'tasks', 'task', 'backend', 'http', 'io'],
   experiment: ['pipeline', 'config', 'method', 'run', 'statistics', 'io'],

@@ -9,7 +9,7 @@ import { SipfError, sipfCommand } from '../../errors.ts';
 import { MethodName } from '../../method/methods.ts';
 import { ScoreOptions } from '../../method/score.ts';
 import { runLoop } from '../../pipeline/run-loop.ts';
-import { configOfRun, readRun } from '../../pipeline/run-reader.ts';
+import { configOfRun, configOfStorage, readRun } from '../../pipeline/run-reader.ts';
 import { type LogEvent, stageTitle } from '../../run/events.ts';
 import { isRun, noRunAt } from '../../run/no-run.ts';
 import { type ExecutionOptions, finish, withExecution } from '../options.ts';
@@ -39,8 +39,8 @@ export function runCommand(terminal: Terminal): Command {
     withExecution(new Command('run'))
       .description('Run the whole loop, or continue the run in --out. Every stage that is done stays done.')
       .option('--out <dir>', 'run directory (default: runs/ and the preset)')
-      .option('--model <path>', 'Hugging Face folder or .gguf file')
-      .option('--adapter <dir>', 'PEFT adapter folder')
+      .option('--model <path>', 'Hugging Face folder, .gguf file, hub id or s3:// address')
+      .option('--adapter <dir>', 'PEFT adapter folder or s3:// address')
       .option('--task <name>', 'kind of question')
       .option('--data <path>', "the task's file or folder (default: the hub, or generated)")
       .addOption(new Option('--method <name>', 'what to do in each round').choices(MethodName.options))
@@ -97,14 +97,15 @@ async function run(command: Command, options: RunCommandOptions, terminal: Termi
   ]);
 }
 
-/** Without a preset or file, an existing run (or --from-run) gives the settings that the flags change; the run itself refuses what it cannot continue with. */
+/** Without a preset or file, an existing run (or --from-run, or the run that a storage has) gives the settings that the flags change; the run itself refuses what it cannot continue with. */
 async function resolveConfig(command: Command, options: RunCommandOptions, out: string): Promise<Config> {
   const { model, adapter, task, data, method, scorer, preset, config, fromRun } = options;
   const own = { model, adapter, 'task.name': task, 'task.data': data, method, 'score.scorer': scorer };
   const named = preset !== undefined || config !== undefined;
   // An option that is not known says more than a run that is not there: it may be a mistyped --preset.
-  dottedFlags(command);
-  const base = named ? null : await configOfRun(fromRun ?? out);
+  const storage = dottedFlags(command)['engine.storage'];
+  const stored = named ? null : await configOfRun(fromRun ?? out);
+  const base = stored ?? (named || storage === undefined ? null : await configOfStorage(storage, out));
   if (base === null && fromRun !== undefined && !(await isRun(fromRun)))
     throw await noRunAt(fromRun, 'a run to copy stages from');
   if (base === null && !named && model === undefined && options.out !== undefined)
@@ -128,7 +129,7 @@ function checkPlaces(dir: string, stored: Config, settings: Config): void {
 function logEvent({ type, stage, iteration, message }: LogEvent, terminal: Terminal): void {
   const where = stage === undefined ? '' : stageTitle(stage, iteration ?? 0);
   if (type === 'warning') terminal.warn(message ?? '');
-  if (type === 'questions') terminal.log(message ?? '');
+  if (type === 'questions' || type === 'storage') terminal.log(message ?? '');
   if (type === 'stage-skipped') terminal.log(`${where}: done before`);
   if (type === 'stage-start') terminal.log(`${where}: begins`);
 }
