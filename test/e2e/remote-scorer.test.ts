@@ -162,6 +162,15 @@ describe('a run whose steps are scored by servers that it starts', () => {
     for (const port of ports) await gone(port);
   });
 
+  it('starts a server again that crashes, and has the same files', async () => {
+    const { code, stderr } = await runCli(runOf('crashing', [...own, '40']), options);
+    expect({ code, fault: stderr.match(/^sipf: .*/m) }).toEqual({ code: 0, fault: null });
+    expect(stderr).toMatch(/The server has ended, and is started again/);
+    expect(artefacts(join(folder, 'crashing'))).toEqual(artefacts(join(folder, 'here')));
+    for (const port of portsOf(stderr)) await gone(port);
+    rmSync(log);
+  });
+
   it('asks for nothing again that is stored, after kill -9', async () => {
     const whole = await runCli(runOf('whole', own), options);
     expect(whole.stderr).not.toMatch(/^sipf:/m);
