@@ -1,7 +1,6 @@
 // Settings of the engine -> an open Backend; and what backends are made of.
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { setTimeout } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import type { Backend } from '../backend.ts';
 import { checkPrecision } from '../engine/runtime/precision.ts';
@@ -15,6 +14,7 @@ import { openTrainer } from '../trainers/trainers.ts';
 import { BACKEND_METHODS, composeBackends } from './compose.ts';
 import { downloadingFirst } from './local/downloads.ts';
 import { createWorkerBackend } from './local/worker-client.ts';
+import { WAITS } from './waits.ts';
 
 export type { EngineOptions } from '../engine-settings.ts';
 export { checkEngine, type EngineFinding } from './check-engine.ts';
@@ -44,10 +44,10 @@ export async function openBackend(options: EngineOptions = {}, parts: OpenBacken
   const local = await openLocal(options, log);
   if (!drawsBy && !scoresBy && !trainsBy) return local;
   try {
-    const sampler = drawsBy ? openSampler(drawsBy, { ...world, local, log, env }) : null;
+    const sampler = drawsBy ? openSampler(drawsBy, { ...WAITS, local, log, env }) : null;
     const starts = async () => sampler?.release();
-    const scorer = scoresBy ? openScorer(scoresBy, { ...world, local, log, env, starts }) : local;
-    const trainer = trainsBy ? await openTrainer(trainsBy, { store: local, log, threads, env }) : local;
+    const scorer = scoresBy ? openScorer(scoresBy, { ...WAITS, local, log, env, starts }) : local;
+    const trainer = trainsBy ? await openTrainer(trainsBy, { ...WAITS, store: local, log, threads, env }) : local;
     const backend = composeBackends({ sampler: sampler ?? local, scorer, trainer, store: local });
     if (sampler === null) return backend;
     const train: Backend['train'] = async (...job) => {
@@ -61,12 +61,6 @@ export async function openBackend(options: EngineOptions = {}, parts: OpenBacken
   }
 }
 
-const world = {
-  wait: (ms: number, signal: AbortSignal) => setTimeout(ms, undefined, { signal }),
-  random: Math.random,
-  now: Date.now,
-};
-
 /**
  * What the server of `engine.sampler` can; nothing without one.
  * @example
@@ -78,7 +72,7 @@ export async function samplerTable(options: EngineOptions, parts: OpenBackendPar
   const { log = () => {}, env = process.env } = parts;
   if (!sampler) return [];
   await using local = await openLocal(options, log);
-  await using elsewhere = openSampler(sampler, { ...world, local, log, env });
+  await using elsewhere = openSampler(sampler, { ...WAITS, local, log, env });
   return await elsewhere.table();
 }
 
@@ -93,7 +87,7 @@ export async function scorerTable(options: EngineOptions, parts: OpenBackendPart
   const { log = () => {}, env = process.env } = parts;
   if (!scorer) return [];
   await using local = await openLocal(options, log);
-  await using elsewhere = openScorer(scorer, { ...world, local, log, env, starts: async () => undefined });
+  await using elsewhere = openScorer(scorer, { ...WAITS, local, log, env, starts: async () => undefined });
   return await elsewhere.table();
 }
 

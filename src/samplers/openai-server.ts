@@ -3,6 +3,7 @@ import type { ContextPiece, GivenTokens, Policy } from '../backend.ts';
 import { messageOf, SipfError } from '../errors.ts';
 import { hash32 } from '../random.ts';
 import type { Fact } from '../remote/fact.ts';
+import type { PathMapping } from '../remote/paths.ts';
 import {
   type Reply,
   type ServerOptions,
@@ -11,7 +12,7 @@ import {
   type Tried,
 } from '../remote/server-requests.ts';
 import { PROBE_TEXT } from '../remote/server-tokens.ts';
-import { type LoadedAdapter, type PathMapping, ServedAdapters } from './adapters.ts';
+import { type LoadedAdapter, ServedAdapters } from './adapters.ts';
 import {
   type Capabilities,
   type GivenWay,

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { described } from '../described.ts';
 import { LaunchedServer } from '../remote/launched-server.ts';
+import { PathMapping } from '../remote/paths.ts';
 import { Address, API_KEY_FROM, apiKeyOf, checkPlace, REQUESTS, START_TIMEOUT } from '../remote/server-settings.ts';
 import { DIALECTS } from './dialects.ts';
 import { OpenAiServer } from './openai-server.ts';
@@ -37,13 +38,7 @@ const Settings = z.strictObject({
   ),
   ...REQUESTS,
   paths: described(
-    z
-      .strictObject({
-        from: described(z.string().min(1), 'A folder here. Give the one that holds the run.'),
-        to: described(z.string().min(1), 'The same folder, as the server names it. Give its path there.'),
-      })
-      .nullable()
-      .default(null),
+    PathMapping.nullable().default(null),
     'Where the server sees the adapters of a run. null: at the same path as this machine. Set it where the server is in a container or on another machine.',
   ),
   apiKeyFrom: API_KEY_FROM,

@@ -41,7 +41,7 @@ export function doctorCommand(terminal: Terminal): Command {
       .description('Check what this machine offers: runtime, telemetry (off), providers, memory, cores, sandbox, disk.')
       .option(
         '--engine',
-        'check what the configured engine needs instead: the program that trains, the servers that draw and score',
+        'check what the configured engine needs instead: the program that trains, the servers that draw and score, the storage',
       )
       .option('--model <path>', 'with --engine: the files of the model that a server has'),
     ['engine'],
