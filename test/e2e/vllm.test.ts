@@ -132,30 +132,37 @@ describe.skipIf(vllm === '')('vLLM', () => {
     }, 900_000);
   });
 
-  it('is started by sipf score for a model, scores its steps as sipf does, and ends', async () => {
-    buildCli();
-    const model = join(scratch, 'started');
-    await make(model, 'llama');
-    const { adapter = '' } = await trained(model, { kind: 'prm', headBias: false }, PRM);
-    const rows = [STEPS, STEPS.slice(1), STEPS.slice(2)].map((steps, id) =>
-      JSON.stringify({ id: String(id), question: 'How many?', steps: steps.map((step) => step.trimEnd()) }),
-    );
-    const paths = join(scratch, 'paths.jsonl');
-    writeFileSync(paths, `${rows.join('\n')}\n`);
-    const launch = [vllm, 'serve', '{model}', '--port', '{port}', ...PLAIN, ...SCORING];
-    const score = async (...more: readonly string[]) => {
-      const args = ['score', '--prm', adapter, '--in', paths, '--json', ...more];
-      const { stdout, stderr } = await runCli(args, { env: ENVIRONMENT });
-      const scored = stdout.trimEnd().split('\n');
-      return { stderr, scores: scored.flatMap((line) => (JSON.parse(line) as { scores: number[] }).scores) };
-    };
-    const there = await score('--engine.scorer', JSON.stringify({ kind: 'openai', launch }));
-    const here = await score();
-    expect(there.scores).toHaveLength(6);
-    for (const [i, found] of there.scores.entries()) expect(Math.abs(found - here.scores[i]!)).toBeLessThan(1e-4);
-    const [, port] = /--port (\d+)/.exec(there.stderr) ?? [];
-    await expect(fetch(`http://127.0.0.1:${port}/health`)).rejects.toThrow();
-  }, 900_000);
+  it.each([
+    ['each token', SCORING],
+    ['two tokens of a causal LM', []],
+  ])(
+    'is started by sipf score, scores steps as sipf does, and ends: %s',
+    async (_name, words) => {
+      buildCli();
+      const model = join(scratch, `started-${words.length}`);
+      await make(model, 'llama');
+      const { adapter = '' } = await trained(model, { kind: 'prm', headBias: false }, PRM);
+      const rows = [STEPS, STEPS.slice(1), STEPS.slice(2)].map((steps, id) =>
+        JSON.stringify({ id: String(id), question: 'How many?', steps: steps.map((step) => step.trimEnd()) }),
+      );
+      const paths = join(scratch, 'paths.jsonl');
+      writeFileSync(paths, `${rows.join('\n')}\n`);
+      const launch = [vllm, 'serve', '{model}', '--port', '{port}', ...PLAIN, ...words];
+      const score = async (...more: readonly string[]) => {
+        const args = ['score', '--prm', adapter, '--in', paths, '--json', ...more];
+        const { stdout, stderr } = await runCli(args, { env: ENVIRONMENT });
+        const scored = stdout.trimEnd().split('\n');
+        return { stderr, scores: scored.flatMap((line) => (JSON.parse(line) as { scores: number[] }).scores) };
+      };
+      const there = await score('--engine.scorer', JSON.stringify({ kind: 'openai', launch }));
+      const here = await score();
+      expect(there.scores).toHaveLength(6);
+      for (const [i, found] of there.scores.entries()) expect(Math.abs(found - here.scores[i]!)).toBeLessThan(1e-4);
+      const [, port] = /--port (\d+)/.exec(there.stderr) ?? [];
+      await expect(fetch(`http://127.0.0.1:${port}/health`)).rejects.toThrow();
+    },
+    900_000,
+  );
 });
 
 interface Server extends AsyncDisposable {
