@@ -40,6 +40,7 @@ export function answer(
     counted: 'questions',
     unit,
     open: () => models.openPolicy(policy),
+    atOnce: ({ unitsAtOnce = 1 }) => unitsAtOnce,
     each: (some, opened, onDone) =>
       answerUnit(some, { policy: opened, options: config.evaluate, sampled, signal: run.signal, onDone }),
   });
