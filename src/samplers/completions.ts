@@ -3,7 +3,8 @@ import { z } from 'zod';
 import type { Completion } from '../backend.ts';
 import { printable, SipfError } from '../errors.ts';
 import { mayPass } from '../retries.ts';
-import type { Reply, Tried } from './server-requests.ts';
+import type { Tried } from './sampler.ts';
+import { isOverloaded, type Reply } from './server-requests.ts';
 
 const Count = z.number().int().min(0);
 
@@ -44,12 +45,12 @@ const Failure = z.object({
  */
 export function readAnswer({ status, value, said, askedMs }: Reply, refusal: (got: string) => Error): Tried<Answer> {
   if (status < 200 || status >= 300) throw refusal(`status ${status}: ${said}`);
-  if (value === undefined) return { problem: `text that is not JSON: ${said}`, askedMs: 0 };
+  if (value === undefined) return { problem: `text that is not JSON: ${said}` };
   const failed = Failure.safeParse(value);
   if (failed.success) {
     const { message, code } = failed.data.error;
     const problem = `an error${code == null ? '' : ` of code ${code}`}: ${printable(message)}`;
-    if (mayPass(Number(code))) return { problem, askedMs };
+    if (mayPass(Number(code))) return { problem, askedMs, isBusy: isOverloaded(Number(code)) };
     throw refusal(problem);
   }
   const parsed = Answer.safeParse(value);
@@ -59,7 +60,7 @@ export function readAnswer({ status, value, said, askedMs }: Reply, refusal: (go
   }
   const { finish_reason: reason } = parsed.data.choices[0];
   if (reason === 'stop' || reason === 'length') return { answer: parsed.data };
-  return { problem: `a completion that ended by ${JSON.stringify(reason ?? null)}`, askedMs: 0 };
+  return { problem: `a completion that ended by ${JSON.stringify(reason ?? null)}` };
 }
 
 /** What a server tells of the tokens that it drew; null: nothing. */

@@ -1,12 +1,16 @@
 // A server that speaks POST /v1/completions: its settings -> what draws from it.
 import { z } from 'zod';
+import type { Policy } from '../backend.ts';
 import { described } from '../described.ts';
 import { SipfError } from '../errors.ts';
-import { MOST } from '../limits.ts';
 import { DIALECTS } from './dialects.ts';
 import { LaunchedServer } from './launched-server.ts';
 import { OpenAiServer } from './openai-server.ts';
-import { defineSampler, type Place, SERVING } from './sampler.ts';
+import { defineSampler, type KindParts, type Place, SERVING } from './sampler.ts';
+
+const Address = z
+  .url({ protocol: /^https?$/ })
+  .refine((url) => !/^https?:\/\/[^/]*@/i.test(url), 'an address without user and password');
 
 const Settings = z.strictObject({
   kind: described(
@@ -15,11 +19,10 @@ const Settings = z.strictObject({
   ),
   url: described(
     z
-      .url({ protocol: /^https?$/ })
-      .refine((url) => !/^https?:\/\/[^/]*@/i.test(url), 'an address without user and password')
+      .union([Address, z.array(Address).min(1)])
       .nullable()
       .default(null),
-    'Its address up to and with the version, such as http://localhost:8000/v1. null: the server of `launch`. Every other server needs one.',
+    'Its address up to and with the version, such as http://localhost:8000/v1. null: the server of `launch`. Every other server needs one; a list names several that have the same model.',
   ),
   launch: described(
     z.array(z.string()).min(1).nullable().default(null),
@@ -42,10 +45,6 @@ const Settings = z.strictObject({
   prompts: described(
     z.enum(['ids', 'text']).default('ids'),
     'How prompts are sent. ids: exactly the tokens of the own tokenizer. Set text where the server takes no token ids.',
-  ),
-  retries: described(
-    z.number().int().min(0).max(MOST.retries).default(6),
-    'How often a request is sent again that got no answer; the waits double from half a second. Raise it where the server restarts meanwhile.',
   ),
   timeout: described(
     z.number().positive().max(300).default(300),
@@ -70,28 +69,37 @@ const Settings = z.strictObject({
 /** Calls of the model throw SipfError 'unreachable' where the server fails, 'bad-config' where it refuses or has another model. */
 export const openai = defineSampler({
   settings: Settings,
-  open(settings, parts): Place {
-    const { url, launch, model: name, startTimeout, release, apiKeyFrom } = settings;
+  open(settings, parts): Place[] {
+    const { url, launch } = settings;
     checkPlace(url, launch);
-    const { model } = parts.source;
-    const launched = launch && new LaunchedServer({ command: launch, model, name, startTimeout }, parts);
-    const locate = async (signal: AbortSignal) => launched?.url(signal) ?? url ?? '';
-    const isEnded = () => launched !== null && !launched.isRunning;
-    const server = new OpenAiServer(
-      { ...settings, locate, isEnded },
-      { ...parts, apiKey: apiKeyOf(apiKeyFrom, parts.env) },
-    );
-    return {
-      name: url ?? launch?.[0] ?? '',
-      open: (here, adapter) => server.open(here, adapter),
-      table: (here) => server.table(here),
-      release: async () => (release === 'training' ? launched?.stop() : undefined),
-      [Symbol.asyncDispose]: async () => launched?.stop(),
-    };
+    const apiKey = apiKeyOf(settings.apiKeyFrom, parts.env);
+    if (launch !== null) return [placeOf(settings, { ...parts, apiKey }, null)];
+    return [...new Set([url ?? []].flat())].map((one) => placeOf(settings, { ...parts, apiKey }, one));
   },
 });
 
-function checkPlace(url: string | null, launch: readonly string[] | null): void {
+/** `url` null: the server of `launch`. */
+function placeOf(
+  settings: z.output<typeof Settings>,
+  parts: KindParts & { apiKey: string | null },
+  url: string | null,
+) {
+  const { launch, model: name, startTimeout, release } = settings;
+  const { model } = parts.source;
+  const launched = launch && new LaunchedServer({ command: launch, model, name, startTimeout }, parts);
+  const locate = async (signal: AbortSignal) => launched?.url(signal) ?? url ?? '';
+  const isEnded = () => launched !== null && !launched.isRunning;
+  const server = new OpenAiServer({ ...settings, locate, isEnded }, parts);
+  return {
+    name: url ?? launch?.[0] ?? '',
+    open: (here: Policy, adapter: string | null) => server.open(here, adapter),
+    table: (here: Policy) => server.table(here),
+    release: async () => (release === 'training' ? launched?.stop() : undefined),
+    [Symbol.asyncDispose]: async () => launched?.stop(),
+  };
+}
+
+function checkPlace(url: string | readonly string[] | null, launch: readonly string[] | null): void {
   if ((url === null) !== (launch === null)) return;
   const got = url === null ? 'neither' : 'both';
   throw new SipfError(

@@ -6,7 +6,7 @@ import { SipfError } from '../errors.ts';
 import { MOST } from '../limits.ts';
 import type { ModelSource } from '../records.ts';
 
-/** Settings that every kind has: which models it draws from, and how many completions at a time. */
+/** Settings that every kind has: which models it draws from, how many completions at a time, and how often it tries. */
 export const SERVING = {
   serves: described(
     z.enum(['model', 'simulator']).default('model'),
@@ -22,7 +22,11 @@ export const SERVING = {
   ),
   concurrency: described(
     z.number().int().positive().max(MOST.slots).default(32),
-    'Requests at a time. Raise it to what the server batches.',
+    'Requests at a time at each server. Raise it to what one batches.',
+  ),
+  retries: described(
+    z.number().int().min(0).max(MOST.retries).default(6),
+    'How often a request is sent again that got no answer, to any of the servers; the waits double from half a second. Raise it where servers restart meanwhile.',
   ),
 };
 
@@ -57,14 +61,26 @@ export interface Drawn {
   readonly promptTokens: number;
 }
 
-/** A model elsewhere. */
+/** Why a try gave no answer. Another one may. */
+export interface Problem {
+  readonly problem: string;
+  /** How long the server asks to wait, in milliseconds. */
+  readonly askedMs?: number | undefined;
+  /** The server has more to do than it can, and says so: it is left alone for a while. */
+  readonly isBusy?: boolean | undefined;
+}
+
+/** What one try gave. */
+export type Tried<T> = { readonly answer: T } | Problem;
+
+/** A model at one server. What no further try changes is an error; nothing else is ever a completion. */
 export interface ServedModel extends AsyncDisposable {
   /** Tokens; Infinity: as many as the model's files say. */
   readonly contextLength: number;
-  /** `ids` is the request's context; `maxTokens` fits behind it. A failure is an error, never a completion. */
-  draw(request: GenerateRequest, ids: readonly number[], signal: AbortSignal): Promise<Drawn>;
+  /** `ids` is the request's context; `maxTokens` fits behind it. */
+  draw(request: GenerateRequest, ids: readonly number[], signal: AbortSignal): Promise<Tried<Drawn>>;
   /** Log-probabilities of a completion's tokens; null: it does not tell them. */
-  readonly logps: ((given: GivenTokens, signal: AbortSignal) => Promise<readonly number[]>) | null;
+  readonly logps: ((given: GivenTokens, signal: AbortSignal) => Promise<Tried<readonly number[]>>) | null;
 }
 
 /** A line of what a server can. */
@@ -73,7 +89,7 @@ export interface Fact {
   readonly value: string;
 }
 
-/** Where models are. */
+/** A server, where models are. */
 export interface Place extends AsyncDisposable {
   /** Its name in messages. */
   readonly name: string;
@@ -91,7 +107,8 @@ export interface Place extends AsyncDisposable {
 /** A kind of sampler: what a file of this folder says of it. */
 interface SamplerFile<Settings extends Kind> {
   readonly settings: Settings;
-  readonly open: (settings: z.output<Settings>, parts: KindParts) => Place;
+  /** Servers of the same model. */
+  readonly open: (settings: z.output<Settings>, parts: KindParts) => readonly Place[];
 }
 
 /** Settings as a library gives them: those that are absent have their defaults, and the model is named by its files. */
@@ -103,7 +120,7 @@ export type Given<Settings> = Settings extends z.ZodType
 export interface SamplerKind<Settings extends Kind> {
   readonly settings: Settings;
   /** @throws SipfError 'bad-input' where a setting is none of this kind's, and of the kind itself. */
-  open(given: unknown, parts: KindParts): { readonly settings: z.output<Kind>; readonly place: Place };
+  open(given: unknown, parts: KindParts): { readonly settings: z.output<Kind>; readonly places: readonly Place[] };
 }
 
 /** A kind whose `open` checks settings of unknown origin. */
@@ -112,7 +129,7 @@ export function defineSampler<Settings extends Kind>({ settings, open }: Sampler
     settings,
     open(given, parts) {
       const parsed = settings.safeParse(given);
-      if (parsed.success) return { settings: parsed.data, place: open(parsed.data, parts) };
+      if (parsed.success) return { settings: parsed.data, places: open(parsed.data, parts) };
       const [issue] = parsed.error.issues;
       throw new SipfError(
         'bad-input',

@@ -1,7 +1,8 @@
 // A request to a server -> what it answers: timeouts, further tries, and waits between them.
 import { printable, SipfError, throwIfAborted } from '../errors.ts';
 import { mayPass, retryAfterMs, waitBefore, whyFailed } from '../retries.ts';
-import type { SamplerParts } from './sampler.ts';
+import type { SamplerParts, Tried } from './sampler.ts';
+import { unreachable } from './spread.ts';
 
 export interface ServerOptions {
   /** Its address up to and with the version; a server of this process may have to be started first. */
@@ -30,6 +31,9 @@ export interface ServerRequest {
 /** What may pass where an own error of status 500 is an answer: the server is busy, or a proxy waits for it. */
 export const isBusy = (status: number): boolean => [408, 429, 502, 503, 504].includes(status);
 
+/** What a server says that has too much to do. */
+export const isOverloaded = (status: number): boolean => status === 429 || status === 503;
+
 /** An answer whose status no further try changes. */
 export interface Reply {
   readonly status: number;
@@ -40,9 +44,6 @@ export interface Reply {
   /** How long the server asks to wait, in milliseconds. */
   readonly askedMs: number;
 }
-
-/** What is read of a reply: an answer, or a problem that another try may not have. */
-export type Tried<T> = { readonly answer: T } | { readonly problem: string; readonly askedMs: number };
 
 /** Sends each request until it has an answer, or no try is left. */
 export class ServerRequests {
@@ -60,17 +61,10 @@ export class ServerRequests {
   async send<T>(request: ServerRequest, read: (reply: Reply) => Tried<T>, signal: AbortSignal): Promise<T> {
     const { retries = this.#options.retries } = request;
     for (let retry = 0; ; retry += 1) {
-      throwIfAborted(signal);
-      this.#url = await this.#options.locate(signal);
-      const tried = await this.#try(request, read, signal);
+      const tried = await this.try(request, read, signal);
       if ('answer' in tried) return tried.answer;
-      if (retry === retries) {
-        throw new SipfError(
-          'unreachable',
-          `Expected an answer of ${this.addressOf(request.path)}, got ${tried.problem} (${retries + 1} tries). Start the server or correct engine.sampler.url; what is stored stays, and the same command continues.`,
-        );
-      }
-      const ms = waitBefore(retry, this.#parts.random(), tried.askedMs);
+      if (retry === retries) throw unreachable(this.addressOf(request.path), tried.problem, retries + 1);
+      const ms = waitBefore(retry, this.#parts.random(), tried.askedMs ?? 0);
       await this.#parts.wait(ms, signal).catch(() => throwIfAborted(signal));
     }
   }
@@ -81,8 +75,11 @@ export class ServerRequests {
     return path.startsWith('/v1/') ? url + path.slice('/v1'.length) : url.replace(/\/v\d+$/, '') + path;
   }
 
-  async #try<T>(request: ServerRequest, read: (reply: Reply) => Tried<T>, signal: AbortSignal): Promise<Tried<T>> {
-    const { timeout } = this.#options;
+  /** One try. @throws SipfError 'aborted', and what `read` throws. */
+  async try<T>(request: ServerRequest, read: (reply: Reply) => Tried<T>, signal: AbortSignal): Promise<Tried<T>> {
+    throwIfAborted(signal);
+    const { timeout, locate } = this.#options;
+    this.#url = await locate(signal);
     const controller = new AbortController();
     const abort = () => controller.abort();
     const answered = new AbortController();
@@ -95,7 +92,7 @@ export class ServerRequests {
       if (thrown instanceof SipfError) throw thrown;
       throwIfAborted(signal);
       const problem = controller.signal.aborted ? `none within ${timeout} s` : whyFailed(thrown);
-      return { problem, askedMs: 0 };
+      return { problem };
     } finally {
       answered.abort();
       signal.removeEventListener('abort', abort);
@@ -120,7 +117,7 @@ export class ServerRequests {
   ): Tried<T> {
     const said = printable(text.trim());
     const askedMs = retryAfterMs(headers.get('retry-after'), this.#parts.now());
-    if (passes(status)) return { problem: `status ${status}: ${said}`, askedMs };
+    if (passes(status)) return { problem: `status ${status}: ${said}`, askedMs, isBusy: isOverloaded(status) };
     const location = headers.get('location');
     const shown = location === null ? said : `a redirect to ${printable(location)}`;
     return read({ status, value: jsonOf(text), said: shown, askedMs });
