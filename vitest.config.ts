@@ -11,6 +11,7 @@ const SLOW = [
   'src/inference/sampling.test.ts',
   'src/pipeline/run-loop*.test.ts',
   'src/sandboxes/**/*.test.ts',
+  'src/storage/s3.test.ts',
   'src/tasks/code/code-{distinct,tasks,text}.test.ts',
   'src/tasks/generated/*.test.ts',
   'src/tasks/math/{answers,math,formulas/*}.test.ts',

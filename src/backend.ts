@@ -347,6 +347,11 @@ export interface Scorer extends AsyncDisposable {
 
 /** Trains models. */
 export interface Trainer extends AsyncDisposable {
+  /**
+   * Looks at what a training needs, hours before one begins, and trains nothing. Gives what the user should know. Absent: nothing can be missing.
+   * @throws SipfError 'provider-unavailable' where a training would fail.
+   */
+  checkTraining?(options?: CallOptions): Promise<readonly string[]>;
   train(job: TrainJob, onStep: (step: TrainStep) => void, options?: CallOptions): Promise<TrainResult>;
 }
 

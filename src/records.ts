@@ -1,7 +1,7 @@
 // The records that flow between stages: one JSON line each, raw facts only.
 import { z } from 'zod';
 
-/** A Hugging Face folder or a .gguf file, with an optional PEFT adapter folder. */
+/** A Hugging Face folder, a .gguf file, a hub id or an s3:// address, with an optional PEFT adapter folder or its address. */
 export interface ModelSource {
   readonly model: string;
   readonly adapter?: string | undefined;

@@ -23,7 +23,8 @@ export type Fault =
 
 export interface ServerSettings {
   readonly policy: Policy;
-  readonly form?: 'vllm' | 'llama.cpp' | 'bare';
+  /** `strict` refuses fields that it does not know; so does transformers, which draws greedily unless its own field says else. */
+  readonly form?: 'vllm' | 'llama.cpp' | 'bare' | 'strict' | 'transformers';
   /** Milliseconds before an answer. */
   readonly delay?: number;
   /** The fault of the n-th request (from 1), probes aside; null: none. */
@@ -40,13 +41,30 @@ export interface CompletionServer extends AsyncDisposable {
   readonly url: string;
   /** Every request for a completion, in the order in which they came, probes aside. */
   readonly asked: readonly Asked[];
-  /** Requests for one greedy token or none: they ask what the server can, or read a given text. */
+  /** Requests for one greedy token or none, and at temperature 2: they ask what the server can, or read a given text. */
   readonly probed: readonly Asked[];
   readonly headers: readonly IncomingMessage['headers'][];
   /** Requests that were answered whole. */
   readonly answered: readonly Asked[];
   /** The most that were open at a time. */
   readonly most: number;
+}
+
+/** Fields that a server of this form refuses. */
+function unknownFields(asked: Asked, form: ServerSettings['form']): readonly string[] {
+  if (form !== 'strict' && form !== 'transformers') return [];
+  const standard =
+    'model prompt n seed temperature top_p presence_penalty frequency_penalty max_tokens logprobs stop echo';
+  const known = new Set(standard.split(' ').concat(form === 'transformers' ? ['generation_config'] : []));
+  return Object.keys(asked).filter((field) => !known.has(field));
+}
+
+/** As transformers' own server reads a request: it draws where its own field says so alone. */
+function asTransformers(asked: Asked): Asked {
+  const { do_sample: samples = false } = JSON.parse(String(asked['generation_config'] ?? '{}')) as {
+    do_sample?: boolean;
+  };
+  return samples ? asked : { ...asked, temperature: 0 };
 }
 
 /** What the policy writes for a request: its random numbers depend on the request's seed alone. */
@@ -68,7 +86,8 @@ function answerOf(
 ) {
   const usage = { prompt_tokens: [...asked.prompt].length, completion_tokens: tokens };
   const choice = { index: 0, text, finish_reason: finishReason };
-  if (form === 'bare') return { choices: [{ ...choice, logprobs: null }], usage };
+  if (form === 'bare' || form === 'strict' || form === 'transformers')
+    return { choices: [{ ...choice, logprobs: null }], usage };
   if (form === 'llama.cpp') {
     const content = tokenIds?.map((id, i) => ({ id, token: String(id), logprob: logps?.[i] }));
     return { choices: [{ ...choice, logprobs: { content } }], usage };
@@ -116,7 +135,7 @@ export async function openCompletionServer({
   };
   const figures = { open: 0, most: 0 };
   const completionTo = async (asked: Asked) => {
-    const drawn = await write(policy, asked);
+    const drawn = await write(policy, form === 'transformers' ? asTransformers(asked) : asked);
     const isRead = given === 'echo' ? asked['echo'] === true : asked['prompt_logprobs'] !== undefined;
     return given !== undefined && isRead ? readingOf(policy, asked, drawn, given) : answerOf(drawn, asked, form);
   };
@@ -152,7 +171,9 @@ export async function openCompletionServer({
     });
     const asked = await bodyOf(request);
     if (asked === null) return;
-    const isProbe = asked.temperature === 0 && asked.max_tokens <= 1;
+    const isProbe = (asked.temperature === 0 && asked.max_tokens <= 1) || asked.temperature === 2;
+    const unknown = unknownFields(asked, form);
+    if (unknown.length > 0) return void response.writeHead(400).end(`Unexpected fields: ${unknown.join(', ')}`);
     if (isProbe) {
       seen.probed.push(asked);
       return answer(asked, null, response);

@@ -1,7 +1,7 @@
 // A sampler, a scorer, a trainer and a store, each from where it is -> one Backend.
 import type { Backend, ModelStore, Sampler, Scorer, Trainer } from '../backend.ts';
 
-/** The methods of a backend by name. The compiler refuses a list in which one is missing. */
+/** The methods that every backend has, by name. The compiler refuses a list in which one is missing. */
 const METHODS = {
   openPolicy: true,
   openPrm: true,
@@ -10,7 +10,7 @@ const METHODS = {
   initModel: true,
   exportModel: true,
 } satisfies Record<Method, true>;
-type Method = Extract<keyof Backend, string>;
+type Method = Exclude<Extract<keyof Backend, string>, 'checkTraining'>;
 export const BACKEND_METHODS = Object.keys(METHODS) as Method[];
 
 export interface BackendParts {
@@ -30,6 +30,7 @@ export function composeBackends({ sampler, scorer, trainer, store }: BackendPart
   return {
     openPolicy: (source) => sampler.openPolicy(source),
     openPrm: (source) => scorer.openPrm(source),
+    ...trainingCheck(trainer),
     train: (job, onStep, options) => trainer.train(job, onStep, options),
     describe: (source) => store.describe(source),
     initModel: (out, init, options) => store.initModel(out, init, options),
@@ -40,4 +41,10 @@ export function composeBackends({ sampler, scorer, trainer, store }: BackendPart
       for (const end of ended) if (end.status === 'rejected') throw end.reason;
     },
   };
+}
+
+/** The check of a trainer that has one, for a backend that is made of it. */
+export function trainingCheck(trainer: Trainer): Pick<Trainer, 'checkTraining'> {
+  if (trainer.checkTraining === undefined) return {};
+  return { checkTraining: async (options) => (await trainer.checkTraining?.(options)) ?? [] };
 }

@@ -1,6 +1,7 @@
 // The engine's settings -> an open backend, for the commands.
 import type { Command } from 'commander';
 import type { Backend } from '../backend.ts';
+import { trainingCheck } from '../backends/compose.ts';
 import { type EngineOptions, openBackend } from '../backends/index.ts';
 import { engineOf } from '../config/engine.ts';
 import type { Config } from '../config/schema.ts';
@@ -42,6 +43,7 @@ export function tellingWarnings(backend: Backend, warn: (message: string) => voi
   return {
     openPolicy: async (source) => tell(await backend.openPolicy(source)),
     openPrm: async (source) => tell(await backend.openPrm(source)),
+    ...trainingCheck(backend),
     async train(job, onStep, call) {
       await describe(job.source);
       return backend.train(job, onStep, call);

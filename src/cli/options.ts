@@ -100,13 +100,13 @@ export function withBaseModel(command: Command): Command {
       .usage('[options] [--engine.KEY VALUE ...]')
       .allowUnknownOption()
       .allowExcessArguments()
-      .requiredOption('--model <path>', 'Hugging Face folder or .gguf file'),
+      .requiredOption('--model <path>', 'Hugging Face folder, .gguf file, hub id or s3:// address'),
   );
 }
 
 /** As `withBaseModel`, with --adapter. */
 export function withModel(command: Command): Command {
-  return withBaseModel(command).option('--adapter <dir>', 'PEFT adapter folder');
+  return withBaseModel(command).option('--adapter <dir>', 'PEFT adapter folder or s3:// address');
 }
 
 /** The model that the options name. */

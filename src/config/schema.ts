@@ -110,9 +110,12 @@ const Helper = z.union([
   z.strictObject({
     model: described(
       z.string(),
-      'A Hugging Face folder or a .gguf file. Name it here, instead of by a path alone, where it has an adapter.',
+      'A Hugging Face folder, a .gguf file, a hub id or s3://bucket/path. Name it here, instead of by a path alone, where it has an adapter.',
     ),
-    adapter: described(z.string().nullable().default(null), 'A PEFT adapter folder on top of it. null: none.'),
+    adapter: described(
+      z.string().nullable().default(null),
+      'A PEFT adapter folder, or s3://bucket/path, on top of it. null: none.',
+    ),
   }),
 ]);
 
@@ -138,11 +141,11 @@ export const Config = z.strictObject({
         }),
       ])
       .default(''),
-    'The model to train: a Hugging Face folder (safetensors), a .gguf file or a hub id; or {"init": {...}} for one made from nothing. Every run needs one.',
+    'The model to train: a Hugging Face folder (safetensors), a .gguf file, a hub id or s3://bucket/path; or {"init": {...}} for one made from nothing. Every run needs one.',
   ),
   adapter: described(
     z.string().nullable().default(null),
-    'A PEFT adapter folder on top of `model`. null: none. Give it to continue from an adapter that you have.',
+    'A PEFT adapter folder, or s3://bucket/path, on top of `model`. null: none. Give it to continue from an adapter that you have.',
   ),
   task: described(TaskOptions.prefault({}), 'Where train questions come from.'),
   prompt: described(PromptOptions.prefault({}), 'The text before each question and answer.'),

@@ -11,7 +11,7 @@ import { type HubParts, hubFetch, pause, TRIES } from './hub-fetch.ts';
 
 /** How far the download of a file is. */
 export interface DownloadProgress {
-  /** `owner/name`. */
+  /** `owner/name`, or an address in a storage. */
   readonly repo: string;
   readonly path: string;
   readonly bytes: number;

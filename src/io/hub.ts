@@ -2,6 +2,7 @@
 import { HubApiError, listFiles, modelInfo } from '@huggingface/hub';
 import { printable, SipfError } from '../errors.ts';
 import { type HubParts, hubFetch } from './hub-fetch.ts';
+import { isSoundPath } from './sound-path.ts';
 
 export interface HubRepo {
   readonly type: 'model' | 'dataset';
@@ -64,8 +65,7 @@ export async function hubFiles(repo: HubRepo, path?: string, parts: HubParts = {
 /** What the hub says becomes names of files here. */
 function checked(file: HubFile): HubFile {
   const { path, size, hash } = file;
-  const sound = !/[\\\p{Cc}]/u.test(path) && path.split('/').every((part) => !['', '.', '..'].includes(part));
-  if (!sound) throw new Error(`a file name that leaves its folder, ${printable(path)}`);
+  if (!isSoundPath(path)) throw new Error(`a file name that leaves its folder, ${printable(path)}`);
   if (!Number.isSafeInteger(size) || size < 0) throw new Error(`the size ${printable(String(size))} of ${path}`);
   if (HASH.test(hash)) return file;
   throw new Error(`no hash of ${path}`);

@@ -10,6 +10,7 @@ import { decoderOf } from './architectures/form.ts';
 import { withBase } from './files/adapter-base.ts';
 import { type AdapterFiles, adapterHash, readAdapter } from './files/adapter-files.ts';
 import { type ModelFiles, openModelFiles } from './files/model-files.ts';
+import { resolveAdapter } from './files/model-source.ts';
 import { checkVocabulary, loadTokenizer, type Tokenizer } from './tokenizer/tokenizer.ts';
 import { AdaptedWeights } from './weights/adapted-weights.ts';
 import { checkWeights } from './weights/check-weights.ts';
@@ -45,16 +46,17 @@ export interface OpenModelOptions extends CacheOptions {
 /** @throws SipfError where files are missing, do not belong together, or are not supported. */
 export async function openModel(given: ModelSource, options: OpenModelOptions = {}): Promise<OpenModel> {
   const { quantisation = null } = options;
-  const source = await withBase(given);
+  const source = await withBase(given, options);
   const files = await openModelFiles(source.model, options);
   const architecture = architectureOf(files.config, files.configFile);
   const decoder = decoderOf(architecture, files.config, files.configFile);
   checkWeights(decoder, files);
   const tokenizer = await tokenizerOf(source.model, options);
   const padding = checkVocabulary(tokenizer, decoder.config.vocab, files.path);
-  const adapter = source.adapter === undefined ? null : await readAdapter(source.adapter);
+  const folder = source.adapter === undefined ? null : await resolveAdapter(source.adapter, options);
+  const adapter = folder === null ? null : await readAdapter(folder);
   if (adapter) checkAdapter(adapter, files, source.adapter as string);
-  const adapted = source.adapter === undefined ? null : await adapterHash(source.adapter, options);
+  const adapted = folder === null ? null : await adapterHash(folder, options);
   const baseHash = quantisation === null ? files.hash : sha256(`${files.hash}\n${quantisation}`);
   return {
     source,

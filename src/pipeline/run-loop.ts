@@ -58,6 +58,7 @@ export async function runLoop(options: RunLoopOptions): Promise<LoopResult> {
     settle: withMovedPaths,
     versions: versions(),
     reuse: options.fromRun === undefined ? undefined : resolve(options.fromRun),
+    storage: start.storage,
     disk: options.disk,
     clock: options.clock ?? (() => new Date()),
     log: options.log ?? (() => {}),

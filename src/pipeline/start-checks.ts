@@ -14,7 +14,9 @@ import { requireScorerSignals } from '../method/scorers.ts';
 import { requireSignal, requireTexts } from '../method/task-signals.ts';
 import { textsOf } from '../method/train-options.ts';
 import type { Question } from '../records.ts';
+import type { StageName } from '../run/marker.ts';
 import type { Task } from '../task.ts';
+import { CONTROL, stageOf } from './workspace.ts';
 
 /** Texts whose tokens are counted in one call. */
 const BATCH = 256;
@@ -58,6 +60,16 @@ export function checkAdapters(config: Config): void {
     'bad-config',
     `Expected LoRA in ${full}.train.lora for engine.sampler.others adapter, got null: training of all weights, which no adapter holds. Set ${full}.train.lora, or engine.sampler.others local.`,
   );
+}
+
+/** The trainings that a run ends with: where they are done, so is every other. None: nothing trains. */
+export function lastTrainings(config: Config): readonly StageName[] {
+  const { method, iterations, evaluate } = config;
+  if (trainingSections(config).length === 0) return [];
+  const rounds = roundsOf(METHODS[method], iterations);
+  const policy = stageOf(rounds, '6-policy');
+  const hasControl = rounds > 0 && evaluate.control !== 'none' && evaluate.final.length > 0;
+  return hasControl ? [policy, CONTROL] : [policy];
 }
 
 function trainingSections({ method: name, iterations, sft, score }: Config): ('sft' | 'prm' | 'align')[] {

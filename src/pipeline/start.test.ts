@@ -309,6 +309,24 @@ describe('startRun', () => {
     expect({ computed, written: existsSync(out) }).toEqual({ computed: 0, written: false });
   });
 
+  it('asks what trains before anything is drawn, until every training is done', async () => {
+    const config = parseConfig({ ...sums, iterations: 1 });
+    const out = join(folder, 'asked');
+    const refusal = new SipfError('provider-unavailable', 'Expected a Python, got none.');
+    const refusing = { ...backend, checkTraining: () => Promise.reject(refusal) };
+    computed = 0;
+    await expect(runLoop({ ...plain(), config, out, backend: refusing })).rejects.toBe(refusal);
+    expect({ computed, written: existsSync(out) }).toEqual({ computed: 0, written: false });
+    const warning = 'trainer packages: torch 2.14.1; tested with torch 2.15.0.';
+    const warned = { ...backend, checkTraining: async () => [warning] };
+    const told: (string | undefined)[] = [];
+    await runLoop({ ...plain(), config, out, backend: warned, log: ({ message }) => told.push(message) });
+    expect(told.filter((message) => message === warning).length).toBe(1);
+    await runLoop({ ...plain(), config, out, backend: refusing });
+    const idle = parseConfig({ ...sums, iterations: 0, sft: { enabled: false } });
+    await runLoop({ ...plain(), config: idle, out: join(folder, 'trains nothing'), backend: refusing });
+  });
+
   const plain = () => ({ config: parseConfig(sums), backend, tasks: () => sumsTask });
 
   it('refuses a folder of another configuration, one at work, a file, and stages of no run', async () => {

@@ -11,8 +11,10 @@ import type { Checkpoint, ModelSource, Question } from '../records.ts';
 import { readMarker } from '../run/marker.ts';
 import { isRun, noRunAt } from '../run/no-run.ts';
 import { checkRunFolder } from '../run/run-folder.ts';
+import { checkRunStorage } from '../run/run-storage.ts';
 import type { Sandbox } from '../sandbox.ts';
 import { openSandbox } from '../sandboxes/open.ts';
+import { openStorage, type Storage } from '../storage/storage.ts';
 import type { Task } from '../task.ts';
 import { openTasks } from '../tasks/index.ts';
 import type { ModelSizes } from './cost.ts';
@@ -31,6 +33,7 @@ import {
   checkRowLengths,
   checkSamples,
   checkSignals,
+  lastTrainings,
   type PromptedQuestions,
   questionsOfRounds,
 } from './start-checks.ts';
@@ -54,7 +57,7 @@ export interface RunStartOptions {
   readonly say?: ((what: string) => void) | undefined;
 }
 
-/** What a run is asked, before any model is opened. Disposing it disposes its tasks. */
+/** What a run is asked, before any model is opened. Disposing it disposes its tasks and its storage. */
 export interface StartQuestions extends AsyncDisposable {
   readonly config: Config;
   /** Absolute. */
@@ -62,6 +65,8 @@ export interface StartQuestions extends AsyncDisposable {
   readonly task: Task;
   readonly train: readonly Question[];
   readonly sets: ReadonlyMap<string, LoadedSet>;
+  /** Where finished stages are kept; null: in `out` alone. */
+  readonly storage: Storage | null;
 }
 
 /** A run that nothing speaks against. Disposing it disposes its tasks and what was made to check it. */
@@ -89,7 +94,10 @@ export async function startRun(options: RunStartOptions): Promise<RunStart> {
   const questions = await startQuestions(options);
   const opened: AsyncDisposable[] = [questions];
   try {
-    return await startModels(questions, options, opened);
+    const [models, told] = await Promise.allSettled([startModels(questions, options, opened), checkTraining(options)]);
+    if (models.status === 'rejected') throw models.reason;
+    if (told.status === 'rejected') throw told.reason;
+    return { ...models.value, warnings: [...models.value.warnings, ...told.value] };
   } catch (error) {
     await disposeAll(opened);
     throw error;
@@ -114,10 +122,18 @@ export async function startQuestions(options: Omit<RunStartOptions, 'backend'>):
   const from =
     options.fromRun === undefined ? [] : [{ name: '--from-run', path: options.fromRun, kind: 'model' as const }];
   await checkOutRun(out, [...readsOf(config), ...from]);
-  await checkRunFolder({ dir: out, config: keptConfig(out, config).config, settle: withMovedPaths });
+  const wanted = { dir: out, config: keptConfig(out, config).config, settle: withMovedPaths };
+  await checkRunFolder(wanted);
+  const address = config.engine.storage;
+  const storage = address === null ? null : await openStorage(address, { signal });
   const sandbox = options.sandbox ?? (() => openSandbox(config.sandbox));
   const tasks = openTasks({ make: options.tasks, sandbox });
+  const close = async () => {
+    storage?.[Symbol.dispose]();
+    await tasks[Symbol.asyncDispose]();
+  };
   try {
+    if (storage !== null) await checkRunStorage(storage, wanted);
     const task = tasks.named(config.task.name);
     checkQuantised(config);
     checkAdapters(config);
@@ -126,16 +142,16 @@ export async function startQuestions(options: Omit<RunStartOptions, 'backend'>):
     say('Reading questions ...');
     const { train, sets } = await loadRunQuestions(config, task, tasks.named);
     throwIfAborted(signal);
-    return { config, out, task, train, sets, [Symbol.asyncDispose]: () => tasks[Symbol.asyncDispose]() };
+    return { config, out, task, train, sets, storage, [Symbol.asyncDispose]: close };
   } catch (error) {
-    await tasks[Symbol.asyncDispose]();
+    await close();
     throw error;
   }
 }
 
 /** `opened` takes what is made to check the models. */
 async function startModels(
-  { config, out, task, train, sets }: StartQuestions,
+  { config, out, task, train, sets, storage }: StartQuestions,
   options: RunStartOptions,
   opened: AsyncDisposable[],
 ): Promise<RunStart> {
@@ -163,7 +179,7 @@ async function startModels(
   checkLoraTargets('prm', config, prmBase);
   checkLoraTargets('align', config, description);
   const models = { outside, simulator, verifier, init, base, description, helperSizes };
-  const start = { config, out, task, train, sets, ...models, warnings };
+  const start = { config, out, task, train, sets, storage, ...models, warnings };
   say('Checking prompts and lengths ...');
   const prompts = await openPrompts(start, train, () => backend.openPolicy(base));
   await checkTexts(start, prompts, backend);
@@ -172,6 +188,21 @@ async function startModels(
 
 async function disposeAll(opened: readonly AsyncDisposable[]): Promise<void> {
   for (const one of opened) await one[Symbol.asyncDispose]();
+}
+
+/**
+ * What the user should know of what trains, where a training is left to do.
+ * @throws SipfError 'provider-unavailable' where it would fail.
+ */
+export async function checkTraining({
+  config,
+  out,
+  backend,
+  signal,
+}: Pick<RunStartOptions, 'config' | 'out' | 'backend' | 'signal'>): Promise<readonly string[]> {
+  if (backend.checkTraining === undefined) return [];
+  const left = await Promise.all(lastTrainings(config).map(async (stage) => (await readMarker(out, stage)) === null));
+  return left.includes(true) ? backend.checkTraining({ signal }) : [];
 }
 
 /** The model that an earlier start of the run has made, else one that is as the run will make it, in a folder of its own, which `opened` takes. */

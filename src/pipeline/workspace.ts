@@ -121,6 +121,9 @@ export function stageOf(iteration: number, name: string): StageName {
   return { folder: `iteration-${iteration}`, name, iteration };
 }
 
+/** Where the control trains. */
+export const CONTROL: StageName = { folder: 'final', name: 'continued-sft', iteration: 0 };
+
 /** The configuration with `labels.heldOut` as it holds out some of these questions, however few they are. */
 export function settled(config: Config, questions: readonly Question[]): Config {
   const ids = questions.map(({ id }) => id);

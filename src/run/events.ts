@@ -22,6 +22,7 @@ export interface LogEvent {
     | 'stage-start'
     | 'stage-end'
     | 'stage-skipped'
+    | 'storage'
     | 'train-step'
     | 'warning'
     | 'error'

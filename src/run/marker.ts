@@ -29,14 +29,22 @@ export const Marker = z.object({
 });
 export type Marker = z.infer<typeof Marker>;
 
-export function markerPath(dir: string, { folder, name }: StageName): string {
-  return join(dir, folder, 'done', `${name}.json`);
+/** Below the run's folder or address. */
+export function markerName({ folder, name }: StageName): string {
+  return `${folder}/done/${name}.json`;
+}
+
+export function markerPath(dir: string, stage: StageName): string {
+  return join(dir, markerName(stage));
 }
 
 /** Whether any stage of the run is complete. */
 export async function hasMarkers(dir: string): Promise<boolean> {
-  const names = await readdir(dir, { recursive: true });
-  return names.some((name) => /(?:^|[\\/])done[\\/][^\\/]+\.json$/.test(name));
+  return (await readdir(dir, { recursive: true })).some(isMarkerPath);
+}
+
+export function isMarkerPath(path: string): boolean {
+  return /(?:^|[\\/])done[\\/][^\\/]+\.json$/.test(path);
 }
 
 /** null: the stage is not complete. */
@@ -60,20 +68,33 @@ export async function checkMarker(
   marker: Marker,
   inputs: Marker['inputs'],
 ): Promise<void> {
+  checkInputs(stage, marker, inputs, `with --from-run ${dir}`);
+  await checkOutputs(dir, stage, marker, dir);
+}
+
+/** @throws SipfError 'config-changed' where a stage was made from other inputs. `elsewhere`: how a new run starts. */
+export function checkInputs(
+  { folder, name }: StageName,
+  marker: Marker,
+  inputs: Marker['inputs'],
+  elsewhere: string,
+): void {
   const changes = inputChanges(marker, inputs);
-  if (changes.length > 0) {
-    throw new SipfError(
-      'config-changed',
-      `Expected the inputs that ${stage.folder}/${stage.name} was made from, got others:\n${changesOf(changes)}\nRestore them (data or model files have changed), or start a new run with --from-run ${dir}.`,
-    );
-  }
+  if (changes.length === 0) return;
+  throw new SipfError(
+    'config-changed',
+    `Expected the inputs that ${folder}/${name} was made from, got others:\n${changesOf(changes)}\nRestore them (data or model files have changed), or start a new run ${elsewhere}.`,
+  );
+}
+
+/** @throws SipfError 'bad-input' where an output in `dir` is not what its stage wrote. `from`: where it is from, in messages. */
+export async function checkOutputs(dir: string, stage: StageName, marker: Marker, from: string): Promise<void> {
   for (const [output, expected] of Object.entries(marker.outputs)) {
-    const path = join(dir, stage.folder, output);
-    const hash = await hashPath(path);
+    const hash = await hashPath(join(dir, stage.folder, output));
     if (hash === expected) continue;
     throw new SipfError(
       'bad-input',
-      `Expected ${path} as its stage wrote it (SHA-256 ${expected.slice(0, 12)}), got ${hash === null ? 'no file' : `other content (${hash.slice(0, 12)})`}. Restore it, or delete ${markerPath(dir, stage)} to compute it again.`,
+      `Expected ${from}/${stage.folder}/${output} as its stage wrote it (SHA-256 ${expected.slice(0, 12)}), got ${hash === null ? 'no file' : `other content (${hash.slice(0, 12)})`}. Restore it, or delete ${from}/${markerName(stage)} to compute it again.`,
     );
   }
 }
@@ -90,7 +111,11 @@ export function changesOf(changes: readonly Difference[]): string {
  */
 export async function readJson<T>(path: string, schema: z.ZodType<T>): Promise<T | null> {
   const text = await readTextFile(path);
-  if (text === null) return null;
+  return text === null ? null : parseJson(text, schema, path);
+}
+
+/** What a file of this program says. @throws SipfError 'bad-input' naming `path` where it is none. */
+export function parseJson<T>(text: string, schema: z.ZodType<T>, path: string): T {
   return check(schema, jsonOf(text, path), path, RESTORE);
 }
 

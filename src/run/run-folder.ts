@@ -1,6 +1,7 @@
 // A run directory and a configuration -> whether a run may begin or continue there. Writes nothing.
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { z } from 'zod';
 import { SipfError } from '../errors.ts';
 import { type Difference, jsonDifference } from '../hashing.ts';
 import { checkCanWrite } from '../io/files.ts';
@@ -42,20 +43,42 @@ interface StoredRun {
   readonly moved: string;
 }
 
+/** Where a run's configuration may be: its directory, or a storage. */
+interface StoredPlace {
+  readonly name: string;
+  /** null: no run is there. */
+  readonly config: z.infer<typeof StoredConfig> | null;
+  readonly hasMarkers: () => Promise<boolean>;
+  /** How a run of another configuration starts. */
+  readonly elsewhere: string;
+}
+
+async function folderPlace(dir: string): Promise<StoredPlace> {
+  return {
+    name: dir,
+    config: await readJson(join(dir, 'config.json'), StoredConfig),
+    hasMarkers: () => hasMarkers(dir),
+    elsewhere: `start a new run in another directory with --from-run ${dir}, which copies the stages that did not change`,
+  };
+}
+
 /**
- * The run in `dir`; null: none.
+ * The run in `dir`, or at another place; null: none.
  * @throws SipfError 'config-changed' where it has finished stages of another configuration.
  */
-export async function checkStored({ dir, config, settle }: StoredConfiguration): Promise<StoredRun | null> {
-  const old = await readJson(join(dir, 'config.json'), StoredConfig);
+export async function checkStored(
+  { dir, config, settle }: StoredConfiguration,
+  place?: StoredPlace,
+): Promise<StoredRun | null> {
+  const { name, config: old, hasMarkers: isBegun, elsewhere } = place ?? (await folderPlace(dir));
   if (old === null) return null;
   const now: unknown = JSON.parse(JSON.stringify(config));
   const settled = settle(dir, old.config, now);
   const moved = changesOf(settled.paths);
   const changes = changesOf(jsonDifference(settled.config, now));
-  if (changes === '' || !(await hasMarkers(dir))) return { versions: old.versions, engine: old.engine, changes, moved };
+  if (changes === '' || !(await isBegun())) return { versions: old.versions, engine: old.engine, changes, moved };
   throw new SipfError(
     'config-changed',
-    `Expected the configuration that ${dir} was made with, got another:\n${changes}\nRun with the old values, or start a new run in another directory with --from-run ${dir}, which copies the stages that did not change.`,
+    `Expected the configuration that ${name} was made with, got another:\n${changes}\nRun with the old values, or ${elsewhere}.`,
   );
 }

@@ -3,9 +3,11 @@ import { join } from 'node:path';
 import type { z } from 'zod';
 import { throwIfAborted } from '../errors.ts';
 import { canonicalJson, type Difference, jsonDifference } from '../hashing.ts';
+import { exists } from '../io/file-bytes.ts';
 import { hashPath } from '../io/file-hashes.ts';
 import { type Disk, nodeDisk, removeLeftovers, replaceFile } from '../io/files.ts';
 import { Counts } from '../reports.ts';
+import type { Storage } from '../storage/storage.ts';
 import { collectUnits, type UnitWork } from './collect.ts';
 import type { Log, LogEvent, OnProgress } from './events.ts';
 import { journalPath } from './journal.ts';
@@ -20,6 +22,7 @@ import {
   type StageName,
 } from './marker.ts';
 import { checkStored, type StoredConfiguration } from './run-folder.ts';
+import { checkRunStorage, RunStorage } from './run-storage.ts';
 
 interface RunOptions extends StoredConfiguration {
   /** Where models execute; a run may continue elsewhere. */
@@ -27,6 +30,8 @@ interface RunOptions extends StoredConfiguration {
   readonly versions: Readonly<Record<string, string>>;
   /** An older run: its stages with equal inputs are copied instead of run. */
   readonly reuse?: string | undefined;
+  /** Where finished stages are kept, too, and where those that are missing here come from. The caller disposes it. */
+  readonly storage?: Storage | null | undefined;
   readonly disk?: Disk | undefined;
   readonly clock: () => Date;
   readonly log: Log;
@@ -52,6 +57,7 @@ export class Run implements AsyncDisposable {
   readonly #options: RunOptions;
   readonly #disk: Disk;
   readonly #lock: AsyncDisposable;
+  readonly #storage: RunStorage | null;
   #events: Promise<void> = Promise.resolve();
   #moved = '';
   #versions: RunOptions['versions'];
@@ -66,13 +72,16 @@ export class Run implements AsyncDisposable {
     this.#options = options;
     this.#disk = disk;
     this.#lock = lock;
+    const { dir, storage, signal } = options;
+    const say = (message: string) => this.log({ type: 'storage', message });
+    this.#storage = storage ? new RunStorage(storage, dir, { disk, signal, say }) : null;
     this.#versions = options.versions;
     this.#engine = options.engine;
   }
 
   /**
    * Begins a run in a directory, or continues the one that is there.
-   * @throws SipfError 'locked' for a second writer, 'config-changed' (naming the keys) where a run of another configuration is there.
+   * @throws SipfError 'locked' for a second writer, 'config-changed' (naming the keys) where a run of another configuration is there; and of the storage.
    */
   static async open(options: RunOptions): Promise<Run> {
     const disk = options.disk ?? nodeDisk;
@@ -81,7 +90,10 @@ export class Run implements AsyncDisposable {
     const run = new Run(options, disk, lock);
     try {
       await removeLeftovers(disk, options.dir);
+      if (options.storage) await checkRunStorage(options.storage, options);
+      if (!(await exists(run.path('config.json')))) await run.#storage?.fetchConfig();
       await run.#checkConfig();
+      await run.#storage?.writeConfig();
       run.log({ type: 'run', data: { dir: options.dir, pid: process.pid, versions: options.versions } });
       return run;
     } catch (error) {
@@ -126,14 +138,19 @@ export class Run implements AsyncDisposable {
 
   /**
    * Runs `body` unless its completion marker says that it has run on equal inputs; then its outputs are checked and its figures returned.
-   * @throws SipfError 'config-changed' where the inputs differ, 'bad-input' where an output is not what was written.
+   * @throws SipfError 'config-changed' where the inputs differ, 'bad-input' where an output is not what was written; and of the storage, after the stage
+   * is whole here.
    */
   async once<R>({ stage, inputs, outputs, result, body }: OnceArgs<R>): Promise<R> {
     throwIfAborted(this.signal);
     await this.#events;
-    const done = (await readMarker(this.dir, stage)) ?? (await this.#reuse(stage, inputs));
+    const done =
+      (await readMarker(this.dir, stage)) ??
+      (await this.#storage?.fetch(stage, inputs)) ??
+      (await this.#reuse(stage, inputs));
     if (done !== null) {
       await checkMarker(this.dir, stage, done, inputs);
+      await this.#storage?.keep(stage, done);
       await this.#disk.remove(journalPath(this.dir, stage));
       this.log({ type: 'stage-skipped', stage: stage.name, iteration: stage.iteration });
       return result.parse(done.result);
@@ -143,7 +160,9 @@ export class Run implements AsyncDisposable {
     await this.#disk.makeFolder(this.path(stage.folder, 'done'));
     const value = await body();
     const hashes = await this.#hashesOf(stage, outputs);
-    await this.#writeMarker(stage, { stage: stage.name, inputs: { ...inputs }, outputs: hashes, result: value });
+    const marker = { stage: stage.name, inputs: { ...inputs }, outputs: hashes, result: value };
+    await this.#writeMarker(stage, marker);
+    await this.#storage?.keep(stage, marker);
     this.log({ type: 'stage-end', stage: stage.name, iteration: stage.iteration, data: { result: value } });
     await this.#events;
     return value;
@@ -226,7 +245,7 @@ export class Run implements AsyncDisposable {
       this.warn(
         `All that is stored up to ${this.nameOf(stage)} was drawn with ${from}; what follows is drawn with ${to}.`,
       );
-    for (const change of this.#engines) if (!isDrawing(change)) this.#warnOf(change);
+    for (const change of this.#engines) if (!isDrawing(change) && !isPlace(change)) this.#warnOf(change);
     this.#engines = [];
     this.#engine = this.#options.engine;
     // Other paths are kept later, with it.
@@ -243,6 +262,7 @@ export class Run implements AsyncDisposable {
     const { config } = this.#options;
     const stored = { config, engine: this.#engine, versions: this.#versions };
     await replaceFile(this.#disk, this.path('config.json'), [jsonText(stored)]);
+    await this.#storage?.writeConfig();
   }
 
   async #reuse(stage: StageName, inputs: Marker['inputs']): Promise<Marker | null> {
@@ -270,6 +290,9 @@ function jsonText(value: unknown): string {
 
 /** A setting that a run is older than was not there: as null is, which sets nothing. */
 const isChange = ({ from, to }: Difference): boolean => from !== undefined || to !== null;
+
+/** Where finished stages are kept changes no figure. */
+const isPlace = ({ key }: Difference): boolean => key === 'engine.storage';
 
 /** What drew before and what draws now, each in words. */
 function drawnWith(changes: readonly Difference[]): readonly [string, string] {

@@ -1,10 +1,10 @@
 // Adapters of a served base -> loaded at the server, named by their content, and unloaded again.
 import { readFile } from 'node:fs/promises';
-import { join, relative, resolve } from 'node:path';
+import { join, relative, resolve, sep } from 'node:path';
 import { z } from 'zod';
 import { messageOf, SipfError } from '../errors.ts';
-import { modelCards } from './model-cards.ts';
-import { isBusy, type Reply, type ServerRequests } from './server-requests.ts';
+import { modelCards } from '../remote/model-cards.ts';
+import { isBusy, type Reply, type ServerRequests } from '../remote/server-requests.ts';
 
 /** How a server names its endpoints for adapters, and an adapter in a request. */
 export interface AdapterWay {
@@ -176,11 +176,16 @@ export class ServedAdapters {
     return this.#options.requests.send(request, (answer) => ({ answer }), signal);
   }
 
+  /** An address stays as it is. */
   #pathOf(folder: string): string {
     const { paths } = this.#options;
+    if (isAddress(folder)) return folder;
     const own = resolve(folder);
     const below = paths === null ? '..' : relative(resolve(paths.from), own);
-    return paths === null || below.startsWith('..') ? own : join(paths.to, below);
+    if (paths === null || below.startsWith('..')) return own;
+    return isAddress(paths.to)
+      ? `${paths.to.replace(/\/+$/, '')}/${below.split(sep).join('/')}`
+      : join(paths.to, below);
   }
 
   #refusal(got: string): SipfError {
@@ -191,6 +196,8 @@ export class ServedAdapters {
     );
   }
 }
+
+const isAddress = (path: string): boolean => /^\w+:\/\//.test(path);
 
 const AdapterConfig = z.object({ r: z.number() });
 

@@ -1,10 +1,11 @@
 // A server and its model's tokenizer -> a table of what it can, asked once before anything is drawn.
 import { z } from 'zod';
+import type { SamplingOptions } from '../backend.ts';
 import { SipfError, shown } from '../errors.ts';
+import { type ModelCard, modelCards } from '../remote/model-cards.ts';
+import { isBusy, type Reply, type ServerRequest, type ServerRequests } from '../remote/server-requests.ts';
 import { Answer, type Choice, drawnTokens, readAnswer } from './completions.ts';
 import { type Dialect, fieldsOf } from './dialects.ts';
-import { type ModelCard, modelCards } from './model-cards.ts';
-import { isBusy, type Reply, type ServerRequest, type ServerRequests } from './server-requests.ts';
 
 /** Numbers, letters of several scripts, spaces and marks: tokenizers differ in one of them. */
 export const PROBE_TEXT = 'Tom has 16 bags.\n3*4=<<3*4=12>>12 apples,  naïve Übung 東京 🙂 ###\n\tx == 1.50';
@@ -26,6 +27,9 @@ export interface GivenWay {
   readonly read: (choice: Choice, prompt: readonly number[]) => readonly (number | null)[] | null;
 }
 
+/** What becomes of a seed: its text again, another text each time, or one text for all of them. */
+export type SeedUse = 'heard' | 'not heard' | 'one text';
+
 export interface Capabilities {
   /** Whose its models are, as it says. */
   readonly software: string;
@@ -41,6 +45,7 @@ export interface Capabilities {
   readonly tokenizer: 'token ids' | 'length' | null;
   /** How it tells log-probabilities of given tokens; null: in no way. */
   readonly given: GivenWay | null;
+  readonly seeds: SeedUse;
 }
 
 const plain = (choice: Choice) => choice.logprobs?.token_logprobs ?? null;
@@ -81,6 +86,7 @@ export async function probe(probed: Probed, ids: readonly number[]): Promise<Cap
     logps: logps !== null,
     tokenizer,
     given: probed.prompts === 'ids' && drawn !== null ? await givenWay(probed, ids, drawn) : null,
+    seeds: await seedUse(probed, ids, dialect),
   };
 }
 
@@ -111,17 +117,46 @@ interface FirstDraw {
   readonly answer: Answer;
 }
 
-/** One greedy token, asked in all words of vLLM; in those of the standard where the server refuses them. */
+/** One greedy token, asked in all words of vLLM; in those of others where the server refuses them. */
 async function firstDraw(probed: Probed, ids: readonly number[], software: string): Promise<FirstDraw> {
-  const { dialect, prompts } = probed;
-  const prompt = prompts === 'ids' ? ids : PROBE_TEXT;
-  const draw = (as: Dialect) => completion(probed, { prompt, ...fieldsOf(as, { temperature: 0, maxTokens: 1 }, 0) });
-  if (dialect !== 'auto') return { dialect, answer: await answered(probed, await draw(dialect)) };
+  const draw = (as: Dialect) => drawProbe(probed, ids, as, { temperature: 0, maxTokens: 1 }, 0);
+  if (probed.dialect !== 'auto')
+    return { dialect: probed.dialect, answer: await answered(probed, await draw(probed.dialect)) };
   const reply = await draw('vllm');
-  if (reply.status === 400 || reply.status === 422)
-    return { dialect: 'openai', answer: await answered(probed, await draw('openai')) };
-  const answer = await answered(probed, reply);
-  return { dialect: dialectOf(answer, software), answer };
+  if (!isNotUnderstood(reply)) {
+    const answer = await answered(probed, reply);
+    return { dialect: dialectOf(answer, software), answer };
+  }
+  const second = await draw('transformers');
+  if (!isNotUnderstood(second)) return { dialect: 'transformers', answer: await answered(probed, second) };
+  return { dialect: 'openai', answer: await answered(probed, await draw('openai')) };
+}
+
+const isNotUnderstood = ({ status }: Reply) => status === 400 || status === 422;
+
+function drawProbe(
+  probed: Probed,
+  ids: readonly number[],
+  as: Dialect,
+  sampling: SamplingOptions,
+  seed: number,
+): Promise<Reply> {
+  const prompt = probed.prompts === 'ids' ? ids : PROBE_TEXT;
+  return completion(probed, { prompt, ...fieldsOf(as, sampling, seed) });
+}
+
+/** As hot as servers allow: two seeds then hardly ever give the same text. */
+export const HOT = { temperature: 2, maxTokens: 16 } as const satisfies SamplingOptions;
+
+/** One text for all seeds: the server does not sample, and all samples of a question would be the same. */
+async function seedUse(probed: Probed, ids: readonly number[], dialect: Dialect): Promise<SeedUse> {
+  const draw = async (seed: number) => {
+    const { choices } = await answered(probed, await drawProbe(probed, ids, dialect, HOT, seed));
+    return choices[0].text;
+  };
+  const [first, ...others] = [await draw(1), await draw(2), await draw(3)];
+  if (others.every((text) => text === first)) return 'one text';
+  return (await draw(1)) === first ? 'heard' : 'not heard';
 }
 
 /** A server that ignores what it does not know tells no token ids: top-k would be lost there without a word. */
@@ -147,8 +182,9 @@ async function compareTokenizers(probed: Probed, ids: readonly number[]): Promis
     return 'token ids';
   }
   const reply = await completion(probed, { prompt: PROBE_TEXT, max_tokens: 1, temperature: 0, return_token_ids: true });
-  const plainly = reply.status === 400 || reply.status === 422;
-  const last = plainly ? await completion(probed, { prompt: PROBE_TEXT, max_tokens: 1, temperature: 0 }) : reply;
+  const last = isNotUnderstood(reply)
+    ? await completion(probed, { prompt: PROBE_TEXT, max_tokens: 1, temperature: 0 })
+    : reply;
   if (last.status !== 200) return null;
   const { choices, usage } = await answered(probed, last);
   const told = choices[0].prompt_token_ids;

@@ -2,9 +2,8 @@
 import { z } from 'zod';
 import type { Completion } from '../backend.ts';
 import { printable, SipfError } from '../errors.ts';
+import { isOverloaded, type Reply, type Tried } from '../remote/server-requests.ts';
 import { mayPass } from '../retries.ts';
-import type { Tried } from './sampler.ts';
-import { isOverloaded, type Reply } from './server-requests.ts';
 
 const Count = z.number().int().min(0);
 
@@ -72,9 +71,20 @@ export function drawnTokens({ token_ids: ownIds, logprobs }: Choice): Pick<Compl
   return { tokenIds, logps: given?.every((logp) => logp !== null) ? given : null };
 }
 
+/** The text before the first stop string: some servers leave it at the end. */
+function beforeStop(text: string, stopStrings: readonly string[]): string {
+  const places = stopStrings.map((stop) => text.indexOf(stop)).filter((place) => place >= 0);
+  return text.slice(0, Math.min(text.length, ...places));
+}
+
 /** @throws SipfError 'unsupported' where token ids and log-probabilities are not of the same tokens, or nothing tells how many there are. */
-export function completionOf(id: string, { choices: [choice], usage }: Answer): Completion {
-  const { text, finish_reason: reason } = choice;
+export function completionOf(
+  id: string,
+  { choices: [choice], usage }: Answer,
+  stopStrings: readonly string[] = [],
+): Completion {
+  const { finish_reason: reason } = choice;
+  const text = beforeStop(choice.text, stopStrings);
   const { tokenIds, logps } = drawnTokens(choice);
   if (tokenIds !== null && logps !== null && tokenIds.length !== logps.length) {
     throw new SipfError(

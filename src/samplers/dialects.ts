@@ -2,7 +2,7 @@
 import type { SamplingOptions } from '../backend.ts';
 import { SipfError } from '../errors.ts';
 
-export const DIALECTS = ['vllm', 'llama.cpp', 'openai'] as const;
+export const DIALECTS = ['vllm', 'llama.cpp', 'transformers', 'openai'] as const;
 export type Dialect = (typeof DIALECTS)[number];
 
 /** What each takes, so that it draws from the raw distribution with any defaults of its own. */
@@ -21,6 +21,16 @@ const OWN: Readonly<Record<Dialect, (sampling: SamplingOptions) => object>> = {
     repeat_penalty: 1,
     ignore_eos: ignoreEos,
     cache_prompt: true,
+  }),
+  // Without it, the model's own settings say whether it draws at all, and from how many tokens. Its end tokens stay where none are given.
+  transformers: ({ temperature, topK = 0, ignoreEos = false }) => ({
+    generation_config: JSON.stringify({
+      do_sample: temperature > 0,
+      top_k: topK,
+      min_p: null,
+      repetition_penalty: 1,
+      ...(ignoreEos ? { eos_token_id: -1 } : {}),
+    }),
   }),
   openai({ topK = 0, ignoreEos = false }) {
     if (topK === 0 && !ignoreEos) return {};

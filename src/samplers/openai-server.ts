@@ -2,20 +2,28 @@
 import type { ContextPiece, GivenTokens, Policy } from '../backend.ts';
 import { messageOf, SipfError } from '../errors.ts';
 import { hash32 } from '../random.ts';
+import {
+  type Reply,
+  type ServerOptions,
+  type ServerParts,
+  ServerRequests,
+  type Tried,
+} from '../remote/server-requests.ts';
 import { type LoadedAdapter, type PathMapping, ServedAdapters } from './adapters.ts';
 import {
   type Capabilities,
   type GivenWay,
   givenLogps,
+  HOT,
   PROBE_TEXT,
   type Probed,
   probe,
   refused,
+  type SeedUse,
 } from './capabilities.ts';
 import { type Answer, completionOf, readAnswer } from './completions.ts';
 import { fieldsOf } from './dialects.ts';
-import type { Fact, SamplerParts, ServedModel, Tried } from './sampler.ts';
-import { type Reply, type ServerOptions, type ServerParts, ServerRequests } from './server-requests.ts';
+import type { Fact, SamplerParts, ServedModel } from './sampler.ts';
 
 interface Settings extends ServerOptions, Pick<Probed, 'model' | 'dialect' | 'prompts'> {
   readonly others: 'refuse' | 'local' | 'adapter';
@@ -39,11 +47,13 @@ export class OpenAiServer {
   readonly #settings: Settings;
   readonly #requests: ServerRequests;
   readonly #adapters: ServedAdapters;
+  readonly #log: Parts['log'];
   #table: Promise<Capabilities> | null = null;
 
   constructor(settings: Settings, { log, ...parts }: Parts) {
     const { model, paths, isEnded } = settings;
     this.#settings = settings;
+    this.#log = log;
     this.#requests = new ServerRequests(settings, parts);
     this.#adapters = new ServedAdapters({ requests: this.#requests, model, paths, log, isEnded });
   }
@@ -66,7 +76,7 @@ export class OpenAiServer {
         if (!('answer' in tried)) return tried;
         const { usage } = tried.answer;
         const drawn = {
-          completion: completionOf(id, tried.answer),
+          completion: completionOf(id, tried.answer, sampling.stopStrings),
           promptTokens: usage?.prompt_tokens ?? ids.length,
         };
         return { answer: drawn };
@@ -120,7 +130,14 @@ export class OpenAiServer {
     const probed: Probed = { requests: this.#requests, model, dialect, prompts, signal: NEVER };
     const ask = async () => {
       const [ids = []] = await here.encode([[PROBE_TEXT]]);
-      return probe(probed, ids);
+      const table = await probe(probed, ids);
+      if (table.seeds === 'one text') {
+        const address = this.#requests.addressOf('/v1/completions');
+        this.#log(
+          `Warning: ${address} gave one text for three seeds at temperature ${HOT.temperature}: samples of a question would be equal.`,
+        );
+      }
+      return table;
     };
     this.#table ??= ask().catch((error: unknown) => {
       this.#table = null;
@@ -134,8 +151,14 @@ export class OpenAiServer {
   }
 }
 
+const SEEDS: Readonly<Record<SeedUse, string>> = {
+  heard: 'a seed gives its text again',
+  'not heard': 'a seed gives another text each time',
+  'one text': 'all seeds give one text: it does not sample',
+};
+
 function factsOf(table: Capabilities, prompts: 'ids' | 'text', adapters: string): readonly Fact[] {
-  const { software, models, contextLength, dialect, tokenIds, logps, tokenizer, given } = table;
+  const { software, models, contextLength, dialect, tokenIds, logps, tokenizer, given, seeds } = table;
   const told = (is: boolean) => (is ? 'told' : 'not told');
   return [
     { name: 'server', value: `${software}, asked as ${dialect}, prompts as ${prompts}` },
@@ -143,6 +166,7 @@ function factsOf(table: Capabilities, prompts: 'ids' | 'text', adapters: string)
     { name: 'context length', value: contextLength === null ? 'not told' : `${contextLength} tokens` },
     { name: 'tokenizer', value: tokenizer === null ? 'not told' : `equal by ${tokenizer} of a text` },
     { name: 'drawn tokens', value: `ids ${told(tokenIds)}, log-probabilities ${told(logps)}` },
+    { name: 'seeds', value: SEEDS[seeds] },
     { name: 'given texts', value: given === null ? 'log-probabilities are computed here' : `read by ${given.name}` },
     { name: 'adapters', value: adapters },
   ];

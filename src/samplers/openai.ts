@@ -2,15 +2,11 @@
 import { z } from 'zod';
 import type { Policy } from '../backend.ts';
 import { described } from '../described.ts';
-import { SipfError } from '../errors.ts';
+import { LaunchedServer } from '../remote/launched-server.ts';
+import { Address, API_KEY_FROM, apiKeyOf, checkPlace, REQUESTS, START_TIMEOUT } from '../remote/server-settings.ts';
 import { DIALECTS } from './dialects.ts';
-import { LaunchedServer } from './launched-server.ts';
 import { OpenAiServer } from './openai-server.ts';
 import { defineSampler, type KindParts, type Place, SERVING } from './sampler.ts';
-
-const Address = z
-  .url({ protocol: /^https?$/ })
-  .refine((url) => !/^https?:\/\/[^/]*@/i.test(url), 'an address without user and password');
 
 const Settings = z.strictObject({
   kind: described(
@@ -32,10 +28,7 @@ const Settings = z.strictObject({
     z.enum(['never', 'training']).default('never'),
     'When a server of `launch` is ended until it is needed again. Set training where both use one GPU.',
   ),
-  startTimeout: described(
-    z.number().positive().max(86_400).default(900),
-    'Seconds until a server of `launch` answers. Raise it for models that load slowly.',
-  ),
+  startTimeout: START_TIMEOUT,
   model: described(z.string().min(1), 'The name that the server has for the model. Every server needs one.'),
   ...SERVING,
   dialect: described(
@@ -46,10 +39,7 @@ const Settings = z.strictObject({
     z.enum(['ids', 'text']).default('ids'),
     'How prompts are sent. ids: exactly the tokens of the own tokenizer. Set text where the server takes no token ids.',
   ),
-  timeout: described(
-    z.number().positive().max(300).default(300),
-    'Seconds until a request without an answer is sent again; Node.js waits at most 300. Lower it where answers are short.',
-  ),
+  timeout: REQUESTS.timeout,
   paths: described(
     z
       .strictObject({
@@ -60,19 +50,16 @@ const Settings = z.strictObject({
       .default(null),
     'Where the server sees the adapters of a run. null: at the same path as this machine. Set it where the server is in a container or on another machine.',
   ),
-  apiKeyFrom: described(
-    z.string().min(1).nullable().default(null),
-    'The environment variable that holds the API key. null: none is sent. Set it where the server asks for a key, which no file keeps.',
-  ),
+  apiKeyFrom: API_KEY_FROM,
 });
 
 /** Calls of the model throw SipfError 'unreachable' where the server fails, 'bad-config' where it refuses or has another model. */
 export const openai = defineSampler({
   settings: Settings,
   open(settings, parts): Place[] {
-    const { url, launch } = settings;
-    checkPlace(url, launch);
-    const apiKey = apiKeyOf(settings.apiKeyFrom, parts.env);
+    const { url, launch, apiKeyFrom } = settings;
+    checkPlace('engine.sampler', url, launch);
+    const apiKey = apiKeyOf('engine.sampler', apiKeyFrom, parts.env);
     if (launch !== null) return [placeOf(settings, { ...parts, apiKey }, null)];
     return [...new Set([url ?? []].flat())].map((one) => placeOf(settings, { ...parts, apiKey }, one));
   },
@@ -86,10 +73,12 @@ function placeOf(
 ) {
   const { launch, model: name, startTimeout, release } = settings;
   const { model } = parts.source;
-  const launched = launch && new LaunchedServer({ command: launch, model, name, startTimeout }, parts);
+  const launched =
+    launch &&
+    new LaunchedServer({ setting: 'engine.sampler.launch', command: launch, model, name, startTimeout }, parts);
   const locate = async (signal: AbortSignal) => launched?.url(signal) ?? url ?? '';
   const isEnded = () => launched !== null && !launched.isRunning;
-  const server = new OpenAiServer({ ...settings, locate, isEnded }, parts);
+  const server = new OpenAiServer({ ...settings, setting: 'engine.sampler', locate, isEnded }, parts);
   return {
     name: url ?? launch?.[0] ?? '',
     open: (here: Policy, adapter: string | null) => server.open(here, adapter),
@@ -97,23 +86,4 @@ function placeOf(
     release: async () => (release === 'training' ? launched?.stop() : undefined),
     [Symbol.asyncDispose]: async () => launched?.stop(),
   };
-}
-
-function checkPlace(url: string | readonly string[] | null, launch: readonly string[] | null): void {
-  if ((url === null) !== (launch === null)) return;
-  const got = url === null ? 'neither' : 'both';
-  throw new SipfError(
-    'bad-config',
-    `Expected engine.sampler.url or engine.sampler.launch, got ${got}. Give the address of a server, or the command that starts one.`,
-  );
-}
-
-function apiKeyOf(name: string | null, env: Readonly<Record<string, string | undefined>>): string | null {
-  if (name === null) return null;
-  const key = env[name];
-  if (key !== undefined && key !== '') return key;
-  throw new SipfError(
-    'bad-config',
-    `Expected an API key in the environment variable ${name} (engine.sampler.apiKeyFrom), got none. Set that variable.`,
-  );
 }

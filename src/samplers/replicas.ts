@@ -1,7 +1,8 @@
 // Servers of one model -> that model at each of them; one that is away is opened when it is back.
 import type { Policy } from '../backend.ts';
 import { messageOf, SipfError } from '../errors.ts';
-import type { Place, ServedModel, Tried } from './sampler.ts';
+import type { Tried } from '../remote/server-requests.ts';
+import type { Place, ServedModel } from './sampler.ts';
 
 interface Opening {
   readonly here: Policy;

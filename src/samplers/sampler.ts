@@ -5,6 +5,8 @@ import { described } from '../described.ts';
 import { SipfError } from '../errors.ts';
 import { MOST } from '../limits.ts';
 import type { ModelSource } from '../records.ts';
+import type { Tried, Waits } from '../remote/server-requests.ts';
+import { REQUESTS } from '../remote/server-settings.ts';
 
 /** Settings that every kind has: which models it draws from, how many completions at a time, and how often it tries. */
 export const SERVING = {
@@ -24,29 +26,20 @@ export const SERVING = {
     z.number().int().positive().max(MOST.slots).default(32),
     'Requests at a time at each server. Raise it to what one batches.',
   ),
-  retries: described(
-    z.number().int().min(0).max(MOST.retries).default(6),
-    'How often a request is sent again that got no answer, to any of the servers; the waits double from half a second. Raise it where servers restart meanwhile.',
-  ),
+  retries: REQUESTS.retries,
 };
 
 /** Settings of a kind. */
 export type Kind = z.ZodObject<typeof SERVING & { readonly kind: z.ZodLiteral<string> }, z.core.$ZodObjectConfig>;
 
 /** What a sampler has of the place where it is opened. */
-export interface SamplerParts {
+export interface SamplerParts extends Waits {
   /** Has the model's files: its tokenizer, lengths, templates, log-probabilities of given texts; and other models. */
   readonly local: Backend;
   /** Told once of each model that is not served. */
   readonly log: (message: string) => void;
   /** Where API keys are. */
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** In [0, 1): spreads the waits. */
-  readonly random: () => number;
-  /** Resolves after some milliseconds, or rejects when the signal fires. */
-  readonly wait: (ms: number, signal: AbortSignal) => Promise<unknown>;
-  /** Milliseconds since 1970. */
-  readonly now: () => number;
 }
 
 /** What a kind has, beside that, of the model that it serves. */
@@ -60,18 +53,6 @@ export interface Drawn {
   readonly completion: Completion;
   readonly promptTokens: number;
 }
-
-/** Why a try gave no answer. Another one may. */
-export interface Problem {
-  readonly problem: string;
-  /** How long the server asks to wait, in milliseconds. */
-  readonly askedMs?: number | undefined;
-  /** The server has more to do than it can, and says so: it is left alone for a while. */
-  readonly isBusy?: boolean | undefined;
-}
-
-/** What one try gave. */
-export type Tried<T> = { readonly answer: T } | Problem;
 
 /** A model at one server. What no further try changes is an error; nothing else is ever a completion. */
 export interface ServedModel extends AsyncDisposable {

@@ -1,9 +1,9 @@
 // A model elsewhere, and the same here -> a Policy that draws there, and asks the rest here.
-import { setMaxListeners } from 'node:events';
 import type { DrawOptions, GenerateRequest, GenerateStats, GivenTokens, OnFinished, Policy } from '../backend.ts';
 import { SipfError, throwIfAborted } from '../errors.ts';
+import { allOrNone, stopper } from '../remote/all-or-none.ts';
+import type { Spread } from '../remote/spread.ts';
 import type { Drawn, ServedModel } from './sampler.ts';
-import type { Spread } from './spread.ts';
 
 interface Drawer {
   /** Sends requests to the servers. */
@@ -144,33 +144,6 @@ export function readerOf(here: Policy, there: readonly ServedModel[], spread: Sp
       return told.map((logp, place) => (isForced.has(place) ? null : logp));
     });
   };
-}
-
-/** Every request that is on its way listens. */
-function stopper(): AbortController {
-  const stop = new AbortController();
-  setMaxListeners(0, stop.signal);
-  return stop;
-}
-
-/** All calls; where one fails the others end. */
-async function allOrNone<T, R>(
-  signal: AbortSignal | undefined,
-  items: readonly T[],
-  call: (item: T, signal: AbortSignal) => Promise<R>,
-): Promise<R[]> {
-  throwIfAborted(signal);
-  const stop = stopper();
-  const abort = () => stop.abort();
-  signal?.addEventListener('abort', abort);
-  const calls = items.map((item) => call(item, stop.signal));
-  try {
-    return await Promise.all(calls);
-  } finally {
-    signal?.removeEventListener('abort', abort);
-    stop.abort();
-    await Promise.allSettled(calls);
-  }
 }
 
 function checkGiven(n: number, { context, completion }: GivenTokens, limit: number): void {

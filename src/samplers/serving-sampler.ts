@@ -3,10 +3,10 @@ import { resolve } from 'node:path';
 import type { Policy, Sampler } from '../backend.ts';
 import { SipfError } from '../errors.ts';
 import type { ModelSource } from '../records.ts';
+import { Spread } from '../remote/spread.ts';
 import { openReplicas } from './replicas.ts';
 import type { Fact, Place, SamplerParts } from './sampler.ts';
 import { readerOf, servedPolicy } from './served-policy.ts';
-import { Spread } from './spread.ts';
 
 /** Servers of one model, and what they draw. */
 export interface Serving {
@@ -85,7 +85,7 @@ function opener(serving: Serving, parts: Omit<SamplerParts, 'env'>) {
   const { places, logps, concurrency, retries } = serving;
   const { local, log } = parts;
   const names = places.map(({ name }) => name);
-  const spread = new Spread({ names, concurrency, retries }, parts);
+  const spread = new Spread({ setting: 'engine.sampler', names, concurrency, retries }, parts);
   const together = Math.max(1, Math.floor(concurrency / 8));
   let needsAll = true;
   const open = async (source: ModelSource, adapter: string | null): Promise<Policy> => {

@@ -4,17 +4,19 @@ import { resolve, sep } from 'node:path';
 import type { Backend, Policy, ProcessRewardModel, Serving } from '../backend.ts';
 import { messageOf, SipfError, shown } from '../errors.ts';
 import { ApiError } from '../http/api-error.ts';
+import { addressBelow, isBelow, isStorageAddress } from '../storage/address.ts';
+import { openStorage } from '../storage/storage.ts';
 
 export type ServedPolicy = Policy & Serving;
 
 export interface Served {
   /** A Hugging Face folder or a .gguf file, which is also the name that clients give. */
   readonly model: string;
-  /** Name -> PEFT adapter folder. */
+  /** Name -> PEFT adapter folder, or its address in a storage. */
   readonly adapters: ReadonlyMap<string, string>;
   /** A process reward model's folder, and its name; null: none. */
   readonly prm: string | null;
-  /** Clients may load adapters below this folder; null: none. */
+  /** Clients may load adapters below this folder, or address in a storage; null: none. */
   readonly adapterRoot: string | null;
 }
 
@@ -66,7 +68,7 @@ export class ServedModels implements AsyncDisposable {
 
   /**
    * @throws SipfError where a model cannot be opened, 'unsupported' where its engine serves one caller only, 'bad-input' for a name that is taken,
-   * 'not-found' where there is no folder for adapters.
+   * 'not-found' where there is no folder for adapters; and of a storage.
    */
   static async open(backend: Backend, served: Served, log: (message: string) => void): Promise<ServedModels> {
     if (served.adapterRoot !== null) await checkFolder(served.adapterRoot);
@@ -163,9 +165,9 @@ export class ServedModels implements AsyncDisposable {
 
   /** What is outside and what is not there are told apart to nobody. */
   async #within(path: string): Promise<string> {
-    const root = await realpath(this.requireAdapterRoot());
-    const found = await realpath(resolve(root, path)).catch(() => '');
-    if (found.startsWith(root + sep)) return found;
+    const given = this.requireAdapterRoot();
+    const found = isStorageAddress(given) ? addressWithin(given, path) : await folderWithin(given, path);
+    if (found !== null) return found;
     throw new ApiError(
       404,
       `Expected a folder below the server's --adapter-root, got ${shown(path)}. Correct lora_path.`,
@@ -191,7 +193,29 @@ export class ServedModels implements AsyncDisposable {
   }
 }
 
+/** `path` as a client gives it: below the root, or whole. null: it is elsewhere, or nothing is there. */
+async function folderWithin(given: string, path: string): Promise<string | null> {
+  const root = await realpath(given);
+  const found = await realpath(resolve(root, path)).catch(() => '');
+  return found.startsWith(root + sep) ? found : null;
+}
+
+/** The same in a storage, where nothing is looked at. */
+function addressWithin(root: string, path: string): string | null {
+  try {
+    const address = isStorageAddress(path) ? path : addressBelow(root, path);
+    return isBelow(address, root) ? address : null;
+  } catch {
+    return null;
+  }
+}
+
 async function checkFolder(path: string): Promise<void> {
+  if (isStorageAddress(path)) {
+    using storage = await openStorage(path);
+    await storage.list('', false);
+    return;
+  }
   const found = await stat(path).catch(() => null);
   if (found?.isDirectory()) return;
   const got = found === null ? 'nothing there' : 'a file';

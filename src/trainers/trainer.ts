@@ -23,9 +23,22 @@ export interface TrainerFinding {
   readonly name: string;
   readonly state: 'ok' | 'warn' | 'fail';
   readonly value: string;
-  /** What to do about it. */
+  /** What to do about it; absent: `value` says it. */
   readonly advice?: string;
 }
+
+/**
+ * What the user should know before a training begins.
+ * @throws SipfError 'provider-unavailable' where something is missing.
+ */
+export function warningsOf(findings: readonly TrainerFinding[]): string[] {
+  const failed = findings.find(({ state }) => state === 'fail');
+  if (failed === undefined) return findings.filter(({ state }) => state === 'warn').map(inWords);
+  const message = `Expected what engine.trainer needs, got ${inWords(failed)}`;
+  throw new SipfError('provider-unavailable', failed.advice === undefined ? failed.value : message);
+}
+
+const inWords = ({ name, value, advice = '' }: TrainerFinding) => `${name}: ${value}. ${advice}`.trim();
 
 /** A kind of trainer: what a file of this folder says of it. */
 interface TrainerFile<Settings extends Kind> {

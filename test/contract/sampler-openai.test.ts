@@ -139,6 +139,15 @@ describe('what is sent', () => {
     await expect(ids).rejects.toMatchObject({ code: 'unsupported', message: expect.stringContaining('prompts ids') });
   });
 
+  it('to transformers: whether it draws at all, and from how many tokens', async () => {
+    await using opened = await open({ options: { dialect: 'transformers', prompts: 'text' }, form: 'transformers' });
+    const [drawn] = await draw(opened.policy, [{ ...request('a'), context: ['one', ' two'], sampling }]);
+    expect(drawn).toMatchObject({ tokens: drawn?.text.length, tokenIds: null, logps: null });
+    const [asked] = opened.server.asked;
+    expect(asked).toMatchObject({ ...common, prompt: 'one two' });
+    expect(JSON.parse(String(asked?.['generation_config']))).toMatchObject({ do_sample: true, top_k: 5 });
+  });
+
   it('nothing where the context leaves no room', async () => {
     await using opened = await open();
     const long = draw(opened.policy, [{ ...request('a'), context: ['x'.repeat(5000)] }]);
@@ -146,6 +155,16 @@ describe('what is sent', () => {
     await draw(opened.policy, [{ ...request('a', { maxTokens: 20 }), context: ['x'.repeat(4090)] }]);
     expect(opened.server.asked.map(({ max_tokens }) => max_tokens)).toEqual([6]);
   });
+});
+
+it('ends a text before its first stop string, which some servers leave there', async () => {
+  const withStop = (answer: Record<string, unknown>) => ({
+    ...answer,
+    choices: [{ index: 0, text: 'one\n\ntwo\n', finish_reason: 'stop' }],
+  });
+  await using opened = await open({ form: 'bare', faultOf: () => ({ change: withStop }) });
+  const sampling = { temperature: 1, maxTokens: 6, stopStrings: ['two', '\n'] };
+  expect(await draw(opened.policy, [{ ...request('a'), sampling }])).toMatchObject([{ text: 'one' }]);
 });
 
 it.each(['vllm', 'llama.cpp'] as const)('reads token ids and log-probabilities of %s', async (form) => {

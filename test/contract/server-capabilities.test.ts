@@ -2,8 +2,8 @@
 import { describe, expect, it } from 'vitest';
 import type { Completion, Policy } from '../../src/backend.ts';
 import { createScriptedBackend } from '../../src/backends/scripted.ts';
+import { ServerRequests } from '../../src/remote/server-requests.ts';
 import { type Capabilities, PROBE_TEXT, type Probed, probe } from '../../src/samplers/capabilities.ts';
-import { ServerRequests } from '../../src/samplers/server-requests.ts';
 import { openCompletionServer, type ServerSettings } from '../completion-server.ts';
 import { letters, serveScripted } from '../serve-scripted.ts';
 
@@ -13,7 +13,7 @@ const idsOf = (text: string) => [...text].map((character) => character.codePoint
 function ask(url: string, more: Partial<Probed> = {}, ids = idsOf(PROBE_TEXT)): Promise<Capabilities> {
   const wait = () => new Promise<void>(() => {});
   const requests = new ServerRequests(
-    { locate: async () => url, retries: 0, timeout: 9 },
+    { setting: 'engine.sampler', locate: async () => url, retries: 0, timeout: 9 },
     { apiKey: null, random: () => 0, now: () => 0, wait },
   );
   const { signal } = new AbortController();
@@ -51,6 +51,8 @@ describe('what a server can', () => {
       { form: 'bare' },
       { software: 'unknown', models: null, dialect: 'openai', tokenIds: false, logps: false, contextLength: null },
     ],
+    ['nothing, and no other fields', { form: 'strict' }, { dialect: 'openai', tokenIds: false, seeds: 'heard' }],
+    ['those of transformers', { form: 'transformers' }, { dialect: 'transformers', tokenIds: false, seeds: 'heard' }],
     ['the length of a text alone', { form: 'bare' }, { tokenizer: 'length', given: null }],
     [
       'vLLM before it told token ids',
@@ -73,6 +75,19 @@ describe('what a server can', () => {
 
   it('is asked in given words where the settings say so', async () => {
     expect(await tableOf({ form: 'vllm' }, { dialect: 'openai' })).toMatchObject({ dialect: 'openai', tokenIds: true });
+  });
+
+  it('is seen: that it answers greedily, whatever it is asked', async () => {
+    const policy = await createScriptedBackend({ write: () => 'always this' }).openPolicy({ model: 'base' });
+    await using server = await openCompletionServer({ policy, form: 'vllm' });
+    expect((await ask(server.url)).seeds).toBe('one text');
+  });
+
+  it('is seen: that a seed gives another text each time', async () => {
+    const drawn = { next: 0 };
+    const policy = await createScriptedBackend({ write: () => `text ${drawn.next++}` }).openPolicy({ model: 'base' });
+    await using server = await openCompletionServer({ policy, form: 'vllm' });
+    expect((await ask(server.url)).seeds).toBe('not heard');
   });
 
   it('of sipf serve: everything', async () => {

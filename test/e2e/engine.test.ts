@@ -47,7 +47,7 @@ describe('engine.sampler', () => {
     [{ serves: 'simulator' }, /files of a model at simulator for engine\.sampler\.serves, got "self"/],
     [{ url: 'localhost' }, /engine\.sampler\.url \(an address that begins with http/],
     [{ url: 'http://me:secret@localhost/v1' }, /engine\.sampler\.url \(an address without user and password/],
-    [{ dialect: 'tgi' }, /engine\.sampler\.dialect \(auto, vllm, llama\.cpp, openai\)/],
+    [{ dialect: 'tgi' }, /engine\.sampler\.dialect \(auto, vllm, llama\.cpp, transformers, openai\)/],
     [{ apiKeyFrom: 'SIPF_NO_SUCH_KEY' }, /environment variable SIPF_NO_SUCH_KEY/],
     [{ kind: 'tgi' }, /engine\.sampler\.kind \(openai\), got "tgi"/],
     [{ modle: 'm' }, /engine\.sampler\.modle\. Did you mean engine\.sampler\.model\?/],

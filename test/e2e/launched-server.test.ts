@@ -7,14 +7,14 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { LaunchedServer, type LaunchOptions } from '../../src/samplers/launched-server.ts';
+import { LaunchedServer, type LaunchOptions } from '../../src/remote/launched-server.ts';
 import { buildCli, root, runCli, SCRIPTED } from './run-cli.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sipf-launched-'));
 beforeAll(buildCli);
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-const keeper = pathToFileURL(join(root, 'dist', 'samplers', 'keeper.js'));
+const keeper = pathToFileURL(join(root, 'dist', 'remote', 'keeper.js'));
 const wait = (ms: number, signal: AbortSignal) => setTimeout(ms, undefined, { signal });
 const { signal } = new AbortController();
 
@@ -26,7 +26,15 @@ function launched(script: string, more: Partial<LaunchOptions> = {}) {
   const logged: string[] = [];
   const command = [process.execPath, '-e', script, '{model}', '{name}'];
   const server = new LaunchedServer(
-    { command, model: '/models/m', name: 'policy', startTimeout: 60, keeper, ...more },
+    {
+      setting: 'engine.sampler.launch',
+      command,
+      model: '/models/m',
+      name: 'policy',
+      startTimeout: 60,
+      keeper,
+      ...more,
+    },
     { log: (message) => void logged.push(message), wait },
   );
   return { server, logged };
@@ -70,7 +78,7 @@ describe('a server of launch', () => {
     const url = await server.url(signal);
     process.kill(await pidAt(url), 'SIGKILL');
     await gone(url);
-    await setTimeout(100);
+    while (server.isRunning) await setTimeout(20);
     expect(await pidAt(await server.url(signal))).toBeGreaterThan(0);
     expect(logged).toContainEqual(expect.stringMatching(/has ended, and is started again/));
   });
@@ -88,10 +96,10 @@ describe('a server of launch', () => {
   });
 
   it('ends when whoever started it is killed', async () => {
-    const driver = `import { LaunchedServer } from ${JSON.stringify(pathToFileURL(join(root, 'dist', 'samplers', 'launched-server.js')).href)};
+    const driver = `import { LaunchedServer } from ${JSON.stringify(pathToFileURL(join(root, 'dist', 'remote', 'launched-server.js')).href)};
       const command = [process.execPath, '-e', ${JSON.stringify(SERVER)}];
       const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
-      const server = new LaunchedServer({ command, model: '', name: '', startTimeout: 60 }, { log() {}, wait });
+      const server = new LaunchedServer({ setting: '', command, model: '', name: '', startTimeout: 60 }, { log() {}, wait });
       console.log(await server.url(new AbortController().signal));
       setInterval(() => {}, 1000);`;
     const child = spawn(process.execPath, ['--input-type=module', '-e', driver], {

@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { startOf } from '../../src/io/processes.ts';
 import { torchPython } from '../torch-python.ts';
 import { buildCli, runCli, startCli } from './run-cli.ts';
@@ -70,6 +70,31 @@ function lossesOf(out: string): Record<string, number[]> {
   }
   return found;
 }
+
+describe('what training needs is looked for before anything is drawn', () => {
+  const asked = (command: readonly string[], ...more: string[]) =>
+    runCli([...smoke('asked', command), ...more], { env });
+  afterEach(() => rm(join(folder, 'asked'), { recursive: true, force: true }));
+
+  it.each([
+    [['no-such-python-anywhere', 'a', 'b'], /Expected to start no-such-python-anywhere .* Install Python 3\.10/],
+    [fake('bare'), /got trainer packages: missing: torch 2\.15\.0, .* Install them: pip install -r \/there\/requirem/],
+    [fake('broken'), /got trainer packages: ImportError: libcudart\. Install them/],
+  ])('%o', async (command, says) => {
+    const { code, stderr } = await asked(command);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(says);
+    expect(existsSync(join(folder, 'asked'))).toBe(false);
+  });
+
+  it('warns once of another release', async () => {
+    const warning = /Warning: trainer packages: torch 2\.14\.1\+cpu, .*; tested with torch 2\.15\.0/g;
+    for (const more of [['--dry-run', '--no-measure'], []]) {
+      const { code, stderr } = await asked(fake('older'), ...more);
+      expect({ code, told: stderr.match(warning)?.length }).toEqual({ code: 0, told: 1 });
+    }
+  });
+});
 
 it('ends the program of a driver that was killed, and continues from its checkpoint', async () => {
   const { pid, started } = await killed('orphaned', fake('deaf'));

@@ -1,8 +1,8 @@
-// A backend -> the same, where models of the hub are downloaded first, on this thread, with lines.
+// A backend -> the same, where models are downloaded first, on this thread, with lines.
 import type { Backend } from '../../backend.ts';
 import type { DownloadProgress } from '../../io/hub-download.ts';
 import { withBase } from '../../models/files/adapter-base.ts';
-import { isToDownload, resolveSource } from '../../models/files/model-source.ts';
+import { isToDownload, resolveAdapter, resolveSource } from '../../models/files/model-source.ts';
 import type { ModelSource } from '../../records.ts';
 
 export { isToDownload };
@@ -14,12 +14,22 @@ interface DownloadPlace {
   readonly now: () => number;
 }
 
-/** The engine's thread computes: it hears no signal and writes no lines. So this thread downloads before it asks the engine. */
+/**
+ * The engine's thread computes: it hears no signal and writes no lines. So this thread downloads before it asks the engine. A model in a storage
+ * stays what it was when it was first asked for; adapters there are looked at each time, because a server loads new ones by old names.
+ */
 export function downloadingFirst(backend: Backend, { log, now }: DownloadPlace): Backend {
   const onDownload = downloadLines(log, now);
+  const seen = new Set<string>();
   const fetched = async (source: ModelSource, signal?: AbortSignal): Promise<void> => {
-    const { model } = await withBase(source);
-    await resolveSource(model, { signal, onDownload });
+    const first = (model: string) => {
+      const isFresh = !seen.has(model);
+      seen.add(model);
+      return { signal, onDownload, isFresh };
+    };
+    const { model, adapter } = source.adapter === undefined ? await withBase(source, first(source.model)) : source;
+    await resolveSource(model, first(model));
+    if (adapter !== undefined) await resolveAdapter(adapter, { signal, onDownload, isFresh: true });
   };
   return {
     async openPolicy(source) {

@@ -7,7 +7,7 @@ import { sourceOf } from '../../pipeline/models.ts';
 import { promptOf } from '../../pipeline/prompts.ts';
 import { requireUsable } from '../../pipeline/references.ts';
 import { TYPICAL, type Typical } from '../../pipeline/round-costs.ts';
-import { type RunStart, startRun } from '../../pipeline/start.ts';
+import { checkTraining, type RunStart, startRun } from '../../pipeline/start.ts';
 import type { Interval } from '../../reports.ts';
 import { mean } from '../../statistics/intervals.ts';
 import type { GivenText } from '../../task.ts';
@@ -81,6 +81,7 @@ interface DryRunResult {
 }
 
 async function unstarted(args: DryRunArgs, absent: readonly string[], terminal: Terminal): Promise<DryRunResult> {
+  for (const warning of await checkTraining({ ...args, signal: terminal.signal })) terminal.warn(warning);
   const unmeasured = `${absent.join(' and ')} ${absent.length === 1 ? 'is' : 'are'} not on this machine`;
   const result = await estimateAbsent(args, terminal);
   return { result: { ...result, success: assumedSuccess(unmeasured), range: null, unmeasured }, calibration: null };
@@ -91,6 +92,7 @@ async function started({ measure, ...options }: DryRunArgs, terminal: Terminal):
   await using start = await startRun({ ...options, signal, say });
   const { task, train, sets } = start;
   if (task.brokenReferences !== undefined) say('Running reference solutions ...');
+  for (const warning of start.warnings) terminal.warn(warning);
   await requireUsable(task, train, { signal });
   for (const set of sets.values()) await requireUsable(set.task, set.questions, { signal });
   await using policy = await options.backend.openPolicy(start.base);

@@ -39,8 +39,8 @@ export function runCommand(terminal: Terminal): Command {
     withExecution(new Command('run'))
       .description('Run the whole loop, or continue the run in --out. Every stage that is done stays done.')
       .option('--out <dir>', 'run directory (default: runs/ and the preset)')
-      .option('--model <path>', 'Hugging Face folder or .gguf file')
-      .option('--adapter <dir>', 'PEFT adapter folder')
+      .option('--model <path>', 'Hugging Face folder, .gguf file, hub id or s3:// address')
+      .option('--adapter <dir>', 'PEFT adapter folder or s3:// address')
       .option('--task <name>', 'kind of question')
       .option('--data <path>', "the task's file or folder (default: the hub, or generated)")
       .addOption(new Option('--method <name>', 'what to do in each round').choices(MethodName.options))
@@ -128,7 +128,7 @@ function checkPlaces(dir: string, stored: Config, settings: Config): void {
 function logEvent({ type, stage, iteration, message }: LogEvent, terminal: Terminal): void {
   const where = stage === undefined ? '' : stageTitle(stage, iteration ?? 0);
   if (type === 'warning') terminal.warn(message ?? '');
-  if (type === 'questions') terminal.log(message ?? '');
+  if (type === 'questions' || type === 'storage') terminal.log(message ?? '');
   if (type === 'stage-skipped') terminal.log(`${where}: done before`);
   if (type === 'stage-start') terminal.log(`${where}: begins`);
 }

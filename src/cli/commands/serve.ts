@@ -29,7 +29,7 @@ export function serveCommand(terminal: Terminal): Command {
     new Command('serve').description("Serve a model over HTTP with OpenAI's interface (docs/server.md)."),
   )
     .option('--adapter <name=dir>', 'PEFT adapter folder and the name to serve it by; several times', repeated)
-    .option('--adapter-root <dir>', 'clients may load adapters below this folder (default: none)')
+    .option('--adapter-root <dir>', 'clients may load adapters below this folder or s3:// address (default: none)')
     .option('--prm <dir>', 'process reward model, for step scores at /pooling')
     .optionsGroup('Who may ask, and how much:')
     .option('--host <address>', 'address to listen on; others than this machine need a token', '127.0.0.1')

@@ -144,6 +144,7 @@ async function runStage(
   const source = model === undefined ? null : requireModel(config);
   const { questions, records } = await readRecordsOf(entry, opened, options, terminal);
   await using backend = source === null ? null : await openEngine(engineOf(config), terminal);
+  if (isModel) for (const warning of (await backend?.checkTraining?.(terminal)) ?? []) terminal.warn(warning);
   const { prompt, shots } =
     backend === null
       ? { prompt: task.prompt, shots: [] }

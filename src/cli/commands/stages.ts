@@ -11,7 +11,7 @@ import { warmUp } from '../../pipeline/stages/warm-up.ts';
 import { scoreCommand } from './score.ts';
 import { stageCommand } from './stage.ts';
 
-const MODEL = 'Hugging Face folder or .gguf file';
+const MODEL = 'Hugging Face folder, .gguf file, hub id or s3:// address';
 const START = `where training starts: ${MODEL}`;
 const FOLDER = 'folder of the trained model or adapter; a stopped training continues there';
 const GSM8K = '--task gsm8k --data gsm8k/train.jsonl';

@@ -5,21 +5,21 @@ import { type CacheOptions, huggingFaceCache } from '../../io/cache.ts';
 import { exists } from '../../io/file-bytes.ts';
 import { type HubFile, isOffline } from '../../io/hub.ts';
 import type { HubName } from '../../io/hub-name.ts';
-import { cachedSnapshot, downloadSnapshot } from '../../io/hub-snapshot.ts';
-import { foreignName } from './foreign-models.ts';
+import { downloadSnapshot } from '../../io/hub-snapshot.ts';
+import { cachedSnapshot } from '../../io/snapshot.ts';
 import { partNames } from './gguf-parts.ts';
 import { readShardIndex } from './shard-index.ts';
-
-const WANTED =
-  /^(config|generation_config|tokenizer|tokenizer_config|special_tokens_map|adapter_config)\.json$|^chat_template\.jinja$|^(?!consolidated)[^/]*\.safetensors(\.index\.json)?$/;
+import { folderFiles, ggufFiles } from './wanted-files.ts';
 
 /**
  * The local folder or .gguf file of a model of the hub.
  * @throws SipfError 'not-found' saying what to do, also offline; 'unsupported' where the model is in another form; 'aborted'; 'write-failed'.
  */
 export async function hubModel({ id, gguf }: HubName, options: CacheOptions): Promise<string> {
-  const choose = (files: readonly HubFile[]) => (gguf === null ? folderFiles(id, files) : ggufFiles(id, gguf, files));
-  const snapshot = await cachedSnapshot(id);
+  const place = { name: id, words: `the hub model ${id}` };
+  const choose = (files: readonly HubFile[]) =>
+    gguf === null ? folderFiles(place, files) : ggufFiles(place, gguf, files);
+  const snapshot = await cachedSnapshot(huggingFaceCache(id));
   const missing = await missingFrom(snapshot, gguf);
   const found = snapshot !== null && missing === null ? snapshot : await download(id, missing, choose, options);
   return gguf === null ? found : join(found, gguf);
@@ -27,7 +27,7 @@ export async function hubModel({ id, gguf }: HubName, options: CacheOptions): Pr
 
 /** Whether the whole model is in the cache, so that it opens without a request. */
 export async function isCached({ id, gguf }: HubName): Promise<boolean> {
-  return (await missingFrom(await cachedSnapshot(id), gguf)) === null;
+  return (await missingFrom(await cachedSnapshot(huggingFaceCache(id)), gguf)) === null;
 }
 
 async function missingFrom(snapshot: string | null, gguf: string | null): Promise<string | null> {
@@ -72,30 +72,4 @@ async function missingInFolder(snapshot: string): Promise<string | null> {
 async function missingOf(snapshot: string, names: readonly string[]): Promise<string | null> {
   for (const name of names) if (!(await exists(join(snapshot, name)))) return name;
   return null;
-}
-
-/** @throws SipfError 'unsupported' where the model is in another form: none of its weights would come. */
-function folderFiles(id: string, files: readonly HubFile[]): HubFile[] {
-  const wanted = files.filter(({ path }) => WANTED.test(path));
-  if (wanted.some(({ path }) => path.endsWith('.safetensors'))) return wanted;
-  const gguf = files.find(({ path }) => path.endsWith('.gguf'));
-  const other = files.find(({ path }) => foreignName(path) !== null);
-  const got = gguf
-    ? `${gguf.path}. Name the file that you want, as ${id}/${gguf.path}.`
-    : other
-      ? `${other.path}: ${foreignName(other.path)}`
-      : 'none. Check the id.';
-  throw new SipfError('unsupported', `Expected model.safetensors in the hub model ${id}, got ${got}`);
-}
-
-/** A GGUF file with its other parts. @throws SipfError 'not-found' naming those that are there. */
-function ggufFiles(id: string, gguf: string, files: readonly HubFile[]): HubFile[] {
-  const names = partNames(gguf);
-  const missing = names.find((name) => files.every(({ path }) => path !== name));
-  if (missing === undefined) return files.filter(({ path }) => names.includes(path));
-  const there = files.map(({ path }) => path).filter((path) => path.endsWith('.gguf'));
-  throw new SipfError(
-    'not-found',
-    `Expected ${missing} in the hub model ${id}, got ${there.slice(0, 20).join(', ') || 'no .gguf file'}. Name a file that is there.`,
-  );
 }

@@ -3,7 +3,7 @@ import { SipfError } from '../../errors.ts';
 import { goldRows } from '../../method/align-rows.ts';
 import type { TrainRows } from '../../method/train-options.ts';
 import type { Trained } from '../../reports.ts';
-import type { Work } from '../workspace.ts';
+import { CONTROL, type Work } from '../workspace.ts';
 import { training } from './stage.ts';
 import { train } from './training.ts';
 
@@ -37,7 +37,7 @@ export function continuedSft(work: Work, tokens: number): Promise<Trained> {
   const { config, data } = work;
   const { scope, calculatorLoss } = config.sft;
   return train(work, {
-    place: { folder: 'final', name: 'continued-sft', iteration: 0 },
+    place: CONTROL,
     writes: 'continued-sft',
     inputs: { data, options: { scope, calculatorLoss } },
     start: ({ sft }) => sft,

@@ -12,7 +12,8 @@ import { loraFiles } from '../../training/lora-files.ts';
 import { placedAlone } from '../../training/placed.ts';
 import { checkedResult, diverged, jobHash, resultOf, trainedSource, unchanged } from '../../training/training-job.ts';
 import type { TorchSettings } from '../torch.ts';
-import type { TrainerParts } from '../trainer.ts';
+import { type TrainerParts, warningsOf } from '../trainer.ts';
+import { checkTorch } from './check.ts';
 import { type ProgramEvent, ProgramStep, readEvent } from './events.ts';
 import { type JobFilesArgs, type PlannedStep, planSteps, writeJobFiles } from './job-files.ts';
 import { type Ended, endOrphan, type Launch, localLaunch } from './launch.ts';
@@ -32,6 +33,7 @@ export function torchTrainer(
 ): Trainer {
   const place = { settings, parts, launch };
   return {
+    checkTraining: async () => warningsOf(await checkTorch(settings, parts)),
     train: (job, onStep, { signal } = {}) => train(place, job, onStep, signal ?? new AbortController().signal),
     [Symbol.asyncDispose]: async () => undefined,
   };

@@ -1,10 +1,20 @@
 // A request to a server -> what it answers: timeouts, further tries, and waits between them.
 import { printable, SipfError, throwIfAborted } from '../errors.ts';
 import { mayPass, retryAfterMs, waitBefore, whyFailed } from '../retries.ts';
-import type { SamplerParts, Tried } from './sampler.ts';
-import { unreachable } from './spread.ts';
+
+/** Time and chance, as requests need them. */
+export interface Waits {
+  /** In [0, 1): spreads the waits. */
+  readonly random: () => number;
+  /** Resolves after some milliseconds, or rejects when the signal fires. */
+  readonly wait: (ms: number, signal: AbortSignal) => Promise<unknown>;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+}
 
 export interface ServerOptions {
+  /** The section of the settings that names the server: `engine.sampler`. */
+  readonly setting: string;
   /** Its address up to and with the version; a server of this process may have to be started first. */
   readonly locate: (signal: AbortSignal) => Promise<string>;
   readonly retries: number;
@@ -12,7 +22,7 @@ export interface ServerOptions {
   readonly timeout: number;
 }
 
-export interface ServerParts extends Pick<SamplerParts, 'random' | 'wait' | 'now'> {
+export interface ServerParts extends Waits {
   /** Sent as a bearer token; null: none. */
   readonly apiKey: string | null;
 }
@@ -45,6 +55,33 @@ export interface Reply {
   readonly askedMs: number;
 }
 
+/** Why a try gave no answer. Another one may. */
+export interface Problem {
+  readonly problem: string;
+  /** How long the server asks to wait, in milliseconds. */
+  readonly askedMs?: number | undefined;
+  /** The server has more to do than it can, and says so: it is left alone for a while. */
+  readonly isBusy?: boolean | undefined;
+}
+
+/** What is read of a reply: an answer, or a problem that another try may not have. */
+export type Tried<T> = { readonly answer: T } | Problem;
+
+interface Tries {
+  /** The section of the settings that names the server. */
+  readonly setting: string;
+  readonly address: string;
+  readonly tries: number;
+}
+
+/** The error of a request that failed at each try. */
+export function unreachable(problem: string, { setting, address, tries }: Tries): SipfError {
+  return new SipfError(
+    'unreachable',
+    `Expected an answer of ${address}, got ${problem} (${tries} tries). Start the server or correct ${setting}.url; what is stored stays, and the same command continues.`,
+  );
+}
+
 /** Sends each request until it has an answer, or no try is left. */
 export class ServerRequests {
   readonly #options: ServerOptions;
@@ -59,11 +96,15 @@ export class ServerRequests {
 
   /** @throws SipfError 'unreachable' when the last try failed; 'aborted'; and what `read` throws. */
   async send<T>(request: ServerRequest, read: (reply: Reply) => Tried<T>, signal: AbortSignal): Promise<T> {
+    const { setting } = this.#options;
     const { retries = this.#options.retries } = request;
     for (let retry = 0; ; retry += 1) {
       const tried = await this.try(request, read, signal);
       if ('answer' in tried) return tried.answer;
-      if (retry === retries) throw unreachable(this.addressOf(request.path), tried.problem, retries + 1);
+      if (retry === retries) {
+        const tries = { setting, address: this.addressOf(request.path), tries: retries + 1 };
+        throw unreachable(tried.problem, tries);
+      }
       const ms = waitBefore(retry, this.#parts.random(), tried.askedMs ?? 0);
       await this.#parts.wait(ms, signal).catch(() => throwIfAborted(signal));
     }

@@ -7,13 +7,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { printable, SipfError, shellWord, throwIfAborted } from '../errors.ts';
-import type { SamplerParts } from './sampler.ts';
+import type { Waits } from './server-requests.ts';
 
 /** How often a starting server is asked, in milliseconds. */
 const ASK_MS = 250;
 const LAST_LINES = 12;
 
 export interface LaunchOptions {
+  /** The setting that has the command: `engine.sampler.launch`. */
+  readonly setting: string;
   /** Its words, with {port}, {model} and {name}. */
   readonly command: readonly string[];
   /** What stands for {model}: the files of the model, and for {name}: its name there. */
@@ -23,6 +25,11 @@ export interface LaunchOptions {
   readonly startTimeout: number;
   /** The program that ends the server with this process; default: keeper.js beside this file. Tests of the sources name the built one. */
   readonly keeper?: URL | undefined;
+}
+
+/** Told of starts and ends. */
+interface LaunchParts extends Pick<Waits, 'wait'> {
+  readonly log: (message: string) => void;
 }
 
 interface Running {
@@ -36,11 +43,11 @@ interface Running {
 /** One server at a time. A keeper stands between: it ends the server when this process is gone, also by kill -9. */
 export class LaunchedServer implements AsyncDisposable {
   readonly #options: LaunchOptions;
-  readonly #parts: Pick<SamplerParts, 'log' | 'wait'>;
+  readonly #parts: LaunchParts;
   #running: Running | null = null;
   #starting: Promise<Running> | null = null;
 
-  constructor(options: LaunchOptions, parts: Pick<SamplerParts, 'log' | 'wait'>) {
+  constructor(options: LaunchOptions, parts: LaunchParts) {
     this.#options = options;
     this.#parts = parts;
   }
@@ -101,14 +108,14 @@ export class LaunchedServer implements AsyncDisposable {
   }
 
   async #untilItAnswers(running: Running, signal: AbortSignal): Promise<void> {
-    const { startTimeout } = this.#options;
+    const { startTimeout, setting } = this.#options;
     for (let waited = 0; waited < startTimeout * 1000; waited += ASK_MS) {
       throwIfAborted(signal);
-      if (!isRunning(running)) throw notStarted(running, 'it ended');
+      if (!isRunning(running)) throw notStarted(setting, running, 'it ended');
       if (await answers(`${running.url}/models`)) return;
       await this.#parts.wait(ASK_MS, signal).catch(() => throwIfAborted(signal));
     }
-    throw notStarted(running, `no answer within ${startTimeout} s`);
+    throw notStarted(setting, running, `no answer within ${startTimeout} s`);
   }
 }
 
@@ -125,7 +132,8 @@ async function endOf({ process: child, ended }: Running): Promise<void> {
 async function answers(url: string): Promise<boolean> {
   try {
     const { status } = await fetch(url, { signal: AbortSignal.timeout(5000) });
-    return status < 500;
+    // 503: it still loads its model. Any other answer is one: what it says is read later.
+    return status !== 503;
   } catch {
     return false;
   }
@@ -146,9 +154,9 @@ function ending({ logFile }: Running): string {
   return `Its last lines (${logFile}):\n${lines.map((line) => printable(line)).join('\n')}`;
 }
 
-function notStarted(running: Running, got: string): SipfError {
+function notStarted(setting: string, running: Running, got: string): SipfError {
   return new SipfError(
     'unreachable',
-    `Expected the command of engine.sampler.launch to start a server that answers at ${running.url}, got ${got}. Correct the command, with {port} for its port. ${ending(running)}`,
+    `Expected the command of ${setting} to start a server that answers at ${running.url}, got ${got}. Correct the command, with {port} for its port. ${ending(running)}`,
   );
 }

@@ -1,12 +1,14 @@
 // Requests, and servers with room for some each -> each request at one; elsewhere where it failed.
-import { SipfError, stopped, throwIfAborted } from '../errors.ts';
+import { stopped, throwIfAborted } from '../errors.ts';
 import { waitBefore } from '../retries.ts';
-import type { Problem, SamplerParts, Tried } from './sampler.ts';
+import { type Problem, type Tried, unreachable, type Waits } from './server-requests.ts';
 
 /** So many failures in a row, of whatever kind, and a server counts as away. */
 const AWAY_AFTER = 3;
 
 interface SpreadOptions {
+  /** The section of the settings that names the servers: `engine.sampler`. */
+  readonly setting: string;
   /** Of the servers, in messages. */
   readonly names: readonly string[];
   /** Requests at a time at one server. */
@@ -14,8 +16,6 @@ interface SpreadOptions {
   /** Further tries of a request. */
   readonly retries: number;
 }
-
-type Parts = Pick<SamplerParts, 'random' | 'wait' | 'now'>;
 
 /** Room for one request, with a number that grows. */
 interface Place {
@@ -58,13 +58,13 @@ export interface SpreadUnit extends Disposable {
  */
 export class Spread implements Disposable {
   readonly #options: SpreadOptions;
-  readonly #parts: Parts;
+  readonly #parts: Waits;
   readonly #servers: readonly Server[];
   readonly #paused = new Set<Server>();
   readonly #closing = new AbortController();
   #given = 0;
 
-  constructor(options: SpreadOptions, parts: Parts) {
+  constructor(options: SpreadOptions, parts: Waits) {
     this.#options = options;
     this.#parts = parts;
     this.#servers = options.names.map((_, index) => ({
@@ -99,13 +99,16 @@ export class Spread implements Disposable {
   }
 
   async #send<T>(home: Server, call: (server: number) => Promise<Tried<T>>, signal: AbortSignal): Promise<T> {
-    const { retries, names } = this.#options;
+    const { retries, names, setting } = this.#options;
     for (let retry = 0; ; retry += 1) {
       const place = await this.#room(home, signal);
       const tried = await this.#try(place, call);
       if ('answer' in tried) return tried.answer;
       throwIfAborted(signal);
-      if (retry === retries) throw unreachable(names[place.server.index] ?? '', tried.problem, retries + 1);
+      if (retry === retries) {
+        const tries = { setting, address: names[place.server.index] ?? '', tries: retries + 1 };
+        throw unreachable(tried.problem, tries);
+      }
       // A busy server pauses for all: there may be room elsewhere.
       if (tried.isBusy) continue;
       const ms = waitBefore(retry, this.#parts.random(), tried.askedMs ?? 0);
@@ -215,10 +218,3 @@ export class Spread implements Disposable {
 
 /** One that pauses is taken last. */
 const loadOf = ({ units, pauses }: Server): number => (pauses > 0 ? 1e6 : 0) + units;
-
-export function unreachable(address: string, problem: string, tries: number): SipfError {
-  return new SipfError(
-    'unreachable',
-    `Expected an answer of ${address}, got ${problem} (${tries} tries). Start the server or correct engine.sampler.url; what is stored stays, and the same command continues.`,
-  );
-}

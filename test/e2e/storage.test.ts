@@ -1,0 +1,99 @@
+// Models, adapters and stages in a bucket -> commands on machines without a common disk.
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { readdir, readFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
+import { makeModelFolder } from '../model-folder.ts';
+import { S3Server } from '../s3-server.ts';
+import { ask } from '../serve-scripted.ts';
+import { fixtures } from '../tiny-model.ts';
+import { buildCli, runCli, startCli } from './run-cli.ts';
+
+const root = mkdtempSync(join(tmpdir(), 'sipf-storage-'));
+let model = '';
+let server: S3Server;
+const adapter = join(fixtures, 'models', 'llama', 'adapter');
+
+beforeAll(async () => {
+  buildCli();
+  model = await makeModelFolder(root);
+});
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+beforeEach(async () => {
+  server = await S3Server.start('bucket');
+  await putFolder('models/tiny', model);
+  await putFolder('runs/a/6-policy', adapter);
+});
+afterEach(() => server[Symbol.asyncDispose]());
+
+async function putFolder(key: string, folder: string): Promise<void> {
+  for (const entry of await readdir(folder, { withFileTypes: true }))
+    if (!entry.isDirectory())
+      server.objects.set(`bucket/${key}/${entry.name}`, await readFile(join(folder, entry.name)));
+}
+
+const drawn = ['--prompt', 'one plus one', '--seed', '7', '--max-tokens', '12', '--threads', '1'];
+
+it('draws from a model and an adapter there as from their folders', async () => {
+  const cache = { SIPF_CACHE: join(root, 'cache') };
+  const here = await runCli(['generate', '--model', model, '--adapter', adapter, ...drawn], { env: cache });
+  const args = ['generate', '--model', 's3://bucket/models/tiny', '--adapter', 's3://bucket/runs/a/6-policy', ...drawn];
+  server.faults['GET'] = [
+    { kind: 'status', status: 503, code: 'SlowDown' },
+    { kind: 'cut', after: 10 },
+  ];
+  const there = await runCli(args, { env: { ...cache, ...server.env } });
+  expect([there.code, there.stdout], there.stderr).toEqual([0, here.stdout]);
+  expect(there.stderr).toMatch(/Download model\.safetensors of s3:\/\/bucket\/models\/tiny: 0\.\d of 0\.\d MB/);
+  const offline = await runCli(args, { env: { ...cache, HF_HUB_OFFLINE: '1' } });
+  expect([offline.code, offline.stdout], offline.stderr).toEqual([0, here.stdout]);
+});
+
+it('says what is wrong with an address, a key or a model there', async () => {
+  const refusal = async (name: string, env: Record<string, string> = {}) => {
+    const { code, stderr } = await runCli(['generate', '--model', name, ...drawn], {
+      env: { SIPF_CACHE: join(root, 'none'), ...server.env, ...env },
+    });
+    expect(code, stderr).toBe(2);
+    expect(stderr).not.toContain(server.env['AWS_SECRET_ACCESS_KEY']);
+    return stderr.split('\n').find((line) => line.startsWith('sipf:'));
+  };
+  expect(await refusal('s3://bucket/models/none')).toContain('got no file. Give the address of the folder');
+  expect(await refusal('s3://nowhere/models')).toContain('no bucket of that name. Make the bucket');
+  expect(await refusal('s3://bucket/models/tiny', { AWS_ACCESS_KEY_ID: 'other' })).toContain('AWS_ACCESS_KEY_ID');
+  expect(await refusal('s3://bucket/models/tiny', { AWS_SECRET_ACCESS_KEY: '' })).toContain(
+    'got no AWS_SECRET_ACCESS_KEY',
+  );
+});
+
+it('serves adapters that a client names below the root, and no others', async () => {
+  const args = ['serve', '--model', 's3://bucket/models/tiny', '--port', '0', '--threads', '1', '--json'];
+  const process: ChildProcess = startCli([...args, '--adapter-root', 's3://bucket/runs'], {
+    env: { SIPF_CACHE: join(root, 'cache'), ...server.env },
+  });
+  try {
+    const [line] = (await once(createInterface({ input: process.stdout! }), 'line')) as [string];
+    const { url } = JSON.parse(line) as { url: string };
+    const load = async (lora_path: string) => {
+      const { status, text } = await ask(`${url}/v1/load_lora_adapter`, { lora_name: 'one', lora_path });
+      return `${status} ${text}`;
+    };
+    for (const outside of ['s3://bucket/models/tiny', '../models/tiny'])
+      expect(await load(outside)).toMatch(/^404 .*Expected a folder below the server's --adapter-root/);
+    expect(await load('b')).toMatch(/^404 .*adapter_config\.json.* at s3:\/\/bucket\/runs\/b, got no file/);
+    expect(await load('a/6-policy')).toMatch(/^200 /);
+    const body = { model: 'one', prompt: 'one plus one', seed: 7, max_tokens: 12, return_token_ids: true };
+    const { json } = await ask(`${url}/v1/completions`, body);
+    const [choice] = json['choices'] as { text: string }[];
+    const here = await runCli(['generate', '--model', model, '--adapter', adapter, ...drawn], {
+      env: { SIPF_CACHE: join(root, 'cache') },
+    });
+    expect(here.stdout).toContain(choice?.text);
+  } finally {
+    process.kill('SIGKILL');
+  }
+});
