@@ -82,6 +82,9 @@ export function unreachable(problem: string, { setting, address, tries }: Tries)
   );
 }
 
+/** Why the wait for a timeout ends. A reason of its own costs no exception with a stack for each request. */
+const ANSWERED = 'answered';
+
 /** Sends each request until it has an answer, or no try is left. */
 export class ServerRequests {
   readonly #options: ServerOptions;
@@ -135,7 +138,7 @@ export class ServerRequests {
       const problem = controller.signal.aborted ? `none within ${timeout} s` : whyFailed(thrown);
       return { problem };
     } finally {
-      answered.abort();
+      answered.abort(ANSWERED);
       signal.removeEventListener('abort', abort);
     }
   }
