@@ -1,5 +1,5 @@
 // A policy and question sets -> its answers to them, greedy ones or samples, in a stage's file.
-import { canonicalJson, sha256 } from '../../hashing.ts';
+import { canonicalHash } from '../../hashing.ts';
 import { readRecords } from '../../io/jsonl.ts';
 import { type AnswerItem, answerUnit, type OpenSet, type SampledAnswers } from '../../method/evaluate.ts';
 import { Answer, type Checkpoint } from '../../records.ts';
@@ -25,7 +25,7 @@ export function answer(
   const hashes = sets.map(({ task, split, questions }) => ({
     task: task.name,
     split,
-    questions: sha256(canonicalJson(questions)),
+    questions: canonicalHash(questions),
   }));
   return run.collect({
     stage,
