@@ -53,6 +53,22 @@ describe('Journal', () => {
     await expect(Journal.open(nodeDisk, path, 'inputs', true)).rejects.toThrow(/line 6: Expected another unit than 1/);
   });
 
+  it('writes together what comes while the disk is busy', async () => {
+    const path = join(folder, 'together.jsonl');
+    const appended: number[] = [];
+    const append: typeof nodeDisk.append = async (file, text, durable) => {
+      appended.push(text.split('\n').length - 1);
+      await nodeDisk.append(file, text, durable);
+    };
+    const journal = await Journal.open({ ...nodeDisk, append }, path, 'inputs', false);
+    const add = (n: number) => journal.add({ records: [{ n }], counts: {} }, n);
+    const first = add(0);
+    await Promise.resolve();
+    await Promise.all([first, add(2), add(1)]);
+    expect([appended, journal.units]).toEqual([[1, 2], 3]);
+    expect(await text(journal)).toBe('{"n":0}\n{"n":1}\n{"n":2}\n');
+  });
+
   it('adds nothing behind what a disk has refused', async () => {
     const path = join(folder, 'refused.jsonl');
     let appends = 0;
@@ -62,12 +78,10 @@ describe('Journal', () => {
       await nodeDisk.append(...args);
     };
     const journal = await Journal.open({ ...nodeDisk, append }, path, 'inputs', false);
-    const added = [0, 1, 2].map((n) => journal.add({ records: [{ n }], counts: {} }, n));
-    expect((await Promise.allSettled(added)).map(({ status }) => status)).toEqual([
-      'fulfilled',
-      'rejected',
-      'rejected',
-    ]);
+    const add = (n: number) => journal.add({ records: [{ n }], counts: {} }, n);
+    await add(0);
+    expect((await Promise.allSettled([add(1), add(2)])).map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+    await expect(add(3)).rejects.toThrow('full');
     expect(await text(journal)).toBe('{"n":0}\n');
   });
 

@@ -75,8 +75,9 @@ export class Journal {
   /** By number. */
   readonly #units = new Map<number, UnitPlace>();
   #counts: Counts = {};
-  /** Bytes of what is there, and of what is being added. */
+  /** Bytes of what is there. */
   #end = 0;
+  readonly #waiting: { readonly unit: number; readonly counts: Counts; readonly line: string }[] = [];
   #added: Promise<void> = Promise.resolve();
 
   private constructor(disk: Disk, path: string) {
@@ -107,17 +108,19 @@ export class Journal {
     return this.#counts;
   }
 
-  /** Adds a unit: the next one, or that of a number. */
-  async add(output: StageOutput<unknown>, unit = this.units): Promise<void> {
+  /** Adds a unit: the next one, or that of a number. What comes while the disk is busy is written together. */
+  async add({ records, counts }: StageOutput<unknown>, unit = this.units): Promise<void> {
+    this.#waiting.push({ unit, counts, line: `${JSON.stringify({ unit, records, counts })}\n` });
     // Behind half a line nothing may be added.
-    this.#added = this.#added.then(() => this.#append(output, unit));
+    this.#added = this.#added.then(() => this.#append());
     await this.#added;
   }
 
-  async #append({ records, counts }: StageOutput<unknown>, unit: number): Promise<void> {
-    const line = `${JSON.stringify({ unit, records, counts })}\n`;
-    await this.#disk.append(this.#path, line, true);
-    this.#keep(unit, Buffer.byteLength(line), counts);
+  async #append(): Promise<void> {
+    const units = this.#waiting.splice(0);
+    if (units.length === 0) return;
+    await this.#disk.append(this.#path, units.map(({ line }) => line).join(''), true);
+    for (const { unit, counts, line } of units) this.#keep(unit, Buffer.byteLength(line), counts);
   }
 
   #keep(unit: number, bytes: number, counts: Counts): void {
