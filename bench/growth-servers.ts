@@ -37,9 +37,15 @@ async function bodyOf(request: IncomingMessage): Promise<Asked> {
   return JSON.parse(Buffer.concat(chunks).toString('utf8')) as Asked;
 }
 
-function answerTo({ prompt, seed, max_tokens: limit }: Asked): string {
-  const asText = typeof prompt === 'string' ? prompt : String.fromCodePoint(...prompt);
-  const whole = write({ prompt: asText, prefix: '', random: createRandom(String(seed)) });
+const textOf = ({ prompt }: Asked): string => (typeof prompt === 'string' ? prompt : String.fromCodePoint(...prompt));
+
+/** What asks what the server can is of no question. */
+const isProbe = (asked: Asked): boolean => !textOf(asked).includes('sum of');
+
+function answerTo(asked: Asked): string {
+  const { prompt, seed, max_tokens: limit } = asked;
+  const random = createRandom(String(seed));
+  const whole = isProbe(asked) ? String(random.next()) : write({ prompt: textOf(asked), prefix: '', random });
   const text = whole.slice(0, limit);
   const ids = Array.from(text, (character) => character.codePointAt(0) ?? 0);
   const choice = {
@@ -75,19 +81,19 @@ async function openServer(settings: ServersSettings, index: number) {
       figures.open -= 1;
     });
     const asked = await bodyOf(request);
-    const isProbe = asked.max_tokens <= 1;
-    if (!isProbe) figures.asked += 1;
-    const fault = isProbe ? null : faultOf(index, figures.asked, faults);
+    const isOfQuestion = !isProbe(asked);
+    if (isOfQuestion) figures.asked += 1;
+    const fault = isOfQuestion ? faultOf(index, figures.asked, faults) : null;
     if (fault === 0) return void response.writeHead(429, { 'retry-after': '1' }).end('slow down');
     if (fault === 1) return void response.writeHead(500).end('oops');
-    if (!isProbe) await setTimeout(delay * (0.5 + createRandom(`${asked.seed}`).next()));
+    if (isOfQuestion) await setTimeout(delay * (0.5 + createRandom(`${asked.seed}`).next()));
     if (fault === 3) return void response.destroy();
     const text = answerTo(asked);
     response.writeHead(200, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) });
     if (fault === 2) return void response.write(text.slice(0, 20), () => response.destroy());
     if (response.destroyed) return;
     response.end(text);
-    if (!isProbe) figures.drawn += 1;
+    if (isOfQuestion) figures.drawn += 1;
   };
   const server = createServer((request, response) => void answer(request, response).catch(() => response.destroy()));
   server.keepAliveTimeout = 60_000;
