@@ -23,6 +23,7 @@ interface BenchOptions extends Omit<ServersSettings, 'latency'> {
   readonly unit: number;
   readonly latency: number;
   readonly kill?: number;
+  readonly method: string;
   readonly until: string;
   readonly heap?: number;
   readonly profile?: string;
@@ -58,6 +59,7 @@ function program(terminal: Terminal): Command {
       'kill the driver with -9 when this share of the first stage is done, and continue',
       number({ min: 0, max: 1 }),
     )
+    .option('--method <name>', 'the method of the run', 'sipf')
     .option('--until <stage>', 'the last stage of the run', '1-samples')
     .option('--heap <MB>', 'most memory of the heap of the driver', integer({ min: 50 }))
     .option('--profile <folder>', 'write a CPU profile of the driver there')
@@ -133,10 +135,11 @@ async function openServers({ servers, latency, slow, slowness, faults }: Servers
 const beside = (name: string): string => join(import.meta.dirname, name);
 
 function driverSettings(options: BenchOptions, folder: string, url: readonly string[]): DriverSettings {
-  const { concurrency, unit, until } = options;
+  const { concurrency, unit, method, until } = options;
   const sampler = { kind: 'openai', url, model: 'scripted', concurrency, retries: 20, others: 'local' };
   const config = {
     model: 'scripted',
+    method,
     task: { name: 'jsonl', data: join(folder, 'data') },
     iterations: 1,
     sft: { enabled: false },
