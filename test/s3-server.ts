@@ -31,6 +31,8 @@ export class S3Server implements AsyncDisposable {
   readonly faults: Record<string, Fault[]> = {};
   /** The code with which every request of a kind fails; null: none. */
   refuses: (request: S3Request) => string | null = () => null;
+  /** Whether a request gets no answer. */
+  holds: (request: S3Request) => boolean = () => false;
   /** The only one that is let in. */
   key: string = KEYS.AWS_ACCESS_KEY_ID;
   readonly #parts = new Map<string, Map<number, Buffer>>();
@@ -78,6 +80,7 @@ export class S3Server implements AsyncDisposable {
     if (body === null) return undefined;
     const fault = this.faults[what]?.shift();
     if (fault?.kind === 'status') return refuse(response, fault.status, fault.code);
+    if (this.holds(asked)) return undefined;
     const refused = this.refuses(asked);
     if (refused !== null) return refuse(response, 500, refused);
     if (!request.headers.authorization?.includes(`Credential=${this.key}/`))

@@ -14,8 +14,10 @@ import { latestLabels } from '../method/step-labels.ts';
 import { Answer, PreferencePair, Question, Sample, StepLabels, type StepScores } from '../records.ts';
 import { EvalReport, FinalReport, Trained } from '../reports.ts';
 import { stageSeconds } from '../run/events.ts';
-import { readJson } from '../run/marker.ts';
+import { parseJson, readJson } from '../run/marker.ts';
 import { isRun, noRunAt, StoredConfig } from '../run/no-run.ts';
+import { addressBelow } from '../storage/address.ts';
+import { openStorage } from '../storage/storage.ts';
 import { RecordReader } from './run-index/read-records.ts';
 import { RunIndex } from './run-index/run-index.ts';
 
@@ -76,6 +78,16 @@ export interface RunView {
 export async function configOfRun(dir: string): Promise<Config | null> {
   const stored = await readJson(join(dir, 'config.json'), StoredConfig);
   return stored === null ? null : configIn(dir, stored);
+}
+
+/**
+ * The configuration of the run that a storage has, for the run directory `dir`; null: no run is there.
+ * @throws SipfError as `configOfRun` does, and of the storage.
+ */
+export async function configOfStorage(address: string, dir: string): Promise<Config | null> {
+  using storage = await openStorage(address);
+  const text = await storage.readText('config.json');
+  return text === null ? null : configIn(dir, parseJson(text, StoredConfig, addressBelow(address, 'config.json')));
 }
 
 function configIn(dir: string, { config, engine }: z.infer<typeof StoredConfig>): Config {

@@ -81,9 +81,18 @@ export class RunStorage {
    * @throws SipfError 'config-changed' where another run has written it; and of the storage.
    */
   async keep(stage: StageName, marker: Marker): Promise<void> {
+    try {
+      const found = await this.#marker(stage);
+      if (found === null) await this.#write(stage, marker);
+      else this.#checkSame(stage, marker, found.marker);
+    } catch (thrown) {
+      if (!(thrown instanceof SipfError)) throw thrown;
+      throw new SipfError(thrown.code, `${thrown.message} ${stage.folder}/${stage.name} is whole in ${this.#dir}.`);
+    }
+  }
+
+  async #write(stage: StageName, marker: Marker): Promise<void> {
     const { say, signal } = this.#parts;
-    const found = await this.#marker(stage);
-    if (found !== null) return this.#checkSame(stage, marker, found.marker);
     for (const output of Object.keys(marker.outputs)) {
       const path = `${stage.folder}/${output}`;
       await upload(this.#storage, join(this.#dir, path), path, { signal });
@@ -102,7 +111,7 @@ export class RunStorage {
     if (canonicalJson(outputs) === canonicalJson(there.outputs)) return;
     throw new SipfError(
       'config-changed',
-      `Expected ${folder}/${name} at ${this.#storage.address} as this run has it, got another run's: two processes have drawn it. Nothing was written there. Name another engine.storage, or continue that run in a new folder.`,
+      `Expected ${folder}/${name} at ${this.#storage.address} as this run has it, got another run's: two processes have drawn it. Name another engine.storage, or continue that run in a new folder.`,
     );
   }
 }

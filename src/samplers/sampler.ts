@@ -5,6 +5,7 @@ import { described } from '../described.ts';
 import { SipfError } from '../errors.ts';
 import { MOST } from '../limits.ts';
 import type { ModelSource } from '../records.ts';
+import type { Fact } from '../remote/fact.ts';
 import type { Tried, Waits } from '../remote/server-requests.ts';
 import { REQUESTS } from '../remote/server-settings.ts';
 
@@ -62,12 +63,6 @@ export interface ServedModel extends AsyncDisposable {
   draw(request: GenerateRequest, ids: readonly number[], signal: AbortSignal): Promise<Tried<Drawn>>;
   /** Log-probabilities of a completion's tokens; null: it does not tell them. */
   readonly logps: ((given: GivenTokens, signal: AbortSignal) => Promise<Tried<readonly number[]>>) | null;
-}
-
-/** A line of what a server can. */
-export interface Fact {
-  readonly name: string;
-  readonly value: string;
 }
 
 /** A server, where models are. */

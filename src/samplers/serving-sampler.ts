@@ -3,9 +3,10 @@ import { resolve } from 'node:path';
 import type { Policy, Sampler } from '../backend.ts';
 import { SipfError } from '../errors.ts';
 import type { ModelSource } from '../records.ts';
+import type { Fact } from '../remote/fact.ts';
 import { Spread } from '../remote/spread.ts';
 import { openReplicas } from './replicas.ts';
-import type { Fact, Place, SamplerParts } from './sampler.ts';
+import type { Place, SamplerParts } from './sampler.ts';
 import { readerOf, servedPolicy } from './served-policy.ts';
 
 /** Servers of one model, and what they draw. */

@@ -68,14 +68,23 @@ function notWhole({ address }: Storage, { path, size }: StoredFile, got: number,
 }
 
 /**
- * Writes a file or a folder into a storage, temporary files aside.
+ * Writes a file or a folder into a storage, temporary files aside. What else is below `path` there is deleted: an earlier upload may have ended early.
  * @throws SipfError of the storage.
  */
 export async function upload(storage: Storage, source: string, path: string, parts: TransferParts = {}): Promise<void> {
-  throwIfAborted(parts.signal);
-  if (!(await stat(source)).isDirectory()) return storage.writeFile(path, source);
-  for (const name of (await readdir(source)).sort())
-    if (!isTemporary(name)) await upload(storage, join(source, name), `${path}/${name}`, parts);
+  const written = new Set<string>();
+  const write = async (from: string, to: string): Promise<void> => {
+    throwIfAborted(parts.signal);
+    if ((await stat(from)).isDirectory()) {
+      const names = (await readdir(from)).filter((name) => !isTemporary(name));
+      for (const name of names.sort()) await write(join(from, name), `${to}/${name}`);
+    } else {
+      await storage.writeFile(to, from);
+      written.add(to);
+    }
+  };
+  await write(source, path);
+  for (const file of await storage.list(path, true)) if (!written.has(file.path)) await storage.remove(file.path);
 }
 
 /**

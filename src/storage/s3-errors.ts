@@ -10,15 +10,25 @@ export interface Attempt {
   readonly signal: AbortSignal | undefined;
 }
 
+type Meaning = readonly [code: SipfErrorCode, got: string, advice: string];
+
+const WRONG_TOKEN: Meaning = [
+  'bad-config',
+  'a refusal: a wrong session token',
+  'Correct AWS_SESSION_TOKEN, or unset it.',
+];
+
 /** Name of an error of the service -> what it means, and what to do. */
-const MEANINGS: Readonly<Record<string, readonly [code: SipfErrorCode, got: string, advice: string]>> = {
+const MEANINGS: Readonly<Record<string, Meaning>> = {
   NoSuchBucket: ['not-found', 'no bucket of that name', 'Make the bucket, or correct the address.'],
   NoSuchKey: ['not-found', 'nothing there', 'Correct the address.'],
   PreconditionFailed: ['not-found', 'another content than a moment ago', 'Try again when nobody writes there.'],
   InvalidAccessKeyId: ['bad-config', 'a refusal: no such key', 'Correct AWS_ACCESS_KEY_ID.'],
   SignatureDoesNotMatch: ['bad-config', 'a refusal: a wrong secret', 'Correct AWS_SECRET_ACCESS_KEY.'],
   ExpiredToken: ['bad-config', 'a refusal: the keys have expired', 'Get new ones, with their AWS_SESSION_TOKEN.'],
-  InvalidToken: ['bad-config', 'a refusal: a wrong session token', 'Correct AWS_SESSION_TOKEN, or unset it.'],
+  InvalidToken: WRONG_TOKEN,
+  // MinIO's word for it.
+  InvalidTokenId: WRONG_TOKEN,
   RequestTimeTooSkewed: ['bad-config', 'a refusal: the clocks differ', 'Set the clock of this machine.'],
   PermanentRedirect: ['bad-config', 'a bucket of another region', 'Set AWS_REGION.'],
   AuthorizationHeaderMalformed: ['bad-config', 'a refusal of the region', 'Set AWS_REGION.'],

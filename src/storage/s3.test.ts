@@ -39,8 +39,9 @@ it('writes a folder and reads it again', async () => {
   const files = { 'a.txt': 'one', 'b.txt': '', 'below/c d&<.txt': 'three', 'below/e.txt': 'four' };
   for (const [name, text] of Object.entries(files)) await writeFile(join(folder, 'from', name), text);
   await writeFile(join(folder, 'from', '.a.txt.1.2.tmp'), 'of a process at work');
-  await upload(storage, join(folder, 'from'), 'run/stage');
+  put('run/stage/half', 'of an upload that was killed');
   put('run/stage-2', 'another');
+  await upload(storage, join(folder, 'from'), 'run/stage');
   expect((await storage.list('run', true)).map(({ path, size }) => [path, size])).toEqual([
     ['run/stage-2', 7],
     ['run/stage/a.txt', 3],
@@ -114,6 +115,7 @@ describe('errors', () => {
     [403, 'SignatureDoesNotMatch', 'bad-config', 'Correct AWS_SECRET_ACCESS_KEY'],
     [403, 'AccessDenied', 'bad-config', 's3:ListBucket'],
     [400, 'ExpiredToken', 'bad-config', 'AWS_SESSION_TOKEN'],
+    [403, 'InvalidTokenId', 'bad-config', 'AWS_SESSION_TOKEN'],
     [507, 'XMinioStorageFull', 'write-failed', 'Free some space'],
     [418, 'Teapot', 'bad-config', 'status 418: said Teapot'],
   ])('status %i %s is %s', async (code, name, expected, says) => {

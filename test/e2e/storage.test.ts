@@ -11,7 +11,8 @@ import { makeModelFolder } from '../model-folder.ts';
 import { S3Server } from '../s3-server.ts';
 import { ask } from '../serve-scripted.ts';
 import { fixtures } from '../tiny-model.ts';
-import { buildCli, runCli, startCli } from './run-cli.ts';
+import { buildCli, runCli, SCRIPTED, startCli } from './run-cli.ts';
+import { artefacts } from './run-files.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'sipf-storage-'));
 let model = '';
@@ -96,4 +97,77 @@ it('serves adapters that a client names below the root, and no others', async ()
   } finally {
     process.kill('SIGKILL');
   }
+});
+
+const smoke = (out: string, ...more: string[]) => [
+  ...'run --preset smoke --seed 3 --iterations 0 --engine.storage s3://bucket/runs/smoke --out'.split(' '),
+  join(root, out),
+  ...more,
+];
+
+const stored = () =>
+  [...server.objects.keys()].flatMap((key) => (key.startsWith('bucket/runs/smoke/') ? [key.slice(18)] : []));
+
+it('continues after kill -9 in an upload, and another folder has the same run by its address alone', async () => {
+  const scripted = { env: server.env, engine: SCRIPTED, cwd: root };
+  let reached = () => {};
+  const inUpload = new Promise<void>((resolve) => (reached = resolve));
+  server.holds = ({ what, path }) => {
+    const isHeld = what === 'PUT' && path.includes('/6-policy/');
+    if (isHeld) reached();
+    return isHeld;
+  };
+  const killed = startCli(smoke('killed', '--model', 'base'), scripted);
+  await inUpload;
+  killed.kill('SIGKILL');
+  await once(killed, 'close');
+  expect(stored()).not.toContain('iteration-0/done/6-policy.json');
+  server.holds = () => false;
+
+  const resumed = await runCli(smoke('killed', '--model', 'base'), scripted);
+  expect(resumed.code, resumed.stderr).toBe(0);
+  expect(resumed.stderr).toContain('round 0 6-policy: done before');
+  expect(resumed.stderr).toContain('iteration-0/6-policy: written to s3://bucket/runs/smoke');
+  const own = await artefacts(join(root, 'killed'));
+  expect(stored().sort()).toEqual([...own.keys()].sort());
+
+  const words = ['run', '--out', join(root, 'other'), '--engine.storage', 's3://bucket/runs/smoke'];
+  const other = await runCli(words, scripted);
+  expect(other.code, other.stderr).toBe(0);
+  expect(other.stderr).not.toContain('begins');
+  expect(await artefacts(join(root, 'other'))).toEqual(own);
+  const none = ['run', '--out', join(root, 'none'), '--engine.storage', 's3://bucket/runs/none'];
+  const nowhere = await runCli(none, scripted);
+  expect([nowhere.code, nowhere.stderr]).toEqual([2, expect.stringContaining('Expected a run to continue')]);
+});
+
+it('draws from adapters that a server takes from the bucket, where the trainer put them', async () => {
+  const env = { SIPF_CACHE: join(root, 'cache'), ...server.env };
+  const words = ['serve', '--model', 's3://bucket/models/tiny', '--port', '0', '--threads', '1', '--json'];
+  const process = startCli([...words, '--adapter-root', 's3://bucket/runs'], { env });
+  try {
+    const [line] = (await once(createInterface({ input: process.stdout! }), 'line')) as [string];
+    const { url } = JSON.parse(line) as { url: string };
+    const paths = { from: join(root, 'drawn'), to: 's3://bucket/runs/smoke' };
+    const sampler = { kind: 'openai', url: `${url}/v1`, model: 's3://bucket/models/tiny', others: 'adapter', paths };
+    const drawn = await runCli(
+      [
+        ...smoke('drawn', '--model', model, '--sft.train.lora', '{}', '--sft.train.maxSteps', '2'),
+        ...['--evaluate.final', '[]', '--engine.sampler', JSON.stringify(sampler)],
+      ],
+      { env },
+    );
+    expect(drawn.code, drawn.stderr).toBe(0);
+    expect(server.asked('GET', 'iteration-0/6-policy/adapter_model.safetensors')).toHaveLength(1);
+  } finally {
+    process.kill('SIGKILL');
+  }
+});
+
+it('doctor says whether the storage is there', async () => {
+  const words = ['doctor', '--engine', '--engine.storage', 's3://bucket/runs/smoke'];
+  const { code, stdout } = await runCli(words, { env: server.env });
+  expect([code, stdout]).toEqual([0, expect.stringMatching(/ok +storage +s3:\/\/bucket\/runs\/smoke lists, reads/)]);
+  const refused = await runCli(words, { env: { ...server.env, AWS_ACCESS_KEY_ID: 'other' } });
+  expect([refused.code, refused.stdout]).toEqual([2, expect.stringMatching(/FAIL storage .*AWS_ACCESS_KEY_ID/)]);
 });

@@ -1,5 +1,5 @@
 // sipf experiment: a grid of methods, variants and seeds -> finished runs, and one table of them.
-import { join } from 'node:path';
+import { join, relative, sep } from 'node:path';
 import { Command } from 'commander';
 import type { Config } from '../../config/schema.ts';
 import { SipfError, shellWord } from '../../errors.ts';
@@ -20,6 +20,7 @@ import {
 } from '../../experiment/plan.ts';
 import { makeFolders, nodeDisk, replaceFile } from '../../io/files.ts';
 import { nearest } from '../../nearest.ts';
+import { addressBelow } from '../../storage/address.ts';
 import { type ExecutionOptions, finish, integer, threads, withExecution } from '../options.ts';
 import { formatDuration } from '../progress.ts';
 import { dottedFlags } from '../settings.ts';
@@ -215,7 +216,8 @@ async function runCell({ call, place, copied, tokens }: CellRun, signal: AbortSi
   const fromRun = await lastFinished(call, copied);
   const file = `${place.dir}.config.json`;
   await makeFolders(join(place.dir, '..'));
-  await replaceFile(nodeDisk, file, [`${JSON.stringify(withExecutionOf(options, config), null, 2)}\n`]);
+  const own = withExecutionOf(options, config, relative(call.out, place.dir));
+  await replaceFile(nodeDisk, file, [`${JSON.stringify(own, null, 2)}\n`]);
   terminal.log(`${name}: begins`);
   const began = terminal.now();
   const onLine = (line: string) => terminal.log(`${name} | ${line}`);
@@ -228,11 +230,19 @@ async function lastFinished(call: Call, places: readonly Place[]): Promise<strin
   return undefined;
 }
 
-/** The configuration of a run, executed as the options say: they win, and several runs at a time share the cores. */
-function withExecutionOf({ jobs, provider, threads, slots }: ExperimentOptions, { engine, ...config }: Config): Config {
+/**
+ * The configuration of a run, executed as the options say: they win, and several runs at a time share the cores. Each has a place of its own in the
+ * storage, as in the experiment's folder.
+ */
+function withExecutionOf(
+  { jobs, provider, threads, slots }: ExperimentOptions,
+  { engine, ...config }: Config,
+  name: string,
+): Config {
   const shared = jobs > 1 ? 1 : null;
   const own = { provider: provider ?? engine.provider, threads: threads ?? engine.threads ?? shared };
-  return { ...config, engine: { ...engine, ...own, slots: slots ?? engine.slots } };
+  const storage = engine.storage === null ? null : addressBelow(engine.storage, ...name.split(sep));
+  return { ...config, engine: { ...engine, ...own, slots: slots ?? engine.slots, storage } };
 }
 
 /** The command that makes the same figures. */

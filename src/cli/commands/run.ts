@@ -9,7 +9,7 @@ import { SipfError, sipfCommand } from '../../errors.ts';
 import { MethodName } from '../../method/methods.ts';
 import { ScoreOptions } from '../../method/score.ts';
 import { runLoop } from '../../pipeline/run-loop.ts';
-import { configOfRun, readRun } from '../../pipeline/run-reader.ts';
+import { configOfRun, configOfStorage, readRun } from '../../pipeline/run-reader.ts';
 import { type LogEvent, stageTitle } from '../../run/events.ts';
 import { isRun, noRunAt } from '../../run/no-run.ts';
 import { type ExecutionOptions, finish, withExecution } from '../options.ts';
@@ -97,14 +97,15 @@ async function run(command: Command, options: RunCommandOptions, terminal: Termi
   ]);
 }
 
-/** Without a preset or file, an existing run (or --from-run) gives the settings that the flags change; the run itself refuses what it cannot continue with. */
+/** Without a preset or file, an existing run (or --from-run, or the run that a storage has) gives the settings that the flags change; the run itself refuses what it cannot continue with. */
 async function resolveConfig(command: Command, options: RunCommandOptions, out: string): Promise<Config> {
   const { model, adapter, task, data, method, scorer, preset, config, fromRun } = options;
   const own = { model, adapter, 'task.name': task, 'task.data': data, method, 'score.scorer': scorer };
   const named = preset !== undefined || config !== undefined;
   // An option that is not known says more than a run that is not there: it may be a mistyped --preset.
-  dottedFlags(command);
-  const base = named ? null : await configOfRun(fromRun ?? out);
+  const storage = dottedFlags(command)['engine.storage'];
+  const stored = named ? null : await configOfRun(fromRun ?? out);
+  const base = stored ?? (named || storage === undefined ? null : await configOfStorage(storage, out));
   if (base === null && fromRun !== undefined && !(await isRun(fromRun)))
     throw await noRunAt(fromRun, 'a run to copy stages from');
   if (base === null && !named && model === undefined && options.out !== undefined)
