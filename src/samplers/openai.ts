@@ -78,7 +78,7 @@ function placeOf(
   const isEnded = () => launched !== null && !launched.isRunning;
   const server = new OpenAiServer({ ...settings, setting: 'engine.sampler', locate, isEnded }, parts);
   return {
-    name: url ?? launch?.[0] ?? '',
+    name: url ?? 'engine.sampler.launch',
     open: (here: Policy, adapter: string | null) => server.open(here, adapter),
     table: (here: Policy) => server.table(here),
     release: async () => (release === 'training' ? launched?.stop() : undefined),
