@@ -9,6 +9,7 @@ export interface Asked {
   readonly seed: number;
   readonly temperature: number;
   readonly max_tokens: number;
+  readonly n?: number;
   readonly stop?: readonly string[];
   readonly [field: string]: unknown;
 }
@@ -79,20 +80,20 @@ async function write(policy: Policy, { prompt, seed, temperature, max_tokens, st
   return drawn;
 }
 
-function answerOf(
-  { text, tokenIds, logps, tokens, finishReason }: Completion,
-  asked: Asked,
-  form: ServerSettings['form'],
-) {
-  const usage = { prompt_tokens: [...asked.prompt].length, completion_tokens: tokens };
-  const choice = { index: 0, text, finish_reason: finishReason };
-  if (form === 'bare' || form === 'strict' || form === 'transformers')
-    return { choices: [{ ...choice, logprobs: null }], usage };
+function answerOf(drawn: readonly Completion[], asked: Asked, form: ServerSettings['form']) {
+  const completionTokens = drawn.reduce((sum, { tokens }) => sum + tokens, 0);
+  const usage = { prompt_tokens: [...asked.prompt].length, completion_tokens: completionTokens };
+  return { choices: drawn.map((completion, index) => ({ index, ...choiceOf(completion, form) })), usage };
+}
+
+function choiceOf({ text, tokenIds, logps, finishReason }: Completion, form: ServerSettings['form']) {
+  const choice = { text, finish_reason: finishReason };
+  if (form === 'bare' || form === 'strict' || form === 'transformers') return { ...choice, logprobs: null };
   if (form === 'llama.cpp') {
     const content = tokenIds?.map((id, i) => ({ id, token: String(id), logprob: logps?.[i] }));
-    return { choices: [{ ...choice, logprobs: { content } }], usage };
+    return { ...choice, logprobs: { content } };
   }
-  return { choices: [{ ...choice, token_ids: tokenIds, logprobs: { token_logprobs: logps } }], usage };
+  return { ...choice, token_ids: tokenIds, logprobs: { token_logprobs: logps } };
 }
 
 /** The completion behind its prompt, or beside it, with the prompt's log-probabilities. */
@@ -135,9 +136,11 @@ export async function openCompletionServer({
   };
   const figures = { open: 0, most: 0 };
   const completionTo = async (asked: Asked) => {
-    const drawn = await write(policy, form === 'transformers' ? asTransformers(asked) : asked);
+    const own = form === 'transformers' ? asTransformers(asked) : asked;
+    const seeds = Array.from({ length: asked.n ?? 1 }, (_, n) => asked.seed + n);
+    const drawn = await Promise.all(seeds.map((seed) => write(policy, { ...own, seed })));
     const isRead = given === 'echo' ? asked['echo'] === true : asked['prompt_logprobs'] !== undefined;
-    return given !== undefined && isRead ? readingOf(policy, asked, drawn, given) : answerOf(drawn, asked, form);
+    return given !== undefined && isRead ? readingOf(policy, asked, drawn[0]!, given) : answerOf(drawn, asked, form);
   };
   const answer = async (asked: Asked, fault: Fault | null, response: ServerResponse): Promise<void> => {
     if (delay > 0) await new Promise((resolve) => setTimeout(resolve, delay));

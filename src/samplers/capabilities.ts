@@ -13,6 +13,8 @@ export interface Probed {
   readonly model: string;
   readonly dialect: Dialect | 'auto';
   readonly prompts: 'ids' | 'text';
+  /** More than 1: completions of one request must differ. */
+  readonly perRequest: number;
   readonly signal: AbortSignal;
 }
 
@@ -70,6 +72,7 @@ export async function probe(probed: Probed, ids: readonly number[]): Promise<Cap
   const listed = await list(probed);
   checkModel(probed, listed);
   const { dialect, answer } = await firstDraw(probed, ids, listed?.software ?? '');
+  if (probed.perRequest > 1) await checkSeveral(probed, ids, dialect);
   const tokenizer = await compareTokenizers(probed, ids);
   const { tokenIds, logps } = drawnTokens(answer.choices[0]);
   const drawn = tokenIds?.[0] === undefined || logps?.[0] === undefined ? null : { id: tokenIds[0], logp: logps[0]! };
@@ -144,6 +147,15 @@ function drawProbe(
 
 /** As hot as servers allow: two seeds then hardly ever give the same text. */
 export const HOT = { temperature: 2, maxTokens: 16 } as const satisfies SamplingOptions;
+
+/** @throws SipfError 'bad-config' where a request for several completions gives one, or the same one each time. */
+async function checkSeveral(probed: Probed, ids: readonly number[], dialect: Dialect): Promise<void> {
+  const count = 3;
+  const fields = { prompt: probed.prompts === 'ids' ? ids : PROBE_TEXT, ...fieldsOf(dialect, HOT, 1), n: count };
+  const { choices } = await answered(probed, await completion(probed, fields), count);
+  if (choices.some(({ text }) => text !== choices[0].text)) return;
+  throw refused(probed, `one text for the ${count} completions of a request. Set engine.sampler.perRequest 1`);
+}
 
 /** One text for all seeds: the server does not sample, and all samples of a question would be the same. */
 async function seedUse(probed: Probed, ids: readonly number[], dialect: Dialect): Promise<SeedUse> {
@@ -234,8 +246,8 @@ const tell = ({ requests, signal }: Probed, request: ServerRequest): Promise<Rep
 const completion = (probed: Probed, body: object): Promise<Reply> =>
   tell(probed, { path: '/v1/completions', body: { model: probed.model, ...body } });
 
-async function answered(probed: Probed, reply: Reply): Promise<Answer> {
-  const tried = readAnswer(reply, (got) => refused(probed, got));
+async function answered(probed: Probed, reply: Reply, count = 1): Promise<Answer> {
+  const tried = readAnswer(reply, (got) => refused(probed, got), count);
   if ('answer' in tried) return tried.answer;
   throw refused(probed, tried.problem);
 }

@@ -25,21 +25,24 @@ const Choice = z.object({
 export type Choice = z.infer<typeof Choice>;
 
 export const Answer = z.object({
-  choices: z.tuple([Choice]),
+  choices: z.tuple([Choice], Choice),
   usage: z.object({ prompt_tokens: Count, completion_tokens: Count }).nullish(),
 });
 export type Answer = z.infer<typeof Answer>;
 
 /**
- * A whole completion, or a problem that another try may not have.
+ * `count` whole completions, or a problem that another try may not have.
  * @throws what `refusal` makes of an answer that no further try changes.
  */
-export function readAnswer(reply: Reply, refusal: (got: string) => Error): Tried<Answer> {
+export function readAnswer(reply: Reply, refusal: (got: string) => Error, count = 1): Tried<Answer> {
   const tried = readJson(reply, Answer, refusal);
   if (!('answer' in tried)) return tried;
-  const { finish_reason: reason } = tried.answer.choices[0];
-  if (reason === 'stop' || reason === 'length') return tried;
-  return { problem: `a completion that ended by ${JSON.stringify(reason ?? null)}` };
+  const { choices } = tried.answer;
+  if (choices.length !== count) throw refusal(`${choices.length} completions for n ${count}: ${reply.said}`);
+  for (const { finish_reason: reason } of choices)
+    if (reason !== 'stop' && reason !== 'length')
+      return { problem: `a completion that ended by ${JSON.stringify(reason ?? null)}` };
+  return tried;
 }
 
 /** What a server tells of the tokens that it drew; null: nothing. */
@@ -57,11 +60,32 @@ function beforeStop(text: string, stopStrings: readonly string[]): string {
   return text.slice(0, Math.min(text.length, ...places));
 }
 
-/** @throws SipfError 'unsupported' where token ids and log-probabilities are not of the same tokens, or nothing tells how many there are. */
-export function completionOf(
-  id: string,
-  { choices: [choice], usage }: Answer,
+/**
+ * A completion for each of the choices, named by `ids`.
+ * @throws SipfError 'unsupported' where token ids and log-probabilities are not of the same tokens, or nothing tells how many each has.
+ */
+export function completionsOf(
+  ids: readonly string[],
+  { choices, usage }: Answer,
   stopStrings: readonly string[] = [],
+): Completion[] {
+  const isOne = choices.length === 1;
+  const counted = isOne ? usage?.completion_tokens : undefined;
+  const completions = choices.map((choice, n) => completionOf(ids[n] ?? '', choice, counted, stopStrings));
+  const total = completions.reduce((sum, { tokens }) => sum + tokens, 0);
+  if (isOne || usage == null || usage.completion_tokens === total) return completions;
+  throw new SipfError(
+    'unsupported',
+    `Expected a server that tells of all tokens of its ${choices.length} completions, got ${total} of ${usage.completion_tokens}. Set engine.sampler.perRequest 1.`,
+  );
+}
+
+/** `counted`: its tokens, as the server counts them. */
+function completionOf(
+  id: string,
+  choice: Choice,
+  counted: number | undefined,
+  stopStrings: readonly string[],
 ): Completion {
   const { finish_reason: reason } = choice;
   const text = beforeStop(choice.text, stopStrings);
@@ -72,7 +96,7 @@ export function completionOf(
       `Expected one log-probability for each token id of a completion, got ${told.tokenIds.length} and ${told.logps.length}. Use a server that tells both of the same tokens.`,
     );
   }
-  const tokens = usage?.completion_tokens ?? told.tokenIds?.length ?? told.logps?.length;
+  const tokens = counted ?? told.tokenIds?.length ?? told.logps?.length;
   // llama.cpp leaves out tokens that are a part of a character: what it tells is then of other tokens than were drawn.
   const isWhole = (told.tokenIds ?? told.logps)?.length === tokens;
   const { tokenIds, logps } = isWhole ? told : { tokenIds: null, logps: null };
@@ -80,6 +104,6 @@ export function completionOf(
     return { id, text, tokens, tokenIds, logps, finishReason: reason === 'length' ? reason : 'stop' };
   throw new SipfError(
     'unsupported',
-    'Expected a completion with usage, token ids or log-probabilities, got none: its length is unknown. Use a server that tells one of them.',
+    'Expected a completion with usage, token ids or log-probabilities, got none: its length is unknown. Use a server that tells one of them; usage is of one completion where engine.sampler.perRequest is 1.',
   );
 }

@@ -23,11 +23,11 @@ import {
   refused,
   type SeedUse,
 } from './capabilities.ts';
-import { type Answer, completionOf, readAnswer } from './completions.ts';
+import { type Answer, completionsOf, readAnswer } from './completions.ts';
 import { fieldsOf } from './dialects.ts';
 import type { SamplerParts, ServedModel } from './sampler.ts';
 
-interface Settings extends ServerOptions, Pick<Probed, 'model' | 'dialect' | 'prompts'> {
+interface Settings extends ServerOptions, Pick<Probed, 'model' | 'dialect' | 'prompts' | 'perRequest'> {
   readonly others: 'refuse' | 'local' | 'adapter';
   readonly paths: PathMapping | null;
   /** Whether the server is ended for now. */
@@ -42,6 +42,12 @@ const NEVER = new AbortController().signal;
 interface Named {
   readonly model: string;
   readonly adapter: LoadedAdapter | null;
+}
+
+/** Of a request, but for the model; `n` completions are asked for. */
+interface Fields {
+  readonly n?: number;
+  readonly [name: string]: unknown;
 }
 
 /** One server, for all models that are drawn from it. */
@@ -71,17 +77,18 @@ export class OpenAiServer {
     const named = { model: adapter?.model ?? model, adapter };
     return {
       contextLength: contextLength ?? Number.POSITIVE_INFINITY,
-      draw: async ({ id, context, key, sampling }, ids, signal) => {
+      draw: async (requests, ids, signal) => {
+        const [{ context, key, sampling }] = requests;
         const prompt = prompts === 'ids' ? ids : textOf(context);
-        const fields = { prompt, ...fieldsOf(dialect, sampling, hash32(key) >>> 1) };
+        const fields = { prompt, ...fieldsOf(dialect, sampling, hash32(key) >>> 1), n: requests.length };
         const tried = await this.#complete(named, fields, signal);
         if (!('answer' in tried)) return tried;
-        const { usage } = tried.answer;
-        const drawn = {
-          completion: completionOf(id, tried.answer, sampling.stopStrings),
-          promptTokens: usage?.prompt_tokens ?? ids.length,
+        const promptTokens = tried.answer.usage?.prompt_tokens ?? ids.length;
+        const names = requests.map(({ id }) => id);
+        const completions = completionsOf(names, tried.answer, sampling.stopStrings);
+        return {
+          answer: completions.map((completion, n) => ({ completion, promptTokens: n === 0 ? promptTokens : 0 })),
         };
-        return { answer: drawn };
       },
       logps: reads && ((tokens, signal) => this.#logps(named, reads, tokens, signal)),
       [Symbol.asyncDispose]: async () => adapter?.[Symbol.asyncDispose](),
@@ -111,11 +118,11 @@ export class OpenAiServer {
   }
 
   /** One try. A server that was restarted, or that another process took it from, has lost the adapter: it is loaded again. */
-  async #complete({ model, adapter }: Named, fields: object, signal: AbortSignal): Promise<Tried<Answer>> {
+  async #complete({ model, adapter }: Named, fields: Fields, signal: AbortSignal): Promise<Tried<Answer>> {
     const request = { path: '/v1/completions', body: { model, ...fields } };
     const isLost = (reply: Reply) => adapter !== null && hasNoModel(reply);
     const read = (reply: Reply): Tried<Answer | null> =>
-      isLost(reply) ? { answer: null } : readAnswer(reply, (got) => this.#refusal(got));
+      isLost(reply) ? { answer: null } : readAnswer(reply, (got) => this.#refusal(got), fields.n);
     for (let time = 1; ; time += 1) {
       const loads = adapter?.loads ?? 0;
       const tried = await this.#requests.try(request, read, signal);
@@ -128,8 +135,8 @@ export class OpenAiServer {
 
   /** Once; again where that failed. */
   #ask(here: Policy): Promise<Capabilities> {
-    const { model, dialect, prompts } = this.#settings;
-    const probed: Probed = { requests: this.#requests, model, dialect, prompts, signal: NEVER };
+    const { model, dialect, prompts, perRequest } = this.#settings;
+    const probed: Probed = { requests: this.#requests, model, dialect, prompts, perRequest, signal: NEVER };
     const ask = async () => {
       const [ids = []] = await here.encode([[PROBE_TEXT]]);
       const table = await probe(probed, ids);

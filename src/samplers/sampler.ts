@@ -27,6 +27,10 @@ export const SERVING = {
     z.number().int().positive().max(MOST.slots).default(32),
     'Requests at a time at each server. Raise it to what one batches.',
   ),
+  perRequest: described(
+    z.number().int().positive().max(MOST.slots).default(1),
+    'The most completions of one prompt that a request asks for (n). 1: each has a seed of its own. Raise it where requests take the time, not tokens: completions of a request have one seed.',
+  ),
   retries: REQUESTS.retries,
 };
 
@@ -49,7 +53,10 @@ export interface KindParts extends SamplerParts {
   readonly source: ModelSource;
 }
 
-/** A completion with what its prompt cost. */
+/** Requests that are sent as one. */
+export type Together = readonly [GenerateRequest, ...GenerateRequest[]];
+
+/** A completion with what its prompt cost; those of one request share that of the first. */
 export interface Drawn {
   readonly completion: Completion;
   readonly promptTokens: number;
@@ -59,8 +66,8 @@ export interface Drawn {
 export interface ServedModel extends AsyncDisposable {
   /** Tokens; Infinity: as many as the model's files say. */
   readonly contextLength: number;
-  /** `ids` is the request's context; `maxTokens` fits behind it. */
-  draw(request: GenerateRequest, ids: readonly number[], signal: AbortSignal): Promise<Tried<Drawn>>;
+  /** `ids` is the context of all these requests, and their sampling is the same; `maxTokens` fits behind it. Completions are in the order of the requests. */
+  draw(requests: Together, ids: readonly number[], signal: AbortSignal): Promise<Tried<readonly Drawn[]>>;
   /** Log-probabilities of a completion's tokens; null: it does not tell them. */
   readonly logps: ((given: GivenTokens, signal: AbortSignal) => Promise<Tried<readonly number[]>>) | null;
 }

@@ -1,15 +1,18 @@
 // A model elsewhere, and the same here -> a Policy that draws there, and asks the rest here.
+import { isDeepStrictEqual } from 'node:util';
 import type { DrawOptions, GenerateRequest, GenerateStats, GivenTokens, OnFinished, Policy } from '../backend.ts';
 import { SipfError, throwIfAborted } from '../errors.ts';
 import { allOrNone, stopper } from '../remote/all-or-none.ts';
 import type { Spread } from '../remote/spread.ts';
-import type { Drawn, ServedModel } from './sampler.ts';
+import type { Drawn, ServedModel, Together } from './sampler.ts';
 
 interface Drawer {
   /** Sends requests to the servers. */
   readonly spread: Spread;
   /** Completions that are handed on in one group. */
   readonly together: number;
+  /** The most completions of one prompt that are asked for at a time. */
+  readonly perRequest: number;
   /** Log-probabilities of given texts. */
   readonly reader: Policy['logps'];
 }
@@ -67,8 +70,8 @@ async function drawInOrder(drawing: Drawing, { signal, onText }: DrawOptions = {
   const stats = { promptTokens: 0, generatedTokens: 0 };
   const queue: Promise<Drawn>[] = [];
   using unit = drawer.spread.unit();
-  const draw: Draw = (request, ids) =>
-    unit.send((server) => drawing.there[server]!.draw(request, ids, stop.signal), stop.signal);
+  const draw: Draw = (some, ids) =>
+    unit.send((server) => drawing.there[server]!.draw(some, ids, stop.signal), stop.signal);
   try {
     queue.push(...(await start(drawing, requests, draw)));
     while (queue.length > 0) {
@@ -90,24 +93,54 @@ async function drawInOrder(drawing: Drawing, { signal, onText }: DrawOptions = {
   }
 }
 
-type Draw = (request: GenerateRequest, ids: readonly number[]) => Promise<Drawn>;
+type Draw = (requests: Together, ids: readonly number[]) => Promise<readonly Drawn[]>;
 
-/** Sends requests; each has a seed of its own, so each is one completion, and the place keeps the prompts that they share. */
+/** Sends requests, those of one prompt together where the settings say so; else the place keeps the prompts that they share. */
 async function start(
-  { encode, contextLength }: Drawing,
+  { encode, contextLength, drawer: { perRequest } }: Drawing,
   requests: readonly GenerateRequest[],
   draw: Draw,
 ): Promise<Promise<Drawn>[]> {
   if (requests.length === 0) return [];
   for (const request of requests) checkCalculator(request);
   const contexts = await encode(requests.map(({ context }) => context));
-  return requests.map((request, i) => {
-    const ids = contexts[i] ?? [];
-    const drawn = (async () => draw(withinContext(request, ids.length, contextLength), ids))();
-    // An earlier one that fails ends the wait for this one.
-    drawn.catch(() => undefined);
-    return drawn;
+  const asked = requests.map((request, i) => ({ request, ids: contexts[i] ?? [] }));
+  return inGroups(asked, perRequest).flatMap(({ some, ids }) => {
+    const within = ([first, ...more]: Together): Together => {
+      const cut = (request: GenerateRequest) => withinContext(request, ids.length, contextLength);
+      return [cut(first), ...more.map(cut)];
+    };
+    const group = (async () => draw(within(some), ids))();
+    return some.map((_, n) => {
+      const drawn = group.then((all) => all[n]!);
+      // An earlier one that fails ends the wait for this one.
+      drawn.catch(() => undefined);
+      return drawn;
+    });
   });
+}
+
+interface Group {
+  readonly some: [GenerateRequest, ...GenerateRequest[]];
+  readonly ids: readonly number[];
+}
+
+/** Requests beside one another that have one prompt and are sampled alike, at most `most` together. */
+function inGroups(
+  asked: readonly { readonly request: GenerateRequest; readonly ids: readonly number[] }[],
+  most: number,
+) {
+  const groups: Group[] = [];
+  for (const { request, ids } of asked) {
+    const last = groups.at(-1);
+    const isAlike =
+      last !== undefined &&
+      last.some.length < most &&
+      isDeepStrictEqual([last.ids, last.some[0].sampling], [ids, request.sampling]);
+    if (isAlike) last.some.push(request);
+    else groups.push({ some: [request], ids });
+  }
+  return groups;
 }
 
 function checkCalculator({ id, sampling }: GenerateRequest): void {

@@ -18,6 +18,8 @@ export interface Serving {
   readonly logps: 'server' | 'local';
   /** Requests at a time at each server, those of all policies together. */
   readonly concurrency: number;
+  /** The most completions of one prompt that a request asks for. */
+  readonly perRequest: number;
   /** Further tries of a request. */
   readonly retries: number;
 }
@@ -83,7 +85,7 @@ function adapterThere({ serves, others }: Serving, source: ModelSource): { reado
 
 /** Opens what is at its servers. */
 function opener(serving: Serving, parts: Omit<SamplerParts, 'env'>) {
-  const { places, logps, concurrency, retries } = serving;
+  const { places, logps, concurrency, perRequest, retries } = serving;
   const { local, log } = parts;
   const names = places.map(({ name }) => name);
   const spread = new Spread({ setting: 'engine.sampler', names, concurrency, retries }, parts);
@@ -100,7 +102,7 @@ function opener(serving: Serving, parts: Omit<SamplerParts, 'env'>) {
         return here.logps(items, options);
       };
       const reader = (logps === 'server' ? readerOf(here, there, spread) : null) ?? computed;
-      return servedPolicy(here, there, { spread, together, reader });
+      return servedPolicy(here, there, { spread, together, perRequest, reader });
     } catch (error) {
       await here[Symbol.asyncDispose]();
       throw error;

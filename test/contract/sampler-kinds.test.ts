@@ -38,16 +38,14 @@ const echo = defineSampler({
       open: async () => ({
         contextLength: 4096,
         logps: null,
-        async draw(request) {
+        async draw(requests) {
           await using policy = await letters.openPolicy({ model: name });
           const drawn: Completion[] = [];
-          const { promptTokens } = await policy.generate([request], (finished) => {
+          const { promptTokens } = await policy.generate(requests, (finished) => {
             drawn.push(...finished);
             return [];
           });
-          const [completion] = drawn;
-          if (completion === undefined) throw new Error('Nothing was drawn');
-          return { answer: { completion, promptTokens } };
+          return { answer: drawn.map((completion) => ({ completion, promptTokens })) };
         },
         [Symbol.asyncDispose]: async () => undefined,
       }),
@@ -77,6 +75,7 @@ describe('the settings of two kinds', () => {
         serves: 'model',
         others: 'refuse',
         logps: 'server',
+        perRequest: 1,
         concurrency: 32,
         retries: 6,
       },

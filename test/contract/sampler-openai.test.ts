@@ -157,6 +157,54 @@ describe('what is sent', () => {
   });
 });
 
+describe('several completions of a request', () => {
+  const questions = ['one', 'two'].flatMap((text) =>
+    ['a', 'b', 'c'].map((key) => ({ ...request(text + key), id: text + key, context: [text] })),
+  );
+
+  it('are those of one prompt, each with its own text, ids and log-probabilities', async () => {
+    await using opened = await open({ options: { perRequest: 2 } });
+    const drawn = await draw(opened.policy, questions);
+    expect(drawn.map(({ id }) => id)).toEqual(questions.map(({ id }) => id));
+    expect(new Set(drawn.map(({ text }) => text)).size).toBe(questions.length);
+    for (const { text, tokens, tokenIds, logps } of drawn)
+      expect([tokens, tokenIds?.length, logps?.length]).toEqual([text.length, text.length, text.length]);
+    expect(opened.server.asked.map(({ n }) => n)).toEqual([2, 1, 2, 1]);
+    expect(opened.server.asked[0]?.seed).toBe(hash32('onea') >>> 1);
+  });
+
+  it('are all there, or the request has failed', async () => {
+    const fewer = (answer: Record<string, unknown>) => ({
+      ...answer,
+      choices: (answer['choices'] as object[]).slice(1),
+    });
+    await using opened = await open({ options: { perRequest: 3 }, faultOf: () => ({ change: fewer }) });
+    await expect(draw(opened.policy, questions)).rejects.toMatchObject({
+      code: 'bad-config',
+      message: expect.stringContaining('2 completions for n 3'),
+    });
+  });
+
+  it('need a server that tells the tokens of each', async () => {
+    await using opened = await open({ options: { perRequest: 3, dialect: 'openai' }, form: 'bare' });
+    const options = questions.map((question) => ({ ...question, sampling: { temperature: 1, maxTokens: 6 } }));
+    await expect(draw(opened.policy, options)).rejects.toMatchObject({
+      code: 'unsupported',
+      message: expect.stringContaining('perRequest is 1'),
+    });
+  });
+
+  it('are refused where the server gives one text for all of them', async () => {
+    const always = createScriptedBackend({ write: () => 'always this' });
+    const policy = await always.openPolicy({ model: 'base' });
+    await using server = await openCompletionServer({ policy, form: 'vllm' });
+    await expect(open({ options: { perRequest: 2, url: server.url } })).rejects.toMatchObject({
+      code: 'bad-config',
+      message: expect.stringContaining('Set engine.sampler.perRequest 1'),
+    });
+  });
+});
+
 it('takes no ids and log-probabilities where some of the drawn tokens are left out', async () => {
   const without = (answer: Record<string, unknown>) => {
     const { choices } = answer as { choices: { logprobs: { content: object[] } }[] };
@@ -245,7 +293,7 @@ describe('an answer that no further try changes', () => {
     [
       'two choices',
       { change: (answer) => ({ ...answer, choices: [answer.choices, answer.choices].flat() }) },
-      /choices.*Too big/,
+      /2 completions for n 1/,
     ],
     ['no choice', { change: (answer) => ({ ...answer, choices: [] }) }, /choices/],
   ])('%s', async (_name, fault, message) => {

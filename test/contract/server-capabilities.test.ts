@@ -18,7 +18,7 @@ function ask(url: string, more: Partial<Probed> = {}, ids = idsOf(PROBE_TEXT)): 
     { apiKey: null, random: () => 0, now: () => 0, wait },
   );
   const { signal } = new AbortController();
-  return probe({ requests, model: 'served', dialect: 'auto', prompts: 'ids', signal, ...more }, ids);
+  return probe({ requests, model: 'served', dialect: 'auto', prompts: 'ids', perRequest: 1, signal, ...more }, ids);
 }
 
 async function tableOf(settings: Partial<ServerSettings>, more: Partial<Probed> = {}): Promise<Capabilities> {
