@@ -1,7 +1,7 @@
 // Many questions, many servers -> how time and memory of the driver grow, and what a kill costs.
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { createReadStream } from 'node:fs';
+import { createReadStream, existsSync } from 'node:fs';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -66,9 +66,9 @@ function program(terminal: Terminal): Command {
     .option('--out <folder>', 'keep the run there');
   return finish(
     command,
-    'print {settings, seconds, memory, servers, drawnAgain, records}',
-    'node scripts/tool.mjs bench/growth --questions 100000 --json',
-    'node scripts/tool.mjs bench/growth --questions 10000 --faults 0.02 --slow 1 --kill 0.5 --json',
+    'print {settings, stages, drawn, drawnAgain, unitsAgain, failed, drawnBySlow, drawnByOthers, mostAtOnce, records}',
+    'node scripts/tool.mjs bench/growth --questions 100000 --unit 4 --heap 400 --json',
+    'node scripts/tool.mjs bench/growth --questions 2000 --unit 4 --faults 0.03 --slow 1 --kill 0.5 --json',
   ).action((options: BenchOptions) => bench(options, terminal));
 }
 
@@ -85,7 +85,8 @@ async function bench(options: BenchOptions, terminal: Terminal): Promise<void> {
       drives.push(drive);
     }
     const figures = await servers.figures();
-    const records = await countRecords(join(settings.out, 'iteration-1', '1-samples.jsonl'), questions);
+    const file = join(settings.out, 'iteration-1', '1-samples.jsonl');
+    const records = existsSync(file) ? await countRecords(file, questions) : null;
     const report = reportOf(options, drives, figures, records);
     await terminal.print(json === true ? JSON.stringify(report) : JSON.stringify(report, null, 2));
   } finally {
@@ -209,7 +210,7 @@ function reportOf(
   options: BenchOptions,
   drives: readonly (readonly DriverFigures[])[],
   servers: readonly ServerFigures[],
-  records: object,
+  records: object | null,
 ) {
   const { questions, slow } = options;
   const drawn = servers.reduce((sum, server) => sum + server.drawn, 0);
