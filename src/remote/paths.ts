@@ -10,7 +10,9 @@ export const PathMapping = z.strictObject({
 });
 export type PathMapping = z.output<typeof PathMapping>;
 
-/** By the first mapping whose folder holds it; a folder of none has the same path there, and so has an address. */
+const isAddress = (path: string): boolean => /^\w+:\/\//.test(path);
+
+/** By the first mapping whose folder holds it; a folder of none has the same path there. An address, such as one in a bucket, stays as it is. */
 export function pathThere(mappings: readonly PathMapping[], folder: string): string {
   if (isAddress(folder)) return folder;
   const own = resolve(folder);
@@ -21,5 +23,3 @@ export function pathThere(mappings: readonly PathMapping[], folder: string): str
   }
   return own;
 }
-
-const isAddress = (path: string): boolean => /^\w+:\/\//.test(path);

@@ -23,7 +23,7 @@ const Settings = z.strictObject({
   ),
   release: described(
     z.enum(['never', 'training']).default('never'),
-    'When a server of `launch` is ended until it is needed again. Set training where both use one GPU.',
+    'When a server of `launch` is ended until it is needed again. Set training where training, or a server of `engine.scorer`, uses the same GPU.',
   ),
   startTimeout: START_TIMEOUT,
   model: described(z.string().min(1), 'The name that the server has for the model. Every server needs one.'),
@@ -53,7 +53,10 @@ export const openai = defineSampler({
     const { model } = parts.source;
     const launched =
       launch &&
-      new LaunchedServer({ setting: 'engine.sampler.launch', command: launch, model, name, startTimeout }, parts);
+      new LaunchedServer(
+        { setting: 'engine.sampler.launch', command: launch, places: { model, name }, startTimeout },
+        parts,
+      );
     const locate = async (signal: AbortSignal) => launched?.url(signal) ?? url ?? '';
     const isEnded = () => launched !== null && !launched.isRunning;
     const server = new OpenAiServer(

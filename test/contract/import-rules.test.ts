@@ -66,8 +66,9 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   models: ['arithmetic', 'engine', 'io', 'storage'],
   inference: ['arithmetic', 'models', 'engine', 'backend'],
   training: ['models', 'engine', 'io', 'backend', 'objectives'],
+  scorers: ['backend', 'remote', 'io'],
   trainers: ['remote', 'backend', 'objectives', 'training', 'models', 'io'],
-  'engine-settings': ['samplers', 'trainers'],
+  'engine-settings': ['samplers', 'scorers', 'trainers'],
   backends: [
     'arithmetic',
     'inference',
@@ -79,6 +80,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
     'backend',
     'remote',
     'samplers',
+    'scorers',
     'trainers',
     'engine-settings',
   ],

@@ -1,9 +1,10 @@
 // How the program is started, whatever starts it: what it is given, and what is heard of it.
+import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { printable } from '../../errors.ts';
 
 /** The folder of the program, in a checkout and in a package alike. */
-export const PROGRAM_FOLDER = fileURLToPath(new URL('../python/', import.meta.url));
+export const PROGRAM_FOLDER = dirname(fileURLToPath(new URL('../python/train.py', import.meta.url)));
 /** The file in it that is started. */
 export const PROGRAM = 'train.py';
 
