@@ -85,14 +85,17 @@ export function completionOf(
 ): Completion {
   const { finish_reason: reason } = choice;
   const text = beforeStop(choice.text, stopStrings);
-  const { tokenIds, logps } = drawnTokens(choice);
-  if (tokenIds !== null && logps !== null && tokenIds.length !== logps.length) {
+  const told = drawnTokens(choice);
+  if (told.tokenIds !== null && told.logps !== null && told.tokenIds.length !== told.logps.length) {
     throw new SipfError(
       'unsupported',
-      `Expected one log-probability for each token id of a completion, got ${tokenIds.length} and ${logps.length}. Use a server that tells both of the same tokens.`,
+      `Expected one log-probability for each token id of a completion, got ${told.tokenIds.length} and ${told.logps.length}. Use a server that tells both of the same tokens.`,
     );
   }
-  const tokens = tokenIds?.length ?? usage?.completion_tokens ?? logps?.length;
+  const tokens = usage?.completion_tokens ?? told.tokenIds?.length ?? told.logps?.length;
+  // llama.cpp leaves out tokens that are a part of a character: what it tells is then of other tokens than were drawn.
+  const isWhole = (told.tokenIds ?? told.logps)?.length === tokens;
+  const { tokenIds, logps } = isWhole ? told : { tokenIds: null, logps: null };
   if (tokens !== undefined)
     return { id, text, tokens, tokenIds, logps, finishReason: reason === 'length' ? reason : 'stop' };
   throw new SipfError(

@@ -154,6 +154,20 @@ describe('what is sent', () => {
   });
 });
 
+it('takes no ids and log-probabilities where some of the drawn tokens are left out', async () => {
+  const without = (answer: Record<string, unknown>) => {
+    const { choices } = answer as { choices: { logprobs: { content: object[] } }[] };
+    choices[0]?.logprobs.content.splice(1, 1);
+    return answer;
+  };
+  await using opened = await open({ form: 'llama.cpp', faultOf: (n) => (n === 1 ? { change: without } : null) });
+  const drawn = await draw(opened.policy, [request('a'), request('b')]);
+  const [first, second] = drawn;
+  expect(first).toMatchObject({ tokens: first?.text.length, tokenIds: null, logps: null });
+  expect(second?.tokenIds).toHaveLength(second?.text.length ?? 0);
+  expect(second?.logps).toHaveLength(second?.text.length ?? 0);
+});
+
 it('ends a text before its first stop string, which some servers leave there', async () => {
   const withStop = (answer: Record<string, unknown>) => ({
     ...answer,
