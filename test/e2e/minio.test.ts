@@ -125,6 +125,26 @@ describe.skipIf(minioProgram === null)('MinIO', () => {
     ]);
   });
 
+  it('has what a lost machine had finished: another one continues to the same bytes', async () => {
+    const env = { ...cache, ...server.env() };
+    const words = ['run', '--preset', 'smoke', '--seed', '5', '--threads', '1', '--iterations', '1'];
+    const whole = await runCli([...words, '--out', join(root, 'whole')], { env: cache });
+    expect(whole.code, whole.stderr).toBe(0);
+    const stored = ['--engine.storage', 's3://bucket/runs/lost'];
+    const lost = startCli([...words, ...stored, '--out', join(root, 'lost')], { env });
+    for await (const line of createInterface({ input: lost.stderr! }))
+      if (line.includes('round 1 2-step-labels: begins')) break;
+    lost.kill('SIGKILL');
+    rmSync(join(root, 'lost'), { recursive: true });
+    const { code, stderr } = await runCli(['run', '--out', join(root, 'found'), ...stored], { env });
+    expect(code, stderr).toBe(0);
+    expect(stderr).toContain('iteration-1/1-samples: its files are from s3://bucket/runs/lost');
+    expect(stderr.match(/^round .*: begins$/gm)?.[0]).toBe('round 1 2-step-labels: begins');
+    const [own, expected] = [await artefacts(join(root, 'found')), await artefacts(join(root, 'whole'))];
+    for (const files of [own, expected]) files.delete('config.json');
+    expect(own).toEqual(expected);
+  });
+
   it.each(['PUT /bucket/runs/killed/iteration-0/6-policy/', 'PUT /bucket/runs/killed/iteration-0/done/6-policy'])(
     'completes what kill -9 left of an upload at %s',
     async (what) => {
