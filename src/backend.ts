@@ -205,10 +205,19 @@ export interface StepPath {
   readonly steps: readonly string[];
 }
 
+/** A path in token ids. */
+export interface PathTokens {
+  readonly ids: readonly number[];
+  /** Places of the steps' last tokens, where scores are read. */
+  readonly ends: readonly number[];
+}
+
 /** A model that scores steps. */
 export interface ProcessRewardModel extends OpenedModel {
   /** P(step correct) of each step, read at the step's last token. A path beyond the context length is an error naming its index. */
   score(paths: readonly StepPath[], options?: CallOptions): Promise<number[][]>;
+  /** Token ids of paths, with the errors of `score`, as it reads them: another engine may then compute their scores. Absent: this one alone can. */
+  encodePaths?(paths: readonly StepPath[]): Promise<PathTokens[]>;
 }
 
 /** Texts are pieces tokenised on their own, so that every step ends at a token; EOS is added after the last piece where `eos` is set. */

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { described } from './described.ts';
 import { MOST } from './limits.ts';
 import { type SamplerOptions, SamplerSettings } from './samplers/samplers.ts';
+import { type ScorerOptions, ScorerSettings } from './scorers/scorers.ts';
 import { type TrainerOptions, TrainerSettings } from './trainers/trainers.ts';
 
 export type { SamplerOptions };
@@ -51,6 +52,10 @@ export const EngineSettings = z.strictObject({
       .default(null),
     'Where paths, rollouts and answers are drawn instead (docs/engines.md). null: where everything else executes. Set it to draw from a server; a list of them, each with its own `serves`, draws rollouts and paths from different ones.',
   ),
+  scorer: described(
+    ScorerSettings.nullable().default(null),
+    'What scores steps by a process reward model instead (docs/engines.md). null: where everything else executes. Set it to score on GPUs with vLLM.',
+  ),
   trainer: described(
     TrainerSettings.nullable().default(null),
     'What trains instead (docs/engines.md). null: where everything else executes. Set it to train on GPUs with torch.',
@@ -67,7 +72,8 @@ export const EngineSettings = z.strictObject({
 export type EngineSettings = z.infer<typeof EngineSettings>;
 
 /** Settings as `openBackend` takes them: those that are absent have their defaults, and the model of a sampler is named by its files. */
-export interface EngineOptions extends Partial<Omit<EngineSettings, 'sampler' | 'trainer'>> {
+export interface EngineOptions extends Partial<Omit<EngineSettings, 'sampler' | 'scorer' | 'trainer'>> {
   readonly sampler?: SamplerOptions | readonly SamplerOptions[] | null;
+  readonly scorer?: ScorerOptions | null;
   readonly trainer?: TrainerOptions | null;
 }

@@ -22,7 +22,8 @@ describe('a configuration', () => {
     const lora = { rank: 8, alpha: 16, dropout: 0, targets: 'all-linear' };
     const section = key.slice(0, key.indexOf('.lora'));
     const base = key.includes('.lora.') ? { [`${section}.lora`]: lora } : {};
-    const kind = key.startsWith('engine.sampler.') ? { 'engine.sampler.kind': 'openai' } : {};
+    const [, part] = /^(engine\.(?:sampler|scorer))\./.exec(key) ?? [];
+    const kind = part === undefined ? {} : { [`${part}.kind`]: 'openai' };
     const made = key.startsWith('model.') ? { model: { init: {} } } : { model: 'm' };
     await expect(loadConfig({ flags: { ...made, ...base, ...kind, [key]: '1000000000000000' } })).rejects.toThrow(
       new RegExp(`Expected (?:a valid value for )?${key.replaceAll('.', '\\.')}`),

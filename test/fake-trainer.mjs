@@ -100,7 +100,9 @@ async function train() {
   if (how === 'noise') tell('warning', { message: 'mind the gap' });
   const save = () => write('progress.json', JSON.stringify({ steps }));
   while (steps.length < plan.length) {
-    await wait(how === 'deaf' ? 400 : 4);
+    await wait({ deaf: 400, steady: 200 }[how] ?? 4);
+    // Until somebody makes the file, or asks for an end.
+    while (how === 'held' && steps.length === 3 && !stop && !existsSync(at('go'))) await wait(10);
     if (stop) return save();
     if (steps.length === 2) ENDS[how]?.();
     const step = { step: steps.length, loss: 1 / (1 + steps.length), gradNorm: 1, figures: FIGURES };

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Trainer } from '../src/backend.ts';
 import { createInProcessBackend } from '../src/backends/local/in-process.ts';
+import { WAITS } from '../src/backends/waits.ts';
 import { torchTrainer } from '../src/trainers/torch/torch-trainer.ts';
 import { type TrainerOptions, TrainerSettings } from '../src/trainers/trainers.ts';
 import { cache, engine } from './training-fixtures.ts';
@@ -20,11 +21,12 @@ interface Made {
 }
 
 /** A torch trainer that describes models as the tests' engine does. */
-export function torchBy(command: readonly string[], more: Partial<TrainerOptions> = {}): Made {
+export function torchBy(command: readonly string[], more: Partial<TrainerOptions> = {}, waits = WAITS): Made {
   const log: string[] = [];
   const settings = TrainerSettings.parse({ kind: 'torch', command, ...more });
   const store = createInProcessBackend({ cache, provider: 'cpu' }, engine);
   const parts = {
+    ...waits,
     store,
     threads: 1,
     env: { ...process.env, SIPF_CACHE: cache },

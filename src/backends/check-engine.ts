@@ -4,6 +4,7 @@ import { SipfError } from '../errors.ts';
 import { openStorage, probeStorage } from '../storage/storage.ts';
 import type { TrainerFinding } from '../trainers/trainer.ts';
 import { checkTrainer } from '../trainers/trainers.ts';
+import { WAITS } from './waits.ts';
 
 export type EngineFinding = TrainerFinding;
 
@@ -19,7 +20,7 @@ export async function checkEngine(
   env: Readonly<Record<string, string | undefined>> = process.env,
 ): Promise<EngineFinding[]> {
   const own: EngineFinding = { name: 'trainer', state: 'ok', value: 'where everything else executes' };
-  const trains = trainer ? await checkTrainer(trainer, { env }) : [own];
+  const trains = trainer ? await checkTrainer(trainer, { ...WAITS, env }) : [own];
   return storage ? [...trains, await storageFinding(storage, env)] : trains;
 }
 

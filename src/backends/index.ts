@@ -1,18 +1,20 @@
 // Settings of the engine -> an open Backend; and what backends are made of.
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { setTimeout } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import type { Backend } from '../backend.ts';
 import { checkPrecision } from '../engine/runtime/precision.ts';
 import type { EngineOptions } from '../engine-settings.ts';
 import { messageOf, SipfError } from '../errors.ts';
 import { checkCount, MOST, MOST_THREADS } from '../limits.ts';
-import { type Fact, openSampler } from '../samplers/samplers.ts';
+import type { Fact } from '../remote/fact.ts';
+import { openSampler } from '../samplers/samplers.ts';
+import { openScorer } from '../scorers/scorers.ts';
 import { openTrainer } from '../trainers/trainers.ts';
 import { BACKEND_METHODS, composeBackends } from './compose.ts';
 import { downloadingFirst } from './local/downloads.ts';
 import { createWorkerBackend } from './local/worker-client.ts';
+import { WAITS } from './waits.ts';
 
 export type { EngineOptions } from '../engine-settings.ts';
 export { checkEngine, type EngineFinding } from './check-engine.ts';
@@ -30,21 +32,23 @@ export interface OpenBackendParts {
 export type MakeBackend = (options: EngineOptions) => Backend | Promise<Backend>;
 
 /**
- * Opens what executes models: the engine of this package, on a thread of its own, or the backend that a module makes; with a server that draws, and a program that trains.
+ * Opens what executes models: the engine of this package, on a thread of its own, or the backend that a module makes; with servers that draw and score, and a program that trains.
  * @throws SipfError 'bad-input' where a setting is out of range, or the module makes no backend; 'not-found' where there is no module;
  * 'bad-config' where an API key is not there; 'unsupported' for half precision on the CPU.
  * @example
  * await using backend = await openBackend({ provider: 'cpu', threads: 2 });
  */
 export async function openBackend(options: EngineOptions = {}, parts: OpenBackendParts = {}): Promise<Backend> {
-  const { sampler: drawsBy, trainer: trainsBy, threads = null } = options;
+  const { sampler: drawsBy, scorer: scoresBy, trainer: trainsBy, threads = null } = options;
   const { log = () => {}, env = process.env } = parts;
   const local = await openLocal(options, log);
-  if (!drawsBy && !trainsBy) return local;
+  if (!drawsBy && !scoresBy && !trainsBy) return local;
   try {
-    const sampler = drawsBy ? openSampler(drawsBy, { ...world, local, log, env }) : null;
-    const trainer = trainsBy ? await openTrainer(trainsBy, { store: local, log, threads, env }) : local;
-    const backend = composeBackends({ sampler: sampler ?? local, scorer: local, trainer, store: local });
+    const sampler = drawsBy ? openSampler(drawsBy, { ...WAITS, local, log, env }) : null;
+    const starts = async () => sampler?.release();
+    const scorer = scoresBy ? openScorer(scoresBy, { ...WAITS, local, log, env, starts }) : local;
+    const trainer = trainsBy ? await openTrainer(trainsBy, { ...WAITS, store: local, log, threads, env }) : local;
+    const backend = composeBackends({ sampler: sampler ?? local, scorer, trainer, store: local });
     if (sampler === null) return backend;
     const train: Backend['train'] = async (...job) => {
       await sampler.release();
@@ -57,12 +61,6 @@ export async function openBackend(options: EngineOptions = {}, parts: OpenBacken
   }
 }
 
-const world = {
-  wait: (ms: number, signal: AbortSignal) => setTimeout(ms, undefined, { signal }),
-  random: Math.random,
-  now: Date.now,
-};
-
 /**
  * What the server of `engine.sampler` can; nothing without one.
  * @example
@@ -74,7 +72,22 @@ export async function samplerTable(options: EngineOptions, parts: OpenBackendPar
   const { log = () => {}, env = process.env } = parts;
   if (!sampler) return [];
   await using local = await openLocal(options, log);
-  await using elsewhere = openSampler(sampler, { ...world, local, log, env });
+  await using elsewhere = openSampler(sampler, { ...WAITS, local, log, env });
+  return await elsewhere.table();
+}
+
+/**
+ * What the server of `engine.scorer` can; nothing without one.
+ * @example
+ * for (const { name, value } of await scorerTable(engineOf(config))) console.log(name, value);
+ * @throws SipfError as `openBackend` does, 'bad-config' where the server has another model, 'unsupported' where it scores in no known way, 'unreachable' where it does not answer.
+ */
+export async function scorerTable(options: EngineOptions, parts: OpenBackendParts = {}): Promise<readonly Fact[]> {
+  const { scorer } = options;
+  const { log = () => {}, env = process.env } = parts;
+  if (!scorer) return [];
+  await using local = await openLocal(options, log);
+  await using elsewhere = openScorer(scorer, { ...WAITS, local, log, env, starts: async () => undefined });
   return await elsewhere.table();
 }
 

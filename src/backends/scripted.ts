@@ -18,6 +18,7 @@ import type {
   ModelInit,
   OnFinished,
   OpenedModel,
+  PathTokens,
   Policy,
   ProcessRewardModel,
   ReadOptions,
@@ -305,6 +306,14 @@ class ScriptedPrm extends ScriptedModel implements ProcessRewardModel {
     this.requireOpen();
     this.options.onWork?.('score');
     return paths.map((path) => scoresOf(path, this));
+  }
+
+  async encodePaths(paths: readonly StepPath[]): Promise<PathTokens[]> {
+    this.requireOpen();
+    return paths.map(({ prompt, steps }) => {
+      let end = idsOf(prompt).length - 1;
+      return { ids: idsOf(prompt + steps.join('')), ends: steps.map((step) => (end += idsOf(step).length)) };
+    });
   }
 }
 

@@ -1,5 +1,5 @@
 // Prompts and steps as token ids -> what one program says at each step's last token.
-import type { CallOptions, StepPath } from '../backend.ts';
+import type { CallOptions, PathTokens, StepPath } from '../backend.ts';
 import { vector } from '../engine/host-arrays.ts';
 import type { Engine, Program } from '../engine/runtime/session.ts';
 import { SipfError } from '../errors.ts';
@@ -45,11 +45,11 @@ export class StepReader implements AsyncDisposable {
    * @throws SipfError 'bad-input' naming the path (by index) that has an empty step or is longer than the model's context; 'diverged' on NaN.
    */
   async read(paths: readonly TokenPath[], options: ReadOptions = {}): Promise<Float32Array[][]> {
-    for (const [n, path] of paths.entries()) checkPath(path, n, this.#weights.decoder.config.contextLength);
+    const read = joinPaths(paths, this.#weights.decoder.config.contextLength);
     const items = paths.map(({ prompt, steps }) => ({ prefix: prompt, continuation: steps.flat() }));
     return readPacked(
       items,
-      (item) => stepEnds(paths[item] as TokenPath),
+      (item) => read[item]?.ends ?? [],
       (pass) => this.#run(pass),
       options,
     );
@@ -84,10 +84,17 @@ export function encodePaths(paths: readonly StepPath[], tokenizer: ContextTokeni
   }));
 }
 
-/** Places of the steps' last tokens in prompt and steps joined. */
-function stepEnds({ prompt, steps }: TokenPath): number[] {
-  let end = prompt.length - 1;
-  return steps.map((step) => (end += step.length));
+/**
+ * Prompt and steps joined, and the places of the steps' last tokens.
+ * @throws SipfError 'bad-input' naming the path (by index) that has an empty step or more than `limit` tokens.
+ */
+export function joinPaths(paths: readonly TokenPath[], limit: number): PathTokens[] {
+  return paths.map((path, n) => {
+    checkPath(path, n, limit);
+    const { prompt, steps } = path;
+    let end = prompt.length - 1;
+    return { ids: [...prompt, ...steps.flat()], ends: steps.map((step) => (end += step.length)) };
+  });
 }
 
 function checkPath({ prompt, steps }: TokenPath, n: number, limit: number): void {

@@ -62,6 +62,22 @@ export function checkAdapters(config: Config): void {
   );
 }
 
+/** @throws SipfError 'bad-config' where a server cannot have the process reward models that the rounds train. */
+export function checkScorer(config: Config): void {
+  const { scorer } = config.engine;
+  if (scorer === null || !trainingSections(config).includes('prm')) return;
+  if (scorer.launch === null)
+    throw new SipfError(
+      'bad-config',
+      `Expected engine.scorer.launch, got the server ${scorer.url}, which has one process reward model: each round trains another. Give the command that starts a server, or set engine.scorer null.`,
+    );
+  if (config.prm.headBias === false || !scorer.launch.some((word) => word.includes('{model}'))) return;
+  throw new SipfError(
+    'bad-config',
+    `Expected prm.headBias false for {model} in engine.scorer.launch, got ${config.prm.headBias ?? 'true'}: an output head has no bias. Set prm.headBias false.`,
+  );
+}
+
 /** The trainings that a run ends with: where they are done, so is every other. None: nothing trains. */
 export function lastTrainings(config: Config): readonly StageName[] {
   const { method, iterations, evaluate } = config;

@@ -109,6 +109,16 @@ const refusals: Record<string, () => Refusal> = {
     code: 'bad-config',
     says: /LoRA in sft\.train\.lora for engine\.sampler\.others adapter, got null/,
   }),
+  'a server of one process reward model': () => ({
+    config: { ...sums, engine: { scorer: { kind: 'openai', url: 'http://a/v1', serves: 'prm' } } },
+    code: 'bad-config',
+    says: /engine\.scorer\.launch, got the server http:\/\/a\/v1, which has one/,
+  }),
+  'a server that reads no bias': () => ({
+    config: { ...sums, engine: { scorer: { kind: 'openai', launch: ['vllm', 'serve', '{model}'] } } },
+    code: 'bad-config',
+    says: /prm\.headBias false for \{model\} in engine\.scorer\.launch, got true/,
+  }),
   'an adapter that does not fit': () => ({
     config: { ...sums, adapter: join(folder, 'other') },
     code: 'bad-input',

@@ -32,6 +32,7 @@ import {
   checkQuantised,
   checkRowLengths,
   checkSamples,
+  checkScorer,
   checkSignals,
   lastTrainings,
   type PromptedQuestions,
@@ -137,6 +138,7 @@ export async function startQuestions(options: Omit<RunStartOptions, 'backend'>):
     const task = tasks.named(config.task.name);
     checkQuantised(config);
     checkAdapters(config);
+    checkScorer(config);
     checkSamples(config);
     checkSignals(config, task);
     say('Reading questions ...');

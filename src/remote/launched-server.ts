@@ -16,11 +16,9 @@ const LAST_LINES = 12;
 export interface LaunchOptions {
   /** The setting that has the command: `engine.sampler.launch`. */
   readonly setting: string;
-  /** Its words, with {port}, {model} and {name}. */
+  /** Its words, with {port} and the names of `places` in braces. */
   readonly command: readonly string[];
-  /** What stands for {model}: the files of the model, and for {name}: its name there. */
-  readonly model: string;
-  readonly name: string;
+  readonly places: Readonly<Record<string, string>>;
   /** Seconds until it answers. */
   readonly startTimeout: number;
   /** The program that ends the server with this process; default: keeper.js beside this file. Tests of the sources name the built one. */
@@ -83,10 +81,10 @@ export class LaunchedServer implements AsyncDisposable {
   }
 
   async #start(signal: AbortSignal): Promise<Running> {
-    const { command, model, name, keeper = new URL('./keeper.js', import.meta.url) } = this.#options;
+    const { command, keeper = new URL('./keeper.js', import.meta.url) } = this.#options;
     const port = await freePort();
-    const places: Readonly<Record<string, string>> = { port: String(port), model, name };
-    const words = command.map((word) => word.replace(/\{(port|model|name)\}/g, (_, key: string) => places[key] ?? ''));
+    const places: Readonly<Record<string, string>> = { ...this.#options.places, port: String(port) };
+    const words = command.map((word) => word.replace(/\{(\w+)\}/g, (whole, key: string) => places[key] ?? whole));
     const logFile = join(mkdtempSync(join(tmpdir(), 'sipf-server-')), 'server.log');
     this.#parts.log(`Starts ${words.map(shellWord).join(' ')}; its output is in ${logFile}.`);
     const output = openSync(logFile, 'a');

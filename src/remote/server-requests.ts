@@ -1,6 +1,7 @@
 // A request to a server -> what it answers: timeouts, further tries, and waits between them.
 import { printable, SipfError, throwIfAborted } from '../errors.ts';
 import { mayPass, retryAfterMs, waitBefore, whyFailed } from '../retries.ts';
+import type { plainFetch } from './plain-fetch.ts';
 
 /** Time and chance, as requests need them. */
 export interface Waits {
@@ -25,12 +26,16 @@ export interface ServerOptions {
 export interface ServerParts extends Waits {
   /** Sent as a bearer token; null: none. */
   readonly apiKey: string | null;
+  /** What sends. Absent: that of Node.js. */
+  readonly fetch?: typeof plainFetch;
 }
 
 export interface ServerRequest {
   /** From the root of the server: `/v1/completions`. */
   readonly path: string;
-  /** Sent as JSON. Absent: a GET. */
+  /** Absent: POST where there is a body, else GET. */
+  readonly method?: 'POST' | 'PUT' | 'DELETE';
+  /** Sent as JSON; bytes as they are. */
   readonly body?: object | undefined;
   /** Which statuses another try may not have. Absent: those of `mayPass`. */
   readonly passes?: (status: number) => boolean;
@@ -46,6 +51,8 @@ export interface Reply {
   readonly status: number;
   /** undefined: no JSON. */
   readonly value: unknown;
+  /** The body. */
+  readonly text: string;
   /** The body, as a message shows it. */
   readonly said: string;
   /** How long the server asks to wait, in milliseconds. */
@@ -114,14 +121,16 @@ export class ServerRequests {
     }
   }
 
-  #fetch({ path, body }: ServerRequest, signal: AbortSignal): Promise<Response> {
-    const { apiKey } = this.#parts;
+  #fetch({ path, method, body }: ServerRequest, signal: AbortSignal): Promise<Response> {
+    const { apiKey, fetch: send = fetch } = this.#parts;
+    const isBytes = body instanceof Uint8Array;
     const headers = {
-      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      ...(body === undefined || isBytes ? {} : { 'content-type': 'application/json' }),
       ...(apiKey === null ? {} : { authorization: `Bearer ${apiKey}` }),
     };
-    const sent = body === undefined ? {} : { method: 'POST', body: JSON.stringify(body) };
-    return fetch(this.addressOf(path), { ...sent, headers, redirect: 'manual', signal });
+    const sent = body === undefined ? {} : { body: isBytes ? body : JSON.stringify(body) };
+    const verb = method ?? (body === undefined ? 'GET' : 'POST');
+    return send(this.addressOf(path), { method: verb, ...sent, headers, redirect: 'manual', signal });
   }
 
   #read<T>(
@@ -135,7 +144,7 @@ export class ServerRequests {
     if (passes(status)) return { problem: `status ${status}: ${said}`, askedMs };
     const location = headers.get('location');
     const shown = location === null ? said : `a redirect to ${printable(location)}`;
-    return read({ status, value: jsonOf(text), said: shown, askedMs });
+    return read({ status, value: jsonOf(text), text, said: shown, askedMs });
   }
 }
 

@@ -1,9 +1,10 @@
 // Adapters of a served base -> loaded at the server, named by their content, and unloaded again.
 import { readFile } from 'node:fs/promises';
-import { join, relative, resolve, sep } from 'node:path';
+import { join } from 'node:path';
 import { z } from 'zod';
 import { messageOf, SipfError } from '../errors.ts';
 import { modelCards } from '../remote/model-cards.ts';
+import { type PathMapping, pathThere } from '../remote/paths.ts';
 import { isBusy, type Reply, type ServerRequests } from '../remote/server-requests.ts';
 
 /** How a server names its endpoints for adapters, and an adapter in a request. */
@@ -17,12 +18,6 @@ const SGLANG: AdapterWay = { prefix: '', nameOf: (model, adapter) => `${model}:$
 
 /** Names that sipf gives begin so: what a killed process has left is known by it. */
 const PREFIX = 'sipf-';
-
-/** Where the server sees what is below `from` here. */
-export interface PathMapping {
-  readonly from: string;
-  readonly to: string;
-}
 
 interface AdaptersOptions {
   readonly requests: ServerRequests;
@@ -149,11 +144,11 @@ export class ServedAdapters {
   }
 
   async #load(name: string, folder: string, signal: AbortSignal): Promise<void> {
-    const { requests } = this.#options;
+    const { requests, paths } = this.#options;
     const way = await this.ready(signal);
     const { cards } = await modelCards(requests, signal);
     if (cards?.some(({ id }) => id === name)) return;
-    const path = this.#pathOf(folder);
+    const path = pathThere(paths === null ? [] : [paths], folder);
     const { status, said } = await this.#post('load', { lora_name: name, lora_path: path }, signal, way);
     if (status === 200) return;
     const rank = await rankOf(folder);
@@ -176,18 +171,6 @@ export class ServedAdapters {
     return this.#options.requests.send(request, (answer) => ({ answer }), signal);
   }
 
-  /** An address stays as it is. */
-  #pathOf(folder: string): string {
-    const { paths } = this.#options;
-    if (isAddress(folder)) return folder;
-    const own = resolve(folder);
-    const below = paths === null ? '..' : relative(resolve(paths.from), own);
-    if (paths === null || below.startsWith('..')) return own;
-    return isAddress(paths.to)
-      ? `${paths.to.replace(/\/+$/, '')}/${below.split(sep).join('/')}`
-      : join(paths.to, below);
-  }
-
   #refusal(got: string): SipfError {
     const { requests } = this.#options;
     return new SipfError(
@@ -196,8 +179,6 @@ export class ServedAdapters {
     );
   }
 }
-
-const isAddress = (path: string): boolean => /^\w+:\/\//.test(path);
 
 const AdapterConfig = z.object({ r: z.number() });
 

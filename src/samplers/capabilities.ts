@@ -1,14 +1,11 @@
 // A server and its model's tokenizer -> a table of what it can, asked once before anything is drawn.
-import { z } from 'zod';
 import type { SamplingOptions } from '../backend.ts';
 import { SipfError, shown } from '../errors.ts';
 import { type ModelCard, modelCards } from '../remote/model-cards.ts';
 import { isBusy, type Reply, type ServerRequest, type ServerRequests } from '../remote/server-requests.ts';
+import { differsAt, PROBE_TEXT, probeTokens } from '../remote/server-tokens.ts';
 import { Answer, type Choice, drawnTokens, readAnswer } from './completions.ts';
 import { type Dialect, fieldsOf } from './dialects.ts';
-
-/** Numbers, letters of several scripts, spaces and marks: tokenizers differ in one of them. */
-export const PROBE_TEXT = 'Tom has 16 bags.\n3*4=<<3*4=12>>12 apples,  naïve Übung 東京 🙂 ###\n\tx == 1.50';
 
 /** A server's model, and how it is asked. */
 export interface Probed {
@@ -165,20 +162,10 @@ function dialectOf({ choices: [choice] }: Answer, software: string): Dialect {
   return choice.token_ids != null || software === 'vllm' || software === 'sglang' ? 'vllm' : 'openai';
 }
 
-const Tokenized = z.object({ tokens: z.array(z.number().int()).min(1) });
-
-/** vLLM, SGLang and sipf serve take a prompt, llama.cpp content. */
-const TOKENIZE: readonly ((model: string) => object)[] = [
-  (model) => ({ model, prompt: PROBE_TEXT }),
-  () => ({ content: PROBE_TEXT, add_special: true }),
-];
-
 async function compareTokenizers(probed: Probed, ids: readonly number[]): Promise<Capabilities['tokenizer']> {
-  for (const bodyOf of TOKENIZE) {
-    const reply = await tell(probed, { path: '/tokenize', body: bodyOf(probed.model) });
-    const parsed = Tokenized.safeParse(reply.value);
-    if (reply.status !== 200 || !parsed.success) continue;
-    checkIds(probed, ids, parsed.data.tokens);
+  const there = await probeTokens(probed.requests, probed.model, probed.signal);
+  if (there !== null) {
+    checkIds(probed, ids, there);
     return 'token ids';
   }
   const reply = await completion(probed, { prompt: PROBE_TEXT, max_tokens: 1, temperature: 0, return_token_ids: true });
@@ -195,11 +182,8 @@ async function compareTokenizers(probed: Probed, ids: readonly number[]): Promis
 
 /** Where prompts are sent as ids, the server's own rule for the token that begins a text does not matter. */
 function checkIds(probed: Probed, here: readonly number[], there: readonly number[]): void {
-  const isEqual = (a: readonly number[], b: readonly number[]) =>
-    a.length === b.length && a.every((id, n) => id === b[n]);
-  if (isEqual(here, there)) return;
-  if (probed.prompts === 'ids' && (isEqual(here.slice(1), there) || isEqual(here, there.slice(1)))) return;
-  const place = here.findIndex((id, n) => id !== there[n]);
+  const place = differsAt(here, there, probed.prompts === 'ids');
+  if (place === null) return;
   throw otherTokenizer(
     probed,
     `${here.length} token ids here and ${there.length} there, which differ from place ${place} on`,

@@ -1,9 +1,9 @@
 // Answers of POST /v1/completions as servers give them -> checked, and a completion made of one.
 import { z } from 'zod';
 import type { Completion } from '../backend.ts';
-import { printable, SipfError } from '../errors.ts';
+import { SipfError } from '../errors.ts';
+import { readJson } from '../remote/json-answer.ts';
 import type { Reply, Tried } from '../remote/server-requests.ts';
-import { mayPass } from '../retries.ts';
 
 const Count = z.number().int().min(0);
 
@@ -30,35 +30,15 @@ export const Answer = z.object({
 });
 export type Answer = z.infer<typeof Answer>;
 
-/** An error that came as an answer, with status 200. */
-const Failure = z.object({
-  error: z.union([
-    z.string().transform((message) => ({ message, code: null })),
-    z.object({ message: z.string(), code: z.union([z.string(), z.number()]).nullish() }),
-  ]),
-});
-
 /**
  * A whole completion, or a problem that another try may not have.
  * @throws what `refusal` makes of an answer that no further try changes.
  */
-export function readAnswer({ status, value, said, askedMs }: Reply, refusal: (got: string) => Error): Tried<Answer> {
-  if (status < 200 || status >= 300) throw refusal(`status ${status}: ${said}`);
-  if (value === undefined) return { problem: `text that is not JSON: ${said}`, askedMs: 0 };
-  const failed = Failure.safeParse(value);
-  if (failed.success) {
-    const { message, code } = failed.data.error;
-    const problem = `an error${code == null ? '' : ` of code ${code}`}: ${printable(message)}`;
-    if (mayPass(Number(code))) return { problem, askedMs };
-    throw refusal(problem);
-  }
-  const parsed = Answer.safeParse(value);
-  if (!parsed.success) {
-    const [issue] = parsed.error.issues;
-    throw refusal(`${said}: ${issue?.path.join('.')}: ${issue?.message}`);
-  }
-  const { finish_reason: reason } = parsed.data.choices[0];
-  if (reason === 'stop' || reason === 'length') return { answer: parsed.data };
+export function readAnswer(reply: Reply, refusal: (got: string) => Error): Tried<Answer> {
+  const tried = readJson(reply, Answer, refusal);
+  if (!('answer' in tried)) return tried;
+  const { finish_reason: reason } = tried.answer.choices[0];
+  if (reason === 'stop' || reason === 'length') return tried;
   return { problem: `a completion that ended by ${JSON.stringify(reason ?? null)}`, askedMs: 0 };
 }
 

@@ -2,6 +2,8 @@
 import type { ContextPiece, GivenTokens, Policy } from '../backend.ts';
 import { messageOf, SipfError } from '../errors.ts';
 import { hash32 } from '../random.ts';
+import type { Fact } from '../remote/fact.ts';
+import type { PathMapping } from '../remote/paths.ts';
 import {
   type Reply,
   type ServerOptions,
@@ -9,13 +11,13 @@ import {
   ServerRequests,
   type Tried,
 } from '../remote/server-requests.ts';
-import { type LoadedAdapter, type PathMapping, ServedAdapters } from './adapters.ts';
+import { PROBE_TEXT } from '../remote/server-tokens.ts';
+import { type LoadedAdapter, ServedAdapters } from './adapters.ts';
 import {
   type Capabilities,
   type GivenWay,
   givenLogps,
   HOT,
-  PROBE_TEXT,
   type Probed,
   probe,
   refused,
@@ -23,7 +25,7 @@ import {
 } from './capabilities.ts';
 import { type Answer, completionOf, readAnswer } from './completions.ts';
 import { fieldsOf } from './dialects.ts';
-import type { Fact, SamplerParts, ServedModel } from './sampler.ts';
+import type { SamplerParts, ServedModel } from './sampler.ts';
 
 interface Settings extends ServerOptions, Pick<Probed, 'model' | 'dialect' | 'prompts'> {
   readonly others: 'refuse' | 'local' | 'adapter';

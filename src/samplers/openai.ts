@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { described } from '../described.ts';
 import { LaunchedServer } from '../remote/launched-server.ts';
+import { PathMapping } from '../remote/paths.ts';
 import { Address, API_KEY_FROM, apiKeyOf, checkPlace, REQUESTS, START_TIMEOUT } from '../remote/server-settings.ts';
 import { DIALECTS } from './dialects.ts';
 import { OpenAiServer } from './openai-server.ts';
@@ -22,7 +23,7 @@ const Settings = z.strictObject({
   ),
   release: described(
     z.enum(['never', 'training']).default('never'),
-    'When a server of `launch` is ended until it is needed again. Set training where both use one GPU.',
+    'When a server of `launch` is ended until it is needed again. Set training where training, or a server of `engine.scorer`, uses the same GPU.',
   ),
   startTimeout: START_TIMEOUT,
   model: described(z.string().min(1), 'The name that the server has for the model. Every server needs one.'),
@@ -37,13 +38,7 @@ const Settings = z.strictObject({
   ),
   ...REQUESTS,
   paths: described(
-    z
-      .strictObject({
-        from: described(z.string().min(1), 'A folder here. Give the one that holds the run.'),
-        to: described(z.string().min(1), 'The same folder, as the server names it. Give its path there.'),
-      })
-      .nullable()
-      .default(null),
+    PathMapping.nullable().default(null),
     'Where the server sees the adapters of a run. null: at the same path as this machine. Set it where the server is in a container or on another machine.',
   ),
   apiKeyFrom: API_KEY_FROM,
@@ -58,7 +53,10 @@ export const openai = defineSampler({
     const { model } = parts.source;
     const launched =
       launch &&
-      new LaunchedServer({ setting: 'engine.sampler.launch', command: launch, model, name, startTimeout }, parts);
+      new LaunchedServer(
+        { setting: 'engine.sampler.launch', command: launch, places: { model, name }, startTimeout },
+        parts,
+      );
     const locate = async (signal: AbortSignal) => launched?.url(signal) ?? url ?? '';
     const isEnded = () => launched !== null && !launched.isRunning;
     const server = new OpenAiServer(

@@ -5,6 +5,7 @@ import { described } from '../described.ts';
 import { SipfError } from '../errors.ts';
 import { MOST } from '../limits.ts';
 import type { ModelSource } from '../records.ts';
+import type { Fact } from '../remote/fact.ts';
 import type { Waits } from '../remote/server-requests.ts';
 
 /** Settings that every kind has: which models it draws from, and how many completions at a time. */
@@ -60,12 +61,6 @@ export interface ServedModel extends AsyncDisposable {
   draw(request: GenerateRequest, ids: readonly number[], signal: AbortSignal): Promise<Drawn>;
   /** Log-probabilities of a completion's tokens; null: it does not tell them. */
   readonly logps: ((given: GivenTokens, signal: AbortSignal) => Promise<readonly number[]>) | null;
-}
-
-/** A line of what a server can. */
-export interface Fact {
-  readonly name: string;
-  readonly value: string;
 }
 
 /** Where models are. */

@@ -38,8 +38,6 @@ export const SamplerSettings = SAMPLERS.settings;
 /** A sampler elsewhere, as a library names it. */
 export type SamplerOptions = Parameters<typeof SAMPLERS.open>[0];
 
-export type { Fact } from './sampler.ts';
-
 /**
  * One sampler out of all that are given: each model is drawn where it is.
  * @throws SipfError 'bad-input' where kind or settings are unknown, 'bad-config' where an API key is not there.

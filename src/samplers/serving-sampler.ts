@@ -3,8 +3,9 @@ import { resolve } from 'node:path';
 import type { Backend, Policy, Sampler } from '../backend.ts';
 import { SipfError } from '../errors.ts';
 import type { ModelSource } from '../records.ts';
+import type { Fact } from '../remote/fact.ts';
 import { limiter } from '../remote/limiter.ts';
-import type { Fact, Place, SamplerParts } from './sampler.ts';
+import type { Place, SamplerParts } from './sampler.ts';
 import { readerOf, servedPolicy } from './served-policy.ts';
 
 /** A place, and what it draws. */

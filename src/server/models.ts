@@ -23,7 +23,7 @@ export const unloadAdapter: Endpoint = async ({ body, models }) => {
   return { text: `Success: LoRA adapter '${name}' removed successfully.` };
 };
 
-/** `data[i].data[j]`: P(step j of path i is correct). */
+/** `data[i].data[j]`: P(step j of path i is correct), by the model of `hash`. */
 export const pooling: Endpoint = async ({ body, models, signal, caller, now }) => {
   const { model, input } = bodyAs(PoolingRequest, body);
   const { name, prm } = models.scorer(model);
@@ -39,6 +39,7 @@ export const pooling: Endpoint = async ({ body, models, signal, caller, now }) =
       object: 'list',
       created: now(),
       model: name,
+      hash: prm.hash,
       data: scores.map((data, index) => ({ index, object: 'pooling', data })),
       usage: { prompt_tokens: tokens, completion_tokens: 0, total_tokens: tokens },
     },

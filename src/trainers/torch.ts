@@ -1,6 +1,7 @@
 // A Python program with torch, transformers and PEFT that trains: its settings, and what opens it.
 import { z } from 'zod';
 import { described } from '../described.ts';
+import { RaySettings } from './ray-settings.ts';
 import { defineTrainer } from './trainer.ts';
 
 const Settings = z.strictObject({
@@ -10,7 +11,11 @@ const Settings = z.strictObject({
   ),
   command: described(
     z.array(z.string().min(1)).min(1).default(['python']),
-    'What runs the program: words of a command, not of a shell. Set ["torchrun", "--nproc_per_node", "4"] for four GPUs, or the python of a virtual environment.',
+    'What runs the program: words of a command, not of a shell. In a cluster they are found on its machines. Set ["torchrun", "--nproc_per_node", "4"] for four GPUs, or the python of a virtual environment.',
+  ),
+  ray: described(
+    RaySettings.nullable().default(null),
+    'A Ray cluster whose Jobs API starts the program there. null: this machine does. Set it to train on the GPUs of a cluster.',
   ),
   device: described(
     z.enum(['auto', 'cpu', 'cuda']).default('auto'),

@@ -2,12 +2,13 @@
 import type { z } from 'zod';
 import type { ModelStore, Trainer } from '../backend.ts';
 import { SipfError } from '../errors.ts';
+import type { Waits } from '../remote/server-requests.ts';
 
 /** Settings of a kind. */
 export type Kind = z.ZodObject<{ readonly kind: z.ZodLiteral<string> }, z.core.$ZodObjectConfig>;
 
 /** What a trainer has of the place where it is opened. */
-export interface TrainerParts {
+export interface TrainerParts extends Waits {
   /** Knows model folders: what training makes is described by it. */
   readonly store: Pick<ModelStore, 'describe'>;
   /** Told what the user should know of a training. */
@@ -17,6 +18,9 @@ export interface TrainerParts {
   /** Environment variables of the programs that it starts. */
   readonly env: Readonly<Record<string, string | undefined>>;
 }
+
+/** What its check has. */
+export type CheckParts = Pick<TrainerParts, 'env' | keyof Waits>;
 
 /** One thing that a trainer needs, as `sipf doctor --engine` tells it. */
 export interface TrainerFinding {
@@ -45,7 +49,7 @@ interface TrainerFile<Settings extends Kind> {
   readonly settings: Settings;
   readonly open: (settings: z.output<Settings>, parts: TrainerParts) => Promise<Trainer>;
   /** Looks at what training needs, and trains nothing. */
-  readonly check: (settings: z.output<Settings>, parts: Pick<TrainerParts, 'env'>) => Promise<TrainerFinding[]>;
+  readonly check: (settings: z.output<Settings>, parts: CheckParts) => Promise<TrainerFinding[]>;
 }
 
 /** A kind as the list has it: it checks settings of unknown origin. */
@@ -53,7 +57,7 @@ export interface TrainerKind<Settings extends Kind> {
   readonly settings: Settings;
   /** @throws SipfError 'bad-input' where a setting is none of this kind's, and of the kind itself. */
   open(given: unknown, parts: TrainerParts): Promise<Trainer>;
-  check(given: unknown, parts: Pick<TrainerParts, 'env'>): Promise<TrainerFinding[]>;
+  check(given: unknown, parts: CheckParts): Promise<TrainerFinding[]>;
 }
 
 export function defineTrainer<Settings extends Kind>(file: TrainerFile<Settings>): TrainerKind<Settings> {

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { Trainer } from '../backend.ts';
 import { SipfError, shown } from '../errors.ts';
 import { torch } from './torch.ts';
-import type { Kind, TrainerFinding, TrainerKind, TrainerParts } from './trainer.ts';
+import type { CheckParts, Kind, TrainerFinding, TrainerKind, TrainerParts } from './trainer.ts';
 
 /** Settings, opening and check of one trainer out of several kinds. */
 function trainersOf<Settings extends readonly [Kind, ...Kind[]]>(
@@ -25,7 +25,7 @@ function trainersOf<Settings extends readonly [Kind, ...Kind[]]>(
     settings: z.discriminatedUnion('kind', settings),
     open: async (given: z.input<Settings[number]>, parts: TrainerParts): Promise<Trainer> =>
       kindOf(given).open(given, parts),
-    check: async (given: z.input<Settings[number]>, parts: Pick<TrainerParts, 'env'>): Promise<TrainerFinding[]> =>
+    check: async (given: z.input<Settings[number]>, parts: CheckParts): Promise<TrainerFinding[]> =>
       kindOf(given).check(given, parts),
   };
 }

@@ -441,18 +441,38 @@ export function backendContract(name: string, open: (folder: string) => Promise<
 
   describe(`${name} keeps the contract of a scorer`, () => {
     const path = { prompt: 'one plus one', steps: ['one\n', 'two\n', 'three'] };
+    const prmJob = (out: string): TrainJob => ({
+      ...jobsOf(source, folder)(out, { objective: { kind: 'prm' } }),
+      examples: [{ kind: 'prm', ...path, targets: [1, 0, null] }],
+    });
 
     it('scores each step of a path', async () => {
       await opened();
-      const examples = [{ kind: 'prm' as const, ...path, targets: [1, 0, null] }];
-      const prmJob = { ...jobsOf(source, folder)('prm', { objective: { kind: 'prm' } }), examples };
-      const { source: made, hash } = await backend.train(prmJob, () => undefined);
+      const { source: made, hash } = await backend.train(prmJob('prm'), () => undefined);
       await using prm = await backend.openPrm(made);
       expect(prm.hash).toBe(hash);
       const [scores, short] = await prm.score([path, { ...path, steps: ['one'] }]);
       expect([scores?.length, short?.length]).toEqual([3, 1]);
       for (const score of scores ?? []) expect(score >= 0 && score <= 1).toBe(true);
       expect((await prm.countTokens(['one two']))[0]).toBeGreaterThan(0);
+    });
+
+    it('tells the tokens of paths as it reads them, and its errors, or leaves that out', async () => {
+      await opened();
+      const { source: made } = await backend.train(prmJob('told'), () => undefined);
+      await using prm = await backend.openPrm(made);
+      if (prm.encodePaths === undefined) return;
+      const [whole, cut] = await prm.encodePaths([path, { ...path, steps: path.steps.slice(0, 2) }]);
+      const counts = await prm.countTokens(path.steps.map((step) => step.replace(/\n$/, '')));
+      expect(whole?.ends.map((end, j) => end - (whole.ends[j - 1] ?? end))).toEqual([0, counts[1]! + 1, counts[2]]);
+      expect(whole?.ends.at(-1)).toBe(whole!.ids.length - 1);
+      expect(cut).toEqual({ ids: whole?.ids.slice(0, cut?.ids.length), ends: whole?.ends.slice(0, 2) });
+      const long = { ...path, steps: ['one\n', 'two '.repeat(2 * prm.contextLength)] };
+      const [told, scored] = await Promise.allSettled([prm.encodePaths([path, long]), prm.score([path, long])]);
+      expect(told.status).toBe(scored.status);
+      if (told.status === 'fulfilled') return;
+      expect(told.reason).toEqual((scored as PromiseRejectedResult).reason);
+      expect(told.reason).toMatchObject({ message: expect.stringMatching(/context length\) in path 1, got/) });
     });
   });
 }

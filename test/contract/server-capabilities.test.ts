@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest';
 import type { Completion, Policy } from '../../src/backend.ts';
 import { createScriptedBackend } from '../../src/backends/scripted.ts';
 import { ServerRequests } from '../../src/remote/server-requests.ts';
-import { type Capabilities, PROBE_TEXT, type Probed, probe } from '../../src/samplers/capabilities.ts';
+import { PROBE_TEXT } from '../../src/remote/server-tokens.ts';
+import { type Capabilities, type Probed, probe } from '../../src/samplers/capabilities.ts';
 import { openCompletionServer, type ServerSettings } from '../completion-server.ts';
 import { letters, serveScripted } from '../serve-scripted.ts';
 

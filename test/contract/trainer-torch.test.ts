@@ -11,7 +11,7 @@ import { createInProcessBackend } from '../../src/backends/local/in-process.ts';
 import { startOf } from '../../src/io/processes.ts';
 import { readSafetensors } from '../../src/models/files/safetensors.ts';
 import { loadTokenizer } from '../../src/models/tokenizer/tokenizer.ts';
-import { endOrphan } from '../../src/trainers/torch/launch.ts';
+import { endOrphan } from '../../src/trainers/torch/at-work.ts';
 import type { TrainerOptions } from '../../src/trainers/trainers.ts';
 import { tokenise } from '../../src/training/examples.ts';
 import { progressIn, torchBy, torchPython } from '../torch-python.ts';

@@ -29,8 +29,7 @@ function launched(script: string, more: Partial<LaunchOptions> = {}) {
     {
       setting: 'engine.sampler.launch',
       command,
-      model: '/models/m',
-      name: 'policy',
+      places: { model: '/models/m', name: 'policy' },
       startTimeout: 60,
       keeper,
       ...more,
@@ -99,7 +98,7 @@ describe('a server of launch', () => {
     const driver = `import { LaunchedServer } from ${JSON.stringify(pathToFileURL(join(root, 'dist', 'remote', 'launched-server.js')).href)};
       const command = [process.execPath, '-e', ${JSON.stringify(SERVER)}];
       const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
-      const server = new LaunchedServer({ setting: '', command, model: '', name: '', startTimeout: 60 }, { log() {}, wait });
+      const server = new LaunchedServer({ setting: '', command, places: {}, startTimeout: 60 }, { log() {}, wait });
       console.log(await server.url(new AbortController().signal));
       setInterval(() => {}, 1000);`;
     const child = spawn(process.execPath, ['--input-type=module', '-e', driver], {

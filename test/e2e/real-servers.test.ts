@@ -44,7 +44,10 @@ async function launched(command: readonly string[], options: Partial<SamplerOpti
   const log = (message: string) => void logged.push(message);
   const keeper = pathToFileURL(join(root, 'dist', 'remote', 'keeper.js'));
   const setting = 'engine.sampler.launch';
-  const server = new LaunchedServer({ setting, command, model, name: model, startTimeout: 300, keeper }, { log, wait });
+  const server = new LaunchedServer(
+    { setting, command, places: { model, name: model }, startTimeout: 300, keeper },
+    { log, wait },
+  );
   const url = await server.url(new AbortController().signal);
   const parts = { local: backend, log, env: {}, random: Math.random, wait, now: Date.now };
   const sampler = openSampler({ kind: 'openai', url, model, serves: { model }, concurrency: 2, ...options }, parts);

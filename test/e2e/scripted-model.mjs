@@ -19,7 +19,7 @@ function write({ prompt, prefix, random, temperature, skill }) {
   return [...lines, `The answer is ${total}`].join('\n');
 }
 
-function score({ steps }) {
+export function score({ steps }) {
   return steps.map((step) => {
     const [, a, b, c] = /^(\d+)\+(\d+)=(\d+)/.exec(step) ?? [];
     return Number(a) + Number(b) === Number(c) ? 0.8 : 0.3;

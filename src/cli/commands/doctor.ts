@@ -6,9 +6,8 @@ import { createRequire } from 'node:module';
 import { availableParallelism, cpus, freemem, totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
 import { Command } from 'commander';
-import { checkEngine, samplerTable } from '../../backends/index.ts';
+import { checkEngine, samplerTable, scorerTable } from '../../backends/index.ts';
 import { engineOf } from '../../config/engine.ts';
-import type { Config } from '../../config/schema.ts';
 import { probeProvider } from '../../engine/runtime/probe.ts';
 import { type TelemetryReport, telemetryReport } from '../../engine/runtime/telemetry-report.ts';
 import type { Provider } from '../../engine-settings.ts';
@@ -42,7 +41,7 @@ export function doctorCommand(terminal: Terminal): Command {
       .description('Check what this machine offers: runtime, telemetry (off), providers, memory, cores, sandbox, disk.')
       .option(
         '--engine',
-        'check what the configured engine needs instead: the program that trains, the servers that draw, the storage',
+        'check what the configured engine needs instead: the program that trains, the servers that draw and score, the storage',
       )
       .option('--model <path>', 'with --engine: the files of the model that a server has'),
     ['engine'],
@@ -56,7 +55,11 @@ export function doctorCommand(terminal: Terminal): Command {
     const none = { provider: undefined, threads: undefined, slots: undefined };
     const { preset, config: file, seed, model } = options;
     const config = await readSettings(command, { ...none, preset, config: file, seed }, { model }, null, ['engine']);
-    const engine = async () => [...(await checkEngine(config.engine)), ...(await samplerFindings(config))];
+    const engine = async () => [
+      ...(await checkEngine(config.engine)),
+      ...(await serverFindings('sampler', () => samplerTable(engineOf(config)))),
+      ...(await serverFindings('scorer', () => scorerTable(engineOf(config)))),
+    ];
     await tell(options.engine === true ? await engine() : await machine(), options, terminal);
   });
 }
@@ -84,14 +87,14 @@ async function tell(findings: readonly Finding[], { json = false }: DoctorOption
   if (!ok) process.exitCode = 2;
 }
 
-/** What the servers that draw can; nothing where a configuration names none. */
-async function samplerFindings(config: Config): Promise<Finding[]> {
+/** What servers can; nothing where a configuration names none. */
+async function serverFindings(part: string, table: () => ReturnType<typeof samplerTable>): Promise<Finding[]> {
   try {
-    const facts = await samplerTable(engineOf(config));
-    return facts.map(({ name, value }) => ({ name: `sampler ${name}`, state: 'ok', value }));
+    const facts = await table();
+    return facts.map(({ name, value }) => ({ name: `${part} ${name}`, state: 'ok', value }));
   } catch (error) {
     if (!(error instanceof SipfError)) throw error;
-    return [{ name: 'sampler', state: 'fail', value: error.message }];
+    return [{ name: part, state: 'fail', value: error.message }];
   }
 }
 

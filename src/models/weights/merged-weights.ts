@@ -1,13 +1,12 @@
 // A model's weights and a PEFT adapter -> weights with the adapter merged in.
-import { randomUUID } from 'node:crypto';
-import { readdir, rm, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { add, matmul } from '../../engine/build.ts';
 import { Graph } from '../../engine/graph.ts';
 import type { Engine, Program } from '../../engine/runtime/session.ts';
 import { printable, SipfError, throwIfAborted } from '../../errors.ts';
-import { type CacheOptions, cacheFolder } from '../../io/cache.ts';
-import { isAlive, makeFolders } from '../../io/files.ts';
+import type { CacheOptions } from '../../io/cache.ts';
+import { openProcessFolder } from '../../io/process-folder.ts';
 import { type AdapterFiles, adapterScale, type LoraFactors } from '../files/adapter-files.ts';
 import {
   readSafetensorsHeader,
@@ -30,22 +29,19 @@ export async function mergeWeights(
 ): Promise<AsyncDisposable & { readonly slices: ReadonlyMap<string, TensorEntry> }> {
   const base = await files.weights();
   if (adapter === null) return { slices: base, [Symbol.asyncDispose]: async () => {} };
-  const parent = join(cacheFolder(options), 'merged');
-  await removeLeftOvers(parent);
-  const folder = join(parent, `${process.pid}-${randomUUID()}`);
-  const remove = () => rm(folder, { recursive: true, force: true });
   await using merger = await compileMerge(engine);
+  const folder = await openProcessFolder('merged', options);
+  const remove = () => folder[Symbol.asyncDispose]();
   const merge: Merge = { base, adapter, of: source.adapter ?? 'none', merger };
   try {
-    await makeFolders(folder);
     const names = [...adapter.tensors.keys()].map((path) => `${path}.weight`);
     // Sessions need all weight files on one disk: where the originals lie on another, all tensors are written.
-    const written = (await onOneDisk(folder, base)) ? names : [...base.keys()];
+    const written = (await onOneDisk(folder.path, base)) ? names : [...base.keys()];
     const tensors = [
       ...written.filter((name) => !adapter.extra.has(name)).map((name) => tensorToWrite(name, merge, options.signal)),
       ...[...adapter.extra].map(([name, { shape, data }]): TensorToWrite => ({ name, shape, data })),
     ];
-    const file = join(folder, 'merged.safetensors');
+    const file = join(folder.path, 'merged.safetensors');
     await writeSafetensors(file, tensors);
     const entries = [...(await readSafetensorsHeader(file))].map(
       ([name, entry]) => [name, { ...entry, from: originOf(name, merge) }] as const,
@@ -136,13 +132,4 @@ async function onOneDisk(folder: string, base: ReadonlyMap<string, TensorEntry>)
     if ((await stat(file)).dev !== dev) return false;
   }
   return true;
-}
-
-/** Removes folders of processes that were killed. */
-async function removeLeftOvers(parent: string): Promise<void> {
-  const names = await readdir(parent).catch(() => []);
-  for (const name of names) {
-    const pid = Number(name.split('-')[0]);
-    if (Number.isInteger(pid) && !isAlive(pid)) await rm(join(parent, name), { recursive: true, force: true });
-  }
 }

@@ -31,6 +31,25 @@ def devices_here():
     return [torch.cuda.get_device_name(n) for n in range(torch.cuda.device_count())]
 
 
+def job_in(folder):
+    """Its model is there, too."""
+    path = os.path.join(folder, 'job.json')
+    if not os.path.exists(path):
+        raise missing(folder)
+    with open(path, encoding='utf-8') as file:
+        job = json.load(file)
+    if not os.path.isdir(job['model']):
+        raise missing(job['model'])
+    return job
+
+
+def missing(folder):
+    return Refusal(
+        'unsupported',
+        f'Expected the folder {folder} on {platform.node()}, where engine.trainer trains, got nothing there. Put it on a disk that this machine shares, or say with engine.trainer.ray.paths where it sees it.',
+    )
+
+
 def train(folder):
     from sipf_torch.loop import Training, read_json
 
@@ -76,8 +95,7 @@ def main(arguments):
     try:
         if arguments[0] == '--check':
             return check('--quantised' in arguments)
-        with open(os.path.join(arguments[0], 'job.json'), encoding='utf-8') as file:
-            packages.check_packages(json.load(file)['quantisation'] is not None)
+        packages.check_packages(job_in(arguments[0])['quantisation'] is not None)
         train(arguments[0])
     except Refusal as refusal:
         ends_with(refusal)

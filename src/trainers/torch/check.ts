@@ -1,18 +1,63 @@
 // Settings of the torch trainer -> what `train.py --check` finds of Python, packages and devices.
 
-import { messageOf } from '../../errors.ts';
+import { messageOf, throwIfAborted } from '../../errors.ts';
+import type { RaySettings } from '../ray-settings.ts';
 import type { TorchSettings } from '../torch.ts';
-import type { TrainerFinding, TrainerParts } from '../trainer.ts';
+import type { CheckParts, TrainerFinding } from '../trainer.ts';
 import { type ProgramEvent, readEvent } from './events.ts';
-import { localLaunch } from './launch.ts';
+import type { Launch } from './launch.ts';
+import { localLaunch } from './local-launch.ts';
+import { RayHead } from './ray-head.ts';
+import { rayLaunch } from './ray-launch.ts';
+
+/** How often a check asks a head that does not answer, beyond the first time. */
+const CHECK_RETRIES = 2;
 
 type Check = Extract<ProgramEvent, { event: 'check' }>;
 
-/** Starts the configured command; a problem is a finding, not an error. */
+/** Starts the program where it would train; a problem is a finding, not an error. @throws SipfError 'aborted'. */
 export async function checkTorch(
-  { command, device, quantisation }: TorchSettings,
-  { env }: Pick<TrainerParts, 'env'>,
+  settings: TorchSettings,
+  parts: CheckParts,
+  signal: AbortSignal = new AbortController().signal,
 ): Promise<TrainerFinding[]> {
+  const { command, ray } = settings;
+  if (ray !== null) return checkRay(settings, ray, parts, signal);
+  return checkProgram(settings, localLaunch({ ...parts, command, threads: null, log: () => undefined }), signal);
+}
+
+/** The cluster, and the program in a job of its own there. One that waits for resources is not waited for. */
+async function checkRay(
+  settings: TorchSettings,
+  ray: RaySettings,
+  parts: CheckParts,
+  signal: AbortSignal,
+): Promise<TrainerFinding[]> {
+  const name = 'trainer cluster';
+  const patient = { ...ray, retries: Math.min(ray.retries, CHECK_RETRIES) };
+  const waits: string[] = [];
+  const stop = new AbortController();
+  const log = (message: string) => {
+    waits.push(message);
+    stop.abort();
+  };
+  try {
+    const version = await new RayHead(patient, parts).version(signal);
+    const cluster = { name, state: 'ok', value: `Ray ${version} at ${ray.url}` } as const;
+    const launch = rayLaunch(settings, patient, { ...parts, log });
+    const found = await checkProgram(settings, launch, AbortSignal.any([signal, stop.signal]));
+    const [value] = waits;
+    if (value === undefined) return [cluster, ...found];
+    const advice = 'What is installed there was not checked. A training waits, too: free them, or ask for less.';
+    return [cluster, { name, state: 'warn', value, advice }];
+  } catch (error) {
+    throwIfAborted(signal);
+    return [{ name, state: 'fail', value: messageOf(error) }];
+  }
+}
+
+async function checkProgram(settings: TorchSettings, launch: Launch, signal: AbortSignal): Promise<TrainerFinding[]> {
+  const { command, quantisation } = settings;
   const told: Check[] = [];
   const onLine = (line: string): boolean => {
     const event = readEvent(line);
@@ -22,10 +67,9 @@ export async function checkTorch(
   const name = 'trainer';
   const args = ['--check', ...(quantisation === null ? [] : ['--quantised'])];
   try {
-    const launch = localLaunch({ command, env, threads: null });
-    const { how, said } = await launch({ args, folder: null, onLine, signal: new AbortController().signal });
+    const { how, said } = await launch({ args, job: null, onLine, signal });
     const [check] = told;
-    if (check) return findingsOf(command, check, device, quantisation);
+    if (check) return findingsOf(settings, check);
     const value = `${command.join(' ')} ended with ${how}: ${said.at(-1) ?? 'nothing was said'}`;
     return [{ name, state: 'fail', value, advice: 'Correct engine.trainer.command: it runs a Python program.' }];
   } catch (error) {
@@ -33,13 +77,9 @@ export async function checkTorch(
   }
 }
 
-function findingsOf(
-  command: readonly string[],
-  check: Check,
-  device: TorchSettings['device'],
-  quantisation: TorchSettings['quantisation'],
-): TrainerFinding[] {
-  const found = [python(command, check), packagesFinding(check)];
+function findingsOf(settings: TorchSettings, check: Check): TrainerFinding[] {
+  const { command, device, quantisation, ray } = settings;
+  const found = [python(command, check), packagesFinding(check, ray !== null)];
   // Without its packages nobody knows what torch would find.
   const isUsable = found.every(({ state }) => state !== 'fail');
   return isUsable ? [...found, deviceFinding(check, device, quantisation)] : found;
@@ -49,9 +89,12 @@ function python(command: readonly string[], { python: version }: Check): Trainer
   return { name: 'trainer', state: 'ok', value: `torch by ${command.join(' ')}, Python ${version}` };
 }
 
-function packagesFinding({ packages, requirements, problem }: Check): TrainerFinding {
+function packagesFinding({ packages, requirements, problem }: Check, isCluster: boolean): TrainerFinding {
   const name = 'trainer packages';
-  const advice = `Install them: pip install -r ${requirements}`;
+  const pins = packages.map((one) => `${one.name}==${one.wanted}`);
+  const advice = isCluster
+    ? `Install them on the machines of the cluster (pip install ${pins.join(' ')}), or let Ray do that: engine.trainer.ray.runtimeEnv ${JSON.stringify({ pip: pins })}`
+    : `Install them: pip install -r ${requirements}`;
   const missing = packages.filter(({ found }) => found === null);
   if (missing.length > 0) {
     const value = `missing: ${missing.map((one) => `${one.name} ${one.wanted}`).join(', ')}`;

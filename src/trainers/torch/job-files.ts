@@ -8,6 +8,7 @@ import type { OpenModel } from '../../models/open-model.ts';
 import { declaredWeights } from '../../models/weights/declared-weights.ts';
 import type { Loss } from '../../objectives/objective.ts';
 import { OBJECTIVES } from '../../objectives/objectives.ts';
+import { pathThere } from '../../remote/paths.ts';
 import { countSteps, packStep, stepExamples } from '../../training/batches.ts';
 import type { TokenExample } from '../../training/examples.ts';
 import type { LoraFiles } from '../../training/lora-files.ts';
@@ -87,13 +88,14 @@ const exampleLine = ({ prompt, branches, silent, stepEnds, reference }: TokenExa
   reference,
 });
 
-function jobJson({ job, hash, model, lora, settings }: JobFilesArgs): object {
+/** What the program is told of a job beside its examples. */
+export function jobJson({ job, hash, model, lora, settings }: JobFilesArgs): object {
   const { options } = job;
-  const { kind: _, command: _command, ...execution } = settings;
+  const { kind: _, command: _command, ray, ...execution } = settings;
   const below = lora === null ? model.adapter : lora.below;
   return {
     hash,
-    model: model.files.path,
+    model: pathThere(ray?.paths ?? [], model.files.path),
     tied: model.files.config['tie_word_embeddings'] ?? null,
     objective: OBJECTIVES[options.objective.kind].options.parse(options.objective),
     lora: options.lora && { ...options.lora, targets: undefined, modules: lora?.modules },

@@ -3,9 +3,11 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import type { Trainer, TrainJob, TrainResult, TrainStep } from '../../backend.ts';
 import { SipfError, throwIfAborted } from '../../errors.ts';
+import { canonicalJson, sha256 } from '../../hashing.ts';
 import { exists, readJsonObject } from '../../io/file-bytes.ts';
 import { type OpenModel, openModel } from '../../models/open-model.ts';
 import { OBJECTIVES } from '../../objectives/objectives.ts';
+import { pathThere } from '../../remote/paths.ts';
 import { CheckpointFiles } from '../../training/checkpoint.ts';
 import { type TokenExample, tokenise, tokensOf, withoutResults } from '../../training/examples.ts';
 import { loraFiles } from '../../training/lora-files.ts';
@@ -15,8 +17,10 @@ import type { TorchSettings } from '../torch.ts';
 import { type TrainerParts, warningsOf } from '../trainer.ts';
 import { checkTorch } from './check.ts';
 import { type ProgramEvent, ProgramStep, readEvent } from './events.ts';
-import { type JobFilesArgs, type PlannedStep, planSteps, writeJobFiles } from './job-files.ts';
-import { type Ended, endOrphan, type Launch, localLaunch } from './launch.ts';
+import { type JobFilesArgs, jobJson, type PlannedStep, planSteps, writeJobFiles } from './job-files.ts';
+import type { Ended, Launch } from './launch.ts';
+import { localLaunch } from './local-launch.ts';
+import { rayLaunch } from './ray-launch.ts';
 import { writeModel } from './written-model.ts';
 
 interface Place {
@@ -29,14 +33,22 @@ interface Place {
 export function torchTrainer(
   settings: TorchSettings,
   parts: TrainerParts,
-  launch: Launch = localLaunch({ ...settings, ...parts }),
+  launch: Launch = launchOf(settings, parts),
 ): Trainer {
   const place = { settings, parts, launch };
   return {
-    checkTraining: async () => warningsOf(await checkTorch(settings, parts)),
+    async checkTraining({ signal } = {}) {
+      const findings = await checkTorch(settings, parts, signal);
+      throwIfAborted(signal);
+      return warningsOf(findings);
+    },
     train: (job, onStep, { signal } = {}) => train(place, job, onStep, signal ?? new AbortController().signal),
     [Symbol.asyncDispose]: async () => undefined,
   };
+}
+
+function launchOf(settings: TorchSettings, parts: TrainerParts): Launch {
+  return settings.ray === null ? localLaunch({ ...settings, ...parts }) : rayLaunch(settings, settings.ray, parts);
 }
 
 async function train(
@@ -108,12 +120,15 @@ type Training = Place &
 
 /** Runs the program from its checkpoint to its end. Gives all steps, those before it included. */
 async function runProgram(training: Training): Promise<TrainStep[]> {
-  const { folder, parts, launch, signal, onStep } = training;
-  const orphan = await endOrphan(folder);
-  if (orphan !== null)
-    parts.log(`Training: process ${orphan} of a driver that is gone was still at work; it was ended.`);
-  const steps = await storedSteps(training);
-  await writeJobFiles(folder, training);
+  const { folder, settings, parts, launch, signal, onStep } = training;
+  const steps: TrainStep[] = [];
+  let stored = 0;
+  const begin = async (isAtWork: boolean) => {
+    steps.push(...(await storedSteps(training)));
+    stored = steps.length;
+    // A program at work holds its files open.
+    if (!isAtWork) await writeJobFiles(folder, training);
+  };
   const last: ProgramEvent[] = [];
   const onLine = (line: string): boolean => {
     const event = readEvent(line);
@@ -121,13 +136,16 @@ async function runProgram(training: Training): Promise<TrainStep[]> {
     if (event.event === 'started') parts.log(startedLine(event));
     else if (event.event === 'warning') parts.log(`Training: ${event.message}`);
     else if (event.event === 'step') {
+      // The log of a program that was at work begins before its checkpoint.
+      if (event.step < stored) return true;
       checkTurn(training, event.step, steps.length);
       steps.push(stepOf(training, event));
       onStep(steps.at(-1) as TrainStep);
     } else last.push(event);
     return true;
   };
-  const ended = await launch({ args: [folder], folder, onLine, signal });
+  const job = { folder, hash: sha256(canonicalJson(jobJson(training))), begin };
+  const ended = await launch({ args: [pathThere(settings.ray?.paths ?? [], folder)], job, onLine, signal });
   const finished = last.find(({ event }) => event === 'finished');
   if (finished?.event === 'finished' && ended.isWell) {
     if (finished.changed) return steps;
@@ -202,7 +220,9 @@ async function failureOf(
   }
   const command = training.settings.command.join(' ');
   const words = said.length === 0 ? 'nothing was said' : quoted(said).join('\n  ');
-  const memory = how === 'signal SIGKILL' ? ' The system may have been short of memory: lower tokensPerPass.' : '';
+  const memory = how.startsWith('signal SIGKILL')
+    ? ' The system may have been short of memory: lower tokensPerPass.'
+    : '';
   return new SipfError(
     'crashed',
     `Expected the training program (${command}) to finish, got ${how} after optimizer step ${steps}:\n  ${words}\nCorrect what it names; the same command continues from the last checkpoint.${memory}`,

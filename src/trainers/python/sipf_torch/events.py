@@ -15,8 +15,8 @@ def open_events():
 
 
 def tell(event, **fields):
-    """One line. A reader that is gone ends the program: nobody waits for its work."""
-    _out.write(json.dumps({'event': event, **fields}, allow_nan=False) + '\n')
+    """One line, also where others write to the same file. A reader that is gone ends the program: nobody waits for its work."""
+    _out.write('\n' + json.dumps({'event': event, **fields}, allow_nan=False) + '\n')
     _out.flush()
 
 
