@@ -88,7 +88,12 @@ export function shown(value: unknown): string {
  * @throws SipfError 'aborted' if `signal` has fired.
  */
 export function throwIfAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted) throw new SipfError('aborted', 'Stopped on request.');
+  if (signal?.aborted) throw stopped();
+}
+
+/** The error of what was stopped on request. */
+export function stopped(): SipfError {
+  return new SipfError('aborted', 'Stopped on request.');
 }
 
 /** A command that works where this process was started: run, --out, x -> `sipf run --out x`, or its form in a checkout. */

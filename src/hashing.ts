@@ -15,11 +15,34 @@ export function checkpointHash(model: string, adapter: string | null): string {
 
 /** JSON with sorted keys: equal values give equal text. */
 export function canonicalJson(value: unknown): string {
-  return JSON.stringify(value, (_key, inner: unknown) =>
-    inner !== null && typeof inner === 'object' && !Array.isArray(inner)
-      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)))
-      : inner,
-  );
+  return JSON.stringify(value, (_key, inner: unknown) => (isTree(inner) ? withSortedKeys(inner) : inner));
+}
+
+function withSortedKeys(tree: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(tree).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)));
+}
+
+/** SHA-256 of `canonicalJson(value)`, made piece by piece: one string would not hold a million questions. */
+export function canonicalHash(value: unknown): string {
+  const hash = createHash('sha256');
+  for (const piece of canonicalPieces(value)) hash.update(piece);
+  return hash.digest('hex');
+}
+
+function* canonicalPieces(value: unknown): Generator<string> {
+  if (Array.isArray(value)) {
+    yield '[';
+    for (const [n, item] of value.entries()) yield `${n === 0 ? '' : ','}${canonicalJson(item ?? null)}`;
+    yield ']';
+  } else if (isTree(value)) {
+    const entries = Object.entries(withSortedKeys(value)).filter(([, inner]) => inner !== undefined);
+    yield '{';
+    for (const [n, [key, inner]] of entries.entries()) {
+      yield `${n === 0 ? '' : ','}${JSON.stringify(key)}:`;
+      yield* canonicalPieces(inner);
+    }
+    yield '}';
+  } else yield canonicalJson(value);
 }
 
 /** A dotted key in which two JSON values differ. */

@@ -1,7 +1,7 @@
 // Questions -> those whose reference solutions their own tests accept.
 import { z } from 'zod';
 import { SipfError } from '../errors.ts';
-import { canonicalJson, sha256 } from '../hashing.ts';
+import { canonicalHash } from '../hashing.ts';
 import type { Question } from '../records.ts';
 import type { Counts } from '../reports.ts';
 import type { Run } from '../run/run.ts';
@@ -81,7 +81,7 @@ export async function checkReferences(
     if (broken.length > 0) run.warn(describeBroken(broken, questions.length), stage);
     return [...broken];
   };
-  const inputs = { questions: sha256(canonicalJson(questions)) };
+  const inputs = { questions: canonicalHash(questions) };
   const broken = await run.once({ stage, inputs, outputs: [file], result: Broken, body });
   const kept = leaveOut(questions, broken);
   if (kept.length > 0) return { kept, counts: { questions: questions.length, excluded: broken.length } };

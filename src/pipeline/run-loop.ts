@@ -5,7 +5,7 @@ import { resolve } from 'node:path';
 import { z } from 'zod';
 import type { Backend } from '../backend.ts';
 import { keptConfig, withMovedPaths } from '../config/paths.ts';
-import { canonicalJson, sha256 } from '../hashing.ts';
+import { canonicalHash } from '../hashing.ts';
 import type { Disk } from '../io/files.ts';
 import { METHODS } from '../method/methods.ts';
 import { Checkpoint, type ModelSource, type Question } from '../records.ts';
@@ -138,7 +138,7 @@ async function writeInputs(run: Run, start: RunStart, backend: Backend, question
   return run.once({
     stage,
     inputs: {
-      questions: sha256(canonicalJson(questions)),
+      questions: canonicalHash(questions),
       model: init === null ? description.hash : null,
       init: made,
       seed: config.seed,

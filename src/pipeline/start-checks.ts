@@ -185,10 +185,13 @@ export async function checkContexts(
   const { contextLength } = model;
   let longest: { question: Question; tokens: number } | null = null;
   for (const { questions, prompt } of prompted) {
-    const texts = questions.map((question) => ({ question, text: prompt(question) }));
-    // A token is a byte at least: most prompts are short enough to need no tokenizer.
-    const long = texts.filter(({ text }) => Buffer.byteLength(text) >= contextLength);
-    if (which === 'any' && long.length < texts.length) return;
+    const long: { readonly question: Question; readonly text: string }[] = [];
+    for (const question of questions) {
+      const text = prompt(question);
+      // A token is a byte at least: most prompts are short enough to need no tokenizer.
+      if (Buffer.byteLength(text) >= contextLength) long.push({ question, text });
+      else if (which === 'any') return;
+    }
     for await (const [{ question }, tokens] of counted(model, long)) {
       if (tokens < contextLength && which === 'any') return;
       if (tokens >= contextLength && tokens > (longest?.tokens ?? 0)) longest = { question, tokens };

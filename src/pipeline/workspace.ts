@@ -1,7 +1,7 @@
 // What a stage works on, and where: a run directory and files are two workspaces of one stage.
 import type { Backend, Policy, ProcessRewardModel } from '../backend.ts';
 import type { Config } from '../config/schema.ts';
-import { canonicalJson, sha256, shareHeldOut } from '../hashing.ts';
+import { canonicalHash, shareHeldOut } from '../hashing.ts';
 import type { Method, Needs } from '../method/methods.ts';
 import type { Probe } from '../method/probe.ts';
 import type { BuildPrompt } from '../method/prompt.ts';
@@ -137,5 +137,5 @@ export function dataHash(
 ): string {
   const runsPrograms = (task.members ?? [task]).some(({ gradedBy }) => gradedBy === 'tests');
   const grading = runsPrograms ? { sandbox: config.sandbox } : {};
-  return sha256(canonicalJson({ questions, prompt: config.prompt, shots, task: task.name, ...grading }));
+  return canonicalHash({ questions, prompt: config.prompt, shots, task: task.name, ...grading });
 }

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { printable } from '../errors.ts';
 import { mayPass } from '../retries.ts';
-import type { Reply, Tried } from './server-requests.ts';
+import { isOverloaded, type Reply, type Tried } from './server-requests.ts';
 
 /** An error that came as an answer, with status 200. */
 const Failure = z.object({
@@ -22,12 +22,12 @@ export function readJson<T>(
   refusal: (got: string) => Error,
 ): Tried<T> {
   if (status < 200 || status >= 300) throw refusal(`status ${status}: ${said}`);
-  if (value === undefined) return { problem: `text that is not JSON: ${said}`, askedMs: 0 };
+  if (value === undefined) return { problem: `text that is not JSON: ${said}` };
   const failed = Failure.safeParse(value);
   if (failed.success) {
     const { message, code } = failed.data.error;
     const problem = `an error${code == null ? '' : ` of code ${code}`}: ${printable(message)}`;
-    if (mayPass(Number(code))) return { problem, askedMs };
+    if (mayPass(Number(code))) return { problem, askedMs, isBusy: isOverloaded(Number(code)) };
     throw refusal(problem);
   }
   const parsed = schema.safeParse(value);

@@ -10,8 +10,6 @@ export const PathMapping = z.strictObject({
 });
 export type PathMapping = z.output<typeof PathMapping>;
 
-const isAddress = (path: string): boolean => /^\w+:\/\//.test(path);
-
 /** By the first mapping whose folder holds it; a folder of none has the same path there. An address, such as one in a bucket, stays as it is. */
 export function pathThere(mappings: readonly PathMapping[], folder: string): string {
   if (isAddress(folder)) return folder;
@@ -23,3 +21,5 @@ export function pathThere(mappings: readonly PathMapping[], folder: string): str
   }
   return own;
 }
+
+const isAddress = (path: string): boolean => /^\w+:\/\//.test(path);

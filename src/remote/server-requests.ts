@@ -46,6 +46,9 @@ export interface ServerRequest {
 /** What may pass where an own error of status 500 is an answer: the server is busy, or a proxy waits for it. */
 export const isBusy = (status: number): boolean => [408, 429, 502, 503, 504].includes(status);
 
+/** What a server says that has too much to do. */
+export const isOverloaded = (status: number): boolean => status === 429 || status === 503;
+
 /** An answer whose status no further try changes. */
 export interface Reply {
   readonly status: number;
@@ -59,8 +62,35 @@ export interface Reply {
   readonly askedMs: number;
 }
 
+/** Why a try gave no answer. Another one may. */
+export interface Problem {
+  readonly problem: string;
+  /** How long the server asks to wait, in milliseconds. */
+  readonly askedMs?: number | undefined;
+  /** The server has more to do than it can, and says so: it is left alone for a while. */
+  readonly isBusy?: boolean | undefined;
+}
+
 /** What is read of a reply: an answer, or a problem that another try may not have. */
-export type Tried<T> = { readonly answer: T } | { readonly problem: string; readonly askedMs: number };
+export type Tried<T> = { readonly answer: T } | Problem;
+
+interface Tries {
+  /** The section of the settings that names the server. */
+  readonly setting: string;
+  readonly address: string;
+  readonly tries: number;
+}
+
+/** The error of a request that failed at each try. */
+export function unreachable(problem: string, { setting, address, tries }: Tries): SipfError {
+  return new SipfError(
+    'unreachable',
+    `Expected an answer of ${address}, got ${problem} (${tries} tries). Start the server or correct ${setting}.url; what is stored stays, and the same command continues.`,
+  );
+}
+
+/** Why the wait for a timeout ends. A reason of its own costs no exception with a stack for each request. */
+const ANSWERED = 'answered';
 
 /** Sends each request until it has an answer, or no try is left. */
 export class ServerRequests {
@@ -79,17 +109,13 @@ export class ServerRequests {
     const { setting } = this.#options;
     const { retries = this.#options.retries } = request;
     for (let retry = 0; ; retry += 1) {
-      throwIfAborted(signal);
-      this.#url = await this.#options.locate(signal);
-      const tried = await this.#try(request, read, signal);
+      const tried = await this.try(request, read, signal);
       if ('answer' in tried) return tried.answer;
       if (retry === retries) {
-        throw new SipfError(
-          'unreachable',
-          `Expected an answer of ${this.addressOf(request.path)}, got ${tried.problem} (${retries + 1} tries). Start the server or correct ${setting}.url; what is stored stays, and the same command continues.`,
-        );
+        const tries = { setting, address: this.addressOf(request.path), tries: retries + 1 };
+        throw unreachable(tried.problem, tries);
       }
-      const ms = waitBefore(retry, this.#parts.random(), tried.askedMs);
+      const ms = waitBefore(retry, this.#parts.random(), tried.askedMs ?? 0);
       await this.#parts.wait(ms, signal).catch(() => throwIfAborted(signal));
     }
   }
@@ -100,8 +126,11 @@ export class ServerRequests {
     return path.startsWith('/v1/') ? url + path.slice('/v1'.length) : url.replace(/\/v\d+$/, '') + path;
   }
 
-  async #try<T>(request: ServerRequest, read: (reply: Reply) => Tried<T>, signal: AbortSignal): Promise<Tried<T>> {
-    const { timeout } = this.#options;
+  /** One try. @throws SipfError 'aborted', and what `read` throws. */
+  async try<T>(request: ServerRequest, read: (reply: Reply) => Tried<T>, signal: AbortSignal): Promise<Tried<T>> {
+    throwIfAborted(signal);
+    const { timeout, locate } = this.#options;
+    this.#url = await locate(signal);
     const controller = new AbortController();
     const abort = () => controller.abort();
     const answered = new AbortController();
@@ -114,9 +143,9 @@ export class ServerRequests {
       if (thrown instanceof SipfError) throw thrown;
       throwIfAborted(signal);
       const problem = controller.signal.aborted ? `none within ${timeout} s` : whyFailed(thrown);
-      return { problem, askedMs: 0 };
+      return { problem };
     } finally {
-      answered.abort();
+      answered.abort(ANSWERED);
       signal.removeEventListener('abort', abort);
     }
   }
@@ -141,7 +170,7 @@ export class ServerRequests {
   ): Tried<T> {
     const said = printable(text.trim());
     const askedMs = retryAfterMs(headers.get('retry-after'), this.#parts.now());
-    if (passes(status)) return { problem: `status ${status}: ${said}`, askedMs };
+    if (passes(status)) return { problem: `status ${status}: ${said}`, askedMs, isBusy: isOverloaded(status) };
     const location = headers.get('location');
     const shown = location === null ? said : `a redirect to ${printable(location)}`;
     return read({ status, value: jsonOf(text), text, said: shown, askedMs });

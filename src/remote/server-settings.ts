@@ -37,7 +37,11 @@ export const API_KEY_FROM = described(
  * @param setting the section that names it: `engine.sampler`.
  * @throws SipfError 'bad-config' where there are both, or neither.
  */
-export function checkPlace(setting: string, url: string | null, launch: readonly string[] | null): void {
+export function checkPlace(
+  setting: string,
+  url: string | readonly string[] | null,
+  launch: readonly string[] | null,
+): void {
   if ((url === null) !== (launch === null)) return;
   const got = url === null ? 'neither' : 'both';
   throw new SipfError(

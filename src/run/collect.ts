@@ -1,9 +1,10 @@
-// Units of work -> one JSONL file of their records. A journal keeps each finished unit.
+// Units of work, some at a time -> one JSONL file of their records; a journal keeps finished units.
 import { stat } from 'node:fs/promises';
 import { throwIfAborted } from '../errors.ts';
 import { canonicalJson, sha256 } from '../hashing.ts';
 import { type Disk, replaceFile } from '../io/files.ts';
 import type { Counts } from '../reports.ts';
+import { eachAtOnce } from './at-once.ts';
 import type { OnProgress } from './events.ts';
 import { Journal } from './journal.ts';
 import type { StageName } from './marker.ts';
@@ -28,6 +29,8 @@ export interface UnitWork<Item, C extends AsyncDisposable> {
   /** Items of a unit. */
   readonly unit: number;
   readonly open: () => Promise<C>;
+  /** How many units at a time keep what is opened busy; absent: 1. */
+  readonly atOnce?: ((opened: C) => number) | undefined;
   /** Calls `onDone` with how much of the unit is done. */
   readonly each: (unit: readonly Item[], opened: C, onDone: (done: number) => void) => Promise<StageOutput<unknown>>;
 }
@@ -61,28 +64,62 @@ export async function collectUnits<Item, C extends AsyncDisposable>(
 }
 
 async function runUnits<Item, C extends AsyncDisposable>(
-  { stage: { name: stage, iteration }, sizeOf = () => 1, counted, ...work }: UnitWork<Item, C>,
+  work: UnitWork<Item, C>,
   journal: Journal,
   { out, signal, onProgress }: Pick<CollectPlace, 'out' | 'signal' | 'onProgress'>,
 ): Promise<void> {
-  const already = journal.units;
+  const { stage, sizeOf = () => 1, counted, atOnce = () => 1 } = work;
   const { total, items } = await work.items();
-  let opened: C | null = null;
-  let [index, finished] = [0, 0];
-  const report = (done: number) => onProgress({ stage, iteration, done: finished + done, total, unit: counted });
-  try {
+  const progress = new Progress(sizeOf, (done) =>
+    onProgress({ stage: stage.name, iteration: stage.iteration, done, total, unit: counted }),
+  );
+  let opened = null as C | null;
+  let index = 0;
+  /** Units that the journal lacks, with their numbers. */
+  async function* undone(): AsyncGenerator<{ unit: Item[]; number: number; by: C }> {
     for await (const unit of inUnits(items, work.unit)) {
       throwIfAborted(signal);
-      if (index >= already) {
-        opened ??= await work.open();
-        await journal.add(await work.each(unit, opened, report));
-      }
+      const number = index;
       index += 1;
-      for (const item of unit) finished += sizeOf(item);
-      report(0);
+      if (journal.has(number)) progress.of(unit)();
+      else {
+        opened ??= await work.open();
+        yield { unit, number, by: opened };
+      }
     }
+  }
+  const most = () => (opened === null ? 1 : atOnce(opened));
+  try {
+    await eachAtOnce(undone(), most, async ({ unit, number, by }) => {
+      const onDone = progress.of(unit);
+      await journal.add(await work.each(unit, by, onDone), number);
+      onDone();
+    });
   } finally {
     await opened?.[Symbol.asyncDispose]();
   }
-  if (index < already) throw new Error(`Expected at least ${already} units for ${out}, got ${index}.`);
+  if (journal.units > index) throw new Error(`Expected at least ${journal.units} units for ${out}, got ${index}.`);
+}
+
+/** Adds up what is done of all units. */
+class Progress<Item> {
+  readonly #sizeOf: (item: Item) => number;
+  readonly #report: (done: number) => void;
+  #done = 0;
+
+  constructor(sizeOf: (item: Item) => number, report: (done: number) => void) {
+    this.#sizeOf = sizeOf;
+    this.#report = report;
+  }
+
+  /** Takes how much of a unit is done; nothing: all of it. */
+  of(unit: readonly Item[]): (done?: number) => void {
+    const size = unit.reduce((sum, item) => sum + this.#sizeOf(item), 0);
+    let before = 0;
+    return (done = size) => {
+      this.#done += done - before;
+      before = done;
+      this.#report(this.#done);
+    };
+  }
 }

@@ -37,6 +37,54 @@ describe('Journal', () => {
     expect(await text(second)).toBe('{"a":1}\n{"a":"ü"}\n{"a":3}\n');
   });
 
+  it('gives records in the order of the units, whatever ended first', async () => {
+    const path = join(folder, 'order.jsonl');
+    const first = await Journal.open(nodeDisk, path, 'inputs', false);
+    const unit = (n: number) => ({ records: [{ n }, { text: `ü${n}` }], counts: { n: 1 } });
+    await Promise.all([first.add(unit(3), 3), first.add(unit(0), 0), first.add(unit(2), 2)]);
+    await appendFile(path, '{"unit":1,"rec');
+    const second = await Journal.open(nodeDisk, path, 'inputs', true);
+    expect([0, 1, 2, 3, 4].map((n) => second.has(n))).toEqual([true, false, true, true, false]);
+    await second.add(unit(1), 1);
+    expect([second.units, second.counts]).toEqual([4, { n: 4 }]);
+    const lines = [0, 1, 2, 3].flatMap((n) => [`{"n":${n}}\n`, `{"text":"ü${n}"}\n`]);
+    expect(await text(second)).toBe(lines.join(''));
+    await appendFile(path, '{"unit":1,"records":[],"counts":{}}\n');
+    await expect(Journal.open(nodeDisk, path, 'inputs', true)).rejects.toThrow(/line 6: Expected another unit than 1/);
+  });
+
+  it('writes together what comes while the disk is busy', async () => {
+    const path = join(folder, 'together.jsonl');
+    const appended: number[] = [];
+    const append: typeof nodeDisk.append = async (file, text, durable) => {
+      appended.push(text.split('\n').length - 1);
+      await nodeDisk.append(file, text, durable);
+    };
+    const journal = await Journal.open({ ...nodeDisk, append }, path, 'inputs', false);
+    const add = (n: number) => journal.add({ records: [{ n }], counts: {} }, n);
+    const first = add(0);
+    await Promise.resolve();
+    await Promise.all([first, add(2), add(1)]);
+    expect([appended, journal.units]).toEqual([[1, 2], 3]);
+    expect(await text(journal)).toBe('{"n":0}\n{"n":1}\n{"n":2}\n');
+  });
+
+  it('adds nothing behind what a disk has refused', async () => {
+    const path = join(folder, 'refused.jsonl');
+    let appends = 0;
+    const append: typeof nodeDisk.append = async (...args) => {
+      appends += 1;
+      if (appends === 2) throw new Error('full');
+      await nodeDisk.append(...args);
+    };
+    const journal = await Journal.open({ ...nodeDisk, append }, path, 'inputs', false);
+    const add = (n: number) => journal.add({ records: [{ n }], counts: {} }, n);
+    await add(0);
+    expect((await Promise.allSettled([add(1), add(2)])).map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+    await expect(add(3)).rejects.toThrow('full');
+    expect(await text(journal)).toBe('{"n":0}\n');
+  });
+
   it('starts again on other inputs and after a torn header', async () => {
     const path = join(folder, 'inputs.jsonl');
     const first = await Journal.open(nodeDisk, path, 'one', false);

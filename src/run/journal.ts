@@ -1,4 +1,5 @@
 // A stage's units -> one durable line each, and back after a kill.
+import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { SipfError } from '../errors.ts';
@@ -60,12 +61,24 @@ export function journaledRecords(line: unknown): JournaledRecord[] {
   });
 }
 
-/** Units done so far, each one line that is on the disk before the next unit starts. A torn last line is dropped: that unit runs again whole. */
+/** Where a unit is in a journal, in bytes. */
+interface UnitPlace {
+  readonly at: number;
+  readonly line: number;
+  readonly bytes: number;
+}
+
+/** Units done so far, each one line that is on the disk when `add` returns, in the order in which they ended. A torn last line is dropped: that unit runs again whole. */
 export class Journal {
   readonly #disk: Disk;
   readonly #path: string;
-  #units = 0;
+  /** By number. */
+  readonly #units = new Map<number, UnitPlace>();
   #counts: Counts = {};
+  /** Bytes of what is there. */
+  #end = 0;
+  readonly #waiting: { readonly unit: number; readonly counts: Counts; readonly line: string }[] = [];
+  #added: Promise<void> = Promise.resolve();
 
   private constructor(disk: Disk, path: string) {
     this.#disk = disk;
@@ -76,27 +89,58 @@ export class Journal {
   static async open(disk: Disk, path: string, inputs: string, exists: boolean): Promise<Journal> {
     const journal = new Journal(disk, path);
     const header = `${JSON.stringify({ journal: 1, inputs })}\n`;
-    if (!exists || !(await journal.#restore(inputs))) await replaceFile(disk, path, [header]);
+    if (exists && (await journal.#restore(inputs))) return journal;
+    await replaceFile(disk, path, [header]);
+    journal.#end = Buffer.byteLength(header);
     return journal;
   }
 
+  /** How many are done. */
   get units(): number {
-    return this.#units;
+    return this.#units.size;
+  }
+
+  has(unit: number): boolean {
+    return this.#units.has(unit);
   }
 
   get counts(): Counts {
     return this.#counts;
   }
 
-  async add({ records, counts }: StageOutput<unknown>): Promise<void> {
-    await this.#disk.append(this.#path, `${JSON.stringify({ unit: this.#units, records, counts })}\n`, true);
-    this.#units += 1;
+  /** Adds a unit: the next one, or that of a number. What comes while the disk is busy is written together. */
+  async add({ records, counts }: StageOutput<unknown>, unit = this.units): Promise<void> {
+    this.#waiting.push({ unit, counts, line: `${JSON.stringify({ unit, records, counts })}\n` });
+    // Behind half a line nothing may be added.
+    this.#added = this.#added.then(() => this.#append());
+    await this.#added;
+  }
+
+  async #append(): Promise<void> {
+    const units = this.#waiting.splice(0);
+    if (units.length === 0) return;
+    await this.#disk.append(this.#path, units.map(({ line }) => line).join(''), true);
+    for (const { unit, counts, line } of units) this.#keep(unit, Buffer.byteLength(line), counts);
+  }
+
+  #keep(unit: number, bytes: number, counts: Counts): void {
+    this.#units.set(unit, { at: this.#end, line: this.units + 2, bytes });
+    this.#end += bytes;
     this.#counts = addCounts(this.#counts, counts);
   }
 
   /** All records, in the order of their units. */
   async *records(): AsyncGenerator<unknown> {
-    for await (const line of linesOf(bytesOf(this.#path))) if (line.number > 1) yield* this.#parse(line, Unit).records;
+    const file = await open(this.#path);
+    try {
+      for (const unit of [...this.#units.keys()].sort((a, b) => a - b)) {
+        const { at, line, bytes } = this.#units.get(unit)!;
+        const { buffer } = await file.read(Buffer.alloc(bytes), 0, bytes, at);
+        yield* this.#parse({ bytes: buffer, number: line }, Unit).records;
+      }
+    } finally {
+      await file.close();
+    }
   }
 
   /** All records, in the order of their units, as JSONL. */
@@ -104,36 +148,32 @@ export class Journal {
     for await (const record of this.records()) yield `${JSON.stringify(record)}\n`;
   }
 
-  #parse<T>({ bytes, number }: Line, schema: z.ZodType<T>): T {
+  #parse<T>({ bytes, number }: Pick<Line, 'bytes' | 'number'>, schema: z.ZodType<T>): T {
     const place = `${this.#path}, line ${number}`;
     return check(schema, jsonOf(textOf(bytes, place), place), place);
   }
 
   async #restore(inputs: string): Promise<boolean> {
-    let good = 0;
-    let usable = false;
     for await (const line of linesOf(bytesOf(this.#path))) {
       const { number, end, whole } = line;
       if (!whole) {
-        if (usable) await this.#disk.truncate(this.#path, good);
-        return usable;
+        if (number > 1) await this.#disk.truncate(this.#path, this.#end);
+        return number > 1;
       }
       if (number === 1) {
-        usable = this.#parse(line, Header).inputs === inputs;
-        if (!usable) return false;
+        if (this.#parse(line, Header).inputs !== inputs) return false;
+        this.#end = end;
       } else {
         const { unit, counts } = this.#parse(line, Unit);
-        if (unit !== this.#units) {
+        if (this.has(unit)) {
           throw new SipfError(
             'bad-input',
-            `${this.#path}, line ${number}: Expected unit ${this.#units}, got ${unit}. Delete that file: the stage starts again.`,
+            `${this.#path}, line ${number}: Expected another unit than ${unit}, which is in a line before. Delete that file: the stage starts again.`,
           );
         }
-        this.#units += 1;
-        this.#counts = addCounts(this.#counts, counts);
+        this.#keep(unit, end - this.#end, counts);
       }
-      good = end;
     }
-    return usable;
+    return this.#end > 0;
   }
 }

@@ -39,7 +39,7 @@ export function readAnswer(reply: Reply, refusal: (got: string) => Error): Tried
   if (!('answer' in tried)) return tried;
   const { finish_reason: reason } = tried.answer.choices[0];
   if (reason === 'stop' || reason === 'length') return tried;
-  return { problem: `a completion that ended by ${JSON.stringify(reason ?? null)}`, askedMs: 0 };
+  return { problem: `a completion that ended by ${JSON.stringify(reason ?? null)}` };
 }
 
 /** What a server tells of the tokens that it drew; null: nothing. */

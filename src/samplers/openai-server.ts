@@ -74,11 +74,14 @@ export class OpenAiServer {
       draw: async ({ id, context, key, sampling }, ids, signal) => {
         const prompt = prompts === 'ids' ? ids : textOf(context);
         const fields = { prompt, ...fieldsOf(dialect, sampling, hash32(key) >>> 1) };
-        const answer = await this.#complete(named, fields, signal);
-        return {
-          completion: completionOf(id, answer, sampling.stopStrings),
-          promptTokens: answer.usage?.prompt_tokens ?? ids.length,
+        const tried = await this.#complete(named, fields, signal);
+        if (!('answer' in tried)) return tried;
+        const { usage } = tried.answer;
+        const drawn = {
+          completion: completionOf(id, tried.answer, sampling.stopStrings),
+          promptTokens: usage?.prompt_tokens ?? ids.length,
         };
+        return { answer: drawn };
       },
       logps: reads && ((tokens, signal) => this.#logps(named, reads, tokens, signal)),
       [Symbol.asyncDispose]: async () => adapter?.[Symbol.asyncDispose](),
@@ -98,24 +101,27 @@ export class OpenAiServer {
     way: GivenWay,
     { context, completion }: GivenTokens,
     signal: AbortSignal,
-  ): Promise<readonly number[]> {
+  ): Promise<Tried<readonly number[]>> {
     const prompt = [...context, ...completion];
-    const answer = await this.#complete(named, { prompt, temperature: 0, seed: 0, ...way.fields }, signal);
-    const logps = givenLogps(way, answer, prompt);
-    if (logps !== null) return logps.slice(context.length - 1);
+    const tried = await this.#complete(named, { prompt, temperature: 0, seed: 0, ...way.fields }, signal);
+    if (!('answer' in tried)) return tried;
+    const logps = givenLogps(way, tried.answer, prompt);
+    if (logps !== null) return { answer: logps.slice(context.length - 1) };
     throw this.#refusal(`log-probabilities of fewer than its ${prompt.length} tokens`);
   }
 
-  /** A server that was restarted, or that another process took it from, has lost the adapter: it is loaded again. */
-  async #complete({ model, adapter }: Named, fields: object, signal: AbortSignal): Promise<Answer> {
+  /** One try. A server that was restarted, or that another process took it from, has lost the adapter: it is loaded again. */
+  async #complete({ model, adapter }: Named, fields: object, signal: AbortSignal): Promise<Tried<Answer>> {
     const request = { path: '/v1/completions', body: { model, ...fields } };
-    for (let retry = 0; ; retry += 1) {
+    const isLost = (reply: Reply) => adapter !== null && hasNoModel(reply);
+    const read = (reply: Reply): Tried<Answer | null> =>
+      isLost(reply) ? { answer: null } : readAnswer(reply, (got) => this.#refusal(got));
+    for (let time = 1; ; time += 1) {
       const loads = adapter?.loads ?? 0;
-      const isLost = (reply: Reply) => adapter !== null && retry < this.#settings.retries && hasNoModel(reply);
-      const read = (reply: Reply): Tried<Answer | null> =>
-        isLost(reply) ? { answer: null } : readAnswer(reply, (got) => this.#refusal(got));
-      const answer = await this.#requests.send(request, read, signal);
-      if (answer !== null) return answer;
+      const tried = await this.#requests.try(request, read, signal);
+      if (!('answer' in tried)) return tried;
+      if (tried.answer !== null) return { answer: tried.answer };
+      if (time === 2) return { problem: `no model ${model}, which was loaded again` };
       await adapter?.again(loads, signal);
     }
   }

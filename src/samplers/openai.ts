@@ -1,12 +1,13 @@
 // A server that speaks POST /v1/completions: its settings -> what draws from it.
 import { z } from 'zod';
+import type { Policy } from '../backend.ts';
 import { described } from '../described.ts';
 import { LaunchedServer } from '../remote/launched-server.ts';
 import { PathMapping } from '../remote/paths.ts';
 import { Address, API_KEY_FROM, apiKeyOf, checkPlace, REQUESTS, START_TIMEOUT } from '../remote/server-settings.ts';
 import { DIALECTS } from './dialects.ts';
 import { OpenAiServer } from './openai-server.ts';
-import { defineSampler, type Place, SERVING } from './sampler.ts';
+import { defineSampler, type KindParts, type Place, SERVING } from './sampler.ts';
 
 const Settings = z.strictObject({
   kind: described(
@@ -14,8 +15,11 @@ const Settings = z.strictObject({
     'A server with the OpenAI completions interface. Set it for vLLM, llama.cpp and others that have it.',
   ),
   url: described(
-    Address.nullable().default(null),
-    'Its address up to and with the version, such as http://localhost:8000/v1. null: the server of `launch`. Every other server needs one.',
+    z
+      .union([Address, z.array(Address).min(1)])
+      .nullable()
+      .default(null),
+    'Its address up to and with the version, such as http://localhost:8000/v1. null: the server of `launch`. Every other server needs one; a list names several that have the same model.',
   ),
   launch: described(
     z.array(z.string()).min(1).nullable().default(null),
@@ -36,7 +40,7 @@ const Settings = z.strictObject({
     z.enum(['ids', 'text']).default('ids'),
     'How prompts are sent. ids: exactly the tokens of the own tokenizer. Set text where the server takes no token ids.',
   ),
-  ...REQUESTS,
+  timeout: REQUESTS.timeout,
   paths: described(
     PathMapping.nullable().default(null),
     'Where the server sees the adapters of a run. null: at the same path as this machine. Set it where the server is in a container or on another machine.',
@@ -47,28 +51,37 @@ const Settings = z.strictObject({
 /** Calls of the model throw SipfError 'unreachable' where the server fails, 'bad-config' where it refuses or has another model. */
 export const openai = defineSampler({
   settings: Settings,
-  open(settings, parts): Place {
-    const { url, launch, model: name, startTimeout, release, apiKeyFrom } = settings;
+  open(settings, parts): Place[] {
+    const { url, launch, apiKeyFrom } = settings;
     checkPlace('engine.sampler', url, launch);
-    const { model } = parts.source;
-    const launched =
-      launch &&
-      new LaunchedServer(
-        { setting: 'engine.sampler.launch', command: launch, places: { model, name }, startTimeout },
-        parts,
-      );
-    const locate = async (signal: AbortSignal) => launched?.url(signal) ?? url ?? '';
-    const isEnded = () => launched !== null && !launched.isRunning;
-    const server = new OpenAiServer(
-      { ...settings, setting: 'engine.sampler', locate, isEnded },
-      { ...parts, apiKey: apiKeyOf('engine.sampler', apiKeyFrom, parts.env) },
-    );
-    return {
-      name: url ?? launch?.[0] ?? '',
-      open: (here, adapter) => server.open(here, adapter),
-      table: (here) => server.table(here),
-      release: async () => (release === 'training' ? launched?.stop() : undefined),
-      [Symbol.asyncDispose]: async () => launched?.stop(),
-    };
+    const apiKey = apiKeyOf('engine.sampler', apiKeyFrom, parts.env);
+    if (launch !== null) return [placeOf(settings, { ...parts, apiKey }, null)];
+    return [...new Set([url ?? []].flat())].map((one) => placeOf(settings, { ...parts, apiKey }, one));
   },
 });
+
+/** `url` null: the server of `launch`. */
+function placeOf(
+  settings: z.output<typeof Settings>,
+  parts: KindParts & { apiKey: string | null },
+  url: string | null,
+) {
+  const { launch, model: name, startTimeout, release } = settings;
+  const { model } = parts.source;
+  const launched =
+    launch &&
+    new LaunchedServer(
+      { setting: 'engine.sampler.launch', command: launch, places: { model, name }, startTimeout },
+      parts,
+    );
+  const locate = async (signal: AbortSignal) => launched?.url(signal) ?? url ?? '';
+  const isEnded = () => launched !== null && !launched.isRunning;
+  const server = new OpenAiServer({ ...settings, setting: 'engine.sampler', locate, isEnded }, parts);
+  return {
+    name: url ?? launch?.[0] ?? '',
+    open: (here: Policy, adapter: string | null) => server.open(here, adapter),
+    table: (here: Policy) => server.table(here),
+    release: async () => (release === 'training' ? launched?.stop() : undefined),
+    [Symbol.asyncDispose]: async () => launched?.stop(),
+  };
+}

@@ -6,9 +6,10 @@ import { SipfError } from '../errors.ts';
 import { MOST } from '../limits.ts';
 import type { ModelSource } from '../records.ts';
 import type { Fact } from '../remote/fact.ts';
-import type { Waits } from '../remote/server-requests.ts';
+import type { Tried, Waits } from '../remote/server-requests.ts';
+import { REQUESTS } from '../remote/server-settings.ts';
 
-/** Settings that every kind has: which models it draws from, and how many completions at a time. */
+/** Settings that every kind has: which models it draws from, how many completions at a time, and how often it tries. */
 export const SERVING = {
   serves: described(
     z.enum(['model', 'simulator']).default('model'),
@@ -24,8 +25,9 @@ export const SERVING = {
   ),
   concurrency: described(
     z.number().int().positive().max(MOST.slots).default(32),
-    'Requests at a time. Raise it to what the server batches.',
+    'Requests at a time at each server. Raise it to what one batches.',
   ),
+  retries: REQUESTS.retries,
 };
 
 /** Settings of a kind. */
@@ -53,17 +55,17 @@ export interface Drawn {
   readonly promptTokens: number;
 }
 
-/** A model elsewhere. */
+/** A model at one server. What no further try changes is an error; nothing else is ever a completion. */
 export interface ServedModel extends AsyncDisposable {
   /** Tokens; Infinity: as many as the model's files say. */
   readonly contextLength: number;
-  /** `ids` is the request's context; `maxTokens` fits behind it. A failure is an error, never a completion. */
-  draw(request: GenerateRequest, ids: readonly number[], signal: AbortSignal): Promise<Drawn>;
+  /** `ids` is the request's context; `maxTokens` fits behind it. */
+  draw(request: GenerateRequest, ids: readonly number[], signal: AbortSignal): Promise<Tried<Drawn>>;
   /** Log-probabilities of a completion's tokens; null: it does not tell them. */
-  readonly logps: ((given: GivenTokens, signal: AbortSignal) => Promise<readonly number[]>) | null;
+  readonly logps: ((given: GivenTokens, signal: AbortSignal) => Promise<Tried<readonly number[]>>) | null;
 }
 
-/** Where models are. */
+/** A server, where models are. */
 export interface Place extends AsyncDisposable {
   /** Its name in messages. */
   readonly name: string;
@@ -81,7 +83,8 @@ export interface Place extends AsyncDisposable {
 /** A kind of sampler: what a file of this folder says of it. */
 interface SamplerFile<Settings extends Kind> {
   readonly settings: Settings;
-  readonly open: (settings: z.output<Settings>, parts: KindParts) => Place;
+  /** Servers of the same model. */
+  readonly open: (settings: z.output<Settings>, parts: KindParts) => readonly Place[];
 }
 
 /** Settings as a library gives them: those that are absent have their defaults, and the model is named by its files. */
@@ -93,7 +96,7 @@ export type Given<Settings> = Settings extends z.ZodType
 export interface SamplerKind<Settings extends Kind> {
   readonly settings: Settings;
   /** @throws SipfError 'bad-input' where a setting is none of this kind's, and of the kind itself. */
-  open(given: unknown, parts: KindParts): { readonly settings: z.output<Kind>; readonly place: Place };
+  open(given: unknown, parts: KindParts): { readonly settings: z.output<Kind>; readonly places: readonly Place[] };
 }
 
 /** A kind whose `open` checks settings of unknown origin. */
@@ -102,7 +105,7 @@ export function defineSampler<Settings extends Kind>({ settings, open }: Sampler
     settings,
     open(given, parts) {
       const parsed = settings.safeParse(given);
-      if (parsed.success) return { settings: parsed.data, place: open(parsed.data, parts) };
+      if (parsed.success) return { settings: parsed.data, places: open(parsed.data, parts) };
       const [issue] = parsed.error.issues;
       throw new SipfError(
         'bad-input',

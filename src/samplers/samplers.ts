@@ -19,8 +19,8 @@ export function samplersOf<Settings extends readonly [Kind, ...Kind[]]>(
     open({ serves, ...given }: Given<Settings[number]>, parts: SamplerParts): Serving {
       const found = all.find((kind) => nameOf(kind) === given.kind);
       if (found !== undefined) {
-        const { settings: own, place } = found.open(given, { ...parts, source: serves });
-        return { ...own, serves, place };
+        const { settings: own, places } = found.open(given, { ...parts, source: serves });
+        return { ...own, serves, places };
       }
       throw new SipfError(
         'bad-input',

@@ -2,24 +2,26 @@
 import type { DrawOptions, GenerateRequest, GenerateStats, GivenTokens, OnFinished, Policy } from '../backend.ts';
 import { SipfError, throwIfAborted } from '../errors.ts';
 import { allOrNone, stopper } from '../remote/all-or-none.ts';
-import type { Limit } from '../remote/limiter.ts';
+import type { Spread } from '../remote/spread.ts';
 import type { Drawn, ServedModel } from './sampler.ts';
 
 interface Drawer {
-  readonly draw: ServedModel['draw'];
+  /** Sends requests to the servers. */
+  readonly spread: Spread;
   /** Completions that are handed on in one group. */
   readonly together: number;
   /** Log-probabilities of given texts. */
   readonly reader: Policy['logps'];
 }
 
-/** `here` is the same model: it answers what `there` does not. */
-export function servedPolicy(here: Policy, there: ServedModel, drawer: Drawer): Policy {
-  const contextLength = Math.min(here.contextLength, there.contextLength);
-  const drawing: Omit<Drawing, 'requests' | 'onFinished'> = {
+/** `here` is the same model: it answers what none `there` does. */
+export function servedPolicy(here: Policy, there: readonly ServedModel[], drawer: Drawer): Policy {
+  const contextLength = lengthOf(here, there);
+  const drawing: Pick<Drawing, 'encode' | 'contextLength' | 'drawer' | 'there'> = {
     encode: (contexts) => here.encode(contexts),
     contextLength,
     drawer,
+    there,
   };
   return {
     hash: here.hash,
@@ -33,17 +35,24 @@ export function servedPolicy(here: Policy, there: ServedModel, drawer: Drawer): 
     ...(here.stepStates && { stepStates: (...args) => here.stepStates!(...args) }),
     chatPrompt: (messages) => here.chatPrompt(messages),
     countTokens: (texts) => here.countTokens(texts),
+    unitsAtOnce: there.length,
     async [Symbol.asyncDispose]() {
-      await there[Symbol.asyncDispose]();
+      await Promise.all(there.map((model) => model[Symbol.asyncDispose]()));
       await here[Symbol.asyncDispose]();
     },
   };
+}
+
+function lengthOf(here: Policy, there: readonly ServedModel[]): number {
+  return Math.min(here.contextLength, ...there.map(({ contextLength }) => contextLength));
 }
 
 interface Drawing {
   readonly encode: Policy['encode'];
   readonly contextLength: number;
   readonly drawer: Drawer;
+  /** The model at each server. */
+  readonly there: readonly ServedModel[];
   readonly requests: readonly GenerateRequest[];
   readonly onFinished: OnFinished;
 }
@@ -57,8 +66,11 @@ async function drawInOrder(drawing: Drawing, { signal, onText }: DrawOptions = {
   signal?.addEventListener('abort', abort);
   const stats = { promptTokens: 0, generatedTokens: 0 };
   const queue: Promise<Drawn>[] = [];
+  using unit = drawer.spread.unit();
+  const draw: Draw = (request, ids) =>
+    unit.send((server) => drawing.there[server]!.draw(request, ids, stop.signal), stop.signal);
   try {
-    queue.push(...(await start(drawing, requests, stop.signal)));
+    queue.push(...(await start(drawing, requests, draw)));
     while (queue.length > 0) {
       const group = await Promise.all(queue.splice(0, drawer.together));
       throwIfAborted(signal);
@@ -68,7 +80,7 @@ async function drawInOrder(drawing: Drawing, { signal, onText }: DrawOptions = {
       }
       const finished = group.map(({ completion }) => completion);
       onText?.(finished.map(({ id, text }) => ({ id, text })));
-      queue.push(...(await start(drawing, await onFinished(finished), stop.signal)));
+      queue.push(...(await start(drawing, await onFinished(finished), draw)));
     }
     return stats;
   } finally {
@@ -78,18 +90,20 @@ async function drawInOrder(drawing: Drawing, { signal, onText }: DrawOptions = {
   }
 }
 
+type Draw = (request: GenerateRequest, ids: readonly number[]) => Promise<Drawn>;
+
 /** Sends requests; each has a seed of its own, so each is one completion, and the place keeps the prompts that they share. */
 async function start(
-  { encode, contextLength, drawer: { draw } }: Drawing,
+  { encode, contextLength }: Drawing,
   requests: readonly GenerateRequest[],
-  signal: AbortSignal,
+  draw: Draw,
 ): Promise<Promise<Drawn>[]> {
   if (requests.length === 0) return [];
   for (const request of requests) checkCalculator(request);
   const contexts = await encode(requests.map(({ context }) => context));
   return requests.map((request, i) => {
     const ids = contexts[i] ?? [];
-    const drawn = (async () => draw(withinContext(request, ids.length, contextLength), ids, signal))();
+    const drawn = (async () => draw(withinContext(request, ids.length, contextLength), ids))();
     // An earlier one that fails ends the wait for this one.
     drawn.catch(() => undefined);
     return drawn;
@@ -115,15 +129,18 @@ function withinContext(request: GenerateRequest, length: number, contextLength: 
   );
 }
 
-/** Log-probabilities by the place, of token ids that the model's own files give; null: the place or the engine here cannot. */
-export function readerOf(here: Policy, { logps, contextLength }: ServedModel, limit: Limit): Policy['logps'] | null {
-  if (logps === null || here.encodeGiven === undefined) return null;
+/** Log-probabilities by the servers, of token ids that the model's own files give; null: one of them or the engine here cannot. */
+export function readerOf(here: Policy, there: readonly ServedModel[], spread: Spread): Policy['logps'] | null {
+  const readers = there.flatMap(({ logps }) => logps ?? []);
+  if (readers.length < there.length || here.encodeGiven === undefined) return null;
+  const contextLength = lengthOf(here, there);
   return async (items, { signal } = {}) => {
     const given = await here.encodeGiven!(items);
-    for (const [n, tokens] of given.entries()) checkGiven(n, tokens, Math.min(contextLength, here.contextLength));
-    return allOrNone(signal, given, async (tokens, stopped) => {
+    for (const [n, tokens] of given.entries()) checkGiven(n, tokens, contextLength);
+    using unit = spread.unit();
+    return await allOrNone(signal, given, async (tokens, stopped) => {
       const isForced = new Set(tokens.forced);
-      const told = await limit(() => logps(tokens, stopped));
+      const told = await unit.send((server) => readers[server]!(tokens, stopped), stopped);
       return told.map((logp, place) => (isForced.has(place) ? null : logp));
     });
   };

@@ -1,22 +1,25 @@
 // A model elsewhere, and the same here -> a Sampler that draws there and asks the rest here.
 import { resolve } from 'node:path';
-import type { Backend, Policy, Sampler } from '../backend.ts';
+import type { Policy, Sampler } from '../backend.ts';
 import { SipfError } from '../errors.ts';
 import type { ModelSource } from '../records.ts';
 import type { Fact } from '../remote/fact.ts';
-import { limiter } from '../remote/limiter.ts';
+import { Spread } from '../remote/spread.ts';
+import { openReplicas } from './replicas.ts';
 import type { Place, SamplerParts } from './sampler.ts';
 import { readerOf, servedPolicy } from './served-policy.ts';
 
-/** A place, and what it draws. */
+/** Servers of one model, and what they draw. */
 export interface Serving {
-  readonly place: Place;
+  readonly places: readonly Place[];
   /** The files of the model that is there. */
   readonly serves: ModelSource;
   readonly others: 'refuse' | 'local' | 'adapter';
   readonly logps: 'server' | 'local';
-  /** Requests at a time, those of all policies together. */
+  /** Requests at a time at each server, those of all policies together. */
   readonly concurrency: number;
+  /** Further tries of a request. */
+  readonly retries: number;
 }
 
 /** A sampler that tells what its server can. */
@@ -33,15 +36,16 @@ export interface ServingSampler extends Sampler {
  */
 export function servingSampler(
   all: readonly Serving[],
-  { local, log }: Pick<SamplerParts, 'local' | 'log'>,
+  { local, log, ...parts }: Omit<SamplerParts, 'env'>,
 ): ServingSampler {
   const told = new Set<string>();
   const say = (message: string) => {
     if (!told.has(message)) log(message);
     told.add(message);
   };
-  const opened = all.map((serving) => ({ serving, open: opener(serving, local, say) }));
-  const names = all.map(({ place }) => place.name).join(', ');
+  const opened = all.map((serving) => ({ serving, ...opener(serving, { ...parts, local, log: say }) }));
+  const places = all.flatMap((serving) => serving.places);
+  const names = all.map(nameOfPlaces).join(', ');
   return {
     async openPolicy(source) {
       for (const { serving, open } of opened) {
@@ -54,17 +58,18 @@ export function servingSampler(
     },
     async table() {
       const tables: Fact[] = [];
-      for (const { place, serves } of all) {
+      for (const { places: own, serves } of all) {
         await using here = await local.openPolicy(serves);
-        tables.push({ name: 'address', value: place.name }, ...(await place.table(here)));
+        for (const place of own) tables.push({ name: 'address', value: place.name }, ...(await place.table(here)));
       }
       return tables;
     },
     async release() {
-      for (const { place } of all) await place.release();
+      for (const place of places) await place.release();
     },
     async [Symbol.asyncDispose]() {
-      for (const { place } of all) await place[Symbol.asyncDispose]();
+      for (const { spread } of opened) spread[Symbol.dispose]();
+      for (const place of places) await place[Symbol.asyncDispose]();
     },
   };
 }
@@ -76,25 +81,36 @@ function adapterThere({ serves, others }: Serving, source: ModelSource): { reado
   return isOnTop && source.adapter !== undefined ? { adapter: source.adapter } : null;
 }
 
-/** Opens what is at a place. */
-function opener({ place, logps, concurrency }: Serving, local: Backend, say: (message: string) => void) {
-  const limit = limiter(concurrency);
+/** Opens what is at its servers. */
+function opener(serving: Serving, parts: Omit<SamplerParts, 'env'>) {
+  const { places, logps, concurrency, retries } = serving;
+  const { local, log } = parts;
+  const names = places.map(({ name }) => name);
+  const spread = new Spread({ setting: 'engine.sampler', names, concurrency, retries }, parts);
   const together = Math.max(1, Math.floor(concurrency / 8));
-  return async (source: ModelSource, adapter: string | null): Promise<Policy> => {
+  let needsAll = true;
+  const open = async (source: ModelSource, adapter: string | null): Promise<Policy> => {
     const here = await local.openPolicy(source);
     try {
-      const there = await place.open(here, adapter);
+      const there = await openReplicas(places, { here, adapter, needsAll });
+      needsAll = false;
       const computed: Policy['logps'] = (items, options) => {
-        if (logps === 'server') say(`${place.name} tells no log-probabilities of given texts: they are computed here.`);
+        if (logps === 'server')
+          log(`${nameOfPlaces(serving)} tells no log-probabilities of given texts: they are computed here.`);
         return here.logps(items, options);
       };
-      const reader = (logps === 'server' ? readerOf(here, there, limit) : null) ?? computed;
-      return servedPolicy(here, there, { draw: (...args) => limit(() => there.draw(...args)), together, reader });
+      const reader = (logps === 'server' ? readerOf(here, there, spread) : null) ?? computed;
+      return servedPolicy(here, there, { spread, together, reader });
     } catch (error) {
       await here[Symbol.asyncDispose]();
       throw error;
     }
   };
+  return { open, spread };
+}
+
+function nameOfPlaces({ places: [first, ...more] }: Serving): string {
+  return [first?.name, ...(more.length === 0 ? [] : [`${more.length} more`])].join(' and ');
 }
 
 function notServed(names: string, all: readonly Serving[], source: ModelSource): SipfError {

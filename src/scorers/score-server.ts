@@ -6,7 +6,7 @@ import { readJson } from '../remote/json-answer.ts';
 import { modelCards } from '../remote/model-cards.ts';
 import { isBusy, type ServerRequest, type ServerRequests } from '../remote/server-requests.ts';
 import { differsAt, PROBE_TEXT, probeTokens } from '../remote/server-tokens.ts';
-import { type Ask, type AskedPath, WAYS, type Way } from './ways.ts';
+import { type Ask, type AskedPath, type ScorePath, WAYS, type Way } from './ways.ts';
 
 /** Read before any other path. */
 const PROBE: StepPath = { prompt: PROBE_TEXT, steps: ['\n3*4=12 apples.\n', 'The answer is 12\n'] };
@@ -35,11 +35,11 @@ export interface ServedPrm {
  */
 export async function askServer(server: Server, here: ProcessRewardModel): Promise<ServedPrm> {
   const { software, contextLength } = await cardOf(server);
-  const way = await firstWay(server, here);
+  const { way, score } = await firstWay(server, here);
   const tokenizer = way.sendsIds ? await compareTokenizers(server, here) : 'the same files';
   return {
     contextLength: contextLength ?? Number.POSITIVE_INFINITY,
-    score: (path, signal) => way.score(path, askOf(server, {}, signal), here.hash),
+    score: (path, signal) => score(path, askOf(server, {}, signal)),
     facts: [
       { name: 'server', value: software },
       { name: 'scores', value: way.name },
@@ -77,15 +77,16 @@ async function cardOf({ requests, model }: Server): Promise<Card> {
 }
 
 /** The first way in which the server scores a path. */
-async function firstWay(server: Server, here: ProcessRewardModel): Promise<Way> {
+async function firstWay(server: Server, here: ProcessRewardModel): Promise<{ way: Way; score: ScorePath }> {
   const [tokens = null] = (await here.encodePaths?.([PROBE])) ?? [];
   // A server may answer with an error of its own what it does not know.
   const ask = askOf(server, { passes: isBusy }, NEVER);
   const refusals: string[] = [];
   for (const way of WAYS) {
     try {
-      await way.score({ ...PROBE, tokens }, ask, here.hash);
-      return way;
+      const score = await way.open(ask, here.hash);
+      await score({ ...PROBE, tokens }, ask);
+      return { way, score };
     } catch (error) {
       if (!(error instanceof SipfError) || error.code !== 'unsupported') throw error;
       refusals.push(`${way.name}: ${error.message}`);

@@ -30,28 +30,30 @@ const echo = defineSampler({
     name: z.string().describe('Its name.'),
     ...SERVING,
   }),
-  open: ({ name }) => ({
-    name,
-    table: async () => [],
-    release: async () => undefined,
-    open: async () => ({
-      contextLength: 4096,
-      logps: null,
-      async draw(request) {
-        await using policy = await letters.openPolicy({ model: name });
-        const drawn: Completion[] = [];
-        const { promptTokens } = await policy.generate([request], (finished) => {
-          drawn.push(...finished);
-          return [];
-        });
-        const [completion] = drawn;
-        if (completion === undefined) throw new Error('Nothing was drawn');
-        return { completion, promptTokens };
-      },
+  open: ({ name }) => [
+    {
+      name,
+      table: async () => [],
+      release: async () => undefined,
+      open: async () => ({
+        contextLength: 4096,
+        logps: null,
+        async draw(request) {
+          await using policy = await letters.openPolicy({ model: name });
+          const drawn: Completion[] = [];
+          const { promptTokens } = await policy.generate([request], (finished) => {
+            drawn.push(...finished);
+            return [];
+          });
+          const [completion] = drawn;
+          if (completion === undefined) throw new Error('Nothing was drawn');
+          return { answer: { completion, promptTokens } };
+        },
+        [Symbol.asyncDispose]: async () => undefined,
+      }),
       [Symbol.asyncDispose]: async () => undefined,
-    }),
-    [Symbol.asyncDispose]: async () => undefined,
-  }),
+    },
+  ],
 });
 
 const SAMPLERS = samplersOf(openai, echo);
@@ -66,10 +68,18 @@ describe('the settings of two kinds', () => {
 
   it('are a union by kind, in types too', () => {
     const { sampler } = Engine.parse({ sampler: { kind: 'echo', name: 'there' } });
-    const name: string | null = sampler?.kind === 'echo' ? sampler.name : (sampler?.url ?? null);
+    const name: string | undefined = sampler?.kind === 'echo' ? sampler.name : String(sampler?.url);
     expect({ name, sampler }).toEqual({
       name: 'there',
-      sampler: { kind: 'echo', name: 'there', serves: 'model', others: 'refuse', logps: 'server', concurrency: 32 },
+      sampler: {
+        kind: 'echo',
+        name: 'there',
+        serves: 'model',
+        others: 'refuse',
+        logps: 'server',
+        concurrency: 32,
+        retries: 6,
+      },
     });
     expect(() => Engine.parse({ sampler: { kind: 'echo', name: 'there', url: 'http://a/v1' } })).toThrow(/url/);
   });

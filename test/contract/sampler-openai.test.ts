@@ -53,9 +53,12 @@ async function open({ options, write = letters, apiKey, ...settings }: Opening =
   const server = await openCompletionServer({ ...settings, policy: await local.openPolicy(source) });
   const waits: number[] = [];
   let expire = () => {};
+  let time = Date.parse('2026-01-01T00:00:00Z');
   const wait = async (ms: number) => {
-    if (ms !== 1000 * TIMEOUT) waits.push(ms);
-    else await new Promise<void>((resolve) => (expire = resolve));
+    if (ms !== 1000 * TIMEOUT) {
+      waits.push(ms);
+      time += ms;
+    } else await new Promise<void>((resolve) => (expire = resolve));
   };
   const logged: string[] = [];
   const defaults = { kind: 'openai', url: server.url, model: 'served', serves: source } as const;
@@ -66,7 +69,7 @@ async function open({ options, write = letters, apiKey, ...settings }: Opening =
       local,
       env: { KEY: apiKey },
       random: () => 0.5,
-      now: () => Date.parse('2026-01-01T00:00:00Z'),
+      now: () => time,
       wait,
       log: (message) => void logged.push(message),
     },
@@ -275,11 +278,11 @@ describe('an answer that no further try changes', () => {
 
 describe('time', () => {
   it.each([
-    ['7', 7000],
-    ['Thu, 01 Jan 2026 00:01:00 GMT', 60_000],
+    ['7', 7350],
+    ['Thu, 01 Jan 2026 00:01:00 GMT', 63_000],
     ['soon', 375],
     ['0', 375],
-  ])('Retry-After %s waits %d ms', async (after, ms) => {
+  ])('Retry-After %s waits %d ms, spread by a tenth', async (after, ms) => {
     const fault = { status: 429, headers: { 'retry-after': after } };
     await using opened = await open({ faultOf: (n) => (n === 1 ? fault : null) });
     await draw(opened.policy, [request('a')]);

@@ -36,6 +36,9 @@ interface Opening extends Partial<PoolingSettings> {
   readonly without?: boolean;
 }
 
+/** What is told before a server starts. */
+const starts: string[] = [];
+
 /** Seconds that a request has for its answer: no wait between two tries is as long. */
 const TIMEOUT = 100;
 
@@ -76,7 +79,7 @@ async function open({ options, form = 'tokens', without, ...settings }: Opening 
       random: () => 0.5,
       now: () => 0,
       wait,
-      starts: async () => undefined,
+      starts: async () => void starts.push('start'),
     },
   );
   try {
@@ -207,6 +210,15 @@ it('tells what it found', async () => {
     'context length': '512 tokens',
     tokenizer: 'equal by token ids of a text',
   });
+});
+
+it('makes room before it starts a server; one that does not start is an error', async () => {
+  const options = { url: null, serves: null, launch: ['/no/such/program', '{prm}', '{port}'] };
+  await expect(open({ options })).rejects.toMatchObject({
+    code: 'unreachable',
+    message: expect.stringMatching(/the command of engine\.scorer\.launch to start a server .* got it ended/),
+  });
+  expect(starts).toEqual(['start']);
 });
 
 it.each<[Partial<ScorerOptions>, RegExp]>([

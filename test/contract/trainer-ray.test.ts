@@ -208,6 +208,21 @@ describe('a job that its driver has lost', () => {
     expect([ray.jobs.size, log[0]]).toEqual([1, expect.stringMatching(/has finished; it is heard again\.$/)]);
   });
 
+  it.each([
+    ['did not get', 503],
+    ['did not answer for', 0],
+  ])('is submitted once, also where the cluster %s the first submission', async (_, fault) => {
+    const ray = await openRay();
+    const job = jobOf();
+    const { trainer } = rayBy(ray, 'train', { retries: 0 });
+    ray.fault = (what) => (what === 'POST /api/jobs/' ? fault : undefined);
+    await expect(trainer.train(job, () => undefined)).rejects.toMatchObject({ code: 'unreachable' });
+    expect([ray.jobs.size, existsSync(recordOf(job))]).toEqual([fault === 0 ? 1 : 0, true]);
+    ray.fault = () => undefined;
+    expect((await trainer.train(job, () => undefined)).steps.length).toBe(6);
+    expect(statuses(ray)).toEqual(['SUCCEEDED']);
+  });
+
   it('is ended where the next start has other settings, and refused to this machine', async () => {
     const ray = await openRay();
     const job = jobOf();

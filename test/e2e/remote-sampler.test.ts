@@ -144,6 +144,21 @@ describe('adapters of each round', () => {
     expect(await names(served)).toEqual([base]);
   });
 
+  it('are loaded at each of several servers', async () => {
+    await using first = await serveBase();
+    await using second = await serveBase();
+    await using sampler = remote(options(first.url, { url: [`${first.url}/v1`, `${second.url}/v1`], concurrency: 1 }));
+    await using here = await backend.openPolicy({ model: base, adapter });
+    const own = ['a', 'b'].map((key) => `generate/${hash32(key) >>> 1}/0`);
+    const known = (await drawn(here, own)).map(({ text }) => text);
+    {
+      await using there = await sampler.openPolicy({ model: base, adapter });
+      expect([await names(first), await names(second)].map((all) => all.length)).toEqual([2, 2]);
+      expect((await drawn(there, ['a', 'b'])).map(({ text }) => text)).toEqual(known);
+    }
+    expect([await names(first), await names(second)]).toEqual([[base], [base]]);
+  });
+
   it('that a killed process has left are unloaded by the next start', async () => {
     await using served = await serveBase();
     await using killed = remote(options(served.url));

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Backend, StepPath, TrainJob } from '../../src/backend.ts';
+import type { Backend, ProcessRewardModel, StepPath, TrainJob } from '../../src/backend.ts';
 import { createInProcessBackend } from '../../src/backends/local/in-process.ts';
 import type { ModelSource } from '../../src/records.ts';
 import { openScorer, type ScorerOptions } from '../../src/scorers/scorers.ts';
@@ -35,9 +35,13 @@ describe('sipf serve with a tiny model', () => {
   });
   afterAll(() => backend[Symbol.asyncDispose]());
 
-  const trained = async (name: string, lora: typeof LORA | null): Promise<ModelSource> => {
+  const trained = async (
+    name: string,
+    lora: typeof LORA | null,
+    objective = OPTIONS.objective,
+  ): Promise<ModelSource> => {
     const examples = [{ kind: 'prm' as const, prompt: PROMPT, steps: STEPS, targets: [1, 0, 1] }];
-    const job = { source: { model }, examples, options: { ...OPTIONS, lora }, out: join(folder, name) };
+    const job = { source: { model }, examples, options: { ...OPTIONS, objective, lora }, out: join(folder, name) };
     return (await backend.train(job, () => undefined)).source;
   };
   const scorer = ({ url }: ModelServer, serves: string, more: Partial<ScorerOptions> = {}) =>
@@ -59,20 +63,34 @@ describe('sipf serve with a tiny model', () => {
       await using server = await serve(backend, { model, prm, port: 0 });
       await using there = await scorer(server, prm).openPrm(source);
       await using here = await backend.openPrm(source);
-      const paths: StepPath[] = [
-        { prompt: PROMPT, steps: STEPS },
-        { prompt: PROMPT, steps: [...STEPS.slice(1), 'no line feed'] },
-        { prompt: 'Two.\n', steps: ['x'] },
-      ];
-      const [served, known] = [await there.score(paths), await here.score(paths)];
-      expect(served.map(({ length }) => length)).toEqual([3, 3, 1]);
-      for (const [i, score] of known.flat().entries()) expect(served.flat()[i]).toBeCloseTo(score, 5);
+      await expectSame(there, here);
       const long = { prompt: 'x '.repeat(200), steps: ['y\n'] };
       const errors = await Promise.all([there, here].map((one) => one.score([long]).catch(String)));
       expect(errors[0]).toEqual(errors[1]);
       expect(errors[0]).toMatch(/context length\) in path 0, got/);
     },
   );
+
+  it('scores the same model as a causal LM by its two tokens', async () => {
+    const source = await trained('biasless', LORA, { kind: 'prm', headBias: false });
+    const lm = join(folder, 'lm');
+    await backend.exportModel(source, { to: 'prm-lm', out: lm, card: '' });
+    await using server = await serve(backend, { model: lm, port: 0 });
+    const elsewhere = scorer(server, source.adapter!);
+    expect(await elsewhere.table()).toContainEqual({ name: 'scores', value: expect.stringContaining('two tokens') });
+    await using there = await elsewhere.openPrm(source);
+    await using here = await backend.openPrm(source);
+    await expectSame(there, here);
+  });
+
+  it('is refused as a causal LM without these tokens', async () => {
+    const source = await trained('biasless', LORA, { kind: 'prm', headBias: false });
+    await using server = await serve(backend, { model, port: 0 });
+    await expect(scorer(server, source.adapter!).openPrm(source)).rejects.toMatchObject({
+      code: 'unsupported',
+      message: expect.stringMatching(/in a known way, got none.*\n.*Start it with --prm.*\n.*\n.*two tokens.*Too big/),
+    });
+  });
 
   it('is refused with another model', async () => {
     const [first, second] = [await trained('first', LORA), await trained('second', { ...LORA, rank: 2 })];
@@ -83,6 +101,17 @@ describe('sipf serve with a tiny model', () => {
     });
   });
 });
+
+async function expectSame(there: ProcessRewardModel, here: ProcessRewardModel): Promise<void> {
+  const paths: StepPath[] = [
+    { prompt: PROMPT, steps: STEPS },
+    { prompt: PROMPT, steps: [...STEPS.slice(1), 'no line feed'] },
+    { prompt: 'Two.\n', steps: ['x'] },
+  ];
+  const [served, known] = [await there.score(paths), await here.score(paths)];
+  expect(served.map(({ length }) => length)).toEqual([3, 3, 1]);
+  for (const [i, score] of known.flat().entries()) expect(served.flat()[i]).toBeCloseTo(score, 5);
+}
 
 /** Until nothing answers there. */
 async function gone(port: string): Promise<void> {
@@ -131,6 +160,15 @@ describe('a run whose steps are scored by servers that it starts', () => {
     const ports = portsOf(stderr);
     expect(ports.length).toBeGreaterThan(0);
     for (const port of ports) await gone(port);
+  });
+
+  it('starts a server again that crashes, and has the same files', async () => {
+    const { code, stderr } = await runCli(runOf('crashing', [...own, '40']), options);
+    expect({ code, fault: stderr.match(/^sipf: .*/m) }).toEqual({ code: 0, fault: null });
+    expect(stderr).toMatch(/The server has ended, and is started again/);
+    expect(artefacts(join(folder, 'crashing'))).toEqual(artefacts(join(folder, 'here')));
+    for (const port of portsOf(stderr)) await gone(port);
+    rmSync(log);
   });
 
   it('asks for nothing again that is stored, after kill -9', async () => {

@@ -2,7 +2,7 @@
 // Only with SIPF_TEST_VLLM: the program vllm (its build for CPUs is enough).
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,6 +13,7 @@ import { createInProcessBackend } from '../../src/backends/local/in-process.ts';
 import type { Objective } from '../../src/objectives/objectives.ts';
 import type { ModelSource } from '../../src/records.ts';
 import { fixtures } from '../tiny-model.ts';
+import { buildCli, runCli } from './run-cli.ts';
 
 const vllm = process.env['SIPF_TEST_VLLM'] ?? '';
 const PROMPT = 'Question: how many?\nAnswer:\n';
@@ -60,6 +61,15 @@ const POOLING = (tag: number) => [
   JSON.stringify({ task: 'token_classify', pooling_type: 'STEP', step_tag_id: tag }),
 ];
 
+/** As docs/engines.md says: a score for each token. */
+const SCORING = [...POOLING(0).slice(0, -1), JSON.stringify({ task: 'token_classify' })];
+
+const PLAIN = ['--dtype', 'float32', '--enforce-eager', '--max-model-len', '128'];
+const ENVIRONMENT = {
+  ...{ VLLM_CPU_KVCACHE_SPACE: '1', VLLM_CPU_OMP_THREADS_BIND: 'nobind', OMP_NUM_THREADS: '1' },
+  ...{ HF_HUB_OFFLINE: '1', VLLM_NO_USAGE_STATS: '1' },
+};
+
 describe.skipIf(vllm === '')('vLLM', () => {
   const scratch = mkdtempSync(join(tmpdir(), 'sipf-vllm-'));
   let backend: Backend;
@@ -71,6 +81,12 @@ describe.skipIf(vllm === '')('vLLM', () => {
     rmSync(scratch, { recursive: true });
   });
 
+  const make = async (model: string, family: string) => {
+    const read = (name: string) => JSON.parse(readFileSync(join(fixtures, 'tokenizer', name), 'utf8')) as object;
+    const config = { model_type: family, ...SIZES, ...FAMILIES[family] };
+    const [tokenizer, tokenizerConfig] = [read('tokenizer.json'), read('tokenizer_config.json')];
+    await backend.initModel(model, { config, tokenizer, tokenizerConfig, seed: 1 });
+  };
   const trained = async (model: string, objective: Objective, example: TrainExample) => {
     const out = `${model}-${objective.kind}`;
     const job = { source: { model }, examples: [example], options: { ...OPTIONS, objective }, out };
@@ -84,12 +100,7 @@ describe.skipIf(vllm === '')('vLLM', () => {
 
   describe.each(Object.keys(FAMILIES))('%s', (family) => {
     const model = join(scratch, family);
-    beforeAll(async () => {
-      const read = (name: string) => JSON.parse(readFileSync(join(fixtures, 'tokenizer', name), 'utf8')) as object;
-      const config = { model_type: family, ...SIZES, ...FAMILIES[family] };
-      const [tokenizer, tokenizerConfig] = [read('tokenizer.json'), read('tokenizer_config.json')];
-      await backend.initModel(model, { config, tokenizer, tokenizerConfig, seed: 1 });
-    });
+    beforeAll(() => make(model, family));
 
     it('draws and reads as we do, with the adapter beside its base and merged', async () => {
       const source = await trained(model, { kind: 'sft', scope: 'completion' }, SFT);
@@ -120,6 +131,38 @@ describe.skipIf(vllm === '')('vLLM', () => {
       for (const [i, score] of ours.flat().entries()) expect(Math.abs(score - (theirs[i] ?? -1))).toBeLessThan(1e-4);
     }, 900_000);
   });
+
+  it.each([
+    ['each token', SCORING],
+    ['two tokens of a causal LM', []],
+  ])(
+    'is started by sipf score, scores steps as sipf does, and ends: %s',
+    async (_name, words) => {
+      buildCli();
+      const model = join(scratch, `started-${words.length}`);
+      await make(model, 'llama');
+      const { adapter = '' } = await trained(model, { kind: 'prm', headBias: false }, PRM);
+      const rows = [STEPS, STEPS.slice(1), STEPS.slice(2)].map((steps, id) =>
+        JSON.stringify({ id: String(id), question: 'How many?', steps: steps.map((step) => step.trimEnd()) }),
+      );
+      const paths = join(scratch, 'paths.jsonl');
+      writeFileSync(paths, `${rows.join('\n')}\n`);
+      const launch = [vllm, 'serve', '{model}', '--port', '{port}', ...PLAIN, ...words];
+      const score = async (...more: readonly string[]) => {
+        const args = ['score', '--prm', adapter, '--in', paths, '--json', ...more];
+        const { stdout, stderr } = await runCli(args, { env: ENVIRONMENT });
+        const scored = stdout.trimEnd().split('\n');
+        return { stderr, scores: scored.flatMap((line) => (JSON.parse(line) as { scores: number[] }).scores) };
+      };
+      const there = await score('--engine.scorer', JSON.stringify({ kind: 'openai', launch }));
+      const here = await score();
+      expect(there.scores).toHaveLength(6);
+      for (const [i, found] of there.scores.entries()) expect(Math.abs(found - here.scores[i]!)).toBeLessThan(1e-4);
+      const [, port] = /--port (\d+)/.exec(there.stderr) ?? [];
+      await expect(fetch(`http://127.0.0.1:${port}/health`)).rejects.toThrow();
+    },
+    900_000,
+  );
 });
 
 interface Server extends AsyncDisposable {
@@ -157,10 +200,9 @@ async function served(scratch: string, folder: string, name: string, more: reado
   const log = join(scratch, 'vllm.log');
   const output = openSync(log, 'w');
   const port = await freePort();
-  const own = ['--served-model-name', name, '--port', String(port), '--dtype', 'float32', '--enforce-eager'];
-  const env = { VLLM_CPU_KVCACHE_SPACE: '1', VLLM_CPU_OMP_THREADS_BIND: 'nobind', OMP_NUM_THREADS: '1' };
-  const child = spawn(vllm, ['serve', folder, ...own, '--max-model-len', '128', ...more], {
-    env: { ...process.env, ...env, HF_HUB_OFFLINE: '1', VLLM_NO_USAGE_STATS: '1' },
+  const own = ['--served-model-name', name, '--port', String(port), ...PLAIN];
+  const child = spawn(vllm, ['serve', folder, ...own, ...more], {
+    env: { ...process.env, ...ENVIRONMENT },
     stdio: ['ignore', output, output],
     detached: true,
   });

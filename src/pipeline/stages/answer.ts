@@ -1,5 +1,5 @@
 // A policy and question sets -> its answers to them, greedy ones or samples, in a stage's file.
-import { canonicalJson, sha256 } from '../../hashing.ts';
+import { canonicalHash } from '../../hashing.ts';
 import { readRecords } from '../../io/jsonl.ts';
 import { type AnswerItem, answerUnit, type OpenSet, type SampledAnswers } from '../../method/evaluate.ts';
 import { Answer, type Checkpoint } from '../../records.ts';
@@ -25,7 +25,7 @@ export function answer(
   const hashes = sets.map(({ task, split, questions }) => ({
     task: task.name,
     split,
-    questions: sha256(canonicalJson(questions)),
+    questions: canonicalHash(questions),
   }));
   return run.collect({
     stage,
@@ -40,6 +40,7 @@ export function answer(
     counted: 'questions',
     unit,
     open: () => models.openPolicy(policy),
+    atOnce: ({ unitsAtOnce = 1 }) => unitsAtOnce,
     each: (some, opened, onDone) =>
       answerUnit(some, { policy: opened, options: config.evaluate, sampled, signal: run.signal, onDone }),
   });

@@ -33,6 +33,7 @@ export const label = inUnitsOf<QuestionPaths, Labeller>({
   sizeOf: ({ samples }) => samples.length,
   unit: ({ labels }) => labels.unit,
   open,
+  atOnce: ({ simulator: { unitsAtOnce = 1 } }) => unitsAtOnce,
   each: (unit, { simulator, prm }, work, onDone) => {
     const { config, task, simulatorPrompt: prompt, prompt: prmPrompt, store, k } = work;
     const { labels: options, seed } = config;

@@ -1,5 +1,5 @@
 // Before 6: the start policy's log-probabilities of each pair, where the loss compares with them.
-import { canonicalJson, sha256 } from '../../hashing.ts';
+import { canonicalHash } from '../../hashing.ts';
 import { readRecords } from '../../io/jsonl.ts';
 import {
   REFERENCE_UNIT,
@@ -26,7 +26,7 @@ export async function withReference(
   await using policy = await models.openPolicy(start);
   const counts = await store.collect({
     stage,
-    inputs: { policy: policy.hash, unit: REFERENCE_UNIT, rows: sha256(canonicalJson(rows)), calculatorLoss },
+    inputs: { policy: policy.hash, unit: REFERENCE_UNIT, rows: canonicalHash(rows), calculatorLoss },
     items: () => ({ total: rows.length, items: rows }),
     counted: 'pairs',
     unit: REFERENCE_UNIT,

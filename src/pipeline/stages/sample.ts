@@ -23,6 +23,7 @@ export const sample = inUnitsOf<SampleItem, Policy>({
   },
   unit: ({ sampling }) => sampling.unit,
   open: ({ models, policy }) => models.openPolicy(policy),
+  atOnce: ({ unitsAtOnce = 1 }) => unitsAtOnce,
   each: (unit, policy, { config, task, prompt, store, k }, onDone) => {
     const { sampling: options, seed } = config;
     return sampleUnit(unit, { policy, task, prompt, options, seed, iteration: k, signal: store.signal, onDone });

@@ -33,6 +33,8 @@ interface UnitStage<Item, C extends AsyncDisposable> extends Said {
   sizeOf?(item: Item): number;
   unit(config: Config): number;
   open(work: Work): Promise<C>;
+  /** Units at a time; absent: one. */
+  atOnce?(opened: C): number;
   each(unit: readonly Item[], opened: C, work: Work, onDone: (done: number) => void): Promise<StageOutput<unknown>>;
 }
 
@@ -46,6 +48,7 @@ export function inUnitsOf<Item, C extends AsyncDisposable>(said: UnitStage<Item,
       counted: said.counted,
       unit: said.unit(work.config),
       open: () => said.open(work),
+      atOnce: said.atOnce,
       each: (unit, opened, onDone) => said.each(unit, opened, work, onDone),
     });
   };
