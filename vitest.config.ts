@@ -9,7 +9,7 @@ const SLOW = [
   'src/cli/{help,outputs}.test.ts',
   'src/cli/commands/{compare,eval-answers,grade}.test.ts',
   'src/inference/sampling.test.ts',
-  'src/pipeline/run-loop*.test.ts',
+  'src/pipeline/run-{loop*,storage}.test.ts',
   'src/sandboxes/**/*.test.ts',
   'src/storage/s3.test.ts',
   'src/tasks/code/code-{distinct,tasks,text}.test.ts',

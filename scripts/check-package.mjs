@@ -61,6 +61,12 @@ const compared = run(
   user,
 );
 expect(JSON.parse(compared).correct === true, `sipf grade --task math printed ${compared}`);
+const address = ['generate', '--model', 's3://bucket/model', '--prompt', 'a'];
+const stored = spawnSync('npx', ['--no-install', 'sipf', ...address], { cwd: user, encoding: 'utf8' });
+expect(
+  stored.status === 2 && stored.stderr.includes('npm install @aws-sdk/client-s3 @aws-sdk/lib-storage'),
+  `a model of a bucket: ${stored.stdout}${stored.stderr}`,
+);
 const grading = `const { createPyodideSandbox } = await import('sipf');
 const sandbox = createPyodideSandbox({ workers: 1 });
 const verdict = await sandbox.grade({ code: 'def f(x): return x * x', tests: ['assert f(2) == 4'], entryPoint: 'f' });

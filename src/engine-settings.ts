@@ -61,11 +61,7 @@ export const EngineSettings = z.strictObject({
     'What trains instead (docs/engines.md). null: where everything else executes. Set it to train on GPUs with torch.',
   ),
   storage: described(
-    z
-      .string()
-      .regex(/^s3:\/\/[^/@:]+\/./, 'an address such as s3://bucket/runs/name')
-      .nullable()
-      .default(null),
+    z.string().min(1).nullable().default(null),
     'Where a run writes each finished stage, too, and takes those from that its folder lacks: s3://bucket/runs/name (docs/engines.md). null: nowhere. Set it where servers or a next machine share no disk with this one.',
   ),
 });

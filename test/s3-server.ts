@@ -31,6 +31,7 @@ export class S3Server implements AsyncDisposable {
   readonly faults: Record<string, Fault[]> = {};
   /** The code with which every request of a kind fails; null: none. */
   refuses: (request: S3Request) => string | null = () => null;
+  refusedWith = 500;
   /** Whether a request gets no answer. */
   holds: (request: S3Request) => boolean = () => false;
   /** The only one that is let in. */
@@ -82,7 +83,7 @@ export class S3Server implements AsyncDisposable {
     if (fault?.kind === 'status') return refuse(response, fault.status, fault.code);
     if (this.holds(asked)) return undefined;
     const refused = this.refuses(asked);
-    if (refused !== null) return refuse(response, 500, refused);
+    if (refused !== null) return refuse(response, this.refusedWith, refused);
     if (!request.headers.authorization?.includes(`Credential=${this.key}/`))
       return refuse(response, 403, 'InvalidAccessKeyId');
     if (!this.buckets.has(path.split('/')[0] ?? '')) return refuse(response, 404, 'NoSuchBucket');

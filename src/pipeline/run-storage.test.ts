@@ -11,6 +11,7 @@ import { createScriptedBackend } from '../backends/scripted.ts';
 import { parseConfig } from '../config/load.ts';
 import type { LogEvent } from '../run/events.ts';
 import { runLoop } from './run-loop.ts';
+import { trainedOn } from './trained-questions.ts';
 
 let folder: string;
 let server: S3Server;
@@ -155,4 +156,23 @@ it('keeps no key in a file or an event', async () => {
     await readFile(join(out, 'events.jsonl'), 'utf8'),
   ];
   for (const secret of Object.values(KEYS)) for (const text of texts) expect(text).not.toContain(secret);
+});
+
+it('knows what a model there was trained on', async () => {
+  await run('first');
+  const made = { run: 's3://bucket/runs/first', questions: { length: 8 } };
+  const policy = 's3://bucket/runs/first/iteration-1/6-policy';
+  expect(await trainedOn({ model: 'base', adapter: policy })).toMatchObject([made]);
+  // A run that began with it.
+  const config = JSON.parse(String(server.objects.get('bucket/runs/first/config.json'))) as { config: object };
+  const next = JSON.stringify({ ...config, config: { ...config.config, adapter: policy } });
+  server.objects.set('bucket/next/config.json', Buffer.from(next));
+  expect(await trainedOn({ model: 's3://bucket/next/iteration-2/6-policy/' })).toMatchObject([
+    { run: 's3://bucket/next', questions: [] },
+    made,
+  ]);
+  expect(await trainedOn({ model: 's3://bucket/models/tiny' })).toEqual([]);
+  server.refuses = () => 'AccessDenied';
+  server.refusedWith = 403;
+  expect(await trainedOn({ model: policy })).toEqual([]);
 });

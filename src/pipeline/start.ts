@@ -14,6 +14,7 @@ import { checkRunFolder } from '../run/run-folder.ts';
 import { checkRunStorage } from '../run/run-storage.ts';
 import type { Sandbox } from '../sandbox.ts';
 import { openSandbox } from '../sandboxes/open.ts';
+import { isStorageAddress, parseAddress } from '../storage/address.ts';
 import { openStorage, type Storage } from '../storage/storage.ts';
 import type { Task } from '../task.ts';
 import { openTasks } from '../tasks/index.ts';
@@ -122,6 +123,8 @@ export async function startQuestions(options: Omit<RunStartOptions, 'backend'>):
     throw await noRunAt(options.fromRun, 'a run to copy stages from');
   const from =
     options.fromRun === undefined ? [] : [{ name: '--from-run', path: options.fromRun, kind: 'model' as const }];
+  // Before anything is written that may hold a key.
+  for (const { path } of readsOf(config)) if (isStorageAddress(path)) parseAddress(path);
   await checkOutRun(out, [...readsOf(config), ...from]);
   const wanted = { dir: out, config: keptConfig(out, config).config, settle: withMovedPaths };
   await checkRunFolder(wanted);

@@ -1,4 +1,5 @@
 // A real MinIO -> models, adapters, a whole run, a second machine, and kill -9 in an upload.
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
@@ -11,7 +12,7 @@ import { openStorage, probeStorage, type Storage } from '../../src/storage/stora
 import { HoldingProxy, MinioServer, minioProgram } from '../minio.ts';
 import { makeModelFolder } from '../model-folder.ts';
 import { fixtures } from '../tiny-model.ts';
-import { buildCli, runCli, SCRIPTED, startCli } from './run-cli.ts';
+import { buildCli, root as programRoot, runCli, SCRIPTED, startCli } from './run-cli.ts';
 import { artefacts } from './run-files.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'sipf-minio-e2e-'));
@@ -124,6 +125,26 @@ describe.skipIf(minioProgram === null)('MinIO', () => {
     ]);
   });
 
+  it('has what a lost machine had finished: another one continues to the same bytes', async () => {
+    const env = { ...cache, ...server.env() };
+    const words = ['run', '--preset', 'smoke', '--seed', '5', '--threads', '1', '--iterations', '1'];
+    const whole = await runCli([...words, '--out', join(root, 'whole')], { env: cache });
+    expect(whole.code, whole.stderr).toBe(0);
+    const stored = ['--engine.storage', 's3://bucket/runs/lost'];
+    const lost = startCli([...words, ...stored, '--out', join(root, 'lost')], { env });
+    for await (const line of createInterface({ input: lost.stderr! }))
+      if (line.includes('round 1 2-step-labels: begins')) break;
+    lost.kill('SIGKILL');
+    rmSync(join(root, 'lost'), { recursive: true });
+    const { code, stderr } = await runCli(['run', '--out', join(root, 'found'), ...stored], { env });
+    expect(code, stderr).toBe(0);
+    expect(stderr).toContain('iteration-1/1-samples: its files are from s3://bucket/runs/lost');
+    expect(stderr.match(/^round .*: begins$/gm)?.[0]).toBe('round 1 2-step-labels: begins');
+    const [own, expected] = [await artefacts(join(root, 'found')), await artefacts(join(root, 'whole'))];
+    for (const files of [own, expected]) files.delete('config.json');
+    expect(own).toEqual(expected);
+  });
+
   it.each(['PUT /bucket/runs/killed/iteration-0/6-policy/', 'PUT /bucket/runs/killed/iteration-0/done/6-policy'])(
     'completes what kill -9 left of an upload at %s',
     async (what) => {
@@ -147,6 +168,26 @@ describe.skipIf(minioProgram === null)('MinIO', () => {
     },
   );
 
+  it('has nothing of a file of many parts whose upload was killed, and all of it after the next one', async () => {
+    const source = join(root, 'large.bin');
+    await writeFile(source, Buffer.alloc(40 * 2 ** 20, 'large'));
+    const code = `const { openStorage } = await import(${JSON.stringify(join(programRoot, 'dist/storage/storage.js'))});
+      await (await openStorage('s3://bucket/large')).writeFile('file', ${JSON.stringify(source)});`;
+    const write = (port: number) =>
+      spawn(process.execPath, ['--input-type=module', '-e', code], { env: { ...process.env, ...server.env(port) } });
+    {
+      await using proxy = await HoldingProxy.start(server.port, /partNumber=3/);
+      const killed = write(proxy.port);
+      await proxy.held;
+      killed.kill('SIGKILL');
+      await once(killed, 'close');
+    }
+    expect(await storage.list('large', true)).toEqual([]);
+    expect((await once(write(server.port), 'close'))[0]).toBe(0);
+    expect(await download(storage, 'large', join(root, 'large'))).toBe(1);
+    expect((await readFile(join(root, 'large', 'file'))).equals(await readFile(source))).toBe(true);
+  });
+
   it('gives a server the adapters of a run, where the server has no disk in common', async () => {
     const env = { ...cache, ...server.env() };
     const serving = ['serve', '--model', 's3://bucket/models/tiny', '--port', '0', '--threads', '1', '--json'];
@@ -157,18 +198,23 @@ describe.skipIf(minioProgram === null)('MinIO', () => {
       const paths = { from: join(root, 'drawn'), to: 's3://bucket/runs/drawn' };
       const sampler = { kind: 'openai', url: `${url}/v1`, model: 's3://bucket/models/tiny', others: 'adapter', paths };
       const words = ['run', '--preset', 'smoke', '--model', 's3://bucket/models/tiny', '--iterations', '0'];
-      const run = await runCli(
-        [
-          ...[...words, '--threads', '1', '--out', join(root, 'drawn'), '--engine.storage', 's3://bucket/runs/drawn'],
-          ...['--sft.train.lora', '{}', '--sft.train.maxSteps', '2', '--evaluate.final', '[]'],
-          ...['--engine.sampler', JSON.stringify(sampler)],
-        ],
-        { env },
-      );
+      const drawing = [
+        ...[...words, '--threads', '1', '--out', join(root, 'drawn'), '--engine.storage', 's3://bucket/runs/drawn'],
+        ...['--sft.train.lora', '{}', '--sft.train.maxSteps', '2', '--evaluate.final', '[]'],
+        ...['--engine.sampler', JSON.stringify(sampler)],
+      ];
+      const run = await runCli(drawing, { env });
       expect(run.code, run.stderr).toBe(0);
-      expect((await readdir(join(root, 'cache', 'stored-models'))).join()).toContain(
-        'runs--drawn--iteration-0--6-policy',
-      );
+      const copies = await readdir(join(root, 'cache', 'stored-models'));
+      expect(copies.join()).toContain('runs--drawn--iteration-0--6-policy');
+      // Another model at the address that the run was begun with.
+      const config = await storage.readText('models/tiny/config.json');
+      await storage.writeText('models/tiny/config.json', `${config}\n`);
+      const changed = await runCli(drawing, { env });
+      expect([changed.code, changed.stderr]).toEqual([
+        2,
+        expect.stringContaining('Expected the inputs that iteration-0/0-inputs was made from'),
+      ]);
     } finally {
       child.kill('SIGKILL');
     }

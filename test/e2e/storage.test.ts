@@ -164,6 +164,21 @@ it('draws from adapters that a server takes from the bucket, where the trainer p
   }
 });
 
+it('repeats no key that stands in an address, and writes nothing', async () => {
+  const out = join(root, 'secret');
+  for (const option of ['--model', '--adapter', '--engine.storage']) {
+    const { code, stderr } = await runCli(
+      ['run', '--preset', 'smoke', '--out', out, option, 's3://KEY:hunter2@bucket/x'],
+      {
+        env: { SIPF_CACHE: join(root, 'cache'), ...server.env },
+      },
+    );
+    expect([code, stderr]).toEqual([2, expect.stringContaining('got one with a user or a port. Keys are read from')]);
+    expect(stderr).not.toContain('hunter2');
+    await expect(readdir(out)).rejects.toThrow('ENOENT');
+  }
+});
+
 it('doctor says whether the storage is there', async () => {
   const words = ['doctor', '--engine', '--engine.storage', 's3://bucket/runs/smoke'];
   const { code, stdout } = await runCli(words, { env: server.env });

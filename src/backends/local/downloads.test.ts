@@ -1,11 +1,12 @@
 // Downloads -> lines about them; a model of the hub -> downloaded before it is opened.
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { HubServer } from '../../../test/hub-server.ts';
+import { S3Server } from '../../../test/s3-server.ts';
 import type { Backend } from '../../backend.ts';
-import { resolveSource } from '../../models/files/model-source.ts';
+import { resolveAdapter, resolveSource } from '../../models/files/model-source.ts';
 import { createScriptedBackend } from '../scripted.ts';
 import { downloadingFirst, downloadLines } from './downloads.ts';
 
@@ -58,6 +59,41 @@ it('has a model here before the backend is asked', async () => {
     await backend.describe({ model: 'some/model' }).catch(() => undefined);
     expect(seen).toEqual([['describe', expect.stringContaining(root)]]);
     expect(lines).toContain('Download model.safetensors of some/model: 0.0 of 0.0 MB');
+  } finally {
+    process.env = environment;
+    await rm(root, { recursive: true });
+  }
+});
+
+it('keeps a model of a bucket as it was first, and looks at its adapters each time', async () => {
+  await using server = await S3Server.start('bucket');
+  const environment = { ...process.env };
+  const root = await mkdtemp(join(tmpdir(), 'sipf-downloads-'));
+  Object.assign(process.env, server.env, { SIPF_CACHE: root });
+  const put = (weights: string) => {
+    for (const [name, text] of Object.entries({ 'config.json': '{}', 'model.safetensors': weights }))
+      server.objects.set(`bucket/model/${name}`, Buffer.from(text));
+    for (const [name, text] of Object.entries({ 'adapter_config.json': '{}', 'adapter_model.safetensors': weights }))
+      server.objects.set(`bucket/adapter/${name}`, Buffer.from(text));
+  };
+  try {
+    await using backend = downloadingFirst(createScriptedBackend({ write: () => '' }), { log: () => {}, now: () => 0 });
+    const source = { model: 's3://bucket/model', adapter: 's3://bucket/adapter' };
+    const look = async () => {
+      await backend.describe(source).catch(() => undefined);
+      const weights = [
+        join((await resolveSource(source.model)).path, 'model.safetensors'),
+        join(await resolveAdapter(source.adapter), 'adapter_model.safetensors'),
+      ];
+      return Promise.all(weights.map((path) => readFile(path, 'utf8')));
+    };
+    put('first');
+    expect(await look()).toEqual(['first', 'first']);
+    put('second');
+    expect(await look()).toEqual(['first', 'second']);
+    await using next = downloadingFirst(createScriptedBackend({ write: () => '' }), { log: () => {}, now: () => 0 });
+    await next.describe(source).catch(() => undefined);
+    expect(await look()).toEqual(['second', 'second']);
   } finally {
     process.env = environment;
     await rm(root, { recursive: true });
