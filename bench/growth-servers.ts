@@ -20,6 +20,7 @@ export interface ServersSettings {
 /** What one server did. */
 export interface ServerFigures {
   readonly asked: number;
+  readonly answered: number;
   /** Completions that were sent whole. */
   readonly drawn: number;
   readonly most: number;
@@ -29,6 +30,7 @@ interface Asked {
   readonly prompt: string | readonly number[];
   readonly seed: number;
   readonly max_tokens: number;
+  readonly n?: number;
 }
 
 async function bodyOf(request: IncomingMessage): Promise<Asked> {
@@ -43,22 +45,24 @@ const textOf = ({ prompt }: Asked): string => (typeof prompt === 'string' ? prom
 const isProbe = (asked: Asked): boolean => !textOf(asked).includes('sum of');
 
 function answerTo(asked: Asked): string {
+  const choices = Array.from({ length: asked.n ?? 1 }, (_, n) => choiceOf(asked, n));
+  const tokens = choices.reduce((sum, { token_ids: ids }) => sum + ids.length, 0);
+  return JSON.stringify({ choices, usage: { prompt_tokens: [...asked.prompt].length, completion_tokens: tokens } });
+}
+
+function choiceOf(asked: Asked, n: number) {
   const { prompt, seed, max_tokens: limit } = asked;
-  const random = createRandom(String(seed));
+  const random = createRandom(`${seed}/${n}`);
   const whole = isProbe(asked) ? String(random.next()) : write({ prompt: textOf(asked), prefix: '', random });
   const text = whole.slice(0, limit);
   const ids = Array.from(text, (character) => character.codePointAt(0) ?? 0);
-  const choice = {
-    index: 0,
+  return {
+    index: n,
     text,
     finish_reason: whole.length > limit ? 'length' : 'stop',
     token_ids: ids,
     logprobs: { token_logprobs: ids.map(() => -0.5) },
   };
-  return JSON.stringify({
-    choices: [choice],
-    usage: { prompt_tokens: [...prompt].length, completion_tokens: ids.length },
-  });
 }
 
 /** How the n-th request of a server fails; null: it does not. */
@@ -72,7 +76,7 @@ async function openServer(settings: ServersSettings, index: number) {
   const [fastest, slowest] = latency;
   const own = fastest + ((slowest - fastest) * index) / servers;
   const delay = index < slow ? own * slowness : own;
-  const figures = { asked: 0, drawn: 0, open: 0, most: 0 };
+  const figures = { asked: 0, answered: 0, drawn: 0, open: 0, most: 0 };
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     if (request.method !== 'POST' || request.url !== '/v1/completions') return void response.writeHead(404).end();
     figures.open += 1;
@@ -93,7 +97,9 @@ async function openServer(settings: ServersSettings, index: number) {
     if (fault === 2) return void response.write(text.slice(0, 20), () => response.destroy());
     if (response.destroyed) return;
     response.end(text);
-    if (isOfQuestion) figures.drawn += 1;
+    if (!isOfQuestion) return;
+    figures.answered += 1;
+    figures.drawn += asked.n ?? 1;
   };
   const server = createServer((request, response) => void answer(request, response).catch(() => response.destroy()));
   server.keepAliveTimeout = 60_000;

@@ -20,6 +20,7 @@ const SAMPLES = 8;
 interface BenchOptions extends Omit<ServersSettings, 'latency'> {
   readonly questions: number;
   readonly concurrency: number;
+  readonly perRequest: number;
   readonly unit: number;
   readonly latency: number;
   readonly kill?: number;
@@ -39,6 +40,7 @@ function program(terminal: Terminal): Command {
     .option('--questions <n>', 'questions, of eight samples each', integer({ min: 1 }), 10_000)
     .option('--servers <n>', 'servers', integer({ min: 1 }), 100)
     .option('--concurrency <n>', 'requests at a time at each server', integer({ min: 1 }), 8)
+    .option('--per-request <n>', 'completions that a request asks for', integer({ min: 1, max: SAMPLES }), 1)
     .option('--unit <n>', 'questions of a unit of work', integer({ min: 1 }), 16)
     .option(
       '--latency <ms>',
@@ -136,8 +138,8 @@ async function openServers({ servers, latency, slow, slowness, faults }: Servers
 const beside = (name: string): string => join(import.meta.dirname, name);
 
 function driverSettings(options: BenchOptions, folder: string, url: readonly string[]): DriverSettings {
-  const { concurrency, unit, method, until } = options;
-  const sampler = { kind: 'openai', url, model: 'scripted', concurrency, retries: 20, others: 'local' };
+  const { concurrency, perRequest, unit, method, until } = options;
+  const sampler = { kind: 'openai', url, model: 'scripted', concurrency, perRequest, retries: 20, others: 'local' };
   const config = {
     model: 'scripted',
     method,
@@ -221,7 +223,7 @@ function reportOf(
     drawn,
     drawnAgain: drawn - SAMPLES * questions,
     unitsAgain: (drawn - SAMPLES * questions) / (SAMPLES * options.unit),
-    failed: servers.reduce((sum, server) => sum + server.asked - server.drawn, 0),
+    failed: servers.reduce((sum, server) => sum + server.asked - server.answered, 0),
     drawnBySlow: servers.slice(0, slow).map((server) => server.drawn),
     drawnByOthers: mean(servers.slice(slow).map((server) => server.drawn)),
     mostAtOnce: Math.max(...servers.map(({ most }) => most)),
