@@ -1,7 +1,10 @@
 // Settings that every server has -> their words, and their checks.
+import { existsSync } from 'node:fs';
+import { platform } from 'node:os';
+import { delimiter, join } from 'node:path';
 import { z } from 'zod';
 import { described } from '../described.ts';
-import { SipfError } from '../errors.ts';
+import { SipfError, shown } from '../errors.ts';
 import { MOST } from '../limits.ts';
 
 /** An address up to and with the version. */
@@ -47,6 +50,20 @@ export function checkPlace(
   throw new SipfError(
     'bad-config',
     `Expected ${setting}.url or ${setting}.launch, got ${got}. Give the address of a server, or the command that starts one.`,
+  );
+}
+
+/**
+ * A command whose program is not here would fail hours later. Windows finds programs in more ways: there nothing is looked for.
+ * @throws SipfError 'bad-config' where the first word of `launch` names no program.
+ */
+export function checkProgram(setting: string, [program = '']: readonly string[]): void {
+  const folders = (process.env['PATH'] ?? '').split(delimiter);
+  const places = program.includes('/') ? [program] : folders.map((folder) => join(folder, program));
+  if (platform() === 'win32' || places.some((place) => existsSync(place))) return;
+  throw new SipfError(
+    'bad-config',
+    `Expected a program as the first word of ${setting}.launch, got ${shown(program)}, which is not here. Install it, or give its path.`,
   );
 }
 

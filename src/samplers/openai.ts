@@ -4,7 +4,15 @@ import type { Policy } from '../backend.ts';
 import { described } from '../described.ts';
 import { LaunchedServer } from '../remote/launched-server.ts';
 import { PathMapping } from '../remote/paths.ts';
-import { Address, API_KEY_FROM, apiKeyOf, checkPlace, REQUESTS, START_TIMEOUT } from '../remote/server-settings.ts';
+import {
+  Address,
+  API_KEY_FROM,
+  apiKeyOf,
+  checkPlace,
+  checkProgram,
+  REQUESTS,
+  START_TIMEOUT,
+} from '../remote/server-settings.ts';
 import { DIALECTS } from './dialects.ts';
 import { OpenAiServer } from './openai-server.ts';
 import { defineSampler, type KindParts, type Place, SERVING } from './sampler.ts';
@@ -55,7 +63,10 @@ export const openai = defineSampler({
     const { url, launch, apiKeyFrom } = settings;
     checkPlace('engine.sampler', url, launch);
     const apiKey = apiKeyOf('engine.sampler', apiKeyFrom, parts.env);
-    if (launch !== null) return [placeOf(settings, { ...parts, apiKey }, null)];
+    if (launch !== null) {
+      checkProgram('engine.sampler', launch);
+      return [placeOf(settings, { ...parts, apiKey }, null)];
+    }
     return [...new Set([url ?? []].flat())].map((one) => placeOf(settings, { ...parts, apiKey }, one));
   },
 });

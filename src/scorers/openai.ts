@@ -10,7 +10,15 @@ import type { Fact } from '../remote/fact.ts';
 import { LaunchedServer } from '../remote/launched-server.ts';
 import { limiter } from '../remote/limiter.ts';
 import { ServerRequests, type Waits } from '../remote/server-requests.ts';
-import { Address, API_KEY_FROM, apiKeyOf, checkPlace, REQUESTS, START_TIMEOUT } from '../remote/server-settings.ts';
+import {
+  Address,
+  API_KEY_FROM,
+  apiKeyOf,
+  checkPlace,
+  checkProgram,
+  REQUESTS,
+  START_TIMEOUT,
+} from '../remote/server-settings.ts';
 import { checkWords, openPrmFiles } from './prm-files.ts';
 import { askServer } from './score-server.ts';
 import { servedPrm } from './served-prm.ts';
@@ -78,6 +86,7 @@ export function openServerScorer(settings: Settings, parts: ScorerParts): Server
   checkPlace('engine.scorer', url, launch);
   if (launch !== null) checkWords(launch);
   checkServes(url, serves);
+  if (launch !== null) checkProgram('engine.scorer', launch);
   const apiKey = apiKeyOf('engine.scorer', apiKeyFrom, parts.env);
   const limit = limiter(concurrency);
   const ask = ({ locate }: Place, here: ProcessRewardModel) => {

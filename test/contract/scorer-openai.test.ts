@@ -213,7 +213,7 @@ it('tells what it found', async () => {
 });
 
 it('makes room before it starts a server; one that does not start is an error', async () => {
-  const options = { url: null, serves: null, launch: ['/no/such/program', '{prm}', '{port}'] };
+  const options = { url: null, serves: null, launch: [process.execPath, '-e', 'process.exit(1)', '{prm}'] };
   await expect(open({ options })).rejects.toMatchObject({
     code: 'unreachable',
     message: expect.stringMatching(/the command of engine\.scorer\.launch to start a server .* got it ended/),
@@ -226,6 +226,8 @@ it.each<[Partial<ScorerOptions>, RegExp]>([
   [{ launch: ['x'] }, /got both/],
   [{ serves: null }, /engine\.scorer\.serves with engine\.scorer\.url/],
   [{ url: null, launch: ['serve', '{model}'] }, /serves null for a server of launch, got prm/],
+  [{ url: null, serves: null, launch: ['/no/such', '{prm}'] }, /launch, got "\/no\/such", which is not here/],
+  [{ url: null, serves: null, launch: ['no-such-program', '{prm}'] }, /got "no-such-program", which is not here/],
   [{ url: null, serves: null, launch: ['serve'] }, /\{model\} or \{prm\} in engine\.scorer\.launch, got serve/],
   [{ apiKeyFrom: 'NO_KEY' }, /NO_KEY \(engine\.scorer\.apiKeyFrom\)/],
 ])('refuses %o', async (options, message) => {
