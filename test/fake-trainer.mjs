@@ -1,17 +1,23 @@
-// Stands for train.py: `HOW train.py FOLDER` -> reads a job and writes what training would.
+// Stands for train.py: `HOW train.py PLACE` -> reads a job and writes what training would.
 // HOW says how it ends. Trained tensors are the first ones plus a number that depends on the steps alone.
 import { spawn } from 'node:child_process';
-import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 
-const [how, , folder] = process.argv.slice(2);
+const [how, , place] = process.argv.slice(2);
+const bucket = place.startsWith('s3://') ? await import('./fake-bucket.mjs') : null;
+const folder = bucket === null ? place : mkdtempSync(join(tmpdir(), 'sipf-fake-job-'));
 const tell = (event, fields) => process.stdout.write(`${JSON.stringify({ event, ...fields })}\n`);
 const at = (name) => join(folder, name);
-const write = (name, content) => {
+const write = async (name, content) => {
   writeFileSync(at(`${name}.draft`), content);
   renameSync(at(`${name}.draft`), at(name));
+  await bucket?.put(`${place}/${name}`, content);
 };
+/** Whether somebody has put a file there. */
+const isThere = async (name) => existsSync(at(name)) || ((await bucket?.has(`${place}/${name}`)) ?? false);
 
 /** Names, shapes and values of a file of float32 tensors. */
 function tensorsIn(file) {
@@ -92,7 +98,13 @@ const ENDS = {
 };
 
 async function train() {
+  await bucket?.get(place, folder);
   const job = JSON.parse(readFileSync(at('job.json'), 'utf8'));
+  if (bucket !== null) {
+    const model = mkdtempSync(join(folder, 'model-'));
+    await bucket.get(job.model, model);
+    job.model = model;
+  }
   const plan = readFileSync(at('steps.jsonl'), 'utf8').trimEnd().split('\n');
   const steps = existsSync(at('progress.json')) ? JSON.parse(readFileSync(at('progress.json'), 'utf8')).steps : [];
   tell('started', { step: steps.length, device: 'cpu', processes: 1 });
@@ -102,17 +114,17 @@ async function train() {
   while (steps.length < plan.length) {
     await wait({ deaf: 400, steady: 200 }[how] ?? 4);
     // Until somebody makes the file, or asks for an end.
-    while (how === 'held' && steps.length === 3 && !stop && !existsSync(at('go'))) await wait(10);
+    while (how === 'held' && steps.length === 3 && !stop && !(await isThere('go'))) await wait(10);
     if (stop) return save();
     if (steps.length === 2) ENDS[how]?.();
     const step = { step: steps.length, loss: 1 / (1 + steps.length), gradNorm: 1, figures: FIGURES };
     tell('step', step);
     steps.push(step);
-    if (steps.length % job.checkpointEverySteps === 0) save();
+    if (steps.length % job.checkpointEverySteps === 0) await save();
   }
-  save();
+  await save();
   const tensors = trained(job, steps);
-  write('trained.safetensors', safetensors(how === 'other' ? tensors.slice(1) : tensors));
+  await write('trained.safetensors', safetensors(how === 'other' ? tensors.slice(1) : tensors));
   tell('finished', { changed: how !== 'unchanged' });
 }
 
@@ -124,9 +136,17 @@ function check() {
   });
   const devices = how === 'gpu' ? ['NVIDIA H200'] : [];
   const problem = how === 'broken' ? 'ImportError: libcudart' : null;
-  tell('check', { python: '3.11.7', packages, devices, problem, requirements: '/there/requirements.txt' });
+  tell('check', {
+    python: '3.11.7',
+    packages,
+    devices,
+    problem,
+    requirements: '/there/requirements.txt',
+    storage: how === 'away' ? 'Expected to list it, got no keys there.' : null,
+  });
 }
 
-if (folder === '--check') check();
+if (place === '--check') check();
 else await train();
+if (bucket !== null) rmSync(folder, { recursive: true });
 process.exit(0);

@@ -31,6 +31,14 @@ export const RaySettings = z.strictObject({
     z.array(PathMapping).default([]),
     'Where the cluster sees the folders of the run and of its models, which must be on a disk that both share. []: at the same paths as this machine.',
   ),
+  storage: described(
+    z
+      .string()
+      .regex(/^s3:\/\/[^/@:]+\/./, 'an address such as s3://bucket/jobs')
+      .nullable()
+      .default(null),
+    'Where the files of a job and its model travel: s3://bucket/jobs. null: by a disk that both share. Set it where the cluster shares none with this machine.',
+  ),
   retries: described(
     z.number().int().min(0).max(MOST.retries).default(10),
     'How often a request is sent again that the head did not answer; the waits double from half a second to 30 seconds. Raise it where the head takes minutes to restart.',

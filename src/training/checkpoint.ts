@@ -51,9 +51,7 @@ export class CheckpointFiles {
 
   /** The result, where this very training has finished here. @throws SipfError 'bad-input' when another one has. */
   async finished(): Promise<StoredResult | null> {
-    const stored = await this.#read(join(this.#out, RESULT), Result);
-    if (stored) await rm(this.folder, { recursive: true, force: true });
-    return stored;
+    return this.#read(join(this.#out, RESULT), Result);
   }
 
   /** Writes a first small file, so that a folder that takes none is known before any step. @throws SipfError 'write-failed'. */
@@ -96,6 +94,10 @@ export class CheckpointFiles {
   /** Marks the training as finished; the weights must be written already. */
   async finish(result: Omit<StoredResult, 'job'>): Promise<void> {
     await writeJson(join(this.#out, RESULT), { job: this.#job, ...result });
+  }
+
+  /** Forgets the checkpoints of a training that has finished. */
+  async clear(): Promise<void> {
     await rm(this.folder, { recursive: true, force: true });
   }
 

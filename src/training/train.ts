@@ -46,7 +46,10 @@ export async function train(engine: Engine, job: TrainJob, args: TrainArgs = {})
   if (model.quantisation !== null && job.options.lora === null) throw onlyLora(model.quantisation);
   const files = new CheckpointFiles(job.out, jobHash(job, model.hash));
   const finished = await files.finished();
-  if (finished) return resultOf(job, model.source, checkedResult(finished, job, await writtenHash(job, model, args)));
+  if (finished) {
+    await files.clear();
+    return resultOf(job, model.source, checkedResult(finished, job, await writtenHash(job, model, args)));
+  }
   const { objective, maxLength, calculatorLoss = true } = job.options;
   const limit = Math.min(maxLength, model.decoder.config.contextLength);
   const { kept, dropped } = tokenise(job.examples, objective.kind, model.tokenizer, limit);
@@ -56,6 +59,7 @@ export async function train(engine: Engine, job: TrainJob, args: TrainArgs = {})
   const tokens = steps.reduce((sum, step) => sum + step.tokens, 0);
   const result = { steps, dropped, tokens, hash: await writtenHash(job, model, args) };
   await files.finish(result);
+  await files.clear();
   return resultOf(job, model.source, result);
 }
 

@@ -67,7 +67,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   inference: ['arithmetic', 'models', 'engine', 'backend'],
   training: ['models', 'engine', 'io', 'backend', 'objectives'],
   scorers: ['backend', 'remote', 'io'],
-  trainers: ['remote', 'backend', 'objectives', 'training', 'models', 'io'],
+  trainers: ['remote', 'backend', 'objectives', 'training', 'models', 'io', 'storage'],
   'engine-settings': ['samplers', 'scorers', 'trainers'],
   backends: [
     'arithmetic',

@@ -128,7 +128,7 @@ archive = zipfile.ZipFile(io.BytesIO(base64.b64decode(sys.stdin.read())))
 print(archive.testzip(), *sorted(archive.namelist()), archive.read('requirements.txt').decode())`;
     const found = runPython(program, bytes.toString('base64'));
     expect(found).toMatch(
-      /^None requirements-qlora\.txt requirements\.txt sipf_torch\/__init__\.py .* train\.py # What/,
+      /^None requirements-qlora\.txt requirements-s3\.txt requirements\.txt sipf_torch\/__init__\.py .* train\.py # What/,
     );
   });
 

@@ -1,6 +1,5 @@
-"""`train.py FOLDER` trains the job in a folder; `train.py --check` tells what is installed."""
+"""`train.py PLACE` trains the job in a folder or bucket; `train.py --check` tells what is here."""
 
-import json
 import os
 import platform
 import sys
@@ -9,20 +8,31 @@ import time
 
 from sipf_torch import packages
 from sipf_torch.events import Refusal, ends_with, open_events, tell
+from sipf_torch.places import is_bucket, place_at
 
 
-def check(quantised):
+def check(quantised, storage):
     """What is here, whatever is missing."""
-    found = packages.packages(quantised)
-    devices, problem = [], None
+    files = packages.files_of(quantised, storage is not None)
+    found = packages.packages(files)
+    devices, problem, refused = [], None, None
     if all(package['found'] for package in found):
         try:
             devices = devices_here()
         except Exception as error:  # A broken installation is what a check is for.
             problem = f'{type(error).__name__}: {error}'
-    name = packages.QLORA if quantised else packages.NEEDED
-    requirements = os.path.join(packages.FOLDER, name)
-    tell('check', python=platform.python_version(), packages=found, devices=devices, problem=problem, requirements=requirements)
+        refused = refusal_of(storage)
+    requirements = ' -r '.join(os.path.join(packages.FOLDER, name) for name in files)
+    tell('check', python=platform.python_version(), packages=found, devices=devices, problem=problem, requirements=requirements, storage=refused)
+
+
+def refusal_of(storage):
+    """Why a bucket cannot be used from here, if so."""
+    try:
+        if storage is not None:
+            place_at(storage).look()
+    except Refusal as refusal:
+        return str(refusal)
 
 
 def devices_here():
@@ -31,30 +41,18 @@ def devices_here():
     return [torch.cuda.get_device_name(n) for n in range(torch.cuda.device_count())]
 
 
-def job_in(folder):
-    """Its model is there, too."""
-    path = os.path.join(folder, 'job.json')
-    if not os.path.exists(path):
-        raise missing(folder)
-    with open(path, encoding='utf-8') as file:
-        job = json.load(file)
-    if not os.path.isdir(job['model']):
-        raise missing(job['model'])
-    return job
+def train(name):
+    packages.check_packages([packages.S3] if is_bucket(name) else [])
+    place = place_at(name)
+    try:
+        job = place.job()
+        packages.check_packages(packages.files_of(job['quantisation'] is not None))
+        from sipf_torch.loop import Training
 
-
-def missing(folder):
-    return Refusal(
-        'unsupported',
-        f'Expected the folder {folder} on {platform.node()}, where engine.trainer trains, got nothing there. Put it on a disk that this machine shares, or say with engine.trainer.ray.paths where it sees it.',
-    )
-
-
-def train(folder):
-    from sipf_torch.loop import Training, read_json
-
-    quiet()
-    Training(folder).run()
+        quiet()
+        Training(place, job).run()
+    finally:
+        place.clear()
 
 
 def quiet():
@@ -94,8 +92,8 @@ def main(arguments):
     open_events()
     try:
         if arguments[0] == '--check':
-            return check('--quantised' in arguments)
-        packages.check_packages(job_in(arguments[0])['quantisation'] is not None)
+            storage = arguments[arguments.index('--storage') + 1] if '--storage' in arguments else None
+            return check('--quantised' in arguments, storage)
         train(arguments[0])
     except Refusal as refusal:
         ends_with(refusal)

@@ -1,6 +1,7 @@
 // Settings of the torch trainer -> what `train.py --check` finds of Python, packages and devices.
 
 import { messageOf, throwIfAborted } from '../../errors.ts';
+import { openStorage } from '../../storage/storage.ts';
 import type { RaySettings } from '../ray-settings.ts';
 import type { TorchSettings } from '../torch.ts';
 import type { CheckParts, TrainerFinding } from '../trainer.ts';
@@ -44,6 +45,7 @@ async function checkRay(
   try {
     const version = await new RayHead(patient, parts).version(signal);
     const cluster = { name, state: 'ok', value: `Ray ${version} at ${ray.url}` } as const;
+    if (ray.storage !== null) await lookAt(ray.storage, parts, signal);
     const launch = rayLaunch(settings, patient, { ...parts, log });
     const found = await checkProgram(settings, launch, AbortSignal.any([signal, stop.signal]));
     const [value] = waits;
@@ -56,8 +58,14 @@ async function checkRay(
   }
 }
 
+/** From this machine, which brings the jobs there. */
+async function lookAt(address: string, { env }: CheckParts, signal: AbortSignal): Promise<void> {
+  using storage = await openStorage(address, { env, signal });
+  await storage.list('', false, 1);
+}
+
 async function checkProgram(settings: TorchSettings, launch: Launch, signal: AbortSignal): Promise<TrainerFinding[]> {
-  const { command, quantisation } = settings;
+  const { command, quantisation, ray } = settings;
   const told: Check[] = [];
   const onLine = (line: string): boolean => {
     const event = readEvent(line);
@@ -65,7 +73,12 @@ async function checkProgram(settings: TorchSettings, launch: Launch, signal: Abo
     return event !== null;
   };
   const name = 'trainer';
-  const args = ['--check', ...(quantisation === null ? [] : ['--quantised'])];
+  const storage = ray?.storage ?? null;
+  const args = [
+    '--check',
+    ...(quantisation === null ? [] : ['--quantised']),
+    ...(storage === null ? [] : ['--storage', storage]),
+  ];
   try {
     const { how, said } = await launch({ args, job: null, onLine, signal });
     const [check] = told;
@@ -82,7 +95,15 @@ function findingsOf(settings: TorchSettings, check: Check): TrainerFinding[] {
   const found = [python(command, check), packagesFinding(check, ray !== null)];
   // Without its packages nobody knows what torch would find.
   const isUsable = found.every(({ state }) => state !== 'fail');
-  return isUsable ? [...found, deviceFinding(check, device, quantisation)] : found;
+  if (!isUsable) return found;
+  const devices = deviceFinding(check, device, quantisation);
+  return [...found, devices, ...(ray === null || ray.storage === null ? [] : [storageFinding(ray.storage, check)])];
+}
+
+function storageFinding(address: string, { storage = null }: Check): TrainerFinding {
+  const name = 'trainer storage';
+  if (storage === null) return { name, state: 'ok', value: `${address} answers the cluster` };
+  return { name, state: 'fail', value: storage };
 }
 
 function python(command: readonly string[], { python: version }: Check): TrainerFinding {

@@ -30,6 +30,8 @@ const ProgramEvent = z.discriminatedUnion('event', [
     devices: z.array(z.string()),
     problem: z.string().nullable(),
     requirements: z.string(),
+    /** Why the bucket cannot be used from there; null: it can. */
+    storage: z.string().nullish(),
   }),
 ]);
 export type ProgramEvent = z.infer<typeof ProgramEvent>;

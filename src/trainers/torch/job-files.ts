@@ -8,7 +8,6 @@ import type { OpenModel } from '../../models/open-model.ts';
 import { declaredWeights } from '../../models/weights/declared-weights.ts';
 import type { Loss } from '../../objectives/objective.ts';
 import { OBJECTIVES } from '../../objectives/objectives.ts';
-import { pathThere } from '../../remote/paths.ts';
 import { countSteps, packStep, stepExamples } from '../../training/batches.ts';
 import type { TokenExample } from '../../training/examples.ts';
 import type { LoraFiles } from '../../training/lora-files.ts';
@@ -16,6 +15,7 @@ import { packing } from '../../training/packing.ts';
 import { headShapes, headStart } from '../../training/prm-start.ts';
 import { learningRate } from '../../training/schedule.ts';
 import type { TorchSettings } from '../torch.ts';
+import type { JobPlace } from './job-place.ts';
 
 /** An optimizer step: which examples of which passes, and the rate. */
 export interface PlannedStep {
@@ -55,6 +55,7 @@ export interface JobFilesArgs {
   /** null: every weight is trained. */
   readonly lora: LoraFiles | null;
   readonly settings: TorchSettings;
+  readonly place: JobPlace;
 }
 
 /** Writes job.json, examples.jsonl, steps.jsonl and start.safetensors to `folder`. @throws SipfError 'write-failed'. */
@@ -89,13 +90,13 @@ const exampleLine = ({ prompt, branches, silent, stepEnds, reference }: TokenExa
 });
 
 /** What the program is told of a job beside its examples. */
-export function jobJson({ job, hash, model, lora, settings }: JobFilesArgs): object {
+export function jobJson({ job, hash, model, lora, settings, place }: JobFilesArgs): object {
   const { options } = job;
-  const { kind: _, command: _command, ray, ...execution } = settings;
+  const { kind: _, command: _command, ray: _ray, ...execution } = settings;
   const below = lora === null ? model.adapter : lora.below;
   return {
     hash,
-    model: pathThere(ray?.paths ?? [], model.files.path),
+    model: place.model,
     tied: model.files.config['tie_word_embeddings'] ?? null,
     objective: OBJECTIVES[options.objective.kind].options.parse(options.objective),
     lora: options.lora && { ...options.lora, targets: undefined, modules: lora?.modules },

@@ -25,6 +25,8 @@ export interface LaunchedJob {
   readonly hash: string;
   /** Called before the program is heard. `isAtWork`: it was started by a driver that is gone, and reads its files. */
   readonly begin: (isAtWork: boolean) => Promise<void>;
+  /** Called by a cluster's launch where the program has ended well, before that is forgotten. */
+  readonly fetch: () => Promise<void>;
 }
 
 export interface LaunchArgs {

@@ -146,6 +146,7 @@ async function runJob(
   try {
     await submit?.();
     const ended = await hear(cluster, id, heard);
+    if (ended.isWell) await job?.fetch();
     await settle(cluster, heard.signal);
     return ended;
   } catch (error) {

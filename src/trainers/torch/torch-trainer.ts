@@ -4,10 +4,9 @@ import { z } from 'zod';
 import type { Trainer, TrainJob, TrainResult, TrainStep } from '../../backend.ts';
 import { SipfError, throwIfAborted } from '../../errors.ts';
 import { canonicalJson, sha256 } from '../../hashing.ts';
-import { exists, readJsonObject } from '../../io/file-bytes.ts';
+import { readJsonObject } from '../../io/file-bytes.ts';
 import { type OpenModel, openModel } from '../../models/open-model.ts';
 import { OBJECTIVES } from '../../objectives/objectives.ts';
-import { pathThere } from '../../remote/paths.ts';
 import { CheckpointFiles } from '../../training/checkpoint.ts';
 import { type TokenExample, tokenise, tokensOf, withoutResults } from '../../training/examples.ts';
 import { loraFiles } from '../../training/lora-files.ts';
@@ -18,12 +17,13 @@ import { type TrainerParts, warningsOf } from '../trainer.ts';
 import { checkTorch } from './check.ts';
 import { type ProgramEvent, ProgramStep, readEvent } from './events.ts';
 import { type JobFilesArgs, jobJson, type PlannedStep, planSteps, writeJobFiles } from './job-files.ts';
+import { clearLeft, type JobPlace, openPlace } from './job-place.ts';
 import type { Ended, Launch } from './launch.ts';
 import { localLaunch } from './local-launch.ts';
 import { rayLaunch } from './ray-launch.ts';
 import { writeModel } from './written-model.ts';
 
-interface Place {
+interface Opened {
   readonly settings: TorchSettings;
   readonly parts: TrainerParts;
   readonly launch: Launch;
@@ -35,14 +35,14 @@ export function torchTrainer(
   parts: TrainerParts,
   launch: Launch = launchOf(settings, parts),
 ): Trainer {
-  const place = { settings, parts, launch };
+  const trainer = { settings, parts, launch };
   return {
     async checkTraining({ signal } = {}) {
       const findings = await checkTorch(settings, parts, signal);
       throwIfAborted(signal);
       return warningsOf(findings);
     },
-    train: (job, onStep, { signal } = {}) => train(place, job, onStep, signal ?? new AbortController().signal),
+    train: (job, onStep, { signal } = {}) => train(trainer, job, onStep, signal ?? new AbortController().signal),
     [Symbol.asyncDispose]: async () => undefined,
   };
 }
@@ -52,14 +52,14 @@ function launchOf(settings: TorchSettings, parts: TrainerParts): Launch {
 }
 
 async function train(
-  place: Place,
+  trainer: Opened,
   job: TrainJob,
   onStep: (step: TrainStep) => void,
   signal: AbortSignal,
 ): Promise<TrainResult> {
   throwIfAborted(signal);
-  checkLora(place.settings, job);
-  const { store } = place.parts;
+  checkLora(trainer.settings, job);
+  const { store } = trainer.parts;
   // Named as everything else names it, and downloaded where it must be.
   const { hash: start } = await store.describe(job.source);
   const model = await openModel(job.source);
@@ -68,15 +68,25 @@ async function train(
   const files = new CheckpointFiles(job.out, hash);
   const hashOf = async () => (await store.describe(trainedSource(job, model.source))).hash;
   const finished = await files.finished();
-  if (finished) return resultOf(job, model.source, checkedResult(finished, job, await hashOf()));
-  const { dropped, ...jobArgs } = await jobFiles(place.settings, { job, hash, model });
+  const folder = join(files.folder, 'torch');
+  const at = { ...trainer, folder, hash, model, signal };
+  if (finished) {
+    const result = checkedResult(finished, job, await hashOf());
+    await clearLeft(at);
+    await files.clear();
+    return resultOf(job, model.source, result);
+  }
+  const { dropped, ...jobArgs } = await jobFiles(trainer.settings, { job, hash, model });
   await files.begin();
-  const training = { ...place, ...jobArgs, files, folder: join(files.folder, 'torch'), onStep, signal };
+  const place = await openPlace(at);
+  const training = { ...trainer, ...jobArgs, files, folder, place, onStep, signal };
   const steps = await runProgram(training);
   await writeModel(training);
   const tokens = steps.reduce((sum, step) => sum + step.tokens, 0);
   const result = { steps, dropped, tokens, hash: await hashOf() };
   await files.finish(result);
+  await place.clear();
+  await files.clear();
   return resultOf(job, model.source, result);
 }
 
@@ -109,9 +119,10 @@ async function jobFiles(settings: TorchSettings, of: Pick<JobFilesArgs, 'job' | 
   return { ...of, settings, examples, plan, loss, lora: factors, dropped };
 }
 
-type Training = Place &
+type Training = Opened &
   Omit<Awaited<ReturnType<typeof jobFiles>>, 'dropped'> & {
     readonly files: CheckpointFiles;
+    readonly place: JobPlace;
     /** Of the job and its checkpoint. */
     readonly folder: string;
     readonly onStep: (step: TrainStep) => void;
@@ -120,14 +131,16 @@ type Training = Place &
 
 /** Runs the program from its checkpoint to its end. Gives all steps, those before it included. */
 async function runProgram(training: Training): Promise<TrainStep[]> {
-  const { folder, settings, parts, launch, signal, onStep } = training;
+  const { folder, place, parts, launch, signal, onStep } = training;
   const steps: TrainStep[] = [];
   let stored = 0;
   const begin = async (isAtWork: boolean) => {
     steps.push(...(await storedSteps(training)));
     stored = steps.length;
     // A program at work holds its files open.
-    if (!isAtWork) await writeJobFiles(folder, training);
+    if (isAtWork) return;
+    await writeJobFiles(folder, training);
+    await place.send();
   };
   const last: ProgramEvent[] = [];
   const onLine = (line: string): boolean => {
@@ -144,8 +157,8 @@ async function runProgram(training: Training): Promise<TrainStep[]> {
     } else last.push(event);
     return true;
   };
-  const job = { folder, hash: sha256(canonicalJson(jobJson(training))), begin };
-  const ended = await launch({ args: [pathThere(settings.ray?.paths ?? [], folder)], job, onLine, signal });
+  const job = { folder, hash: sha256(canonicalJson(jobJson(training))), begin, fetch: () => place.fetch() };
+  const ended = await launch({ args: [place.name], job, onLine, signal });
   const finished = last.find(({ event }) => event === 'finished');
   if (finished?.event === 'finished' && ended.isWell) {
     if (finished.changed) return steps;
@@ -173,17 +186,27 @@ const Progress = z.object({ steps: z.array(ProgramStep) });
 
 /** The steps of the program's checkpoint. @throws SipfError 'bad-input' where it is of another training, or damaged. */
 async function storedSteps(training: Training): Promise<TrainStep[]> {
-  const [job, progress] = ['job.json', 'progress.json'].map((name) => join(training.folder, name)) as [string, string];
-  if (!(await exists(progress))) return [];
+  const { folder, files, place } = training;
+  const text = await place.progress();
+  if (text === null) return [];
+  const job = join(folder, 'job.json');
   const { hash } = await readJsonObject(job);
-  training.files.check(String(hash), job);
-  const parsed = Progress.safeParse(await readJsonObject(progress));
+  files.check(String(hash), job);
+  const parsed = Progress.safeParse(jsonIn(text));
   if (parsed.success) return parsed.data.steps.map((step) => stepOf(training, step));
   const got = parsed.error.issues[0]?.message ?? 'others';
   throw new SipfError(
     'bad-input',
-    `Expected training records in ${progress}, got ${got}. Delete ${training.folder} to train from the start.`,
+    `Expected training records in ${place.name}/progress.json, got ${got}. Delete ${folder} to train from the start.`,
   );
+}
+
+function jsonIn(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
 }
 
 function stepOf({ plan, loss }: Pick<Training, 'plan' | 'loss'>, { figures, ...step }: ProgramStep): TrainStep {

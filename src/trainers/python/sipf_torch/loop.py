@@ -1,5 +1,6 @@
 """A job's folder -> its optimizer steps, one event each, checkpoints, the trained tensors."""
 
+import datetime
 import hashlib
 import json
 import math
@@ -12,12 +13,15 @@ from safetensors.torch import load_file, save_file
 
 from sipf_torch.events import Refusal, tell
 from sipf_torch.losses import Example, objective_of
+from sipf_torch.places import TRAINED
 from sipf_torch.weights import Model
 
 # Numbers that processes add up in one call.
 BUCKET = 2**25
 
-PROGRESS, TRAINED = 'progress.json', 'trained.safetensors'
+PROGRESS = 'progress.json'
+# How long processes wait for the first of them to bring a job's files.
+PATIENCE = datetime.timedelta(hours=6)
 
 
 class Group:
@@ -32,6 +36,15 @@ class Group:
             torch.cuda.set_device(device)
         if self.size > 1:
             dist.init_process_group('nccl' if device.type == 'cuda' else 'gloo')
+
+    def of_first(self, make):
+        """What the first process makes, which the others wait for."""
+        if self.size == 1:
+            return make()
+        patient = dist.new_group(backend='gloo', timeout=PATIENCE)
+        made = [make() if self.rank == 0 else None]
+        dist.broadcast_object_list(made, src=0, group=patient)
+        return made[0]
 
     def add_up(self, tensor):
         if self.size > 1:
@@ -69,14 +82,14 @@ class Stopped(Exception):
 
 
 class Training:
-    def __init__(self, folder):
-        self.folder, self.stop, self.group = folder, Stop(), Group()
-        self.job = read_json(self.path('job.json'))
+    def __init__(self, place, job):
+        self.place, self.job, self.stop, self.group = place, job, Stop(), Group()
         self.device = device_of(self.job, self.group.local)
         self.group.join(self.device)
+        self.folder, self.job['model'] = place.fetch(job, self.group)
         self.examples, self.plan = Lines(self.path('examples.jsonl')), Lines(self.path('steps.jsonl'))
         self.objective = objective_of(self.job['objective'])
-        self.model = Model(self.job, folder, self.device)
+        self.model = Model(self.job, self.folder, self.device)
         self.start = self.model.digest()
         self.optimizer = self.adamw()
         self.steps = self.resume()
@@ -110,6 +123,7 @@ class Training:
         self.save()
         if self.group.rank == 0:
             write_tensors(self.path(TRAINED), self.model.values())
+            self.place.keep(TRAINED)
             tell('finished', changed=self.model.digest() != self.start)
         self.group.leave()
 
@@ -175,6 +189,7 @@ class Training:
     def tell_diverged(self, number, loss, norm):
         if self.group.rank == 0:
             tell('diverged', step=number, loss=in_words(loss), gradNorm=in_words(norm))
+        self.place.clear()
         os._exit(3)
 
     def save(self):
@@ -188,10 +203,13 @@ class Training:
                 tensors[f'{part}.{name}'] = value.detach().cpu().contiguous()
         name = f'state-{len(self.steps)}.safetensors'
         write_tensors(self.path(name), tensors)
+        self.place.keep(name)
         write_text(self.path(PROGRESS), json.dumps({'steps': self.steps}))
+        self.place.keep(PROGRESS)
         for other in os.listdir(self.folder):
             if other.startswith('state-') and other != name:
                 os.remove(self.path(other))
+                self.place.drop(other)
         self.saved = len(self.steps)
 
     def resume(self):

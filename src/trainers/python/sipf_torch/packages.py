@@ -1,13 +1,14 @@
 """Pinned requirements and what is installed -> what is missing or other. Imports no package."""
 
 import os
+import platform
 import re
 from importlib.metadata import PackageNotFoundError, version
 
 from sipf_torch.events import Refusal, warn
 
 FOLDER = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-NEEDED, QLORA = 'requirements.txt', 'requirements-qlora.txt'
+NEEDED, QLORA, S3 = 'requirements.txt', 'requirements-qlora.txt', 'requirements-s3.txt'
 
 
 def pinned(name):
@@ -31,9 +32,14 @@ def installed(package):
         return None
 
 
-def packages(quantised):
-    """[{name, wanted, found}] of the file that applies; `found` is null where the package is missing."""
-    wanted = pinned(QLORA if quantised else NEEDED)
+def files_of(quantised, stored=False):
+    """The requirements files that apply."""
+    return [QLORA if quantised else NEEDED] + ([S3] if stored else [])
+
+
+def packages(files):
+    """[{name, wanted, found}] of requirements files; `found` is null where the package is missing."""
+    wanted = {name: pin for file in files for name, pin in pinned(file).items()}
     return [{'name': name, 'wanted': pin, 'found': installed(name)} for name, pin in wanted.items()]
 
 
@@ -43,12 +49,12 @@ def series(release):
     return numbers[:2] if numbers[0] == '0' else numbers[:1]
 
 
-def check_packages(quantised):
+def check_packages(files):
     """Raises where a package is missing or of another series; warns where it is another release of the same one."""
-    install = f'pip install -r {os.path.join(FOLDER, QLORA if quantised else NEEDED)}'
-    for package in packages(quantised):
+    install = ' '.join(['pip install'] + [f'-r {os.path.join(FOLDER, file)}' for file in files])
+    for package in packages(files):
         name, wanted, found = package['name'], package['wanted'], package['found']
         if found is None or series(found) != series(wanted):
-            raise Refusal('provider-unavailable', f'Expected the Python package {name} {wanted} for engine.trainer torch, got {found or "none"}. Install it: {install}')
+            raise Refusal('provider-unavailable', f'Expected the Python package {name} {wanted} for engine.trainer torch on {platform.node()}, got {found or "none"}. Install it: {install}')
         if found.split('+')[0] != wanted and os.environ.get('RANK', '0') == '0':
             warn(f'The Python package {name} is {found}; engine.trainer torch was tested with {wanted}.')
