@@ -26,6 +26,8 @@ export interface RayOptions {
   /** Asked of every caller; absent: of none. */
   readonly token?: string;
   readonly gpus?: number;
+  /** Where its jobs begin, as if the uploaded program were unpacked there. */
+  readonly cwd?: string;
 }
 
 /** Answers as Ray 2.60 does (dashboard/modules/job), as far as a trainer asks. */
@@ -151,8 +153,9 @@ export class FakeRay implements AsyncDisposable {
   #start(id: string, job: Job): void {
     const log = openSync(join(this.#options.folder, `${id}.log`), 'a');
     const { entrypoint, runtime_env } = job.submission;
+    const { cwd } = this.#options;
     const env = { ...process.env, ...runtime_env.env_vars };
-    job.child = spawn(entrypoint, { shell: true, detached: true, stdio: ['ignore', log, log], env });
+    job.child = spawn(entrypoint, { shell: true, detached: true, stdio: ['ignore', log, log], env, cwd });
     closeSync(log);
     job.status = 'RUNNING';
     job.message = 'Job is currently running.';

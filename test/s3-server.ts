@@ -88,7 +88,7 @@ export class S3Server implements AsyncDisposable {
       return refuse(response, 403, 'InvalidAccessKeyId');
     if (!this.buckets.has(path.split('/')[0] ?? '')) return refuse(response, 404, 'NoSuchBucket');
     if (what === 'GET list') return this.#list(response, path, query);
-    if (what === 'GET') return this.#get(request, response, path, fault);
+    if (what === 'GET' || what === 'HEAD') return this.#get(request, response, path, fault);
     return this.#change(response, what, path, query, body);
   }
 
