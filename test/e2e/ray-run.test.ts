@@ -8,7 +8,9 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { openStorage } from '../../src/storage/storage.ts';
+import { MinioServer, minioProgram } from '../minio.ts';
 import { FakeRay } from '../ray-head.ts';
 import { buildCli, runCli, startCli } from './run-cli.ts';
 import { artefacts } from './run-files.ts';
@@ -36,10 +38,12 @@ interface Trained {
   /** null: this machine trains. */
   readonly url: string | null;
   readonly iterations: number;
+  /** Where its files travel; absent: the cluster has this disk. */
+  readonly storage?: string;
 }
 
-function smoke(out: string, { command, url, iterations }: Trained): string[] {
-  const ray = url === null ? null : { url, apiKeyFrom: 'RAY_TOKEN' };
+function smoke(out: string, { command, url, iterations, storage }: Trained): string[] {
+  const ray = url === null ? null : { url, apiKeyFrom: 'RAY_TOKEN', storage };
   return [
     ...'run --preset smoke --seed 5 --threads 1 --sft.train.checkpointEverySteps 4 --iterations'.split(' '),
     String(iterations),
@@ -53,10 +57,14 @@ function smoke(out: string, { command, url, iterations }: Trained): string[] {
 const jobOf = (out: string) => join(folder, out, 'iteration-0', '6-policy', 'checkpoint', 'torch');
 
 /** Kills the driver in the warm-up, behind a checkpoint. */
-async function killed(out: string, trained: Trained): Promise<void> {
+async function killed(
+  out: string,
+  trained: Trained,
+  isBehind = async () => existsSync(join(jobOf(out), 'progress.json')),
+): Promise<void> {
   const driver = startCli(smoke(out, trained), { env });
   const gone = once(driver, 'close');
-  while (!existsSync(join(jobOf(out), 'progress.json')) && driver.exitCode === null) await wait(5);
+  while (!(await isBehind()) && driver.exitCode === null) await wait(5);
   driver.kill('SIGKILL');
   await gone;
 }
@@ -73,9 +81,9 @@ function warmUp(out: string): { step: number; loss: number }[] {
 }
 
 /** No file of a run holds the token. */
-async function expectNoToken(out: string): Promise<void> {
-  for (const [file, text] of await artefacts(join(folder, out))) expect(text.includes(TOKEN), file).toBe(false);
-  expect(readFileSync(join(folder, out, 'events.jsonl'), 'utf8')).not.toContain(TOKEN);
+async function expectNoToken(out: string, secret = TOKEN): Promise<void> {
+  for (const [file, text] of await artefacts(join(folder, out))) expect(text.includes(secret), file).toBe(false);
+  expect(readFileSync(join(folder, out, 'events.jsonl'), 'utf8')).not.toContain(secret);
 }
 
 it('a job goes on without its driver, and the next one hears it from its beginning', async () => {
@@ -108,15 +116,15 @@ interface Head {
 }
 
 /** Of a cluster. Its dashboard may take too long for Ray on a busy machine. */
-async function openRay(tries = 3): Promise<Head> {
-  const head = await startRay();
+async function openRay(more: Record<string, string>, tries = 3): Promise<Head> {
+  const head = await startRay(more);
   if (head.process.exitCode === null) return head;
-  if (tries > 1) return openRay(tries - 1);
+  if (tries > 1) return openRay(more, tries - 1);
   throw new Error('Ray did not start: see session_latest/logs/dashboard.log in its temporary folder.');
 }
 
 /** A cluster of this machine alone, which asks for a token. It ends with its process. */
-async function startRay(): Promise<Head> {
+async function startRay(more: Record<string, string>): Promise<Head> {
   const [port, dashboard, client, agent] = await Promise.all([freePort(), freePort(), freePort(), freePort()]);
   const words = [
     ...`start --head --block --port ${port} --dashboard-host 127.0.0.1 --dashboard-port ${dashboard}`.split(' '),
@@ -124,6 +132,7 @@ async function startRay(): Promise<Head> {
     ...`--num-cpus 2 --object-store-memory 100000000 --disable-usage-stats --temp-dir ${join(folder, 'r')}`.split(' '),
   ];
   const own = {
+    ...more,
     RAY_AUTH_MODE: 'token',
     RAY_AUTH_TOKEN: TOKEN,
     PATH: `${dirname(python ?? '')}:${process.env['PATH']}`,
@@ -151,11 +160,14 @@ describe.skipIf(python === null)('a real cluster', () => {
   const command = [python ?? 'none'];
   let head: Head | null = null;
   let url = '';
+  let minio: MinioServer | null = null;
   beforeAll(async () => {
-    head = await openRay();
+    if (minioProgram !== null) minio = await MinioServer.start('bucket');
+    head = await openRay(minio?.env() ?? {});
     ({ url } = head);
   }, 600_000);
   afterAll(async () => {
+    await minio?.[Symbol.asyncDispose]();
     if (head === null) return;
     const gone = once(head.process, 'close');
     head.process.kill('SIGTERM');
@@ -190,6 +202,23 @@ describe.skipIf(python === null)('a real cluster', () => {
     for (const run of [there, here]) run.delete('config.json');
     expect(there).toEqual(here);
     await expectNoToken('ray');
+  });
+
+  it.skipIf(minioProgram === null)('trains what travels through a bucket; a killed driver is resumed', async () => {
+    const before = env;
+    env = { ...before, ...minio?.env() };
+    onTestFinished(() => {
+      env = before;
+    });
+    using storage = await openStorage('s3://bucket/jobs', { env });
+    const paths = async () => (await storage.list('', true)).map(({ path }) => path);
+    const trained = { command, url, iterations: 0, storage: 's3://bucket/jobs' };
+    await killed('away', trained, async () => (await paths()).some((path) => path.endsWith('progress.json')));
+    expect(await finish('away', trained)).toMatch(/Training: the Ray job sipf-\S+ of a driver that is gone/);
+    await finish('near', { ...trained, url: null });
+    for (const [n, { loss }] of warmUp('near').entries()) expect(warmUp('away')[n]?.loss).toBeCloseTo(loss, 5);
+    expect((await paths()).filter((path) => !path.startsWith('models/'))).toEqual([]);
+    await expectNoToken('away', env['AWS_SECRET_ACCESS_KEY'] ?? '');
   });
 
   it('ends the job of a driver that is stopped', async () => {
