@@ -39,6 +39,8 @@ export function localLaunch({ command, env, threads, log }: LocalCommand): Launc
     };
     process.once('exit', kill);
     const ended = endOf(child, { program, onLine, signal });
+    // It may fail before it is waited for.
+    ended.catch(() => undefined);
     try {
       if (job !== null && child.pid !== undefined) await keepProcess(job.folder, child.pid);
       return await ended;
