@@ -51,7 +51,7 @@ function answerTo(asked: Asked): string {
 }
 
 function choiceOf(asked: Asked, n: number) {
-  const { prompt, seed, max_tokens: limit } = asked;
+  const { seed, max_tokens: limit } = asked;
   const random = createRandom(`${seed}/${n}`);
   const whole = isProbe(asked) ? String(random.next()) : write({ prompt: textOf(asked), prefix: '', random });
   const text = whole.slice(0, limit);
