@@ -157,7 +157,7 @@ export class ServerRequests {
       ...(body === undefined || isBytes ? {} : { 'content-type': 'application/json' }),
       ...(apiKey === null ? {} : { authorization: `Bearer ${apiKey}` }),
     };
-    const sent = body === undefined ? {} : { body: isBytes ? body : JSON.stringify(body) };
+    const sent = body === undefined ? {} : { body: isBytes ? new Uint8Array(body) : JSON.stringify(body) };
     const verb = method ?? (body === undefined ? 'GET' : 'POST');
     return send(this.addressOf(path), { method: verb, ...sent, headers, redirect: 'manual', signal });
   }
