@@ -20,6 +20,6 @@ describe('a run that another version began', () => {
   it('keeps its policies: what they trained on is known', async () => {
     const policy = join(dir, 'iteration-1', '6-policy');
     mkdirSync(policy, { recursive: true });
-    expect(await trainedOn({ model: policy })).toEqual([{ run: realpathSync(dir), questions: [] }]);
+    expect(await trainedOn({ model: policy })).toEqual([{ run: realpathSync(dir), questions: [], bases: [] }]);
   });
 });
