@@ -1,13 +1,6 @@
 // Calls that are sent together -> all results, or the first error once the others have ended.
-import { setMaxListeners } from 'node:events';
 import { throwIfAborted } from '../errors.ts';
-
-/** Every request that is on its way listens. */
-export function stopper(): AbortController {
-  const stop = new AbortController();
-  setMaxListeners(0, stop.signal);
-  return stop;
-}
+import { stopperOf } from './stopper.ts';
 
 /** All calls; where one fails the others end. */
 export async function allOrNone<T, R>(
@@ -16,15 +9,12 @@ export async function allOrNone<T, R>(
   call: (item: T, signal: AbortSignal) => Promise<R>,
 ): Promise<R[]> {
   throwIfAborted(signal);
-  const stop = stopper();
-  const abort = () => stop.abort();
-  signal?.addEventListener('abort', abort);
-  const calls = items.map((item) => call(item, stop.signal));
+  using stopper = stopperOf(signal);
+  const calls = items.map((item) => call(item, stopper.signal));
   try {
     return await Promise.all(calls);
   } finally {
-    signal?.removeEventListener('abort', abort);
-    stop.abort();
+    stopper.stop();
     await Promise.allSettled(calls);
   }
 }

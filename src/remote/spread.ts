@@ -2,6 +2,7 @@
 import { stopped, throwIfAborted } from '../errors.ts';
 import { waitBefore } from '../retries.ts';
 import { type Problem, type Tried, unreachable, type Waits } from './server-requests.ts';
+import { stopperOf } from './stopper.ts';
 
 /** So many failures in a row, of whatever kind, and a server counts as away. */
 const AWAY_AFTER = 3;
@@ -61,7 +62,7 @@ export class Spread implements Disposable {
   readonly #parts: Waits;
   readonly #servers: readonly Server[];
   readonly #paused = new Set<Server>();
-  readonly #closing = new AbortController();
+  readonly #closing = stopperOf();
   #given = 0;
 
   constructor(options: SpreadOptions, parts: Waits) {
@@ -95,7 +96,7 @@ export class Spread implements Disposable {
 
   /** Ends the waits for servers that pause. */
   [Symbol.dispose](): void {
-    this.#closing.abort();
+    this.#closing.stop();
   }
 
   async #send<T>(home: Server, call: (server: number) => Promise<Tried<T>>, signal: AbortSignal): Promise<T> {

@@ -6,6 +6,7 @@ import { messageOf, SipfError } from '../errors.ts';
 import { modelCards } from '../remote/model-cards.ts';
 import { type PathMapping, pathThere } from '../remote/paths.ts';
 import { isBusy, type Reply, type ServerRequests } from '../remote/server-requests.ts';
+import { NEVER } from '../remote/stopper.ts';
 
 /** How a server names its endpoints for adapters, and an adapter in a request. */
 export interface AdapterWay {
@@ -113,8 +114,7 @@ export class ServedAdapters {
     if (entry.uses > 0) return;
     this.#entries.delete(entry.name);
     if (this.#options.isEnded()) return;
-    const { signal } = new AbortController();
-    await this.#unload(entry.name, await this.ready(signal), signal);
+    await this.#unload(entry.name, await this.ready(NEVER), NEVER);
   }
 
   /**

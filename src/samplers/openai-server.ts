@@ -12,6 +12,7 @@ import {
   type Tried,
 } from '../remote/server-requests.ts';
 import { PROBE_TEXT } from '../remote/server-tokens.ts';
+import { NEVER } from '../remote/stopper.ts';
 import { type LoadedAdapter, ServedAdapters } from './adapters.ts';
 import {
   type Capabilities,
@@ -35,8 +36,6 @@ interface Settings extends ServerOptions, Pick<Probed, 'model' | 'dialect' | 'pr
 }
 
 type Parts = ServerParts & Pick<SamplerParts, 'log'>;
-
-const NEVER = new AbortController().signal;
 
 /** A model at the server: its name there, and for an adapter how it is loaded. */
 interface Named {

@@ -2,8 +2,9 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { DrawOptions, GenerateRequest, GenerateStats, GivenTokens, OnFinished, Policy } from '../backend.ts';
 import { SipfError, throwIfAborted } from '../errors.ts';
-import { allOrNone, stopper } from '../remote/all-or-none.ts';
+import { allOrNone } from '../remote/all-or-none.ts';
 import type { Spread } from '../remote/spread.ts';
+import { stopperOf } from '../remote/stopper.ts';
 import type { Drawn, ServedModel, Together } from './sampler.ts';
 
 interface Drawer {
@@ -64,14 +65,12 @@ interface Drawing {
 async function drawInOrder(drawing: Drawing, { signal, onText }: DrawOptions = {}): Promise<GenerateStats> {
   throwIfAborted(signal);
   const { drawer, requests, onFinished } = drawing;
-  const stop = stopper();
-  const abort = () => stop.abort();
-  signal?.addEventListener('abort', abort);
+  using stopper = stopperOf(signal);
   const stats = { promptTokens: 0, generatedTokens: 0 };
   const queue: Promise<Drawn>[] = [];
   using unit = drawer.spread.unit();
   const draw: Draw = (some, ids) =>
-    unit.send((server) => drawing.there[server]!.draw(some, ids, stop.signal), stop.signal);
+    unit.send((server) => drawing.there[server]!.draw(some, ids, stopper.signal), stopper.signal);
   try {
     queue.push(...(await start(drawing, requests, draw)));
     while (queue.length > 0) {
@@ -87,8 +86,7 @@ async function drawInOrder(drawing: Drawing, { signal, onText }: DrawOptions = {
     }
     return stats;
   } finally {
-    signal?.removeEventListener('abort', abort);
-    stop.abort();
+    stopper.stop();
     await Promise.allSettled(queue);
   }
 }

@@ -6,12 +6,11 @@ import { readJson } from '../remote/json-answer.ts';
 import { modelCards } from '../remote/model-cards.ts';
 import { isBusy, type ServerRequest, type ServerRequests } from '../remote/server-requests.ts';
 import { differsAt, PROBE_TEXT, probeTokens } from '../remote/server-tokens.ts';
+import { NEVER } from '../remote/stopper.ts';
 import { type Ask, type AskedPath, type ScorePath, WAYS, type Way } from './ways.ts';
 
 /** Read before any other path. */
 const PROBE: StepPath = { prompt: PROBE_TEXT, steps: ['\n3*4=12 apples.\n', 'The answer is 12\n'] };
-
-const NEVER = new AbortController().signal;
 
 /** A server, and the name that it has for the model. */
 interface Server {

@@ -127,6 +127,19 @@ describe('several servers of one model', () => {
     expect(asked(opened)).toEqual([8, 8]);
   });
 
+  it('may be many, with as many units of work: nothing takes them for a leak', async () => {
+    const warnings: Error[] = [];
+    const hear = (warning: Error) => void warnings.push(warning);
+    process.on('warning', hear);
+    const stop = new AbortController();
+    await using opened = await open({ servers: Array.from({ length: 12 }, () => ({ delay: 5 })) });
+    const units = await Promise.all(opened.servers.map(() => draw(opened.policy, 2, stop.signal)));
+    // Warnings are told a tick later.
+    await sleep(0);
+    process.off('warning', hear);
+    expect({ units: units.length, warnings }).toEqual({ units: 12, warnings: [] });
+  });
+
   it('do not wait for a slow one', async () => {
     await using opened = await open({ servers: [{ delay: 1500 }, { delay: 2 }, { delay: 2 }] });
     await draw(opened.policy, 100);
