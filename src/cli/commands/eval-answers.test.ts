@@ -4,7 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import picocolors from 'picocolors';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { openCompletionServer } from '../../../test/completion-server.ts';
 import { openBackend } from '../../backends/index.ts';
+import { engineOf } from '../../config/engine.ts';
+import { parseConfig } from '../../config/load.ts';
 import { SipfError } from '../../errors.ts';
 import { type Disk, nodeDisk } from '../../io/files.ts';
 import type { Probe } from '../../method/probe.ts';
@@ -110,6 +113,27 @@ it('continues after a stop, to the same bytes and the same score', async () => {
   expect(existsSync(at('stopped.jsonl.journal'))).toBe(false);
   const score = ({ printed }: Ended) => ({ ...printed[0], tokensPerSecond: 0 });
   expect(score(continued)).toEqual(score(whole));
+});
+
+it('has as many units on their way as there are servers, and the same bytes', async () => {
+  const seen: number[] = [];
+  const evaluated = async (count: number, out: string) => {
+    await using backend = await openBackend({ module: MODULE });
+    await using policy = await backend.openPolicy({ model: 'base' });
+    const servers = await Promise.all(Array.from({ length: count }, () => openCompletionServer({ policy, delay: 5 })));
+    const url = servers.map((server) => server.url);
+    const sampler = { kind: 'openai', url, model: 'base', concurrency: 64 };
+    const engine = engineOf(parseConfig({ model: 'base', engine: { module: MODULE, sampler } }));
+    const { error } = await run({ out: at(out), engine });
+    expect(error).toBeNull();
+    seen.push(Math.min(...servers.map(({ asked }) => asked.length)));
+    for (const server of servers) await server[Symbol.asyncDispose]();
+  };
+  await evaluated(1, 'one.jsonl');
+  await evaluated(3, 'three.jsonl');
+  expect(read('three.jsonl')).toBe(read('one.jsonl'));
+  // Each of the three has a unit of its own, of 22 questions or more.
+  expect(seen[1]).toBeGreaterThanOrEqual(22 * 3);
 });
 
 it('starts again with other options, and says without --out that nothing is kept', async () => {

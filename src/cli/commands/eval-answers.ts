@@ -7,7 +7,8 @@ import { canonicalJson, sha256 } from '../../hashing.ts';
 import { type Disk, replaceFile } from '../../io/files.ts';
 import { type AnswerItem, answerUnit } from '../../method/evaluate.ts';
 import { type BuildPrompt, makePrompter, type PromptOptions } from '../../method/prompt.ts';
-import type { Answer } from '../../records.ts';
+import type { Answer, Question } from '../../records.ts';
+import { eachAtOnce } from '../../run/at-once.ts';
 import { Journal } from '../../run/journal.ts';
 import { addCounts, type StageOutput } from '../../run/units.ts';
 import { GRADE_RETRIES, type Task } from '../../task.ts';
@@ -79,20 +80,45 @@ async function answerUnits(
   const records = [...kept.records];
   using progress = terminal.progress({ title: `eval ${task.name}`, unit: 'questions', total: questions.length });
   const started = terminal.now();
-  let tokens = 0;
-  for (let at = 0; at < questions.length; at += UNIT) {
-    throwIfAborted(terminal.signal);
-    const unit = questions.slice(at, at + UNIT);
-    if (at >= UNIT * kept.units) {
-      const items = unit.map((question) => ({ set, question }));
+  let [tokens, done] = [0, 0];
+  const tell = (unit: Unit) => {
+    done += unit.questions.length;
+    progress.update(done, `${records.filter(isRightAndGreedy).length} right`);
+  };
+  async function* undone(): AsyncGenerator<Unit> {
+    for (const unit of unitsOf(questions)) {
+      throwIfAborted(terminal.signal);
+      if (kept.has(unit.number)) tell(unit);
+      else yield unit;
+    }
+  }
+  await eachAtOnce(
+    undone(),
+    () => policy.unitsAtOnce ?? 1,
+    async (unit) => {
+      const items = unit.questions.map((question) => ({ set, question }));
       const output = await answersTo(items, policy, options, terminal.signal);
-      await kept.add(output);
+      await kept.add(output, unit.number);
       records.push(...output.records);
       tokens += output.counts['generatedTokens'] ?? 0;
-    }
-    progress.update(at + unit.length, `${records.filter(isRightAndGreedy).length} right`);
-  }
+      tell(unit);
+    },
+  );
+  const order = new Map(questions.map(({ id }, n) => [id, n]));
+  records.sort((a, b) => order.get(a.questionId)! - order.get(b.questionId)!);
   return { records, tokensPerSecond: tokens / Math.max(1e-3, (terminal.now() - started) / 1000) };
+}
+
+interface Unit {
+  readonly number: number;
+  readonly questions: readonly Question[];
+}
+
+function unitsOf(questions: readonly Question[]): Unit[] {
+  return Array.from({ length: Math.ceil(questions.length / UNIT) }, (_, number) => ({
+    number,
+    questions: questions.slice(UNIT * number, UNIT * (number + 1)),
+  }));
 }
 
 /** Writes all answers to `out`, the greedy ones first, and drops what was kept beside it. */
@@ -125,9 +151,9 @@ async function answersTo(
 
 /** Units answered so far, and their answers. */
 interface Kept {
-  readonly units: number;
+  has(unit: number): boolean;
   readonly records: readonly Answer[];
-  add(output: StageOutput<Answer>): Promise<void>;
+  add(output: StageOutput<Answer>, unit: number): Promise<void>;
 }
 
 /** Without --out units are kept nowhere; a disk that refuses one in the middle costs the keeping, not the answers. */
@@ -139,7 +165,7 @@ async function openKept(
   const { out } = args.options;
   if (out === undefined) {
     terminal.resumes('Nothing is kept without --out: the same command starts again.');
-    return { units: 0, records: [], add: async () => {} };
+    return { has: () => false, records: [], add: async () => {} };
   }
   const path = journalOf(out);
   const journal = await Journal.open(disk, path, sha256(canonicalJson(inputsOf(args, policy))), existsSync(path));
@@ -147,17 +173,18 @@ async function openKept(
   const records: Answer[] = [];
   for await (const record of journal.records()) records.push(record as Answer);
   let refused = false;
-  const add = async (output: StageOutput<Answer>) => {
+  const add: Kept['add'] = async (output, unit) => {
     if (refused) return;
     try {
-      await journal.add(output);
+      await journal.add(output, unit);
     } catch (error) {
       if (!(error instanceof SipfError) || error.code !== 'write-failed') throw error;
+      if (refused) return;
       refused = true;
       terminal.warn(`${error.message} Meanwhile the evaluation continues without keeping its answers.`);
     }
   };
-  return { units: journal.units, records, add };
+  return { has: (unit) => journal.has(unit), records, add };
 }
 
 function inputsOf(args: Omit<AnswerAllArgs, 'disk' | 'weights'>, policy: string) {
