@@ -8,7 +8,7 @@ import { eachAtOnce } from './at-once.ts';
 import type { OnProgress } from './events.ts';
 import { Journal } from './journal.ts';
 import type { StageName } from './marker.ts';
-import { inUnits, type StageOutput } from './units.ts';
+import { addCounts, inUnits, type StageOutput } from './units.ts';
 
 /** Items, fixed by configuration and inputs, and how much there is of them in all. */
 export interface Items<Item> {
@@ -59,8 +59,16 @@ export async function collectUnits<Item, C extends AsyncDisposable>(
     if (journal.units === 0) await disk.remove(path);
     throw error;
   }
-  await replaceFile(disk, out, journal.lines());
-  return { ...journal.counts };
+  let counts: Counts = {};
+  // In the order of the units, so that names in the sum have the same order whatever ended first.
+  async function* lines(): AsyncGenerator<string> {
+    for await (const { records, counts: own } of journal.outputs()) {
+      counts = addCounts(counts, own);
+      for (const record of records) yield `${JSON.stringify(record)}\n`;
+    }
+  }
+  await replaceFile(disk, out, lines());
+  return counts;
 }
 
 async function runUnits<Item, C extends AsyncDisposable>(

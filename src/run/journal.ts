@@ -7,9 +7,8 @@ import { check } from '../io/check.ts';
 import { withFile } from '../io/file-bytes.ts';
 import { type Disk, replaceFile } from '../io/files.ts';
 import { bytesOf, jsonOf, type Line, linesOf, textOf } from '../io/jsonl.ts';
-import type { Counts } from '../reports.ts';
 import type { StageName } from './marker.ts';
-import { addCounts, type StageOutput } from './units.ts';
+import type { StageOutput } from './units.ts';
 
 const Header = z.object({ journal: z.literal(1), inputs: z.string() });
 const Unit = z.object({
@@ -74,10 +73,9 @@ export class Journal {
   readonly #path: string;
   /** By number. */
   readonly #units = new Map<number, UnitPlace>();
-  #counts: Counts = {};
   /** Bytes of what is there. */
   #end = 0;
-  readonly #waiting: { readonly unit: number; readonly counts: Counts; readonly line: string }[] = [];
+  readonly #waiting: { readonly unit: number; readonly line: string }[] = [];
   #added: Promise<void> = Promise.resolve();
 
   private constructor(disk: Disk, path: string) {
@@ -104,13 +102,9 @@ export class Journal {
     return this.#units.has(unit);
   }
 
-  get counts(): Counts {
-    return this.#counts;
-  }
-
   /** Adds a unit: the next one, or that of a number. What comes while the disk is busy is written together. */
   async add({ records, counts }: StageOutput<unknown>, unit = this.units): Promise<void> {
-    this.#waiting.push({ unit, counts, line: `${JSON.stringify({ unit, records, counts })}\n` });
+    this.#waiting.push({ unit, line: `${JSON.stringify({ unit, records, counts })}\n` });
     // Behind half a line nothing may be added.
     this.#added = this.#added.then(() => this.#append());
     await this.#added;
@@ -120,32 +114,26 @@ export class Journal {
     const units = this.#waiting.splice(0);
     if (units.length === 0) return;
     await this.#disk.append(this.#path, units.map(({ line }) => line).join(''), true);
-    for (const { unit, counts, line } of units) this.#keep(unit, Buffer.byteLength(line), counts);
+    for (const { unit, line } of units) this.#keep(unit, Buffer.byteLength(line));
   }
 
-  #keep(unit: number, bytes: number, counts: Counts): void {
+  #keep(unit: number, bytes: number): void {
     this.#units.set(unit, { at: this.#end, line: this.units + 2, bytes });
     this.#end += bytes;
-    this.#counts = addCounts(this.#counts, counts);
   }
 
-  /** All records, in the order of their units. */
-  async *records(): AsyncGenerator<unknown> {
+  /** All units, in the order of their numbers. */
+  async *outputs(): AsyncGenerator<StageOutput<unknown>> {
     const file = await open(this.#path);
     try {
       for (const unit of [...this.#units.keys()].sort((a, b) => a - b)) {
         const { at, line, bytes } = this.#units.get(unit)!;
         const { buffer } = await file.read(Buffer.alloc(bytes), 0, bytes, at);
-        yield* this.#parse({ bytes: buffer, number: line }, Unit).records;
+        yield this.#parse({ bytes: buffer, number: line }, Unit);
       }
     } finally {
       await file.close();
     }
-  }
-
-  /** All records, in the order of their units, as JSONL. */
-  async *lines(): AsyncGenerator<string> {
-    for await (const record of this.records()) yield `${JSON.stringify(record)}\n`;
   }
 
   #parse<T>({ bytes, number }: Pick<Line, 'bytes' | 'number'>, schema: z.ZodType<T>): T {
@@ -164,14 +152,14 @@ export class Journal {
         if (this.#parse(line, Header).inputs !== inputs) return false;
         this.#end = end;
       } else {
-        const { unit, counts } = this.#parse(line, Unit);
+        const { unit } = this.#parse(line, Unit);
         if (this.has(unit)) {
           throw new SipfError(
             'bad-input',
             `${this.#path}, line ${number}: Expected another unit than ${unit}, which is in a line before. Delete that file: the stage starts again.`,
           );
         }
-        this.#keep(unit, end - this.#end, counts);
+        this.#keep(unit, end - this.#end);
       }
     }
     return this.#end > 0;

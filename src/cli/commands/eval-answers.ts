@@ -171,7 +171,7 @@ async function openKept(
   const journal = await Journal.open(disk, path, sha256(canonicalJson(inputsOf(args, policy))), existsSync(path));
   terminal.resumes('Finished answers are kept beside --out: the same command continues.');
   const records: Answer[] = [];
-  for await (const record of journal.records()) records.push(record as Answer);
+  for await (const unit of journal.outputs()) records.push(...(unit.records as readonly Answer[]));
   let refused = false;
   const add: Kept['add'] = async (output, unit) => {
     if (refused) return;
