@@ -175,10 +175,17 @@ export interface OpenedModel extends AsyncDisposable, Pick<ModelDescription, 'ha
   countTokens(texts: readonly string[]): Promise<number[]>;
 }
 
+/** What draws for several calls of `generate` at a time. */
+export interface Room {
+  readonly servers: number;
+  /** That each server draws at a time. */
+  readonly completions: number;
+}
+
 /** A model that writes. An engine that serves one caller at a time has nothing of `Serving`. */
 export interface Policy extends OpenedModel, Partial<Serving> {
-  /** Units of work, and so calls of `generate`, that keep it busy. Absent: one at a time. */
-  readonly unitsAtOnce?: number | undefined;
+  /** Absent: calls of `generate` come one at a time. */
+  readonly room?: Room | undefined;
   /** One unit of work: starts with empty slots, ends when no request is left. */
   generate(requests: readonly GenerateRequest[], onFinished: OnFinished, options?: DrawOptions): Promise<GenerateStats>;
   /** Token ids of contexts, as `generate` reads them. */

@@ -14,6 +14,8 @@ interface Drawer {
   readonly together: number;
   /** The most completions of one prompt that are asked for at a time. */
   readonly perRequest: number;
+  /** Completions that each server draws at a time. */
+  readonly perServer: number;
   /** Log-probabilities of given texts. */
   readonly reader: Policy['logps'];
 }
@@ -39,7 +41,7 @@ export function servedPolicy(here: Policy, there: readonly ServedModel[], drawer
     ...(here.stepStates && { stepStates: (...args) => here.stepStates!(...args) }),
     chatPrompt: (messages) => here.chatPrompt(messages),
     countTokens: (texts) => here.countTokens(texts),
-    unitsAtOnce: there.length,
+    room: { servers: there.length, completions: drawer.perServer },
     async [Symbol.asyncDispose]() {
       await Promise.all(there.map((model) => model[Symbol.asyncDispose]()));
       await here[Symbol.asyncDispose]();

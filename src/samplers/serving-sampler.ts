@@ -89,7 +89,7 @@ function opener(serving: Serving, parts: Omit<SamplerParts, 'env'>) {
   const { local, log } = parts;
   const names = places.map(({ name }) => name);
   const spread = new Spread({ setting: 'engine.sampler', names, concurrency, retries }, parts);
-  const together = Math.max(1, Math.floor(concurrency / 8));
+  const sent = { perRequest, perServer: concurrency * perRequest, together: Math.max(1, Math.floor(concurrency / 8)) };
   let needsAll = true;
   const open = async (source: ModelSource, adapter: string | null): Promise<Policy> => {
     const here = await local.openPolicy(source);
@@ -102,7 +102,7 @@ function opener(serving: Serving, parts: Omit<SamplerParts, 'env'>) {
         return here.logps(items, options);
       };
       const reader = (logps === 'server' ? readerOf(here, there, spread) : null) ?? computed;
-      return servedPolicy(here, there, { spread, together, perRequest, reader });
+      return servedPolicy(here, there, { ...sent, spread, reader });
     } catch (error) {
       await here[Symbol.asyncDispose]();
       throw error;

@@ -118,7 +118,7 @@ describe('several servers of one model', () => {
     const most = opened.servers.map((server) => server.most);
     expect(Math.max(...most)).toBeLessThanOrEqual(4);
     expect(Math.min(...most)).toBeGreaterThan(0);
-    expect(opened.policy.unitsAtOnce).toBe(3);
+    expect(opened.policy.room).toEqual({ servers: 3, completions: 4 });
   });
 
   it('begin each unit of work at a server of its own, where there is room', async () => {

@@ -7,6 +7,7 @@ import { canonicalJson, sha256 } from '../../hashing.ts';
 import { type Disk, replaceFile } from '../../io/files.ts';
 import { type AnswerItem, answerUnit } from '../../method/evaluate.ts';
 import { type BuildPrompt, makePrompter, type PromptOptions } from '../../method/prompt.ts';
+import { unitsAtOnce } from '../../method/units-at-once.ts';
 import type { Answer, Question } from '../../records.ts';
 import { eachAtOnce } from '../../run/at-once.ts';
 import { Journal } from '../../run/journal.ts';
@@ -94,7 +95,7 @@ async function answerUnits(
   }
   await eachAtOnce(
     undone(),
-    () => policy.unitsAtOnce ?? 1,
+    () => unitsAtOnce(policy.room, UNIT),
     async (unit) => {
       const items = unit.questions.map((question) => ({ set, question }));
       const output = await answersTo(items, policy, options, terminal.signal);

@@ -2,6 +2,7 @@
 import { canonicalHash } from '../../hashing.ts';
 import { readRecords } from '../../io/jsonl.ts';
 import { type AnswerItem, answerUnit, type OpenSet, type SampledAnswers } from '../../method/evaluate.ts';
+import { unitsAtOnce } from '../../method/units-at-once.ts';
 import { Answer, type Checkpoint } from '../../records.ts';
 import type { Counts } from '../../reports.ts';
 import type { StageName } from '../../run/marker.ts';
@@ -40,7 +41,7 @@ export function answer(
     counted: 'questions',
     unit,
     open: () => models.openPolicy(policy),
-    atOnce: ({ unitsAtOnce = 1 }) => unitsAtOnce,
+    atOnce: ({ room }) => unitsAtOnce(room, unit * (sampled?.count ?? 1)),
     each: (some, opened, onDone) =>
       answerUnit(some, { policy: opened, options: config.evaluate, sampled, signal: run.signal, onDone }),
   });

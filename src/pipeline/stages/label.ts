@@ -3,6 +3,7 @@ import type { Policy, ProcessRewardModel } from '../../backend.ts';
 import { choosePaths } from '../../method/choose-paths.ts';
 import { isEmptyPath, type QuestionPaths } from '../../method/context-length.ts';
 import { labelUnit } from '../../method/label.ts';
+import { unitsAtOnce } from '../../method/units-at-once.ts';
 import type { Checkpoint, Sample } from '../../records.ts';
 import type { Want, Work } from '../workspace.ts';
 import { inUnitsOf } from './stage.ts';
@@ -33,7 +34,8 @@ export const label = inUnitsOf<QuestionPaths, Labeller>({
   sizeOf: ({ samples }) => samples.length,
   unit: ({ labels }) => labels.unit,
   open,
-  atOnce: ({ simulator: { unitsAtOnce = 1 } }) => unitsAtOnce,
+  // A question has one path or more, and each path one rollout at a time.
+  atOnce: ({ simulator }, { labels }) => unitsAtOnce(simulator.room, labels.unit),
   each: (unit, { simulator, prm }, work, onDone) => {
     const { config, task, simulatorPrompt: prompt, prompt: prmPrompt, store, k } = work;
     const { labels: options, seed } = config;

@@ -1,6 +1,7 @@
 // 1: N paths a question from M_(k-1), at high temperature, without duplicates of any round.
 import type { Policy } from '../../backend.ts';
 import { chooseQuestions, type SampleItem, sampleUnit } from '../../method/sample.ts';
+import { unitsAtOnce } from '../../method/units-at-once.ts';
 import type { Question } from '../../records.ts';
 import type { Work } from '../workspace.ts';
 import { inUnitsOf } from './stage.ts';
@@ -23,7 +24,7 @@ export const sample = inUnitsOf<SampleItem, Policy>({
   },
   unit: ({ sampling }) => sampling.unit,
   open: ({ models, policy }) => models.openPolicy(policy),
-  atOnce: ({ unitsAtOnce = 1 }) => unitsAtOnce,
+  atOnce: ({ room }, { sampling }) => unitsAtOnce(room, sampling.unit * sampling.samples),
   each: (unit, policy, { config, task, prompt, store, k }, onDone) => {
     const { sampling: options, seed } = config;
     return sampleUnit(unit, { policy, task, prompt, options, seed, iteration: k, signal: store.signal, onDone });

@@ -34,7 +34,7 @@ interface UnitStage<Item, C extends AsyncDisposable> extends Said {
   unit(config: Config): number;
   open(work: Work): Promise<C>;
   /** Units at a time; absent: one. */
-  atOnce?(opened: C): number;
+  atOnce?(opened: C, config: Config): number;
   each(unit: readonly Item[], opened: C, work: Work, onDone: (done: number) => void): Promise<StageOutput<unknown>>;
 }
 
@@ -48,7 +48,7 @@ export function inUnitsOf<Item, C extends AsyncDisposable>(said: UnitStage<Item,
       counted: said.counted,
       unit: said.unit(work.config),
       open: () => said.open(work),
-      atOnce: said.atOnce,
+      ...(said.atOnce && { atOnce: (opened: C) => said.atOnce!(opened, work.config) }),
       each: (unit, opened, onDone) => said.each(unit, opened, work, onDone),
     });
   };
