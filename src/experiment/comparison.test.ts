@@ -3,9 +3,9 @@ import { describe, expect, it } from 'vitest';
 import { NO_COST } from '../pipeline/cost.ts';
 import { createRandom } from '../random.ts';
 import type { Cell } from './cell.ts';
+import type { CellRound, CellSummary } from './cell-summary.ts';
 import { compareCells, type PairedTest } from './comparison.ts';
 import { tokensForEqualFlops } from './equal-flops.ts';
-import type { CellRound, CellSummary } from './summary.ts';
 
 interface Made extends Partial<Cell> {
   readonly method: string;
@@ -39,6 +39,7 @@ function summary(made: Made): CellSummary {
     variant,
     column,
     seed,
+    settings: 's',
     runs: method,
     scorer: 'prm',
     parameters: 1000,

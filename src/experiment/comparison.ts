@@ -5,7 +5,7 @@ import { holm } from '../statistics/holm.ts';
 import { mean, middle95, pairedDifference, sum } from '../statistics/intervals.ts';
 import { resampledMeans } from '../statistics/resampled-means.ts';
 import { type Cell, rowName } from './cell.ts';
-import type { CellSummary } from './summary.ts';
+import type { CellSummary } from './cell-summary.ts';
 
 /** A method (with a variant's settings) in a column. Figures are means over its seeds. */
 export interface Row extends Omit<Cell, 'seed'> {

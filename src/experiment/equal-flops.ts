@@ -1,6 +1,6 @@
 // Two finished cells -> how many optimizer tokens make one cost as much as the other.
 import { flopsOf, NO_COST, tokensForFlops } from '../pipeline/cost.ts';
-import type { CellSummary } from './summary.ts';
+import type { CellSummary } from './cell-summary.ts';
 
 type Costs = Pick<CellSummary, 'parameters' | 'lora' | 'total' | 'rounds'>;
 

@@ -61,7 +61,7 @@ describe('configOf', () => {
   const plan = async (change: object = {}): Promise<Plan> => {
     const grid = parseGrid({ ...(await readJsonGrid()), ...change }, 'grid.json');
     const { seeds, methods, equalFlops } = grid;
-    return { grid, out: 'runs/x', seeds, methods: Object.keys(methods), equalFlops, flags: {} };
+    return { grid, out: 'runs/x', seeds, methods: Object.keys(methods), equalFlops, kept: new Map(), flags: {} };
   };
   const readJsonGrid = async () => {
     const { default: grid } = await import('../../experiments/mini/grid.json', { with: { type: 'json' } });

@@ -7,56 +7,18 @@ import { readTextFile } from '../io/file-bytes.ts';
 import { readRecords } from '../io/jsonl.ts';
 import { checksSteps } from '../method/set-reports.ts';
 import { isSound } from '../method/step-truth.ts';
-import { addCosts, NO_COST, type TokenCost } from '../pipeline/cost.ts';
+import { addCosts, NO_COST } from '../pipeline/cost.ts';
 import { type RoundSummary, readRun } from '../pipeline/run-reader.ts';
 import { stageOf } from '../pipeline/workspace.ts';
 import { Answer } from '../records.ts';
-import type { FinalReport, ScoreFigures } from '../reports.ts';
+import type { FinalReport } from '../reports.ts';
 import { stageSeconds } from '../run/events.ts';
 import { readMarker } from '../run/marker.ts';
 import { sum } from '../statistics/intervals.ts';
 import type { Cell } from './cell.ts';
+import type { CellRound, CellSummary, SetOutcomes } from './cell-summary.ts';
 
-export interface CellRound {
-  readonly iteration: number;
-  /** Accuracy on the first of evaluate.sets (valid); null without one. */
-  readonly valid: number | null;
-  readonly optimizerTokens: number;
-  readonly prmTokens: number;
-  readonly cost: TokenCost & { readonly flops: number };
-  readonly pairs: Readonly<Record<string, number>> | null;
-  readonly figures: ScoreFigures | null;
-  readonly warnings: readonly string[];
-  /** Of its stages, evaluation apart, those included that were copied from another run; null where a stage's time is not known. */
-  readonly seconds: number | null;
-}
-
-/** The last policy's answers to one set of evaluate.final. One character a question: 1 yes, 0 no, - not graded. */
-export interface SetOutcomes {
-  readonly task: string;
-  readonly split: string;
-  /** Hash of the question ids in order. */
-  readonly questions: string;
-  readonly right: string;
-  /** Right and without a false step; null: no step of the set can be checked. */
-  readonly sound: string | null;
-}
-
-/** What a cell's run says, small enough to keep under version control; the table can be made from these alone. */
-export interface CellSummary extends Cell {
-  /** The name of what it runs: `method` may be a name of the grid's own. */
-  readonly runs: string;
-  readonly scorer: string;
-  readonly parameters: number;
-  readonly lora: boolean;
-  /** Checkpoint hashes of the warm-up and of the last policy. */
-  readonly policies: { readonly start: string; readonly last: string };
-  readonly sets: readonly SetOutcomes[];
-  readonly rounds: readonly CellRound[];
-  readonly total: { readonly optimizerTokens: number; readonly flops: number; readonly seconds: number | null };
-}
-
-interface ReadCellArgs extends Cell {
+interface ReadCellArgs extends Cell, Pick<CellSummary, 'settings'> {
   readonly dir: string;
   /** Runs that this one's stages were copied from: where their times are. */
   readonly copiedFrom: readonly string[];

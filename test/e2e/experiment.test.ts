@@ -1,10 +1,10 @@
 // sipf experiment on a scripted model: rows, table, resume, refusals, Ctrl-C, runs that fail.
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import type { CellSummary } from '../../src/experiment/cell-summary.ts';
 import type { Comparison } from '../../src/experiment/comparison.ts';
-import type { CellSummary } from '../../src/experiment/summary.ts';
 import { askCli, buildCli, type CliResult, SCRIPTED, startCli } from './run-cli.ts';
 import { sumLines } from './sum-questions.ts';
 
@@ -32,6 +32,7 @@ const grid = {
 const words = (out: string, ...more: string[]) => ['experiment', 'grid.json', '--jobs', '2', '--out', out, ...more];
 const experiment = (args: readonly string[], engine = SCRIPTED) => askCli(args, { engine, cwd: folder });
 const read = (...path: string[]) => readFileSync(join(folder, ...path), 'utf8');
+const at = (...path: string[]) => join(folder, ...path);
 const summary = (out: string, name: string) => JSON.parse(read(out, 'results', `${name}.json`)) as CellSummary;
 
 beforeAll(async () => {
@@ -96,6 +97,63 @@ describe('sipf experiment', () => {
     expect(read('kept', 'table.md')).toMatch(/^\| srf /m);
     expect(JSON.parse(read('kept', 'results.json'))).toEqual(JSON.parse(first.stdout));
     expect(read('kept', 'table.md')).not.toContain(folder);
+  });
+
+  it('takes results of another machine as done, and makes the same table of them', async () => {
+    const cells = (name: string) => readdirSync(join(folder, name)).filter((file) => file.startsWith('seed-'));
+    mkdirSync(join(folder, 'some'));
+    for (const file of cells('kept')) if (!/srf|seed-6-start/.test(file)) cpSync(at('kept', file), at('some', file));
+    const { code, stderr, stdout } = await experiment(words('rest', '--from-results', 'some', '--json'));
+    expect({ code, begun: [...stderr.matchAll(/^([^|\n]*): begins$/gm)].map(([, name]) => name).sort() }).toEqual({
+      code: 0,
+      begun: ['seed 5 srf', 'seed 6 srf', 'seed 6 start'],
+    });
+    const untimed = ({ rows, tests }: Comparison) => [rows.map(({ seconds: _, ...row }) => row), tests];
+    expect(untimed(JSON.parse(stdout) as Comparison)).toEqual(untimed(JSON.parse(first.stdout) as Comparison));
+    expect(read('rest', 'results', 'table.md')).toMatch(/^- 7 runs are read from some,/m);
+    const table = await experiment(words('nowhere-yet', '--table', '--from-results', 'kept', '--json'), 'nowhere.mjs');
+    expect([table.code, table.stdout]).toEqual([0, first.stdout]);
+  });
+
+  it('keeps results of other rows where a call has some of them', async () => {
+    const before = readdirSync(join(folder, 'kept'));
+    expect((await experiment(words('whole', '--methods', 'sipf', '--results', 'kept', '--table'))).code).toBe(0);
+    expect(readdirSync(join(folder, 'kept'))).toEqual(before);
+    expect((await experiment(words('whole', '--results', 'kept', '--table'))).code).toBe(0);
+  });
+
+  it.each([
+    [
+      'other settings',
+      (text: string) => text.replace(/"settings": "./, '"settings": "x'),
+      /got those of others in other/,
+    ],
+    [
+      'none',
+      (text: string) => text.replace(/ {2}"settings".*\n/, ''),
+      /seed-5-sipf\.json, field "settings": Expected (a )?string, got nothing/,
+    ],
+    ['half a file', (text: string) => text.slice(0, 200), /Expected JSON in other.seed-5-sipf\.json/],
+    ['another run', (text: string) => text.replace('"seed": 5', '"seed": 9'), /got those of seed-9-sipf\.json/],
+    [
+      'marks that are none',
+      (text: string) => text.replace(/"right": "./, '"right": "2'),
+      /field "sets\[0\]\.right": Expected a character 0, 1 or -/,
+    ],
+  ])('refuses a file of results with %s, before anything runs', async (_what, change, message) => {
+    mkdirSync(join(folder, 'other'), { recursive: true });
+    writeFileSync(at('other', 'seed-5-sipf.json'), change(read('kept', 'seed-5-sipf.json')));
+    const { code, stderr } = await experiment(words('refused', '--from-results', 'other'));
+    expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringMatching(message) });
+    expect(existsSync(join(folder, 'refused'))).toBe(false);
+  });
+
+  it('says where there are no results', async () => {
+    const { code, stderr } = await experiment(words('refused', '--from-results', 'no-such-folder'));
+    expect({ code, stderr }).toEqual({
+      code: 2,
+      stderr: expect.stringMatching(/results of an experiment in no-such-/),
+    });
   });
 
   it('does nothing again, and needs no model for the table alone', async () => {

@@ -1,7 +1,7 @@
 // A comparison -> what its tables show, in a terminal and as Markdown.
 import { describe, expect, it } from 'vitest';
+import type { CellSummary } from '../../experiment/cell-summary.ts';
 import { compareCells } from '../../experiment/comparison.ts';
-import type { CellSummary } from '../../experiment/summary.ts';
 import { NO_COST } from '../../pipeline/cost.ts';
 import { type ExperimentReport, renderMarkdown, renderText } from './experiment-report.ts';
 
@@ -15,6 +15,7 @@ function cell(method: string, right: string, column: CellSummary['column'] = 'to
     variant: null,
     column,
     seed: 7,
+    settings: 's',
     runs: 'sipf',
     scorer: 'prm',
     parameters: 10,

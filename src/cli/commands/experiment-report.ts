@@ -1,9 +1,9 @@
 // A comparison of cells -> tables for a terminal, Markdown, and small result files.
-import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { folderOf, rowName, START } from '../../experiment/cell.ts';
+import { rowName, START } from '../../experiment/cell.ts';
+import type { CellRound, CellSummary } from '../../experiment/cell-summary.ts';
 import type { Comparison, PairedTest, Row } from '../../experiment/comparison.ts';
-import type { CellRound, CellSummary } from '../../experiment/summary.ts';
+import { summaryFile } from '../../experiment/kept-results.ts';
 import { makeFolders, nodeDisk, replaceFile } from '../../io/files.ts';
 import type { Estimate } from '../../reports.ts';
 import { formatDuration } from '../progress.ts';
@@ -202,13 +202,11 @@ function whole(value: number): string {
   return Math.round(value).toLocaleString('en');
 }
 
-/** results.json (the comparison), table.md, and one small file a cell. Files of cells that are no longer compared go. */
+/** results.json (the comparison), table.md, and one small file a cell. Files of other cells stay: they may be hours of work. */
 export async function writeResults(folder: string, report: ExperimentReport): Promise<void> {
   const files = new Map<string, unknown>([['results.json', report.comparison]]);
-  for (const summary of report.summaries) files.set(`seed-${summary.seed}-${folderOf(summary)}.json`, summary);
+  for (const summary of report.summaries) files.set(summaryFile(summary), summary);
   await makeFolders(folder);
-  for (const name of await readdir(folder))
-    if (/^seed-\d+-.*\.json$/.test(name) && !files.has(name)) await nodeDisk.remove(join(folder, name));
   for (const [name, value] of files)
     await replaceFile(nodeDisk, join(folder, name), [`${JSON.stringify(value, null, 2)}\n`]);
   await replaceFile(nodeDisk, join(folder, 'table.md'), [`${renderMarkdown(report)}\n`]);

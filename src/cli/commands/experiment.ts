@@ -4,16 +4,19 @@ import { Command } from 'commander';
 import type { Config } from '../../config/schema.ts';
 import { SipfError, shellWord } from '../../errors.ts';
 import { nameOf, START } from '../../experiment/cell.ts';
+import type { CellSummary } from '../../experiment/cell-summary.ts';
 import { compareCells } from '../../experiment/comparison.ts';
 import { isFinished } from '../../experiment/finished.ts';
 import { type Grid, OWN_KEYS, readGrid } from '../../experiment/grid.ts';
 import { type Job, runJobs } from '../../experiment/jobs.ts';
+import { readKept } from '../../experiment/kept-results.ts';
 import {
   blocksOf,
   collect,
   configOf,
   equalTokens,
   finished,
+  keptOf,
   type Place,
   type Plan,
   placeOf,
@@ -34,6 +37,7 @@ interface ExperimentOptions extends ExecutionOptions {
   readonly methods?: readonly string[];
   readonly out?: string;
   readonly results?: string;
+  readonly fromResults?: string;
   readonly jobs: number;
   readonly table?: boolean;
   readonly markdown?: boolean;
@@ -58,6 +62,7 @@ export function experimentCommand(terminal: Terminal): Command {
     .option('--methods <list>', "rows, separated by commas (default: the grid's)", list(String))
     .option('--out <dir>', 'where the runs are (default: runs/ and the name of the grid)')
     .option('--results <dir>', 'where the table and one small file a run are written, too')
+    .option('--from-results <dir>', 'take runs that --results wrote there, as of another machine, as done')
     .option('--jobs <n>', 'runs at a time; with more than one, each has one thread without --threads', threads, 1)
     .option('--table', 'run nothing: the table of the runs that are finished')
     .option('--markdown', 'print the table as Markdown')
@@ -70,7 +75,8 @@ export function experimentCommand(terminal: Terminal): Command {
     'sipf experiment grid.json --seeds 1 --methods sipf,siof --align.loss.lambda 0.2 --out runs/tune',
   ).action(async (file: string, options: ExperimentOptions) => {
     const grid = await readGrid(file);
-    await experiment(callOf({ file, grid, options, flags: dottedFlags(command, 1), terminal }));
+    const kept = options.fromResults === undefined ? new Map() : await readKept(options.fromResults);
+    await experiment(callOf({ file, grid, options, flags: dottedFlags(command, 1), kept, terminal }));
   });
 }
 
@@ -78,10 +84,10 @@ function list<T>(parse: (text: string) => T): (text: string) => T[] {
   return (text) => [...new Set(text.split(',').map((part) => parse(part.trim())))];
 }
 
-type Given = Pick<Call, 'file' | 'grid' | 'options' | 'flags' | 'terminal'>;
+type Given = Pick<Call, 'file' | 'grid' | 'options' | 'flags' | 'kept' | 'terminal'>;
 
 /** @throws SipfError 'bad-input' for what the grid alone can say, and where seeds of tuning are to become a result. */
-function callOf({ file, grid, options, flags, terminal }: Given): Call {
+function callOf({ file, grid, options, flags, kept, terminal }: Given): Call {
   const fixed = Object.keys(flags).find((key) => key === 'method' || OWN_KEYS.includes(key));
   if (fixed !== undefined)
     throw new SipfError('bad-input', `Expected ${fixed} in ${file}, got --${fixed}. See docs/experiment.md.`);
@@ -95,7 +101,7 @@ function callOf({ file, grid, options, flags, terminal }: Given): Call {
     );
   const equalFlops = methods.includes(grid.reference) ? grid.equalFlops.filter((one) => methods.includes(one)) : [];
   const out = options.out ?? `runs/${experimentName(file)}`;
-  return { file, grid, options, flags, terminal, out, seeds, methods, equalFlops };
+  return { file, grid, options, flags, kept, terminal, out, seeds, methods, equalFlops };
 }
 
 /** The reference first: others copy its stages. */
@@ -135,7 +141,7 @@ async function experiment(call: Call): Promise<void> {
     command: commandOf(call),
     reference: grid.reference,
     tuningSeeds: grid.tuningSeeds,
-    notes: [...unfinished, ...failed],
+    notes: [...unfinished, ...failed, ...readNotes(call, summaries)],
   };
   await print(report, call);
   for (const folder of [join(out, 'results'), options.results]) {
@@ -148,6 +154,14 @@ async function experiment(call: Call): Promise<void> {
       'nothing-left',
       `Expected every run to finish, got ${failures.size} that failed: ${[...failures.keys()].join(', ')}. See their messages above; the same command tries them again.`,
     );
+}
+
+/** How much of the table was not run here. */
+function readNotes({ kept, options }: Call, summaries: readonly CellSummary[]): string[] {
+  const read = summaries.filter((summary) => kept.get(nameOf(summary))?.summary === summary);
+  return read.length === 0
+    ? []
+    : [`${read.length} runs are read from ${options.fromResults}, where earlier calls wrote their results.`];
 }
 
 async function print(report: ExperimentReport, { options, terminal }: Call): Promise<void> {
@@ -183,7 +197,10 @@ async function jobsOf(call: Call): Promise<Job[]> {
   for (const block of blocksOf(call)) {
     const start = placeOf(call, { ...block, method: START });
     const places = call.methods.map((method) => placeOf(call, { ...block, method }));
-    for (const place of [start, ...places]) await finished(call, place);
+    for (const place of [start, ...places]) {
+      await finished(call, place);
+      keptOf(call, place);
+    }
     add(start, []);
     const [first] = places;
     for (const place of places) add(place, place === first ? [start] : [start, first!]);
@@ -213,6 +230,8 @@ async function runCell({ call, place, copied, tokens }: CellRun, signal: AbortSi
   if (budget === null) return terminal.log(`${name}: not run, it costs as much as ${call.grid.reference}`);
   const config = await configOf(call, place, budget);
   if (await isFinished(place.dir, config)) return terminal.log(`${name}: done before`);
+  const kept = keptOf(call, place, budget);
+  if (kept !== null) return terminal.log(`${name}: its results are in ${kept.file}`);
   const fromRun = await lastFinished(call, copied);
   const file = `${place.dir}.config.json`;
   await makeFolders(join(place.dir, '..'));
