@@ -21,7 +21,7 @@ export interface Plan {
   /** Names of rows, the reference first: the others copy its stages wherever theirs would be the same. */
   readonly methods: readonly string[];
   readonly equalFlops: readonly string[];
-  /** Results of runs that need not be here, by the name of the run. */
+  /** Results that count as runs, by the name of the run. */
   readonly kept: ReadonlyMap<string, KeptSummary>;
   /** Dotted settings of this call, over the grid's. */
   readonly flags: Readonly<Record<string, unknown>>;
@@ -82,7 +82,7 @@ export async function finished(plan: Plan, place: Place): Promise<boolean> {
 }
 
 /**
- * The file that has the cell's results, where its run is not here; null: there is none.
+ * The file that has the cell's results; null: there is none.
  * @throws SipfError 'config-changed' where it is of other settings.
  */
 export function keptOf(plan: Plan, cell: Cell, tokens?: number): KeptSummary | null {
@@ -97,7 +97,9 @@ export function keptOf(plan: Plan, cell: Cell, tokens?: number): KeptSummary | n
 
 /** undefined: neither its run nor a file of its results is there. @throws SipfError 'config-changed' where one of other settings is. */
 async function summaryOf(plan: Plan, place: Place, tokens?: number): Promise<CellSummary | undefined> {
-  if (!(await isFinished(place.dir, await configOf(plan, place, tokens)))) return keptOf(plan, place, tokens)?.summary;
+  const kept = keptOf(plan, place, tokens);
+  if (kept !== null) return kept.summary;
+  if (!(await isFinished(place.dir, await configOf(plan, place, tokens)))) return undefined;
   const others = [plan.grid.reference, START].map((method) => placeOf(plan, { ...place, method }).dir);
   const copiedFrom = place.column === 'flops' ? [placeOf(plan, place).dir, ...others] : others;
   return readCell({ ...place, settings: settingsHash(plan, place, tokens), copiedFrom });

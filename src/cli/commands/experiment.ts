@@ -228,10 +228,10 @@ async function runCell({ call, place, copied, tokens }: CellRun, signal: AbortSi
   const name = nameOf(place);
   const budget = tokens === undefined ? undefined : await tokens();
   if (budget === null) return terminal.log(`${name}: not run, it costs as much as ${call.grid.reference}`);
-  const config = await configOf(call, place, budget);
-  if (await isFinished(place.dir, config)) return terminal.log(`${name}: done before`);
   const kept = keptOf(call, place, budget);
   if (kept !== null) return terminal.log(`${name}: its results are in ${kept.file}`);
+  const config = await configOf(call, place, budget);
+  if (await isFinished(place.dir, config)) return terminal.log(`${name}: done before`);
   const fromRun = await lastFinished(call, copied);
   const file = `${place.dir}.config.json`;
   await makeFolders(join(place.dir, '..'));
