@@ -17,6 +17,9 @@ export function traceless(fallback: boolean) {
     .transform((value) => (value === fallback ? undefined : value));
 }
 
+/** Settings that are on where a configuration has nothing of them (`traceless(true)`), by the last part of their key. Nothing means false or null elsewhere. */
+export const ON_UNSAID: readonly string[] = ['calculatorLoss', 'headBias'];
+
 /** A key of the configuration. A section (`sampling`, `sft.train.lora`) holds settings of its own. */
 export interface Setting {
   readonly key: string;

@@ -3,11 +3,12 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { ON_UNSAID } from '../described.ts';
 import { jsonDifference } from '../hashing.ts';
 import { nearest } from '../nearest.ts';
 import { loadConfig, parseConfig } from './load.ts';
 import { isOnlyCheck, PRESETS } from './presets.ts';
-import { configKeys } from './schema.ts';
+import { configKeys, configSettings } from './schema.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sipf-config-'));
 function fileWith(text: string): string {
@@ -329,4 +330,14 @@ describe('a preset with another task than its own', () => {
     const paper = await loadConfig({ preset: 'gsm8k-smollm2+paper', flags: { 'task.name': 'jsonl' } });
     expect(paper.prm.train.epochs).toBe(10);
   });
+});
+
+it('settings that are on unsaid have names that stages know', () => {
+  const at = (tree: unknown, key: string) => (tree as Record<string, unknown> | null)?.[key];
+  const unsaid = configSettings().filter(({ key, fallback }) => {
+    const [name = '', ...section] = key.split('.').reverse();
+    const own = section.reverse().reduce<unknown>(at, parseConfig({}));
+    return fallback === true && own instanceof Object && at(own, name) === undefined;
+  });
+  expect(unsaid.map(({ key }) => key.split('.').at(-1)).sort()).toEqual([...ON_UNSAID].sort());
 });

@@ -18,6 +18,8 @@ it('a setting that came after the marker changes nothing where it is off', () =>
     inputChanges(marker, { options: { K: 4, ...options }, gone: false });
   expect(now({ exactChecks: false, denoise: null })).toEqual([]);
   expect(now({ exactChecks: true })).toEqual([{ key: 'options.exactChecks', from: undefined, to: true }]);
+  // It is on where nothing is said of it: false is a choice.
+  expect(now({ calculatorLoss: false })).toEqual([{ key: 'options.calculatorLoss', from: undefined, to: false }]);
   expect(now({ K: 8 })).toEqual([{ key: 'options.K', from: 4, to: 8 }]);
   expect(inputChanges(marker, { options: { K: 4 } })).toEqual([{ key: 'gone', from: false, to: undefined }]);
 });

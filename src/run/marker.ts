@@ -2,6 +2,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { ON_UNSAID } from '../described.ts';
 import { messageOf, SipfError } from '../errors.ts';
 import { type Difference, jsonDifference } from '../hashing.ts';
 import { check } from '../io/check.ts';
@@ -54,8 +55,12 @@ export function readMarker(dir: string, stage: StageName): Promise<Marker | null
 
 /** Where a stage's inputs are others than its marker's. A setting that came after the marker and is off (false, null) is none. */
 export function inputChanges(marker: Marker, inputs: Marker['inputs']): Difference[] {
-  const isLater = ({ from, to }: Difference) => from === undefined && (to === false || to === null);
   return jsonDifference(marker.inputs, JSON.parse(JSON.stringify(inputs))).filter((change) => !isLater(change));
+}
+
+function isLater({ key, from, to }: Difference): boolean {
+  if (from !== undefined) return false;
+  return to === null || (to === false && !ON_UNSAID.includes(key.split('.').at(-1) ?? ''));
 }
 
 /**
