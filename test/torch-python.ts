@@ -1,4 +1,5 @@
 // SIPF_TEST_PYTHON -> a Python with what the torch trainer needs, and trainers by it.
+import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Trainer } from '../src/backend.ts';
@@ -14,6 +15,12 @@ if (torchPython === null)
   console.warn(
     'SIPF_TEST_PYTHON names no Python with torch, transformers and peft: tests that train by it are skipped.',
   );
+
+/** Whether that Python can hold a base in few bits. */
+export const hasBitsandbytes =
+  torchPython !== null && spawnSync(torchPython, ['-c', 'import bitsandbytes'], { stdio: 'ignore' }).status === 0;
+if (torchPython !== null && !hasBitsandbytes)
+  console.warn('The Python of SIPF_TEST_PYTHON has no bitsandbytes: tests of QLoRA are skipped.');
 
 interface Made {
   readonly trainer: Trainer;

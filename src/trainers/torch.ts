@@ -27,7 +27,7 @@ const Settings = z.strictObject({
   ),
   quantisation: described(
     z.enum(['nf4', 'nf4-double']).nullable().default(null),
-    'How bitsandbytes holds the frozen base beside LoRA (QLoRA), on a CUDA GPU. null: not at all. Take nf4-double where the GPU has too little memory.',
+    'How bitsandbytes holds the frozen base beside LoRA (QLoRA); slow without a GPU. null: not at all. Take nf4-double where the GPU has too little memory.',
   ),
   gradientCheckpointing: described(
     z.boolean().default(false),

@@ -10,13 +10,15 @@ import type {
   TrainOptions,
   TrainResult,
 } from '../../src/backend.ts';
+import { createInProcessBackend } from '../../src/backends/local/in-process.ts';
 import { readAdapter } from '../../src/models/files/adapter-files.ts';
 import { readSafetensors } from '../../src/models/files/safetensors.ts';
 import { loadTokenizer } from '../../src/models/tokenizer/tokenizer.ts';
 import type { TrainerOptions } from '../../src/trainers/trainers.ts';
 import { train } from '../../src/training/train.ts';
+import { TINY } from '../contract/backend-suite.ts';
 import { makeModelFolder } from '../model-folder.ts';
-import { torchBy, torchPython } from '../torch-python.ts';
+import { hasBitsandbytes, torchBy, torchPython } from '../torch-python.ts';
 import {
   adapterDistance,
   cache,
@@ -260,7 +262,7 @@ async function lossesBy(
   const job = { source: { model }, examples: pairRows, out, options };
   const { steps } =
     command === null
-      ? await train(engine, job, { cache })
+      ? await train(engine, job, { cache, quantisation: more.quantisation })
       : await torchBy(command, more).trainer.train(job, () => undefined);
   return steps.map(({ loss }) => loss);
 }
@@ -276,6 +278,17 @@ function processesWith(path: string): string[] {
     }
   });
 }
+
+/** Rows of whole blocks of 64 weights. */
+const WIDE = {
+  hidden_size: 128,
+  intermediate_size: 192,
+  num_hidden_layers: 2,
+  num_attention_heads: 4,
+  num_key_value_heads: 2,
+  max_position_embeddings: 1024,
+  initializer_range: 0.2,
+};
 
 const differences = (a: readonly number[], b: readonly number[]): number[] =>
   a.map((loss, n) => Math.abs(loss / (b[n] as number) - 1));
@@ -329,10 +342,27 @@ describe.skipIf(torchPython === null)('the same losses', () => {
     expect(Math.max(...differences(there, here))).toBeLessThan(2e-4);
   });
 
-  test('a device and a base that this machine has not are refused with what to do', async () => {
+  test('a device that this machine has not is refused with what to do', async () => {
     await expect(lossesBy([python], 'cuda', { device: 'cuda' })).rejects.toThrow(/set engine\.trainer\.device cpu/);
+  });
+
+  test.skipIf(hasBitsandbytes)('a base in few bits is refused without bitsandbytes', async () => {
     await expect(lossesBy([python], 'nf4', { quantisation: 'nf4' })).rejects.toThrow(
-      /pip install -r .*requirements-qlora\.txt|Set engine\.trainer\.quantisation null/,
+      /pip install -r .*requirements-qlora\.txt/,
     );
   });
+
+  test.skipIf(!hasBitsandbytes).each(['nf4', 'nf4-double'] as const)(
+    'of a base in few bits: %s',
+    async (quantisation) => {
+      const model = join(scratch, `wide ${quantisation}`);
+      await using backend = createInProcessBackend({ cache, provider: 'cpu' }, engine);
+      await backend.initModel(model, { config: WIDE, tokenizer: TINY.tokenizer, seed: 1 });
+      const few = await lossesBy([python], quantisation, { quantisation }, model);
+      const here = await lossesBy(null, `own ${quantisation}`, { quantisation }, model);
+      const whole = await lossesBy(null, `own whole ${quantisation}`, {}, model);
+      expect(Math.max(...differences(few, here))).toBeLessThan(1e-5);
+      expect(Math.max(...differences(few, whole))).toBeGreaterThan(1e-3);
+    },
+  );
 });

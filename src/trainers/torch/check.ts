@@ -91,12 +91,12 @@ async function checkProgram(settings: TorchSettings, launch: Launch, signal: Abo
 }
 
 function findingsOf(settings: TorchSettings, check: Check): TrainerFinding[] {
-  const { command, device, quantisation, ray } = settings;
+  const { command, device, ray } = settings;
   const found = [python(command, check), packagesFinding(check, ray !== null)];
   // Without its packages nobody knows what torch would find.
   const isUsable = found.every(({ state }) => state !== 'fail');
   if (!isUsable) return found;
-  const devices = deviceFinding(check, device, quantisation);
+  const devices = deviceFinding(check, device);
   return [...found, devices, ...(ray === null || ray.storage === null ? [] : [storageFinding(ray.storage, check)])];
 }
 
@@ -129,15 +129,10 @@ function packagesFinding({ packages, requirements, problem }: Check, isCluster: 
   return { name, state: 'warn', value: `${value}; tested with ${tested}`, advice };
 }
 
-function deviceFinding(
-  { devices }: Check,
-  wanted: TorchSettings['device'],
-  quantisation: TorchSettings['quantisation'],
-): TrainerFinding {
+function deviceFinding({ devices }: Check, wanted: TorchSettings['device']): TrainerFinding {
   const name = 'trainer device';
   if (devices.length > 0) return { name, state: 'ok', value: wanted === 'cpu' ? 'the processor' : devices.join(', ') };
   const value = 'the processor: torch finds no CUDA GPU';
-  if (wanted !== 'cuda' && quantisation === null) return { name, state: 'ok', value };
-  const setting = wanted === 'cuda' ? 'engine.trainer.device auto' : 'engine.trainer.quantisation null';
-  return { name, state: 'fail', value, advice: `Install a torch build for CUDA, or set ${setting}.` };
+  if (wanted !== 'cuda') return { name, state: 'ok', value };
+  return { name, state: 'fail', value, advice: 'Install a torch build for CUDA, or set engine.trainer.device auto.' };
 }

@@ -231,8 +231,6 @@ def device_of(job, local):
     if wanted == 'cuda' and not there:
         raise Refusal('provider-unavailable', 'Expected a CUDA GPU for engine.trainer.device cuda, got none that torch can use. Install a torch build for CUDA, or set engine.trainer.device cpu.')
     on_gpu = there and wanted != 'cpu'
-    if job['quantisation'] is not None and not on_gpu:
-        raise Refusal('unsupported', f'Expected a CUDA GPU for engine.trainer.quantisation {job["quantisation"]}, got the processor. Set engine.trainer.quantisation null, or train with engine.trainer null and engine.quantisation.')
     if on_gpu and job['precision'] == 'bf16' and not torch.cuda.is_bf16_supported(including_emulation=False):
         raise Refusal('unsupported', f'Expected a GPU with bfloat16 for engine.trainer.precision bf16, got {torch.cuda.get_device_name()}. Set engine.trainer.precision float32.')
     return torch.device('cuda', local) if on_gpu else torch.device('cpu')
