@@ -1,6 +1,6 @@
 // What one run of an experiment says, small enough to keep under version control.
 import { z } from 'zod';
-import { Counts, ScoreFigures } from '../reports.ts';
+import { Counts, EvalReport, ScoreFigures } from '../reports.ts';
 
 const CellRound = z.object({
   iteration: z.number().int(),
@@ -8,13 +8,7 @@ const CellRound = z.object({
   valid: z.number().nullable(),
   optimizerTokens: z.number(),
   prmTokens: z.number(),
-  cost: z.object({
-    promptTokens: z.number(),
-    generatedTokens: z.number(),
-    scoredTokens: z.number(),
-    trainTokens: z.number(),
-    flops: z.number(),
-  }),
+  cost: EvalReport.shape.cost,
   pairs: Counts.nullable(),
   figures: ScoreFigures.nullable(),
   warnings: z.array(z.string()),

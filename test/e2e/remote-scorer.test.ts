@@ -191,7 +191,6 @@ describe('a run whose steps are scored by servers that it starts', () => {
     expect(artefacts(join(folder, 'killed'))).toEqual(artefacts(join(folder, 'whole')));
     const second = asked().slice(first.length);
     // Of the unit that was not whole, which was asked for last: all that came before is stored.
-    // Of the unit that was not whole, which was asked for last: all that came before is stored.
     expect(new Set([...first, ...second])).toEqual(new Set(all));
     const again = [...first, ...second];
     for (const line of all) again.splice(again.indexOf(line), 1);
